@@ -1,0 +1,118 @@
+package knob
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxValues bounds one knob's expanded range: a plan is a search, not a census.
+const maxValues = 4096
+
+// Auto is the range that leaves the choice of values to the program.
+const Auto = "auto"
+
+// Expand turns the text of a range into the values of one knob, in order,
+// without repeats, in the form Settings.Set reads:
+//
+//	"8"        one value
+//	"1,2,4"    a list
+//	"1-16"     every whole number
+//	"1-32*2"   geometric: 1 2 4 8 16 32
+//	"0-100+10" arithmetic: 0 10 ... 100
+//
+// The knobs without numbers (precision, device) take one value or a list.
+// Auto is the caller's business and an error here.
+func Expand(n Name, text string) ([]string, error) {
+	k, ok := Get(n)
+	if !ok {
+		return nil, fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), names()))
+	}
+	var out []string
+	seen := map[string]bool{}
+	for part := range strings.SplitSeq(text, ",") {
+		values, err := expandPart(k, strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range values {
+			if !seen[v] {
+				seen[v] = true
+				out = append(out, v)
+			}
+		}
+	}
+	return out, nil
+}
+
+func expandPart(k Knob, part string) ([]string, error) {
+	low, rest, isRange := strings.Cut(part, "-")
+	if k.Max == 0 || !isRange || low == "" {
+		return single(k, part)
+	}
+	step, geometric := 1.0, false
+	high := rest
+	if i := strings.IndexAny(rest, "*+"); i >= 0 {
+		v, err := strconv.ParseFloat(rest[i+1:], 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q: step %q is no number", k.Name, part, rest[i+1:])
+		}
+		step, geometric, high = v, rest[i] == '*', rest[:i]
+	}
+	lo, err1 := strconv.ParseFloat(low, 64)
+	hi, err2 := strconv.ParseFloat(high, 64)
+	switch {
+	case err1 != nil || err2 != nil:
+		return nil, fmt.Errorf("%s: %q is no range; write 1-16, 1-32*2 or 0-100+10", k.Name, part)
+	case lo > hi:
+		return nil, fmt.Errorf("%s: %q runs backwards; write %s-%s", k.Name, part, high, low)
+	case geometric && (step <= 1 || lo <= 0):
+		return nil, fmt.Errorf("%s: %q: a geometric range starts above 0 and multiplies by more than 1", k.Name, part)
+	case step <= 0:
+		return nil, fmt.Errorf("%s: %q: the step is above 0", k.Name, part)
+	}
+	return walk(k, part, lo, hi, step, geometric)
+}
+
+func walk(k Knob, part string, lo, hi, step float64, geometric bool) ([]string, error) {
+	var out []string
+	for i := 0; ; i++ {
+		v := lo + float64(i)*step
+		if geometric {
+			v = lo
+			for range i {
+				v *= step
+			}
+		}
+		if v > hi*(1+1e-12) {
+			return out, nil
+		}
+		if len(out) == maxValues {
+			return nil, fmt.Errorf("%s: %q has more than %d values", k.Name, part, maxValues)
+		}
+		one, err := single(k, strconv.FormatFloat(v, 'f', -1, 64))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one...)
+	}
+}
+
+// single checks one value's form and range and returns it in canonical text.
+func single(k Knob, text string) ([]string, error) {
+	var s Settings
+	if err := s.Set(k.Name, text); err != nil {
+		return nil, err
+	}
+	if k.Name == Device && !validDevice(s.Device) {
+		return nil, fmt.Errorf("device: %q is no device; want cpu, gpu, gpu:N or gpu:UUID", text)
+	}
+	canonical := s.Get(k.Name)
+	if k.Max > 0 {
+		v, _ := strconv.ParseFloat(canonical, 64)
+		if v < k.Min || v > k.Max {
+			return nil, fmt.Errorf("%s: %s is outside %g-%g", k.Name, canonical, k.Min, k.Max)
+		}
+	}
+	return []string{canonical}, nil
+}

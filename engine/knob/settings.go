@@ -1,0 +1,283 @@
+package knob
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Precision is the number format of a model's weights and arithmetic.
+type Precision uint8
+
+// The precisions. FP32 is the zero value and always possible.
+const (
+	FullPrecision Precision = iota // fp32
+	HalfPrecision                  // fp16
+)
+
+func (p Precision) String() string {
+	if p == HalfPrecision {
+		return "fp16"
+	}
+	return "fp32"
+}
+
+// MarshalText renders fp32 or fp16.
+func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads fp32 or fp16.
+func (p *Precision) UnmarshalText(b []byte) error {
+	switch strings.ToLower(string(b)) {
+	case "fp32":
+		*p = FullPrecision
+	case "fp16":
+		*p = HalfPrecision
+	default:
+		return fmt.Errorf("precision %q: want fp32 or fp16", b)
+	}
+	return nil
+}
+
+// Settings is one value for every knob. It is a plain comparable value; two
+// settings are the same setting exactly when they are ==.
+type Settings struct {
+	Workers    int           // consumers of the model's queue, 1-256
+	BatchSize  int           // most requests in one execution, 1-1024
+	BatchDelay time.Duration // longest wait for a batch to fill, whole ms under the torchserve rule, .1 ms steps under eager
+	Precision  Precision
+	Device     string // cpu, gpu, gpu:N or gpu:UUID
+	Threads    int    // cores per worker, 1-cores
+	QueueSize  int    // waiting requests before refusal, 1-1000000
+}
+
+// Default returns the settings a model starts with under rule, on a CPU.
+func Default(rule Rule) Settings {
+	s := Settings{Workers: 1, BatchSize: 1, Device: "cpu", Threads: 1, QueueSize: 100}
+	if rule == TorchServe {
+		s.BatchDelay = 100 * time.Millisecond
+	}
+	return s
+}
+
+// DelayMS is the batch delay in milliseconds.
+func (s Settings) DelayMS() float64 { return float64(s.BatchDelay) / float64(time.Millisecond) }
+
+// settingsJSON is the wire form of FORMATS section 1.
+type settingsJSON struct {
+	Workers   int       `json:"workers"`
+	BatchSize int       `json:"batch_size"`
+	DelayMS   float64   `json:"batch_delay_ms"`
+	Precision Precision `json:"precision"`
+	Device    string    `json:"device"`
+	Threads   int       `json:"threads"`
+	QueueSize int       `json:"queue_size"`
+}
+
+// MarshalJSON writes the names and units of FORMATS section 1.
+func (s Settings) MarshalJSON() ([]byte, error) {
+	return json.Marshal(settingsJSON{
+		s.Workers, s.BatchSize, s.DelayMS(), s.Precision, s.Device, s.Threads, s.QueueSize,
+	})
+}
+
+// UnmarshalJSON reads what is present into s and leaves the other knobs as they
+// are, so that a partial object is a change. An unknown key is an error that
+// suggests the nearest knob.
+func (s *Settings) UnmarshalJSON(b []byte) error {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(b, &keys); err != nil {
+		return fmt.Errorf("settings: want an object of knobs: %v", err)
+	}
+	for k := range keys {
+		if _, ok := Get(Name(k)); !ok {
+			_, err := Lookup(k)
+			if err == nil { // a flag or label spelling
+				err = fmt.Errorf("%q: unknown knob%s", k, Suggest(k, names()))
+			}
+			return fmt.Errorf("settings: %w", err)
+		}
+	}
+	w := settingsJSON{s.Workers, s.BatchSize, s.DelayMS(), s.Precision, s.Device, s.Threads, s.QueueSize}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if err := dec.Decode(&w); err != nil {
+		return fmt.Errorf("settings: %v", err)
+	}
+	*s = Settings{w.Workers, w.BatchSize, msDuration(w.DelayMS), w.Precision, w.Device, w.Threads, w.QueueSize}
+	return nil
+}
+
+// Get returns the text of one knob, in the form Set reads and people see:
+// numbers plain, the delay in ms without unit.
+func (s Settings) Get(n Name) string {
+	switch n {
+	case Workers:
+		return strconv.Itoa(s.Workers)
+	case BatchSize:
+		return strconv.Itoa(s.BatchSize)
+	case BatchDelay:
+		return strconv.FormatFloat(s.DelayMS(), 'f', -1, 64)
+	case FP16:
+		return s.Precision.String()
+	case Device:
+		return s.Device
+	case Threads:
+		return strconv.Itoa(s.Threads)
+	case QueueSize:
+		return strconv.Itoa(s.QueueSize)
+	}
+	return ""
+}
+
+// Set changes one knob from text. The delay is in ms, or Go style with a unit.
+// Only the form is checked here; ranges are Validate's.
+func (s *Settings) Set(n Name, text string) error {
+	text = strings.TrimSpace(text)
+	switch n {
+	case Workers:
+		return setInt(&s.Workers, n, text)
+	case BatchSize:
+		return setInt(&s.BatchSize, n, text)
+	case BatchDelay:
+		d, err := ParseDelay(text)
+		if err == nil {
+			s.BatchDelay = d
+		}
+		return err
+	case FP16:
+		return s.Precision.UnmarshalText([]byte(text))
+	case Device:
+		s.Device = text
+		return nil
+	case Threads:
+		return setInt(&s.Threads, n, text)
+	case QueueSize:
+		return setInt(&s.QueueSize, n, text)
+	}
+	return fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), names()))
+}
+
+// String is a short form for people: "2 workers, batch 8, delay 10 ms, fp32, cpu, 1 thread".
+func (s Settings) String() string {
+	return fmt.Sprintf("%s, batch %d, delay %s ms, %s, %s, %s",
+		count(s.Workers, "worker"), s.BatchSize, s.Get(BatchDelay), s.Precision, s.Device, count(s.Threads, "thread"))
+}
+
+// ParseDelay reads a batch delay: a number of milliseconds, or a Go duration.
+func ParseDelay(text string) (time.Duration, error) {
+	if ms, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(ms) && math.Abs(ms) < 1e9 {
+		return msDuration(ms), nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("batch_delay_ms: %q is no delay; write milliseconds (10) or a duration (10ms)", text)
+	}
+	return d, nil
+}
+
+// Limits narrow the ranges to what a model, a machine and a rule allow.
+type Limits struct {
+	Rule      Rule
+	Cores     int    // the container's cores; 0 does not limit
+	BatchAxis bool   // whether the model's inputs have one
+	BatchWhy  string // why not, for the error text
+}
+
+// Validate reports every knob that is out of range, joined, each with its value
+// and what is allowed.
+func (s Settings) Validate(l Limits) error {
+	var errs []error
+	bad := func(n Name, format string, a ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s %s", n, s.Get(n), fmt.Sprintf(format, a...)))
+	}
+	inRange := func(n Name, v int, top float64) {
+		k, _ := Get(n)
+		if float64(v) < k.Min || float64(v) > top {
+			bad(n, "is outside %g-%g", k.Min, top)
+		}
+	}
+	inRange(Workers, s.Workers, 256)
+	inRange(BatchSize, s.BatchSize, 1024)
+	inRange(QueueSize, s.QueueSize, 1000000)
+	threads := 1024.0
+	if l.Cores > 0 {
+		threads = float64(l.Cores)
+	}
+	inRange(Threads, s.Threads, threads)
+	if s.BatchSize > 1 && !l.BatchAxis {
+		bad(BatchSize, "needs a batch axis, and the model has none%s", because(l.BatchWhy))
+	}
+	if err := s.validDelay(l.Rule); err != nil {
+		errs = append(errs, err)
+	}
+	if !validDevice(s.Device) {
+		bad(Device, "is no device; want cpu, gpu, gpu:N or gpu:UUID")
+	}
+	return errors.Join(errs...)
+}
+
+// validDelay checks the delay under the rule that reads it. TorchServe takes a
+// configured 0 for "unset" and waits 100 ms, so 0 does not exist under its rule.
+func (s Settings) validDelay(r Rule) error {
+	const top = 60 * time.Second
+	switch {
+	case r == TorchServe && (s.BatchDelay < time.Millisecond || s.BatchDelay > top):
+		return fmt.Errorf("batch_delay_ms: %s is outside 1-60000 (TorchServe reads 0 as unset, which is 100)", s.Get(BatchDelay))
+	case r == TorchServe && s.BatchDelay%time.Millisecond != 0:
+		return fmt.Errorf("batch_delay_ms: %s is no whole number of milliseconds, and TorchServe takes no other", s.Get(BatchDelay))
+	case s.BatchDelay < 0 || s.BatchDelay > top:
+		return fmt.Errorf("batch_delay_ms: %s is outside 0-60000", s.Get(BatchDelay))
+	case s.BatchDelay%(100*time.Microsecond) != 0:
+		return fmt.Errorf("batch_delay_ms: %s is finer than .1 ms", s.Get(BatchDelay))
+	}
+	return nil
+}
+
+func validDevice(d string) bool {
+	id, isGPU := strings.CutPrefix(d, "gpu")
+	if !isGPU {
+		return d == "cpu"
+	}
+	rest, numbered := strings.CutPrefix(id, ":")
+	return id == "" || numbered && rest != "" && !strings.ContainsAny(rest, " \t\n:")
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func setInt(dst *int, n Name, text string) error {
+	v, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("%s: %q is no whole number", n, text)
+	}
+	*dst = v
+	return nil
+}
+
+// msDuration rounds to whole microseconds: 0.1 has no exact binary form.
+func msDuration(ms float64) time.Duration {
+	return time.Duration(math.Round(ms*1000)) * time.Microsecond
+}
+
+func names() []string {
+	out := make([]string, len(table))
+	for i, k := range table {
+		out[i] = string(k.Name)
+	}
+	return out
+}

@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/tensor"
+)
+
+// Model is a loaded model: what it takes, what it gives, and where a backend
+// finds it. It is data and is never changed after it is made.
+type Model struct {
+	Name    string
+	Version string // "1.0" unless the source says otherwise
+	Source  string // what the user named: a path, builtin:NAME
+	SHA256  string // of the model's bytes, hex
+	Backend string // onnx, simulated, python
+
+	Inputs    []tensor.Spec // per item, without the batch axis
+	Outputs   []tensor.Spec // likewise; open dimensions are -1
+	BatchAxis bool          // several items may run together
+	BatchWhy  string        // how the batch axis was found, or why there is none
+
+	Path  string // the model's file, or "" when Bytes holds it
+	Bytes []byte // the model itself when it came from no file
+}
+
+// Result is one item's answer: its outputs, or why it failed. Outputs belong to
+// the receiver.
+type Result struct {
+	Outputs tensor.Item
+	Err     error
+}
+
+// Backend executes models. Open loads m for one pool of workers.
+type Backend interface {
+	Open(ctx context.Context, m *Model, c knob.Config) (Session, error)
+}
+
+// Session runs batches of one model. Run fills out[i] for every in[i], both of
+// the same length from 1 to the batch size; an error fails the whole batch. If
+// Shared, Run may be called by several workers at once and one Session serves
+// the pool; else every worker opens its own. Close waits for runs in flight.
+type Session interface {
+	Run(ctx context.Context, in []tensor.Item, out []Result) error
+	Shared() bool
+	Close() error
+}
+
+// Timing is where one request's time went. Its parts follow one another and are
+// the steps of FORMATS' breakdown_ms between decode and encode.
+type Timing struct {
+	Queue     time.Duration // arrival to the first take into a batch
+	Formation time.Duration // take to the batch leaving for its worker
+	Execution time.Duration // the backend's Run of the batch: the model latency
+	Batch     int           // items in that batch
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"maps"
+	"time"
+)
+
+// counters are a model's monotone counts, guarded by Served.mu.
+type counters struct {
+	accepted, refused, cancelled, expired int64
+	ok, failed, batches                   int64
+	queue, formation, execution           time.Duration
+	decode, encode                        time.Duration
+	busy                                  time.Duration
+	sizes                                 map[int]int64
+}
+
+// Stats is a snapshot of a model's counters. All but Queue, InFlight and
+// Workers only ever grow, so that the difference of two snapshots is what
+// happened between them. Times are sums over requests, BusyNS over batches.
+type Stats struct {
+	Queue       int           `json:"queue"`     // requests waiting
+	InFlight    int           `json:"in_flight"` // requests taken and not answered
+	Workers     int           `json:"workers"`
+	Accepted    int64         `json:"accepted"`
+	Refused     int64         `json:"refused"`
+	Cancelled   int64         `json:"cancelled"` // caller left before execution
+	Expired     int64         `json:"expired"`   // deadline passed before execution
+	OK          int64         `json:"ok"`
+	Failed      int64         `json:"failed"`
+	Batches     int64         `json:"batches"`
+	Sizes       map[int]int64 `json:"sizes"` // batches by formed size
+	DecodeNS    int64         `json:"decode_ns"`
+	QueueNS     int64         `json:"queue_ns"`
+	FormationNS int64         `json:"formation_ns"`
+	ExecutionNS int64         `json:"execution_ns"`
+	EncodeNS    int64         `json:"encode_ns"`
+	BusyNS      int64         `json:"busy_ns"`
+}
+
+// Stats returns a snapshot.
+func (s *Served) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &s.count
+	workers := 0
+	if s.pool != nil {
+		workers = len(s.pool.workers)
+	}
+	return Stats{
+		Queue: s.queue.n, InFlight: s.flying, Workers: workers,
+		Accepted: c.accepted, Refused: c.refused, Cancelled: c.cancelled, Expired: c.expired,
+		OK: c.ok, Failed: c.failed, Batches: c.batches, Sizes: maps.Clone(c.sizes),
+		DecodeNS: int64(c.decode), QueueNS: int64(c.queue), FormationNS: int64(c.formation),
+		ExecutionNS: int64(c.execution), EncodeNS: int64(c.encode), BusyNS: int64(c.busy),
+	}
+}
+
+// Observe adds the time one request spent outside the queue: decoding its body
+// and encoding its answer.
+func (s *Served) Observe(decode, encode time.Duration) {
+	s.mu.Lock()
+	s.count.decode += decode
+	s.count.encode += encode
+	s.mu.Unlock()
+}
+
+// record counts a finished batch. It runs before the jobs are answered, so that
+// a caller who has its answer finds it counted.
+func (s *Served) record(w *worker, took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &s.count
+	c.batches++
+	c.sizes[len(w.batch)]++
+	c.busy += took
+	c.execution += took * time.Duration(len(w.batch))
+	for _, r := range w.results {
+		if r.Err != nil {
+			c.failed++
+		} else {
+			c.ok++
+		}
+	}
+	s.flying -= len(w.batch)
+}

@@ -1,0 +1,205 @@
+// Package load sends requests to a server and times them.
+//
+// A [Spec] says how requests come. [Run] sends them over plain HTTP/1.1
+// connections of its own and returns a [Result] with one [Sample] per request.
+// Latency counts from the planned send time to the last byte, so a server that
+// stalls is charged for every request that should have been sent meanwhile.
+package load
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"sweetspot/engine/latency"
+)
+
+// Mode is how requests come.
+type Mode uint8
+
+// The modes of FORMATS section 2.
+const (
+	Closed Mode = iota // Concurrency clients, each sends when its answer came
+	Open               // Rate requests a second whatever the server does
+	Trace              // send times read from a file
+)
+
+var modeNames = []string{Closed: "closed", Open: "open", Trace: "trace"}
+
+func (m Mode) String() string { return modeNames[m] }
+
+// MarshalText renders the mode by name.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads a mode's name.
+func (m *Mode) UnmarshalText(b []byte) error {
+	for i, n := range modeNames {
+		if n == string(b) {
+			*m = Mode(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("load mode %q: want closed, open or trace", b)
+}
+
+// Arrivals is the law of an open load.
+type Arrivals uint8
+
+// The arrival laws.
+const (
+	Poisson  Arrivals = iota // independent users
+	Constant                 // a metronome
+)
+
+func (a Arrivals) String() string {
+	if a == Constant {
+		return "constant"
+	}
+	return "poisson"
+}
+
+// MarshalText renders the law by name.
+func (a Arrivals) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads a law's name.
+func (a *Arrivals) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "poisson":
+		*a = Poisson
+	case "constant":
+		*a = Constant
+	default:
+		return fmt.Errorf("arrivals %q: want poisson or constant", b)
+	}
+	return nil
+}
+
+// Spec is one load. Matched closed loads are resolved (Matched true,
+// Concurrency = workers x batch size) before they get here.
+type Spec struct {
+	Mode        Mode
+	Concurrency int     // closed
+	Matched     bool    // closed: Concurrency follows workers x batch size
+	Rate        float64 // open: requests per second
+	Arrivals    Arrivals
+	File        string // trace
+}
+
+// For returns the load for settings with the given workers x batch size: a
+// matched load takes that concurrency.
+func (s Spec) For(workersTimesBatch int) Spec {
+	if s.Matched {
+		s.Concurrency = workersTimesBatch
+	}
+	return s
+}
+
+// String is the load in the words of the glossary.
+func (s Spec) String() string {
+	switch {
+	case s.Mode == Open:
+		return fmt.Sprintf("open %g/s %s", s.Rate, s.Arrivals)
+	case s.Mode == Trace:
+		return "trace " + s.File
+	case s.Matched && s.Concurrency == 0:
+		return "matched"
+	case s.Matched:
+		return fmt.Sprintf("matched concurrency %d", s.Concurrency)
+	}
+	return fmt.Sprintf("concurrency %d", s.Concurrency)
+}
+
+type specJSON struct {
+	Mode        Mode      `json:"mode"`
+	Concurrency int       `json:"concurrency,omitempty"`
+	Matched     bool      `json:"matched,omitempty"`
+	Rate        float64   `json:"rate,omitempty"`
+	Arrivals    *Arrivals `json:"arrivals,omitempty"`
+	File        string    `json:"file,omitempty"`
+}
+
+// MarshalJSON writes only what the mode uses.
+func (s Spec) MarshalJSON() ([]byte, error) {
+	w := specJSON{Mode: s.Mode}
+	switch s.Mode {
+	case Closed:
+		w.Concurrency, w.Matched = s.Concurrency, s.Matched
+	case Open:
+		w.Rate, w.Arrivals = s.Rate, &s.Arrivals
+	case Trace:
+		w.File = s.File
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (s *Spec) UnmarshalJSON(b []byte) error {
+	var w specJSON
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*s = Spec{Mode: w.Mode, Concurrency: w.Concurrency, Matched: w.Matched, Rate: w.Rate, File: w.File}
+	if w.Arrivals != nil {
+		s.Arrivals = *w.Arrivals
+	}
+	return nil
+}
+
+// Body is one request body with its content type.
+type Body struct {
+	Type string
+	Data []byte
+}
+
+// Config is everything one run needs.
+type Config struct {
+	Addr    string // host:port of a loopback listener, or of the server to load
+	Path    string // request path, such as /predictions/mlp-wide
+	Header  [][2]string
+	Bodies  []Body // sent round robin; at least one
+	Spec    Spec
+	Seed    uint64
+	Timeout time.Duration // a request's limit; its latency when it runs out
+	Limit   time.Duration // the run's longest duration; 0 is 60 s
+	Max     int           // most requests; 0 is no limit
+
+	// Block is how often OnBlock is asked; 0 is 250 ms. OnBlock sees all
+	// samples so far, in order of completion, and ends the run with true. It
+	// may not keep or change the slice.
+	Block   time.Duration
+	OnBlock func(elapsed time.Duration, samples []Sample) (stop bool)
+}
+
+// Outcome is how one request ended.
+type Outcome uint8
+
+// The outcomes. A request is exactly one of them.
+const (
+	OK      Outcome = iota // 2xx
+	Refused                // 503 (and 429): the server said it is full
+	Failed                 // any other status, or a broken connection
+	Timeout                // no answer within Config.Timeout; latency is the limit
+)
+
+// Sample is one request.
+type Sample struct {
+	Planned time.Duration // planned send time since the run's start
+	Lag     time.Duration // how much later it was really sent
+	Latency time.Duration // planned send to last byte
+	// The server's own account, 0 where it gives none (Server-Timing).
+	Model, Queue, Formation, Decode, Encode time.Duration
+	Batch                                   int32
+	Status                                  int16 // HTTP status, 0 without one
+	Outcome                                 Outcome
+}
+
+// Result is one run.
+type Result struct {
+	Seconds float64  // first planned send to the last answer
+	Samples []Sample // in order of completion
+	Planned int      // requests planned; 0 for a closed load
+	Late    int      // sent more than 1 ms after their planned time
+	Lag     *latency.Hist
+	Warning string // "generator limited: ..." when the generator, not the server, was the limit
+	Err     string // first transport error, for people
+}

@@ -1,0 +1,19 @@
+package trial
+
+import (
+	"math"
+	"strconv"
+)
+
+// roundTo6 keeps six significant digits: finer than any interval, and lines in
+// a profile stay readable.
+func roundTo6(v float64) float64 {
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		return v
+	}
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
+	if err != nil {
+		return v
+	}
+	return r
+}
