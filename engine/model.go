@@ -22,6 +22,11 @@ type Model struct {
 	BatchAxis bool          // several items may run together
 	BatchWhy  string        // how the batch axis was found, or why there is none
 
+	// Whole names the inputs and outputs whose Shape is everything the model
+	// sees. To the others the backend adds a leading axis (the batch, or 1 when
+	// there is no batch axis) and takes it off again. Empty with a BatchAxis.
+	Whole []string
+
 	Path  string // the model's file, or "" when Bytes holds it
 	Bytes []byte // the model itself when it came from no file
 }

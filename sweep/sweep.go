@@ -10,6 +10,7 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/engine/tensor"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -71,6 +72,7 @@ type Target interface {
 type Measurement struct {
 	Load load.Spec
 	Seed uint64
+	SLA  trial.SLA     // the promise the result is judged by
 	Max  int           // most requests; 0 is no limit
 	Time time.Duration // longest duration; 0 is 60 s
 	Stop Stop
@@ -85,19 +87,32 @@ type Recorder interface {
 	Choice(trial.Choice) error
 }
 
-// Point is the next thing to measure.
-type Point struct {
-	Settings knob.Settings
-	Load     load.Spec
-	Role     trial.Role
-	Reason   string
-}
-
 // Strategy decides the next settings from the trials so far. It is used by one
 // goroutine and keeps no clock.
 type Strategy interface {
 	// Next returns the next point, or false when nothing is left to try.
-	Next(done []trial.Trial) (Point, bool)
+	Next(done []trial.Trial) (plan.Point, bool)
 	// Left estimates how many points are still to come, for progress and ETA.
 	Left() int
+}
+
+// Stage is what is being done with a point.
+type Stage string
+
+// The stages of a point.
+const (
+	StageApply   Stage = "apply"
+	StageMeasure Stage = "measure"
+)
+
+// Current is the point under way, for progress lines and screens.
+type Current struct {
+	N       int // the trial's number
+	Point   plan.Point
+	Stage   Stage
+	Elapsed time.Duration // in this stage
+	Limit   time.Duration // longest duration of this stage, 0 if unknown
+	Answers int
+	RPS     trial.Num
+	P99MS   trial.Num
 }

@@ -41,6 +41,9 @@ func Expand(n Name, text string) ([]string, error) {
 				out = append(out, v)
 			}
 		}
+		if len(out) > maxValues {
+			return nil, fmt.Errorf("%s: more than %d values", n, maxValues)
+		}
 	}
 	return out, nil
 }
@@ -54,7 +57,7 @@ func expandPart(k Knob, part string) ([]string, error) {
 	high := rest
 	if i := strings.IndexAny(rest, "*+"); i >= 0 {
 		v, err := strconv.ParseFloat(rest[i+1:], 64)
-		if err != nil {
+		if err != nil || v-v != 0 {
 			return nil, fmt.Errorf("%s: %q: step %q is no number", k.Name, part, rest[i+1:])
 		}
 		step, geometric, high = v, rest[i] == '*', rest[:i]
@@ -62,7 +65,7 @@ func expandPart(k Knob, part string) ([]string, error) {
 	lo, err1 := strconv.ParseFloat(low, 64)
 	hi, err2 := strconv.ParseFloat(high, 64)
 	switch {
-	case err1 != nil || err2 != nil:
+	case err1 != nil || err2 != nil || lo-lo != 0 || hi-hi != 0:
 		return nil, fmt.Errorf("%s: %q is no range; write 1-16, 1-32*2 or 0-100+10", k.Name, part)
 	case lo > hi:
 		return nil, fmt.Errorf("%s: %q runs backwards; write %s-%s", k.Name, part, high, low)
@@ -70,6 +73,8 @@ func expandPart(k Knob, part string) ([]string, error) {
 		return nil, fmt.Errorf("%s: %q: a geometric range starts above 0 and multiplies by more than 1", k.Name, part)
 	case step <= 0:
 		return nil, fmt.Errorf("%s: %q: the step is above 0", k.Name, part)
+	case lo < k.Min || hi > k.Max:
+		return nil, fmt.Errorf("%s: %q leaves %s", k.Name, part, bounds(k.Min, k.Max))
 	}
 	return walk(k, part, lo, hi, step, geometric)
 }
@@ -111,8 +116,13 @@ func single(k Knob, text string) ([]string, error) {
 	if k.Max > 0 {
 		v, _ := strconv.ParseFloat(canonical, 64)
 		if v < k.Min || v > k.Max {
-			return nil, fmt.Errorf("%s: %s is outside %g-%g", k.Name, canonical, k.Min, k.Max)
+			return nil, fmt.Errorf("%s: %s is outside %s", k.Name, canonical, bounds(k.Min, k.Max))
 		}
 	}
 	return []string{canonical}, nil
+}
+
+// bounds writes a range without exponents: 1-1000000.
+func bounds(low, high float64) string {
+	return strconv.FormatFloat(low, 'f', -1, 64) + "-" + strconv.FormatFloat(high, 'f', -1, 64)
 }

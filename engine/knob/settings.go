@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,13 +95,9 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &keys); err != nil {
 		return fmt.Errorf("settings: want an object of knobs: %v", err)
 	}
-	for k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
 		if _, ok := Get(Name(k)); !ok {
-			_, err := Lookup(k)
-			if err == nil { // a flag or label spelling
-				err = fmt.Errorf("%q: unknown knob%s", k, Suggest(k, names()))
-			}
-			return fmt.Errorf("settings: %w", err)
+			return fmt.Errorf("settings: %q: unknown knob%s", k, Suggest(k, names()))
 		}
 	}
 	w := settingsJSON{s.Workers, s.BatchSize, s.DelayMS(), s.Precision, s.Device, s.Threads, s.QueueSize}
@@ -107,7 +105,11 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	if err := dec.Decode(&w); err != nil {
 		return fmt.Errorf("settings: %v", err)
 	}
-	*s = Settings{w.Workers, w.BatchSize, msDuration(w.DelayMS), w.Precision, w.Device, w.Threads, w.QueueSize}
+	delay, err := msDelay(w.DelayMS)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	*s = Settings{w.Workers, w.BatchSize, delay, w.Precision, w.Device, w.Threads, w.QueueSize}
 	return nil
 }
 
@@ -167,16 +169,17 @@ func (s Settings) String() string {
 		count(s.Workers, "worker"), s.BatchSize, s.Get(BatchDelay), s.Precision, s.Device, count(s.Threads, "thread"))
 }
 
-// ParseDelay reads a batch delay: a number of milliseconds, or a Go duration.
+// ParseDelay reads a batch delay: a number of milliseconds, or a Go duration,
+// in whole microseconds.
 func ParseDelay(text string) (time.Duration, error) {
-	if ms, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(ms) && math.Abs(ms) < 1e9 {
-		return msDuration(ms), nil
+	if ms, err := strconv.ParseFloat(text, 64); err == nil && ms-ms == 0 {
+		return msDelay(ms)
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		return 0, fmt.Errorf("batch_delay_ms: %q is no delay; write milliseconds (10) or a duration (10ms)", text)
 	}
-	return d, nil
+	return msDelay(float64(d) / float64(time.Millisecond))
 }
 
 // Limits narrow the ranges to what a model, a machine and a rule allow.
@@ -197,7 +200,7 @@ func (s Settings) Validate(l Limits) error {
 	inRange := func(n Name, v int, top float64) {
 		k, _ := Get(n)
 		if float64(v) < k.Min || float64(v) > top {
-			bad(n, "is outside %g-%g", k.Min, top)
+			bad(n, "is outside %s", bounds(k.Min, top))
 		}
 	}
 	inRange(Workers, s.Workers, 256)
@@ -243,8 +246,14 @@ func validDevice(d string) bool {
 		return d == "cpu"
 	}
 	rest, numbered := strings.CutPrefix(id, ":")
-	return id == "" || numbered && rest != "" && !strings.ContainsAny(rest, " \t\n:")
+	return id == "" || numbered && rest != "" && !strings.ContainsFunc(rest, func(r rune) bool {
+		return !strings.ContainsRune(deviceRunes, r)
+	})
 }
+
+// deviceRunes are what numbers and UUIDs of GPUs and their slices are made of:
+// a device is written into files and command lines unquoted.
+const deviceRunes = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_./"
 
 func because(why string) string {
 	if why == "" {
@@ -269,9 +278,18 @@ func setInt(dst *int, n Name, text string) error {
 	return nil
 }
 
-// msDuration rounds to whole microseconds: 0.1 has no exact binary form.
-func msDuration(ms float64) time.Duration {
-	return time.Duration(math.Round(ms*1000)) * time.Microsecond
+// msDelay is a delay of whole microseconds. 0.1 has no exact binary form, so
+// what is as good as whole counts as whole.
+func msDelay(ms float64) (time.Duration, error) {
+	const most = 1e9 // far above every range, far below overflow
+	us := math.Round(ms * 1000)
+	switch {
+	case math.Abs(ms) > most:
+		return 0, fmt.Errorf("batch_delay_ms: %g is outside 0-60000", ms)
+	case math.Abs(ms*1000-us) > 1e-3:
+		return 0, fmt.Errorf("batch_delay_ms: %g is finer than .1 ms", ms)
+	}
+	return time.Duration(us) * time.Microsecond, nil
 }
 
 func names() []string {

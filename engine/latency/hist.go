@@ -63,7 +63,11 @@ func (h *Hist) Quantile(q float64) time.Duration {
 	if h.Count() == 0 {
 		return 0
 	}
-	v := h.h.ValueAtQuantile(math.Min(math.Max(q, 0), 1) * 100)
+	// hdr rounds q n to the nearest rank; a quarter below rank ceil(q n) it can
+	// only round to that rank. The slack keeps .99 x 100 from becoming 100.
+	n := float64(h.Count())
+	rank := max(1, math.Ceil(min(max(q, 0), 1)*n-1e-9*n))
+	v := h.h.ValueAtQuantile((rank - 0.25) / n * 100)
 	v = min(max(v, h.h.Min()), h.h.Max())
 	return time.Duration(v) * time.Microsecond
 }

@@ -4,6 +4,27 @@
 // connections of its own and returns a [Result] with one [Sample] per request.
 // Latency counts from the planned send time to the last byte, so a server that
 // stalls is charged for every request that should have been sent meanwhile.
+//
+// Open and trace loads are planned before the run ([Plan], [ParseTrace]): a
+// thread of its own sleeps until each planned time and writes the request
+// itself. It never waits for an answer: a request that finds no idle connection
+// gets a new one, up to 10000. Closed loads are goroutines that send when their
+// answer has come.
+//
+// A run says how good it was itself: Lag and Late tell how punctually requests
+// were sent, Warning when the generator and not the server was the limit. Per
+// request nothing is allocated, so no garbage collection falls into a run of
+// steady connections. Give the generator a process of its own: beside a busy
+// server in the same process it is late.
+//
+// It speaks HTTP/1.1 without TLS, follows no redirects, and reads of an answer
+// only what it needs: status, length, and the server's account of where the
+// time went, in the header
+//
+//	Server-Timing: decode;dur=0.02, queue;dur=8.9, formation;dur=0.4,
+//		execution;dur=9.0, encode;dur=0.03, batch;desc=8
+//
+// with durations in milliseconds and the size of the batch the request rode in.
 package load
 
 import (
@@ -159,13 +180,15 @@ type Config struct {
 	Bodies  []Body // sent round robin; at least one
 	Spec    Spec
 	Seed    uint64
-	Timeout time.Duration // a request's limit; its latency when it runs out
+	Timeout time.Duration // a request's limit; its latency when it runs out; 0 is 30 s
 	Limit   time.Duration // the run's longest duration; 0 is 60 s
 	Max     int           // most requests; 0 is no limit
 
 	// Block is how often OnBlock is asked; 0 is 250 ms. OnBlock sees all
-	// samples so far, in order of completion, and ends the run with true. It
-	// may not keep or change the slice.
+	// samples so far, in order of completion, and ends the run with true: then
+	// nothing more is sent, requests in flight are awaited and count as they
+	// end. It is called on Run's goroutine and may not keep or change the
+	// slice.
 	Block   time.Duration
 	OnBlock func(elapsed time.Duration, samples []Sample) (stop bool)
 }
@@ -184,7 +207,7 @@ const (
 // Sample is one request.
 type Sample struct {
 	Planned time.Duration // planned send time since the run's start
-	Lag     time.Duration // how much later it was really sent
+	Lag     time.Duration // how much later it was sent, or a connection for it was begun
 	Latency time.Duration // planned send to last byte
 	// The server's own account, 0 where it gives none (Server-Timing).
 	Model, Queue, Formation, Decode, Encode time.Duration
@@ -193,13 +216,43 @@ type Sample struct {
 	Outcome                                 Outcome
 }
 
-// Result is one run.
+// Result is one run. Sent = len(Samples) + Abandoned.
 type Result struct {
-	Seconds float64  // first planned send to the last answer
-	Samples []Sample // in order of completion
-	Planned int      // requests planned; 0 for a closed load
-	Late    int      // sent more than 1 ms after their planned time
-	Lag     *latency.Hist
-	Warning string // "generator limited: ..." when the generator, not the server, was the limit
-	Err     string // first transport error, for people
+	Seconds   float64       // first planned send to the last answer
+	Samples   []Sample      // in order of completion
+	Planned   int           // requests planned; 0 for a closed load
+	Sent      int           // requests sent or tried
+	Abandoned int           // of those, in flight when the context ended the run
+	Late      int           // sent more than 1 ms after their planned time
+	Lag       *latency.Hist // of open and trace loads; empty for closed ones
+	CPU       time.Duration // processor time of this process over the run; 0 is not known
+	Warning   string        // "generator limited: ..." when the generator, not the server, was the limit
+	Err       string        // first transport error, for people
+}
+
+// Tally is samples counted.
+type Tally struct {
+	OK, Refused, Failed, Timeout int
+	Status                       map[int]int // by HTTP status; those without one are left out
+}
+
+// Count counts samples by outcome and status.
+func Count(samples []Sample) Tally {
+	t := Tally{Status: map[int]int{}}
+	for _, s := range samples {
+		switch s.Outcome {
+		case OK:
+			t.OK++
+		case Refused:
+			t.Refused++
+		case Failed:
+			t.Failed++
+		case Timeout:
+			t.Timeout++
+		}
+		if s.Status != 0 {
+			t.Status[int(s.Status)]++
+		}
+	}
+	return t
 }

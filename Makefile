@@ -1,0 +1,61 @@
+# `make help` lists what there is. Tools are pinned in tools/go.mod, apart from
+# the program's own dependencies.
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+TOOL := go tool -modfile=tools/go.mod
+BLOB := engine/backend/onnx/ortlib/blob
+# Later versions need a charmbracelet/ultraviolet that cannot be had everywhere.
+BUBBLETEA := v2.0.10
+
+.DEFAULT_GOAL := help
+.PHONY: run test check build ort lint bench fuzz golden help cc
+
+run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
+	@go build -o bin/dev/ ./cmd/sweetspot
+	@bin/dev/sweetspot $(ARGS)
+
+test: lint ort ## lint, then all tests: race detector, random order
+	go test -race -shuffle=on -timeout=10m ./...
+
+check: test ## test, by its other name
+
+build: cc ## bin/sweetspot and bin/bench, each with ONNX Runtime inside
+	@go run ./cmd/ort -embed $(BLOB)
+	go build -tags=embedort -trimpath -ldflags='-s -w' -o bin/ ./cmd/sweetspot ./cmd/bench
+
+ort: cc ## find ONNX Runtime or install it into the user's cache; prints where
+	@go run ./cmd/ort
+
+lint: cc ## format, vet, modernise, tidy, staticcheck
+	@bad=$$($(TOOL) gofumpt -l .); test -z "$$bad" || \
+		{ printf 'not formatted; run: $(TOOL) gofumpt -w .\n%s\n' "$$bad"; exit 1; }
+	go vet ./...
+	go fix -diff ./...
+	go mod tidy -diff
+	@have=$$(go list -m -f '{{.Version}}' charm.land/bubbletea/v2); test "$$have" = $(BUBBLETEA) || \
+		{ echo "go.mod has bubbletea $$have, want $(BUBBLETEA); the reason is in the Makefile"; exit 1; }
+	$(TOOL) staticcheck ./...
+
+bench: ort ## benchmarks ten times into bench.new, compared with bench.old if it is there
+	go test -run='^$$' -bench=. -benchmem -count=10 ./... | tee bench.new
+	@test ! -f bench.old || $(TOOL) benchstat bench.old bench.new
+
+fuzz: ort ## every fuzz target for FUZZTIME, 30s unless told
+	@go test -list='^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print f[i], $$2; n = 0}' | \
+	while read -r target pkg; do \
+		echo "$$target $$pkg"; \
+		go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s} "$$pkg"; \
+	done
+
+golden: ort ## rewrite golden files; read the diff before you commit
+	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \
+	test -z "$$dirs" || go test $$dirs -update
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ONNX Runtime is called through C, and so is the race detector.
+cc:
+	@cc=$$(go env CC); command -v "$${cc%% *}" >/dev/null || \
+		{ echo "no C compiler ($${cc%% *}) found: install one (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install)"; exit 1; }

@@ -1,0 +1,166 @@
+// Package sweetspot_test holds the checks of the tree as a whole.
+package sweetspot_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "sweetspot/"
+
+// rooms lists every package of the module with what it may import of the
+// others; "x/..." stands for x and all below it. A package without a line here
+// is not allowed, a line without a package is a room not built yet. Floors, top
+// to bottom: cmd, tui, profiles, sweep, engine; no line points up.
+var rooms = map[string]string{
+	// Values and pure rules.
+	"engine/knob":        "",
+	"engine/batching":    "",
+	"engine/servicetime": "",
+	"engine/latency":     "",
+	"engine/tensor":      "",
+
+	"engine":                     "engine/knob engine/batching engine/latency engine/tensor",
+	"engine/backend/onnx":        "engine engine/knob engine/tensor engine/servicetime engine/onnxgraph engine/backend/onnx/ortlib",
+	"engine/backend/onnx/ortlib": "",
+	"engine/backend/python":      "engine engine/knob engine/tensor engine/servicetime",
+	"engine/backend/simulated":   "engine engine/knob engine/tensor engine/servicetime",
+	"engine/onnxgraph":           "engine/onnxgraph/onnxpb",
+	"engine/onnxgraph/onnxpb":    "",
+	"engine/handler":             "engine/tensor",
+	"engine/archive":             "",
+	"engine/config":              "engine/knob",
+	"engine/monitor":             "",
+	"engine/catalog":             "engine engine/knob engine/tensor engine/servicetime engine/backend/... engine/onnxgraph engine/handler engine/archive engine/config",
+	"engine/api/inference":       api,
+	"engine/api/wire":            "",
+	"engine/api/management":      api,
+	"engine/api/metrics":         api,
+	"engine/api/oip":             api,
+	"engine/api/grpc":            api,
+	"engine/api/token":           api,
+	"engine/api/control":         api,
+	"engine/server":              "engine engine/knob engine/tensor engine/latency engine/api/... engine/catalog engine/config engine/handler engine/monitor",
+	"sweep/load":                 "engine/latency",
+	"sweep/trial":                "engine/knob engine/latency sweep/load",
+	"sweep/stat":                 "engine/latency",
+	"sweep/plan":                 "engine/knob engine/latency sweep/load sweep/trial",
+	"sweep/predict":              "engine/knob engine/latency engine/batching engine/servicetime sweep/load",
+	"sweep":                      "engine/knob engine/tensor engine/latency sweep/load sweep/trial sweep/stat sweep/plan sweep/predict",
+	"sweep/search":               "engine/knob engine/latency engine/servicetime sweep/load sweep/trial sweep/stat sweep/plan sweep/predict",
+	"sweep/session":              "engine/knob engine/tensor engine/latency sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/search",
+	"sweep/target/local":         target,
+	"sweep/target/torchserve":    target,
+	"sweep/target/oip":           target,
+	"sweep/target/virtual":       target + " engine/batching engine/servicetime sweep/predict",
+	"profiles":                   profile,
+	"profiles/export":            profile + " profiles",
+	"profiles/report":            profile + " profiles",
+	"profiles/replay":            profile + " profiles",
+	"tui":                        "engine/knob engine/latency sweep sweep/load sweep/plan sweep/trial sweep/session profiles/... tui/chart",
+	"tui/chart":                  "",
+	"cmd/sweetspot":              "engine/... sweep/... profiles/... tui/...",
+	"cmd/bench":                  "engine/... sweep/... profiles/... tui/... cmd/bench/judge",
+	"cmd/bench/judge":            "engine/latency sweep/stat",
+	"cmd/ort":                    "engine/backend/onnx/ortlib",
+}
+
+// What rooms of one kind share.
+const (
+	api     = "engine engine/knob engine/tensor engine/latency engine/handler engine/config engine/monitor engine/api/wire"
+	target  = "engine/knob engine/tensor engine/latency engine/api/control engine/config engine/handler engine/monitor sweep sweep/load sweep/trial sweep/stat"
+	profile = "engine/knob engine/latency engine/config sweep sweep/load sweep/trial sweep/stat sweep/plan"
+)
+
+func TestImports(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		room, ours := strings.CutPrefix(words[0], module)
+		if !ours {
+			continue // the root holds only this test
+		}
+		allowed, known := rooms[room]
+		if !known {
+			t.Errorf("package %s is not in the table: give it a line here and in docs/architecture.md, or put the code in a room that is there", room)
+			continue
+		}
+		for _, imported := range words[1:] {
+			if name, ours := strings.CutPrefix(imported, module); ours && !mayImport(allowed, name) {
+				t.Errorf("%s imports %s; allowed: [%s]", room, name, allowed)
+			}
+		}
+	}
+}
+
+func mayImport(allowed, name string) bool {
+	return slices.ContainsFunc(strings.Fields(allowed), func(a string) bool {
+		tree, all := strings.CutSuffix(a, "/...")
+		return name == tree || all && strings.HasPrefix(name, tree+"/")
+	})
+}
+
+// TestFloors keeps the table itself honest: whoever edits it cannot let a lower
+// floor look up, nor name a room that has no line.
+func TestFloors(t *testing.T) {
+	floors := []string{"engine", "sweep", "profiles", "tui", "cmd"}
+	floor := func(room string) int {
+		top, _, _ := strings.Cut(room, "/")
+		return slices.Index(floors, top)
+	}
+	for _, room := range slices.Sorted(maps.Keys(rooms)) {
+		for a := range strings.FieldsSeq(rooms[room]) {
+			name := strings.TrimSuffix(a, "/...")
+			if floor(name) > floor(room) {
+				t.Errorf("the table lets %s import %s, a floor above it", room, a)
+			}
+			if _, known := rooms[name]; !known && name == a {
+				t.Errorf("the table lets %s import %s, which has no line", room, a)
+			}
+		}
+	}
+}
+
+// TestCgo keeps C, and with it all memory that Go does not own, in two rooms.
+func TestCgo(t *testing.T) {
+	allowed := []string{"engine/backend/onnx", "engine/monitor"}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && file != "." && strings.HasPrefix(d.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || filepath.Ext(file) != ".go" {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		room := path.Dir(filepath.ToSlash(file))
+		for _, imp := range f.Imports {
+			if imp.Path.Value == `"C"` && !slices.Contains(allowed, room) {
+				t.Errorf("%s uses cgo; only %s may", file, strings.Join(allowed, " and "))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,71 @@
+// Command ort makes sure that the ONNX Runtime library is on this machine and
+// prints where.
+//
+//	go run ./cmd/ort                 find it, or install the pinned release into the user's cache
+//	go run ./cmd/ort -embed DIR      also pack it, with its licences, into DIR for go:embed
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"sweetspot/engine/backend/onnx/ortlib"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = "" // a named library needs none; ortlib says what the others need
+	}
+	o := ortlib.FromEnv(os.Getenv, cache)
+	o.Log = os.Stderr
+	code := run(ctx, os.Args[1:], o, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run returns the exit code: 0, or 1 after a line on stderr.
+func run(ctx context.Context, args []string, o ortlib.Options, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("ort", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	dir := flags.String("embed", "", "also pack the library and its licences into `DIR`")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 1
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "ort: %q: ort takes no arguments; see ort -h\n", flags.Arg(0))
+		return 1
+	}
+	if err := ensure(ctx, o, *dir, stdout); err != nil {
+		fmt.Fprintf(stderr, "ort: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func ensure(ctx context.Context, o ortlib.Options, dir string, stdout io.Writer) error {
+	lib, err := ortlib.Find(o)
+	if errors.Is(err, ortlib.ErrNotFound) {
+		lib, err = ortlib.Install(ctx, o)
+	}
+	if err != nil {
+		return err
+	}
+	if dir != "" {
+		if err := ortlib.Pack(ctx, o, dir); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(stdout, lib.Path)
+	return err
+}

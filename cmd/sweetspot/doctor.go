@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"sweetspot/engine"
+	"sweetspot/engine/backend/onnx/ortlib"
+	"sweetspot/engine/catalog"
+	"sweetspot/engine/monitor"
+)
+
+// doctorCommand looks at what sweetspot needs, and says what is missing.
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "check what sweetspot needs on this machine", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			l := monitor.Limits()
+			fmt.Fprintf(a.out, "sweetspot    %s, %s/%s, %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+			fmt.Fprintf(a.out, "cores        %d\n", l.Cores)
+			if m, ok := l.MemoryBytes.Get(); ok {
+				fmt.Fprintf(a.out, "memory       %.0f MB\n", m/1e6)
+			}
+			gpu := openGPU()
+			defer gpu.Close()
+			if d := gpu.Devices(); len(d) > 0 {
+				fmt.Fprintf(a.out, "gpu          %s (%d)\n", d[0].Name, len(d))
+			} else if s, err := gpu.Sample(c.Context()); err == nil {
+				fmt.Fprintf(a.out, "gpu          none: %s\n", s.Reason)
+			}
+			fmt.Fprintf(a.out, "profiles     %s\n", a.env.profileDir())
+			return a.checkRuntime(c)
+		},
+	}
+}
+
+// checkRuntime loads ONNX Runtime and runs a model with it.
+func (a *app) checkRuntime(c *cobra.Command) error {
+	lib, err := ortlib.Find(ortlib.FromEnv(a.env.get, a.env.cacheDir()))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "onnxruntime  %s\n", lib.Path)
+	b, err := a.onnx(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	m, err := catalog.Open(c.Context(), demoModel, catalog.Options{Probe: engine.Backend(b)})
+	if err != nil {
+		return errors.Join(errors.New("onnxruntime loads but does not run a model"), err)
+	}
+	fmt.Fprintf(a.out, "runs         %s, %s: %s\n", b.Runtime(), m.Name, m.BatchWhy)
+	return nil
+}
+
+// versionCommand prints the version.
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(a.out, "sweetspot %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}

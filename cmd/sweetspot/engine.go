@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/control"
+	"sweetspot/engine/backend/onnx"
+	"sweetspot/engine/backend/onnx/ortlib"
+	"sweetspot/engine/catalog"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/monitor"
+	"sweetspot/engine/server"
+)
+
+// handshakeFD is where a child writes its addresses.
+const handshakeFD = 3
+
+// engineCommand is the child process: hidden, started by the workbench and
+// --sweep, never by people.
+func (a *app) engineCommand() *cobra.Command {
+	var f settingsFlags
+	var shapes []string
+	c := &cobra.Command{
+		Use: "engine MODEL", Short: "serve one model for the process that started this one",
+		Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := f.config(c.Flags())
+			if err != nil {
+				return err
+			}
+			hello := os.NewFile(handshakeFD, "handshake")
+			if hello == nil {
+				return errors.New("engine is started by sweetspot itself; to serve a model type: sweetspot serve MODEL")
+			}
+			log := slog.New(slog.NewTextHandler(a.err, nil))
+			h := &host{}
+			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(), Log: log},
+				func(ctx context.Context) (*engine.Engine, error) {
+					return a.load(ctx, h, []string{args[0]}, shapes, cfg, log)
+				})
+			if err != nil {
+				fmt.Fprintln(a.err, err) // the parent says it better, from the handshake
+				return exit{exitError}
+			}
+			return nil
+		},
+	}
+	f.bind(c.Flags(), knob.TorchServe)
+	c.Flags().StringArrayVar(&shapes, "shape", nil, "open dimensions of an input")
+	return c
+}
+
+// host is what a serving process says about itself. Its runtime is known once
+// the library is loaded.
+type host struct{ runtime string }
+
+func (h *host) describe() control.Host {
+	l := monitor.Limits()
+	memory, _ := l.MemoryBytes.Get() // 0 is unknown
+	return control.Host{
+		Cores: l.Cores, MemoryMB: int(memory / 1e6),
+		Runtime: func() string { return h.runtime },
+		Fixed:   map[knob.Name]string{knob.FP16: onnx.ReasonFP16, knob.Device: onnx.ReasonGPU},
+	}
+}
+
+// load makes an engine that serves the models.
+func (a *app) load(ctx context.Context, h *host, models, shapes []string, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
+	dims := map[string][]int64{}
+	for _, s := range shapes {
+		name, d, err := parseShape(s)
+		if err != nil {
+			return nil, err
+		}
+		dims[name] = d
+	}
+	backend, err := a.onnx(log)
+	if err != nil {
+		return nil, err
+	}
+	h.runtime = backend.Runtime()
+	e := engine.New(engine.Options{
+		Backends: map[string]engine.Backend{"onnx": backend}, Cores: monitor.Limits().Cores, Log: log,
+	})
+	for _, name := range models {
+		m, err := catalog.Open(ctx, name, catalog.Options{Shapes: dims, Probe: backend})
+		if err == nil {
+			err = e.Load(ctx, m, c)
+		}
+		if err != nil {
+			return nil, errors.Join(err, e.Close(ctx))
+		}
+		log.Info("serving", "model", m.Name, "batch", m.BatchWhy)
+	}
+	return e, nil
+}
+
+// onnx loads ONNX Runtime.
+func (a *app) onnx(log *slog.Logger) (*onnx.Backend, error) {
+	lib, err := ortlib.Find(ortlib.FromEnv(a.env.get, a.env.cacheDir()))
+	if err != nil {
+		return nil, err
+	}
+	return onnx.New(lib.Path, log)
+}
+
+// logFile is where a child's stderr goes; nil if there is no place for it.
+func (a *app) logFile() (io.WriteCloser, string) {
+	path := a.env.stateFile("engine.log")
+	if path == "" {
+		return nil, ""
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, ""
+	}
+	return f, path
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// environment is what the program takes from the environment.
+type environment struct {
+	vars map[string]string
+	all  []string
+}
+
+func parseEnviron(env []string) environment {
+	e := environment{vars: map[string]string{}, all: env}
+	for _, kv := range env {
+		k, v, _ := strings.Cut(kv, "=")
+		e.vars[k] = v
+	}
+	return e
+}
+
+func (e environment) get(k string) string { return e.vars[k] }
+
+// cacheDir is $XDG_CACHE_HOME, or what the system uses.
+func (e environment) cacheDir() string {
+	if d := e.get("XDG_CACHE_HOME"); filepath.IsAbs(d) {
+		return d
+	}
+	if d, err := os.UserCacheDir(); err == nil {
+		return d
+	}
+	return os.TempDir()
+}
+
+// dataDir is $XDG_DATA_HOME/sweetspot, by default under ~/.local/share.
+func (e environment) dataDir() string {
+	if d := e.get("XDG_DATA_HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, "sweetspot")
+	}
+	home := e.get("HOME")
+	if home == "" {
+		home, _ = os.UserHomeDir()
+	}
+	return filepath.Join(home, ".local", "share", "sweetspot")
+}
+
+func (e environment) profileDir() string { return filepath.Join(e.dataDir(), "profiles") }
+
+// stateFile is a file under $XDG_STATE_HOME/sweetspot, by default below
+// ~/.local/state; "" if the folder cannot be made.
+func (e environment) stateFile(name string) string {
+	dir := e.get("XDG_STATE_HOME")
+	if !filepath.IsAbs(dir) {
+		home := e.get("HOME")
+		if home == "" {
+			return ""
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	dir = filepath.Join(dir, "sweetspot")
+	if os.MkdirAll(dir, 0o700) != nil {
+		return ""
+	}
+	return filepath.Join(dir, name)
+}

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"sweetspot/engine/handler"
+	"sweetspot/engine/knob"
+	"sweetspot/profiles"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/target/local"
+	"sweetspot/sweep/trial"
+)
+
+// headless runs each plan to its end. Progress goes to stderr, the result to
+// stdout.
+func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
+	plans, err := f.plans(fs, args)
+	if err != nil {
+		return err
+	}
+	worst := exitYes
+	for _, p := range plans {
+		for _, note := range p.Notes {
+			a.note(f, "%s", note)
+		}
+		code, err := a.sweepOne(ctx, p, f)
+		if err != nil {
+			return err
+		}
+		worst = max(worst, code)
+	}
+	if worst != exitYes {
+		return exit{worst}
+	}
+	return nil
+}
+
+// note prints one line for people.
+func (a *app) note(f *runFlags, format string, args ...any) {
+	if !f.quiet {
+		fmt.Fprintf(a.err, format+"\n", args...)
+	}
+}
+
+// sweepOne runs one plan and returns its exit code.
+func (a *app) sweepOne(ctx context.Context, p plan.Plan, f *runFlags) (int, error) {
+	if p.Target != "" && p.Target != "local" {
+		return exitError, withHint("leave target out, or write target: local", "target %q: only local is available", p.Target)
+	}
+	t, err := a.startTarget(ctx, p)
+	if err != nil {
+		return exitError, err
+	}
+	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child is gone either way
+	info, err := t.Info(ctx)
+	if err != nil {
+		return exitError, err
+	}
+	a.introduce(p, info, f)
+	if f.dryRun {
+		return exitYes, a.dryRun(p, info)
+	}
+	return a.search(ctx, p, t, info, f)
+}
+
+// startTarget starts the engine child for a plan's model.
+func (a *app) startTarget(ctx context.Context, p plan.Plan) (*local.Target, error) {
+	bodies, err := readBodies(p.Input)
+	if err != nil {
+		return nil, err
+	}
+	log, _ := a.logFile()
+	c := local.Config{
+		Command: a.childCommand(p), Env: a.env.all, Seed: p.Seed, GPU: openGPU,
+		Bodies: bodies, Start: startConfig(p),
+	}
+	if log != nil {
+		c.Log = log
+	}
+	t, err := local.Start(ctx, c)
+	if err != nil && log != nil {
+		log.Close()
+	}
+	return t, err
+}
+
+// childCommand is the engine child's command line, without the settings.
+func (a *app) childCommand(p plan.Plan) []string {
+	argv := []string{a.self, "engine", p.Model}
+	for name, dims := range p.Shapes {
+		argv = append(argv, "--shape="+name+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(dims), " ", "x"), "[]"))
+	}
+	return argv
+}
+
+// startConfig is what the engine starts with: the knobs to which the plan gives
+// one value, and the defaults.
+func startConfig(p plan.Plan) knob.Config {
+	c := knob.Config{Settings: knob.Default(p.Options.Rule), Options: p.Options}
+	for n, text := range p.Knobs {
+		if values, err := knob.Expand(n, text); err == nil && len(values) == 1 {
+			_ = c.Set(n, values[0]) // Expand has checked it
+		}
+	}
+	return c
+}
+
+// readBodies reads request bodies from a file or the files of a folder; "" is
+// nil: they are made from the model's inputs.
+func readBodies(path string) ([]load.Body, error) {
+	if path == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("--input: %w", err)
+	}
+	files := []string{path}
+	if info.IsDir() {
+		files = nil
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return nil, fmt.Errorf("--input: %w", err)
+		}
+		for _, e := range entries {
+			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
+				files = append(files, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	var out []load.Body
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("--input: %w", err)
+		}
+		out = append(out, load.Body{Type: mediaType(f), Data: data})
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("--input: %s holds no files", path)
+	}
+	return out, nil
+}
+
+// mediaType is the content type of a body by its file name; "" lets the engine
+// look at the bytes.
+func mediaType(name string) string {
+	return map[string]string{
+		".json": "application/json", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png",
+		".bin": "application/octet-stream", ".raw": "application/octet-stream",
+	}[strings.ToLower(filepath.Ext(name))]
+}
+
+// introduce says what will be loaded with what, before the first request.
+func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
+	a.note(f, "model    %s (%s), %s", info.Model.Name, p.Model, info.Runtime)
+	if info.Model.BatchAxis {
+		a.note(f, "batch    %s", info.Model.BatchWhy)
+	} else {
+		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
+	}
+	if p.Input != "" {
+		a.note(f, "bodies   from %s", p.Input)
+	} else {
+		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
+	}
+	a.note(f, "promise  %v, at %v", p.SLA, loads(p))
+	a.note(f, "engine   %d cores, %v rule", info.Cores, p.Options.Rule)
+}
+
+func loads(p plan.Plan) string {
+	var out []string
+	for _, l := range p.Loads {
+		out = append(out, l.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// dryRun prints the canonical plan, its points in order, what is skipped, and
+// the expected time.
+func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
+	text, err := p.Canonical()
+	if err != nil {
+		return err
+	}
+	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
+	fmt.Fprintf(a.out, "%s# %s\n\n", text, p.Hash())
+	for i, pt := range points {
+		fmt.Fprintf(a.out, "%3d  %v, %v", i+1, pt.Settings, pt.Load)
+		if pt.Reason != "" {
+			fmt.Fprintf(a.out, "  (%s)", pt.Reason)
+		}
+		fmt.Fprintln(a.out)
+	}
+	for _, s := range skipped {
+		fmt.Fprintf(a.out, "skip %v: %s\n", s.Settings, s.Reason)
+	}
+	e := p.Estimate(points)
+	_, err = fmt.Fprintf(a.out, "\n%d points, expected %v", len(points), e.Total.Round(time.Second))
+	if err == nil && e.Fits < len(points) {
+		_, err = fmt.Fprintf(a.out, "; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
+	}
+	fmt.Fprintln(a.out)
+	return err
+}
+
+// search runs the sweep, prints what it found and writes the files.
+func (a *app) search(ctx context.Context, p plan.Plan, t *local.Target, info sweep.Info, f *runFlags) (int, error) {
+	var tee io.Writer
+	if f.json == "lines" {
+		tee = a.out
+	}
+	show := newProgress(a.err, f.quiet || f.json == "lines" && isSame(a.err, a.out))
+	s := &session.Sweeper{Plan: p, Target: t, Record: a.record(f.out, tee), Watch: show.watch}
+	st, err := s.Run(ctx)
+	show.end()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return exitError, errors.Join(err, a.keep(st, f))
+	}
+	if err := a.report(p, info, st, f); err != nil {
+		return exitError, err
+	}
+	if ctx.Err() != nil {
+		return exitError, ctx.Err()
+	}
+	return session.Exit(st), nil
+}
+
+// keep says where the profile of a broken sweep is.
+func (a *app) keep(st session.Sweep, f *runFlags) error {
+	if st.Path != "" {
+		a.note(f, "profile  %s (%d trials kept)", st.Path, len(st.Trials))
+	}
+	return nil
+}
+
+func isSame(a, b io.Writer) bool { return a == b }
+
+// report prints the result and writes config.properties.
+func (a *app) report(p plan.Plan, info sweep.Info, st session.Sweep, f *runFlags) error {
+	written, err := a.writeFiles(p, info, st, f)
+	if err != nil {
+		return err
+	}
+	switch f.json {
+	case "lines":
+		return nil
+	case "object":
+		return a.reportJSON(st, written)
+	}
+	if len(st.Trials) > 0 {
+		prof, err := profiles.Read(st.Path)
+		if err != nil {
+			return err
+		}
+		if err := profiles.WriteTrials(a.out, prof, a.style()); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out)
+	}
+	fmt.Fprintln(a.out, verdictText(p, st))
+	for _, w := range written {
+		fmt.Fprintf(a.out, "%-19s %s\n", w.What, w.Path)
+	}
+	return nil
+}
+
+// file is one file a sweep left behind.
+type file struct {
+	What string `json:"what"`
+	Path string `json:"path"`
+}
+
+func (a *app) writeFiles(p plan.Plan, info sweep.Info, st session.Sweep, f *runFlags) ([]file, error) {
+	var out []file
+	if st.Path != "" {
+		out = append(out, file{"profile", st.Path})
+	}
+	if st.Choice == nil {
+		return out, nil
+	}
+	dir := f.out
+	if dir == "" {
+		dir = strings.TrimSuffix(st.Path, ".jsonl")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return out, err
+		}
+	}
+	best := &st.Trials[st.Best]
+	path, err := a.exporter(dir, f.force)(session.ExportRequest{
+		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: p.SLA, Trial: best, Profile: st.ID,
+	})
+	if err != nil {
+		return out, err
+	}
+	return append(out, file{"config.properties", path}), nil
+}
+
+func (a *app) reportJSON(st session.Sweep, written []file) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		ID     string        `json:"id"`
+		State  string        `json:"state"`
+		Choice *trial.Choice `json:"choice"`
+		Trials []trial.Trial `json:"trials"`
+		Files  []file        `json:"files"`
+		Exit   int           `json:"exit"`
+	}{st.ID, st.State.String(), st.Choice, st.Trials, written, session.Exit(st)})
+}
+
+// verdictText is the answer in words.
+func verdictText(p plan.Plan, st session.Sweep) string {
+	how := ""
+	if st.Problem != "" {
+		how = fmt.Sprintf(" (%s, %d of %d settings tried)", st.Problem, len(st.Trials), st.Total)
+	}
+	switch {
+	case st.Choice != nil:
+		t := st.Trials[st.Best]
+		return fmt.Sprintf("best: %v%s\n%s requests/s, P%g %s ms [%s-%s] within %v\n%s",
+			st.Choice.Settings, how, t.Throughput.Value.Text(1), p.SLA.Percentile,
+			t.Verdict.ValueMS.Text(1), t.Verdict.LowMS.Text(1), t.Verdict.HighMS.Text(1), p.SLA.Limit, st.Choice.Why.Text)
+	case session.Exit(st) == exitNo:
+		return fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, loads(p), how)
+	}
+	return fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, loads(p), how)
+}

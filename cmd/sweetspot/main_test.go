@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sweetspot/engine/backend/onnx/ortlib"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sweetspot": main})
+}
+
+// TestScript runs the program as people do. Scripts that need ONNX Runtime say
+// so with [!ort] skip; they run wherever `make ort` found it.
+//
+// UPDATE=1 go test . rewrites the expected outputs inside the scripts.
+func TestScript(t *testing.T) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib, libErr := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
+	if libErr != nil {
+		t.Logf("scripts that run a model are skipped: %v", libErr)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_DATA_HOME", e.WorkDir+"/data")
+			e.Setenv("XDG_STATE_HOME", e.WorkDir+"/state")
+			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
+			if libErr == nil {
+				e.Setenv(ortlib.EnvVar, lib.Path)
+			}
+			return nil
+		},
+		Condition: func(cond string) (bool, error) { return cond == "ort" && libErr == nil, nil },
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"killed": cmdKilled},
+	})
+}

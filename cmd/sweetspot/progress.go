@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/term"
+
+	"sweetspot/profiles"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+// progress prints where a sweep stands: on a terminal one line that is redrawn,
+// elsewhere one line per trial.
+type progress struct {
+	w     io.Writer
+	live  bool
+	quiet bool
+	width int
+
+	mu    sync.Mutex
+	drawn bool // a redrawn line is on the screen
+	last  time.Time
+	seen  int
+}
+
+func newProgress(w io.Writer, quiet bool) *progress {
+	p := &progress{w: w, quiet: quiet, width: 80}
+	p.live, p.width = terminal(w)
+	return p
+}
+
+// terminal tells whether w is a terminal, and its width.
+func terminal(w any) (bool, int) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return false, 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width == 0 {
+		width = 80
+	}
+	return true, width
+}
+
+// style is how tables are drawn on stdout.
+func (a *app) style() profiles.Style {
+	tty, width := terminal(a.out)
+	return profiles.Style{Width: width, Bold: tty && a.env.get("NO_COLOR") == ""}
+}
+
+// redraw is how often the live line changes.
+const redraw = 100 * time.Millisecond
+
+func (p *progress) watch(st session.Sweep) {
+	if p.quiet {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ; p.seen < len(st.Trials); p.seen++ {
+		p.clear()
+		fmt.Fprintln(p.w, trialLine(st.Trials[p.seen], st.Total, st.ETA))
+	}
+	if p.live && st.Current != nil && time.Since(p.last) >= redraw {
+		p.last = time.Now()
+		p.clear()
+		fmt.Fprint(p.w, ansi.Truncate(liveLine(st), p.width-1, ""))
+		p.drawn = true
+	}
+}
+
+func (p *progress) clear() {
+	if p.drawn {
+		fmt.Fprint(p.w, "\r", ansi.EraseEntireLine)
+		p.drawn = false
+	}
+}
+
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+// trialLine is one finished trial: "[ 3/16] pass  batch 8 ... 412.0/s  P99 18.2 ms".
+func trialLine(t trial.Trial, total int, eta time.Duration) string {
+	what := t.Settings.String()
+	if t.Role == trial.RoleValidation {
+		what += " (validation)"
+	}
+	line := fmt.Sprintf("[%2d/%d] %-4s  %-52s", t.N, max(total, t.N), t.Verdict.Result.Word(), what)
+	if t.Error != "" {
+		return line + "  " + t.Error
+	}
+	line += fmt.Sprintf("  %7s/s  P%g %s ms", t.Throughput.Value.Text(1), t.Verdict.Percentile, t.Verdict.ValueMS.Text(1))
+	if eta > 0 {
+		line += fmt.Sprintf("  ETA %v", eta.Round(time.Second))
+	}
+	return line
+}
+
+// liveLine is the trial under way.
+func liveLine(st session.Sweep) string {
+	c := st.Current
+	bar := ""
+	if c.Limit > 0 {
+		full := min(10, int(10*c.Elapsed/c.Limit))
+		bar = strings.Repeat("=", full) + strings.Repeat(" ", 10-full)
+	}
+	return fmt.Sprintf("[%2d/%d] %s [%s] %v  %s/s  P99 %s ms  ETA %v",
+		c.N, max(st.Total, c.N), c.Stage, bar, c.Point.Settings, c.RPS.Text(0), c.P99MS.Text(1), st.ETA.Round(time.Second))
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"sweetspot/engine/monitor"
+	"sweetspot/profiles"
+	"sweetspot/profiles/export"
+	"sweetspot/sweep"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/session"
+)
+
+// recording is a profile being written by a sweep.
+type recording struct {
+	*profiles.Writer
+	id, path string
+}
+
+func (r recording) ID() string   { return r.id }
+func (r recording) Path() string { return r.path }
+
+// End writes the last line and closes the file.
+func (r recording) End(state session.SweepState, code int) error {
+	s := map[session.SweepState]profiles.State{
+		session.Done: profiles.Done, session.Aborted: profiles.Stopped, session.Failed: profiles.Failed,
+	}[state]
+	err := r.Writer.End(s, code)
+	if closeErr := r.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// record opens the profile of a sweep, in the profiles' folder or, with an out
+// folder, as its profile.jsonl.
+func (a *app) record(out string, tee io.Writer) func(sweep.Info, plan.Plan) (session.Recording, error) {
+	return func(info sweep.Info, p plan.Plan) (session.Recording, error) {
+		now := time.Now().UTC()
+		id := profiles.NewID(now)
+		path := profiles.Path(a.env.profileDir(), id)
+		if out != "" {
+			path = filepath.Join(out, "profile.jsonl")
+		}
+		text, err := json.Marshal(p)
+		if err != nil {
+			return nil, err
+		}
+		sla := p.SLA
+		w, err := profiles.Create(path, profiles.Header{
+			ID: id, Kind: profiles.Sweep, Created: now, Tool: "sweetspot " + version,
+			Machine: machine(info), Model: model(info), SLA: &sla,
+			Plan: text, PlanHash: p.Hash(), Seed: p.Seed,
+		}, profiles.Options{Tee: tee})
+		if err != nil {
+			return nil, err
+		}
+		return recording{w, id, path}, nil
+	}
+}
+
+func machine(info sweep.Info) profiles.Machine {
+	m := profiles.ReadMachine(os.DirFS("/"), runtime.NumCPU())
+	m.Runtime = info.Runtime
+	return m
+}
+
+func model(info sweep.Info) profiles.Model {
+	return profiles.Model{
+		Name: info.Model.Name, Version: info.Model.Version, Source: info.Model.Source,
+		SHA256: info.Model.SHA256, BatchAxis: info.Model.BatchAxis,
+	}
+}
+
+// exporter writes config.properties for the settings picked on screen or by a
+// sweep, into dir.
+func (a *app) exporter(dir string, force bool) func(session.ExportRequest) (string, error) {
+	return func(r session.ExportRequest) (string, error) {
+		s := export.Source{
+			Tool: "sweetspot " + version, Date: time.Now().UTC(), Profile: r.Profile,
+			Machine: machine(r.Info), Model: model(r.Info), SLA: &r.SLA,
+			Settings: r.Settings, Options: r.Options, Trial: r.Trial,
+		}
+		return writeExport("config.properties", s, filepath.Join(dir, "config.properties"), force)
+	}
+}
+
+// writeExport writes one format and reads it back.
+func writeExport(format string, s export.Source, path string, force bool) (string, error) {
+	doc, err := export.Write(format, s, force)
+	if err != nil {
+		return "", err
+	}
+	if err := export.WriteFile(path, doc.Data, force); err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	doc.Data = data
+	if err := export.Verify(doc, s); err != nil {
+		return "", fmt.Errorf("%s does not read back as written: %w", path, err)
+	}
+	return path, nil
+}
+
+// openGPU is the GPU to watch on this machine.
+func openGPU() monitor.GPU { return monitor.OpenGPU(monitor.GPUOptions{}) }

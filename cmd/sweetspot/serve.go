@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"sweetspot/engine/api/token"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/server"
+)
+
+// serveCommand serves models with TorchServe's API until a signal.
+func (a *app) serveCommand() *cobra.Command {
+	var (
+		f                  settingsFlags
+		shapes             []string
+		listen, management string
+		noTokens           bool
+	)
+	c := &cobra.Command{
+		Use:   "serve [NAME=]MODEL...",
+		Short: "serve models with TorchServe's API",
+		Long: `serve answers TorchServe's inference API on 127.0.0.1:8080 and the control API on
+127.0.0.1:8081, until Ctrl-C. Tokens are on, as in TorchServe: the keys are in
+key_file.json in the current folder.`,
+		Example: `  sweetspot serve model.onnx --workers 2 --batch-size 8 --batch-delay 10ms
+  sweetspot serve builtin:resnet18 --disable-token-auth
+  curl -T photo.jpg http://127.0.0.1:8080/predictions/resnet18`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := f.config(c.Flags())
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(a.err, nil))
+			h := &host{}
+			sc := server.Config{Inference: listen, Management: management, Host: h.describe(), Log: log}
+			if !noTokens {
+				if sc.Tokens, err = token.Open("", 0); err != nil {
+					return err
+				}
+				defer sc.Tokens.Close()
+			}
+			return a.serve(c, h, sc, args, shapes, cfg, log)
+		},
+	}
+	f.bind(c.Flags(), knob.Eager)
+	c.Flags().StringArrayVar(&shapes, "shape", nil, "open dimensions of an input: NAME=1x128 (batch axis left out)")
+	c.Flags().StringVar(&listen, "listen", server.DefaultInference, "inference address")
+	c.Flags().StringVar(&management, "management", server.DefaultManagement, "management address")
+	c.Flags().BoolVar(&noTokens, "disable-token-auth", false, "ask for no token")
+	return c
+}
+
+func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models, shapes []string, cfg knob.Config, log *slog.Logger) error {
+	e, err := a.load(c.Context(), h, models, shapes, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer e.Close(c.Context()) //nolint:errcheck // the server has answered all by then
+	s, err := server.Open(sc, e)
+	if err != nil {
+		return err
+	}
+	at := s.Addrs()
+	fmt.Fprintf(a.err, "inference http://%s, management http://%s, %s rule; Ctrl-C ends\n", at.Inference, at.Management, cfg.Rule)
+	return s.Run(c.Context())
+}

@@ -1,0 +1,80 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/wire"
+	"sweetspot/engine/knob"
+)
+
+// A change is a few hundred bytes and comes at once.
+const (
+	maxChange  = 64 << 10
+	changeTime = 10 * time.Second
+)
+
+// change applies a partial change of settings and tells its steps as they end.
+// A client that leaves calls the change off; what was in force stays.
+func (a *API) change(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.find(r)
+	if err != nil {
+		return err
+	}
+	body, err := wire.ReadBody(w, r, nil, wire.Limits{Size: maxChange, Time: changeTime})
+	if err != nil {
+		return err
+	}
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-r.Context().Done():
+		return context.Cause(r.Context())
+	}
+	want := s.Config().Settings
+	if err := decode(body, &want, s.Limits()); err != nil {
+		faults := strings.ReplaceAll(err.Error(), "\n", "; ") // Validate joins them by lines
+		return wire.Errorf(http.StatusBadRequest, wire.BadRequest, "%s", faults)
+	}
+	a.apply(w, r, s, want)
+	return nil
+}
+
+// decode reads a partial change into want and validates the whole.
+func decode(body []byte, want *knob.Settings, l knob.Limits) error {
+	if err := json.Unmarshal(body, want); err != nil {
+		return err
+	}
+	return want.Validate(l)
+}
+
+// apply puts want in force and streams the steps.
+func (a *API) apply(w http.ResponseWriter, r *http.Request, s *engine.Served, want knob.Settings) {
+	wire.Stamp(w.Header(), string(wire.AppendID(nil)))
+	w.Header().Set("Content-Type", TypeLines)
+	w.WriteHeader(http.StatusOK)
+	flush := http.NewResponseController(w)
+	_ = flush.Flush() // the change has been accepted; a step may take a while
+	enc := json.NewEncoder(w)
+	// A client that left is seen by its context; a line lost on the way to it
+	// changes nothing.
+	tell := func(l Line) {
+		_ = enc.Encode(l)
+		_ = flush.Flush()
+	}
+	start := time.Now()
+	err := s.Apply(r.Context(), want, func(step engine.Step) {
+		tell(Line{Step: step.What, MS: ms(step.Took)})
+	})
+	now := s.Config().Settings
+	took := ms(time.Since(start))
+	if err != nil {
+		tell(Line{Error: err.Error(), Kept: &now, MS: took})
+		return
+	}
+	tell(Line{Applied: &now, MS: took})
+}

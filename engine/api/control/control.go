@@ -1,0 +1,195 @@
+// Package control is the engine's own API, with which a workbench drives an
+// engine in another process. It is served on the management listener:
+//
+//	GET /engine/v1/info                   models, limits, machine
+//	GET /engine/v1/models/{m}/settings    the settings in force
+//	PUT /engine/v1/models/{m}/settings    change them while requests flow
+//	GET /engine/v1/stats                  counters that only grow, process usage
+//
+// PUT takes a JSON object with the knobs to change. What cannot start is
+// answered with an error body; what starts is answered with JSON lines, one
+// [Line] per step as it ends, the last of which says what is in force. The
+// exported types are the JSON of the answers, for servers and clients alike.
+package control
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/wire"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/tensor"
+)
+
+// Host is what the engine's process knows about itself.
+type Host struct {
+	Cores    int // the container's
+	MemoryMB int // likewise; 0 is unknown
+	// Runtime tells what executes models, "onnxruntime 1.27.0 cpu"; nil is
+	// nothing. It is asked at each info: a child knows only once it serves.
+	Runtime func() string
+	// Fixed names the knobs that this build cannot turn, each with the reason.
+	Fixed map[knob.Name]string
+	// Usage reads what the process has used so far; nil where it cannot be
+	// measured. It is called from several goroutines.
+	Usage func() Usage
+}
+
+// Usage is what a process has used since its start.
+type Usage struct {
+	CPUSeconds   float64 `json:"cpu_seconds"` // user and system, of all threads
+	RSSBytes     int64   `json:"rss_bytes"`
+	PeakRSSBytes int64   `json:"peak_rss_bytes"`
+}
+
+// Info answers GET info.
+type Info struct {
+	Cores    int     `json:"cores"`
+	MemoryMB int     `json:"memory_mb"`
+	Runtime  string  `json:"runtime"`
+	Models   []Model `json:"models"` // by name
+	// Fixed names the knobs that cannot be turned, each with the reason.
+	Fixed map[knob.Name]string `json:"fixed,omitempty"`
+}
+
+// Model is one served model.
+type Model struct {
+	Name      string        `json:"name"`
+	Version   string        `json:"version"`
+	Source    string        `json:"source"`
+	SHA256    string        `json:"sha256"`
+	BatchAxis bool          `json:"batch_axis"`
+	BatchWhy  string        `json:"batch_why"`
+	Inputs    []tensor.Spec `json:"inputs"`
+	Outputs   []tensor.Spec `json:"outputs"`
+	Settings  knob.Settings `json:"settings"`
+	Options   knob.Options  `json:"options"`
+	Limits    Limits        `json:"limits"`
+}
+
+// Limits is knob.Limits in JSON.
+type Limits struct {
+	Rule      knob.Rule `json:"rule"`
+	Cores     int       `json:"cores"`
+	BatchAxis bool      `json:"batch_axis"`
+	BatchWhy  string    `json:"batch_why"`
+}
+
+// Stats answers GET stats. Process is null where it cannot be measured.
+type Stats struct {
+	Models  map[string]engine.Stats `json:"models"`
+	Process *Usage                  `json:"process"`
+}
+
+// Line is one line of the answer to a PUT of settings. It is a step that ended,
+// or the last line: Applied, or Error with what was Kept.
+type Line struct {
+	Step    string         `json:"step,omitempty"`
+	MS      float64        `json:"ms"` // of the step, or of the whole in the last line
+	Applied *knob.Settings `json:"applied,omitempty"`
+	Error   string         `json:"error,omitempty"`
+	Kept    *knob.Settings `json:"kept,omitempty"`
+}
+
+// TypeLines is the content type of JSON lines.
+const TypeLines = "application/x-ndjson"
+
+// API serves the control routes. It is safe for concurrent use.
+type API struct {
+	engine *engine.Engine
+	host   Host
+	mux    *http.ServeMux
+	turn   chan struct{} // capacity 1; held over a change, so that partial changes add up
+}
+
+// New returns the control API of e on host.
+func New(e *engine.Engine, host Host) *API {
+	a := &API{engine: e, host: host, mux: http.NewServeMux(), turn: make(chan struct{}, 1)}
+	a.route("/engine/v1/info", methods{http.MethodGet: a.info})
+	a.route("/engine/v1/stats", methods{http.MethodGet: a.stats})
+	a.route("/engine/v1/models/{m}/settings", methods{http.MethodGet: a.settings, http.MethodPut: a.change})
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { wire.Fail(w, wire.NoRoute(r)) })
+	return a
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// methods answer a route by HTTP method. An error means that nothing has been
+// written.
+type methods map[string]func(http.ResponseWriter, *http.Request) error
+
+func (a *API) route(pattern string, by methods) {
+	allowed := strings.Join(slices.Sorted(maps.Keys(by)), ", ")
+	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		serve, ok := by[r.Method]
+		if !ok {
+			w.Header().Set("Allow", allowed)
+			wire.Fail(w, wire.Errorf(http.StatusMethodNotAllowed, wire.MethodNotAllowed, "%s does not take %s; it takes %s", r.URL.Path, r.Method, allowed))
+			return
+		}
+		if err := serve(w, r); err != nil {
+			wire.Fail(w, err)
+		}
+	})
+}
+
+func (a *API) info(w http.ResponseWriter, _ *http.Request) error {
+	out := Info{Cores: a.host.Cores, MemoryMB: a.host.MemoryMB, Fixed: a.host.Fixed, Models: []Model{}}
+	if a.host.Runtime != nil {
+		out.Runtime = a.host.Runtime()
+	}
+	for _, s := range a.engine.Served() {
+		out.Models = append(out.Models, describe(s))
+	}
+	wire.JSON(w, http.StatusOK, out)
+	return nil
+}
+
+func describe(s *engine.Served) Model {
+	m, c := s.Model(), s.Config()
+	return Model{
+		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
+		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
+		Settings: c.Settings, Options: c.Options, Limits: Limits(s.Limits()),
+	}
+}
+
+func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {
+	out := Stats{Models: map[string]engine.Stats{}}
+	for _, s := range a.engine.Served() {
+		out.Models[s.Model().Name] = s.Stats()
+	}
+	if a.host.Usage != nil {
+		u := a.host.Usage()
+		out.Process = &u
+	}
+	wire.JSON(w, http.StatusOK, out)
+	return nil
+}
+
+func (a *API) find(r *http.Request) (*engine.Served, error) {
+	s, err := a.engine.Find(r.PathValue("m"))
+	if err != nil {
+		return nil, wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "Model not found: %s", r.PathValue("m"))
+	}
+	return s, nil
+}
+
+func (a *API) settings(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.find(r)
+	if err != nil {
+		return err
+	}
+	wire.JSON(w, http.StatusOK, s.Config().Settings)
+	return nil
+}
+
+// ms is d in milliseconds, rounded to whole microseconds.
+func ms(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
+}

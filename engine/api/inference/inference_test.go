@@ -1,0 +1,315 @@
+package inference_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/inference"
+	"sweetspot/engine/api/wire"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/tensor"
+)
+
+// doubler is a backend: y = 2x. An item that starts with -1 fails; one that
+// starts with -2 waits until the gate opens.
+type doubler struct {
+	gate chan struct{}
+}
+
+func (d *doubler) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
+	return d, nil
+}
+func (d *doubler) Shared() bool { return true }
+func (d *doubler) Close() error { return nil }
+
+func (d *doubler) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
+	for i, item := range in {
+		data := bytes.Clone(item[0].Data)
+		switch math.Float32frombits(binary.LittleEndian.Uint32(data)) {
+		case -1:
+			return errors.New("the model does not like it")
+		case -2:
+			<-d.gate
+		}
+		for p := data; len(p) > 0; p = p[4:] {
+			v := math.Float32frombits(binary.LittleEndian.Uint32(p))
+			binary.LittleEndian.PutUint32(p, math.Float32bits(2*v))
+		}
+		out[i].Outputs = tensor.Item{{Type: tensor.Float32, Shape: item[0].Shape, Data: data}}
+	}
+	return nil
+}
+
+func model(name string, n int64) *engine.Model {
+	return &engine.Model{
+		Name: name, Version: "1.0", Source: "builtin:" + name, Backend: "doubler", BatchAxis: true,
+		Inputs:  []tensor.Spec{{Name: "x", Type: tensor.Float32, Shape: []int64{n}}},
+		Outputs: []tensor.Spec{{Name: "y", Type: tensor.Float32, Shape: []int64{n}}},
+	}
+}
+
+// start serves a model m of 2 and a model wide of 2048 floats.
+func start(t testing.TB, change func(*knob.Config)) (*engine.Engine, *doubler, *inference.Handler) {
+	t.Helper()
+	d := &doubler{gate: make(chan struct{})}
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"doubler": d}, Cores: 2})
+	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
+	if change != nil {
+		change(&c)
+	}
+	for _, m := range []*engine.Model{model("m", 2), model("wide", 2048)} {
+		if err := e.Load(t.Context(), m, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return e, d, inference.New(e, wire.Limits{Size: 1 << 16})
+}
+
+func TestScript(t *testing.T) {
+	_, _, h := start(t, nil)
+	const sendTwo = "; send [0.1, 0.2, ...] (shape [2]) as application/json, or 8 bytes of little-endian FP32 as application/octet-stream"
+	tests := []struct {
+		method, path, media, accept, body string
+		code                              int
+		want                              string // body, or "type: message" of an error
+	}{
+		{"GET", "/ping", "", "", "", 200, "{\n  \"status\": \"Healthy\"\n}\n"},
+		{"POST", "/predictions/m", "application/json", "", "[1,2]", 200, "[2,4]\n"},
+		{"PUT", "/predictions/m", "", "", "[1,2]", 200, "[2,4]\n"},
+		{"GET", "/predictions/m/", "application/json", "", "[1,2]", 200, "[2,4]\n"},
+		{"DELETE", "/predictions/m/1.0", "application/json", "", `{"x":[1,2]}`, 200, "[2,4]\n"},
+		{"POST", "/predictions/m", "application/octet-stream", "application/octet-stream", "\x00\x00\x80?\x00\x00\x00@", 200, "\x00\x00\x00@\x00\x00\x80@"},
+		{"POST", "/predictions/m?ignored=1", "", "", "[1,2]", 200, "[2,4]\n"},
+
+		{"GET", "/", "", "", "", 404, "ResourceNotFoundException: no such resource: /"},
+		{"GET", "/predictions", "", "", "", 404, "ResourceNotFoundException: no such resource: /predictions"},
+		{"GET", "/predictions/m/1.0/more", "", "", "", 404, "ResourceNotFoundException: no such resource: /predictions/m/1.0/more"},
+		{"GET", "/predictions/m//", "", "", "", 404, "ResourceNotFoundException: no such resource: /predictions/m//"},
+		{"GET", "/ping/x", "", "", "", 404, "ResourceNotFoundException: no such resource: /ping/x"},
+		{"POST", "/predictions/n", "", "", "[1,2]", 404, "ModelNotFoundException: Model not found: n; served here: m, wide"},
+		{"POST", "/predictions/m/2.0", "", "", "[1,2]", 404, "ModelVersionNotFoundException: Model version: 2.0 does not exist for model: m; its version is 1.0"},
+		{"POST", "/predictions/m", "", "", "", 400, "BadRequestException: empty body" + sendTwo},
+		{"POST", "/predictions/m", "application/json", "", "[1]", 400, `BadRequestException: input "x": shape [1], expected [2]` + sendTwo},
+		{"POST", "/predictions/m", "application/json", "text/csv", "[1,2]", 406, `NotAcceptableException: no acceptable form of the answer: "text/csv"; accept application/json or application/octet-stream`},
+		{"POST", "/predictions/m", "application/json", "", "[" + strings.Repeat(" ", 1<<16) + "1,2]", 413, "RequestTooLargeException: the request body is above max_request_size, 65536 bytes; send less, or start the server with a larger one"},
+		{"POST", "/predictions/m", "application/json", "", "[-1,2]", 500, "InternalServerException: Prediction failed: the model does not like it"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
+			r := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
+			for name, v := range map[string]string{"Content-Type": tt.media, "Accept": tt.accept} {
+				if v != "" {
+					r.Header.Set(name, v)
+				}
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != tt.code {
+				t.Errorf("status = %d, want %d", w.Code, tt.code)
+			}
+			got := w.Body.String()
+			if tt.code >= 400 {
+				got = errorText(t, w)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+			checkHeaders(t, w)
+		})
+	}
+}
+
+// errorText checks the form of an error body and returns it in one line.
+func errorText(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	var e wire.Error
+	if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil {
+		t.Fatalf("%v in %s", err, w.Body)
+	}
+	if e.Code != w.Code {
+		t.Errorf("code %d in the body of a %d", e.Code, w.Code)
+	}
+	if !regexp.MustCompile(`^\{\n  "code": \d+,\n  "type": ".*",\n  "message": ".*"\n\}\n$`).Match(w.Body.Bytes()) {
+		t.Errorf("body = %q", w.Body)
+	}
+	return e.Type + ": " + e.Message
+}
+
+func checkHeaders(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
+	h := w.Result().Header
+	if id := h.Get("x-request-id"); !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(id) {
+		t.Errorf("x-request-id = %q", id)
+	}
+	want := map[string]string{
+		"Pragma":        "no-cache",
+		"Cache-Control": "no-cache; no-store, must-revalidate, private",
+		"Expires":       "Thu, 01 Jan 1970 00:00:00 UTC",
+		"Connection":    "",
+	}
+	if w.Code >= 400 {
+		want["Connection"] = "close"
+	}
+	for name, v := range want {
+		if got := h.Get(name); got != v {
+			t.Errorf("%s = %q, want %q", name, got, v)
+		}
+	}
+	times := regexp.MustCompile(`^decode;dur=\d+\.\d{3}, queue;dur=\d+\.\d{3}, formation;dur=\d+\.\d{3}, execution;dur=\d+\.\d{3}, encode;dur=\d+\.\d{3}, batch;desc=1$`)
+	if timing := h.Get("Server-Timing"); w.Code == 200 && w.Body.String()[0] != '{' && !times.MatchString(timing) {
+		t.Errorf("Server-Timing = %q", timing)
+	}
+}
+
+// predict sends [first, 0] to m with ctx and returns the answer.
+func predict(ctx context.Context, h http.Handler, first string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, "POST", "/predictions/m", strings.NewReader("["+first+",0]"))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// inBubble runs test with an engine whose waiting is seen by synctest.
+func inBubble(t *testing.T, change func(*knob.Config), test func(*testing.T, *engine.Engine, *doubler, http.Handler)) {
+	synctest.Test(t, func(t *testing.T) {
+		e, d, h := start(t, change)
+		test(t, e, d, h)
+	})
+}
+
+func TestQueueFullAndClosed(t *testing.T) {
+	one := func(c *knob.Config) { c.QueueSize = 1 }
+	inBubble(t, one, func(t *testing.T, e *engine.Engine, d *doubler, h http.Handler) {
+		var wg sync.WaitGroup
+		wg.Go(func() { predict(context.Background(), h, "-2") })
+		synctest.Wait() // it runs
+		wg.Go(func() { predict(context.Background(), h, "1") })
+		synctest.Wait() // it waits
+		w := predict(t.Context(), h, "1")
+		want := `ServiceUnavailableException: Model "m": queue is full: 1 requests wait (queue_size 1); retry later, or raise queue_size or workers`
+		if got := errorText(t, w); w.Code != 503 || got != want {
+			t.Errorf("%d %s, want %s", w.Code, got, want)
+		}
+		if got := w.Header().Get("Retry-After"); got != "1" {
+			t.Errorf("Retry-After = %q, want 1", got)
+		}
+		m, err := e.Find("m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		close(d.gate)
+		wg.Wait()
+		if err := e.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := m.Stats(); s.OK != 2 || s.Refused != 1 {
+			t.Errorf("stats = %+v", s)
+		}
+		if w := predict(t.Context(), h, "1"); errorText(t, w) != "ModelNotFoundException: Model not found: m; served here: nothing" {
+			t.Errorf("after Close: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// A client that leaves takes its request out of the queue, and the next one is
+// not answered with its body.
+func TestCancelledRequestLeavesTheQueue(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, e *engine.Engine, d *doubler, h http.Handler) {
+		var wg sync.WaitGroup
+		answers := make([]*httptest.ResponseRecorder, 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		late, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		wg.Go(func() { answers[0] = predict(t.Context(), h, "-2") })
+		synctest.Wait()
+		wg.Go(func() { answers[1] = predict(ctx, h, "7") })
+		wg.Go(func() { answers[2] = predict(late, h, "8") })
+		synctest.Wait()
+		cancel()
+		time.Sleep(2 * time.Second)
+		close(d.gate)
+		wg.Wait()
+		want := []string{
+			"[-4,0]\n",
+			`ServiceUnavailableException: Model "m": the request was given up`,
+			`ServiceUnavailableException: Model "m": the request expired in the queue`,
+		}
+		for i, w := range answers {
+			got := w.Body.String()
+			if i > 0 {
+				got = errorText(t, w)
+			}
+			if got != want[i] {
+				t.Errorf("answer %d = %q, want %q", i, got, want[i])
+			}
+		}
+		m, err := e.Find("m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(t.Context()); err != nil { // waits until the queue is empty
+			t.Fatal(err)
+		}
+		if s := m.Stats(); s.Cancelled != 1 || s.Expired != 1 || s.OK != 1 {
+			t.Errorf("stats = %+v", s)
+		}
+	})
+}
+
+// Over a real connection: the answer's length is known, an error closes the
+// connection, and a chunked body is read whole and bounded.
+func TestOverHTTP(t *testing.T) {
+	_, _, h := start(t, nil)
+	server := httptest.NewServer(h)
+	defer server.Close()
+	post := func(path string, body io.Reader) (*http.Response, string) {
+		t.Helper()
+		resp, err := http.Post(server.URL+path, "application/json", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp, string(b)
+	}
+	wide := "[" + strings.Repeat("1,", 2047) + "1]"
+	resp, body := post("/predictions/wide", strings.NewReader(wide))
+	if want := strings.ReplaceAll(wide, "1", "2") + "\n"; body != want || resp.ContentLength != int64(len(want)) || resp.Close {
+		t.Errorf("answer of %d bytes, close %v: %.40s...", resp.ContentLength, resp.Close, body)
+	}
+	chunked := struct{ io.Reader }{strings.NewReader(wide)}
+	if resp, body = post("/predictions/wide", chunked); resp.StatusCode != 200 || len(body) != len(wide)+1 {
+		t.Errorf("chunked: %d %.40s", resp.StatusCode, body)
+	}
+	chunked = struct{ io.Reader }{strings.NewReader(strings.Repeat(" ", 1<<17))}
+	if resp, body = post("/predictions/wide", chunked); resp.StatusCode != 413 {
+		t.Errorf("chunked and too large: %d %s", resp.StatusCode, body)
+	}
+	if resp, body = post("/predictions/none", strings.NewReader("[]")); resp.StatusCode != 404 || !resp.Close {
+		t.Errorf("unknown model: %d, close %v, %s", resp.StatusCode, resp.Close, body)
+	}
+}

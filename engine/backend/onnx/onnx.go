@@ -1,0 +1,205 @@
+// Package onnx is the backend that executes ONNX models on this machine's CPU
+// with ONNX Runtime.
+//
+// [New] loads the shared library, once per process, and gives the [Backend];
+// its Open loads a model for a pool of workers. One session serves them all
+// unless the options ask for one each: it costs the same time and less memory.
+//
+// A session takes batches of any size, lays the items behind each other in a
+// buffer that it keeps, and takes the outputs apart again. It may be used by
+// several goroutines at once, and its Close waits for runs in flight: ONNX
+// Runtime takes the whole process down when a session dies under a run.
+//
+// The package is the only one that calls C beside the GPU monitor. ONNX Runtime
+// writes to the process's standard error by itself; it is told to be silent, but
+// a program with a screen runs this package in a child process.
+package onnx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"sweetspot/engine"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/tensor"
+)
+
+// What this backend cannot do, in the words that people see.
+const (
+	ReasonFP16 = "fp16 is not available on this engine yet"
+	ReasonGPU  = "gpu is not available on this engine yet: it runs ONNX models on the CPU"
+	ReasonPin  = "pinning workers to cores is not available on this engine yet"
+)
+
+// loading guards the wrapper's own state, of which a process has one.
+var loading sync.Mutex
+
+// Backend opens ONNX models. It is safe for concurrent use and lives as long as
+// the process.
+type Backend struct {
+	version string
+	cores   int
+	log     *slog.Logger
+}
+
+// New loads the ONNX Runtime library at path and starts it. A process holds one
+// library: a second New gives another Backend on it, and an error if path is
+// another release.
+func New(path string, log *slog.Logger) (*Backend, error) {
+	version, err := libraryVersion(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkVersion(path, version); err != nil {
+		return nil, err
+	}
+	loading.Lock()
+	defer loading.Unlock()
+	if ort.IsInitialized() {
+		if got := ort.GetVersion(); got != version {
+			return nil, fmt.Errorf("%s is ONNX Runtime %s, but this process already runs %s", path, version, got)
+		}
+	} else {
+		ort.SetSharedLibraryPath(path)
+		if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
+			return nil, fmt.Errorf("start ONNX Runtime from %s: %s", path, oneLine(err))
+		}
+		log.Info("onnx runtime loaded", "path", path, "version", version)
+	}
+	return &Backend{version: version, cores: runtime.GOMAXPROCS(0), log: log}, nil
+}
+
+// Runtime names what executes the models: "onnxruntime 1.27.0 cpu".
+func (b *Backend) Runtime() string { return "onnxruntime " + b.version + " cpu" }
+
+// Open loads m. It refuses settings that this backend cannot honour rather than
+// measuring something else.
+func (b *Backend) Open(ctx context.Context, m *engine.Model, c knob.Config) (engine.Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := possible(c); err != nil {
+		return nil, err
+	}
+	p, err := newPlan(m, max(1, c.BatchSize))
+	if err != nil {
+		return nil, fmt.Errorf("the model cannot be served: %w", err)
+	}
+	options, err := b.options(c)
+	if err != nil {
+		return nil, fmt.Errorf("session options: %s", oneLine(err))
+	}
+	defer options.Destroy()
+	run, err := load(m, options)
+	if err != nil {
+		return nil, fmt.Errorf("the model cannot be loaded: %s", oneLine(err))
+	}
+	b.log.Debug("onnx session opened", "model", m.Name, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
+	return newSession(run, p, c), nil
+}
+
+func load(m *engine.Model, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
+	in, out := specNames(m.Inputs), specNames(m.Outputs)
+	if m.Path != "" { // cheaper: the runtime does not need a copy of the bytes
+		return ort.NewDynamicAdvancedSession(m.Path, in, out, o)
+	}
+	return ort.NewDynamicAdvancedSessionWithONNXData(m.Bytes, in, out, o)
+}
+
+func specNames(specs []tensor.Spec) []string {
+	out := make([]string, len(specs))
+	for i, s := range specs {
+		out[i] = s.Name
+	}
+	return out
+}
+
+// possible reports every setting that this backend lacks or does not know.
+func possible(c knob.Config) error {
+	var errs []error
+	if c.Precision == knob.HalfPrecision {
+		errs = append(errs, errors.New(ReasonFP16))
+	}
+	if c.Device != "cpu" && c.Device != "" {
+		errs = append(errs, errors.New(ReasonGPU))
+	}
+	if c.Pin {
+		errs = append(errs, errors.New(ReasonPin))
+	}
+	if c.Threads < 1 || c.Threads > runtime.NumCPU() {
+		errs = append(errs, fmt.Errorf("threads: %d is outside 1-%d, the cores of this machine", c.Threads, runtime.NumCPU()))
+	}
+	check := func(option, value string, allowed ...string) {
+		if value != "" && !slices.Contains(allowed, value) {
+			errs = append(errs, fmt.Errorf("%s: %q is none of %s", option, value, strings.Join(allowed, ", ")))
+		}
+	}
+	check("session", c.Session, "shared", "own")
+	check("spin", c.Spin, "on", "off")
+	check("graph", c.Graph, "off", "basic", "extended", "all")
+	return errors.Join(errs...)
+}
+
+// options are the runtime's session options for c; the caller destroys them.
+func (b *Backend) options(c knob.Config) (*ort.SessionOptions, error) {
+	o, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	spin := "0"
+	if b.spins(c) {
+		spin = "1"
+	}
+	err = errors.Join(
+		o.SetLogSeverityLevel(ort.LoggingLevelFatal),
+		o.SetIntraOpNumThreads(c.Threads),
+		o.SetInterOpNumThreads(1),
+		o.SetExecutionMode(ort.ExecutionModeSequential),
+		o.SetGraphOptimizationLevel(graphLevel(c.Graph)),
+		o.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
+	)
+	if err != nil {
+		o.Destroy()
+		return nil, err
+	}
+	return o, nil
+}
+
+// spins decides whether the threads of a run wait for work by spinning. It is
+// faster while every thread has its core, and halves the throughput when not.
+func (b *Backend) spins(c knob.Config) bool {
+	if c.Spin != "" {
+		return c.Spin == "on"
+	}
+	return c.Workers*c.Threads <= b.cores
+}
+
+func graphLevel(name string) ort.GraphOptimizationLevel {
+	switch name {
+	case "off":
+		return ort.GraphOptimizationLevelDisableAll
+	case "basic":
+		return ort.GraphOptimizationLevelEnableBasic
+	case "extended":
+		return ort.GraphOptimizationLevelEnableExtended
+	}
+	return ort.GraphOptimizationLevelEnableAll
+}
+
+// oneLine is the runtime's own text without line breaks and without the
+// wrapper's prefixes, which say nothing that our words before it do not.
+func oneLine(err error) string {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	for _, prefix := range []string{"Error creating C session from file: ", "Error creating C session: ", "Error running network: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return strings.TrimSuffix(text, ".")
+}

@@ -1,0 +1,195 @@
+package ortlib
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// packedFile is the compressed library in a packed folder; beside it stand the
+// sum of the unpacked one and the licences.
+const packedFile = "library.gz"
+
+// Pack writes the compressed library, its sum and its licences into dir, for
+// programs built with the tag embedort. It takes the named library, else the
+// pinned one, never one of the system, which may need others beside it. A folder
+// that already holds all this is left as it is.
+//
+// Not every package of ONNX Runtime holds the notices of third parties, which
+// must go with a program that is handed on; Pack then fetches them, and says so
+// on o.Log if they are not to be had.
+func Pack(ctx context.Context, o Options, dir string) error {
+	lib, err := packable(ctx, o)
+	if err != nil {
+		return err
+	}
+	sum, err := sumOf(lib.Path)
+	if err != nil {
+		return err
+	}
+	sums := []byte(formatSums(sum, filepath.Base(lib.Path)))
+	if packed(dir, sums) {
+		return nil
+	}
+	// The sum comes last and marks a folder that is complete.
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	o.logf("packing %s\n", lib.Path)
+	if err := compress(lib.Path, filepath.Join(dir, packedFile)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, licenceFile), licence, 0o644); err != nil {
+		return err
+	}
+	if err := packNotices(ctx, o, lib, dir); err != nil {
+		o.logf("%s is missing: %v; add it before you hand the program on\n", noticesFile, err)
+	}
+	return os.WriteFile(filepath.Join(dir, sumsFile), sums, 0o644)
+}
+
+func packable(ctx context.Context, o Options) (Library, error) {
+	if o.Named != "" {
+		return named(o.Named)
+	}
+	return Install(ctx, o)
+}
+
+// packed tells whether dir is complete and holds the library with these sums.
+func packed(dir string, sums []byte) bool {
+	have, err := os.ReadFile(filepath.Join(dir, sumsFile))
+	if err != nil || !bytes.Equal(have, sums) {
+		return false
+	}
+	_, err = os.Stat(filepath.Join(dir, noticesFile))
+	return err == nil
+}
+
+func compress(from, to string) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	w, err := gzip.NewWriterLevel(dst, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, src); err != nil {
+		return err
+	}
+	return errors.Join(w.Close(), dst.Close())
+}
+
+// packNotices takes the notices from beside the library, else from the first
+// pinned source that has them.
+func packNotices(ctx context.Context, o Options, lib Library, dir string) error {
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(lib.Path), noticesFile))
+	if err == nil {
+		return os.WriteFile(filepath.Join(dir, noticesFile), text, 0o644)
+	}
+	if o.Named != "" {
+		return err
+	}
+	r, err := pinned(runtime.GOOS, runtime.GOARCH)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, s := range r.sources {
+		if s.notices == "" {
+			continue
+		}
+		err := s.get(ctx, o.Path, dir, map[string]string{s.notices: noticesFile})
+		if err == nil {
+			return nil
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+// unpack puts the library packed in fsys into the cache, under its sum, so that
+// programs with different ones do not disturb each other. An empty fsys is not
+// ok and no error.
+func unpack(fsys fs.FS, cacheDir string) (lib Library, ok bool, err error) {
+	sums, err := fs.ReadFile(fsys, sumsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Library{}, false, nil
+	}
+	if err == nil {
+		lib, err = unpackTo(fsys, string(sums), cacheDir)
+	}
+	if err != nil {
+		return Library{}, true, fmt.Errorf("unpack the ONNX Runtime in this program: %w", err)
+	}
+	return lib, true, nil
+}
+
+func unpackTo(fsys fs.FS, sums, cacheDir string) (Library, error) {
+	want, name, err := parseSums(sums)
+	if err != nil {
+		return Library{}, err
+	}
+	if cacheDir == "" {
+		return Library{}, errNoCache
+	}
+	return fill(context.Background(), home(cacheDir, want[:12]), func(tmp string) (string, error) {
+		if err := decompress(fsys, filepath.Join(tmp, name)); err != nil {
+			return "", err
+		}
+		got, err := sumOf(filepath.Join(tmp, name))
+		if err != nil {
+			return "", err
+		}
+		if got != want {
+			return "", fmt.Errorf("its sha256 is %s, not %s; build the program again", got, want)
+		}
+		return name, copyTexts(fsys, tmp)
+	})
+}
+
+func decompress(fsys fs.FS, to string) error {
+	f, err := fsys.Open(packedFile)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	return save(to, r, 0o755)
+}
+
+// copyTexts copies the licences, as far as they were packed.
+func copyTexts(fsys fs.FS, dir string) error {
+	for _, name := range []string{licenceFile, noticesFile} {
+		text, err := fs.ReadFile(fsys, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

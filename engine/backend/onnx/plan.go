@@ -1,0 +1,146 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"sweetspot/engine"
+	"sweetspot/engine/tensor"
+)
+
+// maxBuffers bounds the bytes that one run's buffers may take: a batch beyond it
+// is a mistake in a setting, and asking for it would end the process.
+const maxBuffers = 4 << 30
+
+// plan is how a model's items become the runtime's tensors and back. It is made
+// at Open and never changed.
+type plan struct {
+	in, out []port
+	batch   bool   // several items may run together
+	why     string // why not
+	itemIn  int64  // bytes of one item's inputs
+	itemOut int64  // bytes of one item's outputs that are known before the run
+}
+
+// port is one input or output.
+type port struct {
+	tensor.Spec
+	kind
+	lead bool // a leading axis is added to Shape
+	// size is the bytes of one item, or -1 if only a run tells: then the runtime
+	// allocates the output.
+	size int64
+}
+
+// bare tells whether the runtime sees a value without dimensions, for which
+// the wrapper has a type of its own.
+func (p port) bare() bool { return !p.lead && p.Shape != nil && len(p.Shape) == 0 }
+
+// shape is what the runtime sees for n items.
+func (p port) shape(n int) ort.Shape {
+	if !p.lead {
+		return slices.Clone(p.Shape)
+	}
+	return append(ort.Shape{int64(n)}, p.Shape...)
+}
+
+// bytes is the length of the buffer that holds n items; one that is not led by
+// the batch holds a single item.
+func (p port) bytes(n int) int64 {
+	if !p.lead {
+		n = 1
+	}
+	return p.size * int64(n)
+}
+
+// newPlan plans for batches of up to size items.
+func newPlan(m *engine.Model, size int) (*plan, error) {
+	if len(m.Inputs) == 0 || len(m.Outputs) == 0 {
+		return nil, errors.New("it has no inputs or no outputs")
+	}
+	if m.BatchAxis && len(m.Whole) > 0 {
+		return nil, fmt.Errorf("%v take no batch axis, but the model is said to have one", m.Whole)
+	}
+	p := &plan{batch: m.BatchAxis, why: m.BatchWhy}
+	for _, s := range m.Inputs {
+		in, err := newPort(s, m.Whole)
+		if err != nil {
+			return nil, fmt.Errorf("input %w", err)
+		}
+		if in.size < 0 {
+			return nil, fmt.Errorf("input %q has open dimensions %v", s.Name, s.Shape)
+		}
+		p.in = append(p.in, in)
+		p.itemIn += in.size
+	}
+	for _, s := range m.Outputs {
+		out, err := newPort(s, m.Whole)
+		if err != nil {
+			return nil, fmt.Errorf("output %w", err)
+		}
+		if out.size < 0 && s.Type == tensor.Float16 {
+			return nil, fmt.Errorf("output %q is FP16 with open dimensions %v, which this engine cannot read", s.Name, s.Shape)
+		}
+		p.out = append(p.out, out)
+		p.itemOut += max(out.size, 0)
+	}
+	return p, p.fits(size)
+}
+
+func newPort(s tensor.Spec, whole []string) (port, error) {
+	p := port{Spec: s, kind: kinds[s.Type], lead: !slices.Contains(whole, s.Name), size: -1}
+	if s.Type == tensor.Invalid {
+		return p, fmt.Errorf("%q has no element type", s.Name)
+	}
+	if p.bare() && s.Type == tensor.Float16 {
+		return p, fmt.Errorf("%q is an FP16 scalar, which this engine cannot pass", s.Name)
+	}
+	if s.Shape == nil || !s.Fixed() {
+		return p, nil
+	}
+	n := tensor.Elements(s.Shape)
+	if n < 0 || n > math.MaxInt64/8 {
+		return p, fmt.Errorf("%q has too many elements: %v", s.Name, s.Shape)
+	}
+	p.size = n * int64(s.Type.Size())
+	return p, nil
+}
+
+// fits checks a batch of n items against what the model and the memory allow.
+func (p *plan) fits(n int) error {
+	if n > 1 && !p.batch {
+		return fmt.Errorf("%d items in one batch, but the model takes one: %s", n, p.why)
+	}
+	for _, one := range []int64{p.itemIn, p.itemOut} {
+		if one > maxBuffers/int64(n) {
+			return fmt.Errorf("a batch of %d items of %d MB needs more than %d GB of buffers", n, one>>20, maxBuffers>>30)
+		}
+	}
+	return nil
+}
+
+// check reports how the items break the plan. It allocates nothing when they do
+// not.
+func (p *plan) check(items []tensor.Item, results []engine.Result) error {
+	if len(items) == 0 || len(items) != len(results) {
+		return fmt.Errorf("%d items with room for %d results", len(items), len(results))
+	}
+	if err := p.fits(len(items)); err != nil {
+		return err
+	}
+	for k, item := range items {
+		if len(item) != len(p.in) {
+			return fmt.Errorf("item %d has %d inputs, the model takes %d", k, len(item), len(p.in))
+		}
+		for i := range p.in {
+			if err := p.in[i].Check(item[i]); err != nil {
+				return fmt.Errorf("item %d: %w", k, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package catalog_test
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine"
+	"sweetspot/engine/backend/onnx"
+	"sweetspot/engine/backend/onnx/ortlib"
+	"sweetspot/engine/catalog"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/tensor"
+)
+
+// probe is ONNX Runtime; tests that need it are skipped without a library.
+func probe(t *testing.T) *onnx.Backend {
+	t.Helper()
+	cache, _ := os.UserCacheDir()
+	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
+	if err != nil {
+		t.Skip(err)
+	}
+	b, err := onnx.New(lib.Path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// serve runs up to 3 items of m as the engine would: as it says of itself.
+func serve(t *testing.T, b *onnx.Backend, m *engine.Model) []engine.Result {
+	t.Helper()
+	c := knob.Config{Settings: knob.Default(knob.Eager)}
+	if m.BatchAxis {
+		c.BatchSize = 3
+	}
+	s, err := b.Open(t.Context(), m, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	rng := rand.New(rand.NewPCG(5, 6))
+	items := make([]tensor.Item, c.BatchSize)
+	for i := range items {
+		items[i] = tensor.SampleItem(m.Inputs, rng)
+	}
+	results := make([]engine.Result, len(items))
+	if err := s.Run(t.Context(), items, results); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		for i, out := range r.Outputs {
+			if err := m.Outputs[i].Check(out); err != nil {
+				t.Errorf("an output is not what the model promises: %v", err)
+			}
+		}
+	}
+	return results
+}
+
+func TestOpenVerifiesByRunning(t *testing.T) {
+	b := probe(t)
+	one := onnxgraph.Dim{Size: 1}
+	where := onnxgraph.NewBuilder("where", 1)
+	where.Output("places", where.Op("NonZero", []string{where.Input("x", floats, n, four)}), ints, onnxgraph.Dim{Size: 2}, onnxgraph.Open("D"))
+	sum := onnxgraph.NewBuilder("sum", 1) // mixes its items
+	x := sum.Input("x", floats, n, four)
+	sum.Output("y", sum.Op("Sub", []string{x, sum.Op("ReduceSum", []string{x, sum.Ints([]int64{0}, 1)})}), floats, n, four)
+	loss := onnxgraph.NewBuilder("loss", 1)
+	y := loss.Op("ReduceSum", []string{loss.Input("x", floats, n, four), loss.Ints([]int64{0, 1}, 2)}, onnxgraph.AttrInt("keepdims", 0))
+	loss.Output("loss", y, floats)
+	tests := []struct {
+		name    string
+		build   *onnxgraph.Builder
+		shapes  map[string][]int64
+		batch   bool
+		why     string
+		outputs string
+	}{
+		{"batch", identity(dims(n, four), dims(n, four)), nil, true, "dim 0 of x is open; 1 and 2 items ran and agree", "y FP32 [4]"},
+		{"encoder", encoder(), map[string][]int64{"input_ids": {6}}, true, "dim 0 of input_ids, attention_mask is open; 1 and 2 items ran and agree", "y FP32 [6 4]"},
+		{"fixed to 1", identity(dims(one, four), dims(one, four)), nil, false, "dim 0 of x is fixed to 1", "y FP32 [4]"},
+		{"fixed to 4", identity(dims(four, four), dims(four, four)), nil, false, "dim 0 of x is fixed to 4", "y FP32 [4 4]"},
+		{"no batch in outputs", where, nil, false, "dim 0 of x is open, but 1 made-up item failed: outputs have no batch dimension: places is [2 4] for 1 item", "places INT64 [2 -1]"},
+		{"mixes items", sum, nil, false, "dim 0 of x is open, but 2 items together have other answers than each alone", "y FP32 [4]"},
+		{"scalar", loss, nil, false, "outputs have no batch dimension: loss is a scalar", "loss FP32 []"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			m, err := catalog.Open(t.Context(), file(t, tc.build, "m.onnx"), catalog.Options{Shapes: tc.shapes, Probe: b})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := []any{m.BatchAxis, m.BatchWhy, m.Outputs[0].String()}
+			if diff := cmp.Diff([]any{tc.batch, tc.why, tc.outputs}, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			serve(t, b, m)
+		})
+	}
+}
+
+// TestOpenRefusesWhatDoesNotRun has graphs that read well and are wrong.
+func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
+	b := probe(t)
+	unknown := onnxgraph.NewBuilder("unknown", 1)
+	unknown.Output("y", unknown.Op("Teleport", []string{unknown.Input("x", floats, n, four)}), floats, n, four)
+	mismatch := onnxgraph.NewBuilder("mismatch", 1)
+	wide := mismatch.Op("Reshape", []string{mismatch.Input("x", floats, n, four), mismatch.Ints([]int64{-1, 3}, 2)})
+	mismatch.Output("y", wide, floats, onnxgraph.Open("M"), onnxgraph.Dim{Size: 3})
+	for name, tc := range map[string]struct {
+		build *onnxgraph.Builder
+		want  string
+	}{
+		"unknown operator": {unknown, "m.onnx: the model cannot be loaded: "},
+		"fails in a run":   {mismatch, "m.onnx: 1 made-up item failed: run: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := catalog.Open(t.Context(), file(t, tc.build, "m.onnx"), catalog.Options{Probe: b})
+			fails(t, err, tc.want)
+		})
+	}
+}
+
+func TestBuiltinsServeBatches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real networks take seconds")
+	}
+	b := probe(t)
+	for _, net := range onnxgraph.Builtins() {
+		t.Run(net.Name, func(t *testing.T) {
+			m, err := catalog.Open(t.Context(), "builtin:"+net.Name, catalog.Options{Probe: b})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "dim 0 of x is open; 1 and 2 items ran and agree"; !m.BatchAxis || m.BatchWhy != want {
+				t.Errorf("batch %t: %s", m.BatchAxis, m.BatchWhy)
+			}
+			results := serve(t, b, m)
+			if cmp.Equal(results[0].Outputs[0].Data, results[1].Outputs[0].Data) {
+				t.Error("two items have one answer")
+			}
+		})
+	}
+}
+
+// TestForeignModels opens every model that the wrapper ships for its own tests:
+// exporters' habits that we did not think of.
+func TestForeignModels(t *testing.T) {
+	b := probe(t)
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/yalue/onnxruntime_go").Output()
+	if err != nil {
+		t.Skipf("the module's folder is unknown: %v", err)
+	}
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "test_data", "*.onnx"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("no models in %s: %v", dir, err)
+	}
+	want := map[string]string{ // BatchWhy, or the refusal
+		"example ż 大 김.onnx":                      "dim 0 of in is fixed to 1",
+		"example_0_dim_output.onnx":               "dim 0 of x is fixed to 2",
+		"example_big_compute.onnx":                "dim 0 of Input is fixed to 1",
+		"example_big_fanout.onnx":                 "dim 0 of input is fixed to 1",
+		"example_dynamic_axes.onnx":               "dim 0 of input_vectors is open; 1 and 2 items ran and agree",
+		"example_float16.onnx":                    `output "OutputA" holds BFLOAT16 numbers, which this engine cannot pass`,
+		"example_multitype.onnx":                  "dim 0 of InputA is fixed to 1",
+		"example_several_inputs_and_outputs.onnx": `input "input 3" holds BFLOAT16 numbers, which this engine cannot pass`,
+		"example_strings.onnx":                    `input "input" holds strings; only models of numeric tensors can be served`,
+		"sklearn_randomforest.onnx":               `output "output_probability" is a sequence; only models of numeric tensors can be served`,
+	}
+	if len(files) != len(want) {
+		t.Errorf("%d models in %s, %d in our table", len(files), dir, len(want))
+	}
+	for _, path := range files {
+		name := filepath.Base(path)
+		t.Run(name, func(t *testing.T) {
+			o, why := catalog.Options{Probe: b}, want[name]
+			if name == "example_big_compute.onnx" { // 200 MB an item, many seconds a run
+				o.Probe, why = nil, why+"; not verified by running"
+			}
+			m, err := catalog.Open(t.Context(), path, o)
+			if err != nil {
+				fails(t, err, path+": "+want[name])
+				return
+			}
+			if m.BatchWhy != why {
+				t.Errorf("batch %t: %s; want %s", m.BatchAxis, m.BatchWhy, why)
+			}
+			if o.Probe != nil {
+				serve(t, b, m)
+			}
+		})
+	}
+}

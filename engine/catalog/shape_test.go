@@ -1,0 +1,143 @@
+package catalog_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/catalog"
+	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/tensor"
+)
+
+func TestParseShape(t *testing.T) {
+	for _, tc := range []struct {
+		text  string
+		input string
+		dims  []int64
+	}{
+		{"input_ids=64", "input_ids", []int64{64}},
+		{"image=3x224x224", "image", []int64{3, 224, 224}},
+		{"odd=name:0=1x2", "odd=name:0", []int64{1, 2}},
+	} {
+		input, dims, err := catalog.ParseShape(tc.text)
+		if err != nil || input != tc.input || !cmp.Equal(dims, tc.dims) {
+			t.Errorf("ParseShape(%q) = %q, %v, %v", tc.text, input, dims, err)
+		}
+	}
+	for _, text := range []string{"", "x", "=3", "x=", "x=0", "x=-1", "x=3x", "x=3,4", "x=99999999999999999999", "x=3X4"} {
+		if _, _, err := catalog.ParseShape(text); err == nil || !strings.Contains(err.Error(), "--shape "+text+":") {
+			t.Errorf("ParseShape(%q) = %v, want an error that quotes it", text, err)
+		}
+	}
+}
+
+func FuzzParseShape(f *testing.F) {
+	f.Add("input_ids=64")
+	f.Add("a=b=1x2x3")
+	f.Fuzz(func(t *testing.T, text string) {
+		input, dims, err := catalog.ParseShape(text)
+		if err != nil {
+			return
+		}
+		again := input + "=" + strings.ReplaceAll(strings.Trim(fmt.Sprint(dims), "[]"), " ", "x")
+		input2, dims2, err := catalog.ParseShape(again)
+		if err != nil || input2 != input || !cmp.Equal(dims, dims2) {
+			t.Errorf("ParseShape(%q) = %q, %v; of %q: %q, %v, %v", text, input, dims, again, input2, dims2, err)
+		}
+	})
+}
+
+// encoder has two inputs that share the dimension S, and a table of 30 tokens.
+func encoder() *onnxgraph.Builder {
+	s := onnxgraph.Open("S")
+	b := onnxgraph.NewBuilder("encoder", 1)
+	ids := b.Input("input_ids", ints, n, s)
+	mask := b.Input("attention_mask", ints, n, s)
+	x := b.Op("Gather", []string{b.Random(1, 30, 4), ids})
+	m := b.Op("Unsqueeze", []string{b.Op("Cast", []string{mask}, onnxgraph.AttrInt("to", int64(floats))), b.Ints([]int64{2}, 1)})
+	b.Output("y", b.Op("Mul", []string{x, m}), floats, n, s, four)
+	return b
+}
+
+func TestOpenTakesShapes(t *testing.T) {
+	path := file(t, encoder(), "encoder.onnx")
+	shapes := func(name string, dims ...int64) map[string][]int64 { return map[string][]int64{name: dims} }
+	for name, given := range map[string]map[string][]int64{
+		"one for both":   shapes("input_ids", 16),
+		"with the batch": shapes("attention_mask", 1, 16),
+	} {
+		m, err := catalog.Open(t.Context(), path, catalog.Options{Shapes: given})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want := []tensor.Spec{
+			{Name: "input_ids", Type: tensor.Int64, Shape: []int64{16}, Bounded: true, Max: 29},
+			{Name: "attention_mask", Type: tensor.Int64, Shape: []int64{16}, Bounded: true, Max: 1},
+		}
+		if diff := cmp.Diff(want, m.Inputs); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", name, diff)
+		}
+		if diff := cmp.Diff([]int64{16, 4}, m.Outputs[0].Shape); diff != "" {
+			t.Errorf("%s: output: %s", name, diff)
+		}
+	}
+	for _, tc := range []struct {
+		given map[string][]int64
+		want  string
+	}{
+		{nil, "inputs have open dimensions: input_ids [S], attention_mask [S]; say how large an item is, such as --shape input_ids=64"},
+		{shapes("input_id", 16), "--shape input_id: the model has no such input; did you mean input_ids?"},
+		{shapes("input_ids", 2, 16), `shape [2 16] does not fit input "input_ids", which takes [S] per item; write --shape input_ids=64`},
+	} {
+		_, err := catalog.Open(t.Context(), path, catalog.Options{Shapes: tc.given})
+		fails(t, err, tc.want)
+	}
+}
+
+func TestOpenTakesShapesOfPictures(t *testing.T) {
+	open := onnxgraph.Dim{Size: -1}
+	three := onnxgraph.Dim{Size: 3}
+	path := file(t, identity(dims(n, three, open, open), dims(n, three, open, open)), "picture.onnx")
+	for _, given := range [][]int64{{3, 32, 48}, {1, 3, 32, 48}, {32, 48}} {
+		m, err := catalog.Open(t.Context(), path, catalog.Options{Shapes: map[string][]int64{"x": given}})
+		if err != nil {
+			t.Error(err)
+		} else if got := m.Inputs[0].String(); got != "x FP32 [3 32 48]" {
+			t.Errorf("shape %v gives %s", given, got)
+		}
+	}
+	for want, given := range map[string][]int64{
+		"x [3 ? ?]; say how large an item is, such as --shape x=3x224x224":                             nil,
+		`dimension 0 of an item of input "x" is fixed to 3 and cannot be 4; write --shape x=3x224x224`: {4, 32, 48},
+		`shape [48] does not fit input "x", which takes [3 ? ?] per item`:                              {48},
+	} {
+		o := catalog.Options{}
+		if given != nil {
+			o.Shapes = map[string][]int64{"x": given}
+		}
+		_, err := catalog.Open(t.Context(), path, o)
+		fails(t, err, want)
+	}
+}
+
+// TestOpenWithoutLeadingDimension covers inputs that no axis can be added to.
+func TestOpenWithoutLeadingDimension(t *testing.T) {
+	b := onnxgraph.NewBuilder("scaled", 1)
+	x := b.Input("x", floats, n, four)
+	factor := b.Input("factor", floats)
+	b.Output("y", b.Op("Mul", []string{x, factor}), floats, n, four)
+	m, err := catalog.Open(t.Context(), file(t, b, "scaled.onnx"), catalog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"factor"}, m.Whole[:1]); diff != "" || m.BatchAxis || !strings.HasPrefix(m.BatchWhy, "factor has no dimensions") {
+		t.Errorf("whole %v, batch %t, why %s", m.Whole, m.BatchAxis, m.BatchWhy)
+	}
+	if got := m.Inputs[0].String() + ", " + m.Inputs[1].String(); got != "x FP32 [4], factor FP32 []" {
+		t.Errorf("inputs %s", got)
+	}
+}

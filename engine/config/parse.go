@@ -1,0 +1,188 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+)
+
+// Parse reads a properties file. Every malformed escape is reported, with its
+// line; nothing else can be wrong with the syntax.
+func Parse(name string, data []byte) (*File, error) {
+	f := &File{Name: name}
+	r := reader{data: data}
+	var errs []error
+	for len(r.data) > 0 {
+		l, err := r.logical()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:%w", name, err))
+		}
+		f.Lines = append(f.Lines, l)
+	}
+	return f, errors.Join(errs...)
+}
+
+// reader walks over the physical lines of data.
+type reader struct {
+	data []byte // what is left
+	line int    // number of the line natural returned last, from 1
+}
+
+// natural takes the next physical line, without leading blanks and terminator.
+func (r *reader) natural() (text, terminator []byte) {
+	r.line++
+	end := 0
+	for end < len(r.data) && r.data[end] != '\n' && r.data[end] != '\r' {
+		end++
+	}
+	text = r.data[:end]
+	after := min(end+1, len(r.data))
+	if end+1 < len(r.data) && r.data[end] == '\r' && r.data[end+1] == '\n' {
+		after++
+	}
+	terminator, r.data = r.data[end:after], r.data[after:]
+	for len(text) > 0 && isBlank(text[0]) {
+		text = text[1:]
+	}
+	return text, terminator
+}
+
+// logical takes the next logical line.
+func (r *reader) logical() (Line, error) {
+	text, terminator := r.natural()
+	l := Line{Number: r.line}
+	switch {
+	case len(text) == 0:
+		return l, nil
+	case text[0] == '#' || text[0] == '!':
+		l.Kind, l.Text = Comment, latin1(text)
+		return l, nil
+	case len(text) == 1 && text[0] == '\\' && (len(r.data) > 0 || len(terminator) == 2):
+		// Java starts afresh after a line that only continues, comments
+		// included. As the very last line it is a pair of empty strings.
+		return l, nil
+	}
+	l.Kind = Pair
+	var raw []byte
+	var marks []mark
+	for continued(text) {
+		raw = append(raw, text[:len(text)-1]...)
+		if text = nil; len(r.data) > 0 {
+			text, _ = r.natural()
+			marks = append(marks, mark{len(raw), r.line})
+		}
+	}
+	return l, l.split(append(raw, text...), marks)
+}
+
+// continued tells whether a line ends with an odd number of backslashes.
+func continued(text []byte) bool {
+	n := 0
+	for n < len(text) && text[len(text)-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
+}
+
+// split sets key and value from the joined text of a logical line.
+func (l *Line) split(raw []byte, marks []mark) error {
+	keyEnd := 0
+	for keyEnd < len(raw) && !isBlank(raw[keyEnd]) && !isSeparator(raw[keyEnd]) {
+		if raw[keyEnd] == '\\' {
+			keyEnd++ // the next byte is the key's, whatever it is
+		}
+		keyEnd++
+	}
+	keyEnd = min(keyEnd, len(raw))
+	start, separated := keyEnd, false
+	for start < len(raw) && (isBlank(raw[start]) || isSeparator(raw[start]) && !separated) {
+		separated = separated || isSeparator(raw[start])
+		start++
+	}
+	for i := range marks {
+		marks[i].at = max(0, marks[i].at-start)
+	}
+	var err error
+	if l.Key, _, err = l.unescape(raw[:keyEnd], nil); err != nil {
+		return err
+	}
+	l.Value, l.marks, err = l.unescape(raw[start:], marks)
+	return err
+}
+
+// unescape decodes ISO-8859-1 with Java's escapes, and turns marks on raw bytes
+// into marks on the text. Escaped surrogates that make no pair become U+FFFD.
+func (l *Line) unescape(raw []byte, marks []mark) (string, []mark, error) {
+	var b strings.Builder
+	var out []mark
+	high := rune(0) // an escaped surrogate that waits for its second half
+	for i := 0; i < len(raw); {
+		for len(marks) > 0 && marks[0].at <= i {
+			out, marks = append(out, mark{b.Len(), marks[0].line}), marks[1:]
+		}
+		r, width, ok := char(raw[i:])
+		if !ok {
+			at := Line{Number: l.Number, marks: out}
+			return b.String(), out, fmt.Errorf("%d: malformed escape %q; write \\u and four hex digits, or double the backslash",
+				at.lineAt(b.Len()), latin1(raw[i:min(len(raw), i+6)]))
+		}
+		i += width
+		if high != 0 {
+			if pair := utf16.DecodeRune(high, r); pair != '\uFFFD' {
+				b.WriteRune(pair)
+				high = 0
+				continue
+			}
+			b.WriteRune('\uFFFD')
+			high = 0
+		}
+		if utf16.IsSurrogate(r) && r < 0xDC00 {
+			high = r
+			continue
+		}
+		b.WriteRune(r)
+	}
+	if high != 0 {
+		b.WriteRune('\uFFFD')
+	}
+	return b.String(), out, nil
+}
+
+// char decodes the first character of raw and returns how many bytes it took.
+func char(raw []byte) (r rune, width int, ok bool) {
+	if raw[0] != '\\' || len(raw) == 1 {
+		return rune(raw[0]), 1, true
+	}
+	switch raw[1] {
+	case 't':
+		return '\t', 2, true
+	case 'n':
+		return '\n', 2, true
+	case 'r':
+		return '\r', 2, true
+	case 'f':
+		return '\f', 2, true
+	case 'u':
+		if len(raw) < 6 {
+			return 0, 0, false
+		}
+		v, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
+		return rune(v), 6, err == nil
+	}
+	return rune(raw[1]), 2, true
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\f' }
+
+func isSeparator(c byte) bool { return c == '=' || c == ':' }
+
+// latin1 decodes ISO-8859-1: every byte is its code point.
+func latin1(b []byte) string {
+	var s strings.Builder
+	for _, c := range b {
+		s.WriteRune(rune(c))
+	}
+	return s.String()
+}

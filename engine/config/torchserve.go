@@ -1,0 +1,236 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sweetspot/engine/knob"
+)
+
+// TorchServe is what a config.properties says, as far as this project uses it.
+// Empty and 0 mean not set.
+type TorchServe struct {
+	InferenceAddress  string // URL, such as http://127.0.0.1:8080
+	ManagementAddress string
+	MetricsAddress    string
+
+	GRPCInferencePort  int
+	GRPCManagementPort int
+
+	ModelStore string // folder of the archives
+	LoadAll    bool   // load_models=all
+	LoadModels []Load
+	Models     []Model // in the file's order
+
+	DefaultWorkers  int  // workers of a model the block does not name
+	QueueSize       int  // jobs that may wait, for each model version
+	NumberOfGPU     *int // upper bound; 0 forces the CPU; nil is all
+	ResponseTimeout int  // s
+}
+
+// Load is one entry of load_models.
+type Load struct {
+	Name string // "" when the archive names its model
+	File string // in the model store, or a URL
+}
+
+// Model returns the block's entry for a model version.
+func (t TorchServe) Model(name, version string) (Model, bool) {
+	for _, m := range t.Models {
+		if m.Name == name && m.Version == version {
+			return m, true
+		}
+	}
+	return Model{}, false
+}
+
+// view collects what is found while a file is read.
+type view struct {
+	file     string
+	warnings []string
+	errs     []error
+}
+
+func (v *view) warn(line int, format string, a ...any) {
+	v.warnings = append(v.warnings, fmt.Sprintf("%s:%d: %s", v.file, line, fmt.Sprintf(format, a...)))
+}
+
+func (v *view) fail(line int, format string, a ...any) {
+	v.errs = append(v.errs, fmt.Errorf("%s:%d: %s", v.file, line, fmt.Sprintf(format, a...)))
+}
+
+// TorchServe reads the file as TorchServe does. The error joins every value it
+// would refuse; the warnings name what it would take otherwise than it looks:
+// each starts with file:line.
+func (f *File) TorchServe() (TorchServe, []string, error) {
+	v := &view{file: f.Name}
+	var t TorchServe
+	force := map[string]int{} // where the pair in force for a key stands
+	for i, l := range f.Lines {
+		if l.Kind == Pair {
+			force[l.Key] = i
+		}
+	}
+	for i, l := range f.Lines {
+		if l.Kind != Pair {
+			continue
+		}
+		if last := force[l.Key]; last > i {
+			v.warn(l.Number, "%s: overridden by line %d; the last one wins", l.Key, f.Lines[last].Number)
+			continue
+		}
+		v.look(l)
+		v.read(&t, l)
+	}
+	v.unmatched(t, f)
+	return t, v.warnings, errors.Join(v.errs...)
+}
+
+// read takes one pair into t.
+func (v *view) read(t *TorchServe, l Line) {
+	switch l.Key {
+	case keyInference:
+		t.InferenceAddress = l.Value
+	case keyManagement:
+		t.ManagementAddress = l.Value
+	case keyMetrics:
+		t.MetricsAddress = l.Value
+	case keyModelStore:
+		t.ModelStore = l.Value
+	case keyLoadModels:
+		t.LoadAll, t.LoadModels = v.loads(l)
+	case keyModels:
+		t.Models = v.models(l)
+	case keyGRPCInference:
+		t.GRPCInferencePort = v.number(l, 1, 65535)
+	case keyGRPCManagement:
+		t.GRPCManagementPort = v.number(l, 1, 65535)
+	case keyDefaultWorkers:
+		t.DefaultWorkers = v.number(l, 0, math.MaxInt32)
+		if t.DefaultWorkers == 0 {
+			v.warn(l.Number, "%s: 0 is not set: one worker for each GPU, or for each core", l.Key)
+		}
+	case keyQueueSize:
+		t.QueueSize = v.number(l, 1, math.MaxInt32)
+	case keyResponseTimeout:
+		t.ResponseTimeout = v.number(l, 0, math.MaxInt32)
+	case keyNumberOfGPU:
+		n := v.number(l, 0, math.MaxInt32)
+		t.NumberOfGPU = &n
+	default:
+		if slices.Contains(numberKeys, l.Key) {
+			v.number(l, math.MinInt32, math.MaxInt32)
+		}
+	}
+}
+
+// number reads an int, forgiving the blanks TorchServe does not forgive.
+func (v *view) number(l Line, low, high int64) int {
+	text := strings.TrimSpace(l.Value)
+	if text != l.Value {
+		v.warn(l.Number, "%s: %q ends in blanks, which belong to the value: TorchServe will not start; remove them", l.Key, l.Value)
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil:
+		v.fail(l.Number, "%s: %q is no whole number%s", l.Key, l.Value, inlineHint(l.Value))
+	case n < low || n > high:
+		v.fail(l.Number, "%s: %d is outside %d-%d", l.Key, n, low, high)
+	default:
+		return int(n)
+	}
+	return 0
+}
+
+// look finds the traps that need no meaning of the value.
+func (v *view) look(l Line) {
+	switch {
+	case !isKnown(l.Key):
+		v.warn(l.Number, "%s: unknown key, which TorchServe ignores%s", l.Key, suggest(l.Key))
+		return
+	case slices.Contains(booleanKeys, l.Key):
+		if !strings.EqualFold(l.Value, "true") && !strings.EqualFold(l.Value, "false") {
+			v.warn(l.Number, "%s: %q reads as false; want true or false%s", l.Key, l.Value, inlineHint(l.Value))
+		}
+	case slices.Contains(textKeys, l.Key):
+		if inlineHint(l.Value) != "" {
+			v.warn(l.Number, "%s: %q%s", l.Key, l.Value, inlineHint(l.Value))
+		} else if strings.TrimRight(l.Value, " \t") != l.Value {
+			v.warn(l.Number, "%s: %q ends in blanks, which belong to the value; remove them", l.Key, l.Value)
+		}
+	}
+	if strings.Count(l.Value, "$$") >= 2 {
+		v.warn(l.Number, "%s: $$NAME$$ is left as it is here; TorchServe puts the environment's NAME in its place", l.Key)
+	}
+}
+
+// inlineHint explains a # within a value, or is empty.
+func inlineHint(value string) string {
+	if i := strings.IndexByte(value, '#'); i > 0 && (value[i-1] == ' ' || value[i-1] == '\t') {
+		return "; a comment needs a line of its own: here it is part of the value"
+	}
+	return ""
+}
+
+// suggest names the nearest known key, if one is near: the whole list would hide
+// the message.
+func suggest(key string) string {
+	if s := knob.Suggest(key, knownKeys()); strings.Contains(s, "did you mean") {
+		return s
+	}
+	return ""
+}
+
+// loads reads load_models.
+func (v *view) loads(l Line) (all bool, out []Load) {
+	if strings.EqualFold(l.Value, "all") {
+		return true, nil
+	}
+	for part := range strings.SplitSeq(l.Value, ",") {
+		part = strings.TrimSpace(part)
+		name, file, named := strings.Cut(part, "=")
+		if !named {
+			name, file = "", part
+		}
+		switch {
+		case part == "":
+			continue
+		case file == "" || named && name == "":
+			v.fail(l.Number, "load_models: %q: want FILE, NAME=FILE or a URL", part)
+		default:
+			out = append(out, Load{name, file})
+		}
+	}
+	return false, out
+}
+
+// unmatched warns of entries of the block that no loaded model will look up.
+func (v *view) unmatched(t TorchServe, f *File) {
+	if _, ok := f.Lookup(keySnapshot); ok || t.LoadAll || len(t.Models) == 0 {
+		return
+	}
+	if len(t.LoadModels) == 0 {
+		v.warn(t.Models[0].Line, "models: the block loads nothing; name the archives in load_models")
+		return
+	}
+	for _, m := range t.Models {
+		found := slices.ContainsFunc(t.LoadModels, func(l Load) bool {
+			return l.Name == m.Name || l.Name == "" && stem(l.File) == m.Name
+		})
+		if !found {
+			v.warn(m.Line, "models: load_models loads no %q, so its settings apply to nothing", m.Name)
+		}
+	}
+}
+
+// stem is a file's name without folder and extension: what an archive's model is
+// usually called.
+func stem(file string) string {
+	base := path.Base(file)
+	return strings.TrimSuffix(base, path.Ext(base))
+}

@@ -1,0 +1,120 @@
+package handler
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"mime/multipart"
+	"net/textproto"
+	"strings"
+
+	"sweetspot/engine/tensor"
+)
+
+// Body is one request body with its content type.
+type Body struct {
+	Type string
+	Data []byte
+}
+
+// Bodies makes n different legal bodies for a model with these inputs, in the
+// form that is cheapest to read: raw bytes for one input, a form with raw parts
+// for several. The same seed gives the same bodies.
+func Bodies(inputs []tensor.Spec, n int, seed uint64) []Body {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	out := make([]Body, n)
+	for i := range out {
+		item := tensor.SampleItem(inputs, rng)
+		if len(inputs) == 1 {
+			out[i] = Body{rawType(inputs[0], item[0]), item[0].Data}
+		} else {
+			out[i] = multipartBody(inputs, item)
+		}
+	}
+	return out
+}
+
+// multipartBody writes one raw part per input behind a boundary that no part
+// holds.
+func multipartBody(inputs []tensor.Spec, item tensor.Item) Body {
+	boundary := "sweetspot-part"
+	for clash(boundary, item) {
+		boundary += "-x"
+	}
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	must(w.SetBoundary(boundary))
+	for i, t := range item {
+		h := textproto.MIMEHeader{}
+		h.Set("Content-Disposition", multipart.FileContentDisposition(inputs[i].Name, inputs[i].Name))
+		h.Set("Content-Type", rawType(inputs[i], t))
+		part, err := w.CreatePart(h)
+		must(err)
+		_, err = part.Write(t.Data)
+		must(err)
+	}
+	must(w.Close())
+	return Body{w.FormDataContentType(), b.Bytes()}
+}
+
+func clash(boundary string, item tensor.Item) bool {
+	for _, t := range item {
+		if bytes.Contains(t.Data, []byte(boundary)) {
+			return true
+		}
+	}
+	return false
+}
+
+// must holds the errors of writing to memory, which does not fail.
+func must(err error) {
+	if err != nil {
+		panic("handler: " + err.Error())
+	}
+}
+
+// Describe says in words what Bodies makes, for people to see before it is sent:
+//
+//	x FP32 [2048]: normal(0,1), sent as application/octet-stream, 8192 bytes
+func Describe(inputs []tensor.Spec) string {
+	body := Bodies(inputs, 1, 0)[0]
+	media, _, _ := strings.Cut(body.Type, ";")
+	var lines []string
+	for _, s := range inputs {
+		lines = append(lines, fmt.Sprintf("%s: %s", s, distribution(s)))
+	}
+	return fmt.Sprintf("%s, sent as %s, %d bytes", strings.Join(lines, "; "), media, len(body.Data))
+}
+
+// distribution names the values of a sampled input by looking at some: the rule
+// is package tensor's, and this can not contradict it.
+func distribution(s tensor.Spec) string {
+	const enough = 256
+	rng := rand.New(rand.NewPCG(0, 0))
+	low, high := math.Inf(1), math.Inf(-1)
+	for seen := 0; seen < enough; {
+		t := tensor.Sample(s, rng)
+		n := len(t.Data) / t.Type.Size()
+		for i := range n {
+			v := at(t.Type, t.Data, i)
+			low, high = min(low, v), max(high, v)
+		}
+		seen += max(n, 1)
+	}
+	switch {
+	case low > high:
+		return "no values"
+	case low == high:
+		return "all " + plain(low)
+	case s.Bounded:
+		return "uniform " + plain(s.Min) + " to " + plain(s.Max)
+	case s.Type.IsFloat() && low < 0:
+		return "normal(0,1)"
+	case s.Type.IsFloat():
+		return "uniform 0 to 1"
+	case low == 0 && high == 1:
+		return "0 or 1"
+	}
+	return fmt.Sprintf("uniform %s to %s", plain(low), plain(high))
+}

@@ -1,0 +1,333 @@
+//go:build linux && cgo
+
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/dl"
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+)
+
+// The binding leaves its symbols to the dynamic linker: calling one that the
+// library lacks, or any one before a successful Init, ends the process at once,
+// without a panic to recover from. Hence the order here: load, look every symbol
+// up, initialise, and only then call what was found. Return.Error is never
+// called for the same reason, and SUCCESS is a non-nil error: compare, never
+// test for nil.
+
+// library is the NVML library's name where none is given.
+const library = "libnvidia-ml.so.1"
+
+// listEvery is how often the process list is read: it takes milliseconds.
+const listEvery = 5 * time.Second
+
+// OpenGPU finds a GPU to watch. It never fails: what is in the way is the Reason
+// of every sample. NVML is for Linux builds with cgo.
+func OpenGPU(o GPUOptions) GPU {
+	if o.Library == "" {
+		o.Library = library
+	}
+	symbols, err := lookUp(o.Library)
+	if err != nil {
+		return NoGPU(err.Error())
+	}
+	lib := nvml.New(nvml.WithLibraryPath(o.Library))
+	if ret := lib.Init(); ret != nvml.SUCCESS {
+		return NoGPU(explain(ret))
+	}
+	g := &nvmlGPU{lib: lib, has: symbols, pid: o.PID}
+	if err := g.open(o); err != nil {
+		lib.Shutdown()
+		return NoGPU(err.Error())
+	}
+	return g
+}
+
+// needed are the symbols without which nothing works; any of a line will do.
+func needed() [][]string {
+	return [][]string{
+		{"nvmlInit_v2", "nvmlInit"},
+		{"nvmlShutdown"},
+		{"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"},
+		{"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"},
+		{"nvmlDeviceGetUUID"},
+	}
+}
+
+// The symbols that drivers of some age lack.
+const (
+	symName        = "nvmlDeviceGetName"
+	symDriver      = "nvmlSystemGetDriverVersion"
+	symUtilization = "nvmlDeviceGetUtilizationRates"
+	symMemory      = "nvmlDeviceGetMemoryInfo"
+	symPower       = "nvmlDeviceGetPowerUsage"
+	symPowerLimit  = "nvmlDeviceGetEnforcedPowerLimit"
+	symEnergy      = "nvmlDeviceGetTotalEnergyConsumption"
+	symTemperature = "nvmlDeviceGetTemperature"
+	symClock       = "nvmlDeviceGetClockInfo"
+	symMaxClock    = "nvmlDeviceGetMaxClockInfo"
+	symReasons     = "nvmlDeviceGetCurrentClocksEventReasons"
+	symOldReasons  = "nvmlDeviceGetCurrentClocksThrottleReasons"
+	symMIG         = "nvmlDeviceGetMigMode"
+	symProcesses   = "nvmlDeviceGetComputeRunningProcesses"
+)
+
+// lookUp loads the library and says which of the optional symbols it has. The
+// library stays loaded: symbols once bound may be called as long as we run.
+func lookUp(path string) (map[string]bool, error) {
+	lib := dl.New(path, dl.RTLD_LAZY|dl.RTLD_GLOBAL)
+	if err := lib.Open(); err != nil {
+		if strings.Contains(err.Error(), "No such file") {
+			return nil, errors.New("no NVML library")
+		}
+		return nil, fmt.Errorf("the NVML library cannot be loaded: %v", err)
+	}
+	missing := func(name string) bool { return lib.Lookup(name) != nil }
+	for _, names := range needed() {
+		if !slices.ContainsFunc(names, func(n string) bool { return !missing(n) }) {
+			return nil, fmt.Errorf("the NVML library has no %s: update the NVIDIA driver", names[0])
+		}
+	}
+	has := map[string]bool{}
+	for _, name := range []string{
+		symName, symDriver, symUtilization, symMemory, symPower, symPowerLimit, symEnergy,
+		symTemperature, symClock, symMaxClock, symReasons, symOldReasons, symMIG,
+	} {
+		has[name] = !missing(name)
+	}
+	// The binding takes the newest version there is.
+	has[symProcesses] = !missing(symProcesses+"_v3") || !missing(symProcesses+"_v2") || !missing(symProcesses)
+	return has, nil
+}
+
+// nvmlGPU is a device behind an initialised library.
+type nvmlGPU struct {
+	lib     nvml.Interface
+	has     map[string]bool
+	devices []Device
+	chosen  Device
+	handle  nvml.Device
+	pid     int
+
+	listed time.Time // when the process list was read last
+	own    Reading   // what it said
+	lost   bool      // a call of this sample found the device gone
+}
+
+func (g *nvmlGPU) open(o GPUOptions) error {
+	count, ret := g.lib.DeviceGetCount()
+	if ret != nvml.SUCCESS {
+		return errors.New(explain(ret))
+	}
+	driver := g.text(symDriver, g.lib.SystemGetDriverVersion)
+	for i := range count {
+		h, ret := g.lib.DeviceGetHandleByIndex(i)
+		if ret != nvml.SUCCESS {
+			return fmt.Errorf("GPU %d: %s", i, explain(ret))
+		}
+		d := g.describe(h)
+		d.Index, d.Driver = i, driver
+		g.devices = append(g.devices, d)
+	}
+	if count == 0 {
+		return errors.New("the NVIDIA driver reports no GPU")
+	}
+	i, err := choose(g.devices, o.Visible, o.Device)
+	if err != nil {
+		return err
+	}
+	if g.handle, ret = g.lib.DeviceGetHandleByIndex(i); ret != nvml.SUCCESS {
+		return fmt.Errorf("GPU %d: %s", i, explain(ret))
+	}
+	g.chosen = g.devices[i]
+	return nil
+}
+
+func (g *nvmlGPU) describe(h nvml.Device) Device {
+	var d Device
+	d.UUID, _ = h.GetUUID()
+	d.Name = g.text(symName, h.GetName)
+	d.MemoryBytes = g.memory(h, func(m nvml.Memory) uint64 { return m.Total })
+	d.PowerLimitW = scaled(figure(g, symPowerLimit, h.GetEnforcedPowerLimit), 1e-3)
+	d.MaxSMMHz = figure(g, symMaxClock, func() (uint32, nvml.Return) { return h.GetMaxClockInfo(nvml.CLOCK_SM) })
+	if g.has[symMIG] {
+		// Cards that know no MIG answer "not supported".
+		mode, _, ret := h.GetMigMode()
+		d.MIG = ret == nvml.SUCCESS && mode == nvml.DEVICE_MIG_ENABLE
+	}
+	return d
+}
+
+func (g *nvmlGPU) Devices() []Device { return g.devices }
+
+func (g *nvmlGPU) Sample(ctx context.Context) (GPUSample, error) {
+	if err := ctx.Err(); err != nil {
+		return GPUSample{}, err
+	}
+	g.lost = false
+	h := g.handle
+	s := GPUSample{UUID: g.chosen.UUID}
+	if g.chosen.MIG {
+		s.Reason = "utilization n/a (MIG)"
+	} else {
+		s.Percent = figure(g, symUtilization, func() (uint32, nvml.Return) {
+			u, ret := h.GetUtilizationRates()
+			return u.Gpu, ret
+		})
+	}
+	s.MemoryBytes = g.memory(h, func(m nvml.Memory) uint64 { return m.Used })
+	s.PowerW = scaled(figure(g, symPower, h.GetPowerUsage), 1e-3)
+	s.EnergyJ = scaled(figure(g, symEnergy, h.GetTotalEnergyConsumption), 1e-3)
+	s.TemperatureC = figure(g, symTemperature, func() (uint32, nvml.Return) { return h.GetTemperature(nvml.TEMPERATURE_GPU) })
+	s.SMMHz = figure(g, symClock, func() (uint32, nvml.Return) { return h.GetClockInfo(nvml.CLOCK_SM) })
+	g.throttle(&s)
+	s.OwnMemoryBytes = g.ownMemory()
+	if g.lost {
+		return GPUSample{}, errors.New(explain(nvml.ERROR_GPU_IS_LOST))
+	}
+	return s, nil
+}
+
+func (g *nvmlGPU) Close() error {
+	if ret := g.lib.Shutdown(); ret != nvml.SUCCESS {
+		return fmt.Errorf("monitor: NVML shutdown: %s", explain(ret))
+	}
+	return nil
+}
+
+// ok is whether a call gave its figure. What a device does not support is n/a
+// and no error; a device that is gone is.
+func (g *nvmlGPU) ok(ret nvml.Return) bool {
+	g.lost = g.lost || ret == nvml.ERROR_GPU_IS_LOST
+	return ret == nvml.SUCCESS
+}
+
+// figure calls a getter if the library has it.
+func figure[T uint32 | uint64](g *nvmlGPU, symbol string, get func() (T, nvml.Return)) Reading {
+	if !g.has[symbol] {
+		return Reading{}
+	}
+	v, ret := get()
+	if !g.ok(ret) {
+		return Reading{}
+	}
+	return Of(float64(v))
+}
+
+func scaled(r Reading, by float64) Reading {
+	r.v *= by
+	return r
+}
+
+func (g *nvmlGPU) text(symbol string, get func() (string, nvml.Return)) string {
+	if !g.has[symbol] {
+		return ""
+	}
+	s, ret := get()
+	if !g.ok(ret) {
+		return ""
+	}
+	return s
+}
+
+// memory reads one figure of the memory info. Chips that share the machine's
+// memory report a total of 0, which says nothing.
+func (g *nvmlGPU) memory(h nvml.Device, field func(nvml.Memory) uint64) Reading {
+	if !g.has[symMemory] {
+		return Reading{}
+	}
+	m, ret := h.GetMemoryInfo()
+	if !g.ok(ret) || m.Total == 0 {
+		return Reading{}
+	}
+	return Of(float64(field(m)))
+}
+
+func (g *nvmlGPU) throttle(s *GPUSample) {
+	var mask uint64
+	var ret nvml.Return
+	switch {
+	case g.has[symReasons]:
+		mask, ret = g.handle.GetCurrentClocksEventReasons()
+	case g.has[symOldReasons]:
+		// Drivers before release 535 know no other name.
+		mask, ret = g.handle.GetCurrentClocksThrottleReasons()
+	default:
+		return
+	}
+	if !g.ok(ret) {
+		return
+	}
+	s.Throttle = throttleReasons(mask)
+	s.Throttled = new(len(s.Throttle) > 0)
+}
+
+// throttleReasons names what holds the clock down. Idling and clocks that
+// someone set are no throttling.
+func throttleReasons(mask uint64) []string {
+	var out []string
+	for _, r := range []struct {
+		bit  uint64
+		name string
+	}{
+		{nvml.ClocksEventReasonSwPowerCap, "power cap"},
+		{nvml.ClocksThrottleReasonHwSlowdown, "hardware slowdown"},
+		{nvml.ClocksEventReasonSwThermalSlowdown, "heat"},
+		{nvml.ClocksThrottleReasonHwThermalSlowdown, "heat (hardware)"},
+		{nvml.ClocksThrottleReasonHwPowerBrakeSlowdown, "power brake"},
+	} {
+		if mask&r.bit != 0 {
+			out = append(out, r.name)
+		}
+	}
+	return out
+}
+
+// unknownMemory is how the process list says n/a.
+const unknownMemory = math.MaxUint64
+
+// ownMemory reads the process list now and then. In a container it may hold the
+// numbers of the host, or nothing: n/a then.
+func (g *nvmlGPU) ownMemory() Reading {
+	if g.pid == 0 || !g.has[symProcesses] || time.Since(g.listed) < listEvery {
+		return g.own
+	}
+	g.listed, g.own = time.Now(), Reading{}
+	list, ret := g.handle.GetComputeRunningProcesses()
+	if !g.ok(ret) {
+		return g.own
+	}
+	for _, p := range list {
+		if int(p.Pid) == g.pid && p.UsedGpuMemory != unknownMemory {
+			g.own = Of(float64(p.UsedGpuMemory))
+		}
+	}
+	return g.own
+}
+
+// explain says what a failed call means. The library has texts of its own, but
+// asking for them is a call too.
+func explain(ret nvml.Return) string {
+	switch ret {
+	case nvml.ERROR_DRIVER_NOT_LOADED:
+		return "the NVIDIA driver is not loaded"
+	case nvml.ERROR_LIB_RM_VERSION_MISMATCH:
+		return "NVIDIA driver and library differ in version: reboot or reload the driver"
+	case nvml.ERROR_NO_PERMISSION:
+		return "no permission to use the NVIDIA driver"
+	case nvml.ERROR_NOT_FOUND:
+		return "the NVIDIA driver finds no GPU"
+	case nvml.ERROR_GPU_IS_LOST:
+		return "the GPU is lost: it fell off the bus or was reset"
+	case nvml.ERROR_LIBRARY_NOT_FOUND:
+		return "no NVML library"
+	}
+	return fmt.Sprintf("NVML error %d", int(ret))
+}

@@ -1,0 +1,171 @@
+package onnxgraph
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"google.golang.org/protobuf/proto"
+
+	"sweetspot/engine/onnxgraph/onnxpb"
+)
+
+// What a Builder writes: opset 17 in a file of IR version 8, which every runtime
+// of the last years reads.
+const (
+	builderOpset = 17
+	builderIR    = 8
+)
+
+// Builder makes a model node by node. Values are known by their names: Input,
+// the constants and Op return one, Op and Output take them. It is not safe for
+// concurrent use, and a graph that makes no sense is only found by the runtime.
+type Builder struct {
+	graph onnxpb.GraphProto
+	rng   *rand.Rand
+	names int
+}
+
+// NewBuilder starts a model. The seed decides the numbers of Random.
+func NewBuilder(name string, seed uint64) *Builder {
+	b := &Builder{rng: rand.New(rand.NewPCG(seed, 0))}
+	b.graph.Name = name
+	return b
+}
+
+// Open is an open dimension with a name, such as the batch.
+func Open(name string) Dim { return Dim{Size: -1, Name: name} }
+
+// Fixed are dimensions of known size.
+func Fixed(sizes ...int64) []Dim {
+	out := make([]Dim, len(sizes))
+	for i, n := range sizes {
+		out[i] = Dim{Size: n}
+	}
+	return out
+}
+
+// Input declares an input of the model and returns its name.
+func (b *Builder) Input(name string, e Elem, dims ...Dim) string {
+	b.graph.Input = append(b.graph.Input, declare(name, e, dims))
+	return name
+}
+
+// Output makes v an output of the model called name.
+func (b *Builder) Output(name, v string, e Elem, dims ...Dim) {
+	for _, n := range b.graph.GetNode() {
+		replace(n.GetInput(), v, name)
+		replace(n.GetOutput(), v, name)
+	}
+	b.graph.Output = append(b.graph.Output, declare(name, e, dims))
+}
+
+// Op adds a node with one output and returns the output's name.
+func (b *Builder) Op(op string, in []string, attrs ...*onnxpb.AttributeProto) string {
+	out := b.name(op)
+	b.graph.Node = append(b.graph.Node, &onnxpb.NodeProto{
+		OpType: op, Name: "node_" + out, Input: in, Output: []string{out}, Attribute: attrs,
+	})
+	return out
+}
+
+// Floats adds a constant. dims empty makes it a scalar.
+func (b *Builder) Floats(data []float32, dims ...int64) string {
+	raw := make([]byte, 0, 4*len(data))
+	for _, v := range data {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	return b.constant(onnxpb.TensorProto_FLOAT, raw, dims)
+}
+
+// Ints adds a constant of INT64. dims empty makes it a scalar.
+func (b *Builder) Ints(data []int64, dims ...int64) string {
+	raw := make([]byte, 0, 8*len(data))
+	for _, v := range data {
+		raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
+	}
+	return b.constant(onnxpb.TensorProto_INT64, raw, dims)
+}
+
+// Fill adds a constant of n times v.
+func (b *Builder) Fill(v float32, n int64) string {
+	data := make([]float32, n)
+	for i := range data {
+		data[i] = v
+	}
+	return b.Floats(data, n)
+}
+
+// Random adds a constant of numbers drawn evenly from a range around 0 whose
+// standard deviation is std. Each takes 24 random bits and one rounding, so that
+// every machine makes the same bytes.
+func (b *Builder) Random(std float64, dims ...int64) string {
+	reach := float32(std * math.Sqrt(3))
+	raw := make([]byte, 0, 4*elements(dims))
+	for range elements(dims) {
+		u := float32(b.rng.Uint64()>>40) / (1 << 24)
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(2*u-1)*reach))
+	}
+	return b.constant(onnxpb.TensorProto_FLOAT, raw, dims)
+}
+
+// Bytes is the finished model.
+func (b *Builder) Bytes() ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(&onnxpb.ModelProto{
+		IrVersion:    builderIR,
+		ProducerName: "sweetspot",
+		OpsetImport:  []*onnxpb.OperatorSetIdProto{{Version: builderOpset}},
+		Graph:        &b.graph,
+	})
+}
+
+func (b *Builder) constant(e Elem, raw []byte, dims []int64) string {
+	name := b.name("const")
+	b.graph.Initializer = append(b.graph.Initializer, &onnxpb.TensorProto{
+		Name: name, DataType: int32(e), Dims: dims, RawData: raw,
+	})
+	return name
+}
+
+func (b *Builder) name(what string) string {
+	b.names++
+	return fmt.Sprintf("%s_%d", what, b.names)
+}
+
+// AttrInt is an integer attribute of a node.
+func AttrInt(name string, v int64) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INT, I: v}
+}
+
+// AttrInts is an attribute of several integers.
+func AttrInts(name string, v ...int64) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INTS, Ints: v}
+}
+
+// AttrFloat is a floating point attribute.
+func AttrFloat(name string, v float32) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_FLOAT, F: v}
+}
+
+func declare(name string, e Elem, dims []Dim) *onnxpb.ValueInfoProto {
+	shape := &onnxpb.TensorShapeProto{}
+	for _, d := range dims {
+		pd := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: d.Size}}
+		if d.Open() {
+			pd.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d.Name}
+		}
+		shape.Dim = append(shape.Dim, pd)
+	}
+	return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{
+		Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(e), Shape: shape}},
+	}}
+}
+
+func replace(names []string, from, to string) {
+	for i, n := range names {
+		if n == from {
+			names[i] = to
+		}
+	}
+}

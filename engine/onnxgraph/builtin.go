@@ -1,0 +1,107 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"math"
+
+	"sweetspot/engine/onnxgraph/onnxpb"
+)
+
+// Builtin is a model we ship. Architectures are real, weights are random: what
+// is tuned is the work, not the answers.
+type Builtin struct {
+	Name       string
+	About      string // one line for people
+	Parameters int64  // 32-bit floats
+	build      func() *Builder
+}
+
+// Builtins lists the models by name.
+func Builtins() []Builtin {
+	return []Builtin{
+		{"mlp-wide", "3 layers of 2048 x 2048, bound by memory: batching pays on any CPU", 12_589_056, mlpWide},
+		{"resnet18", "image classifier, 3 x 224 x 224 to 1000 classes, bound by arithmetic", 11_699_112, resNet18},
+	}
+}
+
+// Build makes the model's bytes, the same ones every time. It takes some 100 ms.
+func (b Builtin) Build() ([]byte, error) {
+	data, err := b.build().Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("builtin:%s: %w", b.Name, err)
+	}
+	return data, nil
+}
+
+const float = onnxpb.TensorProto_FLOAT
+
+// mlpWide reads 50 MB of weights per batch, however large the batch is.
+func mlpWide() *Builder {
+	const width, layers = 2048, 3
+	b := NewBuilder("mlp-wide", 1)
+	y := b.Input("x", float, Open("N"), Dim{Size: width})
+	for i := range layers {
+		if i > 0 {
+			y = b.Op("Relu", []string{y})
+		}
+		y = b.dense(y, width, width)
+	}
+	b.Output("y", y, float, Open("N"), Dim{Size: width})
+	return b
+}
+
+// resNet18 is the network of 18 layers of He et al. 2015: a 7x7 stem, four
+// stages of two basic blocks, mean over the picture, one dense layer.
+func resNet18() *Builder {
+	b := NewBuilder("resnet18", 2)
+	y := b.Input("x", float, append([]Dim{Open("N")}, Fixed(3, 224, 224)...)...)
+	y = b.Op("Relu", []string{b.convNorm(y, conv{in: 3, out: 64, kernel: 7, stride: 2, scale: 1})})
+	y = b.Op("MaxPool", []string{y},
+		AttrInts("kernel_shape", 3, 3), AttrInts("strides", 2, 2), AttrInts("pads", 1, 1, 1, 1))
+	in := int64(64)
+	for _, out := range []int64{64, 128, 256, 512} {
+		stride := out / in // every stage but the first halves the picture
+		y = b.basicBlock(y, in, out, stride)
+		y = b.basicBlock(y, out, out, 1)
+		in = out
+	}
+	y = b.Op("GlobalAveragePool", []string{y})
+	y = b.Op("Flatten", []string{y}, AttrInt("axis", 1))
+	y = b.dense(y, 512, 1000)
+	b.Output("y", y, float, Open("N"), Dim{Size: 1000})
+	return b
+}
+
+// basicBlock is two convolutions beside a shortcut. The second is scaled down so
+// that eight blocks of random weights keep numbers near 1.
+func (b *Builder) basicBlock(x string, in, out, stride int64) string {
+	y := b.Op("Relu", []string{b.convNorm(x, conv{in, out, 3, stride, 1})})
+	y = b.convNorm(y, conv{out, out, 3, 1, 0.5})
+	if in != out {
+		x = b.convNorm(x, conv{in, out, 1, stride, 1})
+	}
+	return b.Op("Relu", []string{b.Op("Add", []string{y, x})})
+}
+
+type conv struct {
+	in, out, kernel, stride int64
+	scale                   float32 // of the normalisation behind it
+}
+
+func (b *Builder) convNorm(x string, c conv) string {
+	pad := c.kernel / 2
+	y := b.Op("Conv", []string{x, b.Random(he(c.in*c.kernel*c.kernel), c.out, c.in, c.kernel, c.kernel)},
+		AttrInts("kernel_shape", c.kernel, c.kernel), AttrInts("strides", c.stride, c.stride),
+		AttrInts("pads", pad, pad, pad, pad))
+	scale, bias := b.Fill(c.scale, c.out), b.Random(0.02, c.out)
+	mean, variance := b.Random(0.02, c.out), b.Fill(1, c.out)
+	return b.Op("BatchNormalization", []string{y, scale, bias, mean, variance}, AttrFloat("epsilon", 1e-5))
+}
+
+func (b *Builder) dense(x string, in, out int64) string {
+	return b.Op("Gemm", []string{x, b.Random(he(in), in, out), b.Random(0.01, out)})
+}
+
+// he is the standard deviation that keeps the spread of numbers through a layer
+// of in inputs followed by Relu.
+func he(in int64) float64 { return math.Sqrt(2 / float64(in)) }

@@ -1,0 +1,279 @@
+package onnxgraph_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/onnxpb"
+)
+
+const (
+	float32s = onnxpb.TensorProto_FLOAT
+	int64s   = onnxpb.TensorProto_INT64
+)
+
+func build(t testing.TB, b *onnxgraph.Builder) []byte {
+	t.Helper()
+	data, err := b.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// embedder looks tokens up in a table of 30 and positions in one of 16.
+func embedder() *onnxgraph.Builder {
+	b := onnxgraph.NewBuilder("embedder", 1)
+	shape := []onnxgraph.Dim{onnxgraph.Open("N"), onnxgraph.Open("S")}
+	ids := b.Input("input_ids", int64s, shape...)
+	mask := b.Input("attention_mask", int64s, shape...)
+	position := b.Input("position", onnxpb.TensorProto_INT32, shape...)
+	b.Input("unused", int64s)
+	x := b.Op("Gather", []string{b.Random(1, 30, 4), b.Op("Identity", []string{ids})})
+	p := b.Op("Cast", []string{position}, onnxgraph.AttrInt("to", int64(int64s)))
+	x = b.Op("Add", []string{x, b.Op("Gather", []string{b.Random(1, 16, 4), p})})
+	m := b.Op("Cast", []string{mask}, onnxgraph.AttrInt("to", int64(float32s)))
+	x = b.Op("Mul", []string{x, b.Op("Unsqueeze", []string{m, b.Ints([]int64{2}, 1)})})
+	b.Output("y", x, float32s, append(shape, onnxgraph.Dim{Size: 4})...)
+	return b
+}
+
+func TestInspect(t *testing.T) {
+	got, err := onnxgraph.Inspect(bytes.NewReader(build(t, embedder())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape := []onnxgraph.Dim{{Size: -1, Name: "N"}, {Size: -1, Name: "S"}}
+	want := &onnxgraph.Info{
+		Producer: "sweetspot", Opset: 17, Nodes: 8, Parameters: 30*4 + 16*4 + 1,
+		Inputs: []onnxgraph.Value{
+			{Name: "input_ids", Kind: "tensor", Elem: int64s, Dims: shape, Range: &onnxgraph.Range{Max: 29}},
+			{Name: "attention_mask", Kind: "tensor", Elem: int64s, Dims: shape, Range: &onnxgraph.Range{Max: 1}},
+			{Name: "position", Kind: "tensor", Elem: onnxpb.TensorProto_INT32, Dims: shape, Range: &onnxgraph.Range{Max: 15}},
+			{Name: "unused", Kind: "tensor", Elem: int64s, Dims: []onnxgraph.Dim{}},
+		},
+		Outputs: []onnxgraph.Value{
+			{Name: "y", Kind: "tensor", Elem: float32s, Dims: append(shape[:2:2], onnxgraph.Dim{Size: 4})},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Inspect: (-want +got)\n%s", diff)
+	}
+}
+
+// TestInspectReadsUnusualGraphs covers what the builder never writes.
+func TestInspectReadsUnusualGraphs(t *testing.T) {
+	tensorType := func(s *onnxpb.TensorShapeProto) *onnxpb.TypeProto {
+		return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
+			TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(int64s), Shape: s},
+		}}
+	}
+	seq := &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{SequenceType: &onnxpb.TypeProto_Sequence{}}}
+	table := &onnxpb.TensorProto{Name: "inner", Dims: []int64{7, 2}, RawData: make([]byte, 56)}
+	m := &onnxpb.ModelProto{
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: "com.microsoft", Version: 1}, {Domain: "ai.onnx", Version: 9}},
+		Graph: &onnxpb.GraphProto{
+			Initializer: []*onnxpb.TensorProto{{Name: "default", Dims: []int64{2}, FloatData: []float32{1, 2}}},
+			Node: []*onnxpb.NodeProto{
+				{OpType: "Constant", Output: []string{"table"}, Attribute: []*onnxpb.AttributeProto{{Name: "value", T: table}}},
+				{OpType: "Gather", Input: []string{"table", "x"}, Output: []string{"a"}},
+				{OpType: "Gather", Input: []string{"table", "x"}, Attribute: []*onnxpb.AttributeProto{{Name: "axis", I: 1}}},
+				{OpType: "Gather", Input: []string{"table", "x"}, Attribute: []*onnxpb.AttributeProto{{Name: "axis", I: -1}}},
+			},
+			Input: []*onnxpb.ValueInfoProto{
+				{Name: "default"}, {Name: "x", Type: tensorType(nil)}, {Name: "list", Type: seq}, {Name: "nothing"},
+			},
+			Output: []*onnxpb.ValueInfoProto{{Name: "a", Type: tensorType(&onnxpb.TensorShapeProto{
+				Dim: []*onnxpb.TensorShapeProto_Dimension{
+					{}, {Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: -1}},
+				},
+			})}},
+		},
+	}
+	data, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := onnxgraph.Inspect(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &onnxgraph.Info{
+		Opset: 9, Nodes: 4, Parameters: 2,
+		Inputs: []onnxgraph.Value{
+			{Name: "x", Kind: "tensor", Elem: int64s, Range: &onnxgraph.Range{Max: 1}},
+			{Name: "list", Kind: "sequence"},
+			{Name: "nothing"},
+		},
+		Outputs: []onnxgraph.Value{{Name: "a", Kind: "tensor", Elem: int64s, Dims: []onnxgraph.Dim{{Size: -1}, {Size: -1}}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Inspect: (-want +got)\n%s", diff)
+	}
+}
+
+func TestInspectRefusesWhatIsNoModel(t *testing.T) {
+	whole := build(t, embedder())
+	deep := []byte{0x08, 0x08}
+	for range 70 { // graph in attribute in node, and so on
+		for _, tag := range []byte{0x32, 0x2a, 0x0a} {
+			deep = append([]byte{tag, byte(len(deep)), byte(len(deep) >> 7)}, deep...)
+			deep[1] |= 0x80
+		}
+	}
+	n := len(deep)
+	deep = append([]byte{0x3a, byte(n) | 0x80, byte(n >> 7)}, deep...)
+	tests := []struct{ name, data, want string }{
+		{"empty", "", "it holds no graph"},
+		{"text", "this is no model", "no ONNX model"},
+		{"cut off", string(whole[:len(whole)-3]), "ends too early"},
+		{"a claim of 100 MB", "\x12\x80\x80\x80\x30", "ends too early"},
+		{"a claim of 2^60 bytes", "\x12\x80\x80\x80\x80\x80\x80\x80\x80\x10", "larger than 256 MB"},
+		{"a longer field than message", "\x3a\x02\x0a\x09abcdefghi", "longer than its message"},
+		{"nested without end", string(deep), "nested deeper"},
+		{"no graph", "\x08\x08", "it holds no graph"},
+		{"field number 0", "\x00\x00", "no valid number"},
+		{"group", "\x0b\x0c", "wire type 3"},
+		{"endless number", strings.Repeat("\xff", 12), "longer than 64 bits"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := onnxgraph.Inspect(strings.NewReader(tc.data))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("Inspect = %v, want an error with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// weights is a model file of n bytes of weights that is never in memory.
+func weights(t *testing.T, n int64) io.Reader {
+	t.Helper()
+	varint := func(v uint64) (out []byte) {
+		for ; v >= 0x80; v >>= 7 {
+			out = append(out, byte(v)|0x80)
+		}
+		return append(out, byte(v))
+	}
+	raw := append([]byte{0x4a}, varint(uint64(n))...)                                          // raw_data
+	tensor := append([]byte{0x2a}, varint(uint64(len(raw))+uint64(n)+4)...)                    // initializer
+	tensor = append(tensor, 0x08, 0x05, 0x08, 0x03)                                            // dims 5, 3
+	node := []byte{0x0a, 0x04, 0x22, 0x02, 'N', 'o'}                                           // node of type No
+	graph := append([]byte{0x3a}, varint(uint64(len(tensor)+len(raw)+len(node))+uint64(n))...) // graph
+	head := append(append(graph, tensor...), raw...)
+	return io.MultiReader(bytes.NewReader(head), io.LimitReader(zeros{}, n), bytes.NewReader(node))
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestInspectNeverHoldsWeights(t *testing.T) {
+	info, err := onnxgraph.Inspect(weights(t, 1<<20))
+	if err != nil || info.Parameters != 15 || info.Nodes != 1 {
+		t.Fatalf("Inspect = %+v, %v", info, err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := onnxgraph.Inspect(weights(t, 16<<20)); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+		t.Errorf("a model of 16 MB costs %d bytes", got)
+	}
+}
+
+func TestBuiltins(t *testing.T) {
+	tests := []struct {
+		name       string
+		parameters int64
+		sha256     string
+		out        int64
+	}{
+		{"mlp-wide", 3 * (2048*2048 + 2048), "05db2628d572295fcf7d256c7f8dc8f7293c7dcc49e0216d21b8cc81a1b9c120", 2048},
+		{"resnet18", 11_699_112, "1520de35f7917ab2ae7ea82e77baf81deed8bba7f9ca724282e9b7dbfa689d58", 1000},
+	}
+	for i, b := range onnxgraph.Builtins() {
+		t.Run(b.Name, func(t *testing.T) {
+			want := tests[i]
+			data, err := b.Build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := onnxgraph.Inspect(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.Name != want.name || b.Parameters != want.parameters || info.Parameters != want.parameters {
+				t.Errorf("%s documents %d parameters and holds %d, want %d", b.Name, b.Parameters, info.Parameters, want.parameters)
+			}
+			if d := info.Outputs[0].Dims[1].Size; d != want.out || !info.Inputs[0].Dims[0].Open() {
+				t.Errorf("output %d wide, want %d; first dimension %v", d, want.out, info.Inputs[0].Dims[0])
+			}
+			// Profiles of one model are compared by its sum, so it never changes.
+			if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want.sha256 {
+				t.Errorf("sha256 %x, want %s", sum, want.sha256)
+			}
+		})
+	}
+}
+
+func TestDimString(t *testing.T) {
+	for d, want := range map[onnxgraph.Dim]string{{Size: 3}: "3", {Size: -1}: "?", {Size: -1, Name: "N"}: "N"} {
+		if got := d.String(); got != want {
+			t.Errorf("String(%#v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+// FuzzInspect asks that no bytes break the scan, and that it loses nothing but
+// weights: a model it takes is read the same way after a round through protobuf.
+func FuzzInspect(f *testing.F) {
+	f.Add(build(f, embedder()))
+	f.Add([]byte("\x3a\x02\x0a\x00"))
+	f.Add([]byte("\x12\x80\x80\x80\x80\x80\x80\x80\x80\x10"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := onnxgraph.Inspect(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		var m onnxpb.ModelProto
+		if proto.Unmarshal(data, &m) != nil {
+			return // the fault is in weights that we do not read
+		}
+		again, err := proto.Marshal(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := onnxgraph.Inspect(bytes.NewReader(again))
+		if err != nil {
+			t.Fatalf("Inspect after a round trip: %v", err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-round trip +direct)\n%s", diff)
+		}
+	})
+}
+
+func BenchmarkInspectResNet18(b *testing.B) {
+	data, err := onnxgraph.Builtins()[1].Build()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := onnxgraph.Inspect(bytes.NewReader(data)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

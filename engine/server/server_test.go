@@ -1,0 +1,287 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/control"
+	"sweetspot/engine/api/token"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/server"
+	"sweetspot/engine/tensor"
+)
+
+// doubler is a backend: y = 2x. While held, it tells of every run of a 7 and
+// waits; sessions of more than one thread always wait to run.
+type doubler struct {
+	held    bool
+	entered chan struct{}
+	gate    chan struct{}
+}
+
+func newDoubler() *doubler {
+	return &doubler{entered: make(chan struct{}, 8), gate: make(chan struct{})}
+}
+
+func (d *doubler) Open(_ context.Context, _ *engine.Model, c knob.Config) (engine.Session, error) {
+	return session{d, c.Threads > 1}, nil
+}
+
+type session struct {
+	*doubler
+	waits bool
+}
+
+func (session) Shared() bool { return true }
+func (session) Close() error { return nil }
+
+func (s session) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
+	if s.waits {
+		<-s.gate
+	}
+	for i, item := range in {
+		x := item[0].Data[0]
+		if s.held && x == 7 {
+			s.entered <- struct{}{}
+			<-s.gate
+		}
+		out[i].Outputs = tensor.Item{{Type: tensor.Uint8, Shape: []int64{1}, Data: []byte{2 * x}}}
+	}
+	return nil
+}
+
+func newEngine(t *testing.T, d *doubler) *engine.Engine {
+	t.Helper()
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"doubler": d}, Cores: 2})
+	one := func(name string) []tensor.Spec {
+		return []tensor.Spec{{Name: name, Type: tensor.Uint8, Shape: []int64{1}}}
+	}
+	m := &engine.Model{Name: "m", Version: "1.0", Backend: "doubler", BatchAxis: true, Inputs: one("x"), Outputs: one("y")}
+	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
+	if err := e.Load(t.Context(), m, c); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+const free = "127.0.0.1:0"
+
+// serve runs a server until the test ends or stop is called, which returns
+// Run's error.
+func serve(t *testing.T, c server.Config, e *engine.Engine) (a server.Addrs, stop func() error) {
+	t.Helper()
+	c.Inference, c.Management = free, free
+	s, err := server.Open(c, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() {
+		if !stopped {
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return s.Addrs(), stop
+}
+
+// do sends a request on a connection of its own and returns the status and the
+// open answer.
+func do(t *testing.T, method, url, key, body string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close = true
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	return resp
+}
+
+func read(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestRoutesAndTokens(t *testing.T) {
+	tokens, err := token.Open(filepath.Join(t.TempDir(), "keys.json"), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixed := token.Fixed("secret")
+	e := newEngine(t, newDoubler())
+	tests := []struct {
+		name             string
+		tokens           *token.Tokens
+		key              string
+		inference, other int // status of /predictions/m, and of the control API
+	}{
+		{"no tokens", nil, "", 200, 200},
+		{"fixed", fixed, "secret", 200, 200},
+		{"fixed, wrong", fixed, "guess", 400, 400},
+		{"keys, none sent", tokens, "", 400, 400},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a, _ := serve(t, server.Config{Tokens: tt.tokens}, e)
+			if resp := do(t, "POST", "http://"+a.Inference+"/predictions/m", tt.key, "[21]"); resp.StatusCode != tt.inference {
+				t.Errorf("prediction: %d %s", resp.StatusCode, read(t, resp))
+			} else if tt.inference == 200 && read(t, resp) != "[42]\n" {
+				t.Error("prediction is wrong")
+			}
+			for _, path := range []string{"/engine/v1/info", "/engine/v1/stats"} {
+				if resp := do(t, "GET", "http://"+a.Management+path, tt.key, ""); resp.StatusCode != tt.other {
+					t.Errorf("%s: %d %s", path, resp.StatusCode, read(t, resp))
+				}
+			}
+			if resp := do(t, "GET", "http://"+a.Inference+"/engine/v1/info", tt.key, ""); resp.StatusCode < 400 {
+				t.Errorf("the inference listener serves the control API")
+			}
+			if resp := do(t, "GET", "http://"+a.Management+"/token?type=inference", tt.key, ""); resp.StatusCode != 400 {
+				t.Errorf("/token without the API key: %d", resp.StatusCode)
+			}
+		})
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	taken, err := net.Listen("tcp", free)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	busy := taken.Addr().String()
+	e := newEngine(t, newDoubler())
+	tests := []struct {
+		cfg  server.Config
+		want string
+	}{
+		{server.Config{Inference: busy, Management: free}, "inference address " + busy + " is in use already; choose another with --listen host:port"},
+		{server.Config{Inference: free, Management: busy}, "management address " + busy + " is in use already; choose another with --management host:port"},
+		{server.Config{Inference: "8080", Management: free}, "inference address 8080 cannot be used: address 8080: missing port in address; choose another with --listen host:port"},
+		{server.Config{Inference: "192.0.2.1:0", Management: free}, "inference address 192.0.2.1:0 is not an address of this machine; choose another with --listen host:port"},
+	}
+	for _, tt := range tests {
+		if _, err := server.Open(tt.cfg, e); err == nil || err.Error() != tt.want {
+			t.Errorf("Open(%s, %s) = %v\nwant %s", tt.cfg.Inference, tt.cfg.Management, err, tt.want)
+		}
+	}
+	s, err := server.Open(server.Config{Inference: free, Management: free}, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := s.Addrs().Inference
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := net.Listen("tcp", addr); err != nil {
+		t.Errorf("Close did not free the address: %v", err)
+	} else {
+		_ = again.Close()
+	}
+}
+
+// Ending a server answers the request that is under way and takes no other.
+func TestDrain(t *testing.T) {
+	d := newDoubler()
+	d.held = true
+	a, stop := serve(t, server.Config{}, newEngine(t, d))
+	answer := make(chan string, 1)
+	go func() {
+		resp := do(t, "POST", "http://"+a.Inference+"/predictions/m", "", "[7]")
+		answer <- read(t, resp)
+	}()
+	<-d.entered
+	ended := make(chan error, 1)
+	go func() { ended <- stop() }()
+	for { // until the listener is closed
+		c, err := net.Dial("tcp", a.Inference)
+		if err != nil {
+			break
+		}
+		_ = c.Close()
+	}
+	close(d.gate)
+	if got := <-answer; got != "[14]\n" {
+		t.Errorf("answer = %q", got)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+func TestDrainHasAnEnd(t *testing.T) {
+	d := newDoubler()
+	d.held = true
+	a, stop := serve(t, server.Config{DrainTime: time.Millisecond}, newEngine(t, d))
+	cut := make(chan error, 1)
+	go func() {
+		_, err := http.Post("http://"+a.Inference+"/predictions/m", "", strings.NewReader("[7]"))
+		cut <- err
+	}()
+	<-d.entered
+	err := stop()
+	if want := "inference listener: requests under way were cut off after 1ms"; err == nil || err.Error() != want {
+		t.Errorf("Run = %v, want %s", err, want)
+	}
+	if err := <-cut; err == nil {
+		t.Error("the request was answered")
+	}
+	close(d.gate)
+}
+
+// The steps of a change are sent as they end, not when all have.
+func TestChangeStreams(t *testing.T) {
+	d := newDoubler()
+	a, _ := serve(t, server.Config{}, newEngine(t, d))
+	resp := do(t, "PUT", "http://"+a.Management+"/engine/v1/models/m/settings", "", `{"threads":2}`)
+	lines := bufio.NewScanner(resp.Body)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), `{"step":"open fp32 on cpu",`) {
+		t.Fatalf("first line = %q, %v", lines.Text(), lines.Err())
+	}
+	close(d.gate) // only now can the new worker get warm
+	var last control.Line
+	for lines.Scan() {
+		last = control.Line{}
+		if err := json.Unmarshal(lines.Bytes(), &last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last.Applied == nil || last.Applied.Threads != 2 {
+		t.Fatalf("last line = %+v", last)
+	}
+}

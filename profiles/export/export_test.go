@@ -1,0 +1,307 @@
+package export_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/charmbracelet/x/exp/golden"
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/config"
+	"sweetspot/engine/knob"
+	"sweetspot/profiles"
+	"sweetspot/profiles/export"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+// profile is one with three trials: 1 under the eager rule, 2 chosen, 3 on a GPU
+// and over the promise.
+func profile() *profiles.Profile {
+	sla := trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond}
+	p := &profiles.Profile{Header: profiles.Header{
+		ID: "20261122T091500Z-7f3a", Kind: profiles.Sweep, Tool: "sweetspot 0.1.0", SLA: &sla,
+		Created: time.Date(2026, 11, 22, 9, 15, 0, 0, time.UTC),
+		Machine: profiles.Machine{Class: "sha256:0123456789abcdef", OS: "linux", Arch: "amd64", CPU: "Test CPU", Cores: 2, MemoryMB: trial.Of(24000), GPUs: []profiles.GPU{}, Runtime: "onnxruntime 1.27.0 cpu"},
+		Model:   profiles.Model{Name: "mlp-wide", Version: "1.0", Source: "builtin:mlp-wide", SHA256: "12ab34cd", BatchAxis: true},
+	}}
+	est := func(v, low, high float64) trial.Estimate {
+		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(low), High: trial.Of(high)}
+	}
+	for n := range 3 {
+		t := trial.Trial{N: n + 1, Load: load.Spec{Concurrency: 10}, Settings: knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Device: "cpu", Threads: 1, QueueSize: 100}}
+		t.Throughput, t.Latency.P99, t.Model.P99 = est(528.2, 519, 537.1), est(41.2, 39.4, 43.1), trial.Of(9.9)
+		t.Counts = trial.Counts{Sent: 6550, OK: 6550}
+		t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.Of(41.2), LowMS: trial.Of(39.4), HighMS: trial.Of(43.1), Why: "certain after 2210 requests"}
+		p.Trials = append(p.Trials, t)
+	}
+	p.Trials[0].Options.Rule, p.Trials[0].Settings.BatchDelay, p.Trials[0].Settings.BatchSize = knob.Eager, 500*time.Microsecond, 1
+	p.Trials[2].Settings.Device, p.Trials[2].Settings.Precision = "gpu:1", knob.HalfPrecision
+	p.Trials[2].Verdict.Result = trial.Fail
+	p.Choices = []trial.Choice{{N: 2, By: "strategy", Settings: p.Trials[1].Settings}}
+	return p
+}
+
+func source(t *testing.T, n int) export.Source {
+	t.Helper()
+	s, err := export.From(profile(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Date = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	return s
+}
+
+func TestWrite(t *testing.T) {
+	for _, f := range export.Formats() {
+		for n, name := range []string{"choice", "eager", "", "gpu"} {
+			if name == "" {
+				continue
+			}
+			t.Run(f.Name+"/"+name, func(t *testing.T) {
+				s := source(t, n)
+				if name == "gpu" {
+					s.Model.Source, s.Model.Name = "/home/alice/some net.mar", "some net"
+				}
+				d, err := export.Write(f.Name, s, true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := export.Verify(d, s); err != nil {
+					t.Error(err)
+				}
+				for i, b := range d.Data {
+					if b > '~' {
+						t.Fatalf("byte %d is not ASCII", i)
+					}
+				}
+				golden.RequireEqual(t, d.Data)
+			})
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*export.Source)
+		want   string
+		forced bool // whether force lets it through
+	}{
+		{"eager", func(s *export.Source) { s.Options.Rule = knob.Eager }, "measured under the eager rule", true},
+		{"delay 0", func(s *export.Source) { s.Settings.BatchDelay = 0 }, "batch_delay_ms 0 would become 1", true},
+		{"part of a ms", func(s *export.Source) { s.Settings.BatchDelay = 2500 * time.Microsecond }, "batch_delay_ms 2.5 would become 3", true},
+		{"no workers", func(s *export.Source) { s.Settings.Workers = 0 }, "workers: 0 is outside 1-256", false},
+		{"no batch axis", func(s *export.Source) { s.Model.BatchAxis = false }, "batch_size: 8 needs a batch axis", false},
+		{"no name", func(s *export.Source) { s.Model.Name = "--" }, `model name "--"`, false},
+	}
+	for _, c := range tests {
+		for _, format := range []string{"config.properties", "model-config.yaml"} {
+			t.Run(c.name+"/"+format, func(t *testing.T) {
+				s := source(t, 0)
+				c.change(&s)
+				_, err := export.Write(format, s, false)
+				if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, export.ErrRefused) != c.forced {
+					t.Errorf("Write = %v, want %q", err, c.want)
+				}
+				d, err := export.Write(format, s, true)
+				if (err == nil) != c.forced {
+					t.Fatalf("Write with force = %v", err)
+				}
+				if err == nil {
+					err = export.Verify(d, s)
+				}
+				if c.forced && err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	if _, err := export.Write("json", source(t, 1), false); err != nil {
+		t.Errorf("json of an eager trial: %v", err)
+	}
+	if _, err := export.Write("config.propertys", source(t, 0), false); err == nil || !strings.Contains(err.Error(), "did you mean config.properties?") {
+		t.Errorf("unknown format: %v", err)
+	}
+}
+
+func TestFrom(t *testing.T) {
+	p := profile()
+	if s, err := export.From(p, 0); err != nil || s.Trial.N != 2 {
+		t.Errorf("From(0) = %v, want the choice", err)
+	}
+	if s, err := export.From(p, 3); err != nil || s.Settings.Device != "gpu:1" {
+		t.Errorf("From(3) = %v, %v", s.Settings, err)
+	}
+	if _, err := export.From(p, 9); err == nil || !strings.Contains(err.Error(), "has no trial 9; it has 1-3") {
+		t.Errorf("From(9) = %v", err)
+	}
+	p.Trials, p.Choices = p.Trials[2:], nil
+	if _, err := export.From(p, 0); err == nil || !strings.Contains(err.Error(), "no trial met the promise; name one with --trial N; it has 3-3") {
+		t.Errorf("From without a choice = %v", err)
+	}
+	p.Trials = nil
+	if _, err := export.From(p, 0); err == nil || !strings.Contains(err.Error(), "no trials at all") {
+		t.Errorf("From without trials = %v", err)
+	}
+}
+
+// TestEverySetting writes random settings in every format and reads them back;
+// then it changes a digit of each value and wants that noticed.
+func TestEverySetting(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	devices := []string{"cpu", "gpu", "gpu:0", "gpu:3", "gpu:GPU-1a"}
+	value := regexp.MustCompile(`(?m)^[^#\n]*(workers|minWorkers|maxWorkers|batch_?[sS]ize|batch_delay_ms|maxBatchDelay|job_?[qQ]ueue_?[sS]ize|queue_size)["']?[:=] ?\d`)
+	for range 100 {
+		s := source(t, 0)
+		s.Settings = knob.Settings{
+			Workers: 1 + rng.IntN(256), BatchSize: 1 + rng.IntN(1024), BatchDelay: time.Duration(1+rng.IntN(60000)) * time.Millisecond,
+			Precision: knob.Precision(rng.IntN(2)), Device: devices[rng.IntN(len(devices))], Threads: 1 + rng.IntN(64), QueueSize: 1 + rng.IntN(1000000),
+		}
+		s.ModelStore = []string{"", `C:\store dir`, "/srv/modèles"}[rng.IntN(3)]
+		for _, f := range export.Formats() {
+			d, err := export.Write(f.Name, s, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := export.Verify(d, s); err != nil {
+				t.Fatal(err)
+			}
+			places := value.FindAllIndex(d.Data, -1)
+			if len(places) < 4 {
+				t.Fatalf("%s: found only %d values in\n%s", f.Name, len(places), d.Data)
+			}
+			for _, at := range places {
+				wrong := d
+				wrong.Data = bytes.Clone(d.Data)
+				digit := &wrong.Data[at[1]-1]
+				*digit = '1' + (*digit-'0')%9 // another digit, never 0
+				if export.Verify(wrong, s) == nil {
+					t.Fatalf("%s: Verify missed a changed %s", f.Name, d.Data[at[0]:at[1]])
+				}
+			}
+		}
+	}
+}
+
+func TestVerifyMessages(t *testing.T) {
+	s := source(t, 0)
+	d, err := export.Write("config.properties", s, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`"batchSize": 8`, `"batchSize": 4`, `batchSize reads back as "4", want "8"`},
+		{"job_queue_size=100", "job_queue_size=100 ", "ends in blanks"},
+		{"number_of_gpu=0\n", "", `number_of_gpu reads back as "", want "0"`},
+		{`"1.0"`, `"1"`, `no mlp-wide version "1.0"`},
+		{`job_queue_size=100`, `job_queue_size=x`, "config.properties:"},
+	} {
+		wrong := d
+		wrong.Data = bytes.Replace(d.Data, []byte("\n"+c.old), []byte("\n"+c.new), 1)
+		if bytes.Equal(wrong.Data, d.Data) {
+			i := bytes.LastIndex(d.Data, []byte(c.old))
+			wrong.Data = append(append(bytes.Clone(d.Data[:i]), c.new...), d.Data[i+len(c.old):]...)
+		}
+		if err := export.Verify(wrong, s); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s for %s: Verify = %v, want %q", c.new, c.old, err, c.want)
+		}
+	}
+	for _, format := range []string{"model-config.yaml", "json"} {
+		if err := export.Verify(export.Document{Format: format, Data: []byte("x: [\n")}, s); err == nil {
+			t.Errorf("%s: Verify of nonsense: no error", format)
+		}
+	}
+}
+
+// TestAgainstJava loads a written config.properties with the class TorchServe
+// loads it with.
+func TestAgainstJava(t *testing.T) {
+	java, err := exec.LookPath("java")
+	if err != nil {
+		t.Skip("no java in PATH")
+	}
+	s := source(t, 0)
+	s.ModelStore = `C:\store é`
+	d, err := export.Write("config.properties", s, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), d.File)
+	if err := os.WriteFile(path, d.Data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := filepath.Join("..", "..", "engine", "config", "testdata", "Load.java")
+	out, err := exec.CommandContext(t.Context(), java, load, path).Output()
+	if err != nil {
+		t.Skipf("java cannot run a source file: %v", err)
+	}
+	f, err := config.Parse(d.File, d.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	want.WriteString("file\n")
+	for _, key := range []string{"job_queue_size", "load_models", "model_store", "models", "number_of_gpu"} {
+		want.WriteString(units(key) + "=" + units(f.Get(key)) + "\n")
+	}
+	if diff := cmp.Diff(want.String(), string(out)); diff != "" {
+		t.Errorf("java reads otherwise (-want +got):\n%s", diff)
+	}
+}
+
+func units(s string) string {
+	var b strings.Builder
+	for _, u := range utf16.Encode([]rune(s)) {
+		fmt.Fprintf(&b, "%04x", u)
+	}
+	return b.String()
+}
+
+func FuzzVerify(f *testing.F) {
+	s, err := export.From(profile(), 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	formats := export.Formats()
+	for i, format := range formats {
+		d, err := export.Write(format.Name, s, false)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(i), d.Data)
+	}
+	f.Fuzz(func(t *testing.T, i uint8, data []byte) {
+		name := formats[int(i)%len(formats)].Name
+		if err := export.Verify(export.Document{Format: name, Data: data}, s); err != nil && !strings.HasPrefix(err.Error(), "export: "+name) {
+			t.Fatalf("error %q does not say where it comes from", err)
+		}
+	})
+}
+
+// TestDocs holds the example of the exports' page against what is written.
+func TestDocs(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "exports.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```properties\n")
+	example, _, _ := strings.Cut(rest, "```")
+	d, err := export.Write("config.properties", source(t, 0), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if example == "" || !strings.HasSuffix(string(d.Data), "\n\n"+example) {
+		t.Errorf("docs/exports.md shows\n%s\nand this is written:\n%s", example, d.Data)
+	}
+}

@@ -1,0 +1,113 @@
+package export
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"sweetspot/engine/knob"
+	"sweetspot/profiles"
+	"sweetspot/sweep/trial"
+)
+
+// facts are the first comment lines of a file: where its values come from.
+func facts(title string, s Source) []string {
+	m := s.Model
+	model := m.Name + " " + m.Version + ", from " + m.Source
+	if m.SHA256 != "" {
+		model += ", sha256 " + m.SHA256
+	}
+	out := []string{
+		fmt.Sprintf("%s, written by %s on %s", title, s.Tool, s.Date.UTC().Format("2006-01-02")),
+		"",
+		"model     " + model,
+		"machine   " + s.Machine.String(),
+		fmt.Sprintf("settings  %s, queue %d, %s rule", s.Settings, s.Settings.QueueSize, s.Options.Rule),
+	}
+	if s.SLA != nil {
+		out = append(out, fmt.Sprintf("promise   %s, errors <= %g%%", s.SLA, s.SLA.MaxErrorRate*100))
+	}
+	if s.Trial == nil {
+		return append(out, "measured  nothing: these settings were never run")
+	}
+	out = append(out, measured(*s.Trial)...)
+	if s.Profile != "" {
+		out = append(out, fmt.Sprintf("profile   %s, trial %d", s.Profile, s.Trial.N))
+	}
+	return out
+}
+
+func measured(t trial.Trial) []string {
+	v := t.Verdict
+	verdict := v.Result.String()
+	if v.ValueMS.OK() {
+		bound := trial.Estimate{Value: v.ValueMS, Low: v.LowMS, High: v.HighMS}
+		verdict += fmt.Sprintf(": P%g of %s latency %s ms against %g ms", v.Percentile, v.Latency, profiles.Interval(bound), v.LimitMS)
+	}
+	if v.Why != "" {
+		verdict += "; " + v.Why
+	}
+	return []string{
+		"load      " + t.Load.String(),
+		fmt.Sprintf("measured  %s requests/s, P99 %s ms, model P99 %s ms, errors %.3g%%",
+			profiles.Interval(t.Throughput), profiles.Interval(t.Latency.P99), profiles.Figure(t.Model.P99), t.Counts.Errors()*100),
+		"verdict   " + verdict,
+	}
+}
+
+// archive is the file TorchServe loads.
+func archive(s Source) string {
+	if path.Ext(s.Model.Source) == ".mar" {
+		return path.Base(s.Model.Source)
+	}
+	return s.Model.Name + ".mar"
+}
+
+// gpu is the part of a device after "gpu:", and whether it is a GPU at all.
+func gpu(device string) (id string, is bool) {
+	rest, is := strings.CutPrefix(device, "gpu")
+	return strings.TrimPrefix(rest, ":"), is
+}
+
+// sharedNotes are what no file of TorchServe's can say.
+func sharedNotes(s Source) []string {
+	var out []string
+	if s.Trial != nil && s.Trial.Verdict.Result != trial.Pass {
+		out = append(out, fmt.Sprintf("The verdict of these settings is %s: they are not known to keep the promise.", s.Trial.Verdict.Result))
+	}
+	if s.Trial != nil && s.Trial.Settings.BatchDelay != s.Settings.BatchDelay {
+		out = append(out, fmt.Sprintf("Batch delay %s ms was measured, %s ms is written: TorchServe takes whole milliseconds and reads 0 as unset, which is 100.",
+			s.Trial.Settings.Get(knob.BatchDelay), s.Settings.Get(knob.BatchDelay)))
+	}
+	if s.ownName != "" {
+		out = append(out, fmt.Sprintf("The model is called %s here: TorchServe's archiver does not take %q.", s.Model.Name, s.ownName))
+	}
+	if s.Options.Rule == knob.Eager {
+		out = append(out, "Measured under the eager rule: TorchServe batches otherwise, so the figures above do not hold for it.")
+	}
+	if s.Settings.BatchSize == 1 {
+		out = append(out, "At batch size 1 the batch delay does nothing: one request fills a batch.")
+	}
+	out = append(out, precisionNote(s)...)
+	out = append(out, fmt.Sprintf("threads %d has no key: start TorchServe with OMP_NUM_THREADS=%[1]d MKL_NUM_THREADS=%[1]d, which its workers inherit. "+
+		"A handler on ONNX Runtime sets intra_op_num_threads=%[1]d itself.", s.Settings.Threads))
+	if archive(s) != path.Base(s.Model.Source) {
+		out = append(out, fmt.Sprintf("TorchServe loads archives: pack the model as %s, version %q, with a handler of your own; its stock handlers run no ONNX model.",
+			archive(s), s.Model.Version))
+	}
+	return out
+}
+
+func precisionNote(s Source) []string {
+	_, onGPU := gpu(s.Settings.Device)
+	switch {
+	case s.Settings.Precision == knob.HalfPrecision:
+		return []string{"FP16 has no key: call self.model.half() in the handler's initialize and .half() on its inputs, or pack an FP16 copy of an ONNX model."}
+	case onGPU:
+		return []string{"FP32: TorchServe lets GPUs multiply float32 in TF32; a handler that must not calls torch.set_float32_matmul_precision('highest')."}
+	}
+	return nil
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,106 @@
+package export
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"sweetspot/engine/knob"
+)
+
+// modelConfig is what this project writes of a model-config.yaml.
+type modelConfig struct {
+	MinWorkers      int    `yaml:"minWorkers"`
+	MaxWorkers      int    `yaml:"maxWorkers"`
+	BatchSize       int    `yaml:"batchSize"`
+	MaxBatchDelay   int    `yaml:"maxBatchDelay"`
+	ResponseTimeout int    `yaml:"responseTimeout"`
+	JobQueueSize    int    `yaml:"jobQueueSize"`
+	DeviceType      string `yaml:"deviceType"`
+	DeviceIDs       []int  `yaml:"deviceIds,flow,omitempty"`
+}
+
+// writeModelConfig writes the frontend part of a model-config.yaml.
+func writeModelConfig(s Source) []byte {
+	head := facts("model-config.yaml for TorchServe", s)
+	for _, n := range modelConfigNotes(s) {
+		head = append(append(head, ""), wrap(n)...)
+	}
+	kind := "cpu"
+	if _, on := gpu(s.Settings.Device); on {
+		kind = "gpu"
+	}
+	c := modelConfig{
+		MinWorkers: s.Settings.Workers, MaxWorkers: s.Settings.Workers,
+		BatchSize: s.Settings.BatchSize, MaxBatchDelay: delay(s), ResponseTimeout: s.ResponseTimeout,
+		JobQueueSize: s.Settings.QueueSize, DeviceType: kind, DeviceIDs: deviceIDs(s),
+	}
+	body, err := yaml.Marshal(c)
+	if err != nil {
+		panic("export: " + err.Error()) // numbers and words always have a YAML form
+	}
+	return append(append(comments(head), '\n'), body...)
+}
+
+// deviceIDs is the one GPU's number, if the settings give one.
+func deviceIDs(s Source) []int {
+	id, _ := gpu(s.Settings.Device)
+	n, err := strconv.Atoi(id)
+	if err != nil || n < 0 {
+		return nil
+	}
+	return []int{n}
+}
+
+func modelConfigNotes(s Source) []string {
+	out := sharedNotes(s)
+	id, on := gpu(s.Settings.Device)
+	switch {
+	case on && id != "" && deviceIDs(s) == nil:
+		out = append(out, fmt.Sprintf("device %s has no key: deviceIds takes numbers; add deviceIds: [N] with that GPU's.", s.Settings.Device))
+	case on:
+		out = append(out, "deviceType gpu becomes cpu without a word where TorchServe finds no GPU, and one number in deviceIds that does not exist drops them all.")
+	}
+	return append(out,
+		fmt.Sprintf("TorchServe reads this file only inside the archive: pack it with torch-model-archiver --config-file model-config.yaml as %s.", archive(s)),
+		"It beats config.properties; only batch size and delay of a registration through the management API beat it. "+
+			"startupTimeout is not in it and so is 120 s, whatever config.properties says.",
+	)
+}
+
+func modelConfigFields(s Source) []field {
+	k := s.Settings
+	kind := "cpu"
+	if k.Device != "cpu" {
+		kind = "gpu"
+	}
+	return []field{
+		{"minWorkers", k.Get(knob.Workers)},
+		{"maxWorkers", k.Get(knob.Workers)},
+		{"batchSize", k.Get(knob.BatchSize)},
+		{"maxBatchDelay", k.Get(knob.BatchDelay)},
+		{"responseTimeout", itoa(s.ResponseTimeout)},
+		{"jobQueueSize", k.Get(knob.QueueSize)},
+		{"deviceType", kind},
+		{"deviceIds", fmt.Sprint(deviceIDs(s))},
+	}
+}
+
+func readModelConfig(data []byte, _ Source) (map[string]string, error) {
+	var c modelConfig
+	if err := yaml.UnmarshalWithOptions(data, &c, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	return map[string]string{
+		"minWorkers":      itoa(c.MinWorkers),
+		"maxWorkers":      itoa(c.MaxWorkers),
+		"batchSize":       itoa(c.BatchSize),
+		"maxBatchDelay":   itoa(c.MaxBatchDelay),
+		"responseTimeout": itoa(c.ResponseTimeout),
+		"jobQueueSize":    itoa(c.JobQueueSize),
+		"deviceType":      c.DeviceType,
+		"deviceIds":       fmt.Sprint(c.DeviceIDs),
+	}, nil
+}

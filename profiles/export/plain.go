@@ -1,0 +1,77 @@
+package export
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/profiles"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+// choice is the plain JSON form. Its names are those of profiles.
+type choice struct {
+	Format   string           `json:"format"`
+	Version  int              `json:"version"`
+	Tool     string           `json:"tool"`
+	Date     time.Time        `json:"date"`
+	Profile  string           `json:"profile"`
+	Model    profiles.Model   `json:"model"`
+	Machine  profiles.Machine `json:"machine"`
+	SLA      *trial.SLA       `json:"sla"`
+	Settings knob.Settings    `json:"settings"`
+	Options  knob.Options     `json:"options"`
+	Measured *measurement     `json:"measured"` // null when these settings were never run
+}
+
+type measurement struct {
+	Trial      int                  `json:"trial"`
+	Load       load.Spec            `json:"load"`
+	Throughput trial.Estimate       `json:"throughput_rps"`
+	Latency    trial.Latencies      `json:"latency_ms"`
+	ModelTime  trial.ModelLatencies `json:"model_ms"`
+	ErrorRate  float64              `json:"error_rate"`
+	Verdict    trial.Verdict        `json:"verdict"`
+}
+
+func writeJSON(s Source) []byte {
+	c := choice{
+		Format: "sweetspot-choice", Version: 1, Tool: s.Tool, Date: s.Date.UTC().Truncate(time.Second), Profile: s.Profile,
+		Model: s.Model, Machine: s.Machine, SLA: s.SLA, Settings: s.Settings, Options: s.Options,
+	}
+	if t := s.Trial; t != nil {
+		c.Measured = &measurement{t.N, t.Load, t.Throughput, t.Latency, t.Model, t.Counts.Errors(), t.Verdict}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(c); err != nil {
+		panic("export: " + err.Error()) // all of it has a JSON form
+	}
+	return b.Bytes()
+}
+
+func jsonFields(s Source) []field {
+	var out []field
+	for _, k := range knob.All() {
+		out = append(out, field{string(k.Name), s.Settings.Get(k.Name)})
+	}
+	return append(out, field{"rule", s.Options.Rule.String()}, field{"model", s.Model.Name})
+}
+
+func readJSON(data []byte, _ Source) (map[string]string, error) {
+	var c choice
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return nil, err
+	}
+	out := map[string]string{"rule": c.Options.Rule.String(), "model": c.Model.Name}
+	for _, k := range knob.All() {
+		out[string(k.Name)] = c.Settings.Get(k.Name)
+	}
+	return out, nil
+}

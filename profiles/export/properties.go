@@ -1,0 +1,123 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"sweetspot/engine/config"
+	"sweetspot/engine/knob"
+)
+
+// writeProperties writes config.properties. Every value that matters is written
+// out, also where it is TorchServe's default: defaults differ between places.
+func writeProperties(s Source) []byte {
+	f := &config.File{}
+	f.Set("model_store", s.ModelStore)
+	f.Set("load_models", s.Model.Name+"="+archive(s))
+	f.Set("job_queue_size", itoa(s.Settings.QueueSize))
+	f.Set("number_of_gpu", itoa(gpus(s)))
+	f.Set("models", config.ModelsValue([]config.Model{{
+		Name: s.Model.Name, Version: s.Model.Version, MarName: archive(s),
+		MinWorkers: s.Settings.Workers, MaxWorkers: s.Settings.Workers,
+		BatchSize: s.Settings.BatchSize, MaxBatchDelay: delay(s),
+		ResponseTimeout: s.ResponseTimeout,
+	}}))
+	head := facts("config.properties for TorchServe", s)
+	for _, n := range propertiesNotes(s) {
+		head = append(append(head, ""), wrap(n)...)
+	}
+	return append(append(comments(head), '\n'), f.Encode()...)
+}
+
+// gpus is the bound on GPUs: one, as measured, or none.
+func gpus(s Source) int {
+	if _, on := gpu(s.Settings.Device); on {
+		return 1
+	}
+	return 0
+}
+
+// delay is the batch delay in ms, at least 1.
+func delay(s Source) int { return int(s.Settings.DelayMS()) }
+
+func propertiesNotes(s Source) []string {
+	out := sharedNotes(s)
+	if id, on := gpu(s.Settings.Device); on && id != "" {
+		out = append(out, fmt.Sprintf("device %s has no key: start TorchServe with CUDA_VISIBLE_DEVICES set to the number of that GPU.", s.Settings.Device))
+	}
+	return append(out,
+		fmt.Sprintf("model_store is the folder that holds %s: change it to yours, or pass --model-store.", archive(s)),
+		"What beats this file: a model-config.yaml in the archive, value by value, and for the timeouts even by leaving them out; "+
+			"a snapshot in logs/config, unless started with --ts-config FILE --ncs; what the management API registers later.",
+		fmt.Sprintf("The block applies to version %q to the letter; to any other it applies not at all, and TorchServe does not say so.", s.Model.Version),
+	)
+}
+
+func propertiesFields(s Source) []field {
+	k := s.Settings
+	return []field{
+		{"model_store", s.ModelStore},
+		{"load_models", s.Model.Name + "=" + archive(s)},
+		{"job_queue_size", k.Get(knob.QueueSize)},
+		{"number_of_gpu", itoa(gpus(s))},
+		{"minWorkers", k.Get(knob.Workers)},
+		{"maxWorkers", k.Get(knob.Workers)},
+		{"batchSize", k.Get(knob.BatchSize)},
+		{"maxBatchDelay", k.Get(knob.BatchDelay)},
+		{"responseTimeout", itoa(s.ResponseTimeout)},
+	}
+}
+
+// readProperties reads the file as TorchServe does; a file that it would misread
+// anywhere does not read back.
+func readProperties(data []byte, s Source) (map[string]string, error) {
+	f, err := config.Parse("config.properties", data)
+	if err != nil {
+		return nil, err
+	}
+	t, warnings, err := f.TorchServe()
+	if err != nil {
+		return nil, err
+	}
+	if len(warnings) > 0 {
+		return nil, errors.New(strings.Join(warnings, "\n"))
+	}
+	m, ok := t.Model(s.Model.Name, s.Model.Version)
+	if !ok {
+		return nil, fmt.Errorf("models: no %s version %q", s.Model.Name, s.Model.Version)
+	}
+	var loads []string
+	for _, l := range t.LoadModels {
+		loads = append(loads, l.Name+"="+l.File)
+	}
+	out := map[string]string{
+		"model_store":     t.ModelStore,
+		"load_models":     strings.Join(loads, ","),
+		"job_queue_size":  itoa(t.QueueSize),
+		"minWorkers":      itoa(m.MinWorkers),
+		"maxWorkers":      itoa(m.MaxWorkers),
+		"batchSize":       itoa(m.BatchSize),
+		"maxBatchDelay":   itoa(m.MaxBatchDelay),
+		"responseTimeout": itoa(m.ResponseTimeout),
+	}
+	if t.NumberOfGPU != nil {
+		out["number_of_gpu"] = itoa(*t.NumberOfGPU)
+	}
+	return out, nil
+}
+
+// wrap breaks a sentence into lines of at most 100 bytes; only a longer word
+// makes a longer line.
+func wrap(text string) []string {
+	const most = 100
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > most {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
+}

@@ -1,0 +1,191 @@
+package profiles
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/trial"
+)
+
+// Last names the newest profile.
+const Last = "last"
+
+// Summary is one profile in a list.
+type Summary struct {
+	ID      string     `json:"id"`
+	Path    string     `json:"-"`
+	Created time.Time  `json:"created"`
+	Kind    Kind       `json:"kind"`
+	Model   string     `json:"model"`
+	SLA     *trial.SLA `json:"sla"`
+	Trials  int        `json:"trials"`
+	Best    *Best      `json:"best"` // nil when nothing passed
+	State   State      `json:"state"`
+	Error   string     `json:"error,omitempty"` // why it cannot be read in full
+}
+
+// Best is the trial a summary shows.
+type Best struct {
+	N          int            `json:"n"`
+	Settings   knob.Settings  `json:"settings"`
+	Throughput trial.Estimate `json:"throughput_rps"`
+	P99        trial.Estimate `json:"p99_ms"`
+	Verdict    trial.Answer   `json:"verdict"`
+}
+
+// Summary sums the profile up.
+func (p *Profile) Summary() Summary {
+	s := Summary{
+		ID: p.Header.ID, Path: p.Path, Created: p.Header.Created, Kind: p.Header.Kind,
+		Model: p.Header.Model.Name, Trials: len(p.Trials), State: p.State(),
+	}
+	if sla, ok := p.SLA(); ok {
+		s.SLA = &sla
+	}
+	if t, ok := p.Best(); ok {
+		s.Best = &Best{t.N, t.Settings, t.Throughput, t.Latency.P99, t.Verdict.Result}
+	}
+	return s
+}
+
+// List sums up the profiles in dir, newest first. What cannot be read is in the
+// list with its error. A folder that does not exist is an empty one.
+func List(dir string) ([]Summary, error) {
+	ids, err := idsIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Summary, 0, len(ids))
+	for _, id := range ids {
+		p, err := Read(Path(dir, id))
+		s := Summary{Path: Path(dir, id)}
+		if p != nil {
+			s = p.Summary()
+		}
+		s.ID = id // the name it is found by, should the two differ
+		if err != nil {
+			s.Error = err.Error()
+		}
+		out = append(out, s)
+	}
+	slices.SortStableFunc(out, func(a, b Summary) int {
+		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID))
+	})
+	return out, nil
+}
+
+// idsIn returns the names of the profiles in dir, sorted.
+func idsIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("profiles: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), suffix); ok && !e.IsDir() {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// Open reads the profile called name; see Find.
+func Open(dir, name string) (*Profile, error) {
+	path, err := Find(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	return Read(path)
+}
+
+// Find returns the file of the profile called name: an ID in dir or the start of
+// one that no other shares, a file, or last for the newest in dir.
+func Find(dir, name string) (string, error) {
+	ids, err := idsIn(dir)
+	if err != nil {
+		return "", err
+	}
+	if name == Last {
+		return newest(dir, ids)
+	}
+	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, suffix) {
+		if _, err := os.Stat(name); err != nil {
+			return "", fmt.Errorf("profiles: %w", err)
+		}
+		return name, nil
+	}
+	if name == "" {
+		return "", errors.New(`profiles: no name; want an ID, the start of one, a file, or "last"`)
+	}
+	var found []string
+	for _, id := range ids {
+		if id == name {
+			return Path(dir, id), nil
+		}
+		if strings.HasPrefix(id, name) {
+			found = append(found, id)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return Path(dir, found[0]), nil
+	case 0:
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			return name, nil
+		}
+		return "", fmt.Errorf("profiles: %q: no such profile in %s; sweetspot profiles list shows what is there", name, dir)
+	}
+	const shown = 4
+	more := ""
+	if len(found) > shown {
+		more = fmt.Sprintf(" and %d more", len(found)-shown)
+	}
+	return "", fmt.Errorf("profiles: %q is the start of %s%s; type more of it",
+		name, strings.Join(found[:min(len(found), shown)], ", "), more)
+}
+
+// newest is the profile with the latest header; files without one do not count.
+func newest(dir string, ids []string) (string, error) {
+	var best string
+	var latest time.Time
+	for _, id := range ids {
+		created, ok := created(Path(dir, id))
+		if ok && (best == "" || !created.Before(latest)) {
+			best, latest = Path(dir, id), created
+		}
+	}
+	if best == "" {
+		return "", fmt.Errorf("profiles: none in %s yet; sweetspot MODEL --sweep makes one", filepath.Clean(dir))
+	}
+	return best, nil
+}
+
+// created reads no more of a profile than its first line.
+func created(path string) (time.Time, bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return time.Time{}, false
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(f).ReadBytes('\n')
+	if err != nil {
+		return time.Time{}, false
+	}
+	var p Profile
+	if p.line(1, line) != nil {
+		return time.Time{}, false
+	}
+	return p.Header.Created, true
+}

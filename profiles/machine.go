@@ -1,0 +1,208 @@
+package profiles
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/bits"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sweetspot/sweep/trial"
+)
+
+// Machine is where a profile was measured, without saying which machine it was.
+// Two profiles compare fairly when their classes are equal.
+type Machine struct {
+	Class    string    `json:"class"` // "sha256:..."; see Complete
+	OS       string    `json:"os"`
+	Arch     string    `json:"arch"`
+	CPU      string    `json:"cpu"`       // model name
+	Cores    int       `json:"cores"`     // the container's
+	MemoryMB trial.Num `json:"memory_mb"` // the container's
+	GPUs     []GPU     `json:"gpus"`
+	Runtime  string    `json:"runtime"` // "onnxruntime 1.27.0 cpu"
+}
+
+// GPU is one graphics processor, without its serial.
+type GPU struct {
+	Name     string    `json:"name"`
+	MemoryMB trial.Num `json:"memory_mb"`
+}
+
+// ReadMachine describes this machine from its file system, os.DirFS("/"), and
+// the number of CPUs the process may use, runtime.NumCPU(). Limits of the
+// container (cgroup v1 and v2) narrow cores and memory. GPUs and Runtime are the
+// caller's to add; what the system does not tell stays empty.
+func ReadMachine(root fs.FS, cpus int) Machine {
+	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuModel(root), Cores: cpus}
+	g := readGroup(root)
+	if quota, ok := g.cpus(root); ok {
+		m.Cores = max(1, min(cpus, int(math.Ceil(quota))))
+	}
+	bytes, ok := totalMemory(root)
+	if limit, limited := g.memory(root); limited && (!ok || limit < bytes) {
+		bytes, ok = limit, true
+	}
+	if ok {
+		m.MemoryMB = trial.Of(math.Round(bytes / 1e6))
+	}
+	return m
+}
+
+// Complete returns m with its class, and with a list of GPUs even if there are
+// none: null would read as unknown.
+func (m Machine) Complete() Machine {
+	m.Class = m.class()
+	if m.GPUs == nil {
+		m.GPUs = []GPU{}
+	}
+	return m
+}
+
+// class hashes what makes two machines measure alike. Memory counts to an eighth
+// of its power of two: kernels keep a little more or less for themselves.
+func (m Machine) class() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%d\n%d\n", m.CPU, m.Cores, roundMemory(int(m.MemoryMB.Or(0))))
+	for _, g := range m.GPUs {
+		fmt.Fprintf(&b, "%s %d\n", g.Name, roundMemory(int(g.MemoryMB.Or(0))))
+	}
+	b.WriteString(m.Runtime)
+	sum := sha256.Sum256([]byte(b.String()))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func roundMemory(mb int) int {
+	step := 1 << max(0, bits.Len(uint(max(mb, 0)))-4)
+	return (mb + step/2) / step * step
+}
+
+// cpuModel is the processor's name; on ARM, which gives none, its numbers.
+func cpuModel(root fs.FS) string {
+	fields := map[string]string{}
+	for line := range strings.Lines(read(root, "proc/cpuinfo")) {
+		key, value, _ := strings.Cut(line, ":")
+		key = strings.TrimSpace(key)
+		if _, again := fields[key]; !again {
+			fields[key] = strings.Join(strings.Fields(value), " ")
+		}
+	}
+	if name := fields["model name"]; name != "" {
+		return name
+	}
+	if part := fields["CPU part"]; part != "" {
+		return fmt.Sprintf("implementer %s part %s", fields["CPU implementer"], part)
+	}
+	return "unknown"
+}
+
+func totalMemory(root fs.FS) (bytes float64, ok bool) {
+	for line := range strings.Lines(read(root, "proc/meminfo")) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "MemTotal:" {
+			kb, ok := number(f[1])
+			return kb * 1024, ok
+		}
+	}
+	return 0, false
+}
+
+// group is this process's place in the trees of control groups.
+type group struct {
+	unified string            // v2 path, "" without one
+	v1      map[string]string // controller -> path
+}
+
+func readGroup(root fs.FS) group {
+	g := group{v1: map[string]string{}}
+	for line := range strings.Lines(read(root, "proc/self/cgroup")) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) < 3 {
+			continue
+		}
+		where := path.Join("/", f[2])
+		if f[1] == "" {
+			g.unified = where
+		}
+		for name := range strings.SplitSeq(f[1], ",") {
+			g.v1[name] = where
+		}
+	}
+	return g
+}
+
+// cpus is the CPU quota in cores, if there is one.
+func (g group) cpus(root fs.FS) (float64, bool) {
+	v2, ok2 := tightest(g.unified, "sys/fs/cgroup", func(dir string) (float64, bool) {
+		f := strings.Fields(read(root, dir+"/cpu.max"))
+		if len(f) != 2 {
+			return 0, false
+		}
+		return share(f[0], f[1])
+	})
+	v1, ok1 := tightest(g.v1["cpu"], "sys/fs/cgroup/cpu", func(dir string) (float64, bool) {
+		return share(read(root, dir+"/cpu.cfs_quota_us"), read(root, dir+"/cpu.cfs_period_us"))
+	})
+	return tighter(v1, ok1, v2, ok2)
+}
+
+// memory is the memory limit in bytes, if there is one.
+func (g group) memory(root fs.FS) (float64, bool) {
+	v2, ok2 := tightest(g.unified, "sys/fs/cgroup", func(dir string) (float64, bool) {
+		return number(read(root, dir+"/memory.max"))
+	})
+	v1, ok1 := tightest(g.v1["memory"], "sys/fs/cgroup/memory", func(dir string) (float64, bool) {
+		return number(read(root, dir+"/memory.limit_in_bytes"))
+	})
+	return tighter(v1, ok1, v2, ok2)
+}
+
+// tightest is the smallest limit at where and its parents up to the mount. Inside
+// a container the path may be the host's and not exist: the mount's root counts.
+func tightest(where, mount string, limit func(dir string) (float64, bool)) (best float64, found bool) {
+	dirs := []string{"/"}
+	for p := path.Join("/", where); p != "/"; p = path.Dir(p) {
+		dirs = append(dirs, p)
+	}
+	for _, d := range slices.Backward(dirs) {
+		v, ok := limit(strings.TrimSuffix(mount+d, "/"))
+		best, found = tighter(best, found, v, ok)
+	}
+	return best, found
+}
+
+func tighter(a float64, okA bool, b float64, okB bool) (float64, bool) {
+	switch {
+	case okA && okB:
+		return min(a, b), true
+	case okA:
+		return a, true
+	}
+	return b, okB
+}
+
+func share(quota, period string) (float64, bool) {
+	q, ok1 := number(quota)
+	p, ok2 := number(period)
+	return q / p, ok1 && ok2
+}
+
+// number reads a positive number; "max", -1 and nothing are no limit.
+func number(text string) (float64, bool) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	return v, err == nil && v > 0
+}
+
+// read returns a file's text, or "" when it cannot be read.
+func read(root fs.FS, name string) string {
+	b, err := fs.ReadFile(root, name)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}

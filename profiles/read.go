@@ -1,0 +1,280 @@
+package profiles
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/trial"
+)
+
+// Profile is a profile as read. It is data; what its lines held that this
+// version does not know is still in Lines.
+type Profile struct {
+	Header  Header
+	Probes  []Probe
+	Trials  []trial.Trial
+	Events  []trial.Event
+	Choices []trial.Choice // the last one counts
+	End     *End           // nil while it runs, or when it was interrupted
+
+	Path     string // the file; "" when it came from none
+	Running  bool   // a writer holds the file now
+	Lines    []Line // every whole line, in order
+	Warnings []string
+}
+
+// Line is one line as it stands in the file.
+type Line struct {
+	Number int    // from 1
+	Kind   string // header, trial ...; kinds unknown to this version are kept
+	Raw    json.RawMessage
+}
+
+// Read reads the profile at path. When lines are damaged it returns both the
+// profile of the other lines and an error that names each; without a header
+// there is no profile.
+func Read(path string) (*Profile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("profiles: %w", err)
+	}
+	defer f.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(f); err != nil {
+		return nil, fmt.Errorf("profiles: %w", err)
+	}
+	p, err := Decode(path, b.Bytes())
+	if p != nil {
+		p.Path = path
+		p.Running = p.End == nil && held(f)
+	}
+	return p, err
+}
+
+// Decode reads a profile's bytes; name stands in messages. The profile keeps
+// parts of data.
+func Decode(name string, data []byte) (*Profile, error) {
+	p := &Profile{}
+	var errs []error
+	for n := 1; len(data) > 0; n++ {
+		raw, rest, whole := bytes.Cut(data, []byte("\n"))
+		data = rest
+		// An object cut short is no object, so a last line that is one lacks
+		// its line feed only.
+		if !whole && !json.Valid(raw) {
+			p.warn(n, "torn; dropped (%d bytes)", len(raw))
+			break
+		}
+		if len(bytes.TrimSpace(raw)) == 0 {
+			continue
+		}
+		if err := p.line(n, raw); err != nil {
+			errs = append(errs, fmt.Errorf("profiles: %s: line %d: %w", name, n, err))
+		}
+		if len(p.Lines) == 0 {
+			break
+		}
+	}
+	if len(p.Lines) == 0 {
+		errs = append(errs, fmt.Errorf("profiles: %s: no sweetspot profile: it begins with no whole header line", name))
+		return nil, errors.Join(errs...)
+	}
+	return p, errors.Join(errs...)
+}
+
+func (p *Profile) warn(line int, format string, a ...any) {
+	p.Warnings = append(p.Warnings, fmt.Sprintf("line %d: %s", line, fmt.Sprintf(format, a...)))
+}
+
+// line takes one whole line.
+func (p *Profile) line(n int, raw []byte) error {
+	var kind struct {
+		T string `json:"t"`
+	}
+	if err := json.Unmarshal(raw, &kind); err != nil {
+		return fmt.Errorf("no JSON object: %w", err)
+	}
+	var err error
+	switch {
+	case len(p.Lines) == 0:
+		if kind.T != "header" {
+			return fmt.Errorf("kind %q, want header", kind.T)
+		}
+		err = p.header(raw)
+	case kind.T == "header":
+		p.warn(n, "a second header; kept, not used")
+	case kind.T == "probe":
+		p.Probes, err = add(p, n, p.Probes, raw)
+	case kind.T == "trial":
+		p.Trials, err = add(p, n, p.Trials, raw)
+	case kind.T == "event":
+		p.Events, err = add(p, n, p.Events, raw)
+	case kind.T == "choice":
+		p.Choices, err = add(p, n, p.Choices, raw)
+	case kind.T == "end":
+		var ends []End
+		if ends, err = add[End](p, n, nil, raw); err == nil {
+			p.End = &ends[0]
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", kind.T, err)
+	}
+	p.Lines = append(p.Lines, Line{n, kind.T, raw})
+	return nil
+}
+
+func (p *Profile) header(raw []byte) error {
+	var h struct {
+		Format  string `json:"format"`
+		Version int    `json:"version"`
+		Header
+	}
+	// Format and version first: a newer header may not decode at all.
+	if err := json.Unmarshal(raw, &struct {
+		Format  *string `json:"format"`
+		Version *int    `json:"version"`
+	}{&h.Format, &h.Version}); err != nil {
+		return err
+	}
+	switch {
+	case h.Format != Format:
+		return fmt.Errorf("format %q, want %s", h.Format, Format)
+	case h.Version < 1 || h.Version > Version:
+		return fmt.Errorf("version %d, and this sweetspot reads 1-%d; use a newer one", h.Version, Version)
+	}
+	err := json.Unmarshal(raw, &h)
+	p.Header = h.Header
+	return err
+}
+
+// add decodes raw and appends it. A knob this version does not know is left out
+// with a warning: it stays in the line.
+func add[T any](p *Profile, n int, to []T, raw []byte) ([]T, error) {
+	var v T
+	err := json.Unmarshal(raw, &v)
+	if err != nil {
+		known, dropped := withoutUnknown(raw)
+		if len(dropped) == 0 {
+			return to, err
+		}
+		v = *new(T)
+		if err := json.Unmarshal(known, &v); err != nil {
+			return to, err
+		}
+		p.warn(n, "unknown knobs %q; kept, not used", dropped)
+	}
+	return append(to, v), nil
+}
+
+// withoutUnknown returns raw without the knobs of its settings that are unknown
+// here, and their names. raw is JSON.
+func withoutUnknown(raw []byte) (known []byte, dropped []string) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return nil, nil
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case map[string]any:
+			for k, e := range v {
+				if s, ok := e.(map[string]any); ok && k == "settings" {
+					dropped = append(dropped, dropUnknown(s)...)
+				} else {
+					walk(e)
+				}
+			}
+		}
+	}
+	walk(v)
+	slices.Sort(dropped)
+	known, err := json.Marshal(v)
+	if err != nil {
+		return nil, nil
+	}
+	return known, slices.Compact(dropped)
+}
+
+func dropUnknown(settings map[string]any) (dropped []string) {
+	for k := range settings {
+		if _, ok := knob.Get(knob.Name(k)); !ok {
+			dropped = append(dropped, k)
+			delete(settings, k)
+		}
+	}
+	return dropped
+}
+
+// State is how the profile ended, or that it has not.
+func (p *Profile) State() State {
+	switch {
+	case p.End != nil:
+		return p.End.State
+	case p.Running:
+		return Running
+	}
+	return Interrupted
+}
+
+// Trial returns the trial numbered n.
+func (p *Profile) Trial(n int) (trial.Trial, bool) {
+	for _, t := range p.Trials {
+		if t.N == n {
+			return t, true
+		}
+	}
+	return trial.Trial{}, false
+}
+
+// Choice returns the choice that counts: the last.
+func (p *Profile) Choice() (trial.Choice, bool) {
+	if len(p.Choices) == 0 {
+		return trial.Choice{}, false
+	}
+	return p.Choices[len(p.Choices)-1], true
+}
+
+// Best returns the trial of the choice; without one, as in an interrupted
+// profile, the passing trial with the highest throughput.
+func (p *Profile) Best() (best trial.Trial, ok bool) {
+	if c, chosen := p.Choice(); chosen {
+		if t, found := p.Trial(c.N); found {
+			return t, true
+		}
+	}
+	for _, t := range p.Trials {
+		better := !ok || t.Throughput.Value.Or(0) > best.Throughput.Value.Or(0)
+		if t.Verdict.Result == trial.Pass && better {
+			best, ok = t, true
+		}
+	}
+	return best, ok
+}
+
+// SLA is the promise the trials were held against; profiles that do not say it
+// in the header say it in their verdicts.
+func (p *Profile) SLA() (trial.SLA, bool) {
+	if p.Header.SLA != nil {
+		return *p.Header.SLA, true
+	}
+	for _, t := range p.Trials {
+		if v := t.Verdict; v.LimitMS > 0 {
+			limit := time.Duration(v.LimitMS * float64(time.Millisecond))
+			return trial.SLA{Percentile: v.Percentile, Limit: limit, Latency: v.Latency}, true
+		}
+	}
+	return trial.SLA{}, false
+}

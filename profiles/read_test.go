@@ -1,0 +1,270 @@
+package profiles_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"sweetspot/profiles"
+	"sweetspot/sweep/trial"
+)
+
+// num compares figures as they are kept: to six digits.
+var num = cmp.Comparer(func(a, b trial.Num) bool { return a.Text(4) == b.Text(4) })
+
+func TestReadBack(t *testing.T) {
+	path := write(t, in(t), "20261122T091500Z-7f3a")
+	p := read(t, path)
+	want := header("20261122T091500Z-7f3a")
+	if diff := cmp.Diff(want, p.Header, num, cmpopts.IgnoreFields(profiles.Machine{}, "Class"), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
+	}
+	if !strings.HasPrefix(p.Header.Machine.Class, "sha256:") {
+		t.Errorf("class = %q, want a hash", p.Header.Machine.Class)
+	}
+	if diff := cmp.Diff(sampleTrial(2), p.Trials[1], num, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("trial (-want +got):\n%s", diff)
+	}
+	if len(p.Probes) != 1 || len(p.Trials) != 3 || len(p.Events) != 1 || len(p.Lines) != 8 {
+		t.Errorf("got %d probes, %d trials, %d events, %d lines", len(p.Probes), len(p.Trials), len(p.Events), len(p.Lines))
+	}
+	if p.State() != profiles.Done || p.End.Trials != 3 || *p.End.Choice != 2 {
+		t.Errorf("end = %+v", p.End)
+	}
+	if best, ok := p.Best(); !ok || best.N != 2 {
+		t.Errorf("Best = trial %d, %t, want the chosen 2", best.N, ok)
+	}
+}
+
+func TestFileIsPrivate(t *testing.T) {
+	info, err := os.Stat(write(t, in(t), "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o600 {
+		t.Errorf("mode = %v, want 0600", info.Mode())
+	}
+}
+
+// TestTornAnywhere cuts a profile at every byte: every whole line is read, a
+// torn one never.
+func TestTornAnywhere(t *testing.T) {
+	data, err := os.ReadFile(write(t, in(t), "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := bytes.IndexByte(data, '\n')
+	for cut := range len(data) + 1 {
+		p, err := profiles.Decode("a", data[:cut])
+		if cut < head {
+			if err == nil || p != nil {
+				t.Fatalf("cut at %d: a profile without a header", cut)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+		// A line that lacks only its line feed is whole.
+		want := bytes.Count(data[:cut], []byte("\n"))
+		tail := data[bytes.LastIndexByte(data[:cut], '\n')+1 : cut]
+		complete := len(tail) > 0 && data[cut] == '\n'
+		if complete {
+			want++
+		}
+		if len(p.Lines) != want {
+			t.Fatalf("cut at %d: %d lines, want %d", cut, len(p.Lines), want)
+		}
+		if torn := len(tail) > 0 && !complete; torn != (len(p.Warnings) == 1) {
+			t.Fatalf("cut at %d: warnings %q", cut, p.Warnings)
+		}
+		if ended := cut >= len(data)-1; ended != (p.State() == profiles.Done) {
+			t.Fatalf("cut at %d: state %s", cut, p.State())
+		}
+	}
+}
+
+const head = `{"t":"header","format":"sweetspot-profile","version":1,"id":"a","kind":"sweep","model":{"name":"m"},"new_field":1}` + "\n"
+
+func TestDecodeKeepsTheUnknown(t *testing.T) {
+	in := head +
+		`{"t":"mood","value":"good"}` + "\n" +
+		`{"t":"trial","n":1,"settings":{"workers":3,"prefetch":2},"shiny":true}` + "\n"
+	p, err := profiles.Decode("a", []byte(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for i, l := range p.Lines {
+		kinds = append(kinds, l.Kind)
+		if want := strings.Split(in, "\n")[i]; string(l.Raw) != want {
+			t.Errorf("line %d = %s, want %s", l.Number, l.Raw, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"header", "mood", "trial"}, kinds); diff != "" {
+		t.Errorf("kinds (-want +got):\n%s", diff)
+	}
+	if p.Trials[0].Settings.Workers != 3 {
+		t.Errorf("workers = %d, want 3", p.Trials[0].Settings.Workers)
+	}
+	if want := `line 3: unknown knobs ["prefetch"]; kept, not used`; len(p.Warnings) != 1 || p.Warnings[0] != want {
+		t.Errorf("warnings = %q, want %q", p.Warnings, want)
+	}
+	var b bytes.Buffer
+	if err := profiles.WriteShowJSON(&b, p); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"new_field": 1`, `"value": "good"`, `"shiny": true`, `"prefetch": 2`} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("show as JSON lost %s", want)
+		}
+	}
+}
+
+func TestDecodeErrors(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"empty", "", "profiles: a: no sweetspot profile"},
+		{"other JSON", `{"x":1}` + "\n", `profiles: a: line 1: kind "", want header`},
+		{"text", "hello\n", "profiles: a: line 1: no JSON object"},
+		{"other format", `{"t":"header","format":"x","version":1}` + "\n", `line 1: header: format "x", want sweetspot-profile`},
+		{"newer", `{"t":"header","format":"sweetspot-profile","version":2,"seed":"no number"}` + "\n", "line 1: header: version 2, and this sweetspot reads 1-1"},
+		{"damaged line", head + "\x00\x00\n" + `{"t":"trial","n":1}` + "\n", "profiles: a: line 2: no JSON object"},
+		{"wrong type", head + "\n" + `{"t":"trial","n":"x"}` + "\n", "profiles: a: line 3: trial: json: cannot unmarshal"},
+		{"wrong value", head + `{"t":"trial","settings":{"precision":"fp8"}}` + "\n", `line 2: trial: settings: precision "fp8": want fp32 or fp16`},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := profiles.Decode("a", []byte(c.in))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("Decode = %v, want %q", err, c.want)
+			}
+			if strings.HasPrefix(c.in, head) == (p == nil) {
+				t.Errorf("Decode = %v: a profile comes with a header", p)
+			}
+		})
+	}
+}
+
+func TestDecodeLoneLines(t *testing.T) {
+	p, err := profiles.Decode("a", []byte(head+head+`{"t":"trial","n":1,"verdict":{"result":"pass","percentile":95,"limit_ms":20,"latency":"model"},"throughput_rps":{"value":3}}`+"\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "second header") {
+		t.Errorf("warnings = %q", p.Warnings)
+	}
+	want := trial.SLA{Percentile: 95, Limit: 20 * time.Millisecond, Latency: trial.Model}
+	if sla, ok := p.SLA(); !ok || sla != want {
+		t.Errorf("SLA = %v, %t, want %v from the verdict", sla, ok, want)
+	}
+	if best, ok := p.Best(); !ok || best.N != 1 {
+		t.Errorf("Best = %d, %t, want 1 without a choice", best.N, ok)
+	}
+	if p.State() != profiles.Interrupted {
+		t.Errorf("State = %s", p.State())
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(head))
+	f.Add([]byte(head + `{"t":"trial","n":1,"settings":{"workers":3,"prefetch":2},"options":{"rule":"eager"},"load":{"mode":"open","rate":5}}` + "\n" + `{"t":"end","state":"do`))
+	f.Add([]byte(head + `{"t":"choice","n":1,"why":{"skipped":[{"settings":{"x":1}}]}}` + "\n" + `{"t":"probe","service_ms":{"median":null}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := profiles.Decode("name", data)
+		if err != nil && !strings.HasPrefix(err.Error(), "profiles: name: ") {
+			t.Fatalf("error %q has no place", err)
+		}
+		if p == nil {
+			if err == nil {
+				t.Fatal("neither profile nor error")
+			}
+			return
+		}
+		p.State()
+		var b bytes.Buffer
+		if err := profiles.WriteShow(&b, p, profiles.Style{Width: 60}); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.ContainsAny(b.Bytes(), "\x1b\x00\r") {
+			t.Fatalf("control characters reach the screen: %q", b.Bytes())
+		}
+		if err := profiles.WriteShowJSON(&b, p); err != nil {
+			t.Fatal(err)
+		}
+		// What was read, written line by line, reads the same.
+		var again bytes.Buffer
+		for _, l := range p.Lines {
+			fmt.Fprintf(&again, "%s\n", l.Raw)
+		}
+		q, err := profiles.Decode("name", again.Bytes())
+		if err != nil || len(q.Lines) != len(p.Lines) {
+			t.Fatalf("read again: %v, %d lines of %d", err, len(q.Lines), len(p.Lines))
+		}
+	})
+}
+
+func TestReadMissing(t *testing.T) {
+	if _, err := profiles.Read(filepath.Join(t.TempDir(), "x.jsonl")); err == nil {
+		t.Error("Read of no file: no error")
+	}
+}
+
+// TestVersion1 reads a file of the first version. It is never to be changed: old
+// profiles stay readable.
+func TestVersion1(t *testing.T) {
+	p := read(t, filepath.Join("testdata", "v1.jsonl"))
+	if len(p.Warnings) > 0 || len(p.Lines) != 6 {
+		t.Errorf("%d lines, warnings %q", len(p.Lines), p.Warnings)
+	}
+	r, ok := p.Best()
+	if !ok || r.N != 31 || r.Counts.OK != 6550 || r.Latency.P99.Low.Text(1) != "39.4" || r.Latency.P999.High.OK() || r.Batches.Sizes[8] != 710 {
+		t.Errorf("trial = %+v", r)
+	}
+	if p.Probes[0].Service.Median.Text(2) != "4.02" || p.Header.Machine.MemoryMB.Text(0) != "24000" || p.State() != profiles.Done || *p.End.Choice != 31 {
+		t.Errorf("probe %+v, machine %+v, end %+v", p.Probes[0], p.Header.Machine, p.End)
+	}
+	if c, ok := p.Choice(); !ok || c.Why.Skipped[0].Reason != "batch above concurrency" {
+		t.Errorf("choice = %+v", c)
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	data, err := os.ReadFile(filepath.Join("testdata", "v1.jsonl"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	first, rest, _ := bytes.Cut(data, []byte("\n"))
+	data = slices.Concat(first, []byte("\n"), bytes.Repeat(rest, 50))
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := profiles.Decode("a", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestDocs reads the example of the format's page.
+func TestDocs(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "profile-format.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```json\n")
+	example, _, ok := strings.Cut(rest, "```")
+	p, err := profiles.Decode("docs", []byte(example))
+	if !ok || err != nil || len(p.Lines) != 5 || len(p.Warnings) > 0 {
+		t.Fatalf("the page's example: %+v, %v", p, err)
+	}
+	if c, ok := p.Choice(); !ok || c.N != 31 || p.Probes[0].BatchSize != 8 || p.State() != profiles.Done {
+		t.Errorf("choice %+v, probes %+v, state %s", c, p.Probes, p.State())
+	}
+}

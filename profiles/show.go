@@ -1,0 +1,250 @@
+package profiles
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/trial"
+)
+
+// WriteList draws the list of profiles.
+func WriteList(w io.Writer, list []Summary, s Style) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "no profiles yet; sweetspot MODEL --sweep makes one")
+		return err
+	}
+	t := table{columns: []column{
+		{title: "id", left: true},
+		{title: "created", left: true, drop: 4},
+		{title: "kind", left: true, drop: 6},
+		{title: "model", left: true},
+		{title: "promise", left: true, drop: 3},
+		{title: "trials", drop: 5},
+		{title: "req/s ±"},
+		{title: "P99 ms"},
+		{title: "verdict", left: true, drop: 1},
+		{title: "state", left: true},
+		{title: "best settings", left: true, drop: 2},
+	}}
+	for _, p := range list {
+		t.rows = append(t.rows, listRow(p))
+	}
+	if err := t.write(w, s); err != nil {
+		return err
+	}
+	for _, p := range list {
+		if p.Error != "" {
+			if _, err := fmt.Fprintf(w, "%s: %s\n", clean(p.ID), clean(p.Error)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func listRow(p Summary) []string {
+	row := []string{p.ID, date(p.Created), string(p.Kind), p.Model, "-", strconv.Itoa(p.Trials), "-", "-", "-", string(p.State), "-"}
+	if p.SLA != nil {
+		row[4] = fmt.Sprintf("P%g %s <= %v", p.SLA.Percentile, p.SLA.Latency, p.SLA.Limit)
+	}
+	if b := p.Best; b != nil {
+		row[6], row[7], row[8], row[10] = plusMinus(b.Throughput), Figure(b.P99.Value), b.Verdict.Word(), b.Settings.String()
+	}
+	if p.Error != "" {
+		row[9] = "damaged"
+	}
+	return row
+}
+
+func date(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
+// WriteListJSON writes the list as a JSON array.
+func WriteListJSON(w io.Writer, list []Summary) error {
+	if list == nil {
+		list = []Summary{}
+	}
+	return writeJSON(w, list)
+}
+
+// WriteShow draws one profile: where it comes from, its trials, its choice.
+func WriteShow(w io.Writer, p *Profile, s Style) error {
+	var b strings.Builder
+	for _, f := range facts(p) {
+		if f[1] != "" {
+			fmt.Fprintf(&b, "%-9s %s\n", f[0], clean(f[1]))
+		}
+	}
+	if _, err := fmt.Fprintln(w, b.String()); err != nil {
+		return err
+	}
+	if err := trials(p).write(w, s); err != nil {
+		return err
+	}
+	b.Reset()
+	for _, e := range p.Events {
+		fmt.Fprintf(&b, "%s %s %s\n", date(e.At), clean(e.What), clean(e.Detail))
+	}
+	for _, m := range p.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", clean(m))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteTrials draws the table of a profile's trials alone.
+func WriteTrials(w io.Writer, p *Profile, s Style) error { return trials(p).write(w, s) }
+
+// facts are the lines above the trials, as name and text.
+func facts(p *Profile) [][2]string {
+	h := p.Header
+	out := [][2]string{
+		{"profile", fmt.Sprintf("%s, %s, %s", h.ID, h.Kind, p.State())},
+		{"created", fmt.Sprintf("%s UTC by %s", date(h.Created), h.Tool)},
+		{"model", strings.TrimSuffix(fmt.Sprintf("%s, from %s, sha256 %.12s", h.Model.Name, h.Model.Source, h.Model.SHA256), ", sha256 ")},
+		{"machine", h.Machine.String()},
+	}
+	if sla, ok := p.SLA(); ok {
+		out = append(out, [2]string{"promise", fmt.Sprintf("%s, errors <= %g%%", sla, sla.MaxErrorRate*100)})
+	}
+	if h.Resumes != nil {
+		out = append(out, [2]string{"resumes", *h.Resumes})
+	}
+	if h.Shard != nil {
+		out = append(out, [2]string{"shard", *h.Shard})
+	}
+	if c, ok := p.Choice(); ok {
+		out = append(out, [2]string{"choice", fmt.Sprintf("trial %d by %s: %s", c.N, c.By, c.Settings)}, [2]string{"", why(c.Why)})
+	}
+	return out
+}
+
+// why is a choice's explanation in one line.
+func why(y trial.Why) string {
+	var parts []string
+	if y.Limit != "" {
+		parts = append(parts, "limited by "+y.Limit)
+	}
+	if v, ok := y.Headroom.Get(); ok {
+		parts = append(parts, fmt.Sprintf("headroom %.0f%%", v*100))
+	}
+	if len(y.RunnersUp) > 0 {
+		parts = append(parts, fmt.Sprintf("runners-up %s", strings.Trim(fmt.Sprint(y.RunnersUp), "[]")))
+	}
+	if y.Text != "" {
+		parts = append(parts, y.Text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// trials is the table of a profile's trials.
+func trials(p *Profile) table {
+	t := table{columns: []column{
+		{title: "n"},
+		{title: "workers"},
+		{title: "batch"},
+		{title: "delay ms"},
+		{title: "precision", left: true, drop: 5},
+		{title: "device", left: true, drop: 6},
+		{title: "load", left: true, drop: 3},
+		{title: "req/s ±"},
+		{title: "P50 ms", drop: 4},
+		{title: "P99 ms"},
+		{title: "model P99", drop: 2},
+		{title: "verdict", left: true},
+		{title: "note", left: true, drop: 1},
+	}}
+	chosen, _ := p.Choice()
+	for _, r := range p.Trials {
+		note := r.Reason
+		if len(r.Warnings) > 0 {
+			note = r.Warnings[0]
+		}
+		if r.Error != "" {
+			note = "error: " + r.Error
+		}
+		if r.N == chosen.N && r.N > 0 {
+			note = strings.TrimSuffix("chosen; "+note, "; ")
+		}
+		s := r.Settings
+		t.rows = append(t.rows, []string{
+			strconv.Itoa(r.N), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
+			s.Precision.String(), s.Device, r.Load.String(),
+			plusMinus(r.Throughput), Figure(r.Latency.P50.Value), Interval(r.Latency.P99), Figure(r.Model.P99),
+			r.Verdict.Result.Word(), note,
+		})
+	}
+	return t
+}
+
+// String is the machine in one line.
+func (m Machine) String() string {
+	parts := []string{m.CPU, fmt.Sprintf("%d cores", m.Cores)}
+	if mb, ok := m.MemoryMB.Get(); ok {
+		parts = append(parts, fmt.Sprintf("%.0f MB", mb))
+	}
+	for _, g := range m.GPUs {
+		parts = append(parts, g.Name)
+	}
+	if m.Runtime != "" {
+		parts = append(parts, m.Runtime)
+	}
+	if class := strings.TrimPrefix(m.Class, "sha256:"); class != "" {
+		parts = append(parts, fmt.Sprintf("class %.12s", class))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// WriteShowJSON writes the profile as one JSON object: its lines as they stand
+// in the file, by kind, so that nothing this version does not know is lost.
+func WriteShowJSON(w io.Writer, p *Profile) error {
+	out := struct {
+		Header   json.RawMessage   `json:"header"`
+		State    State             `json:"state"`
+		Probes   []json.RawMessage `json:"probes"`
+		Trials   []json.RawMessage `json:"trials"`
+		Events   []json.RawMessage `json:"events"`
+		Choice   json.RawMessage   `json:"choice"`
+		End      json.RawMessage   `json:"end"`
+		Other    []json.RawMessage `json:"other"`
+		Warnings []string          `json:"warnings"`
+	}{
+		State: p.State(), Probes: []json.RawMessage{}, Trials: []json.RawMessage{}, Events: []json.RawMessage{},
+		Other: []json.RawMessage{}, Warnings: append([]string{}, p.Warnings...),
+	}
+	for i, l := range p.Lines {
+		switch {
+		case i == 0:
+			out.Header = l.Raw
+		case l.Kind == "probe":
+			out.Probes = append(out.Probes, l.Raw)
+		case l.Kind == "trial":
+			out.Trials = append(out.Trials, l.Raw)
+		case l.Kind == "event":
+			out.Events = append(out.Events, l.Raw)
+		case l.Kind == "choice":
+			out.Choice = l.Raw
+		case l.Kind == "end":
+			out.End = l.Raw
+		default:
+			out.Other = append(out.Other, l.Raw)
+		}
+	}
+	return writeJSON(w, out)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

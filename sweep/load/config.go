@@ -1,0 +1,129 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// What the zero values of a Config mean.
+const (
+	defaultTimeout = 30 * time.Second
+	defaultLimit   = 60 * time.Second
+	defaultBlock   = 250 * time.Millisecond
+)
+
+// The most that one generator is asked for.
+const (
+	mostClients = 10000      // closed: clients; open: connections
+	mostPlanned = 20_000_000 // requests of an open load
+)
+
+// withDefaults fills in the zero values.
+func (c Config) withDefaults() Config {
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Limit == 0 {
+		c.Limit = defaultLimit
+	}
+	if c.Block == 0 {
+		c.Block = defaultBlock
+	}
+	return c
+}
+
+// validate reports all faults of a config whose defaults are filled in.
+func (c Config) validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if _, port, err := net.SplitHostPort(c.Addr); err != nil || port == "" {
+		fault("address %q: want host:port", c.Addr)
+	}
+	if !strings.HasPrefix(c.Path, "/") || strings.ContainsFunc(c.Path, func(r rune) bool { return r <= ' ' || r == 127 }) {
+		fault("path %q: want /... without blanks", c.Path)
+	}
+	if len(c.Bodies) == 0 {
+		fault("no request bodies: want at least one")
+	}
+	for i, b := range c.Bodies {
+		if strings.ContainsAny(b.Type, "\r\n") {
+			fault("body %d: content type %q: want one line", i, b.Type)
+		}
+	}
+	for _, h := range c.Header {
+		if h[0] == "" || strings.ContainsAny(h[0], " \t\r\n:") || strings.ContainsAny(h[1], "\r\n") {
+			fault("header %q: %q: want a name without blanks and a value of one line", h[0], h[1])
+		}
+	}
+	if c.Timeout < 0 || c.Limit < 0 || c.Block < 0 || c.Max < 0 {
+		fault("timeout %v, limit %v, block %v, max %d: want none below 0", c.Timeout, c.Limit, c.Block, c.Max)
+	}
+	if err := c.validateSpec(); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// validateSpec checks what the load's mode uses.
+func (c Config) validateSpec() error {
+	s := c.Spec
+	switch s.Mode {
+	case Closed:
+		if s.Concurrency < 1 || s.Concurrency > mostClients {
+			return fmt.Errorf("concurrency %d: want 1-%d", s.Concurrency, mostClients)
+		}
+	case Open:
+		if !(s.Rate > 0 && s.Rate <= 1e6) {
+			return fmt.Errorf("rate %g: want above 0 and at most 1e6 requests per second", s.Rate)
+		}
+		if planned := s.Rate * c.Limit.Seconds(); planned > mostPlanned && (c.Max == 0 || c.Max > mostPlanned) {
+			return fmt.Errorf("rate %g for %v is %.0f requests: want at most %d; set a limit or a maximum",
+				s.Rate, c.Limit, planned, mostPlanned)
+		}
+	case Trace:
+		if s.File == "" {
+			return errors.New("trace: want a file")
+		}
+	default:
+		return fmt.Errorf("load mode %d: want closed, open or trace", uint8(s.Mode))
+	}
+	return nil
+}
+
+// plan returns the send times of an open or trace load, nil for a closed one.
+func (c Config) plan() ([]time.Duration, error) {
+	if c.Spec.Mode != Trace {
+		return Plan(c.Spec, c.Seed, c.Limit, c.Max), nil
+	}
+	plan, err := readTrace(c.Spec.File)
+	return cut(plan, c.Limit, c.Max), err
+}
+
+// requests returns the bytes to send for each body.
+func (c Config) requests() [][]byte {
+	host := true
+	var common bytes.Buffer
+	for _, h := range c.Header {
+		fmt.Fprintf(&common, "%s: %s\r\n", h[0], h[1])
+		host = host && !strings.EqualFold(h[0], "Host")
+	}
+	if host {
+		fmt.Fprintf(&common, "Host: %s\r\n", c.Addr)
+	}
+	out := make([][]byte, len(c.Bodies))
+	for i, b := range c.Bodies {
+		var req bytes.Buffer
+		fmt.Fprintf(&req, "POST %s HTTP/1.1\r\n%s", c.Path, common.Bytes())
+		if b.Type != "" {
+			fmt.Fprintf(&req, "Content-Type: %s\r\n", b.Type)
+		}
+		fmt.Fprintf(&req, "Content-Length: %d\r\n\r\n", len(b.Data))
+		req.Write(b.Data)
+		out[i] = req.Bytes()
+	}
+	return out
+}

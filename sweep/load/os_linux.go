@@ -1,0 +1,52 @@
+package load
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// nap puts the calling thread to sleep to the microsecond: absolute times on
+// the monotonic clock, and no slack for the kernel to collect timers in.
+type nap struct{ base int64 } // the run's start on CLOCK_MONOTONIC, ns
+
+// newNap prepares the calling thread, which has to be locked.
+func newNap(start time.Time) nap {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
+		return nap{}
+	}
+	// Where it is refused, naps are some 50 us longer.
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	return nap{now.Nano() - int64(time.Since(start))}
+}
+
+// until sleeps until the run is t old, or less when a signal comes.
+func (n nap) until(t, _ time.Duration) {
+	ts := unix.NsecToTimespec(n.base + int64(t))
+	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil)
+}
+
+// end gives the thread back as it was.
+func (n nap) end() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }
+
+// writeOnce writes what the socket takes at once.
+func writeOnce(fd uintptr, data []byte) int {
+	n, err := unix.Write(int(fd), data)
+	if err != nil {
+		if err == unix.EAGAIN || err == unix.EINTR {
+			return 0
+		}
+		return len(data) // the reader sees the broken connection
+	}
+	return n
+}
+
+// cpuTime is the processor time of this process; 0 is not known.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

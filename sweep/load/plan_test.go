@@ -1,0 +1,144 @@
+package load_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/sweep/load"
+)
+
+func TestPlanConstant(t *testing.T) {
+	plan := load.Plan(open(1000), 7, 10*time.Second, 0)
+	if len(plan) != 10000 {
+		t.Fatalf("%d requests at 1000/s for 10 s, want 10000", len(plan))
+	}
+	if plan[0] < 0 || plan[0] >= time.Millisecond {
+		t.Errorf("phase %v, want below a gap of 1 ms", plan[0])
+	}
+	for i, at := range plan {
+		if off := at - plan[0] - time.Duration(i)*time.Millisecond; off < -1 || off > 1 {
+			t.Fatalf("request %d is %v off its place, want at most 1 ns", i, off)
+		}
+	}
+	if other := load.Plan(open(1000), 8, time.Second, 0); other[0] == plan[0] {
+		t.Error("two seeds start at the same phase")
+	}
+}
+
+func TestPlanPoisson(t *testing.T) {
+	s := load.Spec{Mode: load.Open, Rate: 1000, Arrivals: load.Poisson}
+	plan := load.Plan(s, 7, 100*time.Second, 0)
+	if n := float64(len(plan)); math.Abs(n-100_000) > 4*math.Sqrt(100_000) {
+		t.Errorf("%g requests, want 100000 within 4 deviations", n)
+	}
+	if !slices.IsSorted(plan) || plan[len(plan)-1] >= 100*time.Second {
+		t.Error("want ascending times below the limit")
+	}
+	// Exponential gaps: the deviation is the mean, and e^-1 are above it.
+	var sum, squares, above float64
+	for i := 1; i < len(plan); i++ {
+		g := (plan[i] - plan[i-1]).Seconds() * 1000
+		sum, squares = sum+g, squares+g*g
+		if g > 1 {
+			above++
+		}
+	}
+	n := float64(len(plan) - 1)
+	cv := math.Sqrt(squares/n-sum/n*sum/n) / (sum / n)
+	if math.Abs(cv-1) > .02 || math.Abs(above/n-math.Exp(-1)) > .01 {
+		t.Errorf("gaps have a spread of %.3f, %.3f above the mean, want 1 and .368", cv, above/n)
+	}
+}
+
+func TestPlanBounds(t *testing.T) {
+	s := load.Spec{Mode: load.Open, Rate: 50, Arrivals: load.Poisson}
+	whole := load.Plan(s, 3, 4*time.Second, 0)
+	if d := cmp.Diff(whole, load.Plan(s, 3, 4*time.Second, 0)); d != "" {
+		t.Errorf("the same seed gave another plan:\n%s", d)
+	}
+	if d := cmp.Diff(whole[:20], load.Plan(s, 3, 4*time.Second, 20)); d != "" {
+		t.Errorf("at most 20 (-start of the whole +got):\n%s", d)
+	}
+	if got := load.Plan(s, 3, 0, 0); got[len(got)-1] < 50*time.Second || got[len(got)-1] >= time.Minute {
+		t.Errorf("without a limit it ends at %v, want just below 60 s", got[len(got)-1])
+	}
+	for _, none := range []load.Spec{closed(3), {Mode: load.Trace, File: "x"}, open(0), open(-1), open(math.NaN())} {
+		if got := load.Plan(none, 1, time.Second, 0); got != nil {
+			t.Errorf("Plan(%v) = %d times, want none", none, len(got))
+		}
+	}
+}
+
+func TestParseTrace(t *testing.T) {
+	const ms = time.Millisecond
+	tests := []struct {
+		name, text string
+		want       []time.Duration
+	}{
+		{"seconds", "0\n0.0125\n.5\n.5\n", []time.Duration{0, 12500 * time.Microsecond, 500 * ms, 500 * ms}},
+		{"named", "seconds\r\n1\r\n2\r\n", []time.Duration{time.Second, 2 * time.Second}},
+		{"ms", "# from the log\n\nms\n0\n1.5\n1e3", []time.Duration{0, 1500 * time.Microsecond, time.Second}},
+		{"a day", "86400", []time.Duration{24 * time.Hour}},
+	}
+	for _, c := range tests {
+		got, err := load.ParseTrace(strings.NewReader(c.text))
+		if d := cmp.Diff(c.want, got); err != nil || d != "" {
+			t.Errorf("%s: error %v (-want +got):\n%s", c.name, err, d)
+		}
+	}
+}
+
+func TestParseTraceErrors(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"empty", "", "no requests: want one offset in seconds per line"},
+		{"head only", "ms\n# nothing\n", "no requests"},
+		{"word", "1\nsoon\n", `line 2: offset "soon": want a number such as 0.25`},
+		{"late head", "1\nms\n", `line 2: offset "ms"`},
+		{"two heads", "ms\nseconds\n1\n", `line 2: offset "seconds"`},
+		{"two columns", "1,2\n", `line 1: "1,2": want one column of offsets`},
+		{"falling", "# a\n2\n1.5\n", "line 3: 1.5 is before the offset above it: want ascending offsets"},
+		{"negative", "-1\n", "line 1: offset -1: want 0 to 24h0m0s"},
+		{"epoch", "1763806500.25\n", "line 1: offset 1763806500.25: want 0 to 24h0m0s after the start of the run"},
+		{"not a number", "NaN\n", "line 1: offset NaN"},
+		{"infinite", "1\nInf\n", "line 2: offset Inf"},
+		{"long line", "1\n" + strings.Repeat("2", 70000), "line 2: bufio.Scanner: token too long"},
+	}
+	for _, c := range tests {
+		if _, err := load.ParseTrace(strings.NewReader(c.text)); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: ParseTrace = %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+func FuzzParseTrace(f *testing.F) {
+	for _, s := range []string{"0\n1\n", "ms\n1.5\n", "seconds\n# x\n\n2e-3\n", "1,2", "-0", "0x1p-2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		plan, err := load.ParseTrace(strings.NewReader(text))
+		if err != nil {
+			if plan != nil || err.Error() != "no requests: want one offset in seconds per line" && !strings.HasPrefix(err.Error(), "line ") {
+				t.Fatalf("ParseTrace(%q) = %v, %v, want a line and no plan", text, plan, err)
+			}
+			return
+		}
+		// What was accepted reads back from nanoseconds written out.
+		var b strings.Builder
+		for _, at := range plan {
+			fmt.Fprintf(&b, "%d.%09d\n", at/time.Second, at%time.Second)
+		}
+		again, err := load.ParseTrace(strings.NewReader(b.String()))
+		if d := cmp.Diff(plan, again); err != nil || d != "" {
+			t.Errorf("%q written out: %v (-first +again):\n%s", text, err, d)
+		}
+		if !slices.IsSorted(plan) || plan[0] < 0 {
+			t.Errorf("ParseTrace(%q) = %v, want ascending from 0", text, plan)
+		}
+	})
+}

@@ -1,0 +1,391 @@
+package load_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/sweep/load"
+)
+
+func TestClosed(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	addr := httpServer(t, func(w http.ResponseWriter, r *http.Request) {
+		key := strings.Join([]string{
+			r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.Header.Get("Accept"), string(readAll(r)),
+		}, " ")
+		mu.Lock()
+		seen[key]++
+		mu.Unlock()
+		w.Header().Set("Server-Timing", "queue;dur=8.5, execution;dur=9.25, batch;desc=4")
+		_, _ = io.WriteString(w, "fine")
+	})
+	c := config(addr, closed(3))
+	c.Max = 100
+	c.Header = [][2]string{{"Accept", "application/octet-stream"}}
+	c.Bodies = []load.Body{{"text/plain", []byte("a")}, {"text/plain", []byte("b")}}
+	res, n := mustRun(t, c)
+	if n.OK != 100 || res.Planned != 0 || res.Late != 0 || res.Lag.Count() != 0 || res.Err != "" {
+		t.Errorf("ok %d, planned %d, late %d, err %q, want 100 ok and nothing else", n.OK, res.Planned, res.Late, res.Err)
+	}
+	want := map[string]int{
+		"POST /predictions/m text/plain application/octet-stream a": 50,
+		"POST /predictions/m text/plain application/octet-stream b": 50,
+	}
+	if d := cmp.Diff(want, seen); d != "" {
+		t.Errorf("requests seen (-want +got):\n%s", d)
+	}
+	s := res.Samples[0]
+	if s.Queue != 8500*time.Microsecond || s.Model != 9250*time.Microsecond || s.Batch != 4 || s.Status != 200 || s.Latency <= 0 {
+		t.Errorf("sample = %+v, want the server's account", s)
+	}
+	if res.Seconds <= 0 {
+		t.Errorf("seconds = %g, want above 0", res.Seconds)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	s := newRawServer(t, say(okAnswer))
+	c := config(s.addr, open(500))
+	c.Max = 200
+	res, n := mustRun(t, c)
+	if n.OK != 200 || res.Planned != 200 || res.Lag.Count() != 200 || s.requests.Load() != 200 {
+		t.Errorf("ok %d, planned %d, lags %d, seen %d, want 200 each", n.OK, res.Planned, res.Lag.Count(), s.requests.Load())
+	}
+	plan := load.Plan(c.Spec, c.Seed, 0, c.Max)
+	var planned []time.Duration
+	for _, s := range res.Samples {
+		planned = append(planned, s.Planned)
+		if s.Lag < 0 || s.Latency < s.Lag {
+			t.Errorf("lag %v, latency %v, want 0 <= lag <= latency", s.Lag, s.Latency)
+		}
+	}
+	slices.Sort(planned)
+	if d := cmp.Diff(plan, planned); d != "" {
+		t.Errorf("planned times (-plan +samples):\n%s", d)
+	}
+}
+
+func TestTrace(t *testing.T) {
+	s := newRawServer(t, say(okAnswer))
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(path, []byte("ms\n0\n5\n5\n5\n20\n9000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := config(s.addr, load.Spec{Mode: load.Trace, File: path})
+	c.Limit = time.Second
+	res, n := mustRun(t, c)
+	if n.OK != 5 || res.Planned != 5 {
+		t.Errorf("ok %d of %d planned, want the 5 below the limit", n.OK, res.Planned)
+	}
+	c.Spec.File = path + "x"
+	if _, err := load.Run(t.Context(), c); err == nil || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Run of a missing trace = %v, want not exist", err)
+	}
+}
+
+// A server that closes on errors, as TorchServe does, costs reconnects and
+// neither loses nor doubles a request.
+func TestCloseOnErrors(t *testing.T) {
+	const bad = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 4\r\n\r\nfull"
+	for _, spec := range []load.Spec{closed(4), open(1000)} {
+		t.Run(spec.String(), func(t *testing.T) {
+			s := newRawServer(t, func(c net.Conn, n int64) bool {
+				if n%3 == 0 {
+					_, _ = io.WriteString(c, bad)
+					return false
+				}
+				_, _ = c.Write(okBytes)
+				return true
+			})
+			c := config(s.addr, spec)
+			c.Max = 300
+			_, n := mustRun(t, c)
+			if n.OK != 200 || n.Refused != 100 || s.requests.Load() != 300 {
+				t.Errorf("ok %d, refused %d, seen %d, want 200, 100, 300", n.OK, n.Refused, s.requests.Load())
+			}
+			if d := cmp.Diff(map[int]int{200: 200, 503: 100}, n.Status); d != "" {
+				t.Errorf("status (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// A server that closes idle connections without saying so is no failure.
+func TestSilentClose(t *testing.T) {
+	for _, spec := range []load.Spec{closed(2), open(1000)} {
+		t.Run(spec.String(), func(t *testing.T) {
+			s := newRawServer(t, func(c net.Conn, _ int64) bool {
+				_, _ = c.Write(okBytes)
+				return false
+			})
+			c := config(s.addr, spec)
+			c.Max = 100
+			res, n := mustRun(t, c)
+			if n.OK != 100 || s.requests.Load() != 100 {
+				t.Errorf("ok %d (%s), seen %d, want 100 each", n.OK, res.Err, s.requests.Load())
+			}
+		})
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	tests := []struct {
+		name, answer string
+		keep         bool
+		want         load.Outcome
+		status       int16
+		err          string
+	}{
+		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n", true, load.OK, 200, ""},
+		{"no body", "HTTP/1.1 204 No Content\r\n\r\n", true, load.OK, 204, ""},
+		{"until close", "HTTP/1.0 200 OK\r\n\r\nabc", false, load.OK, 200, ""},
+		{"not found", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", true, load.Failed, 404, ""},
+		{"too many", "HTTP/1.1 429 Slow Down\r\nContent-Length: 0\r\n\r\n", true, load.Refused, 429, ""},
+		{"continue first", "HTTP/1.1 100 Continue\r\n\r\n" + okAnswer, true, load.OK, 200, ""},
+		{"garbage", "SSH-2.0-OpenSSH\r\n\r\n", false, load.Failed, 0, `status line "SSH-2.0-OpenSSH"`},
+		{"cut short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", false, load.Failed, 0, "closed in the middle"},
+		{"nothing", "", false, load.Failed, 0, "EOF"},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			s := newRawServer(t, func(nc net.Conn, _ int64) bool {
+				_, _ = io.WriteString(nc, c.answer)
+				return c.keep
+			})
+			cfg := config(s.addr, closed(1))
+			cfg.Max = 2
+			res, _ := mustRun(t, cfg)
+			for _, s := range res.Samples {
+				if s.Outcome != c.want || s.Status != c.status {
+					t.Errorf("outcome %d, status %d, want %d, %d", s.Outcome, s.Status, c.want, c.status)
+				}
+			}
+			if len(res.Samples) != 2 || !strings.Contains(res.Err, c.err) || (c.err == "") != (res.Err == "") {
+				t.Errorf("%d samples, error %q, want 2 and %q", len(res.Samples), res.Err, c.err)
+			}
+		})
+	}
+}
+
+// A server that never ends its answer costs the limit, no more and no less.
+func TestTimeout(t *testing.T) {
+	for _, spec := range []load.Spec{closed(2), open(100)} {
+		t.Run(spec.String(), func(t *testing.T) {
+			release := make(chan struct{})
+			s := newRawServer(t, func(c net.Conn, _ int64) bool {
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Le") // and no more
+				<-release
+				return false
+			})
+			t.Cleanup(func() { close(release) })
+			c := config(s.addr, spec)
+			c.Max, c.Timeout = 6, 60*time.Millisecond
+			res, n := mustRun(t, c)
+			if n.Timeout != 6 || res.Err != "" {
+				t.Errorf("timeouts %d, error %q, want 6 and none", n.Timeout, res.Err)
+			}
+			for _, s := range res.Samples {
+				if s.Latency != c.Timeout {
+					t.Errorf("latency %v, want the limit %v", s.Latency, c.Timeout)
+				}
+			}
+		})
+	}
+}
+
+func TestVanish(t *testing.T) {
+	for _, spec := range []load.Spec{closed(2), open(1000)} {
+		t.Run(spec.String(), func(t *testing.T) {
+			gone := make(chan struct{})
+			var once sync.Once
+			s := newRawServer(t, func(c net.Conn, n int64) bool {
+				if n >= 50 {
+					once.Do(func() { close(gone) })
+					return false
+				}
+				_, _ = c.Write(okBytes)
+				return true
+			})
+			var wg sync.WaitGroup
+			wg.Go(func() { <-gone; s.stop() })
+			c := config(s.addr, spec)
+			c.Limit = 300 * time.Millisecond
+			res, n := mustRun(t, c)
+			wg.Wait()
+			if n.OK < 40 || n.Failed == 0 || res.Err == "" {
+				t.Errorf("ok %d, failed %d, error %q, want some of each", n.OK, n.Failed, res.Err)
+			}
+		})
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	s := newRawServer(t, say(okAnswer))
+	s.stop()
+	for _, spec := range []load.Spec{closed(2), open(100)} {
+		_, err := load.Run(t.Context(), config(s.addr, spec))
+		if err == nil || !strings.Contains(err.Error(), s.addr) || !strings.Contains(err.Error(), "is the server running there?") {
+			t.Errorf("Run(%v) against nothing = %v, want the address and a question", spec, err)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	good := config("127.0.0.1:1", closed(1))
+	tests := []struct {
+		name   string
+		change func(*load.Config)
+		want   string
+	}{
+		{"address", func(c *load.Config) { c.Addr = "nowhere" }, `address "nowhere": want host:port`},
+		{"path", func(c *load.Config) { c.Path = "/a b" }, `path "/a b"`},
+		{"bodies", func(c *load.Config) { c.Bodies = nil }, "no request bodies"},
+		{"body type", func(c *load.Config) { c.Bodies = []load.Body{{Type: "a\r\nb"}} }, "body 0"},
+		{"header", func(c *load.Config) { c.Header = [][2]string{{"A", "b\r\nc"}} }, `header "A"`},
+		{"negative", func(c *load.Config) { c.Timeout = -1 }, "want none below 0"},
+		{"concurrency", func(c *load.Config) { c.Spec = closed(0) }, "concurrency 0: want 1-10000"},
+		{"rate", func(c *load.Config) { c.Spec = open(0) }, "rate 0"},
+		{"too much", func(c *load.Config) { c.Spec = open(1e6) }, "60000000 requests"},
+		{"trace", func(c *load.Config) { c.Spec = load.Spec{Mode: load.Trace} }, "trace: want a file"},
+		{"mode", func(c *load.Config) { c.Spec = load.Spec{Mode: 9} }, "load mode 9"},
+	}
+	for _, c := range tests {
+		cfg := good
+		c.change(&cfg)
+		if _, err := load.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: Run = %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// OnBlock sees a growing list and ends the run; what is in flight then counts.
+func TestOnBlock(t *testing.T) {
+	for _, spec := range []load.Spec{closed(3), open(2000)} {
+		t.Run(spec.String(), func(t *testing.T) {
+			s := newRawServer(t, say(okAnswer))
+			c := config(s.addr, spec)
+			c.Block = 10 * time.Millisecond
+			calls, seen, last := 0, 0, time.Duration(0)
+			c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
+				if len(samples) < seen || elapsed <= last {
+					t.Errorf("block %d: %d samples at %v after %d at %v, want more and later", calls, len(samples), elapsed, seen, last)
+				}
+				calls, seen, last = calls+1, len(samples), elapsed
+				return calls == 3
+			}
+			res, n := mustRun(t, c)
+			if calls != 3 || n.OK != res.Sent || n.OK < seen || int64(res.Sent) != s.requests.Load() {
+				t.Errorf("%d blocks, %d ok of %d sent, %d seen by the server, want 3 and all alike", calls, n.OK, res.Sent, s.requests.Load())
+			}
+		})
+	}
+}
+
+// The end of the context abandons what is in flight, and counts it as nothing.
+func TestCancel(t *testing.T) {
+	for _, spec := range []load.Spec{closed(3), open(200)} {
+		t.Run(spec.String(), func(t *testing.T) {
+			release, stuck := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			s := newRawServer(t, func(c net.Conn, n int64) bool {
+				if n > 20 {
+					once.Do(func() { close(stuck) })
+					<-release
+					return false
+				}
+				_, _ = c.Write(okBytes)
+				return true
+			})
+			t.Cleanup(func() { close(release) })
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() { <-stuck; cancel(errors.New("enough")) })
+			c := config(s.addr, spec)
+			c.Timeout = time.Hour
+			res, err := load.Run(ctx, c)
+			wg.Wait()
+			if err == nil || err.Error() != "enough" {
+				t.Errorf("Run = %v, want the context's cause", err)
+			}
+			n := mustAddUp(t, res)
+			// The last answers may be on their way when the context ends.
+			if n.OK < 17 || n.OK > 20 || n.Failed != 0 || n.Timeout != 0 || res.Abandoned == 0 {
+				t.Errorf("ok %d, failed %d, timeout %d, abandoned %d, want 17-20, 0, 0 and some", n.OK, n.Failed, n.Timeout, res.Abandoned)
+			}
+		})
+	}
+}
+
+// Large bodies are more than a socket takes at once; a server that answers
+// before it has read them ends the connection, not the run.
+func TestLargeBodies(t *testing.T) {
+	for _, spec := range []load.Spec{closed(2), open(50)} {
+		for _, early := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v early %v", spec, early), func(t *testing.T) {
+				addr := httpServer(t, func(w http.ResponseWriter, r *http.Request) {
+					if early {
+						w.Header().Set("Connection", "close")
+						w.WriteHeader(http.StatusRequestEntityTooLarge)
+						return
+					}
+					fmt.Fprint(w, len(readAll(r)))
+				})
+				c := config(addr, spec)
+				c.Max = 4
+				c.Bodies[0].Data = make([]byte, 8<<20)
+				res, n := mustRun(t, c)
+				if !early && n.OK != 4 || early && n.Failed != 4 {
+					t.Errorf("early %v: ok %d, failed %d (%s), want all 4", early, n.OK, n.Failed, res.Err)
+				}
+			})
+		}
+	}
+}
+
+// Coordinated omission: a server that stalls 100 ms out of every 500 makes one
+// request in five wait, 50 ms on average. A closed loop sees a handful; an open
+// one, counting from planned times, sees them all.
+func TestStall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 2 s")
+	}
+	const stall, period = 100 * time.Millisecond, 500 * time.Millisecond
+	start := time.Now()
+	s := newRawServer(t, func(c net.Conn, _ int64) bool {
+		if at := time.Since(start) % period; at < stall {
+			time.Sleep(stall - at)
+		}
+		_, _ = c.Write(okBytes)
+		return true
+	})
+	c := config(s.addr, open(500))
+	c.Limit = 2 * time.Second
+	res, n := mustRun(t, c)
+	if n.OK != res.Planned {
+		t.Errorf("ok %d of %d", n.OK, res.Planned)
+	}
+	slow := 0
+	for _, s := range res.Samples {
+		if s.Latency >= stall/2 {
+			slow++
+		}
+	}
+	// Half of the requests in a stall wait 50 ms or more: a tenth of all.
+	if share := float64(slow) / float64(n.OK); share < .07 || share > .3 {
+		t.Errorf("%.3f of all waited half a stall, want about .1", share)
+	}
+}

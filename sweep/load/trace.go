@@ -1,0 +1,109 @@
+package load
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The bounds of a trace.
+const (
+	traceMost    = 10_000_000     // requests
+	traceLongest = 24 * time.Hour // last offset
+)
+
+// ParseTrace reads send times: a CSV file of one column with one request per
+// line, as the offset from the start of the run, ascending. Equal offsets are
+// sent together.
+//
+//	seconds
+//	# a comment
+//	0
+//	0.0125
+//	0.5
+//
+// The first line may name the unit, "seconds" or "ms"; without it offsets are
+// seconds. Empty lines and lines that begin with # are skipped. Offsets are
+// plain decimals from 0 to a day. Errors name the line.
+func ParseTrace(r io.Reader) ([]time.Duration, error) {
+	var plan []time.Duration
+	unit, headed := float64(time.Second), false
+	lines := bufio.NewScanner(r)
+	n := 0
+	for lines.Scan() {
+		n++
+		text := strings.TrimSpace(lines.Text())
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		if u, ok := traceUnit(text); ok && !headed && plan == nil {
+			unit, headed = u, true
+			continue
+		}
+		at, err := parseOffset(text, unit)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		if len(plan) > 0 && at < plan[len(plan)-1] {
+			return nil, fmt.Errorf("line %d: %s is before the offset above it: want ascending offsets", n, text)
+		}
+		if len(plan) == traceMost {
+			return nil, fmt.Errorf("line %d: more than %d requests: cut the trace", n, traceMost)
+		}
+		plan = append(plan, at)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("line %d: %w", n+1, err)
+	}
+	if len(plan) == 0 {
+		return nil, errors.New("no requests: want one offset in seconds per line")
+	}
+	return plan, nil
+}
+
+// traceUnit reads the head of a trace.
+func traceUnit(text string) (float64, bool) {
+	switch text {
+	case "seconds", "s":
+		return float64(time.Second), true
+	case "ms", "milliseconds":
+		return float64(time.Millisecond), true
+	}
+	return 0, false
+}
+
+// parseOffset reads one offset, rounded to the nanosecond.
+func parseOffset(text string, unit float64) (time.Duration, error) {
+	if strings.ContainsAny(text, ",;\t") {
+		return 0, fmt.Errorf("%.40q: want one column of offsets", text)
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("offset %.40q: want a number such as 0.25, or a first line \"seconds\" or \"ms\"", text)
+	}
+	at := math.Round(v * unit)
+	if !(at >= 0 && at <= float64(traceLongest)) {
+		return 0, fmt.Errorf("offset %.40s: want 0 to %v after the start of the run", text, traceLongest)
+	}
+	return time.Duration(at), nil
+}
+
+// readTrace reads a trace file.
+func readTrace(path string) ([]time.Duration, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("trace: %w", err)
+	}
+	defer f.Close()
+	plan, err := ParseTrace(f)
+	if err != nil {
+		return nil, fmt.Errorf("trace %s: %w", path, err)
+	}
+	return plan, nil
+}

@@ -1,0 +1,106 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+)
+
+// values returns the range of one knob as values, in order. A knob the plan
+// does not name keeps its start value.
+func (p Plan) values(n knob.Name, m machine) []string {
+	text, named := p.Knobs[n]
+	switch {
+	case !named:
+		return []string{m.base.Get(n)}
+	case text == knob.Auto:
+		return p.autoRange(n, m)
+	}
+	return strings.Split(normal(n, text), ",")
+}
+
+// autoRange is the rule of thumb for one knob. The ranges together hold the
+// usual good guesses: cores/2 workers, cores workers, one worker on all cores.
+func (p Plan) autoRange(n knob.Name, m machine) []string {
+	cores := m.limits.Cores
+	if cores == 0 {
+		cores = 4 // nobody knows: a small machine, so as not to swamp it
+	}
+	switch n {
+	case knob.Workers:
+		return words(doubling(min(cores, 256), cores/2))
+	case knob.Threads:
+		return words(doubling(cores))
+	case knob.BatchSize:
+		return words(doubling(32))
+	case knob.BatchDelay:
+		return p.autoDelays()
+	case knob.FP16:
+		return []string{knob.FullPrecision.String(), knob.HalfPrecision.String()}
+	case knob.QueueSize:
+		return []string{strconv.Itoa(max(m.base.QueueSize, p.mostClients()))}
+	}
+	return []string{m.base.Get(n)} // device: where the target already is
+}
+
+// mostAuto is how many values an auto range has at most.
+func mostAuto(n knob.Name) int {
+	switch n {
+	case knob.Workers, knob.Threads:
+		return len(doubling(1023, 1022)) // cores of any number: the powers, the half and the whole
+	case knob.BatchSize:
+		return len(doubling(32))
+	case knob.BatchDelay, knob.FP16:
+		return 2
+	}
+	return 1
+}
+
+// doubling is 1, 2, 4 ... up to top, with top itself and the extras, ascending.
+func doubling(top int, extras ...int) []int {
+	out := append([]int{top}, extras...)
+	for v := 1; v < top; v *= 2 {
+		out = append(out, v)
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return slices.DeleteFunc(out, func(v int) bool { return v < 1 })
+}
+
+// autoDelays waits as little as the rule allows, and a quarter of the limit:
+// more leaves too little for queue and execution. TorchServe has no 0.
+func (p Plan) autoDelays() []string {
+	least, step := time.Duration(0), 100*time.Microsecond
+	if p.Options.Rule == knob.TorchServe {
+		least, step = time.Millisecond, time.Millisecond
+	}
+	var out []string
+	for _, d := range []time.Duration{least, p.SLA.Limit / 4} {
+		s := knob.Settings{BatchDelay: min(max(d.Truncate(step), least), time.Minute)}
+		out = append(out, s.Get(knob.BatchDelay))
+	}
+	return slices.Compact(out)
+}
+
+// mostClients is the largest concurrency of the plan's closed loads.
+func (p Plan) mostClients() int {
+	most := 0
+	for _, l := range p.Loads {
+		if l.Mode == load.Closed {
+			most = max(most, l.Concurrency)
+		}
+	}
+	return most
+}
+
+func words(values []int) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strconv.Itoa(v)
+	}
+	return out
+}

@@ -1,0 +1,298 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+)
+
+// pair is a key with its value, which is a number, bool or string as text, a
+// []pair (a map in this order) or a []any (a list).
+type pair struct {
+	key   string
+	value any
+}
+
+// figure is the text of a number or bool: written as it is, never quoted.
+type figure string
+
+// Canonical returns the plan's one text: valid YAML, every key in a fixed
+// order, every range as its values, defaults written out. Parse reads it back
+// to the same plan. An invalid plan has none; the error is Validate's.
+func (p Plan) Canonical() ([]byte, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	for _, f := range p.document() {
+		if sub, ok := f.value.([]pair); ok && f.key == "knobs" && len(sub) > 0 {
+			b.WriteString("knobs:\n")
+			for _, k := range sub {
+				fmt.Fprintf(&b, "  %s: %s\n", k.key, flow(k.value))
+			}
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s\n", f.key, flow(f.value))
+	}
+	return b.Bytes(), nil
+}
+
+// Hash names the plan: "sha256:" and the hash of its canonical text in hex. It
+// is "" for an invalid plan.
+func (p Plan) Hash() string {
+	text, err := p.Canonical()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// MarshalJSON writes the canonical document as JSON, with the names and forms
+// of the YAML.
+func (p Plan) MarshalJSON() ([]byte, error) { return jsonText(p.document()) }
+
+// UnmarshalJSON reads what MarshalJSON wrote, by this program or a later one:
+// unknown keys are ignored, and nothing is checked beyond its form.
+func (p *Plan) UnmarshalJSON(b []byte) error {
+	root, err := readJSON(b)
+	if err != nil || root.kind == null {
+		return err
+	}
+	d := newDecoder("plan")
+	d.unknown = func(string, string, pos, []string) {}
+	q := Plan{Budget: Budget{LoadTests: Unset}}
+	d.plan(root, &q)
+	for _, f := range d.faults {
+		err = errors.Join(err, errors.New("plan: "+f.text))
+	}
+	if err == nil {
+		*p = q
+	}
+	return err
+}
+
+// document is the plan as the tree that both formats write.
+func (p Plan) document() []pair {
+	doc := []pair{{"version", number(Version)}}
+	add := func(key string, value any) { doc = append(doc, pair{key, value}) }
+	if p.Model != "" {
+		add("model", p.Model)
+	}
+	if p.Input != "" {
+		add("input", p.Input)
+	}
+	if len(p.Shapes) > 0 {
+		add("shapes", p.shapesTree())
+	}
+	add("target", p.Target)
+	add("rule", p.Options.Rule.String())
+	if options := p.optionsTree(); len(options) > 0 {
+		add("options", options)
+	}
+	add("question", p.Question.String())
+	add("sla", []pair{
+		{"percentile", decimal(p.SLA.Percentile)},
+		{"limit", p.SLA.Limit.String()},
+		{"latency", p.SLA.Latency.String()},
+		{"max_error_rate", decimal(p.SLA.MaxErrorRate)},
+	})
+	if len(p.Loads) > 0 {
+		add("load", p.loadsTree())
+	}
+	add("knobs", p.knobsTree())
+	if p.Strategy != "" {
+		add("strategy", p.Strategy)
+	}
+	add("order", p.Order.String())
+	add("objective", p.Objective.String())
+	add("constraints", []pair{
+		{"memory_mb", number(p.Constraints.MemoryMB)},
+		{"gpu_memory_mb", number(p.Constraints.GPUMemoryMB)},
+	})
+	add("budget", p.budgetTree())
+	add("trial", []pair{
+		{"requests", number(p.Trial.Requests)},
+		{"duration", p.Trial.Duration.String()},
+		{"max_requests", number(p.Trial.MaxRequests)},
+	})
+	add("seed", figure(strconv.FormatUint(p.Seed, 10)))
+	return doc
+}
+
+func (p Plan) shapesTree() []pair {
+	var out []pair
+	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
+		dims := []any{}
+		for _, dim := range p.Shapes[name] {
+			dims = append(dims, figure(strconv.FormatInt(dim, 10)))
+		}
+		out = append(out, pair{name, dims})
+	}
+	return out
+}
+
+// optionsTree holds what differs from the default; the rule stands by itself.
+func (p Plan) optionsTree() []pair {
+	var out []pair
+	o := p.Options
+	if o.Session != "" {
+		out = append(out, pair{"session", o.Session})
+	}
+	if o.Spin != "" {
+		out = append(out, pair{"spin", o.Spin})
+	}
+	if o.Pin {
+		out = append(out, pair{"pin", figure("true")})
+	}
+	if o.Graph != "" {
+		out = append(out, pair{"graph", o.Graph})
+	}
+	return out
+}
+
+// loadsTree is one map, or a list of them.
+func (p Plan) loadsTree() any {
+	out := []any{}
+	for _, l := range p.Loads {
+		tree := []pair{{"mode", l.Mode.String()}}
+		switch {
+		case l.Mode == load.Open:
+			tree = append(tree, pair{"rate", decimal(l.Rate)}, pair{"arrivals", l.Arrivals.String()})
+		case l.Mode == load.Trace:
+			tree = append(tree, pair{"file", l.File})
+		case l.Matched:
+			tree = append(tree, pair{"concurrency", "matched"})
+		default:
+			tree = append(tree, pair{"concurrency", number(l.Concurrency)})
+		}
+		out = append(out, tree)
+	}
+	if len(out) == 1 {
+		return out[0]
+	}
+	return out
+}
+
+// knobsTree lists the ranges by value in the table's order, so that "1-4" and
+// "1,2,3,4" are one plan.
+func (p Plan) knobsTree() []pair {
+	out := []pair{}
+	for _, k := range knob.All() {
+		text, ok := p.Knobs[k.Name]
+		if !ok {
+			continue
+		}
+		values := []any{}
+		for v := range strings.SplitSeq(normal(k.Name, text), ",") {
+			if k.Max > 0 && v != knob.Auto {
+				values = append(values, figure(v))
+			} else {
+				values = append(values, v)
+			}
+		}
+		if len(values) == 1 {
+			out = append(out, pair{string(k.Name), values[0]})
+		} else {
+			out = append(out, pair{string(k.Name), values})
+		}
+	}
+	return out
+}
+
+func (p Plan) budgetTree() []pair {
+	out := []pair{{"time", p.Budget.Time.String()}}
+	if p.Budget.LoadTests != Unset {
+		out = append(out, pair{"load_tests", number(p.Budget.LoadTests)})
+	}
+	return append(out, pair{"trials", number(p.Budget.Trials)})
+}
+
+func number(v int) figure { return figure(strconv.Itoa(v)) }
+
+func decimal(v float64) figure { return figure(strconv.FormatFloat(v, 'f', -1, 64)) }
+
+// Text that needs no quotes in YAML, as a value and as a key.
+var (
+	plain    = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_./-]|[A-Za-z0-9][A-Za-z0-9.]*)$`)
+	plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+)
+
+// flow writes a value in YAML's flow style.
+func flow(v any) string {
+	switch v := v.(type) {
+	case figure:
+		return string(v)
+	case string:
+		return scalarText(v, plain)
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			parts[i] = flow(item)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case []pair:
+		parts := make([]string, len(v))
+		for i, f := range v {
+			parts[i] = scalarText(f.key, plainKey) + ": " + flow(f.value)
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	}
+	panic(fmt.Sprintf("plan: no YAML for %T", v))
+}
+
+// scalarText quotes text that YAML would take for something else. Go's escapes
+// are YAML's.
+func scalarText(s string, bare *regexp.Regexp) string {
+	if bare.MatchString(s) && !strings.EqualFold(s, "null") {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// jsonText writes a value as JSON, keys in order.
+func jsonText(v any) ([]byte, error) {
+	switch v := v.(type) {
+	case figure:
+		return []byte(v), nil
+	case []any:
+		return jsonSeq('[', ']', len(v), func(i int) (string, any) { return "", v[i] })
+	case []pair:
+		return jsonSeq('{', '}', len(v), func(i int) (string, any) { return v[i].key, v[i].value })
+	}
+	return json.Marshal(v)
+}
+
+func jsonSeq(first, last byte, n int, at func(int) (string, any)) ([]byte, error) {
+	out := []byte{first}
+	for i := range n {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		key, value := at(i)
+		if first == '{' {
+			k, err := json.Marshal(key)
+			if err != nil {
+				return nil, err
+			}
+			out = append(append(out, k...), ':')
+		}
+		v, err := jsonText(value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v...)
+	}
+	return append(out, last), nil
+}

@@ -1,0 +1,232 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+// draw returns a valid plan with its ranges in normal form.
+func draw(r *rand.Rand) plan.Plan {
+	texts := []string{
+		"", "a.onnx", "modèles/α β.onnx", "null", "~", "true", "- x", "# no comment", "a: b", `"quoted\"`, "[x]",
+		"{", "*star", "&and", "!bang", "%", "@", "`", "1e3", ".inf", "---", "...", " edge ", "é\u00a0\u2028\ufeff\U000e0001😀", "'", "a,b", "?", "|", ">",
+	}
+	p := plan.Plan{
+		Model:    pick(r, texts...),
+		Input:    pick(r, texts...),
+		Target:   pick(r, "local", "virtual", "torchserve", "http://h:8081", "oip+https://[::1]:8000/x"),
+		Question: plan.Question(r.IntN(2)),
+		SLA: trial.SLA{
+			Percentile: 50 + r.Float64()*49.9, Limit: time.Duration(1000 + r.Int64N(1e11)),
+			Latency: trial.Which(r.IntN(2)), MaxErrorRate: r.Float64(),
+		},
+		Strategy:    pick(r, "", "auto", "climb", "grid"),
+		Order:       plan.Order(r.IntN(2)),
+		Objective:   plan.Objective(r.IntN(3)),
+		Constraints: plan.Constraints{MemoryMB: r.IntN(9000), GPUMemoryMB: r.IntN(2)},
+		Budget:      plan.Budget{Time: time.Duration(r.Int64N(1e13)), LoadTests: r.IntN(9) - 1, Trials: r.IntN(3)},
+		Trial:       plan.Trial{Requests: r.IntN(2000), Duration: time.Duration(r.Int64N(1e10)), MaxRequests: 2000},
+		Seed:        r.Uint64(),
+		Options: knob.Options{
+			Rule: knob.Rule(r.IntN(2)), Session: pick(r, "", "shared", "own"), Spin: pick(r, "", "on", "off"),
+			Pin: r.IntN(2) == 0, Graph: pick(r, "", "off", "all"),
+		},
+		Shapes: map[string][]int64{},
+		Knobs:  map[knob.Name]string{},
+	}
+	for range r.IntN(3) {
+		p.Shapes[pick(r, texts...)] = []int64{1 + r.Int64N(1<<40), 1}
+	}
+	for range 1 + r.IntN(3) {
+		p.Loads = append(p.Loads, pick(r,
+			load.Spec{Concurrency: 1 + r.IntN(100)}, load.Spec{Matched: true},
+			load.Spec{Mode: load.Open, Rate: 1 + r.Float64()*1e5, Arrivals: load.Arrivals(r.IntN(2))},
+			load.Spec{Mode: load.Trace, File: "x" + pick(r, texts...)},
+		))
+	}
+	ranges := map[knob.Name][]string{
+		knob.Workers: {"auto", "1", "1,2,4"}, knob.BatchSize: {"auto", "8", "16,2"}, knob.BatchDelay: {"auto", "5", "1,10"},
+		knob.FP16: {"auto", "fp16", "fp32,fp16"}, knob.Device: {"auto", "cpu", "gpu:1,cpu"}, knob.Threads: {"auto", "2,1"}, knob.QueueSize: {"auto", "1000"},
+	}
+	for _, k := range knob.All() {
+		if r.IntN(2) == 0 {
+			p.Knobs[k.Name] = pick(r, ranges[k.Name]...)
+		}
+	}
+	return p
+}
+
+func TestCanonicalRoundTrip(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 500 {
+		want := draw(r)
+		text, err := want.Canonical()
+		if err != nil {
+			t.Fatalf("%+v: %v", want, err)
+		}
+		got, err := plan.Parse("plan.yaml", text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if diff := cmp.Diff(want, got, samePlan); diff != "" {
+			t.Fatalf("(-want +got):\n%s\n%s", diff, text)
+		}
+		if want.Hash() != got.Hash() {
+			t.Fatalf("hash changed over\n%s", text)
+		}
+	}
+}
+
+func TestJSONRoundTrip(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	for range 500 {
+		want := draw(r)
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got plan.Plan
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if diff := cmp.Diff(want, got, samePlan); diff != "" {
+			t.Fatalf("(-want +got):\n%s\n%s", diff, text)
+		}
+	}
+}
+
+func TestJSONOfOtherVersions(t *testing.T) {
+	var p plan.Plan
+	for _, in := range []string{
+		`null`, `{}`, `{"wishes":["unknown"],"sla":{"limit":"20ms","mood":3},"knobs":{"colour":"red"}}`,
+	} {
+		if err := json.Unmarshal([]byte(in), &p); err != nil {
+			t.Errorf("Unmarshal(%s): %v", in, err)
+		}
+	}
+	if p.SLA.Limit != 20*time.Millisecond {
+		t.Errorf("the known key beside unknown ones was lost: %+v", p.SLA)
+	}
+	var zero plan.Plan
+	text, err := json.Marshal(plan.Plan{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &zero); err != nil {
+		t.Errorf("the zero plan %s: %v", text, err)
+	}
+	before := p
+	if err := json.Unmarshal([]byte(`{"sla":{"limit":5}}`), &p); err == nil || !strings.Contains(err.Error(), "plan: sla: limit") {
+		t.Errorf("a limit without unit: %v", err)
+	}
+	if diff := cmp.Diff(before, p, samePlan); diff != "" {
+		t.Errorf("an error changed the plan:\n%s", diff)
+	}
+}
+
+func TestHashIsOfTheMeaning(t *testing.T) {
+	hash := func(text string) string {
+		t.Helper()
+		p, err := plan.Parse("plan.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Hash()
+	}
+	base := hash("version: 1\nknobs: {workers: 1-4}\nbudget: {time: 180s}\n")
+	if !strings.HasPrefix(base, "sha256:") || len(base) != len("sha256:")+64 {
+		t.Errorf("Hash() = %q", base)
+	}
+	for _, same := range []string{
+		"# words\nversion: 1\nbudget:\n  time: 3m\nknobs:\n  workers: [1, 2, 3-4]\n",
+		"{version: 1, knobs: {workers: '1,2,3,4'}, seed: 1}",
+	} {
+		if got := hash(same); got != base {
+			t.Errorf("another hash for\n%s", same)
+		}
+	}
+	for _, other := range []string{
+		"version: 1\nknobs: {workers: 4-5}\n", "version: 1\nknobs: {workers: 1-4}\nseed: 2\n",
+	} {
+		if got := hash(other); got == base {
+			t.Errorf("the same hash for\n%s", other)
+		}
+	}
+	bad := plan.Default()
+	bad.Seed, bad.Target = 3, ""
+	if bad.Hash() != "" {
+		t.Error("an invalid plan has a hash")
+	}
+}
+
+func TestRawRangesHaveACanonicalForm(t *testing.T) {
+	p := plan.Default()
+	p.Knobs = map[knob.Name]string{knob.Workers: "1-8*2"}
+	text, err := p.Canonical()
+	if err != nil || !strings.Contains(string(text), "\n  workers: [1, 2, 4, 8]\n") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+func TestValidateReportsAll(t *testing.T) {
+	p := plan.Default()
+	p.SLA.Percentile, p.Loads, p.Target = 10, nil, "moon"
+	p.Knobs = map[knob.Name]string{"batchsize": "1", knob.Workers: "none"}
+	want := []string{
+		`target: "moon": want local, virtual, torchserve, http://HOST:PORT or oip+http://HOST:PORT`,
+		"sla: percentile: 10 is outside 50-99.99",
+		"load: 0 loads: want 1-64",
+		`knobs: "batchsize": unknown knob; did you mean batch_size?`,
+		`knobs: workers: "none" is no whole number`,
+	}
+	got := strings.Split(fmt.Sprint(p.Validate()), "\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Validate (-want +got):\n%s", diff)
+	}
+	if err := plan.Default().Validate(); err != nil {
+		t.Errorf("the default plan: %v", err)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for _, c := range []struct{ word, want string }{
+		{plan.Throughput.String(), "throughput"},
+		{plan.Capacity.String(), "capacity"},
+		{plan.InOrder.String(), "plan"},
+		{plan.Shuffled.String(), "shuffled"},
+		{plan.MostThroughput.String(), "throughput"},
+		{plan.RequestsPerJoule.String(), "requests_per_joule"},
+		{plan.FewestWorkers.String(), "fewest_workers"},
+	} {
+		if c.word != c.want {
+			t.Errorf("%q, want %q", c.word, c.want)
+		}
+	}
+	type words struct {
+		Q plan.Question
+		R plan.Order
+		O plan.Objective
+	}
+	want := words{plan.Capacity, plan.Shuffled, plan.FewestWorkers}
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got words
+	if err := json.Unmarshal(text, &got); err != nil || got != want {
+		t.Errorf("%s = %+v, %v", text, got, err)
+	}
+}

@@ -1,0 +1,242 @@
+package plan
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"sweetspot/engine/knob"
+)
+
+// decoder reads fields from a tree, gathers every fault, and remembers where
+// each value stood so that a range found wrong later is reported at its place.
+type decoder struct {
+	file   string
+	faults []placed
+	places map[string]pos // by path
+	// unknown is told of keys that no field reads.
+	unknown func(path, key string, at pos, known []string)
+}
+
+// newDecoder returns a strict decoder: an unknown key is a fault.
+func newDecoder(file string) *decoder {
+	d := &decoder{file: file, places: map[string]pos{}}
+	d.unknown = func(path, key string, at pos, known []string) {
+		what := "key"
+		if path == "knobs" {
+			what = "knob"
+		}
+		d.fault(at, path, "%q: unknown %s%s", key, what, knob.Suggest(key, known))
+	}
+	return d
+}
+
+func (d *decoder) fault(at pos, path, format string, a ...any) {
+	d.faults = append(d.faults, placed{at, join(path, fmt.Sprintf(format, a...))})
+}
+
+// found adds the faults of a checked plan at the places of their values.
+func (d *decoder) found(faults []fault) {
+	for _, f := range faults {
+		path, at := f.path, pos{1, 1}
+		for path != "" {
+			if p, ok := d.places[path]; ok {
+				at = p
+				break
+			}
+			path = path[:max(strings.LastIndex(path, ": "), 0)]
+		}
+		d.fault(at, f.path, "%s", f.text)
+	}
+}
+
+// err joins the faults in the order of the file, one line each.
+func (d *decoder) err() error {
+	slices.SortStableFunc(d.faults, func(a, b placed) int { return a.at.compare(b.at) })
+	errs := make([]error, len(d.faults))
+	for i, f := range d.faults {
+		errs[i] = fmt.Errorf("%s:%d:%d: %s", d.file, f.at.line, f.at.col, oneLine(f.text))
+	}
+	return errors.Join(errs...)
+}
+
+// oneLine replaces the line ends and control characters that names from the
+// file bring into a text.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// join writes a path as error texts do: "sla: limit: ...".
+func join(path, text string) string {
+	if path == "" {
+		return text
+	}
+	return path + ": " + text
+}
+
+// reading takes one value; path names it in faults.
+type reading func(path string, n *node)
+
+// field is a key of a map and what reads its value.
+type field struct {
+	key  string
+	read reading
+}
+
+// dict reads a map's keys into fields. A key without a value counts as left out.
+func (d *decoder) dict(path string, n *node, fields []field) {
+	if n.kind != dict {
+		d.fault(n.at, path, "want a map, not %s", n.kind)
+		return
+	}
+	for _, e := range n.keys {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.key == e.name })
+		if i < 0 {
+			known := make([]string, len(fields))
+			for j, f := range fields {
+				known[j] = f.key
+			}
+			d.unknown(path, e.name, e.at, known)
+			continue
+		}
+		if e.value.kind == null {
+			continue
+		}
+		p := join(path, e.name)
+		d.places[p] = e.value.at
+		fields[i].read(p, e.value)
+	}
+}
+
+// scalar returns a scalar's text.
+func (d *decoder) scalar(path string, n *node, want string) (string, bool) {
+	if n.kind == scalar {
+		return n.text, true
+	}
+	d.fault(n.at, path, "want %s, not %s", want, n.kind)
+	return "", false
+}
+
+func (d *decoder) text(dst *string) reading {
+	return func(path string, n *node) {
+		if s, ok := d.scalar(path, n, "text"); ok {
+			*dst = s
+		}
+	}
+}
+
+func (d *decoder) integer(dst *int) reading {
+	return func(path string, n *node) {
+		s, ok := d.scalar(path, n, "a whole number")
+		if !ok {
+			return
+		}
+		v, err := strconv.Atoi(s)
+		if err != nil {
+			d.fault(n.at, path, "%q is no whole number", s)
+			return
+		}
+		*dst = v
+	}
+}
+
+func (d *decoder) unsigned(dst *uint64) reading {
+	return func(path string, n *node) {
+		s, ok := d.scalar(path, n, "a whole number")
+		if !ok {
+			return
+		}
+		v, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			d.fault(n.at, path, "%q is no whole number from 0", s)
+			return
+		}
+		*dst = v
+	}
+}
+
+func (d *decoder) number(dst *float64) reading {
+	return func(path string, n *node) {
+		s, ok := d.scalar(path, n, "a number")
+		if !ok {
+			return
+		}
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil || v-v != 0 { // NaN and infinities are no figures
+			d.fault(n.at, path, "%q is no number", s)
+			return
+		}
+		*dst = v
+	}
+}
+
+func (d *decoder) boolean(dst *bool) reading {
+	return func(path string, n *node) {
+		s, ok := d.scalar(path, n, "true or false")
+		switch {
+		case !ok:
+		case s == "true" || s == "false":
+			*dst = s == "true"
+		default:
+			d.fault(n.at, path, "%q: want true or false", s)
+		}
+	}
+}
+
+func (d *decoder) duration(dst *time.Duration) reading {
+	return func(path string, n *node) {
+		s, ok := d.scalar(path, n, "a duration such as 100ms")
+		if !ok {
+			return
+		}
+		v, err := time.ParseDuration(s)
+		if _, bare := strconv.ParseFloat(s, 64); err != nil && bare == nil {
+			d.fault(n.at, path, "%q has no unit; write %sms or %ss", s, s, s)
+			return
+		}
+		if err != nil {
+			d.fault(n.at, path, "%q is no duration; write 100ms, 30s or 1m30s", s)
+			return
+		}
+		*dst = v
+	}
+}
+
+// word reads an enumeration. Its own error names it, so the path stops above.
+func (d *decoder) word(dst encoding.TextUnmarshaler) reading {
+	return func(path string, n *node) {
+		s, ok := d.scalar(path, n, "a word")
+		if !ok {
+			return
+		}
+		if err := dst.UnmarshalText([]byte(s)); err != nil {
+			d.fault(n.at, path[:max(strings.LastIndex(path, ": "), 0)], "%v", err)
+		}
+	}
+}
+
+// each reads one value or every value of a list.
+func (d *decoder) each(read reading) reading {
+	return func(path string, n *node) {
+		if n.kind != list {
+			read(path, n)
+			return
+		}
+		if len(n.items) == 0 {
+			d.fault(n.at, path, "an empty list")
+		}
+		for _, item := range n.items {
+			read(path, item)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package plan
+
+import (
+	"strconv"
+
+	"sweetspot/sweep/load"
+)
+
+// loads reads one load or a list of them. A closed load may give a list of
+// concurrencies, an open one a list of rates; each becomes a load of its own.
+func (d *decoder) loads(p *Plan) reading {
+	return func(path string, n *node) {
+		before := len(d.faults)
+		var specs []load.Spec
+		d.each(func(path string, item *node) { specs = append(specs, d.load(path, item)...) })(path, n)
+		if len(d.faults) == before {
+			p.Loads = specs
+		}
+	}
+}
+
+func (d *decoder) load(path string, n *node) []load.Spec {
+	var (
+		s      load.Spec
+		closed []load.Spec
+		rates  []float64
+		before = len(d.faults)
+	)
+	d.dict(path, n, []field{
+		{"mode", d.word(&s.Mode)},
+		{"concurrency", d.each(d.concurrency(&closed))},
+		{"rate", d.each(func(path string, n *node) {
+			rates = append(rates, 0)
+			d.number(&rates[len(rates)-1])(path, n)
+		})},
+		{"arrivals", d.word(&s.Arrivals)},
+		{"file", d.text(&s.File)},
+	})
+	if len(d.faults) > before {
+		return nil
+	}
+	if n.find("mode") == nil {
+		s.Mode = impliedMode(n)
+	}
+	d.foreign(path, n, s.Mode)
+	specs := []load.Spec{s}
+	switch s.Mode {
+	case load.Closed:
+		specs = closed
+	case load.Open:
+		specs = nil
+		for _, r := range rates {
+			specs = append(specs, load.Spec{Mode: load.Open, Rate: r, Arrivals: s.Arrivals})
+		}
+	}
+	var c checker // now, while the places are this load's and no other's
+	for _, spec := range specs {
+		checkLoad(&c, spec)
+	}
+	d.found(c)
+	return specs
+}
+
+func (d *decoder) concurrency(dst *[]load.Spec) reading {
+	return func(path string, n *node) {
+		s := load.Spec{Mode: load.Closed}
+		text, ok := d.scalar(path, n, "a number, a list or matched")
+		if !ok {
+			return
+		}
+		v, err := strconv.Atoi(text)
+		switch {
+		case text == "matched":
+			s.Matched = true
+		case err != nil:
+			d.fault(n.at, path, "%q: want a whole number, a list of them, or matched", text)
+			return
+		default:
+			s.Concurrency = v
+		}
+		*dst = append(*dst, s)
+	}
+}
+
+// impliedMode is the mode that the keys of a load speak of.
+func impliedMode(n *node) load.Mode {
+	switch {
+	case n.find("rate") != nil:
+		return load.Open
+	case n.find("file") != nil:
+		return load.Trace
+	}
+	return load.Closed
+}
+
+// foreign reports keys that the load's mode does not use, and the one it needs.
+func (d *decoder) foreign(path string, n *node, m load.Mode) {
+	modes := map[string]load.Mode{
+		"concurrency": load.Closed, "rate": load.Open, "arrivals": load.Open, "file": load.Trace,
+	}
+	for _, e := range n.keys {
+		if of, ok := modes[e.name]; ok && of != m {
+			d.fault(e.at, path, "%q belongs to mode %s, and this load is %s", e.name, of, m)
+		}
+	}
+	need := []string{load.Closed: "concurrency", load.Open: "rate", load.Trace: "file"}[m]
+	if v := n.find(need); v == nil || v.kind == null {
+		d.fault(n.at, path, "mode %s needs %s", m, need)
+	}
+}

@@ -1,0 +1,225 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"sweetspot/engine/knob"
+)
+
+// Parse reads one plan. name stands before line and column in errors. What the
+// file leaves out is as in Default, save that a knobs key names all knobs that
+// vary. Every fault is reported, joined, one line each:
+//
+//	plan.yaml:9:3: knobs: "batchsize": unknown knob; did you mean batch_size?
+//
+// A file without version is tried as a model file of TorchServe's benchmark
+// suite; Notes then say so. One that holds several models is Load's to read.
+func Parse(name string, data []byte) (Plan, error) {
+	plans, err := parseAll(name, data)
+	if err != nil {
+		return Plan{}, err
+	}
+	if len(plans) > 1 {
+		models := make([]string, len(plans))
+		for i, p := range plans {
+			models[i] = p.Model
+		}
+		return Plan{}, fmt.Errorf("%s:1:1: holds %d plans (%s); keep one of them", name, len(plans), oneLine(strings.Join(models, ", ")))
+	}
+	return plans[0], nil
+}
+
+// parseAll reads the one plan of a plan file, or those of a suite's model file.
+func parseAll(name string, data []byte) ([]Plan, error) {
+	d := newDecoder(name)
+	root, err := d.root(data)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case isSuite(root):
+		return nil, fmt.Errorf("%s:1:1: models: names other files; give one of them: %s", name, oneLine(strings.Join(suiteModels(root), ", ")))
+	case isModelFile(root):
+		return suitePlans(name, root, "")
+	}
+	p := Default()
+	if v := root.find("version"); root.kind == dict && (v == nil || v.kind == null) {
+		d.fault(pos{1, 1}, "", "version is missing; a plan starts with version: %d", Version)
+	}
+	d.plan(root, &p)
+	d.found(p.faults())
+	return []Plan{p}, d.err()
+}
+
+// root reads the document; the error is ready to print.
+func (d *decoder) root(data []byte) (*node, error) {
+	root, err := readYAML(data)
+	if p, ok := errors.AsType[*placed](err); ok {
+		d.faults = append(d.faults, *p)
+		return nil, d.err()
+	}
+	return root, err
+}
+
+// plan reads a plan's keys over what p holds.
+func (d *decoder) plan(root *node, p *Plan) {
+	version := Version
+	d.dict("", root, []field{
+		{"version", d.integer(&version)},
+		{"model", d.text(&p.Model)},
+		{"input", d.text(&p.Input)},
+		{"shapes", d.shapes(p)},
+		{"target", d.text(&p.Target)},
+		{"rule", d.word(&p.Options.Rule)},
+		{"options", d.options(p)},
+		{"question", d.word(&p.Question)},
+		{"sla", d.sla(p)},
+		{"load", d.loads(p)},
+		{"knobs", d.knobs(p)},
+		{"strategy", d.text(&p.Strategy)},
+		{"order", d.word(&p.Order)},
+		{"objective", d.word(&p.Objective)},
+		{"constraints", d.group(
+			field{"memory_mb", d.integer(&p.Constraints.MemoryMB)},
+			field{"gpu_memory_mb", d.integer(&p.Constraints.GPUMemoryMB)},
+		)},
+		{"budget", d.group(
+			field{"time", d.duration(&p.Budget.Time)},
+			field{"load_tests", d.loadTests(p)},
+			field{"trials", d.integer(&p.Budget.Trials)},
+		)},
+		{"trial", d.group(
+			field{"requests", d.integer(&p.Trial.Requests)},
+			field{"duration", d.duration(&p.Trial.Duration)},
+			field{"max_requests", d.integer(&p.Trial.MaxRequests)},
+		)},
+		{"seed", d.unsigned(&p.Seed)},
+	})
+	if version != Version {
+		d.fault(d.places["version"], "version", "%d: this program reads version %d", version, Version)
+	}
+}
+
+// group reads a map of plain fields.
+func (d *decoder) group(fields ...field) reading {
+	return func(path string, n *node) { d.dict(path, n, fields) }
+}
+
+// loadTests reads a number that the file really gave: Unset has no spelling.
+func (d *decoder) loadTests(p *Plan) reading {
+	return func(path string, n *node) {
+		v := 0
+		d.integer(&v)(path, n)
+		if v < 0 {
+			d.fault(n.at, path, "%d is below 0; 0 is no limit", v)
+			return
+		}
+		p.Budget.LoadTests = v
+	}
+}
+
+func (d *decoder) sla(p *Plan) reading {
+	return d.group(
+		field{"percentile", d.number(&p.SLA.Percentile)},
+		field{"limit", d.duration(&p.SLA.Limit)},
+		field{"latency", d.word(&p.SLA.Latency)},
+		field{"max_error_rate", d.number(&p.SLA.MaxErrorRate)},
+	)
+}
+
+func (d *decoder) options(p *Plan) reading {
+	return d.group(
+		field{"session", d.text(&p.Options.Session)},
+		field{"spin", d.onOff(&p.Options.Spin)},
+		field{"pin", d.boolean(&p.Options.Pin)},
+		field{"graph", d.text(&p.Options.Graph)},
+	)
+}
+
+// onOff reads on or off, and the true and false that YAML's users mean by them.
+func (d *decoder) onOff(dst *string) reading {
+	return func(path string, n *node) {
+		d.text(dst)(path, n)
+		switch *dst {
+		case "true":
+			*dst = "on"
+		case "false":
+			*dst = "off"
+		}
+	}
+}
+
+func (d *decoder) shapes(p *Plan) reading {
+	return func(path string, n *node) {
+		if n.kind != dict {
+			d.fault(n.at, path, "want a map of input names, such as {input_ids: [64]}, not %s", n.kind)
+			return
+		}
+		p.Shapes = map[string][]int64{}
+		for _, e := range n.keys {
+			d.places[join(path, e.name)] = e.value.at
+			dims := []int64{}
+			if e.value.kind != list {
+				d.fault(e.value.at, join(path, e.name), "want a list of dimensions such as [64], not %s", e.value.kind)
+				continue
+			}
+			for _, item := range e.value.items {
+				dim := 1
+				d.integer(&dim)(join(path, e.name), item)
+				dims = append(dims, int64(dim))
+			}
+			p.Shapes[e.name] = dims
+		}
+	}
+}
+
+// knobs reads the ranges; the map replaces the default one.
+func (d *decoder) knobs(p *Plan) reading {
+	return func(path string, n *node) {
+		p.Knobs = map[knob.Name]string{}
+		var fields []field
+		for _, k := range knob.All() {
+			fields = append(fields, field{string(k.Name), d.knobRange(p, k.Name)})
+		}
+		d.dict(path, n, fields)
+	}
+}
+
+// knobRange reads a value, a range, a list of both, or auto, and keeps it in
+// its one normal form: the values in order, joined by commas.
+func (d *decoder) knobRange(p *Plan, name knob.Name) reading {
+	return func(_ string, n *node) {
+		d.places["knobs: "+string(name)] = n.at
+		if n.kind == scalar && n.text == knob.Auto {
+			p.Knobs[name] = knob.Auto
+			return
+		}
+		var all []string
+		d.each(func(path string, item *node) {
+			s, ok := d.scalar(path, item, "a value, a range, a list or auto")
+			if !ok {
+				return
+			}
+			values, err := knob.Expand(name, s)
+			if err != nil {
+				d.fault(item.at, "knobs", "%v", err)
+				return
+			}
+			all = append(all, values...)
+		})("knobs: "+string(name), n)
+		if len(all) > 0 {
+			p.Knobs[name] = normal(name, strings.Join(all, ","))
+		}
+	}
+}
+
+// normal is a range's normal form, or the text itself if it has none.
+func normal(name knob.Name, text string) string {
+	values, err := knob.Expand(name, text)
+	if text == knob.Auto || err != nil {
+		return text
+	}
+	return strings.Join(values, ",")
+}

@@ -1,0 +1,225 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sweetspot/engine/knob"
+)
+
+// Load reads the plans of a file with read, usually os.ReadFile: one of a plan
+// file, one per model and mode of a file of TorchServe's benchmark suite. A
+// suite file that names model files is followed; names that are not absolute
+// are looked for beside the suite file and in its models_config folder.
+func Load(name string, read func(path string) ([]byte, error)) ([]Plan, error) {
+	data, err := read(name)
+	if err != nil {
+		return nil, err
+	}
+	root, err := newDecoder(name).root(data)
+	if err != nil {
+		return nil, err
+	}
+	if !isSuite(root) {
+		return parseAll(name, data)
+	}
+	var (
+		plans []Plan
+		errs  []error
+	)
+	for _, model := range suiteModels(root) {
+		path, data, err := readModel(name, model, read)
+		if err == nil {
+			var more []Plan
+			more, err = modelFile(path, data, suiteHardware(root))
+			plans = append(plans, more...)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	switch {
+	case len(errs) > 0:
+		return nil, errors.Join(errs...)
+	case len(plans) == 0:
+		return nil, fmt.Errorf("%s:1:1: models: none runs on hardware %s", name, suiteHardware(root))
+	}
+	return plans, nil
+}
+
+// readModel finds a model file that a suite file names.
+func readModel(suite, model string, read func(string) ([]byte, error)) (string, []byte, error) {
+	dir := filepath.Dir(suite)
+	places := []string{filepath.Join(dir, "models_config", model), filepath.Join(dir, model)}
+	if filepath.IsAbs(model) {
+		places = []string{model}
+	}
+	var first error
+	for _, path := range places {
+		data, err := read(path)
+		if err == nil {
+			return path, data, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return "", nil, fmt.Errorf("%s: models: %q is not to be had: %w", suite, model, first)
+}
+
+func modelFile(name string, data []byte, hardware string) ([]Plan, error) {
+	root, err := newDecoder(name).root(data)
+	switch {
+	case err != nil:
+		return nil, err
+	case !isModelFile(root):
+		return nil, fmt.Errorf("%s:1:1: not a model file of the benchmark suite; want model, mode, and keys such as url and workers", name)
+	}
+	return suitePlans(name, root, hardware)
+}
+
+// isSuite tells the suite's upper level: a list of model files.
+func isSuite(root *node) bool {
+	models := root.find("models")
+	return models != nil && models.kind == list && root.find("version") == nil
+}
+
+// isModelFile tells the suite's lower level: model, mode, keys.
+func isModelFile(root *node) bool {
+	speaks := false
+	for _, model := range root.keys {
+		for _, mode := range model.value.keys {
+			if mode.value.kind != dict {
+				return false
+			}
+			for _, key := range []string{"url", "workers", "batch_size"} {
+				speaks = speaks || mode.value.find(key) != nil
+			}
+		}
+		if model.value.kind != dict {
+			return false
+		}
+	}
+	return speaks
+}
+
+func suiteModels(root *node) []string {
+	var out []string
+	for _, item := range root.find("models").items {
+		out = append(out, item.text)
+	}
+	return out
+}
+
+// suiteHardware is the folder of trials the suite would run: anything it does
+// not know runs as cpu.
+func suiteHardware(root *node) string {
+	if h := root.find("hardware"); h != nil && slices.Contains([]string{"gpu", "neuron", "neuronx"}, h.text) {
+		return h.text
+	}
+	return "cpu"
+}
+
+// suitePlans reads a model file. hardware, if the suite names it, leaves out
+// the models that are not for it.
+func suitePlans(name string, root *node, hardware string) ([]Plan, error) {
+	var (
+		plans []Plan
+		errs  []error
+	)
+	for _, model := range root.keys {
+		for _, mode := range model.value.keys {
+			p, fits, err := suitePlan(name, mode.value, hardware)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			if fits {
+				p.Notes = slices.Insert(p.Notes, 0, fmt.Sprintf(
+					"read as TorchServe's benchmark suite: model %s, mode %s; it has no SLA and no time budget of its own", model.name, mode.name))
+				plans = append(plans, p)
+			}
+		}
+	}
+	return plans, errors.Join(errs...)
+}
+
+// suitePlan reads one mode. fits is false if it is not for the hardware.
+func suitePlan(name string, mode *node, hardware string) (p Plan, fits bool, err error) {
+	p = Default()
+	p.Strategy, p.Knobs = "grid", map[knob.Name]string{}
+	p.Budget.Time, p.Trial.MaxRequests = 0, 0
+	d := newDecoder(name)
+	var dropped []string
+	d.unknown = func(_, key string, _ pos, _ []string) { dropped = append(dropped, key) }
+	var devices []string
+	// as reads a value as the plan's field of that path, for the faults found later.
+	as := func(path string, read reading) reading {
+		return func(_ string, n *node) {
+			d.places[path] = n.at
+			read(path, n)
+		}
+	}
+	clients := func(path string, n *node) {
+		p.Loads = nil
+		d.each(d.concurrency(&p.Loads))(path, n)
+	}
+	d.dict("", mode, []field{
+		{"url", as("model", d.text(&p.Model))},
+		{"input", d.text(&p.Input)},
+		{"workers", d.knobRange(&p, knob.Workers)},
+		{"batch_size", d.knobRange(&p, knob.BatchSize)},
+		{"batch_delay", d.knobRange(&p, knob.BatchDelay)},
+		{"concurrency", as("load: concurrency", clients)},
+		{"requests", as("trial: requests", d.integer(&p.Trial.Requests))},
+		{"processors", d.each(processor(&devices, &dropped))},
+	})
+	fits = p.place(devices, hardware)
+	d.found(p.faults())
+	if len(dropped) > 0 {
+		p.Notes = append(p.Notes, "not used: "+strings.Join(dropped, ", "))
+	}
+	if _, ok := p.Knobs[knob.BatchDelay]; ok {
+		p.Notes = append(p.Notes, "batch_delay is in force here; the suite writes it down but never applies it")
+	}
+	return p, fits, d.err()
+}
+
+// processor reads one entry of processors: cpu, gpu, or a map such as
+// {gpus: all}. What this program cannot run on is dropped and said.
+func processor(devices, dropped *[]string) reading {
+	return func(_ string, n *node) {
+		gpus := n.find("gpus")
+		switch {
+		case n.text == "cpu" || n.text == "gpu":
+			*devices = append(*devices, n.text)
+		case gpus == nil:
+			*dropped = append(*dropped, strings.TrimSpace("processor "+n.text))
+		default:
+			if _, err := strconv.Atoi(gpus.text); err == nil {
+				*devices = append(*devices, "gpu:"+gpus.text)
+			} else {
+				*devices = append(*devices, "gpu")
+			}
+		}
+	}
+}
+
+// place makes the devices the knob's range, narrowed to the suite's hardware,
+// and tells whether any is left.
+func (p *Plan) place(devices []string, hardware string) bool {
+	if len(devices) == 0 {
+		return hardware == "" || hardware == "cpu"
+	}
+	if hardware != "" {
+		devices = slices.DeleteFunc(devices, func(d string) bool { return !strings.HasPrefix(d, hardware) })
+	}
+	if len(devices) > 0 {
+		p.Knobs[knob.Device] = normal(knob.Device, strings.Join(devices, ","))
+	}
+	return len(devices) > 0
+}

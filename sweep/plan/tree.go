@@ -1,0 +1,247 @@
+package plan
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Bounds of what is read: a plan is a page of text. maxNodes counts what
+// aliases repeat, so that a small file cannot unfold to a large one.
+const (
+	maxBytes = 64 << 10
+	maxNodes = 20000
+	maxDepth = 32
+)
+
+// pos is a place in a file; both count from 1. The zero pos is no place.
+type pos struct{ line, col int }
+
+// compare orders places as they are read.
+func (p pos) compare(q pos) int {
+	return cmp.Or(p.line-q.line, p.col-q.col)
+}
+
+type kind uint8
+
+const (
+	null kind = iota
+	scalar
+	list
+	dict
+)
+
+func (k kind) String() string {
+	return [...]string{null: "nothing", scalar: "one value", list: "a list", dict: "a map"}[k]
+}
+
+// node is a value of YAML or JSON with its place. Scalars keep the text as
+// written; what it means is the reading field's business. One decoder serves
+// both formats this way, and the YAML library's types end here.
+type node struct {
+	kind  kind
+	text  string
+	items []*node
+	keys  []entry // in the order of the file, without repeats
+	at    pos
+	size  int // nodes in it, aliases unfolded
+}
+
+type entry struct {
+	name  string
+	at    pos
+	value *node
+}
+
+// find returns the value of a key, or nil.
+func (n *node) find(name string) *node {
+	for _, e := range n.keys {
+		if e.name == name {
+			return e.value
+		}
+	}
+	return nil
+}
+
+// placed is an error at a place.
+type placed struct {
+	at   pos
+	text string
+}
+
+func (p *placed) Error() string { return p.text }
+
+// readYAML turns one document into its root node. The error is *placed.
+func readYAML(data []byte) (*node, error) {
+	switch {
+	case len(data) > maxBytes:
+		return nil, &placed{pos{1, 1}, fmt.Sprintf("%d bytes are more than a plan's %d", len(data), maxBytes)}
+	case !utf8.Valid(data):
+		return nil, &placed{pos{1, 1}, "not UTF-8 text"}
+	}
+	f, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		if e, ok := errors.AsType[yaml.Error](err); ok {
+			return nil, &placed{tokenPos(e), e.GetMessage()}
+		}
+		return nil, &placed{pos{1, 1}, err.Error()}
+	}
+	docs := slices.DeleteFunc(f.Docs, func(d *ast.DocumentNode) bool { return d.Body == nil })
+	switch len(docs) {
+	case 0:
+		return nil, &placed{pos{1, 1}, "empty; a plan starts with version: 1"}
+	case 1:
+		c := converter{anchors: map[string]*node{}}
+		return c.node(docs[0].Body, 0)
+	}
+	return nil, &placed{place(docs[1].Body), "a second document; a plan is one"}
+}
+
+// converter turns the library's tree into nodes.
+type converter struct{ anchors map[string]*node }
+
+func (c *converter) node(n ast.Node, depth int) (*node, error) {
+	if depth > maxDepth {
+		return nil, &placed{place(n), fmt.Sprintf("nested deeper than %d", maxDepth)}
+	}
+	out, err := c.convert(n, depth)
+	if err == nil && out.size > maxNodes {
+		return nil, &placed{place(n), fmt.Sprintf("more than %d values", maxNodes)}
+	}
+	return out, err
+}
+
+func (c *converter) convert(n ast.Node, depth int) (*node, error) {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return c.dict(n, n.Values, depth)
+	case *ast.MappingValueNode:
+		return c.dict(n, []*ast.MappingValueNode{n}, depth)
+	case *ast.SequenceNode:
+		return c.list(n, depth)
+	case *ast.AnchorNode:
+		v, err := c.node(n.Value, depth+1)
+		if err == nil {
+			c.anchors[n.Name.GetToken().Value] = v
+		}
+		return v, err
+	case *ast.AliasNode:
+		name := n.Value.GetToken().Value
+		v, ok := c.anchors[name]
+		if !ok {
+			return nil, &placed{place(n), fmt.Sprintf("*%s: no such anchor before it", name)}
+		}
+		return v, nil
+	case *ast.NullNode:
+		return &node{kind: null, at: place(n), size: 1}, nil
+	case *ast.LiteralNode:
+		return &node{kind: scalar, text: n.Value.Value, at: place(n), size: 1}, nil
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return &node{kind: scalar, text: n.GetToken().Value, at: place(n), size: 1}, nil
+	case nil:
+		return &node{kind: null, size: 1}, nil
+	}
+	return nil, &placed{place(n), fmt.Sprintf("%s: plans have no tags, merges or other YAML of that kind", n.Type())}
+}
+
+func (c *converter) dict(n ast.Node, values []*ast.MappingValueNode, depth int) (*node, error) {
+	out := &node{kind: dict, at: place(n), size: 1}
+	seen := map[string]bool{}
+	for _, v := range values {
+		key, ok := v.Key.(ast.ScalarNode)
+		if !ok || v.Key.IsMergeKey() {
+			return nil, &placed{place(v.Key), "a key is plain text"}
+		}
+		name, at := key.GetToken().Value, place(key)
+		if seen[name] {
+			return nil, &placed{at, fmt.Sprintf("%q: already there", name)}
+		}
+		seen[name] = true
+		child, err := c.node(v.Value, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out.keys = append(out.keys, entry{name, at, child})
+		out.size += child.size
+	}
+	return out, nil
+}
+
+func (c *converter) list(n *ast.SequenceNode, depth int) (*node, error) {
+	out := &node{kind: list, at: place(n), size: 1}
+	for _, v := range n.Values {
+		child, err := c.node(v, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out.items = append(out.items, child)
+		out.size += child.size
+	}
+	return out, nil
+}
+
+// place is where a node starts. The library puts block maps at their first
+// colon; their first key is what a reader looks for.
+func place(n ast.Node) pos {
+	switch m := n.(type) {
+	case nil:
+		return pos{1, 1}
+	case *ast.MappingNode:
+		if !m.IsFlowStyle && len(m.Values) > 0 {
+			return place(m.Values[0].Key)
+		}
+	case *ast.MappingValueNode:
+		return place(m.Key)
+	}
+	return tokenPos(n)
+}
+
+// tokenPos is where the token of a node or an error stands, or the file's start.
+func tokenPos(n interface{ GetToken() *token.Token }) pos {
+	tk := n.GetToken()
+	if tk == nil || tk.Position == nil {
+		return pos{1, 1}
+	}
+	return pos{max(1, tk.Position.Line), max(1, tk.Position.Column)}
+}
+
+// readJSON turns JSON into a node without places, keys sorted.
+func readJSON(data []byte) (*node, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	return jsonNode(v), nil
+}
+
+func jsonNode(v any) *node {
+	switch v := v.(type) {
+	case nil:
+		return &node{kind: null}
+	case []any:
+		n := &node{kind: list}
+		for _, item := range v {
+			n.items = append(n.items, jsonNode(item))
+		}
+		return n
+	case map[string]any:
+		n := &node{kind: dict}
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			n.keys = append(n.keys, entry{name: k, value: jsonNode(v[k])})
+		}
+		return n
+	}
+	return &node{kind: scalar, text: fmt.Sprint(v)}
+}

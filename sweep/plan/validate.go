@@ -1,0 +1,217 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/latency"
+	"sweetspot/sweep/load"
+)
+
+// Bounds of a plan. A space above maxPoints is no plan but a mistake.
+const (
+	maxLoads       = 64
+	maxPoints      = 100_000
+	maxConcurrency = 10_000
+	minRate        = 0.001
+	maxRate        = 1_000_000
+)
+
+// fault is something wrong with a plan: where, and what with what is allowed.
+type fault struct{ path, text string }
+
+// Validate reports every fault of a plan, joined, each with its field, its
+// value and what is allowed. Whether model, input and target exist, and whether
+// the strategy is there yet, is not asked here.
+func (p Plan) Validate() error {
+	var errs []error
+	for _, f := range p.faults() {
+		errs = append(errs, errors.New(join(f.path, f.text)))
+	}
+	return errors.Join(errs...)
+}
+
+// checker gathers faults.
+type checker []fault
+
+func (c *checker) bad(path, format string, a ...any) {
+	*c = append(*c, fault{path, fmt.Sprintf(format, a...)})
+}
+
+// count checks a number of which 0 means no limit.
+func (c *checker) count(path string, v int) {
+	if v < 0 {
+		c.bad(path, "%d is below 0; 0 is no limit", v)
+	}
+}
+
+func (c *checker) oneOf(path, v string, allowed ...string) {
+	if !slices.Contains(allowed, v) && v != "" {
+		c.bad(path, "%q: want %s", v, either(allowed))
+	}
+}
+
+// text checks that a text can stand in a file and on a screen.
+func (c *checker) text(path, v string) {
+	if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
+		c.bad(path, "%q holds a control character or is no UTF-8", v)
+	}
+}
+
+func (p Plan) faults() []fault {
+	var c checker
+	c.text("model", p.Model)
+	c.text("input", p.Input)
+	p.checkShapes(&c)
+	checkTarget(&c, p.Target)
+	c.oneOf("options: session", p.Options.Session, "shared", "own")
+	c.oneOf("options: spin", p.Options.Spin, "on", "off")
+	c.oneOf("options: graph", p.Options.Graph, "off", "basic", "extended", "all")
+	p.checkSLA(&c)
+	p.checkLoads(&c)
+	p.checkKnobs(&c)
+	c.oneOf("strategy", p.Strategy, "auto", "climb", "grid")
+	c.count("constraints: memory_mb", p.Constraints.MemoryMB)
+	c.count("constraints: gpu_memory_mb", p.Constraints.GPUMemoryMB)
+	p.checkEffort(&c)
+	return c
+}
+
+func (p Plan) checkShapes(c *checker) {
+	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
+		path := join("shapes", name)
+		c.text("shapes", name)
+		if len(p.Shapes[name]) == 0 {
+			c.bad(path, "no dimensions; write %s: [64]", name)
+		}
+		for _, dim := range p.Shapes[name] {
+			if dim < 1 {
+				c.bad(path, "%d: a dimension is at least 1", dim)
+			}
+		}
+	}
+}
+
+func checkTarget(c *checker, target string) {
+	c.text("target", target)
+	address, oip := strings.CutPrefix(target, "oip+")
+	switch u, err := url.Parse(address); {
+	case !oip && (target == "local" || target == "virtual" || target == "torchserve"):
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		c.bad("target", "%q: want local, virtual, torchserve, http://HOST:PORT or oip+http://HOST:PORT", target)
+	}
+}
+
+func (p Plan) checkSLA(c *checker) {
+	s := p.SLA
+	if !(s.Percentile >= 50 && s.Percentile <= 99.99) {
+		c.bad("sla: percentile", "%g is outside 50-99.99", s.Percentile)
+	}
+	if s.Limit < latency.Min || s.Limit > latency.Max {
+		c.bad("sla: limit", "%v is outside %v-%v", s.Limit, latency.Min, latency.Max)
+	}
+	if !(s.MaxErrorRate >= 0 && s.MaxErrorRate <= 1) {
+		c.bad("sla: max_error_rate", "%g is outside 0-1", s.MaxErrorRate)
+	}
+}
+
+func (p Plan) checkLoads(c *checker) {
+	if len(p.Loads) == 0 || len(p.Loads) > maxLoads {
+		c.bad("load", "%d loads: want 1-%d", len(p.Loads), maxLoads)
+	}
+	for _, l := range p.Loads {
+		checkLoad(c, l)
+	}
+}
+
+func checkLoad(c *checker, l load.Spec) {
+	switch {
+	case l.Mode == load.Closed && !l.Matched && (l.Concurrency < 1 || l.Concurrency > maxConcurrency):
+		c.bad("load: concurrency", "%d is outside 1-%d", l.Concurrency, maxConcurrency)
+	case l.Mode == load.Open && !(l.Rate >= minRate && l.Rate <= maxRate):
+		c.bad("load: rate", "%g a second is outside %g-%d", l.Rate, minRate, maxRate)
+	case l.Mode == load.Trace:
+		c.text("load: file", l.File)
+		if l.File == "" {
+			c.bad("load: file", "missing; name a file of send times")
+		}
+	}
+}
+
+func (p Plan) checkKnobs(c *checker) {
+	for _, n := range slices.Sorted(maps.Keys(p.Knobs)) {
+		if _, ok := knob.Get(n); !ok {
+			_, err := knob.Expand(n, "")
+			c.bad("knobs", "%v", err)
+		}
+	}
+	points := len(p.Loads)
+	for _, k := range knob.All() {
+		text, named := p.Knobs[k.Name]
+		switch {
+		case !named:
+		case text == knob.Auto:
+			points *= mostAuto(k.Name)
+		default:
+			points *= p.checkRange(c, k.Name, text)
+		}
+		if points > maxPoints {
+			c.bad("knobs", "more than %d combinations; narrow a range", maxPoints)
+			return
+		}
+	}
+}
+
+// checkRange checks every value of a range under the plan's rule and returns
+// how many there are.
+func (p Plan) checkRange(c *checker, n knob.Name, text string) int {
+	values, err := knob.Expand(n, text)
+	if err != nil {
+		c.bad("knobs", "%v", err)
+		return 1
+	}
+	for _, v := range values {
+		if err := alone(n, v, knob.Limits{Rule: p.Options.Rule, BatchAxis: true}); err != nil {
+			c.bad(join("knobs", string(n)), "%s", strings.TrimPrefix(err.Error(), string(n)+": "))
+			break // a range is wrong once
+		}
+	}
+	return len(values)
+}
+
+// alone checks one value of one knob, all others being harmless.
+func alone(n knob.Name, value string, l knob.Limits) error {
+	s := knob.Default(l.Rule)
+	if err := s.Set(n, value); err != nil {
+		return err
+	}
+	return s.Validate(l)
+}
+
+func (p Plan) checkEffort(c *checker) {
+	b, t := p.Budget, p.Trial
+	noLess := func(path string, d time.Duration) {
+		if d < 0 {
+			c.bad(path, "%v is below 0; 0s is no limit", d)
+		}
+	}
+	noLess("budget: time", b.Time)
+	if b.LoadTests < Unset {
+		c.bad("budget: load_tests", "%d is below 0; 0 is no limit", b.LoadTests)
+	}
+	c.count("budget: trials", b.Trials)
+	c.count("trial: requests", t.Requests)
+	noLess("trial: duration", t.Duration)
+	c.count("trial: max_requests", t.MaxRequests)
+	if t.MaxRequests > 0 && t.Requests > t.MaxRequests {
+		c.bad("trial: requests", "%d is above max_requests %d", t.Requests, t.MaxRequests)
+	}
+}

@@ -1,0 +1,307 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// Runner runs a sweep: apply, measure, judge, record, ask for the next point.
+// Fill the fields and call Run once.
+type Runner struct {
+	Target   Target
+	Strategy Strategy
+	Recorder Recorder
+	SLA      trial.SLA
+	Options  knob.Options // recorded with each trial
+	Seed     uint64
+	First    int           // number of the first trial, 1 unless a profile is resumed
+	Done     []trial.Trial // trials a resumed profile brought along
+
+	Time        time.Duration // the whole sweep's budget, 0 for none
+	Trials      int           // most trials, 0 for no limit
+	Requests    int           // exactly so many per trial, 0 until certain
+	Duration    time.Duration // exactly so long per trial, 0 until certain
+	MaxRequests int           // never more per trial, 0 for no limit
+
+	Rank    func([]trial.Trial) []int // best first, as indices
+	Explain func(trials []trial.Trial, best int) trial.Why
+
+	// Gate is asked before each point: it blocks while the sweep is paused and
+	// returns an error when it is to end.
+	Gate func(context.Context) error
+	// Observe sees each step, from Run's goroutine; nil is allowed.
+	Observe func(Progress)
+	// Fresh sees samples as they come, from Run's goroutine; nil is allowed.
+	Fresh func([]load.Sample)
+}
+
+// Progress is where a sweep stands.
+type Progress struct {
+	Done    []trial.Trial // do not change
+	Left    int           // points to come, the current one included
+	Best    int           // index into Done, -1 without a trial
+	Elapsed time.Duration
+	Current *Current // nil between points
+}
+
+// Outcome is how a sweep ended.
+type Outcome struct {
+	Trials []trial.Trial
+	Best   int           // index into Trials of the pick, -1 if nothing passed
+	Choice *trial.Choice // nil if nothing passed
+	Ended  string        // "", or why before the last point: "budget of 3m0s used up"
+}
+
+// ErrAborted is a Gate's word that the sweep is to end with what it has.
+var ErrAborted = errors.New("aborted")
+
+// Bounds of one measurement without a fixed length.
+const (
+	shortest = 1500 * time.Millisecond
+	longest  = 20 * time.Second
+	reserve  = 0.15 // share of the budget kept for validating the favourite
+)
+
+// Run runs the sweep until the strategy has nothing left, the budget is used
+// up, or ctx ends. What was found until then is in the Outcome in every case.
+func (r *Runner) Run(ctx context.Context) (Outcome, error) {
+	s := &run{Runner: r, begin: time.Now(), trials: append([]trial.Trial(nil), r.Done...)}
+	ended, err := s.search(ctx)
+	if err == nil {
+		err = s.validate(ctx)
+	}
+	out := Outcome{Trials: s.trials, Best: -1, Ended: ended}
+	if errors.Is(err, ErrAborted) {
+		out.Ended, err = "aborted", nil
+	}
+	if best := s.favourite(); best >= 0 {
+		out.Best = best
+		c := s.choice(best)
+		out.Choice = &c
+		err = errors.Join(err, r.Recorder.Choice(c))
+	}
+	return out, err
+}
+
+// run is the state of one Run.
+type run struct {
+	*Runner
+	begin  time.Time
+	trials []trial.Trial
+	died   int // engine deaths in a row
+}
+
+func (s *run) search(ctx context.Context) (ended string, err error) {
+	for {
+		if err := s.gate(ctx); err != nil {
+			return "", err
+		}
+		if why := s.spent(); why != "" {
+			return why, nil
+		}
+		p, more := s.Strategy.Next(s.trials)
+		if !more {
+			return "", nil
+		}
+		if err := s.point(ctx, p, s.limit()); err != nil {
+			return "", err
+		}
+	}
+}
+
+func (s *run) gate(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if s.Gate == nil {
+		return nil
+	}
+	begin := time.Now()
+	err := s.Gate(ctx)
+	s.begin = s.begin.Add(time.Since(begin)) // a pause does not eat the budget
+	return err
+}
+
+// spent says which budget is used up, or "".
+func (s *run) spent() string {
+	switch {
+	case s.Trials > 0 && len(s.trials) >= s.Trials:
+		return fmt.Sprintf("budget of %d trials used up", s.Trials)
+	case s.Time > 0 && time.Since(s.begin) > s.Time-shortest:
+		return fmt.Sprintf("budget of %v used up", s.Time)
+	}
+	return ""
+}
+
+// limit is how long the next measurement may take: its fair share of what is
+// left of the budget, so that the last point is measured too.
+func (s *run) limit() time.Duration {
+	if s.Duration > 0 {
+		return s.Duration
+	}
+	if s.Time <= 0 {
+		return longest
+	}
+	left := s.Time - time.Since(s.begin)
+	share := time.Duration(float64(left)*(1-reserve))/time.Duration(max(1, s.Strategy.Left()+1)) - 200*time.Millisecond
+	return min(max(share, shortest), longest, max(left, shortest))
+}
+
+// point takes one point to its verdict and records it. An engine that dies
+// costs the trial, not the sweep, unless it dies three times in a row.
+func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) error {
+	t := trial.Trial{
+		N: s.First + len(s.trials) - len(s.Done), At: time.Now().UTC(), Role: p.Role, Reason: p.Reason,
+		Settings: p.Settings, Options: s.Options, Load: p.Load, Seed: s.Seed + uint64(len(s.trials)),
+	}
+	cur := &Current{N: t.N, Point: p, Stage: StageApply}
+	s.observe(cur)
+	_, err := s.Target.Apply(ctx, p.Settings)
+	if err == nil {
+		cur.Stage, cur.Limit = StageMeasure, limit
+		s.observe(cur)
+		t.Result, err = s.measure(ctx, cur, t, limit)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := s.failed(&t, err); err != nil {
+		return err
+	}
+	if err := s.Recorder.Trial(t); err != nil {
+		return err
+	}
+	s.trials = append(s.trials, t)
+	s.observe(nil)
+	return nil
+}
+
+// failed turns an apply or measurement that broke into a failed trial.
+func (s *run) failed(t *trial.Trial, err error) error {
+	if err == nil {
+		s.died = 0
+		return nil
+	}
+	t.Error = err.Error()
+	t.Verdict = Judge(s.SLA, unmeasured, 0, "not measured: "+err.Error())
+	t.Verdict.Result = trial.Fail
+	if !errors.Is(err, ErrEngineDied) {
+		return nil
+	}
+	s.died++
+	if recErr := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: err.Error()}); recErr != nil {
+		return recErr
+	}
+	if s.died == 3 {
+		return fmt.Errorf("gave up after three deaths in a row: %w", err)
+	}
+	return nil
+}
+
+// ErrEngineDied marks the error of a target whose engine ended by itself and
+// was started again.
+var ErrEngineDied = errors.New("engine died")
+
+func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit time.Duration) (trial.Result, error) {
+	seen := 0
+	watch := &watcher{sla: s.SLA, fixed: s.Requests > 0 || s.Duration > 0}
+	m := Measurement{
+		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: watch.stop,
+		Progress: func(elapsed time.Duration, samples []load.Sample) {
+			if s.Fresh != nil {
+				s.Fresh(samples[seen:])
+			}
+			seen = len(samples)
+			cur.Elapsed, cur.Answers = elapsed, len(samples)
+			cur.RPS, cur.P99MS = watch.rate, watch.p
+			s.observe(cur)
+		},
+	}
+	if s.Requests > 0 {
+		m.Max, m.Time = s.Requests, 10*time.Minute
+	}
+	return s.Target.Measure(ctx, m)
+}
+
+// validate measures the favourite once more on a fresh seed, because the best
+// of many noisy trials was also lucky. One that fails makes way for the next.
+func (s *run) validate(ctx context.Context) error {
+	const candidates = 3
+	for range candidates {
+		best := s.favourite()
+		if best < 0 || s.trials[best].Role == trial.RoleValidation || s.spent() != "" {
+			return nil
+		}
+		if err := s.gate(ctx); err != nil {
+			return err
+		}
+		t := s.trials[best]
+		p := plan.Point{
+			Settings: t.Settings, Load: t.Load, Role: trial.RoleValidation,
+			Reason: fmt.Sprintf("trial %d again on a fresh seed", t.N),
+		}
+		if err := s.point(ctx, p, s.limit()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// favourite is the index of the best passing trial whose settings did not fail
+// elsewhere under the same load, -1 if there is none. Of a validated setting it
+// is the validation.
+func (s *run) favourite() int {
+	failed := map[string]bool{}
+	latest := map[string]int{}
+	key := func(t trial.Trial) string { return fmt.Sprint(t.Settings, t.Load) }
+	for i, t := range s.trials {
+		if t.Verdict.Result == trial.Fail {
+			failed[key(t)] = true
+		}
+		if t.Role == trial.RoleValidation && t.Verdict.Result == trial.Pass {
+			latest[key(t)] = i
+		}
+	}
+	for _, i := range s.Rank(s.trials) {
+		t := s.trials[i]
+		if t.Verdict.Result != trial.Pass || failed[key(t)] {
+			continue
+		}
+		if v, ok := latest[key(t)]; ok {
+			return v
+		}
+		return i
+	}
+	return -1
+}
+
+func (s *run) choice(best int) trial.Choice {
+	t := s.trials[best]
+	return trial.Choice{
+		At: time.Now().UTC(), N: t.N, By: "strategy", Settings: t.Settings, Why: s.Explain(s.trials, best),
+	}
+}
+
+func (s *run) observe(cur *Current) {
+	if s.Observe == nil {
+		return
+	}
+	best := -1
+	if len(s.trials) > 0 {
+		best = s.Rank(s.trials)[0]
+	}
+	p := Progress{Done: s.trials[:len(s.trials):len(s.trials)], Left: s.Strategy.Left(), Best: best, Elapsed: time.Since(s.begin)}
+	if cur != nil {
+		c := *cur
+		p.Current = &c
+		p.Left++
+	}
+	s.Observe(p)
+}

@@ -1,0 +1,248 @@
+package sweep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/latency"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+const ms = time.Millisecond
+
+// device is a target in virtual time: s(b) = 4 ms + 1 ms b on one worker, a
+// closed load, latency = the whole round. It may die at given trials.
+type device struct {
+	applied  []knob.Settings
+	measured int
+	die      map[int]bool // by number of the measurement, from 1
+	refuse   func(knob.Settings) error
+	errors   float64 // share of requests that fail
+}
+
+func (d *device) Info(context.Context) (sweep.Info, error) {
+	return sweep.Info{Current: knob.Default(knob.TorchServe), Limits: knob.Limits{Cores: 2, BatchAxis: true}}, nil
+}
+
+func (d *device) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error) {
+	if d.refuse != nil {
+		if err := d.refuse(s); err != nil {
+			return sweep.Applied{}, err
+		}
+	}
+	d.applied = append(d.applied, s)
+	return sweep.Applied{Settings: s}, nil
+}
+
+func (d *device) Close(context.Context) error { return nil }
+
+func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+	d.measured++
+	if d.die[d.measured] {
+		return trial.Result{}, fmt.Errorf("%w: segmentation fault", sweep.ErrEngineDied)
+	}
+	s := d.applied[len(d.applied)-1]
+	batch := min(s.BatchSize, m.Load.Concurrency)
+	service := 4*ms + time.Duration(batch)*ms
+	if batch < s.BatchSize {
+		service += s.BatchDelay
+	}
+	rounds := (m.Load.Concurrency + batch - 1) / batch
+	rng := rand.New(rand.NewPCG(m.Seed, 0))
+	var samples []load.Sample
+	why := ""
+	elapsed := time.Duration(0)
+	for next := 250 * ms; elapsed < m.Time; elapsed += service {
+		for range batch {
+			x := load.Sample{
+				Planned: elapsed, Model: service, Batch: int32(batch), Status: 200,
+				Latency: time.Duration(float64(service) * float64(rounds) * (1 + 0.05*rng.Float64())),
+			}
+			if rng.Float64() < d.errors {
+				x.Outcome, x.Status = load.Failed, 500
+			}
+			samples = append(samples, x)
+		}
+		if elapsed < next {
+			continue
+		}
+		next += 250 * ms
+		stop, reason := m.Stop(elapsed, samples)
+		if m.Progress != nil {
+			m.Progress(elapsed, samples)
+		}
+		if stop {
+			why = reason
+			break
+		}
+	}
+	r := load.Result{Seconds: elapsed.Seconds(), Samples: samples, Lag: latency.New()}
+	return sweep.Summarize(r, m.SLA, why), ctx.Err()
+}
+
+// notebook is a Recorder in memory.
+type notebook struct {
+	trials []trial.Trial
+	events []trial.Event
+	choice []trial.Choice
+	full   bool
+}
+
+func (n *notebook) Trial(t trial.Trial) error {
+	if n.full {
+		return errors.New("no space left on device")
+	}
+	n.trials = append(n.trials, t)
+	return nil
+}
+func (n *notebook) Event(e trial.Event) error   { n.events = append(n.events, e); return nil }
+func (n *notebook) Choice(c trial.Choice) error { n.choice = append(n.choice, c); return nil }
+
+// runner searches batch sizes 1-16 at 8 clients under limit.
+func runner(d *device, n *notebook, limit time.Duration) *sweep.Runner {
+	p := plan.Default()
+	p.SLA.Limit = limit
+	p.Loads = []load.Spec{{Mode: load.Closed, Concurrency: 8}}
+	p.Knobs = map[knob.Name]string{knob.BatchSize: "1,2,4,8", knob.BatchDelay: "1"}
+	info, _ := d.Info(context.Background())
+	points, _ := p.Points(info.Limits, info.Current, nil)
+	return &sweep.Runner{
+		Target: d, Strategy: search.NewGrid(points), Recorder: n, SLA: p.SLA, Seed: 1, First: 1,
+		Rank:    search.Rank,
+		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explain(t, best, nil) },
+	}
+}
+
+// TestFindsTheBest: the whole round of 8 clients takes 8/b (4+b) ms: 40, 24, 16,
+// 12. Under 20 ms batch 4 and 8 pass, and 8 does more.
+func TestFindsTheBest(t *testing.T) {
+	n := &notebook{}
+	out, err := runner(&device{}, n, 20*ms).Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Choice == nil || out.Choice.Settings.BatchSize != 8 || len(n.choice) != 1 {
+		t.Fatalf("choice = %+v", out.Choice)
+	}
+	want := []trial.Answer{trial.Fail, trial.Fail, trial.Pass, trial.Pass, trial.Pass}
+	if len(n.trials) != len(want) {
+		t.Fatalf("%d trials, want %d", len(n.trials), len(want))
+	}
+	for i, tr := range n.trials {
+		if tr.Verdict.Result != want[i] || tr.N != i+1 {
+			t.Errorf("trial %d (batch %d): %v %v, want %v", tr.N, tr.Settings.BatchSize, tr.Verdict.Result, tr.Verdict.Why, want[i])
+		}
+	}
+	last := n.trials[4]
+	if last.Role != trial.RoleValidation || last.Seed == n.trials[3].Seed || out.Choice.N != 5 {
+		t.Errorf("validation = role %s seed %d, choice %d", last.Role, last.Seed, out.Choice.N)
+	}
+	if b, _ := last.Batches.Mean.Get(); b != 8 || last.Breakdown.Execution.Or(0) != 12 {
+		t.Errorf("batches %v, execution %v; want 8 and 12", last.Batches, last.Breakdown.Execution)
+	}
+}
+
+func TestNothingPasses(t *testing.T) {
+	out, err := runner(&device{}, &notebook{}, 5*ms).Run(t.Context())
+	if err != nil || out.Choice != nil || out.Best != -1 || len(out.Trials) != 4 {
+		t.Errorf("Run = %+v, %v; want four trials and no choice", out, err)
+	}
+}
+
+// TestEngineDies: a death costs the trial, three in a row the sweep.
+func TestEngineDies(t *testing.T) {
+	n := &notebook{}
+	out, err := runner(&device{die: map[int]bool{2: true}}, n, 20*ms).Run(t.Context())
+	if err != nil || out.Choice == nil || out.Choice.Settings.BatchSize != 8 {
+		t.Errorf("one death: %+v, %v", out.Choice, err)
+	}
+	if len(n.events) != 1 || !strings.Contains(n.events[0].Detail, "segmentation fault") || !strings.Contains(n.trials[1].Error, "died") {
+		t.Errorf("events %+v, trial 2 error %q", n.events, n.trials[1].Error)
+	}
+	out, err = runner(&device{die: map[int]bool{1: true, 2: true, 3: true}}, &notebook{}, 20*ms).Run(t.Context())
+	if !errors.Is(err, sweep.ErrEngineDied) || len(out.Trials) != 2 {
+		t.Errorf("three deaths: %d trials, %v", len(out.Trials), err)
+	}
+}
+
+func TestRefusedSettingsCostOneTrial(t *testing.T) {
+	d := &device{refuse: func(s knob.Settings) error {
+		if s.BatchSize == 2 {
+			return errors.New("needs 40000 MB, 24000 are free")
+		}
+		return nil
+	}}
+	n := &notebook{}
+	out, err := runner(d, n, 20*ms).Run(t.Context())
+	if err != nil || out.Choice == nil || n.trials[1].Verdict.Result != trial.Fail || !strings.Contains(n.trials[1].Error, "40000 MB") {
+		t.Errorf("Run = %+v, %v; trial 2 = %+v", out.Choice, err, n.trials[1].Verdict)
+	}
+}
+
+// TestErrorsFail: too many errors fail a trial whatever its P99.
+func TestErrorsFail(t *testing.T) {
+	n := &notebook{}
+	out, err := runner(&device{errors: .02}, n, time.Second).Run(t.Context())
+	if err != nil || out.Choice != nil {
+		t.Errorf("Run = %+v, %v", out.Choice, err)
+	}
+	if v := n.trials[0].Verdict; v.Result != trial.Fail || !strings.Contains(v.Why, "failed or were refused") {
+		t.Errorf("verdict = %+v", v)
+	}
+}
+
+func TestFullDiskEndsTheSweep(t *testing.T) {
+	_, err := runner(&device{}, &notebook{full: true}, 20*ms).Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+func TestBudgetsAndGate(t *testing.T) {
+	r := runner(&device{}, &notebook{}, 20*ms)
+	r.Trials = 2
+	out, err := r.Run(t.Context())
+	if err != nil || len(out.Trials) != 2 || out.Ended != "budget of 2 trials used up" {
+		t.Errorf("two trials: %d, %q, %v", len(out.Trials), out.Ended, err)
+	}
+	r = runner(&device{}, &notebook{}, 20*ms)
+	asked := 0
+	r.Gate = func(context.Context) error {
+		if asked++; asked > 3 {
+			return sweep.ErrAborted
+		}
+		return nil
+	}
+	out, err = r.Run(t.Context())
+	if err != nil || len(out.Trials) != 3 || out.Ended != "aborted" || out.Choice == nil {
+		t.Errorf("aborted: %d trials, %q, choice %v, %v", len(out.Trials), out.Ended, out.Choice, err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	r = runner(&device{}, &notebook{}, 20*ms)
+	r.Observe = func(p sweep.Progress) {
+		if len(p.Done) == 2 {
+			cancel(errors.New("interrupt"))
+		}
+	}
+	out, err = r.Run(ctx)
+	if err == nil || err.Error() != "interrupt" || len(out.Trials) != 2 {
+		t.Errorf("cancelled: %d trials, %v", len(out.Trials), err)
+	}
+}
+
+func TestSummaryOfNothing(t *testing.T) {
+	r := sweep.Summarize(load.Result{}, plan.Default().SLA, "")
+	if r.Latency.P99.Value.OK() || r.Throughput.Value.OK() || r.Verdict.Result != trial.Undecided {
+		t.Errorf("summary of nothing = %+v", r)
+	}
+}

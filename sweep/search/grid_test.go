@@ -1,0 +1,140 @@
+package search_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+// What this package makes is what a sweep runs.
+var _ sweep.Strategy = search.Strategy(nil)
+
+func somePoints() []plan.Point {
+	var out []plan.Point
+	for workers := 1; workers <= 2; workers++ {
+		for _, batch := range []int{1, 8} {
+			s := knob.Default(knob.TorchServe)
+			s.Workers, s.BatchSize = workers, batch
+			out = append(out, plan.Point{Settings: s, Load: load.Spec{Concurrency: 10}, Role: trial.RoleLoad})
+		}
+	}
+	out[3].Reason = "doubtful"
+	return out
+}
+
+func TestGridTriesEveryPointOnceInOrder(t *testing.T) {
+	points := somePoints()
+	g := search.NewGrid(points)
+	var done []trial.Trial
+	var reasons []string
+	for left := len(points); ; left-- {
+		if g.Left() != left {
+			t.Errorf("Left() = %d, want %d", g.Left(), left)
+		}
+		p, ok := g.Next(done)
+		if !ok {
+			break
+		}
+		if want := points[len(done)]; p.Settings != want.Settings || p.Load != want.Load || p.Role != want.Role {
+			t.Errorf("point %d is %v, want %v", len(done), p, want)
+		}
+		reasons = append(reasons, p.Reason)
+		done = append(done, trial.Trial{Settings: p.Settings, Load: p.Load, Role: p.Role})
+	}
+	want := []string{"grid 1 of 4", "grid 2 of 4", "grid 3 of 4", "grid 4 of 4; doubtful"}
+	if diff := cmp.Diff(want, reasons); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+}
+
+func TestGridGoesOnAfterAPointWithoutTrial(t *testing.T) {
+	g := search.NewGrid(somePoints())
+	n := 0
+	for ; ; n++ {
+		if _, ok := g.Next(nil); !ok {
+			break
+		}
+	}
+	if n != 4 {
+		t.Errorf("%d points, want 4", n)
+	}
+}
+
+func TestGridResumes(t *testing.T) {
+	points := somePoints()
+	measured := func(i int, role trial.Role) trial.Trial {
+		return trial.Trial{Settings: points[i].Settings, Load: points[i].Load, Role: role}
+	}
+	g := search.NewGrid(points)
+	done := []trial.Trial{measured(0, trial.RoleLoad), measured(1, trial.RoleControl), measured(2, trial.RoleLoad)}
+	var got []plan.Point
+	for p, ok := g.Next(done); ok; p, ok = g.Next(done) {
+		got = append(got, p)
+	}
+	if len(got) != 2 || got[0].Settings != points[1].Settings || got[1].Settings != points[3].Settings {
+		t.Errorf("resumed with %v, want the points 1 and 3", got)
+	}
+}
+
+func TestGridKeepsItsOwnPoints(t *testing.T) {
+	points := somePoints()
+	first := points[0].Settings
+	g := search.NewGrid(points)
+	slices.Reverse(points)
+	if p, _ := g.Next(nil); p.Settings != first {
+		t.Error("the caller's slice is the grid's")
+	}
+}
+
+func TestSettle(t *testing.T) {
+	p := plan.Default()
+	got, err := search.Settle(p)
+	if err != nil || got.Strategy != "grid" || got.Budget.LoadTests != 0 {
+		t.Errorf("Settle(default) = %q, %d load tests, %v", got.Strategy, got.Budget.LoadTests, err)
+	}
+	if err := got.Validate(); err != nil {
+		t.Errorf("a settled plan is not valid: %v", err)
+	}
+	p.Budget.LoadTests = 5
+	if got, err := search.Settle(p); err != nil || got.Budget.LoadTests != 5 {
+		t.Errorf("an explicit number of load tests became %d, %v", got.Budget.LoadTests, err)
+	}
+	for _, name := range search.Available() {
+		p.Strategy = name
+		if _, err := search.Settle(p); err != nil {
+			t.Errorf("Settle(%s): %v", name, err)
+		}
+		if _, err := search.New(name, nil); err != nil {
+			t.Errorf("New(%s): %v", name, err)
+		}
+	}
+}
+
+func TestSettleRefuses(t *testing.T) {
+	for _, c := range []struct {
+		strategy string
+		question plan.Question
+		want     string
+	}{
+		{"auto", plan.Throughput, `strategy: "auto" is not available; write grid`},
+		{"climb", plan.Throughput, `strategy: "climb" is not available; write grid`},
+		{"grid", plan.Capacity, `question: strategy grid cannot answer "capacity"; write question: throughput`},
+	} {
+		p := plan.Default()
+		p.Strategy, p.Question = c.strategy, c.question
+		if _, err := search.Settle(p); err == nil || err.Error() != c.want {
+			t.Errorf("Settle(%s, %v) = %v, want %s", c.strategy, c.question, err, c.want)
+		}
+	}
+	if _, err := search.New("climb", nil); err == nil {
+		t.Error("New(climb) exists")
+	}
+}

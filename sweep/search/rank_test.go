@@ -1,0 +1,251 @@
+package search_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+// about is an estimate with an interval of the given half width.
+func about(v, half float64) trial.Estimate {
+	return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
+}
+
+// made returns trial n that passed at a limit of 100 ms; change makes it another.
+func made(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
+	t := trial.Trial{N: n, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe)}
+	t.Throughput = about(rps, 5)
+	t.Verdict = trial.Verdict{
+		Result: trial.Pass, Percentile: 99, LimitMS: 100,
+		ValueMS: trial.Of(p99), LowMS: trial.Of(p99 - 2), HighMS: trial.Of(p99 + 2),
+	}
+	for _, c := range change {
+		c(&t)
+	}
+	return t
+}
+
+func failed(t *trial.Trial)    { t.Verdict.Result = trial.Fail }
+func undecided(t *trial.Trial) { t.Verdict.Result = trial.Undecided }
+
+func set(s func(*knob.Settings)) func(*trial.Trial) {
+	return func(t *trial.Trial) { s(&t.Settings) }
+}
+
+func numbers(trials []trial.Trial, order []int) []int {
+	var out []int
+	for _, i := range order {
+		out = append(out, trials[i].N)
+	}
+	return out
+}
+
+func TestRank(t *testing.T) {
+	workers := func(n int) func(*trial.Trial) { return set(func(s *knob.Settings) { s.Workers = n }) }
+	batch := func(n int) func(*trial.Trial) { return set(func(s *knob.Settings) { s.BatchSize = n }) }
+	half := set(func(s *knob.Settings) { s.Precision = knob.HalfPrecision })
+	delay := func(d time.Duration) func(*trial.Trial) {
+		return set(func(s *knob.Settings) { s.BatchDelay = d })
+	}
+	wide := func(t *trial.Trial) { t.Throughput = about(t.Throughput.Value.Or(0), 500) }
+	open := func(t *trial.Trial) { t.Verdict.HighMS = trial.Num{} }
+	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, .25 }
+	blank := func(t *trial.Trial) { t.Result = trial.Result{} }
+	control := func(t *trial.Trial) { t.Role = trial.RoleControl }
+	for _, c := range []struct {
+		name   string
+		trials []trial.Trial
+		want   []int
+	}{
+		{"none", nil, nil},
+		{"throughput", []trial.Trial{made(1, 100, 50), made(2, 300, 90), made(3, 200, 10)}, []int{2, 3, 1}},
+		{"pass before throughput", []trial.Trial{made(1, 900, 120, failed), made(2, 10, 50)}, []int{2, 1}},
+		{"within noise, lower P99", []trial.Trial{made(1, 104, 60), made(2, 100, 40)}, []int{2, 1}},
+		{"within both noises, fewer workers", []trial.Trial{made(1, 104, 40, workers(4)), made(2, 100, 41, workers(2))}, []int{2, 1}},
+		{"then smaller batch", []trial.Trial{made(1, 104, 40, batch(16)), made(2, 100, 41, batch(8))}, []int{2, 1}},
+		{"then FP32", []trial.Trial{made(1, 104, 40, half), made(2, 100, 41)}, []int{2, 1}},
+		{"then shorter delay", []trial.Trial{made(1, 104, 40, delay(time.Second)), made(2, 100, 41)}, []int{2, 1}},
+		{"then throughput, then the earlier", []trial.Trial{made(3, 100, 41), made(2, 100, 41), made(1, 104, 41)}, []int{1, 2, 3}},
+		{
+			"a chain of likes does not reach past the leader's interval",
+			[]trial.Trial{made(1, 100, 10), made(2, 108, 20), made(3, 116, 30)},
+			[]int{2, 3, 1},
+		},
+		{
+			"a wide interval does not overtake a certain one",
+			[]trial.Trial{made(1, 200, 90), made(2, 150, 80), made(3, 100, 10, wide)},
+			[]int{1, 3, 2},
+		},
+		{"an open P99 can be any", []trial.Trial{made(1, 100, 20, open, workers(4)), made(2, 101, 90)}, []int{2, 1}},
+		{
+			"the others by nearness",
+			[]trial.Trial{made(1, 900, 200, failed), made(2, 100, 99, undecided), made(3, 500, 110, failed), made(4, 500, 105, undecided)},
+			[]int{2, 4, 3, 1},
+		},
+		{"errors are as far as their share", []trial.Trial{made(1, 1, 1, errors), made(2, 1, 120, failed), made(3, 1, 130, failed)}, []int{2, 1, 3}},
+		{"nothing measured is last", []trial.Trial{made(1, 0, 0, blank), made(2, 1, 900, failed)}, []int{2, 1}},
+		{"control trials take no part", []trial.Trial{made(1, 900, 1, control), made(2, 1, 1)}, []int{2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, numbers(c.trials, search.Rank(c.trials))); diff != "" {
+				t.Errorf("Rank (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRankByObjectiveAndConstraints(t *testing.T) {
+	few := made(1, 100, 50)
+	many := made(2, 900, 50, set(func(s *knob.Settings) { s.Workers = 8 }))
+	few.Counts.OK, few.Use.GPU.EnergyJ = 1000, trial.Of(10)
+	many.Counts.OK, many.Use.GPU.EnergyJ = 9000, trial.Of(900)
+	few.Use.RSSMB, many.Use.RSSMB = trial.Of(500), trial.Of(4000)
+	unknown := made(3, 950, 50, set(func(s *knob.Settings) { s.Workers = 9 }))
+	trials := []trial.Trial{few, many, unknown}
+	for _, c := range []struct {
+		name  string
+		rules search.Rules
+		want  []int
+	}{
+		{"throughput", search.Rules{}, []int{3, 2, 1}},
+		{"fewest workers", search.Rules{Objective: plan.FewestWorkers}, []int{1, 2, 3}},
+		{"energy, unmeasured last", search.Rules{Objective: plan.RequestsPerJoule}, []int{1, 2, 3}},
+		{"memory, unmeasured kept", search.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{3, 1, 2}},
+	} {
+		if diff := cmp.Diff(c.want, numbers(trials, c.rules.Rank(trials))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+	p := plan.Default()
+	p.Objective, p.Constraints.MemoryMB = plan.FewestWorkers, 7
+	if got, want := search.RulesOf(p), (search.Rules{Objective: plan.FewestWorkers, Constraints: plan.Constraints{MemoryMB: 7}}); got != want {
+		t.Errorf("RulesOf = %+v, want %+v", got, want)
+	}
+}
+
+func TestBest(t *testing.T) {
+	if i, meets := search.Best(nil); i != -1 || meets {
+		t.Errorf("Best(nil) = %d, %v", i, meets)
+	}
+	trials := []trial.Trial{made(1, 900, 150, failed), made(2, 900, 120, failed)}
+	if i, meets := search.Best(trials); i != 1 || meets {
+		t.Errorf("Best of failures = %d, %v, want the nearest, 1, false", i, meets)
+	}
+	trials = append(trials, made(3, 5, 99))
+	if i, meets := search.Best(trials); i != 2 || !meets {
+		t.Errorf("Best = %d, %v, want 2, true", i, meets)
+	}
+}
+
+func TestWithinNoise(t *testing.T) {
+	none := trial.Trial{}
+	for _, c := range []struct {
+		a, b trial.Trial
+		want bool
+	}{
+		{made(1, 100, 1), made(2, 109, 1), true},
+		{made(1, 100, 1), made(2, 111, 1), false},
+		{made(1, 100, 1), none, false},
+	} {
+		if got := search.WithinNoise(c.a, c.b); got != c.want || search.WithinNoise(c.b, c.a) != got {
+			t.Errorf("WithinNoise(%v, %v) = %v, want %v both ways", c.a.Throughput, c.b.Throughput, got, c.want)
+		}
+	}
+}
+
+// drawTrials returns random trials with unique numbers and many near ties.
+func drawTrials(r *rand.Rand) []trial.Trial {
+	num := func(v float64) trial.Num {
+		if r.IntN(12) == 0 {
+			return trial.Num{}
+		}
+		return trial.Of(v)
+	}
+	out := make([]trial.Trial, 1+r.IntN(12))
+	for i := range out {
+		t := made(i+1, float64(100+10*r.IntN(4)), float64(80+5*r.IntN(8)))
+		half := float64(r.IntN(20))
+		v := t.Throughput.Value.Or(0)
+		t.Throughput = trial.Estimate{Value: num(v), Low: num(v - half), High: num(v + half)}
+		t.Verdict.Result = trial.Answer(r.IntN(3))
+		t.Verdict.ValueMS, t.Verdict.HighMS = num(t.Verdict.ValueMS.Or(0)), num(t.Verdict.HighMS.Or(0))
+		t.Verdict.ErrorRate = float64(r.IntN(2)) / 4
+		t.Settings.Workers, t.Settings.BatchSize = 1+r.IntN(2), 1+r.IntN(2)
+		t.Use.RSSMB = num(float64(r.IntN(20)))
+		t.Role = []trial.Role{trial.RoleLoad, trial.RoleLoad, trial.RoleValidation, trial.RoleControl}[r.IntN(4)]
+		out[i] = t
+	}
+	return out
+}
+
+// TestRankLaws checks that the order is one of the set of trials: no permutation
+// changes it, every ranked trial is in it once, and all that meet come first.
+func TestRankLaws(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	for range 2000 {
+		trials := drawTrials(r)
+		rules := search.Rules{Objective: plan.Objective(r.IntN(3)), Constraints: plan.Constraints{MemoryMB: r.IntN(15)}}
+		order := rules.Rank(trials)
+		want := numbers(trials, order)
+		seen, others := map[int]bool{}, false
+		for _, i := range order {
+			if seen[i] || trials[i].Role == trial.RoleControl {
+				t.Fatalf("%d does not belong into %v", i, order)
+			}
+			seen[i] = true
+			meets := rules.Meets(trials[i])
+			if meets && others {
+				t.Fatalf("a trial that meets the promise after one that does not: %v", want)
+			}
+			others = others || !meets
+		}
+		r.Shuffle(len(trials), func(i, j int) { trials[i], trials[j] = trials[j], trials[i] })
+		if diff := cmp.Diff(want, numbers(trials, rules.Rank(trials))); diff != "" {
+			t.Fatalf("the order depends on the order of the trials (-before +after):\n%s", diff)
+		}
+	}
+}
+
+// TestRankNeverPrefersWhatTheDataExclude checks that a trial that meets the
+// promise is never behind one whose whole interval lies below its own, unless a
+// leader above both is like the lesser one.
+func TestRankNeverPrefersWhatTheDataExclude(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	for range 2000 {
+		trials := drawTrials(r)
+		best, meets := search.Best(trials)
+		if !meets {
+			continue
+		}
+		top := -1
+		for i, tr := range trials {
+			v, ok := tr.Throughput.Value.Get()
+			if ok && tr.Verdict.Result == trial.Pass && tr.Role != trial.RoleControl &&
+				(top < 0 || v > trials[top].Throughput.Value.Or(0)) {
+				top = i
+			}
+		}
+		if top >= 0 && trials[best].Throughput.Value.Or(0) < trials[top].Throughput.Value.Or(0) && !search.WithinNoise(trials[best], trials[top]) {
+			t.Fatalf("best %+v is surely below %+v", trials[best].Throughput, trials[top].Throughput)
+		}
+	}
+}
+
+func BenchmarkRank(b *testing.B) {
+	r := rand.New(rand.NewPCG(6, 6))
+	var trials []trial.Trial
+	for len(trials) < 200 {
+		trials = append(trials, drawTrials(r)...)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		search.Rank(trials)
+	}
+}

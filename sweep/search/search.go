@@ -1,0 +1,93 @@
+// Package search decides what a sweep tries next, which trial is best, and why.
+//
+// [Settle] completes a plan with what its strategy wants and refuses what no
+// strategy here can do; [New] makes the strategy over the plan's points.
+// [Rank] and [Best] order trials, [Explain] says in words what the best one
+// owes its place to. A plan with an objective or constraints of its own ranks
+// by [RulesOf] it.
+//
+// A Strategy belongs to one goroutine. Everything else is a pure function of
+// its arguments and safe for concurrent use.
+package search
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// Strategy decides the next point from the trials so far.
+type Strategy interface {
+	// Next returns the next point, or false when nothing is left to try.
+	Next(done []trial.Trial) (plan.Point, bool)
+	// Left estimates how many points are still to come.
+	Left() int
+}
+
+// kind is one strategy there is.
+type kind struct {
+	name      string
+	questions []plan.Question // what it can answer
+	loadTests int             // budget where the plan leaves it; 0 does not limit
+	open      func([]plan.Point) Strategy
+}
+
+// kinds is the one table of strategies, the default first.
+func kinds() []kind {
+	return []kind{
+		{"grid", []plan.Question{plan.Throughput}, 0, func(p []plan.Point) Strategy { return NewGrid(p) }},
+	}
+}
+
+// Available names the strategies there are, the default first.
+func Available() []string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Settle fills in what p leaves to the strategy, and the strategy itself. It is
+// an error that says what to write if p asks for one that does not exist, or
+// asks it a question that it cannot answer.
+func Settle(p plan.Plan) (plan.Plan, error) {
+	k, err := find(p.Strategy)
+	if err != nil {
+		return p, err
+	}
+	if !slices.Contains(k.questions, p.Question) {
+		return p, fmt.Errorf("question: strategy %s cannot answer %q; write question: %s", k.name, p.Question, k.questions[0])
+	}
+	p.Strategy = k.name
+	if p.Budget.LoadTests == plan.Unset {
+		p.Budget.LoadTests = k.loadTests
+	}
+	return p, nil
+}
+
+// New returns the strategy of that name ("" is the default) over points, which
+// stay the caller's.
+func New(name string, points []plan.Point) (Strategy, error) {
+	k, err := find(name)
+	if err != nil {
+		return nil, err
+	}
+	return k.open(points), nil
+}
+
+func find(name string) (kind, error) {
+	all := kinds()
+	if name == "" {
+		return all[0], nil
+	}
+	for _, k := range all {
+		if k.name == name {
+			return k, nil
+		}
+	}
+	return kind{}, fmt.Errorf("strategy: %q is not available; write %s", name, strings.Join(Available(), " or "))
+}

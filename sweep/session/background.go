@@ -1,0 +1,127 @@
+package session
+
+import (
+	"context"
+	"errors"
+)
+
+// background is a sweep that runs beside the screen.
+type background struct {
+	sweeper *Sweeper
+	handed  bool // paused, and the engine is with the person
+}
+
+// StartSweep starts the plan's sweep. It takes the engine; the person's settings
+// and load come back when it ends.
+func (s *Session) StartSweep() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sweeping != nil && !s.sweeping.sweeper.State().State.Ended() {
+		return errors.New("a sweep is under way")
+	}
+	if err := s.serving(); err != nil {
+		return err
+	}
+	p := s.cfg.Plan
+	p.SLA = s.state.SLA
+	ctx, cancel := context.WithCancel(s.ctx)
+	b := &background{}
+	b.sweeper = &Sweeper{Plan: p, Target: s.target, Record: s.cfg.Record, Fresh: s.fresh, Watch: s.watch}
+	s.sweeping = b
+	s.state.Phase = Sweeping
+	s.say(Note, "sweep started")
+	s.stopLoad()
+	s.spawn(func() {
+		defer cancel()
+		st, err := b.sweeper.Run(ctx)
+		s.sweepEnded(st, err)
+	})
+	return nil
+}
+
+// sweepEnded gives the engine back to the person, with the settings of before.
+func (s *Session) sweepEnded(st Sweep, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil:
+		s.say(Trouble, "sweep %v: %v", st.State, err)
+	case st.Choice != nil:
+		s.say(Note, "sweep %v: trial %d is best: %v", st.State, st.Choice.N, st.Choice.Settings)
+	default:
+		s.say(Warning, "sweep %v: no setting is known to meet the promise", st.State)
+	}
+	if s.ctx.Err() == nil && !s.sweeping.handed {
+		s.handBack()
+	}
+}
+
+// watch hands the engine back when the sweep has come to rest in a pause.
+func (s *Session) watch(st Sweep) {
+	if st.State != Paused {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sweeping.handed && s.ctx.Err() == nil {
+		s.sweeping.handed = true
+		s.say(Note, "sweep paused after %d trials: the knobs are yours", len(st.Trials))
+		s.handBack()
+	}
+}
+
+// handBack puts the person's settings in force and lets their load flow. The
+// lock is held, and released while the settings are applied.
+func (s *Session) handBack() {
+	back, t, ctx := s.state.Settings, s.target, s.ctx
+	s.mu.Unlock()
+	done, err := t.Apply(ctx, back)
+	s.mu.Lock()
+	if err != nil {
+		s.down(err)
+		return
+	}
+	s.state.Phase, s.state.Settings = Serving, done.Settings
+	s.ring.changed()
+	s.startLoad()
+}
+
+// PauseSweep holds the sweep after the trial at hand and hands the engine back,
+// or takes it again and lets the sweep go on.
+func (s *Session) PauseSweep(pause bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.runningSweep()
+	if err != nil {
+		return err
+	}
+	if !pause && b.handed {
+		if err := s.serving(); err != nil {
+			return err
+		}
+		s.state.Phase, b.handed = Sweeping, false
+		s.stopLoad()
+	}
+	b.sweeper.Pause(pause)
+	return nil
+}
+
+// AbortSweep ends the sweep after the trial at hand; its profile is kept.
+func (s *Session) AbortSweep() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.runningSweep()
+	if err != nil {
+		return err
+	}
+	b.sweeper.Abort()
+	return nil
+}
+
+// runningSweep returns the sweep that has not ended. The lock is held.
+func (s *Session) runningSweep() (*background, error) {
+	if s.sweeping == nil || s.sweeping.sweeper.State().State.Ended() {
+		return nil, errors.New("no sweep is running")
+	}
+	return s.sweeping, nil
+}

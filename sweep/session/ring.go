@@ -1,0 +1,186 @@
+package session
+
+import (
+	"time"
+
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/stat"
+	"sweetspot/sweep/trial"
+)
+
+// History is how many seconds of live traffic a session keeps.
+const History = 600
+
+// windows are the spans a live percentile may be taken over, in seconds; the
+// shortest that holds enough answers is used.
+var windows = [...]int{1, 2, 5, 10, 30}
+
+// enough is the fewest answers a P99 can be taken from.
+const enough = 100
+
+const longest = 30
+
+// bucket is one second of traffic.
+type bucket struct {
+	request, model []float64 // ms: answers and timeouts, in order of completion
+	ok, errors     int
+	items          float64 // sum of formed batch sizes over answers
+	sized          int     // answers that told their batch size
+}
+
+func (b *bucket) reset() {
+	*b = bucket{request: b.request[:0], model: b.model[:0]}
+}
+
+// ring turns samples into seconds and windows. It is pure: the caller says when
+// a second ends. buckets holds the last 30 whole seconds and the one under way.
+type ring struct {
+	buckets [longest + 1]bucket
+	at      int // the bucket under way
+	filled  int // whole buckets, at most longest
+	settled int // whole buckets since the last change, -1 in the second it happened
+	seconds []Second
+	totals  trial.Counts
+}
+
+// add counts one finished request into the second under way.
+func (r *ring) add(s load.Sample) {
+	b := &r.buckets[r.at]
+	r.totals.Sent++
+	switch s.Outcome {
+	case load.OK:
+		b.ok++
+		r.totals.OK++
+	case load.Refused:
+		b.errors++
+		r.totals.Refused++
+		return
+	case load.Failed:
+		b.errors++
+		r.totals.Failed++
+		return
+	case load.Timeout:
+		b.errors++
+		r.totals.Timeout++
+	}
+	b.request = append(b.request, ms(s.Latency))
+	if s.Model > 0 {
+		b.model = append(b.model, ms(s.Model))
+	}
+	if s.Batch > 0 {
+		b.items += float64(s.Batch)
+		b.sized++
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// second ends the second under way at the time at.
+func (r *ring) second(at time.Time, use trial.Use) {
+	r.at = (r.at + 1) % len(r.buckets)
+	r.buckets[r.at].reset()
+	r.filled = min(r.filled+1, longest)
+	r.settled = min(r.settled+1, longest)
+	n, held := r.window(longest)
+	last := r.back(1)
+	sec := Second{At: at, OK: last.ok, Errors: last.errors, CPU: use.CPUPercent, GPU: use.GPU.PercentMean}
+	if held {
+		sec.Window = time.Duration(n) * time.Second
+		sec.P50, sec.P99, sec.ModelP99 = r.percentiles(n)
+	}
+	if len(r.seconds) == History {
+		r.seconds = append(r.seconds[:0], r.seconds[1:]...)
+	}
+	r.seconds = append(r.seconds, sec)
+}
+
+// changed starts a new regime: verdicts do not reach behind it. The second under
+// way holds traffic of both, so it counts for neither.
+func (r *ring) changed() { r.settled = -1 }
+
+// back returns the whole bucket n seconds ago, 1 being the latest.
+func (r *ring) back(n int) *bucket {
+	return &r.buckets[(r.at-n+len(r.buckets))%len(r.buckets)]
+}
+
+// window returns the shortest span in whole seconds that holds enough answers,
+// or the longest one and false.
+func (r *ring) window(limit int) (seconds int, held bool) {
+	for _, w := range windows {
+		seconds = min(w, r.filled, limit)
+		if r.answers(seconds) >= enough {
+			return seconds, true
+		}
+	}
+	return seconds, false
+}
+
+func (r *ring) answers(seconds int) (n int) {
+	for i := 1; i <= seconds; i++ {
+		n += len(r.back(i).request)
+	}
+	return n
+}
+
+// requests gathers the request latencies of the last seconds in time order.
+func (r *ring) requests(seconds int) []float64 {
+	var out []float64
+	for i := seconds; i >= 1; i-- {
+		out = append(out, r.back(i).request...)
+	}
+	return out
+}
+
+func (r *ring) models(seconds int) []float64 {
+	var out []float64
+	for i := seconds; i >= 1; i-- {
+		out = append(out, r.back(i).model...)
+	}
+	return out
+}
+
+func (r *ring) percentiles(seconds int) (p50, p99, model trial.Num) {
+	q := stat.Quantiles(r.requests(seconds), .5, .99)
+	m := stat.Quantile(r.models(seconds), .99)
+	return trial.Of(q[0].Value), trial.Of(q[1].Value), trial.Of(m.Value)
+}
+
+// live is the state of the traffic now, held against sla.
+func (r *ring) live(sla trial.SLA, use trial.Use) Live {
+	n, held := r.window(longest)
+	out := Live{
+		Seconds: append([]Second(nil), r.seconds...), Window: time.Duration(n) * time.Second,
+		Answers: r.answers(n), Totals: r.totals, Use: use, Settling: r.settled < max(n, 1),
+	}
+	if held {
+		out.P50, out.P99, out.ModelP99 = r.percentiles(n)
+	}
+	if n > 0 {
+		ok, items, sized := 0, 0.0, 0
+		for i := 1; i <= n; i++ {
+			b := r.back(i)
+			ok, items, sized = ok+b.ok, items+b.items, sized+b.sized
+		}
+		out.RPS = trial.Of(float64(ok) / float64(n))
+		out.Batch = trial.Of(items / float64(sized))
+	}
+	out.Verdict = r.verdict(sla)
+	return out
+}
+
+// verdict looks at everything since the last change, at most 30 s, because a
+// longer look has the narrower interval.
+func (r *ring) verdict(sla trial.SLA) trial.Verdict {
+	n := max(0, min(r.settled, r.filled))
+	values := r.requests(n)
+	if sla.Latency == trial.Model {
+		values = r.models(n)
+	}
+	sent, errs := 0, 0
+	for i := 1; i <= n; i++ {
+		b := r.back(i)
+		sent, errs = sent+b.ok+b.errors, errs+b.errors
+	}
+	return sweep.Judge(sla, stat.Quantile(values, sla.Percentile/100), float64(errs)/float64(max(sent, 1)), "live")
+}

@@ -1,0 +1,415 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/latency"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+const ms = time.Millisecond
+
+// device is a target in virtual time whose requests take 40 ms at batch 1 and
+// less at larger ones. Live traffic comes in every 100 ms.
+type device struct {
+	mu      sync.Mutex
+	now     knob.Settings
+	lives   int   // live loads running
+	broken  error // what the next live load breaks off with
+	refused error // what Apply answers
+	slow    time.Duration
+	closed  bool
+}
+
+func newDevice() *device { return &device{now: knob.Default(knob.TorchServe)} }
+
+func (d *device) service() time.Duration {
+	return map[int]time.Duration{1: 40 * ms, 2: 24 * ms, 4: 16 * ms, 8: 12 * ms}[d.now.BatchSize]
+}
+
+func (d *device) Info(context.Context) (sweep.Info, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return sweep.Info{
+		Current: d.now, Limits: knob.Limits{Cores: 2, BatchAxis: true},
+		Fixed: map[knob.Name]string{knob.FP16: "not yet"},
+	}, nil
+}
+
+func (d *device) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error) {
+	time.Sleep(d.slow)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.refused != nil {
+		return sweep.Applied{}, d.refused
+	}
+	d.now = s
+	return sweep.Applied{Settings: s, Took: d.slow}, nil
+}
+
+func (d *device) Live(ctx context.Context, _ load.Spec, fresh func([]load.Sample)) error {
+	d.mu.Lock()
+	d.lives++
+	err := d.broken
+	d.broken = nil
+	d.mu.Unlock()
+	defer func() { d.mu.Lock(); d.lives--; d.mu.Unlock() }()
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(100 * ms)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			fresh(d.some(50))
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// some returns n answers at the settings in force.
+func (d *device) some(n int) []load.Sample {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make([]load.Sample, n)
+	for i := range out {
+		out[i] = load.Sample{Latency: d.service(), Model: d.service() / 2, Batch: int32(d.now.BatchSize), Status: 200}
+	}
+	return out
+}
+
+func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+	var samples []load.Sample
+	why := ""
+	for elapsed := 250 * ms; elapsed <= m.Time; elapsed += 250 * ms {
+		select {
+		case <-time.After(250 * ms):
+		case <-ctx.Done():
+			return trial.Result{}, ctx.Err()
+		}
+		for i, s := range d.some(125) {
+			s.Planned = elapsed - 250*ms + time.Duration(i)*2*ms
+			samples = append(samples, s)
+		}
+		stop, reason := m.Stop(elapsed, samples)
+		m.Progress(elapsed, samples)
+		if stop {
+			why = reason
+			break
+		}
+	}
+	r := load.Result{Seconds: float64(len(samples)) / 500, Samples: samples, Lag: latency.New()}
+	return sweep.Summarize(r, m.SLA, why), nil
+}
+
+func (d *device) Use() trial.Use { return trial.Use{CPUPercent: trial.Of(150)} }
+
+func (d *device) Close(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	return nil
+}
+
+// notebook is a Recording in memory.
+type notebook struct {
+	mu     sync.Mutex
+	trials []trial.Trial
+	choice *trial.Choice
+	ended  session.SweepState
+	exit   int
+}
+
+func (n *notebook) Trial(t trial.Trial) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.trials = append(n.trials, t)
+	return nil
+}
+func (n *notebook) Event(trial.Event) error     { return nil }
+func (n *notebook) Choice(c trial.Choice) error { n.choice = &c; return nil }
+func (n *notebook) ID() string                  { return "note" }
+func (n *notebook) Path() string                { return "note.jsonl" }
+func (n *notebook) End(s session.SweepState, exit int) error {
+	n.ended, n.exit = s, exit
+	return nil
+}
+
+func testPlan(t *testing.T) plan.Plan {
+	t.Helper()
+	p := plan.Default()
+	p.SLA.Limit = 20 * ms
+	p.Knobs = map[knob.Name]string{knob.BatchSize: "1,2,4,8", knob.BatchDelay: "1"}
+	p, err := search.Settle(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// bench runs a session in a bubble and ends it when do returns.
+func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		n := &notebook{}
+		s := session.New(session.Config{
+			Plan:   testPlan(t),
+			Open:   func(context.Context) (session.Target, error) { time.Sleep(2 * time.Second); return d, nil },
+			Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil },
+			Export: func(r session.ExportRequest) (string, error) {
+				if r.Trial == nil {
+					return "live.properties", nil
+				}
+				return "trial.properties", nil
+			},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := s.Run(ctx); err != nil {
+				t.Errorf("Run = %v", err)
+			}
+		})
+		do(s, n)
+		cancel()
+		wg.Wait()
+		if !d.closed || d.lives != 0 {
+			t.Errorf("left behind: closed %v, %d live loads", d.closed, d.lives)
+		}
+	})
+}
+
+func TestLiveApplyUndo(t *testing.T) {
+	d := newDevice()
+	d.slow = 500 * ms
+	bench(t, d, func(s *session.Session, _ *notebook) {
+		if got := s.Snapshot(); got.Phase != session.Starting || s.Apply(got.Settings) == nil {
+			t.Errorf("before the engine is up: phase %v, Apply accepted", got.Phase)
+		}
+		time.Sleep(5 * time.Second)
+		snap := s.Snapshot()
+		if snap.Phase != session.Serving || snap.Live.P99.Or(0) != 40 || snap.Live.Verdict.Result != trial.Fail {
+			t.Fatalf("serving: phase %v, P99 %v, verdict %+v", snap.Phase, snap.Live.P99, snap.Live.Verdict)
+		}
+		to := snap.Settings
+		to.BatchSize = 8
+		if err := s.Apply(to); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Apply(to); err == nil || !strings.Contains(err.Error(), "being applied") {
+			t.Errorf("second Apply = %v", err)
+		}
+		time.Sleep(time.Second)
+		if !s.Snapshot().Live.Settling {
+			t.Error("not settling right after a change")
+		}
+		time.Sleep(4 * time.Second)
+		snap = s.Snapshot()
+		if snap.Settings != to || snap.Live.Verdict.Result != trial.Pass || snap.Live.Settling || snap.Live.Batch.Or(0) != 8 {
+			t.Errorf("after the change: %+v %+v", snap.Settings, snap.Live.Verdict)
+		}
+		if len(snap.Changes) != 1 || snap.Changes[0].Took != 500*ms || snap.Live.Totals.Failed+snap.Live.Totals.Refused != 0 {
+			t.Errorf("changes %+v, totals %+v", snap.Changes, snap.Live.Totals)
+		}
+		if err := s.Undo(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if snap = s.Snapshot(); snap.Settings.BatchSize != 1 || len(snap.Changes) != 2 || !snap.Changes[1].Undo {
+			t.Errorf("after undo: %v, %+v", snap.Settings, snap.Changes)
+		}
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	d := newDevice()
+	bench(t, d, func(s *session.Session, _ *notebook) {
+		if err := s.Undo(); err == nil {
+			t.Error("Undo of nothing was accepted")
+		}
+		time.Sleep(3 * time.Second)
+		now := s.Snapshot().Settings
+		fp16, zero := now, now
+		fp16.Precision = knob.HalfPrecision
+		zero.BatchSize = 0
+		for _, tc := range []struct {
+			err  error
+			want string
+		}{
+			{s.Apply(now), "in force already"},
+			{s.Apply(fp16), "precision: not yet"},
+			{s.Apply(zero), "batch_size: 0 is outside"},
+			{s.SetLoad(load.Spec{}), "concurrency 0"},
+			{s.SetLoad(load.Spec{Mode: load.Open}), "rate 0"},
+			{s.PauseSweep(true), "no sweep"},
+			{s.AbortSweep(), "no sweep"},
+			{s.Restart(), "is up"},
+		} {
+			if tc.err == nil || !strings.Contains(tc.err.Error(), tc.want) {
+				t.Errorf("err = %v, want %q", tc.err, tc.want)
+			}
+		}
+		d.mu.Lock()
+		d.refused = errors.New("out of memory")
+		d.mu.Unlock()
+		to := now
+		to.BatchSize = 4
+		if err := s.Apply(to); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		snap := s.Snapshot()
+		last := snap.Messages[len(snap.Messages)-1]
+		if snap.Settings != now || last.Level != session.Trouble || !strings.Contains(last.Text, "out of memory") {
+			t.Errorf("after a failed apply: %v, %+v", snap.Settings, last)
+		}
+	})
+}
+
+func TestLoadControls(t *testing.T) {
+	bench(t, newDevice(), func(s *session.Session, _ *notebook) {
+		time.Sleep(4 * time.Second)
+		if err := s.HoldLoad(true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		held := s.Snapshot().Live.Totals.Sent
+		time.Sleep(2 * time.Second)
+		if snap := s.Snapshot(); snap.Live.Totals.Sent != held || snap.LoadOn {
+			t.Errorf("held load sent %d more", snap.Live.Totals.Sent-held)
+		}
+		if err := errors.Join(s.HoldLoad(false), s.SetLoad(load.Spec{Mode: load.Open, Rate: 50})); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if snap := s.Snapshot(); snap.Live.Totals.Sent == held || snap.Load.Rate != 50 {
+			t.Errorf("load does not flow again: %+v", snap.Load)
+		}
+	})
+}
+
+// TestSweepTakesAndGivesBack: a sweep owns the engine, pausing hands it back,
+// and after its end the person's settings are in force again.
+func TestSweepTakesAndGivesBack(t *testing.T) {
+	d := newDevice()
+	bench(t, d, func(s *session.Session, n *notebook) {
+		time.Sleep(3 * time.Second)
+		mine := s.Snapshot().Settings
+		if err := s.StartSweep(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(500 * ms)
+		snap := s.Snapshot()
+		if snap.Phase != session.Sweeping || snap.Sweep.Total != 4 || s.Apply(mine) == nil || s.StartSweep() == nil {
+			t.Errorf("sweeping: %v %+v", snap.Phase, snap.Sweep)
+		}
+		if err := s.PauseSweep(true); err != nil {
+			t.Fatal(err)
+		}
+		for s.Snapshot().Sweep.State != session.Paused {
+			time.Sleep(100 * ms)
+		}
+		time.Sleep(2 * time.Second)
+		done := len(s.Snapshot().Sweep.Trials)
+		if snap = s.Snapshot(); snap.Phase != session.Serving || snap.Settings != mine || d.lives != 1 {
+			t.Errorf("paused: %v, %v, %d live loads", snap.Phase, snap.Settings, d.lives)
+		}
+		time.Sleep(20 * time.Second)
+		if got := len(s.Snapshot().Sweep.Trials); got != done {
+			t.Errorf("%d trials while paused", got-done)
+		}
+		if err := s.PauseSweep(false); err != nil {
+			t.Fatal(err)
+		}
+		for !s.Snapshot().Sweep.State.Ended() {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Second)
+		snap = s.Snapshot()
+		if snap.Sweep.State != session.Done || snap.Sweep.Choice == nil || snap.Sweep.Choice.Settings.BatchSize != 8 {
+			t.Errorf("sweep = %+v", snap.Sweep)
+		}
+		if snap.Phase != session.Serving || snap.Settings != mine || n.ended != session.Done || n.exit != 0 {
+			t.Errorf("given back: %v %v, recording ended %v exit %d", snap.Phase, snap.Settings, n.ended, n.exit)
+		}
+		if path, err := s.Export(snap.Sweep.Choice.N); err != nil || path != "trial.properties" {
+			t.Errorf("Export = %q, %v", path, err)
+		}
+		if _, err := s.Export(99); err == nil {
+			t.Error("Export of trial 99 was accepted")
+		}
+	})
+}
+
+func TestAbortAndQuitKeepTheProfile(t *testing.T) {
+	bench(t, newDevice(), func(s *session.Session, n *notebook) {
+		time.Sleep(3 * time.Second)
+		if err := errors.Join(s.StartSweep(), s.AbortSweep()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		if snap := s.Snapshot(); snap.Sweep.State != session.Aborted || snap.Phase != session.Serving || n.ended != session.Aborted {
+			t.Errorf("aborted: %v, %v, recording %v", snap.Sweep.State, snap.Phase, n.ended)
+		}
+		if err := s.StartSweep(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * ms) // bench ends the session under the sweep
+	})
+}
+
+func TestEngineDiesAndComesBack(t *testing.T) {
+	d := newDevice()
+	d.broken = sweep.ErrEngineDied
+	bench(t, d, func(s *session.Session, _ *notebook) {
+		time.Sleep(5 * time.Second)
+		snap := s.Snapshot()
+		if snap.Phase != session.Serving || snap.Live.Totals.OK == 0 {
+			t.Errorf("after a death: %v, %+v", snap.Phase, snap.Live.Totals)
+		}
+	})
+}
+
+func TestEngineThatDoesNotStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fail := true
+		d := newDevice()
+		s := session.New(session.Config{Plan: testPlan(t), Open: func(context.Context) (session.Target, error) {
+			if fail {
+				return nil, errors.New("no ONNX Runtime: run make ort")
+			}
+			return d, nil
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = s.Run(ctx) })
+		time.Sleep(time.Second)
+		if snap := s.Snapshot(); snap.Phase != session.Down || !strings.Contains(snap.Problem, "make ort") || s.Apply(snap.Settings) == nil {
+			t.Errorf("down: %v %q", snap.Phase, snap.Problem)
+		}
+		fail = false
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if snap := s.Snapshot(); snap.Phase != session.Serving || snap.Problem != "" {
+			t.Errorf("restarted: %v %q", snap.Phase, snap.Problem)
+		}
+		cancel()
+		wg.Wait()
+	})
+}

@@ -1,0 +1,257 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+// Sweeper runs one plan on a target and records it: the one code path of a
+// sweep with a screen and without. Fill the fields and call Run once; State and
+// the gate's verbs may be called from any goroutine meanwhile.
+type Sweeper struct {
+	Plan   plan.Plan // settled and valid
+	Target sweep.Target
+	Record func(info sweep.Info, p plan.Plan) (Recording, error)
+	Fresh  func([]load.Sample) // sees samples as they come; nil is allowed
+	Watch  func(Sweep)         // sees every change of state, from Run's goroutine; nil is allowed
+
+	gate gate
+	mu   sync.Mutex // guards state
+	st   Sweep
+}
+
+// State returns where the sweep stands. The slices are not to be changed.
+func (w *Sweeper) State() Sweep {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	st := w.st
+	if !st.State.Ended() {
+		st.State = w.gate.state()
+	}
+	return st
+}
+
+// Pause stops the sweep after the trial at hand, or lets it go on.
+func (w *Sweeper) Pause(pause bool) { w.gate.pause(pause) }
+
+// Abort ends the sweep after the trial at hand, with what it has.
+func (w *Sweeper) Abort() { w.gate.abort() }
+
+// Run measures the plan's points and records them. The returned state is Done,
+// Aborted or Failed; with the context cancelled it is Aborted and the error is
+// the cause. The profile is closed in every case.
+func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
+	w.gate.open()
+	w.set(func(s *Sweep) { s.Plan, s.Best = w.Plan, -1 })
+	info, err := w.Target.Info(ctx)
+	if err != nil {
+		return w.end(nil, err)
+	}
+	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
+	w.set(func(s *Sweep) { s.Total, s.Skipped = len(points), skipped })
+	if len(points) == 0 {
+		return w.end(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
+	}
+	strategy, err := search.New(w.Plan.Strategy, points)
+	if err != nil {
+		return w.end(nil, err)
+	}
+	rec, err := w.Record(info, w.Plan)
+	if err != nil {
+		return w.end(nil, err)
+	}
+	w.set(func(s *Sweep) { s.ID, s.Path = rec.ID(), rec.Path() })
+	out, err := w.runner(rec, strategy, skipped).Run(ctx)
+	w.set(func(s *Sweep) {
+		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
+		if out.Best >= 0 {
+			s.Best = out.Best
+		}
+		s.Problem = out.Ended
+	})
+	return w.end(rec, err)
+}
+
+func firstReason(skipped []trial.Skip) string {
+	if len(skipped) == 0 {
+		return "it has no points"
+	}
+	return skipped[0].Reason
+}
+
+func (w *Sweeper) runner(rec Recording, strategy search.Strategy, skipped []trial.Skip) *sweep.Runner {
+	p, rules := w.Plan, search.RulesOf(w.Plan)
+	return &sweep.Runner{
+		Target: w.Target, Strategy: strategy, Recorder: rec,
+		SLA: p.SLA, Options: p.Options, Seed: p.Seed, First: 1,
+		Time: p.Budget.Time, Trials: p.Budget.Trials,
+		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
+		Rank:    rules.Rank,
+		Explain: func(t []trial.Trial, best int) trial.Why { return rules.Explain(t, best, skipped) },
+		Gate:    func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
+		Observe: w.observe,
+		Fresh:   w.Fresh,
+	}
+}
+
+func (w *Sweeper) observe(p sweep.Progress) {
+	w.set(func(s *Sweep) {
+		s.Trials, s.Best, s.Elapsed, s.Current = p.Done, p.Best, p.Elapsed, p.Current
+		s.ETA = eta(p, w.Plan.Budget.Time)
+	})
+}
+
+// eta is what is left by the pace so far, never beyond the budget.
+func eta(p sweep.Progress, budget time.Duration) time.Duration {
+	left := time.Duration(0)
+	if n := len(p.Done); n > 0 {
+		left = p.Elapsed / time.Duration(n) * time.Duration(p.Left)
+	} else if budget > 0 {
+		left = budget
+	}
+	if budget > 0 {
+		left = min(left, max(0, budget-p.Elapsed))
+	}
+	return left
+}
+
+func (w *Sweeper) set(f func(*Sweep)) {
+	w.mu.Lock()
+	f(&w.st)
+	w.mu.Unlock()
+	w.changed()
+}
+
+func (w *Sweeper) changed() {
+	if w.Watch != nil {
+		w.Watch(w.State())
+	}
+}
+
+// end decides the final state and closes the profile.
+func (w *Sweeper) end(rec Recording, err error) (Sweep, error) {
+	st := w.State()
+	final := Done
+	switch {
+	case errors.Is(err, context.Canceled) || st.Problem == sweep.ErrAborted.Error():
+		final = Aborted
+	case err != nil:
+		final = Failed
+		st.Problem = err.Error()
+	}
+	if rec != nil {
+		err = errors.Join(err, rec.End(final, exitOf(st, final)))
+	}
+	w.set(func(s *Sweep) { s.State, s.Problem = final, st.Problem })
+	return w.State(), err
+}
+
+// exitOf is the exit code that tells the same as the sweep: 0 a setting meets
+// the promise, 2 none does, 3 undecided, 1 it broke.
+func exitOf(s Sweep, final SweepState) int {
+	switch {
+	case final == Failed:
+		return 1
+	case s.Choice != nil:
+		return 0
+	}
+	return Exit(s)
+}
+
+// Exit is the exit code of an ended sweep that did not fail.
+func Exit(s Sweep) int {
+	if s.Choice != nil {
+		return 0
+	}
+	if len(s.Trials) == 0 {
+		return 3
+	}
+	for _, t := range s.Trials {
+		if t.Verdict.Result == trial.Undecided {
+			return 3
+		}
+	}
+	if s.State == Aborted || len(s.Trials) < s.Total {
+		return 3
+	}
+	return 2
+}
+
+// gate holds a sweep between two points.
+type gate struct {
+	mu      sync.Mutex
+	closed  bool          // pause was asked for
+	held    bool          // the sweep waits
+	ended   bool          // abort was asked for
+	changed chan struct{} // closed and replaced at each change
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.changed == nil {
+		g.changed = make(chan struct{})
+	}
+}
+
+func (g *gate) set(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f()
+	if g.changed != nil {
+		close(g.changed)
+	}
+	g.changed = make(chan struct{})
+}
+
+func (g *gate) pause(p bool) { g.set(func() { g.closed = p }) }
+func (g *gate) abort()       { g.set(func() { g.ended = true }) }
+
+func (g *gate) state() SweepState {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.ended:
+		return Aborting
+	case g.closed && g.held:
+		return Paused
+	case g.closed:
+		return Pausing
+	}
+	return Running
+}
+
+// wait blocks while the gate is closed. told is called when it starts and ends
+// to wait.
+func (g *gate) wait(ctx context.Context, told func()) error {
+	for {
+		g.mu.Lock()
+		ended, closed, changed := g.ended, g.closed, g.changed
+		was := g.held
+		g.held = closed && !ended
+		g.mu.Unlock()
+		if was != (closed && !ended) {
+			told()
+		}
+		switch {
+		case ended:
+			return sweep.ErrAborted
+		case !closed:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

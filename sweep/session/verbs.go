@@ -1,0 +1,199 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+// serving refuses, with the reason, unless the person owns the engine. The lock
+// is held.
+func (s *Session) serving() error {
+	switch s.state.Phase {
+	case Starting:
+		return errors.New("the engine is still starting")
+	case Sweeping:
+		return errors.New("a sweep owns the engine: pause it first")
+	case Down:
+		return errors.New("the engine is down: restart it first")
+	case Serving:
+	}
+	if s.state.Applying != nil {
+		return fmt.Errorf("%v is being applied", s.state.Applying.To)
+	}
+	return nil
+}
+
+// Apply starts putting to in force while the live load flows.
+func (s *Session) Apply(to knob.Settings) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apply(to, false)
+}
+
+// Undo starts putting the settings before the last change in force. Undoing an
+// undo brings the change back.
+func (s *Session) Undo() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.state.Changes) == 0 {
+		return errors.New("nothing to undo")
+	}
+	return s.apply(s.state.Changes[len(s.state.Changes)-1].From, true)
+}
+
+func (s *Session) apply(to knob.Settings, undo bool) error {
+	if err := s.serving(); err != nil {
+		return err
+	}
+	if to == s.state.Settings {
+		return errors.New("these settings are in force already")
+	}
+	if err := to.Validate(s.state.Info.Limits); err != nil {
+		return err
+	}
+	for n, why := range s.state.Info.Fixed {
+		if to.Get(n) != s.state.Settings.Get(n) {
+			return fmt.Errorf("%s: %s", n, why)
+		}
+	}
+	s.state.Applying = &Applying{To: to, Since: s.now()}
+	s.spawn(func() { s.applyNow(to, undo) })
+	return nil
+}
+
+func (s *Session) applyNow(to knob.Settings, undo bool) {
+	s.mu.Lock()
+	t, ctx, from := s.target, s.ctx, s.state.Settings
+	s.mu.Unlock()
+	done, err := t.Apply(ctx, to)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Applying = nil
+	if err != nil {
+		if ctx.Err() == nil {
+			s.say(Trouble, "not applied: %v", err)
+		}
+		return
+	}
+	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: undo}
+	s.state.Settings = done.Settings
+	s.state.Changes = append(s.state.Changes, c)
+	s.ring.changed()
+	s.say(Note, "applied A%d: %s (%v)", c.N, difference(from, to), done.Took.Round(1e6))
+	if s.state.Load.Matched {
+		s.reload()
+	}
+}
+
+// difference says what changed: "batch size 1 to 8, workers 1 to 2".
+func difference(from, to knob.Settings) string {
+	text := ""
+	for _, k := range knob.All() {
+		if a, b := from.Get(k.Name), to.Get(k.Name); a != b {
+			if text != "" {
+				text += ", "
+			}
+			text += fmt.Sprintf("%s %s to %s", k.Label, a, b)
+		}
+	}
+	return text
+}
+
+// SetLoad changes the live load.
+func (s *Session) SetLoad(l load.Spec) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case l.Mode == load.Closed && !l.Matched && (l.Concurrency < 1 || l.Concurrency > 10000):
+		return fmt.Errorf("concurrency %d is outside 1-10000", l.Concurrency)
+	case l.Mode == load.Open && (l.Rate <= 0 || l.Rate > 1e6):
+		return fmt.Errorf("rate %g/s is outside 0-1000000", l.Rate)
+	case s.state.Phase == Sweeping:
+		return s.serving()
+	}
+	s.state.Load = l
+	s.ring.changed()
+	s.say(Note, "load: %v", l)
+	s.reload()
+	return nil
+}
+
+// reload starts the live load anew. The lock is held.
+func (s *Session) reload() {
+	s.stopLoad()
+	s.startLoad()
+}
+
+// HoldLoad stops the live load, or lets it flow again.
+func (s *Session) HoldLoad(hold bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Phase == Sweeping {
+		return s.serving()
+	}
+	s.state.LoadOn = !hold
+	s.ring.changed()
+	s.reload()
+	return nil
+}
+
+// Restart starts the engine again after it went down.
+func (s *Session) Restart() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Phase != Down {
+		return errors.New("the engine is up")
+	}
+	s.state.Phase = Starting
+	old := s.target
+	s.target = nil
+	ctx := s.ctx
+	s.spawn(func() {
+		if old != nil {
+			_ = old.Close(ctx) // it is down: what can be freed is freed
+		}
+		s.open()
+	})
+	return nil
+}
+
+// Export writes the settings of trial n of the sweep, or with 0 those in force,
+// and returns the file. It waits for the disk.
+func (s *Session) Export(n int) (string, error) {
+	s.mu.Lock()
+	r := ExportRequest{Info: s.state.Info, Settings: s.state.Settings, SLA: s.state.SLA, Options: s.state.Info.Options}
+	var trials []trial.Trial
+	if s.sweeping != nil {
+		st := s.sweeping.sweeper.State()
+		trials, r.Profile = st.Trials, st.ID
+	}
+	phase := s.state.Phase
+	s.mu.Unlock()
+	if phase == Starting {
+		return "", errors.New("the engine is still starting: nothing to export yet")
+	}
+	for i := range trials {
+		if trials[i].N == n || n == 0 && trials[i].Settings == r.Settings {
+			r.Trial, r.Settings = &trials[i], trials[i].Settings
+		}
+	}
+	if n > 0 && r.Trial == nil {
+		return "", fmt.Errorf("there is no trial %d", n)
+	}
+	path, err := s.cfg.Export(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.say(Trouble, "export: %v", err)
+		return "", err
+	}
+	s.say(Note, "exported %v to %s", r.Settings, path)
+	return path, nil
+}
+
+var _ sweep.Recorder = Recording(nil)

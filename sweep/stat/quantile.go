@@ -1,0 +1,81 @@
+package stat
+
+import (
+	"math"
+	"slices"
+)
+
+// z95 is the two-sided 95% point of the normal distribution.
+const z95 = 1.959964
+
+// Quantile returns the quantile q, 0 < q < 1, of the samples with its 95%
+// interval. Samples are in time order, which the interval needs; Value is NaN
+// for fewer than 1/(1-q) of them.
+func Quantile(samples []float64, q float64) Interval {
+	return Quantiles(samples, q)[0]
+}
+
+// Quantiles returns one interval for each of qs and sorts only once.
+func Quantiles(samples []float64, qs ...float64) []Interval {
+	sorted := slices.Clone(samples)
+	slices.Sort(sorted)
+	out := make([]Interval, len(qs))
+	for i, q := range qs {
+		out[i] = quantile(samples, sorted, q)
+	}
+	return out
+}
+
+// quantile takes the samples in both orders.
+func quantile(samples, sorted []float64, q float64) Interval {
+	n := len(sorted)
+	if n == 0 || !(q > 0 && q < 1) || float64(n)*(1-q) < 1-1e-9 {
+		return unknown()
+	}
+	x := sorted[min(max(rank(q, n), 1), n)-1]
+	low, high := binomialRanks(n, q)
+	if n >= batches {
+		half := t95 * math.Sqrt(crowding(samples, sorted, q)*q*(1-q)/float64(n))
+		low, high = min(low, rank(q-half, n)), max(high, rank(q+half, n))
+	}
+	return Interval{Value: x, Low: at(sorted, low), High: at(sorted, high)}
+}
+
+// Settled tells whether the samples know their quantile q to within the given
+// share of it on average of both sides, such as .1 for 10%. Asking often does
+// no harm: it looks only when the number of samples has doubled, since a run
+// that ends at the first narrow interval of many ends on a lucky one.
+func Settled(samples []float64, q, within float64) bool {
+	n := int(5 / (1 - q)) // 500 for a P99: no interval closes earlier
+	if n < batches || len(samples) < n {
+		return false
+	}
+	for 2*n <= len(samples) {
+		n *= 2
+	}
+	return Quantile(samples[:n], q).Within(within)
+}
+
+// at is the value of a 1-based rank, NaN off either end.
+func at(sorted []float64, rank int) float64 {
+	if rank < 1 || rank > len(sorted) {
+		return math.NaN()
+	}
+	return sorted[rank-1]
+}
+
+// binomialRanks returns the ranks that enclose the quantile q of n independent
+// values with 95%: at most 2.5% lie outside on each side. They may be 0 or n+1.
+func binomialRanks(n int, q float64) (low, high int) {
+	mean, sd := float64(n)*q, math.Sqrt(float64(n)*q*(1-q))
+	if sd > 10 { // the normal ranks are then off by at most one
+		return int(math.Floor(mean - z95*sd)), int(math.Ceil(mean+z95*sd)) + 1
+	}
+	const tail = .025
+	at := int(mean)
+	for low = at; low > 0 && binomialCDF(low-1, n, q) > tail; low-- {
+	}
+	for high = at + 1; high <= n && 1-binomialCDF(high-1, n, q) > tail; high++ {
+	}
+	return low, high
+}

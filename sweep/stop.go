@@ -1,0 +1,116 @@
+package sweep
+
+import (
+	"time"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/stat"
+	"sweetspot/sweep/trial"
+)
+
+// Warm-up: what was planned in the first part of a run is not judged. The part
+// is a tenth of the run so far, within these bounds.
+const (
+	warmShare    = 0.1
+	warmShortest = 250 * time.Millisecond
+	warmLongest  = 2 * time.Second
+)
+
+func warmup(elapsed time.Duration) time.Duration {
+	return min(max(time.Duration(float64(elapsed)*warmShare), warmShortest), warmLongest)
+}
+
+// rateWithin is how well the throughput has to be known before a trial ends.
+const rateWithin = 0.03
+
+// block is the length of the blocks throughput is estimated from.
+const block = 250 * time.Millisecond
+
+// watcher decides when a measurement has seen enough: its verdict is certain
+// and its throughput known within 3%, or nothing that could still come would
+// make it pass.
+type watcher struct {
+	sla   trial.SLA
+	fixed bool // the length is given: only watch
+
+	rate, p trial.Num // the last block's figures, for progress
+}
+
+// stop is a Stop.
+func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, string) {
+	kept := after(samples, warmup(elapsed))
+	values := latencies(kept, w.sla.Latency)
+	rate := stat.Rate(rates(kept, warmup(elapsed), elapsed), block)
+	w.rate = trial.Of(rate.Value)
+	w.p = trial.Of(stat.Quantile(values, w.sla.Percentile/100).Value)
+	if w.fixed {
+		return false, ""
+	}
+	if errs := broken(kept); len(kept) >= 50 && float64(errs) > w.sla.MaxErrorRate*float64(len(kept)) {
+		return true, "too many errors"
+	}
+	d := stat.Decide(values, stat.Promise{Q: w.sla.Percentile / 100, Limit: ms(w.sla.Limit)})
+	switch {
+	case d.Answer == stat.Undecided:
+		return false, ""
+	case d.Answer == stat.Fail:
+		return true, d.Why // its throughput is of no use: nobody may run it
+	}
+	known := rate.High-rate.Low <= 2*rateWithin*rate.Value
+	return known, d.Why
+}
+
+// after returns the samples planned at or after t.
+func after(samples []load.Sample, t time.Duration) []load.Sample {
+	out := make([]load.Sample, 0, len(samples))
+	for _, s := range samples {
+		if s.Planned >= t {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// latencies returns, in ms and in order, what percentiles are taken over:
+// answers, and timeouts at their limit.
+func latencies(samples []load.Sample, which trial.Which) []float64 {
+	out := make([]float64, 0, len(samples))
+	for _, s := range samples {
+		switch {
+		case s.Outcome == load.Refused || s.Outcome == load.Failed:
+		case which == trial.Request:
+			out = append(out, ms(s.Latency))
+		case s.Model > 0:
+			out = append(out, ms(s.Model))
+		}
+	}
+	return out
+}
+
+// rates counts the answers of each whole block between from and to, by the time
+// they came.
+func rates(samples []load.Sample, from, to time.Duration) []int {
+	if to-from < block {
+		return nil
+	}
+	out := make([]int, (to-from)/block)
+	for _, s := range samples {
+		i := (s.Planned + s.Latency - from) / block
+		if s.Outcome == load.OK && i >= 0 && int(i) < len(out) {
+			out[i]++
+		}
+	}
+	return out
+}
+
+// broken counts the requests that were refused or failed.
+func broken(samples []load.Sample) (n int) {
+	for _, s := range samples {
+		if s.Outcome == load.Refused || s.Outcome == load.Failed {
+			n++
+		}
+	}
+	return n
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,181 @@
+package sweep
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"sweetspot/engine/latency"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/stat"
+	"sweetspot/sweep/trial"
+)
+
+// unmeasured is the percentile of nothing.
+var unmeasured = stat.Interval{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+
+// Summarize turns a run into a trial's result and judges it. why, if not empty,
+// is what ended the run. Utilization is the target's to add.
+func Summarize(r load.Result, sla trial.SLA, why string) trial.Result {
+	total := time.Duration(r.Seconds * float64(time.Second))
+	warm := warmup(total)
+	kept := after(r.Samples, warm)
+	out := trial.Result{
+		Seconds: total.Seconds() - warm.Seconds(), WarmupSeconds: warm.Seconds(),
+		Counts: counts(kept), Status: statuses(kept), Warnings: []string{},
+		Breakdown: breakdown(kept), Batches: batches(kept),
+		Lag: lag(r.Lag),
+	}
+	if r.Planned > 0 {
+		out.Counts.Planned = &r.Planned
+	}
+	out.Counts.Late = r.Late
+	blocks := rates(kept, warm, total)
+	out.Blocks.Kept = len(blocks)
+	out.Throughput = estimate(stat.Rate(blocks, block))
+	request := latencies(kept, trial.Request)
+	out.Latency, out.Hist = figures(request)
+	model := latencies(kept, trial.Model)
+	m := stat.Quantiles(model, .5, .99)
+	out.Model = trial.ModelLatencies{P50: trial.Of(m[0].Value), P99: trial.Of(m[1].Value)}
+	out.Warnings = append(out.Warnings, warnings(r, warm)...)
+	out.Verdict = verdict(out, kept, sla, why)
+	return out
+}
+
+// verdict judges by the sequential rule, which stays honest although it was
+// asked after every block; the interval is the percentile's.
+func verdict(out trial.Result, kept []load.Sample, sla trial.SLA, why string) trial.Verdict {
+	values := latencies(kept, sla.Latency)
+	q := sla.Percentile / 100
+	v := Judge(sla, stat.Quantile(values, q), out.Counts.Errors(), why)
+	if out.Counts.Errors() > sla.MaxErrorRate {
+		return v
+	}
+	d := stat.Decide(values, stat.Promise{Q: q, Limit: ms(sla.Limit)})
+	v.Result = []trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}[d.Answer]
+	if v.Why == "" || d.Answer == stat.Undecided {
+		v.Why = d.Why
+	}
+	return v
+}
+
+func counts(samples []load.Sample) trial.Counts {
+	c := trial.Counts{Sent: len(samples)}
+	for _, s := range samples {
+		switch s.Outcome {
+		case load.OK:
+			c.OK++
+		case load.Refused:
+			c.Refused++
+		case load.Failed:
+			c.Failed++
+		case load.Timeout:
+			c.Timeout++
+		}
+	}
+	return c
+}
+
+// statuses counts HTTP statuses; a request without one is under "none".
+func statuses(samples []load.Sample) map[string]int {
+	out := map[string]int{}
+	for _, s := range samples {
+		key := "none"
+		if s.Status > 0 {
+			key = strconv.Itoa(int(s.Status))
+		}
+		out[key]++
+	}
+	return out
+}
+
+// figures are the percentiles of latencies in ms, and their histogram.
+func figures(values []float64) (trial.Latencies, trial.Hist) {
+	q := stat.Quantiles(values, .5, .9, .95, .99, .999)
+	l := trial.Latencies{P50: estimate(q[0]), P90: estimate(q[1]), P95: estimate(q[2]), P99: estimate(q[3]), P999: estimate(q[4])}
+	h := latency.New()
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+		h.Record(time.Duration(v * float64(time.Millisecond)))
+	}
+	if len(values) > 0 {
+		l.Mean, l.Max = trial.Of(sum/float64(len(values))), trial.Of(slices.Max(values))
+	}
+	text, err := h.Encode()
+	if err != nil {
+		panic("sweep: " + err.Error()) // a histogram of our own always encodes
+	}
+	return l, trial.Hist{Unit: "us", HDR: text}
+}
+
+func breakdown(samples []load.Sample) trial.Breakdown {
+	var n float64
+	var decode, queue, formation, execution, encode time.Duration
+	for _, s := range samples {
+		if s.Outcome != load.OK || s.Model == 0 {
+			continue
+		}
+		n++
+		decode, queue, formation = decode+s.Decode, queue+s.Queue, formation+s.Formation
+		execution, encode = execution+s.Model, encode+s.Encode
+	}
+	mean := func(d time.Duration) trial.Num { return trial.Of(ms(d) / n) } // n 0 is NaN: not measured
+	return trial.Breakdown{
+		Decode: mean(decode), Queue: mean(queue), Formation: mean(formation),
+		Execution: mean(execution), Encode: mean(encode),
+	}
+}
+
+// batches are the formed batches the answers rode in: b answers of a batch of b
+// make one batch.
+func batches(samples []load.Sample) trial.Batches {
+	answers := map[int]int{}
+	for _, s := range samples {
+		if s.Batch > 0 {
+			answers[int(s.Batch)]++
+		}
+	}
+	out := trial.Batches{Sizes: map[int]int{}}
+	items, n := 0, 0.0
+	for size, count := range answers {
+		items += count
+		n += float64(count) / float64(size)
+		if whole := int(math.Round(float64(count) / float64(size))); whole > 0 {
+			out.Sizes[size] = whole
+		}
+	}
+	out.Mean = trial.Of(float64(items) / n)
+	return out
+}
+
+func lag(h *latency.Hist) trial.Lag {
+	if h == nil || h.Count() == 0 {
+		return trial.Lag{}
+	}
+	return trial.Lag{P50: trial.Of(ms(h.Quantile(.5))), P99: trial.Of(ms(h.Quantile(.99)))}
+}
+
+// warnings are the doubts that travel with the numbers.
+func warnings(r load.Result, warm time.Duration) []string {
+	var out []string
+	if r.Warning != "" {
+		out = append(out, r.Warning)
+	}
+	n := 0
+	for _, s := range r.Samples {
+		if s.Planned < warm && (s.Outcome == load.Refused || s.Outcome == load.Failed) {
+			n++
+		}
+	}
+	if n > 0 {
+		out = append(out, fmt.Sprintf("%d requests failed or were refused during the warm-up", n))
+	}
+	if r.Err != "" {
+		out = append(out, r.Err)
+	}
+	return out
+}

@@ -1,0 +1,323 @@
+// Package local is the target that sweeps drive most: an engine of our own as a
+// child process on this machine, loaded over loopback.
+//
+// [Start] spawns it. A child that dies is started again with the last good
+// settings, and the call that noticed returns an error that wraps
+// sweep.ErrEngineDied and tells the child's last words. Live may run beside
+// Apply, Info and Use; otherwise one goroutine uses a Target at a time.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"sweetspot/engine/api/control"
+	"sweetspot/engine/handler"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/monitor"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+// Config is how the child is started and loaded.
+type Config struct {
+	// Command is the program and its arguments without the settings, which
+	// follow as the flags of package knob.
+	Command []string
+	Env     []string
+	Log     io.Writer // the child's stderr; nil drops all but its last lines
+	Start   knob.Config
+	Bodies  []load.Body        // nil: made from the model's inputs
+	Seed    uint64             // of the bodies
+	GPU     func() monitor.GPU // opens the GPU to watch; nil is none
+	Timeout time.Duration      // a request's limit; 0 is 30 s
+}
+
+// Target is a running child.
+type Target struct {
+	cfg Config
+
+	mu     sync.Mutex // guards everything below
+	child  *child
+	client *client
+	info   sweep.Info
+	bodies []load.Body
+	good   knob.Settings // the last settings that were in force
+	closed bool
+	watch  *watch
+}
+
+// watch is the monitor of the current child.
+type watch struct {
+	*monitor.Monitor
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Start spawns the child, waits until it serves, and asks what it is.
+func Start(ctx context.Context, c Config) (*Target, error) {
+	if c.Timeout == 0 {
+		c.Timeout = 30 * time.Second
+	}
+	t := &Target{cfg: c, good: c.Start.Settings}
+	if err := t.spawn(ctx); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// spawn starts a child with the last good settings. The lock is held, or the
+// target is not shared yet.
+func (t *Target) spawn(ctx context.Context) error {
+	argv := append(slices.Clone(t.cfg.Command), flags(t.good, t.cfg.Start.Options)...)
+	c, err := spawn(ctx, argv, t.cfg.Env, t.cfg.Log)
+	if err != nil {
+		return err
+	}
+	cl := newClient(c.hello.Management, c.token)
+	info, err := cl.info(ctx)
+	if err != nil {
+		c.stop()
+		return err
+	}
+	t.child, t.client, t.info = c, cl, describe(info)
+	t.bodies = t.cfg.Bodies
+	if t.bodies == nil {
+		t.bodies = bodies(info.Models[0], t.cfg.Seed)
+	}
+	t.startWatch()
+	return nil
+}
+
+// flags are settings as command-line flags.
+func flags(s knob.Settings, o knob.Options) []string {
+	out := []string{"--rule=" + o.Rule.String()}
+	for _, k := range knob.All() {
+		out = append(out, "--"+k.Flag+"="+s.Get(k.Name))
+	}
+	return out
+}
+
+// describe is the engine's answer in the sweep's words.
+func describe(in control.Info) sweep.Info {
+	m := in.Models[0]
+	return sweep.Info{
+		Model: sweep.ModelInfo{
+			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
+			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
+		},
+		Limits: knob.Limits(m.Limits), Options: m.Options, Current: m.Settings,
+		Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
+	}
+}
+
+// distinct is how many different bodies are sent.
+const distinct = 16
+
+func bodies(m control.Model, seed uint64) []load.Body {
+	var out []load.Body
+	for _, b := range handler.Bodies(m.Inputs, distinct, seed) {
+		out = append(out, load.Body{Type: b.Type, Data: b.Data})
+	}
+	return out
+}
+
+func (t *Target) startWatch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	o := monitor.Options{PID: t.child.hello.PID}
+	if t.cfg.GPU != nil {
+		o.GPU = t.cfg.GPU()
+	}
+	w := &watch{
+		Monitor: monitor.New(o),
+		cancel:  cancel, done: make(chan struct{}),
+	}
+	t.watch = w
+	go func() {
+		defer close(w.done)
+		_ = w.Run(ctx) // a driver that hangs has been waited for long enough
+	}()
+}
+
+func (t *Target) stopWatch() {
+	if t.watch != nil {
+		t.watch.cancel()
+		<-t.watch.done
+		t.watch = nil
+	}
+}
+
+// Info asks the child what it is and what is in force. A dead child is started
+// again first.
+func (t *Target) Info(ctx context.Context) (sweep.Info, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.alive(ctx); err != nil && t.child.dead() {
+		return sweep.Info{}, err
+	}
+	info, err := t.client.info(ctx)
+	if err != nil {
+		return sweep.Info{}, err
+	}
+	t.info = describe(info)
+	return t.info, nil
+}
+
+// alive starts a dead child again. Its error is the old one's death, or why
+// there is no new one. The lock is held.
+func (t *Target) alive(ctx context.Context) error {
+	if t.closed {
+		return errors.New("the engine is closed")
+	}
+	if !t.child.dead() {
+		return nil
+	}
+	death := fmt.Errorf("%w: %w", sweep.ErrEngineDied, t.child.death())
+	t.stopWatch()
+	t.client.close()
+	if err := t.spawn(ctx); err != nil {
+		return errors.Join(death, fmt.Errorf("and it does not start again: %w", err))
+	}
+	return death
+}
+
+// Apply puts s in force.
+func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
+	t.mu.Lock()
+	_ = t.alive(ctx) // a death between two calls is mended without a word
+	cl, name := t.client, t.info.Model.Name
+	t.mu.Unlock()
+	done, err := cl.apply(ctx, name, s)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		return done, t.blame(ctx, err)
+	}
+	t.good, t.info.Current = done.Settings, done.Settings
+	return done, nil
+}
+
+// blame returns the child's death instead of err if that is the cause. The
+// connection breaks a moment before the process is reaped. The lock is held.
+func (t *Target) blame(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	select {
+	case <-t.child.done:
+		return t.alive(ctx)
+	case <-time.After(300 * time.Millisecond):
+		return err
+	}
+}
+
+// config is a run against the current child. The lock is held.
+func (t *Target) config(l load.Spec) load.Config {
+	return load.Config{
+		Addr: t.child.hello.Inference, Path: "/predictions/" + t.info.Model.Name,
+		Header: [][2]string{{"Authorization", "Bearer " + t.child.token}, {"Accept", "application/octet-stream, application/json"}},
+		Bodies: t.bodies, Spec: l, Timeout: t.cfg.Timeout,
+	}
+}
+
+// Measure runs the load until m.Stop says so, and summarizes it.
+func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+	t.mu.Lock()
+	_ = t.alive(ctx)
+	c, child := t.config(m.Load), t.child
+	window := t.watch.Begin()
+	t.mu.Unlock()
+	why := ""
+	c.Seed, c.Max, c.Limit = m.Seed, m.Max, m.Time
+	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
+		stop, reason := m.Stop(elapsed, samples)
+		if m.Progress != nil {
+			m.Progress(elapsed, samples)
+		}
+		if stop {
+			why = reason
+		}
+		return stop || child.dead()
+	}
+	own := monitor.NewSampler(os.Getpid())
+	own.Sample()
+	r, err := load.Run(ctx, c)
+	use := useOf(window.End(), own.Sample())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil || child.dead() {
+		return trial.Result{}, t.blame(ctx, errors.Join(err, ctx.Err()))
+	}
+	out := sweep.Summarize(r, m.SLA, why)
+	out.Use = use
+	return out, nil
+}
+
+// Live load is sent in stretches, so that its samples do not pile up: as long as
+// stretch, or shorter where that would be more requests than stretchRequests.
+const (
+	stretch         = 5 * time.Minute
+	stretchRequests = 200_000
+)
+
+// Live sends l until ctx ends and hands fresh samples on.
+func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error {
+	for n := uint64(0); ; n++ {
+		t.mu.Lock()
+		if err := t.alive(ctx); err != nil {
+			t.mu.Unlock()
+			return err
+		}
+		c, child := t.config(l), t.child
+		t.mu.Unlock()
+		seen := 0
+		c.Seed, c.Limit, c.Block = t.cfg.Seed+n, stretch, 100*time.Millisecond
+		if l.Mode == load.Open {
+			c.Limit = min(stretch, time.Duration(stretchRequests/l.Rate*float64(time.Second)))
+		}
+		c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
+			fresh(samples[seen:])
+			seen = len(samples)
+			return child.dead() || seen > stretchRequests
+		}
+		_, err := load.Run(ctx, c)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := t.ended(ctx, child, err); err != nil {
+			return err
+		}
+	}
+}
+
+// ended is why a stretch of live load that nobody stopped has ended; nil if it
+// was only over.
+func (t *Target) ended(ctx context.Context, c *child, err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.dead() && t.child == c {
+		return t.alive(ctx)
+	}
+	return err
+}
+
+// Close ends the child and frees what the target holds.
+func (t *Target) Close(context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil
+	}
+	t.closed = true
+	t.child.stop()
+	t.stopWatch()
+	t.client.close()
+	return nil
+}

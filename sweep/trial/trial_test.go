@@ -1,0 +1,108 @@
+package trial_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+func example() trial.Trial {
+	planned := 100
+	s := knob.Default(knob.TorchServe)
+	s.BatchSize = 8
+	return trial.Trial{
+		N: 31, At: time.Date(2026, 11, 22, 9, 15, 0, 0, time.UTC), Role: trial.RoleLoad, Reason: "grid point 4 of 12",
+		Settings: s, Load: load.Spec{Mode: load.Open, Rate: 50, Arrivals: load.Constant}, Seed: 31,
+		Result: trial.Result{
+			Seconds: 12.4, Counts: trial.Counts{Planned: &planned, Sent: 100, OK: 97, Refused: 2, Failed: 1},
+			Throughput: trial.Estimate{Value: trial.Of(528.25), Low: trial.Of(519), High: trial.Of(537.1)},
+			Latency:    trial.Latencies{P99: trial.Estimate{Value: trial.Of(41.2), Low: trial.Of(39.4)}},
+			Verdict:    trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.Of(41.2)},
+			Batches:    trial.Batches{Mean: trial.Of(5.9), Sizes: map[int]int{4: 210, 8: 710}},
+		},
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	want := example()
+	b, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got trial.Trial
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(trial.Num{})); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+}
+
+// TestUnmeasuredIsNull: nothing unmeasured may look like 0.
+func TestUnmeasuredIsNull(t *testing.T) {
+	b, err := json.Marshal(example())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"p99":{"value":41.2,"low":39.4,"high":null}`, `"p50":{"value":null,"low":null,"high":null}`,
+		`"percent_mean":null`, `"p99_corrected_ms":null`, `"batch_delay_ms":100`, `"mode":"open"`, `"arrivals":"constant"`,
+	} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("no %s in %s", want, b)
+		}
+	}
+}
+
+func TestNum(t *testing.T) {
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		if trial.Of(v).OK() {
+			t.Errorf("Of(%v) counts as measured", v)
+		}
+	}
+	if got := (trial.Num{}).Text(1); got != "n/a" {
+		t.Errorf("Text of nothing = %q", got)
+	}
+	b, _ := json.Marshal([]trial.Num{trial.Of(1.0 / 3), trial.Of(123456789), trial.Of(0)})
+	if string(b) != "[0.333333,123456789,0]" {
+		t.Errorf("rounded to %s", b)
+	}
+}
+
+func TestEnumsRoundTrip(t *testing.T) {
+	for _, a := range []trial.Answer{trial.Undecided, trial.Pass, trial.Fail} {
+		var back trial.Answer
+		text, _ := a.MarshalText()
+		if err := back.UnmarshalText(text); err != nil || back != a {
+			t.Errorf("%v reads back as %v, %v", a, back, err)
+		}
+	}
+	for _, w := range []trial.Which{trial.Request, trial.Model} {
+		var back trial.Which
+		text, _ := w.MarshalText()
+		if err := back.UnmarshalText(text); err != nil || back != w {
+			t.Errorf("%v reads back as %v, %v", w, back, err)
+		}
+	}
+	var w trial.Which
+	if err := w.UnmarshalText([]byte("server")); err == nil {
+		t.Error("latency \"server\" was accepted")
+	}
+}
+
+func TestErrorRate(t *testing.T) {
+	if got := example().Counts.Errors(); got != 0.03 {
+		t.Errorf("Errors() = %v, want .03", got)
+	}
+	if got := (trial.Counts{}).Errors(); got != 0 {
+		t.Errorf("Errors() of nothing = %v", got)
+	}
+}

@@ -1,0 +1,181 @@
+package chart
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/guptarohit/asciigraph"
+)
+
+// plot draws the parts of a line chart on a canvas.
+type plot struct {
+	c     *canvas
+	f     frame
+	sc    scale
+	joint []float64 // one value per column
+}
+
+// y is the canvas row of a scale row.
+func (p plot) y(row int) int { return p.sc.rows - row }
+
+// line draws axis, SLA and data. The library plots; colours are ours, by row:
+// the SLA lies exactly on its row, so whatever is above that row is beyond it.
+func (p plot) line() {
+	for i, row := range strings.Split(p.graph(), "\n") {
+		over := p.sc.sla > 0 && p.sc.rows-i > p.sc.sla
+		x := p.f.labels
+		for _, r := range row {
+			p.c.set(x, i, r, inkOf(r, x == p.f.labels, over))
+			x++
+		}
+	}
+}
+
+func inkOf(r rune, axis, over bool) ink {
+	switch {
+	case r == ' ':
+		return inkNone
+	case axis:
+		return inkAxis
+	case r == '┄':
+		return inkSLA
+	case over:
+		return inkOver
+	}
+	return inkData
+}
+
+// graph is the bare plot with its axis in column 0 and no labels.
+func (p plot) graph() string {
+	chars := []asciigraph.CharSet{{}}
+	series := [][]float64{p.clamped()}
+	if p.sc.sla > 0 {
+		limit := make([]float64, len(series[0]))
+		for i := range limit {
+			limit[i] = p.sc.at(p.sc.sla)
+		}
+		// Later series overwrite earlier ones: data goes over the dashes.
+		series = [][]float64{limit, series[0]}
+		chars = []asciigraph.CharSet{{Horizontal: "┄"}, {}}
+	}
+	return asciigraph.PlotMany(
+		series,
+		asciigraph.Height(p.sc.rows),
+		asciigraph.LowerBound(0),
+		asciigraph.UpperBound(p.sc.top),
+		asciigraph.Offset(1),
+		asciigraph.YAxisValueFormatter(func(float64) string { return "" }),
+		asciigraph.SeriesChars(chars...),
+	)
+}
+
+// clamped is the data within the axis. The library draws the way from each
+// point to the next, so the last point is repeated to get a column of its own.
+func (p plot) clamped() []float64 {
+	out := make([]float64, 0, len(p.joint)+1)
+	for _, v := range p.joint {
+		out = append(out, min(max(v, 0), p.sc.top)) // NaN stays NaN
+	}
+	return append(out, out[len(out)-1])
+}
+
+func (p plot) labels() {
+	if p.f.labels == 0 {
+		return
+	}
+	decimals := p.sc.decimals()
+	for row := range p.sc.rows + 1 {
+		text, i := " "+number(p.sc.at(row), numberWidth, decimals), inkAxis
+		if row == p.sc.sla && row > 0 {
+			// Data may hide the dashes and their text, never the label.
+			text, i = "▸"+text[1:], inkSLA
+		}
+		p.c.text(0, p.y(row), text, i)
+	}
+}
+
+// area is the plot's part of a canvas row, and its first column.
+func (p plot) area(y int) ([]cell, int) {
+	x := p.f.labels + 1
+	return p.c.row(y, x, x+p.f.cols), x
+}
+
+func (p plot) slaText(text string) {
+	y := p.y(p.sc.sla)
+	row, x := p.area(y)
+	if at, ok := free(row, '┄', len(cellsOf(text))); ok {
+		p.c.text(x+at, y, text, inkSLA)
+	}
+}
+
+// clipMarks says which columns go on beyond the top, and how far the worst does.
+func (p plot) clipMarks() {
+	for i, v := range p.joint {
+		if v > p.sc.top {
+			p.c.set(p.f.labels+1+i, 0, '▲', inkOver)
+		}
+	}
+	text := "clipped, max " + strings.TrimSpace(number(p.sc.peak, numberWidth+3, 0))
+	for row := p.sc.rows; row > p.sc.sla; row-- {
+		cells, x := p.area(p.y(row))
+		if at, ok := free(cells, ' ', len(text)); ok {
+			p.c.text(x+at, p.y(row), text, inkOver)
+			return
+		}
+	}
+}
+
+func (p plot) empty(text string) {
+	text = string(cellsOf(text))
+	row := p.sc.rows / 2
+	if row == p.sc.sla {
+		row++
+	}
+	_, x := p.area(0)
+	p.c.text(x+max((p.f.cols-len([]rune(text)))/2, 0), p.y(row), text, inkText)
+}
+
+// foot draws the time line, the marks on it and the text about both.
+func (p plot) foot(win window, marks []Mark, left, right string) {
+	y, first := p.sc.rows+1, p.f.labels+1
+	p.c.set(first-1, y, '└', inkAxis)
+	for x := range p.f.cols {
+		p.c.set(first+x, y, '─', inkAxis)
+	}
+	for _, m := range marks {
+		if x := win.column(m.At); x >= 0 {
+			p.c.set(first+x, y, '▲', inkMark)
+		}
+	}
+	for _, m := range slices.Backward(marks) { // newest first: it gets the room
+		switch x := win.column(m.At); {
+		case x < 0:
+		case p.f.foot == TimeFoot:
+			p.label(x, y+1, ' ', m.Text, inkMark)
+		default:
+			p.label(x+1, y, '─', m.Text, inkMark)
+		}
+	}
+	if p.f.foot == TimeFoot {
+		p.label(p.f.cols, y+1, ' ', right, inkAxis)
+		p.label(0, y+1, ' ', left, inkAxis)
+	}
+}
+
+// label writes text from plot column x, or further left where it would not fit,
+// if it covers blanks only and touches no other text.
+func (p plot) label(x, y int, blank rune, text string, i ink) {
+	row, first := p.area(y)
+	n := len(cellsOf(text))
+	x = min(x, p.f.cols-n)
+	if x < 0 {
+		return
+	}
+	for at := max(x-1, 0); at < min(x+n+1, len(row)); at++ {
+		own := at >= x && at < x+n
+		if r := row[at].r; r != blank && (own || r != '▲') {
+			return
+		}
+	}
+	p.c.text(first+x, y, text, i)
+}
