@@ -39,7 +39,7 @@ var rooms = map[string]string{
 	"engine/archive":             "",
 	"engine/config":              "engine/knob",
 	"engine/monitor":             "",
-	"engine/catalog":             "engine engine/knob engine/tensor engine/servicetime engine/backend/... engine/onnxgraph engine/handler engine/archive engine/config",
+	"engine/catalog":             "engine engine/knob engine/tensor engine/servicetime engine/backend/... engine/onnxgraph/... engine/handler engine/archive engine/config",
 	"engine/api/inference":       api,
 	"engine/api/wire":            "",
 	"engine/api/management":      api,
@@ -69,7 +69,7 @@ var rooms = map[string]string{
 	"tui/chart":                  "",
 	"cmd/sweetspot":              "engine/... sweep/... profiles/... tui/...",
 	"cmd/bench":                  "engine/... sweep/... profiles/... tui/... cmd/bench/judge",
-	"cmd/bench/judge":            "engine/latency sweep/stat",
+	"cmd/bench/judge":            "sweep/stat",
 	"cmd/ort":                    "engine/backend/onnx/ortlib",
 }
 

@@ -35,6 +35,7 @@ func (p *pool) close() error {
 type worker struct {
 	pool    *pool
 	session Session
+	own     bool          // the session is this worker's alone
 	work    chan struct{} // capacity 1: batch is ready; closed: end
 	batch   []*job        // owned by the worker while it works
 	items   []tensor.Item
@@ -55,7 +56,7 @@ func (w *worker) loop(s *Served) {
 }
 
 func (w *worker) closeOwn(s *Served) {
-	if w.session == w.pool.shared {
+	if !w.own {
 		return
 	}
 	if err := w.session.Close(); err != nil {
@@ -180,14 +181,14 @@ func (s *Served) newWorker(ctx context.Context, p *pool, c knob.Config) (*worker
 		}
 		session = own
 	}
-	return &worker{pool: p, session: session, work: make(chan struct{}, 1)}, nil
+	return &worker{pool: p, session: session, own: p.shared == nil, work: make(chan struct{}, 1)}, nil
 }
 
 // discard frees workers that never joined, and a pool that never served.
 func discard(p *pool, workers []*worker, whole bool) error {
 	var errs []error
 	for _, w := range workers {
-		if w.session != p.shared {
+		if w.own {
 			errs = append(errs, w.session.Close())
 		}
 	}

@@ -180,14 +180,11 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	if len(args) > 0 {
 		p.Model = args[0]
 	}
-	if p.Model == "" {
-		p.Model = demoModel
-		if !fs.Changed("sla") && f.sweep != "" && f.sweep != "auto" {
-			return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
-		}
-		if !fs.Changed("sla") {
-			p.SLA.Limit = demoSLA
-		}
+	switch file := f.sweep != "" && f.sweep != "auto"; {
+	case p.Model == "" && file:
+		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
+	case p.Model == "":
+		p.Model, p.SLA.Limit = demoModel, demoSLA
 	}
 	err := errors.Join(f.promise(fs, &p), f.load(fs, &p), f.space(fs, &p), f.effort(fs, &p))
 	if err != nil {
@@ -251,8 +248,9 @@ func (f *runFlags) load(fs *pflag.FlagSet, p *plan.Plan) error {
 	return nil
 }
 
-// space puts the given knobs into the plan: a knob with a value on the command
-// line is not searched. Ranges are allowed with --sweep.
+// space puts the given knobs into the plan: with --sweep a knob with a value on
+// the command line is not searched, and a range is. In the workbench it is only
+// where the person starts.
 func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("rule") {
 		if err := p.Options.Rule.UnmarshalText([]byte(f.rule)); err != nil {
@@ -260,8 +258,10 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 		}
 	}
 	p.Knobs = cloneMap(p.Knobs)
-	for _, n := range f.given(fs) {
-		p.Knobs[n] = *f.values[n]
+	if f.sweep != "" {
+		for _, n := range f.given(fs) {
+			p.Knobs[n] = *f.values[n]
+		}
 	}
 	if f.input != "" {
 		p.Input = f.input

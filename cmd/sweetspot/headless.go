@@ -60,7 +60,7 @@ func (a *app) sweepOne(ctx context.Context, p plan.Plan, f *runFlags) (int, erro
 	if p.Target != "" && p.Target != "local" {
 		return exitError, withHint("leave target out, or write target: local", "target %q: only local is available", p.Target)
 	}
-	t, err := a.startTarget(ctx, p)
+	t, err := a.startTarget(ctx, p, startConfig(p))
 	if err != nil {
 		return exitError, err
 	}
@@ -76,8 +76,8 @@ func (a *app) sweepOne(ctx context.Context, p plan.Plan, f *runFlags) (int, erro
 	return a.search(ctx, p, t, info, f)
 }
 
-// startTarget starts the engine child for a plan's model.
-func (a *app) startTarget(ctx context.Context, p plan.Plan) (*local.Target, error) {
+// startTarget starts the engine child for a plan's model with the start settings.
+func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (*local.Target, error) {
 	bodies, err := readBodies(p.Input)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan) (*local.Target, erro
 	log, _ := a.logFile()
 	c := local.Config{
 		Command: a.childCommand(p), Env: a.env.all, Seed: p.Seed, GPU: openGPU,
-		Bodies: bodies, Start: startConfig(p),
+		Bodies: bodies, Start: start,
 	}
 	if log != nil {
 		c.Log = log
@@ -300,9 +300,9 @@ func (a *app) writeFiles(p plan.Plan, info sweep.Info, st session.Sweep, f *runF
 		}
 	}
 	best := &st.Trials[st.Best]
-	path, err := a.exporter(dir, f.force)(session.ExportRequest{
+	path, err := a.exportChoice(session.ExportRequest{
 		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: p.SLA, Trial: best, Profile: st.ID,
-	})
+	}, filepath.Join(dir, "config.properties"), f.force)
 	if err != nil {
 		return out, err
 	}

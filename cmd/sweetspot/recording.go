@@ -78,17 +78,15 @@ func model(info sweep.Info) profiles.Model {
 	}
 }
 
-// exporter writes config.properties for the settings picked on screen or by a
-// sweep, into dir.
-func (a *app) exporter(dir string, force bool) func(session.ExportRequest) (string, error) {
-	return func(r session.ExportRequest) (string, error) {
-		s := export.Source{
-			Tool: "sweetspot " + version, Date: time.Now().UTC(), Profile: r.Profile,
-			Machine: machine(r.Info), Model: model(r.Info), SLA: &r.SLA,
-			Settings: r.Settings, Options: r.Options, Trial: r.Trial,
-		}
-		return writeExport("config.properties", s, filepath.Join(dir, "config.properties"), force)
+// exportChoice writes config.properties for settings picked on screen or by a
+// sweep.
+func (a *app) exportChoice(r session.ExportRequest, path string, force bool) (string, error) {
+	s := export.Source{
+		Tool: "sweetspot " + version, Date: time.Now().UTC(), Profile: r.Profile,
+		Machine: machine(r.Info), Model: model(r.Info), SLA: &r.SLA,
+		Settings: r.Settings, Options: r.Options, Trial: r.Trial,
 	}
+	return writeExport("config.properties", s, path, force)
 }
 
 // writeExport writes one format and reads it back.

@@ -2,20 +2,128 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
+
+	"sweetspot/engine/knob"
+	"sweetspot/profiles/export"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/session"
+	"sweetspot/tui"
 )
 
 // workOrSweep opens the workbench where there is a terminal for it. With --sweep
 // it searches without a screen, and without a terminal it says so and does the
 // same.
 func (a *app) workOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
+	if err := f.checkArgs(args); err != nil {
+		return err
+	}
+	tty, why := a.screen()
+	switch {
+	case f.sweep != "" || f.dryRun || f.json != "":
+	case why != "":
+		a.note(f, "%s: this is what --sweep does", why)
+	default:
+		return a.workbench(ctx, fs, args, f, tty)
+	}
 	if f.sweep == "" {
-		if err := (&runFlags{sweep: "auto"}).checkArgs(args); err != nil {
-			return err
-		}
 		f.sweep = "auto"
-		a.note(f, "no screen here: this is what --sweep does")
 	}
 	return a.headless(ctx, fs, args, f)
+}
+
+// screen returns the terminal, or why there is none for a screen.
+func (a *app) screen() (tty *os.File, why string) {
+	out, ok := a.out.(*os.File)
+	if live, _ := terminal(out); !ok || !live {
+		return nil, "stdout is no terminal"
+	}
+	if t := a.env.get("TERM"); t == "dumb" || t == "" {
+		return nil, "this terminal cannot move its cursor (TERM=" + t + ")"
+	}
+	return out, ""
+}
+
+// workbench runs session and screen, and prints what is worth keeping once the
+// screen is gone.
+func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags, tty *os.File) error {
+	start, err := f.config(fs)
+	if err != nil {
+		return err
+	}
+	plans, err := f.plans(fs, args)
+	if err != nil {
+		return err
+	}
+	var written []string
+	s := session.New(a.sessionConfig(plans[0], start, f))
+	inner, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	k := a.startKeeper(tty)
+	go func() { ended <- s.Run(inner) }()
+	err = tui.Run(ctx, tui.Deps{
+		Bench: s, Version: version, Out: tty,
+		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
+		Exported: func(path string) { written = append(written, path) },
+	})
+	k.dismiss()
+	cancel()
+	err = errors.Join(err, <-ended)
+	fmt.Fprint(a.out, tui.Summary(s.Snapshot(), written...))
+	return err
+}
+
+// sessionConfig joins the session to the engine child, the profiles and the
+// exports. start wins over the plan's own start settings.
+func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session.Config {
+	dir := f.out
+	if dir == "" {
+		dir = "."
+	}
+	return session.Config{
+		Plan: p,
+		Open: func(ctx context.Context) (session.Target, error) {
+			t, err := a.startTarget(ctx, p, start)
+			if err != nil {
+				return nil, err // not t: a nil *Target is no nil Target
+			}
+			return t, nil
+		},
+		Record: a.record("", nil),
+		Export: a.screenExporter(dir),
+	}
+}
+
+// screenExporter writes config.properties into dir. A file that a person put
+// there stays: the export takes the next free name. What this session wrote it
+// may overwrite.
+func (a *app) screenExporter(dir string) func(session.ExportRequest) (string, error) {
+	own := ""
+	return func(r session.ExportRequest) (string, error) {
+		path := own
+		for n := 1; path == ""; n++ {
+			name := "config.properties"
+			if n > 1 {
+				name = fmt.Sprintf("config-%d.properties", n)
+			}
+			if _, err := os.Lstat(filepath.Join(dir, name)); os.IsNotExist(err) {
+				path = filepath.Join(dir, name)
+			} else if n == 1000 {
+				return "", fmt.Errorf("%s is full of config.properties files", dir)
+			}
+		}
+		path, err := a.exportChoice(r, path, path == own)
+		if err == nil {
+			own = path
+		} else if errors.Is(err, export.ErrRefused) {
+			err = fmt.Errorf("%w (with: sweetspot export)", err)
+		}
+		return strings.TrimPrefix(path, "./"), err
+	}
 }

@@ -83,6 +83,7 @@ type Session struct {
 	ring     ring
 	load     *liveLoad
 	sweeping *background
+	restore  *knob.Settings // what a restarted engine gets, nil for its start settings
 }
 
 // liveLoad is the live load's goroutine.
@@ -167,7 +168,7 @@ func (s *Session) open() {
 	t, err := s.cfg.Open(ctx)
 	var info sweep.Info
 	if err == nil {
-		info, err = t.Info(ctx)
+		info, err = s.greet(ctx, t)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,6 +179,25 @@ func (s *Session) open() {
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
 	s.say(Note, "serving %s: %s", info.Model.Name, info.Model.BatchWhy)
 	s.startLoad()
+}
+
+// greet asks a target that has come up what it is, after putting the settings of
+// before a restart in force.
+func (s *Session) greet(ctx context.Context, t Target) (sweep.Info, error) {
+	s.mu.Lock()
+	back := s.restore
+	s.restore = nil
+	s.mu.Unlock()
+	if back != nil {
+		if _, err := t.Apply(ctx, *back); err != nil {
+			return sweep.Info{}, errors.Join(err, t.Close(ctx))
+		}
+	}
+	info, err := t.Info(ctx)
+	if err != nil {
+		return info, errors.Join(err, t.Close(ctx))
+	}
+	return info, nil
 }
 
 // down records that the engine is gone. The lock is held.

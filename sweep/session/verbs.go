@@ -142,7 +142,8 @@ func (s *Session) HoldLoad(hold bool) error {
 	return nil
 }
 
-// Restart starts the engine again after it went down.
+// Restart starts the engine again after it went down, with the settings that
+// were last in force.
 func (s *Session) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,6 +153,10 @@ func (s *Session) Restart() error {
 	s.state.Phase = Starting
 	old := s.target
 	s.target = nil
+	if old != nil {
+		back := s.state.Settings
+		s.restore = &back
+	}
 	ctx := s.ctx
 	s.spawn(func() {
 		if old != nil {

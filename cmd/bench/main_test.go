@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/cmd/bench/judge"
+	rules "sweetspot/engine/batching"
+	"sweetspot/sweep/load"
+)
+
+// TestMain lets the test binary be the server that overhead starts.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == serverCommand {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// tiny is too short to mean anything, and long enough to go every way.
+var tiny = budget{"tiny", time.Minute, 4, 4, 10 * time.Millisecond, 64}
+
+// measure runs a set with the tiny budget and returns what it printed.
+func measure(t *testing.T, name string) string {
+	t.Helper()
+	sets, err := find([]string{name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	e := &env{self: self, budget: tiny, seed: 1, report: judge.NewReport(&out, goals(), false), stderr: t.Output()}
+	if err := errors.Join(e.measure(t.Context(), sets), e.report.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestSets(t *testing.T) {
+	for _, tt := range []struct {
+		set  string
+		want []string
+	}{
+		{"batching", []string{
+			"batching.steps.eager M/s -", "batching.allocs.eager count =0",
+			"batching.steps.torchserve M/s -", "batching.allocs.torchserve count =0",
+		}},
+		{"overhead", []string{
+			"overhead.p50.process us <=5", "overhead.allocs.submit count =0",
+			"overhead.p50.http-256 us <=120", "overhead.p50.http-4096 us <=120", "overhead.allocs.http count <=8",
+			"overhead.rate.delay-200us ratio >=0.85", "overhead.rate.delay-0 ratio >=0.6",
+		}},
+	} {
+		t.Run(tt.set, func(t *testing.T) {
+			lines := strings.Split(strings.TrimSpace(measure(t, tt.set)), "\n")
+			first, last := lines[0], lines[len(lines)-1]
+			if !strings.HasPrefix(first, "# ") || !strings.HasPrefix(last, "end "+tt.set+" ") {
+				t.Errorf("begins with %q, ends with %q", first, last)
+			}
+			var got []string
+			for _, l := range lines[1 : len(lines)-1] {
+				f := strings.Fields(l)
+				got = append(got, f[0]+" "+f[2]+" "+f[3])
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("figures (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCommand(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args string
+		code int
+		out  string
+		err  string // its beginning
+	}{
+		{
+			"list", "list", 0,
+			"batching   what forming batches costs: steps per second, allocations\n" +
+				"overhead   what the engine adds to a bare session and to an empty HTTP handler\n", "",
+		},
+		{"nothing", "", 1, "", "bench: nothing to measure; name a set, such as: bench overhead, or see: bench list\n"},
+		{"misspelt", "batching overhed", 1, "", "bench: \"overhed\": no set of figures of that name; did you mean overhead?\n"},
+		{"unknown", "-full -json zebra", 1, "", "bench: \"zebra\": no set of figures of that name; known: batching, overhead\n"},
+		{"both modes", "overhead -quick -full", 1, "", "bench: -quick and -full exclude each other; leave one out\n"},
+		{"flag unknown", "overhead -fast", 1, "", "flag provided but not defined: -fast\n"},
+		{"help", "-h", 0, "", "usage: bench NAME..."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out, errs strings.Builder
+			code := run(t.Context(), strings.Fields(tt.args), strings.NewReader(""), &out, &errs)
+			if code != tt.code || out.String() != tt.out || !strings.HasPrefix(errs.String(), tt.err) {
+				t.Errorf("code %d, out %q, err %q; want %d, %q, %q...", code, out.String(), errs.String(), tt.code, tt.out, tt.err)
+			}
+		})
+	}
+}
+
+func TestParse(t *testing.T) {
+	got, err := parse(strings.Fields("batching -full overhead -json -seed 9"), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := options{names: []string{"batching", "overhead"}, full: true, json: true, seed: 9}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(options{})); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
+func TestListJSON(t *testing.T) {
+	var out strings.Builder
+	if code := run(t.Context(), []string{"list", "-json"}, nil, &out, t.Output()); code != 0 {
+		t.Fatalf("code %d", code)
+	}
+	var got map[string]string
+	if err := json.Unmarshal([]byte(out.String()), &got); err != nil || len(got) != len(benches()) {
+		t.Errorf("%q: %v; want %d sets", out.String(), err, len(benches()))
+	}
+}
+
+func TestLimit(t *testing.T) {
+	e := &env{budget: budget{limit: time.Nanosecond}}
+	hang := bench{name: "hang", run: func(ctx context.Context, _ *env) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	err := e.within(t.Context(), hang)
+	if err == nil || !strings.HasPrefix(err.Error(), "not done after 1ns: ") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestServerThatDoesNotStart(t *testing.T) {
+	e := &env{self: "/dev/null", stderr: io.Discard}
+	if _, err := startServer(t.Context(), e); err == nil || !strings.HasPrefix(err.Error(), "start server: ") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The server ends with its stdin, and cleanly.
+func TestServeEnds(t *testing.T) {
+	in, parent := io.Pipe()
+	read, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- serve(t.Context(), in, out) }()
+	var a addrs
+	if err := json.NewDecoder(read).Decode(&a); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := send(t.Context(), a.Predict, modelWait, 256, 2, time.Second, 10); err != nil {
+		t.Error(err)
+	}
+	_, err := send(t.Context(), a.Predict, "nobody", 256, 1, time.Second, 3)
+	if err == nil || !strings.HasPrefix(err.Error(), "nobody: 3 of 3 requests failed: status map[404:3]") {
+		t.Errorf("error %v", err)
+	}
+	if err := parent.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFormation(t *testing.T) {
+	var f formation
+	f.add([]load.Sample{{Batch: 3}, {Batch: 3}, {Batch: 3}, {Batch: 1}, {Batch: 0}}) // two batches, and an empty handler
+	if got := f.mean(); math.Abs(got-2) > 1e-9 {
+		t.Errorf("mean batch %v, want 2", got)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, tt := range []struct {
+		in   []time.Duration
+		want float64
+	}{
+		{nil, 0},
+		{[]time.Duration{5000}, 5},
+		{[]time.Duration{9000, 1000, 4000}, 4},
+		{[]time.Duration{9000, 1000, 4000, 2000}, 2}, // rank ceil(n/2)
+	} {
+		if got := medianUS(tt.in); got != tt.want {
+			t.Errorf("median of %v = %v, want %v", tt.in, got, tt.want)
+		}
+	}
+}
+
+// A batch of b is b+2 steps of the worker and b of the requests that follow.
+func TestStepper(t *testing.T) {
+	for _, rule := range []rules.Rule{rules.Eager, rules.TorchServe} {
+		s := newStepper(rules.Config{Rule: rule, Size: 8, Delay: time.Millisecond})
+		begun := s.steps
+		s.run(100)
+		if got, want := s.steps-begun, int64(100*(8+2+8)); got != want || s.col.Queued() != 16 || s.col.Open() != 0 {
+			t.Errorf("rule %d: %d steps, want %d; %d queued, want 16; %d open, want 0", rule, got, want, s.col.Queued(), s.col.Open())
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/exp/golden"
+
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+// scenes are the screens that goldens show and properties are tried on.
+func scenes() []scene {
+	return []scene{
+		{"live pass", serving, nil},
+		{"live fail", failing, []string{"down", "right", "right", "right"}},
+		{"live fp16", serving, []string{"up"}},
+		{"live starting", starting, nil},
+		{"live down", down, nil},
+		{"live gpu", withGPU, []string{"up", "right"}},
+		{"live sweeping", sweepingNow, nil},
+		{"live settling", settling, nil},
+		{"live seen", swept, []string{"right"}},
+		{"live applying", applying, []string{"right", "right"}},
+		{"live no answers", quiet, nil},
+		{"live errors", refusing, nil},
+		{"live close call", closeCall, nil},
+		{"sweep running", sweepingNow, []string{"2", "down"}},
+		{"sweep done", swept, []string{"2"}},
+		{"sweep broken", broken, []string{"2"}},
+		{"sweep empty", serving, []string{"2"}},
+		{"quit", sweepingNow, []string{"q"}},
+		{"value", serving, []string{"=", "backspace", "x", "enter"}},
+		{"help", failing, []string{"?"}},
+		{"messages", down, []string{"!"}},
+	}
+}
+
+type scene struct {
+	name string
+	snap func() *session.Snapshot
+	keys []string
+}
+
+func applying() *session.Snapshot {
+	s := serving()
+	to := s.Settings
+	to.Workers = 4
+	s.Applying = &session.Applying{To: to, Since: epoch.Add(-1200 * time.Millisecond)}
+	return s
+}
+
+// refusing is an engine that answers nothing but 503.
+func refusing() *session.Snapshot {
+	s := quiet()
+	s.Live.Answers, s.Live.Totals = 0, trial.Counts{Sent: 7420, Refused: 7420}
+	s.Live.Verdict = trial.Verdict{Result: trial.Fail, ErrorRate: 1}
+	return s
+}
+
+func closeCall() *session.Snapshot {
+	s := serving()
+	s.Live.Verdict = trial.Verdict{ValueMS: trial.Of(20.2), LowMS: trial.Of(19.1), HighMS: trial.Of(21.6)}
+	return s
+}
+
+func quiet() *session.Snapshot {
+	s := serving()
+	s.Changes = nil
+	s.Live = session.Live{Window: 3 * time.Second, Answers: 62, Use: trial.Use{GPU: trial.GPUUse{Reason: "no NVML library"}}}
+	return s
+}
+
+func TestGolden(t *testing.T) {
+	sizes := []struct{ w, h int }{{120, 36}, {80, 24}, {60, 16}}
+	for _, s := range scenes() {
+		for _, size := range sizes {
+			t.Run(fmt.Sprintf("%s %dx%d", s.name, size.w, size.h), func(t *testing.T) {
+				sc := newScreen(t, size.w, size.h, s.snap())
+				sc.press(s.keys...)
+				sc.toast.at = epoch
+				golden.RequireEqual(t, sc.plainFrame()+"\n")
+			})
+		}
+	}
+	t.Run("too small 52x14", func(t *testing.T) {
+		golden.RequireEqual(t, newScreen(t, 52, 14, serving()).plainFrame()+"\n")
+	})
+	t.Run("ascii 80x24", func(t *testing.T) {
+		sc := newScreen(t, 80, 24, sweepingNow())
+		sc.ASCII = true
+		sc.press("2")
+		out := sc.plainFrame() + "\n"
+		if i := strings.IndexFunc(out, func(r rune) bool { return r >= 0x80 }); i >= 0 {
+			t.Errorf("not ASCII: %q", out[i:i+3])
+		}
+		golden.RequireEqual(t, out)
+	})
+	t.Run("colours 80x24", func(t *testing.T) {
+		sc := newScreen(t, 80, 24, failing())
+		golden.RequireEqual(t, sc.View().Content+"\n")
+	})
+}

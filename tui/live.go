@@ -1,0 +1,288 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+// drawLive is the Live view in the wide and compact sizes.
+func (m *model) drawLive(p pane, room size) {
+	l := liveOf(m.w, m.h)
+	p.at(frameOf(m.w, m.h).verdict).line(1, 0, append(m.verdict(), m.burden()...)...)
+	if room == wide {
+		m.drawKnobs(p.at(l.knobs))
+		m.drawLoad(p.at(l.load))
+		m.drawUse(p.at(l.use))
+	} else {
+		m.drawStrip(p.at(l.knobs))
+	}
+	m.drawP99(p.at(l.p99), room)
+	m.drawRate(p.at(l.rps))
+	m.drawBusy(p.at(l.busy))
+}
+
+// verdict begins the most important line of the program: the promise and the
+// answer with its number.
+func (m *model) verdict() []span {
+	s := m.snap
+	out := []span{dim("SLA "), plain(promise(s.SLA) + "  ")}
+	if t := m.trialAtHand(); t != nil {
+		out = append(out, span{fmt.Sprintf("trial #%d", t.N), inkAccent}, plain(" so far "+figure(t.P99MS, "—")+" ms "+share(t.P99MS, limitMS(s.SLA))))
+		return out
+	}
+	return append(out, answer(s)...)
+}
+
+// burden ends that line: the load the verdict holds for and all errors so far.
+func (m *model) burden() []span {
+	style := inkDim
+	n := errorsOf(m.snap.Live.Totals)
+	if n > 0 {
+		style = inkFail
+	}
+	return []span{dim("  load "), plain(m.loadText()), {"  " + plural(n, "error"), style}}
+}
+
+// answer is pass, FAIL or ? with the number, its share of the limit, and what
+// the number doesn't say.
+func answer(s *session.Snapshot) []span {
+	v, limit := s.Live.Verdict, limitMS(s.SLA)
+	number := ""
+	if v.ValueMS.OK() {
+		number = fmt.Sprintf(" %s ms %s", na(v.ValueMS), share(v.ValueMS, limit))
+	}
+	switch {
+	case s.Phase == session.Starting || s.Phase == session.Down:
+		return []span{dim("— " + s.Phase.String())}
+	case !s.LoadOn:
+		return []span{warning("— load held")}
+	case v.Result == trial.Fail && v.ErrorRate > s.SLA.MaxErrorRate:
+		// Too many errors fail whatever the percentile, even without one.
+		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate*100), inkFail}, plain(number)}
+	case !v.ValueMS.OK():
+		return []span{warning("— "), dim(fmt.Sprintf("%d of 100 answers", min(s.Live.Answers, 99)))}
+	case s.Live.Settling:
+		return []span{warning("settling"), plain(number)}
+	case v.Result == trial.Pass:
+		return []span{{"PASS", inkPass}, plain(number)}
+	case v.Result == trial.Fail:
+		return []span{{"FAIL", inkFail}, plain(number)}
+	}
+	return []span{warning("?"), plain(number), dim(interval(v.LowMS, v.HighMS))}
+}
+
+// interval is what a close call lies between, an open end left open.
+func interval(low, high trial.Num) string {
+	if !low.OK() && !high.OK() {
+		return ""
+	}
+	return " " + figure(low, "") + "–" + figure(high, "")
+}
+
+func errorsOf(c trial.Counts) int { return c.Refused + c.Failed + c.Timeout }
+
+// loadText is the load in the words of the glossary.
+func (m *model) loadText() string {
+	if c := m.trialAtHand(); c != nil {
+		return c.Point.Load.String()
+	}
+	text := m.loadNow().For(m.snap.Settings.Workers * m.snap.Settings.BatchSize).String()
+	if !m.snap.LoadOn {
+		text += ", held"
+	}
+	return text
+}
+
+// drawKnobs is the column of knobs: in force and pending side by side, what
+// enter costs, what it gave, and what was changed before.
+func (m *model) drawKnobs(p pane) {
+	in := p.box("Knobs", m.knobsTitle()...)
+	in.text(1, 0, "knob         in force  pending", inkDim)
+	for i := range liveKnobs {
+		m.drawKnob(in.sub(0, 1+i, in.w, 1), i)
+	}
+	s := m.inForce()
+	y := 1 + len(liveKnobs)
+	in.text(1, y, fmt.Sprintf("%s, threads %d, queue %d", s.Device, s.Threads, s.QueueSize), inkDim)
+	if notes := m.notes(); len(notes) > 0 {
+		y += 2
+		for _, n := range notes {
+			y = in.sub(1, 0, in.w-2, in.h).lines(0, y, n.s, n.ink)
+		}
+	}
+	y++
+	for _, c := range slices.Backward(m.snap.Changes) {
+		if y >= in.h {
+			return
+		}
+		text := fmt.Sprintf("A%d %s (%s)", c.N, difference(c.From, c.To), took(c.Took))
+		in.sub(0, 0, in.w-1, in.h).text(1, y, text, inkDim)
+		y++
+	}
+}
+
+func (m *model) knobsTitle() []span {
+	switch {
+	case m.trialAtHand() != nil:
+		return []span{{fmt.Sprintf("trial #%d, read-only", m.trialAtHand().N), inkAccent}}
+	case m.snap.Applying != nil:
+		return []span{{m.spin() + " applying", inkAccent}}
+	case len(m.edits) > 0:
+		return []span{{fmt.Sprintf("%d pending", len(m.edits)), inkAccent}}
+	}
+	return nil
+}
+
+// trialAtHand is what a sweep measures now, or nil while the person has the
+// engine.
+func (m *model) trialAtHand() *sweep.Current {
+	if s := m.snap.Sweep; m.snap.Phase == session.Sweeping && s != nil {
+		return s.Current
+	}
+	return nil
+}
+
+func (m *model) drawKnob(p pane, i int) {
+	n := liveKnobs[i]
+	k, _ := knob.Get(n)
+	p.click(func() { m.knob = i })
+	name := inkText
+	if i == m.knob {
+		p.text(0, 0, "▸", inkAccent)
+		name = inkBold
+	}
+	if m.fixed(n) != "" {
+		name = inkDim
+	}
+	p.text(1, 0, k.Label, name)
+	now := value(m.inForce(), n) + unit(n)
+	p.text(max(21-width(now), 13), 0, now, name)
+	to, pending := m.edits[n]
+	switch {
+	case pending:
+		p.line(22, 0, span{"→ " + m.pendingText(n, to) + mark(k.Cost), inkAccent})
+	case m.fixed(n) != "":
+		p.text(24, 0, "n/a", inkDim)
+	}
+}
+
+func (m *model) pendingText(n knob.Name, to string) string {
+	if n == knob.FP16 {
+		return value(m.draft(), n)
+	}
+	return to + unit(n)
+}
+
+// mark doubles in the knobs' rows that a change reloads the model.
+func mark(c knob.Cost) string {
+	if c == knob.Reload {
+		return " R"
+	}
+	return ""
+}
+
+// drawStrip is the knobs in one row, for the compact size.
+func (m *model) drawStrip(p pane) {
+	hint := m.knobsTitle()
+	if len(m.edits) > 0 && m.snap.Applying == nil {
+		hint = append(hint, dim(" · enter apply · esc drop"))
+	}
+	in := p.box("Knobs", hint...)
+	m.knobRow(in.sub(1, 0, in.w-2, 1), "   ")
+	var text strings.Builder
+	style := inkDim
+	for i, n := range m.notes() {
+		if i > 0 {
+			text.WriteString(" · ")
+		} else {
+			style = n.ink
+		}
+		text.WriteString(strings.TrimSuffix(n.s, "."))
+	}
+	in.sub(1, 0, in.w-2, in.h).text(0, 1, text.String(), style)
+	p.under(m.totals()...)
+}
+
+// knobRow writes all knobs into one row.
+func (m *model) knobRow(p pane, gap string) {
+	x := 0
+	for i, n := range liveKnobs {
+		k, _ := knob.Get(n)
+		sign, style := " ", inkText
+		if i == m.knob {
+			sign, style = "▸", inkBold
+		}
+		if m.fixed(n) != "" {
+			style = inkDim
+		}
+		from := x
+		x = p.line(x, 0, span{sign, inkAccent}, span{k.Label + " " + value(m.inForce(), n), style})
+		if to, ok := m.edits[n]; ok {
+			x = p.text(x, 0, "→"+strings.TrimSuffix(m.pendingText(n, to), unit(n))+mark(k.Cost), inkAccent)
+		}
+		x = p.text(x, 0, unit(n), style)
+		if m.fixed(n) != "" {
+			x = p.text(x, 0, " n/a", style)
+		}
+		p.sub(from, 0, x-from, 1).click(func() { m.knob = i })
+		if i < len(liveKnobs)-1 {
+			x = p.text(x, 0, gap[1:], inkText)
+		}
+	}
+}
+
+// notes say what the person should know about the knobs now, the most pressing
+// first.
+func (m *model) notes() []span {
+	switch {
+	case m.snap.Phase == session.Sweeping:
+		return []span{{"the sweep owns the engine; p pauses it and hands the knobs back", inkAccent}}
+	case m.snap.Applying != nil:
+		return []span{{m.applyingText(), inkAccent}}
+	case m.failed != "":
+		return []span{{"✗ " + firstLine(m.failed), inkFail}}
+	case len(m.edits) > 0:
+		return m.pendingNotes()
+	}
+	n := liveKnobs[m.knob]
+	k, _ := knob.Get(n)
+	switch {
+	case m.fixed(n) != "":
+		return []span{warning(k.Label + ": " + m.fixed(n))}
+	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:
+		return []span{dim("batch_delay does nothing at batch size 1")}
+	}
+	return []span{dim(k.Help)}
+}
+
+// pendingNotes say what enter will cost and, where a sweep has measured these
+// settings, what they gave: measured figures only.
+func (m *model) pendingNotes() []span {
+	cost := knob.Hot
+	for n := range m.edits {
+		k, _ := knob.Get(n)
+		cost = max(cost, k.Cost)
+	}
+	out := []span{dim([]string{
+		knob.Hot: "hot: holds from the next batch", knob.Warm: "warm: workers warm up first, no reload",
+		knob.Reload: "R: a reload beside the running model",
+	}[cost])}
+	if t := m.measured(m.draft()); t != nil {
+		out = append(out, span{seen(t), verdictInk(t.Verdict.Result)})
+	}
+	return out
+}
+
+func seen(t *trial.Trial) string {
+	return fmt.Sprintf("seen in sweep #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Result.Word())
+}
+
+func verdictInk(a trial.Answer) ink {
+	return [...]ink{trial.Undecided: inkWarn, trial.Pass: inkPass, trial.Fail: inkFail}[a]
+}

@@ -1,0 +1,18 @@
+package tui
+
+// tickMsg asks for a look at the workbench.
+type tickMsg struct{}
+
+// doneMsg is a verb that returned.
+type doneMsg struct {
+	verb verb
+	path string // what Export wrote
+	err  error
+}
+
+// verb is a call of the workbench waiting for its turn.
+type verb struct {
+	name   string // begins the text of a refusal: "apply", "export"
+	logged bool   // the workbench's messages tell how it went
+	run    func() (path string, err error)
+}

@@ -1,0 +1,70 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+// Summary is what is worth keeping of a session, as plain text for the normal
+// screen: what was in force and what it gave, the sweep's answer, the files
+// written, and how to go on with a sweep that did not end. written are paths
+// that Deps.Exported was told. It is empty for a session that never served.
+func Summary(s *session.Snapshot, written ...string) string {
+	if s == nil || s.Info.Model.Name == "" {
+		return ""
+	}
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(&b, "%s, %s rule\n", s.Info.Model.Name, s.Info.Limits.Rule)
+	row("settings", "%v", s.Settings)
+	row("load", "%v", s.Load.For(s.Settings.Workers*s.Settings.BatchSize))
+	row("promise", "%s: %s", promise(s.SLA), verdictText(s))
+	if s.Live.RPS.OK() {
+		row("throughput", "%s/s, formed batch %s of %d", na(s.Live.RPS), s.Live.Batch.Text(1), s.Settings.BatchSize)
+	}
+	t := s.Live.Totals
+	row("requests", "%s sent, %s ok, %s refused, %s failed, %s timeout",
+		group(t.Sent), group(t.OK), group(t.Refused), group(t.Failed), group(t.Timeout))
+	if s.Sweep != nil {
+		sweepRows(s.Sweep, row)
+	}
+	for _, path := range written {
+		row("written", "%s", path)
+	}
+	if s.Phase == session.Down {
+		row("problem", "%s", firstLine(s.Problem))
+	}
+	return b.String()
+}
+
+// verdictText is the live verdict in words, with its number.
+func verdictText(s *session.Snapshot) string {
+	v := s.Live.Verdict
+	switch {
+	case !v.ValueMS.OK():
+		return "not enough answers to tell"
+	case v.Result == trial.Undecided:
+		return fmt.Sprintf("too close to call at %s ms", na(v.ValueMS))
+	}
+	return fmt.Sprintf("%s at %s ms %s", v.Result.Word(), na(v.ValueMS), share(v.ValueMS, limitMS(s.SLA)))
+}
+
+func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
+	row("sweep", "%v, %s of %d", w.State, plural(len(w.Trials), "trial"), max(w.Total, len(w.Trials)))
+	if t := bestOf(w); t != nil {
+		row("best", "trial #%d: %s/s at P99 %s ms: %v", t.N, na(t.Throughput.Value), na(t.Latency.P99.Value), t.Settings)
+	} else if len(w.Trials) > 0 {
+		row("best", "no setting is known to meet the promise")
+	}
+	if w.Path != "" {
+		row("profile", "%s", w.Path)
+	}
+	if w.ID != "" && w.State != session.Done {
+		row("resume", "--resume=%s", w.ID)
+	}
+}

@@ -1,0 +1,190 @@
+package tui
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/trial"
+)
+
+// rows are the sweep's trials in the order of the table: passes first, then
+// close calls, then failures, each with most throughput first; or as tried.
+func (m *model) rows() []*trial.Trial {
+	if m.snap.Sweep == nil {
+		return nil
+	}
+	out := make([]*trial.Trial, len(m.snap.Sweep.Trials))
+	for i := range out {
+		out[i] = &m.snap.Sweep.Trials[i]
+	}
+	if m.inOrder {
+		return out
+	}
+	best := bestOf(m.snap.Sweep)
+	slices.SortStableFunc(out, func(a, b *trial.Trial) int {
+		return cmp.Or(
+			cmp.Compare(rankOf(a, best), rankOf(b, best)),
+			-cmp.Compare(a.Throughput.Value.Or(-1), b.Throughput.Value.Or(-1)),
+		)
+	})
+	return out
+}
+
+// rankOf is the class a trial is sorted by. The sweep's own ranking knows more
+// than throughput, so its best comes first.
+func rankOf(t, best *trial.Trial) int {
+	switch {
+	case t == best:
+		return 0
+	case t.Verdict.Result == trial.Pass:
+		return 1
+	case t.Verdict.Result == trial.Undecided && t.Error == "":
+		return 2
+	}
+	return 3
+}
+
+// cursor is the index of the selected trial in rows.
+func (m *model) cursor(rows []*trial.Trial) int {
+	return max(slices.IndexFunc(rows, func(t *trial.Trial) bool { return t.N == m.pick }), 0)
+}
+
+// picked is the selected trial, or nil.
+func (m *model) picked() *trial.Trial {
+	rows := m.rows()
+	if len(rows) == 0 {
+		return nil
+	}
+	return rows[m.cursor(rows)]
+}
+
+func (m *model) movePick(n int) {
+	rows := m.rows()
+	m.pick = rows[min(max(m.cursor(rows)+n, 0), len(rows)-1)].N
+}
+
+// column is one column of the trial table. Columns of lower need go first when
+// room is scarce.
+type column struct {
+	name  string
+	width int // with the blank before it
+	need  int
+	text  func(t *trial.Trial) string
+}
+
+func (m *model) columns(w int) []column {
+	all := []column{
+		{"#", 4, 9, func(t *trial.Trial) string { return strconv.Itoa(t.N) }},
+		{"wrk", 4, 9, func(t *trial.Trial) string { return strconv.Itoa(t.Settings.Workers) }},
+		{"bat", 5, 9, func(t *trial.Trial) string { return strconv.Itoa(t.Settings.BatchSize) }},
+		{"delay", 9, 8, func(t *trial.Trial) string { return t.Settings.Get(knob.BatchDelay) + " ms" }},
+		{"FP16", 5, 7, func(t *trial.Trial) string { return value(t.Settings, knob.FP16) }},
+		{"P50", 7, 2, func(t *trial.Trial) string { return na(t.Latency.P50.Value) }},
+		{"P99", 7, 9, func(t *trial.Trial) string { return na(t.Latency.P99.Value) }},
+		{"±95%", 6, 6, func(t *trial.Trial) string { return plusMinus(t.Latency.P99) }},
+		{"/s", 7, 9, func(t *trial.Trial) string { return na(t.Throughput.Value) }},
+		{"batch", 6, 3, func(t *trial.Trial) string { return t.Batches.Mean.Text(1) }},
+		m.busyColumn(),
+		{"err", 5, 5, func(t *trial.Trial) string { return group(errorsOf(t.Counts)) }},
+	}
+	if s := m.snap.Sweep; s != nil && len(s.Plan.Loads) > 1 {
+		load := column{"load", 22, 8, func(t *trial.Trial) string { return t.Load.String() }}
+		all = slices.Insert(all, 5, load)
+	}
+	for tableWidth(all) > w && len(all) > 0 {
+		least := slices.MinFunc(all, func(a, b column) int { return cmp.Compare(a.need, b.need) })
+		all = slices.DeleteFunc(all, func(c column) bool { return c.name == least.name })
+	}
+	return all
+}
+
+func (m *model) busyColumn() column {
+	if hasGPU(m.snap) {
+		return column{"gpu%", 6, 4, func(t *trial.Trial) string { return na(t.Use.GPU.PercentMean) }}
+	}
+	return column{"cpu%", 6, 4, func(t *trial.Trial) string { return na(t.Use.CPUPercent) }}
+}
+
+const verdictWidth = 9 // "  pass ★ "
+
+func tableWidth(columns []column) int {
+	n := 1 + verdictWidth
+	for _, c := range columns {
+		n += c.width
+	}
+	return n
+}
+
+// plusMinus is the wider half of a 95% interval, or how it is open.
+func plusMinus(e trial.Estimate) string {
+	v, ok := e.Value.Get()
+	low, okLow := e.Low.Get()
+	high, okHigh := e.High.Get()
+	switch {
+	case !ok:
+		return "n/a"
+	case !okLow || !okHigh:
+		return "open"
+	}
+	return na(trial.Of(max(high-v, v-low)))
+}
+
+// drawTable is the trial table with the trial at hand as its last row. It
+// returns how many rows lie below what is shown.
+func (m *model) drawTable(p pane) int {
+	cols := m.columns(p.w)
+	x := 1
+	for _, c := range cols {
+		x = p.text(x, 0, fmt.Sprintf("%*s", c.width, c.name), inkDim)
+	}
+	p.text(x, 0, "  SLA", inkDim)
+	rows := m.rows()
+	room := p.h - 1
+	now := m.snap.Sweep.Current
+	if now != nil {
+		room--
+	}
+	room = max(room, 0)
+	at := m.cursor(rows)
+	from := min(max(at-room/2, 0), max(len(rows)-room, 0))
+	end := min(from+room, len(rows))
+	for i, t := range rows[from:end] {
+		line := p.sub(0, 1+i, p.w, 1)
+		line.click(func() { m.pick = t.N })
+		m.drawRow(line, cols, t, from+i == at)
+	}
+	if now != nil {
+		text := fmt.Sprintf(" %4d %s: %s", now.N, now.Stage, settingsText(now.Point.Settings))
+		p.text(0, 1+end-from, text, inkAccent)
+	}
+	return len(rows) - end
+}
+
+func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {
+	style := inkText
+	if selected {
+		p.text(0, 0, "▸", inkAccent)
+		style = inkBold
+	}
+	x := 1
+	for _, c := range cols {
+		text := c.text(t)
+		p.sub(0, 0, x+c.width, 1).text(max(x+c.width-width(text), x+1), 0, text, style)
+		x += c.width
+	}
+	x = p.line(x, 0, plain("  "), trialWord(t))
+	if t == bestOf(m.snap.Sweep) {
+		p.text(x, 0, " ★", inkPass)
+	}
+}
+
+// trialWord is the verdict in a word, or error.
+func trialWord(t *trial.Trial) span {
+	if t.Error != "" {
+		return span{"error", inkFail}
+	}
+	return span{t.Verdict.Result.Word(), verdictInk(t.Verdict.Result)}
+}
