@@ -92,7 +92,7 @@ func keptText(s *session.Sweep) string {
 	if s.ID == "" {
 		return "The sweep has measured nothing yet."
 	}
-	return fmt.Sprintf("%s measured. The profile is kept at %s; resume with --resume=%s",
+	return fmt.Sprintf("%s measured. The profile is kept at %s; go on with: sweetspot --sweep --resume=%s",
 		plural(len(s.Trials), "trial"), s.Path, s.ID)
 }
 

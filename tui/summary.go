@@ -65,6 +65,6 @@ func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 		row("profile", "%s", w.Path)
 	}
 	if w.ID != "" && w.State != session.Done {
-		row("resume", "--resume=%s", w.ID)
+		row("resume", "sweetspot --sweep --resume=%s", w.ID)
 	}
 }

@@ -16,6 +16,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -67,8 +68,8 @@ type Deps struct {
 	Exported func(path string)
 }
 
-// Run shows the screens until the person quits, which returns nil, or until ctx
-// ends, which returns ctx's cause. In both cases, and after a panic in the
+// Run shows the screens until the person quits, which returns nil or, after
+// ctrl+c, ErrInterrupted, or until ctx ends, which returns ctx's cause. In both cases, and after a panic in the
 // program itself, the terminal is as it was. A sweep that runs goes on until
 // its owner ends it.
 func Run(ctx context.Context, d Deps) error {
@@ -85,12 +86,18 @@ func Run(ctx context.Context, d Deps) error {
 	if d.NoColor {
 		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))
 	}
-	_, err := tea.NewProgram(newModel(d), opts...).Run()
+	m := newModel(d)
+	_, err := tea.NewProgram(m, opts...).Run()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
 		return fmt.Errorf("screen: %w", err)
+	case !m.stopAt.IsZero():
+		return ErrInterrupted
 	}
 	return nil
 }
+
+// ErrInterrupted is how Run ends when the person quit with ctrl+c.
+var ErrInterrupted = errors.New("interrupted")

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine/knob"
+	"sweetspot/profiles"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
@@ -94,6 +95,7 @@ type runFlags struct {
 	loadTests   int
 	seed        uint64
 	dryRun      bool
+	resume      string
 	out         string
 	json        string
 	quiet       bool
@@ -128,6 +130,8 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.Lookup("load-tests").DefValue = ""
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of everything left to chance")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then stop")
+	fs.StringVar(&f.resume, "resume", "", "go on with an interrupted sweep: --resume (the last) or --resume=PROFILE")
+	fs.Lookup("resume").NoOptDefVal = profiles.Last
 	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl and config.properties")
 	fs.StringVar(&f.json, "json", "", "result as JSON on stdout: --json, or --json=lines for the profile's lines as they come")
 	fs.Lookup("json").NoOptDefVal = "object"
@@ -190,10 +194,7 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	if err != nil {
 		return p, err
 	}
-	if p, err = search.Settle(p); err != nil {
-		return p, err
-	}
-	return p, p.Validate()
+	return settled(p)
 }
 
 func (f *runFlags) promise(fs *pflag.FlagSet, p *plan.Plan) error {

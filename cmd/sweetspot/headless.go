@@ -27,7 +27,7 @@ import (
 // headless runs each plan to its end. Progress goes to stderr, the result to
 // stdout.
 func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
-	plans, err := f.plans(fs, args)
+	plans, old, err := a.whatToSweep(fs, args, f)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f 
 		for _, note := range p.Notes {
 			a.note(f, "%s", note)
 		}
-		code, err := a.sweepOne(ctx, p, f)
+		code, err := a.sweepOne(ctx, p, old, f)
 		if err != nil {
 			return err
 		}
@@ -48,6 +48,17 @@ func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f 
 	return nil
 }
 
+// whatToSweep is the plans of the flags, or with --resume the plan of the sweep
+// to go on with.
+func (a *app) whatToSweep(fs *pflag.FlagSet, args []string, f *runFlags) ([]plan.Plan, *resumed, error) {
+	if f.resume == "" {
+		plans, err := f.plans(fs, args)
+		return plans, nil, err
+	}
+	p, old, err := a.resume(fs, args, f)
+	return []plan.Plan{p}, old, err
+}
+
 // note prints one line for people.
 func (a *app) note(f *runFlags, format string, args ...any) {
 	if !f.quiet {
@@ -56,7 +67,7 @@ func (a *app) note(f *runFlags, format string, args ...any) {
 }
 
 // sweepOne runs one plan and returns its exit code.
-func (a *app) sweepOne(ctx context.Context, p plan.Plan, f *runFlags) (int, error) {
+func (a *app) sweepOne(ctx context.Context, p plan.Plan, old *resumed, f *runFlags) (int, error) {
 	if p.Target != "" && p.Target != "local" {
 		return exitError, withHint("leave target out, or write target: local", "target %q: only local is available", p.Target)
 	}
@@ -69,11 +80,14 @@ func (a *app) sweepOne(ctx context.Context, p plan.Plan, f *runFlags) (int, erro
 	if err != nil {
 		return exitError, err
 	}
+	if err := old.check(info, f.force); err != nil {
+		return exitError, err
+	}
 	a.introduce(p, info, f)
 	if f.dryRun {
 		return exitYes, a.dryRun(p, info)
 	}
-	return a.search(ctx, p, t, info, f)
+	return a.search(ctx, p, t, old, info, f)
 }
 
 // startTarget starts the engine child for a plan's model with the start settings.
@@ -218,13 +232,14 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 }
 
 // search runs the sweep, prints what it found and writes the files.
-func (a *app) search(ctx context.Context, p plan.Plan, t *local.Target, info sweep.Info, f *runFlags) (int, error) {
+func (a *app) search(ctx context.Context, p plan.Plan, t *local.Target, old *resumed, info sweep.Info, f *runFlags) (int, error) {
 	var tee io.Writer
 	if f.json == "lines" {
 		tee = a.out
 	}
-	show := newProgress(a.err, f.quiet || f.json == "lines" && isSame(a.err, a.out))
-	s := &session.Sweeper{Plan: p, Target: t, Record: a.record(f.out, tee), Watch: show.watch}
+	show := newProgress(a.err, f.quiet)
+	show.seen = len(old.done())
+	s := &session.Sweeper{Plan: p, Target: t, Record: a.record(f.out, old.id(), tee), Resume: old.done(), Watch: show.watch}
 	st, err := s.Run(ctx)
 	show.end()
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -246,8 +261,6 @@ func (a *app) keep(st session.Sweep, f *runFlags) error {
 	}
 	return nil
 }
-
-func isSame(a, b io.Writer) bool { return a == b }
 
 // report prints the result and writes config.properties.
 func (a *app) report(p plan.Plan, info sweep.Info, st session.Sweep, f *runFlags) error {
@@ -322,6 +335,14 @@ func (a *app) reportJSON(st session.Sweep, written []file) error {
 	}{st.ID, st.State.String(), st.Choice, st.Trials, written, session.Exit(st)})
 }
 
+// end is one end of an interval; an open one is a question mark.
+func end(n trial.Num) string {
+	if !n.OK() {
+		return "?"
+	}
+	return n.Text(1)
+}
+
 // verdictText is the answer in words.
 func verdictText(p plan.Plan, st session.Sweep) string {
 	how := ""
@@ -333,7 +354,7 @@ func verdictText(p plan.Plan, st session.Sweep) string {
 		t := st.Trials[st.Best]
 		return fmt.Sprintf("best: %v%s\n%s requests/s, P%g %s ms [%s-%s] within %v\n%s",
 			st.Choice.Settings, how, t.Throughput.Value.Text(1), p.SLA.Percentile,
-			t.Verdict.ValueMS.Text(1), t.Verdict.LowMS.Text(1), t.Verdict.HighMS.Text(1), p.SLA.Limit, st.Choice.Why.Text)
+			t.Verdict.ValueMS.Text(1), end(t.Verdict.LowMS), end(t.Verdict.HighMS), p.SLA.Limit, st.Choice.Why.Text)
 	case session.Exit(st) == exitNo:
 		return fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, loads(p), how)
 	}

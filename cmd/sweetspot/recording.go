@@ -39,8 +39,8 @@ func (r recording) End(state session.SweepState, code int) error {
 }
 
 // record opens the profile of a sweep, in the profiles' folder or, with an out
-// folder, as its profile.jsonl.
-func (a *app) record(out string, tee io.Writer) func(sweep.Info, plan.Plan) (session.Recording, error) {
+// folder, as its profile.jsonl. resumes is the profile it goes on from, or nil.
+func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info, plan.Plan) (session.Recording, error) {
 	return func(info sweep.Info, p plan.Plan) (session.Recording, error) {
 		now := time.Now().UTC()
 		id := profiles.NewID(now)
@@ -56,7 +56,7 @@ func (a *app) record(out string, tee io.Writer) func(sweep.Info, plan.Plan) (ses
 		w, err := profiles.Create(path, profiles.Header{
 			ID: id, Kind: profiles.Sweep, Created: now, Tool: "sweetspot " + version,
 			Machine: machine(info), Model: model(info), SLA: &sla,
-			Plan: text, PlanHash: p.Hash(), Seed: p.Seed,
+			Plan: text, PlanHash: p.Hash(), Seed: p.Seed, Resumes: resumes,
 		}, profiles.Options{Tee: tee})
 		if err != nil {
 			return nil, err

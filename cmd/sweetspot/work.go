@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -26,7 +27,7 @@ func (a *app) workOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string,
 	}
 	tty, why := a.screen()
 	switch {
-	case f.sweep != "" || f.dryRun || f.json != "":
+	case f.sweep != "" || f.resume != "" || f.dryRun || f.json != "":
 	case why != "":
 		a.note(f, "%s: this is what --sweep does", why)
 	default:
@@ -76,6 +77,9 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	cancel()
 	err = errors.Join(err, <-ended)
 	fmt.Fprint(a.out, tui.Summary(s.Snapshot(), written...))
+	if errors.Is(err, tui.ErrInterrupted) {
+		return exit{128 + int(syscall.SIGINT)}
+	}
 	return err
 }
 
@@ -95,7 +99,7 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 			}
 			return t, nil
 		},
-		Record: a.record("", nil),
+		Record: a.record("", nil, nil),
 		Export: a.screenExporter(dir),
 	}
 }

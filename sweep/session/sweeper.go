@@ -21,6 +21,7 @@ type Sweeper struct {
 	Plan   plan.Plan // settled and valid
 	Target sweep.Target
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
+	Resume []trial.Trial       // of the profile this sweep goes on from; copied into the new one
 	Fresh  func([]load.Sample) // sees samples as they come; nil is allowed
 	Watch  func(Sweep)         // sees every change of state, from Run's goroutine; nil is allowed
 
@@ -70,6 +71,11 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		return w.end(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path = rec.ID(), rec.Path() })
+	for _, t := range w.Resume {
+		if err := rec.Trial(t); err != nil {
+			return w.end(rec, err)
+		}
+	}
 	out, err := w.runner(rec, strategy, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
 		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
@@ -92,7 +98,7 @@ func (w *Sweeper) runner(rec Recording, strategy search.Strategy, skipped []tria
 	p, rules := w.Plan, search.RulesOf(w.Plan)
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: p.Options, Seed: p.Seed, First: 1,
+		SLA: p.SLA, Options: p.Options, Seed: p.Seed, First: after(w.Resume), Done: w.Resume,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		Rank:    rules.Rank,
@@ -103,17 +109,27 @@ func (w *Sweeper) runner(rec Recording, strategy search.Strategy, skipped []tria
 	}
 }
 
+// after is the number that follows those of the trials.
+func after(trials []trial.Trial) int {
+	n := 1
+	for _, t := range trials {
+		n = max(n, t.N+1)
+	}
+	return n
+}
+
 func (w *Sweeper) observe(p sweep.Progress) {
 	w.set(func(s *Sweep) {
 		s.Trials, s.Best, s.Elapsed, s.Current = p.Done, p.Best, p.Elapsed, p.Current
-		s.ETA = eta(p, w.Plan.Budget.Time)
+		s.ETA = eta(p, len(p.Done)-len(w.Resume), w.Plan.Budget.Time)
 	})
 }
 
-// eta is what is left by the pace so far, never beyond the budget.
-func eta(p sweep.Progress, budget time.Duration) time.Duration {
+// eta is what is left by the pace of the n trials so far, never beyond the
+// budget.
+func eta(p sweep.Progress, n int, budget time.Duration) time.Duration {
 	left := time.Duration(0)
-	if n := len(p.Done); n > 0 {
+	if n > 0 {
 		left = p.Elapsed / time.Duration(n) * time.Duration(p.Left)
 	} else if budget > 0 {
 		left = budget

@@ -133,3 +133,26 @@ func BenchmarkDecide(b *testing.B) {
 		stat.Decide(v, stat.Promise{Q: .99, Limit: 9})
 	}
 }
+
+// TestClear: when nothing comes near the limit, crowding cannot keep the answer
+// open for ever; one sample near it can.
+func TestClear(t *testing.T) {
+	samples := make([]float64, 2000)
+	for i := range samples {
+		samples[i] = 1
+		if i < 700 {
+			samples[i] = 5 + float64(i)/1000 // another program ran in the beginning
+		}
+	}
+	p := stat.Promise{Q: .99, Limit: 100}
+	if d := stat.Decide(samples[:999], p); d.Answer != stat.Undecided {
+		t.Errorf("999 samples: %+v", d)
+	}
+	if d := stat.Decide(samples, p); d.Answer != stat.Pass || !strings.Contains(d.Why, "half the limit") {
+		t.Errorf("2000 samples: %+v", d)
+	}
+	samples[100] = 51
+	if d := stat.Decide(samples, p); d.Answer != stat.Undecided {
+		t.Errorf("with one at half the limit: %+v", d)
+	}
+}

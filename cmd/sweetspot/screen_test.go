@@ -1,0 +1,312 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+	"golang.org/x/term"
+
+	"sweetspot/engine/backend/onnx/ortlib"
+)
+
+// screen is the program on a terminal of its own, read through an emulator.
+type screen struct {
+	t     *testing.T
+	dir   string
+	cmd   *exec.Cmd
+	tty   *os.File
+	slave *os.File
+	raw   bytes.Buffer // all that was written, guarded by mu
+	mu    sync.Mutex
+	vt    vt10x.Terminal
+	keys  int
+	done  chan struct{}
+}
+
+// openScreen starts the program with args on a terminal of w x h cells.
+func openScreen(t *testing.T, w, h int, args ...string) *screen {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
+	if err != nil {
+		t.Skipf("no ONNX Runtime: %v", err)
+	}
+	path, err := exec.LookPath("sweetspot") // testscript.Main put it there
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &screen{t: t, dir: t.TempDir(), vt: vt10x.New(vt10x.WithSize(w, h)), done: make(chan struct{})}
+	s.tty, s.slave, err = pty.Open()
+	if err != nil {
+		t.Skipf("no pseudo terminal: %v", err)
+	}
+	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: uint16(h), Cols: uint16(w)}); err != nil {
+		t.Fatal(err)
+	}
+	s.cmd = exec.Command(path, args...)
+	s.cmd.Dir = s.dir
+	s.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "HOME="+s.dir, "XDG_CACHE_HOME="+cache,
+		"XDG_DATA_HOME="+s.dir+"/data", "XDG_STATE_HOME="+s.dir+"/state", ortlib.EnvVar+"="+lib.Path)
+	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.slave, s.slave, s.slave
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go s.read()
+	t.Cleanup(s.close)
+	return s
+}
+
+// read feeds the emulator until the terminal is closed.
+func (s *screen) read() {
+	defer close(s.done)
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := s.tty.Read(buf)
+		s.mu.Lock()
+		s.raw.Write(buf[:n])
+		_, _ = s.vt.Write(buf[:n])
+		s.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *screen) close() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	s.slave.Close()
+	s.tty.Close()
+	<-s.done
+}
+
+// text is what stands on the screen.
+func (s *screen) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.vt.String()
+}
+
+// press sends keys, counted one by one.
+func (s *screen) press(keys ...string) {
+	s.t.Helper()
+	for _, k := range keys {
+		s.keys++
+		if _, err := s.tty.WriteString(k); err != nil {
+			s.t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond) // a person does not type faster
+	}
+}
+
+// see waits until want stands on the screen.
+func (s *screen) see(want string) {
+	s.t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for !strings.Contains(s.text(), want) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%q is not on the screen:\n%s", want, s.text())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// ended waits for the program's end and returns its exit code, -1 for a signal.
+func (s *screen) ended() int {
+	s.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- s.cmd.Wait() }()
+	select {
+	case err := <-done:
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
+		return 0
+	case <-time.After(30 * time.Second):
+		s.t.Fatalf("it does not end:\n%s", s.text())
+		return 0
+	}
+}
+
+// restored fails unless the terminal is as it was: main screen, cursor shown,
+// lines and echo by the terminal, mouse free.
+func (s *screen) restored() {
+	s.t.Helper()
+	const leave = "\x1b[?1049l"
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		s.mu.Lock()
+		raw := s.raw.String()
+		s.mu.Unlock()
+		left := strings.LastIndex(raw, leave) > strings.LastIndex(raw, "\x1b[?1049h")
+		shown := strings.LastIndex(raw, "\x1b[?25h") > strings.LastIndex(raw, "\x1b[?25l")
+		if left && shown && !isRaw(s.slave) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("not restored: left the screen %v, cursor shown %v, raw %v", left, shown, isRaw(s.slave))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// isRaw tells whether the terminal hands on keys unread: making it raw changes
+// nothing then.
+func isRaw(tty *os.File) bool {
+	before, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		return false
+	}
+	if _, err := term.MakeRaw(int(tty.Fd())); err != nil {
+		return false
+	}
+	now, _ := term.GetState(int(tty.Fd()))
+	_ = term.Restore(int(tty.Fd()), before)
+	return *before == *now
+}
+
+// noChild fails if a process of the program lives on.
+func (s *screen) noChild(children []int) {
+	s.t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for _, pid := range children {
+		for alive(pid) {
+			if time.Now().After(deadline) {
+				s.t.Fatalf("process %d lives on", pid)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
+
+const (
+	down  = "\x1b[B"
+	right = "\x1b[C"
+	enter = "\r"
+)
+
+// TestMainJobOnScreen: from a cold start to a setting that keeps the promise and
+// an exported config.properties, with what is on the screen and at most 8 keys.
+func TestMainJobOnScreen(t *testing.T) {
+	s := openScreen(t, 120, 36)
+	s.see("FAIL")
+	s.press(down, right, right, right, enter)
+	s.see("PASS")
+	s.press("e")
+	s.see("exported to config.properties")
+	if s.keys > 8 {
+		t.Errorf("it took %d keys, want at most 8", s.keys)
+	}
+	data, err := os.ReadFile(filepath.Join(s.dir, "config.properties"))
+	if err != nil || !bytes.Contains(data, []byte(`"batchSize": 8`)) {
+		t.Errorf("config.properties: %v\n%s", err, data)
+	}
+	for _, line := range []string{"refused             0", "failed              0", "timeout             0"} {
+		if !strings.Contains(s.text(), line) {
+			t.Errorf("no %q on the screen:\n%s", line, s.text())
+		}
+	}
+	children := childrenOf(s.cmd.Process.Pid)
+	s.press("q")
+	if code := s.ended(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	s.restored()
+	s.noChild(children)
+	s.see("config.properties") // the summary on the normal screen
+}
+
+// TestQuittingASweepAsks: and the profile is kept, its resume is printed, and no
+// process is left behind.
+func TestQuittingASweepAsks(t *testing.T) {
+	s := openScreen(t, 80, 24)
+	s.see("FAIL")
+	s.press("s")
+	s.see("ETA")
+	children := childrenOf(s.cmd.Process.Pid)
+	s.press("q")
+	s.see("resume")
+	s.press("y")
+	s.ended()
+	s.restored()
+	s.noChild(children)
+	s.see("--resume")
+	files, _ := filepath.Glob(filepath.Join(s.dir, "data/sweetspot/profiles/*.jsonl"))
+	if len(files) != 1 {
+		t.Fatalf("profiles: %v", files)
+	}
+	data, _ := os.ReadFile(files[0])
+	if !bytes.Contains(data, []byte(`"t":"end"`)) || !bytes.Contains(data, []byte(`"stopped"`)) {
+		t.Errorf("the profile does not say that it was stopped:\n%s", data)
+	}
+}
+
+// TestTerminalIsGivenBack after each way a program ends.
+func TestTerminalIsGivenBack(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		end  func(s *screen)
+		code int
+	}{
+		{"ctrl+c", func(s *screen) { s.press("\x03") }, 130},
+		{"TERM", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGTERM) }, 143},
+		{"HUP", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGHUP) }, 129},
+		{"a crash", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGQUIT) }, 2}, // a Go program dies of it as of a panic
+		{"KILL", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGKILL) }, -1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := openScreen(t, 100, 30)
+			s.see("serving")
+			children := childrenOf(s.cmd.Process.Pid)
+			tc.end(s)
+			if code := s.ended(); code != tc.code {
+				t.Errorf("exit code %d, want %d", code, tc.code)
+			}
+			s.restored()
+			s.noChild(children)
+		})
+	}
+}
+
+// TestSmallAndColourless: a screen too small says what it needs, and NO_COLOR
+// leaves no colour.
+func TestSmallAndColourless(t *testing.T) {
+	t.Setenv("NO_COLOR", "yes")
+	s := openScreen(t, 50, 12)
+	s.see("60")
+	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.vt.Resize(80, 24)
+	s.mu.Unlock()
+	s.see("serving")
+	s.see("P99 ms")
+	s.mu.Lock()
+	raw := s.raw.String()
+	s.mu.Unlock()
+	for _, colour := range []string{"\x1b[31m", "\x1b[91m", "\x1b[38;", "\x1b[48;"} {
+		if strings.Contains(raw, colour) {
+			t.Errorf("%q was written with NO_COLOR", colour)
+		}
+	}
+	s.press("q")
+	s.ended()
+}
