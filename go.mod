@@ -3,28 +3,30 @@ module sweetspot
 go 1.26.8
 
 require (
-	charm.land/bubbles/v2 v2.2.1
-	charm.land/bubbletea/v2 v2.0.10
-	charm.land/lipgloss/v2 v2.0.6
-	github.com/HdrHistogram/hdrhistogram-go v1.4.0
-	github.com/NVIDIA/go-nvml v0.13.0-1
-	github.com/aymanbagabas/go-udiff v0.4.1
-	github.com/charmbracelet/colorprofile v0.4.3
-	github.com/charmbracelet/x/ansi v0.11.9
-	github.com/charmbracelet/x/exp/golden v0.1.0
-	github.com/goccy/go-yaml v1.19.2
-	github.com/google/go-cmp v0.7.0
-	github.com/guptarohit/asciigraph v0.10.0
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/shirou/gopsutil/v4 v4.26.10
-	github.com/spf13/cobra v1.10.2
-	github.com/spf13/pflag v1.0.9
-	github.com/x448/float16 v0.8.4
-	github.com/yalue/onnxruntime_go v1.27.0
-	golang.org/x/image v0.47.0
-	golang.org/x/sys v0.49.0
-	golang.org/x/term v0.47.0
-	google.golang.org/protobuf v1.36.12
+	charm.land/bubbles/v2 v2.2.1 // key bindings and spinner of the screen
+	charm.land/bubbletea/v2 v2.0.10 // the screen's loop; v2.1.1 needs a module that cannot be had everywhere
+	charm.land/lipgloss/v2 v2.0.6 // colours of the screen
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // latency histograms and their exchange format
+	github.com/NVIDIA/go-nvml v0.13.0-1 // GPU utilization
+	github.com/aymanbagabas/go-udiff v0.4.1 // export --diff
+	github.com/charmbracelet/colorprofile v0.4.3 // NO_COLOR and --no-color
+	github.com/charmbracelet/x/ansi v0.11.9 // widths of text on screens and in tables
+	github.com/charmbracelet/x/exp/golden v0.1.0 // tests: golden screens
+	github.com/creack/pty v1.1.24 // tests: a terminal
+	github.com/goccy/go-yaml v1.19.2 // plans, with line and column in errors
+	github.com/google/go-cmp v0.7.0 // tests: differences
+	github.com/guptarohit/asciigraph v0.10.0 // lines of the charts
+	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02 // tests: a terminal emulator
+	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts of commands
+	github.com/shirou/gopsutil/v4 v4.26.10 // CPU and memory outside Linux
+	github.com/spf13/cobra v1.10.2 // commands, flags, completion
+	github.com/spf13/pflag v1.0.9 // flags
+	github.com/x448/float16 v0.8.4 // half-precision tensors
+	github.com/yalue/onnxruntime_go v1.27.0 // ONNX Runtime
+	golang.org/x/image v0.47.0 // resizing pictures
+	golang.org/x/sys v0.49.0 // the generator's clock
+	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
+	google.golang.org/protobuf v1.36.12 // ONNX files
 )
 
 require (
@@ -34,10 +36,8 @@ require (
 	github.com/charmbracelet/x/windows v0.2.2 // indirect
 	github.com/clipperhouse/displaywidth v0.11.0 // indirect
 	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
-	github.com/creack/pty v1.1.24 // indirect
 	github.com/ebitengine/purego v0.11.2 // indirect
 	github.com/go-ole/go-ole v1.2.6 // indirect
-	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/lucasb-eyer/go-colorful v1.4.1 // indirect
 	github.com/lufia/plan9stats v0.0.0-20211012122336-39d0f177ccd0 // indirect

@@ -78,6 +78,7 @@ type Session struct {
 
 	mu       sync.Mutex // guards everything below
 	ctx      context.Context
+	ending   bool // Run waits for what was spawned: no more is
 	target   Target
 	state    Snapshot // the parts that change rarely; Live is made at each publish
 	ring     ring
@@ -137,14 +138,15 @@ func (s *Session) Run(ctx context.Context) error {
 // spawn starts a goroutine that Run waits for; none once the session ends. The
 // lock is held.
 func (s *Session) spawn(f func()) {
-	if s.ctx.Err() == nil {
+	if !s.ending {
 		s.wg.Go(f)
 	}
 }
 
 func (s *Session) shutdown() error {
-	s.mu.Lock()   // whoever spawns from now on sees that the context ended
-	s.mu.Unlock() //nolint:staticcheck // see above
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
 	s.wg.Wait()
 	s.mu.Lock()
 	t := s.target
