@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -196,13 +197,24 @@ func (s *run) failed(t *trial.Trial, err error) error {
 		return nil
 	}
 	s.died++
-	if recErr := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: err.Error()}); recErr != nil {
+	if recErr := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: obituary(err)}); recErr != nil {
 		return recErr
 	}
 	if s.died == 3 {
 		return fmt.Errorf("gave up after three deaths in a row: %w", err)
 	}
 	return nil
+}
+
+// obituary is a death with the engine's last lines, if its error has them.
+func obituary(err error) string {
+	const most = 10
+	var last interface{ LastLines() []string }
+	if !errors.As(err, &last) {
+		return err.Error()
+	}
+	lines := last.LastLines()
+	return err.Error() + "; last lines: " + strings.Join(lines[max(0, len(lines)-most):], " | ")
 }
 
 // ErrEngineDied marks the error of a target whose engine ended by itself and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,35 +19,14 @@ import (
 //
 //	killed 2 results/profile.jsonl sweetspot --sweep --out results
 func cmdKilled(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 3 {
-		ts.Fatalf("usage: killed TRIALS PROFILE command...")
-	}
-	trials, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	path, err := exec.LookPath(args[2])
-	ts.Check(err)
-	cmd := exec.Command(path, args[3:]...)
-	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "SWEETSPOT_ONNXRUNTIME="+ts.Getenv("SWEETSPOT_ONNXRUNTIME"))
-	ts.Check(cmd.Start())
-	defer cmd.Process.Kill() //nolint:errcheck // already dead when all is well
-	deadline := time.Now().Add(time.Minute)
-	for {
-		data, _ := os.ReadFile(ts.MkAbs(args[1]))
-		if bytes.Count(data, []byte(`{"t":"trial"`)) >= trials {
-			break
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("no %d trials within a minute; the profile holds %.200s", trials, data)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	cmd, _, _ := startUntil(ts, neg, args)
 	children := childrenOf(cmd.Process.Pid)
 	if len(children) == 0 {
 		ts.Fatalf("the sweep has no engine child")
 	}
 	ts.Check(cmd.Process.Signal(syscall.SIGKILL))
 	_ = cmd.Wait()
+	deadline := time.Now().Add(time.Minute)
 	for _, pid := range children {
 		for alive(pid) {
 			if time.Now().After(deadline) {
@@ -55,6 +35,62 @@ func cmdKilled(ts *testscript.TestScript, neg bool, args []string) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
+}
+
+// cmdCrashed runs a sweep and makes its engine child crash as a fault in C would
+// once the profile holds the given number of trials. What the sweep then prints
+// is stdout and stderr of the script.
+func cmdCrashed(ts *testscript.TestScript, neg bool, args []string) {
+	cmd, stdout, stderr := startUntil(ts, neg, args)
+	for _, pid := range childrenOf(cmd.Process.Pid) {
+		ts.Check(syscall.Kill(pid, syscall.SIGSEGV))
+	}
+	err := cmd.Wait()
+	_, _ = ts.Stdout().Write(stdout.Bytes())
+	_, _ = ts.Stderr().Write(stderr.Bytes())
+	ts.Check(err)
+}
+
+// startUntil starts args[2:] and returns once the profile args[1] holds args[0]
+// trials.
+func startUntil(ts *testscript.TestScript, neg bool, args []string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: TRIALS PROFILE command...")
+	}
+	trials, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	path, err := exec.LookPath(args[2])
+	ts.Check(err)
+	cmd = exec.Command(path, args[3:]...)
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), stdout, stderr
+	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"),
+		"SWEETSPOT_ONNXRUNTIME="+ts.Getenv("SWEETSPOT_ONNXRUNTIME"))
+	ts.Check(cmd.Start())
+	ts.Defer(func() { _ = cmd.Process.Kill() })
+	deadline := time.Now().Add(time.Minute)
+	for {
+		data, _ := os.ReadFile(ts.MkAbs(args[1]))
+		if bytes.Count(data, []byte(`{"t":"trial"`)) >= trials {
+			return cmd, stdout, stderr
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no %d trials within a minute; the profile holds %.200s", trials, data)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// cmdListen takes a free loopback port until the script ends and puts its number
+// into the variable named.
+func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listen VARIABLE")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
 // childrenOf lists the processes whose parent is pid.

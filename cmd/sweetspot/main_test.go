@@ -40,6 +40,8 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) { return cond == "ort" && libErr == nil, nil },
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"killed": cmdKilled},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"killed": cmdKilled, "crashed": cmdCrashed, "listen": cmdListen,
+		},
 	})
 }

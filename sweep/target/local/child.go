@@ -20,7 +20,7 @@ import (
 const (
 	startLimit = 90 * time.Second // model loading included
 	stopLimit  = 5 * time.Second  // from closing its stdin to killing it
-	tailLines  = 20               // last lines of stderr kept for the error
+	tailLines  = 200              // last lines of stderr kept for the error: a crash of Go is long
 )
 
 // handshake is the one JSON line a child writes on fd 3.
@@ -159,10 +159,29 @@ type DiedError struct {
 }
 
 func (e *DiedError) Error() string {
-	if len(e.Tail) == 0 {
-		return "engine died: " + e.How
+	if line := e.cause(); line != "" {
+		return e.How + ": " + line
 	}
-	return fmt.Sprintf("engine died: %s: %s", e.How, strings.Join(e.Tail, " | "))
+	return e.How
+}
+
+// LastLines are the child's last lines on stderr, oldest first.
+func (e *DiedError) LastLines() []string { return e.Tail }
+
+// cause is the line that tells most: a Go crash begins with it and goes on with
+// pages of stack, other programs end with it.
+func (e *DiedError) cause() string {
+	for _, line := range e.Tail {
+		for _, prefix := range []string{"panic:", "fatal error:", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called"} {
+			if strings.HasPrefix(line, prefix) {
+				return line
+			}
+		}
+	}
+	if len(e.Tail) == 0 {
+		return ""
+	}
+	return e.Tail[len(e.Tail)-1]
 }
 
 // tail passes lines on and keeps the last ones. It is safe for concurrent use.

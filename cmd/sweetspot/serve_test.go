@@ -1,0 +1,158 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sweetspot/engine/backend/onnx/ortlib"
+)
+
+// startServer runs sweetspot serve on free ports and returns its addresses.
+func startServer(t *testing.T, args ...string) (inference, management string) {
+	t.Helper()
+	cache, _ := os.UserCacheDir()
+	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
+	if err != nil {
+		t.Skipf("no ONNX Runtime: %v", err)
+	}
+	path, err := exec.LookPath("sweetspot") // testscript.Main put it there
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0"}, args...)...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), ortlib.EnvVar+"="+lib.Path)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	var said []string
+	ready := regexp.MustCompile(`inference (http://\S+), management (http://[^\s,]+)`)
+	for lines.Scan() {
+		said = append(said, lines.Text())
+		if m := ready.FindStringSubmatch(lines.Text()); m != nil {
+			inference, management = strings.TrimSuffix(m[1], ","), m[2]
+			break
+		}
+	}
+	if inference == "" {
+		t.Fatalf("serve does not come up: %v: %s", cmd.Wait(), strings.Join(said, "\n"))
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		_, _ = io.Copy(io.Discard, stderr)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		<-drained
+		if code := exitCode(cmd.Wait()); code != 130 {
+			t.Errorf("serve ended with %d after Ctrl-C, want 130", code)
+		}
+	})
+	return inference, management
+}
+
+func exitCode(err error) int {
+	if exit, ok := err.(*exec.ExitError); ok {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+// ask sends a body and returns status and answer.
+func ask(t *testing.T, method, url, contentType string, body []byte, header ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(answer)
+}
+
+// TestServe: a picture, JSON and raw tensors to real models, wrong ones with a
+// word on what was expected, and settings that change in between.
+func TestServe(t *testing.T) {
+	inference, management := startServer(t, "builtin:resnet18", "wide=builtin:mlp-wide", "--disable-token-auth", "--batch-size=2")
+	var photo bytes.Buffer
+	img := image.NewRGBA(image.Rect(0, 0, 300, 260))
+	for i := range 300 {
+		img.Set(i, i%260, color.RGBA{200, uint8(i), 30, 255})
+	}
+	if err := png.Encode(&photo, img); err != nil {
+		t.Fatal(err)
+	}
+	numbers, _ := json.Marshal(make([]float32, 2048))
+	for _, tc := range []struct {
+		name, path, kind string
+		body             []byte
+		status           int
+		want             string
+	}{
+		{"ping", "/ping", "", nil, 200, "Healthy"},
+		{"a picture", "/predictions/resnet18", "image/png", photo.Bytes(), 200, "["},
+		{"JSON", "/predictions/wide", "application/json", numbers, 200, "["},
+		{"raw", "/predictions/wide", "application/octet-stream", make([]byte, 8192), 200, "["},
+		{"a version", "/predictions/wide/1.0", "application/json", numbers, 200, "["},
+		{"too short", "/predictions/wide", "application/octet-stream", make([]byte, 100), 400, "8192 bytes"},
+		{"no numbers", "/predictions/wide", "application/json", []byte(`["a"]`), 400, `input \"x\"`},
+		{"empty", "/predictions/wide", "application/json", nil, 400, "empty"},
+		{"unknown model", "/predictions/narrow", "application/json", numbers, 404, "ModelNotFoundException"},
+		{"unknown version", "/predictions/wide/7", "application/json", numbers, 404, "ModelVersionNotFoundException"},
+		{"unknown route", "/nothing", "", nil, 404, "ResourceNotFoundException"},
+	} {
+		status, answer := ask(t, http.MethodPost, inference+tc.path, tc.kind, tc.body)
+		if status != tc.status || !strings.Contains(answer, tc.want) {
+			t.Errorf("%s: %d %.200s; want %d with %q", tc.name, status, answer, tc.status, tc.want)
+		}
+	}
+	status, answer := ask(t, http.MethodPut, management+"/engine/v1/models/wide/settings", "application/json", []byte(`{"workers": 2, "batch_size": 4}`))
+	if status != 200 || !strings.Contains(answer, `"applied"`) || !strings.Contains(answer, `"workers":2`) {
+		t.Errorf("settings: %d %s", status, answer)
+	}
+	status, answer = ask(t, http.MethodPut, management+"/engine/v1/models/wide/settings", "application/json", []byte(`{"batchsize": 4}`))
+	if status != 400 || !strings.Contains(answer, "did you mean batch_size?") {
+		t.Errorf("unknown knob: %d %s", status, answer)
+	}
+	status, answer = ask(t, http.MethodGet, management+"/engine/v1/stats", "", nil)
+	if status != 200 || !strings.Contains(answer, `"wide"`) {
+		t.Errorf("stats: %d %s", status, answer)
+	}
+}
+
+// TestServeTokens: without the key of key_file.json nothing is answered.
+func TestServeTokens(t *testing.T) {
+	inference, _ := startServer(t, "builtin:mlp-wide")
+	status, answer := ask(t, http.MethodGet, inference+"/ping", "", nil)
+	if status != 400 || !strings.Contains(answer, "InvalidKeyException") {
+		t.Errorf("without a key: %d %s", status, answer)
+	}
+}
