@@ -74,33 +74,50 @@ func (h *host) describe() control.Host {
 
 // load makes an engine that serves the models.
 func (a *app) load(ctx context.Context, h *host, models, shapes []string, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
+	e, probe, err := a.newEngine(h, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.loadInto(ctx, e, probe, models, shapes, c, log); err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
+	return e, nil
+}
+
+// newEngine makes an engine without models, and the backend that models are
+// verified with.
+func (a *app) newEngine(h *host, log *slog.Logger) (*engine.Engine, engine.Backend, error) {
+	backend, err := a.onnx(log)
+	if err != nil {
+		return nil, nil, err
+	}
+	h.runtime = backend.Runtime()
+	return engine.New(engine.Options{
+		Backends: map[string]engine.Backend{"onnx": backend}, Cores: monitor.Limits().Cores, Log: log,
+	}), backend, nil
+}
+
+// loadInto opens the models and puts them into service.
+func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models, shapes []string, c knob.Config, log *slog.Logger) error {
 	dims := map[string][]int64{}
 	for _, s := range shapes {
 		name, d, err := parseShape(s)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		dims[name] = d
 	}
-	backend, err := a.onnx(log)
-	if err != nil {
-		return nil, err
-	}
-	h.runtime = backend.Runtime()
-	e := engine.New(engine.Options{
-		Backends: map[string]engine.Backend{"onnx": backend}, Cores: monitor.Limits().Cores, Log: log,
-	})
 	for _, name := range models {
-		m, err := catalog.Open(ctx, name, catalog.Options{Shapes: dims, Probe: backend})
-		if err == nil {
-			err = e.Load(ctx, m, c)
-		}
+		m, err := catalog.Open(ctx, name, catalog.Options{Shapes: dims, Probe: probe})
 		if err != nil {
-			return nil, errors.Join(err, e.Close(ctx))
+			return err
+		}
+		if err := e.Load(ctx, m, c); err != nil {
+			return err
 		}
 		log.Info("serving", "model", m.Name, "batch", m.BatchWhy)
 	}
-	return e, nil
+	return nil
 }
 
 // onnx loads ONNX Runtime.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -54,17 +56,23 @@ key_file.json in the current folder.`,
 	return c
 }
 
+// serve binds the addresses first: a port in use is found out before a model is
+// loaded.
 func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models, shapes []string, cfg knob.Config, log *slog.Logger) error {
-	e, err := a.load(c.Context(), h, models, shapes, cfg, log)
+	ctx := c.Context()
+	e, probe, err := a.newEngine(h, log)
 	if err != nil {
 		return err
 	}
-	defer e.Close(c.Context()) //nolint:errcheck // the server has answered all by then
+	defer e.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the server has answered all by then
 	s, err := server.Open(sc, e)
 	if err != nil {
 		return err
 	}
+	if err := a.loadInto(ctx, e, probe, models, shapes, cfg, log); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	at := s.Addrs()
 	fmt.Fprintf(a.err, "inference http://%s, management http://%s, %s rule; Ctrl-C ends\n", at.Inference, at.Management, cfg.Rule)
-	return s.Run(c.Context())
+	return s.Run(ctx)
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,7 +21,7 @@ import (
 const (
 	startLimit = 90 * time.Second // model loading included
 	stopLimit  = 5 * time.Second  // from closing its stdin to killing it
-	tailLines  = 200              // last lines of stderr kept for the error: a crash of Go is long
+	tailLines  = 20               // last lines of stderr kept for the error
 )
 
 // handshake is the one JSON line a child writes on fd 3.
@@ -124,7 +125,10 @@ func (c *child) dead() bool {
 }
 
 // death is the error of a process that has ended by itself.
-func (c *child) death() error { return &DiedError{How: how(c.err), Tail: c.tail.lines()} }
+func (c *child) death() error {
+	cause, last := c.tail.lines()
+	return &DiedError{How: how(c.err), Cause: cause, Tail: last}
+}
 
 func how(err error) string {
 	var exit *exec.ExitError
@@ -154,42 +158,32 @@ func (c *child) stop() {
 
 // DiedError says that the engine process ended by itself.
 type DiedError struct {
-	How  string   // "segmentation fault", "exit status 2"
-	Tail []string // its last lines on stderr
+	How   string   // "segmentation fault", "exit status 2"
+	Cause string   // the line that tells most, "" without any
+	Tail  []string // its last lines on stderr, oldest first
 }
 
 func (e *DiedError) Error() string {
-	if line := e.cause(); line != "" {
-		return e.How + ": " + line
+	if e.Cause == "" {
+		return e.How
 	}
-	return e.How
+	return e.How + ": " + e.Cause
 }
 
 // LastLines are the child's last lines on stderr, oldest first.
 func (e *DiedError) LastLines() []string { return e.Tail }
 
-// cause is the line that tells most: a Go crash begins with it and goes on with
-// pages of stack, other programs end with it.
-func (e *DiedError) cause() string {
-	for _, line := range e.Tail {
-		for _, prefix := range []string{"panic:", "fatal error:", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called"} {
-			if strings.HasPrefix(line, prefix) {
-				return line
-			}
-		}
-	}
-	if len(e.Tail) == 0 {
-		return ""
-	}
-	return e.Tail[len(e.Tail)-1]
-}
+// crashes begin the line with which a crash of Go or C++ begins; pages of stack
+// follow it.
+var crashes = []string{"panic:", "fatal error:", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called"}
 
 // tail passes lines on and keeps the last ones. It is safe for concurrent use.
 type tail struct {
-	to   io.Writer // nil: only keep
-	mu   sync.Mutex
-	part []byte
-	last []string
+	to    io.Writer // nil: only keep
+	mu    sync.Mutex
+	part  []byte
+	last  []string
+	crash string // the first line that begins a crash
 }
 
 func (t *tail) Write(b []byte) (int, error) {
@@ -218,18 +212,28 @@ func (t *tail) keep(line string) {
 	if line = strings.TrimSpace(line); line == "" {
 		return
 	}
+	if t.crash == "" && slices.ContainsFunc(crashes, func(p string) bool { return strings.HasPrefix(line, p) }) {
+		t.crash = line
+	}
 	t.last = append(t.last, line)
 	if len(t.last) > tailLines {
 		t.last = t.last[len(t.last)-tailLines:]
 	}
 }
 
-func (t *tail) lines() []string {
+// lines returns the line that tells most and the last ones.
+func (t *tail) lines() (cause string, last []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := append([]string(nil), t.last...)
+	last = append(last, t.last...)
 	if len(t.part) > 0 {
-		out = append(out, strings.TrimSpace(string(t.part)))
+		last = append(last, strings.TrimSpace(string(t.part)))
 	}
-	return out
+	switch {
+	case t.crash != "":
+		cause = t.crash
+	case len(last) > 0:
+		cause = last[len(last)-1]
+	}
+	return cause, last
 }
