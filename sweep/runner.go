@@ -96,7 +96,7 @@ type run struct {
 	*Runner
 	begin  time.Time
 	trials []trial.Trial
-	died   int // engine deaths in a row
+	deaths int // of the engine, in a row
 }
 
 func (s *run) search(ctx context.Context) (ended string, err error) {
@@ -164,7 +164,12 @@ func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) erro
 	}
 	cur := &Current{N: t.N, Point: p, Stage: StageApply}
 	s.observe(cur)
-	_, err := s.Target.Apply(ctx, p.Settings)
+	applied, err := s.Target.Apply(ctx, p.Settings)
+	if applied.Died != nil {
+		if err := s.died(applied.Died); err != nil {
+			return err
+		}
+	}
 	if err == nil {
 		cur.Stage, cur.Limit = StageMeasure, limit
 		s.observe(cur)
@@ -187,7 +192,7 @@ func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) erro
 // failed turns an apply or measurement that broke into a failed trial.
 func (s *run) failed(t *trial.Trial, err error) error {
 	if err == nil {
-		s.died = 0
+		s.deaths = 0
 		return nil
 	}
 	t.Error = err.Error()
@@ -196,11 +201,16 @@ func (s *run) failed(t *trial.Trial, err error) error {
 	if !errors.Is(err, ErrEngineDied) {
 		return nil
 	}
-	s.died++
-	if recErr := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: obituary(err)}); recErr != nil {
-		return recErr
+	return s.died(err)
+}
+
+// died records a death of the engine. The third in a row ends the sweep.
+func (s *run) died(err error) error {
+	s.deaths++
+	if err := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: obituary(err)}); err != nil {
+		return err
 	}
-	if s.died == 3 {
+	if s.deaths == 3 {
 		return fmt.Errorf("gave up after three deaths in a row: %w", err)
 	}
 	return nil
@@ -223,7 +233,7 @@ var ErrEngineDied = errors.New("engine died")
 
 func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit time.Duration) (trial.Result, error) {
 	seen := 0
-	watch := &watcher{sla: s.SLA, fixed: s.Requests > 0 || s.Duration > 0}
+	watch := &watcher{sla: s.SLA, open: t.Load.Mode != load.Closed, fixed: s.Requests > 0 || s.Duration > 0}
 	m := Measurement{
 		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: watch.stop,
 		Progress: func(elapsed time.Duration, samples []load.Sample) {

@@ -48,6 +48,7 @@ type Step struct {
 // Applied is what an apply did.
 type Applied struct {
 	Settings knob.Settings // in force now
+	Died     error         // the engine had died and was started again first; wraps ErrEngineDied
 	Took     time.Duration
 	Steps    []Step
 }

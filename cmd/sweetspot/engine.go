@@ -37,7 +37,7 @@ func (a *app) engineCommand() *cobra.Command {
 				return err
 			}
 			hello := os.NewFile(handshakeFD, "handshake")
-			if hello == nil {
+			if info, err := hello.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 				return errors.New("engine is started by sweetspot itself; to serve a model type: sweetspot serve MODEL")
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))

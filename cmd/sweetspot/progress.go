@@ -24,10 +24,11 @@ type progress struct {
 	quiet bool
 	width int
 
-	mu    sync.Mutex
-	drawn bool // a redrawn line is on the screen
-	last  time.Time
-	seen  int
+	mu     sync.Mutex
+	drawn  bool // a redrawn line is on the screen
+	last   time.Time
+	seen   int // trials printed
+	events int // events printed
 }
 
 func newProgress(w io.Writer, quiet bool) *progress {
@@ -64,6 +65,12 @@ func (p *progress) watch(st session.Sweep) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for ; p.events < len(st.Events); p.events++ {
+		p.clear()
+		e := st.Events[p.events]
+		first, _, _ := strings.Cut(e.Detail, "; last lines:")
+		fmt.Fprintf(p.w, "%s\n", first)
+	}
 	for ; p.seen < len(st.Trials); p.seen++ {
 		p.clear()
 		fmt.Fprintln(p.w, trialLine(st.Trials[p.seen], st.Total, st.ETA))

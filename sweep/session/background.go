@@ -9,6 +9,7 @@ import (
 type background struct {
 	sweeper *Sweeper
 	handed  bool // paused, and the engine is with the person
+	events  int  // passed on to the messages
 }
 
 // StartSweep starts the plan's sweep. It takes the engine; the person's settings
@@ -56,13 +57,18 @@ func (s *Session) sweepEnded(st Sweep, err error) {
 	}
 }
 
-// watch hands the engine back when the sweep has come to rest in a pause.
+// watch passes events on, and hands the engine back when the sweep has come to
+// rest in a pause.
 func (s *Session) watch(st Sweep) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ; s.sweeping.events < len(st.Events); s.sweeping.events++ {
+		e := st.Events[s.sweeping.events]
+		s.say(Warning, "%s: %s", e.What, e.Detail)
+	}
 	if st.State != Paused {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if !s.sweeping.handed && s.ctx.Err() == nil {
 		s.sweeping.handed = true
 		s.say(Note, "sweep paused after %d trials: the knobs are yours", len(st.Trials))

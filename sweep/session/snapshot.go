@@ -123,6 +123,7 @@ type Sweep struct {
 	Current *sweep.Current
 	Trials  []trial.Trial
 	Best    int // index into Trials, -1 while nothing was measured
+	Events  []trial.Event
 	Choice  *trial.Choice
 	Problem string // with Failed, or a profile that could not be written
 }

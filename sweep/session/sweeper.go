@@ -76,7 +76,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 			return w.end(rec, err)
 		}
 	}
-	out, err := w.runner(rec, strategy, skipped).Run(ctx)
+	out, err := w.runner(witness{rec, w}, strategy, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
 		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
 		if out.Best >= 0 {
@@ -94,7 +94,7 @@ func firstReason(skipped []trial.Skip) string {
 	return skipped[0].Reason
 }
 
-func (w *Sweeper) runner(rec Recording, strategy search.Strategy, skipped []trial.Skip) *sweep.Runner {
+func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, skipped []trial.Skip) *sweep.Runner {
 	p, rules := w.Plan, search.RulesOf(w.Plan)
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
@@ -107,6 +107,17 @@ func (w *Sweeper) runner(rec Recording, strategy search.Strategy, skipped []tria
 		Observe: w.observe,
 		Fresh:   w.Fresh,
 	}
+}
+
+// witness shows the events it records.
+type witness struct {
+	Recording
+	w *Sweeper
+}
+
+func (r witness) Event(e trial.Event) error {
+	r.w.set(func(s *Sweep) { s.Events = append(s.Events[:len(s.Events):len(s.Events)], e) })
+	return r.Recording.Event(e)
 }
 
 // after is the number that follows those of the trials.

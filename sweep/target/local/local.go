@@ -188,13 +188,19 @@ func (t *Target) alive(ctx context.Context) error {
 	return death
 }
 
-// Apply puts s in force.
+// Apply puts s in force. A child that died since the last call is started again
+// first, and the result says so.
 func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
 	t.mu.Lock()
-	_ = t.alive(ctx) // a death between two calls is mended without a word
+	died := t.alive(ctx)
+	if died != nil && t.child.dead() {
+		t.mu.Unlock()
+		return sweep.Applied{}, died
+	}
 	cl, name := t.client, t.info.Model.Name
 	t.mu.Unlock()
 	done, err := cl.apply(ctx, name, s)
+	done.Died = died
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
@@ -230,7 +236,10 @@ func (t *Target) config(l load.Spec) load.Config {
 // Measure runs the load until m.Stop says so, and summarizes it.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	t.mu.Lock()
-	_ = t.alive(ctx)
+	if err := t.alive(ctx); err != nil {
+		t.mu.Unlock()
+		return trial.Result{}, err
+	}
 	c, child := t.config(m.Load), t.child
 	window := t.watch.Begin()
 	t.mu.Unlock()
