@@ -19,8 +19,10 @@ type Step struct {
 // Apply puts want in force while requests flow: what must be built is built and
 // warmed beside what serves, then all knobs change at one moment, then what is
 // no longer needed is drained. No request is lost, refused or failed by it. On
-// an error the settings before it stay in force. step, if not nil, is called
-// after each part, from Apply's goroutine. Applies wait for one another.
+// an error the settings before it stay in force. What cannot fit into memory is
+// refused before it is built, and a change of precision compares both on samples
+// and tells in a step how far they agree. step, if not nil, is called after each
+// part, from Apply's goroutine. Applies wait for one another.
 func (s *Served) Apply(ctx context.Context, want knob.Settings, step func(Step)) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -32,7 +34,11 @@ func (s *Served) Apply(ctx context.Context, want knob.Settings, step func(Step))
 		return err
 	}
 	to := knob.Config{Settings: want, Options: now.Options}
-	if needsReload(now, to, s.cores) {
+	reload := needsReload(now, to, s.cores)
+	if err := s.roomFor(now, to, reload); err != nil {
+		return err
+	}
+	if reload {
 		return s.reload(ctx, to, step)
 	}
 	return s.resize(ctx, to, step)
@@ -50,6 +56,9 @@ func needsReload(a, b knob.Config, cores int) bool {
 
 // start opens the first pool.
 func (s *Served) start(ctx context.Context) error {
+	if err := s.roomFor(s.cfg, s.cfg, false); err != nil {
+		return err
+	}
 	return s.reload(ctx, s.cfg, func(st Step) {
 		s.log.Debug("load", "model", s.model.Name, "step", st.What, "took", st.Took)
 	})
@@ -65,6 +74,9 @@ func (s *Served) reload(ctx context.Context, to knob.Config, step func(Step)) er
 	step(Step{fmt.Sprintf("open %s on %s", to.Precision, to.Device), time.Since(begin)})
 	joining, err := s.build(ctx, next, to, to.Workers, step)
 	if err != nil {
+		return errors.Join(err, discard(next, joining, true))
+	}
+	if err := s.agreeing(ctx, joining[0].session, to, step); err != nil {
 		return errors.Join(err, discard(next, joining, true))
 	}
 	s.mu.Lock()

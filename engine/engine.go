@@ -32,7 +32,10 @@ var (
 type Options struct {
 	Backends map[string]Backend // by Model.Backend
 	Cores    int                // the container's cores, for limits and spinning; at least 1
-	Log      *slog.Logger       // nil discards
+	// MemoryBytes is the container's memory, which settings have to fit in; 0 is
+	// unknown.
+	MemoryBytes int64
+	Log         *slog.Logger // nil discards
 }
 
 // Engine holds the served models.
@@ -60,10 +63,10 @@ func (e *Engine) Load(ctx context.Context, m *Model, c knob.Config) error {
 	if !ok {
 		return fmt.Errorf("load %s: this build has no %q backend", m.Name, m.Backend)
 	}
-	s := newServed(m, b, c, e.opt.Cores, e.opt.Log)
-	if err := c.Validate(s.Limits()); err != nil {
+	if err := c.Validate(limits(m, c.Rule, e.opt.Cores)); err != nil {
 		return fmt.Errorf("load %s: %w", m.Name, err)
 	}
+	s := newServed(m, b, c, e.opt)
 	if err := e.reserve(s); err != nil {
 		return err
 	}

@@ -366,9 +366,9 @@ func TestLoadRefuses(t *testing.T) {
 		e := engine.New(engine.Options{Backends: map[string]engine.Backend{"fake": d}, Cores: 2})
 		defer func() { _ = e.Close(t.Context()) }()
 		many := config(1, 1, ms)
-		many.Threads, many.Workers = 9, 300
+		many.Threads, many.Workers, many.BatchSize = 9, 300, 0
 		err := e.Load(t.Context(), model(), many)
-		for _, want := range []string{"workers: 300 is outside 1-256", "threads: 9 is outside 1-2"} {
+		for _, want := range []string{"workers: 300 is outside 1-256", "threads: 9 is outside 1-2", "batch_size: 0 is outside 1-1024"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("Load = %v, want %q", err, want)
 			}

@@ -26,9 +26,21 @@ type Model struct {
 	// sees. To the others the backend adds a leading axis (the batch, or 1 when
 	// there is no batch axis) and takes it off again. Empty with a BatchAxis.
 	Whole []string
+	// Rows says how outputs without a batch axis are split; zero if there are none.
+	Rows Rows
 
 	Path  string // the model's file, or "" when Bytes holds it
 	Bytes []byte // the model itself when it came from no file
+}
+
+// Rows describes outputs that have a row for each thing found, of any number per
+// item, one item's rows among another's: Index, an output of INT64, holds for
+// each row the position in the batch of the item that it belongs to. Each item
+// is given its own rows, in the order they came, and an Index of zeros, as if it
+// had run alone.
+type Rows struct {
+	Index   string
+	Outputs []string // all outputs that have such rows, Index among them
 }
 
 // Result is one item's answer: its outputs, or why it failed. Outputs belong to

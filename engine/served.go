@@ -23,6 +23,7 @@ type Served struct {
 	model   *Model
 	backend Backend
 	cores   int
+	memory  int64 // the container's, 0 if unknown
 	log     *slog.Logger
 	epoch   time.Time
 	life    context.Context // ends when the model is torn down
@@ -38,20 +39,21 @@ type Served struct {
 	open   []*job // the open batch
 	idle   []*worker
 	pool   *pool
-	timer  *time.Timer
-	wake   time.Duration // what timer is set to, or Never
-	flying int           // requests taken and not answered
+	alarm  alarm
+	flying int // requests taken and not answered
 	closed bool
 	count  counters
+
+	working bool          // something waits or flies
+	since   time.Duration // the moment at which that began
 }
 
-func newServed(m *Model, b Backend, c knob.Config, cores int, log *slog.Logger) *Served {
-	s := &Served{model: m, backend: b, cores: cores, log: log, cfg: c, epoch: time.Now(), wake: batching.Never}
+func newServed(m *Model, b Backend, c knob.Config, o Options) *Served {
+	s := &Served{model: m, backend: b, cores: o.Cores, memory: o.MemoryBytes, log: o.Log, cfg: c, epoch: time.Now()}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.col = batching.New(rule(c))
 	s.count.sizes = map[int]int64{}
-	s.timer = time.AfterFunc(time.Hour, s.tick)
-	s.timer.Stop()
+	s.alarm = newAlarm(s.tick)
 	return s
 }
 
@@ -77,7 +79,11 @@ func (s *Served) Config() knob.Config {
 func (s *Served) Limits() knob.Limits {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return knob.Limits{Rule: s.cfg.Rule, Cores: s.cores, BatchAxis: s.model.BatchAxis, BatchWhy: s.model.BatchWhy}
+	return limits(s.model, s.cfg.Rule, s.cores)
+}
+
+func limits(m *Model, r knob.Rule, cores int) knob.Limits {
+	return knob.Limits{Rule: r, Cores: cores, BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy}
 }
 
 // Submit runs one item and returns its outputs and where its time went. It
@@ -149,7 +155,8 @@ func (s *Served) drive(e batching.Event) {
 		s.send(now)
 		a = s.col.Step(now, batching.Event{Kind: batching.Sent})
 	}
-	s.setTimer(now, a.Wake)
+	s.alarm.set(now, a.Wake)
+	s.punch(now)
 }
 
 // take moves the queue's head into the open batch, or drops it if its caller
@@ -191,22 +198,10 @@ func (s *Served) send(now time.Duration) {
 	w.work <- struct{}{} // capacity 1, and the worker is idle
 }
 
-func (s *Served) setTimer(now, wake time.Duration) {
-	if wake == s.wake {
-		return
-	}
-	s.wake = wake
-	if wake == batching.Never {
-		s.timer.Stop()
-		return
-	}
-	s.timer.Reset(max(0, wake-now))
-}
-
 func (s *Served) tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wake = batching.Never
+	s.alarm.rang()
 	s.drive(batching.Event{Kind: batching.Timer})
 }
 
@@ -222,7 +217,7 @@ func (s *Served) close(ctx context.Context) error {
 	err := s.drained(ctx)
 	s.mu.Lock()
 	s.abandon()
-	s.timer.Stop()
+	s.alarm.end()
 	if p != nil {
 		s.retire(p, len(p.workers))
 	}
@@ -248,6 +243,7 @@ func (s *Served) abandon() {
 	}
 	s.flying -= len(s.open)
 	s.open = s.open[:0]
+	s.punch(s.now())
 	s.col = batching.New(rule(s.cfg)) // it knows of requests that are gone
 }
 

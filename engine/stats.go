@@ -11,13 +11,15 @@ type counters struct {
 	ok, failed, batches                   int64
 	queue, formation, execution           time.Duration
 	decode, encode                        time.Duration
-	busy                                  time.Duration
+	busy, work                            time.Duration
 	sizes                                 map[int]int64
 }
 
 // Stats is a snapshot of a model's counters. All but Queue, InFlight and
 // Workers only ever grow, so that the difference of two snapshots is what
-// happened between them. Times are sums over requests, BusyNS over batches.
+// happened between them. Times are sums over requests, BusyNS over batches;
+// WorkNS is of the clock, so BusyNS/WorkNS is how many workers were executing
+// while there was something to do.
 type Stats struct {
 	Queue       int           `json:"queue"`     // requests waiting
 	InFlight    int           `json:"in_flight"` // requests taken and not answered
@@ -36,6 +38,7 @@ type Stats struct {
 	ExecutionNS int64         `json:"execution_ns"`
 	EncodeNS    int64         `json:"encode_ns"`
 	BusyNS      int64         `json:"busy_ns"`
+	WorkNS      int64         `json:"work_ns"` // time with a request waiting or in flight
 }
 
 // Stats returns a snapshot.
@@ -47,12 +50,17 @@ func (s *Served) Stats() Stats {
 	if s.pool != nil {
 		workers = len(s.pool.workers)
 	}
+	work := c.work
+	if s.working {
+		work += s.now() - s.since
+	}
 	return Stats{
 		Queue: s.queue.n, InFlight: s.flying, Workers: workers,
 		Accepted: c.accepted, Refused: c.refused, Cancelled: c.cancelled, Expired: c.expired,
 		OK: c.ok, Failed: c.failed, Batches: c.batches, Sizes: maps.Clone(c.sizes),
 		DecodeNS: int64(c.decode), QueueNS: int64(c.queue), FormationNS: int64(c.formation),
-		ExecutionNS: int64(c.execution), EncodeNS: int64(c.encode), BusyNS: int64(c.busy),
+		ExecutionNS: int64(c.execution), EncodeNS: int64(c.encode),
+		BusyNS: int64(c.busy), WorkNS: int64(work),
 	}
 }
 
@@ -66,8 +74,9 @@ func (s *Served) Observe(decode, encode time.Duration) {
 }
 
 // record counts a finished batch. It runs before the jobs are answered, so that
-// a caller who has its answer finds it counted.
-func (s *Served) record(w *worker, took time.Duration) {
+// a caller who has its answer finds it counted. It tells whether another full
+// batch waits.
+func (s *Served) record(w *worker, took time.Duration) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &s.count
@@ -83,4 +92,19 @@ func (s *Served) record(w *worker, took time.Duration) {
 		}
 	}
 	s.flying -= len(w.batch)
+	s.punch(s.now())
+	return s.queue.n >= s.cfg.BatchSize
+}
+
+// punch keeps the time with work, after queue or flying may have changed. The
+// lock is held.
+func (s *Served) punch(now time.Duration) {
+	working := s.queue.n+s.flying > 0
+	switch {
+	case working && !s.working:
+		s.since = now
+	case !working && s.working:
+		s.count.work += now - s.since
+	}
+	s.working = working
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -48,7 +49,12 @@ func (w *worker) loop(s *Served) {
 	defer w.pool.wg.Done()
 	defer w.closeOwn(s)
 	for range w.work {
-		w.execute(s)
+		if more := w.execute(s); !more {
+			// What is ready to run now are callers with answers and new requests:
+			// let them by, and the next batch is larger. On an idle machine nobody
+			// is.
+			runtime.Gosched()
+		}
 		if !s.freed(w) {
 			return
 		}
@@ -64,8 +70,9 @@ func (w *worker) closeOwn(s *Served) {
 	}
 }
 
-// execute runs the batch and answers its jobs.
-func (w *worker) execute(s *Served) {
+// execute runs the batch and answers its jobs. It tells whether the next batch is
+// full already.
+func (w *worker) execute(s *Served) (more bool) {
 	n := len(w.batch)
 	w.items, w.results = w.items[:0], w.results[:0]
 	for _, j := range w.batch {
@@ -82,7 +89,7 @@ func (w *worker) execute(s *Served) {
 	} else if err != nil {
 		w.results[0] = Result{Err: err}
 	}
-	s.record(w, took)
+	more = s.record(w, took)
 	for i, j := range w.batch {
 		j.timing.Execution, j.timing.Batch = took, n
 		j.finish(w.results[i])
@@ -90,6 +97,7 @@ func (w *worker) execute(s *Served) {
 	}
 	clear(w.items)
 	clear(w.results)
+	return more
 }
 
 // oneByOne runs the items of a failed batch alone, so that one bad item fails

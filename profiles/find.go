@@ -30,6 +30,7 @@ type Summary struct {
 	Trials  int        `json:"trials"`
 	Best    *Best      `json:"best"` // nil when nothing passed
 	State   State      `json:"state"`
+	Tags    []string   `json:"tags,omitempty"`
 	Error   string     `json:"error,omitempty"` // why it cannot be read in full
 }
 
@@ -46,7 +47,7 @@ type Best struct {
 func (p *Profile) Summary() Summary {
 	s := Summary{
 		ID: p.Header.ID, Path: p.Path, Created: p.Header.Created, Kind: p.Header.Kind,
-		Model: p.Header.Model.Name, Trials: len(p.Trials), State: p.State(),
+		Model: p.Header.Model.Name, Trials: len(p.Trials), State: p.State(), Tags: p.Tags(),
 	}
 	if sla, ok := p.SLA(); ok {
 		s.SLA = &sla

@@ -3,10 +3,12 @@
 //
 // [Create] starts a profile and returns its [Writer], which is the sweep's
 // recorder; every line is on disk when its call returns. [Read] reads a profile,
-// finished or not, whole or torn at the end. [Find] turns what a person types
-// (an ID, the start of one, a file, last) into a file, [List] sums up a folder.
-// [WriteList] and [WriteShow] draw both for people, [WriteListJSON] and
-// [WriteShowJSON] for programs.
+// finished or not, whole or torn at the end, [Follow] one that grows. [Find]
+// turns what a person types (an ID, the start of one, a file, last) into a file,
+// [List] sums up a folder and a [Filter] narrows it. [Annotate] adds notes and
+// tags to a profile, [Merge] joins several, [Compare] holds one against another
+// and says whether it is worse. What is shown of each has a form for people
+// ([WriteShow] ...) and one for programs ([WriteShowJSON] ...).
 //
 // A profile can be handed on: it holds no host name, user, token or path. The
 // writer sees to that, whatever it is given.
@@ -103,6 +105,16 @@ type Model struct {
 	Source    string `json:"source"` // builtin:NAME, sim:NAME, or a file's base name
 	SHA256    string `json:"sha256"` // of the model's bytes, hex
 	BatchAxis bool   `json:"batch_axis"`
+
+	Inputs  []Tensor `json:"inputs,omitempty"` // in the model's order; none when not known
+	Outputs []Tensor `json:"outputs,omitempty"`
+}
+
+// Tensor is one input or output of a model, for one item.
+type Tensor struct {
+	Name  string  `json:"name"`
+	Type  string  `json:"type"`  // as Open Inference Protocol v2 names it: FP32
+	Shape []int64 `json:"shape"` // without the batch axis; -1 is open
 }
 
 // Probe is a short measurement of one batch's service time, without load.

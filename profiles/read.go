@@ -19,6 +19,7 @@ type Profile struct {
 	Header  Header
 	Probes  []Probe
 	Trials  []trial.Trial
+	Series  map[int]Series // of live trials, by their number
 	Events  []trial.Event
 	Choices []trial.Choice // the last one counts
 	End     *End           // nil while it runs, or when it was interrupted
@@ -112,7 +113,7 @@ func (p *Profile) line(n int, raw []byte) error {
 	case kind.T == "probe":
 		p.Probes, err = add(p, n, p.Probes, raw)
 	case kind.T == "trial":
-		p.Trials, err = add(p, n, p.Trials, raw)
+		err = p.trial(n, raw)
 	case kind.T == "event":
 		p.Events, err = add(p, n, p.Events, raw)
 	case kind.T == "choice":
@@ -127,6 +128,28 @@ func (p *Profile) line(n int, raw []byte) error {
 		return fmt.Errorf("%s: %w", kind.T, err)
 	}
 	p.Lines = append(p.Lines, Line{n, kind.T, raw})
+	return nil
+}
+
+// trial takes a trial's line, with the series a live one has.
+func (p *Profile) trial(n int, raw []byte) error {
+	lines, err := add[recording](p, n, nil, raw)
+	if err != nil {
+		return err
+	}
+	t := lines[0]
+	p.Trials = append(p.Trials, t.Trial)
+	if t.Series == nil {
+		return nil
+	}
+	if err := t.Series.Validate(); err != nil {
+		p.warn(n, "series: %v; not used", err)
+		return nil
+	}
+	if p.Series == nil {
+		p.Series = map[int]Series{}
+	}
+	p.Series[t.N] = *t.Series
 	return nil
 }
 

@@ -217,22 +217,57 @@ func TestReadMissing(t *testing.T) {
 	}
 }
 
-// TestVersion1 reads a file of the first version. It is never to be changed: old
-// profiles stay readable.
-func TestVersion1(t *testing.T) {
-	p := read(t, filepath.Join("testdata", "v1.jsonl"))
-	if len(p.Warnings) > 0 || len(p.Lines) != 6 {
-		t.Errorf("%d lines, warnings %q", len(p.Lines), p.Warnings)
+// TestVersions reads files of every version, which are never to be changed: old
+// profiles stay readable. A new version adds its files here.
+func TestVersions(t *testing.T) {
+	seen := map[int]bool{}
+	for _, c := range []struct {
+		version int
+		file    string
+		lines   int
+		check   func(*testing.T, *profiles.Profile)
+	}{
+		{1, "v1.jsonl", 6, checkVersion1},
+		{1, "v1-live.jsonl", 6, checkVersion1Live},
+	} {
+		seen[c.version] = true
+		t.Run(c.file, func(t *testing.T) {
+			p := read(t, filepath.Join("testdata", c.file))
+			if len(p.Warnings) > 0 || len(p.Lines) != c.lines || p.State() != profiles.Done {
+				t.Errorf("%d lines, state %s, warnings %q", len(p.Lines), p.State(), p.Warnings)
+			}
+			c.check(t, p)
+		})
 	}
+	for v := 1; v <= profiles.Version; v++ {
+		if !seen[v] {
+			t.Errorf("no file of version %d", v)
+		}
+	}
+}
+
+func checkVersion1(t *testing.T, p *profiles.Profile) {
 	r, ok := p.Best()
 	if !ok || r.N != 31 || r.Counts.OK != 6550 || r.Latency.P99.Low.Text(1) != "39.4" || r.Latency.P999.High.OK() || r.Batches.Sizes[8] != 710 {
 		t.Errorf("trial = %+v", r)
 	}
-	if p.Probes[0].Service.Median.Text(2) != "4.02" || p.Header.Machine.MemoryMB.Text(0) != "24000" || p.State() != profiles.Done || *p.End.Choice != 31 {
+	if p.Probes[0].Service.Median.Text(2) != "4.02" || p.Header.Machine.MemoryMB.Text(0) != "24000" || *p.End.Choice != 31 {
 		t.Errorf("probe %+v, machine %+v, end %+v", p.Probes[0], p.Header.Machine, p.End)
 	}
 	if c, ok := p.Choice(); !ok || c.Why.Skipped[0].Reason != "batch above concurrency" {
 		t.Errorf("choice = %+v", c)
+	}
+}
+
+func checkVersion1Live(t *testing.T, p *profiles.Profile) {
+	if p.Header.Kind != profiles.Live || p.Trials[0].Role != trial.RoleLive || p.Series[1].String() != "3 steps of 1 s, P99 9.00-12.5 ms, 500.0-510.0 req/s" {
+		t.Errorf("kind %s, trial %+v, series %v", p.Header.Kind, p.Trials[0], p.Series)
+	}
+	if !slices.Equal(p.Tags(), []string{"baseline"}) || p.Events[1].Detail != "before the new driver" {
+		t.Errorf("tags %q, events %+v", p.Tags(), p.Events)
+	}
+	if x := p.Header.Model.Inputs; len(x) != 1 || x[0].Name != "x" || x[0].Type != "FP32" || !slices.Equal(x[0].Shape, []int64{2048}) {
+		t.Errorf("inputs = %+v", x)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,8 +32,16 @@ func WriteList(w io.Writer, list []Summary, s Style) error {
 		{title: "state", left: true},
 		{title: "best settings", left: true, drop: 2},
 	}}
+	tagged := slices.ContainsFunc(list, func(p Summary) bool { return len(p.Tags) > 0 })
+	if tagged {
+		t.columns = append(t.columns, column{title: "tags", left: true, drop: 1})
+	}
 	for _, p := range list {
-		t.rows = append(t.rows, listRow(p))
+		row := listRow(p)
+		if tagged {
+			row = append(row, strings.Join(p.Tags, " "))
+		}
+		t.rows = append(t.rows, row)
 	}
 	if err := t.write(w, s); err != nil {
 		return err
@@ -121,6 +130,14 @@ func facts(p *Profile) [][2]string {
 	}
 	if h.Shard != nil {
 		out = append(out, [2]string{"shard", *h.Shard})
+	}
+	if tags := p.Tags(); len(tags) > 0 {
+		out = append(out, [2]string{"tags", strings.Join(tags, " ")})
+	}
+	for _, t := range p.Trials {
+		if s, ok := p.Series[t.N]; ok {
+			out = append(out, [2]string{"series", fmt.Sprintf("trial %d: %s", t.N, s)})
+		}
 	}
 	if c, ok := p.Choice(); ok {
 		out = append(out, [2]string{"choice", fmt.Sprintf("trial %d by %s: %s", c.N, c.By, c.Settings)}, [2]string{"", why(c.Why)})

@@ -103,10 +103,14 @@ func lock(f *os.File) {
 	}
 }
 
-// held tells whether a writer has f locked. The lock it takes to find out goes
-// when f is closed.
+// held tells whether a writer has f locked. The lock it takes to find out is
+// given back at once, since a writer may be about to take its own.
 func held(f *os.File) bool {
-	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if err == nil {
+		syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // only a file that is closed cannot
+	}
+	return errors.Is(err, syscall.EWOULDBLOCK)
 }
 
 // syncDir makes a new file's name last.
@@ -152,6 +156,17 @@ func (w *Writer) Trial(t trial.Trial) error {
 	}{"trial", w.scrub.trial(t)}, func() { w.trials++ })
 }
 
+// Recording records a live trial with the series it was drawn from.
+func (w *Writer) Recording(t trial.Trial, s Series) error {
+	if err := s.Validate(); err != nil {
+		return fmt.Errorf("profiles: %s: series: %w", w.name, err)
+	}
+	return w.line(struct {
+		T string `json:"t"`
+		recording
+	}{"trial", recording{w.scrub.trial(t), &s}}, func() { w.trials++ })
+}
+
 // Event records something that happened.
 func (w *Writer) Event(e trial.Event) error {
 	e.At, e.What, e.Detail = stamp(e.At), w.scrub.text(e.What), w.scrub.text(e.Detail)
@@ -187,6 +202,10 @@ func (w *Writer) Close() error {
 	w.closed = errors.New("the profile is closed")
 	return w.f.Close()
 }
+
+// raw writes a line that another writer wrote, with what it holds that this
+// version does not know.
+func (w *Writer) raw(line json.RawMessage, done func()) error { return w.line(line, done) }
 
 // line writes v as one line: one write, one sync. done, if any, runs once it is
 // on disk, under the lock.

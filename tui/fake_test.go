@@ -42,6 +42,7 @@ func (b *bench) StartSweep() error            { return b.note("sweep") }
 func (b *bench) PauseSweep(pause bool) error  { return b.note("pause %v", pause) }
 func (b *bench) AbortSweep() error            { return b.note("abort") }
 func (b *bench) Restart() error               { return b.note("restart") }
+func (b *bench) Record(on bool) error         { return b.note("record %v", on) }
 func (b *bench) Export(n int) (string, error) { return b.path, b.note("export %d", n) }
 
 // screen is a model under test with its workbench and clock.

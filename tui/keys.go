@@ -101,6 +101,7 @@ func (m *model) loadKeys() []binding {
 		{half("]"), onLive, groupLoad, "", m.whySteer, change(1)},
 		{keys("l", "closed load (clients) or open load (rate)", "l"), onLive, groupLoad, "", m.whyLoad, m.switchLoad},
 		{keys("space", "hold the load, or let it flow", "space"), onLive, groupLoad, "hold", m.whyLoad, m.hold},
+		{keys("r", "record the live traffic to a profile, or end it", "r"), onLive, groupLoad, "", m.whyRecord, m.record},
 		{keys("- +", "shorter or longer time in the charts", "-"), onLive, groupLoad, "", nil, zoom(-1)},
 		{half("+"), onLive, groupLoad, "", nil, zoom(1)},
 	}

@@ -138,6 +138,9 @@ func (m *model) drawHead(p pane) {
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
 	}
+	if r := m.snap.Recorded; r != nil {
+		x = p.line(x, 0, span{"  ● rec " + clock(m.now.Sub(r.Since)), inkFail})
+	}
 	if s := m.snap.Sweep; s != nil {
 		p.sub(0, 0, views-2, 1).right(x+2, 0, sweepBadge(s)...)
 	}

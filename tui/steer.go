@@ -102,6 +102,20 @@ func (m *model) hold() tea.Cmd {
 	return m.order("hold", func() error { return m.Bench.HoldLoad(m.Bench.Snapshot().LoadOn) })
 }
 
+// whyRecord refuses to begin a recording of nothing; one under way can be ended
+// at any time.
+func (m *model) whyRecord() string {
+	if m.snap.Recorded != nil {
+		return ""
+	}
+	return m.whyLoad()
+}
+
+// record starts or ends a recording of the live traffic.
+func (m *model) record() tea.Cmd {
+	return m.order("record", func() error { return m.Bench.Record(m.Bench.Snapshot().Recorded == nil) })
+}
+
 func (m *model) whyExport() string {
 	if m.snap.Phase == session.Starting {
 		return "the engine is still starting: nothing to export yet"

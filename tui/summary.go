@@ -23,8 +23,11 @@ func Summary(s *session.Snapshot, written ...string) string {
 	fmt.Fprintf(&b, "%s, %s rule\n", s.Info.Model.Name, s.Info.Limits.Rule)
 	row("settings", "%v", s.Settings)
 	row("load", "%v", s.Load.For(s.Settings.Workers*s.Settings.BatchSize))
-	row("promise", "%s: %s", promise(s.SLA), verdictText(s))
-	if s.Live.RPS.OK() {
+	own := s.Phase != session.Sweeping // else the traffic is the sweep's, at its settings
+	if own {
+		row("promise", "%s: %s", promise(s.SLA), verdictText(s))
+	}
+	if own && s.Live.RPS.OK() {
 		row("throughput", "%s/s, formed batch %s of %d", na(s.Live.RPS), s.Live.Batch.Text(1), s.Settings.BatchSize)
 	}
 	t := s.Live.Totals

@@ -44,6 +44,7 @@ type Workbench interface {
 	PauseSweep(pause bool) error
 	AbortSweep() error
 	Restart() error
+	Record(on bool) error
 	Export(n int) (path string, err error)
 }
 

@@ -20,6 +20,9 @@ import (
 	"sweetspot/engine/server"
 )
 
+// childRequest is the largest body a child takes, from a parent that made it.
+const childRequest = 1 << 30
+
 // handshakeFD is where a child writes its addresses.
 const handshakeFD = 3
 
@@ -42,7 +45,7 @@ func (a *app) engineCommand() *cobra.Command {
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(), Log: log},
+			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(), MaxRequestSize: childRequest, Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
 					return a.load(ctx, h, []string{args[0]}, shapes, cfg, log)
 				})
@@ -68,7 +71,7 @@ func (h *host) describe() control.Host {
 	return control.Host{
 		Cores: l.Cores, MemoryMB: int(memory / 1e6),
 		Runtime: func() string { return h.runtime },
-		Fixed:   map[knob.Name]string{knob.FP16: onnx.ReasonFP16, knob.Device: onnx.ReasonGPU},
+		Fixed:   onnx.Fixed(),
 	}
 }
 
@@ -92,8 +95,10 @@ func (a *app) newEngine(h *host, log *slog.Logger) (*engine.Engine, engine.Backe
 		return nil, nil, err
 	}
 	h.runtime = backend.Runtime()
+	l := monitor.Limits()
+	memory, _ := l.MemoryBytes.Get() // 0 is unknown
 	return engine.New(engine.Options{
-		Backends: map[string]engine.Backend{"onnx": backend}, Cores: monitor.Limits().Cores, Log: log,
+		Backends: map[string]engine.Backend{"onnx": backend}, Cores: l.Cores, MemoryBytes: int64(memory), Log: log,
 	}), backend, nil
 }
 

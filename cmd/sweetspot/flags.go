@@ -100,6 +100,7 @@ type runFlags struct {
 	json        string
 	quiet       bool
 	force       bool
+	follow      string
 	fps         int
 	ascii       bool
 	noColor     bool
@@ -137,6 +138,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.Lookup("json").NoOptDefVal = "object"
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on stderr")
 	fs.BoolVar(&f.force, "force", false, "overwrite files in --out that differ")
+	fs.StringVar(&f.follow, "follow", "", "screen: watch a profile that another sweetspot is writing, read-only")
 	fs.IntVar(&f.fps, "fps", 0, "screen: most frames per second")
 	fs.BoolVar(&f.ascii, "ascii", false, "screen: plain characters only")
 	fs.BoolVar(&f.noColor, "no-color", false, "screen: no colour (as NO_COLOR)")

@@ -99,7 +99,7 @@ func childrenOf(pid int) []int {
 	var pids []int
 	for _, path := range stats {
 		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if _, parent := stat(child); parent == pid {
+		if _, parent := procStat(child); parent == pid {
 			pids = append(pids, child)
 		}
 	}
@@ -108,12 +108,12 @@ func childrenOf(pid int) []int {
 
 // alive tells whether a process runs; one that only waits to be reaped does not.
 func alive(pid int) bool {
-	state, _ := stat(pid)
+	state, _ := procStat(pid)
 	return state != "" && state != "Z"
 }
 
-// stat reads a process's state and parent; "" when there is none.
-func stat(pid int) (state string, parent int) {
+// procStat reads a process's state and parent; "" when there is none.
+func procStat(pid int) (state string, parent int) {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return "", 0

@@ -2,36 +2,79 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"sweetspot/profiles"
 )
 
-// profilesCommand lists and shows recorded sweeps.
+// profilesCommand looks after recorded sweeps.
 func (a *app) profilesCommand() *cobra.Command {
-	c := &cobra.Command{Use: "profiles", Short: "recorded sweeps: list, show"}
-	var asJSON bool
-	list := &cobra.Command{
+	c := &cobra.Command{
+		Use: "profiles", Short: "recorded sweeps: list, show, note, compare, merge",
+		Long: `profiles looks after recorded sweeps and live recordings. A profile is named by
+its ID, the start of one, a file, or last.`,
+	}
+	c.AddCommand(a.listCommand(), a.showCommand(), a.noteCommand(), a.compareCommand(), a.mergeCommand())
+	return c
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var (
+		f            profiles.Filter
+		since, state string
+		asJSON       bool
+	)
+	c := &cobra.Command{
 		Use: "list", Short: "the recorded sweeps, newest first", Args: cobra.NoArgs,
-		Example: "  sweetspot profiles list\n  sweetspot profiles list --json",
+		Example: `  sweetspot profiles list
+  sweetspot profiles list --model 'mlp*' --since 7d --state done
+  sweetspot profiles list --tag baseline --json`,
 		RunE: func(*cobra.Command, []string) error {
-			all, err := profiles.List(a.env.profileDir())
-			if err != nil {
-				return err
+			f.State = profiles.State(state)
+			if since != "" {
+				var err error
+				if f.Since, err = profiles.ParseSince(since, time.Now()); err != nil {
+					return fmt.Errorf("--since: %w", err)
+				}
 			}
-			if asJSON {
-				return profiles.WriteListJSON(a.out, all)
-			}
-			if len(all) == 0 {
-				fmt.Fprintln(a.err, "no profiles yet: sweetspot MODEL --sweep records one")
-				return nil
-			}
-			return profiles.WriteList(a.out, all, a.style())
+			return a.list(f, asJSON)
 		},
 	}
-	show := &cobra.Command{
-		Use: "show [PROFILE]", Short: "one recorded sweep: ID, unique prefix, file, or last", Args: cobra.MaximumNArgs(1),
+	c.Flags().StringVar(&f.Model, "model", "", "only this model; * stands for anything")
+	c.Flags().StringVar(&since, "since", "", "only those made since: 2026-11-22, 36h, 7d")
+	c.Flags().StringVar(&state, "state", "", "only those that are done, stopped, failed, running or interrupted")
+	c.Flags().StringVar(&f.Tag, "tag", "", "only those with this tag")
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return c
+}
+
+func (a *app) list(f profiles.Filter, asJSON bool) error {
+	all, err := profiles.List(a.env.profileDir())
+	if err != nil {
+		return err
+	}
+	some, err := f.Select(all)
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return profiles.WriteListJSON(a.out, some)
+	case len(all) == 0:
+		fmt.Fprintln(a.err, "no profiles yet: sweetspot MODEL --sweep records one")
+		return nil
+	case len(some) == 0:
+		fmt.Fprintf(a.err, "none of the %d profiles is like that\n", len(all))
+		return nil
+	}
+	return profiles.WriteList(a.out, some, a.style())
+}
+
+func (a *app) showCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "show [PROFILE]", Short: "one recorded sweep", Args: cobra.MaximumNArgs(1),
 		Example: "  sweetspot profiles show\n  sweetspot profiles show 20261122 --json",
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := a.openProfile(args)
@@ -44,10 +87,31 @@ func (a *app) profilesCommand() *cobra.Command {
 			return profiles.WriteShow(a.out, p, a.style())
 		},
 	}
-	for _, sub := range []*cobra.Command{list, show} {
-		sub.Flags().BoolVar(&asJSON, "json", false, "as JSON")
-		c.AddCommand(sub)
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return c
+}
+
+func (a *app) noteCommand() *cobra.Command {
+	var r profiles.Remark
+	c := &cobra.Command{
+		Use: "note PROFILE [TEXT]", Short: "add a note or a tag to a recorded sweep", Args: cobra.RangeArgs(1, 2),
+		Long: `note appends to the profile; what was recorded stays as it is. Paths in the text
+keep their last part only, as everywhere in a profile.`,
+		Example: `  sweetspot profiles note last "before the new driver" --tag baseline
+  sweetspot profiles note 20261122 --untag baseline`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			path, err := profiles.Find(a.env.profileDir(), args[0])
+			if err != nil {
+				return err
+			}
+			if len(args) > 1 {
+				r.Note = args[1]
+			}
+			return profiles.Annotate(path, time.Now(), r)
+		},
 	}
+	c.Flags().StringArrayVar(&r.Tag, "tag", nil, "put on this tag")
+	c.Flags().StringArrayVar(&r.Untag, "untag", nil, "take off this tag")
 	return c
 }
 

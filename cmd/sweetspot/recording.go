@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"sweetspot/engine/monitor"
+	"sweetspot/engine/tensor"
 	"sweetspot/profiles"
 	"sweetspot/profiles/export"
 	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 )
 
 // recording is a profile being written by a sweep.
@@ -36,6 +38,34 @@ func (r recording) End(state session.SweepState, code int) error {
 		err = closeErr
 	}
 	return err
+}
+
+// Live records a stretch of live traffic with its seconds.
+func (r recording) Live(t trial.Trial, seconds []session.Second) error {
+	series := profiles.Series{StepS: 1}
+	for _, s := range seconds {
+		series.P99MS = append(series.P99MS, s.P99)
+		series.RPS = append(series.RPS, trial.Of(float64(s.OK)))
+		series.GPUPercent = append(series.GPUPercent, s.GPU)
+	}
+	return r.Recording(t, series)
+}
+
+// recordLive opens the profile of live traffic, in the profiles' folder.
+func (a *app) recordLive(sla trial.SLA, seed uint64) func(sweep.Info) (session.LiveRecording, error) {
+	return func(info sweep.Info) (session.LiveRecording, error) {
+		now := time.Now().UTC()
+		id := profiles.NewID(now)
+		path := profiles.Path(a.env.profileDir(), id)
+		w, err := profiles.Create(path, profiles.Header{
+			ID: id, Kind: profiles.Live, Created: now, Tool: "sweetspot " + version,
+			Machine: machine(info), Model: model(info), SLA: &sla, Plan: json.RawMessage("{}"), Seed: seed,
+		}, profiles.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return recording{w, id, path}, nil
+	}
 }
 
 // record opens the profile of a sweep, in the profiles' folder or, with an out
@@ -75,7 +105,16 @@ func model(info sweep.Info) profiles.Model {
 	return profiles.Model{
 		Name: info.Model.Name, Version: info.Model.Version, Source: info.Model.Source,
 		SHA256: info.Model.SHA256, BatchAxis: info.Model.BatchAxis,
+		Inputs: tensors(info.Model.Inputs), Outputs: tensors(info.Model.Outputs),
 	}
+}
+
+func tensors(specs []tensor.Spec) []profiles.Tensor {
+	out := make([]profiles.Tensor, len(specs))
+	for i, s := range specs {
+		out[i] = profiles.Tensor{Name: s.Name, Type: s.Type.String(), Shape: s.Shape}
+	}
+	return out
 }
 
 // exportChoice writes config.properties for settings picked on screen or by a

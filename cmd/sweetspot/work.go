@@ -27,6 +27,8 @@ func (a *app) workOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string,
 	}
 	tty, why := a.screen()
 	switch {
+	case f.follow != "":
+		return a.follow(ctx, f, tty, why)
 	case f.sweep != "" || f.resume != "" || f.dryRun || f.json != "":
 	case why != "":
 		a.note(f, "%s: this is what --sweep does", why)
@@ -99,8 +101,9 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 			}
 			return t, nil
 		},
-		Record: a.record("", nil, nil),
-		Export: a.screenExporter(dir),
+		Record:     a.record("", nil, nil),
+		RecordLive: a.recordLive(p.SLA, p.Seed),
+		Export:     a.screenExporter(dir),
 	}
 }
 

@@ -55,6 +55,9 @@ func Open(ctx context.Context, arg string, o Options) (*engine.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", arg, err)
 	}
+	if len(o.Shapes) == 0 {
+		o.Shapes = src.shapes
+	}
 	read, err := newReading(info, o.Shapes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", arg, err)
@@ -77,6 +80,8 @@ type source struct {
 	name  string // before cleaning
 	path  string // or
 	bytes []byte
+	// shapes are those of inputs that nobody gave a shape for.
+	shapes map[string][]int64
 }
 
 const instead = "give an .onnx file, a folder with one .onnx file, or builtin:NAME"
@@ -136,7 +141,7 @@ func findBuiltin(name string) (source, error) {
 	for _, b := range onnxgraph.Builtins() {
 		if b.Name == name {
 			data, err := b.Build()
-			return source{name: name, bytes: data}, err
+			return source{name: name, bytes: data, shapes: b.Shapes}, err
 		}
 	}
 	known := builtinNames()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"sweetspot/engine"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
@@ -124,14 +125,17 @@ type draft struct {
 	batch   bool
 	outputs []tensor.Spec
 	whole   []string // inputs and outputs
+	rows    engine.Rows
 }
 
-// drafts lists what the graph allows, best first: outputs that carry the batch;
-// a single item with outputs that carry its leading 1; a single item whose
-// outputs are taken as they are.
+// drafts lists what the graph allows, best first: outputs that carry the batch,
+// or rows that an index gives to items; a single item with outputs that carry its
+// leading 1; a single item whose outputs are taken as they are.
 func (r *reading) drafts() []draft {
 	var out []draft
-	if r.batch {
+	if index := r.rowIndex(); r.batch && index != "" {
+		out = append(out, r.rowsDraft(index))
+	} else if r.batch {
 		out = append(out, r.draft(true, func(onnxgraph.Value) bool { return true }))
 	}
 	one := r.draft(false, func(v onnxgraph.Value) bool {

@@ -16,7 +16,7 @@ import (
 func settle(ctx context.Context, m engine.Model, r *reading, probe engine.Backend) (*engine.Model, error) {
 	drafts := r.drafts()
 	if probe == nil {
-		m.BatchWhy = r.why + "; not verified by running"
+		m.BatchWhy = drafts[0].basis(r.why) + "; not verified by running"
 		return drafts[0].complete(m), nil
 	}
 	m.BatchWhy = r.why
@@ -28,13 +28,13 @@ func settle(ctx context.Context, m engine.Model, r *reading, probe engine.Backen
 		}
 		if err == nil {
 			if d.batch {
-				m.BatchWhy = r.why + "; 1 and 2 items ran and agree"
+				m.BatchWhy = d.basis(r.why) + "; 1 and 2 items ran and agree"
 			}
 			d.outputs = refine(d.outputs, seen)
 			return d.complete(m), nil
 		}
 		if last = err; d.batch {
-			m.BatchWhy = fmt.Sprintf("%s, but %v", r.why, err)
+			m.BatchWhy = fmt.Sprintf("%s, but %v", d.basis(r.why), err)
 		}
 	}
 	return nil, last
@@ -42,13 +42,22 @@ func settle(ctx context.Context, m engine.Model, r *reading, probe engine.Backen
 
 // complete is m as the draft has it.
 func (d draft) complete(m engine.Model) *engine.Model {
-	m.BatchAxis, m.Outputs, m.Whole = d.batch, d.outputs, d.whole
+	m.BatchAxis, m.Outputs, m.Whole, m.Rows = d.batch, d.outputs, d.whole, d.rows
 	return &m
 }
 
+// basis adds to why the model takes a batch how its outputs are told apart.
+func (d draft) basis(why string) string {
+	if d.rows.Index == "" {
+		return why
+	}
+	return why + ", " + d.rows.Index + " tells whose a row is"
+}
+
 // try runs one made-up item and, if the draft allows batches, another and both
-// together. It returns the outputs of the items that ran alone. What the graph says about the size of
-// outputs is not relied on: exporters write what their sample gave.
+// together. It returns the outputs of the items that ran alone. What the graph
+// says about the size of outputs is not relied on: exporters write what their
+// sample gave.
 func (d draft) try(ctx context.Context, m engine.Model, probe engine.Backend) (seen []tensor.Item, err error) {
 	d.outputs = loose(d.outputs)
 	c := knob.Config{Settings: knob.Default(knob.Eager)}
@@ -76,6 +85,9 @@ func (d draft) try(ctx context.Context, m engine.Model, probe engine.Backend) (s
 		return nil, err
 	}
 	alone := []tensor.Item{first[0], second[0]}
+	if err := d.checkable(alone...); err != nil {
+		return nil, err
+	}
 	if agree(alone, both) {
 		return alone, nil
 	}

@@ -12,15 +12,42 @@ import (
 type Builtin struct {
 	Name       string
 	About      string // one line for people
-	Parameters int64  // 32-bit floats
-	build      func() *Builder
+	Parameters int64  // FP32 numbers in the file: weights and constants
+	// FLOPs counts one item's work: 2 for each multiplication with its addition in
+	// convolutions and matrix products. The encoder's item has 64 tokens.
+	FLOPs int64
+	// FLOPsPerRow is the work for each row that a model of variable size puts out;
+	// 0 for the others.
+	FLOPsPerRow int64
+	// Shapes are sizes for the open dimensions of inputs, used unless told
+	// otherwise; nil if there are none.
+	Shapes map[string][]int64
+	build  func() *Builder
 }
 
 // Builtins lists the models by name.
 func Builtins() []Builtin {
 	return []Builtin{
-		{"mlp-wide", "3 layers of 2048 x 2048, bound by memory: batching pays on any CPU", 12_589_056, mlpWide},
-		{"resnet18", "image classifier, 3 x 224 x 224 to 1000 classes, bound by arithmetic", 11_699_112, resNet18},
+		{
+			Name: "detector", About: "boxes, labels and masks in a picture of 3 x 224 x 224, as many as it finds",
+			Parameters: 110_926, FLOPs: 83_994_624, FLOPsPerRow: 17_712_128, build: detector,
+		},
+		{
+			Name: "encoder", About: "text encoder, 4 layers of 256, up to 512 tokens: batching pays for short texts",
+			Parameters: 5_388_308, FLOPs: 419_431_424, Shapes: map[string][]int64{"input_ids": {64}}, build: encoder,
+		},
+		{
+			Name: "mlp", About: "3 small layers, microseconds a run: shows what serving itself costs",
+			Parameters: 85_002, FLOPs: 168_960, build: mlp,
+		},
+		{
+			Name: "mlp-wide", About: "3 layers of 2048 x 2048, bound by memory: batching pays on any CPU",
+			Parameters: 12_589_056, FLOPs: 25_165_824, build: mlpWide,
+		},
+		{
+			Name: "resnet18", About: "image classifier, 3 x 224 x 224 to 1000 classes, bound by arithmetic",
+			Parameters: 11_699_112, FLOPs: 3_628_146_688, build: resNet18,
+		},
 	}
 }
 
@@ -34,6 +61,17 @@ func (b Builtin) Build() ([]byte, error) {
 }
 
 const float = onnxpb.TensorProto_FLOAT
+
+// mlp classifies 64 numbers into 10 classes.
+func mlp() *Builder {
+	b := NewBuilder("mlp", 3)
+	y := b.Input("x", float, Open("N"), Dim{Size: 64})
+	y = b.Op("Relu", []string{b.dense(y, 64, 256)})
+	y = b.Op("Relu", []string{b.dense(y, 256, 256)})
+	y = b.Op("Softmax", []string{b.dense(y, 256, 10)}, AttrInt("axis", -1))
+	b.Output("y", y, float, Open("N"), Dim{Size: 10})
+	return b
+}
 
 // mlpWide reads 50 MB of weights per batch, however large the batch is.
 func mlpWide() *Builder {

@@ -9,6 +9,10 @@
 // with random weights from a fixed seed, whose bytes are the same on every
 // machine.
 //
+// [Half] makes the FP16 twin of a model, the ONNX answer to PyTorch's
+// model.half(): it rewrites weights, types and attributes, in bodies of control
+// flow too, and puts a Cast where FP32 and FP16 meet.
+//
 // The package does not check a model beyond what it reads: whether the graph is
 // valid is the runtime's to say. External weight files are never opened.
 package onnxgraph

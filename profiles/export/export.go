@@ -10,7 +10,6 @@
 package export
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -40,6 +39,7 @@ type Source struct {
 
 	ModelStore      string // folder of the archives; "" is model-store, to be changed
 	ResponseTimeout int    // s, for one batch; 0 is TorchServe's default, 120
+	Envelope        string // TorchServe's service envelope in KServe: body, json, kserve, kservev2; "" is none
 
 	ownName string // the model's, where TorchServe cannot have it
 }
@@ -79,11 +79,12 @@ type Format struct {
 	File string // the file's usual name
 	Help string // one line
 
-	torchServe bool // holds for TorchServe only
-	write      func(Source) []byte
-	fields     func(Source) []field
-	read       func(data []byte, s Source) (map[string]string, error)
-	notes      func(Source) []string
+	fits   func(s Source, force bool) error // why s cannot be written so; nil takes all
+	adapt  func(Source) Source              // s with what the server can express; nil changes nothing
+	write  func(Source) []byte
+	fields func(Source) []field
+	read   func(data []byte, s Source) (map[string]string, error)
+	notes  func(Source) []string
 }
 
 // field is one value a file must hold, by the key its server reads.
@@ -93,16 +94,38 @@ type field struct{ key, want string }
 func Formats() []Format {
 	return []Format{
 		{
-			Name: "config.properties", File: "config.properties", Help: "TorchServe's server configuration", torchServe: true,
+			Name: "config.properties", File: "config.properties", Help: "TorchServe's server configuration",
+			fits: fitsTorchServe, adapt: forTorchServe,
 			write: writeProperties, fields: propertiesFields, read: readProperties, notes: propertiesNotes,
 		},
 		{
-			Name: "model-config.yaml", File: "model-config.yaml", Help: "TorchServe's model configuration, for inside the archive", torchServe: true,
+			Name: "model-config.yaml", File: "model-config.yaml", Help: "TorchServe's model configuration, for inside the archive",
+			fits: fitsTorchServe, adapt: forTorchServe,
 			write: writeModelConfig, fields: modelConfigFields, read: readModelConfig, notes: modelConfigNotes,
 		},
 		{
-			Name: "json", File: "choice.json", Help: "everything, for programs",
-			write: writeJSON, fields: jsonFields, read: readJSON, notes: func(Source) []string { return nil },
+			Name: "triton", File: "config.pbtxt", Help: "Triton's model configuration",
+			fits: fitsTriton, adapt: forTriton,
+			write: writeTriton, fields: tritonFields, read: readTriton, notes: tritonNotes,
+		},
+		{
+			Name: "kserve", File: "inferenceservice.yaml", Help: "TorchServe as a KServe InferenceService, with its configuration",
+			fits: fitsKServe, adapt: forKServe,
+			write: writeKServe, fields: kserveFields, read: readKServe, notes: kserveNotes,
+		},
+		{
+			Name: "shell", File: "torchserve.sh", Help: "a shell script that starts TorchServe with the settings",
+			fits: fitsTorchServe, adapt: forTorchServe,
+			write: writeShell, fields: shellFields, read: readShell, notes: shellNotes,
+		},
+		{
+			Name: "docker", File: "docker-run.sh", Help: "a shell script that starts TorchServe's container with the settings",
+			fits: fitsTorchServe, adapt: forTorchServe,
+			write: writeDocker, fields: dockerFields, read: readDocker, notes: dockerNotes,
+		},
+		{
+			Name: "json", File: "choice.json", Help: "everything, for programs; with the names in BentoML, Ray Serve and LitServe",
+			write: writeJSON, fields: jsonFields, read: readJSON, notes: jsonNotes,
 		},
 	}
 }
@@ -133,8 +156,8 @@ func Write(format string, s Source, force bool) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	if f.torchServe {
-		if err := fitsTorchServe(s, force); err != nil {
+	if f.fits != nil {
+		if err := f.fits(s, force); err != nil {
 			return Document{}, fmt.Errorf("export: %s: %w", format, err)
 		}
 	}
@@ -148,64 +171,10 @@ func (f Format) prepare(s Source) Source {
 	if s.Machine.Class == "" {
 		s.Machine = s.Machine.Complete()
 	}
-	if f.torchServe {
-		s = forTorchServe(s)
+	if f.adapt != nil {
+		s = f.adapt(s)
 	}
 	return s
-}
-
-// fitsTorchServe tells why s is no setting of TorchServe's.
-func fitsTorchServe(s Source, force bool) error {
-	limits := knob.Limits{Rule: knob.TorchServe, BatchAxis: s.Model.BatchAxis, BatchWhy: "see the profile's model"}
-	if err := forTorchServe(s).Settings.Validate(limits); err != nil {
-		return err
-	}
-	if forTorchServe(s).Model.Name == "" {
-		return fmt.Errorf("model name %q: TorchServe finds settings by name and wants letters, digits, _ - . in it", s.Model.Name)
-	}
-	if force {
-		return nil
-	}
-	if s.Options.Rule == knob.Eager {
-		return fmt.Errorf("measured under the eager rule, which batches otherwise than TorchServe, so its figures do not hold there; "+
-			"measure again with --rule torchserve; %w", ErrRefused)
-	}
-	if forTorchServe(s).Settings != s.Settings {
-		return fmt.Errorf("batch_delay_ms %s would become %s: TorchServe takes whole milliseconds from 1; %w",
-			s.Settings.Get(knob.BatchDelay), forTorchServe(s).Settings.Get(knob.BatchDelay), ErrRefused)
-	}
-	return nil
-}
-
-// forTorchServe is s with what TorchServe can express: a delay in whole
-// milliseconds and never 0, which it reads as unset, and a name it accepts.
-func forTorchServe(s Source) Source {
-	ms := (s.Settings.BatchDelay + time.Millisecond - 1).Truncate(time.Millisecond)
-	s.Settings.BatchDelay = max(time.Millisecond, ms)
-	if name := torchServeName(s.Model.Name); name != s.Model.Name {
-		s.ownName, s.Model.Name = s.Model.Name, name
-	}
-	if s.Model.Version == "" {
-		s.Model.Version = "1.0"
-	}
-	if s.ModelStore == "" {
-		s.ModelStore = "model-store"
-	}
-	if s.ResponseTimeout <= 0 {
-		s.ResponseTimeout = 120
-	}
-	return s
-}
-
-// torchServeName replaces what TorchServe's archiver allows in no name.
-func torchServeName(name string) string {
-	out := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r) {
-			return r
-		}
-		return '-'
-	}, name)
-	return strings.TrimLeft(out, "_-.")
 }
 
 // Verify reads d back as its server does and compares every value with s. It
@@ -227,23 +196,4 @@ func Verify(d Document, s Source) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// comments turns lines into comment lines, in ASCII: neither format has escapes
-// in its comments.
-func comments(lines []string) []byte {
-	var b bytes.Buffer
-	for _, l := range lines {
-		text := strings.Map(func(r rune) rune {
-			switch {
-			case r < ' ':
-				return ' '
-			case r > '~':
-				return '?'
-			}
-			return r
-		}, l)
-		b.WriteString(strings.TrimRight("# "+text, " ") + "\n")
-	}
-	return b.Bytes()
 }

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"strconv"
@@ -70,12 +71,18 @@ func gpu(device string) (id string, is bool) {
 	return strings.TrimPrefix(rest, ":"), is
 }
 
-// sharedNotes are what no file of TorchServe's can say.
-func sharedNotes(s Source) []string {
-	var out []string
-	if s.Trial != nil && s.Trial.Verdict.Result != trial.Pass {
-		out = append(out, fmt.Sprintf("The verdict of these settings is %s: they are not known to keep the promise.", s.Trial.Verdict.Result))
+// verdictNotes warn of settings that are not known to do what they are for.
+func verdictNotes(s Source) []string {
+	if s.Trial == nil || s.Trial.Verdict.Result == trial.Pass {
+		return nil
 	}
+	return []string{fmt.Sprintf("The verdict of these settings is %s: they are not known to keep the promise.", s.Trial.Verdict.Result)}
+}
+
+// sharedNotes are what no file of TorchServe's can say; withEnv is for those
+// that set the environment.
+func sharedNotes(s Source, withEnv bool) []string {
+	out := verdictNotes(s)
 	if s.Trial != nil && s.Trial.Settings.BatchDelay != s.Settings.BatchDelay {
 		out = append(out, fmt.Sprintf("Batch delay %s ms was measured, %s ms is written: TorchServe takes whole milliseconds and reads 0 as unset, which is 100.",
 			s.Trial.Settings.Get(knob.BatchDelay), s.Settings.Get(knob.BatchDelay)))
@@ -90,8 +97,12 @@ func sharedNotes(s Source) []string {
 		out = append(out, "At batch size 1 the batch delay does nothing: one request fills a batch.")
 	}
 	out = append(out, precisionNote(s)...)
-	out = append(out, fmt.Sprintf("threads %d has no key: start TorchServe with OMP_NUM_THREADS=%[1]d MKL_NUM_THREADS=%[1]d, which its workers inherit. "+
-		"A handler on ONNX Runtime sets intra_op_num_threads=%[1]d itself.", s.Settings.Threads))
+	start := "has no key: start TorchServe with"
+	if withEnv {
+		start = "is set by"
+	}
+	out = append(out, fmt.Sprintf("threads %d %s OMP_NUM_THREADS=%[1]d MKL_NUM_THREADS=%[1]d, which its workers inherit. "+
+		"A handler on ONNX Runtime sets intra_op_num_threads=%[1]d itself.", s.Settings.Threads, start))
 	if archive(s) != path.Base(s.Model.Source) {
 		out = append(out, fmt.Sprintf("TorchServe loads archives: pack the model as %s, version %q, with a handler of your own; its stock handlers run no ONNX model.",
 			archive(s), s.Model.Version))
@@ -111,3 +122,46 @@ func precisionNote(s Source) []string {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// heading is the comment at the top of a file, with an empty line behind it.
+func heading(title string, s Source, notes []string) []byte {
+	lines := facts(title, s)
+	for _, n := range notes {
+		lines = append(append(lines, ""), wrap(n)...)
+	}
+	return append(comments(lines), '\n')
+}
+
+// wrap breaks a sentence into lines of at most 100 bytes; only a longer word
+// makes a longer line.
+func wrap(text string) []string {
+	const most = 100
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > most {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
+}
+
+// comments turns lines into comment lines, in ASCII: neither format has escapes
+// in its comments.
+func comments(lines []string) []byte {
+	var b bytes.Buffer
+	for _, l := range lines {
+		text := strings.Map(func(r rune) rune {
+			switch {
+			case r < ' ':
+				return ' '
+			case r > '~':
+				return '?'
+			}
+			return r
+		}, l)
+		b.WriteString(strings.TrimRight("# "+text, " ") + "\n")
+	}
+	return b.Bytes()
+}

@@ -24,10 +24,6 @@ type modelConfig struct {
 
 // writeModelConfig writes the frontend part of a model-config.yaml.
 func writeModelConfig(s Source) []byte {
-	head := facts("model-config.yaml for TorchServe", s)
-	for _, n := range modelConfigNotes(s) {
-		head = append(append(head, ""), wrap(n)...)
-	}
 	kind := "cpu"
 	if _, on := gpu(s.Settings.Device); on {
 		kind = "gpu"
@@ -41,7 +37,7 @@ func writeModelConfig(s Source) []byte {
 	if err != nil {
 		panic("export: " + err.Error()) // numbers and words always have a YAML form
 	}
-	return append(append(comments(head), '\n'), body...)
+	return append(heading("model-config.yaml for TorchServe", s, modelConfigNotes(s)), body...)
 }
 
 // deviceIDs is the one GPU's number, if the settings give one.
@@ -55,7 +51,7 @@ func deviceIDs(s Source) []int {
 }
 
 func modelConfigNotes(s Source) []string {
-	out := sharedNotes(s)
+	out := sharedNotes(s, false)
 	id, on := gpu(s.Settings.Device)
 	switch {
 	case on && id != "" && deviceIDs(s) == nil:

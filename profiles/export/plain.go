@@ -24,6 +24,7 @@ type choice struct {
 	Settings knob.Settings    `json:"settings"`
 	Options  knob.Options     `json:"options"`
 	Measured *measurement     `json:"measured"` // null when these settings were never run
+	Servers  []server         `json:"servers"`  // the settings in the words of other servers
 }
 
 type measurement struct {
@@ -39,7 +40,7 @@ type measurement struct {
 func writeJSON(s Source) []byte {
 	c := choice{
 		Format: "sweetspot-choice", Version: 1, Tool: s.Tool, Date: s.Date.UTC().Truncate(time.Second), Profile: s.Profile,
-		Model: s.Model, Machine: s.Machine, SLA: s.SLA, Settings: s.Settings, Options: s.Options,
+		Model: s.Model, Machine: s.Machine, SLA: s.SLA, Settings: s.Settings, Options: s.Options, Servers: servers(s),
 	}
 	if t := s.Trial; t != nil {
 		c.Measured = &measurement{t.N, t.Load, t.Throughput, t.Latency, t.Model, t.Counts.Errors(), t.Verdict}
@@ -59,19 +60,40 @@ func jsonFields(s Source) []field {
 	for _, k := range knob.All() {
 		out = append(out, field{string(k.Name), s.Settings.Get(k.Name)})
 	}
-	return append(out, field{"rule", s.Options.Rule.String()}, field{"model", s.Model.Name})
+	out = append(out, field{"rule", s.Options.Rule.String()}, field{"model", s.Model.Name})
+	for _, v := range servers(s) {
+		for _, k := range v.Keys {
+			out = append(out, field{v.Server + " " + k.Key, text(k.Value)})
+		}
+	}
+	return out
+}
+
+// text is a number or a text as JSON has it.
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("export: " + err.Error()) // there is nothing else in the table
+	}
+	return string(b)
 }
 
 func readJSON(data []byte, _ Source) (map[string]string, error) {
 	var c choice
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
+	dec.UseNumber()
 	if err := dec.Decode(&c); err != nil {
 		return nil, err
 	}
 	out := map[string]string{"rule": c.Options.Rule.String(), "model": c.Model.Name}
 	for _, k := range knob.All() {
 		out[string(k.Name)] = c.Settings.Get(k.Name)
+	}
+	for _, v := range c.Servers {
+		for _, k := range v.Keys {
+			out[v.Server+" "+k.Key] = text(k.Value)
+		}
 	}
 	return out, nil
 }

@@ -9,9 +9,14 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// writeProperties writes config.properties. Every value that matters is written
-// out, also where it is TorchServe's default: defaults differ between places.
+// writeProperties writes config.properties.
 func writeProperties(s Source) []byte {
+	return append(heading("config.properties for TorchServe", s, propertiesNotes(s)), properties(s).Encode()...)
+}
+
+// properties is the file's content. Every value that matters is written out,
+// also where it is TorchServe's default: defaults differ between places.
+func properties(s Source) *config.File {
 	f := &config.File{}
 	f.Set("model_store", s.ModelStore)
 	f.Set("load_models", s.Model.Name+"="+archive(s))
@@ -23,11 +28,7 @@ func writeProperties(s Source) []byte {
 		BatchSize: s.Settings.BatchSize, MaxBatchDelay: delay(s),
 		ResponseTimeout: s.ResponseTimeout,
 	}}))
-	head := facts("config.properties for TorchServe", s)
-	for _, n := range propertiesNotes(s) {
-		head = append(append(head, ""), wrap(n)...)
-	}
-	return append(append(comments(head), '\n'), f.Encode()...)
+	return f
 }
 
 // gpus is the bound on GPUs: one, as measured, or none.
@@ -42,7 +43,7 @@ func gpus(s Source) int {
 func delay(s Source) int { return int(s.Settings.DelayMS()) }
 
 func propertiesNotes(s Source) []string {
-	out := sharedNotes(s)
+	out := sharedNotes(s, false)
 	if id, on := gpu(s.Settings.Device); on && id != "" {
 		out = append(out, fmt.Sprintf("device %s has no key: start TorchServe with CUDA_VISIBLE_DEVICES set to the number of that GPU.", s.Settings.Device))
 	}
@@ -105,19 +106,4 @@ func readProperties(data []byte, s Source) (map[string]string, error) {
 		out["number_of_gpu"] = itoa(*t.NumberOfGPU)
 	}
 	return out, nil
-}
-
-// wrap breaks a sentence into lines of at most 100 bytes; only a longer word
-// makes a longer line.
-func wrap(text string) []string {
-	const most = 100
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > most {
-			lines, line = append(lines, line), ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	return append(lines, line)
 }

@@ -29,6 +29,7 @@ func (s *Session) StartSweep() error {
 	b := &background{}
 	b.sweeper = &Sweeper{Plan: p, Target: s.target, Record: s.cfg.Record, Fresh: s.fresh, Watch: s.watch}
 	s.sweeping = b
+	s.cut()
 	s.state.Phase = Sweeping
 	s.say(Note, "sweep started")
 	s.stopLoad()
@@ -88,6 +89,9 @@ func (s *Session) handBack() {
 		return
 	}
 	s.state.Phase, s.state.Settings = Serving, done.Settings
+	if s.rec != nil {
+		s.rec.begin = s.now()
+	}
 	s.ring.changed()
 	s.startLoad()
 }

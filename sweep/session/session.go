@@ -44,6 +44,8 @@ type Config struct {
 	Plan plan.Plan // the promise, the live load and what StartSweep searches
 	// Record opens the profile of a sweep.
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
+	// RecordLive opens the profile of live traffic.
+	RecordLive func(info sweep.Info) (LiveRecording, error)
 	// Export writes the choice and returns where.
 	Export func(ExportRequest) (path string, err error)
 }
@@ -84,6 +86,7 @@ type Session struct {
 	ring     ring
 	load     *liveLoad
 	sweeping *background
+	rec      *recorder      // nil while nothing is recorded
 	restore  *knob.Settings // what a restarted engine gets, nil for its start settings
 }
 
@@ -145,6 +148,9 @@ func (s *Session) spawn(f func()) {
 
 func (s *Session) shutdown() error {
 	s.mu.Lock()
+	if s.rec != nil {
+		s.stopRecording()
+	}
 	s.ending = true
 	s.mu.Unlock()
 	s.wg.Wait()
@@ -236,6 +242,9 @@ func (s *Session) publish() {
 		a.Steps = append([]sweep.Step(nil), a.Steps...)
 		out.Applying = &a
 	}
+	if s.rec != nil {
+		out.Recorded = &Recorded{ID: s.rec.to.ID(), Path: s.rec.to.Path(), Since: s.rec.since, Trials: s.rec.n}
+	}
 	if s.sweeping != nil {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
@@ -257,6 +266,9 @@ func (s *Session) endSecond() {
 	defer s.mu.Unlock()
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
 		s.ring.second(s.now(), s.use())
+		if s.rec != nil && s.state.Phase == Serving {
+			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
+		}
 	}
 }
 
@@ -285,6 +297,9 @@ func (s *Session) fresh(samples []load.Sample) {
 	defer s.mu.Unlock()
 	for _, x := range samples {
 		s.ring.add(x)
+	}
+	if s.state.Phase == Serving {
+		s.take(samples)
 	}
 }
 

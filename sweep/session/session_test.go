@@ -161,15 +161,41 @@ func testPlan(t *testing.T) plan.Plan {
 	return p
 }
 
+// tape is a LiveRecording in memory.
+type tape struct {
+	mu     sync.Mutex
+	trials []trial.Trial
+	points int
+	ended  bool
+}
+
+func (r *tape) ID() string   { return "tape" }
+func (r *tape) Path() string { return "tape.jsonl" }
+func (r *tape) Live(t trial.Trial, seconds []session.Second) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trials = append(r.trials, t)
+	r.points += len(seconds)
+	return nil
+}
+func (r *tape) End(session.SweepState, int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+	return nil
+}
+
 // bench runs a session in a bubble and ends it when do returns.
-func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) {
+func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) *tape {
 	t.Helper()
+	live := &tape{}
 	synctest.Test(t, func(t *testing.T) {
 		n := &notebook{}
 		s := session.New(session.Config{
-			Plan:   testPlan(t),
-			Open:   func(context.Context) (session.Target, error) { time.Sleep(2 * time.Second); return d, nil },
-			Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil },
+			Plan:       testPlan(t),
+			Open:       func(context.Context) (session.Target, error) { time.Sleep(2 * time.Second); return d, nil },
+			Record:     func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil },
+			RecordLive: func(sweep.Info) (session.LiveRecording, error) { return live, nil },
 			Export: func(r session.ExportRequest) (string, error) {
 				if r.Trial == nil {
 					return "live.properties", nil
@@ -191,6 +217,7 @@ func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) {
 			t.Errorf("left behind: closed %v, %d live loads", d.closed, d.lives)
 		}
 	})
+	return live
 }
 
 func TestLiveApplyUndo(t *testing.T) {
@@ -278,6 +305,46 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("after a failed apply: %v, %+v", snap.Settings, last)
 		}
 	})
+}
+
+// TestRecording: each setting is a stretch of its own, and quitting ends the
+// recording in order.
+func TestRecording(t *testing.T) {
+	live := bench(t, newDevice(), func(s *session.Session, _ *notebook) {
+		if err := s.Record(true); err == nil {
+			t.Error("recording before there is an engine was accepted")
+		}
+		time.Sleep(3 * time.Second)
+		if err := s.Record(false); err == nil {
+			t.Error("ending no recording was accepted")
+		}
+		if err := s.Record(true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		to := s.Snapshot().Settings
+		to.BatchSize = 8
+		if err := s.Apply(to); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if r := s.Snapshot().Recorded; r == nil || r.Path != "tape.jsonl" || s.Record(true) == nil {
+			t.Errorf("recording: %+v", r)
+		}
+	})
+	if len(live.trials) != 2 || !live.ended || live.points < 9 {
+		t.Fatalf("%d stretches, %d seconds, ended %v", len(live.trials), live.points, live.ended)
+	}
+	a, b := live.trials[0], live.trials[1]
+	if a.Settings.BatchSize != 1 || b.Settings.BatchSize != 8 || a.N != 1 || b.N != 2 || a.Role != trial.RoleLive {
+		t.Errorf("stretches %+v and %+v", a.Settings, b.Settings)
+	}
+	if a.Latency.P99.Value.Or(0) != 40 || b.Latency.P99.Value.Or(0) != 12 {
+		t.Errorf("P99 %v and %v, want 40 and 12", a.Latency.P99.Value, b.Latency.P99.Value)
+	}
+	if rps := a.Throughput.Value.Or(0); rps < 450 || rps > 550 {
+		t.Errorf("throughput %v, want about 500", rps)
+	}
 }
 
 func TestLoadControls(t *testing.T) {

@@ -39,7 +39,8 @@ type Snapshot struct {
 	Changes  []Change  // applied, oldest first
 	Applying *Applying // nil when none is under way
 	Live     Live
-	Sweep    *Sweep // nil before the first
+	Sweep    *Sweep    // nil before the first
+	Recorded *Recorded // nil while nothing is recorded
 	Messages []Message
 }
 

@@ -80,6 +80,7 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 		}
 		return
 	}
+	s.cut()
 	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: undo}
 	s.state.Settings = done.Settings
 	s.state.Changes = append(s.state.Changes, c)
@@ -116,6 +117,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 	case s.state.Phase == Sweeping:
 		return s.serving()
 	}
+	s.cut()
 	s.state.Load = l
 	s.ring.changed()
 	s.say(Note, "load: %v", l)
@@ -136,6 +138,7 @@ func (s *Session) HoldLoad(hold bool) error {
 	if s.state.Phase == Sweeping {
 		return s.serving()
 	}
+	s.cut()
 	s.state.LoadOn = !hold
 	s.ring.changed()
 	s.reload()

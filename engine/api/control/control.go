@@ -5,6 +5,7 @@
 //	GET /engine/v1/models/{m}/settings    the settings in force
 //	PUT /engine/v1/models/{m}/settings    change them while requests flow
 //	GET /engine/v1/stats                  counters that only grow, process usage
+//	POST /engine/v1/models/{m}/operators  where the time of a run goes
 //
 // PUT takes a JSON object with the knobs to change. What cannot start is
 // answered with an error body; what starts is answered with JSON lines, one
@@ -112,6 +113,7 @@ func New(e *engine.Engine, host Host) *API {
 	a.route("/engine/v1/info", methods{http.MethodGet: a.info})
 	a.route("/engine/v1/stats", methods{http.MethodGet: a.stats})
 	a.route("/engine/v1/models/{m}/settings", methods{http.MethodGet: a.settings, http.MethodPut: a.change})
+	a.route("/engine/v1/models/{m}/operators", methods{http.MethodPost: a.operators})
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { wire.Fail(w, wire.NoRoute(r)) })
 	return a
 }

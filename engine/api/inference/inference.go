@@ -36,6 +36,7 @@ type Handler struct {
 // answer: a worker may still read the body of a request that was given up.
 type buffers struct {
 	body, answer, text []byte
+	values             [4]string // of headers
 }
 
 // New returns the handler of e's models, for request bodies within l.

@@ -93,9 +93,17 @@ var (
 	expires      = []string{"Thu, 01 Jan 1970 00:00:00 UTC"}
 )
 
+// RequestID is the header with an answer's id, from [AppendID].
+const RequestID = "X-Request-Id"
+
 // Stamp puts the headers of every answer into h, with id as its request id.
 func Stamp(h http.Header, id string) {
-	h["X-Request-Id"] = []string{id}
+	h[RequestID] = []string{id}
+	NoCache(h)
+}
+
+// NoCache puts those headers of every answer into h that never change.
+func NoCache(h http.Header) {
 	h["Pragma"] = pragma
 	h["Cache-Control"] = cacheControl
 	h["Expires"] = expires

@@ -10,6 +10,9 @@
 // several goroutines at once, and its Close waits for runs in flight: ONNX
 // Runtime takes the whole process down when a session dies under a run.
 //
+// With precision fp16 a session runs the model's twin, which package onnxgraph
+// makes in memory; inputs and outputs stay what they are.
+//
 // The package is the only one that calls C beside the GPU monitor. ONNX Runtime
 // writes to the process's standard error by itself; it is told to be silent, but
 // a program with a screen runs this package in a child process.
@@ -20,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -34,9 +38,8 @@ import (
 
 // What this backend cannot do, in the words that people see.
 const (
-	ReasonFP16 = "fp16 is not available on this engine yet"
-	ReasonGPU  = "gpu is not available on this engine yet: it runs ONNX models on the CPU"
-	ReasonPin  = "pinning workers to cores is not available on this engine yet"
+	ReasonGPU = "gpu is not available on this engine yet: it runs ONNX models on the CPU"
+	ReasonPin = "pinning workers to cores is not available on this engine yet"
 )
 
 // loading guards the wrapper's own state, of which a process has one.
@@ -48,6 +51,7 @@ type Backend struct {
 	version string
 	cores   int
 	log     *slog.Logger
+	twins   twins
 }
 
 // New loads the ONNX Runtime library at path and starts it. A process holds one
@@ -80,9 +84,22 @@ func New(path string, log *slog.Logger) (*Backend, error) {
 // Runtime names what executes the models: "onnxruntime 1.27.0 cpu".
 func (b *Backend) Runtime() string { return "onnxruntime " + b.version + " cpu" }
 
+// Fixed names the knobs that this backend cannot turn, each with the reason.
+func Fixed() map[knob.Name]string { return map[knob.Name]string{knob.Device: ReasonGPU} }
+
 // Open loads m. It refuses settings that this backend cannot honour rather than
 // measuring something else.
 func (b *Backend) Open(ctx context.Context, m *engine.Model, c knob.Config) (engine.Session, error) {
+	s, err := b.open(ctx, m, c, "")
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// open loads m, profiled into a file whose path starts with profile unless that
+// is empty.
+func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, profile string) (*session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -98,20 +115,39 @@ func (b *Backend) Open(ctx context.Context, m *engine.Model, c knob.Config) (eng
 		return nil, fmt.Errorf("session options: %s", oneLine(err))
 	}
 	defer options.Destroy()
-	run, err := load(m, options)
-	if err != nil {
+	if profile != "" {
+		if err := options.EnableProfiling(profile); err != nil {
+			return nil, fmt.Errorf("session options: %s", oneLine(err))
+		}
+	}
+	s := newSession(p, c)
+	if s.run, s.note, err = b.load(m, c, options); err != nil {
 		return nil, fmt.Errorf("the model cannot be loaded: %s", oneLine(err))
 	}
-	b.log.Debug("onnx session opened", "model", m.Name, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
-	return newSession(run, p, c), nil
+	b.log.Debug("onnx session opened", "model", m.Name, "precision", c.Precision, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
+	return s, nil
 }
 
-func load(m *engine.Model, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
+// load hands the runtime the model, or its twin with what is to be said of it.
+func (b *Backend) load(m *engine.Model, c knob.Config, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, string, error) {
 	in, out := specNames(m.Inputs), specNames(m.Outputs)
-	if m.Path != "" { // cheaper: the runtime does not need a copy of the bytes
-		return ort.NewDynamicAdvancedSession(m.Path, in, out, o)
+	data, note := m.Bytes, ""
+	switch {
+	case c.Precision == knob.HalfPrecision:
+		t, err := b.twins.get(m)
+		if err != nil {
+			return nil, "", err
+		}
+		data, note = t.bytes, t.note
+	case m.Path != "": // cheaper: the runtime does not need a copy of the bytes
+		if st, err := os.Stat(m.Path); err == nil && st.IsDir() { // the runtime's own text misleads
+			return nil, "", fmt.Errorf("%s is a folder", m.Path)
+		}
+		run, err := ort.NewDynamicAdvancedSession(m.Path, in, out, o)
+		return run, "", err
 	}
-	return ort.NewDynamicAdvancedSessionWithONNXData(m.Bytes, in, out, o)
+	run, err := ort.NewDynamicAdvancedSessionWithONNXData(data, in, out, o)
+	return run, note, err
 }
 
 func specNames(specs []tensor.Spec) []string {
@@ -125,9 +161,6 @@ func specNames(specs []tensor.Spec) []string {
 // possible reports every setting that this backend lacks or does not know.
 func possible(c knob.Config) error {
 	var errs []error
-	if c.Precision == knob.HalfPrecision {
-		errs = append(errs, errors.New(ReasonFP16))
-	}
 	if c.Device != "cpu" && c.Device != "" {
 		errs = append(errs, errors.New(ReasonGPU))
 	}

@@ -20,6 +20,7 @@ const maxBuffers = 4 << 30
 // at Open and never changed.
 type plan struct {
 	in, out []port
+	index   int    // the output that says whose a row is, or -1
 	batch   bool   // several items may run together
 	why     string // why not
 	itemIn  int64  // bytes of one item's inputs
@@ -31,6 +32,7 @@ type port struct {
 	tensor.Spec
 	kind
 	lead bool // a leading axis is added to Shape
+	rows bool // the first dimension is rows of all items
 	// size is the bytes of one item, or -1 if only a run tells: then the runtime
 	// allocates the output.
 	size int64
@@ -65,9 +67,9 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 	if m.BatchAxis && len(m.Whole) > 0 {
 		return nil, fmt.Errorf("%v take no batch axis, but the model is said to have one", m.Whole)
 	}
-	p := &plan{batch: m.BatchAxis, why: m.BatchWhy}
+	p := &plan{batch: m.BatchAxis, why: m.BatchWhy, index: -1}
 	for _, s := range m.Inputs {
-		in, err := newPort(s, m.Whole)
+		in, err := newPort(s, !slices.Contains(m.Whole, s.Name))
 		if err != nil {
 			return nil, fmt.Errorf("input %w", err)
 		}
@@ -77,10 +79,13 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 		p.in = append(p.in, in)
 		p.itemIn += in.size
 	}
-	for _, s := range m.Outputs {
-		out, err := newPort(s, m.Whole)
+	for i, s := range m.Outputs {
+		out, err := newOutput(s, m)
 		if err != nil {
 			return nil, fmt.Errorf("output %w", err)
+		}
+		if out.rows && s.Name == m.Rows.Index {
+			p.index = i
 		}
 		if out.size < 0 && s.Type == tensor.Float16 {
 			return nil, fmt.Errorf("output %q is FP16 with open dimensions %v, which this engine cannot read", s.Name, s.Shape)
@@ -88,11 +93,30 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 		p.out = append(p.out, out)
 		p.itemOut += max(out.size, 0)
 	}
+	if len(m.Rows.Outputs) > 0 && p.index < 0 {
+		return nil, fmt.Errorf("no output %q tells to which items the rows of %v belong", m.Rows.Index, m.Rows.Outputs)
+	}
 	return p, p.fits(size)
 }
 
-func newPort(s tensor.Spec, whole []string) (port, error) {
-	p := port{Spec: s, kind: kinds[s.Type], lead: !slices.Contains(whole, s.Name), size: -1}
+// newOutput is a port of an output. How many rows there are only a run tells.
+func newOutput(s tensor.Spec, m *engine.Model) (port, error) {
+	if !slices.Contains(m.Rows.Outputs, s.Name) {
+		return newPort(s, !slices.Contains(m.Whole, s.Name))
+	}
+	if s.Name == m.Rows.Index && s.Type != tensor.Int64 {
+		return port{}, fmt.Errorf("%q is to say whose a row is, and is %s, not INT64", s.Name, s.Type)
+	}
+	p, err := newPort(s, false)
+	if p.bare() {
+		return p, fmt.Errorf("%q has no dimensions, and cannot have rows", s.Name)
+	}
+	p.rows, p.size = true, -1
+	return p, err
+}
+
+func newPort(s tensor.Spec, lead bool) (port, error) {
+	p := port{Spec: s, kind: kinds[s.Type], lead: lead, size: -1}
 	if s.Type == tensor.Invalid {
 		return p, fmt.Errorf("%q has no element type", s.Name)
 	}

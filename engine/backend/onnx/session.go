@@ -22,6 +22,7 @@ type session struct {
 	plan   *plan
 	run    *ort.DynamicAdvancedSession // safe for concurrent use
 	shared bool
+	note   string
 	room   int // items a new state has room for
 
 	runs sync.WaitGroup // added to under mu while not closed
@@ -33,12 +34,19 @@ type session struct {
 	closing sync.Once
 }
 
-func newSession(run *ort.DynamicAdvancedSession, p *plan, c knob.Config) *session {
-	return &session{plan: p, run: run, shared: c.Session != "own", room: max(1, c.BatchSize)}
+// newSession is a session whose model is still to be loaded.
+func newSession(p *plan, c knob.Config) *session {
+	return &session{plan: p, shared: shares(c), room: max(1, c.BatchSize)}
 }
+
+func shares(c knob.Config) bool { return c.Session != "own" }
 
 // Shared tells whether one session serves the whole pool.
 func (s *session) Shared() bool { return s.shared }
+
+// Note is what a person should know of a session of another precision than the
+// model's; "" for others.
+func (s *session) Note() string { return s.note }
 
 // Run executes the items as one batch. A run that has begun is not interrupted:
 // ctx is looked at before.

@@ -169,10 +169,20 @@ func destroy(values []ort.Value) {
 func (st *state) split(n int, results []engine.Result) error {
 	width := len(st.plan.out)
 	slab := make(tensor.Item, n*width)
+	rows, err := st.rows(n)
+	if err != nil {
+		return err
+	}
 	for i, p := range st.plan.out {
 		shape, data, err := st.output(i, n)
 		if err != nil {
 			return err
+		}
+		if p.rows {
+			if err := rows.deal(p, i, shape, data, slab, width); err != nil {
+				return err
+			}
+			continue
 		}
 		if p.lead {
 			shape = shape[1:]

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -69,6 +68,9 @@ func Start(ctx context.Context, c Config) (*Target, error) {
 	t := &Target{cfg: c, good: c.Start.Settings}
 	if err := t.spawn(ctx); err != nil {
 		return nil, err
+	}
+	if err := t.try(ctx); err != nil {
+		return nil, errors.Join(err, t.Close(ctx))
 	}
 	return t, nil
 }
@@ -243,10 +245,11 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	c, child := t.config(m.Load), t.child
 	window := t.watch.Begin()
 	t.mu.Unlock()
-	why := ""
+	why, others := "", watchNoise(child.hello.PID)
 	c.Seed, c.Max, c.Limit = m.Seed, m.Max, m.Time
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
-		stop, reason := m.Stop(elapsed, samples)
+		others.note(elapsed)
+		stop, reason := m.Stop(sweep.Clean(elapsed, samples, others.blocks))
 		if m.Progress != nil {
 			m.Progress(elapsed, samples)
 		}
@@ -255,16 +258,14 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 		return stop || child.dead()
 	}
-	own := monitor.NewSampler(os.Getpid())
-	own.Sample()
 	r, err := load.Run(ctx, c)
-	use := useOf(window.End(), own.Sample())
+	use, disturbed := useOf(window.End(), r), others.end()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil || child.dead() {
 		return trial.Result{}, t.blame(ctx, errors.Join(err, ctx.Err()))
 	}
-	out := sweep.Summarize(r, m.SLA, why)
+	out := sweep.Summarize(r, m.SLA, why, disturbed...)
 	out.Use = use
 	return out, nil
 }

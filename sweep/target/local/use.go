@@ -2,6 +2,7 @@ package local
 
 import (
 	"sweetspot/engine/monitor"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/trial"
 )
 
@@ -24,16 +25,21 @@ func scaled(r monitor.Reading, unit float64) trial.Num {
 }
 
 // useOf is the use of one measurement: the child's window, and the generator's
-// own CPU. Memory is the child's high-water mark since its start.
-func useOf(w monitor.Summary, own monitor.Host) trial.Use {
+// own CPU, which is that of this whole process. Memory is the child's high-water
+// mark since its start.
+func useOf(w monitor.Summary, r load.Result) trial.Use {
 	g := w.GPU
-	return trial.Use{
-		CPUPercent: num(w.CPUPercent), GeneratorCPUPercent: num(own.CPUPercent), RSSMB: scaled(w.PeakRSSBytes, mb),
+	u := trial.Use{
+		CPUPercent: num(w.CPUPercent), RSSMB: scaled(w.PeakRSSBytes, mb),
 		GPU: trial.GPUUse{
 			PercentMean: num(g.PercentMean), PercentMax: num(g.PercentMax), MemoryMB: scaled(g.MemoryBytes, mb),
 			PowerW: num(g.PowerW), EnergyJ: num(g.EnergyJ), SMMHz: num(g.SMMHz), Throttled: g.Throttled, Reason: g.Reason,
 		},
 	}
+	if r.CPU > 0 { // 0 is not known
+		u.GeneratorCPUPercent = trial.Of(100 * r.CPU.Seconds() / r.Seconds)
+	}
+	return u
 }
 
 // Use is the latest sample of the child and the GPU.

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sweetspot/profiles"
+)
+
+// compareCommand holds one recorded sweep against another.
+func (a *app) compareCommand() *cobra.Command {
+	o := profiles.CompareOptions{Tolerance: .05}
+	var asJSON, measure bool
+	var m measureFlags
+	c := &cobra.Command{
+		Use: "compare A B", Short: "is B worse than A? exit 0 no, 2 yes, 3 cannot tell", Args: cobra.ExactArgs(2),
+		Long: `compare holds the trials of B against those of A with the same settings and load,
+with the intervals that were recorded. B is worse when a figure certainly is, and
+may be so by more than the tolerance, or when a promise that A kept is broken.
+
+The exit code is 0 without a regression, 2 with one, and 3 when the figures are
+too uncertain to tell or the two do not compare: another machine, another model.`,
+		Example: `  sweetspot profiles compare baseline.jsonl last
+  sweetspot profiles compare 20261122 last --choice --tolerance 3% --json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			var both [2]*profiles.Profile
+			for i, name := range args {
+				p, err := a.openProfile([]string{name})
+				if err != nil {
+					return err
+				}
+				both[i] = p
+			}
+			if measure {
+				m.tolerance, m.force = o.Tolerance, o.Force
+				return a.measureBoth(c.Context(), both[0], both[1], m, asJSON)
+			}
+			return a.compare(both[0], both[1], o, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&o.Choice, "choice", false, "compare the two choices, whatever their settings")
+	c.Flags().Float64Var(&o.Percentile, "percentile", 0, "of request latency; without it the promise's")
+	c.Flags().Var((*share)(&o.Tolerance), "tolerance", "how much worse a figure may be: 5% or .05")
+	c.Flags().BoolVar(&o.Force, "force", false, "compare unlike machines and models, and figures in doubt")
+	c.Flags().BoolVar(&measure, "measure", false, "measure the best settings of both anew, in turns, on this machine")
+	c.Flags().IntVar(&m.pairs, "pairs", 60, "with --measure: pairs of blocks")
+	c.Flags().DurationVar(&m.block, "block", time.Second, "with --measure: length of a block")
+	c.Flags().StringVar(&m.model, "model", "", "with --measure: the model's file, when it is no built-in")
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return c
+}
+
+func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions, asJSON bool) error {
+	c, err := profiles.Compare(before, after, o)
+	if err != nil && !errors.Is(err, profiles.ErrUnlike) {
+		return err
+	}
+	switch {
+	case asJSON:
+		if err := profiles.WriteComparisonJSON(a.out, c); err != nil {
+			return err
+		}
+	case err != nil:
+		if len(c.Unlike) > 0 && !o.Force {
+			err = withHint("--force compares them anyway", "%w", err)
+		}
+		a.complain(err)
+	default:
+		if err := profiles.WriteComparison(a.out, c, a.style()); err != nil {
+			return err
+		}
+	}
+	switch c.Outcome {
+	case profiles.NoRegression:
+		return nil
+	case profiles.Regression:
+		return exit{exitNo}
+	}
+	return exit{exitCannotTell}
+}
+
+// share is a flag's value between 0 and 1, also written in percent.
+type share float64
+
+func (s *share) String() string { return strconv.FormatFloat(100*float64(*s), 'g', 3, 64) + "%" }
+
+// Type names the value in the help.
+func (s *share) Type() string { return "share" }
+
+// Set reads 5% or .05.
+func (s *share) Set(text string) error {
+	number, isPercent := strings.CutSuffix(text, "%")
+	v, err := strconv.ParseFloat(number, 64)
+	if isPercent {
+		v /= 100
+	}
+	if err != nil || !(v >= 0 && v <= 1) {
+		return errors.New("want 0%-100%, or 0-1")
+	}
+	*s = share(v)
+	return nil
+}

@@ -1,0 +1,152 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sweetspot/engine"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/onnxpb"
+	"sweetspot/engine/tensor"
+)
+
+func half(batch int) knob.Config {
+	c := config(batch)
+	c.Precision = knob.HalfPrecision
+	return c
+}
+
+func TestHalfBatchesEqualSingles(t *testing.T) {
+	m := layers(t, 3, 32, 32)
+	s := open(t, m, half(4))
+	items := samples(m, 4)
+	want := singles(t, s, items)
+	for i, got := range run(t, s, items...) {
+		if !same(got, want[i]) {
+			t.Errorf("item %d of 4 differs from its own run", i)
+		}
+		if err := m.Outputs[0].Check(got.Outputs[0]); err != nil {
+			t.Errorf("the twin's outputs are not the model's: %v", err)
+		}
+	}
+	if same(want[0], singles(t, open(t, m, config(1)), items[:1])[0]) {
+		t.Error("fp16 gives what fp32 gives: it is no twin")
+	}
+}
+
+func TestNote(t *testing.T) {
+	b := onnxgraph.NewBuilder("limits", 1)
+	x := b.Op("Mul", []string{b.Input("x", float, batchDim, dim(2)), b.Floats([]float32{1e6, 1e-9}, 2)})
+	b.Output("y", b.Op("Max", []string{x, b.Fill(0, 2)}), float, batchDim, dim(2))
+	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 2)}, []tensor.Spec{spec("y", tensor.Float32, 2)})
+	want := "1 value clipped, 1 too small for fp16, 1 node kept in fp32; " + halfAdvice
+	if got := open(t, m, half(1)).(engine.Noter).Note(); got != want {
+		t.Errorf("Note() = %q, want %q", got, want)
+	}
+	if got := open(t, m, config(1)).(engine.Noter).Note(); got != "" {
+		t.Errorf("Note() of fp32 = %q", got)
+	}
+}
+
+// TestHalfOnACPUHidesOverflow shows why answers of a CPU say nothing about a
+// GPU's: a value in between is above all that FP16 holds.
+func TestHalfOnACPUHidesOverflow(t *testing.T) {
+	b := onnxgraph.NewBuilder("overflow", 1)
+	x := b.Op("Mul", []string{b.Input("x", float, batchDim, dim(1)), b.Fill(5000, 1)})
+	x = b.Op("Mul", []string{x, b.Fill(5000, 1)})
+	b.Output("y", b.Op("Mul", []string{x, b.Fill(1e-6, 1)}), float, batchDim, dim(1))
+	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 1)}, []tensor.Spec{spec("y", tensor.Float32, 1)})
+	got := run(t, open(t, m, half(1)), tensor.Item{floats([]int64{1}, 1)})[0].Outputs[0]
+	if v := math.Float32frombits(binary.LittleEndian.Uint32(got.Data)); math.Abs(float64(v)-25) > 2 {
+		t.Errorf("1 x 5000 x 5000 x 1e-6 = %v; if it is infinite, the CPU shows overflow now, and the note is out of date", v)
+	}
+}
+
+func TestTwinIsMadeOnce(t *testing.T) {
+	var all twins
+	m := layers(t, 1, 8, 8)
+	var wg sync.WaitGroup
+	got := make([]twin, 4)
+	for i := range got {
+		wg.Go(func() {
+			var err error
+			if got[i], err = all.get(m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, g := range got[1:] {
+		if &g.bytes[0] != &got[0].bytes[0] {
+			t.Fatal("callers have twins of their own")
+		}
+	}
+	runtime.KeepAlive(m)
+}
+
+// TestTwinsAreForgotten checks that a model out of service leaves nothing.
+func TestTwinsAreForgotten(t *testing.T) {
+	var all twins
+	if _, err := all.get(layers(t, 1, 8, 8)); err != nil {
+		t.Fatal(err)
+	}
+	left := func() int {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		return len(all.of)
+	}
+	for range 500 { // cleanups run some time after the collection
+		if runtime.GC(); left() == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d twins are kept", left())
+}
+
+func TestHalfByPath(t *testing.T) {
+	m := layers(t, 2, 8, 8)
+	items := samples(m, 2)
+	want := singles(t, open(t, m, half(1)), items)
+	byPath := *m
+	byPath.Path, byPath.Bytes = filepath.Join(t.TempDir(), "m.onnx"), nil
+	if err := os.WriteFile(byPath.Path, m.Bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range run(t, open(t, &byPath, half(2)), items...) {
+		if !same(got, want[i]) {
+			t.Errorf("item %d differs", i)
+		}
+	}
+}
+
+func TestHalfRefuses(t *testing.T) {
+	b := onnxgraph.NewBuilder("half", 1)
+	b.Output("y", b.Op("Identity", []string{b.Input("x", onnxpb.TensorProto_FLOAT16, batchDim, dim(2))}), onnxpb.TensorProto_FLOAT16, batchDim, dim(2))
+	already := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float16, 2)}, []tensor.Spec{spec("y", tensor.Float16, 2)})
+	missing := layers(t, 1, 2, 2)
+	missing.Path = filepath.Join(t.TempDir(), "gone.onnx")
+	for want, m := range map[string]*engine.Model{
+		"the model cannot be loaded: fp16: the model is of half precision already: x is FLOAT16": already,
+		"gone.onnx: no such file or directory":                                                   missing,
+	} {
+		_, err := backend(t).Open(t.Context(), m, half(1))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open = %v, want an error with %q", err, want)
+		}
+	}
+}
+
+func TestFixed(t *testing.T) {
+	if got := Fixed(); got[knob.Device] != ReasonGPU || got[knob.FP16] != "" {
+		t.Errorf("Fixed() = %v, want the device alone", got)
+	}
+}

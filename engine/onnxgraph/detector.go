@@ -1,0 +1,101 @@
+package onnxgraph
+
+import (
+	"math"
+
+	"sweetspot/engine/onnxgraph/onnxpb"
+)
+
+// The grid of the detector: each of its cells stands for a square of the picture
+// and proposes some boxes.
+const (
+	detectorSide    = 224
+	detectorCell    = 16
+	detectorGrid    = detectorSide / detectorCell
+	detectorAnchors = 3
+	detectorBoxes   = detectorGrid * detectorGrid * detectorAnchors // proposed per picture
+	detectorClasses = 8
+	detectorWidth   = 64 // channels
+	detectorMask    = 28 // side of a mask
+)
+
+// detector finds things in pictures as Mask R-CNN does, with one stage of
+// proposals: a backbone of four convolutions, boxes and scores for every cell,
+// suppression of overlaps, features cut out for each box that is left, and a
+// mask from them. It puts out a row for each thing found in any picture of the
+// batch; batch_idx says in which.
+func detector() *Builder {
+	const int64s = onnxpb.TensorProto_INT64
+	b := NewBuilder("detector", 5)
+	picture := b.Input("x", float, append([]Dim{Open("N")}, Fixed(3, detectorSide, detectorSide)...)...)
+	y, in := picture, int64(3)
+	for _, out := range []int64{16, 32, detectorWidth, detectorWidth} {
+		y = b.Op("Relu", []string{b.convNorm(y, conv{in, out, 3, 2, 1})})
+		in = out
+	}
+	boxes := b.proposals(y)
+	scores := b.Op("Transpose", []string{b.Op("Sigmoid", []string{b.perAnchor(y, 0.2, -2, detectorClasses)})}, AttrInts("perm", 0, 2, 1))
+	found := b.Op("NonMaxSuppression", []string{boxes, scores, b.Ints([]int64{10}, 1), b.Floats([]float32{0.5}, 1), b.Floats([]float32{0.35}, 1)})
+
+	// found has rows of picture, class, box.
+	index := b.Op("Gather", []string{found, b.Ints([]int64{0})}, AttrInt("axis", 1))
+	label := b.Op("Gather", []string{found, b.Ints([]int64{1})}, AttrInt("axis", 1))
+	place := b.Op("Gather", []string{found, b.Ints([]int64{0, 2}, 2)}, AttrInt("axis", 1))
+	box := b.Op("GatherND", []string{boxes, place})
+	cut := b.Op("RoiAlign", []string{y, box, index}, AttrInt("output_height", detectorMask/2), AttrInt("output_width", detectorMask/2),
+		AttrInt("sampling_ratio", 2), AttrFloat("spatial_scale", 1.0/detectorCell))
+	rows := Open("D")
+	b.Output("scores", b.Op("GatherND", []string{scores, found}), float, rows)
+	b.Output("masks", b.masks(cut), float, append([]Dim{rows}, Fixed(1, detectorMask, detectorMask)...)...)
+	b.Output("boxes", box, float, rows, Dim{Size: 4})
+	b.Output("labels", label, int64s, rows)
+	b.Output("batch_idx", index, int64s, rows)
+	return b
+}
+
+// perAnchor gives width numbers for each box that the cells of y propose:
+// [N boxes width].
+func (b *Builder) perAnchor(y string, std float64, bias float32, width int64) string {
+	channels := width * detectorAnchors
+	in := []string{y, b.Random(std, channels, detectorWidth, 1, 1), b.Fill(bias, channels)}
+	y = b.Op("Transpose", []string{b.Op("Conv", in, AttrInts("kernel_shape", 1, 1))}, AttrInts("perm", 0, 2, 3, 1))
+	return b.Op("Reshape", []string{y, b.Ints([]int64{0, detectorBoxes, width}, 3)})
+}
+
+// proposals moves and stretches the anchors by what y says, and cuts them at the
+// border: [N boxes 4], two corners each.
+func (b *Builder) proposals(y string) string {
+	var centers, sizes []float32
+	for i := range detectorGrid * detectorGrid {
+		for a := range detectorAnchors {
+			row, column := float32(i/detectorGrid), float32(i%detectorGrid)
+			centers = append(centers, (column+0.5)*detectorCell, (row+0.5)*detectorCell)
+			sizes = append(sizes, float32(16*(a+1)), float32(20*(a+1)))
+		}
+	}
+	delta := b.perAnchor(y, 0.05, 0, 4)
+	pair := func(from int64) string {
+		return b.Op("Slice", []string{delta, b.Ints([]int64{from}, 1), b.Ints([]int64{from + 2}, 1), b.Ints([]int64{2}, 1)})
+	}
+	size := b.Floats(sizes, 1, detectorBoxes, 2)
+	center := b.Op("Add", []string{b.Op("Mul", []string{b.Op("Tanh", []string{pair(0)}), size}), b.Floats(centers, 1, detectorBoxes, 2)})
+	stretch := b.Op("Exp", []string{b.Op("Clip", []string{pair(2), b.scalar(-1), b.scalar(1)})})
+	reach := b.Op("Mul", []string{b.Op("Mul", []string{stretch, size}), b.scalar(0.5)})
+	inside := func(op string) string {
+		return b.Op("Clip", []string{b.Op(op, []string{center, reach}), b.scalar(0), b.scalar(detectorSide)})
+	}
+	return b.Op("Concat", []string{inside("Sub"), inside("Add")}, AttrInt("axis", 2))
+}
+
+// masks draws a mask from the features cut out for each box.
+func (b *Builder) masks(cut string) string {
+	const half = detectorWidth / 2
+	y := b.Op("Conv", []string{cut, b.Random(he(detectorWidth*9), detectorWidth, detectorWidth, 3, 3), b.Fill(0, detectorWidth)},
+		AttrInts("kernel_shape", 3, 3), AttrInts("pads", 1, 1, 1, 1))
+	y = b.Op("Relu", []string{y})
+	y = b.Op("ConvTranspose", []string{y, b.Random(he(detectorWidth), detectorWidth, half, 2, 2), b.Fill(0, half)},
+		AttrInts("kernel_shape", 2, 2), AttrInts("strides", 2, 2))
+	y = b.Op("Relu", []string{y})
+	y = b.Op("Conv", []string{y, b.Random(math.Sqrt(1.0/half), 1, half, 1, 1), b.Fill(0, 1)}, AttrInts("kernel_shape", 1, 1))
+	return b.Op("Sigmoid", []string{y})
+}

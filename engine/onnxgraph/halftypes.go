@@ -1,0 +1,211 @@
+package onnxgraph
+
+import (
+	"slices"
+
+	"sweetspot/engine/onnxgraph/onnxpb"
+)
+
+// outputElems are the element types of n's outputs by the rules of the operator
+// set. Most operators give what they take; the others are listed. What control
+// flow gives is told by its bodies.
+func outputElems(n *onnxpb.NodeProto, elem func(string) Elem) []Elem {
+	in := func(i int) Elem {
+		if i < len(n.GetInput()) {
+			return elem(n.GetInput()[i])
+		}
+		return onnxpb.TensorProto_UNDEFINED
+	}
+	out := slices.Repeat([]Elem{outputElem(n, in)}, len(n.GetOutput()))
+	second := func(e Elem) {
+		for i := 1; i < len(out); i++ {
+			out[i] = e
+		}
+	}
+	switch n.GetOpType() {
+	case "TopK", "MaxPool", "Unique":
+		second(onnxpb.TensorProto_INT64)
+	case "Dropout":
+		second(onnxpb.TensorProto_BOOL)
+	case "LayerNormalization", "SVMClassifier", "LinearClassifier", "TreeEnsembleClassifier":
+		second(onnxpb.TensorProto_FLOAT)
+	case "EmbedLayerNormalization":
+		if len(out) > 1 {
+			out[1] = onnxpb.TensorProto_INT32
+		}
+	case "DynamicQuantizeLinear":
+		if len(out) > 1 {
+			out[1] = onnxpb.TensorProto_FLOAT
+		}
+	}
+	return out
+}
+
+// outputElem is the type of the first output, and of the others where nothing
+// else is said; in gives the types of the inputs.
+func outputElem(n *onnxpb.NodeProto, in func(int) Elem) Elem {
+	const (
+		float  = onnxpb.TensorProto_FLOAT
+		int64s = onnxpb.TensorProto_INT64
+	)
+	switch n.GetOpType() {
+	case "Shape", "Size", "NonZero", "ArgMax", "ArgMin", "NonMaxSuppression", "StringLength":
+		return int64s
+	case "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or", "Not", "Xor", "IsNaN", "IsInf":
+		return onnxpb.TensorProto_BOOL
+	case "ConvInteger", "MatMulInteger":
+		return onnxpb.TensorProto_INT32
+	case "DynamicQuantizeLinear":
+		return onnxpb.TensorProto_UINT8
+	case "Scaler", "Normalizer", "OneHotEncoder", "FeatureVectorizer", "LinearRegressor", "SVMRegressor", "TreeEnsembleRegressor", "TfIdfVectorizer":
+		return float
+	case "SVMClassifier", "LinearClassifier", "TreeEnsembleClassifier", "CategoryMapper":
+		return int64s // or strings; neither is converted
+	case "Where", "CastLike", "DequantizeLinear":
+		return in(1)
+	case "OneHot", "EmbedLayerNormalization":
+		return in(2)
+	case "QLinearConv", "QLinearMatMul":
+		return in(7)
+	case "QuantizeLinear":
+		if e := in(2); e != onnxpb.TensorProto_UNDEFINED {
+			return e
+		}
+		return onnxpb.TensorProto_UINT8
+	case "Constant", "ConstantOfShape", "LabelEncoder":
+		return constantElem(n)
+	}
+	if a := dtype(n); a != "" {
+		if t := attr(n, a); t != nil {
+			return Elem(t.GetI())
+		} else if len(n.GetInput()) == 0 || a == "output_datatype" {
+			return float
+		} else if n.GetOpType() == "Multinomial" {
+			return onnxpb.TensorProto_INT32
+		}
+	}
+	return in(0)
+}
+
+// dtype is the attribute that names the type of what an operator makes, or "".
+// Without the attribute RandomNormal, RandomUniform and those with
+// output_datatype make FP32, Multinomial INT32, the others what they take.
+func dtype(n *onnxpb.NodeProto) string {
+	switch n.GetOpType() {
+	case "Cast":
+		return "to"
+	case "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "EyeLike", "Bernoulli", "Multinomial":
+		return "dtype"
+	case "HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix":
+		return "output_datatype"
+	}
+	return ""
+}
+
+// constantElem is the type of what n's attributes hold.
+func constantElem(n *onnxpb.NodeProto) Elem {
+	for _, a := range n.GetAttribute() {
+		switch a.GetName() {
+		case "value":
+			return Elem(a.GetT().GetDataType())
+		case "sparse_value":
+			return Elem(a.GetSparseTensor().GetValues().GetDataType())
+		case "value_float", "value_floats", "values_floats":
+			return onnxpb.TensorProto_FLOAT
+		case "value_int", "value_ints", "values_int64s":
+			return onnxpb.TensorProto_INT64
+		}
+	}
+	if n.GetOpType() == "ConstantOfShape" {
+		return onnxpb.TensorProto_FLOAT
+	}
+	return onnxpb.TensorProto_UNDEFINED
+}
+
+// bodyElems are the types of a control flow node's n outputs, whose body has
+// outputs of the given types. A Loop's body has its condition before them.
+func bodyElems(node *onnxpb.NodeProto, body []Elem, n int) []Elem {
+	if node.GetOpType() == "Loop" && len(body) > 0 {
+		body = body[1:]
+	}
+	out := make([]Elem, n)
+	copy(out, body)
+	return out
+}
+
+// alwaysFull tells whether output i of an operator is FP32 whatever it takes:
+// the statistics of a normalisation, which are gathered in FP32.
+func alwaysFull(op string, i int) bool { return op == "LayerNormalization" && i > 0 }
+
+// attributes makes n, whose inputs were of types given, work in FP16.
+func (c *halving) attributes(n *onnxpb.NodeProto, given []Elem) error {
+	for _, a := range n.GetAttribute() {
+		if err := c.attribute(a); err != nil {
+			return err
+		}
+	}
+	switch op := n.GetOpType(); op {
+	case "Constant":
+		return c.constant(n)
+	case "ConstantOfShape":
+		if attr(n, "value") == nil {
+			zero := &onnxpb.TensorProto{DataType: int32(half.elem()), Dims: []int64{1}, RawData: []byte{0, 0}}
+			n.Attribute = append(n.Attribute, &onnxpb.AttributeProto{Name: "value", Type: onnxpb.AttributeProto_TENSOR, T: zero})
+		}
+	default:
+		name := dtype(n)
+		if name == "" {
+			break
+		}
+		a := attr(n, name)
+		if a != nil && Elem(a.GetI()) == onnxpb.TensorProto_FLOAT {
+			a.I = int64(half.elem())
+		} else if a == nil && (len(given) == 0 || name == "output_datatype") {
+			n.Attribute = append(n.Attribute, AttrInt(name, int64(half.elem())))
+		}
+	}
+	return nil
+}
+
+// attribute converts the FP32 tensors in a.
+func (c *halving) attribute(a *onnxpb.AttributeProto) (err error) {
+	isFloat := func(t *onnxpb.TensorProto) bool { return t.GetDataType() == int32(onnxpb.TensorProto_FLOAT) }
+	if a.GetT() != nil && isFloat(a.GetT()) {
+		if a.T, err = c.tensor(a.GetT()); err != nil {
+			return err
+		}
+	}
+	for i, t := range a.GetTensors() {
+		if isFloat(t) {
+			if a.Tensors[i], err = c.tensor(t); err != nil {
+				return err
+			}
+		}
+	}
+	if a.GetSparseTensor() != nil {
+		a.SparseTensor, err = c.sparseTensor(a.GetSparseTensor(), half)
+	}
+	return err
+}
+
+// constant writes the numbers of a Constant that are no tensor as one: a plain
+// float has no FP16 form.
+func (c *halving) constant(n *onnxpb.NodeProto) error {
+	for i, a := range n.GetAttribute() {
+		t := &onnxpb.TensorProto{DataType: int32(onnxpb.TensorProto_FLOAT)}
+		switch a.GetName() {
+		case "value_float":
+			t.FloatData = []float32{a.GetF()}
+		case "value_floats":
+			t.FloatData, t.Dims = a.GetFloats(), []int64{int64(len(a.GetFloats()))}
+		default:
+			continue
+		}
+		t, err := c.tensor(t)
+		if err != nil {
+			return err
+		}
+		n.Attribute[i] = &onnxpb.AttributeProto{Name: "value", Type: onnxpb.AttributeProto_TENSOR, T: t}
+	}
+	return nil
+}

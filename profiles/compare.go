@@ -1,0 +1,259 @@
+package profiles
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+// ErrUnlike is in the error of a comparison of things that do not compare.
+var ErrUnlike = errors.New("not comparable")
+
+// Outcome answers whether the second of two things is worse.
+type Outcome uint8
+
+// The outcomes. CannotTell is the zero value: saying nothing is safe.
+const (
+	CannotTell Outcome = iota
+	NoRegression
+	Regression
+)
+
+var outcomeNames = []string{CannotTell: "cannot tell", NoRegression: "no regression", Regression: "regression"}
+
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// MarshalText renders the outcome in words.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads an outcome's words.
+func (o *Outcome) UnmarshalText(b []byte) error {
+	for i, n := range outcomeNames {
+		if n == string(b) {
+			*o = Outcome(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("outcome %q: want cannot tell, no regression or regression", b)
+}
+
+// CompareOptions say what of two profiles is compared, and how.
+type CompareOptions struct {
+	Choice     bool    // the two choices, whatever their settings; else all trials of equal settings and load
+	Percentile float64 // of request latency, 50-99.99; 0 is the promise's, or 99
+	Tolerance  float64 // share by which a figure may be worse, 0-1; 0 lets nothing through
+	Force      bool    // compare unlike things too
+}
+
+func (o CompareOptions) validate() error {
+	var errs []error
+	if p := o.Percentile; p != 0 && !(p >= 50 && p <= 99.99) {
+		errs = append(errs, fmt.Errorf("profiles: percentile %g is outside 50-99.99", p))
+	}
+	if t := o.Tolerance; !(t >= 0 && t <= 1) {
+		errs = append(errs, fmt.Errorf("profiles: tolerance %g is outside 0-1 (0%%-100%%)", t))
+	}
+	return errors.Join(errs...)
+}
+
+// Comparison is profile B held against profile A. It is data.
+type Comparison struct {
+	A         string   `json:"a"` // IDs
+	B         string   `json:"b"`
+	Tolerance float64  `json:"tolerance"`
+	Unlike    []string `json:"unlike"` // what differs that should not, in words
+	Pairs     []Pair   `json:"pairs"`
+	Notes     []string `json:"notes"` // what was left out
+	Outcome   Outcome  `json:"outcome"`
+	Why       string   `json:"why"`
+}
+
+// Pair is two trials held against each other.
+type Pair struct {
+	A       Side        `json:"a"`
+	B       Side        `json:"b"`
+	Load    load.Spec   `json:"load"`
+	Figures []Compared  `json:"figures"`
+	Doubts  []string    `json:"doubts,omitempty"` // why the figures mean little
+	Outcome Outcome     `json:"outcome"`
+	Why     string      `json:"why"`
+	k       float64     // how much wider the intervals are; see widening
+	n       int         // pairs that have to hold together
+	a, b    trial.Trial // the two trials
+}
+
+// Side is one of the two trials of a pair.
+type Side struct {
+	Trial    int           `json:"trial"`
+	Settings knob.Settings `json:"settings"`
+	Verdict  trial.Answer  `json:"verdict"`
+}
+
+// Change is what became of a figure: better, worse, or "~" when the data cannot
+// tell the two apart.
+type Change string
+
+// The changes.
+const (
+	Better Change = "better"
+	Worse  Change = "worse"
+	Tilde  Change = "~"
+)
+
+// Compared is one figure of a pair. The ratio is B over A; for the error rate it
+// is the difference, B minus A.
+type Compared struct {
+	Name    string         `json:"name"` // throughput, P99, model P99, errors
+	Unit    string         `json:"unit"` // req/s, ms, share
+	A       trial.Estimate `json:"a"`
+	B       trial.Estimate `json:"b"`
+	Ratio   trial.Estimate `json:"ratio"`
+	Change  Change         `json:"change"`
+	Judged  bool           `json:"judged"` // it decides the pair's outcome; others are for reading
+	Outcome Outcome        `json:"outcome"`
+}
+
+// Compare holds b against a. Things that do not compare (other machine class,
+// other model, no settings in common) are an error with ErrUnlike that says in
+// words what differs; Force lets all of them but the last through. The
+// Comparison is filled as far as it goes even then.
+func Compare(a, b *Profile, o CompareOptions) (Comparison, error) {
+	c := Comparison{
+		A: a.Header.ID, B: b.Header.ID, Tolerance: o.Tolerance,
+		Unlike: append([]string{}, unlike(a.Header, b.Header)...), Pairs: []Pair{}, Notes: []string{},
+	}
+	if err := o.validate(); err != nil {
+		return c, err
+	}
+	var err error
+	c.Pairs, c.Notes, err = pairs(a, b, o.Choice)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("profiles: %s and %s: %w: %w", c.A, c.B, ErrUnlike, err)
+	case len(c.Unlike) > 0 && !o.Force:
+		err = fmt.Errorf("profiles: %s and %s: %w: %s", c.A, c.B, ErrUnlike, strings.Join(c.Unlike, "; "))
+	}
+	if err != nil {
+		c.Pairs, c.Why = []Pair{}, err.Error()
+		return c, err
+	}
+	for i := range c.Pairs {
+		c.Pairs[i].judge(o)
+	}
+	c.Outcome, c.Why = c.decide()
+	return c, nil
+}
+
+// judge compares the pair's figures and decides. A regression is a promise that
+// was kept and is broken, or a figure that is certainly worse and may be so by
+// more than the tolerance. Where A broke its promise nobody may run it, and
+// nothing can be lost.
+func (p *Pair) judge(o CompareOptions) {
+	p.Figures = p.figures(o)
+	p.Outcome, p.Why = NoRegression, ""
+	switch before, after := p.a.Verdict.Result, p.b.Verdict.Result; {
+	case before == trial.Fail:
+		p.Why = "the promise was not kept before"
+		for i := range p.Figures {
+			p.Figures[i].Judged = false
+		}
+		return
+	case before == trial.Pass && after == trial.Fail && samePromise(p.a.Verdict, p.b.Verdict):
+		p.Outcome, p.Why = Regression, "the promise was kept before and is broken now"
+		return
+	}
+	for _, f := range p.Figures {
+		if !f.Judged || f.Outcome == NoRegression || p.Outcome == Regression {
+			continue
+		}
+		p.Outcome, p.Why = f.Outcome, f.words(o.Tolerance)
+	}
+	if len(p.Doubts) > 0 && !o.Force {
+		p.Outcome, p.Why = CannotTell, p.Doubts[0]
+	}
+}
+
+func samePromise(a, b trial.Verdict) bool {
+	return a.Latency == b.Latency && a.Percentile == b.Percentile && a.LimitMS == b.LimitMS
+}
+
+// figures are what is compared of the pair.
+func (p *Pair) figures(o CompareOptions) []Compared {
+	a, b := p.a, p.b
+	out := []Compared{p.figure("throughput", "req/s", a.Throughput, b.Throughput, o.Tolerance)}
+	judged := 99.
+	model := false
+	switch {
+	case o.Percentile > 0:
+		judged = o.Percentile
+	case a.Verdict.Percentile > 0 && a.Verdict.Percentile == b.Verdict.Percentile && a.Verdict.Latency == b.Verdict.Latency:
+		judged, model = a.Verdict.Percentile, a.Verdict.Latency == trial.Model
+	}
+	request := func(q float64, decides bool) {
+		f := p.figure(fmt.Sprintf("P%g", q), "ms", percentile(a, q), percentile(b, q), o.Tolerance)
+		f.Judged = decides
+		out = append(out, f)
+	}
+	if judged != 50 {
+		request(50, false)
+	}
+	request(judged, !model)
+	if model {
+		out = append(out, p.figure(fmt.Sprintf("model P%g", judged), "ms", bound(a.Verdict), bound(b.Verdict), o.Tolerance))
+	}
+	return append(out, p.errors())
+}
+
+// bound is the promised percentile as a verdict has it.
+func bound(v trial.Verdict) trial.Estimate {
+	return trial.Estimate{Value: v.ValueMS, Low: v.LowMS, High: v.HighMS}
+}
+
+// figure compares two values. Throughput is worse when it is lower.
+func (p *Pair) figure(name, unit string, a, b trial.Estimate, tolerance float64) Compared {
+	f := Compared{Name: name, Unit: unit, A: a, B: b, Ratio: ratio(a, b, p.k), Change: Tilde, Judged: true}
+	worse := f.Ratio
+	if unit == "req/s" {
+		worse = inverse(worse)
+	}
+	low, high := worse.Low.Or(0), worse.High
+	switch {
+	case low > 1:
+		f.Change = Worse
+	case high.OK() && high.Or(0) < 1:
+		f.Change = Better
+	}
+	switch {
+	case high.OK() && high.Or(0) <= 1+tolerance:
+		f.Outcome = NoRegression
+	case low > 1:
+		f.Outcome = Regression
+	}
+	return f
+}
+
+// errors compares the shares of requests that were refused or failed. More of
+// them are a regression only above what the promise allows, which the verdicts
+// tell: with B's kept, they are within it.
+func (p *Pair) errors() Compared {
+	a, b := errorRate(p.a.Counts, p.n), errorRate(p.b.Counts, p.n)
+	f := Compared{Name: "errors", Unit: "share", A: a, B: b, Ratio: difference(a, b), Change: Tilde, Judged: true}
+	switch {
+	case f.Ratio.Low.Or(0) > 0:
+		f.Change = Worse
+	case f.Ratio.High.Or(0) < 0:
+		f.Change = Better
+	}
+	switch {
+	case !f.Ratio.Value.OK():
+	case f.Change == Worse && p.b.Verdict.Result != trial.Pass:
+		f.Outcome = Regression
+	default:
+		f.Outcome = NoRegression
+	}
+	return f
+}

@@ -1,0 +1,147 @@
+package profiles_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"sweetspot/engine/latency"
+	"sweetspot/profiles"
+	"sweetspot/sweep/stat"
+	"sweetspot/sweep/trial"
+)
+
+// queue simulates a server that batches: Poisson arrivals at 80 a second, one
+// worker that takes up to 8 requests as soon as it is free and serves b of them
+// in 10 + 2b ms, with 5% noise. It returns latencies in ms, in the order of
+// answers, and the answers of each quarter of a second; the start, when the
+// queue is empty, is left out.
+func queue(rng *rand.Rand, n int) (ms []float64, counts []int) {
+	const most, rate = 8, .08 // a ms
+	warm := n / 10
+	arrivals := make([]float64, n+warm)
+	at := 0.
+	for i := range arrivals {
+		at += rng.ExpFloat64() / rate
+		arrivals[i] = at
+	}
+	free := 0.
+	for next := 0; next < len(arrivals); {
+		start := max(free, arrivals[next])
+		b := 0
+		for next+b < len(arrivals) && b < most && arrivals[next+b] <= start {
+			b++
+		}
+		free = start + (10+2*float64(b))*(1+.05*rng.NormFloat64())
+		for ; b > 0; b-- {
+			if next >= warm {
+				ms = append(ms, free-arrivals[next])
+				block := int((free - arrivals[warm]) / 250)
+				for len(counts) <= block {
+					counts = append(counts, 0)
+				}
+				counts[block]++
+			}
+			next++
+		}
+	}
+	return ms, counts[:len(counts)-1]
+}
+
+// recorded is a trial as a sweep records it from such a run, with every latency
+// scaled.
+func recorded(ms []float64, counts []int, scale float64) trial.Trial {
+	est := func(i stat.Interval) trial.Estimate {
+		return trial.Estimate{Value: trial.Of(scale * i.Value), Low: trial.Of(scale * i.Low), High: trial.Of(scale * i.High)}
+	}
+	out := sampleTrial(1)
+	q := stat.Quantiles(ms, .5, .99)
+	out.Latency = trial.Latencies{P50: est(q[0]), P99: est(q[1])}
+	rate := stat.Rate(counts, 250*time.Millisecond)
+	out.Throughput = trial.Estimate{Value: trial.Of(rate.Value), Low: trial.Of(rate.Low), High: trial.Of(rate.High)}
+	out.Counts = trial.Counts{Sent: len(ms), OK: len(ms)}
+	out.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 500, ValueMS: out.Latency.P99.Value, LowMS: out.Latency.P99.Low, HighMS: out.Latency.P99.High}
+	return out
+}
+
+// withHist is a recorded trial with its histogram.
+func withHist(t *testing.T, ms []float64, counts []int, scale float64) trial.Trial {
+	t.Helper()
+	h := latency.New()
+	for _, v := range ms {
+		h.Record(time.Duration(scale * v * float64(time.Millisecond)))
+	}
+	text, err := h.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := recorded(ms, counts, scale)
+	out.Hist = trial.Hist{Unit: "us", HDR: text}
+	return out
+}
+
+// within tells whether a P99 is known to 2%.
+func within(e trial.Estimate) bool {
+	v, low, high := e.Value.Or(0), e.Low.Or(0), e.High.Or(1e9)
+	return high-low <= 2*.02*v
+}
+
+// of is a profile with these trials.
+func of(id string, ts ...trial.Trial) *profiles.Profile {
+	h := header(id)
+	h.Machine = h.Machine.Complete()
+	p := &profiles.Profile{Header: h, Trials: ts}
+	for i := range p.Trials {
+		p.Trials[i].N = i + 1
+	}
+	return p
+}
+
+// TestRegressionsFound is the promise of compare: on profiles that know their P99
+// to 2%, a P99 that is 8% higher is found in at least 95 of 100 pairs, and a pair
+// of equals is flagged in at most 5.
+func TestRegressionsFound(t *testing.T) {
+	const pairs, n = 100, 25000
+	rng := rand.New(rand.NewPCG(7, 7))
+	wide := 0
+	run := func(scales ...float64) (out []*profiles.Profile) { // as scaled, then as it was
+		for {
+			ms, counts := queue(rng, n)
+			if r := recorded(ms, counts, 1); within(r.Latency.P99) {
+				for _, s := range scales {
+					out = append(out, of("x", recorded(ms, counts, s)))
+				}
+				return append(out, of("x", r))
+			}
+			wide++
+		}
+	}
+	equal, slower := map[profiles.Outcome]int{}, map[profiles.Outcome]int{}
+	apart := map[string]int{} // figures of equals that are called better or worse
+	for range pairs {
+		a, b := run()[0], run(1.08)
+		for i, outcomes := range []map[profiles.Outcome]int{slower, equal} {
+			c, err := profiles.Compare(a, b[i], profiles.CompareOptions{Tolerance: .05})
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcomes[c.Outcome]++
+			for _, f := range c.Pairs[0].Figures {
+				if i == 1 && f.Change != profiles.Tilde {
+					apart[f.Name]++
+				}
+			}
+		}
+	}
+	t.Logf("P99 8%% higher: %v; A/A: %v, figures called better or worse: %v; %d runs left out, which did not know their P99 to 2%%",
+		slower, equal, apart, wide)
+	if found := slower[profiles.Regression]; found < 95 {
+		t.Errorf("a P99 8%% higher was found in %d of %d pairs, want 95", found, pairs)
+	}
+	if flagged := equal[profiles.Regression]; flagged > 5 {
+		t.Errorf("%d of %d pairs of equals were flagged, want at most 5", flagged, pairs)
+	}
+	if apart["P99"] > 10 {
+		t.Errorf("of %d pairs of equals the P99 of %d is called better or worse, want 5 or so", pairs, apart["P99"])
+	}
+}

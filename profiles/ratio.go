@@ -1,0 +1,162 @@
+package profiles
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"sweetspot/engine/latency"
+	"sweetspot/sweep/trial"
+)
+
+// ratio is b/a with its interval: the intervals of a and b put together on the
+// logarithmic scale, each side by itself (the method of variance estimates
+// recovery, Zou and Donner 2008):
+//
+//	ln low  = ln(b/a) - k sqrt(ln(b/b.low)^2 + ln(a.high/a)^2)
+//	ln high = ln(b/a) + k sqrt(ln(b.high/b)^2 + ln(a/a.low)^2)
+//
+// k widens the intervals when several ratios have to hold together; see widening.
+// An open end of a or b leaves the ratio open there.
+func ratio(a, b trial.Estimate, k float64) trial.Estimate {
+	va, vb := a.Value.Or(math.NaN()), b.Value.Or(math.NaN())
+	if !(va > 0 && vb > 0) {
+		return trial.Estimate{}
+	}
+	l := math.Log(vb / va)
+	low := l - k*math.Hypot(gap(b.Low, vb), gap(a.High, va))
+	high := l + k*math.Hypot(gap(b.High, vb), gap(a.Low, va))
+	return trial.Estimate{Value: trial.Of(vb / va), Low: trial.Of(math.Exp(low)), High: trial.Of(math.Exp(high))}
+}
+
+// gap is how far an end of an interval is from its value on the logarithmic
+// scale; NaN when the end is open.
+func gap(end trial.Num, value float64) float64 {
+	e := end.Or(math.NaN())
+	if e <= 0 {
+		return math.NaN()
+	}
+	return math.Abs(math.Log(e / value))
+}
+
+// inverse is 1/r.
+func inverse(r trial.Estimate) trial.Estimate {
+	one := func(n trial.Num) trial.Num { return trial.Of(1 / n.Or(math.NaN())) }
+	return trial.Estimate{Value: one(r.Value), Low: one(r.High), High: one(r.Low)}
+}
+
+// widening is how much wider than at 95% an interval from 10 batches has to be
+// for n of them to hold together in 95% of all cases (Bonferroni): the ratio of
+// the points of Student's t with 9 degrees of freedom.
+func widening(n int) float64 { return t9(1-.025/float64(n)) / t9(.975) }
+
+// t9 is the quantile p, .5 to below 1, of Student's t with 9 degrees of freedom.
+func t9(p float64) float64 {
+	low, high := 0., 1e4
+	for range 100 {
+		if mid := (low + high) / 2; t9CDF(mid) < p {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return high
+}
+
+// t9CDF has a closed form, as for every odd number of degrees of freedom.
+func t9CDF(t float64) float64 {
+	theta := math.Atan(t / 3) // 3 = sqrt(9)
+	c := math.Cos(theta)
+	c2 := c * c
+	sum := c * (1 + c2*(2./3+c2*(8./15+c2*48./105)))
+	return .5 + (theta+math.Sin(theta)*sum)/math.Pi
+}
+
+// errorRate is the share of refused and failed requests with its interval: the
+// score interval of Wilson (1927), which is no point at 0 errors.
+func errorRate(c trial.Counts, n int) trial.Estimate {
+	if c.Sent == 0 {
+		return trial.Estimate{}
+	}
+	z := math.Sqrt2 * math.Erfinv(1-.05/float64(n))
+	p, sent := c.Errors(), float64(c.Sent)
+	mid := (p + z*z/(2*sent)) / (1 + z*z/sent)
+	half := z / (1 + z*z/sent) * math.Sqrt(p*(1-p)/sent+z*z/(4*sent*sent))
+	return trial.Estimate{Value: trial.Of(p), Low: trial.Of(max(0, mid-half)), High: trial.Of(min(1, mid+half))}
+}
+
+// difference is b-a with its interval, made as ratio makes its own.
+func difference(a, b trial.Estimate) trial.Estimate {
+	num := func(n trial.Num) float64 { return n.Or(math.NaN()) }
+	d := num(b.Value) - num(a.Value)
+	low := math.Hypot(num(b.Value)-num(b.Low), num(a.High)-num(a.Value))
+	high := math.Hypot(num(b.High)-num(b.Value), num(a.Value)-num(a.Low))
+	return trial.Estimate{Value: trial.Of(d), Low: trial.Of(d - low), High: trial.Of(d + high)}
+}
+
+// percentile is a percentile of a trial's request latencies in ms. The usual
+// ones were recorded with their intervals. Others come from the histogram, and
+// their intervals from the one recorded for the P99: how many requests were
+// worth one independent request there is taken to hold at p too.
+func percentile(t trial.Trial, p float64) trial.Estimate {
+	l := t.Latency
+	switch p {
+	case 50:
+		return l.P50
+	case 90:
+		return l.P90
+	case 95:
+		return l.P95
+	case 99:
+		return l.P99
+	case 99.9:
+		return l.P999
+	}
+	h, err := latency.Decode(t.Hist.HDR)
+	q := p / 100
+	if err != nil || float64(h.Count())*(1-q) < 1-1e-9 {
+		return trial.Estimate{}
+	}
+	half := math.NaN()
+	if s, ok := crowding(h, l.P99); ok {
+		half = s * math.Sqrt(q*(1-q))
+	}
+	return trial.Estimate{Value: at(h, q), Low: at(h, q-half), High: at(h, q+half)}
+}
+
+// at is the quantile q in ms; not measured when q is none.
+func at(h *latency.Hist, q float64) trial.Num {
+	if !(q > 0 && q < 1) {
+		return trial.Num{}
+	}
+	return trial.Of(float64(h.Quantile(q)) / float64(time.Millisecond))
+}
+
+// crowding is half the width of the P99's interval as a share of the requests,
+// in units of sqrt(q(1-q)). With one end open the other tells it.
+func crowding(h *latency.Hist, p99 trial.Estimate) (float64, bool) {
+	var halves []float64
+	for _, end := range []trial.Num{p99.Low, p99.High} {
+		if ms, ok := end.Get(); ok {
+			halves = append(halves, math.Abs(shareBelow(h, ms)-.99))
+		}
+	}
+	if len(halves) == 0 {
+		return 0, false
+	}
+	return slices.Max(halves) / math.Sqrt(.99*.01), true
+}
+
+// shareBelow is the share of the latencies at or below ms.
+func shareBelow(h *latency.Hist, ms float64) float64 {
+	d := time.Duration(ms * float64(time.Millisecond))
+	low, high := 0., 1.
+	for range 50 {
+		if mid := (low + high) / 2; h.Quantile(mid) <= d {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return low
+}

@@ -1,0 +1,137 @@
+package sweep
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+// What others may take of the machine in a block, as shares of all its cores,
+// before the block is rejected. The kernel counts in steps of 10 ms, so that
+// half a second of two cores is known to 1%.
+const (
+	mostSteal   = .02
+	mostForeign = .10
+)
+
+// Why a block is rejected, or what is not known of it: keys of trial.Blocks.Why.
+const (
+	whySteal   = "steal"
+	whyForeign = "foreign CPU"
+	whyUnknown = "n/a"
+)
+
+// Disturbance is what others took of the machine in one block of a run, as
+// shares of all its cores, 0-1. NaN is not known.
+type Disturbance struct {
+	From, To time.Duration // since the run's start
+	Steal    float64       // by the hypervisor
+	Foreign  float64       // by processes that are neither server nor generator
+}
+
+// Why is why the block is rejected: "steal", "foreign CPU", or "" if it is kept.
+// What is not known rejects nothing.
+func (d Disturbance) Why() string {
+	switch {
+	case d.Steal > mostSteal:
+		return whySteal
+	case d.Foreign > mostForeign:
+		return whyForeign
+	}
+	return ""
+}
+
+// unknown tells whether nothing could be read.
+func (d Disturbance) unknown() bool { return d.Steal != d.Steal && d.Foreign != d.Foreign }
+
+// cleaning is what is cut out of a run: its gaps lie between from and to, do not
+// overlap, and ascend.
+type cleaning struct {
+	gaps    []span
+	blocks  trial.Blocks
+	warning string // why nothing is cut out although blocks were polluted
+}
+
+type span struct{ from, to time.Duration }
+
+// clean decides which blocks between from and to are rejected, from the machine
+// alone and never from what was measured in them. If that were more than half of
+// them, what is left would say little more than all, and all are kept.
+func clean(noise []Disturbance, from, to time.Duration) cleaning {
+	c := cleaning{blocks: trial.Blocks{Why: map[string]int{}}}
+	for _, d := range noise {
+		gap := span{max(d.From, from), min(d.To, to)}
+		if gap.from >= gap.to {
+			continue
+		}
+		why := d.Why()
+		switch {
+		case why != "":
+			c.gaps = append(c.gaps, gap)
+			c.blocks.Rejected++
+			c.blocks.Why[why]++
+			continue
+		case d.unknown():
+			c.blocks.Why[whyUnknown]++
+		}
+		c.blocks.Kept++
+	}
+	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all {
+		c.warning = fmt.Sprintf("machine busy with other work: %d%% of blocks; figures not cleaned", 100*c.blocks.Rejected/all)
+		c.gaps, c.blocks = nil, trial.Blocks{Kept: all}
+	}
+	if len(c.blocks.Why) == 0 {
+		c.blocks.Why = nil
+	}
+	return c
+}
+
+// samples are the samples planned outside of the gaps, on a time axis that is
+// closed over them, so that blocks of it hold as many answers as there were.
+// With gaps they are copies.
+func (c cleaning) samples(all []load.Sample) []load.Sample {
+	if len(c.gaps) == 0 {
+		return all
+	}
+	out := make([]load.Sample, 0, len(all))
+	for _, s := range all {
+		i, in := slices.BinarySearchFunc(c.gaps, s.Planned, span.compare)
+		if in {
+			continue
+		}
+		s.Planned -= lost(c.gaps[:i])
+		out = append(out, s)
+	}
+	return out
+}
+
+// compare places the span before, around or after a time.
+func (s span) compare(t time.Duration) int {
+	switch {
+	case s.to <= t:
+		return -1
+	case s.from > t:
+		return 1
+	}
+	return 0
+}
+
+// lost is how much of the run the gaps are.
+func lost(gaps []span) (d time.Duration) {
+	for _, g := range gaps {
+		d += g.to - g.from
+	}
+	return d
+}
+
+// Clean cuts rejected blocks out of a run so far, as [Summarize] will: a Stop
+// that is asked about the rest waits for as much of it as a verdict takes.
+// Samples stay the caller's and are not changed; without rejected blocks they
+// are returned as they are.
+func Clean(elapsed time.Duration, samples []load.Sample, noise []Disturbance) (time.Duration, []load.Sample) {
+	c := clean(noise, warmup(elapsed), elapsed)
+	return elapsed - lost(c.gaps), c.samples(samples)
+}
