@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"fmt"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -29,11 +30,38 @@ const block = 250 * time.Millisecond
 // watcher decides when a measurement has seen enough: its verdict is certain
 // and its throughput known within 3%, or nothing that could still come would
 // make it pass.
+//
+// The throughput of an open load is the plan's, which the arrivals scatter
+// about: what can be known of it is whether the answers keep up, and a verdict
+// on latency tells that.
 type watcher struct {
 	sla   trial.SLA
+	open  bool // the load has a plan: an open load or a trace
 	fixed bool // the length is given: only watch
 
 	rate, p trial.Num // the last block's figures, for progress
+}
+
+// UntilCertain returns the Stop of a sweep's trials under the load: it ends a
+// measurement when its verdict is certain and its throughput known.
+func UntilCertain(sla trial.SLA, l load.Spec) Stop {
+	return (&watcher{sla: sla, open: l.Mode != load.Closed}).stop
+}
+
+// UntilKnown returns a Stop that ends a measurement when the percentile of the
+// promise is known to within the given share of it, such as .1 for 10%, whether
+// the promise is kept or not.
+func UntilKnown(sla trial.SLA, within float64) Stop {
+	asked := 0
+	return func(elapsed time.Duration, samples []load.Sample) (bool, string) {
+		if len(samples) < asked+asked/8 { // it would look at what it has seen
+			return false, ""
+		}
+		asked = len(samples)
+		values := latencies(after(samples, warmup(elapsed)), sla.Latency)
+		known := stat.Settled(values, sla.Percentile/100, within)
+		return known, fmt.Sprintf("known within %g%% after %d requests", 100*within, len(values))
+	}
 }
 
 // stop is a Stop.
@@ -56,7 +84,7 @@ func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, stri
 	case d.Answer == stat.Fail:
 		return true, d.Why // its throughput is of no use: nobody may run it
 	}
-	known := rate.High-rate.Low <= 2*rateWithin*rate.Value
+	known := w.open || rate.High-rate.Low <= 2*rateWithin*rate.Value
 	return known, d.Why
 }
 

@@ -17,32 +17,107 @@ import (
 var unmeasured = stat.Interval{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
 
 // Summarize turns a run into a trial's result and judges it. why, if not empty,
-// is what ended the run. Utilization is the target's to add.
-func Summarize(r load.Result, sla trial.SLA, why string) trial.Result {
+// is what ended the run, noise what others took of the machine in its blocks, in
+// order; without it no block is rejected. Utilization is the target's to add.
+//
+// What was planned during the warm-up counts nowhere. What was planned in
+// rejected blocks counts as sent, failed or refused, and in no other figure.
+func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) trial.Result {
 	total := time.Duration(r.Seconds * float64(time.Second))
-	warm := warmup(total)
-	kept := after(r.Samples, warm)
+	warm := max(warmup(total), settling(r.Samples, total))
+	measured := after(r.Samples, warm)
+	cut := clean(noise, warm, total)
+	kept := cut.samples(measured)
 	out := trial.Result{
 		Seconds: total.Seconds() - warm.Seconds(), WarmupSeconds: warm.Seconds(),
-		Counts: counts(kept), Status: statuses(kept), Warnings: []string{},
+		Counts: counts(measured), Status: statuses(measured), Warnings: []string{},
 		Breakdown: breakdown(kept), Batches: batches(kept),
-		Lag: lag(r.Lag),
+		Lag: lag(r.Lag), Blocks: cut.blocks,
 	}
 	if r.Planned > 0 {
 		out.Counts.Planned = &r.Planned
 	}
 	out.Counts.Late = r.Late
-	blocks := rates(kept, warm, total)
-	out.Blocks.Kept = len(blocks)
-	out.Throughput = estimate(stat.Rate(blocks, block))
-	request := latencies(kept, trial.Request)
-	out.Latency, out.Hist = figures(request)
-	model := latencies(kept, trial.Model)
-	m := stat.Quantiles(model, .5, .99)
+	answers := rates(kept, warm, total-lost(cut.gaps))
+	if len(noise) == 0 {
+		out.Blocks.Kept = len(answers)
+	}
+	out.Throughput = estimate(stat.Rate(answers, block))
+	out.Latency, out.Hist = figures(latencies(kept, trial.Request))
+	m := stat.Quantiles(latencies(kept, trial.Model), .5, .99)
 	out.Model = trial.ModelLatencies{P50: trial.Of(m[0].Value), P99: trial.Of(m[1].Value)}
 	out.Warnings = append(out.Warnings, warnings(r, warm)...)
+	if cut.warning != "" {
+		out.Warnings = append(out.Warnings, cut.warning)
+	}
 	out.Verdict = verdict(out, kept, sla, why)
 	return out
+}
+
+// The warm-up of the service itself is looked for in means over settleBlock. It
+// is cut off only if it differs from the rest by more than settleLeast of it,
+// and by more than chance does.
+const (
+	settleBlock = 100 * time.Millisecond
+	settleLeast = .05
+	settleSD    = 3
+)
+
+// settling is how long the service took to come to rest, at most half of the
+// run; 0 if its times were those of the rest from the beginning.
+func settling(samples []load.Sample, total time.Duration) time.Duration {
+	ends, values := serviceTimes(samples, total)
+	n := min(stat.Warmup(values), len(values)/2)
+	if n == 0 {
+		return 0
+	}
+	before, _ := spread(values[:n])
+	mean, sd := spread(values[n:])
+	if math.Abs(before-mean) <= max(settleLeast*mean, settleSD*sd/math.Sqrt(float64(n))) {
+		return 0
+	}
+	return min(ends[n-1], total/2)
+}
+
+// serviceTimes are the mean model times of each block in which answers came, and
+// when the blocks end. Each time is a share of the mean of its batch size: the
+// sizes follow the load, and would pass for a service that never rests.
+func serviceTimes(samples []load.Sample, total time.Duration) (ends []time.Duration, values []float64) {
+	type sum struct{ n, time float64 }
+	sizes := map[int32]sum{}
+	for _, s := range samples {
+		if s.Model > 0 {
+			v := sizes[s.Batch]
+			sizes[s.Batch] = sum{v.n + 1, v.time + float64(s.Model)}
+		}
+	}
+	blocks := make([]sum, total/settleBlock)
+	for _, s := range samples {
+		i := int((s.Planned + s.Latency) / settleBlock)
+		if s.Model > 0 && i < len(blocks) {
+			v := sizes[s.Batch]
+			blocks[i].n++
+			blocks[i].time += float64(s.Model) * v.n / v.time
+		}
+	}
+	for i, b := range blocks {
+		if b.n > 0 {
+			ends = append(ends, time.Duration(i+1)*settleBlock)
+			values = append(values, b.time/b.n)
+		}
+	}
+	return ends, values
+}
+
+// spread is the mean and the standard deviation.
+func spread(v []float64) (mean, sd float64) {
+	for _, x := range v {
+		mean += x / float64(len(v))
+	}
+	for _, x := range v {
+		sd += (x - mean) * (x - mean) / float64(len(v))
+	}
+	return mean, math.Sqrt(sd)
 }
 
 // verdict judges by the sequential rule, which stays honest although it was

@@ -49,6 +49,10 @@ func benches() []bench {
 	return []bench{
 		{"batching", "what forming batches costs: steps per second, allocations", batching},
 		{"overhead", "what the engine adds to a bare session and to an empty HTTP handler", overhead},
+		{"loadgen", "how punctual the load generator is, what it costs, and what it says of a server that stalls", loadgen},
+		{"serve", "what share of the bare session's time and rate the engine serves", serving},
+		{"apply", "what requests notice of changes of the settings", applying},
+		{"interval", "what intervals, verdicts and corrected percentiles are worth, on simulated servers", interval},
 	}
 }
 
@@ -139,12 +143,22 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
+// commands are the processes that sets start of this program.
+func commands() map[string]func(context.Context, io.Reader, io.Writer) error {
+	return map[string]func(context.Context, io.Reader, io.Writer) error{
+		serverCommand: serve, labCommand: serveModels, loadgenServer: serveLoad, loadgenCore: runCore,
+	}
+}
+
 func (o options) dispatch(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+	if len(o.names) == 1 {
+		if command := commands()[o.names[0]]; command != nil {
+			return 0, command(ctx, stdin, stdout)
+		}
+	}
 	switch {
 	case len(o.names) == 0:
 		return 0, errors.New("nothing to measure; name a set, such as: bench overhead, or see: bench list")
-	case len(o.names) == 1 && o.names[0] == serverCommand:
-		return 0, serve(ctx, stdin, stdout)
 	case len(o.names) == 1 && o.names[0] == "list":
 		return 0, list(stdout, o.json)
 	}

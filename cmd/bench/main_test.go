@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -18,9 +19,9 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// TestMain lets the test binary be the server that overhead starts.
+// TestMain lets the test binary be the processes that sets start.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == serverCommand {
+	if len(os.Args) == 2 && commands()[os.Args[1]] != nil {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
@@ -82,6 +83,10 @@ func TestSets(t *testing.T) {
 }
 
 func TestCommand(t *testing.T) {
+	var names, listed []string
+	for _, b := range benches() {
+		names, listed = append(names, b.name), append(listed, fmt.Sprintf("%-10s %s\n", b.name, b.about))
+	}
 	for _, tt := range []struct {
 		name string
 		args string
@@ -89,14 +94,10 @@ func TestCommand(t *testing.T) {
 		out  string
 		err  string // its beginning
 	}{
-		{
-			"list", "list", 0,
-			"batching   what forming batches costs: steps per second, allocations\n" +
-				"overhead   what the engine adds to a bare session and to an empty HTTP handler\n", "",
-		},
+		{"list", "list", 0, strings.Join(listed, ""), ""},
 		{"nothing", "", 1, "", "bench: nothing to measure; name a set, such as: bench overhead, or see: bench list\n"},
 		{"misspelt", "batching overhed", 1, "", "bench: \"overhed\": no set of figures of that name; did you mean overhead?\n"},
-		{"unknown", "-full -json zebra", 1, "", "bench: \"zebra\": no set of figures of that name; known: batching, overhead\n"},
+		{"unknown", "-full -json zebra", 1, "", "bench: \"zebra\": no set of figures of that name; known: " + strings.Join(names, ", ") + "\n"},
 		{"both modes", "overhead -quick -full", 1, "", "bench: -quick and -full exclude each other; leave one out\n"},
 		{"flag unknown", "overhead -fast", 1, "", "flag provided but not defined: -fast\n"},
 		{"help", "-h", 0, "", "usage: bench NAME..."},

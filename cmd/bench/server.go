@@ -99,13 +99,28 @@ func nothing(w http.ResponseWriter, r *http.Request) {
 // server is the child as its parent sees it.
 type server struct {
 	addrs
-	cmd   *exec.Cmd
-	stdin io.Closer
+	*child
 }
 
 // startServer starts the child and waits for its addresses.
 func startServer(ctx context.Context, e *env) (*server, error) {
-	cmd := exec.CommandContext(ctx, e.self, serverCommand)
+	s := &server{}
+	var err error
+	s.child, err = e.startChild(ctx, serverCommand, &s.addrs)
+	return s, err
+}
+
+// child is this program in another process, under one of its hidden commands.
+// It prints one line when it is ready, and ends when its stdin does.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	lines *bufio.Reader // its stdout
+}
+
+// startChild starts a child and reads its line, which is JSON, into ready.
+func (e *env) startChild(ctx context.Context, command string, ready any) (*child, error) {
+	cmd := exec.CommandContext(ctx, e.self, command)
 	cmd.Stderr = e.stderr
 	cmd.WaitDelay = stopTime
 	stdin, err := cmd.StdinPipe()
@@ -119,23 +134,23 @@ func startServer(ctx context.Context, e *env) (*server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
-	s := &server{cmd: cmd, stdin: stdin}
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	c := &child{cmd: cmd, stdin: stdin, lines: bufio.NewReader(stdout)}
+	line, err := c.lines.ReadBytes('\n')
 	if err == nil {
-		err = json.Unmarshal(line, &s.addrs)
+		err = json.Unmarshal(line, ready)
 	}
 	if err != nil {
-		return nil, s.stop(fmt.Errorf("server gave no addresses: %w", err))
+		return nil, c.stop(fmt.Errorf("server gave no addresses: %w", err))
 	}
-	return s, nil
+	return c, nil
 }
 
 // stop ends the child and returns err, or how the child ended if that is nil.
-func (s *server) stop(err error) error {
-	kill := time.AfterFunc(stopTime, func() { _ = s.cmd.Process.Kill() }) // it may have ended just now
+func (c *child) stop(err error) error {
+	kill := time.AfterFunc(stopTime, func() { _ = c.cmd.Process.Kill() }) // it may have ended just now
 	defer kill.Stop()
-	_ = s.stdin.Close() // closed already if the child is gone
-	werr := s.cmd.Wait()
+	_ = c.stdin.Close() // closed already if the child is gone
+	werr := c.cmd.Wait()
 	if err == nil && werr != nil {
 		return fmt.Errorf("server: %w", werr)
 	}
@@ -143,7 +158,7 @@ func (s *server) stop(err error) error {
 }
 
 // noise watches both processes.
-func (s *server) noise() judge.Noise { return watch(os.Getpid(), s.cmd.Process.Pid) }
+func (c *child) noise() judge.Noise { return watch(os.Getpid(), c.cmd.Process.Pid) }
 
 // mallocs is how many objects the child has allocated since its start.
 func (s *server) mallocs(ctx context.Context) (uint64, error) {

@@ -13,7 +13,7 @@ func ExampleQuantile() {
 	}
 	iv := stat.Quantile(mixed, .99)
 	fmt.Printf("P99 %g, 95%% %g-%g\n", iv.Value, iv.Low, iv.High)
-	// Output: P99 990, 95% 983-998
+	// Output: P99 990, 95% 982-999
 }
 
 // A run asks after each block and ends with the first certain answer.
@@ -33,5 +33,5 @@ func ExampleDecide() {
 			return
 		}
 	}
-	// Output: fail - certain after 305 requests
+	// Output: fail - hopeless after 277 requests: 4.33% over the limit
 }

@@ -35,7 +35,7 @@ func quantile(samples, sorted []float64, q float64) Interval {
 	x := sorted[min(max(rank(q, n), 1), n)-1]
 	low, high := binomialRanks(n, q)
 	if n >= batches {
-		half := t95 * math.Sqrt(crowding(samples, sorted, q)*q*(1-q)/float64(n))
+		half := tLucky * math.Sqrt(crowding(samples, sorted, q, intervalPoints())*q*(1-q)/float64(n))
 		low, high = min(low, rank(q-half, n)), max(high, rank(q+half, n))
 	}
 	return Interval{Value: x, Low: at(sorted, low), High: at(sorted, high)}
@@ -43,8 +43,10 @@ func quantile(samples, sorted []float64, q float64) Interval {
 
 // Settled tells whether the samples know their quantile q to within the given
 // share of it on average of both sides, such as .1 for 10%. Asking often does
-// no harm: it looks only when the number of samples has doubled, since a run
-// that ends at the first narrow interval of many ends on a lucky one.
+// little harm: a run that ends at the first narrow interval of many ends on a
+// lucky one, so the samples at the last doubling of their number have to know it
+// too, and only then are all of them looked at. An upper end with fewer than 3
+// samples above it does not count, as the next few could open it.
 func Settled(samples []float64, q, within float64) bool {
 	n := int(5 / (1 - q)) // 500 for a P99: no interval closes earlier
 	if n < batches || len(samples) < n {
@@ -53,7 +55,19 @@ func Settled(samples []float64, q, within float64) bool {
 	for 2*n <= len(samples) {
 		n *= 2
 	}
-	return Quantile(samples[:n], q).Within(within)
+	return known(samples[:n], q, within) && known(samples, q, within)
+}
+
+func known(samples []float64, q, within float64) bool {
+	const beyond = 3
+	iv := Quantile(samples, q)
+	above := 0
+	for _, s := range samples {
+		if s > iv.High {
+			above++
+		}
+	}
+	return iv.Within(within) && above >= beyond
 }
 
 // at is the value of a 1-based rank, NaN off either end.

@@ -40,7 +40,7 @@ type Decision struct {
 // The looks of Decide, in samples for a P99: see Decide.
 const (
 	firstLook = 100   // only a hopeless run can be seen so early
-	growth    = 1.25  // each look has that many times the samples of the last
+	growth    = 1.12  // each look has that many times the samples of the last
 	certain   = 3     // verdicts from certain/(1-q) samples
 	fullAlpha = 20    // full Alpha from fullAlpha/(1-q) samples
 	hopeless  = .0001 // chance of seeing this if the promise were just kept
@@ -60,7 +60,7 @@ const (
 // beta function since the counts are no longer whole.
 //
 // Looking again and again adds up errors. Four things keep the sum small. Only
-// looks at n = 100 x 1.25^k count, whatever the caller's rhythm. Nothing is
+// looks at n = 100 x 1.12^k count, whatever the caller's rhythm. Nothing is
 // certain under 300 samples (for a P99). Alpha grows with n and is whole from
 // 2000, because f is known worst in the beginning. And f is the largest of four
 // estimates. In simulated queues up to a utilization of .8, with the limit 10%
@@ -141,7 +141,7 @@ func (p Promise) over(samples []float64) int {
 func (p Promise) crowding(samples []float64) float64 {
 	sorted := slices.Clone(samples)
 	slices.Sort(sorted)
-	return max(crowding(samples, sorted, p.Q), inflation(samples, p.Limit))
+	return max(crowding(samples, sorted, p.Q, verdictPoints()), inflation(samples, p.Limit))
 }
 
 // alpha is the chance of error that a look at n samples may spend.

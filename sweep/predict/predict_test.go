@@ -1,0 +1,293 @@
+package predict_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/servicetime"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/predict"
+)
+
+const ms = time.Millisecond
+
+// config is so many workers with batches of at most size, s(b) = 1 + b/2 ms.
+func config(rule knob.Rule, workers, size int, delay time.Duration) predict.Config {
+	return predict.Config{
+		Settings: knob.Settings{Workers: workers, BatchSize: size, BatchDelay: delay, QueueSize: 1000},
+		Rule:     rule, Service: servicetime.Line(ms, ms/2),
+	}
+}
+
+// at is a plan in ms.
+func at(times ...float64) []time.Duration {
+	plan := []time.Duration{}
+	for _, t := range times {
+		plan = append(plan, time.Duration(t*float64(ms)))
+	}
+	return plan
+}
+
+// Small runs that can be reckoned by hand: latencies in ms, in order of
+// completion.
+func TestRun(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		rule  knob.Rule
+		w, b  int
+		delay time.Duration
+		plan  []time.Duration
+		want  []float64
+	}{
+		{"nothing", knob.Eager, 1, 1, 0, at(), nil},
+		{"one", knob.Eager, 1, 1, 0, at(5), []float64{1.5}},
+		{"waits for the worker", knob.Eager, 1, 1, 0, at(0, .5), []float64{1.5, 2.5}},
+		{"two workers", knob.Eager, 2, 1, 0, at(0, .5), []float64{1.5, 1.5}},
+		{"eager takes what is there", knob.Eager, 1, 4, 0, at(0, .5, 1), []float64{1.5, 3, 2.5}},
+		{"eager holds for the oldest", knob.Eager, 1, 4, 2 * ms, at(0, 1), []float64{4, 3}},
+		{"eager leaves when full", knob.Eager, 1, 2, 2 * ms, at(0, 1), []float64{3, 2}},
+		{"torchserve waits from the first take", knob.TorchServe, 1, 4, 2 * ms, at(0, .5), []float64{4, 3.5}},
+		{"torchserve, delay 0: two at most", knob.TorchServe, 1, 4, 0, at(0, .1, .2, .3), []float64{1.5, 3.4, 3.3, 4.7}},
+		{"an idle worker hoards", knob.TorchServe, 2, 4, 2 * ms, at(0, 1, 3), []float64{4, 3, 3.5}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := config(tt.rule, tt.w, tt.b, tt.delay)
+			c.Plan = tt.plan
+			s := predict.New(c)
+			s.Run()
+			if diff := cmp.Diff(tt.want, rounded(s.Latencies())); diff != "" {
+				t.Errorf("latencies (-want +got):\n%s", diff)
+			}
+			if s.Sent() != len(tt.plan) || s.Refused() != 0 {
+				t.Errorf("sent %d, refused %d", s.Sent(), s.Refused())
+			}
+		})
+	}
+}
+
+func rounded(v []float64) []float64 {
+	var out []float64
+	for _, x := range v {
+		out = append(out, math.Round(x*1e6)/1e6)
+	}
+	return out
+}
+
+func TestSamples(t *testing.T) {
+	c := config(knob.TorchServe, 1, 2, 5*ms)
+	c.Plan, c.Detail, c.Settings.QueueSize = at(0, 1, 1.5, 1.6, 20), true, 1
+	s := predict.New(c)
+	s.Run()
+	ok := load.Sample{Status: 200, Outcome: load.OK}
+	sample := func(planned, latency, queue, formation, model float64, batch int32) load.Sample {
+		out, p := ok, at(planned, latency, queue, formation, model)
+		out.Planned, out.Latency, out.Queue, out.Formation, out.Model, out.Batch = p[0], p[1], p[2], p[3], p[4], batch
+		return out
+	}
+	want := []load.Sample{
+		{Planned: at(1.6)[0], Status: 503, Outcome: load.Refused},
+		sample(0, 3, 0, 1, 2, 2),
+		sample(1, 2, 0, 0, 2, 2),
+		sample(1.5, 8, 1.5, 5, 1.5, 1),
+		sample(20, 6.5, 0, 5, 1.5, 1),
+	}
+	if diff := cmp.Diff(want, s.Samples()); diff != "" {
+		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+	for _, x := range s.Samples() {
+		if x.Outcome == load.OK && x.Latency != x.Queue+x.Formation+x.Model {
+			t.Errorf("the parts of %+v do not sum up", x)
+		}
+	}
+}
+
+// A closed load keeps its concurrency: its rate is that of full batches, and by
+// Little's law latency is clients over rate.
+func TestClosed(t *testing.T) {
+	c := config(knob.TorchServe, 1, 8, ms)
+	c.Clients, c.Requests = 10, 10_000
+	s := predict.New(c)
+	s.Run()
+	rate := float64(s.Sent()) / s.Now().Seconds()
+	if math.Abs(rate-1600) > 5 {
+		t.Errorf("rate %g, want 8 per 5 ms", rate)
+	}
+	sum := 0.0
+	for _, l := range s.Latencies() {
+		sum += l
+	}
+	if mean := sum / float64(len(s.Latencies())); math.Abs(mean-10/1.6) > .02 {
+		t.Errorf("mean latency %g ms, want 10 clients / 1.6 per ms", mean)
+	}
+}
+
+// Clients beyond the queue are refused, rest, and come again; nothing is lost.
+func TestClosedRefused(t *testing.T) {
+	c := config(knob.Eager, 1, 1, 0)
+	c.Clients, c.Requests, c.Settings.QueueSize, c.Detail = 5, 1000, 2, true
+	s := predict.New(c)
+	s.Run()
+	if s.Refused() == 0 || s.Sent() != 1000 || len(s.Samples()) != 1000 {
+		t.Errorf("sent %d, refused %d, %d samples; want 1000, some, 1000", s.Sent(), s.Refused(), len(s.Samples()))
+	}
+}
+
+func TestAdvanceAndStop(t *testing.T) {
+	c := config(knob.Eager, 1, 1, 0)
+	c.Clients = 1
+	s := predict.New(c)
+	if !s.Advance(15*ms) || len(s.Latencies()) != 10 {
+		t.Errorf("after 15 ms %d answers, want 10 of 1.5 ms", len(s.Latencies()))
+	}
+	s.Stop()
+	if s.Advance(time.Hour) || len(s.Latencies()) != 11 {
+		t.Errorf("after Stop %d answers, want the one under way too", len(s.Latencies()))
+	}
+}
+
+func TestWarm(t *testing.T) {
+	c := config(knob.Eager, 1, 1, 0)
+	c.Plan, c.Warm = at(0, 10, 20), 10*ms
+	s := predict.New(c)
+	s.Run()
+	if got := len(s.Latencies()); got != 2 {
+		t.Errorf("%d latencies recorded, want the 2 from 10 ms on", got)
+	}
+}
+
+// poisson is an open load of n requests at the share rho of what c bears.
+func poisson(c predict.Config, rho float64, n int, seed uint64) []time.Duration {
+	rate := rho * c.Service.Rate(c.Settings.Workers, c.Settings.BatchSize)
+	return load.Plan(load.Spec{Mode: load.Open, Rate: rate}, seed, 100*time.Hour, n)
+}
+
+// One worker without batches is the M/D/1 queue, whose mean wait is known.
+func TestPollaczekKhinchine(t *testing.T) {
+	for _, rho := range []float64{.3, .6, .8} {
+		c := config(knob.Eager, 1, 1, 0)
+		c.Settings.QueueSize = 1_000_000
+		c.Plan = poisson(c, rho, 1_000_000, 1)
+		s := predict.New(c)
+		s.Run()
+		sum := 0.0
+		for _, l := range s.Latencies() {
+			sum += l
+		}
+		got, want := sum/1e6, 1.5*(1+rho/(2*(1-rho)))
+		if math.Abs(got/want-1) > .02 {
+			t.Errorf("utilization %g: mean latency %.3f ms, want %.3f", rho, got, want)
+		}
+	}
+}
+
+// Every request is answered or refused once, however odd the settings, no batch
+// is above its size, and the same config gives the same run.
+func TestConservation(t *testing.T) {
+	s := predict.New(config(knob.Eager, 1, 1, 0))
+	for _, rule := range []knob.Rule{knob.TorchServe, knob.Eager} {
+		for _, w := range []int{1, 3, 16} {
+			for _, b := range []int{1, 2, 7, 32} {
+				for _, delay := range []time.Duration{0, ms, 50 * ms} {
+					c := config(rule, w, b, delay)
+					c.Service, c.Wake, c.Seed, c.Detail = c.Service.WithSpread(.3), 50*time.Microsecond, 7, true
+					c.Settings.QueueSize = 20
+					c.Plan = poisson(c, 1.1, 2000, 3)
+					s.Reset(c)
+					s.Run()
+					first := slices.Clone(s.Samples())
+					check(t, c, first)
+					s.Reset(c)
+					s.Run()
+					if diff := cmp.Diff(first, s.Samples()); diff != "" {
+						t.Fatalf("%v: another run (-first +second):\n%s", c.Settings, diff)
+					}
+				}
+			}
+		}
+	}
+}
+
+func check(t *testing.T, c predict.Config, samples []load.Sample) {
+	t.Helper()
+	seen := map[time.Duration]int{}
+	for _, x := range samples {
+		seen[x.Planned]++
+		if x.Outcome == load.OK && (x.Batch < 1 || int(x.Batch) > c.Settings.BatchSize || x.Latency < x.Queue+x.Formation+x.Model) {
+			t.Fatalf("%v: sample %+v", c.Settings, x)
+		}
+	}
+	planned := map[time.Duration]int{}
+	for _, p := range c.Plan {
+		planned[p]++
+	}
+	if diff := cmp.Diff(planned, seen); diff != "" {
+		t.Fatalf("%v: requests (-planned +seen):\n%s", c.Settings, diff)
+	}
+}
+
+func TestSpreadAndWake(t *testing.T) {
+	c := config(knob.Eager, 1, 1, 0)
+	for i := range 20_000 {
+		c.Plan = append(c.Plan, time.Duration(i)*time.Second)
+	}
+	c.Service = c.Service.WithSpread(.2)
+	s := predict.New(c)
+	s.Run()
+	if got := s.Quantile(.5); math.Abs(got-1.5) > .01 {
+		t.Errorf("median %g ms with spread, want 1.5", got)
+	}
+	mean, sd := moments(s.Latencies())
+	if math.Abs(sd/mean-.2) > .01 {
+		t.Errorf("spread %g, want .2", sd/mean)
+	}
+	c.Service, c.Wake = c.Service.WithSpread(0), ms
+	s.Reset(c)
+	s.Run()
+	if mean, _ := moments(s.Latencies()); math.Abs(mean-2.5) > .03 {
+		t.Errorf("mean %g ms with a wake-up of 1 ms, want 2.5", mean)
+	}
+}
+
+func moments(v []float64) (mean, sd float64) {
+	for _, x := range v {
+		mean += x / float64(len(v))
+	}
+	for _, x := range v {
+		sd += (x - mean) * (x - mean) / float64(len(v))
+	}
+	return mean, math.Sqrt(sd)
+}
+
+func TestQuantileAndHist(t *testing.T) {
+	c := config(knob.Eager, 1, 1, 0)
+	s := predict.New(c)
+	if q := s.Quantile(.5); !math.IsNaN(q) {
+		t.Errorf("median of nothing is %g, want NaN", q)
+	}
+	c.Plan = poisson(c, .8, 1000, 1)
+	s.Reset(c)
+	s.Run()
+	sorted := slices.Sorted(slices.Values(s.Latencies()))
+	if got, want := s.Quantile(.99), sorted[989]; got != want {
+		t.Errorf("P99 %g, want the 990th of 1000, %g", got, want)
+	}
+	if h := s.Hist(); h.Count() != 1000 || math.Abs(h.Quantile(.99).Seconds()*1000/sorted[989]-1) > .002 {
+		t.Errorf("histogram: %d values, P99 %v, want %g ms", h.Count(), h.Quantile(.99), sorted[989])
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	c := config(knob.TorchServe, 2, 8, 2*ms)
+	c.Plan = poisson(c, .9, 5000, 1)
+	s := predict.New(c)
+	s.Run()
+	// Reset makes a collector; the 5000 requests make nothing.
+	if n := testing.AllocsPerRun(5, func() { s.Reset(c); s.Run() }); n > 1 {
+		t.Errorf("%g allocations in a run of 5000 requests, want 1", n)
+	}
+}
