@@ -70,21 +70,25 @@ func TestPollution(t *testing.T) {
 		{"steal", "....ss......", trial.Blocks{Kept: 10, Rejected: 2, Why: map[string]int{"steal": 2}}, 20, 10, false},
 		{
 			"both kinds", "...f.b.s....",
-			trial.Blocks{Kept: 9, Rejected: 3, Why: map[string]int{"steal": 2, "foreign CPU": 1}}, 30, 10, false,
+			trial.Blocks{Kept: 9, Rejected: 3, Why: map[string]int{"steal": 2, "foreign CPU": 1}},
+			30, 10, false,
 		},
 		{
 			"half", ".......ffffff",
-			trial.Blocks{Kept: 7, Rejected: 6, Why: map[string]int{"foreign CPU": 6}}, 60, 10, false,
+			trial.Blocks{Kept: 7, Rejected: 6, Why: map[string]int{"foreign CPU": 6}},
+			60, 10, false,
 		},
 		{"more than half", ".....fffffff", trial.Blocks{Kept: 12}, 70, 100, true},
 		{"unreadable", "nnnnnnnnnnnn", trial.Blocks{Kept: 12, Why: map[string]int{"n/a": 11}}, 0, 10, false},
 		{
 			"in part unreadable", "..n.s.......",
-			trial.Blocks{Kept: 11, Rejected: 1, Why: map[string]int{"n/a": 1, "steal": 1}}, 10, 10, false,
+			trial.Blocks{Kept: 11, Rejected: 1, Why: map[string]int{"n/a": 1, "steal": 1}},
+			10, 10, false,
 		},
 		{ // of the block that the warm-up of .6 s ends in, the rest counts
 			"warm-up", "bs..........",
-			trial.Blocks{Kept: 11, Rejected: 1, Why: map[string]int{"steal": 1}}, 8, 10, true,
+			trial.Blocks{Kept: 11, Rejected: 1, Why: map[string]int{"steal": 1}},
+			8, 10, true,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -178,6 +178,7 @@ func (r *tape) Live(t trial.Trial, seconds []session.Second) error {
 	r.points += len(seconds)
 	return nil
 }
+
 func (r *tape) End(session.SweepState, int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
