@@ -186,6 +186,9 @@ func TestWarmup(t *testing.T) {
 		{"never at rest", 10, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
 			return time.Duration(noisy(size, rng) * (1 + at.Seconds()/5))
 		}, 5, 5},
+		{"too short to tell", 1, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
+			return time.Duration(noisy(size, rng) * (1 + at.Seconds()))
+		}, .25, .25},
 		{"no time at all", 0, nil, .25, .25},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,6 +197,17 @@ func TestWarmup(t *testing.T) {
 				t.Errorf("warm-up of %v s, want %v-%v", r.WarmupSeconds, tt.low, tt.top)
 			}
 		})
+	}
+}
+
+// On a machine that others keep busy, times that fall say nothing of the service.
+func TestWarmupOfABusyMachine(t *testing.T) {
+	r := serving(10, func(at time.Duration, _ int, _ *rand.Rand) time.Duration { return 20*ms - at/2000 })
+	if got := sweep.Summarize(r, plan.Default().SLA, "", others(strings.Repeat("f", 20))...); got.WarmupSeconds != 1 {
+		t.Errorf("warm-up of %v s, want 1", got.WarmupSeconds)
+	}
+	if got := sweep.Summarize(r, plan.Default().SLA, "", others(strings.Repeat(".", 20))...); got.WarmupSeconds <= 1 {
+		t.Errorf("on a quiet machine a warm-up of %v s, want more than 1", got.WarmupSeconds)
 	}
 }
 

@@ -21,6 +21,10 @@ func warmup(elapsed time.Duration) time.Duration {
 	return min(max(time.Duration(float64(elapsed)*warmShare), warmShortest), warmLongest)
 }
 
+// fewest is how many requests a run has before it is judged: the summary may cut
+// off a longer warm-up and busy blocks, and is to have enough left.
+const fewest = 200
+
 // rateWithin is how well the throughput has to be known before a trial ends.
 const rateWithin = 0.03
 
@@ -54,7 +58,7 @@ func UntilCertain(sla trial.SLA, l load.Spec) Stop {
 func UntilKnown(sla trial.SLA, within float64) Stop {
 	asked := 0
 	return func(elapsed time.Duration, samples []load.Sample) (bool, string) {
-		if len(samples) < asked+asked/8 { // it would look at what it has seen
+		if len(samples) < asked+asked/4 { // it would look at what it has seen
 			return false, ""
 		}
 		asked = len(samples)
@@ -68,7 +72,7 @@ func UntilKnown(sla trial.SLA, within float64) Stop {
 func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, string) {
 	kept := after(samples, warmup(elapsed))
 	values := latencies(kept, w.sla.Latency)
-	rate := stat.Rate(rates(kept, warmup(elapsed), elapsed), block)
+	rate := stat.Rate(rates(samples, warmup(elapsed), elapsed), block)
 	w.rate = trial.Of(rate.Value)
 	w.p = trial.Of(stat.Quantile(values, w.sla.Percentile/100).Value)
 	if w.fixed {
@@ -76,6 +80,9 @@ func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, stri
 	}
 	if errs := broken(kept); len(kept) >= 50 && float64(errs) > w.sla.MaxErrorRate*float64(len(kept)) {
 		return true, "too many errors"
+	}
+	if len(values) < fewest {
+		return false, ""
 	}
 	d := stat.Decide(values, stat.Promise{Q: w.sla.Percentile / 100, Limit: ms(w.sla.Limit)})
 	switch {
@@ -116,16 +123,17 @@ func latencies(samples []load.Sample, which trial.Which) []float64 {
 }
 
 // rates counts the answers of each whole block between from and to, by the time
-// they came.
+// they came: also those to requests from before, or the first block of a slow
+// server would be short of them.
 func rates(samples []load.Sample, from, to time.Duration) []int {
 	if to-from < block {
 		return nil
 	}
 	out := make([]int, (to-from)/block)
 	for _, s := range samples {
-		i := (s.Planned + s.Latency - from) / block
-		if s.Outcome == load.OK && i >= 0 && int(i) < len(out) {
-			out[i]++
+		came := s.Planned + s.Latency - from
+		if s.Outcome == load.OK && came >= 0 && int(came/block) < len(out) {
+			out[came/block]++
 		}
 	}
 	return out

@@ -24,9 +24,13 @@ var unmeasured = stat.Interval{Value: math.NaN(), Low: math.NaN(), High: math.Na
 // rejected blocks counts as sent, failed or refused, and in no other figure.
 func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) trial.Result {
 	total := time.Duration(r.Seconds * float64(time.Second))
-	warm := max(warmup(total), settling(r.Samples, total))
-	measured := after(r.Samples, warm)
+	warm := warmup(total)
 	cut := clean(noise, warm, total)
+	if settled := settling(r.Samples, total); settled > warm && cut.warning == "" { // else it may be the others' doing
+		warm = settled
+		cut = clean(noise, warm, total)
+	}
+	measured := after(r.Samples, warm)
 	kept := cut.samples(measured)
 	out := trial.Result{
 		Seconds: total.Seconds() - warm.Seconds(), WarmupSeconds: warm.Seconds(),
@@ -38,7 +42,7 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 		out.Counts.Planned = &r.Planned
 	}
 	out.Counts.Late = r.Late
-	answers := rates(kept, warm, total-lost(cut.gaps))
+	answers := rates(cut.samples(r.Samples), warm, total-lost(cut.gaps))
 	if len(noise) == 0 {
 		out.Blocks.Kept = len(answers)
 	}
@@ -54,13 +58,14 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 	return out
 }
 
-// The warm-up of the service itself is looked for in means over settleBlock. It
-// is cut off only if it differs from the rest by more than settleLeast of it,
-// and by more than chance does.
+// The warm-up of the service itself is looked for in means over settleBlock, if
+// there are settleFewest of them. It is cut off only if it differs from the rest
+// by more than settleLeast of it, and by more than chance does.
 const (
-	settleBlock = 100 * time.Millisecond
-	settleLeast = .05
-	settleSD    = 3
+	settleBlock  = 100 * time.Millisecond
+	settleFewest = 20
+	settleLeast  = .05
+	settleSD     = 3
 )
 
 // settling is how long the service took to come to rest, at most half of the
@@ -68,7 +73,7 @@ const (
 func settling(samples []load.Sample, total time.Duration) time.Duration {
 	ends, values := serviceTimes(samples, total)
 	n := min(stat.Warmup(values), len(values)/2)
-	if n == 0 {
+	if n == 0 || len(values) < settleFewest {
 		return 0
 	}
 	before, _ := spread(values[:n])

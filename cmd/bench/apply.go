@@ -28,8 +28,8 @@ const loadShare = .7
 type applyBudget struct {
 	random int           // changes of all knobs
 	known  int           // changes between two settings, of each kind
-	steady time.Duration // in each of the two
-	after  time.Duration // of a change, which still counts as its
+	steady time.Duration // in each of the settings
+	after  time.Duration // what still counts as of a change
 }
 
 func (b budget) applies() applyBudget {
@@ -37,7 +37,7 @@ func (b budget) applies() applyBudget {
 	case full.mode:
 		return applyBudget{random: 1000, known: 200, steady: 20 * time.Second, after: time.Second}
 	case quick.mode:
-		return applyBudget{random: 150, known: 10, steady: 1500 * time.Millisecond, after: time.Second}
+		return applyBudget{random: 150, known: 8, steady: 3 * time.Second, after: time.Second}
 	}
 	return applyBudget{random: 10, known: 2, steady: 300 * time.Millisecond, after: 50 * time.Millisecond}
 }
@@ -65,15 +65,7 @@ func (l *laboratory) applying(ctx context.Context, e *env) error {
 	if err := l.random(ctx, e, o, draws, rate); err != nil {
 		return err
 	}
-	from := plainSettings()
-	from.BatchSize = 4
-	hot, warm := from, from
-	hot.BatchSize, hot.BatchDelay = 8, time.Millisecond
-	warm.Workers = 2
-	if err := l.tail(ctx, e, o, "apply.tail.hot", from, hot, rate); err != nil {
-		return err
-	}
-	return l.tail(ctx, e, o, "apply.tail.warm", from, warm, rate)
+	return l.tails(ctx, e, o, rate)
 }
 
 // plainSettings are those between which nothing is measured. No queue of this
@@ -97,7 +89,7 @@ func drawSettings(seed uint64, n int) []knob.Settings {
 		},
 		func(s *knob.Settings) { s.Precision = knob.Precision(pick(0, 1)) },
 		func(s *knob.Settings) { s.Threads = min(pick(1, 2), runtime.NumCPU()) },
-		func(s *knob.Settings) { s.QueueSize = pick(500, 1000, 2000) },
+		func(s *knob.Settings) { s.QueueSize = pick(1000, 2000, 4000) },
 	}
 	out := make([]knob.Settings, n)
 	last := plainSettings()
@@ -115,15 +107,14 @@ func drawSettings(seed uint64, n int) []knob.Settings {
 	return out
 }
 
-// bearable is the share of the smallest capacity drawn, in requests a second. Of
-// the settings with one worker those with batches of 1 have the least, so only
-// their precisions and threads are measured.
+// bearable is the share of the smallest capacity drawn, in requests a second.
+// Batches of 1 bear the least, so larger ones are not measured.
 func (l *laboratory) bearable(ctx context.Context, o opened, draws []knob.Settings) (float64, error) {
 	least := math.Inf(1)
 	seen := map[knob.Settings]bool{}
 	for _, d := range draws {
 		s := plainSettings()
-		s.Precision, s.Threads = d.Precision, d.Threads
+		s.Workers, s.Precision, s.Threads = d.Workers, d.Precision, d.Threads
 		if seen[s] {
 			continue
 		}
@@ -133,7 +124,7 @@ func (l *laboratory) bearable(ctx context.Context, o opened, draws []knob.Settin
 			return 0, err
 		}
 		var t turn
-		if err := l.ask(ctx, "/capacity", url.Values{"model": {o.Name}, "for": {"200ms"}, "settings": {string(text)}}, &t); err != nil {
+		if err := l.ask(ctx, "/capacity", url.Values{"model": {o.Name}, "for": {"120ms"}, "settings": {string(text)}}, &t); err != nil {
 			return 0, err
 		}
 		least = min(least, t.Rate)
@@ -159,20 +150,20 @@ func (l *laboratory) random(ctx context.Context, e *env, o opened, draws []knob.
 		return err
 	}
 	counts.add(more)
-	detail := fmt.Sprintf("%d changes of up to 6 knobs, %d requests of 2 clients at %.0f/s, %.0f%% of the smallest capacity",
+	sent := fmt.Sprintf("%d changes of up to 6 knobs, %d requests of 2 clients at %.0f/s, %.0f%% of the smallest capacity",
 		len(draws), counts.sent, rate, 100*loadShare)
 	for _, f := range []struct {
-		name string
-		n    int
+		name   string
+		n      int
+		detail string
 	}{
-		{"failed", counts.failed},
-		{"lost", counts.lost},
-		{"duplicated", counts.duplicated},
-		{"mixed-up", counts.mixed},
-		{"refused", counts.refused},
+		{"failed", counts.failed, sent},
+		{"lost", counts.lost, sent},
+		{"duplicated", counts.duplicated, sent},
+		{"mixed-up", counts.mixed, ids.String(counts.worst)},
+		{"refused", counts.refused, sent},
 	} {
-		e.report.Add(judge.Figure{Name: "apply." + f.name, Value: float64(f.n), Unit: "count", Detail: detail})
-		detail = ids.String(counts.worst)
+		e.report.Add(judge.Figure{Name: "apply." + f.name, Value: float64(f.n), Unit: "count", Detail: f.detail})
 	}
 	l.addHeld(e, first, last, fmt.Sprintf("change %d to %d", early, len(draws)))
 	return nil

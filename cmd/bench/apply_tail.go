@@ -20,35 +20,48 @@ const settleTime = 500 * time.Millisecond
 // span is a stretch of a run.
 type span struct{ from, to time.Duration }
 
-// tail compares the P99 of requests that were under way from the start of a
+// tails compares the P99 of requests that were under way from the start of a
 // change to a second after it with the larger P99 of the two settings that are
-// changed between.
-func (l *laboratory) tail(ctx context.Context, e *env, o opened, name string, a, b knob.Settings, rate float64) error {
+// changed between: by knobs that are hot, and by a worker that is warmed before
+// it joins.
+func (l *laboratory) tails(ctx context.Context, e *env, o opened, rate float64) error {
+	from := plainSettings()
+	from.BatchSize = 4
+	hot, warm := from, from
+	hot.BatchSize, hot.BatchDelay = 8, time.Millisecond
+	warm.Workers = 2
 	r, err := l.startRun(ctx, o, rate, e.seed)
 	if err != nil {
 		return err
 	}
-	budget := e.budget.applies()
-	var steady, changes []span
-	for _, s := range []knob.Settings{b, a} {
-		steady = append(steady, span{})
+	b := e.budget.applies()
+	var steady [3]span
+	for i, s := range []knob.Settings{from, hot, warm} {
 		if err == nil {
-			steady[len(steady)-1], err = r.stay(ctx, l, o, s, budget.steady)
+			steady[i], err = r.stay(ctx, l, o, s, b.steady)
 		}
 	}
-	for i := 0; i < budget.known && err == nil; i++ {
-		var s span
-		s, err = r.change(ctx, l, o, []knob.Settings{b, a}[i%2], budget.after)
-		changes = append(changes, s)
+	var changes [2][]span
+	for kind, to := range []knob.Settings{hot, warm} {
+		if err == nil {
+			_, err = r.change(ctx, l, o, from, settleTime)
+		}
+		for i := 0; i < b.known && err == nil; i++ {
+			var s span
+			s, err = r.change(ctx, l, o, []knob.Settings{to, from}[i%2], b.after)
+			changes[kind] = append(changes[kind], s)
+		}
 	}
 	res, rerr := r.end()
 	if err = errors.Join(err, rerr); err != nil {
 		return err
 	}
 	if t := load.Count(res.Samples); t.OK != len(res.Samples) {
-		return fmt.Errorf("%s: %d of %d requests failed: status %v %s", name, len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
+		return fmt.Errorf("%d of %d requests failed: status %v %s", len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
 	}
-	e.report.Add(tailFigure(name, res.Samples, steady, changes, rate))
+	for kind, name := range []string{"apply.tail.hot", "apply.tail.warm"} {
+		e.report.Add(tailFigure(name, res.Samples, []span{steady[0], steady[kind+1]}, changes[kind], rate))
+	}
 	return nil
 }
 

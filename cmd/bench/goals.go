@@ -44,6 +44,8 @@ func goals() judge.Goals {
 		{Name: "apply.memory", Compare: judge.AtMost, Number: .02},
 		{Name: "apply.tail.*", Compare: judge.AtMost, Number: 1.2},
 
+		{Name: "interval.simulated", Compare: judge.AtLeast, Number: 10},
+		{Name: "interval.*eager-u80", Compare: judge.None}, // for comparison
 		{Name: "interval.settled.u90", Compare: judge.AtLeast, Number: .85},
 		{Name: "interval.settled.*", Compare: judge.AtLeast, Number: .92},
 		{Name: "interval.stopped.*", Compare: judge.AtLeast, Number: .92},

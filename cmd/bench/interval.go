@@ -15,6 +15,7 @@ import (
 	"sweetspot/engine/servicetime"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/predict"
+	"sweetspot/sweep/stat"
 	"sweetspot/sweep/target/virtual"
 )
 
@@ -40,49 +41,56 @@ const (
 // trialBudget is how much of the set is run.
 type trialBudget struct {
 	repetitions int // of a cell
+	corrections int // runs that are corrected, likewise
 	truths      int // servers that a cell's repetitions take turns with
 	long        int // requests of the run that the truth is taken from
 	model       int // requests of the corrector's long run
+	most        int // requests of a trial that ends when its P99 is known
 }
 
 func (b budget) trials() trialBudget {
 	switch b.mode {
 	case full.mode:
-		return trialBudget{repetitions: 1000, truths: 10, long: 8_000_000, model: 1_000_000}
+		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000}
 	case quick.mode:
-		return trialBudget{repetitions: 60, truths: 4, long: 2_000_000, model: 200_000}
+		return trialBudget{repetitions: 40, corrections: 200, truths: 8, long: 1_000_000, model: 200_000, most: 250_000}
 	}
-	return trialBudget{repetitions: 4, truths: 2, long: 50_000, model: 20_000}
+	return trialBudget{repetitions: 4, corrections: 4, truths: 2, long: 50_000, model: 20_000, most: 2_000}
 }
 
 // interval measures what the intervals and verdicts of trials are worth, on
 // simulated servers whose true P99 is known from a very long run.
 func interval(ctx context.Context, e *env) error {
-	b := e.budget.trials()
-	for _, rho := range []float64{.4, .6, .8, .9} {
-		c, err := newCell(ctx, rho, b, e.seed)
-		if err != nil {
+	if err := simulatedRate(ctx, e); err != nil {
+		return err
+	}
+	cells := []cell{
+		{name: "u40", rho: .4},
+		{name: "u60", rho: .6},
+		{name: "u80", rho: .8},
+		{name: "eager-u80", rho: .8, rule: knob.Eager},
+		{name: "u90", rho: .9},
+	}
+	for i := range cells {
+		c := &cells[i]
+		c.trialBudget, c.seed = e.budget.trials(), e.seed
+		if err := c.build(ctx); err != nil {
 			return err
 		}
-		if err := settled(ctx, e, c); err != nil {
-			return err
-		}
-		if err := stopped(ctx, e, c); err != nil {
-			return err
-		}
-		if rho < .9 {
-			continue
-		}
-		if err := falsePasses(ctx, e, c); err != nil {
-			return err
+		for _, figures := range []func(context.Context, *env, *cell) error{settled, stopped} {
+			if err := figures(ctx, e, c); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return falsePasses(ctx, e, &cells[len(cells)-1])
 }
 
-// cell is the servers of one utilization.
+// cell is servers of one utilization and batching rule.
 type cell struct {
 	name string // u40
+	rho  float64
+	rule knob.Rule
 	trialBudget
 	seed   uint64
 	truths []truth
@@ -90,43 +98,49 @@ type cell struct {
 
 // truth is one server under its load.
 type truth struct {
+	rule  knob.Rule
 	table *servicetime.Table
 	load  load.Spec
 	p99   float64 // ms, of a very long run
 }
 
-// newCell draws servers and runs each for long. Utilization is the share of what
-// a server bears, so every truth has a rate of its own.
-func newCell(ctx context.Context, rho float64, b trialBudget, seed uint64) (*cell, error) {
-	c := &cell{name: fmt.Sprintf("u%.0f", 100*rho), trialBudget: b, seed: seed, truths: make([]truth, b.truths)}
-	rng := rand.New(rand.NewPCG(seed, 1))
+// build draws the servers and runs each for long. Utilization is the share of
+// what a server bears, so every truth has a rate of its own.
+func (c *cell) build(ctx context.Context) error {
+	c.truths = make([]truth, c.trialBudget.truths)
+	rng := rand.New(rand.NewPCG(c.seed, 1))
 	for i := range c.truths {
-		base, each := off(rng, simBase), off(rng, simEach)
-		var rows []servicetime.Row
-		for n := 1; n <= simSize; n++ {
-			rows = append(rows, servicetime.Row{
-				Key:   servicetime.Key{Workers: simWorkers, Device: "cpu", Precision: "fp32"},
-				Batch: n, Median: base + time.Duration(n)*each, Spread: truthSpread,
-			})
-		}
-		table, err := servicetime.New(rows)
+		table, err := drawTable(rng)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		curve, err := table.Curve(rows[0].Key)
-		if err != nil {
-			return nil, err
-		}
-		rate := rho * curve.Rate(simWorkers, simSize)
-		c.truths[i] = truth{table: table, load: load.Spec{Mode: load.Open, Rate: rate}}
-	}
-	return c, each(ctx, b.truths, func(i int) error {
 		t := &c.truths[i]
-		s := predict.New(t.config(t.plan(c.draw(i, 1), b.long)))
+		t.table, t.rule = table, c.rule
+		t.load = load.Spec{Mode: load.Open, Rate: c.rho * t.curve().Rate(simWorkers, simSize)}
+	}
+	return each(ctx, len(c.truths), func(i int) error {
+		t := &c.truths[i]
+		s := predict.New(t.config(t.plan(c.draw(i, 1), c.long)))
 		s.Run()
 		t.p99 = s.Quantile(.99)
 		return nil
 	})
+}
+
+// drawTable is the service times of a truth.
+func drawTable(rng *rand.Rand) (*servicetime.Table, error) {
+	base, item := off(rng, simBase), off(rng, simEach)
+	var rows []servicetime.Row
+	for n := 1; n <= simSize; n++ {
+		rows = append(rows, servicetime.Row{
+			Key: simKey(), Batch: n, Median: base + time.Duration(n)*item, Spread: truthSpread,
+		})
+	}
+	return servicetime.New(rows)
+}
+
+func simKey() servicetime.Key {
+	return servicetime.Key{Workers: simWorkers, Device: "cpu", Precision: "fp32"}
 }
 
 // off changes d by 2-5%, up or down.
@@ -158,27 +172,54 @@ func (t *truth) plan(seed uint64, n int) []time.Duration {
 	return load.Plan(t.load, seed, 1000*time.Hour, n)
 }
 
+// curve is how long the truth takes.
+func (t *truth) curve() servicetime.Curve {
+	c, err := t.table.Curve(simKey())
+	if err != nil {
+		panic("bench: " + err.Error()) // drawTable has made it so
+	}
+	return c
+}
+
 // config is the truth under a plan; its noise follows from the plan.
 func (t *truth) config(plan []time.Duration) predict.Config {
-	c := model(plan)
-	curve, err := t.table.Curve(servicetime.Key{Workers: c.Settings.Workers, Device: "cpu", Precision: "fp32"})
-	if err != nil {
-		panic("bench: " + err.Error()) // newCell has asked for it already
-	}
-	c.Service, c.Wake, c.Seed = curve, truthWake, uint64(plan[0])
+	c := t.model(plan)
+	c.Service, c.Wake, c.Seed = t.curve(), truthWake, uint64(plan[0])
 	return c
 }
 
 // model is what the corrector simulates.
-func model(plan []time.Duration) predict.Config {
-	return predict.Config{Settings: simSettings(), Service: servicetime.Line(simBase, simEach), Plan: plan}
+func (t *truth) model(plan []time.Duration) predict.Config {
+	return predict.Config{Settings: simSettings(), Rule: t.rule, Service: servicetime.Line(simBase, simEach), Plan: plan}
 }
 
 // target is the truth as a sweep sees it.
 func (t *truth) target() (*virtual.Target, error) {
-	return virtual.Open(virtual.Config{
-		Name: "truth", Source: "truth", Table: t.table, Wake: truthWake, Start: knob.Config{Settings: simSettings()},
+	start := knob.Config{Settings: simSettings(), Options: knob.Options{Rule: t.rule}}
+	return virtual.Open(virtual.Config{Name: "truth", Source: "truth", Table: t.table, Wake: truthWake, Start: start})
+}
+
+// simulatedRate adds how many requests a second one core simulates.
+func simulatedRate(ctx context.Context, e *env) error {
+	t := truth{load: load.Spec{Mode: load.Open, Rate: .8 * servicetime.Line(simBase, simEach).Rate(simWorkers, simSize)}}
+	c := t.model(t.plan(e.seed, e.budget.count*20))
+	s := predict.New(c)
+	rates := make([]float64, e.budget.blocks)
+	for i := range rates {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		start := time.Now()
+		s.Reset(c)
+		s.Run()
+		rates[i] = float64(len(c.Plan)) / time.Since(start).Seconds() / 1e6
+	}
+	iv := stat.Mean(rates)
+	e.report.Add(judge.Figure{
+		Name: "interval.simulated", Value: iv.Value, Unit: "M/s", Interval: &iv,
+		Detail: fmt.Sprintf("%d runs of %d requests, utilization .8, one core", len(rates), len(c.Plan)),
 	})
+	return nil
 }
 
 // each calls f for 0 to n-1 from as many goroutines as there are cores, until
@@ -210,7 +251,7 @@ func each(ctx context.Context, n int, f func(i int) error) error {
 	return first
 }
 
-// share is a figure of how many of n.
+// portion is a figure of how many of n; the detail has its 95% sampling error.
 func portion(name string, k, n int, detail string) judge.Figure {
 	p := float64(k) / float64(n)
 	return judge.Figure{

@@ -15,8 +15,7 @@ import (
 
 // The lengths of trials.
 const (
-	settledWithin = .10     // half the width of the interval, as a share of the P99
-	settledMost   = 500_000 // requests
+	settledWithin = .10 // half the width of the interval, as a share of the P99
 	verdictMost   = 5000
 	falsePassRun  = 3000
 )
@@ -61,7 +60,7 @@ func settled(ctx context.Context, e *env, c *cell) error {
 	err := each(ctx, c.repetitions, func(i int) (err error) {
 		t := c.of(i)
 		sla := t.promise(1)
-		trials[i], err = trialOf(ctx, t, c.draw(i, 2), sla, settledMost, sweep.UntilKnown(sla, settledWithin))
+		trials[i], err = trialOf(ctx, t, c.draw(i, 2), sla, c.most, sweep.UntilKnown(sla, settledWithin))
 		return err
 	})
 	if err != nil {
@@ -142,17 +141,17 @@ func stopped(ctx context.Context, e *env, c *cell) error {
 func falsePasses(ctx context.Context, e *env, c *cell) error {
 	correctors := make([]*predict.Corrector, len(c.truths))
 	err := each(ctx, len(c.truths), func(i int) error {
-		correctors[i] = predict.NewCorrector(model(c.truths[i].plan(c.draw(i, 4), c.model)), .99)
+		correctors[i] = predict.NewCorrector(c.truths[i].model(c.truths[i].plan(c.draw(i, 4), c.trialBudget.model)), .99)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	passes := make([][3]bool, c.repetitions)
+	passes := make([][3]bool, c.corrections)
 	// One goroutine per truth: a Corrector belongs to one.
 	err = each(ctx, len(c.truths), func(i int) error {
 		t, limit := &c.truths[i], c.truths[i].p99/1.11
-		for n := i; n < c.repetitions && ctx.Err() == nil; n += len(c.truths) {
+		for n := i; n < c.corrections && ctx.Err() == nil; n += len(c.truths) {
 			plan := t.plan(c.draw(n, 5), falsePassRun)
 			s := predict.New(t.config(plan))
 			s.Run()
@@ -185,7 +184,7 @@ func (t *truth) fitted(c *cell, plan []time.Duration) *predict.Corrector {
 	run.Detail = true
 	s := predict.New(run)
 	s.Run()
-	m := model(t.plan(c.seed, c.model))
+	m := t.model(t.plan(c.seed, c.trialBudget.model))
 	m.Service = predict.Fit(m.Service, s.Samples())
 	return predict.NewCorrector(m, .99)
 }

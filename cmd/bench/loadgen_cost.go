@@ -28,47 +28,66 @@ const peer = "wrk2"
 func generatorCost(ctx context.Context, e *env, s *loadServer) error {
 	program, missing := exec.LookPath(peer)
 	for _, rate := range []int{slowRate, fastRate} {
-		ours, theirs, err := s.costs(ctx, e, program, rate)
+		c, err := s.costs(ctx, e, program, rate)
 		if err != nil {
 			return err
 		}
-		b := e.budget.load()
 		name := fmt.Sprintf("loadgen.cpu.%dk-", rate/1000)
-		detail := fmt.Sprintf("a request, constant %d/s, median of %d runs of %v", rate, b.turns, b.cost)
+		detail := fmt.Sprintf("a request, constant %d/s, median of %d runs of %v", rate, len(c.ours), e.budget.load().cost)
 		if missing != nil {
 			detail += ", no ratio: " + peer + " is not installed"
 		}
-		e.report.Add(judge.Figure{Name: name + "us", Value: ours, Unit: "us", Detail: detail})
+		e.report.Add(judge.Figure{Name: name + "us", Value: median(c.ours), Unit: "us", Detail: detail})
 		if missing == nil {
-			e.report.Add(judge.Figure{
-				Name: name + "ratio", Value: ours / theirs, Unit: "ratio",
-				Detail: fmt.Sprintf("%s us of %s's %s us, %d runs each in turns", judge.Number(ours), peer, judge.Number(theirs), b.turns),
-			})
+			e.report.Add(c.ratio(name + "ratio"))
 		}
 	}
 	return nil
 }
 
-// costs are the medians in us a request; theirs is NaN without the program.
-func (s *loadServer) costs(ctx context.Context, e *env, program string, rate int) (ours, theirs float64, err error) {
+// cost is processor time in us a request, of each run.
+type cost struct {
+	ours, theirs  []float64
+	clean, blocks int // of our runs
+}
+
+// ratio is ours over theirs. If less than half of the blocks are clean, who
+// shared the caches may have made either of them dearer.
+func (c cost) ratio(name string) judge.Figure {
+	ours, theirs := median(c.ours), median(c.theirs)
+	f := judge.Figure{
+		Name: name, Value: ours / theirs, Unit: "ratio",
+		Detail: fmt.Sprintf("%s us of %s's %s us, %d runs each in turns, %d of %d blocks clean",
+			judge.Number(ours), peer, judge.Number(theirs), len(c.ours), c.clean, c.blocks),
+	}
+	if 2*c.clean < c.blocks {
+		unless := anything(f.Value)
+		f.Interval = &unless
+	}
+	return f
+}
+
+// costs measures both in turns; theirs stays empty without the program.
+func (s *loadServer) costs(ctx context.Context, e *env, program string, rate int) (cost, error) {
+	var c cost
 	b := e.budget.load()
-	var us [2][]float64
 	for i := range b.turns {
-		run, err := load.Run(ctx, open(s.Load, pathWork, float64(rate), load.Constant, b.cost, e.seed+uint64(i)))
+		run, err := watchRun(ctx, open(s.Load, pathWork, float64(rate), load.Constant, b.cost, e.seed+uint64(i)), s.noise())
 		if err != nil {
-			return 0, 0, err
+			return c, err
 		}
-		us[0] = append(us[0], perRequest(run.CPU, run.Sent))
+		c.ours = append(c.ours, perRequest(run.CPU, run.Sent))
+		c.clean, c.blocks = c.clean+run.clean, c.blocks+len(run.blocks)
 		if program == "" {
 			continue
 		}
-		cost, err := peerCost(ctx, program, "http://"+s.Load+pathWork, rate, b.cost)
+		us, err := peerCost(ctx, program, "http://"+s.Load+pathWork, rate, b.cost)
 		if err != nil {
-			return 0, 0, fmt.Errorf("%s: %w", peer, err)
+			return c, fmt.Errorf("%s: %w", peer, err)
 		}
-		us[1] = append(us[1], cost)
+		c.theirs = append(c.theirs, us)
 	}
-	return median(us[0]), median(us[1]), nil
+	return c, nil
 }
 
 // perRequest is processor time in us a request; NaN if it is not known.

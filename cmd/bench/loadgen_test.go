@@ -127,9 +127,12 @@ func TestStall(t *testing.T) {
 	})
 	answered := time.Now().UnixNano()
 	w := <-told
-	if err != nil || len(res.Samples) != 1 || answered < w.End || len(s.arrivals) != 1 {
+	s.worker.Lock()
+	came := len(s.arrivals)
+	s.worker.Unlock()
+	if err != nil || len(res.Samples) != 1 || answered < w.End || came != 1 {
 		t.Errorf("%d answers (%v), %d arrivals, answered %v after the stall; want one, and not before", len(res.Samples), err,
-			len(s.arrivals), time.Duration(answered-w.End))
+			came, time.Duration(answered-w.End))
 	}
 	if long := time.Duration(w.End - w.Begin); long < stallTime {
 		t.Errorf("stood still for %v, want %v", long, stallTime)
@@ -251,5 +254,17 @@ func TestPeerRequests(t *testing.T) {
 	}
 	if _, err := peerRequests([]byte("unable to connect")); err == nil {
 		t.Error("no error without a number of requests")
+	}
+}
+
+func TestCostRatio(t *testing.T) {
+	goal := judge.Goal{Compare: judge.AtMost, Number: 1.2}
+	c := cost{ours: []float64{60, 61, 90}, theirs: []float64{60, 59, 60}, clean: 6, blocks: 12}
+	if f := c.ratio("x"); f.Status(goal) != judge.OK || math.Abs(f.Value-61./60) > 1e-9 {
+		t.Errorf("%v %v, want ok and the ratio of medians", f.Value, f.Status(goal))
+	}
+	c.clean = 5
+	if f := c.ratio("x"); f.Status(goal) != judge.Undecided {
+		t.Errorf("on a busy machine %v, want undecided", f.Status(goal))
 	}
 }

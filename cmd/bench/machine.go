@@ -65,7 +65,8 @@ func watch(own ...int) judge.Noise {
 			h := s.Sample()
 			d.Foreign -= share(h.CPUPercent) / float64(cores)
 			if i == 0 { // every sampler sees the same machine
-				d.Foreign += share(h.BusyPercent)
+				// What the kernel does for packets is nobody's in its books, and mostly ours.
+				d.Foreign += share(h.BusyPercent) - share(h.IRQPercent)
 				d.Steal = share(h.StealPercent)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sweetspot/cmd/bench/judge"
+	"sweetspot/engine"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
@@ -89,7 +90,11 @@ func talk(ctx context.Context, method, address, body string, read func(io.Reader
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
 		return fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(text)))
 	}
-	return read(res.Body)
+	if err := read(res.Body); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, res.Body) // to its end, so that the connection is kept
+	return err
 }
 
 // open puts a model into service.
@@ -124,6 +129,13 @@ func (l *laboratory) apply(ctx context.Context, model string, s knob.Settings) e
 			}
 		}
 	})
+}
+
+// stats are the engine's counters of a model.
+func (l *laboratory) stats(ctx context.Context, model string) (engine.Stats, error) {
+	var s engine.Stats
+	err := l.ask(ctx, "/stats", url.Values{"model": {model}}, &s)
+	return s, err
 }
 
 // held is what the lab holds.
@@ -236,7 +248,7 @@ func (l *laboratory) twoWorkers(ctx context.Context, e *env, o opened, bare floa
 
 // clients loads the model over HTTP with so many of them.
 func (l *laboratory) clients(ctx context.Context, o opened, n int, d time.Duration, seed uint64) (turn, load.Result, error) {
-	before, err := l.held(ctx, o.Name)
+	before, err := l.stats(ctx, o.Name)
 	if err != nil {
 		return turn{}, load.Result{}, err
 	}
@@ -254,12 +266,12 @@ func (l *laboratory) clients(ctx context.Context, o opened, n int, d time.Durati
 	if t := load.Count(res.Samples); t.OK != len(res.Samples) || t.OK == 0 {
 		return turn{}, res, fmt.Errorf("%d of %d requests failed: status %v %s", len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
 	}
-	after, err := l.held(ctx, o.Name)
+	after, err := l.stats(ctx, o.Name)
 	var sum tally
 	for _, s := range res.Samples {
 		sum.add(s.Model, int(s.Batch) == o.Batch)
 	}
-	return sum.turn(time.Duration(res.Seconds*float64(time.Second)), before.Stats, after.Stats), res, err
+	return sum.turn(time.Duration(res.Seconds*float64(time.Second)), before, after), res, err
 }
 
 // duty sums blocks up: time inside Run over time with work.

@@ -180,7 +180,7 @@ func (l *lab) close(ctx context.Context) error {
 func (l *lab) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, answer := range map[string]func(context.Context, url.Values) (any, error){
-		"/open": l.open, "/bare": l.runBare, "/callers": l.runCallers, "/capacity": l.capacity, "/held": l.held,
+		"/open": l.open, "/bare": l.runBare, "/callers": l.runCallers, "/capacity": l.capacity, "/stats": l.stats, "/held": l.held,
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			v, err := answer(r.Context(), r.URL.Query())
@@ -282,7 +282,15 @@ func (l *lab) find(q url.Values) (*bared, error) {
 	return nil, fmt.Errorf("model %q has not been opened", q.Get("model"))
 }
 
-// held waits until what just ended is gone.
+func (l *lab) stats(_ context.Context, q url.Values) (any, error) {
+	m, err := l.find(q)
+	if err != nil {
+		return nil, err
+	}
+	return m.served.Stats(), nil
+}
+
+// held frees what is free before it looks.
 func (l *lab) held(_ context.Context, q url.Values) (any, error) {
 	m, err := l.find(q)
 	if err != nil {

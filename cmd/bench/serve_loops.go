@@ -102,8 +102,8 @@ func (t *tally) turn(took time.Duration, before, after engine.Stats) turn {
 	}
 }
 
-// capacity is how many items a second a session bears with the settings in the
-// query, JSON as in the control API: those of one worker.
+// capacity is how many items a second the workers of the settings in the query,
+// JSON as in the control API, bear: bare loops beside each other.
 func (l *lab) capacity(ctx context.Context, q url.Values) (any, error) {
 	m, d, err := l.asked(q)
 	if err != nil {
@@ -116,7 +116,7 @@ func (l *lab) capacity(ctx context.Context, q url.Values) (any, error) {
 	return l.borne(ctx, m, c, d)
 }
 
-func (l *lab) borne(ctx context.Context, m *bared, c knob.Config, d time.Duration) (t turn, err error) {
+func (l *lab) borne(ctx context.Context, m *bared, c knob.Config, d time.Duration) (sum turn, err error) {
 	one := &bared{items: samples(m.served.Model(), c.BatchSize)}
 	if one.bare, err = l.backend.Open(ctx, m.served.Model(), c); err != nil {
 		return turn{}, fmt.Errorf("%s: %w", c.Settings, err)
@@ -125,5 +125,14 @@ func (l *lab) borne(ctx context.Context, m *bared, c knob.Config, d time.Duratio
 	if _, err = one.fastest(ctx); err != nil {
 		return turn{}, err
 	}
-	return one.loop(ctx, d)
+	turns, errs := make([]turn, c.Workers), make([]error, c.Workers)
+	var wg sync.WaitGroup
+	for i := range turns {
+		wg.Go(func() { turns[i], errs[i] = one.loop(ctx, d) })
+	}
+	wg.Wait()
+	for _, t := range turns {
+		sum.Rate += t.Rate
+	}
+	return sum, errors.Join(errs...)
 }

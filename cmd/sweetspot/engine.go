@@ -45,7 +45,7 @@ func (a *app) engineCommand() *cobra.Command {
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(), MaxRequestSize: childRequest, Log: log},
+			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args), MaxRequestSize: childRequest, Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
 					return a.load(ctx, h, []string{args[0]}, shapes, cfg, log)
 				})
@@ -65,19 +65,19 @@ func (a *app) engineCommand() *cobra.Command {
 // the library is loaded.
 type host struct{ runtime string }
 
-func (h *host) describe() control.Host {
+func (h *host) describe(models []string) control.Host {
 	l := monitor.Limits()
 	memory, _ := l.MemoryBytes.Get() // 0 is unknown
 	return control.Host{
 		Cores: l.Cores, MemoryMB: int(memory / 1e6),
 		Runtime: func() string { return h.runtime },
-		Fixed:   onnx.Fixed(),
+		Fixed:   fixed(models),
 	}
 }
 
 // load makes an engine that serves the models.
 func (a *app) load(ctx context.Context, h *host, models, shapes []string, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
-	e, probe, err := a.newEngine(h, log)
+	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
 		return nil, err
 	}
@@ -87,19 +87,19 @@ func (a *app) load(ctx context.Context, h *host, models, shapes []string, c knob
 	return e, nil
 }
 
-// newEngine makes an engine without models, and the backend that models are
-// verified with.
-func (a *app) newEngine(h *host, log *slog.Logger) (*engine.Engine, engine.Backend, error) {
-	backend, err := a.onnx(log)
+// newEngine makes an engine for the models, without them yet, and the backend
+// that they are verified with.
+func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Engine, engine.Backend, error) {
+	backends, probe, runtime, err := a.backends(models, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	h.runtime = backend.Runtime()
+	h.runtime = runtime
 	l := monitor.Limits()
 	memory, _ := l.MemoryBytes.Get() // 0 is unknown
 	return engine.New(engine.Options{
-		Backends: map[string]engine.Backend{"onnx": backend}, Cores: l.Cores, MemoryBytes: int64(memory), Log: log,
-	}), backend, nil
+		Backends: backends, Cores: l.Cores, MemoryBytes: int64(memory), Log: log,
+	}), probe, nil
 }
 
 // loadInto opens the models and puts them into service.

@@ -87,6 +87,7 @@ type runFlags struct {
 	arrivals    string
 	trace       string
 	input       string
+	target      string
 	shapes      []string
 	strategy    string
 	question    string
@@ -122,6 +123,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&f.trace, "trace", "", "load replayed from a CSV file of send times")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: made from the model's inputs)")
 	fs.StringArrayVar(&f.shapes, "shape", nil, "open dimensions of an input: NAME=1x128 (batch axis left out)")
+	fs.StringVar(&f.target, "target", "local", "what is driven: local, or virtual for sim: models, in virtual time (with --sweep)")
 	f.settingsFlags.bind(fs, knob.TorchServe)
 	fs.StringVar(&f.strategy, "strategy", "", "what decides the next settings: "+strings.Join(search.Available(), ", "))
 	fs.StringVar(&f.question, "question", "throughput", "throughput (most at this load) or capacity (highest load)")
@@ -268,6 +270,9 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if f.input != "" {
 		p.Input = f.input
+	}
+	if fs.Changed("target") {
+		p.Target = f.target
 	}
 	for _, s := range f.shapes {
 		name, dims, err := parseShape(s)

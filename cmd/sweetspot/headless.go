@@ -19,6 +19,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/target/local"
 	"sweetspot/sweep/trial"
@@ -68,10 +69,7 @@ func (a *app) note(f *runFlags, format string, args ...any) {
 
 // sweepOne runs one plan and returns its exit code.
 func (a *app) sweepOne(ctx context.Context, p plan.Plan, old *resumed, f *runFlags) (int, error) {
-	if p.Target != "" && p.Target != "local" {
-		return exitError, withHint("leave target out, or write target: local", "target %q: only local is available", p.Target)
-	}
-	t, err := a.startTarget(ctx, p, startConfig(p))
+	t, err := a.openTarget(ctx, p)
 	if err != nil {
 		return exitError, err
 	}
@@ -88,6 +86,21 @@ func (a *app) sweepOne(ctx context.Context, p plan.Plan, old *resumed, f *runFla
 		return exitYes, a.dryRun(p, info)
 	}
 	return a.search(ctx, p, t, old, info, f)
+}
+
+// openTarget opens what a plan drives.
+func (a *app) openTarget(ctx context.Context, p plan.Plan) (sweep.Target, error) {
+	switch p.Target {
+	case "", "local":
+		t, err := a.startTarget(ctx, p, startConfig(p))
+		if err != nil {
+			return nil, err // not t: a nil *Target is no nil Target
+		}
+		return t, nil
+	case "virtual":
+		return openVirtual(p)
+	}
+	return nil, withHint("leave target out, or write local or virtual", "target %q: only local and virtual are available", p.Target)
 }
 
 // startTarget starts the engine child for a plan's model with the start settings.
@@ -186,13 +199,18 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	} else {
 		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
 	}
-	if p.Input != "" {
+	switch {
+	case p.Input != "":
 		a.note(f, "bodies   from %s", p.Input)
-	} else {
+	case len(info.Model.Inputs) > 0: // a virtual device takes none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 	}
 	a.note(f, "promise  %v, at %v", p.SLA, loads(p))
-	a.note(f, "engine   %d cores, %v rule", info.Cores, p.Options.Rule)
+	where := fmt.Sprintf("%d cores", info.Cores)
+	if info.Cores == 0 {
+		where = info.Runtime
+	}
+	a.note(f, "engine   %s, %v rule", where, p.Options.Rule)
 }
 
 func loads(p plan.Plan) string {
@@ -232,7 +250,7 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 }
 
 // search runs the sweep, prints what it found and writes the files.
-func (a *app) search(ctx context.Context, p plan.Plan, t *local.Target, old *resumed, info sweep.Info, f *runFlags) (int, error) {
+func (a *app) search(ctx context.Context, p plan.Plan, t sweep.Target, old *resumed, info sweep.Info, f *runFlags) (int, error) {
 	var tee io.Writer
 	if f.json == "lines" {
 		tee = a.out
@@ -356,7 +374,11 @@ func verdictText(p plan.Plan, st session.Sweep) string {
 			st.Choice.Settings, how, t.Throughput.Value.Text(1), p.SLA.Percentile,
 			t.Verdict.ValueMS.Text(1), end(t.Verdict.LowMS), end(t.Verdict.HighMS), p.SLA.Limit, st.Choice.Why.Text)
 	case session.Exit(st) == exitNo:
-		return fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, loads(p), how)
+		text := fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, loads(p), how)
+		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
+			text += "\n" + why
+		}
+		return text
 	}
 	return fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, loads(p), how)
 }

@@ -163,7 +163,8 @@ batch size, batch delay and FP16 while traffic flows, searches for the settings
 with the most throughput within a latency promise, and writes the
 config.properties.
 
-MODEL is a .onnx file, a folder with one, or builtin:mlp-wide, builtin:resnet18.
+MODEL is a .onnx file, a folder with one, builtin:mlp-wide, builtin:resnet18, or
+a device on paper: sim:animated-drawings.
 Without MODEL it is builtin:mlp-wide with --sla 20ms.`,
 		Example: `  sweetspot model.onnx                                the workbench
   sweetspot model.onnx --sweep --sla 100ms            search without a screen

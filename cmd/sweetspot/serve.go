@@ -38,7 +38,7 @@ key_file.json in the current folder.`,
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			h := &host{}
-			sc := server.Config{Inference: listen, Management: management, Host: h.describe(), Log: log}
+			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args), Log: log}
 			if !noTokens {
 				if sc.Tokens, err = token.Open("", 0); err != nil {
 					return err
@@ -60,7 +60,7 @@ key_file.json in the current folder.`,
 // loaded.
 func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models, shapes []string, cfg knob.Config, log *slog.Logger) error {
 	ctx := c.Context()
-	e, probe, err := a.newEngine(h, log)
+	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
 		return err
 	}

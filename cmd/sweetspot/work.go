@@ -64,6 +64,9 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	if err != nil {
 		return err
 	}
+	if t := plans[0].Target; t != "" && t != "local" {
+		return withHint("add --sweep", "target %q has no screen", t)
+	}
 	var written []string
 	s := session.New(a.sessionConfig(plans[0], start, f))
 	inner, cancel := context.WithCancel(ctx)

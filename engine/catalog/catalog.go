@@ -1,7 +1,7 @@
 // Package catalog turns what a person names, MODEL, into an [engine.Model].
 //
 // [Open] finds the model (an .onnx file, a folder that holds one, or
-// builtin:NAME), reads from its graph what goes in and out, closes the open
+// builtin:NAME; sim:NAME is a service-time table instead, see [OpenSimulated]), reads from its graph what goes in and out, closes the open
 // dimensions with the shapes it is given, and finds the batch axis. What the
 // graph says about that axis is a claim; Open verifies it by running one and two
 // items through a backend and comparing. A model that cannot be served is
@@ -43,6 +43,10 @@ type Options struct {
 // called as its file, folder or builtin is, with other characters than letters,
 // digits, "_", "." and "-" replaced by "_".
 func Open(ctx context.Context, arg string, o Options) (*engine.Model, error) {
+	if IsSimulated(arg) {
+		m, _, err := OpenSimulated(arg)
+		return m, err
+	}
 	name, arg, err := splitName(arg)
 	if err != nil {
 		return nil, err
@@ -84,18 +88,16 @@ type source struct {
 	shapes map[string][]int64
 }
 
-const instead = "give an .onnx file, a folder with one .onnx file, or builtin:NAME"
+const instead = "give an .onnx file, a folder with one .onnx file, builtin:NAME or sim:NAME"
 
 // find locates the model called arg.
 func find(arg string) (source, error) {
-	scheme, name, _ := strings.Cut(arg, ":")
+	kind, name, _ := strings.Cut(arg, ":")
 	switch {
 	case arg == "":
 		return source{}, fmt.Errorf("no model is named; %s", instead)
-	case scheme == "builtin":
+	case kind == "builtin":
 		return findBuiltin(name)
-	case scheme == "sim":
-		return source{}, fmt.Errorf("%s: simulated models are not supported yet; %s", arg, instead)
 	case strings.EqualFold(filepath.Ext(arg), ".mar"):
 		return source{}, fmt.Errorf("%s: .mar archives are not supported yet; %s", arg, instead)
 	}

@@ -163,7 +163,6 @@ func TestOpenRefuses(t *testing.T) {
 		{"nothing", "", []string{"no model is named", "builtin:NAME"}},
 		{"typing mistake", "builtin:mlp-wid", []string{"builtin:mlp-wid: there is no such model; did you mean mlp-wide?", "resnet18"}},
 		{"unknown", "builtin:transformer-xl", []string{"there is no such model; known: detector, encoder, mlp, mlp-wide, resnet18"}},
-		{"simulated", "sim:animated-drawings", []string{"simulated models are not supported yet", "builtin:NAME"}},
 		{"archive", "densenet.mar", []string{".mar archives are not supported yet"}},
 		{"missing", "nowhere.onnx", []string{"nowhere.onnx: no such file or folder"}},
 		{"scheme forgotten", "resnet18", []string{"did you mean builtin:resnet18?"}},

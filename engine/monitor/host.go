@@ -13,6 +13,7 @@ type Host struct {
 	RSSBytes     Reading   `json:"rss_bytes"`      // resident now
 	PeakRSSBytes Reading   `json:"peak_rss_bytes"` // high-water mark since the process started
 	BusyPercent  Reading   `json:"busy_percent"`   // of the whole machine, 0-100, without steal
+	IRQPercent   Reading   `json:"irq_percent"`    // of that, serving interrupts, network packets among them: nobody's
 	StealPercent Reading   `json:"steal_percent"`  // taken by the hypervisor, 0-100
 	Reason       string    `json:"reason,omitempty"`
 }
@@ -36,7 +37,7 @@ type process struct {
 }
 
 // machine is CPU time in units of any one kind, since boot.
-type machine struct{ busy, steal, total float64 }
+type machine struct{ busy, irq, steal, total float64 }
 
 // shortest is the shortest time between two counters whose difference means
 // something: the kernel counts CPU time in steps of 10 ms.
@@ -59,6 +60,7 @@ func between(a, b counters) Host {
 		// iowait may run backwards, and busy with it: bounded, not believed.
 		share := func(v float64) Reading { return Of(min(max(100*v/total, 0), 100)) }
 		h.BusyPercent = share(b.machine.busy - a.machine.busy)
+		h.IRQPercent = share(b.machine.irq - a.machine.irq)
 		h.StealPercent = share(b.machine.steal - a.machine.steal)
 	}
 	return h

@@ -47,7 +47,7 @@ func readMachine() (machine, error) {
 	}
 	t := times[0]
 	busy := t.User + t.Nice + t.System + t.Irq + t.Softirq
-	return machine{busy: busy, steal: t.Steal, total: busy + t.Steal + t.Idle + t.Iowait}, nil
+	return machine{busy: busy, irq: t.Irq + t.Softirq, steal: t.Steal, total: busy + t.Steal + t.Idle + t.Iowait}, nil
 }
 
 func machineMemory() Reading {

@@ -22,9 +22,12 @@ func TestBetween(t *testing.T) {
 	proc := func(cpu float64) process {
 		return process{cpu: time.Duration(cpu * float64(time.Second)), rss: Of(100), peak: Of(200), started: 7}
 	}
-	a := counters{at: at(0), process: proc(1), machine: machine{10, 1, 100}, known: true}
-	host := func(cpu, busy, steal Reading) Host {
-		return Host{At: at(2), CPUPercent: cpu, RSSBytes: Of(100), PeakRSSBytes: Of(200), BusyPercent: busy, StealPercent: steal}
+	a := counters{at: at(0), process: proc(1), machine: machine{10, 1, 1, 100}, known: true}
+	host := func(cpu, busy, irq, steal Reading) Host {
+		return Host{
+			At: at(2), CPUPercent: cpu, RSSBytes: Of(100), PeakRSSBytes: Of(200),
+			BusyPercent: busy, IRQPercent: irq, StealPercent: steal,
+		}
 	}
 	reborn := proc(5)
 	reborn.started = 8
@@ -33,11 +36,11 @@ func TestBetween(t *testing.T) {
 		b    counters
 		want Host
 	}{
-		{"two busy cores", counters{at: at(2), process: proc(5), machine: machine{60, 6, 200}, known: true}, host(Of(200), Of(50), Of(5))},
-		{"idle is 0 and not n/a", counters{at: at(2), process: proc(1), machine: machine{10, 1, 200}, known: true}, host(Of(0), Of(0), Of(0))},
-		{"no machine", counters{at: at(2), process: proc(1)}, host(Of(0), Reading{}, Reading{})},
-		{"another process", counters{at: at(2), process: reborn}, host(Reading{}, Reading{}, Reading{})},
-		{"time ran backwards", counters{at: at(2), process: proc(.5), machine: machine{5, 1, 200}, known: true}, host(Reading{}, Of(0), Of(0))},
+		{"two busy cores", counters{at: at(2), process: proc(5), machine: machine{60, 6, 6, 200}, known: true}, host(Of(200), Of(50), Of(5), Of(5))},
+		{"idle is 0 and not n/a", counters{at: at(2), process: proc(1), machine: machine{10, 1, 1, 200}, known: true}, host(Of(0), Of(0), Of(0), Of(0))},
+		{"no machine", counters{at: at(2), process: proc(1)}, host(Of(0), Reading{}, Reading{}, Reading{})},
+		{"another process", counters{at: at(2), process: reborn}, host(Reading{}, Reading{}, Reading{}, Reading{})},
+		{"time ran backwards", counters{at: at(2), process: proc(.5), machine: machine{5, 0, 1, 200}, known: true}, host(Reading{}, Of(0), Of(0), Of(0))},
 		{"gone", counters{at: at(2), err: errGone}, Host{At: at(2), Reason: "the process has ended"}},
 		{"too soon", counters{at: at(.05), process: proc(9)}, Host{At: at(.05), RSSBytes: Of(100), PeakRSSBytes: Of(200)}},
 	}

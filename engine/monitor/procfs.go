@@ -78,6 +78,9 @@ func parseMachine(b []byte) (machine, error) {
 		case 3, 4: // idle, waiting for a disk
 		case 7:
 			m.steal = float64(n)
+		case 5, 6:
+			m.irq += float64(n)
+			m.busy += float64(n)
 		default:
 			m.busy += float64(n)
 		}

@@ -51,7 +51,7 @@ func TestParseStatus(t *testing.T) {
 
 func TestParseMachine(t *testing.T) {
 	m, err := parseMachine([]byte("cpu  100 1 20 1000 30 2 3 40 7 8\ncpu0 1 2 3\n"))
-	if want := (machine{busy: 126, steal: 40, total: 1196}); err != nil || m != want {
+	if want := (machine{busy: 126, irq: 5, steal: 40, total: 1196}); err != nil || m != want {
 		t.Errorf("parseMachine = %+v, %v; want %+v", m, err, want)
 	}
 	if m, err := parseMachine([]byte("cpu 1 2 3 4")); err != nil || m.total != 10 {

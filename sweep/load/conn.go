@@ -41,6 +41,7 @@ type conn struct {
 	job  job // the request in flight
 	ans  answer
 	in   *bufio.Reader
+	from receiver // what in reads
 	sent atomic.Int32
 
 	rested bool // the connection is no new one
@@ -97,7 +98,8 @@ func (c *conn) connect() error {
 	if err := c.out.attach(nc); err != nil {
 		return errors.Join(err, nc.Close())
 	}
-	c.in.Reset(nc)
+	c.from.attach(nc, c.out.raw)
+	c.in.Reset(&c.from)
 	c.rested = false
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,7 +192,7 @@ func stale(begun bool, err error) bool {
 // carry another. err is from exchange or receive.
 func (c *conn) finish(err error) {
 	r := c.run
-	now := r.elapsed()
+	now := c.ended(err)
 	c.mu.Lock()
 	due := c.due
 	c.due = noneDue
@@ -216,6 +218,19 @@ func (c *conn) finish(err error) {
 		c.drop()
 	}
 	r.box.put(s)
+}
+
+// ended is the run's age at the end of the request. An answer ended when its
+// last byte came, which may be a while before it was read: after a stall
+// hundreds come at once, and the one that is late already may be read last.
+func (c *conn) ended(err error) time.Duration {
+	t := time.Now()
+	now := t.Sub(c.run.start)
+	if err != nil || c.from.came == 0 {
+		return now
+	}
+	unread := time.Duration(t.UnixNano() - c.from.came)
+	return now - min(max(unread, 0), now-c.job.planned) // should the wall clock have been set meanwhile
 }
 
 // fill takes over what the answer says.

@@ -5,7 +5,7 @@ import "time"
 // How the pacer waits. A nap ends late by some 10-100 us, so it is ordered to
 // end early by a lead and the rest is spun away. The lead is learnt: 2 of 3
 // naps end within it, which keeps the spinning to some microseconds. It may
-// cost 5% of a core; when that is used up, as at high rates, sends are late by
+// cost 1% of a core; when that is used up, as at high rates, sends are late by
 // what the naps are.
 const (
 	coarse     = 3 * time.Millisecond // above, the runtime's timer does the most
@@ -14,7 +14,7 @@ const (
 	leadLeast  = 2 * time.Microsecond
 	leadFirst  = 60 * time.Microsecond
 	leadStep   = 250 * time.Nanosecond
-	spinShare  = 20 // of each second, 1/20
+	spinShare  = 100 // of each second, 1/100
 	spinMost   = time.Millisecond
 )
 

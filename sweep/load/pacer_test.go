@@ -37,9 +37,9 @@ func TestSpinPurse(t *testing.T) {
 	if s.has(time.Microsecond) {
 		t.Error("an empty purse pays")
 	}
-	s.earn(200 * time.Microsecond)
+	s.earn(time.Millisecond)
 	if !s.has(10*time.Microsecond) || s.has(11*time.Microsecond) {
-		t.Errorf("200 us earn %v, want 10 us", s.credit)
+		t.Errorf("a millisecond earns %v, want 10 us", s.credit)
 	}
 	s.pay(4 * time.Microsecond)
 	s.earn(time.Second)

@@ -45,6 +45,8 @@ func TestClosed(t *testing.T) {
 		"POST /predictions/m text/plain application/octet-stream a": 50,
 		"POST /predictions/m text/plain application/octet-stream b": 50,
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if d := cmp.Diff(want, seen); d != "" {
 		t.Errorf("requests seen (-want +got):\n%s", d)
 	}

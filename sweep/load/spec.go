@@ -3,7 +3,9 @@
 // A [Spec] says how requests come. [Run] sends them over plain HTTP/1.1
 // connections of its own and returns a [Result] with one [Sample] per request.
 // Latency counts from the planned send time to the last byte, so a server that
-// stalls is charged for every request that should have been sent meanwhile.
+// stalls is charged for every request that should have been sent meanwhile. The
+// last byte counts when it came: on Linux the kernel tells, so that answers
+// which come in a crowd are not charged for waiting until they are read.
 //
 // Open and trace loads are planned before the run ([Plan], [ParseTrace]): a
 // thread of its own sleeps until each planned time and writes the request

@@ -101,8 +101,9 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		case <-ctx.Done():
 			return trial.Result{}, ctx.Err()
 		}
-		for i, s := range d.some(125) {
-			s.Planned = elapsed - 250*ms + time.Duration(i)*2*ms
+		gap := d.service() / 10 // of 10 clients
+		for i, s := range d.some(int(250 * ms / gap)) {
+			s.Planned = elapsed - 250*ms + time.Duration(i)*gap
 			samples = append(samples, s)
 		}
 		stop, reason := m.Stop(elapsed, samples)
@@ -112,7 +113,8 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 			break
 		}
 	}
-	r := load.Result{Seconds: float64(len(samples)) / 500, Samples: samples, Lag: latency.New()}
+	last := samples[len(samples)-1]
+	r := load.Result{Seconds: (last.Planned + last.Latency).Seconds(), Samples: samples, Lag: latency.New()}
 	return sweep.Summarize(r, m.SLA, why), nil
 }
 

@@ -65,6 +65,11 @@ type place struct{ sha256, device, precision string }
 // Runtime says what executes, for machine lines.
 func (*Backend) Runtime() string { return "simulated" }
 
+// Fixed names the knobs that have no meaning here, each with the reason.
+func Fixed() map[knob.Name]string {
+	return map[knob.Name]string{knob.Threads: "a service-time table has no threads"}
+}
+
 // Open gives a session that takes the times of the settings in c. It is an
 // error that says what there is if the table has none for them.
 func (b *Backend) Open(_ context.Context, m *engine.Model, c knob.Config) (engine.Session, error) {

@@ -63,10 +63,11 @@ func (n *noise) end() []sweep.Disturbance {
 func (n *noise) sample(elapsed time.Duration) {
 	child, own := n.child.Sample(), n.own.Sample()
 	ours := share(child.CPUPercent) + share(own.CPUPercent)
+	// What the kernel does for packets is nobody's in its books, and mostly ours.
+	processes := share(own.BusyPercent) - share(own.IRQPercent)
 	n.blocks = append(n.blocks, sweep.Disturbance{
 		From: n.at, To: elapsed, Steal: share(own.StealPercent),
-		// The counters of a process and of the machine tick apart.
-		Foreign: max(share(own.BusyPercent)-ours/n.cores, 0),
+		Foreign: max(processes-ours/n.cores, 0), // the counters of a process and of the machine tick apart
 	})
 	n.at = elapsed
 }

@@ -67,8 +67,8 @@ func Open(c Config) (*Target, error) {
 	return t, nil
 }
 
-// Info says what the device is. Its cores are the most workers that the table
-// has times for, so that a search goes as far as there.
+// Info says what the device is. It has no cores; the limits, by which a search
+// of workers goes, have as many as the table has workers.
 func (t *Target) Info(context.Context) (sweep.Info, error) {
 	return sweep.Info{
 		Model: sweep.ModelInfo{
@@ -76,8 +76,8 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 			BatchAxis: true, BatchWhy: "the service-time table has batches",
 		},
 		Limits: t.limits(), Options: t.c.Start.Options, Current: t.current,
-		Cores: t.c.Table.MostWorkers(), Runtime: "virtual device",
-		Fixed: map[knob.Name]string{knob.Threads: "a service-time table has no threads"},
+		Runtime: "virtual device",
+		Fixed:   map[knob.Name]string{knob.Threads: "a service-time table has no threads"},
 	}, nil
 }
 
@@ -161,7 +161,7 @@ func trace(path string, limit time.Duration, most int) ([]time.Duration, error) 
 	return plan[:n], nil
 }
 
-// run lets virtual time pass until the load has ended, m.Stop says so, or the
+// run lets virtual time pass, a block at a time, until the load has ended, m.Stop says so, or the
 // limit of a closed load is there, and then until everything is answered.
 func (t *Target) run(ctx context.Context, c predict.Config, m sweep.Measurement, limit time.Duration) (why string, err error) {
 	if t.sim == nil {
@@ -169,11 +169,15 @@ func (t *Target) run(ctx context.Context, c predict.Config, m sweep.Measurement,
 	} else {
 		t.sim.Reset(c)
 	}
-	s := t.sim
+	s, seen := t.sim, 0
 	for at := block; s.Advance(at) && (c.Plan != nil || at < limit); at += block {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
+		if len(s.Samples()) == seen { // a slow device: nothing has changed
+			continue
+		}
+		seen = len(s.Samples())
 		stop, reason := m.Stop(at, s.Samples())
 		if m.Progress != nil {
 			m.Progress(at, s.Samples())

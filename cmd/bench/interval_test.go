@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/sweep"
+)
+
+func TestInterval(t *testing.T) {
+	if testing.Short() {
+		t.Skip("simulates some hundred thousand requests")
+	}
+	want := []string{"interval.simulated"}
+	for _, u := range []string{"u40", "u60", "u80", "eager-u80", "u90"} {
+		for _, what := range []string{"settled.", "requests.settled-", "stopped.", "open.", "wrong.", "undecided.", "requests.verdict-"} {
+			want = append(want, "interval."+what+u)
+		}
+	}
+	want = append(want, "interval.false-pass.raw", "interval.false-pass.corrected", "interval.false-pass.fitted")
+	var got []string
+	for line := range strings.Lines(measure(t, "interval")) {
+		if f := strings.Fields(line); strings.HasPrefix(f[0], "interval.") {
+			got = append(got, f[0])
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+}
+
+// A trial follows from its seed: the figures do not depend on the machine.
+func TestTrialDeterministic(t *testing.T) {
+	var first kept
+	for run := range 2 {
+		c := cell{name: "u60", rho: .6, trialBudget: tiny.trials(), seed: 1}
+		if err := c.build(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		sla := c.of(0).promise(1.1)
+		k, err := trialOf(t.Context(), c.of(0), c.draw(0, 3), sla, verdictMost, sweep.UntilCertain(sla, c.of(0).load))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run == 0 {
+			first = k
+		} else if k != first {
+			t.Errorf("the same trial again: %+v, before %+v", k, first)
+		}
+	}
+}
+
+func TestEach(t *testing.T) {
+	var sum atomic.Int64
+	err := each(t.Context(), 100, func(i int) error {
+		sum.Add(int64(i))
+		return nil
+	})
+	if err != nil || sum.Load() != 4950 {
+		t.Errorf("each of 100: sum %d, %v", sum.Load(), err)
+	}
+	broken := errors.New("broken")
+	if err := each(t.Context(), 100, func(i int) error {
+		if i == 3 {
+			return broken
+		}
+		return nil
+	}); !errors.Is(err, broken) {
+		t.Errorf("each with an error: %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(broken)
+	if err := each(ctx, 3, func(int) error { return nil }); !errors.Is(err, broken) {
+		t.Errorf("each after the context's end: %v", err)
+	}
+}

@@ -1,0 +1,231 @@
+package virtual_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/servicetime"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/target/virtual"
+	"sweetspot/sweep/trial"
+)
+
+const ms = time.Millisecond
+
+// drawings is the device of the published study.
+func drawings(t testing.TB) *virtual.Target {
+	t.Helper()
+	table, err := servicetime.Named("animated-drawings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	start.BatchDelay = ms
+	d, err := virtual.Open(virtual.Config{
+		Name: "animated-drawings", Source: "sim:animated-drawings", Table: table, Start: start,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// chosen are the settings of the study's answer.
+func chosen() knob.Settings {
+	s := knob.Default(knob.TorchServe)
+	s.BatchSize, s.BatchDelay, s.Device, s.Precision = 8, ms, "gpu", knob.HalfPrecision
+	return s
+}
+
+func apply(t *testing.T, d *virtual.Target, s knob.Settings) {
+	t.Helper()
+	got, err := d.Apply(t.Context(), s)
+	if err != nil || got.Settings != s {
+		t.Fatalf("Apply(%v) = %v, %v", s, got.Settings, err)
+	}
+}
+
+// to asks for exactly n requests.
+func to(n int, l load.Spec, which trial.Which) sweep.Measurement {
+	return sweep.Measurement{
+		Load: l, Seed: 1, Max: n, Time: time.Hour, SLA: trial.SLA{Percentile: 99, Limit: 100 * ms, Latency: which},
+		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+	}
+}
+
+func near(t *testing.T, what string, got trial.Num, want, within float64) {
+	t.Helper()
+	if v := got.Or(math.NaN()); !(math.Abs(v-want) <= within) {
+		t.Errorf("%s = %s, want %g +- %g", what, got.Text(3), want, within)
+	}
+}
+
+// The study's answer, by the latency that it looked at and by the other one.
+func TestStudy(t *testing.T) {
+	d := drawings(t)
+	apply(t, d, chosen())
+	for _, tt := range []struct {
+		name    string
+		clients int
+		which   trial.Which
+		request float64 // mean, ms
+		want    trial.Answer
+	}{
+		{"model latency, 10 clients", 10, trial.Model, 10 / .08529, trial.Pass},
+		{"request latency, 10 clients", 10, trial.Request, 10 / .08529, trial.Fail},
+		{"request latency, matched", 8, trial.Request, 93.8, trial.Pass},
+	} {
+		r, err := d.Measure(t.Context(), to(5000, load.Spec{Concurrency: tt.clients}, tt.which))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict.Result != tt.want {
+			t.Errorf("%s: %v %s, want %v", tt.name, r.Verdict.Result, r.Verdict.Why, tt.want)
+		}
+		near(t, tt.name+": requests/s", r.Throughput.Value, 85.29, .3)
+		near(t, tt.name+": model P99", r.Model.P99, 93.8, .01)
+		near(t, tt.name+": mean", r.Latency.Mean, tt.request, .5)
+		if r.Use.GPU.Reason != "virtual device" || r.Use.CPUPercent.OK() || r.Lag.P99.OK() {
+			t.Errorf("%s: use %+v, lag %+v, want n/a", tt.name, r.Use, r.Lag)
+		}
+	}
+}
+
+// The same seed gives the same result, another one another.
+func TestDeterministic(t *testing.T) {
+	d := drawings(t)
+	apply(t, d, chosen())
+	m := to(2000, load.Spec{Mode: load.Open, Rate: 60}, trial.Request)
+	run := func(seed uint64) trial.Result {
+		m.Seed = seed
+		r, err := d.Measure(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	first, again, other := run(1), run(1), run(2)
+	if diff := cmp.Diff(first, again, cmp.AllowUnexported(trial.Num{}), cmpopts.EquateNaNs()); diff != "" {
+		t.Errorf("another run with the same seed (-first +second):\n%s", diff)
+	}
+	if first.Hist == other.Hist {
+		t.Error("another seed gave the same latencies")
+	}
+	if p := first.Counts.Planned; p == nil || *p != 2000 {
+		t.Errorf("planned %v, want 2000", p)
+	}
+}
+
+// Stop is asked every 250 ms of virtual time in which something came, and when
+// it says so nothing more is sent but what is under way is answered.
+func TestStop(t *testing.T) {
+	d := drawings(t)
+	apply(t, d, chosen())
+	m := to(0, load.Spec{Concurrency: 10}, trial.Request)
+	var asked []time.Duration
+	seen := 0
+	m.Stop = func(elapsed time.Duration, samples []load.Sample) (bool, string) {
+		asked, seen = append(asked, elapsed), len(samples)
+		return elapsed >= 2*time.Second, "enough"
+	}
+	progress := 0
+	m.Progress = func(time.Duration, []load.Sample) { progress++ }
+	r, err := d.Measure(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 8 || asked[0] != 250*ms || asked[7] != 2*time.Second || progress != 8 {
+		t.Errorf("asked at %v, progress %d times", asked, progress)
+	}
+	if sum := r.Seconds + r.WarmupSeconds; sum < 2 || sum > 2.2 || seen < 160 {
+		t.Errorf("ran %g s with %d answers at the end", sum, seen)
+	}
+}
+
+// A closed load ends at the time it is given, or at Longest if that is later.
+func TestTime(t *testing.T) {
+	table, err := servicetime.Named("animated-drawings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ longest, want time.Duration }{{0, 3 * time.Second}, {30 * time.Second, 30 * time.Second}} {
+		c := virtual.Config{Table: table, Start: knob.Config{Settings: chosen()}, Longest: tt.longest}
+		d, err := virtual.Open(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := to(0, load.Spec{Concurrency: 8}, trial.Request)
+		m.Time = 3 * time.Second
+		r, err := d.Measure(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Seconds + r.WarmupSeconds; math.Abs(got-tt.want.Seconds()) > .2 {
+			t.Errorf("longest %v: ran %g s, want %v", tt.longest, got, tt.want)
+		}
+	}
+}
+
+func TestTrace(t *testing.T) {
+	d := drawings(t)
+	apply(t, d, chosen())
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(path, []byte("ms\n0\n300\n600\n90000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := to(0, load.Spec{Mode: load.Trace, File: path}, trial.Request)
+	m.Time = time.Minute
+	r, err := d.Measure(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *r.Counts.Planned != 3 || r.Counts.OK != 2 { // the first fell into the warm-up, the last is after the end
+		t.Errorf("planned %d, answered %d after the warm-up, want 3 and 2", *r.Counts.Planned, r.Counts.OK)
+	}
+	m.Load.File = path + "x"
+	if _, err := d.Measure(t.Context(), m); err == nil || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a trace that is not there: %v", err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	d := drawings(t)
+	for what, change := range map[string]func(*knob.Settings){
+		"no times for 17 workers": func(s *knob.Settings) { s.Workers = 17 },
+		"batch_size: 0":           func(s *knob.Settings) { s.BatchSize = 0 },
+		"device: tpu":             func(s *knob.Settings) { s.Device = "tpu" },
+	} {
+		s := chosen()
+		change(&s)
+		if _, err := d.Apply(t.Context(), s); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("Apply: %v, want %s", err, what)
+		}
+	}
+	info, err := d.Info(t.Context())
+	if err != nil || info.Current.Workers != 1 || info.Model.Source != "sim:animated-drawings" || info.Fixed[knob.Threads] == "" {
+		t.Errorf("Info = %+v, %v", info, err)
+	}
+	if _, err := d.Measure(t.Context(), to(1, load.Spec{Mode: load.Open}, trial.Request)); err == nil {
+		t.Error("Measure took a rate of 0")
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	cancel(why)
+	if _, err := d.Measure(ctx, to(0, load.Spec{Concurrency: 1}, trial.Request)); !errors.Is(err, why) {
+		t.Errorf("Measure after the end of its context: %v, want %v", err, why)
+	}
+	if err := d.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
