@@ -254,10 +254,15 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 
 // validate measures the favourite once more on a fresh seed, because the best
 // of many noisy trials was also lucky. One that fails makes way for the next.
+// Where nothing passed, what is left of the budget goes to the best setting that
+// was too short of data to tell.
 func (s *run) validate(ctx context.Context) error {
 	const candidates = 3
 	for range candidates {
 		best := s.favourite()
+		if best < 0 {
+			best = s.hopeful()
+		}
 		if best < 0 || s.trials[best].Role == trial.RoleValidation || s.spent() != "" {
 			return nil
 		}
@@ -282,7 +287,6 @@ func (s *run) validate(ctx context.Context) error {
 func (s *run) favourite() int {
 	failed := map[string]bool{}
 	latest := map[string]int{}
-	key := func(t trial.Trial) string { return fmt.Sprint(t.Settings, t.Load) }
 	for i, t := range s.trials {
 		if t.Verdict.Result == trial.Fail {
 			failed[key(t)] = true
@@ -302,6 +306,31 @@ func (s *run) favourite() int {
 		return i
 	}
 	return -1
+}
+
+// key is what makes two trials the same measurement.
+func key(t trial.Trial) string { return fmt.Sprint(t.Settings, t.Load) }
+
+// hopeful is the index of the best undecided trial whose percentile was within
+// the limit and which was not measured again yet, -1 if there is none.
+func (s *run) hopeful() int {
+	again := map[string]bool{}
+	for _, t := range s.trials {
+		if t.Role == trial.RoleValidation || t.Verdict.Result == trial.Fail {
+			again[key(t)] = true
+		}
+	}
+	best := -1
+	for i, t := range s.trials {
+		v, ok := t.Verdict.ValueMS.Get()
+		if !ok || t.Verdict.Result != trial.Undecided || v > t.Verdict.LimitMS || again[key(t)] {
+			continue
+		}
+		if best < 0 || t.Throughput.Value.Or(0) > s.trials[best].Throughput.Value.Or(0) {
+			best = i
+		}
+	}
+	return best
 }
 
 func (s *run) choice(best int) trial.Choice {

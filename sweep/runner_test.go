@@ -208,6 +208,34 @@ func TestFullDiskEndsTheSweep(t *testing.T) {
 	}
 }
 
+// TestShortBudgetStillAnswers: where every trial was too short to tell, the rest
+// of the budget goes to the most hopeful one.
+func TestShortBudgetStillAnswers(t *testing.T) {
+	n := &notebook{}
+	r := runner(&device{}, n, 17*ms)
+	r.Requests = 150 // too few for a verdict at 16 of 17 ms
+	again := &device{}
+	r.Target = &patient{device: again, after: 4}
+	out, err := r.Run(t.Context())
+	if err != nil || out.Choice == nil || out.Choice.Settings.BatchSize != 8 || len(out.Trials) != 5 {
+		t.Errorf("Run = %d trials, choice %+v, %v", len(out.Trials), out.Choice, err)
+	}
+}
+
+// patient measures for 300 ms each, and thoroughly after so many times.
+type patient struct {
+	*device
+	after int
+}
+
+func (p *patient) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+	m.Time = 10 * time.Second
+	if p.measured < p.after {
+		m.Time = 400 * ms
+	}
+	return p.device.Measure(ctx, m)
+}
+
 func TestBudgetsAndGate(t *testing.T) {
 	r := runner(&device{}, &notebook{}, 20*ms)
 	r.Trials = 2
