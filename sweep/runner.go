@@ -249,7 +249,11 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 	if s.Requests > 0 {
 		m.Max, m.Time = s.Requests, 10*time.Minute
 	}
-	return s.Target.Measure(ctx, m)
+	r, err := s.Target.Measure(ctx, m)
+	if err == nil {
+		watch.settle(&r)
+	}
+	return r, err
 }
 
 // validate measures the favourite once more on a fresh seed, because the best

@@ -43,7 +43,22 @@ type watcher struct {
 	open  bool // the load has a plan: an open load or a trace
 	fixed bool // the length is given: only watch
 
-	rate, p trial.Num // the last block's figures, for progress
+	rate, p trial.Num     // the last block's figures, for progress
+	certain stat.Decision // the first certain answer: the one Decide's error is counted for
+}
+
+// settle gives a result the answer that its run was ended by. The summary asks
+// again with the last few answers, and those may leave a close call open; only
+// another certain answer outweighs the first.
+func (w *watcher) settle(r *trial.Result) {
+	if r.Verdict.Result != trial.Undecided || w.certain.Answer == stat.Undecided {
+		return
+	}
+	r.Verdict.Result = trial.Fail
+	if w.certain.Answer == stat.Pass {
+		r.Verdict.Result = trial.Pass
+	}
+	r.Verdict.Why = w.certain.Why
 }
 
 // UntilCertain returns the Stop of a sweep's trials under the load: it ends a
@@ -84,15 +99,17 @@ func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, stri
 	if len(values) < fewest {
 		return false, ""
 	}
-	d := stat.Decide(values, stat.Promise{Q: w.sla.Percentile / 100, Limit: ms(w.sla.Limit)})
-	switch {
-	case d.Answer == stat.Undecided:
+	if w.certain.Answer == stat.Undecided {
+		w.certain = stat.Decide(values, stat.Promise{Q: w.sla.Percentile / 100, Limit: ms(w.sla.Limit)})
+	}
+	switch w.certain.Answer {
+	case stat.Undecided:
 		return false, ""
-	case d.Answer == stat.Fail:
-		return true, d.Why // its throughput is of no use: nobody may run it
+	case stat.Fail:
+		return true, w.certain.Why // its throughput is of no use: nobody may run it
 	}
 	known := w.open || rate.High-rate.Low <= 2*rateWithin*rate.Value
-	return known, d.Why
+	return known, w.certain.Why
 }
 
 // after returns the samples planned at or after t.

@@ -26,7 +26,7 @@ func TestCorrect(t *testing.T) {
 // scatter less, although the model is 4% too fast and knows no spread. Fitted to
 // the run at hand it is better still.
 func TestCorrector(t *testing.T) {
-	const rho, runs, n, long = .9, 60, 2000, 400_000
+	const rho, runs, n, long = .9, 40, 2000, 300_000
 	model := config(knob.TorchServe, 2, 8, 2*ms)
 	model.Settings.QueueSize = 1_000_000
 	truth := model
