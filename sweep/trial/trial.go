@@ -9,6 +9,7 @@ package trial
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -139,7 +140,7 @@ func (s *SLA) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
-	*s = SLA{w.Percentile, time.Duration(w.LimitMS * 1e6), w.Latency, w.MaxErrorRate}
+	*s = SLA{w.Percentile, time.Duration(math.Round(w.LimitMS * 1e6)), w.Latency, w.MaxErrorRate}
 	return nil
 }
 

@@ -106,3 +106,18 @@ func TestErrorRate(t *testing.T) {
 		t.Errorf("Errors() of nothing = %v", got)
 	}
 }
+
+// TestSLARoundTrip: a limit in ms has no exact binary form, and comes back whole.
+func TestSLARoundTrip(t *testing.T) {
+	for us := range 3000 {
+		want := trial.SLA{Percentile: 99, Limit: time.Duration(us) * 7 * time.Microsecond}
+		b, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got trial.SLA
+		if err := json.Unmarshal(b, &got); err != nil || got != want {
+			t.Fatalf("%v reads back as %v, %v", want.Limit, got.Limit, err)
+		}
+	}
+}
