@@ -32,7 +32,7 @@ func shard(t *testing.T, dir string, i, n int, end bool) string {
 	first := sampleTrial(3)
 	first.Verdict.Result = trial.Fail
 	steps := []error{
-		w.Probe(profiles.Probe{N: 1, BatchSize: i}), w.Trial(first), w.Trial(second),
+		w.Probe(trial.Probe{N: 1, BatchSize: i}), w.Trial(first), w.Trial(second),
 		w.Choice(trial.Choice{N: 4, By: "strategy", Settings: second.Settings, Why: trial.Why{Limit: "execution", RunnersUp: []int{3}}}),
 	}
 	if end {

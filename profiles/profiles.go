@@ -24,7 +24,6 @@ import (
 	"strings"
 	"time"
 
-	"sweetspot/engine/knob"
 	"sweetspot/sweep/trial"
 )
 
@@ -115,23 +114,6 @@ type Tensor struct {
 	Name  string  `json:"name"`
 	Type  string  `json:"type"`  // as Open Inference Protocol v2 names it: FP32
 	Shape []int64 `json:"shape"` // without the batch axis; -1 is open
-}
-
-// Probe is a short measurement of one batch's service time, without load.
-type Probe struct {
-	N         int           `json:"n"`
-	At        time.Time     `json:"at"`
-	Settings  knob.Settings `json:"settings"`
-	BatchSize int           `json:"batch_size"`
-	Runs      int           `json:"runs"`
-	Service   Service       `json:"service_ms"`
-}
-
-// Service is the time of one batch in ms, with the interval of its median.
-type Service struct {
-	Median trial.Num `json:"median"`
-	Low    trial.Num `json:"low"`
-	High   trial.Num `json:"high"`
 }
 
 // End is a profile's last line.

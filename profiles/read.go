@@ -17,7 +17,7 @@ import (
 // version does not know is still in Lines.
 type Profile struct {
 	Header  Header
-	Probes  []Probe
+	Probes  []trial.Probe
 	Trials  []trial.Trial
 	Series  map[int]Series // of live trials, by their number
 	Events  []trial.Event

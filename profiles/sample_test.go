@@ -57,7 +57,7 @@ func write(t *testing.T, dir, id string) string {
 	failing.Throughput.High, failing.Latency.P99.High = trial.Num{}, trial.Num{}
 	failing.Verdict.Result, failing.Warnings = trial.Fail, []string{"queue was full"}
 	steps := []error{
-		w.Probe(profiles.Probe{N: 1, At: at, Settings: knob.Default(knob.TorchServe), BatchSize: 8, Runs: 12, Service: profiles.Service{Median: trial.Of(4.02)}}),
+		w.Probe(trial.Probe{N: 1, At: at, Settings: knob.Default(knob.TorchServe), BatchSize: 8, Runs: 12, Service: trial.Service{Median: trial.Of(4.02)}}),
 		w.Trial(sampleTrial(1)),
 		w.Trial(sampleTrial(2)),
 		w.Trial(failing),

@@ -140,11 +140,11 @@ func (w *Writer) header(h Header) error {
 }
 
 // Probe records a service-time probe.
-func (w *Writer) Probe(p Probe) error {
+func (w *Writer) Probe(p trial.Probe) error {
 	p.At = stamp(p.At)
 	return w.line(struct {
 		T string `json:"t"`
-		Probe
+		trial.Probe
 	}{"probe", p}, nil)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ type Runner struct {
 	Options  knob.Options // recorded with each trial
 	Seed     uint64
 	First    int           // number of the first trial, 1 unless a profile is resumed
-	Done     []trial.Trial // trials a resumed profile brought along
+	Done     trial.History // what a resumed profile brought along
 
 	Time        time.Duration // the whole sweep's budget, 0 for none
 	Trials      int           // most trials, 0 for no limit
@@ -73,7 +74,7 @@ const (
 // Run runs the sweep until the strategy has nothing left, the budget is used
 // up, or ctx ends. What was found until then is in the Outcome in every case.
 func (r *Runner) Run(ctx context.Context) (Outcome, error) {
-	s := &run{Runner: r, begin: time.Now(), trials: append([]trial.Trial(nil), r.Done...)}
+	s := &run{Runner: r, begin: time.Now(), trials: slices.Clone(r.Done.Trials), probes: slices.Clone(r.Done.Probes)}
 	ended, err := s.search(ctx)
 	if err == nil {
 		err = s.validate(ctx)
@@ -96,6 +97,7 @@ type run struct {
 	*Runner
 	begin  time.Time
 	trials []trial.Trial
+	probes []trial.Probe
 	deaths int // of the engine, in a row
 }
 
@@ -107,14 +109,22 @@ func (s *run) search(ctx context.Context) (ended string, err error) {
 		if why := s.spent(); why != "" {
 			return why, nil
 		}
-		p, more := s.Strategy.Next(s.trials)
+		p, more := s.Strategy.Next(trial.History{Trials: s.trials, Probes: s.probes})
 		if !more {
 			return "", nil
 		}
-		if err := s.point(ctx, p, s.limit()); err != nil {
+		if err := s.try(ctx, p); err != nil {
 			return "", err
 		}
 	}
+}
+
+// try measures what the strategy asks for.
+func (s *run) try(ctx context.Context, p plan.Point) error {
+	if p.Role == trial.RoleProbe {
+		return s.probe(ctx, p)
+	}
+	return s.point(ctx, p, s.limit())
 }
 
 func (s *run) gate(ctx context.Context) error {
@@ -159,7 +169,7 @@ func (s *run) limit() time.Duration {
 // costs the trial, not the sweep, unless it dies three times in a row.
 func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) error {
 	t := trial.Trial{
-		N: s.First + len(s.trials) - len(s.Done), At: time.Now().UTC(), Role: p.Role, Reason: p.Reason,
+		N: s.First + len(s.trials) - len(s.Done.Trials), At: time.Now().UTC(), Role: p.Role, Reason: p.Reason,
 		Settings: p.Settings, Options: s.Options, Load: p.Load, Seed: s.Seed + uint64(len(s.trials)),
 	}
 	cur := &Current{N: t.N, Point: p, Stage: StageApply}

@@ -93,6 +93,7 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 // notebook is a Recorder in memory.
 type notebook struct {
 	trials []trial.Trial
+	probes []trial.Probe
 	events []trial.Event
 	choice []trial.Choice
 	full   bool
@@ -105,6 +106,7 @@ func (n *notebook) Trial(t trial.Trial) error {
 	n.trials = append(n.trials, t)
 	return nil
 }
+func (n *notebook) Probe(p trial.Probe) error   { n.probes = append(n.probes, p); return nil }
 func (n *notebook) Event(e trial.Event) error   { n.events = append(n.events, e); return nil }
 func (n *notebook) Choice(c trial.Choice) error { n.choice = append(n.choice, c); return nil }
 

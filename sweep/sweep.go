@@ -83,16 +83,19 @@ type Measurement struct {
 
 // Recorder keeps a sweep. Each call returns when the line is on disk.
 type Recorder interface {
+	Probe(trial.Probe) error
 	Trial(trial.Trial) error
 	Event(trial.Event) error
 	Choice(trial.Choice) error
 }
 
-// Strategy decides the next settings from the trials so far. It is used by one
-// goroutine and keeps no clock.
+// Strategy decides the next settings from what was found so far. It is used by
+// one goroutine and keeps no clock.
 type Strategy interface {
-	// Next returns the next point, or false when nothing is left to try.
-	Next(done []trial.Trial) (plan.Point, bool)
+	// Next returns the next point, or false when nothing is left to try. What
+	// becomes of a point with trial.RoleProbe is found among the probes, with an
+	// Error where it could not be measured; of every other among the trials.
+	Next(found trial.History) (plan.Point, bool)
 	// Left estimates how many points are still to come, for progress and ETA.
 	Left() int
 }

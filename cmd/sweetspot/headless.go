@@ -256,7 +256,7 @@ func (a *app) search(ctx context.Context, p plan.Plan, t sweep.Target, old *resu
 		tee = a.out
 	}
 	show := newProgress(a.err, f.quiet)
-	show.seen = len(old.done())
+	show.seen = len(old.done().Trials)
 	s := &session.Sweeper{Plan: p, Target: t, Record: a.record(f.out, old.id(), tee), Resume: old.done(), Watch: show.watch}
 	st, err := s.Run(ctx)
 	show.end()

@@ -21,7 +21,7 @@ type resumed struct {
 	from   string // ID of its profile
 	sha256 string // of its model
 	class  string // of its machine
-	trials []trial.Trial
+	found  trial.History
 }
 
 // resume reads the profile of --resume and returns its plan. Flags that were
@@ -47,9 +47,10 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 		return p, nil, err
 	}
 	r := &resumed{from: h.ID, sha256: h.Model.SHA256, class: h.Machine.Class}
+	r.found.Probes = prof.Probes
 	for _, t := range prof.Trials {
 		if t.Role != trial.RoleValidation { // the favourite may be another one in the end
-			r.trials = append(r.trials, t)
+			r.found.Trials = append(r.found.Trials, t)
 		}
 	}
 	return p, r, nil
@@ -68,13 +69,13 @@ func (r *resumed) check(info sweep.Info, force bool) error {
 	return nil
 }
 
-// done are the trials brought along, and id names their profile; nil and ""
+// done is what is brought along, and id names its profile; nothing and nil
 // without one.
-func (r *resumed) done() []trial.Trial {
+func (r *resumed) done() trial.History {
 	if r == nil {
-		return nil
+		return trial.History{}
 	}
-	return r.trials
+	return r.found
 }
 
 func (r *resumed) id() *string {

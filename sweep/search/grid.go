@@ -22,12 +22,12 @@ func NewGrid(points []plan.Point) *Grid {
 	return &Grid{points: slices.Clone(points)}
 }
 
-// Next returns the next point that no trial in done has measured, so that a
+// Next returns the next point that no trial found so far has measured, so that a
 // resumed sweep goes on where it stopped. A point is returned once, even if no
 // trial came of it.
-func (g *Grid) Next(done []trial.Trial) (plan.Point, bool) {
+func (g *Grid) Next(found trial.History) (plan.Point, bool) {
 	measured := map[measuredKey]bool{}
-	for _, t := range done {
+	for _, t := range found.Trials {
 		if ranked(t) {
 			measured[measuredKey{t.Settings, t.Load}] = true
 		}

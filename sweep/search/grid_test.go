@@ -39,7 +39,7 @@ func TestGridTriesEveryPointOnceInOrder(t *testing.T) {
 		if g.Left() != left {
 			t.Errorf("Left() = %d, want %d", g.Left(), left)
 		}
-		p, ok := g.Next(done)
+		p, ok := g.Next(trial.History{Trials: done})
 		if !ok {
 			break
 		}
@@ -59,7 +59,7 @@ func TestGridGoesOnAfterAPointWithoutTrial(t *testing.T) {
 	g := search.NewGrid(somePoints())
 	n := 0
 	for ; ; n++ {
-		if _, ok := g.Next(nil); !ok {
+		if _, ok := g.Next(trial.History{}); !ok {
 			break
 		}
 	}
@@ -76,7 +76,7 @@ func TestGridResumes(t *testing.T) {
 	g := search.NewGrid(points)
 	done := []trial.Trial{measured(0, trial.RoleLoad), measured(1, trial.RoleControl), measured(2, trial.RoleLoad)}
 	var got []plan.Point
-	for p, ok := g.Next(done); ok; p, ok = g.Next(done) {
+	for p, ok := g.Next(trial.History{Trials: done}); ok; p, ok = g.Next(trial.History{Trials: done}) {
 		got = append(got, p)
 	}
 	if len(got) != 2 || got[0].Settings != points[1].Settings || got[1].Settings != points[3].Settings {
@@ -89,7 +89,7 @@ func TestGridKeepsItsOwnPoints(t *testing.T) {
 	first := points[0].Settings
 	g := search.NewGrid(points)
 	slices.Reverse(points)
-	if p, _ := g.Next(nil); p.Settings != first {
+	if p, _ := g.Next(trial.History{}); p.Settings != first {
 		t.Error("the caller's slice is the grid's")
 	}
 }
@@ -112,7 +112,7 @@ func TestSettle(t *testing.T) {
 		if _, err := search.Settle(p); err != nil {
 			t.Errorf("Settle(%s): %v", name, err)
 		}
-		if _, err := search.New(name, nil); err != nil {
+		if _, err := search.New(p, nil); err != nil {
 			t.Errorf("New(%s): %v", name, err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestSettleRefuses(t *testing.T) {
 			t.Errorf("Settle(%s, %v) = %v, want %s", c.strategy, c.question, err, c.want)
 		}
 	}
-	if _, err := search.New("climb", nil); err == nil {
+	if _, err := search.New(plan.Plan{Strategy: "climb"}, nil); err == nil {
 		t.Error("New(climb) exists")
 	}
 }

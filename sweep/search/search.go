@@ -19,10 +19,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Strategy decides the next point from the trials so far.
+// Strategy decides the next point from what was found so far.
 type Strategy interface {
 	// Next returns the next point, or false when nothing is left to try.
-	Next(done []trial.Trial) (plan.Point, bool)
+	Next(found trial.History) (plan.Point, bool)
 	// Left estimates how many points are still to come.
 	Left() int
 }
@@ -32,13 +32,13 @@ type kind struct {
 	name      string
 	questions []plan.Question // what it can answer
 	loadTests int             // budget where the plan leaves it; 0 does not limit
-	open      func([]plan.Point) Strategy
+	open      func(plan.Plan, []plan.Point) Strategy
 }
 
 // kinds is the one table of strategies, the default first.
 func kinds() []kind {
 	return []kind{
-		{"grid", []plan.Question{plan.Throughput}, 0, func(p []plan.Point) Strategy { return NewGrid(p) }},
+		{"grid", []plan.Question{plan.Throughput}, 0, func(_ plan.Plan, p []plan.Point) Strategy { return NewGrid(p) }},
 	}
 }
 
@@ -69,14 +69,14 @@ func Settle(p plan.Plan) (plan.Plan, error) {
 	return p, nil
 }
 
-// New returns the strategy of that name ("" is the default) over points, which
-// stay the caller's.
-func New(name string, points []plan.Point) (Strategy, error) {
-	k, err := find(name)
+// New returns the strategy of a settled plan over its points, which stay the
+// caller's.
+func New(p plan.Plan, points []plan.Point) (Strategy, error) {
+	k, err := find(p.Strategy)
 	if err != nil {
 		return nil, err
 	}
-	return k.open(points), nil
+	return k.open(p, points), nil
 }
 
 func find(name string) (kind, error) {

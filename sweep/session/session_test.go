@@ -142,6 +142,7 @@ func (n *notebook) Trial(t trial.Trial) error {
 	n.trials = append(n.trials, t)
 	return nil
 }
+func (n *notebook) Probe(trial.Probe) error     { return nil }
 func (n *notebook) Event(trial.Event) error     { return nil }
 func (n *notebook) Choice(c trial.Choice) error { n.choice = &c; return nil }
 func (n *notebook) ID() string                  { return "note" }

@@ -21,7 +21,7 @@ type Sweeper struct {
 	Plan   plan.Plan // settled and valid
 	Target sweep.Target
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
-	Resume []trial.Trial       // of the profile this sweep goes on from; copied into the new one
+	Resume trial.History       // of the profile this sweep goes on from; copied into the new one
 	Fresh  func([]load.Sample) // sees samples as they come; nil is allowed
 	Watch  func(Sweep)         // sees every change of state, from Run's goroutine; nil is allowed
 
@@ -62,7 +62,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if len(points) == 0 {
 		return w.end(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
-	strategy, err := search.New(w.Plan.Strategy, points)
+	strategy, err := search.New(w.Plan, points)
 	if err != nil {
 		return w.end(nil, err)
 	}
@@ -71,10 +71,8 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		return w.end(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path = rec.ID(), rec.Path() })
-	for _, t := range w.Resume {
-		if err := rec.Trial(t); err != nil {
-			return w.end(rec, err)
-		}
+	if err := w.bring(rec); err != nil {
+		return w.end(rec, err)
 	}
 	out, err := w.runner(witness{rec, w}, strategy, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
@@ -85,6 +83,21 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		s.Problem = out.Ended
 	})
 	return w.end(rec, err)
+}
+
+// bring copies what the resumed profile holds into the new one.
+func (w *Sweeper) bring(rec Recording) error {
+	for _, p := range w.Resume.Probes {
+		if err := rec.Probe(p); err != nil {
+			return err
+		}
+	}
+	for _, t := range w.Resume.Trials {
+		if err := rec.Trial(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func firstReason(skipped []trial.Skip) string {
@@ -98,7 +111,7 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, skipped [
 	p, rules := w.Plan, search.RulesOf(w.Plan)
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: p.Options, Seed: p.Seed, First: after(w.Resume), Done: w.Resume,
+		SLA: p.SLA, Options: p.Options, Seed: p.Seed, First: after(w.Resume.Trials), Done: w.Resume,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		Rank:    rules.Rank,
@@ -132,7 +145,7 @@ func after(trials []trial.Trial) int {
 func (w *Sweeper) observe(p sweep.Progress) {
 	w.set(func(s *Sweep) {
 		s.Trials, s.Best, s.Elapsed, s.Current = p.Done, p.Best, p.Elapsed, p.Current
-		s.ETA = eta(p, len(p.Done)-len(w.Resume), w.Plan.Budget.Time)
+		s.ETA = eta(p, len(p.Done)-len(w.Resume.Trials), w.Plan.Budget.Time)
 	})
 }
 

@@ -309,6 +309,7 @@ const (
 	RoleControl    Role = "control"
 	RoleValidation Role = "validation"
 	RoleLive       Role = "live"
+	RoleProbe      Role = "probe" // of a point whose measurement becomes a Probe, never of a Trial
 )
 
 // Trial is one measurement: settings under a load.
