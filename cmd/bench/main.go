@@ -42,17 +42,19 @@ type bench struct {
 	name  string // the first part of its figures' names
 	about string
 	run   func(context.Context, *env) error
+	long  time.Duration // limit of -full where the budget's is too short
 }
 
 // benches lists the sets.
 func benches() []bench {
 	return []bench{
-		{"batching", "what forming batches costs: steps per second, allocations", batching},
-		{"overhead", "what the engine adds to a bare session and to an empty HTTP handler", overhead},
-		{"loadgen", "how punctual the load generator is, what it costs, and what it says of a server that stalls", loadgen},
-		{"serve", "what share of the bare session's time and rate the engine serves", serving},
-		{"apply", "what requests notice of changes of the settings", applying},
-		{"interval", "what intervals, verdicts and corrected percentiles are worth, on simulated servers", interval},
+		{name: "batching", about: "what forming batches costs: steps per second, allocations", run: batching},
+		{name: "overhead", about: "what the engine adds to a bare session and to an empty HTTP handler", run: overhead},
+		{name: "loadgen", about: "how punctual the load generator is, what it costs, and what it says of a server that stalls", run: loadgen},
+		{name: "serve", about: "what share of the bare session's time and rate the engine serves", run: serving},
+		{name: "apply", about: "what requests notice of changes of the settings", run: applying},
+		{name: "interval", about: "what intervals, verdicts and corrected percentiles are worth, on simulated servers", run: interval},
+		{name: "trials", about: "how many trials of a real engine are right about one long run", run: trials, long: time.Hour},
 	}
 }
 
@@ -97,6 +99,13 @@ type options struct {
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == engineCommand { // its flags are the settings'
+		if err := serveEngine(ctx, args[1:], stdin); err != nil {
+			fmt.Fprintf(stderr, "bench: %v\n", err)
+			return judge.ExitError
+		}
+		return judge.ExitFine
+	}
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -235,8 +244,12 @@ func (e *env) measure(ctx context.Context, sets []bench) error {
 }
 
 func (e *env) within(ctx context.Context, b bench) error {
-	slow := fmt.Errorf("not done after %v: the machine is too busy; try again, or with -full", e.budget.limit)
-	ctx, cancel := context.WithTimeoutCause(ctx, e.budget.limit, slow)
+	limit := e.budget.limit
+	if e.budget.mode == full.mode {
+		limit = max(limit, b.long)
+	}
+	slow := fmt.Errorf("not done after %v: the machine is too busy; try again, or with -full", limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, slow)
 	defer cancel()
 	err := b.run(ctx, e)
 	if err != nil && ctx.Err() != nil {

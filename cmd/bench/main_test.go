@@ -21,7 +21,7 @@ import (
 
 // TestMain lets the test binary be the processes that sets start.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && commands()[os.Args[1]] != nil {
+	if len(os.Args) == 2 && commands()[os.Args[1]] != nil || len(os.Args) > 2 && os.Args[1] == engineCommand {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
