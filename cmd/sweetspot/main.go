@@ -181,7 +181,7 @@ Without MODEL it is builtin:mlp-wide with --sla 20ms.`,
 	}
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")
 	o.bind(c.Flags())
-	c.AddCommand(a.engineCommand(), a.keeperCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.doctorCommand(), a.versionCommand())
+	c.AddCommand(a.engineCommand(), a.keeperCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)
 	})

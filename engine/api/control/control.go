@@ -6,6 +6,7 @@
 //	PUT /engine/v1/models/{m}/settings    change them while requests flow
 //	GET /engine/v1/stats                  counters that only grow, process usage
 //	POST /engine/v1/models/{m}/operators  where the time of a run goes
+//	POST /engine/v1/models/{m}/bare       what the model alone does
 //
 // PUT takes a JSON object with the knobs to change. What cannot start is
 // answered with an error body; what starts is answered with JSON lines, one
@@ -114,6 +115,7 @@ func New(e *engine.Engine, host Host) *API {
 	a.route("/engine/v1/stats", methods{http.MethodGet: a.stats})
 	a.route("/engine/v1/models/{m}/settings", methods{http.MethodGet: a.settings, http.MethodPut: a.change})
 	a.route("/engine/v1/models/{m}/operators", methods{http.MethodPost: a.operators})
+	a.route("/engine/v1/models/{m}/bare", methods{http.MethodPost: a.bare})
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { wire.Fail(w, wire.NoRoute(r)) })
 	return a
 }

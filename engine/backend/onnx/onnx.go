@@ -72,6 +72,7 @@ func New(path string, log *slog.Logger) (*Backend, error) {
 			return nil, fmt.Errorf("%s is ONNX Runtime %s, but this process already runs %s", path, version, got)
 		}
 	} else {
+		oneHeap()
 		ort.SetSharedLibraryPath(path)
 		if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 			return nil, fmt.Errorf("start ONNX Runtime from %s: %s", path, oneLine(err))

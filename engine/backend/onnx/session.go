@@ -75,8 +75,8 @@ func (s *session) Run(ctx context.Context, in []tensor.Item, out []engine.Result
 	return st.split(len(in), out)
 }
 
-// Close waits for the runs in flight and frees the model. Every Close returns
-// after the first one has done so.
+// Close waits for the runs in flight, frees the model and gives its memory back
+// to the system. Every Close returns after the first one has done so.
 func (s *session) Close() error {
 	var err error
 	s.closing.Do(func() {
@@ -89,6 +89,7 @@ func (s *session) Close() error {
 		}
 		s.idle = nil
 		err = s.run.Destroy()
+		giveBack()
 	})
 	return err
 }

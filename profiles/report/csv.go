@@ -1,0 +1,87 @@
+package report
+
+import (
+	"encoding/csv"
+	"io"
+	"strconv"
+
+	"sweetspot/engine/knob"
+	"sweetspot/profiles"
+	"sweetspot/sweep/trial"
+)
+
+// CSV writes a line per trial in the order of the profile, control trials too,
+// with a head that names each column and its unit. Settings are as in JSON.
+func CSV(w io.Writer, p *profiles.Profile) error {
+	out := csv.NewWriter(w)
+	columns := csvColumns()
+	head := make([]string, len(columns))
+	for i, c := range columns {
+		head[i] = c.name
+	}
+	_ = out.Write(head) // a csv.Writer keeps its first error for Error
+	for _, t := range p.Trials {
+		row := make([]string, len(columns))
+		for i, c := range columns {
+			row[i] = c.of(t)
+		}
+		_ = out.Write(row)
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// csvColumn is one column.
+type csvColumn struct {
+	name string
+	of   func(trial.Trial) string
+}
+
+func csvColumns() []csvColumn {
+	columns := []csvColumn{
+		{"n", func(t trial.Trial) string { return strconv.Itoa(t.N) }},
+		{"role", func(t trial.Trial) string { return string(t.Role) }},
+	}
+	for _, k := range knob.All() {
+		columns = append(columns, csvColumn{string(k.Name), func(t trial.Trial) string { return t.Settings.Get(k.Name) }})
+	}
+	columns = append(columns,
+		csvColumn{"load", func(t trial.Trial) string { return t.Load.String() }},
+		csvColumn{"verdict", func(t trial.Trial) string { return t.Verdict.Result.String() }},
+		csvColumn{"sent", func(t trial.Trial) string { return strconv.Itoa(t.Counts.Sent) }},
+		csvColumn{"ok", func(t trial.Trial) string { return strconv.Itoa(t.Counts.OK) }},
+		csvColumn{"error_rate", func(t trial.Trial) string { return strconv.FormatFloat(t.Verdict.ErrorRate, 'g', -1, 64) }},
+	)
+	for _, f := range []struct {
+		name string
+		of   func(trial.Trial) trial.Num
+	}{
+		{"throughput_rps", func(t trial.Trial) trial.Num { return t.Throughput.Value }},
+		{"throughput_low_rps", func(t trial.Trial) trial.Num { return t.Throughput.Low }},
+		{"throughput_high_rps", func(t trial.Trial) trial.Num { return t.Throughput.High }},
+		{"bare_rps", func(t trial.Trial) trial.Num { return t.BareRPS }},
+		{"request_mean_ms", func(t trial.Trial) trial.Num { return t.Latency.Mean }},
+		{"request_p50_ms", func(t trial.Trial) trial.Num { return t.Latency.P50.Value }},
+		{"request_p90_ms", func(t trial.Trial) trial.Num { return t.Latency.P90.Value }},
+		{"request_p95_ms", func(t trial.Trial) trial.Num { return t.Latency.P95.Value }},
+		{"request_p99_ms", func(t trial.Trial) trial.Num { return t.Latency.P99.Value }},
+		{"request_p99_low_ms", func(t trial.Trial) trial.Num { return t.Latency.P99.Low }},
+		{"request_p99_high_ms", func(t trial.Trial) trial.Num { return t.Latency.P99.High }},
+		{"request_p999_ms", func(t trial.Trial) trial.Num { return t.Latency.P999.Value }},
+		{"p99_corrected_ms", func(t trial.Trial) trial.Num { return t.P99Corrected }},
+		{"model_p50_ms", func(t trial.Trial) trial.Num { return t.Model.P50 }},
+		{"model_p99_ms", func(t trial.Trial) trial.Num { return t.Model.P99 }},
+		{"batch_mean", func(t trial.Trial) trial.Num { return t.Batches.Mean }},
+		{"cpu_percent", func(t trial.Trial) trial.Num { return t.Use.CPUPercent }},
+		{"rss_mb", func(t trial.Trial) trial.Num { return t.Use.RSSMB }},
+	} {
+		columns = append(columns, csvColumn{f.name, func(t trial.Trial) string {
+			v, ok := f.of(t).Get()
+			if !ok {
+				return ""
+			}
+			return strconv.FormatFloat(v, 'g', 6, 64)
+		}})
+	}
+	return columns
+}
