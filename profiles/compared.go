@@ -97,7 +97,7 @@ func WriteComparison(w io.Writer, c Comparison, s Style) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "A         %s\nB         %s\n", clean(c.A), clean(c.B))
 	if len(c.Pairs) > 0 && len(same) > 0 {
-		fmt.Fprintf(&b, "settings  %s\n", clean(settings(c.Pairs[0].A.Settings, same)))
+		b.WriteString(s.line("settings  ", settings(c.Pairs[0].A.Settings, same)))
 	}
 	b.WriteByte('\n')
 	if err := t.write(&b, s); err != nil {
@@ -105,15 +105,15 @@ func WriteComparison(w io.Writer, c Comparison, s Style) error {
 	}
 	b.WriteByte('\n')
 	if n := len(c.Pairs); n > 1 {
-		fmt.Fprintf(&b, "%d pairs: the intervals hold for all of them together\n", n)
+		b.WriteString(s.line("", fmt.Sprintf("%d pairs: the intervals hold for all of them together", n)))
 	}
 	for _, u := range c.Unlike {
-		fmt.Fprintf(&b, "not alike: %s\n", clean(u))
+		b.WriteString(s.line("not alike: ", u))
 	}
 	for _, n := range c.Notes {
-		fmt.Fprintf(&b, "%s\n", clean(n))
+		b.WriteString(s.line("", n))
 	}
-	fmt.Fprintf(&b, "%s: %s\n", c.Outcome, clean(c.Why))
+	b.WriteString(s.line(c.Outcome.String()+": ", c.Why))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -146,7 +146,7 @@ func Find(dir, name string) (string, error) {
 		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
 			return name, nil
 		}
-		return "", fmt.Errorf("profiles: %q: no such profile in %s; sweetspot profiles list shows what is there", name, dir)
+		return "", fmt.Errorf("profiles: %q: no such profile in %s; %ssweetspot profiles list shows what is there", name, dir, nearest(name, ids))
 	}
 	const shown = 4
 	more := ""
@@ -155,6 +155,19 @@ func Find(dir, name string) (string, error) {
 	}
 	return "", fmt.Errorf("profiles: %q is the start of %s%s; type more of it",
 		name, strings.Join(found[:min(len(found), shown)], ", "), more)
+}
+
+// nearest asks whether an ID, or the start of one, that is nearly name was meant;
+// "" when there is none.
+func nearest(name string, ids []string) string {
+	starts := make([]string, len(ids))
+	for i, id := range ids {
+		starts[i] = id[:min(len(id), len(name))]
+	}
+	if question, ok := strings.CutPrefix(knob.Suggest(name, starts), "; did you mean "); ok {
+		return "did you mean " + question + " "
+	}
+	return ""
 }
 
 // newest is the profile with the latest header; files without one do not count.

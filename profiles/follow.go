@@ -121,6 +121,7 @@ func (t *follower) snapshot() *Profile {
 	p := *t.p
 	p.Probes, p.Trials, p.Events = slices.Clip(p.Probes), slices.Clip(p.Trials), slices.Clip(p.Events)
 	p.Choices, p.Lines, p.Warnings = slices.Clip(p.Choices), slices.Clip(p.Lines), slices.Clip(p.Warnings)
+	p.Operators = slices.Clip(p.Operators)
 	p.Series = maps.Clone(p.Series)
 	return &p
 }

@@ -16,13 +16,15 @@ import (
 // Profile is a profile as read. It is data; what its lines held that this
 // version does not know is still in Lines.
 type Profile struct {
-	Header  Header
-	Probes  []trial.Probe
-	Trials  []trial.Trial
-	Series  map[int]Series // of live trials, by their number
-	Events  []trial.Event
-	Choices []trial.Choice // the last one counts
-	End     *End           // nil while it runs, or when it was interrupted
+	Header Header
+	Probes []trial.Probe
+	Trials []trial.Trial
+	Series map[int]Series // of live trials, by their number
+	// Operators is where the time of a run went, each time it was asked for.
+	Operators []trial.Operators
+	Events    []trial.Event
+	Choices   []trial.Choice // the last one counts
+	End       *End           // nil while it runs, or when it was interrupted
 
 	Path     string // the file; "" when it came from none
 	Running  bool   // a writer holds the file now
@@ -114,6 +116,8 @@ func (p *Profile) line(n int, raw []byte) error {
 		p.Probes, err = add(p, n, p.Probes, raw)
 	case kind.T == "trial":
 		err = p.trial(n, raw)
+	case kind.T == "operators":
+		p.Operators, err = add(p, n, p.Operators, raw)
 	case kind.T == "event":
 		p.Events, err = add(p, n, p.Events, raw)
 	case kind.T == "choice":

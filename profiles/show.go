@@ -48,7 +48,7 @@ func WriteList(w io.Writer, list []Summary, s Style) error {
 	}
 	for _, p := range list {
 		if p.Error != "" {
-			if _, err := fmt.Fprintf(w, "%s: %s\n", clean(p.ID), clean(p.Error)); err != nil {
+			if _, err := io.WriteString(w, s.line(p.ID+": ", p.Error)); err != nil {
 				return err
 			}
 		}
@@ -90,7 +90,7 @@ func WriteShow(w io.Writer, p *Profile, s Style) error {
 	var b strings.Builder
 	for _, f := range facts(p) {
 		if f[1] != "" {
-			fmt.Fprintf(&b, "%-9s %s\n", f[0], clean(f[1]))
+			b.WriteString(s.line(fmt.Sprintf("%-9s ", f[0]), f[1]))
 		}
 	}
 	if _, err := fmt.Fprintln(w, b.String()); err != nil {
@@ -101,10 +101,10 @@ func WriteShow(w io.Writer, p *Profile, s Style) error {
 	}
 	b.Reset()
 	for _, e := range p.Events {
-		fmt.Fprintf(&b, "%s %s %s\n", date(e.At), clean(e.What), clean(e.Detail))
+		b.WriteString(s.line(fmt.Sprintf("%s %s ", date(e.At), e.What), e.Detail))
 	}
 	for _, m := range p.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", clean(m))
+		b.WriteString(s.line("warning: ", m))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -138,6 +138,9 @@ func facts(p *Profile) [][2]string {
 		if s, ok := p.Series[t.N]; ok {
 			out = append(out, [2]string{"series", fmt.Sprintf("trial %d: %s", t.N, s)})
 		}
+	}
+	for _, o := range p.Operators {
+		out = append(out, [2]string{"operators", operators(o)})
 	}
 	if c, ok := p.Choice(); ok {
 		out = append(out, [2]string{"choice", fmt.Sprintf("trial %d by %s: %s", c.N, c.By, c.Settings)}, [2]string{"", why(c.Why)})
@@ -200,7 +203,7 @@ func trials(p *Profile) table {
 			r.Verdict.Result.Word(), note,
 		})
 	}
-	return t
+	return withBare(withCorrected(t, p.Trials), p.Trials)
 }
 
 // String is the machine in one line.
@@ -225,17 +228,18 @@ func (m Machine) String() string {
 // in the file, by kind, so that nothing this version does not know is lost.
 func WriteShowJSON(w io.Writer, p *Profile) error {
 	out := struct {
-		Header   json.RawMessage   `json:"header"`
-		State    State             `json:"state"`
-		Probes   []json.RawMessage `json:"probes"`
-		Trials   []json.RawMessage `json:"trials"`
-		Events   []json.RawMessage `json:"events"`
-		Choice   json.RawMessage   `json:"choice"`
-		End      json.RawMessage   `json:"end"`
-		Other    []json.RawMessage `json:"other"`
-		Warnings []string          `json:"warnings"`
+		Header    json.RawMessage   `json:"header"`
+		State     State             `json:"state"`
+		Probes    []json.RawMessage `json:"probes"`
+		Trials    []json.RawMessage `json:"trials"`
+		Operators []json.RawMessage `json:"operators"`
+		Events    []json.RawMessage `json:"events"`
+		Choice    json.RawMessage   `json:"choice"`
+		End       json.RawMessage   `json:"end"`
+		Other     []json.RawMessage `json:"other"`
+		Warnings  []string          `json:"warnings"`
 	}{
-		State: p.State(), Probes: []json.RawMessage{}, Trials: []json.RawMessage{}, Events: []json.RawMessage{},
+		State: p.State(), Probes: []json.RawMessage{}, Operators: []json.RawMessage{}, Trials: []json.RawMessage{}, Events: []json.RawMessage{},
 		Other: []json.RawMessage{}, Warnings: append([]string{}, p.Warnings...),
 	}
 	for i, l := range p.Lines {
@@ -246,6 +250,8 @@ func WriteShowJSON(w io.Writer, p *Profile) error {
 			out.Probes = append(out.Probes, l.Raw)
 		case l.Kind == "trial":
 			out.Trials = append(out.Trials, l.Raw)
+		case l.Kind == "operators":
+			out.Operators = append(out.Operators, l.Raw)
 		case l.Kind == "event":
 			out.Events = append(out.Events, l.Raw)
 		case l.Kind == "choice":

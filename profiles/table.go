@@ -17,6 +17,19 @@ type Style struct {
 	Bold  bool // heads of tables in bold; never the only sign of anything
 }
 
+// line is head and text, made safe to draw. What is wider than the terminal goes
+// on below the beginning of the text, between words.
+func (s Style) line(head, text string) string {
+	head, text = clean(head), clean(text)
+	if s.Width <= 0 {
+		return head + text + "\n"
+	}
+	const least = 20 // cells, or it would be a column of syllables
+	indent := ansi.StringWidth(head)
+	text = ansi.Wrap(text, max(least, s.Width-indent), "")
+	return head + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", indent)) + "\n"
+}
+
 // column is one column of a table.
 type column struct {
 	title string
@@ -47,7 +60,7 @@ func (t table) write(w io.Writer, s Style) error {
 		b.WriteString(line + "\n")
 	}
 	if len(hidden) > 0 {
-		fmt.Fprintf(&b, "%d columns wide: not shown: %s\n", s.Width, strings.Join(hidden, ", "))
+		b.WriteString(s.line("", fmt.Sprintf("%d columns wide: not shown: %s", s.Width, strings.Join(hidden, ", "))))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -92,13 +105,25 @@ func (t table) hide(widths []int, limit int) (hidden []string) {
 			break
 		}
 		widths[victim] = -1
-		name := t.columns[victim].title
-		if t.constant(victim) {
-			name += " (always " + clean(t.rows[0][victim]) + ")"
+		if name := t.named(victim); name != "" {
+			hidden = append(hidden, name)
 		}
-		hidden = append(hidden, name)
 	}
 	return hidden
+}
+
+// named is the head of a column that is not shown, with its value if that is one
+// for all rows; "" if there is nothing in it.
+func (t table) named(i int) string {
+	name := t.columns[i].title
+	if !t.constant(i) {
+		return name
+	}
+	value := clean(t.rows[0][i])
+	if value == "" {
+		return ""
+	}
+	return name + " (always " + value + ")"
 }
 
 // need is the least width of the columns not hidden.

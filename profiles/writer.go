@@ -167,6 +167,15 @@ func (w *Writer) Recording(t trial.Trial, s Series) error {
 	}{"trial", recording{w.scrub.trial(t), &s}}, func() { w.trials++ })
 }
 
+// Operators records where the time of a run goes.
+func (w *Writer) Operators(o trial.Operators) error {
+	o.At = stamp(o.At)
+	return w.line(struct {
+		T string `json:"t"`
+		trial.Operators
+	}{"operators", o}, nil)
+}
+
 // Event records something that happened.
 func (w *Writer) Event(e trial.Event) error {
 	e.At, e.What, e.Detail = stamp(e.At), w.scrub.text(e.What), w.scrub.text(e.Detail)

@@ -55,6 +55,9 @@ type cleaning struct {
 	warning string // why nothing is cut out although blocks were polluted
 }
 
+// busyMachine begins the warning of a run that others disturbed throughout.
+const busyMachine = "machine busy with other work"
+
 type span struct{ from, to time.Duration }
 
 // clean decides which blocks between from and to are rejected, from the machine
@@ -80,7 +83,7 @@ func clean(noise []Disturbance, from, to time.Duration) cleaning {
 		c.blocks.Kept++
 	}
 	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all {
-		c.warning = fmt.Sprintf("machine busy with other work: %d%% of blocks; figures not cleaned", 100*c.blocks.Rejected/all)
+		c.warning = fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", busyMachine, 100*c.blocks.Rejected/all)
 		c.gaps, c.blocks = nil, trial.Blocks{Kept: all}
 	}
 	if len(c.blocks.Why) == 0 {

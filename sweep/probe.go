@@ -46,7 +46,7 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	if err := s.Recorder.Probe(out); err != nil {
 		return err
 	}
-	s.probes = append(s.probes, out)
+	s.probes = append(s.probes, asRecorded(out))
 	s.observe(nil)
 	return nil
 }

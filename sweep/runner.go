@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,6 +32,7 @@ type Runner struct {
 	Requests    int           // exactly so many per trial, 0 until certain
 	Duration    time.Duration // exactly so long per trial, 0 until certain
 	MaxRequests int           // never more per trial, 0 for no limit
+	Capacity    bool          // the highest rate is looked for: settings that fail at one may pass at a lower one
 
 	Rank    func([]trial.Trial) []int // best first, as indices
 	Explain func(trials []trial.Trial, best int) trial.Why
@@ -47,6 +49,7 @@ type Runner struct {
 // Progress is where a sweep stands.
 type Progress struct {
 	Done    []trial.Trial // do not change
+	Probes  int           // service times measured
 	Left    int           // points to come, the current one included
 	Best    int           // index into Done, -1 without a trial
 	Elapsed time.Duration
@@ -106,7 +109,7 @@ func (s *run) search(ctx context.Context) (ended string, err error) {
 		if err := s.gate(ctx); err != nil {
 			return "", err
 		}
-		if why := s.spent(); why != "" {
+		if why := s.spent(s.kept()); why != "" {
 			return why, nil
 		}
 		p, more := s.Strategy.Next(trial.History{Trials: s.trials, Probes: s.probes})
@@ -140,12 +143,12 @@ func (s *run) gate(ctx context.Context) error {
 	return err
 }
 
-// spent says which budget is used up, or "".
-func (s *run) spent() string {
+// spent says which budget is used up but for what is kept back, or "".
+func (s *run) spent(kept time.Duration) string {
 	switch {
 	case s.Trials > 0 && len(s.trials) >= s.Trials:
 		return fmt.Sprintf("budget of %d trials used up", s.Trials)
-	case s.Time > 0 && time.Since(s.begin) > s.Time-shortest:
+	case s.Time > 0 && time.Since(s.begin) > s.Time-max(shortest, kept):
 		return fmt.Sprintf("budget of %v used up", s.Time)
 	}
 	return ""
@@ -170,7 +173,7 @@ func (s *run) limit() time.Duration {
 func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) error {
 	t := trial.Trial{
 		N: s.First + len(s.trials) - len(s.Done.Trials), At: time.Now().UTC(), Role: p.Role, Reason: p.Reason,
-		Settings: p.Settings, Options: s.Options, Load: p.Load, Seed: s.Seed + uint64(len(s.trials)),
+		Settings: p.Settings, Options: s.Options, Load: p.Load, Seed: s.Seed + uint64(len(s.trials)), Predicted: p.Predicted,
 	}
 	cur := &Current{N: t.N, Point: p, Stage: StageApply}
 	s.observe(cur)
@@ -194,9 +197,23 @@ func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) erro
 	if err := s.Recorder.Trial(t); err != nil {
 		return err
 	}
-	s.trials = append(s.trials, t)
+	s.trials = append(s.trials, asRecorded(t))
 	s.observe(nil)
 	return nil
+}
+
+// asRecorded is what a profile holds of v. Decisions are made on that, so that a
+// sweep which is resumed from its profile decides as it would have.
+func asRecorded[T any](v T) T {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return v // the recorder has said so
+	}
+	var out T
+	if json.Unmarshal(b, &out) != nil {
+		return v
+	}
+	return out
 }
 
 // failed turns an apply or measurement that broke into a failed trial.
@@ -256,6 +273,9 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 			s.observe(cur)
 		},
 	}
+	if t.Role == trial.RoleValidation {
+		watch.least = validated
+	}
 	if s.Requests > 0 {
 		m.Max, m.Time = s.Requests, 10*time.Minute
 	}
@@ -264,87 +284,6 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 		watch.settle(&r)
 	}
 	return r, err
-}
-
-// validate measures the favourite once more on a fresh seed, because the best
-// of many noisy trials was also lucky. One that fails makes way for the next.
-// Where nothing passed, what is left of the budget goes to the best setting that
-// was too short of data to tell.
-func (s *run) validate(ctx context.Context) error {
-	const candidates = 3
-	for range candidates {
-		best := s.favourite()
-		if best < 0 {
-			best = s.hopeful()
-		}
-		if best < 0 || s.trials[best].Role == trial.RoleValidation || s.spent() != "" {
-			return nil
-		}
-		if err := s.gate(ctx); err != nil {
-			return err
-		}
-		t := s.trials[best]
-		p := plan.Point{
-			Settings: t.Settings, Load: t.Load, Role: trial.RoleValidation,
-			Reason: fmt.Sprintf("trial %d again on a fresh seed", t.N),
-		}
-		if err := s.point(ctx, p, s.limit()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// favourite is the index of the best passing trial whose settings did not fail
-// elsewhere under the same load, -1 if there is none. Of a validated setting it
-// is the validation.
-func (s *run) favourite() int {
-	failed := map[string]bool{}
-	latest := map[string]int{}
-	for i, t := range s.trials {
-		if t.Verdict.Result == trial.Fail {
-			failed[key(t)] = true
-		}
-		if t.Role == trial.RoleValidation && t.Verdict.Result == trial.Pass {
-			latest[key(t)] = i
-		}
-	}
-	for _, i := range s.Rank(s.trials) {
-		t := s.trials[i]
-		if t.Verdict.Result != trial.Pass || failed[key(t)] {
-			continue
-		}
-		if v, ok := latest[key(t)]; ok {
-			return v
-		}
-		return i
-	}
-	return -1
-}
-
-// key is what makes two trials the same measurement.
-func key(t trial.Trial) string { return fmt.Sprint(t.Settings, t.Load) }
-
-// hopeful is the index of the best undecided trial whose percentile was within
-// the limit and which was not measured again yet, -1 if there is none.
-func (s *run) hopeful() int {
-	again := map[string]bool{}
-	for _, t := range s.trials {
-		if t.Role == trial.RoleValidation || t.Verdict.Result == trial.Fail {
-			again[key(t)] = true
-		}
-	}
-	best := -1
-	for i, t := range s.trials {
-		v, ok := t.Verdict.ValueMS.Get()
-		if !ok || t.Verdict.Result != trial.Undecided || v > t.Verdict.LimitMS || again[key(t)] {
-			continue
-		}
-		if best < 0 || t.Throughput.Value.Or(0) > s.trials[best].Throughput.Value.Or(0) {
-			best = i
-		}
-	}
-	return best
 }
 
 func (s *run) choice(best int) trial.Choice {
@@ -359,14 +298,16 @@ func (s *run) observe(cur *Current) {
 		return
 	}
 	best := -1
-	if len(s.trials) > 0 {
-		best = s.Rank(s.trials)[0]
+	if order := s.Rank(s.trials); len(order) > 0 {
+		best = order[0]
 	}
-	p := Progress{Done: s.trials[:len(s.trials):len(s.trials)], Left: s.Strategy.Left(), Best: best, Elapsed: time.Since(s.begin)}
+	p := Progress{Done: s.trials[:len(s.trials):len(s.trials)], Probes: len(s.probes), Left: s.Strategy.Left(), Best: best, Elapsed: time.Since(s.begin)}
 	if cur != nil {
 		c := *cur
 		p.Current = &c
-		p.Left++
+		if cur.Point.Role != trial.RoleProbe {
+			p.Left++
+		}
 	}
 	s.Observe(p)
 }

@@ -42,6 +42,7 @@ type watcher struct {
 	sla   trial.SLA
 	open  bool // the load has a plan: an open load or a trace
 	fixed bool // the length is given: only watch
+	least int  // answers before a pass ends it; 0 wants no more than certainty does
 
 	rate, p trial.Num     // the last block's figures, for progress
 	certain stat.Decision // the first certain answer: the one Decide's error is counted for
@@ -107,6 +108,9 @@ func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, stri
 		return false, ""
 	case stat.Fail:
 		return true, w.certain.Why // its throughput is of no use: nobody may run it
+	}
+	if len(values) < w.least {
+		return false, ""
 	}
 	known := w.open || rate.High-rate.Low <= 2*rateWithin*rate.Value
 	return known, w.certain.Why

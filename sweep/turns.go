@@ -3,7 +3,10 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -13,86 +16,228 @@ import (
 )
 
 // Turns is a comparison of two points measured in turns on one target, so that
-// what the machine does meanwhile happens to both: blocks A B B A, the ratio of
-// each neighbouring pair, the median of the ratios with a bootstrap interval.
+// what the machine does meanwhile happens to both: rounds of four blocks
+// A B B A under the same arrivals. Each round gives two ratios of B over A, and
+// two of equals, one of its A blocks and one of its B blocks; the figures are the
+// medians of the ratios with bootstrap intervals.
+//
+// A block ends when it holds enough answers for the percentile, so a slow server
+// gets longer ones. One block of each side before the first round is not
+// counted: it warms both, and tells how long all will take.
 type Turns struct {
-	Target Target
-	A, B   plan.Point
-	SLA    trial.SLA     // whose percentile is compared
-	Pairs  int           // pairs of blocks; 0 is 60
-	Length time.Duration // of a block with its warm-up; 0 is 1 s
-	Seed   uint64
-	// Observe sees each finished block; nil is allowed.
-	Observe func(done, total int)
+	Target  Target
+	A, B    plan.Point
+	SLA     trial.SLA     // whose percentile is compared
+	Pairs   int           // pairs of blocks, rounded up to an even number; 0 is 60
+	Length  time.Duration // of a block at least, warm-up included; 0 is 1 s
+	Longest time.Duration // of a block at most; 0 is a minute
+	Seed    uint64
+	// Observe sees each finished block and how long the rest will take; nil is
+	// allowed. The two blocks that are not counted are block 0.
+	Observe func(done, total int, left time.Duration)
 }
 
 // Difference is B over A. An interval that holds 1 cannot tell them apart; AA is
-// what the same comparison says of two equal blocks, the smallest difference it
-// can see.
+// what the same comparison says of equal blocks, the smallest difference it can
+// see.
 type Difference struct {
 	Percentile, Throughput     stat.Interval
 	PercentileAA, ThroughputAA stat.Interval
-	A, B                       trial.Latencies // of the last block each, for people
-	Errors                     int             // refused and failed requests of all blocks
+	A, B                       Turn
+	Pairs                      int // measured
+	Thin                       int // of these, pairs with too few answers for the percentile
+	// Limited is in how many blocks the load generator and not the server was
+	// the limit, LimitedWhy the first one's reason.
+	Limited    int
+	LimitedWhy string
+	Busy       int // blocks in parts of which other programs took much of the machine
 }
 
-// Run measures. Pairs in which a block broke off end it with the error.
+// Turn is what the blocks of one side held: medians over its blocks, and counts
+// over all of them.
+type Turn struct {
+	PercentileMS float64 // NaN if no block held enough answers
+	RPS          float64 // answers a second
+	Sent, Failed int     // requests; refused ones are failed ones here
+}
+
+// ThinError is the error of a comparison whose blocks hold too few answers.
+type ThinError struct {
+	Point   plan.Point
+	Answers int           // that its longest block held
+	Need    int           // for the percentile
+	Block   time.Duration // the longest a block may be
+}
+
+func (e *ThinError) Error() string {
+	return fmt.Sprintf("%v under %v gives %d answers in a block of %v, and the percentile takes %d", e.Point.Settings, e.Point.Load, e.Answers, e.Block, e.Need)
+}
+
+// answers are how many answers a block waits for: three times what the
+// percentile q exists for, since the summary may cut off up to half of a block,
+// and no fewer than 100.
+func answers(q float64) int { return max(100, int(math.Ceil(3/(1-q)-1e-9))) }
+
+// Run measures. A block that breaks off ends it with the error.
 func (t Turns) Run(ctx context.Context) (Difference, error) {
-	if t.Pairs == 0 {
+	t = t.complete()
+	m := &turns{Turns: t, need: answers(t.SLA.Percentile / 100)}
+	if err := m.rehearse(ctx); err != nil {
+		return Difference{}, err
+	}
+	for round := range t.Pairs / 2 {
+		for _, isB := range []bool{false, true, true, false} {
+			if err := m.block(ctx, isB, t.Seed+uint64(round)); err != nil {
+				return Difference{}, err
+			}
+			m.observe()
+		}
+	}
+	return m.difference(), nil
+}
+
+// complete fills in the defaults.
+func (t Turns) complete() Turns {
+	if t.Pairs <= 0 {
 		t.Pairs = 60
 	}
-	if t.Length == 0 {
+	t.Pairs += t.Pairs % 2
+	if t.Length <= 0 {
 		t.Length = time.Second
 	}
-	var out Difference
-	var a, b [2][]float64 // percentile, throughput
-	for i := range 2 * t.Pairs {
-		isB := i%4 == 1 || i%4 == 2 // A B B A
-		p := t.A
-		if isB {
-			p = t.B
-		}
-		r, err := t.block(ctx, p, t.Seed+uint64(i/2)) // both of a pair get the same arrivals
-		if err != nil {
-			return out, err
-		}
-		q, ok := r.Verdict.ValueMS.Get()
-		if !ok {
-			return out, fmt.Errorf("a block of %v holds %d answers, too few for a P%g: ask for longer blocks", t.Length, r.Counts.OK, t.SLA.Percentile)
-		}
-		side := &a
-		if isB {
-			side, out.B = &b, r.Latency
-		} else {
-			out.A = r.Latency
-		}
-		side[0], side[1] = append(side[0], q), append(side[1], r.Throughput.Value.Or(0))
-		out.Errors += r.Counts.Refused + r.Counts.Failed
-		if t.Observe != nil {
-			t.Observe(i+1, 2*t.Pairs)
-		}
+	if t.Longest <= 0 {
+		t.Longest = time.Minute
 	}
-	rng := rand.New(rand.NewPCG(t.Seed, 0))
-	out.Percentile, out.Throughput = stat.Paired(b[0], a[0], rng), stat.Paired(b[1], a[1], rng)
-	out.PercentileAA, out.ThroughputAA = equal(a[0], rng), equal(a[1], rng)
-	return out, nil
+	t.Longest = max(t.Longest, t.Length)
+	if t.Observe == nil {
+		t.Observe = func(int, int, time.Duration) {}
+	}
+	return t
 }
 
-func (t Turns) block(ctx context.Context, p plan.Point, seed uint64) (trial.Result, error) {
+// turns is a comparison under way. Blocks stand in the order A B B A ....
+type turns struct {
+	Turns
+	need       int
+	percentile []float64 // ms; NaN where a block held too few answers
+	rate       []float64 // answers a second
+	side       [2]Turn   // counts only
+	limited    int
+	why        string
+	busy       int
+	begin      time.Time     // of the first block that counts
+	expected   time.Duration // of all blocks, from the rehearsal
+}
+
+// rehearse measures one block of each side, which do not count.
+func (t *turns) rehearse(ctx context.Context) error {
+	begin := time.Now()
+	for i, isB := range []bool{false, true} {
+		if err := t.block(ctx, isB, t.Seed); err != nil {
+			return err
+		}
+		if math.IsNaN(t.percentile[i]) {
+			p := []plan.Point{t.A, t.B}[i]
+			need := int(math.Ceil(1/(1-t.SLA.Percentile/100) - 1e-9))
+			return &ThinError{Point: p, Answers: t.side[i].Sent - t.side[i].Failed, Need: need, Block: t.Longest}
+		}
+	}
+	t.begin, t.expected = time.Now(), time.Since(begin)*time.Duration(t.Pairs)
+	*t = turns{Turns: t.Turns, need: t.need, begin: t.begin, expected: t.expected}
+	t.Observe(0, 2*t.Pairs, t.expected)
+	return nil
+}
+
+// observe tells how far it is. What is left is told from the blocks so far.
+func (t *turns) observe() {
+	done, total := len(t.rate), 2*t.Pairs
+	left := time.Duration(float64(time.Since(t.begin)) / float64(done) * float64(total-done))
+	t.Observe(done, total, left)
+}
+
+// block measures one block and keeps its figures.
+func (t *turns) block(ctx context.Context, isB bool, seed uint64) error {
+	p, side := t.A, &t.side[0]
+	if isB {
+		p, side = t.B, &t.side[1]
+	}
 	if _, err := t.Target.Apply(ctx, p.Settings); err != nil {
-		return trial.Result{}, err
+		return err
 	}
-	return t.Target.Measure(ctx, Measurement{
-		Load: p.Load, Seed: seed, SLA: t.SLA, Time: t.Length,
-		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+	r, err := t.Target.Measure(ctx, Measurement{
+		Load: p.Load, Seed: seed, SLA: t.SLA, Time: t.Longest,
+		Stop: func(elapsed time.Duration, samples []load.Sample) (bool, string) {
+			return elapsed >= t.Length && len(latencies(after(samples, warmup(elapsed)), t.SLA.Latency)) >= t.need, ""
+		},
 	})
+	if err != nil {
+		return err
+	}
+	t.percentile = append(t.percentile, r.Verdict.ValueMS.Or(math.NaN()))
+	t.rate = append(t.rate, r.Throughput.Value.Or(math.NaN()))
+	side.Sent += r.Counts.Sent
+	side.Failed += r.Counts.Refused + r.Counts.Failed
+	if r.Blocks.Rejected > 0 || slices.ContainsFunc(r.Warnings, isBusy) {
+		t.busy++
+	}
+	if i := slices.IndexFunc(r.Warnings, isLimit); i >= 0 {
+		if t.limited++; t.limited == 1 {
+			t.why = r.Warnings[i]
+		}
+	}
+	return nil
 }
 
-// equal compares neighbouring blocks of one side.
-func equal(v []float64, rng *rand.Rand) stat.Interval {
-	var x, y []float64
-	for i := 0; i+1 < len(v); i += 2 {
-		x, y = append(x, v[i]), append(y, v[i+1])
+func isBusy(warning string) bool { return strings.HasPrefix(warning, busyMachine) }
+
+func isLimit(warning string) bool { return strings.HasPrefix(warning, "generator limited") }
+
+// difference is what the rounds say.
+func (t *turns) difference() Difference {
+	out := Difference{Pairs: t.Pairs, Limited: t.limited, LimitedWhy: t.why, Busy: t.busy, A: t.side[0], B: t.side[1]}
+	rng := rand.New(rand.NewPCG(t.Seed, 0))
+	p, rate := split(t.percentile), split(t.rate)
+	out.Percentile, out.PercentileAA = p.compare(rng)
+	out.Throughput, out.ThroughputAA = rate.compare(rng)
+	out.A.PercentileMS, out.A.RPS = middle(p.a), middle(rate.a)
+	out.B.PercentileMS, out.B.RPS = middle(p.b), middle(rate.b)
+	for i := range p.a {
+		if math.IsNaN(p.a[i]) || math.IsNaN(p.b[i]) {
+			out.Thin++
+		}
 	}
-	return stat.Paired(x, y, rng)
+	return out
+}
+
+// sides are one figure of all blocks: pairs of B and A that were neighbours, and
+// pairs of equals from the same rounds.
+type sides struct{ a, b, x, y []float64 }
+
+// split takes the rounds A B B A apart. Every other round the equals are
+// exchanged, so that a drift of the machine cancels in them as it does between A
+// and B.
+func split(v []float64) (s sides) {
+	for i := 0; i+3 < len(v); i += 4 {
+		a, b := [2]float64{v[i], v[i+3]}, [2]float64{v[i+1], v[i+2]}
+		s.a, s.b = append(s.a, a[0], a[1]), append(s.b, b[0], b[1])
+		first := i / 4 % 2
+		s.x, s.y = append(s.x, a[first], b[first]), append(s.y, a[1-first], b[1-first])
+	}
+	return s
+}
+
+// compare is B over A, and equals over equals.
+func (s sides) compare(rng *rand.Rand) (ba, equal stat.Interval) {
+	return stat.Paired(s.b, s.a, rng), stat.Paired(s.x, s.y, rng)
+}
+
+// middle is the median of the figures that are there.
+func middle(v []float64) float64 {
+	known := slices.DeleteFunc(slices.Clone(v), math.IsNaN)
+	if len(known) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(known)
+	n := len(known)
+	return (known[(n-1)/2] + known[n/2]) / 2
 }

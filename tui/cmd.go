@@ -4,6 +4,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"sweetspot/sweep/session"
 )
 
 // How often the screen looks at the workbench.
@@ -46,7 +48,7 @@ func (m *model) call(v verb) tea.Cmd {
 
 // order is call for verbs that only return an error.
 func (m *model) order(name string, run func() error) tea.Cmd {
-	return m.call(verb{name: name, run: func() (string, error) { return "", run() }})
+	return m.call(verb{name: name, run: func() (session.Exported, error) { return session.Exported{}, run() }})
 }
 
 // next starts the first verb in the queue. It is the only command that calls
@@ -59,7 +61,7 @@ func (m *model) next() tea.Cmd {
 	v := m.queue[0]
 	m.queue = m.queue[1:]
 	return func() tea.Msg {
-		path, err := v.run()
-		return doneMsg{v, path, err}
+		out, err := v.run()
+		return doneMsg{v, out, err}
 	}
 }

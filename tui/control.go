@@ -75,7 +75,7 @@ func (m *model) askAbort() tea.Cmd {
 
 // quit ends the program, and asks first if that ends a sweep.
 func (m *model) quit() tea.Cmd {
-	if !m.sweeping() {
+	if !m.sweeping() || m.Follow {
 		return tea.Quit
 	}
 	m.over = &confirm{
@@ -107,6 +107,9 @@ func (m *model) interrupt() tea.Cmd {
 
 func (m *model) whyTrial() string {
 	if m.picked() == nil {
+		if m.Follow {
+			return "no trial yet"
+		}
 		return "no trial yet: s starts a sweep"
 	}
 	return ""

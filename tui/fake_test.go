@@ -25,6 +25,7 @@ type bench struct {
 	calls  []string
 	refuse error // every verb's answer
 	path   string
+	notes  []string // of an export
 }
 
 func (b *bench) Snapshot() *session.Snapshot { return b.snap }
@@ -43,7 +44,9 @@ func (b *bench) PauseSweep(pause bool) error  { return b.note("pause %v", pause)
 func (b *bench) AbortSweep() error            { return b.note("abort") }
 func (b *bench) Restart() error               { return b.note("restart") }
 func (b *bench) Record(on bool) error         { return b.note("record %v", on) }
-func (b *bench) Export(n int) (string, error) { return b.path, b.note("export %d", n) }
+func (b *bench) Export(n int) (session.Exported, error) {
+	return session.Exported{Path: b.path, Notes: b.notes}, b.note("export %d", n)
+}
 
 // screen is a model under test with its workbench and clock.
 type screen struct {
@@ -153,6 +156,7 @@ func serving() *session.Snapshot {
 	}
 	s.Live = traffic(90, 60, 47, 15.2, 208, 640)
 	s.Live.Batch = trial.Of(5.9)
+	s.Inside.Bare = &trial.Bare{Settings: s.Settings, RPS: trial.Of(752)}
 	s.Live.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 20, ValueMS: trial.Of(15.2), LowMS: trial.Of(14.8), HighMS: trial.Of(15.9)}
 	return s
 }

@@ -35,6 +35,8 @@ func scenes() []scene {
 		{"quit", sweepingNow, []string{"q"}},
 		{"value", serving, []string{"=", "backspace", "x", "enter"}},
 		{"help", failing, []string{"?"}},
+		{"live operators", profiled, []string{"t"}},
+		{"live operators first", measuring, []string{"t"}},
 		{"messages", down, []string{"!"}},
 	}
 }

@@ -102,6 +102,8 @@ func (m *model) loadKeys() []binding {
 		{keys("l", "closed load (clients) or open load (rate)", "l"), onLive, groupLoad, "", m.whyLoad, m.switchLoad},
 		{keys("space", "hold the load, or let it flow", "space"), onLive, groupLoad, "hold", m.whyLoad, m.hold},
 		{keys("r", "record the live traffic to a profile, or end it", "r"), onLive, groupLoad, "", m.whyRecord, m.record},
+		{keys("w", "what the model alone does (holds the load for a moment)", "w"), onLive, groupLoad, "", m.whyInside, m.bare},
+		{keys("t", "operator times: where a run's time goes", "t"), onLive, groupLoad, "", m.whyOperators, m.openOperators},
 		{keys("- +", "shorter or longer time in the charts", "-"), onLive, groupLoad, "", nil, zoom(-1)},
 		{half("+"), onLive, groupLoad, "", nil, zoom(1)},
 	}

@@ -24,6 +24,9 @@ func (m *model) drawLive(p pane, room size) {
 	}
 	m.drawP99(p.at(l.p99), room)
 	m.drawRate(p.at(l.rps))
+	if room != wide {
+		m.drawBare(p.at(l.rps))
+	}
 	m.drawBusy(p.at(l.busy))
 }
 

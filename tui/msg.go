@@ -1,12 +1,14 @@
 package tui
 
+import "sweetspot/sweep/session"
+
 // tickMsg asks for a look at the workbench.
 type tickMsg struct{}
 
 // doneMsg is a verb that returned.
 type doneMsg struct {
 	verb verb
-	path string // what Export wrote
+	out  session.Exported // of Export
 	err  error
 }
 
@@ -14,5 +16,5 @@ type doneMsg struct {
 type verb struct {
 	name   string // begins the text of a refusal: "apply", "export"
 	logged bool   // the workbench's messages tell how it went
-	run    func() (path string, err error)
+	run    func() (session.Exported, error)
 }

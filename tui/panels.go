@@ -286,6 +286,7 @@ func (m *model) drawUse(p pane) {
 		title = "Engine and GPU"
 	}
 	in := p.box(title, dim(m.snap.Info.Runtime))
+	m.drawBare(p)
 	cores := max(m.snap.Info.Cores, 1)
 	row := func(y int, name string, full trial.Num, text string) {
 		x := in.line(1, y, plain(fmt.Sprintf("%-5s", name)), span{chart.Gauge(full.Or(math.NaN()), 14, m.ASCII), inkData})

@@ -64,6 +64,9 @@ type steering struct {
 func newModel(d Deps) *model {
 	m := &model{Deps: d, mouse: d.Mouse, theme: newTheme(true), edits: map[knob.Name]string{}}
 	m.table = m.keyTable()
+	if d.Follow {
+		m.table, m.view = readingKeys(m.table), sweeps
+	}
 	m.snap = &session.Snapshot{}
 	m.now = d.Now()
 	m.began, m.since = m.now, m.now
@@ -192,14 +195,27 @@ func (m *model) done(d doneMsg) tea.Cmd {
 		if d.verb.name == verbLoad {
 			m.steer.want = nil
 		}
-	case d.path != "":
-		m.tell(session.Note, !d.verb.logged, "exported to "+d.path)
-		m.toast.echo = d.path
-		if m.Exported != nil {
-			m.Exported(d.path)
-		}
+	case d.out.Path != "":
+		m.exported(d)
 	}
 	return m.next()
+}
+
+// exported tells where an export went. What its format has no key for goes into
+// the log, and the status line says that there is something to read.
+func (m *model) exported(d doneMsg) {
+	text := "exported to " + d.out.Path
+	for _, n := range d.out.Notes {
+		m.keep(session.Message{At: m.now, Text: "export: " + n})
+	}
+	if n := len(d.out.Notes); n > 0 {
+		text += fmt.Sprintf("; %s on what has no key there: !", plural(n, "note"))
+	}
+	m.tell(session.Note, !d.verb.logged, text)
+	m.toast.echo = d.out.Path
+	if m.Exported != nil {
+		m.Exported(d.out.Path)
+	}
 }
 
 // View draws a frame.
@@ -214,7 +230,7 @@ func (m *model) View() tea.View {
 	if name := m.snap.Info.Model.Name; name != "" {
 		v.WindowTitle += " " + printable(name)
 	}
-	if s := m.snap.Sweep; s != nil && !s.State.Ended() {
+	if s := m.snap.Sweep; s != nil && !s.State.Ended() && !m.Follow {
 		v.ProgressBar = tea.NewProgressBar(tea.ProgressBarDefault, int(progress(s)))
 	}
 	return v

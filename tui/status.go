@@ -134,7 +134,10 @@ func (m *model) spin() string {
 func (m *model) drawHead(p pane) {
 	x := p.line(1, 0, bold("sweetspot"), plain("  "))
 	x = p.line(x, 0, m.modelName(), plain("  "), m.phase())
-	views := m.tabs(p)
+	views := p.w
+	if !m.Follow {
+		views = m.tabs(p)
+	}
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
 	}
@@ -142,7 +145,7 @@ func (m *model) drawHead(p pane) {
 		x = p.line(x, 0, span{"  ● rec " + clock(m.now.Sub(r.Since)), inkFail})
 	}
 	if s := m.snap.Sweep; s != nil {
-		p.sub(0, 0, views-2, 1).right(x+2, 0, sweepBadge(s)...)
+		p.sub(0, 0, views-2, 1).right(x+2, 0, m.sweepBadge(s)...)
 	}
 }
 
@@ -154,6 +157,9 @@ func (m *model) modelName() span {
 }
 
 func (m *model) phase() span {
+	if m.Follow {
+		return m.followed()
+	}
 	switch m.snap.Phase {
 	case session.Starting:
 		return span{m.spin() + " starting", inkWarn}
@@ -183,8 +189,11 @@ func (m *model) tabs(p pane) int {
 }
 
 // sweepBadge is the sweep in a few words, for every view.
-func sweepBadge(s *session.Sweep) []span {
+func (m *model) sweepBadge(s *session.Sweep) []span {
 	text := fmt.Sprintf("sweep %v %d/%d", s.State, len(s.Trials), max(s.Total, len(s.Trials)))
+	if m.Follow {
+		text = fmt.Sprintf("%v, %s", s.State, plural(len(s.Trials), "trial"))
+	}
 	i := inkAccent
 	switch {
 	case s.State == session.Failed:

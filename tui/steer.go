@@ -129,7 +129,7 @@ func (m *model) export() tea.Cmd {
 	if t := m.picked(); m.view == sweeps && t != nil {
 		n = t.N
 	}
-	return m.call(verb{name: "export", logged: true, run: func() (string, error) { return m.Bench.Export(n) }})
+	return m.call(verb{name: "export", logged: true, run: func() (session.Exported, error) { return m.Bench.Export(n) }})
 }
 
 func (m *model) whyRestart() string {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -63,6 +65,10 @@ func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 		row("best", "trial #%d: %s/s at P99 %s ms: %v", t.N, na(t.Throughput.Value), na(t.Latency.P99.Value), t.Settings)
 	} else if len(w.Trials) > 0 {
 		row("best", "no setting is known to meet the promise")
+	}
+	if w.Choice != nil && w.Choice.Why.Text != "" {
+		const room = 66 // of 80 columns, beside the names
+		row("why", "%s", strings.ReplaceAll(ansi.Wordwrap(w.Choice.Why.Text, room, ""), "\n", "\n"+strings.Repeat(" ", 14)))
 	}
 	if w.Path != "" {
 		row("profile", "%s", w.Path)

@@ -71,10 +71,13 @@ func timing(s *session.Sweep) string {
 // drawProgress is two rows: the bar, and the trial at hand or how it ended.
 func (m *model) drawProgress(p pane) {
 	s := m.snap.Sweep
-	done, total := len(s.Trials), max(s.Total, len(s.Trials))
-	text := fmt.Sprintf(" %d/%d %3.0f%% ", done, total, progress(s))
-	end := p.right(0, 0, plain(text))
-	p.text(0, 0, chart.Gauge(progress(s), end, m.ASCII), inkData)
+	if m.Follow {
+		p.text(0, 0, m.followText(s), inkText)
+	} else {
+		text := fmt.Sprintf(" %d/%d %3.0f%% ", len(s.Trials), max(s.Total, len(s.Trials)), progress(s))
+		end := p.right(0, 0, plain(text))
+		p.text(0, 0, chart.Gauge(progress(s), end, m.ASCII), inkData)
+	}
 	low := p.sub(0, 1, p.w, 1)
 	c := s.Current
 	switch {
@@ -82,6 +85,9 @@ func (m *model) drawProgress(p pane) {
 		low.line(0, 0, span{"! " + firstLine(s.Problem), inkFail})
 	case c == nil:
 		low.text(0, 0, "profile "+s.Path, inkDim)
+	case c.Point.Role == trial.RoleProbe:
+		x := low.line(0, 0, span{fmt.Sprintf("probe %d ", c.N), inkAccent}, plain(c.Point.Reason))
+		low.text(x, 0, fmt.Sprintf("  for the predictions of %s", plural(s.Points, "point")), inkDim)
 	default:
 		x := low.line(0, 0, span{fmt.Sprintf("#%d ", c.N), inkAccent}, plain(settingsText(c.Point.Settings)),
 			dim(fmt.Sprintf("  %s %s", c.Stage, c.Elapsed.Round(1e8))))
@@ -114,7 +120,12 @@ func tally(s *session.Sweep) []span {
 
 // drawOwner says whose the engine is.
 func (m *model) drawOwner(p pane) {
-	switch s := m.snap.Sweep; s.State {
+	s := m.snap.Sweep
+	if m.Follow {
+		p.text(0, 0, followOwner(s), inkDim)
+		return
+	}
+	switch s.State {
 	case session.Running:
 		p.text(0, 0, "the sweep owns the engine: Live follows read-only; p pauses the sweep and hands the knobs back", inkDim)
 	case session.Pausing:
@@ -171,17 +182,38 @@ func (m *model) drawBest(p pane, room size) {
 	}
 	x := in.line(0, 0, span{fmt.Sprintf("★ #%d ", best.N), inkPass},
 		bold(na(best.Throughput.Value)+"/s"), plain(fmt.Sprintf("  P99 %s ms %s", na(best.Latency.P99.Value), share(best.Latency.P99.Value, limitMS(s.Plan.SLA)))))
-	in.line(x, 0, dim("  "+against(best, &s.Trials[0])))
+	c := s.Choice
+	if c != nil && c.Why.PlanRPS.OK() {
+		in.line(x, 0, dim(fmt.Sprintf("  the highest load; plan for %s/s", na(c.Why.PlanRPS))))
+	} else {
+		in.line(x, 0, dim("  "+against(best, &s.Trials[0])))
+	}
+	if c != nil && c.Why.Text != "" {
+		m.drawWhy(in.sub(0, 1, in.w, in.h-1), best, c.Why.Text, room)
+		return
+	}
 	m.drawTrend(in.sub(0, 1, in.w, 1))
 	if room != wide {
 		return
 	}
 	in.text(0, 2, best.Settings.String(), inkText)
-	if c := s.Choice; c != nil && c.Why.Text != "" {
-		in.text(0, 3, c.Why.Text, inkDim)
-	} else if n := len(s.Skipped); n > 0 {
+	if n := len(s.Skipped); n > 0 {
 		in.text(0, 3, fmt.Sprintf("%d skipped, the first because %s", n, s.Skipped[0].Reason), inkDim)
 	}
+}
+
+// drawWhy is the explanation, as much as there is room for, without its first
+// sentence: the line above says the same.
+func (m *model) drawWhy(p pane, best *trial.Trial, why string, room size) {
+	y := 0
+	if room == wide {
+		p.text(0, 0, best.Settings.String(), inkText)
+		y++
+	}
+	if _, rest, more := strings.Cut(why, ". "); more {
+		why = rest
+	}
+	p.lines(0, y, why, inkDim)
 }
 
 // against compares with the first trial, which the sweep began with.
@@ -236,6 +268,7 @@ func (m *model) drawDetail(p pane) {
 	in.line(0, y+3, bold(na(t.Throughput.Value)), plain("/s"), dim(interval(t.Throughput.Low, t.Throughput.High)),
 		plain(fmt.Sprintf("  %s ok  %s", group(t.Counts.OK), plural(errorsOf(t.Counts), "error"))))
 	in.line(0, y+4, dim("formed batch "), plain(t.Batches.Mean.Text(1)), dim(fmt.Sprintf(" of %d", t.Settings.BatchSize)))
+	in.line(22, y+4, bareOf(t)...)
 	in.line(0, y+5, dim("cpu "), plain(percent(t.Use.CPUPercent)), dim("  gpu "), plain(percent(t.Use.GPU.PercentMean)), dim("  rss "), plain(na(t.Use.RSSMB)+" MB"))
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
 	notes := append([]string{t.Error, t.Verdict.Why}, t.Warnings...)
@@ -245,6 +278,12 @@ func (m *model) drawDetail(p pane) {
 		}
 		style := [...]ink{inkFail, inkDim, inkWarn}[min(i, 2)]
 		y = in.lines(0, y, s, style)
+	}
+	if t.Reason != "" {
+		y = in.lines(0, y+1, "Tried because: "+t.Reason, inkDim)
+	}
+	if c := m.snap.Sweep.Choice; c != nil && c.N == t.N {
+		in.lines(0, y+1, c.Why.Text, inkText)
 	}
 }
 

@@ -158,6 +158,9 @@ func (m *model) drawTable(p pane) int {
 	}
 	if now != nil {
 		text := fmt.Sprintf(" %4d %s: %s", now.N, now.Stage, settingsText(now.Point.Settings))
+		if now.Point.Role == trial.RoleProbe {
+			text = fmt.Sprintf(" probe %d: %s", now.N, now.Point.Reason)
+		}
 		p.text(0, 1+end-from, text, inkAccent)
 	}
 	return len(rows) - end

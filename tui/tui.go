@@ -45,7 +45,9 @@ type Workbench interface {
 	AbortSweep() error
 	Restart() error
 	Record(on bool) error
-	Export(n int) (path string, err error)
+	Bare() error
+	Operators() error
+	Export(n int) (session.Exported, error)
 }
 
 // Deps is what Run works with. Only Bench is required.
@@ -63,6 +65,11 @@ type Deps struct {
 	FPS          int  // most frames a second, 1-60; 0 leaves it to the program
 
 	Now func() time.Time // the clock of Bench's snapshots; nil is time.Now
+
+	// Follow is for a Bench that reads what another program writes: the screen
+	// shows Sweep alone, which every snapshot has, and only the keys that read
+	// it. Of the verbs Export has to work.
+	Follow bool
 
 	// Exported, when not nil, is called with each path Export wrote, from the
 	// goroutine of Run.

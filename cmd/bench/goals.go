@@ -58,5 +58,15 @@ func goals() judge.Goals {
 		{Name: "trials.*", Compare: judge.None}, // 20 trials cannot tell .92 from .95
 
 		{Name: "interval.false-pass.corrected", Compare: judge.AtMost, Number: .15},
+
+		{Name: "search.regret.median.auto", Compare: judge.AtMost, Number: .01},
+		{Name: "search.regret.p90.auto", Compare: judge.AtMost, Number: .03},
+		{Name: "search.regret.p90.auto-hard", Compare: judge.AtMost, Number: .08},
+		{Name: "search.tests.auto", Compare: judge.AtMost, Number: 8},
+		{Name: "search.trials.auto", Compare: judge.AtMost, Number: 5},
+		{Name: "search.probes.auto", Compare: judge.AtMost, Number: 40},
+		{Name: "search.error.median.auto", Compare: judge.AtMost, Number: .05},
+		{Name: "search.error.p90.auto", Compare: judge.AtMost, Number: .12},
+		{Name: "search.promise.kept", Compare: judge.AtLeast, Number: .95},
 	}
 }

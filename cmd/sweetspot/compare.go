@@ -23,9 +23,13 @@ with the intervals that were recorded. B is worse when a figure certainly is, an
 may be so by more than the tolerance, or when a promise that A kept is broken.
 
 The exit code is 0 without a regression, 2 with one, and 3 when the figures are
-too uncertain to tell or the two do not compare: another machine, another model.`,
+too uncertain to tell or the two do not compare: another machine, another model.
+
+With --measure it does not trust what was recorded on another day: it serves the
+model here, under B's load, and measures the best settings of both in turns.`,
 		Example: `  sweetspot profiles compare baseline.jsonl last
-  sweetspot profiles compare 20261122 last --choice --tolerance 3% --json`,
+  sweetspot profiles compare 20261122 last --choice --tolerance 3% --json
+  sweetspot profiles compare baseline.jsonl last --measure --pairs 30`,
 		RunE: func(c *cobra.Command, args []string) error {
 			var both [2]*profiles.Profile
 			for i, name := range args {
@@ -36,20 +40,23 @@ too uncertain to tell or the two do not compare: another machine, another model.
 				both[i] = p
 			}
 			if measure {
-				m.tolerance, m.force = o.Tolerance, o.Force
+				m.tolerance, m.force, m.percentile = o.Tolerance, o.Force, o.Percentile
 				return a.measureBoth(c.Context(), both[0], both[1], m, asJSON)
 			}
 			return a.compare(both[0], both[1], o, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&o.Choice, "choice", false, "compare the two choices, whatever their settings")
-	c.Flags().Float64Var(&o.Percentile, "percentile", 0, "of request latency; without it the promise's")
+	c.Flags().Float64Var(&o.Percentile, "percentile", 0, "to compare; without it the promise's")
 	c.Flags().Var((*share)(&o.Tolerance), "tolerance", "how much worse a figure may be: 5% or .05")
 	c.Flags().BoolVar(&o.Force, "force", false, "compare unlike machines and models, and figures in doubt")
 	c.Flags().BoolVar(&measure, "measure", false, "measure the best settings of both anew, in turns, on this machine")
 	c.Flags().IntVar(&m.pairs, "pairs", 60, "with --measure: pairs of blocks")
-	c.Flags().DurationVar(&m.block, "block", time.Second, "with --measure: length of a block")
+	c.Flags().DurationVar(&m.block, "block", time.Second, "with --measure: length of a block; longer where the answers take it")
+	c.Flags().DurationVar(&m.longest, "longest", time.Minute, "with --measure: longest block")
 	c.Flags().StringVar(&m.model, "model", "", "with --measure: the model's file, when it is no built-in")
+	c.Flags().StringVar(&m.input, "input", "", "with --measure: the file or folder of requests, when the sweep had one")
+	c.Flags().BoolVarP(&m.quiet, "quiet", "q", false, "with --measure: no progress on stderr")
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	return c
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +46,7 @@ has no key there is said in the file. Formats:
 			if err != nil {
 				return err
 			}
-			s.Tool, s.Date, s.Envelope = "sweetspot "+version, time.Now().UTC(), envelope
+			s.Tool, s.Envelope = "sweetspot "+version, envelope
 			return a.export(format, s, to, force, diff)
 		},
 	}
@@ -53,7 +55,7 @@ has no key there is said in the file. Formats:
 	c.Flags().IntVar(&trialN, "trial", 0, "trial to export; 0 is the choice")
 	c.Flags().StringVar(&envelope, "envelope", "", "kserve: TorchServe's service envelope: body, json, kserve, kservev2")
 	c.Flags().BoolVar(&force, "force", false, "overwrite a file that differs; export what would mislead")
-	c.Flags().BoolVar(&diff, "diff", false, "only show what would change in the file of --to")
+	c.Flags().BoolVar(&diff, "diff", false, "only show what would change in the file of --to; exit 0 nothing, 2 something")
 	return c
 }
 
@@ -69,23 +71,47 @@ func (a *app) export(format string, s export.Source, to string, force, diff bool
 	case diff && to == "":
 		return withHint("add --to FILE", "--diff compares with a file, and none is named")
 	case diff:
-		old, err := os.ReadFile(to)
-		if err != nil && !os.IsNotExist(err) {
+		return a.diff(to, doc)
+	case to == "":
+		if _, err := a.out.Write(doc.Data); err != nil {
 			return err
 		}
-		fmt.Fprint(a.out, export.Diff(string(old), string(doc.Data)))
+		if live, _ := terminal(a.out); !live { // else they have just been read
+			a.notes(doc)
+		}
 		return nil
-	case to == "":
-		_, err := a.out.Write(doc.Data)
+	}
+	if _, err := writeExport(format, s, to, force); err != nil {
 		return err
 	}
-	path, err := writeExport(format, s, to, force)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.err, "wrote %s\n", path)
+	fmt.Fprintf(a.err, "wrote %s\n", to)
+	a.notes(doc)
+	return nil
+}
+
+// notes say what the file has no key for, as its comments do.
+func (a *app) notes(doc export.Document) {
 	for _, n := range doc.Notes {
 		fmt.Fprintf(a.err, "note: %s\n", n)
 	}
-	return nil
+}
+
+// diff shows what an export would change in a file. Something is exit code 2.
+func (a *app) diff(path string, doc export.Document) error {
+	old, err := export.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		fmt.Fprintf(a.err, "%s is not there yet\n", path)
+	case err != nil:
+		return err
+	}
+	text := export.Diff(string(old), string(doc.Data))
+	if text == "" {
+		fmt.Fprintf(a.err, "%s says the same\n", path)
+		return nil
+	}
+	if _, err := io.WriteString(a.out, text); err != nil {
+		return err
+	}
+	return exit{exitNo}
 }

@@ -2,44 +2,96 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
+	"sweetspot/profiles/export"
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 	"sweetspot/tui"
 )
 
-// errReadOnly is what every verb answers while a profile is followed.
+// errReadOnly is what the verbs answer while a profile is followed.
 var errReadOnly = errors.New("read-only: this screen follows a profile that another sweetspot writes")
 
-// follower is a workbench that shows a growing profile and turns nothing.
+// follower is a workbench that shows a growing profile and turns nothing. Its
+// snapshots may be read from any goroutine.
 type follower struct {
-	snap atomic.Pointer[session.Snapshot]
+	snap    atomic.Pointer[session.Snapshot]
+	profile atomic.Pointer[profiles.Profile] // nil before the first read
+	export  exporter                         // used by the screen's verbs only
 }
 
-// Snapshot returns what the profile held when it was last read.
-func (f *follower) Snapshot() *session.Snapshot { return f.snap.Load() }
+// Snapshot returns what the profile held when it was last read. The time that a
+// running sweep has taken goes on meanwhile.
+func (f *follower) Snapshot() *session.Snapshot {
+	s := f.snap.Load()
+	if s.Sweep.State.Ended() || time.Since(s.At) < time.Second {
+		return s
+	}
+	later, w := *s, *s.Sweep
+	later.At = time.Now()
+	w.Elapsed += later.At.Sub(s.At)
+	later.Sweep = &w
+	f.snap.CompareAndSwap(s, &later)
+	return f.snap.Load()
+}
 
-// The verbs refuse.
+// The verbs refuse, but for Export, which changes nothing of the profile.
 
-func (f *follower) Apply(knob.Settings) error  { return errReadOnly }
-func (f *follower) Undo() error                { return errReadOnly }
-func (f *follower) SetLoad(load.Spec) error    { return errReadOnly }
-func (f *follower) HoldLoad(bool) error        { return errReadOnly }
-func (f *follower) StartSweep() error          { return errReadOnly }
-func (f *follower) PauseSweep(bool) error      { return errReadOnly }
-func (f *follower) AbortSweep() error          { return errReadOnly }
-func (f *follower) Restart() error             { return errReadOnly }
-func (f *follower) Record(bool) error          { return errReadOnly }
-func (f *follower) Export(int) (string, error) { return "", errReadOnly }
+func (f *follower) Apply(knob.Settings) error { return errReadOnly }
+func (f *follower) Undo() error               { return errReadOnly }
+func (f *follower) SetLoad(load.Spec) error   { return errReadOnly }
+func (f *follower) HoldLoad(bool) error       { return errReadOnly }
+func (f *follower) StartSweep() error         { return errReadOnly }
+func (f *follower) PauseSweep(bool) error     { return errReadOnly }
+func (f *follower) AbortSweep() error         { return errReadOnly }
+func (f *follower) Restart() error            { return errReadOnly }
+func (f *follower) Record(bool) error         { return errReadOnly }
+func (f *follower) Bare() error               { return errReadOnly }
+func (f *follower) Operators() error          { return errReadOnly }
+
+// Export writes the settings of trial n, or with 0 the choice.
+func (f *follower) Export(n int) (session.Exported, error) {
+	p := f.profile.Load()
+	if p == nil {
+		return session.Exported{}, errors.New("nothing has been read yet")
+	}
+	s, err := export.From(p, n)
+	if err != nil {
+		return session.Exported{}, err
+	}
+	s.Tool = "sweetspot " + version
+	return f.export.write(s)
+}
+
+// read takes what the profile holds now.
+func (f *follower) read(p *profiles.Profile) error {
+	f.profile.Store(p)
+	f.snap.Store(followed(p))
+	return nil
+}
+
+// fail shows why the profile is followed no longer.
+func (f *follower) fail(err error) {
+	s := *f.snap.Load()
+	w := *s.Sweep
+	w.State, w.Problem = session.Failed, err.Error()
+	s.Sweep = &w
+	s.Messages = append(s.Messages[:len(s.Messages):len(s.Messages)], session.Message{At: time.Now(), Level: session.Trouble, Text: err.Error()})
+	f.snap.Store(&s)
+}
 
 // follow opens the screen on a profile that may still grow. why is why there is
 // no screen, or "".
@@ -51,25 +103,34 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	if why != "" {
 		return withHint("see: sweetspot profiles show "+f.follow, "--follow needs a screen: %s", why)
 	}
+	first, err := profiles.Read(path)
+	if first == nil {
+		return err // damaged lines are said on the screen
+	}
+	dir := f.out
+	if dir == "" {
+		dir = "."
+	}
+	bench := &follower{export: exporter{dir: dir}}
+	_ = bench.read(first) // it has no error
 	inner, cancel := context.WithCancel(ctx)
-	bench := &follower{}
-	bench.snap.Store(&session.Snapshot{At: time.Now(), Phase: session.Starting})
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
-		ended <- profiles.Follow(inner, path, func(p *profiles.Profile) error {
-			bench.snap.Store(followed(p))
-			return nil
-		})
+		defer close(ended)
+		if err := profiles.Follow(inner, path, bench.read); err != nil && inner.Err() == nil {
+			bench.fail(err)
+		}
 	}()
 	k := a.startKeeper(tty)
 	err = tui.Run(ctx, tui.Deps{
-		Bench: bench, Version: version, Out: tty,
+		Bench: bench, Follow: true, Version: version, Out: tty,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 	})
 	k.dismiss()
 	cancel()
-	if e := <-ended; e != nil && !errors.Is(e, context.Canceled) {
-		err = errors.Join(err, e)
+	<-ended
+	if errors.Is(err, tui.ErrInterrupted) {
+		return exit{128 + int(syscall.SIGINT)}
 	}
 	return err
 }
@@ -77,40 +138,91 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 // followed is a profile as the screen shows it.
 func followed(p *profiles.Profile) *session.Snapshot {
 	h := p.Header
+	w := &session.Sweep{ID: h.ID, Path: p.Path, Plan: followedPlan(p), Trials: p.Trials, Best: -1, Events: p.Events}
 	s := &session.Snapshot{
-		At: time.Now(), Phase: session.Sweeping,
+		At: time.Now(), Phase: session.Sweeping, SLA: w.Plan.SLA, Sweep: w,
 		Info: sweep.Info{
 			Model:   sweep.ModelInfo{Name: h.Model.Name, Version: h.Model.Version, Source: h.Model.Source, SHA256: h.Model.SHA256},
+			Options: w.Plan.Options, Limits: knob.Limits{Rule: w.Plan.Options.Rule},
 			Runtime: h.Machine.Runtime, Cores: h.Machine.Cores,
 		},
-		Sweep: &session.Sweep{ID: h.ID, Path: p.Path, Trials: p.Trials, Total: len(p.Trials), Best: -1, Events: p.Events},
-	}
-	if sla, ok := p.SLA(); ok {
-		s.SLA = sla
 	}
 	if order := search.Rank(p.Trials); len(order) > 0 {
-		s.Sweep.Best = order[0]
+		w.Best = order[0]
 	}
 	if n := len(p.Trials); n > 0 {
 		last := p.Trials[n-1]
 		s.Settings, s.Load, s.Live.Verdict = last.Settings, last.Load, last.Verdict
-		s.Sweep.Elapsed = last.At.Sub(h.Created)
+		s.Info.Options, s.Info.Limits.Rule = last.Options, last.Options.Rule
+		w.Elapsed = last.At.Sub(h.Created)
 	}
 	if c, ok := p.Choice(); ok {
-		s.Sweep.Choice = &c
+		w.Choice, w.Skipped = &c, c.Why.Skipped
+		for i, t := range p.Trials {
+			if t.N == c.N {
+				w.Best = i
+			}
+		}
 	}
+	w.State, w.Problem = followedState(p)
+	if !w.State.Ended() {
+		w.Elapsed = s.At.Sub(h.Created)
+	}
+	s.Messages = followedMessages(p)
+	return s
+}
+
+// followedPlan is the profile's plan, with the promise of its header.
+func followedPlan(p *profiles.Profile) plan.Plan {
+	out := plan.Default()
+	var read plan.Plan
+	if json.Unmarshal(p.Header.Plan, &read) == nil && read.Model != "" { // a live recording has none
+		out = read
+	}
+	if sla, ok := p.SLA(); ok {
+		out.SLA = sla
+	}
+	return out
+}
+
+// followedState is how far the profile is, and what is wrong with it.
+func followedState(p *profiles.Profile) (session.SweepState, string) {
 	switch p.State() {
 	case profiles.Running:
-		s.Sweep.State = session.Running
+		return session.Running, ""
 	case profiles.Done:
-		s.Sweep.State = session.Done
+		return session.Done, ""
 	case profiles.Failed:
-		s.Sweep.State = session.Failed
-	default:
-		s.Sweep.State = session.Aborted
+		return session.Failed, lastError(p.Trials)
+	case profiles.Interrupted:
+		if p.Header.Kind != profiles.Sweep {
+			return session.Aborted, "interrupted"
+		}
+		return session.Aborted, "interrupted; go on: sweetspot --sweep --resume=" + p.Header.ID
 	}
+	return session.Aborted, ""
+}
+
+// lastError is the error of the last trial, if it is one.
+func lastError(ts []trial.Trial) string {
+	if len(ts) == 0 {
+		return ""
+	}
+	return ts[len(ts)-1].Error
+}
+
+// followedMessages are the profile's events, and what was wrong with its lines.
+func followedMessages(p *profiles.Profile) []session.Message {
+	var out []session.Message
 	for _, e := range p.Events {
-		s.Messages = append(s.Messages, session.Message{At: e.At, Text: fmt.Sprintf("%s: %s", e.What, e.Detail)})
+		out = append(out, session.Message{At: e.At, Text: fmt.Sprintf("%s: %s", e.What, e.Detail)})
 	}
-	return s
+	at := p.Header.Created
+	if n := len(out); n > 0 {
+		at = out[n-1].At
+	}
+	for _, w := range p.Warnings {
+		out = append(out, session.Message{At: at, Level: session.Warning, Text: w})
+	}
+	return out
 }

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
+	"sweetspot/profiles/export"
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
@@ -205,7 +207,7 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	case len(info.Model.Inputs) > 0: // a virtual device takes none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 	}
-	a.note(f, "promise  %v, at %v", p.SLA, loads(p))
+	a.note(f, "promise  %v, at %v", p.SLA, asked(p))
 	where := fmt.Sprintf("%d cores", info.Cores)
 	if info.Cores == 0 {
 		where = info.Runtime
@@ -213,7 +215,11 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	a.note(f, "engine   %s, %v rule", where, p.Options.Rule)
 }
 
-func loads(p plan.Plan) string {
+// asked is the load in words: the plan's, or that the highest is looked for.
+func asked(p plan.Plan) string {
+	if p.Question == plan.Capacity {
+		return "the highest open load"
+	}
 	var out []string
 	for _, l := range p.Loads {
 		out = append(out, l.String())
@@ -229,6 +235,10 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 		return err
 	}
 	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
+	strategy, err := search.New(p, points)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(a.out, "%s# %s\n\n", text, p.Hash())
 	for i, pt := range points {
 		fmt.Fprintf(a.out, "%3d  %v, %v", i+1, pt.Settings, pt.Load)
@@ -240,9 +250,17 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	for _, s := range skipped {
 		fmt.Fprintf(a.out, "skip %v: %s\n", s.Settings, s.Reason)
 	}
+	fmt.Fprintln(a.out)
+	for _, line := range strategy.Outline() {
+		fmt.Fprintln(a.out, line)
+	}
 	e := p.Estimate(points)
 	_, err = fmt.Fprintf(a.out, "\n%d points, expected %v", len(points), e.Total.Round(time.Second))
-	if err == nil && e.Fits < len(points) {
+	switch {
+	case err != nil:
+	case p.Budget.LoadTests > 0 && p.Budget.LoadTests < len(points):
+		_, err = fmt.Fprintf(a.out, " for %d load tests at most", p.Budget.LoadTests)
+	case e.Fits < len(points):
 		_, err = fmt.Fprintf(a.out, "; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
 	}
 	fmt.Fprintln(a.out)
@@ -302,7 +320,7 @@ func (a *app) report(p plan.Plan, info sweep.Info, st session.Sweep, f *runFlags
 		}
 		fmt.Fprintln(a.out)
 	}
-	fmt.Fprintln(a.out, verdictText(p, st))
+	fmt.Fprintln(a.out, ansi.Wordwrap(verdictText(p, st), a.textWidth(), ""))
 	for _, w := range written {
 		fmt.Fprintf(a.out, "%-19s %s\n", w.What, w.Path)
 	}
@@ -331,11 +349,19 @@ func (a *app) writeFiles(p plan.Plan, info sweep.Info, st session.Sweep, f *runF
 		}
 	}
 	best := &st.Trials[st.Best]
-	path, err := a.exportChoice(session.ExportRequest{
+	path := filepath.Join(dir, "config.properties")
+	doc, err := writeExport("config.properties", exportSource(session.ExportRequest{
 		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: p.SLA, Trial: best, Profile: st.ID,
-	}, filepath.Join(dir, "config.properties"), f.force)
-	if err != nil {
+	}), path, f.force)
+	switch {
+	case errors.Is(err, export.ErrRefused): // the sweep answers all the same
+		a.note(f, "config.properties not written: %v", err)
+		return out, nil
+	case err != nil:
 		return out, err
+	}
+	if !f.quiet {
+		a.notes(doc)
 	}
 	return append(out, file{"config.properties", path}), nil
 }
@@ -365,20 +391,28 @@ func end(n trial.Num) string {
 func verdictText(p plan.Plan, st session.Sweep) string {
 	how := ""
 	if st.Problem != "" {
-		how = fmt.Sprintf(" (%s, %d of %d settings tried)", st.Problem, len(st.Trials), st.Total)
+		how = fmt.Sprintf(" (%s after %d trials)", st.Problem, len(st.Trials))
 	}
 	switch {
+	case st.Choice != nil && p.Question == plan.Capacity:
+		t := st.Trials[st.Best]
+		return fmt.Sprintf("best: %v%s\nhighest load %g requests/s, plan for %s; P%g %s ms [%s-%s] within %v\n%s",
+			st.Choice.Settings, how, t.Load.Rate, st.Choice.Why.PlanRPS.Text(1), p.SLA.Percentile,
+			t.Verdict.ValueMS.Text(1), end(t.Verdict.LowMS), end(t.Verdict.HighMS), p.SLA.Limit, st.Choice.Why.Text)
 	case st.Choice != nil:
 		t := st.Trials[st.Best]
 		return fmt.Sprintf("best: %v%s\n%s requests/s, P%g %s ms [%s-%s] within %v\n%s",
 			st.Choice.Settings, how, t.Throughput.Value.Text(1), p.SLA.Percentile,
 			t.Verdict.ValueMS.Text(1), end(t.Verdict.LowMS), end(t.Verdict.HighMS), p.SLA.Limit, st.Choice.Why.Text)
 	case session.Exit(st) == exitNo:
-		text := fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, loads(p), how)
+		text := fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)
 		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
 			text += "\n" + why
 		}
 		return text
 	}
-	return fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, loads(p), how)
+	if how == "" && st.Untried > 0 {
+		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
+	}
+	return fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)
 }

@@ -3,40 +3,63 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"sweetspot/profiles"
 	"sweetspot/sweep"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
-	"sweetspot/sweep/stat"
 	"sweetspot/sweep/trial"
 )
 
-// measured is the outcome of compare --measure.
-type measured struct {
-	A            trial.Choice   `json:"a"`
-	B            trial.Choice   `json:"b"`
-	Percentile   trial.Estimate `json:"percentile_ratio"` // B over A
-	PercentileAA trial.Estimate `json:"percentile_aa"`
-	Throughput   trial.Estimate `json:"throughput_ratio"`
-	ThroughputAA trial.Estimate `json:"throughput_aa"`
-	Errors       int            `json:"errors"`
-	Pairs        int            `json:"pairs"`
-	Exit         int            `json:"exit"`
-	Why          string         `json:"why"`
+// measureFlags are the flags of compare --measure.
+type measureFlags struct {
+	pairs      int
+	block      time.Duration
+	longest    time.Duration
+	model      string
+	input      string
+	percentile float64 // 0 is the promise's
+	tolerance  float64
+	force      bool
+	quiet      bool
 }
+
+func (m measureFlags) validate() error {
+	switch {
+	case m.pairs < 6:
+		return fmt.Errorf("--pairs %d: want 6 or more; fewer have no interval", m.pairs)
+	case m.block < minBlock:
+		return fmt.Errorf("--block %v: want %v or more; %v of it are warm-up", m.block, minBlock, minBlock/2)
+	case m.longest < m.block:
+		return fmt.Errorf("--longest %v: want --block, %v, or more", m.longest, m.block)
+	case m.percentile != 0 && !(m.percentile >= 50 && m.percentile <= 99.99):
+		return fmt.Errorf("--percentile %g is outside 50-99.99", m.percentile)
+	}
+	return nil
+}
+
+// minBlock is the shortest block: half of it is warm-up.
+const minBlock = 500 * time.Millisecond
 
 // measureBoth runs the best settings of two profiles in turns on this machine,
 // so that what the machine does meanwhile happens to both.
 func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, m measureFlags, asJSON bool) error {
-	p, points, err := m.points(before, after)
+	if err := m.validate(); err != nil {
+		return err
+	}
+	p, best, err := m.best(before, after)
 	if err != nil {
 		return err
 	}
-	t, err := a.startTarget(ctx, p, startConfig(p))
+	t, err := a.openTarget(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -45,119 +68,170 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	for _, prof := range []*profiles.Profile{before, after} {
-		if h := prof.Header; h.Model.SHA256 != info.Model.SHA256 && !m.force {
-			return withHint("--force measures this one for both", "%s measured another model (sha256 %.12s, this is %.12s)", h.ID, h.Model.SHA256, info.Model.SHA256)
-		}
+	if err := m.sameModel(info, before.Header, after.Header); err != nil {
+		return err
 	}
-	begin := time.Now()
-	live, _ := terminal(a.err)
+	out := measured{
+		A:    measuredSide{Profile: before.Header.ID, Trial: best[0].N, Settings: best[0].Settings},
+		B:    measuredSide{Profile: after.Header.ID, Trial: best[1].N, Settings: best[1].Settings},
+		Load: best[1].Load, SLA: p.SLA, Tolerance: m.tolerance,
+	}
+	out.note(best)
+	watch := newTurnsProgress(a.err, m.quiet)
 	d, err := sweep.Turns{
-		Target: t, A: points[0], B: points[1], SLA: p.SLA, Pairs: m.pairs, Length: m.block, Seed: p.Seed,
-		Observe: func(done, total int) {
-			if live {
-				left := time.Since(begin) / time.Duration(done) * time.Duration(total-done)
-				fmt.Fprintf(a.err, "\rblock %d of %d, ETA %v   ", done, total, left.Round(time.Second))
-			}
-		},
+		Target: t, A: pointOf(best[0], out.Load), B: pointOf(best[1], out.Load), SLA: p.SLA,
+		Pairs: m.pairs, Length: m.block, Longest: m.longest, Seed: p.Seed, Observe: watch.see,
 	}.Run(ctx)
-	if live {
-		fmt.Fprint(a.err, "\r\x1b[2K")
-	}
+	watch.end()
 	if err != nil {
+		return m.broken(ctx, err, watch, p.SLA)
+	}
+	out.judge(d, m.force)
+	return a.conclude(out, asJSON)
+}
+
+// conclude prints the outcome; the error carries its exit code.
+func (a *app) conclude(m measured, asJSON bool) error {
+	write := m.write
+	if asJSON {
+		write = m.writeJSON
+	}
+	if err := write(a.out); err != nil {
 		return err
 	}
-	out := judge(d, m.tolerance)
-	out.A, out.B, out.Pairs = trial.Choice{Settings: points[0].Settings}, trial.Choice{Settings: points[1].Settings}, m.pairs
-	if err := out.write(a.out, p.SLA, asJSON); err != nil {
-		return err
-	}
-	if out.Exit != exitYes {
-		return exit{out.Exit}
+	if m.Exit != exitYes {
+		return exit{m.Exit}
 	}
 	return nil
 }
 
-// measureFlags are the flags of compare --measure.
-type measureFlags struct {
-	pairs     int
-	block     time.Duration
-	model     string
-	tolerance float64
-	force     bool
+// broken is why there is no comparison, in a person's words.
+func (m measureFlags) broken(ctx context.Context, err error, watch *turnsProgress, sla trial.SLA) error {
+	if ctx.Err() != nil {
+		if !m.quiet {
+			fmt.Fprintf(watch.w, "stopped after %d of %d blocks: nothing is concluded from a part\n", watch.done, max(watch.total, 2*m.pairs))
+		}
+		return context.Cause(ctx)
+	}
+	if thin, ok := errors.AsType[*sweep.ThinError](err); ok {
+		return withHint("--longest 5m takes longer blocks; --percentile 90 takes fewer answers",
+			"P%g: %w", sla.Percentile, thin)
+	}
+	return err
 }
 
-// points are the best trials of both profiles under after's load, and the plan
-// that says which model and promise.
-func (m measureFlags) points(before, after *profiles.Profile) (plan.Plan, [2]plan.Point, error) {
+// pointOf is a trial's settings under a load; a matched one follows them.
+func pointOf(t trial.Trial, l load.Spec) plan.Point {
+	return plan.Point{Settings: t.Settings, Load: l.For(t.Settings.Workers * t.Settings.BatchSize)}
+}
+
+// best are the best trials of both profiles, and the plan of the second one,
+// which says which model is run, how, and what was promised.
+func (m measureFlags) best(before, after *profiles.Profile) (plan.Plan, [2]trial.Trial, error) {
 	var p plan.Plan
-	var points [2]plan.Point
-	if err := json.Unmarshal(after.Header.Plan, &p); err != nil {
-		return p, points, fmt.Errorf("%s: plan: %w", after.Header.ID, err)
+	var out [2]trial.Trial
+	if after.Header.Kind != profiles.Sweep {
+		return p, out, fmt.Errorf("%s is a live recording; --measure takes the model from the plan of a sweep", after.Header.ID)
 	}
-	if m.model != "" {
-		p.Model = m.model
-	} else if !strings.Contains(p.Model, ":") {
-		return p, points, withHint("add --model PATH/"+p.Model, "%s does not say in which folder %s is", after.Header.ID, p.Model)
+	if err := json.Unmarshal(after.Header.Plan, &p); err != nil {
+		return p, out, fmt.Errorf("%s: plan: %w", after.Header.ID, err)
+	}
+	if err := m.files(&p, after.Header.ID); err != nil {
+		return p, out, err
+	}
+	if m.percentile > 0 {
+		p.SLA.Percentile = m.percentile
 	}
 	for i, prof := range []*profiles.Profile{before, after} {
 		t, ok := prof.Best()
 		if !ok {
-			return p, points, fmt.Errorf("%s has no setting that kept the promise", prof.Header.ID)
+			return p, out, fmt.Errorf("%s has no setting that kept the promise", prof.Header.ID)
 		}
-		points[i] = plan.Point{Settings: t.Settings, Load: t.Load}
+		out[i] = t
 	}
-	points[0].Load = points[1].Load
-	return p, points, nil
-}
-
-// judge says whether B is worse: certainly so, and perhaps by more than the
-// tolerance. Nothing narrower than the comparison of equal blocks is believed.
-func judge(d sweep.Difference, tolerance float64) measured {
-	out := measured{
-		Percentile: spread(d.Percentile), PercentileAA: spread(d.PercentileAA),
-		Throughput: spread(d.Throughput), ThroughputAA: spread(d.ThroughputAA), Errors: d.Errors,
+	if out[0].Options != out[1].Options && !m.force {
+		return p, out, withHint("--force runs both as the second was", "%s was measured with %s and %s with %s: one engine runs one of them",
+			before.Header.ID, options(out[0]), after.Header.ID, options(out[1]))
 	}
-	slower := inverse(d.Throughput)
-	for _, f := range []struct {
-		name    string
-		worse   stat.Interval
-		aa      stat.Interval
-		percent string
-	}{{"the percentile is higher", d.Percentile, d.PercentileAA, "percentile"}, {"throughput is lower", slower, d.ThroughputAA, "throughput"}} {
-		switch {
-		case f.worse.Low > max(1, f.aa.High) && f.worse.High > 1+tolerance:
-			out.Exit, out.Why = exitNo, fmt.Sprintf("%s by %.1f%% (%.1f%% to %.1f%%)", f.name, 100*(f.worse.Value-1), 100*(f.worse.Low-1), 100*(f.worse.High-1))
-			return out
-		case !(f.worse.High <= 1+tolerance):
-			out.Exit, out.Why = exitCannotTell, fmt.Sprintf("%s may be up to %.1f%% worse, %.1f%% are tolerated: more --pairs would tell", f.percent, 100*(f.worse.High-1), 100*tolerance)
+	p.Options = out[1].Options
+	if l := out[1].Load; l.Mode == load.Trace {
+		if _, err := os.Stat(l.File); err != nil {
+			return p, out, withHint("run it in the folder of "+l.File, "%s does not say in which folder its trace is: %w", after.Header.ID, err)
 		}
 	}
-	if out.Exit == exitYes {
-		out.Why = fmt.Sprintf("nothing is worse by more than %.1f%%", 100*tolerance)
-	}
-	return out
+	return p, out, nil
 }
 
-func inverse(i stat.Interval) stat.Interval {
-	return stat.Interval{Value: 1 / i.Value, Low: 1 / i.High, High: 1 / i.Low}
+// files are the plan's, whose folders no profile tells.
+func (m measureFlags) files(p *plan.Plan, id string) error {
+	switch {
+	case m.model != "":
+		p.Model = m.model
+	case !strings.Contains(p.Model, ":"):
+		return withHint("add --model PATH/"+p.Model, "%s does not say in which folder %s is", id, p.Model)
+	}
+	switch {
+	case m.input != "":
+		p.Input = m.input
+	case p.Input != "":
+		return withHint("add --input PATH/"+p.Input, "%s does not say in which folder its requests, %s, are", id, p.Input)
+	}
+	return nil
 }
 
-func spread(i stat.Interval) trial.Estimate {
-	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}
+// options are those of a trial in words: the rule, and what else is set.
+func options(t trial.Trial) string {
+	text, err := json.Marshal(t.Options)
+	if err != nil {
+		return t.Options.Rule.String()
+	}
+	return strings.NewReplacer(`"`, "", "{", "", "}", "", ":", " ", ",", ", ").Replace(string(text))
 }
 
-func (m measured) write(w io.Writer, sla trial.SLA, asJSON bool) error {
-	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(m)
+// sameModel refuses to measure a model that is not the profiles'.
+func (m measureFlags) sameModel(info sweep.Info, hs ...profiles.Header) error {
+	for _, h := range hs {
+		if h.Model.SHA256 != info.Model.SHA256 && !m.force {
+			return withHint("--force measures this one for both", "%s measured another model (%s, sha256 %.12s; this is %s, %.12s)",
+				h.ID, h.Model.Name, h.Model.SHA256, info.Model.Name, info.Model.SHA256)
+		}
 	}
-	row := func(name string, e, aa trial.Estimate) string {
-		return fmt.Sprintf("%-18s %s (%s-%s)   equal blocks %s-%s\n", name, e.Value.Text(3), e.Low.Text(3), e.High.Text(3), aa.Low.Text(3), aa.High.Text(3))
+	return nil
+}
+
+// turnsProgress says how far a comparison is: on a terminal in one line that is
+// redrawn, elsewhere in a line for each tenth.
+type turnsProgress struct {
+	w           io.Writer
+	live, quiet bool
+	width       int
+	last        time.Time
+	done, total int
+}
+
+func newTurnsProgress(w io.Writer, quiet bool) *turnsProgress {
+	p := &turnsProgress{w: w, quiet: quiet}
+	p.live, p.width = terminal(w)
+	return p
+}
+
+// see takes the news of a block.
+func (p *turnsProgress) see(done, total int, left time.Duration) {
+	tenth := done*10/total > p.done*10/total
+	p.done, p.total = done, total
+	line := fmt.Sprintf("block %d of %d, ETA %v", done, total, left.Round(time.Second))
+	switch {
+	case p.quiet:
+	case p.live && time.Since(p.last) >= redraw:
+		p.last = time.Now()
+		fmt.Fprint(p.w, "\r", ansi.EraseEntireLine, ansi.Truncate(line, p.width-1, ""))
+	case !p.live && (tenth || done == 0) && done < total:
+		fmt.Fprintln(p.w, line)
 	}
-	_, err := fmt.Fprintf(w, "A %v\nB %v\n%d pairs of blocks in turns, B over A\n%s%serrors %d\n%s\n", m.A.Settings, m.B.Settings, m.Pairs,
-		row(fmt.Sprintf("P%g of %s", sla.Percentile, sla.Latency), m.Percentile, m.PercentileAA),
-		row("throughput", m.Throughput, m.ThroughputAA), m.Errors, m.Why)
-	return err
+}
+
+func (p *turnsProgress) end() {
+	if p.live && !p.quiet {
+		fmt.Fprint(p.w, "\r", ansi.EraseEntireLine)
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sweetspot/engine/knob"
 	"sweetspot/profiles"
 )
 
@@ -15,6 +16,16 @@ func (a *app) profilesCommand() *cobra.Command {
 		Use: "profiles", Short: "recorded sweeps: list, show, note, compare, merge",
 		Long: `profiles looks after recorded sweeps and live recordings. A profile is named by
 its ID, the start of one, a file, or last.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			var names []string
+			for _, sub := range c.Commands() {
+				names = append(names, sub.Name())
+			}
+			return withHint("see: sweetspot profiles --help", "profiles %q: unknown command%s", args[0], knob.Suggest(args[0], names))
+		},
 	}
 	c.AddCommand(a.listCommand(), a.showCommand(), a.noteCommand(), a.compareCommand(), a.mergeCommand())
 	return c
@@ -72,14 +83,20 @@ func (a *app) list(f profiles.Filter, asJSON bool) error {
 }
 
 func (a *app) showCommand() *cobra.Command {
-	var asJSON bool
+	var (
+		asJSON bool
+		at     string
+	)
 	c := &cobra.Command{
 		Use: "show [PROFILE]", Short: "one recorded sweep", Args: cobra.MaximumNArgs(1),
-		Example: "  sweetspot profiles show\n  sweetspot profiles show 20261122 --json",
+		Example: "  sweetspot profiles show\n  sweetspot profiles show 20261122 --json\n  sweetspot profiles show last --at 80rps",
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := a.openProfile(args)
 			if err != nil {
 				return err
+			}
+			if at != "" {
+				return a.showAt(p, at, asJSON)
 			}
 			if asJSON {
 				return profiles.WriteShowJSON(a.out, p)
@@ -88,6 +105,7 @@ func (a *app) showCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	c.Flags().StringVar(&at, "at", "", "predict its settings at so many requests per second: 80rps")
 	return c
 }
 

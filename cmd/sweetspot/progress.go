@@ -29,6 +29,7 @@ type progress struct {
 	last   time.Time
 	seen   int // trials printed
 	events int // events printed
+	probes int // service times told of
 }
 
 func newProgress(w io.Writer, quiet bool) *progress {
@@ -56,6 +57,16 @@ func (a *app) style() profiles.Style {
 	return profiles.Style{Width: width, Bold: tty && a.env.get("NO_COLOR") == ""}
 }
 
+// textWidth is where lines of text on stdout are broken: at the terminal's width,
+// but not wider than is read well. Elsewhere they are not, for grep's sake.
+func (a *app) textWidth() int {
+	const most = 120
+	if tty, width := terminal(a.out); tty {
+		return min(width, most)
+	}
+	return 0
+}
+
 // redraw is how often the live line changes.
 const redraw = 100 * time.Millisecond
 
@@ -71,9 +82,18 @@ func (p *progress) watch(st session.Sweep) {
 		first, _, _ := strings.Cut(e.Detail, "; last lines:")
 		fmt.Fprintf(p.w, "%s\n", first)
 	}
+	if len(st.Trials) > p.seen && p.probes == 0 && st.Probes > 0 {
+		p.probes = st.Probes
+		p.clear()
+		fmt.Fprintf(p.w, "probes   %d service times measured; %d points predicted from them\n", st.Probes, st.Points)
+	}
 	for ; p.seen < len(st.Trials); p.seen++ {
 		p.clear()
-		fmt.Fprintln(p.w, trialLine(st.Trials[p.seen], st.Total, st.ETA))
+		line := trialLine(st.Trials[p.seen], st.Total, st.ETA)
+		if st.Best == p.seen && st.Trials[p.seen].Verdict.Result == trial.Pass && p.seen+1 == len(st.Trials) {
+			line += "  new best"
+		}
+		fmt.Fprintln(p.w, line)
 	}
 	if p.live && st.Current != nil && time.Since(p.last) >= redraw {
 		p.last = time.Now()
@@ -99,8 +119,11 @@ func (p *progress) end() {
 // trialLine is one finished trial: "[ 3/16] pass  batch 8 ... 412.0/s  P99 18.2 ms".
 func trialLine(t trial.Trial, total int, eta time.Duration) string {
 	what := t.Settings.String()
-	if t.Role == trial.RoleValidation {
-		what += " (validation)"
+	if t.Role != trial.RoleLoad {
+		what += fmt.Sprintf(" (%s)", t.Role)
+	}
+	if t.Predicted != nil && t.Predicted.HighestRPS.OK() {
+		what += fmt.Sprintf(" at %g/s", t.Load.Rate)
 	}
 	line := fmt.Sprintf("[%2d/%d] %-4s  %-52s", t.N, max(total, t.N), t.Verdict.Result.Word(), what)
 	if t.Error != "" {
@@ -116,6 +139,9 @@ func trialLine(t trial.Trial, total int, eta time.Duration) string {
 // liveLine is the trial under way.
 func liveLine(st session.Sweep) string {
 	c := st.Current
+	if c.Point.Role == trial.RoleProbe {
+		return fmt.Sprintf("probe %d: %s", c.N, c.Point.Reason)
+	}
 	bar := ""
 	if c.Limit > 0 {
 		full := min(10, int(10*c.Elapsed/c.Limit))

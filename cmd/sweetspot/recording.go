@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"sweetspot/engine/monitor"
 	"sweetspot/engine/tensor"
 	"sweetspot/profiles"
-	"sweetspot/profiles/export"
 	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/session"
@@ -115,37 +113,6 @@ func tensors(specs []tensor.Spec) []profiles.Tensor {
 		out[i] = profiles.Tensor{Name: s.Name, Type: s.Type.String(), Shape: s.Shape}
 	}
 	return out
-}
-
-// exportChoice writes config.properties for settings picked on screen or by a
-// sweep.
-func (a *app) exportChoice(r session.ExportRequest, path string, force bool) (string, error) {
-	s := export.Source{
-		Tool: "sweetspot " + version, Date: time.Now().UTC(), Profile: r.Profile,
-		Machine: machine(r.Info), Model: model(r.Info), SLA: &r.SLA,
-		Settings: r.Settings, Options: r.Options, Trial: r.Trial,
-	}
-	return writeExport("config.properties", s, path, force)
-}
-
-// writeExport writes one format and reads it back.
-func writeExport(format string, s export.Source, path string, force bool) (string, error) {
-	doc, err := export.Write(format, s, force)
-	if err != nil {
-		return "", err
-	}
-	if err := export.WriteFile(path, doc.Data, force); err != nil {
-		return "", err
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	doc.Data = data
-	if err := export.Verify(doc, s); err != nil {
-		return "", fmt.Errorf("%s does not read back as written: %w", path, err)
-	}
-	return path, nil
 }
 
 // openGPU is the GPU to watch on this machine.

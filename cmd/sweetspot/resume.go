@@ -47,12 +47,7 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 		return p, nil, err
 	}
 	r := &resumed{from: h.ID, sha256: h.Model.SHA256, class: h.Machine.Class}
-	r.found.Probes = prof.Probes
-	for _, t := range prof.Trials {
-		if t.Role != trial.RoleValidation { // the favourite may be another one in the end
-			r.found.Trials = append(r.found.Trials, t)
-		}
-	}
+	r.found = trial.History{Trials: prof.Trials, Probes: prof.Probes}
 	return p, r, nil
 }
 

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine/knob"
-	"sweetspot/profiles/export"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/session"
 	"sweetspot/tui"
@@ -106,34 +103,6 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 		},
 		Record:     a.record("", nil, nil),
 		RecordLive: a.recordLive(p.SLA, p.Seed),
-		Export:     a.screenExporter(dir),
-	}
-}
-
-// screenExporter writes config.properties into dir. A file that a person put
-// there stays: the export takes the next free name. What this session wrote it
-// may overwrite.
-func (a *app) screenExporter(dir string) func(session.ExportRequest) (string, error) {
-	own := ""
-	return func(r session.ExportRequest) (string, error) {
-		path := own
-		for n := 1; path == ""; n++ {
-			name := "config.properties"
-			if n > 1 {
-				name = fmt.Sprintf("config-%d.properties", n)
-			}
-			if _, err := os.Lstat(filepath.Join(dir, name)); os.IsNotExist(err) {
-				path = filepath.Join(dir, name)
-			} else if n == 1000 {
-				return "", fmt.Errorf("%s is full of config.properties files", dir)
-			}
-		}
-		path, err := a.exportChoice(r, path, path == own)
-		if err == nil {
-			own = path
-		} else if errors.Is(err, export.ErrRefused) {
-			err = fmt.Errorf("%w (with: sweetspot export)", err)
-		}
-		return strings.TrimPrefix(path, "./"), err
+		Export:     a.exportFrom(dir),
 	}
 }

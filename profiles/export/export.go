@@ -26,9 +26,11 @@ var ErrRefused = errors.New("--force writes it anyway")
 
 // Source is what an export is made from.
 type Source struct {
-	Tool    string    // "sweetspot 0.1.0"
-	Date    time.Time // of the export
-	Profile string    // ID, or ""
+	Tool string // "sweetspot 0.1.0"
+	// Date is when the figures were measured, so that the same choice is the
+	// same file on every day; of the export for settings that were not.
+	Date    time.Time
+	Profile string // ID, or ""
 	Machine profiles.Machine
 	Model   profiles.Model
 	SLA     *trial.SLA // nil without one
@@ -45,7 +47,7 @@ type Source struct {
 }
 
 // From takes trial n out of a profile; 0 is the choice, or without one the best
-// trial that passed. Tool and Date stay the profile's until the caller sets them.
+// trial that passed. Tool is the profile's until the caller sets it.
 func From(p *profiles.Profile, n int) (Source, error) {
 	h := p.Header
 	s := Source{Tool: h.Tool, Date: h.Created, Profile: h.ID, Machine: h.Machine, Model: h.Model}
@@ -62,6 +64,9 @@ func From(p *profiles.Profile, n int) (Source, error) {
 		return s, fmt.Errorf("export: %s has no choice: no trial met the promise; name one with --trial N%s", h.ID, numbers(p))
 	}
 	s.Trial, s.Settings, s.Options = &t, t.Settings, t.Options
+	if !t.At.IsZero() {
+		s.Date = t.At
+	}
 	return s, nil
 }
 

@@ -19,8 +19,12 @@ func facts(title string, s Source) []string {
 	if m.SHA256 != "" {
 		model += ", sha256 " + m.SHA256
 	}
+	of := "on"
+	if s.Trial != nil {
+		of = "from figures of"
+	}
 	out := []string{
-		fmt.Sprintf("%s, written by %s on %s", title, s.Tool, s.Date.UTC().Format("2006-01-02")),
+		fmt.Sprintf("%s, written by %s %s %s", title, s.Tool, of, s.Date.UTC().Format("2006-01-02")),
 		"",
 		"model     " + model,
 		"machine   " + s.Machine.String(),

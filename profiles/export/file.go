@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,35 @@ func Diff(before, after string) string {
 	return udiff.Unified("there now", "to be written", before, after)
 }
 
+// ReadFile reads what is at path, to compare an export with. It is not there yet
+// (fs.ErrNotExist), or it is a regular file, else the error says so: of a device
+// there may be no end.
+func ReadFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, plainly(path, err)
+	case info.IsDir():
+		return nil, fmt.Errorf("export: %s is a folder", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("export: %s is no regular file; without --to the export goes to stdout", path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, plainly(path, err)
+	}
+	return data, nil
+}
+
+// plainly is an error about path without the system call, or the temporary file,
+// that it came from.
+func plainly(path string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return fmt.Errorf("export: %s: %w", path, err)
+}
+
 // WriteFile puts data at path, whole or not at all. A file that already says the
 // same is left alone; one that says something else is overwritten only with
 // force, else the error shows what differs. A link is followed, not replaced.
@@ -24,22 +54,25 @@ func WriteFile(path string, data []byte, force bool) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	old, err := os.ReadFile(path)
+	old, err := ReadFile(path)
 	switch {
 	case err == nil && bytes.Equal(old, data):
 		return nil
 	case err == nil && !force:
 		return differs(path, string(old), string(data))
-	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("export: %w", err)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
 	mode := os.FileMode(0o644)
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
 	temp, err := writeTemp(path, data, mode)
-	if err != nil {
-		return fmt.Errorf("export: %w", err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("export: %s: there is no folder %s; make it first", path, filepath.Dir(path))
+	case err != nil:
+		return plainly(path, err)
 	}
 	defer os.Remove(temp) // gone already when it was renamed
 	if force {

@@ -61,6 +61,12 @@ func TestWriteFileErrors(t *testing.T) {
 	if err := export.WriteFile(filepath.Join(dir, "no", "x"), []byte("x"), false); err == nil {
 		t.Error("into no folder: no error")
 	}
+	if err := export.WriteFile(filepath.Join(dir, "no", "x"), []byte("x"), false); !strings.Contains(err.Error(), "there is no folder "+filepath.Join(dir, "no")) {
+		t.Errorf("into no folder: %v", err)
+	}
+	if err := export.WriteFile(os.DevNull, []byte("x"), true); err == nil || !strings.Contains(err.Error(), "is no regular file; without --to") {
+		t.Errorf("onto a device: %v", err)
+	}
 	dangling := filepath.Join(dir, "dangling")
 	if err := os.Symlink(filepath.Join(dir, "gone"), dangling); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ type modelConfig struct {
 	BatchSize       int    `yaml:"batchSize"`
 	MaxBatchDelay   int    `yaml:"maxBatchDelay"`
 	ResponseTimeout int    `yaml:"responseTimeout"`
+	StartupTimeout  int    `yaml:"startupTimeout"`
 	JobQueueSize    int    `yaml:"jobQueueSize"`
 	DeviceType      string `yaml:"deviceType"`
 	DeviceIDs       []int  `yaml:"deviceIds,flow,omitempty"`
@@ -30,7 +31,8 @@ func writeModelConfig(s Source) []byte {
 	}
 	c := modelConfig{
 		MinWorkers: s.Settings.Workers, MaxWorkers: s.Settings.Workers,
-		BatchSize: s.Settings.BatchSize, MaxBatchDelay: delay(s), ResponseTimeout: s.ResponseTimeout,
+		BatchSize: s.Settings.BatchSize, MaxBatchDelay: delay(s),
+		ResponseTimeout: s.ResponseTimeout, StartupTimeout: startupTimeout,
 		JobQueueSize: s.Settings.QueueSize, DeviceType: kind, DeviceIDs: deviceIDs(s),
 	}
 	body, err := yaml.Marshal(c)
@@ -61,8 +63,7 @@ func modelConfigNotes(s Source) []string {
 	}
 	return append(out,
 		fmt.Sprintf("TorchServe reads this file only inside the archive: pack it with torch-model-archiver --config-file model-config.yaml as %s.", archive(s)),
-		"It beats config.properties; only batch size and delay of a registration through the management API beat it. "+
-			"startupTimeout is not in it and so is 120 s, whatever config.properties says.",
+		"It beats config.properties; only batch size and delay of a registration through the management API beat it.",
 	)
 }
 
@@ -78,6 +79,7 @@ func modelConfigFields(s Source) []field {
 		{"batchSize", k.Get(knob.BatchSize)},
 		{"maxBatchDelay", k.Get(knob.BatchDelay)},
 		{"responseTimeout", itoa(s.ResponseTimeout)},
+		{"startupTimeout", itoa(startupTimeout)},
 		{"jobQueueSize", k.Get(knob.QueueSize)},
 		{"deviceType", kind},
 		{"deviceIds", fmt.Sprint(deviceIDs(s))},
@@ -95,6 +97,7 @@ func readModelConfig(data []byte, _ Source) (map[string]string, error) {
 		"batchSize":       itoa(c.BatchSize),
 		"maxBatchDelay":   itoa(c.MaxBatchDelay),
 		"responseTimeout": itoa(c.ResponseTimeout),
+		"startupTimeout":  itoa(c.StartupTimeout),
 		"jobQueueSize":    itoa(c.JobQueueSize),
 		"deviceType":      c.DeviceType,
 		"deviceIds":       fmt.Sprint(c.DeviceIDs),

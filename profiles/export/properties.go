@@ -26,10 +26,14 @@ func properties(s Source) *config.File {
 		Name: s.Model.Name, Version: s.Model.Version, MarName: archive(s),
 		MinWorkers: s.Settings.Workers, MaxWorkers: s.Settings.Workers,
 		BatchSize: s.Settings.BatchSize, MaxBatchDelay: delay(s),
-		ResponseTimeout: s.ResponseTimeout,
+		ResponseTimeout: s.ResponseTimeout, StartupTimeout: startupTimeout,
 	}}))
 	return f
 }
+
+// startupTimeout is TorchServe's default for the start of a worker, in s. It is
+// written out, since a default in another place would change it.
+const startupTimeout = 120
 
 // gpus is the bound on GPUs: one, as measured, or none.
 func gpus(s Source) int {
@@ -67,6 +71,7 @@ func propertiesFields(s Source) []field {
 		{"batchSize", k.Get(knob.BatchSize)},
 		{"maxBatchDelay", k.Get(knob.BatchDelay)},
 		{"responseTimeout", itoa(s.ResponseTimeout)},
+		{"startupTimeout", itoa(startupTimeout)},
 	}
 }
 
@@ -101,6 +106,7 @@ func readProperties(data []byte, s Source) (map[string]string, error) {
 		"batchSize":       itoa(m.BatchSize),
 		"maxBatchDelay":   itoa(m.MaxBatchDelay),
 		"responseTimeout": itoa(m.ResponseTimeout),
+		"startupTimeout":  itoa(m.StartupTimeout),
 	}
 	if t.NumberOfGPU != nil {
 		out["number_of_gpu"] = itoa(*t.NumberOfGPU)

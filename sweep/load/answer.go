@@ -15,91 +15,201 @@ const (
 	answerMost = 64 << 20
 )
 
-// answer is what is kept of one answer. It is reused; reading allocates only
-// for errors.
+// answer is what is kept of one answer. It takes bytes as they come and is
+// reused; reading allocates only for errors, and for the first line that comes in
+// pieces.
 type answer struct {
 	status int
 	close  bool // the server closes the connection, or we cannot go on with it
 	timing timing
 
+	phase   phase
 	length  int64 // of the body, -1 unless given
 	chunked bool
-	head    int // header bytes that may still come
+	head    int    // header bytes that may still come
+	left    int64  // bytes of the body or the chunk that are still to come
+	sum     int64  // of the chunks
+	part    []byte // of a line whose end is still to come
 }
 
-// read reads one final answer to its last byte. r has a buffer of lineMost.
+// phase is what an answer goes on with.
+type phase uint8
+
+const (
+	statusLine phase = iota
+	headers
+	body
+	rest // a body that ends with the connection
+	chunkSize
+	chunk
+	chunkEnd
+	trailers
+	complete
+)
+
+// begin makes room for the next answer.
+func (a *answer) begin() { *a = answer{head: headMost, part: a.part[:0]} }
+
+// read reads one final answer to its last byte.
 func (a *answer) read(r *bufio.Reader) error {
-	*a = answer{head: headMost}
-	for {
-		if err := a.readHead(r); err != nil {
-			return inside(err)
+	a.begin()
+	for a.phase != complete {
+		if _, err := r.Peek(1); err != nil {
+			return a.end(err)
 		}
-		if a.status >= 200 {
-			return inside(a.readBody(r))
-		}
-		if a.status == 101 {
-			return errors.New("answer: 101 switching protocols: want plain HTTP/1.1")
-		}
-	}
-}
-
-// inside names the end of a connection in the middle of an answer.
-func inside(err error) error {
-	if errors.Is(err, io.EOF) {
-		return errors.New("answer: the connection was closed in the middle of it")
-	}
-	return err
-}
-
-// readHead reads status line and headers.
-func (a *answer) readHead(r *bufio.Reader) error {
-	line, err := a.line(r)
-	if err != nil {
-		return err
-	}
-	if err := a.statusLine(line); err != nil {
-		return err
-	}
-	a.length, a.chunked = -1, false
-	for {
-		line, err := a.line(r)
+		there, _ := r.Peek(r.Buffered()) // is there
+		n, err := a.feed(there)
+		_, _ = r.Discard(n) // likewise
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// end takes the error, io.EOF for one, that ends the connection.
+func (a *answer) end(err error) error {
+	switch {
+	case !errors.Is(err, io.EOF):
+		return err
+	case a.phase == rest:
+		a.phase = complete
+		return nil
+	}
+	return errors.New("answer: the connection was closed in the middle of it")
+}
+
+// feed takes the next bytes and returns how many of them are the answer's. It is
+// complete when its phase says so.
+func (a *answer) feed(b []byte) (n int, err error) {
+	for n < len(b) && a.phase != complete && err == nil {
+		if a.phase == body || a.phase == rest || a.phase == chunk {
+			skip := min(a.left, int64(len(b)-n))
+			n += int(skip)
+			a.left -= skip
+			if a.left == 0 {
+				err = a.skipped()
+			}
+			continue
+		}
+		line, taken, whole := a.line(b[n:])
+		n += taken
+		switch {
+		case taken == 0:
+			err = fmt.Errorf("answer: a header line is longer than %d bytes", lineMost)
+		case a.head < 0:
+			err = fmt.Errorf("answer: headers are longer than %d bytes", headMost)
+		case whole:
+			err = a.take(line)
+			a.part = a.part[:0]
+		}
+	}
+	return n, err
+}
+
+// line takes a line from b, or what there is of it, and returns it without its
+// end. It takes nothing when the line is too long.
+func (a *answer) line(b []byte) (line []byte, taken int, whole bool) {
+	i := bytes.IndexByte(b, '\n')
+	whole, taken = i >= 0, i+1
+	if !whole {
+		taken = len(b)
+	}
+	if long := len(a.part) + taken; long > lineMost || long == lineMost && !whole {
+		return nil, 0, false
+	}
+	a.head -= taken
+	line = b[:taken]
+	if len(a.part) > 0 || !whole {
+		a.part = append(a.part, line...)
+		line = a.part
+	}
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), taken, whole
+}
+
+// take reads a whole line.
+func (a *answer) take(line []byte) error {
+	switch a.phase {
+	case statusLine:
+		a.phase, a.length, a.chunked = headers, -1, false
+		return a.readStatus(line)
+	case headers:
 		if len(line) == 0 {
-			return nil
+			return a.headed()
 		}
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		if !ok {
 			return fmt.Errorf("answer: header %.40q has no colon", line)
 		}
-		if err := a.header(name, bytes.TrimSpace(value)); err != nil {
-			return err
+		return a.header(name, bytes.TrimSpace(value))
+	case chunkSize:
+		return a.chunkSize(line)
+	case chunkEnd:
+		if len(line) > 0 {
+			return errors.New("answer: a chunk is longer than it says")
+		}
+		a.awaitChunk()
+	case trailers:
+		if len(line) == 0 {
+			a.phase = complete
 		}
 	}
+	return nil
 }
 
-// line reads one line without its end. The result is good until the next read.
-func (a *answer) line(r *bufio.Reader) ([]byte, error) {
-	line, err := r.ReadSlice('\n')
-	a.head -= len(line)
+// headed decides what follows the headers.
+func (a *answer) headed() error {
 	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
-		return nil, fmt.Errorf("answer: a header line is longer than %d bytes", lineMost)
-	case err != nil:
-		return nil, err
-	case a.head < 0:
-		return nil, fmt.Errorf("answer: headers are longer than %d bytes", headMost)
+	case a.status == 101:
+		return errors.New("answer: 101 switching protocols: want plain HTTP/1.1")
+	case a.status < 200:
+		a.phase = statusLine
+	case a.status == 204 || a.status == 304:
+		a.phase = complete
+	case a.chunked:
+		a.awaitChunk()
+	case a.length > 0:
+		a.phase, a.left = body, a.length
+	case a.length == 0:
+		a.phase = complete
+	default:
+		a.phase, a.left, a.close = rest, answerMost+1, true
 	}
-	line = line[:len(line)-1]
-	if n := len(line); n > 0 && line[n-1] == '\r' {
-		line = line[:n-1]
-	}
-	return line, nil
+	return nil
 }
 
-// statusLine reads "HTTP/1.1 200 OK".
-func (a *answer) statusLine(line []byte) error {
+// skipped goes on after the last byte of a body or a chunk.
+func (a *answer) skipped() error {
+	switch a.phase {
+	case rest:
+		return fmt.Errorf("answer: more than %d bytes", answerMost)
+	case chunk:
+		a.phase, a.head = chunkEnd, headMost
+	default:
+		a.phase = complete
+	}
+	return nil
+}
+
+// awaitChunk expects a chunk's size, whose line is no header.
+func (a *answer) awaitChunk() { a.phase, a.head = chunkSize, headMost }
+
+// chunkSize reads the size of a chunk.
+func (a *answer) chunkSize(line []byte) error {
+	size, ok := parseChunk(line)
+	a.sum += size
+	if !ok || a.sum > answerMost {
+		return fmt.Errorf("answer: chunk %.40q: want a size in hex, %d bytes in all at most", line, answerMost)
+	}
+	a.phase, a.left = chunk, size
+	if size == 0 {
+		a.phase = trailers
+	}
+	return nil
+}
+
+// readStatus reads "HTTP/1.1 200 OK".
+func (a *answer) readStatus(line []byte) error {
 	const start = "HTTP/1.x 200"
 	ok := len(line) >= len(start) && string(line[:7]) == "HTTP/1." && line[8] == ' ' &&
 		(len(line) == len(start) || line[len(start)] == ' ')
@@ -135,120 +245,4 @@ func (a *answer) header(name, value []byte) error {
 		a.timing.parse(value)
 	}
 	return nil
-}
-
-// readBody reads the body and forgets it.
-func (a *answer) readBody(r *bufio.Reader) error {
-	switch {
-	case a.status == 204 || a.status == 304:
-		return nil
-	case a.chunked:
-		return a.readChunks(r)
-	case a.length >= 0:
-		_, err := r.Discard(int(a.length))
-		return err
-	}
-	a.close = true // the end of the connection is the end of the body
-	_, err := r.Discard(answerMost + 1)
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		return err
-	}
-	return fmt.Errorf("answer: more than %d bytes", answerMost)
-}
-
-// readChunks reads a chunked body with its trailers.
-func (a *answer) readChunks(r *bufio.Reader) error {
-	for sum := int64(0); ; {
-		a.head = headMost // a chunk's line is no header
-		line, err := a.line(r)
-		if err != nil {
-			return err
-		}
-		size, ok := parseChunk(line)
-		sum += size
-		if !ok || sum > answerMost {
-			return fmt.Errorf("answer: chunk %.40q: want a size in hex, %d bytes in all at most", line, answerMost)
-		}
-		if size == 0 {
-			break
-		}
-		if _, err := r.Discard(int(size)); err != nil {
-			return err
-		}
-		if line, err = a.line(r); err != nil {
-			return err
-		}
-		if len(line) > 0 {
-			return errors.New("answer: a chunk is longer than it says")
-		}
-	}
-	for { // trailers
-		line, err := a.line(r)
-		if err != nil || len(line) == 0 {
-			return err
-		}
-	}
-}
-
-// parseLength reads a content length within bounds.
-func parseLength(b []byte) (n int64, ok bool) {
-	for _, d := range b {
-		if d < '0' || d > '9' || n > answerMost {
-			return 0, false
-		}
-		n = n*10 + int64(d-'0')
-	}
-	return n, len(b) > 0 && n <= answerMost
-}
-
-// parseChunk reads a chunk's size, which an extension may follow.
-func parseChunk(line []byte) (n int64, ok bool) {
-	if i := bytes.IndexByte(line, ';'); i >= 0 {
-		line = line[:i]
-	}
-	line = bytes.TrimSpace(line)
-	for _, d := range line {
-		switch {
-		case n > answerMost:
-			return 0, false
-		case d >= '0' && d <= '9':
-			n = n<<4 | int64(d-'0')
-		case d|32 >= 'a' && d|32 <= 'f':
-			n = n<<4 | int64(d|32-'a'+10)
-		default:
-			return 0, false
-		}
-	}
-	return n, len(line) > 0
-}
-
-// is tells whether b equals a lower-case word, in any case.
-func is(b []byte, lower string) bool {
-	if len(b) != len(lower) {
-		return false
-	}
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c |= 32
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// hasToken tells whether a comma-separated list holds a lower-case word.
-func hasToken(list []byte, lower string) bool {
-	for len(list) > 0 {
-		var token []byte
-		token, list, _ = bytes.Cut(list, []byte(","))
-		if is(bytes.TrimSpace(token), lower) {
-			return true
-		}
-	}
-	return false
 }

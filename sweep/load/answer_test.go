@@ -167,7 +167,8 @@ func FuzzAnswer(f *testing.F) {
 		// Whatever is accepted reads alike byte by byte.
 		var slow answer
 		one := bufio.NewReaderSize(oneByte{bytes.NewReader(b)}, lineMost)
-		if err := slow.read(one); err != nil || slow != a {
+		err := slow.read(one)
+		if err != nil || slow.status != a.status || slow.close != a.close || slow.timing != a.timing {
 			t.Errorf("in single bytes: %+v, %v, want %+v", slow, err, a)
 		}
 	})

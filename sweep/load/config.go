@@ -20,6 +20,7 @@ const (
 const (
 	mostClients = 10000      // closed: clients; open: connections
 	mostPlanned = 20_000_000 // requests of an open load
+	longestRamp = time.Hour
 )
 
 // withDefaults fills in the zero values.
@@ -84,17 +85,27 @@ func (c Config) validateSpec() error {
 			return fmt.Errorf("rate %g for %v is %.0f requests: want at most %d; set a limit or a maximum",
 				s.Rate, c.Limit, planned, mostPlanned)
 		}
+	case Ramp:
+		if !(min(s.From, s.To) > 0 && max(s.From, s.To) <= 1e6) {
+			return fmt.Errorf("rates %g-%g: want above 0 and at most 1e6 requests per second", s.From, s.To)
+		}
+		if s.Over <= 0 || s.Over > longestRamp {
+			return fmt.Errorf("a ramp over %v: want above 0 and at most %v", s.Over, longestRamp)
+		}
+		if planned := s.ramped(s.Over); planned > mostPlanned && (c.Max == 0 || c.Max > mostPlanned) {
+			return fmt.Errorf("%v is %.0f requests: want at most %d", s, planned, mostPlanned)
+		}
 	case Trace:
 		if s.File == "" {
 			return errors.New("trace: want a file")
 		}
 	default:
-		return fmt.Errorf("load mode %d: want closed, open or trace", uint8(s.Mode))
+		return fmt.Errorf("load mode %d: want closed, open, trace or ramp", uint8(s.Mode))
 	}
 	return nil
 }
 
-// plan returns the send times of an open or trace load, nil for a closed one.
+// plan returns the send times of an open, ramp or trace load, nil for a closed one.
 func (c Config) plan() ([]time.Duration, error) {
 	if c.Spec.Mode != Trace {
 		return Plan(c.Spec, c.Seed, c.Limit, c.Max), nil

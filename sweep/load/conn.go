@@ -192,7 +192,7 @@ func stale(begun bool, err error) bool {
 // carry another. err is from exchange or receive.
 func (c *conn) finish(err error) {
 	r := c.run
-	now := c.ended(err)
+	now := r.ended(c.job, c.from.came, err)
 	c.mu.Lock()
 	due := c.due
 	c.due = noneDue
@@ -204,33 +204,40 @@ func (c *conn) finish(err error) {
 		c.drop()
 		return
 	}
-	s := Sample{Planned: c.job.planned, Lag: c.job.lag, Latency: now - c.job.planned}
+	if out := r.record(c.job, now, due == expired, &c.ans, err); out == Timeout || err != nil || early || c.ans.close {
+		c.drop()
+	}
+}
+
+// record puts a request that has ended at now into the box: cut off as expired,
+// broken by err, or answered.
+func (r *run) record(j job, now time.Duration, expired bool, a *answer, err error) Outcome {
+	s := Sample{Planned: j.planned, Lag: j.lag, Latency: now - j.planned}
 	switch {
-	case due == expired || s.Latency >= r.c.Timeout:
+	case expired || s.Latency >= r.c.Timeout:
 		s.Outcome, s.Latency = Timeout, r.c.Timeout
 	case err != nil:
 		s.Outcome = Failed
 		r.trouble(err)
 	default:
-		c.ans.fill(&s)
-	}
-	if err != nil || early || c.ans.close || s.Outcome == Timeout {
-		c.drop()
+		a.fill(&s)
 	}
 	r.box.put(s)
+	return s.Outcome
 }
 
-// ended is the run's age at the end of the request. An answer ended when its
-// last byte came, which may be a while before it was read: after a stall
-// hundreds come at once, and the one that is late already may be read last.
-func (c *conn) ended(err error) time.Duration {
+// ended is the run's age at the end of a request. An answer ended when its last
+// byte came, in Unix nanoseconds, which may be a while before it was read: after
+// a stall hundreds come at once, and the one that is late already may be read
+// last. 0 is not known.
+func (r *run) ended(j job, came int64, err error) time.Duration {
 	t := time.Now()
-	now := t.Sub(c.run.start)
-	if err != nil || c.from.came == 0 {
+	now := t.Sub(r.start)
+	if err != nil || came == 0 {
 		return now
 	}
-	unread := time.Duration(t.UnixNano() - c.from.came)
-	return now - min(max(unread, 0), now-c.job.planned) // should the wall clock have been set meanwhile
+	unread := time.Duration(t.UnixNano() - came)
+	return now - min(max(unread, 0), now-j.planned) // should the wall clock have been set meanwhile
 }
 
 // fill takes over what the answer says.

@@ -24,14 +24,12 @@ func TestEnded(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				c := &conn{run: &run{start: start}, job: job{planned: 800 * ms}}
+				r, j := &run{start: start}, job{planned: 800 * ms}
 				time.Sleep(time.Second)
-				c.from.came = start.Add(tt.came).UnixNano()
-				if got := c.ended(tt.err); got != tt.want {
+				if got := r.ended(j, start.Add(tt.came).UnixNano(), tt.err); got != tt.want {
 					t.Errorf("ended at %v, want %v", got, tt.want)
 				}
-				c.from.came = 0
-				if got := c.ended(tt.err); got != time.Second {
+				if got := r.ended(j, 0, tt.err); got != time.Second {
 					t.Errorf("ended at %v without a time, want 1s", got)
 				}
 			})

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"math"
 	"runtime"
 	"time"
 	"unsafe"
@@ -22,13 +23,32 @@ type nap struct {
 
 // newNap prepares the calling thread, which has to be locked.
 func newNap(start time.Time) nap {
-	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
+	base, err := clockAt(start)
+	if err != nil {
 		return nap{}
 	}
 	// Where it is refused, naps are some 50 us longer.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	return nap{now.Nano() - int64(time.Since(start)), runtime.GOMAXPROCS(0) > 1}
+	return nap{base, runtime.GOMAXPROCS(0) > 1}
+}
+
+// clockAt is the time on CLOCK_MONOTONIC when start was, in ns. Naps by a clock
+// that is off end early or late for the whole run, so that it is the best of some
+// readings: the one that was interrupted least.
+func clockAt(start time.Time) (base int64, err error) {
+	const readings = 10
+	least := time.Duration(math.MaxInt64)
+	for range readings {
+		var clock unix.Timespec
+		before := time.Since(start)
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock); err != nil {
+			return 0, err
+		}
+		if took := time.Since(start) - before; took < least {
+			least, base = took, clock.Nano()-int64(before+took/2)
+		}
+	}
+	return base, nil
 }
 
 // until sleeps until the run is t old, or less when a signal comes.

@@ -3,8 +3,8 @@ package load
 import "time"
 
 // How the pacer waits. A nap ends late by some 10-100 us, so it is ordered to
-// end early by a lead and the rest is spun away. The lead is learnt: 2 of 3
-// naps end within it, which keeps the spinning to some microseconds. It may
+// end early by a lead and the rest is spun away. The lead is learnt: 1 of 3
+// naps ends within it, which keeps the spinning to a few microseconds. It may
 // cost 1% of a core; when that is used up, as at high rates, sends are late by
 // what the naps are.
 const (
@@ -21,25 +21,25 @@ const (
 // pacer waits for planned times on a locked thread.
 type pacer struct {
 	start time.Time
-	stop  <-chan struct{}
 	nap   nap
-	timer *time.Timer
 	lead  time.Duration
 	purse spinPurse
+
+	// Waits longer than coarse are left to far, which waits for most of the time
+	// that is left, or shorter; false ends the waiting.
+	coarse time.Duration
+	far    func(left time.Duration) bool
 }
 
 // newPacer prepares the calling thread; end gives it back.
-func newPacer(start time.Time, stop <-chan struct{}) *pacer {
-	return &pacer{start: start, stop: stop, nap: newNap(start), timer: time.NewTimer(time.Hour), lead: leadFirst}
+func newPacer(start time.Time, far func(time.Duration) bool) *pacer {
+	return &pacer{start: start, nap: newNap(start), lead: leadFirst, coarse: coarse, far: far}
 }
 
-func (p *pacer) end() {
-	p.timer.Stop()
-	p.nap.end()
-}
+func (p *pacer) end() { p.nap.end() }
 
 // wait returns the run's age once it is t, at once if it is already, and sooner
-// when the run is stopped.
+// when far says so.
 func (p *pacer) wait(t time.Duration) time.Duration {
 	for {
 		now := time.Since(p.start)
@@ -51,16 +51,15 @@ func (p *pacer) wait(t time.Duration) time.Duration {
 		switch left := t - now; {
 		case left <= 0:
 			return now
-		case left > coarse:
-			p.timer.Reset(left - coarseRest)
-			select {
-			case <-p.timer.C:
-			case <-p.stop:
+		case left > p.coarse:
+			if !p.far(left) {
 				return now
 			}
 		case left > lead:
 			p.nap.until(t-lead, now)
-			p.lead = learn(p.lead, time.Since(p.start)-(t-lead))
+			if late := time.Since(p.start) - (t - lead); late >= 0 { // else a signal ended it
+				p.lead = learn(p.lead, late)
+			}
 		default:
 			p.purse.pay(left)
 			for now < t {
@@ -71,13 +70,13 @@ func (p *pacer) wait(t time.Duration) time.Duration {
 	}
 }
 
-// learn moves the lead towards the lateness that 2 of 3 naps stay below: up 2
-// steps after a later one, down 1 after an earlier one.
+// learn moves the lead towards the lateness that 1 of 3 naps stays below: up a
+// step after a later one, down 2 after an earlier one.
 func learn(lead, late time.Duration) time.Duration {
 	if late > lead {
-		return min(lead+2*leadStep, leadMost)
+		return min(lead+leadStep, leadMost)
 	}
-	return max(lead-leadStep, leadLeast)
+	return max(lead-2*leadStep, leadLeast)
 }
 
 // spinPurse limits spinning to a share of the time.

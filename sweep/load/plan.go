@@ -9,8 +9,8 @@ import (
 // stream of its own, whatever else the seed is used for.
 const planStream = 0x6c6f6164
 
-// Plan returns the planned send times of an open load since the run's start,
-// ascending, all below limit (0 is 60 s) and at most max of them (0 is no
+// Plan returns the planned send times of an open load or a ramp since the run's
+// start, ascending, all below limit (0 is 60 s) and at most max of them (0 is no
 // limit). The same arguments give the same plan, so that settings can be
 // compared under the same arrivals.
 //
@@ -18,8 +18,13 @@ const planStream = 0x6c6f6164
 // apart, and start at a random phase so that several generators, or a
 // generator and a server's timer, do not beat in step.
 //
+// A ramp is the same with time stretched where its rate is low.
+//
 // A closed load has no plan, and a trace is its own: nil.
 func Plan(s Spec, seed uint64, limit time.Duration, max int) []time.Duration {
+	if s.Mode == Ramp {
+		return planRamp(s, seed, limit, max)
+	}
 	if s.Mode != Open || !(s.Rate > 0) {
 		return nil
 	}

@@ -31,6 +31,46 @@ func TestPlanConstant(t *testing.T) {
 	}
 }
 
+// Within a ramp as many requests are planned as its rate adds up to, up or down.
+func TestPlanRamp(t *testing.T) {
+	for _, s := range []load.Spec{ramp(10, 100, 30*time.Second), ramp(100, 10, 30*time.Second), ramp(1000, 1000, 2*time.Second), ramp(.001, 2000, time.Second)} {
+		plan := load.Plan(s, 7, time.Hour, 0)
+		if total := (s.From + s.To) / 2 * s.Over.Seconds(); math.Abs(float64(len(plan))-total) > 1 {
+			t.Errorf("%v: %d requests, want %g", s, len(plan), total)
+		}
+		for i, at := range plan {
+			x := at.Seconds()
+			due := s.From*x + (s.To-s.From)/s.Over.Seconds()*x*x/2
+			if off := due - float64(i); at < 0 || at >= s.Over || off < 0 || off > 1 {
+				t.Fatalf("%v: request %d is at %v, when %.3f are due", s, i, at, due)
+			}
+		}
+		if half := load.Plan(s, 7, s.Over/2, 0); !slices.Equal(half, plan[:len(half)]) || half[len(half)-1] >= s.Over/2 {
+			t.Errorf("%v: the plan of its first half is another", s)
+		}
+		if some := load.Plan(s, 7, time.Hour, 10); !slices.Equal(some, plan[:10]) {
+			t.Errorf("%v: its first 10 requests are planned otherwise", s)
+		}
+	}
+}
+
+// A Poisson ramp has as many requests in each half as its rate says, as chance
+// would have it.
+func TestPlanRampPoisson(t *testing.T) {
+	s := ramp(1000, 3000, 100*time.Second)
+	s.Arrivals = load.Poisson
+	plan := load.Plan(s, 7, time.Hour, 0)
+	half, _ := slices.BinarySearch(plan, 50*time.Second)
+	for _, c := range []struct{ got, want float64 }{{float64(half), 75_000}, {float64(len(plan) - half), 125_000}} {
+		if math.Abs(c.got-c.want) > 4*math.Sqrt(c.want) {
+			t.Errorf("%g requests in a half, want %g within 4 deviations", c.got, c.want)
+		}
+	}
+	if !slices.IsSorted(plan) {
+		t.Error("the plan is not in order")
+	}
+}
+
 func TestPlanPoisson(t *testing.T) {
 	s := load.Spec{Mode: load.Open, Rate: 1000, Arrivals: load.Poisson}
 	plan := load.Plan(s, 7, 100*time.Second, 0)
@@ -68,7 +108,7 @@ func TestPlanBounds(t *testing.T) {
 	if got := load.Plan(s, 3, 0, 0); got[len(got)-1] < 50*time.Second || got[len(got)-1] >= time.Minute {
 		t.Errorf("without a limit it ends at %v, want just below 60 s", got[len(got)-1])
 	}
-	for _, none := range []load.Spec{closed(3), {Mode: load.Trace, File: "x"}, open(0), open(-1), open(math.NaN())} {
+	for _, none := range []load.Spec{closed(3), ramp(0, 1, time.Second), ramp(1, 1, 0), {Mode: load.Trace, File: "x"}, open(0), open(-1), open(math.NaN())} {
 		if got := load.Plan(none, 1, time.Second, 0); got != nil {
 			t.Errorf("Plan(%v) = %d times, want none", none, len(got))
 		}

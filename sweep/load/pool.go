@@ -29,7 +29,6 @@ type pool struct {
 	dialing int
 	flying  int       // requests handed out and not ended, those waiting included
 	landed  sync.Cond // flying has become less
-	full    bool      // mostClients were not enough
 	ended   bool
 }
 
@@ -90,7 +89,7 @@ func (c *conn) transmit(nc net.Conn, raw syscall.RawConn, request []byte) {
 func (p *pool) grow() {
 	for len(p.waiting) > 0 && p.dialing < mostDials {
 		if p.size >= mostClients {
-			p.full = true
+			p.run.crowded.Store(true)
 			return
 		}
 		p.size++

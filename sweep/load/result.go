@@ -74,7 +74,7 @@ func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	case res.Warning != "":
 	case r.exhausted != nil:
 		res.Warning = "generator limited: " + r.exhausted.Error()
-	case r.pool != nil && r.pool.full:
+	case r.crowded.Load():
 		res.Warning = fmt.Sprintf("generator limited: all %d connections were in use", mostClients)
 	}
 	return res

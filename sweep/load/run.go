@@ -18,13 +18,14 @@ type run struct {
 	ctx      context.Context // the run's: its end abandons what is in flight
 	start    time.Time
 	box      box
-	pool     *pool          // of open and trace loads
+	pool     *pool          // of open and trace loads that no driver sends
 	wg       sync.WaitGroup // every goroutine of the run
 
 	stopped  chan struct{} // closed: nothing more is sent
 	stopOnce sync.Once
 
 	sent, abandoned atomic.Int64
+	crowded         atomic.Bool // mostClients were not enough
 
 	mu        sync.Mutex // guards all below
 	conns     map[*conn]struct{}
@@ -40,6 +41,11 @@ type run struct {
 // cause as the error. A server that cannot be reached at the start is an error;
 // one that vanishes later makes failed requests.
 func Run(ctx context.Context, c Config) (Result, error) {
+	return runWith(ctx, c, newDriver)
+}
+
+// runWith is Run with a driver of the caller's.
+func runWith(ctx context.Context, c Config, driver driverMaker) (Result, error) {
 	c = c.withDefaults()
 	if err := c.validate(); err != nil {
 		return Result{}, fmt.Errorf("load: %w", err)
@@ -52,35 +58,46 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		c: c, requests: c.requests(), ctx: ctx, start: time.Now(),
 		stopped: make(chan struct{}), conns: map[*conn]struct{}{},
 	}
-	first := c.Spec.Concurrency
-	if c.Spec.Mode != Closed {
-		first, r.pool = min(firstConns, len(plan)), newPool(r)
-	}
-	conns, err := r.connect(first)
+	send, err := r.prepare(plan, driver)
 	if err != nil {
 		return Result{}, fmt.Errorf("load: %w: is the server running there?", err)
 	}
 	r.box.reserve(len(plan))
 	cpu := cpuTime()
 	r.start = time.Now()
-	err = r.drive(conns, plan)
+	err = r.drive(send)
 	return r.result(plan, cpuTime()-cpu), err
 }
 
+// driverMaker makes what sends the plan of an open load on one thread, with its
+// first connections made; errors.ErrUnsupported where there is no such thing.
+type driverMaker func(r *run, conns int) (send func(plan []time.Duration), err error)
+
+// prepare makes the first connections and returns what sends the load: it returns
+// when nothing is in flight any more.
+func (r *run) prepare(plan []time.Duration, driver driverMaker) (send func(), err error) {
+	if r.c.Spec.Mode == Closed {
+		conns, err := r.connect(r.c.Spec.Concurrency)
+		return func() { r.swept(func() { r.closed(conns) }) }, err
+	}
+	first := min(firstConns, len(plan))
+	drive, err := driver(r, first)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return func() { drive(plan) }, err
+	}
+	r.pool = newPool(r)
+	conns, err := r.connect(first)
+	return func() { r.swept(func() { r.open(conns, plan) }) }, err
+}
+
 // drive sends everything and returns when every goroutine of the run is gone.
-func (r *run) drive(conns []*conn, plan []time.Duration) error {
-	done, swept := make(chan struct{}), make(chan struct{})
-	r.wg.Go(func() { r.sweep(swept) })
+func (r *run) drive(send func()) error {
+	done := make(chan struct{})
 	r.wg.Go(func() {
 		defer close(done)
-		if r.pool == nil {
-			r.closed(conns)
-		} else {
-			r.open(conns, plan)
-		}
+		send()
 	})
 	err := r.watch(done)
-	close(swept)
 	r.wg.Wait()
 	return err
 }
@@ -160,7 +177,9 @@ func (r *run) open(conns []*conn, plan []time.Duration) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pacer := newPacer(r.start, r.stopped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	pacer := newPacer(r.start, func(left time.Duration) bool { return r.sleep(timer, left-coarseRest) })
 	defer pacer.end()
 	for i, t := range plan {
 		now := pacer.wait(t)
@@ -172,19 +191,43 @@ func (r *run) open(conns []*conn, plan []time.Duration) {
 	r.pool.end()
 }
 
-// sweep ends requests whose time is up, until done. Their latency is the limit
-// however late it comes, so it need not be exact.
-func (r *run) sweep(done <-chan struct{}) {
-	tick := time.NewTicker(min(max(r.c.Timeout/50, time.Millisecond), 50*time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case <-tick.C:
-			r.reap()
-		}
+// sleep waits by a timer of the caller's, and is false when the run was stopped
+// meanwhile.
+func (r *run) sleep(t *time.Timer, d time.Duration) bool {
+	t.Reset(d)
+	select {
+	case <-t.C:
+		return true
+	case <-r.stopped:
+		return false
 	}
+}
+
+// swept sends, and ends requests whose time is up meanwhile. Their latency is the
+// limit however late it comes, so it need not be exact.
+func (r *run) swept(send func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(r.sweepEvery())
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				r.reap()
+			}
+		}
+	})
+	send()
+	close(done)
+	wg.Wait()
+}
+
+// sweepEvery is how often requests whose time is up are looked for.
+func (r *run) sweepEvery() time.Duration {
+	return min(max(r.c.Timeout/50, time.Millisecond), 50*time.Millisecond)
 }
 
 // reap ends requests whose time is up; all, once the context has ended.
@@ -206,7 +249,7 @@ func (r *run) watch(done <-chan struct{}) error {
 	tick := time.NewTicker(r.c.Block)
 	defer tick.Stop()
 	var limit <-chan time.Time // a plan ends by itself, and late requests are still sent
-	if r.pool == nil {
+	if r.c.Spec.Mode == Closed {
 		timer := time.NewTimer(r.c.Limit)
 		defer timer.Stop()
 		limit = timer.C

@@ -3,6 +3,7 @@ package load_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -112,15 +113,45 @@ func open(rate float64) load.Spec {
 	return load.Spec{Mode: load.Open, Rate: rate, Arrivals: load.Constant}
 }
 
+func ramp(from, to float64, over time.Duration) load.Spec {
+	return load.Spec{Mode: load.Ramp, From: from, To: to, Over: over, Arrivals: load.Constant}
+}
+
+// way is a load, and what sends it.
+type way struct {
+	load.Spec
+	pooled bool // an open load by what serves other systems
+	run    func(context.Context, load.Config) (load.Result, error)
+}
+
+// ways are all that send a closed load of so many clients or an open one of so
+// many requests a second.
+func ways(clients int, rate float64) []way {
+	return []way{{closed(clients), false, load.Run}, {open(rate), false, load.Run}, {open(rate), true, load.RunPooled}}
+}
+
+func (w way) String() string {
+	if w.pooled {
+		return w.Spec.String() + ", pooled"
+	}
+	return w.Spec.String()
+}
+
 // mustRun runs a load and checks what holds for all: every request sent is
 // exactly one sample.
-func mustRun(t *testing.T, c load.Config) (load.Result, load.Tally) {
+func (w way) mustRun(t *testing.T, c load.Config) (load.Result, load.Tally) {
 	t.Helper()
-	res, err := load.Run(t.Context(), c)
+	res, err := w.run(t.Context(), c)
 	if err != nil {
 		t.Fatalf("Run: %v", err)
 	}
 	return res, mustAddUp(t, res)
+}
+
+// mustRun is that of Run.
+func mustRun(t *testing.T, c load.Config) (load.Result, load.Tally) {
+	t.Helper()
+	return way{run: load.Run}.mustRun(t, c)
 }
 
 func mustAddUp(t *testing.T, res load.Result) load.Tally {

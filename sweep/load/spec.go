@@ -7,11 +7,12 @@
 // last byte counts when it came: on Linux the kernel tells, so that answers
 // which come in a crowd are not charged for waiting until they are read.
 //
-// Open and trace loads are planned before the run ([Plan], [ParseTrace]): a
+// Open, ramp and trace loads are planned before the run ([Plan], [ParseTrace]): a
 // thread of its own sleeps until each planned time and writes the request
 // itself. It never waits for an answer: a request that finds no idle connection
-// gets a new one, up to 10000. Closed loads are goroutines that send when their
-// answer has come.
+// gets a new one, up to 10000. On Linux the same thread reads the answers, when it
+// wakes for the next request; elsewhere goroutines do. Closed loads are goroutines
+// that send when their answer has come.
 //
 // A run says how good it was itself: Lag and Late tell how punctually requests
 // were sent, Warning when the generator and not the server was the limit. Per
@@ -32,6 +33,7 @@ package load
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"sweetspot/engine/latency"
@@ -45,9 +47,10 @@ const (
 	Closed Mode = iota // Concurrency clients, each sends when its answer came
 	Open               // Rate requests a second whatever the server does
 	Trace              // send times read from a file
+	Ramp               // open, and the rate goes evenly from one to another
 )
 
-var modeNames = []string{Closed: "closed", Open: "open", Trace: "trace"}
+var modeNames = []string{Closed: "closed", Open: "open", Trace: "trace", Ramp: "ramp"}
 
 func (m Mode) String() string { return modeNames[m] }
 
@@ -62,10 +65,10 @@ func (m *Mode) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("load mode %q: want closed, open or trace", b)
+	return fmt.Errorf("load mode %q: want closed, open, trace or ramp", b)
 }
 
-// Arrivals is the law of an open load.
+// Arrivals is the law of an open load or a ramp.
 type Arrivals uint8
 
 // The arrival laws.
@@ -101,9 +104,11 @@ func (a *Arrivals) UnmarshalText(b []byte) error {
 // Concurrency = workers x batch size) before they get here.
 type Spec struct {
 	Mode        Mode
-	Concurrency int     // closed
-	Matched     bool    // closed: Concurrency follows workers x batch size
-	Rate        float64 // open: requests per second
+	Concurrency int           // closed
+	Matched     bool          // closed: Concurrency follows workers x batch size
+	Rate        float64       // open: requests per second
+	From, To    float64       // ramp: requests per second at its start and at its end
+	Over        time.Duration // ramp: how long it takes; the load ends with it
 	Arrivals    Arrivals
 	File        string // trace
 }
@@ -122,6 +127,8 @@ func (s Spec) String() string {
 	switch {
 	case s.Mode == Open:
 		return fmt.Sprintf("open %g/s %s", s.Rate, s.Arrivals)
+	case s.Mode == Ramp:
+		return fmt.Sprintf("ramp %g-%g/s over %v %s", s.From, s.To, s.Over, s.Arrivals)
 	case s.Mode == Trace:
 		return "trace " + s.File
 	case s.Matched && s.Concurrency == 0:
@@ -137,6 +144,9 @@ type specJSON struct {
 	Concurrency int       `json:"concurrency,omitempty"`
 	Matched     bool      `json:"matched,omitempty"`
 	Rate        float64   `json:"rate,omitempty"`
+	From        float64   `json:"from,omitempty"`
+	To          float64   `json:"to,omitempty"`
+	OverMS      float64   `json:"over_ms,omitempty"`
 	Arrivals    *Arrivals `json:"arrivals,omitempty"`
 	File        string    `json:"file,omitempty"`
 }
@@ -149,6 +159,8 @@ func (s Spec) MarshalJSON() ([]byte, error) {
 		w.Concurrency, w.Matched = s.Concurrency, s.Matched
 	case Open:
 		w.Rate, w.Arrivals = s.Rate, &s.Arrivals
+	case Ramp:
+		w.From, w.To, w.OverMS, w.Arrivals = s.From, s.To, float64(s.Over)/1e6, &s.Arrivals
 	case Trace:
 		w.File = s.File
 	}
@@ -161,7 +173,10 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
-	*s = Spec{Mode: w.Mode, Concurrency: w.Concurrency, Matched: w.Matched, Rate: w.Rate, File: w.File}
+	*s = Spec{
+		Mode: w.Mode, Concurrency: w.Concurrency, Matched: w.Matched, Rate: w.Rate, File: w.File,
+		From: w.From, To: w.To, Over: time.Duration(math.Round(w.OverMS * 1e6)),
+	}
 	if w.Arrivals != nil {
 		s.Arrivals = *w.Arrivals
 	}

@@ -3,6 +3,7 @@ package load_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,6 +22,7 @@ func TestSpecJSON(t *testing.T) {
 		{load.Spec{Concurrency: 4}.For(16), `{"mode":"closed","concurrency":4}`, "concurrency 4"},
 		{load.Spec{Mode: load.Open, Rate: 50}, `{"mode":"open","rate":50,"arrivals":"poisson"}`, "open 50/s poisson"},
 		{open(.5), `{"mode":"open","rate":0.5,"arrivals":"constant"}`, "open 0.5/s constant"},
+		{ramp(.5, 20.25, 1500*time.Millisecond), `{"mode":"ramp","from":0.5,"to":20.25,"over_ms":1500,"arrivals":"constant"}`, "ramp 0.5-20.25/s over 1.5s constant"},
 		{load.Spec{Mode: load.Trace, File: "a.csv"}, `{"mode":"trace","file":"a.csv"}`, "trace a.csv"},
 	}
 	for _, c := range tests {
@@ -36,7 +38,7 @@ func TestSpecJSON(t *testing.T) {
 			t.Errorf("%+v = %q, want %q", c.spec, got, c.text)
 		}
 	}
-	for _, bad := range []string{`{"mode":"ramp"}`, `{"mode":"open","arrivals":"bursts"}`, `[]`} {
+	for _, bad := range []string{`{"mode":"burst"}`, `{"mode":"open","arrivals":"bursts"}`, `[]`} {
 		if err := json.Unmarshal([]byte(bad), new(load.Spec)); err == nil {
 			t.Errorf("Unmarshal(%s) was accepted", bad)
 		}

@@ -170,6 +170,9 @@ func (p Plan) loadsTree() any {
 		switch {
 		case l.Mode == load.Open:
 			tree = append(tree, pair{"rate", decimal(l.Rate)}, pair{"arrivals", l.Arrivals.String()})
+		case l.Mode == load.Ramp:
+			tree = append(tree, pair{"from", decimal(l.From)}, pair{"to", decimal(l.To)},
+				pair{"over", l.Over.String()}, pair{"arrivals", l.Arrivals.String()})
 		case l.Mode == load.Trace:
 			tree = append(tree, pair{"file", l.File})
 		case l.Matched:

@@ -24,8 +24,18 @@ const (
 	longestTrial  = 20 * time.Second        // undecided for good
 	shortestTrial = 1500 * time.Millisecond // the least a share buys
 	pointsShare   = 0.85
-	overTail      = 30 // requests beyond the percentile before its interval is of use
+	overTail      = 30              // requests beyond the percentile before its interval is of use
+	rateTrial     = 5 * time.Second // at a rate near the highest
+	ratesTried    = 5               // halves: two and a half rates a setting
 )
+
+// tests is how many of n points are taken to their verdict.
+func (p Plan) tests(n int) int {
+	if p.Budget.LoadTests > 0 {
+		return min(n, p.Budget.LoadTests)
+	}
+	return n
+}
 
 // Estimate returns the expected time of the points in their order. A trial that
 // ends when its verdict is certain is taken to need 30 requests beyond the
@@ -33,8 +43,11 @@ const (
 func (p Plan) Estimate(points []Point) Estimate {
 	var e Estimate
 	for i, pt := range points {
-		length := p.trialTime(pt.Load, len(points))
+		length := p.trialTime(pt.Load, p.tests(len(points)))
 		took := length
+		if p.Question == Capacity {
+			took = length * ratesTried / 2
+		}
 		if i > 0 {
 			took += changeTime(points[i-1].Settings, pt.Settings)
 		}
@@ -58,6 +71,9 @@ func within(n, budget int) bool { return budget <= 0 || n < budget }
 
 // trialTime is the expected length of one of n measurements.
 func (p Plan) trialTime(l load.Spec, n int) time.Duration {
+	if l.Mode == load.Ramp {
+		return l.Over // a part of it would be another load
+	}
 	if p.Trial.Duration > 0 {
 		return p.Trial.Duration
 	}
@@ -71,6 +87,9 @@ func (p Plan) trialTime(l load.Spec, n int) time.Duration {
 
 // untilCertain is the expected length of a measurement that nothing hurries.
 func (p Plan) untilCertain(l load.Spec) time.Duration {
+	if p.Question == Capacity {
+		return rateTrial
+	}
 	rate := float64(l.Concurrency) / p.SLA.Limit.Seconds() // Little's law at the limit
 	if l.Mode == load.Open {
 		rate = l.Rate

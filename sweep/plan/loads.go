@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"sweetspot/sweep/load"
 )
@@ -33,6 +35,9 @@ func (d *decoder) load(path string, n *node) []load.Spec {
 			rates = append(rates, 0)
 			d.number(&rates[len(rates)-1])(path, n)
 		})},
+		{"from", d.number(&s.From)},
+		{"to", d.number(&s.To)},
+		{"over", d.duration(&s.Over)},
 		{"arrivals", d.word(&s.Arrivals)},
 		{"file", d.text(&s.File)},
 	})
@@ -42,7 +47,9 @@ func (d *decoder) load(path string, n *node) []load.Spec {
 	if n.find("mode") == nil {
 		s.Mode = impliedMode(n)
 	}
-	d.foreign(path, n, s.Mode)
+	if d.foreign(path, n, s.Mode); len(d.faults) > before {
+		return nil
+	}
 	specs := []load.Spec{s}
 	switch s.Mode {
 	case load.Closed:
@@ -87,24 +94,41 @@ func impliedMode(n *node) load.Mode {
 	switch {
 	case n.find("rate") != nil:
 		return load.Open
+	case n.find("from") != nil || n.find("to") != nil:
+		return load.Ramp
 	case n.find("file") != nil:
 		return load.Trace
 	}
 	return load.Closed
 }
 
-// foreign reports keys that the load's mode does not use, and the one it needs.
+// loadKeys are the keys of a load by its mode; those it needs come first.
+var loadKeys = []struct {
+	needed int
+	keys   []string
+}{
+	load.Closed: {1, []string{"concurrency"}},
+	load.Open:   {1, []string{"rate", "arrivals"}},
+	load.Trace:  {1, []string{"file"}},
+	load.Ramp:   {3, []string{"from", "to", "over", "arrivals"}},
+}
+
+// foreign reports keys that the load's mode does not use, and those it needs.
 func (d *decoder) foreign(path string, n *node, m load.Mode) {
-	modes := map[string]load.Mode{
-		"concurrency": load.Closed, "rate": load.Open, "arrivals": load.Open, "file": load.Trace,
-	}
 	for _, e := range n.keys {
-		if of, ok := modes[e.name]; ok && of != m {
-			d.fault(e.at, path, "%q belongs to mode %s, and this load is %s", e.name, of, m)
+		var owners []string
+		for mode, of := range loadKeys {
+			if slices.Contains(of.keys, e.name) {
+				owners = append(owners, load.Mode(mode).String())
+			}
+		}
+		if len(owners) > 0 && !slices.Contains(owners, m.String()) {
+			d.fault(e.at, path, "%q belongs to mode %s, and this load is %s", e.name, strings.Join(owners, " or "), m)
 		}
 	}
-	need := []string{load.Closed: "concurrency", load.Open: "rate", load.Trace: "file"}[m]
-	if v := n.find(need); v == nil || v.kind == null {
-		d.fault(n.at, path, "mode %s needs %s", m, need)
+	for _, need := range loadKeys[m].keys[:loadKeys[m].needed] {
+		if v := n.find(need); v == nil || v.kind == null {
+			d.fault(n.at, path, "mode %s needs %s", m, need)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 
 	"sweetspot/engine/knob"
@@ -14,10 +15,11 @@ import (
 // of the sweep's own point; a matched load is resolved. Reason holds what
 // speaks against a point that the plan names all the same.
 type Point struct {
-	Settings knob.Settings
-	Load     load.Spec
-	Role     trial.Role
-	Reason   string
+	Settings  knob.Settings
+	Load      load.Spec // of question capacity an open one; its rate 0 is still to be found
+	Role      trial.Role
+	Reason    string
+	Predicted *trial.Predicted // what is expected of it; nil is nothing
 }
 
 // machine is what a plan is resolved against.
@@ -118,7 +120,7 @@ func (g *grid) settings(s knob.Settings) {
 		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: useless})
 		return
 	}
-	for _, spec := range g.plan.Loads {
+	for _, spec := range g.plan.asked() {
 		l := spec.For(s.Workers * s.BatchSize)
 		if g.loads[l] {
 			continue
@@ -134,6 +136,30 @@ func (g *grid) settings(s knob.Settings) {
 			Reason: strings.Join(append(warnings[:len(warnings):len(warnings)], more...), "; "),
 		})
 	}
+}
+
+// RoundRate returns a rate to four digits, as people say it.
+func RoundRate(rate float64) float64 {
+	r, err := strconv.ParseFloat(strconv.FormatFloat(rate, 'g', 4, 64), 64)
+	if err != nil {
+		return rate // what FormatFloat writes reads back
+	}
+	return r
+}
+
+// asked are the loads that a setting is tried under: for the highest load, an
+// open one whose rate is to be found.
+func (p Plan) asked() []load.Spec {
+	if p.Question != Capacity {
+		return p.Loads
+	}
+	out := load.Spec{Mode: load.Open}
+	for _, l := range p.Loads {
+		if l.Mode == load.Open {
+			out.Arrivals = l.Arrivals
+		}
+	}
+	return []load.Spec{out}
 }
 
 // doubts returns why a setting is not worth a trial, if an auto range made it,

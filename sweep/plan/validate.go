@@ -138,11 +138,27 @@ func checkLoad(c *checker, l load.Spec) {
 		c.bad("load: concurrency", "%d is outside 1-%d", l.Concurrency, maxConcurrency)
 	case l.Mode == load.Open && !(l.Rate >= minRate && l.Rate <= maxRate):
 		c.bad("load: rate", "%g a second is outside %g-%d", l.Rate, minRate, maxRate)
+	case l.Mode == load.Ramp:
+		checkRamp(c, l)
 	case l.Mode == load.Trace:
 		c.text("load: file", l.File)
 		if l.File == "" {
 			c.bad("load: file", "missing; name a file of send times")
 		}
+	}
+}
+
+func checkRamp(c *checker, l load.Spec) {
+	for _, end := range []struct {
+		key  string
+		rate float64
+	}{{"from", l.From}, {"to", l.To}} {
+		if !(end.rate >= minRate && end.rate <= maxRate) {
+			c.bad("load: "+end.key, "%g a second is outside %g-%d", end.rate, minRate, maxRate)
+		}
+	}
+	if l.Over < time.Second || l.Over > time.Hour {
+		c.bad("load: over", "%v is outside 1s-1h", l.Over)
 	}
 }
 

@@ -187,11 +187,16 @@ func (s *Sim) Samples() []load.Sample { return s.samples }
 // Quantile is the quantile q of Latencies in ms, by the index rule of package
 // latency; NaN where there are fewer than 1/(1-q).
 func (s *Sim) Quantile(q float64) float64 {
-	n := float64(len(s.latencies))
+	s.scratch = append(s.scratch[:0], s.latencies...)
+	return s.quantile(q)
+}
+
+// quantile is that of scratch, whose values it moves about.
+func (s *Sim) quantile(q float64) float64 {
+	n := float64(len(s.scratch))
 	if n*(1-q) < 1-1e-9 {
 		return math.NaN()
 	}
-	s.scratch = append(s.scratch[:0], s.latencies...)
 	return nth(s.scratch, max(int(math.Ceil(q*n-1e-9*n)), 1)-1)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -16,6 +17,7 @@ const (
 	limitQueue     = "queue"
 	limitDelay     = "delay"
 	limitArrival   = "arrival"
+	limitCPU       = "cpu"
 )
 
 // How much is said.
@@ -23,6 +25,9 @@ const (
 	mostRunnersUp = 3
 	mostReasons   = 4
 )
+
+// cpuFull is the share of the cores in use from which they are the limit.
+const cpuFull = .92
 
 // Explain is Rules.Explain for most throughput.
 func Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
@@ -42,13 +47,13 @@ func (r Rules) Explain(trials []trial.Trial, best int, skipped []trial.Skip) tri
 	if v, ok := t.Verdict.ValueMS.Get(); ok && t.Verdict.LimitMS > 0 {
 		why.Headroom = trial.Of(1 - v/t.Verdict.LimitMS)
 	}
-	limit, limitText := limits(t)
+	limit, limitText := r.limits(t)
 	why.Limit = limit
 	next := r.runnersUp(trials, best)
 	for _, i := range next {
 		why.RunnersUp = append(why.RunnersUp, trials[i].N)
 	}
-	why.Text = join(r.headline(t), limitText, batches(t), delay(trials, t), runners(trials, t, next), reasons(skipped))
+	why.Text = join(r.headline(t), r.bears(t, &why), limitText, batches(t), delay(trials, t), r.runners(trials, t, next), reasons(skipped))
 	return why
 }
 
@@ -89,7 +94,7 @@ func away(v trial.Verdict) string {
 // limits names what keeps a trial from more, with the numbers that say so: the
 // arrivals if the workers idle for want of requests, else the step of a request
 // that takes longest.
-func limits(t trial.Trial) (limit, text string) {
+func (r Rules) limits(t trial.Trial) (limit, text string) {
 	b := t.Breakdown
 	exec, ok := b.Execution.Get()
 	if !ok {
@@ -99,12 +104,19 @@ func limits(t trial.Trial) (limit, text string) {
 	switch idle := 1 - busy(t); {
 	case formation > exec && formation > queue:
 		return limitDelay, fmt.Sprintf("The delay limits: batches wait %.1f ms to fill and run %.1f ms.", formation, exec)
+	case r.Question == plan.Capacity: // the load is as high as it can be
 	case t.Load.Mode == load.Open && t.Throughput.Value.Or(0) >= .98*t.Load.Rate && queue <= exec:
 		return limitArrival, fmt.Sprintf("The load limits: all of its %g requests/s are served.", t.Load.Rate)
 	case idle > .4:
 		return limitArrival, fmt.Sprintf("The load limits: workers idle %.0f%% of the time.", 100*idle)
 	case queue > 2*exec:
 		return limitQueue, fmt.Sprintf("The queue limits: requests wait %.1f ms for %.1f ms of execution; workers are short.", queue, exec)
+	}
+	if cpu, ok := t.Use.CPUPercent.Get(); ok && t.Settings.Device == "cpu" && r.Cores > 0 {
+		if all := cpu + t.Use.GeneratorCPUPercent.Or(0); all >= cpuFull*float64(100*r.Cores) {
+			return limitCPU, fmt.Sprintf("The processor limits: %.0f%% of its %d cores is in use, %.0f%% by the load generator; execution takes %.1f ms, the queue %.1f.",
+				all/float64(r.Cores), r.Cores, t.Use.GeneratorCPUPercent.Or(0)/float64(r.Cores), exec, queue)
+		}
 	}
 	return limitExecution, fmt.Sprintf("Execution limits: it takes %.1f ms, the queue %.1f, filling the batch %.1f.", exec, queue, formation)
 }
@@ -200,7 +212,9 @@ func (r Rules) runnersUp(trials []trial.Trial, best int) []int {
 	var out []int
 	for _, i := range r.Rank(trials) {
 		t := trials[i]
-		known := slices.ContainsFunc(seen, func(s trial.Trial) bool { return s.Settings == t.Settings && s.Load == t.Load })
+		known := slices.ContainsFunc(seen, func(s trial.Trial) bool {
+			return s.Settings == t.Settings && (s.Load == t.Load || r.Question == plan.Capacity)
+		})
 		if known || !r.Meets(t) {
 			continue
 		}
@@ -212,10 +226,14 @@ func (r Rules) runnersUp(trials []trial.Trial, best int) []int {
 	return out
 }
 
-func runners(trials []trial.Trial, t trial.Trial, next []int) string {
+func (r Rules) runners(trials []trial.Trial, t trial.Trial, next []int) string {
 	var parts []string
 	for _, i := range next {
 		o := trials[i]
+		if r.Question == plan.Capacity {
+			parts = append(parts, fmt.Sprintf("trial %d (%v) bears %g/s, %+.0f%%", o.N, o.Settings, o.Load.Rate, 100*(o.Load.Rate/t.Load.Rate-1)))
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("trial %d (%v) %s requests/s, %s", o.N, o.Settings, o.Throughput.Value.Text(1), against(o, t)))
 	}
 	if parts == nil {

@@ -51,6 +51,62 @@ func (g *Grid) Next(found trial.History) (plan.Point, bool) {
 // Left is the number of points not returned yet.
 func (g *Grid) Left() int { return len(g.points) - g.next }
 
+// Untried is 0: a grid leaves nothing out.
+func (g *Grid) Untried() int { return 0 }
+
+// Ended is "": a grid tries all.
+func (g *Grid) Ended() string { return "" }
+
+// Outline is one line: the points say the rest.
+func (g *Grid) Outline() []string { return []string{"grid: every point in this order"} }
+
+// RateGrid is a grid for the highest load: the rate search of every point in
+// order, begun where probes of the service times and the simulator expect the
+// answer. Like Auto it is a function of what it is shown.
+type RateGrid struct {
+	*oracle
+	left int
+}
+
+// NewRateGrid returns the strategy over points, which stay the caller's.
+func NewRateGrid(p plan.Plan, points []plan.Point) (*RateGrid, error) {
+	o, err := newOracle(p, points)
+	o.whole = true
+	return &RateGrid{o, len(points)}, err
+}
+
+// Next returns the next rate of the first point whose search is not done.
+func (g *RateGrid) Next(found trial.History) (plan.Point, bool) {
+	if p, ok := g.probe(found.Probes); ok {
+		return p, true
+	}
+	v := g.view(found)
+	g.left = (len(g.points) - len(v.tests)) * 5 / 2
+	if v.open {
+		return v.goOn(), true
+	}
+	for i := range g.points {
+		if !v.tried(i) {
+			return v.begin(i, fmt.Sprintf("grid %d of %d", i+1, len(g.points))), true
+		}
+	}
+	return plan.Point{}, false
+}
+
+// Left estimates the trials to come; probes are not counted.
+func (g *RateGrid) Left() int { return g.left }
+
+// Untried is 0: a grid leaves nothing out.
+func (g *RateGrid) Untried() int { return 0 }
+
+// Ended is "": a grid tries all.
+func (g *RateGrid) Ended() string { return "" }
+
+// Outline says what is probed, and how a rate is looked for.
+func (g *RateGrid) Outline() []string {
+	return append(g.scout.outline(), "grid: "+rateOutline+", for every point in this order")
+}
+
 // measuredKey is what makes two measurements the same one.
 type measuredKey struct {
 	settings knob.Settings

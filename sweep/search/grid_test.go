@@ -97,7 +97,7 @@ func TestGridKeepsItsOwnPoints(t *testing.T) {
 func TestSettle(t *testing.T) {
 	p := plan.Default()
 	got, err := search.Settle(p)
-	if err != nil || got.Strategy != "grid" || got.Budget.LoadTests != 0 {
+	if err != nil || got.Strategy != "auto" || got.Budget.LoadTests != 8 {
 		t.Errorf("Settle(default) = %q, %d load tests, %v", got.Strategy, got.Budget.LoadTests, err)
 	}
 	if err := got.Validate(); err != nil {
@@ -119,22 +119,13 @@ func TestSettle(t *testing.T) {
 }
 
 func TestSettleRefuses(t *testing.T) {
-	for _, c := range []struct {
-		strategy string
-		question plan.Question
-		want     string
-	}{
-		{"auto", plan.Throughput, `strategy: "auto" is not available; write grid`},
-		{"climb", plan.Throughput, `strategy: "climb" is not available; write grid`},
-		{"grid", plan.Capacity, `question: strategy grid cannot answer "capacity"; write question: throughput`},
-	} {
-		p := plan.Default()
-		p.Strategy, p.Question = c.strategy, c.question
-		if _, err := search.Settle(p); err == nil || err.Error() != c.want {
-			t.Errorf("Settle(%s, %v) = %v, want %s", c.strategy, c.question, err, c.want)
-		}
+	p := plan.Default()
+	p.Strategy = "magic"
+	want := `strategy: "magic" is not available; write auto or climb or grid`
+	if _, err := search.Settle(p); err == nil || err.Error() != want {
+		t.Errorf("Settle(magic) = %v, want %s", err, want)
 	}
-	if _, err := search.New(plan.Plan{Strategy: "climb"}, nil); err == nil {
-		t.Error("New(climb) exists")
+	if _, err := search.New(p, nil); err == nil {
+		t.Error("New(magic) exists")
 	}
 }

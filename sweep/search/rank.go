@@ -14,10 +14,14 @@ import (
 type Rules struct {
 	Objective   plan.Objective
 	Constraints plan.Constraints
+	Question    plan.Question // of capacity the throughput is the load's rate
+	Cores       int           // of the machine that serves; 0 is not known
 }
 
 // RulesOf returns the rules of a plan.
-func RulesOf(p plan.Plan) Rules { return Rules{p.Objective, p.Constraints} }
+func RulesOf(p plan.Plan) Rules {
+	return Rules{Objective: p.Objective, Constraints: p.Constraints, Question: p.Question}
+}
 
 // Rank is Rules.Rank for most throughput.
 func Rank(trials []trial.Trial) []int { return Rules{}.Rank(trials) }
@@ -96,13 +100,31 @@ type span struct{ value, low, high float64 }
 type criterion func(trial.Trial) span
 
 func (r Rules) criteria() []criterion {
+	most := throughput
+	if r.Question == plan.Capacity {
+		most = rate
+	}
 	switch r.Objective {
 	case plan.RequestsPerJoule:
-		return []criterion{perJoule, throughput, percentile}
+		return []criterion{perJoule, most, percentile}
 	case plan.FewestWorkers:
-		return []criterion{workers, throughput, percentile}
+		return []criterion{workers, most, percentile}
 	}
-	return []criterion{throughput, percentile}
+	return []criterion{most, percentile}
+}
+
+// beats tells whether a is better than b beyond noise, by the first criterion
+// that can tell.
+func (r Rules) beats(a, b trial.Trial) bool {
+	for _, by := range r.criteria() {
+		switch x, y := by(a), by(b); {
+		case x.high < y.low:
+			return true
+		case y.high < x.low:
+			return false
+		}
+	}
+	return false
 }
 
 // spanOf turns a figure; a missing end is open, a missing figure is worst.
@@ -124,6 +146,9 @@ func throughput(t trial.Trial) span {
 	}
 	return span{-s.value, -s.high, -s.low}
 }
+
+// rate is that of the load, which is no measurement and has no noise.
+func rate(t trial.Trial) span { return span{-t.Load.Rate, -t.Load.Rate, -t.Load.Rate} }
 
 func percentile(t trial.Trial) span {
 	return spanOf(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS)

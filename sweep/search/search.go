@@ -12,7 +12,6 @@ package search
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"sweetspot/sweep/plan"
@@ -25,20 +24,34 @@ type Strategy interface {
 	Next(found trial.History) (plan.Point, bool)
 	// Left estimates how many points are still to come.
 	Left() int
+	// Untried is how many points that may keep the promise were left out by a
+	// strategy that has nothing more to try and found none that does.
+	Untried() int
+	// Ended says in words why a strategy that has nothing more to try left
+	// points out; "" where it tried all.
+	Ended() string
+	// Outline says in words, a line each, what it will do.
+	Outline() []string
 }
 
 // kind is one strategy there is.
 type kind struct {
 	name      string
-	questions []plan.Question // what it can answer
-	loadTests int             // budget where the plan leaves it; 0 does not limit
-	open      func(plan.Plan, []plan.Point) Strategy
+	loadTests int // budget where the plan leaves it; 0 does not limit
+	open      func(plan.Plan, []plan.Point) (Strategy, error)
 }
 
 // kinds is the one table of strategies, the default first.
 func kinds() []kind {
 	return []kind{
-		{"grid", []plan.Question{plan.Throughput}, 0, func(_ plan.Plan, p []plan.Point) Strategy { return NewGrid(p) }},
+		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point) (Strategy, error) { return NewAuto(p, points) }},
+		{"climb", 0, func(p plan.Plan, points []plan.Point) (Strategy, error) { return NewClimb(p, points) }},
+		{"grid", 0, func(p plan.Plan, points []plan.Point) (Strategy, error) {
+			if p.Question == plan.Capacity {
+				return NewRateGrid(p, points)
+			}
+			return NewGrid(points), nil
+		}},
 	}
 }
 
@@ -52,15 +65,11 @@ func Available() []string {
 }
 
 // Settle fills in what p leaves to the strategy, and the strategy itself. It is
-// an error that says what to write if p asks for one that does not exist, or
-// asks it a question that it cannot answer.
+// an error that says what to write if p asks for one that does not exist.
 func Settle(p plan.Plan) (plan.Plan, error) {
 	k, err := find(p.Strategy)
 	if err != nil {
 		return p, err
-	}
-	if !slices.Contains(k.questions, p.Question) {
-		return p, fmt.Errorf("question: strategy %s cannot answer %q; write question: %s", k.name, p.Question, k.questions[0])
 	}
 	p.Strategy = k.name
 	if p.Budget.LoadTests == plan.Unset {
@@ -76,7 +85,7 @@ func New(p plan.Plan, points []plan.Point) (Strategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k.open(p, points), nil
+	return k.open(p, points)
 }
 
 func find(name string) (kind, error) {

@@ -18,6 +18,8 @@ type LiveRecording interface {
 	// Live records a stretch of traffic under one setting and one load, with
 	// its seconds.
 	Live(t trial.Trial, seconds []Second) error
+	// Operators records where the time of a run goes.
+	Operators(trial.Operators) error
 	// End writes the last line and closes the file.
 	End(state SweepState, exit int) error
 }
@@ -139,9 +141,9 @@ func (s *Session) cut() {
 	t.N = r.n
 	sla := s.state.SLA
 	r.write <- func() {
-		use := t.Use
+		use, bare := t.Use, t.BareRPS
 		t.Result = sweep.Summarize(load.Result{Seconds: took.Seconds(), Samples: samples}, sla, "live")
-		t.Use = use
+		t.Use, t.BareRPS = use, bare
 		if err := r.to.Live(t, seconds); err != nil {
 			s.troubled(err)
 		}
@@ -156,6 +158,6 @@ func (s *Session) stretch(r *recorder) trial.Trial {
 		Settings: s.state.Settings, Options: s.state.Info.Options,
 		Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
 	}
-	t.Use = s.use()
+	t.Use, t.BareRPS = s.use(), s.state.Inside.BareFor(s.state.Settings)
 	return t
 }

@@ -46,8 +46,8 @@ type Config struct {
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
 	// RecordLive opens the profile of live traffic.
 	RecordLive func(info sweep.Info) (LiveRecording, error)
-	// Export writes the choice and returns where.
-	Export func(ExportRequest) (path string, err error)
+	// Export writes the choice.
+	Export func(ExportRequest) (Exported, error)
 }
 
 // ExportRequest is what Export writes. Trial is nil when settings were never
@@ -61,9 +61,18 @@ type ExportRequest struct {
 	Profile  string // ID of the profile the trial is in
 }
 
+// Exported is what an export wrote. Notes are what the file's format has no key
+// for and what to do instead, a sentence each; the file says it too.
+type Exported struct {
+	Path  string
+	Notes []string
+}
+
 // Recording is a sweep's profile being written.
 type Recording interface {
 	sweep.Recorder
+	// Operators records where the time of a run goes.
+	Operators(trial.Operators) error
 	ID() string
 	Path() string
 	// End writes the last line and closes the file. The state is Done, Aborted
@@ -186,6 +195,10 @@ func (s *Session) open() {
 	}
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
 	s.say(Note, "serving %s: %s", info.Model.Name, info.Model.BatchWhy)
+	if b, ok := t.(sweep.Barer); ok {
+		s.bare(b) // nothing flows yet
+		return
+	}
 	s.startLoad()
 }
 
@@ -274,7 +287,7 @@ func (s *Session) endSecond() {
 
 // startLoad begins the live load unless the person holds it. The lock is held.
 func (s *Session) startLoad() {
-	if s.load != nil || !s.state.LoadOn || s.state.Phase != Serving {
+	if s.load != nil || !s.state.LoadOn || s.state.Phase != Serving || s.state.Inside.Measuring == AskBare {
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)

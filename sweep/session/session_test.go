@@ -200,11 +200,11 @@ func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) *t
 			Open:       func(context.Context) (session.Target, error) { time.Sleep(2 * time.Second); return d, nil },
 			Record:     func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil },
 			RecordLive: func(sweep.Info) (session.LiveRecording, error) { return live, nil },
-			Export: func(r session.ExportRequest) (string, error) {
+			Export: func(r session.ExportRequest) (session.Exported, error) {
 				if r.Trial == nil {
-					return "live.properties", nil
+					return session.Exported{Path: "live.properties"}, nil
 				}
-				return "trial.properties", nil
+				return session.Exported{Path: "trial.properties", Notes: []string{"FP16 has no key"}}, nil
 			},
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -417,8 +417,8 @@ func TestSweepTakesAndGivesBack(t *testing.T) {
 		if snap.Phase != session.Serving || snap.Settings != mine || n.ended != session.Done || n.exit != 0 {
 			t.Errorf("given back: %v %v, recording ended %v exit %d", snap.Phase, snap.Settings, n.ended, n.exit)
 		}
-		if path, err := s.Export(snap.Sweep.Choice.N); err != nil || path != "trial.properties" {
-			t.Errorf("Export = %q, %v", path, err)
+		if out, err := s.Export(snap.Sweep.Choice.N); err != nil || out.Path != "trial.properties" || len(out.Notes) != 1 {
+			t.Errorf("Export = %q, %v", out, err)
 		}
 		if _, err := s.Export(99); err == nil {
 			t.Error("Export of trial 99 was accepted")

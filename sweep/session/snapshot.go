@@ -39,6 +39,7 @@ type Snapshot struct {
 	Changes  []Change  // applied, oldest first
 	Applying *Applying // nil when none is under way
 	Live     Live
+	Inside   Inside    // of the model
 	Sweep    *Sweep    // nil before the first
 	Recorded *Recorded // nil while nothing is recorded
 	Messages []Message
@@ -117,7 +118,10 @@ type Sweep struct {
 	ID      string // of its profile
 	Path    string // of its profile
 	Plan    plan.Plan
-	Total   int // points to try
+	Points  int // settings under their loads that the plan leaves to choose from
+	Total   int // trials, those to come by the strategy's estimate
+	Probes  int // service times measured
+	Untried int // points that an ended sweep without an answer left out and that may keep the promise
 	Skipped []trial.Skip
 	Elapsed time.Duration
 	ETA     time.Duration // what is left, by the points done so far

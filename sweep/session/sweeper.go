@@ -28,6 +28,7 @@ type Sweeper struct {
 	gate gate
 	mu   sync.Mutex // guards state
 	st   Sweep
+	rec  Recording // nil before the profile is open
 }
 
 // State returns where the sweep stands. The slices are not to be changed.
@@ -58,7 +59,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		return w.end(nil, err)
 	}
 	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
-	w.set(func(s *Sweep) { s.Total, s.Skipped = len(points), skipped })
+	w.set(func(s *Sweep) { s.Points, s.Total, s.Skipped = len(points), len(points), skipped })
 	if len(points) == 0 {
 		return w.end(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
@@ -70,13 +71,13 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if err != nil {
 		return w.end(nil, err)
 	}
-	w.set(func(s *Sweep) { s.ID, s.Path = rec.ID(), rec.Path() })
+	w.set(func(s *Sweep) { s.ID, s.Path, w.rec = rec.ID(), rec.Path(), rec })
 	if err := w.bring(rec); err != nil {
 		return w.end(rec, err)
 	}
-	out, err := w.runner(witness{rec, w}, strategy, skipped).Run(ctx)
+	out, err := w.runner(witness{rec, w}, strategy, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
-		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
+		s.Trials, s.Choice, s.Current, s.Untried = out.Trials, out.Choice, nil, strategy.Untried()
 		if out.Best >= 0 {
 			s.Best = out.Best
 		}
@@ -107,15 +108,25 @@ func firstReason(skipped []trial.Skip) string {
 	return skipped[0].Reason
 }
 
-func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, skipped []trial.Skip) *sweep.Runner {
+func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info sweep.Info, skipped []trial.Skip) *sweep.Runner {
 	p, rules := w.Plan, search.RulesOf(w.Plan)
+	rules.Cores = info.Cores
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
 		SLA: p.SLA, Options: p.Options, Seed: p.Seed, First: after(w.Resume.Trials), Done: w.Resume,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
-		Rank:    rules.Rank,
-		Explain: func(t []trial.Trial, best int) trial.Why { return rules.Explain(t, best, skipped) },
+		Capacity: p.Question == plan.Capacity,
+		Rank:     rules.Rank,
+		Explain: func(t []trial.Trial, best int) trial.Why {
+			why := rules.Explain(t, best, skipped)
+			for _, more := range []string{strategy.Ended(), search.AccuracyOf(t).String()} {
+				if more != "" {
+					why.Text += " " + more
+				}
+			}
+			return why
+		},
 		Gate:    func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
 		Observe: w.observe,
 		Fresh:   w.Fresh,
@@ -145,6 +156,7 @@ func after(trials []trial.Trial) int {
 func (w *Sweeper) observe(p sweep.Progress) {
 	w.set(func(s *Sweep) {
 		s.Trials, s.Best, s.Elapsed, s.Current = p.Done, p.Best, p.Elapsed, p.Current
+		s.Probes, s.Total = p.Probes, len(p.Done)+p.Left
 		s.ETA = eta(p, len(p.Done)-len(w.Resume.Trials), w.Plan.Budget.Time)
 	})
 }
@@ -216,11 +228,12 @@ func Exit(s Sweep) int {
 		return 3
 	}
 	for _, t := range s.Trials {
-		if t.Verdict.Result == trial.Undecided {
+		passed := s.Plan.Question == plan.Capacity && t.Verdict.Result == trial.Pass // it bears some load, and no more is known
+		if t.Verdict.Result == trial.Undecided || passed {
 			return 3
 		}
 	}
-	if s.State == Aborted || len(s.Trials) < s.Total {
+	if s.State == Aborted || s.Problem != "" || s.Untried > 0 {
 		return 3
 	}
 	return 2

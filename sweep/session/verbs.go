@@ -25,7 +25,7 @@ func (s *Session) serving() error {
 	if s.state.Applying != nil {
 		return fmt.Errorf("%v is being applied", s.state.Applying.To)
 	}
-	return nil
+	return s.asking()
 }
 
 // Apply starts putting to in force while the live load flows.
@@ -171,8 +171,8 @@ func (s *Session) Restart() error {
 }
 
 // Export writes the settings of trial n of the sweep, or with 0 those in force,
-// and returns the file. It waits for the disk.
-func (s *Session) Export(n int) (string, error) {
+// and returns what it wrote. It waits for the disk.
+func (s *Session) Export(n int) (Exported, error) {
 	s.mu.Lock()
 	r := ExportRequest{Info: s.state.Info, Settings: s.state.Settings, SLA: s.state.SLA, Options: s.state.Info.Options}
 	var trials []trial.Trial
@@ -183,7 +183,7 @@ func (s *Session) Export(n int) (string, error) {
 	phase := s.state.Phase
 	s.mu.Unlock()
 	if phase == Starting {
-		return "", errors.New("the engine is still starting: nothing to export yet")
+		return Exported{}, errors.New("the engine is still starting: nothing to export yet")
 	}
 	for i := range trials {
 		if trials[i].N == n || n == 0 && trials[i].Settings == r.Settings {
@@ -191,17 +191,17 @@ func (s *Session) Export(n int) (string, error) {
 		}
 	}
 	if n > 0 && r.Trial == nil {
-		return "", fmt.Errorf("there is no trial %d", n)
+		return Exported{}, fmt.Errorf("there is no trial %d", n)
 	}
-	path, err := s.cfg.Export(r)
+	out, err := s.cfg.Export(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.say(Trouble, "export: %v", err)
-		return "", err
+		return Exported{}, err
 	}
-	s.say(Note, "exported %v to %s", r.Settings, path)
-	return path, nil
+	s.say(Note, "exported %v to %s", r.Settings, out.Path)
+	return out, nil
 }
 
 var _ sweep.Recorder = Recording(nil)

@@ -31,3 +31,11 @@ type History struct {
 	Trials []Trial
 	Probes []Probe
 }
+
+// Predicted is what was expected of a trial before it was run, to be compared
+// with what it measured.
+type Predicted struct {
+	ThroughputRPS Num `json:"throughput_rps"`
+	ValueMS       Num `json:"value_ms"`    // the promise's percentile
+	HighestRPS    Num `json:"highest_rps"` // the highest rate that keeps the promise, where that was asked
+}

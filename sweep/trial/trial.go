@@ -286,6 +286,7 @@ type Result struct {
 	Counts        Counts         `json:"counts"`
 	Status        map[string]int `json:"status"`
 	Throughput    Estimate       `json:"throughput_rps"`
+	BareRPS       Num            `json:"bare_rps"` // what the model alone does with these settings, see Bare
 	Latency       Latencies      `json:"latency_ms"`
 	Model         ModelLatencies `json:"model_ms"`
 	P99Corrected  Num            `json:"p99_corrected_ms"`
@@ -322,6 +323,8 @@ type Trial struct {
 	Options  knob.Options  `json:"options"`
 	Load     load.Spec     `json:"load"`
 	Seed     uint64        `json:"seed"`
+
+	Predicted *Predicted `json:"predicted"` // nil where nobody predicted
 	Result
 }
 
@@ -340,8 +343,12 @@ type Skip struct {
 
 // Why explains a choice.
 type Why struct {
-	Limit     string `json:"limit"`             // what limits: execution, queue, delay ...
-	Headroom  Num    `json:"headroom"`          // 1 - value/limit
+	Limit    string `json:"limit"`    // what limits: execution, queue, delay ...
+	Headroom Num    `json:"headroom"` // 1 - value/limit
+
+	HighestRPS Num `json:"highest_rps,omitzero"` // the highest open load that keeps the promise, where that was asked
+	PlanRPS    Num `json:"plan_rps,omitzero"`    // what is recommended of it
+
 	RunnersUp []int  `json:"runners_up"`        // trial numbers, best first
 	Skipped   []Skip `json:"skipped,omitempty"` // settings not tried
 	Text      string `json:"text,omitempty"`    // the explanation in words

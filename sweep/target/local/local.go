@@ -4,7 +4,7 @@
 // [Start] spawns it. A child that dies is started again with the last good
 // settings, and the call that noticed returns an error that wraps
 // sweep.ErrEngineDied and tells the child's last words. Live may run beside
-// Apply, Info and Use; otherwise one goroutine uses a Target at a time.
+// Apply, Info, Operators and Use; otherwise one goroutine uses a Target at a time.
 package local
 
 import (
@@ -51,6 +51,7 @@ type Target struct {
 	good   knob.Settings // the last settings that were in force
 	closed bool
 	watch  *watch
+	bare   []trial.Bare // what was measured, one for settings alike
 }
 
 // watch is the monitor of the current child.
@@ -237,6 +238,11 @@ func (t *Target) config(l load.Spec) load.Config {
 
 // Measure runs the load until m.Stop says so, and summarizes it.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+	m = sweep.Whole(m)
+	bare, err := t.bareRate(ctx)
+	if err != nil {
+		return trial.Result{}, err
+	}
 	t.mu.Lock()
 	if err := t.alive(ctx); err != nil {
 		t.mu.Unlock()
@@ -266,7 +272,9 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, t.blame(ctx, errors.Join(err, ctx.Err()))
 	}
 	out := sweep.Summarize(r, m.SLA, why, disturbed...)
-	out.Use = use
+	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
+	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
+	out.Use, out.BareRPS = use, t.believed(bare, out.Throughput)
 	return out, nil
 }
 

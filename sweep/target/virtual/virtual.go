@@ -101,6 +101,7 @@ func (t *Target) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error
 // Measure runs the load in virtual time, asks m.Stop after every 250 ms of it,
 // and summarizes what it saw. What is under way at the end is answered.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+	m = sweep.Whole(m)
 	limit := m.Time
 	if limit == 0 {
 		limit = defaultTime
@@ -115,6 +116,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, err
 	}
 	out := sweep.Summarize(t.result(c), m.SLA, why)
+	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
 	out.Use.GPU.Reason = "virtual device"
 	return out, nil
 }
@@ -133,12 +135,13 @@ func (t *Target) config(m sweep.Measurement, limit time.Duration) (predict.Confi
 	switch {
 	case m.Load.Mode == load.Trace:
 		c.Plan, err = trace(m.Load.File, limit, most)
-	case m.Load.Mode == load.Open && m.Load.Rate > 0:
+	case m.Load.Mode == load.Open && m.Load.Rate > 0,
+		m.Load.Mode == load.Ramp && min(m.Load.From, m.Load.To) > 0:
 		c.Plan = load.Plan(m.Load, m.Seed, limit, most)
 	case m.Load.Mode == load.Closed && m.Load.Concurrency > 0:
 		c.Clients, c.Requests = m.Load.Concurrency, most
 	default:
-		err = fmt.Errorf("load %v: want a concurrency, a rate or a trace", m.Load)
+		err = fmt.Errorf("load %v: want a concurrency, a rate, a ramp or a trace", m.Load)
 	}
 	return c, err
 }

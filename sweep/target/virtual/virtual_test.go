@@ -199,6 +199,26 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// A ramp runs to its end whoever says stop, and its figures say what they are of.
+func TestRamp(t *testing.T) {
+	d := drawings(t)
+	apply(t, d, chosen())
+	m := to(50, load.Spec{Mode: load.Ramp, From: 10, To: 70, Over: 30 * time.Second, Arrivals: load.Constant}, trial.Request)
+	m.Time = time.Second
+	m.Stop = func(time.Duration, []load.Sample) (bool, string) { return true, "certain" }
+	r, err := d.Measure(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := r.Counts.Planned; p == nil || *p != 1200 {
+		t.Errorf("planned %v, want all 1200 of it", p)
+	}
+	near(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 30, .3)
+	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "from 10 to 70/s") {
+		t.Errorf("warnings %q, want one that tells the rates", r.Warnings)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	d := drawings(t)
 	for what, change := range map[string]func(*knob.Settings){

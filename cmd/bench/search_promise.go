@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/predict"
+	"sweetspot/sweep/target/virtual"
+	"sweetspot/sweep/trial"
+)
+
+// The promise is so much above what the default settings do, and the
+// recommendation is held against it in so many requests on a fresh seed.
+const (
+	promiseTimes    = 1.3
+	defaultRequests = 200_000
+	validation      = 10_000
+	freshSeed       = 1 << 40
+)
+
+// promises adds how many recommendations of the default sweep keep their
+// promise, on devices that were drawn.
+func promises(ctx context.Context, e *env, n int) error {
+	kept := make([]trial.Answer, n)
+	gains := make([]float64, n)
+	err := each(ctx, n, func(i int) (err error) {
+		kept[i], gains[i], err = recommended(ctx, e.seed<<8+uint64(i))
+		if err != nil {
+			err = fmt.Errorf("promise %d: %w", i, err)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	passed := 0
+	for _, k := range kept {
+		if k == trial.Pass {
+			passed++
+		}
+	}
+	e.report.Add(portion("search.promise.kept", passed, n, fmt.Sprintf(
+		"SLA %g x P99 of the default settings, %d requests on a fresh seed, throughput x %.2f in the median", promiseTimes, validation, rank(gains, .5))))
+	return nil
+}
+
+// recommended runs the default sweep on a device and validates what it chose.
+// gain is the throughput over that of the default settings.
+func recommended(ctx context.Context, seed uint64) (verdict trial.Answer, gain float64, err error) {
+	p := &problem{seed: seed, wake: truthWake}
+	if err := p.drawDevice(rand.New(rand.NewPCG(seed, 0x70726f6d))); err != nil {
+		return verdict, 0, err
+	}
+	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	t, err := virtual.Open(virtual.Config{
+		Name: "problem", Source: "sim:problem", Table: p.table, Wake: p.wake, Longest: longestVirtual, Start: start,
+	})
+	if err != nil {
+		return verdict, 0, err
+	}
+	sweepPlan := plan.Default()
+	closed := sweepPlan.Loads[0]
+	p99, before := p.defaults(start.Settings, closed)
+	sweepPlan.Model, sweepPlan.Target, sweepPlan.Strategy, sweepPlan.Seed = "sim:problem", "virtual", "auto", seed
+	sweepPlan.SLA.Limit = time.Duration(promiseTimes*p99*1000) * time.Microsecond
+	sweepPlan.Budget.Time = 0
+	sweepPlan.Knobs[knob.FP16] = knob.Auto
+	st, _, err := sweepAll(ctx, sweepPlan, t)
+	if err != nil || st.Choice == nil {
+		return verdict, 0, err
+	}
+	if _, err := t.Apply(ctx, st.Choice.Settings); err != nil {
+		return verdict, 0, err
+	}
+	r, err := t.Measure(ctx, sweep.Measurement{
+		Load: closed, Seed: seed + freshSeed, SLA: sweepPlan.SLA, Max: validation, Time: longestVirtual, Stop: untilEnd,
+	})
+	return r.Verdict.Result, r.Throughput.Value.Or(0) / before, err
+}
+
+// defaults is the P99, in ms, and the throughput of settings under a closed
+// load, of a long run.
+func (p *problem) defaults(s knob.Settings, l load.Spec) (p99, rate float64) {
+	c := p.config(s)
+	c.Rule, c.Clients, c.Requests, c.Warm = knob.TorchServe, l.Concurrency, defaultRequests, time.Second
+	sim := predict.New(c)
+	sim.Run()
+	return sim.Quantile(.99), float64(sim.Sent()) / sim.Now().Seconds()
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"sweetspot/cmd/bench/judge"
+	"sweetspot/engine/knob"
+	"sweetspot/profiles/replay"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+// gridFile is a grid that was recorded on a real machine, from the root of the
+// repository.
+const gridFile = "testdata/grids/mlp-wide.jsonl.gz"
+
+// findGrid looks for the recorded grid in this folder and those above it; it is ""
+// where there is none.
+func findGrid() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		path := filepath.Join(dir, filepath.FromSlash(gridFile))
+		_, err := os.Stat(path)
+		if err == nil {
+			return path, nil
+		}
+		up := filepath.Dir(dir)
+		switch {
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", err
+		case up == dir:
+			return "", nil
+		}
+		dir = up
+	}
+}
+
+// replayed adds what every strategy finds on the recorded grid: the throughput it
+// gives away against the best of the grid, and how many of its settings it tries.
+func replayed(ctx context.Context, e *env) error {
+	path, err := findGrid()
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		_, err := fmt.Fprintf(e.stderr, "bench: no %s here or above: nothing is replayed\n", gridFile)
+		return err
+	}
+	for _, strategy := range search.Available() {
+		t, err := replay.Read(path)
+		if err != nil {
+			return err
+		}
+		rates, p, err := recordedGrid(t)
+		if err != nil {
+			return err
+		}
+		p.Strategy = strategy
+		st, probes, err := sweepAll(ctx, p, t)
+		if err != nil {
+			return fmt.Errorf("%s: %w", strategy, err)
+		}
+		best, chosen := 0.0, 0.0
+		for _, rate := range rates {
+			best = max(best, rate)
+		}
+		if st.Choice != nil {
+			chosen = rates[st.Choice.Settings]
+		}
+		tried := distinct(st.Trials)
+		detail := fmt.Sprintf("%d of %d settings tried, %d probes, best %s/s within %v",
+			tried, distinct(t.Profile().Trials), probes, judge.Number(best), p.SLA.Limit)
+		e.report.Add(judge.Figure{Name: "search.replay.regret." + strategy, Value: 1 - chosen/best, Unit: "share", Detail: detail})
+		e.report.Add(judge.Figure{Name: "search.replay.tests." + strategy, Value: float64(tried), Unit: "count", Detail: detail})
+	}
+	return nil
+}
+
+// distinct counts the settings of trials.
+func distinct(trials []trial.Trial) int {
+	seen := map[knob.Settings]bool{}
+	for _, t := range trials {
+		seen[t.Settings] = true
+	}
+	return len(seen)
+}
+
+// recordedGrid is the throughput of each setting that kept the promise, and the
+// question that the grid was recorded for.
+func recordedGrid(t *replay.Target) (map[knob.Settings]float64, plan.Plan, error) {
+	rec := t.Profile()
+	var p plan.Plan
+	if err := p.UnmarshalJSON(rec.Header.Plan); err != nil {
+		return nil, p, fmt.Errorf("%s: plan: %w", rec.Header.ID, err)
+	}
+	p.Budget = plan.Budget{LoadTests: plan.Unset}
+	rates := map[knob.Settings]float64{}
+	for _, r := range rec.Trials {
+		if r.Role == trial.RoleLoad && r.Verdict.Result == trial.Pass {
+			rates[r.Settings] = max(rates[r.Settings], r.Throughput.Value.Or(0))
+		}
+	}
+	if len(rates) == 0 {
+		return nil, p, fmt.Errorf("%s: no setting keeps the promise", rec.Header.ID)
+	}
+	return rates, p, nil
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"math"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	background "sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+// forgetful is a profile that nobody reads.
+type forgetful struct {
+	background.Recording // nil: what a sweep without a person does not call
+	probes               int
+}
+
+func (f *forgetful) Probe(trial.Probe) error            { f.probes++; return nil }
+func (*forgetful) Trial(trial.Trial) error              { return nil }
+func (*forgetful) Event(trial.Event) error              { return nil }
+func (*forgetful) Choice(trial.Choice) error            { return nil }
+func (*forgetful) ID() string                           { return "bench" }
+func (*forgetful) Path() string                         { return "" }
+func (*forgetful) End(background.SweepState, int) error { return nil }
+
+// sweepAll runs a plan on a target, as the program does.
+func sweepAll(ctx context.Context, p plan.Plan, t sweep.Target) (background.Sweep, int, error) {
+	p, err := search.Settle(p)
+	if err != nil {
+		return background.Sweep{}, 0, err
+	}
+	if err := p.Validate(); err != nil {
+		return background.Sweep{}, 0, err
+	}
+	rec := &forgetful{}
+	w := &background.Sweeper{Plan: p, Target: t, Record: func(sweep.Info, plan.Plan) (background.Recording, error) { return rec, nil }}
+	st, err := w.Run(ctx)
+	return st, rec.probes, err
+}
+
+// answer is what a search of a problem came to.
+type answer struct {
+	regret  float64   // 1 without a choice
+	over    float64   // share by which the load recommended is above the true highest; below 0 is under it
+	off     []float64 // |predicted over true highest load - 1| of each load test after the first
+	tests   int       // settings taken to a verdict
+	perTest int       // most trials of one of them
+	trials  int       // of every kind
+	probes  int
+}
+
+// search lets a strategy of the program search p.
+func (p *problem) search(ctx context.Context, strategy string) (answer, error) {
+	d, err := p.open()
+	if err != nil {
+		return answer{}, err
+	}
+	st, probes, err := sweepAll(ctx, p.plan(strategy), d)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{regret: 1, over: math.Inf(-1), trials: len(st.Trials), probes: probes}
+	if st.Choice != nil {
+		s := st.Choice.Settings
+		a.regret, a.over = p.regret(s), -1
+		if reach := p.reach(s); reach > 0 {
+			a.over = st.Trials[st.Best].Load.Rate/reach - 1
+		}
+	}
+	counts := map[knob.Settings]int{}
+	for _, t := range st.Trials {
+		if t.Role != trial.RoleLoad {
+			continue
+		}
+		counts[t.Settings]++
+		a.perTest = max(a.perTest, counts[t.Settings])
+		if counts[t.Settings] > 1 || len(counts) == 1 || t.Predicted == nil {
+			continue
+		}
+		if v, ok := t.Predicted.HighestRPS.Get(); ok && p.reach(t.Settings) > 0 {
+			a.off = append(a.off, math.Abs(v/p.reach(t.Settings)-1))
+		}
+	}
+	a.tests = len(counts)
+	return a, nil
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/servicetime"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/predict"
+	"sweetspot/sweep/trial"
+)
+
+func TestSearch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("simulates some hundred thousand requests")
+	}
+	got, _ := figureLines(t, "search")
+	want := []string{
+		"search.regret.median.auto", "search.regret.p90.auto", "search.regret.median.auto-hard", "search.regret.p90.auto-hard",
+		"search.tests.auto", "search.trials.auto", "search.probes.auto", "search.over.auto",
+		"search.error.median.auto", "search.error.p90.auto",
+		"search.regret.median.random8", "search.regret.p90.random8", "search.regret.median.tpe8", "search.regret.p90.tpe8",
+		"search.regret.median.hill8", "search.regret.p90.hill8", "search.promise.kept",
+	}
+	got = slices.DeleteFunc(got, func(name string) bool { return len(name) > 14 && name[:14] == "search.replay." })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+}
+
+// smallSpace is as the tiny budget has it.
+func smallSpace() space { return tiny.search().space }
+
+// TestProblem: the truth is the truth. At its highest load the best setting keeps
+// the promise and a little above it does not, and no other setting bears more.
+func TestProblem(t *testing.T) {
+	for _, hard := range []hardship{plain, kinked, drifting, sleepy} {
+		p, err := drawProblem(smallSpace(), 20_000, 7, hard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keeps := func(s knob.Settings, rate float64) bool {
+			c := p.config(s)
+			c.Plan = load.Plan(load.Spec{Mode: load.Open, Rate: rate}, p.seed, math.MaxInt64, p.exact)
+			sim := predict.New(c)
+			sim.Run()
+			return sim.Refused() == 0 && sim.Quantile(.99) <= float64(p.sla.Limit)/1e6
+		}
+		best := 0.0
+		for _, s := range p.settings() {
+			best = max(best, p.reach(s))
+			if r := p.reach(s); r == p.best && (!keeps(s, .99*r) || keeps(s, 1.03*r)) {
+				t.Errorf("%v: %v: %.1f/s is not the highest load", hard, s, r)
+			}
+			if got, want := p.regret(s), 1-p.reach(s)/p.best; math.Abs(got-want) > 1e-9 {
+				t.Errorf("%v: regret %v, want %v", hard, got, want)
+			}
+		}
+		if best != p.best {
+			t.Errorf("%v: best %.2f/s, a setting has %.2f/s", hard, p.best, best)
+		}
+		if hard == sleepy && p.wake <= truthWake || hard == drifting && p.swing == 0 {
+			t.Errorf("%v: wake %v, swing %v", hard, p.wake, p.swing)
+		}
+	}
+}
+
+// TestSpace: a plan has the settings that the truth is known of.
+func TestSpace(t *testing.T) {
+	p := &problem{space: wholeSpace(), sla: trial.SLA{Percentile: 99, Limit: 1e8}}
+	got := p.plan("auto")
+	base := spaceSettings(1, 1, 0, knob.FullPrecision)
+	points, skipped := got.Points(knob.Limits{BatchAxis: true}, base, nil)
+	want := wholeSpace().settings()
+	if len(points) != len(want) || len(skipped) != 0 {
+		t.Fatalf("%d points, %d skipped; want %d", len(points), len(skipped), len(want))
+	}
+	for _, pt := range points {
+		if !slices.Contains(want, pt.Settings) {
+			t.Errorf("%v is not in the space", pt.Settings)
+		}
+	}
+}
+
+// TestSearchDeterministic: everything follows from the seed, save what goptuna
+// draws.
+func TestSearchDeterministic(t *testing.T) {
+	b := tiny.search()
+	var first solved
+	for run := range 2 {
+		all, err := solveAll(t.Context(), 3, b, 1, func(int) hardship { return drifting })
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(all[0].rivals, "tpe")
+		if run == 0 {
+			first = all[0]
+			continue
+		}
+		if diff := cmp.Diff(first.by, all[0].by, cmp.AllowUnexported(answer{})); diff != "" {
+			t.Errorf("the same search again (-first +second):\n%s", diff)
+		}
+		if diff := cmp.Diff(first.rivals, all[0].rivals); diff != "" {
+			t.Errorf("the same baselines again (-first +second):\n%s", diff)
+		}
+	}
+}
+
+// TestRivals: with a load test for every setting a baseline finds about the best,
+// and none makes more tests than it may.
+func TestRivals(t *testing.T) {
+	p, err := drawProblem(smallSpace(), 20_000, 7, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rivals() {
+		at, err := compete(t.Context(), p, r, len(p.settings()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := at[60]; r.name == "random" && got > .15 || got < 0 || got > 1 {
+			t.Errorf("%s: regret %.3f after every setting", r.name, got)
+		}
+	}
+	asked := 0
+	for _, r := range rivals() {
+		asked = 0
+		seen := map[knob.Settings]bool{}
+		err := r.run(p, func(s knob.Settings) (float64, bool) {
+			seen[s] = true
+			asked = len(seen)
+			return float64(s.BatchSize), asked < 3
+		})
+		if err != nil || asked > 3 {
+			t.Errorf("%s: %d load tests where 3 were allowed, %v", r.name, asked, err)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := errors.New("gone")
+	cancel(gone)
+	if _, err := compete(ctx, p, rivals()[0], 3); !errors.Is(err, gone) {
+		t.Errorf("after the context's end: %v", err)
+	}
+}
+
+// TestDrift: a drifting device gets slower and faster by its swing.
+func TestDrift(t *testing.T) {
+	p := &problem{space: smallSpace(), seed: 1, swing: .2, wake: 0}
+	var rows []servicetime.Row
+	for _, w := range p.workers {
+		rows = append(rows, servicetime.Row{Key: servicetime.Key{Workers: w, Device: "cpu", Precision: "fp32"}, Batch: 1, Median: 1e7})
+	}
+	var err error
+	if p.table, err = servicetime.New(rows); err != nil {
+		t.Fatal(err)
+	}
+	d, err := p.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &tester{ctx: t.Context(), d: d}
+	least, most := math.Inf(1), 0.0
+	for range driftPeriod {
+		rate, _, err := tr.measure(load.Spec{Mode: load.Closed, Concurrency: 2}, 200, untilEnd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		least, most = min(least, rate), max(most, rate)
+	}
+	if math.Abs(least/(100/1.2)-1) > .03 || math.Abs(most/(100/.8)-1) > .03 {
+		t.Errorf("rates from %.1f to %.1f/s, want 83 to 125", least, most)
+	}
+}
+
+func TestRankOfFigures(t *testing.T) {
+	v := []float64{5, 1, 4, 2, 3}
+	if got := [3]float64{rank(v, .5), rank(v, .9), rank(v, 0)}; got != [3]float64{3, 5, 1} {
+		t.Errorf("median, p90 and least of 1-5: %v", got)
+	}
+	if !math.IsNaN(rank(nil, .5)) {
+		t.Error("the median of nothing is something")
+	}
+}

@@ -1,0 +1,48 @@
+package profiles
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sweetspot/sweep/trial"
+)
+
+// operators is where the time of a run went, in one line: the types of operator
+// with the largest shares.
+func operators(o trial.Operators) string {
+	const most = 5
+	head := fmt.Sprintf("%s: %s ms a run of batch %d, %d runs", o.Settings, Figure(o.RunMS), o.BatchSize, o.Runs)
+	parts := make([]string, 0, most+1)
+	for i, p := range o.Operators {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("%d more", len(o.Operators)-most))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s %.0f%%", p.Name, 100*p.Share))
+	}
+	return strings.Join(append([]string{head}, parts...), ", ")
+}
+
+// withBare adds to the table of trials how much of what the model alone does was
+// served, in front of the verdict, if any of them knows it.
+func withBare(t table, trials []trial.Trial) table {
+	if !slices.ContainsFunc(trials, func(r trial.Trial) bool { return r.BareRPS.OK() }) {
+		return t
+	}
+	at := slices.IndexFunc(t.columns, func(c column) bool { return c.title == "verdict" })
+	t.columns = slices.Insert(t.columns, at, column{title: "of bare", drop: 7})
+	for i := range t.rows {
+		t.rows[i] = slices.Insert(t.rows[i], at, bareShare(trials[i].Result))
+	}
+	return t
+}
+
+// bareShare is how much of what the model alone does was served.
+func bareShare(r trial.Result) string {
+	v, ok := r.BareShare().Get()
+	if !ok {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f%%", 100*v)
+}

@@ -1,0 +1,266 @@
+package profiles
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/servicetime"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/predict"
+	"sweetspot/sweep/trial"
+)
+
+// Prediction is what the simulator says of a profile's settings under an open
+// load with Poisson arrivals that need not have been measured. It is data.
+type Prediction struct {
+	Predicted bool        `json:"predicted"` // always: no figure in here was measured
+	Profile   string      `json:"profile"`   // its ID
+	Model     string      `json:"model"`
+	Rate      float64     `json:"rate_rps"`
+	SLA       *trial.SLA  `json:"sla"`      // nil if the profile has no promise
+	Settings  []Predicted `json:"settings"` // best first
+	Unknown   int         `json:"unknown"`  // settings whose service times the profile does not tell
+}
+
+// Predicted is one setting in a Prediction. Times are in ms.
+type Predicted struct {
+	N           int           `json:"n"` // a trial of these settings
+	Settings    knob.Settings `json:"settings"`
+	Chosen      bool          `json:"chosen"` // by the profile's choice
+	Throughput  float64       `json:"throughput_rps"`
+	P50         trial.Num     `json:"p50_ms"`
+	P99         trial.Num     `json:"p99_ms"`
+	Promised    trial.Num     `json:"promised_ms"` // the percentile that the promise binds
+	Utilization float64       `json:"utilization"` // share of the workers' time spent executing
+	Refused     float64       `json:"refused"`     // share of the requests
+	Holds       *bool         `json:"holds"`       // whether it keeps the promise; nil without one
+}
+
+// predictedRequests is how many requests are simulated for each setting, and
+// predictedWarm the part of the time in which they do not count.
+const (
+	predictedRequests = 30_000
+	predictedWarm     = .1
+)
+
+// Predict simulates every setting with a trial in p at rate requests a second,
+// all with the same arrivals. It wants probes, or trials that tell their
+// batches.
+func Predict(p *Profile, rate float64) (Prediction, error) {
+	out := Prediction{Predicted: true, Profile: p.Header.ID, Model: p.Header.Model.Name, Rate: rate}
+	times := p.Times()
+	switch {
+	case len(p.Trials) == 0:
+		return out, fmt.Errorf("profiles: %s: no trials, so no settings to predict for; name a profile of a sweep", p.Header.ID)
+	case len(times) == 0:
+		return out, fmt.Errorf("profiles: %s: neither probes nor trials that tell their batches, so nothing to predict from; "+
+			"sweep with a target that tells them (local, virtual)", p.Header.ID)
+	}
+	if sla, ok := p.SLA(); ok {
+		out.SLA = &sla
+	}
+	arrivals := load.Plan(load.Spec{Mode: load.Open, Rate: rate}, p.Header.Seed, math.MaxInt64, predictedRequests)
+	sim := predict.New(predict.Config{Settings: p.Trials[0].Settings, Service: servicetime.Line(time.Millisecond, 0), Plan: arrivals[:0]})
+	chosen, _ := p.Choice()
+	seen := map[knob.Settings]bool{}
+	for _, t := range p.Trials {
+		if seen[t.Settings] {
+			continue
+		}
+		seen[t.Settings] = true
+		curve, known := times[KeyOf(t.Settings)]
+		if !known {
+			out.Unknown++
+			continue
+		}
+		sim.Reset(predict.Config{
+			Settings: t.Settings, Rule: t.Options.Rule, Service: curve, Plan: arrivals, Seed: p.Header.Seed, Detail: true,
+			Warm: time.Duration(predictedWarm * float64(arrivals[len(arrivals)-1])),
+		})
+		sim.Run()
+		row := predicted(sim, t.Settings, out.SLA)
+		row.N, row.Chosen = t.N, chosen.N > 0 && chosen.Settings == t.Settings
+		out.Settings = append(out.Settings, row)
+	}
+	if len(out.Settings) == 0 {
+		return out, fmt.Errorf("profiles: %s: the probes belong to none of the settings tried; name a profile with trials that tell their batches", p.Header.ID)
+	}
+	slices.SortStableFunc(out.Settings, Predicted.compare)
+	return out, nil
+}
+
+// predicted reads the figures of a simulated run.
+func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA) Predicted {
+	row := Predicted{Settings: s}
+	var requests, models []float64
+	var busy, first, last time.Duration
+	for i, r := range sim.Samples() {
+		if i == 0 {
+			first = r.Planned
+		}
+		first, last = min(first, r.Planned), max(last, r.Planned+r.Latency)
+		if r.Outcome != load.OK {
+			continue
+		}
+		busy += r.Model / time.Duration(r.Batch)
+		requests, models = append(requests, float64(r.Latency)/1e6), append(models, float64(r.Model)/1e6)
+	}
+	span := (last - first).Seconds()
+	if n := len(sim.Samples()); n > 0 && span > 0 {
+		row.Throughput = float64(len(requests)) / span
+		row.Utilization = min(1, busy.Seconds()/span/float64(s.Workers))
+		row.Refused = 1 - float64(len(requests))/float64(n)
+	}
+	slices.Sort(requests)
+	row.P50, row.P99 = ranked(requests, .5), ranked(requests, .99)
+	if sla == nil {
+		return row
+	}
+	if sla.Latency == trial.Model {
+		slices.Sort(models)
+		requests = models
+	}
+	row.Promised = ranked(requests, sla.Percentile/100)
+	v, ok := row.Promised.Get()
+	holds := ok && v <= float64(sla.Limit)/1e6 && row.Refused <= sla.MaxErrorRate
+	row.Holds = &holds
+	return row
+}
+
+// ranked is the quantile q of sorted values by the project's index rule; not
+// known of fewer than 1/(1-q).
+func ranked(sorted []float64, q float64) trial.Num {
+	n := float64(len(sorted))
+	if n*(1-q) < 1-1e-9 {
+		return trial.Num{}
+	}
+	return trial.Of(sorted[max(int(math.Ceil(q*n-1e-9*n)), 1)-1])
+}
+
+// compare orders settings for a load: those that keep the promise first, then by
+// fewer refused, the percentile that counts, and the cheaper setting.
+func (a Predicted) compare(b Predicted) int {
+	broken := func(p Predicted) int {
+		if p.Holds != nil && !*p.Holds {
+			return 1
+		}
+		return 0
+	}
+	percentile := func(p Predicted) float64 { return p.Promised.Or(p.P99.Or(math.Inf(1))) }
+	return cmp.Or(
+		cmp.Compare(broken(a), broken(b)),
+		cmp.Compare(a.Refused, b.Refused),
+		cmp.Compare(percentile(a), percentile(b)),
+		cmp.Compare(a.Settings.Workers, b.Settings.Workers),
+		cmp.Compare(a.Settings.BatchSize, b.Settings.BatchSize),
+		cmp.Compare(a.Settings.Precision, b.Settings.Precision),
+		cmp.Compare(a.Settings.BatchDelay, b.Settings.BatchDelay),
+		cmp.Compare(a.N, b.N),
+	)
+}
+
+// ParseRate reads a rate as people type it: 80rps, 80/s or 80. It is above 0 and
+// at most a million requests a second.
+func ParseRate(text string) (float64, error) {
+	number := strings.TrimSuffix(strings.TrimSuffix(text, "rps"), "/s")
+	rate, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || !(rate >= 1e-3 && rate <= 1e6) {
+		return 0, fmt.Errorf("rate %q: want requests per second from 0.001 to 1000000, such as 80rps", text)
+	}
+	return rate, nil
+}
+
+// shownPredicted is how many settings WritePrediction shows, the chosen one
+// besides.
+const shownPredicted = 10
+
+// WritePrediction draws a prediction for people.
+func WritePrediction(w io.Writer, p Prediction, s Style) error {
+	l := load.Spec{Mode: load.Open, Rate: p.Rate}
+	if _, err := fmt.Fprintf(w, "predicted by the simulator, not measured: %s at %v, from %s\n\n", clean(p.Model), l, clean(p.Profile)); err != nil {
+		return err
+	}
+	t := table{columns: []column{
+		{title: "trial"},
+		{title: "workers"},
+		{title: "batch"},
+		{title: "delay ms"},
+		{title: "precision", left: true, drop: 5},
+		{title: "device", left: true, drop: 6},
+		{title: "predicted req/s"},
+		{title: "predicted P50 ms", drop: 4},
+		{title: "predicted P99 ms"},
+		{title: "predicted busy", drop: 3},
+		{title: "promise", left: true},
+		{title: "note", left: true, drop: 1},
+	}}
+	for i, r := range p.Settings {
+		if i < shownPredicted || r.Chosen {
+			t.rows = append(t.rows, r.row(i == 0))
+		}
+	}
+	if err := t.write(w, s); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n"+p.answer())
+	return err
+}
+
+// row is a setting as the table shows it.
+func (a Predicted) row(first bool) []string {
+	promise := "n/a"
+	if a.Holds != nil {
+		promise = map[bool]string{true: "holds", false: "BREAKS"}[*a.Holds]
+	}
+	var notes []string
+	if a.Chosen {
+		notes = append(notes, "chosen")
+	}
+	switch {
+	case first && (a.Holds == nil || *a.Holds):
+		notes = append(notes, "predicted best")
+	case first:
+		notes = append(notes, "nearest")
+	}
+	if a.Refused > 0 {
+		notes = append(notes, fmt.Sprintf("%.2g%% refused", 100*a.Refused))
+	}
+	s := a.Settings
+	return []string{
+		strconv.Itoa(a.N), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
+		s.Precision.String(), s.Device, Figure(trial.Of(a.Throughput)), Figure(a.P50), Figure(a.P99),
+		fmt.Sprintf("%.0f%%", 100*a.Utilization), promise, strings.Join(notes, "; "),
+	}
+}
+
+// answer says in words which setting would be best.
+func (p Prediction) answer() string {
+	var b strings.Builder
+	if len(p.Settings) > shownPredicted {
+		fmt.Fprintf(&b, "the best %d of %d settings\n", shownPredicted, len(p.Settings))
+	}
+	if p.Unknown > 0 {
+		fmt.Fprintf(&b, "%d settings left out: the profile does not tell their service times\n", p.Unknown)
+	}
+	best := p.Settings[0]
+	switch {
+	case p.SLA == nil:
+		fmt.Fprintf(&b, "predicted fastest at %g requests/s: %v\n", p.Rate, best.Settings)
+	case !*best.Holds:
+		fmt.Fprintf(&b, "predicted: no setting recorded keeps %v at %g requests/s; nearest is %v\n", p.SLA, p.Rate, best.Settings)
+	default:
+		fmt.Fprintf(&b, "predicted best at %g requests/s: %v, P%g %s ms within %v\n",
+			p.Rate, best.Settings, p.SLA.Percentile, best.Promised.Text(1), p.SLA.Limit)
+	}
+	return b.String()
+}
+
+// WritePredictionJSON writes a prediction as one JSON object.
+func WritePredictionJSON(w io.Writer, p Prediction) error { return writeJSON(w, p) }

@@ -1,0 +1,108 @@
+package profiles_test
+
+import (
+	"math"
+	"testing"
+
+	"sweetspot/engine/knob"
+	"sweetspot/profiles"
+	"sweetspot/sweep/trial"
+)
+
+// told is a trial that tells its batches: the mean execution time of its
+// requests, and how many batches of each size there were.
+func told(workers int, ms float64, sizes map[int]int) trial.Trial {
+	t := trial.Trial{Settings: knob.Default(knob.TorchServe)}
+	t.Settings.Workers = workers
+	t.Breakdown.Execution, t.Batches.Sizes = trial.Of(ms), sizes
+	return t
+}
+
+func probed(workers, batch int, ms float64) trial.Probe {
+	s := knob.Default(knob.TorchServe)
+	s.Workers, s.BatchSize = workers, batch
+	return trial.Probe{Settings: s, BatchSize: batch, Runs: 10, Service: trial.Service{Median: trial.Of(ms)}}
+}
+
+func TestTimes(t *testing.T) {
+	// Of the line 2 + b ms: 10 of 1 and 5 of 2 ride in 1.5 on average.
+	mixed := told(1, 3.5, map[int]int{1: 10, 2: 5})
+	for _, tt := range []struct {
+		name    string
+		profile profiles.Profile
+		want    map[int]float64 // ms by batch size
+		spread  float64
+	}{
+		{"nothing", profiles.Profile{Trials: []trial.Trial{told(1, 5, nil)}}, nil, 0},
+		{
+			"probes",
+			profiles.Profile{Probes: []trial.Probe{probed(1, 1, 3), probed(1, 8, 10), {Settings: knob.Default(knob.TorchServe), BatchSize: 4}}},
+			map[int]float64{1: 3, 4: 6, 8: 10, 16: 18},
+			0,
+		},
+		{
+			"trials",
+			profiles.Profile{Trials: []trial.Trial{told(1, 10, map[int]int{8: 100}), mixed}},
+			map[int]float64{1: 3, 2: 4, 8: 10},
+			0,
+		},
+		{
+			"both: a probe is better where there is one",
+			profiles.Profile{Probes: []trial.Probe{probed(1, 8, 10)}, Trials: []trial.Trial{told(1, 12, map[int]int{8: 100}), mixed}},
+			map[int]float64{1: 3, 8: 10},
+			0,
+		},
+		{
+			"one size alone: smaller batches are taken to be as slow",
+			profiles.Profile{Trials: []trial.Trial{told(1, 10, map[int]int{8: 100})}},
+			map[int]float64{1: 10, 8: 10},
+			0,
+		},
+		{
+			"below the smallest: no faster in proportion",
+			profiles.Profile{Probes: []trial.Probe{probed(1, 4, 4), probed(1, 8, 12)}},
+			map[int]float64{1: 1, 4: 4, 8: 12},
+			0,
+		},
+		{
+			"times that scatter", // ln(P99/P50) is 2.326 sigma
+			profiles.Profile{Trials: []trial.Trial{func() trial.Trial {
+				r := told(1, 10, map[int]int{8: 95, 1: 10})
+				r.Model = trial.ModelLatencies{P50: trial.Of(10), P99: trial.Of(10 * math.Exp(.2326))}
+				return r
+			}(), told(1, 3, map[int]int{1: 10})}},
+			map[int]float64{1: 3},
+			.1003,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, ok := tt.profile.Times()[profiles.KeyOf(knob.Default(knob.TorchServe))]
+			if ok != (tt.want != nil) {
+				t.Fatalf("a curve: %v", ok)
+			}
+			for batch, want := range tt.want {
+				if got := float64(c.At(batch)) / 1e6; math.Abs(got-want) > 1e-6 {
+					t.Errorf("s(%d) = %.4f ms, want %.4f", batch, got, want)
+				}
+			}
+			if ok && math.Abs(c.Spread(8)-tt.spread) > 1e-3 {
+				t.Errorf("spread %.4f, want %.4f", c.Spread(8), tt.spread)
+			}
+		})
+	}
+}
+
+// TestTimesApart: what does not belong together is not mixed.
+func TestTimesApart(t *testing.T) {
+	p := profiles.Profile{Probes: []trial.Probe{probed(1, 1, 3), probed(2, 1, 5)}}
+	times := p.Times()
+	for workers, want := range map[int]float64{1: 3, 2: 5} {
+		key := profiles.KeyOf(probed(workers, 1, 0).Settings)
+		if got := float64(times[key].At(1)) / 1e6; got != want {
+			t.Errorf("%d workers: s(1) = %v ms, want %v", workers, got, want)
+		}
+	}
+	if len(times) != 2 {
+		t.Errorf("%d curves, want 2", len(times))
+	}
+}

@@ -1,0 +1,40 @@
+package sweep_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+)
+
+// A ramp is measured to its end whatever it is asked to; other loads are not.
+func TestWhole(t *testing.T) {
+	eager := func(time.Duration, []load.Sample) (bool, string) { return true, "certain" }
+	ramp := load.Spec{Mode: load.Ramp, From: 1, To: 100, Over: time.Minute}
+	tests := []struct {
+		load load.Spec
+		time time.Duration
+		max  int
+		stop bool
+	}{
+		{ramp, time.Minute, 0, false},
+		{load.Spec{Mode: load.Open, Rate: 10}, time.Second, 7, true},
+		{load.Spec{Concurrency: 10}, time.Second, 7, true},
+	}
+	for _, c := range tests {
+		m := sweep.Whole(sweep.Measurement{Load: c.load, Time: time.Second, Max: 7, Stop: eager})
+		if stop, _ := m.Stop(time.Hour, nil); m.Time != c.time || m.Max != c.max || stop != c.stop {
+			t.Errorf("%v: %v, %d requests, stops: %v; want %v, %d, %v", c.load, m.Time, m.Max, stop, c.time, c.max, c.stop)
+		}
+	}
+	want := []string{"the load went from 1 to 100/s: figures and verdict are of a changing load, not of any one rate"}
+	if d := cmp.Diff(want, sweep.Remarks(ramp)); d != "" {
+		t.Errorf("Remarks (-want +got):\n%s", d)
+	}
+	if got := sweep.Remarks(load.Spec{Mode: load.Open, Rate: 5}); got != nil {
+		t.Errorf("Remarks of an open load = %q, want none", got)
+	}
+}

@@ -1,0 +1,124 @@
+package search
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// Errors are how far predictions were off, as shares of what was measured.
+type Errors struct {
+	N           int
+	Median, P90 float64
+}
+
+// Accuracy is how well a sweep's predictions did, of each figure apart. What
+// was predicted before anything had been measured under load is left out, as
+// nothing had corrected it yet.
+type Accuracy struct {
+	Throughput, Percentile, Highest Errors
+}
+
+// AccuracyOf compares what was predicted of trials with what they measured.
+func AccuracyOf(trials []trial.Trial) Accuracy {
+	var rate, value, highest []float64
+	var seen []trial.Trial
+	for i, t := range trials {
+		if t.Predicted == nil || t.Role != trial.RoleLoad || t.Error != "" {
+			continue
+		}
+		first := !slices.ContainsFunc(seen, func(o trial.Trial) bool { return o.Settings == t.Settings })
+		if seen = append(seen, t); len(seen) == 1 || t.Settings == seen[0].Settings && t.Predicted.HighestRPS.OK() {
+			continue
+		}
+		if t.Predicted.HighestRPS.OK() {
+			if first {
+				highest = off(highest, t.Predicted.HighestRPS, reached(trials[i:], t))
+			}
+			continue
+		}
+		rate = off(rate, t.Predicted.ThroughputRPS, t.Throughput.Value)
+		value = off(value, t.Predicted.ValueMS, t.Verdict.ValueMS)
+	}
+	return Accuracy{errorsOf(rate), errorsOf(value), errorsOf(highest)}
+}
+
+// reached is the highest rate that a setting was found to bear: the middle of
+// the one that passed and the next one that did not. It is not measured where
+// the search was not taken that far.
+func reached(trials []trial.Trial, of trial.Trial) trial.Num {
+	low, high := 0.0, math.Inf(1)
+	for _, t := range trials {
+		switch {
+		case t.Settings != of.Settings || t.Role != trial.RoleLoad:
+		case t.Verdict.Result == trial.Pass:
+			low = max(low, t.Load.Rate)
+		default:
+			high = min(high, t.Load.Rate)
+		}
+	}
+	if low == 0 || high > low*(1+4*bracketed) {
+		return trial.Num{}
+	}
+	return trial.Of(math.Sqrt(low * max(high, low)))
+}
+
+// off adds the share by which a prediction was off, if both are there.
+func off(all []float64, predicted, measured trial.Num) []float64 {
+	p, ok1 := predicted.Get()
+	m, ok2 := measured.Get()
+	if !ok1 || !ok2 || m <= 0 {
+		return all
+	}
+	return append(all, math.Abs(p/m-1))
+}
+
+func errorsOf(v []float64) Errors {
+	if len(v) == 0 {
+		return Errors{}
+	}
+	slices.Sort(v)
+	at := func(q float64) float64 { return v[min(int(q*float64(len(v))), len(v)-1)] }
+	return Errors{len(v), at(.5), at(.9)}
+}
+
+// String is the accuracy in words, "" where nothing was predicted.
+func (a Accuracy) String() string {
+	var parts []string
+	for _, f := range []struct {
+		name string
+		e    Errors
+	}{{"highest load", a.Highest}, {"throughput", a.Throughput}, {"percentile", a.Percentile}} {
+		switch {
+		case f.e.N == 1:
+			parts = append(parts, fmt.Sprintf("%s off by %.1f%%", f.name, 100*f.e.Median))
+		case f.e.N > 1:
+			parts = append(parts, fmt.Sprintf("%s off by %.1f%% in the median, %.1f%% at the 90th percentile", f.name, 100*f.e.Median, 100*f.e.P90))
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	settings := "1 setting"
+	if n := max(a.Highest.N, a.Throughput.N); n > 1 {
+		settings = fmt.Sprintf("%d settings", n)
+	}
+	return fmt.Sprintf("Predicted against measured (%s): %s.", settings, strings.Join(parts, "; "))
+}
+
+// Capacity: what is recommended of a highest rate, and why.
+const headroom = .95
+
+// bears says what a highest rate is good for.
+func (r Rules) bears(t trial.Trial, why *trial.Why) string {
+	if r.Question != plan.Capacity || !r.Meets(t) {
+		return ""
+	}
+	why.HighestRPS, why.PlanRPS = trial.Of(t.Load.Rate), trial.Of(headroom*t.Load.Rate)
+	return fmt.Sprintf("It bears %.4g requests/s; plan for %.4g (headroom %g), as loads and machines vary.",
+		t.Load.Rate, headroom*t.Load.Rate, headroom)
+}

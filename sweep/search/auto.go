@@ -1,0 +1,168 @@
+package search
+
+import (
+	"fmt"
+
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// autoLoadTests is how many settings Auto takes to their verdict by default.
+const autoLoadTests = 8
+
+// fewForAll is so few points that all are simply tried.
+const fewForAll = 3
+
+// Auto probes service times, predicts every point with the simulator, and
+// verifies the most promising ones under load, each time with what the last
+// measurement says of the predictions.
+//
+// It is a function of the plan, the points and the history it is shown: a sweep
+// that is resumed goes on as the interrupted one would have.
+type Auto struct {
+	*oracle
+	limit int // load tests
+	left  int // estimated by the last Next
+	open  int // points that may keep the promise, when it ended
+	ended string
+}
+
+// NewAuto returns the strategy over points, which stay the caller's. It is an
+// error if a plan's trace cannot be read.
+func NewAuto(p plan.Plan, points []plan.Point) (*Auto, error) {
+	o, err := newOracle(p, points)
+	a := &Auto{oracle: o, limit: p.Budget.LoadTests}
+	if a.limit <= 0 {
+		a.limit = len(points)
+	}
+	a.left = min(a.limit, len(points))
+	return a, err
+}
+
+// Left estimates the trials to come; probes are not counted.
+func (a *Auto) Left() int { return a.left }
+
+// Untried is how many points may keep the promise and were not measured.
+func (a *Auto) Untried() int { return a.open }
+
+// Next returns the next probe, or the next trial.
+func (a *Auto) Next(found trial.History) (plan.Point, bool) {
+	if !a.few() {
+		if p, ok := a.probe(found.Probes); ok {
+			return p, true
+		}
+	}
+	v := a.view(found)
+	p, ok := a.decide(v)
+	a.left = a.trialsLeft(v, ok)
+	a.open, a.ended = 0, ""
+	if !ok {
+		a.end(v)
+	}
+	return p, ok
+}
+
+// end notes why nothing more is tried.
+func (a *Auto) end(v *view) {
+	if v.best() < 0 {
+		a.open = v.hopeful()
+	}
+	rest := len(a.points) - len(v.tests)
+	if rest == 0 || v.m == nil {
+		return
+	}
+	a.ended = fmt.Sprintf("%d load tests of %d points, the others were predicted from %d service times", len(v.tests), len(a.points), len(a.known))
+	if best := v.best(); best >= 0 {
+		on := v.worthOf(v.tests[best])
+		_, gain := v.top(func(o outlook) float64 { return o.gain(on) })
+		a.ended += fmt.Sprintf(": the best of them is expected to gain %.1f%%", 100*max(gain, 0))
+	} else {
+		a.ended += fmt.Sprintf(": %d of them may keep the promise", a.open)
+	}
+	a.ended += "."
+}
+
+// Ended says what became of the points that were not tested.
+func (a *Auto) Ended() string { return a.ended }
+
+// Outline says what is probed, and how the rest is decided.
+func (a *Auto) Outline() []string {
+	if a.few() {
+		return []string{"auto: all points in this order, they are few"}
+	}
+	out := append(a.scout.outline(), fmt.Sprintf("predictions: all %d points, in the simulator, with the same arrivals", len(a.points)))
+	if a.plan.Question == plan.Capacity {
+		out = append(out, "each load test: "+rateOutline)
+	}
+	return append(out,
+		fmt.Sprintf("load tests: at most %d: the most promising and safe point first, then the one with the largest expected gain", a.limit),
+		fmt.Sprintf("  of them %d far from the favourite, and once the favourite again; what is measured corrects the predictions", farTests),
+		"end: when no other point is expected to gain 1%; then the favourite is validated on a fresh seed")
+}
+
+// few tells whether there is nothing to predict: so few points are all tried.
+func (a *Auto) few() bool {
+	return a.plan.Question == plan.Throughput && len(a.points) <= min(fewForAll, a.limit)
+}
+
+// trialsLeft estimates what is still to come after the point that Next returns.
+func (a *Auto) trialsLeft(v *view, more bool) int {
+	if !more {
+		return 0
+	}
+	left := min(a.limit, len(a.points)) - len(v.tests) - v.controls
+	if a.plan.Question == plan.Capacity {
+		left = left*5/2 + 1
+	}
+	return max(left-1, 0)
+}
+
+// decide is what to do next.
+func (a *Auto) decide(v *view) (plan.Point, bool) {
+	done := len(v.tests) + v.controls
+	switch {
+	case v.open:
+		return v.goOn(), true
+	case done >= a.limit:
+		return plan.Point{}, false
+	case a.few():
+		return a.all(v)
+	case v.m == nil:
+		return v.climb()
+	}
+	best := v.best()
+	if best < 0 {
+		return v.hope()
+	}
+	if v.far(best) < farFrom(len(v.tests)) {
+		if p, ok := v.away(best); ok {
+			return p, true
+		}
+	}
+	if len(v.tests) >= controlAt && v.controls == 0 {
+		return v.control(best), true
+	}
+	if p, ok := v.better(best); ok {
+		return p, true
+	}
+	if v.far(best) < farTests {
+		if p, ok := v.away(best); ok {
+			return p, true
+		}
+	}
+	if v.controls == 0 && len(v.tests) > 1 {
+		return v.control(best), true
+	}
+	return plan.Point{}, false
+}
+
+// all tries the points in order.
+func (a *Auto) all(v *view) (plan.Point, bool) {
+	for i, p := range a.points {
+		if !v.tried(i) {
+			p.Reason = join("one of few: all are tried.", p.Reason)
+			return p, true
+		}
+	}
+	return plan.Point{}, false
+}

@@ -1,0 +1,193 @@
+package search
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// settings of w workers, batches of b.
+func settings(w, b int) knob.Settings {
+	s := knob.Default(knob.TorchServe)
+	s.Workers, s.BatchSize, s.BatchDelay, s.QueueSize = w, b, time.Millisecond, 1000
+	return s
+}
+
+// gridOf is every pair of workers and batch sizes.
+func gridOf(workers, batches []int, families ...string) []plan.Point {
+	if families == nil {
+		families = []string{"cpu"}
+	}
+	var out []plan.Point
+	for _, d := range families {
+		for _, w := range workers {
+			for _, b := range batches {
+				s := settings(w, b)
+				s.Device = d
+				out = append(out, plan.Point{Settings: s, Load: load.Spec{Concurrency: 10}, Role: trial.RoleLoad})
+			}
+		}
+	}
+	return out
+}
+
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i + 1
+	}
+	return out
+}
+
+// Whatever the space, the first stage keeps to the number of probes and holds
+// the ends of what it can.
+func TestScoutKeepsToTheNumber(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		workers, batches []int
+		families         []string
+		budget           time.Duration
+	}{
+		{"small", upTo(2), []int{1, 2, 4, 8}, nil, 0},
+		{"one batch size", upTo(3), []int{8}, nil, 0},
+		{"many workers", upTo(64), []int{1, 2, 4, 8, 16, 32}, nil, 0},
+		{"many kinds", upTo(4), []int{1, 8, 32}, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"}, 0},
+		{"more kinds than probes", upTo(2), []int{1, 8}, strings.Split("a,b,c,d,e,f,g,h", ","), 10 * time.Second},
+		{"short budget", upTo(4), []int{1, 2, 4, 8, 16, 32}, nil, 30 * time.Second},
+	} {
+		p := plan.Default()
+		p.Budget.Time = c.budget
+		points := gridOf(c.workers, c.batches, c.families...)
+		s := newScout(p, points)
+		if len(s.first) == 0 || len(s.first) > s.most || s.most > mostProbes {
+			t.Errorf("%s: %d probes of %d", c.name, len(s.first), s.most)
+		}
+		if !slices.IsSortedFunc(s.first, func(a, b probeKey) int { return a.group.compare(b.group) }) {
+			t.Errorf("%s: groups are mixed: %v", c.name, s.first)
+		}
+		if c.families == nil && !slices.ContainsFunc(s.first, func(k probeKey) bool { return k.workers == slices.Max(c.workers) }) {
+			t.Errorf("%s: the most workers are not probed", c.name)
+		}
+		for _, k := range s.first {
+			if k.batch > 1 && !slices.Contains(c.batches, k.batch) {
+				t.Errorf("%s: probes batch %d", c.name, k.batch)
+			}
+		}
+		if all := len(s.first) + len(s.between(s.groups)); all > s.most {
+			t.Errorf("%s: %d probes in both stages, of %d", c.name, all, s.most)
+		}
+	}
+}
+
+// probed are the probes of s(b) = a + each b, on so many workers.
+func probed(workers int, a, each float64, batches ...int) []trial.Probe {
+	var out []trial.Probe
+	for _, b := range batches {
+		ms := trial.Of(a + each*float64(b))
+		out = append(out, trial.Probe{
+			Settings: settings(workers, b), BatchSize: b, Runs: 16,
+			Service: trial.Service{Median: ms, Low: ms, High: ms},
+		})
+	}
+	return out
+}
+
+// A number of workers that was not probed takes the times of the next larger
+// one, and says that it does.
+func TestModelBorrowsFromMoreWorkers(t *testing.T) {
+	p := plan.Default()
+	m := newModel(p, nil, append(probed(1, 1, 1, 1, 8), probed(4, 3, 1, 1, 8)...))
+	for _, c := range []struct {
+		workers int
+		ms      float64
+		doubt   float64
+	}{{1, 9, 0}, {2, 11, doubtWorkers}, {4, 11, 0}, {8, 11, doubtFamily}} {
+		curve, doubt := m.curve(groupOf(settings(c.workers, 8)))
+		if got := curve.At(8).Seconds() * 1000; got != c.ms || doubt != c.doubt {
+			t.Errorf("%d workers: %g ms, doubt %g; want %g, %g", c.workers, got, doubt, c.ms, c.doubt)
+		}
+	}
+	failed := probed(1, 1, 1, 4)
+	failed[0].Service, failed[0].Error = trial.Service{}, "no memory"
+	if newModel(p, nil, failed) != nil {
+		t.Error("a failed probe made a model")
+	}
+	if c, _ := newModel(p, nil, probed(1, 2, 1, 4, 8)).curve(groupOf(settings(1, 1))); c.At(1) != 3*time.Millisecond {
+		t.Errorf("s(1) on the line through 4 and 8 is %v, want 3ms", c.At(1))
+	}
+}
+
+// One worker, 8 clients, batches of 8 in 9 ms: 8 requests every 9 ms.
+func TestForecastOfAClosedLoad(t *testing.T) {
+	m := newModel(plan.Default(), nil, probed(1, 1, 1, 1, 8))
+	p := plan.Point{Settings: settings(1, 8), Load: load.Spec{Concurrency: 8}}
+	f := m.forecast(p, simulatedRate)
+	if math.Abs(f.rate/(8/.009)-1) > .01 || math.Abs(f.value/9-1) > .01 || f.errs != 0 || f.doubt != 0 {
+		t.Errorf("forecast = %+v, want 889/s in 9 ms", f)
+	}
+}
+
+// What is measured of one point moves the others, the similar ones most, and
+// makes them more certain.
+func TestCalibrate(t *testing.T) {
+	points := gridOf([]int{1, 2, 4}, []int{1, 8, 32}, "cpu", "gpu")
+	s := places{points: points, quick: make([]float64, len(points)), doubt: make([]float64, len(points))}
+	index := func(device string, w, b int) int {
+		return slices.IndexFunc(points, func(p plan.Point) bool {
+			x := p.Settings
+			return x.Device == device && x.Workers == w && x.BatchSize == b
+		})
+	}
+	before := calibrate(s, 1, nil).at(index("cpu", 1, 8))
+	if before.mean != 0 {
+		t.Errorf("without measurements the mean is %g", before.mean)
+	}
+	off := math.Log(.8)
+	c := calibrate(s, 1, []residual{{index("cpu", 1, 8), off, .01}})
+	own, near, family, far := c.at(index("cpu", 1, 8)), c.at(index("cpu", 1, 32)), c.at(index("cpu", 4, 1)), c.at(index("gpu", 1, 8))
+	for i, b := range []belief{own, near, family, far} {
+		if b.mean >= 0 || b.mean < off-1e-9 || b.sd >= before.sd {
+			t.Errorf("belief %d = %+v, measured %g", i, b, off)
+		}
+	}
+	if !(own.mean < near.mean && near.mean < family.mean && family.mean < far.mean) {
+		t.Errorf("means %g, %g, %g, %g: want the similar ones moved most", own.mean, near.mean, family.mean, far.mean)
+	}
+	if !(own.sd < near.sd && near.sd < family.sd && family.sd < far.sd) {
+		t.Errorf("sds %g, %g, %g, %g: want the similar ones most certain", own.sd, near.sd, family.sd, far.sd)
+	}
+}
+
+// A cost of every request beside its execution shows where batches are short:
+// from two points the others follow.
+func TestCalibrateFindsACost(t *testing.T) {
+	points := gridOf([]int{1}, []int{1, 2, 4, 8, 16})
+	s := places{points: points, quick: make([]float64, len(points)), doubt: make([]float64, len(points))}
+	times := []float64{5, 2.6, 1.4, .8, .5} // predicted, ms a request
+	const cost = .1
+	truth := func(i int) float64 { return -math.Log1p(cost / times[i]) }
+	for i, ms := range times {
+		s.quick[i] = times[4] / ms
+	}
+	c := calibrate(s, 1, []residual{{0, truth(0), .005}, {4, truth(4), .005}})
+	for i := range times {
+		if b := c.at(i); math.Abs(b.mean-truth(i)) > .035 {
+			t.Errorf("batch %d: expected %.3f, is %.3f", points[i].Settings.BatchSize, b.mean, truth(i))
+		}
+	}
+}
+
+func TestOrdinal(t *testing.T) {
+	for n, want := range map[int]string{1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 11: "11th", 12: "12th", 13: "13th", 21: "21st", 111: "111th"} {
+		if got := ordinal(n); got != want {
+			t.Errorf("ordinal(%d) = %s, want %s", n, got, want)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package search
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// oracle is a plan's points with what predicts them. What it remembers follows
+// from the histories it was shown, so that two oracles of one plan answer alike.
+type oracle struct {
+	scout
+	plan   plan.Plan
+	rules  Rules
+	points []plan.Point
+	index  map[spot]int
+	traces map[string][]time.Duration
+	whole  bool // every point's highest rate is wanted, not only the best one's
+
+	looked []trial.Probe // what more comes from
+	more   []probeKey
+
+	known   []trial.Probe // what made, all and factors come from
+	made    *model
+	all     []forecast // by point
+	factors map[factorKey]float64
+	highest map[highestKey]float64
+}
+
+func newOracle(p plan.Plan, points []plan.Point) (*oracle, error) {
+	o := &oracle{
+		scout: newScout(p, points), plan: p, rules: RulesOf(p), points: slices.Clone(points), index: map[spot]int{},
+	}
+	for i, p := range points {
+		o.index[o.spotOf(p.Settings, p.Load)] = i
+	}
+	var err error
+	o.traces, err = readTraces(points)
+	return o, err
+}
+
+// probe is the next probe to make, if there is one.
+func (o *oracle) probe(found []trial.Probe) (plan.Point, bool) {
+	return o.scout.next(found, func() []probeKey { return o.second(found) })
+}
+
+// second are the probes of the second stage, by what those of the first say.
+func (o *oracle) second(found []trial.Probe) []probeKey {
+	if len(o.first) >= o.most {
+		return nil
+	}
+	var first []trial.Probe
+	for _, p := range found {
+		if slices.Contains(o.first, keyOf(p)) {
+			first = append(first, p)
+		}
+	}
+	if slices.EqualFunc(first, o.looked, sameProbe) {
+		return o.more
+	}
+	o.looked, o.more = first, nil
+	if m := newModel(o.plan, o.traces, first); m != nil {
+		o.more = o.scout.between(o.promising(m))
+	}
+	return o.more
+}
+
+// promising orders the probed groups by the best of their points, as far as a
+// rough prediction tells.
+func (o *oracle) promising(m *model) []group {
+	v := &view{oracle: o, m: m, forecasts: m.forecasts(o.points, roughly)}
+	v.calibrate()
+	best := map[group]float64{}
+	for i, p := range o.points {
+		g := groupOf(p.Settings)
+		if x := v.outlook(i); x.pass > 0 {
+			best[g] = max(best[g], x.rate*x.pass)
+		}
+	}
+	groups := slices.Clone(m.groups)
+	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(best[b], best[a]) })
+	return groups
+}
+
+// model is what the probes found so far make, nil if that is nothing.
+func (o *oracle) model(found []trial.Probe) *model {
+	if !slices.EqualFunc(found, o.known, sameProbe) {
+		o.known, o.factors, o.highest = slices.Clone(found), map[factorKey]float64{}, map[highestKey]float64{}
+		if o.made = newModel(o.plan, o.traces, found); o.made != nil {
+			o.all = o.made.forecasts(o.points, simulatedRate)
+		}
+	}
+	return o.made
+}
+
+func sameProbe(a, b trial.Probe) bool {
+	return a.Settings == b.Settings && a.BatchSize == b.BatchSize && a.Service == b.Service && a.Error == b.Error
+}
+
+// forecasts predicts all points.
+func (m *model) forecasts(points []plan.Point, requests int) []forecast {
+	out := make([]forecast, len(points))
+	for i, p := range points {
+		out[i] = m.forecast(p, requests)
+	}
+	return out
+}

@@ -1,0 +1,205 @@
+package search
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// The search of the highest rate of one setting.
+const (
+	mostRates   = 5    // trials of one load test
+	bracketed   = .03  // the highest rate is known to this share
+	firstShare  = .975 // of the predicted rate, for the first trial: a pass is worth more than a failure
+	stepUp      = 1.25 // at most, from a rate that passed
+	stepDown    = .7   // at most, from one that failed
+	leastRate   = .01
+	unknownRate = 10    // the first rate where nothing could be predicted
+	outbid      = 1.008 // a rate that is worth a trial of a setting beside the best one so far
+)
+
+// rateOutline says how a highest rate is looked for.
+const rateOutline = "up to 5 rates a setting, from the predicted one on, until the highest that passes is known to 3%"
+
+// rates is how far the search of one setting's highest rate has come.
+type rates struct {
+	low      float64 // the highest that passed, 0 if none did
+	high     float64 // the lowest that did not, +Inf if none
+	estimate float64 // of the highest that passes, from percentiles and the simulator; 0 is unknown
+	next     float64 // the rate to try next
+	step     float64 // by which it is at least moved: twice as much after each trial
+	done     bool
+}
+
+// doubt is the standard deviation of the logarithm of the estimate.
+func (r rates) doubt() float64 {
+	if r.low > 0 && r.high <= r.low*(1+2*bracketed) {
+		return .012
+	}
+	return .03
+}
+
+// follow says where the trials of one setting lead. rival is the highest rate
+// that another setting has reached: one that cannot outbid it is not looked at
+// any closer.
+func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
+	r := rates{high: math.Inf(1), step: bracketed}
+	sum, n := 0.0, 0
+	edge := false // a trial that could not be decided with a percentile within the limit
+	for _, t := range trials {
+		if t.Role == trial.RoleControl {
+			continue
+		}
+		n++
+		value, known := t.Verdict.ValueMS.Get()
+		switch within := known && value <= t.Verdict.LimitMS; {
+		case t.Verdict.Result == trial.Pass:
+			r.low = max(r.low, t.Load.Rate)
+		case t.Verdict.Result == trial.Undecided && within:
+			edge = true
+			r.high = min(r.high, t.Load.Rate*outbid)
+		default:
+			r.high = min(r.high, t.Load.Rate)
+		}
+		if f, ok := v.factor(point, t); ok {
+			sum += math.Log(f)
+		}
+	}
+	r.low = min(r.low, r.high)
+	r.estimate = v.estimate(point, math.Exp(sum/float64(max(n, 1))), r)
+	r.step *= math.Pow(2, float64(max(n-1, 0)))
+	r.decide(n, edge, rival)
+	return r
+}
+
+// decide fills in what to try after n trials.
+func (r *rates) decide(n int, edge bool, rival float64) {
+	switch {
+	case r.low == 0:
+		r.next = min(max(r.estimate*firstShare, r.high*stepDown), r.high*(1-r.step))
+	case math.IsInf(r.high, 1):
+		r.next = max(min(r.estimate, r.low*stepUp), r.low*(1+r.step))
+	default:
+		r.next = min(max(r.estimate, r.low+(r.high-r.low)/4), r.high-(r.high-r.low)/4)
+	}
+	r.done = n >= mostRates || r.low > 0 && (edge || r.high <= r.low*(1+bracketed)) ||
+		min(r.next*outbid, r.high) < rival*outbid
+}
+
+// estimate is the highest rate that a setting bears if its batches take factor
+// times what was predicted, kept within what is known.
+func (v *view) estimate(point int, factor float64, r rates) float64 {
+	low, high := r.low*.98, r.high*1.02
+	if v.m == nil || v.forecasts[point].rate <= 0 {
+		return min(max(math.Sqrt(r.low*min(r.high, 4*r.low)), low), high*.9)
+	}
+	k := highestKey{point, factor}
+	rate, known := v.highest[k]
+	if !known {
+		c, _ := v.m.curve(groupOf(v.points[point].Settings))
+		rate = v.m.simulate(v.points[point], c.Scaled(factor), estimated).rate
+		v.highest[k] = rate
+	}
+	return min(max(rate, low), high)
+}
+
+// highestKey is a point with batches so much longer than predicted.
+type highestKey struct {
+	point  int
+	factor float64
+}
+
+// factorKey is a trial of a point.
+type factorKey struct{ point, n int }
+
+// factor is by how much the batches of a trial must have been longer than
+// predicted, for the simulator to show its percentile under the very same
+// arrivals. The luck of the arrivals is in both and falls out.
+func (v *view) factor(point int, t trial.Trial) (float64, bool) {
+	value, ok := t.Verdict.ValueMS.Get()
+	if v.m == nil || !ok || value <= 0 || t.Error != "" {
+		return 1, false
+	}
+	k := factorKey{point, t.N}
+	if f, known := v.factors[k]; known {
+		return f, true
+	}
+	const least, most, steps = .5, 2., 9
+	low, high := math.Log(least), math.Log(most)
+	c, _ := v.m.curve(groupOf(t.Settings))
+	p := v.points[point]
+	p.Load = t.Load
+	total := time.Duration((t.Seconds + t.WarmupSeconds) * float64(time.Second))
+	config := v.m.config(p, c)
+	config.Warm = time.Duration(t.WarmupSeconds * float64(time.Second))
+	config.Plan = load.Plan(t.Load, t.Seed, max(total, time.Second), t.Counts.Sent*2+simulated)
+	for range steps {
+		mid := (low + high) / 2
+		config.Service = c.Scaled(math.Exp(mid))
+		v.m.ready(config)
+		v.m.sim.Reset(config)
+		v.m.sim.Run()
+		if v.m.promise().Value(v.m.sim) > value {
+			high = mid
+		} else {
+			low = mid
+		}
+	}
+	f := math.Exp((low + high) / 2)
+	v.factors[k] = f
+	return f, true
+}
+
+// begin begins the rate search of a point: at the rate that is predicted for
+// it, or just above the best so far, where it has to pass to matter.
+func (v *view) begin(point int, why string) plan.Point {
+	o := outlook{point: point, rate: unknownRate}
+	if v.m != nil {
+		o = v.outlook(point)
+	}
+	rate := max(o.rate, leastRate) * firstShare
+	for _, x := range v.tests {
+		if !x.failed && !v.whole {
+			rate = max(rate, x.rates.low*1.012)
+		}
+	}
+	p := v.atRate(point, rate)
+	if v.m == nil {
+		p.Reason = join(why, v.points[point].Reason)
+		return p
+	}
+	p.Predicted.HighestRPS = trial.Of(o.rate)
+	p.Reason = join(fmt.Sprintf("predicted to bear %.0f/s, %s; %s", o.rate, v.place(o), why), v.points[point].Reason)
+	return p
+}
+
+// goOn is the next rate of the setting whose search goes on.
+func (v *view) goOn() plan.Point {
+	x := v.tests[len(v.tests)-1]
+	p := v.atRate(x.point, x.rates.next)
+	if first := x.trials[0].Predicted; first != nil {
+		p.Predicted.HighestRPS = first.HighestRPS
+	}
+	switch r := x.rates; {
+	case r.low == 0:
+		p.Reason = fmt.Sprintf("below %.4g/s, which did not pass", r.high)
+	case math.IsInf(r.high, 1):
+		p.Reason = fmt.Sprintf("above %.4g/s, which passed", r.low)
+	default:
+		p.Reason = fmt.Sprintf("between %.4g/s, which passed, and %.4g/s, which did not", r.low, r.high)
+	}
+	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, mostRates, p.Reason)
+	return p
+}
+
+// atRate is a point at a rate.
+func (v *view) atRate(point int, rate float64) plan.Point {
+	p := v.points[point]
+	p.Load.Rate = plan.RoundRate(rate)
+	p.Predicted = &trial.Predicted{ThroughputRPS: trial.Of(p.Load.Rate)}
+	return p
+}

@@ -1,0 +1,302 @@
+package search_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+// world answers a strategy without a sweep around it: what a setting does, and
+// what its batches take.
+type world struct {
+	rate    func(knob.Settings) float64 // requests/s
+	ms      func(knob.Settings) float64 // the percentile; of question capacity at the highest rate it is the limit
+	rss     func(knob.Settings) float64
+	service func(knob.Settings) float64 // ms; NaN where it cannot be probed
+}
+
+// play runs a strategy to its end.
+func play(t *testing.T, p plan.Plan, points []plan.Point, w world) trial.History {
+	t.Helper()
+	p, err := search.Settle(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := search.New(p, points)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h trial.History
+	for n := 1; ; n++ {
+		x, more := s.Next(h)
+		if !more {
+			return h
+		}
+		if n > 500 {
+			t.Fatalf("no end: %v", x)
+		}
+		if x.Role == trial.RoleProbe {
+			h.Probes = append(h.Probes, w.probe(x, n))
+			continue
+		}
+		h.Trials = append(h.Trials, w.trial(p, x, len(h.Trials)+1))
+	}
+}
+
+func (w world) probe(x plan.Point, n int) trial.Probe {
+	ms := trial.Of(w.service(x.Settings))
+	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, Service: trial.Service{Median: ms, Low: ms, High: ms}}
+	if !ms.OK() {
+		p.Error = "it tells no times"
+	}
+	return p
+}
+
+func (w world) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
+	out := trial.Trial{N: n, Role: x.Role, Reason: x.Reason, Settings: x.Settings, Load: x.Load, Seed: uint64(n), Predicted: x.Predicted}
+	limit := float64(p.SLA.Limit) / 1e6
+	rate, ms := w.rate(x.Settings), 0.0
+	if p.Question == plan.Capacity {
+		ms = limit * math.Pow(x.Load.Rate/rate, 4)
+		rate = x.Load.Rate
+	} else {
+		ms = w.ms(x.Settings)
+	}
+	out.Throughput = trial.Estimate{Value: trial.Of(rate), Low: trial.Of(rate * .99), High: trial.Of(rate * 1.01)}
+	out.Seconds, out.WarmupSeconds, out.Counts.Sent = 2, .2, int(2*rate)
+	out.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: limit, ValueMS: trial.Of(ms), LowMS: trial.Of(ms * .98), HighMS: trial.Of(ms * 1.02)}
+	if ms <= limit {
+		out.Verdict.Result = trial.Pass
+	}
+	if w.rss != nil {
+		out.Use.RSSMB = trial.Of(w.rss(x.Settings))
+	}
+	return out
+}
+
+// plain is a machine whose batches take 2 + b/2 ms on any number of workers up
+// to 4, under 16 clients.
+func plain() (plan.Plan, []plan.Point, world) {
+	p := plan.Default()
+	p.SLA.Limit = 40 * time.Millisecond
+	p.Loads = []load.Spec{{Mode: load.Closed, Concurrency: 16}}
+	p.Knobs = map[knob.Name]string{knob.Workers: "1-4", knob.BatchSize: "1-16*2", knob.BatchDelay: "1"}
+	points, _ := p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
+	service := func(s knob.Settings) float64 { return 2 + float64(s.BatchSize)/2 }
+	rate := func(s knob.Settings) float64 {
+		busy := min(s.Workers*s.BatchSize, 16)
+		return float64(busy) / service(s) * 1000
+	}
+	ms := func(s knob.Settings) float64 { return 16 / rate(s) * 1000 }
+	return p, points, world{rate: rate, ms: ms, service: service}
+}
+
+func bestOf(t *testing.T, p plan.Plan, h trial.History) trial.Trial {
+	t.Helper()
+	i, meets := search.RulesOf(p).Best(h.Trials)
+	if !meets {
+		t.Fatalf("none of %d trials meets the promise", len(h.Trials))
+	}
+	return h.Trials[i]
+}
+
+func TestStrategiesFindTheBest(t *testing.T) {
+	for _, strategy := range []string{"auto", "climb", "grid"} {
+		for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
+			p, points, w := plain()
+			p.Strategy, p.Question = strategy, q
+			if q == plan.Capacity {
+				points, _ = p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
+				w.rate = func(s knob.Settings) float64 { return float64(100 * s.Workers * s.BatchSize) }
+			}
+			h := play(t, p, points, w)
+			best, most := bestOf(t, p, h), 0.0
+			for _, x := range points {
+				most = max(most, w.rate(x.Settings))
+			}
+			got := best.Throughput.Value.Or(0)
+			if strategy == "climb" && q == plan.Throughput {
+				most = 1600 // a local best: more workers alone gain nothing, nor do smaller batches
+			}
+			within := .97
+			if strategy == "grid" && q == plan.Capacity {
+				within = .9 // five rates from a prediction that is far off
+			}
+			if got < within*most {
+				t.Errorf("%s, %v: %v does %.0f/s, the best %.0f/s", strategy, q, best.Settings, got, most)
+			}
+			t.Logf("%s, %v: %d probes, %d trials", strategy, q, len(h.Probes), len(h.Trials))
+		}
+	}
+}
+
+// Without service times auto climbs.
+func TestAutoWithoutProbes(t *testing.T) {
+	p, points, w := plain()
+	w.service = func(knob.Settings) float64 { return math.NaN() }
+	h := play(t, p, points, w)
+	if best := bestOf(t, p, h); best.Settings.BatchSize*best.Settings.Workers < 8 {
+		t.Errorf("best is %v", best.Settings)
+	}
+	if h.Trials[0].Reason != "the start of the climb" || len(h.Trials) > 8 {
+		t.Errorf("%d trials, the first because %q", len(h.Trials), h.Trials[0].Reason)
+	}
+}
+
+// A setting that breaks a constraint is not chosen, nor looked at above it.
+func TestAutoKeepsConstraints(t *testing.T) {
+	p, points, w := plain()
+	p.Constraints.MemoryMB = 500
+	w.rss = func(s knob.Settings) float64 { return float64(200 * s.Workers) }
+	h := play(t, p, points, w)
+	if best := bestOf(t, p, h); best.Settings.Workers > 2 {
+		t.Errorf("best is %v, which uses %s MB", best.Settings, best.Use.RSSMB.Text(0))
+	}
+	for i, a := range h.Trials {
+		for _, b := range h.Trials[i+1:] {
+			if a.Use.RSSMB.Or(0) > 500 && b.Settings.Workers >= a.Settings.Workers && b.Settings.BatchSize >= a.Settings.BatchSize {
+				t.Errorf("%v was tried after %v had used too much", b.Settings, a.Settings)
+			}
+		}
+	}
+}
+
+func TestAutoWantsFewestWorkers(t *testing.T) {
+	p, points, w := plain()
+	p.Objective = plan.FewestWorkers
+	if best := bestOf(t, p, play(t, p, points, w)); best.Settings.Workers != 1 {
+		t.Errorf("best is %v", best.Settings)
+	}
+}
+
+// Under an open load throughput is the load's, and the shorter percentile wins.
+func TestAutoUnderAnOpenLoad(t *testing.T) {
+	p, _, w := plain()
+	p.Loads = []load.Spec{{Mode: load.Open, Rate: 200}}
+	points, _ := p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
+	w.rate = func(knob.Settings) float64 { return 200 }
+	w.ms = func(s knob.Settings) float64 { return 3 + 20/float64(s.Workers) + float64(s.BatchSize)/4 }
+	best := bestOf(t, p, play(t, p, points, w))
+	if best.Settings.Workers < 3 {
+		t.Errorf("best is %v at %s ms", best.Settings, best.Verdict.ValueMS.Text(1))
+	}
+}
+
+// With few points there is nothing to predict.
+func TestAutoTriesFewPointsAll(t *testing.T) {
+	p, points, w := plain()
+	h := play(t, p, points[:3], w)
+	if len(h.Probes) != 0 || len(h.Trials) != 3 {
+		t.Errorf("%d probes, %d trials", len(h.Probes), len(h.Trials))
+	}
+}
+
+// Of 8 load tests one is the favourite again, and two are far from it.
+func TestAutoLooksAway(t *testing.T) {
+	p, points, w := plain()
+	predicted := w.rate
+	w.rate = func(s knob.Settings) float64 { // batches of 2 do more than their probes said
+		if s.BatchSize == 2 {
+			return 1.5 * predicted(s)
+		}
+		return predicted(s)
+	}
+	h := play(t, p, points, w)
+	controls, far := 0, 0
+	best := bestOf(t, p, h)
+	for _, x := range h.Trials {
+		switch {
+		case x.Role == trial.RoleControl:
+			controls++
+		case x.Settings.BatchSize != best.Settings.BatchSize || x.Settings.Workers != best.Settings.Workers:
+			far++
+		}
+	}
+	if controls != 1 || far < 2 || len(h.Trials) > 8 {
+		t.Errorf("%d trials, %d controls, %d far", len(h.Trials), controls, far)
+	}
+}
+
+// Nothing keeps the promise: it gives up, and says that nothing may.
+func TestAutoGivesUp(t *testing.T) {
+	p, points, w := plain()
+	p.SLA.Limit = 2 * time.Millisecond
+	settled, err := search.Settle(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := search.New(settled, points)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h trial.History
+	for {
+		x, more := s.Next(h)
+		if !more {
+			break
+		}
+		if x.Role == trial.RoleProbe {
+			h.Probes = append(h.Probes, w.probe(x, 1))
+		} else {
+			h.Trials = append(h.Trials, w.trial(settled, x, len(h.Trials)+1))
+		}
+	}
+	if s.Untried() != 0 || s.Left() != 0 || len(h.Trials) > 8 || !strings.Contains(s.Ended(), "0 of them may keep the promise") {
+		t.Errorf("%d untried, %d left, %d trials: %s", s.Untried(), s.Left(), len(h.Trials), s.Ended())
+	}
+}
+
+func TestOutlines(t *testing.T) {
+	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
+		for _, name := range search.Available() {
+			p, points, _ := plain()
+			p.Strategy, p.Question = name, q
+			settled, err := search.Settle(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := search.New(settled, points)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Join(s.Outline(), "\n")
+			if !strings.Contains(text, name+":") && name != "auto" || text == "" {
+				t.Errorf("%s, %v: %s", name, q, text)
+			}
+			if probes := name == "auto" || q == plan.Capacity; probes != strings.Contains(text, "12 service times") {
+				t.Errorf("%s, %v: %s", name, q, text)
+			}
+		}
+	}
+}
+
+func TestAccuracy(t *testing.T) {
+	at := func(w int, predicted, measured float64) trial.Trial {
+		return trial.Trial{
+			Role: trial.RoleLoad, Settings: knob.Settings{Workers: w},
+			Predicted: &trial.Predicted{ThroughputRPS: trial.Of(predicted), ValueMS: trial.Of(10)},
+			Result:    trial.Result{Throughput: trial.Estimate{Value: trial.Of(measured)}, Verdict: trial.Verdict{ValueMS: trial.Of(12.5)}},
+		}
+	}
+	got := search.AccuracyOf([]trial.Trial{at(1, 1, 9), at(2, 110, 100), at(3, 99, 100), {Role: trial.RoleValidation}})
+	want := search.Errors{N: 2, Median: .1, P90: .1}
+	if diff := cmp.Diff(want, got.Throughput, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Errorf("throughput (-want +got):\n%s", diff)
+	}
+	if text := got.String(); !strings.HasPrefix(text, "Predicted against measured (2 settings): throughput off by 10.0% in the median") || !strings.Contains(text, "percentile off by 20.0%") {
+		t.Error(text)
+	}
+	if text := (search.Accuracy{}).String(); text != "" {
+		t.Error(text)
+	}
+}

@@ -1,0 +1,100 @@
+package sweep_test
+
+import (
+	"context"
+	"math"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+// limited is a target that keeps 10 ms up to a rate, the first trial more.
+type limited struct {
+	device
+	bears float64
+	first float64 // what the first trial bears
+}
+
+func (d *limited) Measure(_ context.Context, m sweep.Measurement) (trial.Result, error) {
+	d.measured++
+	bears := d.bears
+	if d.measured == 1 {
+		bears = d.first
+	}
+	v := trial.Of(10 * math.Pow(m.Load.Rate/bears, 3))
+	answer := trial.Pass
+	if v.Or(0) > 10 {
+		answer = trial.Fail
+	}
+	return trial.Result{
+		Throughput: trial.Estimate{Value: trial.Of(m.Load.Rate)},
+		Verdict:    trial.Verdict{Result: answer, ValueMS: v, LimitMS: 10, Percentile: 99},
+	}, nil
+}
+
+// fixed asks for the given points and no more.
+type fixed struct{ points []plan.Point }
+
+func (f *fixed) Next(trial.History) (plan.Point, bool) {
+	if len(f.points) == 0 {
+		return plan.Point{}, false
+	}
+	p := f.points[0]
+	f.points = f.points[1:]
+	return p, true
+}
+
+func (f *fixed) Left() int { return len(f.points) }
+
+// A highest rate that was lucky makes way for a lower one of the same settings.
+func TestValidationRetreats(t *testing.T) {
+	rules := search.Rules{Question: plan.Capacity}
+	n := &notebook{}
+	r := sweep.Runner{
+		Target: &limited{bears: 93, first: 200}, Recorder: n, First: 1, Capacity: true,
+		Strategy: &fixed{[]plan.Point{{
+			Settings: knob.Default(knob.TorchServe), Load: load.Spec{Mode: load.Open, Rate: 100}, Role: trial.RoleLoad,
+			Predicted: &trial.Predicted{HighestRPS: trial.Of(101)},
+		}}},
+		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Millisecond}, Rank: rules.Rank,
+		Explain: func(t []trial.Trial, best int) trial.Why { return rules.Explain(t, best, nil) },
+	}
+	out, err := r.Run(t.Context())
+	if err != nil || out.Choice == nil {
+		t.Fatalf("choice %v, %v", out.Choice, err)
+	}
+	best := n.trials[out.Best]
+	if best.Role != trial.RoleValidation || best.Load.Rate > 93 || best.Load.Rate < 85 {
+		t.Errorf("best is a %s at %g/s, want a validation near 90", best.Role, best.Load.Rate)
+	}
+	if h, p := out.Choice.Why.HighestRPS.Or(0), out.Choice.Why.PlanRPS.Or(0); h != best.Load.Rate || math.Abs(p/h-.95) > 1e-9 {
+		t.Errorf("highest %g, planned %g", h, p)
+	}
+	if n.trials[0].Predicted == nil || n.trials[0].Predicted.HighestRPS.Or(0) != 101 {
+		t.Errorf("predicted = %+v", n.trials[0].Predicted)
+	}
+}
+
+// A validation is longer than certainty asks for.
+func TestValidationIsLong(t *testing.T) {
+	n := &notebook{}
+	out, err := runner(&device{}, n, 40*ms).Run(t.Context())
+	if err != nil || out.Choice == nil {
+		t.Fatalf("choice %v, %v", out.Choice, err)
+	}
+	last := n.trials[len(n.trials)-1]
+	if last.Role != trial.RoleValidation || last.Counts.OK < 10_000 {
+		t.Errorf("last is a %s with %d answers, want a validation with 10000", last.Role, last.Counts.OK)
+	}
+	for _, x := range n.trials[:len(n.trials)-1] {
+		if x.Counts.OK >= 10_000 {
+			t.Errorf("trial %d took %d answers", x.N, x.Counts.OK)
+		}
+	}
+}
