@@ -30,7 +30,7 @@ type trialsBudget struct {
 func (b budget) realTrials() trialsBudget {
 	switch b.mode {
 	case full.mode:
-		return trialsBudget{trials: 20, long: 20 * time.Minute, most: 90 * time.Second, load: 10 * time.Second}
+		return trialsBudget{trials: 20, long: 20 * time.Minute, most: 60 * time.Second, load: 10 * time.Second}
 	case quick.mode:
 		return trialsBudget{trials: 3, long: 15 * time.Second, most: 5 * time.Second, load: 3 * time.Second}
 	}
@@ -40,7 +40,7 @@ func (b budget) realTrials() trialsBudget {
 // trialsSettings are what the engine serves with.
 func trialsSettings() knob.Settings {
 	s := knob.Default(knob.TorchServe)
-	s.BatchSize, s.BatchDelay, s.QueueSize = 4, 2*time.Millisecond, 1000
+	s.Workers, s.BatchSize, s.BatchDelay, s.QueueSize = 2, 4, 2*time.Millisecond, 1000
 	return s
 }
 

@@ -19,12 +19,12 @@ sla: {percentile: 99, limit: 150ms}
 load: {mode: closed, concurrency: 10}
 knobs:
   workers: [1, 2]
-  batch_size: 1-16*2
+  batch_size: [2, 8, 16]
   batch_delay_ms: [1, 20]
-  precision: [fp32, fp16]
+  precision: fp16
   device: [gpu]
 budget: {time: 0s}
-trial: {requests: 1200}
+trial: {requests: 900}
 strategy: %s
 `
 
