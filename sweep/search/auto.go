@@ -121,7 +121,7 @@ func (a *Auto) trialsLeft(v *view, more bool) int {
 func (a *Auto) decide(v *view) (plan.Point, bool) {
 	done := len(v.tests) + v.controls
 	switch {
-	case v.open:
+	case v.open >= 0:
 		return v.goOn(), true
 	case done >= a.limit:
 		return plan.Point{}, false

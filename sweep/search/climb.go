@@ -43,7 +43,7 @@ func (c *Climb) Next(found trial.History) (plan.Point, bool) {
 	c.done = len(v.tests)
 	p, ok := plan.Point{}, false
 	switch {
-	case v.open:
+	case v.open >= 0:
 		p, ok = v.goOn(), true
 	case len(v.tests) < c.limit:
 		p, ok = v.climb()

@@ -82,7 +82,7 @@ func (g *RateGrid) Next(found trial.History) (plan.Point, bool) {
 	}
 	v := g.view(found)
 	g.left = (len(g.points) - len(v.tests)) * 5 / 2
-	if v.open {
+	if v.open >= 0 {
 		return v.goOn(), true
 	}
 	for i := range g.points {

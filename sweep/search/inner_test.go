@@ -191,3 +191,25 @@ func TestOrdinal(t *testing.T) {
 		}
 	}
 }
+
+// All 288 points of a space: what Auto waits for between probes and tests.
+func BenchmarkForecasts(b *testing.B) {
+	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
+		b.Run(q.String(), func(b *testing.B) {
+			p := plan.Default()
+			p.Question = q
+			var points []plan.Point
+			for range 12 {
+				points = append(points, gridOf(upTo(4), []int{1, 2, 4, 8, 16, 32})...)
+			}
+			var probes []trial.Probe
+			for w := 1; w <= 4; w++ {
+				probes = append(probes, probed(w, 2, .5, 1, 8, 32)...)
+			}
+			m := newModel(p, nil, probes)
+			for b.Loop() {
+				m.forecasts(points, simulatedRate)
+			}
+		})
+	}
+}

@@ -49,16 +49,12 @@ func (r rates) doubt() float64 {
 func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 	r := rates{high: math.Inf(1), step: bracketed}
 	sum, n := 0.0, 0
-	edge := false // a trial that could not be decided with a percentile within the limit
-	for _, t := range trials {
-		if t.Role == trial.RoleControl {
-			continue
-		}
+	edge := false              // a trial that could not be decided with a percentile within the limit
+	for _, t := range trials { // another look at a rate counts as any
 		n++
 		value, known := t.Verdict.ValueMS.Get()
 		switch within := known && value <= t.Verdict.LimitMS; {
 		case t.Verdict.Result == trial.Pass:
-			r.low = max(r.low, t.Load.Rate)
 		case t.Verdict.Result == trial.Undecided && within:
 			edge = true
 			r.high = min(r.high, t.Load.Rate*outbid)
@@ -69,7 +65,11 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 			sum += math.Log(f)
 		}
 	}
-	r.low = min(r.low, r.high)
+	for _, t := range trials {
+		if t.Verdict.Result == trial.Pass && t.Load.Rate < r.high {
+			r.low = max(r.low, t.Load.Rate)
+		}
+	}
 	r.estimate = v.estimate(point, math.Exp(sum/float64(max(n, 1))), r)
 	r.step *= math.Pow(2, float64(max(n-1, 0)))
 	r.decide(n, edge, rival)
@@ -179,7 +179,7 @@ func (v *view) begin(point int, why string) plan.Point {
 
 // goOn is the next rate of the setting whose search goes on.
 func (v *view) goOn() plan.Point {
-	x := v.tests[len(v.tests)-1]
+	x := v.tests[v.open]
 	p := v.atRate(x.point, x.rates.next)
 	if first := x.trials[0].Predicted; first != nil {
 		p.Predicted.HighestRPS = first.HighestRPS

@@ -43,14 +43,14 @@ type view struct {
 	forecasts []forecast
 	tests     []tested // in the order of their first trials
 	controls  int
-	open      bool // the last test's rate search goes on
+	open      int // the test whose rate search goes on, -1 if none does
 
 	rate, value, worth *calibration
 }
 
 // view reads a history.
 func (o *oracle) view(found trial.History) *view {
-	v := &view{oracle: o}
+	v := &view{oracle: o, open: -1}
 	if v.m = o.model(found.Probes); v.m != nil {
 		v.forecasts = o.all
 	}
@@ -79,12 +79,14 @@ func (o *oracle) view(found trial.History) *view {
 func (v *view) add(at int, t trial.Trial) {
 	x := &v.tests[at]
 	x.trials = append(x.trials, t)
-	broken := t.Verdict.Result == trial.Fail && (v.plan.Question == plan.Throughput || t.Role == trial.RoleControl)
+	broken := t.Verdict.Result == trial.Fail && v.plan.Question == plan.Throughput
 	x.failed = x.failed || broken || v.rules.excess(t) > 0
-	if v.plan.Question == plan.Capacity && t.Role != trial.RoleControl {
-		rival := v.most(at)
-		x.rates = v.follow(x.point, x.trials, rival)
-		v.open = !x.rates.done
+	if v.plan.Question != plan.Capacity {
+		return
+	}
+	x.rates = v.follow(x.point, x.trials, v.most(at))
+	if v.open = -1; !x.rates.done {
+		v.open = at
 	}
 }
 
