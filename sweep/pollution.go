@@ -55,15 +55,30 @@ type cleaning struct {
 	warning string // why nothing is cut out although blocks were polluted
 }
 
-// busyMachine begins the warning of a run that others disturbed throughout.
-const busyMachine = "machine busy with other work"
+// What is clean of a run in which most is not counts alone if it is so long. A
+// Stop is not shown anything else before patience has passed: a burst of other
+// work ends.
+const (
+	cleanEnough = 2 * time.Second
+	patience    = 5 * time.Second
+)
 
 type span struct{ from, to time.Duration }
 
 // clean decides which blocks between from and to are rejected, from the machine
 // alone and never from what was measured in them. If that were more than half of
-// them, what is left would say little more than all, and all are kept.
+// them and little is left, all are kept, with a warning.
 func clean(noise []Disturbance, from, to time.Duration) cleaning {
+	c := reject(noise, from, to)
+	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all && to-from-lost(c.gaps) < cleanEnough {
+		c.warning = fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", trial.BusyMachine, 100*c.blocks.Rejected/all)
+		c.gaps, c.blocks = nil, trial.Blocks{Kept: all}
+	}
+	return c
+}
+
+// reject cuts out every block that others disturbed.
+func reject(noise []Disturbance, from, to time.Duration) cleaning {
 	c := cleaning{blocks: trial.Blocks{Why: map[string]int{}}}
 	for _, d := range noise {
 		gap := span{max(d.From, from), min(d.To, to)}
@@ -81,10 +96,6 @@ func clean(noise []Disturbance, from, to time.Duration) cleaning {
 			c.blocks.Why[whyUnknown]++
 		}
 		c.blocks.Kept++
-	}
-	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all {
-		c.warning = fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", busyMachine, 100*c.blocks.Rejected/all)
-		c.gaps, c.blocks = nil, trial.Blocks{Kept: all}
 	}
 	if len(c.blocks.Why) == 0 {
 		c.blocks.Why = nil
@@ -131,10 +142,14 @@ func lost(gaps []span) (d time.Duration) {
 }
 
 // Clean cuts rejected blocks out of a run so far, as [Summarize] will: a Stop
-// that is asked about the rest waits for as much of it as a verdict takes.
-// Samples stay the caller's and are not changed; without rejected blocks they
+// that is asked about the rest waits for as much of it as a verdict takes. In the
+// first seconds it is shown clean blocks only, even where they are few. Samples
+// stay the caller's and are not changed; without rejected blocks they
 // are returned as they are.
 func Clean(elapsed time.Duration, samples []load.Sample, noise []Disturbance) (time.Duration, []load.Sample) {
 	c := clean(noise, warmup(elapsed), elapsed)
+	if c.warning != "" && elapsed < patience {
+		c = reject(noise, warmup(elapsed), elapsed)
+	}
 	return elapsed - lost(c.gaps), c.samples(samples)
 }

@@ -78,6 +78,11 @@ func TestPollution(t *testing.T) {
 			trial.Blocks{Kept: 7, Rejected: 6, Why: map[string]int{"foreign CPU": 6}},
 			60, 10, false,
 		},
+		{
+			"most, but enough is left", "......ffffffff",
+			trial.Blocks{Kept: 6, Rejected: 8, Why: map[string]int{"foreign CPU": 8}},
+			80, 10, false,
+		},
 		{"more than half", ".....fffffff", trial.Blocks{Kept: 12}, 70, 100, true},
 		{"unreadable", "nnnnnnnnnnnn", trial.Blocks{Kept: 12, Why: map[string]int{"n/a": 11}}, 0, 10, false},
 		{
@@ -118,6 +123,28 @@ func TestPollutionWarning(t *testing.T) {
 	want := []string{"machine busy with other work: 70% of blocks; figures not cleaned"}
 	if d := cmp.Diff(want, r.Warnings); d != "" {
 		t.Errorf("warnings (-want +got):\n%s", d)
+	}
+	sla := plan.Default().SLA
+	sla.Limit, sla.MaxErrorRate = 5*ms, 1
+	v := sweep.Summarize(steady(noise), sla, "", noise...).Verdict
+	if v.Result != trial.Undecided || !strings.HasPrefix(v.Why, trial.BusyMachine) {
+		t.Errorf("slow on a busy machine: %v, %q; want undecided", v.Result, v.Why)
+	}
+}
+
+// A Stop waits for a burst of other work to end, but not for ever.
+func TestCleanWaits(t *testing.T) {
+	for _, tt := range []struct {
+		blocks  int // of half a second, all of them busy
+		elapsed time.Duration
+		samples int
+	}{{8, 400 * ms, 40}, {12, 6 * time.Second, 600}} {
+		noise := others(strings.Repeat("f", tt.blocks))
+		r := steady(noise)
+		elapsed, got := sweep.Clean(time.Duration(tt.blocks)*500*ms, r.Samples, noise)
+		if elapsed != tt.elapsed || len(got) != tt.samples {
+			t.Errorf("%d busy blocks: %v with %d samples, want %v with %d", tt.blocks, elapsed, len(got), tt.elapsed, tt.samples)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ type watcher struct {
 // again with the last few answers, and those may leave a close call open; only
 // another certain answer outweighs the first.
 func (w *watcher) settle(r *trial.Result) {
-	if r.Verdict.Result != trial.Undecided || w.certain.Answer == stat.Undecided {
+	if r.Verdict.Result != trial.Undecided || r.Busy() || w.certain.Answer == stat.Undecided {
 		return
 	}
 	r.Verdict.Result = trial.Fail

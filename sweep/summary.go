@@ -55,6 +55,9 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 		out.Warnings = append(out.Warnings, cut.warning)
 	}
 	out.Verdict = verdict(out, kept, sla, why)
+	if out.Busy() && out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
+		out.Verdict.Result, out.Verdict.Why = trial.Undecided, trial.BusyMachine+" may be why; "+out.Verdict.Why
+	}
 	return out
 }
 

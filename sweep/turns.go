@@ -44,8 +44,9 @@ type Difference struct {
 	Percentile, Throughput     stat.Interval
 	PercentileAA, ThroughputAA stat.Interval
 	A, B                       Turn
-	Pairs                      int // measured
-	Thin                       int // of these, pairs with too few answers for the percentile
+	RatesA, RatesB             []float64 // answers a second of each pair's blocks, NaN if not known
+	Pairs                      int       // measured
+	Thin                       int       // of these, pairs with too few answers for the percentile
 	// Limited is in how many blocks the load generator and not the server was
 	// the limit, LimitedWhy the first one's reason.
 	Limited    int
@@ -188,7 +189,7 @@ func (t *turns) block(ctx context.Context, isB bool, seed uint64) error {
 	return nil
 }
 
-func isBusy(warning string) bool { return strings.HasPrefix(warning, busyMachine) }
+func isBusy(warning string) bool { return strings.HasPrefix(warning, trial.BusyMachine) }
 
 func isLimit(warning string) bool { return strings.HasPrefix(warning, "generator limited") }
 
@@ -199,6 +200,7 @@ func (t *turns) difference() Difference {
 	p, rate := split(t.percentile), split(t.rate)
 	out.Percentile, out.PercentileAA = p.compare(rng)
 	out.Throughput, out.ThroughputAA = rate.compare(rng)
+	out.RatesA, out.RatesB = rate.a, rate.b
 	out.A.PercentileMS, out.A.RPS = middle(p.a), middle(rate.a)
 	out.B.PercentileMS, out.B.RPS = middle(p.b), middle(rate.b)
 	for i := range p.a {

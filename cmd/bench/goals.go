@@ -68,5 +68,11 @@ func goals() judge.Goals {
 		{Name: "search.error.median.auto", Compare: judge.AtMost, Number: .05},
 		{Name: "search.error.p90.auto", Compare: judge.AtMost, Number: .12},
 		{Name: "search.promise.kept", Compare: judge.AtLeast, Number: .95},
+
+		{Name: "live.time", Compare: judge.AtMost, Number: .1},
+		{Name: "live.ratio.top-*", Compare: judge.None},
+		{Name: "live.ratio.median", Compare: judge.AtLeast, Number: .97},
+		{Name: "live.ratio.low", Compare: judge.AtLeast, Number: .94},
+		{Name: "live.promise.kept", Compare: judge.AtLeast, Number: 1},
 	}
 }

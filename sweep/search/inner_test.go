@@ -213,3 +213,34 @@ func BenchmarkForecasts(b *testing.B) {
 		})
 	}
 }
+
+// What a busy machine spoiled is as good as not tried, a few times; what passed
+// all the same counts.
+func TestSpoiledTrialsDoNotCount(t *testing.T) {
+	points := gridOf([]int{1}, []int{1, 2, 4, 8, 16})
+	o, err := newOracle(plan.Default(), points)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := func(point int, result trial.Answer) trial.Trial {
+		p := points[point]
+		out := trial.Trial{Role: trial.RoleLoad, Settings: p.Settings, Load: p.Load}
+		out.Verdict.Result, out.Warnings = result, []string{trial.BusyMachine + ": 100% of blocks"}
+		return out
+	}
+	for _, tt := range []struct {
+		name   string
+		trials []trial.Trial
+		tests  int
+	}{
+		{"undecided", []trial.Trial{busy(0, trial.Undecided)}, 0},
+		{"passed", []trial.Trial{busy(0, trial.Pass)}, 1},
+		{"again and again", []trial.Trial{
+			busy(0, trial.Undecided), busy(0, trial.Undecided), busy(1, trial.Undecided), busy(2, trial.Undecided),
+		}, 1},
+	} {
+		if v := o.view(trial.History{Trials: tt.trials}); len(v.tests) != tt.tests {
+			t.Errorf("%s: %d tests, want %d", tt.name, len(v.tests), tt.tests)
+		}
+	}
+}

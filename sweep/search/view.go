@@ -43,6 +43,7 @@ type view struct {
 	forecasts []forecast
 	tests     []tested // in the order of their first trials
 	controls  int
+	spoiled   int // trials that do not count
 	open      int // the test whose rate search goes on, -1 if none does
 
 	rate, value, worth *calibration
@@ -59,6 +60,9 @@ func (o *oracle) view(found trial.History) *view {
 		if !known || t.Role == trial.RoleLive || t.Role == trial.RoleValidation {
 			continue
 		}
+		if v.spoils(t) {
+			continue
+		}
 		if t.Role == trial.RoleControl {
 			v.controls++
 		}
@@ -73,6 +77,20 @@ func (o *oracle) view(found trial.History) *view {
 		v.calibrate()
 	}
 	return v
+}
+
+// mostSpoiled is how many trials are taken again: a machine that stays busy has
+// to be lived with.
+const mostSpoiled = 3
+
+// spoils tells whether a trial says more of a busy machine than of its settings.
+// The point is then as good as untried.
+func (v *view) spoils(t trial.Trial) bool {
+	if !t.Busy() || t.Verdict.Result == trial.Pass || v.spoiled == mostSpoiled {
+		return false
+	}
+	v.spoiled++
+	return true
 }
 
 // add takes a trial in.

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -299,6 +300,15 @@ type Result struct {
 	Hist          Hist           `json:"hist"`
 	Warnings      []string       `json:"warnings"`
 	Error         string         `json:"error,omitempty"`
+}
+
+// BusyMachine begins the warning of a result that others disturbed throughout.
+const BusyMachine = "machine busy with other work"
+
+// Busy tells whether others disturbed most of a measurement, so that slowness
+// may be theirs.
+func (r Result) Busy() bool {
+	return slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, BusyMachine) })
 }
 
 // Role is why a trial was run.

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"time"
+
+	"sweetspot/cmd/bench/judge"
+	"sweetspot/engine/knob"
+	"sweetspot/profiles/replay"
+	"sweetspot/sweep"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/stat"
+	"sweetspot/sweep/target/local"
+	"sweetspot/sweep/trial"
+)
+
+// liveBudget is how much of the set is run.
+type liveBudget struct {
+	rivals   int           // best settings of the grid that the pick is held against
+	pairs    int           // of blocks, with each rival
+	promises int           // sweeps whose recommendation is validated
+	search   time.Duration // longest search of the grid's plan, 0 for a tenth of the grid's time
+	sweep    time.Duration // longest default sweep
+}
+
+func (b budget) live() liveBudget {
+	switch b.mode {
+	case full.mode:
+		return liveBudget{rivals: 5, pairs: 24, promises: 5, sweep: 3 * time.Minute}
+	case quick.mode:
+		return liveBudget{rivals: 1, pairs: 6, promises: 0, search: 20 * time.Second}
+	}
+	return liveBudget{rivals: 1, pairs: 2, promises: 0, search: 3 * time.Second}
+}
+
+// searchLive searches a real model and holds the pick against the best settings
+// of its recorded grid, in turns; then it validates recommendations of the
+// default sweep.
+func searchLive(ctx context.Context, e *env) (err error) {
+	path, err := findGrid()
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		return fmt.Errorf("no %s here or above: run it in the repository", gridFile)
+	}
+	grid, err := replay.Read(path)
+	if err != nil {
+		return err
+	}
+	_, p, err := recordedGrid(grid)
+	if err != nil {
+		return err
+	}
+	t, err := local.Start(ctx, local.Config{
+		Command: []string{e.self, engineCommand, p.Model}, Env: os.Environ(), Log: e.stderr, Seed: e.seed,
+		Start: knob.Config{Settings: knob.Default(knob.TorchServe), Options: p.Options},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.Close(context.WithoutCancel(ctx))) }()
+	b := e.budget.live()
+	if err := againstGrid(ctx, e, b, t, grid, p); err != nil {
+		return err
+	}
+	return livePromises(ctx, e, b, t, p.Model)
+}
+
+// againstGrid searches the grid's plan and measures the pick and its rivals in
+// turns.
+func againstGrid(ctx context.Context, e *env, b liveBudget, t sweep.Target, grid *replay.Target, p plan.Plan) error {
+	whole := gridSeconds(grid)
+	p.Strategy, p.Order, p.Trial, p.Seed = "auto", plan.InOrder, plan.Default().Trial, e.seed
+	p.Budget.Time = cmp.Or(b.search, time.Duration(whole/10*float64(time.Second)))
+	begin := time.Now()
+	st, _, err := sweepAll(ctx, p, t)
+	if err != nil {
+		return err
+	}
+	took := time.Since(begin).Seconds()
+	if st.Choice == nil {
+		return errors.New("the search found no setting that keeps the promise: the machine is too busy")
+	}
+	e.report.Add(judge.Figure{
+		Name: "live.time", Value: took / whole, Unit: "share",
+		Detail: fmt.Sprintf("%d settings of %d tested in %.0f s, the grid took %.0f s", distinct(st.Trials), distinct(grid.Profile().Trials), took, whole),
+	})
+	pick := plan.Point{Settings: st.Choice.Settings, Load: st.Trials[st.Best].Load}
+	var picks, others []float64
+	for i, r := range topOf(grid, b.rivals) {
+		d, err := sweep.Turns{
+			Target: t, A: plan.Point{Settings: r.Settings, Load: pick.Load}, B: pick, SLA: p.SLA, Pairs: b.pairs, Seed: freshSeed + e.seed<<8 + uint64(i),
+		}.Run(ctx)
+		if err != nil {
+			return err
+		}
+		picks, others = append(picks, d.RatesB...), append(others, d.RatesA...)
+		e.report.Add(turnsFigure(fmt.Sprintf("live.ratio.top-%d", i+1), d.Throughput, fmt.Sprintf("%v over %v, equal blocks %s-%s",
+			pick.Settings, r.Settings, judge.Number(d.ThroughputAA.Low), judge.Number(d.ThroughputAA.High))))
+	}
+	all := stat.Paired(picks, others, rand.New(rand.NewPCG(e.seed, 0)))
+	e.report.Add(judge.Figure{Name: "live.ratio.median", Value: all.Value, Unit: "ratio", Detail: fmt.Sprintf("%d pairs with the grid's top %d", len(picks), b.rivals)})
+	e.report.Add(judge.Figure{Name: "live.ratio.low", Value: all.Low, Unit: "ratio", Detail: "lower end of the median's 95% interval"})
+	return nil
+}
+
+func turnsFigure(name string, v stat.Interval, detail string) judge.Figure {
+	return judge.Figure{Name: name, Value: v.Value, Unit: "ratio", Detail: fmt.Sprintf("95%% %s-%s, %s", judge.Number(v.Low), judge.Number(v.High), detail)}
+}
+
+// gridSeconds is how long the grid's trials took, without the changes between.
+func gridSeconds(grid *replay.Target) float64 {
+	s := 0.0
+	for _, t := range grid.Profile().Trials {
+		s += t.Seconds
+	}
+	return s
+}
+
+// topOf returns the n trials of the grid with most throughput whose percentile
+// was within the limit.
+func topOf(grid *replay.Target, n int) []trial.Trial {
+	var kept []trial.Trial
+	for _, t := range grid.Profile().Trials {
+		if t.Role == trial.RoleLoad && t.Verdict.Result != trial.Fail && t.Verdict.ValueMS.Or(math.Inf(1)) <= t.Verdict.LimitMS {
+			kept = append(kept, t)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b trial.Trial) int {
+		return cmp.Compare(b.Throughput.Value.Or(0), a.Throughput.Value.Or(0))
+	})
+	return kept[:min(n, len(kept))]
+}
+
+// livePromises adds how many recommendations of the default sweep keep a promise
+// of 1.3 times what the default settings do here, validated on a fresh seed.
+func livePromises(ctx context.Context, e *env, b liveBudget, t sweep.Target, model string) error {
+	if b.promises == 0 {
+		return nil
+	}
+	kept, detail := 0, ""
+	for i := range b.promises {
+		answer, err := livePromise(ctx, b, t, model, e.seed+uint64(i))
+		if err != nil {
+			return err
+		}
+		if answer.Result == trial.Pass {
+			kept++
+		}
+		detail += fmt.Sprintf(", %s of %s ms", judge.Number(answer.ValueMS.Or(math.NaN())), judge.Number(answer.LimitMS))
+	}
+	e.report.Add(portion("live.promise.kept", kept, b.promises,
+		fmt.Sprintf("SLA %g x P99 of the default settings, %d requests or a minute on a fresh seed: P99%s", promiseTimes, validation, detail)))
+	return nil
+}
+
+func livePromise(ctx context.Context, b liveBudget, t sweep.Target, model string, seed uint64) (trial.Verdict, error) {
+	p := plan.Default()
+	closed := p.Loads[0]
+	p99, err := liveP99(ctx, t, plan.Point{Settings: knob.Default(knob.TorchServe), Load: closed}, seed)
+	if err != nil {
+		return trial.Verdict{}, err
+	}
+	p.Model, p.Strategy, p.Seed, p.Budget.Time = model, "auto", seed, b.sweep
+	p.SLA.Limit = time.Duration(promiseTimes*p99*1000) * time.Microsecond
+	st, _, err := sweepAll(ctx, p, t)
+	if err != nil || st.Choice == nil {
+		return trial.Verdict{LimitMS: promiseTimes * p99}, err
+	}
+	if _, err := t.Apply(ctx, st.Choice.Settings); err != nil {
+		return trial.Verdict{}, err
+	}
+	r, err := t.Measure(ctx, sweep.Measurement{
+		Load: closed, Seed: seed + freshSeed, SLA: p.SLA, Max: validation, Time: time.Minute, Stop: untilEnd,
+	})
+	return r.Verdict, err
+}
+
+// liveP99 measures the P99 of a point, in ms, for 10 seconds.
+func liveP99(ctx context.Context, t sweep.Target, p plan.Point, seed uint64) (float64, error) {
+	if _, err := t.Apply(ctx, p.Settings); err != nil {
+		return 0, err
+	}
+	r, err := t.Measure(ctx, sweep.Measurement{Load: p.Load, Seed: seed, SLA: trialsSLA(), Time: 10 * time.Second, Stop: untilEnd})
+	if err != nil {
+		return 0, err
+	}
+	v, ok := r.Latency.P99.Value.Get()
+	if !ok {
+		return 0, errors.New("the default settings give too few answers for a P99")
+	}
+	return v, nil
+}
