@@ -16,9 +16,9 @@ run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@bin/dev/sweetspot $(ARGS)
 
 test: lint ort ## lint, then all tests: race detector, random order
-	go test -race -shuffle=on -timeout=10m $$(go list ./... | grep -v /cmd/sweetspot$$)
+	go test -race -shuffle=on -timeout=20m $$(go list ./... | grep -v /cmd/sweetspot$$)
 	@# alone: it keeps promises in milliseconds, and neighbours would break them
-	go test -race -shuffle=on -timeout=10m ./cmd/sweetspot
+	go test -race -shuffle=on -timeout=20m ./cmd/sweetspot
 
 check: test ## test, by its other name
 

@@ -125,10 +125,14 @@ func TestPollutionWarning(t *testing.T) {
 		t.Errorf("warnings (-want +got):\n%s", d)
 	}
 	sla := plan.Default().SLA
-	sla.Limit, sla.MaxErrorRate = 5*ms, 1
+	sla.Limit, sla.MaxErrorRate = 60*ms, 1
 	v := sweep.Summarize(steady(noise), sla, "", noise...).Verdict
 	if v.Result != trial.Undecided || !strings.HasPrefix(v.Why, trial.BusyMachine) {
 		t.Errorf("slow on a busy machine: %v, %q; want undecided", v.Result, v.Why)
+	}
+	sla.Limit = 4 * ms
+	if v := sweep.Summarize(steady(noise), sla, "", noise...).Verdict; v.Result != trial.Fail {
+		t.Errorf("hopeless on a busy machine: %v, %q; want fail", v.Result, v.Why)
 	}
 }
 

@@ -55,10 +55,25 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 		out.Warnings = append(out.Warnings, cut.warning)
 	}
 	out.Verdict = verdict(out, kept, sla, why)
-	if out.Busy() && out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
+	if out.Verdict.Result == trial.Fail && others(out, kept, sla) {
 		out.Verdict.Result, out.Verdict.Why = trial.Undecided, trial.BusyMachine+" may be why; "+out.Verdict.Why
 	}
 	return out
+}
+
+// hopeless is by how much the median is over the limit where no neighbour is to
+// blame: they may take half of a machine, hardly more of it for long.
+const hopeless = 2
+
+// others tells whether a broken promise may be the doing of a machine's other
+// work: it was busy throughout, no error is the reason, and half of the requests
+// were near enough to the limit.
+func others(out trial.Result, kept []load.Sample, sla trial.SLA) bool {
+	if !out.Busy() || out.Counts.Errors() > sla.MaxErrorRate {
+		return false
+	}
+	median := stat.Quantile(latencies(kept, sla.Latency), .5).Value
+	return median <= hopeless*ms(sla.Limit)
 }
 
 // The warm-up of the service itself is looked for in means over settleBlock, if
