@@ -30,6 +30,24 @@ func Judge(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.
 	return v
 }
 
+// Decide holds latencies in ms, in time order, and an error rate against a
+// promise, by the sequential rule of stat.Decide, which stays honest where it is
+// asked again and again; the interval is the percentile's. why, if not empty, is
+// kept as the reason of a certain answer.
+func Decide(sla trial.SLA, values []float64, errorRate float64, why string) trial.Verdict {
+	q := sla.Percentile / 100
+	v := Judge(sla, stat.Quantile(values, q), errorRate, why)
+	if errorRate > sla.MaxErrorRate {
+		return v
+	}
+	d := stat.Decide(values, stat.Promise{Q: q, Limit: ms(sla.Limit)})
+	v.Result = []trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}[d.Answer]
+	if v.Why == "" || d.Answer == stat.Undecided {
+		v.Why = d.Why
+	}
+	return v
+}
+
 // estimate is a stat interval as profiles hold it.
 func estimate(i stat.Interval) trial.Estimate {
 	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}

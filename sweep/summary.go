@@ -54,7 +54,7 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 	if cut.warning != "" {
 		out.Warnings = append(out.Warnings, cut.warning)
 	}
-	out.Verdict = verdict(out, kept, sla, why)
+	out.Verdict = Decide(sla, latencies(kept, sla.Latency), out.Counts.Errors(), why)
 	if out.Verdict.Result == trial.Fail && others(out, kept, sla) {
 		out.Verdict.Result, out.Verdict.Why = trial.Undecided, trial.BusyMachine+" may be why; "+out.Verdict.Why
 	}
@@ -141,23 +141,6 @@ func spread(v []float64) (mean, sd float64) {
 		sd += (x - mean) * (x - mean) / float64(len(v))
 	}
 	return mean, math.Sqrt(sd)
-}
-
-// verdict judges by the sequential rule, which stays honest although it was
-// asked after every block; the interval is the percentile's.
-func verdict(out trial.Result, kept []load.Sample, sla trial.SLA, why string) trial.Verdict {
-	values := latencies(kept, sla.Latency)
-	q := sla.Percentile / 100
-	v := Judge(sla, stat.Quantile(values, q), out.Counts.Errors(), why)
-	if out.Counts.Errors() > sla.MaxErrorRate {
-		return v
-	}
-	d := stat.Decide(values, stat.Promise{Q: q, Limit: ms(sla.Limit)})
-	v.Result = []trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}[d.Answer]
-	if v.Why == "" || d.Answer == stat.Undecided {
-		v.Why = d.Why
-	}
-	return v
 }
 
 func counts(samples []load.Sample) trial.Counts {

@@ -155,9 +155,6 @@ func (s *screen) seeUnlessBusy(want string) {
 	if s.seen(want) {
 		return
 	}
-	if strings.Contains(s.text(), "  ? ") || strings.Contains(s.text(), "ms  ? ") {
-		s.t.Skipf("%q is not on the screen: this machine's noise leaves the verdict open\n%s", want, s.text())
-	}
 	own, busy := 0.0, 0.0
 	for _, w := range samplers {
 		h := w.Sample()

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"sweetspot/sweep"
@@ -42,6 +43,8 @@ type ring struct {
 	settled int // whole buckets since the last change, -1 in the second it happened
 	seconds []Second
 	totals  trial.Counts
+	sla     trial.SLA // what live traffic is held against
+	figures Live      // of the whole buckets, as the last second or change left them
 }
 
 // add counts one finished request into the second under way.
@@ -93,11 +96,15 @@ func (r *ring) second(at time.Time, use trial.Use) {
 		r.seconds = append(r.seconds[:0], r.seconds[1:]...)
 	}
 	r.seconds = append(r.seconds, sec)
+	r.look()
 }
 
 // changed starts a new regime: verdicts do not reach behind it. The second under
 // way holds traffic of both, so it counts for neither.
-func (r *ring) changed() { r.settled = -1 }
+func (r *ring) changed() {
+	r.settled = -1
+	r.look()
+}
 
 // back returns the whole bucket n seconds ago, 1 being the latest.
 func (r *ring) back(n int) *bucket {
@@ -146,15 +153,24 @@ func (r *ring) percentiles(seconds int) (p50, p99, model trial.Num) {
 	return trial.Of(q[0].Value), trial.Of(q[1].Value), trial.Of(m.Value)
 }
 
-// live is the state of the traffic now, held against sla.
-func (r *ring) live(sla trial.SLA, use trial.Use) Live {
+// live is the state of the traffic now. It is asked for several times a second
+// and leaves the work to look.
+func (r *ring) live(use trial.Use) Live {
+	out := r.figures
+	out.Totals, out.Use = r.totals, use
+	return out
+}
+
+// look takes the figures anew, which only whole seconds and changes move.
+func (r *ring) look() {
 	n, held := r.window(longest)
 	out := Live{
-		Seconds: append([]Second(nil), r.seconds...), Window: time.Duration(n) * time.Second,
-		Answers: r.answers(n), Totals: r.totals, Use: use, Settling: r.settled < max(n, 1),
+		Seconds: slices.Clone(r.seconds), Window: time.Duration(n) * time.Second,
+		Answers: r.answers(n), Settling: r.settled < max(n, 1), Verdict: r.verdict(),
 	}
 	if held {
-		out.P50, out.P99, out.ModelP99 = r.percentiles(n)
+		last := r.seconds[len(r.seconds)-1] // of the same window
+		out.P50, out.P99, out.ModelP99 = last.P50, last.P99, last.ModelP99
 	}
 	if n > 0 {
 		ok, items, sized := 0, 0.0, 0
@@ -165,16 +181,15 @@ func (r *ring) live(sla trial.SLA, use trial.Use) Live {
 		out.RPS = trial.Of(float64(ok) / float64(n))
 		out.Batch = trial.Of(items / float64(sized))
 	}
-	out.Verdict = r.verdict(sla)
-	return out
+	r.figures = out
 }
 
 // verdict looks at everything since the last change, at most 30 s, because a
-// longer look has the narrower interval.
-func (r *ring) verdict(sla trial.SLA) trial.Verdict {
+// longer look knows more. It is a trial's verdict, by the same rule.
+func (r *ring) verdict() trial.Verdict {
 	n := max(0, min(r.settled, r.filled))
 	values := r.requests(n)
-	if sla.Latency == trial.Model {
+	if r.sla.Latency == trial.Model {
 		values = r.models(n)
 	}
 	sent, errs := 0, 0
@@ -182,5 +197,5 @@ func (r *ring) verdict(sla trial.SLA) trial.Verdict {
 		b := r.back(i)
 		sent, errs = sent+b.ok+b.errors, errs+b.errors
 	}
-	return sweep.Judge(sla, stat.Quantile(values, sla.Percentile/100), float64(errs)/float64(max(sent, 1)), "live")
+	return sweep.Decide(r.sla, values, float64(errs)/float64(max(sent, 1)), "")
 }

@@ -107,7 +107,7 @@ type liveLoad struct {
 
 // New returns a session that has not begun.
 func New(c Config) *Session {
-	s := &Session{cfg: c, now: time.Now}
+	s := &Session{cfg: c, now: time.Now, ring: ring{sla: c.Plan.SLA}}
 	s.state = Snapshot{Phase: Starting, SLA: c.Plan.SLA, LoadOn: true}
 	if len(c.Plan.Loads) > 0 {
 		s.state.Load = c.Plan.Loads[0]
@@ -262,7 +262,7 @@ func (s *Session) publish() {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
 	}
-	out.Live = s.ring.live(out.SLA, s.use())
+	out.Live = s.ring.live(s.use())
 	s.snap.Store(&out)
 }
 
