@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -50,10 +49,12 @@ func (d Disturbance) unknown() bool { return d.Steal != d.Steal && d.Foreign != 
 // cleaning is what is cut out of a run: its gaps lie between from and to, do not
 // overlap, and ascend.
 type cleaning struct {
-	gaps    []span
-	blocks  trial.Blocks
-	warning string // why nothing is cut out although blocks were polluted
+	gaps   []span
+	blocks trial.Blocks
 }
+
+// busyMachine is what stands in warnings and reasons.
+const busyMachine = "machine busy with other work"
 
 // What is clean of a run in which most is not counts alone if it is so long. A
 // Stop is not shown anything else before patience has passed: a burst of other
@@ -67,12 +68,11 @@ type span struct{ from, to time.Duration }
 
 // clean decides which blocks between from and to are rejected, from the machine
 // alone and never from what was measured in them. If that were more than half of
-// them and little is left, all are kept, with a warning.
+// them and little is left, all are kept and some called disturbed.
 func clean(noise []Disturbance, from, to time.Duration) cleaning {
 	c := reject(noise, from, to)
 	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all && to-from-lost(c.gaps) < cleanEnough {
-		c.warning = fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", trial.BusyMachine, 100*c.blocks.Rejected/all)
-		c.gaps, c.blocks = nil, trial.Blocks{Kept: all}
+		return cleaning{blocks: trial.Blocks{Kept: all, Disturbed: c.blocks.Rejected}}
 	}
 	return c
 }
@@ -148,7 +148,7 @@ func lost(gaps []span) (d time.Duration) {
 // are returned as they are.
 func Clean(elapsed time.Duration, samples []load.Sample, noise []Disturbance) (time.Duration, []load.Sample) {
 	c := clean(noise, warmup(elapsed), elapsed)
-	if c.warning != "" && elapsed < patience {
+	if c.blocks.Disturbed > 0 && elapsed < patience {
 		c = reject(noise, warmup(elapsed), elapsed)
 	}
 	return elapsed - lost(c.gaps), c.samples(samples)

@@ -26,7 +26,7 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 	total := time.Duration(r.Seconds * float64(time.Second))
 	warm := warmup(total)
 	cut := clean(noise, warm, total)
-	if settled := settling(r.Samples, total); settled > warm && cut.warning == "" { // else it may be the others' doing
+	if settled := settling(r.Samples, total); settled > warm && cut.blocks.Disturbed == 0 { // else it may be the others' doing
 		warm = settled
 		cut = clean(noise, warm, total)
 	}
@@ -51,12 +51,12 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 	m := stat.Quantiles(latencies(kept, trial.Model), .5, .99)
 	out.Model = trial.ModelLatencies{P50: trial.Of(m[0].Value), P99: trial.Of(m[1].Value)}
 	out.Warnings = append(out.Warnings, warnings(r, warm)...)
-	if cut.warning != "" {
-		out.Warnings = append(out.Warnings, cut.warning)
+	if out.Busy() {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", busyMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept))
 	}
 	out.Verdict = Decide(sla, latencies(kept, sla.Latency), out.Counts.Errors(), why)
 	if out.Verdict.Result == trial.Fail && others(out, kept, sla) {
-		out.Verdict.Result, out.Verdict.Why = trial.Undecided, trial.BusyMachine+" may be why; "+out.Verdict.Why
+		out.Verdict.Result, out.Verdict.Why = trial.Undecided, busyMachine+" may be why; "+out.Verdict.Why
 	}
 	return out
 }

@@ -178,7 +178,7 @@ func (t *turns) block(ctx context.Context, isB bool, seed uint64) error {
 	t.rate = append(t.rate, r.Throughput.Value.Or(math.NaN()))
 	side.Sent += r.Counts.Sent
 	side.Failed += r.Counts.Refused + r.Counts.Failed
-	if r.Blocks.Rejected > 0 || slices.ContainsFunc(r.Warnings, isBusy) {
+	if r.Blocks.Rejected > 0 || r.Busy() {
 		t.busy++
 	}
 	if i := slices.IndexFunc(r.Warnings, isLimit); i >= 0 {
@@ -188,8 +188,6 @@ func (t *turns) block(ctx context.Context, isB bool, seed uint64) error {
 	}
 	return nil
 }
-
-func isBusy(warning string) bool { return strings.HasPrefix(warning, trial.BusyMachine) }
 
 func isLimit(warning string) bool { return strings.HasPrefix(warning, "generator limited") }
 

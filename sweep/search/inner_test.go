@@ -225,7 +225,7 @@ func TestSpoiledTrialsDoNotCount(t *testing.T) {
 	busy := func(point int, result trial.Answer) trial.Trial {
 		p := points[point]
 		out := trial.Trial{Role: trial.RoleLoad, Settings: p.Settings, Load: p.Load}
-		out.Verdict.Result, out.Warnings = result, []string{trial.BusyMachine + ": 100% of blocks"}
+		out.Verdict.Result, out.Blocks = result, trial.Blocks{Kept: 9, Disturbed: 9}
 		return out
 	}
 	for _, tt := range []struct {
@@ -235,6 +235,7 @@ func TestSpoiledTrialsDoNotCount(t *testing.T) {
 	}{
 		{"undecided", []trial.Trial{busy(0, trial.Undecided)}, 0},
 		{"passed", []trial.Trial{busy(0, trial.Pass)}, 1},
+		{"failed for certain", []trial.Trial{busy(0, trial.Fail)}, 1},
 		{"again and again", []trial.Trial{
 			busy(0, trial.Undecided), busy(0, trial.Undecided), busy(1, trial.Undecided), busy(2, trial.Undecided),
 		}, 1},

@@ -86,7 +86,7 @@ const mostSpoiled = 3
 // spoils tells whether a trial says more of a busy machine than of its settings.
 // The point is then as good as untried.
 func (v *view) spoils(t trial.Trial) bool {
-	if !t.Busy() || t.Verdict.Result == trial.Pass || v.spoiled == mostSpoiled {
+	if !t.Busy() || t.Verdict.Result != trial.Undecided || v.spoiled == mostSpoiled {
 		return false
 	}
 	v.spoiled++

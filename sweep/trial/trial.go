@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -269,9 +268,10 @@ type Lag struct {
 
 // Blocks are the parts of the run kept and rejected, with the reasons.
 type Blocks struct {
-	Kept     int            `json:"kept"`
-	Rejected int            `json:"rejected"`
-	Why      map[string]int `json:"why,omitempty"`
+	Kept      int            `json:"kept"`
+	Disturbed int            `json:"disturbed,omitempty"` // of those kept: others disturbed too many to reject them
+	Rejected  int            `json:"rejected"`
+	Why       map[string]int `json:"why,omitempty"`
 }
 
 // Hist is the request latency histogram, HDR V2 compressed, base64.
@@ -302,14 +302,9 @@ type Result struct {
 	Error         string         `json:"error,omitempty"`
 }
 
-// BusyMachine begins the warning of a result that others disturbed throughout.
-const BusyMachine = "machine busy with other work"
-
 // Busy tells whether others disturbed most of a measurement, so that slowness
 // may be theirs.
-func (r Result) Busy() bool {
-	return slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, BusyMachine) })
-}
+func (r Result) Busy() bool { return r.Blocks.Disturbed > 0 }
 
 // Role is why a trial was run.
 type Role string
