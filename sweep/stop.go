@@ -44,7 +44,8 @@ type watcher struct {
 	fixed bool // the length is given: only watch
 	least int  // answers before a pass ends it; 0 wants no more than certainty does
 
-	rate, p trial.Num     // the last block's figures, for progress
+	rate, p trial.Num     // the last figures, for progress
+	looked  int           // the look at which p is from
 	certain stat.Decision // the first certain answer: the one Decide's error is counted for
 }
 
@@ -86,22 +87,16 @@ func UntilKnown(sla trial.SLA, within float64) Stop {
 
 // stop is a Stop.
 func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, string) {
-	kept := after(samples, warmup(elapsed))
-	values := latencies(kept, w.sla.Latency)
-	rate := stat.Rate(rates(samples, warmup(elapsed), elapsed), block)
+	warm := warmup(elapsed)
+	rate := stat.Rate(rates(samples, warm, elapsed), block)
 	w.rate = trial.Of(rate.Value)
-	w.p = trial.Of(stat.Quantile(values, w.sla.Percentile/100).Value)
+	kept, errs := tally(samples, warm)
+	w.look(samples, warm, kept-errs)
 	if w.fixed {
 		return false, ""
 	}
-	if errs := broken(kept); len(kept) >= 50 && float64(errs) > w.sla.MaxErrorRate*float64(len(kept)) {
+	if kept >= 50 && float64(errs) > w.sla.MaxErrorRate*float64(kept) {
 		return true, "too many errors"
-	}
-	if len(values) < fewest {
-		return false, ""
-	}
-	if w.certain.Answer == stat.Undecided {
-		w.certain = stat.Decide(values, stat.Promise{Q: w.sla.Percentile / 100, Limit: ms(w.sla.Limit)})
 	}
 	switch w.certain.Answer {
 	case stat.Undecided:
@@ -109,11 +104,28 @@ func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, stri
 	case stat.Fail:
 		return true, w.certain.Why // its throughput is of no use: nobody may run it
 	}
-	if len(values) < w.least {
+	if kept-errs < w.least {
 		return false, ""
 	}
 	known := w.open || rate.High-rate.Low <= 2*rateWithin*rate.Value
 	return known, w.certain.Why
+}
+
+// look takes the percentile and asks for the verdict where there are enough more
+// answers than before for another one. It sorts them all: at every block it would
+// take a fast server's time away.
+func (w *watcher) look(samples []load.Sample, warm time.Duration, answers int) {
+	look := stat.Look(answers)
+	if look > 0 && look == w.looked {
+		return
+	}
+	w.looked = look
+	values := latencies(after(samples, warm), w.sla.Latency)
+	q := w.sla.Percentile / 100
+	w.p = trial.Of(stat.Quantile(values, q).Value)
+	if len(values) >= fewest && w.certain.Answer == stat.Undecided {
+		w.certain = stat.Decide(values, stat.Promise{Q: q, Limit: ms(w.sla.Limit)})
+	}
 }
 
 // after returns the samples planned at or after t.
@@ -151,7 +163,8 @@ func rates(samples []load.Sample, from, to time.Duration) []int {
 		return nil
 	}
 	out := make([]int, (to-from)/block)
-	for _, s := range samples {
+	for i := range samples {
+		s := &samples[i]
 		came := s.Planned + s.Latency - from
 		if s.Outcome == load.OK && came >= 0 && int(came/block) < len(out) {
 			out[came/block]++
@@ -160,14 +173,20 @@ func rates(samples []load.Sample, from, to time.Duration) []int {
 	return out
 }
 
-// broken counts the requests that were refused or failed.
-func broken(samples []load.Sample) (n int) {
-	for _, s := range samples {
+// tally counts the requests planned at or after from, and those of them that
+// were refused or failed.
+func tally(samples []load.Sample, from time.Duration) (all, broken int) {
+	for i := range samples {
+		s := &samples[i]
+		if s.Planned < from {
+			continue
+		}
+		all++
 		if s.Outcome == load.Refused || s.Outcome == load.Failed {
-			n++
+			broken++
 		}
 	}
-	return n
+	return all, broken
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

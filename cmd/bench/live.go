@@ -44,18 +44,7 @@ func (b budget) live() liveBudget {
 // of its recorded grid, in turns; then it validates recommendations of the
 // default sweep.
 func searchLive(ctx context.Context, e *env) (err error) {
-	path, err := findGrid()
-	if err != nil {
-		return err
-	}
-	if path == "" {
-		return fmt.Errorf("no %s here or above: run it in the repository", gridFile)
-	}
-	grid, err := replay.Read(path)
-	if err != nil {
-		return err
-	}
-	_, p, err := recordedGrid(grid)
+	grid, _, p, err := openGrid()
 	if err != nil {
 		return err
 	}

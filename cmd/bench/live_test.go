@@ -3,16 +3,11 @@ package main
 import (
 	"testing"
 
-	"sweetspot/profiles/replay"
 	"sweetspot/sweep/trial"
 )
 
 func TestTopOfGrid(t *testing.T) {
-	path, err := findGrid()
-	if err != nil || path == "" {
-		t.Fatalf("the recorded grid is missing: %v", err)
-	}
-	grid, err := replay.Read(path)
+	grid, _, _, err := openGrid()
 	if err != nil {
 		t.Fatal(err)
 	}

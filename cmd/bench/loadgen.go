@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"slices"
@@ -69,19 +70,9 @@ type loadServer struct {
 
 // ask reads what the server tells of itself.
 func (s *loadServer) ask(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Control+path, nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("server: %s: %s", path, res.Status)
-	}
-	return json.NewDecoder(res.Body).Decode(into)
+	return talk(ctx, http.MethodGet, "http://"+s.Control+path, "", func(r io.Reader) error {
+		return json.NewDecoder(r).Decode(into)
+	})
 }
 
 // open is an open load of a small body.

@@ -20,8 +20,10 @@ import (
 // repository.
 const gridFile = "testdata/grids/mlp-wide.jsonl.gz"
 
-// findGrid looks for the recorded grid in this folder and those above it; it is ""
-// where there is none.
+// errNoGrid is the end of a search for the grid outside of the repository.
+var errNoGrid = errors.New("no " + gridFile + " here or above: run it in the repository")
+
+// findGrid looks for the recorded grid in this folder and those above it.
 func findGrid() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -38,7 +40,7 @@ func findGrid() (string, error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		case up == dir:
-			return "", nil
+			return "", errNoGrid
 		}
 		dir = up
 	}
@@ -47,20 +49,12 @@ func findGrid() (string, error) {
 // replayed adds what every strategy finds on the recorded grid: the throughput it
 // gives away against the best of the grid, and how many of its settings it tries.
 func replayed(ctx context.Context, e *env) error {
-	path, err := findGrid()
-	if err != nil {
-		return err
-	}
-	if path == "" {
-		_, err := fmt.Fprintf(e.stderr, "bench: no %s here or above: nothing is replayed\n", gridFile)
-		return err
-	}
 	for _, strategy := range search.Available() {
-		t, err := replay.Read(path)
-		if err != nil {
+		t, rates, p, err := openGrid()
+		if errors.Is(err, errNoGrid) {
+			_, err := fmt.Fprintf(e.stderr, "bench: nothing is replayed: %v\n", errNoGrid)
 			return err
 		}
-		rates, p, err := recordedGrid(t)
 		if err != nil {
 			return err
 		}
@@ -94,8 +88,21 @@ func distinct(trials []trial.Trial) int {
 	return len(seen)
 }
 
-// recordedGrid is the throughput of each setting that kept the promise, and the
-// question that the grid was recorded for.
+// openGrid returns the recorded grid to measure on, the throughput of each setting
+// that kept the promise, and the question that the grid was recorded for.
+func openGrid() (*replay.Target, map[knob.Settings]float64, plan.Plan, error) {
+	path, err := findGrid()
+	if err != nil {
+		return nil, nil, plan.Plan{}, err
+	}
+	t, err := replay.Read(path)
+	if err != nil {
+		return nil, nil, plan.Plan{}, err
+	}
+	rates, p, err := recordedGrid(t)
+	return t, rates, p, err
+}
+
 func recordedGrid(t *replay.Target) (map[knob.Settings]float64, plan.Plan, error) {
 	rec := t.Profile()
 	var p plan.Plan

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"sweetspot/cmd/bench/judge"
@@ -73,28 +72,6 @@ func (l *laboratory) ask(ctx context.Context, path string, q url.Values, into an
 	return talk(ctx, http.MethodGet, "http://"+l.Lab+path+"?"+q.Encode(), "", func(r io.Reader) error {
 		return json.NewDecoder(r).Decode(into)
 	})
-}
-
-// talk exchanges one request for the body of its answer.
-func talk(ctx context.Context, method, address, body string, read func(io.Reader) error) error {
-	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-		return fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(text)))
-	}
-	if err := read(res.Body); err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, res.Body) // to its end, so that the connection is kept
-	return err
 }
 
 // open puts a model into service.

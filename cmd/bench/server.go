@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"sweetspot/cmd/bench/judge"
@@ -162,17 +163,31 @@ func (c *child) noise() judge.Noise { return watch(os.Getpid(), c.cmd.Process.Pi
 
 // mallocs is how many objects the child has allocated since its start.
 func (s *server) mallocs(ctx context.Context) (uint64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Empty+"/mallocs", nil)
+	var n uint64
+	err := talk(ctx, http.MethodGet, "http://"+s.Empty+"/mallocs", "", func(r io.Reader) error {
+		return json.NewDecoder(r).Decode(&n)
+	})
+	return n, err
+}
+
+// talk exchanges one request for the body of its answer.
+func talk(ctx context.Context, method, address, body string, read func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	b, err := io.ReadAll(res.Body)
-	if err = errors.Join(err, res.Body.Close()); err != nil {
-		return 0, err
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+		return fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(text)))
 	}
-	return strconv.ParseUint(string(b), 10, 64)
+	if err := read(res.Body); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, res.Body) // to its end, so that the connection is kept
+	return err
 }

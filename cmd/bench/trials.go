@@ -78,8 +78,9 @@ func trials(ctx context.Context, e *env) (err error) {
 		if err := r.piece(ctx, e.seed+uint64(2*i+1), b.long/time.Duration(b.trials)); err != nil {
 			return err
 		}
-		fmt.Fprintf(e.stderr, "# trial %d of %d: P99 %.1f ms [%.1f-%.1f] from %d requests\n", i+1, b.trials,
-			got.Latency.P99.Value.Or(0), got.Latency.P99.Low.Or(0), got.Latency.P99.High.Or(0), got.Counts.OK)
+		p := got.Latency.P99
+		fmt.Fprintf(e.stderr, "# trial %d of %d: P99 %s ms [%s-%s] from %d requests\n", i+1, b.trials,
+			p.Value.Text(1), p.Low.Text(1), p.High.Text(1), got.Counts.OK)
 	}
 	r.report(e, results)
 	return nil

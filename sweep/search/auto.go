@@ -21,7 +21,6 @@ const fewForAll = 3
 // that is resumed goes on as the interrupted one would have.
 type Auto struct {
 	*oracle
-	limit int // load tests
 	left  int // estimated by the last Next
 	open  int // points that may keep the promise, when it ended
 	ended string
@@ -31,12 +30,7 @@ type Auto struct {
 // error if a plan's trace cannot be read.
 func NewAuto(p plan.Plan, points []plan.Point) (*Auto, error) {
 	o, err := newOracle(p, points)
-	a := &Auto{oracle: o, limit: p.Budget.LoadTests}
-	if a.limit <= 0 {
-		a.limit = len(points)
-	}
-	a.left = min(a.limit, len(points))
-	return a, err
+	return &Auto{oracle: o, left: min(o.limit, len(points))}, err
 }
 
 // Left estimates the trials to come; probes are not counted.

@@ -17,19 +17,14 @@ import (
 // Like Auto it is a function of what it is shown.
 type Climb struct {
 	*oracle
-	limit, left, done int
+	left, done int
 }
 
 // NewClimb returns the strategy over points, which stay the caller's. It is an
 // error if a plan's trace cannot be read.
 func NewClimb(p plan.Plan, points []plan.Point) (*Climb, error) {
 	o, err := newOracle(p, points)
-	c := &Climb{oracle: o, limit: p.Budget.LoadTests}
-	if c.limit <= 0 {
-		c.limit = len(points)
-	}
-	c.left = min(c.limit, len(points))
-	return c, err
+	return &Climb{oracle: o, left: min(o.limit, len(points))}, err
 }
 
 // Next returns the next point of the climb.
@@ -50,7 +45,7 @@ func (c *Climb) Next(found trial.History) (plan.Point, bool) {
 	}
 	c.left = 0
 	if ok { // a guess: two moves a knob, less those made
-		c.left = min(max(2*len(knob.All())-len(v.tests), 1), c.limit-len(v.tests), len(c.points)-len(v.tests))
+		c.left = min(max(2*len(knob.All())-len(v.tests), 1), min(c.limit, len(c.points))-len(v.tests))
 	}
 	return p, ok
 }

@@ -16,6 +16,7 @@ type oracle struct {
 	plan   plan.Plan
 	rules  Rules
 	points []plan.Point
+	limit  int // load tests; may be more than there are points
 	index  map[spot]int
 	traces map[string][]time.Duration
 	whole  bool // every point's highest rate is wanted, not only the best one's
@@ -33,6 +34,10 @@ type oracle struct {
 func newOracle(p plan.Plan, points []plan.Point) (*oracle, error) {
 	o := &oracle{
 		scout: newScout(p, points), plan: p, rules: RulesOf(p), points: slices.Clone(points), index: map[spot]int{},
+		limit: p.Budget.LoadTests,
+	}
+	if o.limit <= 0 {
+		o.limit = len(points)
 	}
 	for i, p := range points {
 		o.index[o.spotOf(p.Settings, p.Load)] = i

@@ -37,7 +37,7 @@ type Decision struct {
 	Why    string // "certain after 2210 requests"
 }
 
-// The looks of Decide, in samples for a P99: see Decide.
+// The looks of Decide, in samples for a P99: see there.
 const (
 	firstLook = 100   // only a hopeless run can be seen so early
 	growth    = 1.12  // each look has that many times the samples of the last
@@ -82,7 +82,7 @@ func Decide(samples []float64, p Promise) Decision {
 	if d, ok := p.spent(samples); ok {
 		return d
 	}
-	n := lookAt(len(samples))
+	n := Look(len(samples))
 	if n == 0 {
 		return Decision{N: len(samples), Why: fmt.Sprintf("only %d requests", len(samples))}
 	}
@@ -157,8 +157,9 @@ func (p Promise) alpha(n int) float64 {
 	return a * min(1, expected/fullAlpha)
 }
 
-// lookAt is the last look at n or fewer samples, 0 before the first.
-func lookAt(n int) int {
+// Look is the last look of Decide at n or fewer samples, 0 before the first:
+// while it stays the same, Decide need not be asked again.
+func Look(n int) int {
 	last := 0
 	for look := float64(firstLook); int(look) <= n; look *= growth {
 		last = int(look)
