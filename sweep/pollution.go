@@ -53,9 +53,6 @@ type cleaning struct {
 	blocks trial.Blocks
 }
 
-// busyMachine is what stands in warnings and reasons.
-const busyMachine = "machine busy with other work"
-
 // What is clean of a run in which most is not counts alone if it is so long. A
 // Stop is not shown anything else before patience has passed: a burst of other
 // work ends.

@@ -16,6 +16,9 @@ import (
 // unmeasured is the percentile of nothing.
 var unmeasured = stat.Interval{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
 
+// busyMachine is what warnings and reasons call a machine that others disturb.
+const busyMachine = "machine busy with other work"
+
 // Summarize turns a run into a trial's result and judges it. why, if not empty,
 // is what ended the run, noise what others took of the machine in its blocks, in
 // order; without it no block is rejected. Utilization is the target's to add.

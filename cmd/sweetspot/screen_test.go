@@ -250,7 +250,7 @@ const (
 func TestMainJobOnScreen(t *testing.T) {
 	limit := between(t, 1, 8)
 	s := openScreen(t, 120, 36, "--sla="+limit.String(), fmt.Sprintf("--concurrency=%d", clients))
-	s.seeUnlessBusy("FAIL")
+	s.see("FAIL")
 	s.press(down, right, right, right, enter)
 	s.seeUnlessBusy("PASS")
 	s.press("e")
@@ -282,8 +282,8 @@ func TestMainJobOnScreen(t *testing.T) {
 const clients = 24
 
 // between is a promise that the default model breaks at one batch size and keeps
-// at the other, under clients that wait for their answers: just below
-// the median at the slow one, whose latencies hardly scatter, which leaves the
+// at the other, under clients that wait for their answers: seven tenths
+// of the median at the slow one, whose latencies hardly scatter, which leaves the
 // fast one's tail all the room there is.
 func between(t *testing.T, slow, fast int) time.Duration {
 	t.Helper()
@@ -295,10 +295,13 @@ func between(t *testing.T, slow, fast int) time.Duration {
 	}
 	sweep := exec.Command("sweetspot", "--sweep="+filepath.Join(dir, "plan.yaml"), "--out="+dir, "-q")
 	sweep.Env = append(os.Environ(), "XDG_DATA_HOME="+dir+"/data", "XDG_STATE_HOME="+dir+"/state")
-	out, ended := sweep.CombinedOutput() // not 0 if noise leaves it undecided; the figures count
+	const cannotTell = 3 // noise left the sweep undecided; its figures count
+	if out, err := sweep.CombinedOutput(); err != nil && sweep.ProcessState.ExitCode() != cannotTell {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	prof, err := profiles.Open(dir, filepath.Join(dir, "profile.jsonl"))
 	if err != nil {
-		t.Fatalf("%v, %v\n%s", err, ended, out)
+		t.Fatal(err)
 	}
 	p50, p99 := map[int]float64{}, map[int]float64{}
 	for _, tr := range prof.Trials {
@@ -306,7 +309,7 @@ func between(t *testing.T, slow, fast int) time.Duration {
 			p50[tr.Settings.BatchSize], p99[tr.Settings.BatchSize] = tr.Latency.P50.Value.Or(0), tr.Latency.P99.Value.Or(0)
 		}
 	}
-	limit := .95 * p50[slow]
+	limit := .7 * p50[slow]
 	if p99[fast] == 0 || limit < 1.5*p99[fast] {
 		t.Skipf("%.1f ms at batch size %d, P99 %.1f ms at %d: too near to tell on a live screen", p50[slow], slow, p99[fast], fast)
 	}

@@ -30,7 +30,7 @@ type Auto struct {
 // error if a plan's trace cannot be read.
 func NewAuto(p plan.Plan, points []plan.Point) (*Auto, error) {
 	o, err := newOracle(p, points)
-	return &Auto{oracle: o, left: min(o.limit, len(points))}, err
+	return &Auto{oracle: o, left: o.mostTests()}, err
 }
 
 // Left estimates the trials to come; probes are not counted.
@@ -104,7 +104,7 @@ func (a *Auto) trialsLeft(v *view, more bool) int {
 	if !more {
 		return 0
 	}
-	left := min(a.limit, len(a.points)) - len(v.tests) - v.controls
+	left := a.mostTests() - len(v.tests) - v.controls
 	if a.plan.Question == plan.Capacity {
 		left = left*5/2 + 1
 	}

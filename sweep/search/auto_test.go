@@ -13,16 +13,14 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Auto finds next to the best of 96 settings with at most 8 load tests and 40
+// Auto finds next to the best of 288 settings with at most 8 load tests and 40
 // probes, of up to 5 trials each where rates are looked for.
 func TestAutoRegret(t *testing.T) {
 	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 		t.Run(q.String(), func(t *testing.T) {
 			var all []float64
-			for _, seed := range []uint64{2, 5} {
-				p := newProblem(seed, q, seed == 5)
-				p.plan.Knobs[knob.BatchDelay] = "1,8" // what takes long is to know the truth of every point
-				r := p.solve(t, "auto")
+			for seed := uint64(2); seed < 9; seed++ {
+				r := newProblem(seed, q, seed == 8).solve(t, "auto")
 				t.Logf("%d: %d probes, %d tests, %d trials, regret %.3f", seed, r.probes, r.tests, r.trials, r.regret)
 				if r.probes > 40 || r.tests > 8 || r.trials > 5*r.tests {
 					t.Errorf("problem %d took %d probes, %d tests, %d trials", seed, r.probes, r.tests, r.trials)
@@ -30,7 +28,7 @@ func TestAutoRegret(t *testing.T) {
 				all = append(all, r.regret)
 			}
 			slices.Sort(all)
-			if median := all[(len(all)-1)/2]; median > .01 {
+			if median := all[len(all)/2]; median > .01 {
 				t.Errorf("median regret %.3f, want at most .01: %.3f", median, all)
 			}
 			if worst := all[len(all)-1]; worst > .08 {
@@ -53,14 +51,14 @@ func TestResumeIsIdentical(t *testing.T) {
 		for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 			t.Run(strategy+" "+q.String(), func(t *testing.T) {
 				p := newProblem(3, q, true)
-				p.plan.Knobs = map[knob.Name]string{knob.Workers: "1-2", knob.BatchSize: "1,8", knob.BatchDelay: "1", knob.QueueSize: "1000"}
+				p.plan.Knobs = map[knob.Name]string{knob.Workers: "1-2", knob.BatchSize: "1-16*4", knob.BatchDelay: "1", knob.QueueSize: "1000"}
 				p.plan.Trial.MaxRequests = 3000 // most of the time goes into looking at requests
 				want, whole := p.run(t, strategy, trial.History{}, 0)
 				if want.Choice == nil {
 					t.Fatal("no choice")
 				}
 				records := len(whole.Trials) + len(whole.Probes)
-				for k := 1; k < records; k += 1 + records/2 {
+				for k := 1; k < records; k += 1 + records/6 {
 					_, part := p.run(t, strategy, trial.History{}, k)
 					got, rest := p.run(t, strategy, part, 0)
 					if diff := cmp.Diff(want.Choice, got.Choice, ignoreTime); diff != "" {

@@ -24,7 +24,7 @@ type Climb struct {
 // error if a plan's trace cannot be read.
 func NewClimb(p plan.Plan, points []plan.Point) (*Climb, error) {
 	o, err := newOracle(p, points)
-	return &Climb{oracle: o, left: min(o.limit, len(points))}, err
+	return &Climb{oracle: o, left: o.mostTests()}, err
 }
 
 // Next returns the next point of the climb.
@@ -45,7 +45,7 @@ func (c *Climb) Next(found trial.History) (plan.Point, bool) {
 	}
 	c.left = 0
 	if ok { // a guess: two moves a knob, less those made
-		c.left = min(max(2*len(knob.All())-len(v.tests), 1), min(c.limit, len(c.points))-len(v.tests))
+		c.left = min(max(2*len(knob.All())-len(v.tests), 1), c.mostTests()-len(v.tests))
 	}
 	return p, ok
 }

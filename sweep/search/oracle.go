@@ -47,6 +47,9 @@ func newOracle(p plan.Plan, points []plan.Point) (*oracle, error) {
 	return o, err
 }
 
+// mostTests is how many points can be tested.
+func (o *oracle) mostTests() int { return min(o.limit, len(o.points)) }
+
 // probe is the next probe to make, if there is one.
 func (o *oracle) probe(found []trial.Probe) (plan.Point, bool) {
 	return o.scout.next(found, func() []probeKey { return o.second(found) })

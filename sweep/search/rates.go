@@ -54,7 +54,7 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		n++
 		value, known := t.Verdict.ValueMS.Get()
 		switch within := known && value <= t.Verdict.LimitMS; {
-		case t.Verdict.Result == trial.Pass:
+		case t.Verdict.Result == trial.Pass: // counts below, once the lowest rate that failed is known
 		case t.Verdict.Result == trial.Undecided && within:
 			edge = true
 			r.high = min(r.high, t.Load.Rate*outbid)

@@ -104,12 +104,12 @@ func TestRank(t *testing.T) {
 	}
 }
 
-func TestLookAt(t *testing.T) {
+func TestLook(t *testing.T) {
 	last := 0
 	for n := range 20000 {
 		got := Look(n)
 		if got > n || got < last || (n >= firstLook && float64(got)*growth < float64(n)-2) {
-			t.Fatalf("Look(%d) = %d after %d: want the last of 100 x 1.25^k at or below", n, got, last)
+			t.Fatalf("Look(%d) = %d after %d: want the last of 100 x 1.12^k at or below", n, got, last)
 		}
 		last = got
 	}
