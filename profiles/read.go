@@ -129,7 +129,7 @@ func (p *Profile) line(n int, raw []byte) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", kind.T, err)
+		return fmt.Errorf("%s: %w", kind.T, readable(err))
 	}
 	p.Lines = append(p.Lines, Line{n, kind.T, raw})
 	return nil

@@ -137,7 +137,16 @@ func TestDecodeErrors(t *testing.T) {
 		{"other format", `{"t":"header","format":"x","version":1}` + "\n", `line 1: header: format "x", want sweetspot-profile`},
 		{"newer", `{"t":"header","format":"sweetspot-profile","version":2,"seed":"no number"}` + "\n", "line 1: header: version 2, and this sweetspot reads 1-1"},
 		{"damaged line", head + "\x00\x00\n" + `{"t":"trial","n":1}` + "\n", "profiles: a: line 2: no JSON object"},
-		{"wrong type", head + "\n" + `{"t":"trial","n":"x"}` + "\n", "profiles: a: line 3: trial: json: cannot unmarshal"},
+		{"wrong type", head + "\n" + `{"t":"trial","n":"x"}` + "\n", "profiles: a: line 3: trial: n: string, want a whole number"},
+		{
+			"wrong type within", head + "\n" + `{"t":"trial","blocks":{"disturbed":"many"}}` + "\n",
+			"profiles: a: line 3: trial: blocks.disturbed: string, want a whole number",
+		},
+		{
+			"too large", head + "\n" + `{"t":"trial","blocks":{"disturbed":1e99}}` + "\n",
+			"profiles: a: line 3: trial: blocks.disturbed: number 1e99, want a whole number",
+		},
+		{"no list", head + "\n" + `{"t":"trial","warnings":3}` + "\n", "trial: warnings: number, want a list"},
 		{"wrong value", head + `{"t":"trial","settings":{"precision":"fp8"}}` + "\n", `line 2: trial: settings: precision "fp8": want fp32 or fp16`},
 	}
 	for _, c := range tests {
