@@ -86,6 +86,7 @@ type runFlags struct {
 	rate        float64
 	arrivals    string
 	trace       string
+	timeout     time.Duration
 	input       string
 	target      string
 	shapes      []string
@@ -121,6 +122,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.rate, "rate", 0, "open load: requests per second, whatever the server does")
 	fs.StringVar(&f.arrivals, "arrivals", "poisson", "open load: poisson or constant")
 	fs.StringVar(&f.trace, "trace", "", "load replayed from a CSV file of send times")
+	fs.DurationVar(&f.timeout, "timeout", 0, "how long a request is waited for before it counts as failed (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: made from the model's inputs)")
 	fs.StringArrayVar(&f.shapes, "shape", nil, "open dimensions of an input: NAME=1x128 (batch axis left out)")
 	fs.StringVar(&f.target, "target", "local", "what is driven: local, or virtual for sim: models, in virtual time (with --sweep)")
@@ -210,6 +212,13 @@ func (f *runFlags) promise(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if fs.Changed("max-errors") {
 		p.SLA.MaxErrorRate = f.maxErrors
+	}
+	if fs.Changed("timeout") {
+		p.Timeout = f.timeout
+		if f.timeout != 0 && f.timeout <= p.SLA.Limit {
+			return withHint(fmt.Sprintf("leave --timeout out (%v here), or give more than --sla", p.SLA.RequestTimeout()),
+				"--timeout: %v is not above the promised %v: no request could be seen to be late", f.timeout, p.SLA.Limit)
+		}
 	}
 	if fs.Changed("latency") {
 		if err := p.SLA.Latency.UnmarshalText([]byte(f.latency)); err != nil {

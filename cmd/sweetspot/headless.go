@@ -114,7 +114,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	log, _ := a.logFile()
 	c := local.Config{
 		Command: a.childCommand(p), Env: a.env.all, Seed: p.Seed, GPU: openGPU,
-		Bodies: bodies, Start: start,
+		Bodies: bodies, Start: start, Timeout: p.RequestTimeout(),
 	}
 	if log != nil {
 		c.Log = log
@@ -208,11 +208,23 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 	}
 	a.note(f, "promise  %v, at %v", p.SLA, asked(p))
+	a.note(f, "timeout  %s", patience(p))
 	where := fmt.Sprintf("%d cores", info.Cores)
 	if info.Cores == 0 {
 		where = info.Runtime
 	}
 	a.note(f, "engine   %s, %v rule", where, p.Options.Rule)
+}
+
+// patience is the request limit in words.
+func patience(p plan.Plan) string {
+	switch {
+	case p.Target == "virtual":
+		return "none: a virtual device answers every request"
+	case p.Timeout == 0:
+		return fmt.Sprintf("%v a request, from the promise", p.RequestTimeout())
+	}
+	return fmt.Sprintf("%v a request", p.Timeout)
 }
 
 // asked is the load in words: the plan's, or that the highest is looked for.

@@ -108,6 +108,9 @@ func (p Plan) document() []pair {
 		{"latency", p.SLA.Latency.String()},
 		{"max_error_rate", decimal(p.SLA.MaxErrorRate)},
 	})
+	if p.Timeout != 0 { // else the promise says it
+		add("timeout", p.Timeout.String())
+	}
 	if len(p.Loads) > 0 {
 		add("load", p.loadsTree())
 	}

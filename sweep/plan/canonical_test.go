@@ -47,6 +47,7 @@ func draw(r *rand.Rand) plan.Plan {
 		Shapes: map[string][]int64{},
 		Knobs:  map[knob.Name]string{},
 	}
+	p.Timeout = pick(r, 0, p.SLA.Limit+time.Duration(1+r.Int64N(1e12)))
 	for range r.IntN(3) {
 		p.Shapes[pick(r, texts...)] = []int64{1 + r.Int64N(1<<40), 1}
 	}
@@ -153,6 +154,7 @@ func TestHashIsOfTheMeaning(t *testing.T) {
 	for _, same := range []string{
 		"# words\nversion: 1\nbudget:\n  time: 3m\nknobs:\n  workers: [1, 2, 3-4]\n",
 		"{version: 1, knobs: {workers: '1,2,3,4'}, seed: 1}",
+		"version: 1\nknobs: {workers: 1-4}\ntimeout: 0s\n",
 	} {
 		if got := hash(same); got != base {
 			t.Errorf("another hash for\n%s", same)
@@ -160,6 +162,7 @@ func TestHashIsOfTheMeaning(t *testing.T) {
 	}
 	for _, other := range []string{
 		"version: 1\nknobs: {workers: 4-5}\n", "version: 1\nknobs: {workers: 1-4}\nseed: 2\n",
+		"version: 1\nknobs: {workers: 1-4}\ntimeout: 5s\n",
 	} {
 		if got := hash(other); got == base {
 			t.Errorf("the same hash for\n%s", other)
@@ -198,6 +201,34 @@ func TestValidateReportsAll(t *testing.T) {
 	}
 	if err := plan.Default().Validate(); err != nil {
 		t.Errorf("the default plan: %v", err)
+	}
+}
+
+// TestTimeout: a request's limit is the promise's where the plan gives none, and
+// above the promise where it does: else nothing could be seen to be late.
+func TestTimeout(t *testing.T) {
+	p := plan.Default()
+	for _, c := range []struct {
+		timeout, limit, want time.Duration
+		fault                string
+	}{
+		{0, 100 * time.Millisecond, 10 * time.Second, ""},
+		{0, time.Minute, 2 * time.Minute, ""},
+		{time.Second, 100 * time.Millisecond, time.Second, ""},
+		{time.Second, time.Second, time.Second, "timeout: 1s is not above the promised 1s: no request could be seen to be late; 0s follows the promise"},
+		{-time.Second, time.Second, 10 * time.Second, "timeout: -1s is below 0; 0s follows the promise"},
+	} {
+		p.Timeout, p.SLA.Limit = c.timeout, c.limit
+		if got := p.RequestTimeout(); got != c.want {
+			t.Errorf("timeout %v under %v: %v, want %v", c.timeout, c.limit, got, c.want)
+		}
+		fault := ""
+		if err := p.Validate(); err != nil {
+			fault = err.Error()
+		}
+		if fault != c.fault {
+			t.Errorf("timeout %v under %v: fault %q, want %q", c.timeout, c.limit, fault, c.fault)
+		}
 	}
 }
 

@@ -76,6 +76,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"options", d.options(p)},
 		{"question", d.word(&p.Question)},
 		{"sla", d.sla(p)},
+		{"timeout", d.duration(&p.Timeout)},
 		{"load", d.loads(p)},
 		{"knobs", d.knobs(p)},
 		{"strategy", d.text(&p.Strategy)},

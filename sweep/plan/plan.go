@@ -42,7 +42,8 @@ type Plan struct {
 	Options  knob.Options // the batching rule, and what is recorded beside the settings
 	Question Question
 	SLA      trial.SLA
-	Loads    []load.Spec // one or more; every setting is tried under each
+	Timeout  time.Duration // a request's limit, above the promise's; 0 follows the promise
+	Loads    []load.Spec   // one or more; every setting is tried under each
 
 	// Knobs holds a range per knob that varies, in the form knob.Expand
 	// reads, or knob.Auto. Knobs that are not named keep their start value.
@@ -80,6 +81,14 @@ type Trial struct {
 	Requests    int           // exactly so many, 0 until certain
 	Duration    time.Duration // exactly so long, 0 until certain
 	MaxRequests int           // never more, 0 does not limit
+}
+
+// RequestTimeout is the request limit in force: the plan's, or the promise's.
+func (p Plan) RequestTimeout() time.Duration {
+	if p.Timeout > 0 {
+		return p.Timeout
+	}
+	return p.SLA.RequestTimeout()
 }
 
 // Default returns the plan of FORMATS section 2 without a model: P99 of

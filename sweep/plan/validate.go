@@ -121,6 +121,12 @@ func (p Plan) checkSLA(c *checker) {
 	if !(s.MaxErrorRate >= 0 && s.MaxErrorRate <= 1) {
 		c.bad("sla: max_error_rate", "%g is outside 0-1", s.MaxErrorRate)
 	}
+	switch {
+	case p.Timeout < 0:
+		c.bad("timeout", "%v is below 0; 0s follows the promise", p.Timeout)
+	case p.Timeout > 0 && p.Timeout <= s.Limit:
+		c.bad("timeout", "%v is not above the promised %v: no request could be seen to be late; 0s follows the promise", p.Timeout, s.Limit)
+	}
 }
 
 func (p Plan) checkLoads(c *checker) {

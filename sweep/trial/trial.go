@@ -122,6 +122,22 @@ func (s SLA) String() string {
 	return fmt.Sprintf("P%g of %s latency <= %v", s.Percentile, s.Latency, s.Limit)
 }
 
+// What a request's limit is by the promise, see RequestTimeout.
+const (
+	timeoutShare = 10               // limits of the promise
+	timeoutLeast = 10 * time.Second // a fast server that pauses is late, and no more
+	timeoutLong  = 2 * time.Minute  // above, twice the limit has to do
+)
+
+// RequestTimeout is how long a request under this promise is waited for before it
+// counts as lost: ten times the limit, so that what is late is seen to be late,
+// and at least 10 s. A run waits that long for its last answers; so above two
+// minutes it is only twice the limit. It is always well above the limit: requests
+// cut off at it would hide how late they are.
+func (s SLA) RequestTimeout() time.Duration {
+	return max(timeoutLeast, min(timeoutShare*s.Limit, max(timeoutLong, 2*s.Limit)))
+}
+
 type slaJSON struct {
 	Percentile   float64 `json:"percentile"`
 	LimitMS      float64 `json:"limit_ms"`

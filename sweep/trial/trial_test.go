@@ -121,3 +121,20 @@ func TestSLARoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestTimeout: a request is waited for well beyond any promise, also a slow
+// model's, and not for ever.
+func TestRequestTimeout(t *testing.T) {
+	for limit, want := range map[time.Duration]time.Duration{
+		time.Microsecond:       10 * time.Second,
+		100 * time.Millisecond: 10 * time.Second,
+		3 * time.Second:        30 * time.Second,
+		12 * time.Second:       2 * time.Minute,
+		time.Minute:            2 * time.Minute,
+		10 * time.Minute:       20 * time.Minute,
+	} {
+		if got := (trial.SLA{Limit: limit}).RequestTimeout(); got != want {
+			t.Errorf("promise of %v: %v, want %v", limit, got, want)
+		}
+	}
+}

@@ -36,7 +36,7 @@ type Config struct {
 	Bodies  []load.Body        // nil: made from the model's inputs
 	Seed    uint64             // of the bodies
 	GPU     func() monitor.GPU // opens the GPU to watch; nil is none
-	Timeout time.Duration      // a request's limit; 0 is 30 s
+	Timeout time.Duration      // a request's limit; 0 is the promise's, and 30 s for live load
 }
 
 // Target is a running child.
@@ -63,9 +63,6 @@ type watch struct {
 
 // Start spawns the child, waits until it serves, and asks what it is.
 func Start(ctx context.Context, c Config) (*Target, error) {
-	if c.Timeout == 0 {
-		c.Timeout = 30 * time.Second
-	}
 	t := &Target{cfg: c, good: c.Start.Settings}
 	if err := t.spawn(ctx); err != nil {
 		return nil, err
@@ -236,6 +233,16 @@ func (t *Target) config(l load.Spec) load.Config {
 	}
 }
 
+// trialConfig is the run of one measurement. The lock is held.
+func (t *Target) trialConfig(m sweep.Measurement) load.Config {
+	c := t.config(m.Load)
+	c.Seed, c.Max, c.Limit = m.Seed, m.Max, m.Time
+	if c.Timeout == 0 {
+		c.Timeout = m.SLA.RequestTimeout()
+	}
+	return c
+}
+
 // Measure runs the load until m.Stop says so, and summarizes it.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	m = sweep.Whole(m)
@@ -248,11 +255,10 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		t.mu.Unlock()
 		return trial.Result{}, err
 	}
-	c, child := t.config(m.Load), t.child
+	c, child := t.trialConfig(m), t.child
 	window := t.watch.Begin()
 	t.mu.Unlock()
 	why, others := "", watchNoise(child.hello.PID)
-	c.Seed, c.Max, c.Limit = m.Seed, m.Max, m.Time
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
 		others.note(elapsed)
 		stop, reason := m.Stop(sweep.Clean(elapsed, samples, others.blocks))

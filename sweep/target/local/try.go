@@ -14,7 +14,7 @@ import (
 // clear error before the load and not a trial full of failures. The lock is held,
 // or the target is not shared yet.
 func (t *Target) try(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, t.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, startLimit) // no promise is about the first requests
 	defer cancel()
 	c := t.config(load.Spec{})
 	if t.cfg.Bodies == nil {
