@@ -7,15 +7,21 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// Whole returns m so that a ramp runs to its end: its budget of time and requests
-// is the ramp's own, and nobody is asked whether to stop, since a verdict that is
-// certain at the low rates says nothing about the high ones. Every other load is
-// returned as it is. A Target that measures ramps begins with it.
+// Whole returns m so that a ramp or a trace runs to its end: its budget of time and
+// requests is the load's own, and nobody is asked whether to stop, since a verdict
+// that is certain at the beginning says nothing about what comes later: a burst
+// after two quiet minutes is what a trace is recorded for. Every other load is
+// returned as it is. A Target that measures such loads begins with it.
 func Whole(m Measurement) Measurement {
-	if m.Load.Mode != load.Ramp {
+	switch m.Load.Mode {
+	case load.Ramp:
+		m.Time = m.Load.Over
+	case load.Trace:
+		m.Time = load.TraceLongest + 1 // its last request is at most so late
+	default:
 		return m
 	}
-	m.Time, m.Max = m.Load.Over, 0
+	m.Max = 0
 	m.Stop = func(time.Duration, []load.Sample) (bool, string) { return false, "" }
 	return m
 }

@@ -10,7 +10,8 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// A ramp is measured to its end whatever it is asked to; other loads are not.
+// A ramp and a trace are measured to their end whatever they are asked to; other
+// loads are not.
 func TestWhole(t *testing.T) {
 	eager := func(time.Duration, []load.Sample) (bool, string) { return true, "certain" }
 	ramp := load.Spec{Mode: load.Ramp, From: 1, To: 100, Over: time.Minute}
@@ -21,6 +22,7 @@ func TestWhole(t *testing.T) {
 		stop bool
 	}{
 		{ramp, time.Minute, 0, false},
+		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, load.TraceLongest + 1, 0, false},
 		{load.Spec{Mode: load.Open, Rate: 10}, time.Second, 7, true},
 		{load.Spec{Concurrency: 10}, time.Second, 7, true},
 	}

@@ -266,17 +266,29 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	for _, line := range strategy.Outline() {
 		fmt.Fprintln(a.out, line)
 	}
-	e := p.Estimate(points)
-	_, err = fmt.Fprintf(a.out, "\n%d points, expected %v", len(points), e.Total.Round(time.Second))
-	switch {
-	case err != nil:
-	case p.Budget.LoadTests > 0 && p.Budget.LoadTests < len(points):
-		_, err = fmt.Fprintf(a.out, " for %d load tests at most", p.Budget.LoadTests)
-	case e.Fits < len(points):
-		_, err = fmt.Fprintf(a.out, "; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
-	}
-	fmt.Fprintln(a.out)
+	_, err = fmt.Fprintf(a.out, "\n%d points, expected %s\n", len(points), expected(p, points))
 	return err
+}
+
+// expected says how long points take, and what does not fit.
+func expected(p plan.Plan, points []plan.Point) string {
+	e := p.Estimate(points)
+	text := e.Total.Round(time.Second).String()
+	whole := len(points) > 0 && points[0].Load.Over > 0
+	tests := len(points)
+	if p.Budget.LoadTests > 0 && p.Budget.LoadTests < tests {
+		tests = p.Budget.LoadTests
+		text += fmt.Sprintf(" for %d load tests at most", tests)
+	}
+	switch {
+	case whole && e.Fits < tests:
+		text += fmt.Sprintf("; each takes its load whole, %v, and the budget holds %d", e.Trial, e.Fits)
+	case whole:
+		text += fmt.Sprintf("; each takes its load whole, %v", e.Trial)
+	case e.Fits < tests:
+		text += fmt.Sprintf("; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
+	}
+	return text
 }
 
 // search runs the sweep, prints what it found and writes the files.

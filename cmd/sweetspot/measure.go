@@ -154,11 +154,16 @@ func (m measureFlags) best(before, after *profiles.Profile) (plan.Plan, [2]trial
 			before.Header.ID, options(out[0]), after.Header.ID, options(out[1]))
 	}
 	p.Options = out[1].Options
-	if l := out[1].Load; l.Mode == load.Trace {
-		if _, err := os.Stat(l.File); err != nil {
-			return p, out, withHint("run it in the folder of "+l.File, "%s does not say in which folder its trace is: %w", after.Header.ID, err)
-		}
+	l, err := load.Identify(out[1].Load)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return p, out, withHint("run it in the folder of "+l.File, "%s does not say in which folder its trace is: %w", after.Header.ID, err)
+	case err != nil:
+		return p, out, err
+	case l.Over > m.longest:
+		return p, out, withHint(fmt.Sprintf("--longest %v takes it", l.Over+time.Second), "a block lasts %v at most, and %v is measured whole", m.longest, l)
 	}
+	out[1].Load = l
 	return p, out, nil
 }
 

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"sweetspot/profiles"
 	"sweetspot/sweep"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
@@ -80,11 +82,18 @@ func (r *resumed) id() *string {
 	return &r.from
 }
 
-// settled is the plan with its strategy chosen; every plan goes through it.
+// settled is the plan with its strategy chosen and its traces read; every plan
+// goes through it.
 func settled(p plan.Plan) (plan.Plan, error) {
 	p, err := search.Settle(p)
 	if err != nil {
 		return p, err
+	}
+	p.Loads = slices.Clone(p.Loads)
+	for i, l := range p.Loads {
+		if p.Loads[i], err = load.Identify(l); err != nil {
+			return p, withHint("a trace is a file with one send time a line, in seconds; a plan names it by load: {mode: trace, file: a.csv}", "%w", err)
+		}
 	}
 	return p, p.Validate()
 }

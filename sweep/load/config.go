@@ -110,7 +110,7 @@ func (c Config) plan() ([]time.Duration, error) {
 	if c.Spec.Mode != Trace {
 		return Plan(c.Spec, c.Seed, c.Limit, c.Max), nil
 	}
-	plan, err := readTrace(c.Spec.File)
+	plan, err := ReadTrace(c.Spec)
 	return cut(plan, c.Limit, c.Max), err
 }
 

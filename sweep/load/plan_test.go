@@ -3,6 +3,8 @@ package load_test
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -122,9 +124,9 @@ func TestParseTrace(t *testing.T) {
 		want       []time.Duration
 	}{
 		{"seconds", "0\n0.0125\n.5\n.5\n", []time.Duration{0, 12500 * time.Microsecond, 500 * ms, 500 * ms}},
-		{"named", "seconds\r\n1\r\n2\r\n", []time.Duration{time.Second, 2 * time.Second}},
+		{"named, from later on", "seconds\r\n100\r\n102\r\n", []time.Duration{0, 2 * time.Second}},
 		{"ms", "# from the log\n\nms\n0\n1.5\n1e3", []time.Duration{0, 1500 * time.Microsecond, time.Second}},
-		{"a day", "86400", []time.Duration{24 * time.Hour}},
+		{"a day", "0\n86400", []time.Duration{0, 24 * time.Hour}},
 	}
 	for _, c := range tests {
 		got, err := load.ParseTrace(strings.NewReader(c.text))
@@ -144,7 +146,7 @@ func TestParseTraceErrors(t *testing.T) {
 		{"two columns", "1,2\n", `line 1: "1,2": want one column of offsets`},
 		{"falling", "# a\n2\n1.5\n", "line 3: 1.5 is before the offset above it: want ascending offsets"},
 		{"negative", "-1\n", "line 1: offset -1: want 0 to 24h0m0s"},
-		{"epoch", "1763806500.25\n", "line 1: offset 1763806500.25: want 0 to 24h0m0s after the start of the run"},
+		{"epoch", "1763806500.25\n", "line 1: offset 1763806500.25: want 0 to 24h0m0s"},
 		{"not a number", "NaN\n", "line 1: offset NaN"},
 		{"infinite", "1\nInf\n", "line 2: offset Inf"},
 		{"long line", "1\n" + strings.Repeat("2", 70000), "line 2: bufio.Scanner: token too long"},
@@ -153,6 +155,41 @@ func TestParseTraceErrors(t *testing.T) {
 		if _, err := load.ParseTrace(strings.NewReader(c.text)); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: ParseTrace = %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// TestIdentify: a trace is told by its bytes, and one that was told is not exchanged
+// for another of its name.
+func TestIdentify(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.csv")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("100\n120.5\n")
+	named := load.Spec{Mode: load.Trace, File: path}
+	first, err := load.Identify(named)
+	if err != nil || first.Over != 20500*time.Millisecond || len(first.SHA256) != 64 {
+		t.Fatalf("Identify = %+v, %v", first, err)
+	}
+	if again, err := load.Identify(first); err != nil || again != first {
+		t.Errorf("Identify again = %+v, %v, want the same", again, err)
+	}
+	write("100\n110\n120.5\n") // as long
+	if other, err := load.Identify(named); err != nil || other == first || other.Over != first.Over {
+		t.Errorf("another trace of that name = %+v, %v, want it to differ from %+v in its hash", other, err, first)
+	}
+	const want = "it is another file"
+	if _, err := load.Identify(first); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Identify of a file that changed = %v, want %q", err, want)
+	}
+	if _, err := load.ReadTrace(first); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("ReadTrace of a file that changed = %v, want %q", err, want)
+	}
+	if got, err := load.Identify(open(3)); err != nil || got != open(3) {
+		t.Errorf("Identify of an open load = %+v, %v, want it as it is", got, err)
 	}
 }
 
@@ -177,7 +214,7 @@ func FuzzParseTrace(f *testing.F) {
 		if d := cmp.Diff(plan, again); err != nil || d != "" {
 			t.Errorf("%q written out: %v (-first +again):\n%s", text, err, d)
 		}
-		if !slices.IsSorted(plan) || plan[0] < 0 {
+		if !slices.IsSorted(plan) || plan[0] != 0 {
 			t.Errorf("ParseTrace(%q) = %v, want ascending from 0", text, plan)
 		}
 	})

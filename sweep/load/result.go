@@ -67,7 +67,7 @@ func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 			res.Late++
 		}
 	}
-	res.Seconds = (last - first).Seconds()
+	res.Seconds = last.Seconds()
 	cores := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	res.Warning = limited(res.Lag.Quantile(.99), lat.Quantile(.5), cpu, last-first, cores)
 	switch {

@@ -107,6 +107,36 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// TestTraceFromLaterOn: a trace that is a piece of a log starts with its first
+// request, and what is counted is counted on one clock.
+func TestTraceFromLaterOn(t *testing.T) {
+	s := newRawServer(t, say(okAnswer))
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(path, []byte("ms\n100000\n100100\n100300\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	res, n := mustRun(t, config(s.addr, load.Spec{Mode: load.Trace, File: path}))
+	last := time.Duration(0)
+	for _, x := range res.Samples {
+		last = max(last, x.Planned)
+	}
+	if n.OK != 3 || last != 300*time.Millisecond || res.Seconds < .3 || res.Seconds > 10 {
+		t.Errorf("ok %d, last planned at %v of %g s, want 3, 300ms and a little more", n.OK, last, res.Seconds)
+	}
+}
+
+// TestSecondsCountFromTheStart: the samples' clock is the run's, also where the
+// first request comes late.
+func TestSecondsCountFromTheStart(t *testing.T) {
+	s := newRawServer(t, say(okAnswer))
+	c := config(s.addr, load.Spec{Mode: load.Open, Rate: 4, Arrivals: load.Constant})
+	c.Seed, c.Limit, c.Max = 1, time.Second, 1
+	res, _ := mustRun(t, c)
+	if first := res.Samples[0].Planned; first < 10*time.Millisecond || res.Seconds < first.Seconds() {
+		t.Errorf("first at %v, %g s: want the time before it counted", first, res.Seconds)
+	}
+}
+
 // A server that closes on errors, as TorchServe does, costs reconnects and
 // neither loses nor doubles a request.
 func TestCloseOnErrors(t *testing.T) {

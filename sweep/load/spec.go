@@ -7,7 +7,7 @@
 // last byte counts when it came: on Linux the kernel tells, so that answers
 // which come in a crowd are not charged for waiting until they are read.
 //
-// Open, ramp and trace loads are planned before the run ([Plan], [ParseTrace]): a
+// Open, ramp and trace loads are planned before the run ([Plan], [ReadTrace]): a
 // thread of its own sleeps until each planned time and writes the request
 // itself. It never waits for an answer: a request that finds no idle connection
 // gets a new one, up to 10000. On Linux the same thread reads the answers, when it
@@ -101,16 +101,19 @@ func (a *Arrivals) UnmarshalText(b []byte) error {
 }
 
 // Spec is one load. Matched closed loads are resolved (Matched true,
-// Concurrency = workers x batch size) before they get here.
+// Concurrency = workers x batch size) before they get here. Two loads are the same
+// when they are ==: traces that [Identify] has read are told apart by what is in
+// them, and not by the name alone.
 type Spec struct {
 	Mode        Mode
 	Concurrency int           // closed
 	Matched     bool          // closed: Concurrency follows workers x batch size
 	Rate        float64       // open: requests per second
 	From, To    float64       // ramp: requests per second at its start and at its end
-	Over        time.Duration // ramp: how long it takes; the load ends with it
+	Over        time.Duration // ramp and trace: how long it takes; the load ends with it
 	Arrivals    Arrivals
 	File        string // trace
+	SHA256      string // trace: of the file's bytes, hex; "" is not known
 }
 
 // For returns the load for settings with the given workers x batch size: a
@@ -130,13 +133,25 @@ func (s Spec) String() string {
 	case s.Mode == Ramp:
 		return fmt.Sprintf("ramp %g-%g/s over %v %s", s.From, s.To, s.Over, s.Arrivals)
 	case s.Mode == Trace:
-		return "trace " + s.File
+		return s.traced()
 	case s.Matched && s.Concurrency == 0:
 		return "matched"
 	case s.Matched:
 		return fmt.Sprintf("matched concurrency %d", s.Concurrency)
 	}
 	return fmt.Sprintf("concurrency %d", s.Concurrency)
+}
+
+// traced is a trace in words, with as much of its hash as tells it from others.
+func (s Spec) traced() string {
+	text := "trace " + s.File
+	if s.Over > 0 {
+		text += fmt.Sprintf(" over %v", s.Over)
+	}
+	if s.SHA256 != "" {
+		text += fmt.Sprintf(" (sha256 %.8s)", s.SHA256)
+	}
+	return text
 }
 
 type specJSON struct {
@@ -149,6 +164,7 @@ type specJSON struct {
 	OverMS      float64   `json:"over_ms,omitempty"`
 	Arrivals    *Arrivals `json:"arrivals,omitempty"`
 	File        string    `json:"file,omitempty"`
+	SHA256      string    `json:"sha256,omitempty"`
 }
 
 // MarshalJSON writes only what the mode uses.
@@ -162,7 +178,7 @@ func (s Spec) MarshalJSON() ([]byte, error) {
 	case Ramp:
 		w.From, w.To, w.OverMS, w.Arrivals = s.From, s.To, float64(s.Over)/1e6, &s.Arrivals
 	case Trace:
-		w.File = s.File
+		w.File, w.SHA256, w.OverMS = s.File, s.SHA256, float64(s.Over)/1e6
 	}
 	return json.Marshal(w)
 }
@@ -174,7 +190,7 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*s = Spec{
-		Mode: w.Mode, Concurrency: w.Concurrency, Matched: w.Matched, Rate: w.Rate, File: w.File,
+		Mode: w.Mode, Concurrency: w.Concurrency, Matched: w.Matched, Rate: w.Rate, File: w.File, SHA256: w.SHA256,
 		From: w.From, To: w.To, Over: time.Duration(math.Round(w.OverMS * 1e6)),
 	}
 	if w.Arrivals != nil {
@@ -235,7 +251,7 @@ type Sample struct {
 
 // Result is one run. Sent = len(Samples) + Abandoned.
 type Result struct {
-	Seconds   float64       // first planned send to the last answer
+	Seconds   float64       // the run's start, from which Planned counts, to the last answer
 	Samples   []Sample      // in order of completion
 	Planned   int           // requests planned; 0 for a closed load
 	Sent      int           // requests sent or tried

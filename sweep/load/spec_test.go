@@ -23,7 +23,11 @@ func TestSpecJSON(t *testing.T) {
 		{load.Spec{Mode: load.Open, Rate: 50}, `{"mode":"open","rate":50,"arrivals":"poisson"}`, "open 50/s poisson"},
 		{open(.5), `{"mode":"open","rate":0.5,"arrivals":"constant"}`, "open 0.5/s constant"},
 		{ramp(.5, 20.25, 1500*time.Millisecond), `{"mode":"ramp","from":0.5,"to":20.25,"over_ms":1500,"arrivals":"constant"}`, "ramp 0.5-20.25/s over 1.5s constant"},
-		{load.Spec{Mode: load.Trace, File: "a.csv"}, `{"mode":"trace","file":"a.csv"}`, "trace a.csv"},
+		{load.Spec{Mode: load.Trace, File: "a.csv"}, `{"mode":"trace","file":"a.csv"}`, "trace a.csv"}, // of older profiles
+		{
+			load.Spec{Mode: load.Trace, File: "a.csv", SHA256: "0123456789abcdef", Over: 1500 * time.Millisecond},
+			`{"mode":"trace","over_ms":1500,"file":"a.csv","sha256":"0123456789abcdef"}`, "trace a.csv over 1.5s (sha256 01234567)",
+		},
 	}
 	for _, c := range tests {
 		b, err := json.Marshal(c.spec)

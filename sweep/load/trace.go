@@ -2,6 +2,8 @@ package load
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,12 +17,13 @@ import (
 // The bounds of a trace.
 const (
 	traceMost    = 10_000_000     // requests
-	traceLongest = 24 * time.Hour // last offset
+	TraceLongest = 24 * time.Hour // last offset
 )
 
 // ParseTrace reads send times: a CSV file of one column with one request per
-// line, as the offset from the start of the run, ascending. Equal offsets are
-// sent together.
+// line, as an offset, ascending. Equal offsets are sent together. The first request
+// is sent when the run starts: what it returns counts from there, so that a piece
+// of a log is replayed without the time before it.
 //
 //	seconds
 //	# a comment
@@ -64,6 +67,10 @@ func ParseTrace(r io.Reader) ([]time.Duration, error) {
 	if len(plan) == 0 {
 		return nil, errors.New("no requests: want one offset in seconds per line")
 	}
+	first := plan[0]
+	for i := range plan {
+		plan[i] -= first
+	}
 	return plan, nil
 }
 
@@ -88,22 +95,48 @@ func parseOffset(text string, unit float64) (time.Duration, error) {
 		return 0, fmt.Errorf("offset %.40q: want a number such as 0.25, or a first line \"seconds\" or \"ms\"", text)
 	}
 	at := math.Round(v * unit)
-	if !(at >= 0 && at <= float64(traceLongest)) {
-		return 0, fmt.Errorf("offset %.40s: want 0 to %v after the start of the run", text, traceLongest)
+	if !(at >= 0 && at <= float64(TraceLongest)) {
+		return 0, fmt.Errorf("offset %.40s: want 0 to %v", text, TraceLongest)
 	}
 	return time.Duration(at), nil
 }
 
-// readTrace reads a trace file.
-func readTrace(path string) ([]time.Duration, error) {
-	f, err := os.Open(path)
+// ReadTrace reads the send times of a trace load, which count from its first
+// request. It is an error if the file is not the one that was identified.
+func ReadTrace(s Spec) ([]time.Duration, error) {
+	plan, _, err := s.readTrace()
+	return plan, err
+}
+
+// Identify returns a trace load with the hash of its file and how long it takes,
+// read now, and every other load as it is. A load that has a hash already keeps it:
+// it is an error if the file is another one.
+func Identify(s Spec) (Spec, error) {
+	if s.Mode != Trace {
+		return s, nil
+	}
+	plan, sum, err := s.readTrace()
 	if err != nil {
-		return nil, fmt.Errorf("trace: %w", err)
+		return s, err
+	}
+	s.SHA256, s.Over = sum, plan[len(plan)-1]
+	return s, nil
+}
+
+// readTrace reads the file and hashes its bytes.
+func (s Spec) readTrace() (plan []time.Duration, sum string, err error) {
+	f, err := os.Open(s.File)
+	if err != nil {
+		return nil, "", fmt.Errorf("trace: %w", err)
 	}
 	defer f.Close()
-	plan, err := ParseTrace(f)
-	if err != nil {
-		return nil, fmt.Errorf("trace %s: %w", path, err)
+	h := sha256.New()
+	if plan, err = ParseTrace(io.TeeReader(f, h)); err != nil {
+		return nil, "", fmt.Errorf("trace %s: %w", s.File, err)
 	}
-	return plan, nil
+	sum = hex.EncodeToString(h.Sum(nil))
+	if s.SHA256 != "" && sum != s.SHA256 {
+		return nil, "", fmt.Errorf("trace %s: it is another file (sha256 %.8s) than the one of that name before (%.8s)", s.File, sum, s.SHA256)
+	}
+	return plan, sum, nil
 }

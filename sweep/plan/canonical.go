@@ -178,6 +178,9 @@ func (p Plan) loadsTree() any {
 				pair{"over", l.Over.String()}, pair{"arrivals", l.Arrivals.String()})
 		case l.Mode == load.Trace:
 			tree = append(tree, pair{"file", l.File})
+			if l.SHA256 != "" {
+				tree = append(tree, pair{"sha256", l.SHA256})
+			}
 		case l.Matched:
 			tree = append(tree, pair{"concurrency", "matched"})
 		default:

@@ -55,7 +55,7 @@ func draw(r *rand.Rand) plan.Plan {
 		p.Loads = append(p.Loads, pick(r,
 			load.Spec{Concurrency: 1 + r.IntN(100)}, load.Spec{Matched: true},
 			load.Spec{Mode: load.Open, Rate: 1 + r.Float64()*1e5, Arrivals: load.Arrivals(r.IntN(2))},
-			load.Spec{Mode: load.Trace, File: "x" + pick(r, texts...)},
+			load.Spec{Mode: load.Trace, File: "x" + pick(r, texts...), SHA256: pick(r, "", strings.Repeat("0a", 32))},
 		))
 	}
 	ranges := map[knob.Name][]string{
@@ -228,6 +228,41 @@ func TestTimeout(t *testing.T) {
 		}
 		if fault != c.fault {
 			t.Errorf("timeout %v under %v: fault %q, want %q", c.timeout, c.limit, fault, c.fault)
+		}
+	}
+}
+
+// TestLoadsLongerThanTheBudget: what is measured whole is refused where there is no
+// time for it, before anything is sent.
+func TestLoadsLongerThanTheBudget(t *testing.T) {
+	p := plan.Default()
+	for _, c := range []struct {
+		load   load.Spec
+		change func(*plan.Plan)
+		want   string
+	}{
+		{
+			load.Spec{Mode: load.Trace, File: "a.csv", Over: 3*time.Minute + 1}, nil,
+			"budget: time: 3m0s is less than the 3m0.000000001s that the load takes, which is measured whole; give 7m6s or more",
+		},
+		{load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Hour}, nil, "budget: time: 3m0s is less than the 1h0m0s that the load takes, which is measured whole; give 2h12m30s or more"},
+		{load.Spec{Mode: load.Trace, File: "a.csv", Over: 3 * time.Minute}, nil, ""},
+		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, func(p *plan.Plan) { p.Budget.Time = 0 }, ""},
+		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, func(p *plan.Plan) { p.Target = "virtual" }, ""},
+		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, func(p *plan.Plan) { p.Question = plan.Capacity }, ""},
+		{load.Spec{Mode: load.Trace, File: "a.csv", SHA256: "abc"}, nil, `load: sha256: "abc": want the 64 hexadecimal digits of the file's hash, or nothing`},
+	} {
+		p := p
+		p.Loads = []load.Spec{c.load}
+		if c.change != nil {
+			c.change(&p)
+		}
+		got := ""
+		if err := p.Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%v: %q, want %q", c.load, got, c.want)
 		}
 	}
 }

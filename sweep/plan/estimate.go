@@ -71,8 +71,8 @@ func within(n, budget int) bool { return budget <= 0 || n < budget }
 
 // trialTime is the expected length of one of n measurements.
 func (p Plan) trialTime(l load.Spec, n int) time.Duration {
-	if l.Mode == load.Ramp {
-		return l.Over // a part of it would be another load
+	if l.Over > 0 {
+		return l.Over // a ramp or a trace: a part of it would be another load
 	}
 	if p.Trial.Duration > 0 {
 		return p.Trial.Duration

@@ -40,6 +40,7 @@ func (d *decoder) load(path string, n *node) []load.Spec {
 		{"over", d.duration(&s.Over)},
 		{"arrivals", d.word(&s.Arrivals)},
 		{"file", d.text(&s.File)},
+		{"sha256", d.text(&s.SHA256)},
 	})
 	if len(d.faults) > before {
 		return nil
@@ -109,7 +110,7 @@ var loadKeys = []struct {
 }{
 	load.Closed: {1, []string{"concurrency"}},
 	load.Open:   {1, []string{"rate", "arrivals"}},
-	load.Trace:  {1, []string{"file"}},
+	load.Trace:  {1, []string{"file", "sha256"}},
 	load.Ramp:   {3, []string{"from", "to", "over", "arrivals"}},
 }
 

@@ -252,6 +252,7 @@ func TestEstimate(t *testing.T) {
 		return plan.Point{Settings: s, Load: l}
 	}
 	ten := load.Spec{Concurrency: 10}
+	minute := load.Spec{Mode: load.Trace, File: "a", Over: time.Minute}
 	for _, c := range []struct {
 		name   string
 		change func(*plan.Plan)
@@ -298,6 +299,11 @@ func TestEstimate(t *testing.T) {
 			"a trace is anyone's guess", nil,
 			[]plan.Point{point(1, 1, load.Spec{Mode: load.Trace, File: "a"})},
 			plan.Estimate{Trial: 20 * time.Second, Total: 40 * time.Second, Fits: 1},
+		},
+		{
+			"a trace that was read is taken whole", func(p *plan.Plan) { p.Trial.Duration, p.Budget.Time = time.Second, 5*time.Minute },
+			[]plan.Point{point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute)},
+			plan.Estimate{Trial: time.Minute, Total: 5 * time.Minute, Fits: 4},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

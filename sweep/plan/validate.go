@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -135,7 +137,19 @@ func (p Plan) checkLoads(c *checker) {
 	}
 	for _, l := range p.Loads {
 		checkLoad(c, l)
+		p.checkLength(c, l)
 	}
+}
+
+// checkLength refuses a load that is measured whole and takes longer than there is
+// time for: nothing could be told of it. Virtual time costs no budget.
+func (p Plan) checkLength(c *checker, l load.Spec) {
+	b := p.Budget.Time
+	if b <= 0 || l.Over <= b || p.Question == Capacity || p.Target == "virtual" {
+		return
+	}
+	enough := (2*l.Over + l.Over/5).Truncate(time.Second) + 30*time.Second // a trial and the last look at it
+	c.bad("budget: time", "%v is less than the %v that the load takes, which is measured whole; give %v or more", b, l.Over, enough)
 }
 
 func checkLoad(c *checker, l load.Spec) {
@@ -150,6 +164,9 @@ func checkLoad(c *checker, l load.Spec) {
 		c.text("load: file", l.File)
 		if l.File == "" {
 			c.bad("load: file", "missing; name a file of send times")
+		}
+		if sum, err := hex.DecodeString(l.SHA256); l.SHA256 != "" && (err != nil || len(sum) != sha256.Size) {
+			c.bad("load: sha256", "%q: want the 64 hexadecimal digits of the file's hash, or nothing", l.SHA256)
 		}
 	}
 }

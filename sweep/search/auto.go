@@ -74,6 +74,9 @@ func (a *Auto) end(v *view) {
 		a.ended += fmt.Sprintf(": %d of them may keep the promise", a.open)
 	}
 	a.ended += "."
+	for _, c := range a.cut {
+		a.ended += " " + c + "."
+	}
 }
 
 // Ended says what became of the points that were not tested.
@@ -85,6 +88,9 @@ func (a *Auto) Outline() []string {
 		return []string{"auto: all points in this order, they are few"}
 	}
 	out := append(a.scout.outline(), fmt.Sprintf("predictions: all %d points, in the simulator, with the same arrivals", len(a.points)))
+	for _, c := range a.cut {
+		out = append(out, "  "+c)
+	}
 	if a.plan.Question == plan.Capacity {
 		out = append(out, "each load test: "+rateOutline)
 	}

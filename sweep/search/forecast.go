@@ -3,7 +3,6 @@ package search
 import (
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"time"
 
@@ -21,6 +20,9 @@ const (
 	simulatedRate = 5000  // of each rate tried for the highest
 	roughly       = 1000  // of each rate, to compare groups
 	estimated     = 30000 // of each rate, for a point that was tested: the luck of the arrivals is to fall out
+
+	// Of a trace all, since what matters may come last; so many take some 100 MB.
+	simulatedTrace = 1_000_000
 )
 
 // forecast is what the simulator says of a point.
@@ -261,26 +263,25 @@ func (m *model) figures(c predict.Config) forecast {
 	return f
 }
 
-// readTraces reads the send times of the files that points replay, as far as
-// predictions need them.
-func readTraces(points []plan.Point) (map[string][]time.Duration, error) {
-	out := map[string][]time.Duration{}
+// readTraces reads the send times of the files that points replay, each to the
+// end or to the most that is simulated. cut says so of those.
+func readTraces(points []plan.Point, most int) (times map[string][]time.Duration, cut []string, err error) {
+	times = map[string][]time.Duration{}
 	for _, p := range points {
-		if _, known := out[p.Load.File]; known || p.Load.Mode != load.Trace {
+		if _, known := times[p.Load.File]; known || p.Load.Mode != load.Trace {
 			continue
 		}
-		f, err := os.Open(p.Load.File)
+		all, err := load.ReadTrace(p.Load)
 		if err != nil {
-			return nil, fmt.Errorf("trace: %w", err)
+			return nil, nil, err
 		}
-		times, err := load.ParseTrace(f)
-		f.Close() // it was read only
-		if err != nil {
-			return nil, fmt.Errorf("trace %s: %w", p.Load.File, err)
+		if len(all) > most {
+			cut = append(cut, fmt.Sprintf("predictions see the first %d of the %d requests of trace %s; trials replay all", most, len(all), p.Load.File))
+			all = all[:most]
 		}
-		out[p.Load.File] = times[:min(len(times), 4*simulated)]
+		times[p.Load.File] = all
 	}
-	return out, nil
+	return times, cut, nil
 }
 
 func abs(n int) int { return max(n, -n) }

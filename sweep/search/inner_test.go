@@ -1,7 +1,10 @@
 package search
 
 import (
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -243,5 +246,37 @@ func TestSpoiledTrialsDoNotCount(t *testing.T) {
 		if v := o.view(trial.History{Trials: tt.trials}); len(v.tests) != tt.tests {
 			t.Errorf("%s: %d tests, want %d", tt.name, len(v.tests), tt.tests)
 		}
+	}
+}
+
+// TestForecastSeesTheWholeTrace: a burst after more requests than other loads are
+// simulated with is foreseen; what is too much to simulate is said.
+func TestForecastSeesTheWholeTrace(t *testing.T) {
+	var text strings.Builder
+	const quiet, burst = 30000, 3000
+	for i := range quiet {
+		fmt.Fprintf(&text, "%g\n", float64(i)/100)
+	}
+	for i := range burst {
+		fmt.Fprintf(&text, "%g\n", quiet/100+float64(i)/10000)
+	}
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := plan.Point{Settings: settings(1, 1), Load: load.Spec{Mode: load.Trace, File: path}, Role: trial.RoleLoad}
+	at.Settings.QueueSize = burst
+	times, cut, err := readTraces([]plan.Point{at, at}, simulatedTrace)
+	if err != nil || len(times[path]) != quiet+burst || cut != nil {
+		t.Fatalf("%d requests, cut %q, %v, want all %d", len(times[path]), cut, err, quiet+burst)
+	}
+	p := plan.Default()
+	probe := trial.Probe{Settings: at.Settings, BatchSize: 1, Runs: 16, Service: trial.Service{Median: trial.Of(2)}}
+	if f := newModel(p, times, []trial.Probe{probe}).forecast(at, simulatedRate); f.value < 1000 {
+		t.Errorf("expected percentile %g ms, want that of the burst", f.value)
+	}
+	times, cut, err = readTraces([]plan.Point{at, at}, 100)
+	if err != nil || len(times[path]) != 100 || len(cut) != 1 || !strings.Contains(cut[0], "the first 100 of the 33000 requests") {
+		t.Errorf("%d requests, cut %q, %v, want the first 100 and a word of it", len(times[path]), cut, err)
 	}
 }

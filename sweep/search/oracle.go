@@ -19,7 +19,8 @@ type oracle struct {
 	limit  int // load tests; may be more than there are points
 	index  map[spot]int
 	traces map[string][]time.Duration
-	whole  bool // every point's highest rate is wanted, not only the best one's
+	cut    []string // what predictions do not see of traces
+	whole  bool     // every point's highest rate is wanted, not only the best one's
 
 	looked []trial.Probe // what more comes from
 	more   []probeKey
@@ -43,7 +44,7 @@ func newOracle(p plan.Plan, points []plan.Point) (*oracle, error) {
 		o.index[o.spotOf(p.Settings, p.Load)] = i
 	}
 	var err error
-	o.traces, err = readTraces(points)
+	o.traces, o.cut, err = readTraces(points, simulatedTrace)
 	return o, err
 }
 

@@ -285,11 +285,24 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 }
 
 // Live load is sent in stretches, so that its samples do not pile up: as long as
-// stretch, or shorter where that would be more requests than stretchRequests.
+// stretch, or shorter where that would be more requests than stretchRequests. What
+// has an end is sent to it and begun again, unless it is more than wholeRequests.
 const (
 	stretch         = 5 * time.Minute
 	stretchRequests = 200_000
+	wholeRequests   = 2_000_000
 )
+
+// bounds are how long a stretch of l takes at most, and how many requests.
+func bounds(l load.Spec) (time.Duration, int) {
+	switch l.Mode {
+	case load.Open:
+		return min(stretch, time.Duration(stretchRequests/l.Rate*float64(time.Second))), stretchRequests
+	case load.Trace, load.Ramp:
+		return load.TraceLongest + 1, wholeRequests
+	}
+	return stretch, stretchRequests
+}
 
 // Live sends l until ctx ends and hands fresh samples on.
 func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error {
@@ -302,14 +315,12 @@ func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample
 		c, child := t.config(l), t.child
 		t.mu.Unlock()
 		seen := 0
-		c.Seed, c.Limit, c.Block = t.cfg.Seed+n, stretch, 100*time.Millisecond
-		if l.Mode == load.Open {
-			c.Limit = min(stretch, time.Duration(stretchRequests/l.Rate*float64(time.Second)))
-		}
+		limit, most := bounds(l)
+		c.Seed, c.Limit, c.Block = t.cfg.Seed+n, limit, 100*time.Millisecond
 		c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
 			fresh(samples[seen:])
 			seen = len(samples)
-			return child.dead() || seen > stretchRequests
+			return child.dead() || seen > most
 		}
 		_, err := load.Run(ctx, c)
 		if ctx.Err() != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sweetspot/sweep"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/trial"
 )
 
@@ -22,6 +23,25 @@ func TestTimeoutFollowsThePromise(t *testing.T) {
 		got := target.trialConfig(sweep.Measurement{SLA: trial.SLA{Percentile: 99, Limit: c.limit}}).Timeout
 		if got != c.want {
 			t.Errorf("plan %v, limit %v: timeout %v, want %v", c.plan, c.limit, got, c.want)
+		}
+	}
+}
+
+// TestLiveStretches: live load that has an end is sent to it, other load in pieces.
+func TestLiveStretches(t *testing.T) {
+	for _, c := range []struct {
+		load  load.Spec
+		limit time.Duration
+		most  int
+	}{
+		{load.Spec{Concurrency: 10}, stretch, stretchRequests},
+		{load.Spec{Mode: load.Open, Rate: 10}, stretch, stretchRequests},
+		{load.Spec{Mode: load.Open, Rate: 1e5}, 2 * time.Second, stretchRequests},
+		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, load.TraceLongest + 1, wholeRequests},
+		{load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Hour}, load.TraceLongest + 1, wholeRequests},
+	} {
+		if limit, most := bounds(c.load); limit != c.limit || most != c.most {
+			t.Errorf("%v: %v, %d requests, want %v, %d", c.load, limit, most, c.limit, c.most)
 		}
 	}
 }

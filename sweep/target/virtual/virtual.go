@@ -14,7 +14,6 @@ package virtual
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -134,7 +133,7 @@ func (t *Target) config(m sweep.Measurement, limit time.Duration) (predict.Confi
 	var err error
 	switch {
 	case m.Load.Mode == load.Trace:
-		c.Plan, err = trace(m.Load.File, limit, most)
+		c.Plan, err = load.ReadTrace(m.Load)
 	case m.Load.Mode == load.Open && m.Load.Rate > 0,
 		m.Load.Mode == load.Ramp && min(m.Load.From, m.Load.To) > 0:
 		c.Plan = load.Plan(m.Load, m.Seed, limit, most)
@@ -144,24 +143,6 @@ func (t *Target) config(m sweep.Measurement, limit time.Duration) (predict.Confi
 		err = fmt.Errorf("load %v: want a concurrency, a rate, a ramp or a trace", m.Load)
 	}
 	return c, err
-}
-
-// trace reads send times from a file, those before limit and at most so many.
-func trace(path string, limit time.Duration, most int) ([]time.Duration, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("trace: %w", err)
-	}
-	defer f.Close()
-	plan, err := load.ParseTrace(f)
-	if err != nil {
-		return nil, fmt.Errorf("trace %s: %w", path, err)
-	}
-	n := 0
-	for n < min(len(plan), most) && plan[n] < limit {
-		n++
-	}
-	return plan[:n], nil
 }
 
 // run lets virtual time pass, a block at a time, until the load has ended, m.Stop says so, or the
@@ -204,11 +185,11 @@ func (t *Target) result(c predict.Config) load.Result {
 		r.Err = "the load sent nothing"
 		return r
 	}
-	first, last := r.Samples[0].Planned, time.Duration(0)
+	last := time.Duration(0)
 	for _, s := range r.Samples {
-		first, last = min(first, s.Planned), max(last, s.Planned+s.Latency)
+		last = max(last, s.Planned+s.Latency)
 	}
-	r.Seconds = (last - first).Seconds()
+	r.Seconds = last.Seconds()
 	return r
 }
 

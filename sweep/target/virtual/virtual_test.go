@@ -3,6 +3,7 @@ package virtual_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -190,12 +191,45 @@ func TestTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *r.Counts.Planned != 3 || r.Counts.OK != 2 { // the first fell into the warm-up, the last is after the end
-		t.Errorf("planned %d, answered %d after the warm-up, want 3 and 2", *r.Counts.Planned, r.Counts.OK)
+	if *r.Counts.Planned != 4 || r.Counts.OK != 1 { // the first three fell into the warm-up, the last is long after the end
+		t.Errorf("planned %d, answered %d after the warm-up, want 4 and 1", *r.Counts.Planned, r.Counts.OK)
 	}
 	m.Load.File = path + "x"
 	if _, err := d.Measure(t.Context(), m); err == nil || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a trace that is not there: %v", err)
+	}
+}
+
+// TestBurstAtTheEnd: two quiet minutes and then more than the device bears is a
+// promise broken, whatever time and requests a trial has, and whoever says stop.
+func TestBurstAtTheEnd(t *testing.T) {
+	d := drawings(t)
+	apply(t, d, chosen())
+	var text strings.Builder
+	for i := range 1200 { // from 100 s on: a piece of a log
+		fmt.Fprintf(&text, "%g\n", 100+float64(i)/10)
+	}
+	for i := range 2000 {
+		fmt.Fprintf(&text, "%g\n", 220+float64(i)/2000)
+	}
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := to(300, load.Spec{Mode: load.Trace, File: path}, trial.Request)
+	m.Time, m.Max = 20*time.Second, 1000
+	m.Stop = func(time.Duration, []load.Sample) (bool, string) { return true, "certain" }
+	r, err := d.Measure(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := r.Counts.Planned; p == nil || *p != 3200 {
+		t.Errorf("planned %v, want all 3200 of it", p)
+	}
+	near(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 122, 2)
+	near(t, "throughput", r.Throughput.Value, 14, 4) // quiet ones and what the burst did not get refused, over two minutes
+	if r.Verdict.Result != trial.Fail {
+		t.Errorf("verdict %+v, want a fail", r.Verdict)
 	}
 }
 
