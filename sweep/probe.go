@@ -28,7 +28,7 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	p.Load = load.Spec{Mode: load.Closed, Concurrency: max(2, clients)}
 	out := trial.Probe{N: len(s.probes) + 1, At: time.Now().UTC(), Settings: p.Settings, BatchSize: p.Settings.BatchSize}
 	s.observe(&Current{N: out.N, Point: p, Stage: StageApply})
-	applied, err := s.Target.Apply(ctx, p.Settings)
+	applied, err := put(ctx, s.Target, p.Settings)
 	if applied.Died != nil {
 		if err := s.died(applied.Died); err != nil {
 			return err

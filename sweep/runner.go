@@ -22,7 +22,7 @@ type Runner struct {
 	Strategy Strategy
 	Recorder Recorder
 	SLA      trial.SLA
-	Options  knob.Options // recorded with each trial
+	Options  knob.Options // in force, as Info tells; recorded with each trial
 	Seed     uint64
 	First    int           // number of the first trial, 1 unless a profile is resumed
 	Done     trial.History // what a resumed profile brought along
@@ -177,7 +177,7 @@ func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) erro
 	}
 	cur := &Current{N: t.N, Point: p, Stage: StageApply}
 	s.observe(cur)
-	applied, err := s.Target.Apply(ctx, p.Settings)
+	applied, err := put(ctx, s.Target, p.Settings)
 	if applied.Died != nil {
 		if err := s.died(applied.Died); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ const handshakeFD = 3
 // --sweep, never by people.
 func (a *app) engineCommand() *cobra.Command {
 	var f settingsFlags
-	var shapes []string
+	var shapes, options []string
 	c := &cobra.Command{
 		Use: "engine MODEL", Short: "serve one model for the process that started this one",
 		Hidden: true, Args: cobra.ExactArgs(1),
@@ -38,6 +39,12 @@ func (a *app) engineCommand() *cobra.Command {
 			cfg, err := f.config(c.Flags())
 			if err != nil {
 				return err
+			}
+			for _, o := range options {
+				name, value, _ := strings.Cut(o, "=")
+				if err := cfg.SetOption(name, value); err != nil {
+					return fmt.Errorf("--option: %w", err)
+				}
 			}
 			hello := os.NewFile(handshakeFD, "handshake")
 			if info, err := hello.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
@@ -58,6 +65,7 @@ func (a *app) engineCommand() *cobra.Command {
 	}
 	f.bind(c.Flags(), knob.TorchServe)
 	c.Flags().StringArrayVar(&shapes, "shape", nil, "open dimensions of an input")
+	c.Flags().StringArrayVar(&options, "option", nil, "NAME=VALUE: "+strings.Join(knob.OptionNames(), ", "))
 	return c
 }
 

@@ -149,18 +149,14 @@ func (p Plan) shapesTree() []pair {
 // optionsTree holds what differs from the default; the rule stands by itself.
 func (p Plan) optionsTree() []pair {
 	var out []pair
-	o := p.Options
-	if o.Session != "" {
-		out = append(out, pair{"session", o.Session})
-	}
-	if o.Spin != "" {
-		out = append(out, pair{"spin", o.Spin})
-	}
-	if o.Pin {
-		out = append(out, pair{"pin", figure("true")})
-	}
-	if o.Graph != "" {
-		out = append(out, pair{"graph", o.Graph})
+	for _, name := range knob.OptionNames() {
+		switch v := p.Options.Option(name); {
+		case v == "":
+		case v == "true" || name == "inter_op":
+			out = append(out, pair{name, figure(v)})
+		default:
+			out = append(out, pair{name, v})
+		}
 	}
 	return out
 }

@@ -43,6 +43,7 @@ func draw(r *rand.Rand) plan.Plan {
 		Options: knob.Options{
 			Rule: knob.Rule(r.IntN(2)), Session: pick(r, "", "shared", "own"), Spin: pick(r, "", "on", "off"),
 			Pin: r.IntN(2) == 0, Graph: pick(r, "", "off", "all"),
+			InterOp: pick(r, 0, 1, 4), Arena: pick(r, "", "on", "off"), TF32: pick(r, "", "on", "off"), CUDAGraphs: r.IntN(2) == 0,
 		},
 		Shapes: map[string][]int64{},
 		Knobs:  map[knob.Name]string{},

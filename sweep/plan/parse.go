@@ -136,6 +136,10 @@ func (d *decoder) options(p *Plan) reading {
 		field{"spin", d.onOff(&p.Options.Spin)},
 		field{"pin", d.boolean(&p.Options.Pin)},
 		field{"graph", d.text(&p.Options.Graph)},
+		field{"inter_op", d.integer(&p.Options.InterOp)},
+		field{"arena", d.onOff(&p.Options.Arena)},
+		field{"tf32", d.onOff(&p.Options.TF32)},
+		field{"cuda_graphs", d.boolean(&p.Options.CUDAGraphs)},
 	)
 }
 

@@ -74,9 +74,12 @@ func (p Plan) faults() []fault {
 	c.text("input", p.Input)
 	p.checkShapes(&c)
 	checkTarget(&c, p.Target)
-	c.oneOf("options: session", p.Options.Session, "shared", "own")
-	c.oneOf("options: spin", p.Options.Spin, "on", "off")
-	c.oneOf("options: graph", p.Options.Graph, "off", "basic", "extended", "all")
+	wrong := p.Options.Faults()
+	for _, name := range knob.OptionNames() {
+		if err := wrong[name]; err != nil {
+			c.bad("options: "+name, "%v", err)
+		}
+	}
 	p.checkSLA(&c)
 	p.checkLoads(&c)
 	p.checkKnobs(&c)

@@ -58,6 +58,9 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if err != nil {
 		return w.end(nil, err)
 	}
+	if info.Options != w.Plan.Options {
+		return w.end(nil, fmt.Errorf("options: the plan asks for %s, in force is %s", w.Plan.Options.Words(), info.Options.Words()))
+	}
 	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
 	w.set(func(s *Sweep) { s.Points, s.Total, s.Skipped = len(points), len(points), skipped })
 	if len(points) == 0 {
@@ -113,7 +116,7 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	rules.Cores = info.Cores
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: p.Options, Seed: p.Seed, First: after(w.Resume.Trials), Done: w.Resume,
+		SLA: p.SLA, Options: info.Options, Seed: p.Seed, First: after(w.Resume.Trials), Done: w.Resume,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		Capacity: p.Question == plan.Capacity,

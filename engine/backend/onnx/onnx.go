@@ -25,7 +25,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
@@ -37,10 +36,10 @@ import (
 )
 
 // What this backend cannot do, in the words that people see.
-const (
-	ReasonGPU = "gpu is not available on this engine yet: it runs ONNX models on the CPU"
-	ReasonPin = "pinning workers to cores is not available on this engine yet"
-)
+const ReasonGPU = "gpu is not available on this engine yet: it runs ONNX models on the CPU"
+
+// has are the options that this backend honours.
+var has = []string{"session", "spin", "graph", "inter_op", "arena"}
 
 // loading guards the wrapper's own state, of which a process has one.
 var loading sync.Mutex
@@ -165,20 +164,17 @@ func possible(c knob.Config) error {
 	if c.Device != "cpu" && c.Device != "" {
 		errs = append(errs, errors.New(ReasonGPU))
 	}
-	if c.Pin {
-		errs = append(errs, errors.New(ReasonPin))
+	if err := c.Only(has...); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Threads < 1 || c.Threads > runtime.NumCPU() {
 		errs = append(errs, fmt.Errorf("threads: %d is outside 1-%d, the cores of this machine", c.Threads, runtime.NumCPU()))
 	}
-	check := func(option, value string, allowed ...string) {
-		if value != "" && !slices.Contains(allowed, value) {
-			errs = append(errs, fmt.Errorf("%s: %q is none of %s", option, value, strings.Join(allowed, ", ")))
+	for _, name := range knob.OptionNames() {
+		if err := c.Faults()[name]; err != nil {
+			errs = append(errs, fmt.Errorf("options: %s: %w", name, err))
 		}
 	}
-	check("session", c.Session, "shared", "own")
-	check("spin", c.Spin, "on", "off")
-	check("graph", c.Graph, "off", "basic", "extended", "all")
 	return errors.Join(errs...)
 }
 
@@ -195,8 +191,9 @@ func (b *Backend) options(c knob.Config) (*ort.SessionOptions, error) {
 	err = errors.Join(
 		o.SetLogSeverityLevel(ort.LoggingLevelFatal),
 		o.SetIntraOpNumThreads(c.Threads),
-		o.SetInterOpNumThreads(1),
-		o.SetExecutionMode(ort.ExecutionModeSequential),
+		o.SetInterOpNumThreads(max(1, c.InterOp)),
+		o.SetExecutionMode(order(c)),
+		o.SetCpuMemArena(c.Arena != "off"),
 		o.SetGraphOptimizationLevel(graphLevel(c.Graph)),
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 	)
@@ -205,6 +202,15 @@ func (b *Backend) options(c knob.Config) (*ort.SessionOptions, error) {
 		return nil, err
 	}
 	return o, nil
+}
+
+// order is how the operators of one run follow each other: side by side only where
+// several threads are asked for.
+func order(c knob.Config) ort.ExecutionMode {
+	if c.InterOp > 1 {
+		return ort.ExecutionModeParallel
+	}
+	return ort.ExecutionModeSequential
 }
 
 // spins decides whether the threads of a run wait for work by spinning. It is

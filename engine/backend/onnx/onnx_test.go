@@ -62,14 +62,16 @@ func TestPossible(t *testing.T) {
 		want   string
 	}{
 		{"default", func(*knob.Config) {}, ""},
-		{"all options", func(c *knob.Config) { c.Session, c.Spin, c.Graph = "own", "on", "basic" }, ""},
+		{"all options", func(c *knob.Config) { c.Session, c.Spin, c.Graph, c.InterOp, c.Arena = "own", "on", "basic", 2, "off" }, ""},
 		{"fp16", func(c *knob.Config) { c.Precision = knob.HalfPrecision }, ""},
 		{"gpu", func(c *knob.Config) { c.Device = "gpu:1" }, ReasonGPU},
-		{"pin", func(c *knob.Config) { c.Pin = true }, ReasonPin},
+		{"pin", func(c *knob.Config) { c.Pin = true }, "options: pin: not available in this engine"},
+		{"tf32", func(c *knob.Config) { c.TF32 = "off" }, "options: tf32: not available in this engine"},
+		{"cuda graphs", func(c *knob.Config) { c.CUDAGraphs = true }, "options: cuda_graphs: not available in this engine"},
 		{"no threads", func(c *knob.Config) { c.Threads = 0 }, "threads: 0 is outside 1-"},
 		{"too many threads", func(c *knob.Config) { c.Threads = 10000 }, "threads: 10000 is outside 1-"},
-		{"session", func(c *knob.Config) { c.Session = "mine" }, `session: "mine" is none of shared, own`},
-		{"two", func(c *knob.Config) { c.Spin, c.Graph = "x", "y" }, `graph: "y" is none of off, basic, extended, all`},
+		{"session", func(c *knob.Config) { c.Session = "mine" }, `options: session: "mine": want shared or own`},
+		{"two", func(c *knob.Config) { c.Spin, c.Graph = "x", "y" }, `options: graph: "y": want off, basic, extended or all`},
 	}
 	for _, tc := range tests {
 		c := config(1)

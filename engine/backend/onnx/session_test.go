@@ -41,6 +41,25 @@ func TestBatchEqualsSingles(t *testing.T) {
 	}
 }
 
+// TestOptionsKeepTheAnswers: every option that is honoured opens a session, and the
+// model says the same.
+func TestOptionsKeepTheAnswers(t *testing.T) {
+	m := layers(t, 3, 32, 32)
+	items := samples(m, 4)
+	want := singles(t, open(t, m, config(4)), items)
+	for name, value := range map[string]string{"session": "own", "spin": "off", "graph": "off", "inter_op": "2", "arena": "off"} {
+		c := config(4)
+		if err := c.SetOption(name, value); err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range run(t, open(t, m, c), items...) {
+			if !same(got, want[i]) {
+				t.Errorf("%s %s: item %d differs", name, value, i)
+			}
+		}
+	}
+}
+
 // TestResultsOutliveTheNextRun checks that results are copies.
 func TestResultsOutliveTheNextRun(t *testing.T) {
 	m := layers(t, 2, 16, 16)

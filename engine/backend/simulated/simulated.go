@@ -77,6 +77,9 @@ func (b *Backend) Open(_ context.Context, m *engine.Model, c knob.Config) (engin
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Source, err)
 	}
+	if err := c.Only(); err != nil {
+		return nil, fmt.Errorf("%w: a service-time table has no options", err)
+	}
 	p := place{m.SHA256, c.Device, c.Precision.String()}
 	if _, err := t.Curve(p.key(c.Workers)); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Source, err)

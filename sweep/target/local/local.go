@@ -87,6 +87,10 @@ func (t *Target) spawn(ctx context.Context) error {
 		c.stop()
 		return err
 	}
+	if in, asked := info.Models[0].Options, t.cfg.Start.Options; in != asked {
+		c.stop()
+		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Words(), in.Words())
+	}
 	t.child, t.client, t.info = c, cl, describe(info)
 	t.bodies = t.cfg.Bodies
 	if t.bodies == nil {
@@ -96,11 +100,16 @@ func (t *Target) spawn(ctx context.Context) error {
 	return nil
 }
 
-// flags are settings as command-line flags.
+// flags are settings and options as command-line flags.
 func flags(s knob.Settings, o knob.Options) []string {
 	out := []string{"--rule=" + o.Rule.String()}
 	for _, k := range knob.All() {
 		out = append(out, "--"+k.Flag+"="+s.Get(k.Name))
+	}
+	for _, name := range knob.OptionNames() {
+		if v := o.Option(name); v != "" {
+			out = append(out, "--option="+name+"="+v)
+		}
 	}
 	return out
 }

@@ -2,9 +2,13 @@ package local
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/trial"
@@ -43,5 +47,14 @@ func TestLiveStretches(t *testing.T) {
 		if limit, most := bounds(c.load); limit != c.limit || most != c.most {
 			t.Errorf("%v: %v, %d requests, want %v, %d", c.load, limit, most, c.limit, c.most)
 		}
+	}
+}
+
+// TestOptionsReachTheChild: what a plan asks for stands on the child's command line.
+func TestOptionsReachTheChild(t *testing.T) {
+	got := flags(knob.Default(knob.Eager), knob.Options{Rule: knob.Eager, Session: "own", Graph: "off", InterOp: 2})
+	got = slices.DeleteFunc(got, func(f string) bool { return f[:4] != "--op" && f[:4] != "--ru" })
+	if d := cmp.Diff([]string{"--rule=eager", "--option=session=own", "--option=graph=off", "--option=inter_op=2"}, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
 	}
 }

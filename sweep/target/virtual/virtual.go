@@ -59,6 +59,9 @@ const (
 
 // Open makes the device with its start settings in force.
 func Open(c Config) (*Target, error) {
+	if err := c.Start.Only(); err != nil {
+		return nil, fmt.Errorf("%w: a virtual device has no options", err)
+	}
 	t := &Target{c: c}
 	if _, err := t.Apply(context.Background(), c.Start.Settings); err != nil {
 		return nil, err

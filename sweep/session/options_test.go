@@ -1,0 +1,26 @@
+package session_test
+
+import (
+	"strings"
+	"testing"
+
+	"sweetspot/sweep"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/session"
+)
+
+// TestOptionsNotInForce: a sweep whose target runs with other options than the plan
+// asks for ends before anything is measured or written.
+func TestOptionsNotInForce(t *testing.T) {
+	p := testPlan(t)
+	p.Options.Session, p.Options.Pin = "own", true
+	w := session.Sweeper{Plan: p, Target: newDevice(), Record: func(sweep.Info, plan.Plan) (session.Recording, error) {
+		t.Error("a profile was begun")
+		return &notebook{}, nil
+	}}
+	st, err := w.Run(t.Context())
+	const want = "options: the plan asks for torchserve rule, session own, pin true, in force is torchserve rule"
+	if err == nil || !strings.Contains(err.Error(), want) || st.State != session.Failed {
+		t.Errorf("%v, %v; want %q", st.State, err, want)
+	}
+}
