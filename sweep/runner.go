@@ -32,6 +32,7 @@ type Runner struct {
 	Requests    int           // exactly so many per trial, 0 until certain
 	Duration    time.Duration // exactly so long per trial, 0 until certain
 	MaxRequests int           // never more per trial, 0 for no limit
+	OwnMemory   bool          // each trial's memory has to be its settings' own, see Measurement
 	Capacity    bool          // the highest rate is looked for: settings that fail at one may pass at a lower one
 
 	Rank    func([]trial.Trial) []int // best first, as indices
@@ -262,7 +263,7 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 	seen := 0
 	watch := &watcher{sla: s.SLA, open: t.Load.Mode != load.Closed, fixed: s.Requests > 0 || s.Duration > 0}
 	m := Measurement{
-		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: watch.stop,
+		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: watch.stop, OwnMemory: s.OwnMemory,
 		Progress: func(elapsed time.Duration, samples []load.Sample) {
 			if s.Fresh != nil {
 				s.Fresh(samples[seen:])

@@ -77,6 +77,9 @@ type Measurement struct {
 	Max  int           // most requests; 0 is no limit
 	Time time.Duration // longest duration; 0 is 60 s
 	Stop Stop
+	// OwnMemory wants the result's memory to be that of the settings in force, and
+	// of none before them, whatever that costs: a fresh server.
+	OwnMemory bool
 	// Progress, when not nil, is called after each block.
 	Progress func(elapsed time.Duration, samples []load.Sample)
 }

@@ -269,7 +269,7 @@ func (m *model) drawDetail(p pane) {
 		plain(fmt.Sprintf("  %s ok  %s", group(t.Counts.OK), plural(errorsOf(t.Counts), "error"))))
 	in.line(0, y+4, dim("formed batch "), plain(t.Batches.Mean.Text(1)), dim(fmt.Sprintf(" of %d", t.Settings.BatchSize)))
 	in.line(22, y+4, bareOf(t)...)
-	in.line(0, y+5, dim("cpu "), plain(percent(t.Use.CPUPercent)), dim("  gpu "), plain(percent(t.Use.GPU.PercentMean)), dim("  rss "), plain(na(t.Use.RSSMB)+" MB"))
+	in.line(0, y+5, dim("cpu "), plain(percent(t.Use.CPUPercent)), dim("  gpu "), plain(percent(t.Use.GPU.PercentMean)), dim("  rss "), plain(memoryOf(t.Use)))
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
 	notes := append([]string{t.Error, t.Verdict.Why}, t.Warnings...)
 	for i, s := range notes {
@@ -306,4 +306,12 @@ func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
 		p.line(0, y+1+i, plain(fmt.Sprintf("%-10s", x.name)), span{bar, inkData}, plain(fmt.Sprintf(" %6s", na(x.v))))
 	}
 	return y + len(parts) + 2
+}
+
+// memoryOf is a trial's memory; "up to" where the engine had held more before.
+func memoryOf(u trial.Use) string {
+	if u.RSSUpTo {
+		return "up to " + na(u.RSSMB) + " MB"
+	}
+	return na(u.RSSMB) + " MB"
 }

@@ -27,6 +27,7 @@ const (
 	overTail      = 30              // requests beyond the percentile before its interval is of use
 	rateTrial     = 5 * time.Second // at a rate near the highest
 	ratesTried    = 5               // halves: two and a half rates a setting
+	freshTime     = 2 * time.Second // a server of its own for a setting
 )
 
 // tests is how many of n points are taken to their verdict.
@@ -50,6 +51,9 @@ func (p Plan) Estimate(points []Point) Estimate {
 		}
 		if i > 0 {
 			took += changeTime(points[i-1].Settings, pt.Settings)
+			if p.OwnMemory() && points[i-1].Settings != pt.Settings {
+				took += freshTime
+			}
 		}
 		over := p.Budget.Time > 0 && e.Total+took > p.Budget.Time
 		if over || !within(i, p.Budget.Trials) || !within(i, p.Budget.LoadTests) {

@@ -68,6 +68,10 @@ type Constraints struct {
 	GPUMemoryMB int
 }
 
+// OwnMemory tells whether memory decides: then each setting is measured in a server
+// that has run no other.
+func (p Plan) OwnMemory() bool { return p.Constraints != Constraints{} }
+
 // Budget ends a sweep at whichever comes first; 0 does not limit.
 type Budget struct {
 	Time      time.Duration

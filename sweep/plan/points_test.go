@@ -301,6 +301,11 @@ func TestEstimate(t *testing.T) {
 			plan.Estimate{Trial: 20 * time.Second, Total: 40 * time.Second, Fits: 1},
 		},
 		{
+			"a server for each, where memory decides", func(p *plan.Plan) { p.Trial.Duration, p.Constraints.MemoryMB = 5*time.Second, 800 },
+			[]plan.Point{point(1, 1, ten), point(2, 1, ten)},
+			plan.Estimate{Trial: 5 * time.Second, Total: 17500 * time.Millisecond, Fits: 2},
+		},
+		{
 			"a trace that was read is taken whole", func(p *plan.Plan) { p.Trial.Duration, p.Budget.Time = time.Second, 5*time.Minute },
 			[]plan.Point{point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute)},
 			plan.Estimate{Trial: time.Minute, Total: 5 * time.Minute, Fits: 4},

@@ -119,8 +119,9 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 		SLA: p.SLA, Options: info.Options, Seed: p.Seed, First: after(w.Resume.Trials), Done: w.Resume,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
-		Capacity: p.Question == plan.Capacity,
-		Rank:     rules.Rank,
+		OwnMemory: p.OwnMemory(),
+		Capacity:  p.Question == plan.Capacity,
+		Rank:      rules.Rank,
 		Explain: func(t []trial.Trial, best int) trial.Why {
 			why := rules.Explain(t, best, skipped)
 			for _, more := range []string{strategy.Ended(), search.AccuracyOf(t).String()} {

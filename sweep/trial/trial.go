@@ -273,6 +273,7 @@ type Use struct {
 	CPUPercent          Num    `json:"cpu_percent"`
 	GeneratorCPUPercent Num    `json:"generator_cpu_percent"`
 	RSSMB               Num    `json:"rss_mb"`
+	RSSUpTo             bool   `json:"rss_up_to,omitempty"` // RSSMB is a bound: the server had run larger settings before, and keeps memory
 	GPU                 GPUUse `json:"gpu"`
 }
 

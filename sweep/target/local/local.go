@@ -48,7 +48,8 @@ type Target struct {
 	client *client
 	info   sweep.Info
 	bodies []load.Body
-	good   knob.Settings // the last settings that were in force
+	good   knob.Settings          // the last settings that were in force
+	held   map[knob.Settings]bool // by memoryKey: what was in force in this child
 	closed bool
 	watch  *watch
 	bare   []trial.Bare // what was measured, one for settings alike
@@ -92,6 +93,8 @@ func (t *Target) spawn(ctx context.Context) error {
 		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Words(), in.Words())
 	}
 	t.child, t.client, t.info = c, cl, describe(info)
+	t.held = map[knob.Settings]bool{}
+	t.put(t.info.Current)
 	t.bodies = t.cfg.Bodies
 	if t.bodies == nil {
 		t.bodies = bodies(info.Models[0], t.cfg.Seed)
@@ -215,7 +218,7 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	if err != nil {
 		return done, t.blame(ctx, err)
 	}
-	t.good, t.info.Current = done.Settings, done.Settings
+	t.put(done.Settings)
 	return done, nil
 }
 
@@ -264,6 +267,12 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		t.mu.Unlock()
 		return trial.Result{}, err
 	}
+	if m.OwnMemory {
+		if err := t.ownMemory(ctx); err != nil {
+			t.mu.Unlock()
+			return trial.Result{}, err
+		}
+	}
 	c, child := t.trialConfig(m), t.child
 	window := t.watch.Begin()
 	t.mu.Unlock()
@@ -289,7 +298,8 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	out := sweep.Summarize(r, m.SLA, why, disturbed...)
 	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
 	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
-	out.Use, out.BareRPS = use, t.believed(bare, out.Throughput)
+	out.Use, out.Use.RSSUpTo = use, t.heldMore()
+	out.BareRPS = t.believed(bare, out.Throughput)
 	return out, nil
 }
 

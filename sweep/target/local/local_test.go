@@ -58,3 +58,31 @@ func TestOptionsReachTheChild(t *testing.T) {
 		t.Errorf("-want +got\n%s", d)
 	}
 }
+
+// TestHeldMore: memory is a setting's own until its child has run larger ones, or
+// others that cannot be compared.
+func TestHeldMore(t *testing.T) {
+	base := knob.Default(knob.TorchServe)
+	base.Workers, base.BatchSize = 2, 4
+	for name, c := range map[string]struct {
+		before func(*knob.Settings)
+		want   bool
+	}{
+		"the same":       {func(*knob.Settings) {}, false},
+		"hot knobs only": {func(s *knob.Settings) { s.BatchDelay, s.QueueSize = time.Second, 9 }, false},
+		"smaller":        {func(s *knob.Settings) { s.Workers, s.BatchSize = 1, 1 }, false},
+		"larger batch":   {func(s *knob.Settings) { s.BatchSize = 8 }, true},
+		"more workers":   {func(s *knob.Settings) { s.Workers, s.BatchSize = 3, 1 }, true},
+		"fp16":           {func(s *knob.Settings) { s.Precision = knob.HalfPrecision }, true},
+		"threads":        {func(s *knob.Settings) { s.Threads = 2 }, true},
+	} {
+		target := &Target{held: map[knob.Settings]bool{}}
+		before := base
+		c.before(&before)
+		target.put(before)
+		target.put(base)
+		if got := target.heldMore(); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
