@@ -181,8 +181,9 @@ func (t *turns) block(ctx context.Context, isB bool, seed uint64) error {
 	if r.Blocks.Rejected > 0 || r.Busy() {
 		t.busy++
 	}
-	if i := slices.IndexFunc(r.Warnings, isLimit); i >= 0 {
-		if t.limited++; t.limited == 1 {
+	if r.GeneratorLimited {
+		t.limited++
+		if i := slices.IndexFunc(r.Warnings, isLimit); i >= 0 && t.why == "" {
 			t.why = r.Warnings[i]
 		}
 	}

@@ -391,6 +391,10 @@ func (a *app) writeFiles(p plan.Plan, info sweep.Info, st session.Sweep, f *runF
 }
 
 func (a *app) reportJSON(st session.Sweep, written []file) error {
+	code := session.Exit(st)
+	if by := a.signal.code(); by != 0 {
+		code = by
+	}
 	enc := json.NewEncoder(a.out)
 	enc.SetIndent("", "  ")
 	return enc.Encode(struct {
@@ -400,7 +404,7 @@ func (a *app) reportJSON(st session.Sweep, written []file) error {
 		Trials []trial.Trial `json:"trials"`
 		Files  []file        `json:"files"`
 		Exit   int           `json:"exit"`
-	}{st.ID, st.State.String(), st.Choice, st.Trials, written, session.Exit(st)})
+	}{st.ID, st.State.String(), st.Choice, st.Trials, written, code})
 }
 
 // end is one end of an interval; an open one is a question mark.

@@ -117,7 +117,10 @@ func watchSignals() (context.Context, *signals) {
 				if n > 0 {
 					os.Exit(signalCode(sig))
 				}
-				s.got <- sig
+				select {
+				case s.got <- sig:
+				default: // a key was first
+				}
 				cancel(fmt.Errorf("%w by %v", context.Canceled, sig))
 			case <-s.done:
 				cancel(nil)
@@ -131,6 +134,15 @@ func watchSignals() (context.Context, *signals) {
 func (s *signals) stop() {
 	signal.Stop(s.ch)
 	close(s.done)
+}
+
+// interrupted notes a Ctrl-C that came as a key: a terminal in raw mode sends no
+// signal.
+func (s *signals) interrupted() {
+	select {
+	case s.got <- os.Interrupt:
+	default:
+	}
 }
 
 // code is 130, 143 or 129 after Ctrl-C, TERM or HUP, else 0.

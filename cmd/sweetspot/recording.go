@@ -21,16 +21,21 @@ import (
 type recording struct {
 	*profiles.Writer
 	id, path string
+	signal   *signals
 }
 
 func (r recording) ID() string   { return r.id }
 func (r recording) Path() string { return r.path }
 
-// End writes the last line and closes the file.
+// End writes the last line and closes the file. code is the sweep's exit code; a
+// signal that ends the program gives it another.
 func (r recording) End(state session.SweepState, code int) error {
 	s := map[session.SweepState]profiles.State{
 		session.Done: profiles.Done, session.Aborted: profiles.Stopped, session.Failed: profiles.Failed,
 	}[state]
+	if by := r.signal.code(); by != 0 {
+		code = by
+	}
 	err := r.Writer.End(s, code)
 	if closeErr := r.Close(); err == nil {
 		err = closeErr
@@ -62,7 +67,7 @@ func (a *app) recordLive(sla trial.SLA, seed uint64) func(sweep.Info) (session.L
 		if err != nil {
 			return nil, err
 		}
-		return recording{w, id, path}, nil
+		return recording{w, id, path, a.signal}, nil
 	}
 }
 
@@ -89,7 +94,7 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 		if err != nil {
 			return nil, err
 		}
-		return recording{w, id, path}, nil
+		return recording{w, id, path, a.signal}, nil
 	}
 }
 

@@ -76,6 +76,9 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 		Exported: func(path string) { written = append(written, path) },
 	})
 	k.dismiss()
+	if errors.Is(err, tui.ErrInterrupted) {
+		a.signal.interrupted() // before the profiles are ended
+	}
 	cancel()
 	err = errors.Join(err, <-ended)
 	fmt.Fprint(a.out, tui.Summary(s.Snapshot(), written...))

@@ -138,3 +138,16 @@ func TestBox(t *testing.T) {
 		t.Errorf("%d samples, want %d", len(all), writers*each)
 	}
 }
+
+// TestLimitedIsData: whoever judges a run need not read its warnings.
+func TestLimitedIsData(t *testing.T) {
+	for _, crowded := range []bool{false, true} {
+		var r run
+		r.box.put(Sample{Latency: time.Millisecond})
+		r.box.gather()
+		r.crowded.Store(crowded)
+		if got := r.result(nil, 0); got.Limited != crowded || (got.Warning != "") != crowded {
+			t.Errorf("crowded %v: limited %v, %q", crowded, got.Limited, got.Warning)
+		}
+	}
+}

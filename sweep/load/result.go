@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -48,7 +49,7 @@ func (b *box) gather() []Sample {
 // result sums the run up, after its last goroutine has ended.
 func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	res := Result{
-		Samples: r.box.all, Planned: len(plan), Sent: int(r.sent.Load()), Abandoned: int(r.abandoned.Load()),
+		Samples: r.box.all, Planned: r.planned(plan), Sent: int(r.sent.Load()), Abandoned: int(r.abandoned.Load()),
 		Lag: latency.New(), CPU: cpu, Err: r.firstErr,
 	}
 	if len(res.Samples) == 0 {
@@ -77,7 +78,17 @@ func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	case r.crowded.Load():
 		res.Warning = fmt.Sprintf("generator limited: all %d connections were in use", mostClients)
 	}
+	res.Limited = res.Warning != ""
 	return res
+}
+
+// planned is how many requests of the plan were due before the run was stopped.
+func (r *run) planned(plan []time.Duration) int {
+	if !r.stopping() {
+		return len(plan)
+	}
+	due := sort.Search(len(plan), func(i int) bool { return plan[i] > r.stopAt })
+	return min(max(due, int(r.sent.Load())), len(plan)) // one may slip out as the run is stopped
 }
 
 // limited says when the generator was the limit: 1 in 100 sends was later than

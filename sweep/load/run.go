@@ -23,6 +23,7 @@ type run struct {
 
 	stopped  chan struct{} // closed: nothing more is sent
 	stopOnce sync.Once
+	stopAt   time.Duration // the run's age then; written before stopped is closed
 
 	sent, abandoned atomic.Int64
 	crowded         atomic.Bool // mostClients were not enough
@@ -279,7 +280,12 @@ func (r *run) watch(done <-chan struct{}) error {
 }
 
 // stop ends the sending.
-func (r *run) stop() { r.stopOnce.Do(func() { close(r.stopped) }) }
+func (r *run) stop() {
+	r.stopOnce.Do(func() {
+		r.stopAt = r.elapsed()
+		close(r.stopped)
+	})
+}
 
 // stopping tells whether the sending has ended.
 func (r *run) stopping() bool {

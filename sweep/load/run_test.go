@@ -107,6 +107,19 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// TestPlannedUntilStopped: what would have come after a run was stopped was never
+// asked of anybody.
+func TestPlannedUntilStopped(t *testing.T) {
+	s := newRawServer(t, say(okAnswer))
+	c := config(s.addr, open(1000))
+	c.Limit, c.Block = 20*time.Second, 50*time.Millisecond
+	c.OnBlock = func(elapsed time.Duration, _ []load.Sample) bool { return elapsed >= 200*time.Millisecond }
+	res, n := mustRun(t, c)
+	if res.Planned < res.Sent || res.Planned > res.Sent+100 || n.OK < 150 {
+		t.Errorf("planned %d, sent %d, ok %d: want what was due in the time it ran", res.Planned, res.Sent, n.OK)
+	}
+}
+
 // TestTraceFromLaterOn: a trace that is a piece of a log starts with its first
 // request, and what is counted is counted on one clock.
 func TestTraceFromLaterOn(t *testing.T) {

@@ -253,13 +253,14 @@ type Sample struct {
 type Result struct {
 	Seconds   float64       // the run's start, from which Planned counts, to the last answer
 	Samples   []Sample      // in order of completion
-	Planned   int           // requests planned; 0 for a closed load
+	Planned   int           // requests planned until the run was stopped, or all; 0 for a closed load
 	Sent      int           // requests sent or tried
 	Abandoned int           // of those, in flight when the context ended the run
 	Late      int           // sent more than 1 ms after their planned time
 	Lag       *latency.Hist // of open and trace loads; empty for closed ones
 	CPU       time.Duration // processor time of this process over the run; 0 is not known
-	Warning   string        // "generator limited: ..." when the generator, not the server, was the limit
+	Limited   bool          // the generator, not the server, was the limit: the figures say nothing of the server
+	Warning   string        // "generator limited: ...", why
 	Err       string        // first transport error, for people
 }
 

@@ -315,8 +315,11 @@ type Result struct {
 	Lag           Lag            `json:"lag_ms"`
 	Blocks        Blocks         `json:"blocks"`
 	Hist          Hist           `json:"hist"`
-	Warnings      []string       `json:"warnings"`
-	Error         string         `json:"error,omitempty"`
+	// GeneratorLimited: the load generator and not the server was the limit; a
+	// warning says why. The figures say nothing of the server.
+	GeneratorLimited bool     `json:"generator_limited,omitempty"`
+	Warnings         []string `json:"warnings"`
+	Error            string   `json:"error,omitempty"`
 }
 
 // Busy tells whether others disturbed most of a measurement, so that slowness

@@ -200,6 +200,21 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// TestPlannedUntilStopped: a trial that ends early had planned what it sent.
+func TestPlannedUntilStopped(t *testing.T) {
+	d := drawings(t)
+	apply(t, d, chosen())
+	m := to(0, load.Spec{Mode: load.Open, Rate: 40}, trial.Request)
+	m.Stop = func(elapsed time.Duration, _ []load.Sample) (bool, string) {
+		return elapsed >= 30*time.Second, "certain"
+	}
+	r, err := d.Measure(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "planned", trial.Of(float64(*r.Counts.Planned)), 1200, 150)
+}
+
 // TestBurstAtTheEnd: two quiet minutes and then more than the device bears is a
 // promise broken, whatever time and requests a trial has, and whoever says stop.
 func TestBurstAtTheEnd(t *testing.T) {
