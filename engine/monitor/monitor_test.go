@@ -119,6 +119,32 @@ func TestWindow(t *testing.T) {
 	})
 }
 
+// TestEnergyOfAPart: what was used before the part is not of it, nor what after.
+func TestEnergyOfAPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		scenes := busy(100) // 200 W; the first 2 s, four samples, take 1000 W
+		for i := range scenes {
+			scenes[i].sample.EnergyJ = Of(500*float64(min(i, 4)) + 100*float64(max(i-4, 0)))
+		}
+		m, stop := start(t, &scripted{scenes: scenes})
+		begin := time.Now()
+		w := m.Begin()
+		time.Sleep(8*time.Second + time.Millisecond)
+		w.End()
+		at := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
+		near(t, "whole", w.Energy(at(0), at(8)), 3200)
+		near(t, "after the first part", w.Energy(at(2), at(8)), 1200)
+		near(t, "between samples", w.Energy(at(1.25), at(6.1)), 750+820)
+		near(t, "beyond the last sample", w.Energy(at(4), at(9)), 1000)
+		if got := w.Energy(at(2), at(4)); got != (Reading{}) {
+			t.Errorf("energy of 2 s = %v, want n/a", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestShortWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, stop := start(t, &scripted{scenes: busy(100)})

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"sort"
 	"sync"
 	"time"
 )
@@ -54,6 +55,7 @@ type Window struct {
 	own       series
 	power     series
 	energy    series
+	joules    []joules // the samples of energy
 	clock     series
 	throttled series // 0 or 1
 	samples   int
@@ -104,6 +106,9 @@ func (w *Window) addGPU(g GPUSample) {
 	w.own.add(g.At, g.OwnMemoryBytes)
 	w.power.add(g.At, g.PowerW)
 	w.energy.add(g.At, g.EnergyJ)
+	if v, ok := g.EnergyJ.Get(); ok {
+		w.joules = append(w.joules, joules{g.At, v})
+	}
 	w.clock.add(g.At, g.SMMHz)
 	if g.Throttled != nil {
 		held := 0.
@@ -166,6 +171,57 @@ func (w *Window) gpuReason(long time.Duration) string {
 		return fmt.Sprintf("shorter than the %v that utilization and power need", minGPUWindow)
 	}
 	return ""
+}
+
+// joules is a GPU's energy counter at a moment.
+type joules struct {
+	at    time.Time
+	total float64
+}
+
+// Energy is the GPU's energy between two moments of the window, in joules: that of
+// what was done in a part of it, a warm-up left out. It is n/a where the window's
+// own would be. The counter is taken to rise evenly between two samples, and before
+// the first and after the last one as it does between these.
+func (w *Window) Energy(from, to time.Time) Reading {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if to.Sub(from) < minGPUWindow || len(w.joules) < 2 {
+		return Reading{}
+	}
+	first, last := w.joules[0].at, w.joules[len(w.joules)-1].at
+	a, b := later(from, first), earlier(to, last)
+	seen := b.Sub(a)
+	rise := w.counted(b) - w.counted(a)
+	if seen <= 0 || rise < 0 {
+		return Reading{}
+	}
+	return Of(rise * to.Sub(from).Seconds() / seen.Seconds())
+}
+
+// counted is the energy counter at a moment between the first and the last sample.
+func (w *Window) counted(at time.Time) float64 {
+	i := sort.Search(len(w.joules)-1, func(i int) bool { return !w.joules[i].at.Before(at) })
+	if i == 0 {
+		return w.joules[0].total
+	}
+	a, b := w.joules[i-1], w.joules[i]
+	share := at.Sub(a.at).Seconds() / b.at.Sub(a.at).Seconds()
+	return a.total + share*(b.total-a.total)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // series is what is kept of a figure's samples.

@@ -49,7 +49,7 @@ func (b *box) gather() []Sample {
 // result sums the run up, after its last goroutine has ended.
 func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	res := Result{
-		Samples: r.box.all, Planned: r.planned(plan), Sent: int(r.sent.Load()), Abandoned: int(r.abandoned.Load()),
+		Start: r.start, Samples: r.box.all, Planned: r.planned(plan), Sent: int(r.sent.Load()), Abandoned: int(r.abandoned.Load()),
 		Lag: latency.New(), CPU: cpu, Err: r.firstErr,
 	}
 	if len(res.Samples) == 0 {

@@ -251,7 +251,8 @@ type Sample struct {
 
 // Result is one run. Sent = len(Samples) + Abandoned.
 type Result struct {
-	Seconds   float64       // the run's start, from which Planned counts, to the last answer
+	Start     time.Time     // from which Planned counts
+	Seconds   float64       // from Start to the last answer
 	Samples   []Sample      // in order of completion
 	Planned   int           // requests planned until the run was stopped, or all; 0 for a closed load
 	Sent      int           // requests sent or tried

@@ -3,6 +3,10 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 )
 
 // background is a sweep that runs beside the screen.
@@ -12,8 +16,9 @@ type background struct {
 	events  int  // passed on to the messages
 }
 
-// StartSweep starts the plan's sweep. It takes the engine; the person's settings
-// and load come back when it ends.
+// StartSweep starts the plan's sweep under the load that is live, which need not be
+// the plan's any more. It takes the engine; the person's settings and load come back
+// when it ends.
 func (s *Session) StartSweep() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -24,14 +29,17 @@ func (s *Session) StartSweep() error {
 		return err
 	}
 	p := s.cfg.Plan
-	p.SLA = s.state.SLA
+	p.SLA, p.Loads = s.state.SLA, []load.Spec{s.state.Load}
+	if err := p.Validate(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	b := &background{}
 	b.sweeper = &Sweeper{Plan: p, Target: s.target, Record: s.cfg.Record, Fresh: s.fresh, Watch: s.watch}
 	s.sweeping = b
 	s.cut()
 	s.state.Phase = Sweeping
-	s.say(Note, "sweep started")
+	s.say(Note, "sweep started: %s", question(p))
 	s.stopLoad()
 	s.spawn(func() {
 		defer cancel()
@@ -39,6 +47,14 @@ func (s *Session) StartSweep() error {
 		s.sweepEnded(st, err)
 	})
 	return nil
+}
+
+// question is what a sweep is to find, in few words.
+func question(p plan.Plan) string {
+	if p.Question == plan.Capacity {
+		return "the highest load"
+	}
+	return fmt.Sprintf("under the live load, %v", p.Loads[0])
 }
 
 // sweepEnded gives the engine back to the person, with the settings of before.

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -422,6 +423,40 @@ func TestSweepTakesAndGivesBack(t *testing.T) {
 		}
 		if _, err := s.Export(99); err == nil {
 			t.Error("Export of trial 99 was accepted")
+		}
+	})
+}
+
+// TestSweepTakesTheLiveLoad: a load that was set on the screen is the one that the
+// sweep is about, and it says so.
+func TestSweepTakesTheLiveLoad(t *testing.T) {
+	bench(t, newDevice(), func(s *session.Session, n *notebook) {
+		time.Sleep(3 * time.Second)
+		live := load.Spec{Mode: load.Closed, Concurrency: 3}
+		if err := s.SetLoad(live); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.StartSweep(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(500 * ms)
+		for !s.Snapshot().Sweep.State.Ended() {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Second)
+		snap := s.Snapshot()
+		if got := snap.Sweep.Plan.Loads; len(got) != 1 || got[0] != live {
+			t.Errorf("the sweep's loads are %v, want %v", got, live)
+		}
+		for _, x := range snap.Sweep.Trials {
+			if x.Load != live {
+				t.Errorf("trial %d under %v, want %v", x.N, x.Load, live)
+			}
+		}
+		if !slices.ContainsFunc(snap.Messages, func(m session.Message) bool {
+			return m.Text == "sweep started: under the live load, concurrency 3"
+		}) || len(snap.Sweep.Trials) == 0 || snap.Load != live {
+			t.Errorf("%d trials, live load %v, messages %v", len(snap.Sweep.Trials), snap.Load, snap.Messages)
 		}
 	})
 }

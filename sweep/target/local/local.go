@@ -300,6 +300,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
 	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
 	out.Use, out.Use.RSSUpTo = use, t.heldMore()
+	addEnergy(&out, window, r)
 	out.BareRPS = t.believed(bare, out.Throughput)
 	return out, nil
 }
