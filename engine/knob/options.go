@@ -85,7 +85,8 @@ func options() []option {
 	}
 	flag := func(name string, field func(*Options) *bool) option {
 		return option{
-			name, []string{"true", "false"},
+			name,
+			[]string{"true", "false"},
 			func(o Options) string {
 				if *field(&o) {
 					return "true"
@@ -190,11 +191,12 @@ func (o Options) Only(has ...string) error {
 
 // Words are the options in words: "torchserve rule, session own, inter_op 2".
 func (o Options) Words() string {
-	text := o.Rule.String() + " rule"
+	var text strings.Builder
+	text.WriteString(o.Rule.String() + " rule")
 	for _, x := range options() {
 		if v := x.get(o); v != "" {
-			text += ", " + x.name + " " + v
+			text.WriteString(", " + x.name + " " + v)
 		}
 	}
-	return text
+	return text.String()
 }

@@ -243,7 +243,8 @@ func TestLoadsLongerThanTheBudget(t *testing.T) {
 		want   string
 	}{
 		{
-			load.Spec{Mode: load.Trace, File: "a.csv", Over: 3*time.Minute + 1}, nil,
+			load.Spec{Mode: load.Trace, File: "a.csv", Over: 3*time.Minute + 1},
+			nil,
 			"budget: time: 3m0s is less than the 3m0.000000001s that the load takes, which is measured whole; give 7m6s or more",
 		},
 		{load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Hour}, nil, "budget: time: 3m0s is less than the 1h0m0s that the load takes, which is measured whole; give 2h12m30s or more"},
