@@ -160,13 +160,16 @@ func (f *runFlags) checkArgs(args []string) error {
 	return nil
 }
 
+// planFile tells whether --sweep names a file.
+func (f *runFlags) planFile() bool { return f.sweep != "" && f.sweep != "auto" }
+
 // plans returns what the flags ask for: one plan, or those of a suite file.
 func (f *runFlags) plans(fs *pflag.FlagSet, args []string) ([]plan.Plan, error) {
 	if err := f.checkArgs(args); err != nil {
 		return nil, err
 	}
 	plans := []plan.Plan{plan.Default()}
-	if f.sweep != "" && f.sweep != "auto" {
+	if f.planFile() {
 		var err error
 		if plans, err = plan.Load(f.sweep, os.ReadFile); err != nil {
 			return nil, err
@@ -188,8 +191,8 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	if len(args) > 0 {
 		p.Model = args[0]
 	}
-	switch file := f.sweep != "" && f.sweep != "auto"; {
-	case p.Model == "" && file:
+	switch {
+	case p.Model == "" && f.planFile():
 		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
 	case p.Model == "":
 		p.Model, p.SLA.Limit = demoModel, demoSLA

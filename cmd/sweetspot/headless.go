@@ -274,8 +274,7 @@ func (a *app) search(ctx context.Context, p plan.Plan, t sweep.Target, old *resu
 		tee = a.out
 	}
 	show := newProgress(a.err, f.quiet)
-	show.seen = len(old.done().Trials)
-	s := &session.Sweeper{Plan: p, Target: t, Record: a.record(f.out, old.id(), tee), Resume: old.done(), Watch: show.watch}
+	s := &session.Sweeper{Plan: p, Target: t, Record: a.record(f.out, old.id(), tee), Resume: old.earlier(), Watch: show.watch}
 	st, err := s.Run(ctx)
 	show.end()
 	if err != nil && !errors.Is(err, context.Canceled) {
