@@ -101,6 +101,7 @@ type runFlags struct {
 	json        string
 	quiet       bool
 	force       bool
+	failFast    bool
 	follow      string
 	fps         int
 	ascii       bool
@@ -135,7 +136,8 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then stop")
 	fs.StringVar(&f.resume, "resume", "", "go on with an interrupted sweep: --resume (the last) or --resume=PROFILE")
 	fs.Lookup("resume").NoOptDefVal = profiles.Last
-	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl and config.properties")
+	fs.BoolVar(&f.failFast, "fail-fast", false, "of several plans in one file: end with the first that breaks")
+	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl and config.properties; of several plans a folder in it for each")
 	fs.StringVar(&f.json, "json", "", "result as JSON on stdout: --json, or --json=lines for the profile's lines as they come")
 	fs.Lookup("json").NoOptDefVal = "object"
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on stderr")
