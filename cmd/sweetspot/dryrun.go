@@ -31,7 +31,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	info, err := a.look(ctx, p)
 	switch {
 	case err == nil:
-		if err := j.old.check(info, f.force); err != nil {
+		if err := a.checkResumed(j.old, info, f); err != nil {
 			return err
 		}
 		a.introduce(j.plan, info, f)

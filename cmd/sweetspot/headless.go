@@ -45,7 +45,7 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 	if err != nil {
 		return result{}, err
 	}
-	if err := j.old.check(info, f.force); err != nil {
+	if err := a.checkResumed(j.old, info, f); err != nil {
 		return result{}, err
 	}
 	a.introduce(p, info, f)

@@ -75,17 +75,30 @@ func resumable(p *profiles.Profile) error {
 	return nil
 }
 
-// check refuses to mix what cannot be compared. It is safe on nil.
-func (r *resumed) check(info sweep.Info, force bool) error {
+// checkResumed refuses to mix what cannot be compared; with --force it says so and does.
+func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
+	why := r.unlike(info)
 	switch {
-	case r == nil || force:
+	case why == "":
 		return nil
-	case r.sha256 != info.Model.SHA256:
-		return withHint("add --force to mix them", "%s measured another model of that name (sha256 %.12s, this is %.12s)", r.from, r.sha256, info.Model.SHA256)
-	case r.class != machine(info).Complete().Class:
-		return withHint("add --force to mix them", "%s was measured on another kind of machine", r.from)
+	case f.force:
+		a.note(f, "mixed    %s (--force)", why)
+		return nil
 	}
-	return nil
+	return withHint("add --force to mix them", "%s", why)
+}
+
+// unlike is why trials of the resumed sweep cannot be compared with those to come,
+// "" if nothing speaks against it. It is safe on nil.
+func (r *resumed) unlike(info sweep.Info) string {
+	switch {
+	case r == nil:
+	case r.sha256 != info.Model.SHA256:
+		return fmt.Sprintf("%s measured another model of that name (sha256 %.12s, this is %.12s)", r.from, r.sha256, info.Model.SHA256)
+	case r.class != machine(info).Complete().Class:
+		return r.from + " was measured on another kind of machine"
+	}
+	return ""
 }
 
 // earlier is the sweep that is resumed, and id names its profile; nil without one.

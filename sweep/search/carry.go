@@ -17,33 +17,33 @@ import (
 // Carried is what a resumed sweep takes over from the one before it.
 type Carried struct {
 	History  trial.History
-	Restated int           // trials whose verdict is on a new limit
-	Dropped  map[Doubt]int // trials that are not taken over, by the first reason
+	Restated int                // trials whose verdict is on a new limit
+	Dropped  map[DropReason]int // trials that are not taken over, by the first reason
 
 	probes   int // there were
 	from, to time.Duration
 }
 
-// Doubt is why a trial is not taken over.
-type Doubt uint8
+// DropReason is why a trial is not taken over.
+type DropReason uint8
 
-// The doubts, in the order in which they are asked.
+// The reasons, in the order in which they are looked for.
 const (
-	OtherRequests Doubt = iota // it was sent other requests
-	OtherOptions               // it was measured under another rule, or other options
-	NoPoint                    // its settings or its load are not in the plan
-	OtherPromise               // its verdict says nothing about the plan's promise
-	InPart                     // other trials of its setting are not taken over
-	RateSearch                 // it is of a rate search, and not its bound
+	OtherRequests DropReason = iota // it was sent other requests
+	OtherOptions                    // it was measured under another rule, or other options
+	NoPoint                         // its settings or its load are not in the plan
+	OtherPromise                    // its verdict says nothing about the plan's promise
+	InPart                          // other trials of its setting are not taken over
+	RateSearch                      // it is of a rate search, and not its bound
 )
 
-var doubtTexts = []string{
+var dropTexts = []string{
 	OtherRequests: "other requests", OtherOptions: "another rule or other options", NoPoint: "no point of this plan",
 	OtherPromise: "the promise is another", InPart: "their settings are measured anew as a whole",
 	RateSearch: "of a rate search only its bound is kept",
 }
 
-func (d Doubt) String() string { return doubtTexts[d] }
+func (d DropReason) String() string { return dropTexts[d] }
 
 // Carry is what of a history that was measured under one plan holds under
 // another, whose points are given.
@@ -61,18 +61,18 @@ func Carry(old trial.History, was, now plan.Plan, points []plan.Point) Carried {
 	for _, p := range points {
 		c.points[c.spotOf(p.Settings, p.Load)] = true
 	}
-	out := Carried{Dropped: map[Doubt]int{}, probes: len(old.Probes), from: was.SLA.Limit, to: now.SLA.Limit}
-	doubts := make([]*Doubt, len(old.Trials))
+	out := Carried{Dropped: map[DropReason]int{}, probes: len(old.Probes), from: was.SLA.Limit, to: now.SLA.Limit}
+	reasons := make([]*DropReason, len(old.Trials))
 	trials := slices.Clone(old.Trials)
 	for i := range trials {
-		trials[i].Verdict, doubts[i] = c.look(trials[i])
+		trials[i].Verdict, reasons[i] = c.look(trials[i])
 	}
 	if was.SLA != now.SLA {
-		c.whole(trials, doubts)
+		c.whole(trials, reasons)
 	}
 	for i, t := range trials {
-		if doubts[i] != nil {
-			out.Dropped[*doubts[i]]++
+		if reasons[i] != nil {
+			out.Dropped[*reasons[i]]++
 			continue
 		}
 		if t.Verdict != old.Trials[i].Verdict {
@@ -118,42 +118,42 @@ func requests(p plan.Plan) string {
 }
 
 // look is a trial's verdict under the new plan, or what speaks against it.
-func (c carrier) look(t trial.Trial) (trial.Verdict, *Doubt) {
-	doubt := func(d Doubt) (trial.Verdict, *Doubt) { return t.Verdict, &d }
+func (c carrier) look(t trial.Trial) (trial.Verdict, *DropReason) {
+	drop := func(d DropReason) (trial.Verdict, *DropReason) { return t.Verdict, &d }
 	switch {
 	case !c.same:
-		return doubt(OtherRequests)
+		return drop(OtherRequests)
 	case t.Options != c.now.Options:
-		return doubt(OtherOptions)
+		return drop(OtherOptions)
 	case !c.points[c.spotOf(t.Settings, t.Load)] || t.Role == trial.RoleLive:
-		return doubt(NoPoint)
+		return drop(NoPoint)
 	}
 	v, ok := t.Verdict.Carry(c.was.SLA, c.now.SLA)
 	if !ok {
-		return doubt(OtherPromise)
+		return drop(OtherPromise)
 	}
 	return v, nil
 }
 
 // whole drops what is left of a setting under a load of which not every trial is
 // taken over, or of a search for the highest rate all but its bound.
-func (c carrier) whole(trials []trial.Trial, doubts []*Doubt) {
+func (c carrier) whole(trials []trial.Trial, reasons []*DropReason) {
 	of := map[spot][]int{}
 	for i, t := range trials {
 		s := c.spotOf(t.Settings, t.Load)
 		of[s] = append(of[s], i)
 	}
 	for _, ids := range of {
-		gone := slices.ContainsFunc(ids, func(i int) bool { return doubts[i] != nil })
+		gone := slices.ContainsFunc(ids, func(i int) bool { return reasons[i] != nil })
 		bound, d := -1, InPart
 		if c.now.Question == plan.Capacity {
-			bound, d = c.bound(trials, doubts, ids), RateSearch
+			bound, d = c.bound(trials, reasons, ids), RateSearch
 		} else if !gone {
 			continue
 		}
 		for _, i := range ids {
-			if doubts[i] == nil && i != bound {
-				doubts[i] = &d
+			if reasons[i] == nil && i != bound {
+				reasons[i] = &d
 			}
 		}
 	}
@@ -163,7 +163,7 @@ func (c carrier) whole(trials []trial.Trial, doubts []*Doubt) {
 // the highest rate that kept a tighter one, below all that did not, or the lowest
 // that broke a looser one, above all that did not. Every other trial would count
 // against the few that a search has. -1 is nothing.
-func (c carrier) bound(trials []trial.Trial, doubts []*Doubt, ids []int) int {
+func (c carrier) bound(trials []trial.Trial, reasons []*DropReason, ids []int) int {
 	up := 1.0 // towards higher rates
 	if c.now.SLA.Limit < c.was.SLA.Limit {
 		up = -1
@@ -171,8 +171,8 @@ func (c carrier) bound(trials []trial.Trial, doubts []*Doubt, ids []int) int {
 	rate := func(i int) float64 { return up * trials[i].Load.Rate }
 	best := -1
 	for _, i := range ids {
-		beyond := slices.ContainsFunc(ids, func(j int) bool { return doubts[j] != nil && rate(j) <= rate(i) })
-		if doubts[i] != nil || trials[i].Role != trial.RoleLoad || beyond {
+		beyond := slices.ContainsFunc(ids, func(j int) bool { return reasons[j] != nil && rate(j) <= rate(i) })
+		if reasons[i] != nil || trials[i].Role != trial.RoleLoad || beyond {
 			continue
 		}
 		if best < 0 || rate(i) > rate(best) {
@@ -208,7 +208,7 @@ func (c Carried) String() string {
 		parts = append(parts, fmt.Sprintf("carried over to the limit of %v from %v: %d", c.to, c.from, c.Restated))
 	}
 	dropped, why := 0, []string{}
-	for d := range Doubt(len(doubtTexts)) {
+	for d := range DropReason(len(dropTexts)) {
 		if n := c.Dropped[d]; n > 0 {
 			dropped += n
 			why = append(why, fmt.Sprintf("%v (%d)", d, n))

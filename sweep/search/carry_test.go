@@ -80,10 +80,14 @@ func TestCarry(t *testing.T) {
 		says string
 	}{
 		{"the same", was, "1:FAIL<100 2:pass<100 3:?<100 4:pass<100", "trials kept: 4"},
-		{"another seed and budget", carryPlan(func(p *plan.Plan) { p.Seed, p.Budget.Time, p.Trial.MaxRequests = 7, time.Hour, 9 }),
-			"1:FAIL<100 2:pass<100 3:?<100 4:pass<100", "trials kept: 4"},
-		{"looser", carryPlan(limit(time.Second)), "2:pass<1000 4:pass<1000",
-			"carried over to the limit of 1s from 100ms: 2; not used: 2, the promise is another (2)"},
+		{
+			"another seed and budget", carryPlan(func(p *plan.Plan) { p.Seed, p.Budget.Time, p.Trial.MaxRequests = 7, time.Hour, 9 }),
+			"1:FAIL<100 2:pass<100 3:?<100 4:pass<100", "trials kept: 4",
+		},
+		{
+			"looser", carryPlan(limit(time.Second)), "2:pass<1000 4:pass<1000",
+			"carried over to the limit of 1s from 100ms: 2; not used: 2, the promise is another (2)",
+		},
 		{"tighter", carryPlan(limit(15 * time.Millisecond)), "1:FAIL<15", "not used: 3, the promise is another (3)"},
 		{"another percentile", carryPlan(func(p *plan.Plan) { p.SLA.Percentile = 95 }), "", "the promise is another (4)"},
 		{"model latency", carryPlan(func(p *plan.Plan) { p.SLA.Latency = trial.Model }), "", "the promise is another (4)"},

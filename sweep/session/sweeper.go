@@ -84,7 +84,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		return w.end(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path, w.rec = rec.ID(), rec.Path(), rec })
-	if err := w.bring(witness{rec, w}, points); err != nil {
+	if err := w.copyHistory(witness{rec, w}, points); err != nil {
 		return w.end(rec, err)
 	}
 	out, err := w.runner(witness{rec, w}, strategy, info, skipped).Run(ctx)
@@ -98,9 +98,9 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	return w.end(rec, err)
 }
 
-// bring copies what of the resumed sweep holds for this plan into the profile,
+// copyHistory copies what of the resumed sweep holds for this plan into the profile,
 // and says there how much that is.
-func (w *Sweeper) bring(rec Recording, points []plan.Point) error {
+func (w *Sweeper) copyHistory(rec Recording, points []plan.Point) error {
 	if w.Resume == nil {
 		return nil
 	}
