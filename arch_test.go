@@ -54,9 +54,10 @@ var rooms = map[string]string{
 	"sweep/stat":                 "engine/latency",
 	"sweep/plan":                 "engine/knob engine/latency sweep/load sweep/trial",
 	"sweep/predict":              "engine/knob engine/latency engine/batching engine/servicetime sweep/load",
-	"sweep":                      "engine/knob engine/tensor engine/latency sweep/load sweep/trial sweep/stat sweep/plan sweep/predict",
-	"sweep/search":               "engine/knob engine/latency engine/servicetime sweep/load sweep/trial sweep/stat sweep/plan sweep/predict",
-	"sweep/session":              "engine/knob engine/tensor engine/latency sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/search",
+	"sweep/rank":                 "engine/knob sweep/load sweep/trial sweep/plan sweep/stat",
+	"sweep":                      "engine/knob engine/tensor engine/latency sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/rank",
+	"sweep/search":               "engine/knob engine/latency engine/servicetime sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/rank",
+	"sweep/session":              "engine/knob engine/tensor engine/latency sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/rank sweep/search",
 	"sweep/target/local":         target,
 	"sweep/target/torchserve":    target,
 	"sweep/target/oip":           target,
@@ -65,7 +66,7 @@ var rooms = map[string]string{
 	"profiles/export":            profile + " profiles",
 	"profiles/report":            profile + " profiles",
 	"profiles/replay":            profile + " profiles engine/servicetime",
-	"tui":                        "engine/knob engine/latency sweep sweep/load sweep/plan sweep/trial sweep/session profiles/... tui/chart",
+	"tui":                        "engine/knob engine/latency sweep sweep/load sweep/plan sweep/trial sweep/rank sweep/session profiles/... tui/chart",
 	"tui/chart":                  "",
 	"cmd/sweetspot":              "engine/... sweep/... profiles/... tui/...",
 	"cmd/bench":                  "engine/... sweep/... profiles/... tui/... cmd/bench/judge",
@@ -77,7 +78,7 @@ var rooms = map[string]string{
 const (
 	api     = "engine engine/knob engine/tensor engine/latency engine/handler engine/config engine/monitor engine/api/wire"
 	target  = "engine/knob engine/tensor engine/latency engine/api/control engine/config engine/handler engine/monitor sweep sweep/load sweep/trial sweep/stat"
-	profile = "engine/knob engine/latency engine/config sweep sweep/load sweep/trial sweep/stat sweep/plan"
+	profile = "engine/knob engine/latency engine/config sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/rank"
 )
 
 func TestImports(t *testing.T) {

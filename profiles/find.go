@@ -19,6 +19,9 @@ import (
 // Last names the newest profile.
 const Last = "last"
 
+// InFolder is what a profile is called in a folder of its own.
+const InFolder = "profile" + suffix
+
 // Summary is one profile in a list.
 type Summary struct {
 	ID      string     `json:"id"`
@@ -59,9 +62,10 @@ func (p *Profile) Summary() Summary {
 }
 
 // List sums up the profiles in dir, newest first. What cannot be read is in the
-// list with its error. A folder that does not exist is an empty one.
+// list with its error, what [Link] names and is gone is not: see [Gone]. A folder
+// that does not exist is an empty one.
 func List(dir string) ([]Summary, error) {
-	ids, err := idsIn(dir)
+	ids, _, err := idsIn(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -84,22 +88,27 @@ func List(dir string) ([]Summary, error) {
 	return out, nil
 }
 
-// idsIn returns the names of the profiles in dir, sorted.
-func idsIn(dir string) ([]string, error) {
+// idsIn returns the names of the profiles in dir, sorted, and of those that are
+// gone.
+func idsIn(dir string) (ids, gone []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("profiles: %w", err)
+		return nil, nil, fmt.Errorf("profiles: %w", err)
 	}
-	var ids []string
 	for _, e := range entries {
-		if id, ok := strings.CutSuffix(e.Name(), suffix); ok && !e.IsDir() {
+		id, ok := strings.CutSuffix(e.Name(), suffix)
+		switch {
+		case !ok || e.IsDir():
+		case e.Type()&fs.ModeSymlink != 0 && dangles(dir, id):
+			gone = append(gone, id)
+		default:
 			ids = append(ids, id)
 		}
 	}
-	return ids, nil
+	return ids, gone, nil
 }
 
 // Open reads the profile called name; see Find.
@@ -112,9 +121,10 @@ func Open(dir, name string) (*Profile, error) {
 }
 
 // Find returns the file of the profile called name: an ID in dir or the start of
-// one that no other shares, a file, or last for the newest in dir.
+// one that no other shares, a file, a folder that holds one as profile.jsonl, or
+// last for the newest in dir.
 func Find(dir, name string) (string, error) {
-	ids, err := idsIn(dir)
+	ids, gone, err := idsIn(dir)
 	if err != nil {
 		return "", err
 	}
@@ -122,8 +132,12 @@ func Find(dir, name string) (string, error) {
 		return newest(dir, ids)
 	}
 	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, suffix) {
-		if _, err := os.Stat(name); err != nil {
+		info, err := os.Stat(name)
+		if err != nil {
 			return "", fmt.Errorf("profiles: %w", err)
+		}
+		if info.IsDir() {
+			return inFolder(name)
 		}
 		return name, nil
 	}
@@ -143,18 +157,50 @@ func Find(dir, name string) (string, error) {
 	case 1:
 		return Path(dir, found[0]), nil
 	case 0:
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		info, err := os.Stat(name)
+		switch {
+		case err == nil && info.Mode().IsRegular():
 			return name, nil
+		case err == nil && info.IsDir():
+			return inFolder(name)
+		case slices.Contains(gone, name):
+			return "", fmt.Errorf("profiles: %s was written with --out to %s, where it is no more; name the place it is at now", name, linked(dir, name))
 		}
 		return "", fmt.Errorf("profiles: %q: no such profile in %s; %ssweetspot profiles list shows what is there", name, dir, nearest(name, ids))
 	}
+	return "", fmt.Errorf("profiles: %q is the start of %s; type more of it", name, some(found))
+}
+
+// some lists names, not too many.
+func some(names []string) string {
 	const shown = 4
-	more := ""
-	if len(found) > shown {
-		more = fmt.Sprintf(" and %d more", len(found)-shown)
+	text := strings.Join(names[:min(len(names), shown)], ", ")
+	if len(names) > shown {
+		text += fmt.Sprintf(" and %d more", len(names)-shown)
 	}
-	return "", fmt.Errorf("profiles: %q is the start of %s%s; type more of it",
-		name, strings.Join(found[:min(len(found), shown)], ", "), more)
+	return text
+}
+
+// inFolder is the profile of a folder, such as that of --out. One for several
+// plans holds a folder each.
+func inFolder(name string) (string, error) {
+	path := filepath.Join(name, InFolder)
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		return path, nil
+	}
+	below, err := filepath.Glob(filepath.Join(quoteMeta(name), "*", InFolder))
+	if err != nil || len(below) == 0 {
+		return "", fmt.Errorf("profiles: the folder %s holds no %s", name, InFolder)
+	}
+	for i := range below {
+		below[i] = filepath.Dir(below[i])
+	}
+	return "", fmt.Errorf("profiles: the folder %s holds several profiles; name one: %s", name, some(below))
+}
+
+// quoteMeta is a path as a pattern that matches only it.
+func quoteMeta(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
 // nearest asks whether an ID, or the start of one, that is nearly name was meant;
@@ -186,20 +232,26 @@ func newest(dir string, ids []string) (string, error) {
 	return best, nil
 }
 
-// created reads no more of a profile than its first line.
+// created is when a profile was begun; false without a whole header.
 func created(path string) (time.Time, bool) {
+	h, ok := headerOf(path)
+	return h.Created, ok
+}
+
+// headerOf reads no more of a profile than its first line.
+func headerOf(path string) (Header, bool) {
 	f, err := os.Open(path)
 	if err != nil {
-		return time.Time{}, false
+		return Header{}, false
 	}
 	defer f.Close()
 	line, err := bufio.NewReader(f).ReadBytes('\n')
 	if err != nil {
-		return time.Time{}, false
+		return Header{}, false
 	}
 	var p Profile
 	if p.line(1, line) != nil {
-		return time.Time{}, false
+		return Header{}, false
 	}
-	return p.Header.Created, true
+	return p.Header, true
 }

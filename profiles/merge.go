@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -21,14 +23,19 @@ type MergeOptions struct {
 	At    time.Time // now
 	Tool  string    // "sweetspot 0.1.0"
 	Force bool      // join parts of unlike machines, models and plans, and unfinished ones
+
+	// Rank orders trials by what a plan asks for: indices, best first.
+	Rank func(plan.Plan, []trial.Trial) []int
 }
 
 // Merge joins parts, such as the shards of a sweep or a sweep and the one that
 // resumed it, into a new profile at path; the parts stay as they are. Their
-// trials and probes are numbered anew, in the order of the parts' creation;
-// every other line is taken over as it stands, fields unknown to this version
-// included. Events called merged say where each number comes from. The choice is
-// the best of the parts' choices.
+// trials and probes are numbered anew, in the order of the parts' creation; what a
+// part brought along from the one it resumes is there once. Every other line is
+// taken over as it stands, fields unknown to this version included. Events called
+// merged say where each number comes from. The choice is the best of the parts'
+// choices, as far as no trial speaks against them; what of them does not count is
+// left out, since a profile's last choice does.
 func Merge(path string, parts []*Profile, o MergeOptions) error {
 	parts = slices.Clone(parts)
 	slices.SortStableFunc(parts, func(a, b *Profile) int {
@@ -47,7 +54,7 @@ func Merge(path string, parts []*Profile, o MergeOptions) error {
 	if err != nil {
 		return err
 	}
-	m := merger{w: w, at: o.At}
+	m := merger{w: w, at: o.At, joined: join(parts, o.Rank)}
 	err = errors.Join(m.all(parts, doubts), w.Close())
 	if err != nil {
 		os.Remove(path) // half of it is of no use, and in the way of another try
@@ -90,11 +97,10 @@ func mergeable(parts []*Profile) (doubts []string, err error) {
 
 // merger writes the new profile.
 type merger struct {
+	joined
 	w      *Writer
 	at     time.Time
-	trials int
 	probes int
-	best   []trial.Trial // of each part that has one, renumbered
 }
 
 func (m *merger) all(parts []*Profile, doubts []string) error {
@@ -103,8 +109,8 @@ func (m *merger) all(parts []*Profile, doubts []string) error {
 			return err
 		}
 	}
-	for _, p := range parts {
-		if err := m.part(p); err != nil {
+	for i, p := range parts {
+		if err := m.part(i, p); err != nil {
 			return err
 		}
 	}
@@ -114,51 +120,75 @@ func (m *merger) all(parts []*Profile, doubts []string) error {
 			return err
 		}
 	}
-	state, exit := Done, 2
+	state := Done
 	if len(missing) > 0 {
-		state, exit = Stopped, 3
+		state = Stopped
 	}
-	if len(m.best) > 0 {
-		exit = 0
-		if err := m.w.Choice(m.choice()); err != nil {
+	best, runners := m.pick()
+	if best != nil {
+		if err := m.w.Choice(m.choice(*best, runners)); err != nil {
 			return err
 		}
 	}
-	return m.w.End(state, exit)
+	return m.w.End(state, m.exit(parts, best != nil, len(missing) > 0))
 }
 
 func (m *merger) event(detail string) error {
 	return m.w.Event(trial.Event{At: m.at, What: eventMerged, Detail: detail})
 }
 
-// part takes over one part's lines, after the event that says so.
-func (m *merger) part(p *Profile) error {
-	number := map[int]int{} // old to new
-	for i, t := range p.Trials {
-		number[t.N] = m.trials + i + 1
-	}
-	if err := m.event(p.origin(m.trials + 1)); err != nil {
+// part takes over the lines of part i, after the event that says so.
+func (m *merger) part(i int, p *Profile) error {
+	if err := m.event(m.origin(i, p)); err != nil {
 		return err
 	}
-	if b, ok := p.Best(); ok && b.Verdict.Result == trial.Pass {
-		b.N = number[b.N]
-		m.best = append(m.best, b)
+	if why := m.against[i]; why != "" {
+		if err := m.event(why); err != nil {
+			return err
+		}
 	}
+	trials, probes := 0, 0
 	for _, l := range p.Lines[1:] {
-		if err := m.line(l, number); err != nil {
+		skip := false
+		switch l.Kind {
+		case "header", "end":
+			skip = true // the event tells what they said
+		case "trial":
+			skip = m.copied[i][trials]
+			trials++
+		case "probe":
+			skip = m.known[i][probes]
+			probes++
+		case "choice":
+			skip = m.against[i] != ""
+		}
+		if skip {
+			continue
+		}
+		if err := m.line(l, m.number[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// origin says which trials of a part follow, from number first on.
-func (p *Profile) origin(first int) string {
+// origin says which trials of part i follow.
+func (m *merger) origin(i int, p *Profile) string {
+	var own []trial.Trial
+	for j, t := range p.Trials {
+		if !m.copied[i][j] {
+			own = append(own, t)
+		}
+	}
 	from := "no trials"
-	if n := len(p.Trials); n > 0 {
-		from = fmt.Sprintf("trials %d-%d are %d-%d", first, first+n-1, p.Trials[0].N, p.Trials[n-1].N)
+	if n := len(own); n > 0 {
+		first := m.number[i][own[0].N]
+		from = fmt.Sprintf("trials %d-%d are %d-%d", first, first+n-1, own[0].N, own[n-1].N)
 	}
 	out := []string{fmt.Sprintf("%s of %s, %s", from, p.Header.ID, p.State())}
+	if n := len(p.Trials) - len(own); n > 0 {
+		out = append(out, fmt.Sprintf("%d more are those of the part it resumes", n))
+	}
 	if s := p.Header.Shard; s != nil {
 		out = append(out, "shard "+*s)
 	}
@@ -173,11 +203,11 @@ func (m *merger) line(l Line, number map[int]int) error {
 	raw, done := l.Raw, func() {}
 	var err error
 	switch l.Kind {
-	case "header", "end":
-		return nil // the event tells what they said
 	case "trial":
-		m.trials++
-		raw, err = setField(raw, "n", m.trials)
+		var old struct{ N int }
+		if err = json.Unmarshal(raw, &old); err == nil {
+			raw, err = setField(raw, "n", number[old.N])
+		}
 		done = func() { m.w.trials++ }
 	case "probe":
 		m.probes++
@@ -216,35 +246,4 @@ func unfinished(parts []*Profile) []string {
 		out = append(out, fmt.Sprintf("%d of %d shards", len(shards), of))
 	}
 	return out
-}
-
-// choice is the best of the parts' choices: of those whose throughput cannot be
-// told from the highest, the one with the lowest P99, fewest workers, smallest
-// batch, FP32, shortest delay.
-func (m *merger) choice() trial.Choice {
-	top := slices.MaxFunc(m.best, func(a, b trial.Trial) int {
-		return cmp.Compare(a.Throughput.Value.Or(0), b.Throughput.Value.Or(0))
-	})
-	equals := slices.DeleteFunc(slices.Clone(m.best), func(t trial.Trial) bool {
-		return ratio(t.Throughput, top.Throughput, 1).Low.Or(0) > 1
-	})
-	won := slices.MinFunc(equals, func(a, b trial.Trial) int {
-		return cmp.Or(
-			cmp.Compare(a.Latency.P99.Value.Or(0), b.Latency.P99.Value.Or(0)),
-			cmp.Compare(a.Settings.Workers, b.Settings.Workers),
-			cmp.Compare(a.Settings.BatchSize, b.Settings.BatchSize),
-			cmp.Compare(a.Settings.Precision, b.Settings.Precision),
-			cmp.Compare(a.Settings.BatchDelay, b.Settings.BatchDelay),
-		)
-	})
-	c := trial.Choice{At: m.at, N: won.N, By: "merge", Settings: won.Settings, Why: trial.Why{Text: "the best of the parts' choices"}}
-	if v := won.Verdict; v.LimitMS > 0 {
-		c.Why.Headroom = trial.Of(1 - v.ValueMS.Or(won.Latency.P99.Value.Or(0))/v.LimitMS)
-	}
-	for _, t := range m.best {
-		if t.N != won.N {
-			c.Why.RunnersUp = append(c.Why.RunnersUp, t.N)
-		}
-	}
-	return c
 }

@@ -4,7 +4,8 @@
 // [Create] starts a profile and returns its [Writer], which is the sweep's
 // recorder; every line is on disk when its call returns. [Read] reads a profile,
 // finished or not, whole or torn at the end, [Follow] one that grows. [Find]
-// turns what a person types (an ID, the start of one, a file, last) into a file,
+// turns what a person types (an ID, the start of one, a file, a folder, last) into
+// a file, [Link] lets it find one that lies elsewhere,
 // [List] sums up a folder and a [Filter] narrows it. [Annotate] adds notes and
 // tags to a profile, [Merge] joins several, [Compare] holds one against another
 // and says whether it is worse. What is shown of each has a form for people

@@ -30,7 +30,7 @@ func ran(c predict.Config, l load.Spec, seed uint64, n int, noise ...sweep.Distu
 	sim := predict.New(c)
 	sim.Run()
 	r := load.Result{Samples: sim.Samples(), Planned: n, Sent: n, Seconds: (sim.Now() - c.Plan[0]).Seconds()}
-	return sweep.Summarize(r, trial.SLA{Percentile: 99, Limit: time.Second}, "", noise...), r
+	return sweep.Summarize(r, load.Spec{}, trial.SLA{Percentile: 99, Limit: time.Second}, "", noise...), r
 }
 
 // Short runs of a busy server are too good on average, and scatter; corrected they

@@ -2,53 +2,225 @@ package sweep
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"time"
 
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/stat"
 	"sweetspot/sweep/trial"
 )
 
-// Judge holds a percentile with its interval, in ms, and an error rate against
-// a promise. The answer is certain only when the whole interval lies on one side
-// of the limit; an open end reaches everywhere. Too many errors fail whatever
-// the percentile.
-func Judge(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.Verdict {
-	limit := float64(sla.Limit) / 1e6
-	v := trial.Verdict{
-		Latency: sla.Latency, Percentile: sla.Percentile, LimitMS: limit,
-		ValueMS: trial.Of(p.Value), LowMS: trial.Of(p.Low), HighMS: trial.Of(p.High),
-		ErrorRate: errorRate, Why: why,
+// Requests are what a promise is judged by, in the order in which they ended.
+type Requests struct {
+	Load   load.Spec
+	Values []float64       // ms of the latency that the promise binds: answers, and timeouts at their limit
+	Times  []time.Duration // when those were planned
+	Failed []bool          // of every request: refused, failed or timed out
+	Sent   []time.Duration // when every request was planned
+	Waits  []float64       // s from planned send to last byte, of those with a Value; nil for a closed load
+}
+
+// RequestsOf takes from samples what a promise on the given latency is judged by.
+func RequestsOf(samples []load.Sample, l load.Spec, which trial.Which) Requests {
+	r := Requests{Load: l, Failed: make([]bool, 0, len(samples)), Sent: make([]time.Duration, 0, len(samples))}
+	for i := range samples {
+		r.Add(&samples[i], which)
 	}
+	return r
+}
+
+// Add takes one more request in. Model latency is missing where a server tells
+// none; a request that ran out of time had at least its limit of either.
+func (r *Requests) Add(s *load.Sample, which trial.Which) {
+	r.Failed = append(r.Failed, s.Outcome != load.OK)
+	r.Sent = append(r.Sent, s.Planned)
+	if s.Outcome == load.Refused || s.Outcome == load.Failed {
+		return
+	}
+	v := s.Latency
+	if which == trial.Model && s.Outcome == load.OK {
+		v = s.Model
+	}
+	if v > 0 {
+		r.Values, r.Times = append(r.Values, ms(v)), append(r.Times, s.Planned)
+	}
+	if r.Load.Mode != load.Closed {
+		r.Waits = append(r.Waits, s.Latency.Seconds())
+	}
+}
+
+// errorRate is the share of requests that failed, 0 without any.
+func (r Requests) errorRate() float64 {
+	n := 0
+	for _, f := range r.Failed {
+		if f {
+			n++
+		}
+	}
+	return float64(n) / float64(max(1, len(r.Failed)))
+}
+
+// rate is how many requests a second were planned, 0 where that is not known.
+func (r Requests) rate() float64 {
+	if len(r.Sent) < 2 {
+		return 0
+	}
+	span := slices.Max(r.Sent) - slices.Min(r.Sent)
+	if span <= 0 {
+		return 0
+	}
+	return float64(len(r.Sent)) / span.Seconds()
+}
+
+// keeping tells whether the answers keep up with the arrivals; a closed load waits
+// for them.
+func (r Requests) keeping() stat.Keeping {
+	if r.Load.Mode == load.Closed {
+		return stat.Keeping{Answer: stat.Pass, Leaning: stat.Pass}
+	}
+	a := stat.Arrivals{Waits: r.Waits, Rate: r.rate(), Dispersion: 1}
+	if r.Load.Mode == load.Trace {
+		a.Dispersion = dispersion(r.Sent)
+	}
+	return stat.KeepsUp(a)
+}
+
+// dispersion is the variance over the mean of how many requests come in a fiftieth
+// of the run, which makes the backlog of a trace move more than chance does.
+func dispersion(sent []time.Duration) float64 {
+	const parts = 50
+	if len(sent) < 2*parts {
+		return 1
+	}
+	first, last := slices.Min(sent), slices.Max(sent)
+	if last <= first {
+		return 1
+	}
+	var counts [parts]float64
+	for _, t := range sent {
+		counts[min(int(float64(t-first)/float64(last-first)*parts), parts-1)]++
+	}
+	mean, sum := float64(len(sent))/parts, 0.
+	for _, c := range counts {
+		sum += (c - mean) * (c - mean) / (parts - 1)
+	}
+	return sum / mean
+}
+
+// Judge holds a percentile with its interval, in ms, and an error rate against a
+// promise, where no more than these figures is known. The answer is certain only
+// when the whole interval lies on one side of the limit; an open end reaches
+// everywhere. Too many errors fail whatever the percentile.
+func Judge(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.Verdict {
+	v := verdictOf(sla, p, errorRate)
+	v.Why = why
 	switch {
 	case errorRate > sla.MaxErrorRate:
+		v.Result, v.Why = trial.Fail, errorText(errorRate, sla)
+	case p.Low > v.LimitMS:
 		v.Result = trial.Fail
-		v.Why = fmt.Sprintf("%.2g%% of the requests failed or were refused, %.2g%% are allowed", 100*errorRate, 100*sla.MaxErrorRate)
-	case p.Low > limit:
-		v.Result = trial.Fail
-	case p.High <= limit:
+	case p.High <= v.LimitMS:
 		v.Result = trial.Pass
+	}
+	v.Leaning = v.Result
+	return v
+}
+
+// verdictOf is a verdict without an answer.
+func verdictOf(sla trial.SLA, p stat.Interval, errorRate float64) trial.Verdict {
+	return trial.Verdict{
+		Latency: sla.Latency, Percentile: sla.Percentile, LimitMS: ms(sla.Limit),
+		ValueMS: trial.Of(p.Value), LowMS: trial.Of(p.Low), HighMS: trial.Of(p.High), ErrorRate: errorRate,
+	}
+}
+
+func errorText(rate float64, sla trial.SLA) string {
+	return fmt.Sprintf("%.2g%% of the requests failed, timed out or were refused, %.2g%% are allowed", 100*rate, 100*sla.MaxErrorRate)
+}
+
+// Decide holds requests against a promise. It is kept if all three are: at most
+// the allowed share of requests fails ([stat.DecideErrors]), answers keep up with
+// arrivals ([stat.KeepsUp]), and the percentile stays within the limit
+// ([stat.Decide]). One that is broken fails, and one that is not known leaves it
+// undecided. least is the shortest time in which a pass is believed. why, if not
+// empty, is kept as the reason of a certain answer.
+func Decide(sla trial.SLA, r Requests, least time.Duration, why string) trial.Verdict {
+	q := sla.Percentile / 100
+	v := verdictOf(sla, stat.Quantile(r.Values, q), r.errorRate())
+	j := judge(sla, r, least)
+	v.Result, v.Leaning, v.Why = answers[j.answer], answers[j.leaning], j.why
+	if why != "" && j.answer != stat.Undecided && j.plain {
+		v.Why = why
 	}
 	return v
 }
 
-// Decide holds latencies in ms, in time order, and an error rate against a
-// promise, by the sequential rule of stat.Decide, which stays honest where it is
-// asked again and again; the interval is the percentile's. why, if not empty, is
-// kept as the reason of a certain answer.
-func Decide(sla trial.SLA, values []float64, errorRate float64, why string) trial.Verdict {
-	q := sla.Percentile / 100
-	v := Judge(sla, stat.Quantile(values, q), errorRate, why)
-	if errorRate > sla.MaxErrorRate {
-		return v
+// answers are those of package stat in the words of package trial.
+var answers = [...]trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}
+
+// judgement is the answer to a promise with its grounds.
+type judgement struct {
+	answer, leaning stat.Answer
+	plain           bool // it is the percentile's, or a pass
+	why             string
+}
+
+// judge joins the three parts of a promise.
+func judge(sla trial.SLA, r Requests, least time.Duration) judgement {
+	errs := stat.DecideErrors(r.Failed, r.Sent, sla.MaxErrorRate)
+	keep := r.keeping()
+	tail := stat.Decide(r.Values, r.Times, stat.Promise{Q: sla.Percentile / 100, Limit: ms(sla.Limit), Least: least})
+	j := judgement{
+		answer:  worst(errs.Answer, keep.Answer, tail.Answer),
+		leaning: worst(errs.Leaning, keep.Leaning, tail.Leaning), why: tail.Why, plain: true,
 	}
-	d := stat.Decide(values, stat.Promise{Q: q, Limit: ms(sla.Limit)})
-	v.Result = []trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}[d.Answer]
-	if v.Why == "" || d.Answer == stat.Undecided {
-		v.Why = d.Why
+	switch {
+	case errs.Answer == stat.Fail:
+		j.why, j.plain = errorText(r.errorRate(), sla), false
+	case keep.Answer == stat.Fail:
+		j.why, j.plain = r.behind(keep), false
+	case tail.Answer != stat.Pass:
+	case errs.Answer == stat.Undecided:
+		j.why, j.plain = "the error rate is "+errs.Why, false
+	case keep.Answer == stat.Undecided:
+		j.why, j.plain = fmt.Sprintf("too few requests to tell that answers keep up with %.0f requests/s", r.planned()), false
 	}
-	return v
+	return j
+}
+
+// behind says by how much the answers are too few.
+func (r Requests) behind(k stat.Keeping) string {
+	n := float64(max(1, len(r.Waits)))
+	return fmt.Sprintf("does not keep up: %.0f of %.0f requests/s are answered, the queue grows", r.planned()*max(0, n-k.Growth)/n, r.planned())
+}
+
+// planned is the load's rate: of an open one what it was asked for.
+func (r Requests) planned() float64 {
+	if r.Load.Mode == load.Open {
+		return r.Load.Rate
+	}
+	return r.rate()
+}
+
+// worst is Fail if one is, Pass if all are.
+func worst(all ...stat.Answer) stat.Answer {
+	out := stat.Pass
+	for _, a := range all {
+		switch {
+		case a == stat.Fail:
+			return stat.Fail
+		case a == stat.Undecided:
+			out = stat.Undecided
+		}
+	}
+	return out
 }
 
 // estimate is a stat interval as profiles hold it.
 func estimate(i stat.Interval) trial.Estimate {
 	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}
 }
+
+// unmeasured is the percentile of nothing.
+var unmeasured = stat.Interval{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}

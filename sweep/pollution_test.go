@@ -98,7 +98,7 @@ func TestPollution(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			noise := others(tt.noise)
-			got := sweep.Summarize(steady(noise), plan.Default().SLA, "", noise...)
+			got := sweep.Summarize(steady(noise), load.Spec{}, plan.Default().SLA, "", noise...)
 			want := tt.want
 			want.Kept-- // the first block is warm-up
 			if d := cmp.Diff(want, got.Blocks); d != "" {
@@ -119,19 +119,19 @@ func TestPollution(t *testing.T) {
 
 func TestPollutionWarning(t *testing.T) {
 	noise := others(".." + strings.Repeat("f", 7) + "..")
-	r := sweep.Summarize(steady(noise), plan.Default().SLA, "", noise...)
+	r := sweep.Summarize(steady(noise), load.Spec{}, plan.Default().SLA, "", noise...)
 	want := []string{"machine busy with other work: 70% of blocks; figures not cleaned"}
 	if d := cmp.Diff(want, r.Warnings); d != "" {
 		t.Errorf("warnings (-want +got):\n%s", d)
 	}
 	sla := plan.Default().SLA
 	sla.Limit, sla.MaxErrorRate = 60*ms, 1
-	v := sweep.Summarize(steady(noise), sla, "", noise...).Verdict
+	v := sweep.Summarize(steady(noise), load.Spec{}, sla, "", noise...).Verdict
 	if v.Result != trial.Undecided || !strings.HasPrefix(v.Why, "machine busy") {
 		t.Errorf("slow on a busy machine: %v, %q; want undecided", v.Result, v.Why)
 	}
 	sla.Limit = 4 * ms
-	if v := sweep.Summarize(steady(noise), sla, "", noise...).Verdict; v.Result != trial.Fail {
+	if v := sweep.Summarize(steady(noise), load.Spec{}, sla, "", noise...).Verdict; v.Result != trial.Fail {
 		t.Errorf("hopeless on a busy machine: %v, %q; want fail", v.Result, v.Why)
 	}
 }
@@ -223,7 +223,7 @@ func TestWarmup(t *testing.T) {
 		{"no time at all", 0, nil, .25, .25},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := sweep.Summarize(serving(tt.seconds, tt.model), plan.Default().SLA, "")
+			r := sweep.Summarize(serving(tt.seconds, tt.model), load.Spec{}, plan.Default().SLA, "")
 			if r.WarmupSeconds < tt.low || r.WarmupSeconds > tt.top {
 				t.Errorf("warm-up of %v s, want %v-%v", r.WarmupSeconds, tt.low, tt.top)
 			}
@@ -234,10 +234,10 @@ func TestWarmup(t *testing.T) {
 // On a machine that others keep busy, times that fall say nothing of the service.
 func TestWarmupOfABusyMachine(t *testing.T) {
 	r := serving(10, func(at time.Duration, _ int, _ *rand.Rand) time.Duration { return 20*ms - at/2000 })
-	if got := sweep.Summarize(r, plan.Default().SLA, "", others(strings.Repeat("f", 20))...); got.WarmupSeconds != 1 {
+	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", others(strings.Repeat("f", 20))...); got.WarmupSeconds != 1 {
 		t.Errorf("warm-up of %v s, want 1", got.WarmupSeconds)
 	}
-	if got := sweep.Summarize(r, plan.Default().SLA, "", others(strings.Repeat(".", 20))...); got.WarmupSeconds <= 1 {
+	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", others(strings.Repeat(".", 20))...); got.WarmupSeconds <= 1 {
 		t.Errorf("on a quiet machine a warm-up of %v s, want more than 1", got.WarmupSeconds)
 	}
 }
@@ -251,7 +251,7 @@ func TestWarmupOfNoise(t *testing.T) {
 		r := serving(5, func(time.Duration, int, *rand.Rand) time.Duration {
 			return time.Duration(float64(20*ms) * (1 + .2*rng.NormFloat64()))
 		})
-		if s := sweep.Summarize(r, plan.Default().SLA, ""); s.WarmupSeconds > .5 {
+		if s := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, ""); s.WarmupSeconds > .5 {
 			cut++
 		}
 	}

@@ -60,8 +60,9 @@ type Progress struct {
 // Outcome is how a sweep ended.
 type Outcome struct {
 	Trials []trial.Trial
-	Best   int           // index into Trials of the pick, -1 if nothing passed
-	Choice *trial.Choice // nil if nothing passed
+	Best   int           // index into Trials of the pick's validation, -1 if nothing passed one
+	Choice *trial.Choice // nil if nothing passed a validation
+	Open   int           // index into Trials of the most promising setting without one, -1 if there is a Best, or none
 	Ended  string        // "", or why before the last point: "budget of 3m0s used up"
 }
 
@@ -83,16 +84,19 @@ func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	if err == nil {
 		err = s.validate(ctx)
 	}
-	out := Outcome{Trials: s.trials, Best: -1, Ended: ended}
+	out := Outcome{Trials: s.trials, Best: -1, Open: -1, Ended: ended}
 	if errors.Is(err, ErrAborted) {
 		out.Ended, err = "aborted", nil
 	}
-	if best := s.favourite(); best >= 0 {
-		out.Best = best
-		c := s.choice(best)
-		out.Choice = &c
-		err = errors.Join(err, r.Recorder.Choice(c))
+	best := s.favourite()
+	if best < 0 || !s.row(best).Validated {
+		out.Open = s.open()
+		return out, err
 	}
+	out.Best = best
+	c := s.choice(best)
+	out.Choice = &c
+	err = errors.Join(err, r.Recorder.Choice(c))
 	return out, err
 }
 
@@ -261,7 +265,7 @@ var ErrEngineDied = errors.New("engine died")
 
 func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit time.Duration) (trial.Result, error) {
 	seen := 0
-	watch := &watcher{sla: s.SLA, open: t.Load.Mode != load.Closed, fixed: s.Requests > 0 || s.Duration > 0}
+	watch := s.watcher(t)
 	m := Measurement{
 		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: watch.stop, OwnMemory: s.OwnMemory,
 		Progress: func(elapsed time.Duration, samples []load.Sample) {
@@ -275,7 +279,7 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 		},
 	}
 	if t.Role == trial.RoleValidation {
-		watch.least = validated
+		m.Max *= moreRequests
 	}
 	if s.Requests > 0 {
 		m.Max, m.Time = s.Requests, 10*time.Minute
@@ -285,6 +289,18 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 		watch.settle(&r)
 	}
 	return r, err
+}
+
+// watcher says when a trial ends.
+func (s *run) watcher(t trial.Trial) *watcher {
+	w := &watcher{sla: s.SLA, load: t.Load}
+	switch {
+	case s.Requests > 0 || s.Duration > 0:
+		w.purpose = forFixed
+	case t.Role == trial.RoleValidation:
+		w.purpose, w.least = forLong, s.seenKept()
+	}
+	return w
 }
 
 func (s *run) choice(best int) trial.Choice {

@@ -87,7 +87,7 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 	}
 	r := load.Result{Seconds: elapsed.Seconds(), Samples: samples, Lag: latency.New()}
-	return sweep.Summarize(r, m.SLA, why), ctx.Err()
+	return sweep.Summarize(r, m.Load, m.SLA, why), ctx.Err()
 }
 
 // notebook is a Recorder in memory.
@@ -271,7 +271,7 @@ func TestBudgetsAndGate(t *testing.T) {
 }
 
 func TestSummaryOfNothing(t *testing.T) {
-	r := sweep.Summarize(load.Result{}, plan.Default().SLA, "")
+	r := sweep.Summarize(load.Result{}, load.Spec{}, plan.Default().SLA, "")
 	if r.Latency.P99.Value.OK() || r.Throughput.Value.OK() || r.Verdict.Result != trial.Undecided {
 		t.Errorf("summary of nothing = %+v", r)
 	}

@@ -31,42 +31,64 @@ const rateWithin = 0.03
 // block is the length of the blocks throughput is estimated from.
 const block = 250 * time.Millisecond
 
-// watcher decides when a measurement has seen enough: its verdict is certain
-// and its throughput known within 3%, or nothing that could still come would
-// make it pass.
-//
-// The throughput of an open load is the plan's, which the arrivals scatter
-// about: what can be known of it is whether the answers keep up, and a verdict
-// on latency tells that.
-type watcher struct {
-	sla   trial.SLA
-	open  bool // the load has a plan: an open load or a trace
-	fixed bool // the length is given: only watch
-	least int  // answers before a pass ends it; 0 wants no more than certainty does
+// purpose is what a measurement is for, which says how long it goes on.
+type purpose uint8
 
-	rate, p trial.Num     // the last figures, for progress
-	looked  int           // the look at which p is from
-	certain stat.Decision // the first certain answer: the one Decide's error is counted for
+// The purposes.
+const (
+	forRank  purpose = iota // ends when it looks like a pass and its throughput is known, or fails
+	forProof                // ends when its verdict is certain
+	forLong                 // a validation: only a failure or enough of everything ends it
+	forFixed                // its length is given: it is only watched
+)
+
+// watcher decides when a measurement has seen enough, for what it is made for. The
+// throughput of an open load is the plan's, which the arrivals scatter about: what
+// can be known of it is whether the answers keep up, which the verdict says.
+type watcher struct {
+	sla     trial.SLA
+	load    load.Spec
+	purpose purpose
+	least   time.Duration // forLong: at least so long, warm-up not counted
+
+	rate, p trial.Num // the last figures, for progress
+	looked  int       // the look at which p and seen are from
+	seen    judgement
+	certain judgement // the first certain answer: the one Decide's error is counted for
 }
 
 // settle gives a result the answer that its run was ended by. The summary asks
-// again with the last few answers, and those may leave a close call open; only
-// another certain answer outweighs the first.
+// again with the last few answers, and those may leave a close call open. A
+// percentile on the other side of the limit outweighs the first answer, and so
+// does a validation, which no short look may overrule.
 func (w *watcher) settle(r *trial.Result) {
-	if r.Verdict.Result != trial.Undecided || r.Busy() || w.certain.Answer == stat.Undecided {
+	if r.Verdict.Result != trial.Undecided || r.Busy() || r.GeneratorLimited || w.purpose == forLong || w.purpose == forFixed {
 		return
 	}
-	r.Verdict.Result = trial.Fail
-	if w.certain.Answer == stat.Pass {
-		r.Verdict.Result = trial.Pass
+	value, ok := r.Verdict.ValueMS.Get()
+	switch within := ok && value <= r.Verdict.LimitMS; {
+	case w.certain.answer == stat.Pass && within && r.Counts.Errors() <= w.sla.MaxErrorRate,
+		w.certain.answer == stat.Fail && !within && w.certain.plain:
+		r.Verdict.Result, r.Verdict.Leaning, r.Verdict.Why = answers[w.certain.answer], answers[w.certain.answer], w.certain.why
 	}
-	r.Verdict.Why = w.certain.Why
 }
 
-// UntilCertain returns the Stop of a sweep's trials under the load: it ends a
-// measurement when its verdict is certain and its throughput known.
+// UntilCertain returns the Stop of trials under the load that end when their
+// verdict is certain and their throughput known.
 func UntilCertain(sla trial.SLA, l load.Spec) Stop {
-	return (&watcher{sla: sla, open: l.Mode != load.Closed}).stop
+	return (&watcher{sla: sla, load: l, purpose: forProof}).stop
+}
+
+// UntilLeaning returns the Stop of a sweep's trials, which are there to be ranked:
+// they end when they look like a pass and their throughput is known, or fail.
+func UntilLeaning(sla trial.SLA, l load.Spec) Stop {
+	return (&watcher{sla: sla, load: l, purpose: forRank}).stop
+}
+
+// UntilValidated returns the Stop of a validation, which lasts at least so long;
+// only a failure ends it sooner.
+func UntilValidated(sla trial.SLA, l load.Spec, least time.Duration) Stop {
+	return (&watcher{sla: sla, load: l, purpose: forLong, least: least}).stop
 }
 
 // UntilKnown returns a Stop that ends a measurement when the percentile of the
@@ -79,9 +101,9 @@ func UntilKnown(sla trial.SLA, within float64) Stop {
 			return false, ""
 		}
 		asked = len(samples)
-		values := latencies(after(samples, warmup(elapsed)), sla.Latency)
-		known := stat.Settled(values, sla.Percentile/100, within)
-		return known, fmt.Sprintf("known within %g%% after %d requests", 100*within, len(values))
+		r := RequestsOf(after(samples, warmup(elapsed)), load.Spec{}, sla.Latency)
+		known := stat.Settled(r.Values, r.Times, sla.Percentile/100, within)
+		return known, fmt.Sprintf("known within %g%% after %d requests", 100*within, len(r.Values))
 	}
 }
 
@@ -91,40 +113,44 @@ func (w *watcher) stop(elapsed time.Duration, samples []load.Sample) (bool, stri
 	rate := stat.Rate(rates(samples, warm, elapsed), block)
 	w.rate = trial.Of(rate.Value)
 	kept, errs := tally(samples, warm)
-	w.look(samples, warm, kept-errs)
-	if w.fixed {
+	w.look(samples, warm, kept)
+	if w.purpose == forFixed {
 		return false, ""
 	}
-	if kept >= 50 && float64(errs) > w.sla.MaxErrorRate*float64(kept) {
+	if kept >= 50 && errs > 0 && w.sla.MaxErrorRate == 0 {
 		return true, "too many errors"
 	}
-	switch w.certain.Answer {
-	case stat.Undecided:
-		return false, ""
-	case stat.Fail:
-		return true, w.certain.Why // its throughput is of no use: nobody may run it
+	known := w.load.Mode != load.Closed || rate.High-rate.Low <= 2*rateWithin*rate.Value
+	switch {
+	case w.seen.answer == stat.Fail:
+		return true, w.seen.why // its throughput is of no use: it cannot be recommended
+	case w.purpose == forLong:
+		return elapsed-warm >= w.least && w.seen.answer == stat.Pass, w.seen.why
+	case w.seen.answer == stat.Pass:
+		return known, w.seen.why
+	case w.purpose == forRank && w.seen.leaning == stat.Pass:
+		return known, ""
 	}
-	if kept-errs < w.least {
-		return false, ""
-	}
-	known := w.open || rate.High-rate.Low <= 2*rateWithin*rate.Value
-	return known, w.certain.Why
+	return false, ""
 }
 
 // look takes the percentile and asks for the verdict where there are enough more
-// answers than before for another one. It sorts them all: at every block it would
+// requests than before for another one. It sorts them all: at every block it would
 // take a fast server's time away.
-func (w *watcher) look(samples []load.Sample, warm time.Duration, answers int) {
-	look := stat.Look(answers)
+func (w *watcher) look(samples []load.Sample, warm time.Duration, n int) {
+	look := stat.Look(n)
 	if look > 0 && look == w.looked {
 		return
 	}
 	w.looked = look
-	values := latencies(after(samples, warm), w.sla.Latency)
-	q := w.sla.Percentile / 100
-	w.p = trial.Of(stat.Quantile(values, q).Value)
-	if len(values) >= fewest && w.certain.Answer == stat.Undecided {
-		w.certain = stat.Decide(values, stat.Promise{Q: q, Limit: ms(w.sla.Limit)})
+	r := RequestsOf(after(samples, warm), w.load, w.sla.Latency)
+	w.p = trial.Of(stat.Quantile(r.Values, w.sla.Percentile/100).Value)
+	if n < fewest {
+		return
+	}
+	w.seen = judge(w.sla, r, w.sla.Horizon)
+	if w.certain.answer == stat.Undecided {
+		w.certain = w.seen
 	}
 }
 
@@ -142,17 +168,7 @@ func after(samples []load.Sample, t time.Duration) []load.Sample {
 // latencies returns, in ms and in order, what percentiles are taken over:
 // answers, and timeouts at their limit.
 func latencies(samples []load.Sample, which trial.Which) []float64 {
-	out := make([]float64, 0, len(samples))
-	for _, s := range samples {
-		switch {
-		case s.Outcome == load.Refused || s.Outcome == load.Failed:
-		case which == trial.Request:
-			out = append(out, ms(s.Latency))
-		case s.Model > 0:
-			out = append(out, ms(s.Model))
-		}
-	}
-	return out
+	return RequestsOf(samples, load.Spec{}, which).Values
 }
 
 // rates counts the answers of each whole block between from and to, by the time
@@ -174,7 +190,7 @@ func rates(samples []load.Sample, from, to time.Duration) []int {
 }
 
 // tally counts the requests planned at or after from, and those of them that
-// were refused or failed.
+// were refused, failed or timed out.
 func tally(samples []load.Sample, from time.Duration) (all, broken int) {
 	for i := range samples {
 		s := &samples[i]
@@ -182,7 +198,7 @@ func tally(samples []load.Sample, from time.Duration) (all, broken int) {
 			continue
 		}
 		all++
-		if s.Outcome == load.Refused || s.Outcome == load.Failed {
+		if s.Outcome != load.OK {
 			broken++
 		}
 	}

@@ -75,7 +75,7 @@ func TestThroughputOfASlowServer(t *testing.T) {
 			samples = append(samples, load.Sample{Planned: at, Latency: took, Status: 200})
 		}
 	}
-	r := sweep.Summarize(load.Result{Samples: samples, Seconds: 21, Lag: latency.New()}, trial.SLA{Percentile: 99}, "")
+	r := sweep.Summarize(load.Result{Samples: samples, Seconds: 21, Lag: latency.New()}, load.Spec{}, trial.SLA{Percentile: 99}, "")
 	if got := r.Throughput.Value.Or(0); math.Abs(got-clients/took.Seconds()) > .5 {
 		t.Errorf("throughput %g, want 10 per 700 ms", got)
 	}

@@ -13,19 +13,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// unmeasured is the percentile of nothing.
-var unmeasured = stat.Interval{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
-
 // busyMachine is what warnings and reasons call a machine that others disturb.
 const busyMachine = "machine busy with other work"
 
-// Summarize turns a run into a trial's result and judges it. why, if not empty,
+// Summarize turns a run under the load l into a trial's result and judges it. why, if not empty,
 // is what ended the run, noise what others took of the machine in its blocks, in
 // order; without it no block is rejected. Utilization is the target's to add.
 //
 // What was planned during the warm-up counts nowhere. What was planned in
 // rejected blocks counts as sent, failed or refused, and in no other figure.
-func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) trial.Result {
+func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...Disturbance) trial.Result {
 	total := time.Duration(r.Seconds * float64(time.Second))
 	warm := warmup(total)
 	cut := clean(noise, warm, total)
@@ -42,7 +39,8 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 		Lag: lag(r.Lag), Blocks: cut.blocks,
 	}
 	if r.Planned > 0 {
-		out.Counts.Planned = &r.Planned
+		planned := max(r.Planned-(len(r.Samples)-len(measured)), 0)
+		out.Counts.Planned = &planned
 	}
 	out.Counts.Late = r.Late
 	answers := rates(cut.samples(r.Samples), warm, total-lost(cut.gaps))
@@ -57,9 +55,20 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 	if out.Busy() {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", busyMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept))
 	}
-	out.Verdict = Decide(sla, latencies(kept, sla.Latency), out.Counts.Errors(), why)
-	if out.Verdict.Result == trial.Fail && others(out, kept, sla) {
-		out.Verdict.Result, out.Verdict.Why = trial.Undecided, busyMachine+" may be why; "+out.Verdict.Why
+	out.GeneratorLimited = r.Limited
+	seen := RequestsOf(kept, l, sla.Latency)
+	if len(kept) != len(measured) { // errors count wherever they were
+		all := RequestsOf(measured, l, sla.Latency)
+		seen.Failed, seen.Sent = all.Failed, all.Sent
+	}
+	out.Verdict = Decide(sla, seen, 0, why)
+	if out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
+		switch {
+		case others(out, kept, sla):
+			out.Verdict.Result, out.Verdict.Why = trial.Undecided, busyMachine+" may be why; "+out.Verdict.Why
+		case r.Limited:
+			out.Verdict.Result, out.Verdict.Why = trial.Undecided, r.Warning+"; "+out.Verdict.Why
+		}
 	}
 	return out
 }
@@ -69,10 +78,10 @@ func Summarize(r load.Result, sla trial.SLA, why string, noise ...Disturbance) t
 const hopeless = 2
 
 // others tells whether a broken promise may be the doing of a machine's other
-// work: it was busy throughout, no error is the reason, and half of the requests
-// were near enough to the limit.
+// work: it was busy throughout, and half of the requests were near enough to the
+// limit.
 func others(out trial.Result, kept []load.Sample, sla trial.SLA) bool {
-	if !out.Busy() || out.Counts.Errors() > sla.MaxErrorRate {
+	if !out.Busy() {
 		return false
 	}
 	median := stat.Quantile(latencies(kept, sla.Latency), .5).Value
@@ -251,12 +260,12 @@ func warnings(r load.Result, warm time.Duration) []string {
 	}
 	n := 0
 	for _, s := range r.Samples {
-		if s.Planned < warm && (s.Outcome == load.Refused || s.Outcome == load.Failed) {
+		if s.Planned < warm && s.Outcome != load.OK {
 			n++
 		}
 	}
 	if n > 0 {
-		out = append(out, fmt.Sprintf("%d requests failed or were refused during the warm-up", n))
+		out = append(out, fmt.Sprintf("%d requests failed, timed out or were refused during the warm-up", n))
 	}
 	if r.Err != "" {
 		out = append(out, r.Err)

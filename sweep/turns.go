@@ -74,15 +74,15 @@ func (e *ThinError) Error() string {
 	return fmt.Sprintf("%v under %v gives %d answers in a block of %v, and the percentile takes %d", e.Point.Settings, e.Point.Load, e.Answers, e.Block, e.Need)
 }
 
-// answers are how many answers a block waits for: three times what the
+// answersFor is how many answers a block waits for: three times what the
 // percentile q exists for, since the summary may cut off up to half of a block,
 // and no fewer than 100.
-func answers(q float64) int { return max(100, int(math.Ceil(3/(1-q)-1e-9))) }
+func answersFor(q float64) int { return max(100, int(math.Ceil(3/(1-q)-1e-9))) }
 
 // Run measures. A block that breaks off ends it with the error.
 func (t Turns) Run(ctx context.Context) (Difference, error) {
 	t = t.complete()
-	m := &turns{Turns: t, need: answers(t.SLA.Percentile / 100)}
+	m := &turns{Turns: t, need: answersFor(t.SLA.Percentile / 100)}
 	if err := m.rehearse(ctx); err != nil {
 		return Difference{}, err
 	}

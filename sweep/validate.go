@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
-// The last look at the favourite.
+// The last look at the favourite. A search ranks on short looks; what is
+// recommended rests on one long validation, which no short look overrules.
 const (
-	candidates       = 3      // validations at most, and one more where rates are looked for
-	validated        = 10_000 // requests of one, if there is time for them
+	candidates       = 3 // validations at most, and one more where rates are looked for
 	longestValidated = time.Minute
+	moreRequests     = 10 // times as many requests as another trial may have
 )
 
 // retreats are the shares of a highest rate that could not be told again at
@@ -28,22 +30,19 @@ func (s *run) kept() time.Duration {
 	if s.Time <= 0 || s.favourite() < 0 {
 		return 0
 	}
-	return time.Duration(reserve * float64(s.Time))
+	return max(time.Duration(reserve*float64(s.Time)), s.SLA.Horizon)
 }
 
-// validate measures the favourite once more on a fresh seed, because the best
-// of many noisy trials was also lucky. One that fails makes way for the next.
-// Where nothing passed, what is left of the budget goes to the best setting that
-// was too short of data to tell.
+// validate measures the favourite once more on a fresh seed and for long, because
+// the best of many noisy trials was also lucky. One that does not pass makes way
+// for the next. Where nothing looks like a pass, what is left of the budget goes to
+// the best setting that was too short of data to tell.
 func (s *run) validate(ctx context.Context) error {
 	most := candidates
 	if s.Capacity {
 		most = len(retreats) + 1
 	}
 	for s.validations() < most && s.spent(0) == "" {
-		if s.validations() > 0 && !s.Capacity && s.trials[len(s.trials)-1].Verdict.Result == trial.Undecided {
-			return nil // another look would see no more
-		}
 		p, ok := s.toValidate()
 		if !ok {
 			return nil
@@ -68,15 +67,27 @@ func (s *run) validations() int {
 	return n
 }
 
-// validationLimit is how long a validation may take.
+// seenKept is how long a validation has to last: the promise's horizon, or what
+// the budget keeps for it.
+func (s *run) seenKept() time.Duration {
+	switch {
+	case s.SLA.Horizon > 0:
+		return s.SLA.Horizon
+	case s.Time > 0:
+		return min(time.Duration(reserve*float64(s.Time)), longestValidated)
+	}
+	return longestValidated
+}
+
+// validationLimit is how long a validation may take: what is left of the budget.
 func (s *run) validationLimit() time.Duration {
 	switch {
 	case s.Duration > 0:
 		return s.Duration
 	case s.Time <= 0:
-		return longestValidated
+		return s.seenKept() + longestValidated
 	}
-	return min(max(s.Time-time.Since(s.begin), shortest), longestValidated)
+	return max(s.Time-time.Since(s.begin), shortest)
 }
 
 // toValidate is the point to look at once more; none if it has been.
@@ -85,28 +96,63 @@ func (s *run) toValidate() (plan.Point, bool) {
 	if best < 0 {
 		best = s.hopeful()
 	}
-	if n := s.validations(); s.Capacity && n > 0 && s.trials[len(s.trials)-1].Verdict.Result != trial.Pass {
-		t := s.trials[len(s.trials)-1]
-		share := retreats[n-1]
-		if t.Verdict.Result == trial.Fail {
-			share *= failedRetreat
-		}
-		t.Load.Rate = s.passedNear(t, plan.RoundRate(t.Load.Rate*share))
-		if best < 0 || s.trials[best].Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
-			return again(t), true
-		}
+	if p, ok := s.retreat(best); ok {
+		return p, true
 	}
-	if best < 0 || s.trials[best].Role == trial.RoleValidation {
+	if best < 0 {
 		return plan.Point{}, false
 	}
-	return again(s.trials[best]), true
+	if !s.row(best).Validated {
+		return again(s.trials[best]), true
+	}
+	return s.underOtherLoads(best)
+}
+
+// retreat is the lower rate at which a highest one is looked at again that was not
+// confirmed.
+func (s *run) retreat(best int) (plan.Point, bool) {
+	n := s.validations()
+	if !s.Capacity || n == 0 || n > len(retreats) || s.trials[len(s.trials)-1].Verdict.Result == trial.Pass {
+		return plan.Point{}, false
+	}
+	t := s.trials[len(s.trials)-1]
+	share := retreats[n-1]
+	if t.Verdict.Result == trial.Fail {
+		share *= failedRetreat
+	}
+	t.Load.Rate = s.passedNear(t, plan.RoundRate(t.Load.Rate*share))
+	if best < 0 || s.trials[best].Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
+		return again(t), true
+	}
+	return plan.Point{}, false
+}
+
+// underOtherLoads is the favourite under a load of the plan under which it was
+// measured and not validated yet.
+func (s *run) underOtherLoads(best int) (plan.Point, bool) {
+	for _, r := range s.rows() {
+		t := r.Joined
+		if !s.Capacity && t.Settings == s.trials[best].Settings && !hasValidation(s.trials, r) && t.Verdict.Seems() != trial.Fail {
+			return again(s.trials[r.Stands]), true
+		}
+	}
+	return plan.Point{}, false
+}
+
+func hasValidation(trials []trial.Trial, r rank.Row) bool {
+	for _, i := range r.Runs {
+		if trials[i].Role == trial.RoleValidation {
+			return true
+		}
+	}
+	return false
 }
 
 // passedNear is the rate within 2% of the given one at which the settings of t
 // passed before, or else that one.
 func (s *run) passedNear(t trial.Trial, rate float64) float64 {
 	for _, o := range s.trials {
-		if o.Settings == t.Settings && o.Verdict.Result == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
+		if o.Settings == t.Settings && o.Verdict.Seems() == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
 			return o.Load.Rate
 		}
 	}
@@ -116,47 +162,73 @@ func (s *run) passedNear(t trial.Trial, rate float64) float64 {
 func again(t trial.Trial) plan.Point {
 	return plan.Point{
 		Settings: t.Settings, Load: t.Load, Role: trial.RoleValidation,
-		Reason: fmt.Sprintf("trial %d again on a fresh seed", t.N),
+		Reason: fmt.Sprintf("trial %d again on a fresh seed, for long", t.N),
 	}
 }
 
-// favourite is the index of the best passing trial whose settings did not fail
-// elsewhere under the same load, -1 if there is none. Of a validated setting it
-// is the validation.
-func (s *run) favourite() int {
-	failed := map[string]float64{} // the lowest rate, 0 of a load without one
-	latest := map[string]int{}
-	for i, t := range s.trials {
-		k := s.key(t)
-		if lowest, known := failed[k]; s.doubted(t) && (!known || t.Load.Rate < lowest) {
-			failed[k] = t.Load.Rate
-		}
-		if t.Role == trial.RoleValidation && t.Verdict.Result == trial.Pass {
-			latest[fmt.Sprint(k, t.Load)] = i
+// rows joins the trials so far.
+func (s *run) rows() []rank.Row { return rank.Rows(s.trials) }
+
+// row is the one that a trial stands for.
+func (s *run) row(i int) rank.Row {
+	for _, r := range s.rows() {
+		if r.Stands == i {
+			return r
 		}
 	}
+	return rank.Row{Stands: i, Joined: s.trials[i]}
+}
+
+// favourite is the index of the trial that stands for the best setting that looks
+// like a pass, -1 if there is none. A setting that fails under another load of the
+// plan comes after those that fail under none.
+func (s *run) favourite() int {
+	rows := map[int]rank.Row{}
+	broken := map[string]float64{} // the lowest rate that did not hold
+	failed := map[string]bool{}    // settings that fail under a load
+	for _, r := range s.rows() {
+		t := r.Joined
+		rows[r.Stands] = r
+		if s.uncertain(r) {
+			k := s.key(t)
+			if lowest, known := broken[k]; !known || t.Load.Rate < lowest {
+				broken[k] = t.Load.Rate
+			}
+		}
+		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Seems() == trial.Fail
+	}
+	second := -1
 	for _, i := range s.Rank(s.trials) {
-		t := s.trials[i]
-		k := s.key(t)
-		if lowest, known := failed[k]; t.Verdict.Result != trial.Pass || known && t.Load.Rate >= lowest {
+		t := rows[i].Joined
+		if t.Verdict.Seems() != trial.Pass || t.Load.Rate >= lowest(broken, s.key(t)) {
 			continue
 		}
-		if v, ok := latest[fmt.Sprint(k, t.Load)]; ok {
-			return v
+		if s.Capacity || !failed[t.Settings.String()] {
+			return i
 		}
-		return i
+		if second < 0 {
+			second = i
+		}
 	}
-	return -1
+	return second
 }
 
-// doubted tells whether a trial speaks against its settings under its load: it
-// failed, or a last look at a highest rate could not confirm it.
-func (s *run) doubted(t trial.Trial) bool {
-	return t.Verdict.Result == trial.Fail || s.Capacity && t.Role == trial.RoleValidation && t.Verdict.Result == trial.Undecided
+// lowest is the rate from which on settings did not hold, +Inf if none is known.
+func lowest(broken map[string]float64, key string) float64 {
+	if rate, known := broken[key]; known {
+		return rate
+	}
+	return math.Inf(1)
 }
 
-// key is what makes two trials the same measurement. Where the highest rate is
-// looked for, what fails at one rate fails at all above it.
+// uncertain tells whether a row speaks against its settings under its load: it
+// fails, or a validation of a highest rate did not confirm it.
+func (s *run) uncertain(r rank.Row) bool {
+	return r.Verdict().Seems() == trial.Fail || s.Capacity && hasValidation(s.trials, r) && !r.Validated
+}
+
+// key is what makes two rows the same question. Where the highest rate is looked
+// for, what fails at one rate fails at all above it.
 func (s *run) key(t trial.Trial) string {
 	if s.Capacity {
 		t.Load.Rate = 0
@@ -164,24 +236,37 @@ func (s *run) key(t trial.Trial) string {
 	return fmt.Sprint(t.Settings, t.Load)
 }
 
-// hopeful is the index of the best undecided trial whose percentile was within
-// the limit and which was not measured again yet, -1 if there is none.
+// hopeful is the index of the trial that stands for the best undecided setting
+// whose percentile was within the limit and which was not validated yet, -1 if
+// there is none.
 func (s *run) hopeful() int {
-	again := map[string]bool{}
-	for _, t := range s.trials {
-		if t.Role == trial.RoleValidation || t.Verdict.Result == trial.Fail && !s.Capacity {
-			again[s.key(t)] = true
-		}
-	}
 	best := -1
-	for i, t := range s.trials {
+	for _, r := range s.rows() {
+		t := r.Joined
 		v, ok := t.Verdict.ValueMS.Get()
-		if !ok || t.Verdict.Result != trial.Undecided || v > t.Verdict.LimitMS || again[s.key(t)] {
+		if !ok || t.Verdict.Result != trial.Undecided || t.Verdict.Seems() == trial.Fail || v > t.Verdict.LimitMS || hasValidation(s.trials, r) {
 			continue
 		}
 		if best < 0 || t.Throughput.Value.Or(0) > s.trials[best].Throughput.Value.Or(0) {
-			best = i
+			best = r.Stands
 		}
 	}
 	return best
+}
+
+// open is the index of the trial that stands for the most promising setting that
+// could not be validated, -1 without one.
+func (s *run) open() int {
+	if i := s.favourite(); i >= 0 {
+		return i
+	}
+	if i := s.hopeful(); i >= 0 {
+		return i
+	}
+	for i := len(s.trials) - 1; i >= 0; i-- {
+		if t := s.trials[i]; t.Role == trial.RoleValidation && t.Verdict.Result == trial.Undecided {
+			return i
+		}
+	}
+	return -1
 }

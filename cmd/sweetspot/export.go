@@ -34,6 +34,7 @@ has no key there is said in the file. Formats:
 ` + strings.Join(help, "\n"),
 		Example: `  sweetspot export                                  the last sweep's choice, to stdout
   sweetspot export --to config.properties
+  sweetspot export results --format shell           of the sweep that ran with --out results
   sweetspot export 20261122 --trial 4 --to config.properties --diff
   sweetspot export --format triton --to models/mlp-wide`,
 		Args: cobra.MaximumNArgs(1),

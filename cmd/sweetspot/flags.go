@@ -102,6 +102,7 @@ type runFlags struct {
 	json        string
 	quiet       bool
 	force       bool
+	failFast    bool
 	follow      string
 	fps         int
 	ascii       bool
@@ -137,7 +138,8 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then stop")
 	fs.StringVar(&f.resume, "resume", "", "go on with an interrupted sweep: --resume (the last) or --resume=PROFILE")
 	fs.Lookup("resume").NoOptDefVal = profiles.Last
-	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl and config.properties")
+	fs.BoolVar(&f.failFast, "fail-fast", false, "of several plans in one file: end with the first that breaks")
+	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl and config.properties; of several plans a folder in it for each")
 	fs.StringVar(&f.json, "json", "", "result as JSON on stdout: --json, or --json=lines for the profile's lines as they come")
 	fs.Lookup("json").NoOptDefVal = "object"
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on stderr")
@@ -162,13 +164,16 @@ func (f *runFlags) checkArgs(args []string) error {
 	return nil
 }
 
+// planFile tells whether --sweep names a file.
+func (f *runFlags) planFile() bool { return f.sweep != "" && f.sweep != "auto" }
+
 // plans returns what the flags ask for: one plan, or those of a suite file.
 func (f *runFlags) plans(fs *pflag.FlagSet, args []string) ([]plan.Plan, error) {
 	if err := f.checkArgs(args); err != nil {
 		return nil, err
 	}
 	plans := []plan.Plan{plan.Default()}
-	if f.sweep != "" && f.sweep != "auto" {
+	if f.planFile() {
 		var err error
 		if plans, err = plan.Load(f.sweep, os.ReadFile); err != nil {
 			return nil, err
@@ -190,8 +195,8 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	if len(args) > 0 {
 		p.Model = args[0]
 	}
-	switch file := f.sweep != "" && f.sweep != "auto"; {
-	case p.Model == "" && file:
+	switch {
+	case p.Model == "" && f.planFile():
 		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
 	case p.Model == "":
 		p.Model, p.SLA.Limit = demoModel, demoSLA

@@ -2,17 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
-	"github.com/spf13/pflag"
 
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
@@ -27,41 +25,6 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// headless runs each plan to its end. Progress goes to stderr, the result to
-// stdout.
-func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
-	plans, old, err := a.whatToSweep(fs, args, f)
-	if err != nil {
-		return err
-	}
-	worst := exitYes
-	for _, p := range plans {
-		for _, note := range p.Notes {
-			a.note(f, "%s", note)
-		}
-		code, err := a.sweepOne(ctx, p, old, f)
-		if err != nil {
-			return err
-		}
-		worst = max(worst, code)
-	}
-	if worst != exitYes {
-		return exit{worst}
-	}
-	return nil
-}
-
-// whatToSweep is the plans of the flags, or with --resume the plan of the sweep
-// to go on with.
-func (a *app) whatToSweep(fs *pflag.FlagSet, args []string, f *runFlags) ([]plan.Plan, *resumed, error) {
-	if f.resume == "" {
-		plans, err := f.plans(fs, args)
-		return plans, nil, err
-	}
-	p, old, err := a.resume(fs, args, f)
-	return []plan.Plan{p}, old, err
-}
-
 // note prints one line for people.
 func (a *app) note(f *runFlags, format string, args ...any) {
 	if !f.quiet {
@@ -69,25 +32,24 @@ func (a *app) note(f *runFlags, format string, args ...any) {
 	}
 }
 
-// sweepOne runs one plan and returns its exit code.
-func (a *app) sweepOne(ctx context.Context, p plan.Plan, old *resumed, f *runFlags) (int, error) {
+// sweepOne runs one plan. The result is whole where its Exit says how the sweep
+// ended.
+func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) {
+	p := j.plan
 	t, err := a.openTarget(ctx, p)
 	if err != nil {
-		return exitError, err
+		return result{}, err
 	}
 	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child is gone either way
 	info, err := t.Info(ctx)
 	if err != nil {
-		return exitError, err
+		return result{}, err
 	}
-	if err := old.check(info, f.force); err != nil {
-		return exitError, err
+	if err := a.checkResumed(j.old, info, f); err != nil {
+		return result{}, err
 	}
 	a.introduce(p, info, f)
-	if f.dryRun {
-		return exitYes, a.dryRun(p, info)
-	}
-	return a.search(ctx, p, t, old, info, f)
+	return a.search(ctx, j, t, info, f)
 }
 
 // openTarget opens what a plan drives.
@@ -239,79 +201,35 @@ func asked(p plan.Plan) string {
 	return strings.Join(out, ", ")
 }
 
-// dryRun prints the canonical plan, its points in order, what is skipped, and
-// the expected time.
-func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
-	text, err := p.Canonical()
-	if err != nil {
-		return err
-	}
-	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
-	strategy, err := search.New(p, points)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.out, "%s# %s\n\n", text, p.Hash())
-	for i, pt := range points {
-		fmt.Fprintf(a.out, "%3d  %v, %v", i+1, pt.Settings, pt.Load)
-		if pt.Reason != "" {
-			fmt.Fprintf(a.out, "  (%s)", pt.Reason)
-		}
-		fmt.Fprintln(a.out)
-	}
-	for _, s := range skipped {
-		fmt.Fprintf(a.out, "skip %v: %s\n", s.Settings, s.Reason)
-	}
-	fmt.Fprintln(a.out)
-	for _, line := range strategy.Outline() {
-		fmt.Fprintln(a.out, line)
-	}
-	_, err = fmt.Fprintf(a.out, "\n%d points, expected %s\n", len(points), expected(p, points))
-	return err
-}
-
-// expected says how long points take, and what does not fit.
-func expected(p plan.Plan, points []plan.Point) string {
-	e := p.Estimate(points)
-	text := e.Total.Round(time.Second).String()
-	whole := len(points) > 0 && points[0].Load.Over > 0
-	tests := len(points)
-	if p.Budget.LoadTests > 0 && p.Budget.LoadTests < tests {
-		tests = p.Budget.LoadTests
-		text += fmt.Sprintf(" for %d load tests at most", tests)
-	}
-	switch {
-	case whole && e.Fits < tests:
-		text += fmt.Sprintf("; each takes its load whole, %v, and the budget holds %d", e.Trial, e.Fits)
-	case whole:
-		text += fmt.Sprintf("; each takes its load whole, %v", e.Trial)
-	case e.Fits < tests:
-		text += fmt.Sprintf("; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
-	}
-	return text
-}
-
 // search runs the sweep, prints what it found and writes the files.
-func (a *app) search(ctx context.Context, p plan.Plan, t sweep.Target, old *resumed, info sweep.Info, f *runFlags) (int, error) {
+func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info, f *runFlags) (result, error) {
 	var tee io.Writer
 	if f.json == "lines" {
 		tee = a.out
 	}
 	show := newProgress(a.err, f.quiet)
-	show.seen = len(old.done().Trials)
-	s := &session.Sweeper{Plan: p, Target: t, Record: a.record(f.out, old.id(), tee), Resume: old.done(), Watch: show.watch}
+	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), Watch: show.watch}
 	st, err := s.Run(ctx)
 	show.end()
 	if err != nil && !errors.Is(err, context.Canceled) {
-		return exitError, errors.Join(err, a.keep(st, f))
+		return result{}, errors.Join(err, a.keep(st, f))
 	}
-	if err := a.report(p, info, st, f); err != nil {
-		return exitError, err
+	written, err := a.writeFiles(j, info, st, f)
+	if err != nil {
+		return result{}, err
 	}
-	if ctx.Err() != nil {
-		return exitError, ctx.Err()
+	if f.json == "" {
+		if err := a.report(j, st, written); err != nil {
+			return result{}, err
+		}
 	}
-	return session.Exit(st), nil
+	code := session.Exit(st)
+	if by := a.signal.code(); by != 0 {
+		code = by
+	}
+	return result{
+		ID: st.ID, State: st.State.String(), Choice: st.Choice, Trials: st.Trials, Files: written, Exit: code,
+	}, ctx.Err()
 }
 
 // keep says where the profile of a broken sweep is.
@@ -322,18 +240,8 @@ func (a *app) keep(st session.Sweep, f *runFlags) error {
 	return nil
 }
 
-// report prints the result and writes config.properties.
-func (a *app) report(p plan.Plan, info sweep.Info, st session.Sweep, f *runFlags) error {
-	written, err := a.writeFiles(p, info, st, f)
-	if err != nil {
-		return err
-	}
-	switch f.json {
-	case "lines":
-		return nil
-	case "object":
-		return a.reportJSON(st, written)
-	}
+// report prints the result for people.
+func (a *app) report(j job, st session.Sweep, written []file) error {
 	if len(st.Trials) > 0 {
 		prof, err := profiles.Read(st.Path)
 		if err != nil {
@@ -344,11 +252,42 @@ func (a *app) report(p plan.Plan, info sweep.Info, st session.Sweep, f *runFlags
 		}
 		fmt.Fprintln(a.out)
 	}
-	fmt.Fprintln(a.out, ansi.Wordwrap(verdictText(p, st), a.textWidth(), ""))
+	fmt.Fprintln(a.out, ansi.Wordwrap(verdictText(j.plan, st), a.textWidth(), ""))
 	for _, w := range written {
 		fmt.Fprintf(a.out, "%-19s %s\n", w.What, w.Path)
 	}
+	if st.Path != "" {
+		what, command := again(st, j.out)
+		fmt.Fprintf(a.out, "%-19s %s\n", what, command)
+	}
 	return nil
+}
+
+// again is what to type to get at a sweep later on. It is named by its folder, or
+// by its ID where it has none.
+func again(st session.Sweep, out string) (what, command string) {
+	name := st.ID
+	if out != "" {
+		name = quoted(out)
+	}
+	if st.Choice == nil {
+		return "see it again", "sweetspot profiles show " + name
+	}
+	return "for other servers", "sweetspot export " + name + " --format triton   (or another: sweetspot export --help)"
+}
+
+// quoted is a word for a shell.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-./:@%+,=", r))
+	}
+	if word != "" && !strings.HasPrefix(word, "-") && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+		return word
+	}
+	if strings.HasPrefix(word, "-") {
+		word = "./" + word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // file is one file a sweep left behind.
@@ -357,7 +296,7 @@ type file struct {
 	Path string `json:"path"`
 }
 
-func (a *app) writeFiles(p plan.Plan, info sweep.Info, st session.Sweep, f *runFlags) ([]file, error) {
+func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) ([]file, error) {
 	var out []file
 	if st.Path != "" {
 		out = append(out, file{"profile", st.Path})
@@ -365,7 +304,7 @@ func (a *app) writeFiles(p plan.Plan, info sweep.Info, st session.Sweep, f *runF
 	if st.Choice == nil {
 		return out, nil
 	}
-	dir := f.out
+	dir := j.out
 	if dir == "" {
 		dir = strings.TrimSuffix(st.Path, ".jsonl")
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -375,7 +314,7 @@ func (a *app) writeFiles(p plan.Plan, info sweep.Info, st session.Sweep, f *runF
 	best := &st.Trials[st.Best]
 	path := filepath.Join(dir, "config.properties")
 	doc, err := writeExport("config.properties", exportSource(session.ExportRequest{
-		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: p.SLA, Trial: best, Profile: st.ID,
+		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: j.plan.SLA, Trial: best, Profile: st.ID,
 	}), path, f.force)
 	switch {
 	case errors.Is(err, export.ErrRefused): // the sweep answers all the same
@@ -388,23 +327,6 @@ func (a *app) writeFiles(p plan.Plan, info sweep.Info, st session.Sweep, f *runF
 		a.notes(doc)
 	}
 	return append(out, file{"config.properties", path}), nil
-}
-
-func (a *app) reportJSON(st session.Sweep, written []file) error {
-	code := session.Exit(st)
-	if by := a.signal.code(); by != 0 {
-		code = by
-	}
-	enc := json.NewEncoder(a.out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(struct {
-		ID     string        `json:"id"`
-		State  string        `json:"state"`
-		Choice *trial.Choice `json:"choice"`
-		Trials []trial.Trial `json:"trials"`
-		Files  []file        `json:"files"`
-		Exit   int           `json:"exit"`
-	}{st.ID, st.State.String(), st.Choice, st.Trials, written, code})
 }
 
 // end is one end of an interval; an open one is a question mark.

@@ -7,6 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sweetspot/profiles"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
 )
 
 // mergeCommand joins the parts of a sweep.
@@ -27,7 +30,7 @@ func (a *app) mergeCommand() *cobra.Command {
 				parts = append(parts, p)
 			}
 			now := time.Now().UTC()
-			o := profiles.MergeOptions{ID: profiles.NewID(now), At: now, Tool: "sweetspot " + version, Force: force}
+			o := profiles.MergeOptions{ID: profiles.NewID(now), At: now, Tool: "sweetspot " + version, Force: force, Rank: rankBy}
 			if to == "" {
 				to = profiles.Path(a.env.profileDir(), o.ID)
 			}
@@ -42,3 +45,6 @@ func (a *app) mergeCommand() *cobra.Command {
 	c.Flags().BoolVar(&force, "force", false, "join unlike and unfinished parts too")
 	return c
 }
+
+// rankBy orders trials as a sweep of the plan would.
+func rankBy(p plan.Plan, trials []trial.Trial) []int { return search.RulesOf(p).Rank(trials) }

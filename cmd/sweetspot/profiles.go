@@ -15,7 +15,8 @@ func (a *app) profilesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "profiles", Short: "recorded sweeps: list, show, note, compare, merge",
 		Long: `profiles looks after recorded sweeps and live recordings. A profile is named by
-its ID, the start of one, a file, or last.`,
+its ID, the start of one, a file, a folder with a profile.jsonl such as that of
+--out, or last.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return c.Help()
@@ -65,6 +66,13 @@ func (a *app) list(f profiles.Filter, asJSON bool) error {
 	all, err := profiles.List(a.env.profileDir())
 	if err != nil {
 		return err
+	}
+	gone, err := profiles.Gone(a.env.profileDir())
+	if err != nil {
+		return err
+	}
+	if len(gone) > 0 {
+		fmt.Fprintf(a.err, "left out: %d written with --out that are no longer there\n", len(gone))
 	}
 	some, err := f.Select(all)
 	switch {

@@ -80,8 +80,12 @@ func (p *progress) watch(st session.Sweep) {
 		p.clear()
 		e := st.Events[p.events]
 		first, _, _ := strings.Cut(e.Detail, "; last lines:")
+		if e.What == session.EventResumed {
+			first = "resumed  " + first
+		}
 		fmt.Fprintf(p.w, "%s\n", first)
 	}
+	p.seen = max(p.seen, st.Resumed) // an event has told of them
 	if len(st.Trials) > p.seen && p.probes == 0 && st.Probes > 0 {
 		p.probes = st.Probes
 		p.clear()

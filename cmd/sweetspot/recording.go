@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -72,14 +73,14 @@ func (a *app) recordLive(sla trial.SLA, seed uint64) func(sweep.Info) (session.L
 }
 
 // record opens the profile of a sweep, in the profiles' folder or, with an out
-// folder, as its profile.jsonl. resumes is the profile it goes on from, or nil.
+// folder, as its profile.jsonl with a link to it there. resumes is the profile it goes on from, or nil.
 func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info, plan.Plan) (session.Recording, error) {
 	return func(info sweep.Info, p plan.Plan) (session.Recording, error) {
 		now := time.Now().UTC()
 		id := profiles.NewID(now)
 		path := profiles.Path(a.env.profileDir(), id)
 		if out != "" {
-			path = filepath.Join(out, "profile.jsonl")
+			path = filepath.Join(out, profiles.InFolder)
 		}
 		text, err := json.Marshal(p)
 		if err != nil {
@@ -93,6 +94,11 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 		}, profiles.Options{Tee: tee})
 		if err != nil {
 			return nil, err
+		}
+		if out != "" {
+			if err := profiles.Link(a.env.profileDir(), id, path); err != nil { // a file system may have no links
+				fmt.Fprintf(a.err, "%s is found by its path only: %v\n", path, err)
+			}
 		}
 		return recording{w, id, path, a.signal}, nil
 	}

@@ -14,65 +14,101 @@ import (
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
+	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
 
 // resumed is an interrupted sweep that is gone on with. The new profile holds
-// its trials too, and names it.
+// those of its trials too that hold for the new plan, and names it.
 type resumed struct {
 	from   string // ID of its profile
 	sha256 string // of its model
 	class  string // of its machine
-	found  trial.History
+	sweep  session.Resumed
 }
 
-// resume reads the profile of --resume and returns its plan. Flags that were
-// given win over the plan, as over a file.
+// resume reads the profile of --resume and returns the plan to go on with: that
+// of --sweep=FILE, or else the profile's. Flags that were given win over it.
 func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, *resumed, error) {
 	prof, err := profiles.Open(a.env.profileDir(), f.resume)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
 	h := prof.Header
-	if prof.State() == profiles.Done {
-		return plan.Plan{}, nil, withHint("see: sweetspot profiles show "+h.ID, "%s ran to its end: there is nothing to resume", h.ID)
+	if err := resumable(prof); err != nil {
+		return plan.Plan{}, nil, err
 	}
-	var p plan.Plan
-	if err := json.Unmarshal(h.Plan, &p); err != nil {
-		return p, nil, fmt.Errorf("%s: plan: %w", h.ID, err)
+	r := &resumed{from: h.ID, sha256: h.Model.SHA256, class: h.Machine.Class}
+	r.sweep.Found = trial.History{Trials: prof.Trials, Probes: prof.Probes}
+	if err := json.Unmarshal(h.Plan, &r.sweep.Plan); err != nil {
+		return plan.Plan{}, nil, fmt.Errorf("%s: plan: %w", h.ID, err)
 	}
+	if f.planFile() {
+		plans, err := f.plans(fs, args)
+		if err != nil {
+			return plan.Plan{}, nil, err
+		}
+		if len(plans) > 1 {
+			return plan.Plan{}, nil, fmt.Errorf("%s holds %d plans, and --resume goes on with one", f.sweep, len(plans))
+		}
+		return plans[0], r, nil
+	}
+	p := r.sweep.Plan
 	if len(args) == 0 && !strings.Contains(p.Model, ":") && filepath.Base(p.Model) == p.Model {
 		return p, nil, withHint("write: sweetspot PATH/"+p.Model+" --sweep --resume="+h.ID,
 			"%s does not say in which folder %s is", h.ID, p.Model)
 	}
-	if p, err = f.overlay(fs, p, args); err != nil {
-		return p, nil, err
-	}
-	r := &resumed{from: h.ID, sha256: h.Model.SHA256, class: h.Machine.Class}
-	r.found = trial.History{Trials: prof.Trials, Probes: prof.Probes}
-	return p, r, nil
+	p, err = f.overlay(fs, p, args)
+	return p, r, err
 }
 
-// check refuses to mix what cannot be compared. It is safe on nil.
-func (r *resumed) check(info sweep.Info, force bool) error {
+// resumable says why a profile holds nothing to go on with, if it does not.
+func resumable(p *profiles.Profile) error {
+	h := p.Header
+	show := "see: sweetspot profiles show " + h.ID
 	switch {
-	case r == nil || force:
-		return nil
-	case r.sha256 != info.Model.SHA256:
-		return withHint("add --force to mix them", "%s measured another model of that name (sha256 %.12s, this is %.12s)", r.from, r.sha256, info.Model.SHA256)
-	case r.class != machine(info).Complete().Class:
-		return withHint("add --force to mix them", "%s was measured on another kind of machine", r.from)
+	case h.Kind != profiles.Sweep:
+		return withHint(show, "%s is a live recording: there is no sweep in it to resume", h.ID)
+	case p.State() == profiles.Done:
+		return withHint(show, "%s ran to its end: there is nothing to resume", h.ID)
+	case p.State() == profiles.Running:
+		return withHint("watch it: sweetspot --follow "+h.ID, "%s is still being written by another sweetspot", h.ID)
 	}
 	return nil
 }
 
-// done is what is brought along, and id names its profile; nothing and nil
-// without one.
-func (r *resumed) done() trial.History {
-	if r == nil {
-		return trial.History{}
+// checkResumed refuses to mix what cannot be compared; with --force it says so and does.
+func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
+	why := r.unlike(info)
+	switch {
+	case why == "":
+		return nil
+	case f.force:
+		a.note(f, "mixed    %s (--force)", why)
+		return nil
 	}
-	return r.found
+	return withHint("add --force to mix them", "%s", why)
+}
+
+// unlike is why trials of the resumed sweep cannot be compared with those to come,
+// "" if nothing speaks against it. It is safe on nil.
+func (r *resumed) unlike(info sweep.Info) string {
+	switch {
+	case r == nil:
+	case r.sha256 != info.Model.SHA256:
+		return fmt.Sprintf("%s measured another model of that name (sha256 %.12s, this is %.12s)", r.from, r.sha256, info.Model.SHA256)
+	case r.class != machine(info).Complete().Class:
+		return r.from + " was measured on another kind of machine"
+	}
+	return ""
+}
+
+// earlier is the sweep that is resumed, and id names its profile; nil without one.
+func (r *resumed) earlier() *session.Resumed {
+	if r == nil {
+		return nil
+	}
+	return &r.sweep
 }
 
 func (r *resumed) id() *string {

@@ -57,15 +57,15 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	if err != nil {
 		return err
 	}
-	plans, err := f.plans(fs, args)
+	p, err := f.overlay(fs, plan.Default(), args) // a plan's file comes with --sweep, which has no screen
 	if err != nil {
 		return err
 	}
-	if t := plans[0].Target; t != "" && t != "local" {
+	if t := p.Target; t != "" && t != "local" {
 		return withHint("add --sweep", "target %q has no screen", t)
 	}
 	var written []string
-	s := session.New(a.sessionConfig(plans[0], start, f))
+	s := session.New(a.sessionConfig(p, start, f))
 	inner, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	k := a.startKeeper(tty)

@@ -53,7 +53,7 @@ func (t *Target) probe(ctx context.Context, m sweep.Measurement) (trial.Result, 
 			break
 		}
 	}
-	return sweep.Summarize(p.result(), m.SLA, "service times of "+t.profile.Header.ID), nil
+	return sweep.Summarize(p.result(), m.Load, m.SLA, "service times of "+t.profile.Header.ID), nil
 }
 
 // shown is how many batches a worker shows beside a recorded result.

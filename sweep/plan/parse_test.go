@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected files of testdata")
 
 // samePlan compares plans as their identity does: without notes.
-var samePlan = cmp.Options{cmpopts.EquateEmpty(), cmpopts.IgnoreFields(plan.Plan{}, "Notes")}
+var samePlan = cmp.Options{cmpopts.EquateEmpty(), cmpopts.IgnoreFields(plan.Plan{}, "Name", "Notes")}
 
 // TestParseFiles reads testdata/parse/NAME.yaml and wants NAME.want: the
 // canonical plan with its notes, or the errors.
@@ -105,6 +105,9 @@ func TestLoadFollowsTheSuite(t *testing.T) {
 	}
 	if diff := cmp.Diff([]load.Spec{{Concurrency: 10}, {Matched: true}}, mnist.Loads); diff != "" {
 		t.Errorf("mnist's loads (-want +got):\n%s", diff)
+	}
+	if mnist.Name != "mnist eager_mode" {
+		t.Errorf("it is called %q", mnist.Name)
 	}
 	if len(mnist.Notes) == 0 || !strings.Contains(mnist.Notes[0], "model mnist, mode eager_mode") {
 		t.Errorf("notes do not say what was read: %q", mnist.Notes)

@@ -57,8 +57,9 @@ type Plan struct {
 	Trial       Trial
 	Seed        uint64 // of load, shuffling and everything else left to chance
 
-	// Notes say how the file was understood. They are for people and no part
-	// of the plan's identity.
+	// Name tells the plans of one file apart, and Notes say how the file was
+	// understood. They are for people and no part of the plan's identity.
+	Name  string
 	Notes []string
 }
 

@@ -139,6 +139,7 @@ func suitePlans(name string, root *node, hardware string) ([]Plan, error) {
 				continue
 			}
 			if fits {
+				p.Name = model.name + " " + mode.name
 				p.Notes = slices.Insert(p.Notes, 0, fmt.Sprintf(
 					"read as TorchServe's benchmark suite: model %s, mode %s; it has no SLA and no time budget of its own", model.name, mode.name))
 				plans = append(plans, p)

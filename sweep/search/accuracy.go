@@ -55,7 +55,7 @@ func reached(trials []trial.Trial, of trial.Trial) trial.Num {
 	for _, t := range trials {
 		switch {
 		case t.Settings != of.Settings || t.Role != trial.RoleLoad:
-		case t.Verdict.Result == trial.Pass:
+		case t.Verdict.Seems() == trial.Pass:
 			low = max(low, t.Load.Rate)
 		default:
 			high = min(high, t.Load.Rate)

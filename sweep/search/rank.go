@@ -5,7 +5,9 @@ import (
 	"math"
 	"slices"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -39,13 +41,15 @@ func (r Rules) Best(trials []trial.Trial) (i int, meets bool) {
 	return order[0], r.Meets(trials[order[0]])
 }
 
-// Rank returns indexes into trials, best first, without control and live
-// trials, which answer other questions. The order does not depend on the order
+// Rank returns indexes into trials, best first, one for each setting under each
+// load: its runs are one row ([rank.Rows]), and the index is of the one that
+// stands for it. Live trials are left out. The order does not depend on the order
 // of the trials.
 //
-// First come the trials that meet the promise, by the objective; within noise
+// First come the rows that meet the promise, by the objective; within noise
 // lower P99 (the promise's percentile), then fewer workers, smaller batch,
-// FP32, shorter delay. "Within noise" alone is no order: a may be like b and b
+// FP32, and the delay: the shorter one, under the torchserve rule the longer one,
+// which costs a loaded server nothing there and fills its batches. "Within noise" alone is no order: a may be like b and b
 // like c while a beats c. So it is asked only of a leader: the best value leads
 // a group, the next ones join while their intervals overlap the leader's, and
 // the first that does not leads the next group. Groups stand in the order of
@@ -53,32 +57,37 @@ func (r Rules) Best(trials []trial.Trial) (i int, meets bool) {
 //
 // Then come the others, undecided or failed, the nearest to the promise first.
 func (r Rules) Rank(trials []trial.Trial) []int {
+	rows := rank.Rows(trials)
+	joined := make([]trial.Trial, len(rows))
 	var meet, rest []int
-	for i, t := range trials {
-		switch {
-		case !ranked(t):
-		case r.Meets(t):
+	for i, row := range rows {
+		joined[i] = row.Joined
+		if r.Meets(row.Joined) {
 			meet = append(meet, i)
-		default:
+		} else {
 			rest = append(rest, i)
 		}
 	}
-	s := sorter{trials: trials}
+	s := sorter{trials: joined}
 	s.tiers(meet, r.criteria())
 	slices.SortFunc(rest, func(a, b int) int {
 		return cmp.Or(
-			cmp.Compare(r.distance(trials[a]), r.distance(trials[b])),
-			cmp.Compare(trials[b].Throughput.Value.Or(0), trials[a].Throughput.Value.Or(0)),
-			identity(trials[a], trials[b]),
+			cmp.Compare(r.distance(joined[a]), r.distance(joined[b])),
+			cmp.Compare(joined[b].Throughput.Value.Or(0), joined[a].Throughput.Value.Or(0)),
+			identity(joined[a], joined[b]),
 		)
 	})
-	return append(meet, rest...)
+	order := append(meet, rest...)
+	for i, row := range order {
+		order[i] = rows[row].Stands
+	}
+	return order
 }
 
-// Meets tells whether a trial passed and keeps the constraints. A figure that
-// was not measured breaks none.
+// Meets tells whether a trial looks like a pass and keeps the constraints: enough
+// to rank by. A figure that was not measured breaks none.
 func (r Rules) Meets(t trial.Trial) bool {
-	return t.Verdict.Result == trial.Pass && r.excess(t) <= 0
+	return t.Verdict.Seems() == trial.Pass && r.excess(t) <= 0
 }
 
 // WithinNoise tells whether the data cannot tell the throughputs of two trials
@@ -206,13 +215,23 @@ func identity(a, b trial.Trial) int {
 		cmp.Compare(x.Workers, y.Workers),
 		cmp.Compare(x.BatchSize, y.BatchSize),
 		cmp.Compare(x.Precision, y.Precision),
-		cmp.Compare(x.BatchDelay, y.BatchDelay),
+		delays(a, b),
 		cmp.Compare(b.Throughput.Value.Or(0), a.Throughput.Value.Or(0)),
 		cmp.Compare(a.N, b.N),
 		cmp.Compare(x.String(), y.String()),
 		cmp.Compare(x.QueueSize, y.QueueSize),
 		cmp.Compare(a.Load.String(), b.Load.String()),
 	)
+}
+
+// delays orders by batch delay. Where it does something and TorchServe's rule
+// holds, the longer one comes first: a loaded server fills its batches before the
+// delay ends, and one that runs short of requests gains from waiting.
+func delays(a, b trial.Trial) int {
+	if a.Options.Rule == knob.TorchServe && a.Settings.BatchSize > 1 {
+		a, b = b, a
+	}
+	return cmp.Compare(a.Settings.BatchDelay, b.Settings.BatchDelay)
 }
 
 // distance is how far a trial is from what was asked: the share by which its

@@ -54,8 +54,8 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		n++
 		value, known := t.Verdict.ValueMS.Get()
 		switch within := known && value <= t.Verdict.LimitMS; {
-		case t.Verdict.Result == trial.Pass: // counts below, once the lowest rate that failed is known
-		case t.Verdict.Result == trial.Undecided && within:
+		case t.Verdict.Seems() == trial.Pass: // counts below, once the lowest rate that failed is known
+		case t.Verdict.Seems() == trial.Undecided && within:
 			edge = true
 			r.high = min(r.high, t.Load.Rate*outbid)
 		default:
@@ -66,7 +66,7 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		}
 	}
 	for _, t := range trials {
-		if t.Verdict.Result == trial.Pass && t.Load.Rate < r.high {
+		if t.Verdict.Seems() == trial.Pass && t.Load.Rate < r.high {
 			r.low = max(r.low, t.Load.Rate)
 		}
 	}

@@ -142,7 +142,7 @@ func (s *Session) cut() {
 	sla := s.state.SLA
 	r.write <- func() {
 		use, bare := t.Use, t.BareRPS
-		t.Result = sweep.Summarize(load.Result{Seconds: took.Seconds(), Samples: samples}, sla, "live")
+		t.Result = sweep.Summarize(load.Result{Seconds: took.Seconds(), Samples: samples}, t.Load, sla, "live")
 		t.Use, t.BareRPS = use, bare
 		if err := r.to.Live(t, seconds); err != nil {
 			s.troubled(err)

@@ -25,13 +25,14 @@ const longest = 30
 // bucket is one second of traffic.
 type bucket struct {
 	request, model []float64 // ms: answers and timeouts, in order of completion
+	failed         []bool    // of every request, likewise
 	ok, errors     int
 	items          float64 // sum of formed batch sizes over answers
 	sized          int     // answers that told their batch size
 }
 
 func (b *bucket) reset() {
-	*b = bucket{request: b.request[:0], model: b.model[:0]}
+	*b = bucket{request: b.request[:0], model: b.model[:0], failed: b.failed[:0]}
 }
 
 // ring turns samples into seconds and windows. It is pure: the caller says when
@@ -44,6 +45,7 @@ type ring struct {
 	seconds []Second
 	totals  trial.Counts
 	sla     trial.SLA // what live traffic is held against
+	load    load.Spec // that makes it
 	figures Live      // of the whole buckets, as the last second or change left them
 }
 
@@ -51,6 +53,7 @@ type ring struct {
 func (r *ring) add(s load.Sample) {
 	b := &r.buckets[r.at]
 	r.totals.Sent++
+	b.failed = append(b.failed, s.Outcome != load.OK)
 	switch s.Outcome {
 	case load.OK:
 		b.ok++
@@ -68,7 +71,10 @@ func (r *ring) add(s load.Sample) {
 		r.totals.Timeout++
 	}
 	b.request = append(b.request, ms(s.Latency))
-	if s.Model > 0 {
+	switch {
+	case s.Outcome == load.Timeout: // of either, at least its limit
+		b.model = append(b.model, ms(s.Latency))
+	case s.Model > 0:
 		b.model = append(b.model, ms(s.Model))
 	}
 	if s.Batch > 0 {
@@ -185,17 +191,32 @@ func (r *ring) look() {
 }
 
 // verdict looks at everything since the last change, at most 30 s, because a
-// longer look knows more. It is a trial's verdict, by the same rule.
+// longer look knows more. It is a trial's verdict, by the same rule. What is known
+// of when a request was sent is the second in which it ended.
 func (r *ring) verdict() trial.Verdict {
 	n := max(0, min(r.settled, r.filled))
-	values := r.requests(n)
-	if r.sla.Latency == trial.Model {
-		values = r.models(n)
+	in := sweep.Requests{Load: r.load}
+	for i := n; i >= 1; i-- {
+		b, at := r.back(i), time.Duration(n-i)*time.Second
+		values := b.request
+		if r.sla.Latency == trial.Model {
+			values = b.model
+		}
+		in.Values, in.Times = append(in.Values, values...), spread(in.Times, at, len(values))
+		in.Failed, in.Sent = append(in.Failed, b.failed...), spread(in.Sent, at, len(b.failed))
+		if r.load.Mode != load.Closed {
+			for _, v := range b.request {
+				in.Waits = append(in.Waits, v/1000)
+			}
+		}
 	}
-	sent, errs := 0, 0
-	for i := 1; i <= n; i++ {
-		b := r.back(i)
-		sent, errs = sent+b.ok+b.errors, errs+b.errors
+	return sweep.Decide(r.sla, in, r.sla.Horizon, "")
+}
+
+// spread adds n times, evenly over the second that begins at from.
+func spread(times []time.Duration, from time.Duration, n int) []time.Duration {
+	for i := range n {
+		times = append(times, from+time.Second*time.Duration(i)/time.Duration(n))
 	}
-	return sweep.Decide(r.sla, values, float64(errs)/float64(max(sent, 1)), "")
+	return times
 }

@@ -294,6 +294,7 @@ func (s *Session) startLoad() {
 	l := &liveLoad{cancel: cancel, done: make(chan struct{})}
 	s.load = l
 	t, spec := s.target, s.state.Load.For(s.state.Settings.Workers*s.state.Settings.BatchSize)
+	s.ring.load = spec
 	s.spawn(func() {
 		defer close(l.done)
 		defer cancel()

@@ -116,7 +116,7 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	}
 	last := samples[len(samples)-1]
 	r := load.Result{Seconds: (last.Planned + last.Latency).Seconds(), Samples: samples, Lag: latency.New()}
-	return sweep.Summarize(r, m.SLA, why), nil
+	return sweep.Summarize(r, m.Load, m.SLA, why), nil
 }
 
 func (d *device) Use() trial.Use { return trial.Use{CPUPercent: trial.Of(150)} }

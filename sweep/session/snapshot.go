@@ -127,6 +127,7 @@ type Sweep struct {
 	ETA     time.Duration // what is left, by the points done so far
 	Current *sweep.Current
 	Trials  []trial.Trial
+	Resumed int // of the trials, those that the resumed sweep had measured
 	Best    int // index into Trials, -1 while nothing was measured
 	Events  []trial.Event
 	Choice  *trial.Choice

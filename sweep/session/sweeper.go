@@ -21,14 +21,26 @@ type Sweeper struct {
 	Plan   plan.Plan // settled and valid
 	Target sweep.Target
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
-	Resume trial.History       // of the profile this sweep goes on from; copied into the new one
+	Resume *Resumed            // the sweep this one goes on from; nil for none
 	Fresh  func([]load.Sample) // sees samples as they come; nil is allowed
 	Watch  func(Sweep)         // sees every change of state, from Run's goroutine; nil is allowed
 
 	gate gate
 	mu   sync.Mutex // guards state
 	st   Sweep
-	rec  Recording // nil before the profile is open
+	rec  Recording     // nil before the profile is open
+	old  trial.History // what is taken over of Resume
+}
+
+// EventResumed is what the event is called that says how much of an earlier sweep
+// was taken over.
+const EventResumed = "resumed"
+
+// Resumed is an earlier sweep, as its profile holds it. What of it holds for the
+// new plan is copied into the new profile; see [search.Carry].
+type Resumed struct {
+	Plan  plan.Plan // that it was measured under
+	Found trial.History
 }
 
 // State returns where the sweep stands. The slices are not to be changed.
@@ -75,7 +87,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		return w.end(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path, w.rec = rec.ID(), rec.Path(), rec })
-	if err := w.bring(rec); err != nil {
+	if err := w.copyHistory(witness{rec, w}, points); err != nil {
 		return w.end(rec, err)
 	}
 	out, err := w.runner(witness{rec, w}, strategy, info, skipped).Run(ctx)
@@ -89,14 +101,24 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	return w.end(rec, err)
 }
 
-// bring copies what the resumed profile holds into the new one.
-func (w *Sweeper) bring(rec Recording) error {
-	for _, p := range w.Resume.Probes {
+// copyHistory copies what of the resumed sweep holds for this plan into the profile,
+// and says there how much that is.
+func (w *Sweeper) copyHistory(rec Recording, points []plan.Point) error {
+	if w.Resume == nil {
+		return nil
+	}
+	c := search.Carry(w.Resume.Found, w.Resume.Plan, w.Plan, points)
+	w.old = c.History
+	w.set(func(s *Sweep) { s.Resumed = len(w.old.Trials) })
+	if err := rec.Event(trial.Event{At: time.Now().UTC(), What: EventResumed, Detail: c.String()}); err != nil {
+		return err
+	}
+	for _, p := range w.old.Probes {
 		if err := rec.Probe(p); err != nil {
 			return err
 		}
 	}
-	for _, t := range w.Resume.Trials {
+	for _, t := range w.old.Trials {
 		if err := rec.Trial(t); err != nil {
 			return err
 		}
@@ -116,7 +138,7 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	rules.Cores = info.Cores
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: info.Options, Seed: p.Seed, First: after(w.Resume.Trials), Done: w.Resume,
+		SLA: p.SLA, Options: info.Options, Seed: fresh(p.Seed, w.old.Trials), First: after(w.old.Trials), Done: w.old,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		OwnMemory: p.OwnMemory(),
@@ -157,11 +179,24 @@ func after(trials []trial.Trial) int {
 	return n
 }
 
+// fresh is the seed from which the Runner counts on, one a trial, and meets none
+// that a trial taken over has: a validation under the arrivals of the trial it is
+// to confirm would confirm anything. Without gaps in the history it is the plan's.
+func fresh(seed uint64, old []trial.Trial) uint64 {
+	n := uint64(len(old))
+	for _, t := range old {
+		if next := t.Seed + 1; next > n {
+			seed = max(seed, next-n)
+		}
+	}
+	return seed
+}
+
 func (w *Sweeper) observe(p sweep.Progress) {
 	w.set(func(s *Sweep) {
 		s.Trials, s.Best, s.Elapsed, s.Current = p.Done, p.Best, p.Elapsed, p.Current
 		s.Probes, s.Total = p.Probes, len(p.Done)+p.Left
-		s.ETA = eta(p, len(p.Done)-len(w.Resume.Trials), w.Plan.Budget.Time)
+		s.ETA = eta(p, len(p.Done)-len(w.old.Trials), w.Plan.Budget.Time)
 	})
 }
 

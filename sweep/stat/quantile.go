@@ -3,6 +3,7 @@ package stat
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 // z95 is the two-sided 95% point of the normal distribution.
@@ -21,13 +22,13 @@ func Quantiles(samples []float64, qs ...float64) []Interval {
 	slices.Sort(sorted)
 	out := make([]Interval, len(qs))
 	for i, q := range qs {
-		out[i] = quantile(samples, sorted, q)
+		out[i] = run{values: samples}.quantile(sorted, q)
 	}
 	return out
 }
 
-// quantile takes the samples in both orders.
-func quantile(samples, sorted []float64, q float64) Interval {
+// quantile takes the values in the other order too.
+func (r run) quantile(sorted []float64, q float64) Interval {
 	n := len(sorted)
 	if n == 0 || !(q > 0 && q < 1) || float64(n)*(1-q) < 1-1e-9 {
 		return unknown()
@@ -35,19 +36,30 @@ func quantile(samples, sorted []float64, q float64) Interval {
 	x := sorted[min(max(rank(q, n), 1), n)-1]
 	low, high := binomialRanks(n, q)
 	if n >= batches {
-		half := tLucky * math.Sqrt(crowding(samples, sorted, q, intervalPoints())*q*(1-q)/float64(n))
+		f, _ := r.crowding(sorted, q, x)
+		half := tLucky * math.Sqrt(f*q*(1-q)/float64(n))
 		low, high = min(low, rank(q-half, n)), max(high, rank(q+half, n))
 	}
 	return Interval{Value: x, Low: at(sorted, low), High: at(sorted, high)}
 }
 
+// What a settled run has to hold beside a narrow interval.
+const (
+	settledAbove    = 3  // values over the upper end, as the next few could open it
+	settledClusters = 15 // separate clusters over the percentile
+)
+
 // Settled tells whether the samples know their quantile q to within the given
-// share of it on average of both sides, such as .1 for 10%. Asking often does
-// little harm: a run that ends at the first narrow interval of many ends on a
-// lucky one, so the samples at the last doubling of their number have to know it
-// too, and only then are all of them looked at. An upper end with fewer than 3
-// samples above it does not count, as the next few could open it.
-func Settled(samples []float64, q, within float64) bool {
+// share of it on average of both sides, such as .1 for 10%. times are when the
+// samples were planned, nil where that is not known.
+//
+// Asking often does little harm: a run that ends at the first narrow interval of
+// many ends on a lucky one, so the samples at the last doubling of their number
+// have to know it too, and only then are all of them looked at. The samples over
+// the quantile have to lie in at least 15 separate clusters, and the quantiles of
+// both halves within the interval, or a stall that is seen once in a while, or a
+// shift of the level, would be taken for all there is.
+func Settled(samples []float64, times []time.Duration, q, within float64) bool {
 	n := int(5 / (1 - q)) // 500 for a P99: no interval closes earlier
 	if n < batches || len(samples) < n {
 		return false
@@ -55,19 +67,36 @@ func Settled(samples []float64, q, within float64) bool {
 	for 2*n <= len(samples) {
 		n *= 2
 	}
-	return known(samples[:n], q, within) && known(samples, q, within)
+	r := run{samples, times}
+	return r.first(n).known(q, within) && r.known(q, within)
 }
 
-func known(samples []float64, q, within float64) bool {
-	const beyond = 3
-	iv := Quantile(samples, q)
+func (r run) known(q, within float64) bool {
+	sorted := r.sorted()
+	iv := r.quantile(sorted, q)
+	if !iv.Within(within) {
+		return false
+	}
 	above := 0
-	for _, s := range samples {
-		if s > iv.High {
-			above++
+	for i := len(sorted) - 1; i >= 0 && sorted[i] > iv.High; i-- {
+		above++
+	}
+	_, c := r.crowding(sorted, q, iv.Value)
+	return above >= settledAbove && c.count >= settledClusters && r.steady(q, iv)
+}
+
+// steady tells whether the quantile of each half lies within twice the interval,
+// which the half of a run knows less well by about that much.
+func (r run) steady(q float64, iv Interval) bool {
+	n := len(r.values)
+	for _, part := range [][]float64{r.values[:n/2], r.values[n/2:]} {
+		s := run{values: part}.sorted()
+		x := s[min(max(rank(q, len(s)), 1), len(s))-1]
+		if x < iv.Value-2*(iv.Value-iv.Low) || x > iv.Value+2*(iv.High-iv.Value) {
+			return false
 		}
 	}
-	return iv.Within(within) && above >= beyond
+	return true
 }
 
 // at is the value of a 1-based rank, NaN off either end.

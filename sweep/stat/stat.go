@@ -24,18 +24,23 @@
 // in time order, p_j is the share at or below the measured percentile x in
 // batch j, and S = sd(p_j)/sqrt(10) is how uncertain the share q itself is,
 // queueing included. The ends are the percentiles at q - t S and q + t S with
-// t(9) = 2.262, and a tenth more for the reason below. Nothing is assumed about the shape of the latencies. It is the
+// t(9) = 2.262, and a quarter more for the reason below. Nothing is assumed about the shape of the latencies. It is the
 // method of batch means (Conway 1963; Schmeiser 1982 on why about ten batches
 // are enough) on the indicator that Heidelberger and Lewis (1984) use.
 //
 // One S from 10 batches is noisy, and a run that ends when its interval looks
 // narrow ends when S happens to be small. So S is written as
-// S^2 = f q(1-q)/n, where f >= 1 says how many requests are worth one
-// independent request, and f is the largest found at q and at the points that
-// 5, 10, 20 and 50 times as many requests exceed: crowds show there much
-// earlier. In our simulations this, and the tenth, take the coverage of runs that
-// end on their own width from 75-90% to 95-99% up to a utilization of .8
-// (cmd/bench interval).
+// S^2 = f q(1-q)/n, where f >= 1, the crowding, says how many requests are worth
+// one independent request. It is told from the clusters of requests over the
+// percentile: two of them are of one cluster unless the queue has drained between
+// them, which four requests in a row at or below the median show, and more time
+// has passed than either took. The number of requests over a limit, of clusters
+// that come independently of each other, varies as the sum of their squared sizes
+// does (a compound Poisson process; on clusters of extremes: Leadbetter 1983).
+// Twelve clusters tell f; where there are fewer, f is the largest of several
+// estimates: that one with a share added, the same at lower points, and the
+// scatter of ten batches at the percentile and at points that 5 and 10 times as
+// many requests exceed, since crowds show there much earlier.
 //
 // A rank that falls off the sample leaves that end open: the data cannot bound
 // the percentile there. An open end is NaN.
@@ -66,8 +71,8 @@ func unknown() Interval { return Interval{math.NaN(), math.NaN(), math.NaN()} }
 // batches is how many parts a run is cut into; t95 belongs to it.
 const (
 	batches = 10
-	t95     = 2.262     // two-sided 95% point of Student's t with batches-1 = 9
-	tLucky  = 1.1 * t95 // for percentiles: runs end when S happens to be small
+	t95     = 2.262      // two-sided 95% point of Student's t with batches-1 = 9
+	tLucky  = 1.25 * t95 // for percentiles: runs end when S happens to be small
 )
 
 // rank is the 1-based rank of the quantile q of n values, not clamped. The
@@ -88,43 +93,4 @@ func meanSD(v []float64) (mean, sd float64) {
 		sd = math.Sqrt(ss / float64(len(v)-1))
 	}
 	return mean, sd
-}
-
-// inflation is how many of the values are worth one independent value at x: the
-// variance of the share at or below x over 10 batches, against that of
-// independent values. It is 0 when x says nothing, because all or none are
-// below. It wants at least one value per batch.
-func inflation(v []float64, x float64) float64 {
-	var p [batches]float64
-	for j := range batches {
-		part := v[j*len(v)/batches : (j+1)*len(v)/batches]
-		below := 0
-		for _, s := range part {
-			if s <= x {
-				below++
-			}
-		}
-		p[j] = float64(below) / float64(len(part))
-	}
-	mean, sd := meanSD(p[:])
-	if mean <= 0 || mean >= 1 {
-		return 0
-	}
-	return sd * sd / batches * float64(len(v)) / (mean * (1 - mean))
-}
-
-// Where crowding looks for crowds: at points that so many times as many values
-// exceed as the quantile. An interval looks further down than a verdict, which
-// looks at its limit too, again and again, and would lose more than it wins.
-func intervalPoints() []float64 { return []float64{1, 5, 10, 20, 50} }
-func verdictPoints() []float64  { return []float64{1, 5, 10} }
-
-// crowding is the largest inflation at the given points, at least 1.
-func crowding(v, sorted []float64, q float64, points []float64) float64 {
-	f := 1.0
-	for _, times := range points {
-		r := rank(max(1-times*(1-q), min(q, .5)), len(sorted))
-		f = max(f, inflation(v, sorted[min(max(r, 1), len(sorted))-1]))
-	}
-	return f
 }

@@ -2,7 +2,9 @@ package stat
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"time"
 )
 
 // Answer is what a promise's samples say. Undecided is the zero value: saying
@@ -23,138 +25,204 @@ func (a Answer) String() string {
 // Promise is what samples are held against: their quantile Q is to stay at or
 // below Limit.
 type Promise struct {
-	Q     float64 // 0 < Q < 1
-	Limit float64 // in the unit of the samples
-	Max   int     // most samples the run may have; 0 is unknown
-	Alpha float64 // chance of error at each look; 0 is .05
+	Q     float64       // 0 < Q < 1
+	Limit float64       // ms, as the samples
+	Least time.Duration // no pass of a run that lasted less; needs times
+
+	shares bool // values are 0 and 1: none can come near the limit
 }
 
 // Decision is an answer with its grounds.
 type Decision struct {
-	Answer Answer
-	N      int    // samples it rests on
-	Over   int    // those of them over the limit
-	Why    string // "certain after 2210 requests"
+	Answer   Answer
+	Leaning  Answer // what it looks like so far: good enough to rank by, not to rely on
+	N        int    // samples it rests on
+	Over     int    // those of them over the limit
+	Clusters int    // in which these lie
+	Why      string // "certain after 2210 requests"
 }
 
-// The looks of Decide, in samples for a P99: see there.
+// The bounds of Decide, as numbers of samples that a promise that is just kept
+// has over its limit: n (1-q), so that 29 are 2900 samples for a P99.
 const (
-	firstLook = 100   // only a hopeless run can be seen so early
-	growth    = 1.12  // each look has that many times the samples of the last
-	certain   = 3     // verdicts from certain/(1-q) samples
-	fullAlpha = 20    // full Alpha from fullAlpha/(1-q) samples
-	hopeless  = .0001 // chance of seeing this if the promise were just kept
-	clear     = 10    // clear verdicts from clear/(1-q) samples
-	clearAt   = .5    // share of the limit that no sample of a clear run exceeds
+	firstLook = 100  // samples; earlier nothing is asked
+	growth    = 1.12 // each look has that many times the samples of the last
+
+	leanFrom  = 3  // what it looks like
+	leanWhole = 20 // with all of leanAlpha
+	failFrom  = 3  // a failure
+	passFrom  = 29 // a pass
+	unseen    = 60 // a pass, where hardly anything came near the limit
+	sureFrom  = 100
 )
 
-// Decide says whether the samples, in time order, keep the promise. It may be
-// asked after every block of a run that ends with the first certain answer.
+// The chances of error that a look may have, of a promise that is just kept or
+// just broken, and what else an answer wants.
+const (
+	leanAlpha    = .05
+	failAlpha    = .05 // twice that from sureFrom on, where clusters are well known
+	passAlpha    = .10 // from sureFrom on; before it grows with the square
+	fewest       = 4   // separate clusters over the limit that a failure wants
+	near         = .5  // share of the limit from which on a sample came near it
+	nearTimes    = 3   // times the allowed share that has to have come near
+	overwhelming = 25  // times the allowed share over the limit: a failure at once
+)
+
+// Decide says whether the samples, in time order, keep the promise. times are
+// when they were planned, nil where that is not known. It may be asked after
+// every block of a run that ends with the first certain answer.
 //
 // The promise holds if at most 1-Q of all requests are over the limit. Of n
-// samples v are over it, but with queueing they come in crowds, so they count
-// as n/f independent ones with v/f over it; f is the inflation of the package
-// comment, taken at the limit too. The answer is pass when a run that just
-// keeps the promise would show that few, or fewer, with a chance of at most
-// Alpha, and fail when that many, or more: the binomial tail, as an incomplete
-// beta function since the counts are no longer whole.
+// samples v are over it, but they come in clusters, so they count as n/f
+// independent ones with v/f over it; f is the crowding of the package comment, at
+// the limit. The tails of the binomial distribution, as incomplete beta functions
+// since the counts are no longer whole, are the chances that a promise that is
+// just kept shows so few, or so many.
 //
-// Looking again and again adds up errors. Four things keep the sum small. Only
-// looks at n = 100 x 1.12^k count, whatever the caller's rhythm. Nothing is
-// certain under 300 samples (for a P99). Alpha grows with n and is whole from
-// 2000, because f is known worst in the beginning. And f is the largest of four
-// estimates. In simulated queues up to a utilization of .8, with the limit 10%
-// away from the truth, 0.5% (workers that batch) to 3% (one server, no batches;
-// 6% at .8) of the verdicts are wrong. At a limit that is the truth itself both
-// answers are wrong and right, and long runs give either.
+// What a tail cannot tell is what has not happened yet. Servers stall, pause,
+// drift and shift their level, and until one of these has been seen, or has not
+// been for long enough, all samples look alike. So beside a small tail
 //
-// A hopeless run ends early: when so many samples are over the limit that even
-// the rest of the run (Max) without one could not make it pass, or when a run
-// that keeps the promise would show as many once in 10000 times; that may be
-// after 100 samples.
+//   - a failure takes at least 4 separate clusters over the limit, 300 samples
+//     (for a P99), and both halves of the run over it;
+//   - a pass takes 2900 samples, and 6000 where fewer than 3% came above half of
+//     the limit: such a run has seen nothing of what could break its promise; the
+//     time that Least asks for; and neither half over it. What it cannot exclude
+//     is what comes less often than three times a run.
 //
-// A clear run ends early too: 1000 samples (for a P99) of which not one took
-// more than half the limit. That is a judgement, not a probability: crowding
-// caused by a busy machine can leave such a run with few independent samples for
-// ever, although nothing near the limit was seen. What it cannot see is what no
-// run of that length can, a stall that comes once in more than 1000 requests.
-func Decide(samples []float64, p Promise) Decision {
-	if d, ok := p.spent(samples); ok {
-		return d
-	}
+// One failure needs no assumption but that the server does not change: by the
+// maximal ergodic inequality (Hopf 1954) the chance that the share over the limit
+// ever reaches 25 times the allowed one, at any look, is at most 1 in 25.
+//
+// Looking again and again adds up errors: only looks at n = 100 x 1.12^k count,
+// whatever the caller's rhythm, and the chance of error that a look may have
+// grows with n. In simulated servers of 20 families with the limit 10% away from
+// the truth at most 5% of the verdicts are wrong on either side (cmd/bench
+// interval). At a limit that is the truth itself both answers are wrong and
+// right, and long runs give either.
+//
+// Leaning is the tail alone, from 300 samples (for a P99) on.
+func Decide(samples []float64, times []time.Duration, p Promise) Decision {
 	n := Look(len(samples))
 	if n == 0 {
 		return Decision{N: len(samples), Why: fmt.Sprintf("only %d requests", len(samples))}
 	}
-	part := samples[:n]
-	d := Decision{N: n, Over: p.over(part)}
-	f := p.crowding(part)
-	eff, over := float64(n)/f, float64(d.Over)/f
-	few := betaCDF(p.Q, eff-over, over+1)
-	many := 1.0
-	if d.Over > 0 {
-		many = betaCDF(1-p.Q, over, eff-over+1)
-	}
-	alpha := p.alpha(n)
-	share := 100 * float64(d.Over) / float64(n)
+	return p.look(run{samples, times}.first(n))
+}
+
+// look decides on a whole run.
+func (p Promise) look(r run) Decision {
+	e := p.evidence(r)
+	d := Decision{N: e.n, Over: e.over, Clusters: e.count, Leaning: e.leaning()}
 	switch {
-	case many <= alpha:
-		d.Answer, d.Why = Fail, fmt.Sprintf("certain after %d requests", n)
-	case few <= alpha:
-		d.Answer, d.Why = Pass, fmt.Sprintf("certain after %d requests", n)
-	case float64(n)*(1-p.Q) >= clear-1e-9 && slices.Max(part) <= clearAt*p.Limit:
-		d.Answer, d.Why = Pass, fmt.Sprintf("clear after %d requests: none took more than half the limit", n)
-	case many <= hopeless:
-		d.Answer, d.Why = Fail, fmt.Sprintf("hopeless after %d requests: %.3g%% over the limit", n, share)
+	case e.share() >= overwhelming*e.allowed():
+		d.Answer, d.Why = Fail, fmt.Sprintf("hopeless after %d requests: %.3g%% over the limit", e.n, 100*e.share())
+	case e.fails():
+		d.Answer, d.Why = Fail, fmt.Sprintf("certain after %d requests: %.3g%% over the limit", e.n, 100*e.share())
+	case e.passes():
+		d.Answer, d.Why = Pass, fmt.Sprintf("certain after %d requests", e.n)
 	default:
-		d.Why = fmt.Sprintf("not certain after %d requests: %.3g%% over the limit, %.3g%% allowed",
-			n, share, 100*(1-p.Q))
+		d.Why = e.missing()
+	}
+	if d.Answer != Undecided {
+		d.Leaning = d.Answer
 	}
 	return d
 }
 
-// spent tells whether too many samples are over the limit already for any end
-// of the run to pass.
-func (p Promise) spent(samples []float64) (Decision, bool) {
-	allowed := p.Max - rank(p.Q, p.Max)
-	over := p.over(samples)
-	if p.Max == 0 || over <= allowed {
-		return Decision{}, false
-	}
-	return Decision{Fail, len(samples), over, fmt.Sprintf(
-		"hopeless after %d requests: %d over the limit, a run of %d may have %d",
-		len(samples), over, p.Max, allowed)}, true
+// evidence is what a run says of a promise.
+type evidence struct {
+	Promise
+	clusters
+	n      int
+	near   float64       // share of samples above near of the limit
+	lasted time.Duration // 0 is not known
+	halves [2]float64    // shares over the limit
+	few    float64       // chance of so few over the limit, or fewer, if just kept
+	many   float64       // chance of so many, or more
 }
 
-// over counts the samples over the limit.
-func (p Promise) over(samples []float64) int {
-	n := 0
-	for _, s := range samples {
-		if s > p.Limit {
-			n++
-		}
+func (p Promise) evidence(r run) evidence {
+	sorted := r.sorted()
+	n := len(sorted)
+	f, c := r.crowding(sorted, p.Q, p.Limit)
+	e := evidence{Promise: p, clusters: c, n: n, lasted: r.lasted(), halves: r.halves(p.Limit), many: 1}
+	above, _ := slices.BinarySearch(sorted, math.Nextafter(near*p.Limit, math.Inf(1)))
+	e.near = float64(n-above) / float64(n)
+	all, over := float64(n)/f, float64(c.over)/f
+	e.few = betaCDF(p.Q, all-over, over+1)
+	if c.over > 0 {
+		e.many = betaCDF(1-p.Q, over, all-over+1)
 	}
-	return n
+	return e
 }
 
-// crowding is how many of the samples are worth one independent sample.
-func (p Promise) crowding(samples []float64) float64 {
-	sorted := slices.Clone(samples)
-	slices.Sort(sorted)
-	return max(crowding(samples, sorted, p.Q, verdictPoints()), inflation(samples, p.Limit))
+func (e evidence) allowed() float64  { return 1 - e.Q }
+func (e evidence) share() float64    { return float64(e.over) / float64(e.n) }
+func (e evidence) expected() float64 { return float64(e.n)*e.allowed() + 1e-9 }
+
+func (e evidence) leaning() Answer {
+	x := e.expected()
+	alpha := leanAlpha * min(1, x/leanWhole)
+	switch {
+	case x < leanFrom:
+		return Undecided
+	case e.many <= alpha:
+		return Fail
+	case e.few <= alpha:
+		return Pass
+	}
+	return Undecided
 }
 
-// alpha is the chance of error that a look at n samples may spend.
-func (p Promise) alpha(n int) float64 {
-	a := p.Alpha
-	if a == 0 {
-		a = .05
+func (e evidence) fails() bool {
+	alpha := failAlpha
+	if e.expected() >= sureFrom {
+		alpha *= 2
 	}
-	expected := float64(n) * (1 - p.Q) // samples over the limit, if just kept
-	if expected < certain-1e-9 {
-		return 0
+	return e.expected() >= failFrom && e.count >= fewest && e.many <= alpha &&
+		min(e.halves[0], e.halves[1]) > e.allowed()
+}
+
+func (e evidence) passes() bool {
+	x := e.expected() / sureFrom
+	alpha := passAlpha * min(1, x*x)
+	return e.expected() >= e.wanted() && e.few <= alpha && e.lasted >= e.Least &&
+		max(e.halves[0], e.halves[1]) <= e.allowed()
+}
+
+// wanted is how many samples a pass takes, as those that a promise that is just
+// kept has over its limit.
+func (e evidence) wanted() float64 {
+	if e.near < nearTimes*e.allowed() && !e.shares {
+		return unseen
 	}
-	return a * min(1, expected/fullAlpha)
+	return passFrom
+}
+
+// missing says what an undecided run lacks.
+func (e evidence) missing() string {
+	text := fmt.Sprintf("not certain after %d requests: %.3g%% over the limit in %s, %.3g%% allowed",
+		e.n, 100*e.share(), clusterText(e.count), 100*e.allowed())
+	need := e.wanted() / e.allowed()
+	switch {
+	case e.leaning() == Pass && e.expected() < e.wanted():
+		return fmt.Sprintf("%d of the %.0f requests that a pass takes", e.n, need)
+	case e.leaning() == Pass && e.lasted < e.Least:
+		return fmt.Sprintf("%v of the %v that a pass takes", e.lasted.Round(time.Second), e.Least)
+	case e.leaning() == Fail && e.count < fewest:
+		return text + fmt.Sprintf("; a failure takes %d separate ones", fewest)
+	case e.leaning() != Undecided:
+		return text + "; the halves of the run differ"
+	}
+	return text
+}
+
+func clusterText(n int) string {
+	if n == 1 {
+		return "1 cluster"
+	}
+	return fmt.Sprintf("%d clusters", n)
 }
 
 // Look is the last look of Decide at n or fewer samples, 0 before the first:

@@ -114,7 +114,8 @@ type SLA struct {
 	Percentile   float64       // 50-99.99
 	Limit        time.Duration // the percentile stays at or below it
 	Latency      Which
-	MaxErrorRate float64 // 0-1, share of refused and failed requests
+	MaxErrorRate float64       // 0-1, share of refused, failed and timed out requests
+	Horizon      time.Duration // over which the promise is to be seen kept; 0 is what the budget allows
 }
 
 // String is the promise in words: "P99 of requests <= 100ms".
@@ -143,11 +144,12 @@ type slaJSON struct {
 	LimitMS      float64 `json:"limit_ms"`
 	Latency      Which   `json:"latency"`
 	MaxErrorRate float64 `json:"max_error_rate"`
+	HorizonMS    float64 `json:"horizon_ms,omitempty"`
 }
 
 // MarshalJSON writes the limit in ms.
 func (s SLA) MarshalJSON() ([]byte, error) {
-	return json.Marshal(slaJSON{s.Percentile, float64(s.Limit) / 1e6, s.Latency, s.MaxErrorRate})
+	return json.Marshal(slaJSON{s.Percentile, float64(s.Limit) / 1e6, s.Latency, s.MaxErrorRate, float64(s.Horizon) / 1e6})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -156,9 +158,12 @@ func (s *SLA) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
-	*s = SLA{w.Percentile, time.Duration(math.Round(w.LimitMS * 1e6)), w.Latency, w.MaxErrorRate}
+	*s = SLA{w.Percentile, duration(w.LimitMS), w.Latency, w.MaxErrorRate, duration(w.HorizonMS)}
 	return nil
 }
+
+// duration of so many ms, to the nanosecond.
+func duration(ms float64) time.Duration { return time.Duration(math.Round(ms * 1e6)) }
 
 // Answer is a verdict's word.
 type Answer uint8
@@ -194,6 +199,7 @@ func (a *Answer) UnmarshalText(b []byte) error {
 // Verdict is the answer to one SLA, with the number and its interval.
 type Verdict struct {
 	Result     Answer  `json:"result"`
+	Leaning    Answer  `json:"leaning,omitzero"` // what an undecided one looks like: good enough to rank by, never to rely on
 	Latency    Which   `json:"latency"`
 	Percentile float64 `json:"percentile"`
 	LimitMS    float64 `json:"limit_ms"`
@@ -202,6 +208,23 @@ type Verdict struct {
 	HighMS     Num     `json:"high_ms"`
 	ErrorRate  float64 `json:"error_rate"`
 	Why        string  `json:"why"`
+}
+
+// Seems is the answer, or what an undecided verdict looks like.
+func (v Verdict) Seems() Answer {
+	if v.Result == Undecided {
+		return v.Leaning
+	}
+	return v.Result
+}
+
+// Word is the answer as tables show it; an undecided one that looks like a pass or
+// a failure says so with a question mark: pass, FAIL, pass?, FAIL?, ?
+func (v Verdict) Word() string {
+	if v.Result == Undecided && v.Leaning != Undecided {
+		return v.Leaning.Word() + "?"
+	}
+	return v.Result.Word()
 }
 
 // Counts are requests by outcome. Planned is null for a closed load.
@@ -215,13 +238,13 @@ type Counts struct {
 	Late    int  `json:"late"`
 }
 
-// Errors is the share of refused and failed requests among those sent; 0 when
-// none was sent.
+// Errors is the share of refused, failed and timed out requests among those sent;
+// 0 when none was sent.
 func (c Counts) Errors() float64 {
 	if c.Sent == 0 {
 		return 0
 	}
-	return float64(c.Refused+c.Failed) / float64(c.Sent)
+	return float64(c.Refused+c.Failed+c.Timeout) / float64(c.Sent)
 }
 
 // Latencies are request latencies in ms.

@@ -295,8 +295,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	if err != nil || child.dead() {
 		return trial.Result{}, t.blame(ctx, errors.Join(err, ctx.Err()))
 	}
-	out := sweep.Summarize(r, m.SLA, why, disturbed...)
-	out.GeneratorLimited = r.Limited
+	out := sweep.Summarize(r, m.Load, m.SLA, why, disturbed...)
 	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
 	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
 	out.Use, out.Use.RSSUpTo = use, t.heldMore()

@@ -117,7 +117,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	if err != nil {
 		return trial.Result{}, err
 	}
-	out := sweep.Summarize(t.result(c), m.SLA, why)
+	out := sweep.Summarize(t.result(c), m.Load, m.SLA, why)
 	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
 	out.Use.GPU.Reason = "virtual device"
 	return out, nil

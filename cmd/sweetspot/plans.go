@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// job is one plan to run.
+type job struct {
+	plan  plan.Plan
+	old   *resumed // the sweep it goes on from; nil for none
+	name  string   // among several plans, and of its folder; "" of one alone
+	out   string   // folder for its files; "" for the profiles'
+	named bool     // a file names its model, not the command line
+}
+
+// result is what a sweep found, as --json prints it.
+type result struct {
+	Plan   string        `json:"plan,omitempty"` // its name among several
+	Model  string        `json:"model,omitempty"`
+	ID     string        `json:"id"`
+	State  string        `json:"state"`
+	Choice *trial.Choice `json:"choice"`
+	Trials []trial.Trial `json:"trials"`
+	Files  []file        `json:"files"`
+	Exit   int           `json:"exit"`
+	Error  string        `json:"error,omitempty"` // why there is no more
+}
+
+// headless runs each plan to its end. Progress goes to stderr, the result to
+// stdout.
+func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
+	jobs, err := a.jobs(fs, args, f)
+	if err != nil {
+		return err
+	}
+	if len(jobs) > 1 {
+		return a.several(ctx, jobs, f)
+	}
+	res, err := a.one(ctx, jobs[0], f)
+	if f.json == "object" && res.ID != "" {
+		if err := a.printJSON(res); err != nil {
+			return err
+		}
+	}
+	if err == nil && res.Exit != exitYes {
+		err = exit{res.Exit}
+	}
+	return err
+}
+
+// jobs are the plans of the flags, or with --resume the plan of the sweep to go on
+// with.
+func (a *app) jobs(fs *pflag.FlagSet, args []string, f *runFlags) ([]job, error) {
+	named := f.planFile() && len(args) == 0
+	if f.resume != "" {
+		p, old, err := a.resume(fs, args, f)
+		return []job{{plan: p, old: old, out: f.out, named: named}}, err
+	}
+	plans, err := f.plans(fs, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(plans) == 1 {
+		return []job{{plan: plans[0], out: f.out, named: named}}, nil
+	}
+	var out []job
+	for i, name := range folderNames(plans) {
+		j := job{plan: plans[i], name: name, named: named}
+		if f.out != "" {
+			j.out = filepath.Join(f.out, name)
+		}
+		out = append(out, j)
+	}
+	return out, nil
+}
+
+// folderNames gives each plan a name that is a file's and no other plan's, also
+// where capitals are not told apart.
+func folderNames(plans []plan.Plan) []string {
+	clean := func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("._-", r):
+			return r
+		case r == ' ':
+			return '-'
+		}
+		return '_'
+	}
+	var names, taken []string
+	for _, p := range plans {
+		base := strings.TrimLeft(strings.Map(clean, p.Name), ".-")
+		if base == "" {
+			base = "plan"
+		}
+		name := base
+		for n := 2; slices.Contains(taken, strings.ToLower(name)); n++ {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		names, taken = append(names, name), append(taken, strings.ToLower(name))
+	}
+	return names
+}
+
+// one runs one plan, or with --dry-run says what it would do.
+func (a *app) one(ctx context.Context, j job, f *runFlags) (result, error) {
+	for _, note := range j.plan.Notes {
+		a.note(f, "%s", note)
+	}
+	if f.dryRun {
+		return result{}, a.dryRunOne(ctx, j, f)
+	}
+	return a.sweepOne(ctx, j, f)
+}
+
+// several runs the plans of one file in their order. What breaks one of them does
+// not end the others, unless that was asked for; a signal does.
+func (a *app) several(ctx context.Context, jobs []job, f *runFlags) error {
+	var all struct {
+		Plans []result `json:"plans"`
+		Exit  int      `json:"exit"`
+	}
+	for i, j := range jobs {
+		a.heading(i, len(jobs), j, f)
+		res, err := a.one(ctx, j, f)
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%s: %w", j.name, err)
+			a.complain(err)
+			res.Exit, res.Error = exitError, err.Error()
+		}
+		res.Plan, res.Model = j.name, j.plan.Model
+		all.Plans, all.Exit = append(all.Plans, res), worse(all.Exit, res.Exit)
+		if err != nil && (f.failFast || ctx.Err() != nil) {
+			break
+		}
+	}
+	if f.json == "object" && !f.dryRun {
+		if err := a.printJSON(all); err != nil {
+			return err
+		}
+	}
+	if left := len(jobs) - len(all.Plans); left > 0 {
+		a.note(f, "%d of %d plans were not run", left, len(jobs))
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case all.Exit != exitYes:
+		return exit{all.Exit}
+	}
+	return nil
+}
+
+// heading says which of several plans follows, on stdout where people read it.
+func (a *app) heading(i, n int, j job, f *runFlags) {
+	line := fmt.Sprintf("# plan %d of %d: %s", i+1, n, j.name)
+	a.note(f, "%s", line)
+	if f.json == "" {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		fmt.Fprintln(a.out, line)
+	}
+}
+
+// worse is the exit code of two plans together. An error comes first, since then
+// something is not known at all; then what could not be told; a no is an answer.
+func worse(a, b int) int {
+	order := []int{exitYes, exitNo, exitCannotTell, exitError}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}
+
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

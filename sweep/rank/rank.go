@@ -1,0 +1,175 @@
+// Package rank joins the runs of a setting to one row. A sweep measures a setting
+// more than once: to rank it, as a control, to validate it. Each run alone is a
+// lucky or an unlucky look; what is shown, compared and recommended is the [Row].
+//
+// Everything here is a pure function of trials.
+package rank
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+// Row is one setting under one load: its runs together.
+type Row struct {
+	Runs      []int // indexes of its trials, in their order
+	Stands    int   // index of the trial that stands for it: its last validation, or else its middle run
+	Validated bool  // a long validation passed, and none speaks against it
+	Joined    trial.Trial
+}
+
+// Verdict is the row's.
+func (r Row) Verdict() trial.Verdict { return r.Joined.Verdict }
+
+// key is what makes trials runs of one row.
+type key struct {
+	settings knob.Settings
+	options  knob.Options
+	load     load.Spec
+}
+
+// Rows returns a row for each setting under each load, in the order of their first
+// trials. Live trials are left out.
+func Rows(trials []trial.Trial) []Row {
+	at := map[key]int{}
+	var rows []Row
+	for i, t := range trials {
+		if t.Role == trial.RoleLive {
+			continue
+		}
+		k := key{t.Settings, t.Options, t.Load}
+		n, known := at[k]
+		if !known {
+			n = len(rows)
+			at[k], rows = n, append(rows, Row{})
+		}
+		rows[n].Runs = append(rows[n].Runs, i)
+	}
+	for i := range rows {
+		rows[i].join(trials)
+	}
+	return rows
+}
+
+// join fills a row in from its runs.
+//
+// Its verdict rests on the runs that nothing disturbed, if there are any. Long
+// validations outweigh all others: the row passes if all of them passed, fails if
+// all failed, and is undecided where they differ or one was left open. Without a
+// validation the shorter runs decide in the same way, and an undecided row leans
+// to where all of them that lean do.
+//
+// Its throughput is the median of its runs, and the interval reaches from the
+// lowest end of theirs to the highest.
+func (r *Row) join(trials []trial.Trial) {
+	runs := r.undisturbed(trials)
+	deciding := only(trials, runs, trial.RoleValidation)
+	long := len(deciding) > 0
+	if !long {
+		deciding = runs
+	}
+	middle := median(trials, deciding)
+	if long {
+		middle = deciding[len(deciding)-1]
+	}
+	r.Stands, r.Joined = middle, trials[middle]
+	v := &r.Joined.Verdict
+	v.Result = agreed(trials, deciding, func(v trial.Verdict) trial.Answer { return v.Result })
+	v.Leaning = agreed(trials, deciding, trial.Verdict.Seems)
+	if v.Result != trials[middle].Verdict.Result {
+		v.Why = differing(trials, deciding)
+	}
+	r.Validated = long && v.Result == trial.Pass
+	r.Joined.Throughput = joined(trials, runs)
+}
+
+// undisturbed are the runs without an error and without neighbours that took much
+// of the machine; all that were measured, or all there are, if that is none.
+func (r *Row) undisturbed(trials []trial.Trial) []int {
+	measured := keep(r.Runs, func(i int) bool { return trials[i].Error == "" })
+	calm := keep(measured, func(i int) bool { return !trials[i].Busy() && !trials[i].GeneratorLimited })
+	for _, runs := range [][]int{calm, measured} {
+		if len(runs) > 0 {
+			return runs
+		}
+	}
+	return r.Runs
+}
+
+func only(trials []trial.Trial, runs []int, role trial.Role) []int {
+	return keep(runs, func(i int) bool { return trials[i].Role == role })
+}
+
+func keep(runs []int, f func(int) bool) []int {
+	return slices.DeleteFunc(slices.Clone(runs), func(i int) bool { return !f(i) })
+}
+
+// median is the run in the middle by throughput, the better one of two.
+func median(trials []trial.Trial, runs []int) int {
+	order := slices.Clone(runs)
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(trials[a].Throughput.Value.Or(0), trials[b].Throughput.Value.Or(0))
+	})
+	return order[len(order)/2]
+}
+
+// agreed is the answer that the runs give who give one, undecided where they
+// differ. One that is left open leaves a row of validations open.
+func agreed(trials []trial.Trial, runs []int, of func(trial.Verdict) trial.Answer) trial.Answer {
+	out := trial.Undecided
+	for _, i := range runs {
+		switch a := of(trials[i].Verdict); {
+		case a == trial.Undecided && trials[i].Role == trial.RoleValidation:
+			return trial.Undecided
+		case a == trial.Undecided || a == out:
+		case out == trial.Undecided:
+			out = a
+		default:
+			return trial.Undecided
+		}
+	}
+	return out
+}
+
+// differing says how runs of one setting differ.
+func differing(trials []trial.Trial, runs []int) string {
+	n := map[trial.Answer]int{}
+	for _, i := range runs {
+		n[trials[i].Verdict.Result]++
+	}
+	return fmt.Sprintf("its %d runs differ: %d pass, %d fail, %d undecided", len(runs), n[trial.Pass], n[trial.Fail], n[trial.Undecided])
+}
+
+// joined is the median of throughputs with the hull of their intervals.
+func joined(trials []trial.Trial, runs []int) trial.Estimate {
+	if len(runs) == 1 {
+		return trials[runs[0]].Throughput
+	}
+	var values []float64
+	var out trial.Estimate
+	for _, i := range runs {
+		e := trials[i].Throughput
+		v, ok := e.Value.Get()
+		if !ok {
+			continue
+		}
+		values = append(values, v)
+		if low := e.Low.Or(v); low < out.Low.Or(low+1) {
+			out.Low = trial.Of(low)
+		}
+		if high := e.High.Or(v); high > out.High.Or(high-1) {
+			out.High = trial.Of(high)
+		}
+	}
+	if len(values) == 0 {
+		return trial.Estimate{}
+	}
+	slices.Sort(values)
+	out.Value = trial.Of((values[(len(values)-1)/2] + values[len(values)/2]) / 2)
+	return out
+}
