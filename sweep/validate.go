@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
@@ -51,7 +52,7 @@ func (s *run) validate(ctx context.Context) error {
 		if err := s.gate(ctx); err != nil {
 			return err
 		}
-		if err := s.point(ctx, p, s.validationLimit()); err != nil {
+		if err := s.point(ctx, p, s.validationLimit(p.Load)); err != nil {
 			return err
 		}
 	}
@@ -69,14 +70,15 @@ func (s *run) validations() int {
 }
 
 // validationLimit is how long a validation may take.
-func (s *run) validationLimit() time.Duration {
+func (s *run) validationLimit(l load.Spec) time.Duration {
+	longest := s.longest(l, longestValidated)
 	switch {
 	case s.Duration > 0:
 		return s.Duration
 	case s.Time <= 0:
-		return longestValidated
+		return longest
 	}
-	return min(max(s.Time-time.Since(s.begin), shortest), longestValidated)
+	return min(max(s.Time-time.Since(s.begin)-s.draining(l), shortest), longest)
 }
 
 // toValidate is the point to look at once more; none if it has been.

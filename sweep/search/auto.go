@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"math"
 
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
@@ -24,6 +25,7 @@ type Auto struct {
 	left  int // estimated by the last Next
 	open  int // points that may keep the promise, when it ended
 	ended string
+	none  string // why no point can keep the promise, by the last Next
 }
 
 // NewAuto returns the strategy over points, which stay the caller's. It is an
@@ -39,6 +41,9 @@ func (a *Auto) Left() int { return a.left }
 // Untried is how many points may keep the promise and were not measured.
 func (a *Auto) Untried() int { return a.open }
 
+// Impossible says why no point can keep the promise at any load.
+func (a *Auto) Impossible() string { return a.none }
+
 // Next returns the next probe, or the next trial.
 func (a *Auto) Next(found trial.History) (plan.Point, bool) {
 	if !a.few() {
@@ -48,7 +53,7 @@ func (a *Auto) Next(found trial.History) (plan.Point, bool) {
 	}
 	v := a.view(found)
 	p, ok := a.decide(v)
-	a.left = a.trialsLeft(v, ok)
+	a.left, a.none = a.trialsLeft(v, ok), v.certainNone()
 	a.open, a.ended = 0, ""
 	if !ok {
 		a.end(v)
@@ -72,6 +77,9 @@ func (a *Auto) end(v *view) {
 		a.ended += fmt.Sprintf(": the best of them is expected to gain %.1f%%", 100*max(gain, 0))
 	} else {
 		a.ended += fmt.Sprintf(": %d of them may keep the promise", a.open)
+	}
+	if n, why := v.ruledOut(); n > 0 {
+		a.ended += fmt.Sprintf("; %d cannot at any load: %s", n, why)
 	}
 	a.ended += "."
 }
@@ -107,6 +115,11 @@ func (a *Auto) trialsLeft(v *view, more bool) int {
 	left := a.mostTests() - len(v.tests) - v.controls
 	if a.plan.Question == plan.Capacity {
 		left = left*5/2 + 1
+	}
+	// Trials that are too short for a verdict are of no use to anybody: rather
+	// fewer of them.
+	if c := CostOf(a.plan, v.found); c.Known() && c.Budget > 0 && a.plan.Trial.Requests == 0 {
+		left = min(left, max(int(min(c.Passes(), math.MaxInt32)), 1)-len(v.found.Trials))
 	}
 	return max(left-1, 0)
 }
