@@ -94,6 +94,7 @@ type runFlags struct {
 	objective   string
 	budget      time.Duration
 	loadTests   int
+	requests    int
 	seed        uint64
 	dryRun      bool
 	resume      string
@@ -131,6 +132,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "longest time of a sweep; 0 for none")
 	fs.IntVar(&f.loadTests, "load-tests", plan.Unset, "most settings taken to their verdict (default: the strategy's)")
 	fs.Lookup("load-tests").DefValue = ""
+	fs.IntVar(&f.requests, "requests", 0, "exactly so many requests per trial, whatever they show; 0 until the verdict is certain")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of everything left to chance")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then stop")
 	fs.StringVar(&f.resume, "resume", "", "go on with an interrupted sweep: --resume (the last) or --resume=PROFILE")
@@ -294,6 +296,9 @@ func (f *runFlags) effort(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if fs.Changed("load-tests") {
 		p.Budget.LoadTests = f.loadTests
+	}
+	if fs.Changed("requests") {
+		p.Trial.Requests, p.Trial.MaxRequests = f.requests, max(p.Trial.MaxRequests, f.requests)
 	}
 	if fs.Changed("seed") {
 		p.Seed = f.seed

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/pflag"
@@ -227,46 +226,6 @@ func asked(p plan.Plan) string {
 	return strings.Join(out, ", ")
 }
 
-// dryRun prints the canonical plan, its points in order, what is skipped, and
-// the expected time.
-func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
-	text, err := p.Canonical()
-	if err != nil {
-		return err
-	}
-	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
-	strategy, err := search.New(p, points)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.out, "%s# %s\n\n", text, p.Hash())
-	for i, pt := range points {
-		fmt.Fprintf(a.out, "%3d  %v, %v", i+1, pt.Settings, pt.Load)
-		if pt.Reason != "" {
-			fmt.Fprintf(a.out, "  (%s)", pt.Reason)
-		}
-		fmt.Fprintln(a.out)
-	}
-	for _, s := range skipped {
-		fmt.Fprintf(a.out, "skip %v: %s\n", s.Settings, s.Reason)
-	}
-	fmt.Fprintln(a.out)
-	for _, line := range strategy.Outline() {
-		fmt.Fprintln(a.out, line)
-	}
-	e := p.Estimate(points)
-	_, err = fmt.Fprintf(a.out, "\n%d points, expected %v", len(points), e.Total.Round(time.Second))
-	switch {
-	case err != nil:
-	case p.Budget.LoadTests > 0 && p.Budget.LoadTests < len(points):
-		_, err = fmt.Fprintf(a.out, " for %d load tests at most", p.Budget.LoadTests)
-	case e.Fits < len(points):
-		_, err = fmt.Fprintf(a.out, "; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
-	}
-	fmt.Fprintln(a.out)
-	return err
-}
-
 // search runs the sweep, prints what it found and writes the files.
 func (a *app) search(ctx context.Context, p plan.Plan, t sweep.Target, old *resumed, info sweep.Info, f *runFlags) (int, error) {
 	var tee io.Writer
@@ -406,6 +365,9 @@ func verdictText(p plan.Plan, st session.Sweep) string {
 			t.Verdict.ValueMS.Text(1), end(t.Verdict.LowMS), end(t.Verdict.HighMS), p.SLA.Limit, st.Choice.Why.Text)
 	case session.Exit(st) == exitNo:
 		text := fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)
+		if st.None != "" {
+			return text + "\n" + st.None
+		}
 		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
 			text += "\n" + why
 		}
@@ -414,5 +376,9 @@ func verdictText(p plan.Plan, st session.Sweep) string {
 	if how == "" && st.Untried > 0 {
 		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
 	}
-	return fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)
+	text := fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)
+	if more := st.Cost.More(st.Trials); more != "" && p.Trial.Requests == 0 {
+		text += "\nit takes " + more
+	}
+	return text
 }

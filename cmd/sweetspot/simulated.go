@@ -16,8 +16,8 @@ import (
 )
 
 // virtualTrial is the longest virtual time of a trial that ends when it is
-// certain. It costs next to no real time.
-const virtualTrial = time.Hour
+// certain. It costs next to no real time, and slow models want it.
+const virtualTrial = 24 * time.Hour
 
 // openVirtual makes the device that a sim: model describes.
 func openVirtual(p plan.Plan) (sweep.Target, error) {
