@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
 	"sweetspot/sweep/load"
@@ -95,6 +96,7 @@ type runFlags struct {
 	budget      time.Duration
 	loadTests   int
 	requests    int
+	promised    string // where a promise comes from that nobody gave
 	seed        uint64
 	dryRun      bool
 	resume      string
@@ -190,17 +192,36 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	if len(args) > 0 {
 		p.Model = args[0]
 	}
-	switch file := f.sweep != "" && f.sweep != "auto"; {
+	file := f.sweep != "" && f.sweep != "auto"
+	switch {
 	case p.Model == "" && file:
 		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
 	case p.Model == "":
 		p.Model, p.SLA.Limit = demoModel, demoSLA
+	}
+	if !file && f.resume == "" {
+		p = f.simulated(fs, p)
 	}
 	err := errors.Join(f.promise(fs, &p), f.load(fs, &p), f.space(fs, &p), f.effort(fs, &p))
 	if err != nil {
 		return p, err
 	}
 	return settled(p)
+}
+
+// simulated completes the default plan for a device on paper: its table's devices
+// and precisions are searched, and it comes with the promise and load of its study.
+func (f *runFlags) simulated(fs *pflag.FlagSet, p plan.Plan) plan.Plan {
+	if !catalog.IsSimulated(p.Model) {
+		return p
+	}
+	p.Knobs = cloneMap(p.Knobs)
+	p.Knobs[knob.Device], p.Knobs[knob.FP16] = knob.Auto, knob.Auto
+	if study, ok := catalog.StudyOf(p.Model); ok && !fs.Changed("sla") {
+		p.SLA.Limit, p.Loads = study.Limit, []load.Spec{{Mode: load.Closed, Concurrency: study.Clients}}
+		f.promised = "the study's own; --sla sets yours"
+	}
+	return p
 }
 
 func (f *runFlags) promise(fs *pflag.FlagSet, p *plan.Plan) error {

@@ -206,7 +206,11 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	case len(info.Model.Inputs) > 0: // a virtual device takes none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 	}
-	a.note(f, "promise  %v, at %v", p.SLA, asked(p))
+	promised := ""
+	if f.promised != "" {
+		promised = " (" + f.promised + ")"
+	}
+	a.note(f, "promise  %v, at %v%s", p.SLA, asked(p), promised)
 	where := fmt.Sprintf("%d cores", info.Cores)
 	if info.Cores == 0 {
 		where = info.Runtime
@@ -280,6 +284,9 @@ func (a *app) report(p plan.Plan, info sweep.Info, st session.Sweep, f *runFlags
 		fmt.Fprintln(a.out)
 	}
 	fmt.Fprintln(a.out, ansi.Wordwrap(verdictText(p, st), a.textWidth(), ""))
+	if left := leftOut(p, info); left != "" {
+		fmt.Fprintln(a.out, ansi.Wordwrap(left, a.textWidth(), ""))
+	}
 	for _, w := range written {
 		fmt.Fprintf(a.out, "%-19s %s\n", w.What, w.Path)
 	}
