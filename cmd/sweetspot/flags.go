@@ -21,13 +21,6 @@ import (
 	"sweetspot/sweep/search"
 )
 
-// demoModel and demoSLA are what sweetspot does when nobody says anything: a
-// promise that batch size 1 breaks and a larger one keeps on any CPU.
-const (
-	demoModel = "builtin:mlp-wide"
-	demoSLA   = 20 * time.Millisecond
-)
-
 // settingsFlags are the start settings, by the names of package knob.
 type settingsFlags struct {
 	values map[knob.Name]*string
@@ -97,6 +90,7 @@ type runFlags struct {
 	loadTests   int
 	requests    int
 	promised    string // where a promise comes from that nobody gave
+	demo        bool   // the promise is to come from a probe of this machine
 	seed        uint64
 	dryRun      bool
 	resume      string
@@ -197,10 +191,13 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	case p.Model == "" && file:
 		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
 	case p.Model == "":
-		p.Model, p.SLA.Limit = demoModel, demoSLA
+		p.Model = demoModel
 	}
 	if !file && f.resume == "" {
 		p = f.simulated(fs, p)
+		if f.demo = p.Model == demoModel && !fs.Changed("sla"); f.demo {
+			p.SLA.Limit = demoSLA
+		}
 	}
 	err := errors.Join(f.promise(fs, &p), f.load(fs, &p), f.space(fs, &p), f.effort(fs, &p))
 	if err != nil {

@@ -82,6 +82,12 @@ func (a *app) sweepOne(ctx context.Context, p plan.Plan, old *resumed, f *runFla
 	if err := old.check(info, f.force); err != nil {
 		return exitError, err
 	}
+	if f.demo {
+		p.SLA, f.promised = demoPromise(ctx, t, p)
+		if err := ctx.Err(); err != nil {
+			return exitError, err
+		}
+	}
 	a.introduce(p, info, f)
 	if f.dryRun {
 		return exitYes, a.dryRun(p, info)

@@ -118,18 +118,19 @@ func (c Cost) waysOut(more string) string {
 }
 
 // More says how many more answers the trial would have taken that came nearest to
-// a pass without one, and how long; "" where their number was not what it lacked.
+// a pass without one, and how long; "" where their number was not what was lacking:
+// all were over the limit, or a busy machine spoiled them.
 func (c Cost) More(trials []trial.Trial) string {
-	most, rate := 0, c.Rate
+	most, rate, near := 0, c.Rate, len(trials) == 0
 	for _, t := range trials {
 		if value, ok := t.Verdict.ValueMS.Get(); t.Verdict.Result != trial.Undecided || t.Busy() || ok && value > t.Verdict.LimitMS {
 			continue
 		}
-		if t.Counts.OK >= most {
+		if near = true; t.Counts.OK >= most {
 			most, rate = t.Counts.OK, t.Throughput.Value.Or(c.Rate)
 		}
 	}
-	if most >= c.Answers {
+	if !near || most >= c.Answers {
 		return ""
 	}
 	c.Rate = rate

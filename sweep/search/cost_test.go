@@ -77,6 +77,7 @@ func TestCostMore(t *testing.T) {
 	}{
 		{"nothing measured", nil, "about 340 more answers, 11 minutes"},
 		{"some", []trial.Trial{undecided(40, 50), undecided(100, 200)}, "about 300 more answers, 10 minutes"},
+		{"over the limit", []trial.Trial{undecided(100, 200)}, ""},
 		{"enough, and still not certain", []trial.Trial{undecided(400, 99)}, ""},
 	} {
 		if got := c.More(tt.trials); tt.want == "" && got != "" || !strings.HasPrefix(got, tt.want) {

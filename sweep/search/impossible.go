@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -12,38 +13,44 @@ import (
 )
 
 // A promise may be out of reach at any load: no request is answered in less than
-// the shortest time that a batch of one takes. Such points need no load test but
+// the shortest time that a batch takes, which is one of one. Such points need no load test but
 // one, which shows that the probe met no busy machine.
 
 // fewOver is how many answers have a median that says something: were a P99 kept,
 // five of ten would be over the limit once in a hundred million times.
 const fewOver = 10
 
-// alone is the shortest time in ms that a batch of one took in a family, with no
-// other worker busy; false where no probe says it. Where more workers were
-// probed than one they may have waited for each other, at most for all of them.
-func (v *view) alone(family group) (ms float64, ok bool) {
-	ms = math.Inf(1)
-	fewest := math.MaxInt
+// alone is the shortest time in ms that a batch of at most so many took in a
+// family, with no other worker busy, and its size; false where no batch of one was
+// timed, which is the shortest nearly always. Where more workers were probed than
+// one they may have waited for each other, at most for all of them.
+func (v *view) alone(family group, most int) (ms float64, size int, ok bool) {
+	fewest := map[int]trial.Probe{} // by batch size
 	for _, p := range v.found.Probes {
-		fastest, measured := p.Service.Fastest.Get()
-		w := p.Settings.Workers
-		if !measured || p.Error != "" || p.BatchSize != 1 || groupOf(p.Settings).family() != family || w > fewest {
+		_, measured := p.Service.Fastest.Get()
+		old, known := fewest[p.BatchSize]
+		if !measured || p.Error != "" || p.BatchSize > most || groupOf(p.Settings).family() != family ||
+			known && old.Settings.Workers < p.Settings.Workers {
 			continue
 		}
-		if w < fewest {
-			fewest, ms = w, math.Inf(1)
-		}
-		ms = min(ms, fastest/float64(w))
+		fewest[p.BatchSize] = p
 	}
-	return ms, !math.IsInf(ms, 1)
+	_, ok = fewest[1]
+	ms = math.Inf(1)
+	for _, b := range slices.Sorted(maps.Keys(fewest)) {
+		p := fewest[b]
+		if one := p.Service.Fastest.Or(0) / float64(p.Settings.Workers); one < ms {
+			ms, size = one, b
+		}
+	}
+	return ms, size, ok
 }
 
 // least is the shortest latency in ms of the promised kind that settings can
 // show at any load, and in words what it is made of; false where no probe says.
-func (v *view) least(s knob.Settings) (ms float64, what string, ok bool) {
-	ms, ok = v.alone(groupOf(s).family())
-	what = fmt.Sprintf("a batch of 1 alone takes %.1f ms", ms)
+func (v *view) least(s knob.Settings) (shortest float64, what string, known bool) {
+	ms, size, ok := v.alone(groupOf(s).family(), s.BatchSize)
+	what = fmt.Sprintf("a batch of %d alone takes %.1f ms", size, ms)
 	if !ok || v.plan.SLA.Latency == trial.Model || !v.waits(s) {
 		return ms, what, ok
 	}
@@ -185,9 +192,19 @@ func (v *view) bears(point int) float64 {
 }
 
 // needless tells whether a probe need not be made: its batches belong to points
-// that all are known to be out of reach.
+// that all are known to be out of reach, by two sizes of batch where there are
+// several.
 func (o *oracle) needless(k probeKey, found []trial.Probe) bool {
 	v := &view{oracle: o, found: trial.History{Probes: found}}
+	sizes := map[int]bool{}
+	for _, p := range found {
+		if groupOf(p.Settings).family() == k.family() && p.Error == "" {
+			sizes[p.BatchSize] = true
+		}
+	}
+	if len(sizes) < 2 && !sizes[k.batch] {
+		return false
+	}
 	return !slices.ContainsFunc(o.points, func(p plan.Point) bool {
 		if groupOf(p.Settings).family() != k.family() {
 			return false

@@ -40,7 +40,7 @@ func TestOutOfReach(t *testing.T) {
 		}
 		h, s := playOut(t, p, points, w)
 		why := s.Impossible()
-		if len(h.Trials) != tt.trials || len(h.Probes) != 1 || s.Untried() != 0 || !strings.Contains(why, "a batch of 1 alone takes 10.0 ms, above 5ms") {
+		if len(h.Trials) != tt.trials || len(h.Probes) != 2 || s.Untried() != 0 || !strings.Contains(why, "a batch of 1 alone takes 10.0 ms, above 5ms") {
 			t.Errorf("%s, %v: %d probes, %d trials, %d untried, impossible: %q",
 				tt.strategy, tt.question, len(h.Probes), len(h.Trials), s.Untried(), why)
 		}

@@ -294,14 +294,21 @@ func TestAloneIsFasterThanBesideOthers(t *testing.T) {
 	}
 	family := groupOf(settings(1, 1)).family()
 	two := probed(2, 8, 0, 1)
-	if ms, ok := o.view(trial.History{Probes: two}).alone(family); !ok || ms != 4 {
+	if ms, _, ok := o.view(trial.History{Probes: two}).alone(family, 8); !ok || ms != 4 {
 		t.Errorf("of two workers at 8 ms one alone takes %g ms, %v; want at least 4", ms, ok)
 	}
-	if ms, ok := o.view(trial.History{Probes: append(probed(1, 7, 0, 1), two...)}).alone(family); !ok || ms != 7 {
+	if ms, _, ok := o.view(trial.History{Probes: append(probed(1, 7, 0, 1), two...)}).alone(family, 8); !ok || ms != 7 {
 		t.Errorf("one alone takes %g ms, %v; want the 7 that were measured", ms, ok)
 	}
-	if _, ok := o.view(trial.History{Probes: probed(1, 7, 0, 8)}).alone(family); ok {
+	if _, _, ok := o.view(trial.History{Probes: probed(1, 7, 0, 8)}).alone(family, 8); ok {
 		t.Error("a batch of 8 tells the time of a batch of 1")
+	}
+	odd := append(probed(1, 20, 0, 1), probed(1, 6, 0, 8)...)
+	if ms, size, ok := o.view(trial.History{Probes: odd}).alone(family, 8); !ok || ms != 6 || size != 8 {
+		t.Errorf("the shortest is %g ms of a batch of %d, %v; want the batch of 8", ms, size, ok)
+	}
+	if ms, _, _ := o.view(trial.History{Probes: odd}).alone(family, 4); ms != 20 {
+		t.Errorf("of at most 4 the shortest is %g ms, want 20", ms)
 	}
 }
 

@@ -223,8 +223,8 @@ func TestErrors(t *testing.T) {
 	d := drawings(t)
 	for what, change := range map[string]func(*knob.Settings){
 		"workers: 17 on gpu in fp16 is outside 1-16": func(s *knob.Settings) { s.Workers = 17 },
-		"batch_size: 0":           func(s *knob.Settings) { s.BatchSize = 0 },
-		"device: tpu":             func(s *knob.Settings) { s.Device = "tpu" },
+		"batch_size: 0": func(s *knob.Settings) { s.BatchSize = 0 },
+		"device: tpu":   func(s *knob.Settings) { s.Device = "tpu" },
 	} {
 		s := chosen()
 		change(&s)
