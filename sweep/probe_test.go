@@ -20,11 +20,9 @@ import (
 // the time of its items, workers take turns. What was sent is answered before a
 // measurement ends, unless its context does.
 type tortoise struct {
-	each   time.Duration
-	cores  int
-	now    knob.Settings
-	busied time.Duration // in all
-	probed []time.Duration
+	each  time.Duration
+	cores int
+	now   knob.Settings
 }
 
 func (s *tortoise) Info(context.Context) (sweep.Info, error) {

@@ -66,9 +66,9 @@ func TestOutOfReachDisproved(t *testing.T) {
 // A trial with too few answers for a verdict is no reason for a lower rate, where
 // there are fewer still.
 func TestNoLowerRateWithoutAnswers(t *testing.T) {
-	p, points, w := plain()
+	p, _, w := plain()
 	p.Question = plan.Capacity
-	points, _ = p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
+	points, _ := p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
 	w.blind = true
 	h, s := playOut(t, p, points, w)
 	seen := map[knob.Settings]int{}
