@@ -46,7 +46,7 @@ func (a *Auto) Impossible() string { return a.none }
 
 // Next returns the next probe, or the next trial.
 func (a *Auto) Next(found trial.History) (plan.Point, bool) {
-	if !a.few() {
+	if !a.few() || a.paceWanted(found) {
 		if p, ok := a.probe(found.Probes); ok {
 			return p, true
 		}
@@ -90,7 +90,7 @@ func (a *Auto) Ended() string { return a.ended }
 // Outline says what is probed, and how the rest is decided.
 func (a *Auto) Outline() []string {
 	if a.few() {
-		return []string{"auto: all points in this order, they are few"}
+		return []string{"auto: all points in this order, they are few; one probe before them says how fast the model is"}
 	}
 	out := append(a.scout.outline(), fmt.Sprintf("predictions: all %d points, in the simulator, with the same arrivals", len(a.points)))
 	if a.plan.Question == plan.Capacity {
@@ -105,6 +105,13 @@ func (a *Auto) Outline() []string {
 // few tells whether there is nothing to predict: so few points are all tried.
 func (a *Auto) few() bool {
 	return a.plan.Question == plan.Throughput && len(a.points) <= min(fewForAll, a.limit)
+}
+
+// paceWanted tells whether one probe is to say how fast the model is: few points
+// need no predictions, but trials of a slow model need to know how long to last.
+func (a *Auto) paceWanted(found trial.History) bool {
+	fixed := a.plan.Trial.Requests > 0 || a.plan.Trial.Duration > 0
+	return !fixed && len(found.Probes) == 0 && len(found.Trials) == 0
 }
 
 // trialsLeft estimates what is still to come after the point that Next returns.

@@ -204,12 +204,16 @@ func TestAutoUnderAnOpenLoad(t *testing.T) {
 	}
 }
 
-// With few points there is nothing to predict.
+// With few points there is nothing to predict: one probe tells the pace.
 func TestAutoTriesFewPointsAll(t *testing.T) {
 	p, points, w := plain()
 	h := play(t, p, points[:3], w)
-	if len(h.Probes) != 0 || len(h.Trials) != 3 {
+	if len(h.Probes) != 1 || len(h.Trials) != 3 {
 		t.Errorf("%d probes, %d trials", len(h.Probes), len(h.Trials))
+	}
+	p.Trial.Requests = 100
+	if h := play(t, p, points[:3], w); len(h.Probes) != 0 || len(h.Trials) != 3 {
+		t.Errorf("of a fixed length: %d probes, %d trials", len(h.Probes), len(h.Trials))
 	}
 }
 
