@@ -22,6 +22,9 @@ type Model struct {
 	BatchAxis bool          // several items may run together
 	BatchWhy  string        // how the batch axis was found, or why there is none
 
+	// Places are where it can run, all of them; nil where nobody lists them.
+	Places []knob.Place
+
 	// Whole names the inputs and outputs whose Shape is everything the model
 	// sees. To the others the backend adds a leading axis (the batch, or 1 when
 	// there is no batch axis) and takes it off again. Empty with a BatchAxis.

@@ -83,7 +83,7 @@ func (s *Served) Limits() knob.Limits {
 }
 
 func limits(m *Model, r knob.Rule, cores int) knob.Limits {
-	return knob.Limits{Rule: r, Cores: cores, BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy}
+	return knob.Limits{Rule: r, Cores: cores, BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Places: m.Places}
 }
 
 // Submit runs one item and returns its outputs and where its time went. It

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -12,12 +13,13 @@ import (
 )
 
 // A probe runs until so many full batches were timed, or for so long. Batches
-// that began in its first part meet an engine that is still filling up.
+// that began in its first part meet an engine that is still filling up, unless
+// one takes longer than that.
 const (
-	probeRuns   = 16
-	probeTime   = 500 * time.Millisecond
-	probeSlow   = 10 * time.Second // for one whose batches outlast probeTime
-	probeWarmup = 2                // batches a worker
+	probeRuns    = 16
+	probeTime    = 500 * time.Millisecond
+	probeLongest = time.Minute // for batches that outlast probeTime
+	probeWarmup  = 2           // batches a worker
 )
 
 // probe times full batches with every worker busy: as many clients as all
@@ -26,7 +28,8 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	clients := p.Settings.Workers * p.Settings.BatchSize * 3 / 2
 	p.Settings.QueueSize = max(p.Settings.QueueSize, clients)
 	p.Load = load.Spec{Mode: load.Closed, Concurrency: max(2, clients)}
-	out := trial.Probe{N: len(s.probes) + 1, At: time.Now().UTC(), Settings: p.Settings, BatchSize: p.Settings.BatchSize}
+	begin := time.Now()
+	out := trial.Probe{N: len(s.probes) + 1, At: begin.UTC(), Settings: p.Settings, BatchSize: p.Settings.BatchSize}
 	s.observe(&Current{N: out.N, Point: p, Stage: StageApply})
 	applied, err := put(ctx, s.Target, p.Settings)
 	if applied.Died != nil {
@@ -43,6 +46,7 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	if err != nil {
 		out.Error = err.Error()
 	}
+	out.Seconds = time.Since(begin).Round(time.Millisecond).Seconds()
 	if err := s.Recorder.Probe(out); err != nil {
 		return err
 	}
@@ -51,30 +55,66 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	return nil
 }
 
-// timed measures the point and puts the service time into out.
+// probeLimit is how long a probe may measure: what the probes before it have left
+// of their share of the budget.
+func (s *run) probeLimit() time.Duration {
+	share := plan.Budget{Time: s.Time}.Probes()
+	if share == 0 {
+		return probeLongest
+	}
+	for _, p := range s.probes {
+		share -= time.Duration(p.Seconds * float64(time.Second))
+	}
+	return min(max(share, probeTime), probeLongest)
+}
+
+// timed measures the point and puts the service time into out. A batch that alone
+// outlasts probeTime is no better known for being run again: of such ones each
+// worker runs one, and what is still in flight is given up.
 func (s *run) timed(ctx context.Context, p plan.Point, out *trial.Probe) error {
+	limit, size := s.probeLimit(), p.Settings.BatchSize
 	warm := probeWarmup * p.Settings.Workers
-	var seen []load.Sample
+	ctx, cancel := context.WithTimeout(ctx, 2*limit+probeTime) // a target may run the model alone first, and there are the last answers
+	defer cancel()
+	var times []float64
+	slow := false
 	_, err := s.Target.Measure(ctx, Measurement{
-		Load: p.Load, Seed: s.Seed, SLA: s.SLA, Time: probeSlow,
+		Load: p.Load, Seed: s.Seed, SLA: s.SLA, Time: limit,
 		Stop: func(elapsed time.Duration, samples []load.Sample) (bool, string) {
-			runs := len(fullBatches(samples, p.Settings.BatchSize)) - warm
+			runs := len(fullBatches(samples, size)) - warm
 			return runs >= probeRuns || runs > 0 && elapsed >= probeTime, ""
 		},
-		Progress: func(_ time.Duration, samples []load.Sample) { seen = samples },
+		Progress: func(_ time.Duration, samples []load.Sample) {
+			times = fullBatches(samples, size)
+			if len(times) >= p.Settings.Workers && slices.Min(times) >= ms(probeTime) {
+				slow = true
+				cancel()
+			}
+		},
 	})
-	if err != nil {
+	switch slow = slow || len(times) > 0 && slices.Min(times) >= ms(probeTime); {
+	case slow: // each of them is far longer than the time an engine takes to fill up
+	case err != nil && ctx.Err() == nil:
 		return err
+	default:
+		times = times[min(warm, len(times)):]
 	}
-	times := fullBatches(seen, p.Settings.BatchSize)
-	if len(times) <= warm {
-		return fmt.Errorf("no batch of %d formed within %v", p.Settings.BatchSize, probeSlow)
+	if len(times) == 0 {
+		return fmt.Errorf("no batch of %d ran within %v", size, limit.Round(100*time.Millisecond))
 	}
-	times = times[warm:]
-	m := stat.Quantile(times, .5)
-	out.Runs = len(times)
-	out.Service = trial.Service{Median: trial.Of(m.Value), Low: trial.Of(m.Low), High: trial.Of(m.High)}
+	out.Runs, out.Service = len(times), service(times)
 	return nil
+}
+
+// service sums up times in ms. One alone is its own median, with open ends.
+func service(times []float64) trial.Service {
+	median := stat.Quantile(times, .5)
+	if len(times) == 1 {
+		median.Value = times[0]
+	}
+	return trial.Service{
+		Median: trial.Of(median.Value), Low: trial.Of(median.Low), High: trial.Of(median.High), Fastest: trial.Of(slices.Min(times)),
+	}
 }
 
 // fullBatches returns the execution times, in ms, of the batches of the given

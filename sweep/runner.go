@@ -132,7 +132,7 @@ func (s *run) try(ctx context.Context, p plan.Point) error {
 	if p.Role == trial.RoleProbe {
 		return s.probe(ctx, p)
 	}
-	return s.point(ctx, p, s.limit())
+	return s.point(ctx, p, s.limit(p.Load))
 }
 
 func (s *run) gate(ctx context.Context) error {
@@ -161,14 +161,15 @@ func (s *run) spent(kept time.Duration) string {
 
 // limit is how long the next measurement may take: its fair share of what is
 // left of the budget, so that the last point is measured too.
-func (s *run) limit() time.Duration {
+func (s *run) limit(l load.Spec) time.Duration {
+	longest := s.longest(l, longest)
 	if s.Duration > 0 {
 		return s.Duration
 	}
 	if s.Time <= 0 {
 		return longest
 	}
-	left := s.Time - time.Since(s.begin)
+	left := s.Time - time.Since(s.begin) - s.draining(l)
 	share := time.Duration(float64(left)*(1-reserve))/time.Duration(max(1, s.Strategy.Left()+1)) - 200*time.Millisecond
 	return min(max(share, shortest), longest, max(left, shortest))
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
@@ -50,7 +51,7 @@ func (s *run) validate(ctx context.Context) error {
 		if err := s.gate(ctx); err != nil {
 			return err
 		}
-		if err := s.point(ctx, p, s.validationLimit()); err != nil {
+		if err := s.point(ctx, p, s.validationLimit(p.Load)); err != nil {
 			return err
 		}
 	}
@@ -79,15 +80,17 @@ func (s *run) seenKept() time.Duration {
 	return longestValidated
 }
 
-// validationLimit is how long a validation may take: what is left of the budget.
-func (s *run) validationLimit() time.Duration {
-	switch {
-	case s.Duration > 0:
+// validationLimit is how long a validation may take: as long as the promise wants,
+// or as the answers take that a pass wants, within the budget.
+func (s *run) validationLimit(l load.Spec) time.Duration {
+	if s.Duration > 0 {
 		return s.Duration
-	case s.Time <= 0:
-		return s.seenKept() + longestValidated
 	}
-	return max(s.Time-time.Since(s.begin), shortest)
+	longest := s.longest(l, max(longestValidated, s.SLA.Horizon)+warmLongest)
+	if s.Time <= 0 {
+		return longest
+	}
+	return min(max(s.Time-time.Since(s.begin)-s.draining(l), shortest), longest)
 }
 
 // toValidate is the point to look at once more; none if it has been.

@@ -13,6 +13,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
 )
 
 // dryRunOne says what would be tried. What a plan's file names and is not here,
@@ -77,7 +78,7 @@ func cause(err error, name string) string {
 }
 
 // dryRun prints the canonical plan, its points in order, what is skipped, and
-// the expected time.
+// what is known of the time it takes.
 func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	text, err := p.Canonical()
 	if err != nil {
@@ -103,27 +104,102 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	for _, line := range strategy.Outline() {
 		fmt.Fprintln(a.out, line)
 	}
-	_, err = fmt.Fprintf(a.out, "\n%d points, expected %s\n", len(points), expected(p, points))
-	return err
+	fmt.Fprintln(a.out)
+	for _, line := range a.expected(p, info, points) {
+		fmt.Fprintln(a.out, line)
+	}
+	return nil
 }
 
-// expected says how long points take, and what does not fit.
-func expected(p plan.Plan, points []plan.Point) string {
+// expected says how long a plan takes, as far as that is known: by an earlier
+// profile of the model on this machine, or what it would be if answers took what
+// the promise allows.
+func (a *app) expected(p plan.Plan, info sweep.Info, points []plan.Point) []string {
 	e := p.Estimate(points)
-	text := e.Total.Round(time.Second).String()
-	whole := len(points) > 0 && points[0].Load.Over > 0
-	tests := len(points)
-	if p.Budget.LoadTests > 0 && p.Budget.LoadTests < tests {
-		tests = p.Budget.LoadTests
-		text += fmt.Sprintf(" for %d load tests at most", tests)
+	head := fmt.Sprintf("%d points, expected ", len(points))
+	tests, n := "", len(points)
+	if p.Budget.LoadTests > 0 && p.Budget.LoadTests < n {
+		n = p.Budget.LoadTests
+		tests = fmt.Sprintf(" for %d load tests at most", n)
 	}
+	whole := n > 0 && points[0].Load.Over > 0
 	switch {
-	case whole && e.Fits < tests:
-		text += fmt.Sprintf("; each takes its load whole, %v, and the budget holds %d", e.Trial, e.Fits)
+	case whole && e.Fits < n:
+		tests += fmt.Sprintf("; each takes its load whole, %v, and the budget holds %d", e.Trial, e.Fits)
 	case whole:
-		text += fmt.Sprintf("; each takes its load whole, %v", e.Trial)
-	case e.Fits < tests:
-		text += fmt.Sprintf("; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
+		tests += fmt.Sprintf("; each takes its load whole, %v", e.Trial)
+	case n == len(points) && e.Fits < n:
+		tests = fmt.Sprintf("; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
 	}
-	return text
+	if whole && p.Target != "virtual" {
+		return []string{head + e.Total.Round(time.Second).String() + tests}
+	}
+	if p.Target == "virtual" {
+		return []string{head + "a few seconds" + tests + ": virtual time costs next to none"}
+	}
+	id, found := a.measuredBefore(info)
+	cost := search.CostOf(p, found)
+	if found.Rate() <= 0 {
+		out := []string{head + e.Total.Round(time.Second).String() + tests + ", if answers take what the promise allows"}
+		model := "the model was not measured here yet: a slow one takes longer"
+		if p.Budget.Time > 0 {
+			model += fmt.Sprintf(", up to the budget of %v", p.Budget.Time)
+		}
+		return append(out, model, fmt.Sprint(cost))
+	}
+	total := measuredTotal(p, cost, len(points))
+	out := []string{
+		head + total.Round(time.Second).String() + tests,
+		fmt.Sprintf("by %s: %v", id, cost),
+	}
+	if short := cost.Short(); short != "" {
+		out = append(out, short)
+	}
+	return out
+}
+
+// measuredTotal is how long n points take at a known pace: each as long as a pass
+// does, and one more for the validation, within the budget.
+func measuredTotal(p plan.Plan, c search.Cost, n int) time.Duration {
+	const least = 3 * time.Second // what certainty takes at any pace
+	answers := c.Answers
+	if p.Trial.Requests > 0 {
+		answers = p.Trial.Requests
+	}
+	if p.Budget.LoadTests > 0 {
+		n = min(n, p.Budget.LoadTests)
+	}
+	total := time.Duration(n+1) * max(c.Time(answers), least)
+	if p.Trial.Duration > 0 {
+		total = time.Duration(n+1) * p.Trial.Duration
+	}
+	if p.Budget.Time > 0 {
+		total = min(total, p.Budget.Time)
+	}
+	return total
+}
+
+// measuredBefore is what the newest profile of the same model on this kind of
+// machine found, and its ID; nothing where there is none.
+func (a *app) measuredBefore(info sweep.Info) (id string, found trial.History) {
+	dir := a.env.profileDir()
+	list, err := profiles.List(dir)
+	if err != nil {
+		return "", found // an estimate is no reason to fail
+	}
+	class := machine(info).Complete().Class
+	for _, s := range list {
+		if s.Model != info.Model.Name || s.Kind != profiles.Sweep || s.Error != "" {
+			continue
+		}
+		prof, err := profiles.Read(s.Path)
+		if err != nil || prof.Header.Model.SHA256 != info.Model.SHA256 || prof.Header.Machine.Class != class {
+			continue
+		}
+		found = trial.History{Trials: prof.Trials, Probes: prof.Probes}
+		if found.Rate() > 0 {
+			return s.ID, found
+		}
+	}
+	return "", trial.History{}
 }

@@ -13,18 +13,12 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
-)
-
-// demoModel and demoSLA are what sweetspot does when nobody says anything: a
-// promise that batch size 1 breaks and a larger one keeps on any CPU.
-const (
-	demoModel = "builtin:mlp-wide"
-	demoSLA   = 20 * time.Millisecond
 )
 
 // settingsFlags are the start settings, by the names of package knob.
@@ -95,6 +89,9 @@ type runFlags struct {
 	objective   string
 	budget      time.Duration
 	loadTests   int
+	requests    int
+	promised    string // where a promise comes from that nobody gave
+	demo        bool   // the promise is to come from a probe of this machine
 	seed        uint64
 	dryRun      bool
 	resume      string
@@ -134,6 +131,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "longest time of a sweep; 0 for none")
 	fs.IntVar(&f.loadTests, "load-tests", plan.Unset, "most settings taken to their verdict (default: the strategy's)")
 	fs.Lookup("load-tests").DefValue = ""
+	fs.IntVar(&f.requests, "requests", 0, "exactly so many requests per trial, whatever they show; 0 until the verdict is certain")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of everything left to chance")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then stop")
 	fs.StringVar(&f.resume, "resume", "", "go on with an interrupted sweep: --resume (the last) or --resume=PROFILE")
@@ -195,17 +193,39 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 	if len(args) > 0 {
 		p.Model = args[0]
 	}
+	file := f.planFile()
 	switch {
-	case p.Model == "" && f.planFile():
+	case p.Model == "" && file:
 		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
 	case p.Model == "":
-		p.Model, p.SLA.Limit = demoModel, demoSLA
+		p.Model = demoModel
+	}
+	if !file && f.resume == "" {
+		p = f.simulated(fs, p)
+		if f.demo = p.Model == demoModel && !fs.Changed("sla"); f.demo {
+			p.SLA.Limit = demoSLA
+		}
 	}
 	err := errors.Join(f.promise(fs, &p), f.load(fs, &p), f.space(fs, &p), f.effort(fs, &p))
 	if err != nil {
 		return p, err
 	}
 	return settled(p)
+}
+
+// simulated completes the default plan for a device on paper: its table's devices
+// and precisions are searched, and it comes with the promise and load of its study.
+func (f *runFlags) simulated(fs *pflag.FlagSet, p plan.Plan) plan.Plan {
+	if !catalog.IsSimulated(p.Model) {
+		return p
+	}
+	p.Knobs = cloneMap(p.Knobs)
+	p.Knobs[knob.Device], p.Knobs[knob.FP16] = knob.Auto, knob.Auto
+	if study, ok := catalog.StudyOf(p.Model); ok && !fs.Changed("sla") {
+		p.SLA.Limit, p.Loads = study.Limit, []load.Spec{{Mode: load.Closed, Concurrency: study.Clients}}
+		f.promised = "the study's own; --sla sets yours"
+	}
+	return p
 }
 
 func (f *runFlags) promise(fs *pflag.FlagSet, p *plan.Plan) error {
@@ -308,6 +328,9 @@ func (f *runFlags) effort(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if fs.Changed("load-tests") {
 		p.Budget.LoadTests = f.loadTests
+	}
+	if fs.Changed("requests") {
+		p.Trial.Requests, p.Trial.MaxRequests = f.requests, max(p.Trial.MaxRequests, f.requests)
 	}
 	if fs.Changed("seed") {
 		p.Seed = f.seed

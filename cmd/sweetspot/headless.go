@@ -48,6 +48,13 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 	if err := a.checkResumed(j.old, info, f); err != nil {
 		return result{}, err
 	}
+	if f.demo {
+		p.SLA, f.promised = demoPromise(ctx, t, p)
+		if err := ctx.Err(); err != nil {
+			return result{}, err
+		}
+		j.plan = p
+	}
 	a.introduce(p, info, f)
 	return a.search(ctx, j, t, info, f)
 }
@@ -169,7 +176,11 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	case len(info.Model.Inputs) > 0: // a virtual device takes none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 	}
-	a.note(f, "promise  %v, at %v", p.SLA, asked(p))
+	promised := ""
+	if f.promised != "" {
+		promised = " (" + f.promised + ")"
+	}
+	a.note(f, "promise  %v, at %v%s", p.SLA, asked(p), promised)
 	a.note(f, "timeout  %s", patience(p))
 	where := fmt.Sprintf("%d cores", info.Cores)
 	if info.Cores == 0 {
@@ -219,7 +230,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 		return result{}, err
 	}
 	if f.json == "" {
-		if err := a.report(j, st, written); err != nil {
+		if err := a.report(j, info, st, written); err != nil {
 			return result{}, err
 		}
 	}
@@ -241,7 +252,7 @@ func (a *app) keep(st session.Sweep, f *runFlags) error {
 }
 
 // report prints the result for people.
-func (a *app) report(j job, st session.Sweep, written []file) error {
+func (a *app) report(j job, info sweep.Info, st session.Sweep, written []file) error {
 	if len(st.Trials) > 0 {
 		prof, err := profiles.Read(st.Path)
 		if err != nil {
@@ -253,6 +264,9 @@ func (a *app) report(j job, st session.Sweep, written []file) error {
 		fmt.Fprintln(a.out)
 	}
 	fmt.Fprintln(a.out, ansi.Wordwrap(verdictText(j.plan, st), a.textWidth(), ""))
+	if left := leftOut(j.plan, info); left != "" {
+		fmt.Fprintln(a.out, ansi.Wordwrap(left, a.textWidth(), ""))
+	}
 	for _, w := range written {
 		fmt.Fprintf(a.out, "%-19s %s\n", w.What, w.Path)
 	}
@@ -356,6 +370,9 @@ func verdictText(p plan.Plan, st session.Sweep) string {
 			t.Verdict.ValueMS.Text(1), end(t.Verdict.LowMS), end(t.Verdict.HighMS), p.SLA.Limit, st.Choice.Why.Text)
 	case session.Exit(st) == exitNo:
 		text := fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)
+		if st.None != "" {
+			return text + "\n" + st.None
+		}
 		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
 			text += "\n" + why
 		}
@@ -364,5 +381,9 @@ func verdictText(p plan.Plan, st session.Sweep) string {
 	if how == "" && st.Untried > 0 {
 		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
 	}
-	return fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)
+	text := fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)
+	if more := st.Cost.More(st.Trials); more != "" && p.Trial.Requests == 0 {
+		text += "\nit takes " + more
+	}
+	return text
 }

@@ -177,7 +177,8 @@ config.properties.
 
 MODEL is a .onnx file, a folder with one, builtin:mlp-wide, builtin:resnet18, or
 a device on paper: sim:animated-drawings.
-Without MODEL it is builtin:mlp-wide with --sla 20ms.`,
+Without MODEL it is builtin:mlp-wide. Without --sla its promise comes from a probe
+of this machine: batch size 1 breaks it, 8 keeps it.`,
 		Example: `  sweetspot model.onnx                                the workbench
   sweetspot model.onnx --sweep --sla 100ms            search without a screen
   sweetspot --sweep=plan.yaml --out results           what plan.yaml says

@@ -27,9 +27,10 @@ type progress struct {
 	mu     sync.Mutex
 	drawn  bool // a redrawn line is on the screen
 	last   time.Time
-	seen   int // trials printed
-	events int // events printed
-	probes int // service times told of
+	seen   int  // trials printed
+	events int  // events printed
+	probes int  // service times told of
+	cost   bool // told what the promise costs
 }
 
 func newProgress(w io.Writer, quiet bool) *progress {
@@ -86,6 +87,13 @@ func (p *progress) watch(st session.Sweep) {
 		fmt.Fprintf(p.w, "%s\n", first)
 	}
 	p.seen = max(p.seen, st.Resumed) // an event has told of them
+	if !p.cost && st.Cost.Known() {
+		p.cost = true
+		if st.Cost.Fits() { // else an event has said more
+			p.clear()
+			fmt.Fprintf(p.w, "cost     %v\n", st.Cost)
+		}
+	}
 	if len(st.Trials) > p.seen && p.probes == 0 && st.Probes > 0 {
 		p.probes = st.Probes
 		p.clear()

@@ -16,8 +16,8 @@ import (
 )
 
 // virtualTrial is the longest virtual time of a trial that ends when it is
-// certain. It costs next to no real time.
-const virtualTrial = time.Hour
+// certain. It costs next to no real time, and slow models want it.
+const virtualTrial = 24 * time.Hour
 
 // openVirtual makes the device that a sim: model describes.
 func openVirtual(p plan.Plan) (sweep.Target, error) {
@@ -25,7 +25,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	if err != nil {
 		return nil, withHint("name one: sweetspot sim:animated-drawings --target virtual --sweep", "target virtual: %w", err)
 	}
-	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: startConfig(p)}
+	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: startIn(m.Places, startConfig(p))}
 	if p.Trial.Duration == 0 && p.Trial.Requests == 0 {
 		c.Longest = virtualTrial
 	}
@@ -34,6 +34,14 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 		return nil, err // not t: a nil *Target is no nil Target
 	}
 	return t, nil
+}
+
+// startIn moves start settings that nobody could run to where somebody can.
+func startIn(places []knob.Place, c knob.Config) knob.Config {
+	if l := (knob.Limits{Places: places}); l.Offer(c.Settings) != nil {
+		c.Device, c.Precision = places[0].Device, places[0].Precision
+	}
+	return c
 }
 
 // simulatedOnly tells whether no model needs ONNX Runtime.

@@ -10,8 +10,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 	"sweetspot/tui"
 )
 
@@ -95,7 +97,8 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 	if dir == "" {
 		dir = "."
 	}
-	return session.Config{
+	promise := p.SLA
+	c := session.Config{
 		Plan: p,
 		Open: func(ctx context.Context) (session.Target, error) {
 			t, err := a.startTarget(ctx, p, start)
@@ -105,7 +108,15 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 			return t, nil
 		},
 		Record:     a.record("", nil, nil),
-		RecordLive: a.recordLive(p.SLA, p.Seed),
+		RecordLive: func(info sweep.Info) (session.LiveRecording, error) { return a.recordLive(promise, p.Seed)(info) },
 		Export:     a.exportFrom(dir),
 	}
+	if f.demo {
+		c.Promise = func(ctx context.Context, t session.Target) (trial.SLA, string) {
+			why := ""
+			promise, why = demoPromise(ctx, t, p)
+			return promise, why
+		}
+	}
+	return c
 }

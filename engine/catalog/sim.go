@@ -42,6 +42,17 @@ func OpenSimulated(arg string) (*engine.Model, *servicetime.Table, error) {
 	return simulated.Model(name, arg, t), t, nil
 }
 
+// StudyOf returns the study that a simulated model's table comes from, if the table
+// ships with the program and has one.
+func StudyOf(arg string) (servicetime.Study, bool) {
+	_, model, err := splitName(arg)
+	name, is := strings.CutPrefix(model, scheme)
+	if err != nil || !is {
+		return servicetime.Study{}, false
+	}
+	return servicetime.StudyOf(name)
+}
+
 func openTable(what string) (*servicetime.Table, error) {
 	if !strings.EqualFold(filepath.Ext(what), ".csv") {
 		t, err := servicetime.Named(what)

@@ -1,10 +1,12 @@
 package catalog_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sweetspot/engine/backend/simulated"
 	"sweetspot/engine/catalog"
@@ -43,5 +45,24 @@ func TestSimulated(t *testing.T) {
 	}
 	if _, _, err := catalog.OpenSimulated("builtin:mlp"); err == nil || catalog.IsSimulated("builtin:mlp") {
 		t.Error("builtin:mlp is taken for a simulated model")
+	}
+}
+
+// A simulated model says where its table has times, and what study it is from.
+func TestSimulatedPlaces(t *testing.T) {
+	m, _, err := catalog.OpenSimulated("paper=sim:animated-drawings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(m.Places); got != "[{cpu fp32 16} {cpu fp16 16} {gpu fp32 16} {gpu fp16 16}]" {
+		t.Errorf("Places = %s", got)
+	}
+	if s, ok := catalog.StudyOf("paper=sim:animated-drawings"); !ok || s.Limit != 100*time.Millisecond {
+		t.Errorf("StudyOf = %+v, %v", s, ok)
+	}
+	for _, arg := range []string{"builtin:mlp", "sim:zebra", "sim:own.csv"} {
+		if _, ok := catalog.StudyOf(arg); ok {
+			t.Errorf("StudyOf(%s) has one", arg)
+		}
 	}
 }

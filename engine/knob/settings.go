@@ -185,9 +185,10 @@ func ParseDelay(text string) (time.Duration, error) {
 // Limits narrow the ranges to what a model, a machine and a rule allow.
 type Limits struct {
 	Rule      Rule
-	Cores     int    // the container's cores; 0 does not limit
-	BatchAxis bool   // whether the model's inputs have one
-	BatchWhy  string // why not, for the error text
+	Cores     int     // the container's cores; 0 does not limit
+	BatchAxis bool    // whether the model's inputs have one
+	BatchWhy  string  // why not, for the error text
+	Places    []Place // where the model can run, all of them; nil where nobody lists them
 }
 
 // Validate reports every knob that is out of range, joined, each with its value
@@ -219,6 +220,8 @@ func (s Settings) Validate(l Limits) error {
 	}
 	if !validDevice(s.Device) {
 		bad(Device, "is no device; want cpu, gpu, gpu:N or gpu:UUID")
+	} else if err := l.Offer(s); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

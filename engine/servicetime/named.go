@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 //go:embed tables/*.csv
@@ -23,6 +24,24 @@ func Names() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Study is what the source of a table that ships with the program had to keep, and
+// under which load.
+type Study struct {
+	Limit   time.Duration // of the P99
+	Clients int           // that wait for their answers
+}
+
+// studies are those of the tables whose source tells.
+var studies = map[string]Study{
+	"animated-drawings": {Limit: 100 * time.Millisecond, Clients: 10},
+}
+
+// StudyOf returns the study that a table of Names comes from, if it has one.
+func StudyOf(name string) (Study, bool) {
+	s, ok := studies[name]
+	return s, ok
 }
 
 // Named returns a table that ships with the program.

@@ -182,13 +182,27 @@ func (t *Table) of(device, precision string) []Row {
 	return t.rows[i : i+n]
 }
 
+// Kinds are the devices and precisions there are times for, in order, each with
+// the most workers that have rows.
+func (t *Table) Kinds() []Key {
+	var out []Key
+	for _, r := range t.rows {
+		if n := len(out); n > 0 && out[n-1].Device == r.Device && out[n-1].Precision == r.Precision {
+			out[n-1].Workers = r.Workers // rows ascend in workers
+			continue
+		}
+		out = append(out, r.Key)
+	}
+	return out
+}
+
 // kinds lists the devices and precisions there are: "cpu fp32, gpu fp32".
 func (t *Table) kinds() string {
 	var out []string
-	for _, r := range t.rows {
-		out = append(out, r.Device+" "+r.Precision)
+	for _, k := range t.Kinds() {
+		out = append(out, k.Device+" "+k.Precision)
 	}
-	return strings.Join(slices.Compact(out), ", ")
+	return strings.Join(out, ", ")
 }
 
 func count(n int, what string) string {

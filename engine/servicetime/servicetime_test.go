@@ -207,3 +207,26 @@ func ExampleTable_Curve() {
 	fmt.Println(c.At(8), c.At(6))
 	// Output: 93.8ms 72.34ms
 }
+
+func TestKinds(t *testing.T) {
+	row := func(workers int, device, precision string) servicetime.Row {
+		return servicetime.Row{Key: servicetime.Key{Workers: workers, Device: device, Precision: precision}, Batch: 1, Median: ms}
+	}
+	got := table(t, row(1, "gpu", "fp16"), row(1, "cpu", "fp32"), row(4, "cpu", "fp32"), row(2, "gpu", "fp32")).Kinds()
+	want := []servicetime.Key{{Workers: 4, Device: "cpu", Precision: "fp32"}, {Workers: 2, Device: "gpu", Precision: "fp32"}, {Workers: 1, Device: "gpu", Precision: "fp16"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Kinds (-want +got):\n%s", diff)
+	}
+}
+
+// Every shipped table says what its source had to keep.
+func TestStudyOf(t *testing.T) {
+	for _, name := range servicetime.Names() {
+		if s, ok := servicetime.StudyOf(name); !ok || s.Limit <= 0 || s.Clients < 1 {
+			t.Errorf("StudyOf(%s) = %+v, %v", name, s, ok)
+		}
+	}
+	if _, ok := servicetime.StudyOf("zebra"); ok {
+		t.Error("a study of a table that does not exist")
+	}
+}

@@ -40,11 +40,23 @@ func (p Plan) autoRange(n knob.Name, m machine) []string {
 	case knob.BatchDelay:
 		return p.autoDelays()
 	case knob.FP16:
-		return []string{knob.FullPrecision.String(), knob.HalfPrecision.String()}
+		all := m.limits.Precisions()
+		if all == nil {
+			all = []knob.Precision{knob.FullPrecision, knob.HalfPrecision}
+		}
+		var out []string
+		for _, p := range all {
+			out = append(out, p.String())
+		}
+		return out
+	case knob.Device:
+		if all := m.limits.Devices(); all != nil {
+			return all
+		}
 	case knob.QueueSize:
 		return []string{strconv.Itoa(max(m.base.QueueSize, p.mostClients()))}
 	}
-	return []string{m.base.Get(n)} // device: where the target already is
+	return []string{m.base.Get(n)} // a device: where the target already is
 }
 
 // mostAuto is how many values an auto range has at most.
@@ -54,7 +66,7 @@ func mostAuto(n knob.Name) int {
 		return len(doubling(1023, 1022)) // cores of any number: the powers, the half and the whole
 	case knob.BatchSize:
 		return len(doubling(32))
-	case knob.BatchDelay, knob.FP16:
+	case knob.BatchDelay, knob.FP16, knob.Device:
 		return 2
 	}
 	return 1

@@ -80,6 +80,13 @@ type Budget struct {
 	Trials    int // measurements of any kind
 }
 
+// probeShare is the part of the time that probes of service times may take: it is
+// to be spent on load tests in the main.
+const probeShare = .3
+
+// Probes is how long probes may take all together; 0 does not limit.
+func (b Budget) Probes() time.Duration { return time.Duration(probeShare * float64(b.Time)) }
+
 // Trial is the length of one measurement. With Requests and Duration 0 it ends
 // when its verdict is certain, or at MaxRequests.
 type Trial struct {

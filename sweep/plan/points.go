@@ -86,6 +86,16 @@ func (m machine) impossible(n knob.Name, value string) string {
 	if err := alone(n, value, m.limits); err != nil {
 		return err.Error()
 	}
+	if all := m.limits.Devices(); n == knob.Device && all != nil {
+		s := m.base
+		s.Device, s.Workers = value, 1
+		for _, s.Precision = range m.limits.Precisions() {
+			if m.limits.Offer(s) == nil {
+				return ""
+			}
+		}
+		return fmt.Sprintf("device: %s is not there; there is %s", value, strings.Join(all, ", "))
+	}
 	return ""
 }
 
@@ -115,6 +125,10 @@ func (g *grid) walk(depth int, s knob.Settings) {
 // settings adds the points of one setting, one per load.
 func (g *grid) settings(s knob.Settings) {
 	clear(g.loads)
+	if err := g.machine.limits.Offer(s); err != nil {
+		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: err.Error()})
+		return
+	}
 	useless, warnings := g.doubts(s)
 	if useless != "" {
 		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: useless})

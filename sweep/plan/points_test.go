@@ -324,3 +324,41 @@ func TestEstimate(t *testing.T) {
 		})
 	}
 }
+
+// Automatic ranges hold the devices and precisions that a target has, and leave
+// out with the reason what it does not have together.
+func TestAutoHoldsTheTargetsPlaces(t *testing.T) {
+	limits := twoCores()
+	limits.Places = []knob.Place{{Device: "cpu"}, {Device: "gpu"}, {Device: "gpu", Precision: knob.HalfPrecision, Workers: 1}}
+	p := plan.Default()
+	p.Knobs = map[knob.Name]string{knob.Device: knob.Auto, knob.FP16: knob.Auto, knob.Workers: "1-2"}
+	points, skipped := p.Points(limits, knob.Default(knob.TorchServe), nil)
+	var got, out []string
+	for _, x := range points {
+		got = append(got, fmt.Sprint(x.Settings.Workers, " ", x.Settings.Device, " ", x.Settings.Precision))
+	}
+	for _, x := range skipped {
+		out = append(out, x.Reason)
+	}
+	want := []string{"1 cpu fp32", "1 gpu fp32", "1 gpu fp16", "2 cpu fp32", "2 gpu fp32"}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("points (-want +got):\n%s", diff)
+	}
+	if text := strings.Join(out, "\n"); !strings.Contains(text, "cpu in fp16 is not there") || !strings.Contains(text, "workers: 2 on gpu in fp16 is outside 1-1") {
+		t.Errorf("skipped: %s", text)
+	}
+
+	// a target that cannot turn a knob, and a device that is not there
+	points, _ = p.Points(limits, knob.Default(knob.TorchServe), map[knob.Name]string{knob.Device: "remote", knob.FP16: "remote"})
+	if len(points) != 2 {
+		t.Errorf("%d points on a target that turns neither, want 2", len(points))
+	}
+	p.Knobs[knob.Device] = "gpu:7,tpu,cpu"
+	limits.Places = limits.Places[:1]
+	points, skipped = p.Points(limits, knob.Default(knob.TorchServe), nil)
+	if len(points) != 2 || !strings.Contains(skipped[0].Reason, "device: gpu:7 is not there; there is cpu") {
+		t.Errorf("%d points, skipped %v", len(points), skipped)
+	}
+}

@@ -231,6 +231,7 @@ func (p Plan) checkRange(c *checker, n knob.Name, text string) int {
 
 // alone checks one value of one knob, all others being harmless.
 func alone(n knob.Name, value string, l knob.Limits) error {
+	l.Places = nil // take more than one knob
 	s := knob.Default(l.Rule)
 	if err := s.Set(n, value); err != nil {
 		return err

@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"math"
 
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
@@ -24,6 +25,7 @@ type Auto struct {
 	left  int // estimated by the last Next
 	open  int // points that may keep the promise, when it ended
 	ended string
+	none  string // why no point can keep the promise, by the last Next
 }
 
 // NewAuto returns the strategy over points, which stay the caller's. It is an
@@ -39,16 +41,19 @@ func (a *Auto) Left() int { return a.left }
 // Untried is how many points may keep the promise and were not measured.
 func (a *Auto) Untried() int { return a.open }
 
+// Impossible says why no point can keep the promise at any load.
+func (a *Auto) Impossible() string { return a.none }
+
 // Next returns the next probe, or the next trial.
 func (a *Auto) Next(found trial.History) (plan.Point, bool) {
-	if !a.few() {
+	if !a.few() || a.paceWanted(found) {
 		if p, ok := a.probe(found.Probes); ok {
 			return p, true
 		}
 	}
 	v := a.view(found)
 	p, ok := a.decide(v)
-	a.left = a.trialsLeft(v, ok)
+	a.left, a.none = a.trialsLeft(v, ok), v.certainNone()
 	a.open, a.ended = 0, ""
 	if !ok {
 		a.end(v)
@@ -73,6 +78,9 @@ func (a *Auto) end(v *view) {
 	} else {
 		a.ended += fmt.Sprintf(": %d of them may keep the promise", a.open)
 	}
+	if n, why := v.ruledOut(); n > 0 {
+		a.ended += fmt.Sprintf("; %d cannot at any load: %s", n, why)
+	}
 	a.ended += "."
 	for _, c := range a.cut {
 		a.ended += " " + c + "."
@@ -85,7 +93,7 @@ func (a *Auto) Ended() string { return a.ended }
 // Outline says what is probed, and how the rest is decided.
 func (a *Auto) Outline() []string {
 	if a.few() {
-		return []string{"auto: all points in this order, they are few"}
+		return []string{"auto: all points in this order, they are few; one probe before them says how fast the model is"}
 	}
 	out := append(a.scout.outline(), fmt.Sprintf("predictions: all %d points, in the simulator, with the same arrivals", len(a.points)))
 	for _, c := range a.cut {
@@ -105,6 +113,13 @@ func (a *Auto) few() bool {
 	return a.plan.Question == plan.Throughput && len(a.points) <= min(fewForAll, a.limit)
 }
 
+// paceWanted tells whether one probe is to say how fast the model is: few points
+// need no predictions, but trials of a slow model need to know how long to last.
+func (a *Auto) paceWanted(found trial.History) bool {
+	fixed := a.plan.Trial.Requests > 0 || a.plan.Trial.Duration > 0
+	return !fixed && len(found.Probes) == 0 && len(found.Trials) == 0
+}
+
 // trialsLeft estimates what is still to come after the point that Next returns.
 func (a *Auto) trialsLeft(v *view, more bool) int {
 	if !more {
@@ -113,6 +128,11 @@ func (a *Auto) trialsLeft(v *view, more bool) int {
 	left := a.mostTests() - len(v.tests) - v.controls
 	if a.plan.Question == plan.Capacity {
 		left = left*5/2 + 1
+	}
+	// Trials that are too short for a verdict are of no use to anybody: rather
+	// fewer of them.
+	if c := CostOf(a.plan, v.found); c.Known() && c.Budget > 0 && a.plan.Trial.Requests == 0 {
+		left = min(left, max(int(min(c.Passes(), math.MaxInt32)), 1)-len(v.found.Trials))
 	}
 	return max(left-1, 0)
 }

@@ -40,7 +40,7 @@ func TestAutoRegret(t *testing.T) {
 
 // ignoreTime leaves out what differs between two runs of the same sweep.
 var ignoreTime = cmp.Options{
-	cmpopts.IgnoreFields(trial.Choice{}, "At"), cmpopts.IgnoreFields(trial.Trial{}, "At"), cmpopts.IgnoreFields(trial.Probe{}, "At"),
+	cmpopts.IgnoreFields(trial.Choice{}, "At"), cmpopts.IgnoreFields(trial.Trial{}, "At"), cmpopts.IgnoreFields(trial.Probe{}, "At", "Seconds"),
 	cmp.AllowUnexported(trial.Num{}),
 }
 

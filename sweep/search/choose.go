@@ -49,10 +49,11 @@ func (v *view) barred(point int) bool {
 }
 
 // top is the untried point with the highest score, and the score; -1 without one.
+// What cannot keep the promise at any load is not looked at.
 func (v *view) top(score func(outlook) float64) (outlook, float64) {
 	best, most := outlook{point: -1}, math.Inf(-1)
 	for i := range v.points {
-		if v.tried(i) || v.barred(i) {
+		if v.tried(i) || v.barred(i) || v.impossible(i) != "" {
 			continue
 		}
 		if o := v.outlook(i); score(o) > most {
@@ -65,6 +66,9 @@ func (v *view) top(score func(outlook) float64) (outlook, float64) {
 // hope looks for a first answer: the most promising point of those that are
 // likely to keep the promise, or else the likeliest.
 func (v *view) hope() (plan.Point, bool) {
+	if why := v.none(); why != "" {
+		return v.confirm(why)
+	}
 	o, score := v.top(func(o outlook) float64 {
 		if o.pass < safe {
 			return math.Inf(-1)
@@ -87,7 +91,7 @@ func (v *view) hope() (plan.Point, bool) {
 func (v *view) hopeful() int {
 	n := 0
 	for i := range v.points {
-		if !v.tried(i) && (v.m == nil || v.outlook(i).pass >= hopeless) {
+		if !v.tried(i) && (v.m == nil || v.impossible(i) == "" && v.outlook(i).pass >= hopeless) {
 			n++
 		}
 	}

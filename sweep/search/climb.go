@@ -18,6 +18,7 @@ import (
 type Climb struct {
 	*oracle
 	left, done int
+	none       string // why no point can keep the promise, by the last Next
 }
 
 // NewClimb returns the strategy over points, which stay the caller's. It is an
@@ -40,9 +41,11 @@ func (c *Climb) Next(found trial.History) (plan.Point, bool) {
 	switch {
 	case v.open >= 0:
 		p, ok = v.goOn(), true
+	case v.none() != "" && len(v.tests) > 0:
 	case len(v.tests) < c.limit:
 		p, ok = v.climb()
 	}
+	c.none = v.certainNone()
 	c.left = 0
 	if ok { // a guess: two moves a knob, less those made
 		c.left = min(max(2*len(knob.All())-len(v.tests), 1), c.mostTests()-len(v.tests))
@@ -55,6 +58,9 @@ func (c *Climb) Left() int { return max(c.left-1, 0) }
 
 // Untried is how many points a climb that found nothing left out.
 func (c *Climb) Untried() int { return 0 }
+
+// Impossible says why no point can keep the promise at any load.
+func (c *Climb) Impossible() string { return c.none }
 
 // Ended says where a climb stops.
 func (c *Climb) Ended() string {

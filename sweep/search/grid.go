@@ -54,6 +54,9 @@ func (g *Grid) Left() int { return len(g.points) - g.next }
 // Untried is 0: a grid leaves nothing out.
 func (g *Grid) Untried() int { return 0 }
 
+// Impossible is "": a grid has no probes that would tell.
+func (g *Grid) Impossible() string { return "" }
+
 // Ended is "": a grid tries all.
 func (g *Grid) Ended() string { return "" }
 
@@ -66,13 +69,14 @@ func (g *Grid) Outline() []string { return []string{"grid: every point in this o
 type RateGrid struct {
 	*oracle
 	left int
+	none string // why no point can keep the promise, by the last Next
 }
 
 // NewRateGrid returns the strategy over points, which stay the caller's.
 func NewRateGrid(p plan.Plan, points []plan.Point) (*RateGrid, error) {
 	o, err := newOracle(p, points)
 	o.whole = true
-	return &RateGrid{o, len(points)}, err
+	return &RateGrid{oracle: o, left: len(points)}, err
 }
 
 // Next returns the next rate of the first point whose search is not done.
@@ -81,7 +85,7 @@ func (g *RateGrid) Next(found trial.History) (plan.Point, bool) {
 		return p, true
 	}
 	v := g.view(found)
-	g.left = (len(g.points) - len(v.tests)) * 5 / 2
+	g.left, g.none = (len(g.points)-len(v.tests))*5/2, v.certainNone()
 	if v.open >= 0 {
 		return v.goOn(), true
 	}
@@ -98,6 +102,9 @@ func (g *RateGrid) Left() int { return g.left }
 
 // Untried is 0: a grid leaves nothing out.
 func (g *RateGrid) Untried() int { return 0 }
+
+// Impossible says why no point can keep the promise at any load.
+func (g *RateGrid) Impossible() string { return g.none }
 
 // Ended is "": a grid tries all.
 func (g *RateGrid) Ended() string { return "" }

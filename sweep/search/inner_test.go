@@ -96,7 +96,7 @@ func probed(workers int, a, each float64, batches ...int) []trial.Probe {
 		ms := trial.Of(a + each*float64(b))
 		out = append(out, trial.Probe{
 			Settings: settings(workers, b), BatchSize: b, Runs: 16,
-			Service: trial.Service{Median: ms, Low: ms, High: ms},
+			Service: trial.Service{Median: ms, Low: ms, High: ms, Fastest: ms},
 		})
 	}
 	return out
@@ -278,5 +278,112 @@ func TestForecastSeesTheWholeTrace(t *testing.T) {
 	times, cut, err = readTraces([]plan.Point{at, at}, 100)
 	if err != nil || len(times[path]) != 100 || len(cut) != 1 || !strings.Contains(cut[0], "the first 100 of the 33000 requests") {
 		t.Errorf("%d requests, cut %q, %v, want the first 100 and a word of it", len(times[path]), cut, err)
+	}
+}
+
+// Under the torchserve rule a request that is the first of its batch waits for
+// the whole delay unless the batch fills: both may be too long.
+func TestLeastLatencyHoldsTheDelay(t *testing.T) {
+	at := func(batch int, delay time.Duration) plan.Point {
+		s := settings(1, batch)
+		s.BatchDelay = delay
+		return plan.Point{Settings: s, Load: load.Spec{Concurrency: 10}}
+	}
+	points := []plan.Point{at(1, 20*time.Millisecond), at(8, 20*time.Millisecond), at(8, time.Millisecond), at(4, 20*time.Millisecond), at(200, 20*time.Millisecond)}
+	probes := probed(1, 1, 2, 1, 8) // 3 and 17 ms
+	probes = append(probes, probed(1, 1, 2, 200)...)
+	for _, tt := range []struct {
+		name   string
+		change func(*plan.Plan)
+		want   []bool // impossible
+	}{
+		{"request latency", nil, []bool{false, true, false, false, false}}, // of 4 no full batch was timed; of 200 most wait less
+		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.Model }, []bool{false, false, false, false, false}},
+		{"eager rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, []bool{false, false, false, false, false}},
+		{"a shorter limit", func(p *plan.Plan) { p.SLA.Limit = 2 * time.Millisecond }, []bool{true, true, true, true, true}},
+		{"a limit of a full batch", func(p *plan.Plan) { p.SLA.Limit = 17 * time.Millisecond }, []bool{false, false, false, false, false}},
+	} {
+		p := plan.Default()
+		p.SLA.Limit = 10 * time.Millisecond
+		if tt.change != nil {
+			tt.change(&p)
+		}
+		o, err := newOracle(p, points)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := o.view(trial.History{Probes: probes})
+		for i, want := range tt.want {
+			if why := v.impossible(i); (why != "") != want {
+				t.Errorf("%s: %v: %q, want %v", tt.name, points[i].Settings, why, want)
+			}
+		}
+	}
+}
+
+// One of more workers that were probed together may have waited for the others.
+func TestAloneIsFasterThanBesideOthers(t *testing.T) {
+	o, err := newOracle(plan.Default(), gridOf(upTo(4), []int{1, 8}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	family := groupOf(settings(1, 1)).family()
+	two := probed(2, 8, 0, 1)
+	if ms, _, ok := o.view(trial.History{Probes: two}).alone(family, 8); !ok || ms != 4 {
+		t.Errorf("of two workers at 8 ms one alone takes %g ms, %v; want at least 4", ms, ok)
+	}
+	if ms, _, ok := o.view(trial.History{Probes: append(probed(1, 7, 0, 1), two...)}).alone(family, 8); !ok || ms != 7 {
+		t.Errorf("one alone takes %g ms, %v; want the 7 that were measured", ms, ok)
+	}
+	if _, _, ok := o.view(trial.History{Probes: probed(1, 7, 0, 8)}).alone(family, 8); ok {
+		t.Error("a batch of 8 tells the time of a batch of 1")
+	}
+	odd := append(probed(1, 20, 0, 1), probed(1, 6, 0, 8)...)
+	if ms, size, ok := o.view(trial.History{Probes: odd}).alone(family, 8); !ok || ms != 6 || size != 8 {
+		t.Errorf("the shortest is %g ms of a batch of %d, %v; want the batch of 8", ms, size, ok)
+	}
+	if ms, _, _ := o.view(trial.History{Probes: odd}).alone(family, 4); ms != 20 {
+		t.Errorf("of at most 4 the shortest is %g ms, want 20", ms)
+	}
+}
+
+// Probes keep to their share of the budget by what they took, and a slow model
+// gets fewer of them.
+func TestSlowModelGetsFewerProbes(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		budget  time.Duration
+		ms      float64 // of a batch of one
+		least   int
+		most    int
+		longest float64 // s, in all
+	}{
+		{"fast", 3 * time.Minute, 2, 12, 40, 54},
+		{"2 s an item", 45 * time.Second, 2000, 1, 3, 13.5},
+		{"2 s an item, an hour", time.Hour, 2000, 12, 40, 1080},
+		{"slower than its share", 45 * time.Second, 19000, 1, 1, 20},
+		{"no budget", 0, 2000, 12, 40, 1e9},
+	} {
+		p := plan.Default()
+		p.Budget.Time, p.SLA.Limit = tt.budget, time.Hour
+		o, err := newOracle(p, gridOf(upTo(4), []int{1, 2, 4, 8}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []trial.Probe
+		total := 0.0
+		for {
+			x, more := o.probe(found)
+			if !more {
+				break
+			}
+			made := probed(x.Settings.Workers, 0, tt.ms*float64(x.Settings.Workers), x.Settings.BatchSize)[0]
+			made.Seconds = max(.6, tt.ms/1000*float64(x.Settings.Workers*x.Settings.BatchSize))
+			total += made.Seconds
+			found = append(found, made)
+		}
+		if len(found) < tt.least || len(found) > tt.most || total > tt.longest {
+			t.Errorf("%s: %d probes of %.1f s in all, want %d-%d of at most %.1f", tt.name, len(found), total, tt.least, tt.most, tt.longest)
+		}
 	}
 }

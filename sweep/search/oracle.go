@@ -53,12 +53,12 @@ func (o *oracle) mostTests() int { return min(o.limit, len(o.points)) }
 
 // probe is the next probe to make, if there is one.
 func (o *oracle) probe(found []trial.Probe) (plan.Point, bool) {
-	return o.scout.next(found, func() []probeKey { return o.second(found) })
+	return o.scout.next(found, func() []probeKey { return o.second(found) }, func(k probeKey) bool { return o.needless(k, found) })
 }
 
 // second are the probes of the second stage, by what those of the first say.
 func (o *oracle) second(found []trial.Probe) []probeKey {
-	if len(o.first) >= o.most {
+	if len(o.first) >= o.most || !slices.Equal(o.affordable(found), o.first) {
 		return nil
 	}
 	var first []trial.Probe

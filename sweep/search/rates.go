@@ -50,6 +50,7 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 	r := rates{high: math.Inf(1), step: bracketed}
 	sum, n := 0.0, 0
 	edge := false              // a trial that could not be decided with a percentile within the limit
+	blind := false             // one with too few answers: a lower rate has fewer still
 	for _, t := range trials { // another look at a rate counts as any
 		n++
 		value, known := t.Verdict.ValueMS.Get()
@@ -58,6 +59,9 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		case t.Verdict.Seems() == trial.Undecided && within:
 			edge = true
 			r.high = min(r.high, t.Load.Rate*outbid)
+		case t.Verdict.Result == trial.Undecided && !known && v.m != nil && t.Error == "":
+			blind = true
+			r.high = min(r.high, t.Load.Rate)
 		default:
 			r.high = min(r.high, t.Load.Rate)
 		}
@@ -73,6 +77,13 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 	r.estimate = v.estimate(point, math.Exp(sum/float64(max(n, 1))), r)
 	r.step *= math.Pow(2, float64(max(n-1, 0)))
 	r.decide(n, edge, rival)
+	if v.m == nil || r.low > 0 {
+		return r
+	}
+	if !(v.forecasts[point].rate > 0) {
+		r.next = min(r.next, r.high/4)
+	}
+	r.done = r.done || blind || v.impossible(point) != "" || r.next < stillShare*v.bears(point)
 	return r
 }
 
@@ -161,6 +172,10 @@ func (v *view) begin(point int, why string) plan.Point {
 	if v.m != nil {
 		o = v.outlook(point)
 	}
+	quiet := v.m != nil && !(o.rate > 0)
+	if quiet {
+		o.rate = quietShare * v.bears(point)
+	}
 	rate := max(o.rate, leastRate) * firstShare
 	for _, x := range v.tests {
 		if !x.failed && !v.whole {
@@ -168,8 +183,12 @@ func (v *view) begin(point int, why string) plan.Point {
 		}
 	}
 	p := v.atRate(point, rate)
-	if v.m == nil {
+	switch {
+	case v.m == nil:
 		p.Reason = join(why, v.points[point].Reason)
+		return p
+	case quiet:
+		p.Reason = join("predicted to bear no rate, so a low one;", why, v.points[point].Reason)
 		return p
 	}
 	p.Predicted.HighestRPS = trial.Of(o.rate)

@@ -14,13 +14,13 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Probes: how many there are at most, and how many a budget of time allows,
-// which is to be spent on load tests in the main.
+// Probes: how many there are at most, and how many a budget of time allows.
 const (
 	mostProbes  = 40
 	leastProbes = 4
-	probeShare  = .3
-	probeCost   = 750 * time.Millisecond // of a probe, with the change before it
+	probeCost   = 750 * time.Millisecond // of a probe of a fast model, with the change before it
+	slowBatch   = 500 * time.Millisecond // from which a batch takes longer than the probe of a faster one
+	slowProbe   = 4                      // batches that one of those takes, with warming up
 )
 
 // group is what the service time of a batch belongs to, beside its size.
@@ -103,16 +103,17 @@ func (s space) point(k probeKey) plan.Point {
 // resumed sweep asks for the same ones.
 type scout struct {
 	space
-	most  int
-	first []probeKey // of every group, or of those that stand for the others
+	most      int
+	allowance time.Duration // of all probes together; 0 is no limit
+	first     []probeKey    // of every group, or of those that stand for the others
 }
 
 func newScout(p plan.Plan, points []plan.Point) scout {
-	s := scout{space: newSpace(points), most: mostProbes}
-	if t := p.Budget.Time; t > 0 {
-		s.most = min(max(int(float64(t)*probeShare/float64(probeCost)), leastProbes), mostProbes)
+	s := scout{space: newSpace(points), most: mostProbes, allowance: p.Budget.Probes()}
+	if s.allowance > 0 {
+		s.most = min(max(int(s.allowance/probeCost), leastProbes), mostProbes)
 	}
-	s.first = s.ends()
+	s.first = s.ends(func(keys []probeKey) bool { return len(keys) <= s.most })
 	return s
 }
 
@@ -128,10 +129,9 @@ var coarser = [...]struct{ workers, batches int }{
 }
 
 // ends are the probes of the first stage: the smallest, a middle and the largest
-// batch of every group, as far as the number of probes allows. Of too many
-// groups the ends and some between them stand for the others, and of too many
-// families the first ones.
-func (s scout) ends() []probeKey {
+// batch of every group, as far as they fit. Of too many groups the ends and some
+// between them stand for the others, and of too many families the first ones.
+func (s scout) ends(fit func([]probeKey) bool) []probeKey {
 	var out []probeKey
 	for _, c := range coarser {
 		out = nil
@@ -140,11 +140,64 @@ func (s scout) ends() []probeKey {
 				out = append(out, probeKey{g, b})
 			}
 		}
-		if len(out) <= s.most {
+		if fit(out) {
 			return out
 		}
 	}
-	return out[:s.most&^1] // whole pairs
+	return out[:min(s.most&^1, len(out))] // whole pairs
+}
+
+// affordable are the probes of the first stage by what the first of them took: a
+// slow model gets fewer.
+func (s scout) affordable(found []trial.Probe) []probeKey {
+	if s.allowance == 0 || len(found) == 0 {
+		return s.first
+	}
+	return s.ends(func(keys []probeKey) bool {
+		total := time.Duration(0)
+		for _, k := range keys {
+			total += expectedTime(k, found[:1])
+		}
+		return len(keys) <= s.most && total <= s.allowance
+	})
+}
+
+// fits tells whether another probe stays within what all of them may take.
+func (s scout) fits(k probeKey, found []trial.Probe) bool {
+	if s.allowance == 0 || len(found) == 0 {
+		return true
+	}
+	spent := 0.
+	for _, p := range found {
+		spent += p.Seconds
+	}
+	return time.Duration(spent*float64(time.Second))+expectedTime(k, found) <= s.allowance
+}
+
+// expectedTime is how long a probe takes by those that were made. Batches are
+// taken to gain nothing and workers to take turns, so it is seldom longer; of
+// several probes that say it the least counts.
+func expectedTime(k probeKey, found []trial.Probe) time.Duration {
+	best := time.Duration(math.MaxInt64)
+	for _, p := range found {
+		taken := time.Duration(p.Seconds * float64(time.Second))
+		ms, ok := p.Service.Median.Get()
+		if !ok {
+			best = min(best, max(taken, probeCost)) // not even that was enough
+			continue
+		}
+		batch := time.Duration(ms * float64(time.Millisecond))
+		if taken < batch { // in virtual time, which costs next to none
+			return probeCost
+		}
+		probes := float64(taken) / float64(max(batch, 1))
+		if batch < slowBatch {
+			probes = slowProbe
+		}
+		items := max(float64(k.batch)/float64(p.BatchSize), 1) * max(float64(k.workers)/float64(p.Settings.Workers), 1)
+		best = min(best, max(time.Duration(probes*items*float64(batch)), probeCost))
+	}
+	return best
 }
 
 // someGroups picks at most n numbers of workers of each family, the largest
@@ -187,16 +240,16 @@ func spread[T any](v []T, n int) []T {
 	return out
 }
 
-// next is the first probe that is not among those found.
-func (s scout) next(found []trial.Probe, second func() []probeKey) (plan.Point, bool) {
+// next is the first probe that is not among those found, is of use and fits.
+func (s scout) next(found []trial.Probe, second func() []probeKey, needless func(probeKey) bool) (plan.Point, bool) {
 	done := map[probeKey]bool{}
 	for _, p := range found {
 		done[keyOf(p)] = true
 	}
-	stages := []func() []probeKey{func() []probeKey { return s.first }, second}
+	stages := []func() []probeKey{func() []probeKey { return s.affordable(found) }, second}
 	for _, stage := range stages {
 		for _, k := range stage() {
-			if !done[k] {
+			if !done[k] && s.fits(k, found) && !needless(k) {
 				p := s.point(k)
 				p.Reason += fmt.Sprintf(" with %d workers", k.workers)
 				return p, true
@@ -235,7 +288,10 @@ func (s scout) between(groups []group) []probeKey {
 
 // outline says what is probed, a line each.
 func (s scout) outline() []string {
-	out := []string{fmt.Sprintf("probes: %d service times of full batches with all workers busy, about %.1f s each", len(s.first), probeCost.Seconds())}
+	out := []string{fmt.Sprintf("probes: %d service times of full batches with all workers busy, half a second or one batch each", len(s.first))}
+	if s.allowance > 0 {
+		out = append(out, fmt.Sprintf("  of a slow model fewer: together at most %v of the budget", s.allowance.Round(100*time.Millisecond)))
+	}
 	for i := 0; i < len(s.first); {
 		g := s.first[i].group
 		sizes := []string{}

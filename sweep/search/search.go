@@ -27,6 +27,9 @@ type Strategy interface {
 	// Untried is how many points that may keep the promise were left out by a
 	// strategy that has nothing more to try and found none that does.
 	Untried() int
+	// Impossible says why no point can keep the promise at any load, where probes
+	// and a test show that for certain; else "".
+	Impossible() string
 	// Ended says in words why a strategy that has nothing more to try left
 	// points out; "" where it tried all.
 	Ended() string

@@ -23,10 +23,18 @@ type world struct {
 	ms      func(knob.Settings) float64 // the percentile; of question capacity at the highest rate it is the limit
 	rss     func(knob.Settings) float64
 	service func(knob.Settings) float64 // ms; NaN where it cannot be probed
+	blind   bool                        // trials are too short for a percentile
 }
 
 // play runs a strategy to its end.
 func play(t *testing.T, p plan.Plan, points []plan.Point, w world) trial.History {
+	t.Helper()
+	h, _ := playOut(t, p, points, w)
+	return h
+}
+
+// playOut is play with the strategy as it ended.
+func playOut(t *testing.T, p plan.Plan, points []plan.Point, w world) (trial.History, search.Strategy) {
 	t.Helper()
 	p, err := search.Settle(p)
 	if err != nil {
@@ -40,7 +48,7 @@ func play(t *testing.T, p plan.Plan, points []plan.Point, w world) trial.History
 	for n := 1; ; n++ {
 		x, more := s.Next(h)
 		if !more {
-			return h
+			return h, s
 		}
 		if n > 500 {
 			t.Fatalf("no end: %v", x)
@@ -55,7 +63,7 @@ func play(t *testing.T, p plan.Plan, points []plan.Point, w world) trial.History
 
 func (w world) probe(x plan.Point, n int) trial.Probe {
 	ms := trial.Of(w.service(x.Settings))
-	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, Service: trial.Service{Median: ms, Low: ms, High: ms}}
+	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, Service: trial.Service{Median: ms, Low: ms, High: ms, Fastest: ms}}
 	if !ms.OK() {
 		p.Error = "it tells no times"
 	}
@@ -77,6 +85,10 @@ func (w world) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
 	out.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: limit, ValueMS: trial.Of(ms), LowMS: trial.Of(ms * .98), HighMS: trial.Of(ms * 1.02)}
 	if ms <= limit {
 		out.Verdict.Result = trial.Pass
+	}
+	if w.blind {
+		out.Verdict.Result = trial.Undecided
+		out.Verdict.ValueMS, out.Verdict.LowMS, out.Verdict.HighMS = trial.Num{}, trial.Num{}, trial.Num{}
 	}
 	if w.rss != nil {
 		out.Use.RSSMB = trial.Of(w.rss(x.Settings))
@@ -192,12 +204,16 @@ func TestAutoUnderAnOpenLoad(t *testing.T) {
 	}
 }
 
-// With few points there is nothing to predict.
+// With few points there is nothing to predict: one probe tells the pace.
 func TestAutoTriesFewPointsAll(t *testing.T) {
 	p, points, w := plain()
 	h := play(t, p, points[:3], w)
-	if len(h.Probes) != 0 || len(h.Trials) != 3 {
+	if len(h.Probes) != 1 || len(h.Trials) != 3 {
 		t.Errorf("%d probes, %d trials", len(h.Probes), len(h.Trials))
+	}
+	p.Trial.Requests = 100
+	if h := play(t, p, points[:3], w); len(h.Probes) != 0 || len(h.Trials) != 3 {
+		t.Errorf("of a fixed length: %d probes, %d trials", len(h.Probes), len(h.Trials))
 	}
 }
 

@@ -39,6 +39,7 @@ func (t tested) last() trial.Trial { return t.trials[len(t.trials)-1] }
 // what they are worth after that. It is a function of the history alone.
 type view struct {
 	*oracle
+	found     trial.History
 	m         *model // nil where nothing can be predicted
 	forecasts []forecast
 	tests     []tested // in the order of their first trials
@@ -51,7 +52,7 @@ type view struct {
 
 // view reads a history.
 func (o *oracle) view(found trial.History) *view {
-	v := &view{oracle: o, open: -1}
+	v := &view{oracle: o, found: found, open: -1}
 	if v.m = o.model(found.Probes); v.m != nil {
 		v.forecasts = o.all
 	}

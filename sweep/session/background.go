@@ -66,8 +66,14 @@ func (s *Session) sweepEnded(st Sweep, err error) {
 		s.say(Trouble, "sweep %v: %v", st.State, err)
 	case st.Choice != nil:
 		s.say(Note, "sweep %v: trial %d is best: %v", st.State, st.Choice.N, st.Choice.Settings)
+	case st.None != "":
+		s.say(Warning, "sweep %v: no setting keeps the promise: %s", st.State, st.None)
 	default:
-		s.say(Warning, "sweep %v: no setting is known to meet the promise", st.State)
+		text := "no setting is known to meet the promise"
+		if more := st.Cost.More(st.Trials); more != "" {
+			text += "; it takes " + more
+		}
+		s.say(Warning, "sweep %v: %s", st.State, text)
 	}
 	if s.ctx.Err() == nil && !s.sweeping.handed {
 		s.handBack()

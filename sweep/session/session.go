@@ -42,6 +42,11 @@ type Config struct {
 	// Open starts the target. It may take long.
 	Open func(ctx context.Context) (Target, error)
 	Plan plan.Plan // the promise, the live load and what StartSweep searches
+	// Promise, where it is not nil, measures the promise on the target that has
+	// come up, in place of the plan's, and says where it comes from. It is asked
+	// once, before there is any load, and its results are used before any call
+	// that needs a promise.
+	Promise func(ctx context.Context, t Target) (sla trial.SLA, why string)
 	// Record opens the profile of a sweep.
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
 	// RecordLive opens the profile of live traffic.
@@ -187,6 +192,9 @@ func (s *Session) open() {
 	if err == nil {
 		info, err = s.greet(ctx, t)
 	}
+	if err == nil {
+		s.promise(ctx, t)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -200,6 +208,25 @@ func (s *Session) open() {
 		return
 	}
 	s.startLoad()
+}
+
+// promise takes the promise that is measured, the first time that a target is up.
+func (s *Session) promise(ctx context.Context, t Target) {
+	s.mu.Lock()
+	measure := s.cfg.Promise
+	s.cfg.Promise = nil
+	if measure != nil {
+		s.say(Note, "measuring a promise for this machine")
+	}
+	s.mu.Unlock()
+	if measure == nil {
+		return
+	}
+	sla, why := measure(ctx, t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.SLA, s.ring.sla, s.cfg.Plan.SLA = sla, sla, sla
+	s.say(Note, "promise %v (%s)", sla, why)
 }
 
 // greet asks a target that has come up what it is, after putting the settings of

@@ -7,6 +7,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
 
@@ -118,17 +119,20 @@ type Sweep struct {
 	ID      string // of its profile
 	Path    string // of its profile
 	Plan    plan.Plan
-	Points  int // settings under their loads that the plan leaves to choose from
-	Total   int // trials, those to come by the strategy's estimate
-	Probes  int // service times measured
-	Untried int // points that an ended sweep without an answer left out and that may keep the promise
+	Points  int    // settings under their loads that the plan leaves to choose from
+	Total   int    // trials, those to come by the strategy's estimate
+	Probes  int    // service times measured
+	Untried int    // points that an ended sweep without an answer left out and that may keep the promise
+	None    string // why no point can keep the promise at any load, where that is certain
 	Skipped []trial.Skip
+	Cost    search.Cost // of the promise; its rate is 0 until something was measured
 	Elapsed time.Duration
 	ETA     time.Duration // what is left, by the points done so far
 	Current *sweep.Current
 	Trials  []trial.Trial
 	Resumed int // of the trials, those that the resumed sweep had measured
 	Best    int // index into Trials, -1 while nothing was measured
+	Open    int // index into Trials of the most promising setting that no validation confirmed, -1 without one, or with a Choice
 	Events  []trial.Event
 	Choice  *trial.Choice
 	Problem string // with Failed, or a profile that could not be written

@@ -10,6 +10,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
@@ -65,7 +66,7 @@ func (w *Sweeper) Abort() { w.gate.abort() }
 // the cause. The profile is closed in every case.
 func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	w.gate.open()
-	w.set(func(s *Sweep) { s.Plan, s.Best = w.Plan, -1 })
+	w.set(func(s *Sweep) { s.Plan, s.Best, s.Open = w.Plan, -1, -1 })
 	info, err := w.Target.Info(ctx)
 	if err != nil {
 		return w.end(nil, err)
@@ -90,9 +91,10 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if err := w.copyHistory(witness{rec, w}, points); err != nil {
 		return w.end(rec, err)
 	}
-	out, err := w.runner(witness{rec, w}, strategy, info, skipped).Run(ctx)
+	out, err := w.runner(witness{rec, w}, &costing{Strategy: strategy, w: w, rec: witness{rec, w}}, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
-		s.Trials, s.Choice, s.Current, s.Untried = out.Trials, out.Choice, nil, strategy.Untried()
+		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
+		s.Open, s.Untried, s.None = out.Open, strategy.Untried(), strategy.Impossible()
 		if out.Best >= 0 {
 			s.Best = out.Best
 		}
@@ -157,6 +159,30 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 		Observe: w.observe,
 		Fresh:   w.Fresh,
 	}
+}
+
+// costing says before the first load request what the promise costs here, as soon
+// as a probe or a trial tells how fast the model is.
+type costing struct {
+	search.Strategy
+	w    *Sweeper
+	rec  sweep.Recorder
+	said bool
+}
+
+func (c *costing) Next(found trial.History) (plan.Point, bool) {
+	p, more := c.Strategy.Next(found)
+	cost := search.CostOf(c.w.Plan, found)
+	if c.said || !more || p.Role == trial.RoleProbe || !cost.Known() {
+		return p, more
+	}
+	c.said = true
+	c.w.set(func(s *Sweep) { s.Cost = cost })
+	if short := cost.Short(); short != "" {
+		// A profile that cannot be written ends the sweep at its next line.
+		_ = c.rec.Event(trial.Event{At: time.Now().UTC(), What: "short budget", Detail: short})
+	}
+	return p, more
 }
 
 // witness shows the events it records.
@@ -260,16 +286,17 @@ func exitOf(s Sweep, final SweepState) int {
 
 // Exit is the exit code of an ended sweep that did not fail.
 func Exit(s Sweep) int {
-	if s.Choice != nil {
+	switch {
+	case s.Choice != nil:
 		return 0
-	}
-	if len(s.Trials) == 0 {
+	case s.None != "":
+		return 2
+	case len(s.Trials) == 0:
 		return 3
 	}
-	for _, t := range s.Trials {
-		passed := s.Plan.Question == plan.Capacity && t.Verdict.Result == trial.Pass // it bears some load, and no more is known
-		if t.Verdict.Result == trial.Undecided || passed {
-			return 3
+	for _, r := range rank.Rows(s.Trials) {
+		if r.Verdict().Result != trial.Fail {
+			return 3 // undecided, or a pass that no validation confirmed
 		}
 	}
 	if s.State == Aborted || s.Problem != "" || s.Untried > 0 {

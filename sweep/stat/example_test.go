@@ -18,7 +18,7 @@ func ExampleQuantile() {
 
 // A run asks after each block and ends with the first certain answer.
 func ExampleDecide() {
-	p := stat.Promise{Q: .99, Limit: 100, Max: 20000} // P99 <= 100 ms
+	p := stat.Promise{Q: .99, Limit: 100} // P99 <= 100 ms
 	var samples []float64
 	for {
 		for i := range 50 { // a block: one answer in 25 takes 130 ms
@@ -28,10 +28,10 @@ func ExampleDecide() {
 			}
 			samples = append(samples, ms)
 		}
-		if d := stat.Decide(samples, p); d.Answer != stat.Undecided {
+		if d := stat.Decide(samples, nil, p); d.Answer != stat.Undecided {
 			fmt.Println(d.Answer, "-", d.Why)
 			return
 		}
 	}
-	// Output: fail - hopeless after 277 requests: 4.33% over the limit
+	// Output: fail - certain after 303 requests: 4.29% over the limit
 }

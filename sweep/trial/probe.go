@@ -15,14 +15,16 @@ type Probe struct {
 	BatchSize int           `json:"batch_size"` // items in the batches that were timed
 	Runs      int           `json:"runs"`       // batches timed
 	Service   Service       `json:"service_ms"`
-	Error     string        `json:"error,omitempty"` // why it was not measured
+	Seconds   float64       `json:"seconds,omitempty"` // that the probe took, the change of settings before it included
+	Error     string        `json:"error,omitempty"`   // why it was not measured
 }
 
 // Service is how long the batches of a probe took, in ms.
 type Service struct {
-	Median Num `json:"median"`
-	Low    Num `json:"low"`  // of an interval for the median
-	High   Num `json:"high"` // of an interval for the median
+	Median  Num `json:"median"`
+	Low     Num `json:"low"`              // of an interval for the median
+	High    Num `json:"high"`             // of an interval for the median
+	Fastest Num `json:"fastest,omitzero"` // the shortest of all; profiles from before it was kept have none
 }
 
 // History is what a sweep has found so far, in the order in which it was found.
@@ -30,6 +32,25 @@ type Service struct {
 type History struct {
 	Trials []Trial
 	Probes []Probe
+}
+
+// Rate is about how many answers a second the model gives at most: as its probes
+// say, with all workers at full batches, or where nothing was probed the most
+// that a trial did. It is 0 where nobody knows.
+func (h History) Rate() float64 {
+	most := 0.0
+	for _, p := range h.Probes {
+		if ms, ok := p.Service.Median.Get(); ok && ms > 0 && p.Error == "" {
+			most = max(most, float64(p.Settings.Workers*p.BatchSize)/ms*1000)
+		}
+	}
+	if most > 0 {
+		return most
+	}
+	for _, t := range h.Trials {
+		most = max(most, t.Throughput.Value.Or(0))
+	}
+	return most
 }
 
 // Predicted is what was expected of a trial before it was run, to be compared

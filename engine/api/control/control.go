@@ -79,6 +79,8 @@ type Limits struct {
 	Cores     int       `json:"cores"`
 	BatchAxis bool      `json:"batch_axis"`
 	BatchWhy  string    `json:"batch_why"`
+
+	Places []knob.Place `json:"places,omitempty"`
 }
 
 // Stats answers GET stats. Process is null where it cannot be measured.

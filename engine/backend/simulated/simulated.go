@@ -48,8 +48,21 @@ func Model(name, source string, t *servicetime.Table) *engine.Model {
 	return &engine.Model{
 		Name: name, Version: "1.0", Source: source, SHA256: hex.EncodeToString(sum[:]), Backend: Name,
 		Inputs: spec("x"), Outputs: spec("y"),
-		BatchAxis: true, BatchWhy: "a service-time table has batches", Bytes: text,
+		BatchAxis: true, BatchWhy: "a service-time table has batches", Bytes: text, Places: places(t),
 	}
+}
+
+// places are the devices and precisions that a table has times for.
+func places(t *servicetime.Table) []knob.Place {
+	var out []knob.Place
+	for _, k := range t.Kinds() {
+		p := knob.Place{Device: k.Device, Workers: k.Workers}
+		if err := p.Precision.UnmarshalText([]byte(k.Precision)); err != nil {
+			panic("simulated: " + err.Error()) // a table has no other
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // Backend opens models made by Model. The zero value is ready; do not copy it

@@ -44,6 +44,7 @@ type Config struct {
 // Target is a virtual device.
 type Target struct {
 	c       Config
+	places  []knob.Place // that the table has times for
 	current knob.Settings
 	curve   servicetime.Curve // of current
 	sim     *predict.Sim      // nil before the first measurement
@@ -63,6 +64,13 @@ func Open(c Config) (*Target, error) {
 		return nil, fmt.Errorf("%w: a virtual device has no options", err)
 	}
 	t := &Target{c: c}
+	for _, k := range c.Table.Kinds() {
+		p := knob.Place{Device: k.Device, Workers: k.Workers}
+		if err := p.Precision.UnmarshalText([]byte(k.Precision)); err != nil {
+			return nil, err
+		}
+		t.places = append(t.places, p)
+	}
 	if _, err := t.Apply(context.Background(), c.Start.Settings); err != nil {
 		return nil, err
 	}
@@ -84,7 +92,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 }
 
 func (t *Target) limits() knob.Limits {
-	return knob.Limits{Rule: t.c.Start.Rule, Cores: t.c.Table.MostWorkers(), BatchAxis: true}
+	return knob.Limits{Rule: t.c.Start.Rule, Cores: t.c.Table.MostWorkers(), BatchAxis: true, Places: t.places}
 }
 
 // Apply puts s in force if the table has times for it.

@@ -271,9 +271,9 @@ func TestRamp(t *testing.T) {
 func TestErrors(t *testing.T) {
 	d := drawings(t)
 	for what, change := range map[string]func(*knob.Settings){
-		"no times for 17 workers": func(s *knob.Settings) { s.Workers = 17 },
-		"batch_size: 0":           func(s *knob.Settings) { s.BatchSize = 0 },
-		"device: tpu":             func(s *knob.Settings) { s.Device = "tpu" },
+		"workers: 17 on gpu in fp16 is outside 1-16": func(s *knob.Settings) { s.Workers = 17 },
+		"batch_size: 0": func(s *knob.Settings) { s.BatchSize = 0 },
+		"device: tpu":   func(s *knob.Settings) { s.Device = "tpu" },
 	} {
 		s := chosen()
 		change(&s)

@@ -1,0 +1,48 @@
+package knob_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
+)
+
+// A model that runs at some places is refused elsewhere, with what there is.
+func TestPlaces(t *testing.T) {
+	l := knob.Limits{Rule: knob.Eager, BatchAxis: true, Places: []knob.Place{
+		{Device: "cpu", Workers: 16}, {Device: "gpu", Precision: knob.HalfPrecision, Workers: 4}, {Device: "gpu", Workers: 2}, {Device: "gpu:1"},
+	}}
+	for _, tt := range []struct {
+		device    string
+		precision knob.Precision
+		workers   int
+		want      string // of the error; "" is none
+	}{
+		{"cpu", knob.FullPrecision, 16, ""},
+		{"cpu", knob.HalfPrecision, 1, "device: cpu in fp16 is not there; there is cpu in fp32, gpu in fp16, gpu in fp32, gpu:1 in fp32"},
+		{"gpu", knob.HalfPrecision, 4, ""},
+		{"gpu", knob.FullPrecision, 3, "workers: 3 on gpu in fp32 is outside 1-2"},
+		{"gpu:0", knob.HalfPrecision, 4, ""}, // a gpu
+		{"gpu:1", knob.FullPrecision, 200, ""},
+		{"gpu:1", knob.HalfPrecision, 2, ""}, // in FP16 it has no place of its own
+		{"tpu", knob.FullPrecision, 1, "device: tpu is no device"},
+	} {
+		s := knob.Default(knob.Eager)
+		s.Device, s.Precision, s.Workers = tt.device, tt.precision, tt.workers
+		err := s.Validate(l)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)) {
+			t.Errorf("%s in %v: %v, want %q", tt.device, tt.precision, err, tt.want)
+		}
+	}
+	if diff := cmp.Diff([]string{"cpu", "gpu", "gpu:1"}, l.Devices()); diff != "" {
+		t.Errorf("Devices (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]knob.Precision{knob.FullPrecision, knob.HalfPrecision}, l.Precisions()); diff != "" {
+		t.Errorf("Precisions (-want +got):\n%s", diff)
+	}
+	if none := (knob.Limits{}); none.Devices() != nil || none.Precisions() != nil {
+		t.Error("places where nobody lists any")
+	}
+}

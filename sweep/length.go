@@ -1,0 +1,44 @@
+package sweep
+
+import (
+	"time"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/stat"
+	"sweetspot/sweep/trial"
+)
+
+// Bounds of a measurement that waits for the answers of a slow model.
+const (
+	neededRoom = 1.25 // more than the answers of a pass take: the warm-up does not count
+	mostNeeded = 24 * time.Hour
+)
+
+// draining is how long the answers take that a closed load still waits for at its
+// end: they count for the budget.
+func (s *run) draining(l load.Spec) time.Duration {
+	rate := trial.History{Trials: s.trials, Probes: s.probes}.Rate()
+	if l.Mode != load.Closed || rate <= 0 {
+		return 0
+	}
+	return time.Duration(float64(l.Concurrency) / rate * float64(time.Second))
+}
+
+// longest is how long a measurement without a fixed length may take under a load:
+// usual, or as long as the answers take that a pass wants, where the model or the
+// load gives fewer a second.
+func (s *run) longest(l load.Spec, usual time.Duration) time.Duration {
+	rate := trial.History{Trials: s.trials, Probes: s.probes}.Rate()
+	if l.Mode == load.Open && (rate <= 0 || l.Rate < rate) {
+		rate = l.Rate
+	}
+	if rate <= 0 {
+		return usual
+	}
+	wanted := stat.Needed(s.SLA.Percentile / 100)
+	if s.MaxRequests > 0 {
+		wanted = min(wanted, s.MaxRequests)
+	}
+	seconds := neededRoom * float64(wanted) / rate
+	return max(usual, time.Duration(min(seconds, mostNeeded.Seconds())*float64(time.Second)))
+}

@@ -1,0 +1,97 @@
+package search_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/trial"
+)
+
+// slow is what one probe of a model of 2 s an item says.
+func slow() trial.History {
+	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, Service: trial.Service{Median: trial.Of(2000)}}}}
+}
+
+// What a promise costs is said with the ways out where the budget cannot pay it.
+func TestCost(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*plan.Plan)
+		found  trial.History
+		fits   bool
+		want   []string // of Short, or of String where it fits
+	}{
+		{"a slow model", func(p *plan.Plan) { p.Budget.Time = 45 * time.Second }, slow(), false, []string{
+			"a pass of a P99 takes about 3400 answers: 113 minutes at 2.0 s an item; the budget is 45s.",
+			"--percentile 90 takes 340, 11 minutes", "a longer --budget", "--requests N",
+		}},
+		{"a long budget", func(p *plan.Plan) { p.Budget.Time = 4 * time.Hour }, slow(), true, []string{"113 minutes at 2.0 s an item"}},
+		{"no budget", func(p *plan.Plan) { p.Budget.Time = 0 }, slow(), true, nil},
+		{"a slow load", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, slow(), false, []string{"at 10.0 s an item"}},
+		{"a slow load of an unknown model", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, trial.History{}, false, nil},
+		{"nothing known", nil, trial.History{}, true, []string{"a pass of a P99 takes about 3400 answers"}},
+		{"more answers than a trial has requests", func(p *plan.Plan) { p.SLA.Percentile = 99.9 }, trial.History{}, false, []string{
+			"takes about 34000 answers; a trial has at most 20000", "--percentile 95 takes 680",
+		}},
+	} {
+		p := plan.Default()
+		if tt.change != nil {
+			tt.change(&p)
+		}
+		c := search.CostOf(p, tt.found)
+		text := c.Short()
+		if c.Fits() != tt.fits || (text == "") != tt.fits {
+			t.Errorf("%s: fits %v, %q", tt.name, c.Fits(), text)
+		}
+		if tt.fits {
+			text = c.String()
+		}
+		for _, w := range tt.want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: %q, want it to say %q", tt.name, text, w)
+			}
+		}
+	}
+}
+
+// Where an answer is missing it is said how much of it is.
+func TestCostMore(t *testing.T) {
+	p := plan.Default()
+	p.SLA.Percentile = 90
+	c := search.CostOf(p, slow())
+	undecided := func(ok int, ms float64) trial.Trial {
+		x := trial.Trial{}
+		x.Counts.OK, x.Throughput.Value = ok, trial.Of(.5)
+		x.Verdict = trial.Verdict{LimitMS: 100, ValueMS: trial.Of(ms)}
+		return x
+	}
+	for _, tt := range []struct {
+		name   string
+		trials []trial.Trial
+		want   string
+	}{
+		{"nothing measured", nil, "about 340 more answers, 11 minutes"},
+		{"some", []trial.Trial{undecided(40, 50), undecided(100, 200)}, "about 300 more answers, 10 minutes"},
+		{"over the limit", []trial.Trial{undecided(100, 200)}, ""},
+		{"enough, and still not certain", []trial.Trial{undecided(400, 99)}, ""},
+	} {
+		if got := c.More(tt.trials); tt.want == "" && got != "" || !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestRoughly(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1500 * time.Millisecond: "1.5 s", 100 * time.Second: "100 s", 10 * time.Minute: "10 minutes", 3 * time.Hour: "3.0 hours", 100 * time.Hour: "4 days",
+	} {
+		if got := search.Roughly(d); got != want {
+			t.Errorf("Roughly(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
