@@ -133,7 +133,7 @@ func TestSettledCoverage(t *testing.T) {
 	for i := range uint64(runs) {
 		v := warm(q, rand.New(rand.NewPCG(i, 7)), 32000)
 		n := 500
-		for n < len(v) && !stat.Settled(v[:n], .99, .1) {
+		for n < len(v) && !stat.Settled(v[:n], nil, .99, .1) {
 			n = min(n+n/4, len(v))
 		}
 		iv := stat.Quantile(v[:n], .99)
@@ -162,7 +162,7 @@ func TestSettled(t *testing.T) {
 		want   bool
 	}{{0, .1, false}, {499, .1, false}, {600, .1, false}, {4000, .1, true}, {7999, .1, true}, {8000, 1e-6, false}}
 	for _, c := range tests {
-		if got := stat.Settled(v[:c.n], .99, c.within); got != c.want {
+		if got := stat.Settled(v[:c.n], nil, .99, c.within); got != c.want {
 			t.Errorf("Settled(%d samples, .99, %g) = %v, want %v", c.n, c.within, got, c.want)
 		}
 	}
