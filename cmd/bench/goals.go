@@ -45,16 +45,25 @@ func goals() judge.Goals {
 		{Name: "apply.tail.*", Compare: judge.AtMost, Number: 1.2},
 
 		{Name: "interval.simulated", Compare: judge.AtLeast, Number: 10},
-		{Name: "interval.*eager-u80", Compare: judge.None}, // for comparison
-		{Name: "interval.settled.u90", Compare: judge.AtLeast, Number: .85},
 		{Name: "interval.settled.*", Compare: judge.AtLeast, Number: .92},
 		{Name: "interval.stopped.*", Compare: judge.AtLeast, Number: .92},
-		{Name: "interval.wrong.u90", Compare: judge.None},
-		{Name: "interval.wrong.*", Compare: judge.AtMost, Number: .05},
-		{Name: "interval.undecided.u90", Compare: judge.None},
-		{Name: "interval.undecided.*", Compare: judge.AtMost, Number: .20},
-		{Name: "interval.requests.verdict-u90", Compare: judge.None},
-		{Name: "interval.requests.verdict-*", Compare: judge.AtMost, Number: 2500},
+		{Name: "interval.provisional.false-*", Compare: judge.AtMost, Number: .05},
+		{Name: "interval.long.false-*", Compare: judge.AtMost, Number: .05},
+		{Name: "interval.*.undecided.independent", Compare: judge.AtMost, Number: .25},
+		{Name: "interval.*.undecided.mm1-60", Compare: judge.AtMost, Number: .45},
+		{Name: "interval.*.undecided.*", Compare: judge.None},
+		{Name: "interval.settles.independent", Compare: judge.AtLeast, Number: .8},
+		{Name: "interval.settles.mm1-60", Compare: judge.AtLeast, Number: .8},
+		{Name: "interval.settles.pauses", Compare: judge.AtLeast, Number: .8},
+		{Name: "interval.settles.*", Compare: judge.None},
+		// Twice what a verdict took before it had to see servers that stall.
+		{Name: "interval.requests.verdict-u40", Compare: judge.AtMost, Number: 3306},
+		{Name: "interval.requests.verdict-u60", Compare: judge.AtMost, Number: 2192},
+		{Name: "interval.requests.verdict-u80", Compare: judge.AtMost, Number: 3794},
+		{Name: "interval.requests.*", Compare: judge.None},
+		{Name: "interval.selection.*", Compare: judge.AtMost, Number: .01},
+		{Name: "interval.overload.*", Compare: judge.Exactly},
+		{Name: "interval.keeps-up.*", Compare: judge.AtLeast, Number: .9},
 		{Name: "trials.*", Compare: judge.None}, // 20 trials cannot tell .92 from .95
 
 		{Name: "interval.false-pass.corrected", Compare: judge.AtMost, Number: .15},

@@ -46,16 +46,20 @@ type trialBudget struct {
 	long        int // requests of the run that the truth is taken from
 	model       int // requests of the corrector's long run
 	most        int // requests of a trial that ends when its P99 is known
+	settling    int // runs of a family that settle
+	settles     int // requests of these at most
+	selections  int // sweeps
+	overloads   int // runs under overload, of each kind
 }
 
 func (b budget) trials() trialBudget {
 	switch b.mode {
 	case full.mode:
-		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000}
+		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000, settling: 300, settles: settlesRun, selections: 1000, overloads: 200}
 	case quick.mode:
-		return trialBudget{repetitions: 40, corrections: 200, truths: 8, long: 1_000_000, model: 200_000, most: 250_000}
+		return trialBudget{repetitions: 40, corrections: 200, truths: 8, long: 1_000_000, model: 200_000, most: 250_000, settling: 10, settles: 50_000, selections: 20, overloads: 40}
 	}
-	return trialBudget{repetitions: 4, corrections: 4, truths: 2, long: 50_000, model: 20_000, most: 2_000}
+	return trialBudget{repetitions: 4, corrections: 4, truths: 2, long: 50_000, model: 20_000, most: 2_000, settling: 2, settles: 5_000, selections: 1, overloads: 1}
 }
 
 // interval measures what the intervals and verdicts of trials are worth, on
@@ -77,13 +81,24 @@ func interval(ctx context.Context, e *env) error {
 		if err := c.build(ctx); err != nil {
 			return err
 		}
-		for _, figures := range []func(context.Context, *env, *cell) error{settled, stopped} {
+		for _, figures := range []func(context.Context, *env, *cell) error{settled, stopped, judgeCell} {
 			if err := figures(ctx, e, c); err != nil {
 				return err
 			}
 		}
 	}
-	return falsePasses(ctx, e, &cells[len(cells)-1])
+	if err := falsePasses(ctx, e, &cells[len(cells)-1]); err != nil {
+		return err
+	}
+	for _, c := range cells[1:3] { // u60, u80
+		if err := selection(ctx, e, &c); err != nil {
+			return err
+		}
+	}
+	if err := overload(ctx, e, &cells[1]); err != nil {
+		return err
+	}
+	return judgeFamilies(ctx, e)
 }
 
 // cell is servers of one utilization and batching rule.

@@ -103,23 +103,17 @@ func stopped(ctx context.Context, e *env, c *cell) error {
 	trials := make([]kept, 2*c.repetitions)
 	err := each(ctx, len(trials), func(i int) (err error) {
 		t := c.of(i / 2)
-		sla := t.promise([]float64{.9, 1.1}[i%2])
+		sla := t.promise(sides[i%2].times)
 		trials[i], err = trialOf(ctx, t, c.draw(i, 3), sla, verdictMost, sweep.UntilCertain(sla, t.load))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	right := [2]trial.Answer{trial.Fail, trial.Pass}
-	var wrong, undecided, covers, open int
+	provisional := answered{n: c.repetitions}
+	var covers, open int
 	for i, k := range trials {
-		switch k.verdict {
-		case right[i%2]:
-		case trial.Undecided:
-			undecided++
-		default:
-			wrong++
-		}
+		provisional.add(i%2, k.verdict)
 		if k.covers {
 			covers++
 		}
@@ -129,8 +123,7 @@ func stopped(ctx context.Context, e *env, c *cell) error {
 	}
 	e.report.Add(portion("interval.stopped."+c.name, covers, len(trials), "stopped by a verdict"))
 	e.report.Add(portion("interval.open."+c.name, open, len(trials), "stopped by a verdict"))
-	e.report.Add(portion("interval.wrong."+c.name, wrong, len(trials), "SLA 10% from the truth"))
-	e.report.Add(portion("interval.undecided."+c.name, undecided, len(trials), fmt.Sprintf("SLA 10%% from the truth, at most %d requests", verdictMost)))
+	provisional.report(e, "provisional", c.name, provisionalText)
 	e.report.Add(requests("interval.requests.verdict-"+c.name, trials))
 	return nil
 }

@@ -16,8 +16,8 @@ type Arrivals struct {
 // The bounds of KeepsUp.
 const (
 	keepBlocks = 20     // that the run is cut into
-	keepPass   = 6      // arrivals over the square of the backlog's range
-	keepLean   = 3      // the same, for what it looks like
+	keepPass   = 4      // arrivals over the square of the backlog's range
+	keepLean   = 2      // the same, for what it looks like
 	keepFail   = 4      // the growth of the backlog over the root of the arrivals
 	keepFewest = 100    // arrivals
 	drained    = 1. / 8 // of the largest backlog: what is left of a burst that was worked off

@@ -43,25 +43,26 @@ type Decision struct {
 }
 
 // The bounds of Decide, as numbers of samples that a promise that is just kept
-// has over its limit: n (1-q), so that 29 are 2900 samples for a P99.
+// has over its limit: n (1-q), so that 26 are 2600 samples for a P99.
 const (
 	firstLook = 100  // samples; earlier nothing is asked
 	growth    = 1.12 // each look has that many times the samples of the last
 
-	leanFrom  = 3  // what it looks like
-	leanWhole = 20 // with all of leanAlpha
-	failFrom  = 3  // a failure
-	passFrom  = 29 // a pass
-	unseen    = 60 // a pass, where hardly anything came near the limit
-	sureFrom  = 100
+	leanFrom  = 3   // what it looks like
+	leanWhole = 20  // with all of leanAlpha
+	failFrom  = 3   // a failure
+	passFrom  = 26  // a pass
+	unseen    = 60  // a pass, where hardly anything came near the limit
+	passWhole = 140 // with all of passAlpha
+	failWhole = 100 // with twice failAlpha, as clusters are well known then
 )
 
 // The chances of error that a look may have, of a promise that is just kept or
 // just broken, and what else an answer wants.
 const (
 	leanAlpha    = .05
-	failAlpha    = .05 // twice that from sureFrom on, where clusters are well known
-	passAlpha    = .10 // from sureFrom on; before it grows with the square
+	failAlpha    = .05
+	passAlpha    = .10 // before passWhole it grows with the square
 	fewest       = 4   // separate clusters over the limit that a failure wants
 	near         = .5  // share of the limit from which on a sample came near it
 	nearTimes    = 3   // times the allowed share that has to have come near
@@ -85,7 +86,7 @@ const (
 //
 //   - a failure takes at least 4 separate clusters over the limit, 300 samples
 //     (for a P99), and both halves of the run over it;
-//   - a pass takes 2900 samples, and 6000 where fewer than 3% came above half of
+//   - a pass takes 2600 samples, and 6000 where fewer than 3% came above half of
 //     the limit: such a run has seen nothing of what could break its promise (and
 //     passes without regard to crowds if none at all did); the time that Least
 //     asks for; and neither half over it. What it cannot exclude is what comes
@@ -178,7 +179,7 @@ func (e evidence) leaning() Answer {
 
 func (e evidence) fails() bool {
 	alpha := failAlpha
-	if e.expected() >= sureFrom {
+	if e.expected() >= failWhole {
 		alpha *= 2
 	}
 	return e.expected() >= failFrom && e.count >= fewest && e.many <= alpha &&
@@ -186,7 +187,7 @@ func (e evidence) fails() bool {
 }
 
 func (e evidence) passes() bool {
-	x := e.expected() / sureFrom
+	x := e.expected() / passWhole
 	alpha := passAlpha * min(1, x*x)
 	return e.expected() >= e.wanted() && (e.few <= alpha || e.clear()) && e.lasted >= e.Least &&
 		max(e.halves[0], e.halves[1]) <= e.allowed()
