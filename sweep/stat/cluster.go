@@ -103,7 +103,7 @@ func (c clusters) crowding() float64 {
 // sizes, and the scatter between ten parts of the run, which sees crowds of any
 // shape.
 func clusterPoints() []float64 { return []float64{1, 3} }
-func batchPoints() []float64   { return []float64{1, 5, 10} }
+func batchPoints() []float64   { return []float64{1, 5} }
 
 // scatterHigh is by how much the variance of ten batches may be too low by chance,
 // with 95%: 9 over the 5% point of chi-square with 9 degrees of freedom. Clusters

@@ -41,8 +41,9 @@ type Keeping struct {
 //   - it fails where the backlog has grown by 4 sqrt(n D): even a server that just
 //     bears the load shows that once in 15000 runs (the reflection principle);
 //   - it passes where the backlog stayed within a range R with n D of at least
-//     6 R^2. A backlog that nothing brings back, a random walk between a floor and
-//     a ceiling R apart, stays there with a chance of some exp(-n D pi^2 / 8 R^2);
+//     4 R^2. A backlog that nothing brings back, a random walk between a floor and
+//     a ceiling R apart, stays there with a chance of some exp(-n D pi^2 / 8 R^2),
+//     less than 1 in 100;
 //   - it also passes where the backlog was larger and has been worked off by the
 //     end to an eighth: a burst in a trace.
 func KeepsUp(a Arrivals) Keeping {
@@ -65,7 +66,7 @@ func KeepsUp(a Arrivals) Keeping {
 		k.Answer, k.Leaning = Fail, Fail
 	case chance >= keepPass*span*span, a.Dispersion > 1 && left <= drained*span:
 		k.Answer, k.Leaning = Pass, Pass
-	case chance >= keepLean*span*span:
+	case a.Dispersion <= 1 && chance >= keepLean*span*span:
 		k.Leaning = Pass
 	}
 	return k

@@ -39,8 +39,8 @@
 // does (a compound Poisson process; on clusters of extremes: Leadbetter 1983).
 // Twelve clusters tell f; where there are fewer, f is the largest of several
 // estimates: that one with a share added, the same at lower points, and the
-// scatter of ten batches at the percentile and at points that 5 and 10 times as
-// many requests exceed, since crowds show there much earlier.
+// scatter of ten batches at the percentile and at the point that 5 times as many
+// requests exceed, since crowds show there much earlier.
 //
 // A rank that falls off the sample leaves that end open: the data cannot bound
 // the percentile there. An open end is NaN.
