@@ -102,12 +102,16 @@ func (p Plan) document() []pair {
 		add("options", options)
 	}
 	add("question", p.Question.String())
-	add("sla", []pair{
+	sla := []pair{
 		{"percentile", decimal(p.SLA.Percentile)},
 		{"limit", p.SLA.Limit.String()},
 		{"latency", p.SLA.Latency.String()},
 		{"max_error_rate", decimal(p.SLA.MaxErrorRate)},
-	})
+	}
+	if p.SLA.Horizon != 0 { // else the budget says it
+		sla = append(sla, pair{"horizon", p.SLA.Horizon.String()})
+	}
+	add("sla", sla)
 	if p.Timeout != 0 { // else the promise says it
 		add("timeout", p.Timeout.String())
 	}

@@ -127,6 +127,7 @@ func (d *decoder) sla(p *Plan) reading {
 		field{"limit", d.duration(&p.SLA.Limit)},
 		field{"latency", d.word(&p.SLA.Latency)},
 		field{"max_error_rate", d.number(&p.SLA.MaxErrorRate)},
+		field{"horizon", d.duration(&p.SLA.Horizon)},
 	)
 }
 

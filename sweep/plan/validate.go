@@ -115,6 +115,9 @@ func checkTarget(c *checker, target string) {
 	}
 }
 
+// longestHorizon is how long a promise can be asked to be seen kept.
+const longestHorizon = 24 * time.Hour
+
 func (p Plan) checkSLA(c *checker) {
 	s := p.SLA
 	if !(s.Percentile >= 50 && s.Percentile <= 99.99) {
@@ -125,6 +128,12 @@ func (p Plan) checkSLA(c *checker) {
 	}
 	if !(s.MaxErrorRate >= 0 && s.MaxErrorRate <= 1) {
 		c.bad("sla: max_error_rate", "%g is outside 0-1", s.MaxErrorRate)
+	}
+	switch {
+	case s.Horizon < 0 || s.Horizon > longestHorizon:
+		c.bad("sla: horizon", "%v is outside 0-%v; 0s is what the budget allows", s.Horizon, longestHorizon)
+	case p.Budget.Time > 0 && s.Horizon >= p.Budget.Time && p.Target != "virtual":
+		c.bad("sla: horizon", "%v does not fit the budget of %v, which holds the validation that has to last so long; give it more time", s.Horizon, p.Budget.Time)
 	}
 	switch {
 	case p.Timeout < 0:
