@@ -303,3 +303,17 @@ func TestNoAllocation(t *testing.T) {
 		t.Errorf("%g allocations in a run of 5000 requests, want 1", n)
 	}
 }
+
+// However loose the promise, a rate is not kept that the workers do not bear.
+func TestMaxRateKeepsUp(t *testing.T) {
+	s := knob.Default(knob.TorchServe)
+	s.Workers, s.BatchSize, s.BatchDelay, s.QueueSize = 1, 8, time.Millisecond, 1_000_000
+	c := predict.Config{Settings: s, Rule: knob.TorchServe, Service: servicetime.Line(2*time.Millisecond, time.Millisecond), Seed: 1}
+	bears := c.Service.Rate(1, 8)
+	for _, model := range []bool{false, true} {
+		rate := predict.MaxRate(predict.New(c), c, load.Poisson, 3000, predict.Promise{Q: .99, Limit: time.Hour, Model: model})
+		if rate > bears || rate < .9*bears {
+			t.Errorf("model %v: %.0f/s, want just below the %.0f/s that it bears", model, rate, bears)
+		}
+	}
+}

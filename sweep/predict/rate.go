@@ -34,6 +34,16 @@ func (p Promise) Value(s *Sim) float64 {
 	return s.quantile(p.Q)
 }
 
+// mostBusy is the share of what its workers bear that a server is taken to keep up
+// with: above, queues grow for longer than any simulation lasts.
+const mostBusy = .98
+
+// KeepsUp tells whether c's workers answer as many requests as come at a rate, by
+// full batches: whatever latency a promise binds, and however loose it is.
+func KeepsUp(c Config, rate float64) bool {
+	return rate <= mostBusy*c.Service.Rate(c.Settings.Workers, c.Settings.BatchSize)
+}
+
 // Kept tells whether what s has answered keeps the promise.
 func (p Promise) Kept(s *Sim) bool {
 	return float64(s.Refused()) <= p.Errors*float64(s.Sent()) && p.Value(s) <= float64(p.Limit)/1e6
@@ -52,6 +62,9 @@ func MaxRate(s *Sim, c Config, law load.Arrivals, requests int, p Promise) float
 	unit := load.Plan(load.Spec{Mode: load.Open, Rate: 1, Arrivals: law}, c.Seed, never, requests)
 	plan := make([]time.Duration, len(unit))
 	passes := func(rate float64) bool {
+		if !KeepsUp(c, rate) {
+			return false
+		}
 		for i, at := range unit {
 			plan[i] = time.Duration(float64(at) / rate)
 		}

@@ -30,6 +30,7 @@ type forecast struct {
 	rate  float64 // requests/s; of question capacity the highest that keeps the promise
 	value float64 // ms, the promise's percentile
 	errs  float64 // share of requests refused
+	late  bool    // answers do not keep up with the load: no promise is kept, however loose
 	doubt float64 // of log(rate), for times that were not measured but taken from others
 }
 
@@ -228,7 +229,9 @@ func (m *model) simulate(p plan.Point, curve servicetime.Curve, requests int) fo
 	}
 	m.sim.Reset(c)
 	m.sim.Run()
-	return m.figures(c)
+	f := m.figures(c)
+	f.late = p.Load.Mode == load.Open && !predict.KeepsUp(c, p.Load.Rate)
+	return f
 }
 
 // requests is how many show the promise's percentile.

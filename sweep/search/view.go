@@ -280,6 +280,9 @@ func (v *view) outlook(point int) outlook {
 	case v.plan.Question == plan.Throughput:
 		out.pass = normal((math.Log(limit) - math.Log(out.value)) / p.sd)
 	}
+	if f.late {
+		out.pass = 0
+	}
 	if f.errs > v.plan.SLA.MaxErrorRate {
 		out.pass *= .05 // a full queue is no matter of scale
 	}
