@@ -283,7 +283,10 @@ func TestAgain(t *testing.T) {
 	if diff := cmp.Diff(first.Result, measure(t, target, sweep.Measurement{Load: closed, SLA: sla}), nums); diff != "" {
 		t.Errorf("first look (-recorded +replayed):\n%s", diff)
 	}
-	const looks = 20
+	looks := 20
+	if testing.Short() {
+		looks = 10
+	}
 	inside, seen := 0, map[float64]bool{}
 	for seed := range uint64(looks) {
 		r := measure(t, target, sweep.Measurement{Load: closed, SLA: sla, Seed: seed})
@@ -300,7 +303,7 @@ func TestAgain(t *testing.T) {
 			t.Fatalf("histogram's median is %.3f ms, the result's %.3f", got, r.Latency.P50.Value.Or(0))
 		}
 	}
-	if inside < .8*looks || len(seen) < looks {
+	if float64(inside) < .8*float64(looks) || len(seen) < looks {
 		t.Errorf("%d looks with %d different figures, %d of them in the 95%% interval", looks, len(seen), inside)
 	}
 	other, err := replay.Read(path)
@@ -493,7 +496,11 @@ func TestRecordedGrid(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skip("no recorded grid; docs/benchmarks.md says how to make one")
 	}
-	for _, name := range search.Available() {
+	strategies := search.Available()
+	if testing.Short() {
+		strategies = []string{"auto"} // TestStrategies has them all
+	}
+	for _, name := range strategies {
 		target, err := replay.Read(path)
 		if err != nil {
 			t.Fatal(err)
