@@ -61,14 +61,15 @@ func TestResumeIsIdentical(t *testing.T) {
 				p := newProblem(3, q, true)
 				p.plan.Knobs = map[knob.Name]string{knob.Workers: "1-2", knob.BatchSize: "1-16*4", knob.BatchDelay: "1", knob.QueueSize: "1000"}
 				p.plan.Trial.MaxRequests = 3000 // most of the time goes into looking at requests
+				kills := 6
+				if testing.Short() {
+					p.plan.Knobs[knob.BatchSize], kills = "1,8", 2
+				}
 				want, whole := p.run(t, strategy, trial.History{}, 0)
 				if want.Choice == nil {
 					t.Fatal("no choice")
 				}
-				records, kills := len(whole.Trials)+len(whole.Probes), 6
-				if testing.Short() {
-					kills = 2
-				}
+				records := len(whole.Trials) + len(whole.Probes)
 				for k := 1; k < records; k += 1 + records/kills {
 					_, part := p.run(t, strategy, trial.History{}, k)
 					got, rest := p.run(t, strategy, part, 0)
