@@ -16,6 +16,7 @@ import (
 // Auto finds next to the best of 288 settings, in short tests of 96, with at most
 // 8 load tests and 40 probes, of up to 5 trials each where rates are looked for.
 func TestAutoRegret(t *testing.T) {
+	t.Parallel()
 	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 		t.Run(q.String(), func(t *testing.T) {
 			var all []float64
@@ -55,6 +56,7 @@ var ignoreTime = cmp.Options{
 // A sweep that is killed after any of its records and resumed from them ends
 // with the same records and the same choice.
 func TestResumeIsIdentical(t *testing.T) {
+	t.Parallel()
 	for _, strategy := range search.Available() {
 		for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 			t.Run(strategy+" "+q.String(), func(t *testing.T) {
