@@ -139,7 +139,7 @@ type callers struct {
 }
 
 // answerTime is when an answer counts as lost.
-const answerTime = 20 * time.Second
+const answerTime = time.Minute
 
 // startCallers sends until stop is called or ctx ends.
 func startCallers(ctx context.Context, address string, ids *identities, rate float64, seed uint64) *callers {

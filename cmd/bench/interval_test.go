@@ -13,9 +13,6 @@ import (
 )
 
 func TestInterval(t *testing.T) {
-	if testing.Short() {
-		t.Skip("simulates some hundred thousand requests")
-	}
 	want := []string{"interval.simulated"}
 	for _, u := range []string{"u40", "u60", "u80", "eager-u80", "u90"} {
 		for _, what := range []string{"settled.", "requests.settled-", "stopped.", "open.", "wrong.", "undecided.", "requests.verdict-"} {

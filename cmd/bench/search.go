@@ -16,6 +16,7 @@ type searchBudget struct {
 	exact          int // requests of the runs that a truth comes from
 	problems, hard int
 	tests          int // load tests of a baseline, 8 at least
+	asked          int // most requests of one of their trials
 	promises       int // devices whose recommendation is validated
 	strategies     []string
 }
@@ -23,12 +24,12 @@ type searchBudget struct {
 func (b budget) search() searchBudget {
 	switch b.mode {
 	case full.mode:
-		return searchBudget{space: wholeSpace(), exact: 60_000, problems: 120, hard: 20, tests: 60, promises: 20, strategies: []string{"auto", "climb"}}
+		return searchBudget{space: wholeSpace(), exact: 60_000, problems: 120, hard: 20, tests: 60, asked: 10_000, promises: 20, strategies: []string{"auto", "climb"}}
 	case quick.mode:
-		return searchBudget{space: wholeSpace(), exact: 60_000, problems: 12, hard: 3, tests: 8, promises: 6, strategies: []string{"auto"}}
+		return searchBudget{space: wholeSpace(), exact: 60_000, problems: 12, hard: 3, tests: 8, asked: 10_000, promises: 6, strategies: []string{"auto"}}
 	}
-	small := space{workers: []int{1, 2}, batches: []int{1, 8}, delays: []int{0, 5}, formats: []knob.Precision{knob.FullPrecision}}
-	return searchBudget{space: small, exact: 10_000, problems: 1, hard: 1, tests: 8, promises: 1, strategies: []string{"auto"}}
+	small := space{workers: []int{1, 2}, batches: []int{1, 8}, delays: []int{0}, formats: []knob.Precision{knob.FullPrecision}}
+	return searchBudget{space: small, exact: 5_000, problems: 1, hard: 1, tests: 8, asked: 2_000, promises: 1, strategies: []string{"auto"}}
 }
 
 // searching measures what searches find, on devices whose best settings are
@@ -39,7 +40,9 @@ func searching(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	hard, err := solveAll(ctx, e.seed+1<<32, b, b.hard, func(i int) hardship { return kinked + hardship(i)%3 })
+	alone := b // the baselines are held against the others
+	alone.tests = 0
+	hard, err := solveAll(ctx, e.seed+1<<32, alone, b.hard, func(i int) hardship { return kinked + hardship(i)%3 })
 	if err != nil {
 		return err
 	}
@@ -60,7 +63,8 @@ type solved struct {
 	rivals map[string]map[int]float64 // regret by baseline and number of load tests
 }
 
-// solveAll draws problems and lets everybody search them, one problem a core.
+// solveAll draws problems and lets everybody search them, one problem a core. The
+// baselines do where they may make load tests.
 func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func(i int) hardship) ([]solved, error) {
 	out := make([]solved, n)
 	err := each(ctx, n, func(i int) error {
@@ -75,7 +79,10 @@ func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func
 			}
 		}
 		for _, r := range rivals() {
-			if s.rivals[r.name], err = compete(ctx, p, r, b.tests); err != nil {
+			if b.tests == 0 {
+				break
+			}
+			if s.rivals[r.name], err = compete(ctx, p, r, b); err != nil {
 				return fmt.Errorf("%v problem %d: %s: %w", p.hard, i, r.name, err)
 			}
 		}

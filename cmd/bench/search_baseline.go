@@ -35,7 +35,8 @@ var counts = []int{8, 15, 30, 60}
 type tester struct {
 	ctx    context.Context
 	d      *device
-	budget int
+	budget int // load tests
+	asked  int // most requests of a trial
 	rates  map[knob.Settings]float64
 	best   knob.Settings
 	at     map[int]float64 // regret by number of load tests
@@ -43,14 +44,15 @@ type tester struct {
 	err    error
 }
 
-// compete lets a rival search p with so many load tests and returns its regret
-// after each of counts. A rival that ends early keeps what it has.
-func compete(ctx context.Context, p *problem, r rival, budget int) (map[int]float64, error) {
+// compete lets a rival search p within the budget's load tests and returns its
+// regret after each of counts. A rival that ends early keeps what it has.
+func compete(ctx context.Context, p *problem, r rival, b searchBudget) (map[int]float64, error) {
 	d, err := p.open()
 	if err != nil {
 		return nil, err
 	}
-	t := &tester{ctx: ctx, d: d, budget: budget, rates: map[knob.Settings]float64{}, at: map[int]float64{}}
+	tests := min(b.tests, len(p.settings())) // then it knows all
+	t := &tester{ctx: ctx, d: d, budget: tests, asked: b.asked, rates: map[knob.Settings]float64{}, at: map[int]float64{}}
 	if err := r.run(p, t.ask); err != nil {
 		return nil, err
 	}
@@ -93,7 +95,6 @@ func (t *tester) ask(s knob.Settings) (rate float64, more bool) {
 const (
 	saturating = 2000 // requests of the first trial, for 2 s at least
 	halvings   = 4    // trials that follow
-	mostAsked  = 10_000
 )
 
 func (t *tester) test(s knob.Settings) (float64, error) {
@@ -101,7 +102,7 @@ func (t *tester) test(s knob.Settings) (float64, error) {
 		return 0, err
 	}
 	full := load.Spec{Mode: load.Closed, Concurrency: 2 * s.Workers * s.BatchSize}
-	rate, _, err := t.measure(full, mostAsked, untilSaturated)
+	rate, _, err := t.measure(full, t.asked, untilSaturated)
 	low, high := 0.0, rate
 	for range halvings {
 		if err != nil {
@@ -110,7 +111,7 @@ func (t *tester) test(s knob.Settings) (float64, error) {
 		mid := (low + high) / 2
 		var passes bool
 		at := load.Spec{Mode: load.Open, Rate: mid}
-		if _, passes, err = t.measure(at, mostAsked, sweep.UntilCertain(t.d.problem.sla, at)); passes {
+		if _, passes, err = t.measure(at, t.asked, sweep.UntilCertain(t.d.problem.sla, at)); passes {
 			low = mid
 		} else {
 			high = mid

@@ -17,9 +17,6 @@ import (
 )
 
 func TestSearch(t *testing.T) {
-	if testing.Short() {
-		t.Skip("simulates some hundred thousand requests")
-	}
 	got, _ := figureLines(t, "search")
 	want := []string{
 		"search.regret.median.auto", "search.regret.p90.auto", "search.regret.median.auto-hard", "search.regret.p90.auto-hard",
@@ -34,8 +31,14 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// smallSpace is as the tiny budget has it.
-func smallSpace() space { return tiny.search().space }
+// smallSpace is as the tiny budget has it, with a second delay if there is time.
+func smallSpace() space {
+	s := tiny.search().space
+	if !testing.Short() {
+		s.delays = []int{0, 5}
+	}
+	return s
+}
 
 // TestProblem: the truth is the truth. At its highest load the best setting keeps
 // the promise and a little above it does not, and no other setting bears more.
@@ -92,6 +95,7 @@ func TestSpace(t *testing.T) {
 // draws.
 func TestSearchDeterministic(t *testing.T) {
 	b := tiny.search()
+	b.space = smallSpace()
 	var first solved
 	for run := range 2 {
 		all, err := solveAll(t.Context(), 3, b, 1, func(int) hardship { return drifting })
@@ -119,8 +123,10 @@ func TestRivals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := tiny.search()
+	b.tests, b.asked = len(p.settings()), 10_000
 	for _, r := range rivals() {
-		at, err := compete(t.Context(), p, r, len(p.settings()))
+		at, err := compete(t.Context(), p, r, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +150,7 @@ func TestRivals(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("gone")
 	cancel(gone)
-	if _, err := compete(ctx, p, rivals()[0], 3); !errors.Is(err, gone) {
+	if _, err := compete(ctx, p, rivals()[0], b); !errors.Is(err, gone) {
 		t.Errorf("after the context's end: %v", err)
 	}
 }

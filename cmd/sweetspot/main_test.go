@@ -34,6 +34,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("XDG_DATA_HOME", e.WorkDir+"/data")
 			e.Setenv("XDG_STATE_HOME", e.WorkDir+"/state")
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			if libErr == nil {
 				e.Setenv(ortlib.EnvVar, lib.Path)
 			}

@@ -123,14 +123,14 @@ func (s *screen) press(keys ...string) {
 // see waits until want stands on the screen.
 func (s *screen) see(want string) {
 	s.t.Helper()
-	if !s.seen(want) {
+	if !s.seen(want, hang) {
 		s.t.Fatalf("%q is not on the screen:\n%s", want, s.text())
 	}
 }
 
-// seen waits until want stands on the screen, at most a minute.
-func (s *screen) seen(want string) bool {
-	deadline := time.Now().Add(time.Minute)
+// seen waits until want stands on the screen, at most so long.
+func (s *screen) seen(want string, most time.Duration) bool {
+	deadline := time.Now().Add(most)
 	for !strings.Contains(s.text(), want) {
 		if time.Now().After(deadline) {
 			return false
@@ -141,8 +141,7 @@ func (s *screen) seen(want string) bool {
 }
 
 // seeUnlessBusy is see for what depends on the machine's speed: a promise in
-// milliseconds. Where other programs took the cores meanwhile it says so and
-// skips the rest of the test.
+// milliseconds.
 func (s *screen) seeUnlessBusy(want string) {
 	s.t.Helper()
 	pids := append(childrenOf(s.cmd.Process.Pid), s.cmd.Process.Pid)
@@ -152,20 +151,29 @@ func (s *screen) seeUnlessBusy(want string) {
 		w.Sample()
 		samplers = append(samplers, w)
 	}
-	if s.seen(want) {
+	if s.seen(want, 2*time.Minute) {
 		return
 	}
-	own, busy := 0.0, 0.0
+	own, last := 0.0, monitor.Host{}
 	for _, w := range samplers {
-		h := w.Sample()
-		cpu, _ := h.CPUPercent.Get()
+		last = w.Sample()
+		cpu, _ := last.CPUPercent.Get()
 		own += cpu
-		busy, _ = h.BusyPercent.Get()
 	}
-	if foreign := busy - own/float64(runtime.NumCPU()); foreign > 10 {
-		s.t.Skipf("%q is not on the screen, and other programs took %.0f%% of the machine", want, foreign)
-	}
+	skipIfBusy(s.t, last, own, fmt.Sprintf("%q is not on the screen", want))
 	s.t.Fatalf("%q is not on the screen:\n%s", want, s.text())
+}
+
+// skipIfBusy skips the rest of the test, which cannot go on for the reason given,
+// where others took the cores meanwhile. own is what the program under test took,
+// in percent of one core.
+func skipIfBusy(t *testing.T, machine monitor.Host, own float64, why string) {
+	t.Helper()
+	busy, _ := machine.BusyPercent.Get()
+	steal, _ := machine.StealPercent.Get()
+	if foreign := busy + steal - own/float64(runtime.NumCPU()); foreign > 10 {
+		t.Skipf("%s, and others took %.0f%% of the machine", why, foreign)
+	}
 }
 
 // ended waits for the program's end and returns its exit code, -1 for a signal.
@@ -180,7 +188,7 @@ func (s *screen) ended() int {
 			return exit.ExitCode()
 		}
 		return 0
-	case <-time.After(30 * time.Second):
+	case <-time.After(hang):
 		s.t.Fatalf("it does not end:\n%s", s.text())
 		return 0
 	}
@@ -191,7 +199,7 @@ func (s *screen) ended() int {
 func (s *screen) restored() {
 	s.t.Helper()
 	const leave = "\x1b[?1049l"
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(hang)
 	for {
 		s.mu.Lock()
 		raw := s.raw.String()
@@ -226,7 +234,7 @@ func isRaw(tty *os.File) bool {
 // noChild fails if a process of the program lives on.
 func (s *screen) noChild(children []int) {
 	s.t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(hang)
 	for _, pid := range children {
 		for alive(pid) {
 			if time.Now().After(deadline) {
@@ -295,6 +303,8 @@ func between(t *testing.T, slow, fast int) time.Duration {
 	}
 	sweep := exec.Command("sweetspot", "--sweep="+filepath.Join(dir, "plan.yaml"), "--out="+dir, "-q")
 	sweep.Env = append(os.Environ(), "XDG_DATA_HOME="+dir+"/data", "XDG_STATE_HOME="+dir+"/state")
+	watch, begun := monitor.NewSampler(os.Getpid()), time.Now()
+	watch.Sample()
 	const cannotTell = 3 // noise left the sweep undecided; its figures count
 	if out, err := sweep.CombinedOutput(); err != nil && sweep.ProcessState.ExitCode() != cannotTell {
 		t.Fatalf("%v\n%s", err, out)
@@ -311,7 +321,10 @@ func between(t *testing.T, slow, fast int) time.Duration {
 	}
 	limit := .7 * p50[slow]
 	if p99[fast] == 0 || limit < 1.5*p99[fast] {
-		t.Skipf("%.1f ms at batch size %d, P99 %.1f ms at %d: too near to tell on a live screen", p50[slow], slow, p99[fast], fast)
+		why := fmt.Sprintf("%.1f ms at batch size %d, P99 %.1f ms at %d: too near to tell on a live screen", p50[slow], slow, p99[fast], fast)
+		own := sweep.ProcessState.UserTime() + sweep.ProcessState.SystemTime() // its engine's too
+		skipIfBusy(t, watch.Sample(), 100*own.Seconds()/time.Since(begun).Seconds(), why)
+		t.Fatal(why)
 	}
 	return time.Duration(limit * float64(time.Millisecond)).Round(time.Millisecond)
 }

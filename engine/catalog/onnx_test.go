@@ -131,9 +131,6 @@ func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
 }
 
 func TestBuiltinsServeBatches(t *testing.T) {
-	if testing.Short() {
-		t.Skip("real networks take seconds")
-	}
 	b := probe(t)
 	for _, net := range onnxgraph.Builtins() {
 		t.Run(net.Name, func(t *testing.T) {

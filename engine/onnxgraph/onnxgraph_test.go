@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -214,6 +216,11 @@ func TestBuiltins(t *testing.T) {
 			}
 			if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != sums[b.Name] {
 				t.Errorf("sha256 %x, want %s", sum, sums[b.Name])
+			}
+			if *export != "" {
+				if err := os.WriteFile(filepath.Join(*export, b.Name+".onnx"), data, 0o600); err != nil {
+					t.Error(err)
+				}
 			}
 			if got := floatsIn(t, data); got != b.Parameters {
 				t.Errorf("%d parameters are documented, the file holds %d", b.Parameters, got)

@@ -29,18 +29,6 @@ import (
 
 var export = flag.String("export", "", "write the built-in models to this folder, for testdata/reference.py")
 
-// TestExport hands the models to programs other than ours.
-func TestExport(t *testing.T) {
-	if *export == "" {
-		t.Skip("no -export folder is given")
-	}
-	for _, b := range onnxgraph.Builtins() {
-		if err := os.WriteFile(filepath.Join(*export, b.Name+".onnx"), builtin(t, b.Name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func builtin(t testing.TB, name string) []byte {
 	t.Helper()
 	for _, b := range onnxgraph.Builtins() {

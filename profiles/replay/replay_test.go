@@ -36,12 +36,15 @@ var (
 	nums   = cmp.Options{cmp.AllowUnexported(trial.Num{}), cmpopts.EquateNaNs()}
 )
 
-// gridPlan is 96 settings: 2 x 6 x 4 x 2.
+// gridPlan is 96 settings: 2 x 6 x 4 x 2, in short tests half of them.
 func gridPlan() plan.Plan {
 	p := plan.Default()
 	p.Model, p.Target, p.Strategy, p.SLA, p.Loads = "sim:test", "virtual", "grid", sla, []load.Spec{closed}
 	p.Knobs = map[knob.Name]string{
 		knob.Workers: "1,2", knob.BatchSize: "1-32*2", knob.BatchDelay: "1,2,5,10", knob.FP16: "fp32,fp16",
+	}
+	if testing.Short() {
+		p.Knobs[knob.FP16] = "fp32"
 	}
 	p.Trial.Requests = 2000
 	p.Budget = plan.Budget{LoadTests: plan.Unset}
@@ -273,7 +276,7 @@ func measure(t *testing.T, target *replay.Target, m sweep.Measurement) trial.Res
 // intervals and follow from their seeds.
 func TestAgain(t *testing.T) {
 	target, recorded, path := grid(t)
-	first := recorded.Trials[50]
+	first := recorded.Trials[len(recorded.Trials)/2]
 	apply := func(target *replay.Target) {
 		if _, err := target.Apply(t.Context(), first.Settings); err != nil {
 			t.Fatal(err)
@@ -283,7 +286,10 @@ func TestAgain(t *testing.T) {
 	if diff := cmp.Diff(first.Result, measure(t, target, sweep.Measurement{Load: closed, SLA: sla}), nums); diff != "" {
 		t.Errorf("first look (-recorded +replayed):\n%s", diff)
 	}
-	const looks = 20
+	looks := 20
+	if testing.Short() {
+		looks = 10
+	}
 	inside, seen := 0, map[float64]bool{}
 	for seed := range uint64(looks) {
 		r := measure(t, target, sweep.Measurement{Load: closed, SLA: sla, Seed: seed})
@@ -300,7 +306,7 @@ func TestAgain(t *testing.T) {
 			t.Fatalf("histogram's median is %.3f ms, the result's %.3f", got, r.Latency.P50.Value.Or(0))
 		}
 	}
-	if inside < .8*looks || len(seen) < looks {
+	if float64(inside) < .8*float64(looks) || len(seen) < looks {
 		t.Errorf("%d looks with %d different figures, %d of them in the 95%% interval", looks, len(seen), inside)
 	}
 	other, err := replay.Read(path)
@@ -390,7 +396,8 @@ func hasError(err error, want string) bool {
 
 // TestNotRecorded: what was not recorded is an error that says what there is.
 func TestNotRecorded(t *testing.T) {
-	target, _, _ := grid(t)
+	target, recorded, _ := grid(t)
+	settings := fmt.Sprint(len(recorded.Trials) - 1) // without the validation
 	s := knob.Default(knob.TorchServe)
 	s.BatchDelay = time.Millisecond
 	if _, err := target.Apply(t.Context(), s); err != nil {
@@ -404,7 +411,7 @@ func TestNotRecorded(t *testing.T) {
 	}
 	s.Workers = 3
 	_, err := target.Apply(t.Context(), s)
-	if !hasError(err, "3 workers, batch 1, delay 1 ms, fp32, cpu, 1 thread was not recorded in recorded: of its 96 settings workers has 1, 2; batch_size has 1, 2, 4, 8, 16, 32; batch_delay_ms has 1, 2, 5, 10") {
+	if !hasError(err, "3 workers, batch 1, delay 1 ms, fp32, cpu, 1 thread was not recorded in recorded: of its "+settings+" settings workers has 1, 2; batch_size has 1, 2, 4, 8, 16, 32; batch_delay_ms has 1, 2, 5, 10") {
 		t.Errorf("3 workers: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -429,7 +436,7 @@ func TestAnotherQuestion(t *testing.T) {
 
 // TestTorn: a profile that was torn while it was written replays what it holds.
 func TestTorn(t *testing.T) {
-	_, _, path := grid(t)
+	_, recorded, path := grid(t)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -451,7 +458,7 @@ func TestTorn(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := target.Profile()
-	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "torn") || len(p.Trials) < 40 {
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "torn") || len(p.Trials) < 2*len(recorded.Trials)/5 {
 		t.Errorf("%d trials, warnings %q", len(p.Trials), p.Warnings)
 	}
 	st, _ := run(t, gridPlan(), target)
@@ -493,7 +500,11 @@ func TestRecordedGrid(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skip("no recorded grid; docs/benchmarks.md says how to make one")
 	}
-	for _, name := range search.Available() {
+	strategies := search.Available()
+	if testing.Short() {
+		strategies = []string{"auto"} // TestStrategies has them all
+	}
+	for _, name := range strategies {
 		target, err := replay.Read(path)
 		if err != nil {
 			t.Fatal(err)

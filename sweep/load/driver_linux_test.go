@@ -81,7 +81,7 @@ func serving(t *testing.T, network, addr string, answer []byte, ends bool) strin
 func sent(t *testing.T, addr string, n int) Result {
 	t.Helper()
 	res, err := Run(t.Context(), Config{
-		Addr: addr, Path: "/", Bodies: []Body{{Data: []byte("body")}}, Max: n, Timeout: 10 * time.Second,
+		Addr: addr, Path: "/", Bodies: []Body{{Data: []byte("body")}}, Max: n, Timeout: time.Minute,
 		Spec: Spec{Mode: Open, Rate: 500, Arrivals: Constant},
 	})
 	if err != nil {

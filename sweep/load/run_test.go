@@ -246,7 +246,7 @@ func TestTimeout(t *testing.T) {
 			})
 			t.Cleanup(func() { close(release) })
 			c := config(s.addr, w.Spec)
-			c.Max, c.Timeout = 6, 60*time.Millisecond
+			c.Max, c.Timeout = 6, time.Second // a connection takes less on any machine
 			res, n := w.mustRun(t, c)
 			if n.Timeout != 6 || res.Err != "" {
 				t.Errorf("timeouts %d, error %q, want 6 and none", n.Timeout, res.Err)
@@ -264,20 +264,21 @@ func TestVanish(t *testing.T) {
 	for _, w := range ways(2, 1000) {
 		t.Run(w.String(), func(t *testing.T) {
 			gone := make(chan struct{})
-			var once sync.Once
-			s := newRawServer(t, func(c net.Conn, n int64) bool {
-				if n >= 50 {
-					once.Do(func() { close(gone) })
-					return false
-				}
-				_, _ = c.Write(okBytes)
-				return true
-			})
+			leave := sync.OnceFunc(func() { close(gone) })
+			s := newRawServer(t, say(okAnswer))
 			var wg sync.WaitGroup
 			wg.Go(func() { <-gone; s.stop() })
 			c := config(s.addr, w.Spec)
-			c.Limit = 300 * time.Millisecond
+			c.Block = 10 * time.Millisecond
+			c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
+				n := load.Count(samples)
+				if n.OK >= 40 {
+					leave()
+				}
+				return n.Failed > 0
+			}
 			res, n := w.mustRun(t, c)
+			leave()
 			wg.Wait()
 			if n.OK < 40 || n.Failed == 0 || res.Err == "" {
 				t.Errorf("ok %d, failed %d, error %q, want some of each", n.OK, n.Failed, res.Err)
@@ -369,9 +370,17 @@ func TestCancel(t *testing.T) {
 			t.Cleanup(func() { close(release) })
 			ctx, cancel := context.WithCancelCause(t.Context())
 			var wg sync.WaitGroup
-			wg.Go(func() { <-stuck; cancel(errors.New("enough")) })
+			answered := make(chan struct{})
+			some := sync.OnceFunc(func() { close(answered) })
+			wg.Go(func() { <-stuck; <-answered; cancel(errors.New("enough")) })
 			c := config(s.addr, w.Spec)
-			c.Timeout = time.Hour
+			c.Timeout, c.Block = time.Hour, 10*time.Millisecond
+			c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
+				if len(samples) > 0 {
+					some()
+				}
+				return false
+			}
 			res, err := w.run(ctx, c)
 			wg.Wait()
 			if err == nil || err.Error() != "enough" {
@@ -417,9 +426,6 @@ func TestLargeBodies(t *testing.T) {
 // request in five wait, 50 ms on average. A closed loop sees a handful; an open
 // one, counting from planned times, sees them all.
 func TestStall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 2 s")
-	}
 	const stall, period = 100 * time.Millisecond, 500 * time.Millisecond
 	start := time.Now()
 	s := newRawServer(t, func(c net.Conn, _ int64) bool {

@@ -102,7 +102,7 @@ func say(text string) func(net.Conn, int64) bool {
 // config is a load against addr with a small body.
 func config(addr string, s load.Spec) load.Config {
 	return load.Config{
-		Addr: addr, Path: "/predictions/m", Spec: s, Seed: 1, Timeout: 5 * time.Second,
+		Addr: addr, Path: "/predictions/m", Spec: s, Seed: 1, Timeout: time.Minute,
 		Bodies: []load.Body{{Type: "application/json", Data: []byte(`{"x":1}`)}},
 	}
 }

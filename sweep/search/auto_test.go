@@ -13,14 +13,23 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Auto finds next to the best of 288 settings with at most 8 load tests and 40
-// probes, of up to 5 trials each where rates are looked for.
+// Auto finds next to the best of 288 settings, in short tests of 96, with at most
+// 8 load tests and 40 probes, of up to 5 trials each where rates are looked for.
 func TestAutoRegret(t *testing.T) {
+	t.Parallel()
 	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 		t.Run(q.String(), func(t *testing.T) {
 			var all []float64
-			for seed := uint64(2); seed < 9; seed++ {
-				r := newProblem(seed, q, seed == 8).solve(t, "auto")
+			seeds := []uint64{2, 3, 4, 5, 6, 7, 8}
+			if testing.Short() {
+				seeds = []uint64{2, 4, 8}
+			}
+			for _, seed := range seeds {
+				p := newProblem(seed, q, seed == 8)
+				if testing.Short() {
+					p.plan.Knobs[knob.BatchDelay] = "2,8"
+				}
+				r := p.solve(t, "auto")
 				t.Logf("%d: %d probes, %d tests, %d trials, regret %.3f", seed, r.probes, r.tests, r.trials, r.regret)
 				if r.probes > 40 || r.tests > 8 || r.trials > 5*r.tests {
 					t.Errorf("problem %d took %d probes, %d tests, %d trials", seed, r.probes, r.tests, r.trials)
@@ -47,18 +56,23 @@ var ignoreTime = cmp.Options{
 // A sweep that is killed after any of its records and resumed from them ends
 // with the same records and the same choice.
 func TestResumeIsIdentical(t *testing.T) {
+	t.Parallel()
 	for _, strategy := range search.Available() {
 		for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 			t.Run(strategy+" "+q.String(), func(t *testing.T) {
 				p := newProblem(3, q, true)
 				p.plan.Knobs = map[knob.Name]string{knob.Workers: "1-2", knob.BatchSize: "1-16*4", knob.BatchDelay: "1", knob.QueueSize: "1000"}
 				p.plan.Trial.MaxRequests = 3000 // most of the time goes into looking at requests
+				kills := 6
+				if testing.Short() {
+					p.plan.Knobs[knob.BatchSize], kills = "1,8", 2
+				}
 				want, whole := p.run(t, strategy, trial.History{}, 0)
 				if want.Choice == nil {
 					t.Fatal("no choice")
 				}
 				records := len(whole.Trials) + len(whole.Probes)
-				for k := 1; k < records; k += 1 + records/6 {
+				for k := 1; k < records; k += 1 + records/kills {
 					_, part := p.run(t, strategy, trial.History{}, k)
 					got, rest := p.run(t, strategy, part, 0)
 					if diff := cmp.Diff(want.Choice, got.Choice, ignoreTime); diff != "" {

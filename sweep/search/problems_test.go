@@ -171,7 +171,10 @@ func info(t testing.TB, d *virtual.Target) sweep.Info {
 // truth is what a setting really does: the highest rate, or the throughput if it
 // keeps the promise.
 func (p problem) truth(s *predict.Sim, at knob.Settings) float64 {
-	const requests = 6000
+	requests := 6000
+	if testing.Short() {
+		requests = 3000
+	}
 	curve, err := p.table.Curve(servicetime.Key{Workers: at.Workers, Device: "cpu", Precision: at.Precision.String()})
 	if err != nil {
 		panic(err)

@@ -123,6 +123,7 @@ func bestOf(t *testing.T, p plan.Plan, h trial.History) trial.Trial {
 }
 
 func TestStrategiesFindTheBest(t *testing.T) {
+	t.Parallel()
 	for _, strategy := range []string{"auto", "climb", "grid"} {
 		for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 			p, points, w := plain()

@@ -5,8 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime/debug"
-	"slices"
 	"testing"
 
 	"sweetspot/engine/api/inference"
@@ -51,22 +49,4 @@ func BenchmarkPredict(b *testing.B) {
 	for b.Loop() {
 		once()
 	}
-}
-
-// The handler's own share of the goal of 8 allocations a request; the fake
-// backend makes 2 for its answer.
-func TestAllocations(t *testing.T) {
-	_, _, h := start(t, nil)
-	const goal, backend = 8, 2
-	if raceEnabled() {
-		t.Skip("the race detector makes pools forget")
-	}
-	if n := testing.AllocsPerRun(200, exchange(t, h)); n > goal+backend {
-		t.Errorf("%v allocations a request, want at most %d and the backend's %d", n, goal, backend)
-	}
-}
-
-func raceEnabled() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -103,7 +103,7 @@ func TestTwinsAreForgotten(t *testing.T) {
 		defer all.mu.Unlock()
 		return len(all.of)
 	}
-	for range 500 { // cleanups run some time after the collection
+	for range 100_000 { // cleanups run some time after the collection
 		if runtime.GC(); left() == 0 {
 			return
 		}
