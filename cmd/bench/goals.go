@@ -68,6 +68,9 @@ func goals() judge.Goals {
 
 		{Name: "interval.false-pass.corrected", Compare: judge.AtMost, Number: .15},
 
+		{Name: "overload.passes-*", Compare: judge.Exactly},
+		{Name: "overload.keeps-up-*", Compare: judge.AtLeast, Number: .9},
+
 		{Name: "search.regret.median.auto", Compare: judge.AtMost, Number: .01},
 		{Name: "search.regret.p90.auto", Compare: judge.AtMost, Number: .03},
 		{Name: "search.regret.p90.auto-hard", Compare: judge.AtMost, Number: .08},
