@@ -270,10 +270,14 @@ func (s *run) open() int {
 	if i := s.hopeful(); i >= 0 {
 		return i
 	}
-	for i := len(s.trials) - 1; i >= 0; i-- {
-		if t := s.trials[i]; t.Role == trial.RoleValidation && t.Verdict.Result == trial.Undecided {
-			return i
+	best := -1 // of those whose validation was left open
+	for _, r := range s.rows() {
+		if !s.validatedOnce(r) || r.Verdict().Seems() != trial.Undecided {
+			continue
+		}
+		if best < 0 || r.Joined.Throughput.Value.Or(0) > s.trials[best].Throughput.Value.Or(0) {
+			best = r.Stands
 		}
 	}
-	return -1
+	return best
 }
