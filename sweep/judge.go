@@ -136,7 +136,15 @@ func verdictOf(sla trial.SLA, p stat.Interval, errorRate float64) trial.Verdict 
 }
 
 func errorText(rate float64, sla trial.SLA) string {
-	return fmt.Sprintf("%.2g%% of the requests failed, timed out or were refused, %.2g%% are allowed", 100*rate, 100*sla.MaxErrorRate)
+	return fmt.Sprintf("%s of the requests failed, timed out or were refused, %s are allowed", percent(rate), percent(sla.MaxErrorRate))
+}
+
+// percent is a share with two digits, or the whole number where it has more.
+func percent(share float64) string {
+	if share >= .1 {
+		return fmt.Sprintf("%.0f%%", 100*share)
+	}
+	return fmt.Sprintf("%.2g%%", 100*share)
 }
 
 // Decide holds requests against a promise. It is kept if all three are: at most

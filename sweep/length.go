@@ -25,9 +25,9 @@ func (s *run) draining(l load.Spec) time.Duration {
 }
 
 // longest is how long a measurement without a fixed length may take under a load:
-// usual, or as long as the answers take that a pass wants, where the model or the
-// load gives fewer a second.
-func (s *run) longest(l load.Spec, usual time.Duration) time.Duration {
+// usual, or as long as so many times the answers take that a pass wants, where the
+// model or the load gives fewer a second.
+func (s *run) longest(l load.Spec, usual time.Duration, times float64) time.Duration {
 	rate := trial.History{Trials: s.trials, Probes: s.probes}.Rate()
 	if l.Mode == load.Open && (rate <= 0 || l.Rate < rate) {
 		rate = l.Rate
@@ -35,10 +35,10 @@ func (s *run) longest(l load.Spec, usual time.Duration) time.Duration {
 	if rate <= 0 {
 		return usual
 	}
-	wanted := stat.Needed(s.SLA.Percentile / 100)
-	if s.MaxRequests > 0 {
-		wanted = min(wanted, s.MaxRequests)
+	wanted := times * float64(stat.Needed(s.SLA.Percentile/100))
+	if s.MaxRequests > 0 && times <= 1 { // a validation may have many more
+		wanted = min(wanted, float64(s.MaxRequests))
 	}
-	seconds := neededRoom * float64(wanted) / rate
+	seconds := neededRoom * wanted / rate
 	return max(usual, time.Duration(min(seconds, mostNeeded.Seconds())*float64(time.Second)))
 }

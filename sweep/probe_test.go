@@ -130,8 +130,8 @@ func TestSlowModel(t *testing.T) {
 	}
 }
 
-// A trial of a slow model lasts as long as the answers take that a pass wants,
-// where the budget has room for it.
+// Trials of a slow model, and its validation, last as long as the answers take that
+// they want, where the budget has room for it.
 func TestSlowTrialsGetTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan.Default()
@@ -157,11 +157,11 @@ func TestSlowTrialsGetTheirTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out.Choice == nil || slices.ContainsFunc(n.trials, func(x trial.Trial) bool { return x.Verdict.Result != trial.Pass }) {
+		if out.Choice == nil || slices.ContainsFunc(n.trials, func(x trial.Trial) bool { return x.Verdict.Seems() != trial.Pass }) {
 			for _, x := range n.trials {
 				t.Logf("%s: %v: %v %s, %d answers in %.0f s", x.Reason, x.Settings, x.Verdict.Result, x.Verdict.Why, x.Counts.OK, x.Seconds)
 			}
-			t.Errorf("no choice, or a trial that did not pass, of %d", len(n.trials))
+			t.Errorf("no choice, or a trial that does not look like a pass, of %d", len(n.trials))
 		}
 	})
 }

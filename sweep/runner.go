@@ -88,8 +88,8 @@ func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	if errors.Is(err, ErrAborted) {
 		out.Ended, err = "aborted", nil
 	}
-	best := s.favourite()
-	if best < 0 || !s.row(best).Validated {
+	best := s.chosen()
+	if best < 0 {
 		out.Open = s.open()
 		return out, err
 	}
@@ -162,7 +162,7 @@ func (s *run) spent(kept time.Duration) string {
 // limit is how long the next measurement may take: its fair share of what is
 // left of the budget, so that the last point is measured too.
 func (s *run) limit(l load.Spec) time.Duration {
-	longest := s.longest(l, longest)
+	longest := s.longest(l, longest, 1)
 	if s.Duration > 0 {
 		return s.Duration
 	}

@@ -59,7 +59,7 @@ type Difference struct {
 type Turn struct {
 	PercentileMS float64 // NaN if no block held enough answers
 	RPS          float64 // answers a second
-	Sent, Failed int     // requests; refused ones are failed ones here
+	Sent, Failed int     // requests; refused and timed out ones are failed ones here
 }
 
 // ThinError is the error of a comparison whose blocks hold too few answers.
@@ -177,7 +177,7 @@ func (t *turns) block(ctx context.Context, isB bool, seed uint64) error {
 	t.percentile = append(t.percentile, r.Verdict.ValueMS.Or(math.NaN()))
 	t.rate = append(t.rate, r.Throughput.Value.Or(math.NaN()))
 	side.Sent += r.Counts.Sent
-	side.Failed += r.Counts.Refused + r.Counts.Failed
+	side.Failed += r.Counts.Refused + r.Counts.Failed + r.Counts.Timeout
 	if r.Blocks.Rejected > 0 || r.Busy() {
 		t.busy++
 	}

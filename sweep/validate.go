@@ -17,7 +17,8 @@ import (
 const (
 	candidates       = 3 // validations at most, and one more where rates are looked for
 	longestValidated = time.Minute
-	moreRequests     = 10 // times as many requests as another trial may have
+	moreRequests     = 10  // times as many requests as another trial may have
+	validatedTimes   = 2.4 // times as many answers as a pass takes: where none comes near the limit it takes so many
 )
 
 // retreats are the shares of a highest rate that could not be told again at
@@ -35,8 +36,8 @@ func (s *run) kept() time.Duration {
 }
 
 // validate measures the favourite once more on a fresh seed and for long, because
-// the best of many noisy trials was also lucky. One that does not pass makes way
-// for the next. Where nothing looks like a pass, what is left of the budget goes to
+// the best of many noisy trials was also lucky. One that does not pass, or is left
+// open, makes way for the next. Where nothing looks like a pass, what is left of the budget goes to
 // the best setting that was too short of data to tell.
 func (s *run) validate(ctx context.Context) error {
 	most := candidates
@@ -86,29 +87,31 @@ func (s *run) validationLimit(l load.Spec) time.Duration {
 	if s.Duration > 0 {
 		return s.Duration
 	}
-	longest := s.longest(l, max(longestValidated, s.SLA.Horizon)+warmLongest)
+	longest := s.longest(l, max(longestValidated, s.SLA.Horizon)+warmLongest, validatedTimes)
 	if s.Time <= 0 {
 		return longest
 	}
 	return min(max(s.Time-time.Since(s.begin)-s.draining(l), shortest), longest)
 }
 
-// toValidate is the point to look at once more; none if it has been.
+// toValidate is the point to look at once more; none if it has been. One whose
+// validation was left open is not measured again: the row would stay open.
 func (s *run) toValidate() (plan.Point, bool) {
-	best := s.favourite()
-	if best < 0 {
-		best = s.hopeful()
-	}
-	if p, ok := s.retreat(best); ok {
+	if p, ok := s.retreat(s.favourite()); ok {
 		return p, true
 	}
-	if best < 0 {
-		return plan.Point{}, false
+	for _, r := range s.favourites() {
+		switch {
+		case r.Validated:
+			return s.underOtherLoads(r)
+		case !s.validatedOnce(r):
+			return again(s.trials[r.Stands]), true
+		}
 	}
-	if !s.row(best).Validated {
-		return again(s.trials[best]), true
+	if i := s.hopeful(); i >= 0 {
+		return again(s.trials[i]), true
 	}
-	return s.underOtherLoads(best)
+	return plan.Point{}, false
 }
 
 // retreat is the lower rate at which a highest one is looked at again that was not
@@ -130,26 +133,20 @@ func (s *run) retreat(best int) (plan.Point, bool) {
 	return plan.Point{}, false
 }
 
-// underOtherLoads is the favourite under a load of the plan under which it was
-// measured and not validated yet.
-func (s *run) underOtherLoads(best int) (plan.Point, bool) {
+// underOtherLoads is the best row's setting under a load of the plan under which it
+// was measured and not validated yet.
+func (s *run) underOtherLoads(best rank.Row) (plan.Point, bool) {
 	for _, r := range s.rows() {
 		t := r.Joined
-		if !s.Capacity && t.Settings == s.trials[best].Settings && !hasValidation(s.trials, r) && t.Verdict.Seems() != trial.Fail {
+		if !s.Capacity && t.Settings == best.Joined.Settings && !s.validatedOnce(r) && t.Verdict.Seems() != trial.Fail {
 			return again(s.trials[r.Stands]), true
 		}
 	}
 	return plan.Point{}, false
 }
 
-func hasValidation(trials []trial.Trial, r rank.Row) bool {
-	for _, i := range r.Runs {
-		if trials[i].Role == trial.RoleValidation {
-			return true
-		}
-	}
-	return false
-}
+// validatedOnce tells whether a row rests on validations, whatever they said.
+func (s *run) validatedOnce(r rank.Row) bool { return s.trials[r.Stands].Role == trial.RoleValidation }
 
 // passedNear is the rate within 2% of the given one at which the settings of t
 // passed before, or else that one.
@@ -172,20 +169,9 @@ func again(t trial.Trial) plan.Point {
 // rows joins the trials so far.
 func (s *run) rows() []rank.Row { return rank.Rows(s.trials) }
 
-// row is the one that a trial stands for.
-func (s *run) row(i int) rank.Row {
-	for _, r := range s.rows() {
-		if r.Stands == i {
-			return r
-		}
-	}
-	return rank.Row{Stands: i, Joined: s.trials[i]}
-}
-
-// favourite is the index of the trial that stands for the best setting that looks
-// like a pass, -1 if there is none. A setting that fails under another load of the
-// plan comes after those that fail under none.
-func (s *run) favourite() int {
+// favourites are the rows that look like a pass, best first. A setting that fails
+// under another load of the plan comes after those that fail under none.
+func (s *run) favourites() []rank.Row {
 	rows := map[int]rank.Row{}
 	broken := map[string]float64{} // the lowest rate that did not hold
 	failed := map[string]bool{}    // settings that fail under a load
@@ -200,20 +186,38 @@ func (s *run) favourite() int {
 		}
 		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Seems() == trial.Fail
 	}
-	second := -1
+	var first, second []rank.Row
 	for _, i := range s.Rank(s.trials) {
 		t := rows[i].Joined
-		if t.Verdict.Seems() != trial.Pass || t.Load.Rate >= lowest(broken, s.key(t)) {
-			continue
-		}
-		if s.Capacity || !failed[t.Settings.String()] {
-			return i
-		}
-		if second < 0 {
-			second = i
+		switch {
+		case t.Verdict.Seems() != trial.Pass || t.Load.Rate >= lowest(broken, s.key(t)):
+		case s.Capacity || !failed[t.Settings.String()]:
+			first = append(first, rows[i])
+		default:
+			second = append(second, rows[i])
 		}
 	}
-	return second
+	return append(first, second...)
+}
+
+// favourite is the index of the trial that stands for the best setting that looks
+// like a pass, -1 if there is none.
+func (s *run) favourite() int {
+	for _, r := range s.favourites() {
+		return r.Stands
+	}
+	return -1
+}
+
+// chosen is the index of the validation that stands for the best setting that
+// passed one, -1 if there is none.
+func (s *run) chosen() int {
+	for _, r := range s.favourites() {
+		if r.Validated {
+			return r.Stands
+		}
+	}
+	return -1
 }
 
 // lowest is the rate from which on settings did not hold, +Inf if none is known.
@@ -227,7 +231,7 @@ func lowest(broken map[string]float64, key string) float64 {
 // uncertain tells whether a row speaks against its settings under its load: it
 // fails, or a validation of a highest rate did not confirm it.
 func (s *run) uncertain(r rank.Row) bool {
-	return r.Verdict().Seems() == trial.Fail || s.Capacity && hasValidation(s.trials, r) && !r.Validated
+	return r.Verdict().Seems() == trial.Fail || s.Capacity && s.validatedOnce(r) && !r.Validated
 }
 
 // key is what makes two rows the same question. Where the highest rate is looked
@@ -247,7 +251,7 @@ func (s *run) hopeful() int {
 	for _, r := range s.rows() {
 		t := r.Joined
 		v, ok := t.Verdict.ValueMS.Get()
-		if !ok || t.Verdict.Result != trial.Undecided || t.Verdict.Seems() == trial.Fail || v > t.Verdict.LimitMS || hasValidation(s.trials, r) {
+		if !ok || t.Verdict.Result != trial.Undecided || t.Verdict.Seems() == trial.Fail || v > t.Verdict.LimitMS || s.validatedOnce(r) {
 			continue
 		}
 		if best < 0 || t.Throughput.Value.Or(0) > s.trials[best].Throughput.Value.Or(0) {
@@ -266,10 +270,14 @@ func (s *run) open() int {
 	if i := s.hopeful(); i >= 0 {
 		return i
 	}
-	for i := len(s.trials) - 1; i >= 0; i-- {
-		if t := s.trials[i]; t.Role == trial.RoleValidation && t.Verdict.Result == trial.Undecided {
-			return i
+	best := -1 // of those whose validation was left open
+	for _, r := range s.rows() {
+		if !s.validatedOnce(r) || r.Verdict().Seems() != trial.Undecided {
+			continue
+		}
+		if best < 0 || r.Joined.Throughput.Value.Or(0) > s.trials[best].Throughput.Value.Or(0) {
+			best = r.Stands
 		}
 	}
-	return -1
+	return best
 }

@@ -31,7 +31,7 @@ import (
 )
 
 var (
-	sla    = trial.SLA{Percentile: 99, Limit: 60 * time.Millisecond}
+	sla    = trial.SLA{Percentile: 95, Limit: 60 * time.Millisecond}
 	closed = load.Spec{Concurrency: 16}
 	nums   = cmp.Options{cmp.AllowUnexported(trial.Num{}), cmpopts.EquateNaNs()}
 )

@@ -19,7 +19,7 @@ func judged(r trial.Result, sla trial.SLA) (trial.Result, error) {
 	if r.Error != "" {
 		return trial.Result{}, errors.New(r.Error)
 	}
-	if sameLatency(r.Verdict, sla) && r.Verdict.LimitMS == float64(sla.Limit)/1e6 {
+	if samePromise(r.Verdict, sla) {
 		return r, nil // with the answer that its sequential rule had found
 	}
 	p, err := promised(r, sla)
@@ -33,6 +33,11 @@ func judged(r trial.Result, sla trial.SLA) (trial.Result, error) {
 // sameLatency tells whether a verdict's figures are those a promise binds.
 func sameLatency(v trial.Verdict, sla trial.SLA) bool {
 	return v.Latency == sla.Latency && v.Percentile == sla.Percentile
+}
+
+// samePromise tells whether a verdict is on the promise.
+func samePromise(v trial.Verdict, sla trial.SLA) bool {
+	return sameLatency(v, sla) && v.LimitMS == float64(sla.Limit)/1e6
 }
 
 // promised is the recorded percentile that a promise binds.
@@ -82,9 +87,21 @@ func (t *Target) again(r trial.Result, m sweep.Measurement) (trial.Result, error
 		return trial.Result{}, fmt.Errorf("replay: histogram: %w", err)
 	}
 	why := "drawn again within the recorded intervals"
+	recorded := r.Verdict
 	r.Verdict = sweep.Judge(m.SLA, interval(scaled(p, slower)), r.Counts.Errors(), why)
+	if r.Verdict.Result == trial.Undecided && samePromise(recorded, m.SLA) && sameSide(recorded, r.Verdict) {
+		r.Verdict.Result, r.Verdict.Leaning = recorded.Result, recorded.Leaning
+	}
 	r.Warnings = append(r.Warnings[:len(r.Warnings):len(r.Warnings)], "replayed: "+why)
 	return r, nil
+}
+
+// sameSide tells whether the values of two verdicts are on the same side of their
+// limit: the recorded answer then stands, which rests on more than an interval.
+func sameSide(a, b trial.Verdict) bool {
+	x, ok1 := a.ValueMS.Get()
+	y, ok2 := b.ValueMS.Get()
+	return ok1 && ok2 && (x <= a.LimitMS) == (y <= b.LimitMS)
 }
 
 // sigma is the standard error of the logarithm of a figure, by its 95% interval;

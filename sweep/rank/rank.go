@@ -17,7 +17,7 @@ import (
 
 // Row is one setting under one load: its runs together.
 type Row struct {
-	Runs      []int // indexes of its trials, in their order
+	Runs      []int // indexes of its trials, by their numbers
 	Stands    int   // index of the trial that stands for it: its last validation, or else its middle run
 	Validated bool  // a long validation passed, and none speaks against it
 	Joined    trial.Trial
@@ -51,6 +51,7 @@ func Rows(trials []trial.Trial) []Row {
 		rows[n].Runs = append(rows[n].Runs, i)
 	}
 	for i := range rows {
+		slices.SortStableFunc(rows[i].Runs, func(a, b int) int { return cmp.Compare(trials[a].N, trials[b].N) })
 		rows[i].join(trials)
 	}
 	return rows

@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
+	"sweetspot/sweep/stat"
 	"sweetspot/sweep/trial"
 )
 
@@ -16,6 +18,16 @@ import (
 func slow() trial.History {
 	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, Service: trial.Service{Median: trial.Of(2000)}}}}
 }
+
+// needs says what a pass of a percentile takes.
+func needs(percentile float64) string {
+	return fmt.Sprintf("a pass of a P%g takes about %d answers", percentile, stat.Needed(percentile/100))
+}
+
+// takes is how long that is with the slow model.
+func takes(percentile float64) string { return longFor(stat.Needed(percentile / 100)) }
+
+func longFor(answers int) string { return search.Roughly(time.Duration(answers) * 2 * time.Second) }
 
 // What a promise costs is said with the ways out where the budget cannot pay it.
 func TestCost(t *testing.T) {
@@ -27,16 +39,16 @@ func TestCost(t *testing.T) {
 		want   []string // of Short, or of String where it fits
 	}{
 		{"a slow model", func(p *plan.Plan) { p.Budget.Time = 45 * time.Second }, slow(), false, []string{
-			"a pass of a P99 takes about 3400 answers: 113 minutes at 2.0 s an item; the budget is 45s.",
-			"--percentile 90 takes 340, 11 minutes", "a longer --budget", "--requests N",
+			needs(99) + ": " + takes(99) + " at 2.0 s an item; the budget is 45s.",
+			fmt.Sprintf("--percentile 90 takes %d, %s", stat.Needed(.9), takes(90)), "a longer --budget", "--requests N",
 		}},
-		{"a long budget", func(p *plan.Plan) { p.Budget.Time = 4 * time.Hour }, slow(), true, []string{"113 minutes at 2.0 s an item"}},
+		{"a long budget", func(p *plan.Plan) { p.Budget.Time = 4 * time.Hour }, slow(), true, []string{takes(99) + " at 2.0 s an item"}},
 		{"no budget", func(p *plan.Plan) { p.Budget.Time = 0 }, slow(), true, nil},
 		{"a slow load", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, slow(), false, []string{"at 10.0 s an item"}},
 		{"a slow load of an unknown model", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, trial.History{}, false, nil},
-		{"nothing known", nil, trial.History{}, true, []string{"a pass of a P99 takes about 3400 answers"}},
+		{"nothing known", nil, trial.History{}, true, []string{needs(99)}},
 		{"more answers than a trial has requests", func(p *plan.Plan) { p.SLA.Percentile = 99.9 }, trial.History{}, false, []string{
-			"takes about 34000 answers; a trial has at most 20000", "--percentile 95 takes 680",
+			needs(99.9) + "; a trial has at most 20000", fmt.Sprintf("--percentile 95 takes %d", stat.Needed(.95)),
 		}},
 	} {
 		p := plan.Default()
@@ -70,13 +82,14 @@ func TestCostMore(t *testing.T) {
 		x.Verdict = trial.Verdict{LimitMS: 100, ValueMS: trial.Of(ms)}
 		return x
 	}
+	more := func(n int) string { return fmt.Sprintf("about %d more answers, %s", n, longFor(n)) }
 	for _, tt := range []struct {
 		name   string
 		trials []trial.Trial
 		want   string
 	}{
-		{"nothing measured", nil, "about 340 more answers, 11 minutes"},
-		{"some", []trial.Trial{undecided(40, 50), undecided(100, 200)}, "about 300 more answers, 10 minutes"},
+		{"nothing measured", nil, more(stat.Needed(.9))},
+		{"some", []trial.Trial{undecided(40, 50), undecided(100, 200)}, more(stat.Needed(.9) - 40)},
 		{"over the limit", []trial.Trial{undecided(100, 200)}, ""},
 		{"enough, and still not certain", []trial.Trial{undecided(400, 99)}, ""},
 	} {

@@ -31,14 +31,20 @@ func Rank(trials []trial.Trial) []int { return Rules{}.Rank(trials) }
 // Best is Rules.Best for most throughput.
 func Best(trials []trial.Trial) (i int, meets bool) { return Rules{}.Best(trials) }
 
-// Best returns the index of the best trial, -1 without any, and whether it
-// meets the promise and the constraints; if not, it is the nearest.
+// Best returns the index of the trial that stands for the best row, -1 without
+// any, and whether the row meets the promise and the constraints; if not, it is the
+// nearest.
 func (r Rules) Best(trials []trial.Trial) (i int, meets bool) {
 	order := r.Rank(trials)
 	if len(order) == 0 {
 		return -1, false
 	}
-	return order[0], r.Meets(trials[order[0]])
+	for _, row := range rank.Rows(trials) {
+		if row.Stands == order[0] {
+			meets = r.Meets(row.Joined)
+		}
+	}
+	return order[0], meets
 }
 
 // Rank returns indexes into trials, best first, one for each setting under each

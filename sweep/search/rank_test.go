@@ -9,6 +9,7 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
@@ -18,9 +19,11 @@ func about(v, half float64) trial.Estimate {
 	return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
 }
 
-// made returns trial n that passed at a limit of 100 ms; change makes it another.
+// made returns trial n, of a setting of its own, that passed at a limit of 100 ms;
+// change makes it another.
 func made(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
 	t := trial.Trial{N: n, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe)}
+	t.Settings.QueueSize = 100 + n // the last that ties are broken by
 	t.Throughput = about(rps, 5)
 	t.Verdict = trial.Verdict{
 		Result: trial.Pass, Percentile: 99, LimitMS: 100,
@@ -59,6 +62,11 @@ func TestRank(t *testing.T) {
 	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, .25 }
 	blank := func(t *trial.Trial) { t.Result = trial.Result{} }
 	control := func(t *trial.Trial) { t.Role = trial.RoleControl }
+	live := func(t *trial.Trial) { t.Role = trial.RoleLive }
+	leaning := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.Leaning = trial.Undecided, trial.Pass }
+	of := func(n int) func(*trial.Trial) { return set(func(s *knob.Settings) { s.QueueSize = 100 + n }) }
+	validation := func(t *trial.Trial) { t.Role = trial.RoleValidation }
+	more := func(t *trial.Trial) { t.Load.Concurrency = 40 }
 	for _, c := range []struct {
 		name   string
 		trials []trial.Trial
@@ -91,7 +99,16 @@ func TestRank(t *testing.T) {
 		},
 		{"errors are as far as their share", []trial.Trial{made(1, 1, 1, errors), made(2, 1, 120, failed), made(3, 1, 130, failed)}, []int{2, 1, 3}},
 		{"nothing measured is last", []trial.Trial{made(1, 0, 0, blank), made(2, 1, 900, failed)}, []int{2, 1}},
-		{"control trials take no part", []trial.Trial{made(1, 900, 1, control), made(2, 1, 1)}, []int{2}},
+		{"live trials take no part", []trial.Trial{made(1, 900, 1, live), made(2, 1, 1)}, []int{2}},
+		{"a control is a run of its setting", []trial.Trial{made(1, 500, 1), made(2, 300, 1, control, of(1)), made(3, 450, 1)}, []int{3, 1}},
+		{"a lucky run does not make the best", []trial.Trial{made(1, 560, 1), made(2, 471, 1), made(3, 378, 1, of(1), control)}, []int{2, 1}},
+		{
+			"a validation stands for its setting, and its failure is the setting's",
+			[]trial.Trial{made(1, 560, 50), made(2, 471, 50), made(3, 550, 120, of(1), validation, failed)},
+			[]int{2, 3},
+		},
+		{"a setting under another load is another row", []trial.Trial{made(1, 500, 50), made(2, 700, 150, of(1), more, failed)}, []int{1, 2}},
+		{"what leans to a pass is ranked among those", []trial.Trial{made(1, 500, 50, leaning), made(2, 300, 50), made(3, 900, 99, undecided)}, []int{1, 2, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, numbers(c.trials, search.Rank(c.trials))); diff != "" {
@@ -142,6 +159,11 @@ func TestBest(t *testing.T) {
 	if i, meets := search.Best(trials); i != 2 || !meets {
 		t.Errorf("Best = %d, %v, want 2, true", i, meets)
 	}
+	again := made(4, 4, 130, failed)
+	again.Role, again.Settings = trial.RoleControl, trials[2].Settings
+	if i, meets := search.Best(append(trials, again)); i != 2 || meets {
+		t.Errorf("Best = %d, %v where a control of it failed, want 2, false", i, meets)
+	}
 }
 
 func TestWithinNoise(t *testing.T) {
@@ -177,16 +199,26 @@ func drawTrials(r *rand.Rand) []trial.Trial {
 		t.Verdict.Result = trial.Answer(r.IntN(3))
 		t.Verdict.ValueMS, t.Verdict.HighMS = num(t.Verdict.ValueMS.Or(0)), num(t.Verdict.HighMS.Or(0))
 		t.Verdict.ErrorRate = float64(r.IntN(2)) / 4
-		t.Settings.Workers, t.Settings.BatchSize = 1+r.IntN(2), 1+r.IntN(2)
+		t.Settings.Workers, t.Settings.BatchSize, t.Settings.QueueSize = 1+r.IntN(2), 1+r.IntN(2), 100+r.IntN(3)
+		t.Verdict.Leaning = trial.Answer(r.IntN(3))
 		t.Use.RSSMB = num(float64(r.IntN(20)))
-		t.Role = []trial.Role{trial.RoleLoad, trial.RoleLoad, trial.RoleValidation, trial.RoleControl}[r.IntN(4)]
+		t.Role = []trial.Role{trial.RoleLoad, trial.RoleLoad, trial.RoleValidation, trial.RoleControl, trial.RoleLive}[r.IntN(5)]
 		out[i] = t
 	}
 	return out
 }
 
+// joined are the rows of trials by the index of the trial that stands for each.
+func joined(trials []trial.Trial) map[int]trial.Trial {
+	out := map[int]trial.Trial{}
+	for _, r := range rank.Rows(trials) {
+		out[r.Stands] = r.Joined
+	}
+	return out
+}
+
 // TestRankLaws checks that the order is one of the set of trials: no permutation
-// changes it, every ranked trial is in it once, and all that meet come first.
+// changes it, every row is in it once, and all that meet come first.
 func TestRankLaws(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	for range 2000 {
@@ -194,15 +226,19 @@ func TestRankLaws(t *testing.T) {
 		rules := search.Rules{Objective: plan.Objective(r.IntN(3)), Constraints: plan.Constraints{MemoryMB: r.IntN(15)}}
 		order := rules.Rank(trials)
 		want := numbers(trials, order)
-		seen, others := map[int]bool{}, false
+		rows, others := joined(trials), false
+		if len(order) != len(rows) {
+			t.Fatalf("%d in the order of %d rows", len(order), len(rows))
+		}
 		for _, i := range order {
-			if seen[i] || trials[i].Role == trial.RoleControl {
-				t.Fatalf("%d does not belong into %v", i, order)
+			row, ok := rows[i]
+			if !ok || trials[i].Role == trial.RoleLive {
+				t.Fatalf("%d does not belong into %v, or is in it twice", i, order)
 			}
-			seen[i] = true
-			meets := rules.Meets(trials[i])
+			delete(rows, i)
+			meets := rules.Meets(row)
 			if meets && others {
-				t.Fatalf("a trial that meets the promise after one that does not: %v", want)
+				t.Fatalf("a row that meets the promise after one that does not: %v", want)
 			}
 			others = others || !meets
 		}
@@ -213,27 +249,31 @@ func TestRankLaws(t *testing.T) {
 	}
 }
 
-// TestRankNeverPrefersWhatTheDataExclude checks that a trial that meets the
+// TestRankNeverPrefersWhatTheDataExclude checks that a row that meets the
 // promise is never behind one whose whole interval lies below its own, unless a
 // leader above both is like the lesser one.
 func TestRankNeverPrefersWhatTheDataExclude(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	for range 2000 {
 		trials := drawTrials(r)
-		best, meets := search.Best(trials)
-		if !meets {
+		order := search.Rank(trials)
+		if len(order) == 0 {
 			continue
 		}
-		top := -1
-		for i, tr := range trials {
-			v, ok := tr.Throughput.Value.Get()
-			if ok && tr.Verdict.Result == trial.Pass && tr.Role != trial.RoleControl &&
-				(top < 0 || v > trials[top].Throughput.Value.Or(0)) {
-				top = i
+		rows := joined(trials)
+		best := rows[order[0]]
+		if !(search.Rules{}).Meets(best) {
+			continue
+		}
+		top := trial.Trial{}
+		for _, row := range rows {
+			v, ok := row.Throughput.Value.Get()
+			if ok && row.Verdict.Seems() == trial.Pass && v > top.Throughput.Value.Or(0) {
+				top = row
 			}
 		}
-		if top >= 0 && trials[best].Throughput.Value.Or(0) < trials[top].Throughput.Value.Or(0) && !search.WithinNoise(trials[best], trials[top]) {
-			t.Fatalf("best %+v is surely below %+v", trials[best].Throughput, trials[top].Throughput)
+		if best.Throughput.Value.Or(0) < top.Throughput.Value.Or(0) && !search.WithinNoise(best, top) {
+			t.Fatalf("best %+v is surely below %+v", best.Throughput, top.Throughput)
 		}
 	}
 }

@@ -128,6 +128,10 @@ func (r run) crowding(sorted []float64, q, limit float64) (float64, clusters) {
 	if here.count >= enoughClusters {
 		return max(1, min(f, scatterHigh*scatter)), here
 	}
+	if r.persists(limit, 1-q) {
+		here.count = batches
+		return max(1, scatterHigh*scatter), here
+	}
 	for _, times := range clusterPoints() {
 		f = max(f, over(at(times)).crowding())
 	}
@@ -135,6 +139,28 @@ func (r run) crowding(sorted []float64, q, limit float64) (float64, clusters) {
 		scatter = max(scatter, inflation(r.values, at(times)))
 	}
 	return max(f, scatter), here
+}
+
+// persists tells whether more than the allowed share is over the limit in each of
+// ten parts of the run. What never ceases is one cluster, or few, but no stall: a
+// server that keeps its promise is within one for no more than the allowed share
+// of its time, and so is the beginning of a run. A load whose every round has a few
+// slow requests is such a one, and so is one that is over the limit throughout.
+func (r run) persists(limit, allowed float64) bool {
+	n := len(r.values)
+	for j := range batches {
+		part := r.values[j*n/batches : (j+1)*n/batches]
+		over := 0
+		for _, v := range part {
+			if v > limit {
+				over++
+			}
+		}
+		if float64(over) <= allowed*float64(len(part)) {
+			return false
+		}
+	}
+	return true
 }
 
 // gapOf is a latency in ms as a duration; one too long for it is the longest.

@@ -20,6 +20,7 @@ const (
 	keepLean   = 2      // the same, for what it looks like
 	keepFail   = 4      // the growth of the backlog over the root of the arrivals
 	keepFewest = 100    // arrivals
+	bursty     = 2      // dispersion from which on arrivals come in bursts: that of 50 counts of Poisson ones is off by a fifth
 	drained    = 1. / 8 // of the largest backlog: what is left of a burst that was worked off
 )
 
@@ -64,7 +65,7 @@ func KeepsUp(a Arrivals) Keeping {
 	switch span := most - least; {
 	case k.Growth >= keepFail*math.Sqrt(chance):
 		k.Answer, k.Leaning = Fail, Fail
-	case chance >= keepPass*span*span, a.Dispersion > 1 && left <= drained*span:
+	case chance >= keepPass*span*span, a.Dispersion >= bursty && left <= drained*span:
 		k.Answer, k.Leaning = Pass, Pass
 	case a.Dispersion <= 1 && chance >= keepLean*span*span:
 		k.Leaning = Pass

@@ -1,0 +1,151 @@
+package sweep_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/servicetime"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/target/virtual"
+	"sweetspot/sweep/trial"
+)
+
+// server is a virtual device of w workers with batches of b in 4 + b ms, whatever
+// the number of workers, and a queue without an end.
+type server struct{ workers, batch int }
+
+func (s server) service() time.Duration { return time.Duration(4+s.batch) * ms }
+
+// bears is its rate with full batches.
+func (s server) bears() float64 {
+	return float64(s.workers*s.batch) / s.service().Seconds()
+}
+
+func (s server) open(t testing.TB) *virtual.Target {
+	t.Helper()
+	var rows []servicetime.Row
+	for b := 1; b <= s.batch; b *= 2 {
+		rows = append(rows, servicetime.Row{
+			Key: servicetime.Key{Workers: s.workers, Device: "cpu", Precision: "fp32"}, Batch: b,
+			Median: time.Duration(4+b) * ms, Spread: .03,
+		})
+	}
+	table, err := servicetime.New(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	start.Workers, start.BatchSize, start.BatchDelay, start.QueueSize = s.workers, s.batch, ms, 1_000_000
+	d, err := virtual.Open(virtual.Config{Name: "s", Source: "sim:s", Table: table, Start: start, Longest: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// traceOf records n Poisson arrivals at a rate.
+func traceOf(t testing.TB, rate float64, n int, seed uint64) load.Spec {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 7))
+	var text strings.Builder
+	at := 0.
+	for range n {
+		at += rng.ExpFloat64() / rate
+		fmt.Fprintf(&text, "%.6f\n", at)
+	}
+	path := filepath.Join(t.TempDir(), "trace.csv")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return load.Spec{Mode: load.Trace, File: path}
+}
+
+// mostRequests are those of a trial.
+const mostRequests = 20_000
+
+// ask measures a load until its verdict is certain.
+func ask(t testing.TB, d sweep.Target, l load.Spec, sla trial.SLA, seed uint64) trial.Result {
+	t.Helper()
+	r, err := d.Measure(t.Context(), sweep.Measurement{
+		Load: l, Seed: seed, SLA: sla, Max: mostRequests, Time: time.Minute, Stop: sweep.UntilCertain(sla, l),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// seedsOf is how many runs a statistic is made of.
+func seedsOf(short, full uint64) uint64 {
+	if testing.Short() {
+		return short
+	}
+	return full
+}
+
+// TestOverloadNeverPasses: a server that is asked for more than it bears keeps no
+// promise, however loose it is and whatever latency it binds. Little more than that
+// cannot be told at once, but no pass is given either.
+func TestOverloadNeverPasses(t *testing.T) {
+	for _, s := range []server{{1, 1}, {1, 8}, {4, 8}} {
+		d := s.open(t)
+		for _, share := range []float64{1.02, 1.05} {
+			for _, times := range []time.Duration{1, 10, 100} {
+				for _, which := range []trial.Which{trial.Request, trial.Model} {
+					sla := trial.SLA{Percentile: 99, Limit: times * s.service() * 11 / 10, Latency: which}
+					for seed := range seedsOf(1, 20) {
+						rate := share * s.bears()
+						for _, l := range []load.Spec{{Mode: load.Open, Rate: rate}, traceOf(t, rate, 9000, seed)} {
+							r := ask(t, d, l, sla, seed)
+							if r.Verdict.Result == trial.Pass && (share > 1.03 || r.Counts.Sent < 10_000) {
+								t.Errorf("%+v at %g of what it bears, %s load, %v, seed %d: pass after %d requests", s, share, l.Mode, sla, seed, r.Counts.Sent)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestBearablePasses: what a server bears passes a loose promise.
+func TestBearablePasses(t *testing.T) {
+	for _, s := range []server{{1, 1}, {1, 8}, {4, 8}} {
+		d := s.open(t)
+		for _, share := range []float64{.7, .9} {
+			for _, which := range []trial.Which{trial.Request, trial.Model} {
+				sla := trial.SLA{Percentile: 99, Limit: 100 * s.service(), Latency: which}
+				passed, all := 0, 0
+				for seed := range seedsOf(2, 20) {
+					rate := share * s.bears()
+					for _, l := range []load.Spec{{Mode: load.Open, Rate: rate}, traceOf(t, rate, 9000, seed)} {
+						all++
+						if ask(t, d, l, sla, seed).Verdict.Result == trial.Pass {
+							passed++
+						}
+					}
+				}
+				if passed*10 < all*9 {
+					t.Errorf("%+v at %g of what it bears, %v: %d of %d pass, want 90%%", s, share, sla, passed, all)
+				}
+			}
+		}
+	}
+}
+
+// TestOverloadIsSaid: the reason of a failure is the queue, with both rates.
+func TestOverloadIsSaid(t *testing.T) {
+	s := server{1, 8}
+	sla := trial.SLA{Percentile: 99, Limit: time.Hour}
+	v := ask(t, s.open(t), load.Spec{Mode: load.Open, Rate: 1000}, sla, 1).Verdict
+	if v.Result != trial.Fail || !strings.HasPrefix(v.Why, "does not keep up: ") || !strings.Contains(v.Why, " of 1000 requests/s are answered, the queue grows") {
+		t.Errorf("verdict %v: %s", v.Result, v.Why)
+	}
+}
