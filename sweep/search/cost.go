@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -139,6 +140,32 @@ func (c Cost) More(trials []trial.Trial) string {
 		text += ", " + Roughly(c.Time(c.Answers-most))
 	}
 	return text + fmt.Sprintf(", for a pass of a P%g. ", c.Percentile) + c.waysOut("a longer --budget")
+}
+
+// Settles says what would settle a trial that was left open: about how many more
+// answers, how long they take and the budget that holds them, or, where there were
+// enough of them, that its percentile is too close to the limit.
+func (c Cost) Settles(t trial.Trial) string {
+	missing := c.Answers - t.Counts.OK
+	if missing <= 0 {
+		text := fmt.Sprintf("%d answers did not settle it: its P%g is too close to the limit of %g ms", t.Counts.OK, t.Verdict.Percentile, t.Verdict.LimitMS)
+		if high, ok := t.Verdict.HighMS.Get(); ok && high > t.Verdict.LimitMS {
+			return text + fmt.Sprintf("; it would keep %.0f ms", math.Ceil(high))
+		}
+		return text + "; a longer --budget may"
+	}
+	c.Rate = t.Throughput.Value.Or(c.Rate)
+	text := fmt.Sprintf("about %d more answers", missing)
+	if c.Known() {
+		text += ", " + Roughly(c.Time(missing)) + ","
+	}
+	text += " would settle it"
+	if c.Known() && c.Budget > 0 {
+		// A validation has a reserved share of the budget; the search takes the rest.
+		budget := c.Budget + 2*c.Time(c.Answers)
+		text += fmt.Sprintf(": --budget %v", budget.Round(10*time.Second)+10*time.Second)
+	}
+	return text + ". " + c.waysOut("a looser --sla")
 }
 
 // Roughly is a time as people say it: "40 s", "10 minutes", "1.9 hours".

@@ -88,7 +88,7 @@ func (e explanation) row(i int) rank.Row {
 			return r
 		}
 	}
-	return rank.Row{Runs: []int{i}, Stands: i, Joined: e.trials[i]}
+	return rank.Of(e.trials, i)
 }
 
 // looked says what the validation could not exclude, that the arrivals flatter,
