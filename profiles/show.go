@@ -184,25 +184,25 @@ func why(y trial.Why) string {
 const labelCells = 10
 
 // rows is the table of a profile's settings: how often each was run, what its runs
-// did together and the one verdict that rests on them. Only a validated one can be
-// the best.
+// did together and the one verdict that rests on them. A star marks the choice, which
+// only a validated one can be.
 func rows(p *Profile) table {
 	t := table{columns: []column{
 		{title: "n"},
-		{title: "runs", drop: 2},
+		{title: "runs", drop: 1},
 		{title: "workers"},
 		{title: "batch"},
 		{title: "delay ms"},
-		{title: "precision", left: true, drop: 6},
-		{title: "device", left: true, drop: 7},
-		{title: "load", left: true, drop: 4},
+		{title: "precision", left: true, drop: 7},
+		{title: "device", left: true, drop: 8},
+		{title: "load", left: true, drop: 5},
 		{title: "req/s"},
-		{title: "range", left: true, drop: 1},
-		{title: "P50 ms", drop: 5},
+		{title: "range", left: true, drop: 3},
+		{title: "P50 ms", drop: 6},
 		{title: "P99 ms"},
-		{title: "model P99", drop: 3},
+		{title: "model P99", drop: 4},
 		{title: "verdict", left: true},
-		{title: "note", left: true, drop: 1},
+		{title: "note", left: true, drop: 2},
 	}}
 	chosen, _ := p.Choice()
 	sla, _ := p.SLA()
@@ -210,11 +210,15 @@ func rows(p *Profile) table {
 	for _, row := range rank.Rows(p.Trials) {
 		r, s := row.Joined, row.Joined.Settings
 		stand = append(stand, r)
+		verdict := r.Cell(sla.MaxErrorRate)
+		if row.Validated && chosenRow(p, row, chosen) {
+			verdict += " *"
+		}
 		t.rows = append(t.rows, []string{
 			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
 			s.Precision.String(), s.Device, r.Load.String(),
 			Figure(r.Throughput.Value), between(r.Throughput), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
-			r.Cell(sla.MaxErrorRate), rowNote(p, row, chosen),
+			verdict, rowNote(p, row, chosen),
 		})
 	}
 	return withBare(withCorrected(t, stand), stand)
@@ -228,11 +232,16 @@ func between(e trial.Estimate) string {
 	return Figure(e.Low) + "-" + Figure(e.High)
 }
 
+// chosenRow tells whether a row has the trial of the choice.
+func chosenRow(p *Profile, row rank.Row, chosen trial.Choice) bool {
+	return slices.ContainsFunc(row.Runs, func(i int) bool { return p.Trials[i].N == chosen.N && chosen.N > 0 })
+}
+
 // rowNote is what to know of a row: that it is the best, how it was looked at, and
 // what disturbed the trial that stands for it.
 func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 	var parts []string
-	if slices.ContainsFunc(row.Runs, func(i int) bool { return p.Trials[i].N == chosen.N && chosen.N > 0 }) {
+	if chosenRow(p, row, chosen) {
 		parts = append(parts, "chosen")
 	}
 	r := row.Joined

@@ -212,9 +212,9 @@ func Interval(e trial.Estimate) string {
 	case low && high:
 		return fmt.Sprintf("%s (%s-%s)", Figure(e.Value), Figure(e.Low), Figure(e.High))
 	case low:
-		return fmt.Sprintf("%s (at least %s)", Figure(e.Value), Figure(e.Low))
+		return fmt.Sprintf("%s (from %s)", Figure(e.Value), Figure(e.Low))
 	case high:
-		return fmt.Sprintf("%s (at most %s)", Figure(e.Value), Figure(e.High))
+		return fmt.Sprintf("%s (up to %s)", Figure(e.Value), Figure(e.High))
 	}
 	return Figure(e.Value)
 }
@@ -229,7 +229,7 @@ func LatencyCell(t trial.Trial) string {
 	}
 	switch {
 	case v.Result == trial.Pass && !e.High.OK():
-		return fmt.Sprintf("%s (at most %g)", Figure(e.Value), v.LimitMS)
+		return fmt.Sprintf("%s (up to %g)", Figure(e.Value), v.LimitMS)
 	case v.Result == trial.Fail && !e.Low.OK() && e.Value.Or(0) > v.LimitMS:
 		return fmt.Sprintf("%s (over %g)", Figure(e.Value), v.LimitMS)
 	}

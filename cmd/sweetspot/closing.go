@@ -35,10 +35,10 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []string {
 		why.Lines = append([]string(nil), why.Lines...)
 		why.Say("left out", strings.TrimPrefix(left, "not tried: "))
 		return append([]string{chosenText(p, st, how)}, why.Lines...)
-	case st.Open >= 0 && st.Open < len(st.Trials):
-		out = openText(p, st, how)
 	case session.Exit(st) == exitNo:
 		out = []string{fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how), noneText(p, st)}
+	case st.Open >= 0 && st.Open < len(st.Trials):
+		out = openText(p, st, how)
 	default:
 		out = unknownText(p, st, how)
 	}

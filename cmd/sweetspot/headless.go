@@ -53,6 +53,10 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 		j.plan = p
 	}
 	a.introduce(p, info, f)
+	points, _ := p.Points(info.Limits, info.Current, info.Fixed)
+	for _, w := range plan.Warnings(points) {
+		a.note(f, "warning  %s", w)
+	}
 	return a.search(ctx, j, t, info, f)
 }
 

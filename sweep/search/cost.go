@@ -142,30 +142,53 @@ func (c Cost) More(trials []trial.Trial) string {
 	return text + fmt.Sprintf(", for a pass of a P%g. ", c.Percentile) + c.waysOut("a longer --budget")
 }
 
-// Settles says what would settle a trial that was left open: about how many more
-// answers, how long they take and the budget that holds them, or, where there were
-// enough of them, that its percentile is too close to the limit.
+// near is how near to the limit a percentile is that more answers may never tell
+// from it, as a share of the limit.
+const near = .2
+
+// Settles says what would settle a trial that was left open: a quiet machine, about
+// how many more answers with the time they take and the budget that holds them, or,
+// where there were enough of them, that its percentile is too close to the limit.
 func (c Cost) Settles(t trial.Trial) string {
+	v := t.Verdict
 	missing := c.Answers - t.Counts.OK
-	if missing <= 0 {
-		text := fmt.Sprintf("%d answers did not settle it: its P%g is too close to the limit of %g ms", t.Counts.OK, t.Verdict.Percentile, t.Verdict.LimitMS)
-		if high, ok := t.Verdict.HighMS.Get(); ok && high > t.Verdict.LimitMS {
-			return text + fmt.Sprintf("; it would keep %.0f ms", math.Ceil(high))
-		}
-		return text + "; a longer --budget may"
-	}
 	c.Rate = t.Throughput.Value.Or(c.Rate)
-	text := fmt.Sprintf("about %d more answers", missing)
-	if c.Known() {
-		text += ", " + Roughly(c.Time(missing)) + ","
+	long := t.Role == trial.RoleValidation
+	switch value := v.ValueMS.Or(0); {
+	case t.Busy():
+		return "other programs took much of the machine: measure again when it is quiet"
+	case long && missing <= 0 && value > (1-near)*v.LimitMS:
+		text := fmt.Sprintf("%d answers did not settle it: its P%g is close to the limit of %g ms", t.Counts.OK, v.Percentile, v.LimitMS)
+		if high, ok := v.HighMS.Get(); ok && high > v.LimitMS {
+			text += fmt.Sprintf("; --sla %.0fms would hold", math.Ceil(high))
+		}
+		return text + c.budget(", and a longer look may tell: ")
+	case long && missing > 0:
+		return fmt.Sprintf("about %d more answers%s would settle it%s. %s", missing, c.takes(missing), c.budget(": "), c.waysOut("a looser --sla"))
+	case long:
+		return "a longer look would settle it" + c.budget(": ")
 	}
-	text += " would settle it"
-	if c.Known() && c.Budget > 0 {
-		// A validation has a reserved share of the budget; the search takes the rest.
-		budget := c.Budget + 2*c.Time(c.Answers)
-		text += fmt.Sprintf(": --budget %v", budget.Round(10*time.Second)+10*time.Second)
+	return fmt.Sprintf("a validation of it takes about %d answers%s%s", c.Answers, c.takes(c.Answers), c.budget(": "))
+}
+
+// takes is how long so many answers take, in commas; "" where nobody knows.
+func (c Cost) takes(answers int) string {
+	if !c.Known() {
+		return ""
 	}
-	return text + ". " + c.waysOut("a looser --sla")
+	return ", about " + Roughly(c.Time(answers)) + ","
+}
+
+// budget is one that is longer by what two passes take, at least by half.
+func (c Cost) budget(before string) string {
+	if c.Budget <= 0 {
+		return ""
+	}
+	more := max(c.Budget/2, 2*c.Time(c.Answers))
+	if !c.Known() {
+		more = c.Budget
+	}
+	return before + fmt.Sprintf("--budget %v", (c.Budget+more).Round(time.Second))
 }
 
 // Roughly is a time as people say it: "40 s", "10 minutes", "1.9 hours".
