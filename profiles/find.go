@@ -37,7 +37,8 @@ type Summary struct {
 	Error   string     `json:"error,omitempty"` // why it cannot be read in full
 }
 
-// Best is the trial a summary shows.
+// Best is the setting a summary shows: all its runs, by the trial that stands for
+// them.
 type Best struct {
 	N          int            `json:"n"`
 	Settings   knob.Settings  `json:"settings"`
@@ -55,7 +56,8 @@ func (p *Profile) Summary() Summary {
 	if sla, ok := p.SLA(); ok {
 		s.SLA = &sla
 	}
-	if t, ok := p.Best(); ok {
+	if row, ok := p.BestRow(); ok {
+		t := row.Joined
 		s.Best = &Best{t.N, t.Settings, t.Throughput, t.Latency.P99, t.Verdict.Result}
 	}
 	return s

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -274,18 +275,43 @@ func (p *Profile) Choice() (trial.Choice, bool) {
 	return p.Choices[len(p.Choices)-1], true
 }
 
-// Best returns the trial of the choice; without one, as in an interrupted
-// profile, the passing trial with the highest throughput.
+// Best returns the trial of the choice; without one, as in an interrupted profile,
+// the one that stands for the best row.
 func (p *Profile) Best() (best trial.Trial, ok bool) {
 	if c, chosen := p.Choice(); chosen {
 		if t, found := p.Trial(c.N); found {
 			return t, true
 		}
 	}
-	for _, t := range p.Trials {
-		better := !ok || t.Throughput.Value.Or(0) > best.Throughput.Value.Or(0)
-		if t.Verdict.Result == trial.Pass && better {
-			best, ok = t, true
+	row, ok := p.BestRow()
+	if !ok {
+		return trial.Trial{}, false
+	}
+	return p.Trials[row.Stands], true
+}
+
+// BestRow returns all runs of the choice's setting; without a choice those of the
+// setting with the highest throughput among the validated ones, and without any
+// among those that passed.
+func (p *Profile) BestRow() (best rank.Row, ok bool) {
+	if c, chosen := p.Choice(); chosen {
+		if i := slices.IndexFunc(p.Trials, func(t trial.Trial) bool { return t.N == c.N }); i >= 0 {
+			return rank.Of(p.Trials, i), true
+		}
+	}
+	rows := rank.Rows(p.Trials)
+	for i, t := range p.Trials {
+		if t.Role == trial.RoleLive {
+			rows = append(rows, rank.Of(p.Trials, i))
+		}
+	}
+	for _, r := range rows {
+		better := r.Joined.Throughput.Value.Or(0) > best.Joined.Throughput.Value.Or(0)
+		if r.Validated != best.Validated {
+			better = r.Validated
+		}
+		if r.Verdict().Result == trial.Pass && (!ok || better) {
+			best, ok = r, true
 		}
 	}
 	return best, ok

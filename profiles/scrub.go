@@ -132,6 +132,9 @@ func (s scrubber) trial(t trial.Trial) trial.Trial {
 func (s scrubber) choice(c trial.Choice) trial.Choice {
 	c.At = stamp(c.At)
 	c.Why.Text, c.Why.Limit = s.text(c.Why.Text), s.text(c.Why.Limit)
+	if c.Why.Lines != nil {
+		c.Why.Lines = s.texts(c.Why.Lines)
+	}
 	skipped := make([]trial.Skip, len(c.Why.Skipped))
 	for i, k := range c.Why.Skipped {
 		skipped[i] = trial.Skip{Settings: k.Settings, Reason: s.text(k.Reason)}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -96,7 +97,7 @@ func WriteShow(w io.Writer, p *Profile, s Style) error {
 	if _, err := fmt.Fprintln(w, b.String()); err != nil {
 		return err
 	}
-	if err := trials(p).write(w, s); err != nil {
+	if err := WriteTrials(w, p, s); err != nil {
 		return err
 	}
 	b.Reset()
@@ -110,8 +111,14 @@ func WriteShow(w io.Writer, p *Profile, s Style) error {
 	return err
 }
 
-// WriteTrials draws the table of a profile's trials alone.
-func WriteTrials(w io.Writer, p *Profile, s Style) error { return trials(p).write(w, s) }
+// WriteTrials draws the table of a profile's settings alone, all runs of one under a
+// load in one line; of a live recording, or with Style.Trials, each trial has one.
+func WriteTrials(w io.Writer, p *Profile, s Style) error {
+	if s.Trials || p.Header.Kind == Live {
+		return trials(p).write(w, s)
+	}
+	return rows(p).write(w, s)
+}
 
 // facts are the lines above the trials, as name and text.
 func facts(p *Profile) [][2]string {
@@ -144,6 +151,13 @@ func facts(p *Profile) [][2]string {
 	}
 	if c, ok := p.Choice(); ok {
 		out = append(out, [2]string{"choice", fmt.Sprintf("trial %d by %s: %s", c.N, c.By, c.Settings)}, [2]string{"", why(c.Why)})
+		for _, line := range c.Why.Lines {
+			label, text, _ := strings.Cut(line, "  ")
+			if len(line) > labelCells {
+				label, text = line[:labelCells], line[labelCells:]
+			}
+			out = append(out, [2]string{strings.TrimSpace(label), text})
+		}
 	}
 	return out
 }
@@ -160,8 +174,88 @@ func why(y trial.Why) string {
 	if len(y.RunnersUp) > 0 {
 		parts = append(parts, fmt.Sprintf("runners-up %s", strings.Trim(fmt.Sprint(y.RunnersUp), "[]")))
 	}
-	if y.Text != "" {
+	if y.Text != "" && y.Lines == nil { // else the lines say it
 		parts = append(parts, y.Text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// labelCells is the width of the label before a line of an explanation.
+const labelCells = 10
+
+// rows is the table of a profile's settings: how often each was run, what its runs
+// did together and the one verdict that rests on them. A star marks the choice, which
+// only a validated one can be.
+func rows(p *Profile) table {
+	t := table{columns: []column{
+		{title: "n"},
+		{title: "runs", drop: 1},
+		{title: "workers"},
+		{title: "batch"},
+		{title: "delay ms"},
+		{title: "precision", left: true, drop: 7},
+		{title: "device", left: true, drop: 8},
+		{title: "load", left: true, drop: 5},
+		{title: "req/s"},
+		{title: "range", left: true, drop: 3},
+		{title: "P50 ms", drop: 6},
+		{title: "P99 ms"},
+		{title: "model P99", drop: 4},
+		{title: "verdict", left: true},
+		{title: "note", left: true, drop: 2},
+	}}
+	chosen, _ := p.Choice()
+	sla, _ := p.SLA()
+	var stand []trial.Trial
+	for _, row := range rank.Rows(p.Trials) {
+		r, s := row.Joined, row.Joined.Settings
+		stand = append(stand, r)
+		verdict := r.Cell(sla.MaxErrorRate)
+		if row.Validated && chosenRow(p, row, chosen) {
+			verdict += " *"
+		}
+		t.rows = append(t.rows, []string{
+			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
+			s.Precision.String(), s.Device, r.Load.String(),
+			Figure(r.Throughput.Value), between(r.Throughput), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
+			verdict, rowNote(p, row, chosen),
+		})
+	}
+	return withBare(withCorrected(t, stand), stand)
+}
+
+// between is what the throughput of all runs lies between.
+func between(e trial.Estimate) string {
+	if !e.Low.OK() || !e.High.OK() {
+		return ""
+	}
+	return Figure(e.Low) + "-" + Figure(e.High)
+}
+
+// chosenRow tells whether a row has the trial of the choice.
+func chosenRow(p *Profile, row rank.Row, chosen trial.Choice) bool {
+	return slices.ContainsFunc(row.Runs, func(i int) bool { return p.Trials[i].N == chosen.N && chosen.N > 0 })
+}
+
+// rowNote is what to know of a row: that it is the best, how it was looked at, and
+// what disturbed the trial that stands for it.
+func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
+	var parts []string
+	if chosenRow(p, row, chosen) {
+		parts = append(parts, "chosen")
+	}
+	r := row.Joined
+	switch {
+	case row.Validated:
+		parts = append(parts, "validated")
+	case slices.ContainsFunc(row.Runs, func(i int) bool { return p.Trials[i].Role == trial.RoleValidation }) && r.Verdict.Result == trial.Undecided:
+		parts = append(parts, "validation left open")
+	}
+	switch {
+	case r.Error != "":
+		parts = append(parts, "error: "+r.Error)
+	case len(r.Warnings) > 0:
+		parts = append(parts, r.Warnings[0])
 	}
 	return strings.Join(parts, "; ")
 }
@@ -184,6 +278,7 @@ func trials(p *Profile) table {
 		{title: "note", left: true, drop: 1},
 	}}
 	chosen, _ := p.Choice()
+	sla, _ := p.SLA()
 	for _, r := range p.Trials {
 		note := r.Reason
 		if len(r.Warnings) > 0 {
@@ -199,8 +294,8 @@ func trials(p *Profile) table {
 		t.rows = append(t.rows, []string{
 			strconv.Itoa(r.N), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
 			s.Precision.String(), s.Device, r.Load.String(),
-			plusMinus(r.Throughput), Figure(r.Latency.P50.Value), Interval(r.Latency.P99), Figure(r.Model.P99),
-			r.Verdict.Result.Word(), note,
+			plusMinus(r.Throughput), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
+			r.Cell(sla.MaxErrorRate), note,
 		})
 	}
 	return withBare(withCorrected(t, p.Trials), p.Trials)

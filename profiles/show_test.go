@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 
 	"sweetspot/profiles"
+	"sweetspot/sweep/trial"
 )
 
 var styles = []profiles.Style{{}, {Width: 120, Bold: true}, {Width: 80}, {Width: 40}}
@@ -98,4 +99,44 @@ func TestListJSON(t *testing.T) {
 	if len(got) != 4 || got[1].ID != "20261122T091500Z-7f3a" || got[1].Best.N != 2 || got[0].Best != nil {
 		t.Errorf("list as JSON: %s", b.Bytes())
 	}
+}
+
+// TestWriteTrials: the runs of a setting are one row with one verdict, whose figures
+// are of all of them; --trials shows each.
+func TestWriteTrials(t *testing.T) {
+	p := read(t, write(t, in(t), "20261122T091500Z-7f3a"))
+	p.Trials = repeated()
+	p.Header.SLA.MaxErrorRate = .01
+	for _, s := range []profiles.Style{{}, {Width: 120}, {Width: 80}, {Trials: true}} {
+		t.Run(fmt.Sprintf("%d %t", s.Width, s.Trials), func(t *testing.T) {
+			var b bytes.Buffer
+			if err := profiles.WriteTrials(&b, p, s); err != nil {
+				t.Fatal(err)
+			}
+			fits(t, b.String(), s)
+			golden.RequireEqual(t, b.Bytes())
+		})
+	}
+}
+
+// repeated are trials of four settings: the chosen one looked at three times, one
+// that was not validated, one whose validation was left open, and one that refuses.
+func repeated() []trial.Trial {
+	run := func(n, workers int, rps float64, role trial.Role, result, leaning trial.Answer) trial.Trial {
+		t := sampleTrial(workers)
+		t.N, t.Role = n, role
+		t.Throughput = trial.Estimate{Value: trial.Of(rps), Low: trial.Of(rps - 10), High: trial.Of(rps + 10)}
+		t.Verdict.Result, t.Verdict.Leaning = result, leaning
+		return t
+	}
+	refuses := run(7, 5, 700, trial.RoleLoad, trial.Fail, trial.Undecided)
+	refuses.Counts = trial.Counts{Sent: 1000, OK: 968, Refused: 32}
+	out := []trial.Trial{
+		run(1, 1, 560, trial.RoleLoad, trial.Undecided, trial.Pass), run(2, 2, 471, trial.RoleControl, trial.Undecided, trial.Pass),
+		run(3, 2, 560, trial.RoleLoad, trial.Undecided, trial.Pass), run(4, 2, 378, trial.RoleValidation, trial.Pass, trial.Undecided),
+		run(5, 4, 600, trial.RoleLoad, trial.Pass, trial.Undecided), run(6, 4, 610, trial.RoleValidation, trial.Undecided, trial.Pass), refuses,
+	}
+	out[3].Latency.P99.High = trial.Num{}
+	out[4].Latency.P99.High, out[5].Latency.P99.High = trial.Num{}, trial.Num{}
+	return out
 }

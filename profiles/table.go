@@ -15,6 +15,8 @@ import (
 type Style struct {
 	Width int  // cells of the terminal; 0 is no limit
 	Bold  bool // heads of tables in bold; never the only sign of anything
+
+	Trials bool // every trial in a line of its own, where runs of a setting would be joined
 }
 
 // line is head and text, made safe to draw. What is wider than the terminal goes
@@ -203,17 +205,33 @@ func plusMinus(e trial.Estimate) string {
 	return Figure(e.Value) + " ±" + Figure(trial.Of((high-low)/2))
 }
 
-// Interval is a figure with its interval, 41.2 (39.4-43.1); an open end is a
-// question mark.
+// Interval is a figure with its interval, 41.2 (39.4-43.1); an open end is said.
 func Interval(e trial.Estimate) string {
-	if !e.Low.OK() && !e.High.OK() {
-		return Figure(e.Value)
+	low, high := e.Low.OK(), e.High.OK()
+	switch {
+	case low && high:
+		return fmt.Sprintf("%s (%s-%s)", Figure(e.Value), Figure(e.Low), Figure(e.High))
+	case low:
+		return fmt.Sprintf("%s (from %s)", Figure(e.Value), Figure(e.Low))
+	case high:
+		return fmt.Sprintf("%s (up to %s)", Figure(e.Value), Figure(e.High))
 	}
-	end := func(n trial.Num) string {
-		if !n.OK() {
-			return "?"
-		}
-		return Figure(n)
+	return Figure(e.Value)
+}
+
+// LatencyCell is a trial's P99 of request latency with its interval. Where that is
+// what the verdict is about, an open end reads as the verdict bounds it: it says
+// "at most 25" of a pass within 25 ms.
+func LatencyCell(t trial.Trial) string {
+	e, v := t.Latency.P99, t.Verdict
+	if !e.Value.OK() || v.Percentile != 99 || v.Latency != trial.Request || e.Low.OK() && e.High.OK() {
+		return Interval(e)
 	}
-	return fmt.Sprintf("%s (%s-%s)", Figure(e.Value), end(e.Low), end(e.High))
+	switch {
+	case v.Result == trial.Pass && !e.High.OK():
+		return fmt.Sprintf("%s (up to %g)", Figure(e.Value), v.LimitMS)
+	case v.Result == trial.Fail && !e.Low.OK() && e.Value.Or(0) > v.LimitMS:
+		return fmt.Sprintf("%s (over %g)", Figure(e.Value), v.LimitMS)
+	}
+	return Interval(e)
 }

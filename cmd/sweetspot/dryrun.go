@@ -108,6 +108,9 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	for _, line := range a.expected(p, info, points) {
 		fmt.Fprintln(a.out, line)
 	}
+	for _, w := range plan.Warnings(points) {
+		fmt.Fprintln(a.out, "warning: "+w)
+	}
 	return nil
 }
 

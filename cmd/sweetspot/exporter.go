@@ -70,7 +70,7 @@ func exportSource(r session.ExportRequest) export.Source {
 	return export.Source{
 		Tool: "sweetspot " + version, Date: date.UTC(), Profile: r.Profile,
 		Machine: machine(r.Info), Model: model(r.Info), SLA: &r.SLA,
-		Settings: r.Settings, Options: r.Options, Trial: r.Trial,
+		Settings: r.Settings, Options: r.Options, Trial: r.Trial, Runs: r.Runs,
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
@@ -19,10 +17,9 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
-	"sweetspot/sweep/search"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/target/local"
-	"sweetspot/sweep/trial"
 )
 
 // note prints one line for people.
@@ -56,6 +53,10 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 		j.plan = p
 	}
 	a.introduce(p, info, f)
+	points, _ := p.Points(info.Limits, info.Current, info.Fixed)
+	for _, w := range plan.Warnings(points) {
+		a.note(f, "warning  %s", w)
+	}
 	return a.search(ctx, j, t, info, f)
 }
 
@@ -263,9 +264,8 @@ func (a *app) report(j job, info sweep.Info, st session.Sweep, written []file) e
 		}
 		fmt.Fprintln(a.out)
 	}
-	fmt.Fprintln(a.out, ansi.Wordwrap(verdictText(j.plan, st), a.textWidth(), ""))
-	if left := leftOut(j.plan, info); left != "" {
-		fmt.Fprintln(a.out, ansi.Wordwrap(left, a.textWidth(), ""))
+	for _, line := range closing(j.plan, info, st) {
+		fmt.Fprintln(a.out, hang(line, a.textWidth()))
 	}
 	for _, w := range written {
 		fmt.Fprintf(a.out, "%-19s %s\n", w.What, w.Path)
@@ -325,10 +325,11 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 			return out, err
 		}
 	}
-	best := &st.Trials[st.Best]
+	row := rank.Of(st.Trials, st.Best)
+	best := &row.Joined
 	path := filepath.Join(dir, "config.properties")
 	doc, err := writeExport("config.properties", exportSource(session.ExportRequest{
-		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: j.plan.SLA, Trial: best, Profile: st.ID,
+		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: j.plan.SLA, Trial: best, Runs: len(row.Runs), Profile: st.ID,
 	}), path, f.force)
 	switch {
 	case errors.Is(err, export.ErrRefused): // the sweep answers all the same
@@ -341,49 +342,4 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 		a.notes(doc)
 	}
 	return append(out, file{"config.properties", path}), nil
-}
-
-// end is one end of an interval; an open one is a question mark.
-func end(n trial.Num) string {
-	if !n.OK() {
-		return "?"
-	}
-	return n.Text(1)
-}
-
-// verdictText is the answer in words.
-func verdictText(p plan.Plan, st session.Sweep) string {
-	how := ""
-	if st.Problem != "" {
-		how = fmt.Sprintf(" (%s after %d trials)", st.Problem, len(st.Trials))
-	}
-	switch {
-	case st.Choice != nil && p.Question == plan.Capacity:
-		t := st.Trials[st.Best]
-		return fmt.Sprintf("best: %v%s\nhighest load %g requests/s, plan for %s; P%g %s ms [%s-%s] within %v\n%s",
-			st.Choice.Settings, how, t.Load.Rate, st.Choice.Why.PlanRPS.Text(1), p.SLA.Percentile,
-			t.Verdict.ValueMS.Text(1), end(t.Verdict.LowMS), end(t.Verdict.HighMS), p.SLA.Limit, st.Choice.Why.Text)
-	case st.Choice != nil:
-		t := st.Trials[st.Best]
-		return fmt.Sprintf("best: %v%s\n%s requests/s, P%g %s ms [%s-%s] within %v\n%s",
-			st.Choice.Settings, how, t.Throughput.Value.Text(1), p.SLA.Percentile,
-			t.Verdict.ValueMS.Text(1), end(t.Verdict.LowMS), end(t.Verdict.HighMS), p.SLA.Limit, st.Choice.Why.Text)
-	case session.Exit(st) == exitNo:
-		text := fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)
-		if st.None != "" {
-			return text + "\n" + st.None
-		}
-		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
-			text += "\n" + why
-		}
-		return text
-	}
-	if how == "" && st.Untried > 0 {
-		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
-	}
-	text := fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)
-	if more := st.Cost.More(st.Trials); more != "" && p.Trial.Requests == 0 {
-		text += "\nit takes " + more
-	}
-	return text
 }

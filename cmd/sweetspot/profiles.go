@@ -92,8 +92,8 @@ func (a *app) list(f profiles.Filter, asJSON bool) error {
 
 func (a *app) showCommand() *cobra.Command {
 	var (
-		asJSON bool
-		at     string
+		asJSON, trials bool
+		at             string
 	)
 	c := &cobra.Command{
 		Use: "show [PROFILE]", Short: "one recorded sweep", Args: cobra.MaximumNArgs(1),
@@ -109,10 +109,13 @@ func (a *app) showCommand() *cobra.Command {
 			if asJSON {
 				return profiles.WriteShowJSON(a.out, p)
 			}
-			return profiles.WriteShow(a.out, p, a.style())
+			style := a.style()
+			style.Trials = trials
+			return profiles.WriteShow(a.out, p, style)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	c.Flags().BoolVar(&trials, "trials", false, "every trial in a line of its own, where the runs of a setting are joined")
 	c.Flags().StringVar(&at, "at", "", "predict its settings at so many requests per second: 80rps")
 	return c
 }

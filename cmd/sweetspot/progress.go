@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"sweetspot/profiles"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -102,7 +103,7 @@ func (p *progress) watch(st session.Sweep) {
 	for ; p.seen < len(st.Trials); p.seen++ {
 		p.clear()
 		line := trialLine(st.Trials[p.seen], st.Total, st.ETA)
-		if st.Best == p.seen && st.Trials[p.seen].Verdict.Result == trial.Pass && p.seen+1 == len(st.Trials) {
+		if st.Best == p.seen && p.seen+1 == len(st.Trials) && rank.Of(st.Trials, p.seen).Validated {
 			line += "  new best"
 		}
 		fmt.Fprintln(p.w, line)
@@ -137,11 +138,14 @@ func trialLine(t trial.Trial, total int, eta time.Duration) string {
 	if t.Predicted != nil && t.Predicted.HighestRPS.OK() {
 		what += fmt.Sprintf(" at %g/s", t.Load.Rate)
 	}
-	line := fmt.Sprintf("[%2d/%d] %-4s  %-52s", t.N, max(total, t.N), t.Verdict.Result.Word(), what)
+	line := fmt.Sprintf("[%2d/%d] %-5s %-52s", t.N, max(total, t.N), t.Verdict.Word(), what)
 	if t.Error != "" {
 		return line + "  " + t.Error
 	}
 	line += fmt.Sprintf("  %7s/s  P%g %s ms", t.Throughput.Value.Text(1), t.Verdict.Percentile, t.Verdict.ValueMS.Text(1))
+	if broken := t.Counts.ErrorWords(); broken != "" && t.Verdict.Seems() == trial.Fail {
+		line += "  " + broken
+	}
 	if eta > 0 {
 		line += fmt.Sprintf("  ETA %v", eta.Round(time.Second))
 	}

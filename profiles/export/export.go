@@ -38,6 +38,7 @@ type Source struct {
 	Settings knob.Settings
 	Options  knob.Options
 	Trial    *trial.Trial // what was measured with Settings; nil if nothing was
+	Runs     int          // how many runs Trial's throughput and verdict are of; 0 and 1 are one
 
 	ModelStore      string // folder of the archives; "" is model-store, to be changed
 	ResponseTimeout int    // s, for one batch; 0 is TorchServe's default, 120
@@ -46,17 +47,21 @@ type Source struct {
 	ownName string // the model's, where TorchServe cannot have it
 }
 
-// From takes trial n out of a profile; 0 is the choice, or without one the best
-// trial that passed. Tool is the profile's until the caller sets it.
+// From takes trial n out of a profile, with its own figures; 0 is the choice, or
+// without one the best setting that passed, with those of all its runs. Tool is the
+// profile's until the caller sets it.
 func From(p *profiles.Profile, n int) (Source, error) {
 	h := p.Header
 	s := Source{Tool: h.Tool, Date: h.Created, Profile: h.ID, Machine: h.Machine, Model: h.Model}
 	if sla, ok := p.SLA(); ok {
 		s.SLA = &sla
 	}
-	t, ok := p.Best()
+	row, ok := p.BestRow()
+	t := row.Joined
+	s.Runs = len(row.Runs)
 	switch {
 	case n != 0:
+		s.Runs = 1
 		if t, ok = p.Trial(n); !ok {
 			return s, fmt.Errorf("export: %s has no trial %d%s", h.ID, n, numbers(p))
 		}

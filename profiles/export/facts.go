@@ -36,27 +36,30 @@ func facts(title string, s Source) []string {
 	if s.Trial == nil {
 		return append(out, "measured  nothing: these settings were never run")
 	}
-	out = append(out, measured(*s.Trial)...)
+	out = append(out, measured(*s.Trial, s.Runs)...)
 	if s.Profile != "" {
 		out = append(out, fmt.Sprintf("profile   %s, trial %d", s.Profile, s.Trial.N))
 	}
 	return out
 }
 
-func measured(t trial.Trial) []string {
+func measured(t trial.Trial, runs int) []string {
 	v := t.Verdict
-	verdict := v.Result.String()
+	verdict := v.Word()
 	if v.ValueMS.OK() {
-		bound := trial.Estimate{Value: v.ValueMS, Low: v.LowMS, High: v.HighMS}
-		verdict += fmt.Sprintf(": P%g of %s latency %s ms against %g ms", v.Percentile, v.Latency, profiles.Interval(bound), v.LimitMS)
+		verdict += fmt.Sprintf(": %s, against %g ms", v.Words(), v.LimitMS)
 	}
 	if v.Why != "" {
 		verdict += "; " + v.Why
 	}
+	rate := profiles.Interval(t.Throughput) + " requests/s"
+	if runs > 1 {
+		rate += fmt.Sprintf(" in %d runs", runs)
+	}
 	return []string{
 		"load      " + t.Load.String(),
-		fmt.Sprintf("measured  %s requests/s, P99 %s ms, model P99 %s ms, errors %.3g%%",
-			profiles.Interval(t.Throughput), profiles.Interval(t.Latency.P99), profiles.Figure(t.Model.P99), t.Counts.Errors()*100),
+		fmt.Sprintf("measured  %s, P99 %s ms, model P99 %s ms, errors %.3g%%",
+			rate, profiles.LatencyCell(t), profiles.Figure(t.Model.P99), t.Counts.Errors()*100),
 		"verdict   " + verdict,
 	}
 }

@@ -57,6 +57,17 @@ func Rows(trials []trial.Trial) []Row {
 	return rows
 }
 
+// Of is the row that has the trial at index i among its runs: its setting under its
+// load. A live trial is a row of its own.
+func Of(trials []trial.Trial, i int) Row {
+	for _, r := range Rows(trials) {
+		if slices.Contains(r.Runs, i) {
+			return r
+		}
+	}
+	return Row{Runs: []int{i}, Stands: i, Joined: trials[i]}
+}
+
 // join fills a row in from its runs.
 //
 // Its verdict rests on the runs that nothing disturbed, if there are any. Long

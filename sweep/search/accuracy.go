@@ -107,7 +107,7 @@ func (a Accuracy) String() string {
 	if n := max(a.Highest.N, a.Throughput.N); n > 1 {
 		settings = fmt.Sprintf("%d settings", n)
 	}
-	return fmt.Sprintf("Predicted against measured (%s): %s.", settings, strings.Join(parts, "; "))
+	return fmt.Sprintf("against measured, %s: %s", settings, strings.Join(parts, "; "))
 }
 
 // Capacity: what is recommended of a highest rate, and why.

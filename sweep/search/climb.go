@@ -64,7 +64,7 @@ func (c *Climb) Impossible() string { return c.none }
 
 // Ended says where a climb stops.
 func (c *Climb) Ended() string {
-	return fmt.Sprintf("The climb ended after %d of %d points, where no single knob gains beyond noise.", c.done, len(c.points))
+	return fmt.Sprintf("the climb ended after %d of %d points, where no single knob gains beyond noise", c.done, len(c.points))
 }
 
 // Outline says how it moves.

@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -139,6 +140,55 @@ func (c Cost) More(trials []trial.Trial) string {
 		text += ", " + Roughly(c.Time(c.Answers-most))
 	}
 	return text + fmt.Sprintf(", for a pass of a P%g. ", c.Percentile) + c.waysOut("a longer --budget")
+}
+
+// near is how near to the limit a percentile is that more answers may never tell
+// from it, as a share of the limit.
+const near = .2
+
+// Settles says what would settle a trial that was left open: a quiet machine, about
+// how many more answers with the time they take and the budget that holds them, or,
+// where there were enough of them, that its percentile is too close to the limit.
+func (c Cost) Settles(t trial.Trial) string {
+	v := t.Verdict
+	missing := c.Answers - t.Counts.OK
+	c.Rate = t.Throughput.Value.Or(c.Rate)
+	long := t.Role == trial.RoleValidation
+	switch value := v.ValueMS.Or(0); {
+	case t.Busy():
+		return "other programs took much of the machine: measure again when it is quiet"
+	case long && missing <= 0 && value > (1-near)*v.LimitMS:
+		text := fmt.Sprintf("%d answers did not settle it: its P%g is close to the limit of %g ms", t.Counts.OK, v.Percentile, v.LimitMS)
+		if high, ok := v.HighMS.Get(); ok && high > v.LimitMS {
+			text += fmt.Sprintf("; --sla %.0fms would hold", math.Ceil(high))
+		}
+		return text + c.budget(", and a longer look may tell: ")
+	case long && missing > 0:
+		return fmt.Sprintf("about %d more answers%s would settle it%s. %s", missing, c.takes(missing), c.budget(": "), c.waysOut("a looser --sla"))
+	case long:
+		return "a longer look would settle it" + c.budget(": ")
+	}
+	return fmt.Sprintf("a validation of it takes about %d answers%s%s", c.Answers, c.takes(c.Answers), c.budget(": "))
+}
+
+// takes is how long so many answers take, in commas; "" where nobody knows.
+func (c Cost) takes(answers int) string {
+	if !c.Known() {
+		return ""
+	}
+	return ", about " + Roughly(c.Time(answers)) + ","
+}
+
+// budget is one that is longer by what two passes take, at least by half.
+func (c Cost) budget(before string) string {
+	if c.Budget <= 0 {
+		return ""
+	}
+	more := max(c.Budget/2, 2*c.Time(c.Answers))
+	if !c.Known() {
+		more = c.Budget
+	}
+	return before + fmt.Sprintf("--budget %v", (c.Budget+more).Round(time.Second))
 }
 
 // Roughly is a time as people say it: "40 s", "10 minutes", "1.9 hours".

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -18,6 +20,8 @@ const (
 	limitDelay     = "delay"
 	limitArrival   = "arrival"
 	limitCPU       = "cpu"
+	limitGenerator = "generator"
+	limitBusy      = "neighbours"
 )
 
 // How much is said.
@@ -35,26 +39,101 @@ func Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
 }
 
 // Explain says why the trial at index best is best, or, if it does not meet the
-// promise, why none is: what limits it, how full its batches were, what the
-// delay bought, who came next, and what was not tried. best -1 is no trial.
+// promise, why none is. Text is all of it; Lines are what stands under a verdict,
+// by what it is about: how well it was looked at, what limits and what to do about
+// it, how full the batches were and what the delay bought, who came next and why
+// that is not the choice, and what was not tried. The figures are those of rows:
+// all runs of a setting together. best -1 is no trial.
 func (r Rules) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
 	why := trial.Why{RunnersUp: []int{}, Skipped: skipped}
 	if best < 0 || best >= len(trials) {
-		why.Text = join("No trial was measured.", reasons(skipped))
+		why.Text = "No trial was measured."
+		why.Say("left out", reasons(skipped))
 		return why
 	}
-	t := trials[best]
+	e := explanation{Rules: r, trials: trials, rows: rank.Rows(trials)}
+	row := e.row(best)
+	t := row.Joined
 	if v, ok := t.Verdict.ValueMS.Get(); ok && t.Verdict.LimitMS > 0 {
 		why.Headroom = trial.Of(1 - v/t.Verdict.LimitMS)
 	}
-	limit, limitText := r.limits(t)
-	why.Limit = limit
-	next := r.runnersUp(trials, best)
+	why.Text = join(r.headline(t), r.bears(t, &why))
+	next := e.runnersUp(best)
 	for _, i := range next {
 		why.RunnersUp = append(why.RunnersUp, trials[i].N)
 	}
-	why.Text = join(r.headline(t), r.bears(t, &why), limitText, batches(t), delay(trials, t), r.runners(trials, t, next), reasons(skipped))
+	why.Say("validated", e.looked(row))
+	cause := r.cause(t)
+	why.Limit = cause.limit
+	why.Say("limits", cause.text)
+	for _, text := range []string{batches(t), e.delay(t), shortQueue(t.Settings)} {
+		why.Say("batches", text)
+	}
+	why.Say("next", e.runners(row, next))
+	why.Say("left out", reasons(skipped))
 	return why
+}
+
+// explanation is what Explain looks at.
+type explanation struct {
+	Rules
+	trials []trial.Trial
+	rows   []rank.Row
+}
+
+// row is the one that has the run at index i.
+func (e explanation) row(i int) rank.Row {
+	for _, r := range e.rows {
+		if slices.Contains(r.Runs, i) {
+			return r
+		}
+	}
+	return rank.Of(e.trials, i)
+}
+
+// looked says what the validation could not exclude, that the arrivals flatter,
+// and under which other loads of the plan the setting does not hold.
+func (e explanation) looked(row rank.Row) string {
+	t := e.trials[row.Stands]
+	var parts []string
+	if row.Validated && t.Seconds > 0 {
+		parts = append(parts, fmt.Sprintf("over %s, %d answers: a stall rarer than one in %s cannot be excluded",
+			Roughly(seconds(t.Seconds)), t.Counts.OK, Roughly(seconds(t.Seconds/3))))
+	}
+	if l := t.Load; (l.Mode == load.Open || l.Mode == load.Ramp) && l.Arrivals == load.Constant {
+		parts = append(parts, "constant arrivals flatter: Poisson ones at this rate wait longer, so use --arrivals poisson")
+	}
+	return strings.Join(append(parts, e.otherLoads(row)...), "; ")
+}
+
+// otherLoads names the loads under which the settings of a row do not hold or are
+// not known to.
+func (e explanation) otherLoads(row rank.Row) []string {
+	if e.Question == plan.Capacity {
+		return nil
+	}
+	var out []string
+	for _, o := range e.rows {
+		if o.Joined.Settings != row.Joined.Settings || o.Joined.Load == row.Joined.Load {
+			continue
+		}
+		v := o.Verdict()
+		did := fmt.Sprintf("(P%g %s ms)", v.Percentile, v.ValueMS.Text(1))
+		if e := o.Joined.Counts.ErrorWords(); e != "" {
+			did = "(" + e + ")"
+		}
+		switch {
+		case o.Validated:
+			continue
+		case v.Result == trial.Fail:
+			out = append(out, fmt.Sprintf("under %v it FAILs %s", o.Joined.Load, did))
+		case v.Seems() == trial.Fail:
+			out = append(out, fmt.Sprintf("under %v it looks like a FAIL %s", o.Joined.Load, did))
+		default:
+			out = append(out, fmt.Sprintf("under %v it was not validated %s", o.Joined.Load, did))
+		}
+	}
+	return out
 }
 
 // headline is the setting with its two numbers.
@@ -91,36 +170,6 @@ func away(v trial.Verdict) string {
 	return fmt.Sprintf("%.0f%% below", share)
 }
 
-// limits names what keeps a trial from more, with the numbers that say so: the
-// arrivals if the workers idle for want of requests, else the step of a request
-// that takes longest.
-func (r Rules) limits(t trial.Trial) (limit, text string) {
-	b := t.Breakdown
-	exec, ok := b.Execution.Get()
-	if !ok {
-		return "", ""
-	}
-	queue, formation := b.Queue.Or(0), b.Formation.Or(0)
-	switch idle := 1 - busy(t); {
-	case formation > exec && formation > queue:
-		return limitDelay, fmt.Sprintf("The delay limits: batches wait %.1f ms to fill and run %.1f ms.", formation, exec)
-	case r.Question == plan.Capacity: // the load is as high as it can be
-	case t.Load.Mode == load.Open && t.Throughput.Value.Or(0) >= .98*t.Load.Rate && queue <= exec:
-		return limitArrival, fmt.Sprintf("The load limits: all of its %g requests/s are served.", t.Load.Rate)
-	case idle > .4:
-		return limitArrival, fmt.Sprintf("The load limits: workers idle %.0f%% of the time.", 100*idle)
-	case queue > 2*exec:
-		return limitQueue, fmt.Sprintf("The queue limits: requests wait %.1f ms for %.1f ms of execution; workers are short.", queue, exec)
-	}
-	if cpu, ok := t.Use.CPUPercent.Get(); ok && t.Settings.Device == "cpu" && r.Cores > 0 {
-		if all := cpu + t.Use.GeneratorCPUPercent.Or(0); all >= cpuFull*float64(100*r.Cores) {
-			return limitCPU, fmt.Sprintf("The processor limits: %.0f%% of its %d cores is in use, %.0f%% by the load generator; execution takes %.1f ms, the queue %.1f.",
-				all/float64(r.Cores), r.Cores, t.Use.GeneratorCPUPercent.Or(0)/float64(r.Cores), exec, queue)
-		}
-	}
-	return limitExecution, fmt.Sprintf("Execution limits: it takes %.1f ms, the queue %.1f, filling the batch %.1f.", exec, queue, formation)
-}
-
 // busy is the share of time the workers execute, 1 where it cannot be told.
 func busy(t trial.Trial) float64 {
 	rate, ok1 := t.Throughput.Value.Get()
@@ -142,22 +191,22 @@ func batches(t trial.Trial) string {
 	for _, n := range t.Batches.Sizes {
 		all += n
 	}
-	text := fmt.Sprintf("Batches held %.1f of %d", mean, t.Settings.BatchSize)
+	text := fmt.Sprintf("held %.1f of %d", mean, t.Settings.BatchSize)
 	if all > 0 {
 		text += fmt.Sprintf(", %.0f%% were full", 100*float64(t.Batches.Sizes[t.Settings.BatchSize])/float64(all))
 	}
-	return text + "."
+	return text
 }
 
-// delay compares with the trial that differs in the delay alone: the shortest
+// delay compares with the row that differs in the delay alone: the shortest
 // one tried or, if t has that, the longest.
-func delay(trials []trial.Trial, t trial.Trial) string {
+func (e explanation) delay(t trial.Trial) string {
 	var other *trial.Trial
-	for i := range trials {
-		o := &trials[i]
+	for i := range e.rows {
+		o := &e.rows[i].Joined
 		same := o.Settings
 		same.BatchDelay = t.Settings.BatchDelay
-		if !ranked(*o) || same != t.Settings || o.Load != t.Load || o.Settings == t.Settings {
+		if same != t.Settings || o.Load != t.Load || o.Settings == t.Settings {
 			continue
 		}
 		if other == nil || telling(o, other, t) {
@@ -167,8 +216,8 @@ func delay(trials []trial.Trial, t trial.Trial) string {
 	if other == nil {
 		return ""
 	}
-	change := fmt.Sprintf("throughput %s, P%g %s", against(t, *other), t.Verdict.Percentile, difference(t.Verdict.ValueMS, other.Verdict.ValueMS))
-	return fmt.Sprintf("Against delay %s ms (trial %d) the delay of %s ms gives %s.",
+	change := fmt.Sprintf("%s requests/s, P%g %s", against(t, *other), t.Verdict.Percentile, difference(t.Verdict.ValueMS, other.Verdict.ValueMS))
+	return fmt.Sprintf("against a delay of %s ms (trial %d) the %s ms give %s",
 		other.Settings.Get("batch_delay_ms"), other.N, t.Settings.Get("batch_delay_ms"), change)
 }
 
@@ -206,16 +255,17 @@ func difference(a, b trial.Num) string {
 	return fmt.Sprintf("%+.1f ms", x-y)
 }
 
-// runnersUp returns the next best settings that meet the promise too.
-func (r Rules) runnersUp(trials []trial.Trial, best int) []int {
-	seen := []trial.Trial{trials[best]}
+// runnersUp returns the next best settings that meet the promise too, as indexes of
+// the trials that stand for them.
+func (e explanation) runnersUp(best int) []int {
+	seen := []trial.Trial{e.trials[best]}
 	var out []int
-	for _, i := range r.Rank(trials) {
-		t := trials[i]
+	for _, i := range e.Rank(e.trials) {
+		t := e.row(i).Joined
 		known := slices.ContainsFunc(seen, func(s trial.Trial) bool {
-			return s.Settings == t.Settings && (s.Load == t.Load || r.Question == plan.Capacity)
+			return s.Settings == t.Settings
 		})
-		if known || !r.Meets(t) {
+		if known || !e.Meets(t) {
 			continue
 		}
 		if out = append(out, i); len(out) == mostRunnersUp {
@@ -226,20 +276,67 @@ func (r Rules) runnersUp(trials []trial.Trial, best int) []int {
 	return out
 }
 
-func (r Rules) runners(trials []trial.Trial, t trial.Trial, next []int) string {
+// runners names them with what they did, and, where that is more than the choice
+// did, with why they are not it.
+func (e explanation) runners(best rank.Row, next []int) string {
 	var parts []string
 	for _, i := range next {
-		o := trials[i]
-		if r.Question == plan.Capacity {
-			parts = append(parts, fmt.Sprintf("trial %d (%v) bears %g/s, %+.0f%%", o.N, o.Settings, o.Load.Rate, 100*(o.Load.Rate/t.Load.Rate-1)))
-			continue
+		row := e.row(i)
+		o, did := row.Joined, ""
+		if e.Question == plan.Capacity {
+			did = fmt.Sprintf("bears %g/s, %+.0f%%", o.Load.Rate, 100*(o.Load.Rate/best.Joined.Load.Rate-1))
+		} else {
+			did = fmt.Sprintf("%s requests/s, %s", o.Throughput.Value.Text(1), against(o, best.Joined))
 		}
-		parts = append(parts, fmt.Sprintf("trial %d (%v) %s requests/s, %s", o.N, o.Settings, o.Throughput.Value.Text(1), against(o, t)))
+		if o.Load != best.Joined.Load && e.Question != plan.Capacity {
+			did += fmt.Sprintf(" under %v", o.Load)
+		}
+		if not := e.whyNot(row, best); not != "" {
+			did += ", " + not
+		}
+		parts = append(parts, fmt.Sprintf("trial %d (%v) %s", o.N, o.Settings, did))
 	}
-	if parts == nil {
+	return strings.Join(parts, "; ")
+}
+
+// whyNot says why a row that did more than the choice is not it; "" where it did
+// not.
+func (e explanation) whyNot(o, best rank.Row) string {
+	more := o.Joined.Throughput.Value.Or(0) > best.Joined.Throughput.Value.Or(0)
+	if e.Question == plan.Capacity {
+		more = o.Joined.Load.Rate > best.Joined.Load.Rate
+	}
+	validations := 0
+	for _, i := range o.Runs {
+		if e.trials[i].Role == trial.RoleValidation {
+			validations++
+		}
+	}
+	switch failing := e.failingLoad(o); {
+	case !more:
 		return ""
+	case failing != "":
+		return "but it FAILs under " + failing
+	case validations > 0 && !o.Validated:
+		return "but its validation was left open: " + cmp.Or(o.Verdict().Why, "it did not pass")
+	case !o.Validated:
+		return "but it was not validated"
+	case e.Objective != plan.MostThroughput:
+		return "but the objective is " + strings.ReplaceAll(e.Objective.String(), "_", " ")
+	case WithinNoise(o.Joined, best.Joined):
+		return fmt.Sprintf("but its P%g is %s ms", o.Verdict().Percentile, o.Verdict().ValueMS.Text(1))
 	}
-	return "Next: " + strings.Join(parts, "; ") + "."
+	return "" // it was under another load, which is said
+}
+
+// failingLoad is a load under which the settings of a row fail, "" without one.
+func (e explanation) failingLoad(row rank.Row) string {
+	for _, o := range e.rows {
+		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Seems() == trial.Fail && e.Question != plan.Capacity {
+			return o.Joined.Load.String()
+		}
+	}
+	return ""
 }
 
 // reasons counts the settings that were not tried by reason, most first.
@@ -263,7 +360,7 @@ func reasons(skipped []trial.Skip) string {
 		}
 		parts = append(parts, fmt.Sprintf("%d x %s", counts[reason], reason))
 	}
-	return "Not tried: " + strings.Join(parts, "; ") + "."
+	return strings.Join(parts, "; ")
 }
 
 // interval writes an estimate: "528.2 (519.0-537.1)".

@@ -2,31 +2,93 @@ package search
 
 import (
 	"fmt"
+	"math"
 
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
-// ExplainNone says in words why no trial kept the promise, where arithmetic
-// tells: with n clients that each wait for their answer, mean latency is n over
-// the throughput (Little's law), whatever the settings. It is "" where that does
-// not forbid the promise.
+// ExplainNone says in words why no trial kept the promise and what to do about it:
+// of the setting that came nearest, the share of errors that failed it, or the step
+// of a request that takes longest. Where the clients alone forbid the promise,
+// whatever the settings, it says so instead (see tooManyClients). It is "" where
+// the trials tell nothing.
 func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
+	near, ok := nearest(trials)
+	if !ok {
+		return tooManyClients(trials, sla)
+	}
+	c := Rules{}.cause(near)
+	limit := float64(sla.Limit) / 1e6
+	switch value, ok := near.Verdict.ValueMS.Get(); {
+	case near.Counts.Errors() > sla.MaxErrorRate:
+		return fmt.Sprintf("nearest is trial %d (%v): %s, %.2g%% are allowed: %s",
+			near.N, near.Settings, near.Counts.ErrorWords(), 100*sla.MaxErrorRate, lessErrors(near))
+	case ok && value <= limit: // it does not keep up with its arrivals, and says so
+		return fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Why)
+	}
+	if c.limit != limitDelay && c.limit != limitBusy && c.limit != limitGenerator {
+		if text := tooManyClients(trials, sla); text != "" {
+			return text
+		}
+	}
+	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Words())
+	if c.limit == limitArrival { // no answer comes sooner for more requests
+		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), lessExecution(near))
+	}
+	if c.text == "" {
+		return text
+	}
+	return text + "; what limits: " + c.text
+}
+
+// nearest is the setting that came nearest to the promise.
+func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
+	least := math.Inf(1)
+	for _, r := range rank.Rows(trials) {
+		t := r.Joined
+		if d := (Rules{}).distance(t); t.Error == "" && d < least {
+			near, ok, least = t, true, d
+		}
+	}
+	return near, ok
+}
+
+// lessErrors is what to do about the kind of error that is most frequent.
+func lessErrors(t trial.Trial) string {
+	switch c := t.Counts; max(c.Refused, c.Failed, c.Timeout) {
+	case c.Refused:
+		return fmt.Sprintf("the queue of %d was full; a longer one (--queue-size), more workers or less load refuse fewer", t.Settings.QueueSize)
+	case c.Timeout:
+		return "they waited longer than --timeout allows; more workers or less load answer sooner"
+	}
+	return "the server could not answer them: see its log"
+}
+
+// tooManyClients is Little's law where it forbids the promise: with n clients that
+// each wait for their answer, mean latency is n over the throughput, whatever the
+// settings. It says nothing where the throughput itself is held back by something
+// else: a delay that is waited for, or workers that idle.
+func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
 	if sla.Latency != trial.Request {
 		return ""
 	}
 	clients, most := 0, 0.0
+	var at trial.Trial
 	for _, t := range trials {
-		if t.Load.Mode != load.Closed || t.Load.Matched {
+		if t.Load.Mode != load.Closed || t.Load.Matched || clients > 0 && t.Load.Concurrency != clients {
 			return "" // the clients differ, or do not wait
 		}
+		clients = t.Load.Concurrency
 		if rate := t.Throughput.Value.Or(0); rate > most {
-			clients, most = t.Load.Concurrency, rate
+			most, at = rate, t
 		}
 	}
 	limit := float64(sla.Limit) / 1e6
 	mean := 1000 * float64(clients) / most
-	if most == 0 || mean <= limit {
+	exec := at.Breakdown.Execution.Or(0)
+	if most == 0 || mean <= limit || clients < 2 || exec > limit || at.Breakdown.Formation.Or(0) > exec {
 		return ""
 	}
 	return fmt.Sprintf("%d requests in flight at %.1f requests/s, the most that any setting did, take %.0f ms on average (Little's law), above %g ms: "+

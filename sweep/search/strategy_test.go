@@ -310,7 +310,7 @@ func TestAccuracy(t *testing.T) {
 	if diff := cmp.Diff(want, got.Throughput, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Errorf("throughput (-want +got):\n%s", diff)
 	}
-	if text := got.String(); !strings.HasPrefix(text, "Predicted against measured (2 settings): throughput off by 10.0% in the median") || !strings.Contains(text, "percentile off by 20.0%") {
+	if text := got.String(); !strings.HasPrefix(text, "against measured, 2 settings: throughput off by 10.0% in the median") || !strings.Contains(text, "percentile off by 20.0%") {
 		t.Error(text)
 	}
 	if text := (search.Accuracy{}).String(); text != "" {

@@ -56,13 +56,14 @@ type Config struct {
 }
 
 // ExportRequest is what Export writes. Trial is nil when settings were never
-// measured in a trial.
+// measured in a trial, and holds the figures of all Runs of a setting together.
 type ExportRequest struct {
 	Info     sweep.Info
 	Settings knob.Settings
 	Options  knob.Options
 	SLA      trial.SLA
 	Trial    *trial.Trial
+	Runs     int
 	Profile  string // ID of the profile the trial is in
 }
 

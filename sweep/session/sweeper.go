@@ -26,11 +26,12 @@ type Sweeper struct {
 	Fresh  func([]load.Sample) // sees samples as they come; nil is allowed
 	Watch  func(Sweep)         // sees every change of state, from Run's goroutine; nil is allowed
 
-	gate gate
-	mu   sync.Mutex // guards state
-	st   Sweep
-	rec  Recording     // nil before the profile is open
-	old  trial.History // what is taken over of Resume
+	gate   gate
+	mu     sync.Mutex // guards state and probes
+	st     Sweep
+	probes []trial.Probe // recorded, those taken over included
+	rec    Recording     // nil before the profile is open
+	old    trial.History // what is taken over of Resume
 }
 
 // EventResumed is what the event is called that says how much of an earlier sweep
@@ -148,11 +149,9 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 		Rank:      rules.Rank,
 		Explain: func(t []trial.Trial, best int) trial.Why {
 			why := rules.Explain(t, best, skipped)
-			for _, more := range []string{strategy.Ended(), search.AccuracyOf(t).String()} {
-				if more != "" {
-					why.Text += " " + more
-				}
-			}
+			why.Say("batches", search.BatchingLoses(w.seenProbes(), t))
+			why.Say("left out", strategy.Ended())
+			why.Say("predicted", search.AccuracyOf(t).String())
 			return why
 		},
 		Gate:    func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
@@ -194,6 +193,21 @@ type witness struct {
 func (r witness) Event(e trial.Event) error {
 	r.w.set(func(s *Sweep) { s.Events = append(s.Events[:len(s.Events):len(s.Events)], e) })
 	return r.Recording.Event(e)
+}
+
+// Probe remembers what it records, for the explanation.
+func (r witness) Probe(p trial.Probe) error {
+	r.w.mu.Lock()
+	r.w.probes = append(r.w.probes, p)
+	r.w.mu.Unlock()
+	return r.Recording.Probe(p)
+}
+
+// seenProbes are those recorded so far.
+func (w *Sweeper) seenProbes() []trial.Probe {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.probes[:len(w.probes):len(w.probes)]
 }
 
 // after is the number that follows those of the trials.

@@ -7,6 +7,7 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -187,7 +188,10 @@ func (s *Session) Export(n int) (Exported, error) {
 	}
 	for i := range trials {
 		if trials[i].N == n || n == 0 && trials[i].Settings == r.Settings {
-			r.Trial, r.Settings = &trials[i], trials[i].Settings
+			r.Trial, r.Settings, r.Runs = &trials[i], trials[i].Settings, 1
+			if row := rank.Of(trials, i); row.Stands == i {
+				r.Trial, r.Runs = &row.Joined, len(row.Runs)
+			}
 		}
 	}
 	if n > 0 && r.Trial == nil {

@@ -397,9 +397,10 @@ type Why struct {
 	HighestRPS Num `json:"highest_rps,omitzero"` // the highest open load that keeps the promise, where that was asked
 	PlanRPS    Num `json:"plan_rps,omitzero"`    // what is recommended of it
 
-	RunnersUp []int  `json:"runners_up"`        // trial numbers, best first
-	Skipped   []Skip `json:"skipped,omitempty"` // settings not tried
-	Text      string `json:"text,omitempty"`    // the explanation in words
+	RunnersUp []int    `json:"runners_up"`        // trial numbers, best first
+	Skipped   []Skip   `json:"skipped,omitempty"` // settings not tried
+	Text      string   `json:"text,omitempty"`    // the explanation in words
+	Lines     []string `json:"lines,omitempty"`   // the same by what it is about, a label of 9 cells before each
 }
 
 // Choice is the settings picked.

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"sweetspot/sweep"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+// labels are what lines under a verdict begin with, in labelled cells.
+var labels = []string{"validated", "limits", "batches", "next", "left", "predicted"}
+
+const labelled = 10
+
+// closing is the answer in words: the verdict in its first line, and under it
+// what it rests on.
+func closing(p plan.Plan, info sweep.Info, st session.Sweep) []string {
+	how := ""
+	if st.Problem != "" {
+		how = fmt.Sprintf(" (%s after %d trials)", st.Problem, len(st.Trials))
+	}
+	left := leftOut(p, info)
+	var out []string
+	switch {
+	case st.Choice != nil:
+		why := st.Choice.Why
+		why.Lines = append([]string(nil), why.Lines...)
+		why.Say("left out", strings.TrimPrefix(left, "not tried: "))
+		return append([]string{chosenText(p, st, how)}, why.Lines...)
+	case session.Exit(st) == exitNo:
+		out = []string{fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how), noneText(p, st)}
+	case st.Open >= 0 && st.Open < len(st.Trials):
+		out = openText(p, st, how)
+	default:
+		out = unknownText(p, st, how)
+	}
+	if out[len(out)-1] == "" {
+		out = out[:len(out)-1]
+	}
+	if left != "" {
+		out = append(out, left)
+	}
+	return out
+}
+
+// chosenText is the verdict line of a choice: its setting, what all its runs did
+// together, and what is promised with the kind of latency that it binds.
+func chosenText(p plan.Plan, st session.Sweep, how string) string {
+	row := rank.Of(st.Trials, st.Best)
+	t := row.Joined
+	did := rateText(row)
+	if p.Question == plan.Capacity {
+		did = fmt.Sprintf("highest load %g requests/s, plan for %s", t.Load.Rate, st.Choice.Why.PlanRPS.Text(1))
+	}
+	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, how, did, t.Verdict.Words(), p.SLA.Limit)
+	if p.SLA.Latency == trial.Model {
+		text += fmt.Sprintf("; requests took P99 %s ms", t.Latency.P99.Value.Text(1))
+	}
+	return text
+}
+
+// rateText is the throughput of a row: "951.0 requests/s (930.0-960.0, 3 runs)".
+func rateText(row rank.Row) string {
+	e := row.Joined.Throughput
+	text := e.Value.Text(1) + " requests/s"
+	var about []string
+	if e.Low.OK() && e.High.OK() {
+		about = append(about, e.Low.Text(1)+"-"+e.High.Text(1))
+	}
+	if n := len(row.Runs); n > 1 {
+		about = append(about, fmt.Sprintf("%d runs", n))
+	}
+	if about == nil {
+		return text
+	}
+	return text + " (" + strings.Join(about, ", ") + ")"
+}
+
+// openText is said where a setting may keep the promise and no validation showed
+// it: which one, why it was left open, and what would settle it.
+func openText(p plan.Plan, st session.Sweep, how string) []string {
+	row := rank.Of(st.Trials, st.Open)
+	t := row.Joined
+	why := "it was not validated"
+	for _, i := range row.Runs {
+		if st.Trials[i].Role == trial.RoleValidation {
+			why = "its validation was left open"
+			if v := row.Verdict().Why; v != "" {
+				why += ": " + v
+			}
+		}
+	}
+	out := []string{fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
+		how, t.Settings, rateText(row), t.Verdict.Words(), p.SLA.Limit, why)}
+	if p.Trial.Requests > 0 || p.Trial.Duration > 0 {
+		return append(out, "next      a trial of this plan has a fixed length: a longer one, or none, would tell")
+	}
+	return append(out, "next      "+search.CostOf(p, trial.History{Trials: st.Trials}).Settles(t))
+}
+
+// noneText is why no setting keeps the promise, "" where nothing tells.
+func noneText(p plan.Plan, st session.Sweep) string {
+	if st.None != "" {
+		return st.None
+	}
+	return search.ExplainNone(st.Trials, p.SLA)
+}
+
+// unknownText is said where no setting even looks like keeping the promise, and
+// none is known not to.
+func unknownText(p plan.Plan, st session.Sweep, how string) []string {
+	if how == "" && st.Untried > 0 {
+		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
+	}
+	out := []string{fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)}
+	if more := st.Cost.More(st.Trials); more != "" && p.Trial.Requests == 0 {
+		out = append(out, "it takes "+more)
+	}
+	return out
+}
+
+// hang breaks a line at the width; what goes on below its label is set in under
+// its text. Width 0 breaks nothing.
+func hang(line string, width int) string {
+	if width <= 0 {
+		return line
+	}
+	indent := 0
+	if label, _, _ := strings.Cut(line, " "); slices.Contains(labels, label) {
+		indent = labelled
+	}
+	text := ansi.Wordwrap(line[indent:], max(width-indent, 20), "")
+	return line[:indent] + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", indent))
+}

@@ -1,0 +1,91 @@
+package trial
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Words is the percentile of a verdict in words, with the kind of latency and what
+// its interval says: "P99 of request latency 22.1 ms, at most 25 with 95%".
+func (v Verdict) Words() string {
+	text := fmt.Sprintf("P%g of %s latency %s ms", v.Percentile, v.Latency, v.ValueMS.Text(1))
+	if bound := v.Bound(); bound != "" {
+		return text + ", " + bound
+	}
+	return text
+}
+
+// Bound is how well a verdict knows its percentile: the interval where both its
+// ends are known, or what the data say of the open one. A pass bounds it by the
+// limit, which is what makes it a pass, and so does a failure.
+func (v Verdict) Bound() string {
+	low, okLow := v.LowMS.Get()
+	high, okHigh := v.HighMS.Get()
+	value, ok := v.ValueMS.Get()
+	switch {
+	case !ok:
+		return ""
+	case v.Result == Pass && (!okHigh || high > v.LimitMS):
+		return fmt.Sprintf("at most %g with 95%%", v.LimitMS)
+	case v.Result == Fail && value > v.LimitMS && (!okLow || low <= v.LimitMS):
+		return fmt.Sprintf("over %g with 95%%", v.LimitMS)
+	case okLow && okHigh:
+		return fmt.Sprintf("%.1f-%.1f with 95%%", low, high)
+	case okLow:
+		return fmt.Sprintf("at least %.1f with 95%%", low)
+	case okHigh:
+		return fmt.Sprintf("at most %.1f with 95%%", high)
+	}
+	return "how far off is not known"
+}
+
+// ErrorWords is the share of requests that were not answered, and of what kind
+// they are: "3.2% refused"; "" if all were answered.
+func (c Counts) ErrorWords() string {
+	broken := c.Refused + c.Failed + c.Timeout
+	if broken == 0 || c.Sent == 0 {
+		return ""
+	}
+	kind := "errors"
+	switch broken {
+	case c.Refused:
+		kind = "refused"
+	case c.Failed:
+		kind = "failed"
+	case c.Timeout:
+		kind = "timed out"
+	}
+	return fmt.Sprintf("%.2g%% %s", math.Min(100*c.Errors(), 100), kind)
+}
+
+// Cell is the verdict as tables show it, with the share of errors where that is
+// more than allowed and fails: "pass?", "FAIL 3.2% refused".
+func (r Result) Cell(allowed float64) string {
+	word := r.Verdict.Word()
+	if r.Verdict.Seems() == Fail && r.Counts.Errors() > allowed {
+		return word + " " + r.Counts.ErrorWords()
+	}
+	return word
+}
+
+// Say adds a line to an explanation: a label, and what is said under it. A label
+// that has a line already goes on there.
+func (y *Why) Say(label, text string) {
+	text = strings.TrimSuffix(text, ".")
+	if text == "" {
+		return
+	}
+	head := fmt.Sprintf("%-9s ", label)
+	said := false
+	for i, line := range y.Lines {
+		if strings.HasPrefix(line, head) {
+			y.Lines[i], said = line+"; "+text, true
+		}
+	}
+	if !said {
+		y.Lines = append(y.Lines, head+text)
+	}
+	sentence := strings.ToUpper(label[:1]) + label[1:] + ": " + text + "."
+	y.Text = strings.TrimPrefix(y.Text+" "+sentence, " ")
+}

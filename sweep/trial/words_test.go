@@ -1,0 +1,72 @@
+package trial_test
+
+import (
+	"strings"
+	"testing"
+
+	"sweetspot/sweep/trial"
+)
+
+func TestWords(t *testing.T) {
+	open := trial.Num{}
+	for _, c := range []struct {
+		name      string
+		answer    trial.Answer
+		value     float64
+		low, high trial.Num
+		want      string
+	}{
+		{"pass", trial.Pass, 22.1, trial.Of(18), trial.Of(24), "P99 of model latency 22.1 ms, 18.0-24.0 with 95%"},
+		{"a pass with an open end", trial.Pass, 22.1, trial.Of(18), open, "P99 of model latency 22.1 ms, at most 25 with 95%"},
+		{"a pass surer than its interval", trial.Pass, 22.1, trial.Of(18), trial.Of(31), "P99 of model latency 22.1 ms, at most 25 with 95%"},
+		{"FAIL", trial.Fail, 31, trial.Of(28), trial.Of(33), "P99 of model latency 31.0 ms, 28.0-33.0 with 95%"},
+		{"FAIL with an open end", trial.Fail, 31, open, trial.Of(33), "P99 of model latency 31.0 ms, over 25 with 95%"},
+		{"a FAIL by errors", trial.Fail, 20, trial.Of(18), open, "P99 of model latency 20.0 ms, at least 18.0 with 95%"},
+		{"undecided", trial.Undecided, 22.1, trial.Of(18), open, "P99 of model latency 22.1 ms, at least 18.0 with 95%"},
+		{"undecided, open below", trial.Undecided, 22.1, open, trial.Of(30), "P99 of model latency 22.1 ms, at most 30.0 with 95%"},
+		{"nothing known", trial.Undecided, 22.1, open, open, "P99 of model latency 22.1 ms, how far off is not known"},
+	} {
+		v := trial.Verdict{Result: c.answer, Latency: trial.Model, Percentile: 99, LimitMS: 25, ValueMS: trial.Of(c.value), LowMS: c.low, HighMS: c.high}
+		if got := v.Words(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	if got := (trial.Verdict{Percentile: 99}).Words(); got != "P99 of request latency n/a ms" {
+		t.Errorf("unmeasured: %q", got)
+	}
+}
+
+func TestCell(t *testing.T) {
+	refused := trial.Counts{Sent: 1000, OK: 968, Refused: 32}
+	for _, c := range []struct {
+		v      trial.Verdict
+		counts trial.Counts
+		want   string
+	}{
+		{trial.Verdict{Result: trial.Fail}, refused, "FAIL 3.2% refused"},
+		{trial.Verdict{Leaning: trial.Fail}, refused, "FAIL? 3.2% refused"},
+		{trial.Verdict{Result: trial.Pass}, refused, "pass"},
+		{trial.Verdict{Leaning: trial.Pass}, trial.Counts{}, "pass?"},
+		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 1000, Refused: 5}, "FAIL"},
+		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 1000, Timeout: 50}, "FAIL 5% timed out"},
+		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 1000, Failed: 50, Refused: 7}, "FAIL 5.7% errors"},
+	} {
+		if got := (trial.Result{Verdict: c.v, Counts: c.counts}).Cell(.01); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestSay(t *testing.T) {
+	var y trial.Why
+	y.Say("limits", "execution takes 9 ms.")
+	y.Say("left out", "")
+	y.Say("batches", "held 5 of 8")
+	y.Say("limits", "the queue 8")
+	if got, want := strings.Join(y.Lines, "\n"), "limits    execution takes 9 ms; the queue 8\nbatches   held 5 of 8"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if want := "Limits: execution takes 9 ms. Batches: held 5 of 8. Limits: the queue 8."; y.Text != want {
+		t.Errorf("%q, want %q", y.Text, want)
+	}
+}
