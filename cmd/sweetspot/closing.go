@@ -127,9 +127,9 @@ func unknownText(p plan.Plan, st session.Sweep, how string) []string {
 	return out
 }
 
-// hang breaks a line at the width; what goes on below its label is set in under
+// hanging breaks a line at the width; what goes on below its label is set in under
 // its text. Width 0 breaks nothing.
-func hang(line string, width int) string {
+func hanging(line string, width int) string {
 	if width <= 0 {
 		return line
 	}

@@ -265,7 +265,7 @@ func (a *app) report(j job, info sweep.Info, st session.Sweep, written []file) e
 		fmt.Fprintln(a.out)
 	}
 	for _, line := range closing(j.plan, info, st) {
-		fmt.Fprintln(a.out, hang(line, a.textWidth()))
+		fmt.Fprintln(a.out, hanging(line, a.textWidth()))
 	}
 	for _, w := range written {
 		fmt.Fprintf(a.out, "%-19s %s\n", w.What, w.Path)

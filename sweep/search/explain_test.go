@@ -18,7 +18,7 @@ import (
 
 // served returns a trial with the figures of the format's example.
 func served(n int, rps, p99 float64, delay time.Duration, change ...func(*trial.Trial)) trial.Trial {
-	t := made(n, rps, p99)
+	t := measured(n, rps, p99)
 	t.Load = load.Spec{Concurrency: 10}
 	t.Settings.BatchSize, t.Settings.BatchDelay = 8, delay
 	t.Breakdown = trial.Breakdown{Queue: trial.Of(8.9), Formation: trial.Of(.4), Execution: trial.Of(9)}
@@ -242,4 +242,11 @@ func TestBatchingLoses(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
+}
+
+// measured is made with settings that tell nothing of its number: trials of one
+// setting are one row.
+func measured(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
+	queue := set(func(s *knob.Settings) { s.QueueSize = 100 })
+	return made(n, rps, p99, append([]func(*trial.Trial){queue}, change...)...)
 }
