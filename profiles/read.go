@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -275,17 +276,25 @@ func (p *Profile) Choice() (trial.Choice, bool) {
 }
 
 // Best returns the trial of the choice; without one, as in an interrupted
-// profile, the passing trial with the highest throughput.
+// profile, the one that stands for the best row that passes: of those that a
+// validation confirmed, if there are any, the one with the highest throughput.
 func (p *Profile) Best() (best trial.Trial, ok bool) {
 	if c, chosen := p.Choice(); chosen {
 		if t, found := p.Trial(c.N); found {
 			return t, true
 		}
 	}
-	for _, t := range p.Trials {
-		better := !ok || t.Throughput.Value.Or(0) > best.Throughput.Value.Or(0)
-		if t.Verdict.Result == trial.Pass && better {
-			best, ok = t, true
+	most, validated := 0.0, false
+	for _, r := range rank.Rows(p.Trials) {
+		rate := r.Joined.Throughput.Value.Or(0)
+		better := !ok || r.Validated && !validated || r.Validated == validated && rate > most
+		if r.Verdict().Result == trial.Pass && better {
+			best, most, validated, ok = p.Trials[r.Stands], rate, r.Validated, true
+		}
+	}
+	for _, t := range p.Trials { // of a live profile
+		if t.Role == trial.RoleLive && t.Verdict.Result == trial.Pass && (!ok || t.Throughput.Value.Or(0) > most) {
+			best, most, ok = t, t.Throughput.Value.Or(0), true
 		}
 	}
 	return best, ok
