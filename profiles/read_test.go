@@ -312,3 +312,37 @@ func TestDocs(t *testing.T) {
 		t.Errorf("choice %+v, probes %+v, state %s", c, p.Probes, p.State())
 	}
 }
+
+// TestBestWithoutChoice: an interrupted sweep's best is no lucky run, and nothing
+// whose validation says otherwise.
+func TestBestWithoutChoice(t *testing.T) {
+	ran := func(n, batch int, role trial.Role, rps float64, answer trial.Answer) trial.Trial {
+		x := trial.Trial{N: n, Role: role}
+		x.Settings.BatchSize, x.Throughput.Value, x.Verdict.Result = batch, trial.Of(rps), answer
+		return x
+	}
+	for _, c := range []struct {
+		name   string
+		trials []trial.Trial
+		want   int // number of the trial, 0 for none
+	}{
+		{"none", nil, 0},
+		{"the highest throughput", []trial.Trial{ran(1, 1, trial.RoleLoad, 10, trial.Pass), ran(2, 2, trial.RoleLoad, 20, trial.Pass)}, 2},
+		{"a lucky run", []trial.Trial{
+			ran(1, 1, trial.RoleLoad, 30, trial.Pass), ran(2, 1, trial.RoleControl, 5, trial.Pass), ran(3, 2, trial.RoleLoad, 20, trial.Pass),
+		}, 3},
+		{"one whose validation failed", []trial.Trial{
+			ran(1, 1, trial.RoleLoad, 10, trial.Pass), ran(2, 2, trial.RoleLoad, 20, trial.Pass), ran(3, 2, trial.RoleValidation, 20, trial.Fail),
+		}, 1},
+		{"one whose validation was left open", []trial.Trial{ran(1, 2, trial.RoleLoad, 20, trial.Pass), ran(2, 2, trial.RoleValidation, 20, trial.Undecided)}, 0},
+		{"a validated one before a faster one", []trial.Trial{
+			ran(1, 1, trial.RoleLoad, 10, trial.Pass), ran(2, 1, trial.RoleValidation, 10, trial.Pass), ran(3, 2, trial.RoleLoad, 20, trial.Pass),
+		}, 2},
+		{"live", []trial.Trial{ran(1, 1, trial.RoleLive, 10, trial.Pass), ran(2, 2, trial.RoleLive, 20, trial.Fail)}, 1},
+	} {
+		p := profiles.Profile{Trials: c.trials}
+		if got, ok := p.Best(); got.N != c.want || ok != (c.want > 0) {
+			t.Errorf("%s: trial %d, %v; want %d", c.name, got.N, ok, c.want)
+		}
+	}
+}

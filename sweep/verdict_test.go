@@ -153,17 +153,20 @@ func TestChoice(t *testing.T) {
 		{
 			"a setting that fails under another load comes after one that does not",
 			map[scene][]take{{1, 10}: {seem(100), pass(100)}, {1, 40}: {seem(110), pass(110)}, two: {pass(200)}, more: {fail(300)}},
-			[]scene{two, more, {1, 10}, {1, 40}}, 1, 0, 6,
+			[]scene{two, more, {1, 10}, {1, 40}},
+			1, 0, 6,
 		},
 		{
 			"every load is validated, and a failure of one is the setting's",
 			map[scene][]take{{1, 10}: {seem(100), pass(100)}, two: {seem(200), pass(200)}, more: {seem(300), fail(300)}},
-			[]scene{two, more, {1, 10}}, 1, 0, 5,
+			[]scene{two, more, {1, 10}},
+			1, 0, 5,
 		},
 		{
 			"where all fail under some load the best of them is chosen",
 			map[scene][]take{two: {seem(200), pass(200)}, more: {fail(300)}},
-			[]scene{two, more}, 2, 0, 3,
+			[]scene{two, more},
+			2, 0, 3,
 		},
 	} {
 		out := played(t, c.says, c.scenes...)

@@ -15,7 +15,7 @@ import (
 
 // resumePlan has no budget of time: how fast the machine is must not show.
 const resumePlan = `version: 1
-sla: {percentile: 99, limit: 150ms}
+sla: {percentile: 90, limit: 150ms}
 load: {mode: closed, concurrency: 10}
 knobs:
   workers: [1, 2]

@@ -19,11 +19,11 @@ func about(v, half float64) trial.Estimate {
 	return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
 }
 
-// made returns trial n, of a setting of its own, that passed at a limit of 100 ms;
+// made returns trial n, of a row of its own, that passed at a limit of 100 ms;
 // change makes it another.
 func made(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
 	t := trial.Trial{N: n, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe)}
-	t.Settings.QueueSize = 100 + n // the last that ties are broken by
+	t.Options.InterOp = n // no ties are broken by it
 	t.Throughput = about(rps, 5)
 	t.Verdict = trial.Verdict{
 		Result: trial.Pass, Percentile: 99, LimitMS: 100,
@@ -64,7 +64,7 @@ func TestRank(t *testing.T) {
 	control := func(t *trial.Trial) { t.Role = trial.RoleControl }
 	live := func(t *trial.Trial) { t.Role = trial.RoleLive }
 	leaning := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.Leaning = trial.Undecided, trial.Pass }
-	of := func(n int) func(*trial.Trial) { return set(func(s *knob.Settings) { s.QueueSize = 100 + n }) }
+	of := func(n int) func(*trial.Trial) { return func(t *trial.Trial) { t.Options.InterOp = n } }
 	validation := func(t *trial.Trial) { t.Role = trial.RoleValidation }
 	more := func(t *trial.Trial) { t.Load.Concurrency = 40 }
 	for _, c := range []struct {
@@ -160,7 +160,7 @@ func TestBest(t *testing.T) {
 		t.Errorf("Best = %d, %v, want 2, true", i, meets)
 	}
 	again := made(4, 4, 130, failed)
-	again.Role, again.Settings = trial.RoleControl, trials[2].Settings
+	again.Role, again.Options = trial.RoleControl, trials[2].Options
 	if i, meets := search.Best(append(trials, again)); i != 2 || meets {
 		t.Errorf("Best = %d, %v where a control of it failed, want 2, false", i, meets)
 	}
@@ -193,6 +193,7 @@ func drawTrials(r *rand.Rand) []trial.Trial {
 	out := make([]trial.Trial, 1+r.IntN(12))
 	for i := range out {
 		t := made(i+1, float64(100+10*r.IntN(4)), float64(80+5*r.IntN(8)))
+		t.Options.InterOp = 0
 		half := float64(r.IntN(20))
 		v := t.Throughput.Value.Or(0)
 		t.Throughput = trial.Estimate{Value: num(v), Low: num(v - half), High: num(v + half)}

@@ -37,3 +37,35 @@ func TestFreshSeeds(t *testing.T) {
 		}
 	}
 }
+
+// The exit code is 0 only with a choice, and 2 only where every setting fails.
+func TestExit(t *testing.T) {
+	ran := func(batch int, role trial.Role, answer trial.Answer) trial.Trial {
+		x := trial.Trial{Role: role}
+		x.Settings.BatchSize, x.Verdict.Result = batch, answer
+		return x
+	}
+	fails := ran(1, trial.RoleLoad, trial.Fail)
+	passes := ran(2, trial.RoleLoad, trial.Pass)
+	for _, c := range []struct {
+		name  string
+		sweep Sweep
+		want  int
+	}{
+		{"a choice", Sweep{Choice: &trial.Choice{}, Trials: []trial.Trial{passes}}, 0},
+		{"nothing measured", Sweep{}, 3},
+		{"nothing can", Sweep{None: "a batch of 1 takes longer"}, 2},
+		{"all fail", Sweep{Trials: []trial.Trial{fails, ran(2, trial.RoleLoad, trial.Fail)}}, 2},
+		{"all fail so far", Sweep{State: Aborted, Trials: []trial.Trial{fails}}, 3},
+		{"all that were tried fail", Sweep{Untried: 3, Trials: []trial.Trial{fails}}, 3},
+		{"one cannot be told", Sweep{Trials: []trial.Trial{fails, ran(2, trial.RoleLoad, trial.Undecided)}}, 3},
+		{"a pass that nothing confirmed", Sweep{Trials: []trial.Trial{fails, passes}}, 3},
+		{"its validation was left open", Sweep{Trials: []trial.Trial{fails, passes, ran(2, trial.RoleValidation, trial.Undecided)}}, 3},
+		{"its validation failed", Sweep{Trials: []trial.Trial{fails, passes, ran(2, trial.RoleValidation, trial.Fail)}}, 2},
+		{"a live trial says nothing", Sweep{Trials: []trial.Trial{fails, ran(3, trial.RoleLive, trial.Pass)}}, 2},
+	} {
+		if got := Exit(c.sweep); got != c.want {
+			t.Errorf("%s: exit %d, want %d", c.name, got, c.want)
+		}
+	}
+}
