@@ -5,6 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -133,19 +134,35 @@ func (m *model) sort() tea.Cmd {
 	return nil
 }
 
-// follow tells of a new best trial, once each.
+// follow tells of a new leader, once each.
 func (m *model) follow(old *session.Snapshot) {
-	best, was := bestOf(m.snap.Sweep), bestOf(old.Sweep)
+	best, was := leadOf(m.snap.Sweep), leadOf(old.Sweep)
 	if best == nil || old.Sweep == nil || !m.sweeping() || was != nil && was.N == best.N || m.view == sweeps {
 		return
 	}
-	m.tell(session.Note, false, fmt.Sprintf("best so far: trial #%d, %s/s at P99 %s ms", best.N, na(best.Throughput.Value), na(best.Latency.P99.Value)))
+	what := "best so far"
+	if bestOf(m.snap.Sweep) == nil {
+		what = "leading, not validated yet"
+	}
+	m.tell(session.Note, false, fmt.Sprintf("%s: trial #%d, %s/s at P99 %s ms", what, best.N, na(best.Throughput.Value), na(best.Latency.P99.Value)))
 }
 
-// bestOf is the best trial of a sweep that passed, or nil.
-func bestOf(s *session.Sweep) *trial.Trial {
-	if s == nil || s.Best < 0 || s.Best >= len(s.Trials) || s.Trials[s.Best].Verdict.Result != trial.Pass {
+// leadOf is the sweep's best row if it looks like a pass, or nil.
+func leadOf(s *session.Sweep) *trial.Trial {
+	if s == nil || s.Best < 0 || s.Best >= len(s.Trials) {
 		return nil
 	}
-	return &s.Trials[s.Best]
+	if t := standing(s, rank.Of(s.Trials, s.Best)); t.Verdict.Seems() == trial.Pass {
+		return t
+	}
+	return nil
+}
+
+// bestOf is leadOf where a validation has confirmed it, or nil.
+func bestOf(s *session.Sweep) *trial.Trial {
+	t := leadOf(s)
+	if t == nil || !rank.Of(s.Trials, s.Best).Validated {
+		return nil
+	}
+	return t
 }

@@ -273,6 +273,7 @@ func swept() *session.Snapshot {
 	s.Phase = session.Serving
 	w := *s.Sweep
 	w.State, w.Current, w.ETA, w.Total = session.Done, nil, 0, 7
+	w.Trials[4].Role = trial.RoleValidation
 	w.Choice = &trial.Choice{N: 5, Settings: w.Trials[4].Settings, Why: trial.Why{Text: "execution limits; batches were 70% full"}}
 	s.Sweep = &w
 	return s

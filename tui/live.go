@@ -283,7 +283,7 @@ func (m *model) pendingNotes() []span {
 }
 
 func seen(t *trial.Trial) string {
-	return fmt.Sprintf("seen in sweep #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Result.Word())
+	return fmt.Sprintf("seen in sweep #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Word())
 }
 
 func verdictInk(a trial.Answer) ink {

@@ -62,13 +62,21 @@ func verdictText(s *session.Snapshot) string {
 func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 	row("sweep", "%v, %s of %d", w.State, plural(len(w.Trials), "trial"), max(w.Total, len(w.Trials)))
 	if t := bestOf(w); t != nil {
-		row("best", "trial #%d: %s/s at P99 %s ms: %v", t.N, na(t.Throughput.Value), na(t.Latency.P99.Value), t.Settings)
+		row("best", "trial #%d: %s/s%s at P99 %s ms: %v", t.N, na(t.Throughput.Value), inRuns(w, t), na(t.Latency.P99.Value), t.Settings)
+	} else if t := leadOf(w); t != nil {
+		row("best", "none validated; most promising is trial #%d: %s/s%s at P99 %s ms: %v", t.N, na(t.Throughput.Value), inRuns(w, t), na(t.Latency.P99.Value), t.Settings)
 	} else if len(w.Trials) > 0 {
 		row("best", "no setting is known to meet the promise")
 	}
 	if w.Choice != nil && w.Choice.Why.Text != "" {
 		const room = 66 // of 80 columns, beside the names
-		row("why", "%s", strings.ReplaceAll(ansi.Wordwrap(w.Choice.Why.Text, room, ""), "\n", "\n"+strings.Repeat(" ", 14)))
+		for i, line := range explained(w.Choice.Why) {
+			name := "why"
+			if i > 0 {
+				name = ""
+			}
+			row(name, "%s", strings.ReplaceAll(ansi.Wordwrap(line, room, ""), "\n", "\n"+strings.Repeat(" ", 14)))
+		}
 	}
 	if w.Path != "" {
 		row("profile", "%s", w.Path)
@@ -76,4 +84,13 @@ func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 	if w.ID != "" && w.State != session.Done {
 		row("resume", "sweetspot --sweep --resume=%s", w.ID)
 	}
+}
+
+// inRuns says of how many runs a row's figures are, where there are several.
+func inRuns(w *session.Sweep, t *trial.Trial) string {
+	row := rowOf(w, t)
+	if len(row.Runs) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s, %d runs)", between(row.Joined.Throughput), len(row.Runs))
 }

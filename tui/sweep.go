@@ -140,11 +140,10 @@ func (m *model) drawOwner(p pane) {
 }
 
 func (m *model) tableTitle() []span {
-	order := "by rank"
 	if m.inOrder {
-		order = "as tried"
+		return []span{dim("every trial, as tried · o joins them")}
 	}
-	return []span{dim("sorted " + order + " · o sorts")}
+	return []span{dim("a row a setting, by rank · o shows every trial")}
 }
 
 func (m *model) drawNoSweep(p pane) {
@@ -169,19 +168,25 @@ func (m *model) drawNoSweep(p pane) {
 func (m *model) drawBest(p pane, room size) {
 	s := m.snap.Sweep
 	title := "Best so far"
-	if s.State.Ended() {
+	switch {
+	case s.State.Ended() && bestOf(s) == nil && leadOf(s) != nil:
+		title = "Most promising"
+	case s.State.Ended():
 		title = "Best"
 	}
 	in := p.box(title, dim("throughput at "+promise(s.Plan.SLA)))
 	in = in.sub(1, 0, in.w-2, in.h)
-	best := bestOf(s)
+	best := leadOf(s)
 	if best == nil {
 		in.text(0, 0, "no setting is known to meet the promise yet", inkWarn)
 		m.drawTrend(in.sub(0, 1, in.w, 1))
 		return
 	}
-	x := in.line(0, 0, span{fmt.Sprintf("★ #%d ", best.N), inkPass},
-		bold(na(best.Throughput.Value)+"/s"), plain(fmt.Sprintf("  P99 %s ms %s", na(best.Latency.P99.Value), share(best.Latency.P99.Value, limitMS(s.Plan.SLA)))))
+	head := warning(fmt.Sprintf("#%d not validated ", best.N))
+	if bestOf(s) != nil {
+		head = span{fmt.Sprintf("★ #%d ", best.N), inkPass}
+	}
+	x := in.line(0, 0, head, bold(na(best.Throughput.Value)+"/s"), plain(fmt.Sprintf("  P99 %s ms %s", na(best.Latency.P99.Value), share(best.Latency.P99.Value, limitMS(s.Plan.SLA)))))
 	c := s.Choice
 	if c != nil && c.Why.PlanRPS.OK() {
 		in.line(x, 0, dim(fmt.Sprintf("  the highest load; plan for %s/s", na(c.Why.PlanRPS))))
@@ -189,7 +194,7 @@ func (m *model) drawBest(p pane, room size) {
 		in.line(x, 0, dim("  "+against(best, &s.Trials[0])))
 	}
 	if c != nil && c.Why.Text != "" {
-		m.drawWhy(in.sub(0, 1, in.w, in.h-1), best, c.Why.Text, room)
+		m.drawWhy(in.sub(0, 1, in.w, in.h-1), best, c.Why, room)
 		return
 	}
 	m.drawTrend(in.sub(0, 1, in.w, 1))
@@ -202,18 +207,25 @@ func (m *model) drawBest(p pane, room size) {
 	}
 }
 
-// drawWhy is the explanation, as much as there is room for, without its first
-// sentence: the line above says the same.
-func (m *model) drawWhy(p pane, best *trial.Trial, why string, room size) {
+// drawWhy is the explanation, as much as there is room for: its lines, or of an
+// older profile its text without the first sentence, as the line above says the same.
+func (m *model) drawWhy(p pane, best *trial.Trial, why trial.Why, room size) {
 	y := 0
 	if room == wide {
 		p.text(0, 0, best.Settings.String(), inkText)
 		y++
 	}
-	if _, rest, more := strings.Cut(why, ". "); more {
-		why = rest
+	if why.Lines != nil {
+		for _, line := range why.Lines {
+			y = p.lines(0, y, line, inkDim)
+		}
+		return
 	}
-	p.lines(0, y, why, inkDim)
+	text := why.Text
+	if _, rest, more := strings.Cut(text, ". "); more {
+		text = rest
+	}
+	p.lines(0, y, text, inkDim)
 }
 
 // against compares with the first trial, which the sweep began with.
@@ -255,7 +267,7 @@ func (m *model) drawDetail(p pane) {
 		return
 	}
 	right := []span{trialWord(t)}
-	if t == bestOf(m.snap.Sweep) {
+	if m.starred(t) {
 		right = append(right, span{" ★ best", inkPass})
 	}
 	in := p.box(fmt.Sprintf("Trial #%d", t.N), right...)
@@ -283,8 +295,19 @@ func (m *model) drawDetail(p pane) {
 		y = in.lines(0, y+1, "Tried because: "+t.Reason, inkDim)
 	}
 	if c := m.snap.Sweep.Choice; c != nil && c.N == t.N {
-		in.lines(0, y+1, c.Why.Text, inkText)
+		y++
+		for _, line := range explained(c.Why) {
+			y = in.lines(0, y, line, inkText)
+		}
 	}
+}
+
+// explained is an explanation in lines; of an older profile it is one.
+func explained(w trial.Why) []string {
+	if w.Lines == nil {
+		return []string{w.Text}
+	}
+	return w.Lines
 }
 
 // drawBreakdown is where a request's time went, as bars.

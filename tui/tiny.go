@@ -58,6 +58,8 @@ func (m *model) drawSweepTiny(p pane) {
 	best := "no setting is known to meet the promise yet"
 	if t := bestOf(m.snap.Sweep); t != nil {
 		best = "★ " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msOf(t.Latency.P99)
+	} else if t := leadOf(m.snap.Sweep); t != nil {
+		best = "not validated: " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msOf(t.Latency.P99)
 	}
 	p.text(1, p.h-1, best, inkText)
 }

@@ -7,23 +7,31 @@ import (
 	"strconv"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/rank"
+	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
 
-// rows are the sweep's trials in the order of the table: passes first, then
-// close calls, then failures, each with most throughput first; or as tried.
+// rows are the settings of the sweep, all runs of one under a load together, in the
+// order of the table: passes first, then close calls, then failures, each with most
+// throughput first. As tried, each trial is a row of its own.
 func (m *model) rows() []*trial.Trial {
-	if m.snap.Sweep == nil {
+	s := m.snap.Sweep
+	if s == nil {
 		return nil
 	}
-	out := make([]*trial.Trial, len(m.snap.Sweep.Trials))
-	for i := range out {
-		out[i] = &m.snap.Sweep.Trials[i]
-	}
 	if m.inOrder {
+		out := make([]*trial.Trial, len(s.Trials))
+		for i := range out {
+			out[i] = &s.Trials[i]
+		}
 		return out
 	}
-	best := bestOf(m.snap.Sweep)
+	var out []*trial.Trial
+	for _, r := range rank.Rows(s.Trials) {
+		out = append(out, standing(s, r))
+	}
+	best := leadOf(s)
 	slices.SortStableFunc(out, func(a, b *trial.Trial) int {
 		return cmp.Or(
 			cmp.Compare(rankOf(a, best), rankOf(b, best)),
@@ -33,15 +41,25 @@ func (m *model) rows() []*trial.Trial {
 	return out
 }
 
-// rankOf is the class a trial is sorted by. The sweep's own ranking knows more
+// standing is the trial that stands for a row, with the figures of all its runs.
+func standing(s *session.Sweep, r rank.Row) *trial.Trial {
+	if len(r.Runs) == 1 {
+		return &s.Trials[r.Stands]
+	}
+	return &r.Joined
+}
+
+// rankOf is the class a row is sorted by. The sweep's own ranking knows more
 // than throughput, so its best comes first.
 func rankOf(t, best *trial.Trial) int {
 	switch {
-	case t == best:
+	case best != nil && t.N == best.N:
 		return 0
-	case t.Verdict.Result == trial.Pass:
+	case t.Error != "":
+		return 4
+	case t.Verdict.Seems() == trial.Pass:
 		return 1
-	case t.Verdict.Result == trial.Undecided && t.Error == "":
+	case t.Verdict.Seems() == trial.Undecided:
 		return 2
 	}
 	return 3
@@ -86,6 +104,8 @@ func (m *model) columns(w int) []column {
 		{"P99", 7, 9, func(t *trial.Trial) string { return na(t.Latency.P99.Value) }},
 		{"±95%", 6, 6, func(t *trial.Trial) string { return plusMinus(t.Latency.P99) }},
 		{"/s", 7, 9, func(t *trial.Trial) string { return na(t.Throughput.Value) }},
+		{"runs", 5, 5, m.runs},
+		{"range", 11, 4, func(t *trial.Trial) string { return between(t.Throughput) }},
 		{"batch", 6, 3, func(t *trial.Trial) string { return t.Batches.Mean.Text(1) }},
 		m.busyColumn(),
 		{"err", 5, 5, func(t *trial.Trial) string { return group(errorsOf(t.Counts)) }},
@@ -108,7 +128,32 @@ func (m *model) busyColumn() column {
 	return column{"cpu%", 6, 4, func(t *trial.Trial) string { return na(t.Use.CPUPercent) }}
 }
 
-const verdictWidth = 9 // "  pass ★ "
+// runs is how many runs a row has.
+func (m *model) runs(t *trial.Trial) string {
+	if m.inOrder {
+		return "1"
+	}
+	return strconv.Itoa(len(rowOf(m.snap.Sweep, t).Runs))
+}
+
+// rowOf is the row that a trial is a run of.
+func rowOf(s *session.Sweep, t *trial.Trial) rank.Row {
+	i := slices.IndexFunc(s.Trials, func(o trial.Trial) bool { return o.N == t.N })
+	if i < 0 {
+		return rank.Row{Joined: *t}
+	}
+	return rank.Of(s.Trials, i)
+}
+
+// between is an interval, or the hull of those of all runs.
+func between(e trial.Estimate) string {
+	if !e.Low.OK() || !e.High.OK() {
+		return ""
+	}
+	return na(e.Low) + "-" + na(e.High)
+}
+
+const verdictWidth = 10 // "  pass? ★ "
 
 func tableWidth(columns []column) int {
 	n := 1 + verdictWidth
@@ -179,7 +224,7 @@ func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {
 		x += c.width
 	}
 	x = p.line(x, 0, plain("  "), trialWord(t))
-	if t == bestOf(m.snap.Sweep) {
+	if m.starred(t) {
 		p.text(x, 0, " ★", inkPass)
 	}
 }
@@ -189,5 +234,11 @@ func trialWord(t *trial.Trial) span {
 	if t.Error != "" {
 		return span{"error", inkFail}
 	}
-	return span{t.Verdict.Result.Word(), verdictInk(t.Verdict.Result)}
+	return span{t.Verdict.Word(), verdictInk(t.Verdict.Result)}
+}
+
+// starred tells whether a row is the best, which only a validated one can be.
+func (m *model) starred(t *trial.Trial) bool {
+	best := bestOf(m.snap.Sweep)
+	return best != nil && best.N == t.N
 }

@@ -246,7 +246,7 @@ func TestBestSoFar(t *testing.T) {
 		w.Best = 7
 		s.Sweep = &w
 	})
-	if got, want := sc.status(), "best so far: trial #8, 700/s at P99 18.0 ms"; got != want {
+	if got, want := sc.status(), "leading, not validated yet: trial #8, 700/s at P99 18.0 ms"; got != want {
 		t.Errorf("status %q, want %q", got, want)
 	}
 }

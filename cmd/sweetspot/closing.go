@@ -100,10 +100,15 @@ func openText(p plan.Plan, st session.Sweep, how string) []string {
 	}
 	out := []string{fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
 		how, t.Settings, rateText(row), t.Verdict.Words(), p.SLA.Limit, why)}
-	if p.Trial.Requests > 0 || p.Trial.Duration > 0 {
-		return append(out, "next      a trial of this plan has a fixed length: a longer one, or none, would tell")
+	cost := search.CostOf(p, trial.History{Trials: st.Trials})
+	switch {
+	case p.Trial.Requests > 0:
+		return append(out, fmt.Sprintf("next      trials of this plan have %d requests: more would tell (--requests %d or trial: requests in the plan)",
+			p.Trial.Requests, max(cost.Answers, 2*p.Trial.Requests)))
+	case p.Trial.Duration > 0:
+		return append(out, fmt.Sprintf("next      trials of this plan last %v: longer ones would tell (trial: duration in the plan)", p.Trial.Duration))
 	}
-	return append(out, "next      "+search.CostOf(p, trial.History{Trials: st.Trials}).Settles(t))
+	return append(out, "next      "+cost.Settles(t))
 }
 
 // noneText is why no setting keeps the promise, "" where nothing tells.

@@ -164,7 +164,7 @@ func (c Cost) Settles(t trial.Trial) string {
 		}
 		return text + c.budget(", and a longer look may tell: ")
 	case long && missing > 0:
-		return fmt.Sprintf("about %d more answers%s would settle it%s. %s", missing, c.takes(missing), c.budget(": "), c.waysOut("a looser --sla"))
+		return fmt.Sprintf("about %d more answers%s, would settle it%s. %s", missing, c.takes(missing), c.budget(": "), c.waysOut("a looser --sla"))
 	case long:
 		return "a longer look would settle it" + c.budget(": ")
 	}
@@ -176,7 +176,7 @@ func (c Cost) takes(answers int) string {
 	if !c.Known() {
 		return ""
 	}
-	return ", about " + Roughly(c.Time(answers)) + ","
+	return ", about " + Roughly(c.Time(answers))
 }
 
 // budget is one that is longer by what two passes take, at least by half.

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+// seen is one run of a setting that looks like a pass.
+func seen(n int, rps float64, role trial.Role, result trial.Answer) trial.Trial {
+	t := trial.Trial{N: n, Role: role, Settings: knob.Settings{Workers: 2, BatchSize: 8, Device: "cpu", Threads: 1, QueueSize: 100}, Load: load.Spec{Concurrency: 10}}
+	t.Throughput = trial.Estimate{Value: trial.Of(rps), Low: trial.Of(rps - 5), High: trial.Of(rps + 5)}
+	t.Latency.P99.Value = trial.Of(4400)
+	t.Counts = trial.Counts{Sent: 1904, OK: 1904}
+	t.Verdict = trial.Verdict{
+		Result: result, Leaning: trial.Pass, Percentile: 99, LimitMS: 25,
+		ValueMS: trial.Of(22.1), LowMS: trial.Of(18), Why: "1904 of the 2900 requests that a pass takes",
+	}
+	return t
+}
+
+func TestClosing(t *testing.T) {
+	p := plan.Plan{
+		SLA:   trial.SLA{Percentile: 99, Limit: 25 * time.Millisecond},
+		Loads: []load.Spec{{Concurrency: 10}}, Budget: plan.Budget{Time: time.Minute},
+	}
+	runs := []trial.Trial{seen(1, 940, trial.RoleLoad, trial.Undecided), seen(2, 951, trial.RoleControl, trial.Undecided), seen(3, 955, trial.RoleValidation, trial.Pass)}
+	choice := &trial.Choice{N: 3, Settings: runs[0].Settings, Why: trial.Why{Lines: []string{"limits    execution takes 9 ms"}}}
+	open := append([]trial.Trial(nil), runs...)
+	open[2].Verdict.Result = trial.Undecided
+	busy := append([]trial.Trial(nil), open[:1]...)
+	model := append([]trial.Trial(nil), runs...)
+	for i := range model {
+		model[i].Verdict.Latency = trial.Model
+	}
+	byModel := p
+	byModel.SLA.Latency = trial.Model
+	fixed := p
+	fixed.Trial.Requests = 2000
+	const head = "best: 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), "
+	for _, c := range []struct {
+		name string
+		plan plan.Plan
+		st   session.Sweep
+		want []string // the lines' beginnings
+	}{
+		{"a choice", p, session.Sweep{Trials: runs, Best: 2, Open: -1, Choice: choice}, []string{head + "P99 of request latency 22.1 ms, at most 25 with 95%, within 25ms", "limits    execution"}},
+		{"by model latency", byModel, session.Sweep{Trials: model, Best: 2, Open: -1, Choice: choice}, []string{head + "P99 of model latency 22.1 ms, at most 25 with 95%, within 25ms; requests took P99 4400.0 ms", "limits"}},
+		{
+			"a validation left open", p,
+			session.Sweep{Trials: open, Best: -1, Open: 2},
+			[]string{
+				"cannot tell: most promising is 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), P99 of request latency 22.1 ms, at least 18.0 with 95%, to be within 25ms; its validation was left open: 1904 of the 2900 requests",
+				"next      about 996 more answers, about 1.0 s, would settle it: --budget 1m30s. Ways out:",
+			},
+		},
+		{
+			"not validated", p,
+			session.Sweep{Trials: busy, Best: -1, Open: 0, Problem: "budget of 1m0s used up"},
+			[]string{"cannot tell (budget of 1m0s used up after 1 trials): most promising is 2 workers", "next      a validation of it takes about 2900 answers, about 3.1 s: --budget 1m30s"},
+		},
+		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Open: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more would tell (--requests 4000 "}},
+	} {
+		got := closing(c.plan, sweep.Info{Limits: knob.Limits{}, Fixed: map[knob.Name]string{knob.FP16: "x", knob.Device: "x"}}, c.st)
+		if len(got) != len(c.want) {
+			t.Errorf("%s: %d lines, want %d:\n%s", c.name, len(got), len(c.want), strings.Join(got, "\n"))
+			continue
+		}
+		for i, w := range c.want {
+			if !strings.HasPrefix(got[i], w) {
+				t.Errorf("%s:\n got %s\nwant %s", c.name, got[i], w)
+			}
+		}
+	}
+}
+
+func TestHang(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"limits    execution takes 9.0 ms, the queue 8.9", "limits    execution takes 9.0\n          ms, the queue 8.9"},
+		{"left out  2 x often; 1 x rare; and more", "left out  2 x often; 1 x rare;\n          and more"},
+		{"best: 2 workers, batch 8, delay 1 ms", "best: 2 workers, batch 8,\ndelay 1 ms"},
+	} {
+		if got := hanging(c.line, 30); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+		if got := hanging(c.line, 0); got != c.line {
+			t.Errorf("without a width: %q", got)
+		}
+	}
+}
