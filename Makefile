@@ -10,7 +10,7 @@ BUBBLETEA := v2.0.10
 ALONE     := TestMainJobOnScreen
 # A table that go-runewidth makes before main begins takes .5 s a process with the
 # race detector in it, and scripts start two hundred.
-RACE      := -race -gcflags=github.com/mattn/go-runewidth=-race=false
+RACE := -race -gcflags=github.com/mattn/go-runewidth=-race=false
 
 .DEFAULT_GOAL := help
 .PHONY: run test test-long check build ort lint bench fuzz golden help cc
@@ -27,7 +27,7 @@ test: lint ort ## lint, then all tests: race detector, random order
 	go test -short $(RACE) -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
 
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
-	go test -shuffle=on -timeout=60m $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
+	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
 
 check: test ## test, by its other name
 

@@ -101,7 +101,10 @@ func of(id string, ts ...trial.Trial) *profiles.Profile {
 // to 2%, a P99 that is 8% higher is found in at least 95 of 100 pairs, and a pair
 // of equals is flagged in at most 5.
 func TestRegressionsFound(t *testing.T) {
-	const pairs, n = 100, 25000
+	pairs, n := 100, 25000
+	if testing.Short() {
+		pairs = 20
+	}
 	rng := rand.New(rand.NewPCG(7, 7))
 	wide := 0
 	run := func(scales ...float64) (out []*profiles.Profile) { // as scaled, then as it was
@@ -135,13 +138,13 @@ func TestRegressionsFound(t *testing.T) {
 	}
 	t.Logf("P99 8%% higher: %v; A/A: %v, figures called better or worse: %v; %d runs left out, which did not know their P99 to 2%%",
 		slower, equal, apart, wide)
-	if found := slower[profiles.Regression]; found < 95 {
-		t.Errorf("a P99 8%% higher was found in %d of %d pairs, want 95", found, pairs)
+	if found := slower[profiles.Regression]; 100*found < 95*pairs {
+		t.Errorf("a P99 8%% higher was found in %d of %d pairs, want 95%%", found, pairs)
 	}
-	if flagged := equal[profiles.Regression]; flagged > 5 {
-		t.Errorf("%d of %d pairs of equals were flagged, want at most 5", flagged, pairs)
+	if flagged := equal[profiles.Regression]; 100*flagged > 5*pairs {
+		t.Errorf("%d of %d pairs of equals were flagged, want at most 5%%", flagged, pairs)
 	}
-	if apart["P99"] > 10 {
-		t.Errorf("of %d pairs of equals the P99 of %d is called better or worse, want 5 or so", pairs, apart["P99"])
+	if 10*apart["P99"] > pairs {
+		t.Errorf("of %d pairs of equals the P99 of %d is called better or worse, want 5%% or so", pairs, apart["P99"])
 	}
 }

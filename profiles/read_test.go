@@ -63,6 +63,9 @@ func TestTornAnywhere(t *testing.T) {
 	}
 	head := bytes.IndexByte(data, '\n')
 	for cut := range len(data) + 1 {
+		if testing.Short() && cut%5 != 0 && !bytes.ContainsRune(data[max(cut-2, 0):min(cut+2, len(data))], '\n') {
+			continue // within a line one place is as another
+		}
 		p, err := profiles.Decode("a", data[:cut])
 		if cut < head {
 			if err == nil || p != nil {

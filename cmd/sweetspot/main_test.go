@@ -14,7 +14,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the program as people do. Scripts that need ONNX Runtime say
-// so with [!ort] skip; they run wherever `make ort` found it.
+// so with [!ort] skip; they run wherever `make ort` found it. [short] is
+// testing.Short(): less is swept.
 //
 // UPDATE=1 go test . rewrites the expected outputs inside the scripts.
 func TestScript(t *testing.T) {
