@@ -217,7 +217,7 @@ func rows(p *Profile) table {
 		t.rows = append(t.rows, []string{
 			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
 			s.Precision.String(), s.Device, r.Load.String(),
-			Figure(r.Throughput.Value), between(r.Throughput), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
+			Figure(r.Throughput.Value), between(row.Range), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
 			verdict, rowNote(p, row, chosen),
 		})
 	}

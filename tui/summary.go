@@ -92,5 +92,5 @@ func inRuns(w *session.Sweep, t *trial.Trial) string {
 	if len(row.Runs) < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s, %d runs)", between(row.Joined.Throughput), len(row.Runs))
+	return fmt.Sprintf(" (%s, %d runs)", between(row.Range), len(row.Runs))
 }

@@ -69,7 +69,7 @@ func chosenText(p plan.Plan, st session.Sweep, how string) string {
 
 // rateText is the throughput of a row: "951.0 requests/s (930.0-960.0, 3 runs)".
 func rateText(row rank.Row) string {
-	e := row.Joined.Throughput
+	e := row.Range
 	text := e.Value.Text(1) + " requests/s"
 	var about []string
 	if e.Low.OK() && e.High.OK() {

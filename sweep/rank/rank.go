@@ -21,6 +21,7 @@ type Row struct {
 	Stands    int   // index of the trial that stands for it: its last validation, or else its middle run
 	Validated bool  // a long validation passed, and none speaks against it
 	Joined    trial.Trial
+	Range     trial.Estimate // of throughput: the median, and from the lowest to the highest end of the runs' intervals
 }
 
 // Verdict is the row's.
@@ -76,8 +77,8 @@ func Of(trials []trial.Trial, i int) Row {
 // validation the shorter runs decide in the same way, and an undecided row leans
 // to where all of them that lean do.
 //
-// Its throughput is the median of its runs, and the interval reaches from the
-// lowest end of theirs to the highest.
+// Its throughput is the median of its runs, with the medians of the ends of their
+// intervals: one run apart from the others makes it neither better nor like all.
 func (r *Row) join(trials []trial.Trial) {
 	runs := r.undisturbed(trials)
 	deciding := only(trials, runs, trial.RoleValidation)
@@ -97,7 +98,7 @@ func (r *Row) join(trials []trial.Trial) {
 		v.Why = differing(trials, deciding)
 	}
 	r.Validated = long && v.Result == trial.Pass
-	r.Joined.Throughput = joined(trials, runs)
+	r.Joined.Throughput, r.Range = middleOf(trials, runs), joined(trials, runs)
 }
 
 // undisturbed are the runs without an error and without neighbours that took much
@@ -155,6 +156,29 @@ func differing(trials []trial.Trial, runs []int) string {
 		n[trials[i].Verdict.Result]++
 	}
 	return fmt.Sprintf("its %d runs differ: %d pass, %d fail, %d undecided", len(runs), n[trial.Pass], n[trial.Fail], n[trial.Undecided])
+}
+
+// middleOf is the median of throughputs and of the ends of their intervals; an end
+// that is open in half of them or more is open.
+func middleOf(trials []trial.Trial, runs []int) trial.Estimate {
+	of := func(figure func(trial.Estimate) trial.Num) trial.Num {
+		var v []float64
+		for _, i := range runs {
+			if x, ok := figure(trials[i].Throughput).Get(); ok {
+				v = append(v, x)
+			}
+		}
+		if len(v) == 0 || 2*len(v) <= len(runs) && len(runs) > 2 {
+			return trial.Num{}
+		}
+		slices.Sort(v)
+		return trial.Of((v[(len(v)-1)/2] + v[len(v)/2]) / 2)
+	}
+	return trial.Estimate{
+		Value: of(func(e trial.Estimate) trial.Num { return e.Value }),
+		Low:   of(func(e trial.Estimate) trial.Num { return e.Low }),
+		High:  of(func(e trial.Estimate) trial.Num { return e.High }),
+	}
 }
 
 // joined is the median of throughputs with the hull of their intervals.

@@ -130,7 +130,7 @@ func TestJoinedThroughput(t *testing.T) {
 		{"a busy one is left out", []trial.Trial{ran(560), ran(100, again, busy)}, [3]float64{560, 555, 565}},
 		{"one that was not measured", []trial.Trial{ran(560), ran(1, again, func(t *trial.Trial) { t.Throughput = trial.Estimate{} })}, [3]float64{560, 555, 565}},
 	} {
-		e := row(t, c.trials...).Joined.Throughput
+		e := row(t, c.trials...).Range
 		if got := [3]float64{e.Value.Or(-1), e.Low.Or(-1), e.High.Or(-1)}; got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}

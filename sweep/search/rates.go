@@ -19,6 +19,7 @@ const (
 	stepDown    = .7   // at most, from one that failed
 	leastRate   = .01
 	unknownRate = 10    // the first rate where nothing could be predicted
+	wellWithin  = .9    // of the limit: an open trial below says nothing against its rate
 	outbid      = 1.008 // a rate that is worth a trial of a setting beside the best one so far
 )
 
@@ -56,6 +57,7 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		value, known := t.Verdict.ValueMS.Get()
 		switch within := known && value <= t.Verdict.LimitMS; {
 		case t.Verdict.Seems() == trial.Pass: // counts below, once the lowest rate that failed is known
+		case t.Verdict.Seems() == trial.Undecided && known && value <= wellWithin*t.Verdict.LimitMS: // too short, but no bound
 		case t.Verdict.Seems() == trial.Undecided && within:
 			edge = true
 			r.high = min(r.high, t.Load.Rate*outbid)
