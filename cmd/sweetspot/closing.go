@@ -126,10 +126,24 @@ func unknownText(p plan.Plan, st session.Sweep, how string) []string {
 		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
 	}
 	out := []string{fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)}
+	if allOver(st.Trials) {
+		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
+			return append(out, why) // more answers would hardly change it
+		}
+	}
 	if more := st.Cost.More(st.Trials); more != "" && p.Trial.Requests == 0 {
 		out = append(out, "it takes "+more)
 	}
 	return out
+}
+
+// allOver tells whether every trial was over its limit, as far as can be told: at
+// least half of its requests were.
+func allOver(trials []trial.Trial) bool {
+	return len(trials) > 0 && !slices.ContainsFunc(trials, func(t trial.Trial) bool {
+		v := t.Verdict
+		return v.ValueMS.Or(t.Latency.P50.Value.Or(0)) <= v.LimitMS
+	})
 }
 
 // hanging breaks a line at the width; what goes on below its label is set in under

@@ -33,7 +33,11 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 			return text
 		}
 	}
-	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Words())
+	did := near.Verdict.Words()
+	if median := near.Latency.P50.Value; !near.Verdict.ValueMS.OK() && median.OK() {
+		did = fmt.Sprintf("half of its requests took %s ms and longer", median.Text(1))
+	}
+	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, did)
 	if c.limit == limitArrival { // no answer comes sooner for more requests
 		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), lessExecution(near))
 	}
@@ -43,12 +47,17 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	return text + "; what limits: " + c.text
 }
 
-// nearest is the setting that came nearest to the promise.
+// nearest is the setting that came nearest to the promise, by the median of its
+// latency where there were too few answers for the percentile.
 func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 	least := math.Inf(1)
 	for _, r := range rank.Rows(trials) {
 		t := r.Joined
-		if d := (Rules{}).distance(t); t.Error == "" && d < least {
+		d := (Rules{}).distance(t)
+		if median, known := t.Latency.P50.Value.Get(); known && math.IsInf(d, 1) && t.Verdict.LimitMS > 0 {
+			d = median / t.Verdict.LimitMS
+		}
+		if t.Error == "" && d < least {
 			near, ok, least = t, true, d
 		}
 	}
