@@ -50,6 +50,7 @@ func (r rates) doubt() float64 {
 func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 	r := rates{high: math.Inf(1), step: bracketed}
 	sum, n := 0.0, 0
+	open := math.Inf(1)        // the lowest rate of a trial that was left open well within the limit
 	edge := false              // a trial that could not be decided with a percentile within the limit
 	blind := false             // one with too few answers: a lower rate has fewer still
 	for _, t := range trials { // another look at a rate counts as any
@@ -57,7 +58,8 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		value, known := t.Verdict.ValueMS.Get()
 		switch within := known && value <= t.Verdict.LimitMS; {
 		case t.Verdict.Seems() == trial.Pass: // counts below, once the lowest rate that failed is known
-		case t.Verdict.Seems() == trial.Undecided && known && value <= wellWithin*t.Verdict.LimitMS: // too short, but no bound
+		case t.Verdict.Seems() == trial.Undecided && known && value <= wellWithin*t.Verdict.LimitMS:
+			open = min(open, t.Load.Rate) // too short to tell, but no bound unless nothing passed
 		case t.Verdict.Seems() == trial.Undecided && within:
 			edge = true
 			r.high = min(r.high, t.Load.Rate*outbid)
@@ -75,6 +77,9 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		if t.Verdict.Seems() == trial.Pass && t.Load.Rate < r.high {
 			r.low = max(r.low, t.Load.Rate)
 		}
+	}
+	if r.low == 0 {
+		r.high = min(r.high, open*outbid)
 	}
 	r.estimate = v.estimate(point, math.Exp(sum/float64(max(n, 1))), r)
 	r.step *= math.Pow(2, float64(max(n-1, 0)))
