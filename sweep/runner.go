@@ -79,7 +79,7 @@ const (
 // Run runs the sweep until the strategy has nothing left, the budget is used
 // up, or ctx ends. What was found until then is in the Outcome in every case.
 func (r *Runner) Run(ctx context.Context) (Outcome, error) {
-	s := &run{Runner: r, begin: time.Now(), trials: slices.Clone(r.Done.Trials), probes: slices.Clone(r.Done.Probes)}
+	s := &run{Runner: r, begin: time.Now(), trials: slices.Clone(r.Done.Trials), probes: slices.Clone(r.Done.Probes), leader: -1}
 	ended, err := s.search(ctx)
 	if err == nil {
 		err = s.validate(ctx)
@@ -107,6 +107,9 @@ type run struct {
 	trials []trial.Trial
 	probes []trial.Probe
 	deaths int // of the engine, in a row
+
+	leader   int // the best of the first rankedOf trials, -1 without one
+	rankedOf int
 }
 
 func (s *run) search(ctx context.Context) (ended string, err error) {
@@ -315,10 +318,13 @@ func (s *run) observe(cur *Current) {
 	if s.Observe == nil {
 		return
 	}
-	best := -1
-	if order := s.Rank(s.trials); len(order) > 0 {
-		best = order[0]
+	if s.rankedOf != len(s.trials) || s.leader < 0 { // trials are only ever added
+		s.rankedOf, s.leader = len(s.trials), -1
+		if order := s.Rank(s.trials); len(order) > 0 {
+			s.leader = order[0]
+		}
 	}
+	best := s.leader
 	p := Progress{Done: s.trials[:len(s.trials):len(s.trials)], Probes: len(s.probes), Left: s.Strategy.Left(), Best: best, Elapsed: time.Since(s.begin)}
 	if cur != nil {
 		c := *cur

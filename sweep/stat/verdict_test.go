@@ -178,7 +178,11 @@ func TestClear(t *testing.T) {
 // come often enough, or could have: neither a run that has not seen it nor one that
 // has just seen it is told.
 func TestStalls(t *testing.T) {
-	const runs, most, every = 200, 5000, 1250
+	runs := 200
+	if testing.Short() {
+		runs = 60
+	}
+	const most, every = 5000, 1250
 	x := truth(stalling(every), .99, 1_000_000)
 	for _, s := range []struct {
 		limit float64
@@ -251,7 +255,11 @@ func TestDecideShareOfErrors(t *testing.T) {
 
 // TestDecideErrorRates: the rates at which a point estimate decided wrongly.
 func TestDecideErrorRates(t *testing.T) {
-	const runs, most = 200, 5000
+	runs := 200
+	if testing.Short() {
+		runs = 40
+	}
+	const most = 5000
 	for _, c := range []struct {
 		rate  float64
 		wrong stat.Answer
