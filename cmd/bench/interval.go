@@ -46,6 +46,8 @@ type trialBudget struct {
 	long        int // requests of the run that the truth is taken from
 	model       int // requests of the corrector's long run
 	most        int // requests of a trial that ends when its P99 is known
+	truthRuns   int // of a family, that its truth is taken from
+	validated   int // requests of a validation
 	settling    int // runs of a family that settle
 	settles     int // requests of these at most
 	selections  int // sweeps
@@ -55,11 +57,11 @@ type trialBudget struct {
 func (b budget) trials() trialBudget {
 	switch b.mode {
 	case full.mode:
-		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000, settling: 300, settles: settlesRun, selections: 1000, overloads: 200}
+		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000, truthRuns: 40, validated: longRun, settling: 300, settles: settlesRun, selections: 1000, overloads: 200}
 	case quick.mode:
-		return trialBudget{repetitions: 40, corrections: 200, truths: 8, long: 1_000_000, model: 200_000, most: 250_000, settling: 10, settles: 50_000, selections: 20, overloads: 40}
+		return trialBudget{repetitions: 40, corrections: 200, truths: 8, long: 1_000_000, model: 200_000, most: 250_000, truthRuns: 10, validated: longRun, settling: 10, settles: 50_000, selections: 20, overloads: 40}
 	}
-	return trialBudget{repetitions: 4, corrections: 4, truths: 2, long: 50_000, model: 20_000, most: 2_000, settling: 2, settles: 5_000, selections: 1, overloads: 1}
+	return trialBudget{repetitions: 4, corrections: 4, truths: 2, long: 50_000, model: 20_000, most: 2_000, truthRuns: 1, validated: verdictMost, settling: 1, settles: 2_000, selections: 1, overloads: 1}
 }
 
 // interval measures what the intervals and verdicts of trials are worth, on

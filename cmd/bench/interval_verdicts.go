@@ -20,7 +20,6 @@ const (
 	longRun     = 20_000 // requests of a validation
 	settlesRun  = 200_000
 	askedEvery  = 50
-	truthRuns   = 40
 	truthLength = 100_000
 )
 
@@ -60,7 +59,7 @@ func (a *answered) report(e *env, kind, name, detail string) {
 // What is said of the two kinds of answers.
 var (
 	provisionalText = fmt.Sprintf("first certain answer within %d requests", verdictMost)
-	longText        = fmt.Sprintf("%d requests", longRun)
+	longText        = fmt.Sprintf("a validation of %d requests", longRun)
 )
 
 // judgeFamilies adds the figures of servers that stall, pause, drift and shift.
@@ -74,7 +73,7 @@ func judgeFamilies(ctx context.Context, e *env) error {
 		got := make([]both, 2*b.repetitions)
 		err := each(ctx, len(got), func(i int) error {
 			rng := rand.New(rand.NewPCG(e.seed<<20+uint64(i/2), 21))
-			v, times := f.gen(rng, longRun), arrivals(rng, longRun)
+			v, times := f.gen(rng, b.validated), arrivals(rng, b.validated)
 			p := stat.Promise{Q: .99, Limit: sides[i%2].times * x}
 			got[i] = both{firstAnswer(v[:verdictMost], times[:verdictMost], p), answerOf(stat.Decide(v, times, p))}
 			return nil
@@ -97,12 +96,8 @@ func judgeFamilies(ctx context.Context, e *env) error {
 
 // truth is the P99 of very long runs.
 func (f family) truth(b trialBudget) float64 {
-	runs := truthRuns
-	if b.repetitions < 40 {
-		runs = 4
-	}
 	var all []float64
-	for i := range runs {
+	for i := range b.truthRuns {
 		all = append(all, f.gen(rand.New(rand.NewPCG(uint64(i), 22)), truthLength)...)
 	}
 	slices.Sort(all)
@@ -184,7 +179,7 @@ func judgeCell(ctx context.Context, e *env, c *cell) error {
 	err := each(ctx, len(got), func(i int) error {
 		t := c.of(i / 2)
 		sla := t.promise(sides[i%2].times)
-		k, err := trialOf(ctx, t, c.draw(i/2, 6), sla, longRun, sweep.UntilValidated(sla, t.load, time.Hour))
+		k, err := trialOf(ctx, t, c.draw(i/2, 6), sla, c.validated, sweep.UntilValidated(sla, t.load, time.Hour))
 		got[i] = k.verdict
 		return err
 	})

@@ -286,10 +286,7 @@ func TestAgain(t *testing.T) {
 	if diff := cmp.Diff(first.Result, measure(t, target, sweep.Measurement{Load: closed, SLA: sla}), nums); diff != "" {
 		t.Errorf("first look (-recorded +replayed):\n%s", diff)
 	}
-	looks := 20
-	if testing.Short() {
-		looks = 10
-	}
+	const looks = 20
 	inside, seen := 0, map[float64]bool{}
 	for seed := range uint64(looks) {
 		r := measure(t, target, sweep.Measurement{Load: closed, SLA: sla, Seed: seed})
@@ -306,7 +303,7 @@ func TestAgain(t *testing.T) {
 			t.Fatalf("histogram's median is %.3f ms, the result's %.3f", got, r.Latency.P50.Value.Or(0))
 		}
 	}
-	if float64(inside) < .8*float64(looks) || len(seen) < looks {
+	if float64(inside) < .8*looks || len(seen) < looks {
 		t.Errorf("%d looks with %d different figures, %d of them in the 95%% interval", looks, len(seen), inside)
 	}
 	other, err := replay.Read(path)

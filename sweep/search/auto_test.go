@@ -37,7 +37,7 @@ func TestAutoRegret(t *testing.T) {
 				all = append(all, r.regret)
 			}
 			slices.Sort(all)
-			if median := all[len(all)/2]; median > .01 {
+			if median := all[len(all)/2]; median > .01 && !testing.Short() { // of two there is none
 				t.Errorf("median regret %.3f, want at most .01: %.3f", median, all)
 			}
 			if worst := all[len(all)-1]; worst > .08 {

@@ -42,7 +42,7 @@ func TestExplain(t *testing.T) {
 	why := search.Explain(trials, best, skipped)
 	want := trial.Why{
 		Limit: "execution", Headroom: trial.Of(1 - 41.2/100), RunnersUp: []int{3, 1}, Skipped: skipped,
-		Text: "Trial 2 (1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread) does 528.1 (523.0-533.2) requests/s with P99 of request latency 41.2 ms, 59% below the limit of 100 ms." +
+		Text: "Trial 2 (1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread) does 528.1 (523.1-533.1) requests/s with P99 of request latency 41.2 ms, 59% below the limit of 100 ms." +
 			" Limits: execution takes 9.0 ms, the queue 8.9, filling the batch 0.4; smaller batches, FP16, more threads or a faster device shorten it." +
 			" Batches: held 5.9 of 8, 77% were full." +
 			" Batches: against a delay of 1 ms (trial 1) the 5 ms give +32% requests/s, P99 +11.2 ms." +
@@ -154,7 +154,7 @@ func under(l load.Spec) func(*trial.Trial) { return func(t *trial.Trial) { t.Loa
 func TestExplainLines(t *testing.T) {
 	two := set(func(s *knob.Settings) { s.Workers = 2 })
 	open := func(t *trial.Trial) {
-		t.Verdict.Result, t.Verdict.Leaning, t.Verdict.Why = trial.Undecided, trial.Pass, "1904 of the 2900 requests that a pass takes"
+		t.Verdict.Result, t.Verdict.Leaning, t.Verdict.Why = trial.Undecided, trial.Pass, "1904 of the 2600 requests that a pass takes"
 	}
 	best := served(1, 500, 40, 0, validation)
 	for _, c := range []struct {
@@ -191,7 +191,7 @@ func TestExplainLines(t *testing.T) {
 		{
 			"a faster one left open",
 			[]trial.Trial{best, served(2, 900, 60, 0, two), served(3, 900, 60, 0, two, validation, open)},
-			"next      trial 3 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but its validation was left open: 1904 of the 2900 requests", "",
+			"next      trial 3 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but its validation was left open: 1904 of the 2600 requests", "",
 		},
 		{
 			"a faster one fails elsewhere",
@@ -247,6 +247,6 @@ func TestBatchingLoses(t *testing.T) {
 // measured is made with settings that tell nothing of its number: trials of one
 // setting are one row.
 func measured(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
-	queue := set(func(s *knob.Settings) { s.QueueSize = 100 })
-	return made(n, rps, p99, append([]func(*trial.Trial){queue}, change...)...)
+	alike := func(t *trial.Trial) { t.Settings.QueueSize, t.Options = 100, knob.Options{} }
+	return made(n, rps, p99, append([]func(*trial.Trial){alike}, change...)...)
 }
