@@ -29,9 +29,10 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 		a.note(f, "without  input %s: %s; the points do not depend on it", p.Input, cause(err, p.Input))
 		p.Input = "" // to open the model all the same
 	}
-	info, err := a.look(ctx, p)
+	info, err := a.look(ctx, &p, f)
 	switch {
 	case err == nil:
+		j.plan.SLA = p.SLA
 		if err := a.checkResumed(j.old, info, f); err != nil {
 			return err
 		}
@@ -47,14 +48,20 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	return a.dryRun(j.plan, info)
 }
 
-// look asks what a plan drives what it is.
-func (a *app) look(ctx context.Context, p plan.Plan) (sweep.Info, error) {
-	t, err := a.openTarget(ctx, p)
+// look asks what a plan drives what it is and, for the demonstration, what its
+// promise is here.
+func (a *app) look(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Info, error) {
+	t, err := a.openTarget(ctx, *p)
 	if err != nil {
 		return sweep.Info{}, err
 	}
 	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child is gone either way
-	return t.Info(ctx)
+	info, err := t.Info(ctx)
+	if err == nil && f.demo {
+		p.SLA, f.promised = demoPromise(ctx, t, *p)
+		err = ctx.Err()
+	}
+	return info, err
 }
 
 // assumed is what a plan is listed against where its model cannot be asked: this

@@ -78,12 +78,13 @@ func lessErrors(t trial.Trial) string {
 // tooManyClients is Little's law where it forbids the promise: with n clients that
 // each wait for their answer, mean latency is n over the throughput, whatever the
 // settings. It says nothing where the throughput itself is held back by something
-// else: a delay that is waited for, or workers that idle.
+// else: a delay that is waited for, or workers that idle; nor where no setting
+// executes a batch within the promise, as then fewer clients do not help either.
 func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
 	if sla.Latency != trial.Request {
 		return ""
 	}
-	clients, most := 0, 0.0
+	clients, most, exec := 0, 0.0, math.Inf(1)
 	var at trial.Trial
 	for _, t := range trials {
 		if t.Load.Mode != load.Closed || t.Load.Matched || clients > 0 && t.Load.Concurrency != clients {
@@ -93,11 +94,13 @@ func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
 		if rate := t.Throughput.Value.Or(0); rate > most {
 			most, at = rate, t
 		}
+		if t.Error == "" {
+			exec = min(exec, t.Breakdown.Execution.Or(0))
+		}
 	}
 	limit := float64(sla.Limit) / 1e6
 	mean := 1000 * float64(clients) / most
-	exec := at.Breakdown.Execution.Or(0)
-	if most == 0 || mean <= limit || clients < 2 || exec > limit || at.Breakdown.Formation.Or(0) > exec {
+	if most == 0 || mean <= limit || clients < 2 || exec > limit || at.Breakdown.Formation.Or(0) > at.Breakdown.Execution.Or(0) {
 		return ""
 	}
 	return fmt.Sprintf("%d requests in flight at %.1f requests/s, the most that any setting did, take %.0f ms on average (Little's law), above %g ms: "+

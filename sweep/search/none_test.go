@@ -33,6 +33,7 @@ func TestExplainNone(t *testing.T) {
 		return []trial.Trial{x}
 	}
 	alone := func(t *trial.Trial) { t.Load.Concurrency, t.Throughput = 1, trial.Estimate{Value: trial.Of(9.7)} }
+	faster := func(t *trial.Trial) { t.N, t.Settings.BatchSize, t.Throughput.Value = 2, 16, trial.Of(12) }
 	few := func(t *trial.Trial) {
 		t.Verdict = trial.Verdict{Percentile: 99, LimitMS: 100}
 		t.Latency.P50.Value = trial.Of(102)
@@ -57,6 +58,7 @@ func TestExplainNone(t *testing.T) {
 		{"the delay", near(103, 0, 100, 2, alone), promise, "nearest is trial 1 (1 worker, batch 8, delay 100 ms, fp32, cpu, 1 thread): P99 of request latency 103.0 ms, 101.0-105.0 with 95%; what limits: the delay, as batches wait 100.0 ms to fill and run 2.0 ms; shorten the delay (--batch-delay): 1 at a time never fill a batch of 8"},
 		{"the delay, by few answers", near(103, 0, 100, 2, alone, few), promise, "nearest is trial 1 (1 worker, batch 8, delay 100 ms, fp32, cpu, 1 thread): half of its requests took 102.0 ms and longer; what limits: the delay, as batches wait 100.0 ms"},
 		{"too many clients, with a breakdown", near(1100, 900, 0, 80), promise, "10 requests in flight at 10.0 requests/s, the most that any setting did, take 1000 ms on average"},
+		{"too many clients, the fastest of them with batches too large", append(near(1100, 900, 0, 80), near(1050, 0, 1, 120, faster)...), promise, "10 requests in flight at 12.0 requests/s, the most that any setting did, take 833 ms on average"},
 		{"execution alone is too long", near(1100, 300, 0, 800), promise, "nearest is trial 1 (1 worker, batch 8, delay 100 ms, fp32, cpu, 1 thread): P99 of request latency 1100.0 ms, 1098.0-1102.0 with 95%; what limits: execution takes 800.0 ms"},
 		{"refused", near(20, 9, 0, 9, refused), promise, "nearest is trial 1 (1 worker, batch 8, delay 100 ms, fp32, cpu, 1 thread): 3.2% refused, 0% are allowed: the queue of 4 was full; a longer one (--queue-size)"},
 	} {
