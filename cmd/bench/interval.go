@@ -59,7 +59,7 @@ func (b budget) trials() trialBudget {
 	case full.mode:
 		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000, truthRuns: 40, validated: longRun, settling: 300, settles: settlesRun, selections: 1000, overloads: 200}
 	case quick.mode:
-		return trialBudget{repetitions: 40, corrections: 200, truths: 8, long: 1_000_000, model: 200_000, most: 250_000, truthRuns: 10, validated: longRun, settling: 10, settles: 50_000, selections: 20, overloads: 40}
+		return trialBudget{repetitions: 20, corrections: 100, truths: 4, long: 500_000, model: 100_000, most: 100_000, truthRuns: 4, validated: longRun, settling: 4, settles: 20_000, selections: 4, overloads: 12}
 	}
 	return trialBudget{repetitions: 4, corrections: 4, truths: 2, long: 50_000, model: 20_000, most: 2_000, truthRuns: 1, validated: verdictMost, settling: 1, settles: 2_000, selections: 1, overloads: 1}
 }
