@@ -16,8 +16,8 @@ type Arrivals struct {
 // The bounds of KeepsUp.
 const (
 	keepBlocks = 20     // that the run is cut into
-	keepPass   = 4      // arrivals over the square of the backlog's range
-	keepLean   = 2      // the same, for what it looks like
+	keepPass   = 8      // arrivals over the square of the backlog's range
+	keepLean   = 3      // the same, for what it looks like
 	keepFail   = 4      // the growth of the backlog over the root of the arrivals
 	keepFewest = 100    // arrivals
 	bursty     = 2      // dispersion from which on arrivals come in bursts: that of 50 counts of Poisson ones is off by a fifth
@@ -42,9 +42,9 @@ type Keeping struct {
 //   - it fails where the backlog has grown by 4 sqrt(n D): even a server that just
 //     bears the load shows that once in 15000 runs (the reflection principle);
 //   - it passes where the backlog stayed within a range R with n D of at least
-//     4 R^2. A backlog that nothing brings back, a random walk between a floor and
+//     8 R^2. A backlog that nothing brings back, a random walk between a floor and
 //     a ceiling R apart, stays there with a chance of some exp(-n D pi^2 / 8 R^2),
-//     less than 1 in 100;
+//     1 in 20000;
 //   - it also passes where the backlog was larger and has been worked off by the
 //     end to an eighth: a burst in a trace.
 func KeepsUp(a Arrivals) Keeping {
