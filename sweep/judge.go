@@ -200,7 +200,8 @@ func judge(sla trial.SLA, r Requests, least time.Duration) judgement {
 // behind says by how much the answers are too few.
 func (r Requests) behind(k stat.Keeping) string {
 	n := float64(max(1, len(r.Waits)))
-	return fmt.Sprintf("does not keep up: %.0f of %.0f requests/s are answered, the queue grows", r.planned()*max(0, n-k.Growth)/n, r.planned())
+	answered := r.planned() / (1 + k.Growth/n) // a wait grows by (rate - answered) / answered a second
+	return fmt.Sprintf("does not keep up: %.0f of %.0f requests/s are answered, the queue grows", answered, r.planned())
 }
 
 // planned is the load's rate: of an open one what it was asked for.

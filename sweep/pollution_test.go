@@ -216,7 +216,7 @@ func TestWarmup(t *testing.T) {
 		}, 1, 1},
 		{"never at rest", 10, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
 			return time.Duration(noisy(size, rng) * (1 + at.Seconds()/5))
-		}, 5, 5},
+		}, 4.95, 5}, // half of the time in which requests were sent
 		{"too short to tell", 1, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
 			return time.Duration(noisy(size, rng) * (1 + at.Seconds()))
 		}, .25, .25},
@@ -257,5 +257,22 @@ func TestWarmupOfNoise(t *testing.T) {
 	}
 	if cut > runs/20 {
 		t.Errorf("%d of %d runs were cut, want at most 5%%", cut, runs)
+	}
+}
+
+// TestWarmupOfAnOverloadedServer: answers that come long after the last request was
+// sent do not make all of what was sent the warm-up.
+func TestWarmupOfAnOverloadedServer(t *testing.T) {
+	r := load.Result{Seconds: 20, Lag: latency.New()}
+	for i := range 4000 { // sent in 4 s, answered in 20, by a service that speeds up
+		sent := time.Duration(i) * time.Millisecond
+		r.Samples = append(r.Samples, load.Sample{
+			Planned: sent, Latency: 4*sent + time.Millisecond, Model: 2*time.Millisecond - sent/4000, Batch: 1, Status: 200,
+		})
+	}
+	l := load.Spec{Mode: load.Open, Rate: 1000}
+	got := sweep.Summarize(r, l, plan.Default().SLA, "")
+	if got.Counts.OK < 1900 || got.Verdict.Result != trial.Fail {
+		t.Errorf("%d answers judged after %g s, %v: %q; want half of them and a failure", got.Counts.OK, got.WarmupSeconds, got.Verdict.Result, got.Verdict.Why)
 	}
 }

@@ -99,7 +99,7 @@ const (
 )
 
 // settling is how long the service took to come to rest, at most half of the
-// run; 0 if its times were those of the rest from the beginning.
+// time in which requests were sent; 0 if its times were those of the rest from the beginning.
 func settling(samples []load.Sample, total time.Duration) time.Duration {
 	ends, values := serviceTimes(samples, total)
 	n := min(stat.Warmup(values), len(values)/2)
@@ -111,7 +111,11 @@ func settling(samples []load.Sample, total time.Duration) time.Duration {
 	if math.Abs(before-mean) <= max(settleLeast*mean, settleSD*sd/math.Sqrt(float64(n))) {
 		return 0
 	}
-	return min(ends[n-1], total/2)
+	sent := time.Duration(0) // when the last request was due: an overloaded server goes on answering long after
+	for i := range samples {
+		sent = max(sent, samples[i].Planned)
+	}
+	return min(ends[n-1], sent/2)
 }
 
 // serviceTimes are the mean model times of each block in which answers came, and
