@@ -7,9 +7,9 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// put has the target put s in force. It is an error if something else is in force
+// applyExactly has the target apply s. It is an error if something else is in force
 // then: what is measured would be recorded as what it is not.
-func put(ctx context.Context, t Target, s knob.Settings) (Applied, error) {
+func applyExactly(ctx context.Context, t Target, s knob.Settings) (Applied, error) {
 	done, err := t.Apply(ctx, s)
 	if err == nil && done.Settings != s {
 		err = fmt.Errorf("asked for %v, in force is %v", s, done.Settings)

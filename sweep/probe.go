@@ -31,7 +31,7 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	begin := time.Now()
 	out := trial.Probe{N: len(s.probes) + 1, At: begin.UTC(), Settings: p.Settings, BatchSize: p.Settings.BatchSize}
 	s.observe(&Current{N: out.N, Point: p, Stage: StageApply})
-	applied, err := put(ctx, s.Target, p.Settings)
+	applied, err := applyExactly(ctx, s.Target, p.Settings)
 	if applied.Died != nil {
 		if err := s.died(applied.Died); err != nil {
 			return err

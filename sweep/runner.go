@@ -186,7 +186,7 @@ func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) erro
 	}
 	cur := &Current{N: t.N, Point: p, Stage: StageApply}
 	s.observe(cur)
-	applied, err := put(ctx, s.Target, p.Settings)
+	applied, err := applyExactly(ctx, s.Target, p.Settings)
 	if applied.Died != nil {
 		if err := s.died(applied.Died); err != nil {
 			return err

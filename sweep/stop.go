@@ -79,12 +79,6 @@ func UntilCertain(sla trial.SLA, l load.Spec) Stop {
 	return (&watcher{sla: sla, load: l, purpose: forProof}).stop
 }
 
-// UntilLeaning returns the Stop of a sweep's trials, which are there to be ranked:
-// they end when they look like a pass and their throughput is known, or fail.
-func UntilLeaning(sla trial.SLA, l load.Spec) Stop {
-	return (&watcher{sla: sla, load: l, purpose: forRank}).stop
-}
-
 // UntilValidated returns the Stop of a validation, which lasts at least so long;
 // only a failure ends it sooner.
 func UntilValidated(sla trial.SLA, l load.Spec, least time.Duration) Stop {

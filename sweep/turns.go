@@ -162,7 +162,7 @@ func (t *turns) block(ctx context.Context, isB bool, seed uint64) error {
 	if isB {
 		p, side = t.B, &t.side[1]
 	}
-	if _, err := put(ctx, t.Target, p.Settings); err != nil {
+	if _, err := applyExactly(ctx, t.Target, p.Settings); err != nil {
 		return err
 	}
 	r, err := t.Target.Measure(ctx, Measurement{

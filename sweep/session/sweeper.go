@@ -89,10 +89,10 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		return w.end(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path, w.rec = rec.ID(), rec.Path(), rec })
-	if err := w.copyHistory(witness{rec, w}, points); err != nil {
+	if err := w.copyHistory(eventRecorder{rec, w}, points); err != nil {
 		return w.end(rec, err)
 	}
-	out, err := w.runner(witness{rec, w}, &costing{Strategy: strategy, w: w, rec: witness{rec, w}}, info, skipped).Run(ctx)
+	out, err := w.runner(eventRecorder{rec, w}, &costing{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
 		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
 		s.Open, s.Untried, s.None = out.Open, strategy.Untried(), strategy.Impossible()
@@ -184,19 +184,19 @@ func (c *costing) Next(found trial.History) (plan.Point, bool) {
 	return p, more
 }
 
-// witness shows the events it records.
-type witness struct {
+// eventRecorder shows the events it records.
+type eventRecorder struct {
 	Recording
 	w *Sweeper
 }
 
-func (r witness) Event(e trial.Event) error {
+func (r eventRecorder) Event(e trial.Event) error {
 	r.w.set(func(s *Sweep) { s.Events = append(s.Events[:len(s.Events):len(s.Events)], e) })
 	return r.Recording.Event(e)
 }
 
 // Probe remembers what it records, for the explanation.
-func (r witness) Probe(p trial.Probe) error {
+func (r eventRecorder) Probe(p trial.Probe) error {
 	r.w.mu.Lock()
 	r.w.probes = append(r.w.probes, p)
 	r.w.mu.Unlock()

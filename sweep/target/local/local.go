@@ -94,7 +94,7 @@ func (t *Target) spawn(ctx context.Context) error {
 	}
 	t.child, t.client, t.info = c, cl, describe(info)
 	t.held = map[knob.Settings]bool{}
-	t.put(t.info.Current)
+	t.noteInForce(t.info.Current)
 	t.bodies = t.cfg.Bodies
 	if t.bodies == nil {
 		t.bodies = bodies(info.Models[0], t.cfg.Seed)
@@ -218,7 +218,7 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	if err != nil {
 		return done, t.blame(ctx, err)
 	}
-	t.put(done.Settings)
+	t.noteInForce(done.Settings)
 	return done, nil
 }
 

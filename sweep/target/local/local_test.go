@@ -79,8 +79,8 @@ func TestHeldMore(t *testing.T) {
 		target := &Target{held: map[knob.Settings]bool{}}
 		before := base
 		c.before(&before)
-		target.put(before)
-		target.put(base)
+		target.noteInForce(before)
+		target.noteInForce(base)
 		if got := target.heldMore(); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}

@@ -18,8 +18,8 @@ func memoryKey(s knob.Settings) knob.Settings {
 	return s
 }
 
-// put notes settings that came into force in the child. The lock is held.
-func (t *Target) put(s knob.Settings) {
+// noteInForce notes settings that came into force in the child. The lock is held.
+func (t *Target) noteInForce(s knob.Settings) {
 	t.good, t.info.Current = s, s
 	t.held[memoryKey(s)] = true
 }
