@@ -18,7 +18,7 @@ const (
 	candidates       = 3 // validations at most, and one more where rates are looked for
 	longestValidated = time.Minute
 	moreRequests     = 10  // times as many requests as another trial may have
-	validatedTimes   = 2.4 // times as many answers as a pass takes: where none comes near the limit it takes so many
+	validatedTimes   = 3.2 // times as many answers as a pass takes: where none comes near the limit it takes so many
 )
 
 // retreats are the shares of a highest rate that could not be told again at

@@ -57,7 +57,7 @@ type trialBudget struct {
 func (b budget) trials() trialBudget {
 	switch b.mode {
 	case full.mode:
-		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000, truthRuns: 40, validated: longRun, settling: 300, settles: settlesRun, selections: 1000, overloads: 200}
+		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000, truthRuns: 40, validated: longRun, settling: 200, settles: settlesMost, selections: 1000, overloads: 200}
 	case quick.mode:
 		return trialBudget{repetitions: 20, corrections: 100, truths: 4, long: 500_000, model: 100_000, most: 100_000, truthRuns: 4, validated: longRun, settling: 4, settles: 20_000, selections: 4, overloads: 12}
 	}

@@ -18,10 +18,10 @@ func seen(n int, rps float64, role trial.Role, result trial.Answer) trial.Trial 
 	t := trial.Trial{N: n, Role: role, Settings: knob.Settings{Workers: 2, BatchSize: 8, Device: "cpu", Threads: 1, QueueSize: 100}, Load: load.Spec{Concurrency: 10}}
 	t.Throughput = trial.Estimate{Value: trial.Of(rps), Low: trial.Of(rps - 5), High: trial.Of(rps + 5)}
 	t.Latency.P99.Value = trial.Of(4400)
-	t.Counts = trial.Counts{Sent: 1904, OK: 1904}
+	t.Counts = trial.Counts{Sent: 1304, OK: 1304}
 	t.Verdict = trial.Verdict{
 		Result: result, Leaning: trial.Pass, Percentile: 99, LimitMS: 25,
-		ValueMS: trial.Of(22.1), LowMS: trial.Of(18), Why: "1904 of the 2600 requests that a pass takes",
+		ValueMS: trial.Of(22.1), LowMS: trial.Of(18), Why: "1304 of the 2000 requests that a pass takes",
 	}
 	return t
 }
@@ -57,14 +57,14 @@ func TestClosing(t *testing.T) {
 			"a validation left open", p,
 			session.Sweep{Trials: open, Best: -1, Open: 2},
 			[]string{
-				"cannot tell: most promising is 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), P99 of request latency 22.1 ms, at least 18.0 with 95%, to be within 25ms; its validation was left open: 1904 of the 2600 requests",
+				"cannot tell: most promising is 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), P99 of request latency 22.1 ms, at least 18.0 with 95%, to be within 25ms; its validation was left open: 1304 of the 2000 requests",
 				"next      about 696 more answers, about 0.7 s, would settle it: --budget 1m30s. Ways out:",
 			},
 		},
 		{
 			"not validated", p,
 			session.Sweep{Trials: busy, Best: -1, Open: 0, Problem: "budget of 1m0s used up"},
-			[]string{"cannot tell (budget of 1m0s used up after 1 trials): most promising is 2 workers", "next      a validation of it takes about 2600 answers, about 2.8 s: --budget 1m30s"},
+			[]string{"cannot tell (budget of 1m0s used up after 1 trials): most promising is 2 workers", "next      a validation of it takes about 2000 answers, about 2.1 s: --budget 1m30s"},
 		},
 		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Open: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more would tell (--requests 4000 "}},
 	} {

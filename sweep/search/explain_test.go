@@ -154,7 +154,7 @@ func under(l load.Spec) func(*trial.Trial) { return func(t *trial.Trial) { t.Loa
 func TestExplainLines(t *testing.T) {
 	two := set(func(s *knob.Settings) { s.Workers = 2 })
 	open := func(t *trial.Trial) {
-		t.Verdict.Result, t.Verdict.Leaning, t.Verdict.Why = trial.Undecided, trial.Pass, "1904 of the 2600 requests that a pass takes"
+		t.Verdict.Result, t.Verdict.Leaning, t.Verdict.Why = trial.Undecided, trial.Pass, "1304 of the 2000 requests that a pass takes"
 	}
 	best := served(1, 500, 40, 0, validation)
 	for _, c := range []struct {
@@ -191,7 +191,7 @@ func TestExplainLines(t *testing.T) {
 		{
 			"a faster one left open",
 			[]trial.Trial{best, served(2, 900, 60, 0, two), served(3, 900, 60, 0, two, validation, open)},
-			"next      trial 3 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but its validation was left open: 1904 of the 2600 requests", "",
+			"next      trial 3 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but its validation was left open: 1304 of the 2000 requests", "",
 		},
 		{
 			"a faster one fails elsewhere",

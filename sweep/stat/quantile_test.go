@@ -160,7 +160,7 @@ func TestSettled(t *testing.T) {
 		n      int
 		within float64
 		want   bool
-	}{{0, .1, false}, {499, .1, false}, {600, .1, false}, {4000, .1, true}, {7999, .1, true}, {8000, 1e-6, false}}
+	}{{0, .1, false}, {499, .1, false}, {5999, .1, false}, {6000, .1, true}, {7999, .1, true}, {8000, 1e-6, false}}
 	for _, c := range tests {
 		if got := stat.Settled(v[:c.n], nil, .99, c.within); got != c.want {
 			t.Errorf("Settled(%d samples, .99, %g) = %v, want %v", c.n, c.within, got, c.want)

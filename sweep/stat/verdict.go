@@ -43,7 +43,7 @@ type Decision struct {
 }
 
 // The bounds of Decide, as numbers of samples that a promise that is just kept
-// has over its limit: n (1-q), so that 26 are 2600 samples for a P99.
+// has over its limit: n (1-q), so that 20 are 2000 samples for a P99.
 const (
 	firstLook = 100  // samples; earlier nothing is asked
 	growth    = 1.12 // each look has that many times the samples of the last
@@ -51,18 +51,17 @@ const (
 	leanFrom  = 3   // what it looks like
 	leanWhole = 20  // with all of leanAlpha
 	failFrom  = 3   // a failure
-	passFrom  = 26  // a pass
+	passFrom  = 20  // a pass
 	unseen    = 60  // a pass, where hardly anything came near the limit
 	passWhole = 140 // with all of passAlpha
-	failWhole = 100 // with twice failAlpha, as clusters are well known then
 )
 
 // The chances of error that a look may have, of a promise that is just kept or
 // just broken, and what else an answer wants.
 const (
 	leanAlpha    = .05
-	failAlpha    = .05
-	passAlpha    = .10 // before passWhole it grows with the square
+	failAlpha    = .13
+	passAlpha    = .095 // before passWhole it grows with the square
 	fewest       = 4   // separate clusters over the limit that a failure wants
 	near         = .5  // share of the limit from which on a sample came near it
 	nearTimes    = 3   // times the allowed share that has to have come near
@@ -86,7 +85,7 @@ const (
 //
 //   - a failure takes at least 4 separate clusters over the limit, 300 samples
 //     (for a P99), and both halves of the run over it;
-//   - a pass takes 2600 samples, and 6000 where fewer than 3% came above half of
+//   - a pass takes 2000 samples, and 6000 where fewer than 3% came above half of
 //     the limit: such a run has seen nothing of what could break its promise (and
 //     passes without regard to crowds if none at all did); the time that Least
 //     asks for; and neither half over it. What it cannot exclude is what comes
@@ -97,8 +96,8 @@ const (
 // ever reaches 25 times the allowed one, at any look, is at most 1 in 25.
 //
 // Looking again and again adds up errors: only looks at n = 100 x 1.12^k count,
-// whatever the caller's rhythm, and the chance of error that a look may have
-// grows with n. In simulated servers of 20 families with the limit 10% away from
+// whatever the caller's rhythm, and the chance that a look may wrongly pass grows
+// with n. In simulated servers of 20 families with the limit 10% away from
 // the truth at most 5% of the verdicts are wrong on either side (cmd/bench
 // interval). At a limit that is the truth itself both answers are wrong and
 // right, and long runs give either.
@@ -178,11 +177,7 @@ func (e evidence) leaning() Answer {
 }
 
 func (e evidence) fails() bool {
-	alpha := failAlpha
-	if e.expected() >= failWhole {
-		alpha *= 2
-	}
-	return e.expected() >= failFrom && e.count >= fewest && e.many <= alpha &&
+	return e.expected() >= failFrom && e.count >= fewest && e.many <= failAlpha &&
 		min(e.halves[0], e.halves[1]) > e.allowed()
 }
 
