@@ -13,7 +13,7 @@ ALONE     := TestMainJobOnScreen
 RACE := -race -gcflags=github.com/mattn/go-runewidth=-race=false
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long check build ort lint bench fuzz golden help cc
+.PHONY: run test test-long soak check build ort lint bench fuzz golden help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -28,6 +28,9 @@ test: lint ort ## lint, then all tests: race detector, random order
 
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
 	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
+
+soak: ort ## two minutes of four overloaded models, changed while clients come and go
+	go run ./cmd/bench soak -full
 
 check: test ## test, by its other name
 

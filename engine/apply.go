@@ -19,23 +19,83 @@ type Step struct {
 // Apply puts want in force while requests flow: what must be built is built and
 // warmed beside what serves, then all knobs change at one moment, then what is
 // no longer needed is drained. No request is lost, refused or failed by it. On
-// an error the settings before it stay in force. What cannot fit into memory is
-// refused before it is built, and a change of precision compares both on samples
-// and tells in a step how far they agree. step, if not nil, is called after each
-// part, from Apply's goroutine. Applies wait for one another.
+// an error the settings before it stay in force. What the backend cannot run, or what
+// cannot fit into memory, is refused before it is built, and a change of precision
+// compares both on samples and tells in a step how far they agree. step, if not nil,
+// is called after each part, from Apply's goroutine. Applies wait for one another and
+// for the load.
 func (s *Served) Apply(ctx context.Context, want knob.Settings, step func(Step)) error {
-	s.applying.Lock()
-	defer s.applying.Unlock()
+	ctx, done, err := s.beginChange(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := want.Validate(s.Limits()); err != nil {
+		return err
+	}
+	return s.change(ctx, want, step)
+}
+
+// Scale keeps the number of workers between least and most: those that there are
+// stay, as far as they are within. With most 0 the model stays loaded without
+// workers, and refuses requests until a later Scale or Apply gives it some.
+func (s *Served) Scale(ctx context.Context, least, most int, step func(Step)) error {
+	if least < 0 || most < least {
+		return fmt.Errorf("workers: least %d and most %d, want 0 <= least <= most", least, most)
+	}
+	ctx, done, err := s.beginChange(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	want := s.Config().Settings
+	want.Workers = min(max(want.Workers, least), most)
+	if want.Workers > 0 {
+		if err := want.Validate(s.Limits()); err != nil {
+			return err
+		}
+	}
+	if err := s.change(ctx, want, step); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.least, s.most = least, most
+	s.mu.Unlock()
+	return nil
+}
+
+// Bounds are the least and most workers that the last Scale or Apply asked for.
+func (s *Served) Bounds() (least, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.least, s.most
+}
+
+// beginChange waits for its turn to change a model that is ready; done ends the turn.
+func (s *Served) beginChange(ctx context.Context) (_ context.Context, done func(), err error) {
+	if err := s.Wait(ctx); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrNotReady, err)
+	}
+	if err := s.lockChanges(ctx); err != nil {
+		return nil, nil, err
+	}
+	if s.State() != Ready {
+		s.unlockChanges()
+		return nil, nil, ErrClosed
+	}
+	ctx, cancel := s.changing(ctx)
+	return ctx, func() { cancel(); s.unlockChanges() }, nil
+}
+
+// change puts want in force. The caller has the turn.
+func (s *Served) change(ctx context.Context, want knob.Settings, step func(Step)) error {
 	if step == nil {
 		step = func(Step) {}
 	}
 	now := s.Config()
-	if err := want.Validate(s.Limits()); err != nil {
-		return err
-	}
 	to := knob.Config{Settings: want, Options: now.Options}
-	reload := needsReload(now, to, s.cores)
-	if err := s.roomFor(now, to, reload); err != nil {
+	reload := s.needsReload(now, to)
+	if err := s.fits(now, to, reload); err != nil {
 		return err
 	}
 	if reload {
@@ -44,24 +104,13 @@ func (s *Served) Apply(ctx context.Context, want knob.Settings, step func(Step))
 	return s.resize(ctx, to, step)
 }
 
-// needsReload tells whether the sessions of a serve b. Spinning is a session's
+// needsReload tells whether the sessions of a cannot serve b. Spinning is a session's
 // property and depends on workers x threads.
-func needsReload(a, b knob.Config, cores int) bool {
+func (s *Served) needsReload(a, b knob.Config) bool {
 	if a.Precision != b.Precision || a.Device != b.Device || a.Threads != b.Threads || a.Options != b.Options {
 		return true
 	}
-	crowded := func(c knob.Config) bool { return c.Workers*c.Threads > cores }
-	return b.Threads > 1 && b.Spin == "" && crowded(a) != crowded(b)
-}
-
-// start opens the first pool.
-func (s *Served) start(ctx context.Context) error {
-	if err := s.roomFor(s.cfg, s.cfg, false); err != nil {
-		return err
-	}
-	return s.reload(ctx, s.cfg, func(st Step) {
-		s.log.Debug("load", "model", s.model.Name, "step", st.What, "took", st.Took)
-	})
+	return a.Workers > 0 && b.Threads > 1 && b.Spin == "" && s.crowded(a) != s.crowded(b)
 }
 
 // reload builds and warms a second pool, swaps it in, and drains the old one.
@@ -76,17 +125,19 @@ func (s *Served) reload(ctx context.Context, to knob.Config, step func(Step)) er
 	if err != nil {
 		return errors.Join(err, discard(next, joining, true))
 	}
-	if err := s.agreeing(ctx, joining[0].session, to, step); err != nil {
-		return errors.Join(err, discard(next, joining, true))
+	if len(joining) > 0 {
+		if err := s.agreeing(ctx, joining[0].session, to, step); err != nil {
+			return errors.Join(err, discard(next, joining, true))
+		}
 	}
 	s.mu.Lock()
-	if s.closed {
+	if s.state == Unloading {
 		s.mu.Unlock()
 		return errors.Join(ErrClosed, discard(next, joining, true))
 	}
 	old := s.pool
-	s.pool = next
-	s.put(to)
+	s.pool, s.stranded = next, nil
+	s.setConfig(to)
 	for _, w := range joining {
 		s.join(w)
 	}
@@ -111,51 +162,31 @@ func (s *Served) resize(ctx context.Context, to knob.Config, step func(Step)) er
 	}
 	begin := time.Now()
 	s.mu.Lock()
-	if s.closed {
+	if s.state == Unloading {
 		s.mu.Unlock()
 		return errors.Join(ErrClosed, discard(p, joining, false))
 	}
-	s.put(to)
+	s.setConfig(to)
 	for _, w := range joining {
 		s.join(w)
 	}
 	if have > to.Workers {
 		s.retire(p, have-to.Workers)
 	}
+	if to.Workers == 0 {
+		s.abandon(ErrNoWorkers)
+	}
 	s.mu.Unlock()
 	step(Step{"switch", time.Since(begin)})
 	return nil
 }
 
-// put makes to the settings in force. The lock is held.
-func (s *Served) put(to knob.Config) {
-	s.cfg = to
+// setConfig makes to the settings in force. The lock is held.
+func (s *Served) setConfig(to knob.Config) {
+	s.cfg, s.pool.cfg = to, to
+	s.least, s.most = to.Workers, to.Workers
 	s.col.Configure(rule(to))
-	s.drive(batching.Event{Kind: batching.Changed})
-}
-
-// build opens and warms n workers of p; none when n is not positive. On an error
-// it returns what it opened.
-func (s *Served) build(ctx context.Context, p *pool, c knob.Config, n int, step func(Step)) ([]*worker, error) {
-	var out []*worker
-	for i := range max(n, 0) {
-		begin := time.Now()
-		w, err := s.newWorker(ctx, p, c)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, w)
-		cold, err := w.warm(ctx, s.model, c.BatchSize)
-		if err != nil {
-			return out, err
-		}
-		what := fmt.Sprintf("warm worker %d of %d", i+1, n)
-		if cold != "" {
-			what += " (" + cold + ")"
-		}
-		step(Step{what, time.Since(begin)})
-	}
-	return out, nil
+	s.advance(batching.Event{Kind: batching.Changed})
 }
 
 func (s *Served) drain(wait func() error, what string, step func(Step)) error {

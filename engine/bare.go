@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,7 +12,7 @@ import (
 
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/tensor"
+	"sweetspot/engine/payload"
 )
 
 // Bounds of a bare measurement: it counts runs for bareTime, and the one that is
@@ -42,19 +41,17 @@ type BareRate struct {
 // arrives meanwhile waits in the queue. It returns ErrBusy when requests keep
 // coming; applies wait for it, and it for them.
 func (s *Served) Bare(ctx context.Context) (BareRate, error) {
-	s.applying.Lock()
-	defer s.applying.Unlock()
+	ctx, done, err := s.beginChange(ctx)
+	if err != nil {
+		return BareRate{}, fmt.Errorf("bare rate: %w", err)
+	}
+	defer done()
 	workers, c, err := s.borrow(ctx)
 	if err != nil {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)
 	}
 	defer s.giveBack(workers)
-	rng := rand.New(rand.NewPCG(3, 4))
-	items := make([]tensor.Item, c.BatchSize)
-	for i := range items {
-		items[i] = tensor.SampleItem(s.model.Inputs, rng)
-	}
-	out, err := race(ctx, workers, items)
+	out, err := race(ctx, workers, sampleRows(s.model, c.BatchSize, 3))
 	if err != nil {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)
 	}
@@ -84,16 +81,16 @@ func (s *Served) borrow(ctx context.Context) ([]*worker, knob.Config, error) {
 func (s *Served) tryBorrow() ([]*worker, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.state == Unloading {
 		return nil, ErrClosed
 	}
-	if s.queue.n+s.flying > 0 || len(s.idle) == 0 || len(s.idle) < len(s.pool.workers) {
+	if s.queue.n+s.inFlight > 0 || len(s.idle) == 0 || len(s.idle) < len(s.pool.workers) {
 		return nil, nil
 	}
 	workers := slices.Clone(s.idle)
 	s.idle = s.idle[:0]
 	for range workers {
-		s.drive(batching.Event{Kind: batching.Retired})
+		s.advance(batching.Event{Kind: batching.Retired})
 	}
 	return workers, nil
 }
@@ -104,15 +101,15 @@ func (s *Served) giveBack(workers []*worker) {
 	defer s.mu.Unlock()
 	for _, w := range workers {
 		s.idle = append(s.idle, w)
-		s.drive(batching.Event{Kind: batching.Freed})
+		s.advance(batching.Event{Kind: batching.Freed})
 	}
 }
 
-// race lets the workers run items at the same time.
-func race(ctx context.Context, workers []*worker, items []tensor.Item) (BareRate, error) {
+// race lets the workers run rows at the same time.
+func race(ctx context.Context, workers []*worker, rows []payload.Row) (BareRate, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := racers{ctx: ctx, fail: cancel, items: items}
+	r := racers{ctx: ctx, fail: cancel, rows: rows}
 	r.warming.Add(len(workers))
 	times := make([][]time.Duration, len(workers))
 	var all sync.WaitGroup
@@ -123,14 +120,14 @@ func race(ctx context.Context, workers []*worker, items []tensor.Item) (BareRate
 	if err := context.Cause(ctx); err != nil {
 		return BareRate{}, err
 	}
-	return sumUp(times, len(items)), nil
+	return sumUp(times, len(rows)), nil
 }
 
 // racers is what the workers of one race share.
 type racers struct {
 	ctx      context.Context // ends with the first error
 	fail     context.CancelCauseFunc
-	items    []tensor.Item
+	rows     []payload.Row
 	warming  sync.WaitGroup // workers that have not run yet
 	counting atomic.Int64   // workers that began to count and have not ended
 }
@@ -139,7 +136,7 @@ type racers struct {
 // timed enough, so that every timed run has the others beside it. A first run
 // that takes long is enough, and counts.
 func (r *racers) race(w *worker) (times []time.Duration) {
-	out := make([]Result, len(r.items))
+	out := make([]payload.Result, len(r.rows))
 	begin := time.Now()
 	ok := r.once(w, out)
 	first := time.Since(begin)
@@ -164,9 +161,9 @@ func (r *racers) race(w *worker) (times []time.Duration) {
 }
 
 // once tells whether the race goes on.
-func (r *racers) once(w *worker, out []Result) bool {
+func (r *racers) once(w *worker, out []payload.Result) bool {
 	clear(out)
-	err := run(r.ctx, w.session, r.items, out)
+	err := run(r.ctx, w.session, r.rows, out)
 	for i := range out {
 		err = cmp.Or(err, out[i].Err)
 	}

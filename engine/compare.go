@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -43,7 +44,7 @@ func (s *Served) agreeing(ctx context.Context, next Session, to knob.Config, ste
 	s.mu.Lock()
 	old := s.pool
 	s.mu.Unlock()
-	if old == nil || old.cfg.Precision == to.Precision {
+	if old == nil || old.cfg.Precision == to.Precision || len(s.model.Inputs) == 0 {
 		return nil
 	}
 	begin := time.Now()
@@ -84,10 +85,10 @@ func short(v float64) string {
 // comparable is a session of p that may run beside its workers: the shared one,
 // or one more of those that workers have for themselves.
 func (s *Served) comparable(ctx context.Context, p *pool) (Session, func() error, error) {
-	if p.shared != nil {
-		return p.shared, func() error { return nil }, nil
+	if shared := p.sharedNow(); shared != nil {
+		return shared, func() error { return nil }, nil
 	}
-	own, err := s.backend.Open(ctx, s.model, p.cfg)
+	own, err := s.openSession(ctx, p.cfg)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open a session to compare with: %w", err)
 	}
@@ -98,12 +99,12 @@ func (s *Served) agree(ctx context.Context, old, next Session) (a agreement, err
 	rng := rand.New(rand.NewPCG(3, 4))
 	deadline := time.Now().Add(compareTime)
 	for a.items < compareItems && (a.items == 0 || time.Now().Before(deadline)) {
-		items := []tensor.Item{tensor.SampleItem(s.model.Inputs, rng)}
-		before, after := make([]Result, 1), make([]Result, 1)
-		if err := run(ctx, old, items, before); err != nil {
+		rows := []payload.Row{{Item: tensor.SampleItem(s.model.Inputs, rng)}}
+		before, after := make([]payload.Result, 1), make([]payload.Result, 1)
+		if err := run(ctx, old, rows, before); err != nil {
 			return a, err
 		}
-		if err := run(ctx, next, items, after); err != nil {
+		if err := run(ctx, next, rows, after); err != nil {
 			return a, err
 		}
 		a.add(before[0].Outputs, after[0].Outputs)

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/tensor"
 )
 
 // twofold is a backend of both precisions: fp16 adds 1e-4 to every number, or
@@ -43,8 +43,9 @@ func (b *twofold) Operators(_ context.Context, m *engine.Model, c knob.Config, r
 	return engine.OperatorProfile{Runs: runs, Batch: c.BatchSize, Operators: []engine.OperatorTime{{Name: m.Name, Calls: c.Workers}}}, nil
 }
 
-func (s *twofoldSession) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
-	for i, item := range in {
+func (s *twofoldSession) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+	for i := range in {
+		item := in[i].Item
 		v := value(item)
 		switch {
 		case s.half && s.b.broken && len(in) == 1:
@@ -75,7 +76,7 @@ func serveTwofold(t *testing.T, b *twofold, memory int64) (*engine.Served, func(
 	if err := e.Load(t.Context(), model(), config(1, 1, ms)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := e.Find("m")
+	s, err := e.Find("m", "")
 	if err != nil {
 		t.Fatal(err)
 	}

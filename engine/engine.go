@@ -3,18 +3,15 @@
 // requests flow without losing one. It knows no protocol, file format or
 // backend; those are handed in.
 //
-// [New] makes an [Engine]; Load puts a [Model] into service and gives a
-// [Served], whose Submit is the way of a request and whose Apply changes the
+// [New] makes an [Engine]; Load puts a version of a [Model] into service and gives
+// a [Served], whose Do is the way of a request and whose Apply changes the
 // settings. All methods of both are safe for concurrent use.
 package engine
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 
 	"sweetspot/engine/knob"
@@ -22,10 +19,18 @@ import (
 
 // The answers a caller must tell apart.
 var (
-	ErrUnknownModel = errors.New("model not found")
-	ErrQueueFull    = errors.New("queue is full")
-	ErrClosed       = errors.New("model is shutting down")
-	ErrExpired      = errors.New("request expired in the queue")
+	ErrUnknownModel   = errors.New("model not found")
+	ErrUnknownVersion = errors.New("model version not found")
+	ErrDefaultVersion = errors.New("the default version of a model that has others cannot be unloaded")
+	ErrQueueFull      = errors.New("queue is full")
+	ErrTooManyRows    = errors.New("more rows than the queue is long")
+	ErrClosed         = errors.New("model is shutting down")
+	ErrNotReady       = errors.New("model is not ready")
+	ErrNoWorkers      = errors.New("model has no workers")
+	ErrExpired        = errors.New("request expired in the queue")
+	// ErrSessionLost says that a session cannot run any more, as opposed to a batch
+	// that failed in it. A backend wraps it; the engine opens another session.
+	ErrSessionLost = errors.New("the session is lost")
 )
 
 // Options is what an engine is made of.
@@ -42,8 +47,8 @@ type Options struct {
 type Engine struct {
 	opt Options
 
-	mu     sync.Mutex // guards served and closed
-	served map[string]*Served
+	mu     sync.Mutex // guards models and closed
+	models map[string]*versions
 	closed bool
 }
 
@@ -53,78 +58,7 @@ func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{opt: o, served: map[string]*Served{}}
-}
-
-// Load opens, warms and serves m with the settings and options of c. The name
-// must be free.
-func (e *Engine) Load(ctx context.Context, m *Model, c knob.Config) error {
-	b, ok := e.opt.Backends[m.Backend]
-	if !ok {
-		return fmt.Errorf("load %s: this build has no %q backend", m.Name, m.Backend)
-	}
-	if err := c.Validate(limits(m, c.Rule, e.opt.Cores)); err != nil {
-		return fmt.Errorf("load %s: %w", m.Name, err)
-	}
-	s := newServed(m, b, c, e.opt)
-	if err := e.reserve(s); err != nil {
-		return err
-	}
-	if err := s.start(ctx); err != nil {
-		e.mu.Lock()
-		delete(e.served, m.Name)
-		e.mu.Unlock()
-		return fmt.Errorf("load %s: %w", m.Name, err)
-	}
-	return nil
-}
-
-func (e *Engine) reserve(s *Served) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return ErrClosed
-	}
-	if _, taken := e.served[s.model.Name]; taken {
-		return fmt.Errorf("load %s: a model of that name is served already", s.model.Name)
-	}
-	e.served[s.model.Name] = s
-	return nil
-}
-
-// Unload takes a model out of service: newcomers are refused, what waits is
-// answered, workers end.
-func (e *Engine) Unload(ctx context.Context, name string) error {
-	s, err := e.Find(name)
-	if err != nil {
-		return err
-	}
-	e.mu.Lock()
-	delete(e.served, name)
-	e.mu.Unlock()
-	return s.close(ctx)
-}
-
-// Find returns the served model called name.
-func (e *Engine) Find(name string) (*Served, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if s, ok := e.served[name]; ok {
-		return s, nil
-	}
-	return nil, fmt.Errorf("%w: %s", ErrUnknownModel, name)
-}
-
-// Served lists the models in service, by name.
-func (e *Engine) Served() []*Served {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	out := make([]*Served, 0, len(e.served))
-	for _, s := range e.served {
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b *Served) int { return strings.Compare(a.model.Name, b.model.Name) })
-	return out
+	return &Engine{opt: o, models: map[string]*versions{}}
 }
 
 // Cores is the number of cores the engine counts on.
@@ -135,17 +69,33 @@ func (e *Engine) Cores() int { return e.opt.Cores }
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
-	all := make([]*Served, 0, len(e.served))
-	for _, s := range e.served {
-		all = append(all, s)
-	}
-	clear(e.served)
+	all := e.list()
 	e.mu.Unlock()
 	errs := make([]error, len(all))
 	var wg sync.WaitGroup
 	for i, s := range all {
-		wg.Go(func() { errs[i] = s.close(ctx) })
+		wg.Go(func() {
+			errs[i] = s.close(ctx)
+			e.remove(s)
+		})
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// heldByOthers is the least memory that the models beside s take, in bytes, as far
+// as their backends can tell.
+func (e *Engine) heldByOthers(s *Served) int64 {
+	var sum int64
+	for _, o := range e.Served() {
+		if o != s {
+			sum += o.estimate(o.Config())
+		}
+	}
+	return sum
+}
+
+// limits are what the settings of m are held against.
+func limits(m *Model, r knob.Rule, cores int) knob.Limits {
+	return knob.Limits{Rule: r, Cores: cores, BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Places: m.Places}
 }

@@ -16,6 +16,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -46,7 +47,7 @@ type doublerSession struct {
 	runs atomic.Int64
 }
 
-func (s *doublerSession) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
+func (s *doublerSession) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
 	s.runs.Add(1)
 	defer s.runs.Add(-1)
 	n := s.d.running.Add(1)
@@ -54,7 +55,8 @@ func (s *doublerSession) Run(_ context.Context, in []tensor.Item, out []engine.R
 	for p := s.d.peak.Load(); n > p && !s.d.peak.CompareAndSwap(p, n); p = s.d.peak.Load() {
 	}
 	time.Sleep(s.d.fixed + time.Duration(len(in))*s.d.perItem)
-	for i, item := range in {
+	for i := range in {
+		item := in[i].Item
 		v := value(item)
 		if math.IsNaN(v) {
 			return fmt.Errorf("item %d is poisoned", i)
@@ -94,7 +96,7 @@ func serve(t *testing.T, d *doubler, c knob.Config) (*engine.Served, func()) {
 	if err := e.Load(t.Context(), model(), c); err != nil {
 		t.Fatal(err)
 	}
-	s, err := e.Find("m")
+	s, err := e.Find("m", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +333,7 @@ func TestCloseAnswersEveryone(t *testing.T) {
 		if err := e.Load(t.Context(), model(), config(1, 2, 5*ms)); err != nil {
 			t.Fatal(err)
 		}
-		s, _ := e.Find("m")
+		s, _ := e.Find("m", "")
 		var answered atomic.Int64
 		var wg sync.WaitGroup
 		for range 10 {
@@ -354,7 +356,7 @@ func TestCloseAnswersEveryone(t *testing.T) {
 		if _, _, err := s.Submit(t.Context(), itemOf(1)); !errors.Is(err, engine.ErrClosed) {
 			t.Errorf("Submit after Close = %v", err)
 		}
-		if _, err := e.Find("m"); !errors.Is(err, engine.ErrUnknownModel) {
+		if _, err := e.Find("m", ""); !errors.Is(err, engine.ErrUnknownModel) {
 			t.Errorf("Find after Close = %v", err)
 		}
 	})
@@ -399,7 +401,7 @@ func BenchmarkSubmit(b *testing.B) {
 	if err := e.Load(b.Context(), model(), c); err != nil {
 		b.Fatal(err)
 	}
-	s, _ := e.Find("m")
+	s, _ := e.Find("m", "")
 	item := itemOf(1)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -415,6 +417,6 @@ type instant struct{}
 func (instant) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
 	return instant{}, nil
 }
-func (instant) Run(context.Context, []tensor.Item, []engine.Result) error { return nil }
-func (instant) Shared() bool                                              { return true }
-func (instant) Close() error                                              { return nil }
+func (instant) Run(context.Context, []payload.Row, []payload.Result) error { return nil }
+func (instant) Shared() bool                                               { return true }
+func (instant) Close() error                                               { return nil }

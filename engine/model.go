@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -34,6 +35,14 @@ type Model struct {
 
 	Path  string // the model's file, or "" when Bytes holds it
 	Bytes []byte // the model itself when it came from no file
+
+	// Handler turns bodies into requests for the model and answers into bodies.
+	Handler Handler
+	// Samples are rows to warm up with; nil makes tensors up from Inputs.
+	Samples []payload.Row
+	// RunTime is the longest run of a batch; a session that takes longer is lost. 0
+	// waits for ever.
+	RunTime time.Duration
 }
 
 // Rows describes outputs that have a row for each thing found, of any number per
@@ -46,24 +55,18 @@ type Rows struct {
 	Outputs []string // all outputs that have such rows, Index among them
 }
 
-// Result is one item's answer: its outputs, or why it failed. Outputs belong to
-// the receiver.
-type Result struct {
-	Outputs tensor.Item
-	Err     error
-}
-
 // Backend executes models. Open loads m for one pool of workers.
 type Backend interface {
 	Open(ctx context.Context, m *Model, c knob.Config) (Session, error)
 }
 
 // Session runs batches of one model. Run fills out[i] for every in[i], both of
-// the same length from 1 to the batch size; an error fails the whole batch. If
+// the same length from 1 to the batch size; an error fails the whole batch, and one
+// that wraps ErrSessionLost says that no other batch can run in this session. If
 // Shared, Run may be called by several workers at once and one Session serves
 // the pool; else every worker opens its own. Close waits for runs in flight.
 type Session interface {
-	Run(ctx context.Context, in []tensor.Item, out []Result) error
+	Run(ctx context.Context, in []payload.Row, out []payload.Result) error
 	Shared() bool
 	Close() error
 }
@@ -74,5 +77,7 @@ type Timing struct {
 	Queue     time.Duration // arrival to the first take into a batch
 	Formation time.Duration // take to the batch leaving for its worker
 	Execution time.Duration // the backend's Run of the batch: the model latency
-	Batch     int           // items in that batch
+	Batch     int           // rows in that batch
 }
+
+func (t Timing) total() time.Duration { return t.Queue + t.Formation + t.Execution }

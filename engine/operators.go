@@ -47,12 +47,15 @@ func (s *Served) Operators(ctx context.Context, runs int) (OperatorProfile, erro
 	if runs < 1 || runs > MaxProfileRuns {
 		return OperatorProfile{}, fmt.Errorf("operators: runs: %d is outside 1-%d", runs, MaxProfileRuns)
 	}
-	s.applying.Lock()
-	defer s.applying.Unlock()
+	ctx, done, err := s.beginChange(ctx)
+	if err != nil {
+		return OperatorProfile{}, fmt.Errorf("operators: %w", err)
+	}
+	defer done()
 	c := s.Config()
 	one := c
 	one.Workers = 1
-	if err := s.roomFor(c, one, true); err != nil {
+	if err := s.fits(c, one, true); err != nil {
 		return OperatorProfile{}, fmt.Errorf("operators: %w", err)
 	}
 	out, err := p.Operators(ctx, s.model, one, runs)

@@ -6,20 +6,24 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/tensor"
+	"sweetspot/engine/payload"
 )
 
-// Served is one model in service: its queue, its workers and its settings.
+// Served is one version of a model in service: its queue, its workers and its
+// settings.
 //
-// The contract of Submit: a request is refused at once when queue size requests
-// wait; it waits in arrival order; it leaves the queue unexecuted when its
-// context ends; else it runs in one batch formed by the batching rule, and its
-// error is its own: a batch that fails is retried item by item.
+// The contract of a request: it is refused at once when all its rows do not fit into
+// the queue; its rows wait in arrival order; they leave the queue unexecuted when
+// its context ends; else each runs in one batch formed by the batching rule, and its
+// error is its own: a batch of tensors that fails is retried row by row. A session
+// that is lost fails the batch in it, and another one is opened.
 type Served struct {
+	engine  *Engine
 	model   *Model
 	backend Backend
 	cores   int
@@ -28,29 +32,45 @@ type Served struct {
 	epoch   time.Time
 	life    context.Context // ends when the model is torn down
 	end     context.CancelFunc
-	jobs    sync.Pool // answered jobs, for reuse
+	calls   sync.Pool // answered ones, for reuse
 
-	applying sync.Mutex // one Apply at a time; taken before mu, held while waiting
+	changes chan struct{}      // capacity 1, holds what one change takes; taken before mu
+	calling context.Context    // of changes; ends when the model is to be closed
+	callOff context.CancelFunc // ends calling
+	loaded  chan struct{}      // closed at the end of Loading; loadErr is then set
+	loadErr error
 
-	mu     sync.Mutex // guards everything below; never held while waiting
-	cfg    knob.Config
-	col    *batching.Collector
-	queue  fifo
-	open   []*job // the open batch
-	idle   []*worker
-	pool   *pool
-	alarm  alarm
-	flying int // requests taken and not answered
-	closed bool
-	count  counters
+	gone atomic.Int64 // rows in the queue whose callers have left; may be off by what happens now
 
-	working bool          // something waits or flies
+	mu       sync.Mutex // guards everything below; never held while waiting
+	state    State
+	cfg      knob.Config
+	least    int // workers that were asked for, as most
+	most     int
+	col      *batching.Collector
+	queue    fifo
+	admitted int    // requests that are being decoded
+	open     []*row // the open batch
+	idle     []*worker
+	pool     *pool
+	stranded error // why no worker can run anything; nil if one can, or there is none
+	alarm    alarm
+	inFlight int // rows taken and not answered
+	count    counters
+
+	lastFailure time.Duration // when a failed batch was logged
+
+	working bool          // something waits or is in flight
 	since   time.Duration // the moment at which that began
 }
 
-func newServed(m *Model, b Backend, c knob.Config, o Options) *Served {
-	s := &Served{model: m, backend: b, cores: o.Cores, memory: o.MemoryBytes, log: o.Log, cfg: c, epoch: time.Now()}
+func newServed(m *Model, b Backend, c knob.Config, e *Engine) *Served {
+	s := &Served{
+		engine: e, model: m, backend: b, cores: e.opt.Cores, memory: e.opt.MemoryBytes, log: e.opt.Log,
+		cfg: c, epoch: time.Now(), changes: make(chan struct{}, 1), loaded: make(chan struct{}),
+	}
 	s.life, s.end = context.WithCancel(context.Background())
+	s.calling, s.callOff = context.WithCancel(context.Background())
 	s.col = batching.New(rule(c))
 	s.count.sizes = map[int]int64{}
 	s.alarm = newAlarm(s.tick)
@@ -82,69 +102,10 @@ func (s *Served) Limits() knob.Limits {
 	return limits(s.model, s.cfg.Rule, s.cores)
 }
 
-func limits(m *Model, r knob.Rule, cores int) knob.Limits {
-	return knob.Limits{Rule: r, Cores: cores, BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Places: m.Places}
-}
-
-// Submit runs one item and returns its outputs and where its time went. It
-// returns ErrQueueFull or ErrClosed at once, ErrExpired or the context's error
-// when ctx ends first, and else the item's own error. The item must stay
-// unchanged until Submit returns; after a context error, for ever.
-func (s *Served) Submit(ctx context.Context, item tensor.Item) (tensor.Item, Timing, error) {
-	j := s.newJob(ctx, item)
-	if err := s.enqueue(j); err != nil {
-		s.recycle(j)
-		return nil, Timing{}, err
-	}
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		if j.state.CompareAndSwap(waiting, gone) {
-			return nil, Timing{}, gaveUp(ctx)
-		}
-		// Taken: the batch will answer, but nobody waits for it.
-		select {
-		case <-j.done:
-		default:
-			return nil, Timing{}, gaveUp(ctx)
-		}
-	}
-	r, t := j.result, j.timing
-	s.recycle(j)
-	return r.Outputs, t, r.Err
-}
-
-func gaveUp(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return ErrExpired
-	}
-	return ctx.Err()
-}
-
-func (s *Served) enqueue(j *job) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	if s.queue.n >= s.cfg.QueueSize {
-		s.drive(batching.Event{Kind: batching.Left, N: s.queue.purge(s.leave)})
-	}
-	if s.queue.n >= s.cfg.QueueSize {
-		s.count.refused++
-		return fmt.Errorf("%w: %d requests wait (queue_size %d)", ErrQueueFull, s.queue.n, s.cfg.QueueSize)
-	}
-	j.arrived = s.now()
-	s.queue.push(j)
-	s.count.accepted++
-	s.drive(batching.Event{Kind: batching.Arrived})
-	return nil
-}
-
 func (s *Served) now() time.Duration { return time.Since(s.epoch) }
 
-// drive steps the collector with e and does what it says. The lock is held.
-func (s *Served) drive(e batching.Event) {
+// advance steps the collector with e and does what it says. The lock is held.
+func (s *Served) advance(e batching.Event) {
 	now := s.now()
 	a := s.col.Step(now, e)
 	for a.Do != batching.Wait {
@@ -156,26 +117,29 @@ func (s *Served) drive(e batching.Event) {
 		a = s.col.Step(now, batching.Event{Kind: batching.Sent})
 	}
 	s.alarm.set(now, a.Wake)
-	s.punch(now)
+	s.accountWork(now)
 }
 
 // take moves the queue's head into the open batch, or drops it if its caller
 // has gone.
 func (s *Served) take(now time.Duration) batching.Event {
-	j := s.queue.pop()
-	if j.ctx.Err() != nil || !j.state.CompareAndSwap(waiting, taken) {
-		s.leave(j)
+	w := s.queue.pop()
+	if w.call.ctx.Err() != nil || !w.state.CompareAndSwap(waiting, taken) {
+		s.leave(w)
 		return batching.Event{Kind: batching.Dropped}
 	}
-	j.taken = now
-	s.open = append(s.open, j)
-	s.flying++
-	return batching.Event{Kind: batching.Took, Arrival: j.arrived}
+	w.taken = now
+	s.open = append(s.open, w)
+	s.inFlight++
+	return batching.Event{Kind: batching.Took, Arrival: w.arrived}
 }
 
-// leave counts a request that left the queue unexecuted.
-func (s *Served) leave(j *job) {
-	if errors.Is(j.ctx.Err(), context.DeadlineExceeded) {
+// leave counts a row that left the queue unexecuted.
+func (s *Served) leave(w *row) {
+	if !w.state.CompareAndSwap(waiting, gone) {
+		s.gone.Add(-1)
+	}
+	if errors.Is(w.call.ctx.Err(), context.DeadlineExceeded) {
 		s.count.expired++
 		return
 	}
@@ -202,21 +166,29 @@ func (s *Served) tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alarm.rang()
-	s.drive(batching.Event{Kind: batching.Timer})
+	s.advance(batching.Event{Kind: batching.Timer})
 }
 
-// close refuses newcomers, waits until ctx ends for what is under way, and ends
-// the workers.
+// close refuses newcomers, calls off a change that is under way, waits until ctx
+// ends for what is in flight, and ends the workers. Closing again waits too.
 func (s *Served) close(ctx context.Context) error {
-	s.applying.Lock()
-	defer s.applying.Unlock()
 	s.mu.Lock()
-	s.closed = true
+	s.state = Unloading
+	s.mu.Unlock()
+	s.callOff()
+	if err := s.lockChanges(ctx); err != nil {
+		return fmt.Errorf("close %s: a change is under way: %w", s.model.Name, err)
+	}
+	defer s.unlockChanges()
+	s.mu.Lock()
 	p := s.pool
+	if p == nil || p.down >= len(p.workers) {
+		s.abandon(ErrClosed) // nobody would run it
+	}
 	s.mu.Unlock()
 	err := s.drained(ctx)
 	s.mu.Lock()
-	s.abandon()
+	s.abandon(ErrClosed)
 	s.alarm.end()
 	if p != nil {
 		s.retire(p, len(p.workers))
@@ -229,31 +201,38 @@ func (s *Served) close(ctx context.Context) error {
 	return err
 }
 
-// abandon answers what no worker will run any more. The lock is held.
-func (s *Served) abandon() {
+// abandon answers what no worker will run any more with err. The lock is held.
+func (s *Served) abandon(err error) {
 	for s.queue.n > 0 {
-		j := s.queue.pop()
-		if j.state.CompareAndSwap(waiting, taken) {
-			j.finish(Result{Err: ErrClosed})
+		w := s.queue.pop()
+		if w.state.CompareAndSwap(waiting, taken) {
+			s.count.failed++
+			w.finish(payload.Result{Err: err})
+			continue
 		}
+		s.leave(w)
 	}
-	for i, j := range s.open {
-		j.finish(Result{Err: ErrClosed})
+	for i, w := range s.open {
+		s.count.failed++
+		w.finish(payload.Result{Err: err})
 		s.open[i] = nil
 	}
-	s.flying -= len(s.open)
+	s.inFlight -= len(s.open)
 	s.open = s.open[:0]
-	s.punch(s.now())
+	s.accountWork(s.now())
 	s.col = batching.New(rule(s.cfg)) // it knows of requests that are gone
+	for range s.idle {
+		s.advance(batching.Event{Kind: batching.Freed})
+	}
 }
 
-// drained waits until nothing is queued or flying.
+// drained waits until nothing is queued or in flight.
 func (s *Served) drained(ctx context.Context) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		s.mu.Lock()
-		left := s.queue.n + s.flying
+		left := s.queue.n + s.inFlight
 		s.mu.Unlock()
 		if left == 0 {
 			return nil
@@ -264,4 +243,24 @@ func (s *Served) drained(ctx context.Context) error {
 			return fmt.Errorf("close %s: %d requests left: %w", s.model.Name, left, context.Cause(ctx))
 		}
 	}
+}
+
+// lockChanges waits for its turn to change the model. Loading, applying, measuring
+// on the workers and closing are such changes, one at a time.
+func (s *Served) lockChanges(ctx context.Context) error {
+	select {
+	case s.changes <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Served) unlockChanges() { <-s.changes }
+
+// changing is ctx for a change: it ends too when the model is to be closed.
+func (s *Served) changing(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.calling, func() { cancel(ErrClosed) })
+	return ctx, func() { stop(); cancel(nil) }
 }

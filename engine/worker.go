@@ -5,43 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
+	"slices"
 	"time"
 
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/tensor"
+	"sweetspot/engine/payload"
 )
-
-// pool is the workers that run one opening of the model. A reload builds a
-// second pool beside the first. Its workers slice is guarded by Served.mu.
-type pool struct {
-	cfg     knob.Config
-	shared  Session // the one session of all workers, or nil if each has its own
-	spare   Session // opened with the pool, not shared, for the first worker
-	workers []*worker
-	wg      sync.WaitGroup // running workers
-}
-
-// close waits for the retired workers and frees the shared session.
-func (p *pool) close() error {
-	p.wg.Wait()
-	if p.shared != nil {
-		return p.shared.Close()
-	}
-	return nil
-}
 
 // worker runs one batch at a time.
 type worker struct {
 	pool    *pool
-	session Session
+	session Session       // nil while there is none
 	own     bool          // the session is this worker's alone
 	work    chan struct{} // capacity 1: batch is ready; closed: end
-	batch   []*job        // owned by the worker while it works
-	items   []tensor.Item
-	results []Result
+	stop    chan struct{} // closed when it is retired
+	batch   []*row        // owned by the worker while it works
+	rows    []payload.Row
+	results []payload.Result
 	retired bool // guarded by Served.mu: end after the batch at hand
+}
+
+// newWorker opens (or shares) a session.
+func (s *Served) newWorker(ctx context.Context, p *pool, c knob.Config) (*worker, error) {
+	session, own, err := s.session(ctx, p, c)
+	if err != nil {
+		return nil, err
+	}
+	return &worker{pool: p, session: session, own: own, work: make(chan struct{}, 1), stop: make(chan struct{})}, nil
 }
 
 // loop runs batches until the worker is retired.
@@ -49,7 +40,11 @@ func (w *worker) loop(s *Served) {
 	defer w.pool.wg.Done()
 	defer w.closeOwn(s)
 	for range w.work {
-		if more := w.execute(s); !more {
+		more, lost := w.execute(s)
+		if lost != nil && !w.reopen(s, lost) {
+			return
+		}
+		if !more {
 			// What is ready to run now are callers with answers and new requests:
 			// let them by, and the next batch is larger. On an idle machine nobody
 			// is.
@@ -62,7 +57,7 @@ func (w *worker) loop(s *Served) {
 }
 
 func (w *worker) closeOwn(s *Served) {
-	if !w.own {
+	if !w.own || w.session == nil {
 		return
 	}
 	if err := w.session.Close(); err != nil {
@@ -70,50 +65,103 @@ func (w *worker) closeOwn(s *Served) {
 	}
 }
 
-// execute runs the batch and answers its jobs. It tells whether the next batch is
-// full already.
-func (w *worker) execute(s *Served) (more bool) {
+// execute runs the batch and answers its rows. It tells whether the next batch is
+// full already, and why the session is lost, if it is.
+func (w *worker) execute(s *Served) (more bool, lost error) {
 	n := len(w.batch)
-	w.items, w.results = w.items[:0], w.results[:0]
-	for _, j := range w.batch {
-		w.items = append(w.items, j.item)
-		w.results = append(w.results, Result{})
+	w.rows, w.results = w.rows[:0], w.results[:0]
+	for _, r := range w.batch {
+		w.rows = append(w.rows, r.Row)
+		w.results = append(w.results, payload.Result{})
 	}
 	start := time.Now()
-	err := run(s.life, w.session, w.items, w.results)
-	took := time.Since(start)
-	retried := err != nil && n > 1
-	if retried {
-		w.oneByOne(s)
-		took = time.Since(start)
-	} else if err != nil {
-		w.results[0] = Result{Err: err}
+	err := w.renew(s)
+	if err == nil {
+		err = s.runWithin(w.session, w.rows, w.results)
 	}
-	more = s.record(w, took)
-	for i, j := range w.batch {
-		j.timing.Execution, j.timing.Batch = took, n
-		j.finish(w.results[i])
+	took := time.Since(start)
+	if err != nil {
+		lost = w.failed(s, err)
+		took = time.Since(start)
+	}
+	more = s.record(w, took, err)
+	for i, r := range w.batch {
+		r.timing.Execution, r.timing.Batch = took, n
+		r.finish(w.results[i])
 		w.batch[i] = nil
 	}
-	clear(w.items)
+	clear(w.rows)
 	clear(w.results)
-	return more
+	return more, lost
 }
 
-// oneByOne runs the items of a failed batch alone, so that one bad item fails
-// alone.
-func (w *worker) oneByOne(s *Served) {
-	for i := range w.items {
-		w.results[i] = Result{}
-		if err := run(s.life, w.session, w.items[i:i+1], w.results[i:i+1]); err != nil {
-			w.results[i] = Result{Err: err}
+// renew takes the session that all share now: another worker may have found that the
+// last one was lost.
+func (w *worker) renew(s *Served) error {
+	if w.own {
+		return nil
+	}
+	if w.session = w.pool.sharedNow(); w.session != nil {
+		return nil
+	}
+	if err := w.tryReopen(s); err != nil {
+		return fmt.Errorf("%w: %w", ErrSessionLost, err)
+	}
+	return nil
+}
+
+// failed fills the results of a batch that failed as a whole: its rows run alone, so
+// that one bad row fails alone, unless the session is lost or rows of bytes have
+// effects that must not come twice. It returns why the session is lost, if it is.
+func (w *worker) failed(s *Served, err error) (lost error) {
+	n := len(w.rows)
+	if errors.Is(err, ErrSessionLost) {
+		lost = err
+	}
+	again := lost == nil && n > 1 && w.rows[0].Item != nil
+	for i := range w.rows {
+		w.results[i] = payload.Result{Err: err}
+		if !again || lost != nil {
+			continue
 		}
+		w.results[i] = payload.Result{}
+		if err = s.runWithin(w.session, w.rows[i:i+1], w.results[i:i+1]); err != nil {
+			w.results[i] = payload.Result{Err: err}
+		}
+		if errors.Is(err, ErrSessionLost) {
+			lost = err
+		}
+	}
+	return lost
+}
+
+// runWithin runs a batch within the model's time for one. A session that does not
+// end in time is lost: it may never end, so it runs on copies.
+func (s *Served) runWithin(session Session, in []payload.Row, out []payload.Result) error {
+	limit := s.model.RunTime
+	if limit <= 0 {
+		return run(s.life, session, in, out)
+	}
+	ctx, cancel := context.WithTimeout(s.life, limit)
+	defer cancel()
+	in, own := slices.Clone(in), make([]payload.Result, len(out))
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, session, in, own) }()
+	select {
+	case err := <-done:
+		copy(out, own)
+		return err
+	case <-ctx.Done():
+		if s.life.Err() != nil {
+			return ErrClosed
+		}
+		return fmt.Errorf("%w: a batch of %d did not end within %v", ErrSessionLost, len(in), limit)
 	}
 }
 
 // run calls the backend and turns its panic into an error: one batch may not
 // take the engine down.
-func run(ctx context.Context, session Session, in []tensor.Item, out []Result) (err error) {
+func run(ctx context.Context, session Session, in []payload.Row, out []payload.Result) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("engine: backend panicked: %v", p)
@@ -130,81 +178,6 @@ func (s *Served) freed(w *worker) bool {
 		return false
 	}
 	s.idle = append(s.idle, w)
-	s.drive(batching.Event{Kind: batching.Freed})
+	s.advance(batching.Event{Kind: batching.Freed})
 	return true
-}
-
-// join starts a warmed worker. The lock is held.
-func (s *Served) join(w *worker) {
-	w.pool.workers = append(w.pool.workers, w)
-	w.pool.wg.Add(1)
-	go w.loop(s)
-	s.idle = append(s.idle, w)
-	s.drive(batching.Event{Kind: batching.Freed})
-}
-
-// retire ends n workers of p, idle ones at once, busy ones after their batch.
-// The lock is held.
-func (s *Served) retire(p *pool, n int) {
-	for _, w := range p.workers[len(p.workers)-n:] {
-		w.retired = true
-		for i, idle := range s.idle {
-			if idle == w {
-				s.idle = append(s.idle[:i], s.idle[i+1:]...)
-				close(w.work)
-				s.drive(batching.Event{Kind: batching.Retired})
-				break
-			}
-		}
-	}
-	p.workers = p.workers[:len(p.workers)-n]
-}
-
-// newPool opens the model for c without workers.
-func (s *Served) newPool(ctx context.Context, c knob.Config) (*pool, error) {
-	p := &pool{cfg: c}
-	first, err := s.backend.Open(ctx, s.model, c)
-	if err != nil {
-		return nil, err
-	}
-	if first.Shared() {
-		p.shared = first
-	} else {
-		p.spare = first
-	}
-	return p, nil
-}
-
-// newWorker opens (or shares) a session and warms it.
-func (s *Served) newWorker(ctx context.Context, p *pool, c knob.Config) (*worker, error) {
-	session := p.shared
-	switch {
-	case session != nil:
-	case p.spare != nil:
-		session, p.spare = p.spare, nil
-	default:
-		own, err := s.backend.Open(ctx, s.model, c)
-		if err != nil {
-			return nil, err
-		}
-		session = own
-	}
-	return &worker{pool: p, session: session, own: p.shared == nil, work: make(chan struct{}, 1)}, nil
-}
-
-// discard frees workers that never joined, and a pool that never served.
-func discard(p *pool, workers []*worker, whole bool) error {
-	var errs []error
-	for _, w := range workers {
-		if w.own {
-			errs = append(errs, w.session.Close())
-		}
-	}
-	if whole && p.shared != nil {
-		errs = append(errs, p.shared.Close())
-	}
-	if whole && p.spare != nil {
-		errs = append(errs, p.spare.Close())
-	}
-	return errors.Join(errs...)
 }

@@ -119,24 +119,31 @@ func (l *laboratory) bearable(ctx context.Context, o opened, draws []knob.Settin
 			continue
 		}
 		seen[s] = true
-		text, err := json.Marshal(s)
+		rate, err := l.capacityOf(ctx, o, s, 120*time.Millisecond)
 		if err != nil {
 			return 0, err
 		}
-		var t turn
-		if err := l.ask(ctx, "/capacity", url.Values{"model": {o.Name}, "for": {"120ms"}, "settings": {string(text)}}, &t); err != nil {
-			return 0, err
-		}
-		least = min(least, t.Rate)
+		least = min(least, rate)
 	}
 	return loadShare * least, nil
+}
+
+// capacityOf is how many items a second the workers of s bear, measured for so long.
+func (l *laboratory) capacityOf(ctx context.Context, o opened, s knob.Settings, d time.Duration) (float64, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return 0, err
+	}
+	var t turn
+	err = l.ask(ctx, "/capacity", url.Values{"model": {o.Name}, "for": {d.String()}, "settings": {string(text)}}, &t)
+	return t.Rate, err
 }
 
 // random changes all knobs by chance while two clients send and look at whose
 // answers they get. What the process holds is looked at after a fifth of the
 // changes and at the end, both times at rest under the same settings.
 func (l *laboratory) random(ctx context.Context, e *env, o opened, draws []knob.Settings, rate float64) error {
-	ids, err := l.identify(ctx, o, e.seed)
+	ids, err := l.identify(ctx, o, e.seed, identityApart)
 	if err != nil {
 		return err
 	}
@@ -165,7 +172,7 @@ func (l *laboratory) random(ctx context.Context, e *env, o opened, draws []knob.
 	} {
 		e.report.Add(judge.Figure{Name: "apply." + f.name, Value: float64(f.n), Unit: "count", Detail: f.detail})
 	}
-	l.addHeld(e, first, last, fmt.Sprintf("change %d to %d", early, len(draws)))
+	l.addHeld(e, "apply", first, last, fmt.Sprintf("change %d to %d", early, len(draws)))
 	return nil
 }
 
@@ -225,7 +232,7 @@ func (l *laboratory) rest(ctx context.Context, o opened) (resting, error) {
 
 // addHeld adds what the process holds more than before. Its memory keeps growing
 // towards what the largest batches take, so that few changes decide nothing.
-func (l *laboratory) addHeld(e *env, first, last resting, detail string) {
+func (l *laboratory) addHeld(e *env, set string, first, last resting, detail string) {
 	for _, f := range []struct {
 		name string
 		more int
@@ -234,10 +241,10 @@ func (l *laboratory) addHeld(e *env, first, last resting, detail string) {
 		{"goroutines", last.Goroutines - first.Goroutines},
 		{"descriptors", last.Descriptors - first.Descriptors},
 	} {
-		e.report.Add(judge.Figure{Name: "apply.left." + f.name, Value: float64(f.more), Unit: "count", Detail: detail})
+		e.report.Add(judge.Figure{Name: set + ".left." + f.name, Value: float64(f.more), Unit: "count", Detail: detail})
 	}
 	grown := judge.Figure{
-		Name: "apply.memory", Value: last.rss/first.rss - 1, Unit: "share",
+		Name: set + ".memory", Value: last.rss/first.rss - 1, Unit: "share",
 		Detail: fmt.Sprintf("%.0f MB to %.0f MB, %s", first.rss/1e6, last.rss/1e6, detail),
 	}
 	if e.budget.mode != full.mode {

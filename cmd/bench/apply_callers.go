@@ -31,9 +31,9 @@ const (
 	identityApart = .2
 )
 
-// identify asks for bodies one by one, and keeps those whose answers are far
-// from those of the others.
-func (l *laboratory) identify(ctx context.Context, o opened, seed uint64) (*identities, error) {
+// identify asks for bodies one by one, and keeps those whose answers are at least
+// so far from those of the others.
+func (l *laboratory) identify(ctx context.Context, o opened, seed uint64, least float64) (*identities, error) {
 	ids := &identities{apart: math.Inf(1)}
 	client := &http.Client{}
 	defer client.CloseIdleConnections()
@@ -45,7 +45,7 @@ func (l *laboratory) identify(ctx context.Context, o opened, seed uint64) (*iden
 		if status != http.StatusOK {
 			return nil, fmt.Errorf("a request alone is answered with status %d", status)
 		}
-		if _, d := ids.nearest(answer); d < identityApart {
+		if _, d := ids.nearest(answer); d < least {
 			continue
 		}
 		for _, other := range ids.answers {
@@ -56,7 +56,7 @@ func (l *laboratory) identify(ctx context.Context, o opened, seed uint64) (*iden
 			return ids, nil
 		}
 	}
-	return nil, fmt.Errorf("only %d of %d bodies have answers that are %g apart, want %d", len(ids.bodies), identityDraws, identityApart, identityCount)
+	return nil, fmt.Errorf("only %d of %d bodies have answers that are %g apart, want %d", len(ids.bodies), identityDraws, least, identityCount)
 }
 
 // nearest is the identity whose answer is nearest, and how far it is.

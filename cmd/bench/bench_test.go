@@ -22,7 +22,7 @@ func BenchmarkSubmit(b *testing.B) {
 	if err := eng.Load(b.Context(), spinModel("spin", 256), spinConfig(8, 0)); err != nil {
 		b.Fatal(err)
 	}
-	served, err := eng.Find("spin")
+	served, err := eng.Find("spin", "")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -76,6 +76,14 @@ func otherGoals() judge.Goals {
 		{Name: "apply.memory", Compare: judge.AtMost, Number: .02},
 		{Name: "apply.tail.*", Compare: judge.AtMost, Number: 1.2},
 
+		{Name: "soak.failed", Compare: judge.Exactly},
+		{Name: "soak.lost", Compare: judge.Exactly},
+		{Name: "soak.mixed-up", Compare: judge.Exactly},
+		{Name: "soak.unaccounted", Compare: judge.Exactly},
+		{Name: "soak.left.*", Compare: judge.Exactly},
+		{Name: "soak.memory", Compare: judge.AtMost, Number: .05},
+		{Name: "soak.growth", Compare: judge.AtMost, Number: .05},
+
 		{Name: "overload.passes-*", Compare: judge.Exactly},
 		{Name: "overload.keeps-up-*", Compare: judge.AtLeast, Number: .9},
 

@@ -53,6 +53,7 @@ func benches() []bench {
 		{name: "loadgen", about: "how punctual the load generator is, what it costs, and what it says of a server that stalls", run: loadgen},
 		{name: "serve", about: "what share of the bare session's time and rate the engine serves", run: serving},
 		{name: "apply", about: "what requests notice of changes of the settings", run: applying},
+		{name: "soak", about: "whether every request is answered once, and memory stays, while four models are overloaded and changed", run: soaking},
 		{name: "interval", about: "what intervals, verdicts and corrected percentiles are worth, on simulated servers", run: interval, long: 2 * time.Hour},
 		{name: "overload", about: "what a real engine is said to do with more requests than it bears, and with fewer", run: realOverload, long: 30 * time.Minute},
 		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: searching, long: time.Hour},

@@ -11,6 +11,7 @@ import (
 
 	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -40,7 +41,7 @@ func inProcess(ctx context.Context, e *env) (err error) {
 	if err := eng.Load(ctx, model, spinConfig(8, 0)); err != nil {
 		return err
 	}
-	served, err := eng.Find(model.Name)
+	served, err := eng.Find(model.Name, "")
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func submitP50(ctx context.Context, e *env, served *engine.Served) error {
 	if err != nil {
 		return err
 	}
-	in, out := []tensor.Item{item}, make([]engine.Result, 1)
+	in, out := payload.OfItems(item), make([]payload.Result, 1)
 	var times []time.Duration // one memory for all blocks
 	submit := func(ctx context.Context, d time.Duration) (float64, error) {
 		return callP50(d, &times, func() error {

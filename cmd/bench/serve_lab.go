@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/onnx/ortlib"
@@ -46,7 +47,7 @@ type labAddrs struct {
 type bared struct {
 	served *engine.Served
 	bare   engine.Session
-	items  []tensor.Item // a full batch
+	items  []payload.Row // a full batch
 }
 
 // opened describes a model that was put into service.
@@ -239,7 +240,7 @@ func (l *lab) open(ctx context.Context, q url.Values) (any, error) {
 func (l *lab) serve(ctx context.Context, m *engine.Model, c knob.Config, one *bared) error {
 	err := l.engine.Load(ctx, m, c)
 	if err == nil {
-		one.served, err = l.engine.Find(m.Name)
+		one.served, err = l.engine.Find(m.Name, "")
 	}
 	if err != nil {
 		return errors.Join(err, one.bare.Close())
@@ -250,18 +251,18 @@ func (l *lab) serve(ctx context.Context, m *engine.Model, c knob.Config, one *ba
 	return nil
 }
 
-func samples(m *engine.Model, n int) []tensor.Item {
+func samples(m *engine.Model, n int) []payload.Row {
 	rng := rand.New(rand.NewPCG(1, 0))
-	items := make([]tensor.Item, n)
+	items := make([]payload.Row, n)
 	for i := range items {
-		items[i] = tensor.SampleItem(m.Inputs, rng)
+		items[i].Item = tensor.SampleItem(m.Inputs, rng)
 	}
 	return items
 }
 
 // fastest is the fastest of some runs of a full batch.
 func (b *bared) fastest(ctx context.Context) (time.Duration, error) {
-	out := make([]engine.Result, len(b.items))
+	out := make([]payload.Result, len(b.items))
 	best := time.Hour
 	for range 5 {
 		start := time.Now()

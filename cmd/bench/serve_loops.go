@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
 )
 
@@ -33,7 +34,7 @@ func (l *lab) asked(q url.Values) (*bared, time.Duration, error) {
 
 // loop is the bare loop: nothing but runs.
 func (b *bared) loop(ctx context.Context, d time.Duration) (turn, error) {
-	out := make([]engine.Result, len(b.items))
+	out := make([]payload.Result, len(b.items))
 	var running time.Duration
 	runs := 0
 	begin := time.Now()
@@ -66,7 +67,7 @@ func (l *lab) runCallers(ctx context.Context, q url.Values) (any, error) {
 		wg.Go(func() {
 			for time.Since(begin) < d && errs[i] == nil {
 				var t engine.Timing
-				_, t, errs[i] = m.served.Submit(ctx, m.items[i%size])
+				_, t, errs[i] = m.served.Submit(ctx, m.items[i%size].Item)
 				parts[i].add(t.Execution, t.Batch == size)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/tensor"
 )
@@ -32,10 +33,10 @@ func (spin) Open(context.Context, *engine.Model, knob.Config) (engine.Session, e
 // not be taken for the engine's, which only reads answers.
 type session struct{ answer tensor.Item }
 
-func (s *session) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
+func (s *session) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
 	end := time.Now().Add(spinBatch + time.Duration(len(in))*spinItem)
 	for i := range out {
-		out[i] = engine.Result{Outputs: s.answer}
+		out[i] = payload.Result{Outputs: s.answer}
 	}
 	for time.Now().Before(end) {
 		continue

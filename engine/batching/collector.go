@@ -57,7 +57,7 @@ type Kind uint8
 
 // The events.
 const (
-	Arrived Kind = iota // a request joined the queue's end
+	Arrived Kind = iota // N requests joined the queue's end, 0 being one
 	Left                // N requests left the queue without being taken
 	Freed               // a worker became idle
 	Retired             // an idle worker left
@@ -72,7 +72,7 @@ const (
 type Event struct {
 	Kind    Kind
 	Arrival time.Duration // Took: when the taken request arrived
-	N       int           // Left: how many
+	N       int           // Arrived, Left: how many
 }
 
 // Do is what the owner does next.
@@ -130,7 +130,7 @@ func (c *Collector) Open() int { return c.open }
 func (c *Collector) Step(now time.Duration, e Event) Action {
 	switch e.Kind {
 	case Arrived:
-		c.queued++
+		c.queued += max(1, e.N)
 	case Left:
 		c.queued -= e.N
 	case Freed:

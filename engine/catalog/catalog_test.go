@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
@@ -205,8 +206,12 @@ type fakeSession struct {
 	m *engine.Model
 }
 
-func (s fakeSession) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
-	answers, err := s.run(s.m, in)
+func (s fakeSession) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+	items := make([]tensor.Item, len(in))
+	for i := range in {
+		items[i] = in[i].Item
+	}
+	answers, err := s.run(s.m, items)
 	for i := range answers {
 		out[i].Outputs = answers[i]
 	}

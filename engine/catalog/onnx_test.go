@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
@@ -36,7 +37,7 @@ func probe(t *testing.T) *onnx.Backend {
 }
 
 // serve runs up to 3 items of m as the engine would: as it says of itself.
-func serve(t *testing.T, b *onnx.Backend, m *engine.Model) []engine.Result {
+func serve(t *testing.T, b *onnx.Backend, m *engine.Model) []payload.Result {
 	t.Helper()
 	c := knob.Config{Settings: knob.Default(knob.Eager)}
 	if m.BatchAxis {
@@ -52,8 +53,8 @@ func serve(t *testing.T, b *onnx.Backend, m *engine.Model) []engine.Result {
 	for i := range items {
 		items[i] = tensor.SampleItem(m.Inputs, rng)
 	}
-	results := make([]engine.Result, len(items))
-	if err := s.Run(t.Context(), items, results); err != nil {
+	results := make([]payload.Result, len(items))
+	if err := s.Run(t.Context(), payload.OfItems(items...), results); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range results {

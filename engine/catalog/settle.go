@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/tensor"
 )
@@ -101,8 +102,8 @@ func (d draft) try(ctx context.Context, m engine.Model, probe engine.Backend) (s
 }
 
 func runItems(ctx context.Context, s engine.Session, items ...tensor.Item) ([]tensor.Item, error) {
-	results := make([]engine.Result, len(items))
-	if err := s.Run(ctx, items, results); err != nil {
+	results := make([]payload.Result, len(items))
+	if err := s.Run(ctx, payload.OfItems(items...), results); err != nil {
 		return nil, fmt.Errorf("%s failed: %w", count(len(items)), err)
 	}
 	out := make([]tensor.Item, len(items))

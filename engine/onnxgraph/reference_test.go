@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
@@ -194,12 +195,12 @@ func appendMadeUp(data []byte, s tensor.Spec, v float64, item int, i int64) []by
 	return data
 }
 
-func runItems(t *testing.T, b *onnx.Backend, m *engine.Model, items []tensor.Item) []engine.Result {
+func runItems(t *testing.T, b *onnx.Backend, m *engine.Model, items []tensor.Item) []payload.Result {
 	t.Helper()
 	return runWith(t, b, m, items, knob.FullPrecision)
 }
 
-func runWith(t *testing.T, b *onnx.Backend, m *engine.Model, items []tensor.Item, p knob.Precision) []engine.Result {
+func runWith(t *testing.T, b *onnx.Backend, m *engine.Model, items []tensor.Item, p knob.Precision) []payload.Result {
 	t.Helper()
 	c := knob.Config{Settings: knob.Default(knob.Eager)}
 	c.BatchSize, c.Precision = len(items), p
@@ -208,15 +209,15 @@ func runWith(t *testing.T, b *onnx.Backend, m *engine.Model, items []tensor.Item
 		t.Fatal(err)
 	}
 	defer s.Close()
-	results := make([]engine.Result, len(items))
-	if err := s.Run(t.Context(), items, results); err != nil {
+	results := make([]payload.Result, len(items))
+	if err := s.Run(t.Context(), payload.OfItems(items...), results); err != nil {
 		t.Fatal(err)
 	}
 	return results
 }
 
 // joined is output i of all items, one after the other.
-func joined(results []engine.Result, i int) []float64 {
+func joined(results []payload.Result, i int) []float64 {
 	var out []float64
 	for _, r := range results {
 		o := r.Outputs[i]

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/knob"
@@ -44,11 +45,12 @@ type session struct {
 func (session) Shared() bool { return true }
 func (session) Close() error { return nil }
 
-func (s session) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
+func (s session) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
 	if s.waits {
 		<-s.gate
 	}
-	for i, item := range in {
+	for i := range in {
+		item := in[i].Item
 		x := item[0].Data[0]
 		if s.held && x == 7 {
 			s.entered <- struct{}{}

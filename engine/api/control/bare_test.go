@@ -24,7 +24,7 @@ func TestBare(t *testing.T) {
 			t.Errorf("-want +got\n%s", diff)
 		}
 
-		s, err := e.Find("m")
+		s, err := e.Find("m", "")
 		if err != nil {
 			t.Fatal(err)
 		}

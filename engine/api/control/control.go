@@ -179,7 +179,7 @@ func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (a *API) find(r *http.Request) (*engine.Served, error) {
-	s, err := a.engine.Find(r.PathValue("m"))
+	s, err := a.engine.Find(r.PathValue("m"), "")
 	if err != nil {
 		return nil, wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "Model not found: %s", r.PathValue("m"))
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/api/wire"
 	"sweetspot/engine/knob"
@@ -39,10 +40,10 @@ func (doubler) Open(ctx context.Context, _ *engine.Model, c knob.Config) (engine
 func (doubler) Shared() bool { return true }
 func (doubler) Close() error { return nil }
 
-func (doubler) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
+func (doubler) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
 	time.Sleep(time.Millisecond)
 	for i := range in {
-		out[i].Outputs = in[i]
+		out[i].Outputs = in[i].Item
 	}
 	return nil
 }
@@ -104,7 +105,7 @@ func TestInfo(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	e, h := start(t)
-	s, err := e.Find("m")
+	s, err := e.Find("m", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,50 +1,81 @@
 package inference
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
 
-	"sweetspot/engine"
+	"sweetspot/engine/api/predict"
 	"sweetspot/engine/api/wire"
 )
 
-// timing is where one request's time went, from its body to its answer.
-type timing struct {
-	engine.Timing
-	decode, encode time.Duration
-}
-
-// send answers with b.answer. The header values that differ from answer to
+// send answers with r. The header values that differ from answer to
 // answer are parts of one string, and their slices parts of one array: what
 // net/http still needs of them it has copied when WriteHeader returns.
-func (b *buffers) send(w http.ResponseWriter, media string, t timing) {
+func (b *buffers) send(w http.ResponseWriter, r predict.Reply) {
 	b.text = wire.AppendID(b.text[:0])
 	id := len(b.text)
-	b.text = t.append(b.text)
+	b.text = appendTiming(b.text, r.Timing)
 	times := len(b.text)
-	b.text = strconv.AppendInt(b.text, int64(len(b.answer)), 10)
+	b.text = strconv.AppendInt(b.text, int64(len(r.Body)), 10)
 	text := string(b.text)
-	b.values = [...]string{text[:id], text[id:times], text[times:], media}
+	b.values = [...]string{text[:id], text[id:times], text[times:], r.Type}
 	h := w.Header()
 	wire.NoCache(h)
+	for _, f := range r.Header {
+		h.Set(f.Name, f.Value)
+	}
 	h[wire.RequestID] = b.values[0:1:1]
 	h["Server-Timing"] = b.values[1:2:2]
 	h["Content-Length"] = b.values[2:3:3]
 	h["Content-Type"] = b.values[3:4:4]
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(b.answer) // a client that left needs no answer
+	w.WriteHeader(r.Status)
+	_, _ = w.Write(r.Body) // a client that left needs no answer
 }
 
-// append appends t as a Server-Timing header:
+// stream answers in pieces as they come. An answer that breaks off ends without the
+// mark of its end, by which the client sees that something is missing.
+func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply) {
+	defer r.Stream.Close()
+	h := w.Header()
+	wire.Stamp(h, string(wire.AppendID(nil)))
+	for _, f := range r.Header {
+		h.Set(f.Name, f.Value)
+	}
+	if r.Type != "" {
+		h.Set("Content-Type", r.Type)
+	}
+	flush := http.NewResponseController(w)
+	w.WriteHeader(r.Status)
+	for {
+		piece, err := r.Stream.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err == nil {
+			_, err = w.Write(piece)
+		}
+		if err == nil {
+			err = flush.Flush()
+		}
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// appendTiming appends t as a Server-Timing header:
 //
 //	decode;dur=0.021, queue;dur=1.234, formation;dur=0.012, execution;dur=9.100, encode;dur=0.030, batch;desc=8
-func (t timing) append(dst []byte) []byte {
-	dst = appendMS(append(dst, "decode;dur="...), t.decode)
+func appendTiming(dst []byte, t predict.Timing) []byte {
+	dst = appendMS(append(dst, "decode;dur="...), t.Decode)
 	dst = appendMS(append(dst, ", queue;dur="...), t.Queue)
 	dst = appendMS(append(dst, ", formation;dur="...), t.Formation)
 	dst = appendMS(append(dst, ", execution;dur="...), t.Execution)
-	dst = appendMS(append(dst, ", encode;dur="...), t.encode)
+	dst = appendMS(append(dst, ", encode;dur="...), t.Encode)
 	return strconv.AppendInt(append(dst, ", batch;desc="...), int64(t.Batch), 10)
 }
 

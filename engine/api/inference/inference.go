@@ -5,29 +5,29 @@
 //	/predictions/{model}           predict
 //	/predictions/{model}/{version} predict on that version
 //
-// Every method predicts. A [Handler] decodes the body, submits the item to the
-// engine and encodes the answer; it is safe for concurrent use, keeps no state
-// but its buffers, and starts no goroutine. A client that goes away takes its
-// request out of the queue. Answers carry a Server-Timing header with where the
-// request's time went, from which load generators learn the model latency.
+// Every method predicts. A [Handler] reads the body and has package predict answer
+// it; it is safe for concurrent use, keeps no state but its buffers, and starts no
+// goroutine. A client that goes away takes its request out of the queue. Answers carry
+// a Server-Timing header with where the request's time went, from which load
+// generators learn the model latency.
 package inference
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/api/predict"
 	"sweetspot/engine/api/wire"
-	"sweetspot/engine/handler"
+	"sweetspot/engine/payload"
 )
 
 // Handler answers the inference routes.
 type Handler struct {
 	engine *engine.Engine
+	models *predict.Service
 	limits wire.Limits
 	pool   sync.Pool // of *buffers
 }
@@ -35,13 +35,14 @@ type Handler struct {
 // buffers are one request's memory. They go back to the pool only after an
 // answer: a worker may still read the body of a request that was given up.
 type buffers struct {
-	body, answer, text []byte
-	values             [4]string // of headers
+	predict.Prediction
+	body, text []byte
+	values     [4]string // of headers
 }
 
 // New returns the handler of e's models, for request bodies within l.
 func New(e *engine.Engine, l wire.Limits) *Handler {
-	return &Handler{engine: e, limits: l, pool: sync.Pool{New: func() any { return new(buffers) }}}
+	return &Handler{engine: e, models: predict.New(e), limits: l, pool: sync.Pool{New: func() any { return new(buffers) }}}
 }
 
 // ServeHTTP answers one request.
@@ -78,82 +79,52 @@ func (h *Handler) ping(w http.ResponseWriter) {
 // predict answers a prediction, or returns why there is none, with nothing
 // written yet.
 func (h *Handler) predict(w http.ResponseWriter, r *http.Request, name, version string) error {
-	s, err := h.find(name, version)
-	if err != nil {
-		return err
-	}
-	m := s.Model()
-	format, err := handler.Negotiate(r.Header.Get("Accept"), m.Outputs)
-	if err != nil {
-		return wire.Errorf(http.StatusNotAcceptable, wire.NotAcceptable, "%v", err)
-	}
 	b := h.pool.Get().(*buffers)
+	if err := h.models.Begin(&b.Prediction, name, version, r.Header.Get("Accept")); err != nil {
+		h.pool.Put(b)
+		return answerOf(err)
+	}
+	var err error
 	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits); err != nil {
 		h.pool.Put(b)
 		return err
 	}
-	var t timing
-	start := time.Now()
-	item, err := handler.Decode(r.Header.Get("Content-Type"), b.body, m.Inputs)
-	if err != nil {
-		h.pool.Put(b)
-		return wire.Errorf(http.StatusBadRequest, wire.BadRequest, "%v", err)
-	}
-	t.decode = time.Since(start)
-	outputs, engineTiming, err := s.Submit(r.Context(), item)
-	if err != nil {
-		return refusal(name, err)
-	}
-	t.Timing = engineTiming
-	start = time.Now()
-	var media string
-	b.answer, media, err = handler.Encode(b.answer[:0], format, m.Outputs, outputs)
-	t.encode = time.Since(start)
-	s.Observe(t.decode, t.encode)
-	if err == nil {
-		b.send(w, media, t)
-	}
-	h.pool.Put(b)
-	return err
-}
-
-// find returns the served model, if it has the version; "" is any.
-func (h *Handler) find(name, version string) (*engine.Served, error) {
-	s, err := h.engine.Find(name)
-	if err != nil {
-		var names []string
-		for _, s := range h.engine.Served() {
-			names = append(names, s.Model().Name)
-		}
-		if len(names) == 0 {
-			names = []string{"nothing"}
-		}
-		return nil, wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "Model not found: %s; served here: %s", name, strings.Join(names, ", "))
-	}
-	if have := s.Model().Version; version != "" && version != have {
-		return nil, wire.Errorf(http.StatusNotFound, wire.VersionNotFound,
-			"Model version: %s does not exist for model: %s; its version is %s", version, name, have)
-	}
-	return s, nil
-}
-
-// refusal says why the engine has no answer. What is no fault of the request is
-// 503 with when to come again; a failed execution is 500.
-func refusal(name string, err error) error {
-	unavailable := func(format string, a ...any) error {
-		e := wire.Errorf(http.StatusServiceUnavailable, wire.ServiceUnavailable, format, a...)
-		e.RetryAfter = 1
-		return e
-	}
+	reply, kept, err := b.Run(r.Context(), payload.Body{Type: r.Header.Get("Content-Type"), Data: b.body}, true)
 	switch {
-	case errors.Is(err, engine.ErrQueueFull):
-		return unavailable("Model %q: %v; retry later, or raise queue_size or workers", name, err)
-	case errors.Is(err, engine.ErrClosed):
-		return unavailable("Model %q is shutting down", name)
-	case errors.Is(err, engine.ErrExpired):
-		return unavailable("Model %q: the request expired in the queue", name)
-	case errors.Is(err, context.Canceled):
-		return unavailable("Model %q: the request was given up", name)
+	case err != nil:
+	case reply.Stream != nil:
+		stream(r.Context(), w, reply)
+	default:
+		b.send(w, reply)
 	}
-	return wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "Prediction failed: %v", err)
+	if kept {
+		h.pool.Put(b)
+	}
+	return answerOf(err)
+}
+
+// answerOf is the answer to a prediction that failed. What is no fault of the request
+// is 503 with when to come again; a failed execution is 500.
+func answerOf(err error) error {
+	e, ok := errors.AsType[*predict.Error](err)
+	if !ok {
+		return err
+	}
+	switch e.Kind {
+	case predict.BadInput:
+		return wire.Errorf(http.StatusBadRequest, wire.BadRequest, "%s", e.Message)
+	case predict.TooManyRows:
+		return wire.Errorf(http.StatusRequestEntityTooLarge, wire.RequestTooLarge, "%s", e.Message)
+	case predict.UnknownModel:
+		return wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "%s", e.Message)
+	case predict.UnknownVersion:
+		return wire.Errorf(http.StatusNotFound, wire.VersionNotFound, "%s", e.Message)
+	case predict.NotAcceptable:
+		return wire.Errorf(http.StatusNotAcceptable, wire.NotAcceptable, "%s", e.Message)
+	case predict.Busy, predict.Unavailable, predict.Expired, predict.GivenUp:
+		unavailable := wire.Errorf(http.StatusServiceUnavailable, wire.ServiceUnavailable, "%s", e.Message)
+		unavailable.RetryAfter = 1
+		return unavailable
+	}
+	return wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "%s", e.Message)
 }

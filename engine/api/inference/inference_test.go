@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/wire"
 	"sweetspot/engine/knob"
@@ -38,8 +39,9 @@ func (d *doubler) Open(context.Context, *engine.Model, knob.Config) (engine.Sess
 func (d *doubler) Shared() bool { return true }
 func (d *doubler) Close() error { return nil }
 
-func (d *doubler) Run(_ context.Context, in []tensor.Item, out []engine.Result) error {
-	for i, item := range in {
+func (d *doubler) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+	for i := range in {
+		item := in[i].Item
 		data := bytes.Clone(item[0].Data)
 		switch math.Float32frombits(binary.LittleEndian.Uint32(data)) {
 		case -1:
@@ -214,7 +216,7 @@ func TestQueueFullAndClosed(t *testing.T) {
 		if got := w.Header().Get("Retry-After"); got != "1" {
 			t.Errorf("Retry-After = %q, want 1", got)
 		}
-		m, err := e.Find("m")
+		m, err := e.Find("m", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,7 +266,7 @@ func TestCancelledRequestLeavesTheQueue(t *testing.T) {
 				t.Errorf("answer %d = %q, want %q", i, got, want[i])
 			}
 		}
-		m, err := e.Find("m")
+		m, err := e.Find("m", "")
 		if err != nil {
 			t.Fatal(err)
 		}

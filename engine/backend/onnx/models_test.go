@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
@@ -94,25 +95,25 @@ func samples(m *engine.Model, n int) []tensor.Item {
 	return items
 }
 
-func run(t testing.TB, s engine.Session, items ...tensor.Item) []engine.Result {
+func run(t testing.TB, s engine.Session, items ...tensor.Item) []payload.Result {
 	t.Helper()
-	out := make([]engine.Result, len(items))
-	if err := s.Run(t.Context(), items, out); err != nil {
+	out := make([]payload.Result, len(items))
+	if err := s.Run(t.Context(), payload.OfItems(items...), out); err != nil {
 		t.Fatal(err)
 	}
 	return out
 }
 
 // singles runs the items one by one.
-func singles(t testing.TB, s engine.Session, items []tensor.Item) []engine.Result {
-	var out []engine.Result
+func singles(t testing.TB, s engine.Session, items []tensor.Item) []payload.Result {
+	var out []payload.Result
 	for _, item := range items {
 		out = append(out, run(t, s, item)...)
 	}
 	return out
 }
 
-func same(a, b engine.Result) bool {
+func same(a, b payload.Result) bool {
 	if len(a.Outputs) != len(b.Outputs) {
 		return false
 	}

@@ -84,6 +84,17 @@ func New(path string, log *slog.Logger) (*Backend, error) {
 // Runtime names what executes the models: "onnxruntime 1.27.0 cpu".
 func (b *Backend) Runtime() string { return "onnxruntime " + b.version + " cpu" }
 
+// Spins is true: where every thread has a core that is faster.
+func (b *Backend) Spins() bool { return true }
+
+// Vet reports settings whose batches no session could run.
+func (b *Backend) Vet(m *engine.Model, c knob.Config) error {
+	if _, err := newPlan(m, max(1, c.BatchSize)); err != nil {
+		return fmt.Errorf("the model cannot be served: %w", err)
+	}
+	return nil
+}
+
 // Fixed names the knobs that this backend cannot turn, each with the reason.
 func Fixed() map[knob.Name]string { return map[knob.Name]string{knob.Device: ReasonGPU} }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/tensor"
 )
@@ -64,16 +65,16 @@ func readProfile(dir string) (*trace, error) {
 // time is up.
 func (s *session) repeat(ctx context.Context, inputs []tensor.Spec, batch, n int) error {
 	rng := rand.New(rand.NewPCG(5, 6))
-	items, out := make([]tensor.Item, batch), make([]engine.Result, batch)
-	for i := range items {
-		items[i] = tensor.SampleItem(inputs, rng)
+	rows, out := make([]payload.Row, batch), make([]payload.Result, batch)
+	for i := range rows {
+		rows[i].Item = tensor.SampleItem(inputs, rng)
 	}
 	deadline := time.Now().Add(profileTime)
 	for i := range n {
 		if i > 1 && time.Now().After(deadline) {
 			return nil
 		}
-		if err := s.Run(ctx, items, out); err != nil {
+		if err := s.Run(ctx, rows, out); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -147,16 +148,17 @@ func (p *plan) fits(n int) error {
 	return nil
 }
 
-// check reports how the items break the plan. It allocates nothing when they do
+// check reports how the rows break the plan. It allocates nothing when they do
 // not.
-func (p *plan) check(items []tensor.Item, results []engine.Result) error {
-	if len(items) == 0 || len(items) != len(results) {
-		return fmt.Errorf("%d items with room for %d results", len(items), len(results))
+func (p *plan) check(rows []payload.Row, results []payload.Result) error {
+	if len(rows) == 0 || len(rows) != len(results) {
+		return fmt.Errorf("%d items with room for %d results", len(rows), len(results))
 	}
-	if err := p.fits(len(items)); err != nil {
+	if err := p.fits(len(rows)); err != nil {
 		return err
 	}
-	for k, item := range items {
+	for k := range rows {
+		item := rows[k].Item
 		if len(item) != len(p.in) {
 			return fmt.Errorf("item %d has %d inputs, the model takes %d", k, len(item), len(p.in))
 		}

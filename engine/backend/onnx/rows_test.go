@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
@@ -72,14 +73,14 @@ func TestRowsAreDealtToTheirItems(t *testing.T) {
 func TestRowsOfNobody(t *testing.T) {
 	item := tensor.Item{floats([]int64{3}, 1, 1, 1)}
 	for _, off := range []int64{1, -1} {
-		err := open(t, finder(t, off), config(1)).Run(t.Context(), []tensor.Item{item}, make([]engine.Result, 1))
+		err := open(t, finder(t, off), config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
 		if want := fmt.Sprintf(`output "batch_idx" gives row 0 to item %d of 1`, off); err == nil || err.Error() != want {
 			t.Errorf("Run = %v, want %s", err, want)
 		}
 	}
 	m := finder(t, 0)
 	m.Outputs[3].Shape, m.Rows.Outputs = []int64{-1, -1}, []string{"value", "pair", "batch_idx", "sum"}
-	err := open(t, m, config(1)).Run(t.Context(), []tensor.Item{item}, make([]engine.Result, 1))
+	err := open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
 	if want := `output "sum" is [1 1], and 3 rows are given to items`; err == nil || err.Error() != want {
 		t.Errorf("Run = %v, want %s", err, want)
 	}

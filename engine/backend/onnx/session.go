@@ -9,9 +9,8 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
-	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/tensor"
 )
 
 var errClosed = errors.New("the session is closed")
@@ -48,9 +47,9 @@ func (s *session) Shared() bool { return s.shared }
 // model's; "" for others.
 func (s *session) Note() string { return s.note }
 
-// Run executes the items as one batch. A run that has begun is not interrupted:
+// Run executes the rows as one batch. A run that has begun is not interrupted:
 // ctx is looked at before.
-func (s *session) Run(ctx context.Context, in []tensor.Item, out []engine.Result) error {
+func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Result) error {
 	if err := s.plan.check(in, out); err != nil {
 		return err
 	}

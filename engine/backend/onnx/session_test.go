@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
@@ -134,7 +135,7 @@ func TestWholeValuesAndScalars(t *testing.T) {
 			t.Fatalf("(-want +got)\n%s", diff)
 		}
 	}
-	err := s.Run(t.Context(), []tensor.Item{item, item}, make([]engine.Result, 2))
+	err := s.Run(t.Context(), payload.OfItems(item, item), make([]payload.Result, 2))
 	if err == nil || !strings.Contains(err.Error(), "takes one: x is whole") {
 		t.Errorf("two items: %v", err)
 	}
@@ -159,7 +160,7 @@ func TestOutputsWithoutBatchAxis(t *testing.T) {
 	b.Output("places", b.Op("NonZero", []string{b.Input("x", float, batchDim, dim(4))}), onnxpb.TensorProto_INT64, dim(2), onnxgraph.Open("D"))
 	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 4)}, []tensor.Spec{spec("places", tensor.Int64, -1)})
 	item := tensor.Item{floats([]int64{4}, 1, 0, 0, 1)}
-	err := open(t, m, config(1)).Run(t.Context(), []tensor.Item{item}, make([]engine.Result, 1))
+	err := open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
 	if want := "outputs have no batch dimension: places is [2 2] for 1 item"; err == nil || err.Error() != want {
 		t.Errorf("split: %v, want %s", err, want)
 	}
@@ -170,12 +171,12 @@ func TestOutputsWithoutBatchAxis(t *testing.T) {
 		t.Errorf("whole output: %s", diff)
 	}
 	m.Outputs[0].Shape = []int64{-1}
-	err = open(t, m, config(1)).Run(t.Context(), []tensor.Item{item}, make([]engine.Result, 1))
+	err = open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
 	if err == nil || !strings.Contains(err.Error(), `output "places" has 2 dimensions, expected 1`) {
 		t.Errorf("wrong rank: %v", err)
 	}
 	m.Outputs[0] = spec("places", tensor.Float32, 2, -1)
-	err = open(t, m, config(1)).Run(t.Context(), []tensor.Item{item}, make([]engine.Result, 1))
+	err = open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
 	if err == nil || !strings.Contains(err.Error(), `output "places" is no FP32`) {
 		t.Errorf("wrong type: %v", err)
 	}
@@ -200,14 +201,14 @@ func TestRunRefusesBadItems(t *testing.T) {
 		{"short data", []tensor.Item{{{Type: tensor.Float32, Shape: []int64{4}, Data: make([]byte, 15)}}}, 1, "15 bytes"},
 	}
 	for _, tc := range tests {
-		err := s.Run(t.Context(), tc.items, make([]engine.Result, tc.room))
+		err := s.Run(t.Context(), payload.OfItems(tc.items...), make([]payload.Result, tc.room))
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: Run = %v, want an error with %q", tc.name, err, tc.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Run(ctx, []tensor.Item{good}, make([]engine.Result, 1)); !errors.Is(err, context.Canceled) {
+	if err := s.Run(ctx, payload.OfItems(good), make([]payload.Result, 1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	run(t, s, good)
@@ -228,7 +229,7 @@ func TestRunFailsInside(t *testing.T) {
 	good := samples(m, 2)
 	bad := tensor.Item{{Type: tensor.Int64, Shape: []int64{2}, Data: append([]byte{99}, make([]byte, 15)...)}}
 	for range 3 {
-		err := s.Run(t.Context(), []tensor.Item{good[0], bad}, make([]engine.Result, 2))
+		err := s.Run(t.Context(), payload.OfItems(good[0], bad), make([]payload.Result, 2))
 		if err == nil || !strings.Contains(err.Error(), "out of data bounds") {
 			t.Fatalf("Run = %v", err)
 		}
@@ -258,8 +259,8 @@ func TestRunsSideBySide(t *testing.T) {
 				runs.Go(func() {
 					for i := range 50 {
 						n := 1 + (g+i)%8
-						out := make([]engine.Result, n)
-						if err := s.Run(t.Context(), items[:n], out); err != nil {
+						out := make([]payload.Result, n)
+						if err := s.Run(t.Context(), payload.OfItems(items[:n]...), out); err != nil {
 							t.Error(err)
 							return
 						}
@@ -293,7 +294,7 @@ func TestCloseWaitsForRuns(t *testing.T) {
 			run(t, s, items...)
 			running.Done() // from here on this goroutine is inside a run
 			for {
-				if err := s.Run(t.Context(), items, make([]engine.Result, len(items))); err != nil {
+				if err := s.Run(t.Context(), payload.OfItems(items...), make([]payload.Result, len(items))); err != nil {
 					faults <- err
 					return
 				}
@@ -326,25 +327,25 @@ func TestAssemblyAllocatesNothing(t *testing.T) {
 	}
 	st := &state{plan: p}
 	st.grow(8)
-	items, out := samples(m, 8), make([]engine.Result, 8)
+	rows, out := payload.OfItems(samples(m, 8)...), make([]payload.Result, 8)
 	if n := testing.AllocsPerRun(100, func() {
-		if err := p.check(items, out); err != nil {
+		if err := p.check(rows, out); err != nil {
 			t.Fatal(err)
 		}
-		st.assemble(items)
+		st.assemble(rows)
 	}); n != 0 {
 		t.Errorf("checking and assembling a batch allocates %v times", n)
 	}
 
 	s := open(t, m, config(8)).(*session)
-	run(t, s, items...)
+	run(t, s, samples(m, 8)...)
 	warm, err := s.acquire()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.release(warm)
 	if n := testing.AllocsPerRun(100, func() {
-		if err := warm.prepare(items); err != nil {
+		if err := warm.prepare(rows); err != nil {
 			t.Fatal(err)
 		}
 		warm.finish()
@@ -362,10 +363,10 @@ func BenchmarkRun(b *testing.B) {
 		b.Run(fmt.Sprintf("batch%d", n), func(b *testing.B) {
 			m := layers(b, 3, 64, 64)
 			s := open(b, m, config(n))
-			items, out := samples(m, n), make([]engine.Result, n)
+			rows, out := payload.OfItems(samples(m, n)...), make([]payload.Result, n)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := s.Run(b.Context(), items, out); err != nil {
+				if err := s.Run(b.Context(), rows, out); err != nil {
 					b.Fatal(err)
 				}
 			}

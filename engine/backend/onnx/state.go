@@ -6,7 +6,7 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
-	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -30,10 +30,10 @@ type state struct {
 // view is the buffers seen as tensors of one batch size.
 type view struct{ in, out []ort.Value }
 
-// prepare lays the items into the buffers and sets in and out for a run. Once a
+// prepare lays the rows into the buffers and sets in and out for a run. Once a
 // batch size has been seen it allocates nothing, scalars aside.
-func (st *state) prepare(items []tensor.Item) error {
-	n := len(items)
+func (st *state) prepare(rows []payload.Row) error {
+	n := len(rows)
 	if st.bufIn == nil || n > st.room {
 		st.grow(max(n, st.room))
 	}
@@ -45,18 +45,18 @@ func (st *state) prepare(items []tensor.Item) error {
 		}
 		st.views[n] = v
 	}
-	st.assemble(items)
+	st.assemble(rows)
 	st.now = v
 	st.in = append(st.in[:0], v.in...)
 	st.out = append(st.out[:0], v.out...)
-	return st.scalars(items[0])
+	return st.scalars(rows[0].Item)
 }
 
-// assemble copies the items behind each other.
-func (st *state) assemble(items []tensor.Item) {
+// assemble copies the rows behind each other.
+func (st *state) assemble(rows []payload.Row) {
 	for i, buf := range st.bufIn {
-		for k := range items {
-			buf = buf[copy(buf, items[k][i].Data):]
+		for k := range rows {
+			buf = buf[copy(buf, rows[k].Item[i].Data):]
 		}
 	}
 }
@@ -166,7 +166,7 @@ func destroy(values []ort.Value) {
 }
 
 // split takes the outputs of n items apart. The results own their bytes.
-func (st *state) split(n int, results []engine.Result) error {
+func (st *state) split(n int, results []payload.Result) error {
 	width := len(st.plan.out)
 	slab := make(tensor.Item, n*width)
 	rows, err := st.rows(n)
@@ -194,7 +194,7 @@ func (st *state) split(n int, results []engine.Result) error {
 		}
 	}
 	for k := range results {
-		results[k] = engine.Result{Outputs: slab[k*width : (k+1)*width : (k+1)*width]}
+		results[k] = payload.Result{Outputs: slab[k*width : (k+1)*width : (k+1)*width]}
 	}
 	return nil
 }

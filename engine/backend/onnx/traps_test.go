@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
@@ -93,7 +94,7 @@ func TestFaultsOfARun(t *testing.T) {
 			s, err := backend(t).Open(t.Context(), tc.model, config(1))
 			for range 2 {
 				if err == nil {
-					err = s.Run(t.Context(), samples(tc.model, 1), make([]engine.Result, 1))
+					err = s.Run(t.Context(), payload.OfItems(samples(tc.model, 1)...), make([]payload.Result, 1))
 				}
 				if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 					t.Errorf("Run = %v, want one line with %q", err, tc.want)
@@ -142,7 +143,7 @@ func TestMutatedModels(t *testing.T) {
 			continue
 		}
 		loaded++
-		_ = s.Run(t.Context(), items, make([]engine.Result, 2))
+		_ = s.Run(t.Context(), payload.OfItems(items...), make([]payload.Result, 2))
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
@@ -173,7 +174,7 @@ func TestRuntimeIsSilent(t *testing.T) {
 	m := modelOf(t, graph, []tensor.Spec{spec("ids", tensor.Int64, 1)}, []tensor.Spec{spec("y", tensor.Float32, 1, 4)})
 	s := open(t, m, config(1))
 	bad := tensor.Item{{Type: tensor.Int64, Shape: []int64{1}, Data: []byte{99, 0, 0, 0, 0, 0, 0, 0}}}
-	if err := s.Run(t.Context(), []tensor.Item{bad}, make([]engine.Result, 1)); err == nil {
+	if err := s.Run(t.Context(), payload.OfItems(bad), make([]payload.Result, 1)); err == nil {
 		t.Error("an index beyond the table is no error")
 	}
 	broken := damaged(t, func(m *onnxpb.ModelProto) { m.Graph.Node[0].OpType = "Teleport" })

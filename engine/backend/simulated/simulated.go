@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/servicetime"
 	"sweetspot/engine/tensor"
@@ -155,7 +156,7 @@ type session struct {
 
 // Run sleeps as long as the batch takes and echoes the items. It ends early with
 // the context's cause.
-func (s *session) Run(ctx context.Context, in []tensor.Item, out []engine.Result) error {
+func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Result) error {
 	start := time.Now()
 	if len(in) == 0 || len(in) != len(out) {
 		return errors.New("simulated: want as many results as items, and at least one")
@@ -163,8 +164,9 @@ func (s *session) Run(ctx context.Context, in []tensor.Item, out []engine.Result
 	if err := sleep(ctx, start.Add(s.took(len(in)))); err != nil {
 		return err
 	}
-	for i, item := range in {
-		out[i] = engine.Result{Outputs: echo(item)}
+	for i := range in {
+		item := in[i].Item
+		out[i] = payload.Result{Outputs: echo(item)}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/backend/simulated"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/servicetime"
@@ -57,9 +58,9 @@ func items(n int) []tensor.Item {
 func TestRun(t *testing.T) {
 	s := open(t, model(t, "1,cpu,fp32,1,2,,\n1,cpu,fp32,3,6.5,,\n"))
 	for n, want := range map[int]time.Duration{1: 2 * time.Millisecond, 2: 4250 * time.Microsecond, 3: 6500 * time.Microsecond} {
-		in, out := items(n), make([]engine.Result, n)
+		in, out := items(n), make([]payload.Result, n)
 		start := time.Now()
-		if err := s.Run(t.Context(), in, out); err != nil {
+		if err := s.Run(t.Context(), payload.OfItems(in...), out); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took < want {
@@ -84,10 +85,10 @@ func TestRunEnds(t *testing.T) {
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
-	if err := s.Run(ctx, items(1), make([]engine.Result, 1)); !errors.Is(err, why) {
+	if err := s.Run(ctx, payload.OfItems(items(1)...), make([]payload.Result, 1)); !errors.Is(err, why) {
 		t.Errorf("Run after the context's end: %v, want %v", err, why)
 	}
-	if err := s.Run(t.Context(), items(2), make([]engine.Result, 1)); err == nil {
+	if err := s.Run(t.Context(), payload.OfItems(items(2)...), make([]payload.Result, 1)); err == nil {
 		t.Error("Run took 2 items with 1 result")
 	}
 }
@@ -117,7 +118,7 @@ func TestEngine(t *testing.T) {
 	if err := e.Load(t.Context(), m, settings()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := e.Find("paper")
+	s, err := e.Find("paper", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func TestWorkersShareADevice(t *testing.T) {
 	least := func(s engine.Session, want time.Duration) {
 		t.Helper()
 		start := time.Now()
-		if err := s.Run(t.Context(), items(1), make([]engine.Result, 1)); err != nil {
+		if err := s.Run(t.Context(), payload.OfItems(items(1)...), make([]payload.Result, 1)); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took < want {
@@ -172,9 +173,9 @@ func TestWorkersShareADevice(t *testing.T) {
 // BenchmarkRun reports how late the end of a batch of 1 ms is.
 func BenchmarkRun(b *testing.B) {
 	s := open(b, model(b, "1,cpu,fp32,1,1,,\n"))
-	in, out := items(1), make([]engine.Result, 1)
+	in, out := items(1), make([]payload.Result, 1)
 	for b.Loop() {
-		if err := s.Run(context.Background(), in, out); err != nil {
+		if err := s.Run(context.Background(), payload.OfItems(in...), out); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"sweetspot/cmd/bench/judge"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/monitor"
+	"sweetspot/sweep/stat"
+)
+
+// soakModels are served side by side: an overhead without a model, arithmetic,
+// memory, and a text.
+func soakModels() []served {
+	return []served{
+		{model: "mlp", batch: 1},
+		{model: "mlp-wide", batch: 1},
+		{model: "encoder", tokens: 8, batch: 1},
+		{model: "resnet18", batch: 1},
+	}
+}
+
+// What the soak asks of each model.
+const (
+	soakShare    = 2.   // times what the models bear side by side
+	soakMostRate = 300. // requests per second of a model: the clients share the machine
+	soakChange   = time.Second
+)
+
+// soakBudget is how long the set runs: a warm part, and the part that is judged.
+type soakBudget struct{ warm, judged time.Duration }
+
+func (b budget) soaks() soakBudget {
+	switch b.mode {
+	case full.mode:
+		return soakBudget{30 * time.Second, 90 * time.Second}
+	case quick.mode:
+		return soakBudget{5 * time.Second, 10 * time.Second}
+	}
+	return soakBudget{300 * time.Millisecond, 300 * time.Millisecond}
+}
+
+// soaking serves four models at twice what they bear, to clients that wait for
+// their answers and clients that leave, while all knobs are turned. Every request
+// gets one answer, its own or a refusal, and the process does not grow.
+func soaking(ctx context.Context, e *env) error {
+	l, err := startLab(ctx, e)
+	if err != nil {
+		return err
+	}
+	return l.stop(l.soaking(ctx, e))
+}
+
+// soaked is a model under the soak.
+type soaked struct {
+	opened
+	ids   *identities
+	rate  float64
+	draws []knob.Settings
+	next  int // draw
+}
+
+func (l *laboratory) soaking(ctx context.Context, e *env) error {
+	var models []*soaked
+	for i, m := range soakModels() {
+		one, err := l.soakable(ctx, m, e.seed+uint64(i)<<16)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.model, err)
+		}
+		models = append(models, one)
+	}
+	b := e.budget.soaks()
+	counts, _, err := l.soakFor(ctx, models, b.warm, e.seed)
+	if err != nil {
+		return err
+	}
+	first, err := l.allAtRest(ctx, models)
+	if err != nil {
+		return err
+	}
+	more, sizes, err := l.soakFor(ctx, models, b.judged, e.seed+1)
+	if err != nil {
+		return err
+	}
+	last, err := l.allAtRest(ctx, models)
+	if err != nil {
+		return err
+	}
+	counts.add(more)
+	e.addSoaked(counts, models)
+	l.addUnanswered(ctx, e, models)
+	l.addHeld(e, "soak", first, last, fmt.Sprintf("after %v and %v", b.warm, b.warm+b.judged))
+	e.report.Add(growth(sizes))
+	return nil
+}
+
+// soakable opens a model and draws its settings and the rate of its clients.
+func (l *laboratory) soakable(ctx context.Context, m served, seed uint64) (*soaked, error) {
+	o, err := l.open(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	s := &soaked{opened: o, draws: drawSettings(seed, 1000)}
+	if s.ids, err = l.identify(ctx, o, seed, soakApart); err != nil {
+		return nil, err
+	}
+	borne, err := l.capacityOf(ctx, o, plainSettings(), 300*time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	s.rate = min(soakShare*borne/float64(len(soakModels())), soakMostRate)
+	return s, l.apply(ctx, o.Name, soakSettings(plainSettings()))
+}
+
+// soakSettings are settings whose queue fills.
+func soakSettings(s knob.Settings) knob.Settings {
+	s.QueueSize = 64
+	return s
+}
+
+// soakFor lets clients send to all models for so long while their settings change.
+// It returns what became of the requests, and the sizes of the process at each
+// change, in bytes.
+func (l *laboratory) soakFor(ctx context.Context, models []*soaked, d time.Duration, seed uint64) (soakCounts, []float64, error) {
+	within, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	var clients []*soakClients
+	errs := make([]error, len(models))
+	var wg sync.WaitGroup
+	for i, m := range models {
+		clients = append(clients, startSoakClients(ctx, "http://"+l.Predict+"/predictions/"+m.Name, m, seed+uint64(i)<<16))
+		wg.Go(func() { errs[i] = l.keepChanging(within, m) })
+	}
+	sizes := l.sizes(within)
+	wg.Wait()
+	var counts soakCounts
+	for _, c := range clients {
+		counts.add(c.stop())
+	}
+	return counts, sizes, errors.Join(append(errs, context.Cause(ctx))...)
+}
+
+// keepChanging turns the knobs of a model until ctx ends. A change that is under
+// way then is called off, which is a case of its own.
+func (l *laboratory) keepChanging(ctx context.Context, m *soaked) error {
+	tick := time.NewTicker(soakChange)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		s := soakSettings(m.draws[m.next%len(m.draws)])
+		m.next++
+		if err := l.apply(ctx, m.Name, s); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%s: change %d to %s: %w", m.Name, m.next, s, err)
+		}
+	}
+}
+
+// sizes are the resident bytes of the process, ten times a second until ctx ends.
+func (l *laboratory) sizes(ctx context.Context) []float64 {
+	sampler := monitor.NewSampler(l.cmd.Process.Pid)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	var out []float64
+	for {
+		select {
+		case <-ctx.Done():
+			return out
+		case <-tick.C:
+			if v, ok := sampler.Sample().RSSBytes.Get(); ok {
+				out = append(out, v)
+			}
+		}
+	}
+}
+
+// allAtRest is what the process holds when no model has anything to do and all
+// have the same settings as at other times.
+func (l *laboratory) allAtRest(ctx context.Context, models []*soaked) (resting, error) {
+	for _, m := range models {
+		if err := l.apply(ctx, m.Name, plainSettings()); err != nil {
+			return resting{}, err
+		}
+	}
+	return l.rest(ctx, models[0].opened)
+}
+
+// addSoaked adds what clients saw.
+func (e *env) addSoaked(c soakCounts, models []*soaked) {
+	detail := fmt.Sprintf("%d requests to %d models, %d answered, %d refused, %d left", c.sent, len(models), c.ok, c.refused, c.left)
+	for _, f := range []struct {
+		name string
+		n    int
+	}{{"failed", c.failed}, {"lost", c.lost}, {"mixed-up", c.mixed}} {
+		e.report.Add(judge.Figure{Name: "soak." + f.name, Value: float64(f.n), Unit: "count", Detail: detail})
+	}
+}
+
+// addUnanswered adds how many requests the engine took in and did not account for,
+// or accounted for twice.
+func (l *laboratory) addUnanswered(ctx context.Context, e *env, models []*soaked) {
+	off, all := 0.0, int64(0)
+	for _, m := range models {
+		s, err := l.stats(ctx, m.Name)
+		if err != nil {
+			off = math.NaN()
+			continue
+		}
+		all += s.Accepted
+		off += math.Abs(float64(s.Accepted - s.OK - s.Failed - s.Cancelled - s.Expired))
+	}
+	e.report.Add(judge.Figure{
+		Name: "soak.unaccounted", Value: off, Unit: "count",
+		Detail: fmt.Sprintf("%d requests were let in; each is answered, failed, cancelled or expired once", all),
+	})
+}
+
+// growth is by what share of its mean the process grows in a minute under the
+// load: the slope of a line through ten blocks, with Student's interval.
+func growth(sizes []float64) judge.Figure {
+	const blocks = 10
+	f := judge.Figure{Name: "soak.growth", Value: math.NaN(), Unit: "share", Detail: "of the resident memory, a minute"}
+	if len(sizes) < blocks {
+		return f
+	}
+	minutes := float64(len(sizes)) * .1 / 60
+	means := make([]float64, blocks)
+	for i := range means {
+		part := sizes[i*len(sizes)/blocks : (i+1)*len(sizes)/blocks]
+		for _, v := range part {
+			means[i] += v / float64(len(part))
+		}
+	}
+	iv := slope(means)
+	scale := blocks / minutes / stat.Mean(means).Value
+	f.Interval = &stat.Interval{Value: iv.Value * scale, Low: iv.Low * scale, High: iv.High * scale}
+	f.Value = f.Interval.Value
+	return f
+}
+
+// slope is that of the least-squares line through ten values, a step, with its 95%
+// interval by Student's t with 8 degrees of freedom.
+func slope(values []float64) stat.Interval {
+	const t95 = 2.306
+	n, mean := float64(len(values)), stat.Mean(values).Value
+	var xx, xy float64
+	for i, v := range values {
+		x := float64(i) - (n-1)/2
+		xx, xy = xx+x*x, xy+x*(v-mean)
+	}
+	b, squares := xy/xx, 0.
+	for i, v := range values {
+		r := v - mean - b*(float64(i)-(n-1)/2)
+		squares += r * r
+	}
+	half := t95 * math.Sqrt(squares/(n-2)/xx)
+	return stat.Interval{Value: b, Low: b - half, High: b + half}
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSoak(t *testing.T) {
+	needLibrary(t)
+	got, fields := figureLines(t, "soak")
+	want := []string{
+		"soak.failed", "soak.lost", "soak.mixed-up", "soak.unaccounted",
+		"soak.left.sessions", "soak.left.goroutines", "soak.left.descriptors", "soak.memory", "soak.growth",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+	for _, name := range want[:5] {
+		if f := fields[name]; len(f) < 5 || f[1] != "0" || f[4] != "ok" {
+			t.Errorf("%s: %q, want 0", name, f)
+		}
+	}
+}
+
+// A process that grows by 1% of its size a second grows by 60% a minute.
+func TestGrowth(t *testing.T) {
+	var steady, growing []float64
+	for i := range 600 {
+		steady = append(steady, 100+float64(i%7))
+		growing = append(growing, 100+float64(i)/10)
+	}
+	if f := growth(steady); f.Interval.Low > 0 || f.Interval.High < 0 {
+		t.Errorf("a steady size grows by %v", *f.Interval)
+	}
+	if f := growth(growing); math.Abs(f.Value-60./130) > .01 || f.Interval.Low <= 0 {
+		t.Errorf("a growing size grows by %v, want %v", *f.Interval, 60./130)
+	}
+	if f := growth(nil); !math.IsNaN(f.Value) || f.Interval != nil {
+		t.Errorf("nothing grows by %v", f)
+	}
+}
