@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 )
 
 // twofold is a backend of both precisions: fp16 adds 1e-4 to every number, or

@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -14,61 +12,67 @@ import (
 )
 
 // Warm-up bounds. A session is warm when two runs in a row agree within warmAgree;
-// each worker has warmTime, and all of a pool together have warmAll: what is left
-// then runs its full batch once.
+// each worker has warmTime.
 const (
 	warmRuns  = 5
 	warmTime  = 2 * time.Second
-	warmAll   = 20 * time.Second
 	warmAgree = 0.10
 )
 
-// build opens and warms n workers of p; none when n is not positive. Workers that
-// share a session are warmed side by side, or all of them would warm what one of them
-// uses. On an error it returns what it opened.
+// build opens and warms n workers of p; none when n is not positive. On an error it
+// returns what it opened.
 func (s *Served) build(ctx context.Context, p *pool, c knob.Config, n int, step func(Step)) ([]*worker, error) {
 	var out []*worker
-	deadline := time.Now().Add(warmAll)
-	for i := range max(n, 0) {
-		begin := time.Now()
+	for range max(n, 0) {
 		w, err := s.newWorker(ctx, p, c)
 		if err != nil {
 			return out, err
 		}
 		out = append(out, w)
-		if !w.own {
-			continue
-		}
-		cold, err := w.warm(ctx, s, c.BatchSize, deadline)
-		if err != nil {
-			return out, err
-		}
-		step(Step{warmText(fmt.Sprintf("warm worker %d of %d", i+1, n), cold), time.Since(begin)})
 	}
-	if len(out) == 0 || out[0].own {
+	if len(out) == 0 {
 		return out, nil
 	}
-	return out, s.warmTogether(ctx, out, c.BatchSize, deadline, step)
+	return out, s.warmAll(ctx, out, c, step)
 }
 
-// warmTogether warms workers that share a session.
-func (s *Served) warmTogether(ctx context.Context, workers []*worker, size int, deadline time.Time, step func(Step)) error {
-	begin := time.Now()
-	cold, errs := make([]string, len(workers)), make([]error, len(workers))
-	var wg sync.WaitGroup
-	for i, w := range workers {
-		wg.Go(func() { cold[i], errs[i] = w.warm(ctx, s, size, deadline) })
+// warmAll warms workers side by side: those with sessions of their own as many at a
+// time as there are cores for, and those that share one all together, or all of them
+// would warm what one of them uses.
+func (s *Served) warmAll(ctx context.Context, workers []*worker, c knob.Config, step func(Step)) error {
+	type warmed struct {
+		cold string
+		took time.Duration
+		err  error
 	}
-	wg.Wait()
-	if err := cmp.Or(errs...); err != nil {
-		return err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	beside := len(workers)
+	if workers[0].own {
+		beside = max(1, s.cores/max(1, c.Threads))
 	}
-	what := "warm worker 1 of 1"
-	if len(workers) > 1 {
-		what = fmt.Sprintf("warm %d workers side by side", len(workers))
+	turn, ended := make(chan struct{}, beside), make(chan warmed)
+	for _, w := range workers {
+		go func() {
+			turn <- struct{}{}
+			begin := time.Now()
+			cold, err := w.warm(ctx, s, c.BatchSize)
+			<-turn
+			ended <- warmed{cold, time.Since(begin), err}
+		}()
 	}
-	step(Step{warmText(what, cmp.Or(cold...)), time.Since(begin)})
-	return nil
+	var err error
+	for i := range workers { // all of them end, as their sessions may be closed then
+		one := <-ended
+		if one.err != nil && err == nil {
+			err = one.err
+			cancel()
+		}
+		if err == nil {
+			step(Step{warmText(fmt.Sprintf("warm worker %d of %d", i+1, len(workers)), one.cold), one.took})
+		}
+	}
+	return err
 }
 
 // warmText says what was warmed, and what stayed cold.
@@ -81,11 +85,9 @@ func warmText(what, cold string) string {
 
 // warm runs the full batch first, so that the arena grows once, then a single
 // row. It returns "" or what stayed cold.
-func (w *worker) warm(ctx context.Context, s *Served, size int, deadline time.Time) (cold string, err error) {
+func (w *worker) warm(ctx context.Context, s *Served, size int) (cold string, err error) {
 	rows := sampleRows(s.model, size, 1)
-	if own := time.Now().Add(warmTime); own.Before(deadline) {
-		deadline = own
-	}
+	deadline := time.Now().Add(warmTime)
 	for _, n := range []int{size, 1} {
 		settled, err := w.settle(ctx, rows[:n], deadline)
 		if err != nil {

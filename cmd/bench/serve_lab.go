@@ -20,12 +20,12 @@ import (
 	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	engineserver "sweetspot/engine/server"
 	"sweetspot/engine/tensor"
 )

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 )
 
 // runBare runs full batches one behind the other, as fast as the session does.

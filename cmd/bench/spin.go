@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 

@@ -13,11 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 

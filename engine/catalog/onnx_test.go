@@ -12,12 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 

@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 

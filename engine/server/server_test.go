@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/server"
 	"sweetspot/engine/tensor"
 )

@@ -20,10 +20,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/wire"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 

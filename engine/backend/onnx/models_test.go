@@ -8,11 +8,11 @@ import (
 	"testing"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 

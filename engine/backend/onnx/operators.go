@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
-	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 )
 
 var errClosed = errors.New("the session is closed")

@@ -13,9 +13,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 

@@ -26,8 +26,8 @@ import (
 	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/servicetime"
 	"sweetspot/engine/tensor"
 )

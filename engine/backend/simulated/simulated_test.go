@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
 	"sweetspot/engine/backend/simulated"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/servicetime"
 	"sweetspot/engine/tensor"
 )
