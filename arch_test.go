@@ -27,19 +27,22 @@ var rooms = map[string]string{
 	"engine/servicetime": "",
 	"engine/latency":     "",
 	"engine/tensor":      "",
+	"engine/payload":     "engine/tensor",
 
-	"engine":                     "engine/knob engine/batching engine/latency engine/tensor",
-	"engine/backend/onnx":        "engine engine/knob engine/tensor engine/servicetime engine/onnxgraph engine/backend/onnx/ortlib",
+	"engine":                     "engine/knob engine/batching engine/latency engine/tensor engine/payload",
+	"engine/enginetest":          "engine engine/knob engine/payload engine/handler",
+	"engine/backend/onnx":        backend + " engine/onnxgraph engine/backend/onnx/ortlib",
 	"engine/backend/onnx/ortlib": "",
-	"engine/backend/python":      "engine engine/knob engine/tensor engine/servicetime",
-	"engine/backend/simulated":   "engine engine/knob engine/tensor engine/servicetime",
+	"engine/backend/python":      backend,
+	"engine/backend/simulated":   backend,
 	"engine/onnxgraph":           "engine/onnxgraph/onnxpb",
 	"engine/onnxgraph/onnxpb":    "",
-	"engine/handler":             "engine/tensor",
+	"engine/handler":             "engine/tensor engine/payload",
 	"engine/archive":             "",
 	"engine/config":              "engine/knob",
 	"engine/monitor":             "",
-	"engine/catalog":             "engine engine/knob engine/tensor engine/servicetime engine/backend/... engine/onnxgraph/... engine/handler engine/archive engine/config",
+	"engine/catalog":             "engine engine/knob engine/tensor engine/payload engine/servicetime engine/backend/... engine/onnxgraph/... engine/handler engine/archive engine/config",
+	"engine/api/predict":         "engine engine/tensor engine/payload engine/handler",
 	"engine/api/inference":       api,
 	"engine/api/wire":            "",
 	"engine/api/management":      api,
@@ -76,7 +79,8 @@ var rooms = map[string]string{
 
 // What rooms of one kind share.
 const (
-	api     = "engine engine/knob engine/tensor engine/latency engine/handler engine/config engine/monitor engine/api/wire"
+	backend = "engine engine/knob engine/tensor engine/payload engine/servicetime"
+	api     = "engine engine/knob engine/tensor engine/payload engine/latency engine/handler engine/config engine/monitor engine/api/wire engine/api/predict"
 	target  = "engine/knob engine/tensor engine/latency engine/api/control engine/config engine/handler engine/monitor sweep sweep/load sweep/trial sweep/stat"
 	profile = "engine/knob engine/latency engine/config sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/rank"
 )

@@ -47,8 +47,10 @@ func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 	for n := 0; ; n++ {
 		part, err := form.NextRawPart()
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && n > 0:
 			return nil
+		case errors.Is(err, io.EOF):
+			return errors.New("multipart body: it has no parts")
 		case err != nil:
 			return fmt.Errorf("multipart body: %w", err)
 		case n == mostParts:

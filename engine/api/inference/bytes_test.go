@@ -1,0 +1,92 @@
+package inference_test
+
+import (
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/inference"
+	"sweetspot/engine/api/wire"
+	"sweetspot/engine/enginetest"
+	"sweetspot/engine/knob"
+)
+
+// serveBytes serves a model that takes bytes over real connections.
+func serveBytes(t *testing.T) *httptest.Server {
+	t.Helper()
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: &enginetest.Backend{}}, Cores: 2})
+	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
+	m := enginetest.Model("words")
+	m.RunTime = 5 * time.Second
+	if err := e.Load(t.Context(), m, c); err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(inference.New(e, wire.Limits{Size: 1 << 20, Time: time.Minute}))
+	t.Cleanup(func() {
+		s.Close()
+		if err := e.Close(t.Context()); err != nil && !errors.Is(err, t.Context().Err()) {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// A model of bytes goes through the same routes: bodies and forms in, its own status,
+// headers and bytes out, whole or in pieces.
+func TestModelOfBytes(t *testing.T) {
+	s := serveBytes(t)
+	var form strings.Builder
+	w := multipart.NewWriter(&form)
+	_ = w.WriteField("other", "1")
+	_ = w.WriteField("body", "of a form")
+	_ = w.Close()
+	for _, tt := range []struct {
+		name, media, body string
+		status            int
+		want, header      string
+	}{
+		{"whole body", "text/plain", "hello", 200, "HELLO", "words"},
+		{"a type that says nothing here", "application/x-own", "hello", 200, "HELLO", "words"},
+		{"form", w.FormDataContentType(), form.String(), 200, "OF A FORM", "words"},
+		{"torn form", "multipart/form-data; boundary=x", "--x\r\n", 400, "multipart body", ""},
+		{"stream", "text/plain", "stream a b c", 200, "abc.", ""},
+		{"row fails", "text/plain", "fail", 500, "the row failed", ""},
+		{"session dies", "text/plain", "die", 500, "the session is lost", ""},
+		{"and the next", "text/plain", "again", 200, "AGAIN", "words"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			res, err := http.Post(s.URL+"/predictions/words", tt.media, strings.NewReader(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			got, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != tt.status || !strings.Contains(string(got), tt.want) {
+				t.Errorf("%d %q, %v; want %d %q", res.StatusCode, got, err, tt.status, tt.want)
+			}
+			if h := res.Header.Get("X-Model"); h != tt.header {
+				t.Errorf("header X-Model %q, want %q", h, tt.header)
+			}
+		})
+	}
+}
+
+// An answer that breaks off in the middle is seen to be cut.
+func TestStreamThatBreaksOff(t *testing.T) {
+	s := serveBytes(t)
+	res, err := http.Post(s.URL+"/predictions/words", "text/plain", strings.NewReader("die after half"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if string(got) != "half" || err == nil {
+		t.Errorf("%q, %v; want half of an answer, and an error", got, err)
+	}
+}
