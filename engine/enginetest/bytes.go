@@ -35,6 +35,7 @@ const Name = "enginetest"
 type Backend struct {
 	Shares bool                                   // one session serves all workers
 	Opens  func(context.Context, int) error       // asked before each opening, counted from 1; nil allows it
+	Loses  func(run int) bool                     // whether a run, counted from 1, loses the session; nil loses none
 	Takes  func(rows int)                         // called in each run, as its time; nil takes none
 	Vets   func(*engine.Model, knob.Config) error // nil allows everything
 
@@ -59,10 +60,10 @@ func Row(text string) payload.Row {
 // Request is a request of that row.
 func Request(text string) payload.Request { return payload.Request{Parts: Row(text).Parts} }
 
-// Opened is how many sessions have been opened so far; Open how many of them are open.
+// Opened is how many sessions have been opened so far.
 func (b *Backend) Opened() int { return int(b.opened.Load()) }
 
-// Open is how many sessions are open.
+// OpenNow is how many sessions are open.
 func (b *Backend) OpenNow() int { return int(b.open.Load()) }
 
 // Runs is how many batches have begun.
@@ -119,9 +120,13 @@ func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Resul
 	if s.dead.Err() != nil {
 		return fmt.Errorf("%w: it died before", engine.ErrSessionLost)
 	}
-	s.backend.runs.Add(1)
+	n := int(s.backend.runs.Add(1))
 	if s.backend.Takes != nil {
 		s.backend.Takes(len(in))
+	}
+	if s.backend.Loses != nil && s.backend.Loses(n) {
+		s.kill()
+		return fmt.Errorf("%w: it died", engine.ErrSessionLost)
 	}
 	for i, row := range in {
 		if err := s.one(ctx, row, &out[i]); err != nil {

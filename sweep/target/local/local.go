@@ -96,6 +96,10 @@ func (t *Target) spawn(ctx context.Context) error {
 	t.held = map[knob.Settings]bool{}
 	t.noteInForce(t.info.Current)
 	t.bodies = t.cfg.Bodies
+	if t.bodies == nil && len(info.Models[0].Inputs) == 0 {
+		c.stop()
+		return fmt.Errorf("model %s takes bytes, which cannot be made up: give request bodies, --input FILE", info.Models[0].Name)
+	}
 	if t.bodies == nil {
 		t.bodies = bodies(info.Models[0], t.cfg.Seed)
 	}

@@ -1,0 +1,172 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/control"
+	"sweetspot/engine/enginetest"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/server"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/target/local"
+	"sweetspot/sweep/trial"
+)
+
+// bytesEngine makes the test program an engine with a model that takes bytes and
+// whose sessions die on request.
+const bytesEngine = "bytes-engine"
+
+// dies is the variable that makes every fiftieth batch lose its session.
+const dies = "TEST_SESSIONS_DIE"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == bytesEngine {
+		if err := serveBytes(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// serveBytes is the child's process; its settings come as package local writes them.
+func serveBytes(args []string) error {
+	c := knob.Config{Settings: knob.Default(knob.Eager)}
+	for _, arg := range args {
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		var err error
+		if name == "rule" {
+			err = c.Rule.UnmarshalText([]byte(value))
+		} else if k, lerr := knob.Lookup(name); lerr == nil {
+			err = c.Set(k.Name, value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	const handshake = 3
+	b := &enginetest.Backend{
+		Loses: func(run int) bool { return os.Getenv(dies) != "" && run%50 == 0 },
+		Takes: func(rows int) { time.Sleep(time.Millisecond + time.Duration(rows)*100*time.Microsecond) },
+	}
+	return server.RunChild(context.Background(), os.Stdin, os.NewFile(handshake, "handshake"), server.Config{Host: control.Host{Cores: 2}},
+		func(ctx context.Context) (*engine.Engine, error) {
+			e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: b}, Cores: 2})
+			return e, e.Load(ctx, enginetest.Model("words"), c)
+		})
+}
+
+// startBytes starts an engine that is sent these bodies.
+func startBytes(t *testing.T, texts ...string) (*local.Target, error) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies []load.Body
+	for _, text := range texts {
+		bodies = append(bodies, load.Body{Type: "text/plain", Data: []byte(text)})
+	}
+	start := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
+	return local.Start(t.Context(), local.Config{
+		Command: []string{self, bytesEngine}, Env: os.Environ(), Log: io.Discard, Start: start, Bodies: bodies,
+	})
+}
+
+// kept is a recorder that keeps trials.
+type kept struct{ trials []trial.Trial }
+
+func (k *kept) Probe(trial.Probe) error   { return nil }
+func (k *kept) Trial(t trial.Trial) error { k.trials = append(k.trials, t); return nil }
+func (k *kept) Event(trial.Event) error   { return nil }
+func (k *kept) Choice(trial.Choice) error { return nil }
+
+// sweepBytes sweeps two batch sizes under a loose promise.
+func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
+	t.Helper()
+	l := load.Spec{Concurrency: 8}
+	var points []plan.Point
+	for _, size := range []int{1, 8} {
+		s := knob.Default(knob.Eager)
+		s.BatchSize = size
+		points = append(points, plan.Point{Settings: s, Load: l, Role: trial.RoleLoad})
+	}
+	var k kept
+	r := sweep.Runner{
+		Target: target, Strategy: search.NewGrid(points), Recorder: &k, First: 1, Duration: 500 * time.Millisecond,
+		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second}, Options: knob.Options{Rule: knob.Eager}, Rank: search.Rank,
+		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
+	}
+	if _, err := r.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return k.trials
+}
+
+// A model of bytes goes through live apply and a sweep as one of tensors does.
+func TestSweepOfBytes(t *testing.T) {
+	target, err := startBytes(t, "one", "stream two three")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := target.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	trials := sweepBytes(t, target)
+	if len(trials) < 2 {
+		t.Fatalf("%d trials", len(trials))
+	}
+	for _, tr := range trials {
+		if tr.Counts.OK == 0 || tr.Counts.Errors() != 0 || tr.Verdict.Result == trial.Fail {
+			t.Errorf("batch size %d: %+v, %s", tr.Settings.BatchSize, tr.Counts, tr.Verdict.Why)
+		}
+	}
+}
+
+// Sessions that die fail requests, and so the trial, but not the sweep: the engine
+// opens others.
+func TestSweepWhileSessionsDie(t *testing.T) {
+	t.Setenv(dies, "1")
+	target, err := startBytes(t, "one", "two")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := target.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, tr := range sweepBytes(t, target) {
+		if tr.Counts.OK == 0 || tr.Counts.Failed == 0 || tr.Verdict.Result != trial.Fail {
+			t.Errorf("batch size %d: %+v, %s %s; want answers, failures and a FAIL", tr.Settings.BatchSize, tr.Counts, tr.Verdict.Result, tr.Verdict.Why)
+		}
+	}
+	want := knob.Default(knob.Eager)
+	want.Workers, want.BatchSize = 2, 4
+	if _, err := target.Apply(t.Context(), want); err != nil {
+		t.Errorf("apply: %v", err)
+	}
+}
+
+// What cannot be made up, or kills the model at once, is one clear error.
+func TestBodiesOfBytes(t *testing.T) {
+	if _, err := startBytes(t, "die"); err == nil || !strings.Contains(err.Error(), "told to die") {
+		t.Errorf("a body that kills: %v", err)
+	}
+	if _, err := startBytes(t); err == nil || !strings.Contains(err.Error(), "--input") {
+		t.Errorf("no bodies: %v", err)
+	}
+}
