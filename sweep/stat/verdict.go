@@ -62,10 +62,10 @@ const (
 	leanAlpha    = .05
 	failAlpha    = .13
 	passAlpha    = .095 // before passWhole it grows with the square
-	fewest       = 4   // separate clusters over the limit that a failure wants
-	near         = .5  // share of the limit from which on a sample came near it
-	nearTimes    = 3   // times the allowed share that has to have come near
-	overwhelming = 25  // times the allowed share over the limit: a failure at once
+	fewest       = 4    // separate clusters over the limit that a failure wants
+	near         = .5   // share of the limit from which on a sample came near it
+	nearTimes    = 3    // times the allowed share that has to have come near
+	overwhelming = 25   // times the allowed share over the limit: a failure at once
 )
 
 // Decide says whether the samples, in time order, keep the promise. times are
