@@ -32,7 +32,7 @@ func (b budget) overloads() overloadBudget {
 	return overloadBudget{runs: 1, most: time.Second, load: time.Second}
 }
 
-// overloadRequests is the most of a run, whose answers are awaited.
+// overloadRequests is the most of a run that is overloaded: its answers are awaited.
 const overloadRequests = 9000
 
 // overloadSettings have a queue that takes everything in: errors give nothing away.
@@ -86,8 +86,12 @@ func overloaded(ctx context.Context, t *local.Target, share float64, b overloadB
 		}
 		sla := trial.SLA{Percentile: 99, Limit: time.Minute, Latency: []trial.Which{trial.Request, trial.Model}[i%2]}
 		l := load.Spec{Mode: load.Open, Rate: share * got.Throughput.Value.Or(1)}
+		most := overloadRequests
+		if share < 1 {
+			most = 0 // as long as it takes, within the time
+		}
 		got, err = t.Measure(ctx, sweep.Measurement{
-			Load: l, Seed: seed + uint64(i), SLA: sla, Time: b.most, Max: overloadRequests, Stop: sweep.UntilCertain(sla, l),
+			Load: l, Seed: seed + uint64(i), SLA: sla, Time: b.most, Max: most, Stop: sweep.UntilCertain(sla, l),
 		})
 		if err != nil {
 			return 0, "", err
