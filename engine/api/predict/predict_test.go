@@ -1,0 +1,145 @@
+package predict_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/predict"
+	"sweetspot/engine/enginetest"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
+	"sweetspot/engine/tensor"
+)
+
+// echo answers every row with itself.
+type echo struct{}
+
+func (echo) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
+	return echo{}, nil
+}
+
+func (echo) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+	for i := range in {
+		out[i].Outputs = in[i].Item
+	}
+	return nil
+}
+func (echo) Shared() bool { return true }
+func (echo) Close() error { return nil }
+
+func config(queue int) knob.Config {
+	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
+	c.QueueSize = queue
+	return c
+}
+
+func tensors(version string) *engine.Model {
+	x := []tensor.Spec{{Name: "x", Type: tensor.Float32, Shape: []int64{2}}}
+	return &engine.Model{Name: "m", Version: version, Backend: "echo", BatchAxis: true, Inputs: x, Outputs: x}
+}
+
+// load makes an engine with two versions of a model of tensors and one of bytes.
+func load(t testing.TB, b *enginetest.Backend) (*engine.Engine, *predict.Service) {
+	t.Helper()
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"echo": echo{}, enginetest.Name: b}, Cores: 2})
+	for _, m := range []*engine.Model{tensors("1.0"), tensors("2.0"), enginetest.Model("words")} {
+		if err := e.Load(t.Context(), m, config(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e, predict.New(e)
+}
+
+func TestErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, s := load(t, &enginetest.Backend{Takes: func(int) { time.Sleep(time.Second) }})
+		for _, tt := range []struct {
+			name, model, version, accept, media, body string
+			limit                                     time.Duration
+			kind                                      predict.Kind
+			text                                      string
+		}{
+			{"no model", "n", "", "", "", "[1,2]", 0, predict.UnknownModel, "served here: m, words"},
+			{"no version", "m", "3.0", "", "", "[1,2]", 0, predict.UnknownVersion, "its versions are 1.0, 2.0"},
+			{"a picture wanted", "m", "", "image/png", "", "[1,2]", 0, predict.NotAcceptable, "accept"},
+			{"a wrong body", "m", "2.0", "", "application/json", "[1]", 0, predict.BadInput, `input "x"`},
+			{"a model that fails", "words", "", "", "", "fail", 0, predict.Failed, "the row failed"},
+			{"too late", "words", "", "", "", "late", time.Millisecond, predict.Expired, "expired"},
+		} {
+			var p predict.Prediction
+			ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(tt.limit, time.Hour))
+			err := s.Begin(&p, tt.model, tt.version, tt.accept)
+			if err == nil {
+				_, _, err = p.Run(ctx, payload.Body{Type: tt.media, Data: []byte(tt.body)}, false)
+			}
+			cancel()
+			if e, ok := errors.AsType[*predict.Error](err); !ok || e.Kind != tt.kind || !strings.Contains(e.Message, tt.text) {
+				t.Errorf("%s: %v, want kind %d with %q", tt.name, err, tt.kind, tt.text)
+			}
+		}
+		time.Sleep(time.Minute)
+		if err := e.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The queue is asked before the body is decoded: a wrong body is refused for the full
+// queue, not for what is wrong with it.
+func TestTheQueueIsAskedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		b := &enginetest.Backend{}
+		e, s := load(t, b)
+		b.Takes = func(int) { <-gate }
+		for range 2 { // one in the worker, one in the queue
+			go func() {
+				var p predict.Prediction
+				if err := s.Begin(&p, "words", "", ""); err != nil {
+					t.Error(err)
+				}
+				if r, _, err := p.Run(t.Context(), payload.Body{Data: []byte("a")}, false); err != nil || string(r.Body) != "A" {
+					t.Errorf("Run = %+v, %v", r, err)
+				}
+			}()
+			synctest.Wait()
+		}
+		var p predict.Prediction
+		if err := s.Begin(&p, "words", "", ""); err != nil {
+			t.Fatal(err)
+		}
+		_, kept, err := p.Run(t.Context(), payload.Body{Type: "multipart/form-data; boundary=x", Data: []byte("--x")}, false)
+		if e, ok := errors.AsType[*predict.Error](err); !ok || e.Kind != predict.Busy || !kept {
+			t.Errorf("Run = %v, kept %v", err, kept)
+		}
+		close(gate)
+		synctest.Wait()
+		if err := e.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A prediction of tensors allocates what its item takes, and nothing beside it.
+func TestAllocations(t *testing.T) {
+	e, s := load(t, &enginetest.Backend{})
+	defer func() { _ = e.Close(context.WithoutCancel(t.Context())) }()
+	var p predict.Prediction
+	body := payload.Body{Type: "application/octet-stream", Data: make([]byte, 8)}
+	if n := testing.AllocsPerRun(200, func() {
+		if err := s.Begin(&p, "m", "", "application/octet-stream"); err != nil {
+			t.Fatal(err)
+		}
+		if r, _, err := p.Run(t.Context(), body, false); err != nil || len(r.Body) != 8 {
+			t.Fatal(r, err)
+		}
+	}); n > 1 {
+		t.Errorf("%v allocations, want the one of the item", n)
+	}
+}
