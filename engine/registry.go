@@ -198,6 +198,14 @@ func (s *Served) State() State {
 	return s.state
 }
 
+// Healthy tells whether the version is ready and as many workers as were asked for at
+// least can run something.
+func (s *Served) Healthy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == Ready && len(s.pool.workers)-s.pool.down >= s.least
+}
+
 // Wait returns when the version has been loaded, or why it was not.
 func (s *Served) Wait(ctx context.Context) error {
 	select {

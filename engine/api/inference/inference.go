@@ -62,13 +62,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ping answers Healthy when every model has a worker.
+// ping answers Healthy when the default version of every model has its workers.
 func (h *Handler) ping(w http.ResponseWriter) {
 	type status struct {
 		Status string `json:"status"`
 	}
 	for _, s := range h.engine.Served() {
-		if s.Stats().Workers == 0 {
+		if m := s.Model(); m.Version == h.engine.Default(m.Name) && !s.Healthy() {
 			wire.JSON(w, http.StatusInternalServerError, status{"Unhealthy"})
 			return
 		}
