@@ -27,6 +27,7 @@ import (
 	"sweetspot/engine"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builtin"
 )
 
 // Options say how to open a model. The zero value reads the graph only.
@@ -140,7 +141,7 @@ func findIn(dir string) (source, error) {
 }
 
 func findBuiltin(name string) (source, error) {
-	for _, b := range onnxgraph.Builtins() {
+	for _, b := range builtin.Models() {
 		if b.Name == name {
 			data, err := b.Build()
 			return source{name: name, bytes: data, shapes: b.Shapes}, err
@@ -166,7 +167,7 @@ func builtinHint(arg string) string {
 
 func builtinNames() []string {
 	var names []string
-	for _, b := range onnxgraph.Builtins() {
+	for _, b := range builtin.Models() {
 		names = append(names, b.Name)
 	}
 	return names

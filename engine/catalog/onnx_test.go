@@ -17,6 +17,9 @@ import (
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
+	"sweetspot/engine/onnxgraph/builtin"
+	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
 )
 
@@ -69,17 +72,17 @@ func serve(t *testing.T, b *onnx.Backend, m *engine.Model) []engine.Result {
 func TestOpenVerifiesByRunning(t *testing.T) {
 	b := probe(t)
 	one := onnxgraph.Dim{Size: 1}
-	where := onnxgraph.NewBuilder("where", 1)
+	where := builder.New("where", 1)
 	where.Output("places", where.Op("NonZero", []string{where.Input("x", floats, n, four)}), ints, onnxgraph.Dim{Size: 2}, onnxgraph.Open("D"))
-	sum := onnxgraph.NewBuilder("sum", 1) // mixes its items
+	sum := builder.New("sum", 1) // mixes its items
 	x := sum.Input("x", floats, n, four)
 	sum.Output("y", sum.Op("Sub", []string{x, sum.Op("ReduceSum", []string{x, sum.Ints([]int64{0}, 1)})}), floats, n, four)
-	loss := onnxgraph.NewBuilder("loss", 1)
-	y := loss.Op("ReduceSum", []string{loss.Input("x", floats, n, four), loss.Ints([]int64{0, 1}, 2)}, onnxgraph.AttrInt("keepdims", 0))
+	loss := builder.New("loss", 1)
+	y := loss.Op("ReduceSum", []string{loss.Input("x", floats, n, four), loss.Ints([]int64{0, 1}, 2)}, onnxpb.AttrInt("keepdims", 0))
 	loss.Output("loss", y, floats)
 	tests := []struct {
 		name    string
-		build   *onnxgraph.Builder
+		build   *builder.Builder
 		shapes  map[string][]int64
 		batch   bool
 		why     string
@@ -111,13 +114,13 @@ func TestOpenVerifiesByRunning(t *testing.T) {
 // TestOpenRefusesWhatDoesNotRun has graphs that read well and are wrong.
 func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
 	b := probe(t)
-	unknown := onnxgraph.NewBuilder("unknown", 1)
+	unknown := builder.New("unknown", 1)
 	unknown.Output("y", unknown.Op("Teleport", []string{unknown.Input("x", floats, n, four)}), floats, n, four)
-	mismatch := onnxgraph.NewBuilder("mismatch", 1)
+	mismatch := builder.New("mismatch", 1)
 	wide := mismatch.Op("Reshape", []string{mismatch.Input("x", floats, n, four), mismatch.Ints([]int64{-1, 3}, 2)})
 	mismatch.Output("y", wide, floats, onnxgraph.Open("M"), onnxgraph.Dim{Size: 3})
 	for name, tc := range map[string]struct {
-		build *onnxgraph.Builder
+		build *builder.Builder
 		want  string
 	}{
 		"unknown operator": {unknown, "m.onnx: the model cannot be loaded: "},
@@ -132,7 +135,7 @@ func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
 
 func TestBuiltinsServeBatches(t *testing.T) {
 	b := probe(t)
-	for _, net := range onnxgraph.Builtins() {
+	for _, net := range builtin.Models() {
 		t.Run(net.Name, func(t *testing.T) {
 			m, err := catalog.Open(t.Context(), "builtin:"+net.Name, catalog.Options{Probe: b})
 			if err != nil {

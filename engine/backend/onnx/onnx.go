@@ -10,8 +10,8 @@
 // several goroutines at once, and its Close waits for runs in flight: ONNX
 // Runtime takes the whole process down when a session dies under a run.
 //
-// With precision fp16 a session runs the model's twin, which package onnxgraph
-// makes in memory; inputs and outputs stay what they are.
+// With precision fp16 a session runs the model's twin, which package fp16 makes in
+// memory; inputs and outputs stay what they are.
 //
 // The package is the only one that calls C beside the GPU monitor. ONNX Runtime
 // writes to the process's standard error by itself; it is told to be silent, but
