@@ -187,6 +187,24 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// What MODEL may be is told whole, and in the same words, to whoever gives
+// something else.
+func TestOpenTellsWhatMODELMayBe(t *testing.T) {
+	const kinds = "; give an .onnx file, a folder with one .onnx file, builtin:NAME or sim:NAME"
+	for arg, want := range map[string]string{
+		"":              "no model is named" + kinds,
+		"nowhere":       "nowhere: no such file or folder" + kinds,
+		"mlp":           "mlp: no such file or folder; did you mean builtin:mlp?" + kinds,
+		"n=x.MAR":       "x.MAR: .mar archives are not supported yet" + kinds,
+		"rows_test.go":  "rows_test.go is no .onnx file" + kinds,
+		"n=sim:nothing": `sim:nothing: no service-time table "nothing" is built in; there is animated-drawings; a table of your own is sim:PATH.csv`,
+	} {
+		if _, err := catalog.Open(t.Context(), arg, catalog.Options{}); err == nil || err.Error() != want {
+			t.Errorf("Open(%q) = %v, want %s", arg, err, want)
+		}
+	}
+}
+
 // fake is a backend whose sessions answer by run.
 type fake struct {
 	run  func(m *engine.Model, in []tensor.Item) ([]tensor.Item, error)
