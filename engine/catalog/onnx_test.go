@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func probe(t *testing.T) *onnx.Backend {
 	if err != nil {
 		t.Skip(err)
 	}
-	b, err := onnx.New(lib.Path, slog.New(slog.DiscardHandler))
+	b, err := onnx.New(lib.Path, runtime.NumCPU(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

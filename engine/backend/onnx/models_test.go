@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"testing"
 
 	"sweetspot/engine"
@@ -28,7 +29,7 @@ func backend(t testing.TB) *Backend {
 	if err != nil {
 		t.Skip(err)
 	}
-	b, err := New(lib.Path, slog.New(slog.DiscardHandler))
+	b, err := New(lib.Path, runtime.NumCPU(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

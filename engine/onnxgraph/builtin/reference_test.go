@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -58,7 +59,7 @@ func runtimeOf(t testing.TB) *onnx.Backend {
 	if err != nil {
 		t.Skip(err)
 	}
-	b, err := onnx.New(lib.Path, slog.New(slog.DiscardHandler))
+	b, err := onnx.New(lib.Path, runtime.NumCPU(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
