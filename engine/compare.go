@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -137,7 +136,7 @@ func alike(x, y tensor.Tensor) (bool, float64) {
 	if x.Type != tensor.Float32 && x.Type != tensor.Float64 {
 		return bytes.Equal(x.Data, y.Data), 0
 	}
-	a, b := numbers(x), numbers(y)
+	a, b := x.Numbers(), y.Numbers()
 	diff, largest := 0.0, 0.0
 	for i := range a {
 		diff = max(diff, distance(a[i], b[i]))
@@ -170,17 +169,4 @@ func first(v []float64) int {
 		}
 	}
 	return at
-}
-
-func numbers(t tensor.Tensor) []float64 {
-	size := t.Type.Size()
-	out := make([]float64, len(t.Data)/size)
-	for i := range out {
-		if at := t.Data[i*size:]; size == 4 {
-			out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(at)))
-		} else {
-			out[i] = math.Float64frombits(binary.LittleEndian.Uint64(at))
-		}
-	}
-	return out
 }

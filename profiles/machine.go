@@ -36,15 +36,12 @@ type GPU struct {
 }
 
 // ReadMachine describes this machine from its file system, os.DirFS("/"), and
-// the number of CPUs the process may use, runtime.NumCPU(). Limits of the
-// container (cgroup v1 and v2) narrow cores and memory. GPUs and Runtime are the
-// caller's to add; what the system does not tell stays empty.
-func ReadMachine(root fs.FS, cpus int) Machine {
-	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuModel(root), Cores: cpus}
+// the number of cores that the container gives. A limit of the container (cgroup
+// v1 and v2) narrows the memory. GPUs and Runtime are the caller's to add; what
+// the system does not tell stays empty.
+func ReadMachine(root fs.FS, cores int) Machine {
+	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuModel(root), Cores: cores}
 	g := readGroup(root)
-	if quota, ok := g.cpus(root); ok {
-		m.Cores = max(1, min(cpus, int(math.Ceil(quota))))
-	}
 	bytes, ok := totalMemory(root)
 	if limit, limited := g.memory(root); limited && (!ok || limit < bytes) {
 		bytes, ok = limit, true
@@ -136,21 +133,6 @@ func readGroup(root fs.FS) group {
 	return g
 }
 
-// cpus is the CPU quota in cores, if there is one.
-func (g group) cpus(root fs.FS) (float64, bool) {
-	v2, ok2 := tightest(g.unified, "sys/fs/cgroup", func(dir string) (float64, bool) {
-		f := strings.Fields(read(root, dir+"/cpu.max"))
-		if len(f) != 2 {
-			return 0, false
-		}
-		return share(f[0], f[1])
-	})
-	v1, ok1 := tightest(g.v1["cpu"], "sys/fs/cgroup/cpu", func(dir string) (float64, bool) {
-		return share(read(root, dir+"/cpu.cfs_quota_us"), read(root, dir+"/cpu.cfs_period_us"))
-	})
-	return tighter(v1, ok1, v2, ok2)
-}
-
 // memory is the memory limit in bytes, if there is one.
 func (g group) memory(root fs.FS) (float64, bool) {
 	v2, ok2 := tightest(g.unified, "sys/fs/cgroup", func(dir string) (float64, bool) {
@@ -184,12 +166,6 @@ func tighter(a float64, okA bool, b float64, okB bool) (float64, bool) {
 		return a, true
 	}
 	return b, okB
-}
-
-func share(quota, period string) (float64, bool) {
-	q, ok1 := number(quota)
-	p, ok2 := number(period)
-	return q / p, ok1 && ok2
 }
 
 // number reads a positive number; "max", -1 and nothing are no limit.

@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/url"
-	"runtime"
 	"time"
 
 	"sweetspot/cmd/bench/judge"
@@ -57,7 +56,7 @@ func (l *laboratory) applying(ctx context.Context, e *env) error {
 		return err
 	}
 	b := e.budget.applies()
-	draws := drawSettings(e.seed, b.random)
+	draws := drawSettings(e.seed, b.random, e.cores)
 	rate, err := l.bearable(ctx, o, draws)
 	if err != nil {
 		return err
@@ -77,8 +76,9 @@ func plainSettings() knob.Settings {
 }
 
 // drawSettings draws n settings, each of which turns every knob of the one before
-// with a probability of .3, and at least one. There is one device.
-func drawSettings(seed uint64, n int) []knob.Settings {
+// with a probability of .3, and at least one. There is one device, with so many
+// cores.
+func drawSettings(seed uint64, n, cores int) []knob.Settings {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	pick := func(from ...int) int { return from[rng.IntN(len(from))] }
 	turns := []func(*knob.Settings){
@@ -88,7 +88,7 @@ func drawSettings(seed uint64, n int) []knob.Settings {
 			s.BatchDelay = time.Duration(pick(0, 200, 1000, 5000, 20_000)) * time.Microsecond
 		},
 		func(s *knob.Settings) { s.Precision = knob.Precision(pick(0, 1)) },
-		func(s *knob.Settings) { s.Threads = min(pick(1, 2), runtime.NumCPU()) },
+		func(s *knob.Settings) { s.Threads = min(pick(1, 2), cores) },
 		func(s *knob.Settings) { s.QueueSize = pick(1000, 2000, 4000) },
 	}
 	out := make([]knob.Settings, n)

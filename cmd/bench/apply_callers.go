@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -13,6 +12,7 @@ import (
 
 	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine/handler"
+	"sweetspot/engine/tensor"
 	"sweetspot/sweep/load"
 )
 
@@ -102,10 +102,7 @@ func askFor(ctx context.Context, c *http.Client, address string, b handler.Body)
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
-	for ; len(raw) >= 4; raw = raw[4:] {
-		answer = append(answer, float64(math.Float32frombits(binary.LittleEndian.Uint32(raw))))
-	}
-	return res.StatusCode, answer, err
+	return res.StatusCode, tensor.Tensor{Type: tensor.Float32, Data: raw}.Numbers(), err
 }
 
 // tallied is what became of requests.

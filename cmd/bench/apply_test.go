@@ -31,8 +31,8 @@ func TestApply(t *testing.T) {
 }
 
 func TestDrawSettings(t *testing.T) {
-	draws := drawSettings(3, 400)
-	if diff := cmp.Diff(draws, drawSettings(3, 400)); diff != "" {
+	draws := drawSettings(3, 400, 2)
+	if diff := cmp.Diff(draws, drawSettings(3, 400, 2)); diff != "" {
 		t.Errorf("the same seed draws otherwise:\n%s", diff)
 	}
 	limits := knob.Limits{Rule: knob.Eager, Cores: 2, BatchAxis: true}

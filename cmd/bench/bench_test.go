@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"runtime"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // a figure goes. They hold server and client in one process.
 
 func BenchmarkSubmit(b *testing.B) {
-	eng := newEngine()
+	eng := newEngine(runtime.NumCPU())
 	b.Cleanup(func() {
 		if err := eng.Close(b.Context()); err != nil {
 			b.Error(err)

@@ -16,8 +16,8 @@ import (
 
 // describe tells what the figures were measured on. Its noise is how far a fixed
 // piece of work on one core differs from itself, with nothing thrown away.
-func describe(ctx context.Context, seed uint64) (judge.Machine, error) {
-	m := profiles.ReadMachine(os.DirFS("/"), runtime.NumCPU())
+func describe(ctx context.Context, cores int, seed uint64) (judge.Machine, error) {
+	m := profiles.ReadMachine(os.DirFS("/"), cores)
 	noise := watch(os.Getpid())
 	noise()
 	r, err := judge.Paired(ctx, judge.Plan{Blocks: 32, Length: 20 * time.Millisecond, Seed: seed}, work, work)

@@ -28,6 +28,7 @@ import (
 
 	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/monitor"
 )
 
 func main() {
@@ -67,6 +68,7 @@ type env struct {
 	self   string // this executable, for the server child
 	budget budget
 	seed   uint64
+	cores  int // that the container gives
 	report *judge.Report
 	stderr io.Writer
 }
@@ -183,7 +185,7 @@ func (o options) dispatch(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return 0, err
 	}
-	e := &env{self: self, budget: quick, seed: o.seed, stderr: stderr}
+	e := &env{self: self, budget: quick, seed: o.seed, cores: monitor.Limits().Cores, stderr: stderr}
 	if o.full {
 		e.budget = full
 	}
@@ -231,7 +233,7 @@ func list(w io.Writer, asJSON bool) error {
 
 // measure prints the machine line and runs the sets, each within its limit.
 func (e *env) measure(ctx context.Context, sets []bench) error {
-	m, err := describe(ctx, e.seed)
+	m, err := describe(ctx, e.cores, e.seed)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"sweetspot/cmd/bench/judge"
 	rules "sweetspot/engine/batching"
+	"sweetspot/engine/monitor"
 	"sweetspot/sweep/load"
 )
 
@@ -43,7 +44,7 @@ func measure(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	e := &env{self: self, budget: tiny, seed: 1, report: judge.NewReport(&out, goals(), false), stderr: t.Output()}
+	e := &env{self: self, budget: tiny, seed: 1, cores: monitor.Limits().Cores, report: judge.NewReport(&out, goals(), false), stderr: t.Output()}
 	if err := errors.Join(e.measure(t.Context(), sets), e.report.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func overhead(ctx context.Context, e *env) error {
 
 // inProcess adds the figures of Submit.
 func inProcess(ctx context.Context, e *env) (err error) {
-	eng := newEngine()
+	eng := newEngine(e.cores)
 	defer func() {
 		if cerr := eng.Close(context.WithoutCancel(ctx)); err == nil {
 			err = cerr

@@ -9,7 +9,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -202,7 +201,7 @@ func (l *laboratory) fromOutside(ctx context.Context, e *env, o opened, name, wh
 // the generator on the same cores.
 func (l *laboratory) twoWorkers(ctx context.Context, e *env, o opened, bare float64) error {
 	const name = "serve.workers-2.resnet18"
-	if runtime.NumCPU() < 2 {
+	if e.cores < 2 {
 		e.report.Add(judge.Figure{Name: name, Value: math.NaN(), Unit: "ratio", Detail: "there is one core"})
 		return nil
 	}
@@ -218,7 +217,7 @@ func (l *laboratory) twoWorkers(ctx context.Context, e *env, o opened, bare floa
 	e.report.Add(judge.Figure{
 		Name: name, Value: t.Rate / bare, Unit: "ratio",
 		Detail: fmt.Sprintf("%s/s of %s/s of one bare loop, %d cores, of which the clients used %s",
-			judge.Number(t.Rate), judge.Number(bare), runtime.NumCPU(), judge.Number(res.CPU.Seconds()/res.Seconds)),
+			judge.Number(t.Rate), judge.Number(bare), e.cores, judge.Number(res.CPU.Seconds()/res.Seconds)),
 	})
 	return nil
 }

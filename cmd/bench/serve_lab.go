@@ -25,6 +25,7 @@ import (
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/monitor"
 	"sweetspot/engine/payload"
 	engineserver "sweetspot/engine/server"
 	"sweetspot/engine/tensor"
@@ -113,18 +114,18 @@ func (s countedSession) Close() error {
 	return s.Session.Close()
 }
 
-func newLab() (*lab, error) {
+func newLab(cores int) (*lab, error) {
 	cache, _ := os.UserCacheDir() // without one, the library is looked for elsewhere
 	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
 	if err != nil {
 		return nil, err
 	}
-	b, err := onnx.New(lib.Path, slog.New(slog.DiscardHandler))
+	b, err := onnx.New(lib.Path, cores, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
 	backend := &counted{Backend: b}
-	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"onnx": backend}, Cores: runtime.NumCPU()})
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"onnx": backend}, Cores: cores})
 	return &lab{engine: e, backend: backend, models: map[string]*bared{}}, nil
 }
 
@@ -133,14 +134,15 @@ func newLab() (*lab, error) {
 func serveModels(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l, err := newLab()
+	cores := monitor.Limits().Cores
+	l, err := newLab(cores)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx))) }()
 	const free = "127.0.0.1:0"
 	s, err := engineserver.Open(engineserver.Config{
-		Inference: free, Management: free, Host: control.Host{Cores: runtime.NumCPU()},
+		Inference: free, Management: free, Host: control.Host{Cores: cores},
 	}, l.engine)
 	if err != nil {
 		return err

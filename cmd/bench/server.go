@@ -18,6 +18,7 @@ import (
 
 	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine"
+	"sweetspot/engine/monitor"
 	engineserver "sweetspot/engine/server"
 )
 
@@ -46,7 +47,7 @@ type addrs struct {
 func serve(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	eng := newEngine()
+	eng := newEngine(monitor.Limits().Cores)
 	defer func() { err = errors.Join(err, eng.Close(context.WithoutCancel(ctx))) }()
 	if err := loadModels(ctx, eng); err != nil {
 		return err

@@ -68,7 +68,7 @@ type soaked struct {
 func (l *laboratory) soaking(ctx context.Context, e *env) error {
 	var models []*soaked
 	for i, m := range soakModels() {
-		one, err := l.soakable(ctx, m, e.seed+uint64(i)<<16)
+		one, err := l.soakable(ctx, m, e.seed+uint64(i)<<16, e.cores)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.model, err)
 		}
@@ -100,12 +100,12 @@ func (l *laboratory) soaking(ctx context.Context, e *env) error {
 }
 
 // soakable opens a model and draws its settings and the rate of its clients.
-func (l *laboratory) soakable(ctx context.Context, m served, seed uint64) (*soaked, error) {
+func (l *laboratory) soakable(ctx context.Context, m served, seed uint64, cores int) (*soaked, error) {
 	o, err := l.open(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	s := &soaked{opened: o, draws: drawSettings(seed, 1000)}
+	s := &soaked{opened: o, draws: drawSettings(seed, 1000, cores)}
 	if s.ids, err = l.identify(ctx, o, seed, soakApart); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"runtime"
 	"time"
 
 	"sweetspot/engine"
@@ -64,6 +63,6 @@ func spinConfig(batch int, delay time.Duration) knob.Config {
 	return c
 }
 
-func newEngine() *engine.Engine {
-	return engine.New(engine.Options{Backends: map[string]engine.Backend{backendName: spin{}}, Cores: runtime.NumCPU()})
+func newEngine(cores int) *engine.Engine {
+	return engine.New(engine.Options{Backends: map[string]engine.Backend{backendName: spin{}}, Cores: cores})
 }

@@ -6,13 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
 	"strings"
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/monitor"
 	engineserver "sweetspot/engine/server"
 )
 
@@ -33,10 +33,11 @@ func serveEngine(ctx context.Context, args []string, stdin io.Reader) error {
 	if err != nil {
 		return err
 	}
-	host := control.Host{Cores: runtime.NumCPU(), Runtime: func() string { return "onnxruntime" }}
+	cores := monitor.Limits().Cores
+	host := control.Host{Cores: cores, Runtime: func() string { return "onnxruntime" }}
 	return engineserver.RunChild(ctx, stdin, os.NewFile(handshakeFD, "handshake"), engineserver.Config{Host: host, Log: slog.New(slog.DiscardHandler)},
 		func(ctx context.Context) (*engine.Engine, error) {
-			l, err := newLab()
+			l, err := newLab(cores)
 			if err != nil {
 				return nil, err
 			}

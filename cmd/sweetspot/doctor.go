@@ -11,7 +11,6 @@ import (
 	"sweetspot/engine"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
-	"sweetspot/engine/monitor"
 )
 
 // doctorCommand looks at what sweetspot needs, and says what is missing.
@@ -19,7 +18,7 @@ func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "check what sweetspot needs on this machine", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			l := monitor.Limits()
+			l := a.limits()
 			fmt.Fprintf(a.out, "sweetspot    %s, %s/%s, %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
 			fmt.Fprintf(a.out, "cores        %d\n", l.Cores)
 			if m, ok := l.MemoryBytes.Get(); ok {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -40,7 +38,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	case ctx.Err() != nil || !j.named:
 		return err
 	default:
-		info = assumed(p)
+		info = a.assumed(p)
 		a.note(f, "without  model %s: %s", p.Model, cause(err, p.Model))
 		a.note(f, "assumed  that its items batch, and the %d cores of this machine; what the model or its server cannot turn is not left out", info.Cores)
 		a.note(f, "promise  %v, at %v", p.SLA, asked(p))
@@ -66,8 +64,8 @@ func (a *app) look(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Info, 
 
 // assumed is what a plan is listed against where its model cannot be asked: this
 // machine's cores, the plan's start settings, and a model that batches.
-func assumed(p plan.Plan) sweep.Info {
-	cores := profiles.ReadMachine(os.DirFS("/"), runtime.NumCPU()).Cores
+func (a *app) assumed(p plan.Plan) sweep.Info {
+	cores := a.limits().Cores
 	return sweep.Info{
 		Options: p.Options, Current: startConfig(p).Settings, Cores: cores,
 		Limits: knob.Limits{Rule: p.Options.Rule, Cores: cores, BatchAxis: true},
@@ -197,7 +195,7 @@ func (a *app) measuredBefore(info sweep.Info) (id string, found trial.History) {
 	if err != nil {
 		return "", found // an estimate is no reason to fail
 	}
-	class := machine(info).Complete().Class
+	class := a.machine(info).Complete().Class
 	for _, s := range list {
 		if s.Model != info.Model.Name || s.Kind != profiles.Sweep || s.Error != "" {
 			continue

@@ -52,7 +52,7 @@ func (a *app) engineCommand() *cobra.Command {
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args), MaxRequestSize: childRequest, Log: log},
+			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: childRequest, Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
 					return a.load(ctx, h, []string{args[0]}, shapes, cfg, log)
 				})
@@ -73,8 +73,7 @@ func (a *app) engineCommand() *cobra.Command {
 // the library is loaded.
 type host struct{ runtime string }
 
-func (h *host) describe(models []string) control.Host {
-	l := monitor.Limits()
+func (h *host) describe(models []string, l monitor.Container) control.Host {
 	memory, _ := l.MemoryBytes.Get() // 0 is unknown
 	return control.Host{
 		Cores: l.Cores, MemoryMB: int(memory / 1e6),
@@ -103,7 +102,7 @@ func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Eng
 		return nil, nil, err
 	}
 	h.runtime = runtime
-	l := monitor.Limits()
+	l := a.limits()
 	memory, _ := l.MemoryBytes.Get() // 0 is unknown
 	return engine.New(engine.Options{
 		Backends: backends, Cores: l.Cores, MemoryBytes: int64(memory), Log: log,
@@ -139,7 +138,7 @@ func (a *app) onnx(log *slog.Logger) (*onnx.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return onnx.New(lib.Path, log)
+	return onnx.New(lib.Path, a.limits().Cores, log)
 }
 
 // logFile is where a child's stderr goes; nil if there is no place for it.

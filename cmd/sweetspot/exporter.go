@@ -22,7 +22,7 @@ type exporter struct {
 // exportFrom is the export of a session, into dir.
 func (a *app) exportFrom(dir string) func(session.ExportRequest) (session.Exported, error) {
 	e := &exporter{dir: dir}
-	return func(r session.ExportRequest) (session.Exported, error) { return e.write(exportSource(r)) }
+	return func(r session.ExportRequest) (session.Exported, error) { return e.write(a.exportSource(r)) }
 }
 
 // write writes s and says what the file has no key for.
@@ -62,14 +62,14 @@ func (e *exporter) place() (string, error) {
 }
 
 // exportSource is what was picked on a screen or by a sweep.
-func exportSource(r session.ExportRequest) export.Source {
+func (a *app) exportSource(r session.ExportRequest) export.Source {
 	date := time.Now()
 	if r.Trial != nil && !r.Trial.At.IsZero() {
 		date = r.Trial.At
 	}
 	return export.Source{
 		Tool: "sweetspot " + version, Date: date.UTC(), Profile: r.Profile,
-		Machine: machine(r.Info), Model: model(r.Info), SLA: &r.SLA,
+		Machine: a.machine(r.Info), Model: model(r.Info), SLA: &r.SLA,
 		Settings: r.Settings, Options: r.Options, Trial: r.Trial, Runs: r.Runs,
 	}
 }

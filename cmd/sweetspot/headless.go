@@ -328,7 +328,7 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 	row := rank.Of(st.Trials, st.Best)
 	best := &row.Joined
 	path := filepath.Join(dir, "config.properties")
-	doc, err := writeExport("config.properties", exportSource(session.ExportRequest{
+	doc, err := writeExport("config.properties", a.exportSource(session.ExportRequest{
 		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: j.plan.SLA, Trial: best, Runs: len(row.Runs), Profile: st.ID,
 	}), path, f.force)
 	switch {

@@ -9,9 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"sweetspot/engine/monitor"
 )
 
 // The exit codes of FORMATS section 5.
@@ -38,6 +41,7 @@ type app struct {
 	out    io.Writer // results
 	err    io.Writer // progress, hints, errors
 	signal *signals
+	limits func() monitor.Container // of the cores and the memory; asked once
 }
 
 // exitError ends the program with a code, after its text was printed.
@@ -52,7 +56,7 @@ func run(args, env []string, in io.Reader, out, errw io.Writer) int {
 	}
 	ctx, sig := watchSignals()
 	defer sig.stop()
-	a := &app{self: self, env: parseEnviron(env), in: in, out: out, err: errw, signal: sig}
+	a := &app{self: self, env: parseEnviron(env), in: in, out: out, err: errw, signal: sig, limits: sync.OnceValue(monitor.Limits)}
 	root := a.root()
 	root.SetArgs(args[1:])
 	root.SetIn(in)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"sweetspot/engine/monitor"
@@ -63,7 +62,7 @@ func (a *app) recordLive(sla trial.SLA, seed uint64) func(sweep.Info) (session.L
 		path := profiles.Path(a.env.profileDir(), id)
 		w, err := profiles.Create(path, profiles.Header{
 			ID: id, Kind: profiles.Live, Created: now, Tool: "sweetspot " + version,
-			Machine: machine(info), Model: model(info), SLA: &sla, Plan: json.RawMessage("{}"), Seed: seed,
+			Machine: a.machine(info), Model: model(info), SLA: &sla, Plan: json.RawMessage("{}"), Seed: seed,
 		}, profiles.Options{})
 		if err != nil {
 			return nil, err
@@ -89,7 +88,7 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 		sla := p.SLA
 		w, err := profiles.Create(path, profiles.Header{
 			ID: id, Kind: profiles.Sweep, Created: now, Tool: "sweetspot " + version,
-			Machine: machine(info), Model: model(info), SLA: &sla,
+			Machine: a.machine(info), Model: model(info), SLA: &sla,
 			Plan: text, PlanHash: p.Hash(), Seed: p.Seed, Resumes: resumes,
 		}, profiles.Options{Tee: tee})
 		if err != nil {
@@ -104,8 +103,9 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 	}
 }
 
-func machine(info sweep.Info) profiles.Machine {
-	m := profiles.ReadMachine(os.DirFS("/"), runtime.NumCPU())
+// machine is this one, whatever serves.
+func (a *app) machine(info sweep.Info) profiles.Machine {
+	m := profiles.ReadMachine(os.DirFS("/"), a.limits().Cores)
 	m.Runtime = info.Runtime
 	return m
 }

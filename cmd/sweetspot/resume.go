@@ -79,7 +79,7 @@ func resumable(p *profiles.Profile) error {
 
 // checkResumed refuses to mix what cannot be compared; with --force it says so and does.
 func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
-	why := r.unlike(info)
+	why := r.unlike(info, a.machine(info).Complete().Class)
 	switch {
 	case why == "":
 		return nil
@@ -92,12 +92,12 @@ func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
 
 // unlike is why trials of the resumed sweep cannot be compared with those to come,
 // "" if nothing speaks against it. It is safe on nil.
-func (r *resumed) unlike(info sweep.Info) string {
+func (r *resumed) unlike(info sweep.Info, class string) string {
 	switch {
 	case r == nil:
 	case r.sha256 != info.Model.SHA256:
 		return fmt.Sprintf("%s measured another model of that name (sha256 %.12s, this is %.12s)", r.from, r.sha256, info.Model.SHA256)
-	case r.class != machine(info).Complete().Class:
+	case r.class != class:
 		return r.from + " was measured on another kind of machine"
 	}
 	return ""

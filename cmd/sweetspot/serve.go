@@ -38,7 +38,7 @@ key_file.json in the current folder.`,
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			h := &host{}
-			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args), Log: log}
+			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args, a.limits()), Log: log}
 			if !noTokens {
 				if sc.Tokens, err = token.Open("", 0); err != nil {
 					return err

@@ -16,6 +16,7 @@ import (
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -34,15 +35,15 @@ var (
 func dims(d ...onnxgraph.Dim) []onnxgraph.Dim { return d }
 
 // identity is a model that hands its only input to its only output.
-func identity(in, out []onnxgraph.Dim) *onnxgraph.Builder {
-	b := onnxgraph.NewBuilder("identity", 1)
+func identity(in, out []onnxgraph.Dim) *builder.Builder {
+	b := builder.New("identity", 1)
 	x := b.Input("x", floats, in...)
 	b.Output("y", b.Op("Identity", []string{x}), floats, out...)
 	return b
 }
 
 // file writes a model to dir/name and returns its path.
-func file(t testing.TB, b *onnxgraph.Builder, elem ...string) string {
+func file(t testing.TB, b *builder.Builder, elem ...string) string {
 	t.Helper()
 	data, err := b.Bytes()
 	if err != nil {
@@ -151,11 +152,11 @@ func TestOpenRefuses(t *testing.T) {
 	write("many/a.onnx", "")
 	write("many/b.onnx", "")
 	write("none/readme.txt", "")
-	list := onnxgraph.NewBuilder("strings", 1)
+	list := builder.New("strings", 1)
 	list.Output("y", list.Op("Identity", []string{list.Input("text", onnxpb.TensorProto_STRING, n)}), floats, n)
-	wide := onnxgraph.NewBuilder("bfloat16", 1)
+	wide := builder.New("bfloat16", 1)
 	wide.Output("y", wide.Op("Identity", []string{wide.Input("x", onnxpb.TensorProto_BFLOAT16, n)}), floats, n)
-	noInput := onnxgraph.NewBuilder("constant", 1)
+	noInput := builder.New("constant", 1)
 	noInput.Output("y", noInput.Op("Identity", []string{noInput.Fill(1, 1)}), floats, four)
 	tests := []struct {
 		name, arg string
@@ -184,6 +185,24 @@ func TestOpenRefuses(t *testing.T) {
 			_, err := catalog.Open(t.Context(), tc.arg, catalog.Options{})
 			fails(t, err, tc.want...)
 		})
+	}
+}
+
+// What MODEL may be is told whole, and in the same words, to whoever gives
+// something else.
+func TestOpenTellsWhatMODELMayBe(t *testing.T) {
+	const kinds = "; give an .onnx file, a folder with one .onnx file, builtin:NAME or sim:NAME"
+	for arg, want := range map[string]string{
+		"":              "no model is named" + kinds,
+		"nowhere":       "nowhere: no such file or folder" + kinds,
+		"mlp":           "mlp: no such file or folder; did you mean builtin:mlp?" + kinds,
+		"n=x.MAR":       "x.MAR: .mar archives are not supported yet" + kinds,
+		"rows_test.go":  "rows_test.go is no .onnx file" + kinds,
+		"n=sim:nothing": `sim:nothing: no service-time table "nothing" is built in; there is animated-drawings; a table of your own is sim:PATH.csv`,
+	} {
+		if _, err := catalog.Open(t.Context(), arg, catalog.Options{}); err == nil || err.Error() != want {
+			t.Errorf("Open(%q) = %v, want %s", arg, err, want)
+		}
 	}
 }
 
@@ -277,7 +296,7 @@ func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 // TestOpenCorrectsOutputs has a graph that declares what the exporter's sample
 // gave, as traced detectors do.
 func TestOpenCorrectsOutputs(t *testing.T) {
-	b := onnxgraph.NewBuilder("traced", 1)
+	b := builder.New("traced", 1)
 	x := b.Input("x", floats, onnxgraph.Fixed(1, 4)...)
 	b.Output("boxes", b.Op("Identity", []string{x}), floats, onnxgraph.Fixed(35, 4)...)
 	b.Output("score", b.Op("Identity", []string{x}), floats, onnxgraph.Fixed(1, 2)...)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -17,6 +18,9 @@ import (
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
+	"sweetspot/engine/onnxgraph/builtin"
+	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
@@ -29,7 +33,7 @@ func probe(t *testing.T) *onnx.Backend {
 	if err != nil {
 		t.Skip(err)
 	}
-	b, err := onnx.New(lib.Path, slog.New(slog.DiscardHandler))
+	b, err := onnx.New(lib.Path, runtime.NumCPU(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,17 +74,17 @@ func serve(t *testing.T, b *onnx.Backend, m *engine.Model) []payload.Result {
 func TestOpenVerifiesByRunning(t *testing.T) {
 	b := probe(t)
 	one := onnxgraph.Dim{Size: 1}
-	where := onnxgraph.NewBuilder("where", 1)
+	where := builder.New("where", 1)
 	where.Output("places", where.Op("NonZero", []string{where.Input("x", floats, n, four)}), ints, onnxgraph.Dim{Size: 2}, onnxgraph.Open("D"))
-	sum := onnxgraph.NewBuilder("sum", 1) // mixes its items
+	sum := builder.New("sum", 1) // mixes its items
 	x := sum.Input("x", floats, n, four)
 	sum.Output("y", sum.Op("Sub", []string{x, sum.Op("ReduceSum", []string{x, sum.Ints([]int64{0}, 1)})}), floats, n, four)
-	loss := onnxgraph.NewBuilder("loss", 1)
-	y := loss.Op("ReduceSum", []string{loss.Input("x", floats, n, four), loss.Ints([]int64{0, 1}, 2)}, onnxgraph.AttrInt("keepdims", 0))
+	loss := builder.New("loss", 1)
+	y := loss.Op("ReduceSum", []string{loss.Input("x", floats, n, four), loss.Ints([]int64{0, 1}, 2)}, onnxpb.AttrInt("keepdims", 0))
 	loss.Output("loss", y, floats)
 	tests := []struct {
 		name    string
-		build   *onnxgraph.Builder
+		build   *builder.Builder
 		shapes  map[string][]int64
 		batch   bool
 		why     string
@@ -112,13 +116,13 @@ func TestOpenVerifiesByRunning(t *testing.T) {
 // TestOpenRefusesWhatDoesNotRun has graphs that read well and are wrong.
 func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
 	b := probe(t)
-	unknown := onnxgraph.NewBuilder("unknown", 1)
+	unknown := builder.New("unknown", 1)
 	unknown.Output("y", unknown.Op("Teleport", []string{unknown.Input("x", floats, n, four)}), floats, n, four)
-	mismatch := onnxgraph.NewBuilder("mismatch", 1)
+	mismatch := builder.New("mismatch", 1)
 	wide := mismatch.Op("Reshape", []string{mismatch.Input("x", floats, n, four), mismatch.Ints([]int64{-1, 3}, 2)})
 	mismatch.Output("y", wide, floats, onnxgraph.Open("M"), onnxgraph.Dim{Size: 3})
 	for name, tc := range map[string]struct {
-		build *onnxgraph.Builder
+		build *builder.Builder
 		want  string
 	}{
 		"unknown operator": {unknown, "m.onnx: the model cannot be loaded: "},
@@ -133,7 +137,7 @@ func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
 
 func TestBuiltinsServeBatches(t *testing.T) {
 	b := probe(t)
-	for _, net := range onnxgraph.Builtins() {
+	for _, net := range builtin.Models() {
 		t.Run(net.Name, func(t *testing.T) {
 			m, err := catalog.Open(t.Context(), "builtin:"+net.Name, catalog.Options{Probe: b})
 			if err != nil {

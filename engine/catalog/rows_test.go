@@ -9,31 +9,32 @@ import (
 	"sweetspot/engine"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
 // finder puts out a row for every positive number of its items: which it is,
 // what it is, and, as index, in which item. last orders rows by column instead
 // of by item. score carries the batch.
-func finder(index string, least float32, indexDims []onnxgraph.Dim, last bool) *onnxgraph.Builder {
-	b := onnxgraph.NewBuilder("finder", 1)
+func finder(index string, least float32, indexDims []onnxgraph.Dim, last bool) *builder.Builder {
+	b := builder.New("finder", 1)
 	x := b.Input("x", floats, n, four)
 	in := x
 	if last {
-		in = b.Op("Transpose", []string{x}, onnxgraph.AttrInts("perm", 1, 0))
+		in = b.Op("Transpose", []string{x}, onnxpb.AttrInts("perm", 1, 0))
 	}
 	at := b.Op("NonZero", []string{b.Op("Greater", []string{in, b.Floats([]float32{least})})})
 	of, place := b.Ints([]int64{0}), b.Ints([]int64{1})
 	if last {
 		of, place = place, of
 	}
-	item := b.Op("Gather", []string{at, of}, onnxgraph.AttrInt("axis", 0))
-	column := b.Op("Gather", []string{at, place}, onnxgraph.AttrInt("axis", 0))
-	pair := b.Op("Concat", []string{b.Op("Unsqueeze", []string{item, b.Ints([]int64{1}, 1)}), b.Op("Unsqueeze", []string{column, b.Ints([]int64{1}, 1)})}, onnxgraph.AttrInt("axis", 1))
+	item := b.Op("Gather", []string{at, of}, onnxpb.AttrInt("axis", 0))
+	column := b.Op("Gather", []string{at, place}, onnxpb.AttrInt("axis", 0))
+	pair := b.Op("Concat", []string{b.Op("Unsqueeze", []string{item, b.Ints([]int64{1}, 1)}), b.Op("Unsqueeze", []string{column, b.Ints([]int64{1}, 1)})}, onnxpb.AttrInt("axis", 1))
 	b.Output("values", b.Op("GatherND", []string{x, pair}), floats, onnxgraph.Open("D"))
 	b.Output("columns", b.Op("Identity", []string{column}), ints, onnxgraph.Open("D"))
 	b.Output(index, b.Op("Identity", []string{item}), ints, indexDims...)
-	b.Output("score", b.Op("ReduceMax", []string{x}, onnxgraph.AttrInts("axes", 1)), floats, n, onnxgraph.Dim{Size: 1})
+	b.Output("score", b.Op("ReduceMax", []string{x}, onnxpb.AttrInts("axes", 1)), floats, n, onnxgraph.Dim{Size: 1})
 	return b
 }
 
@@ -43,7 +44,7 @@ func TestOpenFindsRows(t *testing.T) {
 	const found = "; 1 and 2 items ran and agree"
 	for _, tc := range []struct {
 		name  string
-		build *onnxgraph.Builder
+		build *builder.Builder
 		rows  []string
 		why   string
 	}{
@@ -70,10 +71,10 @@ func TestOpenFindsRows(t *testing.T) {
 // TestOpenDisbelievesAWrongIndex has an index that is of the right name and says
 // nothing about items.
 func TestOpenDisbelievesAWrongIndex(t *testing.T) {
-	b := onnxgraph.NewBuilder("odd", 1)
+	b := builder.New("odd", 1)
 	x := b.Input("x", floats, n, four)
 	at := b.Op("NonZero", []string{b.Op("Greater", []string{x, b.Floats([]float32{-0.5})})})
-	column := b.Op("Gather", []string{at, b.Ints([]int64{1})}, onnxgraph.AttrInt("axis", 0))
+	column := b.Op("Gather", []string{at, b.Ints([]int64{1})}, onnxpb.AttrInt("axis", 0))
 	b.Output("batch_ids", column, onnxpb.TensorProto_INT64, onnxgraph.Open("D"))
 	m, err := catalog.Open(t.Context(), file(t, b, "odd.onnx"), catalog.Options{Probe: probe(t)})
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
+	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
 )
 
@@ -51,13 +53,13 @@ func FuzzParseShape(f *testing.F) {
 }
 
 // encoder has two inputs that share the dimension S, and a table of 30 tokens.
-func encoder() *onnxgraph.Builder {
+func encoder() *builder.Builder {
 	s := onnxgraph.Open("S")
-	b := onnxgraph.NewBuilder("encoder", 1)
+	b := builder.New("encoder", 1)
 	ids := b.Input("input_ids", ints, n, s)
 	mask := b.Input("attention_mask", ints, n, s)
 	x := b.Op("Gather", []string{b.Random(1, 30, 4), ids})
-	m := b.Op("Unsqueeze", []string{b.Op("Cast", []string{mask}, onnxgraph.AttrInt("to", int64(floats))), b.Ints([]int64{2}, 1)})
+	m := b.Op("Unsqueeze", []string{b.Op("Cast", []string{mask}, onnxpb.AttrInt("to", int64(floats))), b.Ints([]int64{2}, 1)})
 	b.Output("y", b.Op("Mul", []string{x, m}), floats, n, s, four)
 	return b
 }
@@ -126,7 +128,7 @@ func TestOpenTakesShapesOfPictures(t *testing.T) {
 
 // TestOpenWithoutLeadingDimension covers inputs that no axis can be added to.
 func TestOpenWithoutLeadingDimension(t *testing.T) {
-	b := onnxgraph.NewBuilder("scaled", 1)
+	b := builder.New("scaled", 1)
 	x := b.Input("x", floats, n, four)
 	factor := b.Input("factor", floats)
 	b.Output("y", b.Op("Mul", []string{x, factor}), floats, n, four)

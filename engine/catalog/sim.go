@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,29 +18,39 @@ const scheme = "sim:"
 // IsSimulated tells whether MODEL, or NAME=MODEL, is a simulated one.
 func IsSimulated(arg string) bool {
 	_, model, err := splitName(arg)
-	return err == nil && strings.HasPrefix(model, scheme)
+	return err == nil && isSimulated(request{model: model})
+}
+
+func isSimulated(r request) bool { return strings.HasPrefix(r.model, scheme) }
+
+func openSimulated(_ context.Context, r request, _ Options) (*engine.Model, error) {
+	m, _, err := r.simulated()
+	return m, err
 }
 
 // OpenSimulated opens sim:NAME, a table that ships with the program, or
 // sim:PATH.csv, a file in the format of servicetime.Parse, and returns the table
 // beside the model of it. A NAME= before it names the model.
 func OpenSimulated(arg string) (*engine.Model, *servicetime.Table, error) {
-	name, arg, err := splitName(arg)
+	name, model, err := splitName(arg)
 	if err != nil {
 		return nil, nil, err
 	}
-	what, is := strings.CutPrefix(arg, scheme)
-	if !is {
-		return nil, nil, fmt.Errorf("%s is no simulated model; give sim:%s or sim:PATH.csv", arg, servicetime.Names()[0])
+	r := request{name: name, model: model}
+	if !isSimulated(r) {
+		return nil, nil, fmt.Errorf("%s is no simulated model; give sim:%s or sim:PATH.csv", model, servicetime.Names()[0])
 	}
+	return r.simulated()
+}
+
+func (r request) simulated() (*engine.Model, *servicetime.Table, error) {
+	what := strings.TrimPrefix(r.model, scheme)
 	t, err := openTable(what)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", arg, err)
+		return nil, nil, fmt.Errorf("%s: %w", r.model, err)
 	}
-	if name == "" {
-		name = cleanName(strings.TrimSuffix(filepath.Base(what), filepath.Ext(what)))
-	}
-	return simulated.Model(name, arg, t), t, nil
+	name := r.called(strings.TrimSuffix(filepath.Base(what), filepath.Ext(what)))
+	return simulated.Model(name, r.model, t), t, nil
 }
 
 // StudyOf returns the study that a simulated model's table comes from, if the table

@@ -97,7 +97,7 @@ func distribution(s tensor.Spec) string {
 		t := tensor.Sample(s, rng)
 		n := len(t.Data) / t.Type.Size()
 		for i := range n {
-			v := at(t.Type, t.Data, i)
+			v := tensor.At(t.Type, t.Data, i)
 			low, high = min(low, v), max(high, v)
 		}
 		seen += max(n, 1)

@@ -186,11 +186,11 @@ func appendValue(dst []byte, t tensor.Type, b []byte) []byte {
 	case t == tensor.Bool:
 		return strconv.AppendBool(dst, b[0] != 0)
 	case t == tensor.Uint64:
-		return strconv.AppendUint(dst, unsignedAt(b), 10)
+		return strconv.AppendUint(dst, uint64(tensor.IntAt(t, b, 0)), 10)
 	case !t.IsFloat():
-		return strconv.AppendInt(dst, integerAt(t, b, 0), 10)
+		return strconv.AppendInt(dst, tensor.IntAt(t, b, 0), 10)
 	}
-	v, bits := at(t, b, 0), 32
+	v, bits := tensor.At(t, b, 0), 32
 	if t == tensor.Float64 {
 		bits = 64
 	}

@@ -202,7 +202,7 @@ func readShape(s *scanner) ([]int64, error) {
 	}
 	out := make([]int64, t.Shape[0])
 	for i := range out {
-		out[i] = integerAt(tensor.Int64, t.Data, i)
+		out[i] = tensor.IntAt(tensor.Int64, t.Data, i)
 	}
 	return out, nil
 }

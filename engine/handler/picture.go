@@ -2,14 +2,12 @@ package handler
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"image"
 	"image/jpeg"
 	"image/png"
 	"math"
 
-	"github.com/x448/float16"
 	"golang.org/x/image/draw"
 
 	"sweetspot/engine/tensor"
@@ -121,18 +119,8 @@ func planes(img *image.RGBA, t tensor.Type) []byte {
 	for c := range 3 {
 		for i := range n {
 			v := (float32(img.Pix[4*i+c])/255 - colourMean[c]) * colourScale[c]
-			out = appendFloat(out, t, v)
+			out = tensor.AppendFloat(out, t, float64(v))
 		}
 	}
 	return out
-}
-
-func appendFloat(dst []byte, t tensor.Type, v float32) []byte {
-	switch t {
-	case tensor.Float16:
-		return binary.LittleEndian.AppendUint16(dst, float16.Fromfloat32(v).Bits())
-	case tensor.Float32:
-		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(v))
-	}
-	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(float64(v)))
 }

@@ -94,14 +94,14 @@ func fill(want []int64, count int64) ([]int64, bool) {
 // model gets, or an error that says what was expected.
 func adapt(want, got []int64) ([]int64, error) {
 	switch {
-	case fits(want, got):
+	case tensor.Fits(want, got):
 		return got, nil
-	case len(got) > 0 && fits(want, got[1:]):
+	case len(got) > 0 && tensor.Fits(want, got[1:]):
 		if got[0] == 1 {
 			return got[1:], nil
 		}
 		return nil, fmt.Errorf("shape %v, expected %v: one request is one item, send %d requests and the server forms the batch", got, want, got[0])
-	case len(want) > 0 && want[0] == 1 && fits(want[1:], got):
+	case len(want) > 0 && want[0] == 1 && tensor.Fits(want[1:], got):
 		return append([]int64{1}, got...), nil
 	case len(got) == 1:
 		if shape, ok := fill(want, got[0]); ok {
@@ -109,16 +109,4 @@ func adapt(want, got []int64) ([]int64, error) {
 		}
 	}
 	return nil, fmt.Errorf("shape %v, expected %v", got, want)
-}
-
-func fits(want, got []int64) bool {
-	if len(want) != len(got) {
-		return false
-	}
-	for i, d := range want {
-		if d >= 0 && d != got[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -1,12 +1,9 @@
 package handler
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
-
-	"github.com/x448/float16"
 
 	"sweetspot/engine/tensor"
 )
@@ -136,26 +133,28 @@ func (v *values) put(n number) (ok bool) {
 	switch v.typ {
 	case tensor.Float32:
 		f, ok := n.asFloat32()
-		v.data = binary.LittleEndian.AppendUint32(v.data, math.Float32bits(f))
+		v.data = tensor.AppendFloat32(v.data, f)
 		return ok
 	case tensor.Float64:
 		f, ok := n.asFloat64()
-		v.data = binary.LittleEndian.AppendUint64(v.data, math.Float64bits(f))
+		v.data = tensor.AppendFloat(v.data, v.typ, f)
 		return ok
 	case tensor.Float16:
 		f, ok := n.asFloat32()
-		half := float16.Fromfloat32(f)
-		v.data = binary.LittleEndian.AppendUint16(v.data, half.Bits())
-		return ok && !half.IsInf(0)
+		v.data = tensor.AppendFloat16(v.data, f)
+		return ok && !math.IsInf(tensor.At(v.typ, v.data, v.last()), 0)
 	case tensor.Uint64:
 		u, ok := n.unsigned()
-		v.data = binary.LittleEndian.AppendUint64(v.data, u)
+		v.data = tensor.AppendInt(v.data, v.typ, int64(u))
 		return ok
 	}
 	i, ok := n.integer()
-	v.data = appendInteger(v.data, v.typ.Size(), i)
-	return ok && integerAt(v.typ, v.data, len(v.data)/v.typ.Size()-1) == i // it came through whole
+	v.data = tensor.AppendInt(v.data, v.typ, i)
+	return ok && tensor.IntAt(v.typ, v.data, v.last()) == i // it came through whole
 }
+
+// last is the index of the number that was put last.
+func (v *values) last() int { return len(v.data)/v.typ.Size() - 1 }
 
 // integer is the number as int64; ok is false if it is none. 1.0 and 1e3 are
 // integers: JSON writers do not tell them apart.
@@ -186,16 +185,4 @@ func (n number) unsigned() (u uint64, ok bool) {
 	}
 	i, ok := n.integer()
 	return uint64(i), ok && i >= 0
-}
-
-func appendInteger(dst []byte, size int, v int64) []byte {
-	switch size {
-	case 1:
-		return append(dst, byte(v))
-	case 2:
-		return binary.LittleEndian.AppendUint16(dst, uint16(v))
-	case 4:
-		return binary.LittleEndian.AppendUint32(dst, uint32(v))
-	}
-	return binary.LittleEndian.AppendUint64(dst, uint64(v))
 }

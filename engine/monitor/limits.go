@@ -18,7 +18,9 @@ type Container struct {
 }
 
 // Limits reads what the container, or the machine without one, leaves this
-// process. It knows CPU affinity and cgroups v1 and v2 with all their parents.
+// process. It knows CPU affinity and cgroups v1 and v2 with all their parents. A
+// program asks once, when it starts, and hands on what it was told: this is the
+// one place that counts the cores.
 func Limits() Container {
 	return limits(os.DirFS("/"), runtime.NumCPU(), machineMemory())
 }

@@ -1,7 +1,6 @@
 package onnxgraph
 
 import (
-	"slices"
 	"strings"
 
 	"sweetspot/engine/onnxgraph/onnxpb"
@@ -21,7 +20,7 @@ func tables(g *onnxpb.GraphProto) map[string][]int64 {
 		if n.GetOpType() != "Constant" || len(n.GetOutput()) != 1 {
 			continue
 		}
-		if a := attr(n, "value"); a != nil {
+		if a := n.Attr("value"); a != nil {
 			out[n.GetOutput()[0]] = a.GetT().GetDims()
 		}
 	}
@@ -76,7 +75,7 @@ func lookups(n *onnxpb.NodeProto) []lookup {
 	switch n.GetOpType() {
 	case "Gather":
 		if len(in) == 2 {
-			axis := int(attr(n, "axis").GetI())
+			axis := int(n.Attr("axis").GetI())
 			if axis < 0 { // counted from the end of a rank we do not have here
 				return nil
 			}
@@ -97,7 +96,7 @@ func keepsNumbers(n *onnxpb.NodeProto) bool {
 	case "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Slice":
 		return true
 	case "Cast":
-		return integer(Elem(attr(n, "to").GetI()))
+		return integer(Elem(n.Attr("to").GetI()))
 	}
 	return false
 }
@@ -109,12 +108,4 @@ func integer(e Elem) bool {
 		return true
 	}
 	return false
-}
-
-func attr(n *onnxpb.NodeProto, name string) *onnxpb.AttributeProto {
-	i := slices.IndexFunc(n.GetAttribute(), func(a *onnxpb.AttributeProto) bool { return a.GetName() == name })
-	if i < 0 {
-		return nil
-	}
-	return n.GetAttribute()[i]
 }

@@ -1,20 +1,15 @@
-// Package onnxgraph reads and writes ONNX models without running them.
+// Package onnxgraph reads ONNX models without running them.
 //
 // [Inspect] tells what a model takes and gives: names, element types,
 // dimensions with the names of the open ones, and the legal range of an integer
 // input where the graph shows it. It streams the file and never holds the
 // weights, so a model of gigabytes costs what its graph costs.
 //
-// [Builder] makes models; [Builtins] lists the ones we ship, real architectures
-// with random weights from a fixed seed, whose bytes are the same on every
-// machine.
-//
-// [Half] makes the FP16 twin of a model, the ONNX answer to PyTorch's
-// model.half(): it rewrites weights, types and attributes, in bodies of control
-// flow too, and puts a Cast where FP32 and FP16 meet.
-//
 // The package does not check a model beyond what it reads: whether the graph is
 // valid is the runtime's to say. External weight files are never opened.
+//
+// Package builder makes models, builtin those that we ship, fp16 the FP16 twin of
+// a model.
 package onnxgraph
 
 import (
@@ -25,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sweetspot/engine/onnxgraph/onnxpb"
+	"sweetspot/engine/tensor"
 )
 
 // Elem is a tensor's element type in the format's own numbers. Unknown numbers
@@ -57,6 +53,18 @@ type Value struct {
 type Dim struct {
 	Size int64
 	Name string
+}
+
+// Open is an open dimension with a name, such as the batch.
+func Open(name string) Dim { return Dim{Size: -1, Name: name} }
+
+// Fixed are dimensions of known size.
+func Fixed(sizes ...int64) []Dim {
+	out := make([]Dim, len(sizes))
+	for i, n := range sizes {
+		out[i] = Dim{Size: n}
+	}
+	return out
 }
 
 // Open tells whether the size is left to the caller.
@@ -101,7 +109,7 @@ func Inspect(r io.Reader) (*Info, error) {
 	}
 	given := tables(g)
 	for _, t := range g.GetInitializer() {
-		info.Parameters += elements(t.GetDims())
+		info.Parameters += max(tensor.Elements(t.GetDims()), 0)
 	}
 	for _, v := range g.GetInput() {
 		if _, ok := given[v.GetName()]; !ok {
@@ -145,21 +153,4 @@ func dim(d *onnxpb.TensorShapeProto_Dimension) Dim {
 		return Dim{Size: v.DimValue}
 	}
 	return Dim{Size: -1, Name: d.GetDimParam()}
-}
-
-// elements multiplies dims without overflow: a count beyond int64 is as good as
-// the largest.
-func elements(dims []int64) int64 {
-	const top = 1 << 62
-	n := int64(1)
-	for _, d := range dims {
-		if d <= 0 {
-			return 0
-		}
-		if n > top/d {
-			return top
-		}
-		n *= d
-	}
-	return n
 }

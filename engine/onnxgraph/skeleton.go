@@ -28,7 +28,7 @@ const (
 	graph
 	node
 	attribute
-	tensor
+	denseTensor
 	sparseTensor
 	function
 )
@@ -45,7 +45,7 @@ func nested(m message, f protowire.Number) message {
 	case m == node && f == 5:
 		return attribute
 	case m == graph && f == 5, m == attribute && (f == 5 || f == 10), m == sparseTensor && (f == 1 || f == 2):
-		return tensor
+		return denseTensor
 	case m == graph && f == 15:
 		return sparseTensor
 	}
@@ -54,7 +54,7 @@ func nested(m message, f protowire.Number) message {
 
 // payload tells whether field f of m holds a tensor's numbers.
 func payload(m message, f protowire.Number) bool {
-	return m == tensor && (f >= 4 && f <= 7 || f >= 9 && f <= 11)
+	return m == denseTensor && (f >= 4 && f <= 7 || f >= 9 && f <= 11)
 }
 
 // skeleton copies the model in r without the numbers of its tensors. What it

@@ -1,12 +1,9 @@
 package tensor
 
 import (
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"strings"
-
-	"github.com/x448/float16"
 )
 
 // Sample makes a value that the input s accepts. What it holds follows from the
@@ -22,18 +19,18 @@ func Sample(s Spec, rng *rand.Rand) Tensor {
 			t.Shape[i] = 1
 		}
 	}
-	n, size := int(max(Elements(t.Shape), 0)), s.Type.Size()
-	t.Data = make([]byte, n*size)
+	n := int(max(Elements(t.Shape), 0))
+	t.Data = make([]byte, 0, n*s.Type.Size())
 	if s.Type.IsFloat() {
 		next := floats(s, t.Shape, rng)
-		for i := range n {
-			putFloat(t.Data[i*size:], s.Type, next())
+		for range n {
+			t.Data = AppendFloat(t.Data, s.Type, next())
 		}
 		return t
 	}
 	next := integers(s, t.Shape, rng)
-	for i := range n {
-		putInt(t.Data[i*size:], size, next())
+	for range n {
+		t.Data = AppendInt(t.Data, s.Type, next())
 	}
 	return t
 }
@@ -134,28 +131,4 @@ func isImage(shape []int64) bool {
 	channels := func(d int64) bool { return d == 1 || d == 3 || d == 4 }
 	return channels(shape[0]) && min(shape[1], shape[2]) > 4 ||
 		channels(shape[2]) && min(shape[0], shape[1]) > 4
-}
-
-func putFloat(dst []byte, t Type, v float64) {
-	switch t {
-	case Float16:
-		binary.LittleEndian.PutUint16(dst, float16.Fromfloat32(float32(v)).Bits())
-	case Float32:
-		binary.LittleEndian.PutUint32(dst, math.Float32bits(float32(v)))
-	default:
-		binary.LittleEndian.PutUint64(dst, math.Float64bits(v))
-	}
-}
-
-func putInt(dst []byte, size int, v int64) {
-	switch size {
-	case 1:
-		dst[0] = byte(v)
-	case 2:
-		binary.LittleEndian.PutUint16(dst, uint16(v))
-	case 4:
-		binary.LittleEndian.PutUint32(dst, uint32(v))
-	default:
-		binary.LittleEndian.PutUint64(dst, uint64(v))
-	}
 }

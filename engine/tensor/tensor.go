@@ -1,6 +1,10 @@
 // Package tensor describes the values that go into and come out of a model: an
 // element [Type], a [Spec] per input or output, and a [Tensor] with its bytes.
 // Everything here is per item: the batch axis is the backend's.
+//
+// It owns how numbers are written as bytes ([At], [AppendFloat] and what stands
+// beside them), how shapes are counted and compared ([Elements], [Fits]), and how
+// a value that a model takes is made up ([Sample]).
 package tensor
 
 import (
@@ -126,7 +130,7 @@ func (s Spec) Check(t Tensor) error {
 	if t.Type != s.Type {
 		return fmt.Errorf("input %q: type %s, expected %s", s.Name, t.Type, s.Type)
 	}
-	if !fits(s.Shape, t.Shape) {
+	if !Fits(s.Shape, t.Shape) {
 		return fmt.Errorf("input %q: shape %v, expected %v", s.Name, t.Shape, s.Shape)
 	}
 	if want := Elements(t.Shape) * int64(t.Type.Size()); want != int64(len(t.Data)) {
@@ -135,7 +139,9 @@ func (s Spec) Check(t Tensor) error {
 	return nil
 }
 
-func fits(want, got []int64) bool {
+// Fits tells whether the shape got is one that want allows: of the same rank, and
+// of the same size wherever want is not open.
+func Fits(want, got []int64) bool {
 	if len(want) != len(got) {
 		return false
 	}

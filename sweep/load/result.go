@@ -69,6 +69,8 @@ func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 		}
 	}
 	res.Seconds = last.Seconds()
+	// What the Go runtime uses, which may be less than the container gives: a
+	// generator may be held to one core of several.
 	cores := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	res.Warning = limited(res.Lag.Quantile(.99), lat.Quantile(.5), cpu, last-first, cores)
 	switch {

@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"testing"
 
 	"sweetspot/engine"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -28,7 +30,7 @@ func backend(t testing.TB) *Backend {
 	if err != nil {
 		t.Skip(err)
 	}
-	b, err := New(lib.Path, slog.New(slog.DiscardHandler))
+	b, err := New(lib.Path, runtime.NumCPU(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func open(t testing.TB, m *engine.Model, c knob.Config) engine.Session {
 
 func dim(n int64) onnxgraph.Dim { return onnxgraph.Dim{Size: n} }
 
-func modelOf(t testing.TB, b *onnxgraph.Builder, in, out []tensor.Spec) *engine.Model {
+func modelOf(t testing.TB, b *builder.Builder, in, out []tensor.Spec) *engine.Model {
 	t.Helper()
 	data, err := b.Bytes()
 	if err != nil {
@@ -77,7 +79,7 @@ func spec(name string, typ tensor.Type, shape ...int64) tensor.Spec {
 // layers is a stack of dense layers, width wide, whose output is declared as
 // outShape: [-1] leaves its size to the run.
 func layers(t testing.TB, n int, width int64, outShape ...int64) *engine.Model {
-	b := onnxgraph.NewBuilder("layers", 7)
+	b := builder.New("layers", 7)
 	y := b.Input("x", float, batchDim, dim(width))
 	for range n {
 		y = b.Op("Relu", []string{b.Op("MatMul", []string{y, b.Random(.05, width, width)})})

@@ -10,8 +10,8 @@
 // several goroutines at once, and its Close waits for runs in flight: ONNX
 // Runtime takes the whole process down when a session dies under a run.
 //
-// With precision fp16 a session runs the model's twin, which package onnxgraph
-// makes in memory; inputs and outputs stay what they are.
+// With precision fp16 a session runs the model's twin, which package fp16 makes in
+// memory; inputs and outputs stay what they are.
 //
 // The package is the only one that calls C beside the GPU monitor. ONNX Runtime
 // writes to the process's standard error by itself; it is told to be silent, but
@@ -24,7 +24,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -53,10 +52,11 @@ type Backend struct {
 	twins   twins
 }
 
-// New loads the ONNX Runtime library at path and starts it. A process holds one
-// library: a second New gives another Backend on it, and an error if path is
-// another release.
-func New(path string, log *slog.Logger) (*Backend, error) {
+// New loads the ONNX Runtime library at path and starts it. cores is how many the
+// container gives: no model gets more threads, and threads spin only where each
+// has its core. A process holds one library: a second New gives another Backend on
+// it, and an error if path is another release.
+func New(path string, cores int, log *slog.Logger) (*Backend, error) {
 	version, err := libraryVersion(path)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func New(path string, log *slog.Logger) (*Backend, error) {
 		}
 		log.Info("onnx runtime loaded", "path", path, "version", version)
 	}
-	return &Backend{version: version, cores: runtime.GOMAXPROCS(0), log: log}, nil
+	return &Backend{version: version, cores: cores, log: log}, nil
 }
 
 // Runtime names what executes the models: "onnxruntime 1.27.0 cpu".
@@ -114,7 +114,7 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, prof
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := possible(c); err != nil {
+	if err := b.possible(c); err != nil {
 		return nil, err
 	}
 	p, err := newPlan(m, max(1, c.BatchSize))
@@ -170,7 +170,7 @@ func specNames(specs []tensor.Spec) []string {
 }
 
 // possible reports every setting that this backend lacks or does not know.
-func possible(c knob.Config) error {
+func (b *Backend) possible(c knob.Config) error {
 	var errs []error
 	if c.Device != "cpu" && c.Device != "" {
 		errs = append(errs, errors.New(ReasonGPU))
@@ -178,8 +178,8 @@ func possible(c knob.Config) error {
 	if err := c.Only(has...); err != nil {
 		errs = append(errs, err)
 	}
-	if c.Threads < 1 || c.Threads > runtime.NumCPU() {
-		errs = append(errs, fmt.Errorf("threads: %d is outside 1-%d, the cores of this machine", c.Threads, runtime.NumCPU()))
+	if c.Threads < 1 || c.Threads > b.cores {
+		errs = append(errs, fmt.Errorf("threads: %d is outside 1-%d, the cores of this machine", c.Threads, b.cores))
 	}
 	for _, name := range knob.OptionNames() {
 		if err := c.Faults()[name]; err != nil {

@@ -41,7 +41,7 @@ func TestNewRefusesWhatIsNoLibrary(t *testing.T) {
 		if runtime.GOOS != "linux" && path == "libm.so.6" {
 			continue
 		}
-		_, err := New(path, slog.New(slog.DiscardHandler))
+		_, err := New(path, 1, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New(%q) = %v, want an error with %q", path, err, want)
 		}
@@ -56,6 +56,7 @@ func TestRuntimeNamesTheLibrary(t *testing.T) {
 }
 
 func TestPossible(t *testing.T) {
+	b := &Backend{cores: 4}
 	tests := []struct {
 		name   string
 		change func(*knob.Config)
@@ -76,7 +77,7 @@ func TestPossible(t *testing.T) {
 	for _, tc := range tests {
 		c := config(1)
 		tc.change(&c)
-		err := possible(c)
+		err := b.possible(c)
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: possible = %v, want %q", tc.name, err, tc.want)
 		}

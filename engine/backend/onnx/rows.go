@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"sweetspot/engine/tensor"
@@ -25,8 +24,8 @@ func (st *state) rows(n int) (*rowsOf, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rowsOf{index: st.plan.index, start: make([]int, n+1), order: make([]int, len(data)/8)}
-	owner := func(row int) int64 { return int64(binary.LittleEndian.Uint64(data[8*row:])) }
+	r := &rowsOf{index: st.plan.index, start: make([]int, n+1), order: make([]int, len(data)/p.Type.Size())}
+	owner := func(row int) int64 { return tensor.IntAt(p.Type, data, row) }
 	for row := range r.order {
 		k := owner(row)
 		if k < 0 || k >= int64(n) {

@@ -9,6 +9,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -18,11 +19,11 @@ import (
 // ordered by column, so that items' rows lie among each other's. off is added to
 // the index.
 func finder(t testing.TB, off int64) *engine.Model {
-	b := onnxgraph.NewBuilder("finder", 1)
+	b := builder.New("finder", 1)
 	x := b.Input("x", float, batchDim, dim(3))
-	turned := b.Op("Transpose", []string{x}, onnxgraph.AttrInts("perm", 1, 0))
+	turned := b.Op("Transpose", []string{x}, onnxpb.AttrInts("perm", 1, 0))
 	at := b.Op("NonZero", []string{b.Op("Greater", []string{turned, b.Floats([]float32{0})})})
-	pair := b.Op("Transpose", []string{b.Op("Gather", []string{at, b.Ints([]int64{1, 0}, 2)})}, onnxgraph.AttrInts("perm", 1, 0))
+	pair := b.Op("Transpose", []string{b.Op("Gather", []string{at, b.Ints([]int64{1, 0}, 2)})}, onnxpb.AttrInts("perm", 1, 0))
 	index := b.Op("Gather", []string{at, b.Ints([]int64{1})})
 	rows := onnxgraph.Open("D")
 	b.Output("value", b.Op("GatherND", []string{x, pair}), float, rows)

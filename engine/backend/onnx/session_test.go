@@ -13,6 +13,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -83,7 +84,7 @@ func everyType(t testing.TB) *engine.Model {
 		tensor.Int16: onnxpb.TensorProto_INT16, tensor.Int32: onnxpb.TensorProto_INT32, tensor.Int64: onnxpb.TensorProto_INT64,
 		tensor.Float16: onnxpb.TensorProto_FLOAT16, tensor.Float32: onnxpb.TensorProto_FLOAT, tensor.Float64: onnxpb.TensorProto_DOUBLE,
 	}
-	b := onnxgraph.NewBuilder("every type", 1)
+	b := builder.New("every type", 1)
 	var in, out []tensor.Spec
 	for typ := tensor.Bool; typ <= tensor.Float64; typ++ {
 		x := b.Input("x_"+typ.String(), elems[typ], batchDim, dim(3))
@@ -114,12 +115,12 @@ func TestEveryElementType(t *testing.T) {
 }
 
 func TestWholeValuesAndScalars(t *testing.T) {
-	b := onnxgraph.NewBuilder("scaled", 1)
+	b := builder.New("scaled", 1)
 	x := b.Input("x", float, dim(5), dim(2))
 	factor := b.Input("factor", float)
 	row := b.Input("row", float, dim(1), dim(2))
 	y := b.Op("Add", []string{b.Op("Mul", []string{x, factor}), row})
-	sum := b.Op("ReduceSum", []string{y, b.Ints([]int64{0, 1}, 2)}, onnxgraph.AttrInt("keepdims", 0))
+	sum := b.Op("ReduceSum", []string{y, b.Ints([]int64{0, 1}, 2)}, onnxpb.AttrInt("keepdims", 0))
 	b.Output("y", y, float, dim(5), dim(2))
 	b.Output("sum", sum, float)
 	m := modelOf(t, b,
@@ -142,7 +143,7 @@ func TestWholeValuesAndScalars(t *testing.T) {
 }
 
 func TestEmptyTensors(t *testing.T) {
-	b := onnxgraph.NewBuilder("empty", 1)
+	b := builder.New("empty", 1)
 	y := b.Op("Identity", []string{b.Input("x", float, batchDim, dim(0))})
 	b.Output("y", y, float, batchDim, onnxgraph.Open("M"))
 	for _, shape := range []int64{0, -1} {
@@ -156,7 +157,7 @@ func TestEmptyTensors(t *testing.T) {
 }
 
 func TestOutputsWithoutBatchAxis(t *testing.T) {
-	b := onnxgraph.NewBuilder("where", 1)
+	b := builder.New("where", 1)
 	b.Output("places", b.Op("NonZero", []string{b.Input("x", float, batchDim, dim(4))}), onnxpb.TensorProto_INT64, dim(2), onnxgraph.Open("D"))
 	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 4)}, []tensor.Spec{spec("places", tensor.Int64, -1)})
 	item := tensor.Item{floats([]int64{4}, 1, 0, 0, 1)}
@@ -217,7 +218,7 @@ func TestRunRefusesBadItems(t *testing.T) {
 // TestRunFailsInside lets the runtime itself refuse, with outputs of both kinds,
 // and goes on with the session.
 func TestRunFailsInside(t *testing.T) {
-	b := onnxgraph.NewBuilder("lookup", 1)
+	b := builder.New("lookup", 1)
 	ids := b.Input("ids", onnxpb.TensorProto_INT64, batchDim, dim(2))
 	x := b.Op("Gather", []string{b.Random(1, 10, 4), ids})
 	b.Output("same", b.Op("Identity", []string{ids}), onnxpb.TensorProto_INT64, batchDim, dim(2))

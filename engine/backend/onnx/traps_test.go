@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sweetspot/engine"
-	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -168,7 +168,7 @@ func TestRuntimeIsSilent(t *testing.T) {
 		}
 		return
 	}
-	graph := onnxgraph.NewBuilder("lookup", 1)
+	graph := builder.New("lookup", 1)
 	ids := graph.Input("ids", onnxpb.TensorProto_INT64, batchDim, dim(1))
 	graph.Output("y", graph.Op("Gather", []string{graph.Random(1, 10, 4), ids}), float, batchDim, dim(1), dim(4))
 	m := modelOf(t, graph, []tensor.Spec{spec("ids", tensor.Int64, 1)}, []tensor.Spec{spec("y", tensor.Float32, 1, 4)})

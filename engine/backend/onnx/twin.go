@@ -8,7 +8,7 @@ import (
 	"weak"
 
 	"sweetspot/engine"
-	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/fp16"
 )
 
 // halfAdvice is what a switch to FP16 tells beside its numbers.
@@ -59,7 +59,7 @@ func halve(path string, data []byte) (twin, error) {
 			return twin{}, err
 		}
 	}
-	half, report, err := onnxgraph.Half(data, onnxgraph.HalfOptions{})
+	half, report, err := fp16.Convert(data, fp16.Options{})
 	if err != nil {
 		return twin{}, fmt.Errorf("fp16: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
 )
@@ -43,7 +43,7 @@ func TestHalfBatchesEqualSingles(t *testing.T) {
 }
 
 func TestNote(t *testing.T) {
-	b := onnxgraph.NewBuilder("limits", 1)
+	b := builder.New("limits", 1)
 	x := b.Op("Mul", []string{b.Input("x", float, batchDim, dim(2)), b.Floats([]float32{1e6, 1e-9}, 2)})
 	b.Output("y", b.Op("Max", []string{x, b.Fill(0, 2)}), float, batchDim, dim(2))
 	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 2)}, []tensor.Spec{spec("y", tensor.Float32, 2)})
@@ -59,7 +59,7 @@ func TestNote(t *testing.T) {
 // TestHalfOnACPUHidesOverflow shows why answers of a CPU say nothing about a
 // GPU's: a value in between is above all that FP16 holds.
 func TestHalfOnACPUHidesOverflow(t *testing.T) {
-	b := onnxgraph.NewBuilder("overflow", 1)
+	b := builder.New("overflow", 1)
 	x := b.Op("Mul", []string{b.Input("x", float, batchDim, dim(1)), b.Fill(5000, 1)})
 	x = b.Op("Mul", []string{x, b.Fill(5000, 1)})
 	b.Output("y", b.Op("Mul", []string{x, b.Fill(1e-6, 1)}), float, batchDim, dim(1))
@@ -129,7 +129,7 @@ func TestHalfByPath(t *testing.T) {
 }
 
 func TestHalfRefuses(t *testing.T) {
-	b := onnxgraph.NewBuilder("half", 1)
+	b := builder.New("half", 1)
 	b.Output("y", b.Op("Identity", []string{b.Input("x", onnxpb.TensorProto_FLOAT16, batchDim, dim(2))}), onnxpb.TensorProto_FLOAT16, batchDim, dim(2))
 	already := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float16, 2)}, []tensor.Spec{spec("y", tensor.Float16, 2)})
 	missing := layers(t, 1, 2, 2)

@@ -1,7 +1,7 @@
 """Makes reference.json: what programs other than ours say of the models in a folder.
 
     dir=$(mktemp -d)
-    go test ./engine/onnxgraph -run TestBuiltins -export "$dir"
+    go test ./engine/onnxgraph/builtin -run TestModels -export "$dir"
     pip install onnx==1.23.2 numpy onnxconverter-common==1.16.0
     python engine/onnxgraph/testdata/reference.py "$dir" > engine/onnxgraph/testdata/reference.json
 

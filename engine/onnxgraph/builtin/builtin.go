@@ -1,15 +1,19 @@
-package onnxgraph
+// Package builtin holds the models that we ship, made in memory: real
+// architectures with random weights from a fixed seed, whose bytes are the same on
+// every machine. What is tuned is the work, not the answers.
+package builtin
 
 import (
 	"fmt"
 	"math"
 
+	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
-// Builtin is a model we ship. Architectures are real, weights are random: what
-// is tuned is the work, not the answers.
-type Builtin struct {
+// Model is one of them.
+type Model struct {
 	Name       string
 	About      string // one line for people
 	Parameters int64  // FP32 numbers in the file: weights and constants
@@ -22,12 +26,12 @@ type Builtin struct {
 	// Shapes are sizes for the open dimensions of inputs, used unless told
 	// otherwise; nil if there are none.
 	Shapes map[string][]int64
-	build  func() *Builder
+	build  func() network
 }
 
-// Builtins lists the models by name.
-func Builtins() []Builtin {
-	return []Builtin{
+// Models lists them by name.
+func Models() []Model {
+	return []Model{
 		{
 			Name: "detector", About: "boxes, labels and masks in a picture of 3 x 224 x 224, as many as it finds",
 			Parameters: 110_926, FLOPs: 83_994_624, FLOPsPerRow: 17_712_128, build: detector,
@@ -52,50 +56,55 @@ func Builtins() []Builtin {
 }
 
 // Build makes the model's bytes, the same ones every time. It takes some 100 ms.
-func (b Builtin) Build() ([]byte, error) {
-	data, err := b.build().Bytes()
+func (m Model) Build() ([]byte, error) {
+	data, err := m.build().Bytes()
 	if err != nil {
-		return nil, fmt.Errorf("builtin:%s: %w", b.Name, err)
+		return nil, fmt.Errorf("builtin:%s: %w", m.Name, err)
 	}
 	return data, nil
 }
 
 const float = onnxpb.TensorProto_FLOAT
 
+// network is a model being made, with the layers that several have.
+type network struct{ *builder.Builder }
+
+func start(name string, seed uint64) network { return network{builder.New(name, seed)} }
+
 // mlp classifies 64 numbers into 10 classes.
-func mlp() *Builder {
-	b := NewBuilder("mlp", 3)
-	y := b.Input("x", float, Open("N"), Dim{Size: 64})
+func mlp() network {
+	b := start("mlp", 3)
+	y := b.Input("x", float, onnxgraph.Open("N"), onnxgraph.Dim{Size: 64})
 	y = b.Op("Relu", []string{b.dense(y, 64, 256)})
 	y = b.Op("Relu", []string{b.dense(y, 256, 256)})
-	y = b.Op("Softmax", []string{b.dense(y, 256, 10)}, AttrInt("axis", -1))
-	b.Output("y", y, float, Open("N"), Dim{Size: 10})
+	y = b.Op("Softmax", []string{b.dense(y, 256, 10)}, onnxpb.AttrInt("axis", -1))
+	b.Output("y", y, float, onnxgraph.Open("N"), onnxgraph.Dim{Size: 10})
 	return b
 }
 
 // mlpWide reads 50 MB of weights per batch, however large the batch is.
-func mlpWide() *Builder {
+func mlpWide() network {
 	const width, layers = 2048, 3
-	b := NewBuilder("mlp-wide", 1)
-	y := b.Input("x", float, Open("N"), Dim{Size: width})
+	b := start("mlp-wide", 1)
+	y := b.Input("x", float, onnxgraph.Open("N"), onnxgraph.Dim{Size: width})
 	for i := range layers {
 		if i > 0 {
 			y = b.Op("Relu", []string{y})
 		}
 		y = b.dense(y, width, width)
 	}
-	b.Output("y", y, float, Open("N"), Dim{Size: width})
+	b.Output("y", y, float, onnxgraph.Open("N"), onnxgraph.Dim{Size: width})
 	return b
 }
 
 // resNet18 is the network of 18 layers of He et al. 2015: a 7x7 stem, four
 // stages of two basic blocks, mean over the picture, one dense layer.
-func resNet18() *Builder {
-	b := NewBuilder("resnet18", 2)
-	y := b.Input("x", float, append([]Dim{Open("N")}, Fixed(3, 224, 224)...)...)
+func resNet18() network {
+	b := start("resnet18", 2)
+	y := b.Input("x", float, append([]onnxgraph.Dim{onnxgraph.Open("N")}, onnxgraph.Fixed(3, 224, 224)...)...)
 	y = b.Op("Relu", []string{b.convNorm(y, conv{in: 3, out: 64, kernel: 7, stride: 2, scale: 1})})
 	y = b.Op("MaxPool", []string{y},
-		AttrInts("kernel_shape", 3, 3), AttrInts("strides", 2, 2), AttrInts("pads", 1, 1, 1, 1))
+		onnxpb.AttrInts("kernel_shape", 3, 3), onnxpb.AttrInts("strides", 2, 2), onnxpb.AttrInts("pads", 1, 1, 1, 1))
 	in := int64(64)
 	for _, out := range []int64{64, 128, 256, 512} {
 		stride := out / in // every stage but the first halves the picture
@@ -104,15 +113,15 @@ func resNet18() *Builder {
 		in = out
 	}
 	y = b.Op("GlobalAveragePool", []string{y})
-	y = b.Op("Flatten", []string{y}, AttrInt("axis", 1))
+	y = b.Op("Flatten", []string{y}, onnxpb.AttrInt("axis", 1))
 	y = b.dense(y, 512, 1000)
-	b.Output("y", y, float, Open("N"), Dim{Size: 1000})
+	b.Output("y", y, float, onnxgraph.Open("N"), onnxgraph.Dim{Size: 1000})
 	return b
 }
 
 // basicBlock is two convolutions beside a shortcut. The second is scaled down so
 // that eight blocks of random weights keep numbers near 1.
-func (b *Builder) basicBlock(x string, in, out, stride int64) string {
+func (b network) basicBlock(x string, in, out, stride int64) string {
 	y := b.Op("Relu", []string{b.convNorm(x, conv{in, out, 3, stride, 1})})
 	y = b.convNorm(y, conv{out, out, 3, 1, 0.5})
 	if in != out {
@@ -126,17 +135,17 @@ type conv struct {
 	scale                   float32 // of the normalisation behind it
 }
 
-func (b *Builder) convNorm(x string, c conv) string {
+func (b network) convNorm(x string, c conv) string {
 	pad := c.kernel / 2
 	y := b.Op("Conv", []string{x, b.Random(he(c.in*c.kernel*c.kernel), c.out, c.in, c.kernel, c.kernel)},
-		AttrInts("kernel_shape", c.kernel, c.kernel), AttrInts("strides", c.stride, c.stride),
-		AttrInts("pads", pad, pad, pad, pad))
+		onnxpb.AttrInts("kernel_shape", c.kernel, c.kernel), onnxpb.AttrInts("strides", c.stride, c.stride),
+		onnxpb.AttrInts("pads", pad, pad, pad, pad))
 	scale, bias := b.Fill(c.scale, c.out), b.Random(0.02, c.out)
 	mean, variance := b.Random(0.02, c.out), b.Fill(1, c.out)
-	return b.Op("BatchNormalization", []string{y, scale, bias, mean, variance}, AttrFloat("epsilon", 1e-5))
+	return b.Op("BatchNormalization", []string{y, scale, bias, mean, variance}, onnxpb.AttrFloat("epsilon", 1e-5))
 }
 
-func (b *Builder) dense(x string, in, out int64) string {
+func (b network) dense(x string, in, out int64) string {
 	return b.Op("Gemm", []string{x, b.Random(he(in), in, out), b.Random(0.01, out)})
 }
 

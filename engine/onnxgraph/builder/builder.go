@@ -1,59 +1,54 @@
-package onnxgraph
+// Package builder makes ONNX models in memory: the built-in ones, and those that
+// tests need.
+//
+// A [Builder] takes a graph node by node and gives the file's bytes. It knows the
+// format, not the operators: a graph that makes no sense is only found by the
+// runtime. The same calls make the same bytes on every machine.
+package builder
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
 
 	"google.golang.org/protobuf/proto"
 
+	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
+	"sweetspot/engine/tensor"
 )
 
 // What a Builder writes: opset 17 in a file of IR version 8, which every runtime
 // of the last years reads.
 const (
-	builderOpset = 17
-	builderIR    = 8
+	opset     = 17
+	irVersion = 8
 )
 
 // Builder makes a model node by node. Values are known by their names: Input,
 // the constants and Op return one, Op and Output take them. It is not safe for
-// concurrent use, and a graph that makes no sense is only found by the runtime.
+// concurrent use.
 type Builder struct {
 	graph onnxpb.GraphProto
 	rng   *rand.Rand
 	names int
 }
 
-// NewBuilder starts a model. The seed decides the numbers of Random.
-func NewBuilder(name string, seed uint64) *Builder {
+// New starts a model. The seed decides the numbers of Random.
+func New(name string, seed uint64) *Builder {
 	b := &Builder{rng: rand.New(rand.NewPCG(seed, 0))}
 	b.graph.Name = name
 	return b
 }
 
-// Open is an open dimension with a name, such as the batch.
-func Open(name string) Dim { return Dim{Size: -1, Name: name} }
-
-// Fixed are dimensions of known size.
-func Fixed(sizes ...int64) []Dim {
-	out := make([]Dim, len(sizes))
-	for i, n := range sizes {
-		out[i] = Dim{Size: n}
-	}
-	return out
-}
-
 // Input declares an input of the model and returns its name.
-func (b *Builder) Input(name string, e Elem, dims ...Dim) string {
+func (b *Builder) Input(name string, e onnxgraph.Elem, dims ...onnxgraph.Dim) string {
 	b.graph.Input = append(b.graph.Input, declare(name, e, dims))
 	return name
 }
 
 // Output makes v an output of the model called name.
-func (b *Builder) Output(name, v string, e Elem, dims ...Dim) {
+func (b *Builder) Output(name, v string, e onnxgraph.Elem, dims ...onnxgraph.Dim) {
 	for _, n := range b.graph.GetNode() {
 		replace(n.GetInput(), v, name)
 		replace(n.GetOutput(), v, name)
@@ -74,7 +69,7 @@ func (b *Builder) Op(op string, in []string, attrs ...*onnxpb.AttributeProto) st
 func (b *Builder) Floats(data []float32, dims ...int64) string {
 	raw := make([]byte, 0, 4*len(data))
 	for _, v := range data {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+		raw = tensor.AppendFloat32(raw, v)
 	}
 	return b.constant(onnxpb.TensorProto_FLOAT, raw, dims)
 }
@@ -83,7 +78,7 @@ func (b *Builder) Floats(data []float32, dims ...int64) string {
 func (b *Builder) Ints(data []int64, dims ...int64) string {
 	raw := make([]byte, 0, 8*len(data))
 	for _, v := range data {
-		raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
+		raw = tensor.AppendInt(raw, tensor.Int64, v)
 	}
 	return b.constant(onnxpb.TensorProto_INT64, raw, dims)
 }
@@ -102,10 +97,11 @@ func (b *Builder) Fill(v float32, n int64) string {
 // every machine makes the same bytes.
 func (b *Builder) Random(std float64, dims ...int64) string {
 	reach := float32(std * math.Sqrt(3))
-	raw := make([]byte, 0, 4*elements(dims))
-	for range elements(dims) {
+	n := tensor.Elements(dims)
+	raw := make([]byte, 0, 4*n)
+	for range n {
 		u := float32(b.rng.Uint64()>>40) / (1 << 24)
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(2*u-1)*reach))
+		raw = tensor.AppendFloat32(raw, float32(2*u-1)*reach)
 	}
 	return b.constant(onnxpb.TensorProto_FLOAT, raw, dims)
 }
@@ -113,14 +109,14 @@ func (b *Builder) Random(std float64, dims ...int64) string {
 // Bytes is the finished model.
 func (b *Builder) Bytes() ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&onnxpb.ModelProto{
-		IrVersion:    builderIR,
+		IrVersion:    irVersion,
 		ProducerName: "sweetspot",
-		OpsetImport:  []*onnxpb.OperatorSetIdProto{{Version: builderOpset}},
+		OpsetImport:  []*onnxpb.OperatorSetIdProto{{Version: opset}},
 		Graph:        &b.graph,
 	})
 }
 
-func (b *Builder) constant(e Elem, raw []byte, dims []int64) string {
+func (b *Builder) constant(e onnxgraph.Elem, raw []byte, dims []int64) string {
 	name := b.name("const")
 	b.graph.Initializer = append(b.graph.Initializer, &onnxpb.TensorProto{
 		Name: name, DataType: int32(e), Dims: dims, RawData: raw,
@@ -133,22 +129,7 @@ func (b *Builder) name(what string) string {
 	return fmt.Sprintf("%s_%d", what, b.names)
 }
 
-// AttrInt is an integer attribute of a node.
-func AttrInt(name string, v int64) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INT, I: v}
-}
-
-// AttrInts is an attribute of several integers.
-func AttrInts(name string, v ...int64) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INTS, Ints: v}
-}
-
-// AttrFloat is a floating point attribute.
-func AttrFloat(name string, v float32) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_FLOAT, F: v}
-}
-
-func declare(name string, e Elem, dims []Dim) *onnxpb.ValueInfoProto {
+func declare(name string, e onnxgraph.Elem, dims []onnxgraph.Dim) *onnxpb.ValueInfoProto {
 	shape := &onnxpb.TensorShapeProto{}
 	for _, d := range dims {
 		pd := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: d.Size}}

@@ -1,8 +1,9 @@
-package onnxgraph
+package builtin
 
 import (
 	"math"
 
+	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
@@ -24,30 +25,30 @@ const (
 // suppression of overlaps, features cut out for each box that is left, and a
 // mask from them. It puts out a row for each thing found in any picture of the
 // batch; batch_idx says in which.
-func detector() *Builder {
+func detector() network {
 	const int64s = onnxpb.TensorProto_INT64
-	b := NewBuilder("detector", 5)
-	picture := b.Input("x", float, append([]Dim{Open("N")}, Fixed(3, detectorSide, detectorSide)...)...)
+	b := start("detector", 5)
+	picture := b.Input("x", float, append([]onnxgraph.Dim{onnxgraph.Open("N")}, onnxgraph.Fixed(3, detectorSide, detectorSide)...)...)
 	y, in := picture, int64(3)
 	for _, out := range []int64{16, 32, detectorWidth, detectorWidth} {
 		y = b.Op("Relu", []string{b.convNorm(y, conv{in, out, 3, 2, 1})})
 		in = out
 	}
 	boxes := b.proposals(y)
-	scores := b.Op("Transpose", []string{b.Op("Sigmoid", []string{b.perAnchor(y, 0.2, -2, detectorClasses)})}, AttrInts("perm", 0, 2, 1))
+	scores := b.Op("Transpose", []string{b.Op("Sigmoid", []string{b.perAnchor(y, 0.2, -2, detectorClasses)})}, onnxpb.AttrInts("perm", 0, 2, 1))
 	found := b.Op("NonMaxSuppression", []string{boxes, scores, b.Ints([]int64{10}, 1), b.Floats([]float32{0.5}, 1), b.Floats([]float32{0.35}, 1)})
 
 	// found has rows of picture, class, box.
-	index := b.Op("Gather", []string{found, b.Ints([]int64{0})}, AttrInt("axis", 1))
-	label := b.Op("Gather", []string{found, b.Ints([]int64{1})}, AttrInt("axis", 1))
-	place := b.Op("Gather", []string{found, b.Ints([]int64{0, 2}, 2)}, AttrInt("axis", 1))
+	index := b.Op("Gather", []string{found, b.Ints([]int64{0})}, onnxpb.AttrInt("axis", 1))
+	label := b.Op("Gather", []string{found, b.Ints([]int64{1})}, onnxpb.AttrInt("axis", 1))
+	place := b.Op("Gather", []string{found, b.Ints([]int64{0, 2}, 2)}, onnxpb.AttrInt("axis", 1))
 	box := b.Op("GatherND", []string{boxes, place})
-	cut := b.Op("RoiAlign", []string{y, box, index}, AttrInt("output_height", detectorMask/2), AttrInt("output_width", detectorMask/2),
-		AttrInt("sampling_ratio", 2), AttrFloat("spatial_scale", 1.0/detectorCell))
-	rows := Open("D")
+	cut := b.Op("RoiAlign", []string{y, box, index}, onnxpb.AttrInt("output_height", detectorMask/2), onnxpb.AttrInt("output_width", detectorMask/2),
+		onnxpb.AttrInt("sampling_ratio", 2), onnxpb.AttrFloat("spatial_scale", 1.0/detectorCell))
+	rows := onnxgraph.Open("D")
 	b.Output("scores", b.Op("GatherND", []string{scores, found}), float, rows)
-	b.Output("masks", b.masks(cut), float, append([]Dim{rows}, Fixed(1, detectorMask, detectorMask)...)...)
-	b.Output("boxes", box, float, rows, Dim{Size: 4})
+	b.Output("masks", b.masks(cut), float, append([]onnxgraph.Dim{rows}, onnxgraph.Fixed(1, detectorMask, detectorMask)...)...)
+	b.Output("boxes", box, float, rows, onnxgraph.Dim{Size: 4})
 	b.Output("labels", label, int64s, rows)
 	b.Output("batch_idx", index, int64s, rows)
 	return b
@@ -55,16 +56,16 @@ func detector() *Builder {
 
 // perAnchor gives width numbers for each box that the cells of y propose:
 // [N boxes width].
-func (b *Builder) perAnchor(y string, std float64, bias float32, width int64) string {
+func (b network) perAnchor(y string, std float64, bias float32, width int64) string {
 	channels := width * detectorAnchors
 	in := []string{y, b.Random(std, channels, detectorWidth, 1, 1), b.Fill(bias, channels)}
-	y = b.Op("Transpose", []string{b.Op("Conv", in, AttrInts("kernel_shape", 1, 1))}, AttrInts("perm", 0, 2, 3, 1))
+	y = b.Op("Transpose", []string{b.Op("Conv", in, onnxpb.AttrInts("kernel_shape", 1, 1))}, onnxpb.AttrInts("perm", 0, 2, 3, 1))
 	return b.Op("Reshape", []string{y, b.Ints([]int64{0, detectorBoxes, width}, 3)})
 }
 
 // proposals moves and stretches the anchors by what y says, and cuts them at the
 // border: [N boxes 4], two corners each.
-func (b *Builder) proposals(y string) string {
+func (b network) proposals(y string) string {
 	var centers, sizes []float32
 	for i := range detectorGrid * detectorGrid {
 		for a := range detectorAnchors {
@@ -84,18 +85,18 @@ func (b *Builder) proposals(y string) string {
 	inside := func(op string) string {
 		return b.Op("Clip", []string{b.Op(op, []string{center, reach}), b.scalar(0), b.scalar(detectorSide)})
 	}
-	return b.Op("Concat", []string{inside("Sub"), inside("Add")}, AttrInt("axis", 2))
+	return b.Op("Concat", []string{inside("Sub"), inside("Add")}, onnxpb.AttrInt("axis", 2))
 }
 
 // masks draws a mask from the features cut out for each box.
-func (b *Builder) masks(cut string) string {
+func (b network) masks(cut string) string {
 	const half = detectorWidth / 2
 	y := b.Op("Conv", []string{cut, b.Random(he(detectorWidth*9), detectorWidth, detectorWidth, 3, 3), b.Fill(0, detectorWidth)},
-		AttrInts("kernel_shape", 3, 3), AttrInts("pads", 1, 1, 1, 1))
+		onnxpb.AttrInts("kernel_shape", 3, 3), onnxpb.AttrInts("pads", 1, 1, 1, 1))
 	y = b.Op("Relu", []string{y})
 	y = b.Op("ConvTranspose", []string{y, b.Random(he(detectorWidth), detectorWidth, half, 2, 2), b.Fill(0, half)},
-		AttrInts("kernel_shape", 2, 2), AttrInts("strides", 2, 2))
+		onnxpb.AttrInts("kernel_shape", 2, 2), onnxpb.AttrInts("strides", 2, 2))
 	y = b.Op("Relu", []string{y})
-	y = b.Op("Conv", []string{y, b.Random(math.Sqrt(1.0/half), 1, half, 1, 1), b.Fill(0, 1)}, AttrInts("kernel_shape", 1, 1))
+	y = b.Op("Conv", []string{y, b.Random(math.Sqrt(1.0/half), 1, half, 1, 1), b.Fill(0, 1)}, onnxpb.AttrInts("kernel_shape", 1, 1))
 	return b.Op("Sigmoid", []string{y})
 }

@@ -1,23 +1,24 @@
-package onnxgraph
+package fp16
 
 import (
 	"slices"
 
+	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
 // outputElems are the element types of n's outputs by the rules of the operator
 // set. Most operators give what they take; the others are listed. What control
 // flow gives is told by its bodies.
-func outputElems(n *onnxpb.NodeProto, elem func(string) Elem) []Elem {
-	in := func(i int) Elem {
+func outputElems(n *onnxpb.NodeProto, elem func(string) onnxgraph.Elem) []onnxgraph.Elem {
+	in := func(i int) onnxgraph.Elem {
 		if i < len(n.GetInput()) {
 			return elem(n.GetInput()[i])
 		}
 		return onnxpb.TensorProto_UNDEFINED
 	}
-	out := slices.Repeat([]Elem{outputElem(n, in)}, len(n.GetOutput()))
-	second := func(e Elem) {
+	out := slices.Repeat([]onnxgraph.Elem{outputElem(n, in)}, len(n.GetOutput()))
+	second := func(e onnxgraph.Elem) {
 		for i := 1; i < len(out); i++ {
 			out[i] = e
 		}
@@ -43,7 +44,7 @@ func outputElems(n *onnxpb.NodeProto, elem func(string) Elem) []Elem {
 
 // outputElem is the type of the first output, and of the others where nothing
 // else is said; in gives the types of the inputs.
-func outputElem(n *onnxpb.NodeProto, in func(int) Elem) Elem {
+func outputElem(n *onnxpb.NodeProto, in func(int) onnxgraph.Elem) onnxgraph.Elem {
 	const (
 		float  = onnxpb.TensorProto_FLOAT
 		int64s = onnxpb.TensorProto_INT64
@@ -76,8 +77,8 @@ func outputElem(n *onnxpb.NodeProto, in func(int) Elem) Elem {
 		return constantElem(n)
 	}
 	if a := dtype(n); a != "" {
-		if t := attr(n, a); t != nil {
-			return Elem(t.GetI())
+		if t := n.Attr(a); t != nil {
+			return onnxgraph.Elem(t.GetI())
 		} else if len(n.GetInput()) == 0 || a == "output_datatype" {
 			return float
 		} else if n.GetOpType() == "Multinomial" {
@@ -103,13 +104,13 @@ func dtype(n *onnxpb.NodeProto) string {
 }
 
 // constantElem is the type of what n's attributes hold.
-func constantElem(n *onnxpb.NodeProto) Elem {
+func constantElem(n *onnxpb.NodeProto) onnxgraph.Elem {
 	for _, a := range n.GetAttribute() {
 		switch a.GetName() {
 		case "value":
-			return Elem(a.GetT().GetDataType())
+			return onnxgraph.Elem(a.GetT().GetDataType())
 		case "sparse_value":
-			return Elem(a.GetSparseTensor().GetValues().GetDataType())
+			return onnxgraph.Elem(a.GetSparseTensor().GetValues().GetDataType())
 		case "value_float", "value_floats", "values_floats":
 			return onnxpb.TensorProto_FLOAT
 		case "value_int", "value_ints", "values_int64s":
@@ -124,11 +125,11 @@ func constantElem(n *onnxpb.NodeProto) Elem {
 
 // bodyElems are the types of a control flow node's n outputs, whose body has
 // outputs of the given types. A Loop's body has its condition before them.
-func bodyElems(node *onnxpb.NodeProto, body []Elem, n int) []Elem {
+func bodyElems(node *onnxpb.NodeProto, body []onnxgraph.Elem, n int) []onnxgraph.Elem {
 	if node.GetOpType() == "Loop" && len(body) > 0 {
 		body = body[1:]
 	}
-	out := make([]Elem, n)
+	out := make([]onnxgraph.Elem, n)
 	copy(out, body)
 	return out
 }
@@ -138,7 +139,7 @@ func bodyElems(node *onnxpb.NodeProto, body []Elem, n int) []Elem {
 func alwaysFull(op string, i int) bool { return op == "LayerNormalization" && i > 0 }
 
 // attributes makes n, whose inputs were of types given, work in FP16.
-func (c *halving) attributes(n *onnxpb.NodeProto, given []Elem) error {
+func (c *halving) attributes(n *onnxpb.NodeProto, given []onnxgraph.Elem) error {
 	for _, a := range n.GetAttribute() {
 		if err := c.attribute(a); err != nil {
 			return err
@@ -148,7 +149,7 @@ func (c *halving) attributes(n *onnxpb.NodeProto, given []Elem) error {
 	case "Constant":
 		return c.constant(n)
 	case "ConstantOfShape":
-		if attr(n, "value") == nil {
+		if n.Attr("value") == nil {
 			zero := &onnxpb.TensorProto{DataType: int32(half.elem()), Dims: []int64{1}, RawData: []byte{0, 0}}
 			n.Attribute = append(n.Attribute, &onnxpb.AttributeProto{Name: "value", Type: onnxpb.AttributeProto_TENSOR, T: zero})
 		}
@@ -157,11 +158,11 @@ func (c *halving) attributes(n *onnxpb.NodeProto, given []Elem) error {
 		if name == "" {
 			break
 		}
-		a := attr(n, name)
-		if a != nil && Elem(a.GetI()) == onnxpb.TensorProto_FLOAT {
+		a := n.Attr(name)
+		if a != nil && onnxgraph.Elem(a.GetI()) == onnxpb.TensorProto_FLOAT {
 			a.I = int64(half.elem())
 		} else if a == nil && (len(given) == 0 || name == "output_datatype") {
-			n.Attribute = append(n.Attribute, AttrInt(name, int64(half.elem())))
+			n.Attribute = append(n.Attribute, onnxpb.AttrInt(name, int64(half.elem())))
 		}
 	}
 	return nil

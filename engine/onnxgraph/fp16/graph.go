@@ -1,4 +1,4 @@
-package onnxgraph
+package fp16
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
@@ -18,10 +19,10 @@ type halving struct {
 	ops, nodes map[string]bool // kept in FP32
 	used       map[string]bool // names of values in the whole model
 	floats     int             // FP32 values seen
-	report     HalfReport
+	report     Report
 }
 
-func newHalving(g *onnxpb.GraphProto, o HalfOptions) *halving {
+func newHalving(g *onnxpb.GraphProto, o Options) *halving {
 	c := &halving{ops: map[string]bool{}, nodes: map[string]bool{}, used: map[string]bool{}}
 	ops := o.KeepOps
 	if ops == nil {
@@ -74,8 +75,8 @@ func graphs(n *onnxpb.NodeProto) []*onnxpb.GraphProto {
 // main graph's inputs and outputs stay FP32 while its nodes become FP16; a body's
 // inputs, outputs and nodes all have form f. given are the types of a body's
 // inputs, for graphs that do not tell them.
-func (c *halving) graph(g *onnxpb.GraphProto, outer *scope, f form, given []Elem) ([]Elem, error) {
-	s := &scope{outer: outer, form: f, graph: g, values: map[string]*datum{}, typed: map[string]Elem{}, isOut: map[string]bool{}}
+func (c *halving) graph(g *onnxpb.GraphProto, outer *scope, f form, given []onnxgraph.Elem) ([]onnxgraph.Elem, error) {
+	s := &scope{outer: outer, form: f, graph: g, values: map[string]*datum{}, typed: map[string]onnxgraph.Elem{}, isOut: map[string]bool{}}
 	for _, v := range g.GetOutput() {
 		s.isOut[v.GetName()] = true
 	}
@@ -107,7 +108,7 @@ func (c *halving) graph(g *onnxpb.GraphProto, outer *scope, f form, given []Elem
 // for.
 func (c *halving) initializers(s *scope) {
 	for _, t := range s.graph.GetInitializer() {
-		v := c.declare(s, t.GetName(), Elem(t.GetDataType()))
+		v := c.declare(s, t.GetName(), onnxgraph.Elem(t.GetDataType()))
 		if v.elem != onnxpb.TensorProto_FLOAT {
 			s.dense = append(s.dense, t)
 			continue
@@ -125,7 +126,7 @@ func (c *halving) initializers(s *scope) {
 		}
 	}
 	for _, t := range s.graph.GetSparseInitializer() {
-		v := c.declare(s, t.GetValues().GetName(), Elem(t.GetValues().GetDataType()))
+		v := c.declare(s, t.GetValues().GetName(), onnxgraph.Elem(t.GetValues().GetDataType()))
 		if v.elem != onnxpb.TensorProto_FLOAT {
 			s.sparse = append(s.sparse, t)
 			continue
@@ -153,7 +154,7 @@ func (c *halving) sparseTensor(t *onnxpb.SparseTensorProto, f form) (*onnxpb.Spa
 }
 
 // inputs declares the inputs of s and gives them their types in the twin.
-func (c *halving) inputs(s *scope, given []Elem) error {
+func (c *halving) inputs(s *scope, given []onnxgraph.Elem) error {
 	for i, in := range s.graph.GetInput() {
 		name := in.GetName()
 		if v := s.values[name]; v != nil { // a constant that callers may replace
@@ -180,8 +181,8 @@ func (c *halving) inputs(s *scope, given []Elem) error {
 }
 
 // outputs gives the graph its outputs in the form it has.
-func (c *halving) outputs(s *scope) ([]Elem, error) {
-	var types []Elem
+func (c *halving) outputs(s *scope) ([]onnxgraph.Elem, error) {
+	var types []onnxgraph.Elem
 	for _, out := range s.graph.GetOutput() {
 		name := out.GetName()
 		v := s.find(name)
@@ -216,7 +217,7 @@ func (c *halving) node(s *scope, n *onnxpb.NodeProto, f form) error {
 		f = full
 	}
 	types := outputElems(n, s.elem)
-	given := make([]Elem, len(n.GetInput()))
+	given := make([]onnxgraph.Elem, len(n.GetInput()))
 	for i, in := range n.GetInput() {
 		given[i] = s.elem(in)
 	}
@@ -252,7 +253,7 @@ func (c *halving) node(s *scope, n *onnxpb.NodeProto, f form) error {
 }
 
 // result declares output i of n, made in form f, and returns its name.
-func (c *halving) result(s *scope, n *onnxpb.NodeProto, i int, e Elem, f form) string {
+func (c *halving) result(s *scope, n *onnxpb.NodeProto, i int, e onnxgraph.Elem, f form) string {
 	name := n.GetOutput()[i]
 	if told, ok := s.typed[name]; ok {
 		e = told

@@ -1,8 +1,9 @@
-package onnxgraph
+package fp16
 
 import (
 	"fmt"
 
+	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
@@ -17,7 +18,7 @@ const (
 
 func (f form) other() form { return 1 - f }
 
-func (f form) elem() Elem {
+func (f form) elem() onnxgraph.Elem {
 	if f == half {
 		return onnxpb.TensorProto_FLOAT16
 	}
@@ -30,8 +31,8 @@ type scope struct {
 	form   form // of the graph's own inputs and outputs
 	graph  *onnxpb.GraphProto
 	values map[string]*datum
-	typed  map[string]Elem // what the graph says of values in between
-	isOut  map[string]bool // the graph's outputs
+	typed  map[string]onnxgraph.Elem // what the graph says of values in between
+	isOut  map[string]bool           // the graph's outputs
 	out    []*onnxpb.NodeProto
 	dense  []*onnxpb.TensorProto
 	sparse []*onnxpb.SparseTensorProto
@@ -39,7 +40,7 @@ type scope struct {
 
 // datum is what a name of the original stands for.
 type datum struct {
-	elem  Elem // in the original
+	elem  onnxgraph.Elem // in the original
 	scope *scope
 	names [2]string // by form, "" while it does not exist
 	// write stores an initialiser's numbers in a form; nil for other values.
@@ -47,7 +48,7 @@ type datum struct {
 }
 
 // declare makes name known in s.
-func (c *halving) declare(s *scope, name string, e Elem) *datum {
+func (c *halving) declare(s *scope, name string, e onnxgraph.Elem) *datum {
 	v := &datum{elem: e, scope: s}
 	if e == onnxpb.TensorProto_FLOAT {
 		c.floats++
@@ -66,7 +67,7 @@ func (s *scope) find(name string) *datum {
 }
 
 // elem is the original type of a value, UNDEFINED if there is no such value.
-func (s *scope) elem(name string) Elem {
+func (s *scope) elem(name string) onnxgraph.Elem {
 	if v := s.find(name); v != nil {
 		return v.elem
 	}
@@ -93,7 +94,7 @@ func (c *halving) as(s *scope, name string, f form) (string, error) {
 	c.report.Casts++
 	v.scope.out = append(v.scope.out, &onnxpb.NodeProto{
 		OpType: "Cast", Name: "cast_" + now, Input: []string{v.names[f.other()]}, Output: []string{now},
-		Attribute: []*onnxpb.AttributeProto{AttrInt("to", int64(f.elem()))},
+		Attribute: []*onnxpb.AttributeProto{onnxpb.AttrInt("to", int64(f.elem()))},
 	})
 	return now, nil
 }

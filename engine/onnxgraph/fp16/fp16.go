@@ -1,39 +1,46 @@
-package onnxgraph
+// Package fp16 makes the FP16 twin of an ONNX model, the ONNX answer to PyTorch's
+// model.half().
+//
+// [Convert] rewrites weights, types and attributes, in bodies of control flow too,
+// and puts a Cast where FP32 and FP16 meet. Inputs and outputs stay what they are.
+// What it cannot convert whole it refuses; whether the graph is valid is the
+// runtime's to say.
+package fp16
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 
-	"github.com/x448/float16"
 	"google.golang.org/protobuf/proto"
 
+	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
+	"sweetspot/engine/tensor"
 )
 
 // The range that converted numbers are moved into, leaving zero, infinities and
 // NaN as they are. It is narrower than what FP16 holds, so that sums of a few
 // large numbers do not overflow and no small one becomes zero.
 const (
-	halfMost  = 1e4
-	halfLeast = 1e-7
+	most  = 1e4
+	least = 1e-7
 )
 
 // maxConverted is the largest model that is converted; protobuf messages end at
 // 2 GB.
 const maxConverted = math.MaxInt32
 
-// HalfOptions say what of a model stays in FP32. The zero value keeps the nodes
+// Options say what of a model stays in FP32. The zero value keeps the nodes
 // of KeptOps.
-type HalfOptions struct {
+type Options struct {
 	KeepOps   []string // operator types; nil is KeptOps
 	KeepNodes []string // names of nodes, beside those
 }
 
-// HalfReport tells what a conversion did.
-type HalfReport struct {
+// Report tells what a conversion did.
+type Report struct {
 	Converted int64 // numbers written as FP16
 	Clipped   int64 // of them, finite ones moved to ±1e4
 	Flushed   int64 // of them, ones other than 0 moved to ±1e-7
@@ -41,7 +48,7 @@ type HalfReport struct {
 	Kept      int   // nodes left in FP32; one with its bodies counts once
 }
 
-// KeptOps are the operators that stay in FP32 unless HalfOptions say otherwise:
+// KeptOps are the operators that stay in FP32 unless Options say otherwise:
 // those that runtimes have in no other type, those whose results are indices or
 // sizes that half the digits get wrong, and those on quantised numbers, whose
 // scales are FP32.
@@ -56,26 +63,26 @@ func KeptOps() []string {
 	}
 }
 
-// Half returns the FP16 twin of the FP32 model in data: weights and values in
+// Convert returns the FP16 twin of the FP32 model in data: weights and values in
 // between are FP16, inputs and outputs are what they were. It refuses models
 // that it cannot convert whole, in words that say why.
-func Half(data []byte, o HalfOptions) ([]byte, HalfReport, error) {
+func Convert(data []byte, o Options) ([]byte, Report, error) {
 	if len(data) > maxConverted {
-		return nil, HalfReport{}, fmt.Errorf("a model of %d MB is too large to convert; the limit is %d MB", len(data)>>20, maxConverted>>20)
+		return nil, Report{}, fmt.Errorf("a model of %d MB is too large to convert; the limit is %d MB", len(data)>>20, maxConverted>>20)
 	}
 	m := &onnxpb.ModelProto{}
 	if err := proto.Unmarshal(data, m); err != nil {
-		return nil, HalfReport{}, fmt.Errorf("no ONNX model: %w", err)
+		return nil, Report{}, fmt.Errorf("no ONNX model: %w", err)
 	}
 	if err := convertible(m); err != nil {
-		return nil, HalfReport{}, err
+		return nil, Report{}, err
 	}
 	c := newHalving(m.GetGraph(), o)
 	if _, err := c.graph(m.GetGraph(), nil, full, nil); err != nil {
-		return nil, HalfReport{}, err
+		return nil, Report{}, err
 	}
 	if c.floats == 0 {
-		return nil, HalfReport{}, errors.New("the model has no FP32 numbers to convert")
+		return nil, Report{}, errors.New("the model has no FP32 numbers to convert")
 	}
 	out, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	return out, c.report, err
@@ -124,7 +131,7 @@ func convertibleNode(n *onnxpb.NodeProto) error {
 	}
 	for _, a := range n.GetAttribute() {
 		if a.GetName() == "to" || a.GetName() == "dtype" {
-			if err := convertibleElem(Elem(a.GetI()), nodeName(n)); err != nil {
+			if err := convertibleElem(onnxgraph.Elem(a.GetI()), nodeName(n)); err != nil {
 				return err
 			}
 		}
@@ -152,10 +159,10 @@ func convertibleTensor(t *onnxpb.TensorProto, name string) error {
 		}
 		return fmt.Errorf("the model keeps numbers in %s, which is not converted; save it as one file", file)
 	}
-	return convertibleElem(Elem(t.GetDataType()), name)
+	return convertibleElem(onnxgraph.Elem(t.GetDataType()), name)
 }
 
-func convertibleElem(e Elem, name string) error {
+func convertibleElem(e onnxgraph.Elem, name string) error {
 	if e == onnxpb.TensorProto_FLOAT16 || e == onnxpb.TensorProto_BFLOAT16 {
 		return fmt.Errorf("the model is of half precision already: %s is %s", name, e)
 	}
@@ -177,18 +184,23 @@ func nodeName(n *onnxpb.NodeProto) string {
 	return "a node without a name"
 }
 
-func elemOf(v *onnxpb.ValueInfoProto) Elem { return Elem(v.GetType().GetTensorType().GetElemType()) }
+func elemOf(v *onnxpb.ValueInfoProto) onnxgraph.Elem {
+	return onnxgraph.Elem(v.GetType().GetTensorType().GetElemType())
+}
 
 // tensor returns t, which is FP32, as FP16.
 func (c *halving) tensor(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
-	n := elements(t.GetDims())
+	n := tensor.Elements(t.GetDims())
 	raw, floats := t.GetRawData(), t.GetFloatData()
+	if n < 0 {
+		return nil, fmt.Errorf("the model is damaged: %q has dimensions %v", t.GetName(), t.GetDims())
+	}
 	if stored := int64(len(raw)/4 + len(floats)); stored != n || len(raw)%4 != 0 {
 		return nil, fmt.Errorf("the model is damaged: %q should hold %d numbers and holds %d", t.GetName(), n, stored)
 	}
 	out := make([]byte, 0, 2*n)
-	for i := 0; i < len(raw); i += 4 {
-		out = c.append(out, math.Float32frombits(binary.LittleEndian.Uint32(raw[i:])))
+	for ; len(raw) > 0; raw = raw[4:] {
+		out = c.append(out, tensor.Float32At(raw, 0))
 	}
 	for _, v := range floats {
 		out = c.append(out, v)
@@ -200,12 +212,12 @@ func (c *halving) tensor(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
 // append adds v as FP16, moved into the range and counted if it is outside.
 func (c *halving) append(out []byte, v float32) []byte {
 	switch size := math.Abs(float64(v)); {
-	case size > halfMost && !math.IsInf(size, 1):
+	case size > most && !math.IsInf(size, 1):
 		c.report.Clipped++
-		v = float32(math.Copysign(halfMost, float64(v)))
-	case size > 0 && float32(size) < halfLeast:
+		v = float32(math.Copysign(most, float64(v)))
+	case size > 0 && float32(size) < least:
 		c.report.Flushed++
-		v = float32(math.Copysign(halfLeast, float64(v)))
+		v = float32(math.Copysign(least, float64(v)))
 	}
-	return binary.LittleEndian.AppendUint16(out, float16.Fromfloat32(v).Bits())
+	return tensor.AppendFloat16(out, v)
 }

@@ -1,4 +1,4 @@
-package onnxgraph_test
+package fp16_test
 
 import (
 	"encoding/binary"
@@ -13,12 +13,16 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
+	"sweetspot/engine/onnxgraph/fp16"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
 )
 
 const (
+	float32s = onnxpb.TensorProto_FLOAT
 	float16s = onnxpb.TensorProto_FLOAT16
+	int64s   = onnxpb.TensorProto_INT64
 	boolean  = onnxpb.TensorProto_BOOL
 )
 
@@ -31,7 +35,7 @@ func named(name string, n *onnxpb.NodeProto) *onnxpb.NodeProto { n.Name = name; 
 
 // decl declares a tensor; a dimension of -1 is open.
 func decl(name string, e onnxgraph.Elem, dims ...int64) *onnxpb.ValueInfoProto {
-	b := onnxgraph.NewBuilder("", 0)
+	b := builder.New("", 0)
 	d := make([]onnxgraph.Dim, len(dims))
 	for i, n := range dims {
 		d[i] = onnxgraph.Dim{Size: n, Name: "N"}
@@ -108,7 +112,7 @@ func branch() *onnxpb.GraphProto {
 	other := body(nil, values(decl("else_y", float32s, -1, 4)), op("Constant", "", "c", &onnxpb.AttributeProto{Name: "value_float", Type: onnxpb.AttributeProto_FLOAT, F: 3}),
 		op("Sub", "x h", "d"), op("Add", "d c", "else_y"))
 	return net([]*onnxpb.TensorProto{con("k", four, 4), con("zero", []float32{0})},
-		op("Add", "x k", "h"), op("ReduceSum", "x", "s", onnxgraph.AttrInt("keepdims", 0)), op("Greater", "s zero", "cond"),
+		op("Add", "x k", "h"), op("ReduceSum", "x", "s", onnxpb.AttrInt("keepdims", 0)), op("Greater", "s zero", "cond"),
 		named("choice", op("If", "cond", "y", withGraph("then_branch", then), withGraph("else_branch", other))))
 }
 
@@ -126,9 +130,9 @@ func running() *onnxpb.GraphProto {
 	step := body(values(decl("sum_in", float32s, -1), decl("column", float32s, -1)), values(decl("sum_out", float32s, -1), decl("so_far", float32s, -1)),
 		op("Add", "sum_in column", "sum_out"), op("Identity", "sum_out", "so_far"))
 	return net([]*onnxpb.TensorProto{ints("first", 1)},
-		op("ReduceSum", "x first", "width", onnxgraph.AttrInt("keepdims", 0)), op("Sub", "width width", "start"),
-		op("Scan", "start x", "total y", withGraph("body", step), onnxgraph.AttrInt("num_scan_inputs", 1),
-			onnxgraph.AttrInts("scan_input_axes", 1), onnxgraph.AttrInts("scan_output_axes", 1)))
+		op("ReduceSum", "x first", "width", onnxpb.AttrInt("keepdims", 0)), op("Sub", "width width", "start"),
+		op("Scan", "start x", "total y", withGraph("body", step), onnxpb.AttrInt("num_scan_inputs", 1),
+			onnxpb.AttrInts("scan_input_axes", 1), onnxpb.AttrInts("scan_output_axes", 1)))
 }
 
 // crossing is named so that the names the conversion would like are taken.
@@ -166,62 +170,62 @@ type edge struct {
 	name  string
 	graph *onnxpb.GraphProto
 	keep  []string // nodes
-	want  onnxgraph.HalfReport
+	want  fp16.Report
 }
 
 // edges are graphs on which conversions go wrong, with what ours reports.
 func edges() []edge {
-	to := func(e onnxgraph.Elem) *onnxpb.AttributeProto { return onnxgraph.AttrInt("to", int64(e)) }
+	to := func(e onnxgraph.Elem) *onnxpb.AttributeProto { return onnxpb.AttrInt("to", int64(e)) }
 	floats := func(name string, v ...float32) *onnxpb.AttributeProto {
 		return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_FLOATS, Floats: v}
 	}
 	k := con("k", four, 4)
 	return []edge{
-		{"if", branch(), nil, onnxgraph.HalfReport{Converted: 6, Casts: 2}},
-		{"if kept", branch(), []string{"choice"}, onnxgraph.HalfReport{Converted: 5, Casts: 2, Kept: 1}},
-		{"loop without types", repeat(), nil, onnxgraph.HalfReport{Converted: 1, Casts: 2}},
-		{"scan", running(), nil, onnxgraph.HalfReport{Casts: 2}},
-		{"names taken", crossing(), nil, onnxgraph.HalfReport{Converted: 4, Casts: 2}},
-		{"values handed on", passing(), nil, onnxgraph.HalfReport{Converted: 4, Casts: 3}},
-		{"replaceable constant", replaceable(), nil, onnxgraph.HalfReport{Converted: 4, Casts: 2}},
-		{"sparse", sparse(), nil, onnxgraph.HalfReport{Converted: 2, Casts: 2}},
-		{"shared by both", net([]*onnxpb.TensorProto{k}, op("Max", "x k", "m"), op("Add", "m k", "y")), nil, onnxgraph.HalfReport{Converted: 4, Casts: 2, Kept: 1}},
-		{"kept to kept", net([]*onnxpb.TensorProto{k}, op("Max", "x k", "m"), op("Min", "m k", "y")), nil, onnxgraph.HalfReport{Kept: 2}},
-		{"top", net([]*onnxpb.TensorProto{ints("two", 2), k}, op("Add", "x k", "xk"), op("TopK", "xk two", "best at"), op("Cast", "at", "place", to(float32s)), op("Mul", "best place", "y")), nil, onnxgraph.HalfReport{Converted: 4, Casts: 4, Kept: 1}},
-		{"range", net([]*onnxpb.TensorProto{con("a", []float32{0}), con("b", []float32{4}), con("d", []float32{1})}, op("Range", "a b d", "r"), op("Add", "x r", "y")), nil, onnxgraph.HalfReport{Casts: 3, Kept: 1}},
+		{"if", branch(), nil, fp16.Report{Converted: 6, Casts: 2}},
+		{"if kept", branch(), []string{"choice"}, fp16.Report{Converted: 5, Casts: 2, Kept: 1}},
+		{"loop without types", repeat(), nil, fp16.Report{Converted: 1, Casts: 2}},
+		{"scan", running(), nil, fp16.Report{Casts: 2}},
+		{"names taken", crossing(), nil, fp16.Report{Converted: 4, Casts: 2}},
+		{"values handed on", passing(), nil, fp16.Report{Converted: 4, Casts: 3}},
+		{"replaceable constant", replaceable(), nil, fp16.Report{Converted: 4, Casts: 2}},
+		{"sparse", sparse(), nil, fp16.Report{Converted: 2, Casts: 2}},
+		{"shared by both", net([]*onnxpb.TensorProto{k}, op("Max", "x k", "m"), op("Add", "m k", "y")), nil, fp16.Report{Converted: 4, Casts: 2, Kept: 1}},
+		{"kept to kept", net([]*onnxpb.TensorProto{k}, op("Max", "x k", "m"), op("Min", "m k", "y")), nil, fp16.Report{Kept: 2}},
+		{"top", net([]*onnxpb.TensorProto{ints("two", 2), k}, op("Add", "x k", "xk"), op("TopK", "xk two", "best at"), op("Cast", "at", "place", to(float32s)), op("Mul", "best place", "y")), nil, fp16.Report{Converted: 4, Casts: 4, Kept: 1}},
+		{"range", net([]*onnxpb.TensorProto{con("a", []float32{0}), con("b", []float32{4}), con("d", []float32{1})}, op("Range", "a b d", "r"), op("Add", "x r", "y")), nil, fp16.Report{Casts: 3, Kept: 1}},
 		{
 			"mask", net([]*onnxpb.TensorProto{con("low", []float32{-math.MaxFloat32}), con("zero", []float32{0})},
 				op("Less", "x zero", "no"), op("Cast", "no", "gone", to(float32s)), op("Mul", "gone low", "bias"), op("Add", "x bias", "z"), op("Softmax", "z", "y")),
 			nil,
-			onnxgraph.HalfReport{Converted: 2, Clipped: 1, Casts: 2},
+			fp16.Report{Converted: 2, Clipped: 1, Casts: 2},
 		},
-		{"zeros", net(nil, op("Shape", "x", "size"), op("ConstantOfShape", "size", "z"), op("Add", "x z", "y")), nil, onnxgraph.HalfReport{Casts: 2}},
-		{"ones", net(nil, op("Shape", "x", "size"), op("ConstantOfShape", "size", "z", withTensor("value", con("", []float32{1e-9}, 1))), op("Add", "x z", "y")), nil, onnxgraph.HalfReport{Converted: 1, Flushed: 1, Casts: 2}},
+		{"zeros", net(nil, op("Shape", "x", "size"), op("ConstantOfShape", "size", "z"), op("Add", "x z", "y")), nil, fp16.Report{Casts: 2}},
+		{"ones", net(nil, op("Shape", "x", "size"), op("ConstantOfShape", "size", "z", withTensor("value", con("", []float32{1e-9}, 1))), op("Add", "x z", "y")), nil, fp16.Report{Converted: 1, Flushed: 1, Casts: 2}},
 		{"constants", net(nil, op("Constant", "", "a", floats("value_floats", four...)), op("Constant", "", "b", withTensor("value", con("", four, 4))),
 			op("Constant", "", "c", &onnxpb.AttributeProto{Name: "value_int", Type: onnxpb.AttributeProto_INT, I: 2}), op("Cast", "c", "f", to(float32s)),
-			op("Mul", "a b", "ab"), op("Mul", "ab f", "abf"), op("Add", "x abf", "y")), nil, onnxgraph.HalfReport{Converted: 8, Casts: 2}},
-		{"random", net([]*onnxpb.TensorProto{con("zero", []float32{0})}, op("RandomUniform", "", "r", onnxgraph.AttrInts("shape", 1, 4)), op("RandomNormalLike", "x", "s"),
-			op("Add", "r s", "rs"), op("Mul", "rs zero", "none"), op("Add", "x none", "y")), nil, onnxgraph.HalfReport{Converted: 1, Casts: 4, Kept: 2}},
-		{"windows", net([]*onnxpb.TensorProto{scalarInt("n", 4)}, op("HannWindow", "n", "w"), op("EyeLike", "x", "e", onnxgraph.AttrInt("dtype", int64(float32s))), op("Mul", "x w", "xw"), op("Add", "xw e", "y")), nil, onnxgraph.HalfReport{Casts: 2}},
-		{"statistics", net([]*onnxpb.TensorProto{k}, op("LayerNormalization", "x k", "n mean"), op("Add", "n mean", "y")), nil, onnxgraph.HalfReport{Converted: 4, Casts: 3}},
-		{"quantised", net([]*onnxpb.TensorProto{con("scale", []float32{.02})}, op("QuantizeLinear", "x scale", "q"), op("DequantizeLinear", "q scale", "d"), op("Relu", "d", "y")), nil, onnxgraph.HalfReport{Casts: 2, Kept: 2}},
-		{"chosen", net([]*onnxpb.TensorProto{k}, op("Greater", "x k", "big"), op("Where", "big x k", "z"), op("CastLike", "big x", "b"), op("Add", "z b", "y")), nil, onnxgraph.HalfReport{Converted: 4, Casts: 2}},
+			op("Mul", "a b", "ab"), op("Mul", "ab f", "abf"), op("Add", "x abf", "y")), nil, fp16.Report{Converted: 8, Casts: 2}},
+		{"random", net([]*onnxpb.TensorProto{con("zero", []float32{0})}, op("RandomUniform", "", "r", onnxpb.AttrInts("shape", 1, 4)), op("RandomNormalLike", "x", "s"),
+			op("Add", "r s", "rs"), op("Mul", "rs zero", "none"), op("Add", "x none", "y")), nil, fp16.Report{Converted: 1, Casts: 4, Kept: 2}},
+		{"windows", net([]*onnxpb.TensorProto{scalarInt("n", 4)}, op("HannWindow", "n", "w"), op("EyeLike", "x", "e", onnxpb.AttrInt("dtype", int64(float32s))), op("Mul", "x w", "xw"), op("Add", "xw e", "y")), nil, fp16.Report{Casts: 2}},
+		{"statistics", net([]*onnxpb.TensorProto{k}, op("LayerNormalization", "x k", "n mean"), op("Add", "n mean", "y")), nil, fp16.Report{Converted: 4, Casts: 3}},
+		{"quantised", net([]*onnxpb.TensorProto{con("scale", []float32{.02})}, op("QuantizeLinear", "x scale", "q"), op("DequantizeLinear", "q scale", "d"), op("Relu", "d", "y")), nil, fp16.Report{Casts: 2, Kept: 2}},
+		{"chosen", net([]*onnxpb.TensorProto{k}, op("Greater", "x k", "big"), op("Where", "big x k", "z"), op("CastLike", "big x", "b"), op("Add", "z b", "y")), nil, fp16.Report{Converted: 4, Casts: 2}},
 		{
 			"resized", net([]*onnxpb.TensorProto{ints("plane", 1, 1, -1, 4), ints("flat", -1, 8), con("scales", []float32{1, 1, 1, 2}, 4)},
 				op("Reshape", "x plane", "p"), &onnxpb.NodeProto{OpType: "Resize", Input: []string{"p", "", "scales"}, Output: []string{"r"}, Attribute: []*onnxpb.AttributeProto{attrString("mode", "nearest")}}, op("Reshape", "r flat", "y")),
 			nil,
-			onnxgraph.HalfReport{Casts: 4, Kept: 1},
+			fp16.Report{Casts: 4, Kept: 1},
 		},
 	}
 }
 
-// TestHalfOfEdgeCases converts, loads, runs and compares.
-func TestHalfOfEdgeCases(t *testing.T) {
+// TestEdgeCases converts, loads, runs and compares.
+func TestEdgeCases(t *testing.T) {
 	b := runtimeOf(t)
 	for _, tc := range edges() {
 		t.Run(tc.name, func(t *testing.T) {
 			data := encode(t, modelOf(tc.graph))
-			twin, report, err := onnxgraph.Half(data, onnxgraph.HalfOptions{KeepNodes: tc.keep})
+			twin, report, err := fp16.Convert(data, fp16.Options{KeepNodes: tc.keep})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,10 +238,9 @@ func TestHalfOfEdgeCases(t *testing.T) {
 			}
 			half := *m
 			half.Bytes = twin
-			items := madeUp(m.Inputs, 1)
-			want, got := runItems(t, b, m, items), runItems(t, b, &half, items)
+			want, got := runFour(t, b, m), runFour(t, b, &half)
 			for i := range m.Outputs {
-				closeTo(t, m.Outputs[i].Name, joined(got, i), joined(want, i), 2e-3)
+				closeTo(t, m.Outputs[i].Name, got[i].Numbers(), want[i].Numbers(), 2e-3)
 			}
 		})
 	}
@@ -259,7 +262,7 @@ func closeTo(t *testing.T, what string, got, want []float64, share float64) {
 	}
 }
 
-func TestHalfRefuses(t *testing.T) {
+func TestConvertRefuses(t *testing.T) {
 	with := func(change func(*onnxpb.ModelProto)) []byte {
 		m := modelOf(crossing())
 		change(m)
@@ -280,7 +283,7 @@ func TestHalfRefuses(t *testing.T) {
 		{"nothing", nil, "it holds no graph"},
 		{"half constant", with(func(m *onnxpb.ModelProto) { m.Graph.Initializer[0].DataType = int32(float16s) }), "of half precision already: k is FLOAT16"},
 		{"half input", with(func(m *onnxpb.ModelProto) { m.Graph.Input[0] = decl("x", float16s, 4) }), "x is FLOAT16"},
-		{"half cast in a body", inIf(op("Cast", "x", "h", onnxgraph.AttrInt("to", int64(float16s)))), "node Cast of h is FLOAT16"},
+		{"half cast in a body", inIf(op("Cast", "x", "h", onnxpb.AttrInt("to", int64(float16s)))), "node Cast of h is FLOAT16"},
 		{"half sparse", with(func(m *onnxpb.ModelProto) {
 			m.Graph.SparseInitializer = []*onnxpb.SparseTensorProto{{Values: &onnxpb.TensorProto{Name: "s", DataType: int32(onnxpb.TensorProto_BFLOAT16)}}}
 		}), "s is BFLOAT16"},
@@ -297,9 +300,9 @@ func TestHalfRefuses(t *testing.T) {
 		}), "has no FP32 numbers to convert"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, _, err := onnxgraph.Half(tc.data, onnxgraph.HalfOptions{})
+			_, _, err := fp16.Convert(tc.data, fp16.Options{})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("Half = %v, want an error with %q", err, tc.want)
+				t.Errorf("Convert = %v, want an error with %q", err, tc.want)
 			}
 		})
 	}
@@ -309,7 +312,7 @@ func TestHalfRefuses(t *testing.T) {
 func halves(t *testing.T, v []float32) []uint16 {
 	t.Helper()
 	g := net([]*onnxpb.TensorProto{con("k", v, int64(len(v)))}, op("Add", "x k", "y"))
-	twin, _, err := onnxgraph.Half(encode(t, modelOf(g)), onnxgraph.HalfOptions{})
+	twin, _, err := fp16.Convert(encode(t, modelOf(g)), fp16.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,9 +324,9 @@ func halves(t *testing.T, v []float32) []uint16 {
 	return out
 }
 
-// TestHalfRoundTrip asks that every FP16 number inside the range comes back as
+// TestRoundTrip asks that every FP16 number inside the range comes back as
 // itself, and the others as the nearest end of it.
-func TestHalfRoundTrip(t *testing.T) {
+func TestRoundTrip(t *testing.T) {
 	var in []float32
 	for code := range 1 << 16 {
 		in = append(in, float16.Frombits(uint16(code)).Float32())
@@ -349,30 +352,37 @@ func TestHalfRoundTrip(t *testing.T) {
 	}
 }
 
-// FuzzHalf asks that no model breaks the conversion, and that a twin is never
+// FuzzConvert asks that no model breaks the conversion, and that a twin is never
 // taken for a model to convert.
-func FuzzHalf(f *testing.F) {
+func FuzzConvert(f *testing.F) {
 	for _, e := range edges() {
 		f.Add(encode(f, modelOf(e.graph)))
 	}
-	f.Add(build(f, embedder()))
+	b := builder.New("lookup", 1)
+	ids := b.Input("ids", int64s, onnxgraph.Open("N"))
+	b.Output("y", b.Op("Gather", []string{b.Random(1, 30, 4), ids}), float32s, onnxgraph.Open("N"), onnxgraph.Dim{Size: 4})
+	data, err := b.Bytes()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		twin, report, err := onnxgraph.Half(data, onnxgraph.HalfOptions{})
+		twin, report, err := fp16.Convert(data, fp16.Options{})
 		if err != nil {
 			return
 		}
-		if _, _, err := onnxgraph.Half(twin, onnxgraph.HalfOptions{}); report.Converted > 0 && err == nil {
+		if _, _, err := fp16.Convert(twin, fp16.Options{}); report.Converted > 0 && err == nil {
 			t.Error("a twin is converted again")
 		}
 	})
 }
 
-func BenchmarkHalfMLPWide(b *testing.B) {
-	data := builtin(b, "mlp-wide")
+func BenchmarkConvertMLPWide(b *testing.B) {
+	data := inMemory(b, "mlp-wide")
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := onnxgraph.Half(data, onnxgraph.HalfOptions{}); err != nil {
+		if _, _, err := fp16.Convert(data, fp16.Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

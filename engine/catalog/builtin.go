@@ -1,0 +1,53 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sweetspot/engine"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/onnxgraph/builtin"
+)
+
+func isBuiltin(r request) bool {
+	before, _, _ := strings.Cut(r.model, ":")
+	return before == "builtin"
+}
+
+func openBuiltin(ctx context.Context, r request, o Options) (*engine.Model, error) {
+	_, name, _ := strings.Cut(r.model, ":")
+	for _, m := range builtin.Models() {
+		if m.Name != name {
+			continue
+		}
+		data, err := m.Build()
+		if err != nil {
+			return nil, err
+		}
+		return source{name: name, bytes: data, shapes: m.Shapes}.open(ctx, r, o)
+	}
+	known := builtinNames()
+	hint := knob.Suggest(name, known)
+	if !strings.Contains(hint, "known: ") {
+		hint += " Known: " + strings.Join(known, ", ")
+	}
+	return nil, fmt.Errorf("builtin:%s: there is no such model%s", name, hint)
+}
+
+// builtinHint helps who forgot to write "builtin:".
+func builtinHint(model string) string {
+	if slices.Contains(builtinNames(), model) {
+		return "; did you mean builtin:" + model + "?"
+	}
+	return ""
+}
+
+func builtinNames() []string {
+	var names []string
+	for _, m := range builtin.Models() {
+		names = append(names, m.Name)
+	}
+	return names
+}

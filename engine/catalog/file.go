@@ -1,0 +1,50 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sweetspot/engine"
+)
+
+func isFile(r request) bool {
+	return r.err == nil && r.found.Mode().IsRegular() && hasONNX(r.model)
+}
+
+func openFile(ctx context.Context, r request, o Options) (*engine.Model, error) {
+	name := strings.TrimSuffix(filepath.Base(r.model), filepath.Ext(r.model))
+	return source{name: name, path: r.model}.open(ctx, r, o)
+}
+
+func hasONNX(path string) bool { return strings.EqualFold(filepath.Ext(path), ".onnx") }
+
+func isFolder(r request) bool { return r.err == nil && r.found.IsDir() }
+
+// openFolder opens the one model of a folder and calls it as the folder is called.
+func openFolder(ctx context.Context, r request, o Options) (*engine.Model, error) {
+	dir := r.model
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		if hasONNX(e.Name()) && !e.IsDir() {
+			found = append(found, filepath.Join(dir, e.Name()))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("%s: the folder holds no .onnx file", dir)
+	case 1:
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, err
+		}
+		return source{name: filepath.Base(abs), path: found[0]}.open(ctx, r, o)
+	}
+	return nil, fmt.Errorf("%s: the folder holds %d .onnx files; name one, such as %s", dir, len(found), found[0])
+}

@@ -1,0 +1,126 @@
+package tensor
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/x448/float16"
+)
+
+// This file is the only place that knows how an element lies in a Tensor's Data.
+// [At], [IntAt], [AppendFloat] and [AppendInt] are told the type and do for any
+// of its kind; [Float32At], [AppendFloat32] and [AppendFloat16] are for loops over
+// one type, where the compiler puts them in line. None allocates, but for what
+// append needs. The bytes have to be there: an index beyond them panics.
+
+var little = binary.LittleEndian
+
+// At is element i of data as a number. A bool is its byte, and a 64-bit integer
+// beyond 2^53 loses low bits.
+func At(t Type, data []byte, i int) float64 {
+	switch t {
+	case Float32:
+		return float64(Float32At(data, i))
+	case Float64:
+		return math.Float64frombits(little.Uint64(data[8*i:]))
+	case Float16:
+		return float64(float16.Frombits(little.Uint16(data[2*i:])).Float32())
+	case Uint64:
+		return float64(little.Uint64(data[8*i:]))
+	}
+	return float64(IntAt(t, data, i))
+}
+
+// IntAt is element i of data, which holds integers or bools. A UINT64 above
+// 2^63-1 comes as its bits: uint64(IntAt(...)) is the number. A bool is its byte.
+func IntAt(t Type, data []byte, i int) int64 {
+	switch t {
+	case Int64, Uint64:
+		return int64(little.Uint64(data[8*i:]))
+	case Int32:
+		return int64(int32(little.Uint32(data[4*i:])))
+	case Uint32:
+		return int64(little.Uint32(data[4*i:]))
+	case Int16:
+		return int64(int16(little.Uint16(data[2*i:])))
+	case Uint16:
+		return int64(little.Uint16(data[2*i:]))
+	case Int8:
+		return int64(int8(data[i]))
+	case Uint8, Bool:
+		return int64(data[i])
+	}
+	panic("tensor: " + t.String() + " is no integer type")
+}
+
+// Float32At is element i of data, which holds FP32.
+func Float32At(data []byte, i int) float32 {
+	return math.Float32frombits(little.Uint32(data[4*i:]))
+}
+
+// Numbers are all elements of t, as [At] reads them.
+func (t Tensor) Numbers() []float64 {
+	out := make([]float64, len(t.Data)/t.Type.Size())
+	for i := range out {
+		out[i] = At(t.Type, t.Data, i)
+	}
+	return out
+}
+
+// AppendFloat adds v to dst as an element of the floating point type t, rounded
+// to nearest; what is too large is infinite. FP16 is rounded to FP32 first.
+func AppendFloat(dst []byte, t Type, v float64) []byte {
+	switch t {
+	case Float32:
+		return AppendFloat32(dst, float32(v))
+	case Float64:
+		return little.AppendUint64(dst, math.Float64bits(v))
+	case Float16:
+		return AppendFloat16(dst, float32(v))
+	}
+	panic("tensor: " + t.String() + " is no floating point type")
+}
+
+// AppendInt adds v to dst as an element of the integer type t, or as a bool's
+// byte. Of what the type cannot hold the low bytes are kept: whether v came
+// through whole is seen by [IntAt]. A UINT64 is given as its bits, int64(u).
+func AppendInt(dst []byte, t Type, v int64) []byte {
+	switch t {
+	case Int64, Uint64:
+		return little.AppendUint64(dst, uint64(v))
+	case Int32, Uint32:
+		return little.AppendUint32(dst, uint32(v))
+	case Int16, Uint16:
+		return little.AppendUint16(dst, uint16(v))
+	case Int8, Uint8, Bool:
+		return append(dst, byte(v))
+	}
+	panic("tensor: " + t.String() + " is no integer type")
+}
+
+// AppendFloat32 adds v to dst as FP32.
+func AppendFloat32(dst []byte, v float32) []byte {
+	return little.AppendUint32(dst, math.Float32bits(v))
+}
+
+// AppendFloat16 adds v to dst as FP16, rounded to nearest.
+func AppendFloat16(dst []byte, v float32) []byte {
+	return little.AppendUint16(dst, float16.Fromfloat32(v).Bits())
+}
+
+// FiniteFloat32s tells whether no FP32 in data, whose length is a multiple of 4,
+// is NaN or infinite, which is what an exponent of all ones means. It looks at two
+// at a time: adding one to such an exponent carries into the cleared sign bit
+// above it.
+func FiniteFloat32s(data []byte) bool {
+	const exponents, ones, signs = 0x7f800000_7f800000, 0x00800000_00800000, 0x80000000_80000000
+	var carry uint64
+	for len(data) >= 8 {
+		carry |= little.Uint64(data)&exponents + ones
+		data = data[8:]
+	}
+	if len(data) == 4 {
+		carry |= uint64(little.Uint32(data))&exponents + ones
+	}
+	return carry&signs == 0
+}

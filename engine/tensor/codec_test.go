@@ -1,0 +1,228 @@
+package tensor_test
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/tensor"
+)
+
+// Every type's bytes are written out: little endian, two's complement, IEEE 754.
+func TestCodec(t *testing.T) {
+	tests := []struct {
+		typ  tensor.Type
+		v    float64
+		data string
+	}{
+		{tensor.Bool, 0, "\x00"},
+		{tensor.Bool, 1, "\x01"},
+		{tensor.Bool, 2, "\x02"}, // who reads bools has to look
+		{tensor.Uint8, 255, "\xff"},
+		{tensor.Int8, -1, "\xff"},
+		{tensor.Uint16, 0xfffe, "\xfe\xff"},
+		{tensor.Int16, -2, "\xfe\xff"},
+		{tensor.Uint32, 0xfffffffe, "\xfe\xff\xff\xff"},
+		{tensor.Int32, -2, "\xfe\xff\xff\xff"},
+		{tensor.Uint64, 1 << 63, "\x00\x00\x00\x00\x00\x00\x00\x80"},
+		{tensor.Int64, -1 << 63, "\x00\x00\x00\x00\x00\x00\x00\x80"},
+		{tensor.Float16, 1.5, "\x00\x3e"},
+		{tensor.Float16, math.Inf(1), "\x00\x7c"},
+		{tensor.Float32, -0.5, "\x00\x00\x00\xbf"},
+		{tensor.Float32, math.Inf(-1), "\x00\x00\x80\xff"},
+		{tensor.Float64, 0.1, "\x9a\x99\x99\x99\x99\x99\xb9\x3f"},
+	}
+	for _, tc := range tests {
+		one := tensor.Tensor{Type: tc.typ, Data: []byte("\x00\x00\x00\x00\x00\x00\x00\x00"[:tc.typ.Size()] + tc.data)}
+		if got := tensor.At(tc.typ, one.Data, 1); got != tc.v {
+			t.Errorf("At(%s, % x) = %v, want %v", tc.typ, tc.data, got, tc.v)
+		}
+		if diff := cmp.Diff([]float64{0, tc.v}, one.Numbers()); diff != "" {
+			t.Errorf("Numbers of %s: (-want +got)\n%s", tc.typ, diff)
+		}
+		var got []byte
+		switch {
+		case tc.typ.IsFloat():
+			got = tensor.AppendFloat(nil, tc.typ, tc.v)
+		case tc.typ == tensor.Uint64: // at and above 2^63
+			u := uint64(tc.v)
+			got = tensor.AppendInt(nil, tc.typ, int64(u))
+		default:
+			got = tensor.AppendInt(nil, tc.typ, int64(tc.v))
+		}
+		if string(got) != tc.data {
+			t.Errorf("%v as %s is % x, want % x", tc.v, tc.typ, got, tc.data)
+		}
+	}
+}
+
+func TestAppendFloatRounds(t *testing.T) {
+	tests := []struct {
+		typ     tensor.Type
+		v, want float64
+	}{
+		{tensor.Float32, 16777217, 16777216},
+		{tensor.Float32, 1e39, math.Inf(1)},
+		{tensor.Float32, 1e-46, 0},
+		{tensor.Float16, 2049, 2048},
+		{tensor.Float16, 65504, 65504},
+		{tensor.Float16, 65520, math.Inf(1)},
+		{tensor.Float16, 1e-8, 0},
+		{tensor.Float16, 6e-8, 0x1p-24},
+	}
+	for _, tc := range tests {
+		if got := tensor.At(tc.typ, tensor.AppendFloat(nil, tc.typ, tc.v), 0); got != tc.want {
+			t.Errorf("%v as %s is %v, want %v", tc.v, tc.typ, got, tc.want)
+		}
+	}
+}
+
+// What a type cannot hold is seen by reading it again.
+func TestAppendIntKeepsLowBytes(t *testing.T) {
+	for typ, outside := range map[tensor.Type][]int64{
+		tensor.Bool: {-1, 256}, tensor.Uint8: {-1, 256}, tensor.Int8: {-129, 128},
+		tensor.Uint16: {-1, 1 << 16}, tensor.Int16: {-1<<15 - 1, 1 << 15},
+		tensor.Uint32: {-1, 1 << 32}, tensor.Int32: {-1<<31 - 1, 1 << 31},
+	} {
+		for _, v := range outside {
+			data := tensor.AppendInt(nil, typ, v)
+			if got := tensor.IntAt(typ, data, 0); got == v || len(data) != typ.Size() {
+				t.Errorf("%d as %s is %d in %d bytes", v, typ, got, len(data))
+			}
+		}
+	}
+}
+
+func TestCodecRefusesOtherTypes(t *testing.T) {
+	for name, f := range map[string]func(){
+		"FP32 is no integer type":         func() { tensor.IntAt(tensor.Float32, make([]byte, 8), 0) },
+		"FP64 is no integer type":         func() { tensor.AppendInt(nil, tensor.Float64, 1) },
+		"INT64 is no floating point type": func() { tensor.AppendFloat(nil, tensor.Int64, 1) },
+		"INVALID is no integer type":      func() { tensor.At(tensor.Invalid, make([]byte, 8), 0) },
+	} {
+		func() {
+			defer func() {
+				if text, _ := recover().(string); !strings.HasSuffix(text, name) {
+					t.Errorf("panic %q, want %q", text, name)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
+func TestFiniteFloat32s(t *testing.T) {
+	nan, inf, most := float32(math.NaN()), float32(math.Inf(-1)), float32(math.MaxFloat32)
+	for _, tc := range []struct {
+		v    []float32
+		want bool
+	}{
+		{nil, true},
+		{[]float32{0}, true},
+		{[]float32{-most, most, 1e-45}, true},
+		{[]float32{nan}, false},
+		{[]float32{1, inf}, false},
+		{[]float32{inf, 1}, false},
+		{[]float32{1, 2, nan}, false},
+		{[]float32{-most, nan, -most, -most}, false},
+	} {
+		var data []byte
+		for _, v := range tc.v {
+			data = tensor.AppendFloat32(data, v)
+		}
+		if got := tensor.FiniteFloat32s(data); got != tc.want {
+			t.Errorf("FiniteFloat32s(%v) = %t", tc.v, got)
+		}
+	}
+}
+
+// FuzzCodec reads any bytes as every type and writes them again: the bytes are
+// the same, but for the payload of a NaN, and the ways to read one agree.
+func FuzzCodec(f *testing.F) {
+	f.Add([]byte("\x00\x00\x80\x7f\x00\x00\xc0\xff\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Add([]byte("\x00\x7c\x01\x00\xff\x7b\x00\x80\x00\x00\x00\x00\x00\x00\xf0\x7f"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for typ := tensor.Bool; typ <= tensor.Float64; typ++ {
+			size := typ.Size()
+			numbers := tensor.Tensor{Type: typ, Data: data}.Numbers()
+			if len(numbers) != len(data)/size {
+				t.Fatalf("%d bytes are %d numbers of %s", len(data), len(numbers), typ)
+			}
+			for i, v := range numbers {
+				checkElement(t, typ, data, i, v)
+			}
+		}
+		data = data[:len(data)/4*4]
+		finite := true
+		for i := range len(data) / 4 {
+			v := tensor.Float32At(data, i)
+			finite = finite && v-v == 0
+		}
+		if got := tensor.FiniteFloat32s(data); got != finite {
+			t.Errorf("FiniteFloat32s(% x) = %t", data, got)
+		}
+	})
+}
+
+// checkElement holds element i, which is v, against its bytes.
+func checkElement(t *testing.T, typ tensor.Type, data []byte, i int, v float64) {
+	t.Helper()
+	want := data[i*typ.Size():][:typ.Size()]
+	var got []byte
+	if typ.IsFloat() {
+		got = tensor.AppendFloat(nil, typ, v)
+		if again := tensor.At(typ, got, 0); math.IsNaN(v) && math.IsNaN(again) {
+			return
+		}
+	} else {
+		n := tensor.IntAt(typ, data, i)
+		got = tensor.AppendInt(nil, typ, n)
+		whole := float64(n)
+		if typ == tensor.Uint64 {
+			whole = float64(uint64(n))
+		}
+		if whole != v {
+			t.Errorf("%s % x is %v as a number and %d as an integer", typ, want, v, n)
+		}
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s % x is %v, which is % x", typ, want, v, got)
+	}
+}
+
+// What the hot paths of handler stand on: neither reading nor writing allocates.
+func BenchmarkAt(b *testing.B) {
+	for _, typ := range []tensor.Type{tensor.Float32, tensor.Int64, tensor.Float16} {
+		b.Run(typ.String(), func(b *testing.B) {
+			data := make([]byte, 1000*typ.Size())
+			b.ReportAllocs()
+			sum := 0.0
+			for b.Loop() {
+				for i := range 1000 {
+					sum += tensor.At(typ, data, i)
+				}
+			}
+			if sum != 0 {
+				b.Error(sum)
+			}
+		})
+	}
+}
+
+func BenchmarkAppendFloat(b *testing.B) {
+	for _, typ := range []tensor.Type{tensor.Float32, tensor.Float16} {
+		b.Run(typ.String(), func(b *testing.B) {
+			dst := make([]byte, 0, 1000*typ.Size())
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = dst[:0]
+				for i := range 1000 {
+					dst = tensor.AppendFloat(dst, typ, float64(i))
+				}
+			}
+		})
+	}
+}
