@@ -368,7 +368,7 @@ func TestTerminalIsGivenBack(t *testing.T) {
 		{"KILL", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGKILL) }, -1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := openScreen(t, 100, 30)
+			s := openScreen(t, 100, 30, "builtin:mlp", "--sla=1s")
 			s.see("serving")
 			children := childrenOf(s.cmd.Process.Pid)
 			tc.end(s)
@@ -385,7 +385,7 @@ func TestTerminalIsGivenBack(t *testing.T) {
 // leaves no colour.
 func TestSmallAndColourless(t *testing.T) {
 	t.Setenv("NO_COLOR", "yes")
-	s := openScreen(t, 50, 12)
+	s := openScreen(t, 50, 12, "builtin:mlp", "--sla=1s")
 	s.see("60")
 	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		t.Fatal(err)
