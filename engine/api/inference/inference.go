@@ -87,17 +87,19 @@ func (h *Handler) predict(w http.ResponseWriter, r *http.Request, name, version 
 	if err != nil {
 		return wire.Errorf(http.StatusNotAcceptable, wire.NotAcceptable, "%v", err)
 	}
+	claim := h.limits.Budget.Claim()
+	defer claim.Release()
 	b := h.pool.Get().(*buffers)
-	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits); err != nil {
+	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits, &claim); err != nil {
 		h.pool.Put(b)
 		return err
 	}
 	var t timing
 	start := time.Now()
-	item, err := handler.Decode(r.Header.Get("Content-Type"), b.body, m.Inputs)
+	item, err := decode(&claim, r.Header.Get("Content-Type"), b.body, m.Inputs)
 	if err != nil {
 		h.pool.Put(b)
-		return wire.Errorf(http.StatusBadRequest, wire.BadRequest, "%v", err)
+		return err
 	}
 	t.decode = time.Since(start)
 	outputs, engineTiming, err := s.Submit(r.Context(), item)
