@@ -24,6 +24,7 @@ import (
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/api/wire"
+	"sweetspot/engine/monitor"
 )
 
 // The defaults of Config.
@@ -49,7 +50,7 @@ type Config struct {
 	Inference  string        // host:port; "" is DefaultInference, port 0 a free one
 	Management string        // likewise; also serves the control API
 	Tokens     *token.Tokens // nil asks for none
-	Host       control.Host  // what the control API says about the process
+	Host       control.Host  // what the control API says about the process; a Usage of nil is measured
 
 	MaxRequestSize int64         // bytes of a prediction's body; more is 413
 	BodyTime       time.Duration // longest arrival of a body; then 408
@@ -81,10 +82,22 @@ func (c Config) withDefaults() Config {
 	if c.MaxRequestSize == 0 {
 		c.MaxRequestSize = DefaultMaxRequestSize
 	}
+	if c.Host.Usage == nil {
+		c.Host.Usage = usage
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// usage reads what this process has used; nil where the system does not tell it.
+func usage() *control.Usage {
+	u, err := monitor.UsageOf(0)
+	if err != nil {
+		return nil
+	}
+	return &control.Usage{CPUSeconds: u.CPU.Seconds(), RSSBytes: u.RSSBytes, PeakRSSBytes: u.PeakRSSBytes}
 }
 
 // Server is bound listeners and what answers on them.

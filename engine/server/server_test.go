@@ -178,6 +178,32 @@ func TestRoutesAndTokens(t *testing.T) {
 	}
 }
 
+// checkUsage looks at what the stats say about the process, which is this one.
+func checkUsage(t *testing.T, management, key string) {
+	t.Helper()
+	var stats control.Stats
+	text := read(t, do(t, "GET", "http://"+management+"/engine/v1/stats", key, ""))
+	if err := json.Unmarshal([]byte(text), &stats); err != nil {
+		t.Fatal(err)
+	}
+	if stats.Process == nil {
+		t.Fatalf("process is null: %s", text)
+	}
+	rss, ok := stats.Process.RSSBytes.Get()
+	if !ok || rss < 1<<20 || stats.Process.CPUSeconds < 0 {
+		t.Errorf("process = %+v", *stats.Process)
+	}
+	if peak, ok := stats.Process.PeakRSSBytes.Get(); ok && peak < 1<<20 {
+		t.Errorf("process = %+v", *stats.Process)
+	}
+}
+
+// C9: what the process uses was null, whoever served.
+func TestUsage(t *testing.T) {
+	a, _ := serve(t, server.Config{}, newEngine(t, newDoubler()))
+	checkUsage(t, a.Management, "")
+}
+
 func TestOpenErrors(t *testing.T) {
 	taken, err := net.Listen("tcp", free)
 	if err != nil {
