@@ -49,7 +49,7 @@ const (
 type Config struct {
 	Inference  string        // host:port; "" is DefaultInference, port 0 a free one
 	Management string        // likewise; also serves the control API
-	Tokens     *token.Tokens // nil asks for none
+	Tokens     *token.Tokens // nil asks for none; Open writes their file
 	Host       control.Host  // what the control API says about the process; a Usage of nil is measured
 
 	MaxRequestSize int64         // bytes of a prediction's body; more is 413
@@ -118,8 +118,10 @@ type Addrs struct {
 	Inference, Management string
 }
 
-// Open binds the addresses of c for the models of e. The caller runs the server
-// or closes it; it keeps e, and closes it after the server has ended.
+// Open binds the addresses of c for the models of e, and then writes the key
+// file: while another server has an address, the file may be that server's. The
+// caller runs the server or closes it; it keeps e and the tokens, and closes them
+// after the server has ended.
 func Open(c Config, e *engine.Engine) (*Server, error) {
 	c = c.withDefaults()
 	s := &Server{cfg: c}
@@ -130,6 +132,9 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 	err := s.bind("inference", c.Inference, "--listen", c.Tokens.Guard(token.Inference, predictions))
 	if err == nil {
 		err = s.bind("management", c.Management, "--management", management)
+	}
+	if err == nil {
+		err = c.Tokens.WriteFile()
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

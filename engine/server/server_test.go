@@ -84,11 +84,24 @@ const free = "127.0.0.1:0"
 // Run's error.
 func serve(t *testing.T, c server.Config, e *engine.Engine) (a server.Addrs, stop func() error) {
 	t.Helper()
+	s := open(t, c, e)
+	return s.Addrs(), run(t, s)
+}
+
+// open binds a server on free ports.
+func open(t *testing.T, c server.Config, e *engine.Engine) *server.Server {
+	t.Helper()
 	c.Inference, c.Management = free, free
 	s, err := server.Open(c, e)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// run runs s until the test ends or stop is called, which returns Run's error.
+func run(t *testing.T, s *server.Server) (stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -105,7 +118,7 @@ func serve(t *testing.T, c server.Config, e *engine.Engine) (a server.Addrs, sto
 			}
 		}
 	})
-	return s.Addrs(), stop
+	return stop
 }
 
 // do sends a request on a connection of its own and returns the status and the
@@ -138,7 +151,7 @@ func read(t *testing.T, resp *http.Response) string {
 }
 
 func TestRoutesAndTokens(t *testing.T) {
-	tokens, err := token.Open(filepath.Join(t.TempDir(), "keys.json"), time.Hour)
+	tokens, err := token.New(filepath.Join(t.TempDir(), "keys.json"), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

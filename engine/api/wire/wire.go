@@ -28,6 +28,7 @@ const (
 	ModelNotFound      = "ModelNotFoundException"
 	VersionNotFound    = "ModelVersionNotFoundException"
 	MethodNotAllowed   = "MethodNotAllowedException"
+	Conflict           = "ConflictStatusException"
 	NotAcceptable      = "NotAcceptableException"
 	RequestTimeout     = "RequestTimeoutException"
 	RequestTooLarge    = "RequestTooLargeException"
