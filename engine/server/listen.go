@@ -1,9 +1,14 @@
 package server
 
 import (
+	"errors"
 	"net"
+	"os"
 	"time"
 )
+
+// writePiece is how much of an answer has the time of one stall to leave.
+const writePiece = 64 << 10
 
 // patient is a listener whose connections give up on a client that does not
 // take its answer. A deadline for the whole answer, which net/http has, would
@@ -29,10 +34,22 @@ type patientConn struct {
 	stall time.Duration
 }
 
-// Write sends b, or fails when the client does not take it in time.
-func (c patientConn) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
-		return 0, err
+// Write sends b, or fails when the client takes none of it for the time of a
+// stall. However slow it is, a client that goes on reading gets all.
+func (c patientConn) Write(b []byte) (int, error) { return writePatiently(c.TCPConn, b, c.stall) }
+
+func writePatiently(c net.Conn, b []byte, stall time.Duration) (sent int, err error) {
+	for {
+		if err := c.SetWriteDeadline(time.Now().Add(stall)); err != nil {
+			return sent, err
+		}
+		n, err := c.Write(b[sent:min(sent+writePiece, len(b))])
+		sent += n
+		if errors.Is(err, os.ErrDeadlineExceeded) && n > 0 {
+			continue // it took a part
+		}
+		if err != nil || sent == len(b) {
+			return sent, err
+		}
 	}
-	return c.TCPConn.Write(b)
 }
