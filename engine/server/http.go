@@ -16,11 +16,12 @@ const (
 	headerBytes = 64 << 10
 )
 
-// overHTTP returns the serve of a service that answers with h.
-func (s *Server) overHTTP(h http.Handler) func(context.Context, net.Listener) error {
+// overHTTP returns the serve of a service that answers with h, told to listen on
+// address.
+func (s *Server) overHTTP(address string, h http.Handler) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
 		web := &http.Server{
-			Handler:           h,
+			Handler:           chain(h, sameOrigin(address, l.Addr())),
 			ReadHeaderTimeout: headerTime,
 			IdleTimeout:       s.cfg.IdleTime,
 			MaxHeaderBytes:    headerBytes,

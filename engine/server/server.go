@@ -4,9 +4,11 @@
 // its context ends, then answers what is under way. [RunChild] does the same for
 // an engine that another process started: token in through stdin, addresses out
 // through a pipe, and an end when the parent goes away. Everything listens on
-// loopback unless told otherwise.
+// loopback unless told otherwise, and pages of other origins are refused.
 //
-// What a server listens on is a list of services, in service.go.
+// What a server listens on is a list of services, in service.go; what every
+// HTTP request passes before it reaches an API is a chain of functions, in
+// http.go.
 package server
 
 import (

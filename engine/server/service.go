@@ -42,8 +42,8 @@ func (s *Server) services(e *engine.Engine) []service {
 	management.Handle("/", c.Tokens.Guard(token.Management, control.New(e, c.Host)))
 	management.Handle("/token", c.Tokens)
 	return []service{
-		{inferenceName, c.Inference, "--listen", s.overHTTP(predictions)},
-		{managementName, c.Management, "--management", s.overHTTP(management)},
+		{inferenceName, c.Inference, "--listen", s.overHTTP(c.Inference, predictions)},
+		{managementName, c.Management, "--management", s.overHTTP(c.Management, management)},
 	}
 }
 

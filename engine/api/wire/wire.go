@@ -24,6 +24,7 @@ const TypeJSON = "application/json"
 const (
 	BadRequest         = "BadRequestException"
 	InvalidKey         = "InvalidKeyException"
+	Forbidden          = "ForbiddenException"
 	ResourceNotFound   = "ResourceNotFoundException"
 	ModelNotFound      = "ModelNotFoundException"
 	VersionNotFound    = "ModelVersionNotFoundException"
