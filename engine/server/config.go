@@ -2,6 +2,7 @@ package server
 
 import (
 	"log/slog"
+	"math"
 	"time"
 
 	"sweetspot/engine/api/control"
@@ -20,6 +21,13 @@ const (
 	DefaultDrainTime      = 10 * time.Second
 )
 
+// What requests may hold by default: a share of the container's memory, whose
+// rest is the models', and at least so many bodies of the largest size.
+const (
+	memoryShare = 4
+	leastBodies = 16
+)
+
 // Config says what a server listens on and what it bounds. The zero value is
 // TorchServe's addresses without tokens.
 type Config struct {
@@ -29,6 +37,7 @@ type Config struct {
 	Host       control.Host  // what the control API says about the process; a Usage of nil is measured
 
 	MaxRequestSize int64         // bytes of a prediction's body; more is 413
+	RequestMemory  int64         // bytes that all requests may hold while they are read and decoded; more is 503
 	BodyTime       time.Duration // longest arrival of a body; then 408
 	WriteTime      time.Duration // longest stall of a client that reads its answer
 	IdleTime       time.Duration // longest silence between two requests of a connection
@@ -58,6 +67,10 @@ func (c Config) withDefaults() Config {
 	if c.MaxRequestSize == 0 {
 		c.MaxRequestSize = DefaultMaxRequestSize
 	}
+	if c.RequestMemory == 0 {
+		memory, _ := monitor.Limits().MemoryBytes.Get() // 0 is unknown
+		c.RequestMemory = requestMemory(int64(memory), c.MaxRequestSize)
+	}
 	if c.Host.Usage == nil {
 		c.Host.Usage = usage
 	}
@@ -65,6 +78,14 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// requestMemory is the default of RequestMemory in a container of so much memory.
+func requestMemory(container, maxRequest int64) int64 {
+	if maxRequest > math.MaxInt64/leastBodies {
+		return math.MaxInt64
+	}
+	return max(container/memoryShare, leastBodies*maxRequest)
 }
 
 // usage reads what this process has used; nil where the system does not tell it.

@@ -36,7 +36,7 @@ const (
 // services lists what a server of e is to listen on.
 func (s *Server) services(e *engine.Engine) []service {
 	c := s.cfg
-	limits := wire.Limits{Size: c.MaxRequestSize, Time: c.BodyTime}
+	limits := wire.Limits{Size: c.MaxRequestSize, Time: c.BodyTime, Budget: wire.NewBudget(c.RequestMemory)}
 	predictions := c.Tokens.Guard(token.Inference, inference.New(e, limits))
 	management := http.NewServeMux()
 	management.Handle("/", c.Tokens.Guard(token.Management, control.New(e, c.Host)))
