@@ -21,7 +21,7 @@ const (
 func (s *Server) overHTTP(address string, h http.Handler) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
 		web := &http.Server{
-			Handler:           chain(h, lingering, sameOrigin(address, l.Addr())),
+			Handler:           chain(h, s.counts.Watch, lingering, sameOrigin(address, l.Addr())),
 			ReadHeaderTimeout: headerTime,
 			IdleTimeout:       s.cfg.IdleTime,
 			MaxHeaderBytes:    headerBytes,

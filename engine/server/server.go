@@ -18,12 +18,14 @@ import (
 	"sync"
 
 	"sweetspot/engine"
+	"sweetspot/engine/api/wire"
 )
 
 // Server is bound listeners and what answers on them.
 type Server struct {
-	cfg   Config
-	bound []bound
+	cfg    Config
+	counts wire.Counts
+	bound  []bound
 }
 
 // Addrs are the addresses in use, as host:port.
@@ -64,6 +66,9 @@ func (s *Server) address(name string) string {
 	}
 	return ""
 }
+
+// Answers lists the answers given so far, of all listeners.
+func (s *Server) Answers() []wire.Count { return s.counts.Snapshot() }
 
 // Close frees the addresses of a server that was never run.
 func (s *Server) Close() error {

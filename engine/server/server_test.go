@@ -12,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sweetspot/engine"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/api/token"
+	"sweetspot/engine/api/wire"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/server"
 	"sweetspot/engine/tensor"
@@ -215,6 +218,41 @@ func checkUsage(t *testing.T, management, key string) {
 func TestUsage(t *testing.T) {
 	a, _ := serve(t, server.Config{}, newEngine(t, newDoubler()))
 	checkUsage(t, a.Management, "")
+}
+
+// Answers of both listeners are counted, refusals among them.
+func TestAnswers(t *testing.T) {
+	s := open(t, server.Config{Tokens: token.Fixed("secret")}, newEngine(t, newDoubler()))
+	stop := run(t, s)
+	a := s.Addrs()
+	for _, r := range []struct{ url, key, body string }{
+		{a.Inference + "/predictions/m", "secret", "[1]"},
+		{a.Inference + "/predictions/m", "secret", "[2]"},
+		{a.Inference + "/predictions/m", "secret", "[]"},
+		{a.Inference + "/predictions/n", "secret", "[1]"},
+		{a.Inference + "/predictions/m", "", "[1]"},
+		{a.Inference + "/ping", "secret", ""},
+		{a.Management + "/engine/v1/models/m/bare", "secret", ""},
+		{a.Management + "/token", "secret", ""},
+		{a.Management + "/nothing", "secret", ""},
+	} {
+		read(t, do(t, "POST", "http://"+r.url, r.key, r.body))
+	}
+	want := []wire.Count{
+		{Route: wire.RouteOther, Status: 404, N: 1},
+		{Route: wire.RoutePing, Status: 200, N: 1},
+		{Route: wire.RoutePredictions, Status: 200, N: 2},
+		{Route: wire.RoutePredictions, Status: 400, N: 2},
+		{Route: wire.RoutePredictions, Status: 404, N: 1},
+		{Route: wire.RouteControl, Status: 200, N: 1},
+		{Route: wire.RouteToken, Status: 400, N: 1},
+	}
+	if err := stop(); err != nil { // an answer is counted after it is sent
+		t.Error(err)
+	}
+	if diff := cmp.Diff(want, s.Answers()); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
 }
 
 func TestOpenErrors(t *testing.T) {
