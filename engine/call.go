@@ -64,7 +64,7 @@ func (c *call) fill(r payload.Request) {
 		w := &c.rows[i]
 		w.call = c
 		w.state.Store(waiting)
-		if !r.Bytes() {
+		if !r.IsBytes() {
 			w.Item = r.Items[i]
 			continue
 		}
@@ -100,6 +100,7 @@ func (w *row) finish(r payload.Result) {
 func (c *call) giveUp() (left int, answered bool) {
 	for i := range c.rows {
 		if c.rows[i].state.CompareAndSwap(waiting, gone) {
+			c.rows[i].Row = payload.Row{} // nobody will read it, though it is still in the queue
 			left++
 		}
 	}

@@ -17,6 +17,9 @@ type Handler interface {
 	// Negotiate says in what form a caller with this Accept header is answered, or
 	// why there is none.
 	Negotiate(accept string) (payload.Format, error)
+	// DecodedSize tells, without decoding it, how many bytes a body takes while and
+	// after it is decoded, beside its own; about, and rather too many than too few.
+	DecodedSize(b payload.Body) int64
 	// Decode makes a request of a body. The request may share memory with it. An
 	// error is the caller's fault, and names what is wrong and what to send instead.
 	Decode(r *payload.Request, b payload.Body) error

@@ -40,7 +40,7 @@ key_file.json in the current folder.`,
 			h := &host{}
 			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args, a.limits()), Log: log}
 			if !noTokens {
-				if sc.Tokens, err = token.Open("", 0); err != nil {
+				if sc.Tokens, err = token.New("", 0); err != nil {
 					return err
 				}
 				defer sc.Tokens.Close()

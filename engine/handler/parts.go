@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"strings"
 
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -33,6 +34,14 @@ func (*Parts) Initialize(_ context.Context, in, out []tensor.Spec) error {
 
 // Negotiate agrees to everything: only the model knows what it answers.
 func (*Parts) Negotiate(string) (payload.Format, error) { return 0, nil }
+
+// DecodedSize is the parts of a form, which are copies; a whole body is none.
+func (*Parts) DecodedSize(b payload.Body) int64 {
+	if strings.HasPrefix(b.Type, "multipart/") {
+		return int64(len(b.Data))
+	}
+	return 0
+}
 
 // Decode makes one row.
 func (*Parts) Decode(r *payload.Request, b payload.Body) error {

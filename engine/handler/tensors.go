@@ -29,6 +29,9 @@ func (h *Tensors) Negotiate(accept string) (payload.Format, error) {
 	return payload.Format(f), err
 }
 
+// DecodedSize is that of one item.
+func (h *Tensors) DecodedSize(b payload.Body) int64 { return DecodedSize(b.Type, b.Data, h.in) }
+
 // Decode reads one item.
 func (h *Tensors) Decode(r *payload.Request, b payload.Body) error {
 	item, err := Decode(b.Type, b.Data, h.in)

@@ -44,14 +44,28 @@ type Request struct {
 
 // Rows is how many places in batches the request takes.
 func (r Request) Rows() int {
-	if r.Bytes() {
+	if r.IsBytes() {
 		return 1
 	}
 	return len(r.Items)
 }
 
-// Bytes tells whether the request is made of bytes rather than tensors.
-func (r Request) Bytes() bool { return len(r.Items) == 0 && (r.Parts != nil || r.Header != nil) }
+// Bytes is the memory of the request's values.
+func (r Request) Bytes() int64 {
+	n := int64(0)
+	for _, item := range r.Items {
+		for _, t := range item {
+			n += int64(len(t.Data))
+		}
+	}
+	for _, p := range r.Parts {
+		n += int64(len(p.Data))
+	}
+	return n
+}
+
+// IsBytes tells whether the request is made of bytes rather than tensors.
+func (r Request) IsBytes() bool { return len(r.Items) == 0 && (r.Parts != nil || r.Header != nil) }
 
 // Row is what takes one place in a batch: a tensor for each input of the model, or
 // parts. It is the backend's for the time of one run.

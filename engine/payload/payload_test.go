@@ -25,7 +25,7 @@ func TestRows(t *testing.T) {
 		{"parts", payload.Request{Parts: []payload.Part{{Name: "a"}, {Name: "b"}}}, 1, true},
 		{"no parts", payload.Request{Parts: []payload.Part{}}, 1, true},
 	} {
-		if rows, bytes := tt.r.Rows(), tt.r.Bytes(); rows != tt.rows || bytes != tt.bytes {
+		if rows, bytes := tt.r.Rows(), tt.r.IsBytes(); rows != tt.rows || bytes != tt.bytes {
 			t.Errorf("%s: %d rows, bytes %v; want %d, %v", tt.name, rows, bytes, tt.rows, tt.bytes)
 		}
 	}

@@ -76,6 +76,7 @@ func TestRunChild(t *testing.T) {
 			if resp := do(t, "GET", "http://"+c.shake.Management+"/engine/v1/info", "", ""); resp.StatusCode != 400 {
 				t.Errorf("info without token: %d", resp.StatusCode)
 			}
+			checkUsage(t, c.shake.Management, "secret")
 			end(c, cancel)
 			if err := <-c.ended; err != nil {
 				t.Errorf("RunChild = %v", err)

@@ -12,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sweetspot/engine"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/api/token"
+	"sweetspot/engine/api/wire"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/server"
@@ -86,11 +89,24 @@ const free = "127.0.0.1:0"
 // Run's error.
 func serve(t *testing.T, c server.Config, e *engine.Engine) (a server.Addrs, stop func() error) {
 	t.Helper()
+	s := open(t, c, e)
+	return s.Addrs(), run(t, s)
+}
+
+// open binds a server on free ports.
+func open(t *testing.T, c server.Config, e *engine.Engine) *server.Server {
+	t.Helper()
 	c.Inference, c.Management = free, free
 	s, err := server.Open(c, e)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// run runs s until the test ends or stop is called, which returns Run's error.
+func run(t *testing.T, s *server.Server) (stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -107,7 +123,7 @@ func serve(t *testing.T, c server.Config, e *engine.Engine) (a server.Addrs, sto
 			}
 		}
 	})
-	return s.Addrs(), stop
+	return stop
 }
 
 // do sends a request on a connection of its own and returns the status and the
@@ -140,7 +156,7 @@ func read(t *testing.T, resp *http.Response) string {
 }
 
 func TestRoutesAndTokens(t *testing.T) {
-	tokens, err := token.Open(filepath.Join(t.TempDir(), "keys.json"), time.Hour)
+	tokens, err := token.New(filepath.Join(t.TempDir(), "keys.json"), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +193,67 @@ func TestRoutesAndTokens(t *testing.T) {
 				t.Errorf("/token without the API key: %d", resp.StatusCode)
 			}
 		})
+	}
+}
+
+// checkUsage looks at what the stats say about the process, which is this one.
+func checkUsage(t *testing.T, management, key string) {
+	t.Helper()
+	var stats control.Stats
+	text := read(t, do(t, "GET", "http://"+management+"/engine/v1/stats", key, ""))
+	if err := json.Unmarshal([]byte(text), &stats); err != nil {
+		t.Fatal(err)
+	}
+	if stats.Process == nil {
+		t.Fatalf("process is null: %s", text)
+	}
+	rss, ok := stats.Process.RSSBytes.Get()
+	if !ok || rss < 1<<20 || stats.Process.CPUSeconds < 0 {
+		t.Errorf("process = %+v", *stats.Process)
+	}
+	if peak, ok := stats.Process.PeakRSSBytes.Get(); ok && peak < 1<<20 {
+		t.Errorf("process = %+v", *stats.Process)
+	}
+}
+
+// C9: what the process uses was null, whoever served.
+func TestUsage(t *testing.T) {
+	a, _ := serve(t, server.Config{}, newEngine(t, newDoubler()))
+	checkUsage(t, a.Management, "")
+}
+
+// Answers of both listeners are counted, refusals among them.
+func TestAnswers(t *testing.T) {
+	s := open(t, server.Config{Tokens: token.Fixed("secret")}, newEngine(t, newDoubler()))
+	stop := run(t, s)
+	a := s.Addrs()
+	for _, r := range []struct{ url, key, body string }{
+		{a.Inference + "/predictions/m", "secret", "[1]"},
+		{a.Inference + "/predictions/m", "secret", "[2]"},
+		{a.Inference + "/predictions/m", "secret", "[]"},
+		{a.Inference + "/predictions/n", "secret", "[1]"},
+		{a.Inference + "/predictions/m", "", "[1]"},
+		{a.Inference + "/ping", "secret", ""},
+		{a.Management + "/engine/v1/models/m/bare", "secret", ""},
+		{a.Management + "/token", "secret", ""},
+		{a.Management + "/nothing", "secret", ""},
+	} {
+		read(t, do(t, "POST", "http://"+r.url, r.key, r.body))
+	}
+	want := []wire.Count{
+		{Route: wire.RouteOther, Status: 404, N: 1},
+		{Route: wire.RoutePing, Status: 200, N: 1},
+		{Route: wire.RoutePredictions, Status: 200, N: 2},
+		{Route: wire.RoutePredictions, Status: 400, N: 2},
+		{Route: wire.RoutePredictions, Status: 404, N: 1},
+		{Route: wire.RouteControl, Status: 200, N: 1},
+		{Route: wire.RouteToken, Status: 400, N: 1},
+	}
+	if err := stop(); err != nil { // an answer is counted after it is sent
+		t.Error(err)
+	}
+	if diff := cmp.Diff(want, s.Answers()); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
 

@@ -25,7 +25,7 @@ func (a *API) change(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := wire.ReadBody(w, r, nil, wire.Limits{Size: maxChange, Time: changeTime})
+	body, err := wire.ReadBody(w, r, nil, wire.Limits{Size: maxChange, Time: changeTime}, nil)
 	if err != nil {
 		return err
 	}

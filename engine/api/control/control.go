@@ -24,6 +24,7 @@ import (
 	"sweetspot/engine"
 	"sweetspot/engine/api/wire"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/monitor"
 	"sweetspot/engine/tensor"
 )
 
@@ -36,16 +37,17 @@ type Host struct {
 	Runtime func() string
 	// Fixed names the knobs that this build cannot turn, each with the reason.
 	Fixed map[knob.Name]string
-	// Usage reads what the process has used so far; nil where it cannot be
-	// measured. It is called from several goroutines.
-	Usage func() Usage
+	// Usage reads what the process has used so far; nil, or an answer of nil,
+	// where it cannot be measured. It is called from several goroutines.
+	Usage func() *Usage
 }
 
-// Usage is what a process has used since its start.
+// Usage is what a process has used since its start. Memory is null where the
+// system does not tell it.
 type Usage struct {
-	CPUSeconds   float64 `json:"cpu_seconds"` // user and system, of all threads
-	RSSBytes     int64   `json:"rss_bytes"`
-	PeakRSSBytes int64   `json:"peak_rss_bytes"`
+	CPUSeconds   float64         `json:"cpu_seconds"` // user and system, of all threads
+	RSSBytes     monitor.Reading `json:"rss_bytes"`
+	PeakRSSBytes monitor.Reading `json:"peak_rss_bytes"`
 }
 
 // Info answers GET info.
@@ -171,8 +173,7 @@ func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {
 		out.Models[s.Model().Name] = s.Stats()
 	}
 	if a.host.Usage != nil {
-		u := a.host.Usage()
-		out.Process = &u
+		out.Process = a.host.Usage()
 	}
 	wire.JSON(w, http.StatusOK, out)
 	return nil

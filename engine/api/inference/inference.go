@@ -36,6 +36,7 @@ type Handler struct {
 // answer: a worker may still read the body of a request that was given up.
 type buffers struct {
 	predict.Prediction
+	claim      wire.Claim // of the bytes that the request takes
 	body, text []byte
 	values     [4]string // of headers
 }
@@ -80,16 +81,26 @@ func (h *Handler) ping(w http.ResponseWriter) {
 // written yet.
 func (h *Handler) predict(w http.ResponseWriter, r *http.Request, name, version string) error {
 	b := h.pool.Get().(*buffers)
+	b.claim = h.limits.Budget.Claim()
+	kept, err := h.predictWith(b, w, r, name, version)
+	b.claim.Release()
+	if kept {
+		h.pool.Put(b)
+	}
+	return answerOf(err)
+}
+
+// predictWith is predict in the memory of b, which is not to be used again if it is
+// not kept.
+func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request, name, version string) (kept bool, err error) {
 	if err := h.models.Begin(&b.Prediction, name, version, r.Header.Get("Accept")); err != nil {
-		h.pool.Put(b)
-		return answerOf(err)
+		return true, err
 	}
-	var err error
-	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits); err != nil {
-		h.pool.Put(b)
-		return err
+	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits, &b.claim); err != nil {
+		return true, err
 	}
-	reply, kept, err := b.Run(r.Context(), payload.Body{Type: r.Header.Get("Content-Type"), Data: b.body}, true)
+	body := payload.Body{Type: r.Header.Get("Content-Type"), Data: b.body}
+	reply, kept, err := b.Run(r.Context(), body, predict.Options{Memory: &b.claim, Streamed: true})
 	switch {
 	case err != nil:
 	case reply.Stream != nil:
@@ -97,10 +108,7 @@ func (h *Handler) predict(w http.ResponseWriter, r *http.Request, name, version 
 	default:
 		b.send(w, reply)
 	}
-	if kept {
-		h.pool.Put(b)
-	}
-	return answerOf(err)
+	return kept, err
 }
 
 // answerOf is the answer to a prediction that failed. What is no fault of the request

@@ -102,23 +102,35 @@ func (s *Service) unknown(model, version string, err error) error {
 	return errorf(UnknownModel, "Model not found: %s; served here: %s", model, strings.Join(have, ", "))
 }
 
+// Memory bounds what requests take together. A nil one bounds nothing.
+type Memory interface {
+	Take(bytes int64) error // before they are used; an error says that there is no room
+	Give(bytes int64)       // back what was taken and is not used
+}
+
+// Options are what a transport can do.
+type Options struct {
+	Memory   Memory
+	Streamed bool // it can answer in pieces
+}
+
 // Run predicts what Begin has begun. The queue is asked before the body is decoded,
-// and refuses what would have to wait outside of it. With kept false what the body
+// and refuses what would have to wait outside of it; so is the memory that it decodes
+// to. With kept false what the body
 // holds may still be read: its caller gave up, and must not use its memory again, nor
 // p.
-func (p *Prediction) Run(ctx context.Context, b payload.Body, streamed bool) (r Reply, kept bool, err error) {
+func (p *Prediction) Run(ctx context.Context, b payload.Body, o Options) (r Reply, kept bool, err error) {
 	name := p.served.Model().Name
 	place, err := p.served.Admit()
 	if err != nil {
 		return Reply{}, true, refusal(name, err)
 	}
 	start := time.Now()
-	p.request = payload.Request{Items: p.in[:0], Streamed: streamed}
-	if err := p.handler.Decode(&p.request, b); err != nil {
+	p.request = payload.Request{Items: p.in[:0], Streamed: o.Streamed}
+	if err := p.decode(b, o.Memory); err != nil {
 		place.Release()
-		return Reply{}, true, errorf(BadInput, "%v", err)
+		return Reply{}, true, err
 	}
-	p.in = p.request.Items
 	r.Timing.Decode = time.Since(start)
 	a, t, err := place.Do(ctx, p.request, p.out[:0])
 	r.Timing.Timing = t
@@ -126,6 +138,26 @@ func (p *Prediction) Run(ctx context.Context, b payload.Body, streamed bool) (r 
 		return Reply{}, !gaveUp(err), refusal(name, err)
 	}
 	return p.reply(r, a)
+}
+
+// decode makes the request. While it does, what the body unpacks to is taken from the
+// memory; afterwards what of that the request holds.
+func (p *Prediction) decode(b payload.Body, m Memory) error {
+	unpacked := int64(0)
+	if m != nil {
+		unpacked = p.handler.DecodedSize(b)
+		if err := m.Take(unpacked); err != nil {
+			return err
+		}
+	}
+	if err := p.handler.Decode(&p.request, b); err != nil {
+		return errorf(BadInput, "%v", err)
+	}
+	p.in = p.request.Items
+	if m != nil {
+		m.Give(max(0, unpacked-p.request.Bytes()))
+	}
+	return nil
 }
 
 // reply encodes an answer.

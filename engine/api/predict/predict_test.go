@@ -76,7 +76,7 @@ func TestErrors(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(tt.limit, time.Hour))
 			err := s.Begin(&p, tt.model, tt.version, tt.accept)
 			if err == nil {
-				_, _, err = p.Run(ctx, payload.Body{Type: tt.media, Data: []byte(tt.body)}, false)
+				_, _, err = p.Run(ctx, payload.Body{Type: tt.media, Data: []byte(tt.body)}, predict.Options{})
 			}
 			cancel()
 			if e, ok := errors.AsType[*predict.Error](err); !ok || e.Kind != tt.kind || !strings.Contains(e.Message, tt.text) {
@@ -104,7 +104,7 @@ func TestTheQueueIsAskedFirst(t *testing.T) {
 				if err := s.Begin(&p, "words", "", ""); err != nil {
 					t.Error(err)
 				}
-				if r, _, err := p.Run(t.Context(), payload.Body{Data: []byte("a")}, false); err != nil || string(r.Body) != "A" {
+				if r, _, err := p.Run(t.Context(), payload.Body{Data: []byte("a")}, predict.Options{}); err != nil || string(r.Body) != "A" {
 					t.Errorf("Run = %+v, %v", r, err)
 				}
 			}()
@@ -114,7 +114,7 @@ func TestTheQueueIsAskedFirst(t *testing.T) {
 		if err := s.Begin(&p, "words", "", ""); err != nil {
 			t.Fatal(err)
 		}
-		_, kept, err := p.Run(t.Context(), payload.Body{Type: "multipart/form-data; boundary=x", Data: []byte("--x")}, false)
+		_, kept, err := p.Run(t.Context(), payload.Body{Type: "multipart/form-data; boundary=x", Data: []byte("--x")}, predict.Options{})
 		if e, ok := errors.AsType[*predict.Error](err); !ok || e.Kind != predict.Busy || !kept {
 			t.Errorf("Run = %v, kept %v", err, kept)
 		}
@@ -136,7 +136,7 @@ func TestAllocations(t *testing.T) {
 		if err := s.Begin(&p, "m", "", "application/octet-stream"); err != nil {
 			t.Fatal(err)
 		}
-		if r, _, err := p.Run(t.Context(), body, false); err != nil || len(r.Body) != 8 {
+		if r, _, err := p.Run(t.Context(), body, predict.Options{}); err != nil || len(r.Body) != 8 {
 			t.Fatal(r, err)
 		}
 	}); n > 1 {

@@ -1,23 +1,19 @@
 // Package token guards the listeners with TorchServe's bearer tokens: one key
 // for inference, one for management, and one that renews the other two.
 //
-// [Open] makes fresh keys and writes them to a file that only its owner can
-// read; [Fixed] takes one token for everything, as the child of a workbench
-// does. [Tokens.Guard] wraps a handler, and Tokens itself answers GET /token. A
-// nil *Tokens lets everything pass: that is how tokens are switched off. All
-// methods are safe for concurrent use.
+// [New] makes fresh keys, which [Tokens.WriteFile] writes to a file that only its
+// owner can read; [Fixed] takes one token for everything, as the child of a
+// workbench does. [Tokens.Guard] wraps a handler, and Tokens itself answers
+// GET /token. A nil *Tokens lets everything pass: that is how tokens are switched
+// off. All methods are safe for concurrent use.
 package token
 
 import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -55,8 +51,9 @@ type Tokens struct {
 	file string        // "" for a fixed token
 	life time.Duration // of a renewed key
 
-	mu   sync.RWMutex // guards keys
-	keys [3]key       // by Kind
+	mu      sync.RWMutex // guards what follows
+	keys    [3]key       // by Kind
+	written []byte       // what the file got last; nil before
 }
 
 type key struct {
@@ -67,9 +64,9 @@ type key struct {
 // expired tells whether k is past its time at now.
 func (k key) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }
 
-// Open makes new keys, valid for life, and writes them to file with mode 0600.
-// An empty file is DefaultFile, a life of 0 is DefaultLife. Close removes it.
-func Open(file string, life time.Duration) (*Tokens, error) {
+// New makes new keys, valid for life, for a file that WriteFile writes. An empty
+// file is DefaultFile, a life of 0 is DefaultLife.
+func New(file string, life time.Duration) (*Tokens, error) {
 	if life < 0 {
 		return nil, fmt.Errorf("token: life of %v is below 0", life)
 	}
@@ -79,13 +76,9 @@ func Open(file string, life time.Duration) (*Tokens, error) {
 	if life == 0 {
 		life = DefaultLife
 	}
-	t := &Tokens{file: file, life: life}
 	expires := time.Now().Add(life)
-	t.keys = [3]key{Inference: newKey(expires), Management: newKey(expires), API: newKey(time.Time{})}
-	if err := t.write(); err != nil {
-		return nil, err
-	}
-	return t, nil
+	keys := [3]key{Inference: newKey(expires), Management: newKey(expires), API: newKey(time.Time{})}
+	return &Tokens{file: file, life: life, keys: keys}, nil
 }
 
 // Fixed makes tokens of which every one is text and none expires.
@@ -98,17 +91,6 @@ func newKey(expires time.Time) key {
 	var b [keyBytes]byte
 	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
 	return key{base64.RawURLEncoding.EncodeToString(b[:]), expires}
-}
-
-// Close removes the key file; the keys in it are of no use any more.
-func (t *Tokens) Close() error {
-	if t == nil || t.file == "" {
-		return nil
-	}
-	if err := os.Remove(t.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("token: %w", err)
-	}
-	return nil
 }
 
 // Check reports why r may not do what k opens, as an Error of status 400, as
@@ -191,6 +173,13 @@ func (t *Tokens) renew(r *http.Request) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	switch ours, err := t.ours(); {
+	case err != nil:
+		return err
+	case !ours:
+		return wire.Errorf(http.StatusConflict, wire.Conflict,
+			"%s holds the keys of another server by now; start each server in a folder of its own", filepath.Base(t.file))
+	}
 	old := t.keys[k]
 	t.keys[k] = newKey(time.Now().Add(t.life))
 	if err := t.write(); err != nil {
@@ -198,50 +187,4 @@ func (t *Tokens) renew(r *http.Request) error {
 		return err
 	}
 	return nil
-}
-
-// keyJSON is one key in the file, in TorchServe's words.
-type keyJSON struct {
-	Key     string     `json:"key"`
-	Expires *time.Time `json:"expiration time,omitempty"`
-}
-
-// write replaces the file in one step, so that no reader finds half of one and
-// an older file's wider mode does not survive. The caller holds mu, or is alone.
-func (t *Tokens) write() error {
-	out := map[string]keyJSON{}
-	for k, v := range t.keys {
-		j := keyJSON{Key: v.text}
-		if !v.expires.IsZero() {
-			utc := v.expires.UTC()
-			j.Expires = &utc
-		}
-		out[Kind(k).String()] = j
-	}
-	body, err := json.MarshalIndent(out, "", "  ")
-	if err != nil {
-		return fmt.Errorf("token: %w", err)
-	}
-	if err := replace(t.file, append(body, '\n')); err != nil {
-		return fmt.Errorf("token: key file: %w", err)
-	}
-	return nil
-}
-
-// replace writes body to a file of mode 0600 beside name and renames it.
-func replace(name string, body []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".key_file-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(body)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }

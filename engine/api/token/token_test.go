@@ -27,13 +27,23 @@ type keyFile struct {
 	}
 }
 
-func open(t *testing.T, life time.Duration) (*token.Tokens, func() keyFile) {
+// written makes tokens and writes their file.
+func written(t *testing.T, file string, life time.Duration) *token.Tokens {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "keys.json")
-	tokens, err := token.Open(file, life)
+	tokens, err := token.New(file, life)
+	if err == nil {
+		err = tokens.WriteFile()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tokens
+}
+
+func open(t *testing.T, life time.Duration) (*token.Tokens, func() keyFile) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	tokens := written(t, file, life)
 	return tokens, func() keyFile {
 		t.Helper()
 		var k keyFile
@@ -108,10 +118,7 @@ func TestFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := token.Open(file, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tokens := written(t, file, time.Minute)
 	info, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
@@ -137,11 +144,53 @@ func TestFile(t *testing.T) {
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("the key file is still there: %v", err)
 	}
-	if _, err := token.Open(filepath.Join(t.TempDir(), "no", "file"), 0); err == nil {
-		t.Error("Open in a missing directory succeeded")
+	if lost, err := token.New(filepath.Join(t.TempDir(), "no", "file"), 0); err != nil || lost.WriteFile() == nil {
+		t.Errorf("New in a missing directory = %v; WriteFile succeeded", err)
 	}
-	if _, err := token.Open(file, -1); err == nil {
-		t.Error("Open with a negative life succeeded")
+	if _, err := token.New(file, -1); err == nil {
+		t.Error("New with a negative life succeeded")
+	}
+}
+
+// A file that another server has written since is neither removed nor written
+// over; one that was never written is not touched at all.
+func TestFileOfAnother(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key_file.json")
+	read := func() string {
+		t.Helper()
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	first := written(t, file, 0)
+	var keys keyFile
+	if err := json.Unmarshal([]byte(read()), &keys); err != nil {
+		t.Fatal(err)
+	}
+	unused, err := token.New(file, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := read()
+	if err := unused.Close(); err != nil || read() != before {
+		t.Errorf("Close of tokens that were never written: %v", err)
+	}
+	second := written(t, file, 0)
+	before = read()
+	code, typ, text := call(t, first, "/token?type=inference", "Bearer "+keys.API.Key)
+	if want := "key_file.json holds the keys of another server by now; start each server in a folder of its own"; code != 409 || typ != wire.Conflict || text != want {
+		t.Errorf("renewal by the first: %d %s %q, want 409 %q", code, typ, text, want)
+	}
+	if err := first.Close(); err != nil || read() != before {
+		t.Errorf("Close of the first changed the second's file: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the second's file is still there: %v", err)
 	}
 }
 

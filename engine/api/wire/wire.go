@@ -4,7 +4,9 @@
 //
 // A handler reads a request with [ReadBody], answers with [JSON], and hands what
 // went wrong to [Fail], which knows an [Error] from a fault of ours. [Stamp]
-// puts the common headers on answers that are written by hand.
+// puts the common headers on answers that are written by hand. A [Budget] bounds
+// the memory of all requests that are being read and decoded, and [Counts]
+// counts the answers of a server.
 package wire
 
 import (
@@ -24,10 +26,12 @@ const TypeJSON = "application/json"
 const (
 	BadRequest         = "BadRequestException"
 	InvalidKey         = "InvalidKeyException"
+	Forbidden          = "ForbiddenException"
 	ResourceNotFound   = "ResourceNotFoundException"
 	ModelNotFound      = "ModelNotFoundException"
 	VersionNotFound    = "ModelVersionNotFoundException"
 	MethodNotAllowed   = "MethodNotAllowedException"
+	Conflict           = "ConflictStatusException"
 	NotAcceptable      = "NotAcceptableException"
 	RequestTimeout     = "RequestTimeoutException"
 	RequestTooLarge    = "RequestTooLargeException"

@@ -84,7 +84,7 @@ func TestReadBody(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest("POST", "/", nil)
 			r.Body, r.ContentLength = io.NopCloser(tt.body), tt.length
-			got, err := wire.ReadBody(httptest.NewRecorder(), r, []byte("before "), wire.Limits{Size: tt.limit, Time: time.Hour})
+			got, err := wire.ReadBody(httptest.NewRecorder(), r, []byte("before "), wire.Limits{Size: tt.limit, Time: time.Hour}, nil)
 			if tt.code == 0 {
 				if want := "before " + text[:max(tt.length, int64(len(got))-7)]; err != nil || string(got) != want {
 					t.Errorf("ReadBody = %d bytes, %v, want %d", len(got), err, len(want))
@@ -102,7 +102,7 @@ func TestReadBody(t *testing.T) {
 func TestReadBodyTimesOut(t *testing.T) {
 	got := make(chan error, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := wire.ReadBody(w, r, nil, wire.Limits{Size: 100, Time: time.Millisecond})
+		_, err := wire.ReadBody(w, r, nil, wire.Limits{Size: 100, Time: time.Millisecond}, nil)
 		got <- err
 	}))
 	defer server.Close()

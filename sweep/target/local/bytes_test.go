@@ -156,7 +156,12 @@ func TestSweepWhileSessionsDie(t *testing.T) {
 	}
 	want := knob.Default(knob.Eager)
 	want.Workers, want.BatchSize = 2, 4
-	if _, err := target.Apply(t.Context(), want); err != nil {
+	for range 3 { // a session that dies in its warm-up calls the change off
+		if _, err = target.Apply(t.Context(), want); err == nil {
+			break
+		}
+	}
+	if err != nil {
 		t.Errorf("apply: %v", err)
 	}
 }

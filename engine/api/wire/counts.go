@@ -1,0 +1,119 @@
+package wire
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Route is a kind of route.
+type Route uint8
+
+// The kinds, told by the first segment of a path.
+const (
+	RouteOther       Route = iota
+	RoutePing              // /ping
+	RoutePredictions       // /predictions/...
+	RouteControl           // /engine/...
+	RouteToken             // /token
+	routes                 // how many there are
+)
+
+var routeNames = [routes]string{"other", "ping", "predictions", "control", "token"}
+
+func (r Route) String() string { return routeNames[r] }
+
+// RouteOf is the kind of a request's path.
+func RouteOf(path string) Route {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch first {
+	case "predictions":
+		return RoutePredictions
+	case "ping":
+		return RoutePing
+	case "engine":
+		return RouteControl
+	case "token":
+		return RouteToken
+	}
+	return RouteOther
+}
+
+// Statuses that are counted.
+const (
+	lowestStatus  = 200 // below are announcements, not answers
+	highestStatus = 599
+)
+
+// Counts counts answers by kind of route and status. Its zero value is ready,
+// and it is safe for concurrent use. What net/http refuses before it knows a
+// route is not in it, nor is a request that a panic ended.
+type Counts struct {
+	n [routes][highestStatus - lowestStatus + 1]atomic.Int64
+}
+
+// Count is how many answers of one status a kind of route has given.
+type Count struct {
+	Route  Route
+	Status int
+	N      int64 // at least 1
+}
+
+// Snapshot lists what was counted so far, by route and status. Answers given
+// meanwhile may be in it or not.
+func (c *Counts) Snapshot() []Count {
+	var out []Count
+	for route := range c.n {
+		for i := range c.n[route] {
+			if n := c.n[route][i].Load(); n > 0 {
+				out = append(out, Count{Route(route), lowestStatus + i, n})
+			}
+		}
+	}
+	return out
+}
+
+func (c *Counts) add(r Route, status int) {
+	if status >= lowestStatus && status <= highestStatus {
+		c.n[r][status-lowestStatus].Add(1)
+	}
+}
+
+// Watch returns next with its answers counted.
+func (c *Counts) Watch(next http.Handler) http.Handler {
+	pool := sync.Pool{New: func() any { return new(recorder) }}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route := RouteOf(r.URL.Path) // before a handler can change it
+		rec := pool.Get().(*recorder)
+		*rec = recorder{ResponseWriter: w, status: http.StatusOK} // what net/http sends for a handler that says nothing
+		next.ServeHTTP(rec, r)
+		c.add(route, rec.status)
+		*rec = recorder{}
+		pool.Put(rec)
+	})
+}
+
+// recorder passes an answer on and remembers its status.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool // the status is out; a second one does not count
+}
+
+// WriteHeader is http.ResponseWriter's.
+func (r *recorder) WriteHeader(status int) {
+	if !r.wrote && status >= lowestStatus {
+		r.status, r.wrote = status, true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write is http.ResponseWriter's.
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,65 @@
+package server_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sweetspot/engine/api/token"
+	"sweetspot/engine/server"
+)
+
+// C1: a second server that cannot have the first one's address took its key file
+// with it, and with that its clients' keys.
+func TestKeyFileBelongsToTheAddress(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key_file.json")
+	tokens := func() *token.Tokens {
+		t.Helper()
+		k, err := token.New(file, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	content := func() string {
+		t.Helper()
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	e := newEngine(t, newDoubler())
+	first := tokens()
+	s := open(t, server.Config{Tokens: first}, e)
+	run(t, s)
+	at, keys := s.Addrs(), content()
+	for _, c := range []server.Config{
+		{Inference: at.Inference, Management: free},
+		{Inference: free, Management: at.Management}, // the second of two addresses
+	} {
+		c.Tokens = tokens()
+		if _, err := server.Open(c, e); err == nil {
+			t.Fatalf("Open(%s, %s) succeeded", c.Inference, c.Management)
+		}
+		if err := c.Tokens.Close(); err != nil {
+			t.Error(err)
+		}
+		if content() != keys {
+			t.Error("a server that did not start changed the key file")
+		}
+	}
+	// One on addresses of its own takes the file, and keeps it when the first ends.
+	second := tokens()
+	run(t, open(t, server.Config{Tokens: second}, e))
+	keys = content()
+	if err := first.Close(); err != nil || content() != keys {
+		t.Errorf("the first server's end changed the second's key file: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the second server's end left its key file: %v", err)
+	}
+}
