@@ -181,7 +181,7 @@ func TestFailedBatchesAreSeen(t *testing.T) {
 }
 
 // largeFails fails every batch of more than one.
-type largeFails struct{ doubler }
+type largeFails struct{}
 
 func (l *largeFails) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
 	return l, nil
