@@ -154,6 +154,15 @@ func startCallers(ctx context.Context, address string, ids *identities, rate flo
 
 // client sends by a plan; its i-th request has an identity of its own turn.
 func (c *callers) client(ctx context.Context, plan []time.Duration, i int) {
+	atTimes(ctx, plan, c.ended, func() {
+		id := i % len(c.ids.bodies)
+		i += 7 // neighbours have unlike answers, and all get their turn
+		c.wg.Go(func() { c.once(ctx, id) })
+	})
+}
+
+// atTimes calls f at the times of a plan, until ended is closed or ctx ends.
+func atTimes(ctx context.Context, plan []time.Duration, ended <-chan struct{}, f func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	begin := time.Now()
@@ -161,14 +170,12 @@ func (c *callers) client(ctx context.Context, plan []time.Duration, i int) {
 		timer.Reset(t - time.Since(begin))
 		select {
 		case <-timer.C:
-		case <-c.ended:
+			f()
+		case <-ended:
 			return
 		case <-ctx.Done():
 			return
 		}
-		id := i % len(c.ids.bodies)
-		i += 7 // neighbours have unlike answers, and all get their turn
-		c.wg.Go(func() { c.once(ctx, id) })
 	}
 }
 

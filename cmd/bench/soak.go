@@ -95,7 +95,12 @@ func (l *laboratory) soaking(ctx context.Context, e *env) error {
 	e.addSoaked(counts, models)
 	l.addUnanswered(ctx, e, models)
 	l.addHeld(e, "soak", first, last, fmt.Sprintf("after %v and %v", b.warm, b.warm+b.judged))
-	e.report.Add(growth(sizes))
+	f := growth(sizes)
+	if e.budget.mode != full.mode && f.Interval != nil { // the process is still growing to its size
+		f.Interval.Low, f.Interval.High = math.NaN(), math.NaN()
+		f.Detail += ", too short to tell"
+	}
+	e.report.Add(f)
 	return nil
 }
 

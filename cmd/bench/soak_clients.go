@@ -54,18 +54,7 @@ func startSoakClients(ctx context.Context, address string, m *soaked, seed uint6
 }
 
 func (c *soakClients) send(ctx context.Context, plan []time.Duration, rng *rand.Rand) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	begin := time.Now()
-	for _, t := range plan {
-		timer.Reset(t - time.Since(begin))
-		select {
-		case <-timer.C:
-		case <-c.ended:
-			return
-		case <-ctx.Done():
-			return
-		}
+	atTimes(ctx, plan, c.ended, func() {
 		id, patience := rng.IntN(len(c.ids.bodies)), time.Duration(rng.IntN(100))*time.Millisecond
 		switch rng.IntN(6) {
 		case 0:
@@ -75,7 +64,7 @@ func (c *soakClients) send(ctx context.Context, plan []time.Duration, rng *rand.
 		default:
 			c.wg.Go(func() { c.once(ctx, id) })
 		}
-	}
+	})
 }
 
 // once waits for its answer.
