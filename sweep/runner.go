@@ -243,7 +243,7 @@ func (s *run) failed(t *trial.Trial, err error) error {
 // died records a death of the engine. The third in a row ends the sweep.
 func (s *run) died(err error) error {
 	s.deaths++
-	if err := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: obituary(err)}); err != nil {
+	if err := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err)}); err != nil {
 		return err
 	}
 	if s.deaths == 3 {
@@ -252,8 +252,8 @@ func (s *run) died(err error) error {
 	return nil
 }
 
-// obituary is a death with the engine's last lines, if its error has them.
-func obituary(err error) string {
+// deathReport is a death with the engine's last lines, if its error has them.
+func deathReport(err error) string {
 	const most = 10
 	var last interface{ LastLines() []string }
 	if !errors.As(err, &last) {

@@ -125,7 +125,7 @@ func (m *model) loadTrial() tea.Cmd {
 	if len(m.edits) == 0 {
 		text = fmt.Sprintf("the settings of trial #%d are in force already", t.N)
 	}
-	m.tell(session.Note, false, text)
+	m.report(session.Note, false, text)
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (m *model) follow(old *session.Snapshot) {
 	if bestOf(m.snap.Sweep) == nil {
 		what = "leading, not validated yet"
 	}
-	m.tell(session.Note, false, fmt.Sprintf("%s: trial #%d, %s/s at P99 %s ms", what, best.N, na(best.Throughput.Value), na(best.Latency.P99.Value)))
+	m.report(session.Note, false, fmt.Sprintf("%s: trial #%d, %s/s at P99 %s ms", what, best.N, na(best.Throughput.Value), na(best.Latency.P99.Value)))
 }
 
 // leadOf is the sweep's best row if it looks like a pass, or nil.

@@ -96,7 +96,7 @@ func (m *model) turn(dir int, fine bool) {
 		s.BatchSize = int(stepped(float64(was.BatchSize), dir, fine, doubles))
 	}
 	if err := s.Validate(m.snap.Info.Limits); err != nil {
-		m.tell(session.Note, false, firstLine(err.Error()))
+		m.report(session.Note, false, firstLine(err.Error()))
 		return
 	}
 	m.stage(s)

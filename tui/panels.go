@@ -47,13 +47,13 @@ func (m *model) series() series {
 	s.p99, s.rps, s.busy = gaps(n), gaps(n), gaps(n)
 	for i := range all {
 		if at := index(s.first, all[i].At); at >= 0 && at < n {
-			s.put(at, &all[i], m.snap.SLA.Latency)
+			s.set(at, &all[i], m.snap.SLA.Latency)
 		}
 	}
 	return s
 }
 
-func (s *series) put(at int, sec *session.Second, which trial.Which) {
+func (s *series) set(at int, sec *session.Second, which trial.Which) {
 	p99, busy := sec.P99, sec.CPU
 	if which == trial.Model {
 		p99 = sec.ModelP99

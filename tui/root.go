@@ -135,7 +135,7 @@ func (m *model) press(k tea.KeyPressMsg) tea.Cmd {
 		return nil // blind keys do harm
 	}
 	if why := b.refusal(); why != "" {
-		m.tell(session.Note, false, why)
+		m.report(session.Note, false, why)
 		return nil
 	}
 	return b.do()
@@ -190,7 +190,7 @@ func (m *model) done(d doneMsg) tea.Cmd {
 	m.look()
 	switch {
 	case d.err != nil:
-		m.tell(session.Trouble, !d.verb.logged, d.verb.name+": "+d.err.Error())
+		m.report(session.Trouble, !d.verb.logged, d.verb.name+": "+d.err.Error())
 		m.toast.echo = d.err.Error()
 		if d.verb.name == verbLoad {
 			m.steer.want = nil
@@ -211,7 +211,7 @@ func (m *model) exported(d doneMsg) {
 	if n := len(d.out.Notes); n > 0 {
 		text += fmt.Sprintf("; %s on what has no key there: !", plural(n, "note"))
 	}
-	m.tell(session.Note, !d.verb.logged, text)
+	m.report(session.Note, !d.verb.logged, text)
 	m.toast.echo = d.out.Path
 	if m.Exported != nil {
 		m.Exported(d.out.Path)

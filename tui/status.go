@@ -29,8 +29,8 @@ func (t toast) showing(now time.Time) bool {
 	return now.Sub(t.at) < toastFor || t.Level == session.Trouble && !t.seen
 }
 
-// tell shows a message, and keeps it in the log if logged.
-func (m *model) tell(level session.Level, logged bool, text string) {
+// report shows a message, and keeps it in the log if logged.
+func (m *model) report(level session.Level, logged bool, text string) {
 	msg := session.Message{At: m.now, Level: level, Text: text}
 	m.toast = toast{Message: msg, at: m.now}
 	if logged {

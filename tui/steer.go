@@ -176,7 +176,7 @@ func (m *model) settle(old *session.Snapshot) {
 	if !b.live.P99.OK() || b.live.Settling {
 		return // nothing to compare with
 	}
-	m.tell(session.Note, true, fmt.Sprintf("A%d settled: %s: P99 %s→%s ms, %s→%s/s",
+	m.report(session.Note, true, fmt.Sprintf("A%d settled: %s: P99 %s→%s ms, %s→%s/s",
 		b.change.N, difference(b.change.From, b.change.To),
 		na(b.live.P99), na(s.Live.P99), na(b.live.RPS), na(s.Live.RPS)))
 }

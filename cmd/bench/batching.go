@@ -11,7 +11,7 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// batching measures the collector as the engine drives it, without the engine:
+// batching measures the collector as the engine steps it, without the engine:
 // 1 worker, batches of 8, and a request for each that has left.
 func batching(ctx context.Context, e *env) error {
 	for _, c := range []struct {
@@ -81,7 +81,7 @@ type stepper struct {
 func newStepper(c rules.Config) *stepper {
 	s := &stepper{col: rules.New(c)}
 	for range 2 * c.Size { // a backlog, so that batches fill
-		s.drive(rules.Event{Kind: rules.Arrived})
+		s.advance(rules.Event{Kind: rules.Arrived})
 	}
 	return s
 }
@@ -91,15 +91,15 @@ func newStepper(c rules.Config) *stepper {
 func (s *stepper) run(n int) {
 	for range n {
 		left := s.col.Queued()
-		s.drive(rules.Event{Kind: rules.Freed})
+		s.advance(rules.Event{Kind: rules.Freed})
 		for range left - s.col.Queued() {
-			s.drive(rules.Event{Kind: rules.Arrived})
+			s.advance(rules.Event{Kind: rules.Arrived})
 		}
 	}
 }
 
-// drive does what the collector says until it waits.
-func (s *stepper) drive(e rules.Event) {
+// advance does what the collector says until it waits.
+func (s *stepper) advance(e rules.Event) {
 	a := s.step(e)
 	for a.Do != rules.Wait {
 		if a.Do == rules.Take {

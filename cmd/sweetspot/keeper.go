@@ -92,15 +92,15 @@ func (a *app) keeperCommand() *cobra.Command {
 				return nil
 			}
 			_ = term.Restore(int(tty.Fd()), state)
-			_, err = io.WriteString(tty, giveBack+a.obituary(said))
+			_, err = io.WriteString(tty, giveBack+a.deathReport(said))
 			return err
 		},
 	}
 }
 
-// obituary is what a person reads after a crash: the first line of what the
+// deathReport is what a person reads after a crash: the first line of what the
 // process said, and where the rest is.
-func (a *app) obituary(said []byte) string {
+func (a *app) deathReport(said []byte) string {
 	text := strings.TrimSpace(string(said))
 	if text == "" {
 		return "sweetspot was killed; the terminal is restored, profiles are kept: sweetspot profiles list\r\n"

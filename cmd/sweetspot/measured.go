@@ -93,14 +93,14 @@ func (m *measured) judge(d sweep.Difference, force bool) {
 		m.Notes = append(m.Notes, fmt.Sprintf("other programs were busy in %d of %d blocks: a quiet machine tells smaller differences apart", d.Busy, 2*d.Pairs))
 	}
 	if d.Limited > 0 {
-		m.doubt(d, force)
+		m.objectTo(d, force)
 	}
 	m.Exit = map[profiles.Outcome]int{profiles.NoRegression: exitYes, profiles.Regression: exitNo, profiles.CannotTell: exitCannotTell}[m.Outcome]
 }
 
-// doubt is about blocks that the load generator limited: of more than a tenth of
+// objectTo is about blocks that the load generator limited: of more than a tenth of
 // them the figures mean little.
-func (m *measured) doubt(d sweep.Difference, force bool) {
+func (m *measured) objectTo(d sweep.Difference, force bool) {
 	text := fmt.Sprintf("in %d of %d blocks: %s", d.Limited, 2*d.Pairs, d.LimitedWhy)
 	m.Notes = append(m.Notes, text)
 	if 10*d.Limited > 2*d.Pairs && !force {

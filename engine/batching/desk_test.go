@@ -84,7 +84,7 @@ func (d *desk) take() batching.Event {
 	d.queue = d.queue[1:]
 	if r.dead {
 		d.dead++
-		d.tell("drop %d", r.n)
+		d.report("drop %d", r.n)
 		return batching.Event{Kind: batching.Dropped}
 	}
 	if len(d.open) == 0 {
@@ -100,7 +100,7 @@ func (d *desk) take() batching.Event {
 }
 
 func (d *desk) send() {
-	d.tell("send %s", numbers(d.open))
+	d.report("send %s", numbers(d.open))
 	d.check(d.idle > 0, "a batch leaves without an idle worker")
 	d.check(len(d.open) > 0, "an empty batch leaves")
 	d.idle--
@@ -138,7 +138,7 @@ func (d *desk) check(ok bool, what string) {
 func (d *desk) arrive(dead bool) {
 	d.last++
 	if d.col.Queued() >= d.limit {
-		d.tell("refuse %d", d.last)
+		d.report("refuse %d", d.last)
 		return
 	}
 	d.queue = append(d.queue, request{n: d.last, arrival: d.now, dead: dead})
@@ -171,7 +171,7 @@ func (d *desk) pass(t time.Duration) {
 func (d *desk) free(end time.Duration) {
 	i := slices.Index(d.busy, end)
 	d.busy = slices.Delete(d.busy, i, i+1)
-	d.tell("a worker is free")
+	d.report("a worker is free")
 	d.join()
 }
 
@@ -190,7 +190,7 @@ func (d *desk) configure(cfg batching.Config) {
 	d.step(batching.Event{Kind: batching.Changed})
 }
 
-func (d *desk) tell(format string, args ...any) {
+func (d *desk) report(format string, args ...any) {
 	d.flush()
 	fmt.Fprintf(&d.log, "%v "+format+"\n", append([]any{d.now}, args...)...)
 }
@@ -199,13 +199,13 @@ func (d *desk) tell(format string, args ...any) {
 func (d *desk) flush() {
 	if taken := d.taken; len(taken) > 0 {
 		d.taken = nil
-		d.tell("take %s", numbers(taken))
+		d.report("take %s", numbers(taken))
 	}
 }
 
 // told is what happened since the last call, and what stands now.
 func (d *desk) told() string {
-	d.tell("%s", d.state())
+	d.report("%s", d.state())
 	out := d.log.String()
 	d.log.Reset()
 	return out

@@ -98,7 +98,7 @@ func (v *values) readOne(depth int) error {
 	if !ok {
 		return v.fail("%s%s, expected a finite number", v.found(), v.where())
 	}
-	if !v.put(n) {
+	if !v.set(n) {
 		return v.fail("%s%s is no value of type %s", n.text, v.where(), v.typ)
 	}
 	return nil
@@ -128,8 +128,8 @@ func (v *values) where() string {
 	return fmt.Sprintf(" at %v", v.index)
 }
 
-// put appends n in the type's bytes; false if the type cannot hold it.
-func (v *values) put(n number) (ok bool) {
+// set appends n in the type's bytes; false if the type cannot hold it.
+func (v *values) set(n number) (ok bool) {
 	switch v.typ {
 	case tensor.Float32:
 		f, ok := n.asFloat32()

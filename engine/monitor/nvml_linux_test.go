@@ -34,14 +34,14 @@ const (
 // TestMain lets the test binary be the child that ask starts.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(stubEnv); path != "" {
-		tell(path)
+		reportGPUs(path)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
-// tell is the child.
-func tell(library string) {
+// reportGPUs is the child.
+func reportGPUs(library string) {
 	g := OpenGPU(GPUOptions{Library: library, PID: 4242, Device: os.Getenv(deviceEnv)})
 	a := answer{Devices: g.Devices()}
 	for i := range a.Samples {

@@ -222,7 +222,7 @@ func (r *run) record(j job, now time.Duration, expired bool, a *answer, err erro
 	default:
 		a.fill(&s)
 	}
-	r.box.put(s)
+	r.box.add(s)
 	return s.Outcome
 }
 

@@ -24,16 +24,16 @@ type driver struct {
 	in     inlet
 	buf    [lineMost]byte
 
-	wires   []*wire
-	free    []*wire // without a connection
-	idle    []*wire // the one used last at the end
-	waiting []job   // oldest first
-	dialing int
-	flying  int  // requests handed out and not ended, those waiting included
-	midway  int  // wires with a part of a request to send or of an answer to read
-	stamped bool // the kernel tells when bytes came
-	large   bool // an answer came in parts
-	swept   time.Duration
+	wires    []*wire
+	free     []*wire // without a connection
+	idle     []*wire // the one used last at the end
+	waiting  []job   // oldest first
+	dialing  int
+	inFlight int  // requests handed out and not ended, those waiting included
+	midway   int  // wires with a part of a request to send or of an answer to read
+	stamped  bool // the kernel tells when bytes came
+	large    bool // an answer came in parts
+	swept    time.Duration
 }
 
 // newDriver makes the first connections, one to see whether the server is there,
@@ -109,7 +109,7 @@ func (d *driver) open(plan []time.Duration) {
 		d.send(job{planned: t, lag: max(now-t, 0), request: d.run.request(int64(i))})
 		d.poll()
 	}
-	for d.flying > 0 {
+	for d.inFlight > 0 {
 		d.poller.wait(d.run.sweepEvery())
 		d.poll()
 	}
@@ -132,7 +132,7 @@ func (d *driver) wait(left time.Duration) bool {
 // when we read it, or the server waits for us to read and to write. That it will
 // for the next answer is known from those before.
 func (d *driver) attentive() bool {
-	return !d.stamped || d.midway > 0 || d.large && d.flying > 0
+	return !d.stamped || d.midway > 0 || d.large && d.inFlight > 0
 }
 
 // close closes all connections.
@@ -147,7 +147,7 @@ func (d *driver) close() {
 // else to a new one, else it waits for whichever is free first.
 func (d *driver) send(j job) {
 	d.run.sent.Add(1)
-	d.flying++
+	d.inFlight++
 	if len(d.idle) == 0 {
 		d.poll() // answers may have come
 	}
@@ -211,7 +211,7 @@ func (d *driver) settle() {
 
 // reap cuts off the requests whose time is up at now, or all.
 func (d *driver) reap(now time.Duration, all bool) {
-	if d.flying == 0 {
+	if d.inFlight == 0 {
 		return
 	}
 	limit := d.run.c.Timeout
@@ -232,7 +232,7 @@ func (d *driver) reap(now time.Duration, all bool) {
 
 // cut ends a request without an answer.
 func (d *driver) cut(j job, abandoned bool) {
-	d.flying--
+	d.inFlight--
 	if abandoned {
 		d.run.abandoned.Add(1)
 		return

@@ -114,9 +114,9 @@ func TestDriverSettle(t *testing.T) {
 		want time.Duration
 	}{
 		{"no times", driver{}, leadMost},
-		{"small answers", driver{stamped: true, flying: 3}, coarse},
-		{"a part is there", driver{stamped: true, flying: 1, midway: 1}, leadMost},
-		{"large answers", driver{stamped: true, flying: 1, large: true}, leadMost},
+		{"small answers", driver{stamped: true, inFlight: 3}, coarse},
+		{"a part is there", driver{stamped: true, inFlight: 1, midway: 1}, leadMost},
+		{"large answers", driver{stamped: true, inFlight: 1, large: true}, leadMost},
 		{"large answers, none to come", driver{stamped: true, large: true}, coarse},
 	}
 	for _, c := range tests {
@@ -135,11 +135,11 @@ func TestDriverCount(t *testing.T) {
 	w.state, w.begun = busy, true
 	d.count(w)
 	d.count(w)
-	if d.flying = 1; d.midway != 1 {
+	if d.inFlight = 1; d.midway != 1 {
 		t.Errorf("%d wires are midway, want 1", d.midway)
 	}
 	d.reap(2*time.Second, false)
-	if got := r.box.gather(); d.midway != 0 || d.flying != 0 || len(d.free) != 1 || len(got) != 1 || got[0].Outcome != Timeout {
-		t.Errorf("after its time: %d midway, %d in flight, %d free, %+v; want none, one free wire and a timeout", d.midway, d.flying, len(d.free), got)
+	if got := r.box.gather(); d.midway != 0 || d.inFlight != 0 || len(d.free) != 1 || len(got) != 1 || got[0].Outcome != Timeout {
+		t.Errorf("after its time: %d midway, %d in flight, %d free, %+v; want none, one free wire and a timeout", d.midway, d.inFlight, len(d.free), got)
 	}
 }

@@ -96,15 +96,15 @@ func TestPoolReap(t *testing.T) {
 	p := newPool(r)
 	for i := range 5 {
 		p.waiting = append(p.waiting, job{planned: time.Duration(i) * time.Second})
-		p.flying++
+		p.inFlight++
 	}
 	p.reap(2500*time.Millisecond, false)
 	if got := r.box.gather(); len(got) != 2 || got[0].Outcome != Timeout || got[1].Latency != time.Second {
 		t.Errorf("after 2.5 s: %+v, want two timeouts of 1 s", got)
 	}
 	p.reap(0, true)
-	if n := r.abandoned.Load(); n != 3 || p.flying != 0 || len(p.waiting) != 0 {
-		t.Errorf("abandoned %d, in flight %d, want 3 and 0", n, p.flying)
+	if n := r.abandoned.Load(); n != 3 || p.inFlight != 0 || len(p.waiting) != 0 {
+		t.Errorf("abandoned %d, in flight %d, want 3 and 0", n, p.inFlight)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestBox(t *testing.T) {
 	for w := range writers {
 		wg.Go(func() {
 			for i := range each {
-				b.put(Sample{Planned: time.Duration(i), Status: int16(w)})
+				b.add(Sample{Planned: time.Duration(i), Status: int16(w)})
 			}
 		})
 	}
@@ -143,7 +143,7 @@ func TestBox(t *testing.T) {
 func TestLimitedIsData(t *testing.T) {
 	for _, crowded := range []bool{false, true} {
 		var r run
-		r.box.put(Sample{Latency: time.Millisecond})
+		r.box.add(Sample{Latency: time.Millisecond})
 		r.box.gather()
 		r.crowded.Store(crowded)
 		if got := r.result(nil, 0); got.Limited != crowded || (got.Warning != "") != crowded {

@@ -22,19 +22,19 @@ const (
 type pool struct {
 	run *run
 
-	mu      sync.Mutex // guards all below and conn.busy
-	idle    []*conn    // the one used last at the end
-	waiting []job      // oldest first
-	size    int        // connections, those in the making included
-	dialing int
-	flying  int       // requests handed out and not ended, those waiting included
-	landed  sync.Cond // flying has become less
-	ended   bool
+	mu       sync.Mutex // guards all below and conn.busy
+	idle     []*conn    // the one used last at the end
+	waiting  []job      // oldest first
+	size     int        // connections, those in the making included
+	dialing  int
+	inFlight int       // requests handed out and not ended, those waiting included
+	fewer    sync.Cond // inFlight has become less
+	ended    bool
 }
 
 func newPool(r *run) *pool {
 	p := &pool{run: r}
-	p.landed.L = &p.mu
+	p.fewer.L = &p.mu
 	return p
 }
 
@@ -50,7 +50,7 @@ func (p *pool) adopt(c *conn) {
 func (p *pool) send(j job) {
 	p.run.sent.Add(1)
 	p.mu.Lock()
-	p.flying++
+	p.inFlight++
 	if len(p.idle) == 0 {
 		p.waiting = append(p.waiting, j)
 		p.grow()
@@ -119,7 +119,7 @@ func (p *pool) first(j job) {
 		err = c.exchange()
 	}
 	c.finish(err)
-	p.land()
+	p.requestEnded()
 	p.serve(c)
 }
 
@@ -146,7 +146,7 @@ func (p *pool) serve(c *conn) {
 			}
 		}
 		c.finish(err)
-		p.land()
+		p.requestEnded()
 	}
 }
 
@@ -195,11 +195,11 @@ func (p *pool) claimed(c *conn) bool {
 	return false
 }
 
-// land counts a request that has ended.
-func (p *pool) land() {
+// requestEnded counts a request that has ended.
+func (p *pool) requestEnded() {
 	p.mu.Lock()
-	p.flying--
-	p.landed.Signal()
+	p.inFlight--
+	p.fewer.Signal()
 	p.mu.Unlock()
 }
 
@@ -210,22 +210,22 @@ func (p *pool) reap(now time.Duration, all bool) {
 	limit := p.run.c.Timeout
 	for len(p.waiting) > 0 && (all || p.waiting[0].planned+limit <= now) {
 		j := p.pop()
-		p.flying--
+		p.inFlight--
 		if all {
 			p.run.abandoned.Add(1)
 			continue
 		}
-		p.run.box.put(Sample{Planned: j.planned, Lag: j.lag, Latency: limit, Outcome: Timeout})
+		p.run.box.add(Sample{Planned: j.planned, Lag: j.lag, Latency: limit, Outcome: Timeout})
 	}
-	p.landed.Signal()
+	p.fewer.Signal()
 }
 
 // end waits until nothing is in flight, then lets idle connections go.
 func (p *pool) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.flying > 0 {
-		p.landed.Wait()
+	for p.inFlight > 0 {
+		p.fewer.Wait()
 	}
 	p.ended = true
 	for _, c := range p.idle {

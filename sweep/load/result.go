@@ -31,7 +31,7 @@ func (b *box) reserve(n int) {
 	b.fresh, b.spare = make([]Sample, 0, block), make([]Sample, 0, block)
 }
 
-func (b *box) put(s Sample) {
+func (b *box) add(s Sample) {
 	b.mu.Lock()
 	b.fresh = append(b.fresh, s)
 	b.mu.Unlock()

@@ -66,7 +66,7 @@ func runWith(ctx context.Context, c Config, driver driverMaker) (Result, error) 
 	r.box.reserve(len(plan))
 	cpu := cpuTime()
 	r.start = time.Now()
-	err = r.drive(send)
+	err = r.pace(send)
 	return r.result(plan, cpuTime()-cpu), err
 }
 
@@ -91,8 +91,8 @@ func (r *run) prepare(plan []time.Duration, driver driverMaker) (send func(), er
 	return func() { r.swept(func() { r.open(conns, plan) }) }, err
 }
 
-// drive sends everything and returns when every goroutine of the run is gone.
-func (r *run) drive(send func()) error {
+// pace sends everything and returns when every goroutine of the run is gone.
+func (r *run) pace(send func()) error {
 	done := make(chan struct{})
 	r.wg.Go(func() {
 		defer close(done)

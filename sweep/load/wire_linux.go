@@ -195,7 +195,7 @@ func (d *driver) finish(w *wire, err error) {
 	if w.state == dialing {
 		d.dialing--
 	}
-	d.flying--
+	d.inFlight--
 	if err != nil && r.ctx.Err() != nil {
 		r.abandoned.Add(1)
 		d.release(w)

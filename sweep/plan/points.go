@@ -129,7 +129,7 @@ func (g *grid) settings(s knob.Settings) {
 		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: err.Error()})
 		return
 	}
-	useless, warnings := g.doubts(s)
+	useless, warnings := g.objections(s)
 	if useless != "" {
 		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: useless})
 		return
@@ -176,9 +176,9 @@ func (p Plan) asked() []load.Spec {
 	return []load.Spec{out}
 }
 
-// doubts returns why a setting is not worth a trial, if an auto range made it,
+// objections returns why a setting is not worth a trial, if an auto range made it,
 // or warnings if the plan did.
-func (g *grid) doubts(s knob.Settings) (useless string, warnings []string) {
+func (g *grid) objections(s knob.Settings) (useless string, warnings []string) {
 	judge := func(why string, of ...knob.Name) {
 		switch {
 		case why == "":

@@ -209,7 +209,7 @@ func (e explanation) delay(t trial.Trial) string {
 		if same != t.Settings || o.Load != t.Load || o.Settings == t.Settings {
 			continue
 		}
-		if other == nil || telling(o, other, t) {
+		if other == nil || comparable(o, other, t) {
 			other = o
 		}
 	}
@@ -221,8 +221,8 @@ func (e explanation) delay(t trial.Trial) string {
 		other.Settings.Get("batch_delay_ms"), other.N, t.Settings.Get("batch_delay_ms"), change)
 }
 
-// telling prefers a over b as the one to compare t with.
-func telling(a, b *trial.Trial, t trial.Trial) bool {
+// comparable prefers a over b as the one to compare t with.
+func comparable(a, b *trial.Trial, t trial.Trial) bool {
 	x, y, own := a.Settings.BatchDelay, b.Settings.BatchDelay, t.Settings.BatchDelay
 	switch {
 	case x == y:

@@ -20,7 +20,7 @@ const (
 	leastRate   = .01
 	unknownRate = 10    // the first rate where nothing could be predicted
 	wellWithin  = .9    // of the limit: an open trial below says nothing against its rate
-	outbid      = 1.008 // a rate that is worth a trial of a setting beside the best one so far
+	worthTrying = 1.008 // a rate that is worth a trial of a setting beside the best one so far
 )
 
 // rateOutline says how a highest rate is looked for.
@@ -36,8 +36,8 @@ type rates struct {
 	done     bool
 }
 
-// doubt is the standard deviation of the logarithm of the estimate.
-func (r rates) doubt() float64 {
+// uncertainty is the standard deviation of the logarithm of the estimate.
+func (r rates) uncertainty() float64 {
 	if r.low > 0 && r.high <= r.low*(1+2*bracketed) {
 		return .012
 	}
@@ -45,7 +45,7 @@ func (r rates) doubt() float64 {
 }
 
 // follow says where the trials of one setting lead. rival is the highest rate
-// that another setting has reached: one that cannot outbid it is not looked at
+// that another setting has reached: one that cannot do better than it by that much is not looked at
 // any closer.
 func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 	r := rates{high: math.Inf(1), step: bracketed}
@@ -62,7 +62,7 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 			open = min(open, t.Load.Rate) // too short to tell, but no bound unless nothing passed
 		case t.Verdict.Seems() == trial.Undecided && within:
 			edge = true
-			r.high = min(r.high, t.Load.Rate*outbid)
+			r.high = min(r.high, t.Load.Rate*worthTrying)
 		case t.Verdict.Result == trial.Undecided && !known && v.m != nil && t.Error == "":
 			blind = true
 			r.high = min(r.high, t.Load.Rate)
@@ -79,7 +79,7 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		}
 	}
 	if r.low == 0 {
-		r.high = min(r.high, open*outbid)
+		r.high = min(r.high, open*worthTrying)
 	}
 	r.estimate = v.estimate(point, math.Exp(sum/float64(max(n, 1))), r)
 	r.step *= math.Pow(2, float64(max(n-1, 0)))
@@ -105,7 +105,7 @@ func (r *rates) decide(n int, edge bool, rival float64) {
 		r.next = min(max(r.estimate, r.low+(r.high-r.low)/4), r.high-(r.high-r.low)/4)
 	}
 	r.done = n >= mostRates || r.low > 0 && (edge || r.high <= r.low*(1+bracketed)) ||
-		min(r.next*outbid, r.high) < rival*outbid
+		min(r.next*worthTrying, r.high) < rival*worthTrying
 }
 
 // estimate is the highest rate that a setting bears if its batches take factor

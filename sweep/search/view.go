@@ -147,7 +147,7 @@ func (v *view) calibrate() {
 		f := v.forecasts[x.point]
 		if v.plan.Question == plan.Capacity {
 			if r := x.rates; r.estimate > 0 && f.rate > 0 {
-				rate = append(rate, residual{x.point, math.Log(r.estimate / f.rate), r.doubt()})
+				rate = append(rate, residual{x.point, math.Log(r.estimate / f.rate), r.uncertainty()})
 			}
 			continue
 		}

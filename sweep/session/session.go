@@ -191,7 +191,7 @@ func (s *Session) open() {
 	t, err := s.cfg.Open(ctx)
 	var info sweep.Info
 	if err == nil {
-		info, err = s.greet(ctx, t)
+		info, err = s.describe(ctx, t)
 	}
 	if err == nil {
 		s.promise(ctx, t)
@@ -230,9 +230,9 @@ func (s *Session) promise(ctx context.Context, t Target) {
 	s.say(Note, "promise %v (%s)", sla, why)
 }
 
-// greet asks a target that has come up what it is, after putting the settings of
+// describe asks a target that has come up what it is, after putting the settings of
 // before a restart in force.
-func (s *Session) greet(ctx context.Context, t Target) (sweep.Info, error) {
+func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
 	s.mu.Lock()
 	back := s.restore
 	s.restore = nil

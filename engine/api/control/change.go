@@ -62,19 +62,19 @@ func (a *API) apply(w http.ResponseWriter, r *http.Request, s *engine.Served, wa
 	enc := json.NewEncoder(w)
 	// A client that left is seen by its context; a line lost on the way to it
 	// changes nothing.
-	tell := func(l Line) {
+	report := func(l Line) {
 		_ = enc.Encode(l)
 		_ = flush.Flush()
 	}
 	start := time.Now()
 	err := s.Apply(r.Context(), want, func(step engine.Step) {
-		tell(Line{Step: step.What, MS: ms(step.Took)})
+		report(Line{Step: step.What, MS: ms(step.Took)})
 	})
 	now := s.Config().Settings
 	took := ms(time.Since(start))
 	if err != nil {
-		tell(Line{Error: err.Error(), Kept: &now, MS: took})
+		report(Line{Error: err.Error(), Kept: &now, MS: took})
 		return
 	}
-	tell(Line{Applied: &now, MS: took})
+	report(Line{Applied: &now, MS: took})
 }

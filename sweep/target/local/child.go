@@ -69,7 +69,7 @@ func spawn(ctx context.Context, argv, env []string, log io.Writer) (*child, erro
 	if _, err := io.WriteString(c.stdin, c.token+"\n"); err != nil {
 		return nil, c.failed(err)
 	}
-	if err := c.greet(ctx, read); err != nil {
+	if err := c.handshake(ctx, read); err != nil {
 		c.stop()
 		return nil, err
 	}
@@ -81,8 +81,8 @@ func (c *child) wait() {
 	close(c.done)
 }
 
-// greet reads the handshake, within startLimit and ctx.
-func (c *child) greet(ctx context.Context, r *os.File) error {
+// handshake reads the handshake, within startLimit and ctx.
+func (c *child) handshake(ctx context.Context, r *os.File) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("no handshake within %v", startLimit))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Now()) })
