@@ -95,8 +95,11 @@ func TestThoseWhoLeftMakeRoom(t *testing.T) {
 			leave()
 			wg.Wait()
 		}
-		if n := s.Stats().Queue; n > 24 {
+		if n := engine.QueueLength(s); n > 24 {
 			t.Errorf("%d rows in a queue of 8", n)
+		}
+		if n := s.Stats().Queue; n != 0 {
+			t.Errorf("%d requests wait of which all left", n)
 		}
 		stays.Wait()
 	})

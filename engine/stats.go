@@ -60,7 +60,7 @@ func (s *Served) Stats() Stats {
 		work += s.now() - s.since
 	}
 	return Stats{
-		Queue: s.queue.n, InFlight: s.inFlight, Workers: workers,
+		Queue: s.waits(), InFlight: s.inFlight, Workers: workers,
 		Accepted: c.accepted, Refused: c.refused, Cancelled: c.cancelled, Expired: c.expired,
 		OK: c.ok, Failed: c.failed, Batches: c.batches,
 		FailedBatches: c.failedBatches, LostSessions: c.lost, Sizes: maps.Clone(c.sizes),
