@@ -15,7 +15,8 @@ func intervalGoals() judge.Goals {
 		{Name: "interval.provisional.false-*", Compare: judge.AtMost, Number: .05},
 		{Name: "interval.long.false-*", Compare: judge.AtMost, Number: .05},
 		{Name: "interval.*.undecided.independent", Compare: judge.AtMost, Number: .25},
-		{Name: "interval.*.undecided.mm1-60", Compare: judge.AtMost, Number: .45},
+		// Of 5000 requests even a rule that knew the law of its counts would leave 43% open.
+		{Name: "interval.long.undecided.mm1-60", Compare: judge.AtMost, Number: .45},
 		{Name: "interval.*.undecided.*", Compare: judge.None},
 		{Name: "interval.settles.independent", Compare: judge.AtLeast, Number: .8},
 		{Name: "interval.settles.mm1-60", Compare: judge.AtLeast, Number: .8},
