@@ -129,6 +129,10 @@ func topOf(grid *replay.Target, n int) []trial.Trial {
 	return kept[:min(n, len(kept))]
 }
 
+// liveValidation is the longest of a validation of a recommendation, as long as that
+// of a sweep with a minute to spare; it lasts for a sixth of it at least.
+const liveValidation = time.Minute
+
 // livePromises adds how many recommendations of the default sweep keep a promise
 // of 1.3 times what the default settings do here, validated on a fresh seed.
 func livePromises(ctx context.Context, e *env, b liveBudget, t sweep.Target, model string) error {
@@ -144,10 +148,10 @@ func livePromises(ctx context.Context, e *env, b liveBudget, t sweep.Target, mod
 		if answer.Result == trial.Pass {
 			kept++
 		}
-		detail += fmt.Sprintf(", %s of %s ms", judge.Number(answer.ValueMS.Or(math.NaN())), judge.Number(answer.LimitMS))
+		detail += fmt.Sprintf(", %s of %s ms (%s)", judge.Number(answer.ValueMS.Or(math.NaN())), judge.Number(answer.LimitMS), answer.Result)
 	}
 	e.report.Add(portion("live.promise.kept", kept, b.promises,
-		fmt.Sprintf("SLA %g x P99 of the default settings, %d requests or a minute on a fresh seed: P99%s", promiseTimes, validation, detail)))
+		fmt.Sprintf("SLA %g x P99 of the default settings, a validation of at most %v on a fresh seed: P99%s", promiseTimes, liveValidation, detail)))
 	return nil
 }
 
@@ -168,7 +172,7 @@ func livePromise(ctx context.Context, b liveBudget, t sweep.Target, model string
 		return trial.Verdict{}, err
 	}
 	r, err := t.Measure(ctx, sweep.Measurement{
-		Load: closed, Seed: seed + freshSeed, SLA: p.SLA, Max: validation, Time: time.Minute, Stop: untilEnd,
+		Load: closed, Seed: seed + freshSeed, SLA: p.SLA, Time: liveValidation, Stop: sweep.UntilValidated(p.SLA, closed, liveValidation/6),
 	})
 	return r.Verdict, err
 }

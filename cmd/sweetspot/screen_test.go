@@ -253,13 +253,13 @@ const (
 
 // TestMainJobOnScreen: from a cold start to a setting that keeps the promise and
 // an exported config.properties, with what is on the screen and at most 8 keys.
-// The promise lies between what this machine does at batch size 1 and at 16, so
+// The promise lies between what this machine does at batch size 1 and at 32, so
 // that its speed does not decide.
 func TestMainJobOnScreen(t *testing.T) {
-	limit := between(t, 1, 16)
+	limit := between(t, 1, 32)
 	s := openScreen(t, 120, 36, "--sla="+limit.String(), fmt.Sprintf("--concurrency=%d", clients))
 	s.see("FAIL")
-	s.press(down, right, right, right, right, enter)
+	s.press(down, right, right, right, right, right, enter)
 	s.seeUnlessBusy("PASS")
 	s.press("e")
 	s.see("exported to config.properties")
@@ -267,7 +267,7 @@ func TestMainJobOnScreen(t *testing.T) {
 		t.Errorf("it took %d keys, want at most 8", s.keys)
 	}
 	data, err := os.ReadFile(filepath.Join(s.dir, "config.properties"))
-	if err != nil || !bytes.Contains(data, []byte(`"batchSize": 16`)) {
+	if err != nil || !bytes.Contains(data, []byte(`"batchSize": 32`)) {
 		t.Errorf("config.properties: %v\n%s", err, data)
 	}
 	for _, line := range []string{"refused             0", "failed              0", "timeout             0"} {
