@@ -130,8 +130,12 @@ func (f *formation) add(samples []load.Sample) {
 
 func (f *formation) mean() float64 { return f.requests / f.batches }
 
+// longestSend is how long send goes on trying on a machine that is too busy to answer.
+const longestSend = time.Minute
+
 // send loads addr with so many clients for d, or until n requests are sent. All
-// of them have to succeed.
+// of them have to succeed. Where a busy machine answers nothing in that time it is
+// done again, for longer.
 func send(ctx context.Context, addr, model string, size, clients int, d time.Duration, n int) (load.Result, error) {
 	res, err := load.Run(ctx, load.Config{
 		Addr: addr, Path: "/predictions/" + model,
@@ -142,6 +146,9 @@ func send(ctx context.Context, addr, model string, size, clients int, d time.Dur
 	})
 	if err != nil {
 		return load.Result{}, err
+	}
+	if len(res.Samples) == 0 && 4*d <= longestSend {
+		return send(ctx, addr, model, size, clients, 4*d, n)
 	}
 	if t := load.Count(res.Samples); t.OK != len(res.Samples) || t.OK == 0 {
 		return load.Result{}, fmt.Errorf("%s: %d of %d requests failed: status %v %s",
