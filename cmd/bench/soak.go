@@ -25,11 +25,10 @@ func soakModels() []served {
 	}
 }
 
-// What the soak asks of the models.
+// What the soak asks of each model.
 const (
-	soakShare    = 2.    // times what they bear side by side, in batches of soakBatch
-	soakBatch    = 16    // beyond which rates hardly rise
-	soakMostRate = 1000. // requests per second of a model: the clients share the machine
+	soakShare    = 2.   // times what the models bear side by side
+	soakMostRate = 300. // requests per second of a model: the clients share the machine
 	soakChange   = time.Second
 )
 
@@ -115,9 +114,7 @@ func (l *laboratory) soakable(ctx context.Context, m served, seed uint64, cores 
 	if s.ids, err = l.identify(ctx, o, seed, soakApart); err != nil {
 		return nil, err
 	}
-	most := plainSettings()
-	most.Workers, most.BatchSize = cores, soakBatch
-	borne, err := l.capacityOf(ctx, o, most, 500*time.Millisecond)
+	borne, err := l.capacityOf(ctx, o, plainSettings(), 300*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}
