@@ -31,7 +31,7 @@ test: lint ort ## lint, then all tests: race detector, random order
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
 	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
 
-soak: ort ## two minutes of four overloaded models, changed while clients come and go
+soak: ort ## two minutes of four busy models, changed while clients come and go
 	go run ./cmd/bench soak -full
 
 check: test ## test, by its other name
