@@ -112,6 +112,27 @@ type tallied struct {
 	worst                              float64 // largest difference of an answer from what it should be
 }
 
+// answered counts what came of one request, whose answer is off by at most far from
+// that of its identity. It tells whether it has the answer it should have.
+func (t *tallied) answered(ids *identities, id int, far float64, status int, answer []float64, err error) bool {
+	got, off := ids.nearest(answer)
+	t.sent++
+	switch {
+	case err != nil:
+		t.lost++
+	case status == http.StatusServiceUnavailable:
+		t.refused++
+	case status != http.StatusOK:
+		t.failed++
+	case got != id || off > far:
+		t.mixed++
+	default:
+		t.worst = max(t.worst, off)
+		return true
+	}
+	return false
+}
+
 func (t *tallied) add(u tallied) {
 	t.sent += u.sent
 	t.failed += u.failed
@@ -181,23 +202,9 @@ func atTimes(ctx context.Context, plan []time.Duration, ended <-chan struct{}, f
 
 func (c *callers) once(ctx context.Context, id int) {
 	status, answer, err := askFor(ctx, c.http, c.address, c.ids.bodies[id])
-	got, off := c.ids.nearest(answer)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := &c.count
-	n.sent++
-	switch {
-	case err != nil:
-		n.lost++
-	case status == http.StatusServiceUnavailable:
-		n.refused++
-	case status != http.StatusOK:
-		n.failed++
-	case got != id || off > c.ids.apart/2:
-		n.mixed++
-	default:
-		n.worst = max(n.worst, off)
-	}
+	c.count.answered(c.ids, id, c.ids.apart/2, status, answer, err)
 }
 
 // stop sends nothing more, waits for the answers, and counts.
