@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -113,8 +114,21 @@ func service(times []float64) trial.Service {
 		median.Value = times[0]
 	}
 	return trial.Service{
-		Median: trial.Of(median.Value), Low: trial.Of(median.Low), High: trial.Of(median.High), Fastest: trial.Of(slices.Min(times)),
+		Median: trial.Of(median.Value), Low: trial.Of(median.Low), High: trial.Of(median.High),
+		Fastest: trial.Of(slices.Min(times)), Spread: scatter(times),
 	}
+}
+
+// scatter is the standard deviation of times as a share of their median, from their
+// quartiles, which a few outliers do not move; unknown for fewer than eight.
+func scatter(times []float64) trial.Num {
+	const quartiles = 1.349 // between those of a normal law, in standard deviations
+	if len(times) < 8 {
+		return trial.Num{}
+	}
+	t := slices.Sorted(slices.Values(times))
+	at := func(q float64) float64 { return t[int(math.Ceil(q*float64(len(t))))-1] }
+	return trial.Of((at(.75) - at(.25)) / quartiles / at(.5))
 }
 
 // fullBatches returns the execution times, in ms, of the batches of the given

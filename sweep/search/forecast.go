@@ -72,10 +72,13 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 	return m
 }
 
-// scatter is the spread of a probe's times, from the interval of their median,
-// which outliers do not widen; not measured for a few runs.
+// scatter is the spread of a probe's times; not measured for a few runs. Profiles
+// from before it was recorded have the interval of the median, which it follows from.
 func scatter(p trial.Probe) trial.Num {
 	const most = .3
+	if spread, ok := p.Service.Spread.Get(); ok {
+		return trial.Of(min(spread, most))
+	}
 	median, ok0 := p.Service.Median.Get()
 	low, ok1 := p.Service.Low.Get()
 	high, ok2 := p.Service.High.Get()

@@ -387,3 +387,18 @@ func TestSlowModelGetsFewerProbes(t *testing.T) {
 		}
 	}
 }
+
+// A few batches leave the interval of their median wide, however little they
+// scatter: predictions that took the scatter from it were a fifth too low.
+func TestScatterIsThatOfTheTimes(t *testing.T) {
+	p := trial.Probe{Runs: 16, Service: trial.Service{
+		Median: trial.Of(10), Low: trial.Of(8.5), High: trial.Of(11.5), Spread: trial.Of(.05),
+	}}
+	if got := scatter(p).Or(0); got != .05 {
+		t.Errorf("scatter %v, the probe says .05", got)
+	}
+	p.Service.Spread, p.Service.Low, p.Service.High = trial.Num{}, trial.Of(9.7), trial.Of(10.3)
+	if got := scatter(p).Or(0); math.Abs(got-.049) > .001 { // .3/10 x 4 / (1.96 x 1.2533)
+		t.Errorf("scatter %v of an older profile, want .049", got)
+	}
+}

@@ -25,6 +25,7 @@ type Service struct {
 	Low     Num `json:"low"`              // of an interval for the median
 	High    Num `json:"high"`             // of an interval for the median
 	Fastest Num `json:"fastest,omitzero"` // the shortest of all; profiles from before it was kept have none
+	Spread  Num `json:"spread,omitzero"`  // their standard deviation as a share of the median, by the quartiles; likewise
 }
 
 // History is what a sweep has found so far, in the order in which it was found.
