@@ -186,7 +186,7 @@ func (s *Served) setConfig(to knob.Config) {
 	s.cfg, s.pool.cfg = to, to
 	s.least, s.most = to.Workers, to.Workers
 	s.col.Configure(rule(to))
-	s.advance(batching.Event{Kind: batching.Changed})
+	s.advance(s.now(), batching.Event{Kind: batching.Changed})
 }
 
 func (s *Served) drain(wait func() error, what string, step func(Step)) error {

@@ -90,7 +90,7 @@ func (s *Served) tryBorrow() ([]*worker, error) {
 	workers := slices.Clone(s.idle)
 	s.idle = s.idle[:0]
 	for range workers {
-		s.advance(batching.Event{Kind: batching.Retired})
+		s.advance(s.now(), batching.Event{Kind: batching.Retired})
 	}
 	return workers, nil
 }
@@ -101,7 +101,7 @@ func (s *Served) giveBack(workers []*worker) {
 	defer s.mu.Unlock()
 	for _, w := range workers {
 		s.idle = append(s.idle, w)
-		s.advance(batching.Event{Kind: batching.Freed})
+		s.advance(s.now(), batching.Event{Kind: batching.Freed})
 	}
 }
 

@@ -37,8 +37,9 @@ type call struct {
 	left atomic.Int32  // rows without a result
 	done chan struct{} // capacity 1: the worker never waits for the caller
 
-	one  [1]row         // the rows of nearly all
-	item [1]tensor.Item // of Submit
+	one    [1]row          // the rows of nearly all
+	item   [1]tensor.Item  // of Submit
+	stream *payload.Stream // nil where the answer is wanted whole
 }
 
 // newCall takes a call from the model's pool. One given up by its caller never comes
@@ -64,32 +65,35 @@ func (c *call) fill(r payload.Request) {
 		w := &c.rows[i]
 		w.call = c
 		w.state.Store(waiting)
-		if !r.IsBytes() {
+		if i < len(r.Items) {
 			w.Item = r.Items[i]
-			continue
-		}
-		w.Parts, w.Header, w.ID = r.Parts, r.Header, r.ID
-		if r.Streamed {
-			w.Stream = payload.NewStream()
 		}
 	}
+	if !r.IsBytes() {
+		return
+	}
+	if r.Streamed {
+		c.stream = payload.NewStream()
+	}
+	// Its own memory: a session that does not end in time may read it for ever.
+	c.one[0].Message = &payload.Message{Parts: r.Parts, Header: r.Header, ID: r.ID, Stream: c.stream}
 }
 
 func (s *Served) recycle(c *call) {
 	w := &c.one[0]
 	w.Row, w.call, w.timing, w.result = payload.Row{}, nil, Timing{}, payload.Result{}
-	c.ctx, c.rows, c.item[0] = nil, nil, nil
+	c.ctx, c.rows, c.item[0], c.stream = nil, nil, nil, nil
 	s.calls.Put(c)
 }
 
 // finish gives the row its result, and the caller the answer with the last one. A
 // stream that has begun carries the rest of the answer itself.
 func (w *row) finish(r payload.Result) {
-	if w.Stream != nil {
-		w.Stream.Finish(r)
+	c := w.call
+	if c.stream != nil {
+		c.stream.Finish(r)
 	}
 	w.result = r
-	c := w.call
 	if c.left.Add(-1) == 0 {
 		c.done <- struct{}{}
 	}

@@ -143,7 +143,7 @@ func (s *Served) join(w *worker) {
 	go w.loop(s)
 	s.idle = append(s.idle, w)
 	s.stranded = nil
-	s.advance(batching.Event{Kind: batching.Freed})
+	s.advance(s.now(), batching.Event{Kind: batching.Freed})
 }
 
 // retire ends n workers of p, idle ones at once, busy ones after their batch.
@@ -156,7 +156,7 @@ func (s *Served) retire(p *pool, n int) {
 			if idle == w {
 				s.idle = append(s.idle[:i], s.idle[i+1:]...)
 				close(w.work)
-				s.advance(batching.Event{Kind: batching.Retired})
+				s.advance(s.now(), batching.Event{Kind: batching.Retired})
 				break
 			}
 		}

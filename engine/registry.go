@@ -250,6 +250,7 @@ func (s *Served) hasLoaded(err error) error {
 		s.state = Ready
 	}
 	s.loadErr = err
+	s.showRoom()
 	close(s.loaded)
 	return err
 }

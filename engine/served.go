@@ -40,7 +40,11 @@ type Served struct {
 	loaded  chan struct{}      // closed at the end of Loading; loadErr is then set
 	loadErr error
 
-	gone atomic.Int64 // rows in the queue whose callers have left; may be off by what happens now
+	gone     atomic.Int64 // rows in the queue whose callers have left; may be off by what happens now
+	admitted atomic.Int64 // requests that are being decoded
+	places   atomic.Int64 // how many may be, as showRoom has last seen it
+
+	decoding, encoding atomic.Int64 // ns, of all requests
 
 	mu       sync.Mutex // guards everything below; never held while waiting
 	state    State
@@ -49,7 +53,6 @@ type Served struct {
 	most     int
 	col      *batching.Collector
 	queue    fifo
-	admitted int    // requests that are being decoded
 	open     []*row // the open batch
 	idle     []*worker
 	pool     *pool
@@ -104,9 +107,9 @@ func (s *Served) Limits() knob.Limits {
 
 func (s *Served) now() time.Duration { return time.Since(s.epoch) }
 
-// advance steps the collector with e and does what it says. The lock is held.
-func (s *Served) advance(e batching.Event) {
-	now := s.now()
+// advance steps the collector with e, which happens now, and does what it says. The
+// lock is held. Clocks are read seldom: that costs as much as the rest of it.
+func (s *Served) advance(now time.Duration, e batching.Event) {
 	a := s.col.Step(now, e)
 	for a.Do != batching.Wait {
 		if a.Do == batching.Take {
@@ -118,6 +121,7 @@ func (s *Served) advance(e batching.Event) {
 	}
 	s.alarm.set(now, a.Wake)
 	s.accountWork(now)
+	s.showRoom()
 }
 
 // take moves the queue's head into the open batch, or drops it if its caller
@@ -166,7 +170,7 @@ func (s *Served) tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alarm.rang()
-	s.advance(batching.Event{Kind: batching.Timer})
+	s.advance(s.now(), batching.Event{Kind: batching.Timer})
 }
 
 // close refuses newcomers, calls off a change that is under way, waits until ctx
@@ -174,6 +178,7 @@ func (s *Served) tick() {
 func (s *Served) close(ctx context.Context) error {
 	s.mu.Lock()
 	s.state = Unloading
+	s.showRoom()
 	s.mu.Unlock()
 	s.callOff()
 	if err := s.lockChanges(ctx); err != nil {
@@ -222,8 +227,9 @@ func (s *Served) abandon(err error) {
 	s.accountWork(s.now())
 	s.col = batching.New(rule(s.cfg)) // it knows of requests that are gone
 	for range s.idle {
-		s.advance(batching.Event{Kind: batching.Freed})
+		s.advance(s.now(), batching.Event{Kind: batching.Freed})
 	}
+	s.showRoom()
 }
 
 // drained waits until nothing is queued or in flight.

@@ -11,7 +11,6 @@ type counters struct {
 	ok, failed, batches                   int64
 	failedBatches, lost                   int64
 	queue, formation, execution           time.Duration
-	decode, encode                        time.Duration
 	busy, work                            time.Duration
 	sizes                                 map[int]int64
 }
@@ -64,8 +63,8 @@ func (s *Served) Stats() Stats {
 		Accepted: c.accepted, Refused: c.refused, Cancelled: c.cancelled, Expired: c.expired,
 		OK: c.ok, Failed: c.failed, Batches: c.batches,
 		FailedBatches: c.failedBatches, LostSessions: c.lost, Sizes: maps.Clone(c.sizes),
-		DecodeNS: int64(c.decode), QueueNS: int64(c.queue), FormationNS: int64(c.formation),
-		ExecutionNS: int64(c.execution), EncodeNS: int64(c.encode),
+		DecodeNS: s.decoding.Load(), QueueNS: int64(c.queue), FormationNS: int64(c.formation),
+		ExecutionNS: int64(c.execution), EncodeNS: s.encoding.Load(),
 		BusyNS: int64(c.busy), WorkNS: int64(work),
 	}
 }
@@ -73,16 +72,14 @@ func (s *Served) Stats() Stats {
 // Observe adds the time one request spent outside the queue: decoding its body
 // and encoding its answer.
 func (s *Served) Observe(decode, encode time.Duration) {
-	s.mu.Lock()
-	s.count.decode += decode
-	s.count.encode += encode
-	s.mu.Unlock()
+	s.decoding.Add(int64(decode))
+	s.encoding.Add(int64(encode))
 }
 
-// record counts a finished batch, which failed as a whole if err is not nil. It runs
+// record counts a batch that has ended now, and failed as a whole if err is not nil. It runs
 // before the rows are answered, so that a caller who has its answer finds it
 // counted. It tells whether another full batch waits.
-func (s *Served) record(w *worker, took time.Duration, err error) (more bool) {
+func (s *Served) record(w *worker, now, took time.Duration, err error) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &s.count
@@ -102,7 +99,7 @@ func (s *Served) record(w *worker, took time.Duration, err error) (more bool) {
 		}
 	}
 	s.inFlight -= len(w.batch)
-	s.accountWork(s.now())
+	s.accountWork(now)
 	return s.queue.n >= s.cfg.BatchSize
 }
 

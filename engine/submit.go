@@ -41,32 +41,47 @@ func (s *Served) Do(ctx context.Context, r payload.Request, out []tensor.Item) (
 // decoded. It is used once: Do or Release.
 type Ticket struct {
 	served *Served
-	held   bool // counted in Served.admitted
+	held   bool // it is counted in Served.admitted
 }
 
 // Admit asks for a place before the work of decoding is done, so that the memory of
 // what is decoded is bounded by the queue. Its errors are those that Do returns at
 // once. A request that is being decoded counts as one that waits, or as one in the
 // batch of an idle worker.
+//
+// Nearly always there is room, and no lock is taken to see it: the places are as the
+// last change of the queue left them. Those who come at one moment may be a few more
+// than there are places; the queue itself is never longer than it may be.
 func (s *Served) Admit() (Ticket, error) {
+	if s.admitted.Add(1) <= s.places.Load() {
+		return Ticket{s, true}, nil
+	}
+	s.admitted.Add(-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.available(); err != nil {
 		return Ticket{}, err
 	}
-	if s.waits()+s.admitted >= s.cfg.QueueSize+len(s.idle)*s.cfg.BatchSize {
+	if int(s.admitted.Load()) >= s.room() {
 		return Ticket{}, s.refuse(1)
 	}
-	s.admitted++
+	s.admitted.Add(1)
 	return Ticket{s, true}, nil
 }
 
-// Release gives the place back without a request.
-func (t Ticket) Release() {
-	t.served.mu.Lock()
-	t.served.admitted--
-	t.served.mu.Unlock()
+// room is how many requests may be decoded at a time now. The lock is held.
+func (s *Served) room() int {
+	if s.available() != nil {
+		return 0
+	}
+	return s.cfg.QueueSize + len(s.idle)*s.cfg.BatchSize - s.waits()
 }
+
+// showRoom lets Admit know the room. The lock is held.
+func (s *Served) showRoom() { s.places.Store(int64(s.room())) }
+
+// Release gives the place back without a request.
+func (t Ticket) Release() { t.served.admitted.Add(-1) }
 
 // Do is Served.Do with the ticket's place.
 func (t Ticket) Do(ctx context.Context, r payload.Request, out []tensor.Item) (payload.Answer, Timing, error) {
@@ -87,7 +102,7 @@ func (t Ticket) do(ctx context.Context, r payload.Request, out []tensor.Item) (p
 	if err != nil {
 		return payload.Answer{}, Timing{}, err
 	}
-	if stream := c.rows[0].Stream; streams {
+	if stream := c.stream; streams {
 		head := stream.Head()
 		return payload.Answer{Bytes: &head, Stream: stream}, Timing{}, nil
 	}
@@ -104,25 +119,36 @@ func (s *Served) run(c *call, t Ticket) (streams bool, err error) {
 		s.recycle(c)
 		return false, err
 	}
-	stream := c.rows[0].Stream
-	var begun <-chan struct{} // nil: never
-	if stream != nil {
-		begun = stream.Begun()
+	stream := c.stream
+	if stream == nil { // a select of two costs less than one of three
+		select {
+		case <-c.done:
+		case <-c.ctx.Done():
+			return false, s.giveUp(c)
+		}
+		return false, nil
 	}
 	select {
 	case <-c.done:
-	case <-begun:
+	case <-stream.Begun():
 	case <-c.ctx.Done():
-		left, answered := c.giveUp()
-		s.gone.Add(int64(left))
-		if !answered {
-			if stream != nil {
-				stream.Close()
-			}
-			return false, gaveUp(c.ctx)
+		if err := s.giveUp(c); err != nil {
+			stream.Close()
+			return false, err
 		}
 	}
-	return stream != nil && stream.HasBegun(), nil
+	return stream.HasBegun(), nil
+}
+
+// giveUp leaves a call whose context has ended; without an error it was answered just
+// before.
+func (s *Served) giveUp(c *call) error {
+	left, answered := c.giveUp()
+	s.gone.Add(int64(left))
+	if answered {
+		return nil
+	}
+	return gaveUp(c.ctx)
 }
 
 func gaveUp(ctx context.Context) error {
@@ -138,7 +164,7 @@ func (s *Served) enqueue(c *call, t Ticket) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t.held {
-		s.admitted--
+		s.admitted.Add(-1)
 	}
 	if err := s.available(); err != nil {
 		return err
@@ -149,16 +175,16 @@ func (s *Served) enqueue(c *call, t Ticket) error {
 	if s.waits()+n > s.cfg.QueueSize {
 		return s.refuse(n)
 	}
-	if gone := int(s.gone.Load()); gone > s.cfg.QueueSize {
-		s.advance(batching.Event{Kind: batching.Left, N: s.queue.purge(s.leave)})
-	}
 	now := s.now()
+	if gone := int(s.gone.Load()); gone > s.cfg.QueueSize {
+		s.advance(now, batching.Event{Kind: batching.Left, N: s.queue.purge(s.leave)})
+	}
 	for i := range c.rows {
 		c.rows[i].arrived = now
 		s.queue.push(&c.rows[i])
 	}
 	s.count.accepted += int64(n)
-	s.advance(batching.Event{Kind: batching.Arrived, N: n})
+	s.advance(now, batching.Event{Kind: batching.Arrived, N: n})
 	return nil
 }
 
@@ -186,7 +212,7 @@ func (s *Served) waits() int { return s.queue.n - int(s.gone.Load()) }
 func (s *Served) refuse(n int) error {
 	s.count.refused += int64(n)
 	if n == 1 {
-		return fmt.Errorf("%w: %d requests wait (queue_size %d)", ErrQueueFull, s.waits()+s.admitted, s.cfg.QueueSize)
+		return fmt.Errorf("%w: %d requests wait (queue_size %d)", ErrQueueFull, s.waits()+int(s.admitted.Load()), s.cfg.QueueSize)
 	}
 	return fmt.Errorf("%w: %d requests wait and %d rows came (queue_size %d)", ErrQueueFull, s.waits(), n, s.cfg.QueueSize)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"time"
 
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
@@ -74,17 +73,18 @@ func (w *worker) execute(s *Served) (more bool, lost error) {
 		w.rows = append(w.rows, r.Row)
 		w.results = append(w.results, payload.Result{})
 	}
-	start := time.Now()
+	start := s.now()
 	err := w.renew(s)
 	if err == nil {
 		err = s.runWithin(w.session, w.rows, w.results)
 	}
-	took := time.Since(start)
+	end := s.now()
 	if err != nil {
 		lost = w.failed(s, err)
-		took = time.Since(start)
+		end = s.now()
 	}
-	more = s.record(w, took, err)
+	took := end - start
+	more = s.record(w, end, took, err)
 	for i, r := range w.batch {
 		r.timing.Execution, r.timing.Batch = took, n
 		r.finish(w.results[i])
@@ -178,6 +178,6 @@ func (s *Served) freed(w *worker) bool {
 		return false
 	}
 	s.idle = append(s.idle, w)
-	s.advance(batching.Event{Kind: batching.Freed})
+	s.advance(s.now(), batching.Event{Kind: batching.Freed})
 	return true
 }

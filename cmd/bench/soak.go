@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,17 +23,35 @@ func soakModels() []served {
 	return []served{
 		{model: "mlp", batch: 1},
 		{model: "mlp-wide", batch: 1},
-		{model: "encoder", tokens: 8, batch: 1},
+		{model: "encoder", tokens: 64, batch: 1},
 		{model: "resnet18", batch: 1},
 	}
 }
 
-// What the soak asks of each model.
+// What the soak asks of the models.
 const (
-	soakShare    = 2.   // times what the models bear side by side
+	soakShare    = 2.   // times what the machine bears
+	soakBatch    = 16   // beyond which rates hardly rise
 	soakMostRate = 300. // requests per second of a model: the clients share the machine
 	soakChange   = time.Second
 )
+
+// soakRates are what is sent to models that each bear so many requests a second when
+// they have the machine for themselves. Together they ask for soakShare of it, the
+// same of each; what fast ones may not be sent the slow ones get.
+func soakRates(borne []float64) []float64 {
+	order := make([]int, len(borne))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(borne[b], borne[a]) })
+	rates, share := make([]float64, len(borne)), soakShare
+	for n, i := range order {
+		rates[i] = min(share/float64(len(order)-n)*borne[i], soakMostRate)
+		share -= rates[i] / borne[i]
+	}
+	return rates
+}
 
 // soakBudget is how long the set runs: a warm part, and the part that is judged.
 type soakBudget struct{ warm, judged time.Duration }
@@ -45,7 +66,7 @@ func (b budget) soaks() soakBudget {
 	return soakBudget{300 * time.Millisecond, 300 * time.Millisecond}
 }
 
-// soaking serves four models at twice what they bear, to clients that wait for
+// soaking serves four models at twice what the machine bears, to clients that wait for
 // their answers and clients that leave, while all knobs are turned. Every request
 // gets one answer, its own or a refusal, and the process does not grow.
 func soaking(ctx context.Context, e *env) error {
@@ -73,6 +94,9 @@ func (l *laboratory) soaking(ctx context.Context, e *env) error {
 			return fmt.Errorf("%s: %w", m.model, err)
 		}
 		models = append(models, one)
+	}
+	if err := l.rateSoaked(ctx, models, e.cores); err != nil {
+		return err
 	}
 	b := e.budget.soaks()
 	counts, _, err := l.soakFor(ctx, models, b.warm, e.seed)
@@ -104,7 +128,7 @@ func (l *laboratory) soaking(ctx context.Context, e *env) error {
 	return nil
 }
 
-// soakable opens a model and draws its settings and the rate of its clients.
+// soakable opens a model and draws its settings.
 func (l *laboratory) soakable(ctx context.Context, m served, seed uint64, cores int) (*soaked, error) {
 	o, err := l.open(ctx, m)
 	if err != nil {
@@ -114,12 +138,27 @@ func (l *laboratory) soakable(ctx context.Context, m served, seed uint64, cores 
 	if s.ids, err = l.identify(ctx, o, seed, soakApart); err != nil {
 		return nil, err
 	}
-	borne, err := l.capacityOf(ctx, o, plainSettings(), 300*time.Millisecond)
-	if err != nil {
-		return nil, err
-	}
-	s.rate = min(soakShare*borne/float64(len(soakModels())), soakMostRate)
 	return s, l.apply(ctx, o.Name, soakSettings(plainSettings()))
+}
+
+// rateSoaked gives each model its rate, by what it bears alone with all cores.
+func (l *laboratory) rateSoaked(ctx context.Context, models []*soaked, cores int) error {
+	most := plainSettings()
+	most.Workers, most.BatchSize = cores, soakBatch
+	borne := make([]float64, len(models))
+	for i, m := range models {
+		var err error
+		if borne[i], err = l.capacityOf(ctx, m.opened, most, time.Second); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+		if err := l.apply(ctx, m.Name, soakSettings(plainSettings())); err != nil {
+			return err
+		}
+	}
+	for i, r := range soakRates(borne) {
+		models[i].rate = r
+	}
+	return nil
 }
 
 // soakSettings are settings whose queue fills.
@@ -200,7 +239,12 @@ func (l *laboratory) allAtRest(ctx context.Context, models []*soaked) (resting, 
 
 // addSoaked adds what clients saw.
 func (e *env) addSoaked(c soakCounts, models []*soaked) {
-	detail := fmt.Sprintf("%d requests to %d models, %d answered, %d refused, %d left", c.sent, len(models), c.ok, c.refused, c.left)
+	each := make([]string, len(models))
+	for i, m := range models {
+		each[i] = judge.Number(m.rate)
+	}
+	rates := strings.Join(each, ", ")
+	detail := fmt.Sprintf("%d requests to %d models at %s/s, %d answered, %d refused, %d left", c.sent, len(models), rates, c.ok, c.refused, c.left)
 	for _, f := range []struct {
 		name string
 		n    int

@@ -41,3 +41,18 @@ func TestGrowth(t *testing.T) {
 		t.Errorf("nothing grows by %v", f)
 	}
 }
+
+// Together they ask for twice the machine, whatever fast models may be sent at most.
+func TestSoakRates(t *testing.T) {
+	borne := []float64{10_000, 2_000, 100, 20}
+	rates, share := soakRates(borne), 0.
+	for i, r := range rates {
+		share += r / borne[i]
+	}
+	if math.Abs(share-soakShare) > 1e-9 || rates[0] != soakMostRate || rates[1] != soakMostRate || rates[2] != rates[3]*5 {
+		t.Errorf("%v of %v are %v of the machine", rates, borne, share)
+	}
+	if got := soakRates([]float64{10, 10}); got[0] != 10 || got[1] != 10 {
+		t.Errorf("%v, want 10 each", got)
+	}
+}

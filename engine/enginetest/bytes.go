@@ -54,11 +54,11 @@ func Model(name string) *engine.Model {
 
 // Row is a row that asks for something.
 func Row(text string) payload.Row {
-	return payload.Row{Parts: []payload.Part{{Name: handler.WholeBody, Type: "text/plain", Data: []byte(text)}}}
+	return payload.Row{Message: &payload.Message{Parts: []payload.Part{{Name: handler.WholeBody, Type: "text/plain", Data: []byte(text)}}}}
 }
 
 // Request is a request of that row.
-func Request(text string) payload.Request { return payload.Request{Parts: Row(text).Parts} }
+func Request(text string) payload.Request { return payload.Request{Parts: Row(text).Message.Parts} }
 
 // Opened is how many sessions have been opened so far.
 func (b *Backend) Opened() int { return int(b.opened.Load()) }
@@ -138,7 +138,8 @@ func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Resul
 
 // one does what a row asks for. An error is the whole batch's.
 func (s *session) one(ctx context.Context, row payload.Row, out *payload.Result) error {
-	part, _ := row.Part(handler.WholeBody)
+	part, _ := row.Message.Part(handler.WholeBody)
+	stream := row.Message.Stream
 	word, rest, _ := strings.Cut(string(part.Data), " ")
 	switch {
 	case word == "fail" && rest == "batch":
@@ -150,15 +151,15 @@ func (s *session) one(ctx context.Context, row payload.Row, out *payload.Result)
 		<-s.dead.Done()
 		return ctx.Err()
 	case word == "die":
-		if _, text, ok := strings.Cut(rest, "after "); ok && row.Stream != nil {
-			_ = row.Stream.Write([]byte(text)) // nobody may be left to read it
+		if _, text, ok := strings.Cut(rest, "after "); ok && stream != nil {
+			_ = stream.Write([]byte(text)) // nobody may be left to read it
 		}
 		s.kill()
 		return fmt.Errorf("%w: it was told to die", engine.ErrSessionLost)
-	case word == "stream" && row.Stream != nil:
-		row.Stream.Begin(payload.Bytes{Status: 200, Type: "text/plain"})
+	case word == "stream" && stream != nil:
+		stream.Begin(payload.Bytes{Status: 200, Type: "text/plain"})
 		for piece := range strings.SplitSeq(rest, " ") {
-			if err := row.Stream.Write([]byte(piece)); err != nil {
+			if err := stream.Write([]byte(piece)); err != nil {
 				out.Err = err
 				return nil
 			}

@@ -67,11 +67,16 @@ func (r Request) Bytes() int64 {
 // IsBytes tells whether the request is made of bytes rather than tensors.
 func (r Request) IsBytes() bool { return len(r.Items) == 0 && (r.Parts != nil || r.Header != nil) }
 
-// Row is what takes one place in a batch: a tensor for each input of the model, or
-// parts. It is the backend's for the time of one run.
+// Row is what takes one place in a batch: a tensor for each input of the model, or a
+// message. It is the backend's for the time of one run. It is small, since it is
+// copied into each batch.
 type Row struct {
-	Item tensor.Item
+	Item    tensor.Item
+	Message *Message // nil where the model takes tensors
+}
 
+// Message is a row for a model that takes bytes.
+type Message struct {
 	Parts  []Part
 	Header []Field
 	ID     string
@@ -116,9 +121,9 @@ func OfItems(items ...tensor.Item) []Row {
 }
 
 // Part returns the first part of that name.
-func (r Row) Part(name string) (Part, bool) {
-	if i := slices.IndexFunc(r.Parts, func(p Part) bool { return p.Name == name }); i >= 0 {
-		return r.Parts[i], true
+func (m *Message) Part(name string) (Part, bool) {
+	if i := slices.IndexFunc(m.Parts, func(p Part) bool { return p.Name == name }); i >= 0 {
+		return m.Parts[i], true
 	}
 	return Part{}, false
 }

@@ -32,7 +32,7 @@ func TestRows(t *testing.T) {
 }
 
 func TestPart(t *testing.T) {
-	r := payload.Row{Parts: []payload.Part{{Name: "a", Data: []byte("1")}, {Name: "b", Data: []byte("2")}, {Name: "a", Data: []byte("3")}}}
+	r := &payload.Message{Parts: []payload.Part{{Name: "a", Data: []byte("1")}, {Name: "b", Data: []byte("2")}, {Name: "a", Data: []byte("3")}}}
 	if p, ok := r.Part("a"); !ok || string(p.Data) != "1" {
 		t.Errorf("part a = %v, %v", p, ok)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"sweetspot/engine/api/wire"
 )
@@ -22,9 +23,20 @@ func sameOrigin(address string, bound net.Addr) middleware {
 		allowed = name + ", " + allowed
 	}
 	local := isLoopback(hostname(bound.String()))
+	var last atomic.Pointer[string] // Host that was found right: nearly all requests have the same
+	own := func(host string) bool {
+		if h := last.Load(); h != nil && *h == host {
+			return true
+		}
+		if !isOwn(host, name) {
+			return false
+		}
+		last.Store(&host)
+		return true
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if local && !isOwn(r.Host, name) {
+			if local && !own(r.Host) {
 				wire.Fail(w, wire.Errorf(http.StatusForbidden, wire.Forbidden,
 					"the host %q is not this server's, which listens on loopback; ask for %s, with any port", r.Host, allowed))
 				return
