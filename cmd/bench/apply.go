@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -211,6 +212,7 @@ func (l *laboratory) underLoad(ctx context.Context, o opened, ids *identities, d
 // rest waits until the process holds the same twice, as connections that have
 // been closed are gone a little later, for at most two seconds.
 func (l *laboratory) rest(ctx context.Context, o opened) (resting, error) {
+	http.DefaultClient.CloseIdleConnections() // this program's own, of changes made side by side
 	var last held
 	for range 20 {
 		h, err := l.held(ctx, o.Name)
@@ -230,9 +232,8 @@ func (l *laboratory) rest(ctx context.Context, o opened) (resting, error) {
 	return r, nil
 }
 
-// addHeld adds what the process holds more than before. Its memory keeps growing
-// towards what the largest batches take, so that few changes decide nothing.
-func (l *laboratory) addHeld(e *env, set string, first, last resting, detail string) {
+// addLeft adds what the process holds more of than before, but for its memory.
+func (l *laboratory) addLeft(e *env, set string, first, last resting, detail string) {
 	for _, f := range []struct {
 		name string
 		more int
@@ -243,6 +244,12 @@ func (l *laboratory) addHeld(e *env, set string, first, last resting, detail str
 	} {
 		e.report.Add(judge.Figure{Name: set + ".left." + f.name, Value: float64(f.more), Unit: "count", Detail: detail})
 	}
+}
+
+// addHeld adds what the process holds more than before. Its memory keeps growing
+// towards what the largest batches take, so that few changes decide nothing.
+func (l *laboratory) addHeld(e *env, set string, first, last resting, detail string) {
+	l.addLeft(e, set, first, last, detail)
 	grown := judge.Figure{
 		Name: set + ".memory", Value: last.rss/first.rss - 1, Unit: "share",
 		Detail: fmt.Sprintf("%.0f MB to %.0f MB, %s", first.rss/1e6, last.rss/1e6, detail),

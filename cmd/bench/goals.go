@@ -82,7 +82,6 @@ func otherGoals() judge.Goals {
 		{Name: "soak.mixed-up", Compare: judge.Exactly},
 		{Name: "soak.unaccounted", Compare: judge.Exactly},
 		{Name: "soak.left.*", Compare: judge.Exactly},
-		{Name: "soak.memory", Compare: judge.AtMost, Number: .05},
 		{Name: "soak.growth", Compare: judge.AtMost, Number: .05},
 
 		{Name: "overload.passes-*", Compare: judge.Exactly},

@@ -13,7 +13,6 @@ import (
 
 	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/monitor"
 	"sweetspot/sweep/stat"
 )
 
@@ -34,6 +33,7 @@ const (
 	soakBatch    = 16   // beyond which rates hardly rise
 	soakMostRate = 300. // requests per second of a model: the clients share the machine
 	soakChange   = time.Second
+	soakLinger   = 15 * time.Second // more than a connection may take to end
 )
 
 // soakRates are what is sent to models that each bear so many requests a second when
@@ -53,17 +53,22 @@ func soakRates(borne []float64) []float64 {
 	return rates
 }
 
-// soakBudget is how long the set runs: a warm part, and the part that is judged.
-type soakBudget struct{ warm, judged time.Duration }
+// soakBudget is how long the set runs: what each model bears, a warm part, and the
+// part that is judged.
+type soakBudget struct {
+	bear, warm, judged time.Duration
+	parts              int // of the judged part; the process rests after each
+	models             int // how many of soakModels
+}
 
 func (b budget) soaks() soakBudget {
 	switch b.mode {
 	case full.mode:
-		return soakBudget{30 * time.Second, 90 * time.Second}
+		return soakBudget{time.Second, 30 * time.Second, 90 * time.Second, 6, 4}
 	case quick.mode:
-		return soakBudget{5 * time.Second, 10 * time.Second}
+		return soakBudget{time.Second, 5 * time.Second, 10 * time.Second, 2, 4}
 	}
-	return soakBudget{300 * time.Millisecond, 300 * time.Millisecond}
+	return soakBudget{100 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond, 1, 2}
 }
 
 // soaking serves four models at twice what the machine bears, to clients that wait for
@@ -83,23 +88,23 @@ type soaked struct {
 	ids   *identities
 	rate  float64
 	draws []knob.Settings
-	next  int // draw
+	next  int // of draws
 }
 
 func (l *laboratory) soaking(ctx context.Context, e *env) error {
+	b := e.budget.soaks()
 	var models []*soaked
-	for i, m := range soakModels() {
+	for i, m := range soakModels()[:b.models] {
 		one, err := l.soakable(ctx, m, e.seed+uint64(i)<<16, e.cores)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.model, err)
 		}
 		models = append(models, one)
 	}
-	if err := l.rateSoaked(ctx, models, e.cores); err != nil {
+	if err := l.rateSoaked(ctx, models, e.cores, b.bear); err != nil {
 		return err
 	}
-	b := e.budget.soaks()
-	counts, _, err := l.soakFor(ctx, models, b.warm, e.seed)
+	counts, err := l.soakFor(ctx, models, b.warm, e.seed)
 	if err != nil {
 		return err
 	}
@@ -107,20 +112,24 @@ func (l *laboratory) soaking(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	more, sizes, err := l.soakFor(ctx, models, b.judged, e.seed+1)
-	if err != nil {
-		return err
+	last, rests := first, []float64{first.rss}
+	for part := range b.parts {
+		more, err := l.soakFor(ctx, models, b.judged/time.Duration(b.parts), e.seed+uint64(part)+1)
+		if err != nil {
+			return err
+		}
+		counts.add(more)
+		if last, err = l.atRestAgain(ctx, models, first); err != nil {
+			return err
+		}
+		rests = append(rests, last.rss)
 	}
-	last, err := l.allAtRest(ctx, models)
-	if err != nil {
-		return err
-	}
-	counts.add(more)
 	e.addSoaked(counts, models)
 	l.addUnanswered(ctx, e, models)
-	l.addHeld(e, "soak", first, last, fmt.Sprintf("after %v and %v", b.warm, b.warm+b.judged))
-	f := growth(sizes)
-	if e.budget.mode != full.mode && f.Interval != nil { // the process is still growing to its size
+	when := fmt.Sprintf("after %v and %v", b.warm, b.warm+b.judged)
+	l.addLeft(e, "soak", first, last, when)
+	f := growth(rests, b.judged.Minutes())
+	if e.budget.mode != full.mode { // the process is still growing to its size
 		f.Interval.Low, f.Interval.High = math.NaN(), math.NaN()
 		f.Detail += ", too short to tell"
 	}
@@ -142,13 +151,13 @@ func (l *laboratory) soakable(ctx context.Context, m served, seed uint64, cores 
 }
 
 // rateSoaked gives each model its rate, by what it bears alone with all cores.
-func (l *laboratory) rateSoaked(ctx context.Context, models []*soaked, cores int) error {
+func (l *laboratory) rateSoaked(ctx context.Context, models []*soaked, cores int, d time.Duration) error {
 	most := plainSettings()
 	most.Workers, most.BatchSize = cores, soakBatch
 	borne := make([]float64, len(models))
 	for i, m := range models {
 		var err error
-		if borne[i], err = l.capacityOf(ctx, m.opened, most, time.Second); err != nil {
+		if borne[i], err = l.capacityOf(ctx, m.opened, most, d); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 		if err := l.apply(ctx, m.Name, soakSettings(plainSettings())); err != nil {
@@ -167,31 +176,26 @@ func soakSettings(s knob.Settings) knob.Settings {
 	return s
 }
 
-// soakFor lets clients send to all models for so long while their settings change.
-// It returns what became of the requests, and the sizes of the process at each
-// change, in bytes.
-func (l *laboratory) soakFor(ctx context.Context, models []*soaked, d time.Duration, seed uint64) (soakCounts, []float64, error) {
+// soakFor lets clients send to all models for so long while their settings change,
+// and returns what became of the requests.
+func (l *laboratory) soakFor(ctx context.Context, models []*soaked, d time.Duration, seed uint64) (soakCounts, error) {
 	within, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var clients []*soakClients
-	errs := make([]error, len(models))
-	var wg sync.WaitGroup
 	for i, m := range models {
 		clients = append(clients, startSoakClients(ctx, "http://"+l.Predict+"/predictions/"+m.Name, m, seed+uint64(i)<<16))
-		wg.Go(func() { errs[i] = l.keepChanging(within, m) })
 	}
-	sizes := l.sizes(within)
-	wg.Wait()
+	err := l.keepChanging(within, models)
 	var counts soakCounts
 	for _, c := range clients {
 		counts.add(c.stop())
 	}
-	return counts, sizes, errors.Join(append(errs, context.Cause(ctx))...)
+	return counts, errors.Join(err, context.Cause(ctx))
 }
 
-// keepChanging turns the knobs of a model until ctx ends. A change that is under
+// keepChanging turns the knobs of all models until ctx ends. A change that is under
 // way then is called off, which is a case of its own.
-func (l *laboratory) keepChanging(ctx context.Context, m *soaked) error {
+func (l *laboratory) keepChanging(ctx context.Context, models []*soaked) error {
 	tick := time.NewTicker(soakChange)
 	defer tick.Stop()
 	for {
@@ -200,41 +204,56 @@ func (l *laboratory) keepChanging(ctx context.Context, m *soaked) error {
 			return nil
 		case <-tick.C:
 		}
-		s := soakSettings(m.draws[m.next%len(m.draws)])
-		m.next++
-		if err := l.apply(ctx, m.Name, s); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("%s: change %d to %s: %w", m.Name, m.next, s, err)
+		if err := l.changeAll(ctx, models); err != nil || ctx.Err() != nil {
+			return err
 		}
 	}
 }
 
-// sizes are the resident bytes of the process, ten times a second until ctx ends.
-func (l *laboratory) sizes(ctx context.Context) []float64 {
-	sampler := monitor.NewSampler(l.cmd.Process.Pid)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	var out []float64
-	for {
-		select {
-		case <-ctx.Done():
-			return out
-		case <-tick.C:
-			if v, ok := sampler.Sample().RSSBytes.Get(); ok {
-				out = append(out, v)
+// changeAll gives each model its next settings, all at the same time.
+func (l *laboratory) changeAll(ctx context.Context, models []*soaked) error {
+	errs := make([]error, len(models))
+	var wg sync.WaitGroup
+	for i, m := range models {
+		wg.Go(func() {
+			s := soakSettings(m.draws[m.next%len(m.draws)])
+			m.next++
+			if err := l.apply(ctx, m.Name, s); err != nil && ctx.Err() == nil {
+				errs[i] = fmt.Errorf("%s: change to %s: %w", m.Name, s, err)
 			}
-		}
+		})
 	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // allAtRest is what the process holds when no model has anything to do and all
-// have the same settings as at other times.
+// have new sessions, with the same settings as at other times: those that were there
+// keep what their largest batches took.
 func (l *laboratory) allAtRest(ctx context.Context, models []*soaked) (resting, error) {
+	other := plainSettings()
+	other.Precision = knob.HalfPrecision
 	for _, m := range models {
-		if err := l.apply(ctx, m.Name, plainSettings()); err != nil {
-			return resting{}, err
+		for _, s := range []knob.Settings{other, plainSettings()} {
+			if err := l.apply(ctx, m.Name, s); err != nil {
+				return resting{}, err
+			}
 		}
 	}
 	return l.rest(ctx, models[0].opened)
+}
+
+// atRestAgain waits until the process holds no more than at first, which connections
+// that linger may take a while to give back, and returns what it holds at last.
+func (l *laboratory) atRestAgain(ctx context.Context, models []*soaked, first resting) (resting, error) {
+	last, err := l.allAtRest(ctx, models)
+	for begin := time.Now(); err == nil && time.Since(begin) < soakLinger; {
+		if last.Goroutines <= first.Goroutines && last.Descriptors <= first.Descriptors {
+			break
+		}
+		last, err = l.rest(ctx, models[0].opened)
+	}
+	return last, err
 }
 
 // addSoaked adds what clients saw.
@@ -272,33 +291,24 @@ func (l *laboratory) addUnanswered(ctx context.Context, e *env, models []*soaked
 	})
 }
 
-// growth is by what share of its mean the process grows in a minute under the
-// load: the slope of a line through ten blocks, with Student's interval.
-func growth(sizes []float64) judge.Figure {
-	const blocks = 10
-	f := judge.Figure{Name: "soak.growth", Value: math.NaN(), Unit: "share", Detail: "of the resident memory, a minute"}
-	if len(sizes) < blocks {
-		return f
+// growth is by what share of its mean the process grows in a minute of load: the
+// slope of a line through what it holds at rest, with Student's interval. Under load
+// it holds what its settings of the moment need, which differs by far more.
+func growth(rests []float64, minutes float64) judge.Figure {
+	iv, mean := slope(rests), stat.Mean(rests).Value
+	scale := float64(len(rests)-1) / minutes / mean
+	iv.Value, iv.Low, iv.High = iv.Value*scale, iv.Low*scale, iv.High*scale
+	return judge.Figure{
+		Name: "soak.growth", Value: iv.Value, Unit: "share", Interval: &iv,
+		Detail: fmt.Sprintf("of the resident memory at rest, a minute of load; %d times, %.0f to %.0f MB",
+			len(rests), slices.Min(rests)/1e6, slices.Max(rests)/1e6),
 	}
-	minutes := float64(len(sizes)) * .1 / 60
-	means := make([]float64, blocks)
-	for i := range means {
-		part := sizes[i*len(sizes)/blocks : (i+1)*len(sizes)/blocks]
-		for _, v := range part {
-			means[i] += v / float64(len(part))
-		}
-	}
-	iv := slope(means)
-	scale := blocks / minutes / stat.Mean(means).Value
-	f.Interval = &stat.Interval{Value: iv.Value * scale, Low: iv.Low * scale, High: iv.High * scale}
-	f.Value = f.Interval.Value
-	return f
 }
 
-// slope is that of the least-squares line through ten values, a step, with its 95%
-// interval by Student's t with 8 degrees of freedom.
+// slope is that of the least-squares line through the values at rest, a step, with its
+// 95% interval.
 func slope(values []float64) stat.Interval {
-	const t95 = 2.306
+	const t95 = 2.571 // Student's, of the 5 degrees of freedom of the whole set
 	n, mean := float64(len(values)), stat.Mean(values).Value
 	var xx, xy float64
 	for i, v := range values {

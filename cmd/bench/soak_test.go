@@ -12,7 +12,7 @@ func TestSoak(t *testing.T) {
 	got, fields := figureLines(t, "soak")
 	want := []string{
 		"soak.failed", "soak.lost", "soak.mixed-up", "soak.unaccounted",
-		"soak.left.sessions", "soak.left.goroutines", "soak.left.descriptors", "soak.memory", "soak.growth",
+		"soak.left.sessions", "soak.left.goroutines", "soak.left.descriptors", "soak.growth",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
@@ -24,21 +24,18 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// A process that grows by 1% of its size a second grows by 60% a minute.
+// A process that grows by 1 MB each quarter of a minute grows by 4 MB a minute.
 func TestGrowth(t *testing.T) {
 	var steady, growing []float64
-	for i := range 600 {
-		steady = append(steady, 100+float64(i%7))
-		growing = append(growing, 100+float64(i)/10)
+	for i := range full.soaks().parts + 1 {
+		steady = append(steady, 100+float64(i%2))
+		growing = append(growing, 100+float64(i)+float64(i%2)/10)
 	}
-	if f := growth(steady); f.Interval.Low > 0 || f.Interval.High < 0 {
+	if f := growth(steady, 1.5); f.Interval.Low > 0 || f.Interval.High < 0 {
 		t.Errorf("a steady size grows by %v", *f.Interval)
 	}
-	if f := growth(growing); math.Abs(f.Value-60./130) > .01 || f.Interval.Low <= 0 {
-		t.Errorf("a growing size grows by %v, want %v", *f.Interval, 60./130)
-	}
-	if f := growth(nil); !math.IsNaN(f.Value) || f.Interval != nil {
-		t.Errorf("nothing grows by %v", f)
+	if f := growth(growing, 1.5); math.Abs(f.Value-4/103.) > .001 || f.Interval.Low <= .03 {
+		t.Errorf("a growing size grows by %v, want %v", *f.Interval, 4/103.)
 	}
 }
 
