@@ -31,7 +31,8 @@ func sameOrigin(address string, bound net.Addr) middleware {
 		if !isOwn(host, name) {
 			return false
 		}
-		last.Store(&host)
+		seen := host // not host itself, which would be allocated at every call
+		last.Store(&seen)
 		return true
 	}
 	return func(next http.Handler) http.Handler {
