@@ -248,7 +248,7 @@ func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 	switch {
 	case row.Validated:
 		parts = append(parts, "validated")
-	case slices.ContainsFunc(row.Runs, func(i int) bool { return p.Trials[i].Role == trial.RoleValidation }) && r.Verdict.Result == trial.Undecided:
+	case row.Validations > 0 && r.Verdict.Result == trial.Undecided:
 		parts = append(parts, "validation left open")
 	}
 	switch {

@@ -12,6 +12,7 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -33,9 +34,8 @@ type Runner struct {
 	Duration    time.Duration // exactly so long per trial, 0 until certain
 	MaxRequests int           // never more per trial, 0 for no limit
 	OwnMemory   bool          // each trial's memory has to be its settings' own, see Measurement
-	Capacity    bool          // the highest rate is looked for: settings that fail at one may pass at a lower one
 
-	Rank    func([]trial.Trial) []int // best first, as indices
+	Rules   rank.Rules // which trial is best, and which is chosen
 	Explain func(trials []trial.Trial, best int) trial.Why
 
 	// Gate is asked before each point: it blocks while the sweep is paused and
@@ -88,13 +88,16 @@ func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	if errors.Is(err, ErrAborted) {
 		out.Ended, err = "aborted", nil
 	}
-	best := s.chosen()
-	if best < 0 {
-		out.Open = s.open()
+	k := s.ranking()
+	best, ok := k.Chosen()
+	if !ok {
+		if open, ok := k.Open(); ok {
+			out.Open = open.Stands
+		}
 		return out, err
 	}
-	out.Best = best
-	c := s.choice(best)
+	out.Best = best.Stands
+	c := s.choice(best.Stands)
 	out.Choice = &c
 	err = errors.Join(err, r.Recorder.Choice(c))
 	return out, err
@@ -320,8 +323,8 @@ func (s *run) observe(cur *Current) {
 	}
 	if s.rankedOf != len(s.trials) || s.leader < 0 { // trials are only ever added
 		s.rankedOf, s.leader = len(s.trials), -1
-		if order := s.Rank(s.trials); len(order) > 0 {
-			s.leader = order[0]
+		if best, ok := s.ranking().Best(); ok {
+			s.leader = best.Stands
 		}
 	}
 	best := s.leader

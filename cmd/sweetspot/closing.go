@@ -54,7 +54,7 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []string {
 // chosenText is the verdict line of a choice: its setting, what all its runs did
 // together, and what is promised with the kind of latency that it binds.
 func chosenText(p plan.Plan, st session.Sweep, how string) string {
-	row := rank.Of(st.Trials, st.Best)
+	row := rank.RowOf(st.Trials, st.Best)
 	t := row.Joined
 	did := rateText(row)
 	if p.Question == plan.Capacity {
@@ -87,15 +87,13 @@ func rateText(row rank.Row) string {
 // openText is said where a setting may keep the promise and no validation showed
 // it: which one, why it was left open, and what would settle it.
 func openText(p plan.Plan, st session.Sweep, how string) []string {
-	row := rank.Of(st.Trials, st.Open)
+	row := rank.RowOf(st.Trials, st.Open)
 	t := row.Joined
 	why := "it was not validated"
-	for _, i := range row.Runs {
-		if st.Trials[i].Role == trial.RoleValidation {
-			why = "its validation was left open"
-			if v := row.Verdict().Why; v != "" {
-				why += ": " + v
-			}
+	if row.Validations > 0 {
+		why = "its validation was left open"
+		if v := row.Verdict().Why; v != "" {
+			why += ": " + v
 		}
 	}
 	out := []string{fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",

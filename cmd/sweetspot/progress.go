@@ -103,7 +103,7 @@ func (p *progress) watch(st session.Sweep) {
 	for ; p.seen < len(st.Trials); p.seen++ {
 		p.clear()
 		line := trialLine(st.Trials[p.seen], st.Total, st.ETA)
-		if st.Best == p.seen && p.seen+1 == len(st.Trials) && rank.Of(st.Trials, p.seen).Validated {
+		if st.Best == p.seen && p.seen+1 == len(st.Trials) && rank.RowOf(st.Trials, p.seen).Validated {
 			line += "  new best"
 		}
 		fmt.Fprintln(p.w, line)

@@ -19,7 +19,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	if !ok {
 		return tooManyClients(trials, sla)
 	}
-	c := Rules{}.cause(near)
+	c := Explainer{}.cause(near)
 	limit := float64(sla.Limit) / 1e6
 	switch value, ok := near.Verdict.ValueMS.Get(); {
 	case near.Counts.Errors() > sla.MaxErrorRate:
@@ -53,7 +53,7 @@ func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 	least := math.Inf(1)
 	for _, r := range rank.Rows(trials) {
 		t := r.Joined
-		d := (Rules{}).distance(t)
+		d := (rank.Rules{}).Distance(t)
 		if median, known := t.Latency.P50.Value.Get(); known && math.IsInf(d, 1) && t.Verdict.LimitMS > 0 {
 			d = median / t.Verdict.LimitMS
 		}

@@ -137,18 +137,17 @@ func firstReason(skipped []trial.Skip) string {
 }
 
 func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info sweep.Info, skipped []trial.Skip) *sweep.Runner {
-	p, rules := w.Plan, search.RulesOf(w.Plan)
-	rules.Cores = info.Cores
+	p, rules := w.Plan, rank.RulesOf(w.Plan)
+	explainer := search.Explainer{Rules: rules, Cores: info.Cores}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
 		SLA: p.SLA, Options: info.Options, Seed: fresh(p.Seed, w.old.Trials), First: after(w.old.Trials), Done: w.old,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		OwnMemory: p.OwnMemory(),
-		Capacity:  p.Question == plan.Capacity,
-		Rank:      rules.Rank,
+		Rules:     rules,
 		Explain: func(t []trial.Trial, best int) trial.Why {
-			why := rules.Explain(t, best, skipped)
+			why := explainer.Explain(t, best, skipped)
 			why.Say("batches", search.BatchingLoses(w.seenProbes(), t))
 			why.Say("left out", strategy.Ended())
 			why.Say("predicted", search.AccuracyOf(t).String())
