@@ -10,9 +10,6 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ErrUnlike is in the error of a comparison of things that do not compare.
-var ErrUnlike = errors.New("not comparable")
-
 // Outcome answers whether the second of two things is worse.
 type Outcome uint8
 

@@ -33,7 +33,7 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []string {
 	case st.Choice != nil:
 		why := st.Choice.Why
 		why.Lines = append([]string(nil), why.Lines...)
-		why.Say("left out", strings.TrimPrefix(left, "not tried: "))
+		why.Say("left out", left)
 		return append([]string{chosenText(p, st, how)}, why.Lines...)
 	case session.Exit(st) == exitNo:
 		out = []string{fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how), noneText(p, st)}
@@ -46,7 +46,7 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []string {
 		out = out[:len(out)-1]
 	}
 	if left != "" {
-		out = append(out, left)
+		out = append(out, "not tried: "+left)
 	}
 	return out
 }
@@ -124,7 +124,7 @@ func unknownText(p plan.Plan, st session.Sweep, how string) []string {
 		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
 	}
 	out := []string{fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)}
-	if allOver(st.Trials) {
+	if search.AllOver(st.Trials) {
 		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
 			return append(out, why) // more answers would hardly change it
 		}
@@ -133,15 +133,6 @@ func unknownText(p plan.Plan, st session.Sweep, how string) []string {
 		out = append(out, "it takes "+more)
 	}
 	return out
-}
-
-// allOver tells whether every trial was over its limit, as far as can be told: at
-// least half of its requests were.
-func allOver(trials []trial.Trial) bool {
-	return len(trials) > 0 && !slices.ContainsFunc(trials, func(t trial.Trial) bool {
-		v := t.Verdict
-		return v.ValueMS.Or(t.Latency.P50.Value.Or(0)) <= v.LimitMS
-	})
 }
 
 // hanging breaks a line at the width; what goes on below its label is set in under

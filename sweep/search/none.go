@@ -3,6 +3,7 @@ package search
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/rank"
@@ -45,6 +46,15 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 		return text
 	}
 	return text + "; what limits: " + c.text
+}
+
+// AllOver tells whether every trial was over its limit, as far as can be told: at
+// least half of its requests were. More answers would hardly change that.
+func AllOver(trials []trial.Trial) bool {
+	return len(trials) > 0 && !slices.ContainsFunc(trials, func(t trial.Trial) bool {
+		v := t.Verdict
+		return v.ValueMS.Or(t.Latency.P50.Value.Or(0)) <= v.LimitMS
+	})
 }
 
 // nearest is the setting that came nearest to the promise, by the median of its
