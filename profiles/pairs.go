@@ -97,10 +97,8 @@ func newPair(a, b trial.Trial) Pair {
 		Load: a.Load, a: a, b: b, k: 1, n: 1,
 	}
 	for _, t := range []trial.Trial{a, b} {
-		for _, w := range t.Warnings {
-			if strings.HasPrefix(w, "generator limited") {
-				p.Doubts = append(p.Doubts, fmt.Sprintf("trial %d: %s", t.N, w))
-			}
+		for _, w := range t.Warned(trial.GeneratorLimited) {
+			p.Doubts = append(p.Doubts, fmt.Sprintf("trial %d: %v", t.N, w))
 		}
 	}
 	return p

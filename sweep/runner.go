@@ -64,6 +64,8 @@ type Outcome struct {
 	Choice *trial.Choice // nil if nothing passed a validation
 	Open   int           // index into Trials of the most promising setting without one, -1 if there is a Best, or none
 	Ended  string        // "", or why before the last point: "budget of 3m0s used up"
+
+	Aborted bool // by the Gate, with ErrAborted
 }
 
 // ErrAborted is a Gate's word that the sweep is to end with what it has.
@@ -86,7 +88,7 @@ func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	}
 	out := Outcome{Trials: s.trials, Best: -1, Open: -1, Ended: ended}
 	if errors.Is(err, ErrAborted) {
-		out.Ended, err = "aborted", nil
+		out.Ended, out.Aborted, err = ErrAborted.Error(), true, nil
 	}
 	k := s.ranking()
 	best, ok := k.Chosen()
@@ -246,7 +248,8 @@ func (s *run) failed(t *trial.Trial, err error) error {
 // died records a death of the engine. The third in a row ends the sweep.
 func (s *run) died(err error) error {
 	s.deaths++
-	if err := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err)}); err != nil {
+	e := trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err), Brief: err.Error()}
+	if err := s.Recorder.Event(e); err != nil {
 		return err
 	}
 	if s.deaths == 3 {

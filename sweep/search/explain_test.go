@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -81,11 +82,11 @@ func TestExplain(t *testing.T) {
 			" Batches: against a delay of 1 ms (trial 1) the 5 ms give +32% requests/s, P99 +11.2 ms." +
 			" Next: trial 3 (2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread) 526.0 requests/s, ~; trial 1 (1 worker, batch 8, delay 1 ms, fp32, cpu, 1 thread) 400.0 requests/s, -24%." +
 			" Left out: 2 x often; 1 x rare.",
-		Lines: []string{
-			"limits    execution takes 9.0 ms, the queue 8.9, filling the batch 0.4; smaller batches, FP16, more threads or a faster device shorten it",
-			"batches   held 5.9 of 8, 77% were full; against a delay of 1 ms (trial 1) the 5 ms give +32% requests/s, P99 +11.2 ms",
-			"next      trial 3 (2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread) 526.0 requests/s, ~; trial 1 (1 worker, batch 8, delay 1 ms, fp32, cpu, 1 thread) 400.0 requests/s, -24%",
-			"left out  2 x often; 1 x rare",
+		Lines: []trial.Line{
+			{Label: "limits", Text: "execution takes 9.0 ms, the queue 8.9, filling the batch 0.4; smaller batches, FP16, more threads or a faster device shorten it"},
+			{Label: "batches", Text: "held 5.9 of 8, 77% were full; against a delay of 1 ms (trial 1) the 5 ms give +32% requests/s, P99 +11.2 ms"},
+			{Label: "next", Text: "trial 3 (2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread) 526.0 requests/s, ~; trial 1 (1 worker, batch 8, delay 1 ms, fp32, cpu, 1 thread) 400.0 requests/s, -24%"},
+			{Label: "left out", Text: "2 x often; 1 x rare"},
 		},
 	}
 	if diff := cmp.Diff(want, why, cmp.AllowUnexported(trial.Num{})); diff != "" {
@@ -256,10 +257,10 @@ func TestExplainLines(t *testing.T) {
 		{"a refuted one", []trial.Trial{best, served(2, 900, 60, 0, two), served(3, 900, 160, 0, two, validation, failed)}, "validated", "2 workers"},
 	} {
 		why := search.Explainer{}.Explain(c.trials, 0, nil)
-		if !slices.ContainsFunc(why.Lines, func(l string) bool { return strings.HasPrefix(l, c.want) }) {
-			t.Errorf("%s: no line %q in\n%s", c.name, c.want, strings.Join(why.Lines, "\n"))
+		if !slices.ContainsFunc(why.Lines, func(l trial.Line) bool { return strings.HasPrefix(l.String(), c.want) }) {
+			t.Errorf("%s: no line %q in\n%q", c.name, c.want, why.Lines)
 		}
-		if text := strings.Join(why.Lines, "\n"); c.not != "" && strings.Contains(text, c.not) {
+		if text := fmt.Sprint(why.Lines); c.not != "" && strings.Contains(text, c.not) {
 			t.Errorf("%s: %q in\n%s", c.name, c.not, text)
 		}
 		if len(why.Lines) > 6 {

@@ -70,27 +70,27 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	w.set(func(s *Sweep) { s.Plan, s.Best, s.Open = w.Plan, -1, -1 })
 	info, err := w.Target.Info(ctx)
 	if err != nil {
-		return w.end(nil, err)
+		return w.failed(nil, err)
 	}
 	if info.Options != w.Plan.Options {
-		return w.end(nil, fmt.Errorf("options: the plan asks for %s, in force is %s", w.Plan.Options.Words(), info.Options.Words()))
+		return w.failed(nil, fmt.Errorf("options: the plan asks for %s, in force is %s", w.Plan.Options.Words(), info.Options.Words()))
 	}
 	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
 	w.set(func(s *Sweep) { s.Points, s.Total, s.Skipped = len(points), len(points), skipped })
 	if len(points) == 0 {
-		return w.end(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
+		return w.failed(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
 	strategy, err := search.New(w.Plan, points)
 	if err != nil {
-		return w.end(nil, err)
+		return w.failed(nil, err)
 	}
 	rec, err := w.Record(info, w.Plan)
 	if err != nil {
-		return w.end(nil, err)
+		return w.failed(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path, w.rec = rec.ID(), rec.Path(), rec })
 	if err := w.copyHistory(eventRecorder{rec, w}, points); err != nil {
-		return w.end(rec, err)
+		return w.failed(rec, err)
 	}
 	out, err := w.runner(eventRecorder{rec, w}, &costing{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
@@ -101,7 +101,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		}
 		s.Problem = out.Ended
 	})
-	return w.end(rec, err)
+	return w.end(rec, out.Aborted, err)
 }
 
 // copyHistory copies what of the resumed sweep holds for this plan into the profile,
@@ -267,12 +267,15 @@ func (w *Sweeper) changed() {
 	}
 }
 
+// failed ends a sweep that never came to run.
+func (w *Sweeper) failed(rec Recording, err error) (Sweep, error) { return w.end(rec, false, err) }
+
 // end decides the final state and closes the profile.
-func (w *Sweeper) end(rec Recording, err error) (Sweep, error) {
+func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
 	st := w.State()
 	final := Done
 	switch {
-	case errors.Is(err, context.Canceled) || st.Problem == sweep.ErrAborted.Error():
+	case errors.Is(err, context.Canceled) || aborted:
 		final = Aborted
 	case err != nil:
 		final = Failed
