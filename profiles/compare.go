@@ -10,9 +10,6 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ErrUnlike is in the error of a comparison of things that do not compare.
-var ErrUnlike = errors.New("not comparable")
-
 // Outcome answers whether the second of two things is worse.
 type Outcome uint8
 
@@ -104,11 +101,21 @@ const (
 	Tilde  Change = "~"
 )
 
+// Unit is what a compared figure is measured in.
+type Unit string
+
+// The units.
+const (
+	PerSecond    Unit = "req/s"
+	Milliseconds Unit = "ms"
+	Share        Unit = "share" // of the requests
+)
+
 // Compared is one figure of a pair. The ratio is B over A; for the error rate it
 // is the difference, B minus A.
 type Compared struct {
 	Name    string         `json:"name"` // throughput, P99, model P99, errors
-	Unit    string         `json:"unit"` // req/s, ms, share
+	Unit    Unit           `json:"unit"`
 	A       trial.Estimate `json:"a"`
 	B       trial.Estimate `json:"b"`
 	Ratio   trial.Estimate `json:"ratio"`
@@ -184,7 +191,7 @@ func samePromise(a, b trial.Verdict) bool {
 // figures are what is compared of the pair.
 func (p *Pair) figures(o CompareOptions) []Compared {
 	a, b := p.a, p.b
-	out := []Compared{p.figure("throughput", "req/s", a.Throughput, b.Throughput, o.Tolerance)}
+	out := []Compared{p.figure("throughput", PerSecond, a.Throughput, b.Throughput, o.Tolerance)}
 	judged := 99.
 	model := false
 	switch {
@@ -194,7 +201,7 @@ func (p *Pair) figures(o CompareOptions) []Compared {
 		judged, model = a.Verdict.Percentile, a.Verdict.Latency == trial.Model
 	}
 	request := func(q float64, decides bool) {
-		f := p.figure(fmt.Sprintf("P%g", q), "ms", percentile(a, q), percentile(b, q), o.Tolerance)
+		f := p.figure(fmt.Sprintf("P%g", q), Milliseconds, percentile(a, q), percentile(b, q), o.Tolerance)
 		f.Judged = decides
 		out = append(out, f)
 	}
@@ -203,7 +210,7 @@ func (p *Pair) figures(o CompareOptions) []Compared {
 	}
 	request(judged, !model)
 	if model {
-		out = append(out, p.figure(fmt.Sprintf("model P%g", judged), "ms", bound(a.Verdict), bound(b.Verdict), o.Tolerance))
+		out = append(out, p.figure(fmt.Sprintf("model P%g", judged), Milliseconds, bound(a.Verdict), bound(b.Verdict), o.Tolerance))
 	}
 	return append(out, p.errors())
 }
@@ -214,10 +221,10 @@ func bound(v trial.Verdict) trial.Estimate {
 }
 
 // figure compares two values. Throughput is worse when it is lower.
-func (p *Pair) figure(name, unit string, a, b trial.Estimate, tolerance float64) Compared {
+func (p *Pair) figure(name string, unit Unit, a, b trial.Estimate, tolerance float64) Compared {
 	f := Compared{Name: name, Unit: unit, A: a, B: b, Ratio: ratio(a, b, p.k), Change: Tilde, Judged: true}
 	worse := f.Ratio
-	if unit == "req/s" {
+	if unit == PerSecond {
 		worse = inverse(worse)
 	}
 	low, high := worse.Low.Or(0), worse.High
@@ -241,7 +248,7 @@ func (p *Pair) figure(name, unit string, a, b trial.Estimate, tolerance float64)
 // tell: with B's kept, they are within it.
 func (p *Pair) errors() Compared {
 	a, b := errorRate(p.a.Counts, p.n), errorRate(p.b.Counts, p.n)
-	f := Compared{Name: "errors", Unit: "share", A: a, B: b, Ratio: difference(a, b), Change: Tilde, Judged: true}
+	f := Compared{Name: "errors", Unit: Share, A: a, B: b, Ratio: difference(a, b), Change: Tilde, Judged: true}
 	switch {
 	case f.Ratio.Low.Or(0) > 0:
 		f.Change = Worse

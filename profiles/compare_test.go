@@ -55,7 +55,9 @@ func TestCompareOutcomes(t *testing.T) {
 		{"another promise broken", change(func(u *trial.Trial) { u.Verdict.Result, u.Verdict.LimitMS = trial.Fail, 10 }), profiles.NoRegression, "nothing"},
 		{"errors", change(func(u *trial.Trial) { u.Counts.OK, u.Counts.Failed, u.Verdict.Result = 6450, 100, trial.Undecided }), profiles.Regression, "1.5% more of the requests fail (1.3% to 1.9%)"},
 		{"errors that are allowed", change(func(u *trial.Trial) { u.Counts.OK, u.Counts.Failed = 6450, 100 }), profiles.NoRegression, "nothing"},
-		{"generator limited", change(func(u *trial.Trial) { u.Warnings = []string{"generator limited: late"} }), profiles.CannotTell, "trial 1: generator limited: late"},
+		{"generator limited", change(func(u *trial.Trial) {
+			u.Warnings = []trial.Warning{{Kind: trial.GeneratorLimited, Text: "generator limited: late"}}
+		}), profiles.CannotTell, "trial 1: generator limited: late"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := profiles.Compare(of("a", tight(1, 1, 1)), of("b", c.b), profiles.CompareOptions{Tolerance: .05})

@@ -35,7 +35,7 @@ func (c Comparison) decide() (Outcome, string) {
 // words say what became of the figure, when it decides something.
 func (f Compared) words(tolerance float64) string {
 	low, high := f.Ratio.Low, f.Ratio.High
-	if f.Unit == "share" {
+	if f.Unit == Share {
 		if !f.Ratio.Value.OK() {
 			return "errors: nothing was sent"
 		}
@@ -43,7 +43,7 @@ func (f Compared) words(tolerance float64) string {
 	}
 	way := "higher"
 	worse := f.Ratio
-	if f.Unit == "req/s" {
+	if f.Unit == PerSecond {
 		way = "lower"
 		worse = trial.Estimate{Value: f.Ratio.Value, Low: f.Ratio.High, High: f.Ratio.Low} // the far end last
 	}
@@ -150,8 +150,8 @@ func settings(s knob.Settings, ks []knob.Knob) string {
 func (p Pair) rows(other []knob.Knob) [][]string {
 	var out [][]string
 	for i, f := range p.Figures {
-		row := []string{"", "", "", "", f.Name + " " + f.Unit, Figure(f.A.Value), Figure(f.B.Value), "-", "-", string(f.Change), ""}
-		if f.Unit == "share" {
+		row := []string{"", "", "", "", f.Name + " " + string(f.Unit), Figure(f.A.Value), Figure(f.B.Value), "-", "-", string(f.Change), ""}
+		if f.Unit == Share {
 			row[4], row[5], row[6] = f.Name, percent(f.A.Value.Or(0)), percent(f.B.Value.Or(0))
 		} else if f.Ratio.Value.OK() {
 			row[7], row[8] = third(f.Ratio.Value), third(f.Ratio.Low)+"-"+third(f.Ratio.High)

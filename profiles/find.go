@@ -212,8 +212,8 @@ func nearest(name string, ids []string) string {
 	for i, id := range ids {
 		starts[i] = id[:min(len(id), len(name))]
 	}
-	if question, ok := strings.CutPrefix(knob.Suggest(name, starts), "; did you mean "); ok {
-		return "did you mean " + question + " "
+	if best, near := knob.Nearest(name, starts); near {
+		return "did you mean " + best + "? "
 	}
 	return ""
 }

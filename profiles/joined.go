@@ -8,6 +8,7 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -16,7 +17,6 @@ import (
 type joined struct {
 	plan plan.Plan
 	sla  trial.SLA
-	rank func(plan.Plan, []trial.Trial) []int
 
 	// By part:
 	number  []map[int]int // of its trials, old to new
@@ -35,8 +35,8 @@ type candidate struct {
 }
 
 // join looks at the parts, in their order. The first one's plan is that of all.
-func join(parts []*Profile, rank func(plan.Plan, []trial.Trial) []int) joined {
-	j := joined{rank: rank, plan: parts[0].plan()}
+func join(parts []*Profile) joined {
+	j := joined{plan: parts[0].plan()}
 	j.sla, _ = parts[0].SLA()
 	trials, probes := map[string]int{}, map[string]bool{}
 	for _, p := range parts {
@@ -160,7 +160,7 @@ func (j *joined) wanted(p *Profile, choice trial.Choice, chosen bool, number map
 	for _, t := range p.Trials {
 		own = append(own, j.trials[number[t.N]-1])
 	}
-	for _, i := range j.rank(j.plan, own) {
+	for _, i := range j.rank(own) {
 		out = append(out, own[i])
 	}
 	return out
@@ -193,6 +193,9 @@ func (j *joined) refuted(t trial.Trial) (bool, int) {
 	return true, j.trials[i].N
 }
 
+// rank orders trials by what the plan asks for: indexes, best first.
+func (j *joined) rank(trials []trial.Trial) []int { return rank.RulesOf(j.plan).Rank(trials) }
+
 // pick is the best of the candidates by the rules of the plan, and the others, best
 // first.
 func (j *joined) pick() (best *candidate, runners []int) {
@@ -200,7 +203,7 @@ func (j *joined) pick() (best *candidate, runners []int) {
 	for _, c := range j.best {
 		trials = append(trials, c.Trial)
 	}
-	for _, i := range j.rank(j.plan, trials) {
+	for _, i := range j.rank(trials) {
 		if best == nil {
 			best = &j.best[i]
 		} else {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -23,9 +22,6 @@ type MergeOptions struct {
 	At    time.Time // now
 	Tool  string    // "sweetspot 0.1.0"
 	Force bool      // join parts of unlike machines, models and plans, and unfinished ones
-
-	// Rank orders trials by what a plan asks for: indices, best first.
-	Rank func(plan.Plan, []trial.Trial) []int
 }
 
 // Merge joins parts, such as the shards of a sweep or a sweep and the one that
@@ -34,8 +30,8 @@ type MergeOptions struct {
 // part brought along from the one it resumes is there once. Every other line is
 // taken over as it stands, fields unknown to this version included. Events called
 // merged say where each number comes from. The choice is the best of the parts'
-// choices, as far as no trial speaks against them; what of them does not count is
-// left out, since a profile's last choice does.
+// choices by what the first part's plan asks for, as far as no trial speaks against
+// them; what of them does not count is left out, since a profile's last choice does.
 func Merge(path string, parts []*Profile, o MergeOptions) error {
 	parts = slices.Clone(parts)
 	slices.SortStableFunc(parts, func(a, b *Profile) int {
@@ -54,7 +50,7 @@ func Merge(path string, parts []*Profile, o MergeOptions) error {
 	if err != nil {
 		return err
 	}
-	m := merger{w: w, at: o.At, joined: join(parts, o.Rank)}
+	m := merger{w: w, at: o.At, joined: join(parts)}
 	err = errors.Join(m.all(parts, doubts), w.Close())
 	if err != nil {
 		os.Remove(path) // half of it is of no use, and in the way of another try

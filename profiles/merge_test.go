@@ -11,8 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/profiles"
-	"sweetspot/sweep/plan"
-	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
 
@@ -55,9 +53,6 @@ func shard(t *testing.T, dir string, i, n int, end bool) string {
 	return path
 }
 
-// rank is that of the program.
-func rank(p plan.Plan, trials []trial.Trial) []int { return search.RulesOf(p).Rank(trials) }
-
 func merge(t *testing.T, paths []string, force bool) (*profiles.Profile, error) {
 	t.Helper()
 	var parts []*profiles.Profile
@@ -65,7 +60,7 @@ func merge(t *testing.T, paths []string, force bool) (*profiles.Profile, error) 
 		parts = append(parts, read(t, p))
 	}
 	out := profiles.Path(t.TempDir(), "merged")
-	err := profiles.Merge(out, parts, profiles.MergeOptions{ID: "20261130T091500Z-0001", At: at, Tool: "sweetspot 0.1.0", Force: force, Rank: rank})
+	err := profiles.Merge(out, parts, profiles.MergeOptions{ID: "20261130T091500Z-0001", At: at, Tool: "sweetspot 0.1.0", Force: force})
 	if err != nil {
 		if _, there := os.Stat(out); there == nil {
 			t.Error("a merge that failed left a file")
@@ -180,7 +175,7 @@ func TestMergeRefusals(t *testing.T) {
 	if err := os.WriteFile(out, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := profiles.Merge(out, []*profiles.Profile{read(t, a), p}, profiles.MergeOptions{ID: "x", Force: true, Rank: rank}); err == nil || !strings.Contains(err.Error(), "never overwritten") {
+	if err := profiles.Merge(out, []*profiles.Profile{read(t, a), p}, profiles.MergeOptions{ID: "x", Force: true}); err == nil || !strings.Contains(err.Error(), "never overwritten") {
 		t.Errorf("over another file: %v", err)
 	}
 }

@@ -11,53 +11,6 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// unlike says in words what of two profiles has to be equal and is not.
-func unlike(a, b Header) []string {
-	var out []string
-	differ := func(what, a, b string) {
-		if a != b {
-			out = append(out, fmt.Sprintf("%s: %s and %s", what, a, b))
-		}
-	}
-	differ("kind", string(a.Kind), string(b.Kind))
-	differ("model", a.Model.Name, b.Model.Name)
-	if a.Model.Name == b.Model.Name && a.Model.SHA256 != b.Model.SHA256 {
-		out = append(out, fmt.Sprintf("model: %s is not the same file: sha256 %.12s and %.12s", a.Model.Name, orNone(a.Model.SHA256), orNone(b.Model.SHA256)))
-	}
-	if a.Machine.Class == b.Machine.Class && a.Machine.Class != "" {
-		return out
-	}
-	known := len(out)
-	differ("CPU", a.Machine.CPU, b.Machine.CPU)
-	differ("cores", fmt.Sprint(a.Machine.Cores), fmt.Sprint(b.Machine.Cores))
-	differ("memory", memory(a.Machine.MemoryMB), memory(b.Machine.MemoryMB))
-	differ("GPUs", gpus(a.Machine.GPUs), gpus(b.Machine.GPUs))
-	differ("runtime", orNone(a.Machine.Runtime), orNone(b.Machine.Runtime))
-	if len(out) == known {
-		out = append(out, fmt.Sprintf("machine class: %.19s and %.19s", orNone(a.Machine.Class), orNone(b.Machine.Class)))
-	}
-	return out
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
-
-// memory is a size as machine classes see it, so that what they forgive is no
-// difference.
-func memory(mb trial.Num) string { return fmt.Sprintf("%d MB", roundMemory(int(mb.Or(0)))) }
-
-func gpus(list []GPU) string {
-	names := make([]string, len(list))
-	for i, g := range list {
-		names[i] = g.Name + " " + memory(g.MemoryMB)
-	}
-	return orNone(strings.Join(names, ", "))
-}
-
 // point is what two trials have in common that are one measurement made twice.
 type point struct {
 	settings knob.Settings
@@ -144,10 +97,8 @@ func newPair(a, b trial.Trial) Pair {
 		Load: a.Load, a: a, b: b, k: 1, n: 1,
 	}
 	for _, t := range []trial.Trial{a, b} {
-		for _, w := range t.Warnings {
-			if strings.HasPrefix(w, "generator limited") {
-				p.Doubts = append(p.Doubts, fmt.Sprintf("trial %d: %s", t.N, w))
-			}
+		for _, w := range t.Warned(trial.GeneratorLimited) {
+			p.Doubts = append(p.Doubts, fmt.Sprintf("trial %d: %v", t.N, w))
 		}
 	}
 	return p

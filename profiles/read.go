@@ -296,13 +296,13 @@ func (p *Profile) Best() (best trial.Trial, ok bool) {
 func (p *Profile) BestRow() (best rank.Row, ok bool) {
 	if c, chosen := p.Choice(); chosen {
 		if i := slices.IndexFunc(p.Trials, func(t trial.Trial) bool { return t.N == c.N }); i >= 0 {
-			return rank.Of(p.Trials, i), true
+			return rank.RowOf(p.Trials, i), true
 		}
 	}
 	rows := rank.Rows(p.Trials)
 	for i, t := range p.Trials {
 		if t.Role == trial.RoleLive {
-			rows = append(rows, rank.Of(p.Trials, i))
+			rows = append(rows, rank.RowOf(p.Trials, i))
 		}
 	}
 	for _, r := range rows {

@@ -55,7 +55,7 @@ func write(t *testing.T, dir, id string) string {
 	}
 	failing := sampleTrial(3)
 	failing.Throughput.High, failing.Latency.P99.High = trial.Num{}, trial.Num{}
-	failing.Verdict.Result, failing.Warnings = trial.Fail, []string{"queue was full"}
+	failing.Verdict.Result, failing.Warnings = trial.Fail, []trial.Warning{{Text: "queue was full"}}
 	steps := []error{
 		w.Probe(trial.Probe{N: 1, At: at, Settings: knob.Default(knob.TorchServe), BatchSize: 8, Runs: 12, Service: trial.Service{Median: trial.Of(4.02)}}),
 		w.Trial(sampleTrial(1)),

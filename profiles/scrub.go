@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sweetspot/sweep/trial"
@@ -37,10 +38,10 @@ func (s scrubber) text(t string) string {
 	})
 }
 
-func (s scrubber) texts(ts []string) []string {
-	out := make([]string, len(ts)) // never nil: null would read as unknown
-	for i, t := range ts {
-		out[i] = s.text(t)
+func (s scrubber) warnings(ws []trial.Warning) []trial.Warning {
+	out := make([]trial.Warning, len(ws)) // never nil: null would read as unknown
+	for i, w := range ws {
+		out[i] = trial.Warning{Kind: w.Kind, Text: s.text(w.Text)}
 	}
 	return out
 }
@@ -122,7 +123,7 @@ func (s scrubber) trial(t trial.Trial) trial.Trial {
 	t.Load.File = place(t.Load.File)
 	t.Verdict.Why = s.text(t.Verdict.Why)
 	t.Use.GPU.Reason = s.text(t.Use.GPU.Reason)
-	t.Warnings = s.texts(t.Warnings)
+	t.Warnings = s.warnings(t.Warnings)
 	if t.Status == nil {
 		t.Status = map[string]int{}
 	}
@@ -132,8 +133,9 @@ func (s scrubber) trial(t trial.Trial) trial.Trial {
 func (s scrubber) choice(c trial.Choice) trial.Choice {
 	c.At = stamp(c.At)
 	c.Why.Text, c.Why.Limit = s.text(c.Why.Text), s.text(c.Why.Limit)
-	if c.Why.Lines != nil {
-		c.Why.Lines = s.texts(c.Why.Lines)
+	c.Why.Lines = slices.Clone(c.Why.Lines)
+	for i, l := range c.Why.Lines {
+		c.Why.Lines[i].Text = s.text(l.Text)
 	}
 	skipped := make([]trial.Skip, len(c.Why.Skipped))
 	for i, k := range c.Why.Skipped {

@@ -152,11 +152,7 @@ func facts(p *Profile) [][2]string {
 	if c, ok := p.Choice(); ok {
 		out = append(out, [2]string{"choice", fmt.Sprintf("trial %d by %s: %s", c.N, c.By, c.Settings)}, [2]string{"", why(c.Why)})
 		for _, line := range c.Why.Lines {
-			label, text, _ := strings.Cut(line, "  ")
-			if len(line) > labelCells {
-				label, text = line[:labelCells], line[labelCells:]
-			}
-			out = append(out, [2]string{strings.TrimSpace(label), text})
+			out = append(out, [2]string{line.Label, line.Text})
 		}
 	}
 	return out
@@ -179,9 +175,6 @@ func why(y trial.Why) string {
 	}
 	return strings.Join(parts, "; ")
 }
-
-// labelCells is the width of the label before a line of an explanation.
-const labelCells = 10
 
 // rows is the table of a profile's settings: how often each was run, what its runs
 // did together and the one verdict that rests on them. A star marks the choice, which
@@ -248,14 +241,14 @@ func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 	switch {
 	case row.Validated:
 		parts = append(parts, "validated")
-	case slices.ContainsFunc(row.Runs, func(i int) bool { return p.Trials[i].Role == trial.RoleValidation }) && r.Verdict.Result == trial.Undecided:
+	case row.Validations > 0 && r.Verdict.Result == trial.Undecided:
 		parts = append(parts, "validation left open")
 	}
 	switch {
 	case r.Error != "":
 		parts = append(parts, "error: "+r.Error)
 	case len(r.Warnings) > 0:
-		parts = append(parts, r.Warnings[0])
+		parts = append(parts, r.Warnings[0].Text)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -282,7 +275,7 @@ func trials(p *Profile) table {
 	for _, r := range p.Trials {
 		note := r.Reason
 		if len(r.Warnings) > 0 {
-			note = r.Warnings[0]
+			note = r.Warnings[0].Text
 		}
 		if r.Error != "" {
 			note = "error: " + r.Error

@@ -135,7 +135,7 @@ func TestNothingPrivate(t *testing.T) {
 	r.Load = load.Spec{Mode: load.Trace, File: "/home/alice/a.csv"}
 	r.Error = `open /home/alice/models/net.onnx: no such file`
 	r.Reason = "see http://box.corp.example:8081/models, and (~alice/notes/x.md)"
-	r.Warnings = []string{"dial box.corp.example:8081: Bearer t0ken", "GET http://127.0.0.1:8080/ping: 503 after 1/2 of 10 req/s"}
+	r.Warnings = []trial.Warning{{Text: "dial box.corp.example:8081: Bearer t0ken"}, {Text: "GET http://127.0.0.1:8080/ping: 503 after 1/2 of 10 req/s"}}
 	r.Verdict.Why, r.Use.GPU.Reason = "/home/alice/x", "no /home/alice/lib/nvml.so"
 	err = errors.Join(
 		w.Trial(r),
@@ -146,7 +146,7 @@ func TestNothingPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Warnings[0] != "dial box.corp.example:8081: Bearer t0ken" {
+	if r.Warnings[0].Text != "dial box.corp.example:8081: Bearer t0ken" {
 		t.Error("the caller's warnings were changed")
 	}
 	data, err := os.ReadFile(path)
@@ -161,7 +161,7 @@ func TestNothingPrivate(t *testing.T) {
 	p := read(t, path)
 	got := []string{
 		p.Header.Model.Source, string(p.Header.Plan), p.Trials[0].Load.File, p.Trials[0].Error, p.Trials[0].Reason,
-		p.Trials[0].Warnings[0], p.Trials[0].Warnings[1], p.Events[0].Detail,
+		p.Trials[0].Warnings[0].Text, p.Trials[0].Warnings[1].Text, p.Events[0].Detail,
 	}
 	want := []string{
 		"net.onnx",

@@ -120,7 +120,7 @@ func TestPollution(t *testing.T) {
 func TestPollutionWarning(t *testing.T) {
 	noise := others(".." + strings.Repeat("f", 7) + "..")
 	r := sweep.Summarize(steady(noise), load.Spec{}, plan.Default().SLA, "", noise...)
-	want := []string{"machine busy with other work: 70% of blocks; figures not cleaned"}
+	want := []trial.Warning{{Text: "machine busy with other work: 70% of blocks; figures not cleaned"}}
 	if d := cmp.Diff(want, r.Warnings); d != "" {
 		t.Errorf("warnings (-want +got):\n%s", d)
 	}

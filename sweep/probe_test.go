@@ -103,7 +103,7 @@ func TestSlowModel(t *testing.T) {
 			n := &notebook{}
 			r := sweep.Runner{
 				Target: d, Strategy: s, Recorder: n, SLA: p.SLA, Seed: 1, First: 1, Time: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
-				Rank: search.Rank, Explain: func(t []trial.Trial, best int) trial.Why { return search.Explain(t, best, nil) },
+				Explain: explain,
 			}
 			begin := time.Now()
 			if _, err := r.Run(t.Context()); err != nil {
@@ -151,7 +151,7 @@ func TestSlowTrialsGetTheirTime(t *testing.T) {
 		n := &notebook{}
 		r := sweep.Runner{
 			Target: d, Strategy: s, Recorder: n, SLA: p.SLA, Seed: 1, First: 1, Time: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
-			Rank: search.Rank, Explain: func(t []trial.Trial, best int) trial.Why { return search.Explain(t, best, nil) },
+			Explain: explain,
 		}
 		out, err := r.Run(t.Context())
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
 )
 
 // Whole returns m so that a ramp or a trace runs to its end: its budget of time and
@@ -27,9 +28,9 @@ func Whole(m Measurement) Measurement {
 }
 
 // Remarks are the warnings that every measurement under l has to carry.
-func Remarks(l load.Spec) []string {
+func Remarks(l load.Spec) []trial.Warning {
 	if l.Mode != load.Ramp {
 		return nil
 	}
-	return []string{fmt.Sprintf("the load went from %g to %g/s: figures and verdict are of a changing load, not of any one rate", l.From, l.To)}
+	return []trial.Warning{{Text: fmt.Sprintf("the load went from %g to %g/s: figures and verdict are of a changing load, not of any one rate", l.From, l.To)}}
 }

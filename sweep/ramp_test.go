@@ -8,6 +8,7 @@ import (
 
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
 )
 
 // A ramp and a trace are measured to their end whatever they are asked to; other
@@ -32,7 +33,7 @@ func TestWhole(t *testing.T) {
 			t.Errorf("%v: %v, %d requests, stops: %v; want %v, %d, %v", c.load, m.Time, m.Max, stop, c.time, c.max, c.stop)
 		}
 	}
-	want := []string{"the load went from 1 to 100/s: figures and verdict are of a changing load, not of any one rate"}
+	want := []trial.Warning{{Text: "the load went from 1 to 100/s: figures and verdict are of a changing load, not of any one rate"}}
 	if d := cmp.Diff(want, sweep.Remarks(ramp)); d != "" {
 		t.Errorf("Remarks (-want +got):\n%s", d)
 	}

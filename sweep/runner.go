@@ -12,6 +12,7 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -33,9 +34,8 @@ type Runner struct {
 	Duration    time.Duration // exactly so long per trial, 0 until certain
 	MaxRequests int           // never more per trial, 0 for no limit
 	OwnMemory   bool          // each trial's memory has to be its settings' own, see Measurement
-	Capacity    bool          // the highest rate is looked for: settings that fail at one may pass at a lower one
 
-	Rank    func([]trial.Trial) []int // best first, as indices
+	Rules   rank.Rules // which trial is best, and which is chosen
 	Explain func(trials []trial.Trial, best int) trial.Why
 
 	// Gate is asked before each point: it blocks while the sweep is paused and
@@ -64,6 +64,8 @@ type Outcome struct {
 	Choice *trial.Choice // nil if nothing passed a validation
 	Open   int           // index into Trials of the most promising setting without one, -1 if there is a Best, or none
 	Ended  string        // "", or why before the last point: "budget of 3m0s used up"
+
+	Aborted bool // by the Gate, with ErrAborted
 }
 
 // ErrAborted is a Gate's word that the sweep is to end with what it has.
@@ -86,15 +88,18 @@ func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	}
 	out := Outcome{Trials: s.trials, Best: -1, Open: -1, Ended: ended}
 	if errors.Is(err, ErrAborted) {
-		out.Ended, err = "aborted", nil
+		out.Ended, out.Aborted, err = ErrAborted.Error(), true, nil
 	}
-	best := s.chosen()
-	if best < 0 {
-		out.Open = s.open()
+	k := s.ranking()
+	best, ok := k.Chosen()
+	if !ok {
+		if open, ok := k.Open(); ok {
+			out.Open = open.Stands
+		}
 		return out, err
 	}
-	out.Best = best
-	c := s.choice(best)
+	out.Best = best.Stands
+	c := s.choice(best.Stands)
 	out.Choice = &c
 	err = errors.Join(err, r.Recorder.Choice(c))
 	return out, err
@@ -243,7 +248,8 @@ func (s *run) failed(t *trial.Trial, err error) error {
 // died records a death of the engine. The third in a row ends the sweep.
 func (s *run) died(err error) error {
 	s.deaths++
-	if err := s.Recorder.Event(trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err)}); err != nil {
+	e := trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err), Brief: err.Error()}
+	if err := s.Recorder.Event(e); err != nil {
 		return err
 	}
 	if s.deaths == 3 {
@@ -320,8 +326,8 @@ func (s *run) observe(cur *Current) {
 	}
 	if s.rankedOf != len(s.trials) || s.leader < 0 { // trials are only ever added
 		s.rankedOf, s.leader = len(s.trials), -1
-		if order := s.Rank(s.trials); len(order) > 0 {
-			s.leader = order[0]
+		if best, ok := s.ranking().Best(); ok {
+			s.leader = best.Stands
 		}
 	}
 	best := s.leader

@@ -120,10 +120,12 @@ func runner(d *device, n *notebook, limit time.Duration) *sweep.Runner {
 	points, _ := p.Points(info.Limits, info.Current, nil)
 	return &sweep.Runner{
 		Target: d, Strategy: search.NewGrid(points), Recorder: n, SLA: p.SLA, Seed: 1, First: 1,
-		Rank:    search.Rank,
-		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explain(t, best, nil) },
+		Explain: explain,
 	}
 }
+
+// explain says why a trial has most throughput.
+func explain(t []trial.Trial, best int) trial.Why { return search.Explainer{}.Explain(t, best, nil) }
 
 // TestFindsTheBest: the whole round of 8 clients takes 8/b (4+b) ms: 40, 24, 16,
 // 12. Under 20 ms batch 4 and 8 look like a pass, 8 does more, and its validation

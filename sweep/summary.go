@@ -34,7 +34,7 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...D
 	kept := cut.samples(measured)
 	out := trial.Result{
 		Seconds: total.Seconds() - warm.Seconds(), WarmupSeconds: warm.Seconds(),
-		Counts: counts(measured), Status: statuses(measured), Warnings: []string{},
+		Counts: counts(measured), Status: statuses(measured), Warnings: []trial.Warning{},
 		Breakdown: breakdown(kept), Batches: batches(kept),
 		Lag: lag(r.Lag), Blocks: cut.blocks,
 	}
@@ -53,7 +53,9 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...D
 	out.Model = trial.ModelLatencies{P50: trial.Of(m[0].Value), P99: trial.Of(m[1].Value)}
 	out.Warnings = append(out.Warnings, warnings(r, warm)...)
 	if out.Busy() {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", busyMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept))
+		out.Warnings = append(out.Warnings, trial.Warning{
+			Text: fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", busyMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept),
+		})
 	}
 	out.GeneratorLimited = r.Limited
 	seen := RequestsOf(kept, l, sla.Latency)
@@ -257,10 +259,10 @@ func lag(h *latency.Hist) trial.Lag {
 }
 
 // warnings are the doubts that travel with the numbers.
-func warnings(r load.Result, warm time.Duration) []string {
-	var out []string
+func warnings(r load.Result, warm time.Duration) []trial.Warning {
+	var out []trial.Warning
 	if r.Warning != "" {
-		out = append(out, r.Warning)
+		out = append(out, trial.Warning{Kind: trial.GeneratorLimited, Text: r.Warning})
 	}
 	n := 0
 	for _, s := range r.Samples {
@@ -269,10 +271,10 @@ func warnings(r load.Result, warm time.Duration) []string {
 		}
 	}
 	if n > 0 {
-		out = append(out, fmt.Sprintf("%d requests failed, timed out or were refused during the warm-up", n))
+		out = append(out, trial.Warning{Text: fmt.Sprintf("%d requests failed, timed out or were refused during the warm-up", n)})
 	}
 	if r.Err != "" {
-		out = append(out, r.Err)
+		out = append(out, trial.Warning{Text: r.Err})
 	}
 	return out
 }

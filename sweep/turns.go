@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -183,14 +182,12 @@ func (t *turns) block(ctx context.Context, isB bool, seed uint64) error {
 	}
 	if r.GeneratorLimited {
 		t.limited++
-		if i := slices.IndexFunc(r.Warnings, isLimit); i >= 0 && t.why == "" {
-			t.why = r.Warnings[i]
+		if w := r.Warned(trial.GeneratorLimited); len(w) > 0 && t.why == "" {
+			t.why = w[0].Text
 		}
 	}
 	return nil
 }
-
-func isLimit(warning string) bool { return strings.HasPrefix(warning, "generator limited") }
 
 // difference is what the rounds say.
 func (t *turns) difference() Difference {

@@ -29,7 +29,7 @@ const failedRetreat = .92 // on top of these
 
 // kept is the part of the budget that is left to validate the favourite with.
 func (s *run) kept() time.Duration {
-	if s.Time <= 0 || s.favourite() < 0 {
+	if s.Time <= 0 || len(s.ranking().Favourites()) == 0 {
 		return 0
 	}
 	return max(time.Duration(reserve*float64(s.Time)), s.SLA.Horizon)
@@ -41,7 +41,7 @@ func (s *run) kept() time.Duration {
 // the best setting that was too short of data to tell.
 func (s *run) validate(ctx context.Context) error {
 	most := candidates
-	if s.Capacity {
+	if s.capacity() {
 		most = len(retreats) + 1
 	}
 	for s.validations() < most && s.spent(0) == "" {
@@ -97,28 +97,30 @@ func (s *run) validationLimit(l load.Spec) time.Duration {
 // toValidate is the point to look at once more; none if it has been. One whose
 // validation was left open is not measured again: the row would stay open.
 func (s *run) toValidate() (plan.Point, bool) {
-	if p, ok := s.retreat(s.favourite()); ok {
+	k := s.ranking()
+	favourites := k.Favourites()
+	if p, ok := s.retreat(favourites); ok {
 		return p, true
 	}
-	for _, r := range s.favourites() {
+	for _, r := range favourites {
 		switch {
 		case r.Validated:
-			return s.underOtherLoads(r)
-		case !s.validatedOnce(r):
-			return again(s.trials[r.Stands]), true
+			return s.underOtherLoads(k, r)
+		case !r.ByValidation():
+			return again(r.Joined), true
 		}
 	}
-	if i := s.hopeful(); i >= 0 {
-		return again(s.trials[i]), true
+	if r, ok := k.Hopeful(); ok {
+		return again(r.Joined), true
 	}
 	return plan.Point{}, false
 }
 
 // retreat is the lower rate at which a highest one is looked at again that was not
 // confirmed.
-func (s *run) retreat(best int) (plan.Point, bool) {
+func (s *run) retreat(favourites []rank.Row) (plan.Point, bool) {
 	n := s.validations()
-	if !s.Capacity || n == 0 || n > len(retreats) || s.trials[len(s.trials)-1].Verdict.Result == trial.Pass {
+	if !s.capacity() || n == 0 || n > len(retreats) || s.trials[len(s.trials)-1].Verdict.Result == trial.Pass {
 		return plan.Point{}, false
 	}
 	t := s.trials[len(s.trials)-1]
@@ -127,7 +129,7 @@ func (s *run) retreat(best int) (plan.Point, bool) {
 		share *= failedRetreat
 	}
 	t.Load.Rate = s.passedNear(t, plan.RoundRate(t.Load.Rate*share))
-	if best < 0 || s.trials[best].Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
+	if len(favourites) == 0 || favourites[0].Joined.Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
 		return again(t), true
 	}
 	return plan.Point{}, false
@@ -135,18 +137,15 @@ func (s *run) retreat(best int) (plan.Point, bool) {
 
 // underOtherLoads is the best row's setting under a load of the plan under which it
 // was measured and not validated yet.
-func (s *run) underOtherLoads(best rank.Row) (plan.Point, bool) {
-	for _, r := range s.rows() {
+func (s *run) underOtherLoads(k rank.Ranking, best rank.Row) (plan.Point, bool) {
+	for _, r := range k.Rows {
 		t := r.Joined
-		if !s.Capacity && t.Settings == best.Joined.Settings && !s.validatedOnce(r) && t.Verdict.Seems() != trial.Fail {
-			return again(s.trials[r.Stands]), true
+		if !s.capacity() && t.Settings == best.Joined.Settings && !r.ByValidation() && t.Verdict.Seems() != trial.Fail {
+			return again(t), true
 		}
 	}
 	return plan.Point{}, false
 }
-
-// validatedOnce tells whether a row rests on validations, whatever they said.
-func (s *run) validatedOnce(r rank.Row) bool { return s.trials[r.Stands].Role == trial.RoleValidation }
 
 // passedNear is the rate within 2% of the given one at which the settings of t
 // passed before, or else that one.
@@ -166,118 +165,9 @@ func again(t trial.Trial) plan.Point {
 	}
 }
 
-// rows joins the trials so far.
-func (s *run) rows() []rank.Row { return rank.Rows(s.trials) }
+// ranking is that of the trials so far.
+func (s *run) ranking() rank.Ranking { return rank.Of(s.Rules, s.trials) }
 
-// favourites are the rows that look like a pass, best first. A setting that fails
-// under another load of the plan comes after those that fail under none.
-func (s *run) favourites() []rank.Row {
-	rows := map[int]rank.Row{}
-	broken := map[string]float64{} // the lowest rate that did not hold
-	failed := map[string]bool{}    // settings that fail under a load
-	for _, r := range s.rows() {
-		t := r.Joined
-		rows[r.Stands] = r
-		if s.uncertain(r) {
-			k := s.key(t)
-			if lowest, known := broken[k]; !known || t.Load.Rate < lowest {
-				broken[k] = t.Load.Rate
-			}
-		}
-		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Seems() == trial.Fail
-	}
-	var first, second []rank.Row
-	for _, i := range s.Rank(s.trials) {
-		t := rows[i].Joined
-		switch {
-		case t.Verdict.Seems() != trial.Pass || t.Load.Rate >= lowest(broken, s.key(t)):
-		case s.Capacity || !failed[t.Settings.String()]:
-			first = append(first, rows[i])
-		default:
-			second = append(second, rows[i])
-		}
-	}
-	return append(first, second...)
-}
-
-// favourite is the index of the trial that stands for the best setting that looks
-// like a pass, -1 if there is none.
-func (s *run) favourite() int {
-	for _, r := range s.favourites() {
-		return r.Stands
-	}
-	return -1
-}
-
-// chosen is the index of the validation that stands for the best setting that
-// passed one, -1 if there is none.
-func (s *run) chosen() int {
-	for _, r := range s.favourites() {
-		if r.Validated {
-			return r.Stands
-		}
-	}
-	return -1
-}
-
-// lowest is the rate from which on settings did not hold, +Inf if none is known.
-func lowest(broken map[string]float64, key string) float64 {
-	if rate, known := broken[key]; known {
-		return rate
-	}
-	return math.Inf(1)
-}
-
-// uncertain tells whether a row speaks against its settings under its load: it
-// fails, or a validation of a highest rate did not confirm it.
-func (s *run) uncertain(r rank.Row) bool {
-	return r.Verdict().Seems() == trial.Fail || s.Capacity && s.validatedOnce(r) && !r.Validated
-}
-
-// key is what makes two rows the same question. Where the highest rate is looked
-// for, what fails at one rate fails at all above it.
-func (s *run) key(t trial.Trial) string {
-	if s.Capacity {
-		t.Load.Rate = 0
-	}
-	return fmt.Sprint(t.Settings, t.Load)
-}
-
-// hopeful is the index of the trial that stands for the best undecided setting
-// whose percentile was within the limit and which was not validated yet, -1 if
-// there is none.
-func (s *run) hopeful() int {
-	best := -1
-	for _, r := range s.rows() {
-		t := r.Joined
-		v, ok := t.Verdict.ValueMS.Get()
-		if !ok || t.Verdict.Result != trial.Undecided || t.Verdict.Seems() == trial.Fail || v > t.Verdict.LimitMS || s.validatedOnce(r) {
-			continue
-		}
-		if best < 0 || t.Throughput.Value.Or(0) > s.trials[best].Throughput.Value.Or(0) {
-			best = r.Stands
-		}
-	}
-	return best
-}
-
-// open is the index of the trial that stands for the most promising setting that
-// could not be validated, -1 without one.
-func (s *run) open() int {
-	if i := s.favourite(); i >= 0 {
-		return i
-	}
-	if i := s.hopeful(); i >= 0 {
-		return i
-	}
-	best := -1 // of those whose validation was left open
-	for _, r := range s.rows() {
-		if !s.validatedOnce(r) || r.Verdict().Seems() != trial.Undecided {
-			continue
-		}
-		if best < 0 || r.Joined.Throughput.Value.Or(0) > s.trials[best].Throughput.Value.Or(0) {
-			best = r.Stands
-		}
-	}
-	return best
-}
+// capacity tells whether the highest rate is looked for: settings that fail at one
+// may pass at a lower one.
+func (s *run) capacity() bool { return s.Rules.Question == plan.Capacity }

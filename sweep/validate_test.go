@@ -10,6 +10,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
@@ -54,16 +55,16 @@ func (f *fixed) Left() int { return len(f.points) }
 
 // A highest rate that was lucky makes way for a lower one of the same settings.
 func TestValidationRetreats(t *testing.T) {
-	rules := search.Rules{Question: plan.Capacity}
+	rules := rank.Rules{Question: plan.Capacity}
 	n := &notebook{}
 	r := sweep.Runner{
-		Target: &limited{bears: 93, first: 200}, Recorder: n, First: 1, Capacity: true,
+		Target: &limited{bears: 93, first: 200}, Recorder: n, First: 1,
 		Strategy: &fixed{[]plan.Point{{
 			Settings: knob.Default(knob.TorchServe), Load: load.Spec{Mode: load.Open, Rate: 100}, Role: trial.RoleLoad,
 			Predicted: &trial.Predicted{HighestRPS: trial.Of(101)},
 		}}},
-		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Millisecond}, Rank: rules.Rank,
-		Explain: func(t []trial.Trial, best int) trial.Why { return rules.Explain(t, best, nil) },
+		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Millisecond}, Rules: rules,
+		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
 	}
 	out, err := r.Run(t.Context())
 	if err != nil || out.Choice == nil {

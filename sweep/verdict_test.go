@@ -11,7 +11,6 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
-	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
 
@@ -110,8 +109,7 @@ func played(t *testing.T, says map[scene][]take, scenes ...scene) sweep.Outcome 
 	}
 	r := sweep.Runner{
 		Target: &scripted{says: says}, Recorder: &notebook{}, First: 1, Strategy: &fixed{points},
-		SLA: trial.SLA{Percentile: 99, Limit: 100 * ms}, Rank: search.Rank,
-		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explain(t, best, nil) },
+		SLA: trial.SLA{Percentile: 99, Limit: 100 * ms}, Explain: explain,
 	}
 	out, err := r.Run(t.Context())
 	if err != nil {

@@ -147,22 +147,27 @@ func (m *model) follow(old *session.Snapshot) {
 	m.report(session.Note, false, fmt.Sprintf("%s: trial #%d, %s/s at P99 %s ms", what, best.N, na(best.Throughput.Value), na(best.Latency.P99.Value)))
 }
 
+// lead is the sweep's best row, false if it does not look like a pass.
+func lead(s *session.Sweep) (row rank.Row, ok bool) {
+	if s == nil || s.Best < 0 || s.Best >= len(s.Trials) {
+		return rank.Row{}, false
+	}
+	row = rank.RowOf(s.Trials, s.Best)
+	return row, row.Verdict().Seems() == trial.Pass
+}
+
 // leadOf is the sweep's best row if it looks like a pass, or nil.
 func leadOf(s *session.Sweep) *trial.Trial {
-	if s == nil || s.Best < 0 || s.Best >= len(s.Trials) {
-		return nil
-	}
-	if t := standing(s, rank.Of(s.Trials, s.Best)); t.Verdict.Seems() == trial.Pass {
-		return t
+	if r, ok := lead(s); ok {
+		return standing(s, r)
 	}
 	return nil
 }
 
 // bestOf is leadOf where a validation has confirmed it, or nil.
 func bestOf(s *session.Sweep) *trial.Trial {
-	t := leadOf(s)
-	if t == nil || !rank.Of(s.Trials, s.Best).Validated {
-		return nil
+	if r, ok := lead(s); ok && r.Validated {
+		return standing(s, r)
 	}
-	return t
+	return nil
 }

@@ -258,7 +258,7 @@ func sweepingNow() *session.Snapshot {
 			aTrial(7, 4, 8, 61.3, 380, trial.Fail),
 		},
 	}
-	w.Trials[6].Warnings = []string{"the server's threads outnumber its cores"}
+	w.Trials[6].Warnings = []trial.Warning{{Text: "the server's threads outnumber its cores"}}
 	next := aTrial(8, 4, 16, 0, 0, trial.Undecided)
 	w.Current = &sweep.Current{
 		N: 8, Point: plan.Point{Settings: next.Settings, Load: next.Load}, Stage: sweep.StageMeasure,

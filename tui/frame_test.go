@@ -105,7 +105,7 @@ func (c chance) trial(n int) trial.Trial {
 	t.Throughput, t.Verdict, t.Counts, t.Use = c.estimate(), c.verdict(), c.counts(), c.use()
 	t.Model.P99, t.Batches.Mean = c.num(), c.num()
 	t.Breakdown = trial.Breakdown{Decode: c.num(), Queue: c.num(), Formation: c.num(), Execution: c.num(), Encode: c.num()}
-	t.Warnings = []string{c.text(), c.text()}
+	t.Warnings = []trial.Warning{{Text: c.text()}, {Text: c.text()}}
 	if c.IntN(6) == 0 {
 		t.Error = c.text()
 	}

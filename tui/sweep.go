@@ -217,7 +217,7 @@ func (m *model) drawWhy(p pane, best *trial.Trial, why trial.Why, room size) {
 	}
 	if why.Lines != nil {
 		for _, line := range why.Lines {
-			y = p.lines(0, y, line, inkDim)
+			y = p.lines(0, y, line.String(), inkDim)
 		}
 		return
 	}
@@ -283,7 +283,10 @@ func (m *model) drawDetail(p pane) {
 	in.line(22, y+4, bareOf(t)...)
 	in.line(0, y+5, dim("cpu "), plain(percent(t.Use.CPUPercent)), dim("  gpu "), plain(percent(t.Use.GPU.PercentMean)), dim("  rss "), plain(memoryOf(t.Use)))
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
-	notes := append([]string{t.Error, t.Verdict.Why}, t.Warnings...)
+	notes := []string{t.Error, t.Verdict.Why}
+	for _, w := range t.Warnings {
+		notes = append(notes, w.Text)
+	}
 	for i, s := range notes {
 		if s == "" {
 			continue
@@ -307,7 +310,11 @@ func explained(w trial.Why) []string {
 	if w.Lines == nil {
 		return []string{w.Text}
 	}
-	return w.Lines
+	var out []string
+	for _, l := range w.Lines {
+		out = append(out, l.String())
+	}
+	return out
 }
 
 // drawBreakdown is where a request's time went, as bars.

@@ -142,7 +142,7 @@ func rowOf(s *session.Sweep, t *trial.Trial) rank.Row {
 	if i < 0 {
 		return rank.Row{Joined: *t}
 	}
-	return rank.Of(s.Trials, i)
+	return rank.RowOf(s.Trials, i)
 }
 
 // between is an interval, or the hull of those of all runs.

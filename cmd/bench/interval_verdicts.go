@@ -239,7 +239,7 @@ func (c *cell) recommends(ctx context.Context, i int) (bool, error) {
 	}
 	r := sweep.Runner{
 		Target: target, Strategy: search.NewGrid(points), Recorder: &forgetful{}, SLA: t.promise(.9), Options: knob.Options{Rule: t.rule},
-		Seed: c.draw(i, 7), First: 1, MaxRequests: longRun, Rank: search.Rank,
+		Seed: c.draw(i, 7), First: 1, MaxRequests: longRun,
 		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
 	}
 	out, err := r.Run(ctx)

@@ -15,38 +15,33 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// labels are what lines under a verdict begin with, in labelled cells.
-var labels = []string{"validated", "limits", "batches", "next", "left", "predicted"}
-
-const labelled = 10
-
 // closing is the answer in words: the verdict in its first line, and under it
 // what it rests on.
-func closing(p plan.Plan, info sweep.Info, st session.Sweep) []string {
+func closing(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 	how := ""
 	if st.Problem != "" {
 		how = fmt.Sprintf(" (%s after %d trials)", st.Problem, len(st.Trials))
 	}
 	left := leftOut(p, info)
-	var out []string
+	var out []trial.Line
 	switch {
 	case st.Choice != nil:
 		why := st.Choice.Why
-		why.Lines = append([]string(nil), why.Lines...)
-		why.Say("left out", strings.TrimPrefix(left, "not tried: "))
-		return append([]string{chosenText(p, st, how)}, why.Lines...)
+		why.Lines = slices.Clone(why.Lines)
+		why.Say("left out", left)
+		return append([]trial.Line{{Text: chosenText(p, st, how)}}, why.Lines...)
 	case session.Exit(st) == exitNo:
-		out = []string{fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how), noneText(p, st)}
+		out = []trial.Line{{Text: fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)}, {Text: noneText(p, st)}}
 	case st.Open >= 0 && st.Open < len(st.Trials):
 		out = openText(p, st, how)
 	default:
 		out = unknownText(p, st, how)
 	}
-	if out[len(out)-1] == "" {
+	if out[len(out)-1].Text == "" {
 		out = out[:len(out)-1]
 	}
 	if left != "" {
-		out = append(out, left)
+		out = append(out, trial.Line{Text: "not tried: " + left})
 	}
 	return out
 }
@@ -54,7 +49,7 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []string {
 // chosenText is the verdict line of a choice: its setting, what all its runs did
 // together, and what is promised with the kind of latency that it binds.
 func chosenText(p plan.Plan, st session.Sweep, how string) string {
-	row := rank.Of(st.Trials, st.Best)
+	row := rank.RowOf(st.Trials, st.Best)
 	t := row.Joined
 	did := rateText(row)
 	if p.Question == plan.Capacity {
@@ -86,29 +81,28 @@ func rateText(row rank.Row) string {
 
 // openText is said where a setting may keep the promise and no validation showed
 // it: which one, why it was left open, and what would settle it.
-func openText(p plan.Plan, st session.Sweep, how string) []string {
-	row := rank.Of(st.Trials, st.Open)
+func openText(p plan.Plan, st session.Sweep, how string) []trial.Line {
+	row := rank.RowOf(st.Trials, st.Open)
 	t := row.Joined
 	why := "it was not validated"
-	for _, i := range row.Runs {
-		if st.Trials[i].Role == trial.RoleValidation {
-			why = "its validation was left open"
-			if v := row.Verdict().Why; v != "" {
-				why += ": " + v
-			}
+	if row.Validations > 0 {
+		why = "its validation was left open"
+		if v := row.Verdict().Why; v != "" {
+			why += ": " + v
 		}
 	}
-	out := []string{fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
-		how, t.Settings, rateText(row), t.Verdict.Words(), p.SLA.Limit, why)}
+	verdict := fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
+		how, t.Settings, rateText(row), t.Verdict.Words(), p.SLA.Limit, why)
 	cost := search.CostOf(p, trial.History{Trials: st.Trials})
+	next := cost.Settles(t)
 	switch {
 	case p.Trial.Requests > 0:
-		return append(out, fmt.Sprintf("next      trials of this plan have %d requests: more would tell (--requests %d or trial: requests in the plan)",
-			p.Trial.Requests, max(cost.Answers, 2*p.Trial.Requests)))
+		next = fmt.Sprintf("trials of this plan have %d requests: more would tell (--requests %d or trial: requests in the plan)",
+			p.Trial.Requests, max(cost.Answers, 2*p.Trial.Requests))
 	case p.Trial.Duration > 0:
-		return append(out, fmt.Sprintf("next      trials of this plan last %v: longer ones would tell (trial: duration in the plan)", p.Trial.Duration))
+		next = fmt.Sprintf("trials of this plan last %v: longer ones would tell (trial: duration in the plan)", p.Trial.Duration)
 	}
-	return append(out, "next      "+cost.Settles(t))
+	return []trial.Line{{Text: verdict}, {Label: "next", Text: next}}
 }
 
 // noneText is why no setting keeps the promise, "" where nothing tells.
@@ -121,41 +115,30 @@ func noneText(p plan.Plan, st session.Sweep) string {
 
 // unknownText is said where no setting even looks like keeping the promise, and
 // none is known not to.
-func unknownText(p plan.Plan, st session.Sweep, how string) []string {
+func unknownText(p plan.Plan, st session.Sweep, how string) []trial.Line {
 	if how == "" && st.Untried > 0 {
 		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
 	}
-	out := []string{fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)}
-	if allOver(st.Trials) {
+	out := []trial.Line{{Text: fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)}}
+	if search.AllOver(st.Trials) {
 		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
-			return append(out, why) // more answers would hardly change it
+			return append(out, trial.Line{Text: why}) // more answers would hardly change it
 		}
 	}
 	if more := st.Cost.More(st.Trials); more != "" && p.Trial.Requests == 0 {
-		out = append(out, "it takes "+more)
+		out = append(out, trial.Line{Text: "it takes " + more})
 	}
 	return out
 }
 
-// allOver tells whether every trial was over its limit, as far as can be told: at
-// least half of its requests were.
-func allOver(trials []trial.Trial) bool {
-	return len(trials) > 0 && !slices.ContainsFunc(trials, func(t trial.Trial) bool {
-		v := t.Verdict
-		return v.ValueMS.Or(t.Latency.P50.Value.Or(0)) <= v.LimitMS
-	})
-}
-
 // hanging breaks a line at the width; what goes on below its label is set in under
 // its text. Width 0 breaks nothing.
-func hanging(line string, width int) string {
+func hanging(l trial.Line, width int) string {
+	line := l.String()
 	if width <= 0 {
 		return line
 	}
-	indent := 0
-	if label, _, _ := strings.Cut(line, " "); slices.Contains(labels, label) {
-		indent = labelled
-	}
-	text := ansi.Wordwrap(line[indent:], max(width-indent, 20), "")
+	indent := len(line) - len(l.Text)
+	text := ansi.Wordwrap(l.Text, max(width-indent, 20), "")
 	return line[:indent] + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", indent))
 }

@@ -32,7 +32,7 @@ func TestClosing(t *testing.T) {
 		Loads: []load.Spec{{Concurrency: 10}}, Budget: plan.Budget{Time: time.Minute},
 	}
 	runs := []trial.Trial{seen(1, 940, trial.RoleLoad, trial.Undecided), seen(2, 951, trial.RoleControl, trial.Undecided), seen(3, 955, trial.RoleValidation, trial.Pass)}
-	choice := &trial.Choice{N: 3, Settings: runs[0].Settings, Why: trial.Why{Lines: []string{"limits    execution takes 9 ms"}}}
+	choice := &trial.Choice{N: 3, Settings: runs[0].Settings, Why: trial.Why{Lines: []trial.Line{{Label: "limits", Text: "execution takes 9 ms"}}}}
 	open := append([]trial.Trial(nil), runs...)
 	open[2].Verdict.Result = trial.Undecided
 	busy := append([]trial.Trial(nil), open[:1]...)
@@ -70,27 +70,30 @@ func TestClosing(t *testing.T) {
 	} {
 		got := closing(c.plan, sweep.Info{Limits: knob.Limits{}, Fixed: map[knob.Name]string{knob.FP16: "x", knob.Device: "x"}}, c.st)
 		if len(got) != len(c.want) {
-			t.Errorf("%s: %d lines, want %d:\n%s", c.name, len(got), len(c.want), strings.Join(got, "\n"))
+			t.Errorf("%s: %d lines, want %d:\n%q", c.name, len(got), len(c.want), got)
 			continue
 		}
 		for i, w := range c.want {
-			if !strings.HasPrefix(got[i], w) {
-				t.Errorf("%s:\n got %s\nwant %s", c.name, got[i], w)
+			if !strings.HasPrefix(got[i].String(), w) {
+				t.Errorf("%s:\n got %v\nwant %s", c.name, got[i], w)
 			}
 		}
 	}
 }
 
 func TestHang(t *testing.T) {
-	for _, c := range []struct{ line, want string }{
-		{"limits    execution takes 9.0 ms, the queue 8.9", "limits    execution takes 9.0\n          ms, the queue 8.9"},
-		{"left out  2 x often; 1 x rare; and more", "left out  2 x often; 1 x rare;\n          and more"},
-		{"best: 2 workers, batch 8, delay 1 ms", "best: 2 workers, batch 8,\ndelay 1 ms"},
+	for _, c := range []struct {
+		line trial.Line
+		want string
+	}{
+		{trial.Line{Label: "limits", Text: "execution takes 9.0 ms, the queue 8.9"}, "limits    execution takes 9.0\n          ms, the queue 8.9"},
+		{trial.Line{Label: "left out", Text: "2 x often; 1 x rare; and more"}, "left out  2 x often; 1 x rare;\n          and more"},
+		{trial.Line{Text: "best: 2 workers, batch 8, delay 1 ms"}, "best: 2 workers, batch 8,\ndelay 1 ms"},
 	} {
 		if got := hanging(c.line, 30); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
-		if got := hanging(c.line, 0); got != c.line {
+		if got := hanging(c.line, 0); got != c.line.String() {
 			t.Errorf("without a width: %q", got)
 		}
 	}

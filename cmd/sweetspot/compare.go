@@ -40,7 +40,7 @@ model here, under B's load, and measures the best settings of both in turns.`,
 				both[i] = p
 			}
 			if measure {
-				m.tolerance, m.force, m.percentile = o.Tolerance, o.Force, o.Percentile
+				m.compare = o
 				return a.measureBoth(c.Context(), both[0], both[1], m, asJSON)
 			}
 			return a.compare(both[0], both[1], o, asJSON)
@@ -81,13 +81,21 @@ func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions
 			return err
 		}
 	}
-	switch c.Outcome {
-	case profiles.NoRegression:
-		return nil
-	case profiles.Regression:
-		return exit{exitNo}
+	if code := exitOf(c.Outcome); code != exitYes {
+		return exit{code}
 	}
-	return exit{exitCannotTell}
+	return nil
+}
+
+// exitOf is the exit code that says what a comparison does.
+func exitOf(o profiles.Outcome) int {
+	switch o {
+	case profiles.NoRegression:
+		return exitYes
+	case profiles.Regression:
+		return exitNo
+	}
+	return exitCannotTell
 }
 
 // share is a flag's value between 0 and 1, also written in percent.

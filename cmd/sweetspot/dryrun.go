@@ -195,13 +195,13 @@ func (a *app) measuredBefore(info sweep.Info) (id string, found trial.History) {
 	if err != nil {
 		return "", found // an estimate is no reason to fail
 	}
-	class := a.machine(info).Complete().Class
+	here := a.machine(info)
 	for _, s := range list {
 		if s.Model != info.Model.Name || s.Kind != profiles.Sweep || s.Error != "" {
 			continue
 		}
 		prof, err := profiles.Read(s.Path)
-		if err != nil || prof.Header.Model.SHA256 != info.Model.SHA256 || prof.Header.Machine.Class != class {
+		if err != nil || prof.Header.Unlike(model(info), here) != nil {
 			continue
 		}
 		found = trial.History{Trials: prof.Trials, Probes: prof.Probes}

@@ -16,7 +16,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
-	"sweetspot/sweep/search"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 	"sweetspot/tui"
@@ -147,8 +147,8 @@ func followed(p *profiles.Profile) *session.Snapshot {
 			Runtime: h.Machine.Runtime, Cores: h.Machine.Cores,
 		},
 	}
-	if order := search.Rank(p.Trials); len(order) > 0 {
-		w.Best = order[0]
+	if best, ok := rank.Of(rank.Rules{}, p.Trials).Best(); ok {
+		w.Best = best.Stands
 	}
 	if n := len(p.Trials); n > 0 {
 		last := p.Trials[n-1]

@@ -325,7 +325,7 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 			return out, err
 		}
 	}
-	row := rank.Of(st.Trials, st.Best)
+	row := rank.RowOf(st.Trials, st.Best)
 	best := &row.Joined
 	path := filepath.Join(dir, "config.properties")
 	doc, err := writeExport("config.properties", a.exportSource(session.ExportRequest{

@@ -21,15 +21,13 @@ import (
 
 // measureFlags are the flags of compare --measure.
 type measureFlags struct {
-	pairs      int
-	block      time.Duration
-	longest    time.Duration
-	model      string
-	input      string
-	percentile float64 // 0 is the promise's
-	tolerance  float64
-	force      bool
-	quiet      bool
+	compare profiles.CompareOptions
+	pairs   int
+	block   time.Duration
+	longest time.Duration
+	model   string
+	input   string
+	quiet   bool
 }
 
 func (m measureFlags) validate() error {
@@ -40,8 +38,8 @@ func (m measureFlags) validate() error {
 		return fmt.Errorf("--block %v: want %v or more; %v of it are warm-up", m.block, minBlock, minBlock/2)
 	case m.longest < m.block:
 		return fmt.Errorf("--longest %v: want --block, %v, or more", m.longest, m.block)
-	case m.percentile != 0 && !(m.percentile >= 50 && m.percentile <= 99.99):
-		return fmt.Errorf("--percentile %g is outside 50-99.99", m.percentile)
+	case m.compare.Percentile != 0 && !(m.compare.Percentile >= 50 && m.compare.Percentile <= 99.99):
+		return fmt.Errorf("--percentile %g is outside 50-99.99", m.compare.Percentile)
 	}
 	return nil
 }
@@ -68,35 +66,28 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	if err := m.sameModel(info, before.Header, after.Header); err != nil {
-		return err
+	if err := profiles.OtherModel(model(info), before.Header, after.Header); err != nil && !m.compare.Force {
+		return withHint("--force measures this one for both", "%w", err)
 	}
-	out := measured{
-		A:    measuredSide{Profile: before.Header.ID, Trial: best[0].N, Settings: best[0].Settings},
-		B:    measuredSide{Profile: after.Header.ID, Trial: best[1].N, Settings: best[1].Settings},
-		Load: best[1].Load, SLA: p.SLA, Tolerance: m.tolerance,
-	}
-	out.note(best)
 	watch := newTurnsProgress(a.err, m.quiet)
-	d, err := sweep.Turns{
-		Target: t, A: pointOf(best[0], out.Load), B: pointOf(best[1], out.Load), SLA: p.SLA,
-		Pairs: m.pairs, Length: m.block, Longest: m.longest, Seed: p.Seed, Observe: watch.see,
-	}.Run(ctx)
+	turns := sweep.Turns{Target: t, SLA: p.SLA, Pairs: m.pairs, Length: m.block, Longest: m.longest, Seed: p.Seed, Observe: watch.see}
+	turns.A, turns.B = best.Points()
+	d, err := turns.Run(ctx)
 	watch.end()
 	if err != nil {
 		return m.broken(ctx, err, watch, p.SLA)
 	}
-	out.judge(d, m.force)
-	return a.conclude(out, asJSON)
+	return a.conclude(best.Judge(d, p.SLA, m.compare), asJSON)
 }
 
 // conclude prints the outcome; the error carries its exit code.
-func (a *app) conclude(m measured, asJSON bool) error {
-	write := m.write
+func (a *app) conclude(m profiles.Measured, asJSON bool) error {
+	m.Exit = exitOf(m.Outcome)
+	write := writeMeasured
 	if asJSON {
-		write = m.writeJSON
+		write = writeMeasuredJSON
 	}
-	if err := write(a.out); err != nil {
+	if err := write(a.out, m); err != nil {
 		return err
 	}
 	if m.Exit != exitYes {
@@ -120,51 +111,48 @@ func (m measureFlags) broken(ctx context.Context, err error, watch *turnsProgres
 	return err
 }
 
-// pointOf is a trial's settings under a load; a matched one follows them.
-func pointOf(t trial.Trial, l load.Spec) plan.Point {
-	return plan.Point{Settings: t.Settings, Load: l.For(t.Settings.Workers * t.Settings.BatchSize)}
-}
-
-// best are the best trials of both profiles, and the plan of the second one,
+// best are the best settings of both profiles, and the plan of the second one,
 // which says which model is run, how, and what was promised.
-func (m measureFlags) best(before, after *profiles.Profile) (plan.Plan, [2]trial.Trial, error) {
+func (m measureFlags) best(before, after *profiles.Profile) (plan.Plan, profiles.BestPair, error) {
 	var p plan.Plan
-	var out [2]trial.Trial
+	var best profiles.BestPair
+	id := after.Header.ID
 	if after.Header.Kind != profiles.Sweep {
-		return p, out, fmt.Errorf("%s is a live recording; --measure takes the model from the plan of a sweep", after.Header.ID)
+		return p, best, fmt.Errorf("%s is a live recording; --measure takes the model from the plan of a sweep", id)
 	}
 	if err := json.Unmarshal(after.Header.Plan, &p); err != nil {
-		return p, out, fmt.Errorf("%s: plan: %w", after.Header.ID, err)
+		return p, best, fmt.Errorf("%s: plan: %w", id, err)
 	}
-	if err := m.files(&p, after.Header.ID); err != nil {
-		return p, out, err
+	if err := m.files(&p, id); err != nil {
+		return p, best, err
 	}
-	if m.percentile > 0 {
-		p.SLA.Percentile = m.percentile
+	if m.compare.Percentile > 0 {
+		p.SLA.Percentile = m.compare.Percentile
 	}
-	for i, prof := range []*profiles.Profile{before, after} {
-		t, ok := prof.Best()
-		if !ok {
-			return p, out, fmt.Errorf("%s has no setting that kept the promise", prof.Header.ID)
-		}
-		out[i] = t
+	best, err := profiles.BestOf(before, after, m.compare)
+	switch {
+	case errors.Is(err, profiles.ErrUnlike):
+		return p, best, withHint("--force runs both as the second was", "%w", err)
+	case err != nil:
+		return p, best, err
 	}
-	if out[0].Options != out[1].Options && !m.force {
-		return p, out, withHint("--force runs both as the second was", "%s was measured with %s and %s with %s: one engine runs one of them",
-			before.Header.ID, options(out[0]), after.Header.ID, options(out[1]))
-	}
-	p.Options = out[1].Options
-	l, err := load.Identify(out[1].Load)
+	p.Options = best.B.Options
+	best.Load, err = m.whole(best.Load, id)
+	return p, best, err
+}
+
+// whole is a load with what its trace's file says, which a block has to hold whole.
+func (m measureFlags) whole(l load.Spec, id string) (load.Spec, error) {
+	l, err := load.Identify(l)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return p, out, withHint("run it in the folder of "+l.File, "%s does not say in which folder its trace is: %w", after.Header.ID, err)
+		return l, withHint("run it in the folder of "+l.File, "%s does not say in which folder its trace is: %w", id, err)
 	case err != nil:
-		return p, out, err
+		return l, err
 	case l.Over > m.longest:
-		return p, out, withHint(fmt.Sprintf("--longest %v takes it", l.Over+time.Second), "a block lasts %v at most, and %v is measured whole", m.longest, l)
+		return l, withHint(fmt.Sprintf("--longest %v takes it", l.Over+time.Second), "a block lasts %v at most, and %v is measured whole", m.longest, l)
 	}
-	out[1].Load = l
-	return p, out, nil
+	return l, nil
 }
 
 // files are the plan's, whose folders no profile tells.
@@ -180,26 +168,6 @@ func (m measureFlags) files(p *plan.Plan, id string) error {
 		p.Input = m.input
 	case p.Input != "":
 		return withHint("add --input PATH/"+p.Input, "%s does not say in which folder its requests, %s, are", id, p.Input)
-	}
-	return nil
-}
-
-// options are those of a trial in words: the rule, and what else is set.
-func options(t trial.Trial) string {
-	text, err := json.Marshal(t.Options)
-	if err != nil {
-		return t.Options.Rule.String()
-	}
-	return strings.NewReplacer(`"`, "", "{", "", "}", "", ":", " ", ",", ", ").Replace(string(text))
-}
-
-// sameModel refuses to measure a model that is not the profiles'.
-func (m measureFlags) sameModel(info sweep.Info, hs ...profiles.Header) error {
-	for _, h := range hs {
-		if h.Model.SHA256 != info.Model.SHA256 && !m.force {
-			return withHint("--force measures this one for both", "%s measured another model (%s, sha256 %.12s; this is %s, %.12s)",
-				h.ID, h.Model.Name, h.Model.SHA256, info.Model.Name, info.Model.SHA256)
-		}
 	}
 	return nil
 }

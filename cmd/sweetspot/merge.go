@@ -7,9 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sweetspot/profiles"
-	"sweetspot/sweep/plan"
-	"sweetspot/sweep/search"
-	"sweetspot/sweep/trial"
 )
 
 // mergeCommand joins the parts of a sweep.
@@ -30,7 +27,7 @@ func (a *app) mergeCommand() *cobra.Command {
 				parts = append(parts, p)
 			}
 			now := time.Now().UTC()
-			o := profiles.MergeOptions{ID: profiles.NewID(now), At: now, Tool: "sweetspot " + version, Force: force, Rank: rankBy}
+			o := profiles.MergeOptions{ID: profiles.NewID(now), At: now, Tool: "sweetspot " + version, Force: force}
 			if to == "" {
 				to = profiles.Path(a.env.profileDir(), o.ID)
 			}
@@ -45,6 +42,3 @@ func (a *app) mergeCommand() *cobra.Command {
 	c.Flags().BoolVar(&force, "force", false, "join unlike and unfinished parts too")
 	return c
 }
-
-// rankBy orders trials as a sweep of the plan would.
-func rankBy(p plan.Plan, trials []trial.Trial) []int { return search.RulesOf(p).Rank(trials) }

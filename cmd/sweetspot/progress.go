@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -81,11 +82,11 @@ func (p *progress) watch(st session.Sweep) {
 	for ; p.events < len(st.Events); p.events++ {
 		p.clear()
 		e := st.Events[p.events]
-		first, _, _ := strings.Cut(e.Detail, "; last lines:")
+		text := cmp.Or(e.Brief, e.Detail)
 		if e.What == session.EventResumed {
-			first = "resumed  " + first
+			text = "resumed  " + text
 		}
-		fmt.Fprintf(p.w, "%s\n", first)
+		fmt.Fprintf(p.w, "%s\n", text)
 	}
 	p.seen = max(p.seen, st.Resumed) // an event has told of them
 	if !p.cost && st.Cost.Known() {
@@ -103,7 +104,7 @@ func (p *progress) watch(st session.Sweep) {
 	for ; p.seen < len(st.Trials); p.seen++ {
 		p.clear()
 		line := trialLine(st.Trials[p.seen], st.Total, st.ETA)
-		if st.Best == p.seen && p.seen+1 == len(st.Trials) && rank.Of(st.Trials, p.seen).Validated {
+		if st.Best == p.seen && p.seen+1 == len(st.Trials) && rank.RowOf(st.Trials, p.seen).Validated {
 			line += "  new best"
 		}
 		fmt.Fprintln(p.w, line)

@@ -21,9 +21,7 @@ import (
 // resumed is an interrupted sweep that is gone on with. The new profile holds
 // those of its trials too that hold for the new plan, and names it.
 type resumed struct {
-	from   string // ID of its profile
-	sha256 string // of its model
-	class  string // of its machine
+	header profiles.Header // of its profile
 	sweep  session.Resumed
 }
 
@@ -38,7 +36,7 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 	if err := resumable(prof); err != nil {
 		return plan.Plan{}, nil, err
 	}
-	r := &resumed{from: h.ID, sha256: h.Model.SHA256, class: h.Machine.Class}
+	r := &resumed{header: h}
 	r.sweep.Found = trial.History{Trials: prof.Trials, Probes: prof.Probes}
 	if err := json.Unmarshal(h.Plan, &r.sweep.Plan); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("%s: plan: %w", h.ID, err)
@@ -79,28 +77,18 @@ func resumable(p *profiles.Profile) error {
 
 // checkResumed refuses to mix what cannot be compared; with --force it says so and does.
 func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
-	why := r.unlike(info, a.machine(info).Complete().Class)
+	if r == nil {
+		return nil
+	}
+	err := r.header.Unlike(model(info), a.machine(info))
 	switch {
-	case why == "":
+	case err == nil:
 		return nil
 	case f.force:
-		a.note(f, "mixed    %s (--force)", why)
+		a.note(f, "mixed    %v (--force)", err)
 		return nil
 	}
-	return withHint("add --force to mix them", "%s", why)
-}
-
-// unlike is why trials of the resumed sweep cannot be compared with those to come,
-// "" if nothing speaks against it. It is safe on nil.
-func (r *resumed) unlike(info sweep.Info, class string) string {
-	switch {
-	case r == nil:
-	case r.sha256 != info.Model.SHA256:
-		return fmt.Sprintf("%s measured another model of that name (sha256 %.12s, this is %.12s)", r.from, r.sha256, info.Model.SHA256)
-	case r.class != class:
-		return r.from + " was measured on another kind of machine"
-	}
-	return ""
+	return withHint("add --force to mix them", "%w", err)
 }
 
 // earlier is the sweep that is resumed, and id names its profile; nil without one.
@@ -115,7 +103,7 @@ func (r *resumed) id() *string {
 	if r == nil {
 		return nil
 	}
-	return &r.from
+	return &r.header.ID
 }
 
 // settled is the plan with its strategy chosen and its traces read; every plan

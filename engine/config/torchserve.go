@@ -180,10 +180,10 @@ func inlineHint(value string) string {
 // suggest names the nearest known key, if one is near: the whole list would hide
 // the message.
 func suggest(key string) string {
-	if s := knob.Suggest(key, knownKeys()); strings.Contains(s, "did you mean") {
-		return s
+	if _, near := knob.Nearest(key, knownKeys()); !near {
+		return ""
 	}
-	return ""
+	return knob.Suggest(key, knownKeys())
 }
 
 // loads reads load_models.

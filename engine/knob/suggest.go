@@ -8,16 +8,22 @@ import (
 // Suggest returns "; did you mean X?" for the known name nearest to s, or, when
 // none is near, "; known: ..." with all of them. It ends error texts.
 func Suggest(s string, known []string) string {
-	best, bestDist := "", 1<<30
-	for _, k := range known {
-		if d := distance(normal(s), normal(k)); d < bestDist {
-			best, bestDist = k, d
-		}
-	}
-	if best != "" && bestDist <= max(2, len(s)/3) {
+	if best, near := Nearest(s, known); near {
 		return fmt.Sprintf("; did you mean %s?", best)
 	}
 	return "; known: " + strings.Join(known, ", ")
+}
+
+// Nearest is the known name nearest to s, and whether it is near enough to be what
+// was meant.
+func Nearest(s string, known []string) (best string, near bool) {
+	least := 1 << 30
+	for _, k := range known {
+		if d := distance(normal(s), normal(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best, best != "" && least <= max(2, len(s)/3)
 }
 
 // normal drops what people get wrong most: case, dashes, underscores.

@@ -246,7 +246,7 @@ func TestProbes(t *testing.T) {
 	k := &kept{}
 	r := sweep.Runner{
 		Target: target, Strategy: &probing{points}, Recorder: k, SLA: sla, Seed: 1,
-		Rank: search.Rank, Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
+		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
 	}
 	if _, err := r.Run(t.Context()); err != nil {
 		t.Fatal(err)

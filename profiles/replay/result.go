@@ -92,7 +92,7 @@ func (t *Target) again(r trial.Result, m sweep.Measurement) (trial.Result, error
 	if r.Verdict.Result == trial.Undecided && samePromise(recorded, m.SLA) && sameSide(recorded, r.Verdict) {
 		r.Verdict.Result, r.Verdict.Leaning = recorded.Result, recorded.Leaning
 	}
-	r.Warnings = append(r.Warnings[:len(r.Warnings):len(r.Warnings)], "replayed: "+why)
+	r.Warnings = append(r.Warnings[:len(r.Warnings):len(r.Warnings)], trial.Warning{Text: "replayed: " + why})
 	return r, nil
 }
 

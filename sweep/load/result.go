@@ -76,9 +76,9 @@ func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	switch {
 	case res.Warning != "":
 	case r.exhausted != nil:
-		res.Warning = "generator limited: " + r.exhausted.Error()
+		res.Warning = GeneratorLimited + ": " + r.exhausted.Error()
 	case r.crowded.Load():
-		res.Warning = fmt.Sprintf("generator limited: all %d connections were in use", mostClients)
+		res.Warning = fmt.Sprintf("%s: all %d connections were in use", GeneratorLimited, mostClients)
 	}
 	res.Limited = res.Warning != ""
 	return res
@@ -93,15 +93,19 @@ func (r *run) planned(plan []time.Duration) int {
 	return min(max(due, int(r.sent.Load())), len(plan)) // one may slip out as the run is stopped
 }
 
+// GeneratorLimited begins the Warning of every run whose generator was the limit.
+// It is how profiles know such a warning again.
+const GeneratorLimited = "generator limited"
+
 // limited says when the generator was the limit: 1 in 100 sends was later than
 // 1 ms and than a tenth of the median latency, or the process used more than
 // 9/10 of all cores it may. Very short runs say nothing about cores.
 func limited(lag99, latency50, cpu, wall time.Duration, cores int) string {
 	if lag99 > max(late, latency50/10) {
-		return fmt.Sprintf("generator limited: 1 in 100 requests was sent %v late or more", lag99.Round(10*time.Microsecond))
+		return fmt.Sprintf("%s: 1 in 100 requests was sent %v late or more", GeneratorLimited, lag99.Round(10*time.Microsecond))
 	}
 	if busy := cpu.Seconds() / wall.Seconds(); wall > 100*time.Millisecond && busy > .9*float64(cores) {
-		return fmt.Sprintf("generator limited: it used %.1f of %d cores", busy, cores)
+		return fmt.Sprintf("%s: it used %.1f of %d cores", GeneratorLimited, busy, cores)
 	}
 	return ""
 }

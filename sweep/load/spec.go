@@ -261,7 +261,7 @@ type Result struct {
 	Lag       *latency.Hist // of open and trace loads; empty for closed ones
 	CPU       time.Duration // processor time of this process over the run; 0 is not known
 	Limited   bool          // the generator, not the server, was the limit: the figures say nothing of the server
-	Warning   string        // "generator limited: ...", why
+	Warning   string        // GeneratorLimited and why; "" where it was not
 	Err       string        // first transport error, for people
 }
 

@@ -1,6 +1,11 @@
-// Package rank joins the runs of a setting to one row. A sweep measures a setting
-// more than once: to rank it, as a control, to validate it. Each run alone is a
-// lucky or an unlucky look; what is shown, compared and recommended is the [Row].
+// Package rank joins the runs of a setting to one row, orders the rows by what a
+// plan asks for, and says which of them may be recommended.
+//
+// A sweep measures a setting more than once: to rank it, as a control, to validate
+// it. Each run alone is a lucky or an unlucky look; what is shown, compared and
+// recommended is the [Row]. [Rows] makes them of trials. [Rules] say what is best;
+// [Of] makes a [Ranking] by them, which knows the order, the choice, and what was
+// left open.
 //
 // Everything here is a pure function of trials.
 package rank
@@ -17,15 +22,19 @@ import (
 
 // Row is one setting under one load: its runs together.
 type Row struct {
-	Runs      []int // indexes of its trials, by their numbers
-	Stands    int   // index of the trial that stands for it: its last validation, or else its middle run
-	Validated bool  // a long validation passed, and none speaks against it
-	Joined    trial.Trial
-	Range     trial.Estimate // of throughput: the median, and from the lowest to the highest end of the runs' intervals
+	Runs        []int          // indexes of its trials, by their numbers
+	Stands      int            // index of the trial that stands for it: its last validation, or else its middle run
+	Joined      trial.Trial    // the one that stands for it, with the verdict and the throughput of all
+	Range       trial.Estimate // of throughput: the median, and from the lowest to the highest end of the runs' intervals
+	Validations int            // of its runs, disturbed ones too
+	Validated   bool           // a long validation passed, and none speaks against it
 }
 
 // Verdict is the row's.
 func (r Row) Verdict() trial.Verdict { return r.Joined.Verdict }
+
+// ByValidation tells whether the row rests on validations, whatever they said.
+func (r Row) ByValidation() bool { return r.Joined.Role == trial.RoleValidation }
 
 // key is what makes trials runs of one row.
 type key struct {
@@ -58,10 +67,12 @@ func Rows(trials []trial.Trial) []Row {
 	return rows
 }
 
-// Of is the row that has the trial at index i among its runs: its setting under its
-// load. A live trial is a row of its own.
-func Of(trials []trial.Trial, i int) Row {
-	for _, r := range Rows(trials) {
+// RowOf is the row that has the trial at index i among its runs: its setting under
+// its load. A live trial is a row of its own.
+func RowOf(trials []trial.Trial, i int) Row { return rowOf(Rows(trials), trials, i) }
+
+func rowOf(rows []Row, trials []trial.Trial, i int) Row {
+	for _, r := range rows {
 		if slices.Contains(r.Runs, i) {
 			return r
 		}
@@ -97,6 +108,7 @@ func (r *Row) join(trials []trial.Trial) {
 	if v.Result != trials[middle].Verdict.Result {
 		v.Why = differing(trials, deciding)
 	}
+	r.Validations = len(only(trials, r.Runs, trial.RoleValidation))
 	r.Validated = long && v.Result == trial.Pass
 	r.Joined.Throughput, r.Range = middleOf(trials, runs), joined(trials, runs)
 }

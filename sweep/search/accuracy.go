@@ -114,8 +114,8 @@ func (a Accuracy) String() string {
 const headroom = .95
 
 // bears says what a highest rate is good for.
-func (r Rules) bears(t trial.Trial, why *trial.Why) string {
-	if r.Question != plan.Capacity || !r.Meets(t) {
+func (x Explainer) bears(t trial.Trial, why *trial.Why) string {
+	if x.Rules.Question != plan.Capacity || !x.Rules.Meets(t) {
 		return ""
 	}
 	why.HighestRPS, why.PlanRPS = trial.Of(t.Load.Rate), trial.Of(headroom*t.Load.Rate)

@@ -20,7 +20,7 @@ type cause struct {
 // cause finds it: the load generator or other programs if they disturbed, the
 // arrivals if the workers idle for want of requests, else the step of a request
 // that takes longest.
-func (r Rules) cause(t trial.Trial) cause {
+func (x Explainer) cause(t trial.Trial) cause {
 	switch {
 	case t.GeneratorLimited:
 		return cause{limitGenerator, "the load generator was the limit, not the server: its figures say little; send less, or from another machine"}
@@ -36,7 +36,7 @@ func (r Rules) cause(t trial.Trial) cause {
 	switch idle := 1 - busy(t); {
 	case formation > exec && formation > queue:
 		return cause{limitDelay, fmt.Sprintf("the delay, as batches wait %.1f ms to fill and run %.1f ms; %s", formation, exec, shorterDelay(t))}
-	case r.Question == plan.Capacity: // the load is as high as it can be
+	case x.Rules.Question == plan.Capacity: // the load is as high as it can be
 	case t.Load.Mode == load.Open && t.Throughput.Value.Or(0) >= .98*t.Load.Rate && queue <= exec:
 		return cause{limitArrival, fmt.Sprintf("the load, as all of its %g requests/s are served; --question capacity finds how many more it bears", t.Load.Rate)}
 	case idle > .4:
@@ -44,10 +44,10 @@ func (r Rules) cause(t trial.Trial) cause {
 	case queue > 2*exec:
 		return cause{limitQueue, fmt.Sprintf("the queue, as requests wait %.1f ms for %.1f ms of execution; %s", queue, exec, lessQueue(t))}
 	}
-	if cpu, ok := t.Use.CPUPercent.Get(); ok && t.Settings.Device == "cpu" && r.Cores > 0 {
-		if all := cpu + t.Use.GeneratorCPUPercent.Or(0); all >= cpuFull*float64(100*r.Cores) {
+	if cpu, ok := t.Use.CPUPercent.Get(); ok && t.Settings.Device == "cpu" && x.Cores > 0 {
+		if all := cpu + t.Use.GeneratorCPUPercent.Or(0); all >= cpuFull*float64(100*x.Cores) {
 			return cause{limitCPU, fmt.Sprintf("the processor, as %.0f%% of its %d cores is in use, %.0f%% by the load generator; execution takes %.1f ms, the queue %.1f",
-				all/float64(r.Cores), r.Cores, t.Use.GeneratorCPUPercent.Or(0)/float64(r.Cores), exec, queue)}
+				all/float64(x.Cores), x.Cores, t.Use.GeneratorCPUPercent.Or(0)/float64(x.Cores), exec, queue)}
 		}
 	}
 	return cause{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f, filling the batch %.1f; %s", exec, queue, formation, lessExecution(t))}

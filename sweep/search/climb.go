@@ -205,9 +205,9 @@ func (c *climb) beats(a, b int) bool {
 	case meetsT != meetsU:
 		return meetsT
 	case !meetsT:
-		return c.rules.distance(t) < c.rules.distance(u)-.01*(1+c.rules.distance(u))
+		return c.rules.Distance(t) < c.rules.Distance(u)-.01*(1+c.rules.Distance(u))
 	}
-	return c.rules.beats(t, u)
+	return c.rules.Beats(t, u)
 }
 
 func (c *climb) test(point int) tested {

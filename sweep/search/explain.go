@@ -33,9 +33,11 @@ const (
 // cpuFull is the share of the cores in use from which they are the limit.
 const cpuFull = .92
 
-// Explain is Rules.Explain for most throughput.
-func Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
-	return Rules{}.Explain(trials, best, skipped)
+// Explainer says why a trial is best. The zero value is about most throughput, on a
+// machine whose cores are not known.
+type Explainer struct {
+	Rules rank.Rules
+	Cores int // of the machine that serves; 0 is not known
 }
 
 // Explain says why the trial at index best is best, or, if it does not meet the
@@ -44,26 +46,26 @@ func Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
 // it, how full the batches were and what the delay bought, who came next and why
 // that is not the choice, and what was not tried. The figures are those of rows:
 // all runs of a setting together. best -1 is no trial.
-func (r Rules) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
+func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
 	why := trial.Why{RunnersUp: []int{}, Skipped: skipped}
 	if best < 0 || best >= len(trials) {
 		why.Text = "No trial was measured."
 		why.Say("left out", reasons(skipped))
 		return why
 	}
-	e := explanation{Rules: r, trials: trials, rows: rank.Rows(trials)}
-	row := e.row(best)
+	e := explanation{Explainer: x, ranking: rank.Of(x.Rules, trials)}
+	row := e.ranking.Row(best)
 	t := row.Joined
 	if v, ok := t.Verdict.ValueMS.Get(); ok && t.Verdict.LimitMS > 0 {
 		why.Headroom = trial.Of(1 - v/t.Verdict.LimitMS)
 	}
-	why.Text = join(r.headline(t), r.bears(t, &why))
-	next := e.runnersUp(best)
-	for _, i := range next {
-		why.RunnersUp = append(why.RunnersUp, trials[i].N)
+	why.Text = join(x.headline(t), x.bears(t, &why))
+	next := e.runnersUp(trials[best])
+	for _, r := range next {
+		why.RunnersUp = append(why.RunnersUp, r.Joined.N)
 	}
 	why.Say("validated", e.looked(row))
-	cause := r.cause(t)
+	cause := x.cause(t)
 	why.Limit = cause.limit
 	why.Say("limits", cause.text)
 	for _, text := range []string{batches(t), e.delay(t), shortQueue(t.Settings)} {
@@ -76,25 +78,14 @@ func (r Rules) Explain(trials []trial.Trial, best int, skipped []trial.Skip) tri
 
 // explanation is what Explain looks at.
 type explanation struct {
-	Rules
-	trials []trial.Trial
-	rows   []rank.Row
-}
-
-// row is the one that has the run at index i.
-func (e explanation) row(i int) rank.Row {
-	for _, r := range e.rows {
-		if slices.Contains(r.Runs, i) {
-			return r
-		}
-	}
-	return rank.Of(e.trials, i)
+	Explainer
+	ranking rank.Ranking
 }
 
 // looked says what the validation could not exclude, that the arrivals flatter,
 // and under which other loads of the plan the setting does not hold.
 func (e explanation) looked(row rank.Row) string {
-	t := e.trials[row.Stands]
+	t := row.Joined
 	var parts []string
 	if row.Validated && t.Seconds > 0 {
 		parts = append(parts, fmt.Sprintf("over %s, %d answers: a stall rarer than one in %s cannot be excluded",
@@ -109,11 +100,11 @@ func (e explanation) looked(row rank.Row) string {
 // otherLoads names the loads under which the settings of a row do not hold or are
 // not known to.
 func (e explanation) otherLoads(row rank.Row) []string {
-	if e.Question == plan.Capacity {
+	if e.Rules.Question == plan.Capacity {
 		return nil
 	}
 	var out []string
-	for _, o := range e.rows {
+	for _, o := range e.ranking.Rows {
 		if o.Joined.Settings != row.Joined.Settings || o.Joined.Load == row.Joined.Load {
 			continue
 		}
@@ -137,11 +128,11 @@ func (e explanation) otherLoads(row rank.Row) []string {
 }
 
 // headline is the setting with its two numbers.
-func (r Rules) headline(t trial.Trial) string {
+func (x Explainer) headline(t trial.Trial) string {
 	v := t.Verdict
 	did := fmt.Sprintf("%s requests/s with P%g of %s latency %s ms", interval(t.Throughput), v.Percentile, v.Latency, v.ValueMS.Text(1))
 	switch {
-	case r.Meets(t):
+	case x.Rules.Meets(t):
 		return fmt.Sprintf("Trial %d (%v) does %s, %s the limit of %g ms.", t.N, t.Settings, did, away(v), v.LimitMS)
 	case v.Result == trial.Pass:
 		return fmt.Sprintf("No setting keeps the constraints. Nearest is trial %d (%v): it uses %s MB, and %s MB on the GPU.",
@@ -202,8 +193,8 @@ func batches(t trial.Trial) string {
 // one tried or, if t has that, the longest.
 func (e explanation) delay(t trial.Trial) string {
 	var other *trial.Trial
-	for i := range e.rows {
-		o := &e.rows[i].Joined
+	for i := range e.ranking.Rows {
+		o := &e.ranking.Rows[i].Joined
 		same := o.Settings
 		same.BatchDelay = t.Settings.BatchDelay
 		if same != t.Settings || o.Load != t.Load || o.Settings == t.Settings {
@@ -240,7 +231,7 @@ func against(t, o trial.Trial) string {
 	switch {
 	case !ok1 || !ok2 || b <= 0:
 		return "n/a"
-	case WithinNoise(t, o):
+	case rank.WithinNoise(t, o):
 		return "~"
 	}
 	return fmt.Sprintf("%+.0f%%", 100*(a/b-1))
@@ -255,20 +246,19 @@ func difference(a, b trial.Num) string {
 	return fmt.Sprintf("%+.1f ms", x-y)
 }
 
-// runnersUp returns the next best settings that meet the promise too, as indexes of
-// the trials that stand for them.
-func (e explanation) runnersUp(best int) []int {
-	seen := []trial.Trial{e.trials[best]}
-	var out []int
-	for _, i := range e.Rank(e.trials) {
-		t := e.row(i).Joined
+// runnersUp returns the next best settings that meet the promise too.
+func (e explanation) runnersUp(best trial.Trial) []rank.Row {
+	seen := []trial.Trial{best}
+	var out []rank.Row
+	for _, r := range e.ranking.InOrder() {
+		t := r.Joined
 		known := slices.ContainsFunc(seen, func(s trial.Trial) bool {
 			return s.Settings == t.Settings
 		})
-		if known || !e.Meets(t) {
+		if known || !e.Rules.Meets(t) {
 			continue
 		}
-		if out = append(out, i); len(out) == mostRunnersUp {
+		if out = append(out, r); len(out) == mostRunnersUp {
 			break
 		}
 		seen = append(seen, t)
@@ -278,17 +268,16 @@ func (e explanation) runnersUp(best int) []int {
 
 // runners names them with what they did, and, where that is more than the choice
 // did, with why they are not it.
-func (e explanation) runners(best rank.Row, next []int) string {
+func (e explanation) runners(best rank.Row, next []rank.Row) string {
 	var parts []string
-	for _, i := range next {
-		row := e.row(i)
+	for _, row := range next {
 		o, did := row.Joined, ""
-		if e.Question == plan.Capacity {
+		if e.Rules.Question == plan.Capacity {
 			did = fmt.Sprintf("bears %g/s, %+.0f%%", o.Load.Rate, 100*(o.Load.Rate/best.Joined.Load.Rate-1))
 		} else {
 			did = fmt.Sprintf("%s requests/s, %s", o.Throughput.Value.Text(1), against(o, best.Joined))
 		}
-		if o.Load != best.Joined.Load && e.Question != plan.Capacity {
+		if o.Load != best.Joined.Load && e.Rules.Question != plan.Capacity {
 			did += fmt.Sprintf(" under %v", o.Load)
 		}
 		if not := e.whyNot(row, best); not != "" {
@@ -303,27 +292,21 @@ func (e explanation) runners(best rank.Row, next []int) string {
 // not.
 func (e explanation) whyNot(o, best rank.Row) string {
 	more := o.Joined.Throughput.Value.Or(0) > best.Joined.Throughput.Value.Or(0)
-	if e.Question == plan.Capacity {
+	if e.Rules.Question == plan.Capacity {
 		more = o.Joined.Load.Rate > best.Joined.Load.Rate
-	}
-	validations := 0
-	for _, i := range o.Runs {
-		if e.trials[i].Role == trial.RoleValidation {
-			validations++
-		}
 	}
 	switch failing := e.failingLoad(o); {
 	case !more:
 		return ""
 	case failing != "":
 		return "but it FAILs under " + failing
-	case validations > 0 && !o.Validated:
+	case o.Validations > 0 && !o.Validated:
 		return "but its validation was left open: " + cmp.Or(o.Verdict().Why, "it did not pass")
 	case !o.Validated:
 		return "but it was not validated"
-	case e.Objective != plan.MostThroughput:
-		return "but the objective is " + strings.ReplaceAll(e.Objective.String(), "_", " ")
-	case WithinNoise(o.Joined, best.Joined):
+	case e.Rules.Objective != plan.MostThroughput:
+		return "but the objective is " + strings.ReplaceAll(e.Rules.Objective.String(), "_", " ")
+	case rank.WithinNoise(o.Joined, best.Joined):
 		return fmt.Sprintf("but its P%g is %s ms", o.Verdict().Percentile, o.Verdict().ValueMS.Text(1))
 	}
 	return "" // it was under another load, which is said
@@ -331,8 +314,8 @@ func (e explanation) whyNot(o, best rank.Row) string {
 
 // failingLoad is a load under which the settings of a row fail, "" without one.
 func (e explanation) failingLoad(row rank.Row) string {
-	for _, o := range e.rows {
-		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Seems() == trial.Fail && e.Question != plan.Capacity {
+	for _, o := range e.ranking.Rows {
+		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Seems() == trial.Fail && e.Rules.Question != plan.Capacity {
 			return o.Joined.Load.String()
 		}
 	}

@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -12,9 +13,43 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
+
+// measured returns trial n, that passed at a limit of 100 ms; change makes it
+// another. Its settings tell nothing of its number: trials of one setting are one
+// row.
+func measured(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
+	about := func(v, half float64) trial.Estimate {
+		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
+	}
+	t := trial.Trial{N: n, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe)}
+	t.Throughput = about(rps, 5)
+	p := about(p99, 2)
+	t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: p.Value, LowMS: p.Low, HighMS: p.High}
+	for _, c := range change {
+		c(&t)
+	}
+	return t
+}
+
+func failed(t *trial.Trial)    { t.Verdict.Result = trial.Fail }
+func undecided(t *trial.Trial) { t.Verdict.Result = trial.Undecided }
+
+func set(s func(*knob.Settings)) func(*trial.Trial) {
+	return func(t *trial.Trial) { s(&t.Settings) }
+}
+
+// bestIndex is where the trial is that stands for the best row, -1 without one.
+func bestIndex(trials []trial.Trial) int {
+	best, ok := rank.Of(rank.Rules{}, trials).Best()
+	if !ok {
+		return -1
+	}
+	return best.Stands
+}
 
 // served returns a trial with the figures of the format's example.
 func served(n int, rps, p99 float64, delay time.Duration, change ...func(*trial.Trial)) trial.Trial {
@@ -38,8 +73,7 @@ func TestExplain(t *testing.T) {
 		served(5, 528, 41, 5*time.Millisecond, func(t *trial.Trial) { t.Role = trial.RoleControl }),
 	}
 	skipped := []trial.Skip{{Reason: "rare"}, {Reason: "often"}, {Reason: "often"}}
-	best, _ := search.Best(trials)
-	why := search.Explain(trials, best, skipped)
+	why := search.Explainer{}.Explain(trials, bestIndex(trials), skipped)
 	want := trial.Why{
 		Limit: "execution", Headroom: trial.Of(1 - 41.2/100), RunnersUp: []int{3, 1}, Skipped: skipped,
 		Text: "Trial 2 (1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread) does 528.1 (523.1-533.1) requests/s with P99 of request latency 41.2 ms, 59% below the limit of 100 ms." +
@@ -48,11 +82,11 @@ func TestExplain(t *testing.T) {
 			" Batches: against a delay of 1 ms (trial 1) the 5 ms give +32% requests/s, P99 +11.2 ms." +
 			" Next: trial 3 (2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread) 526.0 requests/s, ~; trial 1 (1 worker, batch 8, delay 1 ms, fp32, cpu, 1 thread) 400.0 requests/s, -24%." +
 			" Left out: 2 x often; 1 x rare.",
-		Lines: []string{
-			"limits    execution takes 9.0 ms, the queue 8.9, filling the batch 0.4; smaller batches, FP16, more threads or a faster device shorten it",
-			"batches   held 5.9 of 8, 77% were full; against a delay of 1 ms (trial 1) the 5 ms give +32% requests/s, P99 +11.2 ms",
-			"next      trial 3 (2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread) 526.0 requests/s, ~; trial 1 (1 worker, batch 8, delay 1 ms, fp32, cpu, 1 thread) 400.0 requests/s, -24%",
-			"left out  2 x often; 1 x rare",
+		Lines: []trial.Line{
+			{Label: "limits", Text: "execution takes 9.0 ms, the queue 8.9, filling the batch 0.4; smaller batches, FP16, more threads or a faster device shorten it"},
+			{Label: "batches", Text: "held 5.9 of 8, 77% were full; against a delay of 1 ms (trial 1) the 5 ms give +32% requests/s, P99 +11.2 ms"},
+			{Label: "next", Text: "trial 3 (2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread) 526.0 requests/s, ~; trial 1 (1 worker, batch 8, delay 1 ms, fp32, cpu, 1 thread) 400.0 requests/s, -24%"},
+			{Label: "left out", Text: "2 x often; 1 x rare"},
 		},
 	}
 	if diff := cmp.Diff(want, why, cmp.AllowUnexported(trial.Num{})); diff != "" {
@@ -83,7 +117,7 @@ func TestExplainLimits(t *testing.T) {
 		{"idle workers", served(1, 60, 40, 0), "arrival", "workers idle 91% of the time"},
 		{"a target that tells nothing", served(1, 60, 40, 0, func(t *trial.Trial) { t.Breakdown = trial.Breakdown{} }), "", ""},
 	} {
-		why := search.Explain([]trial.Trial{c.trial}, 0, nil)
+		why := search.Explainer{}.Explain([]trial.Trial{c.trial}, 0, nil)
 		if why.Limit != c.limit || !strings.Contains(why.Text, c.text) {
 			t.Errorf("%s: limit %q, text %q, want %q and %q in it", c.name, why.Limit, why.Text, c.limit, c.text)
 		}
@@ -104,12 +138,12 @@ func TestExplainWithoutAPass(t *testing.T) {
 		{"constraint", served(7, 100, 20, 0, hungry), "No setting keeps the constraints."},
 		{"blank", trial.Trial{N: 7}, "Nearest is trial 7"},
 	} {
-		rules := search.Rules{Constraints: plan.Constraints{MemoryMB: 500}}
-		if why := rules.Explain([]trial.Trial{c.trial}, 0, nil); !strings.Contains(why.Text, c.want) {
+		x := search.Explainer{Rules: rank.Rules{Constraints: plan.Constraints{MemoryMB: 500}}}
+		if why := x.Explain([]trial.Trial{c.trial}, 0, nil); !strings.Contains(why.Text, c.want) {
 			t.Errorf("%s: %q, want %q in it", c.name, why.Text, c.want)
 		}
 	}
-	if why := search.Explain(nil, -1, []trial.Skip{{Reason: "no batch axis"}}); why.Text != "No trial was measured. Left out: 1 x no batch axis." {
+	if why := (search.Explainer{}).Explain(nil, -1, []trial.Skip{{Reason: "no batch axis"}}); why.Text != "No trial was measured. Left out: 1 x no batch axis." {
 		t.Errorf("without trials: %q", why.Text)
 	}
 }
@@ -118,7 +152,7 @@ func TestExplainDelayAgainstLonger(t *testing.T) {
 	trials := []trial.Trial{
 		served(1, 600, 40, time.Millisecond), served(2, 500, 50, 5*time.Millisecond), served(3, 300, 70, 50*time.Millisecond),
 	}
-	why := search.Explain(trials, 0, nil)
+	why := search.Explainer{}.Explain(trials, 0, nil)
 	if want := "against a delay of 50 ms (trial 3) the 1 ms give +100% requests/s, P99 -30.0 ms"; !strings.Contains(why.Text, want) {
 		t.Errorf("%q, want %q in it", why.Text, want)
 	}
@@ -129,9 +163,12 @@ func TestExplainDelayAgainstLonger(t *testing.T) {
 func TestExplainLaws(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	for range 1000 {
-		trials := drawTrials(r)
-		best, _ := search.Best(trials)
-		why := search.Explain(trials, best, nil)
+		trials := make([]trial.Trial, 1+r.IntN(12))
+		for i := range trials {
+			trials[i] = drawn(r, i+1)
+		}
+		best := bestIndex(trials)
+		why := search.Explainer{}.Explain(trials, best, nil)
 		if why.Text == "" || len(why.RunnersUp) > 3 || strings.Contains(why.Text, "NaN") || strings.Contains(why.Text, "Inf") {
 			t.Fatalf("%+v", why)
 		}
@@ -141,6 +178,25 @@ func TestExplainLaws(t *testing.T) {
 			}
 		}
 	}
+}
+
+// drawn is a random trial of a few settings, with figures that may be missing.
+func drawn(r *rand.Rand, n int) trial.Trial {
+	num := func(v float64) trial.Num {
+		if r.IntN(12) == 0 {
+			return trial.Num{}
+		}
+		return trial.Of(v)
+	}
+	t := measured(n, 0, 0)
+	rps := float64(100 + 10*r.IntN(4))
+	t.Throughput = trial.Estimate{Value: num(rps), Low: num(rps - float64(r.IntN(20))), High: num(rps + float64(r.IntN(20)))}
+	t.Verdict.Result, t.Verdict.Leaning = trial.Answer(r.IntN(3)), trial.Answer(r.IntN(3))
+	t.Verdict.ValueMS, t.Verdict.HighMS = num(float64(80+5*r.IntN(8))), num(120)
+	t.Verdict.ErrorRate = float64(r.IntN(2)) / 4
+	t.Settings.Workers, t.Settings.BatchSize, t.Settings.QueueSize = 1+r.IntN(2), 1+r.IntN(2), 100+r.IntN(3)
+	t.Role = []trial.Role{trial.RoleLoad, trial.RoleLoad, trial.RoleValidation, trial.RoleControl, trial.RoleLive}[r.IntN(5)]
+	return t
 }
 
 // validation makes a trial the long one of its setting.
@@ -200,11 +256,11 @@ func TestExplainLines(t *testing.T) {
 		},
 		{"a refuted one", []trial.Trial{best, served(2, 900, 60, 0, two), served(3, 900, 160, 0, two, validation, failed)}, "validated", "2 workers"},
 	} {
-		why := search.Explain(c.trials, 0, nil)
-		if !slices.ContainsFunc(why.Lines, func(l string) bool { return strings.HasPrefix(l, c.want) }) {
-			t.Errorf("%s: no line %q in\n%s", c.name, c.want, strings.Join(why.Lines, "\n"))
+		why := search.Explainer{}.Explain(c.trials, 0, nil)
+		if !slices.ContainsFunc(why.Lines, func(l trial.Line) bool { return strings.HasPrefix(l.String(), c.want) }) {
+			t.Errorf("%s: no line %q in\n%q", c.name, c.want, why.Lines)
 		}
-		if text := strings.Join(why.Lines, "\n"); c.not != "" && strings.Contains(text, c.not) {
+		if text := fmt.Sprint(why.Lines); c.not != "" && strings.Contains(text, c.not) {
 			t.Errorf("%s: %q in\n%s", c.name, c.not, text)
 		}
 		if len(why.Lines) > 6 {
@@ -242,11 +298,4 @@ func TestBatchingLoses(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
-}
-
-// measured is made with settings that tell nothing of its number: trials of one
-// setting are one row.
-func measured(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
-	alike := func(t *trial.Trial) { t.Settings.QueueSize, t.Options = 100, knob.Options{} }
-	return made(n, rps, p99, append([]func(*trial.Trial){alike}, change...)...)
 }

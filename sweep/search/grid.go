@@ -28,7 +28,7 @@ func NewGrid(points []plan.Point) *Grid {
 func (g *Grid) Next(found trial.History) (plan.Point, bool) {
 	measured := map[measuredKey]bool{}
 	for _, t := range found.Trials {
-		if ranked(t) {
+		if t.Role != trial.RoleControl && t.Role != trial.RoleLive { // these were not run to judge their settings
 			measured[measuredKey{t.Settings, t.Load}] = true
 		}
 	}

@@ -3,6 +3,7 @@ package search
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/rank"
@@ -19,7 +20,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	if !ok {
 		return tooManyClients(trials, sla)
 	}
-	c := Rules{}.cause(near)
+	c := Explainer{}.cause(near)
 	limit := float64(sla.Limit) / 1e6
 	switch value, ok := near.Verdict.ValueMS.Get(); {
 	case near.Counts.Errors() > sla.MaxErrorRate:
@@ -47,13 +48,22 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	return text + "; what limits: " + c.text
 }
 
+// AllOver tells whether every trial was over its limit, as far as can be told: at
+// least half of its requests were. More answers would hardly change that.
+func AllOver(trials []trial.Trial) bool {
+	return len(trials) > 0 && !slices.ContainsFunc(trials, func(t trial.Trial) bool {
+		v := t.Verdict
+		return v.ValueMS.Or(t.Latency.P50.Value.Or(0)) <= v.LimitMS
+	})
+}
+
 // nearest is the setting that came nearest to the promise, by the median of its
 // latency where there were too few answers for the percentile.
 func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 	least := math.Inf(1)
 	for _, r := range rank.Rows(trials) {
 		t := r.Joined
-		d := (Rules{}).distance(t)
+		d := (rank.Rules{}).Distance(t)
 		if median, known := t.Latency.P50.Value.Get(); known && math.IsInf(d, 1) && t.Verdict.LimitMS > 0 {
 			d = median / t.Verdict.LimitMS
 		}

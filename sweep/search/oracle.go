@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -14,7 +15,7 @@ import (
 type oracle struct {
 	scout
 	plan   plan.Plan
-	rules  Rules
+	rules  rank.Rules
 	points []plan.Point
 	limit  int // load tests; may be more than there are points
 	index  map[spot]int
@@ -34,7 +35,7 @@ type oracle struct {
 
 func newOracle(p plan.Plan, points []plan.Point) (*oracle, error) {
 	o := &oracle{
-		scout: newScout(p, points), plan: p, rules: RulesOf(p), points: slices.Clone(points), index: map[spot]int{},
+		scout: newScout(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[spot]int{},
 		limit: p.Budget.LoadTests,
 	}
 	if o.limit <= 0 {

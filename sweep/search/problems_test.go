@@ -14,6 +14,7 @@ import (
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/predict"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/target/virtual"
 	"sweetspot/sweep/trial"
@@ -147,11 +148,11 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	b := &book{end: cancel, after: after, probes: done.Probes, trials: done.Trials}
-	rules := search.RulesOf(settled)
+	rules := rank.RulesOf(settled)
 	r := sweep.Runner{
 		Target: d, Strategy: s, Recorder: b, SLA: settled.SLA, Seed: settled.Seed, First: len(done.Trials) + 1, Done: done,
-		MaxRequests: settled.Trial.MaxRequests, Capacity: settled.Question == plan.Capacity,
-		Rank: rules.Rank, Explain: func(t []trial.Trial, best int) trial.Why { return rules.Explain(t, best, nil) },
+		MaxRequests: settled.Trial.MaxRequests, Rules: rules,
+		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
 	}
 	out, err := r.Run(ctx)
 	if err != nil && after == 0 {

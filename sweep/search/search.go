@@ -1,10 +1,10 @@
-// Package search decides what a sweep tries next, which trial is best, and why.
+// Package search decides what a sweep tries next, and says why the best is best.
 //
 // [Settle] completes a plan with what its strategy wants and refuses what no
 // strategy here can do; [New] makes the strategy over the plan's points.
-// [Rank] and [Best] order trials, [Explain] says in words what the best one
-// owes its place to. A plan with an objective or constraints of its own ranks
-// by [RulesOf] it.
+// An [Explainer] says in words what the best trial owes its place to,
+// [ExplainNone] why none keeps the promise. Which trial is best is decided in
+// package rank.
 //
 // A Strategy belongs to one goroutine. Everything else is a pure function of
 // its arguments and safe for concurrent use.

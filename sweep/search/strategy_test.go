@@ -12,6 +12,7 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
@@ -115,11 +116,11 @@ func plain() (plan.Plan, []plan.Point, world) {
 
 func bestOf(t *testing.T, p plan.Plan, h trial.History) trial.Trial {
 	t.Helper()
-	i, meets := search.RulesOf(p).Best(h.Trials)
-	if !meets {
+	best, ok := rank.Of(rank.RulesOf(p), h.Trials).Best()
+	if !ok || !rank.RulesOf(p).Meets(best.Joined) {
 		t.Fatalf("none of %d trials meets the promise", len(h.Trials))
 	}
-	return h.Trials[i]
+	return h.Trials[best.Stands]
 }
 
 func TestStrategiesFindTheBest(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
 )
 
@@ -99,7 +100,7 @@ func (v *view) add(at int, t trial.Trial) {
 	x := &v.tests[at]
 	x.trials = append(x.trials, t)
 	broken := t.Verdict.Seems() == trial.Fail && v.plan.Question == plan.Throughput
-	x.failed = x.failed || broken || v.rules.excess(t) > 0
+	x.failed = x.failed || broken || v.rules.Exceeds(t)
 	if v.plan.Question != plan.Capacity {
 		return
 	}
@@ -226,8 +227,8 @@ func (v *view) worthOf(x tested) float64 {
 	}
 	t := x.last()
 	if v.plan.Objective == plan.RequestsPerJoule {
-		if s := perJoule(t); s.value < 0 && !math.IsInf(s.value, 0) {
-			return math.Log(-s.value)
+		if each, ok := rank.PerJoule(t).Get(); ok {
+			return math.Log(each)
 		}
 	}
 	return v.expected(x.point, t.Throughput.Value.Or(0), t.Verdict.ValueMS.Or(math.Inf(1)))

@@ -70,27 +70,27 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	w.set(func(s *Sweep) { s.Plan, s.Best, s.Open = w.Plan, -1, -1 })
 	info, err := w.Target.Info(ctx)
 	if err != nil {
-		return w.end(nil, err)
+		return w.failed(nil, err)
 	}
 	if info.Options != w.Plan.Options {
-		return w.end(nil, fmt.Errorf("options: the plan asks for %s, in force is %s", w.Plan.Options.Words(), info.Options.Words()))
+		return w.failed(nil, fmt.Errorf("options: the plan asks for %s, in force is %s", w.Plan.Options.Words(), info.Options.Words()))
 	}
 	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
 	w.set(func(s *Sweep) { s.Points, s.Total, s.Skipped = len(points), len(points), skipped })
 	if len(points) == 0 {
-		return w.end(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
+		return w.failed(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
 	strategy, err := search.New(w.Plan, points)
 	if err != nil {
-		return w.end(nil, err)
+		return w.failed(nil, err)
 	}
 	rec, err := w.Record(info, w.Plan)
 	if err != nil {
-		return w.end(nil, err)
+		return w.failed(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path, w.rec = rec.ID(), rec.Path(), rec })
 	if err := w.copyHistory(eventRecorder{rec, w}, points); err != nil {
-		return w.end(rec, err)
+		return w.failed(rec, err)
 	}
 	out, err := w.runner(eventRecorder{rec, w}, &costing{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
@@ -101,7 +101,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		}
 		s.Problem = out.Ended
 	})
-	return w.end(rec, err)
+	return w.end(rec, out.Aborted, err)
 }
 
 // copyHistory copies what of the resumed sweep holds for this plan into the profile,
@@ -137,18 +137,17 @@ func firstReason(skipped []trial.Skip) string {
 }
 
 func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info sweep.Info, skipped []trial.Skip) *sweep.Runner {
-	p, rules := w.Plan, search.RulesOf(w.Plan)
-	rules.Cores = info.Cores
+	p, rules := w.Plan, rank.RulesOf(w.Plan)
+	explainer := search.Explainer{Rules: rules, Cores: info.Cores}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
 		SLA: p.SLA, Options: info.Options, Seed: fresh(p.Seed, w.old.Trials), First: after(w.old.Trials), Done: w.old,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		OwnMemory: p.OwnMemory(),
-		Capacity:  p.Question == plan.Capacity,
-		Rank:      rules.Rank,
+		Rules:     rules,
 		Explain: func(t []trial.Trial, best int) trial.Why {
-			why := rules.Explain(t, best, skipped)
+			why := explainer.Explain(t, best, skipped)
 			why.Say("batches", search.BatchingLoses(w.seenProbes(), t))
 			why.Say("left out", strategy.Ended())
 			why.Say("predicted", search.AccuracyOf(t).String())
@@ -268,12 +267,15 @@ func (w *Sweeper) changed() {
 	}
 }
 
+// failed ends a sweep that never came to run.
+func (w *Sweeper) failed(rec Recording, err error) (Sweep, error) { return w.end(rec, false, err) }
+
 // end decides the final state and closes the profile.
-func (w *Sweeper) end(rec Recording, err error) (Sweep, error) {
+func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
 	st := w.State()
 	final := Done
 	switch {
-	case errors.Is(err, context.Canceled) || st.Problem == sweep.ErrAborted.Error():
+	case errors.Is(err, context.Canceled) || aborted:
 		final = Aborted
 	case err != nil:
 		final = Failed

@@ -340,9 +340,9 @@ type Result struct {
 	Hist          Hist           `json:"hist"`
 	// GeneratorLimited: the load generator and not the server was the limit; a
 	// warning says why. The figures say nothing of the server.
-	GeneratorLimited bool     `json:"generator_limited,omitempty"`
-	Warnings         []string `json:"warnings"`
-	Error            string   `json:"error,omitempty"`
+	GeneratorLimited bool      `json:"generator_limited,omitempty"`
+	Warnings         []Warning `json:"warnings"`
+	Error            string    `json:"error,omitempty"`
 }
 
 // Busy tells whether others disturbed most of a measurement, so that slowness
@@ -381,6 +381,7 @@ type Event struct {
 	At     time.Time `json:"at"`
 	What   string    `json:"what"`
 	Detail string    `json:"detail"`
+	Brief  string    `json:"-"` // Detail where there is little room; "" is all of it, as in what was read from a profile
 }
 
 // Skip is a setting that was not tried, with the reason.
@@ -397,10 +398,10 @@ type Why struct {
 	HighestRPS Num `json:"highest_rps,omitzero"` // the highest open load that keeps the promise, where that was asked
 	PlanRPS    Num `json:"plan_rps,omitzero"`    // what is recommended of it
 
-	RunnersUp []int    `json:"runners_up"`        // trial numbers, best first
-	Skipped   []Skip   `json:"skipped,omitempty"` // settings not tried
-	Text      string   `json:"text,omitempty"`    // the explanation in words
-	Lines     []string `json:"lines,omitempty"`   // the same by what it is about, a label of 9 cells before each
+	RunnersUp []int  `json:"runners_up"`        // trial numbers, best first
+	Skipped   []Skip `json:"skipped,omitempty"` // settings not tried
+	Text      string `json:"text,omitempty"`    // the explanation in words
+	Lines     []Line `json:"lines,omitempty"`   // the same by what it is about
 }
 
 // Choice is the settings picked.

@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -76,15 +77,10 @@ func (y *Why) Say(label, text string) {
 	if text == "" {
 		return
 	}
-	head := fmt.Sprintf("%-9s ", label)
-	said := false
-	for i, line := range y.Lines {
-		if strings.HasPrefix(line, head) {
-			y.Lines[i], said = line+"; "+text, true
-		}
-	}
-	if !said {
-		y.Lines = append(y.Lines, head+text)
+	if i := slices.IndexFunc(y.Lines, func(l Line) bool { return l.Label == label }); i >= 0 {
+		y.Lines[i].Text += "; " + text
+	} else {
+		y.Lines = append(y.Lines, Line{label, text})
 	}
 	sentence := strings.ToUpper(label[:1]) + label[1:] + ": " + text + "."
 	y.Text = strings.TrimPrefix(y.Text+" "+sentence, " ")

@@ -1,7 +1,7 @@
 package trial_test
 
 import (
-	"strings"
+	"fmt"
 	"testing"
 
 	"sweetspot/sweep/trial"
@@ -63,7 +63,7 @@ func TestSay(t *testing.T) {
 	y.Say("left out", "")
 	y.Say("batches", "held 5 of 8")
 	y.Say("limits", "the queue 8")
-	if got, want := strings.Join(y.Lines, "\n"), "limits    execution takes 9 ms; the queue 8\nbatches   held 5 of 8"; got != want {
+	if got, want := fmt.Sprint(y.Lines), "[limits    execution takes 9 ms; the queue 8 batches   held 5 of 8]"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if want := "Limits: execution takes 9 ms. Batches: held 5 of 8. Limits: the queue 8."; y.Text != want {

@@ -105,7 +105,7 @@ func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
 	var k kept
 	r := sweep.Runner{
 		Target: target, Strategy: search.NewGrid(points), Recorder: &k, First: 1, Duration: 500 * time.Millisecond,
-		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second}, Options: knob.Options{Rule: knob.Eager}, Rank: search.Rank,
+		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second}, Options: knob.Options{Rule: knob.Eager},
 		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
 	}
 	if _, err := r.Run(t.Context()); err != nil {

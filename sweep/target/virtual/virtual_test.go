@@ -271,7 +271,7 @@ func TestRamp(t *testing.T) {
 		t.Errorf("planned %v, want all 1200 of it but those in 2 s of warm-up", show(p))
 	}
 	near(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 30, .3)
-	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "from 10 to 70/s") {
+	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "from 10 to 70/s") {
 		t.Errorf("warnings %q, want one that tells the rates", r.Warnings)
 	}
 }

@@ -1,4 +1,4 @@
-package search_test
+package rank_test
 
 import (
 	"math/rand/v2"
@@ -10,7 +10,6 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
-	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
 )
 
@@ -111,7 +110,7 @@ func TestRank(t *testing.T) {
 		{"what leans to a pass is ranked among those", []trial.Trial{made(1, 500, 50, leaning), made(2, 300, 50), made(3, 900, 99, undecided)}, []int{1, 2, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, numbers(c.trials, search.Rank(c.trials))); diff != "" {
+			if diff := cmp.Diff(c.want, numbers(c.trials, rank.Rules{}.Rank(c.trials))); diff != "" {
 				t.Errorf("Rank (-want +got):\n%s", diff)
 			}
 		})
@@ -128,13 +127,13 @@ func TestRankByObjectiveAndConstraints(t *testing.T) {
 	trials := []trial.Trial{few, many, unknown}
 	for _, c := range []struct {
 		name  string
-		rules search.Rules
+		rules rank.Rules
 		want  []int
 	}{
-		{"throughput", search.Rules{}, []int{3, 2, 1}},
-		{"fewest workers", search.Rules{Objective: plan.FewestWorkers}, []int{1, 2, 3}},
-		{"energy, unmeasured last", search.Rules{Objective: plan.RequestsPerJoule}, []int{1, 2, 3}},
-		{"memory, unmeasured kept", search.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{3, 1, 2}},
+		{"throughput", rank.Rules{}, []int{3, 2, 1}},
+		{"fewest workers", rank.Rules{Objective: plan.FewestWorkers}, []int{1, 2, 3}},
+		{"energy, unmeasured last", rank.Rules{Objective: plan.RequestsPerJoule}, []int{1, 2, 3}},
+		{"memory, unmeasured kept", rank.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{3, 1, 2}},
 	} {
 		if diff := cmp.Diff(c.want, numbers(trials, c.rules.Rank(trials))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -142,27 +141,58 @@ func TestRankByObjectiveAndConstraints(t *testing.T) {
 	}
 	p := plan.Default()
 	p.Objective, p.Constraints.MemoryMB = plan.FewestWorkers, 7
-	if got, want := search.RulesOf(p), (search.Rules{Objective: plan.FewestWorkers, Constraints: plan.Constraints{MemoryMB: 7}}); got != want {
+	if got, want := rank.RulesOf(p), (rank.Rules{Objective: plan.FewestWorkers, Constraints: plan.Constraints{MemoryMB: 7}}); got != want {
 		t.Errorf("RulesOf = %+v, want %+v", got, want)
 	}
 }
 
 func TestBest(t *testing.T) {
-	if i, meets := search.Best(nil); i != -1 || meets {
-		t.Errorf("Best(nil) = %d, %v", i, meets)
+	best := func(trials ...trial.Trial) (n int, meets bool) {
+		row, ok := rank.Of(rank.Rules{}, trials).Best()
+		if !ok {
+			return 0, false
+		}
+		return row.Joined.N, rank.Rules{}.Meets(row.Joined)
+	}
+	if n, meets := best(); n != 0 || meets {
+		t.Errorf("best of nothing = %d, %v", n, meets)
 	}
 	trials := []trial.Trial{made(1, 900, 150, failed), made(2, 900, 120, failed)}
-	if i, meets := search.Best(trials); i != 1 || meets {
-		t.Errorf("Best of failures = %d, %v, want the nearest, 1, false", i, meets)
+	if n, meets := best(trials...); n != 2 || meets {
+		t.Errorf("best of failures = %d, %v, want the nearest, 2, false", n, meets)
 	}
 	trials = append(trials, made(3, 5, 99))
-	if i, meets := search.Best(trials); i != 2 || !meets {
-		t.Errorf("Best = %d, %v, want 2, true", i, meets)
+	if n, meets := best(trials...); n != 3 || !meets {
+		t.Errorf("best = %d, %v, want 3, true", n, meets)
 	}
 	again := made(4, 4, 130, failed)
 	again.Role, again.Options = trial.RoleControl, trials[2].Options
-	if i, meets := search.Best(append(trials, again)); i != 2 || meets {
-		t.Errorf("Best = %d, %v where a control of it failed, want 2, false", i, meets)
+	if n, meets := best(append(trials, again)...); n != 3 || meets {
+		t.Errorf("best = %d, %v where a control of it failed, want 3, false", n, meets)
+	}
+}
+
+// TestRanking: the rows are there in both orders, and each is found by its runs.
+func TestRanking(t *testing.T) {
+	again := made(3, 95, 50)
+	again.Role, again.Options = trial.RoleControl, made(1, 0, 0).Options
+	live := made(4, 900, 1)
+	live.Role = trial.RoleLive
+	k := rank.Of(rank.Rules{}, []trial.Trial{made(1, 100, 50), made(2, 300, 90), again, live})
+	var stand, ordered []int
+	for _, r := range k.Rows {
+		stand = append(stand, r.Joined.N)
+	}
+	for _, r := range k.InOrder() {
+		ordered = append(ordered, r.Joined.N)
+	}
+	if diff := cmp.Diff([][]int{{1, 2}, {2, 1}}, [][]int{stand, ordered}); diff != "" {
+		t.Errorf("rows as they came, and in order (-want +got):\n%s", diff)
+	}
+	for i, want := range []int{1, 2, 1, 4} {
+		if got := k.Row(i).Joined.N; got != want {
+			t.Errorf("the row of trial %d is that of %d, want %d", i+1, got, want)
+		}
 	}
 }
 
@@ -176,7 +206,7 @@ func TestWithinNoise(t *testing.T) {
 		{made(1, 100, 1), made(2, 111, 1), false},
 		{made(1, 100, 1), none, false},
 	} {
-		if got := search.WithinNoise(c.a, c.b); got != c.want || search.WithinNoise(c.b, c.a) != got {
+		if got := rank.WithinNoise(c.a, c.b); got != c.want || rank.WithinNoise(c.b, c.a) != got {
 			t.Errorf("WithinNoise(%v, %v) = %v, want %v both ways", c.a.Throughput, c.b.Throughput, got, c.want)
 		}
 	}
@@ -224,7 +254,7 @@ func TestRankLaws(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	for range 2000 {
 		trials := drawTrials(r)
-		rules := search.Rules{Objective: plan.Objective(r.IntN(3)), Constraints: plan.Constraints{MemoryMB: r.IntN(15)}}
+		rules := rank.Rules{Objective: plan.Objective(r.IntN(3)), Constraints: plan.Constraints{MemoryMB: r.IntN(15)}}
 		order := rules.Rank(trials)
 		want := numbers(trials, order)
 		rows, others := joined(trials), false
@@ -257,13 +287,13 @@ func TestRankNeverPrefersWhatTheDataExclude(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	for range 2000 {
 		trials := drawTrials(r)
-		order := search.Rank(trials)
+		order := rank.Rules{}.Rank(trials)
 		if len(order) == 0 {
 			continue
 		}
 		rows := joined(trials)
 		best := rows[order[0]]
-		if !(search.Rules{}).Meets(best) {
+		if !(rank.Rules{}).Meets(best) {
 			continue
 		}
 		top := trial.Trial{}
@@ -273,7 +303,7 @@ func TestRankNeverPrefersWhatTheDataExclude(t *testing.T) {
 				top = row
 			}
 		}
-		if best.Throughput.Value.Or(0) < top.Throughput.Value.Or(0) && !search.WithinNoise(best, top) {
+		if best.Throughput.Value.Or(0) < top.Throughput.Value.Or(0) && !rank.WithinNoise(best, top) {
 			t.Fatalf("best %+v is surely below %+v", best.Throughput, top.Throughput)
 		}
 	}
@@ -287,6 +317,6 @@ func BenchmarkRank(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		search.Rank(trials)
+		rank.Rules{}.Rank(trials)
 	}
 }

@@ -1,0 +1,42 @@
+package trial_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/trial"
+)
+
+// TestWarnings: a warning is its text in JSON, and reads back with its kind from
+// profiles of any age.
+func TestWarnings(t *testing.T) {
+	want := []trial.Warning{
+		{Kind: trial.GeneratorLimited, Text: load.GeneratorLimited + ": it used 1.9 of 2 cores"},
+		{Text: "the server said: generator limited"},
+		{Text: `dial "<none>"`},
+		{},
+	}
+	text := `["generator limited: it used 1.9 of 2 cores","the server said: generator limited","dial \"\u003cnone\u003e\"",""]`
+	if b, err := json.Marshal(want); err != nil || string(b) != text {
+		t.Errorf("Marshal = %s, %v, want %s", b, err, text)
+	}
+	var got []trial.Warning
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+	if got := (trial.Result{Warnings: want}).Warned(trial.GeneratorLimited); len(got) != 1 || got[0] != want[0] {
+		t.Errorf("limited: %q, want the first", got)
+	}
+	if err := json.Unmarshal([]byte(`[null]`), &got); err != nil || got[0] != (trial.Warning{}) {
+		t.Errorf("null reads as %q, %v", got, err)
+	}
+	if err := json.Unmarshal([]byte(`[3]`), &got); err == nil {
+		t.Error("a number is a warning")
+	}
+}
