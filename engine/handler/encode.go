@@ -31,6 +31,10 @@ func Negotiate(accept string, outputs []tensor.Spec) (Format, error) {
 	switch accept { // what nearly all callers send
 	case "", "*/*", TypeJSON:
 		return JSON, nil
+	case TypeRaw:
+		if len(outputs) == 1 {
+			return Raw, nil
+		}
 	}
 	asJSON, raw := preference(accept)
 	switch {
