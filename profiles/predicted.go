@@ -67,7 +67,7 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 		out.SLA = &sla
 	}
 	arrivals := load.Plan(load.Spec{Mode: load.Open, Rate: rate}, p.Header.Seed, math.MaxInt64, predictedRequests)
-	sim := predict.New(predict.Config{Settings: p.Trials[0].Settings, Service: servicetime.Line(time.Millisecond, 0), Plan: arrivals[:0]})
+	sim := predict.New(predict.Config{Settings: knob.Default(knob.Eager), Service: servicetime.Line(time.Millisecond, 0), Plan: arrivals[:0]})
 	chosen, _ := p.Choice()
 	seen := map[knob.Settings]bool{}
 	for _, t := range p.Trials {
@@ -76,7 +76,7 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 		}
 		seen[t.Settings] = true
 		curve, known := times[KeyOf(t.Settings)]
-		if !known {
+		if !known || t.Settings.Workers < 1 || t.Settings.BatchSize < 1 { // profiles that others wrote may lack knobs
 			out.Unknown++
 			continue
 		}

@@ -93,6 +93,22 @@ func TestPredictNothing(t *testing.T) {
 	}
 }
 
+// A profile that another program wrote may have trials without settings.
+func TestPredictWithoutSettings(t *testing.T) {
+	p := whatIf(50 * time.Millisecond)
+	before, err := profiles.Predict(p, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := p.Trials[0]
+	bare.Settings = knob.Settings{}
+	p.Trials = append([]trial.Trial{bare}, p.Trials...)
+	got, err := profiles.Predict(p, 20)
+	if err != nil || got.Unknown != before.Unknown+1 || len(got.Settings) != len(before.Settings) {
+		t.Errorf("%d settings, %d unknown, %v", len(got.Settings), got.Unknown, err)
+	}
+}
+
 func TestWritePrediction(t *testing.T) {
 	for _, tt := range []struct {
 		name string
