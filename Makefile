@@ -5,6 +5,8 @@ SHELL       := bash
 
 TOOL := go tool -modfile=tools/go.mod
 BLOB := engine/backend/onnx/ortlib/blob
+# A module of its own, so that its libraries are no dependencies of the product.
+BASELINE := cmd/bench/baseline
 # Later versions need a charmbracelet/ultraviolet that cannot be had everywhere.
 BUBBLETEA := v2.0.10
 ALONE     := TestMainJobOnScreen
@@ -25,6 +27,7 @@ run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 test: export GORACE = atexit_sleep_ms=0
 test: lint ort ## lint, then all tests: race detector, random order
 	go test -short $(RACE) -shuffle=on -timeout=30m -skip='^$(ALONE)$$' ./...
+	go test -C $(BASELINE) -short -race -shuffle=on ./...
 	@# it keeps a promise in milliseconds, which neighbours would break
 	go test -short $(RACE) -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
 
@@ -46,23 +49,22 @@ ort: cc ## find ONNX Runtime or install it into the user's cache; prints where
 lint: cc ## format, vet, modernise, tidy, staticcheck
 	@bad=$$($(TOOL) gofumpt -l .); test -z "$$bad" || \
 		{ printf 'not formatted; run: $(TOOL) gofumpt -w .\n%s\n' "$$bad"; exit 1; }
-	go vet ./...
-	go fix -diff ./...
-	go mod tidy -diff
+	@for dir in . $(BASELINE); do (set -x; cd $$dir; \
+		go vet ./...; go fix -diff ./...; go mod tidy -diff; go tool -modfile="$$OLDPWD/tools/go.mod" staticcheck ./...); done
 	@have=$$(go list -m -f '{{.Version}}' charm.land/bubbletea/v2); test "$$have" = $(BUBBLETEA) || \
 		{ echo "go.mod has bubbletea $$have, want $(BUBBLETEA); the reason is in the Makefile"; exit 1; }
-	$(TOOL) staticcheck ./...
 
 bench: ort ## benchmarks ten times into bench.new, compared with bench.old if it is there
 	go test -run='^$$' -bench=. -benchmem -count=10 ./... | tee bench.new
 	@test ! -f bench.old || $(TOOL) benchstat bench.old bench.new
 
 fuzz: ort ## every fuzz target for FUZZTIME, 30s unless told
-	@go test -list='^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print f[i], $$2; n = 0}' | \
+	@for dir in . $(BASELINE); do (cd $$dir; \
+	go test -list='^Fuzz' ./... | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print f[i], $$2; n = 0}' | \
 	while read -r target pkg; do \
 		echo "$$target $$pkg"; \
 		go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s} "$$pkg"; \
-	done
+	done); done
 
 golden: ort ## rewrite golden files; read the diff before you commit
 	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \

@@ -9,7 +9,6 @@ require (
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // latency histograms and their exchange format
 	github.com/NVIDIA/go-nvml v0.13.0-1 // GPU utilization
 	github.com/aymanbagabas/go-udiff v0.4.1 // export --diff
-	github.com/c-bata/goptuna v0.9.0 // bench search: a baseline to beat
 	github.com/charmbracelet/colorprofile v0.4.3 // NO_COLOR and --no-color
 	github.com/charmbracelet/x/ansi v0.11.9 // widths of text on screens and in tables
 	github.com/charmbracelet/x/exp/golden v0.1.0 // tests: golden screens
@@ -52,5 +51,4 @@ require (
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/tools v0.26.0 // indirect
-	gonum.org/v1/gonum v0.16.0 // indirect
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 
 	"sweetspot/cmd/bench/judge"
@@ -19,6 +20,7 @@ type searchBudget struct {
 	asked          int // most requests of one of their trials
 	promises       int // devices whose recommendation is validated
 	strategies     []string
+	rivals         []rival // the baselines
 }
 
 func (b budget) search() searchBudget {
@@ -36,12 +38,20 @@ func (b budget) search() searchBudget {
 // known, and on a recorded grid.
 func searching(ctx context.Context, e *env) error {
 	b := e.budget.search()
+	folder, err := os.MkdirTemp("", "bench-search-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	if b.rivals, err = e.openRivals(ctx, folder); err != nil {
+		return err
+	}
 	easy, err := solveAll(ctx, e.seed, b, b.problems, func(int) hardship { return plain })
 	if err != nil {
 		return err
 	}
 	alone := b // the baselines are held against the others
-	alone.tests = 0
+	alone.rivals = nil
 	hard, err := solveAll(ctx, e.seed+1<<32, alone, b.hard, func(i int) hardship { return kinked + hardship(i)%3 })
 	if err != nil {
 		return err
@@ -56,6 +66,20 @@ func searching(ctx context.Context, e *env) error {
 	return replayed(ctx, e)
 }
 
+// openRivals builds what the baselines need into a folder. Without the source or
+// the go tool the set goes on without those that need them.
+func (e *env) openRivals(ctx context.Context, folder string) ([]rival, error) {
+	program, err := buildBaseline(ctx, folder)
+	switch {
+	case ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		_, err = fmt.Fprintf(e.stderr, "bench: search goes on without the baseline tpe: %v\n", err)
+		return rivals(""), err
+	}
+	return rivals(program), nil
+}
+
 // solved is a problem with what searches made of it.
 type solved struct {
 	*problem
@@ -63,8 +87,7 @@ type solved struct {
 	rivals map[string]map[int]float64 // regret by baseline and number of load tests
 }
 
-// solveAll draws problems and lets everybody search them, one problem a core. The
-// baselines do where they may make load tests.
+// solveAll draws problems and lets everybody search them, one problem a core.
 func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func(i int) hardship) ([]solved, error) {
 	out := make([]solved, n)
 	err := each(ctx, n, func(i int) error {
@@ -78,10 +101,7 @@ func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func
 				return fmt.Errorf("%v problem %d: %s: %w", p.hard, i, strategy, err)
 			}
 		}
-		for _, r := range rivals() {
-			if b.tests == 0 {
-				break
-			}
+		for _, r := range b.rivals {
 			if s.rivals[r.name], err = compete(ctx, p, r, b); err != nil {
 				return fmt.Errorf("%v problem %d: %s: %w", p.hard, i, r.name, err)
 			}
@@ -156,7 +176,7 @@ func (e *env) addMost(name string, v []float64, detail string) {
 
 // addRivals adds the regret of the baselines.
 func (e *env) addRivals(b searchBudget, of []solved) {
-	for _, r := range rivals() {
+	for _, r := range b.rivals {
 		for _, n := range counts {
 			if n > b.tests {
 				break

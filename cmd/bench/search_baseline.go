@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"github.com/c-bata/goptuna"
-	"github.com/c-bata/goptuna/tpe"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
@@ -20,12 +16,17 @@ import (
 // show. It asks for settings until ask returns false.
 type rival struct {
 	name string
-	run  func(p *problem, ask func(knob.Settings) (rate float64, more bool)) error
+	run  func(ctx context.Context, p *problem, ask func(knob.Settings) (rate float64, more bool)) error
 }
 
-// rivals are the baselines.
-func rivals() []rival {
-	return []rival{{"random", searchRandomly}, {"tpe", searchTPE}, {"hill", searchHill}}
+// rivals are the baselines. Those of the nested module are among them if its
+// program was built.
+func rivals(program string) []rival {
+	all := []rival{{"random", searchRandomly}, {"hill", searchHill}}
+	if program != "" {
+		all = slices.Insert(all, 1, rival{"tpe", sampler{program, "tpe"}.search})
+	}
+	return all
 }
 
 // counts are the numbers of load tests after which a baseline is judged.
@@ -53,7 +54,7 @@ func compete(ctx context.Context, p *problem, r rival, b searchBudget) (map[int]
 	}
 	tests := min(b.tests, len(p.settings())) // then it knows all
 	t := &tester{ctx: ctx, d: d, budget: tests, asked: b.asked, rates: map[knob.Settings]float64{}, at: map[int]float64{}}
-	if err := r.run(p, t.ask); err != nil {
+	if err := r.run(ctx, p, t.ask); err != nil {
 		return nil, err
 	}
 	for _, n := range counts {
@@ -139,7 +140,7 @@ func (t *tester) measure(l load.Spec, most int, stop sweep.Stop) (rate float64, 
 }
 
 // searchRandomly draws settings without looking at what became of the others.
-func searchRandomly(p *problem, ask func(knob.Settings) (float64, bool)) error {
+func searchRandomly(_ context.Context, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	all := p.settings()
 	rng := rand.New(rand.NewPCG(p.seed, 0x72616e64))
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -151,50 +152,13 @@ func searchRandomly(p *problem, ask func(knob.Settings) (float64, bool)) error {
 	return nil
 }
 
-// errEnough ends a study.
-var errEnough = errors.New("enough")
-
-// mostAgain is how often a study may ask, for each load test, in the mean: it
-// asks for settings that it knows, too.
+// mostAgain is how often a sampler may suggest settings, for each load test, in
+// the mean: it suggests some that it knows, too.
 const mostAgain = 4
-
-// searchTPE is goptuna's tree of Parzen estimators with its defaults, over the
-// places of the values in their ranges. Part of what it draws comes from the
-// generator of the whole process, which no seed reaches: its figures differ a
-// little from run to run.
-func searchTPE(p *problem, ask func(knob.Settings) (float64, bool)) error {
-	study, err := goptuna.CreateStudy("bench",
-		goptuna.StudyOptionSampler(tpe.NewSampler(tpe.SamplerOptionSeed(int64(p.seed)))),
-		goptuna.StudyOptionDirection(goptuna.StudyDirectionMaximize),
-		goptuna.StudyOptionLogger(nil),
-	)
-	if err != nil {
-		return err
-	}
-	err = study.Optimize(func(t goptuna.Trial) (float64, error) {
-		var place [4]int
-		for i, n := range [...]int{len(p.workers), len(p.batches), len(p.delays), len(p.formats)} {
-			v, err := t.SuggestInt([...]string{"workers", "batch", "delay", "format"}[i], 0, n-1)
-			if err != nil {
-				return 0, err
-			}
-			place[i] = v
-		}
-		rate, more := ask(spaceSettings(p.workers[place[0]], p.batches[place[1]], p.delays[place[2]], p.formats[place[3]]))
-		if !more {
-			return rate, errEnough
-		}
-		return rate, nil
-	}, mostAgain*counts[len(counts)-1])
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return err
-}
 
 // searchHill climbs over batch size and workers from one of each, the other
 // knobs left alone: to the best of the neighbours, until none is better.
-func searchHill(p *problem, ask func(knob.Settings) (float64, bool)) error {
+func searchHill(_ context.Context, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	at := func(w, b int) (float64, bool) {
 		if w < 0 || w >= len(p.workers) || b < 0 || b >= len(p.batches) {
 			return -1, true

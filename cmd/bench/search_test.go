@@ -91,18 +91,16 @@ func TestSpace(t *testing.T) {
 	}
 }
 
-// TestSearchDeterministic: everything follows from the seed, save what goptuna
-// draws.
+// TestSearchDeterministic: everything follows from the seed.
 func TestSearchDeterministic(t *testing.T) {
 	b := tiny.search()
-	b.space = smallSpace()
+	b.space, b.rivals = smallSpace(), allRivals(t)
 	var first solved
 	for run := range 2 {
 		all, err := solveAll(t.Context(), 3, b, 1, func(int) hardship { return drifting })
 		if err != nil {
 			t.Fatal(err)
 		}
-		delete(all[0].rivals, "tpe")
 		if run == 0 {
 			first = all[0]
 			continue
@@ -125,7 +123,8 @@ func TestRivals(t *testing.T) {
 	}
 	b := tiny.search()
 	b.tests, b.asked = len(p.settings()), 10_000
-	for _, r := range rivals() {
+	all := allRivals(t)
+	for _, r := range all {
 		at, err := compete(t.Context(), p, r, b)
 		if err != nil {
 			t.Fatal(err)
@@ -135,10 +134,10 @@ func TestRivals(t *testing.T) {
 		}
 	}
 	asked := 0
-	for _, r := range rivals() {
+	for _, r := range all {
 		asked = 0
 		seen := map[knob.Settings]bool{}
-		err := r.run(p, func(s knob.Settings) (float64, bool) {
+		err := r.run(t.Context(), p, func(s knob.Settings) (float64, bool) {
 			seen[s] = true
 			asked = len(seen)
 			return float64(s.BatchSize), asked < 3
@@ -150,8 +149,10 @@ func TestRivals(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("gone")
 	cancel(gone)
-	if _, err := compete(ctx, p, rivals()[0], b); !errors.Is(err, gone) {
-		t.Errorf("after the context's end: %v", err)
+	for _, r := range all {
+		if _, err := compete(ctx, p, r, b); !errors.Is(err, gone) {
+			t.Errorf("%s: after the context's end: %v", r.name, err)
+		}
 	}
 }
 
