@@ -52,7 +52,7 @@ func inProcess(ctx context.Context, e *env) (err error) {
 }
 
 // submitP50 compares one caller of Submit with one of the session itself.
-func submitP50(ctx context.Context, e *env, served *engine.Served) error {
+func submitP50(ctx context.Context, e *env, served *engine.ModelService) error {
 	item := tensor.Item{{Type: tensor.Float32, Shape: []int64{64}, Data: make([]byte, 256)}}
 	bare, err := spin{}.Open(ctx, served.Model(), served.Config())
 	if err != nil {
@@ -106,7 +106,7 @@ func medianUS(d []time.Duration) float64 {
 // engine allocate. The whole number below the mean counts, as with
 // testing.AllocsPerRun: starting the callers allocates too, and so does a pool
 // that the garbage collector has emptied.
-func submitAllocs(ctx context.Context, e *env, served *engine.Served) error {
+func submitAllocs(ctx context.Context, e *env, served *engine.ModelService) error {
 	const callers = 16
 	if err := submitAll(ctx, served, callers, 100); err != nil { // fills the pools
 		return err
@@ -129,7 +129,7 @@ func submitAllocs(ctx context.Context, e *env, served *engine.Served) error {
 }
 
 // submitAll submits each times from every caller at once.
-func submitAll(ctx context.Context, served *engine.Served, callers, each int) error {
+func submitAll(ctx context.Context, served *engine.ModelService, callers, each int) error {
 	item := tensor.Item{{Type: tensor.Float32, Shape: []int64{64}, Data: make([]byte, 256)}}
 	errs := make([]error, callers)
 	var wg sync.WaitGroup

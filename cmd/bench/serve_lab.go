@@ -46,7 +46,7 @@ type labAddrs struct {
 
 // bared is a model of the lab with a bare session beside the engine.
 type bared struct {
-	served *engine.Served
+	served *engine.ModelService
 	bare   engine.Session
 	items  []payload.Row // a full batch
 }

@@ -319,7 +319,7 @@ func TestOpenCorrectsOutputs(t *testing.T) {
 	if diff := cmp.Diff(want, m.Outputs); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"boxes"}, m.Whole); diff != "" || m.BatchWhy != "dim 0 of x is fixed to 1" {
+	if diff := cmp.Diff([]string{"boxes"}, m.Unbatched); diff != "" || m.BatchWhy != "dim 0 of x is fixed to 1" {
 		t.Errorf("whole %s, why %s", diff, m.BatchWhy)
 	}
 }

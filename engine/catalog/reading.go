@@ -125,7 +125,7 @@ type draft struct {
 	batch   bool
 	outputs []tensor.Spec
 	whole   []string // inputs and outputs
-	rows    engine.Rows
+	rows    engine.RaggedOutputs
 }
 
 // drafts lists what the graph allows, best first: outputs that carry the batch,

@@ -36,7 +36,7 @@ func (r *reading) hasRows(v onnxgraph.Value) bool {
 
 // rowsDraft takes every output as rows whose first dimension is not the batch.
 func (r *reading) rowsDraft(index string) draft {
-	d := draft{batch: true, rows: engine.Rows{Index: index}}
+	d := draft{batch: true, rows: engine.RaggedOutputs{Index: index}}
 	for _, v := range r.info.Outputs {
 		typ, _ := typeOf("output", v) // checked by newReading
 		s := tensor.Spec{Name: v.Name, Type: typ}

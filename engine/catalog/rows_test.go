@@ -60,7 +60,7 @@ func TestOpenFindsRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.rows, m.Rows.Outputs); diff != "" || m.BatchAxis != (tc.rows != nil) || !strings.HasPrefix(m.BatchWhy, tc.why) {
+			if diff := cmp.Diff(tc.rows, m.Ragged.Outputs); diff != "" || m.BatchAxis != (tc.rows != nil) || !strings.HasPrefix(m.BatchWhy, tc.why) {
 				t.Errorf("batch %t: %s; rows %s", m.BatchAxis, m.BatchWhy, diff)
 			}
 			serve(t, b, m)
@@ -80,8 +80,8 @@ func TestOpenDisbelievesAWrongIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.BatchAxis || !cmp.Equal(m.Rows, engine.Rows{}) || !strings.Contains(m.BatchWhy, "batch_ids tells whose a row is, but 1 made-up item failed: output") {
-		t.Errorf("batch %t: %s; rows %v", m.BatchAxis, m.BatchWhy, m.Rows)
+	if m.BatchAxis || !cmp.Equal(m.Ragged, engine.RaggedOutputs{}) || !strings.Contains(m.BatchWhy, "batch_ids tells whose a row is, but 1 made-up item failed: output") {
+		t.Errorf("batch %t: %s; rows %v", m.BatchAxis, m.BatchWhy, m.Ragged)
 	}
 }
 

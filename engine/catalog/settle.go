@@ -43,7 +43,7 @@ func settle(ctx context.Context, m engine.Model, r *reading, probe engine.Backen
 
 // complete is m as the draft has it.
 func (d draft) complete(m engine.Model) *engine.Model {
-	m.BatchAxis, m.Outputs, m.Whole, m.Rows = d.batch, d.outputs, d.whole, d.rows
+	m.BatchAxis, m.Outputs, m.Unbatched, m.Ragged = d.batch, d.outputs, d.whole, d.rows
 	return &m
 }
 

@@ -136,8 +136,8 @@ func TestOpenWithoutLeadingDimension(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"factor"}, m.Whole[:1]); diff != "" || m.BatchAxis || !strings.HasPrefix(m.BatchWhy, "factor has no dimensions") {
-		t.Errorf("whole %v, batch %t, why %s", m.Whole, m.BatchAxis, m.BatchWhy)
+	if diff := cmp.Diff([]string{"factor"}, m.Unbatched[:1]); diff != "" || m.BatchAxis || !strings.HasPrefix(m.BatchWhy, "factor has no dimensions") {
+		t.Errorf("whole %v, batch %t, why %s", m.Unbatched, m.BatchAxis, m.BatchWhy)
 	}
 	if got := m.Inputs[0].String() + ", " + m.Inputs[1].String(); got != "x FP32 [4], factor FP32 []" {
 		t.Errorf("inputs %s", got)

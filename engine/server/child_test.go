@@ -81,7 +81,7 @@ func TestRunChild(t *testing.T) {
 			if err := <-c.ended; err != nil {
 				t.Errorf("RunChild = %v", err)
 			}
-			if len(e.Served()) != 0 {
+			if len(e.Services()) != 0 {
 				t.Error("the engine is still open")
 			}
 			_ = c.stdin.Close()

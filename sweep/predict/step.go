@@ -85,7 +85,7 @@ func (s *Sim) grow() {
 	s.ring = ring
 }
 
-// step steps the collector and does what it says, as engine.Served does.
+// step steps the collector and does what it says, as engine.ModelService does.
 func (s *Sim) step(e batching.Event) {
 	a := s.col.Step(s.now, e)
 	for a.Do != batching.Wait {

@@ -53,7 +53,7 @@ func decode(body []byte, want *knob.Settings, l knob.Limits) error {
 }
 
 // apply puts want in force and streams the steps.
-func (a *API) apply(w http.ResponseWriter, r *http.Request, s *engine.Served, want knob.Settings) {
+func (a *API) apply(w http.ResponseWriter, r *http.Request, s *engine.ModelService, want knob.Settings) {
 	wire.Stamp(w.Header(), string(wire.AppendID(nil)))
 	w.Header().Set("Content-Type", TypeLines)
 	w.WriteHeader(http.StatusOK)

@@ -151,14 +151,14 @@ func (a *API) info(w http.ResponseWriter, _ *http.Request) error {
 	if a.host.Runtime != nil {
 		out.Runtime = a.host.Runtime()
 	}
-	for _, s := range a.engine.Served() {
+	for _, s := range a.engine.ModelService() {
 		out.Models = append(out.Models, describe(s))
 	}
 	wire.JSON(w, http.StatusOK, out)
 	return nil
 }
 
-func describe(s *engine.Served) Model {
+func describe(s *engine.ModelService) Model {
 	m, c := s.Model(), s.Config()
 	return Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
@@ -169,7 +169,7 @@ func describe(s *engine.Served) Model {
 
 func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {
 	out := Stats{Models: map[string]engine.Stats{}}
-	for _, s := range a.engine.Served() {
+	for _, s := range a.engine.ModelService() {
 		out.Models[s.Model().Name] = s.Stats()
 	}
 	if a.host.Usage != nil {
@@ -179,7 +179,7 @@ func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-func (a *API) find(r *http.Request) (*engine.Served, error) {
+func (a *API) find(r *http.Request) (*engine.ModelService, error) {
 	s, err := a.engine.Find(r.PathValue("m"), "")
 	if err != nil {
 		return nil, wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "Model not found: %s", r.PathValue("m"))

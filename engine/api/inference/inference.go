@@ -68,7 +68,7 @@ func (h *Handler) ping(w http.ResponseWriter) {
 	type status struct {
 		Status string `json:"status"`
 	}
-	for _, s := range h.engine.Served() {
+	for _, s := range h.engine.ModelService() {
 		if m := s.Model(); m.Version == h.engine.Default(m.Name) && !s.Healthy() {
 			wire.JSON(w, http.StatusInternalServerError, status{"Unhealthy"})
 			return

@@ -32,7 +32,7 @@ func New(e *engine.Engine) *Service { return &Service{e} }
 // Prediction is the memory of one prediction. Its zero value is ready; it is used by
 // one goroutine at a time.
 type Prediction struct {
-	served  *engine.Served
+	served  *engine.ModelService
 	handler engine.Handler
 	format  payload.Format
 	request payload.Request
@@ -80,7 +80,7 @@ func (s *Service) Begin(p *Prediction, model, version, accept string) error {
 func (s *Service) unknown(model, version string, err error) error {
 	var have []string
 	if errors.Is(err, engine.ErrUnknownVersion) {
-		for _, o := range s.engine.Served() {
+		for _, o := range s.engine.ModelService() {
 			if o.Model().Name == model {
 				have = append(have, o.Model().Version)
 			}
@@ -91,7 +91,7 @@ func (s *Service) unknown(model, version string, err error) error {
 		}
 		return errorf(UnknownVersion, "Model version: %s does not exist for model: %s; %s %s", version, model, are, strings.Join(have, ", "))
 	}
-	for _, o := range s.engine.Served() {
+	for _, o := range s.engine.ModelService() {
 		if n := o.Model().Name; len(have) == 0 || have[len(have)-1] != n {
 			have = append(have, n)
 		}

@@ -58,7 +58,7 @@ func load(t testing.TB, b *enginetest.Backend) (*engine.Engine, *predict.Service
 
 func TestErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, s := load(t, &enginetest.Backend{Takes: func(int) { time.Sleep(time.Second) }})
+		e, s := load(t, &enginetest.Backend{OnRun: func(int) { time.Sleep(time.Second) }})
 		for _, tt := range []struct {
 			name, model, version, accept, media, body string
 			limit                                     time.Duration
@@ -97,7 +97,7 @@ func TestTheQueueIsAskedFirst(t *testing.T) {
 		gate := make(chan struct{})
 		b := &enginetest.Backend{}
 		e, s := load(t, b)
-		b.Takes = func(int) { <-gate }
+		b.OnRun = func(int) { <-gate }
 		for range 2 { // one in the worker, one in the queue
 			go func() {
 				var p predict.Prediction

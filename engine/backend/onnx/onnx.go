@@ -87,8 +87,8 @@ func (b *Backend) Runtime() string { return "onnxruntime " + b.version + " cpu" 
 // Spins is true: where every thread has a core that is faster.
 func (b *Backend) Spins() bool { return true }
 
-// Vet reports settings whose batches no session could run.
-func (b *Backend) Vet(m *engine.Model, c knob.Config) error {
+// Check reports settings whose batches no session could run.
+func (b *Backend) Check(m *engine.Model, c knob.Config) error {
 	if _, err := newPlan(m, max(1, c.BatchSize)); err != nil {
 		return fmt.Errorf("the model cannot be served: %w", err)
 	}

@@ -122,9 +122,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"open fp16", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Float16, -1)} }), 1, `output "y" is FP16 with open`},
 		{"no type", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Invalid, 1)} }), 1, `output "y" has no element type`},
 		{"fp16 scalar", change(func(m *engine.Model) {
-			m.Inputs, m.Whole, m.BatchAxis = []tensor.Spec{spec("x", tensor.Float16)}, []string{"x"}, false
+			m.Inputs, m.Unbatched, m.BatchAxis = []tensor.Spec{spec("x", tensor.Float16)}, []string{"x"}, false
 		}), 1, "FP16 scalar"},
-		{"batch of a whole", change(func(m *engine.Model) { m.Whole = []string{"x"} }), 1, "take no batch axis"},
+		{"batch of a whole", change(func(m *engine.Model) { m.Unbatched = []string{"x"} }), 1, "take no batch axis"},
 		{"no batch axis", change(func(m *engine.Model) { m.BatchAxis, m.BatchWhy = false, "it says so" }), 2, "takes one: it says so"},
 		{"huge", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{spec("x", tensor.Float32, 1<<30)} }), 2, "more than 4 GB"},
 		{"overflow", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{spec("x", tensor.Float32, 1<<40, 1<<40)} }), 1, "too many elements"},

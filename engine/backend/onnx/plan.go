@@ -65,12 +65,12 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 	if len(m.Inputs) == 0 || len(m.Outputs) == 0 {
 		return nil, errors.New("it has no inputs or no outputs")
 	}
-	if m.BatchAxis && len(m.Whole) > 0 {
-		return nil, fmt.Errorf("%v take no batch axis, but the model is said to have one", m.Whole)
+	if m.BatchAxis && len(m.Unbatched) > 0 {
+		return nil, fmt.Errorf("%v take no batch axis, but the model is said to have one", m.Unbatched)
 	}
 	p := &plan{batch: m.BatchAxis, why: m.BatchWhy, index: -1}
 	for _, s := range m.Inputs {
-		in, err := newPort(s, !slices.Contains(m.Whole, s.Name))
+		in, err := newPort(s, !slices.Contains(m.Unbatched, s.Name))
 		if err != nil {
 			return nil, fmt.Errorf("input %w", err)
 		}
@@ -85,7 +85,7 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("output %w", err)
 		}
-		if out.rows && s.Name == m.Rows.Index {
+		if out.rows && s.Name == m.Ragged.Index {
 			p.index = i
 		}
 		if out.size < 0 && s.Type == tensor.Float16 {
@@ -94,18 +94,18 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 		p.out = append(p.out, out)
 		p.itemOut += max(out.size, 0)
 	}
-	if len(m.Rows.Outputs) > 0 && p.index < 0 {
-		return nil, fmt.Errorf("no output %q tells to which items the rows of %v belong", m.Rows.Index, m.Rows.Outputs)
+	if len(m.Ragged.Outputs) > 0 && p.index < 0 {
+		return nil, fmt.Errorf("no output %q tells to which items the rows of %v belong", m.Ragged.Index, m.Ragged.Outputs)
 	}
 	return p, p.fits(size)
 }
 
 // newOutput is a port of an output. How many rows there are only a run tells.
 func newOutput(s tensor.Spec, m *engine.Model) (port, error) {
-	if !slices.Contains(m.Rows.Outputs, s.Name) {
-		return newPort(s, !slices.Contains(m.Whole, s.Name))
+	if !slices.Contains(m.Ragged.Outputs, s.Name) {
+		return newPort(s, !slices.Contains(m.Unbatched, s.Name))
 	}
-	if s.Name == m.Rows.Index && s.Type != tensor.Int64 {
+	if s.Name == m.Ragged.Index && s.Type != tensor.Int64 {
 		return port{}, fmt.Errorf("%q is to say whose a row is, and is %s, not INT64", s.Name, s.Type)
 	}
 	p, err := newPort(s, false)

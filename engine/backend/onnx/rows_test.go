@@ -33,7 +33,7 @@ func finder(t testing.TB, off int64) *engine.Model {
 	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 3)}, []tensor.Spec{
 		spec("value", tensor.Float32, -1), spec("pair", tensor.Int64, -1, 2), spec("batch_idx", tensor.Int64, -1), spec("sum", tensor.Float32, 1),
 	})
-	m.Rows = engine.Rows{Index: "batch_idx", Outputs: []string{"value", "pair", "batch_idx"}}
+	m.Ragged = engine.RaggedOutputs{Index: "batch_idx", Outputs: []string{"value", "pair", "batch_idx"}}
 	return m
 }
 
@@ -80,7 +80,7 @@ func TestRowsOfNobody(t *testing.T) {
 		}
 	}
 	m := finder(t, 0)
-	m.Outputs[3].Shape, m.Rows.Outputs = []int64{-1, -1}, []string{"value", "pair", "batch_idx", "sum"}
+	m.Outputs[3].Shape, m.Ragged.Outputs = []int64{-1, -1}, []string{"value", "pair", "batch_idx", "sum"}
 	err := open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
 	if want := `output "sum" is [1 1], and 3 rows are given to items`; err == nil || err.Error() != want {
 		t.Errorf("Run = %v, want %s", err, want)
@@ -89,8 +89,8 @@ func TestRowsOfNobody(t *testing.T) {
 
 func TestRowsNeedAnIndex(t *testing.T) {
 	for want, change := range map[string]func(*engine.Model){
-		`no output "owner" tells to which items`:               func(m *engine.Model) { m.Rows.Index = "owner" },
-		`"value" is to say whose a row is, and is FP32`:        func(m *engine.Model) { m.Rows.Index = "value" },
+		`no output "owner" tells to which items`:               func(m *engine.Model) { m.Ragged.Index = "owner" },
+		`"value" is to say whose a row is, and is FP32`:        func(m *engine.Model) { m.Ragged.Index = "value" },
 		`"value" has no dimensions, and cannot have rows`:      func(m *engine.Model) { m.Outputs[0].Shape = []int64{} },
 		`output "value" is FP16 with open dimensions [-1], wh`: func(m *engine.Model) { m.Outputs[0].Type = tensor.Float16 },
 	} {

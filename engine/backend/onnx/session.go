@@ -45,7 +45,7 @@ func (s *session) Shared() bool { return s.shared }
 
 // Note is what a person should know of a session of another precision than the
 // model's; "" for others.
-func (s *session) Note() string { return s.note }
+func (s *session) PrecisionNote() string { return s.note }
 
 // Run executes the rows as one batch. A run that has begun is not interrupted:
 // ctx is looked at before.

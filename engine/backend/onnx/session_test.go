@@ -126,7 +126,7 @@ func TestWholeValuesAndScalars(t *testing.T) {
 	m := modelOf(t, b,
 		[]tensor.Spec{spec("x", tensor.Float32, 5, 2), spec("factor", tensor.Float32), spec("row", tensor.Float32, 2)},
 		[]tensor.Spec{spec("y", tensor.Float32, 5, -1), spec("sum", tensor.Float32)})
-	m.BatchAxis, m.BatchWhy, m.Whole = false, "x is whole", []string{"x", "factor", "y", "sum"}
+	m.BatchAxis, m.BatchWhy, m.Unbatched = false, "x is whole", []string{"x", "factor", "y", "sum"}
 	s := open(t, m, config(1))
 	item := tensor.Item{floats([]int64{5, 2}, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10), floats([]int64{}, 2), floats([]int64{2}, .5, 0)}
 	for range 3 { // scalars are made anew each time
@@ -165,7 +165,7 @@ func TestOutputsWithoutBatchAxis(t *testing.T) {
 	if want := "outputs have no batch dimension: places is [2 2] for 1 item"; err == nil || err.Error() != want {
 		t.Errorf("split: %v, want %s", err, want)
 	}
-	m.BatchAxis, m.Whole = false, []string{"places"}
+	m.BatchAxis, m.Unbatched = false, []string{"places"}
 	m.Outputs[0].Shape = []int64{2, -1}
 	got := run(t, open(t, m, config(1)), item)[0].Outputs[0]
 	if diff := cmp.Diff([]int64{2, 2}, got.Shape); diff != "" {

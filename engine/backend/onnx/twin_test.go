@@ -48,11 +48,11 @@ func TestNote(t *testing.T) {
 	b.Output("y", b.Op("Max", []string{x, b.Fill(0, 2)}), float, batchDim, dim(2))
 	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 2)}, []tensor.Spec{spec("y", tensor.Float32, 2)})
 	want := "1 value clipped, 1 too small for fp16, 1 node kept in fp32; " + halfAdvice
-	if got := open(t, m, half(1)).(engine.Noter).Note(); got != want {
-		t.Errorf("Note() = %q, want %q", got, want)
+	if got := open(t, m, half(1)).(engine.PrecisionNoter).PrecisionNote(); got != want {
+		t.Errorf("PrecisionNote() = %q, want %q", got, want)
 	}
-	if got := open(t, m, config(1)).(engine.Noter).Note(); got != "" {
-		t.Errorf("Note() of fp32 = %q", got)
+	if got := open(t, m, config(1)).(engine.PrecisionNoter).PrecisionNote(); got != "" {
+		t.Errorf("PrecisionNote() of fp32 = %q", got)
 	}
 }
 
