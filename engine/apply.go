@@ -187,7 +187,7 @@ func (s *ModelService) setConfig(to knob.Config) {
 	s.cfg, s.pool.cfg = to, to
 	s.minWorkers, s.maxWorkers = to.Workers, to.Workers
 	s.collector.Configure(batchingConfig(to))
-	s.stepCollector(s.now(), batching.Event{Kind: batching.Changed})
+	s.stepCollector(s.now(), batching.Event{Kind: batching.Configured})
 }
 
 // drainPool waits for the batches of a replaced pool and closes its sessions.

@@ -90,7 +90,7 @@ func (s *ModelService) tryReserveWorkers() ([]*worker, error) {
 	workers := slices.Clone(s.idle)
 	s.idle = s.idle[:0]
 	for range workers {
-		s.stepCollector(s.now(), batching.Event{Kind: batching.Retired})
+		s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerRetired})
 	}
 	return workers, nil
 }
@@ -101,7 +101,7 @@ func (s *ModelService) releaseWorkers(workers []*worker) {
 	defer s.mu.Unlock()
 	for _, w := range workers {
 		s.idle = append(s.idle, w)
-		s.stepCollector(s.now(), batching.Event{Kind: batching.Freed})
+		s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerIdle})
 	}
 }
 

@@ -145,7 +145,7 @@ func (s *ModelService) startWorker(w *worker) {
 	go w.loop(s)
 	s.idle = append(s.idle, w)
 	s.sessionErr = nil
-	s.stepCollector(s.now(), batching.Event{Kind: batching.Freed})
+	s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerIdle})
 }
 
 // retireWorkers ends n workers of p: idle ones at once, the others after their batch.
@@ -158,7 +158,7 @@ func (s *ModelService) retireWorkers(p *pool, n int) {
 			if idle == w {
 				s.idle = append(s.idle[:i], s.idle[i+1:]...)
 				close(w.work)
-				s.stepCollector(s.now(), batching.Event{Kind: batching.Retired})
+				s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerRetired})
 				break
 			}
 		}

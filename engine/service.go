@@ -230,7 +230,7 @@ func (s *ModelService) failPending(err error) {
 	s.accountWork(s.now())
 	s.collector = batching.New(batchingConfig(s.cfg)) // the old one counted these rows
 	for range s.idle {
-		s.stepCollector(s.now(), batching.Event{Kind: batching.Freed})
+		s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerIdle})
 	}
 	s.publishAdmitLimit()
 }

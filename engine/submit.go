@@ -176,7 +176,7 @@ func (s *ModelService) enqueue(c *call, t Ticket) error {
 	}
 	now := s.now()
 	if int(s.abandoned.Load()) > s.cfg.QueueSize {
-		s.stepCollector(now, batching.Event{Kind: batching.Left, N: s.queue.removeAbandoned(s.countAbandoned)})
+		s.stepCollector(now, batching.Event{Kind: batching.Removed, N: s.queue.removeAbandoned(s.countAbandoned)})
 	}
 	for i := range c.rows {
 		c.rows[i].arrived = now

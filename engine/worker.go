@@ -179,6 +179,6 @@ func (s *ModelService) workerIdle(w *worker) bool {
 		return false
 	}
 	s.idle = append(s.idle, w)
-	s.stepCollector(s.now(), batching.Event{Kind: batching.Freed})
+	s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerIdle})
 	return true
 }

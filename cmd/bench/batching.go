@@ -91,7 +91,7 @@ func newStepper(c rules.Config) *stepper {
 func (s *stepper) run(n int) {
 	for range n {
 		left := s.col.Queued()
-		s.advance(rules.Event{Kind: rules.Freed})
+		s.advance(rules.Event{Kind: rules.WorkerIdle})
 		for range left - s.col.Queued() {
 			s.advance(rules.Event{Kind: rules.Arrived})
 		}

@@ -152,7 +152,7 @@ func (s *Sim) Reset(c Config) {
 	s.idle, s.busy = s.idle[:0], s.busy[:0]
 	for i := range s.workers {
 		s.idle = append(s.idle, int32(i))
-		s.step(batching.Event{Kind: batching.Freed})
+		s.step(batching.Event{Kind: batching.WorkerIdle})
 	}
 }
 

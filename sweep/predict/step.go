@@ -158,7 +158,7 @@ func (s *Sim) complete() {
 	}
 	s.idle = append(s.idle, id)
 	s.awake = true
-	s.step(batching.Event{Kind: batching.Freed})
+	s.step(batching.Event{Kind: batching.WorkerIdle})
 	s.awake = false
 	if s.c.Plan == nil {
 		for range n {
