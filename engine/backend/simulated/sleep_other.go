@@ -4,5 +4,5 @@ package simulated
 
 import "time"
 
-// nap sleeps as well as the Go runtime does.
-func nap(until time.Time) { time.Sleep(time.Until(until)) }
+// sleepThread sleeps as exactly as the Go runtime does.
+func sleepThread(until time.Time) { time.Sleep(time.Until(until)) }
