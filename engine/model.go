@@ -19,7 +19,7 @@ type Model struct {
 	Backend string // onnx, simulated, python
 
 	Inputs    []tensor.Spec // of one item, without the batch axis
-	Outputs   []tensor.Spec // likewise; a dynamic dimension is -1
+	Outputs   []tensor.Spec // likewise; an open dimension is -1
 	BatchAxis bool          // several items may run together
 	BatchWhy  string        // how the batch axis was found, or why there is none
 

@@ -9,7 +9,7 @@ import (
 // Sample returns a random value that the input s accepts: numbers inside the bounds, if it
 // has bounds; ones for an attention mask, zeros for a segment id; 0 to 1 for an image,
 // N(0,1) for other floats; 0 or 1 for unbounded integers, because both are legal indices.
-// Dynamic dimensions count as 1. The same rng state gives the same value.
+// Open dimensions count as 1. The same rng state gives the same value.
 func Sample(s Spec, rng *rand.Rand) Tensor {
 	t := Tensor{Type: s.Type, Shape: make([]int64, len(s.Shape))}
 	for i, d := range s.Shape {

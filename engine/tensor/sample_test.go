@@ -95,7 +95,7 @@ func TestSampleFollowsTheSpec(t *testing.T) {
 	}
 }
 
-func TestSampleDynamicScalarAndEmpty(t *testing.T) {
+func TestSampleOpenScalarAndEmpty(t *testing.T) {
 	for _, tc := range []struct {
 		in, want []int64
 	}{

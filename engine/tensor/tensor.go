@@ -77,7 +77,7 @@ func (t *Type) UnmarshalText(b []byte) error {
 type Spec struct {
 	Name  string  `json:"name"`
 	Type  Type    `json:"type"`
-	Shape []int64 `json:"shape"` // without the batch axis; -1 is a dynamic dimension
+	Shape []int64 `json:"shape"` // without the batch axis; -1 is an open dimension
 
 	// If Bounded, Min and Max are the inclusive bounds of the legal values of an
 	// input, such as token ids of a vocabulary, pixels or masks.
@@ -86,7 +86,7 @@ type Spec struct {
 	Max     float64 `json:"max,omitempty"`
 }
 
-// Fixed reports whether no dimension is dynamic.
+// Fixed reports whether no dimension is open.
 func (s Spec) Fixed() bool {
 	for _, d := range s.Shape {
 		if d < 0 {
@@ -139,7 +139,7 @@ func (s Spec) Check(t Tensor) error {
 }
 
 // Fits reports whether want allows the shape got: they have the same rank, and the same
-// sizes except in the dynamic dimensions of want.
+// sizes except in the open dimensions of want.
 func Fits(want, got []int64) bool {
 	if len(want) != len(got) {
 		return false

@@ -113,7 +113,7 @@ func TestScript(t *testing.T) {
 		{"POST", "/predictions/m/2.0", "", "", "[1,2]", 404, "ModelVersionNotFoundException: Model version: 2.0 does not exist for model: m; its version is 1.0"},
 		{"POST", "/predictions/m", "", "", "", 400, "BadRequestException: empty body" + sendTwo},
 		{"POST", "/predictions/m", "application/json", "", "[1]", 400, `BadRequestException: input "x": shape [1], expected [2]` + sendTwo},
-		{"POST", "/predictions/m", "application/json", "text/csv", "[1,2]", 406, `NotAcceptableException: no acceptable form of the answer: "text/csv"; accept application/json or application/octet-stream`},
+		{"POST", "/predictions/m", "application/json", "text/csv", "[1,2]", 406, `NotAcceptableException: no acceptable format of the answer: "text/csv"; accept application/json or application/octet-stream`},
 		{"POST", "/predictions/m", "application/json", "", "[" + strings.Repeat(" ", 1<<16) + "1,2]", 413, "RequestTooLargeException: the request body is above max_request_size, 65536 bytes; send less, or start the server with a larger one"},
 		{"POST", "/predictions/m", "application/json", "", "[-1,2]", 500, "InternalServerException: Prediction failed: the model does not like it"},
 	}

@@ -17,7 +17,7 @@ import (
 
 var photo = []tensor.Spec{spec("pixels", tensor.Float32, 3, 224, 224)}
 
-// halves is a picture whose left half is red and whose right half is blue.
+// halves returns an image whose left half is red and whose right half is blue.
 func halves(w, h int) image.Image {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -46,7 +46,7 @@ func encoded(t testing.TB, img image.Image, asJPEG bool) []byte {
 	return b.Bytes()
 }
 
-func TestDecodePicture(t *testing.T) {
+func TestDecodeImage(t *testing.T) {
 	const tolerance = 0.06 // JPEG is lossy
 	tests := []struct {
 		name, media string
@@ -95,18 +95,18 @@ func TestDecodePicture(t *testing.T) {
 	}
 }
 
-func TestDecodePictureErrors(t *testing.T) {
+func TestDecodeImageErrors(t *testing.T) {
 	whole := encoded(t, halves(30, 30), false)
-	bomb := bytes.Clone(whole)
-	binary.BigEndian.PutUint32(bomb[16:], 1<<20) // width, in the header chunk
+	tooLarge := bytes.Clone(whole)
+	binary.BigEndian.PutUint32(tooLarge[16:], 1<<20) // width, in the header chunk
 	tests := []struct {
 		name string
 		body []byte
 		want string
 	}{
-		{"no picture", []byte("GIF89a"), "not a JPEG or PNG file"},
-		{"cut off", whole[:60], "picture: "},
-		{"too large", bomb, "picture"},
+		{"not an image", []byte("GIF89a"), "not a JPEG or PNG file"},
+		{"cut off", whole[:60], "image: "},
+		{"too large", tooLarge, "image"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,8 +118,8 @@ func TestDecodePictureErrors(t *testing.T) {
 	}
 }
 
-// Raw floats may begin like a picture; bytes of exactly one value stay bytes.
-func TestDecodeRawThatLooksLikeAPicture(t *testing.T) {
+// Raw floats may begin like an image file; data of exactly the size of a value is raw.
+func TestDecodeRawThatLooksLikeAnImage(t *testing.T) {
 	inputs := []tensor.Spec{spec("pixels", tensor.Float32, 3, 8, 8)}
 	body := make([]byte, 4*3*8*8)
 	copy(body, "\xff\xd8\xff")
@@ -129,7 +129,7 @@ func TestDecodeRawThatLooksLikeAPicture(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(item[0].Data, body) {
-			t.Errorf("content type %q: the bytes were taken for a picture", media)
+			t.Errorf("content type %q: the bytes were decoded as an image", media)
 		}
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// want says what a caller should send, as the end of an error text.
-func want(inputs []tensor.Spec) string {
+// hint describes what a caller should send; it ends an error text.
+func hint(inputs []tensor.Spec) string {
 	if len(inputs) == 1 {
-		return wantOne(inputs[0])
+		return hintOne(inputs[0])
 	}
 	var b strings.Builder
 	b.WriteString("send {")
@@ -19,27 +19,27 @@ func want(inputs []tensor.Spec) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%q: %s", s.Name, arrayOf(s))
+		fmt.Fprintf(&b, "%q: %s", s.Name, exampleArray(s))
 	}
 	b.WriteString("} as " + TypeJSON + ", or " + typeForm + " with one part per input")
 	return b.String()
 }
 
-func wantOne(s tensor.Spec) string {
-	text := fmt.Sprintf("send %s as %s", arrayOf(s), TypeJSON)
+func hintOne(s tensor.Spec) string {
+	text := fmt.Sprintf("send %s as %s", exampleArray(s), TypeJSON)
 	if n := tensor.Elements(s.Shape); n > 0 {
 		text += fmt.Sprintf(", or %d bytes of little-endian %s as %s", n*int64(s.Type.Size()), s.Type, TypeRaw)
 	} else {
 		text += fmt.Sprintf(", or little-endian %s as %s; shape=%s", s.Type, TypeRaw, shapeText(exampleShape(s.Shape)))
 	}
-	if takesPicture(s) {
+	if acceptsImage(s) {
 		text += ", or a JPEG or PNG file"
 	}
 	return text
 }
 
-// arrayOf is an example of an input as JSON, short for people.
-func arrayOf(s tensor.Spec) string {
+// exampleArray is a short JSON example of an input.
+func exampleArray(s tensor.Spec) string {
 	if len(s.Shape) == 0 {
 		return "a number"
 	}
@@ -48,14 +48,14 @@ func arrayOf(s tensor.Spec) string {
 	case s.Type == tensor.Bool:
 		one, two = "true", "false"
 	case s.Bounded:
-		one, two = plain(s.Min), plain(s.Max)
+		one, two = formatFloat(s.Min), formatFloat(s.Max)
 	case !s.Type.IsFloat():
 		one, two = "1", "2"
 	}
 	return fmt.Sprintf("[%s, %s, ...] (shape %v)", one, two, s.Shape)
 }
 
-// exampleShape fills open dimensions with a size people recognise as made up.
+// exampleShape sets the open dimensions to an example size.
 func exampleShape(shape []int64) []int64 {
 	out := make([]int64, len(shape))
 	for i, d := range shape {
@@ -67,7 +67,7 @@ func exampleShape(shape []int64) []int64 {
 	return out
 }
 
-// shapeText writes a shape as the content-type parameter: 1x128.
+// shapeText formats a shape for the content-type parameter: 1x128.
 func shapeText(shape []int64) string {
 	parts := make([]string, len(shape))
 	for i, d := range shape {
@@ -76,9 +76,9 @@ func shapeText(shape []int64) string {
 	return strings.Join(parts, "x")
 }
 
-func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+func formatFloat(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-func names(inputs []tensor.Spec) string {
+func inputNames(inputs []tensor.Spec) string {
 	out := make([]string, len(inputs))
 	for i, s := range inputs {
 		out[i] = s.Name
