@@ -177,7 +177,7 @@ func (l *lifecycle) config(workers string) knob.Config {
 // state lists the versions with their states and workers, and the sessions.
 func (l *lifecycle) state() string {
 	var out []string
-	for _, s := range l.engine.ModelService() {
+	for _, s := range l.engine.Services() {
 		text := fmt.Sprintf("%s %s, workers %d", s.Model().Version, s.State(), s.Stats().Workers)
 		if l.engine.Default("m") == s.Model().Version {
 			text += ", default"
@@ -266,7 +266,7 @@ func (l *lifecycle) end() {
 	if n := l.backend.OpenNow(); n != 0 {
 		l.t.Errorf("%d sessions are left open", n)
 	}
-	if n := len(l.engine.ModelService()); n != 0 {
+	if n := len(l.engine.Services()); n != 0 {
 		l.t.Errorf("%d versions are left in the registry", n)
 	}
 }

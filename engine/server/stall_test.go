@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// A client that never reads its answer does not hold a goroutine for ever.
-func TestPatienceEnds(t *testing.T) {
-	l, err := net.Listen("tcp", free)
+// A write to a client that never reads ends.
+func TestStallEndsWrite(t *testing.T) {
+	l, err := net.Listen("tcp", anyPort)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestPatienceEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
-	c, err := patient{l, time.Millisecond}.Accept()
+	c, err := stallListener{l, time.Millisecond}.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +32,8 @@ func TestPatienceEnds(t *testing.T) {
 	}
 }
 
-// C3: one deadline for a whole answer cut off clients that read slowly and
-// never stopped.
-func TestPatience(t *testing.T) {
+// One deadline for the whole answer aborted clients that read slowly but steadily.
+func TestSlowReaders(t *testing.T) {
 	const stall = time.Second
 	tests := []struct {
 		name  string
@@ -44,10 +43,10 @@ func TestPatience(t *testing.T) {
 		stop  int // bytes after which the client stops reading; 0 is never
 	}{
 		{"50 MB steadily, for 16 s", 50 << 20, 64 << 10, 20 * time.Millisecond, 0},
-		{"a piece takes 6 stalls", 200 << 10, 1 << 10, stall / 10, 0},
+		{"a piece takes 6 stall times", 200 << 10, 1 << 10, stall / 10, 0},
 		{"less than a piece", 1000, 1000, 0, 0},
 		{"stops at a piece's end", 1 << 20, 64 << 10, 0, 256 << 10},
-		{"stops inside of a piece", 1 << 20, 10 << 10, 0, 100 << 10},
+		{"stops within a piece", 1 << 20, 10 << 10, 0, 100 << 10},
 		{"never begins", 1 << 20, 1, 0, -1},
 	}
 	for _, tt := range tests {
@@ -70,13 +69,13 @@ func TestPatience(t *testing.T) {
 					}
 					stopped <- end{time.Now(), got}
 				}()
-				n, err := writePatiently(server, make([]byte, tt.size), stall)
+				n, err := writeWithStall(server, make([]byte, tt.size), stall)
 				now := time.Now()
-				_ = server.Close() // ends a reader that waits for more than came
+				_ = server.Close() // ends a reader that waits for more bytes than were sent
 				reader := <-stopped
 				_ = client.Close()
 				if n != reader.got {
-					t.Errorf("sent %d bytes of which %d came", n, reader.got)
+					t.Errorf("sent %d bytes, of which %d arrived", n, reader.got)
 				}
 				if tt.stop == 0 {
 					if n != tt.size || err != nil {
