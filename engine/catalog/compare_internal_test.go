@@ -8,7 +8,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-func TestAgree(t *testing.T) {
+func TestOutputsAgree(t *testing.T) {
 	f32 := func(v ...float32) tensor.Tensor {
 		out := tensor.Tensor{Type: tensor.Float32, Shape: []int64{int64(len(v))}}
 		for _, x := range v {
@@ -49,7 +49,7 @@ func TestAgree(t *testing.T) {
 		{"shapes", f32(1, 2), column, false},
 	}
 	for _, tc := range tests {
-		if got := agree([]tensor.Item{{tc.a}}, []tensor.Item{{tc.b}}); got != tc.want {
+		if got := outputsAgree([]tensor.Item{{tc.a}}, []tensor.Item{{tc.b}}); got != tc.want {
 			t.Errorf("%s: agree = %t, want %t", tc.name, got, tc.want)
 		}
 	}

@@ -8,14 +8,14 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// agree tells whether two runs gave the same answers. Integers are compared
-// exactly. Floats may differ by a thousandth of the largest of their tensor: a
-// batch may take other kernels than a single item, which add in another order.
-func agree(a, b []tensor.Item) bool {
-	return slices.EqualFunc(a, b, func(x, y tensor.Item) bool { return slices.EqualFunc(x, y, near) })
+// outputsAgree reports whether the outputs of two runs agree. Integers must be equal. Floats may
+// differ by a thousandth of the largest number of the tensor, because a runtime may use
+// other kernels for a batch, which add in another order.
+func outputsAgree(a, b []tensor.Item) bool {
+	return slices.EqualFunc(a, b, func(x, y tensor.Item) bool { return slices.EqualFunc(x, y, tensorsAgree) })
 }
 
-func near(a, b tensor.Tensor) bool {
+func tensorsAgree(a, b tensor.Tensor) bool {
 	switch {
 	case a.Type != b.Type || !slices.Equal(a.Shape, b.Shape) || len(a.Data) != len(b.Data):
 		return false
@@ -27,7 +27,7 @@ func near(a, b tensor.Tensor) bool {
 	scale := 0.0
 	n := len(a.Data) / a.Type.Size()
 	for i := range n {
-		if v := math.Abs(tensor.At(a.Type, a.Data, i)); v > scale && !math.IsInf(v, 0) { // no NaN is above
+		if v := math.Abs(tensor.At(a.Type, a.Data, i)); v > scale && !math.IsInf(v, 0) { // false for NaN
 			scale = v
 		}
 	}

@@ -14,28 +14,28 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// reading is what the graph says about a model's items, with open dimensions
-// settled.
-type reading struct {
-	info   *onnxgraph.Info
-	inputs []tensor.Spec
-	whole  []string         // inputs that have no leading axis
-	named  map[string]int64 // sizes of named dimensions
-	axis   string           // the name of the leading dimension, "" without one
-	batch  bool             // the leading dimension of every input is open
-	why    string           // what that rests on
+// graphInfo describes the items of a model as its graph declares them, with a size for every open
+// dimension.
+type graphInfo struct {
+	info       *onnxgraph.Info
+	inputs     []tensor.Spec
+	unbatched  []string         // inputs that have no leading axis
+	namedSizes map[string]int64 // sizes of named dimensions
+	axis       string           // name of the leading dimension, or ""
+	batch      bool             // the leading dimension of every input is open
+	why        string           // reason for batch
 }
 
-func newReading(info *onnxgraph.Info, shapes map[string][]int64) (*reading, error) {
+func newGraphInfo(info *onnxgraph.Info, shapes map[string][]int64) (*graphInfo, error) {
 	if len(info.Inputs) == 0 || len(info.Outputs) == 0 {
 		return nil, errors.New("the model has no inputs or no outputs, so there is nothing to serve")
 	}
-	r := &reading{info: info, named: map[string]int64{}}
-	ports, err := r.settle(shapes)
+	r := &graphInfo{info: info, namedSizes: map[string]int64{}}
+	inputs, err := r.inputShapes(shapes)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range ports {
+	for _, p := range inputs {
 		typ, err := typeOf("input", p.Value)
 		if err != nil {
 			return nil, err
@@ -45,8 +45,8 @@ func newReading(info *onnxgraph.Info, shapes map[string][]int64) (*reading, erro
 			s.Bounded, s.Min, s.Max = true, float64(p.Range.Min), float64(p.Range.Max)
 		}
 		r.inputs = append(r.inputs, s)
-		if !p.lead {
-			r.whole = append(r.whole, p.Name)
+		if !p.leadingAxis {
+			r.unbatched = append(r.unbatched, p.Name)
 		}
 	}
 	for _, v := range info.Outputs {
@@ -54,53 +54,53 @@ func newReading(info *onnxgraph.Info, shapes map[string][]int64) (*reading, erro
 			return nil, err
 		}
 	}
-	r.findAxis(ports)
+	r.findAxis(inputs)
 	return r, nil
 }
 
-// settle gives every input its dimensions, or says which are open and what to
-// type.
-func (r *reading) settle(shapes map[string][]int64) ([]*port, error) {
-	var ports []*port
+// inputShapes returns the shapes of all inputs, or an error with the open dimensions and the
+// flags for them.
+func (r *graphInfo) inputShapes(shapes map[string][]int64) ([]*inputShape, error) {
+	var inputs []*inputShape
 	var names []string
 	for _, v := range r.info.Inputs {
-		p := newPort(v)
-		ports, names = append(ports, &p), append(names, v.Name)
+		p := newInputShape(v)
+		inputs, names = append(inputs, &p), append(names, v.Name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(shapes)) {
 		i := slices.Index(names, name)
 		if i < 0 {
 			return nil, fmt.Errorf("--shape %s: the model has no such input%s", name, knob.Suggest(name, names))
 		}
-		if err := ports[i].give(shapes[name], r.named); err != nil {
+		if err := inputs[i].setShape(shapes[name], r.namedSizes); err != nil {
 			return nil, err
 		}
 	}
 	var open, flags []string
-	told := map[string]bool{} // named dimensions that a flag settles already
-	for _, p := range ports {
-		if p.infer(r.named); p.settled() {
+	covered := map[string]bool{} // dimension names that a suggested flag already sets
+	for _, p := range inputs {
+		if p.inferSizes(r.namedSizes); p.fixed() {
 			continue
 		}
 		open = append(open, fmt.Sprintf("%s %v", p.Name, p.item))
-		if p.adds(told) {
+		if p.addsNames(covered) {
 			flags = append(flags, p.flag())
 		}
 	}
 	if open != nil {
 		return nil, fmt.Errorf("inputs have open dimensions: %s; say how large an item is, such as %s", strings.Join(open, ", "), strings.Join(flags, " "))
 	}
-	return ports, nil
+	return inputs, nil
 }
 
-// findAxis says whether the graph allows a batch, and on what that rests.
-func (r *reading) findAxis(ports []*port) {
+// findAxis determines from the graph whether batches are possible, and why.
+func (r *graphInfo) findAxis(inputs []*inputShape) {
 	var names []string
-	for _, p := range ports {
+	for _, p := range inputs {
 		names = append(names, p.Name)
 		switch {
 		case p.Dims == nil:
-			r.why = "the graph does not tell the dimensions of " + p.Name
+			r.why = "the graph does not declare the dimensions of " + p.Name
 			return
 		case len(p.Dims) == 0:
 			r.why = p.Name + " has no dimensions"
@@ -110,7 +110,7 @@ func (r *reading) findAxis(ports []*port) {
 			return
 		}
 	}
-	r.axis = ports[0].Dims[0].Name
+	r.axis = inputs[0].Dims[0].Name
 	for _, v := range r.info.Outputs {
 		if v.Dims != nil && len(v.Dims) == 0 {
 			r.why = "outputs have no batch dimension: " + v.Name + " is a scalar"
@@ -120,42 +120,42 @@ func (r *reading) findAxis(ports []*port) {
 	r.batch, r.why = true, "dim 0 of "+strings.Join(names, ", ")+" is open"
 }
 
-// draft is one way in which the outputs may be meant.
-type draft struct {
-	batch   bool
-	outputs []tensor.Spec
-	whole   []string // inputs and outputs
-	rows    engine.RaggedOutputs
+// candidate is one possible interpretation of the outputs.
+type candidate struct {
+	batch     bool
+	outputs   []tensor.Spec
+	unbatched []string // inputs and outputs
+	ragged    engine.RaggedOutputs
 }
 
-// drafts lists what the graph allows, best first: outputs that carry the batch,
-// or rows that an index gives to items; a single item with outputs that carry its
-// leading 1; a single item whose outputs are taken as they are.
-func (r *reading) drafts() []draft {
-	var out []draft
-	if index := r.rowIndex(); r.batch && index != "" {
-		out = append(out, r.rowsDraft(index))
+// candidates returns the interpretations that the graph allows, best first: outputs with a
+// batch axis, or ragged outputs with an index; a single item whose outputs have a leading
+// axis of 1; a single item with unchanged outputs.
+func (r *graphInfo) candidates() []candidate {
+	var out []candidate
+	if index := r.raggedIndex(); r.batch && index != "" {
+		out = append(out, r.raggedCandidate(index))
 	} else if r.batch {
-		out = append(out, r.draft(true, func(onnxgraph.Value) bool { return true }))
+		out = append(out, r.candidate(true, func(onnxgraph.Value) bool { return true }))
 	}
-	one := r.draft(false, func(v onnxgraph.Value) bool {
+	one := r.candidate(false, func(v onnxgraph.Value) bool {
 		return len(v.Dims) > 0 && (v.Dims[0].Size == 1 || r.axis != "" && v.Dims[0].Name == r.axis)
 	})
 	out = append(out, one)
-	if len(one.whole) < len(r.whole)+len(r.info.Outputs) {
-		out = append(out, r.draft(false, func(onnxgraph.Value) bool { return false }))
+	if len(one.unbatched) < len(r.unbatched)+len(r.info.Outputs) {
+		out = append(out, r.candidate(false, func(onnxgraph.Value) bool { return false }))
 	}
 	return out
 }
 
-func (r *reading) draft(batch bool, lead func(onnxgraph.Value) bool) draft {
-	d := draft{batch: batch, whole: slices.Clone(r.whole)}
+func (r *graphInfo) candidate(batch bool, leadingAxis func(onnxgraph.Value) bool) candidate {
+	d := candidate{batch: batch, unbatched: slices.Clone(r.unbatched)}
 	for _, v := range r.info.Outputs {
-		typ, _ := typeOf("output", v) // checked by newReading
+		typ, _ := typeOf("output", v) // checked by newGraphInfo
 		s := tensor.Spec{Name: v.Name, Type: typ}
 		dims := v.Dims
-		if !lead(v) {
-			d.whole = append(d.whole, v.Name)
+		if !leadingAxis(v) {
+			d.unbatched = append(d.unbatched, v.Name)
 		} else if len(dims) > 0 {
 			dims = dims[1:]
 		}
@@ -167,32 +167,32 @@ func (r *reading) draft(batch bool, lead func(onnxgraph.Value) bool) draft {
 	return d
 }
 
-func (r *reading) sizes(dims []onnxgraph.Dim) []int64 {
+func (r *graphInfo) sizes(dims []onnxgraph.Dim) []int64 {
 	out := make([]int64, len(dims))
 	for i, d := range dims {
 		out[i] = d.Size
-		if size, ok := r.named[d.Name]; ok && d.Open() {
+		if size, ok := r.namedSizes[d.Name]; ok && d.Open() {
 			out[i] = size
 		}
 	}
 	return out
 }
 
-// typeOf is the element type of v, or why such a value cannot be served.
+// typeOf returns the element type of v, or why such a value cannot be served.
 func typeOf(what string, v onnxgraph.Value) (tensor.Type, error) {
 	const only = "only models of numeric tensors can be served"
 	switch {
 	case v.Kind == "":
-		return 0, fmt.Errorf("the graph does not tell what %s %q holds", what, v.Name)
+		return 0, fmt.Errorf("the graph does not declare the type of %s %q", what, v.Name)
 	case v.Kind != "tensor":
 		return 0, fmt.Errorf("%s %q is a %s; %s", what, v.Name, v.Kind, only)
 	case v.Elem == onnxpb.TensorProto_STRING:
-		return 0, fmt.Errorf("%s %q holds strings; %s", what, v.Name, only)
+		return 0, fmt.Errorf("%s %q has strings; %s", what, v.Name, only)
 	}
 	if t := elementType(v.Elem); t != tensor.Invalid {
 		return t, nil
 	}
-	return 0, fmt.Errorf("%s %q holds %s numbers, which this engine cannot pass", what, v.Name, v.Elem)
+	return 0, fmt.Errorf("%s %q has the type %s, which this engine does not support", what, v.Name, v.Elem)
 }
 
 func elementType(e onnxgraph.Elem) tensor.Type {

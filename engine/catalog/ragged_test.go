@@ -13,9 +13,9 @@ import (
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
-// finder puts out a row for every positive number of its items: which it is,
-// what it is, and, as index, in which item. last orders rows by column instead
-// of by item. score carries the batch.
+// finder is a model with ragged outputs: an entry for every positive number of its items,
+// with its value, its column and, in the output index, its item. last sorts the entries by
+// column instead of by item. The output score has the batch axis.
 func finder(index string, least float32, indexDims []onnxgraph.Dim, last bool) *builder.Builder {
 	b := builder.New("finder", 1)
 	x := b.Input("x", floats, n, four)
@@ -38,7 +38,7 @@ func finder(index string, least float32, indexDims []onnxgraph.Dim, last bool) *
 	return b
 }
 
-func TestOpenFindsRows(t *testing.T) {
+func TestOpenFindsRaggedOutputs(t *testing.T) {
 	b := probe(t)
 	d := dims(onnxgraph.Open("D"))
 	const found = "; 1 and 2 items ran and agree"
@@ -48,10 +48,10 @@ func TestOpenFindsRows(t *testing.T) {
 		rows  []string
 		why   string
 	}{
-		{"batch_idx", finder("batch_idx", -0.5, d, false), []string{"values", "columns", "batch_idx"}, "dim 0 of x is open, batch_idx tells whose a row is" + found},
-		{"rows of items among each other", finder("det.batchIndices", -0.5, d, true), []string{"values", "columns", "det.batchIndices"}, "dim 0 of x is open, det.batchIndices tells whose a row is" + found},
-		{"unnamed dimension", finder("batch_index", -0.5, dims(onnxgraph.Dim{Size: -1}), false), []string{"values", "columns", "batch_index"}, "dim 0 of x is open, batch_index tells whose a row is" + found},
-		{"nothing found", finder("batch_idx", 1e9, d, false), nil, "dim 0 of x is open, batch_idx tells whose a row is, but a made-up item gave no rows, so that a batch cannot be checked"},
+		{"batch_idx", finder("batch_idx", -0.5, d, false), []string{"values", "columns", "batch_idx"}, "dim 0 of x is open, batch_idx maps entries to items" + found},
+		{"entries of items mixed", finder("det.batchIndices", -0.5, d, true), []string{"values", "columns", "det.batchIndices"}, "dim 0 of x is open, det.batchIndices maps entries to items" + found},
+		{"unnamed dimension", finder("batch_index", -0.5, dims(onnxgraph.Dim{Size: -1}), false), []string{"values", "columns", "batch_index"}, "dim 0 of x is open, batch_index maps entries to items" + found},
+		{"no entries", finder("batch_idx", 1e9, d, false), nil, "dim 0 of x is open, batch_idx maps entries to items, but a sample item had no entries, so that a batch cannot be verified"},
 		{"other name", finder("owner", -0.5, d, false), nil, "dim 0 of x is open, but "},
 		{"led by the batch", finder("batch_idx", -0.5, dims(n), false), nil, "dim 0 of x is open, but "},
 	} {
@@ -61,16 +61,16 @@ func TestOpenFindsRows(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.rows, m.Ragged.Outputs); diff != "" || m.BatchAxis != (tc.rows != nil) || !strings.HasPrefix(m.BatchWhy, tc.why) {
-				t.Errorf("batch %t: %s; rows %s", m.BatchAxis, m.BatchWhy, diff)
+				t.Errorf("batch %t: %s; ragged outputs %s", m.BatchAxis, m.BatchWhy, diff)
 			}
 			serve(t, b, m)
 		})
 	}
 }
 
-// TestOpenDisbelievesAWrongIndex has an index that is of the right name and says
-// nothing about items.
-func TestOpenDisbelievesAWrongIndex(t *testing.T) {
+// TestOpenRejectsWrongIndex opens a graph whose index has the right name but does not map
+// entries to items.
+func TestOpenRejectsWrongIndex(t *testing.T) {
 	b := builder.New("odd", 1)
 	x := b.Input("x", floats, n, four)
 	at := b.Op("NonZero", []string{b.Op("Greater", []string{x, b.Floats([]float32{-0.5})})})
@@ -80,8 +80,8 @@ func TestOpenDisbelievesAWrongIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.BatchAxis || !cmp.Equal(m.Ragged, engine.RaggedOutputs{}) || !strings.Contains(m.BatchWhy, "batch_ids tells whose a row is, but 1 made-up item failed: output") {
-		t.Errorf("batch %t: %s; rows %v", m.BatchAxis, m.BatchWhy, m.Ragged)
+	if m.BatchAxis || !cmp.Equal(m.Ragged, engine.RaggedOutputs{}) || !strings.Contains(m.BatchWhy, "batch_ids maps entries to items, but 1 sample item failed: output") {
+		t.Errorf("batch %t: %s; ragged outputs %v", m.BatchAxis, m.BatchWhy, m.Ragged)
 	}
 }
 
@@ -104,5 +104,5 @@ func TestBuiltinShapes(t *testing.T) {
 		}
 	}
 	_, err := catalog.Open(t.Context(), "builtin:encoder", catalog.Options{Shapes: map[string][]int64{"input_ids": {513}}, Probe: probe(t)})
-	fails(t, err, "builtin:encoder: 1 made-up item failed: run: ")
+	fails(t, err, "builtin:encoder: 1 sample item failed: run: ")
 }
