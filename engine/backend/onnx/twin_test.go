@@ -135,7 +135,7 @@ func TestHalfRefuses(t *testing.T) {
 	missing := layers(t, 1, 2, 2)
 	missing.Path = filepath.Join(t.TempDir(), "gone.onnx")
 	for want, m := range map[string]*engine.Model{
-		"the model cannot be loaded: fp16: the model is of half precision already: x is FLOAT16": already,
+		"the model cannot be loaded: fp16: the model already has half precision: x is FLOAT16": already,
 		"gone.onnx: no such file or directory":                                                   missing,
 	} {
 		_, err := backend(t).Open(t.Context(), m, half(1))

@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	maxSkeleton = 256 << 20 // bytes of graph without weights; the largest seen is 40 MB
-	maxDepth    = 64        // of messages; a subgraph in a subgraph costs three
+	maxGraphBytes = 256 << 20 // of a graph without weights; the largest that we know has 40 MB
+	maxDepth      = 64        // of messages; each nested subgraph adds three
 )
 
 var errTruncated = errors.New("the file ends too early")
 
-// message is a kind of message that the scan looks into, because tensors may be
-// below it. All other fields are copied as they are.
-type message uint8
+// messageKind is a kind of message that may contain tensors, so that the scan parses it. All
+// other fields are copied unchanged.
+type messageKind uint8
 
 const (
-	other message = iota
+	other messageKind = iota
 	model
 	graph
 	node
@@ -33,8 +33,8 @@ const (
 	function
 )
 
-// nested tells which kind of message field f of m holds.
-func nested(m message, f protowire.Number) message {
+// childKind returns the kind of the message in field f of m.
+func childKind(m messageKind, f protowire.Number) messageKind {
 	switch {
 	case m == model && f == 7, m == attribute && (f == 6 || f == 11):
 		return graph
@@ -52,14 +52,14 @@ func nested(m message, f protowire.Number) message {
 	return other
 }
 
-// payload tells whether field f of m holds a tensor's numbers.
-func payload(m message, f protowire.Number) bool {
+// isTensorData reports whether field f of m has the numbers of a tensor.
+func isTensorData(m messageKind, f protowire.Number) bool {
 	return m == denseTensor && (f >= 4 && f <= 7 || f >= 9 && f <= 11)
 }
 
-// skeleton copies the model in r without the numbers of its tensors. What it
-// keeps in memory is bounded by what r really holds, not by lengths it claims.
-func skeleton(r io.Reader) ([]byte, error) {
+// stripWeights copies the model in r without the numbers of its tensors. Its memory is bounded
+// by the actual size of r, not by the lengths in its fields.
+func stripWeights(r io.Reader) ([]byte, error) {
 	s := scanner{r: bufio.NewReaderSize(r, 64<<10)}
 	return s.message(model, math.MaxInt64, 0)
 }
@@ -70,8 +70,8 @@ type scanner struct {
 }
 
 // message copies a message of n bytes; MaxInt64 reads to the end of the input.
-// Lengths are written anew, since what is inside shrinks.
-func (s *scanner) message(m message, n int64, depth int) ([]byte, error) {
+// It writes new lengths, because the contents become shorter.
+func (s *scanner) message(m messageKind, n int64, depth int) ([]byte, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("messages are nested deeper than %d", maxDepth)
 	}
@@ -100,9 +100,9 @@ func (s *scanner) message(m message, n int64, depth int) ([]byte, error) {
 	return out, nil
 }
 
-// field appends one field to out and tells how many bytes of input it took
-// after its tag; left is how many its message has.
-func (s *scanner) field(out []byte, m message, f protowire.Number, typ protowire.Type, left int64, depth int) ([]byte, int64, error) {
+// field appends one field to out and returns the number of input bytes after its tag; left
+// is the number of bytes left in its message.
+func (s *scanner) field(out []byte, m messageKind, f protowire.Number, typ protowire.Type, left int64, depth int) ([]byte, int64, error) {
 	start := len(out)
 	out = protowire.AppendTag(out, f, typ)
 	var used int64
@@ -127,21 +127,21 @@ func (s *scanner) field(out []byte, m message, f protowire.Number, typ protowire
 			return nil, 0, errors.New("a field is longer than its message")
 		}
 		used += int64(size)
-		if payload(m, f) {
+		if isTensorData(m, f) {
 			out = out[:start]
 			_, err = s.r.Discard(int(size))
 			break
 		}
-		out, err = s.bytes(out, nested(m, f), int64(size), depth)
+		out, err = s.bytes(out, childKind(m, f), int64(size), depth)
 	default:
 		return nil, 0, fmt.Errorf("wire type %d is not used by ONNX", typ)
 	}
 	return out, used, truncated(err)
 }
 
-// bytes appends a field of size bytes, looking inside it if it is a message
-// that may hold tensors.
-func (s *scanner) bytes(out []byte, m message, size int64, depth int) ([]byte, error) {
+// bytes appends a field of size bytes. It parses the field if it is a message that may
+// contain tensors.
+func (s *scanner) bytes(out []byte, m messageKind, size int64, depth int) ([]byte, error) {
 	if m != other {
 		inner, err := s.message(m, size, depth+1)
 		return protowire.AppendBytes(out, inner), err
@@ -150,10 +150,10 @@ func (s *scanner) bytes(out []byte, m message, size int64, depth int) ([]byte, e
 	return s.copy(out, size)
 }
 
-// copy appends n bytes of input. The buffer grows as they come.
+// copy appends n bytes of input. The buffer grows in steps, because n may be wrong.
 func (s *scanner) copy(out []byte, n int64) ([]byte, error) {
-	if s.kept += int(min(n, maxSkeleton+1)); s.kept > maxSkeleton {
-		return nil, fmt.Errorf("the graph without weights is larger than %d MB", maxSkeleton>>20)
+	if s.kept += int(min(n, maxGraphBytes+1)); s.kept > maxGraphBytes {
+		return nil, fmt.Errorf("the graph without weights is larger than %d MB", maxGraphBytes>>20)
 	}
 	for n > 0 {
 		step := int(min(n, 64<<10))
@@ -167,8 +167,8 @@ func (s *scanner) copy(out []byte, n int64) ([]byte, error) {
 	return out, nil
 }
 
-// varint reads a number and tells how many bytes it took. io.EOF means that the
-// input ended before its first byte.
+// varint reads a number and returns its number of bytes. io.EOF means that the input ended
+// before its first byte.
 func (s *scanner) varint() (v uint64, used int64, err error) {
 	for used < 10 {
 		b, err := s.r.ReadByte()
