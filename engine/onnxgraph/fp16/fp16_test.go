@@ -225,7 +225,7 @@ func TestEdgeCases(t *testing.T) {
 	for _, tc := range edges() {
 		t.Run(tc.name, func(t *testing.T) {
 			data := encode(t, modelOf(tc.graph))
-			twin, report, err := fp16.Convert(data, fp16.Options{KeepNodes: tc.keep})
+			converted, report, err := fp16.Convert(data, fp16.Options{KeepNodes: tc.keep})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -237,7 +237,7 @@ func TestEdgeCases(t *testing.T) {
 				m.Outputs = append(m.Outputs, tensor.Spec{Name: o.GetName(), Type: tensor.Float32, Shape: []int64{-1}})
 			}
 			half := *m
-			half.Bytes = twin
+			half.Bytes = converted
 			want, got := runFour(t, b, m), runFour(t, b, &half)
 			for i := range m.Outputs {
 				closeTo(t, m.Outputs[i].Name, got[i].Numbers(), want[i].Numbers(), 2e-3)
@@ -312,11 +312,11 @@ func TestConvertRefuses(t *testing.T) {
 func halves(t *testing.T, v []float32) []uint16 {
 	t.Helper()
 	g := net([]*onnxpb.TensorProto{con("k", v, int64(len(v)))}, op("Add", "x k", "y"))
-	twin, _, err := fp16.Convert(encode(t, modelOf(g)), fp16.Options{})
+	converted, _, err := fp16.Convert(encode(t, modelOf(g)), fp16.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := parse(t, twin).GetGraph().GetInitializer()[0].GetRawData()
+	raw := parse(t, converted).GetGraph().GetInitializer()[0].GetRawData()
 	out := make([]uint16, len(raw)/2)
 	for i := range out {
 		out[i] = binary.LittleEndian.Uint16(raw[2*i:])
@@ -366,12 +366,12 @@ func FuzzConvert(f *testing.F) {
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		twin, report, err := fp16.Convert(data, fp16.Options{})
+		converted, report, err := fp16.Convert(data, fp16.Options{})
 		if err != nil {
 			return
 		}
-		if _, _, err := fp16.Convert(twin, fp16.Options{}); report.Converted > 0 && err == nil {
-			t.Error("a twin is converted again")
+		if _, _, err := fp16.Convert(converted, fp16.Options{}); report.Converted > 0 && err == nil {
+			t.Error("a converted model is converted again")
 		}
 	})
 }

@@ -90,12 +90,12 @@ func TestAgainstConverter(t *testing.T) {
 			continue // 50 MB of what mlp has too
 		}
 		t.Run(name, func(t *testing.T) {
-			twin, _, err := fp16.Convert(inMemory(t, name), fp16.Options{})
+			converted, _, err := fp16.Convert(inMemory(t, name), fp16.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			sums := map[string]string{}
-			for _, c := range parse(t, twin).GetGraph().GetInitializer() {
+			for _, c := range parse(t, converted).GetGraph().GetInitializer() {
 				if c.GetDataType() == int32(onnxpb.TensorProto_FLOAT16) {
 					sum := sha256.Sum256(c.GetRawData())
 					sums[c.GetName()] = hex.EncodeToString(sum[:])

@@ -88,12 +88,12 @@ def flops(model, values, rows):
 
 
 def half(model):
-    """The sum of each FP16 initialiser of the converter's twin."""
+    """The sum of each FP16 initializer of the converted model."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        twin = float16.convert_float_to_float16(model, keep_io_types=True)
+        converted = float16.convert_float_to_float16(model, keep_io_types=True)
     return {t.name: hashlib.sha256(numpy_helper.to_array(t).astype("<f2").tobytes()).hexdigest()
-            for t in twin.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
+            for t in converted.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
 
 
 def combined(sums):

@@ -19,22 +19,22 @@ import (
 
 const (
 	fakeName    = "libonnxruntime.so.1.27.0"
-	fakeLibrary = "stands for 38 MB of machine code"
+	fakeLibrary = "represents 38 MB of machine code"
 	fakeNotices = "notices of third parties"
 )
 
-// shop is a release with sources of its own: npm and pip are scripts in bin,
-// and the release archive comes from a server of this test.
-type shop struct {
+// testSources is a release with fake sources: npm and pip are scripts in bin, and the test
+// serves the release archive.
+type testSources struct {
 	t       *testing.T
 	bin     string
 	release release
 	options Options
 }
 
-func newShop(t *testing.T) *shop {
+func newTestSources(t *testing.T) *testSources {
 	t.Helper()
-	s := &shop{t: t, bin: t.TempDir()}
+	s := &testSources{t: t, bin: t.TempDir()}
 	s.options = Options{CacheDir: t.TempDir(), Path: s.bin, Log: t.Output()}
 	tgz := tarball(t, map[string]string{"./lib/" + fakeName: fakeLibrary, "other": "x", "notices": fakeNotices})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,8 +55,8 @@ func newShop(t *testing.T) *shop {
 	return s
 }
 
-// client makes a package client that notes each call and leaves one archive.
-func (s *shop) client(name, archive string, content []byte) {
+// client makes a package client that records each call and writes one archive.
+func (s *testSources) client(name, archive string, content []byte) {
 	s.t.Helper()
 	stock := filepath.Join(s.t.TempDir(), archive)
 	if err := os.WriteFile(stock, content, 0o644); err != nil {
@@ -65,7 +65,7 @@ func (s *shop) client(name, archive string, content []byte) {
 	s.script(name, fmt.Sprintf("cat %q > %q", stock, archive))
 }
 
-func (s *shop) script(name, body string) {
+func (s *testSources) script(name, body string) {
 	s.t.Helper()
 	text := fmt.Sprintf("#!/bin/sh\necho \"$@\" >> %q\n%s\n", s.calls(name), body)
 	if err := os.WriteFile(filepath.Join(s.bin, name), []byte(text), 0o755); err != nil {
@@ -73,9 +73,9 @@ func (s *shop) script(name, body string) {
 	}
 }
 
-func (s *shop) calls(name string) string { return filepath.Join(s.bin, name+".calls") }
+func (s *testSources) calls(name string) string { return filepath.Join(s.bin, name+".calls") }
 
-func (s *shop) called(name string) int {
+func (s *testSources) callCount(name string) int {
 	text, err := os.ReadFile(s.calls(name))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		s.t.Fatal(err)
@@ -83,7 +83,7 @@ func (s *shop) called(name string) int {
 	return bytes.Count(text, []byte("\n"))
 }
 
-func (s *shop) close(names ...string) {
+func (s *testSources) removeClients(names ...string) {
 	s.t.Helper()
 	for _, name := range names {
 		if err := os.Remove(filepath.Join(s.bin, name)); err != nil {
@@ -92,12 +92,12 @@ func (s *shop) close(names ...string) {
 	}
 }
 
-func (s *shop) install() (Library, error) {
+func (s *testSources) install() (Library, error) {
 	return install(s.t.Context(), s.options, s.release)
 }
 
-// holds fails unless the cache has exactly one good library and no leftovers.
-func (s *shop) holds(lib Library, notices bool) {
+// checkCache checks that the cache has exactly one valid library and no temporary files.
+func (s *testSources) checkCache(lib Library, notices bool) {
 	s.t.Helper()
 	if lib.Version != Version || filepath.Base(lib.Path) != fakeName {
 		s.t.Errorf("library = %+v, want %s, version %s", lib, fakeName, Version)
@@ -115,10 +115,10 @@ func (s *shop) holds(lib Library, notices bool) {
 	if found, err := Find(s.options); err != nil || found != lib {
 		s.t.Errorf("Find = %v, %v, want %v", found, err, lib)
 	}
-	s.holdsFolders(1)
+	s.checkFolders(1)
 }
 
-func (s *shop) holdsFolders(want int) {
+func (s *testSources) checkFolders(want int) {
 	s.t.Helper()
 	all, err := os.ReadDir(filepath.Join(s.options.CacheDir, "sweetspot"))
 	if err != nil {
@@ -149,7 +149,7 @@ func hexSum(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// tarball packs files, with a link of the library's name that must be ignored.
+// tarball packs files, and a link with the library's name that must be ignored.
 func tarball(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var buf bytes.Buffer

@@ -15,9 +15,9 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// finder puts out a row for each positive number in a batch of 3 wide items,
-// ordered by column, so that items' rows lie among each other's. off is added to
-// the index.
+// finder is a model with ragged outputs: an entry for each positive number in a batch of
+// items of 3, sorted by column, so that the entries of items are mixed. off is added to the
+// index.
 func finder(t testing.TB, off int64) *engine.Model {
 	b := builder.New("finder", 1)
 	x := b.Input("x", float, batchDim, dim(3))
@@ -37,7 +37,7 @@ func finder(t testing.TB, off int64) *engine.Model {
 	return m
 }
 
-func TestRowsAreDealtToTheirItems(t *testing.T) {
+func TestEntriesAreAssignedToItems(t *testing.T) {
 	s := open(t, finder(t, 0), config(2))
 	items := []tensor.Item{
 		{floats([]int64{3}, 1, -1, 2)},
@@ -65,34 +65,34 @@ func TestRowsAreDealtToTheirItems(t *testing.T) {
 		t.Errorf("two items without rows: %v", got)
 	}
 	first := run(t, s, items[0], items[2])
-	_ = append(first[0].Outputs[0].Data, 9) // must not reach the neighbour
+	_ = append(first[0].Outputs[0].Data, 9) // must not change the next item
 	if second := run(t, s, items[2])[0]; string(first[1].Outputs[0].Data) != string(second.Outputs[0].Data) {
-		t.Error("an item's rows reach into another's")
+		t.Error("an append to the entries of an item changed those of another")
 	}
 }
 
-func TestRowsOfNobody(t *testing.T) {
+func TestIndexOutOfRange(t *testing.T) {
 	item := tensor.Item{floats([]int64{3}, 1, 1, 1)}
 	for _, off := range []int64{1, -1} {
 		err := open(t, finder(t, off), config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
-		if want := fmt.Sprintf(`output "batch_idx" gives row 0 to item %d of 1`, off); err == nil || err.Error() != want {
+		if want := fmt.Sprintf(`output "batch_idx" maps entry 0 to item %d of 1`, off); err == nil || err.Error() != want {
 			t.Errorf("Run = %v, want %s", err, want)
 		}
 	}
 	m := finder(t, 0)
 	m.Outputs[3].Shape, m.Ragged.Outputs = []int64{-1, -1}, []string{"value", "pair", "batch_idx", "sum"}
 	err := open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
-	if want := `output "sum" is [1 1], and 3 rows are given to items`; err == nil || err.Error() != want {
+	if want := `output "sum" is [1 1], but the index has 3 entries`; err == nil || err.Error() != want {
 		t.Errorf("Run = %v, want %s", err, want)
 	}
 }
 
-func TestRowsNeedAnIndex(t *testing.T) {
+func TestRaggedOutputsNeedAnIndex(t *testing.T) {
 	for want, change := range map[string]func(*engine.Model){
-		`no output "owner" tells to which items`:               func(m *engine.Model) { m.Ragged.Index = "owner" },
-		`"value" is to say whose a row is, and is FP32`:        func(m *engine.Model) { m.Ragged.Index = "value" },
-		`"value" has no dimensions, and cannot have rows`:      func(m *engine.Model) { m.Outputs[0].Shape = []int64{} },
-		`output "value" is FP16 with open dimensions [-1], wh`: func(m *engine.Model) { m.Outputs[0].Type = tensor.Float16 },
+		`there is no output "owner" to map the entries`:             func(m *engine.Model) { m.Ragged.Index = "owner" },
+		`"value" maps entries to items and must be INT64, not FP32`: func(m *engine.Model) { m.Ragged.Index = "value" },
+		`"value" has no dimensions, so it cannot be ragged`:         func(m *engine.Model) { m.Outputs[0].Shape = []int64{} },
+		`output "value" is FP16 with open dimensions [-1], wh`:      func(m *engine.Model) { m.Outputs[0].Type = tensor.Float16 },
 	} {
 		m := finder(t, 0)
 		change(m)

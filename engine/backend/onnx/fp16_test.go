@@ -34,20 +34,20 @@ func TestHalfBatchesEqualSingles(t *testing.T) {
 			t.Errorf("item %d of 4 differs from its own run", i)
 		}
 		if err := m.Outputs[0].Check(got.Outputs[0]); err != nil {
-			t.Errorf("the twin's outputs are not the model's: %v", err)
+			t.Errorf("the outputs of the converted model differ from the model's spec: %v", err)
 		}
 	}
 	if same(want[0], singles(t, open(t, m, config(1)), items[:1])[0]) {
-		t.Error("fp16 gives what fp32 gives: it is no twin")
+		t.Error("fp16 returns the same as fp32")
 	}
 }
 
-func TestNote(t *testing.T) {
+func TestPrecisionNote(t *testing.T) {
 	b := builder.New("limits", 1)
 	x := b.Op("Mul", []string{b.Input("x", float, batchDim, dim(2)), b.Floats([]float32{1e6, 1e-9}, 2)})
 	b.Output("y", b.Op("Max", []string{x, b.Fill(0, 2)}), float, batchDim, dim(2))
 	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 2)}, []tensor.Spec{spec("y", tensor.Float32, 2)})
-	want := "1 value clipped, 1 too small for fp16, 1 node kept in fp32; " + halfAdvice
+	want := "1 value clipped, 1 too small for fp16, 1 node kept in fp32; " + cpuAdvice
 	if got := open(t, m, half(1)).(engine.PrecisionNoter).PrecisionNote(); got != want {
 		t.Errorf("PrecisionNote() = %q, want %q", got, want)
 	}
@@ -56,8 +56,8 @@ func TestNote(t *testing.T) {
 	}
 }
 
-// TestHalfOnACPUHidesOverflow shows why answers of a CPU say nothing about a
-// GPU's: a value in between is above all that FP16 holds.
+// TestHalfOnACPUHidesOverflow shows why outputs on a CPU do not show overflow on a GPU: an
+// intermediate value exceeds the range of FP16.
 func TestHalfOnACPUHidesOverflow(t *testing.T) {
 	b := builder.New("overflow", 1)
 	x := b.Op("Mul", []string{b.Input("x", float, batchDim, dim(1)), b.Fill(5000, 1)})
@@ -70,11 +70,11 @@ func TestHalfOnACPUHidesOverflow(t *testing.T) {
 	}
 }
 
-func TestTwinIsMadeOnce(t *testing.T) {
-	var all twins
+func TestModelIsConvertedOnce(t *testing.T) {
+	var all fp16Cache
 	m := layers(t, 1, 8, 8)
 	var wg sync.WaitGroup
-	got := make([]twin, 4)
+	got := make([]fp16Model, 4)
 	for i := range got {
 		wg.Go(func() {
 			var err error
@@ -86,22 +86,22 @@ func TestTwinIsMadeOnce(t *testing.T) {
 	wg.Wait()
 	for _, g := range got[1:] {
 		if &g.bytes[0] != &got[0].bytes[0] {
-			t.Fatal("callers have twins of their own")
+			t.Fatal("concurrent callers got different conversions")
 		}
 	}
 	runtime.KeepAlive(m)
 }
 
-// TestTwinsAreForgotten checks that a model out of service leaves nothing.
-func TestTwinsAreForgotten(t *testing.T) {
-	var all twins
+// TestConvertedModelsAreCollected checks that nothing remains of an unused model.
+func TestConvertedModelsAreCollected(t *testing.T) {
+	var all fp16Cache
 	if _, err := all.get(layers(t, 1, 8, 8)); err != nil {
 		t.Fatal(err)
 	}
 	left := func() int {
 		all.mu.Lock()
 		defer all.mu.Unlock()
-		return len(all.of)
+		return len(all.models)
 	}
 	for range 100_000 { // cleanups run some time after the collection
 		if runtime.GC(); left() == 0 {
@@ -109,7 +109,7 @@ func TestTwinsAreForgotten(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	t.Errorf("%d twins are kept", left())
+	t.Errorf("%d converted models remain", left())
 }
 
 func TestHalfByPath(t *testing.T) {
@@ -136,7 +136,7 @@ func TestHalfRefuses(t *testing.T) {
 	missing.Path = filepath.Join(t.TempDir(), "gone.onnx")
 	for want, m := range map[string]*engine.Model{
 		"the model cannot be loaded: fp16: the model already has half precision: x is FLOAT16": already,
-		"gone.onnx: no such file or directory":                                                   missing,
+		"gone.onnx: no such file or directory":                                                 missing,
 	} {
 		_, err := backend(t).Open(t.Context(), m, half(1))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -19,7 +19,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// damaged is a good model with something wrong about it.
+// damaged returns a valid model with one change.
 func damaged(t testing.TB, change func(*onnxpb.ModelProto)) *engine.Model {
 	t.Helper()
 	good := *layers(t, 2, 4, 4)
@@ -36,7 +36,7 @@ func damaged(t testing.TB, change func(*onnxpb.ModelProto)) *engine.Model {
 	return &good
 }
 
-// TestDamagedModels asks for one line of error, and for a process that lives.
+// TestDamagedModels checks that the error is one line and that the process does not crash.
 func TestDamagedModels(t *testing.T) {
 	b := backend(t)
 	far := []*onnxpb.StringStringEntryProto{{Key: "location", Value: "../../weights.bin"}}
@@ -76,9 +76,9 @@ func TestDamagedModels(t *testing.T) {
 	}
 }
 
-// TestFaultsOfARun covers what the runtime notices only when it runs, or not at
-// all. The session serves on after each.
-func TestFaultsOfARun(t *testing.T) {
+// TestErrorsInARun covers faults that the runtime finds only in a run, or not at all. The
+// session stays usable.
+func TestErrorsInARun(t *testing.T) {
 	good := layers(t, 1, 4, 4)
 	renamed, narrow := *good, *good
 	renamed.Inputs = []tensor.Spec{spec("nope", tensor.Float32, 4)}
@@ -107,7 +107,7 @@ func TestFaultsOfARun(t *testing.T) {
 			}
 		})
 	}
-	t.Run("NaN", func(t *testing.T) { // no error: who serves has to look at the numbers
+	t.Run("NaN", func(t *testing.T) { // no error: the caller must check the numbers
 		got := run(t, open(t, good, config(1)), tensor.Item{floats([]int64{4}, float32(math.NaN()), 1, 1, 1)})
 		if v := math.Float32frombits(binary.LittleEndian.Uint32(got[0].Outputs[0].Data)); v == v {
 			t.Errorf("a NaN in the input became %v", v)
@@ -124,8 +124,8 @@ func TestOpenNamesAFolder(t *testing.T) {
 	}
 }
 
-// TestMutatedModels loads models with random faults, and runs those that load:
-// the process has to live.
+// TestMutatedModels loads models with random faults, and runs those that load. The process
+// must not crash.
 func TestMutatedModels(t *testing.T) {
 	b := backend(t)
 	good := layers(t, 2, 4, -1)
@@ -153,8 +153,8 @@ func TestMutatedModels(t *testing.T) {
 	}
 }
 
-// TestRuntimeIsSilent runs failing models in a child, whose standard error ends
-// up on nobody's screen: the runtime writes there by itself unless told not to.
+// TestRuntimeIsSilent runs failing models in a child process: the runtime would write to its
+// standard error by default.
 func TestRuntimeIsSilent(t *testing.T) {
 	b := backend(t)
 	const child = "SWEETSPOT_TEST_CHILD"
@@ -175,10 +175,10 @@ func TestRuntimeIsSilent(t *testing.T) {
 	s := open(t, m, config(1))
 	bad := tensor.Item{{Type: tensor.Int64, Shape: []int64{1}, Data: []byte{99, 0, 0, 0, 0, 0, 0, 0}}}
 	if err := s.Run(t.Context(), payload.OfItems(bad), make([]payload.Result, 1)); err == nil {
-		t.Error("an index beyond the table is no error")
+		t.Error("an index beyond the table is not an error")
 	}
 	broken := damaged(t, func(m *onnxpb.ModelProto) { m.Graph.Node[0].OpType = "Teleport" })
 	if _, err := b.Open(t.Context(), broken, config(1)); err == nil {
-		t.Error("an unknown operator is no error")
+		t.Error("an unknown operator is not an error")
 	}
 }
