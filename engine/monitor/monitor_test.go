@@ -79,7 +79,7 @@ func near(t *testing.T, what string, got Reading, want float64) {
 
 func TestWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gpu := &scripted{scenes: busy(100)}
+		gpu := &scripted{samples: busy(100)}
 		m, stop := start(t, gpu)
 		time.Sleep(750 * time.Millisecond) // two samples before the window
 		w := m.Begin()
@@ -124,9 +124,9 @@ func TestEnergyOfAPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		samples := busy(100) // 200 W; the first 2 s, four samples, take 1000 W
 		for i := range samples {
-			scenes[i].sample.EnergyJ = Of(500*float64(min(i, 4)) + 100*float64(max(i-4, 0)))
+			samples[i].sample.EnergyJ = Of(500*float64(min(i, 4)) + 100*float64(max(i-4, 0)))
 		}
-		m, stop := start(t, &scripted{scenes: scenes})
+		m, stop := start(t, &scripted{samples: samples})
 		begin := time.Now()
 		w := m.Begin()
 		time.Sleep(8*time.Second + time.Millisecond)
@@ -147,7 +147,7 @@ func TestEnergyOfAPart(t *testing.T) {
 
 func TestShortWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, stop := start(t, &scripted{scenes: busy(100)})
+		m, stop := start(t, &scripted{samples: busy(100)})
 		w := m.Begin()
 		time.Sleep(2200 * time.Millisecond)
 		s := w.End().GPU
@@ -164,8 +164,8 @@ func TestShortWindow(t *testing.T) {
 func TestWindowClockDecreases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		samples := busy(9)
-		scenes[8].sample.SMMHz, scenes[6].sample.Throttled = Of(1200), nil
-		m, stop := start(t, &scripted{scenes: scenes})
+		samples[8].sample.SMMHz, samples[6].sample.Throttled = Of(1200), nil
+		m, stop := start(t, &scripted{samples: samples})
 		w := m.Begin()
 		time.Sleep(5 * time.Second)
 		if got := w.End().GPU.Warnings; len(got) != 1 || got[0] != "GPU clock decreased by 20% during the measurement" {
@@ -186,8 +186,8 @@ func TestReasons(t *testing.T) {
 	}{
 		{"library missing", NoGPU("no NVML library"), "no NVML library"},
 		{"none given", nil, "no GPU is monitored"},
-		{"MIG", &scripted{scenes: []scriptedSample{{sample: GPUSample{Reason: "utilization n/a (MIG)", MemoryBytes: Of(5)}}}}, "utilization n/a (MIG)"},
-		{"lost", &scripted{scenes: []scriptedSample{{err: errors.New("the GPU is lost")}}}, "the GPU is lost"},
+		{"MIG", &scripted{samples: []scriptedSample{{sample: GPUSample{Reason: "utilization n/a (MIG)", MemoryBytes: Of(5)}}}}, "utilization n/a (MIG)"},
+		{"lost", &scripted{samples: []scriptedSample{{err: errors.New("the GPU is lost")}}}, "the GPU is lost"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -215,8 +215,8 @@ func TestReasons(t *testing.T) {
 func TestSlowGPU(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		samples := busy(2)
-		scenes[1].takes = 2 * time.Second
-		m, stop := start(t, &scripted{scenes: scenes})
+		samples[1].takes = 2 * time.Second
+		m, stop := start(t, &scripted{samples: samples})
 		time.Sleep(2400 * time.Millisecond)
 		s := m.Latest()
 		near(t, "CPU", s.Host.CPUPercent, 150)
@@ -238,8 +238,8 @@ func TestHangingGPU(t *testing.T) {
 		free := make(chan struct{})
 		defer close(free)
 		samples := busy(3)
-		scenes[2].hangs = free
-		m, stop := start(t, &scripted{scenes: scenes})
+		samples[2].hangs = free
+		m, stop := start(t, &scripted{samples: samples})
 		time.Sleep(2 * time.Second)
 		near(t, "last sample", m.Latest().GPU.Percent, 50)
 		time.Sleep(3 * time.Second)
@@ -266,7 +266,7 @@ func TestNotSampledYet(t *testing.T) {
 
 // Windows begin and end, and Latest is called, while samples are taken.
 func TestMonitorConcurrently(t *testing.T) {
-	m := New(Options{GPU: &scripted{scenes: busy(4)}, Every: time.Millisecond})
+	m := New(Options{GPU: &scripted{samples: busy(4)}, Every: time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	var run, users sync.WaitGroup
 	run.Go(func() {

@@ -123,7 +123,7 @@ func TestNVML(t *testing.T) {
 		{"no such device", nil, "gpu:7", GPUSample{Reason: "no device gpu:7: there are 2 usable GPUs"}, "", 0},
 		{"unversioned names", []string{"V1"}, "gpu", full, "", 2},
 		{"old driver", []string{"OLD"}, "gpu", old, "", 2},
-		{"bare library", []string{"MINIMAL"}, "gpu", GPUSample{UUID: "GPU-stub-0"}, "", 2},
+		{"minimal library", []string{"MINIMAL"}, "gpu", GPUSample{UUID: "GPU-stub-0"}, "", 2},
 		{"partitioned", []string{"MIG"}, "gpu", mig, "", 2},
 		{"shared memory", []string{"UNIFIED"}, "gpu", unified, "", 2},
 		{"lost", []string{"LOST"}, "gpu", GPUSample{}, "the GPU is lost: it fell off the bus or was reset", 2},
