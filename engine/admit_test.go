@@ -17,14 +17,14 @@ import (
 	"sweetspot/engine/payload"
 )
 
-// What is being decoded has a place, so that its memory is bounded by the queue.
-func TestAdmitBoundsWhatIsDecoded(t *testing.T) {
+// Admit counts requests that are being decoded, so that the queue size bounds their memory.
+func TestAdmitBoundsDecoding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config(1, 2, ms)
 		c.QueueSize = 3
 		s, done := serve(t, &doubler{fixed: 50 * ms}, c)
 		defer done()
-		var places []engine.Ticket
+		var tickets []engine.Ticket
 		for {
 			p, err := s.Admit()
 			if err != nil {
@@ -33,19 +33,19 @@ func TestAdmitBoundsWhatIsDecoded(t *testing.T) {
 				}
 				break
 			}
-			places = append(places, p)
+			tickets = append(tickets, p)
 		}
-		if len(places) != 5 { // 3 in the queue, and 2 in the idle worker's batch
-			t.Fatalf("%d places, want 5", len(places))
+		if len(tickets) != 5 { // 3 in the queue, and 2 in the idle worker's batch
+			t.Fatalf("%d tickets, want 5", len(tickets))
 		}
-		places[4].Release()
+		tickets[4].Release()
 		p, err := s.Admit()
 		if err != nil {
-			t.Fatalf("a place that was given back: %v", err)
+			t.Fatalf("after a release: %v", err)
 		}
-		places[4] = p
+		tickets[4] = p
 		var wg sync.WaitGroup
-		for _, p := range places {
+		for _, p := range tickets {
 			wg.Go(func() {
 				if a, _, err := p.Do(t.Context(), rowsOf(3), nil); err != nil || value(a.Items[0]) != 6 {
 					t.Errorf("Do = %v, %v", a, err)
@@ -55,31 +55,31 @@ func TestAdmitBoundsWhatIsDecoded(t *testing.T) {
 		wg.Wait()
 		synctest.Wait() // the worker is idle
 		if p, err = s.Admit(); err != nil {
-			t.Errorf("after all: %v", err)
+			t.Errorf("after all are answered: %v", err)
 		}
 		if _, _, err := p.Do(t.Context(), payload.Request{}, nil); err == nil {
 			t.Error("a request without rows was answered")
 		}
 		for range 5 {
 			if _, err := s.Admit(); err != nil {
-				t.Errorf("the place of a request without rows is kept: %v", err)
+				t.Errorf("a request without rows keeps its ticket: %v", err)
 			}
 		}
 	})
 }
 
-// Those who left make room at once, and a queue of theirs does not grow.
-func TestThoseWhoLeftMakeRoom(t *testing.T) {
+// Abandoned rows make room at once, and do not let the queue grow.
+func TestAbandonedRowsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config(1, 1, ms)
 		c.QueueSize = 8
 		s, done := serve(t, &doubler{fixed: time.Minute}, c)
 		defer done()
-		var stays sync.WaitGroup
-		stays.Go(func() { _, _, _ = s.Submit(t.Context(), itemOf(1)) })
+		var first sync.WaitGroup
+		first.Go(func() { _, _, _ = s.Submit(t.Context(), itemOf(1)) })
 		synctest.Wait() // the worker is busy for a minute
 		for range 100 {
-			ctx, leave := context.WithCancel(t.Context())
+			ctx, abandon := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
 			for range 8 {
 				wg.Go(func() {
@@ -92,25 +92,25 @@ func TestThoseWhoLeftMakeRoom(t *testing.T) {
 			if _, _, err := s.Submit(t.Context(), itemOf(1)); !errors.Is(err, engine.ErrQueueFull) {
 				t.Errorf("a ninth request: %v", err)
 			}
-			leave()
+			abandon()
 			wg.Wait()
 		}
 		if n := engine.QueueLength(s); n > 24 {
 			t.Errorf("%d rows in a queue of 8", n)
 		}
 		if n := s.Stats().Queue; n != 0 {
-			t.Errorf("%d requests wait of which all left", n)
+			t.Errorf("%d requests wait, but all were abandoned", n)
 		}
-		stays.Wait()
+		first.Wait()
 	})
 }
 
-// A refusal costs the same however long the queue is: see BenchmarkRefuse.
+// The cost of a refusal must not depend on the length of the queue.
 func BenchmarkRefuse(b *testing.B) {
 	for _, n := range []int{100, 10_000, 100_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			gate := make(chan struct{})
-			fake := &enginetest.Backend{Takes: func(int) { <-gate }}
+			fake := &enginetest.Backend{OnRun: func(int) { <-gate }}
 			e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: fake}})
 			c := config(1, 1, ms)
 			c.QueueSize = n
@@ -121,7 +121,7 @@ func BenchmarkRefuse(b *testing.B) {
 			}
 			s, _ := e.Find("m", "")
 			r := enginetest.Request("x")
-			ctx, leave := context.WithCancel(b.Context())
+			ctx, abandon := context.WithCancel(b.Context())
 			var wg sync.WaitGroup
 			for s.Stats().Queue < n {
 				wg.Go(func() { _, _, _ = s.Do(ctx, r, nil) })
@@ -132,7 +132,7 @@ func BenchmarkRefuse(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			leave()
+			abandon()
 			close(gate)
 			wg.Wait()
 			_ = e.Close(context.Background())
@@ -140,12 +140,12 @@ func BenchmarkRefuse(b *testing.B) {
 	}
 }
 
-// A batch that fails as a whole is counted and logged, though its rows are answered.
-func TestFailedBatchesAreSeen(t *testing.T) {
+// A batch that fails as a whole is counted and logged, even if the retry answers its rows.
+func TestFailedBatchesAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text strings.Builder
 		e := engine.New(engine.Options{
-			Backends: map[string]engine.Backend{"fake": &largeFails{}}, Cores: 8,
+			Backends: map[string]engine.Backend{"fake": &failsLargeBatches{}}, Cores: 8,
 			Log: slog.New(slog.NewTextHandler(&text, nil)),
 		})
 		c := config(1, 8, 20*ms)
@@ -175,7 +175,7 @@ func TestFailedBatchesAreSeen(t *testing.T) {
 			t.Errorf("stats = %+v, want 2 failed batches and 16 answers", st)
 		}
 		if n := strings.Count(text.String(), "batch failed"); n != 1 {
-			t.Errorf("logged %d times, want once in a while:\n%s", n, &text)
+			t.Errorf("logged %d times, want once:\n%s", n, &text)
 		}
 		if err := e.Close(t.Context()); err != nil {
 			t.Error(err)
@@ -183,38 +183,38 @@ func TestFailedBatchesAreSeen(t *testing.T) {
 	})
 }
 
-// largeFails fails every batch of more than one.
-type largeFails struct{}
+// failsLargeBatches is a backend that fails every batch of more than one row.
+type failsLargeBatches struct{}
 
-func (l *largeFails) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
+func (l *failsLargeBatches) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
 	return l, nil
 }
 
-func (l *largeFails) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+func (l *failsLargeBatches) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
 	if len(in) > 1 {
 		return errors.New("out of memory")
 	}
 	out[0].Outputs = in[0].Item
 	return nil
 }
-func (l *largeFails) Shared() bool { return true }
-func (l *largeFails) Close() error { return nil }
+func (l *failsLargeBatches) Shared() bool { return true }
+func (l *failsLargeBatches) Close() error { return nil }
 
-// Workers that share a session are warmed at the same time: one after another would
-// warm what one of them uses.
-func TestSharedSessionsAreWarmedByAll(t *testing.T) {
+// Workers that share a session are warmed at the same time: one after another, each would
+// warm the same part of it.
+func TestSharedSessionIsWarmedInParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &doubler{fixed: 5 * ms}
 		begin := time.Now()
 		_, done := serve(t, d, config(8, 4, ms))
 		defer done()
 		if took := time.Since(begin); d.peak.Load() != 8 || took > 100*ms {
-			t.Errorf("%d runs side by side in %v, want 8", d.peak.Load(), took)
+			t.Errorf("%d parallel runs in %v, want 8", d.peak.Load(), took)
 		}
 	})
 }
 
-// Many workers with slow sessions of their own do not take for ever.
+// The warm-up of many workers with slow own sessions runs in parallel.
 func TestWarmingManyWorkersEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &doubler{fixed: time.Second, own: true}
@@ -227,10 +227,10 @@ func TestWarmingManyWorkersEnds(t *testing.T) {
 	})
 }
 
-// Closing does not wait for a change: it calls it off.
-func TestCloseCallsAChangeOff(t *testing.T) {
+// Closing does not wait for a running change: it cancels it.
+func TestCloseCancelsChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLife(t)
+		l := newLifecycle(t)
 		if err := l.engine.Load(t.Context(), l.model("1"), config(1, 1, ms)); err != nil {
 			t.Fatal(err)
 		}

@@ -10,21 +10,21 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Step is one finished part of an apply.
+// Step is one finished step of an apply.
 type Step struct {
 	What string
 	Took time.Duration
 }
 
-// Apply puts want in force while requests flow: what must be built is built and
-// warmed beside what serves, then all knobs change at one moment, then what is
-// no longer needed is drained. No request is lost, refused or failed by it. On
-// an error the settings before it stay in force. What the backend cannot run, or what
-// cannot fit into memory, is refused before it is built, and a change of precision
-// compares both on samples and tells in a step how far they agree. step, if not nil,
-// is called after each part, from Apply's goroutine. Applies wait for one another and
-// for the load.
-func (s *Served) Apply(ctx context.Context, want knob.Settings, step func(Step)) error {
+// Apply changes the settings to want while requests flow. It opens and warms new workers beside
+// the serving ones, then changes all settings at once, then drains the workers that
+// are no longer needed. It loses, refuses and fails no request. On an error the old
+// settings stay in force. Settings that the backend cannot run or that need too much
+// memory are refused before anything is opened. A change of precision compares the
+// outputs of both precisions on samples and reports the comparison as a step. step, if
+// not nil, is called after each step, from Apply's goroutine. Applies wait for one
+// another and for the load.
+func (s *ModelService) Apply(ctx context.Context, want knob.Settings, step func(Step)) error {
 	ctx, done, err := s.beginChange(ctx)
 	if err != nil {
 		return err
@@ -36,12 +36,12 @@ func (s *Served) Apply(ctx context.Context, want knob.Settings, step func(Step))
 	return s.change(ctx, want, step)
 }
 
-// Scale keeps the number of workers between least and most: those that there are
-// stay, as far as they are within. With most 0 the model stays loaded without
-// workers, and refuses requests until a later Scale or Apply gives it some.
-func (s *Served) Scale(ctx context.Context, least, most int, step func(Step)) error {
-	if least < 0 || most < least {
-		return fmt.Errorf("workers: least %d and most %d, want 0 <= least <= most", least, most)
+// Scale moves the number of workers into the range minWorkers to maxWorkers; a number
+// that is within it stays. With maxWorkers 0 the model stays loaded without workers,
+// and refuses requests until a later Scale or Apply adds some.
+func (s *ModelService) Scale(ctx context.Context, minWorkers, maxWorkers int, step func(Step)) error {
+	if minWorkers < 0 || maxWorkers < minWorkers {
+		return fmt.Errorf("workers: minimum %d and maximum %d, want 0 <= minimum <= maximum", minWorkers, maxWorkers)
 	}
 	ctx, done, err := s.beginChange(ctx)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Served) Scale(ctx context.Context, least, most int, step func(Step)) er
 	}
 	defer done()
 	want := s.Config().Settings
-	want.Workers = min(max(want.Workers, least), most)
+	want.Workers = min(max(want.Workers, minWorkers), maxWorkers)
 	if want.Workers > 0 {
 		if err := want.Validate(s.Limits()); err != nil {
 			return err
@@ -59,20 +59,21 @@ func (s *Served) Scale(ctx context.Context, least, most int, step func(Step)) er
 		return err
 	}
 	s.mu.Lock()
-	s.least, s.most = least, most
+	s.minWorkers, s.maxWorkers = minWorkers, maxWorkers
 	s.mu.Unlock()
 	return nil
 }
 
-// Bounds are the least and most workers that the last Scale or Apply asked for.
-func (s *Served) Bounds() (least, most int) {
+// Bounds returns the range of workers that the last Scale or Apply has set.
+func (s *ModelService) Bounds() (minWorkers, maxWorkers int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.least, s.most
+	return s.minWorkers, s.maxWorkers
 }
 
-// beginChange waits for its turn to change a model that is ready; done ends the turn.
-func (s *Served) beginChange(ctx context.Context) (_ context.Context, done func(), err error) {
+// beginChange waits until the model is ready and no other change runs; done ends the
+// change.
+func (s *ModelService) beginChange(ctx context.Context) (_ context.Context, done func(), err error) {
 	if err := s.Wait(ctx); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrNotReady, err)
 	}
@@ -83,19 +84,19 @@ func (s *Served) beginChange(ctx context.Context) (_ context.Context, done func(
 		s.unlockChanges()
 		return nil, nil, ErrClosed
 	}
-	ctx, cancel := s.changing(ctx)
+	ctx, cancel := s.changeContext(ctx)
 	return ctx, func() { cancel(); s.unlockChanges() }, nil
 }
 
-// change puts want in force. The caller has the turn.
-func (s *Served) change(ctx context.Context, want knob.Settings, step func(Step)) error {
+// change changes the settings to want. The caller has called beginChange.
+func (s *ModelService) change(ctx context.Context, want knob.Settings, step func(Step)) error {
 	if step == nil {
 		step = func(Step) {}
 	}
 	now := s.Config()
 	to := knob.Config{Settings: want, Options: now.Options}
 	reload := s.needsReload(now, to)
-	if err := s.fits(now, to, reload); err != nil {
+	if err := s.checkChange(now, to, reload); err != nil {
 		return err
 	}
 	if reload {
@@ -104,96 +105,97 @@ func (s *Served) change(ctx context.Context, want knob.Settings, step func(Step)
 	return s.resize(ctx, to, step)
 }
 
-// needsReload tells whether the sessions of a cannot serve b. Spinning is a session's
-// property and depends on workers x threads.
-func (s *Served) needsReload(a, b knob.Config) bool {
+// needsReload reports whether b needs other sessions than a. A session spins or not,
+// which depends on workers x threads.
+func (s *ModelService) needsReload(a, b knob.Config) bool {
 	if a.Precision != b.Precision || a.Device != b.Device || a.Threads != b.Threads || a.Options != b.Options {
 		return true
 	}
-	return a.Workers > 0 && b.Threads > 1 && b.Spin == "" && s.crowded(a) != s.crowded(b)
+	return a.Workers > 0 && b.Threads > 1 && b.Spin == "" && s.oversubscribed(a) != s.oversubscribed(b)
 }
 
-// reload builds and warms a second pool, swaps it in, and drains the old one.
-func (s *Served) reload(ctx context.Context, to knob.Config, step func(Step)) error {
+// reload opens and warms a second pool, swaps the pools, and drains the old one.
+func (s *ModelService) reload(ctx context.Context, to knob.Config, step func(Step)) error {
 	begin := time.Now()
 	next, err := s.newPool(ctx, to)
 	if err != nil {
 		return err
 	}
 	step(Step{fmt.Sprintf("open %s on %s", to.Precision, to.Device), time.Since(begin)})
-	joining, err := s.build(ctx, next, to, to.Workers, step)
+	added, err := s.openWorkers(ctx, next, to, to.Workers, step)
 	if err != nil {
-		return errors.Join(err, discard(next, joining, true))
+		return errors.Join(err, discard(next, added, true))
 	}
-	if len(joining) > 0 {
-		if err := s.agreeing(ctx, joining[0].session, to, step); err != nil {
-			return errors.Join(err, discard(next, joining, true))
+	if len(added) > 0 {
+		if err := s.comparePrecisions(ctx, added[0].session, to, step); err != nil {
+			return errors.Join(err, discard(next, added, true))
 		}
 	}
 	s.mu.Lock()
 	if s.state == Unloading {
 		s.mu.Unlock()
-		return errors.Join(ErrClosed, discard(next, joining, true))
+		return errors.Join(ErrClosed, discard(next, added, true))
 	}
 	old := s.pool
-	s.pool, s.stranded = next, nil
+	s.pool, s.sessionErr = next, nil
 	s.setConfig(to)
-	for _, w := range joining {
-		s.join(w)
+	for _, w := range added {
+		s.startWorker(w)
 	}
 	if old != nil {
-		s.retire(old, len(old.workers))
+		s.retireWorkers(old, len(old.workers))
 	}
 	s.mu.Unlock()
 	if old == nil {
 		return nil
 	}
-	return s.drain(old.close, "drain the old pool", step)
+	return s.drainPool(old, step)
 }
 
-// resize changes hot knobs and the number of workers of the pool.
-func (s *Served) resize(ctx context.Context, to knob.Config, step func(Step)) error {
+// resize changes the hot settings and the number of workers of the pool.
+func (s *ModelService) resize(ctx context.Context, to knob.Config, step func(Step)) error {
 	s.mu.Lock()
-	p, have := s.pool, len(s.pool.workers)
+	p, workers := s.pool, len(s.pool.workers)
 	s.mu.Unlock()
-	joining, err := s.build(ctx, p, to, to.Workers-have, step)
+	added, err := s.openWorkers(ctx, p, to, to.Workers-workers, step)
 	if err != nil {
-		return errors.Join(err, discard(p, joining, false))
+		return errors.Join(err, discard(p, added, false))
 	}
 	begin := time.Now()
 	s.mu.Lock()
 	if s.state == Unloading {
 		s.mu.Unlock()
-		return errors.Join(ErrClosed, discard(p, joining, false))
+		return errors.Join(ErrClosed, discard(p, added, false))
 	}
 	s.setConfig(to)
-	for _, w := range joining {
-		s.join(w)
+	for _, w := range added {
+		s.startWorker(w)
 	}
-	if have > to.Workers {
-		s.retire(p, have-to.Workers)
+	if workers > to.Workers {
+		s.retireWorkers(p, workers-to.Workers)
 	}
 	if to.Workers == 0 {
-		s.abandon(ErrNoWorkers)
+		s.failPending(ErrNoWorkers)
 	}
 	s.mu.Unlock()
 	step(Step{"switch", time.Since(begin)})
 	return nil
 }
 
-// setConfig makes to the settings in force. The lock is held.
-func (s *Served) setConfig(to knob.Config) {
+// setConfig makes to the config in force. The lock is held.
+func (s *ModelService) setConfig(to knob.Config) {
 	s.cfg, s.pool.cfg = to, to
-	s.least, s.most = to.Workers, to.Workers
-	s.col.Configure(rule(to))
-	s.advance(s.now(), batching.Event{Kind: batching.Changed})
+	s.minWorkers, s.maxWorkers = to.Workers, to.Workers
+	s.collector.Configure(batchingConfig(to))
+	s.stepCollector(s.now(), batching.Event{Kind: batching.Configured})
 }
 
-func (s *Served) drain(wait func() error, what string, step func(Step)) error {
+// drainPool waits for the batches of a replaced pool and closes its sessions.
+func (s *ModelService) drainPool(old *pool, step func(Step)) error {
 	begin := time.Now()
-	if err := wait(); err != nil {
+	if err := old.close(); err != nil {
 		s.log.Warn("drain", "model", s.model.Name, "err", err)
 	}
-	step(Step{what, time.Since(begin)})
+	step(Step{"drain the old pool", time.Since(begin)})
 	return nil
 }

@@ -15,70 +15,70 @@ import (
 	"sweetspot/engine/payload"
 )
 
-// Bounds of a bare measurement: it counts runs for bareTime, and the one that is
-// under way then; it waits for requests under way for at most bareWait.
+// Bounds of a bare-rate measurement: it counts runs for bareTime, and waits at most
+// bareWait until no request is queued or in flight.
 const (
 	bareTime = 150 * time.Millisecond
 	bareWait = 2 * time.Second
 )
 
-// ErrBusy says that requests kept the workers from what needs them all.
+// ErrBusy means that requests kept the workers busy, and the bare rate needs all of them.
 var ErrBusy = errors.New("requests are being served")
 
-// BareRate is what a model alone does with the settings in force: all its
-// workers run full batches of made-up items at the same time, one behind the
+// BareRate is the throughput of the model alone with the settings in force: all its
+// workers run full batches of random items in parallel, each one batch after the
 // other, without queue, batching and protocol.
 type BareRate struct {
-	PerSecond float64 // items a second, of all workers together
+	PerSecond float64 // items a second of all workers together
 	Workers   int
 	Batch     int           // items in a run
-	Runs      int           // that were counted, of all workers
-	PerRun    time.Duration // median of one, beside those of the other workers
+	Runs      int           // counted runs of all workers
+	PerRun    time.Duration // median time of a run while the other workers run too
 }
 
-// Bare measures the bare rate on the workers themselves, once none of them has
-// anything to do: whatever else they ran would make the rate too low. What
-// arrives meanwhile waits in the queue. It returns ErrBusy when requests keep
-// coming; applies wait for it, and it for them.
-func (s *Served) Bare(ctx context.Context) (BareRate, error) {
+// Bare measures the bare rate. It uses the workers themselves, as soon as no request is
+// queued or in flight, because other work would lower the rate. Requests that arrive
+// meanwhile wait in the queue. It returns ErrBusy if the workers do not become idle. It
+// runs while no other change does.
+func (s *ModelService) Bare(ctx context.Context) (BareRate, error) {
 	ctx, done, err := s.beginChange(ctx)
 	if err != nil {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)
 	}
 	defer done()
-	workers, c, err := s.borrow(ctx)
+	workers, c, err := s.reserveWorkers(ctx)
 	if err != nil {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)
 	}
-	defer s.giveBack(workers)
-	out, err := race(ctx, workers, sampleRows(s.model, c.BatchSize, 3))
+	defer s.releaseWorkers(workers)
+	out, err := runInParallel(ctx, workers, sampleRows(s.model, c.BatchSize, 3))
 	if err != nil {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)
 	}
 	return out, nil
 }
 
-// borrow takes all workers away from the requests, as soon as there are none.
-func (s *Served) borrow(ctx context.Context) ([]*worker, knob.Config, error) {
+// reserveWorkers takes all workers out of service as soon as they are idle.
+func (s *ModelService) reserveWorkers(ctx context.Context) ([]*worker, knob.Config, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, bareWait, fmt.Errorf("%w: hold the load first", ErrBusy))
 	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
 	for {
-		workers, err := s.tryBorrow()
+		workers, err := s.tryReserveWorkers()
 		if workers != nil || err != nil {
-			return workers, s.Config(), err // no apply changes it meanwhile
+			return workers, s.Config(), err // changes are locked, so the settings cannot change
 		}
 		select {
-		case <-tick.C:
+		case <-ticker.C:
 		case <-ctx.Done():
 			return nil, knob.Config{}, context.Cause(ctx)
 		}
 	}
 }
 
-// tryBorrow returns nil while a worker or a request is under way.
-func (s *Served) tryBorrow() ([]*worker, error) {
+// tryReserveWorkers returns nil if a worker is busy or a request is queued.
+func (s *ModelService) tryReserveWorkers() ([]*worker, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == Unloading {
@@ -90,55 +90,55 @@ func (s *Served) tryBorrow() ([]*worker, error) {
 	workers := slices.Clone(s.idle)
 	s.idle = s.idle[:0]
 	for range workers {
-		s.advance(s.now(), batching.Event{Kind: batching.Retired})
+		s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerRetired})
 	}
 	return workers, nil
 }
 
-// giveBack lets borrowed workers serve requests again.
-func (s *Served) giveBack(workers []*worker) {
+// releaseWorkers puts reserved workers back into service.
+func (s *ModelService) releaseWorkers(workers []*worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range workers {
 		s.idle = append(s.idle, w)
-		s.advance(s.now(), batching.Event{Kind: batching.Freed})
+		s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerIdle})
 	}
 }
 
-// race lets the workers run rows at the same time.
-func race(ctx context.Context, workers []*worker, rows []payload.Row) (BareRate, error) {
+// runInParallel times runs of rows on all workers in parallel.
+func runInParallel(ctx context.Context, workers []*worker, rows []payload.Row) (BareRate, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := racers{ctx: ctx, fail: cancel, rows: rows}
+	r := parallelRun{ctx: ctx, fail: cancel, rows: rows}
 	r.warming.Add(len(workers))
 	times := make([][]time.Duration, len(workers))
 	var all sync.WaitGroup
 	for i, w := range workers {
-		all.Go(func() { times[i] = r.race(w) })
+		all.Go(func() { times[i] = r.timeRuns(w) })
 	}
 	all.Wait()
 	if err := context.Cause(ctx); err != nil {
 		return BareRate{}, err
 	}
-	return sumUp(times, len(rows)), nil
+	return summarize(times, len(rows)), nil
 }
 
-// racers is what the workers of one race share.
-type racers struct {
+// parallelRun is the state that the workers of one measurement share.
+type parallelRun struct {
 	ctx      context.Context // ends with the first error
 	fail     context.CancelCauseFunc
 	rows     []payload.Row
-	warming  sync.WaitGroup // workers that have not run yet
-	counting atomic.Int64   // workers that began to count and have not ended
+	warming  sync.WaitGroup // workers that have not ended their first run
+	counting atomic.Int64   // workers that count runs
 }
 
-// race runs once, waits for the others, and times runs. It goes on until all have
-// timed enough, so that every timed run has the others beside it. A first run
-// that takes long is enough, and counts.
-func (r *racers) race(w *worker) (times []time.Duration) {
+// timeRuns runs once, waits for the other workers, and times runs for bareTime. Then it
+// runs on, untimed, until all workers have finished, so that every timed run competes
+// with all workers. A first run of at least bareTime is the only one and counts.
+func (r *parallelRun) timeRuns(w *worker) (times []time.Duration) {
 	out := make([]payload.Result, len(r.rows))
 	begin := time.Now()
-	ok := r.once(w, out)
+	ok := r.runOnce(w, out)
 	first := time.Since(begin)
 	if first < bareTime {
 		r.counting.Add(1)
@@ -150,18 +150,18 @@ func (r *racers) race(w *worker) (times []time.Duration) {
 	}
 	begin = time.Now()
 	for last := begin; ok && last.Sub(begin) < bareTime; {
-		ok = r.once(w, out)
+		ok = r.runOnce(w, out)
 		now := time.Now()
 		times, last = append(times, now.Sub(last)), now
 	}
 	for r.counting.Add(-1); ok && r.counting.Load() > 0; {
-		ok = r.once(w, out)
+		ok = r.runOnce(w, out)
 	}
 	return times
 }
 
-// once tells whether the race goes on.
-func (r *racers) once(w *worker, out []payload.Result) bool {
+// runOnce runs the rows and reports whether the measurement goes on.
+func (r *parallelRun) runOnce(w *worker, out []payload.Result) bool {
 	clear(out)
 	err := run(r.ctx, w.session, r.rows, out)
 	for i := range out {
@@ -173,9 +173,9 @@ func (r *racers) once(w *worker, out []payload.Result) bool {
 	return r.ctx.Err() == nil
 }
 
-// sumUp takes the median run of each worker, so that what disturbed the machine
-// for a moment does not count.
-func sumUp(times [][]time.Duration, batch int) BareRate {
+// summarize uses the median run of each worker, so that a short disturbance of the
+// machine does not count.
+func summarize(times [][]time.Duration, batch int) BareRate {
 	out := BareRate{Workers: len(times), Batch: batch}
 	var total time.Duration
 	for _, ts := range times {

@@ -22,8 +22,8 @@ func bareConfig(workers, batch int) knob.Config {
 	return c
 }
 
-// The bare rate is what the workers do all at once: of a batch of 8 in 10 ms,
-// and of one that takes longer than the measurement wants to.
+// The bare rate is the throughput of all workers in parallel: with batches of 8 in 10 ms,
+// and with one that takes longer than the measurement.
 func TestBare(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -47,14 +47,14 @@ func TestBare(t *testing.T) {
 					t.Errorf("it took %v", took)
 				}
 				if st := s.Stats(); st.Batches != 0 || st.WorkNS != 0 {
-					t.Errorf("it counts as work: %+v", st)
+					t.Errorf("the measurement counts as work: %+v", st)
 				}
 			})
 		})
 	}
 }
 
-// A request under way is waited for, and one that comes meanwhile waits.
+// The measurement waits for a running request, and a request that arrives meanwhile waits.
 func TestBareBesideRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, closeAll := serve(t, &doubler{fixed: 100 * ms}, bareConfig(2, 1))
@@ -97,11 +97,11 @@ func TestBareRefusals(t *testing.T) {
 			cancel()
 		})
 		if _, err := s.Bare(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("called off: %v", err)
+			t.Errorf("cancelled: %v", err)
 		}
 		wg.Wait()
 		if _, _, err := s.Submit(t.Context(), itemOf(1)); err != nil {
-			t.Errorf("the workers do not come back: %v", err)
+			t.Errorf("the workers do not serve again: %v", err)
 		}
 		closeAll()
 		if _, err := s.Bare(t.Context()); !errors.Is(err, engine.ErrClosed) {
@@ -110,9 +110,9 @@ func TestBareRefusals(t *testing.T) {
 	})
 }
 
-// Requests while applies and bare measurements follow one another: nobody is
-// forgotten, and no measurement is counted among the requests.
-func TestBareStorm(t *testing.T) {
+// Applies and bare-rate measurements alternate while requests arrive: every request is
+// answered, and no measurement is counted as a request.
+func TestBareBetweenApplies(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))

@@ -9,22 +9,22 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// A row's states. A row is waiting until a worker's batch takes it (taken) or its
-// caller gives up (gone); who wins the swap decides.
+// The states of a row. A queued row is taken into a batch or abandoned by its caller,
+// whichever swaps the state first.
 const (
-	waiting int32 = iota
-	taken
-	gone
+	rowQueued int32 = iota
+	rowTaken
+	rowAbandoned
 )
 
-// row is one row of a request inside the engine. Its fields belong to the
-// submitter until it is queued, then to whoever holds the model's lock, then to the
-// worker that runs it, and to the submitter again after done.
+// row is one row of a request inside the engine. Its fields belong to the caller until
+// it is queued, then to the holder of the service's lock, then to the worker that runs
+// it, and to the caller again after done.
 type row struct {
 	payload.Row
 	call    *call
 	state   atomic.Int32
-	arrived time.Duration // since the model's epoch
+	arrived time.Duration // since the service's epoch
 	taken   time.Duration
 	timing  Timing
 	result  payload.Result
@@ -32,19 +32,19 @@ type row struct {
 
 // call is one request inside the engine.
 type call struct {
-	ctx  context.Context
-	rows []row
-	left atomic.Int32  // rows without a result
-	done chan struct{} // capacity 1: the worker never waits for the caller
+	ctx     context.Context
+	rows    []row
+	pending atomic.Int32  // rows without a result
+	done    chan struct{} // capacity 1, so that the worker never waits for the caller
 
-	one    [1]row          // the rows of nearly all
+	one    [1]row          // the rows of a call with one row, as most have
 	item   [1]tensor.Item  // of Submit
-	stream *payload.Stream // nil where the answer is wanted whole
+	stream *payload.Stream // nil if the caller takes the answer whole
 }
 
-// newCall takes a call from the model's pool. One given up by its caller never comes
-// back to it, since a worker may still write to it.
-func (s *Served) newCall(ctx context.Context) *call {
+// newCall takes a call from the service's pool. A call that its caller has abandoned
+// never returns to the pool, because a worker may still write to it.
+func (s *ModelService) newCall(ctx context.Context) *call {
 	c, ok := s.calls.Get().(*call)
 	if !ok {
 		c = &call{done: make(chan struct{}, 1)}
@@ -60,13 +60,13 @@ func (c *call) fill(r payload.Request) {
 	if n > 1 {
 		c.rows = make([]row, n)
 	}
-	c.left.Store(int32(n))
+	c.pending.Store(int32(n))
 	for i := range c.rows {
-		w := &c.rows[i]
-		w.call = c
-		w.state.Store(waiting)
+		own := &c.rows[i]
+		own.call = c
+		own.state.Store(rowQueued)
 		if i < len(r.Items) {
-			w.Item = r.Items[i]
+			own.Item = r.Items[i]
 		}
 	}
 	if !r.IsBytes() {
@@ -75,63 +75,63 @@ func (c *call) fill(r payload.Request) {
 	if r.Streamed {
 		c.stream = payload.NewStream()
 	}
-	// Its own memory: a session that does not end in time may read it for ever.
+	// Not reused: a session that exceeds its time may read the message for ever.
 	c.one[0].Message = &payload.Message{Parts: r.Parts, Header: r.Header, ID: r.ID, Stream: c.stream}
 }
 
-func (s *Served) recycle(c *call) {
-	w := &c.one[0]
-	w.Row, w.call, w.timing, w.result = payload.Row{}, nil, Timing{}, payload.Result{}
+func (s *ModelService) recycle(c *call) {
+	r := &c.one[0]
+	r.Row, r.call, r.timing, r.result = payload.Row{}, nil, Timing{}, payload.Result{}
 	c.ctx, c.rows, c.item[0], c.stream = nil, nil, nil, nil
 	s.calls.Put(c)
 }
 
-// finish gives the row its result, and the caller the answer with the last one. A
-// stream that has begun carries the rest of the answer itself.
-func (w *row) finish(r payload.Result) {
-	c := w.call
+// finish sets the row's result. The last row of a call wakes the caller. A stream that
+// has begun carries the rest of the answer itself.
+func (r *row) finish(res payload.Result) {
+	c := r.call
 	if c.stream != nil {
-		c.stream.Finish(r)
+		c.stream.Finish(res)
 	}
-	w.result = r
-	if c.left.Add(-1) == 0 {
+	r.result = res
+	if c.pending.Add(-1) == 0 {
 		c.done <- struct{}{}
 	}
 }
 
-// giveUp takes the rows that wait out of the run. It tells how many left, and
-// whether all others are answered already.
-func (c *call) giveUp() (left int, answered bool) {
+// abandon marks the queued rows as abandoned. It returns how many there were, and
+// whether all rows have been answered already.
+func (c *call) abandon() (queued int, answered bool) {
 	for i := range c.rows {
-		if c.rows[i].state.CompareAndSwap(waiting, gone) {
-			c.rows[i].Row = payload.Row{} // nobody will read it, though it is still in the queue
-			left++
+		if c.rows[i].state.CompareAndSwap(rowQueued, rowAbandoned) {
+			c.rows[i].Row = payload.Row{} // free the memory; the row itself stays in the queue
+			queued++
 		}
 	}
-	if left > 0 {
-		return left, false
+	if queued > 0 {
+		return queued, false
 	}
 	select {
 	case <-c.done:
 		return 0, true
-	default: // taken: the batch will answer, but nobody waits for it
+	default: // in a batch, whose answer nobody waits for
 		return 0, false
 	}
 }
 
-// answer joins the results of the rows; outputs are appended to out. The first
-// error of a row is the request's.
+// answer joins the results of the rows and appends outputs to out. The first error of
+// a row is the request's error.
 func (c *call) answer(out []tensor.Item) (payload.Answer, Timing, error) {
 	var t Timing
 	for i := range c.rows {
-		w := &c.rows[i]
-		if w.result.Err != nil {
-			return payload.Answer{}, w.timing, w.result.Err
+		r := &c.rows[i]
+		if r.result.Err != nil {
+			return payload.Answer{}, r.timing, r.result.Err
 		}
-		if w.timing.total() >= t.total() {
-			t = w.timing
+		if r.timing.total() >= t.total() {
+			t = r.timing
 		}
-		out = append(out, w.result.Outputs)
+		out = append(out, r.result.Outputs)
 	}
 	a := payload.Answer{Items: out, Bytes: c.rows[0].result.Bytes}
 	if a.Bytes != nil {
@@ -140,14 +140,14 @@ func (c *call) answer(out []tensor.Item) (payload.Answer, Timing, error) {
 	return a, t, nil
 }
 
-// fifo is a ring of rows that grows to what was ever needed.
+// fifo is a ring buffer of rows that grows and never shrinks.
 type fifo struct {
 	ring []*row
 	head int
 	n    int
 }
 
-func (q *fifo) push(w *row) {
+func (q *fifo) push(r *row) {
 	if q.n == len(q.ring) {
 		grown := make([]*row, max(16, 2*len(q.ring)))
 		for i := range q.n {
@@ -155,30 +155,30 @@ func (q *fifo) push(w *row) {
 		}
 		q.ring, q.head = grown, 0
 	}
-	q.ring[(q.head+q.n)%len(q.ring)] = w
+	q.ring[(q.head+q.n)%len(q.ring)] = r
 	q.n++
 }
 
 func (q *fifo) pop() *row {
-	w := q.ring[q.head]
+	r := q.ring[q.head]
 	q.ring[q.head] = nil
 	q.head = (q.head + 1) % len(q.ring)
 	q.n--
-	return w
+	return r
 }
 
-// purge drops the rows whose callers gave up, keeps the order of the others, and
-// returns how many left.
-func (q *fifo) purge(left func(*row)) int {
+// removeAbandoned removes the abandoned rows, calls f for each, and returns how many
+// there were. The others keep their order.
+func (q *fifo) removeAbandoned(f func(*row)) int {
 	removed := 0
 	for range q.n {
-		w := q.pop()
-		if w.state.Load() == gone {
-			left(w)
+		r := q.pop()
+		if r.state.Load() == rowAbandoned {
+			f(r)
 			removed++
 			continue
 		}
-		q.push(w)
+		q.push(r)
 	}
 	return removed
 }

@@ -17,29 +17,29 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// A comparison of precisions runs so many samples on each side, fewer when time
-// is up; two outputs agree within a share of the largest number.
+// A comparison of precisions runs compareItems samples with each precision, fewer after
+// compareTime. compareTolerance is relative to the largest number of an output.
 const (
-	compareItems = 16
-	compareTime  = 2 * time.Second
-	compareAgree = 0.01
+	compareItems     = 16
+	compareTime      = 2 * time.Second
+	compareTolerance = 0.01
 )
 
-// Noter is a Session that has something to say about its precision, beside what
-// a comparison measures: what the conversion did and what its answers are worth.
-type Noter interface {
-	Note() string
+// PrecisionNoter is a Session with a note about its precision, such as the number of
+// values that the conversion clipped. A comparison of precisions adds it to its step.
+type PrecisionNoter interface {
+	PrecisionNote() string
 }
 
-// agreement is how far two sessions' answers to the same samples are apart.
-type agreement struct {
+// comparison counts how many outputs of two sessions agree for the same samples.
+type comparison struct {
 	items, agree int
-	largest      float64 // difference of two numbers; infinite if one side has none
+	largest      float64 // difference of two numbers; infinite if only one is finite
 }
 
-// agreeing tells, as a step, how far the answers of next agree with those of the
-// pool in force, if that has another precision.
-func (s *Served) agreeing(ctx context.Context, next Session, to knob.Config, step func(Step)) error {
+// comparePrecisions compares the outputs of next with those of the pool in force, if that
+// has another precision, and reports the comparison as a step.
+func (s *ModelService) comparePrecisions(ctx context.Context, next Session, to knob.Config, step func(Step)) error {
 	s.mu.Lock()
 	old := s.pool
 	s.mu.Unlock()
@@ -47,7 +47,7 @@ func (s *Served) agreeing(ctx context.Context, next Session, to knob.Config, ste
 		return nil
 	}
 	begin := time.Now()
-	text, err := s.compare(ctx, old, next, to)
+	text, err := s.compareSessions(ctx, old, next, to)
 	if err != nil {
 		return fmt.Errorf("compare %s with %s: %w", to.Precision, old.cfg.Precision, err)
 	}
@@ -55,36 +55,36 @@ func (s *Served) agreeing(ctx context.Context, next Session, to knob.Config, ste
 	return nil
 }
 
-// compare runs the same samples on the pool in force and on next, which has
-// another precision, and says how far their answers agree.
-func (s *Served) compare(ctx context.Context, p *pool, next Session, to knob.Config) (string, error) {
-	old, free, err := s.comparable(ctx, p)
+// compareSessions runs the same samples on the pool p and on next, and describes how many
+// of their outputs agree.
+func (s *ModelService) compareSessions(ctx context.Context, p *pool, next Session, to knob.Config) (string, error) {
+	old, closeOld, err := s.sessionForComparison(ctx, p)
 	if err != nil {
 		return "", err
 	}
-	a, err := s.agree(ctx, old, next)
-	if err = errors.Join(err, free()); err != nil {
+	c, err := s.runSamples(ctx, old, next)
+	if err = errors.Join(err, closeOld()); err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("%s agrees on %d of %d samples, largest difference %s", to.Precision, a.agree, a.items, short(a.largest))
-	if n, ok := next.(Noter); ok && n.Note() != "" {
-		text += ", " + n.Note()
+	text := fmt.Sprintf("%s agrees on %d of %d samples, largest difference %s", to.Precision, c.agree, c.items, formatNumber(c.largest))
+	if n, ok := next.(PrecisionNoter); ok && n.PrecisionNote() != "" {
+		text += ", " + n.PrecisionNote()
 	}
 	return text, nil
 }
 
-// short is v in two digits, as people write it: 1.4e-5, 0.26, 140.
-func short(v float64) string {
+// formatNumber formats v with two digits: 1.4e-5, 0.26, 140.
+func formatNumber(v float64) string {
 	if v >= 10 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strings.Replace(strconv.FormatFloat(v, 'g', 2, 64), "e-0", "e-", 1)
 }
 
-// comparable is a session of p that may run beside its workers: the shared one,
-// or one more of those that workers have for themselves.
-func (s *Served) comparable(ctx context.Context, p *pool) (Session, func() error, error) {
-	if shared := p.sharedNow(); shared != nil {
+// sessionForComparison returns a session with the settings of p that may run beside its
+// workers: the shared one, or a new one if each worker has its own.
+func (s *ModelService) sessionForComparison(ctx context.Context, p *pool) (Session, func() error, error) {
+	if shared := p.sharedSession(); shared != nil {
 		return shared, func() error { return nil }, nil
 	}
 	own, err := s.openSession(ctx, p.cfg)
@@ -94,44 +94,45 @@ func (s *Served) comparable(ctx context.Context, p *pool) (Session, func() error
 	return own, own.Close, nil
 }
 
-func (s *Served) agree(ctx context.Context, old, next Session) (a agreement, err error) {
+// runSamples runs the same samples on both sessions and compares the outputs.
+func (s *ModelService) runSamples(ctx context.Context, old, next Session) (c comparison, err error) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	deadline := time.Now().Add(compareTime)
-	for a.items < compareItems && (a.items == 0 || time.Now().Before(deadline)) {
+	for c.items < compareItems && (c.items == 0 || time.Now().Before(deadline)) {
 		rows := []payload.Row{{Item: tensor.SampleItem(s.model.Inputs, rng)}}
 		before, after := make([]payload.Result, 1), make([]payload.Result, 1)
 		if err := run(ctx, old, rows, before); err != nil {
-			return a, err
+			return c, err
 		}
 		if err := run(ctx, next, rows, after); err != nil {
-			return a, err
+			return c, err
 		}
-		a.add(before[0].Outputs, after[0].Outputs)
+		c.add(before[0].Outputs, after[0].Outputs)
 	}
-	return a, nil
+	return c, nil
 }
 
-// add compares the answers to one sample.
-func (a *agreement) add(x, y tensor.Item) {
+// add compares the outputs x and y of one sample.
+func (c *comparison) add(x, y tensor.Item) {
 	same := len(x) == len(y)
 	for i := range min(len(x), len(y)) {
-		ok, diff := alike(x[i], y[i])
+		ok, diff := outputsAgree(x[i], y[i])
 		same = same && ok
-		a.largest = max(a.largest, diff)
+		c.largest = max(c.largest, diff)
 	}
-	a.items++
+	c.items++
 	if same {
-		a.agree++
+		c.agree++
 	}
 }
 
-// alike tells whether two outputs say the same, and the largest difference of
-// their numbers. Integers say the same when they are equal; floats when none is
-// off by more than a hundredth of the largest, or when in both, being a vector,
-// the same one is the largest: the class of a classifier.
-func alike(x, y tensor.Tensor) (bool, float64) {
+// outputsAgree reports whether two outputs agree, and the largest difference of their
+// numbers. Integers agree if they are equal. Floats agree if no difference exceeds a
+// hundredth of the largest number, or if both are vectors whose largest number is at
+// the same index: the class that a classifier chooses.
+func outputsAgree(x, y tensor.Tensor) (bool, float64) {
 	if x.Type != y.Type || !slices.Equal(x.Shape, y.Shape) {
-		return false, 0 // other sizes: there is nothing to subtract
+		return false, 0 // different sizes have no difference
 	}
 	if x.Type != tensor.Float32 && x.Type != tensor.Float64 {
 		return bytes.Equal(x.Data, y.Data), 0
@@ -139,18 +140,18 @@ func alike(x, y tensor.Tensor) (bool, float64) {
 	a, b := x.Numbers(), y.Numbers()
 	diff, largest := 0.0, 0.0
 	for i := range a {
-		diff = max(diff, distance(a[i], b[i]))
+		diff = max(diff, difference(a[i], b[i]))
 		if size := math.Abs(a[i]); size > largest && !math.IsInf(size, 0) {
 			largest = size
 		}
 	}
 	classes := len(x.Shape) == 1 && len(a) > 1 && !math.IsInf(diff, 0)
-	return diff <= compareAgree*largest || classes && first(a) == first(b), diff
+	return diff <= compareTolerance*largest || classes && argMax(a) == argMax(b), diff
 }
 
-// distance is infinite where only one of two numbers is finite, or they are
-// different infinities.
-func distance(u, v float64) float64 {
+// difference is |u-v|. It is infinite if only one of the numbers is finite, or if they
+// are different infinities.
+func difference(u, v float64) float64 {
 	if u == v || math.IsNaN(u) && math.IsNaN(v) {
 		return 0
 	}
@@ -160,13 +161,13 @@ func distance(u, v float64) float64 {
 	return math.Inf(1)
 }
 
-// first is the position of the largest number.
-func first(v []float64) int {
-	at := 0
+// argMax returns the index of the largest number.
+func argMax(v []float64) int {
+	best := 0
 	for i := range v {
-		if v[i] > v[at] {
-			at = i
+		if v[i] > v[best] {
+			best = i
 		}
 	}
-	return at
+	return best
 }

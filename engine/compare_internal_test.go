@@ -8,7 +8,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-func TestAlike(t *testing.T) {
+func TestOutputsAgree(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	f32 := func(rows int64, v ...float64) tensor.Tensor {
 		out := tensor.Tensor{Type: tensor.Float32, Shape: []int64{int64(len(v))}}
@@ -23,43 +23,43 @@ func TestAlike(t *testing.T) {
 	f64 := func(v float64) tensor.Tensor {
 		return tensor.Tensor{Type: tensor.Float64, Shape: []int64{}, Data: binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))}
 	}
-	whole := func(v ...byte) tensor.Tensor {
+	ints := func(v ...byte) tensor.Tensor {
 		return tensor.Tensor{Type: tensor.Int8, Shape: []int64{int64(len(v))}, Data: v}
 	}
 	for _, tc := range []struct {
 		name  string
 		x, y  tensor.Tensor
-		alike bool
+		agree bool
 		diff  float64
 	}{
 		{"equal", f32(0, 1, 2), f32(0, 1, 2), true, 0},
 		{"within a hundredth", f32(2, 100, 2), f32(2, 100.5, 2.5), true, 0.5},
-		{"apart", f32(2, 100, 2), f32(2, 102, 2), false, 2},
-		{"apart, the class is the same", f32(0, 1, 100), f32(0, 1, 110), true, 10},
+		{"too different", f32(2, 100, 2), f32(2, 102, 2), false, 2},
+		{"too different, but the same class", f32(0, 1, 100), f32(0, 1, 110), true, 10},
 		{"another class", f32(0, 90, 100), f32(0, 100, 90), false, 10},
-		{"another class by nothing", f32(0, 100, 100.5), f32(0, 100.5, 100), true, 0.5},
+		{"another class within the tolerance", f32(0, 100, 100.5), f32(0, 100.5, 100), true, 0.5},
 		{"NaN and infinities in both", f32(0, nan, inf, 1), f32(0, nan, inf, 1), true, 0},
 		{"NaN in one", f32(0, 5, 1), f32(0, 5, nan), false, inf},
 		{"overflow", f32(0, 5, 1), f32(0, inf, 1), false, inf},
 		{"scalars", f64(2), f64(2.01), true, 0.01},
-		{"scalars apart", f64(2), f64(2.5), false, 0.5},
-		{"integers", whole(1, 2), whole(1, 2), true, 0},
-		{"integers apart", whole(1, 2), whole(1, 3), false, 0},
-		{"sizes", f32(0, 1, 2), f32(0, 1, 2, 3), false, 0},
-		{"types", f32(0, 1), f64(1), false, 0},
-		{"nothing", f32(0), f32(0), true, 0},
+		{"different scalars", f64(2), f64(2.5), false, 0.5},
+		{"integers", ints(1, 2), ints(1, 2), true, 0},
+		{"different integers", ints(1, 2), ints(1, 3), false, 0},
+		{"different sizes", f32(0, 1, 2), f32(0, 1, 2, 3), false, 0},
+		{"different types", f32(0, 1), f64(1), false, 0},
+		{"empty", f32(0), f32(0), true, 0},
 	} {
-		ok, diff := alike(tc.x, tc.y)
-		if near := math.Abs(diff-tc.diff) < 1e-5 || diff == tc.diff; ok != tc.alike || !near {
-			t.Errorf("%s: alike = %t, %g, want %t, %g", tc.name, ok, diff, tc.alike, tc.diff)
+		ok, diff := outputsAgree(tc.x, tc.y)
+		if near := math.Abs(diff-tc.diff) < 1e-5 || diff == tc.diff; ok != tc.agree || !near {
+			t.Errorf("%s: outputsAgree = %t, %g, want %t, %g", tc.name, ok, diff, tc.agree, tc.diff)
 		}
 	}
 }
 
-func TestShort(t *testing.T) {
+func TestFormatNumber(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 1.44e-5: "1.4e-5", 1e-11: "1e-11", 0.0001: "0.0001", 4.32: "4.3", 141.2: "141", math.Inf(1): "+Inf"} {
-		if got := short(v); got != want {
-			t.Errorf("short(%g) = %s, want %s", v, got, want)
+		if got := formatNumber(v); got != want {
+			t.Errorf("formatNumber(%g) = %s, want %s", v, got, want)
 		}
 	}
 }

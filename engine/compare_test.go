@@ -15,35 +15,35 @@ import (
 	"sweetspot/engine/payload"
 )
 
-// twofold is a backend of both precisions: fp16 adds 1e-4 to every number, or
-// gives other answers. Every 100 items of a batch cost 1 MB.
-type twofold struct {
+// precisions is a backend with both precisions: fp16 adds 1e-4 to every number, or
+// returns wrong answers. 100 items of a batch take 1 MB.
+type precisions struct {
 	own, wrong, broken bool
 	open               atomic.Int64
 }
 
-type twofoldSession struct {
-	b    *twofold
+type precisionsSession struct {
+	b    *precisions
 	half bool
 }
 
-func (b *twofold) Open(_ context.Context, _ *engine.Model, c knob.Config) (engine.Session, error) {
+func (b *precisions) Open(_ context.Context, _ *engine.Model, c knob.Config) (engine.Session, error) {
 	b.open.Add(1)
-	return &twofoldSession{b, c.Precision == knob.HalfPrecision}, nil
+	return &precisionsSession{b, c.Precision == knob.HalfPrecision}, nil
 }
 
-func (b *twofold) Estimate(_ *engine.Model, c knob.Config) int64 {
+func (b *precisions) Estimate(_ *engine.Model, c knob.Config) int64 {
 	return int64(c.Workers*c.BatchSize) * 1e4
 }
 
-func (b *twofold) Operators(_ context.Context, m *engine.Model, c knob.Config, runs int) (engine.OperatorProfile, error) {
+func (b *precisions) Operators(_ context.Context, m *engine.Model, c knob.Config, runs int) (engine.OperatorProfile, error) {
 	if b.broken {
 		return engine.OperatorProfile{}, errors.New("no profile")
 	}
 	return engine.OperatorProfile{Runs: runs, Batch: c.BatchSize, Operators: []engine.OperatorTime{{Name: m.Name, Calls: c.Workers}}}, nil
 }
 
-func (s *twofoldSession) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+func (s *precisionsSession) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
 	for i := range in {
 		item := in[i].Item
 		v := value(item)
@@ -60,17 +60,17 @@ func (s *twofoldSession) Run(_ context.Context, in []payload.Row, out []payload.
 	return nil
 }
 
-func (s *twofoldSession) Shared() bool { return !s.b.own }
-func (s *twofoldSession) Close() error { s.b.open.Add(-1); return nil }
+func (s *precisionsSession) Shared() bool { return !s.b.own }
+func (s *precisionsSession) Close() error { s.b.open.Add(-1); return nil }
 
-func (s *twofoldSession) Note() string {
+func (s *precisionsSession) PrecisionNote() string {
 	if s.half {
 		return "3 values clipped"
 	}
 	return ""
 }
 
-func serveTwofold(t *testing.T, b *twofold, memory int64) (*engine.Served, func()) {
+func servePrecisions(t *testing.T, b *precisions, memory int64) (*engine.ModelService, func()) {
 	t.Helper()
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"fake": b}, Cores: 8, MemoryBytes: memory})
 	if err := e.Load(t.Context(), model(), config(1, 1, ms)); err != nil {
@@ -90,7 +90,7 @@ func serveTwofold(t *testing.T, b *twofold, memory int64) (*engine.Served, func(
 	}
 }
 
-func apply(t *testing.T, s *engine.Served, change func(*knob.Settings)) (steps []string, err error) {
+func apply(t *testing.T, s *engine.ModelService, change func(*knob.Settings)) (steps []string, err error) {
 	t.Helper()
 	want := s.Config().Settings
 	change(&want)
@@ -100,16 +100,16 @@ func apply(t *testing.T, s *engine.Served, change func(*knob.Settings)) (steps [
 
 func TestPrecisionsAreCompared(t *testing.T) {
 	for name, tc := range map[string]struct {
-		b    *twofold
+		b    *precisions
 		want string
 	}{
-		"shared": {&twofold{}, "fp16 agrees on 16 of 16 samples, largest difference 0.0001, 3 values clipped"},
-		"own":    {&twofold{own: true}, "fp16 agrees on 16 of 16 samples, largest difference 0.0001, 3 values clipped"},
-		"wrong":  {&twofold{wrong: true}, "fp16 agrees on 0 of 16 samples, largest difference 4.3, 3 values clipped"},
+		"shared": {&precisions{}, "fp16 agrees on 16 of 16 samples, largest difference 0.0001, 3 values clipped"},
+		"own":    {&precisions{own: true}, "fp16 agrees on 16 of 16 samples, largest difference 0.0001, 3 values clipped"},
+		"wrong":  {&precisions{wrong: true}, "fp16 agrees on 0 of 16 samples, largest difference 4.3, 3 values clipped"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, done := serveTwofold(t, tc.b, 0)
+				s, done := servePrecisions(t, tc.b, 0)
 				defer done()
 				steps, err := apply(t, s, func(k *knob.Settings) { k.Precision = knob.HalfPrecision })
 				want := []string{"open fp16 on cpu", "warm worker 1 of 1", tc.want, "drain the old pool"}
@@ -131,8 +131,8 @@ func TestPrecisionsAreCompared(t *testing.T) {
 
 func TestFailedComparisonKeepsTheSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &twofold{broken: true}
-		s, done := serveTwofold(t, b, 0)
+		b := &precisions{broken: true}
+		s, done := servePrecisions(t, b, 0)
 		defer done()
 		if _, err := apply(t, s, func(k *knob.Settings) { k.BatchSize = 2 }); err != nil {
 			t.Fatal(err)
@@ -149,7 +149,7 @@ func TestFailedComparisonKeepsTheSettings(t *testing.T) {
 
 func TestMemoryIsEstimated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, done := serveTwofold(t, &twofold{}, 10e6) // 1000 items in batches
+		s, done := servePrecisions(t, &precisions{}, 10e6) // 1000 items in batches
 		defer done()
 		for _, tc := range []struct {
 			name   string
@@ -171,7 +171,7 @@ func TestMemoryIsEstimated(t *testing.T) {
 			}
 		}
 	})
-	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"fake": &twofold{}}, MemoryBytes: 9e6})
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"fake": &precisions{}}, MemoryBytes: 9e6})
 	err := e.Load(t.Context(), model(), config(10, 100, ms))
 	if want := "load m: not enough memory: 10 workers, batch 100, delay 1 ms, fp32, cpu, 1 thread needs at least 10 MB, and the container has 9 MB"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("Load = %v", err)
@@ -180,8 +180,8 @@ func TestMemoryIsEstimated(t *testing.T) {
 
 func TestOperators(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &twofold{}
-		s, done := serveTwofold(t, b, 0)
+		b := &precisions{}
+		s, done := servePrecisions(t, b, 0)
 		defer done()
 		if _, err := apply(t, s, func(k *knob.Settings) { k.Workers, k.BatchSize = 3, 4 }); err != nil {
 			t.Fatal(err)
@@ -202,7 +202,7 @@ func TestOperators(t *testing.T) {
 		}
 		other, end := serve(t, &doubler{}, config(1, 1, ms))
 		defer end()
-		if _, err := other.Operators(t.Context(), 1); err == nil || err.Error() != "operators: the fake backend does not tell its operators' times" {
+		if _, err := other.Operators(t.Context(), 1); err == nil || err.Error() != "operators: the fake backend does not report the times of operators" {
 			t.Errorf("a backend without profiles: %v", err)
 		}
 	})

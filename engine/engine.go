@@ -1,11 +1,11 @@
-// Package engine serves models: a bounded queue and a pool of workers per model,
-// batches by the rules of package batching, and settings that change while
-// requests flow without losing one. It knows no protocol, file format or
-// backend; those are handed in.
+// Package engine serves models: each model has a bounded queue and a pool of
+// workers, requests run in batches by the rules of package batching, and settings
+// change while requests flow, without losing one. The package knows no protocol and
+// no file format; backends are passed in [Options].
 //
-// [New] makes an [Engine]; Load puts a version of a [Model] into service and gives
-// a [Served], whose Do is the way of a request and whose Apply changes the
-// settings. All methods of both are safe for concurrent use.
+// [New] makes an [Engine]. Load starts to serve a version of a [Model]; Find returns
+// its [ModelService], whose Do runs a request and whose Apply changes the settings.
+// All methods of both are safe for concurrent use.
 package engine
 
 import (
@@ -17,7 +17,7 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// The answers a caller must tell apart.
+// The errors that callers distinguish.
 var (
 	ErrUnknownModel   = errors.New("model not found")
 	ErrUnknownVersion = errors.New("model version not found")
@@ -28,17 +28,17 @@ var (
 	ErrNotReady       = errors.New("model is not ready")
 	ErrNoWorkers      = errors.New("model has no workers")
 	ErrExpired        = errors.New("request expired in the queue")
-	// ErrSessionLost says that a session cannot run any more, as opposed to a batch
-	// that failed in it. A backend wraps it; the engine opens another session.
+	// ErrSessionLost means that a session cannot run any other batch. A backend wraps
+	// it; the engine then opens another session.
 	ErrSessionLost = errors.New("the session is lost")
 )
 
-// Options is what an engine is made of.
+// Options configures an Engine.
 type Options struct {
 	Backends map[string]Backend // by Model.Backend
-	Cores    int                // the container's cores, for limits and spinning; at least 1
-	// MemoryBytes is the container's memory, which settings have to fit in; 0 is
-	// unknown.
+	Cores    int                // of the container, for limits and spinning; at least 1
+	// MemoryBytes is the container's memory; settings that need more are refused. 0
+	// is unknown.
 	MemoryBytes int64
 	Log         *slog.Logger // nil discards
 }
@@ -61,11 +61,11 @@ func New(o Options) *Engine {
 	return &Engine{opt: o, models: map[string]*versions{}}
 }
 
-// Cores is the number of cores the engine counts on.
+// Cores returns the number of cores that the engine assumes.
 func (e *Engine) Cores() int { return e.opt.Cores }
 
-// Close refuses newcomers, answers what waits, and ends all workers. When ctx
-// ends first, what still waits is answered with ErrClosed.
+// Close refuses new requests, answers the queued ones, and ends all workers. When ctx
+// ends first, the requests that are still queued fail with ErrClosed.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
@@ -83,11 +83,11 @@ func (e *Engine) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// heldByOthers is the least memory that the models beside s take, in bytes, as far
-// as their backends can tell.
-func (e *Engine) heldByOthers(s *Served) int64 {
+// otherModelsMemory is a lower bound of the memory, in bytes, of all models but s. A
+// model counts 0 if its backend has no estimate.
+func (e *Engine) otherModelsMemory(s *ModelService) int64 {
 	var sum int64
-	for _, o := range e.Served() {
+	for _, o := range e.Services() {
 		if o != s {
 			sum += o.estimate(o.Config())
 		}
@@ -95,7 +95,7 @@ func (e *Engine) heldByOthers(s *Served) int64 {
 	return sum
 }
 
-// limits are what the settings of m are held against.
+// limits returns the limits that validate the settings of m.
 func limits(m *Model, r knob.Rule, cores int) knob.Limits {
 	return knob.Limits{Rule: r, Cores: cores, BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Places: m.Places}
 }

@@ -22,21 +22,21 @@ import (
 
 const ms = time.Millisecond
 
-// doubler is a backend in virtual time: y = 2x after a + b*n, NaN poisons the
-// batch it is in.
+// doubler is a backend in virtual time: it returns 2x after fixed + n*perItem. A NaN fails
+// its whole batch.
 type doubler struct {
-	fixed, perItem time.Duration
-	own            bool // a session of its own for each worker
-	refuse         atomic.Bool
-	open           atomic.Int64 // sessions open now
-	running        atomic.Int64
-	peak           atomic.Int64
-	closedUnderRun atomic.Bool
+	fixed, perItem  time.Duration
+	own             bool // each worker has its own session
+	failOpen        atomic.Bool
+	open            atomic.Int64 // sessions open now
+	running         atomic.Int64
+	peak            atomic.Int64
+	closedDuringRun atomic.Bool
 }
 
 func (d *doubler) Open(_ context.Context, _ *engine.Model, c knob.Config) (engine.Session, error) {
-	if d.refuse.Load() || c.Precision == knob.HalfPrecision {
-		return nil, errors.New("fp16 is not to be had")
+	if d.failOpen.Load() || c.Precision == knob.HalfPrecision {
+		return nil, errors.New("fp16 is not available")
 	}
 	d.open.Add(1)
 	return &doublerSession{d: d}, nil
@@ -59,7 +59,7 @@ func (s *doublerSession) Run(_ context.Context, in []payload.Row, out []payload.
 		item := in[i].Item
 		v := value(item)
 		if math.IsNaN(v) {
-			return fmt.Errorf("item %d is poisoned", i)
+			return fmt.Errorf("item %d is NaN", i)
 		}
 		out[i].Outputs = itemOf(2 * v)
 	}
@@ -70,7 +70,7 @@ func (s *doublerSession) Shared() bool { return !s.d.own }
 
 func (s *doublerSession) Close() error {
 	if s.runs.Load() > 0 {
-		s.d.closedUnderRun.Store(true)
+		s.d.closedDuringRun.Store(true)
 	}
 	s.d.open.Add(-1)
 	return nil
@@ -89,8 +89,8 @@ func model() *engine.Model {
 	return &engine.Model{Name: "m", Version: "1.0", Backend: "fake", Inputs: spec, Outputs: spec, BatchAxis: true}
 }
 
-// serve loads the model and returns it with the engine's close.
-func serve(t *testing.T, d *doubler, c knob.Config) (*engine.Served, func()) {
+// serve loads the model. The returned function closes the engine.
+func serve(t *testing.T, d *doubler, c knob.Config) (*engine.ModelService, func()) {
 	t.Helper()
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"fake": d}, Cores: 8})
 	if err := e.Load(t.Context(), model(), c); err != nil {
@@ -107,8 +107,8 @@ func serve(t *testing.T, d *doubler, c knob.Config) (*engine.Served, func()) {
 		if n := d.open.Load(); n != 0 {
 			t.Errorf("%d sessions left open", n)
 		}
-		if d.closedUnderRun.Load() {
-			t.Error("a session was closed under a run")
+		if d.closedDuringRun.Load() {
+			t.Error("a session was closed during a run")
 		}
 	}
 }
@@ -142,7 +142,7 @@ func TestBatchFillsAndSplits(t *testing.T) {
 	})
 }
 
-func TestDelayIsPaidByALoneRequest(t *testing.T) {
+func TestSingleRequestWaitsForTheDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, done := serve(t, &doubler{fixed: 5 * ms}, config(1, 4, 50*ms))
 		defer done()
@@ -180,7 +180,7 @@ func TestFullQueueRefusesAtOnce(t *testing.T) {
 	})
 }
 
-func TestCancelledLeavesBeforeExecution(t *testing.T) {
+func TestAbandonedRequestIsNotExecuted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config(1, 1, ms)
 		c.QueueSize = 1
@@ -194,9 +194,9 @@ func TestCancelledLeavesBeforeExecution(t *testing.T) {
 		if _, _, err := s.Submit(ctx, itemOf(2)); !errors.Is(err, engine.ErrExpired) {
 			t.Errorf("err = %v, want expired", err)
 		}
-		// The one that left makes room: no refusal although the queue size is 1.
+		// The abandoned request makes room: no refusal although the queue size is 1.
 		if _, _, err := s.Submit(t.Context(), itemOf(3)); err != nil {
-			t.Errorf("Submit after one left: %v", err)
+			t.Errorf("Submit after an abandoned request: %v", err)
 		}
 		wg.Wait()
 		if st := s.Stats(); st.Expired != 1 || st.OK != 2 || st.Batches != 2 {
@@ -205,7 +205,7 @@ func TestCancelledLeavesBeforeExecution(t *testing.T) {
 	})
 }
 
-func TestPoisonedItemFailsAlone(t *testing.T) {
+func TestBadItemFailsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, done := serve(t, &doubler{fixed: ms}, config(1, 4, 50*ms))
 		defer done()
@@ -253,8 +253,8 @@ func TestFailedApplyKeepsTheOldSettings(t *testing.T) {
 	})
 }
 
-// TestApplyLosesNothing changes all knobs at random under steady traffic: every
-// request is answered, with its own answer, and nothing is left behind.
+// TestApplyLosesNothing changes all settings at random while clients send requests: every
+// request gets its own answer, and no worker or session stays behind.
 func TestApplyLosesNothing(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		t.Run(fmt.Sprintf("own=%v", own), func(t *testing.T) {
@@ -309,7 +309,7 @@ func applyUnderLoad(t *testing.T, own bool) {
 	}
 }
 
-func TestWorkersRunSideBySide(t *testing.T) {
+func TestWorkersRunInParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &doubler{fixed: 10 * ms}
 		s, done := serve(t, d, config(3, 1, ms))
@@ -321,12 +321,12 @@ func TestWorkersRunSideBySide(t *testing.T) {
 		}
 		wg.Wait()
 		if took := time.Since(begin); took != 30*ms || d.peak.Load() != 3 {
-			t.Errorf("took %v with %d at once, want 30ms with 3", took, d.peak.Load())
+			t.Errorf("took %v with %d in parallel, want 30ms with 3", took, d.peak.Load())
 		}
 	})
 }
 
-func TestCloseAnswersEveryone(t *testing.T) {
+func TestCloseAnswersAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &doubler{fixed: 50 * ms}
 		e := engine.New(engine.Options{Backends: map[string]engine.Backend{"fake": d}})
@@ -347,7 +347,7 @@ func TestCloseAnswersEveryone(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 60*ms)
 		defer cancel()
 		if err := e.Close(ctx); err == nil || !strings.Contains(err.Error(), "requests left") {
-			t.Errorf("Close = %v, want a word on what was left", err)
+			t.Errorf("Close = %v, want the number of requests left", err)
 		}
 		wg.Wait()
 		if answered.Load() != 10 || d.open.Load() != 0 {
@@ -375,11 +375,11 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("Load = %v, want %q", err, want)
 			}
 		}
-		d.refuse.Store(true)
+		d.failOpen.Store(true)
 		if err := e.Load(t.Context(), model(), config(1, 1, ms)); err == nil {
 			t.Error("Load with a backend that refuses succeeded")
 		}
-		d.refuse.Store(false)
+		d.failOpen.Store(false)
 		if err := e.Load(t.Context(), model(), config(1, 1, ms)); err != nil {
 			t.Errorf("Load after a failed one: %v", err)
 		}
@@ -411,7 +411,7 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 }
 
-// instant is a backend that costs nothing, for the engine's own cost.
+// instant is a backend that takes no time, to measure the engine itself.
 type instant struct{}
 
 func (instant) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {

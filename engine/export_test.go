@@ -1,7 +1,7 @@
 package engine
 
-// QueueLength is how many rows are in the queue, those included whose callers left.
-func QueueLength(s *Served) int {
+// QueueLength is how many rows are in the queue, abandoned ones included.
+func QueueLength(s *ModelService) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.queue.n

@@ -7,22 +7,23 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// Handler is the part of a model that knows bodies: what TorchServe's handlers call
-// initialize, preprocess and postprocess. It belongs to one model, and is safe for
-// concurrent use once it is initialized.
+// Handler converts between bodies and the requests and answers of one model. Initialize,
+// Decode and Encode are initialize, preprocess and postprocess of TorchServe's handlers.
+// After Initialize it is safe for concurrent use.
 type Handler interface {
-	// Initialize readies the handler, before the model serves, for its inputs and
-	// outputs; both are empty for a model that takes and gives bytes.
+	// Initialize is called once, before the model serves, with its inputs and outputs;
+	// both are empty for a model whose requests and answers are bytes.
 	Initialize(ctx context.Context, in, out []tensor.Spec) error
-	// Negotiate says in what form a caller with this Accept header is answered, or
-	// why there is none.
+	// Negotiate chooses the format of the answer for an Accept header. An error means
+	// that the handler has none that the caller accepts.
 	Negotiate(accept string) (payload.Format, error)
-	// DecodedSize tells, without decoding it, how many bytes a body takes while and
-	// after it is decoded, beside its own; about, and rather too many than too few.
+	// DecodedSize estimates, without decoding it, the memory in bytes that a body takes
+	// during and after decoding, not counting the body itself. It estimates too much
+	// rather than too little.
 	DecodedSize(b payload.Body) int64
-	// Decode makes a request of a body. The request may share memory with it. An
-	// error is the caller's fault, and names what is wrong and what to send instead.
+	// Decode converts a body to a request, which may share the body's memory. An error
+	// is the caller's fault; it says what is wrong and what to send instead.
 	Decode(r *payload.Request, b payload.Body) error
-	// Encode appends the body of an answer to dst and returns it with its media type.
+	// Encode appends the body of an answer to dst and returns both with the media type.
 	Encode(dst []byte, f payload.Format, a payload.Answer) (body []byte, media string, err error)
 }

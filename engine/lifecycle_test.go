@@ -22,35 +22,35 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// life drives an engine with one model by the commands of a scenario. Openings of
-// sessions wait until they are told to succeed or to fail.
-type life struct {
+// lifecycle executes the commands of a scenario on an engine with one model. When gated,
+// each opening of a session waits until a command lets it succeed or fail.
+type lifecycle struct {
 	t       *testing.T
 	engine  *engine.Engine
 	backend *enginetest.Backend
 
 	mu      sync.Mutex
 	gated   bool
-	waiting []chan error // openings under way
+	opening []chan error // openings that wait
 	ended   []string     // commands that ended in the background
 }
 
-func newLife(t *testing.T) *life {
-	l := &life{t: t}
-	l.backend = &enginetest.Backend{Opens: l.open}
+func newLifecycle(t *testing.T) *lifecycle {
+	l := &lifecycle{t: t}
+	l.backend = &enginetest.Backend{OnOpen: l.open}
 	l.engine = engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: l.backend}, Cores: 8})
 	return l
 }
 
-// open is an opening: it takes a while, which is up to the scenario.
-func (l *life) open(ctx context.Context, _ int) error {
+// open waits, when gated, until a command ends the opening.
+func (l *lifecycle) open(ctx context.Context, _ int) error {
 	l.mu.Lock()
 	if !l.gated {
 		l.mu.Unlock()
 		return nil
 	}
 	gate := make(chan error, 1)
-	l.waiting = append(l.waiting, gate)
+	l.opening = append(l.opening, gate)
 	l.mu.Unlock()
 	select {
 	case err := <-gate:
@@ -58,23 +58,23 @@ func (l *life) open(ctx context.Context, _ int) error {
 	case <-ctx.Done():
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.waiting = slices.DeleteFunc(l.waiting, func(g chan error) bool { return g == gate })
+		l.opening = slices.DeleteFunc(l.opening, func(g chan error) bool { return g == gate })
 		return context.Cause(ctx)
 	}
 }
 
-// background runs f and notes how it ended.
-func (l *life) background(what string, f func() error) {
+// background runs f and records its result.
+func (l *lifecycle) background(what string, f func() error) {
 	go func() {
-		text := l.told(f())
+		text := outcome(f())
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.ended = append(l.ended, what+": "+text)
 	}()
 }
 
-// told is an error in a word, or "ok".
-func (l *life) told(err error) string {
+// outcome abbreviates an error; no error is "ok".
+func outcome(err error) string {
 	for word, is := range map[string]error{
 		"no such model": engine.ErrUnknownModel, "no such version": engine.ErrUnknownVersion, "not ready": engine.ErrNotReady,
 		"closed": engine.ErrClosed, "no workers": engine.ErrNoWorkers, "is the default": engine.ErrDefaultVersion, "broken": errBroken,
@@ -87,31 +87,31 @@ func (l *life) told(err error) string {
 	case err == nil:
 		return "ok"
 	case strings.Contains(err.Error(), "served already"):
-		return "taken"
+		return "already loaded"
 	}
 	return err.Error()
 }
 
 var errBroken = errors.New("it is broken")
 
-// do runs one command and returns what it says.
-func (l *life) do(command string) string {
+// do executes one command and returns its output.
+func (l *lifecycle) do(command string) string {
 	words := strings.Fields(command)
 	arg := append(words[1:], "", "")
 	ctx := l.t.Context()
 	switch words[0] {
-	case "gate": // openings wait from now on
+	case "gate": // openings wait from here on
 		l.gated = true
-	case "free":
+	case "ungate":
 		l.gated = false
-		return l.answer(len(l.waiting), nil)
-	case "opens": // the oldest opening succeeds
-		return l.answer(1, nil)
-	case "breaks":
-		return l.answer(1, errBroken)
+		return l.endOpenings(len(l.opening), nil)
+	case "open": // the oldest opening succeeds
+		return l.endOpenings(1, nil)
+	case "fail": // the oldest opening fails
+		return l.endOpenings(1, errBroken)
 	case "start":
 		_, err := l.engine.Start(l.model(arg[0]), l.config(arg[1]))
-		return l.told(err)
+		return outcome(err)
 	case "load":
 		l.background(command, func() error { return l.engine.Load(ctx, l.model(arg[0]), l.config(arg[1])) })
 	case "unload":
@@ -136,8 +136,8 @@ func (l *life) do(command string) string {
 			return s.Scale(ctx, n, n, nil)
 		})
 	case "default":
-		return l.told(l.engine.SetDefault("m", arg[0]))
-	case "pass": // time
+		return outcome(l.engine.SetDefault("m", arg[0]))
+	case "wait":
 		d, _ := time.ParseDuration(arg[0])
 		time.Sleep(d)
 	case "state":
@@ -148,36 +148,36 @@ func (l *life) do(command string) string {
 	return ""
 }
 
-// answer ends openings that wait.
-func (l *life) answer(n int, err error) string {
+// endOpenings ends the n oldest openings with err.
+func (l *lifecycle) endOpenings(n int, err error) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.waiting) < n || n == 0 && err != nil {
-		return "nothing opens"
+	if len(l.opening) < n || n == 0 && err != nil {
+		return "no opening waits"
 	}
-	for _, gate := range l.waiting[:n] {
+	for _, gate := range l.opening[:n] {
 		gate <- err
 	}
-	l.waiting = l.waiting[n:]
+	l.opening = l.opening[n:]
 	return ""
 }
 
-func (l *life) model(version string) *engine.Model {
+func (l *lifecycle) model(version string) *engine.Model {
 	m := enginetest.Model("m")
 	m.Version = version
 	return m
 }
 
-func (l *life) config(workers string) knob.Config {
+func (l *lifecycle) config(workers string) knob.Config {
 	n := 1
 	_, _ = fmt.Sscan(workers, &n)
 	return config(n, 2, ms)
 }
 
 // state lists the versions with their states and workers, and the sessions.
-func (l *life) state() string {
+func (l *lifecycle) state() string {
 	var out []string
-	for _, s := range l.engine.Served() {
+	for _, s := range l.engine.Services() {
 		text := fmt.Sprintf("%s %s, workers %d", s.Model().Version, s.State(), s.Stats().Workers)
 		if l.engine.Default("m") == s.Model().Version {
 			text += ", default"
@@ -187,9 +187,9 @@ func (l *life) state() string {
 	return strings.Join(append(out, fmt.Sprintf("sessions %d", l.backend.OpenNow())), "\n")
 }
 
-// news returns what ended in the background since it was asked last.
-func (l *life) news() []string {
-	time.Sleep(100 * ms) // batches fill, and what ends is looked for now and then
+// results returns the results of background commands since the last call.
+func (l *lifecycle) results() []string {
+	time.Sleep(100 * ms) // let batches fill, and let polling loops see their end
 	synctest.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -199,10 +199,10 @@ func (l *life) news() []string {
 	return out
 }
 
-var update = flag.Bool("update", false, "write what the scenarios say into their files")
+var update = flag.Bool("update", false, "rewrite the scenario files with the actual output")
 
-// TestLifecycle runs the scenarios of testdata/lifecycle: a command a line, and below
-// it, indented, what it says and what ended because of it.
+// TestLifecycle runs the scenarios of testdata/lifecycle: each line is a command; the
+// indented lines below are its output and the background commands that it ended.
 func TestLifecycle(t *testing.T) {
 	files, err := filepath.Glob("testdata/lifecycle/*.txt")
 	if err != nil || len(files) == 0 {
@@ -229,9 +229,9 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-// runScenario returns the scenario with what its commands said.
+// runScenario returns the scenario with the actual output of its commands.
 func runScenario(t *testing.T, text string) string {
-	l := newLife(t)
+	l := newLifecycle(t)
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		switch {
@@ -242,8 +242,8 @@ func runScenario(t *testing.T, text string) string {
 			continue
 		}
 		b.WriteString(line)
-		said := l.do(strings.TrimSpace(line))
-		for _, s := range append(strings.Split(said, "\n"), l.news()...) {
+		output := l.do(strings.TrimSpace(line))
+		for _, s := range append(strings.Split(output, "\n"), l.results()...) {
 			if s != "" {
 				fmt.Fprintf(&b, "  %s\n", s)
 			}
@@ -253,12 +253,12 @@ func runScenario(t *testing.T, text string) string {
 	return b.String()
 }
 
-// end closes the engine, and looks at what must be so whatever came before.
-func (l *life) end() {
+// end closes the engine and checks that no session and no version is left.
+func (l *lifecycle) end() {
 	l.mu.Lock()
 	l.gated = false
 	l.mu.Unlock()
-	l.answer(len(l.waiting), nil)
+	l.endOpenings(len(l.opening), nil)
 	if err := l.engine.Close(l.t.Context()); err != nil {
 		l.t.Errorf("close: %v", err)
 	}
@@ -266,15 +266,14 @@ func (l *life) end() {
 	if n := l.backend.OpenNow(); n != 0 {
 		l.t.Errorf("%d sessions are left open", n)
 	}
-	if n := len(l.engine.Served()); n != 0 {
+	if n := len(l.engine.Services()); n != 0 {
 		l.t.Errorf("%d versions are left in the registry", n)
 	}
 }
 
-// TestLifecycleExplored draws commands by chance and checks what must hold after each
-// of them: every command that was begun ends once openings do, an answered request
-// was asked of a version that was ready, and nothing is left at the end.
-func TestLifecycleExplored(t *testing.T) {
+// TestLifecycleRandom executes random commands and checks the invariants: every background
+// command ends once the openings end, and no session and no version is left.
+func TestLifecycleRandom(t *testing.T) {
 	runs := 300
 	if testing.Short() {
 		runs = 40
@@ -282,23 +281,23 @@ func TestLifecycleExplored(t *testing.T) {
 	for seed := range uint64(runs) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
-			l := newLife(t)
+			l := newLifecycle(t)
 			l.gated = true
-			begun, history := 0, []string{}
+			started, history := 0, []string{}
 			for range 30 {
 				command := drawCommand(rng)
 				history = append(history, command)
 				switch strings.Fields(command)[0] {
 				case "load", "unload", "ask", "scale":
-					begun++
+					started++
 				}
 				l.do(command)
-				begun -= len(l.news())
+				started -= len(l.results())
 			}
-			l.do("free")
+			l.do("ungate")
 			time.Sleep(time.Hour)
-			if begun -= len(l.news()); begun != 0 {
-				t.Errorf("seed %d: %d commands never ended: %v", seed, begun, history)
+			if started -= len(l.results()); started != 0 {
+				t.Errorf("seed %d: %d commands never ended: %v", seed, started, history)
 			}
 			l.end()
 		})
@@ -318,9 +317,9 @@ func drawCommand(rng *rand.Rand) string {
 	case 2, 3:
 		return "unload " + version
 	case 4, 5, 6:
-		return "opens"
+		return "open"
 	case 7:
-		return "breaks"
+		return "fail"
 	case 8:
 		return fmt.Sprintf("scale %s %d", version, rng.IntN(3))
 	case 9:

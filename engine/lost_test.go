@@ -16,9 +16,9 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// serveBytes loads a model that takes bytes; done closes the engine and looks at what
-// is left.
-func serveBytes(t *testing.T, b *enginetest.Backend, change func(*engine.Model), c knob.Config) (*engine.Served, func()) {
+// serveBytes loads a model that takes bytes. The returned function closes the engine and
+// checks that no session stays open.
+func serveBytes(t *testing.T, b *enginetest.Backend, change func(*engine.Model), c knob.Config) (*engine.ModelService, func()) {
 	t.Helper()
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: b}, Cores: 8})
 	m := enginetest.Model("words")
@@ -36,7 +36,7 @@ func serveBytes(t *testing.T, b *enginetest.Backend, change func(*engine.Model),
 		if err := e.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		synctest.Wait() // lost sessions are closed behind the workers' backs
+		synctest.Wait() // lost sessions are closed in the background
 		if n := b.OpenNow(); n != 0 {
 			t.Errorf("%d sessions left open", n)
 		}
@@ -47,8 +47,8 @@ func serveBytes(t *testing.T, b *enginetest.Backend, change func(*engine.Model),
 	}
 }
 
-// ask is what the model answers.
-func ask(ctx context.Context, s *engine.Served, text string) (string, error) {
+// ask returns the model's answer.
+func ask(ctx context.Context, s *engine.ModelService, text string) (string, error) {
 	a, _, err := s.Do(ctx, enginetest.Request(text), nil)
 	if err != nil || a.Bytes == nil {
 		return "", err
@@ -58,7 +58,7 @@ func ask(ctx context.Context, s *engine.Served, text string) (string, error) {
 
 func TestBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &enginetest.Backend{Takes: func(int) { time.Sleep(5 * ms) }}
+		b := &enginetest.Backend{OnRun: func(int) { time.Sleep(5 * ms) }}
 		s, done := serveBytes(t, b, nil, config(1, 4, 20*ms))
 		defer done()
 		var wg sync.WaitGroup
@@ -81,7 +81,7 @@ func TestBytes(t *testing.T) {
 	})
 }
 
-// Rows of bytes may have effects, so a batch of them that fails is not run again.
+// Rows of bytes may have side effects, so a failed batch of them is not retried.
 func TestFailedBatchOfBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &enginetest.Backend{}
@@ -110,7 +110,7 @@ func TestStreamedAnswer(t *testing.T) {
 		defer done()
 		for _, tt := range []struct{ ask, want, err string }{
 			{"stream a b c", "abc.", "EOF"},
-			{"die after a", "a", "it was told to die"},
+			{"die after a", "a", "by request"},
 			{"plain", "PLAIN", ""},
 		} {
 			r := enginetest.Request(tt.ask)
@@ -142,12 +142,12 @@ func TestStreamedAnswer(t *testing.T) {
 	})
 }
 
-// The batch in a session that dies fails; another session answers what comes after.
-func TestSessionsThatDie(t *testing.T) {
+// The batch in a lost session fails; another session answers later requests.
+func TestLostSessions(t *testing.T) {
 	for name, shares := range map[string]bool{"own": false, "shared": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := &enginetest.Backend{Shares: shares, Takes: func(int) { time.Sleep(ms) }}
+				b := &enginetest.Backend{Shared: shares, OnRun: func(int) { time.Sleep(ms) }}
 				s, done := serveBytes(t, b, nil, config(2, 2, ms))
 				defer done()
 				opened := b.Opened()
@@ -181,7 +181,7 @@ func TestSessionsThatDie(t *testing.T) {
 	}
 }
 
-// A batch that does not end in time loses its session, whoever is stuck in it.
+// A batch that exceeds RunTime loses its session, even if the run never ends.
 func TestRunTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &enginetest.Backend{}
@@ -198,19 +198,19 @@ func TestRunTime(t *testing.T) {
 	})
 }
 
-// When no session can be had, what waits is answered with why and newcomers are
-// refused; when one can be had again the model serves again.
-func TestNoSessionToBeHad(t *testing.T) {
+// While no session can be opened, queued requests fail with the cause and new ones are
+// refused; when one can be opened again, the model serves again.
+func TestNoSessionOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
 		b := &enginetest.Backend{
-			Opens: func(context.Context, int) error {
+			OnOpen: func(context.Context, int) error {
 				if broken.Load() {
 					return errors.New("no python here")
 				}
 				return nil
 			},
-			Takes: func(int) { time.Sleep(10 * ms) },
+			OnRun: func(int) { time.Sleep(10 * ms) },
 		}
 		s, done := serveBytes(t, b, nil, config(1, 1, ms))
 		defer done()
@@ -224,17 +224,17 @@ func TestNoSessionToBeHad(t *testing.T) {
 		synctest.Wait()
 		wg.Go(func() {
 			if _, err := ask(t.Context(), s, "waits"); !errors.Is(err, engine.ErrNoWorkers) || !strings.Contains(err.Error(), "no python here") {
-				t.Errorf("what waits is told %v", err)
+				t.Errorf("a queued request failed with %v", err)
 			}
 		})
 		wg.Wait()
 		if _, err := ask(t.Context(), s, "new"); !errors.Is(err, engine.ErrNoWorkers) {
-			t.Errorf("a newcomer is told %v", err)
+			t.Errorf("a new request failed with %v", err)
 		}
 		tries := b.Opened()
 		time.Sleep(30 * time.Second)
 		if n := b.Opened() - tries; n < 3 || n > 12 {
-			t.Errorf("%d tries in 30 s, want them further and further apart", n)
+			t.Errorf("%d tries in 30 s, want increasing waits", n)
 		}
 		broken.Store(false)
 		time.Sleep(time.Minute)
@@ -244,10 +244,10 @@ func TestNoSessionToBeHad(t *testing.T) {
 	})
 }
 
-// Settings change while sessions die.
-func TestChangesWhileSessionsDie(t *testing.T) {
+// Settings change while sessions are lost.
+func TestChangesWhileSessionsAreLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &enginetest.Backend{Takes: func(int) { time.Sleep(ms) }}
+		b := &enginetest.Backend{OnRun: func(int) { time.Sleep(ms) }}
 		s, done := serveBytes(t, b, nil, config(2, 2, ms))
 		defer done()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -279,10 +279,10 @@ func TestChangesWhileSessionsDie(t *testing.T) {
 	})
 }
 
-// A backend says no before a hot change, and what was in force stays.
-func TestVet(t *testing.T) {
+// A backend can reject a hot change, and the old settings stay in force.
+func TestCheckRejects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &enginetest.Backend{Vets: func(_ *engine.Model, c knob.Config) error {
+		b := &enginetest.Backend{OnCheck: func(_ *engine.Model, c knob.Config) error {
 			if c.BatchSize > 8 {
 				return errors.New("batches of over 8 do not fit")
 			}
@@ -301,8 +301,7 @@ func TestVet(t *testing.T) {
 	})
 }
 
-// The time of a request whose answer is given in pieces must not be the batch's
-// receiver's: one that reads nothing costs the others nothing.
+// A receiver that does not read its streamed answer must not delay other requests.
 func TestSlowReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, done := serveBytes(t, &enginetest.Backend{}, nil, config(1, 1, ms))

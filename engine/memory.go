@@ -6,44 +6,43 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Estimator is a Backend that knows the least memory a pool of workers takes
-// with the settings of c, in bytes: what its sessions hold of the model and the
-// buffers of its workers' batches.
+// Estimator is a Backend that can estimate the memory of a pool of workers with the
+// settings of c. Estimate returns a lower bound in bytes: the copies of the model that
+// the sessions hold, and the buffers of the workers' batches.
 type Estimator interface {
 	Estimate(m *Model, c knob.Config) int64
 }
 
-// Vetter is a Backend that knows without opening a session that it could not run
-// batches of m with the settings of c, such as one that is too large for it. The
-// engine asks before any change, a hot one too.
-type Vetter interface {
-	Vet(m *Model, c knob.Config) error
+// Checker is a Backend that can reject settings before it opens a session, such as a
+// batch that is too large for it. The engine calls Check before every change.
+type Checker interface {
+	Check(m *Model, c knob.Config) error
 }
 
-// fits reports a change to settings that the backend cannot run, or that cannot fit
-// into the container's memory. While a second pool is built beside the first, both
-// count, and so do the other models of the engine. The estimate is a lower bound, so
-// that only what is sure to fail is refused.
-func (s *Served) fits(now, to knob.Config, beside bool) error {
-	if v, ok := s.backend.(Vetter); ok {
-		if err := v.Vet(s.model, to); err != nil {
+// checkChange rejects a change from now to to if the backend cannot run it, or if it needs
+// more than the container's memory. The other models of the engine count, and, if reload,
+// so does the pool in force, which stays while the new one is opened. Estimates are
+// lower bounds, so that it rejects only what would certainly fail.
+func (s *ModelService) checkChange(now, to knob.Config, reload bool) error {
+	if c, ok := s.backend.(Checker); ok {
+		if err := c.Check(s.model, to); err != nil {
 			return err
 		}
 	}
 	if s.memory <= 0 {
 		return nil
 	}
-	next, held, others := s.estimate(to), int64(0), s.engine.heldByOthers(s)
-	if beside {
-		held = s.estimate(now)
+	next, current, others := s.estimate(to), int64(0), s.engine.otherModelsMemory(s)
+	if reload {
+		current = s.estimate(now)
 	}
-	if next == 0 || next+held+others <= s.memory {
+	if next == 0 || next+current+others <= s.memory {
 		return nil
 	}
 	const mb = 1e6
 	needs := fmt.Sprintf("%s needs at least %.0f MB", to.Settings, float64(next)/mb)
-	if held > 0 {
-		needs += fmt.Sprintf(" beside the %.0f MB of the settings in force, which keep serving meanwhile", float64(held)/mb)
+	if current > 0 {
+		needs += fmt.Sprintf(" beside the %.0f MB of the settings in force, which keep serving meanwhile", float64(current)/mb)
 	}
 	if others > 0 {
 		needs += fmt.Sprintf(" beside the %.0f MB of other models", float64(others)/mb)
@@ -51,8 +50,8 @@ func (s *Served) fits(now, to knob.Config, beside bool) error {
 	return fmt.Errorf("not enough memory: %s, and the container has %.0f MB; use fewer workers, smaller batches or a shared session", needs, float64(s.memory)/mb)
 }
 
-// estimate is the least memory that settings take; 0 where the backend cannot tell.
-func (s *Served) estimate(c knob.Config) int64 {
+// estimate is a lower bound of the memory of settings; 0 if the backend has no estimate.
+func (s *ModelService) estimate(c knob.Config) int64 {
 	if e, ok := s.backend.(Estimator); ok && c.Workers > 0 {
 		return e.Estimate(s.model, c)
 	}

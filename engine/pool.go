@@ -9,52 +9,53 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// pool is the workers that run one opening of the model. A reload builds a
+// pool is a set of workers whose sessions have the same settings. A reload makes a
 // second pool beside the first.
 type pool struct {
-	workers []*worker      // guarded by Served.mu
-	down    int            // of them without a session; likewise
-	cfg     knob.Config    // likewise
-	wg      sync.WaitGroup // running workers
+	workers     []*worker      // guarded by ModelService.mu
+	sessionless int            // workers without a session; guarded by ModelService.mu
+	cfg         knob.Config    // guarded by ModelService.mu
+	wg          sync.WaitGroup // running workers
 
-	mu     sync.Mutex // guards shared and spare; held while a session opens
-	shared Session    // the one session of all workers, or nil if each has its own
-	spare  Session    // opened with the pool, not shared, for the first worker
+	mu           sync.Mutex // guards shared and firstSession; held while a session opens
+	shared       Session    // the one session of all workers, or nil if each has its own
+	firstSession Session    // an own session opened with the pool, for the first worker
 }
 
-// newPool opens the model for c without workers; with none to come it opens nothing.
-func (s *Served) newPool(ctx context.Context, c knob.Config) (*pool, error) {
+// newPool makes a pool without workers. It opens the first session, unless c has no
+// workers.
+func (s *ModelService) newPool(ctx context.Context, c knob.Config) (*pool, error) {
 	p := &pool{cfg: c}
 	if c.Workers == 0 {
 		return p, nil
 	}
 	session, own, err := s.session(ctx, p, c)
 	if own {
-		p.spare = session
+		p.firstSession = session
 	}
 	return p, err
 }
 
-// Spinner is a Backend whose sessions wait for work by spinning while their own
-// workers have a core for each thread, and which honours the option spin.
+// Spinner is a Backend whose sessions may spin (wait for work in a busy loop), and which
+// obeys the option spin.
 type Spinner interface {
 	Spins() bool
 }
 
-// openSession opens a session for c. Where the models of the engine together have
-// more threads than there are cores, one that would spin is told not to.
-func (s *Served) openSession(ctx context.Context, c knob.Config) (Session, error) {
-	if b, ok := s.backend.(Spinner); ok && b.Spins() && c.Spin == "" && s.crowded(c) {
+// openSession opens a session for c. It switches spinning off, unless an option asks for
+// it, if all models together have more threads than the engine has cores.
+func (s *ModelService) openSession(ctx context.Context, c knob.Config) (Session, error) {
+	if b, ok := s.backend.(Spinner); ok && b.Spins() && c.Spin == "" && s.oversubscribed(c) {
 		c.Spin = "off"
 	}
 	return s.backend.Open(ctx, s.model, c)
 }
 
-// crowded tells whether the workers of all models have more threads than there are
-// cores, with the settings c for this one.
-func (s *Served) crowded(c knob.Config) bool {
+// oversubscribed reports whether the workers of all models together have more threads
+// than there are cores, with the settings c for this model.
+func (s *ModelService) oversubscribed(c knob.Config) bool {
 	threads := c.Workers * c.Threads
-	for _, o := range s.engine.Served() {
+	for _, o := range s.engine.Services() {
 		if o != s && o.model.Backend == s.model.Backend {
 			other := o.Config()
 			threads += other.Workers * other.Threads
@@ -63,15 +64,15 @@ func (s *Served) crowded(c knob.Config) bool {
 	return threads > s.cores
 }
 
-// session opens (or shares) a session; own tells whether it is the caller's alone.
-// While one opens, others wait: they may be able to share it.
-func (s *Served) session(ctx context.Context, p *pool, c knob.Config) (session Session, own bool, err error) {
+// session opens a session or returns the shared one; own means that no other worker
+// uses it. Concurrent calls wait while one session opens, because they may share it.
+func (s *ModelService) session(ctx context.Context, p *pool, c knob.Config) (session Session, own bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shared != nil {
 		return p.shared, false, nil
 	}
-	if session, p.spare = p.spare, nil; session != nil {
+	if session, p.firstSession = p.firstSession, nil; session != nil {
 		return session, true, nil
 	}
 	if session, err = s.openSession(ctx, c); err != nil {
@@ -84,16 +85,16 @@ func (s *Served) session(ctx context.Context, p *pool, c knob.Config) (session S
 	return session, true, nil
 }
 
-// sharedNow is the session of all workers, nil while there is none.
-func (p *pool) sharedNow() Session {
+// sharedSession returns the session that all workers share, or nil.
+func (p *pool) sharedSession() Session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.shared
 }
 
-// forget drops the shared session if it is the lost one, so that the next worker
-// opens another, and tells whether it was. Whoever was told so closes it.
-func (p *pool) forget(lost Session) bool {
+// dropShared removes the shared session if it is the lost one, so that the next worker
+// opens another. It reports whether it did; the caller then closes the lost one.
+func (p *pool) dropShared(lost Session) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shared != lost {
@@ -103,7 +104,7 @@ func (p *pool) forget(lost Session) bool {
 	return true
 }
 
-// close waits for the retired workers and frees the sessions that are the pool's.
+// close waits for the retired workers and closes the sessions of the pool.
 func (p *pool) close() error {
 	p.wg.Wait()
 	return p.closeSessions()
@@ -113,42 +114,43 @@ func (p *pool) closeSessions() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var errs []error
-	for _, s := range []Session{p.shared, p.spare} {
+	for _, s := range []Session{p.shared, p.firstSession} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
 	}
-	p.shared, p.spare = nil, nil
+	p.shared, p.firstSession = nil, nil
 	return errors.Join(errs...)
 }
 
-// discard frees workers that never joined, and a pool that never served.
-func discard(p *pool, workers []*worker, whole bool) error {
+// discard closes the sessions of workers that were never started and, if withPool, those
+// of the pool.
+func discard(p *pool, workers []*worker, withPool bool) error {
 	var errs []error
 	for _, w := range workers {
 		if w.own {
 			errs = append(errs, w.session.Close())
 		}
 	}
-	if whole {
+	if withPool {
 		errs = append(errs, p.closeSessions())
 	}
 	return errors.Join(errs...)
 }
 
-// join starts a warmed worker. The lock is held.
-func (s *Served) join(w *worker) {
+// startWorker starts a warmed worker. The lock is held.
+func (s *ModelService) startWorker(w *worker) {
 	w.pool.workers = append(w.pool.workers, w)
 	w.pool.wg.Add(1)
 	go w.loop(s)
 	s.idle = append(s.idle, w)
-	s.stranded = nil
-	s.advance(s.now(), batching.Event{Kind: batching.Freed})
+	s.sessionErr = nil
+	s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerIdle})
 }
 
-// retire ends n workers of p, idle ones at once, busy ones after their batch.
+// retireWorkers ends n workers of p: idle ones at once, the others after their batch.
 // The lock is held.
-func (s *Served) retire(p *pool, n int) {
+func (s *ModelService) retireWorkers(p *pool, n int) {
 	for _, w := range p.workers[len(p.workers)-n:] {
 		w.retired = true
 		close(w.stop)
@@ -156,7 +158,7 @@ func (s *Served) retire(p *pool, n int) {
 			if idle == w {
 				s.idle = append(s.idle[:i], s.idle[i+1:]...)
 				close(w.work)
-				s.advance(s.now(), batching.Event{Kind: batching.Retired})
+				s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerRetired})
 				break
 			}
 		}

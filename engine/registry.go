@@ -14,13 +14,13 @@ import (
 
 // versions are the versions of one model.
 type versions struct {
-	all   map[string]*Served // by version
-	first string             // the default: it answers requests that name no version
+	all            map[string]*ModelService // by version
+	defaultVersion string                   // answers requests that name no version
 }
 
-// Load opens, warms and serves m with the settings and options of c. Its name and
-// version must be free. Without workers it opens nothing yet. A failed load leaves
-// nothing behind.
+// Load opens m, warms it up and serves it with the settings and options of c. No model
+// of that name and version may be loaded. With 0 workers no session is opened yet. A
+// failed load is removed completely.
 func (e *Engine) Load(ctx context.Context, m *Model, c knob.Config) error {
 	s, err := e.register(m, c)
 	if err != nil {
@@ -33,10 +33,10 @@ func (e *Engine) Load(ctx context.Context, m *Model, c knob.Config) error {
 	return nil
 }
 
-// Start is Load in the background: the model is there at once, in state Loading,
-// and its Wait tells how it ended. One that failed stays, in state Failed, until it
+// Start is Load in the background. It returns a service in the state Loading, whose
+// Wait returns the result of the load. A failed one stays in the state Failed until it
 // is unloaded or loaded again.
-func (e *Engine) Start(m *Model, c knob.Config) (*Served, error) {
+func (e *Engine) Start(m *Model, c knob.Config) (*ModelService, error) {
 	s, err := e.register(m, c)
 	if err != nil {
 		return nil, err
@@ -49,18 +49,18 @@ func (e *Engine) Start(m *Model, c knob.Config) (*Served, error) {
 	return s, nil
 }
 
-// register checks m and takes its place.
-func (e *Engine) register(m *Model, c knob.Config) (*Served, error) {
+// register checks m and adds a service for it.
+func (e *Engine) register(m *Model, c knob.Config) (*ModelService, error) {
 	b, ok := e.opt.Backends[m.Backend]
 	if !ok {
 		return nil, fmt.Errorf("load %s: this build has no %q backend", m.Name, m.Backend)
 	}
-	whole := c
-	whole.Workers = max(c.Workers, 1) // none is allowed here
-	if err := whole.Validate(limits(m, c.Rule, e.opt.Cores)); err != nil {
+	checked := c
+	checked.Workers = max(c.Workers, 1) // 0 workers are allowed here
+	if err := checked.Validate(limits(m, c.Rule, e.opt.Cores)); err != nil {
 		return nil, fmt.Errorf("load %s: %w", m.Name, err)
 	}
-	s := newServed(m, b, c, e)
+	s := newModelService(m, b, c, e)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -68,7 +68,7 @@ func (e *Engine) register(m *Model, c knob.Config) (*Served, error) {
 	}
 	v := e.models[m.Name]
 	if v == nil {
-		v = &versions{all: map[string]*Served{}, first: m.Version}
+		v = &versions{all: map[string]*ModelService{}, defaultVersion: m.Version}
 		e.models[m.Name] = v
 	}
 	if old := v.all[m.Version]; old != nil && old.State() != Failed {
@@ -78,8 +78,8 @@ func (e *Engine) register(m *Model, c knob.Config) (*Served, error) {
 	return s, nil
 }
 
-// remove takes s out of the registry, if it is still there.
-func (e *Engine) remove(s *Served) {
+// remove removes s from the registry, unless another service has replaced it.
+func (e *Engine) remove(s *ModelService) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	name, version := s.model.Name, s.model.Version
@@ -90,14 +90,14 @@ func (e *Engine) remove(s *Served) {
 	delete(v.all, version)
 	if len(v.all) == 0 {
 		delete(e.models, name)
-	} else if v.first == version {
-		v.first = slices.Min(slices.Collect(maps.Keys(v.all)))
+	} else if v.defaultVersion == version {
+		v.defaultVersion = slices.Min(slices.Collect(maps.Keys(v.all)))
 	}
 }
 
-// Unload takes a version out of service, "" being the default one: newcomers are
-// refused, what waits is answered, workers end, and then its name is free. A load
-// that is under way is called off. The default version goes last.
+// Unload stops serving a version; "" is the default one. It refuses new requests,
+// answers the queued ones and ends the workers; then the version can be loaded again.
+// It cancels a running load. The default version can only be unloaded last.
 func (e *Engine) Unload(ctx context.Context, name, version string) error {
 	s, err := e.Find(name, version)
 	if err != nil {
@@ -105,7 +105,7 @@ func (e *Engine) Unload(ctx context.Context, name, version string) error {
 	}
 	e.mu.Lock()
 	v := e.models[name]
-	isDefault := v != nil && v.first == s.model.Version && len(v.all) > 1
+	isDefault := v != nil && v.defaultVersion == s.model.Version && len(v.all) > 1
 	e.mu.Unlock()
 	if isDefault {
 		return fmt.Errorf("unload %s: %w; version %s is the default", name, ErrDefaultVersion, s.model.Version)
@@ -116,20 +116,20 @@ func (e *Engine) Unload(ctx context.Context, name, version string) error {
 }
 
 // Find returns a version of the model called name; "" is the default one.
-func (e *Engine) Find(name, version string) (*Served, error) {
+func (e *Engine) Find(name, version string) (*ModelService, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := e.models[name]
 	if v == nil {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownModel, name)
 	}
-	if s := v.all[cmp.Or(version, v.first)]; s != nil {
+	if s := v.all[cmp.Or(version, v.defaultVersion)]; s != nil {
 		return s, nil
 	}
 	return nil, fmt.Errorf("%w: %s of %s", ErrUnknownVersion, version, name)
 }
 
-// SetDefault makes a version the one that answers requests that name none.
+// SetDefault makes a version the default one, which answers requests that name none.
 func (e *Engine) SetDefault(name, version string) error {
 	s, err := e.Find(name, version)
 	if err != nil {
@@ -138,45 +138,44 @@ func (e *Engine) SetDefault(name, version string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if v := e.models[name]; v != nil && v.all[version] == s {
-		v.first = version
+		v.defaultVersion = version
 		return nil
 	}
 	return fmt.Errorf("%w: %s of %s", ErrUnknownVersion, version, name)
 }
 
-// Default is the version of a model that answers requests that name none; "" where
-// there is no such model.
+// Default returns the default version of a model, or "" if there is no such model.
 func (e *Engine) Default(name string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if v := e.models[name]; v != nil {
-		return v.first
+		return v.defaultVersion
 	}
 	return ""
 }
 
-// Served lists all versions of all models, by name and version.
-func (e *Engine) Served() []*Served {
+// Services returns all versions of all models, sorted by name and version.
+func (e *Engine) Services() []*ModelService {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.list()
 }
 
-// list is Served with the lock held.
-func (e *Engine) list() []*Served {
-	var out []*Served
+// list is Services with the lock held.
+func (e *Engine) list() []*ModelService {
+	var out []*ModelService
 	for _, v := range e.models {
 		for _, s := range v.all {
 			out = append(out, s)
 		}
 	}
-	slices.SortFunc(out, func(a, b *Served) int {
+	slices.SortFunc(out, func(a, b *ModelService) int {
 		return cmp.Or(strings.Compare(a.model.Name, b.model.Name), strings.Compare(a.model.Version, b.model.Version))
 	})
 	return out
 }
 
-// State is where a version is in its life.
+// State is the state of a version between Load and Unload.
 type State uint8
 
 // The states. A version begins in Loading; Failed and Unloading are final.
@@ -191,23 +190,23 @@ func (s State) String() string {
 	return [...]string{Loading: "loading", Ready: "ready", Failed: "failed", Unloading: "unloading"}[s]
 }
 
-// State tells where the version is in its life.
-func (s *Served) State() State {
+// State returns the state of the version.
+func (s *ModelService) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
 }
 
-// Healthy tells whether the version is ready and as many workers as were asked for at
-// least can run something.
-func (s *Served) Healthy() bool {
+// Healthy reports whether the version is ready and at least the lower bound of workers
+// have a session.
+func (s *ModelService) Healthy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state == Ready && len(s.pool.workers)-s.pool.down >= s.least
+	return s.state == Ready && len(s.pool.workers)-s.pool.sessionless >= s.minWorkers
 }
 
-// Wait returns when the version has been loaded, or why it was not.
-func (s *Served) Wait(ctx context.Context) error {
+// Wait waits for the end of the load and returns its error.
+func (s *ModelService) Wait(ctx context.Context) error {
 	select {
 	case <-s.loaded:
 		return s.loadErr
@@ -217,28 +216,28 @@ func (s *Served) Wait(ctx context.Context) error {
 }
 
 // load opens the first pool, and ends the state Loading.
-func (s *Served) load(ctx context.Context) (err error) {
+func (s *ModelService) load(ctx context.Context) (err error) {
 	if err := s.lockChanges(ctx); err != nil {
-		return s.hasLoaded(err)
+		return s.finishLoading(err)
 	}
 	defer s.unlockChanges()
-	ctx, cancel := s.changing(ctx)
+	ctx, cancel := s.changeContext(ctx)
 	defer cancel()
 	if h := s.model.Handler; h != nil {
 		if err := h.Initialize(ctx, s.model.Inputs, s.model.Outputs); err != nil {
-			return s.hasLoaded(fmt.Errorf("handler: %w", err))
+			return s.finishLoading(fmt.Errorf("handler: %w", err))
 		}
 	}
-	if err := s.fits(s.cfg, s.cfg, false); err != nil {
-		return s.hasLoaded(err)
+	if err := s.checkChange(s.cfg, s.cfg, false); err != nil {
+		return s.finishLoading(err)
 	}
-	return s.hasLoaded(s.reload(ctx, s.cfg, func(st Step) {
+	return s.finishLoading(s.reload(ctx, s.cfg, func(st Step) {
 		s.log.Debug("load", "model", s.model.Name, "step", st.What, "took", st.Took)
 	}))
 }
 
-// hasLoaded ends the state Loading and returns err.
-func (s *Served) hasLoaded(err error) error {
+// finishLoading ends the state Loading and returns err.
+func (s *ModelService) finishLoading(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -250,7 +249,7 @@ func (s *Served) hasLoaded(err error) error {
 		s.state = Ready
 	}
 	s.loadErr = err
-	s.showRoom()
+	s.publishAdmitLimit()
 	close(s.loaded)
 	return err
 }

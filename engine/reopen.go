@@ -5,44 +5,44 @@ import (
 	"time"
 )
 
-// The waits before the first tries to open a session in place of a lost one; the
-// last one is that of all further tries.
+// reopenWaits returns the times to wait before each try to replace a lost session. The
+// last one is repeated.
 func reopenWaits() []time.Duration {
 	const s = time.Second
 	return []time.Duration{0, s / 10, s / 2, s, 2 * s, 3 * s, 5 * s, 8 * s, 13 * s, 21 * s, 30 * s}
 }
 
-// reopen gives a worker that lost its session another one, however long that
-// takes. It returns false when the worker is retired meanwhile. While no worker has
-// a session, what waits is answered with why, and newcomers are refused.
-func (w *worker) reopen(s *Served, why error) bool {
-	s.log.Warn("session lost", "model", s.model.Name, "version", s.model.Version, "err", why)
-	s.hasLost(w.pool)
-	w.abandonSession(s)
+// reopen opens a new session for a worker that lost its session. It tries until it
+// succeeds or the worker is retired, when it returns false. While no worker has a
+// session, queued requests fail with the cause and new requests are refused.
+func (w *worker) reopen(s *ModelService, cause error) bool {
+	s.log.Warn("session lost", "model", s.model.Name, "version", s.model.Version, "err", cause)
+	s.markSessionLost(w.pool)
+	w.closeLostSession(s)
 	waits := reopenWaits()
 	for try := 0; ; try++ {
 		select {
 		case <-time.After(waits[min(try, len(waits)-1)]):
 		case <-w.stop:
-			s.hasFound(w.pool)
+			s.endReopen(w.pool)
 			return false
 		}
-		err := w.tryReopen(s)
+		err := w.openSession(s)
 		if err == nil {
-			s.hasFound(w.pool)
+			s.endReopen(w.pool)
 			return true
 		}
-		s.log.Warn("open a session in place of a lost one", "model", s.model.Name, "try", try+1, "err", err)
-		s.strand(w.pool, fmt.Errorf("%w that can run: %w; the last try to start one: %w", ErrNoWorkers, why, err))
+		s.log.Warn("reopen a lost session", "model", s.model.Name, "try", try+1, "err", err)
+		s.refuseWithoutSessions(w.pool, fmt.Errorf("%w that can run: %w; the last try to start one: %w", ErrNoWorkers, cause, err))
 	}
 }
 
-// abandonSession closes the lost session behind the worker's back: it may be stuck
-// in a run. Of a shared one only the first worker to see it does so.
-func (w *worker) abandonSession(s *Served) {
+// closeLostSession closes the lost session in the background, because it may be stuck
+// in a run. Only one of the workers that share a session closes it.
+func (w *worker) closeLostSession(s *ModelService) {
 	lost := w.session
 	w.session = nil
-	if lost == nil || !w.own && !w.pool.forget(lost) {
+	if lost == nil || !w.own && !w.pool.dropShared(lost) {
 		return
 	}
 	go func() {
@@ -52,38 +52,40 @@ func (w *worker) abandonSession(s *Served) {
 	}()
 }
 
-func (w *worker) tryReopen(s *Served) (err error) {
+// openSession opens (or shares) a session for the worker.
+func (w *worker) openSession(s *ModelService) (err error) {
 	s.mu.Lock()
 	c := w.pool.cfg
 	s.mu.Unlock()
-	w.session, w.own, err = s.session(s.life, w.pool, c)
+	w.session, w.own, err = s.session(s.runCtx, w.pool, c)
 	return err
 }
 
-// hasLost counts a worker without a session.
-func (s *Served) hasLost(p *pool) {
+// markSessionLost counts a lost session and a worker without a session.
+func (s *ModelService) markSessionLost(p *pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count.lost++
-	p.down++
+	p.sessionless++
 }
 
-func (s *Served) hasFound(p *pool) {
+// endReopen ends what markSessionLost began for one worker.
+func (s *ModelService) endReopen(p *pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.down--
+	p.sessionless--
 	if s.pool == p {
-		s.stranded = nil
+		s.sessionErr = nil
 	}
 }
 
-// strand answers what waits, and refuses newcomers, when p is in force and no worker
-// of it can run anything.
-func (s *Served) strand(p *pool, why error) {
+// refuseWithoutSessions fails the queued requests and refuses new ones, if p is in force
+// and none of its workers has a session.
+func (s *ModelService) refuseWithoutSessions(p *pool, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pool == p && p.down >= len(p.workers) {
-		s.stranded = why
-		s.abandon(why)
+	if s.pool == p && p.sessionless >= len(p.workers) {
+		s.sessionErr = cause
+		s.failPending(cause)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// rowsOf is a request of these numbers.
+// rowsOf returns a request with one row per number.
 func rowsOf(v ...float64) payload.Request {
 	var r payload.Request
 	for _, x := range v {
@@ -23,8 +23,8 @@ func rowsOf(v ...float64) payload.Request {
 	return r
 }
 
-// Rows of one request ride together and with those of others, in batches of the
-// batch size, and are answered together, in order.
+// Rows of one request run in batches of the batch size, also with rows of other requests,
+// and are answered together, in order.
 func TestRowsOfOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, done := serve(t, &doubler{fixed: 5 * ms}, config(1, 4, 50*ms))
@@ -42,7 +42,7 @@ func TestRowsOfOneRequest(t *testing.T) {
 				}
 			}
 			if timing.Queue < 5*ms || timing.Batch != 4 {
-				t.Errorf("timing %+v is not that of the last rows", timing)
+				t.Errorf("timing %+v is not the timing of the last rows", timing)
 			}
 		})
 		wg.Go(func() {
@@ -59,8 +59,8 @@ func TestRowsOfOneRequest(t *testing.T) {
 	})
 }
 
-// A request is let in with all its rows or not at all.
-func TestRowsAreAdmittedWhole(t *testing.T) {
+// A request is queued with all its rows or refused.
+func TestRowsAreQueuedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config(1, 2, ms)
 		c.QueueSize = 5
@@ -76,7 +76,7 @@ func TestRowsAreAdmittedWhole(t *testing.T) {
 			synctest.Wait()
 		}
 		if _, _, err := s.Do(t.Context(), rowsOf(1, 2), nil); !errors.Is(err, engine.ErrQueueFull) {
-			t.Errorf("two rows for one place: %v", err)
+			t.Errorf("two rows with room for one: %v", err)
 		}
 		if _, _, err := s.Do(t.Context(), rowsOf(1, 2, 3, 4, 5, 6), nil); !errors.Is(err, engine.ErrTooManyRows) {
 			t.Errorf("six rows for a queue of five: %v", err)
@@ -91,14 +91,14 @@ func TestRowsAreAdmittedWhole(t *testing.T) {
 	})
 }
 
-// The error of a row is the request's, and rows whose caller left do not run.
-func TestRowsThatFailAndLeave(t *testing.T) {
+// The error of a row fails its request, and abandoned rows do not run.
+func TestRowsFailOrAreAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, done := serve(t, &doubler{fixed: 50 * ms}, config(1, 2, ms))
 		defer done()
-		poisoned := rowsOf(1, math.NaN())
-		if _, _, err := s.Do(t.Context(), poisoned, nil); err == nil {
-			t.Error("a poisoned row did not fail its request")
+		bad := rowsOf(1, math.NaN())
+		if _, _, err := s.Do(t.Context(), bad, nil); err == nil {
+			t.Error("a NaN row did not fail its request")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*ms)
 		defer cancel()
@@ -112,8 +112,8 @@ func TestRowsThatFailAndLeave(t *testing.T) {
 	})
 }
 
-// Many requests of many rows come, leave and change their model; every one that stays
-// gets its own rows.
+// Many requests of many rows arrive and are abandoned while settings change; every other
+// request gets its own rows.
 func TestRowsUnderChange(t *testing.T) {
 	s, done := serve(t, &doubler{perItem: 50 * time.Microsecond}, config(2, 4, ms))
 	defer done()
@@ -127,9 +127,9 @@ func TestRowsUnderChange(t *testing.T) {
 				for j := range items {
 					items[j] = itemOf(float64(100*k + j))
 				}
-				own, leave := context.WithTimeout(t.Context(), time.Duration(1+k%20)*ms)
-				a, _, err := s.Do(own, payload.Request{Items: items}, nil)
-				leave()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+k%20)*ms)
+				a, _, err := s.Do(ctx, payload.Request{Items: items}, nil)
+				cancel()
 				for j := range a.Items {
 					if err == nil && value(a.Items[j]) != 2*float64(100*k+j) {
 						t.Errorf("row %d of %d: %v", j, k, value(a.Items[j]))

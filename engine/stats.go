@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// counters are a model's monotone counts, guarded by Served.mu.
+// counters are the monotone counters of a service, guarded by ModelService.mu.
 type counters struct {
 	accepted, refused, cancelled, expired int64
 	ok, failed, batches                   int64
@@ -15,14 +15,14 @@ type counters struct {
 	sizes                                 map[int]int64
 }
 
-// Stats is a snapshot of a model's counters, of rows unless they say otherwise. All
-// but Queue, InFlight and Workers only ever grow, so that the difference of two
-// snapshots is what happened between them. Times are sums over requests, BusyNS over batches;
-// WorkNS is of the clock, so BusyNS/WorkNS is how many workers were executing
-// while there was something to do.
+// Stats is a snapshot of a service's counters. They count rows unless the field says
+// otherwise. All but Queue, InFlight and Workers are monotone, so that the difference
+// of two snapshots describes the time between them. Times are sums over rows; BusyNS
+// is a sum over batches, WorkNS is wall-clock time. BusyNS/WorkNS is therefore the mean
+// number of executing workers while there was work.
 type Stats struct {
 	Queue     int   `json:"queue"`     // waiting
-	InFlight  int   `json:"in_flight"` // taken and not answered
+	InFlight  int   `json:"in_flight"` // in a batch and not answered
 	Workers   int   `json:"workers"`
 	Accepted  int64 `json:"accepted"`
 	Refused   int64 `json:"refused"`
@@ -31,22 +31,22 @@ type Stats struct {
 	OK        int64 `json:"ok"`
 	Failed    int64 `json:"failed"`
 	Batches   int64 `json:"batches"`
-	// FailedBatches failed as a whole, whatever came of their rows when they were
-	// run alone.
+	// FailedBatches counts batches that failed as a whole, even if their rows
+	// succeeded in the retry.
 	FailedBatches int64         `json:"failed_batches"`
-	LostSessions  int64         `json:"lost_sessions"` // that could not run any more
-	Sizes         map[int]int64 `json:"sizes"`         // batches by formed size
+	LostSessions  int64         `json:"lost_sessions"` // sessions that could not run any more
+	Sizes         map[int]int64 `json:"sizes"`         // batches by size
 	DecodeNS      int64         `json:"decode_ns"`
 	QueueNS       int64         `json:"queue_ns"`
 	FormationNS   int64         `json:"formation_ns"`
 	ExecutionNS   int64         `json:"execution_ns"`
 	EncodeNS      int64         `json:"encode_ns"`
 	BusyNS        int64         `json:"busy_ns"`
-	WorkNS        int64         `json:"work_ns"` // time with a request waiting or in flight
+	WorkNS        int64         `json:"work_ns"` // time with a row queued or in flight
 }
 
 // Stats returns a snapshot.
-func (s *Served) Stats() Stats {
+func (s *ModelService) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &s.count
@@ -55,11 +55,11 @@ func (s *Served) Stats() Stats {
 		workers = len(s.pool.workers)
 	}
 	work := c.work
-	if s.working {
-		work += s.now() - s.since
+	if s.hasWork {
+		work += s.now() - s.workSince
 	}
 	return Stats{
-		Queue: s.waits(), InFlight: s.inFlight, Workers: workers,
+		Queue: s.waitingRows(), InFlight: s.inFlight, Workers: workers,
 		Accepted: c.accepted, Refused: c.refused, Cancelled: c.cancelled, Expired: c.expired,
 		OK: c.ok, Failed: c.failed, Batches: c.batches,
 		FailedBatches: c.failedBatches, LostSessions: c.lost, Sizes: maps.Clone(c.sizes),
@@ -71,15 +71,15 @@ func (s *Served) Stats() Stats {
 
 // Observe adds the time one request spent outside the queue: decoding its body
 // and encoding its answer.
-func (s *Served) Observe(decode, encode time.Duration) {
+func (s *ModelService) Observe(decode, encode time.Duration) {
 	s.decoding.Add(int64(decode))
 	s.encoding.Add(int64(encode))
 }
 
-// record counts a batch that has ended now, and failed as a whole if err is not nil. It runs
-// before the rows are answered, so that a caller who has its answer finds it
-// counted. It tells whether another full batch waits.
-func (s *Served) record(w *worker, now, took time.Duration, err error) (more bool) {
+// recordBatch counts a batch that has ended now; it failed as a whole if err is not
+// nil. It runs before the rows are answered, so that a caller finds its own request
+// counted. It reports whether another full batch is queued.
+func (s *ModelService) recordBatch(w *worker, now, took time.Duration, err error) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &s.count
@@ -103,29 +103,29 @@ func (s *Served) record(w *worker, now, took time.Duration, err error) (more boo
 	return s.queue.n >= s.cfg.BatchSize
 }
 
-// logEvery is how often a batch that failed is logged.
+// logEvery is the shortest time between two log lines of failed batches.
 const logEvery = 10 * time.Second
 
-// logFailed logs the first failed batch, and then one in a while, with how many
-// there were. The lock is held.
-func (s *Served) logFailed(size int, err error) {
+// logFailed logs the first failed batch, and later ones at most every logEvery, with
+// their number. The lock is held.
+func (s *ModelService) logFailed(size int, err error) {
 	now := s.now()
-	if s.count.failedBatches > 1 && now-s.lastFailure < logEvery {
+	if s.count.failedBatches > 1 && now-s.lastFailureLog < logEvery {
 		return
 	}
-	s.lastFailure = now
+	s.lastFailureLog = now
 	s.log.Warn("batch failed", "model", s.model.Name, "version", s.model.Version, "rows", size, "failed_batches", s.count.failedBatches, "err", err)
 }
 
-// accountWork keeps the time with work, after queue or inFlight may have changed.
-// The lock is held.
-func (s *Served) accountWork(now time.Duration) {
-	working := s.queue.n+s.inFlight > 0
+// accountWork updates the time with work. It is called after the queue or inFlight
+// may have changed. The lock is held.
+func (s *ModelService) accountWork(now time.Duration) {
+	hasWork := s.queue.n+s.inFlight > 0
 	switch {
-	case working && !s.working:
-		s.since = now
-	case !working && s.working:
-		s.count.work += now - s.since
+	case hasWork && !s.hasWork:
+		s.workSince = now
+	case !hasWork && s.hasWork:
+		s.count.work += now - s.workSince
 	}
-	s.working = working
+	s.hasWork = hasWork
 }

@@ -35,7 +35,7 @@ func TestTimeWithWork(t *testing.T) {
 		check("while a batch fills", 0, 7*ms)
 		wg.Wait()
 		time.Sleep(time.Second)
-		check("after one alone", 5*ms, 25*ms)
+		check("after a single request", 5*ms, 25*ms)
 		submit(8)
 		wg.Wait()
 		check("after two full batches", 15*ms, 35*ms)

@@ -11,17 +11,17 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// Warm-up bounds. A session is warm when two runs in a row agree within warmAgree;
-// each worker has warmTime.
+// Bounds of a warm-up. A session is warm when the times of two consecutive runs differ by
+// at most warmTolerance. Each worker stops after warmRuns runs or warmTime.
 const (
-	warmRuns  = 5
-	warmTime  = 2 * time.Second
-	warmAgree = 0.10
+	warmRuns      = 5
+	warmTime      = 2 * time.Second
+	warmTolerance = 0.10
 )
 
-// build opens and warms n workers of p; none when n is not positive. On an error it
-// returns what it opened.
-func (s *Served) build(ctx context.Context, p *pool, c knob.Config, n int, step func(Step)) ([]*worker, error) {
+// openWorkers opens and warms n workers of p, or none if n is not positive. On an error
+// it returns the workers that it has opened.
+func (s *ModelService) openWorkers(ctx context.Context, p *pool, c knob.Config, n int, step func(Step)) ([]*worker, error) {
 	var out []*worker
 	for range max(n, 0) {
 		w, err := s.newWorker(ctx, p, c)
@@ -36,10 +36,10 @@ func (s *Served) build(ctx context.Context, p *pool, c knob.Config, n int, step 
 	return out, s.warmAll(ctx, out, c, step)
 }
 
-// warmAll warms workers side by side: those with sessions of their own as many at a
-// time as there are cores for, and those that share one all together, or all of them
-// would warm what one of them uses.
-func (s *Served) warmAll(ctx context.Context, workers []*worker, c knob.Config, step func(Step)) error {
+// warmAll warms workers in parallel: workers with own sessions only as many at a time
+// as there are cores, workers with a shared session all at the same time, because
+// otherwise each would warm the same part of the session.
+func (s *ModelService) warmAll(ctx context.Context, workers []*worker, c knob.Config, step func(Step)) error {
 	type warmed struct {
 		cold string
 		took time.Duration
@@ -47,35 +47,35 @@ func (s *Served) warmAll(ctx context.Context, workers []*worker, c knob.Config, 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	beside := len(workers)
+	parallel := len(workers)
 	if workers[0].own {
-		beside = max(1, s.cores/max(1, c.Threads))
+		parallel = max(1, s.cores/max(1, c.Threads))
 	}
-	turn, ended := make(chan struct{}, beside), make(chan warmed)
+	slots, results := make(chan struct{}, parallel), make(chan warmed)
 	for _, w := range workers {
 		go func() {
-			turn <- struct{}{}
+			slots <- struct{}{}
 			begin := time.Now()
 			cold, err := w.warm(ctx, s, c.BatchSize)
-			<-turn
-			ended <- warmed{cold, time.Since(begin), err}
+			<-slots
+			results <- warmed{cold, time.Since(begin), err}
 		}()
 	}
 	var err error
-	for i := range workers { // all of them end, as their sessions may be closed then
-		one := <-ended
-		if one.err != nil && err == nil {
-			err = one.err
+	for i := range workers { // wait for all: the caller may close their sessions
+		w := <-results
+		if w.err != nil && err == nil {
+			err = w.err
 			cancel()
 		}
 		if err == nil {
-			step(Step{warmText(fmt.Sprintf("warm worker %d of %d", i+1, len(workers)), one.cold), one.took})
+			step(Step{warmText(fmt.Sprintf("warm worker %d of %d", i+1, len(workers)), w.cold), w.took})
 		}
 	}
 	return err
 }
 
-// warmText says what was warmed, and what stayed cold.
+// warmText describes what was warmed and what stayed cold.
 func warmText(what, cold string) string {
 	if cold == "" {
 		return what
@@ -83,17 +83,17 @@ func warmText(what, cold string) string {
 	return what + " (" + cold + ")"
 }
 
-// warm runs the full batch first, so that the arena grows once, then a single
-// row. It returns "" or what stayed cold.
-func (w *worker) warm(ctx context.Context, s *Served, size int) (cold string, err error) {
+// warm runs the full batch first, so that the memory arena grows only once, then a
+// single row. It returns what stayed cold, or "".
+func (w *worker) warm(ctx context.Context, s *ModelService, size int) (cold string, err error) {
 	rows := sampleRows(s.model, size, 1)
 	deadline := time.Now().Add(warmTime)
 	for _, n := range []int{size, 1} {
-		settled, err := w.settle(ctx, rows[:n], deadline)
+		stable, err := w.runUntilStable(ctx, rows[:n], deadline)
 		if err != nil {
 			return "", fmt.Errorf("warm-up with batch %d: %w", n, err)
 		}
-		if !settled && cold == "" {
+		if !stable && cold == "" {
 			cold = fmt.Sprintf("batch %d still cold", n)
 		}
 		if size == 1 {
@@ -103,7 +103,7 @@ func (w *worker) warm(ctx context.Context, s *Served, size int) (cold string, er
 	return cold, nil
 }
 
-// sampleRows are n rows for m: those that it brings, in turns, or made-up tensors.
+// sampleRows returns n rows for m: its Samples in turn, or random tensors.
 func sampleRows(m *Model, n int, seed uint64) []payload.Row {
 	rng := rand.New(rand.NewPCG(seed, seed+1))
 	rows := make([]payload.Row, n)
@@ -117,10 +117,11 @@ func sampleRows(m *Model, n int, seed uint64) []payload.Row {
 	return rows
 }
 
-// settle runs rows until two runs agree, the runs are used up, or the deadline
-// has passed. A fifth of a millisecond is below what warming could change.
-func (w *worker) settle(ctx context.Context, rows []payload.Row, deadline time.Time) (bool, error) {
-	const floor = 200 * time.Microsecond
+// runUntilStable runs rows and reports whether two consecutive runs took the same time.
+// It stops after warmRuns runs or at the deadline. Differences below 0.2 ms count as the
+// same time, since warming changes more.
+func (w *worker) runUntilStable(ctx context.Context, rows []payload.Row, deadline time.Time) (bool, error) {
+	const negligible = 200 * time.Microsecond
 	out := make([]payload.Result, len(rows))
 	var last time.Duration
 	for i := range warmRuns {
@@ -131,7 +132,7 @@ func (w *worker) settle(ctx context.Context, rows []payload.Row, deadline time.T
 		}
 		took := time.Since(start)
 		diff := (took - last).Abs()
-		if i > 0 && (diff < floor || float64(diff) <= warmAgree*float64(max(took, last))) {
+		if i > 0 && (diff < negligible || float64(diff) <= warmTolerance*float64(max(took, last))) {
 			return true, nil
 		}
 		if time.Now().After(deadline) {

@@ -15,18 +15,18 @@ import (
 // worker runs one batch at a time.
 type worker struct {
 	pool    *pool
-	session Session       // nil while there is none
-	own     bool          // the session is this worker's alone
-	work    chan struct{} // capacity 1: batch is ready; closed: end
-	stop    chan struct{} // closed when it is retired
-	batch   []*row        // owned by the worker while it works
+	session Session       // nil after it is lost, until another one is open
+	own     bool          // no other worker uses the session
+	work    chan struct{} // capacity 1; a value: batch is ready; closed: end
+	stop    chan struct{} // closed when the worker is retired
+	batch   []*row        // owned by the worker while it executes
 	rows    []payload.Row
 	results []payload.Result
-	retired bool // guarded by Served.mu: end after the batch at hand
+	retired bool // guarded by ModelService.mu; the worker ends after its batch
 }
 
 // newWorker opens (or shares) a session.
-func (s *Served) newWorker(ctx context.Context, p *pool, c knob.Config) (*worker, error) {
+func (s *ModelService) newWorker(ctx context.Context, p *pool, c knob.Config) (*worker, error) {
 	session, own, err := s.session(ctx, p, c)
 	if err != nil {
 		return nil, err
@@ -35,27 +35,27 @@ func (s *Served) newWorker(ctx context.Context, p *pool, c knob.Config) (*worker
 }
 
 // loop runs batches until the worker is retired.
-func (w *worker) loop(s *Served) {
+func (w *worker) loop(s *ModelService) {
 	defer w.pool.wg.Done()
-	defer w.closeOwn(s)
+	defer w.closeOwnSession(s)
 	for range w.work {
 		more, lost := w.execute(s)
 		if lost != nil && !w.reopen(s, lost) {
 			return
 		}
 		if !more {
-			// What is ready to run now are callers with answers and new requests:
-			// let them by, and the next batch is larger. On an idle machine nobody
-			// is.
+			// Let the runnable goroutines run first: they are callers with answers and
+			// new requests, which make the next batch larger. On an idle machine this
+			// returns at once.
 			runtime.Gosched()
 		}
-		if !s.freed(w) {
+		if !s.workerIdle(w) {
 			return
 		}
 	}
 }
 
-func (w *worker) closeOwn(s *Served) {
+func (w *worker) closeOwnSession(s *ModelService) {
 	if !w.own || w.session == nil {
 		return
 	}
@@ -64,9 +64,9 @@ func (w *worker) closeOwn(s *Served) {
 	}
 }
 
-// execute runs the batch and answers its rows. It tells whether the next batch is
+// execute runs the batch and answers its rows. It reports whether the next batch is
 // full already, and why the session is lost, if it is.
-func (w *worker) execute(s *Served) (more bool, lost error) {
+func (w *worker) execute(s *ModelService) (more bool, lost error) {
 	n := len(w.batch)
 	w.rows, w.results = w.rows[:0], w.results[:0]
 	for _, r := range w.batch {
@@ -74,17 +74,17 @@ func (w *worker) execute(s *Served) (more bool, lost error) {
 		w.results = append(w.results, payload.Result{})
 	}
 	start := s.now()
-	err := w.renew(s)
+	err := w.refreshSession(s)
 	if err == nil {
-		err = s.runWithin(w.session, w.rows, w.results)
+		err = s.runWithTimeout(w.session, w.rows, w.results)
 	}
 	end := s.now()
 	if err != nil {
-		lost = w.failed(s, err)
+		lost = w.retryRows(s, err)
 		end = s.now()
 	}
 	took := end - start
-	more = s.record(w, end, took, err)
+	more = s.recordBatch(w, end, took, err)
 	for i, r := range w.batch {
 		r.timing.Execution, r.timing.Batch = took, n
 		r.finish(w.results[i])
@@ -95,37 +95,38 @@ func (w *worker) execute(s *Served) (more bool, lost error) {
 	return more, lost
 }
 
-// renew takes the session that all share now: another worker may have found that the
-// last one was lost.
-func (w *worker) renew(s *Served) error {
+// refreshSession makes the worker use the pool's current shared session: another worker
+// may have replaced a lost one.
+func (w *worker) refreshSession(s *ModelService) error {
 	if w.own {
 		return nil
 	}
-	if w.session = w.pool.sharedNow(); w.session != nil {
+	if w.session = w.pool.sharedSession(); w.session != nil {
 		return nil
 	}
-	if err := w.tryReopen(s); err != nil {
+	if err := w.openSession(s); err != nil {
 		return fmt.Errorf("%w: %w", ErrSessionLost, err)
 	}
 	return nil
 }
 
-// failed fills the results of a batch that failed as a whole: its rows run alone, so
-// that one bad row fails alone, unless the session is lost or rows of bytes have
-// effects that must not come twice. It returns why the session is lost, if it is.
-func (w *worker) failed(s *Served, err error) (lost error) {
+// retryRows sets the results of a batch that failed as a whole. It runs each row alone,
+// so that one bad row does not fail the others. It does not retry when the session is
+// lost, nor rows of bytes, whose side effects must not happen twice. It returns why the
+// session is lost, if it is.
+func (w *worker) retryRows(s *ModelService, err error) (lost error) {
 	n := len(w.rows)
 	if errors.Is(err, ErrSessionLost) {
 		lost = err
 	}
-	again := lost == nil && n > 1 && w.rows[0].Item != nil
+	retry := lost == nil && n > 1 && w.rows[0].Item != nil
 	for i := range w.rows {
 		w.results[i] = payload.Result{Err: err}
-		if !again || lost != nil {
+		if !retry || lost != nil {
 			continue
 		}
 		w.results[i] = payload.Result{}
-		if err = s.runWithin(w.session, w.rows[i:i+1], w.results[i:i+1]); err != nil {
+		if err = s.runWithTimeout(w.session, w.rows[i:i+1], w.results[i:i+1]); err != nil {
 			w.results[i] = payload.Result{Err: err}
 		}
 		if errors.Is(err, ErrSessionLost) {
@@ -135,14 +136,14 @@ func (w *worker) failed(s *Served, err error) (lost error) {
 	return lost
 }
 
-// runWithin runs a batch within the model's time for one. A session that does not
-// end in time is lost: it may never end, so it runs on copies.
-func (s *Served) runWithin(session Session, in []payload.Row, out []payload.Result) error {
+// runWithTimeout runs a batch within the model's RunTime. A session that exceeds it is
+// lost. Its run may never end, so it gets copies of the slices.
+func (s *ModelService) runWithTimeout(session Session, in []payload.Row, out []payload.Result) error {
 	limit := s.model.RunTime
 	if limit <= 0 {
-		return run(s.life, session, in, out)
+		return run(s.runCtx, session, in, out)
 	}
-	ctx, cancel := context.WithTimeout(s.life, limit)
+	ctx, cancel := context.WithTimeout(s.runCtx, limit)
 	defer cancel()
 	in, own := slices.Clone(in), make([]payload.Result, len(out))
 	done := make(chan error, 1)
@@ -152,15 +153,15 @@ func (s *Served) runWithin(session Session, in []payload.Row, out []payload.Resu
 		copy(out, own)
 		return err
 	case <-ctx.Done():
-		if s.life.Err() != nil {
+		if s.runCtx.Err() != nil {
 			return ErrClosed
 		}
 		return fmt.Errorf("%w: a batch of %d did not end within %v", ErrSessionLost, len(in), limit)
 	}
 }
 
-// run calls the backend and turns its panic into an error: one batch may not
-// take the engine down.
+// run calls the backend and turns a panic into an error, so that one batch cannot end
+// the process.
 func run(ctx context.Context, session Session, in []payload.Row, out []payload.Result) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -170,14 +171,14 @@ func run(ctx context.Context, session Session, in []payload.Row, out []payload.R
 	return session.Run(ctx, in, out)
 }
 
-// freed reports a worker idle again. False tells it to end.
-func (s *Served) freed(w *worker) bool {
+// workerIdle adds a worker to the idle ones. It returns false if the worker is retired.
+func (s *ModelService) workerIdle(w *worker) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.retired {
 		return false
 	}
 	s.idle = append(s.idle, w)
-	s.advance(s.now(), batching.Event{Kind: batching.Freed})
+	s.stepCollector(s.now(), batching.Event{Kind: batching.WorkerIdle})
 	return true
 }

@@ -17,72 +17,72 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// applyModel is what settings are changed of: quick to open, and slow enough
-// that its capacity can be loaded.
-func applyModel() served { return served{model: "encoder", tokens: 8, batch: 1} }
+// applySpec is the model whose settings are changed. It opens fast, and it is slow
+// enough for a load near its capacity.
+func applySpec() modelSpec { return modelSpec{model: "encoder", tokens: 8, batch: 1} }
 
-// loadShare is how much of the smallest capacity drawn is asked for.
+// loadShare is the load as a share of the smallest capacity of the drawn settings.
 const loadShare = .7
 
-// applyBudget is how much of the set is run.
+// applyBudget is how much the set runs.
 type applyBudget struct {
-	random int           // changes of all knobs
-	known  int           // changes between two settings, of each kind
-	steady time.Duration // in each of the settings
-	after  time.Duration // what still counts as of a change
+	randomChanges int           // changes of all knobs
+	pairChanges   int           // changes between two settings, of each kind
+	steady        time.Duration // measured in each of the settings
+	after         time.Duration // requests in this time after a change belong to it
 }
 
 func (b budget) applies() applyBudget {
 	switch b.mode {
 	case full.mode:
-		return applyBudget{random: 1000, known: 200, steady: 20 * time.Second, after: time.Second}
+		return applyBudget{randomChanges: 1000, pairChanges: 200, steady: 20 * time.Second, after: time.Second}
 	case quick.mode:
-		return applyBudget{random: 150, known: 8, steady: 3 * time.Second, after: time.Second}
+		return applyBudget{randomChanges: 150, pairChanges: 8, steady: 3 * time.Second, after: time.Second}
 	}
-	return applyBudget{random: 10, known: 2, steady: 300 * time.Millisecond, after: 50 * time.Millisecond}
+	return applyBudget{randomChanges: 10, pairChanges: 2, steady: 300 * time.Millisecond, after: 50 * time.Millisecond}
 }
 
-// applying measures what requests notice of changes of the settings.
-func applying(ctx context.Context, e *env) error {
-	l, err := startLab(ctx, e)
+// measureApply measures how changes of the settings affect requests.
+func measureApply(ctx context.Context, e *env) error {
+	srv, err := startModelServer(ctx, e)
 	if err != nil {
 		return err
 	}
-	return l.stop(l.applying(ctx, e))
+	return srv.stop(srv.measureApply(ctx, e))
 }
 
-func (l *laboratory) applying(ctx context.Context, e *env) error {
-	o, err := l.open(ctx, applyModel())
+func (srv *modelServer) measureApply(ctx context.Context, e *env) error {
+	o, err := srv.open(ctx, applySpec())
 	if err != nil {
 		return err
 	}
 	b := e.budget.applies()
-	draws := drawSettings(e.seed, b.random, e.cores)
-	rate, err := l.bearable(ctx, o, draws)
+	draws := drawSettings(e.seed, b.randomChanges, e.cores)
+	rate, err := srv.applyLoad(ctx, o, draws)
 	if err != nil {
 		return err
 	}
-	if err := l.random(ctx, e, o, draws, rate); err != nil {
+	if err := srv.measureRandomChanges(ctx, e, o, draws, rate); err != nil {
 		return err
 	}
-	return l.tails(ctx, e, o, rate)
+	return srv.measureTails(ctx, e, o, rate)
 }
 
-// plainSettings are those between which nothing is measured. No queue of this
-// set may fill.
-func plainSettings() knob.Settings {
+// baseSettings are the settings before the first change and when idle. A
+// queue of this set must never be full.
+func baseSettings() knob.Settings {
 	s := knob.Default(knob.Eager)
 	s.QueueSize = 1000
 	return s
 }
 
-// drawSettings draws n settings, each of which turns every knob of the one before
-// with a probability of .3, and at least one. There is one device, with so many
-// cores.
+// drawSettings draws n settings. Each changes every knob of the settings before it
+// with a probability of .3, and at least one knob. There is one device, with the
+// given number of cores.
 func drawSettings(seed uint64, n, cores int) []knob.Settings {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	pick := func(from ...int) int { return from[rng.IntN(len(from))] }
-	turns := []func(*knob.Settings){
+	changes := []func(*knob.Settings){
 		func(s *knob.Settings) { s.Workers = pick(1, 2, 3) },
 		func(s *knob.Settings) { s.BatchSize = pick(1, 2, 4, 8, 16) },
 		func(s *knob.Settings) {
@@ -93,67 +93,67 @@ func drawSettings(seed uint64, n, cores int) []knob.Settings {
 		func(s *knob.Settings) { s.QueueSize = pick(1000, 2000, 4000) },
 	}
 	out := make([]knob.Settings, n)
-	last := plainSettings()
+	last := baseSettings()
 	for i := range out {
-		for turned := last; turned == last; {
-			for _, turn := range turns {
+		for next := last; next == last; {
+			for _, change := range changes {
 				if rng.Float64() < .3 {
-					turn(&turned)
+					change(&next)
 				}
 			}
-			out[i] = turned
+			out[i] = next
 		}
 		last = out[i]
 	}
 	return out
 }
 
-// bearable is the share of the smallest capacity drawn, in requests a second.
-// Batches of 1 bear the least, so larger ones are not measured.
-func (l *laboratory) bearable(ctx context.Context, o opened, draws []knob.Settings) (float64, error) {
-	least := math.Inf(1)
+// applyLoad is loadShare of the smallest capacity of the settings, in requests per
+// second. Batches of 1 have the smallest capacity, so others are not measured.
+func (srv *modelServer) applyLoad(ctx context.Context, o openedModel, draws []knob.Settings) (float64, error) {
+	smallest := math.Inf(1)
 	seen := map[knob.Settings]bool{}
 	for _, d := range draws {
-		s := plainSettings()
+		s := baseSettings()
 		s.Workers, s.Precision, s.Threads = d.Workers, d.Precision, d.Threads
 		if seen[s] {
 			continue
 		}
 		seen[s] = true
-		rate, err := l.capacityOf(ctx, o, s, 120*time.Millisecond)
+		rate, err := srv.capacityOf(ctx, o, s, 120*time.Millisecond)
 		if err != nil {
 			return 0, err
 		}
-		least = min(least, rate)
+		smallest = min(smallest, rate)
 	}
-	return loadShare * least, nil
+	return loadShare * smallest, nil
 }
 
-// capacityOf is how many items a second the workers of s bear, measured for so long.
-func (l *laboratory) capacityOf(ctx context.Context, o opened, s knob.Settings, d time.Duration) (float64, error) {
+// capacityOf is how many items per second the workers of s can run, measured for d.
+func (srv *modelServer) capacityOf(ctx context.Context, o openedModel, s knob.Settings, d time.Duration) (float64, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
 		return 0, err
 	}
-	var t turn
-	err = l.ask(ctx, "/capacity", url.Values{"model": {o.Name}, "for": {d.String()}, "settings": {string(text)}}, &t)
+	var t blockResult
+	err = srv.get(ctx, "/capacity", url.Values{"model": {o.Name}, "for": {d.String()}, "settings": {string(text)}}, &t)
 	return t.Rate, err
 }
 
-// random changes all knobs by chance while two clients send and look at whose
-// answers they get. What the process holds is looked at after a fifth of the
-// changes and at the end, both times at rest under the same settings.
-func (l *laboratory) random(ctx context.Context, e *env, o opened, draws []knob.Settings, rate float64) error {
-	ids, err := l.identify(ctx, o, e.seed, identityApart)
+// measureRandomChanges makes random changes of all knobs while two clients send
+// requests and check their answers. It compares what the process holds after a
+// fifth of the changes with the end, both times idle with the same settings.
+func (srv *modelServer) measureRandomChanges(ctx context.Context, e *env, o openedModel, draws []knob.Settings, rate float64) error {
+	payloads, err := srv.choosePayloads(ctx, o, e.seed, payloadDistance)
 	if err != nil {
 		return err
 	}
 	early := len(draws) / 5
-	counts, first, err := l.underLoad(ctx, o, ids, draws[:early], rate, e.seed)
+	counts, first, err := srv.changeUnderLoad(ctx, o, payloads, draws[:early], rate, e.seed)
 	if err != nil {
 		return err
 	}
-	more, last, err := l.underLoad(ctx, o, ids, draws[early:], rate, e.seed+1)
+	more, last, err := srv.changeUnderLoad(ctx, o, payloads, draws[early:], rate, e.seed+1)
 	if err != nil {
 		return err
 	}
@@ -168,56 +168,56 @@ func (l *laboratory) random(ctx context.Context, e *env, o opened, draws []knob.
 		{"failed", counts.failed, sent},
 		{"lost", counts.lost, sent},
 		{"duplicated", counts.duplicated, sent},
-		{"mixed-up", counts.mixed, ids.String(counts.worst)},
+		{"mixed-up", counts.wrongAnswers, payloads.String(counts.maxError)},
 		{"refused", counts.refused, sent},
 	} {
 		e.report.Add(judge.Figure{Name: "apply." + f.name, Value: float64(f.n), Unit: "count", Detail: f.detail})
 	}
-	l.addHeld(e, "apply", first, last, fmt.Sprintf("change %d to %d", early, len(draws)))
+	srv.addProcessFigures(e, "apply", first, last, fmt.Sprintf("change %d to %d", early, len(draws)))
 	return nil
 }
 
-// resting is what the process holds at rest.
-type resting struct {
-	held
-	rss float64 // bytes; NaN is not known
+// idleState is what the idle process holds.
+type idleState struct {
+	processState
+	rss float64 // bytes; NaN is unknown
 }
 
-// underLoad makes the changes under load, and then looks at what is held.
-func (l *laboratory) underLoad(ctx context.Context, o opened, ids *identities, draws []knob.Settings, rate float64, seed uint64) (tallied, resting, error) {
-	before, err := l.held(ctx, o.Name)
+// changeUnderLoad makes the changes under load, and then returns the idleState.
+func (srv *modelServer) changeUnderLoad(ctx context.Context, o openedModel, payloads *payloadSet, draws []knob.Settings, rate float64, seed uint64) (requestCounts, idleState, error) {
+	before, err := srv.state(ctx, o.Name)
 	if err != nil {
-		return tallied{}, resting{}, err
+		return requestCounts{}, idleState{}, err
 	}
-	callers := startCallers(ctx, "http://"+l.Predict+"/predictions/"+o.Name, ids, rate, seed)
+	clients := startApplyClients(ctx, "http://"+srv.Predict+"/predictions/"+o.Name, payloads, rate, seed)
 	for i, s := range draws {
-		if err = l.apply(ctx, o.Name, s); err != nil {
+		if err = srv.apply(ctx, o.Name, s); err != nil {
 			err = fmt.Errorf("change %d to %s: %w", i+1, s, err)
 			break
 		}
 	}
-	counts := callers.stop()
+	counts := clients.stop()
 	if err = errors.Join(err, context.Cause(ctx)); err != nil {
-		return counts, resting{}, err
+		return counts, idleState{}, err
 	}
-	if err := l.apply(ctx, o.Name, plainSettings()); err != nil {
-		return counts, resting{}, err
+	if err := srv.apply(ctx, o.Name, baseSettings()); err != nil {
+		return counts, idleState{}, err
 	}
-	r, err := l.rest(ctx, o)
-	ran := r.Stats.OK + r.Stats.Failed - before.Stats.OK - before.Stats.Failed
-	counts.duplicated = max(0, int(ran)-counts.sent)
+	r, err := srv.waitIdle(ctx, o)
+	executed := r.Stats.OK + r.Stats.Failed - before.Stats.OK - before.Stats.Failed
+	counts.duplicated = max(0, int(executed)-counts.sent)
 	return counts, r, err
 }
 
-// rest waits until the process holds the same twice, as connections that have
-// been closed are gone a little later, for at most two seconds.
-func (l *laboratory) rest(ctx context.Context, o opened) (resting, error) {
-	http.DefaultClient.CloseIdleConnections() // this program's own, of changes made side by side
-	var last held
+// waitIdle waits for at most two seconds until the process holds the same twice in
+// a row, because closed connections are released a little later.
+func (srv *modelServer) waitIdle(ctx context.Context, o openedModel) (idleState, error) {
+	http.DefaultClient.CloseIdleConnections() // of this process, from parallel changes
+	var last processState
 	for range 20 {
-		h, err := l.held(ctx, o.Name)
+		h, err := srv.state(ctx, o.Name)
 		if err != nil {
-			return resting{}, err
+			return idleState{}, err
 		}
 		if h.Goroutines == last.Goroutines && h.Descriptors == last.Descriptors {
 			break
@@ -225,15 +225,16 @@ func (l *laboratory) rest(ctx context.Context, o opened) (resting, error) {
 		last = h
 		time.Sleep(100 * time.Millisecond)
 	}
-	r := resting{last, math.NaN()}
-	if v, ok := monitor.NewSampler(l.cmd.Process.Pid).Sample().RSSBytes.Get(); ok {
+	r := idleState{last, math.NaN()}
+	if v, ok := monitor.NewSampler(srv.cmd.Process.Pid).Sample().RSSBytes.Get(); ok {
 		r.rss = v
 	}
 	return r, nil
 }
 
-// addLeft adds what the process holds more of than before, but for its memory.
-func (l *laboratory) addLeft(e *env, set string, first, last resting, detail string) {
+// addLeftFigures adds how many more sessions, goroutines and descriptors the
+// process holds than before.
+func (srv *modelServer) addLeftFigures(e *env, set string, first, last idleState, detail string) {
 	for _, f := range []struct {
 		name string
 		more int
@@ -246,17 +247,18 @@ func (l *laboratory) addLeft(e *env, set string, first, last resting, detail str
 	}
 }
 
-// addHeld adds what the process holds more than before. Its memory keeps growing
-// towards what the largest batches take, so that few changes decide nothing.
-func (l *laboratory) addHeld(e *env, set string, first, last resting, detail string) {
-	l.addLeft(e, set, first, last, detail)
-	grown := judge.Figure{
+// addProcessFigures adds what the process holds more than before, with its memory.
+// The memory grows until the largest batches have run, so the figure is undecided
+// after few changes.
+func (srv *modelServer) addProcessFigures(e *env, set string, first, last idleState, detail string) {
+	srv.addLeftFigures(e, set, first, last, detail)
+	memory := judge.Figure{
 		Name: set + ".memory", Value: last.rss/first.rss - 1, Unit: "share",
 		Detail: fmt.Sprintf("%.0f MB to %.0f MB, %s", first.rss/1e6, last.rss/1e6, detail),
 	}
 	if e.budget.mode != full.mode {
-		grown.Interval = &stat.Interval{Value: grown.Value, Low: math.NaN(), High: math.NaN()}
-		grown.Detail += ", too few to tell"
+		memory.Interval = &stat.Interval{Value: memory.Value, Low: math.NaN(), High: math.NaN()}
+		memory.Detail += ", too few changes to decide"
 	}
-	e.report.Add(grown)
+	e.report.Add(memory)
 }

@@ -16,68 +16,69 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// identities are bodies whose answers tell them apart.
-type identities struct {
-	bodies  []handler.Body
-	answers [][]float64
-	apart   float64 // two answers differ by at least so much in one number
+// payloadSet is a set of bodies with distinguishable answers.
+type payloadSet struct {
+	bodies      []handler.Body
+	answers     [][]float64
+	minDistance float64 // the smallest distance of two answers
 }
 
-// How many identities there are, of how many bodies they are chosen, and how far
-// their answers are apart: precisions and batches change them by far less.
+// The size of a payloadSet, the number of bodies from which it is chosen, and the
+// smallest distance of its answers. Precisions and batches change an answer by
+// much less.
 const (
-	identityCount = 32
-	identityDraws = 400
-	identityApart = .2
+	payloadCount      = 32
+	payloadCandidates = 400
+	payloadDistance   = .2
 )
 
-// identify asks for bodies one by one, and keeps those whose answers are at least
-// so far from those of the others.
-func (l *laboratory) identify(ctx context.Context, o opened, seed uint64, least float64) (*identities, error) {
-	ids := &identities{apart: math.Inf(1)}
+// choosePayloads posts bodies one by one, and keeps those whose answers have at
+// least minDistance from all others.
+func (srv *modelServer) choosePayloads(ctx context.Context, o openedModel, seed uint64, minDistance float64) (*payloadSet, error) {
+	payloads := &payloadSet{minDistance: math.Inf(1)}
 	client := &http.Client{}
 	defer client.CloseIdleConnections()
-	for _, b := range handler.Bodies(o.Inputs, identityDraws, seed) {
-		status, answer, err := askFor(ctx, client, "http://"+l.Predict+"/predictions/"+o.Name, b)
+	for _, b := range handler.Bodies(o.Inputs, payloadCandidates, seed) {
+		status, answer, err := post(ctx, client, "http://"+srv.Predict+"/predictions/"+o.Name, b)
 		if err != nil {
 			return nil, err
 		}
 		if status != http.StatusOK {
-			return nil, fmt.Errorf("a request alone is answered with status %d", status)
+			return nil, fmt.Errorf("a single request is answered with status %d", status)
 		}
-		if _, d := ids.nearest(answer); d < least {
+		if _, d := payloads.nearest(answer); d < minDistance {
 			continue
 		}
-		for _, other := range ids.answers {
-			ids.apart = min(ids.apart, apart(answer, other))
+		for _, other := range payloads.answers {
+			payloads.minDistance = min(payloads.minDistance, distance(answer, other))
 		}
-		ids.bodies, ids.answers = append(ids.bodies, b), append(ids.answers, answer)
-		if len(ids.bodies) == identityCount {
-			return ids, nil
+		payloads.bodies, payloads.answers = append(payloads.bodies, b), append(payloads.answers, answer)
+		if len(payloads.bodies) == payloadCount {
+			return payloads, nil
 		}
 	}
-	return nil, fmt.Errorf("only %d of %d bodies have answers that are %g apart, want %d", len(ids.bodies), identityDraws, least, identityCount)
+	return nil, fmt.Errorf("only %d of %d bodies have answers with a distance of %g, want %d", len(payloads.bodies), payloadCandidates, minDistance, payloadCount)
 }
 
-// nearest is the identity whose answer is nearest, and how far it is.
-func (ids *identities) nearest(answer []float64) (int, float64) {
+// nearest returns the payload with the nearest answer, and its distance.
+func (payloads *payloadSet) nearest(answer []float64) (int, float64) {
 	at, best := -1, math.Inf(1)
-	for i, a := range ids.answers {
-		if d := apart(a, answer); d < best {
+	for i, a := range payloads.answers {
+		if d := distance(a, answer); d < best {
 			at, best = i, d
 		}
 	}
 	return at, best
 }
 
-// String says what the identities are good for.
-func (ids *identities) String(worst float64) string {
-	return fmt.Sprintf("%d payloads, answers at least %s apart, off by at most %s", len(ids.bodies), judge.Number(ids.apart), judge.Number(worst))
+// String describes the set and maxError, the largest error of an answer.
+func (payloads *payloadSet) String(maxError float64) string {
+	return fmt.Sprintf("%d payloads, distance of answers at least %s, error at most %s", len(payloads.bodies), judge.Number(payloads.minDistance), judge.Number(maxError))
 }
 
-// apart is the largest difference of two numbers; infinite for answers of unlike
-// sizes.
-func apart(a, b []float64) float64 {
+// distance is the largest difference of two numbers of the answers; infinite if the
+// answers have different sizes.
+func distance(a, b []float64) float64 {
 	if len(a) != len(b) {
 		return math.Inf(1)
 	}
@@ -88,8 +89,8 @@ func apart(a, b []float64) float64 {
 	return d
 }
 
-// askFor sends one request; its answer is read as FP32.
-func askFor(ctx context.Context, c *http.Client, address string, b handler.Body) (status int, answer []float64, err error) {
+// post sends one request and decodes its answer as FP32.
+func post(ctx context.Context, c *http.Client, address string, b handler.Body) (status int, answer []float64, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(b.Data))
 	if err != nil {
 		return 0, nil, err
@@ -105,17 +106,18 @@ func askFor(ctx context.Context, c *http.Client, address string, b handler.Body)
 	return res.StatusCode, tensor.Tensor{Type: tensor.Float32, Data: raw}.Numbers(), err
 }
 
-// tallied is what became of requests.
-type tallied struct {
-	sent, failed, lost, mixed, refused int
-	duplicated                         int     // executions more than requests
-	worst                              float64 // largest difference of an answer from what it should be
+// requestCounts counts the outcomes of requests.
+type requestCounts struct {
+	sent, failed, lost, wrongAnswers, refused int
+	duplicated                                int     // how many more executions than requests
+	maxError                                  float64 // largest error of a correct answer
 }
 
-// answered counts what came of one request, whose answer is off by at most far from
-// that of its identity. It tells whether it has the answer it should have.
-func (t *tallied) answered(ids *identities, id int, far float64, status int, answer []float64, err error) bool {
-	got, off := ids.nearest(answer)
+// count counts the outcome of one request for payload id. It reports whether the
+// answer is correct: nearest to that of its payload, with an error of at most
+// tolerance.
+func (t *requestCounts) count(payloads *payloadSet, id int, tolerance float64, status int, answer []float64, err error) bool {
+	got, distance := payloads.nearest(answer)
 	t.sent++
 	switch {
 	case err != nil:
@@ -124,46 +126,46 @@ func (t *tallied) answered(ids *identities, id int, far float64, status int, ans
 		t.refused++
 	case status != http.StatusOK:
 		t.failed++
-	case got != id || off > far:
-		t.mixed++
+	case got != id || distance > tolerance:
+		t.wrongAnswers++
 	default:
-		t.worst = max(t.worst, off)
+		t.maxError = max(t.maxError, distance)
 		return true
 	}
 	return false
 }
 
-func (t *tallied) add(u tallied) {
+func (t *requestCounts) add(u requestCounts) {
 	t.sent += u.sent
 	t.failed += u.failed
 	t.lost += u.lost
-	t.mixed += u.mixed
+	t.wrongAnswers += u.wrongAnswers
 	t.refused += u.refused
 	t.duplicated += u.duplicated
-	t.worst = max(t.worst, u.worst)
+	t.maxError = max(t.maxError, u.maxError)
 }
 
-// callers are two clients that send at random times, whatever comes of it, each
-// half of the rate.
-type callers struct {
-	address string
-	ids     *identities
-	http    *http.Client
-	ended   chan struct{} // closed: nothing more is sent
-	wg      sync.WaitGroup
+// applyClients are two clients that send at random times, each with half of the
+// rate, without waiting for answers.
+type applyClients struct {
+	address  string
+	payloads *payloadSet
+	http     *http.Client
+	stopped  chan struct{} // closed by stop; nothing is sent after it
+	wg       sync.WaitGroup
 
 	mu    sync.Mutex // guards count
-	count tallied
+	count requestCounts
 }
 
-// answerTime is when an answer counts as lost.
-const answerTime = time.Minute
+// answerTimeout is the time after which an answer is lost.
+const answerTimeout = time.Minute
 
-// startCallers sends until stop is called or ctx ends.
-func startCallers(ctx context.Context, address string, ids *identities, rate float64, seed uint64) *callers {
-	c := &callers{
-		address: address, ids: ids, ended: make(chan struct{}),
-		http: &http.Client{Timeout: answerTime, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}},
+// startApplyClients sends until stop is called or ctx ends.
+func startApplyClients(ctx context.Context, address string, payloads *payloadSet, rate float64, seed uint64) *applyClients {
+	c := &applyClients{
+		address: address, payloads: payloads, stopped: make(chan struct{}),
+		http: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}},
 	}
 	for i := range 2 {
 		spec := load.Spec{Mode: load.Open, Rate: rate / 2}
@@ -173,17 +175,17 @@ func startCallers(ctx context.Context, address string, ids *identities, rate flo
 	return c
 }
 
-// client sends by a plan; its i-th request has an identity of its own turn.
-func (c *callers) client(ctx context.Context, plan []time.Duration, i int) {
-	atTimes(ctx, plan, c.ended, func() {
-		id := i % len(c.ids.bodies)
-		i += 7 // neighbours have unlike answers, and all get their turn
-		c.wg.Go(func() { c.once(ctx, id) })
+// client sends by a plan, with payloads in turn from the i-th.
+func (c *applyClients) client(ctx context.Context, plan []time.Duration, i int) {
+	callAtTimes(ctx, plan, c.stopped, func() {
+		id := i % len(c.payloads.bodies)
+		i += 7 // all payloads are used, in another order than they were chosen
+		c.wg.Go(func() { c.sendOne(ctx, id) })
 	})
 }
 
-// atTimes calls f at the times of a plan, until ended is closed or ctx ends.
-func atTimes(ctx context.Context, plan []time.Duration, ended <-chan struct{}, f func()) {
+// callAtTimes calls f at the times of a plan, until ended is closed or ctx ends.
+func callAtTimes(ctx context.Context, plan []time.Duration, stopped <-chan struct{}, f func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	begin := time.Now()
@@ -192,7 +194,7 @@ func atTimes(ctx context.Context, plan []time.Duration, ended <-chan struct{}, f
 		select {
 		case <-timer.C:
 			f()
-		case <-ended:
+		case <-stopped:
 			return
 		case <-ctx.Done():
 			return
@@ -200,16 +202,16 @@ func atTimes(ctx context.Context, plan []time.Duration, ended <-chan struct{}, f
 	}
 }
 
-func (c *callers) once(ctx context.Context, id int) {
-	status, answer, err := askFor(ctx, c.http, c.address, c.ids.bodies[id])
+func (c *applyClients) sendOne(ctx context.Context, id int) {
+	status, answer, err := post(ctx, c.http, c.address, c.payloads.bodies[id])
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count.answered(c.ids, id, c.ids.apart/2, status, answer, err)
+	c.count.count(c.payloads, id, c.payloads.minDistance/2, status, answer, err)
 }
 
-// stop sends nothing more, waits for the answers, and counts.
-func (c *callers) stop() tallied {
-	close(c.ended)
+// stop ends sending, waits for the answers, and returns the counts.
+func (c *applyClients) stop() requestCounts {
+	close(c.stopped)
 	c.wg.Wait()
 	c.http.CloseIdleConnections()
 	return c.count

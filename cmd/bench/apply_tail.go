@@ -14,60 +14,60 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// settleTime is left out behind the change that begins a steady stretch.
-const settleTime = 500 * time.Millisecond
+// skipAfterChange is the time between a change and the steady time measured after
+// it.
+const skipAfterChange = 500 * time.Millisecond
 
-// span is a stretch of a run.
-type span struct{ from, to time.Duration }
+// timeSpan is a part of a run, from its start.
+type timeSpan struct{ from, to time.Duration }
 
-// tails compares the P99 of requests that were under way from the start of a
-// change to a second after it with the larger P99 of the two settings that are
-// changed between: by knobs that are hot, and by a worker that is warmed before
-// it joins.
-func (l *laboratory) tails(ctx context.Context, e *env, o opened, rate float64) error {
-	from := plainSettings()
+// measureTails compares the P99 of requests in flight from the start of a change to
+// a second after it with the larger P99 of the two settings. One kind of change is
+// of hot knobs, the other adds a worker, which is warmed up before it takes batches.
+func (srv *modelServer) measureTails(ctx context.Context, e *env, o openedModel, rate float64) error {
+	from := baseSettings()
 	from.BatchSize = 4
 	hot, warm := from, from
 	hot.BatchSize, hot.BatchDelay = 8, time.Millisecond
 	warm.Workers = 2
-	r, err := l.startRun(ctx, o, rate, e.seed)
+	r, err := srv.startRun(ctx, o, rate, e.seed)
 	if err != nil {
 		return err
 	}
 	b := e.budget.applies()
-	var steady [3]span
+	var steady [3]timeSpan
 	for i, s := range []knob.Settings{from, hot, warm} {
 		if err == nil {
-			steady[i], err = r.stay(ctx, l, o, s, b.steady)
+			steady[i], err = r.measureSteady(ctx, srv, o, s, b.steady)
 		}
 	}
-	var changes [2][]span
+	var changes [2][]timeSpan
 	for kind, to := range []knob.Settings{hot, warm} {
 		if err == nil {
-			_, err = r.change(ctx, l, o, from, settleTime)
+			_, err = r.applyAndWait(ctx, srv, o, from, skipAfterChange)
 		}
-		for i := 0; i < b.known && err == nil; i++ {
-			var s span
-			s, err = r.change(ctx, l, o, []knob.Settings{to, from}[i%2], b.after)
+		for i := 0; i < b.pairChanges && err == nil; i++ {
+			var s timeSpan
+			s, err = r.applyAndWait(ctx, srv, o, []knob.Settings{to, from}[i%2], b.after)
 			changes[kind] = append(changes[kind], s)
 		}
 	}
-	res, rerr := r.end()
-	if err = errors.Join(err, rerr); err != nil {
+	res, runErr := r.stop()
+	if err = errors.Join(err, runErr); err != nil {
 		return err
 	}
 	if t := load.Count(res.Samples); t.OK != len(res.Samples) {
 		return fmt.Errorf("%d of %d requests failed: status %v %s", len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
 	}
 	for kind, name := range []string{"apply.tail.hot", "apply.tail.warm"} {
-		e.report.Add(tailFigure(name, res.Samples, []span{steady[0], steady[kind+1]}, changes[kind], rate))
+		e.report.Add(tailFigure(name, res.Samples, []timeSpan{steady[0], steady[kind+1]}, changes[kind], rate))
 	}
 	return nil
 }
 
-// tailFigure is judged by the lower end: what is certain to be worse.
-func tailFigure(name string, samples []load.Sample, steady, changes []span, rate float64) judge.Figure {
-	p99 := func(in ...span) stat.Interval { return stat.Quantile(during(samples, in), .99) }
+// tailFigure is judged by the lower end of the ratio.
+func tailFigure(name string, samples []load.Sample, steady, changes []timeSpan, rate float64) judge.Figure {
+	p99 := func(in ...timeSpan) stat.Interval { return stat.Quantile(latenciesDuring(samples, in), .99) }
 	larger := p99(steady[0])
 	if other := p99(steady[1]); other.Value > larger.Value {
 		larger = other
@@ -80,8 +80,9 @@ func tailFigure(name string, samples []load.Sample, steady, changes []span, rate
 	}
 }
 
-// during is the latencies, in ms, of the requests under way in any of the spans.
-func during(samples []load.Sample, in []span) []float64 {
+// latenciesDuring returns the latencies, in ms, of the requests in flight during
+// any of the spans.
+func latenciesDuring(samples []load.Sample, in []timeSpan) []float64 {
 	var out []float64
 	for _, s := range samples {
 		for _, w := range in {
@@ -94,31 +95,31 @@ func during(samples []load.Sample, in []span) []float64 {
 	return out
 }
 
-// openRun is an open load under which settings are changed.
-type openRun struct {
-	begin  time.Time // of the plan
-	enough atomic.Bool
-	done   chan struct{}
-	res    load.Result
-	err    error
+// loadRun is an open load during which settings are changed.
+type loadRun struct {
+	begin    time.Time // of the plan
+	stopping atomic.Bool
+	done     chan struct{}
+	res      load.Result
+	err      error
 }
 
-// startRun begins to load the model.
-func (l *laboratory) startRun(ctx context.Context, o opened, rate float64, seed uint64) (*openRun, error) {
-	r := &openRun{done: make(chan struct{})}
-	began := make(chan time.Time, 1)
+// startRun starts the load.
+func (srv *modelServer) startRun(ctx context.Context, o openedModel, rate float64, seed uint64) (*loadRun, error) {
+	r := &loadRun{done: make(chan struct{})}
+	begin := make(chan time.Time, 1)
 	c := load.Config{
-		Addr: l.Predict, Path: "/predictions/" + o.Name, Header: [][2]string{{"Accept", handler.TypeRaw}},
+		Addr: srv.Predict, Path: "/predictions/" + o.Name, Header: [][2]string{{"Accept", handler.TypeRaw}},
 		Spec: load.Spec{Mode: load.Open, Rate: rate}, Seed: seed, Limit: full.limit, Block: 50 * time.Millisecond,
 		OnBlock: func(elapsed time.Duration, _ []load.Sample) bool {
 			select {
-			case began <- time.Now().Add(-elapsed):
+			case begin <- time.Now().Add(-elapsed):
 			default:
 			}
-			return r.enough.Load()
+			return r.stopping.Load()
 		},
 	}
-	for _, b := range handler.Bodies(o.Inputs, identityCount, seed) {
+	for _, b := range handler.Bodies(o.Inputs, payloadCount, seed) {
 		c.Bodies = append(c.Bodies, load.Body(b))
 	}
 	go func() {
@@ -126,42 +127,43 @@ func (l *laboratory) startRun(ctx context.Context, o opened, rate float64, seed 
 		r.res, r.err = load.Run(ctx, c)
 	}()
 	select {
-	case r.begin = <-began:
+	case r.begin = <-begin:
 		return r, nil
 	case <-r.done:
 		return nil, r.err
 	}
 }
 
-// end stops sending and waits for the answers.
-func (r *openRun) end() (load.Result, error) {
-	r.enough.Store(true)
+// stop ends sending and waits for the answers.
+func (r *loadRun) stop() (load.Result, error) {
+	r.stopping.Store(true)
 	<-r.done
 	return r.res, r.err
 }
 
-// stay puts s in force and gives the stretch of d that follows once it has
-// settled.
-func (r *openRun) stay(ctx context.Context, l *laboratory, o opened, s knob.Settings, d time.Duration) (span, error) {
-	if _, err := r.change(ctx, l, o, s, settleTime); err != nil {
-		return span{}, err
+// measureSteady applies s and returns the span of d that begins skipAfterChange
+// after it.
+func (r *loadRun) measureSteady(ctx context.Context, srv *modelServer, o openedModel, s knob.Settings, d time.Duration) (timeSpan, error) {
+	if _, err := r.applyAndWait(ctx, srv, o, s, skipAfterChange); err != nil {
+		return timeSpan{}, err
 	}
 	from := time.Since(r.begin)
-	return span{from, from + d}, pause(ctx, d)
+	return timeSpan{from, from + d}, sleep(ctx, d)
 }
 
-// change puts s in force and gives the stretch from there to a while after it.
-func (r *openRun) change(ctx context.Context, l *laboratory, o opened, s knob.Settings, after time.Duration) (span, error) {
+// applyAndWait applies s and returns the span from the start of the change to after
+// its end.
+func (r *loadRun) applyAndWait(ctx context.Context, srv *modelServer, o openedModel, s knob.Settings, after time.Duration) (timeSpan, error) {
 	from := time.Since(r.begin)
-	if err := l.apply(ctx, o.Name, s); err != nil {
-		return span{}, err
+	if err := srv.apply(ctx, o.Name, s); err != nil {
+		return timeSpan{}, err
 	}
 	to := time.Since(r.begin) + after
-	return span{from, to}, pause(ctx, after)
+	return timeSpan{from, to}, sleep(ctx, after)
 }
 
-// pause sleeps for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
+// sleep sleeps for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil

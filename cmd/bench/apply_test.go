@@ -33,11 +33,11 @@ func TestApply(t *testing.T) {
 func TestDrawSettings(t *testing.T) {
 	draws := drawSettings(3, 400, 2)
 	if diff := cmp.Diff(draws, drawSettings(3, 400, 2)); diff != "" {
-		t.Errorf("the same seed draws otherwise:\n%s", diff)
+		t.Errorf("the same seed draws other settings:\n%s", diff)
 	}
 	limits := knob.Limits{Rule: knob.Eager, Cores: 2, BatchAxis: true}
-	turned := map[knob.Name]int{}
-	for i, last := range append([]knob.Settings{plainSettings()}, draws[:len(draws)-1]...) {
+	changed := map[knob.Name]int{}
+	for i, last := range append([]knob.Settings{baseSettings()}, draws[:len(draws)-1]...) {
 		if draws[i] == last {
 			t.Errorf("draw %d changes nothing", i)
 		}
@@ -48,19 +48,19 @@ func TestDrawSettings(t *testing.T) {
 		}
 		for _, k := range knob.All() {
 			if draws[i].Get(k.Name) != last.Get(k.Name) {
-				turned[k.Name]++
+				changed[k.Name]++
 			}
 		}
 	}
 	for _, n := range []knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay, knob.FP16, knob.QueueSize} {
-		if turned[n] < 40 {
-			t.Errorf("%s is turned %d times of 400", n, turned[n])
+		if changed[n] < 40 {
+			t.Errorf("%s is changed %d times of 400", n, changed[n])
 		}
 	}
 }
 
 func TestNearest(t *testing.T) {
-	ids := &identities{answers: [][]float64{{0, 0}, {1, 0}, {0, 3}}}
+	payloads := &payloadSet{answers: [][]float64{{0, 0}, {1, 0}, {0, 3}}}
 	for _, tt := range []struct {
 		answer []float64
 		at     int
@@ -72,20 +72,20 @@ func TestNearest(t *testing.T) {
 		{[]float64{0}, -1, math.Inf(1)},
 		{nil, -1, math.Inf(1)},
 	} {
-		if at, off := ids.nearest(tt.answer); at != tt.at || off != tt.off {
+		if at, off := payloads.nearest(tt.answer); at != tt.at || off != tt.off {
 			t.Errorf("nearest(%v) = %d, %v, want %d, %v", tt.answer, at, off, tt.at, tt.off)
 		}
 	}
 }
 
-// What was under way during a stretch counts, however it lies to its ends.
-func TestDuring(t *testing.T) {
+// Requests in flight during a part of a span are included.
+func TestLatenciesDuring(t *testing.T) {
 	const ms = time.Millisecond
 	var samples []load.Sample
 	for i := range 10 { // 0-15, 10-25, 20-35, ... 90-105
 		samples = append(samples, load.Sample{Planned: time.Duration(i) * 10 * ms, Latency: time.Duration(15+i) * ms})
 	}
-	got := during(samples, []span{{22 * ms, 31 * ms}, {25 * ms, 30 * ms}, {200 * ms, 300 * ms}})
+	got := latenciesDuring(samples, []timeSpan{{22 * ms, 31 * ms}, {25 * ms, 30 * ms}, {200 * ms, 300 * ms}})
 	if want := []float64{16, 17, 18}; !slices.EqualFunc(got, want, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
 		t.Errorf("during = %v, want %v", got, want)
 	}
@@ -94,13 +94,13 @@ func TestDuring(t *testing.T) {
 func TestTailFigure(t *testing.T) {
 	const ms = time.Millisecond
 	var samples []load.Sample
-	for i := range 6000 { // 1 ms apart: steady at 10, steady at 20, changes at 30
+	for i := range 6000 { // one per ms: steady at 10 ms, steady at 20 ms, changes at 30 ms
 		samples = append(samples, load.Sample{
 			Planned: time.Duration(i) * ms, Latency: time.Duration(10*(1+i/2000))*ms + time.Duration(i%100)*time.Microsecond,
 		})
 	}
 	s := time.Second
-	steady, changes := []span{{0, 19 * s / 10}, {21 * s / 10, 39 * s / 10}}, []span{{41 * s / 10, 5 * s}, {5 * s, 6 * s}}
+	steady, changes := []timeSpan{{0, 19 * s / 10}, {21 * s / 10, 39 * s / 10}}, []timeSpan{{41 * s / 10, 5 * s}, {5 * s, 6 * s}}
 	f := tailFigure("apply.tail.x", samples, steady, changes, 1000)
 	if f.Value < 1.45 || f.Value > 1.5 || f.Interval != nil {
 		t.Errorf("%v (%s), want a little below 1.5", f.Value, f.Detail)

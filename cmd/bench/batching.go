@@ -11,9 +11,10 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// batching measures the collector as the engine steps it, without the engine:
-// 1 worker, batches of 8, and a request for each that has left.
-func batching(ctx context.Context, e *env) error {
+// measureBatching measures the collector with the events of the engine, but
+// without the engine: 1 worker, batches of 8, and a new request for each that was
+// dispatched.
+func measureBatching(ctx context.Context, e *env) error {
 	for _, c := range []struct {
 		name string
 		cfg  rules.Config
@@ -21,28 +22,28 @@ func batching(ctx context.Context, e *env) error {
 		{"eager", rules.Config{Rule: rules.Eager, Size: 8}},
 		{"torchserve", rules.Config{Rule: rules.TorchServe, Size: 8, Delay: time.Millisecond}},
 	} {
-		loop := newStepper(c.cfg)
+		s := newStepper(c.cfg)
 		detail := fmt.Sprintf("batch %d, delay %v, backlog 16", c.cfg.Size, c.cfg.Delay)
-		if err := stepsPerSecond(ctx, e, "batching.steps."+c.name, detail, loop); err != nil {
+		if err := stepsPerSecond(ctx, e, "batching.steps."+c.name, detail, s); err != nil {
 			return err
 		}
-		e.report.Add(stepAllocs(e, "batching.allocs."+c.name, detail, loop))
+		e.report.Add(stepAllocs(e, "batching.allocs."+c.name, detail, s))
 	}
 	return nil
 }
 
-func stepsPerSecond(ctx context.Context, e *env, name, detail string, loop *stepper) error {
-	const batches = 4096 // between two looks at the clock
+func stepsPerSecond(ctx context.Context, e *env, name, detail string, s *stepper) error {
+	const batches = 4096 // between two readings of the clock
 	rates := make([]float64, e.budget.blocks)
 	for i := range rates {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		before, start := loop.steps, time.Now()
-		for time.Since(start) < e.budget.length/4 {
-			loop.run(batches)
+		before, start := s.steps, time.Now()
+		for time.Since(start) < e.budget.blockLength/4 {
+			s.run(batches)
 		}
-		rates[i] = float64(loop.steps-before) / time.Since(start).Seconds() / 1e6
+		rates[i] = float64(s.steps-before) / time.Since(start).Seconds() / 1e6
 	}
 	iv := stat.Mean(rates)
 	e.report.Add(judge.Figure{
@@ -52,16 +53,16 @@ func stepsPerSecond(ctx context.Context, e *env, name, detail string, loop *step
 	return nil
 }
 
-func stepAllocs(e *env, name, detail string, loop *stepper) judge.Figure {
-	before := loop.steps
-	n := mallocs(func() { loop.run(e.budget.count) })
+func stepAllocs(e *env, name, detail string, s *stepper) judge.Figure {
+	before := s.steps
+	n := mallocs(func() { s.run(e.budget.calls) })
 	return judge.Figure{
 		Name: name, Value: float64(n), Unit: "count",
-		Detail: fmt.Sprintf("in %d steps, %s", loop.steps-before, detail),
+		Detail: fmt.Sprintf("in %d steps, %s", s.steps-before, detail),
 	}
 }
 
-// mallocs is how many objects were allocated in this process while f ran.
+// mallocs is how many objects this process allocated while f ran.
 func mallocs(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -70,8 +71,8 @@ func mallocs(f func()) uint64 {
 	return after.Mallocs - before.Mallocs
 }
 
-// stepper keeps a collector busy. Its clock is a count of steps: a rule must not
-// cost more when time passes oddly.
+// stepper keeps a collector busy. Its time advances with each step, not with a
+// clock, so that every run takes the same steps.
 type stepper struct {
 	col   *rules.Collector
 	now   time.Duration
@@ -81,25 +82,25 @@ type stepper struct {
 func newStepper(c rules.Config) *stepper {
 	s := &stepper{col: rules.New(c)}
 	for range 2 * c.Size { // a backlog, so that batches fill
-		s.advance(rules.Event{Kind: rules.Arrived})
+		s.stepUntilWait(rules.Event{Kind: rules.Arrived})
 	}
 	return s
 }
 
-// run forms n batches: the worker becomes idle, a batch leaves, and as many
-// requests arrive as have left.
+// run builds n batches: the worker becomes idle, a batch is dispatched, and as many
+// requests arrive as were in the batch.
 func (s *stepper) run(n int) {
 	for range n {
-		left := s.col.Queued()
-		s.advance(rules.Event{Kind: rules.Freed})
-		for range left - s.col.Queued() {
-			s.advance(rules.Event{Kind: rules.Arrived})
+		before := s.col.Queued()
+		s.stepUntilWait(rules.Event{Kind: rules.WorkerIdle})
+		for range before - s.col.Queued() {
+			s.stepUntilWait(rules.Event{Kind: rules.Arrived})
 		}
 	}
 }
 
-// advance does what the collector says until it waits.
-func (s *stepper) advance(e rules.Event) {
+// stepUntilWait carries out the actions of the collector until it waits.
+func (s *stepper) stepUntilWait(e rules.Event) {
 	a := s.step(e)
 	for a.Do != rules.Wait {
 		if a.Do == rules.Take {

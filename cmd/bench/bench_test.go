@@ -10,8 +10,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// The benchmarks run what the figures measure, for profiles: where the time of
-// a figure goes. They hold server and client in one process.
+// The benchmarks run the code of the figures with server and client in one
+// process. Use them for profiles.
 
 func BenchmarkSubmit(b *testing.B) {
 	eng := newEngine(runtime.NumCPU())
@@ -23,14 +23,14 @@ func BenchmarkSubmit(b *testing.B) {
 	if err := eng.Load(b.Context(), spinModel("spin", 256), spinConfig(8, 0)); err != nil {
 		b.Fatal(err)
 	}
-	served, err := eng.Find("spin", "")
+	service, err := eng.Find("spin", "")
 	if err != nil {
 		b.Fatal(err)
 	}
 	item := tensor.Item{{Type: tensor.Float32, Shape: []int64{64}, Data: make([]byte, 256)}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := served.Submit(b.Context(), item); err != nil {
+		if _, _, err := service.Submit(b.Context(), item); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -40,7 +40,7 @@ func BenchmarkHTTP(b *testing.B) {
 	in, parent := io.Pipe()
 	read, out := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- serve(b.Context(), in, out) }()
+	go func() { ended <- runOverheadServer(b.Context(), in, out) }()
 	b.Cleanup(func() {
 		_ = parent.Close() // always nil for a pipe
 		if err := <-ended; err != nil {

@@ -2,11 +2,10 @@ package main
 
 import "sweetspot/cmd/bench/judge"
 
-// goals is the one table of what figures have to reach. Docs and issues quote
-// it.
+// goals is the table of all goals. The documentation quotes it.
 func goals() judge.Goals { return append(intervalGoals(), otherGoals()...) }
 
-// intervalGoals are those of intervals and verdicts on simulated servers.
+// intervalGoals are the goals of intervals and verdicts on simulated servers.
 func intervalGoals() judge.Goals {
 	return judge.Goals{
 		{Name: "interval.simulated", Compare: judge.AtLeast, Number: 10},
@@ -15,14 +14,15 @@ func intervalGoals() judge.Goals {
 		{Name: "interval.provisional.false-*", Compare: judge.AtMost, Number: .05},
 		{Name: "interval.long.false-*", Compare: judge.AtMost, Number: .05},
 		{Name: "interval.*.undecided.independent", Compare: judge.AtMost, Number: .25},
-		// Of 5000 requests even a rule that knew the law of its counts would leave 43% open.
+		// With 5000 requests even a rule that knew the distribution of its counts
+		// would leave 43% undecided.
 		{Name: "interval.long.undecided.mm1-60", Compare: judge.AtMost, Number: .45},
 		{Name: "interval.*.undecided.*", Compare: judge.None},
 		{Name: "interval.settles.independent", Compare: judge.AtLeast, Number: .8},
 		{Name: "interval.settles.mm1-60", Compare: judge.AtLeast, Number: .8},
 		{Name: "interval.settles.pauses", Compare: judge.AtLeast, Number: .8},
 		{Name: "interval.settles.*", Compare: judge.None},
-		// Twice what a verdict took before it had to see servers that stall.
+		// Twice the requests of a verdict before verdicts had to detect stalls.
 		{Name: "interval.requests.verdict-u40", Compare: judge.AtMost, Number: 3306},
 		{Name: "interval.requests.verdict-u60", Compare: judge.AtMost, Number: 2192},
 		{Name: "interval.requests.verdict-u80", Compare: judge.AtMost, Number: 3794},
@@ -30,13 +30,13 @@ func intervalGoals() judge.Goals {
 		{Name: "interval.selection.*", Compare: judge.AtMost, Number: .01},
 		{Name: "interval.overload.*", Compare: judge.Exactly},
 		{Name: "interval.keeps-up.*", Compare: judge.AtLeast, Number: .9},
-		{Name: "trials.*", Compare: judge.None}, // 20 trials cannot tell .92 from .95
+		{Name: "trials.*", Compare: judge.None}, // 20 trials cannot distinguish .92 from .95
 
 		{Name: "interval.false-pass.corrected", Compare: judge.AtMost, Number: .15},
 	}
 }
 
-// otherGoals are all others.
+// otherGoals are the goals of all other figures.
 func otherGoals() judge.Goals {
 	return judge.Goals{
 		{Name: "batching.allocs.*", Compare: judge.Exactly, Number: 0},

@@ -19,8 +19,8 @@ import (
 	"sweetspot/sweep/target/virtual"
 )
 
-// The server of this set, as the simulator knows it: 2 workers with batches of
-// 8 at most, s(b) = 4 + 2b ms.
+// The server in the configuration of the corrector: 2 workers with batches of at
+// most 8, s(b) = 4 + 2b ms.
 const (
 	simBase    = 4 * time.Millisecond
 	simEach    = 2 * time.Millisecond
@@ -29,44 +29,44 @@ const (
 	simSize    = 8
 )
 
-// What the truth has and the simulator does not know: s(b) off by 2-5% in both
-// of its parts, times that scatter, and workers that take a while to wake up.
+// What the simulated servers have and the corrector does not: both parameters of
+// s(b) differ by 2-5%, service times vary, and workers need time to wake up.
 const (
-	offLeast    = .02
-	offMost     = .05
-	truthSpread = .08
-	truthWake   = 50 * time.Microsecond
+	minCurveError = .02
+	maxCurveError = .05
+	serverSpread  = .08
+	serverWake    = 50 * time.Microsecond
 )
 
-// trialBudget is how much of the set is run.
-type trialBudget struct {
-	repetitions int // of a cell
-	corrections int // runs that are corrected, likewise
-	truths      int // servers that a cell's repetitions take turns with
-	long        int // requests of the run that the truth is taken from
-	model       int // requests of the corrector's long run
-	most        int // requests of a trial that ends when its P99 is known
-	truthRuns   int // of a family, that its truth is taken from
-	validated   int // requests of a validation
-	settling    int // runs of a family that settle
-	settles     int // requests of these at most
-	selections  int // sweeps
-	overloads   int // runs under overload, of each kind
+// intervalBudget is how much the set runs.
+type intervalBudget struct {
+	repetitions  int // trials of a cell
+	corrections  int // corrected runs of a cell
+	servers      int // servers of a cell; its repetitions alternate between them
+	trueRun      int // requests of the run that gives the true P99 of a server
+	correctorRun int // requests of the corrector's run
+	maxTrial     int // requests of a trial that ends when its P99 is precise
+	p99Runs      int // runs that give the true P99 of a family
+	validated    int // requests of a validation
+	settlingRuns int // runs of a family that end when their P99 is precise
+	settlingMax  int // requests of these runs at most
+	selections   int // sweeps
+	overloads    int // overloaded runs, of each kind
 }
 
-func (b budget) trials() trialBudget {
+func (b budget) intervals() intervalBudget {
 	switch b.mode {
 	case full.mode:
-		return trialBudget{repetitions: 1000, corrections: 1000, truths: 10, long: 8_000_000, model: 1_000_000, most: 500_000, truthRuns: 40, validated: longRun, settling: 200, settles: settlesMost, selections: 1000, overloads: 200}
+		return intervalBudget{repetitions: 1000, corrections: 1000, servers: 10, trueRun: 8_000_000, correctorRun: 1_000_000, maxTrial: 500_000, p99Runs: 40, validated: longRun, settlingRuns: 200, settlingMax: settledMax, selections: 1000, overloads: 200}
 	case quick.mode:
-		return trialBudget{repetitions: 20, corrections: 100, truths: 4, long: 500_000, model: 100_000, most: 100_000, truthRuns: 4, validated: longRun, settling: 4, settles: 20_000, selections: 4, overloads: 12}
+		return intervalBudget{repetitions: 20, corrections: 100, servers: 4, trueRun: 500_000, correctorRun: 100_000, maxTrial: 100_000, p99Runs: 4, validated: longRun, settlingRuns: 4, settlingMax: 20_000, selections: 4, overloads: 12}
 	}
-	return trialBudget{repetitions: 4, corrections: 4, truths: 2, long: 50_000, model: 20_000, most: 2_000, truthRuns: 1, validated: verdictMost, settling: 1, settles: 2_000, selections: 1, overloads: 1}
+	return intervalBudget{repetitions: 4, corrections: 4, servers: 2, trueRun: 50_000, correctorRun: 20_000, maxTrial: 2_000, p99Runs: 1, validated: verdictMax, settlingRuns: 1, settlingMax: 2_000, selections: 1, overloads: 1}
 }
 
-// interval measures what the intervals and verdicts of trials are worth, on
-// simulated servers whose true P99 is known from a very long run.
-func interval(ctx context.Context, e *env) error {
+// measureInterval measures how often the intervals and verdicts of trials are
+// right, on simulated servers whose true P99 comes from a very long run.
+func measureInterval(ctx context.Context, e *env) error {
 	if err := simulatedRate(ctx, e); err != nil {
 		return err
 	}
@@ -79,78 +79,78 @@ func interval(ctx context.Context, e *env) error {
 	}
 	for i := range cells {
 		c := &cells[i]
-		c.trialBudget, c.seed = e.budget.trials(), e.seed
-		if err := c.build(ctx); err != nil {
+		c.intervalBudget, c.seed = e.budget.intervals(), e.seed
+		if err := c.drawServers(ctx); err != nil {
 			return err
 		}
-		for _, figures := range []func(context.Context, *env, *cell) error{settled, stopped, judgeCell} {
+		for _, figures := range []func(context.Context, *env, *cell) error{measureSettled, measureStopped, measureValidations} {
 			if err := figures(ctx, e, c); err != nil {
 				return err
 			}
 		}
 	}
-	if err := falsePasses(ctx, e, &cells[len(cells)-1]); err != nil {
+	if err := measureFalsePasses(ctx, e, &cells[len(cells)-1]); err != nil {
 		return err
 	}
 	for _, c := range cells[1:3] { // u60, u80
-		if err := selection(ctx, e, &c); err != nil {
+		if err := measureSelection(ctx, e, &c); err != nil {
 			return err
 		}
 	}
-	if err := overload(ctx, e, &cells[1]); err != nil {
+	if err := measureSimOverload(ctx, e, &cells[1]); err != nil {
 		return err
 	}
-	return judgeFamilies(ctx, e)
+	return measureFamilies(ctx, e)
 }
 
-// cell is servers of one utilization and batching rule.
+// cell is a group of servers with the same utilization and batching rule.
 type cell struct {
 	name string // u40
 	rho  float64
 	rule knob.Rule
-	trialBudget
-	seed   uint64
-	truths []truth
+	intervalBudget
+	seed    uint64
+	servers []simServer
 }
 
-// truth is one server under its load.
-type truth struct {
+// simServer is a simulated server with its load.
+type simServer struct {
 	rule  knob.Rule
 	table *servicetime.Table
 	load  load.Spec
-	p99   float64 // ms, of a very long run
+	p99   float64 // the true P99 in ms, of a very long run
 }
 
-// build draws the servers and runs each for long. Utilization is the share of
-// what a server bears, so every truth has a rate of its own.
-func (c *cell) build(ctx context.Context) error {
-	c.truths = make([]truth, c.trialBudget.truths)
+// drawServers draws the servers and runs each for trueRun requests. The rate of a
+// server is a share of its own capacity, the utilization.
+func (c *cell) drawServers(ctx context.Context) error {
+	c.servers = make([]simServer, c.intervalBudget.servers)
 	rng := rand.New(rand.NewPCG(c.seed, 1))
-	for i := range c.truths {
+	for i := range c.servers {
 		table, err := drawTable(rng)
 		if err != nil {
 			return err
 		}
-		t := &c.truths[i]
+		t := &c.servers[i]
 		t.table, t.rule = table, c.rule
 		t.load = load.Spec{Mode: load.Open, Rate: c.rho * t.curve().Rate(simWorkers, simSize)}
 	}
-	return each(ctx, len(c.truths), func(i int) error {
-		t := &c.truths[i]
-		s := predict.New(t.config(t.plan(c.draw(i, 1), c.long)))
+	return each(ctx, len(c.servers), func(i int) error {
+		t := &c.servers[i]
+		s := predict.New(t.config(t.plan(c.seedFor(i, 1), c.trueRun)))
 		s.Run()
 		t.p99 = s.Quantile(.99)
 		return nil
 	})
 }
 
-// drawTable is the service times of a truth.
+// drawTable draws the service times of a server.
 func drawTable(rng *rand.Rand) (*servicetime.Table, error) {
-	base, item := off(rng, simBase), off(rng, simEach)
+	base, item := withCurveError(rng, simBase), withCurveError(rng, simEach)
 	var rows []servicetime.Row
 	for n := 1; n <= simSize; n++ {
 		rows = append(rows, servicetime.Row{
-			Key: simKey(), Batch: n, Median: base + time.Duration(n)*item, Spread: truthSpread,
+			Key: simKey(), Batch: n, Median: base + time.Duration(n)*item, Spread: serverSpread,
 		})
 	}
 	return servicetime.New(rows)
@@ -160,66 +160,67 @@ func simKey() servicetime.Key {
 	return servicetime.Key{Workers: simWorkers, Device: "cpu", Precision: "fp32"}
 }
 
-// off changes d by 2-5%, up or down.
-func off(rng *rand.Rand, d time.Duration) time.Duration {
-	by := offLeast + (offMost-offLeast)*rng.Float64()
+// withCurveError increases or decreases d by 2-5%.
+func withCurveError(rng *rand.Rand, d time.Duration) time.Duration {
+	by := minCurveError + (maxCurveError-minCurveError)*rng.Float64()
 	if rng.IntN(2) == 0 {
 		by = -by
 	}
 	return time.Duration(float64(d) * (1 + by))
 }
 
-// simSettings are those of all servers. The queue never fills.
+// simSettings are the settings of all servers. The queue is never full.
 func simSettings() knob.Settings {
 	s := knob.Default(knob.TorchServe)
 	s.Workers, s.BatchSize, s.BatchDelay, s.QueueSize = simWorkers, simSize, simDelay, 1_000_000
 	return s
 }
 
-// draw is the seed of the i-th of something; kinds have streams of their own.
-func (c *cell) draw(i int, kind uint64) uint64 {
+// seedFor is the seed of the i-th run of a kind.
+func (c *cell) seedFor(i int, kind uint64) uint64 {
 	return rand.New(rand.NewPCG(c.seed+uint64(i)<<8, kind)).Uint64()
 }
 
-// of is the truth of a repetition.
-func (c *cell) of(i int) *truth { return &c.truths[i%len(c.truths)] }
+// serverOf is the server of the i-th repetition.
+func (c *cell) serverOf(i int) *simServer { return &c.servers[i%len(c.servers)] }
 
-// plan is the arrivals of a run of n requests.
-func (t *truth) plan(seed uint64, n int) []time.Duration {
+// plan draws the arrivals of a run of n requests.
+func (t *simServer) plan(seed uint64, n int) []time.Duration {
 	return load.Plan(t.load, seed, 1000*time.Hour, n)
 }
 
-// curve is how long the truth takes.
-func (t *truth) curve() servicetime.Curve {
+// curve is the service curve of the server.
+func (t *simServer) curve() servicetime.Curve {
 	c, err := t.table.Curve(simKey())
 	if err != nil {
-		panic("bench: " + err.Error()) // drawTable has made it so
+		panic("bench: " + err.Error()) // drawTable always returns a table with this key
 	}
 	return c
 }
 
-// config is the truth under a plan; its noise follows from the plan.
-func (t *truth) config(plan []time.Duration) predict.Config {
-	c := t.model(plan)
-	c.Service, c.Wake, c.Seed = t.curve(), truthWake, uint64(plan[0])
+// config is the simulation of the server with a plan, which also gives the seed of
+// its service times.
+func (t *simServer) config(plan []time.Duration) predict.Config {
+	c := t.correctorConfig(plan)
+	c.Service, c.Wake, c.Seed = t.curve(), serverWake, uint64(plan[0])
 	return c
 }
 
-// model is what the corrector simulates.
-func (t *truth) model(plan []time.Duration) predict.Config {
+// correctorConfig is the simulation of the corrector.
+func (t *simServer) correctorConfig(plan []time.Duration) predict.Config {
 	return predict.Config{Settings: simSettings(), Rule: t.rule, Service: servicetime.Line(simBase, simEach), Plan: plan}
 }
 
-// target is the truth as a sweep sees it.
-func (t *truth) target() (*virtual.Target, error) {
+// target is the server as the target of a sweep.
+func (t *simServer) target() (*virtual.Target, error) {
 	start := knob.Config{Settings: simSettings(), Options: knob.Options{Rule: t.rule}}
-	return virtual.Open(virtual.Config{Name: "truth", Source: "truth", Table: t.table, Wake: truthWake, Start: start})
+	return virtual.Open(virtual.Config{Name: "simulated", Source: "simulated", Table: t.table, Wake: serverWake, Start: start})
 }
 
-// simulatedRate adds how many requests a second one core simulates.
+// simulatedRate adds how many requests per second one core simulates.
 func simulatedRate(ctx context.Context, e *env) error {
-	t := truth{load: load.Spec{Mode: load.Open, Rate: .8 * servicetime.Line(simBase, simEach).Rate(simWorkers, simSize)}}
-	c := t.model(t.plan(e.seed, e.budget.count*20))
+	t := simServer{load: load.Spec{Mode: load.Open, Rate: .8 * servicetime.Line(simBase, simEach).Rate(simWorkers, simSize)}}
+	c := t.correctorConfig(t.plan(e.seed, e.budget.calls*20))
 	s := predict.New(c)
 	rates := make([]float64, e.budget.blocks)
 	for i := range rates {
@@ -239,12 +240,11 @@ func simulatedRate(ctx context.Context, e *env) error {
 	return nil
 }
 
-// each calls f for 0 to n-1 from as many goroutines as there are cores, until
-// the first error.
+// each calls f for 0 to n-1, with one goroutine per core, until the first error.
 func each(ctx context.Context, n int, f func(i int) error) error {
 	var next atomic.Int64
 	var once sync.Once
-	var first error
+	var firstErr error
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
@@ -258,17 +258,17 @@ func each(ctx context.Context, n int, f func(i int) error) error {
 					err = f(i)
 				}
 				if err != nil {
-					once.Do(func() { first = err })
+					once.Do(func() { firstErr = err })
 					next.Store(int64(n))
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return first
+	return firstErr
 }
 
-// portion is a figure of how many of n; the detail has its 95% sampling error.
+// portion is the figure k/n. Its detail has the 95% sampling error.
 func portion(name string, k, n int, detail string) judge.Figure {
 	p := float64(k) / float64(n)
 	return judge.Figure{

@@ -5,25 +5,25 @@ import (
 	"math/rand/v2"
 )
 
-// family is a kind of server as its latencies are, in ms, in the order in which
-// requests at familyRate come. What makes them differ is what real servers do:
-// queues, pauses, stalls, levels that shift, heavy tails.
+// family is a kind of server, described by its latencies in ms, in the order of the
+// requests, which arrive at familyRate. Families model what real servers do:
+// queues, pauses, stalls, shifts of the level, heavy tails.
 type family struct {
-	name string
-	gen  func(rng *rand.Rand, n int) []float64
-	ours bool // beside those that the rule was made with
+	name    string
+	gen     func(rng *rand.Rand, n int) []float64
+	heldOut bool // not used when the rule of verdicts was designed
 }
 
-// familyRate is of their requests, per second.
+// familyRate is the rate of requests to a family, per second.
 const familyRate = 100
 
-// families are those that the verdicts' goals are for. Lognormal latencies have a
-// median of 1 ms.
+// families returns the families of the goals for verdicts. Lognormal latencies have
+// a median of 1 ms.
 func families() []family {
 	narrow := func(rng *rand.Rand) float64 { return math.Exp(.3 * rng.NormFloat64()) }
-	none := func(*rand.Rand) float64 { return 0 }
+	zero := func(*rand.Rand) float64 { return 0 }
 	exponential := func(rng *rand.Rand) float64 { return rng.ExpFloat64() }
-	tenTimes := func(rng *rand.Rand) float64 { // one service in 20 takes ten times as long
+	tenTimes := func(rng *rand.Rand) float64 { // one request in 20 takes ten times as long
 		if rng.IntN(20) == 0 {
 			return 10 / 1.45
 		}
@@ -33,46 +33,46 @@ func families() []family {
 		{name: "independent", gen: autocorrelated(0, .5)},
 		{name: "ar90", gen: autocorrelated(.9, .5)},
 		{name: "ar99", gen: autocorrelated(.99, .5)},
-		{name: "mm1-60", gen: queueing(.6, exponential)},
-		{name: "mm1-80", gen: queueing(.8, exponential)},
-		{name: "mg1-60", gen: queueing(.6, tenTimes)},
+		{name: "mm1-60", gen: queue(.6, exponential)},
+		{name: "mm1-80", gen: queue(.8, exponential)},
+		{name: "mg1-60", gen: queue(.6, tenTimes)},
 		{name: "pareto-batches", gen: paretoBatches(8, 2.5)},
-		{name: "level-shifts", gen: shifting(narrow, 1.4, 400, 1600)},
-		{name: "rare-stalls", gen: stalling(narrow, stall{every: 1250, delays: 40, most: 15})},
-		{name: "pauses", gen: stalling(narrow, stall{every: 1500, delays: 30, most: 15, periodic: true})},
+		{name: "level-shifts", gen: levelShifts(narrow, 1.4, 400, 1600)},
+		{name: "rare-stalls", gen: withStalls(narrow, stall{every: 1250, delays: 40, maxDelay: 15})},
+		{name: "pauses", gen: withStalls(narrow, stall{every: 1500, delays: 30, maxDelay: 15, periodic: true})},
 
-		{name: "frequent-stalls", ours: true, gen: stalling(narrow, stall{every: 500, delays: 20, most: 8})},
-		{name: "long-levels", ours: true, gen: shifting(narrow, 1.2, 800, 800)},
-		{name: "mm1-60-stalls", ours: true, gen: sum(queueing(.6, exponential), stalling(none, stall{every: 1250, delays: 30, most: 12}))},
-		{name: "pauses-in-a-tail", ours: true, gen: sum(autocorrelated(0, .5), stalling(none, stall{every: 1500, delays: 30, most: 5, periodic: true}))},
-		{name: "wave", ours: true, gen: waving(.4, .2, 3000)},
-		{name: "heavy-tail", ours: true, gen: autocorrelated(0, 1.2)},
-		{name: "md1-90", ours: true, gen: queueing(.9, func(*rand.Rand) float64 { return 1 })},
+		{name: "frequent-stalls", heldOut: true, gen: withStalls(narrow, stall{every: 500, delays: 20, maxDelay: 8})},
+		{name: "long-levels", heldOut: true, gen: levelShifts(narrow, 1.2, 800, 800)},
+		{name: "mm1-60-stalls", heldOut: true, gen: sum(queue(.6, exponential), withStalls(zero, stall{every: 1250, delays: 30, maxDelay: 12}))},
+		{name: "pauses-in-a-tail", heldOut: true, gen: sum(autocorrelated(0, .5), withStalls(zero, stall{every: 1500, delays: 30, maxDelay: 5, periodic: true}))},
+		{name: "wave", heldOut: true, gen: sineLevel(.4, .2, 3000)},
+		{name: "heavy-tail", heldOut: true, gen: autocorrelated(0, 1.2)},
+		{name: "md1-90", heldOut: true, gen: queue(.9, func(*rand.Rand) float64 { return 1 })},
 	}
 }
 
-// autocorrelated are lognormal latencies whose logarithms are an autoregressive
-// process with the given correlation of neighbours.
+// autocorrelated generates lognormal latencies. Their logarithms are an
+// autoregressive process in which successive values have correlation phi.
 func autocorrelated(phi, sigma float64) func(*rand.Rand, int) []float64 {
 	return func(rng *rand.Rand, n int) []float64 {
-		x, fresh := rng.NormFloat64(), math.Sqrt(1-phi*phi)
+		x, innovation := rng.NormFloat64(), math.Sqrt(1-phi*phi)
 		out := make([]float64, n)
 		for i := range out {
 			out[i] = math.Exp(sigma * x)
-			x = phi*x + fresh*rng.NormFloat64()
+			x = phi*x + innovation*rng.NormFloat64()
 		}
 		return out
 	}
 }
 
-// queueing is one server that is busy for rho of the time with Poisson arrivals:
-// Lindley's recursion. Services have a mean of 1 ms.
-func queueing(rho float64, service func(*rand.Rand) float64) func(*rand.Rand, int) []float64 {
-	const before = 2000 // requests, so that it begins with a queue as it is found
+// queue generates the latencies of a queue with one server, utilization rho and
+// Poisson arrivals, by Lindley's recursion. The mean of service must be 1 ms.
+func queue(rho float64, service func(*rand.Rand) float64) func(*rand.Rand, int) []float64 {
+	const warmup = 2000 // requests, so that it begins in the steady state
 	return func(rng *rand.Rand, n int) []float64 {
 		out := make([]float64, n)
 		wait := 0.
-		for i := -before; i < n; i++ {
+		for i := -warmup; i < n; i++ {
 			s := service(rng)
 			if i >= 0 {
 				out[i] = wait + s
@@ -83,34 +83,33 @@ func queueing(rho float64, service func(*rand.Rand) float64) func(*rand.Rand, in
 	}
 }
 
-// paretoBatches are batches of so many requests that all take what their batch
-// takes.
+// paretoBatches generates batches of requests that have the latency of their batch.
 func paretoBatches(size int, alpha float64) func(*rand.Rand, int) []float64 {
 	return func(rng *rand.Rand, n int) []float64 {
 		out := make([]float64, 0, n+size)
 		for first := rng.IntN(size); len(out) < n; first = 0 {
-			took := math.Pow(1-rng.Float64(), -1/alpha)
+			latency := math.Pow(1-rng.Float64(), -1/alpha)
 			for range size - first {
-				out = append(out, took)
+				out = append(out, latency)
 			}
 		}
 		return out[:n]
 	}
 }
 
-// shifting are latencies of a server that is slower by a factor for so many
-// requests, and not for so many on average.
-func shifting(body func(*rand.Rand) float64, slower float64, length, between int) func(*rand.Rand, int) []float64 {
+// levelShifts generates latencies of a server that is slower by a factor for length
+// requests, then not slower for a mean of between requests.
+func levelShifts(body func(*rand.Rand) float64, slower float64, length, between int) func(*rand.Rand, int) []float64 {
 	return func(rng *rand.Rand, n int) []float64 {
 		out := make([]float64, n)
 		slow := rng.IntN(length+between) < length
-		stay := func() int {
+		nextLength := func() int {
 			if slow {
 				return length
 			}
 			return int(rng.ExpFloat64()*float64(between)) + 1
 		}
-		left := stay()
+		left := nextLength()
 		if slow {
 			left = rng.IntN(length) + 1
 		}
@@ -121,27 +120,27 @@ func shifting(body func(*rand.Rand) float64, slower float64, length, between int
 			}
 			if left--; left <= 0 {
 				slow = !slow
-				left = stay()
+				left = nextLength()
 			}
 		}
 		return out
 	}
 }
 
-// stall delays requests that come while it lasts by what is left of it.
+// stall delays requests that arrive during it until its end.
 type stall struct {
-	every    int     // requests from one to the next, on average unless periodic
-	delays   int     // requests
-	most     float64 // ms that the first of them waits
+	every    int     // requests between two stalls; the mean unless periodic
+	delays   int     // how many requests it delays
+	maxDelay float64 // of the first of them, in ms
 	periodic bool
 }
 
-// stalling adds stalls to latencies.
-func stalling(body func(*rand.Rand) float64, s stall) func(*rand.Rand, int) []float64 {
+// withStalls generates the latencies of body with stalls added.
+func withStalls(body func(*rand.Rand) float64, s stall) func(*rand.Rand, int) []float64 {
 	return func(rng *rand.Rand, n int) []float64 {
 		out := make([]float64, n)
-		pause := func() int { return int(rng.ExpFloat64() * float64(s.every)) }
-		next, left := pause(), 0
+		gap := func() int { return int(rng.ExpFloat64() * float64(s.every)) }
+		next, left := gap(), 0
 		if s.periodic {
 			next = rng.IntN(s.every)
 		}
@@ -152,18 +151,18 @@ func stalling(body func(*rand.Rand) float64, s stall) func(*rand.Rand, int) []fl
 			if i >= next {
 				left = s.delays
 				if next += s.every; !s.periodic {
-					next = i + 1 + pause()
+					next = i + 1 + gap()
 				}
 			}
-			out[i] = body(rng) + s.most*float64(left)/float64(s.delays)
+			out[i] = body(rng) + s.maxDelay*float64(left)/float64(s.delays)
 			left = max(left-1, 0)
 		}
 		return out
 	}
 }
 
-// waving are lognormal latencies whose level goes up and down by a share.
-func waving(sigma, share float64, period int) func(*rand.Rand, int) []float64 {
+// sineLevel generates lognormal latencies whose level varies by a share, as a sine.
+func sineLevel(sigma, share float64, period int) func(*rand.Rand, int) []float64 {
 	return func(rng *rand.Rand, n int) []float64 {
 		out := make([]float64, n)
 		phase := rng.Float64()
@@ -175,7 +174,7 @@ func waving(sigma, share float64, period int) func(*rand.Rand, int) []float64 {
 	}
 }
 
-// sum adds what two causes delay.
+// sum generates the sum of the latencies of a and b.
 func sum(a, b func(*rand.Rand, int) []float64) func(*rand.Rand, int) []float64 {
 	return func(rng *rand.Rand, n int) []float64 {
 		out, more := a(rng, n), b(rng, n)

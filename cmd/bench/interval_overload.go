@@ -14,72 +14,74 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// overloadMost is how many requests a run under overload may have.
-const overloadMost = 20_000
+// overloadMax is the largest number of requests of an overloaded run.
+const overloadMax = 20_000
 
-// hardlyMore is an overload that takes so many requests to be seen at all.
+// slightOverload is an overload that cannot be detected before slightOverloadMax
+// requests.
 const (
-	hardlyMore   = 1.02
-	hardlyBefore = 10_000
+	slightOverload    = 1.02
+	slightOverloadMax = 10_000
 )
 
-// overload adds how often a server passes that gets more requests than it bears,
-// whatever the promise, and how often one passes that gets fewer.
-func overload(ctx context.Context, e *env, c *cell) error {
+// measureSimOverload adds how often a server passes with more requests than its
+// capacity, with any SLA, and how often a server passes with fewer.
+func measureSimOverload(ctx context.Context, e *env, c *cell) error {
 	dir, err := os.MkdirTemp("", "overload")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o := overloads{cell: c, dir: dir}
+	o := overloadRuns{cell: c, dir: dir}
 	for _, f := range []struct {
 		name   string
 		shares []float64
 		most   int
 		text   string
 	}{
-		{"2", []float64{hardlyMore}, hardlyBefore, fmt.Sprintf("%g times what it bears, before %d requests", hardlyMore, hardlyBefore)},
-		{"5", []float64{1.05, 1.1, 1.2, 2}, overloadMost, "1.05, 1.1, 1.2 and 2 times what it bears"},
+		{"2", []float64{slightOverload}, slightOverloadMax, fmt.Sprintf("%g times the capacity, before %d requests", slightOverload, slightOverloadMax)},
+		{"5", []float64{1.05, 1.1, 1.2, 2}, overloadMax, "1.05, 1.1, 1.2 and 2 times the capacity"},
 	} {
-		passes, n, err := o.passes(ctx, f.shares, []float64{1, 10, 100}, []trial.Which{trial.Request, trial.Model}, []bool{false, true}, f.most)
+		passes, n, err := o.countPasses(ctx, f.shares, []float64{1, 10, 100}, []trial.Which{trial.Request, trial.Model}, []bool{false, true}, f.most)
 		if err != nil {
 			return err
 		}
 		e.report.Add(judge.Figure{
 			Name: "interval.overload.passes-" + f.name, Value: float64(passes), Unit: "count",
-			Detail: fmt.Sprintf("of %d runs, %s, open and trace, promise at 1, 10, 100 times a full batch, both latencies", n, f.text),
+			Detail: fmt.Sprintf("of %d runs, %s, open and trace, SLA of 1, 10, 100 times a full batch, both latencies", n, f.text),
 		})
 	}
 	for _, share := range []float64{.7, .9} {
-		passes, n, err := o.passes(ctx, []float64{share}, []float64{100}, []trial.Which{trial.Request}, []bool{false, true}, overloadMost)
+		passes, n, err := o.countPasses(ctx, []float64{share}, []float64{100}, []trial.Which{trial.Request}, []bool{false, true}, overloadMax)
 		if err != nil {
 			return err
 		}
-		e.report.Add(portion(fmt.Sprintf("interval.keeps-up.%g", 100*share), passes, n, fmt.Sprintf("%g of what it bears, open and trace, promise at 100 times a full batch", share)))
+		e.report.Add(portion(fmt.Sprintf("interval.keeps-up.%g", 100*share), passes, n, fmt.Sprintf("%g of the capacity, open and trace, SLA of 100 times a full batch", share)))
 	}
 	return nil
 }
 
-type overloads struct {
+// overloadRuns runs overloaded servers of a cell.
+type overloadRuns struct {
 	*cell
-	dir string
+	dir string // for the trace files
 }
 
-// passes counts runs of each combination, with a seed of its own each, on as many
-// truths as there are.
-func (o overloads) passes(ctx context.Context, shares, limits []float64, which []trial.Which, traces []bool, most int) (passes, n int, err error) {
-	type one struct {
+// countPasses runs each combination, on all servers, and counts the passes. Each
+// run has its own seed.
+func (o overloadRuns) countPasses(ctx context.Context, shares, limits []float64, which []trial.Which, traces []bool, most int) (passes, n int, err error) {
+	type combination struct {
 		share, limit float64
 		which        trial.Which
 		trace        bool
 	}
-	var all []one
+	var all []combination
 	for len(all) == 0 || len(all) < o.overloads {
 		for _, s := range shares {
 			for _, l := range limits {
 				for _, w := range which {
 					for _, t := range traces {
-						all = append(all, one{s, l, w, t})
+						all = append(all, combination{s, l, w, t})
 					}
 				}
 			}
@@ -99,9 +101,9 @@ func (o overloads) passes(ctx context.Context, shares, limits []float64, which [
 	return passes, len(all), err
 }
 
-// run tells whether a run passes.
-func (o overloads) run(ctx context.Context, i int, share, limit float64, which trial.Which, trace bool, most int) (bool, error) {
-	t := *o.of(i)
+// run reports whether a run passes.
+func (o overloadRuns) run(ctx context.Context, i int, share, limit float64, which trial.Which, trace bool, most int) (bool, error) {
+	t := *o.serverOf(i)
 	t.load.Rate = share * t.curve().Rate(simWorkers, simSize)
 	sla := trial.SLA{Percentile: 99, Latency: which, Limit: time.Duration(limit * float64(t.curve().At(simSize)))}
 	if trace {
@@ -111,19 +113,19 @@ func (o overloads) run(ctx context.Context, i int, share, limit float64, which t
 		}
 		t.load = l
 	}
-	k, err := trialOf(ctx, &t, o.draw(i, 9), sla, most, sweep.UntilCertain(sla, t.load))
+	k, err := measureTrial(ctx, &t, o.seedFor(i, 9), sla, most, sweep.UntilCertain(sla, t.load))
 	return k.verdict == trial.Pass, err
 }
 
-// trace writes the load's arrivals to a file.
-func (o overloads) trace(i int, t *truth, n int) (load.Spec, error) {
+// trace writes the arrivals of the load to a file.
+func (o overloadRuns) trace(i int, t *simServer, n int) (load.Spec, error) {
 	path := filepath.Join(o.dir, fmt.Sprintf("%d.csv", i))
 	f, err := os.Create(path)
 	if err != nil {
 		return load.Spec{}, err
 	}
 	w := bufio.NewWriter(f)
-	for _, at := range t.plan(o.draw(i, 8), n) {
+	for _, at := range t.plan(o.seedFor(i, 8), n) {
 		fmt.Fprintf(w, "%.9f\n", at.Seconds())
 	}
 	if err := w.Flush(); err != nil {

@@ -43,22 +43,22 @@ func TestInterval(t *testing.T) {
 	}
 }
 
-// settledFamily tells whether a figure is there only if a family's run settled.
+// settledFamily reports whether a figure exists only if a run of a family settled.
 func settledFamily(name string) bool {
-	of, ok := strings.CutPrefix(name, "interval.settled.")
-	return ok && slices.ContainsFunc(families(), func(f family) bool { return f.name == of })
+	serverOf, ok := strings.CutPrefix(name, "interval.settled.")
+	return ok && slices.ContainsFunc(families(), func(f family) bool { return f.name == serverOf })
 }
 
-// A trial follows from its seed: the figures do not depend on the machine.
+// The seed determines a trial, so the figures do not depend on the machine.
 func TestTrialDeterministic(t *testing.T) {
-	var first kept
+	var first trialOutcome
 	for run := range 2 {
-		c := cell{name: "u60", rho: .6, trialBudget: tiny.trials(), seed: 1}
-		if err := c.build(t.Context()); err != nil {
+		c := cell{name: "u60", rho: .6, intervalBudget: tiny.intervals(), seed: 1}
+		if err := c.drawServers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		sla := c.of(0).promise(1.1)
-		k, err := trialOf(t.Context(), c.of(0), c.draw(0, 3), sla, verdictMost, sweep.UntilCertain(sla, c.of(0).load))
+		sla := c.serverOf(0).slaAt(1.1)
+		k, err := measureTrial(t.Context(), c.serverOf(0), c.seedFor(0, 3), sla, verdictMax, sweep.UntilCertain(sla, c.serverOf(0).load))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,29 +21,29 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// liveBudget is how much of the set is run.
+// liveBudget is how much the set runs.
 type liveBudget struct {
-	rivals   int           // best settings of the grid that the pick is held against
-	pairs    int           // of blocks, with each rival
-	promises int           // sweeps whose recommendation is validated
-	search   time.Duration // longest search of the grid's plan, 0 for a tenth of the grid's time
+	gridBest int           // best settings of the grid, compared with the choice
+	pairs    int           // of blocks, with each of them
+	sweeps   int           // default sweeps whose recommendation is validated
+	search   time.Duration // longest search of the grid's plan; 0 is a tenth of the grid's time
 	sweep    time.Duration // longest default sweep
 }
 
 func (b budget) live() liveBudget {
 	switch b.mode {
 	case full.mode:
-		return liveBudget{rivals: 5, pairs: 24, promises: 5, sweep: 3 * time.Minute}
+		return liveBudget{gridBest: 5, pairs: 24, sweeps: 5, sweep: 3 * time.Minute}
 	case quick.mode:
-		return liveBudget{rivals: 1, pairs: 6, promises: 0, search: 20 * time.Second}
+		return liveBudget{gridBest: 1, pairs: 6, sweeps: 0, search: 20 * time.Second}
 	}
-	return liveBudget{rivals: 1, pairs: 2, promises: 0, search: 3 * time.Second}
+	return liveBudget{gridBest: 1, pairs: 2, sweeps: 0, search: 3 * time.Second}
 }
 
-// searchLive searches a real model and holds the pick against the best settings
-// of its recorded grid, in turns; then it validates recommendations of the
-// default sweep.
-func searchLive(ctx context.Context, e *env) (err error) {
+// measureLive searches a real model and compares the choice with the best settings
+// of its recorded grid, measured in turns. Then it validates recommendations of
+// the default sweep.
+func measureLive(ctx context.Context, e *env) (err error) {
 	grid, _, p, err := openGrid()
 	if err != nil {
 		return err
@@ -57,18 +57,18 @@ func searchLive(ctx context.Context, e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, t.Close(context.WithoutCancel(ctx))) }()
 	b := e.budget.live()
-	if err := againstGrid(ctx, e, b, t, grid, p); err != nil {
+	if err := compareWithGrid(ctx, e, b, t, grid, p); err != nil {
 		return err
 	}
-	return livePromises(ctx, e, b, t, p.Model)
+	return validateSweeps(ctx, e, b, t, p.Model)
 }
 
-// againstGrid searches the grid's plan and measures the pick and its rivals in
-// turns.
-func againstGrid(ctx context.Context, e *env, b liveBudget, t sweep.Target, grid *replay.Target, p plan.Plan) error {
-	whole := gridSeconds(grid)
+// compareWithGrid searches the plan of the grid and measures the choice and
+// the best settings of the grid in turns.
+func compareWithGrid(ctx context.Context, e *env, b liveBudget, t sweep.Target, grid *replay.Target, p plan.Plan) error {
+	gridTime := gridSeconds(grid)
 	p.Strategy, p.Order, p.Trial, p.Seed = "auto", plan.InOrder, plan.Default().Trial, e.seed
-	p.Budget.Time = cmp.Or(b.search, time.Duration(whole/10*float64(time.Second)))
+	p.Budget.Time = cmp.Or(b.search, time.Duration(gridTime/10*float64(time.Second)))
 	begin := time.Now()
 	st, _, err := sweepAll(ctx, p, t)
 	if err != nil {
@@ -76,27 +76,27 @@ func againstGrid(ctx context.Context, e *env, b liveBudget, t sweep.Target, grid
 	}
 	took := time.Since(begin).Seconds()
 	if st.Choice == nil {
-		return errors.New("the search found no setting that keeps the promise: the machine is too busy")
+		return errors.New("the search found no setting that meets the SLA: the machine is too busy")
 	}
 	e.report.Add(judge.Figure{
-		Name: "live.time", Value: took / whole, Unit: "share",
-		Detail: fmt.Sprintf("%d settings of %d tested in %.0f s, the grid took %.0f s", distinct(st.Trials), distinct(grid.Profile().Trials), took, whole),
+		Name: "live.time", Value: took / gridTime, Unit: "share",
+		Detail: fmt.Sprintf("%d settings of %d tested in %.0f s, the grid took %.0f s", distinct(st.Trials), distinct(grid.Profile().Trials), took, gridTime),
 	})
-	pick := plan.Point{Settings: st.Choice.Settings, Load: st.Trials[st.Best].Load}
-	var picks, others []float64
-	for i, r := range topOf(grid, b.rivals) {
+	choice := plan.Point{Settings: st.Choice.Settings, Load: st.Trials[st.Best].Load}
+	var choiceRates, gridRates []float64
+	for i, r := range bestOfGrid(grid, b.gridBest) {
 		d, err := sweep.Turns{
-			Target: t, A: plan.Point{Settings: r.Settings, Load: pick.Load}, B: pick, SLA: p.SLA, Pairs: b.pairs, Seed: freshSeed + e.seed<<8 + uint64(i),
+			Target: t, A: plan.Point{Settings: r.Settings, Load: choice.Load}, B: choice, SLA: p.SLA, Pairs: b.pairs, Seed: freshSeed + e.seed<<8 + uint64(i),
 		}.Run(ctx)
 		if err != nil {
 			return err
 		}
-		picks, others = append(picks, d.RatesB...), append(others, d.RatesA...)
+		choiceRates, gridRates = append(choiceRates, d.RatesB...), append(gridRates, d.RatesA...)
 		e.report.Add(turnsFigure(fmt.Sprintf("live.ratio.top-%d", i+1), d.Throughput, fmt.Sprintf("%v over %v, equal blocks %s-%s",
-			pick.Settings, r.Settings, judge.Number(d.ThroughputAA.Low), judge.Number(d.ThroughputAA.High))))
+			choice.Settings, r.Settings, judge.Number(d.ThroughputAA.Low), judge.Number(d.ThroughputAA.High))))
 	}
-	all := stat.Paired(picks, others, rand.New(rand.NewPCG(e.seed, 0)))
-	e.report.Add(judge.Figure{Name: "live.ratio.median", Value: all.Value, Unit: "ratio", Detail: fmt.Sprintf("%d pairs with the grid's top %d", len(picks), b.rivals)})
+	all := stat.Paired(choiceRates, gridRates, rand.New(rand.NewPCG(e.seed, 0)))
+	e.report.Add(judge.Figure{Name: "live.ratio.median", Value: all.Value, Unit: "ratio", Detail: fmt.Sprintf("%d pairs with the grid's top %d", len(choiceRates), b.gridBest)})
 	e.report.Add(judge.Figure{Name: "live.ratio.low", Value: all.Low, Unit: "ratio", Detail: "lower end of the median's 95% interval"})
 	return nil
 }
@@ -105,7 +105,8 @@ func turnsFigure(name string, v stat.Interval, detail string) judge.Figure {
 	return judge.Figure{Name: name, Value: v.Value, Unit: "ratio", Detail: fmt.Sprintf("95%% %s-%s, %s", judge.Number(v.Low), judge.Number(v.High), detail)}
 }
 
-// gridSeconds is how long the grid's trials took, without the changes between.
+// gridSeconds is how long the trials of the grid took, without the changes between
+// them.
 func gridSeconds(grid *replay.Target) float64 {
 	s := 0.0
 	for _, t := range grid.Profile().Trials {
@@ -114,48 +115,48 @@ func gridSeconds(grid *replay.Target) float64 {
 	return s
 }
 
-// topOf returns the n trials of the grid with most throughput whose percentile
-// was within the limit.
-func topOf(grid *replay.Target, n int) []trial.Trial {
-	var kept []trial.Trial
+// bestOfGrid returns the n trials of the grid with the highest throughput whose
+// percentile was within the limit.
+func bestOfGrid(grid *replay.Target, n int) []trial.Trial {
+	var within []trial.Trial
 	for _, t := range grid.Profile().Trials {
 		if t.Role == trial.RoleLoad && t.Verdict.Result != trial.Fail && t.Verdict.ValueMS.Or(math.Inf(1)) <= t.Verdict.LimitMS {
-			kept = append(kept, t)
+			within = append(within, t)
 		}
 	}
-	slices.SortStableFunc(kept, func(a, b trial.Trial) int {
+	slices.SortStableFunc(within, func(a, b trial.Trial) int {
 		return cmp.Compare(b.Throughput.Value.Or(0), a.Throughput.Value.Or(0))
 	})
-	return kept[:min(n, len(kept))]
+	return within[:min(n, len(within))]
 }
 
-// liveValidation is the longest of a validation of a recommendation, as long as that
-// of a sweep with a minute to spare; it lasts for a sixth of it at least.
-const liveValidation = time.Minute
+// maxValidation is the longest time to validate a recommendation. It is what a
+// sweep with a minute left would use. The shortest is a sixth of it.
+const maxValidation = time.Minute
 
-// livePromises adds how many recommendations of the default sweep keep a promise
-// of 1.3 times what the default settings do here, validated on a fresh seed.
-func livePromises(ctx context.Context, e *env, b liveBudget, t sweep.Target, model string) error {
-	if b.promises == 0 {
+// validateSweeps adds how many recommendations of the default sweep meet an SLA of
+// 1.3 times the P99 of the default settings, validated with a new seed.
+func validateSweeps(ctx context.Context, e *env, b liveBudget, t sweep.Target, model string) error {
+	if b.sweeps == 0 {
 		return nil
 	}
-	kept, detail := 0, ""
-	for i := range b.promises {
-		answer, err := livePromise(ctx, b, t, model, e.seed+uint64(i))
+	passed, detail := 0, ""
+	for i := range b.sweeps {
+		verdict, err := validateSweep(ctx, b, t, model, e.seed+uint64(i))
 		if err != nil {
 			return err
 		}
-		if answer.Result == trial.Pass {
-			kept++
+		if verdict.Result == trial.Pass {
+			passed++
 		}
-		detail += fmt.Sprintf(", %s of %s ms (%s)", judge.Number(answer.ValueMS.Or(math.NaN())), judge.Number(answer.LimitMS), answer.Result)
+		detail += fmt.Sprintf(", %s of %s ms (%s)", judge.Number(verdict.ValueMS.Or(math.NaN())), judge.Number(verdict.LimitMS), verdict.Result)
 	}
-	e.report.Add(portion("live.promise.kept", kept, b.promises,
-		fmt.Sprintf("SLA %g x P99 of the default settings, a validation of at most %v on a fresh seed: P99%s", promiseTimes, liveValidation, detail)))
+	e.report.Add(portion("live.promise.kept", passed, b.sweeps,
+		fmt.Sprintf("SLA %g x P99 of the default settings, a validation of at most %v with a new seed: P99%s", promiseTimes, maxValidation, detail)))
 	return nil
 }
 
-func livePromise(ctx context.Context, b liveBudget, t sweep.Target, model string, seed uint64) (trial.Verdict, error) {
+func validateSweep(ctx context.Context, b liveBudget, t sweep.Target, model string, seed uint64) (trial.Verdict, error) {
 	p := plan.Default()
 	closed := p.Loads[0]
 	p99, err := liveP99(ctx, t, plan.Point{Settings: knob.Default(knob.TorchServe), Load: closed}, seed)
@@ -172,7 +173,7 @@ func livePromise(ctx context.Context, b liveBudget, t sweep.Target, model string
 		return trial.Verdict{}, err
 	}
 	r, err := t.Measure(ctx, sweep.Measurement{
-		Load: closed, Seed: seed + freshSeed, SLA: p.SLA, Time: liveValidation, Stop: sweep.UntilValidated(p.SLA, closed, liveValidation/6),
+		Load: closed, Seed: seed + freshSeed, SLA: p.SLA, Time: maxValidation, Stop: sweep.UntilValidated(p.SLA, closed, maxValidation/6),
 	})
 	return r.Verdict, err
 }
@@ -188,7 +189,7 @@ func liveP99(ctx context.Context, t sweep.Target, p plan.Point, seed uint64) (fl
 	}
 	v, ok := r.Latency.P99.Value.Get()
 	if !ok {
-		return 0, errors.New("the default settings give too few answers for a P99")
+		return 0, errors.New("the default settings have too few answers for a P99")
 	}
 	return v, nil
 }

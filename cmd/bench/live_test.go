@@ -6,21 +6,21 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-func TestTopOfGrid(t *testing.T) {
+func TestBestOfGrid(t *testing.T) {
 	grid, _, _, err := openGrid()
 	if err != nil {
 		t.Fatal(err)
 	}
-	top := topOf(grid, 5)
-	if len(top) != 5 {
-		t.Fatalf("%d settings", len(top))
+	best := bestOfGrid(grid, 5)
+	if len(best) != 5 {
+		t.Fatalf("%d settings, want 5", len(best))
 	}
-	for i, r := range top {
+	for i, r := range best {
 		if r.Verdict.Result == trial.Fail || r.Role != trial.RoleLoad {
 			t.Errorf("trial %d: %v, %s", r.N, r.Verdict.Result, r.Role)
 		}
-		if i > 0 && r.Throughput.Value.Or(0) > top[i-1].Throughput.Value.Or(0) {
-			t.Errorf("trial %d stands below a slower one", r.N)
+		if i > 0 && r.Throughput.Value.Or(0) > best[i-1].Throughput.Value.Or(0) {
+			t.Errorf("trial %d comes after a slower one", r.N)
 		}
 	}
 	if s := gridSeconds(grid); s < 96*5 {

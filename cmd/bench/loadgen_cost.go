@@ -20,22 +20,22 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// peer is the generator that the processor time of a request is held against.
-const peer = "wrk2"
+// otherGenerator is the load generator whose CPU time per request is compared.
+const otherGenerator = "wrk2"
 
-// generatorCost adds what a request costs the generator in processor time, and,
-// where wrk2 is installed, how much of what it costs wrk2, in the same run.
+// generatorCost adds the CPU time of the load generator per request and, if wrk2 is
+// installed, its ratio to that of wrk2.
 func generatorCost(ctx context.Context, e *env, s *loadServer) error {
-	program, missing := exec.LookPath(peer)
+	program, missing := exec.LookPath(otherGenerator)
 	for _, rate := range []int{slowRate, fastRate} {
-		c, err := s.costs(ctx, e, program, rate)
+		c, err := s.measureCosts(ctx, e, program, rate)
 		if err != nil {
 			return err
 		}
 		name := fmt.Sprintf("loadgen.cpu.%dk-", rate/1000)
 		detail := fmt.Sprintf("a request, constant %d/s, median of %d runs of %v", rate, len(c.ours), e.budget.load().cost)
 		if missing != nil {
-			detail += ", no ratio: " + peer + " is not installed"
+			detail += ", no ratio: " + otherGenerator + " is not installed"
 		}
 		e.report.Add(judge.Figure{Name: name + "us", Value: median(c.ours), Unit: "us", Detail: detail})
 		if missing == nil {
@@ -45,52 +45,53 @@ func generatorCost(ctx context.Context, e *env, s *loadServer) error {
 	return nil
 }
 
-// cost is processor time in us a request, of each run.
+// cost is the CPU time per request in us, of each run.
 type cost struct {
-	ours, theirs  []float64
-	clean, blocks int // of our runs
+	ours, wrk2          []float64
+	undisturbed, blocks int // of the runs of our generator
 }
 
-// ratio is ours over theirs. If less than half of the blocks are clean, who
-// shared the caches may have made either of them dearer.
+// ratio is our cost divided by that of wrk2. It is unknown if less than half of the
+// blocks are undisturbed, because other processes that use the CPU caches can
+// increase either cost.
 func (c cost) ratio(name string) judge.Figure {
-	ours, theirs := median(c.ours), median(c.theirs)
+	ours, wrk2 := median(c.ours), median(c.wrk2)
 	f := judge.Figure{
-		Name: name, Value: ours / theirs, Unit: "ratio",
-		Detail: fmt.Sprintf("%s us of %s's %s us, %d runs each in turns, %d of %d blocks clean",
-			judge.Number(ours), peer, judge.Number(theirs), len(c.ours), c.clean, c.blocks),
+		Name: name, Value: ours / wrk2, Unit: "ratio",
+		Detail: fmt.Sprintf("%s us of %s's %s us, %d runs each in turns, %d of %d blocks undisturbed",
+			judge.Number(ours), otherGenerator, judge.Number(wrk2), len(c.ours), c.undisturbed, c.blocks),
 	}
-	if 2*c.clean < c.blocks {
-		unless := anything(f.Value)
-		f.Interval = &unless
+	if 2*c.undisturbed < c.blocks {
+		bound := openInterval(f.Value)
+		f.Interval = &bound
 	}
 	return f
 }
 
-// costs measures both in turns; theirs stays empty without the program.
-func (s *loadServer) costs(ctx context.Context, e *env, program string, rate int) (cost, error) {
+// measureCosts measures both generators in turns, or only ours if program is empty.
+func (s *loadServer) measureCosts(ctx context.Context, e *env, program string, rate int) (cost, error) {
 	var c cost
 	b := e.budget.load()
 	for i := range b.turns {
-		run, err := watchRun(ctx, open(s.Load, pathWork, float64(rate), load.Constant, b.cost, e.seed+uint64(i)), s.noise())
+		run, err := watchRun(ctx, openLoad(s.Load, pathWork, float64(rate), load.Constant, b.cost, e.seed+uint64(i)), s.watch())
 		if err != nil {
 			return c, err
 		}
 		c.ours = append(c.ours, perRequest(run.CPU, run.Sent))
-		c.clean, c.blocks = c.clean+run.clean, c.blocks+len(run.blocks)
+		c.undisturbed, c.blocks = c.undisturbed+run.undisturbed, c.blocks+len(run.blocks)
 		if program == "" {
 			continue
 		}
-		us, err := peerCost(ctx, program, "http://"+s.Load+pathWork, rate, b.cost)
+		us, err := wrk2Cost(ctx, program, "http://"+s.Load+pathWork, rate, b.cost)
 		if err != nil {
-			return c, fmt.Errorf("%s: %w", peer, err)
+			return c, fmt.Errorf("%s: %w", otherGenerator, err)
 		}
-		c.theirs = append(c.theirs, us)
+		c.wrk2 = append(c.wrk2, us)
 	}
 	return c, nil
 }
 
-// perRequest is processor time in us a request; NaN if it is not known.
+// perRequest is the CPU time per request in us; NaN if it is unknown.
 func perRequest(cpu time.Duration, requests int) float64 {
 	if cpu == 0 || requests == 0 {
 		return math.NaN()
@@ -98,7 +99,7 @@ func perRequest(cpu time.Duration, requests int) float64 {
 	return float64(cpu) / float64(time.Microsecond) / float64(requests)
 }
 
-// median is the lower one of an even number; NaN of none.
+// median is the lower median; NaN if there are no values.
 func median(v []float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
@@ -107,21 +108,21 @@ func median(v []float64) float64 {
 	return v[(len(v)-1)/2]
 }
 
-// peerCost runs wrk2 and returns its processor time in us a request. It wants
-// whole seconds.
-func peerCost(ctx context.Context, program, url string, rate int, d time.Duration) (float64, error) {
+// wrk2Cost runs wrk2 and returns its CPU time per request in us. The time of the
+// run is rounded down to seconds, because wrk2 accepts only those.
+func wrk2Cost(ctx context.Context, program, url string, rate int, d time.Duration) (float64, error) {
 	seconds := strconv.Itoa(max(int(d/time.Second), 1))
 	cmd := exec.CommandContext(ctx, program, "-t1", "-c32", "-d"+seconds+"s", "-R"+strconv.Itoa(rate), url)
 	out, err := cmd.Output()
 	if err != nil {
 		return 0, err
 	}
-	n, err := peerRequests(out)
+	n, err := wrk2Requests(out)
 	return perRequest(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), n), err
 }
 
-// peerRequests finds the number of requests in what wrk2 says.
-func peerRequests(out []byte) (int, error) {
+// wrk2Requests finds the number of requests in the output of wrk2.
+func wrk2Requests(out []byte) (int, error) {
 	m := regexp.MustCompile(`(\d+) requests in `).FindSubmatch(out)
 	if m == nil {
 		return 0, fmt.Errorf("no number of requests in %q", out)
@@ -129,31 +130,31 @@ func peerRequests(out []byte) (int, error) {
 	return strconv.Atoi(string(m[1]))
 }
 
-// loadgenCore makes this program a load generator that runs on one core.
+// loadgenCore runs this program as a load generator on one core.
 const loadgenCore = "loadgen-core"
 
-// coreJob is what the generator's process is told, and coreSeen what it answers:
-// one line each, after a first one that says it is there.
+// coreJob is the input of the load generator process, and coreResult its output.
+// Both are one line of JSON. A first line of output says that it is ready.
 type coreJob struct {
 	Addr   string        `json:"addr"`
-	Server int           `json:"server"` // its process, which is no foreign one
+	Server int           `json:"server"` // the process of the server, which belongs to the measurement
 	Time   time.Duration `json:"time"`
 	Seed   uint64        `json:"seed"`
 }
 
-type coreSeen struct {
-	Rates []float64 `json:"rates"` // in time, per second, of each clean block, or of each if too few are
-	Clean int       `json:"clean"`
-	All   int       `json:"all"`
-	Cores int       `json:"cores"` // that the process may use
-	LagMS float64   `json:"lag_ms"`
-	CPU   float64   `json:"cpu"` // share of a core
+type coreResult struct {
+	Rates       []float64 `json:"rates"` // sent in time, per second, of each undisturbed block, or of all blocks if those are too few
+	Undisturbed int       `json:"undisturbed"`
+	All         int       `json:"all"`
+	Cores       int       `json:"cores"` // that the process may use
+	LagMS       float64   `json:"lag_ms"`
+	CPU         float64   `json:"cpu"` // share of a core
 }
 
-// oneCore adds how many requests per second one core can send in time and see
-// answered.
+// oneCore adds how many requests per second a load generator on one core sends in
+// time and gets answered.
 func oneCore(ctx context.Context, e *env, s *loadServer) error {
-	var ready, seen coreSeen
+	var ready, result coreResult
 	var c *child
 	err := onOneCore(func() (err error) {
 		c, err = e.startChild(ctx, loadgenCore, &ready)
@@ -162,50 +163,50 @@ func oneCore(ctx context.Context, e *env, s *loadServer) error {
 	if err != nil {
 		return err
 	}
-	job := coreJob{s.Load, s.cmd.Process.Pid, e.budget.load().most, e.seed}
-	err = c.exchange(job, &seen)
+	job := coreJob{s.Load, s.cmd.Process.Pid, e.budget.load().oneCore, e.seed}
+	err = c.exchange(job, &result)
 	if err = c.stop(err); err != nil {
 		return err
 	}
-	iv := stat.Mean(seen.Rates)
-	if seen.Clean < fewestClean {
+	iv := stat.Mean(result.Rates)
+	if result.Undisturbed < minUndisturbed {
 		iv.Low, iv.High = math.NaN(), math.NaN()
 	}
 	e.report.Add(judge.Figure{
 		Name: "loadgen.rate.one-core", Value: iv.Value, Unit: "/s", Interval: &iv,
-		Detail: fmt.Sprintf("answered, of %d/s planned, sent within 1 ms, %d of %d blocks clean, P99 lag %s ms, %s of %d core used",
-			mostRate, seen.Clean, seen.All, judge.Number(seen.LagMS), judge.Number(seen.CPU), seen.Cores),
+		Detail: fmt.Sprintf("answered, of %d/s planned, sent within 1 ms, %d of %d blocks undisturbed, P99 lag %s ms, %s of %d core used",
+			coreRate, result.Undisturbed, result.All, judge.Number(result.LagMS), judge.Number(result.CPU), result.Cores),
 	})
 	return nil
 }
 
-// runCore is the process of one core. It answers one job and ends.
-func runCore(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+// runOneCore is the load generator process on one core. It runs one job and exits.
+func runOneCore(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	out := json.NewEncoder(stdout)
-	if err := out.Encode(coreSeen{Cores: runtime.GOMAXPROCS(0)}); err != nil {
+	if err := out.Encode(coreResult{Cores: runtime.GOMAXPROCS(0)}); err != nil {
 		return err
 	}
 	var job coreJob
 	if err := json.NewDecoder(stdin).Decode(&job); err != nil {
 		return err
 	}
-	c := open(job.Addr, pathNone, mostRate, load.Constant, job.Time, job.Seed)
-	run, err := watchRun(ctx, c, watch(os.Getpid(), job.Server))
+	c := openLoad(job.Addr, pathNone, coreRate, load.Constant, job.Time, job.Seed)
+	run, err := watchRun(ctx, c, watchDisturbance(os.Getpid(), job.Server))
 	if err != nil {
 		return err
 	}
-	return out.Encode(coreSeen{
-		Rates: run.inTime(job.Time), Clean: run.clean, All: len(run.blocks), Cores: runtime.GOMAXPROCS(0),
+	return out.Encode(coreResult{
+		Rates: run.onTimeRates(job.Time), Undisturbed: run.undisturbed, All: len(run.blocks), Cores: runtime.GOMAXPROCS(0),
 		LagMS: float64(run.Lag.Quantile(.99)) / float64(time.Millisecond), CPU: run.CPU.Seconds() / run.Seconds,
 	})
 }
 
-// inTime counts, per second of each block that is kept and lies within the plan,
-// the requests planned in it that were sent within 1 ms and answered.
-func (w watchedRun) inTime(plan time.Duration) []float64 {
+// onTimeRates returns the rates of requests that were sent within 1 ms of their
+// planned time and answered, for each block that is kept and lies within the plan.
+func (w watchedRun) onTimeRates(plan time.Duration) []float64 {
 	var out []float64
 	for _, b := range w.blocks {
-		if b.To > plan || !w.keeps(b.From) {
+		if b.To > plan || !w.isKept(b.From) {
 			continue
 		}
 		n := 0
@@ -219,14 +220,14 @@ func (w watchedRun) inTime(plan time.Duration) []float64 {
 	return out
 }
 
-// exchange writes a line to the child and reads the one it answers with.
-func (c *child) exchange(say, into any) error {
-	if err := json.NewEncoder(c.stdin).Encode(say); err != nil {
+// exchange writes a line to the child and reads a line from it.
+func (c *child) exchange(request, answer any) error {
+	if err := json.NewEncoder(c.stdin).Encode(request); err != nil {
 		return err
 	}
 	line, err := c.lines.ReadBytes('\n')
 	if err != nil {
-		return errors.New("the process ended without an answer")
+		return errors.New("the process exited without an answer")
 	}
-	return json.Unmarshal(line, into)
+	return json.Unmarshal(line, answer)
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onOneCore runs start so that the process it starts may use one core only: a
-// child has the cores of the thread that started it.
+// onOneCore runs start so that the process it starts uses one core only. A child
+// process inherits the CPU affinity of the thread that starts it.
 func onOneCore(start func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

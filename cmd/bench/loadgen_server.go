@@ -16,28 +16,27 @@ import (
 	"time"
 )
 
-// loadgenServer makes this program the server that the load generator is
-// measured against: a process of its own, so that a stall of it stalls nothing
-// of the generator. It has one worker and says itself when requests came and
-// when it stood still.
+// loadgenServer runs this program as the server for the load generator. It is a
+// process of its own, so that its stalls do not stall the load generator. It has
+// one worker, and reports when requests arrived and when it stalled.
 const loadgenServer = "loadgen-server"
 
-// What the server does for a request: 10 us of work for pathWork, else nothing.
+// The work of a request: workTime for pathWork, none for pathNone.
 const (
 	pathWork = "/work"
 	pathNone = "/none"
 	workTime = 10 * time.Microsecond
 )
 
-// A cycle of the stalling server: it stands still once, in the middle.
+// A cycle of the stalling server. It stalls once in each cycle, after stallFirst.
 const (
 	stallCycle = 2 * time.Second
 	stallFirst = 900 * time.Millisecond
 	stallTime  = 200 * time.Millisecond
 )
 
-// mostArrivals is how many arrivals the server remembers.
-const mostArrivals = 1 << 17
+// maxArrivals is how many arrivals the server stores.
+const maxArrivals = 1 << 17
 
 // loadgenAddrs is the one line that the server prints.
 type loadgenAddrs struct {
@@ -45,16 +44,15 @@ type loadgenAddrs struct {
 	Control string `json:"control"` // /arrivals and /stall
 }
 
-// window is a time the server stood still, in Unix nanoseconds.
-type window struct {
+// stallWindow is the time of a stall, in Unix nanoseconds.
+type stallWindow struct {
 	Begin int64 `json:"begin"`
 	End   int64 `json:"end"`
 }
 
-// oneWorker is the server. Requests wait for the worker in the order in which
-// they came.
+// oneWorker is the server. Requests wait for its worker in the order of arrival.
 type oneWorker struct {
-	worker   sync.Mutex // held while working and while standing still
+	worker   sync.Mutex // locked during work and during a stall
 	arrivals []int64    // Unix nanoseconds; guarded by worker
 
 	mu    sync.Mutex // guards conns
@@ -62,13 +60,13 @@ type oneWorker struct {
 	wg    sync.WaitGroup
 }
 
-// serveLoad is the server's process. It ends when stdin does, and so with
-// whoever started it.
-func serveLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
-	runtime.GOMAXPROCS(1) // one worker; a second thread would only look for work on the generator's core
+// runLoadgenServer is the server process. It exits when stdin ends, so also when
+// its parent exits.
+func runLoadgenServer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	runtime.GOMAXPROCS(1) // one worker; a second thread would only use the core of the load generator
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &oneWorker{arrivals: make([]int64, 0, mostArrivals)}
+	s := &oneWorker{arrivals: make([]int64, 0, maxArrivals)}
 	var ln [2]net.Listener
 	for i := range ln {
 		var err error
@@ -78,12 +76,12 @@ func serveLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 		defer ln[i].Close()
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /arrivals", s.tellArrivals)
-	mux.HandleFunc("GET /stall", s.tellStalls)
+	mux.HandleFunc("GET /arrivals", s.handleArrivals)
+	mux.HandleFunc("GET /stall", s.handleStall)
 	control := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	s.wg.Go(func() { _ = control.Serve(ln[1]) }) // its end is asked for below
+	s.wg.Go(func() { _ = control.Serve(ln[1]) }) // ends with control.Close below
 	s.wg.Go(func() { s.accept(ln[0]) })
-	go func() { // ends with stdin, which ends with the parent
+	go func() { // stdin ends when the parent exits
 		_, _ = io.Copy(io.Discard, stdin)
 		cancel()
 	}()
@@ -92,7 +90,7 @@ func serveLoad(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 		<-ctx.Done()
 	}
 	err = errors.Join(err, control.Close(), ln[0].Close())
-	s.hangUp()
+	s.closeConns()
 	s.wg.Wait()
 	return err
 }
@@ -111,8 +109,8 @@ func (s *oneWorker) accept(ln net.Listener) {
 	}
 }
 
-// hangUp ends all connections. The listener is closed already.
-func (s *oneWorker) hangUp() {
+// closeConns closes all connections. The listener must be closed before.
+func (s *oneWorker) closeConns() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
@@ -120,13 +118,13 @@ func (s *oneWorker) hangUp() {
 	}
 }
 
-// serve answers the requests of one connection until it ends.
+// serve answers the requests of one connection until it is closed.
 func (s *oneWorker) serve(c net.Conn) {
 	defer c.Close()
 	answer := []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	in := bufio.NewReader(c)
 	for {
-		work, err := readLoad(in)
+		work, err := readRequest(in)
 		if err != nil {
 			return
 		}
@@ -137,12 +135,12 @@ func (s *oneWorker) serve(c net.Conn) {
 	}
 }
 
-// work does what a request wants, once the worker is free.
-func (s *oneWorker) work(came time.Time, work bool) {
+// work waits until the worker is free and does the work of a request.
+func (s *oneWorker) work(arrived time.Time, work bool) {
 	s.worker.Lock()
 	defer s.worker.Unlock()
 	if len(s.arrivals) < cap(s.arrivals) {
-		s.arrivals = append(s.arrivals, came.UnixNano())
+		s.arrivals = append(s.arrivals, arrived.UnixNano())
 	}
 	if work {
 		spinUntil(time.Now().Add(workTime))
@@ -155,8 +153,8 @@ func spinUntil(t time.Time) {
 	}
 }
 
-// readLoad reads a request and says whether it wants work done.
-func readLoad(in *bufio.Reader) (work bool, err error) {
+// readRequest reads a request and returns whether it needs work.
+func readRequest(in *bufio.Reader) (work bool, err error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return false, err
@@ -177,39 +175,39 @@ func readLoad(in *bufio.Reader) (work bool, err error) {
 	return work, err
 }
 
-// tellArrivals answers with the arrivals since it was last asked.
-func (s *oneWorker) tellArrivals(w http.ResponseWriter, _ *http.Request) {
+// handleArrivals answers with the arrivals since the last call.
+func (s *oneWorker) handleArrivals(w http.ResponseWriter, _ *http.Request) {
 	s.worker.Lock()
-	got := s.arrivals
-	s.arrivals = make([]int64, 0, mostArrivals)
+	arrivals := s.arrivals
+	s.arrivals = make([]int64, 0, maxArrivals)
 	s.worker.Unlock()
-	_ = json.NewEncoder(w).Encode(got) // the client sees a cut answer itself
+	_ = json.NewEncoder(w).Encode(arrivals) // the client notices a truncated answer
 }
 
-// tellStalls stands still once a cycle, for as many cycles as asked for, and
-// then answers with when that was.
-func (s *oneWorker) tellStalls(w http.ResponseWriter, r *http.Request) {
+// handleStall stalls the server once per cycle, for the requested number of cycles,
+// and then answers with the times of the stalls.
+func (s *oneWorker) handleStall(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.Atoi(r.FormValue("cycles"))
 	if err != nil || n < 1 {
 		http.Error(w, fmt.Sprintf("cycles %q: want 1 or more", r.FormValue("cycles")), http.StatusBadRequest)
 		return
 	}
-	start, windows := time.Now(), make([]window, n)
+	start, windows := time.Now(), make([]stallWindow, n)
 	for i := range windows {
 		time.Sleep(time.Until(start.Add(time.Duration(i)*stallCycle + stallFirst)))
 		windows[i] = s.stall()
 	}
-	_ = json.NewEncoder(w).Encode(windows) // the client sees a cut answer itself
+	_ = json.NewEncoder(w).Encode(windows) // the client notices a truncated answer
 }
 
-// stall keeps the worker to itself. A sleep ends some 100 us late, so the last
-// of it is spun.
-func (s *oneWorker) stall() window {
-	const spun = 2 * time.Millisecond
+// stall locks the worker for stallTime. Sleep returns about 100 us late, so the
+// end of the time is a busy loop.
+func (s *oneWorker) stall() stallWindow {
+	const busyLoop = 2 * time.Millisecond
 	s.worker.Lock()
 	defer s.worker.Unlock()
 	begin := time.Now()
-	time.Sleep(stallTime - spun)
+	time.Sleep(stallTime - busyLoop)
 	spinUntil(begin.Add(stallTime))
-	return window{begin.UnixNano(), time.Now().UnixNano()}
+	return stallWindow{begin.UnixNano(), time.Now().UnixNano()}
 }

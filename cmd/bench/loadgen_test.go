@@ -32,7 +32,7 @@ func TestLoadgen(t *testing.T) {
 		f := strings.Fields(l)
 		got = append(got, f[0]+" "+f[2]+" "+f[3])
 		if strings.Contains(f[0], ".cpu.") && !strings.HasSuffix(l, "no ratio: wrk2 is not installed)") {
-			t.Errorf("%q does not say why there is no ratio", l)
+			t.Errorf("%q does not contain why there is no ratio", l)
 		}
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -47,7 +47,7 @@ func TestLoadgenServerEnds(t *testing.T) {
 			defer cancel()
 			read, out := io.Pipe()
 			ended := make(chan error, 1)
-			go func() { ended <- serveLoad(ctx, stdin, out) }()
+			go func() { ended <- runLoadgenServer(ctx, stdin, out) }()
 			if _, err := bufio.NewReader(read).ReadBytes('\n'); err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestLoadgenServerEnds(t *testing.T) {
 	}
 }
 
-// blocked is a stdin that stays open.
+// blocked is a stdin that stays open until the context ends.
 type blocked struct{ ctx context.Context }
 
 func (b blocked) Read([]byte) (int, error) {
@@ -69,7 +69,7 @@ func (b blocked) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestReadLoad(t *testing.T) {
+func TestReadRequest(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
 		works      []bool
@@ -84,21 +84,21 @@ func TestReadLoad(t *testing.T) {
 			in := bufio.NewReader(strings.NewReader(tt.text))
 			var got []bool
 			for {
-				work, err := readLoad(in)
+				work, err := readRequest(in)
 				if err != nil {
 					break
 				}
 				got = append(got, work)
 			}
 			if d := cmp.Diff(tt.works, got); d != "" {
-				t.Errorf("works (-want +got):\n%s", d)
+				t.Errorf("work (-want +got):\n%s", d)
 			}
 		})
 	}
 }
 
-// Requests wait for the server's worker while it stands still, and the windows
-// say when that was.
+// Requests wait for the worker of the server during a stall, and the window is the
+// time of the stall.
 func TestStall(t *testing.T) {
 	s := &oneWorker{arrivals: make([]int64, 0, 4)}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,17 +108,17 @@ func TestStall(t *testing.T) {
 	s.wg.Go(func() { s.accept(ln) })
 	t.Cleanup(func() {
 		_ = ln.Close()
-		s.hangUp()
+		s.closeConns()
 		s.wg.Wait()
 	})
 	began := make(chan struct{})
-	told := make(chan window, 1)
+	stallErr := make(chan stallWindow, 1)
 	go func() {
 		close(began)
-		told <- s.stall()
+		stallErr <- s.stall()
 	}()
 	<-began
-	for s.worker.TryLock() { // until it stands still
+	for s.worker.TryLock() { // until the stall begins
 		s.worker.Unlock()
 	}
 	res, err := load.Run(t.Context(), load.Config{
@@ -126,21 +126,21 @@ func TestStall(t *testing.T) {
 		Spec: load.Spec{Mode: load.Closed, Concurrency: 1},
 	})
 	answered := time.Now().UnixNano()
-	w := <-told
+	w := <-stallErr
 	s.worker.Lock()
-	came := len(s.arrivals)
+	arrived := len(s.arrivals)
 	s.worker.Unlock()
-	if err != nil || len(res.Samples) != 1 || answered < w.End || came != 1 {
-		t.Errorf("%d answers (%v), %d arrivals, answered %v after the stall; want one, and not before", len(res.Samples), err,
-			came, time.Duration(answered-w.End))
+	if err != nil || len(res.Samples) != 1 || answered < w.End || arrived != 1 {
+		t.Errorf("%d answers (%v), %d arrivals, answered %v after the stall; want one, after the stall", len(res.Samples), err,
+			arrived, time.Duration(answered-w.End))
 	}
-	if long := time.Duration(w.End - w.Begin); long < stallTime {
-		t.Errorf("stood still for %v, want %v", long, stallTime)
+	if length := time.Duration(w.End - w.Begin); length < stallTime {
+		t.Errorf("stalled for %v, want %v", length, stallTime)
 	}
 }
 
-// Of 2000 requests in 2 s, 200 wait for up to 200 ms: the P99 is the wait of the
-// 20th of them.
+// Of 2000 requests in 2 s, 200 wait for up to 200 ms, so the true P99 is the 20th
+// longest wait.
 func TestP99s(t *testing.T) {
 	start := time.Unix(1000, 0)
 	run := watchedRun{start: start}
@@ -148,18 +148,18 @@ func TestP99s(t *testing.T) {
 		run.Samples = append(run.Samples, load.Sample{Planned: time.Duration(i) * millis, Latency: time.Duration(i) * millis})
 	}
 	begin := start.Add(900 * millis)
-	measured, truth := p99s(run, []window{{begin.UnixNano(), begin.Add(200 * millis).UnixNano()}})
-	if measured != 1979 || truth != 180 {
-		t.Errorf("P99 measured %v, true %v; want 1979 and 180", measured, truth)
+	measured, trueP99 := p99s(run, []stallWindow{{begin.UnixNano(), begin.Add(200 * millis).UnixNano()}})
+	if measured != 1979 || trueP99 != 180 {
+		t.Errorf("P99 measured %v, true %v; want 1979 and 180", measured, trueP99)
 	}
 }
 
 func TestStalledFigure(t *testing.T) {
 	goal := judge.Goal{Compare: judge.AtMost, Number: .01}
-	runs := func(clean int, p99s ...float64) []stalledRun {
+	runs := func(undisturbed int, p99s ...float64) []stalledRun {
 		var out []stalledRun
 		for _, p := range p99s {
-			out = append(out, stalledRun{p99: p, truth: 180, shortest: 200, longest: 200, clean: clean, blocks: 4})
+			out = append(out, stalledRun{p99: p, trueP99: 180, shortest: 200, longest: 200, undisturbed: undisturbed, blocks: 4})
 		}
 		return out
 	}
@@ -168,7 +168,7 @@ func TestStalledFigure(t *testing.T) {
 		runs []stalledRun
 		want judge.Status
 	}{
-		{"good, with one that is not", runs(4, 180, 179, 300, 181, 180), judge.OK},
+		{"good, with one bad run", runs(4, 180, 179, 300, 181, 180), judge.OK},
 		{"too low", runs(4, 140, 179, 141, 142, 180), judge.FallsShort},
 		{"bad on a busy machine", runs(1, 190, 190, 190, 190, 190), judge.Undecided},
 		{"good on a busy machine", runs(1, 180, 180, 180, 190, 190), judge.OK},
@@ -181,22 +181,22 @@ func TestStalledFigure(t *testing.T) {
 	}
 }
 
-// watched is a run of one block a letter, 500 ms each: f is polluted.
+// watched is a run with one block of 500 ms for each letter; f is a disturbed one.
 func watched(letters string) watchedRun {
 	var w watchedRun
 	for i, l := range letters {
-		b := sweep.Disturbance{From: time.Duration(i) * noiseBlock, To: time.Duration(i+1) * noiseBlock}
+		b := sweep.Disturbance{From: time.Duration(i) * disturbanceBlock, To: time.Duration(i+1) * disturbanceBlock}
 		if l == 'f' {
 			b.Foreign = 1
 		} else {
-			w.clean++
+			w.undisturbed++
 		}
 		w.blocks = append(w.blocks, b)
 	}
 	return w
 }
 
-func TestSpread(t *testing.T) {
+func TestGapVariation(t *testing.T) {
 	arrive := func(gap func(i int) time.Duration) (out []time.Duration) {
 		for i, at := 0, time.Duration(0); at < 3*time.Second; i++ {
 			out = append(out, at)
@@ -213,16 +213,16 @@ func TestSpread(t *testing.T) {
 	}{
 		{"even", "......", arrive(func(int) time.Duration { return 10 * millis }), 0},
 		{"uneven", "......", arrive(uneven), .5},
-		{"uneven where polluted", ".....f", arrive(func(i int) time.Duration {
+		{"uneven in a disturbed block", ".....f", arrive(func(i int) time.Duration {
 			if i > 250 {
 				return uneven(i)
 			}
 			return 10 * millis
 		}), 0},
-		{"too few clean blocks: all count", "..ffff", arrive(uneven), .5},
+		{"too few undisturbed blocks: all are used", "..ffff", arrive(uneven), .5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cv, _ := observed{watchedRun: watched(tt.blocks), arrivals: tt.arrivals}.spread()
+			cv, _ := observedRun{watchedRun: watched(tt.blocks), arrivals: tt.arrivals}.gapVariation()
 			if math.Abs(cv-tt.want) > .01 {
 				t.Errorf("cv %v, want %v", cv, tt.want)
 			}
@@ -233,7 +233,7 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-func TestInTime(t *testing.T) {
+func TestOnTimeRates(t *testing.T) {
 	w := watched(".f....")
 	for i := range 250 { // 10 ms apart, until 2.5 s
 		s := load.Sample{Planned: time.Duration(i) * 10 * millis}
@@ -242,28 +242,28 @@ func TestInTime(t *testing.T) {
 		}
 		w.Samples = append(w.Samples, s)
 	}
-	if d := cmp.Diff([]float64{80, 100, 100, 100}, w.inTime(2500*millis)); d != "" {
+	if d := cmp.Diff([]float64{80, 100, 100, 100}, w.onTimeRates(2500*millis)); d != "" {
 		t.Errorf("rates (-want +got):\n%s", d)
 	}
 }
 
-func TestPeerRequests(t *testing.T) {
+func TestWrk2Requests(t *testing.T) {
 	const said = "Running 2s test @ http://127.0.0.1:1/work\n  1 threads and 32 connections\n  9996 requests in 2.00s, 390.47KB read\n"
-	if n, err := peerRequests([]byte(said)); n != 9996 || err != nil {
+	if n, err := wrk2Requests([]byte(said)); n != 9996 || err != nil {
 		t.Errorf("%d, %v; want 9996", n, err)
 	}
-	if _, err := peerRequests([]byte("unable to connect")); err == nil {
+	if _, err := wrk2Requests([]byte("unable to connect")); err == nil {
 		t.Error("no error without a number of requests")
 	}
 }
 
 func TestCostRatio(t *testing.T) {
 	goal := judge.Goal{Compare: judge.AtMost, Number: 1.2}
-	c := cost{ours: []float64{60, 61, 90}, theirs: []float64{60, 59, 60}, clean: 6, blocks: 12}
+	c := cost{ours: []float64{60, 61, 90}, wrk2: []float64{60, 59, 60}, undisturbed: 6, blocks: 12}
 	if f := c.ratio("x"); f.Status(goal) != judge.OK || math.Abs(f.Value-61./60) > 1e-9 {
 		t.Errorf("%v %v, want ok and the ratio of medians", f.Value, f.Status(goal))
 	}
-	c.clean = 5
+	c.undisturbed = 5
 	if f := c.ratio("x"); f.Status(goal) != judge.Undecided {
 		t.Errorf("on a busy machine %v, want undecided", f.Status(goal))
 	}

@@ -12,63 +12,63 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// What pollution is judged over, and how many clean blocks a figure of a run
-// needs. The kernel's counters want 100 ms at the least.
+// The length of a block for which the disturbance is measured, and how many
+// undisturbed blocks the figure of a run needs. The kernel's counters need at
+// least 100 ms.
 const (
-	noiseBlock  = 500 * time.Millisecond
-	fewestClean = 5
+	disturbanceBlock = 500 * time.Millisecond
+	minUndisturbed   = 5
 )
 
-// watchedRun is a run of the generator, and what others took of the machine in
-// each of its blocks.
+// watchedRun is a run of the load generator with the disturbance of each block.
 type watchedRun struct {
 	load.Result
-	start  time.Time
-	blocks []sweep.Disturbance
-	clean  int
+	start       time.Time
+	blocks      []sweep.Disturbance
+	undisturbed int
 }
 
-// watchRun runs the load. All requests have to be answered.
-func watchRun(ctx context.Context, c load.Config, noise judge.Noise) (watchedRun, error) {
+// watchRun runs the load. It fails if a request is not answered.
+func watchRun(ctx context.Context, c load.Config, watch judge.DisturbanceFunc) (watchedRun, error) {
 	w := watchedRun{start: time.Now()}
-	begun, at := time.Time{}, time.Duration(0)
-	c.Block = min(noiseBlock, c.Limit/4)
-	note := func(elapsed time.Duration) {
-		n := noise()
+	start, at := time.Time{}, time.Duration(0)
+	c.Block = min(disturbanceBlock, c.Limit/4)
+	addBlock := func(elapsed time.Duration) {
+		n := watch()
 		b := sweep.Disturbance{From: at, To: elapsed, Steal: n.Steal, Foreign: n.Foreign}
 		if at = elapsed; b.Why() == "" {
-			w.clean++
+			w.undisturbed++
 		}
 		w.blocks = append(w.blocks, b)
 	}
 	c.OnBlock = func(elapsed time.Duration, _ []load.Sample) bool {
-		// Whoever comes late to a clock sees a late start: the first is the truth.
-		if s := time.Now().Add(-elapsed); begun.IsZero() || s.Before(begun) {
-			begun = s
+		// A late call gives a late start, so the earliest one is used.
+		if s := time.Now().Add(-elapsed); start.IsZero() || s.Before(start) {
+			start = s
 		}
-		note(elapsed)
+		addBlock(elapsed)
 		return false
 	}
-	noise() // what was before is nobody's
+	watch() // discards the disturbance before the run
 	var err error
 	if w.Result, err = load.Run(ctx, c); err != nil {
 		return w, err
 	}
-	if begun.IsZero() {
-		return w, fmt.Errorf("a run of %v is too short to be watched", c.Limit)
+	if start.IsZero() {
+		return w, fmt.Errorf("a run of %v is too short to measure the disturbance", c.Limit)
 	}
-	w.start = begun
-	note(time.Since(begun))
+	w.start = start
+	addBlock(time.Since(start))
 	if n := load.Count(w.Samples); n.OK != w.Planned {
 		return w, fmt.Errorf("%d of %d requests failed: status %v %s", w.Planned-n.OK, w.Planned, n.Status, w.Err)
 	}
 	return w, nil
 }
 
-// keeps tells whether figures count what happened at a time of the run: in a
-// clean block, or in any block if there are too few clean ones.
-func (w watchedRun) keeps(t time.Duration) bool {
-	if w.clean < fewestClean {
+// isKept reports whether figures use the requests of a time of the run: if its
+// block is undisturbed, or if there are too few undisturbed blocks.
+func (w watchedRun) isKept(t time.Duration) bool {
+	if w.undisturbed < minUndisturbed {
 		return true
 	}
 	for _, b := range w.blocks {
@@ -79,25 +79,26 @@ func (w watchedRun) keeps(t time.Duration) bool {
 	return false
 }
 
-// figure is a figure of the blocks that are kept. If too few are clean it is of
-// all, and unless is all that is known of it.
-func (w watchedRun) figure(name string, v float64, unit, detail string, unless stat.Interval) judge.Figure {
-	if w.clean >= fewestClean {
+// figure is a figure of the blocks that are kept. If too few are undisturbed, it is
+// of all blocks, and bound is its interval.
+func (w watchedRun) figure(name string, v float64, unit, detail string, bound stat.Interval) judge.Figure {
+	if w.undisturbed >= minUndisturbed {
 		return judge.Figure{
 			Name: name, Value: v, Unit: unit,
-			Detail: fmt.Sprintf("%d of %d blocks kept, %s", w.clean, len(w.blocks), detail),
+			Detail: fmt.Sprintf("%d of %d blocks kept, %s", w.undisturbed, len(w.blocks), detail),
 		}
 	}
 	return judge.Figure{
-		Name: name, Value: v, Unit: unit, Interval: &unless,
-		Detail: fmt.Sprintf("only %d of %d blocks clean, so of all, %s", w.clean, len(w.blocks), detail),
+		Name: name, Value: v, Unit: unit, Interval: &bound,
+		Detail: fmt.Sprintf("only %d of %d blocks undisturbed, so all are used, %s", w.undisturbed, len(w.blocks), detail),
 	}
 }
 
-// atMost is what is known of a figure that pollution can only have raised.
-func atMost(v float64) stat.Interval { return stat.Interval{Value: v, Low: math.NaN(), High: v} }
+// openBelow is the interval of a figure that a disturbance can only increase.
+func openBelow(v float64) stat.Interval { return stat.Interval{Value: v, Low: math.NaN(), High: v} }
 
-// anything is what is known of a figure that pollution may have moved either way.
-func anything(v float64) stat.Interval {
+// openInterval is the interval of a figure that a disturbance can increase or
+// decrease.
+func openInterval(v float64) stat.Interval {
 	return stat.Interval{Value: v, Low: math.NaN(), High: math.NaN()}
 }

@@ -14,23 +14,24 @@ import (
 	"sweetspot/profiles"
 )
 
-// describe tells what the figures were measured on. Its noise is how far a fixed
-// piece of work on one core differs from itself, with nothing thrown away.
-func describe(ctx context.Context, cores int, seed uint64) (judge.Machine, error) {
+// describeMachine describes the machine of the figures. Its A/A interval compares
+// a fixed amount of work on one core with itself; no block is rejected.
+func describeMachine(ctx context.Context, cores int, seed uint64) (judge.Machine, error) {
 	m := profiles.ReadMachine(os.DirFS("/"), cores)
-	noise := watch(os.Getpid())
-	noise()
+	watch := watchDisturbance(os.Getpid())
+	watch()
 	r, err := judge.Paired(ctx, judge.Plan{Blocks: 32, Length: 20 * time.Millisecond, Seed: seed}, work, work)
 	if err != nil {
 		return judge.Machine{}, err
 	}
 	return judge.Machine{
 		CPU: m.CPU, Cores: m.Cores, System: m.OS + "/" + m.Arch + " " + runtime.Version(),
-		AA: r.AA, Others: noise(), Pinning: "not pinned",
+		AA: r.AA, Others: watch(), Pinning: "not pinned",
 	}, nil
 }
 
-// work is the fixed piece of work: pieces per second of one core.
+// work repeats a fixed piece of work for d and returns the pieces per second of
+// one core.
 func work(_ context.Context, d time.Duration) (float64, error) {
 	const piece = 1 << 14
 	start, state := time.Now(), uint64(1)
@@ -40,18 +41,19 @@ func work(_ context.Context, d time.Duration) (float64, error) {
 			state ^= state >> 7
 			state ^= state << 17
 		}
-		// The state never becomes 0; asking keeps the work from being left out.
+		// The state never becomes 0. The comparison prevents the compiler from
+		// removing the work.
 		if took := time.Since(start); took >= d && state != 0 {
 			return n / took.Seconds(), nil
 		}
 	}
 }
 
-// watch tells what the hypervisor and other processes took of the machine; the
-// processes named are the measurement's own. It may be asked every 100 ms or
-// slower, which is what the kernel's counters resolve.
-func watch(own ...int) judge.Noise {
-	cores, err := cpu.Counts(true) // the machine's, which are more than ours in a container
+// watchDisturbance measures how much of the machine the hypervisor and other
+// processes use; own are the processes of the measurement. Calls of the returned
+// function must be at least 100 ms apart, the resolution of the kernel's counters.
+func watchDisturbance(own ...int) judge.DisturbanceFunc {
+	cores, err := cpu.Counts(true) // of the machine; a container may have fewer
 	if err != nil {
 		cores = runtime.NumCPU()
 	}
@@ -64,20 +66,21 @@ func watch(own ...int) judge.Noise {
 		for i, s := range samplers {
 			h := s.Sample()
 			d.Foreign -= share(h.CPUPercent) / float64(cores)
-			if i == 0 { // every sampler sees the same machine
-				// What the kernel does for packets is nobody's in its books, and mostly ours.
+			if i == 0 { // every sampler returns the same values of the machine
+				// The kernel assigns interrupt time to no process; most of it is for
+				// packets of the measurement.
 				d.Foreign += share(h.BusyPercent) - share(h.IRQPercent)
 				d.Steal = share(h.StealPercent)
 			}
 		}
-		if d.Foreign < 0 { // the two counters tick apart
+		if d.Foreign < 0 { // the counters are not updated at the same time
 			d.Foreign = 0
 		}
 		return d
 	}
 }
 
-// share is a percentage as a share; NaN for n/a.
+// share is a percentage as a share, 0-1; NaN if it is not available.
 func share(r monitor.Reading) float64 {
 	v, ok := r.Get()
 	if !ok {

@@ -1,16 +1,16 @@
-// Command bench measures what the project promises, and says of each figure
-// whether it meets its goal.
+// Command bench measures the figures of the project and reports for each whether
+// it meets its goal.
 //
 //	bench overhead              one set of figures, in under 50 s
-//	bench overhead -full        the same as evidence: more and longer blocks
-//	bench list                  the sets there are
+//	bench overhead -full        the same with more and longer blocks
+//	bench list                  lists the sets
 //
 // Figures are lines on stdout, or one object with -json; docs/benchmarks.md
-// explains them. The exit code is 0 when nothing falls short of its goal, 2 when
-// something does, and 1 after an error.
+// explains them. The exit code is 0 if no figure falls short of its goal, 2 if
+// one does, and 1 after an error.
 //
-// Each set is a file of this package and adds its figures to a report; their
-// goals are the table in goals.go.
+// Each set has a file in this package and adds its figures to a report. The goals
+// are the table in goals.go.
 package main
 
 import (
@@ -40,60 +40,60 @@ func main() {
 
 // bench is one set of figures.
 type bench struct {
-	name  string // the first part of its figures' names
-	about string
-	run   func(context.Context, *env) error
-	long  time.Duration // limit of -full where the budget's is too short
+	name      string // the first part of its figures' names
+	about     string
+	run       func(context.Context, *env) error
+	fullLimit time.Duration // time limit with -full, if it is longer than that of the budget
 }
 
 // benches lists the sets.
 func benches() []bench {
 	return []bench{
-		{name: "batching", about: "what forming batches costs: steps per second, allocations", run: batching},
-		{name: "overhead", about: "what the engine adds to a bare session and to an empty HTTP handler", run: overhead},
-		{name: "loadgen", about: "how punctual the load generator is, what it costs, and what it says of a server that stalls", run: loadgen},
-		{name: "serve", about: "what share of the bare session's time and rate the engine serves", run: serving},
-		{name: "apply", about: "what requests notice of changes of the settings", run: applying},
-		{name: "soak", about: "whether every request is answered once, and memory stays, while four models are overloaded and changed", run: soaking},
-		{name: "interval", about: "what intervals, verdicts and corrected percentiles are worth, on simulated servers", run: interval, long: 2 * time.Hour},
-		{name: "overload", about: "what a real engine is said to do with more requests than it bears, and with fewer", run: realOverload, long: 30 * time.Minute},
-		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: searching, long: time.Hour},
-		{name: "live", about: "what a search of a real model finds, against its recorded grid", run: searchLive},
-		{name: "trials", about: "how many trials of a real engine are right about one long run", run: trials, long: time.Hour},
+		{name: "batching", about: "the cost of building batches: steps per second, allocations", run: measureBatching},
+		{name: "overhead", about: "what the engine adds to a bare session and to an empty HTTP handler", run: measureOverhead},
+		{name: "loadgen", about: "the load generator: its timing, its cost, and what it measures of a server that stalls", run: measureLoadgen},
+		{name: "serve", about: "which share of the time and rate of a bare session the engine reaches", run: measureServe},
+		{name: "apply", about: "how changes of the settings affect requests", run: measureApply},
+		{name: "soak", about: "whether each request gets one answer and memory stays constant, while four models are overloaded and changed", run: measureSoak},
+		{name: "interval", about: "how often intervals, verdicts and corrected percentiles are right, on simulated servers", run: measureInterval, fullLimit: 2 * time.Hour},
+		{name: "overload", about: "verdicts about a real engine with more requests than its capacity, and with fewer", run: measureOverload, fullLimit: 30 * time.Minute},
+		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: searching, fullLimit: time.Hour},
+		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
+		{name: "trials", about: "how many trials of a real engine contain the P99 of one long run", run: measureTrials, fullLimit: time.Hour},
 	}
 }
 
-// env is what a set works with.
+// env is the environment of a set.
 type env struct {
 	self   string // this executable, for the server child
 	budget budget
 	seed   uint64
-	cores  int // that the container gives
+	cores  int // that the container may use
 	report *judge.Report
 	stderr io.Writer
 }
 
-// budget is how much a run may spend.
+// budget is how much a run measures.
 type budget struct {
-	mode   string
-	limit  time.Duration // of one set; then it ends with an error
-	blocks int           // clean blocks of a comparison
-	most   int           // its blocks at all
-	length time.Duration // of one block
-	count  int           // calls that allocations are counted over
+	mode        string
+	limit       time.Duration // of one set; after it the set ends with an error
+	blocks      int           // undisturbed blocks of a comparison
+	maxBlocks   int           // all blocks of a comparison
+	blockLength time.Duration // of one block
+	calls       int           // over which allocations are counted
 }
 
-// The budgets. 5 comparisons of at most 30 blocks, and what surrounds them, fit
-// the limit of quick.
+// The budgets. 5 comparisons of at most 30 blocks, with their setup, fit the
+// limit of quick.
 var (
 	quick = budget{"quick", 50 * time.Second, 24, 28, 250 * time.Millisecond, 5_000}
 	full  = budget{"full", 20 * time.Minute, 120, 240, 400 * time.Millisecond, 50_000}
 )
 
 // plan is the budget of one comparison.
-func (e *env) plan(noise judge.Noise) judge.Plan {
+func (e *env) plan(watch judge.DisturbanceFunc) judge.Plan {
 	b := e.budget
-	return judge.Plan{Blocks: b.blocks, Most: b.most, Length: b.length, Seed: e.seed, Noise: noise}
+	return judge.Plan{Blocks: b.blocks, MaxBlocks: b.maxBlocks, Length: b.blockLength, Seed: e.seed, Watch: watch}
 }
 
 // options are the command line.
@@ -105,18 +105,18 @@ type options struct {
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == engineCommand { // its flags are the settings'
-		if err := serveEngine(ctx, args[1:], stdin); err != nil {
+	if len(args) > 0 && args[0] == engineCommand { // its flags are the settings
+		if err := runEngineChild(ctx, args[1:], stdin); err != nil {
 			fmt.Fprintf(stderr, "bench: %v\n", err)
 			return judge.ExitError
 		}
-		return judge.ExitFine
+		return judge.ExitOK
 	}
 	o, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return judge.ExitFine
-	case err != nil: // the flag package has said it
+		return judge.ExitOK
+	case err != nil: // the flag package has printed it
 		return judge.ExitError
 	}
 	code, err := o.dispatch(ctx, stdin, stdout, stderr)
@@ -133,9 +133,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	isQuick := fs.Bool("quick", false, "under 50 s a set (default)")
-	fs.BoolVar(&o.full, "full", false, "minutes; the evidence")
+	fs.BoolVar(&o.full, "full", false, "minutes a set, for figures that count as evidence")
 	fs.BoolVar(&o.json, "json", false, "one JSON object instead of lines")
-	fs.Uint64Var(&o.seed, "seed", 1, "of everything drawn by chance")
+	fs.Uint64Var(&o.seed, "seed", 1, "seed of everything random")
 	fs.Usage = func() {
 		fmt.Fprint(stderr, "usage: bench NAME... [-quick | -full] [-json] [-seed N]\n       bench list\n\nexample: bench overhead -full\n\n")
 		fs.PrintDefaults()
@@ -158,10 +158,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// commands are the processes that sets start of this program.
+// commands are the hidden commands with which sets start this program again.
 func commands() map[string]func(context.Context, io.Reader, io.Writer) error {
 	return map[string]func(context.Context, io.Reader, io.Writer) error{
-		serverCommand: serve, labCommand: serveModels, loadgenServer: serveLoad, loadgenCore: runCore,
+		serverCommand: runOverheadServer, modelServerCommand: runModelServer, loadgenServer: runLoadgenServer, loadgenCore: runOneCore,
 	}
 }
 
@@ -177,7 +177,7 @@ func (o options) dispatch(ctx context.Context, stdin io.Reader, stdout, stderr i
 	case len(o.names) == 1 && o.names[0] == "list":
 		return 0, list(stdout, o.json)
 	}
-	sets, err := find(o.names)
+	sets, err := findSets(o.names)
 	if err != nil {
 		return 0, err
 	}
@@ -197,18 +197,18 @@ func (o options) dispatch(ctx context.Context, stdin io.Reader, stdout, stderr i
 	return e.report.Code(), nil
 }
 
-// find looks the names up.
-func find(names []string) ([]bench, error) {
+// findSets returns the sets with these names.
+func findSets(names []string) ([]bench, error) {
 	all := benches()
-	var known []string
+	var allNames []string
 	for _, b := range all {
-		known = append(known, b.name)
+		allNames = append(allNames, b.name)
 	}
 	var out []bench
 	for _, name := range names {
-		i := slices.Index(known, name)
+		i := slices.Index(allNames, name)
 		if i < 0 {
-			return nil, fmt.Errorf("%q: no set of figures of that name%s", name, knob.Suggest(name, known))
+			return nil, fmt.Errorf("%q: no set of figures of that name%s", name, knob.Suggest(name, allNames))
 		}
 		out = append(out, all[i])
 	}
@@ -233,7 +233,7 @@ func list(w io.Writer, asJSON bool) error {
 
 // measure prints the machine line and runs the sets, each within its limit.
 func (e *env) measure(ctx context.Context, sets []bench) error {
-	m, err := describe(ctx, e.cores, e.seed)
+	m, err := describeMachine(ctx, e.cores, e.seed)
 	if err != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ func (e *env) measure(ctx context.Context, sets []bench) error {
 	for _, b := range sets {
 		e.report.Begin(judge.Run{Name: b.name, Mode: e.budget.mode, Seed: e.seed})
 		start := time.Now()
-		if err := e.within(ctx, b); err != nil {
+		if err := e.runWithLimit(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
 		e.report.End(time.Since(start))
@@ -249,17 +249,17 @@ func (e *env) measure(ctx context.Context, sets []bench) error {
 	return nil
 }
 
-func (e *env) within(ctx context.Context, b bench) error {
+func (e *env) runWithLimit(ctx context.Context, b bench) error {
 	limit := e.budget.limit
 	if e.budget.mode == full.mode {
-		limit = max(limit, b.long)
+		limit = max(limit, b.fullLimit)
 	}
 	slow := fmt.Errorf("not done after %v: the machine is too busy; try again, or with -full", limit)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, slow)
 	defer cancel()
 	err := b.run(ctx, e)
 	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx) // what broke off says less than why
+		return context.Cause(ctx) // the cause explains more than err
 	}
 	return err
 }

@@ -20,7 +20,7 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// TestMain lets the test binary be the processes that sets start.
+// TestMain makes the test binary usable as the processes that sets start.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && commands()[os.Args[1]] != nil || len(os.Args) > 2 && os.Args[1] == engineCommand {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
@@ -28,14 +28,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// tiny is too short to mean anything, and long enough to go every way. Its limit
-// is none: go test has one, and no machine is too slow for these tests.
+// tiny is too short for valid figures, but long enough to run all of the code. Its
+// limit never applies, because go test has one.
 var tiny = budget{"tests", time.Hour, 4, 4, 10 * time.Millisecond, 64}
 
 // measure runs a set with the tiny budget and returns what it printed.
 func measure(t *testing.T, name string) string {
 	t.Helper()
-	sets, err := find([]string{name})
+	sets, err := findSets([]string{name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,11 +138,11 @@ func TestListJSON(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	e := &env{budget: budget{limit: time.Nanosecond}}
-	hang := bench{name: "hang", run: func(ctx context.Context, _ *env) error {
+	blocked := bench{name: "blocked", run: func(ctx context.Context, _ *env) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	err := e.within(t.Context(), hang)
+	err := e.runWithLimit(t.Context(), blocked)
 	if err == nil || !strings.HasPrefix(err.Error(), "not done after 1ns: ") {
 		t.Errorf("error %v", err)
 	}
@@ -155,12 +155,12 @@ func TestServerThatDoesNotStart(t *testing.T) {
 	}
 }
 
-// The server ends with its stdin, and cleanly.
-func TestServeEnds(t *testing.T) {
+// The server exits without an error when its stdin ends.
+func TestServerEndsWithStdin(t *testing.T) {
 	in, parent := io.Pipe()
 	read, out := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- serve(t.Context(), in, out) }()
+	go func() { ended <- runOverheadServer(t.Context(), in, out) }()
 	var a addrs
 	if err := json.NewDecoder(read).Decode(&a); err != nil {
 		t.Fatal(err)
@@ -168,8 +168,8 @@ func TestServeEnds(t *testing.T) {
 	if _, err := send(t.Context(), a.Predict, modelWait, 256, 2, time.Second, 10); err != nil {
 		t.Error(err)
 	}
-	_, err := send(t.Context(), a.Predict, "nobody", 256, 1, time.Second, 3)
-	if err == nil || !strings.HasPrefix(err.Error(), "nobody: 3 of 3 requests failed: status map[404:3]") {
+	_, err := send(t.Context(), a.Predict, "no-such-model", 256, 1, time.Second, 3)
+	if err == nil || !strings.HasPrefix(err.Error(), "no-such-model: 3 of 3 requests failed: status map[404:3]") {
 		t.Errorf("error %v", err)
 	}
 	if err := parent.Close(); err != nil {
@@ -180,8 +180,8 @@ func TestServeEnds(t *testing.T) {
 	}
 }
 
-func TestFormation(t *testing.T) {
-	var f formation
+func TestBatchMean(t *testing.T) {
+	var f batchMean
 	f.add([]load.Sample{{Batch: 3}, {Batch: 3}, {Batch: 3}, {Batch: 1}, {Batch: 0}}) // two batches, and an empty handler
 	if got := f.mean(); math.Abs(got-2) > 1e-9 {
 		t.Errorf("mean batch %v, want 2", got)
@@ -204,13 +204,13 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// A batch of b is b+2 steps of the worker and b of the requests that follow.
+// A batch of b takes b+2 steps of the worker and b steps of the next requests.
 func TestStepper(t *testing.T) {
 	for _, rule := range []rules.Rule{rules.Eager, rules.TorchServe} {
 		s := newStepper(rules.Config{Rule: rule, Size: 8, Delay: time.Millisecond})
-		begun := s.steps
+		before := s.steps
 		s.run(100)
-		if got, want := s.steps-begun, int64(100*(8+2+8)); got != want || s.col.Queued() != 16 || s.col.Open() != 0 {
+		if got, want := s.steps-before, int64(100*(8+2+8)); got != want || s.col.Queued() != 16 || s.col.Open() != 0 {
 			t.Errorf("rule %d: %d steps, want %d; %d queued, want 16; %d open, want 0", rule, got, want, s.col.Queued(), s.col.Open())
 		}
 	}

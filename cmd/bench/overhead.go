@@ -15,9 +15,10 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// overhead measures what the engine costs: in this process against the bare
-// session, and over HTTP, in a process of its own, against an empty handler.
-func overhead(ctx context.Context, e *env) error {
+// measureOverhead measures the cost of the engine: in this process compared with
+// the bare session, and over HTTP, in another process, compared with an empty
+// handler.
+func measureOverhead(ctx context.Context, e *env) error {
 	if err := inProcess(ctx, e); err != nil {
 		return err
 	}
@@ -33,43 +34,43 @@ func overhead(ctx context.Context, e *env) error {
 func inProcess(ctx context.Context, e *env) (err error) {
 	eng := newEngine(e.cores)
 	defer func() {
-		if cerr := eng.Close(context.WithoutCancel(ctx)); err == nil {
-			err = cerr
+		if closeErr := eng.Close(context.WithoutCancel(ctx)); err == nil {
+			err = closeErr
 		}
 	}()
 	model := spinModel("spin", 256)
 	if err := eng.Load(ctx, model, spinConfig(8, 0)); err != nil {
 		return err
 	}
-	served, err := eng.Find(model.Name, "")
+	service, err := eng.Find(model.Name, "")
 	if err != nil {
 		return err
 	}
-	if err := submitP50(ctx, e, served); err != nil {
+	if err := submitP50(ctx, e, service); err != nil {
 		return err
 	}
-	return submitAllocs(ctx, e, served)
+	return submitAllocs(ctx, e, service)
 }
 
-// submitP50 compares one caller of Submit with one of the session itself.
-func submitP50(ctx context.Context, e *env, served *engine.Served) error {
+// submitP50 compares one caller of Submit with one caller of the session's Run.
+func submitP50(ctx context.Context, e *env, service *engine.ModelService) error {
 	item := tensor.Item{{Type: tensor.Float32, Shape: []int64{64}, Data: make([]byte, 256)}}
-	bare, err := spin{}.Open(ctx, served.Model(), served.Config())
+	bare, err := spin{}.Open(ctx, service.Model(), service.Config())
 	if err != nil {
 		return err
 	}
 	in, out := payload.OfItems(item), make([]payload.Result, 1)
-	var times []time.Duration // one memory for all blocks
+	var times []time.Duration // shared by all blocks
 	submit := func(ctx context.Context, d time.Duration) (float64, error) {
 		return callP50(d, &times, func() error {
-			_, _, err := served.Submit(ctx, item)
+			_, _, err := service.Submit(ctx, item)
 			return err
 		})
 	}
 	run := func(ctx context.Context, d time.Duration) (float64, error) {
 		return callP50(d, &times, func() error { return bare.Run(ctx, in, out) })
 	}
-	r, err := judge.Paired(ctx, e.plan(watch(os.Getpid())), submit, run)
+	r, err := judge.Paired(ctx, e.plan(watchDisturbance(os.Getpid())), submit, run)
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func callP50(d time.Duration, times *[]time.Duration, f func() error) (float64, 
 	return medianUS(all), nil
 }
 
-// medianUS sorts d in place; its median has the rank ceil(n/2).
+// medianUS sorts d and returns the value of rank ceil(n/2).
 func medianUS(d []time.Duration) float64 {
 	if len(d) == 0 {
 		return 0
@@ -102,24 +103,24 @@ func medianUS(d []time.Duration) float64 {
 	return float64(d[(len(d)-1)/2]) / float64(time.Microsecond)
 }
 
-// submitAllocs counts what 16 callers, whose requests ride in batches, make the
-// engine allocate. The whole number below the mean counts, as with
-// testing.AllocsPerRun: starting the callers allocates too, and so does a pool
-// that the garbage collector has emptied.
-func submitAllocs(ctx context.Context, e *env, served *engine.Served) error {
+// submitAllocs counts the allocations of the engine per Submit, with 16 callers
+// whose requests run in the same batches. The mean is rounded down, as by
+// testing.AllocsPerRun, because the start of the callers allocates too, and so
+// does a pool that the garbage collector has emptied.
+func submitAllocs(ctx context.Context, e *env, service *engine.ModelService) error {
 	const callers = 16
-	if err := submitAll(ctx, served, callers, 100); err != nil { // fills the pools
+	if err := submitAll(ctx, service, callers, 100); err != nil { // fills the pools
 		return err
 	}
-	each := max(e.budget.count/callers, 1)
-	before := served.Stats()
+	perCaller := max(e.budget.calls/callers, 1)
+	before := service.Stats()
 	var err error
-	n := mallocs(func() { err = submitAll(ctx, served, callers, each) })
+	n := mallocs(func() { err = submitAll(ctx, service, callers, perCaller) })
 	if err != nil {
 		return err
 	}
-	after := served.Stats()
-	requests := uint64(callers * each)
+	after := service.Stats()
+	requests := uint64(callers * perCaller)
 	e.report.Add(judge.Figure{
 		Name: "overhead.allocs.submit", Value: float64(n / requests), Unit: "count",
 		Detail: fmt.Sprintf("%d objects in %d submits of %d callers, mean batch %s", n, requests, callers,
@@ -128,15 +129,15 @@ func submitAllocs(ctx context.Context, e *env, served *engine.Served) error {
 	return nil
 }
 
-// submitAll submits each times from every caller at once.
-func submitAll(ctx context.Context, served *engine.Served, callers, each int) error {
+// submitAll submits perCaller times from each of the callers, in parallel.
+func submitAll(ctx context.Context, service *engine.ModelService, callers, perCaller int) error {
 	item := tensor.Item{{Type: tensor.Float32, Shape: []int64{64}, Data: make([]byte, 256)}}
 	errs := make([]error, callers)
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			for n := 0; n < each && errs[i] == nil; n++ {
-				_, _, errs[i] = served.Submit(ctx, item)
+			for n := 0; n < perCaller && errs[i] == nil; n++ {
+				_, _, errs[i] = service.Submit(ctx, item)
 			}
 		})
 	}

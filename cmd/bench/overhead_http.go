@@ -11,8 +11,8 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// clients is how many of them send at once where requests per second count, as
-// many as the largest batch takes.
+// clients is the number of clients for figures of requests per second, the same
+// as the largest batch.
 const clients = 32
 
 // overHTTP adds the figures of the HTTP listener.
@@ -36,8 +36,8 @@ func overHTTP(ctx context.Context, e *env, s *server) error {
 	return nil
 }
 
-// httpP50 compares one client of a model with one of the empty handler. The
-// model's own 10 us are in it.
+// httpP50 compares one client of a model with one of the empty handler. The 10 us
+// of the model are included.
 func httpP50(ctx context.Context, e *env, s *server, size int) error {
 	p50 := func(addr, model string) judge.Block {
 		return func(ctx context.Context, d time.Duration) (float64, error) {
@@ -52,7 +52,7 @@ func httpP50(ctx context.Context, e *env, s *server, size int) error {
 			return medianUS(times), nil
 		}
 	}
-	r, err := judge.Paired(ctx, e.plan(s.noise()), p50(s.Predict, modelFor(size)), p50(s.Empty, modelFor(size)))
+	r, err := judge.Paired(ctx, e.plan(s.watch()), p50(s.Predict, modelFor(size)), p50(s.Empty, modelFor(size)))
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,11 @@ func httpP50(ctx context.Context, e *env, s *server, size int) error {
 	return nil
 }
 
-// httpAllocs counts what a request makes the server allocate beyond what the
-// same request makes it allocate for the empty handler. Both are means over the
-// whole server process, so a tenth is what they are good for.
+// httpAllocs counts the allocations of the server per request, less those of a
+// request to the empty handler. Both are means over the whole server process, so
+// the result is rounded to a tenth.
 func httpAllocs(ctx context.Context, e *env, s *server) error {
-	per := func(addr string, n int) (float64, error) {
+	allocsPerRequest := func(addr string, n int) (float64, error) {
 		before, err := s.mallocs(ctx)
 		if err != nil {
 			return 0, err
@@ -78,48 +78,48 @@ func httpAllocs(ctx context.Context, e *env, s *server) error {
 	}
 	var got [2]float64
 	for i, addr := range []string{s.Predict, s.Empty} {
-		if _, err := per(addr, 200); err != nil { // fills the pools
+		if _, err := allocsPerRequest(addr, 200); err != nil { // fills the pools
 			return err
 		}
 		var err error
-		if got[i], err = per(addr, e.budget.count); err != nil {
+		if got[i], err = allocsPerRequest(addr, e.budget.calls); err != nil {
 			return err
 		}
 	}
 	e.report.Add(judge.Figure{
 		Name: "overhead.allocs.http", Value: math.Round(10*(got[0]-got[1])) / 10, Unit: "count",
-		Detail: fmt.Sprintf("%.1f a request, empty handler %.1f, 256 B, %d requests each", got[0], got[1], e.budget.count),
+		Detail: fmt.Sprintf("%.1f a request, empty handler %.1f, 256 B, %d requests each", got[0], got[1], e.budget.calls),
 	})
 	return nil
 }
 
 // httpRate compares the requests per second of a model and the empty handler.
 func httpRate(ctx context.Context, e *env, s *server, name, model string) error {
-	var formed formation
+	var batches batchMean
 	rate := func(addr string) judge.Block {
 		return func(ctx context.Context, d time.Duration) (float64, error) {
 			res, err := send(ctx, addr, model, 256, clients, d, 0)
 			if err != nil {
 				return 0, err
 			}
-			formed.add(res.Samples)
+			batches.add(res.Samples)
 			return float64(len(res.Samples)) / res.Seconds, nil
 		}
 	}
-	r, err := judge.Paired(ctx, e.plan(s.noise()), rate(s.Predict), rate(s.Empty))
+	r, err := judge.Paired(ctx, e.plan(s.watch()), rate(s.Predict), rate(s.Empty))
 	if err != nil {
 		return err
 	}
 	e.report.Add(r.Figure(name, fmt.Sprintf("%.0f/s of %.0f/s, mean batch %s of at most %d, %d clients on the same machine",
-		r.A, r.B, judge.Number(formed.mean()), clients, clients)))
+		r.A, r.B, judge.Number(batches.mean()), clients, clients)))
 	return nil
 }
 
-// formation is the batches that requests rode in.
-type formation struct{ requests, batches float64 }
+// batchMean is the mean size of the batches of requests.
+type batchMean struct{ requests, batches float64 }
 
-// add counts a request in a batch of n as an n-th of a batch.
-func (f *formation) add(samples []load.Sample) {
+// add counts a request in a batch of n as 1/n of a batch.
+func (f *batchMean) add(samples []load.Sample) {
 	for _, s := range samples {
 		if s.Batch > 0 {
 			f.requests++
@@ -128,14 +128,14 @@ func (f *formation) add(samples []load.Sample) {
 	}
 }
 
-func (f *formation) mean() float64 { return f.requests / f.batches }
+func (f *batchMean) mean() float64 { return f.requests / f.batches }
 
-// longestSend is how long send goes on trying on a machine that is too busy to answer.
-const longestSend = time.Minute
+// maxSendTime limits how long send retries on a machine that is too busy to answer.
+const maxSendTime = time.Minute
 
-// send loads addr with so many clients for d, or until n requests are sent. All
-// of them have to succeed. Where a busy machine answers nothing in that time it is
-// done again, for longer.
+// send sends requests to addr from the given number of clients for d, or until n
+// requests are sent. It fails if a request fails. If there is no answer in that
+// time, because the machine is busy, it retries with a longer time.
 func send(ctx context.Context, addr, model string, size, clients int, d time.Duration, n int) (load.Result, error) {
 	res, err := load.Run(ctx, load.Config{
 		Addr: addr, Path: "/predictions/" + model,
@@ -147,7 +147,7 @@ func send(ctx context.Context, addr, model string, size, clients int, d time.Dur
 	if err != nil {
 		return load.Result{}, err
 	}
-	if len(res.Samples) == 0 && 4*d <= longestSend {
+	if len(res.Samples) == 0 && 4*d <= maxSendTime {
 		return send(ctx, addr, model, size, clients, 4*d, n)
 	}
 	if t := load.Count(res.Samples); t.OK != len(res.Samples) || t.OK == 0 {

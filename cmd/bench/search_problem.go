@@ -121,7 +121,7 @@ const (
 func drawProblem(of space, exact int, seed uint64, hard hardship) (*problem, error) {
 	rng := rand.New(rand.NewPCG(seed, 0x70726f62))
 	for range mostDrawn {
-		p := &problem{space: of, exact: exact, seed: seed, hard: hard, wake: truthWake}
+		p := &problem{space: of, exact: exact, seed: seed, hard: hard, wake: serverWake}
 		if err := p.drawDevice(rng); err != nil {
 			return nil, err
 		}

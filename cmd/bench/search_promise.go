@@ -53,7 +53,7 @@ func promises(ctx context.Context, e *env, n int) error {
 // recommended runs the default sweep on a device and validates what it chose.
 // gain is the throughput over that of the default settings.
 func recommended(ctx context.Context, seed uint64) (verdict trial.Answer, gain float64, err error) {
-	p := &problem{seed: seed, wake: truthWake}
+	p := &problem{seed: seed, wake: serverWake}
 	if err := p.drawDevice(rand.New(rand.NewPCG(seed, 0x70726f6d))); err != nil {
 		return verdict, 0, err
 	}

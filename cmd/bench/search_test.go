@@ -68,7 +68,7 @@ func TestProblem(t *testing.T) {
 		if best != p.best {
 			t.Errorf("%v: best %.2f/s, a setting has %.2f/s", hard, p.best, best)
 		}
-		if hard == sleepy && p.wake <= truthWake || hard == drifting && p.swing == 0 {
+		if hard == sleepy && p.wake <= serverWake || hard == drifting && p.swing == 0 {
 			t.Errorf("%v: wake %v, swing %v", hard, p.wake, p.swing)
 		}
 	}

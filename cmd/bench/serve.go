@@ -20,82 +20,83 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// served is a model of this set.
-type served struct {
+// modelSpec is a model to measure.
+type modelSpec struct {
 	model  string
-	tokens int // of a text
-	batch  int // the smallest that is tried
-	least  time.Duration
+	tokens int           // of a text, 0 for other models
+	batch  int           // the smallest batch size to try
+	minRun time.Duration // the smallest run time of a batch
 }
 
-// servedModels are bound by arithmetic, by memory, and by what serving costs.
-func servedModels() []served {
-	return []served{
-		{model: "resnet18", batch: 1, least: 10 * time.Millisecond},
-		{model: "mlp-wide", batch: 8, least: 10 * time.Millisecond},
-		{model: "encoder", tokens: 8, batch: 1, least: 800 * time.Microsecond},
+// serveSpecs are models that are limited by arithmetic, by memory, and by the cost
+// of serving.
+func serveSpecs() []modelSpec {
+	return []modelSpec{
+		{model: "resnet18", batch: 1, minRun: 10 * time.Millisecond},
+		{model: "mlp-wide", batch: 8, minRun: 10 * time.Millisecond},
+		{model: "encoder", tokens: 8, batch: 1, minRun: 800 * time.Microsecond},
 	}
 }
 
-// serving measures how much of the bare session the engine serves: one worker,
-// one thread, and two clients for each place in a batch.
-func serving(ctx context.Context, e *env) error {
-	l, err := startLab(ctx, e)
+// measureServe compares the engine with the bare session: one worker, one thread,
+// and twice as many clients as the batch size.
+func measureServe(ctx context.Context, e *env) error {
+	srv, err := startModelServer(ctx, e)
 	if err != nil {
 		return err
 	}
-	for _, m := range servedModels() {
-		if err = l.serving(ctx, e, m); err != nil {
+	for _, m := range serveSpecs() {
+		if err = srv.measureServe(ctx, e, m); err != nil {
 			err = fmt.Errorf("%s: %w", m.model, err)
 			break
 		}
 	}
-	return l.stop(err)
+	return srv.stop(err)
 }
 
-// laboratory is the lab as its parent sees it.
-type laboratory struct {
-	labAddrs
+// modelServer is the parent's view of the process with the testEngine.
+type modelServer struct {
+	modelServerAddrs
 	*child
 }
 
-func startLab(ctx context.Context, e *env) (*laboratory, error) {
-	l := &laboratory{}
+func startModelServer(ctx context.Context, e *env) (*modelServer, error) {
+	srv := &modelServer{}
 	var err error
-	l.child, err = e.startChild(ctx, labCommand, &l.labAddrs)
-	return l, err
+	srv.child, err = e.startChild(ctx, modelServerCommand, &srv.modelServerAddrs)
+	return srv, err
 }
 
-// ask has the lab do something and reads what came of it.
-func (l *laboratory) ask(ctx context.Context, path string, q url.Values, into any) error {
-	return talk(ctx, http.MethodGet, "http://"+l.Lab+path+"?"+q.Encode(), "", func(r io.Reader) error {
-		return json.NewDecoder(r).Decode(into)
+// get sends a request to the measure listener and decodes the answer.
+func (srv *modelServer) get(ctx context.Context, path string, q url.Values, answer any) error {
+	return doRequest(ctx, http.MethodGet, "http://"+srv.Measure+path+"?"+q.Encode(), "", func(r io.Reader) error {
+		return json.NewDecoder(r).Decode(answer)
 	})
 }
 
-// open puts a model into service.
-func (l *laboratory) open(ctx context.Context, m served) (opened, error) {
-	q := url.Values{"model": {"builtin:" + m.model}, "batch": {strconv.Itoa(m.batch)}, "least": {m.least.String()}}
+// open loads a model.
+func (srv *modelServer) open(ctx context.Context, m modelSpec) (openedModel, error) {
+	q := url.Values{"model": {"builtin:" + m.model}, "batch": {strconv.Itoa(m.batch)}, "min-run": {m.minRun.String()}}
 	if m.tokens > 0 {
 		q.Set("tokens", strconv.Itoa(m.tokens))
 	}
-	var o opened
-	err := l.ask(ctx, "/open", q, &o)
+	var o openedModel
+	err := srv.get(ctx, "/open", q, &o)
 	return o, err
 }
 
-// apply changes settings in the way of every client of the engine.
-func (l *laboratory) apply(ctx context.Context, model string, s knob.Settings) error {
+// apply changes settings through the control API, as every client of the engine.
+func (srv *modelServer) apply(ctx context.Context, model string, s knob.Settings) error {
 	body, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	path := "http://" + l.Management + "/engine/v1/models/" + model + "/settings"
-	return talk(ctx, http.MethodPut, path, string(body), func(r io.Reader) error {
+	path := "http://" + srv.Management + "/engine/v1/models/" + model + "/settings"
+	return doRequest(ctx, http.MethodPut, path, string(body), func(r io.Reader) error {
 		for dec := json.NewDecoder(r); ; {
 			var line control.Line
 			if err := dec.Decode(&line); err != nil {
-				return fmt.Errorf("apply broke off: %w", err)
+				return fmt.Errorf("the apply was interrupted: %w", err)
 			}
 			switch {
 			case line.Error != "":
@@ -107,110 +108,112 @@ func (l *laboratory) apply(ctx context.Context, model string, s knob.Settings) e
 	})
 }
 
-// stats are the engine's counters of a model.
-func (l *laboratory) stats(ctx context.Context, model string) (engine.Stats, error) {
+// stats returns the engine's counters of a model.
+func (srv *modelServer) stats(ctx context.Context, model string) (engine.Stats, error) {
 	var s engine.Stats
-	err := l.ask(ctx, "/stats", url.Values{"model": {model}}, &s)
+	err := srv.get(ctx, "/stats", url.Values{"model": {model}}, &s)
 	return s, err
 }
 
-// held is what the lab holds.
-func (l *laboratory) held(ctx context.Context, model string) (held, error) {
-	var h held
-	err := l.ask(ctx, "/held", url.Values{"model": {model}}, &h)
-	return h, err
+// state returns what the process holds.
+func (srv *modelServer) state(ctx context.Context, model string) (processState, error) {
+	var state processState
+	err := srv.get(ctx, "/state", url.Values{"model": {model}}, &state)
+	return state, err
 }
 
-// shortPlan is for blocks that are compared twice over: half as many.
-func (e *env) shortPlan(noise judge.Noise) judge.Plan {
-	p := e.plan(noise)
-	p.Blocks, p.Most = p.Blocks/2, p.Most/2+2
+// shortPlan has half the blocks of plan, because serve compares each model twice.
+func (e *env) shortPlan(watch judge.DisturbanceFunc) judge.Plan {
+	p := e.plan(watch)
+	p.Blocks, p.MaxBlocks = p.Blocks/2, p.MaxBlocks/2+2
 	return p
 }
 
-// serving adds the figures of one model.
-func (l *laboratory) serving(ctx context.Context, e *env, m served) error {
-	o, err := l.open(ctx, m)
+// measureServe adds the figures of one model.
+func (srv *modelServer) measureServe(ctx context.Context, e *env, m modelSpec) error {
+	o, err := srv.open(ctx, m)
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("batch %d of %s ms, %d clients", o.Batch, judge.Number(o.RunMS), 2*o.Batch)
-	if err := l.fromWithin(ctx, e, o, m.model, what); err != nil {
+	setup := fmt.Sprintf("batch %d of %s ms, %d clients", o.Batch, judge.Number(o.RunMS), 2*o.Batch)
+	if err := srv.measureInProcess(ctx, e, o, m.model, setup); err != nil {
 		return err
 	}
-	var loops []float64
-	if err := l.fromOutside(ctx, e, o, m.model, what, &loops); err != nil {
+	var bareRates []float64
+	if err := srv.measureOverHTTP(ctx, e, o, m.model, setup, &bareRates); err != nil {
 		return err
 	}
 	if m.model != "resnet18" {
 		return nil
 	}
-	return l.twoWorkers(ctx, e, o, median(loops))
+	return srv.measureTwoWorkers(ctx, e, o, median(bareRates))
 }
 
-// fromWithin compares callers in the engine's process with the bare loop.
-func (l *laboratory) fromWithin(ctx context.Context, e *env, o opened, name, what string) error {
-	var all duty
-	ask := func(path string, t *turn) func(context.Context, time.Duration) (float64, error) {
+// measureInProcess compares callers in the process of the engine with the bare
+// loop.
+func (srv *modelServer) measureInProcess(ctx context.Context, e *env, o openedModel, name, setup string) error {
+	var sum duty
+	block := func(path string, t *blockResult) func(context.Context, time.Duration) (float64, error) {
 		return func(ctx context.Context, d time.Duration) (float64, error) {
-			err := l.ask(ctx, path, url.Values{"model": {o.Name}, "for": {d.String()}}, t)
+			err := srv.get(ctx, path, url.Values{"model": {o.Name}, "for": {d.String()}}, t)
 			return t.RunNS, err
 		}
 	}
-	var bare turn
-	within := func(ctx context.Context, d time.Duration) (float64, error) {
-		var t turn
-		v, err := ask("/callers", &t)(ctx, d)
-		all.add(t)
+	var bare blockResult
+	inProcess := func(ctx context.Context, d time.Duration) (float64, error) {
+		var t blockResult
+		v, err := block("/callers", &t)(ctx, d)
+		sum.add(t)
 		return v, err
 	}
-	r, err := judge.Paired(ctx, e.shortPlan(l.noise()), within, ask("/bare", &bare))
+	r, err := judge.Paired(ctx, e.shortPlan(srv.watch()), inProcess, block("/bare", &bare))
 	if err != nil {
 		return err
 	}
-	e.report.Add(all.figure("serve.duty."+name+".process", what))
+	e.report.Add(sum.figure("serve.duty."+name+".process", setup))
 	e.report.Add(lowerEnd(r, "serve.stretch."+name,
 		fmt.Sprintf("a run of %s ms, bare %s ms", judge.Number(r.A/1e6), judge.Number(r.B/1e6))))
 	return nil
 }
 
-// fromOutside compares clients with the bare loop, whose rates are kept in loops.
-func (l *laboratory) fromOutside(ctx context.Context, e *env, o opened, name, what string, loops *[]float64) error {
-	var all duty
-	outside := func(ctx context.Context, d time.Duration) (float64, error) {
-		t, _, err := l.clients(ctx, o, 2*o.Batch, d, e.seed)
-		all.add(t)
+// measureOverHTTP compares clients over HTTP with the bare loop. It appends the
+// rates of that loop to bareRates.
+func (srv *modelServer) measureOverHTTP(ctx context.Context, e *env, o openedModel, name, setup string, bareRates *[]float64) error {
+	var sum duty
+	overHTTP := func(ctx context.Context, d time.Duration) (float64, error) {
+		t, _, err := srv.clients(ctx, o, 2*o.Batch, d, e.seed)
+		sum.add(t)
 		return t.Rate, err
 	}
 	bare := func(ctx context.Context, d time.Duration) (float64, error) {
-		var t turn
-		err := l.ask(ctx, "/bare", url.Values{"model": {o.Name}, "for": {d.String()}}, &t)
-		*loops = append(*loops, t.Rate)
+		var t blockResult
+		err := srv.get(ctx, "/bare", url.Values{"model": {o.Name}, "for": {d.String()}}, &t)
+		*bareRates = append(*bareRates, t.Rate)
 		return t.Rate, err
 	}
-	r, err := judge.Paired(ctx, e.shortPlan(l.noise()), outside, bare)
+	r, err := judge.Paired(ctx, e.shortPlan(srv.watch()), overHTTP, bare)
 	if err != nil {
 		return err
 	}
-	e.report.Add(all.figure("serve.duty."+name+".http", what))
+	e.report.Add(sum.figure("serve.duty."+name+".http", setup))
 	e.report.Add(r.Figure("serve.rate."+name, fmt.Sprintf("%s/s of %s/s", judge.Number(r.A), judge.Number(r.B))))
 	return nil
 }
 
-// twoWorkers tells what a second worker brings where there is a core for it, with
-// the generator on the same cores.
-func (l *laboratory) twoWorkers(ctx context.Context, e *env, o opened, bare float64) error {
+// measureTwoWorkers measures the rate with a second worker, if there is a core for
+// it. The load generator uses the same cores.
+func (srv *modelServer) measureTwoWorkers(ctx context.Context, e *env, o openedModel, bare float64) error {
 	const name = "serve.workers-2.resnet18"
 	if e.cores < 2 {
-		e.report.Add(judge.Figure{Name: name, Value: math.NaN(), Unit: "ratio", Detail: "there is one core"})
+		e.report.Add(judge.Figure{Name: name, Value: math.NaN(), Unit: "ratio", Detail: "only one core"})
 		return nil
 	}
 	s := knob.Default(knob.Eager)
 	s.Workers, s.BatchSize = 2, o.Batch
-	if err := l.apply(ctx, o.Name, s); err != nil {
+	if err := srv.apply(ctx, o.Name, s); err != nil {
 		return err
 	}
-	t, res, err := l.clients(ctx, o, 4*o.Batch, 8*e.budget.length, e.seed)
+	t, res, err := srv.clients(ctx, o, 4*o.Batch, 8*e.budget.blockLength, e.seed)
 	if err != nil {
 		return err
 	}
@@ -222,14 +225,14 @@ func (l *laboratory) twoWorkers(ctx context.Context, e *env, o opened, bare floa
 	return nil
 }
 
-// clients loads the model over HTTP with so many of them.
-func (l *laboratory) clients(ctx context.Context, o opened, n int, d time.Duration, seed uint64) (turn, load.Result, error) {
-	before, err := l.stats(ctx, o.Name)
+// clients sends requests over HTTP from n clients.
+func (srv *modelServer) clients(ctx context.Context, o openedModel, n int, d time.Duration, seed uint64) (blockResult, load.Result, error) {
+	before, err := srv.stats(ctx, o.Name)
 	if err != nil {
-		return turn{}, load.Result{}, err
+		return blockResult{}, load.Result{}, err
 	}
 	c := load.Config{
-		Addr: l.Predict, Path: "/predictions/" + o.Name, Header: [][2]string{{"Accept", handler.TypeRaw}},
+		Addr: srv.Predict, Path: "/predictions/" + o.Name, Header: [][2]string{{"Accept", handler.TypeRaw}},
 		Spec: load.Spec{Mode: load.Closed, Concurrency: n}, Limit: d,
 	}
 	for _, b := range handler.Bodies(o.Inputs, n, seed) {
@@ -237,41 +240,42 @@ func (l *laboratory) clients(ctx context.Context, o opened, n int, d time.Durati
 	}
 	res, err := load.Run(ctx, c)
 	if err != nil {
-		return turn{}, res, err
+		return blockResult{}, res, err
 	}
 	if t := load.Count(res.Samples); t.OK != len(res.Samples) || t.OK == 0 {
-		return turn{}, res, fmt.Errorf("%d of %d requests failed: status %v %s", len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
+		return blockResult{}, res, fmt.Errorf("%d of %d requests failed: status %v %s", len(res.Samples)-t.OK, len(res.Samples), t.Status, res.Err)
 	}
-	after, err := l.stats(ctx, o.Name)
+	after, err := srv.stats(ctx, o.Name)
 	var sum tally
 	for _, s := range res.Samples {
 		sum.add(s.Model, int(s.Batch) == o.Batch)
 	}
-	return sum.turn(time.Duration(res.Seconds*float64(time.Second)), before, after), res, err
+	return sum.result(time.Duration(res.Seconds*float64(time.Second)), before, after), res, err
 }
 
-// duty sums blocks up: time inside Run over time with work.
+// duty sums blocks. The duty of a worker is the time inside Run divided by the time
+// with requests waiting or in flight.
 type duty struct {
-	turns, full, all int
-	busy, work       int64
+	blocks, full, all int
+	busy, work        int64
 }
 
-func (d *duty) add(t turn) {
-	d.turns++
+func (d *duty) add(t blockResult) {
+	d.blocks++
 	d.full += t.Full
 	d.all += t.All
 	d.busy += t.BusyNS
 	d.work += t.WorkNS
 }
 
-func (d *duty) figure(name, what string) judge.Figure {
+func (d *duty) figure(name, setup string) judge.Figure {
 	return judge.Figure{
 		Name: name, Value: float64(d.busy) / float64(d.work), Unit: "share",
-		Detail: fmt.Sprintf("%d blocks, %s, %.0f%% of requests in full batches", d.turns, what, 100*float64(d.full)/float64(d.all)),
+		Detail: fmt.Sprintf("%d blocks, %s, %.0f%% of requests in full batches", d.blocks, setup, 100*float64(d.full)/float64(d.all)),
 	}
 }
 
-// lowerEnd is the figure of a ratio that may be high by chance: it is judged by
+// lowerEnd is the figure of a ratio that may be high by chance, so it is judged by
 // the lower end of its interval.
 func lowerEnd(r judge.Ratio, name, detail string) judge.Figure {
 	f := r.Figure(name, detail)

@@ -15,7 +15,7 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// needLibrary skips tests of sets with real models where they cannot run.
+// needLibrary skips the test if ONNX Runtime is not installed.
 func needLibrary(t *testing.T) {
 	t.Helper()
 	cache, _ := os.UserCacheDir()
@@ -24,7 +24,8 @@ func needLibrary(t *testing.T) {
 	}
 }
 
-// figureLines runs a set and returns the fields of its figures by name.
+// figureLines runs a set and returns the names of its figures, and the fields of
+// each line by name.
 func figureLines(t *testing.T, set string) (names []string, fields map[string][]string) {
 	t.Helper()
 	fields = map[string][]string{}
@@ -40,7 +41,7 @@ func TestServe(t *testing.T) {
 	needLibrary(t)
 	got, fields := figureLines(t, "serve")
 	var want []string
-	for _, m := range servedModels() {
+	for _, m := range serveSpecs() {
 		for _, f := range []string{"duty.%.process", "stretch.%", "duty.%.http", "rate.%"} {
 			want = append(want, "serve."+strings.ReplaceAll(f, "%", m.model))
 		}
@@ -62,26 +63,26 @@ func TestServe(t *testing.T) {
 	}
 }
 
-func TestTurn(t *testing.T) {
+func TestTally(t *testing.T) {
 	var c tally
 	c.add(10*time.Millisecond, true)
 	c.add(12*time.Millisecond, true)
 	c.add(5*time.Millisecond, false)
-	got := c.turn(time.Second/2, engine.Stats{BusyNS: 100, WorkNS: 200}, engine.Stats{BusyNS: 190, WorkNS: 300})
-	want := turn{RunNS: 11e6, Rate: 6, Full: 2, All: 3, BusyNS: 90, WorkNS: 100}
+	got := c.result(time.Second/2, engine.Stats{BusyNS: 100, WorkNS: 200}, engine.Stats{BusyNS: 190, WorkNS: 300})
+	want := blockResult{RunNS: 11e6, Rate: 6, Full: 2, All: 3, BusyNS: 90, WorkNS: 100}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("turn (-want +got):\n%s", diff)
+		t.Errorf("result (-want +got):\n%s", diff)
 	}
 	var d duty
 	d.add(got)
-	d.add(turn{Full: 1, All: 1, BusyNS: 110, WorkNS: 300})
+	d.add(blockResult{Full: 1, All: 1, BusyNS: 110, WorkNS: 300})
 	f := d.figure("serve.duty.x", "batch 2")
 	if f.Value != .5 || f.Detail != "2 blocks, batch 2, 75% of requests in full batches" {
 		t.Errorf("duty %v: %s", f.Value, f.Detail)
 	}
 }
 
-// A ratio that may be high by chance is judged by what is certain.
+// A ratio that may be high by chance is judged by the lower end of its interval.
 func TestLowerEnd(t *testing.T) {
 	goal := judge.Goal{Compare: judge.AtMost, Number: 1.03}
 	for _, tt := range []struct {

@@ -22,18 +22,19 @@ import (
 	engineserver "sweetspot/engine/server"
 )
 
-// serverCommand makes this program the server of the HTTP figures: a process of
-// its own, as the engine of the workbench is, so that its allocations can be
-// counted and neither side waits for the other's scheduler.
+// serverCommand runs this program as the server of the HTTP figures. Like the
+// engine of the workbench, it is a process of its own, so that its allocations
+// can be counted and the Go schedulers of client and server are separate.
 const serverCommand = "overhead-server"
 
-// stopTime is how long the server may take to end.
+// stopTime is how long the server may take to exit.
 const stopTime = 5 * time.Second
 
-// modelWait is the model whose idle worker may hold a short batch for .2 ms.
+// modelWait is the model whose idle worker waits up to .2 ms for a full batch.
 const modelWait = "spin-wait"
 
-// modelFor names the model for bodies of a size, whose worker never waits.
+// modelFor is the name of the model for bodies of a size; its worker never waits
+// for a full batch.
 func modelFor(bytes int) string { return fmt.Sprintf("spin-%d", bytes) }
 
 // addrs is the one line that the server prints.
@@ -42,9 +43,9 @@ type addrs struct {
 	Empty   string `json:"empty"`   // the empty handler; and /mallocs
 }
 
-// serve is the server's process. It ends when stdin does, and so with whoever
-// started it.
-func serve(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
+// runOverheadServer is the server process. It exits when stdin ends, so also when
+// its parent exits.
+func runOverheadServer(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	eng := newEngine(monitor.Limits().Cores)
@@ -52,19 +53,19 @@ func serve(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 	if err := loadModels(ctx, eng); err != nil {
 		return err
 	}
-	const free = "127.0.0.1:0"
-	s, err := engineserver.Open(engineserver.Config{Inference: free, Management: free}, eng)
+	const anyPort = "127.0.0.1:0"
+	s, err := engineserver.Open(engineserver.Config{Inference: anyPort, Management: anyPort}, eng)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", free)
+	listener, err := net.Listen("tcp", anyPort)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
-	empty := &http.Server{Handler: http.HandlerFunc(nothing), ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- empty.Serve(listener) }()
-	go func() { // ends with stdin, which ends with the parent
+	empty := &http.Server{Handler: http.HandlerFunc(emptyHandler), ReadHeaderTimeout: 10 * time.Second}
+	serveErr := make(chan error, 1)
+	go func() { serveErr <- empty.Serve(listener) }()
+	go func() { // stdin ends when the parent exits
 		_, _ = io.Copy(io.Discard, stdin)
 		cancel()
 	}()
@@ -73,7 +74,7 @@ func serve(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 		cancel()
 	}
 	err = errors.Join(err, s.Run(ctx), empty.Close())
-	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+	if e := <-serveErr; !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, e)
 	}
 	return err
@@ -88,17 +89,17 @@ func loadModels(ctx context.Context, eng *engine.Engine) error {
 	return eng.Load(ctx, spinModel(modelWait, 256), spinConfig(clients, 200*time.Microsecond))
 }
 
-// nothing is the empty handler, and tells how much the process has allocated.
-func nothing(w http.ResponseWriter, r *http.Request) {
+// emptyHandler answers nothing, or at /mallocs the number of allocated objects.
+func emptyHandler(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/mallocs" {
 		return
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	_, _ = io.WriteString(w, strconv.FormatUint(m.Mallocs, 10)) // the client sees a cut answer itself
+	_, _ = io.WriteString(w, strconv.FormatUint(m.Mallocs, 10)) // the client notices a truncated answer
 }
 
-// server is the child as its parent sees it.
+// server is the parent's view of the server process.
 type server struct {
 	addrs
 	*child
@@ -112,8 +113,8 @@ func startServer(ctx context.Context, e *env) (*server, error) {
 	return s, err
 }
 
-// child is this program in another process, under one of its hidden commands.
-// It prints one line when it is ready, and ends when its stdin does.
+// child is another process of this program with one of its hidden commands. It
+// prints one line when it is ready, and exits when its stdin ends.
 type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -142,37 +143,39 @@ func (e *env) startChild(ctx context.Context, command string, ready any) (*child
 		err = json.Unmarshal(line, ready)
 	}
 	if err != nil {
-		return nil, c.stop(fmt.Errorf("server gave no addresses: %w", err))
+		return nil, c.stop(fmt.Errorf("the server printed no addresses: %w", err))
 	}
 	return c, nil
 }
 
-// stop ends the child and returns err, or how the child ended if that is nil.
+// stop ends the child. It returns err, or the error of the child if err is nil.
 func (c *child) stop(err error) error {
-	kill := time.AfterFunc(stopTime, func() { _ = c.cmd.Process.Kill() }) // it may have ended just now
+	kill := time.AfterFunc(stopTime, func() { _ = c.cmd.Process.Kill() }) // it may have exited just now
 	defer kill.Stop()
-	_ = c.stdin.Close() // closed already if the child is gone
-	werr := c.cmd.Wait()
-	if err == nil && werr != nil {
-		return fmt.Errorf("server: %w", werr)
+	_ = c.stdin.Close() // already closed if the child has exited
+	exitErr := c.cmd.Wait()
+	if err == nil && exitErr != nil {
+		return fmt.Errorf("server: %w", exitErr)
 	}
 	return err
 }
 
-// noise watches both processes.
-func (c *child) noise() judge.Noise { return watch(os.Getpid(), c.cmd.Process.Pid) }
+// watch measures the disturbance by processes other than this one and the child.
+func (c *child) watch() judge.DisturbanceFunc {
+	return watchDisturbance(os.Getpid(), c.cmd.Process.Pid)
+}
 
 // mallocs is how many objects the child has allocated since its start.
 func (s *server) mallocs(ctx context.Context) (uint64, error) {
 	var n uint64
-	err := talk(ctx, http.MethodGet, "http://"+s.Empty+"/mallocs", "", func(r io.Reader) error {
+	err := doRequest(ctx, http.MethodGet, "http://"+s.Empty+"/mallocs", "", func(r io.Reader) error {
 		return json.NewDecoder(r).Decode(&n)
 	})
 	return n, err
 }
 
-// talk exchanges one request for the body of its answer.
-func talk(ctx context.Context, method, address, body string, read func(io.Reader) error) error {
+// doRequest sends one request and passes the body of its answer to read.
+func doRequest(ctx context.Context, method, address, body string, read func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return err
@@ -189,6 +192,6 @@ func talk(ctx context.Context, method, address, body string, read func(io.Reader
 	if err := read(res.Body); err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, res.Body) // to its end, so that the connection is kept
+	_, err = io.Copy(io.Discard, res.Body) // read to its end, so that the connection can be reused
 	return err
 }

@@ -16,10 +16,10 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// soakModels are served side by side: an overhead without a model, arithmetic,
-// memory, and a text.
-func soakModels() []served {
-	return []served{
+// soakSpecs are served in parallel. They are limited by the cost of serving, by
+// memory, by the length of a text, and by arithmetic.
+func soakSpecs() []modelSpec {
+	return []modelSpec{
 		{model: "mlp", batch: 1},
 		{model: "mlp-wide", batch: 1},
 		{model: "encoder", tokens: 64, batch: 1},
@@ -27,38 +27,38 @@ func soakModels() []served {
 	}
 }
 
-// What the soak asks of the models.
+// The load of the soak.
 const (
-	soakShare    = 2.   // times what the machine bears
-	soakBatch    = 16   // beyond which rates hardly rise
-	soakMostRate = 300. // requests per second of a model: the clients share the machine
-	soakChange   = time.Second
-	soakLinger   = 15 * time.Second // more than a connection may take to end
+	soakShare       = 2.   // times the capacity of the machine
+	soakBatch       = 16   // larger batches hardly increase the rates
+	soakMaxRate     = 300. // requests per second of a model, because the clients use the same cores
+	soakChange      = time.Second
+	soakReleaseTime = 15 * time.Second // more than a closed connection needs to be released
 )
 
-// soakRates are what is sent to models that each bear so many requests a second when
-// they have the machine for themselves. Together they ask for soakShare of it, the
-// same of each; what fast ones may not be sent the slow ones get.
-func soakRates(borne []float64) []float64 {
-	order := make([]int, len(borne))
+// soakRates returns the rates of models from their capacities alone on the machine.
+// Together they need soakShare of the machine, each model the same share; what
+// soakMaxRate takes from the fast models, the slow ones get.
+func soakRates(capacities []float64) []float64 {
+	order := make([]int, len(capacities))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(borne[b], borne[a]) })
-	rates, share := make([]float64, len(borne)), soakShare
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(capacities[b], capacities[a]) })
+	rates, share := make([]float64, len(capacities)), soakShare
 	for n, i := range order {
-		rates[i] = min(share/float64(len(order)-n)*borne[i], soakMostRate)
-		share -= rates[i] / borne[i]
+		rates[i] = min(share/float64(len(order)-n)*capacities[i], soakMaxRate)
+		share -= rates[i] / capacities[i]
 	}
 	return rates
 }
 
-// soakBudget is how long the set runs: what each model bears, a warm part, and the
-// part that is judged.
+// soakBudget is how long the set runs: to measure the capacity of each model, to
+// warm up, and for the part that is judged.
 type soakBudget struct {
-	bear, warm, judged time.Duration
-	parts              int // of the judged part; the process rests after each
-	models             int // how many of soakModels
+	capacity, warm, judged time.Duration
+	parts                  int // of the judged part; the process is idle after each
+	models                 int // how many of soakSpecs
 }
 
 func (b budget) soaks() soakBudget {
@@ -71,121 +71,122 @@ func (b budget) soaks() soakBudget {
 	return soakBudget{100 * time.Millisecond, 300 * time.Millisecond, 300 * time.Millisecond, 1, 2}
 }
 
-// soaking serves four models at twice what the machine bears, to clients that wait for
-// their answers and clients that leave, while all knobs are turned. Every request
-// gets one answer, its own or a refusal, and the process does not grow.
-func soaking(ctx context.Context, e *env) error {
-	l, err := startLab(ctx, e)
+// measureSoak serves four models with twice the capacity of the machine while all
+// knobs change. Some clients wait for their answers, others abandon requests. Every
+// request must get one answer, the correct one or a refusal, and the process must
+// not grow.
+func measureSoak(ctx context.Context, e *env) error {
+	srv, err := startModelServer(ctx, e)
 	if err != nil {
 		return err
 	}
-	return l.stop(l.soaking(ctx, e))
+	return srv.stop(srv.measureSoak(ctx, e))
 }
 
-// soaked is a model under the soak.
-type soaked struct {
-	opened
-	ids   *identities
-	rate  float64
-	draws []knob.Settings
-	next  int // of draws
+// soakedModel is a model of the soak.
+type soakedModel struct {
+	openedModel
+	payloads *payloadSet
+	rate     float64
+	draws    []knob.Settings
+	next     int // index of the next of draws
 }
 
-func (l *laboratory) soaking(ctx context.Context, e *env) error {
+func (srv *modelServer) measureSoak(ctx context.Context, e *env) error {
 	b := e.budget.soaks()
-	var models []*soaked
-	for i, m := range soakModels()[:b.models] {
-		one, err := l.soakable(ctx, m, e.seed+uint64(i)<<16, e.cores)
+	var models []*soakedModel
+	for i, m := range soakSpecs()[:b.models] {
+		one, err := srv.openSoaked(ctx, m, e.seed+uint64(i)<<16, e.cores)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.model, err)
 		}
 		models = append(models, one)
 	}
-	if err := l.rateSoaked(ctx, models, e.cores, b.bear); err != nil {
+	if err := srv.setSoakRates(ctx, models, e.cores, b.capacity); err != nil {
 		return err
 	}
-	counts, err := l.soakFor(ctx, models, b.warm, e.seed)
+	counts, err := srv.sendFor(ctx, models, b.warm, e.seed)
 	if err != nil {
 		return err
 	}
-	first, err := l.allAtRest(ctx, models)
+	first, err := srv.waitAllIdle(ctx, models)
 	if err != nil {
 		return err
 	}
-	last, rests := first, []float64{first.rss}
+	last, idleRSS := first, []float64{first.rss}
 	for part := range b.parts {
-		more, err := l.soakFor(ctx, models, b.judged/time.Duration(b.parts), e.seed+uint64(part)+1)
+		more, err := srv.sendFor(ctx, models, b.judged/time.Duration(b.parts), e.seed+uint64(part)+1)
 		if err != nil {
 			return err
 		}
 		counts.add(more)
-		if last, err = l.atRestAgain(ctx, models, first); err != nil {
+		if last, err = srv.waitReleased(ctx, models, first); err != nil {
 			return err
 		}
-		rests = append(rests, last.rss)
+		idleRSS = append(idleRSS, last.rss)
 	}
-	e.addSoaked(counts, models)
-	l.addUnanswered(ctx, e, models)
+	e.addSoakCounts(counts, models)
+	srv.addUnaccounted(ctx, e, models)
 	when := fmt.Sprintf("after %v and %v", b.warm, b.warm+b.judged)
-	l.addLeft(e, "soak", first, last, when)
-	f := growth(rests, b.judged.Minutes())
-	if e.budget.mode != full.mode { // the process is still growing to its size
+	srv.addLeftFigures(e, "soak", first, last, when)
+	f := growthFigure(idleRSS, b.judged.Minutes())
+	if e.budget.mode != full.mode { // the process has not reached its final size
 		f.Interval.Low, f.Interval.High = math.NaN(), math.NaN()
-		f.Detail += ", too short to tell"
+		f.Detail += ", too short to decide"
 	}
 	e.report.Add(f)
 	return nil
 }
 
-// soakable opens a model and draws its settings.
-func (l *laboratory) soakable(ctx context.Context, m served, seed uint64, cores int) (*soaked, error) {
-	o, err := l.open(ctx, m)
+// openSoaked loads a model and draws its settings.
+func (srv *modelServer) openSoaked(ctx context.Context, m modelSpec, seed uint64, cores int) (*soakedModel, error) {
+	o, err := srv.open(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	s := &soaked{opened: o, draws: drawSettings(seed, 1000, cores)}
-	if s.ids, err = l.identify(ctx, o, seed, soakApart); err != nil {
+	s := &soakedModel{openedModel: o, draws: drawSettings(seed, 1000, cores)}
+	if s.payloads, err = srv.choosePayloads(ctx, o, seed, soakPayloadDistance); err != nil {
 		return nil, err
 	}
-	return s, l.apply(ctx, o.Name, soakSettings(plainSettings()))
+	return s, srv.apply(ctx, o.Name, soakSettings(baseSettings()))
 }
 
-// rateSoaked gives each model its rate, by what it bears alone with all cores.
-func (l *laboratory) rateSoaked(ctx context.Context, models []*soaked, cores int, d time.Duration) error {
-	most := plainSettings()
-	most.Workers, most.BatchSize = cores, soakBatch
-	borne := make([]float64, len(models))
+// setSoakRates sets the rate of each model from its capacity alone with all cores.
+func (srv *modelServer) setSoakRates(ctx context.Context, models []*soakedModel, cores int, d time.Duration) error {
+	fastest := baseSettings()
+	fastest.Workers, fastest.BatchSize = cores, soakBatch
+	capacities := make([]float64, len(models))
 	for i, m := range models {
 		var err error
-		if borne[i], err = l.capacityOf(ctx, m.opened, most, d); err != nil {
+		if capacities[i], err = srv.capacityOf(ctx, m.openedModel, fastest, d); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
-		if err := l.apply(ctx, m.Name, soakSettings(plainSettings())); err != nil {
+		if err := srv.apply(ctx, m.Name, soakSettings(baseSettings())); err != nil {
 			return err
 		}
 	}
-	for i, r := range soakRates(borne) {
+	for i, r := range soakRates(capacities) {
 		models[i].rate = r
 	}
 	return nil
 }
 
-// soakSettings are settings whose queue fills.
+// soakSettings are settings with a short queue, which becomes full.
 func soakSettings(s knob.Settings) knob.Settings {
 	s.QueueSize = 64
 	return s
 }
 
-// soakFor lets clients send to all models for so long while their settings change,
-// and returns what became of the requests.
-func (l *laboratory) soakFor(ctx context.Context, models []*soaked, d time.Duration, seed uint64) (soakCounts, error) {
-	within, cancel := context.WithTimeout(ctx, d)
+// sendFor sends to all models for d while their settings change, and returns the
+// counts of the requests.
+func (srv *modelServer) sendFor(ctx context.Context, models []*soakedModel, d time.Duration, seed uint64) (soakCounts, error) {
+	limited, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var clients []*soakClients
 	for i, m := range models {
-		clients = append(clients, startSoakClients(ctx, "http://"+l.Predict+"/predictions/"+m.Name, m, seed+uint64(i)<<16))
+		clients = append(clients, startSoakClients(ctx, "http://"+srv.Predict+"/predictions/"+m.Name, m, seed+uint64(i)<<16))
 	}
-	err := l.keepChanging(within, models)
+	err := srv.keepChanging(limited, models)
 	var counts soakCounts
 	for _, c := range clients {
 		counts.add(c.stop())
@@ -193,9 +194,9 @@ func (l *laboratory) soakFor(ctx context.Context, models []*soaked, d time.Durat
 	return counts, errors.Join(err, context.Cause(ctx))
 }
 
-// keepChanging turns the knobs of all models until ctx ends. A change that is under
-// way then is called off, which is a case of its own.
-func (l *laboratory) keepChanging(ctx context.Context, models []*soaked) error {
+// keepChanging changes the knobs of all models until ctx ends. A change in progress
+// is then cancelled, which is tested this way too.
+func (srv *modelServer) keepChanging(ctx context.Context, models []*soakedModel) error {
 	tick := time.NewTicker(soakChange)
 	defer tick.Stop()
 	for {
@@ -204,21 +205,21 @@ func (l *laboratory) keepChanging(ctx context.Context, models []*soaked) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := l.changeAll(ctx, models); err != nil || ctx.Err() != nil {
+		if err := srv.changeAll(ctx, models); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
-// changeAll gives each model its next settings, all at the same time.
-func (l *laboratory) changeAll(ctx context.Context, models []*soaked) error {
+// changeAll applies the next settings of each model, all in parallel.
+func (srv *modelServer) changeAll(ctx context.Context, models []*soakedModel) error {
 	errs := make([]error, len(models))
 	var wg sync.WaitGroup
 	for i, m := range models {
 		wg.Go(func() {
 			s := soakSettings(m.draws[m.next%len(m.draws)])
 			m.next++
-			if err := l.apply(ctx, m.Name, s); err != nil && ctx.Err() == nil {
+			if err := srv.apply(ctx, m.Name, s); err != nil && ctx.Err() == nil {
 				errs[i] = fmt.Errorf("%s: change to %s: %w", m.Name, s, err)
 			}
 		})
@@ -227,88 +228,88 @@ func (l *laboratory) changeAll(ctx context.Context, models []*soaked) error {
 	return errors.Join(errs...)
 }
 
-// allAtRest is what the process holds when no model has anything to do and all
-// have new sessions, with the same settings as at other times: those that were there
-// keep what their largest batches took.
-func (l *laboratory) allAtRest(ctx context.Context, models []*soaked) (resting, error) {
-	other := plainSettings()
+// waitAllIdle returns what the process holds when all models are idle with the same
+// settings and new sessions. Old sessions would keep the memory of their largest
+// batches.
+func (srv *modelServer) waitAllIdle(ctx context.Context, models []*soakedModel) (idleState, error) {
+	other := baseSettings()
 	other.Precision = knob.HalfPrecision
 	for _, m := range models {
-		for _, s := range []knob.Settings{other, plainSettings()} {
-			if err := l.apply(ctx, m.Name, s); err != nil {
-				return resting{}, err
+		for _, s := range []knob.Settings{other, baseSettings()} {
+			if err := srv.apply(ctx, m.Name, s); err != nil {
+				return idleState{}, err
 			}
 		}
 	}
-	return l.rest(ctx, models[0].opened)
+	return srv.waitIdle(ctx, models[0].openedModel)
 }
 
-// atRestAgain waits until the process holds no more than at first, which connections
-// that linger may take a while to give back, and returns what it holds at last.
-func (l *laboratory) atRestAgain(ctx context.Context, models []*soaked, first resting) (resting, error) {
-	last, err := l.allAtRest(ctx, models)
-	for begin := time.Now(); err == nil && time.Since(begin) < soakLinger; {
+// waitReleased waits until the process holds no more goroutines and descriptors than
+// in first, because connections are released late, and returns the last state.
+func (srv *modelServer) waitReleased(ctx context.Context, models []*soakedModel, first idleState) (idleState, error) {
+	last, err := srv.waitAllIdle(ctx, models)
+	for begin := time.Now(); err == nil && time.Since(begin) < soakReleaseTime; {
 		if last.Goroutines <= first.Goroutines && last.Descriptors <= first.Descriptors {
 			break
 		}
-		last, err = l.rest(ctx, models[0].opened)
+		last, err = srv.waitIdle(ctx, models[0].openedModel)
 	}
 	return last, err
 }
 
-// addSoaked adds what clients saw.
-func (e *env) addSoaked(c soakCounts, models []*soaked) {
-	each := make([]string, len(models))
+// addSoakCounts adds the figures of the clients.
+func (e *env) addSoakCounts(c soakCounts, models []*soakedModel) {
+	numbers := make([]string, len(models))
 	for i, m := range models {
-		each[i] = judge.Number(m.rate)
+		numbers[i] = judge.Number(m.rate)
 	}
-	rates := strings.Join(each, ", ")
-	detail := fmt.Sprintf("%d requests to %d models at %s/s, %d answered, %d refused, %d left", c.sent, len(models), rates, c.ok, c.refused, c.left)
+	rates := strings.Join(numbers, ", ")
+	detail := fmt.Sprintf("%d requests to %d models at %s/s, %d answered, %d refused, %d abandoned", c.sent, len(models), rates, c.ok, c.refused, c.abandoned)
 	for _, f := range []struct {
 		name string
 		n    int
-	}{{"failed", c.failed}, {"lost", c.lost}, {"mixed-up", c.mixed}} {
+	}{{"failed", c.failed}, {"lost", c.lost}, {"mixed-up", c.wrongAnswers}} {
 		e.report.Add(judge.Figure{Name: "soak." + f.name, Value: float64(f.n), Unit: "count", Detail: detail})
 	}
 }
 
-// addUnanswered adds how many requests the engine took in and did not account for,
-// or accounted for twice.
-func (l *laboratory) addUnanswered(ctx context.Context, e *env, models []*soaked) {
-	off, all := 0.0, int64(0)
+// addUnaccounted adds how many admitted requests the engine did not count exactly
+// once as answered, failed, cancelled or expired.
+func (srv *modelServer) addUnaccounted(ctx context.Context, e *env, models []*soakedModel) {
+	wrong, all := 0.0, int64(0)
 	for _, m := range models {
-		s, err := l.stats(ctx, m.Name)
+		s, err := srv.stats(ctx, m.Name)
 		if err != nil {
-			off = math.NaN()
+			wrong = math.NaN()
 			continue
 		}
 		all += s.Accepted
-		off += math.Abs(float64(s.Accepted - s.OK - s.Failed - s.Cancelled - s.Expired))
+		wrong += math.Abs(float64(s.Accepted - s.OK - s.Failed - s.Cancelled - s.Expired))
 	}
 	e.report.Add(judge.Figure{
-		Name: "soak.unaccounted", Value: off, Unit: "count",
-		Detail: fmt.Sprintf("%d requests were let in; each is answered, failed, cancelled or expired once", all),
+		Name: "soak.unaccounted", Value: wrong, Unit: "count",
+		Detail: fmt.Sprintf("%d requests were admitted; each is answered, failed, cancelled or expired once", all),
 	})
 }
 
-// growth is by what share of its mean the process grows in a minute of load: the
-// slope of a line through what it holds at rest, with Student's interval. Under load
-// it holds what its settings of the moment need, which differs by far more.
-func growth(rests []float64, minutes float64) judge.Figure {
-	iv, mean := slope(rests), stat.Mean(rests).Value
-	scale := float64(len(rests)-1) / minutes / mean
+// growthFigure is the growth of the process per minute of load, as a share of its
+// mean: the slope of a line through its idle sizes, with Student's interval. Sizes
+// under load would vary much more, with the settings.
+func growthFigure(idleRSS []float64, minutes float64) judge.Figure {
+	iv, mean := slope(idleRSS), stat.Mean(idleRSS).Value
+	scale := float64(len(idleRSS)-1) / minutes / mean
 	iv.Value, iv.Low, iv.High = iv.Value*scale, iv.Low*scale, iv.High*scale
 	return judge.Figure{
 		Name: "soak.growth", Value: iv.Value, Unit: "share", Interval: &iv,
-		Detail: fmt.Sprintf("of the resident memory at rest, a minute of load; %d times, %.0f to %.0f MB",
-			len(rests), slices.Min(rests)/1e6, slices.Max(rests)/1e6),
+		Detail: fmt.Sprintf("of the resident memory when idle, per minute of load; %d times, %.0f to %.0f MB",
+			len(idleRSS), slices.Min(idleRSS)/1e6, slices.Max(idleRSS)/1e6),
 	}
 }
 
-// slope is that of the least-squares line through the values at rest, a step, with its
+// slope is the slope per step of the least-squares line through the values, with its
 // 95% interval.
 func slope(values []float64) stat.Interval {
-	const t95 = 2.571 // Student's, of the 5 degrees of freedom of the whole set
+	const t95 = 2.571 // Student's t with the 5 degrees of freedom of -full
 	n, mean := float64(len(values)), stat.Mean(values).Value
 	var xx, xy float64
 	for i, v := range values {

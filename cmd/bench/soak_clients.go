@@ -14,40 +14,41 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// soakApart is by how much the answers of a model to two payloads differ at least.
-const soakApart = .02
+// soakPayloadDistance is the smallest distance of the answers of a model to two
+// payloads.
+const soakPayloadDistance = .02
 
-// soakCounts are what became of requests.
+// soakCounts counts the outcomes of requests.
 type soakCounts struct {
-	tallied
-	ok   int
-	left int // whose clients left before the answer
+	requestCounts
+	ok        int
+	abandoned int // the client closed the connection before the answer
 }
 
 func (c *soakCounts) add(o soakCounts) {
-	c.tallied.add(o.tallied)
+	c.requestCounts.add(o.requestCounts)
 	c.ok += o.ok
-	c.left += o.left
+	c.abandoned += o.abandoned
 }
 
-// soakClients send to one model at random times. A third leave: before the answer,
-// or in the middle of their own body.
+// soakClients send to one model at random times. They abandon a third of the
+// requests: half of these before the answer, half in the middle of the body.
 type soakClients struct {
-	address string
-	ids     *identities
-	http    *http.Client
-	ended   chan struct{} // closed: nothing more is sent
-	wg      sync.WaitGroup
+	address  string
+	payloads *payloadSet
+	http     *http.Client
+	stopped  chan struct{} // closed by stop; nothing is sent after it
+	wg       sync.WaitGroup
 
 	mu    sync.Mutex // guards count
 	count soakCounts
 }
 
 // startSoakClients sends until stop is called or ctx ends.
-func startSoakClients(ctx context.Context, address string, m *soaked, seed uint64) *soakClients {
+func startSoakClients(ctx context.Context, address string, m *soakedModel, seed uint64) *soakClients {
 	c := &soakClients{
-		address: address, ids: m.ids, ended: make(chan struct{}),
-		http: &http.Client{Timeout: answerTime, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}},
+		address: address, payloads: m.payloads, stopped: make(chan struct{}),
+		http: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1000}},
 	}
 	plan := load.Plan(load.Spec{Mode: load.Open, Rate: m.rate}, seed, full.limit, 0)
 	c.wg.Go(func() { c.send(ctx, plan, rand.New(rand.NewPCG(seed, 8))) })
@@ -55,41 +56,42 @@ func startSoakClients(ctx context.Context, address string, m *soaked, seed uint6
 }
 
 func (c *soakClients) send(ctx context.Context, plan []time.Duration, rng *rand.Rand) {
-	atTimes(ctx, plan, c.ended, func() {
-		id, patience := rng.IntN(len(c.ids.bodies)), time.Duration(rng.IntN(100))*time.Millisecond
+	callAtTimes(ctx, plan, c.stopped, func() {
+		id, timeout := rng.IntN(len(c.payloads.bodies)), time.Duration(rng.IntN(100))*time.Millisecond
 		switch rng.IntN(6) {
 		case 0:
-			c.wg.Go(func() { c.leave(ctx, id, patience) })
+			c.wg.Go(func() { c.abandon(ctx, id, timeout) })
 		case 1:
-			c.wg.Go(func() { c.tear(ctx, id) })
+			c.wg.Go(func() { c.abandonUpload(ctx, id) })
 		default:
-			c.wg.Go(func() { c.once(ctx, id) })
+			c.wg.Go(func() { c.sendOne(ctx, id) })
 		}
 	})
 }
 
-// once waits for its answer. Precisions may change it by more than half of what the
-// answers of some models are apart, so the nearest one counts.
-func (c *soakClients) once(ctx context.Context, id int) {
-	status, answer, err := askFor(ctx, c.http, c.address, c.ids.bodies[id])
+// sendOne sends a request and waits for its answer. The answer is correct if it is
+// nearest to that of its payload, with any error, because precisions change answers
+// by more than half of soakPayloadDistance.
+func (c *soakClients) sendOne(ctx context.Context, id int) {
+	status, answer, err := post(ctx, c.http, c.address, c.payloads.bodies[id])
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.count.answered(c.ids, id, math.Inf(1), status, answer, err) {
+	if c.count.count(c.payloads, id, math.Inf(1), status, answer, err) {
 		c.count.ok++
 	}
 }
 
-// leave gives up after a while.
-func (c *soakClients) leave(ctx context.Context, id int, patience time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// abandon sends a request and closes the connection after timeout.
+func (c *soakClients) abandon(ctx context.Context, id int, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	_, _, _ = askFor(ctx, c.http, c.address, c.ids.bodies[id]) // an answer that came in time is one too
-	c.hasLeft()
+	_, _, _ = post(ctx, c.http, c.address, c.payloads.bodies[id]) // an answer in time is possible too
+	c.countAbandoned()
 }
 
-// tear sends half of a body and hangs up.
-func (c *soakClients) tear(ctx context.Context, id int) {
-	defer c.hasLeft()
+// abandonUpload sends half of a body and closes the connection.
+func (c *soakClients) abandonUpload(ctx context.Context, id int) {
+	defer c.countAbandoned()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address, nil)
 	if err != nil {
 		return
@@ -100,22 +102,22 @@ func (c *soakClients) tear(ctx context.Context, id int) {
 		return
 	}
 	defer conn.Close()
-	data := c.ids.bodies[id].Data
+	data := c.payloads.bodies[id].Data
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(data[:len(data)/2])), int64(len(data))
-	req.Header.Set("Content-Type", c.ids.bodies[id].Type)
-	_ = req.Write(conn) // says that the body is short, as it is
+	req.Header.Set("Content-Type", c.payloads.bodies[id].Type)
+	_ = req.Write(conn) // fails, because the body is shorter than its length
 }
 
-func (c *soakClients) hasLeft() {
+func (c *soakClients) countAbandoned() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count.sent++
-	c.count.left++
+	c.count.abandoned++
 }
 
-// stop sends nothing more, waits for the answers, and counts.
+// stop ends sending, waits for the answers, and returns the counts.
 func (c *soakClients) stop() soakCounts {
-	close(c.ended)
+	close(c.stopped)
 	c.wg.Wait()
 	c.http.CloseIdleConnections()
 	return c.count

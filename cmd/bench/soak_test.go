@@ -24,30 +24,31 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// A process that grows by 1 MB each quarter of a minute grows by 4 MB a minute.
-func TestGrowth(t *testing.T) {
+// A process that grows by 1 MB per quarter of a minute grows by 4 MB per minute.
+func TestGrowthFigure(t *testing.T) {
 	var steady, growing []float64
 	for i := range full.soaks().parts + 1 {
 		steady = append(steady, 100+float64(i%2))
 		growing = append(growing, 100+float64(i)+float64(i%2)/10)
 	}
-	if f := growth(steady, 1.5); f.Interval.Low > 0 || f.Interval.High < 0 {
+	if f := growthFigure(steady, 1.5); f.Interval.Low > 0 || f.Interval.High < 0 {
 		t.Errorf("a steady size grows by %v", *f.Interval)
 	}
-	if f := growth(growing, 1.5); math.Abs(f.Value-4/103.) > .001 || f.Interval.Low <= .03 {
+	if f := growthFigure(growing, 1.5); math.Abs(f.Value-4/103.) > .001 || f.Interval.Low <= .03 {
 		t.Errorf("a growing size grows by %v, want %v", *f.Interval, 4/103.)
 	}
 }
 
-// Together they ask for twice the machine, whatever fast models may be sent at most.
+// Together the rates need twice the machine, although the rate of fast models is
+// limited.
 func TestSoakRates(t *testing.T) {
-	borne := []float64{10_000, 2_000, 100, 20}
-	rates, share := soakRates(borne), 0.
+	capacities := []float64{10_000, 2_000, 100, 20}
+	rates, share := soakRates(capacities), 0.
 	for i, r := range rates {
-		share += r / borne[i]
+		share += r / capacities[i]
 	}
-	if math.Abs(share-soakShare) > 1e-9 || rates[0] != soakMostRate || rates[1] != soakMostRate || rates[2] != rates[3]*5 {
-		t.Errorf("%v of %v are %v of the machine", rates, borne, share)
+	if math.Abs(share-soakShare) > 1e-9 || rates[0] != soakMaxRate || rates[1] != soakMaxRate || rates[2] != rates[3]*5 {
+		t.Errorf("rates %v of capacities %v need %v of the machine", rates, capacities, share)
 	}
 	if got := soakRates([]float64{10, 10}); got[0] != 10 || got[1] != 10 {
 		t.Errorf("%v, want 10 each", got)

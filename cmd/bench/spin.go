@@ -10,8 +10,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// What a run of a spin model takes: 10 us for one item, 72 us for 32, much like
-// a small network on a CPU. Faster models do not need a server.
+// The run time of a spin model: 10 us for one item, 72 us for 32, similar to a
+// small network on a CPU.
 const (
 	spinBatch = 8 * time.Microsecond
 	spinItem  = 2 * time.Microsecond
@@ -19,8 +19,8 @@ const (
 
 const backendName = "spin"
 
-// spin is the backend of these benchmarks: it computes nothing, but keeps a core
-// busy for a known time, so that what is left is the engine's.
+// spin is the backend of these benchmarks. It computes nothing, but keeps a core
+// busy for a fixed time, so that the rest of the time is the engine's.
 type spin struct{}
 
 // Open returns the session that all workers share.
@@ -28,8 +28,8 @@ func (spin) Open(context.Context, *engine.Model, knob.Config) (engine.Session, e
 	return &session{tensor.Item{{Type: tensor.Float32, Shape: []int64{1}, Data: make([]byte, 4)}}}, nil
 }
 
-// session gives every item the same answer, made once: its own allocations must
-// not be taken for the engine's, which only reads answers.
+// session returns the same answer for every item. The answer is allocated once,
+// so that allocations of the session are not counted as those of the engine.
 type session struct{ answer tensor.Item }
 
 func (s *session) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
@@ -46,7 +46,7 @@ func (s *session) Run(_ context.Context, in []payload.Row, out []payload.Result)
 func (*session) Shared() bool { return true }
 func (*session) Close() error { return nil }
 
-// spinModel takes bodies of so many bytes.
+// spinModel is a model for bodies of the given number of bytes.
 func spinModel(name string, bytes int) *engine.Model {
 	return &engine.Model{
 		Name: name, Version: "1.0", Source: "bench", Backend: backendName,
@@ -56,7 +56,7 @@ func spinModel(name string, bytes int) *engine.Model {
 	}
 }
 
-// spinConfig is one worker under the eager rule.
+// spinConfig is a config with one worker and the eager rule.
 func spinConfig(batch int, delay time.Duration) knob.Config {
 	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
 	c.BatchSize, c.BatchDelay = batch, delay

@@ -16,16 +16,16 @@ import (
 	engineserver "sweetspot/engine/server"
 )
 
-// engineCommand makes this program the engine that a local target starts: its
+// engineCommand runs this program as the engine that a local target starts. Its
 // arguments are the model and the settings as flags.
 const engineCommand = "trials-engine"
 
-// handshakeFD is where the target reads the addresses from.
+// handshakeFD is the file descriptor from which the target reads the addresses.
 const handshakeFD = 3
 
-// serveEngine is the engine's process. It ends when stdin does, and so with
-// whoever started it.
-func serveEngine(ctx context.Context, args []string, stdin io.Reader) error {
+// runEngineChild is the process of the engine. It exits when stdin ends, so also
+// when its parent exits.
+func runEngineChild(ctx context.Context, args []string, stdin io.Reader) error {
 	if len(args) == 0 {
 		return fmt.Errorf("%s: no model", engineCommand)
 	}
@@ -37,19 +37,19 @@ func serveEngine(ctx context.Context, args []string, stdin io.Reader) error {
 	host := control.Host{Cores: cores, Runtime: func() string { return "onnxruntime" }}
 	return engineserver.RunChild(ctx, stdin, os.NewFile(handshakeFD, "handshake"), engineserver.Config{Host: host, Log: slog.New(slog.DiscardHandler)},
 		func(ctx context.Context) (*engine.Engine, error) {
-			l, err := newLab(cores)
+			eng, err := newTestEngine(cores)
 			if err != nil {
 				return nil, err
 			}
-			m, err := catalog.Open(ctx, args[0], catalog.Options{Probe: l.backend})
+			m, err := catalog.Open(ctx, args[0], catalog.Options{Probe: eng.backend})
 			if err != nil {
 				return nil, err
 			}
-			return l.engine, l.engine.Load(ctx, m, c)
+			return eng.engine, eng.engine.Load(ctx, m, c)
 		})
 }
 
-// settingsFrom reads settings that package local wrote as flags.
+// settingsFrom parses settings in the flags that package local writes.
 func settingsFrom(args []string) (knob.Config, error) {
 	c := knob.Config{Settings: knob.Default(knob.TorchServe)}
 	for _, arg := range args {

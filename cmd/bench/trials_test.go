@@ -26,7 +26,7 @@ func TestSettingsFrom(t *testing.T) {
 	}
 	for _, arg := range []string{"--rule=lazy", "--wokers=2", "--workers=many"} {
 		if _, err := settingsFrom([]string{arg}); err == nil {
-			t.Errorf("%s is taken", arg)
+			t.Errorf("%s is accepted", arg)
 		}
 	}
 }

@@ -1,42 +1,41 @@
-// Package batching holds the two rules by which requests become batches, as a
-// pure state machine: no clock, no goroutine, no allocation. The engine steps
-// it in real time, the simulator in virtual time, so both batch alike.
+// Package batching has the two batching rules as a pure state machine: no clock, no
+// goroutine, no allocation. The engine steps it in real time and the simulator in
+// virtual time, so that both build the same batches.
 //
-// A [Collector] counts; it never sees a request. Its owner keeps a FIFO queue,
-// one open batch and a set of idle workers, reports what happens to them as an
-// [Event], and does what the returned [Action] says until that is Wait:
+// A [Collector] only counts; it never sees a request. Its owner has a FIFO queue, one
+// open batch and a set of idle workers. The owner reports each change of them as an
+// [Event] and executes the returned [Action] until that is Wait:
 //
 //	a := c.Step(now, batching.Event{Kind: batching.Arrived})
 //	for a.Do != batching.Wait {
 //		switch a.Do {
-//		case batching.Take: // pop the queue's head; live: Took, dead: Dropped
-//		case batching.Send: // give the open batch to an idle worker; Sent
+//		case batching.Take: // pop the queue's head; then step with Took or Dropped
+//		case batching.Send: // give the open batch to an idle worker; then step with Sent
 //		}
 //	}
-//	// step again with Timer at a.Wake, unless it is Never
+//	// step with Timer at the time a.Wake, unless it is Never
 //
 // Contract, for a batch size b and a delay d:
 //
-//   - a batch never holds more than b requests, and leaves in arrival order;
-//   - it leaves only when a worker is idle;
-//   - torchserve: one batch is open at a time. It opens when an idle worker
-//     takes a request, and leaves at b requests or d after that first take. The
-//     end of the delay is looked at after each take, so that d = 0 gives at most
-//     2 requests whatever the backlog; a request that died in the queue uses up
-//     one of the b-1 further takes;
-//   - eager: a batch leaves at b requests, or as soon as its oldest request is d
-//     old; with d = 0 an idle worker takes min(queue, b) at once.
+//   - a batch never holds more than b requests, and batches are sent in arrival order;
+//   - a batch is sent only when a worker is idle;
+//   - torchserve: a batch opens when an idle worker takes a request, and is sent when
+//     it has b requests, or d after that first take. The end of the delay is checked
+//     after each take, so that with d = 0 a batch has at most 2 requests, however
+//     many are queued. An abandoned request uses one of the b-1 further takes;
+//   - eager: a batch is sent when it has b requests, or as soon as its oldest request
+//     is d old; with d = 0 an idle worker takes min(queue, b) at once.
 //
-// The torchserve rule restates BatchAggregator and Model.pollBatch of TorchServe
-// 0.12; the differences are listed in docs/torchserve-compatibility.md.
+// The torchserve rule follows BatchAggregator and Model.pollBatch of TorchServe 0.12;
+// docs/torchserve-compatibility.md lists the differences.
 package batching
 
 import "time"
 
-// Never is the Wake of an action that waits for an event, not for the clock.
+// Never is the Wake of an action that needs no timer.
 const Never = time.Duration(1<<63 - 1)
 
-// Rule picks the batching rule.
+// Rule is a batching rule.
 type Rule uint8
 
 // The rules.
@@ -45,42 +44,42 @@ const (
 	Eager
 )
 
-// Config is what may change while batches form.
+// Config is the part of a rule that may change at any time.
 type Config struct {
 	Rule  Rule
 	Size  int           // most requests in a batch, at least 1
 	Delay time.Duration // longest wait for a batch to fill, not negative
 }
 
-// Kind is what happened.
+// Kind is the kind of an event.
 type Kind uint8
 
 // The events.
 const (
-	Arrived Kind = iota // N requests joined the queue's end, 0 being one
-	Left                // N requests left the queue without being taken
-	Freed               // a worker became idle
-	Retired             // an idle worker left
-	Took                // after Take: the head was alive and joined the open batch
-	Dropped             // after Take: the head was dead and is gone
-	Sent                // after Send: the open batch is with a worker
-	Timer               // the time of Wake has come
-	Changed             // Configure was called
+	Arrived       Kind = iota // N requests were appended to the queue; 0 means one
+	Removed                   // N requests were removed from the queue without a take
+	WorkerIdle                // a worker became idle
+	WorkerRetired             // an idle worker was removed
+	Took                      // after Take: the queue's head is now in the open batch
+	Dropped                   // after Take: the queue's head was abandoned and dropped
+	Sent                      // after Send: a worker has the open batch
+	Timer                     // the time of Wake has come
+	Configured                // Configure was called
 )
 
-// Event reports one thing to a Collector.
+// Event is one change that the owner reports.
 type Event struct {
 	Kind    Kind
-	Arrival time.Duration // Took: when the taken request arrived
-	N       int           // Arrived, Left: how many
+	Arrival time.Duration // Took: arrival time of the taken request
+	N       int           // Arrived, Removed: number of requests
 }
 
-// Do is what the owner does next.
+// Do is what the owner must do next.
 type Do uint8
 
-// What to do.
+// The possible actions.
 const (
-	Wait Do = iota // nothing until the next event, or until Wake
+	Wait Do = iota // wait for the next event or for Wake
 	Take           // take the queue's head, then step with Took or Dropped
 	Send           // give the open batch to an idle worker, then step with Sent
 )
@@ -91,17 +90,17 @@ type Action struct {
 	Wake time.Duration // with Wait: when to step with Timer, or Never
 }
 
-// Collector forms batches. It is not safe for concurrent use. Times are counted
-// from any fixed moment and never run backwards.
+// Collector decides when a batch takes requests and when it is sent. It is not safe for
+// concurrent use. Times count from any fixed moment and must not decrease.
 type Collector struct {
 	cfg      Config
 	idle     int           // idle workers
 	queued   int           // requests in the queue
 	open     int           // requests in the open batch
-	takes    int           // takes used up after the first, dead ones included
-	started  bool          // an open batch exists; it may be empty while its first take is under way
-	deadline time.Duration // when the open batch leaves however full it is
-	spent    bool          // torchserve: a take ended at or after the deadline
+	takes    int           // takes after the first, dropped requests included
+	started  bool          // an open batch exists
+	deadline time.Duration // when the open batch is sent even if it is not full
+	overdue  bool          // torchserve: the last take was at or after the deadline
 }
 
 // New returns a collector without workers and requests.
@@ -111,8 +110,8 @@ func New(c Config) *Collector {
 	return k
 }
 
-// Configure changes the rule's values; step with Changed afterwards. An open
-// batch keeps its deadline, but leaves at once when it has reached the new size.
+// Configure changes the configuration; step with Configured afterwards. An open batch
+// keeps its deadline, but is sent at once if it has the new size.
 func (c *Collector) Configure(cfg Config) {
 	if cfg.Size < 1 || cfg.Delay < 0 {
 		panic("batching: size below 1 or negative delay")
@@ -126,16 +125,16 @@ func (c *Collector) Queued() int { return c.queued }
 // Open is the number of requests in the open batch.
 func (c *Collector) Open() int { return c.open }
 
-// Step records an event and says what to do.
+// Step processes an event and returns the next action.
 func (c *Collector) Step(now time.Duration, e Event) Action {
 	switch e.Kind {
 	case Arrived:
 		c.queued += max(1, e.N)
-	case Left:
+	case Removed:
 		c.queued -= e.N
-	case Freed:
+	case WorkerIdle:
 		c.idle++
-	case Retired:
+	case WorkerRetired:
 		c.idle--
 	case Took:
 		c.took(now, e.Arrival)
@@ -143,8 +142,8 @@ func (c *Collector) Step(now time.Duration, e Event) Action {
 		c.dropped(now)
 	case Sent:
 		c.idle--
-		c.open, c.takes, c.started, c.spent = 0, 0, false, false
-	case Timer, Changed:
+		c.open, c.takes, c.started, c.overdue = 0, 0, false, false
+	case Timer, Configured:
 	}
 	return c.next(now)
 }
@@ -161,14 +160,14 @@ func (c *Collector) took(now, arrival time.Duration) {
 		return
 	}
 	c.takes++
-	c.spent = now >= c.deadline
+	c.overdue = now >= c.deadline
 }
 
 func (c *Collector) dropped(now time.Duration) {
 	c.queued--
 	if c.started {
 		c.takes++
-		c.spent = now >= c.deadline
+		c.overdue = now >= c.deadline
 	}
 }
 
@@ -193,10 +192,10 @@ func (c *Collector) next(now time.Duration) Action {
 	return Action{Wait, c.deadline}
 }
 
-// full tells whether the open batch takes no more, whatever waits in the queue.
+// full reports whether the open batch takes no further request.
 func (c *Collector) full() bool {
 	if c.open >= c.cfg.Size {
 		return true
 	}
-	return c.cfg.Rule == TorchServe && (c.takes >= c.cfg.Size-1 || c.spent)
+	return c.cfg.Rule == TorchServe && (c.takes >= c.cfg.Size-1 || c.overdue)
 }

@@ -10,21 +10,21 @@ import (
 
 const ms = time.Millisecond
 
-// TestLaws holds what both rules promise against random traffic, while workers
-// come and go and settings change: the desk checks the promises of waiting at
-// every event; here, that nothing is lost and the order kept.
-func TestLaws(t *testing.T) {
+// TestContract checks the contract of both rules with random requests, while workers are
+// added and retired and settings change. The owner checks every event; checkResult checks
+// that no request is lost and that they are sent in order.
+func TestContract(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		d := newDesk(randomConfig(rng, batching.Rule(rng.IntN(2))), 1+rng.IntN(3), time.Duration(1+rng.IntN(40))*ms, 1<<20)
+		o := newOwner(randomConfig(rng, batching.Rule(rng.IntN(2))), 1+rng.IntN(3), time.Duration(1+rng.IntN(40))*ms, 1<<20)
 		for range 200 {
-			d.pass(time.Duration(rng.ExpFloat64() * float64(5*ms)))
-			disturb(d, rng)
-			d.arrive(rng.IntN(10) == 0)
+			o.wait(time.Duration(rng.ExpFloat64() * float64(5*ms)))
+			randomChange(o, rng)
+			o.arrive(rng.IntN(10) == 0)
 		}
-		d.join()
-		d.pass(time.Hour)
-		checkLaws(t, seed, d)
+		o.addWorker()
+		o.wait(time.Hour)
+		checkResult(t, seed, o)
 	}
 }
 
@@ -36,49 +36,49 @@ func randomConfig(rng *rand.Rand, r batching.Rule) batching.Config {
 	return c
 }
 
-// disturb changes the settings or the workers, or cancels a request, sometimes.
-func disturb(d *desk, rng *rand.Rand) {
+// randomChange sometimes changes the settings or the workers, or abandons a request.
+func randomChange(o *owner, rng *rand.Rand) {
 	switch rng.IntN(20) {
 	case 0:
-		d.configure(randomConfig(rng, d.cfg.Rule))
+		o.configure(randomConfig(rng, o.cfg.Rule))
 	case 1:
-		if d.idle > 0 {
-			d.idle--
-			d.step(batching.Event{Kind: batching.Retired})
+		if o.idle > 0 {
+			o.idle--
+			o.step(batching.Event{Kind: batching.WorkerRetired})
 		}
 	case 2:
-		d.join()
+		o.addWorker()
 	case 3:
-		if n := len(d.queue); n > 0 {
-			d.queue[rng.IntN(n)].dead = true
+		if n := len(o.queue); n > 0 {
+			o.queue[rng.IntN(n)].abandoned = true
 		}
 	case 4:
-		d.purge()
+		o.removeAbandoned()
 	}
 }
 
-func checkLaws(t *testing.T, seed uint64, d *desk) {
+func checkResult(t *testing.T, seed uint64, o *owner) {
 	t.Helper()
-	if d.fault != nil {
-		t.Fatalf("seed %d: %v", seed, d.fault)
+	if o.err != nil {
+		t.Fatalf("seed %d: %v", seed, o.err)
 	}
-	if len(d.open) != 0 || len(d.queue) != 0 {
-		t.Fatalf("seed %d: %d and %d requests never left", seed, len(d.open), len(d.queue))
+	if len(o.open) != 0 || len(o.queue) != 0 {
+		t.Fatalf("seed %d: %d open and %d queued requests were never sent", seed, len(o.open), len(o.queue))
 	}
 	last := 0
-	for _, b := range d.sent {
+	for _, b := range o.sent {
 		if last := b[len(b)-1]; len(b) > last.size {
 			t.Fatalf("seed %d: batch of %d, size %d", seed, len(b), last.size)
 		}
 		for _, r := range b {
-			if r.n <= last || r.dead {
-				t.Fatalf("seed %d: request %d, dead %t, leaves after %d", seed, r.n, r.dead, last)
+			if r.n <= last || r.abandoned {
+				t.Fatalf("seed %d: request %d, abandoned %t, is sent after %d", seed, r.n, r.abandoned, last)
 			}
 			last = r.n
 		}
 	}
-	if alive := d.last - d.dead; alive != sum(d.sent) {
-		t.Fatalf("seed %d: %d of %d requests left in batches", seed, sum(d.sent), alive)
+	if remaining := o.last - o.abandoned; remaining != sum(o.sent) {
+		t.Fatalf("seed %d: %d of %d requests were sent in batches", seed, sum(o.sent), remaining)
 	}
 }
 
@@ -91,7 +91,7 @@ func sum(batches [][]request) (n int) {
 
 func BenchmarkCollector(b *testing.B) {
 	col := batching.New(batching.Config{Rule: batching.TorchServe, Size: 8, Delay: ms})
-	col.Step(0, batching.Event{Kind: batching.Freed})
+	col.Step(0, batching.Event{Kind: batching.WorkerIdle})
 	b.ReportAllocs()
 	now := time.Duration(0)
 	for b.Loop() {
@@ -103,7 +103,7 @@ func BenchmarkCollector(b *testing.B) {
 				continue
 			}
 			col.Step(now, batching.Event{Kind: batching.Sent})
-			a = col.Step(now, batching.Event{Kind: batching.Freed})
+			a = col.Step(now, batching.Event{Kind: batching.WorkerIdle})
 		}
 	}
 }

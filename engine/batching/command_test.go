@@ -12,18 +12,18 @@ import (
 	"sweetspot/engine/batching"
 )
 
-// command is a line of a scenario: a word, then numbers, then NAME=VALUE. What
-// they do is listed in testdata/README.md.
+// command is a line of a scenario: a word, then numbers, then NAME=VALUE.
+// testdata/README.md lists the commands.
 type command struct {
 	word    string
 	numbers []int
 	values  map[string]string
 }
 
-// Bounds that keep a scenario readable, and a fuzzed one short.
+// Bounds that keep scenarios, also fuzzed ones, short.
 const (
-	mostNumber = 1000
-	mostTime   = time.Hour
+	maxNumber = 1000
+	maxTime   = time.Hour
 )
 
 func parseCommand(line string) (command, error) {
@@ -45,14 +45,14 @@ func parseCommand(line string) (command, error) {
 
 func number(s string) (int, error) {
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > mostNumber {
-		return 0, fmt.Errorf("%q is no number from 1 to %d", s, mostNumber)
+	if err != nil || n < 1 || n > maxNumber {
+		return 0, fmt.Errorf("%q is not a number from 1 to %d", s, maxNumber)
 	}
 	return n, nil
 }
 
-// count reads a value that is a number; what is not given stays as it is.
-func (c command) count(name string, to *int) error {
+// intValue reads the number called name into to, if the command has it.
+func (c command) intValue(name string, to *int) error {
 	s, ok := c.values[name]
 	if !ok {
 		return nil
@@ -66,134 +66,134 @@ func (c command) count(name string, to *int) error {
 	return nil
 }
 
-// span likewise reads a duration.
-func (c command) span(name string, to *time.Duration) error {
+// durationValue reads the duration called name into to, if the command has it.
+func (c command) durationValue(name string, to *time.Duration) error {
 	s, ok := c.values[name]
 	if !ok {
 		return nil
 	}
 	delete(c.values, name)
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 || d > mostTime {
-		return fmt.Errorf("%s: %q is no duration up to %v, such as 20ms", name, s, mostTime)
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 || v > maxTime {
+		return fmt.Errorf("%s: %q is not a duration up to %v, such as 20ms", name, s, maxTime)
 	}
-	*to = d
+	*to = v
 	return nil
 }
 
-// over reports what no reader of the command has asked for.
-func (c command) over() error {
+// unknownValues reports the values that the command does not have.
+func (c command) unknownValues() error {
 	if len(c.values) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%s takes no %s", c.word, strings.Join(slices.Sorted(maps.Keys(c.values)), ", "))
 }
 
-// do runs the command at d, or at the new desk that it opens.
-func (c command) do(d *desk) (*desk, error) {
+// do executes the command on o, or makes a new owner.
+func (c command) do(o *owner) (*owner, error) {
 	var err error
 	switch {
 	case c.word == "torchserve":
-		d, err = c.begin(batching.TorchServe)
+		o, err = c.newOwner(batching.TorchServe)
 	case c.word == "eager":
-		d, err = c.begin(batching.Eager)
-	case d == nil:
+		o, err = c.newOwner(batching.Eager)
+	case o == nil:
 		err = errors.New("want torchserve or eager first")
 	default:
-		err = c.at(d)
+		err = c.execute(o)
 	}
-	if err = errors.Join(err, c.over()); err == nil {
-		err = d.fault
+	if err = errors.Join(err, c.unknownValues()); err == nil {
+		err = o.err
 	}
-	return d, err
+	return o, err
 }
 
-func (c command) begin(rule batching.Rule) (*desk, error) {
+func (c command) newOwner(rule batching.Rule) (*owner, error) {
 	cfg := batching.Config{Rule: rule, Size: 1}
 	workers, limit, service := 1, 100, time.Duration(0)
-	err := errors.Join(c.config(&cfg), c.count("workers", &workers), c.count("queue", &limit), c.span("service", &service))
+	err := errors.Join(c.config(&cfg), c.intValue("workers", &workers), c.intValue("queue", &limit), c.durationValue("service", &service))
 	if err != nil {
 		return nil, err
 	}
-	return newDesk(cfg, workers, service, limit), nil
+	return newOwner(cfg, workers, service, limit), nil
 }
 
 func (c command) config(cfg *batching.Config) error {
-	return errors.Join(c.count("size", &cfg.Size), c.span("delay", &cfg.Delay))
+	return errors.Join(c.intValue("size", &cfg.Size), c.durationValue("delay", &cfg.Delay))
 }
 
-// at runs a command at an open desk.
-func (c command) at(d *desk) error {
+// execute executes the command on o.
+func (c command) execute(o *owner) error {
 	n := 1
 	if len(c.numbers) > 0 {
 		n = c.numbers[0]
 	}
 	switch c.word {
-	case "arrive", "dead":
-		return c.arrivals(d, n)
-	case "pass":
+	case "arrive", "arrive-abandoned":
+		return c.arrivals(o, n)
+	case "wait":
 		var t time.Duration
-		err := c.span("time", &t)
-		d.pass(t)
+		err := c.durationValue("time", &t)
+		o.wait(t)
 		return err
-	case "oversleep":
+	case "skip":
 		var t time.Duration
-		err := c.span("time", &t)
-		d.flush()
-		d.now += t
+		err := c.durationValue("time", &t)
+		o.flush()
+		o.now += t
 		return err
-	case "cancel":
-		return cancel(d, c.numbers)
-	case "purge":
-		d.purge()
-	case "free":
-		if len(d.busy) == 0 {
+	case "abandon":
+		return abandon(o, c.numbers)
+	case "remove-abandoned":
+		o.removeAbandoned()
+	case "finish":
+		if len(o.busy) == 0 {
 			return errors.New("no worker is busy")
 		}
-		d.free(slices.Min(d.busy))
-	case "join":
-		d.join()
-	case "retire":
-		if d.idle == 0 {
+		o.finish(slices.Min(o.busy))
+	case "add-worker":
+		o.addWorker()
+	case "retire-worker":
+		if o.idle == 0 {
 			return errors.New("no worker is idle")
 		}
-		d.idle--
-		d.step(batching.Event{Kind: batching.Retired})
+		o.idle--
+		o.step(batching.Event{Kind: batching.WorkerRetired})
 	case "set":
-		cfg := d.cfg
+		cfg := o.cfg
 		if err := c.config(&cfg); err != nil {
 			return err
 		}
-		d.configure(cfg)
+		o.configure(cfg)
 	default:
-		return errors.New("unknown command; want torchserve, eager, arrive, dead, pass, oversleep, cancel, purge, free, join, retire or set")
+		return errors.New("unknown command; want torchserve, eager, arrive, arrive-abandoned, wait, skip, abandon, remove-abandoned, finish, add-worker, retire-worker or set")
 	}
 	return nil
 }
 
-// arrivals lets n requests arrive, the first now, and one each interval.
-func (c command) arrivals(d *desk, n int) error {
+// arrivals makes n requests arrive, the first one now, the others at intervals.
+func (c command) arrivals(o *owner, n int) error {
 	var every time.Duration
-	if err := c.span("every", &every); err != nil {
+	if err := c.durationValue("every", &every); err != nil {
 		return err
 	}
 	for i := range n {
 		if i > 0 {
-			d.pass(every)
+			o.wait(every)
 		}
-		d.arrive(c.word == "dead")
+		o.arrive(c.word == "arrive-abandoned")
 	}
 	return nil
 }
 
-// cancel marks queued requests as dead; they stay until they are taken.
-func cancel(d *desk, which []int) error {
+// abandon marks queued requests as abandoned; they stay until they are taken or removed.
+func abandon(o *owner, which []int) error {
 	for _, n := range which {
-		i := slices.IndexFunc(d.queue, func(r request) bool { return r.n == n })
+		i := slices.IndexFunc(o.queue, func(r request) bool { return r.n == n })
 		if i < 0 {
 			return fmt.Errorf("request %d is not in the queue", n)
 		}
-		d.queue[i].dead = true
+		o.queue[i].abandoned = true
 	}
 	return nil
 }

@@ -12,19 +12,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite the answers in the scenarios of testdata")
+var update = flag.Bool("update", false, "rewrite the outputs in the scenarios of testdata")
 
-// scenario is a transcript: what happens to a queue and its workers, and what
-// the collector does about it. Each of its steps is a command, a line of dashes
-// and the answer, ended by an empty line; lines before a command that begin with
-// # are kept with it.
+// scenario is a transcript of commands to the owner of a collector, each with its output.
+// A step is a command, a line of dashes, the output, and an empty line. Lines before a
+// command that begin with # are its notes.
 type scenario []step
 
 type step struct {
 	line    int // of the command, from 1
 	notes   []string
 	command string
-	answer  string // lines, each ended by a line feed
+	output  string // lines, each with a line feed at its end
 }
 
 const dashes = "----"
@@ -44,18 +43,18 @@ func parseScenario(text string) (scenario, error) {
 		default:
 			s.line, s.command = i+1, l
 			for i += 2; i < len(lines) && strings.TrimSpace(lines[i]) != ""; i++ {
-				s.answer += strings.TrimSpace(lines[i]) + "\n"
+				s.output += strings.TrimSpace(lines[i]) + "\n"
 			}
 			out, s = append(out, s), step{}
 		}
 	}
 	if len(s.notes) > 0 {
-		return nil, errors.New("the notes at the end belong to no command")
+		return nil, errors.New("notes at the end without a command")
 	}
 	return out, nil
 }
 
-// String is the transcript as a file holds it.
+// String formats the transcript as in its file.
 func (sc scenario) String() string {
 	var b strings.Builder
 	for i, s := range sc {
@@ -65,31 +64,30 @@ func (sc scenario) String() string {
 		for _, n := range s.notes {
 			b.WriteString(n + "\n")
 		}
-		b.WriteString(s.command + "\n" + dashes + "\n" + s.answer)
+		b.WriteString(s.command + "\n" + dashes + "\n" + s.output)
 	}
 	return b.String()
 }
 
-// play runs the commands and returns the transcript with the answers they gave.
+// play executes the commands and returns the transcript with the actual outputs.
 func (sc scenario) play() (scenario, error) {
 	out := make(scenario, len(sc))
-	var d *desk
+	var o *owner
 	for i, s := range sc {
 		c, err := parseCommand(s.command)
 		if err == nil {
-			d, err = c.do(d)
+			o, err = c.do(o)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %s: %w", s.line, s.command, err)
 		}
-		s.answer = d.told()
+		s.output = o.output()
 		out[i] = s
 	}
 	return out, nil
 }
 
-// TestScenarios plays the transcripts of testdata: one file for each fact of the
-// torchserve rule, and for each promise of the eager one.
+// TestScenarios plays the transcripts of testdata: one file for each property of a rule.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -122,8 +120,8 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// FuzzScenario plays any transcript: it is refused with the line, or both rules
-// keep their promises, and its text reads back as it was.
+// FuzzScenario plays arbitrary transcripts: each is an error, or the rules keep their
+// contract, and its text round-trips.
 func FuzzScenario(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil {
@@ -145,7 +143,7 @@ func FuzzScenario(f *testing.F) {
 		if err != nil || again.String() != sc.String() {
 			t.Fatalf("%q reads back as %q, %v", sc, again, err)
 		}
-		if _, err := sc.play(); errors.Is(err, errPromise) {
+		if _, err := sc.play(); errors.Is(err, errContract) {
 			t.Fatal(err)
 		}
 	})

@@ -11,7 +11,7 @@ import (
 
 func isArchive(r request) bool { return strings.EqualFold(filepath.Ext(r.model), ".mar") }
 
-// refuseArchive tells whoever comes from TorchServe what to give instead.
+// refuseArchive returns an error with the supported kinds of MODEL.
 func refuseArchive(_ context.Context, r request, _ Options) (*engine.Model, error) {
-	return nil, fmt.Errorf("%s: .mar archives are not supported yet; %s", r.model, instead())
+	return nil, fmt.Errorf("%s: .mar archives are not supported yet; %s", r.model, syntaxHint())
 }

@@ -28,15 +28,15 @@ func openBuiltin(ctx context.Context, r request, o Options) (*engine.Model, erro
 		}
 		return source{name: name, bytes: data, shapes: m.Shapes}.open(ctx, r, o)
 	}
-	known := builtinNames()
-	hint := knob.Suggest(name, known)
+	names := builtinNames()
+	hint := knob.Suggest(name, names)
 	if !strings.Contains(hint, "known: ") {
-		hint += " Known: " + strings.Join(known, ", ")
+		hint += " Known: " + strings.Join(names, ", ")
 	}
 	return nil, fmt.Errorf("builtin:%s: there is no such model%s", name, hint)
 }
 
-// builtinHint helps who forgot to write "builtin:".
+// builtinHint suggests the prefix "builtin:" if it is missing.
 func builtinHint(model string) string {
 	if slices.Contains(builtinNames(), model) {
 		return "; did you mean builtin:" + model + "?"

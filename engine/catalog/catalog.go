@@ -1,15 +1,14 @@
-// Package catalog turns what a person names, MODEL, into an [engine.Model].
+// Package catalog opens the argument MODEL of the user as an [engine.Model].
 //
-// [Open] asks the kinds of MODEL there are, a table, which of them takes the name:
-// an .onnx file, a folder that holds one, builtin:NAME, or sim:NAME, which is a
-// service-time table (see [OpenSimulated]). Of an ONNX model it reads from the
-// graph what goes in and out, closes the open dimensions with the shapes it is
-// given, and finds the batch axis. What the graph says about that axis is a claim;
-// Open verifies it by running one and two items through a backend and comparing. A
-// model that cannot be served is refused in one sentence that says why.
+// MODEL is an .onnx file, a folder with one, builtin:NAME, or sim:NAME, which is a
+// service-time table (see [OpenSimulated]). For an ONNX model, [Open] reads the inputs and
+// outputs from the graph, sets the open dimensions from the given shapes, and finds the
+// batch axis. The graph may be wrong about that axis, so Open verifies it: it runs one and
+// two items in a backend and compares the outputs. The error for a model that cannot be
+// served is one sentence with the reason.
 //
-// Nothing is kept: a Model names its file or holds its bytes, and a backend
-// opens it again.
+// Open keeps nothing: a Model has the path of its file or its bytes, and a backend opens it
+// again.
 package catalog
 
 import (
@@ -26,24 +25,24 @@ import (
 
 // Options say how to open a model. The zero value reads the graph only.
 type Options struct {
-	// Shapes gives the open dimensions of inputs, by input name: all dimensions
-	// of one item, or only the open ones. The batch axis is not among them.
+	// Shapes has the dimensions of inputs, by input name: all dimensions of one item
+	// or only the open ones, without the batch axis.
 	Shapes map[string][]int64
-	// Probe runs the model to verify its batch axis and that it runs at all.
-	// Without it the graph is believed, and BatchWhy says so.
+	// Probe runs the model to verify that it runs and has the batch axis. Without it,
+	// Open relies on the graph, and BatchWhy says so.
 	Probe engine.Backend
 }
 
-// kind is a kind of MODEL. Another one is a file with its two functions, and a
-// line in kinds.
+// kind is a kind of MODEL. A new kind needs a file with its two functions and a line in
+// kinds.
 type kind struct {
-	written string // how such a MODEL is written, for people; "" is not offered
-	takes   func(request) bool
+	syntax  string // for people; "" is not shown
+	matches func(request) bool
 	open    func(context.Context, request, Options) (*engine.Model, error)
 }
 
-// kinds lists the kinds of MODEL. The first that takes a name opens it, so that
-// those that only look at the name come before those that look at what is there.
+// kinds returns the kinds of MODEL. The first one that matches opens it, so kinds that match
+// by name come before kinds that check the file.
 func kinds() []kind {
 	return []kind{
 		{"sim:NAME", isSimulated, openSimulated},
@@ -54,25 +53,25 @@ func kinds() []kind {
 	}
 }
 
-// request is what a person named.
+// request is the parsed argument of the user.
 type request struct {
-	name  string // what the model is to be called; "" leaves it to the kind
+	name  string // name for the model; "" means the default of the kind
 	model string // MODEL without NAME=
 	found fs.FileInfo
-	err   error // why nothing is found at model
+	err   error // of the search for model as a path
 }
 
-// called is the name of the model, which is clean unless none was given.
-func (r request) called(otherwise string) string {
+// modelName returns the name of the model, or else the given default as a legal name.
+func (r request) modelName(defaultName string) string {
 	if r.name != "" {
 		return r.name
 	}
-	return cleanName(otherwise)
+	return legalName(defaultName)
 }
 
-// Open opens what arg names: MODEL or NAME=MODEL. Without NAME the model is
-// called as its file, folder or builtin is, with other characters than letters,
-// digits, "_", "." and "-" replaced by "_".
+// Open opens the argument MODEL or NAME=MODEL. Without NAME the model has the name of its
+// file, folder or built-in model; characters other than letters, digits, "_", "." and "-"
+// become "_".
 func Open(ctx context.Context, arg string, o Options) (*engine.Model, error) {
 	name, model, err := splitName(arg)
 	if err != nil {
@@ -81,32 +80,32 @@ func Open(ctx context.Context, arg string, o Options) (*engine.Model, error) {
 	r := request{name: name, model: model}
 	r.found, r.err = os.Stat(model)
 	for _, k := range kinds() {
-		if k.takes(r) {
+		if k.matches(r) {
 			return k.open(ctx, r, o)
 		}
 	}
-	return nil, r.refuse()
+	return nil, r.unknownError()
 }
 
-// refuse says why no kind takes r.
-func (r request) refuse() error {
+// unknownError returns why no kind matches r.
+func (r request) unknownError() error {
 	switch {
 	case r.model == "":
-		return fmt.Errorf("no model is named; %s", instead())
+		return fmt.Errorf("no model is named; %s", syntaxHint())
 	case errors.Is(r.err, os.ErrNotExist):
-		return fmt.Errorf("%s: no such file or folder%s; %s", r.model, builtinHint(r.model), instead())
+		return fmt.Errorf("%s: no such file or folder%s; %s", r.model, builtinHint(r.model), syntaxHint())
 	case r.err != nil:
 		return r.err
 	}
-	return fmt.Errorf("%s is no .onnx file; %s", r.model, instead())
+	return fmt.Errorf("%s is not an .onnx file; %s", r.model, syntaxHint())
 }
 
-// instead says how a MODEL may be written, beginning with what people have.
-func instead() string {
+// syntaxHint describes the kinds of MODEL, the most common first.
+func syntaxHint() string {
 	var all []string
 	for _, k := range slices.Backward(kinds()) {
-		if k.written != "" {
-			all = append(all, k.written)
+		if k.syntax != "" {
+			all = append(all, k.syntax)
 		}
 	}
 	last := len(all) - 1

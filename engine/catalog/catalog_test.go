@@ -34,7 +34,7 @@ var (
 
 func dims(d ...onnxgraph.Dim) []onnxgraph.Dim { return d }
 
-// identity is a model that hands its only input to its only output.
+// identity is a model whose output is its input.
 func identity(in, out []onnxgraph.Dim) *builder.Builder {
 	b := builder.New("identity", 1)
 	x := b.Input("x", floats, in...)
@@ -168,16 +168,16 @@ func TestOpenRefuses(t *testing.T) {
 		{"archive", "densenet.mar", []string{".mar archives are not supported yet"}},
 		{"missing", "nowhere.onnx", []string{"nowhere.onnx: no such file or folder"}},
 		{"scheme forgotten", "resnet18", []string{"did you mean builtin:resnet18?"}},
-		{"other file", write("weights.pt", ""), []string{"weights.pt is no .onnx file"}},
-		{"empty folder", filepath.Join(dir, "none"), []string{"holds no .onnx file"}},
-		{"full folder", filepath.Join(dir, "many"), []string{"holds 2 .onnx files; name one, such as", "a.onnx"}},
-		{"bad name", "my model=x.onnx", []string{`the name "my model" is no model name`, "such as my_model=x.onnx"}},
+		{"other file", write("weights.pt", ""), []string{"weights.pt is not an .onnx file"}},
+		{"empty folder", filepath.Join(dir, "none"), []string{"has no .onnx file"}},
+		{"full folder", filepath.Join(dir, "many"), []string{"has 2 .onnx files; name one, such as", "a.onnx"}},
+		{"bad name", "my model=x.onnx", []string{`the name "my model" is not a model name`, "such as my_model=x.onnx"}},
 		{"empty name", "=x.onnx", []string{`the name ""`, "such as model=x.onnx"}},
-		{"text", write("text.onnx", "this is no model"), []string{"text.onnx: no ONNX model"}},
-		{"empty file", write("empty.onnx", ""), []string{"no ONNX model: it holds no graph"}},
+		{"text", write("text.onnx", "this is no model"), []string{"text.onnx: not an ONNX model"}},
+		{"empty file", write("empty.onnx", ""), []string{"not an ONNX model: it has no graph"}},
 		{"pointer", write("lfs.onnx", "version https://git-lfs.example/spec/v1\noid sha256:00\n"), []string{"Git LFS pointer", "git lfs pull"}},
-		{"strings", file(t, list, dir, "strings.onnx"), []string{`input "text" holds strings; only models of numeric tensors can be served`}},
-		{"bfloat16", file(t, wide, dir, "bf16.onnx"), []string{`input "x" holds BFLOAT16 numbers`}},
+		{"strings", file(t, list, dir, "strings.onnx"), []string{`input "text" has strings; only models of numeric tensors can be served`}},
+		{"bfloat16", file(t, wide, dir, "bf16.onnx"), []string{`input "x" has the type BFLOAT16`}},
 		{"no inputs", file(t, noInput, dir, "constant.onnx"), []string{"no inputs or no outputs"}},
 	}
 	for _, tc := range tests {
@@ -188,17 +188,16 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// What MODEL may be is told whole, and in the same words, to whoever gives
-// something else.
-func TestOpenTellsWhatMODELMayBe(t *testing.T) {
+// The error for a wrong MODEL lists all kinds of MODEL.
+func TestOpenListsKinds(t *testing.T) {
 	const kinds = "; give an .onnx file, a folder with one .onnx file, builtin:NAME or sim:NAME"
 	for arg, want := range map[string]string{
-		"":              "no model is named" + kinds,
-		"nowhere":       "nowhere: no such file or folder" + kinds,
-		"mlp":           "mlp: no such file or folder; did you mean builtin:mlp?" + kinds,
-		"n=x.MAR":       "x.MAR: .mar archives are not supported yet" + kinds,
-		"rows_test.go":  "rows_test.go is no .onnx file" + kinds,
-		"n=sim:nothing": `sim:nothing: no service-time table "nothing" is built in; there is animated-drawings; a table of your own is sim:PATH.csv`,
+		"":               "no model is named" + kinds,
+		"nowhere":        "nowhere: no such file or folder" + kinds,
+		"mlp":            "mlp: no such file or folder; did you mean builtin:mlp?" + kinds,
+		"n=x.MAR":        "x.MAR: .mar archives are not supported yet" + kinds,
+		"ragged_test.go": "ragged_test.go is not an .onnx file" + kinds,
+		"n=sim:nothing":  `sim:nothing: no service-time table "nothing" is built in; there is animated-drawings; for your own table use sim:PATH.csv`,
 	} {
 		if _, err := catalog.Open(t.Context(), arg, catalog.Options{}); err == nil || err.Error() != want {
 			t.Errorf("Open(%q) = %v, want %s", arg, err, want)
@@ -206,7 +205,7 @@ func TestOpenTellsWhatMODELMayBe(t *testing.T) {
 	}
 }
 
-// fake is a backend whose sessions answer by run.
+// fake is a backend whose sessions call run.
 type fake struct {
 	run  func(m *engine.Model, in []tensor.Item) ([]tensor.Item, error)
 	open *int // sessions that are open
@@ -252,13 +251,13 @@ func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 		{"good", echo, true, "dim 0 of x is open; 1 and 2 items ran and agree"},
 		{"swapped", func(_ *engine.Model, in []tensor.Item) ([]tensor.Item, error) {
 			return []tensor.Item{in[len(in)-1], in[0]}[:len(in)], nil
-		}, false, "dim 0 of x is open, but 2 items together have other answers than each alone"},
+		}, false, "dim 0 of x is open, but 2 items together have other outputs than each alone"},
 		{"only one", func(_ *engine.Model, in []tensor.Item) ([]tensor.Item, error) {
 			if len(in) > 1 {
 				return nil, errors.New("it broke")
 			}
 			return in, nil
-		}, false, "dim 0 of x is open, but 2 made-up items failed: it broke"},
+		}, false, "dim 0 of x is open, but 2 sample items failed: it broke"},
 		{"random", func(_ *engine.Model, in []tensor.Item) ([]tensor.Item, error) {
 			runs++
 			out := make([]tensor.Item, len(in))
@@ -266,7 +265,7 @@ func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 				out[i] = tensor.Item{{Type: tensor.Float32, Shape: []int64{1}, Data: []byte{0, 0, 0, byte(runs)}}}
 			}
 			return out, nil
-		}, false, "dim 0 of x is open, but an item has another answer each time it runs, so that a batch cannot be checked"},
+		}, false, "dim 0 of x is open, but the same item has other outputs each time it runs, so that a batch cannot be verified"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -286,15 +285,15 @@ func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 	open := 0
 	broken := func(*engine.Model, []tensor.Item) ([]tensor.Item, error) { return nil, errors.New("it broke") }
 	_, err := catalog.Open(t.Context(), path, catalog.Options{Probe: fake{broken, &open}})
-	fails(t, err, "m.onnx: 1 made-up item failed: it broke")
+	fails(t, err, "m.onnx: 1 sample item failed: it broke")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("enough"))
 	_, err = catalog.Open(ctx, path, catalog.Options{Probe: fake{echo, &open}})
 	fails(t, err, "enough")
 }
 
-// TestOpenCorrectsOutputs has a graph that declares what the exporter's sample
-// gave, as traced detectors do.
+// TestOpenCorrectsOutputs opens a graph that declares the output sizes of the exporter's
+// sample, as traced detectors do.
 func TestOpenCorrectsOutputs(t *testing.T) {
 	b := builder.New("traced", 1)
 	x := b.Input("x", floats, onnxgraph.Fixed(1, 4)...)
@@ -319,7 +318,7 @@ func TestOpenCorrectsOutputs(t *testing.T) {
 	if diff := cmp.Diff(want, m.Outputs); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"boxes"}, m.Whole); diff != "" || m.BatchWhy != "dim 0 of x is fixed to 1" {
-		t.Errorf("whole %s, why %s", diff, m.BatchWhy)
+	if diff := cmp.Diff([]string{"boxes"}, m.Unbatched); diff != "" || m.BatchWhy != "dim 0 of x is fixed to 1" {
+		t.Errorf("unbatched %s, why %s", diff, m.BatchWhy)
 	}
 }

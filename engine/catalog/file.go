@@ -23,7 +23,7 @@ func hasONNX(path string) bool { return strings.EqualFold(filepath.Ext(path), ".
 
 func isFolder(r request) bool { return r.err == nil && r.found.IsDir() }
 
-// openFolder opens the one model of a folder and calls it as the folder is called.
+// openFolder opens the only model of a folder and gives it the folder's name.
 func openFolder(ctx context.Context, r request, o Options) (*engine.Model, error) {
 	dir := r.model
 	entries, err := os.ReadDir(dir)
@@ -38,7 +38,7 @@ func openFolder(ctx context.Context, r request, o Options) (*engine.Model, error
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("%s: the folder holds no .onnx file", dir)
+		return nil, fmt.Errorf("%s: the folder has no .onnx file", dir)
 	case 1:
 		abs, err := filepath.Abs(dir)
 		if err != nil {
@@ -46,5 +46,5 @@ func openFolder(ctx context.Context, r request, o Options) (*engine.Model, error
 		}
 		return source{name: filepath.Base(abs), path: found[0]}.open(ctx, r, o)
 	}
-	return nil, fmt.Errorf("%s: the folder holds %d .onnx files; name one, such as %s", dir, len(found), found[0])
+	return nil, fmt.Errorf("%s: the folder has %d .onnx files; name one, such as %s", dir, len(found), found[0])
 }

@@ -25,7 +25,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// probe is ONNX Runtime; tests that need it are skipped without a library.
+// probe returns the ONNX Runtime backend; without its library the test is skipped.
 func probe(t *testing.T) *onnx.Backend {
 	t.Helper()
 	cache, _ := os.UserCacheDir()
@@ -40,7 +40,7 @@ func probe(t *testing.T) *onnx.Backend {
 	return b
 }
 
-// serve runs up to 3 items of m as the engine would: as it says of itself.
+// serve runs up to 3 items of m with the batch axis that it declares.
 func serve(t *testing.T, b *onnx.Backend, m *engine.Model) []payload.Result {
 	t.Helper()
 	c := knob.Config{Settings: knob.Default(knob.Eager)}
@@ -64,7 +64,7 @@ func serve(t *testing.T, b *onnx.Backend, m *engine.Model) []payload.Result {
 	for _, r := range results {
 		for i, out := range r.Outputs {
 			if err := m.Outputs[i].Check(out); err != nil {
-				t.Errorf("an output is not what the model promises: %v", err)
+				t.Errorf("an output differs from the model's spec: %v", err)
 			}
 		}
 	}
@@ -94,8 +94,8 @@ func TestOpenVerifiesByRunning(t *testing.T) {
 		{"encoder", encoder(), map[string][]int64{"input_ids": {6}}, true, "dim 0 of input_ids, attention_mask is open; 1 and 2 items ran and agree", "y FP32 [6 4]"},
 		{"fixed to 1", identity(dims(one, four), dims(one, four)), nil, false, "dim 0 of x is fixed to 1", "y FP32 [4]"},
 		{"fixed to 4", identity(dims(four, four), dims(four, four)), nil, false, "dim 0 of x is fixed to 4", "y FP32 [4 4]"},
-		{"no batch in outputs", where, nil, false, "dim 0 of x is open, but 1 made-up item failed: outputs have no batch dimension: places is [2 4] for 1 item", "places INT64 [2 -1]"},
-		{"mixes items", sum, nil, false, "dim 0 of x is open, but 2 items together have other answers than each alone", "y FP32 [4]"},
+		{"no batch in outputs", where, nil, false, "dim 0 of x is open, but 1 sample item failed: outputs have no batch dimension: places is [2 4] for 1 item", "places INT64 [2 -1]"},
+		{"mixes items", sum, nil, false, "dim 0 of x is open, but 2 items together have other outputs than each alone", "y FP32 [4]"},
 		{"scalar", loss, nil, false, "outputs have no batch dimension: loss is a scalar", "loss FP32 []"},
 	}
 	for _, tc := range tests {
@@ -113,7 +113,7 @@ func TestOpenVerifiesByRunning(t *testing.T) {
 	}
 }
 
-// TestOpenRefusesWhatDoesNotRun has graphs that read well and are wrong.
+// TestOpenRefusesWhatDoesNotRun opens graphs that are readable but fail to run.
 func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
 	b := probe(t)
 	unknown := builder.New("unknown", 1)
@@ -126,7 +126,7 @@ func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
 		want  string
 	}{
 		"unknown operator": {unknown, "m.onnx: the model cannot be loaded: "},
-		"fails in a run":   {mismatch, "m.onnx: 1 made-up item failed: run: "},
+		"fails in a run":   {mismatch, "m.onnx: 1 sample item failed: run: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := catalog.Open(t.Context(), file(t, tc.build, "m.onnx"), catalog.Options{Probe: b})
@@ -148,21 +148,21 @@ func TestBuiltinsServeBatches(t *testing.T) {
 			case "encoder":
 				why = "dim 0 of input_ids, attention_mask is open"
 			case "detector":
-				why += ", batch_idx tells whose a row is"
+				why += ", batch_idx maps entries to items"
 			}
 			if !m.BatchAxis || m.BatchWhy != why+"; 1 and 2 items ran and agree" {
 				t.Errorf("batch %t: %s", m.BatchAxis, m.BatchWhy)
 			}
 			results := serve(t, b, m)
 			if cmp.Equal(results[0].Outputs[0].Data, results[1].Outputs[0].Data) {
-				t.Error("two items have one answer")
+				t.Error("two items have the same output")
 			}
 		})
 	}
 }
 
-// TestForeignModels opens every model that the wrapper ships for its own tests:
-// exporters' habits that we did not think of.
+// TestForeignModels opens every test model of the onnxruntime_go module, which come from
+// other exporters.
 func TestForeignModels(t *testing.T) {
 	b := probe(t)
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/yalue/onnxruntime_go").Output()
@@ -179,10 +179,10 @@ func TestForeignModels(t *testing.T) {
 		"example_big_compute.onnx":                "dim 0 of Input is fixed to 1",
 		"example_big_fanout.onnx":                 "dim 0 of input is fixed to 1",
 		"example_dynamic_axes.onnx":               "dim 0 of input_vectors is open; 1 and 2 items ran and agree",
-		"example_float16.onnx":                    `output "OutputA" holds BFLOAT16 numbers, which this engine cannot pass`,
+		"example_float16.onnx":                    `output "OutputA" has the type BFLOAT16, which this engine does not support`,
 		"example_multitype.onnx":                  "dim 0 of InputA is fixed to 1",
-		"example_several_inputs_and_outputs.onnx": `input "input 3" holds BFLOAT16 numbers, which this engine cannot pass`,
-		"example_strings.onnx":                    `input "input" holds strings; only models of numeric tensors can be served`,
+		"example_several_inputs_and_outputs.onnx": `input "input 3" has the type BFLOAT16, which this engine does not support`,
+		"example_strings.onnx":                    `input "input" has strings; only models of numeric tensors can be served`,
 		"sklearn_randomforest.onnx":               `output "output_probability" is a sequence; only models of numeric tensors can be served`,
 	}
 	if len(files) != len(want) {

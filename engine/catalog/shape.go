@@ -18,33 +18,32 @@ func ParseShape(text string) (input string, dims []int64, err error) {
 	for part := range strings.SplitSeq(text[i+1:], "x") {
 		n, err := strconv.ParseInt(part, 10, 64)
 		if err != nil || n < 1 {
-			return "", nil, fmt.Errorf("--shape %s: %q is no dimension; want whole numbers above 0 with x between them, such as 3x224x224", text, part)
+			return "", nil, fmt.Errorf("--shape %s: %q is not a dimension; want whole numbers above 0 with x between them, such as 3x224x224", text, part)
 		}
 		dims = append(dims, n)
 	}
 	return text[:i], dims, nil
 }
 
-// port is an input while its dimensions are being settled.
-type port struct {
+// inputShape is an input whose open dimensions are being set.
+type inputShape struct {
 	onnxgraph.Value
-	lead bool            // its first dimension may be the batch
-	item []onnxgraph.Dim // of one item; nil when the graph does not tell
+	leadingAxis bool            // the first dimension may be the batch
+	item        []onnxgraph.Dim // of one item; nil if the graph does not declare them
 }
 
-func newPort(v onnxgraph.Value) port {
-	p := port{Value: v, item: v.Dims}
+func newInputShape(v onnxgraph.Value) inputShape {
+	p := inputShape{Value: v, item: v.Dims}
 	if len(v.Dims) > 0 && (v.Dims[0].Open() || v.Dims[0].Size == 1) {
-		p.lead, p.item = true, v.Dims[1:]
+		p.leadingAxis, p.item = true, v.Dims[1:]
 	}
 	return p
 }
 
-// give sets the dimensions of one item to what the user gave: all of them, all
-// with a leading 1 for the batch, or only the open ones. It returns the sizes of
-// the open dimensions that have names.
-func (p *port) give(sizes []int64, named map[string]int64) error {
-	if p.lead && len(sizes) == len(p.item)+1 && sizes[0] == 1 {
+// setShape sets the dimensions of one item from the flag: all of them, all with a leading 1 for
+// the batch, or only the open ones. It adds the sizes of named dimensions to namedSizes.
+func (p *inputShape) setShape(sizes []int64, namedSizes map[string]int64) error {
+	if p.leadingAxis && len(sizes) == len(p.item)+1 && sizes[0] == 1 {
 		sizes = sizes[1:]
 	}
 	if p.Dims == nil {
@@ -55,13 +54,13 @@ func (p *port) give(sizes []int64, named map[string]int64) error {
 	if !all && len(sizes) != p.open() {
 		return fmt.Errorf("shape %v does not fit input %q, which takes %v per item; write %s", sizes, p.Name, p.item, p.flag())
 	}
-	settled := make([]onnxgraph.Dim, len(p.item))
+	fixed := make([]onnxgraph.Dim, len(p.item))
 	for i, d := range p.item {
-		settled[i] = d
+		fixed[i] = d
 		if d.Open() {
-			settled[i].Size, sizes = sizes[0], sizes[1:]
+			fixed[i].Size, sizes = sizes[0], sizes[1:]
 			if d.Name != "" {
-				named[d.Name] = settled[i].Size
+				namedSizes[d.Name] = fixed[i].Size
 			}
 		} else if all {
 			if sizes[0] != d.Size {
@@ -70,26 +69,26 @@ func (p *port) give(sizes []int64, named map[string]int64) error {
 			sizes = sizes[1:]
 		}
 	}
-	p.item = settled
+	p.item = fixed
 	return nil
 }
 
-// infer settles open dimensions that have the name of one that was given.
-func (p *port) infer(named map[string]int64) {
-	settled := make([]onnxgraph.Dim, len(p.item))
+// inferSizes sets open dimensions whose name has a size.
+func (p *inputShape) inferSizes(namedSizes map[string]int64) {
+	fixed := make([]onnxgraph.Dim, len(p.item))
 	for i, d := range p.item {
-		settled[i] = d
-		if size, ok := named[d.Name]; ok && d.Open() {
-			settled[i].Size = size
+		fixed[i] = d
+		if size, ok := namedSizes[d.Name]; ok && d.Open() {
+			fixed[i].Size = size
 		}
 	}
 	if p.item != nil {
-		p.item = settled
+		p.item = fixed
 	}
 }
 
-// open is the number of dimensions of an item that nothing settles.
-func (p *port) open() int {
+// open returns the number of open dimensions of an item.
+func (p *inputShape) open() int {
 	n := 0
 	for _, d := range p.item {
 		if d.Open() {
@@ -99,26 +98,26 @@ func (p *port) open() int {
 	return n
 }
 
-// settled tells whether the size of an item is known.
-func (p *port) settled() bool { return p.item != nil && p.open() == 0 }
+// fixed reports whether an item has no open dimension.
+func (p *inputShape) fixed() bool { return p.item != nil && p.open() == 0 }
 
-// adds tells whether p has an open dimension that told does not name, and adds
+// addsNames reports whether p has an open dimension whose name is not in covered, and adds
 // its names.
-func (p *port) adds(told map[string]bool) bool {
-	fresh := p.item == nil
+func (p *inputShape) addsNames(covered map[string]bool) bool {
+	added := p.item == nil
 	for _, d := range p.item {
-		if d.Open() && (d.Name == "" || !told[d.Name]) {
-			fresh = true
-			told[d.Name] = true
+		if d.Open() && (d.Name == "" || !covered[d.Name]) {
+			added = true
+			covered[d.Name] = true
 		}
 	}
-	return fresh
+	return added
 }
 
-// flag is what to type to settle p, with sizes that are examples.
-func (p *port) flag() string {
+// flag returns an example of the --shape flag for p.
+func (p *inputShape) flag() string {
 	example := int64(64)
-	if len(p.item) == 3 { // most likely a picture
+	if len(p.item) == 3 { // probably an image
 		example = 224
 	}
 	sizes := make([]string, len(p.item))

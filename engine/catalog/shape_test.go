@@ -52,7 +52,7 @@ func FuzzParseShape(f *testing.F) {
 	})
 }
 
-// encoder has two inputs that share the dimension S, and a table of 30 tokens.
+// encoder has two inputs with the dimension S, and a vocabulary of 30 tokens.
 func encoder() *builder.Builder {
 	s := onnxgraph.Open("S")
 	b := builder.New("encoder", 1)
@@ -100,10 +100,10 @@ func TestOpenTakesShapes(t *testing.T) {
 	}
 }
 
-func TestOpenTakesShapesOfPictures(t *testing.T) {
+func TestOpenTakesShapesOfImages(t *testing.T) {
 	open := onnxgraph.Dim{Size: -1}
 	three := onnxgraph.Dim{Size: 3}
-	path := file(t, identity(dims(n, three, open, open), dims(n, three, open, open)), "picture.onnx")
+	path := file(t, identity(dims(n, three, open, open), dims(n, three, open, open)), "image.onnx")
 	for _, given := range [][]int64{{3, 32, 48}, {1, 3, 32, 48}, {32, 48}} {
 		m, err := catalog.Open(t.Context(), path, catalog.Options{Shapes: map[string][]int64{"x": given}})
 		if err != nil {
@@ -126,7 +126,7 @@ func TestOpenTakesShapesOfPictures(t *testing.T) {
 	}
 }
 
-// TestOpenWithoutLeadingDimension covers inputs that no axis can be added to.
+// TestOpenWithoutLeadingDimension opens inputs without a leading axis.
 func TestOpenWithoutLeadingDimension(t *testing.T) {
 	b := builder.New("scaled", 1)
 	x := b.Input("x", floats, n, four)
@@ -136,8 +136,8 @@ func TestOpenWithoutLeadingDimension(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"factor"}, m.Whole[:1]); diff != "" || m.BatchAxis || !strings.HasPrefix(m.BatchWhy, "factor has no dimensions") {
-		t.Errorf("whole %v, batch %t, why %s", m.Whole, m.BatchAxis, m.BatchWhy)
+	if diff := cmp.Diff([]string{"factor"}, m.Unbatched[:1]); diff != "" || m.BatchAxis || !strings.HasPrefix(m.BatchWhy, "factor has no dimensions") {
+		t.Errorf("unbatched %v, batch %t, why %s", m.Unbatched, m.BatchAxis, m.BatchWhy)
 	}
 	if got := m.Inputs[0].String() + ", " + m.Inputs[1].String(); got != "x FP32 [4], factor FP32 []" {
 		t.Errorf("inputs %s", got)

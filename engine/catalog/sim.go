@@ -12,10 +12,10 @@ import (
 	"sweetspot/engine/servicetime"
 )
 
-// scheme marks models that are service-time tables.
+// scheme is the prefix of models that are service-time tables.
 const scheme = "sim:"
 
-// IsSimulated tells whether MODEL, or NAME=MODEL, is a simulated one.
+// IsSimulated reports whether MODEL, or NAME=MODEL, is a simulated model.
 func IsSimulated(arg string) bool {
 	_, model, err := splitName(arg)
 	return err == nil && isSimulated(request{model: model})
@@ -28,9 +28,8 @@ func openSimulated(_ context.Context, r request, _ Options) (*engine.Model, erro
 	return m, err
 }
 
-// OpenSimulated opens sim:NAME, a table that ships with the program, or
-// sim:PATH.csv, a file in the format of servicetime.Parse, and returns the table
-// beside the model of it. A NAME= before it names the model.
+// OpenSimulated opens sim:NAME, a built-in table, or sim:PATH.csv, a file in the format of
+// servicetime.Parse. It returns the model and its table. A NAME= before it names the model.
 func OpenSimulated(arg string) (*engine.Model, *servicetime.Table, error) {
 	name, model, err := splitName(arg)
 	if err != nil {
@@ -38,7 +37,7 @@ func OpenSimulated(arg string) (*engine.Model, *servicetime.Table, error) {
 	}
 	r := request{name: name, model: model}
 	if !isSimulated(r) {
-		return nil, nil, fmt.Errorf("%s is no simulated model; give sim:%s or sim:PATH.csv", model, servicetime.Names()[0])
+		return nil, nil, fmt.Errorf("%s is not a simulated model; use sim:%s or sim:PATH.csv", model, servicetime.Names()[0])
 	}
 	return r.simulated()
 }
@@ -49,16 +48,16 @@ func (r request) simulated() (*engine.Model, *servicetime.Table, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", r.model, err)
 	}
-	name := r.called(strings.TrimSuffix(filepath.Base(what), filepath.Ext(what)))
+	name := r.modelName(strings.TrimSuffix(filepath.Base(what), filepath.Ext(what)))
 	return simulated.Model(name, r.model, t), t, nil
 }
 
-// StudyOf returns the study that a simulated model's table comes from, if the table
-// ships with the program and has one.
+// StudyOf returns the study of the table of a simulated model, if the table is built in and
+// has one.
 func StudyOf(arg string) (servicetime.Study, bool) {
 	_, model, err := splitName(arg)
-	name, is := strings.CutPrefix(model, scheme)
-	if err != nil || !is {
+	name, ok := strings.CutPrefix(model, scheme)
+	if err != nil || !ok {
 		return servicetime.Study{}, false
 	}
 	return servicetime.StudyOf(name)
@@ -68,7 +67,7 @@ func openTable(what string) (*servicetime.Table, error) {
 	if !strings.EqualFold(filepath.Ext(what), ".csv") {
 		t, err := servicetime.Named(what)
 		if err != nil {
-			return nil, fmt.Errorf("%w; a table of your own is sim:PATH.csv", err)
+			return nil, fmt.Errorf("%w; for your own table use sim:PATH.csv", err)
 		}
 		return t, nil
 	}

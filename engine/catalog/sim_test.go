@@ -36,7 +36,7 @@ func TestSimulated(t *testing.T) {
 		}
 	}
 	for arg, want := range map[string]string{
-		"sim:zebra":       `sim:zebra: no service-time table "zebra" is built in; there is animated-drawings; a table of your own is sim:PATH.csv`,
+		"sim:zebra":       `sim:zebra: no service-time table "zebra" is built in; there is animated-drawings; for your own table use sim:PATH.csv`,
 		"sim:nowhere.csv": "sim:nowhere.csv: open nowhere.csv",
 	} {
 		if _, err := catalog.Open(t.Context(), arg, catalog.Options{}); err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -44,11 +44,11 @@ func TestSimulated(t *testing.T) {
 		}
 	}
 	if _, _, err := catalog.OpenSimulated("builtin:mlp"); err == nil || catalog.IsSimulated("builtin:mlp") {
-		t.Error("builtin:mlp is taken for a simulated model")
+		t.Error("builtin:mlp is treated as a simulated model")
 	}
 }
 
-// A simulated model says where its table has times, and what study it is from.
+// A simulated model has the places of its table and its study.
 func TestSimulatedPlaces(t *testing.T) {
 	m, _, err := catalog.OpenSimulated("paper=sim:animated-drawings")
 	if err != nil {

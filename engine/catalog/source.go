@@ -15,25 +15,25 @@ import (
 	"sweetspot/engine/onnxgraph"
 )
 
-// source is where the bytes of an ONNX model are.
+// source is an ONNX model in a file or in memory.
 type source struct {
-	name  string // before cleaning
-	path  string // or
+	name  string // may have illegal characters
+	path  string // of the file, or "" if bytes has the model
 	bytes []byte
-	// shapes are those of inputs that nobody gave a shape for.
+	// shapes are the default shapes of inputs.
 	shapes map[string][]int64
 }
 
-// open makes the model that r asks for from what the source holds.
+// open opens the model for the request r.
 func (s source) open(ctx context.Context, r request, o Options) (*engine.Model, error) {
-	m, err := s.verified(ctx, r, o)
+	m, err := s.resolve(ctx, r, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.model, err)
 	}
 	return m, nil
 }
 
-func (s source) verified(ctx context.Context, r request, o Options) (*engine.Model, error) {
+func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Model, error) {
 	info, sum, err := s.inspect()
 	if err != nil {
 		return nil, err
@@ -41,17 +41,17 @@ func (s source) verified(ctx context.Context, r request, o Options) (*engine.Mod
 	if len(o.Shapes) == 0 {
 		o.Shapes = s.shapes
 	}
-	read, err := newReading(info, o.Shapes)
+	graph, err := newGraphInfo(info, o.Shapes)
 	if err != nil {
 		return nil, err
 	}
-	return settle(ctx, engine.Model{
-		Name: r.called(s.name), Version: "1.0", Source: r.model, SHA256: sum, Backend: "onnx",
-		Inputs: read.inputs, Path: s.path, Bytes: s.bytes,
-	}, read, o.Probe)
+	return verify(ctx, engine.Model{
+		Name: r.modelName(s.name), Version: "1.0", Source: r.model, SHA256: sum, Backend: "onnx",
+		Inputs: graph.inputs, Path: s.path, Bytes: s.bytes,
+	}, graph, o.Probe)
 }
 
-// inspect reads the graph and the SHA-256 sum of all bytes, in one pass.
+// inspect reads the graph and computes the SHA-256 sum of the file, in one pass.
 func (s source) inspect() (*onnxgraph.Info, string, error) {
 	var r io.Reader = bytes.NewReader(s.bytes)
 	if s.path != "" {

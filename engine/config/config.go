@@ -1,20 +1,20 @@
 // Package config reads and writes TorchServe's config.properties.
 //
-// [Parse] follows java.util.Properties to the letter, since that is what
-// TorchServe reads the file with: ISO-8859-1, the separators = : and blank,
-// whole-line comments only, continued lines, escapes, trailing blanks kept, the
-// last of two equal keys wins. The [File] it returns keeps the order of lines
-// and the comments; [File.Encode] writes it again. [File.TorchServe] is the
-// typed view of the keys this project uses, with an error for every value
-// TorchServe would refuse and a warning for every one it would misread.
+// [Parse] follows java.util.Properties exactly, because TorchServe reads the file with it:
+// ISO-8859-1, the separators = : and blank, only whole-line comments, continuation lines,
+// escapes, trailing blanks belong to the value, the last of two equal keys wins. The [File]
+// that it returns keeps the order of lines and the comments; [File.Encode] writes it again.
+// [File.TorchServe] returns typed values of the keys that this project uses, with an error
+// for every value that TorchServe would refuse and a warning for every value that it would
+// understand differently than it looks.
 //
-// The package reads no environment: TorchServe's $$NAME$$ is left as it is, and
-// warned about. Values of this package are not safe for concurrent change.
+// The package does not read the environment: it does not replace TorchServe's $$NAME$$, and
+// warns about it. Values of this package are not safe for concurrent change.
 package config
 
 import "strings"
 
-// Kind is what a line of a file is.
+// Kind is the kind of a line.
 type Kind uint8
 
 // The kinds of line.
@@ -32,13 +32,13 @@ type Line struct {
 	Key    string // a pair, unescaped
 	Value  string
 
-	marks []mark // where the value's further physical lines start
+	marks []mark // where the continuation lines of the value start
 }
 
-// mark says that from byte at of a value on, its text stood on a physical line.
+// mark means that the text of a value from byte at on is on the physical line.
 type mark struct{ at, line int }
 
-// lineAt is the physical line of byte at of the value.
+// lineAt returns the physical line of byte at of the value.
 func (l Line) lineAt(at int) int {
 	n := l.Number
 	for _, m := range l.marks {
@@ -50,13 +50,13 @@ func (l Line) lineAt(at int) int {
 	return n
 }
 
-// File is a properties file. Name is used in messages only.
+// File is a properties file. Name is only for messages.
 type File struct {
 	Name  string
 	Lines []Line
 }
 
-// last is the index of the pair in force for key, or -1.
+// last returns the index of the last pair of key, which is the one in force, or -1.
 func (f *File) last(key string) int {
 	for i := len(f.Lines) - 1; i >= 0; i-- {
 		if f.Lines[i].Kind == Pair && f.Lines[i].Key == key {
@@ -80,7 +80,7 @@ func (f *File) Get(key string) string {
 	return l.Value
 }
 
-// Set gives key a value: where it is in force now, or else at the end.
+// Set sets the value of key in the pair in force, or appends a pair.
 func (f *File) Set(key, value string) {
 	if i := f.last(key); i >= 0 {
 		f.Lines[i].Value, f.Lines[i].marks = value, nil
@@ -89,12 +89,12 @@ func (f *File) Set(key, value string) {
 	f.Lines = append(f.Lines, Line{Kind: Pair, Key: key, Value: value})
 }
 
-// Note adds comment lines at the end, one for each line of text.
+// Note appends comment lines, one for each line of text.
 func (f *File) Note(text string) {
 	for s := range strings.SplitSeq(text, "\n") {
 		f.Lines = append(f.Lines, Line{Kind: Comment, Text: strings.TrimRight("# "+s, " ")})
 	}
 }
 
-// Gap adds an empty line at the end.
+// Gap appends an empty line.
 func (f *File) Gap() { f.Lines = append(f.Lines, Line{}) }

@@ -41,7 +41,7 @@ var syntax = []struct {
 	{"empty key", "=1\n", []pair{{1, "", "1"}}},
 }
 
-// awkward inputs have no want of their own: Java says what they mean.
+// awkward inputs have no expected result here: TestAgainstJava compares with Java.
 var awkward = []string{
 	"", "\\", "\\\r", "\\\r\n", "\\\n\n", "\\\n  ", "a\\", "a=\\", "a=b\\\r\n", "\\\\", "\\\n\\\n", "a\\\n\\\nb", "\f\f", `\u`, `a=\u12`, `a=\u12g4`, "a=\\u00\\\n41", `a=\U0041`, "a\\ \\\n b c",
 }
@@ -139,8 +139,8 @@ models={\
 	}
 }
 
-// roundTrip checks that what Encode writes reads back the same, and that
-// writing it again changes nothing.
+// roundTrip checks that the encoded file parses to the same pairs and encodes to the same
+// bytes.
 func roundTrip(t *testing.T, f *config.File) {
 	t.Helper()
 	text := f.Encode()

@@ -17,8 +17,8 @@ import (
 	"sweetspot/engine/config"
 )
 
-// TestAgainstJava holds the parser and the writer against java.util.Properties,
-// where there is a Java to ask.
+// TestAgainstJava compares the parser and the writer with java.util.Properties, if Java is
+// installed.
 func TestAgainstJava(t *testing.T) {
 	java, err := exec.LookPath("java")
 	if err != nil {
@@ -68,7 +68,7 @@ func TestAgainstJava(t *testing.T) {
 	}
 }
 
-// dump prints a file as Load.java does.
+// dump prints a file in the format of Load.java.
 func dump(in []byte) string {
 	f, err := config.Parse("f", in)
 	if err != nil {
@@ -95,8 +95,8 @@ func units(s string) string {
 	return b.String()
 }
 
-// noise is text made of what the syntax gives a meaning to. It holds no escaped
-// surrogate, for the same reason.
+// noise returns random text with many characters that matter in the syntax, but without
+// escaped surrogates, for the same reason.
 func noise(rng *rand.Rand) []byte {
 	parts := []string{
 		"a", "b", "key", "=", ":", " ", "\t", "\f", "\n", "\r", "\r\n", "\\", "\\\n", "\\\r\n", "\\\r",
@@ -109,7 +109,7 @@ func noise(rng *rand.Rand) []byte {
 	return []byte(b.String())
 }
 
-// file is a file of random lines, to be written.
+// file returns a file of random lines.
 func file(rng *rand.Rand) *config.File {
 	f := &config.File{Name: "f"}
 	for range 1 + rng.IntN(6) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The keys this project reads and writes.
+// The keys that this project reads and writes.
 const (
 	keyModels          = "models"
 	keySnapshot        = "model_snapshot"
@@ -22,8 +22,8 @@ const (
 	keyResponseTimeout = "default_response_timeout"
 )
 
-// The keys TorchServe knows, by the type of their value. It ignores every other
-// key without a word.
+// The keys that TorchServe reads, by the type of their value. It ignores other keys without
+// a warning.
 var (
 	numberKeys = strings.Fields(`default_workers_per_model job_queue_size number_of_netty_threads
 		netty_client_threads number_of_gpu io_ratio default_response_timeout default_startup_timeout

@@ -12,14 +12,14 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Model is one model version of the models block. A number of 0 is absent: the
-// block has no other way to say 0 or less.
+// Model is one model version of the models block. A number of 0 means absent, because
+// TorchServe reads 0 and less as not set.
 type Model struct {
 	Name    string
-	Version string // must equal the archive's to the letter: "1.0" is not "1"
-	Line    int    // where the version stands; 0 when not read from a file
+	Version string // must equal the archive's version exactly: "1.0" is not "1"
+	Line    int    // line of the version; 0 when not read from a file
 
-	MarName         string // decoration: TorchServe loads what load_models says
+	MarName         string // informative: TorchServe loads the archives of load_models
 	MinWorkers      int    // workers at start
 	MaxWorkers      int    // below MinWorkers if absent and the default is lower
 	BatchSize       int
@@ -28,7 +28,7 @@ type Model struct {
 	StartupTimeout  int // s
 }
 
-// Over returns s with what the block sets: one worker count, batch size, delay.
+// Over returns s with the workers, batch size and delay that the block sets.
 func (m Model) Over(s knob.Settings) knob.Settings {
 	if m.MinWorkers > 0 {
 		s.Workers = m.MinWorkers
@@ -42,8 +42,8 @@ func (m Model) Over(s knob.Settings) knob.Settings {
 	return s
 }
 
-// field returns the number called key, or nil when TorchServe reads none so
-// called from the block.
+// field returns the field of the number called key, or nil if TorchServe does not read that
+// key.
 func (m *Model) field(key string) *int {
 	switch key {
 	case "minWorkers":
@@ -64,8 +64,8 @@ func (m *Model) field(key string) *int {
 
 var numberFields = []string{"minWorkers", "maxWorkers", "batchSize", "maxBatchDelay", "responseTimeout", "startupTimeout"}
 
-// ModelsValue is the value of the models key for ms, in their order; versions of
-// one name stand together. Absent numbers are left out.
+// ModelsValue returns the value of the models key for ms, in their order, with the versions
+// of one name together and without absent numbers.
 func ModelsValue(ms []Model) string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -114,27 +114,27 @@ func quote(s string) string {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(s); err != nil {
-		panic("config: " + err.Error()) // a string always has a JSON form
+		panic("config: " + err.Error()) // every string can be encoded
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// block walks over the JSON of the models key and keeps the place for messages.
+// block reads the JSON of the models key and knows the current line for messages.
 type block struct {
-	v    *view
+	v    *checker
 	line Line
 	dec  *json.Decoder
 	out  []Model
 }
 
-// models reads the block in order, names and versions as they stand.
-func (v *view) models(l Line) []Model {
+// models reads the block in its order.
+func (v *checker) models(l Line) []Model {
 	b := &block{v: v, line: l, dec: json.NewDecoder(strings.NewReader(l.Value))}
 	err := b.object(func(name string) error {
 		return b.object(func(version string) error { return b.version(name, version) })
 	})
 	if err == nil && b.dec.More() {
-		err = fmt.Errorf("text after the block's end")
+		err = fmt.Errorf("text after the end of the block")
 	}
 	if err != nil {
 		v.fail(b.at(), "models: %v", err)
@@ -143,10 +143,10 @@ func (v *view) models(l Line) []Model {
 	return b.out
 }
 
-// at is the physical line the decoder has reached.
+// at returns the physical line that the decoder has reached.
 func (b *block) at() int { return b.line.lineAt(max(0, int(b.dec.InputOffset())-1)) }
 
-// object takes one JSON object and calls member at each of its values.
+// object reads one JSON object and calls member for each of its values.
 func (b *block) object(member func(key string) error) error {
 	if err := b.delim('{'); err != nil {
 		return err
@@ -157,9 +157,9 @@ func (b *block) object(member func(key string) error) error {
 		if err != nil {
 			return err
 		}
-		key, _ := t.(string) // the decoder lets nothing else be a key
+		key, _ := t.(string) // the decoder only accepts string keys
 		if slices.Contains(seen, key) {
-			return fmt.Errorf("%q stands twice", key)
+			return fmt.Errorf("%q occurs twice", key)
 		}
 		seen = append(seen, key)
 		if err := member(key); err != nil {
@@ -172,7 +172,7 @@ func (b *block) object(member func(key string) error) error {
 func (b *block) delim(want json.Delim) error {
 	t, err := b.dec.Token()
 	if err != nil {
-		return fmt.Errorf("no JSON object (does every line but the last end in a backslash?): %v", err)
+		return fmt.Errorf("not a JSON object (does every line but the last end in a backslash?): %v", err)
 	}
 	if t != want {
 		return fmt.Errorf("found %v, want %v: the block is {\"NAME\": {\"VERSION\": {\"batchSize\": 8, ...}}}", t, want)
@@ -211,12 +211,12 @@ func (b *block) version(name, version string) error {
 	return nil
 }
 
-// number reads one int of a version; TorchServe takes quoted ones too.
+// number reads one int of a version; TorchServe accepts quoted ones too.
 func (b *block) number(key, raw string, dst *int) {
 	n, err := strconv.ParseInt(strings.Trim(raw, `"`), 10, 32)
 	switch {
 	case err != nil:
-		b.v.fail(b.at(), "models: %s: %s is no whole number", key, raw)
+		b.v.fail(b.at(), "models: %s: %s is not a whole number", key, raw)
 	case n <= 0:
 		b.v.warn(b.at(), "models: %s: %d: TorchServe reads 0 and less as not set", key, n)
 	default:

@@ -8,14 +8,14 @@ import (
 	"unicode/utf16"
 )
 
-// Parse reads a properties file. Every malformed escape is reported, with its
-// line; nothing else can be wrong with the syntax.
+// Parse reads a properties file. It reports every malformed escape with its line; no other
+// syntax error is possible.
 func Parse(name string, data []byte) (*File, error) {
 	f := &File{Name: name}
 	r := reader{data: data}
 	var errs []error
 	for len(r.data) > 0 {
-		l, err := r.logical()
+		l, err := r.logicalLine()
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s:%w", name, err))
 		}
@@ -24,14 +24,14 @@ func Parse(name string, data []byte) (*File, error) {
 	return f, errors.Join(errs...)
 }
 
-// reader walks over the physical lines of data.
+// reader reads the lines of data.
 type reader struct {
-	data []byte // what is left
-	line int    // number of the line natural returned last, from 1
+	data []byte // the rest
+	line int    // number of the last physical line, from 1
 }
 
-// natural takes the next physical line, without leading blanks and terminator.
-func (r *reader) natural() (text, terminator []byte) {
+// physicalLine reads the next physical line, without leading blanks and terminator.
+func (r *reader) physicalLine() (text, terminator []byte) {
 	r.line++
 	end := 0
 	for end < len(r.data) && r.data[end] != '\n' && r.data[end] != '\r' {
@@ -49,9 +49,9 @@ func (r *reader) natural() (text, terminator []byte) {
 	return text, terminator
 }
 
-// logical takes the next logical line.
-func (r *reader) logical() (Line, error) {
-	text, terminator := r.natural()
+// logicalLine reads the next logical line.
+func (r *reader) logicalLine() (Line, error) {
+	text, terminator := r.physicalLine()
 	l := Line{Number: r.line}
 	switch {
 	case len(text) == 0:
@@ -60,8 +60,8 @@ func (r *reader) logical() (Line, error) {
 		l.Kind, l.Text = Comment, latin1(text)
 		return l, nil
 	case len(text) == 1 && text[0] == '\\' && (len(r.data) > 0 || len(terminator) == 2):
-		// Java starts afresh after a line that only continues, comments
-		// included. As the very last line it is a pair of empty strings.
+		// Java begins a new logical line after a line with only a backslash; that line
+		// may be a comment. As the last line it is a pair of empty strings.
 		return l, nil
 	}
 	l.Kind = Pair
@@ -70,14 +70,14 @@ func (r *reader) logical() (Line, error) {
 	for continued(text) {
 		raw = append(raw, text[:len(text)-1]...)
 		if text = nil; len(r.data) > 0 {
-			text, _ = r.natural()
+			text, _ = r.physicalLine()
 			marks = append(marks, mark{len(raw), r.line})
 		}
 	}
 	return l, l.split(append(raw, text...), marks)
 }
 
-// continued tells whether a line ends with an odd number of backslashes.
+// continued reports whether a line ends with an odd number of backslashes.
 func continued(text []byte) bool {
 	n := 0
 	for n < len(text) && text[len(text)-1-n] == '\\' {
@@ -91,7 +91,7 @@ func (l *Line) split(raw []byte, marks []mark) error {
 	keyEnd := 0
 	for keyEnd < len(raw) && !isBlank(raw[keyEnd]) && !isSeparator(raw[keyEnd]) {
 		if raw[keyEnd] == '\\' {
-			keyEnd++ // the next byte is the key's, whatever it is
+			keyEnd++ // the next byte belongs to the key
 		}
 		keyEnd++
 	}
@@ -112,12 +112,12 @@ func (l *Line) split(raw []byte, marks []mark) error {
 	return err
 }
 
-// unescape decodes ISO-8859-1 with Java's escapes, and turns marks on raw bytes
-// into marks on the text. Escaped surrogates that make no pair become U+FFFD.
+// unescape decodes ISO-8859-1 with Java's escapes, and converts marks of raw bytes to marks
+// of the text. Escaped surrogates without a pair become U+FFFD.
 func (l *Line) unescape(raw []byte, marks []mark) (string, []mark, error) {
 	var b strings.Builder
 	var out []mark
-	high := rune(0) // an escaped surrogate that waits for its second half
+	high := rune(0) // an escaped high surrogate before its low surrogate
 	for i := 0; i < len(raw); {
 		for len(marks) > 0 && marks[0].at <= i {
 			out, marks = append(out, mark{b.Len(), marks[0].line}), marks[1:]
@@ -150,7 +150,7 @@ func (l *Line) unescape(raw []byte, marks []mark) (string, []mark, error) {
 	return b.String(), out, nil
 }
 
-// char decodes the first character of raw and returns how many bytes it took.
+// char decodes the first character of raw and returns its number of bytes.
 func char(raw []byte) (r rune, width int, ok bool) {
 	if raw[0] != '\\' || len(raw) == 1 {
 		return rune(raw[0]), 1, true

@@ -12,8 +12,8 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// TorchServe is what a config.properties says, as far as this project uses it.
-// Empty and 0 mean not set.
+// TorchServe has the values of a config.properties that this project uses. Empty and 0 mean
+// not set.
 type TorchServe struct {
 	InferenceAddress  string // URL, such as http://127.0.0.1:8080
 	ManagementAddress string
@@ -27,8 +27,8 @@ type TorchServe struct {
 	LoadModels []Load
 	Models     []Model // in the file's order
 
-	DefaultWorkers  int  // workers of a model the block does not name
-	QueueSize       int  // jobs that may wait, for each model version
+	DefaultWorkers  int  // workers of a model that is not in the block
+	QueueSize       int  // jobs that may wait, per model version
 	NumberOfGPU     *int // upper bound; 0 forces the CPU; nil is all
 	ResponseTimeout int  // s
 }
@@ -49,50 +49,50 @@ func (t TorchServe) Model(name, version string) (Model, bool) {
 	return Model{}, false
 }
 
-// view collects what is found while a file is read.
-type view struct {
+// checker collects the warnings and errors of a file.
+type checker struct {
 	file     string
 	warnings []string
 	errs     []error
 }
 
-func (v *view) warn(line int, format string, a ...any) {
+func (v *checker) warn(line int, format string, a ...any) {
 	v.warnings = append(v.warnings, fmt.Sprintf("%s:%d: %s", v.file, line, fmt.Sprintf(format, a...)))
 }
 
-func (v *view) fail(line int, format string, a ...any) {
+func (v *checker) fail(line int, format string, a ...any) {
 	v.errs = append(v.errs, fmt.Errorf("%s:%d: %s", v.file, line, fmt.Sprintf(format, a...)))
 }
 
-// TorchServe reads the file as TorchServe does. The error joins every value it
-// would refuse; the warnings name what it would take otherwise than it looks:
-// each starts with file:line.
+// TorchServe reads the file as TorchServe does. The error joins the errors of all values that
+// TorchServe would refuse. The warnings are about values that it would understand
+// differently than they look. Each starts with file:line.
 func (f *File) TorchServe() (TorchServe, []string, error) {
-	v := &view{file: f.Name}
+	v := &checker{file: f.Name}
 	var t TorchServe
-	force := map[string]int{} // where the pair in force for a key stands
+	inForce := map[string]int{} // index of the last pair, by key
 	for i, l := range f.Lines {
 		if l.Kind == Pair {
-			force[l.Key] = i
+			inForce[l.Key] = i
 		}
 	}
 	for i, l := range f.Lines {
 		if l.Kind != Pair {
 			continue
 		}
-		if last := force[l.Key]; last > i {
+		if last := inForce[l.Key]; last > i {
 			v.warn(l.Number, "%s: overridden by line %d; the last one wins", l.Key, f.Lines[last].Number)
 			continue
 		}
-		v.look(l)
-		v.read(&t, l)
+		v.checkPair(l)
+		v.readPair(&t, l)
 	}
-	v.unmatched(t, f)
+	v.warnUnmatched(t, f)
 	return t, v.warnings, errors.Join(v.errs...)
 }
 
-// read takes one pair into t.
-func (v *view) read(t *TorchServe, l Line) {
+// readPair reads one pair into t.
+func (v *checker) readPair(t *TorchServe, l Line) {
 	switch l.Key {
 	case keyInference:
 		t.InferenceAddress = l.Value
@@ -103,7 +103,7 @@ func (v *view) read(t *TorchServe, l Line) {
 	case keyModelStore:
 		t.ModelStore = l.Value
 	case keyLoadModels:
-		t.LoadAll, t.LoadModels = v.loads(l)
+		t.LoadAll, t.LoadModels = v.loadModels(l)
 	case keyModels:
 		t.Models = v.models(l)
 	case keyGRPCInference:
@@ -129,8 +129,8 @@ func (v *view) read(t *TorchServe, l Line) {
 	}
 }
 
-// number reads an int, forgiving the blanks TorchServe does not forgive.
-func (v *view) number(l Line, low, high int64) int {
+// number reads an int. It ignores trailing blanks with a warning; TorchServe does not.
+func (v *checker) number(l Line, low, high int64) int {
 	text := strings.TrimSpace(l.Value)
 	if text != l.Value {
 		v.warn(l.Number, "%s: %q ends in blanks, which belong to the value: TorchServe will not start; remove them", l.Key, l.Value)
@@ -138,7 +138,7 @@ func (v *view) number(l Line, low, high int64) int {
 	n, err := strconv.ParseInt(text, 10, 64)
 	switch {
 	case err != nil:
-		v.fail(l.Number, "%s: %q is no whole number%s", l.Key, l.Value, inlineHint(l.Value))
+		v.fail(l.Number, "%s: %q is not a whole number%s", l.Key, l.Value, inlineHint(l.Value))
 	case n < low || n > high:
 		v.fail(l.Number, "%s: %d is outside %d-%d", l.Key, n, low, high)
 	default:
@@ -147,8 +147,8 @@ func (v *view) number(l Line, low, high int64) int {
 	return 0
 }
 
-// look finds the traps that need no meaning of the value.
-func (v *view) look(l Line) {
+// checkPair checks a pair without the meaning of its value.
+func (v *checker) checkPair(l Line) {
 	switch {
 	case !isKnown(l.Key):
 		v.warn(l.Number, "%s: unknown key, which TorchServe ignores%s", l.Key, suggest(l.Key))
@@ -165,11 +165,11 @@ func (v *view) look(l Line) {
 		}
 	}
 	if strings.Count(l.Value, "$$") >= 2 {
-		v.warn(l.Number, "%s: $$NAME$$ is left as it is here; TorchServe puts the environment's NAME in its place", l.Key)
+		v.warn(l.Number, "%s: $$NAME$$ is not replaced here; TorchServe replaces it with the environment variable NAME", l.Key)
 	}
 }
 
-// inlineHint explains a # within a value, or is empty.
+// inlineHint explains a # within a value; empty if there is none.
 func inlineHint(value string) string {
 	if i := strings.IndexByte(value, '#'); i > 0 && (value[i-1] == ' ' || value[i-1] == '\t') {
 		return "; a comment needs a line of its own: here it is part of the value"
@@ -177,8 +177,8 @@ func inlineHint(value string) string {
 	return ""
 }
 
-// suggest names the nearest known key, if one is near: the whole list would hide
-// the message.
+// suggest suggests a key that is similar. It does not list all keys, which would hide the
+// message.
 func suggest(key string) string {
 	if _, near := knob.Nearest(key, knownKeys()); !near {
 		return ""
@@ -186,8 +186,8 @@ func suggest(key string) string {
 	return knob.Suggest(key, knownKeys())
 }
 
-// loads reads load_models.
-func (v *view) loads(l Line) (all bool, out []Load) {
+// loadModels reads load_models.
+func (v *checker) loadModels(l Line) (all bool, out []Load) {
 	if strings.EqualFold(l.Value, "all") {
 		return true, nil
 	}
@@ -209,8 +209,8 @@ func (v *view) loads(l Line) (all bool, out []Load) {
 	return false, out
 }
 
-// unmatched warns of entries of the block that no loaded model will look up.
-func (v *view) unmatched(t TorchServe, f *File) {
+// warnUnmatched warns about entries of the block that belong to no loaded model.
+func (v *checker) warnUnmatched(t TorchServe, f *File) {
 	if _, ok := f.Lookup(keySnapshot); ok || t.LoadAll || len(t.Models) == 0 {
 		return
 	}
@@ -228,8 +228,8 @@ func (v *view) unmatched(t TorchServe, f *File) {
 	}
 }
 
-// stem is a file's name without folder and extension: what an archive's model is
-// usually called.
+// stem returns a file name without folder and extension, which is usually the name of the
+// archive's model.
 func stem(file string) string {
 	base := path.Base(file)
 	return strings.TrimSuffix(base, path.Ext(base))

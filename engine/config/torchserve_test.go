@@ -81,7 +81,7 @@ func TestTorchServeMessages(t *testing.T) {
 		{name: "duplicate", in: "job_queue_size=1\njob_queue_size=2\n", warnings: []string{"f:1: job_queue_size: overridden by line 2"}},
 		{name: "trailing blank", in: "job_queue_size=5 \n", warnings: []string{`f:1: job_queue_size: "5 " ends in blanks`}},
 		{name: "trailing blank in a text", in: "model_store=/m \n", warnings: []string{`f:1: model_store: "/m " ends in blanks`}},
-		{name: "number with a comment", in: "job_queue_size=5 # small\n", errs: []string{`f:1: job_queue_size: "5 # small" is no whole number; a comment needs a line of its own`}},
+		{name: "number with a comment", in: "job_queue_size=5 # small\n", errs: []string{`f:1: job_queue_size: "5 # small" is not a whole number; a comment needs a line of its own`}},
 		{name: "truth with a comment", in: "debug=true # yes\n", warnings: []string{`f:1: debug: "true # yes" reads as false`}},
 		{name: "text with a comment", in: "model_store=/m # here\n", warnings: []string{`f:1: model_store: "/m # here"; a comment needs`}},
 		{name: "zero", in: "default_workers_per_model=0\n", warnings: []string{"f:1: default_workers_per_model: 0 is not set"}},
@@ -92,7 +92,7 @@ func TestTorchServeMessages(t *testing.T) {
 		{name: "out of range", in: "job_queue_size=0\ngrpc_inference_port=70000\nnumber_of_gpu=-1\nio_ratio=x", errs: []string{
 			"f:1: job_queue_size: 0 is outside", "f:2: grpc_inference_port: 70000 is outside 1-65535", "f:3: number_of_gpu: -1 is outside", `f:4: io_ratio: "x" is no`,
 		}},
-		{name: "environment", in: "model_store=$$STORE$$\n", warnings: []string{"f:1: model_store: $$NAME$$ is left"}},
+		{name: "environment", in: "model_store=$$STORE$$\n", warnings: []string{"f:1: model_store: $$NAME$$ is not replaced"}},
 		{name: "load_models", in: "load_models=a=,=b\n", errs: []string{`f:1: load_models: "a="`, `f:1: load_models: "=b"`}},
 		{
 			name: "block loads nothing", in: `models={"m": {"1.0": {"batchSize": 2}}}`,
@@ -106,11 +106,11 @@ func TestTorchServeMessages(t *testing.T) {
 			name:     "block's traps",
 			in:       "load_models=all\nmodels={\\\n\"m\": {\\\n\"1.0\": {\\\n\"minWorkers\": 2,\\\n\"maxBatchDelay\": 0,\\\n\"batch_size\": 4,\\\n\"batchSize\": 2.5}}}\n",
 			warnings: []string{"f:6: models: maxBatchDelay: 0: TorchServe reads 0", "f:7: models: TorchServe does not read batch_size here; did you mean batchSize?", "f:4: models: minWorkers without maxWorkers"},
-			errs:     []string{"f:8: models: batchSize: 2.5 is no whole number"},
+			errs:     []string{"f:8: models: batchSize: 2.5 is not a whole number"},
 		},
 		{name: "min above max", in: "load_models=all\n" + `models={"m": {"1.0": {"minWorkers": 2, "maxWorkers": 1}}}`, errs: []string{"f:2: models: minWorkers 2 is above maxWorkers 1"}},
-		{name: "forgotten backslash", in: "load_models=all\nmodels={\\\n\"m\": {\n\"1.0\": {}}}\n", warnings: []string{`f:4: "1.0": unknown key`}, errs: []string{"f:3: models: no JSON object (does every line"}},
-		{name: "twice", in: "load_models=all\n" + `models={"m": {"1.0": {}, "1.0": {}}}`, errs: []string{`f:2: models: "1.0" stands twice`}},
+		{name: "forgotten backslash", in: "load_models=all\nmodels={\\\n\"m\": {\n\"1.0\": {}}}\n", warnings: []string{`f:4: "1.0": unknown key`}, errs: []string{"f:3: models: not a JSON object (does every line"}},
+		{name: "twice", in: "load_models=all\n" + `models={"m": {"1.0": {}, "1.0": {}}}`, errs: []string{`f:2: models: "1.0" occurs twice`}},
 		{name: "no object", in: "load_models=all\nmodels=[1]\n", errs: []string{"f:2: models: found [, want {"}},
 		{name: "more", in: "load_models=all\nmodels={} {}\n", errs: []string{"f:2: models: text after"}},
 	}
@@ -144,7 +144,7 @@ func starts(t *testing.T, what string, got, want []string) {
 	}
 }
 
-func TestModelsValueReadsBack(t *testing.T) {
+func TestModelsValueRoundTrips(t *testing.T) {
 	want := []config.Model{
 		{Name: "é \"x\"\\", Version: "1.0", MinWorkers: 1, MaxWorkers: 1},
 		{Name: "b", Version: "1", MarName: "b&c.mar", StartupTimeout: 9},

@@ -8,11 +8,10 @@ import (
 	"unicode/utf16"
 )
 
-// Encode writes the file: lines in order, key=value, ASCII but for comments,
-// LF. A value of models or model_snapshot that is a JSON object is laid out over
-// several lines, each but the last ending in a backslash, as TorchServe's own
-// examples have it; parsed again it is the same JSON. Every other value comes
-// back byte for byte.
+// Encode writes the lines in order as key=value with LF, in ASCII except for comments. It
+// writes a value of models or model_snapshot that is a JSON object on several lines with
+// continuations, as in TorchServe's examples; it parses to the same JSON. Every other value
+// parses to the same bytes.
 func (f *File) Encode() []byte {
 	var b bytes.Buffer
 	for _, l := range f.Lines {
@@ -22,7 +21,7 @@ func (f *File) Encode() []byte {
 		case Pair:
 			escape(&b, l.Key, true)
 			b.WriteByte('=')
-			if block, ok := layout(l.Key, l.Value); ok {
+			if block, ok := indentedJSON(l.Key, l.Value); ok {
 				b.Write(block)
 			} else {
 				escape(&b, l.Value, false)
@@ -33,8 +32,8 @@ func (f *File) Encode() []byte {
 	return b.Bytes()
 }
 
-// layout is the many-line form of a JSON value.
-func layout(key, value string) ([]byte, bool) {
+// indentedJSON returns a JSON value on several continued lines.
+func indentedJSON(key, value string) ([]byte, bool) {
 	if key != keyModels && key != keySnapshot || !strings.HasPrefix(value, "{") {
 		return nil, false
 	}
@@ -55,8 +54,8 @@ func layout(key, value string) ([]byte, bool) {
 	return b.Bytes(), true
 }
 
-// escape writes text so that Java reads it back. Blanks count in a key, and at
-// both ends of a value; an escaped blank at the end can be seen.
+// escape writes text so that Java reads the same text. It escapes the blanks of a key, and
+// those at both ends of a value, so that a blank at the end is visible.
 func escape(b *bytes.Buffer, text string, key bool) {
 	body := strings.TrimRight(text, " ")
 	for i, r := range text {
@@ -91,8 +90,8 @@ func escapeRare(b *bytes.Buffer, r rune) {
 	fmt.Fprintf(b, `\u%04X\u%04X`, high, low)
 }
 
-// comment is a comment line in ISO-8859-1: comments know no escapes, so what
-// does not fit becomes a question mark.
+// comment encodes a comment line in ISO-8859-1. Comments have no escapes, so other characters
+// become question marks.
 func comment(text string) []byte {
 	if text == "" || text[0] != '#' && text[0] != '!' {
 		text = "# " + text

@@ -1,16 +1,16 @@
-// Package enginetest holds a backend for tests of whatever stands on the engine: its
-// models take parts of bytes and give bytes, whole or in pieces, as those of other
-// runtimes do, and its sessions can be made to fail, to hang and to die.
+// Package enginetest has a backend for tests of the engine and of the packages above it.
+// Its models take bytes and return bytes, whole or streamed, and its sessions can fail,
+// hang and be lost.
 //
-// What a row asks for is in its part "body":
+// The part "body" of a row is a command:
 //
-//	text         is answered with itself in upper case
-//	stream a b   is answered with a and b in pieces, then with "."
-//	fail         fails its row
-//	fail batch   fails its whole batch
-//	hang         never ends
+//	text         returns the text in upper case
+//	stream a b   streams a and b as pieces, then "."
+//	fail         fails the row
+//	fail batch   fails the whole batch
+//	hang         never returns
 //	die          loses the session
-//	die after a  streams a, and loses the session
+//	die after a  streams a, then loses the session
 package enginetest
 
 import (
@@ -27,24 +27,24 @@ import (
 	"sweetspot/engine/payload"
 )
 
-// Name is what Model.Backend calls the backend.
+// Name is the name of the backend in Model.Backend.
 const Name = "enginetest"
 
-// Backend opens sessions. Its fields are set before it is used; the zero value opens
-// sessions of which each worker has its own.
+// Backend opens sessions. Set its fields before it is used. The zero value opens an own
+// session for each worker.
 type Backend struct {
-	Shares bool                                   // one session serves all workers
-	Opens  func(context.Context, int) error       // asked before each opening, counted from 1; nil allows it
-	Loses  func(run int) bool                     // whether a run, counted from 1, loses the session; nil loses none
-	Takes  func(rows int)                         // called in each run, as its time; nil takes none
-	Vets   func(*engine.Model, knob.Config) error // nil allows everything
+	Shared       bool                                   // one session serves all workers
+	OnOpen       func(context.Context, int) error       // called before each opening with its number from 1; nil or no error allows it
+	OnRun        func(rows int)                         // called in each run; the run takes as long as the call
+	LosesSession func(run int) bool                     // whether a run, numbered from 1, loses the session; nil is never
+	OnCheck      func(*engine.Model, knob.Config) error // called by Check; nil allows everything
 
 	opened atomic.Int64
 	open   atomic.Int64
 	runs   atomic.Int64
 }
 
-// Model is a model of this backend called name.
+// Model returns a model of this backend.
 func Model(name string) *engine.Model {
 	return &engine.Model{
 		Name: name, Version: "1.0", Source: "enginetest:" + name, SHA256: strings.Repeat("0", 64), Backend: Name,
@@ -52,92 +52,92 @@ func Model(name string) *engine.Model {
 	}
 }
 
-// Row is a row that asks for something.
+// Row returns a row whose body is text.
 func Row(text string) payload.Row {
 	return payload.Row{Message: &payload.Message{Parts: []payload.Part{{Name: handler.WholeBody, Type: "text/plain", Data: []byte(text)}}}}
 }
 
-// Request is a request of that row.
+// Request returns a request of the row Row(text).
 func Request(text string) payload.Request { return payload.Request{Parts: Row(text).Message.Parts} }
 
-// Opened is how many sessions have been opened so far.
+// Opened returns how many sessions have been opened so far.
 func (b *Backend) Opened() int { return int(b.opened.Load()) }
 
-// OpenNow is how many sessions are open.
+// OpenNow returns how many sessions are open now.
 func (b *Backend) OpenNow() int { return int(b.open.Load()) }
 
-// Runs is how many batches have begun.
+// Runs returns how many runs have begun.
 func (b *Backend) Runs() int { return int(b.runs.Load()) }
 
-// Vet asks Vets.
-func (b *Backend) Vet(m *engine.Model, c knob.Config) error {
-	if b.Vets == nil {
+// Check calls OnCheck, if it is set.
+func (b *Backend) Check(m *engine.Model, c knob.Config) error {
+	if b.OnCheck == nil {
 		return nil
 	}
-	return b.Vets(m, c)
+	return b.OnCheck(m, c)
 }
 
-// Open opens a session, if Opens allows it.
+// Open opens a session, if OnOpen allows it.
 func (b *Backend) Open(ctx context.Context, m *engine.Model, _ knob.Config) (engine.Session, error) {
 	n := int(b.opened.Add(1))
-	if b.Opens != nil {
-		if err := b.Opens(ctx, n); err != nil {
+	if b.OnOpen != nil {
+		if err := b.OnOpen(ctx, n); err != nil {
 			return nil, err
 		}
 	}
 	b.open.Add(1)
 	s := &session{backend: b, model: m}
-	s.dead, s.kill = context.WithCancel(context.Background())
+	s.lost, s.lose = context.WithCancel(context.Background())
 	return s, nil
 }
 
 type session struct {
 	backend *Backend
 	model   *engine.Model
-	dead    context.Context
-	kill    context.CancelFunc
+	lost    context.Context // ends when the session is lost or closed
+	lose    context.CancelFunc
 	closed  atomic.Bool
 }
 
-// Shared tells whether one session serves all workers.
-func (s *session) Shared() bool { return s.backend.Shares }
+// Shared reports whether one session serves all workers.
+func (s *session) Shared() bool { return s.backend.Shared }
 
-// Close frees the session, once.
+// Close closes the session. A second call is an error.
 func (s *session) Close() error {
 	if s.closed.Swap(true) {
 		return errors.New("enginetest: closed twice")
 	}
-	s.kill()
+	s.lose()
 	s.backend.open.Add(-1)
 	return nil
 }
 
-// Run does what the rows ask for.
+// Run executes the commands of the rows.
 func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Result) error {
 	if s.closed.Load() {
 		return errors.New("enginetest: a run of a closed session")
 	}
-	if s.dead.Err() != nil {
-		return fmt.Errorf("%w: it died before", engine.ErrSessionLost)
+	if s.lost.Err() != nil {
+		return fmt.Errorf("%w: it was lost before", engine.ErrSessionLost)
 	}
 	n := int(s.backend.runs.Add(1))
-	if s.backend.Takes != nil {
-		s.backend.Takes(len(in))
+	if s.backend.OnRun != nil {
+		s.backend.OnRun(len(in))
 	}
-	if s.backend.Loses != nil && s.backend.Loses(n) {
-		s.kill()
-		return fmt.Errorf("%w: it died", engine.ErrSessionLost)
+	if s.backend.LosesSession != nil && s.backend.LosesSession(n) {
+		s.lose()
+		return fmt.Errorf("%w: this run loses it", engine.ErrSessionLost)
 	}
 	for i, row := range in {
-		if err := s.one(ctx, row, &out[i]); err != nil {
+		if err := s.runRow(ctx, row, &out[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// one does what a row asks for. An error is the whole batch's.
-func (s *session) one(ctx context.Context, row payload.Row, out *payload.Result) error {
+// runRow executes the command of a row. An error fails the whole batch.
+func (s *session) runRow(ctx context.Context, row payload.Row, out *payload.Result) error {
 	part, _ := row.Message.Part(handler.WholeBody)
 	stream := row.Message.Stream
 	word, rest, _ := strings.Cut(string(part.Data), " ")
@@ -148,14 +148,14 @@ func (s *session) one(ctx context.Context, row payload.Row, out *payload.Result)
 		out.Err = errors.New("the row failed")
 		return nil
 	case word == "hang":
-		<-s.dead.Done()
+		<-s.lost.Done()
 		return ctx.Err()
 	case word == "die":
 		if _, text, ok := strings.Cut(rest, "after "); ok && stream != nil {
-			_ = stream.Write([]byte(text)) // nobody may be left to read it
+			_ = stream.Write([]byte(text)) // the receiver may have left
 		}
-		s.kill()
-		return fmt.Errorf("%w: it was told to die", engine.ErrSessionLost)
+		s.lose()
+		return fmt.Errorf("%w: by request", engine.ErrSessionLost)
 	case word == "stream" && stream != nil:
 		stream.Begin(payload.Bytes{Status: 200, Type: "text/plain"})
 		for piece := range strings.SplitSeq(rest, " ") {

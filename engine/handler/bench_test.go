@@ -28,11 +28,11 @@ func BenchmarkDecodeForm(b *testing.B) {
 	benchDecode(b, body.Type, body.Data, models["encoder"])
 }
 
-func BenchmarkDecodePicture(b *testing.B) {
+func BenchmarkDecodeImage(b *testing.B) {
 	benchDecode(b, "image/jpeg", encoded(b, halves(640, 480), true), photo)
 }
 
-// jsonBody is the 2048 floats of one request as JSON.
+// jsonBody encodes the 2048 floats of one request as JSON.
 func jsonBody(b *testing.B) []byte {
 	body := handler.Bodies(models["mlp"], 1, 1)[0]
 	item, err := handler.Decode(body.Type, body.Data, models["mlp"])
@@ -50,7 +50,7 @@ func BenchmarkDecodeJSON(b *testing.B) {
 	benchDecode(b, "application/json", jsonBody(b), models["mlp"])
 }
 
-// The parser that DecodeJSON is worth having for.
+// encoding/json, to compare with Decode.
 func BenchmarkStandardJSON(b *testing.B) {
 	body := jsonBody(b)
 	b.ReportAllocs()

@@ -18,9 +18,9 @@ type Body struct {
 	Data []byte
 }
 
-// Bodies makes n different legal bodies for a model with these inputs, in the
-// form that is cheapest to read: raw bytes for one input, a form with raw parts
-// for several. The same seed gives the same bodies.
+// Bodies makes n different legal bodies for a model with these inputs, in the encoding that
+// is the fastest to decode: raw bytes for one input, a form with raw parts for several. The
+// same seed gives the same bodies.
 func Bodies(inputs []tensor.Spec, n int, seed uint64) []Body {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	out := make([]Body, n)
@@ -35,11 +35,10 @@ func Bodies(inputs []tensor.Spec, n int, seed uint64) []Body {
 	return out
 }
 
-// multipartBody writes one raw part per input behind a boundary that no part
-// holds.
+// multipartBody writes a form with one raw part per input. No part contains the boundary.
 func multipartBody(inputs []tensor.Spec, item tensor.Item) Body {
 	boundary := "sweetspot-part"
-	for clash(boundary, item) {
+	for containsBoundary(boundary, item) {
 		boundary += "-x"
 	}
 	var b bytes.Buffer
@@ -58,7 +57,7 @@ func multipartBody(inputs []tensor.Spec, item tensor.Item) Body {
 	return Body{w.FormDataContentType(), b.Bytes()}
 }
 
-func clash(boundary string, item tensor.Item) bool {
+func containsBoundary(boundary string, item tensor.Item) bool {
 	for _, t := range item {
 		if bytes.Contains(t.Data, []byte(boundary)) {
 			return true
@@ -67,14 +66,14 @@ func clash(boundary string, item tensor.Item) bool {
 	return false
 }
 
-// must holds the errors of writing to memory, which does not fail.
+// must panics on errors of writing to memory, which cannot fail.
 func must(err error) {
 	if err != nil {
 		panic("handler: " + err.Error())
 	}
 }
 
-// Describe says in words what Bodies makes, for people to see before it is sent:
+// Describe describes the bodies of Bodies for people:
 //
 //	x FP32 [2048]: normal(0,1), sent as application/octet-stream, 8192 bytes
 func Describe(inputs []tensor.Spec) string {
@@ -87,8 +86,8 @@ func Describe(inputs []tensor.Spec) string {
 	return fmt.Sprintf("%s, sent as %s, %d bytes", strings.Join(lines, "; "), media, len(body.Data))
 }
 
-// distribution names the values of a sampled input by looking at some: the rule
-// is package tensor's, and this can not contradict it.
+// distribution describes the distribution of the samples of an input. It looks at samples,
+// because only package tensor knows the rule.
 func distribution(s tensor.Spec) string {
 	const enough = 256
 	rng := rand.New(rand.NewPCG(0, 0))
@@ -106,9 +105,9 @@ func distribution(s tensor.Spec) string {
 	case low > high:
 		return "no values"
 	case low == high:
-		return "all " + plain(low)
+		return "all " + formatFloat(low)
 	case s.Bounded:
-		return "uniform " + plain(s.Min) + " to " + plain(s.Max)
+		return "uniform " + formatFloat(s.Min) + " to " + formatFloat(s.Max)
 	case s.Type.IsFloat() && low < 0:
 		return "normal(0,1)"
 	case s.Type.IsFloat():
@@ -116,5 +115,5 @@ func distribution(s tensor.Spec) string {
 	case low == 0 && high == 1:
 		return "0 or 1"
 	}
-	return fmt.Sprintf("uniform %s to %s", plain(low), plain(high))
+	return fmt.Sprintf("uniform %s to %s", formatFloat(low), formatFloat(high))
 }

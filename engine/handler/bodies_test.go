@@ -12,9 +12,9 @@ import (
 )
 
 var models = map[string][]tensor.Spec{
-	"mlp":     {spec("x", tensor.Float32, 2048)},
-	"picture": photo,
-	"open":    {spec("x", tensor.Float32, -1, 16)},
+	"mlp":   {spec("x", tensor.Float32, 2048)},
+	"image": photo,
+	"open":  {spec("x", tensor.Float32, -1, 16)},
 	"encoder": {
 		bounded(spec("input_ids", tensor.Int64, 128), 0, 30521),
 		bounded(spec("attention_mask", tensor.Int64, 128), 0, 1),

@@ -7,17 +7,17 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// checkValues reports the first value of t that s does not allow: one outside
-// the bounds, a NaN or infinity, a bool that is neither 0 nor 1.
+// checkValues reports the first value of t that s does not allow: a number outside the
+// bounds, a NaN or infinity, a bool that is neither 0 nor 1.
 func checkValues(s tensor.Spec, t tensor.Tensor) error {
 	bad, text := -1, ""
 	switch {
 	case s.Bounded:
 		bad = firstOutside(t, s.Min, s.Max)
-		text = "is outside " + plain(s.Min) + " to " + plain(s.Max)
+		text = "is outside " + formatFloat(s.Min) + " to " + formatFloat(s.Max)
 	case t.Type == tensor.Bool:
 		bad = firstOutside(t, 0, 1)
-		text = "is no bool, expected 0 or 1"
+		text = "is not a bool, expected 0 or 1"
 	case t.Type == tensor.Float32:
 		if !tensor.FiniteFloat32s(t.Data) {
 			bad = firstOutside(t, -math.MaxFloat64, math.MaxFloat64)
@@ -30,10 +30,10 @@ func checkValues(s tensor.Spec, t tensor.Tensor) error {
 	if bad < 0 {
 		return nil
 	}
-	return fmt.Errorf("input %q: value %s%s %s; %s", s.Name, plain(tensor.At(t.Type, t.Data, bad)), place(t.Shape, bad), text, wantOne(s))
+	return fmt.Errorf("input %q: value %s%s %s; %s", s.Name, formatFloat(tensor.At(t.Type, t.Data, bad)), indexText(t.Shape, bad), text, hintOne(s))
 }
 
-// firstOutside is the index of the first value that is not in low..high, or -1.
+// firstOutside returns the index of the first value outside low..high, or -1.
 func firstOutside(t tensor.Tensor, low, high float64) int {
 	for i := range len(t.Data) / t.Type.Size() {
 		if v := tensor.At(t.Type, t.Data, i); !(v >= low && v <= high) { // NaN is outside too
@@ -43,8 +43,8 @@ func firstOutside(t tensor.Tensor, low, high float64) int {
 	return -1
 }
 
-// place names element i by its indices: " at [0 17]"; "" for a scalar.
-func place(shape []int64, i int) string {
+// indexText formats the indices of element i: " at [0 17]"; "" for a scalar.
+func indexText(shape []int64, i int) string {
 	if len(shape) == 0 {
 		return ""
 	}

@@ -12,23 +12,23 @@ import (
 )
 
 // ErrNotAcceptable is wrapped by Negotiate's errors.
-var ErrNotAcceptable = errors.New("no acceptable form of the answer")
+var ErrNotAcceptable = errors.New("no acceptable format of the answer")
 
-// Format is the form of an answer.
+// Format is the format of an answer.
 type Format uint8
 
-// The formats. JSON is the zero value: everything can be said in it.
+// The formats. JSON is the zero value because it can encode every answer.
 const (
-	JSON Format = iota // an array; of several outputs, an object by name
+	JSON Format = iota // an array; for several outputs, an object by name
 	Raw                // the bytes of the single output
-	OIP                // Open Inference Protocol's {"outputs": [...]} with flat data
+	OIP                // {"outputs": [...]} of the Open Inference Protocol, with flat data
 )
 
-// Negotiate picks the answer's format from a request's Accept header. Raw needs
-// one output; a caller who prefers raw gets several as OIP's flat arrays if JSON
-// is acceptable too, else an error that wraps ErrNotAcceptable.
+// Negotiate chooses the format of the answer from an Accept header. Raw can only encode one
+// output. A caller that prefers raw gets several outputs as OIP if it accepts JSON too,
+// else an error that wraps ErrNotAcceptable.
 func Negotiate(accept string, outputs []tensor.Spec) (Format, error) {
-	switch accept { // what nearly all callers send
+	switch accept { // the header of nearly all callers
 	case "", "*/*", TypeJSON:
 		return JSON, nil
 	case TypeRaw:
@@ -36,7 +36,7 @@ func Negotiate(accept string, outputs []tensor.Spec) (Format, error) {
 			return Raw, nil
 		}
 	}
-	asJSON, raw := preference(accept)
+	asJSON, raw := preferences(accept)
 	switch {
 	case raw <= asJSON && asJSON > 0:
 		return JSON, nil
@@ -45,16 +45,16 @@ func Negotiate(accept string, outputs []tensor.Spec) (Format, error) {
 	case raw > 0 && asJSON > 0:
 		return OIP, nil
 	case raw > 0:
-		return 0, fmt.Errorf("%w: %s holds one output, the model has %d (%s); accept %s",
-			ErrNotAcceptable, TypeRaw, len(outputs), names(outputs), TypeJSON)
+		return 0, fmt.Errorf("%w: %s can only encode one output, the model has %d (%s); accept %s",
+			ErrNotAcceptable, TypeRaw, len(outputs), inputNames(outputs), TypeJSON)
 	}
 	return 0, fmt.Errorf("%w: %q; accept %s or %s", ErrNotAcceptable, accept, TypeJSON, TypeRaw)
 }
 
-// preference weighs the two media types in an Accept header; 0 is not accepted.
-// A type that is named beats one that only a wildcard covers, and an earlier one
-// a later one of the same weight.
-func preference(accept string) (asJSON, raw float64) {
+// preferences returns the weights of the two media types in an Accept header; 0 is not
+// accepted. For equal weights, a named type wins over a wildcard, and an earlier type over
+// a later one.
+func preferences(accept string) (asJSON, raw float64) {
 	const named, later = 1e-6, 1e-9
 	position := 0.0
 	for part := range strings.SplitSeq(accept, ",") {
@@ -77,7 +77,7 @@ func preference(accept string) (asJSON, raw float64) {
 	return asJSON, raw
 }
 
-// quality reads the weight among a media type's parameters; 1 without one.
+// quality reads the weight from the parameters of a media type; the default is 1.
 func quality(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(p), "=")
@@ -92,17 +92,17 @@ func quality(params string) float64 {
 	return 1
 }
 
-// Encode appends item, whose tensors follow outputs, to dst in format f and
-// returns it with its content type. Numbers have the fewest digits that read
-// back the same; NaN and infinities, which JSON lacks, are null there. Raw
-// answers of a shape the model leaves open say it in the content type.
+// Encode appends item, with one tensor per output, to dst in format f and returns dst with
+// the content type. In JSON, numbers have the fewest digits that read back unchanged; NaN
+// and infinities are null. The content type of a raw answer has the shape if the output has
+// open dimensions.
 func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) ([]byte, string, error) {
 	if len(item) != len(outputs) {
-		return dst, "", fmt.Errorf("the model gave %d outputs, expected %d (%s)", len(item), len(outputs), names(outputs))
+		return dst, "", fmt.Errorf("the model returned %d outputs, expected %d (%s)", len(item), len(outputs), inputNames(outputs))
 	}
 	for i, t := range item {
 		if n := tensor.Elements(t.Shape); n < 0 || t.Type.Size() == 0 || int64(len(t.Data)) != n*int64(t.Type.Size()) {
-			return dst, "", fmt.Errorf("output %q: %d bytes do not make %s %v", outputs[i].Name, len(t.Data), t.Type, t.Shape)
+			return dst, "", fmt.Errorf("output %q: %d bytes do not fit %s %v", outputs[i].Name, len(t.Data), t.Type, t.Shape)
 		}
 	}
 	switch {
@@ -131,7 +131,7 @@ func appendNamed(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = appendText(dst, outputs[i].Name)
+		dst = appendString(dst, outputs[i].Name)
 		dst = append(dst, ": "...)
 		dst = appendNested(dst, t)
 	}
@@ -145,7 +145,7 @@ func appendOIP(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 			dst = append(dst, ", "...)
 		}
 		dst = append(dst, `{"name": `...)
-		dst = appendText(dst, outputs[i].Name)
+		dst = appendString(dst, outputs[i].Name)
 		dst = append(dst, `, "datatype": "`...)
 		dst = append(dst, t.Type.String()...)
 		dst = append(dst, `", "shape": [`...)
@@ -163,7 +163,7 @@ func appendOIP(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 	return append(dst, "]}"...)
 }
 
-// appendNested writes t as arrays in arrays; a scalar is a number.
+// appendNested writes t as nested arrays; a scalar is a number.
 func appendNested(dst []byte, t tensor.Tensor) []byte {
 	if len(t.Shape) == 0 {
 		return appendValue(dst, t.Type, t.Data)
@@ -171,16 +171,16 @@ func appendNested(dst []byte, t tensor.Tensor) []byte {
 	dst = append(dst, '[')
 	n := int(t.Shape[0])
 	if len(t.Data) == 0 {
-		n = 0 // an axis of 0 further in: no rows to write
+		n = 0 // an inner axis is 0: nothing to write
 	}
-	row := tensor.Tensor{Type: t.Type, Shape: t.Shape[1:]}
+	sub := tensor.Tensor{Type: t.Type, Shape: t.Shape[1:]}
 	for i := range n {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		size := len(t.Data) / n
-		row.Data = t.Data[i*size : (i+1)*size]
-		dst = appendNested(dst, row)
+		sub.Data = t.Data[i*size : (i+1)*size]
+		dst = appendNested(dst, sub)
 	}
 	return append(dst, ']')
 }
@@ -204,9 +204,9 @@ func appendValue(dst []byte, t tensor.Type, b []byte) []byte {
 	return strconv.AppendFloat(dst, v, 'g', -1, bits)
 }
 
-// appendText writes s as a JSON string.
-func appendText(dst []byte, s string) []byte {
+// appendString writes s as a JSON string.
+func appendString(dst []byte, s string) []byte {
 	b, err := json.Marshal(s)
-	must(err) // any string has a JSON form
+	must(err) // every string can be encoded
 	return append(dst, b...)
 }

@@ -29,10 +29,10 @@ func TestEncode(t *testing.T) {
 		{"one", handler.JSON, two[1:], item[1:], "[-1,7]\n", "application/json"},
 		{"nested", handler.JSON, two[:1], item[:1], "[[1,2.5],[1e-07,3e+30]]\n", "application/json"},
 		{"several", handler.JSON, two, item, `{"boxes": [[1,2.5],[1e-07,3e+30]], "labels": [-1,7]}` + "\n", "application/json"},
-		{"nothing found", handler.JSON, two, none, `{"boxes": [], "labels": []}` + "\n", "application/json"},
+		{"empty outputs", handler.JSON, two, none, `{"boxes": [], "labels": []}` + "\n", "application/json"},
 		{"inner axis of 0", handler.JSON, one, tensor.Item{value(tensor.Float32, nil, 1<<40, 0)}, "[]\n", "application/json"},
 		{"scalar", handler.JSON, one, tensor.Item{value(tensor.Float32, floats(0.1))}, "0.1\n", "application/json"},
-		{"no number", handler.JSON, one, tensor.Item{value(tensor.Float32, floats(float32(math.NaN()), float32(math.Inf(1))), 2)}, "[null,null]\n", "application/json"},
+		{"not finite", handler.JSON, one, tensor.Item{value(tensor.Float32, floats(float32(math.NaN()), float32(math.Inf(1))), 2)}, "[null,null]\n", "application/json"},
 		{"bool", handler.JSON, one, tensor.Item{value(tensor.Bool, []byte{1, 0}, 2)}, "[true,false]\n", "application/json"},
 		{"unsigned", handler.JSON, one, tensor.Item{value(tensor.Uint64, longs(-1), 1)}, "[18446744073709551615]\n", "application/json"},
 		{"half", handler.JSON, one, tensor.Item{value(tensor.Float16, []byte{0, 0x3c}, 1)}, "[1]\n", "application/json"},
@@ -54,7 +54,7 @@ func TestEncode(t *testing.T) {
 				t.Errorf("content type = %q, want %q", media, tt.media)
 			}
 			if tt.format != handler.Raw && !json.Valid(body[len("before "):]) {
-				t.Errorf("body is no JSON: %s", body)
+				t.Errorf("body is not JSON: %s", body)
 			}
 		})
 	}
@@ -94,7 +94,7 @@ func TestNegotiate(t *testing.T) {
 		{"application/octet-stream;q=0, application/json", one, handler.JSON, ""},
 		{"text/html, application/xhtml+xml, */*;q=0.8", one, handler.JSON, ""},
 		{"application/octet-stream, application/json", two, handler.OIP, ""},
-		{"application/octet-stream", two, 0, "application/octet-stream holds one output, the model has 2 (ids, mask); accept application/json"},
+		{"application/octet-stream", two, 0, "application/octet-stream can only encode one output, the model has 2 (ids, mask); accept application/json"},
 		{"text/plain", one, 0, `"text/plain"; accept application/json or application/octet-stream`},
 		{"application/json;q=x", one, 0, `"application/json;q=x"; accept application/json or application/octet-stream`},
 	}

@@ -14,8 +14,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// What Decode takes for a flat array of floats is what encoding/json takes, with
-// the same bits, but for the nulls that package allows.
+// Decode accepts the same flat arrays of floats as encoding/json and returns the same bits,
+// except that it does not accept null.
 func FuzzJSONArray(f *testing.F) {
 	for _, s := range []string{
 		"[1,2,3]", "[1e-45,3.4028235e38,1e39]", "[0.1,-0,-0.0,1E5]", "[01]", "[1.]", "[.5]", "[+1]", "[1e]", "[]", "[1,]",
@@ -74,20 +74,20 @@ func FuzzForm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) { checkDecode(t, form, body, text) })
 }
 
-func FuzzPicture(f *testing.F) {
+func FuzzImage(f *testing.F) {
 	f.Add(encoded(f, halves(8, 8), false))
 	f.Add(encoded(f, halves(8, 8), true))
 	inputs := []tensor.Spec{spec("x", tensor.Float32, 3, 8, 8)}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		// A few bytes may declare millions of pixels, and decoding those finds nothing.
+		// A few bytes may declare millions of pixels, and decoding them would only take time.
 		if c, _, err := image.DecodeConfig(bytes.NewReader(body)); err == nil && c.Width*c.Height <= 1<<12 {
 			checkDecode(t, "image/png", body, inputs)
 		}
 	})
 }
 
-// checkDecode holds what Decode accepts against the inputs, and reads it again
-// from the forms that Encode can write.
+// checkDecode checks an accepted item against the inputs, and decodes it again from each
+// format that Encode writes.
 func checkDecode(t *testing.T, media string, body []byte, inputs []tensor.Spec) {
 	t.Helper()
 	item, err := handler.Decode(media, body, inputs)
@@ -115,7 +115,7 @@ func checkDecode(t *testing.T, media string, body []byte, inputs []tensor.Spec) 
 	}
 }
 
-// Every float32 that has a text comes back from it with the same bits.
+// Every finite float32 round-trips through JSON with the same bits.
 func FuzzFloatRoundTrip(f *testing.F) {
 	f.Add(uint32(0x3dcccccd), uint32(0x00000001))
 	f.Add(uint32(0x7f7fffff), uint32(0x80000000))

@@ -54,7 +54,7 @@ var (
 
 const form = "multipart/form-data; boundary=b"
 
-// parts writes a form by hand: "ids=[1,2]" makes a part without a content type.
+// parts writes the body of a form: "ids=[1,2]" makes a part without a content type.
 func parts(fields ...string) string {
 	var b strings.Builder
 	for _, f := range fields {
@@ -81,14 +81,14 @@ func TestDecode(t *testing.T) {
 		{"open nested", "application/json", "[[1,2],[3,4]]", open1, square},
 		{"open flat", "application/json", "[1,2,3,4]", open1, square},
 		{"scalar", "application/json", "-2.5e0", []tensor.Spec{spec("s", tensor.Float32)}, tensor.Item{value(tensor.Float32, floats(-2.5))}},
-		{"own axis of one", "application/json", "[1,2,3,4]", []tensor.Spec{spec("x", tensor.Float32, 1, 4)}, tensor.Item{value(tensor.Float32, floats(1, 2, 3, 4), 1, 4)}},
+		{"input with an axis of one", "application/json", "[1,2,3,4]", []tensor.Spec{spec("x", tensor.Float32, 1, 4)}, tensor.Item{value(tensor.Float32, floats(1, 2, 3, 4), 1, 4)}},
 		{"curl -d", "application/x-www-form-urlencoded", "[1,2,3,4]", one, four},
 		{"sniffed array", "", " [1,2,3,4]", one, four},
 		{"sniffed object", "", `{"x":[1,2,3,4]}`, one, four},
 		{"sniffed bytes", "", string(floats(1, 2, 3, 4)), one, four},
 		{"torchserve's name", "application/json", `{"data":[1,2,3,4]}`, one, four},
 		{"by name", "application/json", `{"mask":[1,0],"ids":[[5,6]]}`, text, both},
-		{"whole floats", "application/json", `{"mask":[1.0,0],"ids":[5,0.6e1]}`, text, both},
+		{"integers as floats", "application/json", `{"mask":[1.0,0],"ids":[5,0.6e1]}`, text, both},
 		{"oip", "application/json", `{"id":"7","inputs":[{"name":"ids","datatype":"INT64","shape":[1,2],"data":[5,6]},` +
 			`{"data":[1,0],"shape":[2],"name":"mask","parameters":{"a":[1,{"b":"]"}]}}],"outputs":[{"name":"y"}]}`, text, both},
 		{"bytes", "application/octet-stream", string(floats(1, 2, 3, 4)), grid, square},
@@ -129,18 +129,18 @@ func TestDecodeErrors(t *testing.T) {
 		want              string
 	}{
 		{"empty", "", "", one, "empty body" + sendFour},
-		{"media type", "application/xml", "<x/>", one, `content type "application/xml" is not understood` + sendFour},
+		{"media type", "application/xml", "<x/>", one, `content type "application/xml" is not supported` + sendFour},
 		{"short array", "application/json", "[1,2]", one, `input "x": shape [2], expected [4]` + sendFour},
-		{"many items", "application/json", "[[1,2,3,4],[1,2,3,4]]", one, `input "x": shape [2 4], expected [4]: one request is one item, send 2 requests and the server forms the batch` + sendFour},
+		{"many items", "application/json", "[[1,2,3,4],[1,2,3,4]]", one, `input "x": shape [2 4], expected [4]: one request is one item, send 2 requests and the server builds the batch` + sendFour},
 		{"ragged", "application/json", "[[1,2],[3]]", grid, `input "x": JSON, byte 10: 1 values in the array at [1 0], expected 2 as in the one before it` + sendGrid},
 		{"number among arrays", "application/json", "[[1,2],3]", grid, `input "x": JSON, byte 7: "3" at [1 0], expected an array as before it` + sendGrid},
 		{"array among numbers", "application/json", "[1,[2]]", grid, `input "x": JSON, byte 3: an array at [1], expected a number as before it` + sendGrid},
-		{"NaN word", "application/json", "[1,2,NaN,4]", one, `input "x": JSON, byte 5: "NaN" at [2], expected a finite number` + sendFour},
+		{"NaN", "application/json", "[1,2,NaN,4]", one, `input "x": JSON, byte 5: "NaN" at [2], expected a finite number` + sendFour},
 		{"null", "application/json", "[1,null]", one, `input "x": JSON, byte 3: "null" at [1], expected a finite number` + sendFour},
 		{"string", "application/json", `["a"]`, one, `input "x": JSON, byte 1: a string at [0], expected a finite number` + sendFour},
-		{"overflow", "application/json", `[1e39,1,1,1]`, one, `input "x": JSON, byte 5: 1e39 at [0] is no value of type FP32` + sendFour},
-		{"fraction", "application/json", `{"ids":[1.5],"mask":[1]}`, text, `input "ids": JSON, byte 11: 1.5 at [0] is no value of type INT64` + sendIDs},
-		{"torn", "application/json", `[1,2`, one, `input "x": JSON, byte 4: the end, expected , or ]` + sendFour},
+		{"overflow", "application/json", `[1e39,1,1,1]`, one, `input "x": JSON, byte 5: 1e39 at [0] is not a value of type FP32` + sendFour},
+		{"fraction", "application/json", `{"ids":[1.5],"mask":[1]}`, text, `input "ids": JSON, byte 11: 1.5 at [0] is not a value of type INT64` + sendIDs},
+		{"unterminated", "application/json", `[1,2`, one, `input "x": JSON, byte 4: the end, expected , or ]` + sendFour},
 		{"no numbers", "application/json", `[[],[]]`, one, `input "x": JSON, byte 7: an empty array, expected numbers` + sendFour},
 		{"more", "application/json", `[1,2,3,4] 5`, one, `JSON, byte 10: "5" after the value`},
 		{"deep", "application/json", strings.Repeat("[", 20), one, `input "x": JSON, byte 16: arrays nested deeper than 16` + sendFour},
@@ -148,25 +148,25 @@ func TestDecodeErrors(t *testing.T) {
 		{"twice", "application/json", `{"x":[1,2,3,4],"x":[1,2,3,4]}`, one, `input "x" is given twice`},
 		{"missing", "application/json", `{"ids":[1]}`, text, "missing input mask" + sendText},
 		{"array for two", "application/json", `[1]`, text, "an array, the model takes 2 inputs" + sendText},
-		{"bytes for two", "application/octet-stream", "12345678", text, "the body carries one value, the model takes 2 inputs" + sendText},
+		{"bytes for two", "application/octet-stream", "12345678", text, "the body has one value, the model takes 2 inputs" + sendText},
 		{"out of range", "application/json", `{"ids":[1,1000],"mask":[1,1]}`, text, `input "ids": value 1000 at [1] is outside 0 to 999` + sendIDs},
 		{"raw length", "application/octet-stream", "1234567", one, `input "x": 7 bytes, expected a multiple of 4 for FP32` + sendFour},
 		{"raw size", "application/octet-stream", "12345678", one, `input "x": 8 bytes, expected 16 for FP32 [4]` + sendFour},
 		{"raw NaN", "application/octet-stream", string(floats(1, 2, 3, nan)), grid, `input "x": value NaN at [1 1] is not finite, expected a number` + sendGrid},
 		{"raw Inf", "application/octet-stream", string(floats(1, float32(math.Inf(-1)), 3, 4)), grid, `input "x": value -Inf at [0 1] is not finite, expected a number` + sendGrid},
-		{"open raw", "application/octet-stream", "12345678", open2, `input "x": 8 bytes do not tell the shape, expected [-1 -1]; say it in the content type; send [0.1, 0.2, ...] (shape [-1 -1]) as application/json, or little-endian FP32 as application/octet-stream; shape=128x128`},
+		{"open raw", "application/octet-stream", "12345678", open2, `input "x": 8 bytes do not determine the shape, expected [-1 -1]; add it to the content type; send [0.1, 0.2, ...] (shape [-1 -1]) as application/json, or little-endian FP32 as application/octet-stream; shape=128x128`},
 		{"shape parameter", "application/octet-stream; shape=2,2", string(floats(1, 2, 3, 4)), grid, `content type "application/octet-stream; shape=2,2": mime: invalid media parameter` + sendGrid},
-		{"shape value", "application/octet-stream; shape=2x0", string(floats(1, 2, 3, 4)), grid, `input "x": shape "2x0": "0" is no size; write sizes joined by x, such as 1x128` + sendGrid},
-		{"shape that overflows", "application/octet-stream; shape=2305843009213693953x4", string(floats(1)), open2, `input "x": 4 bytes do not make FP32 of shape [2305843009213693953 4]; send [0.1, 0.2, ...] (shape [-1 -1]) as application/json, or little-endian FP32 as application/octet-stream; shape=128x128`},
-		{"bool", "application/octet-stream", "\x01\x02", []tensor.Spec{spec("b", tensor.Bool, 2)}, `input "b": value 2 at [1] is no bool, expected 0 or 1; send [true, false, ...] (shape [2]) as application/json, or 2 bytes of little-endian BOOL as application/octet-stream`},
+		{"shape value", "application/octet-stream; shape=2x0", string(floats(1, 2, 3, 4)), grid, `input "x": shape "2x0": "0" is not a size; write sizes joined by x, such as 1x128` + sendGrid},
+		{"shape that overflows", "application/octet-stream; shape=2305843009213693953x4", string(floats(1)), open2, `input "x": 4 bytes do not fit FP32 of shape [2305843009213693953 4]; send [0.1, 0.2, ...] (shape [-1 -1]) as application/json, or little-endian FP32 as application/octet-stream; shape=128x128`},
+		{"bool", "application/octet-stream", "\x01\x02", []tensor.Spec{spec("b", tensor.Bool, 2)}, `input "b": value 2 at [1] is not a bool, expected 0 or 1; send [true, false, ...] (shape [2]) as application/json, or 2 bytes of little-endian BOOL as application/octet-stream`},
 		{"oip datatype", "application/json", `{"inputs":[{"name":"x","datatype":"FP64","data":[1,2,3,4]}]}`, one, `input "x": datatype FP64, expected FP32` + sendFour},
-		{"oip shape", "application/json", `{"inputs":[{"name":"x","shape":[2,2],"data":[1,2,3]}]}`, grid, `input "x": 3 values do not make shape [2 2]` + sendGrid},
+		{"oip shape", "application/json", `{"inputs":[{"name":"x","shape":[2,2],"data":[1,2,3]}]}`, grid, `input "x": 3 values do not fit shape [2 2]` + sendGrid},
 		{"oip without data", "application/json", `{"inputs":[{"name":"x"}]}`, grid, `input "x": no "data"` + sendGrid},
 		{"oip no list", "application/json", `{"inputs":7}`, one, `JSON, byte 10: "7", expected "inputs" to be a list of {"name", "datatype", "shape", "data"}`},
 		{"no boundary", "multipart/form-data", "x", one, "content type multipart/form-data has no boundary; let the client library write it"},
 		{"form part", form, parts("ids=[1]", "nope=[1]"), text, `unknown input "nope", the model takes ids, mask` + sendText},
 		{"form cut off", form, "--b\r\nContent-Disposition: form-data; name=\"ids\"\r\n\r\n[1]", text, `input "ids": unexpected EOF`},
-		{"picture", "image/jpeg", "\xff\xd8\xff", one, `input "x" is no picture: x FP32 [4]` + sendFour},
+		{"image", "image/jpeg", "\xff\xd8\xff", one, `input "x" is not an image: x FP32 [4]` + sendFour},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,133 +9,133 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// parts collects an item's tensors by name as they come.
-type parts struct {
+// itemBuilder collects the tensors of an item by input name.
+type itemBuilder struct {
 	inputs []tensor.Spec
 	item   tensor.Item
 }
 
-func newParts(inputs []tensor.Spec) parts {
-	return parts{inputs, make(tensor.Item, len(inputs))}
+func newItemBuilder(inputs []tensor.Spec) itemBuilder {
+	return itemBuilder{inputs, make(tensor.Item, len(inputs))}
 }
 
-// find returns the place of the input called name. A single input may also be
-// called data or body, as TorchServe's clients call it.
-func (p *parts) find(name string) (int, error) {
-	i := slices.IndexFunc(p.inputs, func(s tensor.Spec) bool { return s.Name == name })
-	if i < 0 && len(p.inputs) == 1 && (name == "data" || name == "body") {
+// find returns the index of the input called name. A single input may also be called data
+// or body, as in TorchServe's clients.
+func (b *itemBuilder) find(name string) (int, error) {
+	i := slices.IndexFunc(b.inputs, func(s tensor.Spec) bool { return s.Name == name })
+	if i < 0 && len(b.inputs) == 1 && (name == "data" || name == "body") {
 		i = 0
 	}
 	if i < 0 {
-		return 0, fmt.Errorf("unknown input %q, the model takes %s; %s", name, names(p.inputs), want(p.inputs))
+		return 0, fmt.Errorf("unknown input %q, the model takes %s; %s", name, inputNames(b.inputs), hint(b.inputs))
 	}
-	if p.item[i].Data != nil {
+	if b.item[i].Data != nil {
 		return 0, fmt.Errorf("input %q is given twice", name)
 	}
 	return i, nil
 }
 
-// complete returns the item, or which inputs are missing.
-func (p *parts) complete() (tensor.Item, error) {
+// complete returns the item, or an error if inputs are missing.
+func (b *itemBuilder) complete() (tensor.Item, error) {
 	var missing []tensor.Spec
-	for i, t := range p.item {
+	for i, t := range b.item {
 		if t.Data == nil {
-			missing = append(missing, p.inputs[i])
+			missing = append(missing, b.inputs[i])
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("missing input %s; %s", names(missing), want(p.inputs))
+		return nil, fmt.Errorf("missing input %s; %s", inputNames(missing), hint(b.inputs))
 	}
-	return p.item, nil
+	return b.item, nil
 }
 
 // read reads input i from s.
-func (p *parts) read(i int, s *scanner) error {
-	spec := p.inputs[i]
+func (b *itemBuilder) read(i int, s *scanner) error {
+	spec := b.inputs[i]
 	t, err := readInput(s, spec)
 	if err != nil {
-		return fmt.Errorf("input %q: %w; %s", spec.Name, err, wantOne(spec))
+		return fmt.Errorf("input %q: %w; %s", spec.Name, err, hintOne(spec))
 	}
-	p.item[i] = t
+	b.item[i] = t
 	return nil
 }
 
-// readInput reads one input's number or array, in its shape or flat.
+// readInput reads the number or array of one input, nested in its shape or flat.
 func readInput(s *scanner, spec tensor.Spec) (tensor.Tensor, error) {
 	size := spec.Type.Size()
-	room := int(min(max(tensor.Elements(spec.Shape), 0), int64(len(s.b)))) * size
-	t, err := readValues(s, spec.Type, room)
+	capacity := int(min(max(tensor.Elements(spec.Shape), 0), int64(len(s.b)))) * size
+	t, err := readValues(s, spec.Type, capacity)
 	if err != nil {
 		return t, err
 	}
-	t.Shape, err = adapt(spec.Shape, t.Shape)
+	t.Shape, err = adaptShape(spec.Shape, t.Shape)
 	return t, err
 }
 
-// decodeJSON reads one item from an array, an object by input name, or Open
-// Inference Protocol's {"inputs": [...]}.
+// decodeJSON decodes one item from an array, an object by input name, or {"inputs": [...]}
+// of the Open Inference Protocol.
 func decodeJSON(body []byte, inputs []tensor.Spec) (tensor.Item, error) {
 	s := &scanner{b: body}
-	p := newParts(inputs)
+	b := newItemBuilder(inputs)
 	var err error
 	switch {
 	case s.peek() == '{':
-		err = s.object(func(key string) error { return p.member(key, s) })
+		err = s.readObject(func(key string) error { return b.readMember(key, s) })
 	case len(inputs) == 1:
-		err = p.read(0, s)
+		err = b.read(0, s)
 	default:
-		err = fmt.Errorf("%s, the model takes %d inputs; %s", s.found(), len(inputs), want(inputs))
+		err = fmt.Errorf("%s, the model takes %d inputs; %s", s.describeNext(), len(inputs), hint(inputs))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := s.end(); err != nil {
+	if err := s.expectEnd(); err != nil {
 		return nil, err
 	}
-	return p.complete()
+	return b.complete()
 }
 
-// member reads one member of the outermost object.
-func (p *parts) member(key string, s *scanner) error {
-	i, err := p.find(key)
+// readMember reads one member of the outermost object.
+func (b *itemBuilder) readMember(key string, s *scanner) error {
+	i, err := b.find(key)
 	switch {
 	case err == nil:
-		return p.read(i, s)
+		return b.read(i, s)
 	case key == "inputs":
-		return p.oip(s)
-	case key == "id" || key == "parameters" || key == "outputs": // OIP's other members say nothing about the values
+		return b.readOIP(s)
+	case key == "id" || key == "parameters" || key == "outputs": // other members of the protocol do not change the values
 		_, err := s.skip()
 		return err
 	}
 	return err
 }
 
-// oip reads Open Inference Protocol's list of tensors.
-func (p *parts) oip(s *scanner) error {
+// readOIP reads the list of tensors of the Open Inference Protocol.
+func (b *itemBuilder) readOIP(s *scanner) error {
 	if !s.accept('[') {
-		return s.fail(`%s, expected "inputs" to be a list of {"name", "datatype", "shape", "data"}`, s.found())
+		return s.errorf(`%s, expected "inputs" to be a list of {"name", "datatype", "shape", "data"}`, s.describeNext())
 	}
 	for !s.accept(']') {
-		if err := p.oipTensor(s); err != nil {
+		if err := b.readOIPTensor(s); err != nil {
 			return err
 		}
 		if !s.accept(',') && s.peek() != ']' {
-			return s.fail("%s, expected , or ]", s.found())
+			return s.errorf("%s, expected , or ]", s.describeNext())
 		}
 	}
 	return nil
 }
 
-func (p *parts) oipTensor(s *scanner) error {
+func (b *itemBuilder) readOIPTensor(s *scanner) error {
 	var name, datatype string
 	var shape []int64
-	var data *scanner // over the data, which may come before what explains it
-	err := s.object(func(key string) (err error) {
+	var data *scanner // at the data, which may come before its datatype and shape
+	err := s.readObject(func(key string) (err error) {
 		switch key {
 		case "name":
-			name, err = s.text()
+			name, err = s.readString()
 		case "datatype":
-			datatype, err = s.text()
+			datatype, err = s.readString()
 		case "shape":
 			shape, err = readShape(s)
 		case "data":
@@ -151,20 +151,20 @@ func (p *parts) oipTensor(s *scanner) error {
 	if err != nil {
 		return err
 	}
-	i, err := p.find(name)
+	i, err := b.find(name)
 	if err != nil {
 		return err
 	}
-	if err := p.explained(i, datatype, shape, data); err != nil {
-		return fmt.Errorf("input %q: %w; %s", name, err, wantOne(p.inputs[i]))
+	if err := b.readOIPData(i, datatype, shape, data); err != nil {
+		return fmt.Errorf("input %q: %w; %s", name, err, hintOne(b.inputs[i]))
 	}
 	return nil
 }
 
-// explained reads data into input i and holds what the sender said about it
-// against the model and against the data.
-func (p *parts) explained(i int, datatype string, shape []int64, data *scanner) error {
-	spec := p.inputs[i]
+// readOIPData reads data into input i, and checks the sender's datatype and shape with the
+// model and the data.
+func (b *itemBuilder) readOIPData(i int, datatype string, shape []int64, data *scanner) error {
+	spec := b.inputs[i]
 	if data == nil {
 		return errors.New(`no "data"`)
 	}
@@ -175,20 +175,20 @@ func (p *parts) explained(i int, datatype string, shape []int64, data *scanner) 
 	if err != nil {
 		return err
 	}
-	if err := data.end(); err != nil {
+	if err := data.expectEnd(); err != nil {
 		return err
 	}
 	got := t.Shape
 	if shape != nil {
 		got = shape
 		if n := len(t.Data) / spec.Type.Size(); tensor.Elements(shape) != int64(n) {
-			return fmt.Errorf("%d values do not make shape %v", n, shape)
+			return fmt.Errorf("%d values do not fit shape %v", n, shape)
 		}
 	}
-	if t.Shape, err = adapt(spec.Shape, got); err != nil {
+	if t.Shape, err = adaptShape(spec.Shape, got); err != nil {
 		return err
 	}
-	p.item[i] = t
+	b.item[i] = t
 	return nil
 }
 
@@ -198,7 +198,7 @@ func readShape(s *scanner) ([]int64, error) {
 		return nil, err
 	}
 	if len(t.Shape) != 1 {
-		return nil, s.fail("the shape is no list of sizes")
+		return nil, s.errorf("the shape is not a list of sizes")
 	}
 	out := make([]int64, t.Shape[0])
 	for i := range out {

@@ -13,18 +13,18 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// WholeBody is the name of the part that is a whole body.
+// WholeBody is the name of the part that has the whole body.
 const WholeBody = "body"
 
-// mostParts bounds the parts of one form.
-const mostParts = 1000
+// maxParts is the largest number of parts of a form.
+const maxParts = 1000
 
-// Parts is the handler of a model that takes and gives bytes: the parts of a form, or
-// the whole body as one part, go to it as they are, behind the parameters of the
-// query. What it answers goes back as it is.
+// Parts is the handler of a model that takes and returns bytes. It passes the parameters of
+// the query and then the parts of a form, or the whole body as one part, to the model
+// unchanged, and returns the model's bytes unchanged.
 type Parts struct{}
 
-// Initialize refuses a model that takes or gives tensors.
+// Initialize refuses a model with tensors.
 func (*Parts) Initialize(_ context.Context, in, out []tensor.Spec) error {
 	if len(in) > 0 || len(out) > 0 {
 		return errors.New("a model with inputs and outputs takes tensors, not bytes")
@@ -32,10 +32,10 @@ func (*Parts) Initialize(_ context.Context, in, out []tensor.Spec) error {
 	return nil
 }
 
-// Negotiate agrees to everything: only the model knows what it answers.
+// Negotiate accepts every header, because only the model knows the type of its answer.
 func (*Parts) Negotiate(string) (payload.Format, error) { return 0, nil }
 
-// DecodedSize is the parts of a form, which are copies; a whole body is none.
+// DecodedSize returns the size of a form, whose parts are copied; a whole body is not.
 func (*Parts) DecodedSize(b payload.Body) int64 {
 	if strings.HasPrefix(b.Type, "multipart/") {
 		return int64(len(b.Data))
@@ -43,18 +43,18 @@ func (*Parts) DecodedSize(b payload.Body) int64 {
 	return 0
 }
 
-// Decode makes one row.
+// Decode makes a request of one row.
 func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 	r.Header = b.Header
 	r.Parts = append(r.Parts[:0:0], b.Query...)
-	f, params, err := classify(b.Type, b.Data)
-	if err != nil || f != formMultipart {
+	f, params, err := detectEncoding(b.Type, b.Data)
+	if err != nil || f != multipartEncoding {
 		r.Parts = append(r.Parts, payload.Part{Name: WholeBody, Type: b.Type, Data: b.Data})
-		return nil // a type that says nothing here may say something to the model
+		return nil // the model may know types that this package does not
 	}
-	form := multipart.NewReader(bytes.NewReader(b.Data), params["boundary"])
+	encoding := multipart.NewReader(bytes.NewReader(b.Data), params["boundary"])
 	for n := 0; ; n++ {
-		part, err := form.NextRawPart()
+		part, err := encoding.NextRawPart()
 		switch {
 		case errors.Is(err, io.EOF) && n > 0:
 			return nil
@@ -62,8 +62,8 @@ func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 			return errors.New("multipart body: it has no parts")
 		case err != nil:
 			return fmt.Errorf("multipart body: %w", err)
-		case n == mostParts:
-			return fmt.Errorf("multipart body: more than %d parts", mostParts)
+		case n == maxParts:
+			return fmt.Errorf("multipart body: more than %d parts", maxParts)
 		}
 		data, err := io.ReadAll(part)
 		if err != nil {
@@ -73,10 +73,10 @@ func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 	}
 }
 
-// Encode appends the model's own bytes.
+// Encode appends the model's bytes.
 func (*Parts) Encode(dst []byte, _ payload.Format, a payload.Answer) ([]byte, string, error) {
 	if a.Bytes == nil {
-		return dst, "", errors.New("the model gave no bytes")
+		return dst, "", errors.New("the model returned no bytes")
 	}
 	return append(dst, a.Bytes.Body...), a.Bytes.Type, nil
 }

@@ -25,7 +25,7 @@ func TestParts(t *testing.T) {
 		{"a form", payload.Body{Type: "multipart/form-data; boundary=x", Data: []byte(form)}, []payload.Part{
 			{Name: "a", Data: []byte("1")}, {Name: "b", Type: "image/png", Data: []byte("2")},
 		}},
-		{"an odd type", payload.Body{Type: "what/ever;;", Data: []byte("hi")}, []payload.Part{{Name: "body", Type: "what/ever;;", Data: []byte("hi")}}},
+		{"an invalid type", payload.Body{Type: "what/ever;;", Data: []byte("hi")}, []payload.Part{{Name: "body", Type: "what/ever;;", Data: []byte("hi")}}},
 	} {
 		var r payload.Request
 		if err := new(handler.Parts).Decode(&r, tt.body); err != nil {
@@ -39,7 +39,7 @@ func TestParts(t *testing.T) {
 		}
 	}
 	if err := new(handler.Parts).Initialize(t.Context(), []tensor.Spec{{Name: "x"}}, nil); err == nil {
-		t.Error("a model with inputs takes parts")
+		t.Error("a model with inputs accepts parts")
 	}
 }
 

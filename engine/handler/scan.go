@@ -8,9 +8,8 @@ import (
 	"strconv"
 )
 
-// scanner reads JSON from a byte slice without copying it. encoding/json needs
-// several times as long for an array of 2048 numbers, which is where a request's
-// decoding time goes.
+// scanner reads JSON from a byte slice without copying it. encoding/json takes several
+// times as long for an array of 2048 numbers, and such arrays dominate the decoding time.
 type scanner struct {
 	b []byte
 	i int
@@ -29,7 +28,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// accept skips white space and c, if c comes next.
+// accept skips white space, and then c if it is the next byte.
 func (s *scanner) accept(c byte) bool {
 	if s.peek() != c {
 		return false
@@ -38,12 +37,12 @@ func (s *scanner) accept(c byte) bool {
 	return true
 }
 
-func (s *scanner) fail(format string, a ...any) error {
+func (s *scanner) errorf(format string, a ...any) error {
 	return fmt.Errorf("JSON, byte %d: %s", s.i, fmt.Sprintf(format, a...))
 }
 
-// found names what comes next, for error texts.
-func (s *scanner) found() string {
+// describeNext describes the next token, for error texts.
+func (s *scanner) describeNext() string {
 	c := s.peek()
 	switch {
 	case s.i >= len(s.b):
@@ -62,33 +61,33 @@ func (s *scanner) found() string {
 	return strconv.Quote(string(rest[:min(len(rest), 16)]))
 }
 
-// end reports what follows a complete value.
-func (s *scanner) end() error {
+// expectEnd reports text after a complete value.
+func (s *scanner) expectEnd() error {
 	if s.peek(); s.i < len(s.b) {
-		return s.fail("%s after the value", s.found())
+		return s.errorf("%s after the value", s.describeNext())
 	}
 	return nil
 }
 
-// text reads a string.
-func (s *scanner) text() (string, error) {
+// readString reads a string.
+func (s *scanner) readString() (string, error) {
 	if s.peek() != '"' {
-		return "", s.fail("%s, expected a string", s.found())
+		return "", s.errorf("%s, expected a string", s.describeNext())
 	}
 	start := s.i
-	if err := s.skipText(); err != nil {
+	if err := s.skipString(); err != nil {
 		return "", err
 	}
 	token := s.b[start:s.i]
 	var out string
 	if err := json.Unmarshal(token, &out); err != nil {
-		return "", s.fail("string: %v", err)
+		return "", s.errorf("string: %v", err)
 	}
 	return out, nil
 }
 
-// skipText passes over a string, whose opening quote comes next.
-func (s *scanner) skipText() error {
+// skipString skips a string; its opening quote is the next byte.
+func (s *scanner) skipString() error {
 	for s.i++; s.i < len(s.b); s.i++ {
 		switch s.b[s.i] {
 		case '\\':
@@ -99,18 +98,18 @@ func (s *scanner) skipText() error {
 		}
 	}
 	s.i = len(s.b)
-	return s.fail("string without an end")
+	return s.errorf("unterminated string")
 }
 
-// skip passes over one value of any kind and returns its bytes, of which only
-// the brackets and strings are known to be sound.
+// skip skips one value of any kind and returns its bytes. It checks only brackets and
+// strings.
 func (s *scanner) skip() ([]byte, error) {
 	s.peek()
 	start, depth := s.i, 0
 	for s.i < len(s.b) {
 		switch c := s.b[s.i]; c {
 		case '"':
-			if err := s.skipText(); err != nil {
+			if err := s.skipString(); err != nil {
 				return nil, err
 			}
 			if depth == 0 {
@@ -120,7 +119,7 @@ func (s *scanner) skip() ([]byte, error) {
 		case '[', '{':
 			depth++
 		case ']', '}', ',':
-			if depth == 0 { // the enclosing value goes on
+			if depth == 0 { // belongs to the enclosing value
 				return s.b[start:s.i], nil
 			}
 			if c != ',' {
@@ -133,25 +132,24 @@ func (s *scanner) skip() ([]byte, error) {
 		}
 		s.i++
 	}
-	return nil, s.fail("value without an end")
+	return nil, s.errorf("unterminated value")
 }
 
-// object calls member for every key, with the scanner at the key's value, which
-// member must read.
-func (s *scanner) object(member func(key string) error) error {
+// readObject calls member for every key; member must read the key's value.
+func (s *scanner) readObject(member func(key string) error) error {
 	if !s.accept('{') {
-		return s.fail("%s, expected an object", s.found())
+		return s.errorf("%s, expected an object", s.describeNext())
 	}
 	if s.accept('}') {
 		return nil
 	}
 	for {
-		key, err := s.text()
+		key, err := s.readString()
 		if err != nil {
 			return err
 		}
 		if !s.accept(':') {
-			return s.fail("%s, expected : after %q", s.found(), key)
+			return s.errorf("%s, expected : after %q", s.describeNext(), key)
 		}
 		if err := member(key); err != nil {
 			return err
@@ -160,27 +158,26 @@ func (s *scanner) object(member func(key string) error) error {
 			return nil
 		}
 		if !s.accept(',') {
-			return s.fail("%s, expected , or }", s.found())
+			return s.errorf("%s, expected , or }", s.describeNext())
 		}
 	}
 }
 
-// number is one JSON number: its text and, if digits is true, the same as
-// mantissa x 10^exponent.
+// number is one JSON number: its text and, if exact, its value as mantissa x 10^exponent.
 type number struct {
-	text     []byte
-	mantissa uint64
-	exponent int
-	negative bool
-	digits   bool // mantissa holds every digit
-	whole    bool // written without fraction and exponent
+	text      []byte
+	mantissa  uint64
+	exponent  int
+	negative  bool
+	exact     bool // the mantissa has all digits
+	isInteger bool // written without fraction and exponent
 }
 
-// maxDigits is how many decimal digits always fit in a uint64.
+// maxDigits is the number of decimal digits that always fit in a uint64.
 const maxDigits = 19
 
-// number reads a number of JSON's grammar. ok is false, and nothing read, if
-// there is none.
+// number reads a JSON number. If the next token is not one, ok is false and nothing is
+// read.
 func (s *scanner) number() (n number, ok bool) {
 	b, i := s.b, s.i
 	if i < len(b) && b[i] == '-' {
@@ -195,7 +192,7 @@ func (s *scanner) number() (n number, ok bool) {
 	if count == 0 || count > 1 && b[first] == '0' {
 		return n, false
 	}
-	n.whole = true
+	n.isInteger = true
 	if i < len(b) && b[i] == '.' {
 		dot := i
 		for i++; i < len(b) && isDigit(b[i]); i++ {
@@ -206,7 +203,7 @@ func (s *scanner) number() (n number, ok bool) {
 			return n, false
 		}
 		count -= n.exponent
-		n.whole = false
+		n.isInteger = false
 	}
 	if i < len(b) && b[i]|0x20 == 'e' {
 		e, end := exponent(b, i+1)
@@ -214,15 +211,15 @@ func (s *scanner) number() (n number, ok bool) {
 			return n, false
 		}
 		n.exponent += e
-		i, n.whole = end, false
+		i, n.isInteger = end, false
 	}
-	n.digits = count <= maxDigits
+	n.exact = count <= maxDigits
 	n.text = b[s.i:i]
 	s.i = i
 	return n, true
 }
 
-// exponent reads the digits after an e and returns where they end, or -1.
+// exponent reads the exponent after an e and returns the index of its end, or -1.
 func exponent(b []byte, i int) (e, end int) {
 	negative := false
 	if i < len(b) && (b[i] == '+' || b[i] == '-') {
@@ -231,7 +228,7 @@ func exponent(b []byte, i int) (e, end int) {
 	}
 	first := i
 	for ; i < len(b) && isDigit(b[i]); i++ {
-		e = min(e*10+int(b[i]-'0'), 1<<20) // beyond every float either way
+		e = min(e*10+int(b[i]-'0'), 1<<20) // outside the range of all floats
 	}
 	if i == first {
 		return 0, -1
@@ -244,11 +241,11 @@ func exponent(b []byte, i int) (e, end int) {
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
 
-// exact64 returns the number if one correctly rounded operation makes it: its
-// digits and its power of ten are then both exact floats.
+// exact64 returns the number if one rounded operation computes it exactly: its mantissa and
+// its power of ten must be exact floats.
 func (n number) exact64() (float64, bool) {
 	const maxExact = 22 // 10^22 is the largest exact power
-	if !n.digits || n.mantissa >= 1<<53 || n.exponent < -maxExact || n.exponent > maxExact {
+	if !n.exact || n.mantissa >= 1<<53 || n.exponent < -maxExact || n.exponent > maxExact {
 		return 0, false
 	}
 	v := float64(n.mantissa)
@@ -263,7 +260,7 @@ func (n number) exact64() (float64, bool) {
 	return v, true
 }
 
-// asFloat64 is the nearest float64; ok is false if it overflows.
+// asFloat64 returns the nearest float64; ok is false if it overflows.
 func (n number) asFloat64() (v float64, ok bool) {
 	if v, ok := n.exact64(); ok {
 		return v, true
@@ -272,11 +269,11 @@ func (n number) asFloat64() (v float64, ok bool) {
 	return v, err == nil
 }
 
-// asFloat32 is the nearest float32; ok is false if it overflows.
+// asFloat32 returns the nearest float32; ok is false if it overflows.
 func (n number) asFloat32() (v float32, ok bool) {
 	if v, ok := n.exact64(); ok {
-		// Rounding twice differs from rounding once only where the first stop
-		// is half way between two float32, or where those lie less dense.
+		// Rounding twice differs from rounding once only if the float64 is exactly
+		// between two float32, or if the float32 is subnormal or overflows.
 		const half, mask = 1 << 28, 1<<29 - 1
 		size := math.Abs(v)
 		tie := math.Float64bits(v)&mask == half

@@ -14,7 +14,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// pixels is what a decoder keeps of a picture.
+// pixels returns the size of the decoded image in bytes.
 func pixels(t *testing.T, file []byte) int {
 	t.Helper()
 	img, _, err := image.Decode(bytes.NewReader(file))
@@ -43,9 +43,9 @@ func pixels(t *testing.T, file []byte) int {
 	return 0
 }
 
-// What a picture is said to unpack to is at least its pixels, and not so much
-// more that pictures are refused for nothing.
-func TestDecodedSizeOfPictures(t *testing.T) {
+// The estimate for an image is at least its decoded size. It is not much larger, because
+// otherwise images would be refused without need.
+func TestDecodedSizeOfImages(t *testing.T) {
 	r := image.Rect(0, 0, 1000, 700)
 	for _, tt := range []struct {
 		name string
@@ -53,10 +53,10 @@ func TestDecodedSizeOfPictures(t *testing.T) {
 		jpeg bool
 		most int // times the pixels
 	}{
-		{"grey", image.NewGray(r), false, 4}, // it might have a transparent colour
+		{"grey", image.NewGray(r), false, 4}, // it might have a transparent color
 		{"grey, 16 bits", image.NewGray16(r), false, 4},
-		{"colour", halves(1000, 700), false, 1},
-		{"colour, 16 bits", image.NewRGBA64(r), false, 1},
+		{"color", halves(1000, 700), false, 1},
+		{"color, 16 bits", image.NewRGBA64(r), false, 1},
 		{"transparent", image.NewNRGBA(r), false, 1},
 		{"transparent, 16 bits", image.NewNRGBA64(r), false, 1},
 		{"palette", image.NewPaletted(r, color.Palette{color.Black, color.White}), false, 1},
@@ -84,7 +84,7 @@ func TestDecodedSize(t *testing.T) {
 	deep := image.NewNRGBA64(image.Rect(0, 0, 400, 300))
 	const (
 		deepPixels = 400 * 300 * 8
-		scaled     = 224*4*8*300 + 224*224*(4+12) // of a picture 300 high
+		scaled     = 224*4*8*300 + 224*224*(4+12) // of an image 300 high
 		value      = 224 * 224 * 3 * 4            // of one input
 	)
 	file, grey := encoded(t, deep, false), encoded(t, image.NewGray(image.Rect(0, 0, 320, 320)), true)
@@ -128,44 +128,44 @@ func TestDecodedSize(t *testing.T) {
 	}{
 		{"raw", "application/octet-stream", make([]byte, 1000), photo, 0},
 		{"no type, raw", "", make([]byte, 1000), photo, 0},
-		{"picture, said so", "image/png", file, photo, deepPixels + scaled},
-		{"picture, raw it says", "application/octet-stream", file, photo, deepPixels + scaled},
-		{"picture, untyped", "", file, photo, deepPixels + scaled},
-		{"picture, open sides", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, -1)}, deepPixels + scaled},
-		{"picture for a model that takes none", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 5)}, 0},
-		{"bytes that only look like one", "", even, []tensor.Spec{spec("x", tensor.Float16, 3, 1, int64(len(even)/6))}, 0},
+		{"image by content type", "image/png", file, photo, deepPixels + scaled},
+		{"image with the raw content type", "application/octet-stream", file, photo, deepPixels + scaled},
+		{"image without content type", "", file, photo, deepPixels + scaled},
+		{"image, open sides", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, -1)}, deepPixels + scaled},
+		{"image for a model without image input", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 5)}, 0},
+		{"raw bytes that begin like an image", "", even, []tensor.Spec{spec("x", tensor.Float16, 3, 1, int64(len(even)/6))}, 0},
 		{"interlaced", "image/png", edited(file, 28, 1), photo, 2*deepPixels + scaled},
 		{"grey JPEG", "image/jpeg", grey, photo, 320*320 + greyScaled},
 		{"progressive JPEG", "image/jpeg", edited(grey, frame+1, 0xc2), photo, 5*320*320 + greyScaled},
-		{"JPEG behind bytes of nobody", "image/jpeg", append([]byte("\xff\xd8\xff\xff\xd0ab\xff\x00c"), grey[2:]...), photo, 320*320 + greyScaled},
-		{"JPEG of half the colours", "image/jpeg", sampled(0x22, 0x11, 0x11), photo, 320*320*3/2 + greyScaled},
-		{"JPEG of all colours", "image/jpeg", sampled(0x11, 0x11, 0x11), photo, 320*320*3 + greyScaled},
-		{"JPEG of four colours", "image/jpeg", sampled(0x11, 0x11, 0x11, 0x11), photo, 8*320*320 + greyScaled},
-		{"JPEG of no colour", "image/jpeg", edited(grey, frame+9, 0), photo, 0},
-		{"JPEG of five colours", "image/jpeg", edited(grey, frame+9, 5), photo, 0},
-		{"too many pixels, refused", "image/png", edited(file, 16, 1), photo, 0},
-		{"torn", "image/png", file[:20], photo, 0},
+		{"JPEG with bytes between segments", "image/jpeg", append([]byte("\xff\xd8\xff\xff\xd0ab\xff\x00c"), grey[2:]...), photo, 320*320 + greyScaled},
+		{"JPEG with subsampled color", "image/jpeg", sampled(0x22, 0x11, 0x11), photo, 320*320*3/2 + greyScaled},
+		{"JPEG with full color", "image/jpeg", sampled(0x11, 0x11, 0x11), photo, 320*320*3 + greyScaled},
+		{"JPEG of four components", "image/jpeg", sampled(0x11, 0x11, 0x11, 0x11), photo, 8*320*320 + greyScaled},
+		{"JPEG of no components", "image/jpeg", edited(grey, frame+9, 0), photo, 0},
+		{"JPEG of five components", "image/jpeg", edited(grey, frame+9, 5), photo, 0},
+		{"too many pixels", "image/png", edited(file, 16, 1), photo, 0},
+		{"truncated", "image/png", file[:20], photo, 0},
 		{"JPEG without a frame", "image/jpeg", grey[:frame], photo, 0},
 		{"JSON", "application/json", []byte("[1,2,3,4]"), []tensor.Spec{spec("x", tensor.Float32, 4)}, 16},
 		{"JSON, too long", "application/json", []byte("[1,2,3,4,5,6]"), []tensor.Spec{spec("x", tensor.Float64, 1)}, 48},
 		{"JSON, open", "application/json", []byte("[1,2,3,4]"), []tensor.Spec{spec("x", tensor.Int64, -1)}, 32},
-		{"JSON, fewer than the input's", "application/json", []byte("[1,2]"), photo, 20}, // no more is made ready than the body has bytes
+		{"JSON, fewer numbers than the input", "application/json", []byte("[1,2]"), photo, 20}, // Decode preallocates at most as many numbers as the body has bytes
 		{"form", formType, formBody, two, len(formBody) + 4*len(formBody) + 16 + deepPixels + scaled},
-		{"form, picture in the wrong place", swappedType, swapped, two, len(swapped) + value + 16},
+		{"form, image in the wrong part", swappedType, swapped, two, len(swapped) + value + 16},
 		{"form without a boundary", "multipart/form-data", formBody, two, 0},
 		{"unknown type", "text/csv", file, photo, 0},
 		{"empty", "", nil, photo, 0},
 	}
 	for _, tt := range tests {
 		got := int(handler.DecodedSize(tt.media, tt.body, tt.inputs))
-		// A form's raw parts are looked through for commas too.
+		// The commas of raw parts of a form count too.
 		if got < tt.want || got > tt.want && !(strings.HasPrefix(tt.name, "form") && got < tt.want+tt.want/10) {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 	}
 }
 
-// On the way of every request nothing is allocated to know its size.
+// DecodedSize runs for every request and must not allocate.
 func TestDecodedSizeAllocatesNothing(t *testing.T) {
 	one := []tensor.Spec{spec("x", tensor.Float32, 2048)}
 	json := []byte("[" + strings.Repeat("1,", 2047) + "1]")
@@ -176,7 +176,7 @@ func TestDecodedSizeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// FuzzDecodedSize holds our reading of headers against the decoders' own.
+// FuzzDecodedSize compares readImageHeader with the decoders.
 func FuzzDecodedSize(f *testing.F) {
 	for _, img := range []image.Image{halves(40, 30), image.NewGray(image.Rect(0, 0, 3, 500))} {
 		f.Add(encoded(f, img, true))

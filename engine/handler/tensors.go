@@ -8,31 +8,31 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// Tensors is the handler of a model that takes and gives tensors: [Decode],
-// [Negotiate] and [Encode] for its inputs and outputs.
+// Tensors is the handler of a model that takes and returns tensors: [Decode], [Negotiate]
+// and [Encode] for its inputs and outputs.
 type Tensors struct {
 	in, out []tensor.Spec
 }
 
-// NewTensors returns the handler for these inputs and outputs, initialized.
+// NewTensors returns an initialized handler for these inputs and outputs.
 func NewTensors(in, out []tensor.Spec) Tensors { return Tensors{in, out} }
 
-// Initialize takes the inputs and outputs over.
+// Initialize sets the inputs and outputs.
 func (h *Tensors) Initialize(_ context.Context, in, out []tensor.Spec) error {
 	h.in, h.out = in, out
 	return nil
 }
 
-// Negotiate picks JSON, raw bytes or Open Inference Protocol's JSON.
+// Negotiate chooses JSON, raw bytes or the JSON of the Open Inference Protocol.
 func (h *Tensors) Negotiate(accept string) (payload.Format, error) {
 	f, err := Negotiate(accept, h.out)
 	return payload.Format(f), err
 }
 
-// DecodedSize is that of one item.
+// DecodedSize returns the decoded size of one item.
 func (h *Tensors) DecodedSize(b payload.Body) int64 { return DecodedSize(b.Type, b.Data, h.in) }
 
-// Decode reads one item.
+// Decode decodes one item.
 func (h *Tensors) Decode(r *payload.Request, b payload.Body) error {
 	item, err := Decode(b.Type, b.Data, h.in)
 	if err == nil {
@@ -41,13 +41,13 @@ func (h *Tensors) Decode(r *payload.Request, b payload.Body) error {
 	return err
 }
 
-// Encode writes the outputs of one row, or a JSON array of those of several.
+// Encode encodes the outputs of one row, or those of several rows as a JSON array.
 func (h *Tensors) Encode(dst []byte, f payload.Format, a payload.Answer) ([]byte, string, error) {
 	if len(a.Items) == 1 {
 		return Encode(dst, Format(f), h.out, a.Items[0])
 	}
 	if Format(f) != JSON {
-		return dst, "", fmt.Errorf("%d rows are answered as %s only", len(a.Items), TypeJSON)
+		return dst, "", fmt.Errorf("%d rows can only be answered as %s", len(a.Items), TypeJSON)
 	}
 	for i, item := range a.Items {
 		dst = append(dst, "[,"[min(i, 1)])

@@ -10,7 +10,7 @@ import (
 	"sweetspot/engine/latency"
 )
 
-// TestError: from 1 us to 100 s a value reads back off by at most .1%.
+// TestError checks the error of 0.1% from 1 us to 100 s.
 func TestError(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	h := latency.New()
@@ -18,16 +18,16 @@ func TestError(t *testing.T) {
 		h.Reset()
 		d := time.Duration(math.Exp(rng.Float64()*math.Log(1e8)) * float64(time.Microsecond)).Truncate(time.Microsecond)
 		h.Record(d)
-		h.Record(200 * time.Second) // so that the largest value does not clamp the reading
+		h.Record(200 * time.Second) // so that the largest value does not clamp the quantile
 		got := h.Quantile(0.5)
 		if diff := math.Abs(float64(got-d)) / float64(d); diff > 0.001 {
-			t.Fatalf("recorded %v, reads %v: off by %.3f%%", d, got, 100*diff)
+			t.Fatalf("recorded %v, got %v: error %.3f%%", d, got, 100*diff)
 		}
 	}
 }
 
-// TestIndexRule: a quantile is the value of rank ceil(q n).
-func TestIndexRule(t *testing.T) {
+// TestQuantileRank checks that a quantile is the value of rank ceil(q n).
+func TestQuantileRank(t *testing.T) {
 	h := latency.New()
 	for i := range 100 {
 		h.Record(time.Duration(i+1) * time.Millisecond)
@@ -46,8 +46,8 @@ func TestIndexRule(t *testing.T) {
 	}
 }
 
-// TestMergeAnyOrder: merged in any order, parts give the whole; and percentiles
-// never fall.
+// TestMergeAnyOrder checks that parts merged in any order give the whole, and that
+// percentiles increase.
 func TestMergeAnyOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	whole := latency.New()
@@ -78,7 +78,7 @@ func TestMergeAnyOrder(t *testing.T) {
 	for i := range 101 {
 		v := whole.Quantile(float64(i) / 100)
 		if v < last {
-			t.Fatalf("percentiles fall at P%d", i)
+			t.Fatalf("percentiles decrease at P%d", i)
 		}
 		last = v
 	}

@@ -19,7 +19,7 @@ func ExampleMonitor() {
 	})
 
 	w := m.Begin()
-	// ... the work to be measured ...
+	// ... the work to measure ...
 	use := w.End()
 
 	cancel()

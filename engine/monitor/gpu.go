@@ -9,55 +9,55 @@ import (
 	"time"
 )
 
-// Device is what does not change about a GPU.
+// Device has the constant properties of a GPU.
 type Device struct {
-	Index       int     `json:"index"` // NVML's, by PCI bus; CUDA may count otherwise
+	Index       int     `json:"index"` // of NVML, by PCI bus; CUDA may use another order
 	UUID        string  `json:"uuid"`
 	Name        string  `json:"name"`
 	Driver      string  `json:"driver"`
 	MemoryBytes Reading `json:"memory_bytes"`
 	PowerLimitW Reading `json:"power_limit_w"`
 	MaxSMMHz    Reading `json:"max_sm_mhz"`
-	MIG         bool    `json:"mig"` // partitioned: its utilization cannot be read
+	MIG         bool    `json:"mig"` // partitioned, so that its utilization cannot be read
 }
 
-// GPUSample is one reading of a GPU. Reason says why figures are n/a.
+// GPUSample is one sample of a GPU. Reason says why figures are n/a.
 type GPUSample struct {
 	At             time.Time `json:"at"`
 	UUID           string    `json:"uuid"`
-	Percent        Reading   `json:"percent"`      // share of time with any kernel running; 100 is not saturation
+	Percent        Reading   `json:"percent"`      // percentage of time with a running kernel; 100 does not mean saturated
 	MemoryBytes    Reading   `json:"memory_bytes"` // in use, by all processes
 	OwnMemoryBytes Reading   `json:"own_memory_bytes"`
-	PowerW         Reading   `json:"power_w"`  // on most products the mean of the last second
+	PowerW         Reading   `json:"power_w"`  // mean of the last second on most products
 	EnergyJ        Reading   `json:"energy_j"` // since the driver was loaded
 	TemperatureC   Reading   `json:"temperature_c"`
 	SMMHz          Reading   `json:"sm_mhz"`
-	Throttled      *bool     `json:"throttled"` // the clock is held down by heat or power
+	Throttled      *bool     `json:"throttled"` // heat or power limits the clock
 	Throttle       []string  `json:"throttle,omitempty"`
 	Reason         string    `json:"reason,omitempty"`
 }
 
-// GPU is a source of samples of one device. One goroutine uses it.
+// GPU samples one device. Only one goroutine may use it.
 type GPU interface {
-	// Devices lists all GPUs of the machine; the caller may not change it. It
-	// may be called from any goroutine.
+	// Devices returns all GPUs of the machine; the caller must not change it. Any
+	// goroutine may call it.
 	Devices() []Device
-	// Sample reads the chosen device. A call into a driver cannot be
-	// cancelled: ctx is only looked at before it.
+	// Sample reads the chosen device. It checks ctx only before it calls the driver,
+	// because that call cannot be cancelled.
 	Sample(ctx context.Context) (GPUSample, error)
-	// Close frees the driver; nothing may be called after it.
+	// Close frees the driver; no other method may be called after it.
 	Close() error
 }
 
-// GPUOptions says which GPU to watch.
+// GPUOptions selects a GPU.
 type GPUOptions struct {
-	Device  string // as the knob has it: gpu, gpu:N, gpu:UUID; "" is gpu
+	Device  string // as the value of the knob: gpu, gpu:N, gpu:UUID; "" is gpu
 	Visible string // CUDA_VISIBLE_DEVICES of the process that uses it; "" is unset
-	PID     int    // whose memory OwnMemoryBytes is; 0 is nobody's
+	PID     int    // process for OwnMemoryBytes; 0 is none
 	Library string // path of the NVML library; "" is the system's
 }
 
-// NoGPU is a GPU that cannot be read, with the reason.
+// NoGPU returns a GPU whose samples have only the reason.
 func NoGPU(reason string) GPU { return noGPU(reason) }
 
 type noGPU string
@@ -68,10 +68,10 @@ func (n noGPU) Sample(context.Context) (GPUSample, error) {
 	return GPUSample{Reason: string(n)}, nil
 }
 
-// choose resolves a device knob to an index into devices. CUDA numbers only the
-// visible devices, in the order given, so gpu:0 may be any of them.
-func choose(devices []Device, visible, want string) (int, error) {
-	order, err := visibleOrder(devices, visible)
+// chooseDevice resolves the value of the device knob to an index into devices. CUDA numbers
+// only the visible devices, in their given order, so gpu:0 may be any of them.
+func chooseDevice(devices []Device, visible, want string) (int, error) {
+	order, err := cudaOrder(devices, visible)
 	if err != nil {
 		return 0, err
 	}
@@ -92,9 +92,8 @@ func choose(devices []Device, visible, want string) (int, error) {
 	return 0, fmt.Errorf("no device %s: want gpu, gpu:N or gpu:UUID", want)
 }
 
-// visibleOrder is CUDA's order. Like CUDA it ends at the first name that is no
-// device.
-func visibleOrder(devices []Device, visible string) ([]int, error) {
+// cudaOrder returns the devices in CUDA's order. Like CUDA it ends at the first unknown name.
+func cudaOrder(devices []Device, visible string) ([]int, error) {
 	var order []int
 	if visible == "" {
 		for i := range devices {
@@ -105,7 +104,7 @@ func visibleOrder(devices []Device, visible string) ([]int, error) {
 	for name := range strings.SplitSeq(visible, ",") {
 		name = strings.TrimSpace(name)
 		if strings.HasPrefix(strings.ToUpper(name), "MIG-") {
-			return nil, errors.New("n/a (MIG): a MIG instance cannot be watched")
+			return nil, errors.New("n/a (MIG): a MIG instance cannot be monitored")
 		}
 		i, err := strconv.Atoi(name)
 		if err != nil {
@@ -119,7 +118,7 @@ func visibleOrder(devices []Device, visible string) ([]int, error) {
 	return order, nil
 }
 
-// byUUID finds the only device whose UUID begins with prefix, or -1.
+// byUUID returns the index of the only device whose UUID begins with prefix, or -1.
 func byUUID(devices []Device, prefix string) int {
 	found := -1
 	for i, d := range devices {

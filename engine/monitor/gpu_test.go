@@ -29,15 +29,15 @@ func TestChoose(t *testing.T) {
 		{"", "cpu", 0, "want gpu, gpu:N or gpu:UUID"},
 	}
 	for _, c := range cases {
-		i, err := choose(devices, c.visible, c.want)
+		i, err := chooseDevice(devices, c.visible, c.want)
 		if c.bad != "" {
 			if err == nil || !strings.Contains(err.Error(), c.bad) {
-				t.Errorf("choose(%q, %q): error %v, want one with %q", c.visible, c.want, err, c.bad)
+				t.Errorf("chooseDevice(%q, %q): error %v, want one with %q", c.visible, c.want, err, c.bad)
 			}
 			continue
 		}
 		if err != nil || i != c.index {
-			t.Errorf("choose(%q, %q) = %d, %v; want %d", c.visible, c.want, i, err, c.index)
+			t.Errorf("chooseDevice(%q, %q) = %d, %v; want %d", c.visible, c.want, i, err, c.index)
 		}
 	}
 }

@@ -5,59 +5,59 @@ import (
 	"time"
 )
 
-// Host is the CPU and memory of a process and its machine. Percentages are over
-// the time since the sample before.
+// Host is a sample of the CPU and the memory of a process and its machine. Percentages are
+// since the previous sample.
 type Host struct {
 	At           time.Time `json:"at"`
 	CPUPercent   Reading   `json:"cpu_percent"`    // of one core: two busy cores are 200
 	RSSBytes     Reading   `json:"rss_bytes"`      // resident now
-	PeakRSSBytes Reading   `json:"peak_rss_bytes"` // high-water mark since the process started
+	PeakRSSBytes Reading   `json:"peak_rss_bytes"` // largest since the process started
 	BusyPercent  Reading   `json:"busy_percent"`   // of the whole machine, 0-100, without steal
-	IRQPercent   Reading   `json:"irq_percent"`    // of that, serving interrupts, network packets among them: nobody's
-	StealPercent Reading   `json:"steal_percent"`  // taken by the hypervisor, 0-100
+	IRQPercent   Reading   `json:"irq_percent"`    // part of that for interrupts, such as network packets; belongs to no process
+	StealPercent Reading   `json:"steal_percent"`  // time that the hypervisor gave to others, 0-100
 	Reason       string    `json:"reason,omitempty"`
 }
 
-// counters are what the operating system counts, at one moment.
+// counters are the counters of the operating system at one time.
 type counters struct {
-	at      time.Time
-	process process
-	err     error // why there is no process
-	machine machine
-	known   bool // machine was read
+	at         time.Time
+	process    process
+	err        error // why process could not be read
+	machine    machine
+	hasMachine bool // machine was read
 }
 
-var errGone = errors.New("the process has ended")
+var errEnded = errors.New("the process has ended")
 
-// process is what is counted of one process.
+// process has the counters of one process.
 type process struct {
 	cpu       time.Duration // user and system, since its start
 	rss, peak Reading       // bytes
-	started   uint64        // tells a process from a later one with its number
+	started   uint64        // distinguishes a process from a later one with the same PID
 }
 
-// machine is CPU time in units of any one kind, since boot.
+// machine is the CPU time since boot, in any unit.
 type machine struct{ busy, irq, steal, total float64 }
 
-// shortest is the shortest time between two counters whose difference means
-// something: the kernel counts CPU time in steps of 10 ms.
-const shortest = 100 * time.Millisecond
+// minInterval is the shortest interval for percentages, because the kernel counts CPU time in
+// steps of 10 ms.
+const minInterval = 100 * time.Millisecond
 
-// between is the host's use between two moments. The memory is b's.
-func between(a, b counters) Host {
+// usageBetween returns the usage between the counters a and b. The memory is that of b.
+func usageBetween(a, b counters) Host {
 	h := Host{At: b.at, RSSBytes: b.process.rss, PeakRSSBytes: b.process.peak}
 	wall := b.at.Sub(a.at)
 	if b.err != nil {
 		h.Reason = b.err.Error()
 	}
-	if wall < shortest {
+	if wall < minInterval {
 		return h
 	}
 	if used := b.process.cpu - a.process.cpu; used >= 0 && a.err == nil && b.err == nil && a.process.started == b.process.started {
 		h.CPUPercent = Of(100 * used.Seconds() / wall.Seconds())
 	}
-	if total := b.machine.total - a.machine.total; total > 0 && a.known && b.known {
-		// iowait may run backwards, and busy with it: bounded, not believed.
+	if total := b.machine.total - a.machine.total; total > 0 && a.hasMachine && b.hasMachine {
+		// iowait, and with it busy, may decrease: clamp to 0-100.
 		share := func(v float64) Reading { return Of(min(max(100*v/total, 0), 100)) }
 		h.BusyPercent = share(b.machine.busy - a.machine.busy)
 		h.IRQPercent = share(b.machine.irq - a.machine.irq)
@@ -66,27 +66,26 @@ func between(a, b counters) Host {
 	return h
 }
 
-// Sampler takes samples of one process and its machine. It belongs to one
-// goroutine.
+// Sampler samples one process and its machine. Only one goroutine may use it.
 type Sampler struct {
 	pid  int
 	last counters
 }
 
-// NewSampler returns a Sampler for a process. A process that cannot be read
-// gives samples that say why.
+// NewSampler returns a Sampler for a process. If the process cannot be read, samples have the
+// reason.
 func NewSampler(pid int) *Sampler { return &Sampler{pid: pid} }
 
-// Sample reads the counters. Percentages are over the time since the call
-// before, and n/a in the first one and within 100 ms of another.
+// Sample reads the counters. Percentages are since the previous call; they are n/a in the
+// first call and within 100 ms of the previous one.
 func (s *Sampler) Sample() Host { return s.next(s.read(time.Now())) }
 
 func (s *Sampler) next(c counters) Host {
 	if s.last.at.IsZero() {
 		s.last = c
 	}
-	h := between(s.last, c)
-	if c.at.Sub(s.last.at) >= shortest {
+	h := usageBetween(s.last, c)
+	if c.at.Sub(s.last.at) >= minInterval {
 		s.last = c
 	}
 	return h
@@ -98,6 +97,6 @@ func (s *Sampler) read(now time.Time) counters {
 	c.process, c.err = readProcess(s.pid)
 	var err error
 	c.machine, err = readMachine()
-	c.known = err == nil
+	c.hasMachine = err == nil
 	return c
 }

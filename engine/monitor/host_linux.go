@@ -12,7 +12,7 @@ func readProcess(pid int) (process, error) {
 	stat, err := os.ReadFile(dir + "stat")
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ESRCH):
-		return process{}, errGone
+		return process{}, errEnded
 	case err != nil:
 		return process{}, fmt.Errorf("no counters: %w", err)
 	}
@@ -22,7 +22,7 @@ func readProcess(pid int) (process, error) {
 	}
 	status, err := os.ReadFile(dir + "status")
 	if err != nil {
-		return process{}, errGone // it was there a moment ago
+		return process{}, errEnded // it has just ended
 	}
 	p.rss, p.peak = parseStatus(status)
 	return p, nil

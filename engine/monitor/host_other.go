@@ -15,7 +15,7 @@ import (
 func readProcess(pid int) (process, error) {
 	p, err := ps.NewProcess(int32(pid))
 	if errors.Is(err, ps.ErrorProcessNotRunning) {
-		return process{}, errGone
+		return process{}, errEnded
 	}
 	if err != nil {
 		return process{}, fmt.Errorf("process %d: %w", pid, err)
@@ -30,7 +30,7 @@ func readProcess(pid int) (process, error) {
 	}
 	if m, err := p.MemoryInfo(); err == nil {
 		out.rss = Of(float64(m.RSS))
-		if m.HWM > 0 { // 0 where the system keeps none
+		if m.HWM > 0 { // 0 if the system has none
 			out.peak = Of(float64(m.HWM))
 		}
 	}

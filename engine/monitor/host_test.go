@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// exactly lets cmp look into readings.
+// exactly lets cmp compare Readings.
 func exactly() cmp.Option { return cmp.AllowUnexported(Reading{}) }
 
 func at(seconds float64) time.Time {
@@ -22,7 +22,7 @@ func TestBetween(t *testing.T) {
 	proc := func(cpu float64) process {
 		return process{cpu: time.Duration(cpu * float64(time.Second)), rss: Of(100), peak: Of(200), started: 7}
 	}
-	a := counters{at: at(0), process: proc(1), machine: machine{10, 1, 1, 100}, known: true}
+	a := counters{at: at(0), process: proc(1), machine: machine{10, 1, 1, 100}, hasMachine: true}
 	host := func(cpu, busy, irq, steal Reading) Host {
 		return Host{
 			At: at(2), CPUPercent: cpu, RSSBytes: Of(100), PeakRSSBytes: Of(200),
@@ -36,25 +36,25 @@ func TestBetween(t *testing.T) {
 		b    counters
 		want Host
 	}{
-		{"two busy cores", counters{at: at(2), process: proc(5), machine: machine{60, 6, 6, 200}, known: true}, host(Of(200), Of(50), Of(5), Of(5))},
-		{"idle is 0 and not n/a", counters{at: at(2), process: proc(1), machine: machine{10, 1, 1, 200}, known: true}, host(Of(0), Of(0), Of(0), Of(0))},
+		{"two busy cores", counters{at: at(2), process: proc(5), machine: machine{60, 6, 6, 200}, hasMachine: true}, host(Of(200), Of(50), Of(5), Of(5))},
+		{"idle is 0 and not n/a", counters{at: at(2), process: proc(1), machine: machine{10, 1, 1, 200}, hasMachine: true}, host(Of(0), Of(0), Of(0), Of(0))},
 		{"no machine", counters{at: at(2), process: proc(1)}, host(Of(0), Reading{}, Reading{}, Reading{})},
 		{"another process", counters{at: at(2), process: reborn}, host(Reading{}, Reading{}, Reading{}, Reading{})},
-		{"time ran backwards", counters{at: at(2), process: proc(.5), machine: machine{5, 0, 1, 200}, known: true}, host(Reading{}, Of(0), Of(0), Of(0))},
-		{"gone", counters{at: at(2), err: errGone}, Host{At: at(2), Reason: "the process has ended"}},
+		{"time ran backwards", counters{at: at(2), process: proc(.5), machine: machine{5, 0, 1, 200}, hasMachine: true}, host(Reading{}, Of(0), Of(0), Of(0))},
+		{"gone", counters{at: at(2), err: errEnded}, Host{At: at(2), Reason: "the process has ended"}},
 		{"too soon", counters{at: at(.05), process: proc(9)}, Host{At: at(.05), RSSBytes: Of(100), PeakRSSBytes: Of(200)}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if d := cmp.Diff(c.want, between(a, c.b), exactly()); d != "" {
-				t.Errorf("between (-want +got):\n%s", d)
+			if d := cmp.Diff(c.want, usageBetween(a, c.b), exactly()); d != "" {
+				t.Errorf("usageBetween (-want +got):\n%s", d)
 			}
 		})
 	}
 }
 
-// Samples in quick succession do not eat up the interval of the next real one.
-func TestSamplerKeepsItsBase(t *testing.T) {
+// Samples in quick succession do not shorten the interval of the next sample.
+func TestSamplerKeepsInterval(t *testing.T) {
 	s := NewSampler(1)
 	feed := func(sec, cpu float64) Reading {
 		return s.next(counters{at: at(sec), process: process{cpu: time.Duration(cpu * 1e9)}}).CPUPercent
@@ -76,7 +76,7 @@ func TestSamplerKeepsItsBase(t *testing.T) {
 func TestSamplerReadsThisProcess(t *testing.T) {
 	s := NewSampler(os.Getpid())
 	s.Sample()
-	for begin := s.last.process.cpu; s.read(time.Now()).process.cpu-begin < 20*time.Millisecond || time.Since(s.last.at) < shortest; {
+	for begin := s.last.process.cpu; s.read(time.Now()).process.cpu-begin < 20*time.Millisecond || time.Since(s.last.at) < minInterval; {
 		// burn CPU time until the kernel has counted it
 	}
 	h := s.Sample()

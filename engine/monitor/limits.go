@@ -10,24 +10,23 @@ import (
 	"strings"
 )
 
-// Container is what this process may use of the machine.
+// Container has the limits of this process.
 type Container struct {
-	Cores       int     // at least 1: cores it may run on, or its quota rounded up
-	Quota       Reading // cores' worth of CPU time; n/a without a quota
-	MemoryBytes Reading // its limit, else the machine's memory
+	Cores       int     // at least 1: the cores of its affinity mask, or its quota rounded up if that is less
+	Quota       Reading // CPU quota in cores; n/a without a quota
+	MemoryBytes Reading // memory limit, else the memory of the machine
 }
 
-// Limits reads what the container, or the machine without one, leaves this
-// process. It knows CPU affinity and cgroups v1 and v2 with all their parents. A
-// program asks once, when it starts, and hands on what it was told: this is the
-// one place that counts the cores.
+// Limits reads the limits of the container or, without one, of the machine. It supports CPU
+// affinity and cgroups v1 and v2 with all their parents. A program should call it once at its
+// start and pass the result on.
 func Limits() Container {
 	return limits(os.DirFS("/"), runtime.NumCPU(), machineMemory())
 }
 
 func limits(root fs.FS, cores int, memory Reading) Container {
 	c := Container{Cores: max(cores, 1), MemoryBytes: memory}
-	for _, g := range groups(root) {
+	for _, g := range controlGroups(root) {
 		if v, ok := g.cpu(root).Get(); ok && v < c.Quota.or(math.Inf(1)) {
 			c.Quota = Of(v)
 		}
@@ -48,27 +47,27 @@ func (r Reading) or(d float64) float64 {
 	return d
 }
 
-// group is a directory with the files of one control group.
-type group struct {
-	dir string // below the root, without leading slash
+// controlGroup is the directory of one control group.
+type controlGroup struct {
+	dir string // relative to the root
 	v1  bool
 }
 
-func (g group) cpu(root fs.FS) Reading {
+func (g controlGroup) cpu(root fs.FS) Reading {
 	if g.v1 {
 		return parseQuota(read(root, g.dir, "cpu.cfs_quota_us") + " " + read(root, g.dir, "cpu.cfs_period_us"))
 	}
 	return parseQuota(read(root, g.dir, "cpu.max"))
 }
 
-func (g group) memory(root fs.FS) Reading {
+func (g controlGroup) memory(root fs.FS) Reading {
 	if g.v1 {
 		return parseLimit(read(root, g.dir, "memory.limit_in_bytes"))
 	}
 	return parseLimit(read(root, g.dir, "memory.max"))
 }
 
-// read is a file's text, "" when there is none: not every group has every file.
+// read returns the text of a file, or "" if there is none: not every group has every file.
 func read(root fs.FS, dir, name string) string {
 	b, err := fs.ReadFile(root, path.Join(dir, name))
 	if err != nil {
@@ -77,8 +76,8 @@ func read(root fs.FS, dir, name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// parseQuota reads "QUOTA PERIOD" in microseconds, as cores' worth of time. No
-// quota is max in v2 and -1 in v1.
+// parseQuota parses "QUOTA PERIOD" in microseconds and returns cores. No quota is max in v2
+// and -1 in v1.
 func parseQuota(s string) Reading {
 	f := strings.Fields(s)
 	if len(f) != 2 {
@@ -92,8 +91,7 @@ func parseQuota(s string) Reading {
 	return Of(quota / period)
 }
 
-// parseLimit reads a number of bytes. No limit is max in v2 and, in v1, the
-// largest number of whole pages.
+// parseLimit parses a number of bytes. No limit is max in v2 and, in v1, a very large number.
 func parseLimit(s string) Reading {
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil || n == 0 || n >= 1<<62 {
@@ -102,25 +100,25 @@ func parseLimit(s string) Reading {
 	return Of(float64(n))
 }
 
-// groups are the control groups this process is in, each with its parents: the
-// smallest limit on the way up is the one that holds.
-func groups(root fs.FS) []group {
+// controlGroups returns the control groups of this process, each with its parents: the smallest
+// limit of all is the effective one.
+func controlGroups(root fs.FS) []controlGroup {
 	own := parseGroups(read(root, "proc/self", "cgroup"))
-	var out []group
+	var out []controlGroup
 	for _, m := range parseMounts(read(root, "proc/self", "mountinfo")) {
 		for _, controller := range m.controllers {
 			at, ok := own[controller]
 			if !ok {
 				continue
 			}
-			// Seen from inside a container the mount may show only a part.
+			// Inside a container the mount may contain only a part of the hierarchy.
 			rel, ok := strings.CutPrefix(at, strings.TrimSuffix(m.root, "/"))
 			if !ok {
 				rel = "/"
 			}
 			top := strings.Trim(path.Clean(m.point), "/")
 			for dir := path.Clean("/" + rel); ; dir = path.Dir(dir) {
-				out = append(out, group{dir: path.Join(top, dir), v1: controller != ""})
+				out = append(out, controlGroup{dir: path.Join(top, dir), v1: controller != ""})
 				if dir == "/" {
 					break
 				}
@@ -130,8 +128,8 @@ func groups(root fs.FS) []group {
 	return out
 }
 
-// parseGroups reads /proc/self/cgroup: the group of each v1 controller, and
-// under "" that of v2.
+// parseGroups parses /proc/self/cgroup: the group of each v1 controller, and the v2 group for
+// "".
 func parseGroups(s string) map[string]string {
 	out := map[string]string{}
 	for line := range strings.SplitSeq(s, "\n") {
@@ -148,12 +146,12 @@ func parseGroups(s string) map[string]string {
 
 // mount is a mounted hierarchy of control groups.
 type mount struct {
-	root, point string   // what of the hierarchy is mounted, and where
-	controllers []string // of those we need; "" is v2
+	root, point string   // the mounted part of the hierarchy, and the mount point
+	controllers []string // cpu, memory or "" for v2
 }
 
-// parseMounts reads the control groups among the lines of /proc/self/mountinfo:
-// numbers, root, mount point and options, a dash, then type, source, options.
+// parseMounts parses the control groups in /proc/self/mountinfo. A line has numbers, root,
+// mount point and options, a dash, then type, source and options.
 func parseMounts(s string) []mount {
 	var out []mount
 	for line := range strings.SplitSeq(s, "\n") {

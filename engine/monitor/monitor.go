@@ -1,18 +1,18 @@
-// Package monitor measures what serving costs: CPU and memory of a process and
-// of the machine, and a GPU through NVML.
+// Package monitor measures CPU and memory of a process and of the machine, and a GPU with
+// NVML.
 //
-// A [Monitor] samples both twice a second while its Run runs. [Monitor.Latest]
-// is the picture for a screen, [Monitor.Begin] opens a [Window] whose End sums
-// up an interval such as a trial. [Limits] says how many cores and how much
-// memory a container leaves this process. [OpenGPU] never fails: without a
-// usable GPU it gives one whose samples say why there is nothing to read.
+// A [Monitor] samples both twice a second while its Run runs. [Monitor.Latest] returns the
+// latest sample for a screen. [Monitor.Begin] opens a [Window], whose End summarizes an
+// interval such as a trial. [Limits] returns the cores and the memory that the container
+// allows. [OpenGPU] never fails: without a usable GPU it returns one whose samples have only
+// a reason.
 //
-// What could not be read is a [Reading] without a value, never 0. Sampling is
-// slow on purpose: the driver's lock is shared with work submission, and a tool
-// that tunes latency may not disturb it.
+// A figure that could not be read is a [Reading] without a value, never 0. The sampling rate
+// is low on purpose, because the driver uses the same lock to start GPU work, and monitoring
+// must not disturb latencies.
 //
-// Monitor is safe for concurrent use; a [Sampler] and a [GPU] belong to one
-// goroutine. Children of the watched process are not counted.
+// Monitor is safe for concurrent use; only one goroutine may use a [Sampler] or a [GPU].
+// Children of the monitored process are not counted.
 package monitor
 
 import (
@@ -27,24 +27,24 @@ import (
 // Defaults and limits of a Monitor.
 const (
 	interval   = 500 * time.Millisecond
-	lostAfter  = 3 * time.Second // a GPU that gave no sample for so long is lost
-	closeLimit = 2 * time.Second // how long Run waits for a driver call at its end
+	staleAfter = 3 * time.Second // a GPU without a sample for so long is n/a
+	closeLimit = 2 * time.Second // longest wait of Run for a driver call at its end
 )
 
-// Options is what a Monitor watches.
+// Options configures a Monitor.
 type Options struct {
 	PID   int           // the process; 0 is this one
 	GPU   GPU           // nil is no GPU; Run closes it
-	Every time.Duration // between samples; 0 is 500 ms, less only costs more
+	Every time.Duration // interval of samples; 0 is 500 ms
 }
 
-// Snapshot is the latest sample of everything.
+// Snapshot has the latest samples.
 type Snapshot struct {
 	Host Host      `json:"host"`
 	GPU  GPUSample `json:"gpu"`
 }
 
-// Monitor watches a process, its machine and a GPU.
+// Monitor samples a process, its machine and a GPU.
 type Monitor struct {
 	every   time.Duration
 	gpu     GPU
@@ -64,7 +64,7 @@ func New(o Options) *Monitor {
 		o.PID = os.Getpid()
 	}
 	if o.GPU == nil {
-		o.GPU = NoGPU("no GPU watched")
+		o.GPU = NoGPU("no GPU is monitored")
 	}
 	if o.Every <= 0 {
 		o.Every = interval
@@ -73,15 +73,15 @@ func New(o Options) *Monitor {
 	return &Monitor{every: o.Every, gpu: o.GPU, sampler: s, read: s.read, open: map[*Window]struct{}{}}
 }
 
-// Run samples until ctx ends, then closes the GPU. It returns an error only when
-// the GPU's driver does not let go: a call into it cannot be cancelled, and
-// after 2 s Run leaves its goroutine behind rather than hang the program.
+// Run samples until ctx ends, then closes the GPU. It returns an error only if a call of the
+// GPU driver does not return: it cannot be cancelled, and after 2 s Run abandons its
+// goroutine instead of blocking the program.
 func (m *Monitor) Run(ctx context.Context) error {
-	gone := make(chan error, 1)
-	go func() { gone <- m.watchGPU(ctx) }()
+	gpuDone := make(chan error, 1)
+	go func() { gpuDone <- m.watchGPU(ctx) }()
 	m.watchHost(ctx)
 	select {
-	case err := <-gone:
+	case err := <-gpuDone:
 		return err
 	case <-time.After(closeLimit):
 		return fmt.Errorf("monitor: the GPU driver did not answer within %v", closeLimit)
@@ -92,7 +92,7 @@ func (m *Monitor) watchHost(ctx context.Context) {
 	m.tick(ctx, func() {
 		h := m.sampler.next(m.read(time.Now()))
 		m.lastHost.Store(&h)
-		m.each(func(w *Window) { w.addHost(h) })
+		m.forEachWindow(func(w *Window) { w.addHost(h) })
 	})
 }
 
@@ -104,10 +104,10 @@ func (m *Monitor) watchGPU(ctx context.Context) error {
 		}
 		g.At = time.Now()
 		m.lastGPU.Store(&g)
-		m.each(func(w *Window) { w.addGPU(g) })
+		m.forEachWindow(func(w *Window) { w.addGPU(g) })
 	}
 	if len(m.gpu.Devices()) == 0 {
-		sample() // the reason will not change
+		sample() // the reason does not change
 		<-ctx.Done()
 	} else {
 		m.tick(ctx, sample)
@@ -115,7 +115,7 @@ func (m *Monitor) watchGPU(ctx context.Context) error {
 	return m.gpu.Close()
 }
 
-// tick calls f now and at every interval until ctx ends.
+// tick calls f now and then at every interval until ctx ends.
 func (m *Monitor) tick(ctx context.Context, f func()) {
 	t := time.NewTicker(m.every)
 	defer t.Stop()
@@ -128,7 +128,7 @@ func (m *Monitor) tick(ctx context.Context, f func()) {
 	}
 }
 
-func (m *Monitor) each(f func(*Window)) {
+func (m *Monitor) forEachWindow(f func(*Window)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for w := range m.open {
@@ -136,11 +136,11 @@ func (m *Monitor) each(f func(*Window)) {
 	}
 }
 
-// Devices lists the machine's GPUs; empty without a usable one.
+// Devices returns the GPUs of the machine; empty if none is usable.
 func (m *Monitor) Devices() []Device { return m.gpu.Devices() }
 
-// Latest is the newest sample. A GPU that stopped answering keeps its last
-// sample, with its time, for 3 s and then reads n/a.
+// Latest returns the latest samples. The sample of a GPU that no longer answers stays for
+// 3 s; then its figures are n/a.
 func (m *Monitor) Latest() Snapshot {
 	s := Snapshot{Host: Host{Reason: "not sampled yet"}, GPU: GPUSample{Reason: "not sampled yet"}}
 	if h := m.lastHost.Load(); h != nil {
@@ -148,7 +148,7 @@ func (m *Monitor) Latest() Snapshot {
 	}
 	if g := m.lastGPU.Load(); g != nil {
 		s.GPU = *g
-		if age := time.Since(g.At); age > lostAfter && len(m.gpu.Devices()) > 0 {
+		if age := time.Since(g.At); age > staleAfter && len(m.gpu.Devices()) > 0 {
 			s.GPU = GPUSample{At: g.At, UUID: g.UUID, Reason: fmt.Sprintf("no answer from the driver for %.0f s", age.Seconds())}
 		}
 	}

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// scripted is a GPU that plays one scene per sample and then repeats the last.
+// scripted is a GPU that returns one scripted sample after the other, then repeats the last.
 type scripted struct {
-	scenes []scene
-	n      int
-	closed bool
+	samples []scriptedSample
+	n       int
+	closed  bool
 }
 
-type scene struct {
+type scriptedSample struct {
 	sample GPUSample
 	err    error
 	takes  time.Duration
@@ -29,7 +29,7 @@ func (s *scripted) Devices() []Device { return []Device{{UUID: "GPU-1", Name: "f
 func (s *scripted) Close() error      { s.closed = true; return nil }
 
 func (s *scripted) Sample(context.Context) (GPUSample, error) {
-	now := s.scenes[min(s.n, len(s.scenes)-1)]
+	now := s.samples[min(s.n, len(s.samples)-1)]
 	s.n++
 	time.Sleep(now.takes)
 	if now.hangs != nil {
@@ -38,9 +38,9 @@ func (s *scripted) Sample(context.Context) (GPUSample, error) {
 	return now.sample, now.err
 }
 
-// busy is a GPU at work; its energy counter is 100 J further each sample.
-func busy(n int) []scene {
-	out := make([]scene, n)
+// busy returns n samples of a busy GPU; its energy counter increases by 100 J per sample.
+func busy(n int) []scriptedSample {
+	out := make([]scriptedSample, n)
 	for i := range out {
 		out[i].sample = GPUSample{
 			Percent: Of(float64(40 + 10*(i%5))), MemoryBytes: Of(float64(1000 + i)), PowerW: Of(200),
@@ -50,8 +50,8 @@ func busy(n int) []scene {
 	return out
 }
 
-// start runs a monitor in the bubble over a process that keeps 1.5 cores busy,
-// and returns how to end it.
+// start runs a monitor in the bubble for a process that uses 1.5 cores. The returned function
+// ends it.
 func start(t *testing.T, gpu GPU) (*Monitor, func() error) {
 	t.Helper()
 	m := New(Options{GPU: gpu})
@@ -59,7 +59,7 @@ func start(t *testing.T, gpu GPU) (*Monitor, func() error) {
 	m.read = func(now time.Time) counters {
 		s := now.Sub(begin).Seconds()
 		return counters{
-			at: now, known: true,
+			at: now, hasMachine: true,
 			process: process{cpu: time.Duration(1.5 * s * 1e9), rss: Of(1e6 + s), peak: Of(9e6)},
 			machine: machine{busy: 60 * s, steal: 2 * s, total: 200 * s},
 		}
@@ -79,7 +79,7 @@ func near(t *testing.T, what string, got Reading, want float64) {
 
 func TestWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gpu := &scripted{scenes: busy(100)}
+		gpu := &scripted{samples: busy(100)}
 		m, stop := start(t, gpu)
 		time.Sleep(750 * time.Millisecond) // two samples before the window
 		w := m.Begin()
@@ -119,14 +119,14 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-// TestEnergyOfAPart: what was used before the part is not of it, nor what after.
+// TestEnergyOfAPart checks that energy outside the part does not count.
 func TestEnergyOfAPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		scenes := busy(100) // 200 W; the first 2 s, four samples, take 1000 W
-		for i := range scenes {
-			scenes[i].sample.EnergyJ = Of(500*float64(min(i, 4)) + 100*float64(max(i-4, 0)))
+		samples := busy(100) // 200 W; the first 2 s, four samples, take 1000 W
+		for i := range samples {
+			samples[i].sample.EnergyJ = Of(500*float64(min(i, 4)) + 100*float64(max(i-4, 0)))
 		}
-		m, stop := start(t, &scripted{scenes: scenes})
+		m, stop := start(t, &scripted{samples: samples})
 		begin := time.Now()
 		w := m.Begin()
 		time.Sleep(8*time.Second + time.Millisecond)
@@ -147,7 +147,7 @@ func TestEnergyOfAPart(t *testing.T) {
 
 func TestShortWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, stop := start(t, &scripted{scenes: busy(100)})
+		m, stop := start(t, &scripted{samples: busy(100)})
 		w := m.Begin()
 		time.Sleep(2200 * time.Millisecond)
 		s := w.End().GPU
@@ -161,14 +161,14 @@ func TestShortWindow(t *testing.T) {
 	})
 }
 
-func TestWindowClockFalls(t *testing.T) {
+func TestWindowClockDecreases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		scenes := busy(9)
-		scenes[8].sample.SMMHz, scenes[6].sample.Throttled = Of(1200), nil
-		m, stop := start(t, &scripted{scenes: scenes})
+		samples := busy(9)
+		samples[8].sample.SMMHz, samples[6].sample.Throttled = Of(1200), nil
+		m, stop := start(t, &scripted{samples: samples})
 		w := m.Begin()
 		time.Sleep(5 * time.Second)
-		if got := w.End().GPU.Warnings; len(got) != 1 || got[0] != "GPU clock fell by 20% during the measurement" {
+		if got := w.End().GPU.Warnings; len(got) != 1 || got[0] != "GPU clock decreased by 20% during the measurement" {
 			t.Errorf("warnings %q", got)
 		}
 		if err := stop(); err != nil {
@@ -177,7 +177,7 @@ func TestWindowClockFalls(t *testing.T) {
 	})
 }
 
-// Reasons reach the summary and the screen, and nothing unread looks like 0.
+// Summaries and snapshots have the reasons, and a figure that was not read is not 0.
 func TestReasons(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -185,9 +185,9 @@ func TestReasons(t *testing.T) {
 		reason string
 	}{
 		{"library missing", NoGPU("no NVML library"), "no NVML library"},
-		{"none given", nil, "no GPU watched"},
-		{"MIG", &scripted{scenes: []scene{{sample: GPUSample{Reason: "utilization n/a (MIG)", MemoryBytes: Of(5)}}}}, "utilization n/a (MIG)"},
-		{"lost", &scripted{scenes: []scene{{err: errors.New("the GPU is lost")}}}, "the GPU is lost"},
+		{"none given", nil, "no GPU is monitored"},
+		{"MIG", &scripted{samples: []scriptedSample{{sample: GPUSample{Reason: "utilization n/a (MIG)", MemoryBytes: Of(5)}}}}, "utilization n/a (MIG)"},
+		{"lost", &scripted{samples: []scriptedSample{{err: errors.New("the GPU is lost")}}}, "the GPU is lost"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,12 +211,12 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// A driver call that takes 2 s delays neither the host's samples nor the screen.
+// A driver call that takes 2 s delays neither the samples of the host nor Latest.
 func TestSlowGPU(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		scenes := busy(2)
-		scenes[1].takes = 2 * time.Second
-		m, stop := start(t, &scripted{scenes: scenes})
+		samples := busy(2)
+		samples[1].takes = 2 * time.Second
+		m, stop := start(t, &scripted{samples: samples})
 		time.Sleep(2400 * time.Millisecond)
 		s := m.Latest()
 		near(t, "CPU", s.Host.CPUPercent, 150)
@@ -232,14 +232,14 @@ func TestSlowGPU(t *testing.T) {
 	})
 }
 
-// A driver that never answers is shown as such and does not keep Run.
+// A driver that never answers becomes the reason, and Run still ends.
 func TestHangingGPU(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
 		defer close(free)
-		scenes := busy(3)
-		scenes[2].hangs = free
-		m, stop := start(t, &scripted{scenes: scenes})
+		samples := busy(3)
+		samples[2].hangs = free
+		m, stop := start(t, &scripted{samples: samples})
 		time.Sleep(2 * time.Second)
 		near(t, "last sample", m.Latest().GPU.Percent, 50)
 		time.Sleep(3 * time.Second)
@@ -264,9 +264,9 @@ func TestNotSampledYet(t *testing.T) {
 	}
 }
 
-// Windows and readers come and go while real samples are taken.
+// Windows begin and end, and Latest is called, while samples are taken.
 func TestMonitorConcurrently(t *testing.T) {
-	m := New(Options{GPU: &scripted{scenes: busy(4)}, Every: time.Millisecond})
+	m := New(Options{GPU: &scripted{samples: busy(4)}, Every: time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	var run, users sync.WaitGroup
 	run.Go(func() {

@@ -15,32 +15,31 @@ import (
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 )
 
-// The binding leaves its symbols to the dynamic linker: calling one that the
-// library lacks, or any one before a successful Init, ends the process at once,
-// without a panic to recover from. Hence the order here: load, look every symbol
-// up, initialise, and only then call what was found. Return.Error is never
-// called for the same reason, and SUCCESS is a non-nil error: compare, never
-// test for nil.
+// The Go binding resolves its symbols with the dynamic linker: a call of a missing symbol, or
+// any call before a successful Init, crashes the process without a Go panic. So the order is:
+// load the library, look up every symbol, initialize, and call only existing symbols. For the
+// same reason, never call Return.Error. SUCCESS is a non-nil error: compare with it, never
+// with nil.
 
-// library is the NVML library's name where none is given.
+// library is the default name of the NVML library.
 const library = "libnvidia-ml.so.1"
 
-// listEvery is how often the process list is read: it takes milliseconds.
+// listEvery is the interval for reading the process list, which takes milliseconds.
 const listEvery = 5 * time.Second
 
-// OpenGPU finds a GPU to watch. It never fails: what is in the way is the Reason
-// of every sample. NVML is for Linux builds with cgo.
+// OpenGPU opens the selected GPU. It never fails: an error becomes the Reason of every sample.
+// NVML needs a Linux build with cgo.
 func OpenGPU(o GPUOptions) GPU {
 	if o.Library == "" {
 		o.Library = library
 	}
-	symbols, err := lookUp(o.Library)
+	symbols, err := loadSymbols(o.Library)
 	if err != nil {
 		return NoGPU(err.Error())
 	}
 	lib := nvml.New(nvml.WithLibraryPath(o.Library))
 	if ret := lib.Init(); ret != nvml.SUCCESS {
-		return NoGPU(explain(ret))
+		return NoGPU(errorText(ret))
 	}
 	g := &nvmlGPU{lib: lib, has: symbols, pid: o.PID}
 	if err := g.open(o); err != nil {
@@ -50,8 +49,8 @@ func OpenGPU(o GPUOptions) GPU {
 	return g
 }
 
-// needed are the symbols without which nothing works; any of a line will do.
-func needed() [][]string {
+// requiredSymbols returns the required symbols; one of each line is enough.
+func requiredSymbols() [][]string {
 	return [][]string{
 		{"nvmlInit_v2", "nvmlInit"},
 		{"nvmlShutdown"},
@@ -61,7 +60,7 @@ func needed() [][]string {
 	}
 }
 
-// The symbols that drivers of some age lack.
+// The symbols that older drivers do not have.
 const (
 	symName        = "nvmlDeviceGetName"
 	symDriver      = "nvmlSystemGetDriverVersion"
@@ -79,9 +78,9 @@ const (
 	symProcesses   = "nvmlDeviceGetComputeRunningProcesses"
 )
 
-// lookUp loads the library and says which of the optional symbols it has. The
-// library stays loaded: symbols once bound may be called as long as we run.
-func lookUp(path string) (map[string]bool, error) {
+// loadSymbols loads the library and returns which optional symbols it has. The library
+// stays loaded, so that the binding can call them.
+func loadSymbols(path string) (map[string]bool, error) {
 	lib := dl.New(path, dl.RTLD_LAZY|dl.RTLD_GLOBAL)
 	if err := lib.Open(); err != nil {
 		if strings.Contains(err.Error(), "No such file") {
@@ -90,7 +89,7 @@ func lookUp(path string) (map[string]bool, error) {
 		return nil, fmt.Errorf("the NVML library cannot be loaded: %v", err)
 	}
 	missing := func(name string) bool { return lib.Lookup(name) != nil }
-	for _, names := range needed() {
+	for _, names := range requiredSymbols() {
 		if !slices.ContainsFunc(names, func(n string) bool { return !missing(n) }) {
 			return nil, fmt.Errorf("the NVML library has no %s: update the NVIDIA driver", names[0])
 		}
@@ -102,12 +101,12 @@ func lookUp(path string) (map[string]bool, error) {
 	} {
 		has[name] = !missing(name)
 	}
-	// The binding takes the newest version there is.
+	// The binding uses the newest version.
 	has[symProcesses] = !missing(symProcesses+"_v3") || !missing(symProcesses+"_v2") || !missing(symProcesses)
 	return has, nil
 }
 
-// nvmlGPU is a device behind an initialised library.
+// nvmlGPU is a device of an initialized library.
 type nvmlGPU struct {
 	lib     nvml.Interface
 	has     map[string]bool
@@ -116,21 +115,21 @@ type nvmlGPU struct {
 	handle  nvml.Device
 	pid     int
 
-	listed time.Time // when the process list was read last
-	own    Reading   // what it said
-	lost   bool      // a call of this sample found the device gone
+	listed time.Time // when the process list was last read
+	own    Reading   // OwnMemoryBytes of that list
+	lost   bool      // a call of the current sample found the device lost
 }
 
 func (g *nvmlGPU) open(o GPUOptions) error {
 	count, ret := g.lib.DeviceGetCount()
 	if ret != nvml.SUCCESS {
-		return errors.New(explain(ret))
+		return errors.New(errorText(ret))
 	}
 	driver := g.text(symDriver, g.lib.SystemGetDriverVersion)
 	for i := range count {
 		h, ret := g.lib.DeviceGetHandleByIndex(i)
 		if ret != nvml.SUCCESS {
-			return fmt.Errorf("GPU %d: %s", i, explain(ret))
+			return fmt.Errorf("GPU %d: %s", i, errorText(ret))
 		}
 		d := g.describe(h)
 		d.Index, d.Driver = i, driver
@@ -139,12 +138,12 @@ func (g *nvmlGPU) open(o GPUOptions) error {
 	if count == 0 {
 		return errors.New("the NVIDIA driver reports no GPU")
 	}
-	i, err := choose(g.devices, o.Visible, o.Device)
+	i, err := chooseDevice(g.devices, o.Visible, o.Device)
 	if err != nil {
 		return err
 	}
 	if g.handle, ret = g.lib.DeviceGetHandleByIndex(i); ret != nvml.SUCCESS {
-		return fmt.Errorf("GPU %d: %s", i, explain(ret))
+		return fmt.Errorf("GPU %d: %s", i, errorText(ret))
 	}
 	g.chosen = g.devices[i]
 	return nil
@@ -155,10 +154,10 @@ func (g *nvmlGPU) describe(h nvml.Device) Device {
 	d.UUID, _ = h.GetUUID()
 	d.Name = g.text(symName, h.GetName)
 	d.MemoryBytes = g.memory(h, func(m nvml.Memory) uint64 { return m.Total })
-	d.PowerLimitW = scaled(figure(g, symPowerLimit, h.GetEnforcedPowerLimit), 1e-3)
-	d.MaxSMMHz = figure(g, symMaxClock, func() (uint32, nvml.Return) { return h.GetMaxClockInfo(nvml.CLOCK_SM) })
+	d.PowerLimitW = multiply(reading(g, symPowerLimit, h.GetEnforcedPowerLimit), 1e-3)
+	d.MaxSMMHz = reading(g, symMaxClock, func() (uint32, nvml.Return) { return h.GetMaxClockInfo(nvml.CLOCK_SM) })
 	if g.has[symMIG] {
-		// Cards that know no MIG answer "not supported".
+		// Cards without MIG return "not supported".
 		mode, _, ret := h.GetMigMode()
 		d.MIG = ret == nvml.SUCCESS && mode == nvml.DEVICE_MIG_ENABLE
 	}
@@ -177,51 +176,51 @@ func (g *nvmlGPU) Sample(ctx context.Context) (GPUSample, error) {
 	if g.chosen.MIG {
 		s.Reason = "utilization n/a (MIG)"
 	} else {
-		s.Percent = figure(g, symUtilization, func() (uint32, nvml.Return) {
+		s.Percent = reading(g, symUtilization, func() (uint32, nvml.Return) {
 			u, ret := h.GetUtilizationRates()
 			return u.Gpu, ret
 		})
 	}
 	s.MemoryBytes = g.memory(h, func(m nvml.Memory) uint64 { return m.Used })
-	s.PowerW = scaled(figure(g, symPower, h.GetPowerUsage), 1e-3)
-	s.EnergyJ = scaled(figure(g, symEnergy, h.GetTotalEnergyConsumption), 1e-3)
-	s.TemperatureC = figure(g, symTemperature, func() (uint32, nvml.Return) { return h.GetTemperature(nvml.TEMPERATURE_GPU) })
-	s.SMMHz = figure(g, symClock, func() (uint32, nvml.Return) { return h.GetClockInfo(nvml.CLOCK_SM) })
+	s.PowerW = multiply(reading(g, symPower, h.GetPowerUsage), 1e-3)
+	s.EnergyJ = multiply(reading(g, symEnergy, h.GetTotalEnergyConsumption), 1e-3)
+	s.TemperatureC = reading(g, symTemperature, func() (uint32, nvml.Return) { return h.GetTemperature(nvml.TEMPERATURE_GPU) })
+	s.SMMHz = reading(g, symClock, func() (uint32, nvml.Return) { return h.GetClockInfo(nvml.CLOCK_SM) })
 	g.throttle(&s)
 	s.OwnMemoryBytes = g.ownMemory()
 	if g.lost {
-		return GPUSample{}, errors.New(explain(nvml.ERROR_GPU_IS_LOST))
+		return GPUSample{}, errors.New(errorText(nvml.ERROR_GPU_IS_LOST))
 	}
 	return s, nil
 }
 
 func (g *nvmlGPU) Close() error {
 	if ret := g.lib.Shutdown(); ret != nvml.SUCCESS {
-		return fmt.Errorf("monitor: NVML shutdown: %s", explain(ret))
+		return fmt.Errorf("monitor: NVML shutdown: %s", errorText(ret))
 	}
 	return nil
 }
 
-// ok is whether a call gave its figure. What a device does not support is n/a
-// and no error; a device that is gone is.
-func (g *nvmlGPU) ok(ret nvml.Return) bool {
+// check reports whether a call succeeded. An unsupported figure is n/a and not an error; a lost
+// device is an error.
+func (g *nvmlGPU) check(ret nvml.Return) bool {
 	g.lost = g.lost || ret == nvml.ERROR_GPU_IS_LOST
 	return ret == nvml.SUCCESS
 }
 
-// figure calls a getter if the library has it.
-func figure[T uint32 | uint64](g *nvmlGPU, symbol string, get func() (T, nvml.Return)) Reading {
+// reading calls a getter if the library has its symbol.
+func reading[T uint32 | uint64](g *nvmlGPU, symbol string, get func() (T, nvml.Return)) Reading {
 	if !g.has[symbol] {
 		return Reading{}
 	}
 	v, ret := get()
-	if !g.ok(ret) {
+	if !g.check(ret) {
 		return Reading{}
 	}
 	return Of(float64(v))
 }
 
-func scaled(r Reading, by float64) Reading {
+func multiply(r Reading, by float64) Reading {
 	r.v *= by
 	return r
 }
@@ -231,20 +230,20 @@ func (g *nvmlGPU) text(symbol string, get func() (string, nvml.Return)) string {
 		return ""
 	}
 	s, ret := get()
-	if !g.ok(ret) {
+	if !g.check(ret) {
 		return ""
 	}
 	return s
 }
 
-// memory reads one figure of the memory info. Chips that share the machine's
-// memory report a total of 0, which says nothing.
+// memory reads one figure of the memory info. GPUs that use the machine's memory report a
+// total of 0, which means n/a.
 func (g *nvmlGPU) memory(h nvml.Device, field func(nvml.Memory) uint64) Reading {
 	if !g.has[symMemory] {
 		return Reading{}
 	}
 	m, ret := h.GetMemoryInfo()
-	if !g.ok(ret) || m.Total == 0 {
+	if !g.check(ret) || m.Total == 0 {
 		return Reading{}
 	}
 	return Of(float64(field(m)))
@@ -257,20 +256,20 @@ func (g *nvmlGPU) throttle(s *GPUSample) {
 	case g.has[symReasons]:
 		mask, ret = g.handle.GetCurrentClocksEventReasons()
 	case g.has[symOldReasons]:
-		// Drivers before release 535 know no other name.
+		// Drivers before release 535 have only this name.
 		mask, ret = g.handle.GetCurrentClocksThrottleReasons()
 	default:
 		return
 	}
-	if !g.ok(ret) {
+	if !g.check(ret) {
 		return
 	}
 	s.Throttle = throttleReasons(mask)
 	s.Throttled = new(len(s.Throttle) > 0)
 }
 
-// throttleReasons names what holds the clock down. Idling and clocks that
-// someone set are no throttling.
+// throttleReasons names the causes of throttling. Idle GPUs and configured clocks are not
+// throttled.
 func throttleReasons(mask uint64) []string {
 	var out []string
 	for _, r := range []struct {
@@ -290,18 +289,18 @@ func throttleReasons(mask uint64) []string {
 	return out
 }
 
-// unknownMemory is how the process list says n/a.
+// unknownMemory is the value for n/a in the process list.
 const unknownMemory = math.MaxUint64
 
-// ownMemory reads the process list now and then. In a container it may hold the
-// numbers of the host, or nothing: n/a then.
+// ownMemory reads the process list at intervals. In a container the list may be empty or have
+// the PIDs of the host; then the memory is n/a.
 func (g *nvmlGPU) ownMemory() Reading {
 	if g.pid == 0 || !g.has[symProcesses] || time.Since(g.listed) < listEvery {
 		return g.own
 	}
 	g.listed, g.own = time.Now(), Reading{}
 	list, ret := g.handle.GetComputeRunningProcesses()
-	if !g.ok(ret) {
+	if !g.check(ret) {
 		return g.own
 	}
 	for _, p := range list {
@@ -312,9 +311,9 @@ func (g *nvmlGPU) ownMemory() Reading {
 	return g.own
 }
 
-// explain says what a failed call means. The library has texts of its own, but
-// asking for them is a call too.
-func explain(ret nvml.Return) string {
+// errorText describes the error of a call. It does not use the texts of the library, because
+// getting them is a call too.
+func errorText(ret nvml.Return) string {
 	switch ret {
 	case nvml.ERROR_DRIVER_NOT_LOADED:
 		return "the NVIDIA driver is not loaded"

@@ -15,9 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What a child process says about the library it was given. A library is bound
-// for the whole life of a process, and a fault in the guards would end it: each
-// one gets a process of its own.
+// answer is the output of a child process for one library. A library stays loaded for the
+// life of a process, and an error in the checks would crash it, so that each library is
+// tested in its own process.
 type answer struct {
 	Devices []Device
 	Samples [2]GPUSample
@@ -31,7 +31,7 @@ const (
 	marker    = "answer: "
 )
 
-// TestMain lets the test binary be the child that ask starts.
+// TestMain makes the test binary run as the child that ask starts.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(stubEnv); path != "" {
 		reportGPUs(path)
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// reportGPUs is the child.
+// reportGPUs is the main function of the child.
 func reportGPUs(library string) {
 	g := OpenGPU(GPUOptions{Library: library, PID: 4242, Device: os.Getenv(deviceEnv)})
 	a := answer{Devices: g.Devices()}
@@ -63,7 +63,7 @@ func reportGPUs(library string) {
 func ask(t *testing.T, library, device string) answer {
 	t.Helper()
 	c := exec.Command(os.Args[0])
-	// A race build sleeps a second before it exits unless told not to.
+	// A race build sleeps a second before it exits by default.
 	c.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", stubEnv+"="+library, deviceEnv+"="+device)
 	out, err := c.CombinedOutput()
 	if err != nil {
@@ -78,7 +78,7 @@ func ask(t *testing.T, library, device string) answer {
 	return a
 }
 
-// stub compiles the library with the given macros.
+// stub compiles the stub library with the given macros.
 func stub(t *testing.T, macros ...string) string {
 	t.Helper()
 	cc, err := exec.LookPath("cc")
@@ -123,7 +123,7 @@ func TestNVML(t *testing.T) {
 		{"no such device", nil, "gpu:7", GPUSample{Reason: "no device gpu:7: there are 2 usable GPUs"}, "", 0},
 		{"unversioned names", []string{"V1"}, "gpu", full, "", 2},
 		{"old driver", []string{"OLD"}, "gpu", old, "", 2},
-		{"bare library", []string{"BARE"}, "gpu", GPUSample{UUID: "GPU-stub-0"}, "", 2},
+		{"minimal library", []string{"MINIMAL"}, "gpu", GPUSample{UUID: "GPU-stub-0"}, "", 2},
 		{"partitioned", []string{"MIG"}, "gpu", mig, "", 2},
 		{"shared memory", []string{"UNIFIED"}, "gpu", unified, "", 2},
 		{"lost", []string{"LOST"}, "gpu", GPUSample{}, "the GPU is lost: it fell off the bus or was reset", 2},

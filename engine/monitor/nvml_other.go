@@ -2,8 +2,7 @@
 
 package monitor
 
-// OpenGPU finds no GPU here: NVML's binding exists for Linux builds with cgo
-// only.
+// OpenGPU finds no GPU here: the NVML binding needs a Linux build with cgo.
 func OpenGPU(GPUOptions) GPU {
 	return NoGPU("NVML needs a Linux build with cgo")
 }

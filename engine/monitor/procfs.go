@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// tick is the kernel's unit of CPU time in /proc: 10 ms on every Linux that Go
-// runs on, whatever the kernel's own clock.
+// tick is the unit of CPU time in /proc: 10 ms on every Linux that Go supports.
 const tick = 10 * time.Millisecond
 
-// parseStat reads the CPU time and start of a process from /proc/PID/stat. The
-// second field is the program's name, which may hold anything, so fields are
-// counted from the last closing parenthesis.
+// parseStat parses the CPU time and the start of a process from /proc/PID/stat. The second
+// field is the program's name, which may contain any characters, so it counts fields from the
+// last closing parenthesis.
 func parseStat(b []byte) (cpu time.Duration, started uint64, err error) {
 	i := bytes.LastIndexByte(b, ')')
 	fields := strings.Fields(string(b[i+1:]))
@@ -29,11 +28,11 @@ func parseStat(b []byte) (cpu time.Duration, started uint64, err error) {
 			return 0, 0, fmt.Errorf("process stat field %d: %v", field, err)
 		}
 	}
-	const most = uint64(1<<62) / uint64(tick)
-	return time.Duration(min(n[0], most/2)+min(n[1], most/2)) * tick, n[2], nil
+	const largest = uint64(1<<62) / uint64(tick)
+	return time.Duration(min(n[0], largest/2)+min(n[1], largest/2)) * tick, n[2], nil
 }
 
-// parseStatus reads resident memory and its high-water mark in bytes from
+// parseStatus parses the resident memory and its largest value in bytes from
 // /proc/PID/status. A process that is ending has neither.
 func parseStatus(b []byte) (rss, peak Reading) {
 	for line := range strings.SplitSeq(string(b), "\n") {
@@ -48,7 +47,7 @@ func parseStatus(b []byte) (rss, peak Reading) {
 	return rss, peak
 }
 
-// kilobytes reads "  1732 kB", in bytes.
+// kilobytes parses "  1732 kB" and returns bytes.
 func kilobytes(s string) Reading {
 	n, ok := strings.CutSuffix(strings.TrimSpace(s), " kB")
 	v, err := strconv.ParseUint(strings.TrimSpace(n), 10, 53)
@@ -58,14 +57,13 @@ func kilobytes(s string) Reading {
 	return Of(float64(v) * 1024)
 }
 
-// parseMachine reads the machine's CPU time from /proc/stat. The first line is
-// the sum over all cores: user nice system idle iowait irq softirq steal, with
-// guests counted in user already.
+// parseMachine parses the machine's CPU time from /proc/stat. The first line is the sum over
+// all cores: user nice system idle iowait irq softirq steal; user includes guests.
 func parseMachine(b []byte) (machine, error) {
 	line, _, _ := strings.Cut(string(b), "\n")
 	fields := strings.Fields(line)
 	if len(fields) < 5 || fields[0] != "cpu" {
-		return machine{}, fmt.Errorf("machine stat begins with %.40q, want cpu and its times", line)
+		return machine{}, fmt.Errorf("machine stat begins with %.40q, want cpu and times", line)
 	}
 	var m machine
 	for i, f := range fields[1:min(len(fields), 9)] {
@@ -75,7 +73,7 @@ func parseMachine(b []byte) (machine, error) {
 		}
 		m.total += float64(n)
 		switch i {
-		case 3, 4: // idle, waiting for a disk
+		case 3, 4: // idle, iowait
 		case 7:
 			m.steal = float64(n)
 		case 5, 6:
@@ -88,7 +86,7 @@ func parseMachine(b []byte) (machine, error) {
 	return m, nil
 }
 
-// parseMemory reads the machine's memory in bytes from /proc/meminfo.
+// parseMemory parses the machine's memory in bytes from /proc/meminfo.
 func parseMemory(b []byte) Reading {
 	for line := range strings.SplitSeq(string(b), "\n") {
 		if value, ok := strings.CutPrefix(line, "MemTotal:"); ok {

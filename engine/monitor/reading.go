@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// Reading is a figure that may be n/a; its zero value is. In JSON n/a is null.
+// Reading is a figure that may be n/a. Its zero value is n/a. In JSON n/a is null.
 type Reading struct {
 	v  float64
 	ok bool
 }
 
-// Of returns a figure. NaN and infinities are n/a.
+// Of returns a Reading with the value v. NaN and infinities are n/a.
 func Of(v float64) Reading {
 	if v-v != 0 {
 		return Reading{}
@@ -19,10 +19,10 @@ func Of(v float64) Reading {
 	return Reading{v, true}
 }
 
-// Get returns the figure and whether there is one.
+// Get returns the value and whether there is one.
 func (r Reading) Get() (float64, bool) { return r.v, r.ok }
 
-// String is the figure without decimals, or "n/a".
+// String returns the value without decimals, or "n/a".
 func (r Reading) String() string {
 	if !r.ok {
 		return "n/a"

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Usage is what a process has used since its start, children not counted.
+// Usage is the usage of a process since its start, without its children.
 type Usage struct {
 	CPU          time.Duration // user and system, of all threads
 	RSSBytes     Reading       // resident now
-	PeakRSSBytes Reading       // high-water mark
+	PeakRSSBytes Reading       // largest resident memory
 }
 
-// UsageOf reads what a process has used; 0 is this one. Unlike a Sampler it keeps
-// nothing between calls, and is safe for concurrent use.
+// UsageOf measures a process; 0 is this one. Unlike a Sampler it has no state and is safe for
+// concurrent use.
 func UsageOf(pid int) (Usage, error) {
 	if pid == 0 {
 		pid = os.Getpid()

@@ -7,63 +7,63 @@ import (
 	"time"
 )
 
-// minGPUWindow is the shortest window that utilization, power and energy are
-// told for: some products average them over a second.
+// minGPUWindow is the shortest window for utilization, power and energy, because some
+// products average them over a second.
 const minGPUWindow = 3 * time.Second
 
-// clockDrop is how far the SM clock may fall in a window before the window
-// carries a warning: what ran at its ends ran under unequal conditions.
+// clockDrop is the relative decrease of the SM clock from which a window has a warning,
+// because the conditions at its start and at its end differ.
 const clockDrop = .05
 
-// Summary is the use of a window.
+// Summary is the usage in a window.
 type Summary struct {
 	Seconds      float64
 	CPUPercent   Reading // mean, of one core
-	RSSBytes     Reading // largest seen
+	RSSBytes     Reading // largest sample
 	PeakRSSBytes Reading // high-water mark since the process started
 	BusyPercent  Reading // mean of the machine
 	StealPercent Reading // mean of the machine
 	GPU          GPUSummary
 }
 
-// GPUSummary is the use of a GPU in a window. Reason says why figures are n/a.
+// GPUSummary is the usage of a GPU in a window. Reason says why figures are n/a.
 type GPUSummary struct {
 	Samples        int
 	PercentMean    Reading
 	PercentMax     Reading
-	MemoryBytes    Reading // largest seen
-	OwnMemoryBytes Reading // largest seen
+	MemoryBytes    Reading // largest sample
+	OwnMemoryBytes Reading // largest sample
 	PowerW         Reading // mean
 	EnergyJ        Reading // of the whole window
 	SMMHz          Reading // mean
 	Throttled      *bool   // at any time
-	ThrottledShare Reading // 0-1, of the samples
+	ThrottledShare Reading // 0-1, fraction of the samples
 	Warnings       []string
 	Reason         string
 }
 
-// Window is an interval that is summed up. Begin and End may be called from any
-// goroutine; GPU figures need the Monitor's Run.
+// Window summarizes an interval. Any goroutine may call Begin and End. GPU figures need a
+// running Monitor.
 type Window struct {
 	m     *Monitor
 	begin counters
 
-	mu        sync.Mutex
-	rss       series
-	percent   series
-	memory    series
-	own       series
-	power     series
-	energy    series
-	joules    []joules // the samples of energy
-	clock     series
-	throttled series // 0 or 1
-	samples   int
-	reason    string // of the last sample
-	sum       *Summary
+	mu           sync.Mutex
+	rss          series
+	percent      series
+	memory       series
+	own          series
+	power        series
+	energy       series
+	energySample []energySample // the samples of energy
+	clock        series
+	throttled    series // 0 or 1
+	samples      int
+	reason       string // of the last sample
+	sum          *Summary
 }
 
-// Begin opens a window. Every window has to be ended.
+// Begin opens a window. The caller must call End.
 func (m *Monitor) Begin() *Window {
 	w := &Window{m: m, begin: m.read(time.Now())}
 	w.rss.add(w.begin.at, w.begin.process.rss)
@@ -73,8 +73,8 @@ func (m *Monitor) Begin() *Window {
 	return w
 }
 
-// End closes the window and sums it up. CPU is exact from counters read at both
-// ends; the rest is from the samples between. A second End repeats the first.
+// End closes the window and summarizes it. CPU figures are exact, from counters that are read
+// at both ends; the others are from the samples between. A second End returns the same.
 func (w *Window) End() Summary {
 	end := w.m.read(time.Now())
 	w.m.mu.Lock()
@@ -107,45 +107,45 @@ func (w *Window) addGPU(g GPUSample) {
 	w.power.add(g.At, g.PowerW)
 	w.energy.add(g.At, g.EnergyJ)
 	if v, ok := g.EnergyJ.Get(); ok {
-		w.joules = append(w.joules, joules{g.At, v})
+		w.energySample = append(w.energySample, energySample{g.At, v})
 	}
 	w.clock.add(g.At, g.SMMHz)
 	if g.Throttled != nil {
-		held := 0.
+		throttled := 0.
 		if *g.Throttled {
-			held = 1
+			throttled = 1
 		}
-		w.throttled.add(g.At, Of(held))
+		w.throttled.add(g.At, Of(throttled))
 	}
 }
 
 func (w *Window) summary(end counters) *Summary {
-	h := between(w.begin, end)
-	long := end.at.Sub(w.begin.at)
+	h := usageBetween(w.begin, end)
+	length := end.at.Sub(w.begin.at)
 	return &Summary{
-		Seconds:      long.Seconds(),
+		Seconds:      length.Seconds(),
 		CPUPercent:   h.CPUPercent,
-		RSSBytes:     w.rss.most(),
+		RSSBytes:     w.rss.largest(),
 		PeakRSSBytes: h.PeakRSSBytes,
 		BusyPercent:  h.BusyPercent,
 		StealPercent: h.StealPercent,
-		GPU:          w.gpu(long),
+		GPU:          w.gpu(length),
 	}
 }
 
-func (w *Window) gpu(long time.Duration) GPUSummary {
+func (w *Window) gpu(length time.Duration) GPUSummary {
 	g := GPUSummary{
 		Samples:        w.samples,
-		MemoryBytes:    w.memory.most(),
-		OwnMemoryBytes: w.own.most(),
+		MemoryBytes:    w.memory.largest(),
+		OwnMemoryBytes: w.own.largest(),
 		SMMHz:          w.clock.mean(),
 		ThrottledShare: w.throttled.mean(),
-		Reason:         w.gpuReason(long),
+		Reason:         w.gpuReason(length),
 	}
-	if long >= minGPUWindow {
-		g.PercentMean, g.PercentMax = w.percent.mean(), w.percent.most()
+	if length >= minGPUWindow {
+		g.PercentMean, g.PercentMax = w.percent.mean(), w.percent.largest()
 		g.PowerW = w.power.mean()
-		g.EnergyJ = w.energy.rise(long)
+		g.EnergyJ = w.energy.increase(length)
 	}
 	if share, ok := g.ThrottledShare.Get(); ok {
 		g.Throttled = new(share > 0)
@@ -154,12 +154,12 @@ func (w *Window) gpu(long time.Duration) GPUSummary {
 		}
 	}
 	if drop := 1 - w.clock.last/w.clock.first; w.clock.n > 1 && drop > clockDrop {
-		g.Warnings = append(g.Warnings, fmt.Sprintf("GPU clock fell by %.0f%% during the measurement", 100*drop))
+		g.Warnings = append(g.Warnings, fmt.Sprintf("GPU clock decreased by %.0f%% during the measurement", 100*drop))
 	}
 	return g
 }
 
-func (w *Window) gpuReason(long time.Duration) string {
+func (w *Window) gpuReason(length time.Duration) string {
 	switch {
 	case w.reason != "":
 		return w.reason
@@ -167,45 +167,45 @@ func (w *Window) gpuReason(long time.Duration) string {
 		return w.m.Latest().GPU.Reason // sampled once, before the window
 	case w.samples == 0:
 		return "no answer from the driver"
-	case long < minGPUWindow:
+	case length < minGPUWindow:
 		return fmt.Sprintf("shorter than the %v that utilization and power need", minGPUWindow)
 	}
 	return ""
 }
 
-// joules is a GPU's energy counter at a moment.
-type joules struct {
+// energySample is the energy counter of a GPU at one time.
+type energySample struct {
 	at    time.Time
 	total float64
 }
 
-// Energy is the GPU's energy between two moments of the window, in joules: that of
-// what was done in a part of it, a warm-up left out. It is n/a where the window's
-// own would be. The counter is taken to rise evenly between two samples, and before
-// the first and after the last one as it does between these.
+// Energy returns the GPU's energy in joules between two times in the window, for example
+// without the warm-up. It is n/a if EnergyJ of a window of that length would be. It
+// interpolates the counter linearly between samples, and extrapolates it before the first and
+// after the last one.
 func (w *Window) Energy(from, to time.Time) Reading {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if to.Sub(from) < minGPUWindow || len(w.joules) < 2 {
+	if to.Sub(from) < minGPUWindow || len(w.energySample) < 2 {
 		return Reading{}
 	}
-	first, last := w.joules[0].at, w.joules[len(w.joules)-1].at
+	first, last := w.energySample[0].at, w.energySample[len(w.energySample)-1].at
 	a, b := later(from, first), earlier(to, last)
-	seen := b.Sub(a)
-	rise := w.counted(b) - w.counted(a)
-	if seen <= 0 || rise < 0 {
+	sampled := b.Sub(a)
+	used := w.energyAt(b) - w.energyAt(a)
+	if sampled <= 0 || used < 0 {
 		return Reading{}
 	}
-	return Of(rise * to.Sub(from).Seconds() / seen.Seconds())
+	return Of(used * to.Sub(from).Seconds() / sampled.Seconds())
 }
 
-// counted is the energy counter at a moment between the first and the last sample.
-func (w *Window) counted(at time.Time) float64 {
-	i := sort.Search(len(w.joules)-1, func(i int) bool { return !w.joules[i].at.Before(at) })
+// energyAt interpolates the energy counter at a time between the first and the last sample.
+func (w *Window) energyAt(at time.Time) float64 {
+	i := sort.Search(len(w.energySample)-1, func(i int) bool { return !w.energySample[i].at.Before(at) })
 	if i == 0 {
-		return w.joules[0].total
+		return w.energySample[0].total
 	}
-	a, b := w.joules[i-1], w.joules[i]
+	a, b := w.energySample[i-1], w.energySample[i]
 	share := at.Sub(a.at).Seconds() / b.at.Sub(a.at).Seconds()
 	return a.total + share*(b.total-a.total)
 }
@@ -224,7 +224,7 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// series is what is kept of a figure's samples.
+// series accumulates the samples of one figure.
 type series struct {
 	n                     int
 	sum, max, first, last float64
@@ -252,19 +252,19 @@ func (s *series) mean() Reading {
 	return Of(s.sum / float64(s.n))
 }
 
-func (s *series) most() Reading {
+func (s *series) largest() Reading {
 	if s.n == 0 {
 		return Reading{}
 	}
 	return Of(s.max)
 }
 
-// rise is how far a counter rose in a window of the given length: its rise
-// between the first and the last sample, stretched to the window's ends.
-func (s *series) rise(window time.Duration) Reading {
-	seen := s.lastAt.Sub(s.firstAt)
-	if s.n < 2 || seen <= 0 || s.last < s.first {
+// increase returns how much a counter increased in a window of the given length: its increase
+// between the first and the last sample, extrapolated to the window.
+func (s *series) increase(window time.Duration) Reading {
+	sampled := s.lastAt.Sub(s.firstAt)
+	if s.n < 2 || sampled <= 0 || s.last < s.first {
 		return Reading{}
 	}
-	return Of((s.last - s.first) * window.Seconds() / seen.Seconds())
+	return Of((s.last - s.first) * window.Seconds() / sampled.Seconds())
 }

@@ -1,15 +1,15 @@
 // Package onnxgraph reads ONNX models without running them.
 //
-// [Inspect] tells what a model takes and gives: names, element types,
-// dimensions with the names of the open ones, and the legal range of an integer
-// input where the graph shows it. It streams the file and never holds the
-// weights, so a model of gigabytes costs what its graph costs.
+// [Inspect] returns the inputs and outputs of a model: names, element types, dimensions with
+// the names of the open ones, and the legal range of an integer input, if the graph shows it.
+// It streams the file and never has the weights in memory, so that the memory for a model of
+// gigabytes depends only on its graph.
 //
-// The package does not check a model beyond what it reads: whether the graph is
-// valid is the runtime's to say. External weight files are never opened.
+// The package checks only what it reads; the runtime checks whether the graph is valid. It
+// never opens external weight files.
 //
-// Package builder makes models, builtin those that we ship, fp16 the FP16 twin of
-// a model.
+// Package builder makes models, builtin has the built-in models, fp16 converts a model to
+// FP16.
 package onnxgraph
 
 import (
@@ -23,42 +23,42 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// Elem is a tensor's element type in the format's own numbers. Unknown numbers
-// are possible.
+// Elem is a tensor's element type, with the numbers of the ONNX format. Unknown numbers are
+// possible.
 type Elem = onnxpb.TensorProto_DataType
 
-// Info is what a model says about itself.
+// Info describes a model.
 type Info struct {
 	Producer   string // the program that wrote it, with its version
-	Opset      int64  // of the standard operators; 0 if the model names none
+	Opset      int64  // of the standard operators; 0 if the model has none
 	Nodes      int    // operators of the main graph
-	Parameters int64  // numbers in the main graph's initialisers
+	Parameters int64  // numbers in the initializers of the main graph
 	Inputs     []Value
 	Outputs    []Value
 }
 
-// Value is an input or output of a model. Inputs that an initialiser gives a
-// default are not among a model's inputs.
+// Value is an input or output of a model. An input with a default value (an initializer) is
+// not an input of the model.
 type Value struct {
 	Name string
-	Kind string // tensor, sequence, map, optional, sparse tensor; "" if the graph does not tell
+	Kind string // tensor, sequence, map, optional, sparse tensor; "" if the graph does not declare it
 	Elem Elem   // of a tensor
-	// Dims is nil when the graph does not tell the rank, empty for a scalar.
+	// Dims is nil if the graph does not declare the rank, empty for a scalar.
 	Dims []Dim
-	// Range holds the legal values of an integer input, nil when unknown.
+	// Range is the range of legal values of an integer input; nil if unknown.
 	Range *Range
 }
 
-// Dim is one dimension: its size, or -1 and perhaps a name when it is open.
+// Dim is one dimension: its size, or -1 if it is open, perhaps with a name.
 type Dim struct {
 	Size int64
 	Name string
 }
 
-// Open is an open dimension with a name, such as the batch.
+// Open returns an open dimension with a name, such as the batch.
 func Open(name string) Dim { return Dim{Size: -1, Name: name} }
 
-// Fixed are dimensions of known size.
+// Fixed returns dimensions with fixed sizes.
 func Fixed(sizes ...int64) []Dim {
 	out := make([]Dim, len(sizes))
 	for i, n := range sizes {
@@ -67,7 +67,7 @@ func Fixed(sizes ...int64) []Dim {
 	return out
 }
 
-// Open tells whether the size is left to the caller.
+// Open reports whether the caller chooses the size.
 func (d Dim) Open() bool { return d.Size < 0 }
 
 func (d Dim) String() string {
@@ -80,23 +80,23 @@ func (d Dim) String() string {
 	return d.Name
 }
 
-// Range bounds values, both ends included.
+// Range is a range of values with inclusive ends.
 type Range struct{ Min, Max int64 }
 
-// Inspect reads the model in r to its end. The error says in what way the bytes
-// are no ONNX model.
+// Inspect reads the model in r to its end. The error says why the bytes are not an ONNX
+// model.
 func Inspect(r io.Reader) (*Info, error) {
-	bare, err := skeleton(r)
+	graphOnly, err := stripWeights(r)
 	if err != nil {
-		return nil, fmt.Errorf("no ONNX model: %w", err)
+		return nil, fmt.Errorf("not an ONNX model: %w", err)
 	}
 	var m onnxpb.ModelProto
-	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(bare, &m); err != nil {
-		return nil, fmt.Errorf("no ONNX model: %w", err)
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(graphOnly, &m); err != nil {
+		return nil, fmt.Errorf("not an ONNX model: %w", err)
 	}
 	g := m.GetGraph()
 	if len(g.GetNode()) == 0 && len(g.GetOutput()) == 0 {
-		return nil, fmt.Errorf("no ONNX model: it holds no graph")
+		return nil, fmt.Errorf("not an ONNX model: it has no graph")
 	}
 	info := &Info{
 		Producer: strings.TrimSpace(m.GetProducerName() + " " + m.GetProducerVersion()),
@@ -107,19 +107,19 @@ func Inspect(r io.Reader) (*Info, error) {
 			info.Opset = o.GetVersion()
 		}
 	}
-	given := tables(g)
+	constants := constantShapes(g)
 	for _, t := range g.GetInitializer() {
 		info.Parameters += max(tensor.Elements(t.GetDims()), 0)
 	}
 	for _, v := range g.GetInput() {
-		if _, ok := given[v.GetName()]; !ok {
+		if _, ok := constants[v.GetName()]; !ok {
 			info.Inputs = append(info.Inputs, value(v))
 		}
 	}
 	for _, v := range g.GetOutput() {
 		info.Outputs = append(info.Outputs, value(v))
 	}
-	bound(g, given, info.Inputs)
+	setRanges(g, constants, info.Inputs)
 	return info, nil
 }
 
@@ -146,8 +146,8 @@ func value(v *onnxpb.ValueInfoProto) Value {
 	return out
 }
 
-// dim reads one dimension. A dimension without value is open, and so is a
-// negative one, which some exporters write.
+// dim converts one dimension. It is open if it has no value or a negative one, which some
+// exporters write.
 func dim(d *onnxpb.TensorShapeProto_Dimension) Dim {
 	if v, ok := d.GetValue().(*onnxpb.TensorShapeProto_Dimension_DimValue); ok && v.DimValue >= 0 {
 		return Dim{Size: v.DimValue}

@@ -31,7 +31,7 @@ func build(t testing.TB, b *builder.Builder) []byte {
 	return data
 }
 
-// embedder looks tokens up in a table of 30 and positions in one of 16.
+// embedder looks up tokens in a table of 30 and positions in one of 16.
 func embedder() *builder.Builder {
 	b := builder.New("embedder", 1)
 	shape := []onnxgraph.Dim{onnxgraph.Open("N"), onnxgraph.Open("S")}
@@ -134,14 +134,14 @@ func TestInspectRefusesWhatIsNoModel(t *testing.T) {
 	n := len(deep)
 	deep = append([]byte{0x3a, byte(n) | 0x80, byte(n >> 7)}, deep...)
 	tests := []struct{ name, data, want string }{
-		{"empty", "", "it holds no graph"},
-		{"text", "this is no model", "no ONNX model"},
+		{"empty", "", "it has no graph"},
+		{"text", "this is no model", "not an ONNX model"},
 		{"cut off", string(whole[:len(whole)-3]), "ends too early"},
 		{"a claim of 100 MB", "\x12\x80\x80\x80\x30", "ends too early"},
 		{"a claim of 2^60 bytes", "\x12\x80\x80\x80\x80\x80\x80\x80\x80\x10", "larger than 256 MB"},
 		{"a longer field than message", "\x3a\x02\x0a\x09abcdefghi", "longer than its message"},
 		{"nested without end", string(deep), "nested deeper"},
-		{"no graph", "\x08\x08", "it holds no graph"},
+		{"no graph", "\x08\x08", "it has no graph"},
 		{"field number 0", "\x00\x00", "no valid number"},
 		{"group", "\x0b\x0c", "wire type 3"},
 		{"endless number", strings.Repeat("\xff", 12), "longer than 64 bits"},
@@ -202,8 +202,8 @@ func TestDimString(t *testing.T) {
 	}
 }
 
-// FuzzInspect asks that no bytes break the scan, and that it loses nothing but
-// weights: a model it takes is read the same way after a round through protobuf.
+// FuzzInspect checks that no bytes make the scan panic, and that it removes only
+// weights: an accepted model has the same Info after a round trip through protobuf.
 func FuzzInspect(f *testing.F) {
 	f.Add(build(f, embedder()))
 	f.Add([]byte("\x3a\x02\x0a\x00"))
@@ -215,7 +215,7 @@ func FuzzInspect(f *testing.F) {
 		}
 		var m onnxpb.ModelProto
 		if proto.Unmarshal(data, &m) != nil {
-			return // the fault is in weights that we do not read
+			return // the error is in weights, which Inspect does not read
 		}
 		again, err := proto.Marshal(&m)
 		if err != nil {

@@ -1,12 +1,11 @@
-// Package payload holds what travels through the engine: what a caller asks of a
-// model, the rows of it that a backend runs, and what comes back. A model takes
-// tensors or named parts of bytes, and gives tensors or bytes, whole or streamed;
-// nothing here knows a protocol.
+// Package payload has the data that travels through the engine: the request of a caller,
+// the rows that a backend runs, and the answer. A model takes tensors or named parts of
+// bytes, and returns tensors or bytes, whole or streamed. The package knows no protocol.
 //
-// A [Request] has one row or several; each [Row] takes one place in a batch and
-// has a [Result] of its own. What the rows of a request came to is its [Answer].
-// Slices are shared, not copied: what a request holds must not change until it is
-// answered, and for ever if its caller gave up before that.
+// A [Request] has one row or several; each [Row] is one element of a batch and has its own
+// [Result]. The results of its rows make the [Answer] of a request. Slices are not
+// copied: the contents of a request must not change until it is answered, and never if
+// its caller has abandoned it.
 package payload
 
 import (
@@ -18,31 +17,30 @@ import (
 // Field is one header of a request or an answer.
 type Field struct{ Name, Value string }
 
-// Part is one named part of a request for a model that takes bytes: a field of a
-// form, a query parameter, or a whole body, which is called "body".
+// Part is one named part of a request for a model that takes bytes: a form field, a
+// query parameter, or a whole body, whose name is "body".
 type Part struct {
 	Name string
-	Type string // media type; "" is not known
+	Type string // media type; "" is unknown
 	Data []byte
 }
 
-// Request is what a caller asks of a model: Items, or Parts with Header. The zero
-// value asks for nothing and is refused.
+// Request is a request to a model: Items, or Parts with Header. The zero value has no rows
+// and is refused.
 type Request struct {
-	// Items are the rows for a model that takes tensors. They run in batches of
-	// the model's batch size, together with the rows of others, and are answered
-	// together.
+	// Items are the rows for a model that takes tensors. They run in batches of the
+	// batch size, also with rows of other requests, and are answered together.
 	Items []tensor.Item
 
 	Parts  []Part  // the one row for a model that takes bytes
-	Header []Field // the caller's, for handlers that look at it
-	ID     string  // tells requests of a batch apart; "" where the model takes tensors
+	Header []Field // of the caller's request, for handlers that read it
+	ID     string  // unique in a batch; "" if the model takes tensors
 
-	// Streamed says that the caller takes the answer in pieces as they come.
+	// Streamed means that the caller accepts a streamed answer.
 	Streamed bool
 }
 
-// Rows is how many places in batches the request takes.
+// Rows returns the number of rows of the request.
 func (r Request) Rows() int {
 	if r.IsBytes() {
 		return 1
@@ -50,7 +48,7 @@ func (r Request) Rows() int {
 	return len(r.Items)
 }
 
-// Bytes is the memory of the request's values.
+// Bytes returns the size of the request's data in bytes.
 func (r Request) Bytes() int64 {
 	n := int64(0)
 	for _, item := range r.Items {
@@ -64,15 +62,14 @@ func (r Request) Bytes() int64 {
 	return n
 }
 
-// IsBytes tells whether the request is made of bytes rather than tensors.
+// IsBytes reports whether the request has parts of bytes instead of tensors.
 func (r Request) IsBytes() bool { return len(r.Items) == 0 && (r.Parts != nil || r.Header != nil) }
 
-// Row is what takes one place in a batch: a tensor for each input of the model, or a
-// message. It is the backend's for the time of one run. It is small, since it is
-// copied into each batch.
+// Row is one element of a batch: a tensor for each input of the model, or a message. The
+// backend may use it until its run ends. It is small because each batch copies it.
 type Row struct {
 	Item    tensor.Item
-	Message *Message // nil where the model takes tensors
+	Message *Message // nil if the model takes tensors
 }
 
 // Message is a row for a model that takes bytes.
@@ -80,38 +77,37 @@ type Message struct {
 	Parts  []Part
 	Header []Field
 	ID     string
-	// Stream takes pieces of the answer while the batch runs; nil where the caller
-	// wants it whole. What a session writes to it comes before the Body of its
-	// result.
+	// Stream takes pieces of the answer while the batch runs; nil if the caller takes
+	// the answer whole. The pieces come before the Body of the result.
 	Stream *Stream
 }
 
-// Bytes is an answer that is no tensor. It belongs to the receiver.
+// Bytes is an answer without tensors. It belongs to the receiver.
 type Bytes struct {
 	Status int    // as in HTTP; 0 is 200
-	Type   string // media type; "" is not known
+	Type   string // media type; "" is unknown
 	Header []Field
 	Body   []byte
 }
 
-// Result is what came of one row: its outputs, or bytes, or why it failed. It
-// belongs to the receiver.
+// Result is the result of one row: outputs, bytes, or an error. It belongs to the
+// receiver.
 type Result struct {
 	Outputs tensor.Item
 	Bytes   *Bytes
 	Err     error
 }
 
-// Answer is what came of a request whose rows all succeeded.
+// Answer is the answer to a request whose rows all succeeded.
 type Answer struct {
-	Items []tensor.Item // the outputs of each row, of a model that gives tensors
-	Bytes *Bytes        // of one that gives bytes; with a Stream its Body is empty
-	// Stream is the rest of an answer that comes in pieces. Its receiver reads it to
-	// its end or closes it.
+	Items []tensor.Item // the outputs of each row, if the model returns tensors
+	Bytes *Bytes        // if the model returns bytes; with a Stream its Body is empty
+	// Stream is the rest of a streamed answer. The receiver must read it to its end or
+	// close it.
 	Stream *Stream
 }
 
-// OfItems makes rows of tensors.
+// OfItems returns a row for each item.
 func OfItems(items ...tensor.Item) []Row {
 	rows := make([]Row, len(items))
 	for i, it := range items {
@@ -120,7 +116,7 @@ func OfItems(items ...tensor.Item) []Row {
 	return rows
 }
 
-// Part returns the first part of that name.
+// Part returns the first part called name.
 func (m *Message) Part(name string) (Part, bool) {
 	if i := slices.IndexFunc(m.Parts, func(p Part) bool { return p.Name == name }); i >= 0 {
 		return m.Parts[i], true
@@ -128,14 +124,14 @@ func (m *Message) Part(name string) (Part, bool) {
 	return Part{}, false
 }
 
-// Body is what a caller sent, whatever the protocol.
+// Body is the body of a request in any protocol, with what handlers need beside it.
 type Body struct {
-	Type   string // media type with its parameters; "" is not known
+	Type   string // media type with its parameters; "" is unknown
 	Data   []byte
-	Header []Field // those a handler may look at
-	Query  []Part  // parameters beside the body, in the order they came
+	Header []Field // those that a handler may read
+	Query  []Part  // parameters of the URL, in their order
 }
 
-// Format is a form of an answer that a handler and its caller agreed on. Its values
-// are the handler's own.
+// Format is the format of an answer that a handler has negotiated with the caller. Each
+// handler defines its own values.
 type Format uint8

@@ -19,7 +19,7 @@ func TestRows(t *testing.T) {
 		rows  int
 		bytes bool
 	}{
-		{"nothing", payload.Request{}, 0, false},
+		{"empty", payload.Request{}, 0, false},
 		{"one item", payload.Request{Items: []tensor.Item{{}}}, 1, false},
 		{"three items", payload.Request{Items: make([]tensor.Item, 3), Header: []payload.Field{{Name: "a", Value: "b"}}}, 3, false},
 		{"parts", payload.Request{Parts: []payload.Part{{Name: "a"}, {Name: "b"}}}, 1, true},
@@ -37,11 +37,11 @@ func TestPart(t *testing.T) {
 		t.Errorf("part a = %v, %v", p, ok)
 	}
 	if _, ok := r.Part("c"); ok {
-		t.Error("a part that is not there was found")
+		t.Error("a missing part was found")
 	}
 }
 
-// read takes a stream to its end.
+// read reads a stream to its end.
 func read(ctx context.Context, s *payload.Stream) (string, error) {
 	var b strings.Builder
 	for {
@@ -57,7 +57,7 @@ func TestStream(t *testing.T) {
 	s := payload.NewStream()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		s.Begin(payload.Bytes{Status: 201, Body: []byte("is not of the head")})
+		s.Begin(payload.Bytes{Status: 201, Body: []byte("not part of the head")})
 		for _, piece := range []string{"a", "", "bc"} {
 			if err := s.Write([]byte(piece)); err != nil {
 				t.Errorf("Write(%q) = %v", piece, err)
@@ -80,21 +80,21 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// An answer that breaks off gives what came before, and why.
-func TestStreamBreaks(t *testing.T) {
-	s, why := payload.NewStream(), errors.New("it broke")
+// A stream that ends with an error returns the pieces before it, then the error.
+func TestStreamError(t *testing.T) {
+	s, cause := payload.NewStream(), errors.New("it broke")
 	_ = s.Write([]byte("half"))
-	s.End(why)
-	if text, err := read(t.Context(), s); text != "half" || !errors.Is(err, why) {
+	s.End(cause)
+	if text, err := read(t.Context(), s); text != "half" || !errors.Is(err, cause) {
 		t.Errorf("read %q, %v", text, err)
 	}
 }
 
-func TestStreamOfNobody(t *testing.T) {
+func TestStreamWithoutReceiver(t *testing.T) {
 	s := payload.NewStream()
 	s.Close()
 	if err := s.Write([]byte("x")); !errors.Is(err, payload.ErrReceiverLeft) {
-		t.Errorf("Write to nobody = %v", err)
+		t.Errorf("Write after Close = %v", err)
 	}
 	slow, full := payload.NewStream(), error(nil)
 	for range 32 {
@@ -106,11 +106,11 @@ func TestStreamOfNobody(t *testing.T) {
 		t.Errorf("32 MB to a receiver that reads nothing: %v", full)
 	}
 	if _, err := read(t.Context(), slow); !errors.Is(err, payload.ErrReceiverSlow) {
-		t.Errorf("the slow receiver is told %v", err)
+		t.Errorf("the slow receiver reads %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := payload.NewStream().Next(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("Next without news = %v", err)
+		t.Errorf("Next without a piece = %v", err)
 	}
 }

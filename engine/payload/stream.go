@@ -7,21 +7,21 @@ import (
 	"sync"
 )
 
-// mostPending is how many bytes of a streamed answer may wait for their receiver.
-const mostPending = 16 << 20
+// maxPending limits the bytes of a streamed answer that wait for the receiver.
+const maxPending = 16 << 20
 
-// What ends a stream before its time.
+// Errors that end a stream early.
 var (
 	ErrReceiverLeft = errors.New("the receiver of the answer has left")
 	ErrReceiverSlow = errors.New("the receiver of the answer does not keep up")
 )
 
-// Stream carries an answer in pieces from a session, which never waits for the
-// receiver: it is the batch's, and other rows ride in it. One goroutine writes and
-// one reads.
+// Stream passes the pieces of an answer from a session to the receiver. The session never
+// waits for the receiver, because it also runs the other rows of the batch. One goroutine
+// writes and one reads.
 type Stream struct {
-	begun chan struct{} // closed by the first piece, or the end
-	more  chan struct{} // capacity 1: something new for the reader
+	begun chan struct{} // closed at the first piece or at the end
+	more  chan struct{} // capacity 1: wakes the reader
 
 	mu      sync.Mutex // guards all below
 	head    Bytes
@@ -38,8 +38,8 @@ func NewStream() *Stream {
 	return &Stream{begun: make(chan struct{}), more: make(chan struct{}, 1)}
 }
 
-// Begin says with what status, type and headers the answer goes out. It may be
-// called before the first Write; later it changes nothing.
+// Begin sets the status, type and headers of the answer. After the first Write it has no
+// effect.
 func (s *Stream) Begin(head Bytes) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,8 +49,8 @@ func (s *Stream) Begin(head Bytes) {
 	}
 }
 
-// Write hands over a piece, which it keeps. It never waits; an error says that
-// nobody will read it, and that the session need not go on.
+// Write adds a piece and keeps it. It never waits. An error means that nobody will read
+// the piece, so that the session may stop.
 func (s *Stream) Write(piece []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,18 +59,18 @@ func (s *Stream) Write(piece []byte) error {
 		return ErrReceiverLeft
 	case s.ended:
 		return io.ErrClosedPipe
-	case s.pending+len(piece) > mostPending:
+	case s.pending+len(piece) > maxPending:
 		s.end(ErrReceiverSlow)
 		return ErrReceiverSlow
 	}
 	s.pieces = append(s.pieces, piece)
 	s.pending += len(piece)
-	s.news()
+	s.wakeReader()
 	return nil
 }
 
-// End says that nothing follows, because of err if that is not nil. The engine
-// calls it when the row has its result.
+// End ends the stream, with err if that is not nil. The engine calls it when the row has
+// its result.
 func (s *Stream) End(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,11 +82,11 @@ func (s *Stream) end(err error) {
 		return
 	}
 	s.ended, s.err = true, err
-	s.news()
+	s.wakeReader()
 }
 
-// news wakes the reader. The lock is held.
-func (s *Stream) news() {
+// wakeReader wakes the reader. The lock is held.
+func (s *Stream) wakeReader() {
 	if !s.first {
 		s.first = true
 		close(s.begun)
@@ -97,10 +97,10 @@ func (s *Stream) news() {
 	}
 }
 
-// Begun is closed when there is something to read, or nothing will be.
+// Begun returns a channel that is closed at the first piece or at the end.
 func (s *Stream) Begun() <-chan struct{} { return s.begun }
 
-// Head is the status, type and headers of the answer; it is complete once Begun is
+// Head returns the status, type and headers of the answer; it is complete once Begun is
 // closed.
 func (s *Stream) Head() Bytes {
 	s.mu.Lock()
@@ -108,11 +108,11 @@ func (s *Stream) Head() Bytes {
 	return s.head
 }
 
-// Next returns the next piece. At the end it returns io.EOF, or why the answer
-// broke off; what was written before comes first.
+// Next returns the next piece. After the last one it returns io.EOF, or the error that
+// ended the stream.
 func (s *Stream) Next(ctx context.Context) ([]byte, error) {
 	for {
-		piece, done, err := s.take()
+		piece, done, err := s.nextPiece()
 		if piece != nil || done {
 			return piece, err
 		}
@@ -124,7 +124,7 @@ func (s *Stream) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-func (s *Stream) take() (piece []byte, done bool, err error) {
+func (s *Stream) nextPiece() (piece []byte, done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.pieces) > 0 {
@@ -141,16 +141,16 @@ func (s *Stream) take() (piece []byte, done bool, err error) {
 	return nil, true, io.EOF
 }
 
-// Close tells the writer that nobody reads any more.
+// Close makes later writes fail with ErrReceiverLeft.
 func (s *Stream) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.left, s.pieces, s.pending = true, nil, 0
 }
 
-// Finish ends a stream that has begun, with the body of the row's result as its
-// last piece or with its error. It leaves one that has not begun alone: the result
-// is the whole answer.
+// Finish ends a stream that has begun: the body of the row's result is the last piece, or
+// its error ends the stream. It does not change a stream that has not begun, because then
+// the result is the whole answer.
 func (s *Stream) Finish(r Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *Stream) Finish(r Result) {
 	s.end(r.Err)
 }
 
-// HasBegun tells whether there is something to read, or nothing will be.
+// HasBegun reports whether Begun is closed.
 func (s *Stream) HasBegun() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,11 +16,11 @@ import (
 
 var errNoModel = errors.New("load m: no such file")
 
-// child runs RunChild as a parent sees it.
+// child is a running RunChild with the parent's ends of its pipes.
 type child struct {
-	stdin *io.PipeWriter
-	shake server.Handshake
-	ended chan error
+	stdin     *io.PipeWriter
+	handshake server.Handshake
+	ended     chan error
 }
 
 // spawn starts a child whose stdin begins with first, and reads its handshake.
@@ -42,7 +42,7 @@ func spawn(t *testing.T, ctx context.Context, first string, start func(context.C
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err == nil {
-		err = json.Unmarshal([]byte(line), &c.shake)
+		err = json.Unmarshal([]byte(line), &c.handshake)
 	}
 	if err != nil {
 		t.Fatalf("handshake %q: %v", line, err)
@@ -64,24 +64,24 @@ func TestRunChild(t *testing.T) {
 				e = newEngine(t, newDoubler())
 				return e, nil
 			})
-			if c.shake.Error != "" || c.shake.PID != os.Getpid() {
-				t.Fatalf("handshake = %+v", c.shake)
+			if c.handshake.Error != "" || c.handshake.PID != os.Getpid() {
+				t.Fatalf("handshake = %+v", c.handshake)
 			}
-			if resp := do(t, "POST", "http://"+c.shake.Inference+"/predictions/m", "secret", "[4]"); read(t, resp) != "[8]\n" {
+			if resp := do(t, "POST", "http://"+c.handshake.Inference+"/predictions/m", "secret", "[4]"); read(t, resp) != "[8]\n" {
 				t.Errorf("prediction: %d", resp.StatusCode)
 			}
-			if resp := do(t, "GET", "http://"+c.shake.Management+"/engine/v1/info", "secret", ""); resp.StatusCode != 200 {
+			if resp := do(t, "GET", "http://"+c.handshake.Management+"/engine/v1/info", "secret", ""); resp.StatusCode != 200 {
 				t.Errorf("info: %d", resp.StatusCode)
 			}
-			if resp := do(t, "GET", "http://"+c.shake.Management+"/engine/v1/info", "", ""); resp.StatusCode != 400 {
+			if resp := do(t, "GET", "http://"+c.handshake.Management+"/engine/v1/info", "", ""); resp.StatusCode != 400 {
 				t.Errorf("info without token: %d", resp.StatusCode)
 			}
-			checkUsage(t, c.shake.Management, "secret")
+			checkUsage(t, c.handshake.Management, "secret")
 			end(c, cancel)
 			if err := <-c.ended; err != nil {
 				t.Errorf("RunChild = %v", err)
 			}
-			if len(e.Served()) != 0 {
+			if len(e.Services()) != 0 {
 				t.Error("the engine is still open")
 			}
 			_ = c.stdin.Close()
@@ -95,7 +95,7 @@ func TestRunChildErrors(t *testing.T) {
 		want        string
 	}{
 		{"no token", "", "no token on the first line of stdin: stdin was closed"},
-		{"half a line", "secret", "no token on the first line of stdin: stdin was closed"},
+		{"incomplete line", "secret", "no token on the first line of stdin: stdin was closed"},
 		{"long line", strings.Repeat("x", 5000) + "\n", "no token on the first line of stdin: stdin was closed"},
 		{"empty token", "\n", "the first line of stdin is empty, expected the token"},
 		{"no engine", "secret\n", errNoModel.Error()},
@@ -103,8 +103,8 @@ func TestRunChildErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := spawn(t, t.Context(), tt.stdin, func(context.Context) (*engine.Engine, error) { return nil, errNoModel })
-			if c.shake != (server.Handshake{Error: tt.want}) {
-				t.Errorf("handshake = %+v, want %q", c.shake, tt.want)
+			if c.handshake != (server.Handshake{Error: tt.want}) {
+				t.Errorf("handshake = %+v, want %q", c.handshake, tt.want)
 			}
 			if err := <-c.ended; err == nil || err.Error() != tt.want {
 				t.Errorf("RunChild = %v, want %s", err, tt.want)
@@ -114,8 +114,8 @@ func TestRunChildErrors(t *testing.T) {
 	}
 }
 
-// A parent that goes away while a model loads takes the load with it.
-func TestRunChildParentGoneWhileLoading(t *testing.T) {
+// The end of the parent cancels a running load.
+func TestRunChildParentEndsWhileLoading(t *testing.T) {
 	in, stdin := io.Pipe()
 	go func() { _, _ = io.WriteString(stdin, "secret\n") }()
 	err := server.RunChild(t.Context(), in, io.Discard, server.Config{}, func(ctx context.Context) (*engine.Engine, error) {

@@ -21,32 +21,32 @@ const (
 	DefaultDrainTime      = 10 * time.Second
 )
 
-// What requests may hold by default: a share of the container's memory, whose
-// rest is the models', and at least so many bodies of the largest size.
+// The default of RequestMemory: a part of the container's memory, because models need the
+// rest, and at least a number of bodies of the largest size.
 const (
-	memoryShare = 4
-	leastBodies = 16
+	memoryDivisor = 4
+	minBodies     = 16
 )
 
-// Config says what a server listens on and what it bounds. The zero value is
-// TorchServe's addresses without tokens.
+// Config has the addresses and the limits of a server. The zero value has TorchServe's
+// addresses and no tokens.
 type Config struct {
-	Inference  string        // host:port; "" is DefaultInference, port 0 a free one
+	Inference  string        // host:port; "" is DefaultInference, port 0 is any free port
 	Management string        // likewise; also serves the control API
-	Tokens     *token.Tokens // nil asks for none; Open writes their file
-	Host       control.Host  // what the control API says about the process; a Usage of nil is measured
+	Tokens     *token.Tokens // nil: no key is needed; Open writes their file
+	Host       control.Host  // for the control API; a nil Usage measures this process
 
-	MaxRequestSize int64         // bytes of a prediction's body; more is 413
-	RequestMemory  int64         // bytes that all requests may hold while they are read and decoded; more is 503
-	BodyTime       time.Duration // longest arrival of a body; then 408
-	WriteTime      time.Duration // longest stall of a client that reads its answer
-	IdleTime       time.Duration // longest silence between two requests of a connection
-	DrainTime      time.Duration // longest wait for requests under way at the end
+	MaxRequestSize int64         // bytes of the body of a prediction; larger ones get 413
+	RequestMemory  int64         // bytes of all requests that are being read and decoded; more gets 503
+	BodyTime       time.Duration // longest time for a body to arrive; then 408
+	WriteTime      time.Duration // longest time in which a client reads nothing of its answer
+	IdleTime       time.Duration // longest time between two requests of a connection
+	DrainTime      time.Duration // longest wait for running requests at the end
 
 	Log *slog.Logger // nil discards
 }
 
-// withDefaults fills what is zero.
+// withDefaults sets the defaults of zero fields.
 func (c Config) withDefaults() Config {
 	orString := func(s *string, d string) {
 		if *s == "" {
@@ -80,15 +80,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// requestMemory is the default of RequestMemory in a container of so much memory.
+// requestMemory is the default of RequestMemory for the memory of the container.
 func requestMemory(container, maxRequest int64) int64 {
-	if maxRequest > math.MaxInt64/leastBodies {
+	if maxRequest > math.MaxInt64/minBodies {
 		return math.MaxInt64
 	}
-	return max(container/memoryShare, leastBodies*maxRequest)
+	return max(container/memoryDivisor, minBodies*maxRequest)
 }
 
-// usage reads what this process has used; nil where the system does not tell it.
+// usage measures this process; nil if the system does not support it.
 func usage() *control.Usage {
 	u, err := monitor.UsageOf(0)
 	if err != nil {

@@ -10,43 +10,43 @@ import (
 	"time"
 )
 
-// What a client may take for the headers of a request, in time and bytes.
+// Limits of time and size for the headers of a request.
 const (
 	headerTime  = 10 * time.Second
 	headerBytes = 64 << 10
 )
 
-// overHTTP returns the serve of a service that answers with h, told to listen on
-// address.
-func (s *Server) overHTTP(address string, h http.Handler) func(context.Context, net.Listener) error {
+// serveHTTP returns the serve function of an endpoint that answers with h. address is the
+// configured one.
+func (s *Server) serveHTTP(address string, h http.Handler) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
-		web := &http.Server{
-			Handler:           chain(h, s.counts.Watch, lingering, sameOrigin(address, l.Addr())),
+		srv := &http.Server{
+			Handler:           chain(h, s.counts.Watch, lingeringClose, checkOrigin(address, l.Addr())),
 			ReadHeaderTimeout: headerTime,
 			IdleTimeout:       s.cfg.IdleTime,
 			MaxHeaderBytes:    headerBytes,
 			ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 		}
 		ended := make(chan error, 1)
-		go func() { ended <- web.Serve(patient{l, s.cfg.WriteTime}) }()
+		go func() { ended <- srv.Serve(stallListener{l, s.cfg.WriteTime}) }()
 		select {
-		case err := <-ended: // only a listener that fails ends before ctx
-			return errors.Join(err, drain(web, s.cfg.DrainTime))
+		case err := <-ended: // the listener has failed before ctx ended
+			return errors.Join(err, drain(srv, s.cfg.DrainTime))
 		case <-ctx.Done():
 		}
-		err := drain(web, s.cfg.DrainTime)
+		err := drain(srv, s.cfg.DrainTime)
 		<-ended
 		return err
 	}
 }
 
-// drain ends web once what is under way is answered, or after so long.
-func drain(web *http.Server, longest time.Duration) error {
+// drain closes srv when the running requests are answered, or after the longest wait.
+func drain(srv *http.Server, longest time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	defer cancel()
-	if web.Shutdown(ctx) == nil {
+	if srv.Shutdown(ctx) == nil {
 		return nil
 	}
-	_ = web.Close() // reports the listener that Shutdown has closed
-	return fmt.Errorf("requests under way were cut off after %v", longest)
+	_ = srv.Close() // its error is about the listener that Shutdown has closed
+	return fmt.Errorf("running requests were aborted after %v", longest)
 }

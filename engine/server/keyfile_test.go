@@ -9,8 +9,8 @@ import (
 	"sweetspot/engine/server"
 )
 
-// C1: a second server that cannot have the first one's address took its key file
-// with it, and with that its clients' keys.
+// A second server that could not bind the first one's address removed the key file of
+// the first, so that its clients lost their keys.
 func TestKeyFileBelongsToTheAddress(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key_file.json")
 	tokens := func() *token.Tokens {
@@ -35,8 +35,8 @@ func TestKeyFileBelongsToTheAddress(t *testing.T) {
 	run(t, s)
 	at, keys := s.Addrs(), content()
 	for _, c := range []server.Config{
-		{Inference: at.Inference, Management: free},
-		{Inference: free, Management: at.Management}, // the second of two addresses
+		{Inference: at.Inference, Management: anyPort},
+		{Inference: anyPort, Management: at.Management}, // the second of two addresses
 	} {
 		c.Tokens = tokens()
 		if _, err := server.Open(c, e); err == nil {
@@ -49,7 +49,7 @@ func TestKeyFileBelongsToTheAddress(t *testing.T) {
 			t.Error("a server that did not start changed the key file")
 		}
 	}
-	// One on addresses of its own takes the file, and keeps it when the first ends.
+	// A server on other addresses rewrites the file, which stays when the first server ends.
 	second := tokens()
 	run(t, open(t, server.Config{Tokens: second}, e))
 	keys = content()

@@ -34,8 +34,8 @@ func sendThenRead(addr, head string, body []byte) (status int, answer string, er
 	return resp.StatusCode, string(b), err
 }
 
-// A client that sends all of a large body before it reads finds why it was
-// refused, not a connection that was reset.
+// A client that sends all of a large body before it reads gets the error, not a reset
+// connection.
 func TestRefusalReachesSender(t *testing.T) {
 	const size = 8 << 20
 	e := newEngine(t, newDoubler())
@@ -52,13 +52,13 @@ func TestRefusalReachesSender(t *testing.T) {
 		text             string
 	}{
 		{"too large", small.Inference, "POST /predictions/m HTTP/1.1" + length, plain, 413, "max_request_size, 1048576 bytes"},
-		{"too large, length untold", small.Inference, "POST /predictions/m HTTP/1.1\r\nTransfer-Encoding: chunked", chunked, 413, "max_request_size"},
+		{"too large, chunked", small.Inference, "POST /predictions/m HTTP/1.1\r\nTransfer-Encoding: chunked", chunked, 413, "max_request_size"},
 		{"too large, one request", small.Inference, "POST /predictions/m HTTP/1.1\r\nConnection: close" + length, plain, 413, "max_request_size"},
-		{"too large for all requests", narrow.Inference, "POST /predictions/m HTTP/1.1" + length, plain, 413, "all requests together may take 2097152"},
-		{"too large a change", small.Management, "PUT /engine/v1/models/m/settings HTTP/1.1" + length, plain, 413, "max_request_size, 65536"},
+		{"too large for all requests", narrow.Inference, "POST /predictions/m HTTP/1.1" + length, plain, 413, "all requests together may use 2097152"},
+		{"change too large", small.Management, "PUT /engine/v1/models/m/settings HTTP/1.1" + length, plain, 413, "max_request_size, 65536"},
 		{"unknown model", small.Inference, "POST /predictions/n HTTP/1.1" + length, plain, 404, "Model not found: n"},
 		{"no token", guarded.Inference, "POST /predictions/m HTTP/1.1" + length, plain, 400, "key is missing"},
-		{"foreign page", small.Inference, "POST /predictions/m HTTP/1.1\r\nOrigin: null" + length, plain, 403, "programs that send no Origin"},
+		{"page of another origin", small.Inference, "POST /predictions/m HTTP/1.1\r\nOrigin: null" + length, plain, 403, "programs that send no Origin"},
 	}
 	for _, tt := range tests {
 		status, text, err := sendThenRead(tt.addr, tt.head, tt.body)
@@ -68,16 +68,15 @@ func TestRefusalReachesSender(t *testing.T) {
 	}
 }
 
-// A body that finds no room among those under way is refused for the moment, and
-// its sender reads when to come again.
-func TestNoRoomForBody(t *testing.T) {
+// A body that does not fit beside those of running requests gets 503 with Retry-After.
+func TestNoMemoryForBody(t *testing.T) {
 	const size = 1 << 20
 	a, _ := serve(t, server.Config{RequestMemory: size + size/2}, newEngine(t, newDoubler()))
 	head := fmt.Sprintf("POST /predictions/m HTTP/1.1\r\nContent-Length: %d", size)
 	body := bytes.Repeat([]byte("x"), size)
 	ask := func(want int) string {
 		t.Helper()
-		for { // until the server has seen the other request come, or go
+		for { // until the server has received the other request, or it has ended
 			status, text, err := sendThenRead(a.Inference, head, body)
 			if err != nil {
 				t.Fatal(err)
@@ -95,12 +94,12 @@ func TestNoRoomForBody(t *testing.T) {
 	if _, err := fmt.Fprintf(slow, "%s\r\nHost: %s\r\n\r\n", head, a.Inference); err != nil {
 		t.Fatal(err)
 	}
-	const want = "no memory for this request now: it takes 1048577 bytes, and requests under way hold 1048577 of 1572864; retry later"
+	const want = "no memory for this request now: it needs 1048577 bytes, and running requests use 1048577 of 1572864; retry later"
 	if text := ask(503); !strings.Contains(text, want) {
 		t.Errorf("503 %s, want %q", text, want)
 	}
 	if err := slow.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ask(400) // what a client that left had taken is given back
+	ask(400) // the memory of a client that has disconnected is free again
 }

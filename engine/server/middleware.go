@@ -6,36 +6,36 @@ import (
 	"time"
 )
 
-// middleware is a step that every request passes before it reaches an API.
+// middleware wraps the handler of an API.
 type middleware func(http.Handler) http.Handler
 
-// chain returns h behind the steps, the first of them outermost.
-func chain(h http.Handler, steps ...middleware) http.Handler {
-	for i := len(steps) - 1; i >= 0; i-- {
-		h = steps[i](h)
+// chain wraps h in all middleware; the first is the outermost.
+func chain(h http.Handler, all ...middleware) http.Handler {
+	for i := len(all) - 1; i >= 0; i-- {
+		h = all[i](h)
 	}
 	return h
 }
 
-// How much of a refused body is read, and for how long.
+// Limits for reading the rest of a refused body.
 const (
 	lingerBytes = 64 << 20
 	lingerTime  = 10 * time.Second
 )
 
-// lingering reads on after a refusal while its client still sends. Many clients
-// send all before they read, and closing a connection with data on the way
-// resets it: they would find a broken pipe instead of the reason.
-func lingering(next http.Handler) http.Handler {
+// lingeringClose reads the rest of a refused request's body. Many clients send the whole body
+// before they read, and closing a connection with unread data resets it: they would get a
+// broken pipe instead of the error.
+func lingeringClose(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
-		closes := w.Header()["Connection"] != nil // set by wire.Fail alone
+		closes := w.Header()["Connection"] != nil // only wire.Fail sets it
 		if !closes || r.Body == http.NoBody || r.Header["Expect"] != nil {
-			return // a client that expects a word before its body sends none now
+			return // a client that waits for 100 Continue will not send its body
 		}
 		c := http.NewResponseController(w)
 		if c.SetReadDeadline(time.Now().Add(lingerTime)) == nil && c.Flush() == nil {
-			_, _ = io.CopyN(io.Discard, r.Body, lingerBytes) // how it ends does not matter: the connection closes
+			_, _ = io.CopyN(io.Discard, r.Body, lingerBytes) // the error does not matter: the connection closes
 		}
 	})
 }

@@ -28,8 +28,8 @@ func TestChainOrder(t *testing.T) {
 	}
 }
 
-// A listener that others can reach may have any name; the name it was given is
-// its own on loopback too.
+// A server that is not on loopback accepts any Host; on loopback it accepts the configured
+// name too.
 func TestHostByListener(t *testing.T) {
 	loopback, outside := net.IPv4(127, 0, 1, 1), net.IPv4(192, 0, 2, 1)
 	tests := []struct {
@@ -44,12 +44,12 @@ func TestHostByListener(t *testing.T) {
 		{"outside, foreign page", "0.0.0.0:8080", outside, "models.example", "http://evil.example", 403, "http://models.example may"},
 		{"everywhere", ":8080", net.IPv6unspecified, "models.example", "", 200, ""},
 		{"given name", "box.example:8080", loopback, "box.example:8080", "http://box.example:8080", 200, ""},
-		{"given name, other", "box.example:8080", loopback, "evil.example:8080", "", 403, "ask for box.example, localhost, 127.0.0.1 or [::1], with any port"},
+		{"given name, other", "box.example:8080", loopback, "evil.example:8080", "", 403, "use box.example, localhost, 127.0.0.1 or [::1], with any port"},
 		{"loopback, none", "127.0.0.1:8080", loopback, "", "", 200, ""},
-		{"loopback, other", "127.0.0.1:8080", loopback, "evil.example", "", 403, "ask for localhost, 127.0.0.1 or [::1], with any port"},
+		{"loopback, other", "127.0.0.1:8080", loopback, "evil.example", "", 403, "use localhost, 127.0.0.1 or [::1], with any port"},
 	}
 	for _, tt := range tests {
-		h := sameOrigin(tt.address, &net.TCPAddr{IP: tt.bound, Port: 8080})(answer(200))
+		h := checkOrigin(tt.address, &net.TCPAddr{IP: tt.bound, Port: 8080})(answer(200))
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Host = tt.host
 		if tt.origin != "" {

@@ -2,8 +2,8 @@ package server
 
 import "syscall"
 
-// lowerPriority raises the niceness of this process by n. Failing is harmless:
-// the process keeps its priority.
+// lowerPriority adds n to the niceness of this process. Errors are ignored: the process
+// then keeps its priority.
 func lowerPriority(n int) {
 	const idle = 20
 	if now, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err == nil {

@@ -6,10 +6,10 @@ import (
 	"syscall"
 )
 
-// lowerPriority raises the niceness of this process by n. On Linux a niceness
-// belongs to a thread and is inherited from the thread that makes it, so every
-// thread gets it, twice over in case one was made meanwhile. Failing is
-// harmless: the process keeps its priority.
+// lowerPriority adds n to the niceness of this process. On Linux each thread has its own
+// niceness and inherits it from the thread that creates it. So it sets all threads, twice,
+// because a thread may be created meanwhile. Errors are ignored: the process then keeps its
+// priority.
 func lowerPriority(n int) {
 	const idle, kernelBase = 19, 20 // getpriority(2) returns 20 - niceness
 	now, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)

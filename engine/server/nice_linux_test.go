@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// niceness is the largest and smallest niceness among this process's threads.
+// niceness returns the smallest and largest niceness of the threads of this process.
 func niceness(t *testing.T) (low, high int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/self/task/*/stat")

@@ -2,5 +2,5 @@
 
 package server
 
-// lowerPriority does nothing where there is no niceness.
+// lowerPriority does nothing on systems without niceness.
 func lowerPriority(int) {}

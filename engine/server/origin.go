@@ -11,24 +11,23 @@ import (
 	"sweetspot/engine/api/wire"
 )
 
-// sameOrigin refuses what a page of another origin sends through the browser of
-// someone who can reach this server, tokens or not. A browser names the page in
-// Origin; programs send none and pass. Behind a name that was made to lead to
-// this machine a page has the server's own origin, so that on loopback, where the
-// names a server can have are known, Host is held against them too. address is
-// the one the server was told to listen on, bound is where it does.
-func sameOrigin(address string, bound net.Addr) middleware {
+// checkOrigin refuses requests that a web page of another origin sends through the browser of a
+// user who can reach this server. Browsers send the page's origin in the header Origin;
+// other programs send none and are allowed. In a DNS rebinding attack, a page has the origin
+// of the server. On loopback the possible host names are few, so that Host is checked too.
+// address is the configured address, bound the actual one.
+func checkOrigin(address string, bound net.Addr) middleware {
 	name, allowed := hostname(address), "localhost, 127.0.0.1 or [::1]"
 	if !isLoopback(name) {
 		allowed = name + ", " + allowed
 	}
 	local := isLoopback(hostname(bound.String()))
-	var last atomic.Pointer[string] // Host that was found right: nearly all requests have the same
-	own := func(host string) bool {
+	var last atomic.Pointer[string] // the last allowed Host, which nearly all requests have
+	allowedHost := func(host string) bool {
 		if h := last.Load(); h != nil && *h == host {
 			return true
 		}
-		if !isOwn(host, name) {
+		if !isOwnHost(host, name) {
 			return false
 		}
 		seen := host // not host itself, which would be allocated at every call
@@ -37,9 +36,9 @@ func sameOrigin(address string, bound net.Addr) middleware {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if local && !own(r.Host) {
+			if local && !allowedHost(r.Host) {
 				wire.Fail(w, wire.Errorf(http.StatusForbidden, wire.Forbidden,
-					"the host %q is not this server's, which listens on loopback; ask for %s, with any port", r.Host, allowed))
+					"the host %q is not allowed: this server listens on loopback; use %s, with any port", r.Host, allowed))
 				return
 			}
 			if foreign, ok := foreignOrigin(r); ok {
@@ -52,9 +51,9 @@ func sameOrigin(address string, bound net.Addr) middleware {
 	}
 }
 
-// isOwn tells whether a Host header names loopback, or name. A request of
-// HTTP/1.0 may have none, which no browser sends.
-func isOwn(host, name string) bool {
+// isOwnHost reports whether a Host header is loopback or name. A request of HTTP/1.0 may have
+// none; browsers do not send such requests.
+func isOwnHost(host, name string) bool {
 	if host == "" {
 		return true
 	}
@@ -62,17 +61,16 @@ func isOwn(host, name string) bool {
 	return strings.EqualFold(host, name) || isLoopback(host)
 }
 
-// isLoopback tells whether a host without its port leads to this machine, by
-// its address or by the one name that does so everywhere.
+// isLoopback reports whether a host without port is a loopback address or localhost.
 func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") { // first: parsing a name makes an error
+	if strings.EqualFold(host, "localhost") { // first, because parsing a name allocates an error
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// hostname takes the port, and the brackets around an IPv6 address, off.
+// hostname removes the port and the brackets of an IPv6 address.
 func hostname(hostport string) string {
 	u := url.URL{Host: hostport}
 	return u.Hostname()
@@ -93,7 +91,7 @@ func foreignOrigin(r *http.Request) (string, bool) {
 	return "", false
 }
 
-// ownOrigin is the server's origin in the words of who sent r.
+// ownOrigin returns the server's origin with the host of r.
 func ownOrigin(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host

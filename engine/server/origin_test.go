@@ -11,7 +11,7 @@ import (
 	"sweetspot/engine/server"
 )
 
-// from sends a request with a Host, and Origins, of its own.
+// from sends a request with the given Host and Origins.
 func from(t *testing.T, method, url, host string, origins ...string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader("[21]"))
@@ -29,9 +29,9 @@ func from(t *testing.T, method, url, host string, origins ...string) *http.Respo
 	return resp
 }
 
-// C8: with tokens off, a page of any site could make its visitor's browser change
-// settings and hold the load.
-func TestForeignPages(t *testing.T) {
+// Without tokens, a page of any site could make the browser of its visitor change
+// settings and stop requests.
+func TestForeignOrigins(t *testing.T) {
 	a, _ := serve(t, server.Config{}, newEngine(t, newDoubler()))
 	const evil = "http://evil.example"
 	tests := []struct{ method, url string }{
@@ -56,7 +56,7 @@ func TestForeignPages(t *testing.T) {
 		}
 		for name := range resp.Header {
 			if strings.HasPrefix(name, "Access-Control-") {
-				t.Errorf("%s %s: header %s invites the page", tt.method, tt.url, name)
+				t.Errorf("%s %s: header %s allows the page", tt.method, tt.url, name)
 			}
 		}
 	}

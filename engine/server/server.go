@@ -1,14 +1,13 @@
-// Package server puts the APIs of an engine on listeners.
+// Package server serves the APIs of an engine on listeners.
 //
-// [Open] binds the addresses of a [Config] and [Server.Run] serves them until
-// its context ends, then answers what is under way. [RunChild] does the same for
-// an engine that another process started: token in through stdin, addresses out
-// through a pipe, and an end when the parent goes away. Everything listens on
-// loopback unless told otherwise, and pages of other origins are refused.
+// [Open] binds the addresses of a [Config]. [Server.Run] serves them until its context ends,
+// then answers the running requests. [RunChild] does the same for an engine in a child
+// process: it reads the token from stdin, writes the addresses to a pipe, and ends when the
+// parent ends. The default addresses are loopback, and web pages of other origins are
+// refused.
 //
-// What a server listens on is a list of services, in service.go; what every
-// HTTP request passes before it reaches an API is a chain of functions, in
-// http.go.
+// endpoint.go lists the endpoints of a server; http.go has the chain of middleware of every
+// HTTP request.
 package server
 
 import (
@@ -21,7 +20,7 @@ import (
 	"sweetspot/engine/api/wire"
 )
 
-// Server is bound listeners and what answers on them.
+// Server has bound listeners and their handlers.
 type Server struct {
 	cfg    Config
 	counts wire.Counts
@@ -33,14 +32,13 @@ type Addrs struct {
 	Inference, Management string
 }
 
-// Open binds the addresses of c for the models of e, and then writes the key
-// file: while another server has an address, the file may be that server's. The
-// caller runs the server or closes it; it keeps e and the tokens, and closes them
-// after the server has ended.
+// Open binds the addresses of c for the models of e, and then writes the key file: if
+// another server has bound an address, the file may belong to that server. The caller must
+// call Run or Close, and must close e and the tokens after the server has ended.
 func Open(c Config, e *engine.Engine) (*Server, error) {
 	s := &Server{cfg: c.withDefaults()}
-	for _, sv := range s.services(e) {
-		b, err := sv.bind()
+	for _, ep := range s.endpoints(e) {
+		b, err := ep.bind()
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -52,12 +50,12 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 	return s, nil
 }
 
-// Addrs returns the addresses that were bound, with the ports chosen.
+// Addrs returns the bound addresses, with the chosen ports.
 func (s *Server) Addrs() Addrs {
 	return Addrs{s.address(inferenceName), s.address(managementName)}
 }
 
-// address is where a service listens, "" for one that is not there.
+// address returns the address of an endpoint, or "" if there is none of that name.
 func (s *Server) address(name string) string {
 	for _, b := range s.bound {
 		if b.name == name {
@@ -67,10 +65,10 @@ func (s *Server) address(name string) string {
 	return ""
 }
 
-// Answers lists the answers given so far, of all listeners.
+// Answers returns the counts of all answers so far, of all listeners.
 func (s *Server) Answers() []wire.Count { return s.counts.Snapshot() }
 
-// Close frees the addresses of a server that was never run.
+// Close closes the listeners of a server that was never run.
 func (s *Server) Close() error {
 	var errs []error
 	for _, b := range s.bound {
@@ -79,9 +77,9 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run serves until ctx ends or a listener fails, then refuses newcomers and
-// answers what is under way for at most the drain time. Ending by ctx is no
-// error; requests cut off are.
+// Run serves until ctx ends or a listener fails. Then it refuses new requests and waits for
+// the running ones, at most for the drain time. The end of ctx is not an error; requests that
+// were aborted are.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -89,7 +87,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for i, b := range s.bound {
 		wg.Go(func() {
-			defer cancel() // one that fails ends the others
+			defer cancel() // a listener that fails ends the others
 			if err := b.serve(ctx, b.Listener); err != nil {
 				errs[i] = fmt.Errorf("%s listener: %w", b.name, err)
 			}

@@ -24,8 +24,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// doubler is a backend: y = 2x. While held, it tells of every run of a 7 and
-// waits; sessions of more than one thread always wait to run.
+// doubler is a backend: y = 2x. While held, it reports every run of a 7 and waits; sessions
+// of more than one thread wait before every run.
 type doubler struct {
 	held    bool
 	entered chan struct{}
@@ -83,7 +83,7 @@ func newEngine(t *testing.T, d *doubler) *engine.Engine {
 	return e
 }
 
-const free = "127.0.0.1:0"
+const anyPort = "127.0.0.1:0"
 
 // serve runs a server until the test ends or stop is called, which returns
 // Run's error.
@@ -96,7 +96,7 @@ func serve(t *testing.T, c server.Config, e *engine.Engine) (a server.Addrs, sto
 // open binds a server on free ports.
 func open(t *testing.T, c server.Config, e *engine.Engine) *server.Server {
 	t.Helper()
-	c.Inference, c.Management = free, free
+	c.Inference, c.Management = anyPort, anyPort
 	s, err := server.Open(c, e)
 	if err != nil {
 		t.Fatal(err)
@@ -126,8 +126,7 @@ func run(t *testing.T, s *server.Server) (stop func() error) {
 	return stop
 }
 
-// do sends a request on a connection of its own and returns the status and the
-// open answer.
+// do sends a request on a new connection and returns the answer with its open body.
 func do(t *testing.T, method, url, key, body string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
@@ -196,7 +195,7 @@ func TestRoutesAndTokens(t *testing.T) {
 	}
 }
 
-// checkUsage looks at what the stats say about the process, which is this one.
+// checkUsage checks the usage of the process, which is this one.
 func checkUsage(t *testing.T, management, key string) {
 	t.Helper()
 	var stats control.Stats
@@ -216,13 +215,13 @@ func checkUsage(t *testing.T, management, key string) {
 	}
 }
 
-// C9: what the process uses was null, whoever served.
+// The usage of the process is not null.
 func TestUsage(t *testing.T) {
 	a, _ := serve(t, server.Config{}, newEngine(t, newDoubler()))
 	checkUsage(t, a.Management, "")
 }
 
-// Answers of both listeners are counted, refusals among them.
+// The answers of both listeners are counted, also refusals.
 func TestAnswers(t *testing.T) {
 	s := open(t, server.Config{Tokens: token.Fixed("secret")}, newEngine(t, newDoubler()))
 	stop := run(t, s)
@@ -258,7 +257,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestOpenErrors(t *testing.T) {
-	taken, err := net.Listen("tcp", free)
+	taken, err := net.Listen("tcp", anyPort)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,17 +268,17 @@ func TestOpenErrors(t *testing.T) {
 		cfg  server.Config
 		want string
 	}{
-		{server.Config{Inference: busy, Management: free}, "inference address " + busy + " is in use already; choose another with --listen host:port"},
-		{server.Config{Inference: free, Management: busy}, "management address " + busy + " is in use already; choose another with --management host:port"},
-		{server.Config{Inference: "8080", Management: free}, "inference address 8080 cannot be used: address 8080: missing port in address; choose another with --listen host:port"},
-		{server.Config{Inference: "192.0.2.1:0", Management: free}, "inference address 192.0.2.1:0 is not an address of this machine; choose another with --listen host:port"},
+		{server.Config{Inference: busy, Management: anyPort}, "inference address " + busy + " is in use already; choose another with --listen host:port"},
+		{server.Config{Inference: anyPort, Management: busy}, "management address " + busy + " is in use already; choose another with --management host:port"},
+		{server.Config{Inference: "8080", Management: anyPort}, "inference address 8080 cannot be used: address 8080: missing port in address; choose another with --listen host:port"},
+		{server.Config{Inference: "192.0.2.1:0", Management: anyPort}, "inference address 192.0.2.1:0 is not an address of this machine; choose another with --listen host:port"},
 	}
 	for _, tt := range tests {
 		if _, err := server.Open(tt.cfg, e); err == nil || err.Error() != tt.want {
 			t.Errorf("Open(%s, %s) = %v\nwant %s", tt.cfg.Inference, tt.cfg.Management, err, tt.want)
 		}
 	}
-	s, err := server.Open(server.Config{Inference: free, Management: free}, e)
+	s, err := server.Open(server.Config{Inference: anyPort, Management: anyPort}, e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +293,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// Ending a server answers the request that is under way and takes no other.
+// A server that ends answers the running request and refuses new ones.
 func TestDrain(t *testing.T) {
 	d := newDoubler()
 	d.held = true
@@ -323,7 +322,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func TestDrainHasAnEnd(t *testing.T) {
+func TestDrainEnds(t *testing.T) {
 	d := newDoubler()
 	d.held = true
 	a, stop := serve(t, server.Config{DrainTime: time.Millisecond}, newEngine(t, d))
@@ -334,7 +333,7 @@ func TestDrainHasAnEnd(t *testing.T) {
 	}()
 	<-d.entered
 	err := stop()
-	if want := "inference listener: requests under way were cut off after 1ms"; err == nil || err.Error() != want {
+	if want := "inference listener: running requests were aborted after 1ms"; err == nil || err.Error() != want {
 		t.Errorf("Run = %v, want %s", err, want)
 	}
 	if err := <-cut; err == nil {
@@ -343,7 +342,7 @@ func TestDrainHasAnEnd(t *testing.T) {
 	close(d.gate)
 }
 
-// The steps of a change are sent as they end, not when all have.
+// Each step of a change is sent when it ends.
 func TestChangeStreams(t *testing.T) {
 	d := newDoubler()
 	a, _ := serve(t, server.Config{}, newEngine(t, d))
@@ -352,7 +351,7 @@ func TestChangeStreams(t *testing.T) {
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), `{"step":"open fp32 on cpu",`) {
 		t.Fatalf("first line = %q, %v", lines.Text(), lines.Err())
 	}
-	close(d.gate) // only now can the new worker get warm
+	close(d.gate) // the warm-up of the new worker can end only now
 	var last control.Line
 	for lines.Scan() {
 		last = control.Line{}

@@ -12,11 +12,11 @@ import (
 //go:embed tables/*.csv
 var tables embed.FS
 
-// Names lists the tables that ship with the program.
+// Names returns the names of the built-in tables.
 func Names() []string {
 	entries, err := tables.ReadDir("tables")
 	if err != nil {
-		panic("servicetime: " + err.Error()) // they are part of the program
+		panic("servicetime: " + err.Error()) // the embedded files always exist
 	}
 	var out []string
 	for _, e := range entries {
@@ -26,25 +26,24 @@ func Names() []string {
 	return out
 }
 
-// Study is what the source of a table that ships with the program had to keep, and
-// under which load.
+// Study has the latency limit and the load of the study that a built-in table comes from.
 type Study struct {
 	Limit   time.Duration // of the P99
-	Clients int           // that wait for their answers
+	Clients int           // of a closed load
 }
 
-// studies are those of the tables whose source tells.
+// studies are the studies by table, if their source names limit and load.
 var studies = map[string]Study{
 	"animated-drawings": {Limit: 100 * time.Millisecond, Clients: 10},
 }
 
-// StudyOf returns the study that a table of Names comes from, if it has one.
+// StudyOf returns the study of a built-in table, if it has one.
 func StudyOf(name string) (Study, bool) {
 	s, ok := studies[name]
 	return s, ok
 }
 
-// Named returns a table that ships with the program.
+// Named returns a built-in table.
 func Named(name string) (*Table, error) {
 	if !slices.Contains(Names(), name) {
 		return nil, fmt.Errorf("no service-time table %q is built in; there is %s", name, strings.Join(Names(), ", "))

@@ -14,11 +14,11 @@ import (
 // header is the first line of a table.
 const header = "workers,device,precision,batch,ms,spread,source"
 
-// columns is how many values a row has.
+// columns is the number of values of a row.
 const columns = 7
 
-// lineMost is the longest line, in bytes.
-const lineMost = 1000
+// maxLine is the longest line in bytes.
+const maxLine = 1000
 
 // Parse reads a table:
 //
@@ -27,18 +27,17 @@ const lineMost = 1000
 //	1,gpu,fp16,4,50.88,,published
 //	1,gpu,fp16,8,93.8,0.02,published
 //
-// The header comes first, then one row per line in any order. ms is the median
-// time of a batch in milliseconds, to the nanosecond. spread, the standard
-// deviation as a share of the mean, may be empty, which is 0; so may source, a
-// word that says where the row comes from. Empty lines and lines that begin
-// with # are skipped. Every (workers, device, precision) has a batch of 1. An
-// error names the line.
+// The header comes first, then one row per line in any order. ms is the median time of a
+// batch in milliseconds, with at most 6 decimals. spread is the standard deviation / mean;
+// empty is 0. source is a word for the origin of the row, and may be empty. Empty lines
+// and lines that begin with # are skipped. Every (workers, device, precision) needs a row
+// for batch 1. An error names the line.
 func Parse(r io.Reader) (*Table, error) {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, lineMost), lineMost)
+	lines.Buffer(make([]byte, 0, maxLine), maxLine)
 	var rows []Row
 	seen := map[Row]int{} // key and batch to the line
-	headed := false
+	hasHeader := false
 	n := 0
 	for lines.Scan() {
 		n++
@@ -46,33 +45,33 @@ func Parse(r io.Reader) (*Table, error) {
 		switch {
 		case text == "" || text[0] == '#':
 			continue
-		case !headed && text != header:
+		case !hasHeader && text != header:
 			return nil, fmt.Errorf("line %d: want the header %s", n, header)
-		case !headed:
-			headed = true
+		case !hasHeader:
+			hasHeader = true
 			continue
-		case len(rows) == mostRows:
-			return nil, fmt.Errorf("line %d: more than %d rows", n, mostRows)
+		case len(rows) == maxRows:
+			return nil, fmt.Errorf("line %d: more than %d rows", n, maxRows)
 		}
 		row, err := parseRow(text)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
-		place := Row{Key: row.Key, Batch: row.Batch}
-		if first, twice := seen[place]; twice {
+		key := Row{Key: row.Key, Batch: row.Batch}
+		if first, twice := seen[key]; twice {
 			return nil, fmt.Errorf("line %d: %v, batch %d is on line %d already", n, row.Key, row.Batch, first)
 		}
-		seen[place] = n
+		seen[key] = n
 		rows = append(rows, row)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("line %d: %w", n+1, err)
 	}
-	if !headed {
+	if !hasHeader {
 		return nil, fmt.Errorf("line %d: the file ends without the header %s", n+1, header)
 	}
 	t, err := New(rows)
-	if err != nil { // what no single line is to blame for
+	if err != nil { // errors that belong to no single line
 		return nil, fmt.Errorf("line %d: the file ends: %w", n+1, err)
 	}
 	return t, nil
@@ -92,7 +91,7 @@ func parseRow(text string) (Row, error) {
 	r.Workers, errs[0] = whole("workers", cells[0])
 	r.Batch, errs[1] = whole("batch", cells[3])
 	r.Median, errs[2] = milliseconds(cells[4])
-	r.Spread, errs[3] = spread(cells[5])
+	r.Spread, errs[3] = parseSpread(cells[5])
 	return r, cmp.Or(errs[0], errs[1], errs[2], errs[3], r.check())
 }
 
@@ -104,7 +103,7 @@ func whole(what, text string) (int, error) {
 	return v, nil
 }
 
-// milliseconds reads a decimal exactly: a float in between would not round-trip.
+// milliseconds reads a decimal exactly, because a float would not round-trip.
 func milliseconds(text string) (time.Duration, error) {
 	for _, r := range text { // ParseDuration also takes signs and units
 		if r != '.' && (r < '0' || r > '9') {
@@ -119,7 +118,7 @@ func milliseconds(text string) (time.Duration, error) {
 	return d, nil
 }
 
-func spread(text string) (float64, error) {
+func parseSpread(text string) (float64, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -130,22 +129,22 @@ func spread(text string) (float64, error) {
 	return v, nil
 }
 
-// Encode writes what Parse reads, without comments.
+// Encode writes the table in the format of Parse, without comments.
 func (t *Table) Encode() []byte {
 	var b bytes.Buffer
 	fmt.Fprintln(&b, header)
 	for _, r := range t.rows {
-		scatter := ""
+		spread := ""
 		if r.Spread > 0 {
-			scatter = strconv.FormatFloat(r.Spread, 'g', -1, 64)
+			spread = strconv.FormatFloat(r.Spread, 'g', -1, 64)
 		}
 		fmt.Fprintf(&b, "%d,%s,%s,%d,%s,%s,%s\n",
-			r.Workers, r.Device, r.Precision, r.Batch, formatMS(r.Median), scatter, r.Source)
+			r.Workers, r.Device, r.Precision, r.Batch, formatMS(r.Median), spread, r.Source)
 	}
 	return b.Bytes()
 }
 
-// formatMS writes a time as the shortest exact decimal of milliseconds.
+// formatMS formats a time as the shortest exact decimal of milliseconds.
 func formatMS(d time.Duration) string {
 	s := fmt.Sprintf("%d.%06d", d/time.Millisecond, d%time.Millisecond)
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")

@@ -52,7 +52,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// What is accepted reads back as it was, and answers for every batch size.
+// An accepted table round-trips and has a time for every batch size.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + "1,gpu,fp16,1,18.69,,filled\n1,gpu,fp16,8,93.8,0.02,published\n"))
 	f.Add([]byte(header + "# c\n2,cpu,fp32,1,3600000,10,\n"))

@@ -1,26 +1,25 @@
-// Package servicetime holds how long a worker takes for a batch: the table s(b)
-// that the simulated backend sleeps by and the simulator predicts with.
+// Package servicetime has service times: the time s(b) that a worker needs for a batch of
+// size b. The simulated backend sleeps for these times, and the simulator predicts with
+// them.
 //
-// A [Table] is rows of measurements: so many workers side by side, on a device,
-// with a precision, a batch of so many, and the median time of its execution.
-// [Parse] reads one from text, [Named] returns one that ships with the program,
-// and [Table.Curve] gives the [Curve] of one setting, which answers for every
-// batch size. Tables and curves never change once made and are safe for
-// concurrent use.
+// A [Table] has rows of measurements: the number of parallel workers, the device, the
+// precision, the batch size, and the median execution time of a batch. [Parse] reads a
+// table, [Named] returns one that is built in, and [Table.Curve] returns the [Curve] of one
+// setting, which has a time for every batch size. Tables and curves do not change and are
+// safe for concurrent use.
 //
-// What was not measured follows three rules.
+// Three rules give the times that were not measured.
 //
-// Batch sizes: between two measured sizes the time is on the straight line
-// between them. Above the largest it goes on along the line through the last
-// two, and never falls; a curve with batch 1 alone grows by s(1) an item, as if
-// batching gained nothing.
+// Batch sizes: between two measured sizes, times are interpolated linearly. Above the
+// largest they are extrapolated along the last two and never decrease; a curve that has
+// only batch 1 grows by s(1) per item, as if batching saved nothing.
 //
-// Workers: workers disturb each other, by memory traffic or by taking turns on
-// one device, and how much is measured, never scaled. A number of workers that
-// was not measured takes the times of the next larger one that was: slower than
-// the truth, never faster. Above the largest there is no answer.
+// Workers: parallel workers slow each other, because they compete for memory bandwidth or
+// use one device in turn. These times are measured and never computed. A number of workers
+// without rows gets the times of the next larger number with rows, which are never too
+// fast. Above the largest number there is no curve.
 //
-// Devices: gpu:N takes the rows of gpu where it has none of its own.
+// Devices: gpu:N gets the rows of gpu if it has no rows.
 package servicetime
 
 import (
@@ -35,16 +34,16 @@ import (
 
 // The bounds of a row.
 const (
-	mostWorkers = 256
-	mostBatch   = 1024
-	longest     = time.Hour
-	mostSpread  = 10
-	mostRows    = 100_000
+	maxWorkers = 256
+	maxBatch   = 1024
+	longest    = time.Hour
+	maxSpread  = 10
+	maxRows    = 100_000
 )
 
-// Key is what a curve belongs to.
+// Key identifies a curve.
 type Key struct {
-	Workers   int    // side by side, all busy, 1-256
+	Workers   int    // in parallel and all busy, 1-256
 	Device    string // cpu, gpu, gpu:N
 	Precision string // fp32, fp16
 }
@@ -58,16 +57,15 @@ type Row struct {
 	Key
 	Batch  int           // items in the batch, 1-1024
 	Median time.Duration // of the execution, above 0 and at most 1 h
-	Spread float64       // standard deviation over mean, 0-10; 0 is none, or not known
-	Source string        // where it comes from, one word; "" is not told
+	Spread float64       // standard deviation / mean, 0-10; 0 is none or unknown
+	Source string        // origin of the row, one word; "" is unknown
 }
 
-// Table is rows in order. Make one with New or Parse.
+// Table is a sorted list of rows. Make it with New or Parse.
 type Table struct{ rows []Row }
 
-// New makes a table of rows in any order and reports all that is wrong with
-// them: values out of range, rows that are there twice, keys without a batch of
-// 1. The rows stay the caller's.
+// New makes a table of rows in any order, which it copies. It reports all errors: values
+// out of range, duplicate rows, keys without a row for batch 1.
 func New(rows []Row) (*Table, error) {
 	t := &Table{slices.Clone(rows)}
 	slices.SortStableFunc(t.rows, Row.compare)
@@ -93,7 +91,7 @@ func New(rows []Row) (*Table, error) {
 	return t, nil
 }
 
-// compare orders rows as tables are written.
+// compare defines the order of rows in a table.
 func (r Row) compare(o Row) int {
 	return cmp.Or(
 		strings.Compare(r.Device, o.Device), -strings.Compare(r.Precision, o.Precision),
@@ -101,21 +99,21 @@ func (r Row) compare(o Row) int {
 	)
 }
 
-// check reports the first value of a row that is out of range.
+// check reports the first value that is out of range.
 func (r Row) check() error {
 	switch {
-	case r.Workers < 1 || r.Workers > mostWorkers:
-		return fmt.Errorf("workers %d: want 1-%d", r.Workers, mostWorkers)
+	case r.Workers < 1 || r.Workers > maxWorkers:
+		return fmt.Errorf("workers %d: want 1-%d", r.Workers, maxWorkers)
 	case !isDevice(r.Device):
 		return fmt.Errorf("device %q: want cpu, gpu or gpu:N", r.Device)
 	case r.Precision != "fp32" && r.Precision != "fp16":
 		return fmt.Errorf("precision %q: want fp32 or fp16", r.Precision)
-	case r.Batch < 1 || r.Batch > mostBatch:
-		return fmt.Errorf("batch %d: want 1-%d", r.Batch, mostBatch)
+	case r.Batch < 1 || r.Batch > maxBatch:
+		return fmt.Errorf("batch %d: want 1-%d", r.Batch, maxBatch)
 	case r.Median <= 0 || r.Median > longest:
 		return fmt.Errorf("median %v: want above 0 and at most %v", r.Median, longest)
-	case !(r.Spread >= 0 && r.Spread <= mostSpread):
-		return fmt.Errorf("spread %g: want 0-%d, the standard deviation as a share of the mean", r.Spread, mostSpread)
+	case !(r.Spread >= 0 && r.Spread <= maxSpread):
+		return fmt.Errorf("spread %g: want 0-%d, the standard deviation as a share of the mean", r.Spread, maxSpread)
 	case !isWord(r.Source):
 		return fmt.Errorf("source %q: want one word of letters, digits, - and _", r.Source)
 	}
@@ -130,30 +128,29 @@ func isDevice(d string) bool {
 	return id != "" && isWord(id)
 }
 
-// isWord tells whether s needs no quotes in a table.
+// isWord reports whether s has only letters, digits, - and _.
 func isWord(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 	})
 }
 
-// Rows returns a copy of the rows, in the order in which tables are written.
+// Rows returns a copy of the sorted rows.
 func (t *Table) Rows() []Row { return slices.Clone(t.rows) }
 
-// MostWorkers is the largest number of workers that some key has rows for.
+// MostWorkers returns the largest number of workers in the table.
 func (t *Table) MostWorkers() int {
 	return slices.MaxFunc(t.rows, func(a, b Row) int { return cmp.Compare(a.Workers, b.Workers) }).Workers
 }
 
-// Curve returns the curve that k runs by: its own, or that of the next larger
-// number of workers.
+// Curve returns the curve of k, or that of the next larger number of workers.
 func (t *Table) Curve(k Key) (Curve, error) {
-	rows := t.of(k.Device, k.Precision)
+	rows := t.rowsOf(k.Device, k.Precision)
 	if class, _, numbered := strings.Cut(k.Device, ":"); rows == nil && numbered {
-		rows = t.of(class, k.Precision)
+		rows = t.rowsOf(class, k.Precision)
 	}
 	if rows == nil {
-		return Curve{}, fmt.Errorf("no times for %s, %s; the table has %s", k.Device, k.Precision, t.kinds())
+		return Curve{}, fmt.Errorf("no times for %s, %s; the table has %s", k.Device, k.Precision, t.kindsText())
 	}
 	most := rows[len(rows)-1].Workers
 	if k.Workers < 1 || k.Workers > most {
@@ -168,8 +165,8 @@ func (t *Table) Curve(k Key) (Curve, error) {
 	return newCurve(rows[i : i+n]), nil
 }
 
-// of returns the rows of a device and precision, nil without any.
-func (t *Table) of(device, precision string) []Row {
+// rowsOf returns the rows of a device and precision, or nil.
+func (t *Table) rowsOf(device, precision string) []Row {
 	is := func(r Row) bool { return r.Device == device && r.Precision == precision }
 	i := slices.IndexFunc(t.rows, is)
 	if i < 0 {
@@ -182,8 +179,8 @@ func (t *Table) of(device, precision string) []Row {
 	return t.rows[i : i+n]
 }
 
-// Kinds are the devices and precisions there are times for, in order, each with
-// the most workers that have rows.
+// Kinds returns the devices and precisions of the table, sorted, each with its largest
+// number of workers.
 func (t *Table) Kinds() []Key {
 	var out []Key
 	for _, r := range t.rows {
@@ -196,8 +193,8 @@ func (t *Table) Kinds() []Key {
 	return out
 }
 
-// kinds lists the devices and precisions there are: "cpu fp32, gpu fp32".
-func (t *Table) kinds() string {
+// kindsText lists the devices and precisions: "cpu fp32, gpu fp32".
+func (t *Table) kindsText() string {
 	var out []string
 	for _, k := range t.Kinds() {
 		out = append(out, k.Device+" "+k.Precision)

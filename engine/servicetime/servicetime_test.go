@@ -15,7 +15,7 @@ import (
 
 const ms = time.Millisecond
 
-// gpu is a row of one worker in FP32.
+// gpu is a row of one worker on gpu in fp32.
 func gpu(batch int, median time.Duration) servicetime.Row {
 	return servicetime.Row{Key: servicetime.Key{Workers: 1, Device: "gpu", Precision: "fp32"}, Batch: batch, Median: median}
 }
@@ -30,19 +30,19 @@ func table(t *testing.T, rows ...servicetime.Row) *servicetime.Table {
 }
 
 func TestCurve(t *testing.T) {
-	falling := []servicetime.Row{gpu(1, 10*ms), gpu(4, 40*ms), gpu(8, 30*ms)}
+	decreasing := []servicetime.Row{gpu(1, 10*ms), gpu(4, 40*ms), gpu(8, 30*ms)}
 	for _, tt := range []struct {
 		name string
 		rows []servicetime.Row
 		want map[int]time.Duration
 	}{
 		{
-			"between and beyond",
+			"interpolation and extrapolation",
 			[]servicetime.Row{gpu(8, 60*ms), gpu(1, 10*ms), gpu(4, 40*ms)},
 			map[int]time.Duration{0: 10 * ms, 1: 10 * ms, 2: 20 * ms, 3: 30 * ms, 4: 40 * ms, 6: 50 * ms, 8: 60 * ms, 10: 70 * ms},
 		},
 		{"one point", []servicetime.Row{gpu(1, 10*ms)}, map[int]time.Duration{1: 10 * ms, 2: 20 * ms, 7: 70 * ms}},
-		{"never falls beyond", falling, map[int]time.Duration{6: 35 * ms, 8: 30 * ms, 16: 30 * ms}},
+		{"extrapolation never decreases", decreasing, map[int]time.Duration{6: 35 * ms, 8: 30 * ms, 16: 30 * ms}},
 	} {
 		c, err := table(t, tt.rows...).Curve(tt.rows[0].Key)
 		if err != nil {
@@ -94,7 +94,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-func TestCurveOf(t *testing.T) {
+func TestTableCurve(t *testing.T) {
 	row := func(workers int, device string, median time.Duration) servicetime.Row {
 		return servicetime.Row{Key: servicetime.Key{Workers: workers, Device: device, Precision: "fp32"}, Batch: 1, Median: median}
 	}
@@ -145,8 +145,8 @@ func TestNewReportsAll(t *testing.T) {
 	}
 }
 
-// The shipped table holds what the study published, and by its own rules what
-// it did not.
+// The built-in table has the published times of the study, and computed times for the
+// other rows.
 func TestAnimatedDrawings(t *testing.T) {
 	tab, err := servicetime.Named("animated-drawings")
 	if err != nil {
@@ -219,7 +219,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// Every shipped table says what its source had to keep.
+// Every built-in table has a study.
 func TestStudyOf(t *testing.T) {
 	for _, name := range servicetime.Names() {
 		if s, ok := servicetime.StudyOf(name); !ok || s.Limit <= 0 || s.Clients < 1 {

@@ -7,16 +7,15 @@ import (
 	"github.com/x448/float16"
 )
 
-// This file is the only place that knows how an element lies in a Tensor's Data.
-// [At], [IntAt], [AppendFloat] and [AppendInt] are told the type and do for any
-// of its kind; [Float32At], [AppendFloat32] and [AppendFloat16] are for loops over
-// one type, where the compiler puts them in line. None allocates, but for what
-// append needs. The bytes have to be there: an index beyond them panics.
+// Only this file defines the encoding of an element in a Tensor's Data. [At], [IntAt],
+// [AppendFloat] and [AppendInt] have a type argument; [Float32At], [AppendFloat32] and
+// [AppendFloat16] are for loops over one type, where the compiler inlines them. None
+// allocates more than append does. An index beyond the data panics.
 
 var little = binary.LittleEndian
 
-// At is element i of data as a number. A bool is its byte, and a 64-bit integer
-// beyond 2^53 loses low bits.
+// At returns element i of data as a float64. A bool is its byte. A 64-bit integer beyond
+// 2^53 loses low bits.
 func At(t Type, data []byte, i int) float64 {
 	switch t {
 	case Float32:
@@ -31,8 +30,8 @@ func At(t Type, data []byte, i int) float64 {
 	return float64(IntAt(t, data, i))
 }
 
-// IntAt is element i of data, which holds integers or bools. A UINT64 above
-// 2^63-1 comes as its bits: uint64(IntAt(...)) is the number. A bool is its byte.
+// IntAt returns element i of data, which has integers or bools. A UINT64 above 2^63-1 is
+// returned as its bits: uint64(IntAt(...)) is the number. A bool is its byte.
 func IntAt(t Type, data []byte, i int) int64 {
 	switch t {
 	case Int64, Uint64:
@@ -53,12 +52,12 @@ func IntAt(t Type, data []byte, i int) int64 {
 	panic("tensor: " + t.String() + " is no integer type")
 }
 
-// Float32At is element i of data, which holds FP32.
+// Float32At returns element i of data, which has type FP32.
 func Float32At(data []byte, i int) float32 {
 	return math.Float32frombits(little.Uint32(data[4*i:]))
 }
 
-// Numbers are all elements of t, as [At] reads them.
+// Numbers returns all elements of t as float64.
 func (t Tensor) Numbers() []float64 {
 	out := make([]float64, len(t.Data)/t.Type.Size())
 	for i := range out {
@@ -67,8 +66,8 @@ func (t Tensor) Numbers() []float64 {
 	return out
 }
 
-// AppendFloat adds v to dst as an element of the floating point type t, rounded
-// to nearest; what is too large is infinite. FP16 is rounded to FP32 first.
+// AppendFloat appends v to dst as an element of the floating point type t, rounded to
+// nearest. A number that is too large becomes infinite. FP16 is rounded to FP32 first.
 func AppendFloat(dst []byte, t Type, v float64) []byte {
 	switch t {
 	case Float32:
@@ -81,9 +80,9 @@ func AppendFloat(dst []byte, t Type, v float64) []byte {
 	panic("tensor: " + t.String() + " is no floating point type")
 }
 
-// AppendInt adds v to dst as an element of the integer type t, or as a bool's
-// byte. Of what the type cannot hold the low bytes are kept: whether v came
-// through whole is seen by [IntAt]. A UINT64 is given as its bits, int64(u).
+// AppendInt appends v to dst as an element of the integer type t, or as the byte of a
+// bool. If v is out of range, only its low bytes are appended; compare with [IntAt] to
+// detect this. A UINT64 u is passed as its bits, int64(u).
 func AppendInt(dst []byte, t Type, v int64) []byte {
 	switch t {
 	case Int64, Uint64:
@@ -98,20 +97,19 @@ func AppendInt(dst []byte, t Type, v int64) []byte {
 	panic("tensor: " + t.String() + " is no integer type")
 }
 
-// AppendFloat32 adds v to dst as FP32.
+// AppendFloat32 appends v to dst as FP32.
 func AppendFloat32(dst []byte, v float32) []byte {
 	return little.AppendUint32(dst, math.Float32bits(v))
 }
 
-// AppendFloat16 adds v to dst as FP16, rounded to nearest.
+// AppendFloat16 appends v to dst as FP16, rounded to nearest.
 func AppendFloat16(dst []byte, v float32) []byte {
 	return little.AppendUint16(dst, float16.Fromfloat32(v).Bits())
 }
 
-// FiniteFloat32s tells whether no FP32 in data, whose length is a multiple of 4,
-// is NaN or infinite, which is what an exponent of all ones means. It looks at two
-// at a time: adding one to such an exponent carries into the cleared sign bit
-// above it.
+// FiniteFloat32s reports whether no FP32 in data is NaN or infinite, which means that its
+// exponent is all ones. The length of data is a multiple of 4. It checks two numbers at a
+// time: adding one to such an exponent sets the cleared sign bit above it.
 func FiniteFloat32s(data []byte) bool {
 	const exponents, ones, signs = 0x7f800000_7f800000, 0x00800000_00800000, 0x80000000_80000000
 	var carry uint64

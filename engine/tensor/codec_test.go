@@ -11,7 +11,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// Every type's bytes are written out: little endian, two's complement, IEEE 754.
+// The encoding is little endian, two's complement and IEEE 754.
 func TestCodec(t *testing.T) {
 	tests := []struct {
 		typ  tensor.Type
@@ -20,7 +20,7 @@ func TestCodec(t *testing.T) {
 	}{
 		{tensor.Bool, 0, "\x00"},
 		{tensor.Bool, 1, "\x01"},
-		{tensor.Bool, 2, "\x02"}, // who reads bools has to look
+		{tensor.Bool, 2, "\x02"}, // not a legal bool, and not checked here
 		{tensor.Uint8, 255, "\xff"},
 		{tensor.Int8, -1, "\xff"},
 		{tensor.Uint16, 0xfffe, "\xfe\xff"},
@@ -80,7 +80,7 @@ func TestAppendFloatRounds(t *testing.T) {
 	}
 }
 
-// What a type cannot hold is seen by reading it again.
+// A number that is out of range reads back as another number.
 func TestAppendIntKeepsLowBytes(t *testing.T) {
 	for typ, outside := range map[tensor.Type][]int64{
 		tensor.Bool: {-1, 256}, tensor.Uint8: {-1, 256}, tensor.Int8: {-129, 128},
@@ -140,7 +140,7 @@ func TestFiniteFloat32s(t *testing.T) {
 }
 
 // FuzzCodec reads any bytes as every type and writes them again: the bytes are
-// the same, but for the payload of a NaN, and the ways to read one agree.
+// the same, except for the payload of a NaN, and all ways to read one give the same value.
 func FuzzCodec(f *testing.F) {
 	f.Add([]byte("\x00\x00\x80\x7f\x00\x00\xc0\xff\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Add([]byte("\x00\x7c\x01\x00\xff\x7b\x00\x80\x00\x00\x00\x00\x00\x00\xf0\x7f"))
@@ -167,7 +167,7 @@ func FuzzCodec(f *testing.F) {
 	})
 }
 
-// checkElement holds element i, which is v, against its bytes.
+// checkElement compares element i, which is v, with its bytes.
 func checkElement(t *testing.T, typ tensor.Type, data []byte, i int, v float64) {
 	t.Helper()
 	want := data[i*typ.Size():][:typ.Size()]
@@ -180,11 +180,11 @@ func checkElement(t *testing.T, typ tensor.Type, data []byte, i int, v float64) 
 	} else {
 		n := tensor.IntAt(typ, data, i)
 		got = tensor.AppendInt(nil, typ, n)
-		whole := float64(n)
+		exact := float64(n)
 		if typ == tensor.Uint64 {
-			whole = float64(uint64(n))
+			exact = float64(uint64(n))
 		}
-		if whole != v {
+		if exact != v {
 			t.Errorf("%s % x is %v as a number and %d as an integer", typ, want, v, n)
 		}
 	}
@@ -193,7 +193,7 @@ func checkElement(t *testing.T, typ tensor.Type, data []byte, i int, v float64) 
 	}
 }
 
-// What the hot paths of handler stand on: neither reading nor writing allocates.
+// Reading and writing elements must not allocate: handlers do it for each request.
 func BenchmarkAt(b *testing.B) {
 	for _, typ := range []tensor.Type{tensor.Float32, tensor.Int64, tensor.Float16} {
 		b.Run(typ.String(), func(b *testing.B) {

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Sample makes a value that the input s accepts. What it holds follows from the
-// spec: numbers inside the bounds where it has some; ones for an attention mask,
-// zeros for a segment id; 0 to 1 for an image, N(0,1) for other floats; 0 or 1
-// for integers that nothing bounds, which are legal wherever an index is. Open
-// dimensions count as 1. The same rng state gives the same value.
+// Sample returns a random value that the input s accepts: numbers inside the bounds, if it
+// has bounds; ones for an attention mask, zeros for a segment id; 0 to 1 for an image,
+// N(0,1) for other floats; 0 or 1 for unbounded integers, because both are legal indices.
+// Open dimensions count as 1. The same rng state gives the same value.
 func Sample(s Spec, rng *rand.Rand) Tensor {
 	t := Tensor{Type: s.Type, Shape: make([]int64, len(s.Shape))}
 	for i, d := range s.Shape {
@@ -35,7 +34,7 @@ func Sample(s Spec, rng *rand.Rand) Tensor {
 	return t
 }
 
-// SampleItem makes one value per input, in order.
+// SampleItem returns a sample for each input, in order.
 func SampleItem(inputs []Spec, rng *rand.Rand) Item {
 	item := make(Item, len(inputs))
 	for i, s := range inputs {
@@ -68,16 +67,16 @@ func integers(s Spec, shape []int64, rng *rand.Rand) func() int64 {
 	case !s.Bounded:
 		high = min(high, 1)
 	}
-	// A span of 2^63 or more wraps to 0 or below; half of it is range enough.
-	span := high - low
-	if span < 0 || span == math.MaxInt64 {
-		span = math.MaxInt64 - 1
+	// A width of 2^63 or more overflows; half of the range is enough.
+	width := high - low
+	if width < 0 || width == math.MaxInt64 {
+		width = math.MaxInt64 - 1
 	}
-	return func() int64 { return low + rng.Int64N(span+1) }
+	return func() int64 { return low + rng.Int64N(width+1) }
 }
 
-// integerRange is the bounds as integers, inside what the type can hold; without
-// bounds it starts at 0.
+// integerRange returns the bounds as integers within the range of the type. Without bounds
+// it starts at 0.
 func (s Spec) integerRange() (low, high int64) {
 	bottom, top := int64(0), int64(math.MaxInt64)
 	bits := 8 * s.Type.Size()
@@ -97,7 +96,7 @@ func (s Spec) integerRange() (low, high int64) {
 	return low, max(low, high)
 }
 
-// toInt converts without the undefined result Go gives beyond int64.
+// toInt converts v and clamps it to int64, where Go's conversion is undefined.
 func toInt(v float64) int64 {
 	switch {
 	case v >= math.MaxInt64:
@@ -122,8 +121,8 @@ func isSegment(name string) bool {
 	return strings.Contains(name, "token_type") || strings.Contains(name, "segment")
 }
 
-// isImage tells whether a shape without its batch axis looks like a picture:
-// rank 3 with 1, 3 or 4 channels first or last, and sides longer than that.
+// isImage guesses whether a shape without batch axis is an image: rank 3 with 1, 3 or 4
+// channels first or last, and longer sides.
 func isImage(shape []int64) bool {
 	if len(shape) != 3 {
 		return false

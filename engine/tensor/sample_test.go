@@ -56,18 +56,18 @@ func TestSampleFollowsTheSpec(t *testing.T) {
 		name      string
 		spec      tensor.Spec
 		low, high float64
-		whole     bool
+		integers  bool
 	}{
 		{"token ids", bounded("input_ids", tensor.Int64, 0, 29), 0, 29, true},
 		{"ids beyond the type", bounded("ids", tensor.Int8, -1e9, 1e9), -128, 127, true},
 		{"fractional bounds", bounded("ids", tensor.Int32, 0.5, 3.5), 1, 3, true},
-		{"whole int64", bounded("ids", tensor.Int64, -1e30, 1e30), math.MinInt64, math.MaxInt64, true},
+		{"full range of int64", bounded("ids", tensor.Int64, -1e30, 1e30), math.MinInt64, math.MaxInt64, true},
 		{"mask", tensor.Spec{Name: "attention_mask", Type: tensor.Int64, Shape: []int64{8}}, 1, 1, true},
 		{"bounded mask", bounded("mask", tensor.Int32, 0, 1), 1, 1, true},
 		{"float mask", tensor.Spec{Name: "Mask", Type: tensor.Float32, Shape: []int64{8}}, 1, 1, true},
 		{"bool mask", tensor.Spec{Name: "mask", Type: tensor.Bool, Shape: []int64{8}}, 1, 1, true},
 		{"segments", tensor.Spec{Name: "token_type_ids", Type: tensor.Int64, Shape: []int64{8}}, 0, 0, true},
-		{"free integers", tensor.Spec{Name: "n", Type: tensor.Uint64, Shape: []int64{64}}, 0, 1, true},
+		{"unbounded integers", tensor.Spec{Name: "n", Type: tensor.Uint64, Shape: []int64{64}}, 0, 1, true},
 		{"flags", tensor.Spec{Name: "use", Type: tensor.Bool, Shape: []int64{64}}, 0, 1, true},
 		{"pixels", tensor.Spec{Name: "x", Type: tensor.Uint8, Shape: []int64{8, 9, 3}}, 0, 255, true},
 		{"image", tensor.Spec{Name: "x", Type: tensor.Float32, Shape: []int64{3, 16, 16}}, 0, 1, false},
@@ -84,7 +84,7 @@ func TestSampleFollowsTheSpec(t *testing.T) {
 			seen := map[float64]bool{}
 			for _, x := range values(t, v) {
 				seen[x] = true
-				if x < tc.low || x > tc.high || tc.whole && x != math.Trunc(x) {
+				if x < tc.low || x > tc.high || tc.integers && x != math.Trunc(x) {
 					t.Fatalf("value %v, want %v to %v", x, tc.low, tc.high)
 				}
 			}

@@ -1,10 +1,9 @@
 // Package tensor describes the values that go into and come out of a model: an
 // element [Type], a [Spec] per input or output, and a [Tensor] with its bytes.
-// Everything here is per item: the batch axis is the backend's.
+// Everything here is per item: only backends know the batch axis.
 //
-// It owns how numbers are written as bytes ([At], [AppendFloat] and what stands
-// beside them), how shapes are counted and compared ([Elements], [Fits]), and how
-// a value that a model takes is made up ([Sample]).
+// It encodes numbers as bytes ([At], [AppendFloat] and others), counts the elements of
+// shapes and compares shapes ([Elements], [Fits]), and makes random inputs ([Sample]).
 package tensor
 
 import (
@@ -54,13 +53,13 @@ var types = []struct {
 
 func (t Type) String() string { return types[t].name }
 
-// Size is the number of bytes of one element.
+// Size returns the number of bytes of one element.
 func (t Type) Size() int { return types[t].size }
 
-// IsFloat tells whether elements are floating point.
+// IsFloat reports whether elements are floating point.
 func (t Type) IsFloat() bool { return t >= Float16 }
 
-// MarshalText renders the OIP v2 name.
+// MarshalText returns the OIP v2 name.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // UnmarshalText reads an OIP v2 name.
@@ -78,16 +77,16 @@ func (t *Type) UnmarshalText(b []byte) error {
 type Spec struct {
 	Name  string  `json:"name"`
 	Type  Type    `json:"type"`
-	Shape []int64 `json:"shape"` // without the batch axis; -1 is open
+	Shape []int64 `json:"shape"` // without the batch axis; -1 is an open dimension
 
-	// Min and Max bound the legal values of an input when Bounded, both
-	// inclusive: token ids below the vocabulary, pixels, masks.
+	// If Bounded, Min and Max are the inclusive bounds of the legal values of an
+	// input, such as token ids of a vocabulary, pixels or masks.
 	Bounded bool    `json:"bounded,omitempty"`
 	Min     float64 `json:"min,omitempty"`
 	Max     float64 `json:"max,omitempty"`
 }
 
-// Fixed tells whether every dimension is known.
+// Fixed reports whether no dimension is open.
 func (s Spec) Fixed() bool {
 	for _, d := range s.Shape {
 		if d < 0 {
@@ -97,12 +96,12 @@ func (s Spec) Fixed() bool {
 	return true
 }
 
-// String is the spec as people write it: x FP32 [3 224 224].
+// String formats the spec: x FP32 [3 224 224].
 func (s Spec) String() string { return fmt.Sprintf("%s %s %v", s.Name, s.Type, s.Shape) }
 
-// Tensor is one value. Data is little endian, row major, and holds exactly
-// Elements(Shape) x Type.Size() bytes. A Tensor owns nothing: who makes the
-// bytes may not change them while another holds the Tensor.
+// Tensor is one value. Data is little endian, row major, and has exactly
+// Elements(Shape) x Type.Size() bytes. A Tensor does not own its data: the maker of the
+// bytes must not change them while another part of the program uses the Tensor.
 type Tensor struct {
 	Type  Type
 	Shape []int64
@@ -112,8 +111,8 @@ type Tensor struct {
 // Item is one request's tensors, one per input (or output) in the model's order.
 type Item []Tensor
 
-// Elements is the product of the dimensions, or -1 if it does not fit or a
-// dimension is negative.
+// Elements returns the product of the dimensions, or -1 if it overflows or a dimension is
+// negative.
 func Elements(shape []int64) int64 {
 	n := int64(1)
 	for _, d := range shape {
@@ -125,7 +124,7 @@ func Elements(shape []int64) int64 {
 	return n
 }
 
-// Check reports how t breaks s, naming the input and what was expected.
+// Check reports how t differs from s, with the name of the input and the expected value.
 func (s Spec) Check(t Tensor) error {
 	if t.Type != s.Type {
 		return fmt.Errorf("input %q: type %s, expected %s", s.Name, t.Type, s.Type)
@@ -139,8 +138,8 @@ func (s Spec) Check(t Tensor) error {
 	return nil
 }
 
-// Fits tells whether the shape got is one that want allows: of the same rank, and
-// of the same size wherever want is not open.
+// Fits reports whether want allows the shape got: they have the same rank, and the same
+// sizes except in the open dimensions of want.
 func Fits(want, got []int64) bool {
 	if len(want) != len(got) {
 		return false

@@ -40,7 +40,7 @@ func TestFits(t *testing.T) {
 		{[]int64{2, 3}, []int64{2, 3, 1}, false},
 		{[]int64{-1, 3}, []int64{7, 3}, true},
 		{[]int64{-1, 3}, []int64{0, 3}, true},
-		{[]int64{-1, 3}, []int64{-1, 3}, false}, // no value has an open shape
+		{[]int64{-1, 3}, []int64{-1, 3}, false}, // a value has no open dimension
 		{[]int64{-1}, []int64{7, 3}, false},
 	} {
 		if got := tensor.Fits(tc.want, tc.got); got != tc.fits {

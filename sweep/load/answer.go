@@ -8,38 +8,37 @@ import (
 	"io"
 )
 
-// The bounds of an answer. A header line has to fit the reader's buffer.
+// The limits of an answer. A header line must fit into the reader's buffer.
 const (
-	lineMost   = 16 << 10
-	headMost   = 64 << 10
-	answerMost = 64 << 20
+	maxLine   = 16 << 10
+	maxHeader = 64 << 10
+	maxAnswer = 64 << 20
 )
 
-// answer is what is kept of one answer. It takes bytes as they come and is
-// reused; reading allocates only for errors, and for the first line that comes in
-// pieces.
+// answer parses one answer incrementally. It is reused; it allocates only for errors, and for
+// the first line that arrives in several parts.
 type answer struct {
 	status int
-	close  bool // the server closes the connection, or we cannot go on with it
+	close  bool // the connection cannot be reused
 	timing timing
 
-	phase   phase
-	length  int64 // of the body, -1 unless given
-	chunked bool
-	head    int    // header bytes that may still come
-	left    int64  // bytes of the body or the chunk that are still to come
-	sum     int64  // of the chunks
-	part    []byte // of a line whose end is still to come
+	phase       phase
+	length      int64 // of the body; -1 if there is no Content-Length
+	chunked     bool
+	head        int    // header bytes that are still allowed
+	left        int64  // remaining bytes of the body or the chunk
+	sum         int64  // size of all chunks so far
+	partialLine []byte // received part of an incomplete line
 }
 
-// phase is what an answer goes on with.
+// phase is the part of the answer that comes next.
 type phase uint8
 
 const (
 	statusLine phase = iota
 	headers
 	body
-	rest // a body that ends with the connection
+	untilClose // a body that ends when the connection is closed
 	chunkSize
 	chunk
 	chunkEnd
@@ -47,19 +46,19 @@ const (
 	complete
 )
 
-// begin makes room for the next answer.
-func (a *answer) begin() { *a = answer{head: headMost, part: a.part[:0]} }
+// begin resets the state for the next answer.
+func (a *answer) begin() { *a = answer{head: maxHeader, partialLine: a.partialLine[:0]} }
 
-// read reads one final answer to its last byte.
+// read reads one final answer completely.
 func (a *answer) read(r *bufio.Reader) error {
 	a.begin()
 	for a.phase != complete {
 		if _, err := r.Peek(1); err != nil {
 			return a.end(err)
 		}
-		there, _ := r.Peek(r.Buffered()) // is there
-		n, err := a.feed(there)
-		_, _ = r.Discard(n) // likewise
+		buffered, _ := r.Peek(r.Buffered()) // cannot fail
+		n, err := a.feed(buffered)
+		_, _ = r.Discard(n) // cannot fail
 		if err != nil {
 			return err
 		}
@@ -67,75 +66,75 @@ func (a *answer) read(r *bufio.Reader) error {
 	return nil
 }
 
-// end takes the error, io.EOF for one, that ends the connection.
+// end handles the error, such as io.EOF, that ended the connection.
 func (a *answer) end(err error) error {
 	switch {
 	case !errors.Is(err, io.EOF):
 		return err
-	case a.phase == rest:
+	case a.phase == untilClose:
 		a.phase = complete
 		return nil
 	}
-	return errors.New("answer: the connection was closed in the middle of it")
+	return errors.New("answer: the connection was closed before its end")
 }
 
-// feed takes the next bytes and returns how many of them are the answer's. It is
-// complete when its phase says so.
+// feed parses the next bytes and returns how many belong to the answer, which is complete when
+// its phase is complete.
 func (a *answer) feed(b []byte) (n int, err error) {
 	for n < len(b) && a.phase != complete && err == nil {
-		if a.phase == body || a.phase == rest || a.phase == chunk {
+		if a.phase == body || a.phase == untilClose || a.phase == chunk {
 			skip := min(a.left, int64(len(b)-n))
 			n += int(skip)
 			a.left -= skip
 			if a.left == 0 {
-				err = a.skipped()
+				err = a.endData()
 			}
 			continue
 		}
-		line, taken, whole := a.line(b[n:])
-		n += taken
+		line, used, whole := a.line(b[n:])
+		n += used
 		switch {
-		case taken == 0:
-			err = fmt.Errorf("answer: a header line is longer than %d bytes", lineMost)
+		case used == 0:
+			err = fmt.Errorf("answer: a header line is longer than %d bytes", maxLine)
 		case a.head < 0:
-			err = fmt.Errorf("answer: headers are longer than %d bytes", headMost)
+			err = fmt.Errorf("answer: headers are longer than %d bytes", maxHeader)
 		case whole:
-			err = a.take(line)
-			a.part = a.part[:0]
+			err = a.handleLine(line)
+			a.partialLine = a.partialLine[:0]
 		}
 	}
 	return n, err
 }
 
-// line takes a line from b, or what there is of it, and returns it without its
-// end. It takes nothing when the line is too long.
-func (a *answer) line(b []byte) (line []byte, taken int, whole bool) {
+// line reads a line, or a part of one, from b and returns it without its end. used is the
+// number of bytes, or 0 if the line is too long; whole reports whether the line is complete.
+func (a *answer) line(b []byte) (line []byte, used int, whole bool) {
 	i := bytes.IndexByte(b, '\n')
-	whole, taken = i >= 0, i+1
+	whole, used = i >= 0, i+1
 	if !whole {
-		taken = len(b)
+		used = len(b)
 	}
-	if long := len(a.part) + taken; long > lineMost || long == lineMost && !whole {
+	if long := len(a.partialLine) + used; long > maxLine || long == maxLine && !whole {
 		return nil, 0, false
 	}
-	a.head -= taken
-	line = b[:taken]
-	if len(a.part) > 0 || !whole {
-		a.part = append(a.part, line...)
-		line = a.part
+	a.head -= used
+	line = b[:used]
+	if len(a.partialLine) > 0 || !whole {
+		a.partialLine = append(a.partialLine, line...)
+		line = a.partialLine
 	}
-	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), taken, whole
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), used, whole
 }
 
-// take reads a whole line.
-func (a *answer) take(line []byte) error {
+// handleLine handles a complete line.
+func (a *answer) handleLine(line []byte) error {
 	switch a.phase {
 	case statusLine:
 		a.phase, a.length, a.chunked = headers, -1, false
 		return a.readStatus(line)
 	case headers:
 		if len(line) == 0 {
-			return a.headed()
+			return a.endHeaders()
 		}
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		if !ok {
@@ -143,10 +142,10 @@ func (a *answer) take(line []byte) error {
 		}
 		return a.header(name, bytes.TrimSpace(value))
 	case chunkSize:
-		return a.chunkSize(line)
+		return a.readChunkSize(line)
 	case chunkEnd:
 		if len(line) > 0 {
-			return errors.New("answer: a chunk is longer than it says")
+			return errors.New("answer: a chunk is longer than its size")
 		}
 		a.awaitChunk()
 	case trailers:
@@ -157,8 +156,8 @@ func (a *answer) take(line []byte) error {
 	return nil
 }
 
-// headed decides what follows the headers.
-func (a *answer) headed() error {
+// endHeaders sets the phase after the headers.
+func (a *answer) endHeaders() error {
 	switch {
 	case a.status == 101:
 		return errors.New("answer: 101 switching protocols: want plain HTTP/1.1")
@@ -173,33 +172,33 @@ func (a *answer) headed() error {
 	case a.length == 0:
 		a.phase = complete
 	default:
-		a.phase, a.left, a.close = rest, answerMost+1, true
+		a.phase, a.left, a.close = untilClose, maxAnswer+1, true
 	}
 	return nil
 }
 
-// skipped goes on after the last byte of a body or a chunk.
-func (a *answer) skipped() error {
+// endData sets the phase after the last byte of a body or a chunk.
+func (a *answer) endData() error {
 	switch a.phase {
-	case rest:
-		return fmt.Errorf("answer: more than %d bytes", answerMost)
+	case untilClose:
+		return fmt.Errorf("answer: more than %d bytes", maxAnswer)
 	case chunk:
-		a.phase, a.head = chunkEnd, headMost
+		a.phase, a.head = chunkEnd, maxHeader
 	default:
 		a.phase = complete
 	}
 	return nil
 }
 
-// awaitChunk expects a chunk's size, whose line is no header.
-func (a *answer) awaitChunk() { a.phase, a.head = chunkSize, headMost }
+// awaitChunk sets the phase for the size of a chunk.
+func (a *answer) awaitChunk() { a.phase, a.head = chunkSize, maxHeader }
 
-// chunkSize reads the size of a chunk.
-func (a *answer) chunkSize(line []byte) error {
+// readChunkSize parses the size of a chunk.
+func (a *answer) readChunkSize(line []byte) error {
 	size, ok := parseChunk(line)
 	a.sum += size
-	if !ok || a.sum > answerMost {
-		return fmt.Errorf("answer: chunk %.40q: want a size in hex, %d bytes in all at most", line, answerMost)
+	if !ok || a.sum > maxAnswer {
+		return fmt.Errorf("answer: chunk %.40q: want a size in hex, %d bytes in all at most", line, maxAnswer)
 	}
 	a.phase, a.left = chunk, size
 	if size == 0 {
@@ -208,7 +207,7 @@ func (a *answer) chunkSize(line []byte) error {
 	return nil
 }
 
-// readStatus reads "HTTP/1.1 200 OK".
+// readStatus parses "HTTP/1.1 200 OK".
 func (a *answer) readStatus(line []byte) error {
 	const start = "HTTP/1.x 200"
 	ok := len(line) >= len(start) && string(line[:7]) == "HTTP/1." && line[8] == ' ' &&
@@ -221,17 +220,17 @@ func (a *answer) readStatus(line []byte) error {
 	if !ok || a.status < 100 {
 		return fmt.Errorf("answer: status line %.40q: want HTTP/1.1 and a number", line)
 	}
-	a.close = line[7] == '0' // unless a header says keep-alive
+	a.close = line[7] == '0' // unless the header is keep-alive
 	return nil
 }
 
-// header reads the few headers that matter.
+// header handles a header; most are ignored.
 func (a *answer) header(name, value []byte) error {
 	switch {
 	case is(name, "content-length"):
 		n, ok := parseLength(value)
 		if !ok || a.length >= 0 && n != a.length {
-			return fmt.Errorf("answer: content-length %.40q: want one number up to %d", value, answerMost)
+			return fmt.Errorf("answer: content-length %.40q: want one number up to %d", value, maxAnswer)
 		}
 		a.length = n
 	case is(name, "transfer-encoding"):

@@ -12,7 +12,7 @@ import (
 )
 
 func reader(text string) *bufio.Reader {
-	return bufio.NewReaderSize(strings.NewReader(text), lineMost)
+	return bufio.NewReaderSize(strings.NewReader(text), maxLine)
 }
 
 func TestAnswerRead(t *testing.T) {
@@ -51,26 +51,26 @@ func TestAnswerRead(t *testing.T) {
 func TestAnswerErrors(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	tests := []struct{ name, text, want string }{
-		{"empty", "", "closed in the middle"},
+		{"empty", "", "closed before its end"},
 		{"other protocol", "ICY 200 OK\r\n\r\n", `status line "ICY 200 OK"`},
 		{"no number", "HTTP/1.1 2x0 OK\r\n\r\n", "status line"},
 		{"long number", "HTTP/1.1 2000 OK\r\n\r\n", "status line"},
 		{"small number", "HTTP/1.1 020 OK\r\n\r\n", "status line"},
 		{"switching", "HTTP/1.1 101 Switching\r\n\r\n", "101 switching"},
 		{"no colon", ok + "nonsense\r\n\r\n", `header "nonsense" has no colon`},
-		{"long line", ok + "A: " + strings.Repeat("x", lineMost) + "\r\n\r\n", "longer than 16384"},
+		{"long line", ok + "A: " + strings.Repeat("x", maxLine) + "\r\n\r\n", "longer than 16384"},
 		{"long head", ok + strings.Repeat("A: "+strings.Repeat("x", 1000)+"\r\n", 70), "headers are longer than 65536"},
 		{"length", ok + "Content-Length: -1\r\n\r\n", `content-length "-1"`},
 		{"no length", ok + "Content-Length:\r\n\r\n", `content-length ""`},
 		{"vast length", ok + "Content-Length: 99999999999999999999\r\n\r\n", "content-length"},
 		{"two lengths", ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "content-length"},
-		{"short body", ok + "Content-Length: 2\r\n\r\nx", "closed in the middle"},
+		{"short body", ok + "Content-Length: 2\r\n\r\nx", "closed before its end"},
 		{"encoding", ok + "Transfer-Encoding: gzip\r\n\r\n", `transfer-encoding "gzip"`},
 		{"chunk size", ok + "Transfer-Encoding: chunked\r\n\r\nxy\r\n", `chunk "xy"`},
 		{"no chunk size", ok + "Transfer-Encoding: chunked\r\n\r\n\r\n", `chunk ""`},
 		{"vast chunk", ok + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", "chunk"},
-		{"chunk end", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n", "longer than it says"},
-		{"short chunk", ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nxy", "closed in the middle"},
+		{"chunk end", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n", "longer than its size"},
+		{"short chunk", ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nxy", "closed before its end"},
 	}
 	for _, c := range tests {
 		var a answer
@@ -80,12 +80,12 @@ func TestAnswerErrors(t *testing.T) {
 	}
 }
 
-// An answer without an end is cut off at answerMost.
+// An endless answer is an error at maxAnswer.
 func TestAnswerBound(t *testing.T) {
-	endless := io.MultiReader(strings.NewReader("HTTP/1.1 200 OK\r\n\r\n"), io.LimitReader(zeros{}, answerMost+2))
+	endless := io.MultiReader(strings.NewReader("HTTP/1.1 200 OK\r\n\r\n"), io.LimitReader(zeros{}, maxAnswer+2))
 	var a answer
-	if err := a.read(bufio.NewReaderSize(endless, lineMost)); err == nil || !strings.Contains(err.Error(), "more than 67108864 bytes") {
-		t.Errorf("read of an endless answer = %v, want its bound", err)
+	if err := a.read(bufio.NewReaderSize(endless, maxLine)); err == nil || !strings.Contains(err.Error(), "more than 67108864 bytes") {
+		t.Errorf("read of an endless answer = %v, want an error at the limit", err)
 	}
 }
 
@@ -128,7 +128,7 @@ const typical = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-request-
 
 func TestAnswerAllocates(t *testing.T) {
 	src := strings.NewReader(typical)
-	r := bufio.NewReaderSize(src, lineMost)
+	r := bufio.NewReaderSize(src, maxLine)
 	var a answer
 	n := testing.AllocsPerRun(100, func() {
 		src.Reset(typical)
@@ -152,7 +152,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var a answer
-		if err := a.read(bufio.NewReaderSize(bytes.NewReader(b), lineMost)); err != nil {
+		if err := a.read(bufio.NewReaderSize(bytes.NewReader(b), maxLine)); err != nil {
 			return
 		}
 		if a.status < 200 || a.status > 999 {
@@ -164,9 +164,9 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("timing %+v was accepted", tm)
 			}
 		}
-		// Whatever is accepted reads alike byte by byte.
+		// An accepted answer gives the same result byte by byte.
 		var slow answer
-		one := bufio.NewReaderSize(oneByte{bytes.NewReader(b)}, lineMost)
+		one := bufio.NewReaderSize(oneByte{bytes.NewReader(b)}, maxLine)
 		err := slow.read(one)
 		if err != nil || slow.status != a.status || slow.close != a.close || slow.timing != a.timing {
 			t.Errorf("in single bytes: %+v, %v, want %+v", slow, err, a)
@@ -181,7 +181,7 @@ func (o oneByte) Read(b []byte) (int, error) { return o.r.Read(b[:min(1, len(b))
 
 func BenchmarkAnswer(b *testing.B) {
 	src := strings.NewReader(typical)
-	r := bufio.NewReaderSize(src, lineMost)
+	r := bufio.NewReaderSize(src, maxLine)
 	var a answer
 	b.ReportAllocs()
 	for b.Loop() {

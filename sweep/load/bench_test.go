@@ -9,9 +9,9 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// BenchmarkClosed is the cost of a request and its answer, server included.
+// BenchmarkClosed measures a request and its answer, including the server.
 func BenchmarkClosed(b *testing.B) {
-	s := newRawServer(b, say(okAnswer))
+	s := newRawServer(b, respond(okAnswer))
 	c := config(s.addr, closed(16))
 	c.Max, c.Limit = b.N, time.Hour
 	b.ReportAllocs()
@@ -21,12 +21,12 @@ func BenchmarkClosed(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen tells what of a rate is sent, how late, and at what cost of
-// processor time, server included.
+// BenchmarkOpen reports how much of a rate is sent, the lag, and the processor time, including
+// the server.
 func BenchmarkOpen(b *testing.B) {
 	for _, rate := range []float64{1000, 5000, 30000} {
 		b.Run(fmt.Sprint(rate), func(b *testing.B) {
-			s := newRawServer(b, say(okAnswer))
+			s := newRawServer(b, respond(okAnswer))
 			c := config(s.addr, open(rate))
 			c.Limit = time.Second
 			for b.Loop() {

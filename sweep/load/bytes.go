@@ -2,18 +2,18 @@ package load
 
 import "bytes"
 
-// parseLength reads a content length within bounds.
+// parseLength parses a content length, at most maxAnswer.
 func parseLength(b []byte) (n int64, ok bool) {
 	for _, d := range b {
-		if d < '0' || d > '9' || n > answerMost {
+		if d < '0' || d > '9' || n > maxAnswer {
 			return 0, false
 		}
 		n = n*10 + int64(d-'0')
 	}
-	return n, len(b) > 0 && n <= answerMost
+	return n, len(b) > 0 && n <= maxAnswer
 }
 
-// parseChunk reads a chunk's size, which an extension may follow.
+// parseChunk parses the size of a chunk; an extension may follow it.
 func parseChunk(line []byte) (n int64, ok bool) {
 	if i := bytes.IndexByte(line, ';'); i >= 0 {
 		line = line[:i]
@@ -21,7 +21,7 @@ func parseChunk(line []byte) (n int64, ok bool) {
 	line = bytes.TrimSpace(line)
 	for _, d := range line {
 		switch {
-		case n > answerMost:
+		case n > maxAnswer:
 			return 0, false
 		case d >= '0' && d <= '9':
 			n = n<<4 | int64(d-'0')
@@ -34,7 +34,7 @@ func parseChunk(line []byte) (n int64, ok bool) {
 	return n, len(line) > 0
 }
 
-// is tells whether b equals a lower-case word, in any case.
+// is reports whether b equals a lower-case word, ignoring case.
 func is(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
@@ -50,7 +50,7 @@ func is(b []byte, lower string) bool {
 	return true
 }
 
-// hasToken tells whether a comma-separated list holds a lower-case word.
+// hasToken reports whether a comma-separated list contains a lower-case word, ignoring case.
 func hasToken(list []byte, lower string) bool {
 	for len(list) > 0 {
 		var token []byte

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// What the zero values of a Config mean.
+// The defaults of a Config.
 const (
 	defaultTimeout = 30 * time.Second
 	defaultLimit   = 60 * time.Second
 	defaultBlock   = 250 * time.Millisecond
 )
 
-// The most that one generator is asked for.
+// The limits of one generator.
 const (
-	mostClients = 10000      // closed: clients; open: connections
-	mostPlanned = 20_000_000 // requests of an open load
-	longestRamp = time.Hour
+	maxClients = 10000      // closed: clients; open: connections
+	maxPlanned = 20_000_000 // requests of an open load
+	maxRamp    = time.Hour
 )
 
-// withDefaults fills in the zero values.
+// withDefaults sets the defaults of zero fields.
 func (c Config) withDefaults() Config {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
@@ -37,63 +37,63 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate reports all faults of a config whose defaults are filled in.
+// validate reports all errors of a config with defaults.
 func (c Config) validate() error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if _, port, err := net.SplitHostPort(c.Addr); err != nil || port == "" {
-		fault("address %q: want host:port", c.Addr)
+		fail("address %q: want host:port", c.Addr)
 	}
 	if !strings.HasPrefix(c.Path, "/") || strings.ContainsFunc(c.Path, func(r rune) bool { return r <= ' ' || r == 127 }) {
-		fault("path %q: want /... without blanks", c.Path)
+		fail("path %q: want /... without blanks", c.Path)
 	}
 	if len(c.Bodies) == 0 {
-		fault("no request bodies: want at least one")
+		fail("no request bodies: want at least one")
 	}
 	for i, b := range c.Bodies {
 		if strings.ContainsAny(b.Type, "\r\n") {
-			fault("body %d: content type %q: want one line", i, b.Type)
+			fail("body %d: content type %q: want one line", i, b.Type)
 		}
 	}
 	for _, h := range c.Header {
 		if h[0] == "" || strings.ContainsAny(h[0], " \t\r\n:") || strings.ContainsAny(h[1], "\r\n") {
-			fault("header %q: %q: want a name without blanks and a value of one line", h[0], h[1])
+			fail("header %q: %q: want a name without blanks and a value of one line", h[0], h[1])
 		}
 	}
 	if c.Timeout < 0 || c.Limit < 0 || c.Block < 0 || c.Max < 0 {
-		fault("timeout %v, limit %v, block %v, max %d: want none below 0", c.Timeout, c.Limit, c.Block, c.Max)
+		fail("timeout %v, limit %v, block %v, max %d: want none below 0", c.Timeout, c.Limit, c.Block, c.Max)
 	}
 	if err := c.validateSpec(); err != nil {
-		faults = append(faults, err)
+		errs = append(errs, err)
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
-// validateSpec checks what the load's mode uses.
+// validateSpec checks the fields of the load's mode.
 func (c Config) validateSpec() error {
 	s := c.Spec
 	switch s.Mode {
 	case Closed:
-		if s.Concurrency < 1 || s.Concurrency > mostClients {
-			return fmt.Errorf("concurrency %d: want 1-%d", s.Concurrency, mostClients)
+		if s.Concurrency < 1 || s.Concurrency > maxClients {
+			return fmt.Errorf("concurrency %d: want 1-%d", s.Concurrency, maxClients)
 		}
 	case Open:
 		if !(s.Rate > 0 && s.Rate <= 1e6) {
 			return fmt.Errorf("rate %g: want above 0 and at most 1e6 requests per second", s.Rate)
 		}
-		if planned := s.Rate * c.Limit.Seconds(); planned > mostPlanned && (c.Max == 0 || c.Max > mostPlanned) {
+		if planned := s.Rate * c.Limit.Seconds(); planned > maxPlanned && (c.Max == 0 || c.Max > maxPlanned) {
 			return fmt.Errorf("rate %g for %v is %.0f requests: want at most %d; set a limit or a maximum",
-				s.Rate, c.Limit, planned, mostPlanned)
+				s.Rate, c.Limit, planned, maxPlanned)
 		}
 	case Ramp:
 		if !(min(s.From, s.To) > 0 && max(s.From, s.To) <= 1e6) {
 			return fmt.Errorf("rates %g-%g: want above 0 and at most 1e6 requests per second", s.From, s.To)
 		}
-		if s.Over <= 0 || s.Over > longestRamp {
-			return fmt.Errorf("a ramp over %v: want above 0 and at most %v", s.Over, longestRamp)
+		if s.Over <= 0 || s.Over > maxRamp {
+			return fmt.Errorf("a ramp over %v: want above 0 and at most %v", s.Over, maxRamp)
 		}
-		if planned := s.ramped(s.Over); planned > mostPlanned && (c.Max == 0 || c.Max > mostPlanned) {
-			return fmt.Errorf("%v is %.0f requests: want at most %d", s, planned, mostPlanned)
+		if planned := s.expectedRequests(s.Over); planned > maxPlanned && (c.Max == 0 || c.Max > maxPlanned) {
+			return fmt.Errorf("%v is %.0f requests: want at most %d", s, planned, maxPlanned)
 		}
 	case Trace:
 		if s.File == "" {
@@ -111,7 +111,7 @@ func (c Config) plan() ([]time.Duration, error) {
 		return Plan(c.Spec, c.Seed, c.Limit, c.Max), nil
 	}
 	plan, err := ReadTrace(c.Spec)
-	return cut(plan, c.Limit, c.Max), err
+	return truncate(plan, c.Limit, c.Max), err
 }
 
 // requests returns the bytes to send for each body.

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// Why a request is ended from outside: values of conn.due.
+// Special values of conn.due.
 const (
-	noneDue   time.Duration = 0
-	expired   time.Duration = -1 // its time is up
-	abandoned time.Duration = -2 // the run's context ended
+	noDeadline time.Duration = 0
+	isExpired  time.Duration = -1 // the request exceeded its timeout
+	abandoned  time.Duration = -2 // the run's context ended
 )
 
 // job is one request.
@@ -26,118 +26,118 @@ type job struct {
 	request      []byte
 }
 
-// How far the pacer has written a request: values of conn.sent.
+// How much of a request is written: values of conn.sent.
 const (
-	whole    int32 = iota // completely, as far as anyone knows
-	partly                // a goroutine is writing the rest
-	answered              // the answer came
+	sentAll   int32 = iota // all of it
+	sentPart               // a goroutine is writing the rest
+	gotAnswer              // the answer has arrived
 )
 
-// conn is one client with at most one request in flight, on a TCP connection
-// that it replaces when the server closes it. One goroutine owns it; the pacer
-// may write to it while it is busy, and the reaper may cut it off.
+// conn is one client with at most one request in flight. It replaces its TCP connection when
+// the server closes it. One goroutine owns it. The pacer may write to it while it is busy, and
+// expire may interrupt it.
 type conn struct {
 	run  *run
 	job  job // the request in flight
 	ans  answer
 	in   *bufio.Reader
-	from receiver // what in reads
+	from receiver // in reads from it
 	sent atomic.Int32
 
-	rested bool // the connection is no new one
+	reused bool // the connection has had a request before
 
-	mu  sync.Mutex    // guards due, and replacing nc
-	due time.Duration // when the request's time is up; see the constants
-	nc  net.Conn      // nil without a connection; read freely by the owner
+	mu  sync.Mutex    // guards due, and writes of nc
+	due time.Duration // deadline of the request; see the constants
+	nc  net.Conn      // nil without a connection; the owner reads it without mu
 
 	busy bool // guarded by pool.mu
 	out  writer
 }
 
-// newConn registers a client with the run.
+// newConn makes a client and registers it with the run.
 func newConn(r *run) *conn {
-	c := &conn{run: r, in: bufio.NewReaderSize(nil, lineMost)}
+	c := &conn{run: r, in: bufio.NewReaderSize(nil, maxLine)}
 	r.mu.Lock()
 	r.conns[c] = struct{}{}
 	r.mu.Unlock()
 	return c
 }
 
-// leave closes the connection and takes the client off the run.
-func (c *conn) leave() {
-	c.drop()
+// close closes the connection and unregisters the client.
+func (c *conn) close() {
+	c.closeConn()
 	c.run.mu.Lock()
 	delete(c.run.conns, c)
 	c.run.mu.Unlock()
 }
 
-// begin starts the clock of a request.
+// begin starts the timeout of a request.
 func (c *conn) begin(j job) {
 	c.job = j
-	c.sent.Store(whole)
+	c.sent.Store(sentAll)
 	c.mu.Lock()
 	c.due = j.planned + c.run.c.Timeout
 	c.mu.Unlock()
 }
 
-// connect makes the connection, within the request's time. TCP_NODELAY is on,
-// as always in Go.
+// connect makes the connection, within the timeout of the request. TCP_NODELAY is on, which is
+// the default of Go.
 func (c *conn) connect() error {
 	c.mu.Lock()
 	due := c.due
 	c.mu.Unlock()
 	deadline := time.Now().Add(c.run.c.Timeout)
-	if due > noneDue {
+	if due > noDeadline {
 		deadline = c.run.start.Add(due)
 	}
 	d := net.Dialer{Deadline: deadline, KeepAlive: -1}
 	nc, err := d.DialContext(c.run.ctx, "tcp", c.run.c.Addr)
 	if err != nil {
-		return err // names the address already
+		return err // has the address
 	}
 	if err := c.out.attach(nc); err != nil {
 		return errors.Join(err, nc.Close())
 	}
 	c.from.attach(nc, c.out.raw)
 	c.in.Reset(&c.from)
-	c.rested = false
+	c.reused = false
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.nc = nc
-	if c.due < noneDue { // the reaper came while we dialled
+	if c.due < noDeadline { // expire was called during the dial
 		return nc.SetDeadline(time.Unix(1, 0))
 	}
 	return nil
 }
 
-// drop closes the connection.
-func (c *conn) drop() {
+// closeConn closes the connection.
+func (c *conn) closeConn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.nc != nil {
-		_ = c.nc.Close() // nothing is lost with it
+		_ = c.nc.Close() // the error does not matter
 		c.nc = nil
 	}
 }
 
-// reap cuts the request off if its time is up at now, or in any case when all.
-func (c *conn) reap(now time.Duration, all bool) {
+// expire interrupts the request if it exceeds its timeout at now, or if all.
+func (c *conn) expire(now time.Duration, all bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.due <= noneDue:
+	case c.due <= noDeadline:
 		return
 	case all:
 		c.due = abandoned
 	case c.due <= now:
-		c.due = expired
+		c.due = isExpired
 	default:
 		return
 	}
 	c.interrupt()
 }
 
-// wake ends the wait of an idle connection.
+// wake ends the blocking read of an idle connection.
 func (c *conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,13 +147,13 @@ func (c *conn) wake() {
 // interrupt makes reads and writes return at once; mu is held.
 func (c *conn) interrupt() {
 	if c.nc != nil {
-		_ = c.nc.SetDeadline(time.Unix(1, 0)) // fails only on a closed one
+		_ = c.nc.SetDeadline(time.Unix(1, 0)) // fails only on a closed connection
 	}
 }
 
-// exchange sends the request and reads its answer. The server may have closed
-// a connection that rested meanwhile: if it dies without a byte of answer, the
-// request is sent once more on a new one.
+// exchange sends the request and reads its answer. The server may have closed an idle
+// connection: if a reused connection ends before a byte of the answer, the request is sent
+// again over a new one.
 func (c *conn) exchange() error {
 	if c.nc == nil {
 		if err := c.connect(); err != nil {
@@ -162,12 +162,12 @@ func (c *conn) exchange() error {
 	}
 	_, werr := c.nc.Write(c.job.request)
 	begun, err := c.receive()
-	if c.rested && stale(begun, err) {
-		c.drop()
+	if c.reused && stale(begun, err) {
+		c.closeConn()
 		return c.exchange()
 	}
 	if werr != nil {
-		c.ans.close = true // answered before it had read the request
+		c.ans.close = true // the server has answered before it read the whole request
 		if err != nil {
 			return werr
 		}
@@ -175,7 +175,7 @@ func (c *conn) exchange() error {
 	return err
 }
 
-// receive waits for an answer and reads it. begun is whether any byte came.
+// receive waits for an answer and reads it. begun reports whether any byte has arrived.
 func (c *conn) receive() (begun bool, err error) {
 	if _, err := c.in.Peek(1); err != nil {
 		return false, err
@@ -183,64 +183,63 @@ func (c *conn) receive() (begun bool, err error) {
 	return true, c.ans.read(c.in)
 }
 
-// stale tells whether a connection ended before any answer, and not by us.
+// stale reports whether the server ended a connection before any byte of the answer.
 func stale(begun bool, err error) bool {
 	return err != nil && !begun && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// finish records how the request ended, and drops a connection that cannot
-// carry another. err is from exchange or receive.
+// finish records the result of the request, and closes a connection that cannot be reused. err
+// is the error of exchange or receive.
 func (c *conn) finish(err error) {
 	r := c.run
-	now := r.ended(c.job, c.from.came, err)
+	now := r.endTime(c.job, c.from.receivedAt, err)
 	c.mu.Lock()
 	due := c.due
-	c.due = noneDue
+	c.due = noDeadline
 	c.mu.Unlock()
-	early := c.sent.Swap(answered) == partly
-	c.rested = true
+	early := c.sent.Swap(gotAnswer) == sentPart
+	c.reused = true
 	if due == abandoned || err != nil && context.Cause(r.ctx) != nil {
 		r.abandoned.Add(1)
-		c.drop()
+		c.closeConn()
 		return
 	}
-	if out := r.record(c.job, now, due == expired, &c.ans, err); out == Timeout || err != nil || early || c.ans.close {
-		c.drop()
+	if out := r.record(c.job, now, due == isExpired, &c.ans, err); out == Timeout || err != nil || early || c.ans.close {
+		c.closeConn()
 	}
 }
 
-// record puts a request that has ended at now into the box: cut off as expired,
-// broken by err, or answered.
-func (r *run) record(j job, now time.Duration, expired bool, a *answer, err error) Outcome {
+// record adds the sample of a request that ended at now: it exceeded its timeout, failed with
+// err, or was answered.
+func (r *run) record(j job, now time.Duration, isExpired bool, a *answer, err error) Outcome {
 	s := Sample{Planned: j.planned, Lag: j.lag, Latency: now - j.planned}
 	switch {
-	case expired || s.Latency >= r.c.Timeout:
+	case isExpired || s.Latency >= r.c.Timeout:
 		s.Outcome, s.Latency = Timeout, r.c.Timeout
 	case err != nil:
 		s.Outcome = Failed
-		r.trouble(err)
+		r.recordError(err)
 	default:
 		a.fill(&s)
 	}
-	r.box.add(s)
+	r.samples.add(s)
 	return s.Outcome
 }
 
-// ended is the run's age at the end of a request. An answer ended when its last
-// byte came, in Unix nanoseconds, which may be a while before it was read: after
-// a stall hundreds come at once, and the one that is late already may be read
-// last. 0 is not known.
-func (r *run) ended(j job, came int64, err error) time.Duration {
+// endTime returns the elapsed time at the end of a request. That is when the last byte of the
+// answer was received, in Unix nanoseconds (0 is unknown), which may be long before it is read:
+// after a stall hundreds of answers arrive at once.
+func (r *run) endTime(j job, receivedAt int64, err error) time.Duration {
 	t := time.Now()
 	now := t.Sub(r.start)
-	if err != nil || came == 0 {
+	if err != nil || receivedAt == 0 {
 		return now
 	}
-	unread := time.Duration(t.UnixNano() - came)
-	return now - min(max(unread, 0), now-j.planned) // should the wall clock have been set meanwhile
+	unread := time.Duration(t.UnixNano() - receivedAt)
+	return now - min(max(unread, 0), now-j.planned) // clamp, because the wall clock may have been changed
 }
 
-// fill takes over what the answer says.
+// fill copies the answer to the sample.
 func (a *answer) fill(s *Sample) {
 	t := &a.timing
 	s.Decode, s.Queue, s.Formation, s.Model, s.Encode = t.decode, t.queue, t.formation, t.execution, t.encode
@@ -255,17 +254,16 @@ func (a *answer) fill(s *Sample) {
 	}
 }
 
-// writer writes to a connection without ever waiting: the pacer's half of a
-// conn. Its fields are the pacer's, save that attach replaces raw before the
-// pacer can have the conn.
+// writer writes to a connection and never waits. Only the pacer uses it, except that attach
+// sets raw before the pacer can use the conn.
 type writer struct {
 	raw  syscall.RawConn
 	data []byte
 	n    int
-	try  func(fd uintptr) bool // made once, so that sending allocates nothing
+	try  func(fd uintptr) bool // made once, so that sending does not allocate
 }
 
-// attach points the writer at a new connection.
+// attach sets a new connection.
 func (w *writer) attach(nc net.Conn) (err error) {
 	t, ok := nc.(*net.TCPConn)
 	if !ok {
@@ -275,8 +273,8 @@ func (w *writer) attach(nc net.Conn) (err error) {
 	return err
 }
 
-// send writes what the socket takes at once and returns how much that was.
-// Errors are left to the reader of the connection, which sees them too.
+// send writes as much as the socket accepts at once and returns the number of bytes. It ignores
+// errors, because the reader of the connection gets them too.
 func (w *writer) send(raw syscall.RawConn, data []byte) int {
 	if w.try == nil {
 		w.try = func(fd uintptr) bool {

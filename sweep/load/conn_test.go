@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// An answer ended when it came, within what can be.
-func TestEnded(t *testing.T) {
+// The end of a request is the arrival of its answer, clamped to possible times.
+func TestEndTime(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {
-		name string
-		came time.Duration // since the run's start; the answer is read at 1 s
-		err  error
-		want time.Duration
+		name       string
+		receivedAt time.Duration // since the run's start; the answer is read at 1 s
+		err        error
+		want       time.Duration
 	}{
 		{"read late", 900 * ms, nil, 900 * ms},
 		{"before it was planned: the wall clock was set", 100 * ms, nil, 800 * ms},
@@ -26,11 +26,11 @@ func TestEnded(t *testing.T) {
 				start := time.Now()
 				r, j := &run{start: start}, job{planned: 800 * ms}
 				time.Sleep(time.Second)
-				if got := r.ended(j, start.Add(tt.came).UnixNano(), tt.err); got != tt.want {
-					t.Errorf("ended at %v, want %v", got, tt.want)
+				if got := r.endTime(j, start.Add(tt.receivedAt).UnixNano(), tt.err); got != tt.want {
+					t.Errorf("endTime = %v, want %v", got, tt.want)
 				}
-				if got := r.ended(j, 0, tt.err); got != time.Second {
-					t.Errorf("ended at %v without a time, want 1s", got)
+				if got := r.endTime(j, 0, tt.err); got != time.Second {
+					t.Errorf("endTime = %v without a time of arrival, want 1s", got)
 				}
 			})
 		})

@@ -8,51 +8,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// driver sends an open load and reads its answers, all on one thread: between two
-// sends it sleeps, and when it wakes for the next it reads what has come. Since the
-// kernel tells when that was, nobody has to wake up for an answer: a request costs
-// one wake-up and four system calls. Only the parts of large requests and answers
-// wake it, lest the server wait for it.
+// driver sends an open load and reads its answers on one thread. Between two requests it
+// sleeps; when it wakes up for the next request, it reads the answers that have arrived. It need
+// not wake up for an answer, because the kernel records the time of arrival: a request costs one
+// wake-up and four system calls. Only parts of large requests and answers wake it up, so that
+// the server does not wait for it.
 //
-// It belongs to that thread, and nothing in it is locked.
+// Only that thread uses a driver, so it has no locks.
 type driver struct {
 	run    *run
-	at     unix.Sockaddr
+	server unix.Sockaddr
 	poller *poller
 	pacer  *pacer
 	timer  *time.Timer
-	in     inlet
-	buf    [lineMost]byte
+	in     socketReader
+	buf    [maxLine]byte
 
-	wires    []*wire
-	free     []*wire // without a connection
-	idle     []*wire // the one used last at the end
-	waiting  []job   // oldest first
-	dialing  int
-	inFlight int  // requests handed out and not ended, those waiting included
-	midway   int  // wires with a part of a request to send or of an answer to read
-	stamped  bool // the kernel tells when bytes came
-	large    bool // an answer came in parts
-	swept    time.Duration
+	conns       []*driverConn
+	free        []*driverConn // without a connection
+	idle        []*driverConn // the last one was used last
+	waiting     []job         // oldest first
+	dialing     int
+	inFlight    int  // requests that have not ended, also waiting ones
+	partial     int  // connections that have sent a part of a request or received a part of an answer
+	timestamped bool // the kernel reports when bytes were received
+	large       bool // an answer has arrived in several parts
+	nextSweep   time.Duration
 }
 
-// newDriver makes the first connections, one to see whether the server is there,
-// then the others.
+// newDriver makes the first connections: one, to check that the server can be reached, then
+// the others.
 func newDriver(r *run, conns int) (send func([]time.Duration), err error) {
 	if conns == 0 {
 		return nil, errors.ErrUnsupported
 	}
-	fd, at, err := dialFirst(r.ctx, r.c.Addr, r.c.Timeout)
+	fd, server, err := dialFirst(r.ctx, r.c.Addr, r.c.Timeout)
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{run: r, at: at}
+	d := &driver{run: r, server: server}
 	if d.poller, err = newPoller(); err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
-	w := d.wire()
-	if err = d.adopt(w, fd, toRead); err == nil {
-		d.rest(w)
+	c := d.unusedConn()
+	if err = d.addConn(c, fd, toRead); err == nil {
+		d.makeIdle(c)
 		err = d.connect(conns - 1)
 	}
 	if err != nil {
@@ -65,33 +65,33 @@ func newDriver(r *run, conns int) (send func([]time.Duration), err error) {
 // connect makes n connections and waits for them.
 func (d *driver) connect(n int) error {
 	for range n {
-		w := d.wire()
-		w.state = dialing
+		c := d.unusedConn()
+		c.state = dialing
 		d.dialing++
-		if err := d.reach(w); err != nil {
+		if err := d.startConnect(c); err != nil {
 			return err
 		}
 	}
 	for end := time.Now().Add(d.run.c.Timeout); d.dialing > 0; {
 		if time.Now().After(end) || d.run.ctx.Err() != nil {
-			return errors.New("not all of the first connections were made in time")
+			return errors.New("the first connections were not all made in time")
 		}
 		d.poller.wait(d.run.sweepEvery())
 		for _, e := range d.poller.ready() {
-			w := d.wires[e.Fd]
-			if w.state != dialing {
+			c := d.conns[e.Fd]
+			if c.state != dialing {
 				continue
 			}
-			if err := d.reached(w); err != nil {
+			if err := d.finishConnect(c); err != nil {
 				return err
 			}
-			d.connected(w)
+			d.connected(c)
 		}
 	}
 	return nil
 }
 
-// open sends the plan and returns when nothing is in flight any more.
+// open sends the plan and returns when no request is in flight.
 func (d *driver) open(plan []time.Duration) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -100,7 +100,7 @@ func (d *driver) open(plan []time.Duration) {
 	defer d.timer.Stop()
 	d.pacer = newPacer(d.run.start, d.wait)
 	defer d.pacer.end()
-	d.settle()
+	d.updateLongWait()
 	for i, t := range plan {
 		now := d.pacer.wait(t)
 		if d.run.stopping() {
@@ -115,46 +115,46 @@ func (d *driver) open(plan []time.Duration) {
 	}
 }
 
-// wait waits for most of the time that is left before the next request, and does
-// what there is to do. It is false when there is no next request.
+// wait waits for a part of the time before the next request and handles events. It returns
+// false if the run is stopped.
 func (d *driver) wait(left time.Duration) bool {
 	tick := d.run.sweepEvery()
-	if d.attentive() {
-		d.poller.wait(min(left-leadMost, tick))
-	} else if !d.run.sleep(d.timer, min(left-coarseRest, tick)) {
+	if d.watchesSockets() {
+		d.poller.wait(min(left-maxLead, tick))
+	} else if !d.run.sleep(d.timer, min(left-timerMargin, tick)) {
 		return false
 	}
 	d.poll()
 	return !d.run.stopping()
 }
 
-// attentive tells whether the sockets are to end a wait: an answer counts as come
-// when we read it, or the server waits for us to read and to write. That it will
-// for the next answer is known from those before.
-func (d *driver) attentive() bool {
-	return !d.stamped || d.midway > 0 || d.large && d.inFlight > 0
+// watchesSockets reports whether events of sockets must end a wait: if the kernel reports no
+// times, or if the server waits until the driver reads or writes. Whether it will do so for the
+// next answer is guessed from the previous ones.
+func (d *driver) watchesSockets() bool {
+	return !d.timestamped || d.partial > 0 || d.large && d.inFlight > 0
 }
 
 // close closes all connections.
 func (d *driver) close() {
-	for _, w := range d.wires {
-		w.drop()
+	for _, c := range d.conns {
+		c.closeConn()
 	}
 	d.poller.close()
 }
 
-// send hands out one request: to the connection used last among the idle ones,
-// else to a new one, else it waits for whichever is free first.
+// send sends one request over the idle connection that was used last, else over a new one; else
+// the request waits for the first free one.
 func (d *driver) send(j job) {
 	d.run.sent.Add(1)
 	d.inFlight++
 	if len(d.idle) == 0 {
-		d.poll() // answers may have come
+		d.poll() // answers may have arrived
 	}
 	if n := len(d.idle); n > 0 {
-		w := d.idle[n-1]
+		c := d.idle[n-1]
 		d.idle = d.idle[:n-1]
-		d.begin(w, j)
+		d.begin(c, j)
 		return
 	}
 	d.waiting = append(d.waiting, j)
@@ -162,76 +162,75 @@ func (d *driver) send(j job) {
 }
 
 // begin sends a request over an idle connection.
-func (d *driver) begin(w *wire, j job) {
-	w.job = j
-	d.transmit(w)
+func (d *driver) begin(c *driverConn, j job) {
+	c.job = j
+	d.transmit(c)
 }
 
-// grow makes connections for requests that wait.
+// grow makes connections for waiting requests.
 func (d *driver) grow() {
-	for len(d.waiting) > 0 && d.dialing < mostDials {
-		if len(d.wires)-len(d.free) >= mostClients {
-			d.run.crowded.Store(true)
+	for len(d.waiting) > 0 && d.dialing < maxDials {
+		if len(d.conns)-len(d.free) >= maxClients {
+			d.run.atConnLimit.Store(true)
 			return
 		}
-		w := d.wire()
-		w.job = d.pop()
-		d.dial(w)
+		c := d.unusedConn()
+		c.job = d.pop()
+		d.dial(c)
 	}
 }
 
-// pop takes the request that waits longest.
+// pop removes the request that has waited longest.
 func (d *driver) pop() job {
 	j := d.waiting[0]
 	d.waiting = d.waiting[1:]
 	return j
 }
 
-// poll does what there is to do, without waiting.
+// poll handles all events, without waiting.
 func (d *driver) poll() {
 	for _, e := range d.poller.ready() {
-		d.handle(d.wires[e.Fd], e.Events)
+		d.handle(d.conns[e.Fd], e.Events)
 	}
 	d.grow()
-	d.settle()
-	if now := d.run.elapsed(); now >= d.swept {
-		d.swept = now + d.run.sweepEvery()
-		d.reap(now, d.run.ctx.Err() != nil)
+	d.updateLongWait()
+	if now := d.run.elapsed(); now >= d.nextSweep {
+		d.nextSweep = now + d.run.sweepEvery()
+		d.expire(now, d.run.ctx.Err() != nil)
 	}
 }
 
-// settle decides which waits may be slept through: those up to coarse, or hardly
-// any.
-func (d *driver) settle() {
-	d.pacer.coarse = coarse
-	if d.attentive() {
-		d.pacer.coarse = leadMost
+// updateLongWait sets the longest wait in which the pacer does not check sockets.
+func (d *driver) updateLongWait() {
+	d.pacer.longWait = longWait
+	if d.watchesSockets() {
+		d.pacer.longWait = maxLead
 	}
 }
 
-// reap cuts off the requests whose time is up at now, or all.
-func (d *driver) reap(now time.Duration, all bool) {
+// expire ends requests that exceed their timeout at now, or all.
+func (d *driver) expire(now time.Duration, all bool) {
 	if d.inFlight == 0 {
 		return
 	}
 	limit := d.run.c.Timeout
 	for len(d.waiting) > 0 && (all || d.waiting[0].planned+limit <= now) {
-		d.cut(d.pop(), all)
+		d.endUnanswered(d.pop(), all)
 	}
-	for _, w := range d.wires {
-		if w.state != busy && w.state != dialing || !all && w.job.planned+limit > now {
+	for _, c := range d.conns {
+		if c.state != busy && c.state != dialing || !all && c.job.planned+limit > now {
 			continue
 		}
-		if w.state == dialing {
+		if c.state == dialing {
 			d.dialing--
 		}
-		d.cut(w.job, all)
-		d.release(w)
+		d.endUnanswered(c.job, all)
+		d.release(c)
 	}
 }
 
-// cut ends a request without an answer.
-func (d *driver) cut(j job, abandoned bool) {
+// endUnanswered ends a request without an answer.
+func (d *driver) endUnanswered(j job, abandoned bool) {
 	d.inFlight--
 	if abandoned {
 		d.run.abandoned.Add(1)

@@ -45,9 +45,9 @@ func TestSockaddr(t *testing.T) {
 	}
 }
 
-// serving answers every connection's requests with the bytes, and ends it after
-// each when told to.
-func serving(t *testing.T, network, addr string, answer []byte, ends bool) string {
+// startServer answers every request with the bytes, and closes the connection after each if
+// ends is set.
+func startServer(t *testing.T, network, addr string, answer []byte, ends bool) string {
 	t.Helper()
 	ln, err := net.Listen(network, addr)
 	if err != nil {
@@ -93,53 +93,53 @@ func sent(t *testing.T, addr string, n int) Result {
 	return res
 }
 
-// Answers larger than a socket holds are read while they come, those without a
-// length to the connection's end.
+// Answers larger than a socket buffer are read in parts; answers without a length are read to
+// the end of the connection.
 func TestDriverLargeAnswers(t *testing.T) {
 	large := strings.Repeat("x", 3<<20)
-	sent(t, serving(t, "tcp", "127.0.0.1:0", []byte("HTTP/1.1 200 OK\r\nContent-Length: 3145728\r\n\r\n"+large), false), 20)
-	sent(t, serving(t, "tcp", "127.0.0.1:0", []byte("HTTP/1.0 200 OK\r\n\r\n"+large), true), 20)
+	sent(t, startServer(t, "tcp", "127.0.0.1:0", []byte("HTTP/1.1 200 OK\r\nContent-Length: 3145728\r\n\r\n"+large), false), 20)
+	sent(t, startServer(t, "tcp", "127.0.0.1:0", []byte("HTTP/1.0 200 OK\r\n\r\n"+large), true), 20)
 }
 
 func TestDriverIPv6(t *testing.T) {
-	sent(t, serving(t, "tcp6", "[::1]:0", []byte("HTTP/1.1 204 None\r\n\r\n"), false), 20)
+	sent(t, startServer(t, "tcp6", "[::1]:0", []byte("HTTP/1.1 204 None\r\n\r\n"), false), 20)
 }
 
-// Only where answers tell when they came, and nobody waits for us, are waits
-// slept through.
-func TestDriverSettle(t *testing.T) {
+// The driver ignores sockets during a long wait only if the kernel reports times and the server
+// does not wait for it.
+func TestDriverLongWait(t *testing.T) {
 	tests := []struct {
 		name string
 		d    driver
 		want time.Duration
 	}{
-		{"no times", driver{}, leadMost},
-		{"small answers", driver{stamped: true, inFlight: 3}, coarse},
-		{"a part is there", driver{stamped: true, inFlight: 1, midway: 1}, leadMost},
-		{"large answers", driver{stamped: true, inFlight: 1, large: true}, leadMost},
-		{"large answers, none to come", driver{stamped: true, large: true}, coarse},
+		{"no times", driver{}, maxLead},
+		{"small answers", driver{timestamped: true, inFlight: 3}, longWait},
+		{"a part has arrived", driver{timestamped: true, inFlight: 1, partial: 1}, maxLead},
+		{"large answers", driver{timestamped: true, inFlight: 1, large: true}, maxLead},
+		{"large answers, none in flight", driver{timestamped: true, large: true}, longWait},
 	}
 	for _, c := range tests {
 		c.d.pacer = &pacer{}
-		if c.d.settle(); c.d.pacer.coarse != c.want {
-			t.Errorf("%s: waits over %v may end sooner, want over %v", c.name, c.d.pacer.coarse, c.want)
+		if c.d.updateLongWait(); c.d.pacer.longWait != c.want {
+			t.Errorf("%s: waits above %v check no sockets, want above %v", c.name, c.d.pacer.longWait, c.want)
 		}
 	}
 }
 
-// A wire counts as midway from its first byte that waits to its end.
-func TestDriverCount(t *testing.T) {
+// A connection counts as partial from its first unsent byte to its end.
+func TestDriverCountsPartial(t *testing.T) {
 	r := &run{c: Config{Timeout: time.Second}, ctx: context.Background(), start: time.Now()}
 	d := &driver{run: r, pacer: &pacer{}}
-	w := d.wire()
+	w := d.unusedConn()
 	w.state, w.begun = busy, true
-	d.count(w)
-	d.count(w)
-	if d.inFlight = 1; d.midway != 1 {
-		t.Errorf("%d wires are midway, want 1", d.midway)
+	d.countPartial(w)
+	d.countPartial(w)
+	if d.inFlight = 1; d.partial != 1 {
+		t.Errorf("%d connections are partial, want 1", d.partial)
 	}
-	d.reap(2*time.Second, false)
-	if got := r.box.gather(); d.midway != 0 || d.inFlight != 0 || len(d.free) != 1 || len(got) != 1 || got[0].Outcome != Timeout {
-		t.Errorf("after its time: %d midway, %d in flight, %d free, %+v; want none, one free wire and a timeout", d.midway, d.inFlight, len(d.free), got)
+	d.expire(2*time.Second, false)
+	if got := r.samples.collect(); d.partial != 0 || d.inFlight != 0 || len(d.free) != 1 || len(got) != 1 || got[0].Outcome != Timeout {
+		t.Errorf("after the timeout: %d partial, %d in flight, %d free, %+v; want none, one free connection and a timeout", d.partial, d.inFlight, len(d.free), got)
 	}
 }

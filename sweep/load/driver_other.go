@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// newDriver has nothing to offer: a pool sends the load.
+// newDriver is not supported here: a pool sends the load.
 func newDriver(*run, int) (func([]time.Duration), error) { return nil, errors.ErrUnsupported }

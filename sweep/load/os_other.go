@@ -4,18 +4,18 @@ package load
 
 import "time"
 
-// nap sleeps as well as the Go runtime does.
-type nap struct{}
+// sleeper sleeps as exactly as the Go runtime.
+type sleeper struct{}
 
-func newNap(time.Time) nap { return nap{} }
+func newSleeper(time.Time) sleeper { return sleeper{} }
 
-// until sleeps from now until the run is t old.
-func (nap) until(t, now time.Duration) { time.Sleep(t - now) }
+// sleepUntil sleeps from now until the elapsed time is t.
+func (sleeper) sleepUntil(t, now time.Duration) { time.Sleep(t - now) }
 
-func (nap) end() {}
+func (sleeper) end() {}
 
-// writeOnce writes nothing: a goroutine writes it all.
+// writeOnce writes nothing: a goroutine writes all bytes.
 func writeOnce(uintptr, []byte) int { return 0 }
 
-// cpuTime is not known.
+// cpuTime is unknown here.
 func cpuTime() time.Duration { return 0 }

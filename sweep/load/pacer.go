@@ -2,66 +2,66 @@ package load
 
 import "time"
 
-// How the pacer waits. A nap ends late by some 10-100 us, so it is ordered to
-// end early by a lead and the rest is spun away. The lead is learnt: 1 of 3
-// naps ends within it, which keeps the spinning to a few microseconds. It may
-// cost 1% of a core; when that is used up, as at high rates, sends are late by
-// what the naps are.
+// How the pacer waits. A sleep of the thread ends 10-100 us late. So the pacer sets its end
+// earlier by a lead, and spins (a busy loop) for the rest. It adjusts the lead so that 1 of 3
+// sleeps ends before the lead has passed, which limits spinning to a few microseconds. Spinning
+// may use 1% of a core; at high rates, when that is used up, requests are as late as the
+// sleeps.
 const (
-	coarse     = 3 * time.Millisecond // above, the runtime's timer does the most
-	coarseRest = 2 * time.Millisecond // which is late by up to 1.2 ms
-	leadMost   = 150 * time.Microsecond
-	leadLeast  = 2 * time.Microsecond
-	leadFirst  = 60 * time.Microsecond
-	leadStep   = 250 * time.Nanosecond
-	spinShare  = 100 // of each second, 1/100
-	spinMost   = time.Millisecond
+	longWait      = 3 * time.Millisecond // from here on, the runtime's timer waits for most of the time
+	timerMargin   = 2 * time.Millisecond // that timer is up to 1.2 ms late
+	maxLead       = 150 * time.Microsecond
+	minLead       = 2 * time.Microsecond
+	initialLead   = 60 * time.Microsecond
+	leadStep      = 250 * time.Nanosecond
+	spinDivisor   = 100 // spin for at most 1/100 of the time
+	maxSpinCredit = time.Millisecond
 )
 
 // pacer waits for planned times on a locked thread.
 type pacer struct {
-	start time.Time
-	nap   nap
-	lead  time.Duration
-	purse spinPurse
+	start   time.Time
+	sleeper sleeper
+	lead    time.Duration
+	budget  spinBudget
 
-	// Waits longer than coarse are left to far, which waits for most of the time
-	// that is left, or shorter; false ends the waiting.
-	coarse time.Duration
-	far    func(left time.Duration) bool
+	// For waits above longWait the pacer calls waitLong, which waits for a part of the
+	// time that is left; false ends the wait.
+	longWait time.Duration
+	waitLong func(left time.Duration) bool
 }
 
-// newPacer prepares the calling thread; end gives it back.
-func newPacer(start time.Time, far func(time.Duration) bool) *pacer {
-	return &pacer{start: start, nap: newNap(start), lead: leadFirst, coarse: coarse, far: far}
+// newPacer prepares the calling thread; end restores it.
+func newPacer(start time.Time, waitLong func(time.Duration) bool) *pacer {
+	return &pacer{start: start, sleeper: newSleeper(start), lead: initialLead, longWait: longWait, waitLong: waitLong}
 }
 
-func (p *pacer) end() { p.nap.end() }
+func (p *pacer) end() { p.sleeper.end() }
 
-// wait returns the run's age once it is t, at once if it is already, and sooner
-// when far says so.
+// wait waits until the run's elapsed time is t, or until waitLong returns false, and returns
+// the elapsed time.
 func (p *pacer) wait(t time.Duration) time.Duration {
 	for {
 		now := time.Since(p.start)
-		p.purse.earn(now)
+		p.budget.add(now)
 		lead := p.lead
-		if !p.purse.has(lead) {
+		if !p.budget.has(lead) {
 			lead = 0
 		}
 		switch left := t - now; {
 		case left <= 0:
 			return now
-		case left > p.coarse:
-			if !p.far(left) {
+		case left > p.longWait:
+			if !p.waitLong(left) {
 				return now
 			}
 		case left > lead:
-			p.nap.until(t-lead, now)
-			if late := time.Since(p.start) - (t - lead); late >= 0 { // else a signal ended it
-				p.lead = learn(p.lead, late)
+			p.sleeper.sleepUntil(t-lead, now)
+			if late := time.Since(p.start) - (t - lead); late >= 0 { // else a signal ended the sleep
+				p.lead = adjustLead(p.lead, late)
 			}
 		default:
-			p.purse.pay(left)
+			p.budget.spend(left)
 			for now < t {
 				now = time.Since(p.start)
 			}
@@ -70,23 +70,23 @@ func (p *pacer) wait(t time.Duration) time.Duration {
 	}
 }
 
-// learn moves the lead towards the lateness that 1 of 3 naps stays below: up a
-// step after a later one, down 2 after an earlier one.
-func learn(lead, late time.Duration) time.Duration {
+// adjustLead moves the lead towards the 1/3 quantile of the delays of sleeps: up one step after
+// a larger delay, down two steps after a smaller one.
+func adjustLead(lead, late time.Duration) time.Duration {
 	if late > lead {
-		return min(lead+leadStep, leadMost)
+		return min(lead+leadStep, maxLead)
 	}
-	return max(lead-2*leadStep, leadLeast)
+	return max(lead-2*leadStep, minLead)
 }
 
-// spinPurse limits spinning to a share of the time.
-type spinPurse struct{ credit, seen time.Duration }
+// spinBudget limits the time of spinning.
+type spinBudget struct{ credit, updated time.Duration }
 
-func (s *spinPurse) earn(now time.Duration) {
-	s.credit = min(s.credit+(now-s.seen)/spinShare, spinMost)
-	s.seen = now
+func (s *spinBudget) add(now time.Duration) {
+	s.credit = min(s.credit+(now-s.updated)/spinDivisor, maxSpinCredit)
+	s.updated = now
 }
 
-func (s *spinPurse) has(d time.Duration) bool { return s.credit >= d }
+func (s *spinBudget) has(d time.Duration) bool { return s.credit >= d }
 
-func (s *spinPurse) pay(d time.Duration) { s.credit -= d }
+func (s *spinBudget) spend(d time.Duration) { s.credit -= d }

@@ -9,46 +9,46 @@ import (
 	"time"
 )
 
-// The lead settles where 1 of 3 naps ends within it.
-func TestLearn(t *testing.T) {
+// The lead converges to the 1/3 quantile of the delays.
+func TestAdjustLead(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	lead, within := leadFirst, 0
+	lead, within := initialLead, 0
 	const naps = 30000
 	for i := range naps {
 		late := time.Duration(20+rng.IntN(60)) * time.Microsecond
 		if i >= naps/2 && late <= lead {
 			within++
 		}
-		lead = learn(lead, late)
+		lead = adjustLead(lead, late)
 	}
 	if share := float64(within) / (naps / 2); share < .3 || share > .37 {
-		t.Errorf("%.3f of the naps end within the lead, want 1/3", share)
+		t.Errorf("%.3f of the sleeps end within the lead, want 1/3", share)
 	}
-	if got := learn(leadMost, time.Hour); got != leadMost {
-		t.Errorf("learn at the top = %v, want %v", got, leadMost)
+	if got := adjustLead(maxLead, time.Hour); got != maxLead {
+		t.Errorf("adjustLead at the top = %v, want %v", got, maxLead)
 	}
-	if got := learn(leadLeast, 0); got != leadLeast {
-		t.Errorf("learn at the bottom = %v, want %v", got, leadLeast)
+	if got := adjustLead(minLead, 0); got != minLead {
+		t.Errorf("adjustLead at the bottom = %v, want %v", got, minLead)
 	}
 }
 
-func TestSpinPurse(t *testing.T) {
-	var s spinPurse
+func TestSpinBudget(t *testing.T) {
+	var s spinBudget
 	if s.has(time.Microsecond) {
-		t.Error("an empty purse pays")
+		t.Error("an empty budget has credit")
 	}
-	s.earn(time.Millisecond)
+	s.add(time.Millisecond)
 	if !s.has(10*time.Microsecond) || s.has(11*time.Microsecond) {
-		t.Errorf("a millisecond earns %v, want 10 us", s.credit)
+		t.Errorf("a millisecond adds %v, want 10 us", s.credit)
 	}
-	s.pay(4 * time.Microsecond)
-	s.earn(time.Second)
-	if s.credit != spinMost {
-		t.Errorf("a second earns %v, want the most, %v", s.credit, spinMost)
+	s.spend(4 * time.Microsecond)
+	s.add(time.Second)
+	if s.credit != maxSpinCredit {
+		t.Errorf("a second adds %v, want the maximum, %v", s.credit, maxSpinCredit)
 	}
 }
 
-// Times that are past, close and far are waited for, and a stop ends the wait.
+// The pacer handles times that are past, near and far, and a stop ends its wait.
 func TestPacerWait(t *testing.T) {
 	stopped := false
 	p := newPacer(time.Now(), func(d time.Duration) bool {
@@ -67,7 +67,7 @@ func TestPacerWait(t *testing.T) {
 	}
 }
 
-func TestLimited(t *testing.T) {
+func TestLimitWarning(t *testing.T) {
 	const ms = time.Millisecond
 	tests := []struct {
 		name                        string
@@ -82,36 +82,34 @@ func TestLimited(t *testing.T) {
 		{"busy, short", 0, 20 * ms, 100 * ms, 50 * ms, ""},
 	}
 	for _, c := range tests {
-		got := limited(c.lag99, c.latency50, c.cpu, c.wall, 2)
+		got := limitWarning(c.lag99, c.latency50, c.cpu, c.wall, 2)
 		if !strings.HasPrefix(got, c.want) || (c.want == "") != (got == "") {
 			t.Errorf("%s: limited = %q, want %q", c.name, got, c.want)
 		}
 	}
 }
 
-// Requests that wait for a connection time out too, and are abandoned with the
-// rest.
-func TestPoolReap(t *testing.T) {
+// Requests that wait for a connection can exceed their timeout, and can be abandoned.
+func TestPoolExpire(t *testing.T) {
 	r := &run{c: Config{Timeout: time.Second}, ctx: context.Background()}
 	p := newPool(r)
 	for i := range 5 {
 		p.waiting = append(p.waiting, job{planned: time.Duration(i) * time.Second})
 		p.inFlight++
 	}
-	p.reap(2500*time.Millisecond, false)
-	if got := r.box.gather(); len(got) != 2 || got[0].Outcome != Timeout || got[1].Latency != time.Second {
+	p.expire(2500*time.Millisecond, false)
+	if got := r.samples.collect(); len(got) != 2 || got[0].Outcome != Timeout || got[1].Latency != time.Second {
 		t.Errorf("after 2.5 s: %+v, want two timeouts of 1 s", got)
 	}
-	p.reap(0, true)
+	p.expire(0, true)
 	if n := r.abandoned.Load(); n != 3 || p.inFlight != 0 || len(p.waiting) != 0 {
 		t.Errorf("abandoned %d, in flight %d, want 3 and 0", n, p.inFlight)
 	}
 }
 
-// Samples come out once, in the order they went in, however often they are
-// gathered.
-func TestBox(t *testing.T) {
-	var b box
+// The buffer returns each sample once, in the order of add.
+func TestSampleBuffer(t *testing.T) {
+	var b sampleBuffer
 	b.reserve(10)
 	var wg sync.WaitGroup
 	const writers, each = 4, 2000
@@ -123,11 +121,11 @@ func TestBox(t *testing.T) {
 		})
 	}
 	for range 50 {
-		b.gather()
+		b.collect()
 	}
 	wg.Wait()
 	next := make([]time.Duration, writers)
-	all := b.gather()
+	all := b.collect()
 	for _, s := range all {
 		if s.Planned != next[s.Status] {
 			t.Fatalf("writer %d: sample %d, want %d", s.Status, s.Planned, next[s.Status])
@@ -139,15 +137,15 @@ func TestBox(t *testing.T) {
 	}
 }
 
-// TestLimitedIsData: whoever judges a run need not read its warnings.
-func TestLimitedIsData(t *testing.T) {
-	for _, crowded := range []bool{false, true} {
+// TestLimited checks that Limited is set together with the warning.
+func TestLimited(t *testing.T) {
+	for _, atConnLimit := range []bool{false, true} {
 		var r run
-		r.box.add(Sample{Latency: time.Millisecond})
-		r.box.gather()
-		r.crowded.Store(crowded)
-		if got := r.result(nil, 0); got.Limited != crowded || (got.Warning != "") != crowded {
-			t.Errorf("crowded %v: limited %v, %q", crowded, got.Limited, got.Warning)
+		r.samples.add(Sample{Latency: time.Millisecond})
+		r.samples.collect()
+		r.atConnLimit.Store(atConnLimit)
+		if got := r.result(nil, 0); got.Limited != atConnLimit || (got.Warning != "") != atConnLimit {
+			t.Errorf("at the connection limit %v: limited %v, %q", atConnLimit, got.Limited, got.Warning)
 		}
 	}
 }

@@ -5,22 +5,20 @@ import (
 	"time"
 )
 
-// planStream is the second half of the generator's seed: the plan draws from a
-// stream of its own, whatever else the seed is used for.
+// planStream is the second seed of the random generator: it gives the plan its own stream of
+// random numbers.
 const planStream = 0x6c6f6164
 
-// Plan returns the planned send times of an open load or a ramp since the run's
-// start, ascending, all below limit (0 is 60 s) and at most max of them (0 is no
-// limit). The same arguments give the same plan, so that settings can be
-// compared under the same arrivals.
+// Plan returns the planned send times of an open load or a ramp, since the start of the run,
+// ascending, all below limit (0 is 60 s), and at most max of them (0 is no limit). The same
+// arguments give the same plan, so that settings are compared with the same arrivals.
 //
-// Poisson arrivals have independent exponential gaps. Constant ones are 1/Rate
-// apart, and start at a random phase so that several generators, or a
-// generator and a server's timer, do not beat in step.
+// Poisson arrivals have independent exponential intervals. Constant arrivals have intervals of
+// 1/Rate and a random phase, so that several generators, or a generator and a timer of the
+// server, are not in phase.
 //
-// A ramp is the same with time stretched where its rate is low.
-//
-// A closed load has no plan, and a trace is its own: nil.
+// A ramp has the same process with a changing rate. Plan returns nil for closed loads and
+// traces.
 func Plan(s Spec, seed uint64, limit time.Duration, max int) []time.Duration {
 	if s.Mode == Ramp {
 		return planRamp(s, seed, limit, max)
@@ -40,7 +38,7 @@ func Plan(s Spec, seed uint64, limit time.Duration, max int) []time.Duration {
 	gap := float64(time.Second) / s.Rate
 	phase, sum := rng.Float64(), 0.0
 	for max == 0 || len(plan) < max {
-		at := (phase + float64(len(plan))) * gap // no sum: errors would add up
+		at := (phase + float64(len(plan))) * gap // not a sum, whose rounding errors would add up
 		if s.Arrivals == Poisson {
 			sum += rng.ExpFloat64() * gap
 			at = sum
@@ -53,8 +51,8 @@ func Plan(s Spec, seed uint64, limit time.Duration, max int) []time.Duration {
 	return plan
 }
 
-// cut ends a plan at limit and max, as Plan does.
-func cut(plan []time.Duration, limit time.Duration, max int) []time.Duration {
+// truncate limits a plan to limit and max, as Plan does.
+func truncate(plan []time.Duration, limit time.Duration, max int) []time.Duration {
 	if max > 0 && len(plan) > max {
 		plan = plan[:max]
 	}

@@ -33,7 +33,7 @@ func TestPlanConstant(t *testing.T) {
 	}
 }
 
-// Within a ramp as many requests are planned as its rate adds up to, up or down.
+// A ramp plans as many requests as the integral of its rate.
 func TestPlanRamp(t *testing.T) {
 	for _, s := range []load.Spec{ramp(10, 100, 30*time.Second), ramp(100, 10, 30*time.Second), ramp(1000, 1000, 2*time.Second), ramp(.001, 2000, time.Second)} {
 		plan := load.Plan(s, 7, time.Hour, 0)
@@ -48,16 +48,15 @@ func TestPlanRamp(t *testing.T) {
 			}
 		}
 		if half := load.Plan(s, 7, s.Over/2, 0); !slices.Equal(half, plan[:len(half)]) || half[len(half)-1] >= s.Over/2 {
-			t.Errorf("%v: the plan of its first half is another", s)
+			t.Errorf("%v: the plan of its first half differs", s)
 		}
 		if some := load.Plan(s, 7, time.Hour, 10); !slices.Equal(some, plan[:10]) {
-			t.Errorf("%v: its first 10 requests are planned otherwise", s)
+			t.Errorf("%v: the plan of its first 10 requests differs", s)
 		}
 	}
 }
 
-// A Poisson ramp has as many requests in each half as its rate says, as chance
-// would have it.
+// A Poisson ramp has about as many requests in each half as the integral of its rate.
 func TestPlanRampPoisson(t *testing.T) {
 	s := ramp(1000, 3000, 100*time.Second)
 	s.Arrivals = load.Poisson
@@ -82,7 +81,7 @@ func TestPlanPoisson(t *testing.T) {
 	if !slices.IsSorted(plan) || plan[len(plan)-1] >= 100*time.Second {
 		t.Error("want ascending times below the limit")
 	}
-	// Exponential gaps: the deviation is the mean, and e^-1 are above it.
+	// Exponential intervals: the standard deviation is the mean, and e^-1 are above it.
 	var sum, squares, above float64
 	for i := 1; i < len(plan); i++ {
 		g := (plan[i] - plan[i-1]).Seconds() * 1000
@@ -94,18 +93,18 @@ func TestPlanPoisson(t *testing.T) {
 	n := float64(len(plan) - 1)
 	cv := math.Sqrt(squares/n-sum/n*sum/n) / (sum / n)
 	if math.Abs(cv-1) > .02 || math.Abs(above/n-math.Exp(-1)) > .01 {
-		t.Errorf("gaps have a spread of %.3f, %.3f above the mean, want 1 and .368", cv, above/n)
+		t.Errorf("intervals have a coefficient of variation of %.3f, %.3f above the mean, want 1 and .368", cv, above/n)
 	}
 }
 
 func TestPlanBounds(t *testing.T) {
 	s := load.Spec{Mode: load.Open, Rate: 50, Arrivals: load.Poisson}
-	whole := load.Plan(s, 3, 4*time.Second, 0)
-	if d := cmp.Diff(whole, load.Plan(s, 3, 4*time.Second, 0)); d != "" {
+	full := load.Plan(s, 3, 4*time.Second, 0)
+	if d := cmp.Diff(full, load.Plan(s, 3, 4*time.Second, 0)); d != "" {
 		t.Errorf("the same seed gave another plan:\n%s", d)
 	}
-	if d := cmp.Diff(whole[:20], load.Plan(s, 3, 4*time.Second, 20)); d != "" {
-		t.Errorf("at most 20 (-start of the whole +got):\n%s", d)
+	if d := cmp.Diff(full[:20], load.Plan(s, 3, 4*time.Second, 20)); d != "" {
+		t.Errorf("at most 20 (-start of the full plan +got):\n%s", d)
 	}
 	if got := load.Plan(s, 3, 0, 0); got[len(got)-1] < 50*time.Second || got[len(got)-1] >= time.Minute {
 		t.Errorf("without a limit it ends at %v, want just below 60 s", got[len(got)-1])
@@ -144,7 +143,7 @@ func TestParseTraceErrors(t *testing.T) {
 		{"late head", "1\nms\n", `line 2: offset "ms"`},
 		{"two heads", "ms\nseconds\n1\n", `line 2: offset "seconds"`},
 		{"two columns", "1,2\n", `line 1: "1,2": want one column of offsets`},
-		{"falling", "# a\n2\n1.5\n", "line 3: 1.5 is before the offset above it: want ascending offsets"},
+		{"falling", "# a\n2\n1.5\n", "line 3: 1.5 is below the previous offset: want ascending offsets"},
 		{"negative", "-1\n", "line 1: offset -1: want 0 to 24h0m0s"},
 		{"epoch", "1763806500.25\n", "line 1: offset 1763806500.25: want 0 to 24h0m0s"},
 		{"not a number", "NaN\n", "line 1: offset NaN"},
@@ -158,8 +157,8 @@ func TestParseTraceErrors(t *testing.T) {
 	}
 }
 
-// TestIdentify: a trace is told by its bytes, and one that was told is not exchanged
-// for another of its name.
+// TestIdentify checks that a trace is identified by its bytes, and that a changed file is an
+// error.
 func TestIdentify(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.csv")
 	write := func(text string) {
@@ -181,7 +180,7 @@ func TestIdentify(t *testing.T) {
 	if other, err := load.Identify(named); err != nil || other == first || other.Over != first.Over {
 		t.Errorf("another trace of that name = %+v, %v, want it to differ from %+v in its hash", other, err, first)
 	}
-	const want = "it is another file"
+	const want = "the file has changed"
 	if _, err := load.Identify(first); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Identify of a file that changed = %v, want %q", err, want)
 	}
@@ -189,7 +188,7 @@ func TestIdentify(t *testing.T) {
 		t.Errorf("ReadTrace of a file that changed = %v, want %q", err, want)
 	}
 	if got, err := load.Identify(open(3)); err != nil || got != open(3) {
-		t.Errorf("Identify of an open load = %+v, %v, want it as it is", got, err)
+		t.Errorf("Identify of an open load = %+v, %v, want it unchanged", got, err)
 	}
 }
 
@@ -205,7 +204,7 @@ func FuzzParseTrace(f *testing.F) {
 			}
 			return
 		}
-		// What was accepted reads back from nanoseconds written out.
+		// An accepted plan round-trips through nanoseconds.
 		var b strings.Builder
 		for _, at := range plan {
 			fmt.Fprintf(&b, "%d.%09d\n", at/time.Second, at%time.Second)

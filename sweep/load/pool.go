@@ -7,46 +7,44 @@ import (
 	"time"
 )
 
-// The pool's bounds. More connections in the making at once would turn one
-// hiccup of the generator or the server into a storm of them, which both pay
-// for with the next hiccup.
+// The limits of the pool. More concurrent dials could turn one short stall of the generator or
+// the server into so many new connections that they cause the next stall.
 const (
-	firstConns = 8  // made before the run, so that the first requests do not pay
-	mostDials  = 64 // made at once
+	initialConns = 8  // made before the run, so that the first requests do not wait for them
+	maxDials     = 64 // concurrent dials
 )
 
-// pool is the connections of an open load. The pacer hands requests out: to the
-// connection used last among the idle ones, else to a new one, else they wait
-// for whichever is free first. Each connection has a goroutine that waits for
-// its answers, and, when idle, for its end.
+// pool has the connections of an open load. The pacer sends a request over the idle connection
+// that was used last, else over a new one; else the request waits for the first free one. Each
+// connection has a goroutine that waits for its answers and, when it is idle, for its end.
 type pool struct {
 	run *run
 
-	mu       sync.Mutex // guards all below and conn.busy
-	idle     []*conn    // the one used last at the end
-	waiting  []job      // oldest first
-	size     int        // connections, those in the making included
-	dialing  int
-	inFlight int       // requests handed out and not ended, those waiting included
-	fewer    sync.Cond // inFlight has become less
-	ended    bool
+	mu          sync.Mutex // guards all below and conn.busy
+	idle        []*conn    // the last one was used last
+	waiting     []job      // oldest first
+	size        int        // connections, also those that are being made
+	dialing     int
+	inFlight    int       // requests that have not ended, also waiting ones
+	requestDone sync.Cond // signalled when inFlight decreases
+	ended       bool
 }
 
 func newPool(r *run) *pool {
 	p := &pool{run: r}
-	p.fewer.L = &p.mu
+	p.requestDone.L = &p.mu
 	return p
 }
 
-// adopt puts a connected client into the pool.
-func (p *pool) adopt(c *conn) {
+// addConn adds a connected client to the pool.
+func (p *pool) addConn(c *conn) {
 	p.mu.Lock()
 	p.size++
 	p.mu.Unlock()
 	p.run.wg.Go(func() { p.serve(c) })
 }
 
-// send hands out one request. It never waits for the server.
+// send sends one request. It never waits for the server.
 func (p *pool) send(j job) {
 	p.run.sent.Add(1)
 	p.mu.Lock()
@@ -61,53 +59,53 @@ func (p *pool) send(j job) {
 	p.idle = p.idle[:len(p.idle)-1]
 	c.busy = true
 	c.begin(j)
-	nc, raw := c.nc, c.out.raw // its owner may replace them once it is unlocked
+	nc, raw := c.nc, c.out.raw // the owner may replace them after the unlock
 	p.mu.Unlock()
 	c.transmit(nc, raw, j.request)
 }
 
-// transmit sends a request from the pacer's thread. What the socket does not
-// take at once is left to a goroutine. Should the answer already be there, the
-// server did not want the rest: the connection ends.
+// transmit sends a request from the pacer's thread. A goroutine writes the part that the socket
+// does not accept at once. If the answer has already arrived, the server does not read the
+// rest, and the connection is closed.
 func (c *conn) transmit(nc net.Conn, raw syscall.RawConn, request []byte) {
 	n := c.out.send(raw, request)
 	if n == len(request) {
 		return
 	}
-	if !c.sent.CompareAndSwap(whole, partly) {
-		_ = nc.Close() // its owner sees that
+	if !c.sent.CompareAndSwap(sentAll, sentPart) {
+		_ = nc.Close() // the owner notices it
 		return
 	}
 	c.run.wg.Go(func() {
 		if _, err := nc.Write(request[n:]); err == nil {
-			c.sent.CompareAndSwap(partly, whole)
+			c.sent.CompareAndSwap(sentPart, sentAll)
 		}
 	})
 }
 
-// grow makes connections for requests that wait; mu is held.
+// grow makes connections for waiting requests; mu is held.
 func (p *pool) grow() {
-	for len(p.waiting) > 0 && p.dialing < mostDials {
-		if p.size >= mostClients {
-			p.run.crowded.Store(true)
+	for len(p.waiting) > 0 && p.dialing < maxDials {
+		if p.size >= maxClients {
+			p.run.atConnLimit.Store(true)
 			return
 		}
 		p.size++
 		p.dialing++
 		j := p.pop()
-		p.run.wg.Go(func() { p.first(j) })
+		p.run.wg.Go(func() { p.serveNew(j) })
 	}
 }
 
-// pop takes the request that waits longest; mu is held.
+// pop removes the request that has waited longest; mu is held.
 func (p *pool) pop() job {
 	j := p.waiting[0]
 	p.waiting = p.waiting[1:]
 	return j
 }
 
-// first makes a connection for a request and serves on.
-func (p *pool) first(j job) {
+// serveNew makes a connection for a request and then calls serve.
+func (p *pool) serveNew(j job) {
 	c := newConn(p.run)
 	c.begin(j)
 	err := c.connect()
@@ -123,25 +121,25 @@ func (p *pool) first(j job) {
 	p.serve(c)
 }
 
-// serve reads the answers to a connection's requests until it is not needed.
+// serve reads the answers of a connection until it leaves the pool.
 func (p *pool) serve(c *conn) {
-	defer c.leave()
+	defer c.close()
 	for {
 		var err error
 		switch p.next(c) {
-		case gone:
+		case leftPool:
 			return
-		case given:
+		case hasRequest:
 			err = c.exchange()
-		case resting:
+		case isIdle:
 			var begun bool
-			begun, err = c.receive() // waits here while idle
-			if !p.claimed(c) {
+			begun, err = c.receive() // blocks here while idle
+			if !p.hasJob(c) {
 				return
 			}
 			if stale(begun, err) {
-				c.drop()
-				c.sent.Store(whole)
+				c.closeConn()
+				c.sent.Store(sentAll)
 				err = c.exchange()
 			}
 		}
@@ -150,16 +148,16 @@ func (p *pool) serve(c *conn) {
 	}
 }
 
-// What a client does next.
+// step is what a client does next.
 type step int
 
 const (
-	gone    step = iota // it has left the pool
-	given               // a request that waited: send it
-	resting             // nothing: the pacer will write to it
+	leftPool   step = iota // it has left the pool
+	hasRequest             // send a waiting request
+	isIdle                 // wait for a request from the pacer
 )
 
-// next says what a client whose request has ended does.
+// next returns the next step of a client whose request has ended.
 func (p *pool) next(c *conn) step {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -167,19 +165,19 @@ func (p *pool) next(c *conn) step {
 	case len(p.waiting) > 0:
 		c.busy = true
 		c.begin(p.pop())
-		return given
+		return hasRequest
 	case c.nc == nil || p.ended:
 		p.size--
-		return gone
+		return leftPool
 	}
 	c.busy = false
 	p.idle = append(p.idle, c)
-	return resting
+	return isIdle
 }
 
-// claimed tells whether a request rides on the connection. If none does, the
-// server closed it, or the run ended, and it leaves the pool.
-func (p *pool) claimed(c *conn) bool {
+// hasJob reports whether the connection has a request. If not, the server has closed it or the
+// run has ended, and it leaves the pool.
+func (p *pool) hasJob(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.busy {
@@ -195,16 +193,16 @@ func (p *pool) claimed(c *conn) bool {
 	return false
 }
 
-// requestEnded counts a request that has ended.
+// requestEnded decrements inFlight.
 func (p *pool) requestEnded() {
 	p.mu.Lock()
 	p.inFlight--
-	p.fewer.Signal()
+	p.requestDone.Signal()
 	p.mu.Unlock()
 }
 
-// reap ends requests that wait and whose time is up at now, or all.
-func (p *pool) reap(now time.Duration, all bool) {
+// expire ends waiting requests that exceed their timeout at now, or all.
+func (p *pool) expire(now time.Duration, all bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	limit := p.run.c.Timeout
@@ -215,17 +213,17 @@ func (p *pool) reap(now time.Duration, all bool) {
 			p.run.abandoned.Add(1)
 			continue
 		}
-		p.run.box.add(Sample{Planned: j.planned, Lag: j.lag, Latency: limit, Outcome: Timeout})
+		p.run.samples.add(Sample{Planned: j.planned, Lag: j.lag, Latency: limit, Outcome: Timeout})
 	}
-	p.fewer.Signal()
+	p.requestDone.Signal()
 }
 
-// end waits until nothing is in flight, then lets idle connections go.
+// end waits until no request is in flight, then ends idle connections.
 func (p *pool) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.inFlight > 0 {
-		p.fewer.Wait()
+		p.requestDone.Wait()
 	}
 	p.ended = true
 	for _, c := range p.idle {

@@ -9,10 +9,9 @@ import (
 //
 //	from + k t,  k = (to - from) / over
 //
-// so that n(t) = from t + k t^2 / 2 requests are due by then. The requests of an
-// open load of one per unit, at n of them, are therefore due at the t of that n:
-// equal steps of n make a constant ramp, exponential ones a Poisson process of
-// this very rate.
+// so that n(t) = from t + k t^2 / 2 requests are due by then. It plans an open load of rate 1
+// on the axis n and maps each n back to t: equal steps of n make a constant ramp, exponential
+// steps a Poisson process of this rate.
 func planRamp(s Spec, seed uint64, limit time.Duration, max int) []time.Duration {
 	if !(s.From > 0 && s.To > 0) || s.Over <= 0 {
 		return nil
@@ -22,24 +21,24 @@ func planRamp(s Spec, seed uint64, limit time.Duration, max int) []time.Duration
 	}
 	limit = min(limit, s.Over)
 	unit := Spec{Mode: Open, Rate: 1, Arrivals: s.Arrivals}
-	due := time.Duration(s.ramped(limit) * float64(time.Second)) // as the time of the unit's load
+	due := time.Duration(s.expectedRequests(limit) * float64(time.Second)) // duration of the load of rate 1
 	plan := Plan(unit, seed, due, max)
 	for i, n := range plan {
-		plan[i] = s.rampedAt(n.Seconds())
+		plan[i] = s.requestTime(n.Seconds())
 	}
-	return cut(plan, limit, max)
+	return truncate(plan, limit, max)
 }
 
-// ramped is how many requests of a ramp are due by t, within it.
-func (s Spec) ramped(t time.Duration) float64 {
+// expectedRequests returns the expected number of requests of a ramp until t.
+func (s Spec) expectedRequests(t time.Duration) float64 {
 	k := (s.To - s.From) / s.Over.Seconds()
 	return s.From*t.Seconds() + k/2*t.Seconds()*t.Seconds()
 }
 
-// rampedAt is when n requests of a ramp are due: the root of ramped, in the form
-// that does not cancel.
-func (s Spec) rampedAt(n float64) time.Duration {
+// requestTime returns the time at which n requests of a ramp are due: the root of
+// expectedRequests, in a variant without numerical cancellation.
+func (s Spec) requestTime(n float64) time.Duration {
 	k := (s.To - s.From) / s.Over.Seconds()
-	root := math.Sqrt(max(s.From*s.From+2*k*n, 0)) // the rate there
+	root := math.Sqrt(max(s.From*s.From+2*k*n, 0)) // the rate at that time
 	return time.Duration(2 * n / (s.From + root) * float64(time.Second))
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// pair is two ends of a TCP connection.
+// pair returns the two ends of a TCP connection.
 func pair(t *testing.T) (ours, theirs *net.TCPConn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -44,7 +44,7 @@ func attached(t *testing.T, nc *net.TCPConn) *receiver {
 	return r
 }
 
-// What was read late still has the time it came at.
+// Bytes that are read late have the time of their arrival.
 func TestReceiver(t *testing.T) {
 	ours, theirs := pair(t)
 	r := attached(t, ours)
@@ -56,15 +56,15 @@ func TestReceiver(t *testing.T) {
 	if n, err := r.Read(buf); n != 3 || err != nil || string(buf) != "ans" {
 		t.Fatalf("Read = %d, %v, %q, want 3 bytes", n, err, buf)
 	}
-	first := r.came
+	first := r.receivedAt
 	if first == 0 {
-		t.Skip("this kernel tells no times")
+		t.Skip("this kernel has no receive times")
 	}
 	if now := time.Now().UnixNano(); first < before || first > now {
-		t.Errorf("came at %d, want %d-%d", first, before, now)
+		t.Errorf("received at %d, want %d-%d", first, before, now)
 	}
-	if n, err := r.Read(buf); n != 3 || err != nil || r.came != first {
-		t.Errorf("Read of the rest = %d, %v, came at %d; want 3 bytes that came at %d", n, err, r.came, first)
+	if n, err := r.Read(buf); n != 3 || err != nil || r.receivedAt != first {
+		t.Errorf("Read of the rest = %d, %v, received at %d; want 3 bytes received at %d", n, err, r.receivedAt, first)
 	}
 }
 

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// receiver reads a connection. It does not know when what it has read came: it
-// counts as read at once.
+// receiver reads a connection. It does not know the time of arrival, which counts as the time
+// of the read.
 type receiver struct {
 	net.Conn
-	came int64 // 0: not known
+	receivedAt int64 // always 0: unknown
 }
 
 func (r *receiver) attach(nc net.Conn, _ syscall.RawConn) { r.Conn = nc }

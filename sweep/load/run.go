@@ -15,37 +15,36 @@ import (
 type run struct {
 	c        Config
 	requests [][]byte
-	ctx      context.Context // the run's: its end abandons what is in flight
+	ctx      context.Context // its end abandons the requests in flight
 	start    time.Time
-	box      box
-	pool     *pool          // of open and trace loads that no driver sends
+	samples  sampleBuffer
+	pool     *pool          // sends open and trace loads if there is no driver
 	wg       sync.WaitGroup // every goroutine of the run
 
 	stopped  chan struct{} // closed: nothing more is sent
 	stopOnce sync.Once
-	stopAt   time.Duration // the run's age then; written before stopped is closed
+	stopAt   time.Duration // elapsed time of the stop; written before stopped is closed
 
 	sent, abandoned atomic.Int64
-	crowded         atomic.Bool // mostClients were not enough
+	atConnLimit     atomic.Bool // all maxClients connections were in use
 
 	mu        sync.Mutex // guards all below
 	conns     map[*conn]struct{}
 	firstErr  string
-	exhausted error // this machine ran out of something
+	exhausted error // the resource that this machine has used up
 }
 
-// Run sends the load and returns what it saw.
+// Run sends the load and returns the result.
 //
-// It ends when the plan is done, when OnBlock says so, or at the limits; it
-// then awaits what is in flight, at most Timeout long. When ctx ends, requests
-// in flight are abandoned uncounted, and the result so far comes with ctx's
-// cause as the error. A server that cannot be reached at the start is an error;
-// one that vanishes later makes failed requests.
+// It ends when the plan is done, when OnBlock returns true, or at the limits; then it waits
+// for the requests in flight, at most for Timeout. When ctx ends, it abandons the requests in
+// flight and returns the result so far, with ctx's cause as the error. It is an error if the
+// server cannot be reached at the start; if that happens later, requests fail.
 func Run(ctx context.Context, c Config) (Result, error) {
 	return runWith(ctx, c, newDriver)
 }
 
-// runWith is Run with a driver of the caller's.
+// runWith is Run with another driver.
 func runWith(ctx context.Context, c Config, driver driverMaker) (Result, error) {
 	c = c.withDefaults()
 	if err := c.validate(); err != nil {
@@ -63,36 +62,37 @@ func runWith(ctx context.Context, c Config, driver driverMaker) (Result, error) 
 	if err != nil {
 		return Result{}, fmt.Errorf("load: %w: is the server running there?", err)
 	}
-	r.box.reserve(len(plan))
+	r.samples.reserve(len(plan))
 	cpu := cpuTime()
 	r.start = time.Now()
-	err = r.pace(send)
+	err = r.sendAll(send)
 	return r.result(plan, cpuTime()-cpu), err
 }
 
-// driverMaker makes what sends the plan of an open load on one thread, with its
-// first connections made; errors.ErrUnsupported where there is no such thing.
+// driverMaker makes a driver with its first connections and returns a function that sends the
+// plan of an open load on one thread. It returns errors.ErrUnsupported if the system has no
+// driver.
 type driverMaker func(r *run, conns int) (send func(plan []time.Duration), err error)
 
-// prepare makes the first connections and returns what sends the load: it returns
-// when nothing is in flight any more.
+// prepare makes the first connections. It returns a function that sends the load and returns
+// when no request is in flight.
 func (r *run) prepare(plan []time.Duration, driver driverMaker) (send func(), err error) {
 	if r.c.Spec.Mode == Closed {
 		conns, err := r.connect(r.c.Spec.Concurrency)
-		return func() { r.swept(func() { r.closed(conns) }) }, err
+		return func() { r.sendWithSweeps(func() { r.closed(conns) }) }, err
 	}
-	first := min(firstConns, len(plan))
+	first := min(initialConns, len(plan))
 	drive, err := driver(r, first)
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return func() { drive(plan) }, err
 	}
 	r.pool = newPool(r)
 	conns, err := r.connect(first)
-	return func() { r.swept(func() { r.open(conns, plan) }) }, err
+	return func() { r.sendWithSweeps(func() { r.open(conns, plan) }) }, err
 }
 
-// pace sends everything and returns when every goroutine of the run is gone.
-func (r *run) pace(send func()) error {
+// sendAll sends the load and returns when every goroutine of the run has ended.
+func (r *run) sendAll(send func()) error {
 	done := make(chan struct{})
 	r.wg.Go(func() {
 		defer close(done)
@@ -103,14 +103,14 @@ func (r *run) pace(send func()) error {
 	return err
 }
 
-// connect makes n clients with their connections: one to see whether the server
-// is there, then all others at once.
+// connect makes n clients with their connections: first one, to check that the server can be
+// reached, then the others concurrently.
 func (r *run) connect(n int) ([]*conn, error) {
 	conns, errs := make([]*conn, n), make([]error, n)
 	dial := func(i int) {
 		conns[i] = newConn(r)
 		errs[i] = conns[i].connect()
-		conns[i].rested = true // by the time it is used
+		conns[i].reused = true // when it is used
 	}
 	if n > 0 {
 		dial(0)
@@ -128,7 +128,7 @@ func (r *run) connect(n int) ([]*conn, error) {
 		}
 		for _, c := range conns {
 			if c != nil {
-				c.leave()
+				c.close()
 			}
 		}
 		return nil, err
@@ -141,17 +141,17 @@ func (r *run) closed(conns []*conn) {
 	var wg sync.WaitGroup
 	for _, c := range conns {
 		wg.Go(func() {
-			defer c.leave()
+			defer c.close()
 			r.client(c)
 		})
 	}
 	wg.Wait()
 }
 
-// client sends one request after the other. After a broken connection it rests,
-// so that a server that vanished is not hammered.
+// client sends one request after the other. After a broken connection it pauses, so that it
+// does not flood a server that has ended.
 func (r *run) client(c *conn) {
-	const rest = 50 * time.Millisecond
+	const pause = 50 * time.Millisecond
 	for !r.stopping() {
 		n := r.sent.Add(1)
 		if r.c.Max > 0 && n > int64(r.c.Max) {
@@ -163,24 +163,23 @@ func (r *run) client(c *conn) {
 		c.finish(err)
 		if err != nil {
 			select {
-			case <-time.After(rest):
+			case <-time.After(pause):
 			case <-r.stopped:
 			}
 		}
 	}
 }
 
-// open sends the plan from a locked thread and returns when nothing is in
-// flight any more.
+// open sends the plan from a locked thread and returns when no request is in flight.
 func (r *run) open(conns []*conn, plan []time.Duration) {
 	for _, c := range conns {
-		r.pool.adopt(c)
+		r.pool.addConn(c)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	pacer := newPacer(r.start, func(left time.Duration) bool { return r.sleep(timer, left-coarseRest) })
+	pacer := newPacer(r.start, func(left time.Duration) bool { return r.sleep(timer, left-timerMargin) })
 	defer pacer.end()
 	for i, t := range plan {
 		now := pacer.wait(t)
@@ -192,8 +191,7 @@ func (r *run) open(conns []*conn, plan []time.Duration) {
 	r.pool.end()
 }
 
-// sleep waits by a timer of the caller's, and is false when the run was stopped
-// meanwhile.
+// sleep waits with the caller's timer. It returns false if the run is stopped.
 func (r *run) sleep(t *time.Timer, d time.Duration) bool {
 	t.Reset(d)
 	select {
@@ -204,9 +202,9 @@ func (r *run) sleep(t *time.Timer, d time.Duration) bool {
 	}
 }
 
-// swept sends, and ends requests whose time is up meanwhile. Their latency is the
-// limit however late it comes, so it need not be exact.
-func (r *run) swept(send func()) {
+// sendWithSweeps calls send, and meanwhile ends requests that exceed their timeout. It need not
+// be exact, because their latency is the timeout.
+func (r *run) sendWithSweeps(send func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -217,7 +215,7 @@ func (r *run) swept(send func()) {
 			case <-done:
 				return
 			case <-tick.C:
-				r.reap()
+				r.expire()
 			}
 		}
 	})
@@ -226,30 +224,30 @@ func (r *run) swept(send func()) {
 	wg.Wait()
 }
 
-// sweepEvery is how often requests whose time is up are looked for.
+// sweepEvery returns the interval of searches for requests that exceed their timeout.
 func (r *run) sweepEvery() time.Duration {
 	return min(max(r.c.Timeout/50, time.Millisecond), 50*time.Millisecond)
 }
 
-// reap ends requests whose time is up; all, once the context has ended.
-func (r *run) reap() {
+// expire ends requests that exceed their timeout, or all if the context has ended.
+func (r *run) expire() {
 	now, all := r.elapsed(), r.ctx.Err() != nil
 	if r.pool != nil {
-		r.pool.reap(now, all)
+		r.pool.expire(now, all)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.conns {
-		c.reap(now, all)
+		c.expire(now, all)
 	}
 }
 
-// watch asks OnBlock after every block until all is done, and stops the run
-// when it has to end.
+// watch calls OnBlock after every block until the load is sent, and stops the run if it must
+// end.
 func (r *run) watch(done <-chan struct{}) error {
 	tick := time.NewTicker(r.c.Block)
 	defer tick.Stop()
-	var limit <-chan time.Time // a plan ends by itself, and late requests are still sent
+	var limit <-chan time.Time // only for closed loads: a plan ends by itself, and late requests are still sent
 	if r.c.Spec.Mode == Closed {
 		timer := time.NewTimer(r.c.Limit)
 		defer timer.Stop()
@@ -259,19 +257,19 @@ func (r *run) watch(done <-chan struct{}) error {
 	for {
 		select {
 		case <-done:
-			r.box.gather()
+			r.samples.collect()
 			if ended == nil {
 				return context.Cause(r.ctx)
 			}
 			return nil
 		case <-ended:
 			r.stop()
-			r.reap()
+			r.expire()
 			ended = nil
 		case <-limit:
 			r.stop()
 		case <-tick.C:
-			samples := r.box.gather()
+			samples := r.samples.collect()
 			if r.c.OnBlock != nil && !r.stopping() && r.c.OnBlock(r.elapsed(), samples) {
 				r.stop()
 			}
@@ -279,7 +277,7 @@ func (r *run) watch(done <-chan struct{}) error {
 	}
 }
 
-// stop ends the sending.
+// stop ends sending.
 func (r *run) stop() {
 	r.stopOnce.Do(func() {
 		r.stopAt = r.elapsed()
@@ -287,7 +285,7 @@ func (r *run) stop() {
 	})
 }
 
-// stopping tells whether the sending has ended.
+// stopping reports whether stop was called.
 func (r *run) stopping() bool {
 	select {
 	case <-r.stopped:
@@ -297,22 +295,22 @@ func (r *run) stopping() bool {
 	}
 }
 
-// elapsed is the run's age.
+// elapsed returns the time since the start of the run.
 func (r *run) elapsed() time.Duration { return time.Since(r.start) }
 
-// request is the n-th request: bodies take turns.
+// request returns the n-th request; the bodies are used in turn.
 func (r *run) request(n int64) []byte { return r.requests[n%int64(len(r.requests))] }
 
-// trouble keeps the first transport error, and what this machine ran out of.
-func (r *run) trouble(err error) {
+// recordError records the first transport error, and the resource that is used up.
+func (r *run) recordError(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.firstErr == "" {
 		r.firstErr = err.Error()
 	}
-	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL} {
-		if errors.Is(err, short) {
-			r.exhausted = short
+	for _, resource := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, resource) {
+			r.exhausted = resource
 		}
 	}
 }

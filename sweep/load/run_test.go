@@ -52,7 +52,7 @@ func TestClosed(t *testing.T) {
 	}
 	s := res.Samples[0]
 	if s.Queue != 8500*time.Microsecond || s.Model != 9250*time.Microsecond || s.Batch != 4 || s.Status != 200 || s.Latency <= 0 {
-		t.Errorf("sample = %+v, want the server's account", s)
+		t.Errorf("sample = %+v, want the times of Server-Timing", s)
 	}
 	if res.Seconds <= 0 {
 		t.Errorf("seconds = %g, want above 0", res.Seconds)
@@ -60,7 +60,7 @@ func TestClosed(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	s := newRawServer(t, say(okAnswer))
+	s := newRawServer(t, respond(okAnswer))
 	c := config(s.addr, open(500))
 	c.Max = 200
 	res, n := mustRun(t, c)
@@ -82,7 +82,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestRamp(t *testing.T) {
-	s := newRawServer(t, say(okAnswer))
+	s := newRawServer(t, respond(okAnswer))
 	res, n := mustRun(t, config(s.addr, ramp(50, 350, time.Second)))
 	if n.OK != 200 || res.Planned != 200 {
 		t.Errorf("ok %d of %d planned, want 200 of a ramp from 50 to 350/s in a second", n.OK, res.Planned)
@@ -90,7 +90,7 @@ func TestRamp(t *testing.T) {
 }
 
 func TestTrace(t *testing.T) {
-	s := newRawServer(t, say(okAnswer))
+	s := newRawServer(t, respond(okAnswer))
 	path := filepath.Join(t.TempDir(), "a.csv")
 	if err := os.WriteFile(path, []byte("ms\n0\n5\n5\n5\n20\n9000\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestTrace(t *testing.T) {
 	c.Limit = time.Second
 	res, n := mustRun(t, c)
 	if n.OK != 5 || res.Planned != 5 {
-		t.Errorf("ok %d of %d planned, want the 5 below the limit", n.OK, res.Planned)
+		t.Errorf("ok %d of %d planned, want the 5 before the limit", n.OK, res.Planned)
 	}
 	c.Spec.File = path + "x"
 	if _, err := load.Run(t.Context(), c); err == nil || !errors.Is(err, os.ErrNotExist) {
@@ -107,10 +107,9 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// TestPlannedUntilStopped: what would have come after a run was stopped was never
-// asked of anybody.
+// TestPlannedUntilStopped checks that requests due after the stop do not count as planned.
 func TestPlannedUntilStopped(t *testing.T) {
-	s := newRawServer(t, say(okAnswer))
+	s := newRawServer(t, respond(okAnswer))
 	c := config(s.addr, open(1000))
 	c.Limit, c.Block = 20*time.Second, 50*time.Millisecond
 	c.OnBlock = func(elapsed time.Duration, _ []load.Sample) bool { return elapsed >= 200*time.Millisecond }
@@ -120,10 +119,10 @@ func TestPlannedUntilStopped(t *testing.T) {
 	}
 }
 
-// TestTraceFromLaterOn: a trace that is a piece of a log starts with its first
-// request, and what is counted is counted on one clock.
-func TestTraceFromLaterOn(t *testing.T) {
-	s := newRawServer(t, say(okAnswer))
+// TestTraceStartsAtFirstRequest checks that a part of a log starts with its first request, and
+// that all times are relative to it.
+func TestTraceStartsAtFirstRequest(t *testing.T) {
+	s := newRawServer(t, respond(okAnswer))
 	path := filepath.Join(t.TempDir(), "a.csv")
 	if err := os.WriteFile(path, []byte("ms\n100000\n100100\n100300\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -138,23 +137,23 @@ func TestTraceFromLaterOn(t *testing.T) {
 	}
 }
 
-// TestSecondsCountFromTheStart: the samples' clock is the run's, also where the
-// first request comes late.
+// TestSecondsCountFromTheStart checks that times are relative to the start of the run, even if
+// the first request is late.
 func TestSecondsCountFromTheStart(t *testing.T) {
-	s := newRawServer(t, say(okAnswer))
+	s := newRawServer(t, respond(okAnswer))
 	c := config(s.addr, load.Spec{Mode: load.Open, Rate: 4, Arrivals: load.Constant})
 	c.Seed, c.Limit, c.Max = 1, time.Second, 1
 	res, _ := mustRun(t, c)
 	if first := res.Samples[0].Planned; first < 10*time.Millisecond || res.Seconds < first.Seconds() {
-		t.Errorf("first at %v, %g s: want the time before it counted", first, res.Seconds)
+		t.Errorf("first at %v, %g s: want the time before it to count", first, res.Seconds)
 	}
 }
 
-// A server that closes on errors, as TorchServe does, costs reconnects and
-// neither loses nor doubles a request.
+// With a server that closes connections on errors, as TorchServe does, no request is lost or
+// sent twice.
 func TestCloseOnErrors(t *testing.T) {
 	const bad = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 4\r\n\r\nfull"
-	for _, w := range ways(4, 1000) {
+	for _, w := range senders(4, 1000) {
 		t.Run(w.String(), func(t *testing.T) {
 			s := newRawServer(t, func(c net.Conn, n int64) bool {
 				if n%3 == 0 {
@@ -177,9 +176,9 @@ func TestCloseOnErrors(t *testing.T) {
 	}
 }
 
-// A server that closes idle connections without saying so is no failure.
+// A server that closes idle connections without a header causes no failure.
 func TestSilentClose(t *testing.T) {
-	for _, w := range ways(2, 1000) {
+	for _, w := range senders(2, 1000) {
 		t.Run(w.String(), func(t *testing.T) {
 			s := newRawServer(t, func(c net.Conn, _ int64) bool {
 				_, _ = c.Write(okBytes)
@@ -210,7 +209,7 @@ func TestAnswers(t *testing.T) {
 		{"too many", "HTTP/1.1 429 Slow Down\r\nContent-Length: 0\r\n\r\n", true, load.Refused, 429, ""},
 		{"continue first", "HTTP/1.1 100 Continue\r\n\r\n" + okAnswer, true, load.OK, 200, ""},
 		{"garbage", "SSH-2.0-OpenSSH\r\n\r\n", false, load.Failed, 0, `status line "SSH-2.0-OpenSSH"`},
-		{"cut short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", false, load.Failed, 0, "closed in the middle"},
+		{"cut short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", false, load.Failed, 0, "closed before its end"},
 		{"nothing", "", false, load.Failed, 0, "EOF"},
 	}
 	for _, c := range tests {
@@ -234,9 +233,9 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A server that never ends its answer costs the limit, no more and no less.
+// A request whose answer never ends has exactly the latency of the timeout.
 func TestTimeout(t *testing.T) {
-	for _, w := range ways(2, 100) {
+	for _, w := range senders(2, 100) {
 		t.Run(w.String(), func(t *testing.T) {
 			release := make(chan struct{})
 			s := newRawServer(t, func(c net.Conn, _ int64) bool {
@@ -253,21 +252,21 @@ func TestTimeout(t *testing.T) {
 			}
 			for _, s := range res.Samples {
 				if s.Latency != c.Timeout {
-					t.Errorf("latency %v, want the limit %v", s.Latency, c.Timeout)
+					t.Errorf("latency %v, want the timeout %v", s.Latency, c.Timeout)
 				}
 			}
 		})
 	}
 }
 
-func TestVanish(t *testing.T) {
-	for _, w := range ways(2, 1000) {
+func TestServerEnds(t *testing.T) {
+	for _, w := range senders(2, 1000) {
 		t.Run(w.String(), func(t *testing.T) {
-			gone := make(chan struct{})
-			leave := sync.OnceFunc(func() { close(gone) })
-			s := newRawServer(t, say(okAnswer))
+			vanished := make(chan struct{})
+			leave := sync.OnceFunc(func() { close(vanished) })
+			s := newRawServer(t, respond(okAnswer))
 			var wg sync.WaitGroup
-			wg.Go(func() { <-gone; s.stop() })
+			wg.Go(func() { <-vanished; s.stop() })
 			c := config(s.addr, w.Spec)
 			c.Block = 10 * time.Millisecond
 			c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
@@ -288,12 +287,12 @@ func TestVanish(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	s := newRawServer(t, say(okAnswer))
+	s := newRawServer(t, respond(okAnswer))
 	s.stop()
-	for _, w := range ways(2, 100) {
+	for _, w := range senders(2, 100) {
 		_, err := w.run(t.Context(), config(s.addr, w.Spec))
 		if err == nil || !strings.Contains(err.Error(), s.addr) || !strings.Contains(err.Error(), "is the server running there?") {
-			t.Errorf("Run(%v) against nothing = %v, want the address and a question", w, err)
+			t.Errorf("Run(%v) without a server = %v, want the address and a question", w, err)
 		}
 	}
 }
@@ -329,11 +328,11 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// OnBlock sees a growing list and ends the run; what is in flight then counts.
+// OnBlock gets a growing list and ends the run; requests in flight then still count.
 func TestOnBlock(t *testing.T) {
-	for _, w := range ways(3, 2000) {
+	for _, w := range senders(3, 2000) {
 		t.Run(w.String(), func(t *testing.T) {
-			s := newRawServer(t, say(okAnswer))
+			s := newRawServer(t, respond(okAnswer))
 			c := config(s.addr, w.Spec)
 			c.Block = 10 * time.Millisecond
 			calls, seen, last := 0, 0, time.Duration(0)
@@ -346,15 +345,15 @@ func TestOnBlock(t *testing.T) {
 			}
 			res, n := w.mustRun(t, c)
 			if calls != 3 || n.OK != res.Sent || n.OK < seen || int64(res.Sent) != s.requests.Load() {
-				t.Errorf("%d blocks, %d ok of %d sent, %d seen by the server, want 3 and all alike", calls, n.OK, res.Sent, s.requests.Load())
+				t.Errorf("%d blocks, %d ok of %d sent, %d received by the server, want 3 and equal counts", calls, n.OK, res.Sent, s.requests.Load())
 			}
 		})
 	}
 }
 
-// The end of the context abandons what is in flight, and counts it as nothing.
+// The end of the context abandons the requests in flight, which have no sample.
 func TestCancel(t *testing.T) {
-	for _, w := range ways(3, 200) {
+	for _, w := range senders(3, 200) {
 		t.Run(w.String(), func(t *testing.T) {
 			release, stuck := make(chan struct{}), make(chan struct{})
 			var once sync.Once
@@ -386,9 +385,8 @@ func TestCancel(t *testing.T) {
 			if err == nil || err.Error() != "enough" {
 				t.Errorf("Run = %v, want the context's cause", err)
 			}
-			n := mustAddUp(t, res)
-			// The last answers may be on their way when the context ends, on a busy
-			// machine more than a few.
+			n := checkSum(t, res)
+			// Some answers may arrive when the context ends, on a busy machine several.
 			if n.OK == 0 || n.OK > 20 || n.Failed != 0 || n.Timeout != 0 || res.Abandoned == 0 {
 				t.Errorf("ok %d, failed %d, timeout %d, abandoned %d, want 1-20, 0, 0 and some", n.OK, n.Failed, n.Timeout, res.Abandoned)
 			}
@@ -396,10 +394,10 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// Large bodies are more than a socket takes at once; a server that answers
-// before it has read them ends the connection, not the run.
+// Large bodies do not fit into the socket buffer; a server that answers before it has read them
+// closes the connection, but the run continues.
 func TestLargeBodies(t *testing.T) {
-	for _, w := range ways(2, 50) {
+	for _, w := range senders(2, 50) {
 		for _, early := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v early %v", w, early), func(t *testing.T) {
 				addr := httpServer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -422,9 +420,9 @@ func TestLargeBodies(t *testing.T) {
 	}
 }
 
-// Coordinated omission: a server that stalls 100 ms out of every 500 makes one
-// request in five wait, 50 ms on average. A closed loop sees a handful; an open
-// one, counting from planned times, sees them all.
+// Coordinated omission: a server that stalls 100 ms out of every 500 delays one request in
+// five, by 50 ms on average. A closed load measures only a few of these delays; an open load,
+// with latencies from planned times, measures all.
 func TestStall(t *testing.T) {
 	const stall, period = 100 * time.Millisecond, 500 * time.Millisecond
 	start := time.Now()
@@ -447,8 +445,8 @@ func TestStall(t *testing.T) {
 			slow++
 		}
 	}
-	// Half of the requests in a stall wait 50 ms or more: a tenth of all, on a busy
-	// machine more.
+	// Half of the requests in a stall wait at least 50 ms: a tenth of all, on a busy machine
+	// more.
 	if share := float64(slow) / float64(n.OK); share < .07 {
 		t.Errorf("%.3f of all waited half a stall, want .1 or more", share)
 	}

@@ -16,8 +16,8 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// rawServer is a hand-made server: for each whole request it read, answer says
-// what to do. It ends a connection when answer returns false.
+// rawServer is a minimal server: it calls answer for each request, and closes the connection if
+// answer returns false.
 type rawServer struct {
 	addr     string
 	requests atomic.Int64 // read so far
@@ -90,8 +90,8 @@ const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 var okBytes = []byte(okAnswer)
 
-// say answers with text and keeps the connection.
-func say(text string) func(net.Conn, int64) bool {
+// respond answers with text and keeps the connection.
+func respond(text string) func(net.Conn, int64) bool {
 	b := []byte(text)
 	return func(c net.Conn, _ int64) bool {
 		_, err := c.Write(b)
@@ -99,7 +99,7 @@ func say(text string) func(net.Conn, int64) bool {
 	}
 }
 
-// config is a load against addr with a small body.
+// config returns a config for addr with a small body.
 func config(addr string, s load.Spec) load.Config {
 	return load.Config{
 		Addr: addr, Path: "/predictions/m", Spec: s, Seed: 1, Timeout: time.Minute,
@@ -117,44 +117,42 @@ func ramp(from, to float64, over time.Duration) load.Spec {
 	return load.Spec{Mode: load.Ramp, From: from, To: to, Over: over, Arrivals: load.Constant}
 }
 
-// way is a load, and what sends it.
-type way struct {
+// sender is a load and the implementation that sends it.
+type sender struct {
 	load.Spec
 	pooled bool // an open load by what serves other systems
 	run    func(context.Context, load.Config) (load.Result, error)
 }
 
-// ways are all that send a closed load of so many clients or an open one of so
-// many requests a second.
-func ways(clients int, rate float64) []way {
-	return []way{{closed(clients), false, load.Run}, {open(rate), false, load.Run}, {open(rate), true, load.RunPooled}}
+// senders returns all combinations for a closed load of clients and an open load of rate.
+func senders(clients int, rate float64) []sender {
+	return []sender{{closed(clients), false, load.Run}, {open(rate), false, load.Run}, {open(rate), true, load.RunPooled}}
 }
 
-func (w way) String() string {
+func (w sender) String() string {
 	if w.pooled {
 		return w.Spec.String() + ", pooled"
 	}
 	return w.Spec.String()
 }
 
-// mustRun runs a load and checks what holds for all: every request sent is
-// exactly one sample.
-func (w way) mustRun(t *testing.T, c load.Config) (load.Result, load.Tally) {
+// mustRun runs a load and checks that every sent request has exactly one sample.
+func (w sender) mustRun(t *testing.T, c load.Config) (load.Result, load.Tally) {
 	t.Helper()
 	res, err := w.run(t.Context(), c)
 	if err != nil {
 		t.Fatalf("Run: %v", err)
 	}
-	return res, mustAddUp(t, res)
+	return res, checkSum(t, res)
 }
 
-// mustRun is that of Run.
+// mustRun is sender.mustRun with Run.
 func mustRun(t *testing.T, c load.Config) (load.Result, load.Tally) {
 	t.Helper()
-	return way{run: load.Run}.mustRun(t, c)
+	return sender{run: load.Run}.mustRun(t, c)
 }
 
-func mustAddUp(t *testing.T, res load.Result) load.Tally {
+func checkSum(t *testing.T, res load.Result) load.Tally {
 	t.Helper()
 	n := load.Count(res.Samples)
 	if sum := n.OK + n.Refused + n.Failed + n.Timeout; sum+res.Abandoned != res.Sent || sum != len(res.Samples) {
@@ -164,7 +162,7 @@ func mustAddUp(t *testing.T, res load.Result) load.Tally {
 	return n
 }
 
-// httpServer is net/http's server with the given handler.
+// httpServer starts a server of net/http with the handler.
 func httpServer(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

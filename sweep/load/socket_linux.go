@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dialFirst connects to a server by name and returns the socket, which never
-// waits, and the address that answered, for more connections to it.
+// dialFirst connects to a server by name. It returns the nonblocking socket and the address,
+// for more connections to it.
 func dialFirst(ctx context.Context, addr string, timeout time.Duration) (fd int, at unix.Sockaddr, err error) {
 	d := net.Dialer{Timeout: timeout, KeepAlive: -1}
 	nc, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return 0, nil, err // names the address already
+		return 0, nil, err // has the address
 	}
 	defer nc.Close()
 	t, ok := nc.(*net.TCPConn)
@@ -36,13 +36,12 @@ func dialFirst(ctx context.Context, addr string, timeout time.Duration) (fd int,
 	var errno error
 	err = raw.Control(func(p uintptr) { fd, errno = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0) })
 	if err = errors.Join(err, errno); err == nil {
-		wantStamps(fd)
+		enableTimestamps(fd)
 	}
 	return fd, at, err
 }
 
-// sockaddr is an address as the kernel wants it. One with a zone is left to the
-// Go runtime.
+// sockaddr converts an address for the kernel. It does not support zones.
 func sockaddr(a *net.TCPAddr) (unix.Sockaddr, error) {
 	if ip := a.IP.To4(); ip != nil {
 		return &unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(ip)}, nil
@@ -53,8 +52,8 @@ func sockaddr(a *net.TCPAddr) (unix.Sockaddr, error) {
 	return nil, fmt.Errorf("address %v: %w", a, errors.ErrUnsupported)
 }
 
-// dial begins a connection, as the Go runtime would: no delay, not for children.
-// It stands, or has failed, once the socket can be written to.
+// dial starts a connection with the options of the Go runtime: TCP_NODELAY, close on exec. It
+// is established, or has failed, when the socket becomes writable.
 func dial(at unix.Sockaddr) (fd int, err error) {
 	family := unix.AF_INET
 	if _, six := at.(*unix.SockaddrInet6); six {
@@ -64,7 +63,7 @@ func dial(at unix.Sockaddr) (fd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	wantStamps(fd)
+	enableTimestamps(fd)
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if err = unix.Connect(fd, at); err != nil && err != unix.EINPROGRESS {
 		return -1, errors.Join(os.NewSyscallError("connect", err), unix.Close(fd))
@@ -72,8 +71,8 @@ func dial(at unix.Sockaddr) (fd int, err error) {
 	return fd, nil
 }
 
-// dialled is how the making of a connection ended.
-func dialled(fd int) error {
+// dialResult returns the error of a dial, or nil if the connection is established.
+func dialResult(fd int) error {
 	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return os.NewSyscallError("connect", err)
@@ -84,9 +83,9 @@ func dialled(fd int) error {
 	return nil
 }
 
-// write writes what the socket takes at once, without telling the Go runtime,
-// and returns how much that was. Errors are left to the reader of the connection,
-// which sees them too.
+// write writes as much as the socket accepts at once and returns the number of bytes. It does
+// not use the Go scheduler. It ignores errors, because the reader of the connection gets them
+// too.
 func write(fd int, data []byte) int {
 	if len(data) == 0 {
 		return 0

@@ -1,33 +1,29 @@
 // Package load sends requests to a server and times them.
 //
-// A [Spec] says how requests come. [Run] sends them over plain HTTP/1.1
-// connections of its own and returns a [Result] with one [Sample] per request.
-// Latency counts from the planned send time to the last byte, so a server that
-// stalls is charged for every request that should have been sent meanwhile. The
-// last byte counts when it came: on Linux the kernel tells, so that answers
-// which come in a crowd are not charged for waiting until they are read.
+// A [Spec] describes the load. [Run] sends requests over plain HTTP/1.1 connections and
+// returns a [Result] with one [Sample] per request. A latency is from the planned send time to
+// the last byte, so that a stall of the server counts for every request that should have been
+// sent meanwhile. On Linux the kernel reports when the last byte was received, so that the
+// time until it is read does not count when many answers arrive at once.
 //
-// Open, ramp and trace loads are planned before the run ([Plan], [ReadTrace]): a
-// thread of its own sleeps until each planned time and writes the request
-// itself. It never waits for an answer: a request that finds no idle connection
-// gets a new one, up to 10000. On Linux the same thread reads the answers, when it
-// wakes for the next request; elsewhere goroutines do. Closed loads are goroutines
-// that send when their answer has come.
+// Open, ramp and trace loads are planned before the run ([Plan], [ReadTrace]). One thread
+// sleeps until each planned time and writes the request. It never waits for an answer: if no
+// connection is idle, the request gets a new one, up to 10000. On Linux the same thread reads
+// the answers when it wakes up for the next request; on other systems goroutines do. In a
+// closed load, each client is a goroutine that sends when its answer has arrived.
 //
-// A run says how good it was itself: Lag and Late tell how punctually requests
-// were sent, Warning when the generator and not the server was the limit. Per
-// request nothing is allocated, so no garbage collection falls into a run of
-// steady connections. Give the generator a process of its own: beside a busy
-// server in the same process it is late.
+// A run also measures itself: Lag and Late say how late requests were sent, Warning says that
+// the generator and not the server was the limit. It allocates nothing per request, so that no
+// garbage collection disturbs a run with stable connections. Run the generator in its own
+// process: in the process of a busy server it is late.
 //
-// It speaks HTTP/1.1 without TLS, follows no redirects, and reads of an answer
-// only what it needs: status, length, and the server's account of where the
-// time went, in the header
+// It speaks HTTP/1.1 without TLS and follows no redirects. Of an answer it reads only the
+// status, the length and the header in which the server splits the time of the request:
 //
 //	Server-Timing: decode;dur=0.02, queue;dur=8.9, formation;dur=0.4,
 //		execution;dur=9.0, encode;dur=0.03, batch;desc=8
 //
-// with durations in milliseconds and the size of the batch the request rode in.
+// with durations in milliseconds, and the size of the request's batch.
 package load
 
 import (
@@ -39,22 +35,22 @@ import (
 	"sweetspot/engine/latency"
 )
 
-// Mode is how requests come.
+// Mode is the kind of a load.
 type Mode uint8
 
 // The modes of FORMATS section 2.
 const (
-	Closed Mode = iota // Concurrency clients, each sends when its answer came
-	Open               // Rate requests a second whatever the server does
-	Trace              // send times read from a file
-	Ramp               // open, and the rate goes evenly from one to another
+	Closed Mode = iota // Concurrency clients, each sends when it has its answer
+	Open               // Rate requests a second, independent of the server
+	Trace              // send times from a file
+	Ramp               // open, with a rate that changes linearly
 )
 
 var modeNames = []string{Closed: "closed", Open: "open", Trace: "trace", Ramp: "ramp"}
 
 func (m Mode) String() string { return modeNames[m] }
 
-// MarshalText renders the mode by name.
+// MarshalText returns the name of the mode.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 // UnmarshalText reads a mode's name.
@@ -68,13 +64,13 @@ func (m *Mode) UnmarshalText(b []byte) error {
 	return fmt.Errorf("load mode %q: want closed, open, trace or ramp", b)
 }
 
-// Arrivals is the law of an open load or a ramp.
+// Arrivals is the arrival process of an open load or a ramp.
 type Arrivals uint8
 
-// The arrival laws.
+// The arrival processes.
 const (
 	Poisson  Arrivals = iota // independent users
-	Constant                 // a metronome
+	Constant                 // equal intervals
 )
 
 func (a Arrivals) String() string {
@@ -84,10 +80,10 @@ func (a Arrivals) String() string {
 	return "poisson"
 }
 
-// MarshalText renders the law by name.
+// MarshalText returns the name of the process.
 func (a Arrivals) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads a law's name.
+// UnmarshalText reads the name of a process.
 func (a *Arrivals) UnmarshalText(b []byte) error {
 	switch string(b) {
 	case "poisson":
@@ -100,24 +96,23 @@ func (a *Arrivals) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Spec is one load. Matched closed loads are resolved (Matched true,
-// Concurrency = workers x batch size) before they get here. Two loads are the same
-// when they are ==: traces that [Identify] has read are told apart by what is in
-// them, and not by the name alone.
+// Spec is one load. The caller resolves matched closed loads (Matched true, Concurrency =
+// workers x batch size). Two loads are the same if they are ==. After [Identify], traces with
+// different contents differ, even if their file name is the same.
 type Spec struct {
 	Mode        Mode
 	Concurrency int           // closed
 	Matched     bool          // closed: Concurrency follows workers x batch size
 	Rate        float64       // open: requests per second
 	From, To    float64       // ramp: requests per second at its start and at its end
-	Over        time.Duration // ramp and trace: how long it takes; the load ends with it
+	Over        time.Duration // ramp and trace: duration of the load
 	Arrivals    Arrivals
 	File        string // trace
-	SHA256      string // trace: of the file's bytes, hex; "" is not known
+	SHA256      string // trace: of the file's bytes, hex; "" is unknown
 }
 
-// For returns the load for settings with the given workers x batch size: a
-// matched load takes that concurrency.
+// For returns the load for settings with the given workers x batch size, which is the
+// concurrency of a matched load.
 func (s Spec) For(workersTimesBatch int) Spec {
 	if s.Matched {
 		s.Concurrency = workersTimesBatch
@@ -125,7 +120,7 @@ func (s Spec) For(workersTimesBatch int) Spec {
 	return s
 }
 
-// String is the load in the words of the glossary.
+// String describes the load.
 func (s Spec) String() string {
 	switch {
 	case s.Mode == Open:
@@ -133,7 +128,7 @@ func (s Spec) String() string {
 	case s.Mode == Ramp:
 		return fmt.Sprintf("ramp %g-%g/s over %v %s", s.From, s.To, s.Over, s.Arrivals)
 	case s.Mode == Trace:
-		return s.traced()
+		return s.traceText()
 	case s.Matched && s.Concurrency == 0:
 		return "matched"
 	case s.Matched:
@@ -142,8 +137,8 @@ func (s Spec) String() string {
 	return fmt.Sprintf("concurrency %d", s.Concurrency)
 }
 
-// traced is a trace in words, with as much of its hash as tells it from others.
-func (s Spec) traced() string {
+// traceText describes a trace, with the start of its hash.
+func (s Spec) traceText() string {
 	text := "trace " + s.File
 	if s.Over > 0 {
 		text += fmt.Sprintf(" over %v", s.Over)
@@ -167,7 +162,7 @@ type specJSON struct {
 	SHA256      string    `json:"sha256,omitempty"`
 }
 
-// MarshalJSON writes only what the mode uses.
+// MarshalJSON writes only the fields of the mode.
 func (s Spec) MarshalJSON() ([]byte, error) {
 	w := specJSON{Mode: s.Mode}
 	switch s.Mode {
@@ -183,7 +178,7 @@ func (s Spec) MarshalJSON() ([]byte, error) {
 	return json.Marshal(w)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads the JSON of MarshalJSON.
 func (s *Spec) UnmarshalJSON(b []byte) error {
 	var w specJSON
 	if err := json.Unmarshal(b, &w); err != nil {
@@ -205,7 +200,7 @@ type Body struct {
 	Data []byte
 }
 
-// Config is everything one run needs.
+// Config configures one run.
 type Config struct {
 	Addr    string // host:port of a loopback listener, or of the server to load
 	Path    string // request path, such as /predictions/mlp-wide
@@ -213,15 +208,14 @@ type Config struct {
 	Bodies  []Body // sent round robin; at least one
 	Spec    Spec
 	Seed    uint64
-	Timeout time.Duration // a request's limit; its latency when it runs out; 0 is 30 s
-	Limit   time.Duration // the run's longest duration; 0 is 60 s
-	Max     int           // most requests; 0 is no limit
+	Timeout time.Duration // limit of a request, and the latency of a request that exceeds it; 0 is 30 s
+	Limit   time.Duration // longest duration of the run; 0 is 60 s
+	Max     int           // largest number of requests; 0 is no limit
 
-	// Block is how often OnBlock is asked; 0 is 250 ms. OnBlock sees all
-	// samples so far, in order of completion, and ends the run with true: then
-	// nothing more is sent, requests in flight are awaited and count as they
-	// end. It is called on Run's goroutine and may not keep or change the
-	// slice.
+	// Block is the interval of calls of OnBlock; 0 is 250 ms. OnBlock gets all samples
+	// so far, in order of completion. If it returns true, the run sends no more requests,
+	// waits for those in flight, and counts them. It is called on Run's goroutine and
+	// must not keep or change the slice.
 	Block   time.Duration
 	OnBlock func(elapsed time.Duration, samples []Sample) (stop bool)
 }
@@ -229,46 +223,46 @@ type Config struct {
 // Outcome is how one request ended.
 type Outcome uint8
 
-// The outcomes. A request is exactly one of them.
+// The outcomes.
 const (
 	OK      Outcome = iota // 2xx
-	Refused                // 503 (and 429): the server said it is full
+	Refused                // 503 or 429: the server is full
 	Failed                 // any other status, or a broken connection
-	Timeout                // no answer within Config.Timeout; latency is the limit
+	Timeout                // no answer within Config.Timeout, which is then the latency
 )
 
 // Sample is one request.
 type Sample struct {
-	Planned time.Duration // planned send time since the run's start
-	Lag     time.Duration // how much later it was sent, or a connection for it was begun
+	Planned time.Duration // planned send time, since the start of the run
+	Lag     time.Duration // delay until it was sent, or until its connection was started
 	Latency time.Duration // planned send to last byte
-	// The server's own account, 0 where it gives none (Server-Timing).
+	// From the server's Server-Timing header; 0 if it has none.
 	Model, Queue, Formation, Decode, Encode time.Duration
 	Batch                                   int32
-	Status                                  int16 // HTTP status, 0 without one
+	Status                                  int16 // HTTP status; 0 if there is none
 	Outcome                                 Outcome
 }
 
-// Result is one run. Sent = len(Samples) + Abandoned.
+// Result is the result of one run. Sent = len(Samples) + Abandoned.
 type Result struct {
-	Start     time.Time     // from which Planned counts
+	Start     time.Time     // time 0 of Planned
 	Seconds   float64       // from Start to the last answer
 	Samples   []Sample      // in order of completion
-	Planned   int           // requests planned until the run was stopped, or all; 0 for a closed load
-	Sent      int           // requests sent or tried
-	Abandoned int           // of those, in flight when the context ended the run
-	Late      int           // sent more than 1 ms after their planned time
+	Planned   int           // requests that were due before the run was stopped; 0 for a closed load
+	Sent      int           // requests sent, also without success
+	Abandoned int           // requests in flight when the context ended
+	Late      int           // requests sent more than 1 ms after their planned time
 	Lag       *latency.Hist // of open and trace loads; empty for closed ones
-	CPU       time.Duration // processor time of this process over the run; 0 is not known
-	Limited   bool          // the generator, not the server, was the limit: the figures say nothing of the server
-	Warning   string        // GeneratorLimited and why; "" where it was not
+	CPU       time.Duration // processor time of this process in the run; 0 is unknown
+	Limited   bool          // the generator, not the server, was the limit: the samples do not describe the server
+	Warning   string        // GeneratorLimited and the reason; "" if the generator was not the limit
 	Err       string        // first transport error, for people
 }
 
-// Tally is samples counted.
+// Tally has counts of samples.
 type Tally struct {
 	OK, Refused, Failed, Timeout int
-	Status                       map[int]int // by HTTP status; those without one are left out
+	Status                       map[int]int // by HTTP status; samples without one are not counted
 }
 
 // Count counts samples by outcome and status.

@@ -5,25 +5,24 @@ import (
 	"time"
 )
 
-// timing is a server's account of one request: the Server-Timing header of the
-// package comment.
+// timing has the values of the Server-Timing header of one answer; see the package comment.
 type timing struct {
 	decode, queue, formation, execution, encode time.Duration
 	batch                                       int32
 }
 
-// parse reads the header's value. Entries it does not know, and figures that
-// are none, are left at what they were: the account is a courtesy.
+// parse parses the header's value. It ignores unknown entries and invalid numbers, because the
+// header is optional.
 func (t *timing) parse(value []byte) {
 	for len(value) > 0 {
 		var entry []byte
 		entry, value, _ = bytes.Cut(value, []byte(","))
-		name, rest, _ := bytes.Cut(entry, []byte(";"))
+		name, params, _ := bytes.Cut(entry, []byte(";"))
 		name = bytes.TrimSpace(name)
-		into := t.part(name)
-		for len(rest) > 0 {
+		into := t.duration(name)
+		for len(params) > 0 {
 			var param []byte
-			param, rest, _ = bytes.Cut(rest, []byte(";"))
+			param, params, _ = bytes.Cut(params, []byte(";"))
 			key, v, _ := bytes.Cut(param, []byte("="))
 			key, v = bytes.TrimSpace(key), bytes.Trim(bytes.TrimSpace(v), `"`)
 			switch {
@@ -40,8 +39,8 @@ func (t *timing) parse(value []byte) {
 	}
 }
 
-// part is where an entry's duration goes, nil if nowhere.
-func (t *timing) part(name []byte) *time.Duration {
+// duration returns the field for an entry, or nil.
+func (t *timing) duration(name []byte) *time.Duration {
 	switch {
 	case is(name, "decode"):
 		return &t.decode
@@ -57,8 +56,8 @@ func (t *timing) part(name []byte) *time.Duration {
 	return nil
 }
 
-// parseMS reads milliseconds as plain decimals; below a nanosecond they are cut
-// off, over a day they are none.
+// parseMS parses milliseconds as a plain decimal. Digits below a nanosecond are cut off; more
+// than a day is invalid.
 func parseMS(b []byte) (time.Duration, bool) {
 	const day = 24 * time.Hour
 	whole, fraction, _ := bytes.Cut(b, []byte("."))

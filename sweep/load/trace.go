@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// The bounds of a trace.
+// The limits of a trace.
 const (
-	traceMost    = 10_000_000     // requests
+	maxTrace     = 10_000_000     // requests
 	TraceLongest = 24 * time.Hour // last offset
 )
 
-// ParseTrace reads send times: a CSV file of one column with one request per
-// line, as an offset, ascending. Equal offsets are sent together. The first request
-// is sent when the run starts: what it returns counts from there, so that a piece
-// of a log is replayed without the time before it.
+// ParseTrace reads send times: a CSV file of one column with an ascending offset per request.
+// Requests with equal offsets are sent together. The returned times are relative to the first
+// request, which is sent at the start of the run, so that a part of a log is replayed without
+// the time before it.
 //
 //	seconds
 //	# a comment
@@ -31,12 +31,11 @@ const (
 //	0.0125
 //	0.5
 //
-// The first line may name the unit, "seconds" or "ms"; without it offsets are
-// seconds. Empty lines and lines that begin with # are skipped. Offsets are
+// The first line may be the unit, "seconds" or "ms"; the default is seconds. Empty lines and lines that begin with # are skipped. Offsets are
 // plain decimals from 0 to a day. Errors name the line.
 func ParseTrace(r io.Reader) ([]time.Duration, error) {
 	var plan []time.Duration
-	unit, headed := float64(time.Second), false
+	unit, hasUnit := float64(time.Second), false
 	lines := bufio.NewScanner(r)
 	n := 0
 	for lines.Scan() {
@@ -45,8 +44,8 @@ func ParseTrace(r io.Reader) ([]time.Duration, error) {
 		if text == "" || text[0] == '#' {
 			continue
 		}
-		if u, ok := traceUnit(text); ok && !headed && plan == nil {
-			unit, headed = u, true
+		if u, ok := traceUnit(text); ok && !hasUnit && plan == nil {
+			unit, hasUnit = u, true
 			continue
 		}
 		at, err := parseOffset(text, unit)
@@ -54,10 +53,10 @@ func ParseTrace(r io.Reader) ([]time.Duration, error) {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		if len(plan) > 0 && at < plan[len(plan)-1] {
-			return nil, fmt.Errorf("line %d: %s is before the offset above it: want ascending offsets", n, text)
+			return nil, fmt.Errorf("line %d: %s is below the previous offset: want ascending offsets", n, text)
 		}
-		if len(plan) == traceMost {
-			return nil, fmt.Errorf("line %d: more than %d requests: cut the trace", n, traceMost)
+		if len(plan) == maxTrace {
+			return nil, fmt.Errorf("line %d: more than %d requests: shorten the trace", n, maxTrace)
 		}
 		plan = append(plan, at)
 	}
@@ -74,7 +73,7 @@ func ParseTrace(r io.Reader) ([]time.Duration, error) {
 	return plan, nil
 }
 
-// traceUnit reads the head of a trace.
+// traceUnit parses the unit of a trace.
 func traceUnit(text string) (float64, bool) {
 	switch text {
 	case "seconds", "s":
@@ -101,16 +100,15 @@ func parseOffset(text string, unit float64) (time.Duration, error) {
 	return time.Duration(at), nil
 }
 
-// ReadTrace reads the send times of a trace load, which count from its first
-// request. It is an error if the file is not the one that was identified.
+// ReadTrace reads the send times of a trace load, relative to its first request. It is an error
+// if the file does not have the hash of s.
 func ReadTrace(s Spec) ([]time.Duration, error) {
 	plan, _, err := s.readTrace()
 	return plan, err
 }
 
-// Identify returns a trace load with the hash of its file and how long it takes,
-// read now, and every other load as it is. A load that has a hash already keeps it:
-// it is an error if the file is another one.
+// Identify returns a trace load with the hash and the duration of its file, and other loads
+// unchanged. It is an error if s already has a hash and the file has another one.
 func Identify(s Spec) (Spec, error) {
 	if s.Mode != Trace {
 		return s, nil
@@ -136,7 +134,7 @@ func (s Spec) readTrace() (plan []time.Duration, sum string, err error) {
 	}
 	sum = hex.EncodeToString(h.Sum(nil))
 	if s.SHA256 != "" && sum != s.SHA256 {
-		return nil, "", fmt.Errorf("trace %s: it is another file (sha256 %.8s) than the one of that name before (%.8s)", s.File, sum, s.SHA256)
+		return nil, "", fmt.Errorf("trace %s: the file has changed: its sha256 is %.8s, before it was %.8s", s.File, sum, s.SHA256)
 	}
 	return plan, sum, nil
 }

@@ -9,14 +9,14 @@ import (
 	"sweetspot/sweep/predict"
 )
 
-// BenchmarkRun reports simulated requests per second of one core.
+// BenchmarkRun reports the simulated requests per second on one core.
 func BenchmarkRun(b *testing.B) {
 	const n = 20_000
 	for _, bm := range []struct {
-		name   string
-		c      predict.Config
-		noisy  bool
-		closed bool
+		name      string
+		c         predict.Config
+		hasSpread bool
+		closed    bool
 	}{
 		{"torchserve", config(knob.TorchServe, 2, 8, 2*ms), false, false},
 		{"eager", config(knob.Eager, 2, 8, 0), false, false},
@@ -32,7 +32,7 @@ func BenchmarkRun(b *testing.B) {
 			default:
 				c.Plan = poisson(c, .8, n, 1)
 			}
-			if bm.noisy {
+			if bm.hasSpread {
 				c.Service, c.Wake = c.Service.WithSpread(.08), 50*time.Microsecond
 			}
 			s := predict.New(c)

@@ -8,18 +8,18 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// Correct corrects a measured percentile by what the simulator says of the same
-// run: long is the simulated percentile of a long run, same that of a run with
-// the very arrivals of the measurement, its number of requests and its warm-up.
+// Correct corrects a measured percentile with the simulator: long is the simulated percentile of
+// a long run, same that of a run with exactly the arrivals of the measurement, its number of
+// requests and its warm-up.
 //
 //	corrected = measured x long / same
 //
-// A short run that starts with an empty queue is too good at high utilization,
-// and one whose arrivals happened to crowd is too bad. The simulated run had the
-// same luck with the same arrivals, so that the ratio takes it out: a control
-// variate. The model may be wrong by some percent, as its error is in both. What
-// is returned is a prediction and has to be called corrected, never measured. It
-// is NaN if a figure is not positive and finite.
+// A short run that starts with an empty queue has too low latencies at high
+// utilization; a run whose arrivals are in bursts by chance has too high ones. The
+// simulated run with the same arrivals has the same error, so that the ratio removes it
+// (a control variate). The simulator may be wrong by some percent, because its error is
+// in both runs. The result is a prediction and must be called corrected, never measured.
+// It is NaN if an argument is not positive and finite.
 func Correct(measured, long, same float64) float64 {
 	for _, v := range []float64{measured, long, same} {
 		if !(v > 0) || math.IsInf(v, 1) {
@@ -29,8 +29,7 @@ func Correct(measured, long, same float64) float64 {
 	return measured * long / same
 }
 
-// Corrector corrects the short runs of one setting under one load. It belongs to
-// one goroutine.
+// Corrector corrects short runs of one setting with one load. Only one goroutine may use it.
 type Corrector struct {
 	sim  *Sim
 	c    Config
@@ -38,8 +37,8 @@ type Corrector struct {
 	long float64 // ms
 }
 
-// NewCorrector simulates c, a long run of the load to be corrected, and keeps
-// its quantile q. 100000 requests or more are long.
+// NewCorrector simulates c, a long run of the load, and keeps its quantile q. A long run has at
+// least 100000 requests.
 func NewCorrector(c Config, q float64) *Corrector {
 	k := &Corrector{sim: New(c), c: c, q: q}
 	k.sim.Run()
@@ -47,8 +46,7 @@ func NewCorrector(c Config, q float64) *Corrector {
 	return k
 }
 
-// Correct corrects the quantile, in ms, of a run with the given arrivals whose
-// requests from warm on were measured.
+// Correct corrects the quantile, in ms, of a run with the arrivals of plan, measured from warm on.
 func (k *Corrector) Correct(measured float64, plan []time.Duration, warm time.Duration) float64 {
 	c := k.c
 	c.Plan, c.Warm = plan, warm
@@ -57,15 +55,14 @@ func (k *Corrector) Correct(measured float64, plan []time.Duration, warm time.Du
 	return Correct(measured, k.long, k.sim.Quantile(k.q))
 }
 
-// Fit scales a curve to the batches of a measurement: by the mean of what they
-// took over the mean of what the curve says of their sizes. A run shows the time
-// of its batches better than any probe before it did, and a correction with the
-// fitted curve scatters less. The curve comes back as it is when no sample tells
-// its batch.
+// Fit scales a curve to the batches of a measurement: by the mean of their times / the mean of the
+// curve's times for their sizes. The batches of the run itself give better service times than an
+// earlier probe, so that corrections with the fitted curve have less variance. It returns c
+// unchanged if no sample has a batch size.
 func Fit(c servicetime.Curve, samples []load.Sample) servicetime.Curve {
 	var took, expected float64
 	for _, s := range samples {
-		if s.Batch > 0 && s.Model > 0 { // b requests tell of one batch
+		if s.Batch > 0 && s.Model > 0 { // b samples belong to one batch
 			took += float64(s.Model) / float64(s.Batch)
 			expected += float64(c.At(int(s.Batch))) / float64(s.Batch)
 		}

@@ -22,9 +22,9 @@ func TestCorrect(t *testing.T) {
 	}
 }
 
-// Short runs at high utilization are optimistic; corrected they are less so and
-// scatter less, although the model is 4% too fast and knows no spread. Fitted to
-// the run at hand it is better still.
+// Short runs at high utilization have too low percentiles; the corrected ones have less bias and
+// variance, although the model is 4% too fast and has no spread. A curve fitted to the run is
+// better still.
 func TestCorrector(t *testing.T) {
 	const rho, runs, n, long = .9, 40, 2000, 300_000
 	model := config(knob.TorchServe, 2, 8, 2*ms)
@@ -62,7 +62,7 @@ func TestCorrector(t *testing.T) {
 	}
 }
 
-// detail is a run of c with samples.
+// detail runs c with samples.
 func detail(c predict.Config) []load.Sample {
 	c.Detail = true
 	s := predict.New(c)
@@ -93,7 +93,7 @@ func TestMaxRate(t *testing.T) {
 		{"plain", config(knob.Eager, 2, 8, 0), 10 * ms, 2600, 3200},
 		{"nothing does", config(knob.Eager, 1, 1, 0), ms, 0, 0},
 		{"one worker", config(knob.Eager, 1, 1, 0), 15 * ms, 480, 667},
-		// Below about 300/s batches do not fill before the delay has passed.
+		// Below about 300/s batches do not fill within the delay.
 		{"delay breaks it at low rates", config(knob.TorchServe, 1, 2, 20*ms), 12 * ms, 600, 1000},
 	} {
 		got := predict.MaxRate(s, tt.c, load.Poisson, 5000, predict.Promise{Q: .99, Limit: tt.limit})

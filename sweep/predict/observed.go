@@ -9,23 +9,22 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// Bounds of what Observed reads a curve from.
+// Limits of Observed.
 const (
-	fewestBatches = 5    // of a size, fewer are chance
-	mostBatch     = 1024 // items
+	minBatches = 5    // of one size
+	maxBatch   = 1024 // items
 )
 
-// Observed is the curve of a measurement's own batches: s(b) is the mean time of
-// the batches of b, for each b of which there were 5 or more, and between and
-// above these it is straight, as package servicetime has it. Below the smallest
-// it goes on along the line through the first two, but a batch of 1 takes no more
-// than that size and at least its share of it.
+// Observed returns the service-time curve of the batches of a measurement: s(b) is the mean time
+// of the batches of size b, for each b with at least 5 batches. Between and above these sizes it
+// is linear, as in package servicetime. Below the smallest size it is extrapolated along the
+// first two, but s(1) is at most the time t of the smallest size b, and at least t/b.
 //
-// A single size b tells s(b) alone: half of it is taken to be the batch's and
-// half its items'. That is the middle between batching that is free and batching
-// that gains nothing; sizes that did not form matter little.
+// With a single size b, half of s(b) is assumed to be independent of the batch size and
+// half proportional to it. That is the middle between batching without cost and batching
+// without gain; sizes that did not occur matter little.
 //
-// It is false when samples do not tell their batches.
+// It returns false if the samples have no batch sizes.
 func Observed(samples []load.Sample) (servicetime.Curve, bool) {
 	sizes := observedSizes(samples)
 	if len(sizes) == 0 {
@@ -42,39 +41,39 @@ func Observed(samples []load.Sample) (servicetime.Curve, bool) {
 		slope := (sizes[1].time - t) / float64(sizes[1].batch-first.batch)
 		sizes = slices.Insert(sizes, 0, observedSize{1, min(max(t-slope*(b-1), t/b), t)})
 	}
-	// A curve comes from a table; it does not matter whose.
+	// Curves are made by tables; the key does not matter.
 	key := servicetime.Key{Workers: 1, Device: "cpu", Precision: "fp32"}
 	rows := make([]servicetime.Row, len(sizes))
 	for i, s := range sizes {
 		rows[i] = servicetime.Row{Key: key, Batch: s.batch, Median: time.Duration(math.Round(s.time))}
 	}
 	table, err := servicetime.New(rows)
-	if err != nil { // a batch of no time, or of hours
+	if err != nil { // a time of 0, or of hours
 		return servicetime.Curve{}, false
 	}
 	c, err := table.Curve(key)
 	return c, err == nil
 }
 
-// observedSize is the mean time, in ns, of the batches of a size.
+// observedSize has the mean time, in ns, of the batches of one size.
 type observedSize struct {
 	batch int
 	time  float64
 }
 
-// observedSizes are the sizes of which enough batches were seen, ascending.
+// observedSizes returns the sizes with enough batches, ascending.
 func observedSizes(samples []load.Sample) []observedSize {
 	type sum struct{ n, time float64 }
 	sums := map[int]sum{}
 	for _, s := range samples {
-		if s.Batch > 0 && s.Batch <= mostBatch && s.Model > 0 {
-			of := sums[int(s.Batch)]
-			sums[int(s.Batch)] = sum{of.n + 1, of.time + float64(s.Model)}
+		if s.Batch > 0 && s.Batch <= maxBatch && s.Model > 0 {
+			old := sums[int(s.Batch)]
+			sums[int(s.Batch)] = sum{old.n + 1, old.time + float64(s.Model)}
 		}
 	}
 	var out []observedSize
 	for b, s := range sums {
-		if s.n >= float64(fewestBatches*b) { // b requests tell of one batch
+		if s.n >= float64(minBatches*b) { // b samples belong to one batch
 			out = append(out, observedSize{b, s.time / s.n})
 		}
 	}

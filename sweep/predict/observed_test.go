@@ -8,8 +8,8 @@ import (
 	"sweetspot/sweep/predict"
 )
 
-// rode is n batches of size b that took so long.
-func rode(n, b int, took ...time.Duration) []load.Sample {
+// batchSamples returns the samples of n batches of size b with these times.
+func batchSamples(n, b int, took ...time.Duration) []load.Sample {
 	var out []load.Sample
 	for i := range n {
 		for range b {
@@ -32,16 +32,16 @@ func TestObserved(t *testing.T) {
 		want    map[int]time.Duration // by batch size; nil is no curve
 	}{
 		{"nothing", nil, nil},
-		{"no batches told", []load.Sample{{Model: ms}, {Batch: 3}}, nil},
-		{"too few", rode(4, 2, ms), nil},
-		{"too long", rode(5, 1, 2*time.Hour), nil},
-		{"means, straight between and above", join(rode(6, 1, 4*ms, 6*ms), rode(5, 3, 9*ms)), map[int]time.Duration{1: 5 * ms, 2: 7 * ms, 3: 9 * ms, 5: 13 * ms}},
-		{"rare sizes are chance", join(rode(5, 1, 5*ms), rode(4, 2, 50*ms), rode(5, 3, 9*ms)), map[int]time.Duration{1: 5 * ms, 2: 7 * ms, 3: 9 * ms}},
-		{"from above", join(rode(5, 4, 10*ms), rode(5, 8, 14*ms)), map[int]time.Duration{1: 7 * ms, 4: 10 * ms, 6: 12 * ms, 8: 14 * ms}},
-		{"steep: at least its share", join(rode(5, 4, 8*ms), rode(5, 8, 40*ms)), map[int]time.Duration{1: 2 * ms, 4: 8 * ms}},
-		{"falling: at most that size", join(rode(5, 4, 8*ms), rode(5, 8, 6*ms)), map[int]time.Duration{1: 8 * ms, 8: 6 * ms, 9: 6 * ms}},
-		{"one size", rode(5, 4, 8*ms), map[int]time.Duration{1: 5 * ms, 2: 6 * ms, 4: 8 * ms, 8: 12 * ms}},
-		{"one item", rode(5, 1, 8*ms), map[int]time.Duration{1: 8 * ms, 2: 12 * ms, 4: 20 * ms}},
+		{"no batches in the samples", []load.Sample{{Model: ms}, {Batch: 3}}, nil},
+		{"too few", batchSamples(4, 2, ms), nil},
+		{"too long", batchSamples(5, 1, 2*time.Hour), nil},
+		{"means, straight between and above", join(batchSamples(6, 1, 4*ms, 6*ms), batchSamples(5, 3, 9*ms)), map[int]time.Duration{1: 5 * ms, 2: 7 * ms, 3: 9 * ms, 5: 13 * ms}},
+		{"rare sizes are chance", join(batchSamples(5, 1, 5*ms), batchSamples(4, 2, 50*ms), batchSamples(5, 3, 9*ms)), map[int]time.Duration{1: 5 * ms, 2: 7 * ms, 3: 9 * ms}},
+		{"from above", join(batchSamples(5, 4, 10*ms), batchSamples(5, 8, 14*ms)), map[int]time.Duration{1: 7 * ms, 4: 10 * ms, 6: 12 * ms, 8: 14 * ms}},
+		{"steep: at least its share", join(batchSamples(5, 4, 8*ms), batchSamples(5, 8, 40*ms)), map[int]time.Duration{1: 2 * ms, 4: 8 * ms}},
+		{"falling: at most that size", join(batchSamples(5, 4, 8*ms), batchSamples(5, 8, 6*ms)), map[int]time.Duration{1: 8 * ms, 8: 6 * ms, 9: 6 * ms}},
+		{"one size", batchSamples(5, 4, 8*ms), map[int]time.Duration{1: 5 * ms, 2: 6 * ms, 4: 8 * ms, 8: 12 * ms}},
+		{"one item", batchSamples(5, 1, 8*ms), map[int]time.Duration{1: 8 * ms, 2: 12 * ms, 4: 20 * ms}},
 	}
 	for _, c := range tests {
 		curve, ok := predict.Observed(c.samples)

@@ -17,7 +17,7 @@ import (
 
 const ms = time.Millisecond
 
-// config is so many workers with batches of at most size, s(b) = 1 + b/2 ms.
+// config returns a config with s(b) = 1 + b/2 ms.
 func config(rule knob.Rule, workers, size int, delay time.Duration) predict.Config {
 	return predict.Config{
 		Settings: knob.Settings{Workers: workers, BatchSize: size, BatchDelay: delay, QueueSize: 1000},
@@ -25,7 +25,7 @@ func config(rule knob.Rule, workers, size int, delay time.Duration) predict.Conf
 	}
 }
 
-// at is a plan in ms.
+// at returns a plan in ms.
 func at(times ...float64) []time.Duration {
 	plan := []time.Duration{}
 	for _, t := range times {
@@ -34,8 +34,7 @@ func at(times ...float64) []time.Duration {
 	return plan
 }
 
-// Small runs that can be reckoned by hand: latencies in ms, in order of
-// completion.
+// Small runs that can be computed by hand: latencies in ms, in order of completion.
 func TestRun(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -51,7 +50,7 @@ func TestRun(t *testing.T) {
 		{"two workers", knob.Eager, 2, 1, 0, at(0, .5), []float64{1.5, 1.5}},
 		{"eager takes what is there", knob.Eager, 1, 4, 0, at(0, .5, 1), []float64{1.5, 3, 2.5}},
 		{"eager holds for the oldest", knob.Eager, 1, 4, 2 * ms, at(0, 1), []float64{4, 3}},
-		{"eager leaves when full", knob.Eager, 1, 2, 2 * ms, at(0, 1), []float64{3, 2}},
+		{"eager sends a full batch", knob.Eager, 1, 2, 2 * ms, at(0, 1), []float64{3, 2}},
 		{"torchserve waits from the first take", knob.TorchServe, 1, 4, 2 * ms, at(0, .5), []float64{4, 3.5}},
 		{"torchserve, delay 0: two at most", knob.TorchServe, 1, 4, 0, at(0, .1, .2, .3), []float64{1.5, 3.4, 3.3, 4.7}},
 		{"an idle worker hoards", knob.TorchServe, 2, 4, 2 * ms, at(0, 1, 3), []float64{4, 3, 3.5}},
@@ -107,8 +106,8 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// A closed load keeps its concurrency: its rate is that of full batches, and by
-// Little's law latency is clients over rate.
+// A closed load keeps its concurrency: its rate is that of full batches, and by Little's law
+// its latency is clients / rate.
 func TestClosed(t *testing.T) {
 	c := config(knob.TorchServe, 1, 8, ms)
 	c.Clients, c.Requests = 10, 10_000
@@ -127,7 +126,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// Clients beyond the queue are refused, rest, and come again; nothing is lost.
+// Clients that find the queue full are refused, pause, and send again; no request is lost.
 func TestClosedRefused(t *testing.T) {
 	c := config(knob.Eager, 1, 1, 0)
 	c.Clients, c.Requests, c.Settings.QueueSize, c.Detail = 5, 1000, 2, true
@@ -147,7 +146,7 @@ func TestAdvanceAndStop(t *testing.T) {
 	}
 	s.Stop()
 	if s.Advance(time.Hour) || len(s.Latencies()) != 11 {
-		t.Errorf("after Stop %d answers, want the one under way too", len(s.Latencies()))
+		t.Errorf("after Stop %d answers, want the one in progress too", len(s.Latencies()))
 	}
 }
 
@@ -161,13 +160,13 @@ func TestWarm(t *testing.T) {
 	}
 }
 
-// poisson is an open load of n requests at the share rho of what c bears.
+// poisson returns an open load of n requests at utilization rho of c.
 func poisson(c predict.Config, rho float64, n int, seed uint64) []time.Duration {
 	rate := rho * c.Service.Rate(c.Settings.Workers, c.Settings.BatchSize)
 	return load.Plan(load.Spec{Mode: load.Open, Rate: rate}, seed, 100*time.Hour, n)
 }
 
-// One worker without batches is the M/D/1 queue, whose mean wait is known.
+// One worker without batches is the M/D/1 queue, whose mean wait has a formula.
 func TestPollaczekKhinchine(t *testing.T) {
 	for _, rho := range []float64{.3, .6, .8} {
 		c := config(knob.Eager, 1, 1, 0)
@@ -186,8 +185,8 @@ func TestPollaczekKhinchine(t *testing.T) {
 	}
 }
 
-// Every request is answered or refused once, however odd the settings, no batch
-// is above its size, and the same config gives the same run.
+// With random settings, every request is answered or refused once, no batch exceeds its size, and
+// the same config gives the same run.
 func TestConservation(t *testing.T) {
 	s := predict.New(config(knob.Eager, 1, 1, 0))
 	for _, rule := range []knob.Rule{knob.TorchServe, knob.Eager} {
@@ -298,22 +297,22 @@ func TestNoAllocation(t *testing.T) {
 	c.Plan = poisson(c, .9, 5000, 1)
 	s := predict.New(c)
 	s.Run()
-	// Reset makes a collector; the 5000 requests make nothing.
+	// Reset allocates a collector; the 5000 requests allocate nothing.
 	if n := testing.AllocsPerRun(5, func() { s.Reset(c); s.Run() }); n > 1 {
 		t.Errorf("%g allocations in a run of 5000 requests, want 1", n)
 	}
 }
 
-// However loose the promise, a rate is not kept that the workers do not bear.
+// A rate above the capacity of the workers never passes, even with a very high limit.
 func TestMaxRateKeepsUp(t *testing.T) {
 	s := knob.Default(knob.TorchServe)
 	s.Workers, s.BatchSize, s.BatchDelay, s.QueueSize = 1, 8, time.Millisecond, 1_000_000
 	c := predict.Config{Settings: s, Rule: knob.TorchServe, Service: servicetime.Line(2*time.Millisecond, time.Millisecond), Seed: 1}
-	bears := c.Service.Rate(1, 8)
+	capacity := c.Service.Rate(1, 8)
 	for _, model := range []bool{false, true} {
 		rate := predict.MaxRate(predict.New(c), c, load.Poisson, 3000, predict.Promise{Q: .99, Limit: time.Hour, Model: model})
-		if rate > bears || rate < .9*bears {
-			t.Errorf("model %v: %.0f/s, want just below the %.0f/s that it bears", model, rate, bears)
+		if rate > capacity || rate < .9*capacity {
+			t.Errorf("model %v: %.0f/s, want just below the capacity, %.0f/s", model, rate, capacity)
 		}
 	}
 }

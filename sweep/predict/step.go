@@ -8,8 +8,8 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// Advance simulates all events up to and including the given time. False means
-// that nothing is left: the load has ended and everything is answered.
+// Advance simulates all events up to and including the given time. It returns false if the load
+// has ended and all requests are answered.
 func (s *Sim) Advance(until time.Duration) bool {
 	for {
 		sent, done := never, never
@@ -25,7 +25,7 @@ func (s *Sim) Advance(until time.Duration) bool {
 		}
 		s.now = at
 		switch at {
-		case done: // an answer first: its worker may take what arrives now
+		case done: // the end of a batch first: its worker may take a request that arrives now
 			s.complete()
 		case sent:
 			s.next++
@@ -39,20 +39,20 @@ func (s *Sim) Advance(until time.Duration) bool {
 // Run simulates to the end of the load. A closed one needs Requests.
 func (s *Sim) Run() { s.Advance(never - 1) }
 
-// Stop ends the load: nothing more is sent. What is under way goes on.
+// Stop ends the load: no more requests are sent. Those in flight continue.
 func (s *Sim) Stop() {
 	s.plan = s.plan[:s.next]
-	s.room = 0
+	s.remaining = 0
 }
 
 // arrive sends one request.
 func (s *Sim) arrive() {
-	if s.room == 0 {
+	if s.remaining == 0 {
 		return
 	}
-	s.room--
+	s.remaining--
 	s.sent++
-	if s.col.Queued() >= s.queue {
+	if s.collector.Queued() >= s.queue {
 		s.refuse()
 		return
 	}
@@ -64,19 +64,19 @@ func (s *Sim) arrive() {
 	s.step(batching.Event{Kind: batching.Arrived})
 }
 
-// refuse answers at once that the queue is full.
+// refuse counts a refused request.
 func (s *Sim) refuse() {
 	s.refused++
 	if s.c.Detail && s.now >= s.c.Warm {
 		s.samples = append(s.samples, load.Sample{Planned: s.now, Status: 503, Outcome: load.Refused})
 	}
 	if s.c.Plan == nil {
-		s.own = append(s.own, s.now+rest)
-		s.plan = s.own
+		s.closedPlan = append(s.closedPlan, s.now+refusedPause)
+		s.plan = s.closedPlan
 	}
 }
 
-// grow doubles the ring.
+// grow doubles the size of the ring.
 func (s *Sim) grow() {
 	ring := make([]request, 2*len(s.ring))
 	for i := s.head; i < s.tail; i++ {
@@ -85,19 +85,19 @@ func (s *Sim) grow() {
 	s.ring = ring
 }
 
-// step steps the collector and does what it says, as engine.Served does.
+// step steps the collector and executes its actions, as engine.ModelService does.
 func (s *Sim) step(e batching.Event) {
-	a := s.col.Step(s.now, e)
+	a := s.collector.Step(s.now, e)
 	for a.Do != batching.Wait {
 		if a.Do == batching.Take {
-			r := &s.ring[s.taken&(len(s.ring)-1)]
-			s.taken++
+			r := &s.ring[s.queueHead&(len(s.ring)-1)]
+			s.queueHead++
 			r.taken = s.now
-			a = s.col.Step(s.now, batching.Event{Kind: batching.Took, Arrival: r.arrived})
+			a = s.collector.Step(s.now, batching.Event{Kind: batching.Took, Arrival: r.arrived})
 			continue
 		}
 		s.send()
-		a = s.col.Step(s.now, batching.Event{Kind: batching.Sent})
+		a = s.collector.Step(s.now, batching.Event{Kind: batching.Sent})
 	}
 	s.wake = a.Wake
 }
@@ -109,7 +109,7 @@ func (s *Sim) send() {
 	s.idle = s.idle[:last]
 	w := &s.workers[id]
 	w.batch = w.batch[:0]
-	for ; s.head < s.taken; s.head++ {
+	for ; s.head < s.queueHead; s.head++ {
 		w.batch = append(w.batch, s.ring[s.head&(len(s.ring)-1)])
 	}
 	w.sent, w.start = s.now, s.now
@@ -118,19 +118,19 @@ func (s *Sim) send() {
 	}
 	s.awake = false
 	w.end = w.start + s.service(len(w.batch))
-	s.insert(running{w.end, id})
+	s.insert(busyWorker{w.end, id})
 }
 
-// service is how long a batch of n takes.
+// service returns the time of a batch of n.
 func (s *Sim) service(n int) time.Duration {
-	if !s.noisy {
-		return s.median[n]
+	if !s.hasSpread {
+		return s.medians[n]
 	}
-	return time.Duration(float64(s.median[n]) * math.Exp(s.sigma[n]*s.rng.NormFloat64()))
+	return time.Duration(float64(s.medians[n]) * math.Exp(s.sigmas[n]*s.rng.NormFloat64()))
 }
 
-// insert keeps busy in order. Of two that end together the earlier goes first.
-func (s *Sim) insert(r running) {
+// insert adds r to busy. Of two equal end times, the earlier batch ends first.
+func (s *Sim) insert(r busyWorker) {
 	s.busy = append(s.busy, r)
 	i := len(s.busy) - 1
 	for ; i > 0 && s.busy[i-1].end <= r.end; i-- {
@@ -139,8 +139,8 @@ func (s *Sim) insert(r running) {
 	s.busy[i] = r
 }
 
-// complete ends the batch that is due: answers, the worker's next batch, and the
-// requests of the clients that have their answer.
+// complete ends the next batch: it records the answers, makes the worker idle, and sends the next
+// requests of the clients.
 func (s *Sim) complete() {
 	last := len(s.busy) - 1
 	id := s.busy[last].worker
@@ -158,7 +158,7 @@ func (s *Sim) complete() {
 	}
 	s.idle = append(s.idle, id)
 	s.awake = true
-	s.step(batching.Event{Kind: batching.Freed})
+	s.step(batching.Event{Kind: batching.WorkerIdle})
 	s.awake = false
 	if s.c.Plan == nil {
 		for range n {
@@ -167,8 +167,8 @@ func (s *Sim) complete() {
 	}
 }
 
-// detail records a batch request by request. What no simulated server spends,
-// decoding and encoding, is 0.
+// detail records a sample for each request of a batch. Decoding and encoding are not simulated
+// and are 0.
 func (s *Sim) detail(w *worker) {
 	for _, r := range w.batch {
 		if r.arrived < s.c.Warm {

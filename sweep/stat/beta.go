@@ -2,7 +2,7 @@ package stat
 
 import "math"
 
-// binomialCDF is the chance of at most k successes in n tries of chance p.
+// binomialCDF returns the probability of at most k successes in n trials of probability p.
 func binomialCDF(k, n int, p float64) float64 {
 	switch {
 	case k < 0:
@@ -13,9 +13,9 @@ func binomialCDF(k, n int, p float64) float64 {
 	return betaCDF(1-p, float64(n-k), float64(k)+1)
 }
 
-// betaCDF is the regularised incomplete beta function I_x(a, b) for b > 0 and
-// a >= 0, where a = 0 is the limit 1. Binomial tails are cases of it, and it
-// takes counts that are not whole, which an effective sample size needs.
+// betaCDF is the regularized incomplete beta function I_x(a, b) for b > 0 and a >= 0, where
+// a = 0 is the limit 1. Binomial tails are special cases. It also accepts counts that are not
+// integers, as an effective sample size is.
 func betaCDF(x, a, b float64) float64 {
 	switch {
 	case x <= 0:
@@ -27,33 +27,33 @@ func betaCDF(x, a, b float64) float64 {
 	lb, _ := math.Lgamma(b)
 	lab, _ := math.Lgamma(a + b)
 	front := math.Exp(lab - la - lb + a*math.Log(x) + b*math.Log1p(-x))
-	if x < (a+1)/(a+b+2) { // where the fraction converges fast
+	if x < (a+1)/(a+b+2) { // here the fraction converges fast
 		return front * betaFraction(x, a, b) / a
 	}
 	return 1 - front*betaFraction(1-x, b, a)/b
 }
 
 // betaFraction is the continued fraction of the incomplete beta function,
-// evaluated from the front by Lentz's method: c and d are the ratios of
-// neighbouring numerators and denominators.
+// evaluated forwards with Lentz's method: c and d are the ratios of consecutive numerators and
+// denominators.
 func betaFraction(x, a, b float64) float64 {
-	const tiny, precise = 1e-300, 1e-14
-	away := func(v float64) float64 { // from zero, which would end the recursion
+	const tiny, precision = 1e-300, 1e-14
+	nonzero := func(v float64) float64 { // zero would end the recursion
 		if math.Abs(v) < tiny {
 			return tiny
 		}
 		return v
 	}
-	c, d := 1.0, 1/away(1-(a+b)*x/(a+1))
+	c, d := 1.0, 1/nonzero(1-(a+b)*x/(a+1))
 	f := d
 	for m := 1.0; m < 10000; m++ {
 		even := m * (b - m) * x / ((a + 2*m - 1) * (a + 2*m))
-		d, c = 1/away(1+even*d), away(1+even/c)
+		d, c = 1/nonzero(1+even*d), nonzero(1+even/c)
 		f *= c * d
 		odd := -(a + m) * (a + b + m) * x / ((a + 2*m) * (a + 2*m + 1))
-		d, c = 1/away(1+odd*d), away(1+odd/c)
+		d, c = 1/nonzero(1+odd*d), nonzero(1+odd/c)
 		f *= c * d
-		if math.Abs(c*d-1) < precise {
+		if math.Abs(c*d-1) < precision {
 			break
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// exactCDF sums the binomial terms one by one; (1-p)^n has to be a number.
+// exactCDF sums the binomial terms; (1-p)^n must not underflow.
 func exactCDF(k, n int, p float64) float64 {
 	term, sum := math.Pow(1-p, float64(n)), 0.0
 	for i := 0; i <= k; i++ {
@@ -31,7 +31,7 @@ func TestBinomialCDF(t *testing.T) {
 	}
 }
 
-// The constants of the package are those the functions give.
+// The constants of the package equal the values of the functions.
 func TestStudentConstants(t *testing.T) {
 	for df := 1; df < batches; df++ {
 		tail := betaCDF(float64(df)/(float64(df)+t95By[df]*t95By[df]), float64(df)/2, .5)
@@ -48,7 +48,7 @@ func TestBetaCDF(t *testing.T) {
 		{.5, 2, 2, .5},
 		{.25, 1, 1, .25},
 		{.3, 0, 2, 1},
-		{.99, 459, 1, math.Pow(.99, 459)}, // 459 requests without one over: 1%
+		{.99, 459, 1, math.Pow(.99, 459)}, // 459 requests with none over: 1%
 		{.5, 1e6, 1e6, .5},
 	}
 	for _, c := range tests {
@@ -60,7 +60,7 @@ func TestBetaCDF(t *testing.T) {
 	for x := 0.0; x <= 1; x += 1. / 256 {
 		got := betaCDF(x, 3.5, 120.25)
 		if got < last || got > 1 {
-			t.Fatalf("betaCDF(%g, 3.5, 120.25) = %g after %g: want rising within 0..1", x, got, last)
+			t.Fatalf("betaCDF(%g, 3.5, 120.25) = %g after %g: want increasing within 0..1", x, got, last)
 		}
 		last = got
 	}
@@ -73,13 +73,13 @@ func TestBinomialRanks(t *testing.T) {
 		low, high int
 	}{
 		{300, .99, 293, 301}, // no upper end
-		{367, .99, 359, 368}, // .99^367 > 2.5%: still none
+		{367, .99, 359, 368}, // .99^367 > 2.5%: still no upper end
 		{368, .99, 360, 368},
 		{1000, .99, 983, 997},
 		{2000, .99, 1971, 1989},
 		{5000, .99, 4936, 4964},
 		{10000, .99, 9880, 9920},
-		{30000, .99, 29666, 29735}, // by the normal ranks
+		{30000, .99, 29666, 29735}, // with the normal approximation
 		{10, .5, 2, 9},
 		{3, .5, 0, 4},
 	}

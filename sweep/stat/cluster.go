@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// run is what was measured, in time order. times are when each value was
-// planned, or nil where that is not known; they ascend, but for a little disorder
-// that does no harm.
+// run has measured values in time order. times are the planned times of the values, or nil if
+// they are unknown. They are ascending; a few that are out of order do no harm.
 type run struct {
 	values []float64
 	times  []time.Duration
 }
 
-// first is the run's first n values.
+// first returns the first n values of the run.
 func (r run) first(n int) run {
 	r.values = r.values[:n]
 	if r.times != nil {
@@ -23,24 +22,23 @@ func (r run) first(n int) run {
 	return r
 }
 
-// lasted is the time from the first to the last value; 0 where it is not known.
-func (r run) lasted() time.Duration {
+// duration returns the time from the first to the last value; 0 if unknown.
+func (r run) duration() time.Duration {
 	if len(r.times) == 0 {
 		return 0
 	}
 	return r.times[len(r.times)-1] - r.times[0]
 }
 
-// What separates two values over a limit into clusters of their own: so many
-// values in a row at or below the median, which a queue that still drains does
-// not show.
-const calmValues = 4
+// separatingValues is the number of consecutive values at or below the median that separate two
+// clusters. A queue that is still draining rarely has that many.
+const separatingValues = 4
 
-// From so many clusters on their sizes alone tell how many values are worth one
-// independent value.
-const enoughClusters = 12
+// With minClustersAlone or more clusters, their sizes alone are enough to estimate the
+// variance inflation.
+const minClustersAlone = 12
 
-// clusters are the values over a limit, joined where they have one cause.
+// clusters groups the values over a limit that probably have the same cause.
 type clusters struct {
 	over    int     // values over the limit
 	count   int     // clusters
@@ -48,12 +46,12 @@ type clusters struct {
 	largest float64
 }
 
-// clustersOver counts. calm is the median, or the limit where that is lower. gap
-// is how long after a value over the limit another one still belongs to it: what
-// delays requests by so much may go on for as long.
-func (r run) clustersOver(limit, calm float64, gap time.Duration) clusters {
+// clustersOver counts the clusters over limit. separator is the median, or the limit if that is
+// lower. Two values over the limit within gap are in the same cluster: a cause that has delayed a
+// request by gap may last that long.
+func (r run) clustersOver(limit, separator float64, gap time.Duration) clusters {
 	var c clusters
-	size, below := 0.0, calmValues
+	size, below := 0.0, separatingValues
 	end := func() {
 		c.squares += size * size
 		c.largest = max(c.largest, size)
@@ -62,7 +60,7 @@ func (r run) clustersOver(limit, calm float64, gap time.Duration) clusters {
 	for i, v := range r.values {
 		switch {
 		case v > limit:
-			if c.over == 0 || below >= calmValues && (r.times == nil || r.times[i]-last > gap) {
+			if c.over == 0 || below >= separatingValues && (r.times == nil || r.times[i]-last > gap) {
 				end()
 				c.count, size = c.count+1, 0
 			}
@@ -72,9 +70,9 @@ func (r run) clustersOver(limit, calm float64, gap time.Duration) clusters {
 			if r.times != nil {
 				last = r.times[i]
 			}
-		case v <= calm:
+		case v <= separator:
 			below++
-		case below < calmValues:
+		case below < separatingValues:
 			below = 0
 		}
 	}
@@ -82,40 +80,37 @@ func (r run) clustersOver(limit, calm float64, gap time.Duration) clusters {
 	return c
 }
 
-// crowding is how many values are worth one independent value, by the clusters
-// alone: of a Poisson process of clusters the count varies as the sum of the
-// squared sizes does. Few clusters tell little of the largest ones there are, so
-// a share is added for their number, and below enoughClusters one more cluster as
-// large as the largest.
-func (c clusters) crowding() float64 {
+// varianceInflation estimates how many values are worth one independent value, from the
+// clusters alone: in a Poisson process of clusters, the variance of the count is the sum of the
+// squared sizes. Few clusters rarely contain the largest ones, so it adds a margin for their
+// number and, below minClustersAlone, one more cluster as large as the largest.
+func (c clusters) varianceInflation() float64 {
 	if c.over == 0 {
 		return 1
 	}
-	sum, squares, share := float64(c.over), c.squares, 2.
-	if c.count < enoughClusters {
-		sum, squares, share = sum+c.largest, squares+c.largest*c.largest, 2*share
+	sum, squares, margin := float64(c.over), c.squares, 2.
+	if c.count < minClustersAlone {
+		sum, squares, margin = sum+c.largest, squares+c.largest*c.largest, 2*margin
 	}
-	return max(1, squares/sum*(1+share/float64(c.count+3)))
+	return max(1, squares/sum*(1+margin/float64(c.count+3)))
 }
 
-// Where clusters at the limit are too few, others are looked at: those over
-// points that so many times as many values exceed as the quantile, by their
-// sizes, and the scatter between ten parts of the run, which sees crowds of any
-// shape.
+// If there are too few clusters at the limit, other points are used: points that a multiple
+// of the values above the quantile exceed. clusterPoints are for cluster sizes, batchPoints for
+// the variance between ten batches, which detects correlation of any kind.
 func clusterPoints() []float64 { return []float64{1, 3} }
 func batchPoints() []float64   { return []float64{1, 5} }
 
-// scatterHigh is by how much the variance of ten batches may be too low by chance,
-// with 95%: 9 over the 5% point of chi-square with 9 degrees of freedom. Clusters
-// that come like a clock scatter less than their sizes say, and this is how little
-// they may scatter.
-const scatterHigh = 2.7
+// scatterMargin is the factor by which the variance of ten batches may be too low by chance,
+// with 95%: 9 / the 5% point of chi-square with 9 degrees of freedom. Clusters at regular
+// intervals have a lower variance than their sizes suggest; the margin is a bound for it.
+const scatterMargin = 2.7
 
-// crowding is how many of the run's values are worth one independent value at
-// limit, at least 1, and the clusters over it.
-func (r run) crowding(sorted []float64, q, limit float64) (float64, clusters) {
+// varianceInflation returns how many values of the run are worth one independent value at
+// limit, at least 1, and the clusters over limit.
+func (r run) varianceInflation(sorted []float64, q, limit float64) (float64, clusters) {
 	n := len(sorted)
-	at := func(times float64) float64 {
+	quantileAt := func(times float64) float64 {
 		return sorted[min(max(rank(max(1-times*(1-q), min(q, .5)), n), 1), n)-1]
 	}
 	median := sorted[(n-1)/2]
@@ -123,30 +118,30 @@ func (r run) crowding(sorted []float64, q, limit float64) (float64, clusters) {
 		return r.clustersOver(x, min(median, x), gapOf(x))
 	}
 	here := over(limit)
-	scatter := inflation(r.values, limit)
-	f := here.crowding()
-	if here.count >= enoughClusters {
-		return max(1, min(f, scatterHigh*scatter)), here
+	scatter := batchInflation(r.values, limit)
+	f := here.varianceInflation()
+	if here.count >= minClustersAlone {
+		return max(1, min(f, scatterMargin*scatter)), here
 	}
-	if r.persists(limit, 1-q) {
+	if r.exceedsThroughout(limit, 1-q) {
 		here.count = batches
-		return max(1, scatterHigh*scatter), here
+		return max(1, scatterMargin*scatter), here
 	}
 	for _, times := range clusterPoints() {
-		f = max(f, over(at(times)).crowding())
+		f = max(f, over(quantileAt(times)).varianceInflation())
 	}
 	for _, times := range batchPoints() {
-		scatter = max(scatter, inflation(r.values, at(times)))
+		scatter = max(scatter, batchInflation(r.values, quantileAt(times)))
 	}
 	return max(f, scatter), here
 }
 
-// persists tells whether more than the allowed share is over the limit in each of
-// ten parts of the run. What never ceases is one cluster, or few, but no stall: a
-// server that keeps its promise is within one for no more than the allowed share
-// of its time, and so is the beginning of a run. A load whose every round has a few
-// slow requests is such a one, and so is one that is over the limit throughout.
-func (r run) persists(limit, allowed float64) bool {
+// exceedsThroughout reports whether more than the allowed share is over the limit in each of
+// ten parts of the run. Such values are one or a few clusters, but they are not one stall: a
+// server that keeps the promise is in a stall for no more than the allowed share of the time.
+// Examples are a load with a few slow requests in every round, and a run that is always over
+// the limit.
+func (r run) exceedsThroughout(limit, allowed float64) bool {
 	n := len(r.values)
 	for j := range batches {
 		part := r.values[j*n/batches : (j+1)*n/batches]
@@ -163,7 +158,7 @@ func (r run) persists(limit, allowed float64) bool {
 	return true
 }
 
-// gapOf is a latency in ms as a duration; one too long for it is the longest.
+// gapOf converts a latency in ms to a duration, and clamps it.
 func gapOf(ms float64) time.Duration {
 	return time.Duration(min(max(ms, 0)*float64(time.Millisecond), math.MaxInt64/2))
 }
@@ -175,7 +170,7 @@ func (r run) sorted() []float64 {
 	return s
 }
 
-// halves are the shares of values over the limit in the first and the second half.
+// halves returns the share of values over the limit in the first and the second half.
 func (r run) halves(limit float64) [2]float64 {
 	var over, all [2]float64
 	for i, v := range r.values {
@@ -188,11 +183,10 @@ func (r run) halves(limit float64) [2]float64 {
 	return [2]float64{over[0] / max(all[0], 1), over[1] / max(all[1], 1)}
 }
 
-// inflation is how many of the values are worth one independent value at x: the
-// variance of the share at or below x over 10 batches, against that of
-// independent values. It is 0 when x says nothing, because all or none are
-// below. It wants at least one value per batch.
-func inflation(v []float64, x float64) float64 {
+// batchInflation estimates how many values are worth one independent value at x: the variance
+// of the share at or below x between 10 batches, divided by that of independent values. It is 0
+// if all or no values are at or below x. It needs at least one value per batch.
+func batchInflation(v []float64, x float64) float64 {
 	var p [batches]float64
 	for j := range batches {
 		part := v[j*len(v)/batches : (j+1)*len(v)/batches]

@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// DecideErrors says whether at most the allowed share of requests fails. failed
-// tells it of each request in time order, times are when they were planned, nil
-// where that is not known.
+// DecideErrors decides whether at most the allowed share of requests fails. failed has one
+// value per request in time order; times are their planned times, nil if unknown.
 //
-// Where no error is allowed one is a failure, and none seen may pass. Above 0 the
-// share is judged as a percentile is ([Decide]): errors come in clusters, looking
-// again and again adds up, and the answer may be undecided.
+// If no error is allowed, one error is a failure, and a run without errors passes. Above 0 the
+// share is decided as a percentile ([Decide]): errors occur in clusters, repeated looks
+// increase the chance of a wrong answer, and the answer may be undecided.
 func DecideErrors(failed []bool, times []time.Duration, allowed float64) Decision {
 	n := 0
 	for _, f := range failed {
@@ -28,14 +27,14 @@ func DecideErrors(failed []bool, times []time.Duration, allowed float64) Decisio
 	case allowed <= 0 || allowed >= 1:
 		d.Answer = Pass
 	default:
-		return decideShare(failed, times, allowed)
+		return decideErrorRate(failed, times, allowed)
 	}
 	d.Leaning = d.Answer
 	return d
 }
 
-// decideShare judges a share of errors that is allowed.
-func decideShare(failed []bool, times []time.Duration, allowed float64) Decision {
+// decideErrorRate decides for an allowed share above 0.
+func decideErrorRate(failed []bool, times []time.Duration, allowed float64) Decision {
 	look := Look(len(failed))
 	if look == 0 {
 		return Decision{N: len(failed), Why: fmt.Sprintf("only %d requests", len(failed))}
@@ -50,5 +49,5 @@ func decideShare(failed []bool, times []time.Duration, allowed float64) Decision
 	if times != nil {
 		r.times = times[:look]
 	}
-	return Promise{Q: 1 - allowed, Limit: .5, shares: true}.look(r)
+	return Promise{Q: 1 - allowed, Limit: .5, errors: true}.look(r)
 }

@@ -16,7 +16,7 @@ func ExampleQuantile() {
 	// Output: P99 990.8, 95% 987-994.8
 }
 
-// A run asks after each block and ends with the first certain answer.
+// A run calls Decide after each block and ends at the first certain answer.
 func ExampleDecide() {
 	p := stat.Promise{Q: .99, Limit: 100} // P99 <= 100 ms
 	var samples []float64

@@ -7,10 +7,10 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// TestPersists: what is over the limit all the time is a failure, though it is one
-// cluster: all of the requests, of a percentile at which these are no 25 times the
-// allowed share, a few in every round of a closed load, and errors that never end.
-func TestPersists(t *testing.T) {
+// TestExceedsThroughout checks that a run that is always over the limit fails, although it is
+// one cluster: all requests, for a percentile at which they are less than 25 times the allowed
+// share; a few requests in every round of a closed load; errors that never end.
+func TestExceedsThroughout(t *testing.T) {
 	const n = 2000
 	all, rounds, broken := make([]float64, n), make([]float64, n), make([]bool, n)
 	times := make([]time.Duration, n)
@@ -32,7 +32,7 @@ func TestPersists(t *testing.T) {
 			t.Errorf("%s: %+v, want a failure", name, d)
 		}
 	}
-	for i := range n { // one stall of a tenth of the run says nothing of the rest
+	for i := range n { // one stall of a tenth of the run
 		if all[i] = 20; i >= n/2 && i < n/2+n/10 {
 			all[i] = 200
 		}

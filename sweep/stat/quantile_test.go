@@ -53,7 +53,7 @@ func TestQuantileOpenEnds(t *testing.T) {
 	if iv := stat.Quantile(steady[:300], .99); !math.IsNaN(iv.High) || math.IsNaN(iv.Low) {
 		t.Errorf("P99 of 300 = %v, want an open high end only", iv)
 	}
-	burst := make([]float64, 2000) // all that is slow comes at once
+	burst := make([]float64, 2000) // all slow requests are in one burst
 	for i := range burst {
 		burst[i] = float64(i % 10)
 		if i >= 1000 && i < 1100 {
@@ -65,9 +65,9 @@ func TestQuantileOpenEnds(t *testing.T) {
 	}
 }
 
-// Laws: the ends enclose the value, the input stays, percentiles never fall,
-// and the order of samples does not move the value.
-func TestQuantileLaws(t *testing.T) {
+// The ends enclose the value, the input does not change, percentiles do not decrease, and the
+// order of samples does not change the value.
+func TestQuantileProperties(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 1))
 	for range 60 {
 		v := make([]float64, 1+rng.IntN(3000))
@@ -111,7 +111,7 @@ func TestQuantileCoverage(t *testing.T) {
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
 			const runs = 100
-			x, covered := truth(c.q, .99, 400_000), 0
+			x, covered := trueQuantile(c.q, .99, 400_000), 0
 			for i := range uint64(runs) {
 				if covers(stat.Quantile(warm(c.q, rand.New(rand.NewPCG(i, 7)), c.n), .99), x) {
 					covered++
@@ -125,11 +125,11 @@ func TestQuantileCoverage(t *testing.T) {
 	}
 }
 
-// A run that ends by its own width still covers.
+// The interval of a run that ends at its first narrow interval still covers.
 func TestSettledCoverage(t *testing.T) {
 	const runs = 60
 	q := batching(.6)
-	x, covered, closed := truth(q, .99, 400_000), 0, 0
+	x, covered, closed := trueQuantile(q, .99, 400_000), 0, 0
 	for i := range uint64(runs) {
 		v := warm(q, rand.New(rand.NewPCG(i, 7)), 32000)
 		n := 500

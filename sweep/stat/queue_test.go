@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// queue is a source of latencies as a server makes them: correlated.
+// queue simulates the correlated latencies of a server.
 type queue func(rng *rand.Rand, n int) []float64
 
 // single is an M/D/1 queue of service time 1 at utilization rho, started
@@ -22,7 +22,7 @@ func single(rho float64) queue {
 }
 
 // batching is two workers that collect up to 8 requests, for at most 2, and
-// serve b of them in 1 + b/2, at utilization rho of their greatest throughput.
+// serve b of them in 1 + b/2, at utilization rho of their highest throughput.
 func batching(rho float64) queue {
 	const most = 8
 	rate := rho * 2 * most / (1 + most/2.)
@@ -60,12 +60,12 @@ func batching(rho float64) queue {
 	}
 }
 
-// truth is the quantile of a long run.
-func truth(q queue, share float64, n int) float64 {
+// trueQuantile returns the quantile of a long run.
+func trueQuantile(q queue, share float64, n int) float64 {
 	v := q(rand.New(rand.NewPCG(1, 99)), n)
 	slices.Sort(v)
 	return v[int(share*float64(n))]
 }
 
-// warm is a run without its start, which an empty queue makes too good.
+// warm returns a run without its start, which is biased because the queue is empty.
 func warm(q queue, rng *rand.Rand, n int) []float64 { return q(rng, n+n/10)[n/10:] }

@@ -26,7 +26,7 @@ func TestMean(t *testing.T) {
 	}
 }
 
-// Batch means see the dependence that plain means do not.
+// The interval of batch means accounts for correlation.
 func TestMeanCoverage(t *testing.T) {
 	const runs = 200
 	covered := 0
@@ -111,7 +111,7 @@ func TestWarmup(t *testing.T) {
 		{"slow start", series(400, 60, 30), 60, 120},
 		{"short slow start", series(30, 4, 60), 4, 9},
 		{"slow past the middle", series(400, 300, 30), 400, 400},
-		{"never at rest", rising, 200, 200},
+		{"never steady", rising, 200, 200},
 	}
 	for _, c := range tests {
 		if got := stat.Warmup(c.values); got < c.low || got > c.top {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Answer is what a promise's samples say. Undecided is the zero value: saying
-// nothing is safe. Its values are those of trial.Answer.
+// Answer is the verdict of samples about a promise. Undecided is the zero value, because it is
+// the safe one. The values are those of trial.Answer.
 type Answer uint8
 
 // The answers.
@@ -22,87 +22,85 @@ func (a Answer) String() string {
 	return [...]string{Undecided: "undecided", Pass: "pass", Fail: "fail"}[a]
 }
 
-// Promise is what samples are held against: their quantile Q is to stay at or
-// below Limit.
+// Promise is the promise that samples are checked against: their quantile Q is at or below
+// Limit.
 type Promise struct {
 	Q     float64       // 0 < Q < 1
 	Limit float64       // ms, as the samples
-	Least time.Duration // no pass of a run that lasted less; needs times
+	Least time.Duration // shortest run that may pass; needs times
 
-	shares bool // values are 0 and 1: none can come near the limit
+	errors bool // values are 0 and 1, so that none can be near the limit
 }
 
-// Decision is an answer with its grounds.
+// Decision is an answer with its reasons.
 type Decision struct {
 	Answer   Answer
-	Leaning  Answer // what it looks like so far: good enough to rank by, not to rely on
-	N        int    // samples it rests on
-	Over     int    // those of them over the limit
-	Clusters int    // in which these lie
+	Leaning  Answer // the likely answer so far: good enough for ranking only
+	N        int    // samples used
+	Over     int    // samples over the limit
+	Clusters int    // clusters of the samples over the limit
 	Why      string // "certain after 2210 requests"
 }
 
-// The bounds of Decide, as numbers of samples that a promise that is just kept
-// has over its limit: n (1-q), so that 20 are 2000 samples for a P99.
+// The bounds of Decide, as the expected number of samples over the limit if the promise is
+// exactly kept: n (1-q), so that 20 means 2000 samples for a P99.
 const (
-	firstLook = 100  // samples; earlier nothing is asked
-	growth    = 1.12 // each look has that many times the samples of the last
+	firstLook = 100  // samples before the first look
+	growth    = 1.12 // factor of samples between two looks
 
-	leanFrom  = 3   // what it looks like
-	leanWhole = 20  // with all of leanAlpha
-	failFrom  = 3   // a failure
-	passFrom  = 20  // a pass
-	unseen    = 60  // a pass, where hardly anything came near the limit
-	passWhole = 140 // with all of passAlpha
+	leanFrom      = 3   // for Leaning
+	leanFull      = 20  // for Leaning with the full leanAlpha
+	failFrom      = 3   // for a failure
+	passFrom      = 20  // for a pass
+	passFromClear = 60  // for a pass of a run with hardly any samples near the limit
+	passFull      = 140 // for a pass with the full passAlpha
 )
 
-// The chances of error that a look may have, of a promise that is just kept or
-// just broken, and what else an answer wants.
+// The error probabilities of a look, for a promise that is exactly kept or just broken, and
+// other requirements of an answer.
 const (
-	leanAlpha    = .05
-	failAlpha    = .13
-	passAlpha    = .095 // before passWhole it grows with the square
-	fewest       = 4    // separate clusters over the limit that a failure wants
-	near         = .5   // share of the limit from which on a sample came near it
-	nearTimes    = 3    // times the allowed share that has to have come near
-	overwhelming = 25   // times the allowed share over the limit: a failure at once
+	leanAlpha     = .05
+	failAlpha     = .13
+	passAlpha     = .095 // before passFull it grows with the square of the samples
+	minClusters   = 4    // clusters over the limit that a failure needs
+	near          = .5   // samples above this share of the limit are near it
+	nearFactor    = 3    // a failure needs a share of near samples that is this factor above the allowed share
+	immediateFail = 25   // a share over the limit that is this factor above the allowed one fails at once
 )
 
-// Decide says whether the samples, in time order, keep the promise. times are
-// when they were planned, nil where that is not known. It may be asked after
-// every block of a run that ends with the first certain answer.
+// Decide decides whether the samples, in time order, keep the promise. times are their planned
+// times, nil if unknown. It may be called after every block of a run that ends at the first
+// certain answer.
 //
-// The promise holds if at most 1-Q of all requests are over the limit. Of n
-// samples v are over it, but they come in clusters, so they count as n/f
-// independent ones with v/f over it; f is the crowding of the package comment, at
-// the limit. The tails of the binomial distribution, as incomplete beta functions
-// since the counts are no longer whole, are the chances that a promise that is
-// just kept shows so few, or so many.
+// The promise is kept if at most 1-Q of all requests are over the limit. Of n samples
+// v are over it. Because they occur in clusters, they count as n/f independent samples
+// with v/f over the limit, where f is the variance inflation at the limit (see the
+// package comment). The tails of the binomial distribution are the probabilities of at
+// most, and of at least, this number of samples over the limit if the promise is exactly
+// kept; they are incomplete beta functions, since the counts are not integers.
 //
-// What a tail cannot tell is what has not happened yet. Servers stall, pause,
-// drift and shift their level, and until one of these has been seen, or has not
-// been for long enough, all samples look alike. So beside a small tail
+// A tail says nothing about events that have not happened yet. Servers stall, pause,
+// drift and change their level. Until such an event has occurred, or has not occurred
+// for long enough, the samples do not show it. So beside a small tail
 //
-//   - a failure takes at least 4 separate clusters over the limit, 300 samples
-//     (for a P99), and both halves of the run over it;
-//   - a pass takes 2000 samples, and 6000 where fewer than 3% came above half of
-//     the limit: such a run has seen nothing of what could break its promise (and
-//     passes without regard to crowds if none at all did); the time that Least
-//     asks for; and neither half over it. What it cannot exclude is what comes
-//     less often than three times a run.
+//   - a failure needs at least 4 clusters over the limit, 300 samples (for a P99), and
+//     both halves of the run over it;
+//   - a pass needs 2000 samples, or 6000 if fewer than 3% are above half of the limit,
+//     because such a run has not met any event that could break the promise (if none
+//     at all is, the tail does not matter); a duration of Least; and neither half over the
+//     limit. It cannot exclude events that occur less often than three times a run.
 //
-// One failure needs no assumption but that the server does not change: by the
-// maximal ergodic inequality (Hopf 1954) the chance that the share over the limit
-// ever reaches 25 times the allowed one, at any look, is at most 1 in 25.
+// One rule for a failure assumes only a stationary server: by the maximal ergodic
+// inequality (Hopf 1954) the probability that the share over the limit ever reaches 25
+// times the allowed one, at any look, is at most 1 in 25.
 //
-// Looking again and again adds up errors: only looks at n = 100 x 1.12^k count,
-// whatever the caller's rhythm, and the chance that a look may wrongly pass grows
-// with n. In simulated servers of 20 families with the limit 10% away from
-// the truth at most 5% of the verdicts are wrong on either side (cmd/bench
-// interval). At a limit that is the truth itself both answers are wrong and
-// right, and long runs give either.
+// Repeated looks increase the chance of a wrong answer: only looks at n = 100 x 1.12^k
+// count, however often the caller asks, and the error probability of a pass grows with
+// n. For simulated servers of 20 families, with the limit 10% away from the true
+// quantile, at most 5% of the verdicts are wrong on either side (cmd/bench interval).
+// If the limit equals the true quantile, both answers are possible.
 //
-// Leaning is the tail alone, from 300 samples (for a P99) on.
+// Leaning uses the tail alone, from 300 samples (for a P99) on.
 func Decide(samples []float64, times []time.Duration, p Promise) Decision {
 	n := Look(len(samples))
 	if n == 0 {
@@ -111,19 +109,19 @@ func Decide(samples []float64, times []time.Duration, p Promise) Decision {
 	return p.look(run{samples, times}.first(n))
 }
 
-// look decides on a whole run.
+// look decides with all samples of a run.
 func (p Promise) look(r run) Decision {
 	e := p.evidence(r)
 	d := Decision{N: e.n, Over: e.over, Clusters: e.count, Leaning: e.leaning()}
 	switch {
-	case e.share() >= overwhelming*e.allowed():
+	case e.share() >= immediateFail*e.allowed():
 		d.Answer, d.Why = Fail, fmt.Sprintf("hopeless after %d requests: %.3g%% over the limit", e.n, 100*e.share())
 	case e.fails():
 		d.Answer, d.Why = Fail, fmt.Sprintf("certain after %d requests: %.3g%% over the limit", e.n, 100*e.share())
 	case e.passes():
 		d.Answer, d.Why = Pass, fmt.Sprintf("certain after %d requests", e.n)
 	default:
-		d.Why = e.missing()
+		d.Why = e.reason()
 	}
 	if d.Answer != Undecided {
 		d.Leaning = d.Answer
@@ -131,29 +129,29 @@ func (p Promise) look(r run) Decision {
 	return d
 }
 
-// evidence is what a run says of a promise.
+// evidence has the statistics of a run for a promise.
 type evidence struct {
 	Promise
 	clusters
-	n      int
-	near   float64       // share of samples above near of the limit
-	lasted time.Duration // 0 is not known
-	halves [2]float64    // shares over the limit
-	few    float64       // chance of so few over the limit, or fewer, if just kept
-	many   float64       // chance of so many, or more
+	n        int
+	near     float64       // share of samples near the limit
+	duration time.Duration // 0 is unknown
+	halves   [2]float64    // share over the limit in each half
+	pFewer   float64       // probability of at most this share over the limit, if the promise is exactly kept
+	pMore    float64       // probability of at least this share over the limit
 }
 
 func (p Promise) evidence(r run) evidence {
 	sorted := r.sorted()
 	n := len(sorted)
-	f, c := r.crowding(sorted, p.Q, p.Limit)
-	e := evidence{Promise: p, clusters: c, n: n, lasted: r.lasted(), halves: r.halves(p.Limit), many: 1}
+	f, c := r.varianceInflation(sorted, p.Q, p.Limit)
+	e := evidence{Promise: p, clusters: c, n: n, duration: r.duration(), halves: r.halves(p.Limit), pMore: 1}
 	above, _ := slices.BinarySearch(sorted, math.Nextafter(near*p.Limit, math.Inf(1)))
 	e.near = float64(n-above) / float64(n)
 	all, over := float64(n)/f, float64(c.over)/f
-	e.few = betaCDF(p.Q, all-over, over+1)
+	e.pFewer = betaCDF(p.Q, all-over, over+1)
 	if c.over > 0 {
-		e.many = betaCDF(1-p.Q, over, all-over+1)
+		e.pMore = betaCDF(1-p.Q, over, all-over+1)
 	}
 	return e
 }
@@ -164,55 +162,54 @@ func (e evidence) expected() float64 { return float64(e.n)*e.allowed() + 1e-9 }
 
 func (e evidence) leaning() Answer {
 	x := e.expected()
-	alpha := leanAlpha * min(1, x/leanWhole)
+	alpha := leanAlpha * min(1, x/leanFull)
 	switch {
 	case x < leanFrom:
 		return Undecided
-	case e.many <= alpha:
+	case e.pMore <= alpha:
 		return Fail
-	case e.few <= alpha:
+	case e.pFewer <= alpha:
 		return Pass
 	}
 	return Undecided
 }
 
 func (e evidence) fails() bool {
-	return e.expected() >= failFrom && e.count >= fewest && e.many <= failAlpha &&
+	return e.expected() >= failFrom && e.count >= minClusters && e.pMore <= failAlpha &&
 		min(e.halves[0], e.halves[1]) > e.allowed()
 }
 
 func (e evidence) passes() bool {
-	x := e.expected() / passWhole
+	x := e.expected() / passFull
 	alpha := passAlpha * min(1, x*x)
-	return e.expected() >= e.wanted() && (e.few <= alpha || e.clear()) && e.lasted >= e.Least &&
+	return e.expected() >= e.passSamples() && (e.pFewer <= alpha || e.clear()) && e.duration >= e.Least &&
 		max(e.halves[0], e.halves[1]) <= e.allowed()
 }
 
-// clear tells whether nothing at all came near the limit: how crowded the samples
-// are far below it, because of a busy machine perhaps, is then no matter.
-func (e evidence) clear() bool { return e.near == 0 && !e.shares }
+// clear reports whether no sample is near the limit. Then clusters far below it, perhaps from a
+// busy machine, do not matter.
+func (e evidence) clear() bool { return e.near == 0 && !e.errors }
 
-// wanted is how many samples a pass takes, as those that a promise that is just
-// kept has over its limit.
-func (e evidence) wanted() float64 {
-	if e.near < nearTimes*e.allowed() && !e.shares {
-		return unseen
+// passSamples returns the samples that a pass needs, as the expected number over the limit.
+func (e evidence) passSamples() float64 {
+	if e.near < nearFactor*e.allowed() && !e.errors {
+		return passFromClear
 	}
 	return passFrom
 }
 
-// missing says what an undecided run lacks.
-func (e evidence) missing() string {
+// reason says what an undecided run lacks.
+func (e evidence) reason() string {
 	text := fmt.Sprintf("not certain after %d requests: %.3g%% over the limit in %s, %.3g%% allowed",
 		e.n, 100*e.share(), clusterText(e.count), 100*e.allowed())
-	need := e.wanted() / e.allowed()
+	need := e.passSamples() / e.allowed()
 	switch {
-	case e.leaning() == Pass && e.expected() < e.wanted():
+	case e.leaning() == Pass && e.expected() < e.passSamples():
 		return fmt.Sprintf("%d of the %.0f requests that a pass takes", e.n, need)
-	case e.leaning() == Pass && e.lasted < e.Least:
-		return fmt.Sprintf("%v of the %v that a pass takes", e.lasted.Round(time.Second), e.Least)
-	case e.leaning() == Fail && e.count < fewest:
-		return text + fmt.Sprintf("; a failure takes %d separate ones", fewest)
+	case e.leaning() == Pass && e.duration < e.Least:
+		return fmt.Sprintf("%v of the %v that a pass takes", e.duration.Round(time.Second), e.Least)
+	case e.leaning() == Fail && e.count < minClusters:
+		return text + fmt.Sprintf("; a failure takes %d separate ones", minClusters)
 	case e.leaning() != Undecided:
 		return text + "; the halves of the run differ"
 	}
@@ -226,8 +223,8 @@ func clusterText(n int) string {
 	return fmt.Sprintf("%d clusters", n)
 }
 
-// Look is the last look of Decide at n or fewer samples, 0 before the first:
-// while it stays the same, Decide need not be asked again.
+// Look returns the number of samples of the last look of Decide at n or fewer samples, 0 before
+// the first. As long as it does not change, the answer of Decide does not change.
 func Look(n int) int {
 	last := 0
 	for look := float64(firstLook); int(look) <= n; look *= growth {

@@ -26,7 +26,7 @@ func TestDecide(t *testing.T) {
 	p := stat.Promise{Q: .99, Limit: 5}
 	long := p
 	long.Least = time.Hour
-	crowd := slices.Concat(every(200, 0), every(40, 1), every(2760, 0))
+	cluster := slices.Concat(every(200, 0), every(40, 1), every(2760, 0))
 	start := slices.Concat(every(400, 20), every(4600, 0)) // a level that was slow at first
 	tests := []struct {
 		name    string
@@ -46,7 +46,7 @@ func TestDecide(t *testing.T) {
 		{"half slow", every(120, 2), p, stat.Fail, stat.Fail, "hopeless after 112 requests: 50% over the limit"},
 		{"just kept", every(4000, 100), p, stat.Undecided, stat.Undecided, "not certain"},
 		{"twice over", every(4000, 50), p, stat.Fail, stat.Fail, "certain after"},
-		{"one crowd", crowd, p, stat.Undecided, stat.Undecided, "not certain"},
+		{"one cluster", cluster, p, stat.Undecided, stat.Undecided, "not certain"},
 		{"slow at first", start, p, stat.Undecided, stat.Pass, "4714 of the 6000 requests"},
 		{"slow at first, for longer", start[:1500], p, stat.Undecided, stat.Undecided, "not certain"},
 		{"at the limit", every(7000, 0), stat.Promise{Q: .99, Limit: 1}, stat.Pass, stat.Pass, "certain after"},
@@ -59,7 +59,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// perMS are n times, one in a millisecond.
+// perMS returns n times, one per millisecond.
 func perMS(n int) []time.Duration {
 	out := make([]time.Duration, n)
 	for i := range out {
@@ -68,10 +68,10 @@ func perMS(n int) []time.Duration {
 	return out
 }
 
-// Only looks count: between two of them nothing changes.
+// The answer does not change between two looks.
 func TestDecideLooks(t *testing.T) {
 	v := batching(.6)(rand.New(rand.NewPCG(5, 5)), 3000)
-	p := stat.Promise{Q: .99, Limit: truth(batching(.6), .99, 200_000)}
+	p := stat.Promise{Q: .99, Limit: trueQuantile(batching(.6), .99, 200_000)}
 	changes, last := 0, stat.Decision{}
 	for n := 100; n <= len(v); n += 7 {
 		if d := stat.Decide(v[:n], nil, p); d != last {
@@ -83,7 +83,7 @@ func TestDecideLooks(t *testing.T) {
 	}
 }
 
-// run asks until it is answered, as a trial does.
+// run calls Decide until it is certain, as a trial does.
 func run(v []float64, p stat.Promise) stat.Decision {
 	var d stat.Decision
 	for n := 40; n < len(v); n += n / 5 {
@@ -100,13 +100,13 @@ func TestDecideErrors(t *testing.T) {
 		name      string
 		queue     func(rho float64) queue
 		undecided int // percent, at most
-	}{{"one server", single, 80}, {"batching", batching, 25}} // some 45 and 0 for a rule that knew each queue's law
+	}{{"one server", single, 80}, {"batching", batching, 25}} // about 45 and 0 for a rule that knows the distribution of each queue
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
 			var wrong, undecided, spent, all int
 			for _, rho := range []float64{.4, .6, .8} {
 				q := c.queue(rho)
-				x := truth(q, .99, 400_000)
+				x := trueQuantile(q, .99, 400_000)
 				for _, s := range []struct {
 					limit float64
 					right stat.Answer
@@ -149,8 +149,8 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// TestClear: when nothing comes near the limit, crowding cannot keep the answer
-// open for ever; a share of samples near it can.
+// TestClear checks that a run without samples near the limit passes despite clusters, and that
+// a share of samples near it prevents that.
 func TestClear(t *testing.T) {
 	samples := make([]float64, 8000)
 	for i := range samples {
@@ -170,20 +170,19 @@ func TestClear(t *testing.T) {
 		samples[100+i] = 51
 	}
 	if d := stat.Decide(samples, nil, p); d.Answer != stat.Undecided {
-		t.Errorf("with a crowd at half the limit: %+v", d)
+		t.Errorf("with a cluster at half the limit: %+v", d)
 	}
 }
 
-// TestStalls: what comes once in a while is no reason for a verdict before it has
-// come often enough, or could have: neither a run that has not seen it nor one that
-// has just seen it is told.
+// TestStalls checks that rare stalls cause no verdict before enough of them have occurred:
+// neither a run without a stall nor one with a single stall is decided.
 func TestStalls(t *testing.T) {
 	runs := 200
 	if testing.Short() {
 		runs = 60
 	}
 	const most, every = 5000, 1250
-	x := truth(stalling(every), .99, 1_000_000)
+	x := trueQuantile(stalling(every), .99, 1_000_000)
 	for _, s := range []struct {
 		limit float64
 		wrong stat.Answer
@@ -196,13 +195,13 @@ func TestStalls(t *testing.T) {
 			}
 		}
 		if wrong*100 > 5*runs {
-			t.Errorf("limit at %g of the truth: %d of %d answers are %v, want at most 5%%", s.limit, wrong, runs, s.wrong)
+			t.Errorf("limit at %g of the true P99: %d of %d answers are %v, want at most 5%%", s.limit, wrong, runs, s.wrong)
 		}
 	}
 }
 
-// stalling serves in about a millisecond, but stalls once in so many requests on
-// average, which delays forty.
+// stalling answers in about a millisecond, but stalls once in a number of requests on average,
+// which delays forty.
 func stalling(every int) queue {
 	return func(rng *rand.Rand, n int) []float64 {
 		out := make([]float64, n)
@@ -253,7 +252,7 @@ func TestDecideShareOfErrors(t *testing.T) {
 	}
 }
 
-// TestDecideErrorRates: the rates at which a point estimate decided wrongly.
+// TestDecideErrorRates tests error rates at which a point estimate decided wrongly.
 func TestDecideErrorRates(t *testing.T) {
 	runs := 200
 	if testing.Short() {
@@ -287,8 +286,8 @@ func TestDecideErrorRates(t *testing.T) {
 }
 
 func TestKeepsUp(t *testing.T) {
-	// waits of n arrivals at 1000/s, of which so many are added to the backlog a
-	// second, around a mean.
+	// waits of n arrivals at 1000/s; the backlog grows by a number per second, around a
+	// mean.
 	waits := func(n int, growth, around float64, seed uint64) []float64 {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		out := make([]float64, n)
@@ -309,7 +308,7 @@ func TestKeepsUp(t *testing.T) {
 	}{
 		{"too few", waits(99, 0, 5, 1), 1, stat.Undecided, stat.Undecided},
 		{"steady", waits(3000, 0, 5, 1), 1, stat.Pass, stat.Pass},
-		{"steady with many under way", waits(3000, 0, 100, 2), 1, stat.Pass, stat.Pass},
+		{"steady with many in flight", waits(3000, 0, 100, 2), 1, stat.Pass, stat.Pass},
 		{"2% too many", waits(3000, .02, 5, 1), 1, stat.Undecided, stat.Undecided},
 		{"5% too many", waits(10_000, .05, 5, 1), 1, stat.Fail, stat.Fail},
 		{"20% too many", waits(600, .2, 5, 1), 1, stat.Fail, stat.Fail},

@@ -1,24 +1,23 @@
 package stat
 
-// mserGroup is the 5 of MSER-5; shorter series than mserMin are not grouped.
+// mserGroup is the 5 of MSER-5; series shorter than mserMin are not grouped.
 const (
 	mserGroup = 5
 	mserMin   = 50
 )
 
-// Warmup returns how many values at the start of a series belong to its
-// warm-up. Give it something that is steady when the server is, such as the
-// mean service time per 100 ms; latencies under load are no good, they wander.
+// Warmup returns the number of values at the start of a series that belong to the warm-up. The
+// values should be stationary after the warm-up, such as the mean service time per 100 ms;
+// latencies under load are not suitable, because they fluctuate.
 //
 // It is the rule MSER-5 (White 1997; White, Cobb and Spratt 2000): average the
-// values in groups of 5, then cut off the d groups that make
+// values in groups of 5, then remove the first d groups, with the d that minimizes
 //
-//	sum over i > d of (Y_i - mean of the rest)^2 / (groups - d)^2
+//	sum over i > d of (Y_i - mean of the rest)^2 / (groups - d)^2,
 //
-// least: the squared standard error of what remains. If that is past the
-// middle, the series has not come to rest and everything is warm-up:
-// len(values) is returned. Fewer than 50 values are taken one by one, fewer
-// than 10 say nothing: 0.
+// the squared standard error of the rest. If d is in the second half, the series has
+// not become stationary and Warmup returns len(values). Fewer than 50 values are not
+// grouped; for fewer than 10 it returns 0.
 func Warmup(values []float64) int {
 	if len(values) < 2*mserGroup {
 		return 0
@@ -38,11 +37,11 @@ func Warmup(values []float64) int {
 	return cut * group
 }
 
-// mser is the d of Warmup. The last 5 are never left alone: few values agree
-// by chance. It runs from the end, so that mean and sum of squares of the rest
-// are updated (Welford) instead of summed up again.
+// mser returns the d of Warmup. At least 5 values remain, because fewer may be equal by chance.
+// It runs from the end, so that it can update the mean and the sum of squares of the rest
+// (Welford).
 func mser(y []float64) int {
-	const rest = 5
+	const minRest = 5
 	best, cut := 0.0, -1
 	var mean, ss float64
 	for i := len(y) - 1; i >= 0; i-- {
@@ -50,7 +49,7 @@ func mser(y []float64) int {
 		d := y[i] - mean
 		mean += d / n
 		ss += d * (y[i] - mean)
-		if n < rest {
+		if n < minRest {
 			continue
 		}
 		if e := ss / (n * n); cut < 0 || e <= best {

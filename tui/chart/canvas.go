@@ -8,39 +8,39 @@ import (
 )
 
 // Colors are the parameters of SGR sequences, such as "33" or "38;5;208", one
-// for each part of a chart. An empty one leaves the terminal's own colour; the
-// zero value draws without any escape sequence.
+// for each part of a chart. An empty one keeps the default color of the
+// terminal; the zero value draws without any escape sequence.
 type Colors struct {
 	Axis, Data, SLA, Over, Mark, Text string
 }
 
-// DefaultColors uses the 16 colours a terminal's theme defines, so the chart
-// stays readable on dark and light backgrounds.
+// DefaultColors uses the 16 colors that a terminal's theme defines, so that the
+// chart is readable on dark and light backgrounds.
 func DefaultColors() Colors {
 	return Colors{Axis: "90", Data: "36", SLA: "33", Over: "31", Mark: "35"}
 }
 
-// ink is the part of a chart a cell belongs to.
-type ink uint8
+// part is the part of a chart that a cell belongs to; it decides the color.
+type part uint8
 
 const (
-	inkNone ink = iota
-	inkAxis
-	inkData
-	inkSLA
-	inkOver // data beyond the SLA
-	inkMark
-	inkText
+	partNone part = iota
+	partAxis
+	partData
+	partSLA
+	partOver // data beyond the SLA
+	partMark
+	partText
 )
 
-func (c Colors) of(i ink) string {
-	return [...]string{inkNone: "", inkAxis: c.Axis, inkData: c.Data, inkSLA: c.SLA, inkOver: c.Over, inkMark: c.Mark, inkText: c.Text}[i]
+func (c Colors) of(p part) string {
+	return [...]string{partNone: "", partAxis: c.Axis, partData: c.Data, partSLA: c.SLA, partOver: c.Over, partMark: c.Mark, partText: c.Text}[p]
 }
 
 // cell holds one rune that is exactly one cell wide.
 type cell struct {
-	r   rune
-	ink ink
+	r    rune
+	part part
 }
 
 // canvas is a grid of cells. Writing outside it does nothing.
@@ -58,9 +58,9 @@ func newCanvas(w, h int) *canvas {
 	return c
 }
 
-func (c *canvas) set(x, y int, r rune, i ink) {
+func (c *canvas) set(x, y int, r rune, p part) {
 	if x >= 0 && x < c.w && y >= 0 && y < c.h {
-		c.cells[y*c.w+x] = cell{r, i}
+		c.cells[y*c.w+x] = cell{r, p}
 	}
 }
 
@@ -68,15 +68,15 @@ func (c *canvas) set(x, y int, r rune, i ink) {
 func (c *canvas) row(y, from, to int) []cell { return c.cells[y*c.w+from : y*c.w+to] }
 
 // text writes s from (x, y) to the right.
-func (c *canvas) text(x, y int, s string, i ink) {
+func (c *canvas) text(x, y int, s string, p part) {
 	for _, r := range cellsOf(s) {
-		c.set(x, y, r, i)
+		c.set(x, y, r, p)
 		x++
 	}
 }
 
-// cellsOf is s as runes of one cell each. Which runes join into one cluster
-// differs between terminals, so only scripts and symbols that never do so pass.
+// cellsOf is s as runes of one cell each. Terminals differ in which runes they
+// join into one cluster, so it keeps only scripts and symbols that none joins.
 func cellsOf(s string) []rune {
 	out := make([]rune, 0, len(s))
 	for _, r := range ansi.Strip(s) {
@@ -98,9 +98,9 @@ func single(r rune) bool {
 	return false
 }
 
-// free finds the rightmost run of n cells of the given rune, with a margin of
-// one where there is room for it, and returns its first cell.
-func free(row []cell, r rune, n int) (int, bool) {
+// findRun finds the rightmost n consecutive cells that hold r, and returns the
+// first of them. It prefers a place with one more such cell on each side.
+func findRun(row []cell, r rune, n int) (int, bool) {
 	for _, margin := range []int{1, 0} {
 		run := 0
 		for i := len(row) - 1; i >= 0; i-- {
@@ -123,18 +123,18 @@ func (c *canvas) lines(ascii bool, colors Colors) []string {
 	for y := range out {
 		b.Reset()
 		b.Grow(3 * c.w)
-		on := ""
+		current := "" // the SGR parameters in effect
 		for _, cell := range c.row(y, 0, c.w) {
-			if sgr := colors.of(cell.ink); sgr != on {
+			if sgr := colors.of(cell.part); sgr != current {
 				b.WriteString("\x1b[" + sgr + "m") // an empty parameter resets
-				on = sgr
+				current = sgr
 			}
 			if ascii {
 				cell.r = toASCII(cell.r)
 			}
 			b.WriteRune(cell.r)
 		}
-		if on != "" {
+		if current != "" {
 			b.WriteString("\x1b[m")
 		}
 		out[y] = b.String()

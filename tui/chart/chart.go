@@ -2,100 +2,101 @@
 // exact size.
 //
 // [Line] is the main function: it turns a [Spec] into exactly Height lines of
-// exactly Width cells, whatever the data. Around it stand [Bucket], which fits
-// a history into columns without losing a spike; [Axis], which keeps the y axis
-// from breathing and is the only state; [Sparkline] and [Gauge] for one row.
+// exactly Width cells, whatever the data. [Bucket] reduces a history to columns
+// without losing a spike. [Axis] keeps the top of the y axis stable between
+// frames; it is the only state. [Sparkline] and [Gauge] draw one row.
 //
-// The y axis starts at 0. A promise ([Spec].SLA) lies exactly on a row, so no
-// value within it is ever drawn in the colour for values beyond it. The height
-// of a row is the resolution all the same: a verdict is a number, never read
-// off the chart.
+// The y axis starts at 0. The SLA ([Spec].SLA) lies exactly on a row, so no
+// value within it is ever drawn in the color for values beyond it. The
+// resolution is still the height of a row: read a verdict from its number, not
+// from the chart.
 //
-// Everything here is a pure function, safe for concurrent use, and never
-// panics. The package knows no units: the caller's title names them.
+// Every function is pure, safe for concurrent use, and never panics. Charts
+// have no units: the caller's title names them.
 package chart
 
 import "math"
 
-// Join says how values that share a column become one.
+// Join is how several values in one column become one.
 type Join uint8
 
-// The two ways. Max is the zero value: it hides nothing.
+// The two kinds of Join. Max is the zero value, because it hides no spike.
 const (
 	Max  Join = iota // latencies: the worst value stays visible
 	Mean             // rates and utilization
 )
 
-// Foot is what stands under the plot.
+// Foot is the footer below the plot.
 type Foot uint8
 
-// The feet, by height.
+// The footers. The value of each is its height in rows.
 const (
 	NoFoot   Foot = iota // nothing
-	MarkFoot             // one row: the time line with its marks
-	TimeFoot             // two rows: time line, then Left, Right and the marks' text
+	MarkFoot             // one row: the time axis with its marks
+	TimeFoot             // two rows: the time axis, then Left, Right and the marks' text
 )
 
-// Mark points at a value, such as an applied change.
+// Mark marks the time of a value, for example of an applied change.
 type Mark struct {
-	At   int // index into Spec.Values; marks out of sight are not drawn
+	At   int // index into Spec.Values; a mark outside the chart is not drawn
 	Text string
 }
 
-// Spec is one chart. Text in it is drawn one rune per cell; what is not one
-// cell wide becomes a question mark.
+// Spec describes one chart. Its text is drawn one rune per cell; a rune that is
+// not one cell wide becomes a question mark.
 type Spec struct {
-	Width, Height int // cells of the whole chart with labels and foot
+	Width, Height int // cells of the whole chart, with labels and footer
 
-	// Values are equally spaced in time, newest last, and stand at the right
-	// end. NaN and infinities are gaps, negative values are drawn as 0.
+	// Values are equally spaced in time, newest last; the newest is drawn at the
+	// right end. NaN and infinities are gaps, negative values are drawn as 0.
 	Values []float64
 	Join   Join
-	// Span is how many of the newest values have to be visible: when the plot
-	// has fewer columns, values share them. 0 is one value per column, as many
-	// as fit.
+	// Span is how many of the newest values must be visible. If the plot has
+	// fewer columns, a column shows several values. 0 shows one value per
+	// column, as many as fit.
 	Span int
-	// Seq counts all values ever recorded, Values being the newest of them. It
-	// keeps shared columns from changing while a ring buffer moves on; 0 is
+	// Seq counts all values ever recorded; Values are the newest of them. With
+	// it the same values stay in one column when newer values arrive. 0 is
 	// len(Values).
 	Seq int
 
-	// Top is where the y axis ends at least, such as 100 for a percentage or
-	// an Axis' Top; 0 fits the data.
+	// Top is the lowest end of the y axis, such as 100 for a percentage, or the
+	// Top of an Axis; 0 uses the data only.
 	Top      float64
-	SLA      float64 // the promise in the values' unit; 0 is none
-	SLALabel string  // stands on its row, such as "SLA 20"
+	SLA      float64 // the limit in the unit of the values; 0 is none
+	SLALabel string  // drawn on the row of the SLA, such as "SLA 20"
 
 	Foot        Foot
 	Marks       []Mark // oldest first
 	Left, Right string // ends of the time axis, such as "-75s" and "now"
-	Empty       string // shown while there is no value
+	Empty       string // shown if there is no value
 
 	ASCII  bool   // draw with ASCII only
-	Colors Colors // the zero value is no colour
+	Colors Colors // the zero value draws without color
 }
 
-// Smallest and largest magnitudes drawn: what lies beyond is drawn at them.
+// The smallest and the largest magnitude drawn. Values beyond them are drawn at
+// them.
 const (
-	tiny = 1e-9
-	huge = 1e15
+	minMagnitude = 1e-9
+	maxMagnitude = 1e15
 )
 
-// labelWidth is fixed: a label column as wide as its widest label would make
-// the plot jump sideways when 99 becomes 101. Narrower charts than minLabelled
-// cells leave the labels out.
+// labelWidth is fixed, because a label column as wide as its widest label would
+// move the plot sideways when 99 becomes 101. Charts narrower than minLabelled
+// cells have no labels.
 const (
-	labelWidth  = 1 + numberWidth // the first cell is for the mark of the SLA's row
+	labelWidth  = 1 + numberWidth // the first cell marks the row of the SLA
 	numberWidth = 4
 	minLabelled = labelWidth + 1 + 10
 )
 
-// frame is how the cells of a chart are given out.
+// frame is the layout of a chart: how many cells each part gets.
 type frame struct {
 	labels int  // cells of the label column, 0 or labelWidth
-	cols   int  // plot columns right of the axis
+	cols   int  // plot columns to the right of the axis
 	rows   int  // plot rows
-	foot   Foot // what is left of it when rows are scarce
+	foot   Foot // smaller than Spec.Foot if there are too few rows
 }
 
 func (s Spec) frame() frame {
@@ -111,8 +112,8 @@ func (s Spec) frame() frame {
 	return f
 }
 
-// Shown is how many values the width of the chart stands for: what to call its
-// left end.
+// Shown is how many values fit into the width of the chart. Callers need it for
+// the label of the left end.
 func (s Spec) Shown() int {
 	f := s.frame()
 	if f.cols < 1 {
@@ -124,16 +125,16 @@ func (s Spec) Shown() int {
 // Line draws a line chart: exactly Height strings of exactly Width cells.
 func Line(s Spec) []string {
 	s.Foot = min(s.Foot, TimeFoot)
-	return guard(s.Width, s.Height, s.ASCII, s.Colors, s.draw)
+	return drawSafely(s.Width, s.Height, s.ASCII, s.Colors, s.draw)
 }
 
-// guard draws on a fresh canvas. A panic, which only a fault in this package or
-// below it can raise, costs the picture and not the program.
-func guard(w, h int, ascii bool, colors Colors, draw func(*canvas)) (lines []string) {
+// drawSafely draws on a new canvas. If draw panics, because of a bug here or in
+// the plot library, it returns a message instead of the chart.
+func drawSafely(w, h int, ascii bool, colors Colors, draw func(*canvas)) (lines []string) {
 	defer func() {
 		if recover() != nil {
 			c := newCanvas(w, h)
-			c.text(0, 0, "cannot draw this chart", inkText)
+			c.text(0, 0, "cannot draw this chart", partText)
 			lines = c.lines(ascii, colors)
 		}
 	}()
@@ -149,7 +150,7 @@ func (s Spec) draw(c *canvas) {
 	}
 	win := s.window(f.cols)
 	cols := win.join(s.Values, s.Join)
-	sc := fit(peak(cols), s.Top, s.SLA, f.rows-1)
+	sc := chooseScale(peak(cols), s.Top, s.SLA, f.rows-1)
 	p := plot{c, f, sc, cols}
 	p.line()
 	p.labels()

@@ -14,11 +14,11 @@ import (
 	"sweetspot/tui/chart"
 )
 
-// exact fails unless lines is exactly h strings of w cells.
-func exact(t *testing.T, s chart.Spec, lines []string) {
+// requireExactSize fails unless lines has exactly the size of s.
+func requireExactSize(t *testing.T, s chart.Spec, lines []string) {
 	t.Helper()
 	if len(lines) != max(s.Height, 0) {
-		t.Fatalf("Line gave %d lines, want %d, for %+v", len(lines), s.Height, s)
+		t.Fatalf("Line returned %d lines, want %d, for %+v", len(lines), s.Height, s)
 	}
 	for i, l := range lines {
 		if got := ansi.StringWidth(l); got != max(s.Width, 0) {
@@ -30,7 +30,7 @@ func exact(t *testing.T, s chart.Spec, lines []string) {
 	}
 }
 
-// demo is a P99 that falls under the SLA at value 40, with a gap.
+// demo is a P99 that falls below the SLA after value 40, with a gap.
 func demo() []float64 {
 	v := make([]float64, 72)
 	for i := range v {
@@ -71,13 +71,13 @@ func TestGolden(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			lines := chart.Line(c.spec)
-			exact(t, c.spec, lines)
+			requireExactSize(t, c.spec, lines)
 			golden.RequireEqual(t, strings.Join(lines, "\n")+"\n")
 		})
 	}
 }
 
-func TestLineIsExact(t *testing.T) {
+func TestLineHasExactSize(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	odd := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -5, 1e-300, 1e300, math.MaxFloat64}
 	for range 1000 {
@@ -108,85 +108,86 @@ func TestLineIsExact(t *testing.T) {
 				*p = scale * rng.ExpFloat64()
 			}
 		}
-		exact(t, s, chart.Line(s))
+		requireExactSize(t, s, chart.Line(s))
 	}
 }
 
-// grid draws with one letter of colour per part and returns runes and parts.
-func grid(s chart.Spec) (runes, parts [][]rune) {
+// grid draws with one color per part of the chart, and returns for each cell
+// its rune and a letter for its part.
+func grid(s chart.Spec) (runes, partsOf [][]rune) {
 	names := map[string]rune{"1": 'a', "2": 'd', "3": 's', "4": 'o', "5": 'm', "6": 't', "": ' '}
 	s.Colors = chart.Colors{Axis: "1", Data: "2", SLA: "3", Over: "4", Mark: "5", Text: "6"}
 	for _, l := range chart.Line(s) {
 		var rs, ps []rune
-		on := ' '
+		current := ' '
 		for len(l) > 0 {
 			if rest, ok := strings.CutPrefix(l, "\x1b["); ok {
 				code, after, _ := strings.Cut(rest, "m")
-				on, l = names[code], after
+				current, l = names[code], after
 				continue
 			}
 			r, n := utf8.DecodeRuneInString(l)
-			rs, ps, l = append(rs, r), append(ps, on), l[n:]
+			rs, ps, l = append(rs, r), append(ps, current), l[n:]
 		}
-		runes, parts = append(runes, rs), append(parts, ps)
+		runes, partsOf = append(runes, rs), append(partsOf, ps)
 	}
-	return runes, parts
+	return runes, partsOf
 }
 
-// No value within the SLA is ever drawn in the colour of those beyond it, and
-// the SLA has a row of its own whose label is its value: heights 3-30, all kinds
-// of maxima.
-func TestNoFalseRed(t *testing.T) {
+// No value within the SLA is ever drawn in the color of values beyond it. The SLA
+// has a row of its own, and the label of that row is the SLA. Tested with heights
+// 3-30 and many maxima.
+func TestNoFalseOverColor(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	const sla = 50
 	for n := range 28 * 25 {
-		most := 10 + rng.Float64()*400
+		largest := 10 + rng.Float64()*400
 		s := chart.Spec{Width: 66, Height: 3 + n%28, SLA: sla, SLALabel: "SLA", Values: make([]float64, 60)}
 		for i := range s.Values {
-			s.Values[i] = rng.Float64() * most
+			s.Values[i] = rng.Float64() * largest
 			if rng.IntN(4) == 0 {
 				s.Values[i] = sla * (.97 + rng.Float64()*.03)
 			}
 		}
 		s.Values[30] = sla
-		runes, parts := grid(s)
+		runes, partsOf := grid(s)
 		row := slices.IndexFunc(runes, func(r []rune) bool { return r[0] == '▸' })
 		if row < 0 {
-			t.Fatalf("height %d, max %g: no row for the SLA", s.Height, most)
+			t.Fatalf("height %d, max %g: no row is marked as the SLA", s.Height, largest)
 		}
 		if label := strings.TrimSpace(string(runes[row][1:5])); label != "50" && label != "50.0" {
-			t.Fatalf("height %d: the SLA's row is labelled %q", s.Height, label)
+			t.Fatalf("height %d: the row of the SLA has the label %q", s.Height, label)
 		}
-		for y := range parts {
-			if i := falseRed(s.Values, sla, runes[y], parts[y]); i >= 0 || y >= row && slices.Contains(parts[y], 'o') {
-				t.Fatalf("height %d, max %g: false red in row %d, column %d:\n%s", s.Height, most, y, i, string(runes[y]))
+		for y := range partsOf {
+			if i := findFalseRed(s.Values, sla, runes[y], partsOf[y]); i >= 0 || y >= row && slices.Contains(partsOf[y], 'o') {
+				t.Fatalf("height %d, max %g: a value within the SLA is red in row %d, column %d:\n%s", s.Height, largest, y, i, string(runes[y]))
 			}
 		}
 	}
 }
 
-// falseRed finds a red plot cell between two values within the SLA, or -1. The
-// text about clipped values is red too.
-func falseRed(values []float64, sla float64, runes, parts []rune) int {
+// findFalseRed finds a red plot cell between two values within the SLA, or
+// returns -1. It skips the text about clipped values, which is red too.
+func findFalseRed(values []float64, sla float64, runes, partsOf []rune) int {
 	const left, text = 6, "clipped, max0123456789"
 	for i, v := range values {
 		next := values[min(i+1, len(values)-1)]
-		if parts[left+i] == 'o' && max(v, next) <= sla && !strings.ContainsRune(text, runes[left+i]) {
+		if partsOf[left+i] == 'o' && max(v, next) <= sla && !strings.ContainsRune(text, runes[left+i]) {
 			return i
 		}
 	}
 	return -1
 }
 
-// A spike of one value in a long history is on the chart wherever it is and
-// however far the ring has moved.
-func TestNoLostSpike(t *testing.T) {
+// A spike of one value in a long history is on the chart at any position and for
+// any number of values recorded before.
+func TestSpikesStayVisible(t *testing.T) {
 	for _, span := range []int{60, 61, 75, 600, 1000, 3600} {
 		for at := 0; at < span; at += 1 + span/31 {
 			s := chart.Spec{Width: 66, Height: 9, Values: spike(span, at), Span: span, Seq: span + 7*at, SLA: 100}
-			_, parts := grid(s)
-			if !slices.ContainsFunc(parts, func(row []rune) bool { return slices.Contains(row, 'o') }) {
-				t.Fatalf("span %d: the spike at %d is lost", span, at)
+			_, partsOf := grid(s)
+			if !slices.ContainsFunc(partsOf, func(row []rune) bool { return slices.Contains(row, 'o') }) {
+				t.Fatalf("span %d: the spike at %d is not on the chart", span, at)
 			}
 			if s.Shown() < span {
 				t.Fatalf("span %d: only %d shown", span, s.Shown())
@@ -195,7 +196,7 @@ func TestNoLostSpike(t *testing.T) {
 	}
 }
 
-// While the ring moves on, columns shift as a whole.
+// When values are added, columns shift as a whole.
 func TestColumnsDoNotRegroup(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	all := make([]float64, 400)
@@ -205,7 +206,7 @@ func TestColumnsDoNotRegroup(t *testing.T) {
 	draw := func(seq int) []string {
 		return chart.Line(chart.Spec{Width: 66, Height: 8, Values: all[max(seq-270, 0):seq], Span: 200, Seq: seq, Top: 100})
 	}
-	before, after := draw(300), draw(304) // 4 values share a column
+	before, after := draw(300), draw(304) // 4 values per column
 	for y := range before {
 		a, b := []rune(before[y]), []rune(after[y])
 		if got, want := string(b[7:64]), string(a[8:65]); got != want {
@@ -214,24 +215,24 @@ func TestColumnsDoNotRegroup(t *testing.T) {
 	}
 }
 
-func TestSLATextNeedsNoColour(t *testing.T) {
+func TestSLARowIsMarkedWithoutColor(t *testing.T) {
 	s := chart.Spec{Width: 60, Height: 8, SLA: 20, SLALabel: "SLA 20", Values: make([]float64, 54)}
 	for i := range s.Values {
 		s.Values[i] = 5
 	}
 	has := func(text string) bool { return strings.Contains(strings.Join(chart.Line(s), "\n"), text) }
 	if !has("SLA 20") {
-		t.Error("the SLA's text is missing")
+		t.Error("the text of the SLA is missing")
 	}
 	for i := range s.Values {
 		s.Values[i] = 20 // covers all dashes
 	}
 	if has("SLA 20") || !has("▸") {
-		t.Error("with data all over the SLA's row its label has to mark it")
+		t.Error("when data covers the row of the SLA, its label must still mark it")
 	}
 }
 
-func TestGapsAreGaps(t *testing.T) {
+func TestGapsStayBlank(t *testing.T) {
 	v := []float64{5, 5, math.NaN(), math.NaN(), math.NaN(), 5, 5}
 	lines := chart.Line(chart.Spec{Width: 24, Height: 3, Values: v, Top: 10})
 	if got, want := strings.TrimSpace(string([]rune(lines[1])[6:])), "╶─╴  ╶──"; got != want {
@@ -260,7 +261,7 @@ func FuzzLine(f *testing.F) {
 			s.Values = append(s.Values, v)
 		}
 		lines := chart.Line(s)
-		exact(t, s, lines)
+		requireExactSize(t, s, lines)
 		if strings.Contains(strings.Join(lines, ""), "cannot draw") && !strings.Contains(text, "cannot draw") {
 			t.Fatalf("drawing panicked for %+v", s)
 		}

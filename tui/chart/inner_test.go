@@ -2,8 +2,8 @@ package chart
 
 import "testing"
 
-func TestGuard(t *testing.T) {
-	lines := guard(12, 2, false, DefaultColors(), func(*canvas) { panic("a fault below") })
+func TestDrawSafely(t *testing.T) {
+	lines := drawSafely(12, 2, false, DefaultColors(), func(*canvas) { panic("a bug") })
 	if len(lines) != 2 || lines[0] != "cannot draw " || lines[1] != "            " {
 		t.Errorf("after a panic: %q", lines)
 	}
@@ -33,16 +33,16 @@ func TestNumber(t *testing.T) {
 	}
 }
 
-func TestNice(t *testing.T) {
+func TestRoundUp(t *testing.T) {
 	cases := map[float64]float64{0: 1, -1: 1, 1: 1, 1.1: 1.2, 7: 8, 9.9: 10, 100: 100, 101: 120, 441: 500, 1000: 1000, .03: .03}
 	for v, want := range cases {
-		if got := nice(v); got-want > 1e-12 || want-got > 1e-12 {
+		if got := roundUp(v); got-want > 1e-12 || want-got > 1e-12 {
 			t.Errorf("nice(%g) = %g, want %g", v, got, want)
 		}
 	}
 }
 
-func TestFit(t *testing.T) {
+func TestChooseScale(t *testing.T) {
 	cases := []struct {
 		name             string
 		peak, floor, sla float64
@@ -50,19 +50,19 @@ func TestFit(t *testing.T) {
 		top              float64
 		slaRow           int
 	}{
-		{"percentage keeps its top", 99.9, 100, 0, 4, 100, 0},
-		{"beyond the floor", 130, 100, 0, 4, 150, 0},
+		{"percentage has its fixed top", 99.9, 100, 0, 4, 100, 0},
+		{"above the floor", 130, 100, 0, 4, 150, 0},
 		{"SLA on a row", 64, 0, 50, 7, 70, 5},
 		{"floor from an axis", 30, 160, 20, 8, 160, 1},
 		{"clipped", 1840, 0, 20, 8, 160, 1},
 		{"one row has no SLA", 10, 0, 20, 1, 12, 0},
-		{"senseless SLA", 10, 0, -3, 8, 12, 0},
+		{"negative SLA", 10, 0, -3, 8, 12, 0},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			s := fit(c.peak, c.floor, c.sla, c.rows)
+			s := chooseScale(c.peak, c.floor, c.sla, c.rows)
 			if s.top-c.top > 1e-9 || c.top-s.top > 1e-9 || s.sla != c.slaRow {
-				t.Errorf("fit = top %g, SLA row %d; want %g, %d", s.top, s.sla, c.top, c.slaRow)
+				t.Errorf("chooseScale: top %g, SLA row %d; want %g, %d", s.top, s.sla, c.top, c.slaRow)
 			}
 		})
 	}

@@ -42,8 +42,8 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-// The largest value survives Max, and Mean stays among its values.
-func TestBucketLaws(t *testing.T) {
+// Max keeps the largest value, and Mean stays within the range of the values.
+func TestBucketKeepsRange(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	for range 500 {
 		values := make([]float64, 1+rng.IntN(500))
@@ -55,16 +55,16 @@ func TestBucketLaws(t *testing.T) {
 			low, high = min(low, v), max(high, v)
 		}
 		n := 1 + rng.IntN(120)
-		most := math.Inf(-1)
+		largest := math.Inf(-1)
 		for _, v := range chart.Bucket(values, n, chart.Max) {
-			most = max(most, v)
+			largest = max(largest, v)
 		}
-		if most != high {
-			t.Fatalf("Max of %d values in %d columns lost %g, kept %g", len(values), n, high, most)
+		if largest != high {
+			t.Fatalf("Max of %d values in %d columns: the largest is %g, got %g", len(values), n, high, largest)
 		}
 		for _, v := range chart.Bucket(values, n, chart.Mean) {
 			if v < low-1e-9 || v > high+1e-9 {
-				t.Fatalf("Mean gave %g outside %g-%g", v, low, high)
+				t.Fatalf("Mean is %g, outside %g-%g", v, low, high)
 			}
 		}
 	}
@@ -77,14 +77,14 @@ func TestAxis(t *testing.T) {
 		want, show float64
 	}{
 		{0, 100, 100},
-		{1, 80, 100},    // within 60%: stays
+		{1, 80, 100},    // above 60% of the top: unchanged
 		{2, 110, 110},   // grows at once
-		{3, 40, 110},    // low: the clock starts
-		{8, 50, 110},    // and goes on
+		{3, 40, 110},    // low: the time starts
+		{8, 50, 110},    // the time goes on
 		{12.9, 45, 110}, // 9.9 s
-		{13, 30, 50},    // 10 s: the most of the low time, not the last
+		{13, 30, 50},    // 10 s: the largest value of the low time, not the last
 		{14, 20, 50},
-		{20, 40, 50}, // not low any more: the clock is off
+		{20, 40, 50}, // not low any more: the time is reset
 		{21, 20, 50},
 		{30.9, 20, 50},
 		{31, 20, 20},
@@ -95,7 +95,7 @@ func TestAxis(t *testing.T) {
 	for _, s := range steps {
 		a = a.Next(start.Add(time.Duration(s.sec*float64(time.Second))), s.want)
 		if a.Top != s.show {
-			t.Fatalf("at %gs wanting %g: top %g, want %g", s.sec, s.want, a.Top, s.show)
+			t.Fatalf("at %gs with a wanted top of %g: got %g, want %g", s.sec, s.want, a.Top, s.show)
 		}
 	}
 }

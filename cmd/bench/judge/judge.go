@@ -1,20 +1,19 @@
-// Package judge turns measurements into figures that can be trusted, and holds
-// them against goals.
+// Package judge turns measurements into figures and compares them with goals.
 //
-// A [Figure] is one number with its unit, its interval where it has one, and
-// what it was measured from. [Goals] is the table of what is wanted; a
-// [Report] prints each figure with its goal and [Status], one per line, and
-// closes a finished run with a count of them. [Paired] compares two things
+// A [Figure] is one number with its unit, its interval if it has one, and a
+// detail about its data. [Goals] is the table of goals. A [Report] prints each
+// figure with its goal and [Status], one per line, and ends a finished run with
+// the number of figures of each status. [Paired] compares two sides that are
 // measured in turns.
 //
 // How a figure is judged:
 //
-//   - a count, or a share of one clock, by its value;
-//   - one with an interval by all of it: ok if every value in it meets the
-//     goal, falls short if none does, else undecided;
-//   - without a goal not at all.
+//   - a count, or a share of time, by its value;
+//   - a figure with an interval by the whole interval: ok if every value in it
+//     meets the goal, falls short if none does, otherwise undecided;
+//   - a figure without a goal is not judged.
 //
-// Nothing here is safe for concurrent use.
+// The types here are not safe for concurrent use.
 package judge
 
 import (
@@ -26,10 +25,10 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// Compare is how a figure is held against a number.
+// Compare is how a figure is compared with the number of its goal.
 type Compare uint8
 
-// The comparisons. None is a figure that is only told.
+// The comparisons. A goal with None is not judged.
 const (
 	None Compare = iota
 	AtLeast
@@ -42,9 +41,9 @@ var signs = [...]string{None: "-", AtLeast: ">=", AtMost: "<=", Exactly: "="}
 // String is the sign; "-" for None.
 func (c Compare) String() string { return signs[c] }
 
-// Goal is what figures of some name have to reach.
+// Goal is what the figures of a name must reach.
 type Goal struct {
-	Name    string // of the figures, as in path.Match: "serve.duty.*"
+	Name    string // of the figures, a pattern of path.Match: "serve.duty.*"
 	Compare Compare
 	Number  float64
 }
@@ -57,8 +56,8 @@ func (g Goal) String() string {
 	return g.Compare.String() + strconv.FormatFloat(g.Number, 'f', -1, 64)
 }
 
-// Judge holds everything from low to high against the goal. An end that is NaN
-// is open: it may be anything.
+// Judge compares the interval from low to high with the goal. An end that is NaN
+// is open: nothing is known about it.
 func (g Goal) Judge(low, high float64) Status {
 	if math.IsNaN(low) {
 		low = math.Inf(-1)
@@ -67,41 +66,42 @@ func (g Goal) Judge(low, high float64) Status {
 		high = math.Inf(1)
 	}
 	above, below := low > g.Number, high < g.Number
-	var all, nothing bool
+	var met, missed bool // by every value of the interval
 	switch g.Compare {
 	case None:
 		return NoGoal
 	case AtLeast:
-		all, nothing = low >= g.Number, below
+		met, missed = low >= g.Number, below
 	case AtMost:
-		all, nothing = high <= g.Number, above
+		met, missed = high <= g.Number, above
 	case Exactly:
-		all, nothing = low == g.Number && high == g.Number, above || below
+		met, missed = low == g.Number && high == g.Number, above || below
 	}
 	switch {
-	case all:
+	case met:
 		return OK
-	case nothing:
+	case missed:
 		return FallsShort
 	}
 	return Undecided
 }
 
-// Goals is a table of goals. The first whose name matches counts.
+// Goals is a table of goals. The first one whose name matches a figure is used.
 type Goals []Goal
 
-// Find returns the goal of a figure; one that the table does not know has none.
+// Find returns the goal of a figure, or a goal with None if the table has none.
 func (gs Goals) Find(name string) Goal {
 	for _, g := range gs {
-		if g.names(name) {
+		if g.matches(name) {
 			return g
 		}
 	}
 	return Goal{Name: name}
 }
 
-// names panics on a malformed pattern: the table is part of the program.
-func (g Goal) names(name string) bool {
+// matches reports whether the goal is for figures of this name. It panics on a
+// malformed pattern, because the table is part of the program.
+func (g Goal) matches(name string) bool {
 	match, err := path.Match(g.Name, name)
 	if err != nil {
 		panic(fmt.Sprintf("judge: goal %q: %v", g.Name, err))
@@ -109,7 +109,7 @@ func (g Goal) names(name string) bool {
 	return match
 }
 
-// Status is what became of a goal.
+// Status is the result of comparing a figure with its goal.
 type Status uint8
 
 // The statuses.
@@ -122,10 +122,10 @@ const (
 
 var statuses = [...]string{NoGoal: "-", OK: "ok", Undecided: "undecided", FallsShort: "falls short"}
 
-// String is the status as lines show it.
+// String is the status as it is printed in lines.
 func (s Status) String() string { return statuses[s] }
 
-// MarshalText renders the status as lines show it.
+// MarshalText returns the status as it is printed in lines.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Figure is one measured number.
@@ -133,10 +133,10 @@ type Figure struct {
 	Name   string // bench.what[.case]; stable
 	Value  float64
 	Unit   string
-	Detail string // what it was measured from, without parentheses
+	Detail string // about its data, without parentheses
 
-	Interval *stat.Interval // its 95% interval; nil for what is judged as it is
-	AA       *stat.Interval // the same comparison of a thing with itself; nil if there is none
+	Interval *stat.Interval // its 95% interval; nil if the figure is judged by its value
+	AA       *stat.Interval // the same comparison of each side with itself; nil if there is none
 }
 
 // Status judges the figure by g.

@@ -8,7 +8,7 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-var open = math.NaN()
+var unbounded = math.NaN()
 
 func TestJudge(t *testing.T) {
 	atLeast := judge.Goal{Compare: judge.AtLeast, Number: .85}
@@ -22,22 +22,22 @@ func TestJudge(t *testing.T) {
 	}{
 		{"at least: all above", atLeast, .86, .9, judge.OK},
 		{"at least: low end meets it", atLeast, .85, .9, judge.OK},
-		{"at least: across", atLeast, .8, .89, judge.Undecided},
+		{"at least: the goal is inside", atLeast, .8, .89, judge.Undecided},
 		{"at least: only the high end meets it", atLeast, .8, .85, judge.Undecided},
 		{"at least: all below", atLeast, .8, .849, judge.FallsShort},
-		{"at least: high end open", atLeast, .86, open, judge.OK},
-		{"at least: low end open", atLeast, open, .9, judge.Undecided},
-		{"at least: low end open, all below", atLeast, open, .8, judge.FallsShort},
+		{"at least: high end open", atLeast, .86, unbounded, judge.OK},
+		{"at least: low end open", atLeast, unbounded, .9, judge.Undecided},
+		{"at least: low end open, all below", atLeast, unbounded, .8, judge.FallsShort},
 		{"at most: all below", atMost, 90, 120, judge.OK},
-		{"at most: across", atMost, 100, 121, judge.Undecided},
+		{"at most: the goal is inside", atMost, 100, 121, judge.Undecided},
 		{"at most: all above", atMost, 120.1, 130, judge.FallsShort},
-		{"at most: high end open", atMost, 90, open, judge.Undecided},
-		{"at most: low end open", atMost, open, 90, judge.OK},
-		{"exactly: it is", zero, 0, 0, judge.OK},
+		{"at most: high end open", atMost, 90, unbounded, judge.Undecided},
+		{"at most: low end open", atMost, unbounded, 90, judge.OK},
+		{"exactly: equal", zero, 0, 0, judge.OK},
 		{"exactly: above", zero, .1, 2, judge.FallsShort},
 		{"exactly: below", zero, -2, -1, judge.FallsShort},
 		{"exactly: an interval around it", zero, -1, 1, judge.Undecided},
-		{"not measured", atLeast, open, open, judge.Undecided},
+		{"not measured", atLeast, unbounded, unbounded, judge.Undecided},
 		{"no goal", judge.Goal{}, 1, 2, judge.NoGoal},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestFigureStatus(t *testing.T) {
 	}
 	ratio := judge.Figure{Value: 1, Interval: &stat.Interval{Value: 1, Low: .9, High: 1.1}}
 	if got := ratio.Status(goal); got != judge.Undecided {
-		t.Errorf("a value whose interval is across the goal is %v, want undecided", got)
+		t.Errorf("a value whose interval contains the goal is %v, want undecided", got)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestGoals(t *testing.T) {
 		"overhead.p50.http":        "<=120",
 		"search.regret":            "-",
 		"apply.failed.twice":       "-",
-		"unheard.of":               "-",
+		"not.in-table":             "-",
 	} {
 		if got := goals.Find(name).String(); got != want {
 			t.Errorf("goal of %s = %s, want %s", name, got, want)

@@ -14,10 +14,10 @@ import (
 	"sweetspot/cmd/bench/judge"
 )
 
-// bench is two synthetic sides. Nothing in it takes time.
+// bench has two synthetic sides. Its blocks take no time.
 type bench struct {
 	order []string
-	value func(side string, n int) float64 // n counts the blocks, the two of the warm-up left out
+	value func(side string, n int) float64 // n counts the blocks after the two of the warm-up
 }
 
 func (b *bench) side(name string) judge.Block {
@@ -37,7 +37,7 @@ func (b *bench) paired(t *testing.T, p judge.Plan) judge.Ratio {
 	return r
 }
 
-func near(t *testing.T, what string, got, want, within float64) {
+func checkNear(t *testing.T, what string, got, want, within float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= within) {
 		t.Errorf("%s = %v, want %v within %v", what, got, want, within)
@@ -47,19 +47,19 @@ func near(t *testing.T, what string, got, want, within float64) {
 func TestPairedOrder(t *testing.T) {
 	b := &bench{value: func(string, int) float64 { return 1 }}
 	r := b.paired(t, judge.Plan{Blocks: 6})
-	want := "AB ABBA ABBA" // warm-up, then whole fours
+	want := "AB ABBA ABBA" // the warm-up, then groups of four
 	if got := strings.Join(b.order, ""); got != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("order %s, want %s", got, want)
 	}
-	if r.Blocks != 8 || r.Clean != 8 || r.Pairs != 4 || r.Watched {
-		t.Errorf("%d blocks, %d clean, %d pairs, watched %v; want 8, 8, 4, false", r.Blocks, r.Clean, r.Pairs, r.Watched)
+	if r.Blocks != 8 || r.Undisturbed != 8 || r.Pairs != 4 || r.Watched {
+		t.Errorf("%d blocks, %d undisturbed, %d pairs, watched %v; want 8, 8, 4, false", r.Blocks, r.Undisturbed, r.Pairs, r.Watched)
 	}
 	if !math.IsNaN(r.Low) || !math.IsNaN(r.High) {
-		t.Errorf("4 pairs gave the interval %v-%v, want open ends", r.Low, r.High)
+		t.Errorf("the interval of 4 pairs is %v-%v, want open ends", r.Low, r.High)
 	}
 }
 
-// A is 20% better than B on a machine that slows down all the time.
+// A is 20% better than B, and the machine slows down during the whole test.
 func TestPairedDrift(t *testing.T) {
 	b := &bench{value: func(side string, n int) float64 {
 		v := 1000 * math.Pow(.99, float64(n))
@@ -69,35 +69,35 @@ func TestPairedDrift(t *testing.T) {
 		return v
 	}}
 	r := b.paired(t, judge.Plan{Blocks: 60, Seed: 1})
-	near(t, "ratio", r.Value, 1.2, .013)
+	checkNear(t, "ratio", r.Value, 1.2, .013)
 	if r.Low > 1.2 || r.High < 1.2 {
-		t.Errorf("interval %v-%v leaves out the truth, 1.2", r.Low, r.High)
+		t.Errorf("interval %v-%v does not contain the true ratio, 1.2", r.Low, r.High)
 	}
-	near(t, "A/A", r.AA.Value, 1, .011)
+	checkNear(t, "A/A", r.AA.Value, 1, .011)
 	if r.AA.Low > 1 || r.AA.High < 1 {
-		t.Errorf("A/A %v-%v leaves out 1", r.AA.Low, r.AA.High)
+		t.Errorf("A/A %v-%v does not contain 1", r.AA.Low, r.AA.High)
 	}
 }
 
-// One side may vary in a way that the pairs of A and B hide; the claim may not
-// be finer than what one side shows against itself.
-func TestPairedClaimsNothingFinerThanAA(t *testing.T) {
+// Blocks may vary in a way that does not show in the pairs of A and B. The
+// interval must not be narrower than the A/A interval, which shows it.
+func TestPairedIntervalCoversAA(t *testing.T) {
 	b := &bench{value: func(_ string, n int) float64 {
-		// Alike in each A B and B A pair, but not where two pairs meet.
+		// Equal within each A B and B A pair, but not between two pairs.
 		return 1 + .2*float64(n/2%2) + .1*float64(n/4%2)
 	}}
 	r := b.paired(t, judge.Plan{Blocks: 40, Seed: 1})
-	near(t, "ratio", r.Value, 1, 0)
+	checkNear(t, "ratio", r.Value, 1, 0)
 	if !(r.AA.Low < .99 && r.AA.High > 1.01) {
-		t.Fatalf("A/A %v-%v: the test wants a wide one", r.AA.Low, r.AA.High)
+		t.Fatalf("A/A %v-%v: the test needs a wide one", r.AA.Low, r.AA.High)
 	}
 	if r.Low > r.AA.Low || r.High < r.AA.High {
 		t.Errorf("interval %v-%v is narrower than A/A %v-%v", r.Low, r.High, r.AA.Low, r.AA.High)
 	}
 }
 
-// Every fifth block is disturbed, and measures a tenth.
-func TestPairedPollution(t *testing.T) {
+// Every fifth block is disturbed and measures a tenth of the value.
+func TestPairedRejectsDisturbedBlocks(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	b := &bench{}
 	disturbed := func(n int) bool { return n%5 == 0 }
@@ -111,33 +111,33 @@ func TestPairedPollution(t *testing.T) {
 		}
 		return v
 	}
-	noise := func() judge.Disturbance {
+	watch := func() judge.Disturbance {
 		if n := len(b.order) - 3; n >= 0 && disturbed(n) {
 			return judge.Disturbance{Foreign: .4}
 		}
-		return judge.Disturbance{Foreign: .1, Steal: .02} // the most that is let pass
+		return judge.Disturbance{Foreign: .1, Steal: .02} // the largest values that are not rejected
 	}
-	r := b.paired(t, judge.Plan{Blocks: 60, Most: 120, Noise: noise})
-	near(t, "ratio", r.Value, .9, .01)
-	near(t, "low end", r.Low, .9, .03)
-	near(t, "high end", r.High, .9, .03)
-	if r.Pairs < 30 || r.Blocks <= 60 || r.Blocks > 120 || r.Blocks-r.Clean != (r.Blocks+4)/5 {
-		t.Errorf("%d pairs from %d blocks, %d clean; want 30 pairs, every fifth block lost", r.Pairs, r.Blocks, r.Clean)
+	r := b.paired(t, judge.Plan{Blocks: 60, MaxBlocks: 120, Watch: watch})
+	checkNear(t, "ratio", r.Value, .9, .01)
+	checkNear(t, "low end", r.Low, .9, .03)
+	checkNear(t, "high end", r.High, .9, .03)
+	if r.Pairs < 30 || r.Blocks <= 60 || r.Blocks > 120 || r.Blocks-r.Undisturbed != (r.Blocks+4)/5 {
+		t.Errorf("%d pairs from %d blocks, %d undisturbed; want 30 pairs, every fifth block rejected", r.Pairs, r.Blocks, r.Undisturbed)
 	}
 	if f := r.Figure("x", ""); !strings.HasSuffix(f.Detail, "blocks kept") {
-		t.Errorf("detail %q does not tell how many blocks were kept", f.Detail)
+		t.Errorf("detail %q does not contain how many blocks were kept", f.Detail)
 	}
 }
 
-func TestPairedAllPolluted(t *testing.T) {
+func TestPairedAllDisturbed(t *testing.T) {
 	b := &bench{value: func(side string, _ int) float64 { return float64(len(side)) }}
 	stolen := func() judge.Disturbance { return judge.Disturbance{Steal: .03} }
-	r := b.paired(t, judge.Plan{Blocks: 40, Most: 50, Noise: stolen})
-	if r.Value != 1 || !math.IsNaN(r.Low) || !math.IsNaN(r.High) || r.Clean != 0 || r.Blocks != 48 {
-		t.Errorf("%+v; want 1 with open ends after 48 blocks, none clean", r)
+	r := b.paired(t, judge.Plan{Blocks: 40, MaxBlocks: 50, Watch: stolen})
+	if r.Value != 1 || !math.IsNaN(r.Low) || !math.IsNaN(r.High) || r.Undisturbed != 0 || r.Blocks != 48 {
+		t.Errorf("%+v; want 1 with open ends after 48 blocks, none undisturbed", r)
 	}
 	f := r.Figure("x", "more")
-	if want := "24 pairs, only 0 of 48 blocks clean, more"; f.Detail != want {
+	if want := "24 pairs, only 0 of 48 blocks undisturbed, more"; f.Detail != want {
 		t.Errorf("detail %q, want %q", f.Detail, want)
 	}
 	if got := f.Status(judge.Goal{Compare: judge.AtLeast, Number: .1}); got != judge.Undecided {
@@ -155,8 +155,8 @@ func TestAdded(t *testing.T) {
 	}}
 	r := b.paired(t, judge.Plan{Blocks: 40, Seed: 1})
 	f := r.Added("x", "us", "")
-	near(t, "added", f.Value, (r.Value-1)*r.B, 1e-9)
-	near(t, "added", f.Value, 5, 1)
+	checkNear(t, "added", f.Value, (r.Value-1)*r.B, 1e-9)
+	checkNear(t, "added", f.Value, 5, 1)
 	if f.Unit != "us" || f.Interval.Low > f.Value || f.Interval.High < f.Value || f.AA.Low > 0 || f.AA.High < 0 {
 		t.Errorf("%v %s, interval %+v, A/A %+v", f.Value, f.Unit, f.Interval, f.AA)
 	}
@@ -164,7 +164,7 @@ func TestAdded(t *testing.T) {
 
 func TestPairedErrors(t *testing.T) {
 	broken := errors.New("broken")
-	fine := func(context.Context, time.Duration) (float64, error) { return 1, nil }
+	ok := func(context.Context, time.Duration) (float64, error) { return 1, nil }
 	for _, tt := range []struct {
 		name   string
 		plan   judge.Plan
@@ -186,7 +186,7 @@ func TestPairedErrors(t *testing.T) {
 				}
 				return tt.value, nil
 			}
-			_, err := judge.Paired(t.Context(), tt.plan, a, fine)
+			_, err := judge.Paired(t.Context(), tt.plan, a, ok)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -198,17 +198,17 @@ func TestPairedErrors(t *testing.T) {
 }
 
 func TestPairedEndsWithContext(t *testing.T) {
-	why := errors.New("out of time")
+	cause := errors.New("out of time")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	calls := 0
 	side := func(context.Context, time.Duration) (float64, error) {
 		if calls++; calls == 5 {
-			cancel(why)
+			cancel(cause)
 		}
 		return 1, nil
 	}
 	_, err := judge.Paired(ctx, judge.Plan{Blocks: 1000, Length: 1}, side, side)
-	if !errors.Is(err, why) || calls != 5 {
-		t.Errorf("%d calls, error %v; want 5 and %v", calls, err, why)
+	if !errors.Is(err, cause) || calls != 5 {
+		t.Errorf("%d calls, error %v; want 5 and %v", calls, err, cause)
 	}
 }

@@ -14,19 +14,19 @@ import (
 
 // The exit codes of a command that prints a Report.
 const (
-	ExitFine  = 0 // nothing falls short
-	ExitError = 1
-	ExitShort = 2 // something falls short
+	ExitOK         = 0 // no figure falls short
+	ExitError      = 1
+	ExitFallsShort = 2 // a figure falls short
 )
 
-// Machine is what absolute figures depend on.
+// Machine describes the machine, which absolute figures depend on.
 type Machine struct {
 	CPU     string
-	Cores   int           // the container's
+	Cores   int           // of the container
 	System  string        // such as linux/amd64
-	AA      stat.Interval // a fixed piece of work against itself
-	Others  Disturbance   // meanwhile
-	Pinning string        // which process may run where
+	AA      stat.Interval // of a fixed amount of work compared with itself
+	Others  Disturbance   // during that comparison
+	Pinning string        // which process may use which cores
 }
 
 // Run names one run of a figure set.
@@ -36,23 +36,23 @@ type Run struct {
 	Seed uint64
 }
 
-// Report prints figures as they come: the machine line, then for each run its
-// figures and the end line; or, as JSON, one object when it is closed.
+// Report prints the machine line, then for each run its figures, as soon as they
+// are added, and the end line. As JSON it prints one object when it is closed.
 type Report struct {
-	w     io.Writer
-	goals Goals
-	json  bool
-	doc   document
-	short bool
-	err   error // the first
+	w          io.Writer
+	goals      Goals
+	json       bool
+	doc        document
+	fallsShort bool
+	err        error // the first
 }
 
-// NewReport prints to w, and judges by goals.
+// NewReport returns a report that prints to w and judges by goals.
 func NewReport(w io.Writer, goals Goals, asJSON bool) *Report {
 	return &Report{w: w, goals: goals, json: asJSON, doc: document{Runs: []*run{}}}
 }
 
-// document is the JSON form. What is not known is null.
+// document is the JSON object. Unknown values are null.
 type document struct {
 	Machine *machine `json:"machine"`
 	Runs    []*run   `json:"runs"`
@@ -90,8 +90,8 @@ type figure struct {
 	Detail string   `json:"detail"`
 }
 
-// known is v, or nil for what JSON cannot hold.
-func known(v float64) *float64 {
+// finiteOrNil is v, or nil for NaN and infinities, which JSON cannot represent.
+func finiteOrNil(v float64) *float64 {
 	if v-v != 0 {
 		return nil
 	}
@@ -101,18 +101,18 @@ func known(v float64) *float64 {
 // Machine prints the machine line.
 func (r *Report) Machine(m Machine) {
 	r.doc.Machine = &machine{
-		m.CPU, m.Cores, m.System, known(m.AA.Low), known(m.AA.High),
-		known(m.Others.Steal), known(m.Others.Foreign), m.Pinning,
+		m.CPU, m.Cores, m.System, finiteOrNil(m.AA.Low), finiteOrNil(m.AA.High),
+		finiteOrNil(m.Others.Steal), finiteOrNil(m.Others.Foreign), m.Pinning,
 	}
 	cores := "cores"
 	if m.Cores == 1 {
 		cores = "core"
 	}
 	r.printf("# %s, %d %s, %s, A/A %s, others %s, steal %s, %s\n", m.CPU, m.Cores, cores, m.System,
-		span(m.AA), percent(m.Others.Foreign), percent(m.Others.Steal), m.Pinning)
+		formatInterval(m.AA), percent(m.Others.Foreign), percent(m.Others.Steal), m.Pinning)
 }
 
-// Begin opens a run; the figures added next are its.
+// Begin starts a run. The figures added next belong to it.
 func (r *Report) Begin(b Run) {
 	r.doc.Runs = append(r.doc.Runs, &run{Bench: b.Name, Mode: b.Mode, Seed: b.Seed, Figures: []figure{}})
 }
@@ -120,75 +120,75 @@ func (r *Report) Begin(b Run) {
 // Add judges a figure of the run and prints its line.
 func (r *Report) Add(f Figure) {
 	goal := r.goals.Find(f.Name)
-	w := figure{
-		Name: f.Name, Value: known(f.Value), Unit: f.Unit, Goal: goal.String(), Status: f.Status(goal), Detail: f.Detail,
+	line := figure{
+		Name: f.Name, Value: finiteOrNil(f.Value), Unit: f.Unit, Goal: goal.String(), Status: f.Status(goal), Detail: f.Detail,
 	}
 	detail := f.Detail
 	if f.Interval != nil {
-		w.Low, w.High = known(f.Interval.Low), known(f.Interval.High)
-		detail = join("95% "+span(*f.Interval), detail)
+		line.Low, line.High = finiteOrNil(f.Interval.Low), finiteOrNil(f.Interval.High)
+		detail = joinDetails("95% "+formatInterval(*f.Interval), detail)
 	}
 	if f.AA != nil {
-		w.AALow, w.AAHigh = known(f.AA.Low), known(f.AA.High)
-		detail = join(detail, "A/A "+span(*f.AA))
+		line.AALow, line.AAHigh = finiteOrNil(f.AA.Low), finiteOrNil(f.AA.High)
+		detail = joinDetails(detail, "A/A "+formatInterval(*f.AA))
 	}
-	r.short = r.short || w.Status == FallsShort
-	last := r.last()
-	last.Figures = append(last.Figures, w)
-	r.printf("%-31s %-7s %-6s %-8s %-12s (%s)\n", f.Name, Number(f.Value), f.Unit, goal, w.Status, detail)
+	r.fallsShort = r.fallsShort || line.Status == FallsShort
+	current := r.currentRun()
+	current.Figures = append(current.Figures, line)
+	r.printf("%-31s %-7s %-6s %-8s %-12s (%s)\n", f.Name, Number(f.Value), f.Unit, goal, line.Status, detail)
 }
 
-// End closes the run with its end line. A goal of the run that no figure has
-// met is an error: one of the two was misspelt.
+// End ends the run and prints its end line. A goal of the run without a figure is
+// an error, because one of the two names must be misspelt.
 func (r *Report) End(took time.Duration) {
-	last := r.last()
-	last.Seconds = new(took.Seconds())
+	current := r.currentRun()
+	current.Seconds = new(took.Seconds())
 	var n [FallsShort + 1]int
-	for _, f := range last.Figures {
+	for _, f := range current.Figures {
 		n[f.Status]++
 	}
 	r.printf("end %s %d figures, %d ok, %d undecided, %d falls short, %d without goal, %.0f s, %s, seed %d\n",
-		last.Bench, len(last.Figures), n[OK], n[Undecided], n[FallsShort], n[NoGoal], took.Seconds(), last.Mode, last.Seed)
+		current.Bench, len(current.Figures), n[OK], n[Undecided], n[FallsShort], n[NoGoal], took.Seconds(), current.Mode, current.Seed)
 	for _, g := range r.goals {
-		if strings.HasPrefix(g.Name, last.Bench+".") && !last.has(g) {
-			r.fail(fmt.Errorf("goal %s: no figure of that name", g.Name))
+		if strings.HasPrefix(g.Name, current.Bench+".") && !current.hasFigure(g) {
+			r.setErr(fmt.Errorf("goal %s: no figure of that name", g.Name))
 		}
 	}
 }
 
-func (r *run) has(g Goal) bool {
+func (r *run) hasFigure(g Goal) bool {
 	for _, f := range r.Figures {
-		if g.names(f.Name) {
+		if g.matches(f.Name) {
 			return true
 		}
 	}
 	return false
 }
 
-func (r *Report) last() *run {
+func (r *Report) currentRun() *run {
 	if len(r.doc.Runs) == 0 {
 		panic("judge: a figure or an end before Begin")
 	}
 	return r.doc.Runs[len(r.doc.Runs)-1]
 }
 
-// Close prints the JSON object, if that is the form, and returns the first
-// error since the beginning.
+// Close prints the JSON object, if the report is JSON, and returns the first
+// error of the report.
 func (r *Report) Close() error {
 	if r.json {
 		enc := json.NewEncoder(r.w)
 		enc.SetEscapeHTML(false)
-		r.fail(enc.Encode(r.doc))
+		r.setErr(enc.Encode(r.doc))
 	}
 	return r.err
 }
 
 // Code is the exit code after Close returned no error.
 func (r *Report) Code() int {
-	if r.short {
-		return ExitShort
+	if r.fallsShort {
+		return ExitFallsShort
 	}
-	return ExitFine
+	return ExitOK
 }
 
 func (r *Report) printf(format string, args ...any) {
@@ -196,18 +196,18 @@ func (r *Report) printf(format string, args ...any) {
 		return
 	}
 	_, err := fmt.Fprintf(r.w, format, args...)
-	r.fail(err)
+	r.setErr(err)
 }
 
-func (r *Report) fail(err error) {
+func (r *Report) setErr(err error) {
 	if r.err == nil {
 		r.err = err
 	}
 }
 
-// Number writes a figure with three digits or all before the point, whichever
-// is more, and without needless zeros. Below 1 it has three decimals, as shares
-// and ratios want; what would vanish there keeps three digits.
+// Number formats a value with three significant digits, or all digits before the
+// point if those are more, without trailing zeros. Below 1 it has three decimals,
+// which suits shares and ratios; a value that would become 0 keeps three digits.
 func Number(v float64) string {
 	size := math.Abs(v)
 	decimals := 3
@@ -230,8 +230,8 @@ func Number(v float64) string {
 	return s
 }
 
-// span writes an interval: 0.80-0.89, -0.3 to 0.4, 0.8-open.
-func span(iv stat.Interval) string {
+// formatInterval formats an interval: 0.80-0.89, -0.3 to 0.4, 0.8-open.
+func formatInterval(iv stat.Interval) string {
 	end := func(v float64) string {
 		if math.IsNaN(v) {
 			return "open"
@@ -252,8 +252,8 @@ func percent(share float64) string {
 	return fmt.Sprintf("%.0f%%", 100*share)
 }
 
-// join puts the parts of a detail together, leaving out empty ones.
-func join(parts ...string) string {
+// joinDetails joins the parts of a detail with commas. It skips empty parts.
+func joinDetails(parts ...string) string {
 	var b strings.Builder
 	for _, p := range parts {
 		if p != "" && b.Len() > 0 {

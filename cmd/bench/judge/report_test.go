@@ -14,8 +14,8 @@ import (
 	"sweetspot/sweep/stat"
 )
 
-// fill reports one run with every status.
-func fill(r *judge.Report) {
+// addRun adds a run with a figure of every status.
+func addRun(r *judge.Report) {
 	r.Machine(judge.Machine{
 		CPU: "A CPU", Cores: 2, System: "linux/amd64", AA: stat.Interval{Value: 1, Low: .98, High: 1.03},
 		Others: judge.Disturbance{Steal: math.NaN(), Foreign: .31}, Pinning: "not pinned",
@@ -47,7 +47,7 @@ func goals() judge.Goals {
 func TestReportLines(t *testing.T) {
 	var out strings.Builder
 	r := judge.NewReport(&out, goals(), false)
-	fill(r)
+	addRun(r)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -61,15 +61,15 @@ end serve 4 figures, 1 ok, 1 undecided, 1 falls short, 1 without goal, 48 s, qui
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
-	if r.Code() != judge.ExitShort {
-		t.Errorf("code %d, want %d: a figure falls short", r.Code(), judge.ExitShort)
+	if r.Code() != judge.ExitFallsShort {
+		t.Errorf("code %d, want %d: a figure falls short", r.Code(), judge.ExitFallsShort)
 	}
 }
 
 func TestReportJSON(t *testing.T) {
 	var out strings.Builder
 	r := judge.NewReport(&out, goals(), true)
-	fill(r)
+	addRun(r)
 	if out.Len() > 0 {
 		t.Errorf("printed %q before it was closed", out.String())
 	}
@@ -100,19 +100,19 @@ func TestReportJSON(t *testing.T) {
 	}
 }
 
-func TestReportFine(t *testing.T) {
+func TestReportCodeOK(t *testing.T) {
 	var out strings.Builder
 	r := judge.NewReport(&out, judge.Goals{{Name: "a.b", Compare: judge.AtMost, Number: 1}}, false)
 	r.Begin(judge.Run{Name: "a", Mode: "full"})
 	r.Add(judge.Figure{Name: "a.b", Value: 1, Unit: "us", Detail: "x"})
 	r.End(time.Second)
-	if err := r.Close(); err != nil || r.Code() != judge.ExitFine {
-		t.Errorf("code %d, error %v; want %d and none", r.Code(), err, judge.ExitFine)
+	if err := r.Close(); err != nil || r.Code() != judge.ExitOK {
+		t.Errorf("code %d, error %v; want %d and none", r.Code(), err, judge.ExitOK)
 	}
 }
 
-// A goal that nothing is held against would be a promise nobody keeps.
-func TestReportMissesFigure(t *testing.T) {
+// A goal without a figure would never be checked.
+func TestGoalWithoutFigure(t *testing.T) {
 	r := judge.NewReport(&strings.Builder{}, judge.Goals{{Name: "a.bb", Compare: judge.AtMost, Number: 1}}, false)
 	r.Begin(judge.Run{Name: "a"})
 	r.Add(judge.Figure{Name: "a.b", Value: 1})
@@ -122,16 +122,16 @@ func TestReportMissesFigure(t *testing.T) {
 	}
 }
 
-type full struct{}
+type fullDisk struct{}
 
 var errFull = errors.New("disk full")
 
-func (full) Write([]byte) (int, error) { return 0, errFull }
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
 func TestReportWriteError(t *testing.T) {
 	for _, asJSON := range []bool{false, true} {
-		r := judge.NewReport(full{}, nil, asJSON)
-		fill(r)
+		r := judge.NewReport(fullDisk{}, nil, asJSON)
+		addRun(r)
 		if err := r.Close(); !errors.Is(err, errFull) {
 			t.Errorf("json %v: error %v, want %v", asJSON, err, errFull)
 		}

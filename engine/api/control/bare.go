@@ -9,26 +9,25 @@ import (
 	"sweetspot/engine/api/wire"
 )
 
-// Bare answers POST bare: what the model alone does with the settings in force,
-// all workers running full batches at the same time.
+// Bare answers POST bare: the bare rate of the model with the settings in force.
 type Bare struct {
-	RPS       float64 `json:"rps"` // items a second, of all workers together
+	RPS       float64 `json:"rps"` // items a second of all workers together
 	Workers   int     `json:"workers"`
 	BatchSize int     `json:"batch_size"`
-	Runs      int     `json:"runs"`   // that were counted, of all workers
-	RunMS     float64 `json:"run_ms"` // of one run, beside those of the other workers
+	Runs      int     `json:"runs"`   // counted runs of all workers
+	RunMS     float64 `json:"run_ms"` // median time of a run while the other workers run too
 }
 
-// bare takes the workers from the requests for a moment. While requests keep
-// coming it answers 503.
+// bare measures the bare rate, for which the workers must be idle. If requests keep them
+// busy, it answers 503.
 func (a *API) bare(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.find(r)
 	if err != nil {
 		return err
 	}
 	select {
-	case a.turn <- struct{}{}: // settings stay meanwhile
-		defer func() { <-a.turn }()
+	case a.changing <- struct{}{}: // keep the settings during the measurement
+		defer func() { <-a.changing }()
 	case <-r.Context().Done():
 		return context.Cause(r.Context())
 	}

@@ -29,7 +29,7 @@ func TestBare(t *testing.T) {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
-		for offset := range 2 { // one after the other: there is always a request under way
+		for offset := range 2 { // one after the other: there is always a request in progress
 			wg.Go(func() {
 				time.Sleep(time.Duration(offset) * time.Millisecond / 2)
 				for begin := time.Now(); time.Since(begin) < 3*time.Second; {

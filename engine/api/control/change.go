@@ -12,14 +12,14 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// A change is a few hundred bytes and comes at once.
+// A change has a few hundred bytes and arrives at once.
 const (
 	maxChange  = 64 << 10
 	changeTime = 10 * time.Second
 )
 
-// change applies a partial change of settings and tells its steps as they end.
-// A client that leaves calls the change off; what was in force stays.
+// change applies a partial change of settings and streams its steps. If the client
+// disconnects, the change is cancelled and the old settings stay in force.
 func (a *API) change(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.find(r)
 	if err != nil {
@@ -30,8 +30,8 @@ func (a *API) change(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
+	case a.changing <- struct{}{}:
+		defer func() { <-a.changing }()
 	case <-r.Context().Done():
 		return context.Cause(r.Context())
 	}
@@ -44,7 +44,7 @@ func (a *API) change(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// decode reads a partial change into want and validates the whole.
+// decode reads a partial change into want and validates all settings.
 func decode(body []byte, want *knob.Settings, l knob.Limits) error {
 	if err := json.Unmarshal(body, want); err != nil {
 		return err
@@ -52,16 +52,15 @@ func decode(body []byte, want *knob.Settings, l knob.Limits) error {
 	return want.Validate(l)
 }
 
-// apply puts want in force and streams the steps.
-func (a *API) apply(w http.ResponseWriter, r *http.Request, s *engine.Served, want knob.Settings) {
-	wire.Stamp(w.Header(), string(wire.AppendID(nil)))
+// apply changes the settings to want and streams the steps.
+func (a *API) apply(w http.ResponseWriter, r *http.Request, s *engine.ModelService, want knob.Settings) {
+	wire.SetHeaders(w.Header(), string(wire.AppendID(nil)))
 	w.Header().Set("Content-Type", TypeLines)
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
-	_ = flush.Flush() // the change has been accepted; a step may take a while
+	_ = flush.Flush() // send the header now, because the first step may take long
 	enc := json.NewEncoder(w)
-	// A client that left is seen by its context; a line lost on the way to it
-	// changes nothing.
+	// Write errors do not matter: the context ends when the client disconnects.
 	report := func(l Line) {
 		_ = enc.Encode(l)
 		_ = flush.Flush()

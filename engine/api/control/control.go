@@ -1,17 +1,17 @@
-// Package control is the engine's own API, with which a workbench drives an
-// engine in another process. It is served on the management listener:
+// Package control is the control API: a workbench controls an engine in another process with
+// it. The management listener serves it:
 //
 //	GET /engine/v1/info                   models, limits, machine
 //	GET /engine/v1/models/{m}/settings    the settings in force
 //	PUT /engine/v1/models/{m}/settings    change them while requests flow
-//	GET /engine/v1/stats                  counters that only grow, process usage
-//	POST /engine/v1/models/{m}/operators  where the time of a run goes
-//	POST /engine/v1/models/{m}/bare       what the model alone does
+//	GET /engine/v1/stats                  monotone counters, process usage
+//	POST /engine/v1/models/{m}/operators  times of the operators
+//	POST /engine/v1/models/{m}/bare       bare rate of the model
 //
-// PUT takes a JSON object with the knobs to change. What cannot start is
-// answered with an error body; what starts is answered with JSON lines, one
-// [Line] per step as it ends, the last of which says what is in force. The
-// exported types are the JSON of the answers, for servers and clients alike.
+// The body of PUT is a JSON object with the knobs to change. A change that is refused gets
+// an error body; else the answer is JSON lines, one [Line] when each step ends. The last
+// line has the settings in force. The exported types are the JSON of the answers, for
+// servers and clients.
 package control
 
 import (
@@ -28,22 +28,22 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// Host is what the engine's process knows about itself.
+// Host describes the process and the machine of the engine.
 type Host struct {
-	Cores    int // the container's
+	Cores    int // of the container
 	MemoryMB int // likewise; 0 is unknown
-	// Runtime tells what executes models, "onnxruntime 1.27.0 cpu"; nil is
-	// nothing. It is asked at each info: a child knows only once it serves.
+	// Runtime returns the name of the runtime, "onnxruntime 1.27.0 cpu"; may be nil. Each
+	// GET info calls it, because a child knows the name only after it has loaded a model.
 	Runtime func() string
-	// Fixed names the knobs that this build cannot turn, each with the reason.
+	// Fixed has the knobs that this build cannot change, each with the reason.
 	Fixed map[knob.Name]string
-	// Usage reads what the process has used so far; nil, or an answer of nil,
-	// where it cannot be measured. It is called from several goroutines.
+	// Usage measures the process; nil, or a result of nil, if it cannot be measured.
+	// Several goroutines call it.
 	Usage func() *Usage
 }
 
-// Usage is what a process has used since its start. Memory is null where the
-// system does not tell it.
+// Usage is the CPU time and the memory of a process since its start. Memory is null if the
+// system does not report it.
 type Usage struct {
 	CPUSeconds   float64         `json:"cpu_seconds"` // user and system, of all threads
 	RSSBytes     monitor.Reading `json:"rss_bytes"`
@@ -56,7 +56,7 @@ type Info struct {
 	MemoryMB int     `json:"memory_mb"`
 	Runtime  string  `json:"runtime"`
 	Models   []Model `json:"models"` // by name
-	// Fixed names the knobs that cannot be turned, each with the reason.
+	// Fixed has the knobs that cannot be changed, each with the reason.
 	Fixed map[knob.Name]string `json:"fixed,omitempty"`
 }
 
@@ -85,17 +85,17 @@ type Limits struct {
 	Places []knob.Place `json:"places,omitempty"`
 }
 
-// Stats answers GET stats. Process is null where it cannot be measured.
+// Stats answers GET stats. Process is null if it cannot be measured.
 type Stats struct {
 	Models  map[string]engine.Stats `json:"models"`
 	Process *Usage                  `json:"process"`
 }
 
-// Line is one line of the answer to a PUT of settings. It is a step that ended,
-// or the last line: Applied, or Error with what was Kept.
+// Line is one line of the answer to a PUT of settings: a finished step, or the last line
+// with Applied, or with Error and the settings that were Kept.
 type Line struct {
 	Step    string         `json:"step,omitempty"`
-	MS      float64        `json:"ms"` // of the step, or of the whole in the last line
+	MS      float64        `json:"ms"` // of the step, or of the whole change in the last line
 	Applied *knob.Settings `json:"applied,omitempty"`
 	Error   string         `json:"error,omitempty"`
 	Kept    *knob.Settings `json:"kept,omitempty"`
@@ -106,15 +106,15 @@ const TypeLines = "application/x-ndjson"
 
 // API serves the control routes. It is safe for concurrent use.
 type API struct {
-	engine *engine.Engine
-	host   Host
-	mux    *http.ServeMux
-	turn   chan struct{} // capacity 1; held over a change, so that partial changes add up
+	engine   *engine.Engine
+	host     Host
+	mux      *http.ServeMux
+	changing chan struct{} // semaphore of capacity 1 for changes, so that no partial change is lost
 }
 
 // New returns the control API of e on host.
 func New(e *engine.Engine, host Host) *API {
-	a := &API{engine: e, host: host, mux: http.NewServeMux(), turn: make(chan struct{}, 1)}
+	a := &API{engine: e, host: host, mux: http.NewServeMux(), changing: make(chan struct{}, 1)}
 	a.route("/engine/v1/info", methods{http.MethodGet: a.info})
 	a.route("/engine/v1/stats", methods{http.MethodGet: a.stats})
 	a.route("/engine/v1/models/{m}/settings", methods{http.MethodGet: a.settings, http.MethodPut: a.change})
@@ -127,8 +127,8 @@ func New(e *engine.Engine, host Host) *API {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
-// methods answer a route by HTTP method. An error means that nothing has been
-// written.
+// methods are the handlers of a route by HTTP method. A handler that returns an error has
+// written nothing.
 type methods map[string]func(http.ResponseWriter, *http.Request) error
 
 func (a *API) route(pattern string, by methods) {
@@ -151,14 +151,14 @@ func (a *API) info(w http.ResponseWriter, _ *http.Request) error {
 	if a.host.Runtime != nil {
 		out.Runtime = a.host.Runtime()
 	}
-	for _, s := range a.engine.Served() {
+	for _, s := range a.engine.Services() {
 		out.Models = append(out.Models, describe(s))
 	}
 	wire.JSON(w, http.StatusOK, out)
 	return nil
 }
 
-func describe(s *engine.Served) Model {
+func describe(s *engine.ModelService) Model {
 	m, c := s.Model(), s.Config()
 	return Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
@@ -169,7 +169,7 @@ func describe(s *engine.Served) Model {
 
 func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {
 	out := Stats{Models: map[string]engine.Stats{}}
-	for _, s := range a.engine.Served() {
+	for _, s := range a.engine.Services() {
 		out.Models[s.Model().Name] = s.Stats()
 	}
 	if a.host.Usage != nil {
@@ -179,7 +179,7 @@ func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-func (a *API) find(r *http.Request) (*engine.Served, error) {
+func (a *API) find(r *http.Request) (*engine.ModelService, error) {
 	s, err := a.engine.Find(r.PathValue("m"), "")
 	if err != nil {
 		return nil, wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "Model not found: %s", r.PathValue("m"))

@@ -49,8 +49,7 @@ func (doubler) Run(_ context.Context, in []payload.Row, out []payload.Result) er
 	return nil
 }
 
-// used is what the process of start says it has used, on a system that keeps no
-// high-water mark.
+// used is the usage of the process, on a system that reports no peak memory.
 var used = control.Usage{CPUSeconds: 1.5, RSSBytes: monitor.Of(1 << 40)}
 
 // start serves a model m under the eager rule on 4 cores.
@@ -129,7 +128,7 @@ func TestStats(t *testing.T) {
 	for name, unknown := range map[string]func() *control.Usage{"no": nil, "failed": func() *control.Usage { return nil }} {
 		w := do(t.Context(), control.New(e, control.Host{Usage: unknown}), "GET", "/engine/v1/stats", "")
 		if !strings.Contains(w.Body.String(), `"process": null`) {
-			t.Errorf("%s usage is no null: %s", name, w.Body)
+			t.Errorf("%s usage is not null: %s", name, w.Body)
 		}
 	}
 }
@@ -166,7 +165,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// lines reads the answer to a PUT, with all times taken out.
+// lines reads the answer to a PUT and sets all times to 0.
 func lines(t *testing.T, w *httptest.ResponseRecorder) []control.Line {
 	t.Helper()
 	if w.Code != 200 || w.Header().Get("Content-Type") != control.TypeLines {
@@ -206,8 +205,8 @@ func TestChange(t *testing.T) {
 	})
 }
 
-// Partial changes at the same time add up, and a step is told when it ends.
-func TestChangesAtOnce(t *testing.T) {
+// Concurrent partial changes are all applied, and a step is sent when it ends.
+func TestConcurrentChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, h := start(t)
 		var wg sync.WaitGroup
@@ -222,8 +221,8 @@ func TestChangesAtOnce(t *testing.T) {
 	})
 }
 
-// A client that leaves calls its change off, running or not begun.
-func TestChangeCalledOff(t *testing.T) {
+// A client that disconnects cancels its change, running or waiting.
+func TestCancelledChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, h := start(t)
 		var wg sync.WaitGroup

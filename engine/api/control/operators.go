@@ -10,13 +10,12 @@ import (
 	"sweetspot/engine/api/wire"
 )
 
-// defaultRuns is how many runs a profile takes unless told otherwise.
+// defaultRuns is the default number of runs of a profile.
 const defaultRuns = 100
 
-// Operators answers POST operators: where the time of a run goes, by type of
-// operator, largest share first.
+// Operators answers POST operators: the time of a run by type of operator, largest first.
 type Operators struct {
-	Runs      int        `json:"runs"`       // that were counted
+	Runs      int        `json:"runs"`       // counted runs
 	BatchSize int        `json:"batch_size"` // items in each
 	RunMS     float64    `json:"run_ms"`     // of all operators of one run
 	Operators []Operator `json:"operators"`
@@ -51,15 +50,15 @@ func (a *API) operators(w http.ResponseWriter, r *http.Request) error {
 		dec := json.NewDecoder(bytes.NewReader(body))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&want); err != nil {
-			return wire.Errorf(http.StatusBadRequest, wire.BadRequest, `the body is no {"runs": 100}: %v`, err)
+			return wire.Errorf(http.StatusBadRequest, wire.BadRequest, `the body is not {"runs": 100}: %v`, err)
 		}
 	}
 	if want.Runs < 1 || want.Runs > engine.MaxProfileRuns {
 		return wire.Errorf(http.StatusBadRequest, wire.BadRequest, "runs: %d is outside 1-%d", want.Runs, engine.MaxProfileRuns)
 	}
 	select {
-	case a.turn <- struct{}{}: // settings stay while a profile runs
-		defer func() { <-a.turn }()
+	case a.changing <- struct{}{}: // keep the settings while the profile runs
+		defer func() { <-a.changing }()
 	case <-r.Context().Done():
 		return context.Cause(r.Context())
 	}

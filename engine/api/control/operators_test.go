@@ -15,7 +15,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// profiled is a doubler that tells its operators' times, up to 150 runs.
+// profiled is a doubler that reports the times of its operators, up to 150 runs.
 type profiled struct{ doubler }
 
 func (profiled) Operators(_ context.Context, _ *engine.Model, c knob.Config, runs int) (engine.OperatorProfile, error) {
@@ -55,8 +55,8 @@ func TestOperators(t *testing.T) {
 	}{
 		{path, `{"runs":0}`, 400, "runs: 0 is outside 1-200"},
 		{path, `{"runs":201}`, 400, "runs: 201 is outside 1-200"},
-		{path, `{"run":1}`, 400, `the body is no {"runs": 100}: json: unknown field "run"`},
-		{path, `7`, 400, `the body is no {"runs": 100}: json: cannot unmarshal number into Go value of type control.profileRequest`},
+		{path, `{"run":1}`, 400, `the body is not {"runs": 100}: json: unknown field "run"`},
+		{path, `7`, 400, `the body is not {"runs": 100}: json: cannot unmarshal number into Go value of type control.profileRequest`},
 		{path, `{"runs":151}`, 500, "operators: out of paper"},
 		{"/engine/v1/models/n/operators", "", 404, "Model not found: n"},
 	} {

@@ -12,9 +12,9 @@ import (
 	"sweetspot/engine/api/wire"
 )
 
-// send answers with r. The header values that differ from answer to
-// answer are parts of one string, and their slices parts of one array: what
-// net/http still needs of them it has copied when WriteHeader returns.
+// send answers with r. To save allocations, the variable header values are parts of one
+// string, and their slices are parts of one array; net/http has copied them when
+// WriteHeader returns.
 func (b *buffers) send(w http.ResponseWriter, r predict.Reply) {
 	b.text = wire.AppendID(b.text[:0])
 	id := len(b.text)
@@ -24,7 +24,7 @@ func (b *buffers) send(w http.ResponseWriter, r predict.Reply) {
 	text := string(b.text)
 	b.values = [...]string{text[:id], text[id:times], text[times:], r.Type}
 	h := w.Header()
-	wire.NoCache(h)
+	wire.SetNoCache(h)
 	for _, f := range r.Header {
 		h.Set(f.Name, f.Value)
 	}
@@ -33,15 +33,15 @@ func (b *buffers) send(w http.ResponseWriter, r predict.Reply) {
 	h["Content-Length"] = b.values[2:3:3]
 	h["Content-Type"] = b.values[3:4:4]
 	w.WriteHeader(r.Status)
-	_, _ = w.Write(r.Body) // a client that left needs no answer
+	_, _ = w.Write(r.Body) // an error means that the client has left
 }
 
-// stream answers in pieces as they come. An answer that breaks off ends without the
-// mark of its end, by which the client sees that something is missing.
+// stream sends the pieces of a streamed answer. After an error it aborts the connection
+// without the final chunk, so that the client sees that the answer is incomplete.
 func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply) {
 	defer r.Stream.Close()
 	h := w.Header()
-	wire.Stamp(h, string(wire.AppendID(nil)))
+	wire.SetHeaders(h, string(wire.AppendID(nil)))
 	for _, f := range r.Header {
 		h.Set(f.Name, f.Value)
 	}

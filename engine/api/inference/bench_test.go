@@ -10,7 +10,7 @@ import (
 	"sweetspot/engine/api/inference"
 )
 
-// sink is a response writer that costs nothing.
+// sink is a response writer that discards.
 type sink struct {
 	h    http.Header
 	code int

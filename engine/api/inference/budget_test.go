@@ -21,10 +21,10 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// pictures serves a model p that takes pictures, with a queue of 1, within a
-// budget, and returns how to send it one, which is small as a file and takes
-// 8 bytes a pixel in memory.
-func pictures(t *testing.T, b *wire.Budget, width, height int) (send func() *httptest.ResponseRecorder) {
+// serveImages serves a model with image input, with a queue of 1, within a budget. It
+// returns a function that sends one image, whose file is small and which takes 8 bytes per
+// pixel in memory.
+func serveImages(t *testing.T, b *wire.Budget, width, height int) (send func() *httptest.ResponseRecorder) {
 	t.Helper()
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"doubler": &doubler{}}, Cores: 2})
 	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
@@ -53,20 +53,20 @@ func pictures(t *testing.T, b *wire.Budget, width, height int) (send func() *htt
 	}
 }
 
-// A picture that finds no room is refused before it is unpacked.
-func TestPictureWithoutRoom(t *testing.T) {
-	const width, height, unpacked = 400, 300, 400 * 300 * 8
-	const limit = 2 * unpacked
+// An image that does not fit into the budget is refused before it is decoded.
+func TestImageAboveBudget(t *testing.T) {
+	const width, height, decodedSize = 400, 300, 400 * 300 * 8
+	const limit = 2 * decodedSize
 	b := wire.NewBudget(limit)
-	send := pictures(t, b, width, height)
+	send := serveImages(t, b, width, height)
 	if w := send(); w.Code != http.StatusOK {
 		t.Fatalf("alone: %d %s", w.Code, w.Body)
 	}
 	if b.Used() != 0 {
-		t.Errorf("%d bytes did not come back", b.Used())
+		t.Errorf("%d bytes are still reserved", b.Used())
 	}
-	others := b.Claim()
-	if err := others.Take(limit - unpacked); err != nil { // the body and its scaling find no room
+	others := b.NewReservation()
+	if err := others.Reserve(limit - decodedSize); err != nil { // too little memory for the body and its scaling
 		t.Fatal(err)
 	}
 	var before, after runtime.MemStats
@@ -74,32 +74,32 @@ func TestPictureWithoutRoom(t *testing.T) {
 	w := send()
 	runtime.ReadMemStats(&after)
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "1" {
-		t.Errorf("without room: %d %s, Retry-After %q", w.Code, w.Body, w.Header().Get("Retry-After"))
+		t.Errorf("above the budget: %d %s, Retry-After %q", w.Code, w.Body, w.Header().Get("Retry-After"))
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n >= unpacked {
-		t.Errorf("%d bytes were allocated to refuse a picture of %d", n, unpacked)
+	if n := after.TotalAlloc - before.TotalAlloc; n >= decodedSize {
+		t.Errorf("%d bytes were allocated to refuse an image of %d", n, decodedSize)
 	}
-	if b.Used() != limit-unpacked {
-		t.Errorf("used = %d after the refusal, want %d", b.Used(), limit-unpacked)
+	if b.Used() != limit-decodedSize {
+		t.Errorf("used = %d after the refusal, want %d", b.Used(), limit-decodedSize)
 	}
 	others.Release()
 	if w := send(); w.Code != http.StatusOK {
-		t.Errorf("with room again: %d %s", w.Code, w.Body)
+		t.Errorf("with enough memory again: %d %s", w.Code, w.Body)
 	}
 
-	small := pictures(t, wire.NewBudget(unpacked), width, height)
+	small := serveImages(t, wire.NewBudget(decodedSize), width, height)
 	if w := small(); w.Code != http.StatusRequestEntityTooLarge {
-		t.Errorf("a picture that never fits: %d %s, want 413", w.Code, w.Body)
+		t.Errorf("an image that can never fit: %d %s, want 413", w.Code, w.Body)
 	}
 }
 
-// C2: eight pictures of 191 KB at once took 2.4 GB, with a queue of 1. What all
-// are unpacked to stays within the budget, whatever comes.
-func TestUnpackedPicturesAreBounded(t *testing.T) {
-	const width, height, unpacked = 1000, 800, 1000 * 800 * 8
-	const requests, limit = 24, 3 * unpacked // 154 MB unbounded, 19 MB bounded
+// Eight concurrent images of 191 KB took 2.4 GB, with a queue of 1. The memory of all
+// decoded images stays within the budget.
+func TestDecodedImagesAreBounded(t *testing.T) {
+	const width, height, decodedSize = 1000, 800, 1000 * 800 * 8
+	const requests, limit = 24, 3 * decodedSize // 154 MB unbounded, 19 MB bounded
 	b := wire.NewBudget(limit)
-	send := pictures(t, b, width, height)
+	send := serveImages(t, b, width, height)
 	var answered [600]atomic.Int64
 	runtime.GC()
 	base := heap()
@@ -127,17 +127,17 @@ func TestUnpackedPicturesAreBounded(t *testing.T) {
 	if ok == 0 || ok+refused != requests {
 		t.Errorf("%d answered and %d refused of %d", ok, refused, requests)
 	}
-	// What the collector has not found yet is there too: at most as much again
-	// before it runs, and what is made while it does.
+	// The heap also has garbage: at most the same amount before the collector runs, and
+	// what is allocated while it runs.
 	if grown := int64(most) - int64(base); grown > 3*limit {
 		t.Errorf("the heap grew by %d MB, want at most 3 times %d MB", grown>>20, limit>>20)
 	}
 	if b.Used() != 0 {
-		t.Errorf("%d bytes did not come back", b.Used())
+		t.Errorf("%d bytes are still reserved", b.Used())
 	}
 }
 
-// heap is the bytes of objects, dead ones that were not found yet included.
+// heap returns the bytes of all objects, garbage included.
 func heap() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)

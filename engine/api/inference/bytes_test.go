@@ -37,8 +37,8 @@ func serveBytes(t *testing.T) *httptest.Server {
 	return s
 }
 
-// A model of bytes goes through the same routes: bodies and forms in, its own status,
-// headers and bytes out, whole or in pieces.
+// A model that takes bytes uses the same routes: it gets bodies and forms, and returns its
+// own status, headers and bytes, whole or streamed.
 func TestModelOfBytes(t *testing.T) {
 	s := serveBytes(t)
 	var form strings.Builder
@@ -52,13 +52,13 @@ func TestModelOfBytes(t *testing.T) {
 		want, header      string
 	}{
 		{"whole body", "text/plain", "hello", 200, "HELLO", "words"},
-		{"a type that says nothing here", "application/x-own", "hello", 200, "HELLO", "words"},
+		{"an unknown type", "application/x-own", "hello", 200, "HELLO", "words"},
 		{"form", w.FormDataContentType(), form.String(), 200, "OF A FORM", "words"},
-		{"torn form", "multipart/form-data; boundary=x", "--x\r\n", 400, "multipart body", ""},
+		{"incomplete form", "multipart/form-data; boundary=x", "--x\r\n", 400, "multipart body", ""},
 		{"stream", "text/plain", "stream a b c", 200, "abc.", ""},
 		{"row fails", "text/plain", "fail", 500, "the row failed", ""},
-		{"session dies", "text/plain", "die", 500, "the session is lost", ""},
-		{"and the next", "text/plain", "again", 200, "AGAIN", "words"},
+		{"session is lost", "text/plain", "die", 500, "the session is lost", ""},
+		{"next request", "text/plain", "again", 200, "AGAIN", "words"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			res, err := http.Post(s.URL+"/predictions/words", tt.media, strings.NewReader(tt.body))
@@ -77,8 +77,8 @@ func TestModelOfBytes(t *testing.T) {
 	}
 }
 
-// An answer that breaks off in the middle is seen to be cut.
-func TestStreamThatBreaksOff(t *testing.T) {
+// The client sees that a streamed answer is incomplete.
+func TestIncompleteStream(t *testing.T) {
 	s := serveBytes(t)
 	res, err := http.Post(s.URL+"/predictions/words", "text/plain", strings.NewReader("die after half"))
 	if err != nil {

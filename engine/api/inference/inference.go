@@ -1,15 +1,13 @@
-// Package inference is the REST listener that answers predictions, in
-// TorchServe's manner:
+// Package inference is the REST API for predictions, compatible with TorchServe:
 //
 //	/ping                          health
 //	/predictions/{model}           predict
 //	/predictions/{model}/{version} predict on that version
 //
-// Every method predicts. A [Handler] reads the body and has package predict answer
-// it; it is safe for concurrent use, keeps no state but its buffers, and starts no
-// goroutine. A client that goes away takes its request out of the queue. Answers carry
-// a Server-Timing header with where the request's time went, from which load
-// generators learn the model latency.
+// Every HTTP method predicts. A [Handler] reads the body and calls package predict; it is
+// safe for concurrent use, has no state but its buffers, and starts no goroutine. When a
+// client disconnects, its request leaves the queue. The Server-Timing header of an answer
+// splits the time of the request, so that load generators know the model latency.
 package inference
 
 import (
@@ -26,24 +24,24 @@ import (
 
 // Handler answers the inference routes.
 type Handler struct {
-	engine *engine.Engine
-	models *predict.Service
-	limits wire.Limits
-	pool   sync.Pool // of *buffers
+	engine    *engine.Engine
+	predictor *predict.Predictor
+	limits    wire.Limits
+	pool      sync.Pool // of *buffers
 }
 
-// buffers are one request's memory. They go back to the pool only after an
-// answer: a worker may still read the body of a request that was given up.
+// buffers are the memory of one request. They return to the pool only if the request was
+// not abandoned, because a worker may still read its body.
 type buffers struct {
 	predict.Prediction
-	claim      wire.Claim // of the bytes that the request takes
+	memory     wire.Reservation // memory of the request
 	body, text []byte
 	values     [4]string // of headers
 }
 
-// New returns the handler of e's models, for request bodies within l.
+// New returns a handler for the models of e with the limits l for request bodies.
 func New(e *engine.Engine, l wire.Limits) *Handler {
-	return &Handler{engine: e, models: predict.New(e), limits: l, pool: sync.Pool{New: func() any { return new(buffers) }}}
+	return &Handler{engine: e, predictor: predict.New(e), limits: l, pool: sync.Pool{New: func() any { return new(buffers) }}}
 }
 
 // ServeHTTP answers one request.
@@ -63,12 +61,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ping answers Healthy when the default version of every model has its workers.
+// ping answers Healthy if the default version of every model is healthy.
 func (h *Handler) ping(w http.ResponseWriter) {
 	type status struct {
 		Status string `json:"status"`
 	}
-	for _, s := range h.engine.Served() {
+	for _, s := range h.engine.Services() {
 		if m := s.Model(); m.Version == h.engine.Default(m.Name) && !s.Healthy() {
 			wire.JSON(w, http.StatusInternalServerError, status{"Unhealthy"})
 			return
@@ -77,30 +75,29 @@ func (h *Handler) ping(w http.ResponseWriter) {
 	wire.JSON(w, http.StatusOK, status{"Healthy"})
 }
 
-// predict answers a prediction, or returns why there is none, with nothing
-// written yet.
+// predict answers a prediction. If it returns an error, it has written nothing.
 func (h *Handler) predict(w http.ResponseWriter, r *http.Request, name, version string) error {
 	b := h.pool.Get().(*buffers)
-	b.claim = h.limits.Budget.Claim()
-	kept, err := h.predictWith(b, w, r, name, version)
-	b.claim.Release()
-	if kept {
+	b.memory = h.limits.Budget.NewReservation()
+	reusable, err := h.predictWith(b, w, r, name, version)
+	b.memory.Release()
+	if reusable {
 		h.pool.Put(b)
 	}
-	return answerOf(err)
+	return httpError(err)
 }
 
-// predictWith is predict in the memory of b, which is not to be used again if it is
-// not kept.
-func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request, name, version string) (kept bool, err error) {
-	if err := h.models.Begin(&b.Prediction, name, version, r.Header.Get("Accept")); err != nil {
+// predictWith is predict with the memory b, which must not be used again unless it is
+// reusable.
+func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request, name, version string) (reusable bool, err error) {
+	if err := h.predictor.Begin(&b.Prediction, name, version, r.Header.Get("Accept")); err != nil {
 		return true, err
 	}
-	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits, &b.claim); err != nil {
+	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits, &b.memory); err != nil {
 		return true, err
 	}
 	body := payload.Body{Type: r.Header.Get("Content-Type"), Data: b.body}
-	reply, kept, err := b.Run(r.Context(), body, predict.Options{Memory: &b.claim, Streamed: true})
+	reply, reusable, err := b.Run(r.Context(), body, predict.Options{Memory: &b.memory, Streamed: true})
 	switch {
 	case err != nil:
 	case reply.Stream != nil:
@@ -108,12 +105,12 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 	default:
 		b.send(w, reply)
 	}
-	return kept, err
+	return reusable, err
 }
 
-// answerOf is the answer to a prediction that failed. What is no fault of the request
-// is 503 with when to come again; a failed execution is 500.
-func answerOf(err error) error {
+// httpError converts the error of a prediction. A request that may succeed later gets 503
+// with Retry-After; a failed execution gets 500.
+func httpError(err error) error {
 	e, ok := errors.AsType[*predict.Error](err)
 	if !ok {
 		return err
@@ -129,7 +126,7 @@ func answerOf(err error) error {
 		return wire.Errorf(http.StatusNotFound, wire.VersionNotFound, "%s", e.Message)
 	case predict.NotAcceptable:
 		return wire.Errorf(http.StatusNotAcceptable, wire.NotAcceptable, "%s", e.Message)
-	case predict.Busy, predict.Unavailable, predict.Expired, predict.GivenUp:
+	case predict.Busy, predict.Unavailable, predict.Expired, predict.Cancelled:
 		unavailable := wire.Errorf(http.StatusServiceUnavailable, wire.ServiceUnavailable, "%s", e.Message)
 		unavailable.RetryAfter = 1
 		return unavailable

@@ -28,7 +28,7 @@ import (
 )
 
 // doubler is a backend: y = 2x. An item that starts with -1 fails; one that
-// starts with -2 waits until the gate opens.
+// starts with -2 blocks until the gate opens.
 type doubler struct {
 	gate chan struct{}
 }
@@ -113,7 +113,7 @@ func TestScript(t *testing.T) {
 		{"POST", "/predictions/m/2.0", "", "", "[1,2]", 404, "ModelVersionNotFoundException: Model version: 2.0 does not exist for model: m; its version is 1.0"},
 		{"POST", "/predictions/m", "", "", "", 400, "BadRequestException: empty body" + sendTwo},
 		{"POST", "/predictions/m", "application/json", "", "[1]", 400, `BadRequestException: input "x": shape [1], expected [2]` + sendTwo},
-		{"POST", "/predictions/m", "application/json", "text/csv", "[1,2]", 406, `NotAcceptableException: no acceptable form of the answer: "text/csv"; accept application/json or application/octet-stream`},
+		{"POST", "/predictions/m", "application/json", "text/csv", "[1,2]", 406, `NotAcceptableException: no acceptable format of the answer: "text/csv"; accept application/json or application/octet-stream`},
 		{"POST", "/predictions/m", "application/json", "", "[" + strings.Repeat(" ", 1<<16) + "1,2]", 413, "RequestTooLargeException: the request body is above max_request_size, 65536 bytes; send less, or start the server with a larger one"},
 		{"POST", "/predictions/m", "application/json", "", "[-1,2]", 500, "InternalServerException: Prediction failed: the model does not like it"},
 	}
@@ -142,7 +142,7 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// errorText checks the form of an error body and returns it in one line.
+// errorText checks the fields of an error body and returns it in one line.
 func errorText(t *testing.T, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	var e wire.Error
@@ -192,7 +192,7 @@ func predict(ctx context.Context, h http.Handler, first string) *httptest.Respon
 	return w
 }
 
-// inBubble runs test with an engine whose waiting is seen by synctest.
+// inBubble runs test with an engine in a synctest bubble.
 func inBubble(t *testing.T, change func(*knob.Config), test func(*testing.T, *engine.Engine, *doubler, http.Handler)) {
 	synctest.Test(t, func(t *testing.T) {
 		e, d, h := start(t, change)
@@ -234,8 +234,8 @@ func TestQueueFullAndClosed(t *testing.T) {
 	})
 }
 
-// A client that leaves takes its request out of the queue, and the next one is
-// not answered with its body.
+// The request of a client that disconnects leaves the queue, and its buffers are not reused
+// for the next request.
 func TestCancelledRequestLeavesTheQueue(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, e *engine.Engine, d *doubler, h http.Handler) {
 		var wg sync.WaitGroup
@@ -254,7 +254,7 @@ func TestCancelledRequestLeavesTheQueue(t *testing.T) {
 		wg.Wait()
 		want := []string{
 			"[-4,0]\n",
-			`ServiceUnavailableException: Model "m": the request was given up`,
+			`ServiceUnavailableException: Model "m": the request was cancelled`,
 			`ServiceUnavailableException: Model "m": the request expired in the queue`,
 		}
 		for i, w := range answers {

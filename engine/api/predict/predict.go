@@ -1,11 +1,11 @@
-// Package predict answers predictions for every protocol: it finds the model, has its
-// handler decode the body, asks the engine, and has the handler encode the answer. It
-// knows no protocol: a transport reads the body, hands it over, and translates the
-// [Error] or sends the [Reply].
+// Package predict answers predictions for every protocol: it finds the model, decodes the
+// body with the model's handler, runs the request in the engine, and encodes the answer. It
+// knows no protocol: a transport reads the body, calls this package, and sends the [Reply]
+// or translates the [Error].
 //
-// A [Service] is safe for concurrent use, keeps no state but its engine, and starts no
-// goroutine. What one prediction needs is in a [Prediction], which its transport
-// keeps for the next one, so that a prediction of tensors allocates nothing here.
+// A [Predictor] is safe for concurrent use, has no state but its engine, and starts no
+// goroutine. The memory of one prediction is in a [Prediction], which the transport reuses,
+// so that this package allocates nothing for a prediction of tensors.
 package predict
 
 import (
@@ -21,34 +21,34 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// Service answers predictions with the models of an engine.
-type Service struct {
+// Predictor answers predictions with the models of an engine.
+type Predictor struct {
 	engine *engine.Engine
 }
 
-// New returns the service of e's models.
-func New(e *engine.Engine) *Service { return &Service{e} }
+// New returns a predictor for the models of e.
+func New(e *engine.Engine) *Predictor { return &Predictor{e} }
 
-// Prediction is the memory of one prediction. Its zero value is ready; it is used by
-// one goroutine at a time.
+// Prediction is the memory of one prediction. Its zero value is ready for use; only one
+// goroutine may use it at a time.
 type Prediction struct {
-	served  *engine.Served
+	service *engine.ModelService
 	handler engine.Handler
 	format  payload.Format
 	request payload.Request
 	in, out []tensor.Item
-	plain   handler.Tensors // of a model without a handler of its own
+	tensors handler.Tensors // for a model without a handler
 	answer  []byte
 }
 
-// Timing is where a prediction's time went, from its body to its answer.
+// Timing splits the time of a prediction, from its body to its answer.
 type Timing struct {
 	engine.Timing
 	Decode, Encode time.Duration
 }
 
-// Reply is an answer. Body is the prediction's memory, and valid until its next use;
-// a Stream has what follows Body.
+// Reply is an answer. Body belongs to the Prediction and is valid until its next use. A
+// Stream has the rest of the answer after Body.
 type Reply struct {
 	Status int // as in HTTP
 	Type   string
@@ -58,17 +58,17 @@ type Reply struct {
 	Timing Timing
 }
 
-// Begin finds the model, "" being its default version, and agrees on the form of the
-// answer. Nothing has to be given back.
-func (s *Service) Begin(p *Prediction, model, version, accept string) error {
-	served, err := s.engine.Find(model, version)
+// Begin finds the model (version "" is the default one) and negotiates the format of the
+// answer. It reserves nothing.
+func (s *Predictor) Begin(p *Prediction, model, version, accept string) error {
+	service, err := s.engine.Find(model, version)
 	if err != nil {
 		return s.unknown(model, version, err)
 	}
-	p.served, p.handler = served, served.Model().Handler
+	p.service, p.handler = service, service.Model().Handler
 	if p.handler == nil {
-		p.plain = handler.NewTensors(served.Model().Inputs, served.Model().Outputs)
-		p.handler = &p.plain
+		p.tensors = handler.NewTensors(service.Model().Inputs, service.Model().Outputs)
+		p.handler = &p.tensors
 	}
 	if p.format, err = p.handler.Negotiate(accept); err != nil {
 		return errorf(NotAcceptable, "%v", err)
@@ -76,11 +76,11 @@ func (s *Service) Begin(p *Prediction, model, version, accept string) error {
 	return nil
 }
 
-// unknown says which models or versions there are instead.
-func (s *Service) unknown(model, version string, err error) error {
+// unknown returns an error that lists the existing models or versions.
+func (s *Predictor) unknown(model, version string, err error) error {
 	var have []string
 	if errors.Is(err, engine.ErrUnknownVersion) {
-		for _, o := range s.engine.Served() {
+		for _, o := range s.engine.Services() {
 			if o.Model().Name == model {
 				have = append(have, o.Model().Version)
 			}
@@ -91,7 +91,7 @@ func (s *Service) unknown(model, version string, err error) error {
 		}
 		return errorf(UnknownVersion, "Model version: %s does not exist for model: %s; %s %s", version, model, are, strings.Join(have, ", "))
 	}
-	for _, o := range s.engine.Served() {
+	for _, o := range s.engine.Services() {
 		if n := o.Model().Name; len(have) == 0 || have[len(have)-1] != n {
 			have = append(have, n)
 		}
@@ -102,51 +102,50 @@ func (s *Service) unknown(model, version string, err error) error {
 	return errorf(UnknownModel, "Model not found: %s; served here: %s", model, strings.Join(have, ", "))
 }
 
-// Memory bounds what requests take together. A nil one bounds nothing.
+// Memory bounds the memory of all requests together. nil is no limit.
 type Memory interface {
-	Take(bytes int64) error // before they are used; an error says that there is no room
-	Give(bytes int64)       // back what was taken and is not used
+	Reserve(bytes int64) error // before the memory is allocated; an error means that there is too little
+	Free(bytes int64)          // returns memory that is no longer needed
 }
 
-// Options are what a transport can do.
+// Options describe the transport.
 type Options struct {
 	Memory   Memory
-	Streamed bool // it can answer in pieces
+	Streamed bool // it can send streamed answers
 }
 
-// Run predicts what Begin has begun. The queue is asked before the body is decoded,
-// and refuses what would have to wait outside of it; so is the memory that it decodes
-// to. With kept false what the body
-// holds may still be read: its caller gave up, and must not use its memory again, nor
-// p.
-func (p *Prediction) Run(ctx context.Context, b payload.Body, o Options) (r Reply, kept bool, err error) {
-	name := p.served.Model().Name
-	place, err := p.served.Admit()
+// Run runs the prediction after Begin. It gets a ticket for the queue and the memory for
+// decoding before it decodes the body, and returns an error if either is refused. If
+// reusable is false, the engine may still read the body because the caller has abandoned
+// the request; then the memory of the body and p must not be used again.
+func (p *Prediction) Run(ctx context.Context, b payload.Body, o Options) (r Reply, reusable bool, err error) {
+	name := p.service.Model().Name
+	ticket, err := p.service.Admit()
 	if err != nil {
-		return Reply{}, true, refusal(name, err)
+		return Reply{}, true, engineError(name, err)
 	}
 	start := time.Now()
 	p.request = payload.Request{Items: p.in[:0], Streamed: o.Streamed}
 	if err := p.decode(b, o.Memory); err != nil {
-		place.Release()
+		ticket.Release()
 		return Reply{}, true, err
 	}
 	r.Timing.Decode = time.Since(start)
-	a, t, err := place.Do(ctx, p.request, p.out[:0])
+	a, t, err := ticket.Do(ctx, p.request, p.out[:0])
 	r.Timing.Timing = t
 	if err != nil {
-		return Reply{}, !gaveUp(err), refusal(name, err)
+		return Reply{}, !mayStillRead(err), engineError(name, err)
 	}
 	return p.reply(r, a)
 }
 
-// decode makes the request. While it does, what the body unpacks to is taken from the
-// memory; afterwards what of that the request holds.
+// decode decodes the body to the request. It reserves the estimated memory of decoding, and
+// afterwards frees what the request does not use.
 func (p *Prediction) decode(b payload.Body, m Memory) error {
-	unpacked := int64(0)
+	decodedSize := int64(0)
 	if m != nil {
-		unpacked = p.handler.DecodedSize(b)
-		if err := m.Take(unpacked); err != nil {
+		decodedSize = p.handler.DecodedSize(b)
+		if err := m.Reserve(decodedSize); err != nil {
 			return err
 		}
 	}
@@ -155,7 +154,7 @@ func (p *Prediction) decode(b payload.Body, m Memory) error {
 	}
 	p.in = p.request.Items
 	if m != nil {
-		m.Give(max(0, unpacked-p.request.Bytes()))
+		m.Free(max(0, decodedSize-p.request.Bytes()))
 	}
 	return nil
 }
@@ -170,14 +169,14 @@ func (p *Prediction) reply(r Reply, a payload.Answer) (Reply, bool, error) {
 		}
 	}
 	if a.Stream != nil {
-		return r, false, nil // the batch may go on with the body
+		return r, false, nil // the batch may still read the body
 	}
 	p.out = a.Items
 	start := time.Now()
 	body, media, err := p.handler.Encode(p.answer[:0], p.format, a)
 	r.Timing.Encode = time.Since(start)
-	clear(p.out) // the answers' memory
-	p.served.Observe(r.Timing.Decode, r.Timing.Encode)
+	clear(p.out) // let the outputs be collected
+	p.service.Observe(r.Timing.Decode, r.Timing.Encode)
 	if err != nil {
 		return Reply{}, true, fmt.Errorf("encode: %w", err)
 	}
@@ -186,7 +185,7 @@ func (p *Prediction) reply(r Reply, a payload.Answer) (Reply, bool, error) {
 	return r, true, nil
 }
 
-// gaveUp tells whether the engine may still read the request.
-func gaveUp(err error) bool {
+// mayStillRead reports whether the engine may still read the request after err.
+func mayStillRead(err error) bool {
 	return errors.Is(err, engine.ErrExpired) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -17,7 +17,7 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// echo answers every row with itself.
+// echo is a backend that returns its inputs.
 type echo struct{}
 
 func (echo) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
@@ -44,8 +44,8 @@ func tensors(version string) *engine.Model {
 	return &engine.Model{Name: "m", Version: version, Backend: "echo", BatchAxis: true, Inputs: x, Outputs: x}
 }
 
-// load makes an engine with two versions of a model of tensors and one of bytes.
-func load(t testing.TB, b *enginetest.Backend) (*engine.Engine, *predict.Service) {
+// load makes an engine with two versions of a model of tensors and a model of bytes.
+func load(t testing.TB, b *enginetest.Backend) (*engine.Engine, *predict.Predictor) {
 	t.Helper()
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"echo": echo{}, enginetest.Name: b}, Cores: 2})
 	for _, m := range []*engine.Model{tensors("1.0"), tensors("2.0"), enginetest.Model("words")} {
@@ -58,7 +58,7 @@ func load(t testing.TB, b *enginetest.Backend) (*engine.Engine, *predict.Service
 
 func TestErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, s := load(t, &enginetest.Backend{Takes: func(int) { time.Sleep(time.Second) }})
+		e, s := load(t, &enginetest.Backend{OnRun: func(int) { time.Sleep(time.Second) }})
 		for _, tt := range []struct {
 			name, model, version, accept, media, body string
 			limit                                     time.Duration
@@ -67,7 +67,7 @@ func TestErrors(t *testing.T) {
 		}{
 			{"no model", "n", "", "", "", "[1,2]", 0, predict.UnknownModel, "served here: m, words"},
 			{"no version", "m", "3.0", "", "", "[1,2]", 0, predict.UnknownVersion, "its versions are 1.0, 2.0"},
-			{"a picture wanted", "m", "", "image/png", "", "[1,2]", 0, predict.NotAcceptable, "accept"},
+			{"an image accepted", "m", "", "image/png", "", "[1,2]", 0, predict.NotAcceptable, "accept"},
 			{"a wrong body", "m", "2.0", "", "application/json", "[1]", 0, predict.BadInput, `input "x"`},
 			{"a model that fails", "words", "", "", "", "fail", 0, predict.Failed, "the row failed"},
 			{"too late", "words", "", "", "", "late", time.Millisecond, predict.Expired, "expired"},
@@ -90,14 +90,13 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// The queue is asked before the body is decoded: a wrong body is refused for the full
-// queue, not for what is wrong with it.
-func TestTheQueueIsAskedFirst(t *testing.T) {
+// A full queue refuses a request before its body is decoded, even if the body is invalid.
+func TestFullQueueRefusesBeforeDecoding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		b := &enginetest.Backend{}
 		e, s := load(t, b)
-		b.Takes = func(int) { <-gate }
+		b.OnRun = func(int) { <-gate }
 		for range 2 { // one in the worker, one in the queue
 			go func() {
 				var p predict.Prediction
@@ -114,9 +113,9 @@ func TestTheQueueIsAskedFirst(t *testing.T) {
 		if err := s.Begin(&p, "words", "", ""); err != nil {
 			t.Fatal(err)
 		}
-		_, kept, err := p.Run(t.Context(), payload.Body{Type: "multipart/form-data; boundary=x", Data: []byte("--x")}, predict.Options{})
-		if e, ok := errors.AsType[*predict.Error](err); !ok || e.Kind != predict.Busy || !kept {
-			t.Errorf("Run = %v, kept %v", err, kept)
+		_, reusable, err := p.Run(t.Context(), payload.Body{Type: "multipart/form-data; boundary=x", Data: []byte("--x")}, predict.Options{})
+		if e, ok := errors.AsType[*predict.Error](err); !ok || e.Kind != predict.Busy || !reusable {
+			t.Errorf("Run = %v, reusable %v", err, reusable)
 		}
 		close(gate)
 		synctest.Wait()
@@ -126,7 +125,7 @@ func TestTheQueueIsAskedFirst(t *testing.T) {
 	})
 }
 
-// A prediction of tensors allocates what its item takes, and nothing beside it.
+// A prediction of tensors allocates only its item.
 func TestAllocations(t *testing.T) {
 	e, s := load(t, &enginetest.Backend{})
 	defer func() { _ = e.Close(context.WithoutCancel(t.Context())) }()

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// WriteFile writes the keys to their file, mode 0600, whatever it held. A server
-// does so once its addresses are its own: before, the file may belong to the
-// server that has them. Tokens without a file write none.
+// WriteFile writes the keys to their file, mode 0600, and replaces an existing file. A
+// server calls it after it has bound its addresses: before that, the file may belong to the
+// server that has bound them. Tokens without a file write none.
 func (t *Tokens) WriteFile() error {
 	if t == nil || t.file == "" {
 		return nil
@@ -23,15 +23,14 @@ func (t *Tokens) WriteFile() error {
 	return t.write()
 }
 
-// Close removes the key file, whose keys are of no use any more. A file that
-// another server has written since stays.
+// Close removes the key file, unless another server has written it since.
 func (t *Tokens) Close() error {
 	if t == nil || t.file == "" {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if ours, err := t.ours(); err != nil || !ours {
+	if owns, err := t.ownsFile(); err != nil || !owns {
 		return err
 	}
 	if err := os.Remove(t.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -40,9 +39,9 @@ func (t *Tokens) Close() error {
 	return nil
 }
 
-// ours tells whether the file holds what these tokens wrote, or is gone. The
-// caller holds mu.
-func (t *Tokens) ours() (bool, error) {
+// ownsFile reports whether the file is unchanged since write, or does not exist. The caller
+// holds mu.
+func (t *Tokens) ownsFile() (bool, error) {
 	have, err := os.ReadFile(t.file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -53,14 +52,14 @@ func (t *Tokens) ours() (bool, error) {
 	return bytes.Equal(have, t.written), nil
 }
 
-// keyJSON is one key in the file, in TorchServe's words.
+// keyJSON is one key in the file, with TorchServe's field names.
 type keyJSON struct {
 	Key     string     `json:"key"`
 	Expires *time.Time `json:"expiration time,omitempty"`
 }
 
-// write replaces the file in one step, so that no reader finds half of one and
-// an older file's wider mode does not survive. The caller holds mu.
+// write replaces the file atomically, so that readers never see an incomplete file and the
+// mode of an old file does not stay. The caller holds mu.
 func (t *Tokens) write() error {
 	out := map[string]keyJSON{}
 	for k, v := range t.keys {
@@ -76,15 +75,15 @@ func (t *Tokens) write() error {
 		return fmt.Errorf("token: %w", err)
 	}
 	body = append(body, '\n')
-	if err := replace(t.file, body); err != nil {
+	if err := replaceFile(t.file, body); err != nil {
 		return fmt.Errorf("token: key file: %w", err)
 	}
 	t.written = body
 	return nil
 }
 
-// replace writes body to a file of mode 0600 beside name and renames it.
-func replace(name string, body []byte) (err error) {
+// replaceFile writes body to a temporary file of mode 0600 and renames it to name.
+func replaceFile(name string, body []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), ".key_file-*")
 	if err != nil {
 		return err

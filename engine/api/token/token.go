@@ -1,11 +1,10 @@
-// Package token guards the listeners with TorchServe's bearer tokens: one key
-// for inference, one for management, and one that renews the other two.
+// Package token protects the listeners with TorchServe's bearer tokens: one key for
+// inference, one for management, and one that renews the other two.
 //
-// [New] makes fresh keys, which [Tokens.WriteFile] writes to a file that only its
-// owner can read; [Fixed] takes one token for everything, as the child of a
-// workbench does. [Tokens.Guard] wraps a handler, and Tokens itself answers
-// GET /token. A nil *Tokens lets everything pass: that is how tokens are switched
-// off. All methods are safe for concurrent use.
+// [New] makes new keys, which [Tokens.WriteFile] writes to a file that only its owner can
+// read. [Fixed] uses one token for all kinds, for the child of a workbench. [Tokens.Guard]
+// wraps a handler, and Tokens itself answers GET /token. A nil *Tokens allows every
+// request. All methods are safe for concurrent use.
 package token
 
 import (
@@ -22,7 +21,7 @@ import (
 	"sweetspot/engine/api/wire"
 )
 
-// Kind is what a key opens.
+// Kind is the kind of a key.
 type Kind uint8
 
 // The kinds.
@@ -36,14 +35,14 @@ var kindNames = []string{Inference: "inference", Management: "management", API: 
 
 func (k Kind) String() string { return kindNames[k] }
 
-// DefaultFile is where TorchServe's clients look for the keys: in the directory
-// in which the server was started.
+// DefaultFile is the file in which TorchServe's clients look for the keys, in the working
+// directory of the server.
 const DefaultFile = "key_file.json"
 
-// DefaultLife is how long inference and management keys are valid.
+// DefaultLife is the time for which inference and management keys are valid.
 const DefaultLife = time.Hour
 
-// keyBytes of randomness make a key. TorchServe's have 6, few enough to guess.
+// keyBytes is the number of random bytes of a key. TorchServe's 6 can be guessed.
 const keyBytes = 18
 
 // Tokens are the keys in force.
@@ -53,19 +52,19 @@ type Tokens struct {
 
 	mu      sync.RWMutex // guards what follows
 	keys    [3]key       // by Kind
-	written []byte       // what the file got last; nil before
+	written []byte       // last written contents of the file; nil before
 }
 
 type key struct {
 	text    string
-	expires time.Time // zero is never
+	expires time.Time // zero: never
 }
 
-// expired tells whether k is past its time at now.
+// expired reports whether k has expired at now.
 func (k key) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }
 
-// New makes new keys, valid for life, for a file that WriteFile writes. An empty
-// file is DefaultFile, a life of 0 is DefaultLife.
+// New makes new keys that are valid for life; WriteFile writes them to file. An empty file
+// is DefaultFile, a life of 0 is DefaultLife.
 func New(file string, life time.Duration) (*Tokens, error) {
 	if life < 0 {
 		return nil, fmt.Errorf("token: life of %v is below 0", life)
@@ -81,7 +80,7 @@ func New(file string, life time.Duration) (*Tokens, error) {
 	return &Tokens{file: file, life: life, keys: keys}, nil
 }
 
-// Fixed makes tokens of which every one is text and none expires.
+// Fixed returns tokens whose keys are all text and never expire.
 func Fixed(text string) *Tokens {
 	k := key{text: text}
 	return &Tokens{keys: [3]key{k, k, k}}
@@ -89,26 +88,26 @@ func Fixed(text string) *Tokens {
 
 func newKey(expires time.Time) key {
 	var b [keyBytes]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
+	_, _ = rand.Read(b[:]) // never fails
 	return key{base64.RawURLEncoding.EncodeToString(b[:]), expires}
 }
 
-// Check reports why r may not do what k opens, as an Error of status 400, as
-// TorchServe has it.
+// Check returns an Error if r has no valid key of kind k. Its status is 400, as in
+// TorchServe.
 func (t *Tokens) Check(k Kind, r *http.Request) error {
 	if t == nil {
 		return nil
 	}
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || given == "" {
-		return denied("the %s key is missing; send the header Authorization: Bearer KEY with %s", k, t.whose(k))
+		return denied("the %s key is missing; send the header Authorization: Bearer KEY with %s", k, t.keyHint(k))
 	}
 	t.mu.RLock()
 	have := t.keys[k]
 	t.mu.RUnlock()
 	switch {
 	case subtle.ConstantTimeCompare([]byte(given), []byte(have.text)) != 1:
-		return denied("the key is not the %s key; send %s", k, t.whose(k))
+		return denied("the key is not the %s key; send %s", k, t.keyHint(k))
 	case have.expired(time.Now()):
 		return denied("the %s key expired at %s; renew it with GET /token?type=%s and the API key on the management listener",
 			k, have.expires.UTC().Format(time.RFC3339), k)
@@ -116,8 +115,8 @@ func (t *Tokens) Check(k Kind, r *http.Request) error {
 	return nil
 }
 
-// whose says where a caller finds the key.
-func (t *Tokens) whose(k Kind) string {
+// keyHint describes where a caller finds the key.
+func (t *Tokens) keyHint(k Kind) string {
 	if t.file == "" {
 		return "the token this server was started with"
 	}
@@ -128,7 +127,7 @@ func denied(format string, a ...any) error {
 	return wire.Errorf(http.StatusBadRequest, wire.InvalidKey, format, a...)
 }
 
-// Guard returns next for callers with the key k; others get the error.
+// Guard returns a handler that checks the key before it calls next.
 func (t *Tokens) Guard(k Kind, next http.Handler) http.Handler {
 	if t == nil {
 		return next
@@ -142,15 +141,15 @@ func (t *Tokens) Guard(k Kind, next http.Handler) http.Handler {
 	})
 }
 
-// ServeHTTP answers GET /token?type=inference|management with the API key: it
-// makes a new key of that kind and writes the file anew. The answer holds no
-// key; who may read the file may have it.
+// ServeHTTP answers GET /token?type=inference|management, which needs the API key: it makes
+// a new key of that kind and rewrites the file. The answer has no key, because only readers
+// of the file may know it.
 func (t *Tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := t.renew(r); err != nil {
 		wire.Fail(w, err)
 		return
 	}
-	wire.Stamp(w.Header(), string(wire.AppendID(nil)))
+	wire.SetHeaders(w.Header(), string(wire.AppendID(nil)))
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write([]byte("\n"))
 }
@@ -173,17 +172,17 @@ func (t *Tokens) renew(r *http.Request) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch ours, err := t.ours(); {
+	switch owns, err := t.ownsFile(); {
 	case err != nil:
 		return err
-	case !ours:
+	case !owns:
 		return wire.Errorf(http.StatusConflict, wire.Conflict,
-			"%s holds the keys of another server by now; start each server in a folder of its own", filepath.Base(t.file))
+			"%s now has the keys of another server; start each server in its own folder", filepath.Base(t.file))
 	}
 	old := t.keys[k]
 	t.keys[k] = newKey(time.Now().Add(t.life))
 	if err := t.write(); err != nil {
-		t.keys[k] = old // the key in the file stays the key in force
+		t.keys[k] = old // keep the key that is in the file
 		return err
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 	"sweetspot/engine/api/wire"
 )
 
-// keyFile is the file as TorchServe's clients read it.
+// keyFile is the JSON of the file, as TorchServe's clients read it.
 type keyFile struct {
 	Inference, Management struct {
 		Key     string    `json:"key"`
@@ -27,8 +27,8 @@ type keyFile struct {
 	}
 }
 
-// written makes tokens and writes their file.
-func written(t *testing.T, file string, life time.Duration) *token.Tokens {
+// newTokens makes tokens and writes their file.
+func newTokens(t *testing.T, file string, life time.Duration) *token.Tokens {
 	t.Helper()
 	tokens, err := token.New(file, life)
 	if err == nil {
@@ -43,7 +43,7 @@ func written(t *testing.T, file string, life time.Duration) *token.Tokens {
 func open(t *testing.T, life time.Duration) (*token.Tokens, func() keyFile) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys.json")
-	tokens := written(t, file, life)
+	tokens := newTokens(t, file, life)
 	return tokens, func() keyFile {
 		t.Helper()
 		var k keyFile
@@ -118,7 +118,7 @@ func TestFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	tokens := written(t, file, time.Minute)
+	tokens := newTokens(t, file, time.Minute)
 	info, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
@@ -152,9 +152,9 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// A file that another server has written since is neither removed nor written
-// over; one that was never written is not touched at all.
-func TestFileOfAnother(t *testing.T) {
+// Tokens neither remove nor overwrite a file that another server has written since, nor one
+// that they have not written.
+func TestFileOfAnotherServer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key_file.json")
 	read := func() string {
 		t.Helper()
@@ -164,7 +164,7 @@ func TestFileOfAnother(t *testing.T) {
 		}
 		return string(b)
 	}
-	first := written(t, file, 0)
+	first := newTokens(t, file, 0)
 	var keys keyFile
 	if err := json.Unmarshal([]byte(read()), &keys); err != nil {
 		t.Fatal(err)
@@ -177,10 +177,10 @@ func TestFileOfAnother(t *testing.T) {
 	if err := unused.Close(); err != nil || read() != before {
 		t.Errorf("Close of tokens that were never written: %v", err)
 	}
-	second := written(t, file, 0)
+	second := newTokens(t, file, 0)
 	before = read()
 	code, typ, text := call(t, first, "/token?type=inference", "Bearer "+keys.API.Key)
-	if want := "key_file.json holds the keys of another server by now; start each server in a folder of its own"; code != 409 || typ != wire.Conflict || text != want {
+	if want := "key_file.json now has the keys of another server; start each server in its own folder"; code != 409 || typ != wire.Conflict || text != want {
 		t.Errorf("renewal by the first: %d %s %q, want 409 %q", code, typ, text, want)
 	}
 	if err := first.Close(); err != nil || read() != before {
@@ -209,13 +209,13 @@ func TestExpiryAndRenewal(t *testing.T) {
 		guarded := tokens.Guard(token.Inference, http.HandlerFunc(ok))
 		time.Sleep(time.Minute - time.Nanosecond)
 		if code, _, text := call(t, guarded, "/", "Bearer "+first.Inference.Key); code != 200 {
-			t.Errorf("before its time: %d %s", code, text)
+			t.Errorf("before it expires: %d %s", code, text)
 		}
 		time.Sleep(time.Nanosecond)
 		code, typ, text := call(t, guarded, "/", "Bearer "+first.Inference.Key)
 		want := "the inference key expired at 2000-01-01T00:01:00Z; renew it with GET /token?type=inference and the API key on the management listener"
 		if code != 400 || typ != wire.InvalidKey || text != want {
-			t.Errorf("after its time: %d %s %q", code, typ, text)
+			t.Errorf("after it expired: %d %s %q", code, typ, text)
 		}
 		if code, _, text := call(t, tokens, "/token?type=inference", api); code != 200 {
 			t.Errorf("the API key expired: %d %s", code, text)
@@ -256,7 +256,7 @@ func TestFixedAndDisabled(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 		}
 		if err := token.Fixed("secret").Check(kind, request("/", "Bearer other")); err == nil {
-			t.Errorf("%s: a wrong token passes", kind)
+			t.Errorf("%s: a wrong token is accepted", kind)
 		}
 		var off *token.Tokens
 		if err := off.Check(kind, request("/", "")); err != nil {

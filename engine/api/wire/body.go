@@ -10,23 +10,22 @@ import (
 
 // Limits bound the bodies of requests.
 type Limits struct {
-	Size   int64         // most bytes of one, at least 1
-	Time   time.Duration // longest wait for all bytes of one; 0 does not limit
-	Budget *Budget       // what all of them together may hold; nil does not limit
+	Size   int64         // largest body in bytes, at least 1
+	Time   time.Duration // longest time for one body to arrive; 0 is no limit
+	Budget *Budget       // memory of all requests together; nil is no limit
 }
 
-// firstRead is the most that is allocated on a client's word alone.
+// firstRead bounds the first buffer for a body, for any Content-Length.
 const firstRead = 1 << 20
 
-// unknownLength is the first buffer for a body that does not tell its length.
+// unknownLength is the size of the first buffer for a body of unknown length.
 const unknownLength = 511
 
-// ReadBody appends r's whole body to dst, whose memory it takes from c as it
-// grows: all of it, since a buffer from an earlier request is held too. Its
-// errors are Errors: 413 above the size, 408 after the time, 503 when c has no
-// room, 400 for a body that breaks off. The time limit ends with the body: what
-// comes after may wait for as long as it takes.
-func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, l Limits, c *Claim) ([]byte, error) {
+// ReadBody appends r's whole body to dst. It reserves the memory of dst from c as dst grows;
+// the whole capacity counts, also of a reused buffer. Its errors are Errors: 413 above the
+// size, 408 after the time, 503 if there is no memory, 400 for an incomplete body. The time
+// limit applies only to the body.
+func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, l Limits, c *Reservation) ([]byte, error) {
 	if r.ContentLength > l.Size {
 		return dst, tooLarge(l.Size)
 	}
@@ -36,12 +35,12 @@ func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, l Limits, c *C
 			defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 		}
 	}
-	most, start := l.Size, len(dst)
+	maxSize, start := l.Size, len(dst)
 	if r.ContentLength >= 0 {
-		most = r.ContentLength
+		maxSize = r.ContentLength
 	}
-	// One byte more than is expected, for the read that finds the end.
-	dst, err := reserve(dst, min(max(r.ContentLength, unknownLength), firstRead)+1, c)
+	// One byte more than the length, so that the last read can return EOF.
+	dst, err := prepare(dst, min(max(r.ContentLength, unknownLength), firstRead)+1, c)
 	if err != nil {
 		return dst, err
 	}
@@ -59,30 +58,29 @@ func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, l Limits, c *C
 		case err != nil:
 			return dst, Errorf(http.StatusBadRequest, BadRequest, "request body: %v", err)
 		case len(dst) == cap(dst):
-			if dst, err = grow(dst, min(size, max(most-size, 0)+1), c); err != nil {
+			if dst, err = grow(dst, min(size, max(maxSize-size, 0)+1), c); err != nil {
 				return dst, err
 			}
 		}
 	}
 }
 
-// reserve returns dst with room for n bytes more, its memory taken from c. A
-// buffer of an earlier, larger request that finds no room any more is left
-// behind for one of the size that is needed.
-func reserve(dst []byte, n int64, c *Claim) ([]byte, error) {
+// prepare returns dst with capacity for n more bytes, reserved from c. If a large reused
+// buffer does not fit into the budget, it allocates one of the needed size instead.
+func prepare(dst []byte, n int64, c *Reservation) ([]byte, error) {
 	need := int64(len(dst)) + n
-	if need <= int64(cap(dst)) && c.Take(int64(cap(dst))) == nil {
+	if need <= int64(cap(dst)) && c.Reserve(int64(cap(dst))) == nil {
 		return dst, nil
 	}
-	if err := c.Take(need); err != nil {
+	if err := c.Reserve(need); err != nil {
 		return dst, err
 	}
 	return append(make([]byte, 0, need), dst...), nil
 }
 
-// grow returns dst, whose memory c holds, with n bytes more of it.
-func grow(dst []byte, n int64, c *Claim) ([]byte, error) {
-	if err := c.Take(n); err != nil {
+// grow returns dst with n more bytes of capacity, reserved from c.
+func grow(dst []byte, n int64, c *Reservation) ([]byte, error) {
+	if err := c.Reserve(n); err != nil {
 		return dst, err
 	}
 	return append(make([]byte, 0, int64(cap(dst))+n), dst...), nil

@@ -5,10 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Budget bounds the memory that requests take before an engine has them: the
-// bodies being read, and what they are decoded to. One serves all listeners of a
-// server. It is safe for concurrent use and never waits: what has no room is
-// refused.
+// Budget bounds the memory of all requests before the engine queues them: their bodies, and
+// the memory that decoding allocates. All listeners of a server use the same Budget. It is
+// safe for concurrent use and never waits: a request that needs too much is refused.
 type Budget struct {
 	limit int64
 	used  atomic.Int64
@@ -17,34 +16,34 @@ type Budget struct {
 // NewBudget returns a budget of limit bytes.
 func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
 
-// Used is the sum of what is claimed now, in bytes.
+// Used returns the sum of all reservations in bytes.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
-// Claim begins one request's share, empty yet; a nil Budget bounds nothing.
-func (b *Budget) Claim() Claim { return Claim{budget: b} }
+// NewReservation returns an empty reservation for a request; a nil Budget has no limit.
+func (b *Budget) NewReservation() Reservation { return Reservation{budget: b} }
 
-// Claim is what one request has taken of a Budget. It belongs to the request's
-// goroutine, which releases it in the end. A nil Claim takes from nothing.
-type Claim struct {
+// Reservation is the memory that one request has reserved from a Budget. Only the goroutine
+// of the request uses it, and releases it at the end. A nil Reservation has no limit.
+type Reservation struct {
 	budget *Budget
 	n      int64
 }
 
-// Bytes is what the claim holds.
-func (c *Claim) Bytes() int64 { return c.n }
+// Bytes returns the size of the reservation.
+func (c *Reservation) Bytes() int64 { return c.n }
 
-// Take adds n bytes to the claim, or returns an Error and adds none: 503 when
-// other requests hold too much, 413 when no wait would help.
-func (c *Claim) Take(n int64) error {
+// Reserve adds n bytes to the reservation, or returns an Error and adds nothing: 503 if
+// other requests use too much now, 413 if the request can never fit.
+func (c *Reservation) Reserve(n int64) error {
 	if c == nil || c.budget == nil || n <= 0 {
 		return nil
 	}
 	b := c.budget
 	if n > b.limit-c.n {
 		return Errorf(http.StatusRequestEntityTooLarge, RequestTooLarge,
-			"the request takes %d bytes of memory, and all requests together may take %d; send less", c.n+n, b.limit)
+			"the request needs %d bytes of memory, and all requests together may use %d; send less", c.n+n, b.limit)
 	}
-	// Compare and swap, so that a large claim that fails is never seen by others.
+	// Compare and swap, so that a reservation that fails never blocks another one.
 	for {
 		used := b.used.Load()
 		if n > b.limit-used {
@@ -59,13 +58,13 @@ func (c *Claim) Take(n int64) error {
 
 func noRoom(n, used, limit int64) *Error {
 	e := Errorf(http.StatusServiceUnavailable, ServiceUnavailable,
-		"no memory for this request now: it takes %d bytes, and requests under way hold %d of %d; retry later", n, used, limit)
+		"no memory for this request now: it needs %d bytes, and running requests use %d of %d; retry later", n, used, limit)
 	e.RetryAfter = 1
 	return e
 }
 
-// Give returns n bytes of the claim, at most all of them.
-func (c *Claim) Give(n int64) {
+// Free returns n bytes of the reservation, at most all of them, to the budget.
+func (c *Reservation) Free(n int64) {
 	if c == nil || c.budget == nil || n <= 0 {
 		return
 	}
@@ -74,9 +73,9 @@ func (c *Claim) Give(n int64) {
 	c.budget.used.Add(-n)
 }
 
-// Release returns all of the claim.
-func (c *Claim) Release() {
+// Release returns the whole reservation to the budget.
+func (c *Reservation) Release() {
 	if c != nil {
-		c.Give(c.n)
+		c.Free(c.n)
 	}
 }

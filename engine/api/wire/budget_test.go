@@ -14,9 +14,9 @@ import (
 	"sweetspot/engine/api/wire"
 )
 
-func TestClaim(t *testing.T) {
+func TestReservation(t *testing.T) {
 	b := wire.NewBudget(100)
-	one, two := b.Claim(), b.Claim()
+	one, two := b.NewReservation(), b.NewReservation()
 	check := func(err error, code, used int64, text string) {
 		t.Helper()
 		e, _ := errors.AsType[*wire.Error](err)
@@ -30,34 +30,33 @@ func TestClaim(t *testing.T) {
 			t.Errorf("used = %d, want %d", b.Used(), used)
 		}
 	}
-	check(one.Take(60), 0, 60, "")
-	check(two.Take(40), 0, 100, "")
-	check(two.Take(1), 503, 100, "no memory for this request now: it takes 1 bytes, and requests under way hold 100 of 100; retry later")
-	check(two.Take(61), 413, 100, "the request takes 101 bytes of memory, and all requests together may take 100; send less")
-	check(two.Take(-5), 0, 100, "")
-	one.Give(20)
-	check(two.Take(15), 0, 95, "")
-	one.Give(1000) // no more than it has
+	check(one.Reserve(60), 0, 60, "")
+	check(two.Reserve(40), 0, 100, "")
+	check(two.Reserve(1), 503, 100, "no memory for this request now: it needs 1 bytes, and running requests use 100 of 100; retry later")
+	check(two.Reserve(61), 413, 100, "the request needs 101 bytes of memory, and all requests together may use 100; send less")
+	check(two.Reserve(-5), 0, 100, "")
+	one.Free(20)
+	check(two.Reserve(15), 0, 95, "")
+	one.Free(1000) // at most all of it
 	check(nil, 0, 55, "")
-	one.Give(-7)
+	one.Free(-7)
 	check(nil, 0, 55, "")
 	two.Release()
 	two.Release()
 	check(nil, 0, 0, "")
 
 	var none *wire.Budget
-	free := none.Claim()
-	check(free.Take(1<<60), 0, 0, "")
+	free := none.NewReservation()
+	check(free.Reserve(1<<60), 0, 0, "")
 	free.Release()
-	var nothing *wire.Claim
-	check(nothing.Take(1<<60), 0, 0, "")
-	nothing.Give(1)
+	var nothing *wire.Reservation
+	check(nothing.Reserve(1<<60), 0, 0, "")
+	nothing.Free(1)
 	nothing.Release()
 }
 
-// Whatever claims do at the same time, their sum stays within the budget, and
-// all of it comes back.
-func TestBudgetIsKept(t *testing.T) {
+// The sum of concurrent reservations stays within the budget, and all memory is freed.
+func TestBudgetIsNotExceeded(t *testing.T) {
 	const limit = 1000
 	b := wire.NewBudget(limit)
 	var wg sync.WaitGroup
@@ -65,13 +64,13 @@ func TestBudgetIsKept(t *testing.T) {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(seed, 0))
 			for range 2000 {
-				c := b.Claim()
+				c := b.NewReservation()
 				for range 4 {
-					_ = c.Take(rng.Int64N(limit)) // refused or not
-					c.Give(rng.Int64N(limit / 2))
+					_ = c.Reserve(rng.Int64N(limit)) // refused or not
+					c.Free(rng.Int64N(limit / 2))
 					runtime.Gosched()
 					if used := b.Used(); used < c.Bytes() || used > limit {
-						t.Errorf("used = %d, with %d of it mine, of %d", used, c.Bytes(), limit)
+						t.Errorf("used = %d of which this one reserved %d, limit %d", used, c.Bytes(), limit)
 						return
 					}
 				}
@@ -81,39 +80,38 @@ func TestBudgetIsKept(t *testing.T) {
 	}
 	wg.Wait()
 	if b.Used() != 0 {
-		t.Errorf("%d bytes did not come back", b.Used())
+		t.Errorf("%d bytes are still reserved", b.Used())
 	}
 }
 
-// A body takes from the budget what its buffer is, at every moment, and a buffer
-// that it was given counts as a whole.
-func TestReadBodyTakesItsBuffer(t *testing.T) {
+// The reservation of a body always equals the capacity of its buffer, also of a reused one.
+func TestReadBodyReservesItsBuffer(t *testing.T) {
 	const mb = 1 << 20
 	tests := []struct {
-		name     string
-		body     int   // bytes that come
-		length   int64 // announced; -1 is unknown
-		given    int   // the buffer's capacity at first
-		limit    int64 // of the budget
-		code     int   // 0 is success
-		buffer   int   // its capacity in the end; 0 is whatever
-		mostUsed int64 // 0 is the buffer
+		name    string
+		body    int   // bytes that arrive
+		length  int64 // Content-Length; -1 is unknown
+		given   int   // the buffer's capacity at first
+		limit   int64 // of the budget
+		code    int   // 0 is success
+		buffer  int   // its capacity in the end; 0 is any
+		maxUsed int64 // 0 is the buffer
 	}{
 		{"exact", 1000, 1000, 0, mb, 0, 1001, 0},
 		{"small", 10, 10, 0, mb, 0, 512, 0},
 		{"unknown length", 100_000, -1, 0, mb, 0, 0, 0},
-		{"given buffer", 1000, 1000, 5000, mb, 0, 5000, 0},
-		{"given buffer is small", 1000, 1000, 500, mb, 0, 1001, 0},
-		{"given buffer has no room", 1000, 1000, 5000, 2000, 0, 1001, 0},
+		{"reused buffer", 1000, 1000, 5000, mb, 0, 5000, 0},
+		{"reused buffer is small", 1000, 1000, 500, mb, 0, 1001, 0},
+		{"reused buffer does not fit", 1000, 1000, 5000, 2000, 0, 1001, 0},
 		{"large, no more than its length", 3*mb + 5, 3*mb + 5, 0, 8 * mb, 0, 3*mb + 6, 0},
-		{"large, length alone is no memory", 10, 7 * mb, 0, 2 * mb, 0, mb + 1, 0},
+		{"large, Content-Length alone reserves little", 10, 7 * mb, 0, 2 * mb, 0, mb + 1, 0},
 		{"does not fit", 1000, 1000, 0, 1000, 413, 0, 0},
 		{"does not fit as it grows", 100_000, -1, 0, 5000, 413, 0, 5000},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := wire.NewBudget(tt.limit)
-			c := b.Claim()
+			c := b.NewReservation()
 			most := int64(0)
 			r := httptest.NewRequest("POST", "/", nil)
 			r.Body = io.NopCloser(watched{strings.NewReader(strings.Repeat("x", tt.body)), func() { most = max(most, b.Used()) }})
@@ -123,8 +121,8 @@ func TestReadBodyTakesItsBuffer(t *testing.T) {
 				if e, ok := errors.AsType[*wire.Error](err); !ok || e.Code != tt.code {
 					t.Errorf("ReadBody = %v, want %d", err, tt.code)
 				}
-				if most > tt.mostUsed {
-					t.Errorf("took %d bytes, want at most %d", most, tt.mostUsed)
+				if most > tt.maxUsed {
+					t.Errorf("took %d bytes, want at most %d", most, tt.maxUsed)
 				}
 			} else {
 				if err != nil || len(got) != tt.body {
@@ -136,13 +134,13 @@ func TestReadBodyTakesItsBuffer(t *testing.T) {
 			}
 			c.Release()
 			if b.Used() != 0 {
-				t.Errorf("%d bytes did not come back", b.Used())
+				t.Errorf("%d bytes are still reserved", b.Used())
 			}
 		})
 	}
 }
 
-// watched is a reader that calls look before each read.
+// watched is a reader that calls a function before each read.
 type watched struct {
 	io.Reader
 	look func()

@@ -10,21 +10,21 @@ import (
 // Route is a kind of route.
 type Route uint8
 
-// The kinds, told by the first segment of a path.
+// The kinds, by the first segment of the path.
 const (
 	RouteOther       Route = iota
 	RoutePing              // /ping
 	RoutePredictions       // /predictions/...
 	RouteControl           // /engine/...
 	RouteToken             // /token
-	routes                 // how many there are
+	routes                 // number of kinds
 )
 
 var routeNames = [routes]string{"other", "ping", "predictions", "control", "token"}
 
 func (r Route) String() string { return routeNames[r] }
 
-// RouteOf is the kind of a request's path.
+// RouteOf returns the kind of a path.
 func RouteOf(path string) Route {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
@@ -42,26 +42,26 @@ func RouteOf(path string) Route {
 
 // Statuses that are counted.
 const (
-	lowestStatus  = 200 // below are announcements, not answers
+	lowestStatus  = 200 // lower ones are not final answers
 	highestStatus = 599
 )
 
-// Counts counts answers by kind of route and status. Its zero value is ready,
-// and it is safe for concurrent use. What net/http refuses before it knows a
-// route is not in it, nor is a request that a panic ended.
+// Counts counts answers by kind of route and status. Its zero value is ready for use, and it
+// is safe for concurrent use. It does not count requests that net/http itself refuses, nor
+// those that a panic ended.
 type Counts struct {
 	n [routes][highestStatus - lowestStatus + 1]atomic.Int64
 }
 
-// Count is how many answers of one status a kind of route has given.
+// Count is the number of answers with one status of one kind of route.
 type Count struct {
 	Route  Route
 	Status int
 	N      int64 // at least 1
 }
 
-// Snapshot lists what was counted so far, by route and status. Answers given
-// meanwhile may be in it or not.
+// Snapshot returns the counts so far, sorted by route and status. It may miss concurrent
+// answers.
 func (c *Counts) Snapshot() []Count {
 	var out []Count
 	for route := range c.n {
@@ -80,13 +80,13 @@ func (c *Counts) add(r Route, status int) {
 	}
 }
 
-// Watch returns next with its answers counted.
+// Watch returns a handler that counts the answers of next.
 func (c *Counts) Watch(next http.Handler) http.Handler {
 	pool := sync.Pool{New: func() any { return new(recorder) }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		route := RouteOf(r.URL.Path) // before a handler can change it
+		route := RouteOf(r.URL.Path) // before a handler can change the path
 		rec := pool.Get().(*recorder)
-		*rec = recorder{ResponseWriter: w, status: http.StatusOK} // what net/http sends for a handler that says nothing
+		*rec = recorder{ResponseWriter: w, status: http.StatusOK} // the default of net/http
 		next.ServeHTTP(rec, r)
 		c.add(route, rec.status)
 		*rec = recorder{}
@@ -94,11 +94,11 @@ func (c *Counts) Watch(next http.Handler) http.Handler {
 	})
 }
 
-// recorder passes an answer on and remembers its status.
+// recorder is a ResponseWriter that records the status.
 type recorder struct {
 	http.ResponseWriter
 	status int
-	wrote  bool // the status is out; a second one does not count
+	wrote  bool // the status is sent; a second one does not count
 }
 
 // WriteHeader is http.ResponseWriter's.

@@ -37,9 +37,9 @@ func TestCounts(t *testing.T) {
 			w.WriteHeader(503)
 		case "/predictions/deadline":
 			if err := http.NewResponseController(w).Flush(); err != nil {
-				t.Errorf("the writer behind is not reached: %v", err)
+				t.Errorf("Unwrap does not reach the writer: %v", err)
 			}
-		case "/ping": // says nothing
+		case "/ping": // writes nothing
 			r.URL.Path = "/changed"
 		}
 	}))

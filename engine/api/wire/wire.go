@@ -1,12 +1,11 @@
-// Package wire holds what all REST listeners share: TorchServe's conventions for
-// headers, error bodies and request bodies, so that a client written for
-// TorchServe understands every answer.
+// Package wire has the code that all REST listeners use: TorchServe's conventions for
+// headers, error bodies and request bodies, so that clients of TorchServe understand every
+// answer.
 //
-// A handler reads a request with [ReadBody], answers with [JSON], and hands what
-// went wrong to [Fail], which knows an [Error] from a fault of ours. [Stamp]
-// puts the common headers on answers that are written by hand. A [Budget] bounds
-// the memory of all requests that are being read and decoded, and [Counts]
-// counts the answers of a server.
+// A handler reads a request with [ReadBody] and answers with [JSON] or, for an error, with
+// [Fail]. [SetHeaders] sets the common headers of other answers. A [Budget] bounds the memory
+// of all requests that are being read and decoded, and [Counts] counts the answers of a
+// server.
 package wire
 
 import (
@@ -22,7 +21,7 @@ import (
 // TypeJSON is the content type of every JSON answer.
 const TypeJSON = "application/json"
 
-// The error types, named as TorchServe names them, as far as it has them.
+// The error types, with TorchServe's names where it has them.
 const (
 	BadRequest         = "BadRequestException"
 	InvalidKey         = "InvalidKeyException"
@@ -39,7 +38,7 @@ const (
 	InternalServer     = "InternalServerException"
 )
 
-// Error is an answer that is no success. It is the JSON body of one.
+// Error is an error answer; its JSON is the body.
 type Error struct {
 	Code       int    `json:"code"` // HTTP status, 400 or above
 	Type       string `json:"type"` // one of the types above
@@ -54,30 +53,30 @@ func Errorf(code int, typ, format string, a ...any) *Error {
 	return &Error{Code: code, Type: typ, Message: fmt.Sprintf(format, a...)}
 }
 
-// NoRoute is the answer to a path that leads nowhere.
+// NoRoute returns the answer to a path without a route.
 func NoRoute(r *http.Request) *Error {
 	return Errorf(http.StatusNotFound, ResourceNotFound, "no such resource: %s", r.URL.Path)
 }
 
-// JSON answers with v, indented by two blanks and ended by a line feed.
+// JSON answers with v as indented JSON and a line feed.
 func JSON(w http.ResponseWriter, code int, v any) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		panic("wire: " + err.Error()) // answers are our own types, which have a JSON form
+		panic("wire: " + err.Error()) // all answer types can be encoded
 	}
 	h := w.Header()
-	Stamp(h, string(AppendID(nil)))
+	SetHeaders(h, string(AppendID(nil)))
 	h.Set("Content-Type", TypeJSON)
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(code)
-	_, _ = w.Write(body.Bytes()) // the client may have left; nobody else wants to know
+	_, _ = w.Write(body.Bytes()) // an error means that the client has left
 }
 
-// Fail answers with err: as it says if it is an Error, else with 500. The
-// connection closes after it, as TorchServe's does.
+// Fail answers with err if it is an Error, else with 500 and its text. It closes the
+// connection, as TorchServe does.
 func Fail(w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -90,24 +89,24 @@ func Fail(w http.ResponseWriter, err error) {
 	JSON(w, e.Code, e)
 }
 
-// The header values that never change; shared by all answers and never written.
+// Constant header values that all answers use.
 var (
 	pragma       = []string{"no-cache"}
 	cacheControl = []string{"no-cache; no-store, must-revalidate, private"}
 	expires      = []string{"Thu, 01 Jan 1970 00:00:00 UTC"}
 )
 
-// RequestID is the header with an answer's id, from [AppendID].
+// RequestID is the header of the request id that [AppendID] makes.
 const RequestID = "X-Request-Id"
 
-// Stamp puts the headers of every answer into h, with id as its request id.
-func Stamp(h http.Header, id string) {
+// SetHeaders sets the headers of every answer in h, with the request id.
+func SetHeaders(h http.Header, id string) {
 	h[RequestID] = []string{id}
-	NoCache(h)
+	SetNoCache(h)
 }
 
-// NoCache puts those headers of every answer into h that never change.
-func NoCache(h http.Header) {
+// SetNoCache sets the constant headers of every answer in h.
+func SetNoCache(h http.Header) {
 	h["Pragma"] = pragma
 	h["Cache-Control"] = cacheControl
 	h["Expires"] = expires
@@ -116,8 +115,7 @@ func NoCache(h http.Header) {
 // idLength is the length of what AppendID appends.
 const idLength = 36
 
-// AppendID appends a fresh request id, a random UUID. The id tells requests
-// apart and guards nothing.
+// AppendID appends a new request id, a random UUID. The id is not a secret.
 func AppendID(dst []byte) []byte {
 	const hex = "0123456789abcdef"
 	high, low := rand.Uint64(), rand.Uint64()

@@ -76,9 +76,9 @@ func TestReadBody(t *testing.T) {
 		{"exact", strings.NewReader(text), 4000, 4000, 0},
 		{"unknown length", strings.NewReader(text), -1, 4000, 0},
 		{"byte by byte", iotest.OneByteReader(strings.NewReader(text)), 4000, 5000, 0},
-		{"announced too large", strings.NewReader(text), 4000, 3999, 413},
+		{"too large by Content-Length", strings.NewReader(text), 4000, 3999, 413},
 		{"too large", strings.NewReader(text), -1, 3999, 413},
-		{"torn", io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(io.ErrUnexpectedEOF)), 4000, 4000, 400},
+		{"incomplete", io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(io.ErrUnexpectedEOF)), 4000, 4000, 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
-// A client that announces a body and never sends it is told so and let go.
+// A client that never sends its body gets an error, and the handler returns.
 func TestReadBodyTimesOut(t *testing.T) {
 	got := make(chan error, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,27 +7,26 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Estimate is the least memory that a pool with the settings of c takes, in
-// bytes:
+// Estimate returns a lower bound of the memory of a pool with the settings of c, in bytes:
 //
-//	weights x sessions + twin + workers x batch size x (inputs + outputs of an item)
+//	weights x sessions + FP16 model + workers x batch size x (inputs + outputs of an item)
 //
-// Weights are the model's size, half of it for FP16, and sessions are 1 when
-// shared, else one for each worker; twin is the FP16 model kept in memory. What
-// the runtime adds, repacked weights and values in between, is often as much
-// again and is left out: nobody knows it before a run.
+// weights is the size of the model, half of it for FP16. sessions is 1 if shared, else the
+// number of workers. The FP16 model is the converted model that stays in memory. The runtime
+// often needs as much memory again for repacked weights and intermediate values, which is not
+// known before a run.
 func (b *Backend) Estimate(m *engine.Model, c knob.Config) int64 {
-	weights, twin := modelSize(m), int64(0)
+	weights, converted := modelSize(m), int64(0)
 	if c.Precision == knob.HalfPrecision {
 		weights /= 2
-		twin = weights
+		converted = weights
 	}
 	sessions := int64(1)
-	if !shares(c) {
+	if !isShared(c) {
 		sessions = int64(c.Workers)
 	}
-	total := weights*sessions + twin
-	if p, err := newPlan(m, 1); err == nil { // else Open says why
+	total := weights*sessions + converted
+	if p, err := newPlan(m, 1); err == nil { // else Open returns the error
 		total += int64(c.Workers) * int64(c.BatchSize) * (p.itemIn + p.itemOut)
 	}
 	return total
@@ -39,7 +38,7 @@ func modelSize(m *engine.Model) int64 {
 	}
 	st, err := os.Stat(m.Path)
 	if err != nil {
-		return 0 // Open says why
+		return 0 // Open returns the error
 	}
 	return st.Size()
 }

@@ -3,22 +3,21 @@ package onnx
 /*
 #include <malloc.h>
 #ifdef M_ARENA_MAX // glibc
-static void one_heap(void) { mallopt(M_ARENA_MAX, 1); }
-static void give_back(void) { malloc_trim(0); }
+static void single_heap(void) { mallopt(M_ARENA_MAX, 1); }
+static void trim_heap(void) { malloc_trim(0); }
 #else
-static void one_heap(void) {}
-static void give_back(void) {}
+static void single_heap(void) {}
+static void trim_heap(void) {}
 #endif
 */
 import "C"
 
-// oneHeap keeps the C library from giving threads heaps of their own. A session
-// is opened by one thread, run by others and closed by yet another one; with many
-// heaps its pieces keep each of them from shrinking, and a process whose settings
-// change often keeps growing. From the 200th change to the 1000th it was 23%, with
-// heaps that are trimmed 11%, with only one heap 18%, with both nothing. Only
-// glibc has several; it is asked before the runtime allocates anything.
-func oneHeap() { C.one_heap() }
+// singleHeap makes the C library use one heap (arena) for all threads. Several threads open,
+// run and close a session. With several heaps, its pieces keep each heap from shrinking, so
+// that the process grows with every change of settings. From the 200th to the 1000th change
+// it grew by 23%; with trimming by 11%, with one heap by 18%, with both not at all. Only glibc
+// has several heaps. The call must come before the runtime allocates memory.
+func singleHeap() { C.single_heap() }
 
-// giveBack returns what is free in the C library's heap to the system.
-func giveBack() { C.give_back() }
+// trimHeap returns the free memory of the C library's heap to the system.
+func trimHeap() { C.trim_heap() }

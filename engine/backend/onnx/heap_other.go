@@ -3,5 +3,5 @@
 package onnx
 
 // Other C libraries than Linux's glibc return what is free by themselves.
-func oneHeap()  {}
-func giveBack() {}
+func singleHeap() {}
+func trimHeap()   {}

@@ -21,7 +21,7 @@ static const char *library_version(const char *path, const char **fault) {
 	}
 	const api_base *(*base)(void) = (const api_base *(*)(void))dlsym(lib, "OrtGetApiBase");
 	if (!base) {
-		*fault = "it is no ONNX Runtime library";
+		*fault = "it is not an ONNX Runtime library";
 		return NULL;
 	}
 	return base()->version();
@@ -37,15 +37,15 @@ import (
 	"unsafe"
 )
 
-// minAPI is the C API version that the wrapper asks for. Release 1.N brings
-// version N. The wrapper itself answers an older library with a bare number.
+// minAPI is the C API version that the wrapper needs. Release 1.N has version N. For an older
+// library, the wrapper's own error is only a number.
 const minAPI = 24
 
-// libraryVersion loads the shared library at path and asks for its version. The
-// library stays loaded: unloading C++ code is not safe.
+// libraryVersion loads the shared library at path and returns its version. The library stays
+// loaded, because unloading C++ code is not safe.
 func libraryVersion(path string) (string, error) {
 	if path == "" {
-		return "", errors.New("no ONNX Runtime library is named")
+		return "", errors.New("no path of an ONNX Runtime library is given")
 	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
@@ -57,7 +57,7 @@ func libraryVersion(path string) (string, error) {
 	return C.GoString(version), nil
 }
 
-// checkVersion refuses a library that is too old for us.
+// checkVersion refuses a library that is too old.
 func checkVersion(path, version string) error {
 	_, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")

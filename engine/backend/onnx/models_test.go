@@ -22,7 +22,7 @@ const float = onnxpb.TensorProto_FLOAT
 
 var batchDim = onnxgraph.Open("N")
 
-// backend is the real thing; tests that need it are skipped without a library.
+// backend returns the ONNX Runtime backend; without its library the test is skipped.
 func backend(t testing.TB) *Backend {
 	t.Helper()
 	cache, _ := os.UserCacheDir()
@@ -43,7 +43,7 @@ func config(batch int) knob.Config {
 	return c
 }
 
-// open opens m and closes it with the test.
+// open opens m and closes it at the end of the test.
 func open(t testing.TB, m *engine.Model, c knob.Config) engine.Session {
 	t.Helper()
 	s, err := backend(t).Open(t.Context(), m, c)
@@ -76,8 +76,8 @@ func spec(name string, typ tensor.Type, shape ...int64) tensor.Spec {
 	return tensor.Spec{Name: name, Type: typ, Shape: shape}
 }
 
-// layers is a stack of dense layers, width wide, whose output is declared as
-// outShape: [-1] leaves its size to the run.
+// layers is a model of n dense layers whose output is declared with outShape; [-1] is an
+// open dimension.
 func layers(t testing.TB, n int, width int64, outShape ...int64) *engine.Model {
 	b := builder.New("layers", 7)
 	y := b.Input("x", float, batchDim, dim(width))

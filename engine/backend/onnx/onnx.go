@@ -1,21 +1,21 @@
 // Package onnx is the backend that executes ONNX models on this machine's CPU
 // with ONNX Runtime.
 //
-// [New] loads the shared library, once per process, and gives the [Backend];
-// its Open loads a model for a pool of workers. One session serves them all
-// unless the options ask for one each: it costs the same time and less memory.
+// [New] loads the shared library once per process and returns the [Backend]; its Open loads
+// a model for a pool of workers. By default all workers share one session, which is as fast
+// as one session each and needs less memory.
 //
-// A session takes batches of any size, lays the items behind each other in a
-// buffer that it keeps, and takes the outputs apart again. It may be used by
-// several goroutines at once, and its Close waits for runs in flight: ONNX
-// Runtime takes the whole process down when a session dies under a run.
+// A session accepts batches of any size. It copies the items of a batch into one reused
+// buffer, and splits the outputs by item. Several goroutines may use it concurrently. Its
+// Close waits for runs in flight, because ONNX Runtime crashes the process if a session is
+// destroyed during a run.
 //
-// With precision fp16 a session runs the model's twin, which package fp16 makes in
-// memory; inputs and outputs stay what they are.
+// With precision fp16, package fp16 converts the model in memory; its inputs and outputs do
+// not change.
 //
-// The package is the only one that calls C beside the GPU monitor. ONNX Runtime
-// writes to the process's standard error by itself; it is told to be silent, but
-// a program with a screen runs this package in a child process.
+// Only this package and the GPU monitor call C. ONNX Runtime may write to the standard error
+// of the process, although it is configured to be silent. Therefore a program with a screen
+// runs this package in a child process.
 package onnx
 
 import (
@@ -34,28 +34,28 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// What this backend cannot do, in the words that people see.
+// ReasonGPU is the message for people who choose a GPU.
 const ReasonGPU = "gpu is not available on this engine yet: it runs ONNX models on the CPU"
 
-// has are the options that this backend honours.
-var has = []string{"session", "spin", "graph", "inter_op", "arena"}
+// supportedOptions are the options that this backend supports.
+var supportedOptions = []string{"session", "spin", "graph", "inter_op", "arena"}
 
-// loading guards the wrapper's own state, of which a process has one.
-var loading sync.Mutex
+// initMu guards the global state of the wrapper package.
+var initMu sync.Mutex
 
-// Backend opens ONNX models. It is safe for concurrent use and lives as long as
-// the process.
+// Backend opens ONNX models. It is safe for concurrent use and exists until the process
+// ends.
 type Backend struct {
 	version string
 	cores   int
 	log     *slog.Logger
-	twins   twins
+	fp16    fp16Cache
 }
 
-// New loads the ONNX Runtime library at path and starts it. cores is how many the
-// container gives: no model gets more threads, and threads spin only where each
-// has its core. A process holds one library: a second New gives another Backend on
-// it, and an error if path is another release.
+// New loads the ONNX Runtime library at path and initializes it. cores is the number of the
+// container's cores: no model gets more threads, and threads spin only if each has a core. A
+// process loads one library: a second New returns another Backend that uses it, or an error
+// if path is another release.
 func New(path string, cores int, log *slog.Logger) (*Backend, error) {
 	version, err := libraryVersion(path)
 	if err != nil {
@@ -64,14 +64,14 @@ func New(path string, cores int, log *slog.Logger) (*Backend, error) {
 	if err := checkVersion(path, version); err != nil {
 		return nil, err
 	}
-	loading.Lock()
-	defer loading.Unlock()
+	initMu.Lock()
+	defer initMu.Unlock()
 	if ort.IsInitialized() {
 		if got := ort.GetVersion(); got != version {
 			return nil, fmt.Errorf("%s is ONNX Runtime %s, but this process already runs %s", path, version, got)
 		}
 	} else {
-		oneHeap()
+		singleHeap()
 		ort.SetSharedLibraryPath(path)
 		if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 			return nil, fmt.Errorf("start ONNX Runtime from %s: %s", path, oneLine(err))
@@ -81,25 +81,25 @@ func New(path string, cores int, log *slog.Logger) (*Backend, error) {
 	return &Backend{version: version, cores: cores, log: log}, nil
 }
 
-// Runtime names what executes the models: "onnxruntime 1.27.0 cpu".
+// Runtime returns the name of the runtime: "onnxruntime 1.27.0 cpu".
 func (b *Backend) Runtime() string { return "onnxruntime " + b.version + " cpu" }
 
-// Spins is true: where every thread has a core that is faster.
+// Spins returns true: spinning is faster if every thread has a core.
 func (b *Backend) Spins() bool { return true }
 
-// Vet reports settings whose batches no session could run.
-func (b *Backend) Vet(m *engine.Model, c knob.Config) error {
+// Check rejects settings whose batches no session could run.
+func (b *Backend) Check(m *engine.Model, c knob.Config) error {
 	if _, err := newPlan(m, max(1, c.BatchSize)); err != nil {
 		return fmt.Errorf("the model cannot be served: %w", err)
 	}
 	return nil
 }
 
-// Fixed names the knobs that this backend cannot turn, each with the reason.
+// Fixed returns the knobs that this backend cannot change, each with the reason.
 func Fixed() map[knob.Name]string { return map[knob.Name]string{knob.Device: ReasonGPU} }
 
-// Open loads m. It refuses settings that this backend cannot honour rather than
-// measuring something else.
+// Open loads m. It refuses settings that this backend does not support, because ignoring
+// them would measure something else.
 func (b *Backend) Open(ctx context.Context, m *engine.Model, c knob.Config) (engine.Session, error) {
 	s, err := b.open(ctx, m, c, "")
 	if err != nil {
@@ -108,13 +108,13 @@ func (b *Backend) Open(ctx context.Context, m *engine.Model, c knob.Config) (eng
 	return s, nil
 }
 
-// open loads m, profiled into a file whose path starts with profile unless that
-// is empty.
+// open loads m. If profile is not empty, the runtime writes a profile to a file whose path
+// starts with it.
 func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, profile string) (*session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := b.possible(c); err != nil {
+	if err := b.checkSettings(c); err != nil {
 		return nil, err
 	}
 	p, err := newPlan(m, max(1, c.BatchSize))
@@ -139,19 +139,19 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, prof
 	return s, nil
 }
 
-// load hands the runtime the model, or its twin with what is to be said of it.
+// load makes the runtime's session for the model or for its FP16 version, which has a note.
 func (b *Backend) load(m *engine.Model, c knob.Config, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, string, error) {
 	in, out := specNames(m.Inputs), specNames(m.Outputs)
 	data, note := m.Bytes, ""
 	switch {
 	case c.Precision == knob.HalfPrecision:
-		t, err := b.twins.get(m)
+		half, err := b.fp16.get(m)
 		if err != nil {
 			return nil, "", err
 		}
-		data, note = t.bytes, t.note
-	case m.Path != "": // cheaper: the runtime does not need a copy of the bytes
-		if st, err := os.Stat(m.Path); err == nil && st.IsDir() { // the runtime's own text misleads
+		data, note = half.bytes, half.note
+	case m.Path != "": // cheaper, because the bytes need not be copied
+		if st, err := os.Stat(m.Path); err == nil && st.IsDir() { // the runtime's error would mislead
 			return nil, "", fmt.Errorf("%s is a folder", m.Path)
 		}
 		run, err := ort.NewDynamicAdvancedSession(m.Path, in, out, o)
@@ -169,13 +169,13 @@ func specNames(specs []tensor.Spec) []string {
 	return out
 }
 
-// possible reports every setting that this backend lacks or does not know.
-func (b *Backend) possible(c knob.Config) error {
+// checkSettings reports every setting that this backend does not support.
+func (b *Backend) checkSettings(c knob.Config) error {
 	var errs []error
 	if c.Device != "cpu" && c.Device != "" {
 		errs = append(errs, errors.New(ReasonGPU))
 	}
-	if err := c.Only(has...); err != nil {
+	if err := c.Only(supportedOptions...); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Threads < 1 || c.Threads > b.cores {
@@ -189,7 +189,7 @@ func (b *Backend) possible(c knob.Config) error {
 	return errors.Join(errs...)
 }
 
-// options are the runtime's session options for c; the caller destroys them.
+// options returns the runtime's session options for c; the caller must destroy them.
 func (b *Backend) options(c knob.Config) (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
@@ -203,7 +203,7 @@ func (b *Backend) options(c knob.Config) (*ort.SessionOptions, error) {
 		o.SetLogSeverityLevel(ort.LoggingLevelFatal),
 		o.SetIntraOpNumThreads(c.Threads),
 		o.SetInterOpNumThreads(max(1, c.InterOp)),
-		o.SetExecutionMode(order(c)),
+		o.SetExecutionMode(executionMode(c)),
 		o.SetCpuMemArena(c.Arena != "off"),
 		o.SetGraphOptimizationLevel(graphLevel(c.Graph)),
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
@@ -215,17 +215,17 @@ func (b *Backend) options(c knob.Config) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// order is how the operators of one run follow each other: side by side only where
-// several threads are asked for.
-func order(c knob.Config) ort.ExecutionMode {
+// executionMode returns the execution mode: parallel operators only if c has several inter-op
+// threads.
+func executionMode(c knob.Config) ort.ExecutionMode {
 	if c.InterOp > 1 {
 		return ort.ExecutionModeParallel
 	}
 	return ort.ExecutionModeSequential
 }
 
-// spins decides whether the threads of a run wait for work by spinning. It is
-// faster while every thread has its core, and halves the throughput when not.
+// spins decides whether threads spin while they wait for work. That is faster if every thread
+// has a core, and else halves the throughput.
 func (b *Backend) spins(c knob.Config) bool {
 	if c.Spin != "" {
 		return c.Spin == "on"
@@ -245,8 +245,8 @@ func graphLevel(name string) ort.GraphOptimizationLevel {
 	return ort.GraphOptimizationLevelEnableAll
 }
 
-// oneLine is the runtime's own text without line breaks and without the
-// wrapper's prefixes, which say nothing that our words before it do not.
+// oneLine returns the runtime's error text without line breaks and without the wrapper's
+// prefixes, which repeat our own.
 func oneLine(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	for _, prefix := range []string{"Error creating C session from file: ", "Error creating C session: ", "Error running network: "} {

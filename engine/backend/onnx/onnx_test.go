@@ -27,16 +27,16 @@ func TestCheckVersion(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatIsNoLibrary(t *testing.T) {
+func TestNewRefusesOtherFiles(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "text.so")
 	if err := os.WriteFile(text, []byte("no library"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"":                        "no ONNX Runtime library is named",
+		"":                        "no path of an ONNX Runtime library is given",
 		"/nowhere/onnxruntime.so": "cannot load /nowhere/onnxruntime.so",
 		text:                      "cannot load " + text,
-		"libm.so.6":               "it is no ONNX Runtime library",
+		"libm.so.6":               "it is not an ONNX Runtime library",
 	} {
 		if runtime.GOOS != "linux" && path == "libm.so.6" {
 			continue
@@ -48,14 +48,14 @@ func TestNewRefusesWhatIsNoLibrary(t *testing.T) {
 	}
 }
 
-func TestRuntimeNamesTheLibrary(t *testing.T) {
+func TestRuntime(t *testing.T) {
 	b := backend(t)
 	if got := b.Runtime(); !strings.HasPrefix(got, "onnxruntime 1.") || !strings.HasSuffix(got, " cpu") {
 		t.Errorf("Runtime() = %q", got)
 	}
 }
 
-func TestPossible(t *testing.T) {
+func TestCheckSettings(t *testing.T) {
 	b := &Backend{cores: 4}
 	tests := []struct {
 		name   string
@@ -77,14 +77,14 @@ func TestPossible(t *testing.T) {
 	for _, tc := range tests {
 		c := config(1)
 		tc.change(&c)
-		err := b.possible(c)
+		err := b.checkSettings(c)
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-			t.Errorf("%s: possible = %v, want %q", tc.name, err, tc.want)
+			t.Errorf("%s: checkSettings = %v, want %q", tc.name, err, tc.want)
 		}
 	}
 }
 
-func TestSpinsWhileEveryThreadHasACore(t *testing.T) {
+func TestSpinsIfEveryThreadHasACore(t *testing.T) {
 	b := &Backend{cores: 4}
 	for _, tc := range []struct {
 		workers, threads int
@@ -122,9 +122,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"open fp16", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Float16, -1)} }), 1, `output "y" is FP16 with open`},
 		{"no type", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Invalid, 1)} }), 1, `output "y" has no element type`},
 		{"fp16 scalar", change(func(m *engine.Model) {
-			m.Inputs, m.Whole, m.BatchAxis = []tensor.Spec{spec("x", tensor.Float16)}, []string{"x"}, false
+			m.Inputs, m.Unbatched, m.BatchAxis = []tensor.Spec{spec("x", tensor.Float16)}, []string{"x"}, false
 		}), 1, "FP16 scalar"},
-		{"batch of a whole", change(func(m *engine.Model) { m.Whole = []string{"x"} }), 1, "take no batch axis"},
+		{"batch of an unbatched input", change(func(m *engine.Model) { m.Unbatched = []string{"x"} }), 1, "have no batch axis"},
 		{"no batch axis", change(func(m *engine.Model) { m.BatchAxis, m.BatchWhy = false, "it says so" }), 2, "takes one: it says so"},
 		{"huge", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{spec("x", tensor.Float32, 1<<30)} }), 2, "more than 4 GB"},
 		{"overflow", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{spec("x", tensor.Float32, 1<<40, 1<<40)} }), 1, "too many elements"},

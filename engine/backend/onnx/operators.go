@@ -17,12 +17,12 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// profileTime bounds the runs of a profile; the first ones always run.
+// profileTime bounds the runs of a profile; two always run.
 const profileTime = 10 * time.Second
 
-// Operators runs full batches in a session of its own whose every operator the
-// runtime times, some microseconds each: short operators look longer than they
-// are. The first run, in which memory is claimed, is not counted.
+// Operators runs full batches in a separate session, in which the runtime times every
+// operator. That adds some microseconds to each, so that short operators look longer than
+// they are. The first run, which allocates memory, is not counted.
 func (b *Backend) Operators(ctx context.Context, m *engine.Model, c knob.Config, runs int) (p engine.OperatorProfile, err error) {
 	dir, err := os.MkdirTemp("", "sweetspot-profile-")
 	if err != nil {
@@ -61,8 +61,7 @@ func readProfile(dir string) (*trace, error) {
 	return readTrace(f)
 }
 
-// repeat runs a batch of made-up items, at least twice, until n runs are done or
-// time is up.
+// repeat runs a batch of sample items n times, or at least twice and until profileTime.
 func (s *session) repeat(ctx context.Context, inputs []tensor.Spec, batch, n int) error {
 	rng := rand.New(rand.NewPCG(5, 6))
 	rows, out := make([]payload.Row, batch), make([]payload.Result, batch)
@@ -83,7 +82,7 @@ func (s *session) repeat(ctx context.Context, inputs []tensor.Spec, batch, n int
 
 // summary adds up the operators of all runs but the first by their type.
 func (t *trace) summary(batch int) engine.OperatorProfile {
-	first, runs := t.afterFirst()
+	first, runs := t.countedRuns()
 	p := engine.OperatorProfile{Runs: runs, Batch: batch}
 	times, calls := map[string]time.Duration{}, map[string]int{}
 	var total time.Duration
@@ -110,9 +109,9 @@ func (t *trace) summary(batch int) engine.OperatorProfile {
 	return p
 }
 
-// afterFirst is when the first run ended and how many came after it; of a single
-// run all counts.
-func (t *trace) afterFirst() (time.Duration, int) {
+// countedRuns returns the end of the first run and the number of runs after it. A single run is
+// counted.
+func (t *trace) countedRuns() (time.Duration, int) {
 	if len(t.runs) < 2 {
 		return 0, 1
 	}

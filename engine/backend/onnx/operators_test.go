@@ -79,13 +79,13 @@ func TestReadTrace(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	for in, want := range map[string]string{
-		"":               "no list of events: EOF",
-		"{}":             "no list of events: it begins with something else",
+		"":               "not a list of events: EOF",
+		"{}":             "not a list of events: it begins with something else",
 		"[{}":            "ends too early",
 		"[{},":           "event 2 of the profile: ",
 		`[{"ts":"x"}]`:   "event 1 of the profile: ",
-		`[{"ts":-1}]`:    "is no time",
-		`[{"dur":1e99}]`: "is no time",
+		`[{"ts":-1}]`:    "is not a valid time",
+		`[{"dur":1e99}]`: "is not a valid time",
 	} {
 		if _, err := readTrace(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("readTrace(%q) = %v, want an error with %q", in, err, want)
@@ -93,8 +93,8 @@ func TestReadTrace(t *testing.T) {
 	}
 }
 
-// FuzzReadTrace asks that no profile breaks the reader or what is made of it:
-// shares stay shares.
+// FuzzReadTrace checks that no profile makes the reader or the summary panic, and that
+// shares are from 0 to 1.
 func FuzzReadTrace(f *testing.F) {
 	f.Add("[" + event("Node", "n", "Conv", 1, 2) + "," + event("Session", "model_run", "", 0, 5) + "]")
 	f.Add("[]")

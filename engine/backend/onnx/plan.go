@@ -13,64 +13,64 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// maxBuffers bounds the bytes that one run's buffers may take: a batch beyond it
-// is a mistake in a setting, and asking for it would end the process.
+// maxBuffers bounds the buffers of one run in bytes: a larger batch is a wrong setting, and
+// allocating it would crash the process.
 const maxBuffers = 4 << 30
 
-// plan is how a model's items become the runtime's tensors and back. It is made
-// at Open and never changed.
+// plan describes how the items of a batch map to the runtime's tensors. Open makes it, and it
+// does not change.
 type plan struct {
-	in, out []port
-	index   int    // the output that says whose a row is, or -1
+	in, out []tensorPort
+	index   int    // the output that maps entries to items, or -1
 	batch   bool   // several items may run together
 	why     string // why not
 	itemIn  int64  // bytes of one item's inputs
-	itemOut int64  // bytes of one item's outputs that are known before the run
+	itemOut int64  // bytes of one item's outputs of fixed size
 }
 
-// port is one input or output.
-type port struct {
+// tensorPort is one input or output.
+type tensorPort struct {
 	tensor.Spec
-	kind
-	lead bool // a leading axis is added to Shape
-	rows bool // the first dimension is rows of all items
-	// size is the bytes of one item, or -1 if only a run tells: then the runtime
-	// allocates the output.
+	binding
+	batched bool // the tensor has a leading axis before Shape
+	ragged  bool // the first dimension counts entries of all items
+	// size is the size of one item in bytes, or -1 if it is only known after a run: then
+	// the runtime allocates the output.
 	size int64
 }
 
-// bare tells whether the runtime sees a value without dimensions, for which
-// the wrapper has a type of its own.
-func (p port) bare() bool { return !p.lead && p.Shape != nil && len(p.Shape) == 0 }
+// isScalar reports whether the tensor has no dimensions; the wrapper has another type for
+// these.
+func (p tensorPort) isScalar() bool { return !p.batched && p.Shape != nil && len(p.Shape) == 0 }
 
-// shape is what the runtime sees for n items.
-func (p port) shape(n int) ort.Shape {
-	if !p.lead {
+// shape returns the shape of the runtime's tensor for n items.
+func (p tensorPort) shape(n int) ort.Shape {
+	if !p.batched {
 		return slices.Clone(p.Shape)
 	}
 	return append(ort.Shape{int64(n)}, p.Shape...)
 }
 
-// bytes is the length of the buffer that holds n items; one that is not led by
-// the batch holds a single item.
-func (p port) bytes(n int) int64 {
-	if !p.lead {
+// bytes is the size of the buffer for n items; a tensor without batch axis has a single
+// item.
+func (p tensorPort) bytes(n int) int64 {
+	if !p.batched {
 		n = 1
 	}
 	return p.size * int64(n)
 }
 
-// newPlan plans for batches of up to size items.
+// newPlan makes a plan and checks it for batches of size items.
 func newPlan(m *engine.Model, size int) (*plan, error) {
 	if len(m.Inputs) == 0 || len(m.Outputs) == 0 {
 		return nil, errors.New("it has no inputs or no outputs")
 	}
-	if m.BatchAxis && len(m.Whole) > 0 {
-		return nil, fmt.Errorf("%v take no batch axis, but the model is said to have one", m.Whole)
+	if m.BatchAxis && len(m.Unbatched) > 0 {
+		return nil, fmt.Errorf("%v have no batch axis, but the model has BatchAxis", m.Unbatched)
 	}
 	p := &plan{batch: m.BatchAxis, why: m.BatchWhy, index: -1}
 	for _, s := range m.Inputs {
-		in, err := newPort(s, !slices.Contains(m.Whole, s.Name))
+		in, err := newPort(s, !slices.Contains(m.Unbatched, s.Name))
 		if err != nil {
 			return nil, fmt.Errorf("input %w", err)
 		}
@@ -85,44 +85,45 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("output %w", err)
 		}
-		if out.rows && s.Name == m.Rows.Index {
+		if out.ragged && s.Name == m.Ragged.Index {
 			p.index = i
 		}
 		if out.size < 0 && s.Type == tensor.Float16 {
-			return nil, fmt.Errorf("output %q is FP16 with open dimensions %v, which this engine cannot read", s.Name, s.Shape)
+			return nil, fmt.Errorf("output %q is FP16 with open dimensions %v, which this engine does not support", s.Name, s.Shape)
 		}
 		p.out = append(p.out, out)
 		p.itemOut += max(out.size, 0)
 	}
-	if len(m.Rows.Outputs) > 0 && p.index < 0 {
-		return nil, fmt.Errorf("no output %q tells to which items the rows of %v belong", m.Rows.Index, m.Rows.Outputs)
+	if len(m.Ragged.Outputs) > 0 && p.index < 0 {
+		return nil, fmt.Errorf("there is no output %q to map the entries of %v to items", m.Ragged.Index, m.Ragged.Outputs)
 	}
-	return p, p.fits(size)
+	return p, p.checkSize(size)
 }
 
-// newOutput is a port of an output. How many rows there are only a run tells.
-func newOutput(s tensor.Spec, m *engine.Model) (port, error) {
-	if !slices.Contains(m.Rows.Outputs, s.Name) {
-		return newPort(s, !slices.Contains(m.Whole, s.Name))
+// newOutput makes the port of an output. The number of entries of a ragged output is only
+// known after a run.
+func newOutput(s tensor.Spec, m *engine.Model) (tensorPort, error) {
+	if !slices.Contains(m.Ragged.Outputs, s.Name) {
+		return newPort(s, !slices.Contains(m.Unbatched, s.Name))
 	}
-	if s.Name == m.Rows.Index && s.Type != tensor.Int64 {
-		return port{}, fmt.Errorf("%q is to say whose a row is, and is %s, not INT64", s.Name, s.Type)
+	if s.Name == m.Ragged.Index && s.Type != tensor.Int64 {
+		return tensorPort{}, fmt.Errorf("%q maps entries to items and must be INT64, not %s", s.Name, s.Type)
 	}
 	p, err := newPort(s, false)
-	if p.bare() {
-		return p, fmt.Errorf("%q has no dimensions, and cannot have rows", s.Name)
+	if p.isScalar() {
+		return p, fmt.Errorf("%q has no dimensions, so it cannot be ragged", s.Name)
 	}
-	p.rows, p.size = true, -1
+	p.ragged, p.size = true, -1
 	return p, err
 }
 
-func newPort(s tensor.Spec, lead bool) (port, error) {
-	p := port{Spec: s, kind: kinds[s.Type], lead: lead, size: -1}
+func newPort(s tensor.Spec, batched bool) (tensorPort, error) {
+	p := tensorPort{Spec: s, binding: bindings[s.Type], batched: batched, size: -1}
 	if s.Type == tensor.Invalid {
 		return p, fmt.Errorf("%q has no element type", s.Name)
 	}
-	if p.bare() && s.Type == tensor.Float16 {
-		return p, fmt.Errorf("%q is an FP16 scalar, which this engine cannot pass", s.Name)
+	if p.isScalar() && s.Type == tensor.Float16 {
+		return p, fmt.Errorf("%q is an FP16 scalar, which this engine does not support", s.Name)
 	}
 	if s.Shape == nil || !s.Fixed() {
 		return p, nil
@@ -135,8 +136,8 @@ func newPort(s tensor.Spec, lead bool) (port, error) {
 	return p, nil
 }
 
-// fits checks a batch of n items against what the model and the memory allow.
-func (p *plan) fits(n int) error {
+// checkSize checks that the model and the memory allow a batch of n items.
+func (p *plan) checkSize(n int) error {
 	if n > 1 && !p.batch {
 		return fmt.Errorf("%d items in one batch, but the model takes one: %s", n, p.why)
 	}
@@ -148,13 +149,12 @@ func (p *plan) fits(n int) error {
 	return nil
 }
 
-// check reports how the rows break the plan. It allocates nothing when they do
-// not.
+// check checks the rows. It allocates nothing if they are right.
 func (p *plan) check(rows []payload.Row, results []payload.Result) error {
 	if len(rows) == 0 || len(rows) != len(results) {
-		return fmt.Errorf("%d items with room for %d results", len(rows), len(results))
+		return fmt.Errorf("%d items but %d results", len(rows), len(results))
 	}
-	if err := p.fits(len(rows)); err != nil {
+	if err := p.checkSize(len(rows)); err != nil {
 		return err
 	}
 	for k := range rows {

@@ -15,16 +15,16 @@ import (
 
 var errClosed = errors.New("the session is closed")
 
-// session is one loaded model. As many runs as there are callers go on at once,
-// each with a state of its own; states are kept for the next run.
+// session is one loaded model. Concurrent runs each have their own state; states are reused
+// by later runs.
 type session struct {
-	plan   *plan
-	run    *ort.DynamicAdvancedSession // safe for concurrent use
-	shared bool
-	note   string
-	room   int // items a new state has room for
+	plan     *plan
+	run      *ort.DynamicAdvancedSession // safe for concurrent use
+	shared   bool
+	note     string
+	capacity int // of the buffers of a new state, in items
 
-	runs sync.WaitGroup // added to under mu while not closed
+	runs sync.WaitGroup // Add is called with mu held, and not after closed
 
 	mu     sync.Mutex
 	closed bool
@@ -33,22 +33,21 @@ type session struct {
 	closing sync.Once
 }
 
-// newSession is a session whose model is still to be loaded.
+// newSession returns a session without its loaded model.
 func newSession(p *plan, c knob.Config) *session {
-	return &session{plan: p, shared: shares(c), room: max(1, c.BatchSize)}
+	return &session{plan: p, shared: isShared(c), capacity: max(1, c.BatchSize)}
 }
 
-func shares(c knob.Config) bool { return c.Session != "own" }
+func isShared(c knob.Config) bool { return c.Session != "own" }
 
-// Shared tells whether one session serves the whole pool.
+// Shared reports whether one session serves the whole pool.
 func (s *session) Shared() bool { return s.shared }
 
-// Note is what a person should know of a session of another precision than the
-// model's; "" for others.
-func (s *session) Note() string { return s.note }
+// PrecisionNote returns the note of a converted model, or "".
+func (s *session) PrecisionNote() string { return s.note }
 
-// Run executes the rows as one batch. A run that has begun is not interrupted:
-// ctx is looked at before.
+// Run executes the rows as one batch. It checks ctx only before it starts, because a run
+// cannot be interrupted.
 func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Result) error {
 	if err := s.plan.check(in, out); err != nil {
 		return err
@@ -68,14 +67,14 @@ func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Resul
 	if err := s.run.Run(st.in, st.out); err != nil {
 		return fmt.Errorf("run: %s", oneLine(err))
 	}
-	// The runtime reads and writes Go memory, and the wrapper holds on to none of
-	// it: what the run used must be seen to be in use until here.
+	// The runtime reads and writes Go memory to which the wrapper has no references:
+	// keep it alive until here.
 	runtime.KeepAlive(st)
-	return st.split(len(in), out)
+	return st.splitOutputs(len(in), out)
 }
 
-// Close waits for the runs in flight, frees the model and gives its memory back
-// to the system. Every Close returns after the first one has done so.
+// Close waits for the runs in flight, frees the model and returns its memory to the system.
+// Concurrent calls wait for the first one.
 func (s *session) Close() error {
 	var err error
 	s.closing.Do(func() {
@@ -84,11 +83,11 @@ func (s *session) Close() error {
 		s.mu.Unlock()
 		s.runs.Wait()
 		for _, st := range s.idle {
-			st.drop()
+			st.free()
 		}
 		s.idle = nil
 		err = s.run.Destroy()
-		giveBack()
+		trimHeap()
 	})
 	return err
 }
@@ -105,7 +104,7 @@ func (s *session) acquire() (*state, error) {
 		s.idle = s.idle[:n-1]
 		return st, nil
 	}
-	return &state{plan: s.plan, room: s.room}, nil
+	return &state{plan: s.plan, capacity: s.capacity}, nil
 }
 
 func (s *session) release(st *state) {

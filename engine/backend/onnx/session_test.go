@@ -43,9 +43,9 @@ func TestBatchEqualsSingles(t *testing.T) {
 	}
 }
 
-// TestOptionsKeepTheAnswers: every option that is honoured opens a session, and the
-// model says the same.
-func TestOptionsKeepTheAnswers(t *testing.T) {
+// TestOptionsKeepTheOutputs checks that every supported option opens a session with the same
+// outputs.
+func TestOptionsKeepTheOutputs(t *testing.T) {
 	m := layers(t, 3, 32, 32)
 	items := samples(m, 4)
 	want := singles(t, open(t, m, config(4)), items)
@@ -69,14 +69,14 @@ func TestResultsOutliveTheNextRun(t *testing.T) {
 	items := samples(m, 4)
 	first := run(t, s, items[:2]...)
 	want := string(first[1].Outputs[0].Data)
-	_ = append(first[0].Outputs[0].Data, 1, 2, 3, 4) // must not reach the neighbour
+	_ = append(first[0].Outputs[0].Data, 1, 2, 3, 4) // must not change the next item
 	run(t, s, items[2:]...)
 	if string(first[1].Outputs[0].Data) != want {
 		t.Error("a later run changed an earlier result")
 	}
 }
 
-// everyType is a model that gives each of its inputs back.
+// everyType is a model whose outputs are its inputs.
 func everyType(t testing.TB) *engine.Model {
 	elems := map[tensor.Type]onnxgraph.Elem{
 		tensor.Bool: onnxpb.TensorProto_BOOL, tensor.Uint8: onnxpb.TensorProto_UINT8, tensor.Uint16: onnxpb.TensorProto_UINT16,
@@ -114,7 +114,7 @@ func TestEveryElementType(t *testing.T) {
 	}
 }
 
-func TestWholeValuesAndScalars(t *testing.T) {
+func TestUnbatchedValuesAndScalars(t *testing.T) {
 	b := builder.New("scaled", 1)
 	x := b.Input("x", float, dim(5), dim(2))
 	factor := b.Input("factor", float)
@@ -126,10 +126,10 @@ func TestWholeValuesAndScalars(t *testing.T) {
 	m := modelOf(t, b,
 		[]tensor.Spec{spec("x", tensor.Float32, 5, 2), spec("factor", tensor.Float32), spec("row", tensor.Float32, 2)},
 		[]tensor.Spec{spec("y", tensor.Float32, 5, -1), spec("sum", tensor.Float32)})
-	m.BatchAxis, m.BatchWhy, m.Whole = false, "x is whole", []string{"x", "factor", "y", "sum"}
+	m.BatchAxis, m.BatchWhy, m.Unbatched = false, "x has no batch axis", []string{"x", "factor", "y", "sum"}
 	s := open(t, m, config(1))
 	item := tensor.Item{floats([]int64{5, 2}, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10), floats([]int64{}, 2), floats([]int64{2}, .5, 0)}
-	for range 3 { // scalars are made anew each time
+	for range 3 { // scalars are allocated each time
 		got := run(t, s, item)[0].Outputs
 		want := tensor.Item{floats([]int64{5, 2}, 2.5, 4, 6.5, 8, 10.5, 12, 14.5, 16, 18.5, 20), floats([]int64{}, 112.5)}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -137,7 +137,7 @@ func TestWholeValuesAndScalars(t *testing.T) {
 		}
 	}
 	err := s.Run(t.Context(), payload.OfItems(item, item), make([]payload.Result, 2))
-	if err == nil || !strings.Contains(err.Error(), "takes one: x is whole") {
+	if err == nil || !strings.Contains(err.Error(), "takes one: x has no batch axis") {
 		t.Errorf("two items: %v", err)
 	}
 }
@@ -165,7 +165,7 @@ func TestOutputsWithoutBatchAxis(t *testing.T) {
 	if want := "outputs have no batch dimension: places is [2 2] for 1 item"; err == nil || err.Error() != want {
 		t.Errorf("split: %v, want %s", err, want)
 	}
-	m.BatchAxis, m.Whole = false, []string{"places"}
+	m.BatchAxis, m.Unbatched = false, []string{"places"}
 	m.Outputs[0].Shape = []int64{2, -1}
 	got := run(t, open(t, m, config(1)), item)[0].Outputs[0]
 	if diff := cmp.Diff([]int64{2, 2}, got.Shape); diff != "" {
@@ -178,7 +178,7 @@ func TestOutputsWithoutBatchAxis(t *testing.T) {
 	}
 	m.Outputs[0] = spec("places", tensor.Float32, 2, -1)
 	err = open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
-	if err == nil || !strings.Contains(err.Error(), `output "places" is no FP32`) {
+	if err == nil || !strings.Contains(err.Error(), `output "places" is not FP32`) {
 		t.Errorf("wrong type: %v", err)
 	}
 }
@@ -188,13 +188,13 @@ func TestRunRefusesBadItems(t *testing.T) {
 	s := open(t, m, config(2))
 	good := samples(m, 1)[0]
 	tests := []struct {
-		name  string
-		items []tensor.Item
-		room  int
-		want  string
+		name     string
+		items    []tensor.Item
+		capacity int
+		want     string
 	}{
 		{"nothing", nil, 0, "0 items"},
-		{"results missing", []tensor.Item{good, good}, 1, "2 items with room for 1"},
+		{"results missing", []tensor.Item{good, good}, 1, "2 items but 1 results"},
 		{"no tensors", []tensor.Item{good, nil}, 2, "item 1 has 0 inputs"},
 		{"shape", []tensor.Item{{floats([]int64{5}, 1, 2, 3, 4, 5)}}, 1, `item 0: input "x": shape [5]`},
 		{"type", []tensor.Item{{{Type: tensor.Float64, Shape: []int64{4}, Data: make([]byte, 32)}}}, 1, "type FP64"},
@@ -202,7 +202,7 @@ func TestRunRefusesBadItems(t *testing.T) {
 		{"short data", []tensor.Item{{{Type: tensor.Float32, Shape: []int64{4}, Data: make([]byte, 15)}}}, 1, "15 bytes"},
 	}
 	for _, tc := range tests {
-		err := s.Run(t.Context(), payload.OfItems(tc.items...), make([]payload.Result, tc.room))
+		err := s.Run(t.Context(), payload.OfItems(tc.items...), make([]payload.Result, tc.capacity))
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: Run = %v, want an error with %q", tc.name, err, tc.want)
 		}
@@ -215,9 +215,9 @@ func TestRunRefusesBadItems(t *testing.T) {
 	run(t, s, good)
 }
 
-// TestRunFailsInside lets the runtime itself refuse, with outputs of both kinds,
-// and goes on with the session.
-func TestRunFailsInside(t *testing.T) {
+// TestRunFailsInRuntime makes a run fail in the runtime, with outputs of both kinds, and
+// then uses the session again.
+func TestRunFailsInRuntime(t *testing.T) {
 	b := builder.New("lookup", 1)
 	ids := b.Input("ids", onnxpb.TensorProto_INT64, batchDim, dim(2))
 	x := b.Op("Gather", []string{b.Random(1, 10, 4), ids})
@@ -240,9 +240,9 @@ func TestRunFailsInside(t *testing.T) {
 	}
 }
 
-// TestRunsSideBySide runs batches of every size at once while the collector
-// works: without care the wrapper lets it free inputs under a run.
-func TestRunsSideBySide(t *testing.T) {
+// TestConcurrentRuns runs batches of every size concurrently with the garbage collector:
+// without KeepAlive it would free inputs during a run.
+func TestConcurrentRuns(t *testing.T) {
 	for name, width := range map[string]int64{"known size": 64, "size of the run": -1} {
 		t.Run(name, func(t *testing.T) {
 			m := layers(t, 4, 64, width)
@@ -320,7 +320,7 @@ func TestCloseWaitsForRuns(t *testing.T) {
 	}
 }
 
-func TestAssemblyAllocatesNothing(t *testing.T) {
+func TestPrepareAllocatesNothing(t *testing.T) {
 	m := layers(t, 1, 64, 64)
 	p, err := newPlan(m, 8)
 	if err != nil {

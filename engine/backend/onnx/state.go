@@ -10,49 +10,49 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// state is what one run at a time works in: a buffer per input and per output of
-// known size, and the runtime's views of their first n items, made once for each
-// n. Nothing in it is shared with another run.
+// state has the memory of one run at a time: a buffer per input and per output of fixed size,
+// and the runtime's tensors over their first n items, made once for each n. No other run
+// uses it at the same time.
 type state struct {
-	plan *plan
-	room int // items the buffers hold, or will when they are made
-	// bufIn and bufOut are nil until the first run, and entries are nil for
-	// scalars and for outputs that the runtime allocates.
+	plan     *plan
+	capacity int // of the buffers, in items
+	// bufIn and bufOut are nil until the first run. Elements are nil for scalars and
+	// for outputs that the runtime allocates.
 	bufIn, bufOut [][]byte
 	views         map[int]view
 
-	// in and out are the values of the run going on; out is filled by it where
-	// the view has nil.
+	// in and out are the values of the current run. The run sets the elements of out
+	// that are nil in the view.
 	in, out []ort.Value
-	now     view
+	current view
 }
 
-// view is the buffers seen as tensors of one batch size.
+// view has the tensors over the buffers for one batch size.
 type view struct{ in, out []ort.Value }
 
-// prepare lays the rows into the buffers and sets in and out for a run. Once a
-// batch size has been seen it allocates nothing, scalars aside.
+// prepare copies the rows into the buffers and sets in and out for a run. It allocates only
+// for a new batch size, and for scalars.
 func (st *state) prepare(rows []payload.Row) error {
 	n := len(rows)
-	if st.bufIn == nil || n > st.room {
-		st.grow(max(n, st.room))
+	if st.bufIn == nil || n > st.capacity {
+		st.grow(max(n, st.capacity))
 	}
 	v, ok := st.views[n]
 	if !ok {
 		var err error
-		if v, err = st.look(n); err != nil {
+		if v, err = st.newView(n); err != nil {
 			return err
 		}
 		st.views[n] = v
 	}
 	st.assemble(rows)
-	st.now = v
+	st.current = v
 	st.in = append(st.in[:0], v.in...)
 	st.out = append(st.out[:0], v.out...)
 	return st.scalars(rows[0].Item)
 }
 
-// assemble copies the rows behind each other.
+// assemble copies the rows into the buffers, one after the other.
 func (st *state) assemble(rows []payload.Row) {
 	for i, buf := range st.bufIn {
 		for k := range rows {
@@ -61,19 +61,18 @@ func (st *state) assemble(rows []payload.Row) {
 	}
 }
 
-// scalars makes the values that have no dimensions; a batch with one holds a
-// single item.
+// scalars makes the values without dimensions; a batch with such a value has a single item.
 func (st *state) scalars(item tensor.Item) (err error) {
 	for i, p := range st.plan.in {
-		if p.bare() {
-			if st.in[i], err = p.kind.scalar(item[i].Data); err != nil {
+		if p.isScalar() {
+			if st.in[i], err = p.binding.scalar(item[i].Data); err != nil {
 				return fmt.Errorf("input %q: %s", p.Name, oneLine(err))
 			}
 		}
 	}
 	for i, p := range st.plan.out {
-		if p.bare() {
-			if st.out[i], err = p.kind.scalar(make([]byte, p.size)); err != nil {
+		if p.isScalar() {
+			if st.out[i], err = p.binding.scalar(make([]byte, p.size)); err != nil {
 				return fmt.Errorf("output %q: %s", p.Name, oneLine(err))
 			}
 		}
@@ -81,26 +80,26 @@ func (st *state) scalars(item tensor.Item) (err error) {
 	return nil
 }
 
-// grow makes buffers for n items; the views of the old ones go.
+// grow makes buffers for n items, and frees the views of the old ones.
 func (st *state) grow(n int) {
-	st.drop()
-	st.room = n
+	st.free()
+	st.capacity = n
 	st.views = map[int]view{}
 	st.bufIn, st.bufOut = buffers(st.plan.in, n), buffers(st.plan.out, n)
 }
 
-func buffers(ports []port, n int) [][]byte {
+func buffers(ports []tensorPort, n int) [][]byte {
 	out := make([][]byte, len(ports))
 	for i, p := range ports {
-		if p.size >= 0 && !p.bare() {
-			out[i] = make([]byte, max(1, p.bytes(n))) // the wrapper wants a byte even for no elements
+		if p.size >= 0 && !p.isScalar() {
+			out[i] = make([]byte, max(1, p.bytes(n))) // the wrapper needs a byte even for no elements
 		}
 	}
 	return out
 }
 
-// look makes the view of the first n items.
-func (st *state) look(n int) (view, error) {
+// newView makes the view of the first n items.
+func (st *state) newView(n int) (view, error) {
 	in, err := values(st.plan.in, st.bufIn, n)
 	if err != nil {
 		return view{}, fmt.Errorf("input %w", err)
@@ -113,7 +112,7 @@ func (st *state) look(n int) (view, error) {
 	return view{in, out}, nil
 }
 
-func values(ports []port, bufs [][]byte, n int) ([]ort.Value, error) {
+func values(ports []tensorPort, bufs [][]byte, n int) ([]ort.Value, error) {
 	out := make([]ort.Value, len(ports))
 	for i, p := range ports {
 		if bufs[i] == nil {
@@ -129,25 +128,25 @@ func values(ports []port, bufs [][]byte, n int) ([]ort.Value, error) {
 	return out, nil
 }
 
-// finish frees the values made for the run that is over.
+// finish frees the values that were made for the last run.
 func (st *state) finish() {
 	for i := range st.in {
-		if st.now.in[i] == nil {
+		if st.current.in[i] == nil {
 			destroy(st.in[i : i+1])
 		}
 	}
 	for i := range st.out {
-		if st.now.out[i] == nil {
+		if st.current.out[i] == nil {
 			destroy(st.out[i : i+1])
 		}
 	}
 	clear(st.in)
 	clear(st.out)
-	st.in, st.out, st.now = st.in[:0], st.out[:0], view{}
+	st.in, st.out, st.current = st.in[:0], st.out[:0], view{}
 }
 
-// drop frees all that the runtime holds of the state.
-func (st *state) drop() {
+// free frees all values of the runtime.
+func (st *state) free() {
 	for _, v := range st.views {
 		destroy(v.in)
 		destroy(v.out)
@@ -155,8 +154,8 @@ func (st *state) drop() {
 	st.views, st.bufIn, st.bufOut = nil, nil, nil
 }
 
-// destroy frees the values that exist. Where the wrapper could not make one, it
-// leaves a nil pointer in the interface.
+// destroy frees the values that are not nil. If the wrapper could not make a value, the
+// interface contains a nil pointer.
 func destroy(values []ort.Value) {
 	for _, v := range values {
 		if v != nil && !reflect.ValueOf(v).IsNil() {
@@ -165,11 +164,11 @@ func destroy(values []ort.Value) {
 	}
 }
 
-// split takes the outputs of n items apart. The results own their bytes.
-func (st *state) split(n int, results []payload.Result) error {
+// splitOutputs splits the outputs by item. The results own their bytes.
+func (st *state) splitOutputs(n int, results []payload.Result) error {
 	width := len(st.plan.out)
-	slab := make(tensor.Item, n*width)
-	rows, err := st.rows(n)
+	outputs := make(tensor.Item, n*width)
+	index, err := st.readRaggedIndex(n)
 	if err != nil {
 		return err
 	}
@@ -178,42 +177,41 @@ func (st *state) split(n int, results []payload.Result) error {
 		if err != nil {
 			return err
 		}
-		if p.rows {
-			if err := rows.deal(p, i, shape, data, slab, width); err != nil {
+		if p.ragged {
+			if err := index.assign(p, i, shape, data, outputs, width); err != nil {
 				return err
 			}
 			continue
 		}
-		if p.lead {
+		if p.batched {
 			shape = shape[1:]
 		}
 		size := len(data) / n
 		for k := range n {
 			one := data[k*size : (k+1)*size : (k+1)*size]
-			slab[k*width+i] = tensor.Tensor{Type: p.Type, Shape: shape, Data: one}
+			outputs[k*width+i] = tensor.Tensor{Type: p.Type, Shape: shape, Data: one}
 		}
 	}
 	for k := range results {
-		results[k] = payload.Result{Outputs: slab[k*width : (k+1)*width : (k+1)*width]}
+		results[k] = payload.Result{Outputs: outputs[k*width : (k+1)*width : (k+1)*width]}
 	}
 	return nil
 }
 
-// output is the shape and the data of output i, in memory that no later run
-// touches.
+// output returns the shape and the data of output i. No later run changes the data.
 func (st *state) output(i, n int) ([]int64, []byte, error) {
 	p := st.plan.out[i]
 	if buf := st.bufOut[i]; buf != nil {
 		return p.shape(n), append([]byte(nil), buf[:p.bytes(n)]...), nil
 	}
 	v := st.out[i]
-	data, ok := p.content(v)
+	data, ok := p.bytesOf(v)
 	if !ok {
-		return nil, nil, fmt.Errorf("output %q is no %s: the runtime gave a %T", p.Name, p.Type, v)
+		return nil, nil, fmt.Errorf("output %q is not %s: the runtime returned a %T", p.Name, p.Type, v)
 	}
 	shape := append([]int64{}, v.GetShape()...)
 	rank := len(p.Shape)
-	if p.lead {
+	if p.batched {
 		rank++
 		if len(shape) == 0 || shape[0] != int64(n) {
 			return nil, nil, fmt.Errorf("outputs have no batch dimension: %s is %v for %s", p.Name, shape, count(n, "item"))

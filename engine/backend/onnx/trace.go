@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// maxTrace bounds the events read of a profile; 200 runs of a large network are
-// a tenth of it.
+// maxTrace bounds the number of events; 200 runs of a large network have a tenth of it.
 const maxTrace = 1_000_000
 
-// trace is what we read of the runtime's profile, a list of events in the format
-// of Chrome's tracing: one for every run and every operator in it.
+// trace has the events of the runtime's profile for runs and for operators. The profile is a
+// list of events in the format of Chrome tracing.
 type trace struct {
 	runs      []time.Duration // when each run ended, since the session's start
 	operators []operatorEvent
@@ -29,7 +28,7 @@ type operatorEvent struct {
 func readTrace(r io.Reader) (*trace, error) {
 	dec := json.NewDecoder(r)
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
-		return nil, fmt.Errorf("the profile is no list of events: %w", orUnexpected(err))
+		return nil, fmt.Errorf("the profile is not a list of events: %w", orUnexpected(err))
 	}
 	t := &trace{}
 	for n := 0; dec.More(); n++ {
@@ -50,12 +49,12 @@ func readTrace(r io.Reader) (*trace, error) {
 		}
 		at, took := micros(e.TS), micros(e.Dur)
 		if at < 0 || took < 0 {
-			return nil, fmt.Errorf("event %d of the profile: %v us at %v us is no time", n+1, e.Dur, e.TS)
+			return nil, fmt.Errorf("event %d of the profile: %v us at %v us is not a valid time", n+1, e.Dur, e.TS)
 		}
 		switch {
 		case e.Category == "Session" && e.Name == "model_run":
 			t.runs = append(t.runs, at+took)
-		case e.Category == "Node" && e.Args.Op != "" && !encloses(e.Args.Op):
+		case e.Category == "Node" && e.Args.Op != "" && !hasBody(e.Args.Op):
 			t.operators = append(t.operators, operatorEvent{e.Args.Op, at, took})
 		}
 	}
@@ -65,14 +64,13 @@ func readTrace(r io.Reader) (*trace, error) {
 	return t, nil
 }
 
-// encloses tells whether an operator's time is that of others, which have events
-// of their own.
-func encloses(op string) bool { return op == "If" || op == "Loop" || op == "Scan" }
+// hasBody reports whether an operator contains others, which have their own events.
+func hasBody(op string) bool { return op == "If" || op == "Loop" || op == "Scan" }
 
-// micros is v microseconds, or -1 for what is no time of a session's life.
+// micros converts v microseconds, or returns -1 if it is not a possible time of a session.
 func micros(v float64) time.Duration {
-	const most = 1e9 // 17 minutes, so that no sum of events overflows
-	if !(v >= 0) || math.Abs(v) > most {
+	const largest = 1e9 // 17 minutes, so that no sum of events overflows
+	if !(v >= 0) || math.Abs(v) > largest {
 		return -1
 	}
 	return time.Duration(v * float64(time.Microsecond))

@@ -1,13 +1,11 @@
-// Package simulated is a backend without a model: it takes as long for a batch
-// as a service-time table says, in real time, behind the real engine. It shows
-// the engine, a sweep and the screen with devices that are not there, such as
-// the GPU of a published study.
+// Package simulated is a backend without a model: a batch takes, in real time, the time
+// that a service-time table has for it. With it the engine, a sweep and the screens can run
+// for devices that this machine does not have, such as the GPU of a published study.
 //
-// [Model] makes an engine.Model of a table, and a [Backend] opens it. Each
-// worker is a session of its own, and what workers cost each other is in the
-// table: a batch takes the time for as many workers as have sessions. Outputs echo inputs. A batch sleeps, and keeps no core busy: the
-// thread is the worker's until the batch is done, and on Linux ends its sleep to
-// some 10-50 us.
+// [Model] makes an engine.Model of a table, and a [Backend] opens it. Each worker has its
+// own session. Workers slow each other as the table says: a batch takes the time for the
+// number of open sessions. Outputs are copies of the inputs. A batch sleeps and uses no
+// core; on Linux the sleep ends 10-50 us late.
 //
 // Sessions are safe for one Run at a time, as the engine uses them.
 package simulated
@@ -32,14 +30,14 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// Name is what Model.Backend calls this backend.
+// Name is the name of this backend in Model.Backend.
 const Name = "simulated"
 
-// Width is how many numbers an item holds.
+// Width is the number of floats of an item.
 const Width = 4
 
-// Model is a model that runs by the table: one input x and one output y of 4
-// numbers. source is what the user named, such as sim:animated-drawings.
+// Model returns a model with the service times of the table: one input x and one output y
+// of 4 numbers. source is the MODEL of the user, such as sim:animated-drawings.
 func Model(name, source string, t *servicetime.Table) *engine.Model {
 	text := t.Encode()
 	sum := sha256.Sum256(text)
@@ -53,39 +51,39 @@ func Model(name, source string, t *servicetime.Table) *engine.Model {
 	}
 }
 
-// places are the devices and precisions that a table has times for.
+// places returns the devices and precisions of a table.
 func places(t *servicetime.Table) []knob.Place {
 	var out []knob.Place
 	for _, k := range t.Kinds() {
 		p := knob.Place{Device: k.Device, Workers: k.Workers}
 		if err := p.Precision.UnmarshalText([]byte(k.Precision)); err != nil {
-			panic("simulated: " + err.Error()) // a table has no other
+			panic("simulated: " + err.Error()) // tables have only valid precisions
 		}
 		out = append(out, p)
 	}
 	return out
 }
 
-// Backend opens models made by Model. The zero value is ready; do not copy it
-// once it is used.
+// Backend opens models made by Model. The zero value is ready for use; do not copy it
+// after first use.
 type Backend struct {
 	mu      sync.Mutex // guards devices
-	devices map[place]*device
+	devices map[deviceKey]*device
 }
 
-// place is what the workers of a device share.
-type place struct{ sha256, device, precision string }
+// deviceKey identifies a device: the workers with the same key slow each other.
+type deviceKey struct{ sha256, device, precision string }
 
-// Runtime says what executes, for machine lines.
+// Runtime returns the name of the runtime, for machine lines.
 func (*Backend) Runtime() string { return "simulated" }
 
-// Fixed names the knobs that have no meaning here, each with the reason.
+// Fixed returns the knobs that have no effect here, each with the reason.
 func Fixed() map[knob.Name]string {
 	return map[knob.Name]string{knob.Threads: "a service-time table has no threads"}
 }
 
-// Open gives a session that takes the times of the settings in c. It is an
-// error that says what there is if the table has none for them.
+// Open opens a session with the times of the settings in c. It fails if the table has no
+// times for them.
 func (b *Backend) Open(_ context.Context, m *engine.Model, c knob.Config) (engine.Session, error) {
 	t, err := servicetime.Parse(bytes.NewReader(m.Bytes))
 	if err != nil {
@@ -94,86 +92,87 @@ func (b *Backend) Open(_ context.Context, m *engine.Model, c knob.Config) (engin
 	if err := c.Only(); err != nil {
 		return nil, fmt.Errorf("%w: a service-time table has no options", err)
 	}
-	p := place{m.SHA256, c.Device, c.Precision.String()}
-	if _, err := t.Curve(p.key(c.Workers)); err != nil {
+	k := deviceKey{m.SHA256, c.Device, c.Precision.String()}
+	if _, err := t.Curve(k.curveKey(c.Workers)); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Source, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d := b.devices[p]
+	d := b.devices[k]
 	if d == nil {
-		d = &device{place: p, table: t}
+		d = &device{deviceKey: k, table: t}
 		if b.devices == nil {
-			b.devices = map[place]*device{}
+			b.devices = map[deviceKey]*device{}
 		}
-		b.devices[p] = d
+		b.devices[k] = d
 	}
-	d.join(1)
+	d.addSessions(1)
 	return &session{device: d, rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))}, nil
 }
 
-func (p place) key(workers int) servicetime.Key {
-	return servicetime.Key{Workers: workers, Device: p.device, Precision: p.precision}
+// curveKey is the key of the device's curve with that number of workers.
+func (k deviceKey) curveKey(workers int) servicetime.Key {
+	return servicetime.Key{Workers: workers, Device: k.device, Precision: k.precision}
 }
 
-// device knows how many workers there are on it: the engine adds and removes
-// some while others go on, and all of them are slower then, or faster.
+// device counts its open sessions. When the engine adds or removes a worker, the batches
+// of all workers become slower or faster.
 type device struct {
-	place
+	deviceKey
 	table *servicetime.Table
 
-	mu    sync.Mutex // guards all below
-	open  int        // sessions
-	curve servicetime.Curve
+	mu      sync.Mutex // guards all below
+	open    int        // sessions
+	current servicetime.Curve
 }
 
-// join adds n sessions, or takes some away. While one pool of workers replaces
-// another there may be more than the table has times for.
-func (d *device) join(n int) {
+// addSessions adds n sessions, which may be negative. While one pool of workers replaces
+// another, there may be more sessions than the table has times for.
+func (d *device) addSessions(n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open += n
 	for workers := d.open; workers > 0; workers-- {
-		if c, err := d.table.Curve(d.key(workers)); err == nil {
-			d.curve = c
+		if c, err := d.table.Curve(d.curveKey(workers)); err == nil {
+			d.current = c
 			return
 		}
 	}
 }
 
-// now is the curve of the workers there are.
-func (d *device) now() servicetime.Curve {
+// currentCurve returns the curve for the number of open sessions.
+func (d *device) currentCurve() servicetime.Curve {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.curve
+	return d.current
 }
 
-// session is one worker's.
+// session is the session of one worker.
 type session struct {
 	device *device
-	rng    *rand.Rand // of the spread; every worker draws its own
+	rng    *rand.Rand // for the spread of times
 }
 
-// Run sleeps as long as the batch takes and echoes the items. It ends early with
-// the context's cause.
+// Run sleeps for the time of the batch and copies the items. It returns early with the
+// context's cause.
 func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Result) error {
 	start := time.Now()
 	if len(in) == 0 || len(in) != len(out) {
 		return errors.New("simulated: want as many results as items, and at least one")
 	}
-	if err := sleep(ctx, start.Add(s.took(len(in)))); err != nil {
+	if err := sleep(ctx, start.Add(s.batchTime(len(in)))); err != nil {
 		return err
 	}
 	for i := range in {
 		item := in[i].Item
-		out[i] = payload.Result{Outputs: echo(item)}
+		out[i] = payload.Result{Outputs: cloneItem(item)}
 	}
 	return nil
 }
 
-// took draws how long a batch of n takes.
-func (s *session) took(n int) time.Duration {
-	curve := s.device.now()
+// batchTime draws a random time for a batch of n.
+func (s *session) batchTime(n int) time.Duration {
+	curve := s.device.currentCurve()
 	t := curve.At(n)
 	if sigma := curve.Sigma(n); sigma > 0 {
 		t = time.Duration(float64(t) * math.Exp(sigma*s.rng.NormFloat64()))
@@ -181,8 +180,8 @@ func (s *session) took(n int) time.Duration {
 	return t
 }
 
-// echo copies an item: outputs are the receiver's, inputs are not.
-func echo(item tensor.Item) tensor.Item {
+// cloneItem copies an item, because outputs belong to the receiver and inputs do not.
+func cloneItem(item tensor.Item) tensor.Item {
 	out := make(tensor.Item, len(item))
 	for i, t := range item {
 		out[i] = tensor.Tensor{Type: t.Type, Shape: slices.Clone(t.Shape), Data: bytes.Clone(t.Data)}
@@ -190,11 +189,11 @@ func echo(item tensor.Item) tensor.Item {
 	return out
 }
 
-// Shared is false: a worker sleeps for itself.
+// Shared returns false: each worker has its own session.
 func (*session) Shared() bool { return false }
 
-// Close takes the worker off its device.
+// Close removes the session from its device.
 func (s *session) Close() error {
-	s.device.join(-1)
+	s.device.addSessions(-1)
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 
 const text = "workers,device,precision,batch,ms,spread,source\n"
 
-// model is a model of a table with those rows.
+// model returns a model of a table with those rows.
 func model(t testing.TB, rows string) *engine.Model {
 	t.Helper()
 	tab, err := servicetime.Parse(strings.NewReader(text + rows))
@@ -54,7 +54,7 @@ func items(n int) []tensor.Item {
 	return out
 }
 
-// A batch takes at least its time, and its items come back as copies.
+// A batch takes at least its time, and its outputs are copies of the inputs.
 func TestRun(t *testing.T) {
 	s := open(t, model(t, "1,cpu,fp32,1,2,,\n1,cpu,fp32,3,6.5,,\n"))
 	for n, want := range map[int]time.Duration{1: 2 * time.Millisecond, 2: 4250 * time.Microsecond, 3: 6500 * time.Microsecond} {
@@ -82,14 +82,14 @@ func TestRun(t *testing.T) {
 
 func TestRunEnds(t *testing.T) {
 	s := open(t, model(t, "1,cpu,fp32,1,3600000,,\n"))
-	why := errors.New("enough")
+	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(why)
-	if err := s.Run(ctx, payload.OfItems(items(1)...), make([]payload.Result, 1)); !errors.Is(err, why) {
-		t.Errorf("Run after the context's end: %v, want %v", err, why)
+	cancel(cause)
+	if err := s.Run(ctx, payload.OfItems(items(1)...), make([]payload.Result, 1)); !errors.Is(err, cause) {
+		t.Errorf("Run after the context's end: %v, want %v", err, cause)
 	}
 	if err := s.Run(t.Context(), payload.OfItems(items(2)...), make([]payload.Result, 1)); err == nil {
-		t.Error("Run took 2 items with 1 result")
+		t.Error("Run accepted 2 items with 1 result")
 	}
 }
 
@@ -102,11 +102,11 @@ func TestOpenErrors(t *testing.T) {
 	broken := *m
 	broken.Bytes = []byte("nothing")
 	if _, err := new(simulated.Backend).Open(t.Context(), &broken, settings()); err == nil {
-		t.Error("Open read nonsense")
+		t.Error("Open accepted a broken table")
 	}
 }
 
-// The engine serves it as it serves any model, and turns its knobs.
+// The engine serves the model and changes its settings.
 func TestEngine(t *testing.T) {
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{simulated.Name: new(simulated.Backend)}, Cores: 1})
 	t.Cleanup(func() {
@@ -137,12 +137,11 @@ func TestEngine(t *testing.T) {
 	}
 }
 
-// Workers that join later slow those that were there, and free them when they
-// leave.
-func TestWorkersShareADevice(t *testing.T) {
+// More open sessions make the batches of all workers slower, fewer make them faster.
+func TestWorkersSlowEachOther(t *testing.T) {
 	m := model(t, "1,cpu,fp32,1,1,,\n2,cpu,fp32,1,4,,\n")
 	b, c := new(simulated.Backend), settings()
-	least := func(s engine.Session, want time.Duration) {
+	runAtLeast := func(s engine.Session, want time.Duration) {
 		t.Helper()
 		start := time.Now()
 		if err := s.Run(t.Context(), payload.OfItems(items(1)...), make([]payload.Result, 1)); err != nil {
@@ -153,7 +152,7 @@ func TestWorkersShareADevice(t *testing.T) {
 		}
 	}
 	var sessions []engine.Session
-	for _, workers := range []int{1, 2, 2} { // the third is of a pool that replaces the first
+	for _, workers := range []int{1, 2, 2} { // the third belongs to a pool that replaces the first
 		c.Workers = workers
 		s, err := b.Open(t.Context(), m, c)
 		if err != nil {
@@ -161,13 +160,13 @@ func TestWorkersShareADevice(t *testing.T) {
 		}
 		sessions = append(sessions, s)
 	}
-	least(sessions[0], 4*time.Millisecond)
+	runAtLeast(sessions[0], 4*time.Millisecond)
 	for _, s := range sessions[1:] {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	least(sessions[0], time.Millisecond)
+	runAtLeast(sessions[0], time.Millisecond)
 }
 
 // BenchmarkRun reports how late the end of a batch of 1 ms is.

@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// Long waits are left to the runtime's timer, which is late by a millisecond at
-// times; the end of each is slept by the thread itself, which no cancellation
-// reaches.
+// The runtime's timer, which may be a millisecond late, waits for most of a long sleep. The
+// thread itself sleeps for the rest, which cannot be cancelled.
 const (
-	finish = 3 * time.Millisecond // at most this before the end the thread takes over
-	early  = 2 * time.Millisecond // by so much the timer is set to wake before the end
+	threadSleep = 3 * time.Millisecond // longest sleep of the thread alone
+	timerMargin = 2 * time.Millisecond // the timer ends so long before the end of the sleep
 )
 
-// sleep waits until the given time, or less if ctx ends.
+// sleep waits until the given time or the end of ctx.
 func sleep(ctx context.Context, until time.Time) error {
-	if left := time.Until(until); left > finish {
-		t := time.NewTimer(left - early)
+	if left := time.Until(until); left > threadSleep {
+		t := time.NewTimer(left - timerMargin)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -26,6 +25,6 @@ func sleep(ctx context.Context, until time.Time) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	nap(until)
+	sleepThread(until)
 	return nil
 }

@@ -1,10 +1,10 @@
-/* A stand-in for the NVML library with one or two made-up GPUs. The macros take
- * parts of it away:
+/* A stand-in for the NVML library with one or two fake GPUs. The macros
+ * change it:
  *   OLD       a driver from before the newer symbols
- *   BARE      only what is needed
- *   NO_INIT   not even that
+ *   MINIMAL   only the required symbols
+ *   NO_INIT   without a required symbol
  *   V1        the unversioned names only
- *   INIT=n    what nvmlInit answers
+ *   INIT=n    the result of nvmlInit
  *   MIG, LOST, NONE, UNIFIED   states of the device */
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +38,7 @@ int NAME2(nvmlDeviceGetCount)(unsigned *n) {
 int NAME2(nvmlDeviceGetHandleByIndex)(unsigned i, device *d) { *d = (device)&gpus[i]; return OK; }
 int nvmlDeviceGetUUID(device d, char *s, unsigned n) { snprintf(s, n, "GPU-stub-%d", d->n); return OK; }
 
-#ifndef BARE
+#ifndef MINIMAL
 int nvmlDeviceGetName(device d, char *s, unsigned n) { snprintf(s, n, "Stub %d", d->n); return OK; }
 int nvmlSystemGetDriverVersion(char *s, unsigned n) { snprintf(s, n, "999.1"); return OK; }
 int nvmlDeviceGetUtilizationRates(device d, unsigned u[2]) {

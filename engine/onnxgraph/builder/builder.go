@@ -1,9 +1,8 @@
-// Package builder makes ONNX models in memory: the built-in ones, and those that
-// tests need.
+// Package builder makes ONNX models in memory: the built-in models, and models for tests.
 //
-// A [Builder] takes a graph node by node and gives the file's bytes. It knows the
-// format, not the operators: a graph that makes no sense is only found by the
-// runtime. The same calls make the same bytes on every machine.
+// A [Builder] builds a graph node by node and encodes it. It knows the format but not the
+// operators: only the runtime finds an invalid graph. The same calls make the same bytes on
+// every machine.
 package builder
 
 import (
@@ -18,23 +17,21 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// What a Builder writes: opset 17 in a file of IR version 8, which every runtime
-// of the last years reads.
+// A Builder writes opset 17 and IR version 8, which all recent runtimes read.
 const (
 	opset     = 17
 	irVersion = 8
 )
 
-// Builder makes a model node by node. Values are known by their names: Input,
-// the constants and Op return one, Op and Output take them. It is not safe for
-// concurrent use.
+// Builder makes a model node by node. Names identify values: Input, the constants and Op
+// return a name, Op and Output take names. It is not safe for concurrent use.
 type Builder struct {
 	graph onnxpb.GraphProto
 	rng   *rand.Rand
 	names int
 }
 
-// New starts a model. The seed decides the numbers of Random.
+// New starts a model. The seed determines the numbers of Random.
 func New(name string, seed uint64) *Builder {
 	b := &Builder{rng: rand.New(rand.NewPCG(seed, 0))}
 	b.graph.Name = name
@@ -47,7 +44,7 @@ func (b *Builder) Input(name string, e onnxgraph.Elem, dims ...onnxgraph.Dim) st
 	return name
 }
 
-// Output makes v an output of the model called name.
+// Output makes v an output of the model and renames it to name.
 func (b *Builder) Output(name, v string, e onnxgraph.Elem, dims ...onnxgraph.Dim) {
 	for _, n := range b.graph.GetNode() {
 		replace(n.GetInput(), v, name)
@@ -83,7 +80,7 @@ func (b *Builder) Ints(data []int64, dims ...int64) string {
 	return b.constant(onnxpb.TensorProto_INT64, raw, dims)
 }
 
-// Fill adds a constant of n times v.
+// Fill adds a constant with n numbers v.
 func (b *Builder) Fill(v float32, n int64) string {
 	data := make([]float32, n)
 	for i := range data {
@@ -92,21 +89,21 @@ func (b *Builder) Fill(v float32, n int64) string {
 	return b.Floats(data, n)
 }
 
-// Random adds a constant of numbers drawn evenly from a range around 0 whose
-// standard deviation is std. Each takes 24 random bits and one rounding, so that
-// every machine makes the same bytes.
+// Random adds a constant of random numbers from a uniform distribution with mean 0 and
+// standard deviation std. Each uses 24 random bits and one rounding, so that every machine
+// makes the same bytes.
 func (b *Builder) Random(std float64, dims ...int64) string {
-	reach := float32(std * math.Sqrt(3))
+	limit := float32(std * math.Sqrt(3))
 	n := tensor.Elements(dims)
 	raw := make([]byte, 0, 4*n)
 	for range n {
 		u := float32(b.rng.Uint64()>>40) / (1 << 24)
-		raw = tensor.AppendFloat32(raw, float32(2*u-1)*reach)
+		raw = tensor.AppendFloat32(raw, float32(2*u-1)*limit)
 	}
 	return b.constant(onnxpb.TensorProto_FLOAT, raw, dims)
 }
 
-// Bytes is the finished model.
+// Bytes encodes the model.
 func (b *Builder) Bytes() ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&onnxpb.ModelProto{
 		IrVersion:    irVersion,

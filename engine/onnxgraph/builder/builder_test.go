@@ -16,7 +16,7 @@ import (
 
 const float = onnxpb.TensorProto_FLOAT
 
-// scaled multiplies its input by constants and puts out what is between, too.
+// scaled multiplies its input by constants. The intermediate values are outputs too.
 func scaled(seed uint64) *builder.Builder {
 	b := builder.New("scaled", seed)
 	x := b.Input("x", float, onnxgraph.Open("N"), onnxgraph.Dim{Size: 4})

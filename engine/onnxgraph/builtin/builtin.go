@@ -1,6 +1,6 @@
-// Package builtin holds the models that we ship, made in memory: real
-// architectures with random weights from a fixed seed, whose bytes are the same on
-// every machine. What is tuned is the work, not the answers.
+// Package builtin makes the built-in models in memory: real architectures with random
+// weights from a fixed seed, with the same bytes on every machine. They are for measuring
+// performance; their answers mean nothing.
 package builtin
 
 import (
@@ -12,28 +12,27 @@ import (
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
-// Model is one of them.
+// Model is a built-in model.
 type Model struct {
 	Name       string
 	About      string // one line for people
 	Parameters int64  // FP32 numbers in the file: weights and constants
-	// FLOPs counts one item's work: 2 for each multiplication with its addition in
-	// convolutions and matrix products. The encoder's item has 64 tokens.
+	// FLOPs is the work for one item: 2 for each multiplication with its addition in
+	// convolutions and matrix products. An item of the encoder has 64 tokens.
 	FLOPs int64
-	// FLOPsPerRow is the work for each row that a model of variable size puts out;
-	// 0 for the others.
+	// FLOPsPerRow is the work for each entry of ragged outputs; 0 for models without
+	// them.
 	FLOPsPerRow int64
-	// Shapes are sizes for the open dimensions of inputs, used unless told
-	// otherwise; nil if there are none.
+	// Shapes has default sizes for the open dimensions of inputs; nil if there are none.
 	Shapes map[string][]int64
 	build  func() network
 }
 
-// Models lists them by name.
+// Models returns the built-in models, sorted by name.
 func Models() []Model {
 	return []Model{
 		{
-			Name: "detector", About: "boxes, labels and masks in a picture of 3 x 224 x 224, as many as it finds",
+			Name: "detector", About: "boxes, labels and masks of the objects in an image of 3 x 224 x 224",
 			Parameters: 110_926, FLOPs: 83_994_624, FLOPsPerRow: 17_712_128, build: detector,
 		},
 		{
@@ -55,7 +54,7 @@ func Models() []Model {
 	}
 }
 
-// Build makes the model's bytes, the same ones every time. It takes some 100 ms.
+// Build encodes the model, always with the same bytes. It takes about 100 ms.
 func (m Model) Build() ([]byte, error) {
 	data, err := m.build().Bytes()
 	if err != nil {
@@ -66,14 +65,14 @@ func (m Model) Build() ([]byte, error) {
 
 const float = onnxpb.TensorProto_FLOAT
 
-// network is a model being made, with the layers that several have.
+// network is a Builder with common layers.
 type network struct{ *builder.Builder }
 
-func start(name string, seed uint64) network { return network{builder.New(name, seed)} }
+func newNetwork(name string, seed uint64) network { return network{builder.New(name, seed)} }
 
 // mlp classifies 64 numbers into 10 classes.
 func mlp() network {
-	b := start("mlp", 3)
+	b := newNetwork("mlp", 3)
 	y := b.Input("x", float, onnxgraph.Open("N"), onnxgraph.Dim{Size: 64})
 	y = b.Op("Relu", []string{b.dense(y, 64, 256)})
 	y = b.Op("Relu", []string{b.dense(y, 256, 256)})
@@ -82,10 +81,10 @@ func mlp() network {
 	return b
 }
 
-// mlpWide reads 50 MB of weights per batch, however large the batch is.
+// mlpWide reads 50 MB of weights per batch of any size.
 func mlpWide() network {
 	const width, layers = 2048, 3
-	b := start("mlp-wide", 1)
+	b := newNetwork("mlp-wide", 1)
 	y := b.Input("x", float, onnxgraph.Open("N"), onnxgraph.Dim{Size: width})
 	for i := range layers {
 		if i > 0 {
@@ -97,17 +96,17 @@ func mlpWide() network {
 	return b
 }
 
-// resNet18 is the network of 18 layers of He et al. 2015: a 7x7 stem, four
-// stages of two basic blocks, mean over the picture, one dense layer.
+// resNet18 is the network of 18 layers of He et al. 2015: a 7x7 stem, four stages of two
+// basic blocks, global average pooling, one dense layer.
 func resNet18() network {
-	b := start("resnet18", 2)
+	b := newNetwork("resnet18", 2)
 	y := b.Input("x", float, append([]onnxgraph.Dim{onnxgraph.Open("N")}, onnxgraph.Fixed(3, 224, 224)...)...)
 	y = b.Op("Relu", []string{b.convNorm(y, conv{in: 3, out: 64, kernel: 7, stride: 2, scale: 1})})
 	y = b.Op("MaxPool", []string{y},
 		onnxpb.AttrInts("kernel_shape", 3, 3), onnxpb.AttrInts("strides", 2, 2), onnxpb.AttrInts("pads", 1, 1, 1, 1))
 	in := int64(64)
 	for _, out := range []int64{64, 128, 256, 512} {
-		stride := out / in // every stage but the first halves the picture
+		stride := out / in // every stage but the first halves the image size
 		y = b.basicBlock(y, in, out, stride)
 		y = b.basicBlock(y, out, out, 1)
 		in = out
@@ -119,8 +118,8 @@ func resNet18() network {
 	return b
 }
 
-// basicBlock is two convolutions beside a shortcut. The second is scaled down so
-// that eight blocks of random weights keep numbers near 1.
+// basicBlock is two convolutions and a shortcut. The second convolution is scaled down so
+// that numbers stay near 1 after eight blocks of random weights.
 func (b network) basicBlock(x string, in, out, stride int64) string {
 	y := b.Op("Relu", []string{b.convNorm(x, conv{in, out, 3, stride, 1})})
 	y = b.convNorm(y, conv{out, out, 3, 1, 0.5})
@@ -132,12 +131,12 @@ func (b network) basicBlock(x string, in, out, stride int64) string {
 
 type conv struct {
 	in, out, kernel, stride int64
-	scale                   float32 // of the normalisation behind it
+	scale                   float32 // of the normalization after it
 }
 
 func (b network) convNorm(x string, c conv) string {
 	pad := c.kernel / 2
-	y := b.Op("Conv", []string{x, b.Random(he(c.in*c.kernel*c.kernel), c.out, c.in, c.kernel, c.kernel)},
+	y := b.Op("Conv", []string{x, b.Random(heStdDev(c.in*c.kernel*c.kernel), c.out, c.in, c.kernel, c.kernel)},
 		onnxpb.AttrInts("kernel_shape", c.kernel, c.kernel), onnxpb.AttrInts("strides", c.stride, c.stride),
 		onnxpb.AttrInts("pads", pad, pad, pad, pad))
 	scale, bias := b.Fill(c.scale, c.out), b.Random(0.02, c.out)
@@ -146,9 +145,9 @@ func (b network) convNorm(x string, c conv) string {
 }
 
 func (b network) dense(x string, in, out int64) string {
-	return b.Op("Gemm", []string{x, b.Random(he(in), in, out), b.Random(0.01, out)})
+	return b.Op("Gemm", []string{x, b.Random(heStdDev(in), in, out), b.Random(0.01, out)})
 }
 
-// he is the standard deviation that keeps the spread of numbers through a layer
-// of in inputs followed by Relu.
-func he(in int64) float64 { return math.Sqrt(2 / float64(in)) }
+// heStdDev is the standard deviation of He initialization for a layer of in inputs followed
+// by Relu.
+func heStdDev(in int64) float64 { return math.Sqrt(2 / float64(in)) }

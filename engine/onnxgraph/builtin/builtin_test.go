@@ -61,7 +61,7 @@ func TestModels(t *testing.T) {
 			}
 			for _, in := range info.Inputs {
 				if d := in.Dims[0]; d.Name != "N" {
-					t.Errorf("input %s is led by %v, want N", in.Name, d)
+					t.Errorf("the first dimension of input %s is %v, want N", in.Name, d)
 				}
 				if in.Elem == int64s && in.Range == nil {
 					t.Errorf("input %s has no legal range", in.Name)
@@ -71,7 +71,7 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// floatsIn counts the FP32 numbers among the constants of a model.
+// floatsIn counts the FP32 numbers of a model's constants.
 func floatsIn(t *testing.T, data []byte) (n int64) {
 	for _, c := range parse(t, data).GetGraph().GetInitializer() {
 		if c.GetDataType() == int32(float32s) {
@@ -90,7 +90,7 @@ func parse(t testing.TB, data []byte) *onnxpb.ModelProto {
 	return m
 }
 
-// TestModelsPage keeps docs/models.md at what the models are.
+// TestModelsPage compares the table of docs/models.md with the models.
 func TestModelsPage(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "models.md"))
 	if err != nil {

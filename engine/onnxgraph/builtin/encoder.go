@@ -7,23 +7,22 @@ import (
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
-// The size of the encoder, that of BERT-mini.
+// The size of the encoder, as of BERT-mini.
 const (
 	encoderLayers = 4
 	encoderWidth  = 256
 	encoderHeads  = 4
-	encoderInner  = 4 * encoderWidth // of the two dense layers behind attention
+	encoderInner  = 4 * encoderWidth // width between the two dense layers
 	encoderVocab  = 8192
 	encoderTokens = 512 // the longest text
 )
 
-// encoder is the transformer of Vaswani et al. 2017 as BERT uses it: token and
-// position embeddings, layers of attention and two dense layers, each with a
-// shortcut and a normalisation behind it; two classes from the first token.
-// Tokens whose mask is 0 are not attended to.
+// encoder is the transformer encoder of BERT: token and position embeddings, layers of
+// attention and two dense layers, each followed by a shortcut and a normalization; two
+// classes from the first token. Attention ignores tokens whose mask is 0.
 func encoder() network {
 	const int64s = onnxpb.TensorProto_INT64
-	b := start("encoder", 4)
+	b := newNetwork("encoder", 4)
 	ids := b.Input("input_ids", int64s, onnxgraph.Open("N"), onnxgraph.Open("S"))
 	mask := b.Input("attention_mask", int64s, onnxgraph.Open("N"), onnxgraph.Open("S"))
 
@@ -44,7 +43,7 @@ func encoder() network {
 	return b
 }
 
-// attention lets every token of x look at those that bias, [N 1 1 S], allows.
+// attention is multi-head self-attention over x; bias, [N 1 1 S], masks tokens.
 func (b network) attention(x, bias string) string {
 	const each = encoderWidth / encoderHeads
 	heads := func(order ...int64) string { // [N S width] to [N heads S each] in the given order
@@ -59,13 +58,13 @@ func (b network) attention(x, bias string) string {
 	return b.linear(y, encoderWidth, encoderWidth)
 }
 
-// linear is a dense layer over the last axis of x, whatever its rank.
+// linear is a dense layer over the last axis of x, for any rank.
 func (b network) linear(x string, in, out int64) string {
 	y := b.Op("MatMul", []string{x, b.Random(1/math.Sqrt(float64(in)), in, out)})
 	return b.Op("Add", []string{y, b.Random(0.01, out)})
 }
 
-// gelu is x times the share of a normal distribution below x.
+// gelu is x times the cumulative normal distribution at x.
 func (b network) gelu(x string) string {
 	below := b.Op("Add", []string{b.Op("Erf", []string{b.Op("Div", []string{x, b.scalar(math.Sqrt2)})}), b.scalar(1)})
 	return b.Op("Mul", []string{b.Op("Mul", []string{x, below}), b.scalar(0.5)})

@@ -21,8 +21,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// reference is what ../testdata/reference.json, which reference.py makes, says of
-// the models; what it says of their twins is for package fp16.
+// reference has the results for the models of ../testdata/reference.json, which reference.py
+// writes; the results for FP16 are for package fp16.
 type reference struct {
 	Models map[string]struct {
 		FLOPs       int64 `json:"flops"`
@@ -31,8 +31,8 @@ type reference struct {
 	}
 }
 
-// outputReference is what was kept of an output: numbers at some places, the
-// largest without its sign, and the mean of all.
+// outputReference summarizes an output: some of its numbers, the largest absolute value, and
+// the mean.
 type outputReference struct {
 	Shape         []int64
 	At            []int
@@ -52,7 +52,7 @@ func readReference(t *testing.T) (r reference) {
 	return r
 }
 
-// runtimeOf is ONNX Runtime; tests that need it are skipped without a library.
+// runtimeOf returns the ONNX Runtime backend; without its library the test is skipped.
 func runtimeOf(t testing.TB) *onnx.Backend {
 	t.Helper()
 	cache, _ := os.UserCacheDir()
@@ -67,18 +67,18 @@ func runtimeOf(t testing.TB) *onnx.Backend {
 	return b
 }
 
-// TestModelsRun runs two items of each model. Its answers are those that the
-// reference evaluator of the onnx package gave, and near those of its FP16 twin.
+// TestModelsRun runs two items of each model. The outputs must equal those of the reference
+// evaluator of the onnx package, and be close to those in FP16.
 func TestModelsRun(t *testing.T) {
 	b, all := runtimeOf(t), readReference(t)
 	for _, net := range builtin.Models() {
 		t.Run(net.Name, func(t *testing.T) {
 			ref := all.Models[net.Name]
 			if net.FLOPs != ref.FLOPs || net.FLOPsPerRow != ref.FLOPsPerRow {
-				t.Errorf("%d FLOPs and %d per row are documented, the evaluator did %d and %d", net.FLOPs, net.FLOPsPerRow, ref.FLOPs, ref.FLOPsPerRow)
+				t.Errorf("%d FLOPs and %d per row are documented, the evaluator counted %d and %d", net.FLOPs, net.FLOPsPerRow, ref.FLOPs, ref.FLOPsPerRow)
 			}
 			m := openBuiltin(t, net.Name)
-			items := madeUp(m.Inputs, 2)
+			items := sequence(m.Inputs, 2)
 			full := runItems(t, b, m, items, knob.FullPrecision)
 			half := runItems(t, b, m, items, knob.HalfPrecision)
 			if len(m.Outputs) != len(ref.Outputs) {
@@ -86,8 +86,8 @@ func TestModelsRun(t *testing.T) {
 			}
 			for i, out := range m.Outputs {
 				got := joined(full, i)
-				closeTo(t, out.Name+" of the twin", joined(half, i), got, 1e-2)
-				if out.Name != m.Rows.Index { // which counts from 0 in each item
+				closeTo(t, out.Name+" in fp16", joined(half, i), got, 1e-2)
+				if out.Name != m.Ragged.Index { // which counts from 0 in each item
 					ref.Outputs[out.Name].check(t, out.Name, got)
 				}
 			}
@@ -95,7 +95,7 @@ func TestModelsRun(t *testing.T) {
 	}
 }
 
-// check compares all numbers of an output with what was kept of them.
+// check compares an output with its summary.
 func (r outputReference) check(t *testing.T, name string, got []float64) {
 	t.Helper()
 	if n := tensor.Elements(r.Shape); int64(len(got)) != n {
@@ -126,8 +126,8 @@ func openBuiltin(t *testing.T, name string) *engine.Model {
 	return m
 }
 
-// madeUp is n items of the numbers that reference.py makes up.
-func madeUp(inputs []tensor.Spec, n int) []tensor.Item {
+// sequence returns n items of the numbers that reference.py generates.
+func sequence(inputs []tensor.Spec, n int) []tensor.Item {
 	items := make([]tensor.Item, n)
 	for _, s := range inputs {
 		next := uint32(0)
@@ -135,7 +135,7 @@ func madeUp(inputs []tensor.Spec, n int) []tensor.Item {
 			t := tensor.Tensor{Type: s.Type, Shape: s.Shape}
 			for i := range tensor.Elements(s.Shape) {
 				next += 2654435761
-				t.Data = appendMadeUp(t.Data, s, float64(next)/(1<<32), k, i)
+				t.Data = appendSequence(t.Data, s, float64(next)/(1<<32), k, i)
 			}
 			items[k] = append(items[k], t)
 		}
@@ -143,7 +143,7 @@ func madeUp(inputs []tensor.Spec, n int) []tensor.Item {
 	return items
 }
 
-func appendMadeUp(data []byte, s tensor.Spec, v float64, item int, i int64) []byte {
+func appendSequence(data []byte, s tensor.Spec, v float64, item int, i int64) []byte {
 	switch {
 	case strings.Contains(s.Name, "mask") && item == 1 && i >= 48:
 		v = 0
@@ -176,7 +176,7 @@ func runItems(t *testing.T, b *onnx.Backend, m *engine.Model, items []tensor.Ite
 	return results
 }
 
-// joined is output i of all items, one after the other.
+// joined concatenates output i of all items.
 func joined(results []payload.Result, i int) []float64 {
 	var out []float64
 	for _, r := range results {
@@ -185,8 +185,8 @@ func joined(results []payload.Result, i int) []float64 {
 	return out
 }
 
-// closeTo compares within a share of the largest number.
-func closeTo(t *testing.T, what string, got, want []float64, share float64) {
+// closeTo compares with a tolerance relative to the largest number.
+func closeTo(t *testing.T, what string, got, want []float64, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Errorf("%s: %d numbers, want %d", what, len(got), len(want))
@@ -196,7 +196,7 @@ func closeTo(t *testing.T, what string, got, want []float64, share float64) {
 	for i := range want {
 		largest, apart = max(largest, math.Abs(want[i])), max(apart, math.Abs(got[i]-want[i]))
 	}
-	if !(apart <= share*largest) {
-		t.Errorf("%s: off by %g of %g", what, apart, largest)
+	if !(apart <= tolerance*largest) {
+		t.Errorf("%s: difference %g, largest number %g", what, apart, largest)
 	}
 }

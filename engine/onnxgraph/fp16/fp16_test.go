@@ -85,7 +85,7 @@ func body(in, out []*onnxpb.ValueInfoProto, nodes ...*onnxpb.NodeProto) *onnxpb.
 	return &onnxpb.GraphProto{Name: "body", Input: in, Output: out, Node: nodes}
 }
 
-// untyped is a value of a body that does not say what it is.
+// untyped declares a value of a body without a type.
 func untyped(name string) *onnxpb.ValueInfoProto { return &onnxpb.ValueInfoProto{Name: name} }
 
 func values(v ...*onnxpb.ValueInfoProto) []*onnxpb.ValueInfoProto { return v }
@@ -105,8 +105,8 @@ func modelOf(g *onnxpb.GraphProto) *onnxpb.ModelProto {
 
 var four = []float32{1, -2, 3, 0.5}
 
-// branch chooses between two bodies by the sum of x; both see values of the
-// graph around them: an initialiser, the input, and a value in between.
+// branch chooses between two bodies by the sum of x; both use values of the outer graph: an
+// initializer, the input, and an intermediate value.
 func branch() *onnxpb.GraphProto {
 	then := body(nil, values(decl("then_y", float32s, -1, 4)), op("Mul", "h k", "then_y"))
 	other := body(nil, values(decl("else_y", float32s, -1, 4)), op("Constant", "", "c", &onnxpb.AttributeProto{Name: "value_float", Type: onnxpb.AttributeProto_FLOAT, F: 3}),
@@ -116,13 +116,13 @@ func branch() *onnxpb.GraphProto {
 		named("choice", op("If", "cond", "y", withGraph("then_branch", then), withGraph("else_branch", other))))
 }
 
-// repeat multiplies and adds three times, in a body that sees x and k.
+// repeat multiplies and adds three times, in a body that uses x and k.
 func repeat() *onnxpb.GraphProto {
-	again := body(values(decl("i", int64s), decl("go_on", boolean), untyped("v")), values(decl("still", boolean), untyped("w")),
+	loopBody := body(values(decl("i", int64s), decl("go_on", boolean), untyped("v")), values(decl("still", boolean), untyped("w")),
 		op("Identity", "go_on", "still"), op("Mul", "v k", "vk"), op("Add", "vk x", "w"))
 	yes := &onnxpb.TensorProto{Name: "yes", DataType: int32(boolean), Int32Data: []int32{1}}
 	return net([]*onnxpb.TensorProto{con("k", []float32{0.5}), scalarInt("three", 3), yes},
-		op("Loop", "three yes x", "y", withGraph("body", again)))
+		op("Loop", "three yes x", "y", withGraph("body", loopBody)))
 }
 
 // running sums the columns of x one after the other.
@@ -135,19 +135,19 @@ func running() *onnxpb.GraphProto {
 			onnxpb.AttrInts("scan_input_axes", 1), onnxpb.AttrInts("scan_output_axes", 1)))
 }
 
-// crossing is named so that the names the conversion would like are taken.
+// crossing already uses the names that the conversion would choose.
 func crossing() *onnxpb.GraphProto {
 	return net([]*onnxpb.TensorProto{con("k", four, 4)}, op("Add", "x k", "x_fp16"), op("Mul", "x_fp16 x", "y_fp16"), op("Add", "y_fp16 x_fp16", "y"))
 }
 
-// passing hands its input and a constant to its outputs, and reads its output.
+// passing returns its input and a constant, and uses its output.
 func passing() *onnxpb.GraphProto {
 	g := net([]*onnxpb.TensorProto{con("k", four, 1, 4)}, op("Add", "x k", "y"), op("Mul", "y k", "z"))
 	g.Output = append(g.Output, decl("z", float32s, -1, 4), decl("k", float32s, 1, 4))
 	return g
 }
 
-// replaceable has a constant that callers may replace, as old files have.
+// replaceable has a constant that is also an input, as in old files.
 func replaceable() *onnxpb.GraphProto {
 	g := net([]*onnxpb.TensorProto{con("k", four, 4), scalarInt("n", 2)}, op("Add", "x k", "y"))
 	g.Input = append(g.Input, decl("k", float32s, 4), decl("n", int64s))
@@ -173,7 +173,7 @@ type edge struct {
 	want  fp16.Report
 }
 
-// edges are graphs on which conversions go wrong, with what ours reports.
+// edges returns graphs that are hard to convert, with their reports.
 func edges() []edge {
 	to := func(e onnxgraph.Elem) *onnxpb.AttributeProto { return onnxpb.AttrInt("to", int64(e)) }
 	floats := func(name string, v ...float32) *onnxpb.AttributeProto {
@@ -185,11 +185,11 @@ func edges() []edge {
 		{"if kept", branch(), []string{"choice"}, fp16.Report{Converted: 5, Casts: 2, Kept: 1}},
 		{"loop without types", repeat(), nil, fp16.Report{Converted: 1, Casts: 2}},
 		{"scan", running(), nil, fp16.Report{Casts: 2}},
-		{"names taken", crossing(), nil, fp16.Report{Converted: 4, Casts: 2}},
-		{"values handed on", passing(), nil, fp16.Report{Converted: 4, Casts: 3}},
+		{"names in use", crossing(), nil, fp16.Report{Converted: 4, Casts: 2}},
+		{"values passed through", passing(), nil, fp16.Report{Converted: 4, Casts: 3}},
 		{"replaceable constant", replaceable(), nil, fp16.Report{Converted: 4, Casts: 2}},
 		{"sparse", sparse(), nil, fp16.Report{Converted: 2, Casts: 2}},
-		{"shared by both", net([]*onnxpb.TensorProto{k}, op("Max", "x k", "m"), op("Add", "m k", "y")), nil, fp16.Report{Converted: 4, Casts: 2, Kept: 1}},
+		{"used in both precisions", net([]*onnxpb.TensorProto{k}, op("Max", "x k", "m"), op("Add", "m k", "y")), nil, fp16.Report{Converted: 4, Casts: 2, Kept: 1}},
 		{"kept to kept", net([]*onnxpb.TensorProto{k}, op("Max", "x k", "m"), op("Min", "m k", "y")), nil, fp16.Report{Kept: 2}},
 		{"top", net([]*onnxpb.TensorProto{ints("two", 2), k}, op("Add", "x k", "xk"), op("TopK", "xk two", "best at"), op("Cast", "at", "place", to(float32s)), op("Mul", "best place", "y")), nil, fp16.Report{Converted: 4, Casts: 4, Kept: 1}},
 		{"range", net([]*onnxpb.TensorProto{con("a", []float32{0}), con("b", []float32{4}), con("d", []float32{1})}, op("Range", "a b d", "r"), op("Add", "x r", "y")), nil, fp16.Report{Casts: 3, Kept: 1}},
@@ -208,7 +208,7 @@ func edges() []edge {
 			op("Add", "r s", "rs"), op("Mul", "rs zero", "none"), op("Add", "x none", "y")), nil, fp16.Report{Converted: 1, Casts: 4, Kept: 2}},
 		{"windows", net([]*onnxpb.TensorProto{scalarInt("n", 4)}, op("HannWindow", "n", "w"), op("EyeLike", "x", "e", onnxpb.AttrInt("dtype", int64(float32s))), op("Mul", "x w", "xw"), op("Add", "xw e", "y")), nil, fp16.Report{Casts: 2}},
 		{"statistics", net([]*onnxpb.TensorProto{k}, op("LayerNormalization", "x k", "n mean"), op("Add", "n mean", "y")), nil, fp16.Report{Converted: 4, Casts: 3}},
-		{"quantised", net([]*onnxpb.TensorProto{con("scale", []float32{.02})}, op("QuantizeLinear", "x scale", "q"), op("DequantizeLinear", "q scale", "d"), op("Relu", "d", "y")), nil, fp16.Report{Casts: 2, Kept: 2}},
+		{"quantized", net([]*onnxpb.TensorProto{con("scale", []float32{.02})}, op("QuantizeLinear", "x scale", "q"), op("DequantizeLinear", "q scale", "d"), op("Relu", "d", "y")), nil, fp16.Report{Casts: 2, Kept: 2}},
 		{"chosen", net([]*onnxpb.TensorProto{k}, op("Greater", "x k", "big"), op("Where", "big x k", "z"), op("CastLike", "big x", "b"), op("Add", "z b", "y")), nil, fp16.Report{Converted: 4, Casts: 2}},
 		{
 			"resized", net([]*onnxpb.TensorProto{ints("plane", 1, 1, -1, 4), ints("flat", -1, 8), con("scales", []float32{1, 1, 1, 2}, 4)},
@@ -225,7 +225,7 @@ func TestEdgeCases(t *testing.T) {
 	for _, tc := range edges() {
 		t.Run(tc.name, func(t *testing.T) {
 			data := encode(t, modelOf(tc.graph))
-			twin, report, err := fp16.Convert(data, fp16.Options{KeepNodes: tc.keep})
+			converted, report, err := fp16.Convert(data, fp16.Options{KeepNodes: tc.keep})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -237,7 +237,7 @@ func TestEdgeCases(t *testing.T) {
 				m.Outputs = append(m.Outputs, tensor.Spec{Name: o.GetName(), Type: tensor.Float32, Shape: []int64{-1}})
 			}
 			half := *m
-			half.Bytes = twin
+			half.Bytes = converted
 			want, got := runFour(t, b, m), runFour(t, b, &half)
 			for i := range m.Outputs {
 				closeTo(t, m.Outputs[i].Name, got[i].Numbers(), want[i].Numbers(), 2e-3)
@@ -246,8 +246,8 @@ func TestEdgeCases(t *testing.T) {
 	}
 }
 
-// closeTo compares within a share of the largest number.
-func closeTo(t *testing.T, what string, got, want []float64, share float64) {
+// closeTo compares with a tolerance relative to the largest number.
+func closeTo(t *testing.T, what string, got, want []float64, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Errorf("%s: %d numbers, want %d", what, len(got), len(want))
@@ -257,8 +257,8 @@ func closeTo(t *testing.T, what string, got, want []float64, share float64) {
 	for i := range want {
 		largest, apart = max(largest, math.Abs(want[i])), max(apart, math.Abs(got[i]-want[i]))
 	}
-	if !(apart <= share*largest) {
-		t.Errorf("%s: off by %g of %g", what, apart, largest)
+	if !(apart <= tolerance*largest) {
+		t.Errorf("%s: difference %g, largest number %g", what, apart, largest)
 	}
 }
 
@@ -279,21 +279,21 @@ func TestConvertRefuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		{"text", []byte("no model"), "no ONNX model"},
-		{"nothing", nil, "it holds no graph"},
-		{"half constant", with(func(m *onnxpb.ModelProto) { m.Graph.Initializer[0].DataType = int32(float16s) }), "of half precision already: k is FLOAT16"},
+		{"text", []byte("no model"), "not an ONNX model"},
+		{"nothing", nil, "it has no graph"},
+		{"half constant", with(func(m *onnxpb.ModelProto) { m.Graph.Initializer[0].DataType = int32(float16s) }), "already has half precision: k is FLOAT16"},
 		{"half input", with(func(m *onnxpb.ModelProto) { m.Graph.Input[0] = decl("x", float16s, 4) }), "x is FLOAT16"},
 		{"half cast in a body", inIf(op("Cast", "x", "h", onnxpb.AttrInt("to", int64(float16s)))), "node Cast of h is FLOAT16"},
 		{"half sparse", with(func(m *onnxpb.ModelProto) {
 			m.Graph.SparseInitializer = []*onnxpb.SparseTensorProto{{Values: &onnxpb.TensorProto{Name: "s", DataType: int32(onnxpb.TensorProto_BFLOAT16)}}}
 		}), "s is BFLOAT16"},
-		{"external", with(func(m *onnxpb.ModelProto) { m.Graph.Initializer[0].ExternalData = outside }), "keeps numbers in weights.bin, which is not converted"},
-		{"external without name", inIf(op("Constant", "", "c", withTensor("value", &onnxpb.TensorProto{DataLocation: 1}))), "keeps numbers in other files"},
-		{"functions", with(func(m *onnxpb.ModelProto) { m.Functions = []*onnxpb.FunctionProto{{Name: "Swish"}} }), "operators of its own (Swish)"},
+		{"external", with(func(m *onnxpb.ModelProto) { m.Graph.Initializer[0].ExternalData = outside }), "has weights in weights.bin, which cannot be converted"},
+		{"external without name", inIf(op("Constant", "", "c", withTensor("value", &onnxpb.TensorProto{DataLocation: 1}))), "has weights in other files"},
+		{"functions", with(func(m *onnxpb.ModelProto) { m.Functions = []*onnxpb.FunctionProto{{Name: "Swish"}} }), "defines its own operators (Swish)"},
 		{"sequence", inIf(op("SequenceConstruct", "x", "s")), "node SequenceConstruct of s is a SequenceConstruct"},
-		{"damaged", with(func(m *onnxpb.ModelProto) { m.Graph.Initializer[0].FloatData = four[:3] }), `"k" should hold 4 numbers and holds 3`},
-		{"order", with(func(m *onnxpb.ModelProto) { slices.Reverse(m.Graph.Node) }), `"y_fp16" is read before any node makes it`},
-		{"no output", with(func(m *onnxpb.ModelProto) { m.Graph.Output[0].Name = "z" }), `nothing makes the output "z"`},
+		{"damaged", with(func(m *onnxpb.ModelProto) { m.Graph.Initializer[0].FloatData = four[:3] }), `"k" should have 4 numbers and has 3`},
+		{"order", with(func(m *onnxpb.ModelProto) { slices.Reverse(m.Graph.Node) }), `"y_fp16" is used before a node computes it`},
+		{"no output", with(func(m *onnxpb.ModelProto) { m.Graph.Output[0].Name = "z" }), `no node computes the output "z"`},
 		{"integers", with(func(m *onnxpb.ModelProto) {
 			m.Graph = net(nil, op("Identity", "x", "y"))
 			m.Graph.Input[0], m.Graph.Output[0] = decl("x", int64s, 4), decl("y", int64s, 4)
@@ -308,15 +308,15 @@ func TestConvertRefuses(t *testing.T) {
 	}
 }
 
-// halves is v as the conversion writes it.
+// halves returns v as the conversion writes it.
 func halves(t *testing.T, v []float32) []uint16 {
 	t.Helper()
 	g := net([]*onnxpb.TensorProto{con("k", v, int64(len(v)))}, op("Add", "x k", "y"))
-	twin, _, err := fp16.Convert(encode(t, modelOf(g)), fp16.Options{})
+	converted, _, err := fp16.Convert(encode(t, modelOf(g)), fp16.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := parse(t, twin).GetGraph().GetInitializer()[0].GetRawData()
+	raw := parse(t, converted).GetGraph().GetInitializer()[0].GetRawData()
 	out := make([]uint16, len(raw)/2)
 	for i := range out {
 		out[i] = binary.LittleEndian.Uint16(raw[2*i:])
@@ -324,14 +324,14 @@ func halves(t *testing.T, v []float32) []uint16 {
 	return out
 }
 
-// TestRoundTrip asks that every FP16 number inside the range comes back as
-// itself, and the others as the nearest end of it.
+// TestRoundTrip checks that every FP16 number inside the range converts to itself, and the
+// others to the nearest end of the range.
 func TestRoundTrip(t *testing.T) {
 	var in []float32
 	for code := range 1 << 16 {
 		in = append(in, float16.Frombits(uint16(code)).Float32())
 	}
-	most, least := float16.Fromfloat32(1e4), float16.Fromfloat32(1e-7)
+	maxValue, minValue := float16.Fromfloat32(1e4), float16.Fromfloat32(1e-7)
 	for code, got := range halves(t, in) {
 		v, sign := in[code], uint16(code)&0x8000
 		want := uint16(code)
@@ -342,9 +342,9 @@ func TestRoundTrip(t *testing.T) {
 			}
 			continue
 		case size > 1e4 && !math.IsInf(size, 0):
-			want = most.Bits() | sign
+			want = maxValue.Bits() | sign
 		case size > 0 && size < 1e-7:
-			want = least.Bits() | sign
+			want = minValue.Bits() | sign
 		}
 		if got != want {
 			t.Fatalf("%04x (%g) became %04x, want %04x", code, v, got, want)
@@ -352,8 +352,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// FuzzConvert asks that no model breaks the conversion, and that a twin is never
-// taken for a model to convert.
+// FuzzConvert checks that no model makes Convert panic, and that a converted model is refused.
 func FuzzConvert(f *testing.F) {
 	for _, e := range edges() {
 		f.Add(encode(f, modelOf(e.graph)))
@@ -367,12 +366,12 @@ func FuzzConvert(f *testing.F) {
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		twin, report, err := fp16.Convert(data, fp16.Options{})
+		converted, report, err := fp16.Convert(data, fp16.Options{})
 		if err != nil {
 			return
 		}
-		if _, _, err := fp16.Convert(twin, fp16.Options{}); report.Converted > 0 && err == nil {
-			t.Error("a twin is converted again")
+		if _, _, err := fp16.Convert(converted, fp16.Options{}); report.Converted > 0 && err == nil {
+			t.Error("a converted model is converted again")
 		}
 	})
 }

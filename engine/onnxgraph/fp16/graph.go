@@ -10,20 +10,19 @@ import (
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
-// halving is one conversion. Nodes are taken in order; each asks for its inputs
-// in the form it works in, and a form that does not exist yet is made then, once,
-// beside the value itself: an initialiser is written again, any other value gets
-// a Cast behind it. So nothing is cast that nobody reads, and two nodes that stay
-// in FP32 have no Cast between them.
-type halving struct {
-	ops, nodes map[string]bool // kept in FP32
+// converter is one conversion. It processes the nodes in order. Each node needs its inputs in
+// its own precision; if an input does not exist in it, the converter makes it once: it writes
+// an initializer again, or adds a Cast after the value. So it casts only values that are
+// used, and adds no Cast between two nodes that stay in FP32.
+type converter struct {
+	ops, nodes map[string]bool // that stay in FP32
 	used       map[string]bool // names of values in the whole model
-	floats     int             // FP32 values seen
+	floats     int             // number of FP32 values
 	report     Report
 }
 
-func newHalving(g *onnxpb.GraphProto, o Options) *halving {
-	c := &halving{ops: map[string]bool{}, nodes: map[string]bool{}, used: map[string]bool{}}
+func newConverter(g *onnxpb.GraphProto, o Options) *converter {
+	c := &converter{ops: map[string]bool{}, nodes: map[string]bool{}, used: map[string]bool{}}
 	ops := o.KeepOps
 	if ops == nil {
 		ops = KeptOps()
@@ -34,12 +33,12 @@ func newHalving(g *onnxpb.GraphProto, o Options) *halving {
 	for _, n := range o.KeepNodes {
 		c.nodes[n] = true
 	}
-	c.collect(g)
+	c.collectNames(g)
 	return c
 }
 
-// collect notes every name of g and the graphs inside it.
-func (c *halving) collect(g *onnxpb.GraphProto) {
+// collectNames collects the names of g and of the graphs inside it.
+func (c *converter) collectNames(g *onnxpb.GraphProto) {
 	for _, t := range g.GetInitializer() {
 		c.used[t.GetName()] = true
 	}
@@ -53,14 +52,14 @@ func (c *halving) collect(g *onnxpb.GraphProto) {
 		for _, name := range n.GetOutput() {
 			c.used[name] = true
 		}
-		for _, inner := range graphs(n) {
-			c.collect(inner)
+		for _, inner := range bodies(n) {
+			c.collectNames(inner)
 		}
 	}
 }
 
-// graphs are the bodies of a control flow node.
-func graphs(n *onnxpb.NodeProto) []*onnxpb.GraphProto {
+// bodies returns the bodies of a control flow node.
+func bodies(n *onnxpb.NodeProto) []*onnxpb.GraphProto {
 	var out []*onnxpb.GraphProto
 	for _, a := range n.GetAttribute() {
 		if a.GetG() != nil {
@@ -71,30 +70,30 @@ func graphs(n *onnxpb.NodeProto) []*onnxpb.GraphProto {
 	return out
 }
 
-// graph converts g in place and returns the original types of its outputs. The
-// main graph's inputs and outputs stay FP32 while its nodes become FP16; a body's
-// inputs, outputs and nodes all have form f. given are the types of a body's
-// inputs, for graphs that do not tell them.
-func (c *halving) graph(g *onnxpb.GraphProto, outer *scope, f form, given []onnxgraph.Elem) ([]onnxgraph.Elem, error) {
-	s := &scope{outer: outer, form: f, graph: g, values: map[string]*datum{}, typed: map[string]onnxgraph.Elem{}, isOut: map[string]bool{}}
+// graph converts g in place and returns the original types of its outputs. The inputs and
+// outputs of the main graph stay FP32 and its nodes become FP16; the inputs, outputs and
+// nodes of a body all have precision f. inputElems are the types of a body's inputs, if the
+// body does not declare them.
+func (c *converter) graph(g *onnxpb.GraphProto, outer *scope, f precision, inputElems []onnxgraph.Elem) ([]onnxgraph.Elem, error) {
+	s := &scope{outer: outer, precision: f, graph: g, values: map[string]*value{}, declared: map[string]onnxgraph.Elem{}, isOutput: map[string]bool{}}
 	for _, v := range g.GetOutput() {
-		s.isOut[v.GetName()] = true
+		s.isOutput[v.GetName()] = true
 	}
 	for _, v := range slices.Concat(g.GetValueInfo(), g.GetOutput()) {
 		if e := elemOf(v); e != onnxpb.TensorProto_UNDEFINED {
-			s.typed[v.GetName()] = e
+			s.declared[v.GetName()] = e
 		}
 	}
 	c.initializers(s)
-	if err := c.inputs(s, given); err != nil {
+	if err := c.inputs(s, inputElems); err != nil {
 		return nil, err
 	}
-	inside := f
+	nodePrecision := f
 	if outer == nil {
-		inside = half
+		nodePrecision = half
 	}
 	for _, n := range g.GetNode() {
-		if err := c.node(s, n, inside); err != nil {
+		if err := c.node(s, n, nodePrecision); err != nil {
 			return nil, err
 		}
 	}
@@ -104,24 +103,24 @@ func (c *halving) graph(g *onnxpb.GraphProto, outer *scope, f form, given []onnx
 	return types, err
 }
 
-// initializers declares the constants of s. Those of FP32 are written when asked
-// for.
-func (c *halving) initializers(s *scope) {
+// initializers declares the constants of s. It writes those of FP32 only when a node uses
+// them.
+func (c *converter) initializers(s *scope) {
 	for _, t := range s.graph.GetInitializer() {
 		v := c.declare(s, t.GetName(), onnxgraph.Elem(t.GetDataType()))
 		if v.elem != onnxpb.TensorProto_FLOAT {
 			s.dense = append(s.dense, t)
 			continue
 		}
-		v.write = func(name string, f form) (err error) {
-			again := proto.CloneOf(t)
+		v.write = func(name string, f precision) (err error) {
+			copied := proto.CloneOf(t)
 			if f == half {
-				if again, err = c.tensor(t); err != nil {
+				if copied, err = c.tensor(t); err != nil {
 					return err
 				}
 			}
-			again.Name = name
-			s.dense = append(s.dense, again)
+			copied.Name = name
+			s.dense = append(s.dense, copied)
 			return nil
 		}
 	}
@@ -131,115 +130,115 @@ func (c *halving) initializers(s *scope) {
 			s.sparse = append(s.sparse, t)
 			continue
 		}
-		v.write = func(name string, f form) error {
-			again, err := c.sparseTensor(t, f)
+		v.write = func(name string, f precision) error {
+			copied, err := c.sparseTensor(t, f)
 			if err != nil {
 				return err
 			}
-			again.Values.Name = name
-			s.sparse = append(s.sparse, again)
+			copied.Values.Name = name
+			s.sparse = append(s.sparse, copied)
 			return nil
 		}
 	}
 }
 
-func (c *halving) sparseTensor(t *onnxpb.SparseTensorProto, f form) (*onnxpb.SparseTensorProto, error) {
-	again := proto.CloneOf(t)
+func (c *converter) sparseTensor(t *onnxpb.SparseTensorProto, f precision) (*onnxpb.SparseTensorProto, error) {
+	copied := proto.CloneOf(t)
 	if f == full || t.GetValues().GetDataType() != int32(onnxpb.TensorProto_FLOAT) {
-		return again, nil
+		return copied, nil
 	}
 	values, err := c.tensor(t.GetValues())
-	again.Values = values
-	return again, err
+	copied.Values = values
+	return copied, err
 }
 
-// inputs declares the inputs of s and gives them their types in the twin.
-func (c *halving) inputs(s *scope, given []onnxgraph.Elem) error {
+// inputs declares the inputs of s and sets their types in the converted graph.
+func (c *converter) inputs(s *scope, inputElems []onnxgraph.Elem) error {
 	for i, in := range s.graph.GetInput() {
 		name := in.GetName()
 		if v := s.values[name]; v != nil { // a constant that callers may replace
 			if v.write == nil {
 				continue
 			}
-			if _, err := c.as(s, name, s.form); err != nil {
+			if _, err := c.valueIn(s, name, s.precision); err != nil {
 				return err
 			}
-			retype(in, s.form)
+			setElem(in, s.precision)
 			continue
 		}
 		e := elemOf(in)
-		if e == onnxpb.TensorProto_UNDEFINED && i < len(given) {
-			e = given[i]
+		if e == onnxpb.TensorProto_UNDEFINED && i < len(inputElems) {
+			e = inputElems[i]
 		}
 		v := c.declare(s, name, e)
-		v.names[s.form] = name
+		v.names[s.precision] = name
 		if e == onnxpb.TensorProto_FLOAT {
-			retype(in, s.form)
+			setElem(in, s.precision)
 		}
 	}
 	return nil
 }
 
-// outputs gives the graph its outputs in the form it has.
-func (c *halving) outputs(s *scope) ([]onnxgraph.Elem, error) {
+// outputs makes the outputs of the graph in its precision.
+func (c *converter) outputs(s *scope) ([]onnxgraph.Elem, error) {
 	var types []onnxgraph.Elem
 	for _, out := range s.graph.GetOutput() {
 		name := out.GetName()
 		v := s.find(name)
 		if v == nil {
-			return nil, fmt.Errorf("nothing makes the output %q", name)
+			return nil, fmt.Errorf("no node computes the output %q", name)
 		}
 		types = append(types, v.elem)
 		if v.elem != onnxpb.TensorProto_FLOAT {
 			continue
 		}
-		now, err := c.as(s, name, s.form)
+		now, err := c.valueIn(s, name, s.precision)
 		if err != nil {
 			return nil, err
 		}
-		out.Name = now // another one only in a body that hands out a value from outside
-		retype(out, s.form)
+		out.Name = now // another name only if a body returns a value from outside
+		setElem(out, s.precision)
 	}
 	return types, nil
 }
 
-// retype declares a tensor as what form f is; what is not declared stays so.
-func retype(v *onnxpb.ValueInfoProto, f form) {
+// setElem sets the declared type of a tensor to precision f; an undeclared type stays undeclared.
+func setElem(v *onnxpb.ValueInfoProto, f precision) {
 	if t := v.GetType().GetTensorType(); t != nil {
 		t.ElemType = int32(f.elem())
 	}
 }
 
-// node adds n, working in form f unless it is kept in FP32.
-func (c *halving) node(s *scope, n *onnxpb.NodeProto, f form) error {
+// node adds n in precision f, or in FP32 if n must stay in FP32.
+func (c *converter) node(s *scope, n *onnxpb.NodeProto, f precision) error {
 	if c.ops[n.GetOpType()] || c.nodes[n.GetName()] {
 		c.report.Kept++
 		f = full
 	}
 	types := outputElems(n, s.elem)
-	given := make([]onnxgraph.Elem, len(n.GetInput()))
+	inputElems := make([]onnxgraph.Elem, len(n.GetInput()))
 	for i, in := range n.GetInput() {
-		given[i] = s.elem(in)
+		inputElems[i] = s.elem(in)
 	}
-	for _, body := range graphs(n) {
-		inner, err := c.graph(body, s, f, given)
+	for _, body := range bodies(n) {
+		inner, err := c.graph(body, s, f, inputElems)
 		if err != nil {
 			return fmt.Errorf("%s: %w", nodeName(n), err)
 		}
-		types = bodyElems(n, inner, len(n.GetOutput()))
+		types = bodyOutputElems(n, inner, len(n.GetOutput()))
 	}
 	for i, in := range n.GetInput() {
 		if in == "" {
 			continue
 		}
-		now, err := c.as(s, in, f)
+		now, err := c.valueIn(s, in, f)
 		if err != nil {
 			return fmt.Errorf("%s: %w", nodeName(n), err)
 		}
 		n.Input[i] = now
 	}
 	if f == half {
-		if err := c.attributes(n, given); err != nil {
+		if err := c.attributes(n, inputElems); err != nil {
 			return fmt.Errorf("%s: %w", nodeName(n), err)
 		}
 	}
@@ -252,17 +251,17 @@ func (c *halving) node(s *scope, n *onnxpb.NodeProto, f form) error {
 	return nil
 }
 
-// result declares output i of n, made in form f, and returns its name.
-func (c *halving) result(s *scope, n *onnxpb.NodeProto, i int, e onnxgraph.Elem, f form) string {
+// result declares output i of n in precision f and returns its name.
+func (c *converter) result(s *scope, n *onnxpb.NodeProto, i int, e onnxgraph.Elem, f precision) string {
 	name := n.GetOutput()[i]
-	if told, ok := s.typed[name]; ok {
-		e = told
+	if declaredElem, ok := s.declared[name]; ok {
+		e = declaredElem
 	}
 	v := c.declare(s, name, e)
 	if e != onnxpb.TensorProto_FLOAT {
 		return name
 	}
-	if alwaysFull(n.GetOpType(), i) {
+	if alwaysFP32(n.GetOpType(), i) {
 		f = full
 	}
 	v.names[f] = c.nameFor(v, name, f)

@@ -29,8 +29,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// reference is what ../testdata/reference.json, which reference.py makes, says of
-// the twins.
+// reference has the results for FP16 of ../testdata/reference.json, which reference.py
+// writes.
 type reference struct {
 	Models map[string]struct {
 		Half struct {
@@ -56,7 +56,7 @@ func readReference(t *testing.T) (r reference) {
 	return r
 }
 
-// inMemory is a built-in model.
+// inMemory returns the bytes of a built-in model.
 func inMemory(t testing.TB, name string) []byte {
 	t.Helper()
 	for _, m := range builtin.Models() {
@@ -81,8 +81,8 @@ func parse(t testing.TB, data []byte) *onnxpb.ModelProto {
 	return m
 }
 
-// TestAgainstConverter compares the numbers of the twins with those that
-// onnxconverter-common writes, bit by bit.
+// TestAgainstConverter compares the converted weights with those of onnxconverter-common,
+// bit by bit.
 func TestAgainstConverter(t *testing.T) {
 	want := readReference(t)
 	for name, ref := range want.Models {
@@ -90,12 +90,12 @@ func TestAgainstConverter(t *testing.T) {
 			continue // 50 MB of what mlp has too
 		}
 		t.Run(name, func(t *testing.T) {
-			twin, _, err := fp16.Convert(inMemory(t, name), fp16.Options{})
+			converted, _, err := fp16.Convert(inMemory(t, name), fp16.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			sums := map[string]string{}
-			for _, c := range parse(t, twin).GetGraph().GetInitializer() {
+			for _, c := range parse(t, converted).GetGraph().GetInitializer() {
 				if c.GetDataType() == int32(onnxpb.TensorProto_FLOAT16) {
 					sum := sha256.Sum256(c.GetRawData())
 					sums[c.GetName()] = hex.EncodeToString(sum[:])
@@ -106,7 +106,7 @@ func TestAgainstConverter(t *testing.T) {
 				fmt.Fprintf(&all, "%s %s\n", k, sums[k])
 			}
 			if sum := sha256.Sum256([]byte(all.String())); len(sums) != ref.Half.Initializers || hex.EncodeToString(sum[:]) != ref.Half.SHA256 {
-				t.Errorf("%d initialisers of sum %x, want %d of %s", len(sums), sum, ref.Half.Initializers, ref.Half.SHA256)
+				t.Errorf("%d initializers of sum %x, want %d of %s", len(sums), sum, ref.Half.Initializers, ref.Half.SHA256)
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func TestAgainstConverter(t *testing.T) {
 	})
 }
 
-// runtimeOf is ONNX Runtime; tests that need it are skipped without a library.
+// runtimeOf returns the ONNX Runtime backend; without its library the test is skipped.
 func runtimeOf(t testing.TB) *onnx.Backend {
 	t.Helper()
 	cache, _ := os.UserCacheDir()

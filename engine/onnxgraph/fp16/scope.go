@@ -7,49 +7,49 @@ import (
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
-// form is one of the two ways in which a value that was FP32 can exist in the
-// twin. Only such values have forms; all others stay as they are.
-type form uint8
+// precision is the precision in which an FP32 value of the original exists in the converted
+// model. Values of other types have no precision and do not change.
+type precision uint8
 
 const (
-	full form = iota // FP32
+	full precision = iota // FP32
 	half
 )
 
-func (f form) other() form { return 1 - f }
+func (f precision) other() precision { return 1 - f }
 
-func (f form) elem() onnxgraph.Elem {
+func (f precision) elem() onnxgraph.Elem {
 	if f == half {
 		return onnxpb.TensorProto_FLOAT16
 	}
 	return onnxpb.TensorProto_FLOAT
 }
 
-// scope is a graph being converted. Graphs inside it see its values.
+// scope is a graph that is being converted. Its values are visible in the graphs inside it.
 type scope struct {
-	outer  *scope
-	form   form // of the graph's own inputs and outputs
-	graph  *onnxpb.GraphProto
-	values map[string]*datum
-	typed  map[string]onnxgraph.Elem // what the graph says of values in between
-	isOut  map[string]bool           // the graph's outputs
-	out    []*onnxpb.NodeProto
-	dense  []*onnxpb.TensorProto
-	sparse []*onnxpb.SparseTensorProto
+	outer     *scope
+	precision precision // of the graph's own inputs and outputs
+	graph     *onnxpb.GraphProto
+	values    map[string]*value
+	declared  map[string]onnxgraph.Elem // declared types of intermediate values
+	isOutput  map[string]bool           // names of the graph's outputs
+	out       []*onnxpb.NodeProto
+	dense     []*onnxpb.TensorProto
+	sparse    []*onnxpb.SparseTensorProto
 }
 
-// datum is what a name of the original stands for.
-type datum struct {
+// value is a value of the original graph.
+type value struct {
 	elem  onnxgraph.Elem // in the original
 	scope *scope
-	names [2]string // by form, "" while it does not exist
-	// write stores an initialiser's numbers in a form; nil for other values.
-	write func(name string, f form) error
+	names [2]string // by precision; "" if it does not exist yet
+	// write writes an initializer in a precision; nil for other values.
+	write func(name string, f precision) error
 }
 
-// declare makes name known in s.
-func (c *halving) declare(s *scope, name string, e onnxgraph.Elem) *datum {
-	v := &datum{elem: e, scope: s}
+// declare adds a value called name to s.
+func (c *converter) declare(s *scope, name string, e onnxgraph.Elem) *value {
+	v := &value{elem: e, scope: s}
 	if e == onnxpb.TensorProto_FLOAT {
 		c.floats++
 	}
@@ -57,7 +57,7 @@ func (c *halving) declare(s *scope, name string, e onnxgraph.Elem) *datum {
 	return v
 }
 
-func (s *scope) find(name string) *datum {
+func (s *scope) find(name string) *value {
 	for ; s != nil; s = s.outer {
 		if v, ok := s.values[name]; ok {
 			return v
@@ -66,7 +66,7 @@ func (s *scope) find(name string) *datum {
 	return nil
 }
 
-// elem is the original type of a value, UNDEFINED if there is no such value.
+// elem returns the original type of a value, or UNDEFINED if there is no such value.
 func (s *scope) elem(name string) onnxgraph.Elem {
 	if v := s.find(name); v != nil {
 		return v.elem
@@ -74,13 +74,13 @@ func (s *scope) elem(name string) onnxgraph.Elem {
 	return onnxpb.TensorProto_UNDEFINED
 }
 
-// as is the name under which the value called name in the original is found in
-// form f, which is made if it does not exist.
-func (c *halving) as(s *scope, name string, f form) (string, error) {
+// valueIn returns the name of the value in precision f. name is its name in the original. It
+// makes the value if it does not exist yet.
+func (c *converter) valueIn(s *scope, name string, f precision) (string, error) {
 	v := s.find(name)
 	switch {
 	case v == nil:
-		return "", fmt.Errorf("%q is read before any node makes it", name)
+		return "", fmt.Errorf("%q is used before a node computes it", name)
 	case v.elem != onnxpb.TensorProto_FLOAT:
 		return name, nil
 	case v.names[f] != "":
@@ -99,10 +99,10 @@ func (c *halving) as(s *scope, name string, f form) (string, error) {
 	return now, nil
 }
 
-// nameFor picks a name for form f of v: the original one unless the other form
-// has it, or an output of the graph is to have it in the other form.
-func (c *halving) nameFor(v *datum, name string, f form) string {
-	if v.names[f.other()] != name && !(v.scope.isOut[name] && v.scope.form != f) {
+// nameFor chooses a name for v in precision f: the original name, unless v has it in the
+// other precision or the graph's output needs it in the other precision.
+func (c *converter) nameFor(v *value, name string, f precision) string {
+	if v.names[f.other()] != name && !(v.scope.isOutput[name] && v.scope.precision != f) {
 		return name
 	}
 	suffix := "_fp32"

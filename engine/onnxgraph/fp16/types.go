@@ -7,9 +7,9 @@ import (
 	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
-// outputElems are the element types of n's outputs by the rules of the operator
-// set. Most operators give what they take; the others are listed. What control
-// flow gives is told by its bodies.
+// outputElems returns the element types of n's outputs by the rules of the operator set. Most
+// operators return the type of their first input; the others are listed. The bodies of
+// control flow determine the types of its outputs.
 func outputElems(n *onnxpb.NodeProto, elem func(string) onnxgraph.Elem) []onnxgraph.Elem {
 	in := func(i int) onnxgraph.Elem {
 		if i < len(n.GetInput()) {
@@ -42,8 +42,8 @@ func outputElems(n *onnxpb.NodeProto, elem func(string) onnxgraph.Elem) []onnxgr
 	return out
 }
 
-// outputElem is the type of the first output, and of the others where nothing
-// else is said; in gives the types of the inputs.
+// outputElem returns the type of the first output, which is the default for the others; in
+// returns the types of the inputs.
 func outputElem(n *onnxpb.NodeProto, in func(int) onnxgraph.Elem) onnxgraph.Elem {
 	const (
 		float  = onnxpb.TensorProto_FLOAT
@@ -76,7 +76,7 @@ func outputElem(n *onnxpb.NodeProto, in func(int) onnxgraph.Elem) onnxgraph.Elem
 	case "Constant", "ConstantOfShape", "LabelEncoder":
 		return constantElem(n)
 	}
-	if a := dtype(n); a != "" {
+	if a := dtypeAttr(n); a != "" {
 		if t := n.Attr(a); t != nil {
 			return onnxgraph.Elem(t.GetI())
 		} else if len(n.GetInput()) == 0 || a == "output_datatype" {
@@ -88,10 +88,10 @@ func outputElem(n *onnxpb.NodeProto, in func(int) onnxgraph.Elem) onnxgraph.Elem
 	return in(0)
 }
 
-// dtype is the attribute that names the type of what an operator makes, or "".
-// Without the attribute RandomNormal, RandomUniform and those with
-// output_datatype make FP32, Multinomial INT32, the others what they take.
-func dtype(n *onnxpb.NodeProto) string {
+// dtypeAttr returns the name of the attribute with the output type of an operator, or "".
+// Without the attribute, RandomNormal, RandomUniform and operators with output_datatype
+// return FP32, Multinomial returns INT32, and the others return the type of their input.
+func dtypeAttr(n *onnxpb.NodeProto) string {
 	switch n.GetOpType() {
 	case "Cast":
 		return "to"
@@ -103,7 +103,7 @@ func dtype(n *onnxpb.NodeProto) string {
 	return ""
 }
 
-// constantElem is the type of what n's attributes hold.
+// constantElem returns the type of the constant in n's attributes.
 func constantElem(n *onnxpb.NodeProto) onnxgraph.Elem {
 	for _, a := range n.GetAttribute() {
 		switch a.GetName() {
@@ -123,9 +123,9 @@ func constantElem(n *onnxpb.NodeProto) onnxgraph.Elem {
 	return onnxpb.TensorProto_UNDEFINED
 }
 
-// bodyElems are the types of a control flow node's n outputs, whose body has
-// outputs of the given types. A Loop's body has its condition before them.
-func bodyElems(node *onnxpb.NodeProto, body []onnxgraph.Elem, n int) []onnxgraph.Elem {
+// bodyOutputElems returns the types of the n outputs of a control flow node, from the types of
+// its body's outputs. The first output of a Loop's body is its condition.
+func bodyOutputElems(node *onnxpb.NodeProto, body []onnxgraph.Elem, n int) []onnxgraph.Elem {
 	if node.GetOpType() == "Loop" && len(body) > 0 {
 		body = body[1:]
 	}
@@ -134,12 +134,13 @@ func bodyElems(node *onnxpb.NodeProto, body []onnxgraph.Elem, n int) []onnxgraph
 	return out
 }
 
-// alwaysFull tells whether output i of an operator is FP32 whatever it takes:
-// the statistics of a normalisation, which are gathered in FP32.
-func alwaysFull(op string, i int) bool { return op == "LayerNormalization" && i > 0 }
+// alwaysFP32 reports whether output i of an operator is FP32 for inputs of any type: the
+// statistics of a normalization.
+func alwaysFP32(op string, i int) bool { return op == "LayerNormalization" && i > 0 }
 
-// attributes makes n, whose inputs were of types given, work in FP16.
-func (c *halving) attributes(n *onnxpb.NodeProto, given []onnxgraph.Elem) error {
+// attributes converts the attributes of n to FP16; inputElems are the original types of its
+// inputs.
+func (c *converter) attributes(n *onnxpb.NodeProto, inputElems []onnxgraph.Elem) error {
 	for _, a := range n.GetAttribute() {
 		if err := c.attribute(a); err != nil {
 			return err
@@ -154,14 +155,14 @@ func (c *halving) attributes(n *onnxpb.NodeProto, given []onnxgraph.Elem) error 
 			n.Attribute = append(n.Attribute, &onnxpb.AttributeProto{Name: "value", Type: onnxpb.AttributeProto_TENSOR, T: zero})
 		}
 	default:
-		name := dtype(n)
+		name := dtypeAttr(n)
 		if name == "" {
 			break
 		}
 		a := n.Attr(name)
 		if a != nil && onnxgraph.Elem(a.GetI()) == onnxpb.TensorProto_FLOAT {
 			a.I = int64(half.elem())
-		} else if a == nil && (len(given) == 0 || name == "output_datatype") {
+		} else if a == nil && (len(inputElems) == 0 || name == "output_datatype") {
 			n.Attribute = append(n.Attribute, onnxpb.AttrInt(name, int64(half.elem())))
 		}
 	}
@@ -169,7 +170,7 @@ func (c *halving) attributes(n *onnxpb.NodeProto, given []onnxgraph.Elem) error 
 }
 
 // attribute converts the FP32 tensors in a.
-func (c *halving) attribute(a *onnxpb.AttributeProto) (err error) {
+func (c *converter) attribute(a *onnxpb.AttributeProto) (err error) {
 	isFloat := func(t *onnxpb.TensorProto) bool { return t.GetDataType() == int32(onnxpb.TensorProto_FLOAT) }
 	if a.GetT() != nil && isFloat(a.GetT()) {
 		if a.T, err = c.tensor(a.GetT()); err != nil {
@@ -189,9 +190,9 @@ func (c *halving) attribute(a *onnxpb.AttributeProto) (err error) {
 	return err
 }
 
-// constant writes the numbers of a Constant that are no tensor as one: a plain
-// float has no FP16 form.
-func (c *halving) constant(n *onnxpb.NodeProto) error {
+// constant converts the float attributes of a Constant to an FP16 tensor, because attributes
+// have no FP16 numbers.
+func (c *converter) constant(n *onnxpb.NodeProto) error {
 	for i, a := range n.GetAttribute() {
 		t := &onnxpb.TensorProto{DataType: int32(onnxpb.TensorProto_FLOAT)}
 		switch a.GetName() {

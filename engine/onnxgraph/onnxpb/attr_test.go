@@ -21,6 +21,6 @@ func TestAttr(t *testing.T) {
 	}
 	var none *onnxpb.NodeProto
 	if n.Attr("pads") != nil || none.Attr("axis").GetI() != 0 {
-		t.Error("there is an attribute that nobody made")
+		t.Error("an attribute exists that was not made")
 	}
 }

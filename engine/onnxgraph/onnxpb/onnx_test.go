@@ -20,7 +20,7 @@ func number(dst []byte, field protowire.Number, v uint64) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(dst, field, protowire.VarintType), v)
 }
 
-// wire is a model by the field numbers of the ONNX format's published onnx.proto:
+// wire encodes a model with the field numbers of the published onnx.proto:
 // one Relu on a FLOAT input "x", opset 17 (model: ir_version 1, graph 7,
 // opset_import 8; graph: node 1, name 2, input 11; node: input 1, output 2,
 // op_type 4).
@@ -32,7 +32,7 @@ func wire() []byte {
 	return message(message(number(nil, 1, 8), 7, graph), 8, number(nil, 2, 17)) // version 17 of ""
 }
 
-// The generated messages read and write the format's own numbers.
+// The generated messages use the field numbers of the format.
 func TestWireNumbers(t *testing.T) {
 	var m onnxpb.ModelProto
 	if err := proto.Unmarshal(wire(), &m); err != nil {
@@ -53,7 +53,7 @@ func TestWireNumbers(t *testing.T) {
 	}
 }
 
-// What our part of the format leaves out survives: model doc_string 6, graph
+// Fields that our onnx.proto does not have are kept: model doc_string 6, graph
 // doc_string 10, node doc_string 6.
 func TestUnknownFieldsAreKept(t *testing.T) {
 	node := message(nil, 6, []byte("of the node"))

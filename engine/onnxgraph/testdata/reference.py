@@ -1,13 +1,13 @@
-"""Makes reference.json: what programs other than ours say of the models in a folder.
+"""Makes reference.json: results of other programs for the models in a folder.
 
     dir=$(mktemp -d)
     go test ./engine/onnxgraph/builtin -run TestModels -export "$dir"
     pip install onnx==1.23.2 numpy onnxconverter-common==1.16.0
     python engine/onnxgraph/testdata/reference.py "$dir" > engine/onnxgraph/testdata/reference.json
 
-The reference evaluator of the onnx package runs each model on two made-up items, and
-its intermediate results tell the work of one. onnxconverter-common makes the FP16 twin,
-of which the numbers are kept.
+The reference evaluator of the onnx package runs each model on two generated items, and
+its intermediate results give the work of one item. onnxconverter-common converts the models to
+FP16; a hash of the converted weights is kept.
 """
 
 import hashlib
@@ -88,12 +88,12 @@ def flops(model, values, rows):
 
 
 def half(model):
-    """The sum of each FP16 initialiser of the converter's twin."""
+    """The sum of each FP16 initializer of the converted model."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        twin = float16.convert_float_to_float16(model, keep_io_types=True)
+        converted = float16.convert_float_to_float16(model, keep_io_types=True)
     return {t.name: hashlib.sha256(numpy_helper.to_array(t).astype("<f2").tobytes()).hexdigest()
-            for t in twin.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
+            for t in converted.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16}
 
 
 def combined(sums):

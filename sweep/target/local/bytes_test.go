@@ -57,8 +57,8 @@ func serveBytes(args []string) error {
 	}
 	const handshake = 3
 	b := &enginetest.Backend{
-		Loses: func(run int) bool { return os.Getenv(dies) != "" && run%50 == 0 },
-		Takes: func(rows int) { time.Sleep(time.Millisecond + time.Duration(rows)*100*time.Microsecond) },
+		LosesSession: func(run int) bool { return os.Getenv(dies) != "" && run%50 == 0 },
+		OnRun:        func(rows int) { time.Sleep(time.Millisecond + time.Duration(rows)*100*time.Microsecond) },
 	}
 	return server.RunChild(context.Background(), os.Stdin, os.NewFile(handshake, "handshake"), server.Config{Host: control.Host{Cores: 2}},
 		func(ctx context.Context) (*engine.Engine, error) {

@@ -16,9 +16,8 @@ import (
 	"strings"
 )
 
-// extract writes files of the archive, its path to a plain file name, into dir
-// and nothing else. A wheel is a zip file; everything else is a compressed tar,
-// read as a stream up to the last file wanted.
+// extract extracts files, a map from archive path to file name, to dir. A wheel is a zip file;
+// any other archive is a compressed tar, which is read up to the last file that is needed.
 func extract(archive string, files map[string]string, dir string) error {
 	read := readTar
 	if strings.HasSuffix(archive, ".whl") {
@@ -38,12 +37,12 @@ func extract(archive string, files map[string]string, dir string) error {
 		return fmt.Errorf("%s: %w", filepath.Base(archive), err)
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%s holds no %s", filepath.Base(archive), strings.Join(slices.Sorted(maps.Keys(missing)), ", "))
+		return fmt.Errorf("%s does not contain %s", filepath.Base(archive), strings.Join(slices.Sorted(maps.Keys(missing)), ", "))
 	}
 	return nil
 }
 
-// modeOf makes texts plain and all else, the libraries, executable.
+// modeOf returns the mode of a file: libraries are executable, texts are not.
 func modeOf(name string) fs.FileMode {
 	if strings.HasSuffix(name, ".txt") {
 		return 0o644
@@ -51,7 +50,7 @@ func modeOf(name string) fs.FileMode {
 	return 0o755
 }
 
-// visitor is called for every regular file of an archive until it is done.
+// visitor is called for every regular file of an archive until it returns done.
 type visitor func(name string, r io.Reader) (done bool, err error)
 
 func readTar(archive string, visit visitor) error {

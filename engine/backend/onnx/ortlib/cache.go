@@ -13,8 +13,7 @@ import (
 	"strings"
 )
 
-// Beside a library stand its sum, in the form that sha256sum -c reads, and the
-// licences under which it may be handed on.
+// Files beside a library: its checksum, in the format of sha256sum -c, and its licences.
 const (
 	sumsFile    = "SHA256SUMS"
 	licenceFile = "LICENSE"
@@ -23,9 +22,9 @@ const (
 
 var errNoCache = errors.New("no cache folder for the ONNX Runtime library: set HOME or XDG_CACHE_HOME")
 
-// home is the folder in the cache that holds one library; key tells releases
-// and builds apart.
-func home(cacheDir, key string) string {
+// cacheFolder returns the folder of one library in the cache; key identifies the release or
+// build.
+func cacheFolder(cacheDir, key string) string {
 	return filepath.Join(cacheDir, "sweetspot", "onnxruntime-"+key)
 }
 
@@ -34,10 +33,10 @@ func cached(cacheDir string) (Library, error) {
 	if cacheDir == "" {
 		return Library{}, fs.ErrNotExist
 	}
-	return load(home(cacheDir, Version))
+	return load(cacheFolder(cacheDir, Version))
 }
 
-// load returns the library in dir if it still has the sum noted beside it.
+// load returns the library in dir, if its checksum is right.
 func load(dir string) (Library, error) {
 	text, err := os.ReadFile(filepath.Join(dir, sumsFile))
 	if err != nil {
@@ -58,11 +57,10 @@ func load(dir string) (Library, error) {
 	return Library{Path: path, Version: versionOf(path)}, nil
 }
 
-// fill returns the library in dir. If there is none, or a damaged one, write
-// first makes a whole new folder, which takes dir's place by a rename; write
-// returns the library's file name. Of several callers, in any process, one
-// writes and the others wait for it.
-func fill(ctx context.Context, dir string, write func(tmp string) (string, error)) (Library, error) {
+// ensure returns the library in dir. If there is none or it is damaged, write first writes a new
+// folder, which replaces dir by a rename; write returns the file name of the library. One of
+// several callers, in any process, writes and the others wait for it.
+func ensure(ctx context.Context, dir string, write func(tmp string) (string, error)) (Library, error) {
 	if lib, err := load(dir); err == nil {
 		return lib, nil
 	}
@@ -77,15 +75,15 @@ func fill(ctx context.Context, dir string, write func(tmp string) (string, error
 	if lib, err := load(dir); err == nil {
 		return lib, nil
 	}
-	if err := replace(dir, write); err != nil {
+	if err := writeFolder(dir, write); err != nil {
 		return Library{}, err
 	}
 	return load(dir)
 }
 
-// replace does fill's work under its lock.
-func replace(dir string, write func(tmp string) (string, error)) error {
-	// Whatever an interrupted writer left is nobody's now.
+// writeFolder writes the folder for ensure, which holds the lock.
+func writeFolder(dir string, write func(tmp string) (string, error)) error {
+	// Remove the files of interrupted writers.
 	stale, err := filepath.Glob(dir + ".new-*")
 	if err != nil {
 		return err
@@ -119,7 +117,7 @@ func replace(dir string, write func(tmp string) (string, error)) error {
 
 func formatSums(sum, name string) string { return sum + "  " + name + "\n" }
 
-// parseSums reads the one line that formatSums writes.
+// parseSums reads the line that formatSums writes.
 func parseSums(text string) (sum, name string, err error) {
 	sum, name, ok := strings.Cut(strings.TrimSuffix(text, "\n"), "  ")
 	raw, err := hex.DecodeString(sum)

@@ -7,5 +7,5 @@ import (
 	"io/fs"
 )
 
-// carried returns an empty file system: this program carries no library.
-func carried() fs.FS { return embed.FS{} }
+// embedded returns an empty file system, because this program has no library.
+func embedded() fs.FS { return embed.FS{} }

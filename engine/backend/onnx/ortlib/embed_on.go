@@ -7,14 +7,14 @@ import (
 	"io/fs"
 )
 
-// blob is what Pack wrote; without it a build with this tag stops here, and
-// `make build` is what writes it.
+// blob is the folder that Pack has written; `make build` calls it. Without the folder a build
+// with this tag fails here.
 //
 //go:embed blob
 var blob embed.FS
 
-// carried returns the packed library of this program.
-func carried() fs.FS {
+// embedded returns the packed library of this program.
+func embedded() fs.FS {
 	sub, err := fs.Sub(blob, "blob")
 	if err != nil {
 		panic("ortlib: " + err.Error()) // "blob" is a valid path

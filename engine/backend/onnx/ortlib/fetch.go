@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// fetcher brings one archive into the empty folder dir and returns its path.
-// Package clients are looked for in searchPath.
+// fetcher fetches one archive to the empty folder dir and returns its path. It finds package
+// clients in searchPath.
 type fetcher func(ctx context.Context, searchPath, dir string) (archive string, err error)
 
-// npmPack fetches a package with npm, which obeys the user's registry and
-// proxy settings. Packing runs none of the package's scripts.
+// npmPack fetches a package with npm, which uses the user's registry and proxy settings. It
+// runs no scripts of the package.
 func npmPack(spec string) fetcher {
 	return func(ctx context.Context, searchPath, dir string) (string, error) {
 		return client(ctx, searchPath, dir, []string{"npm"}, "pack", "--loglevel=error", "--ignore-scripts", spec)
@@ -35,32 +35,32 @@ func pipDownload(spec, platform string) fetcher {
 	}
 }
 
-// client runs the first of the named programs it finds, in dir, and returns the
-// one file that it leaves there.
+// client runs the first program that it finds of names, in dir, and returns the single file
+// that the program writes there.
 func client(ctx context.Context, searchPath, dir string, names []string, args ...string) (string, error) {
-	program := lookIn(searchPath, names)
+	program := findProgram(searchPath, names)
 	if program == "" {
 		return "", errors.New("not installed")
 	}
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Stderr = dir, &stderr
-	cmd.WaitDelay = 5 * time.Second // a child of the client may keep stderr open
+	cmd.WaitDelay = 5 * time.Second // a child process of the client may keep stderr open
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, complaint(stderr.String()))
+		return "", fmt.Errorf("%w: %s", err, errorLine(stderr.String()))
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil {
 		return "", err
 	}
 	if len(left) != 1 {
-		return "", fmt.Errorf("left %d files where one archive was expected", len(left))
+		return "", fmt.Errorf("wrote %d files, expected one archive", len(left))
 	}
 	return filepath.Join(dir, left[0].Name()), nil
 }
 
-// lookIn returns the first executable of these names in a list of folders, or "".
-func lookIn(searchPath string, names []string) string {
+// findProgram returns the first executable of these names in a list of folders, or "".
+func findProgram(searchPath string, names []string) string {
 	for _, dir := range filepath.SplitList(searchPath) {
 		for _, name := range names {
 			if !filepath.IsAbs(dir) {
@@ -74,8 +74,8 @@ func lookIn(searchPath string, names []string) string {
 	return ""
 }
 
-// complaint picks the line of a client's stderr that tells most.
-func complaint(stderr string) string {
+// errorLine returns the most useful line of a client's stderr.
+func errorLine(stderr string) string {
 	var last string
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)

@@ -14,7 +14,7 @@ import (
 	"sweetspot/engine/backend/onnx/ortlib"
 )
 
-// fileName is how a distribution names the library of a version on this machine.
+// fileName returns the usual file name of a library version on this machine.
 func fileName(version string) string {
 	if runtime.GOOS == "darwin" {
 		return "libonnxruntime." + version + ".dylib"
@@ -22,7 +22,7 @@ func fileName(version string) string {
 	return "libonnxruntime.so." + version
 }
 
-// plant writes a file that is no library, so only its name tells a version.
+// plant writes a file that is not a library, so that only its name has a version.
 func plant(t *testing.T, dir, name string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -47,7 +47,7 @@ func TestFindNamed(t *testing.T) {
 		err        []string
 	}{
 		{"new enough", current, ortlib.Library{Path: current, Version: "1.24.1"}, nil},
-		{"does not tell", silent, ortlib.Library{Path: silent}, nil},
+		{"no version", silent, ortlib.Library{Path: silent}, nil},
 		{"too old", old, ortlib.Library{}, []string{ortlib.EnvVar, old, "1.21.0", "1.24 or newer"}},
 		{"link to one too old", link, ortlib.Library{}, []string{link, "1.21.0"}},
 		{"missing", filepath.Join(dir, "none.so"), ortlib.Library{}, []string{ortlib.EnvVar, "none.so", "1.24 or newer"}},
@@ -55,7 +55,7 @@ func TestFindNamed(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The folder holds a good one: a bad name must not fall back to it.
+			// The folder has a valid library: a wrong name must not fall back to it.
 			got, err := ortlib.Find(ortlib.Options{Named: tt.path, Dirs: []string{dir}})
 			checkError(t, err, tt.err)
 			if errors.Is(err, ortlib.ErrNotFound) {
@@ -68,7 +68,7 @@ func TestFindNamed(t *testing.T) {
 	}
 }
 
-// checkError fails unless err is one line with all of parts, or nil without any.
+// checkError checks that err is one line with all of parts, or nil if there are none.
 func checkError(t *testing.T, err error, parts []string) {
 	t.Helper()
 	if (err == nil) != (parts == nil) {
@@ -131,8 +131,8 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
-// TestInstalled asks the real library, when it is there, for its version, under
-// a name that does not tell it.
+// TestInstalled reads the version of an installed library through a link whose name does not
+// have the version.
 func TestInstalled(t *testing.T) {
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -10,16 +10,14 @@ import (
 	"strings"
 )
 
-// licence is the one text that every build of ONNX Runtime is under; not every
-// package of it holds a copy.
+// licence is the licence of every build of ONNX Runtime; not every package contains it.
 //
 //go:embed LICENSE.onnxruntime
 var licence []byte
 
-// Install puts the pinned release of ONNX Runtime into the cache and returns
-// it; an intact one is returned as it is. It asks npm, then pip, then the
-// project's release archive. An archive whose sum is not the pinned one is not
-// unpacked. Nothing of a failed installation stays.
+// Install installs the pinned release of ONNX Runtime in the cache, unless it is there, and
+// returns it. It tries npm, then pip, then the release archive of the project. It does not
+// unpack an archive with a wrong checksum. A failed installation leaves no files.
 func Install(ctx context.Context, o Options) (Library, error) {
 	r, err := pinned(runtime.GOOS, runtime.GOARCH)
 	if err != nil {
@@ -32,7 +30,7 @@ func install(ctx context.Context, o Options, r release) (Library, error) {
 	if o.CacheDir == "" {
 		return Library{}, errNoCache
 	}
-	return fill(ctx, home(o.CacheDir, Version), func(tmp string) (string, error) {
+	return ensure(ctx, cacheFolder(o.CacheDir, Version), func(tmp string) (string, error) {
 		if err := os.WriteFile(filepath.Join(tmp, licenceFile), licence, 0o644); err != nil {
 			return "", err
 		}
@@ -48,12 +46,12 @@ func install(ctx context.Context, o Options, r release) (Library, error) {
 			}
 			failed = append(failed, s.name+": "+err.Error())
 		}
-		return "", fmt.Errorf("ONNX Runtime %s was not to be had (%s): install npm or pip and try again, or set %s=/path/libonnxruntime.so",
+		return "", fmt.Errorf("ONNX Runtime %s could not be fetched (%s): install npm or pip and try again, or set %s=/path/libonnxruntime.so",
 			Version, strings.Join(failed, "; "), EnvVar)
 	})
 }
 
-// files says what to take from the archive, and under which name.
+// files maps the paths to extract from the archive to file names.
 func (s source) files(library string) map[string]string {
 	files := map[string]string{s.library: library}
 	if s.notices != "" {
@@ -62,8 +60,8 @@ func (s source) files(library string) map[string]string {
 	return files
 }
 
-// get fetches the archive, checks it against its pin and puts files, archive
-// path to file name, into dir.
+// get fetches the archive, checks its checksum and extracts files, a map from archive path to
+// file name, to dir.
 func (s source) get(ctx context.Context, path, dir string, files map[string]string) error {
 	tmp, err := os.MkdirTemp(dir, "download-*")
 	if err != nil {

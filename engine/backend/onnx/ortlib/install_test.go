@@ -15,43 +15,43 @@ import (
 func TestInstall(t *testing.T) {
 	tests := []struct {
 		name    string
-		prepare func(*shop)
+		prepare func(*testSources)
 		notices bool
 	}{
-		{"npm", func(*shop) {}, false},
-		{"pip without npm", func(s *shop) { s.close("npm") }, true},
-		{"pip after npm fails", func(s *shop) { s.script("npm", "echo npm error E404 >&2; exit 1") }, true},
-		{"pip after a wrong npm archive", func(s *shop) { s.client("npm", "a.tgz", []byte("forged")) }, true},
-		{"pip after npm leaves nothing", func(s *shop) { s.script("npm", "true") }, true},
-		{"release archive", func(s *shop) { s.close("npm", "pip3") }, true},
+		{"npm", func(*testSources) {}, false},
+		{"pip without npm", func(s *testSources) { s.removeClients("npm") }, true},
+		{"pip after npm fails", func(s *testSources) { s.script("npm", "echo npm error E404 >&2; exit 1") }, true},
+		{"pip after a wrong npm archive", func(s *testSources) { s.client("npm", "a.tgz", []byte("forged")) }, true},
+		{"pip after npm leaves nothing", func(s *testSources) { s.script("npm", "true") }, true},
+		{"release archive", func(s *testSources) { s.removeClients("npm", "pip3") }, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newShop(t)
+			s := newTestSources(t)
 			tt.prepare(s)
 			lib, err := s.install()
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.holds(lib, tt.notices)
+			s.checkCache(lib, tt.notices)
 		})
 	}
 }
 
 func TestInstallTwice(t *testing.T) {
-	s := newShop(t)
+	s := newTestSources(t)
 	for range 2 {
 		if _, err := s.install(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := s.called("npm"); n != 1 {
+	if n := s.callCount("npm"); n != 1 {
 		t.Errorf("npm ran %d times, want 1", n)
 	}
 }
 
-func TestInstallAtOnce(t *testing.T) {
-	s := newShop(t)
+func TestConcurrentInstalls(t *testing.T) {
+	s := newTestSources(t)
 	var wg sync.WaitGroup
 	libs, errs := make([]Library, 4), make([]error, 4)
 	for i := range libs {
@@ -63,14 +63,14 @@ func TestInstallAtOnce(t *testing.T) {
 			t.Errorf("install %d = %v, %v, want %v", i, lib, errs[i], libs[0])
 		}
 	}
-	s.holds(libs[0], false)
-	if n := s.called("npm"); n != 1 {
+	s.checkCache(libs[0], false)
+	if n := s.callCount("npm"); n != 1 {
 		t.Errorf("npm ran %d times, want 1", n)
 	}
 }
 
 func TestInstallRefused(t *testing.T) {
-	s := newShop(t)
+	s := newTestSources(t)
 	for i := range s.release.sources {
 		s.release.sources[i].sha256 = hexSum([]byte("another archive"))
 	}
@@ -83,27 +83,27 @@ func TestInstallRefused(t *testing.T) {
 			t.Errorf("error %q does not mention %q", err, want)
 		}
 	}
-	s.holdsFolders(0)
+	s.checkFolders(0)
 }
 
 func TestInstallWithoutFile(t *testing.T) {
-	s := newShop(t)
+	s := newTestSources(t)
 	s.release.sources = s.release.sources[:1]
 	s.release.sources[0].library = "lib/renamed"
-	if _, err := s.install(); err == nil || !strings.Contains(err.Error(), "holds no lib/renamed") {
+	if _, err := s.install(); err == nil || !strings.Contains(err.Error(), "does not contain lib/renamed") {
 		t.Errorf("error = %v, want one that names the missing file", err)
 	}
-	s.holdsFolders(0)
+	s.checkFolders(0)
 }
 
 func TestInstallCancelled(t *testing.T) {
-	s := newShop(t)
+	s := newTestSources(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := install(ctx, s.options, s.release); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want context.Canceled", err)
 	}
-	s.holdsFolders(0)
+	s.checkFolders(0)
 }
 
 func TestInstallRepairs(t *testing.T) {
@@ -122,7 +122,7 @@ func TestInstallRepairs(t *testing.T) {
 	}
 	for name, hurt := range damage {
 		t.Run(name, func(t *testing.T) {
-			s := newShop(t)
+			s := newTestSources(t)
 			lib, err := s.install()
 			if err != nil {
 				t.Fatal(err)
@@ -136,13 +136,13 @@ func TestInstallRepairs(t *testing.T) {
 			if lib, err = s.install(); err != nil {
 				t.Fatal(err)
 			}
-			s.holds(lib, false)
+			s.checkCache(lib, false)
 		})
 	}
 }
 
 func TestInstallWithoutCache(t *testing.T) {
-	s := newShop(t)
+	s := newTestSources(t)
 	s.options.CacheDir = ""
 	if _, err := s.install(); !errors.Is(err, errNoCache) {
 		t.Errorf("error = %v, want errNoCache", err)
@@ -157,7 +157,7 @@ func TestPinned(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.Contains(r.library, Version) {
-			t.Errorf("%s: file name %s does not tell the version", platform, r.library)
+			t.Errorf("%s: file name %s does not contain the version", platform, r.library)
 		}
 		for _, s := range r.sources {
 			if raw, err := hex.DecodeString(s.sha256); err != nil || len(raw) != sha256.Size {

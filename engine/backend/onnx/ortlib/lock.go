@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// lock takes the advisory lock on path, which is made if needed, and waits for
-// whoever holds it until ctx ends. The file stays: removing it would let two
-// holders lock two different files of the same name. The kernel frees the lock
-// of a process that dies.
+// lock acquires the advisory lock on path and waits for other holders until ctx ends. It makes
+// the file if needed and never removes it: otherwise two processes could lock two different
+// files of the same name. The kernel releases the lock of a process that ends.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

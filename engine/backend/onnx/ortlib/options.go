@@ -6,26 +6,26 @@ import (
 	"runtime"
 )
 
-// Options says where to look and what to install with. Only the caller reads
+// Options has the folders to search and the tools to install with. This package does not read
 // the environment; see FromEnv.
 type Options struct {
-	// Named is the library file the user asks for; nothing else is looked at.
+	// Named is the library file that the user has chosen; Find tries no other.
 	Named string
-	// CacheDir is the user's cache folder, as os.UserCacheDir tells it; the
-	// library lives in sweetspot/ below it.
+	// CacheDir is the user's cache folder, from os.UserCacheDir; the library is in
+	// sweetspot/ below it.
 	CacheDir string
 	// Dirs are absolute folders to search after the cache, best first.
 	Dirs []string
 
 	// Path is the list of folders in which Install looks for npm and pip.
 	Path string
-	// Log receives a line for each slow step of Install and Pack; nil drops them.
+	// Log receives a line for each slow step of Install and Pack; nil discards.
 	Log io.Writer
 }
 
-// FromEnv returns the options an environment describes: SWEETSPOT_ONNXRUNTIME,
-// the loader's own search path, PATH, and the folders where distributions and
-// people put ONNX Runtime. cacheDir is the user's cache folder.
+// FromEnv returns the options of an environment: SWEETSPOT_ONNXRUNTIME, the search path of the
+// dynamic loader, PATH, and the folders in which ONNX Runtime is usually installed. cacheDir
+// is the user's cache folder.
 func FromEnv(getenv func(string) string, cacheDir string) Options {
 	loader, usual := "LD_LIBRARY_PATH", []string{"/usr/lib", "/usr/lib64", "/usr/lib/" + debianTriple(runtime.GOARCH)}
 	if runtime.GOOS == "darwin" {
@@ -42,7 +42,7 @@ func FromEnv(getenv func(string) string, cacheDir string) Options {
 	return o
 }
 
-// debianTriple is the folder name that Debian and Ubuntu give an architecture.
+// debianTriple returns the folder name of an architecture in Debian and Ubuntu.
 func debianTriple(goarch string) string {
 	if goarch == "arm64" {
 		return "aarch64-linux-gnu"
@@ -50,7 +50,7 @@ func debianTriple(goarch string) string {
 	return "x86_64-linux-gnu"
 }
 
-// libraryPatterns matches the names under which a library is installed.
+// libraryPatterns returns patterns for the file names of installed libraries.
 func libraryPatterns(goos string) []string {
 	if goos == "darwin" {
 		return []string{"libonnxruntime.dylib", "libonnxruntime.*.dylib"}

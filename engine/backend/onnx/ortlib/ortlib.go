@@ -1,16 +1,14 @@
-// Package ortlib finds, installs and unpacks the ONNX Runtime shared library.
-// It never loads it: that is the work of the package above, and the reason why
-// this one needs no C compiler.
+// Package ortlib finds, installs and unpacks the ONNX Runtime shared library. It never loads
+// the library, so that it needs no C compiler; package onnx does that.
 //
-// [FromEnv] names the places to look at, [Find] looks, [Install] puts the
-// pinned release into the user's cache, and [Pack] writes the library and its
-// licences for a build with the tag embedort, whose programs then carry the
-// library inside and need nothing beside them.
+// [FromEnv] returns the folders to search, [Find] searches, [Install] installs the pinned
+// release in the user's cache, and [Pack] writes the library and its licences for a build
+// with the tag embedort, whose programs contain the library.
 //
-// Downloads are checked against pinned sums before anything is unpacked. The
-// cached copy is checked against the sum noted at its installation on every
-// use, about 30 ms, so a damaged one is replaced instead of loaded. All
-// functions are safe for concurrent use, also by several processes.
+// Downloads are checked against pinned checksums before they are unpacked. The cached library
+// is checked against the checksum of its installation on every use, which takes about 30 ms,
+// so that a damaged file is replaced instead of loaded. All functions are safe for concurrent
+// use, also by several processes.
 package ortlib
 
 import (
@@ -34,35 +32,34 @@ const (
 
 const remedy = "run `make ort`, or set " + EnvVar + "=/path/libonnxruntime.so"
 
-// ErrNotFound says that no usable library is on this machine; its text tells
-// what to do. Find wraps it with the reasons for what it passed over.
+// ErrNotFound means that this machine has no usable library; its text says what to do. Find
+// wraps it with the reasons for skipped libraries.
 var ErrNotFound = errors.New("no ONNX Runtime library found: " + remedy)
 
 // Library is a shared library that was found.
 type Library struct {
 	Path    string // absolute
-	Version string // "1.27.0"; "" if the file does not tell and the loader has to ask it
+	Version string // "1.27.0"; "" if only the loaded library knows it
 }
 
-// Find returns the library to load: the named one, else the one carried by this
-// program (unpacked into the cache on first use), else the cached one, else the
-// newest in the first of o.Dirs that has one new enough. A named library is
-// taken or refused, never replaced by another. Without a library the error is
-// ErrNotFound.
+// Find returns the library to load: the named one, else the one embedded in this program
+// (unpacked to the cache at first use), else the cached one, else the newest of the first of
+// o.Dirs with a library that is new enough. It never replaces a named library by another one.
+// Without a library the error is ErrNotFound.
 func Find(o Options) (Library, error) {
 	if o.Named != "" {
 		return named(o.Named)
 	}
-	if lib, ok, err := unpack(carried(), o.CacheDir); ok {
+	if lib, ok, err := unpack(embedded(), o.CacheDir); ok {
 		return lib, err
 	}
 	lib, err := cached(o.CacheDir)
 	if err == nil {
 		return lib, nil
 	}
-	var passed []string
+	var skipped []string
 	if !errors.Is(err, fs.ErrNotExist) {
-		passed = append(passed, err.Error())
+		skipped = append(skipped, err.Error())
 	}
 	for _, dir := range o.Dirs {
 		lib, err := newest(dir)
@@ -70,17 +67,17 @@ func Find(o Options) (Library, error) {
 			return lib, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			passed = append(passed, err.Error())
+			skipped = append(skipped, err.Error())
 		}
 	}
-	if len(passed) == 0 {
+	if len(skipped) == 0 {
 		return Library{}, ErrNotFound
 	}
-	return Library{}, fmt.Errorf("%w (passed over: %s)", ErrNotFound, strings.Join(passed, "; "))
+	return Library{}, fmt.Errorf("%w (skipped: %s)", ErrNotFound, strings.Join(skipped, "; "))
 }
 
-// named checks the library at path. One that does not tell its version is let
-// through: the user asked for it, and the loader asks it again.
+// named checks the library at path. It accepts an unknown version, because the user named the
+// library, and the loader checks the version again.
 func named(path string) (Library, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -101,8 +98,8 @@ func named(path string) (Library, error) {
 	return lib, nil
 }
 
-// newest returns the newest library in dir. One that does not tell its version
-// is passed over: nobody asked for it, and loading a wrong one ends the process.
+// newest returns the newest library in dir. It skips libraries of unknown version, because
+// loading a wrong one may crash the process.
 func newest(dir string) (Library, error) {
 	var best Library
 	for _, pattern := range libraryPatterns(runtime.GOOS) {

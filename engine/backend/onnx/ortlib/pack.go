@@ -13,20 +13,18 @@ import (
 	"runtime"
 )
 
-// packedFile is the compressed library in a packed folder; beside it stand the
-// sum of the unpacked one and the licences.
+// packedFile is the compressed library in a packed folder. Beside it are the checksum of the
+// uncompressed library and the licences.
 const packedFile = "library.gz"
 
-// Pack writes the compressed library, its sum and its licences into dir, for
-// programs built with the tag embedort. It takes the named library, else the
-// pinned one, never one of the system, which may need others beside it. A folder
-// that already holds all this is left as it is.
+// Pack writes the compressed library, its checksum and its licences to dir, for builds with
+// the tag embedort. It uses the named library, else the pinned one, never one of the system,
+// which may need other libraries. It does not change a folder that already has these files.
 //
-// Not every package of ONNX Runtime holds the notices of third parties, which
-// must go with a program that is handed on; Pack then fetches them, and says so
-// on o.Log if they are not to be had.
+// Not every package of ONNX Runtime has the third-party notices, which must be distributed
+// with the program. Pack fetches them if they are missing, and logs an error to o.Log.
 func Pack(ctx context.Context, o Options, dir string) error {
-	lib, err := packable(ctx, o)
+	lib, err := libraryToPack(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -35,10 +33,10 @@ func Pack(ctx context.Context, o Options, dir string) error {
 		return err
 	}
 	sums := []byte(formatSums(sum, filepath.Base(lib.Path)))
-	if packed(dir, sums) {
+	if isPacked(dir, sums) {
 		return nil
 	}
-	// The sum comes last and marks a folder that is complete.
+	// The checksum is written last: it marks a complete folder.
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
@@ -53,20 +51,20 @@ func Pack(ctx context.Context, o Options, dir string) error {
 		return err
 	}
 	if err := packNotices(ctx, o, lib, dir); err != nil {
-		o.logf("%s is missing: %v; add it before you hand the program on\n", noticesFile, err)
+		o.logf("%s is missing: %v; add it before you distribute the program\n", noticesFile, err)
 	}
 	return os.WriteFile(filepath.Join(dir, sumsFile), sums, 0o644)
 }
 
-func packable(ctx context.Context, o Options) (Library, error) {
+func libraryToPack(ctx context.Context, o Options) (Library, error) {
 	if o.Named != "" {
 		return named(o.Named)
 	}
 	return Install(ctx, o)
 }
 
-// packed tells whether dir is complete and holds the library with these sums.
-func packed(dir string, sums []byte) bool {
+// isPacked reports whether dir is complete and has the library with this checksum.
+func isPacked(dir string, sums []byte) bool {
 	have, err := os.ReadFile(filepath.Join(dir, sumsFile))
 	if err != nil || !bytes.Equal(have, sums) {
 		return false
@@ -96,8 +94,8 @@ func compress(from, to string) error {
 	return errors.Join(w.Close(), dst.Close())
 }
 
-// packNotices takes the notices from beside the library, else from the first
-// pinned source that has them.
+// packNotices copies the notices from the folder of the library, or fetches them from the
+// first pinned source that has them.
 func packNotices(ctx context.Context, o Options, lib Library, dir string) error {
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(lib.Path), noticesFile))
 	if err == nil {
@@ -124,9 +122,9 @@ func packNotices(ctx context.Context, o Options, lib Library, dir string) error 
 	return errors.Join(failed...)
 }
 
-// unpack puts the library packed in fsys into the cache, under its sum, so that
-// programs with different ones do not disturb each other. An empty fsys is not
-// ok and no error.
+// unpack unpacks the library of fsys to the cache. The folder's name has the checksum, so that
+// programs with different libraries do not conflict. For an empty fsys, ok is false without an
+// error.
 func unpack(fsys fs.FS, cacheDir string) (lib Library, ok bool, err error) {
 	sums, err := fs.ReadFile(fsys, sumsFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -149,7 +147,7 @@ func unpackTo(fsys fs.FS, sums, cacheDir string) (Library, error) {
 	if cacheDir == "" {
 		return Library{}, errNoCache
 	}
-	return fill(context.Background(), home(cacheDir, want[:12]), func(tmp string) (string, error) {
+	return ensure(context.Background(), cacheFolder(cacheDir, want[:12]), func(tmp string) (string, error) {
 		if err := decompress(fsys, filepath.Join(tmp, name)); err != nil {
 			return "", err
 		}
@@ -177,7 +175,7 @@ func decompress(fsys fs.FS, to string) error {
 	return save(to, r, 0o755)
 }
 
-// copyTexts copies the licences, as far as they were packed.
+// copyTexts copies the licences that were packed.
 func copyTexts(fsys fs.FS, dir string) error {
 	for _, name := range []string{licenceFile, noticesFile} {
 		text, err := fs.ReadFile(fsys, name)

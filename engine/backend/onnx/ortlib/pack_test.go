@@ -11,7 +11,7 @@ import (
 	"testing/fstest"
 )
 
-// packFake packs a fake library of the user's own and returns the folder.
+// packFake packs a fake library that the user has named, and returns the folder.
 func packFake(t *testing.T) (Options, string) {
 	t.Helper()
 	beside := t.TempDir()
@@ -94,7 +94,7 @@ func TestPackWithoutNotices(t *testing.T) {
 
 func TestUnpackRefuses(t *testing.T) {
 	_, dir := packFake(t)
-	packed := func(change func(fstest.MapFS)) fs.FS {
+	isPacked := func(change func(fstest.MapFS)) fs.FS {
 		m := fstest.MapFS{}
 		for _, name := range []string{packedFile, sumsFile, licenceFile} {
 			m[name] = &fstest.MapFile{Data: []byte(readFile(t, filepath.Join(dir, name)))}
@@ -108,11 +108,11 @@ func TestUnpackRefuses(t *testing.T) {
 		fsys fs.FS
 		want string
 	}{
-		{"another library", packed(func(m fstest.MapFS) { m[sumsFile].Data = []byte(other) }), "sha256"},
-		{"cut short", packed(func(m fstest.MapFS) { m[packedFile].Data = m[packedFile].Data[:20] }), "EOF"},
-		{"not compressed", packed(func(m fstest.MapFS) { m[packedFile].Data = []byte("plain library") }), "gzip"},
-		{"no library", packed(func(m fstest.MapFS) { delete(m, packedFile) }), packedFile},
-		{"no sum", packed(func(m fstest.MapFS) { m[sumsFile].Data = nil }), "want one line"},
+		{"another library", isPacked(func(m fstest.MapFS) { m[sumsFile].Data = []byte(other) }), "sha256"},
+		{"cut short", isPacked(func(m fstest.MapFS) { m[packedFile].Data = m[packedFile].Data[:20] }), "EOF"},
+		{"not compressed", isPacked(func(m fstest.MapFS) { m[packedFile].Data = []byte("plain library") }), "gzip"},
+		{"no library", isPacked(func(m fstest.MapFS) { delete(m, packedFile) }), packedFile},
+		{"no sum", isPacked(func(m fstest.MapFS) { m[sumsFile].Data = nil }), "want one line"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestUnpackRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, ok, err := unpack(packed(func(fstest.MapFS) {}), ""); !ok || err == nil {
+	if _, ok, err := unpack(isPacked(func(fstest.MapFS) {}), ""); !ok || err == nil {
 		t.Errorf("unpack without a cache: %t, %v, want an error", ok, err)
 	}
 	if _, ok, err := unpack(embed.FS{}, t.TempDir()); ok || err != nil {

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// release is what Install needs to know about Version on one platform.
+// release describes Version for one platform.
 type release struct {
-	library string   // file name in the cache; it carries the version
+	library string   // file name in the cache, with the version
 	sources []source // in the order in which they are tried
 }
 
-// source is one place that publishes the library, with the sum of its archive.
+// source is one publisher of the library, with the checksum of its archive.
 type source struct {
 	name    string
 	sha256  string // of the whole archive, hex
@@ -22,10 +22,10 @@ type source struct {
 	fetch   fetcher
 }
 
-// pin holds the names and sums by which the publishers tell a platform.
+// pin has the publishers' names and checksums for one platform.
 type pin struct {
 	library    string
-	npm        string // folder in the npm package, which holds every platform
+	npm        string // path in the npm package, which has all platforms
 	wheel      string // platform tag
 	wheelSum   string // SHA-256
 	archive    string // part of the release archive's name
@@ -37,7 +37,7 @@ type pin struct {
 // QEzGwrvNBgv4uPVdnbHsOGG4G6T96mdlcFI8aAKPjMU8wOPpVocPXb6k3QGkaZagVTv2G9Bnnbo6Z3JdXr1fQw==
 const npmSum = "c3779c01c59832f8c03e2c392ac3af10bf08579f1822e8b1c63cc451edb302a2"
 
-// wheelPython fixes which of the wheels is taken, whatever Python is installed.
+// wheelPython selects the wheel, independent of the installed Python.
 const wheelPython = "3.12"
 
 const releaseURL = "https://github.com/microsoft/onnxruntime/releases/download/v" + Version + "/"
@@ -72,13 +72,13 @@ func pins() map[string]pin {
 }
 
 // pinned returns the release for a platform. npm comes first because its build
-// for linux/amd64 carries the WebGPU provider; the other two are CPU only.
+// for linux/amd64 contains the WebGPU provider; the other two are CPU only.
 func pinned(goos, goarch string) (release, error) {
-	known := pins()
-	p, ok := known[goos+"/"+goarch]
+	all := pins()
+	p, ok := all[goos+"/"+goarch]
 	if !ok {
-		return release{}, fmt.Errorf("no ONNX Runtime %s is known for %s/%s, only for %s: set %s=/path/libonnxruntime.so",
-			Version, goos, goarch, strings.Join(slices.Sorted(maps.Keys(known)), ", "), EnvVar)
+		return release{}, fmt.Errorf("there is no ONNX Runtime %s for %s/%s, only for %s: set %s=/path/libonnxruntime.so",
+			Version, goos, goarch, strings.Join(slices.Sorted(maps.Keys(all)), ", "), EnvVar)
 	}
 	folder := "onnxruntime-" + p.archive + "-" + Version
 	return release{library: p.library, sources: []source{

@@ -10,14 +10,14 @@ import (
 )
 
 var (
-	// symbolVersion is how Linux builds version their one exported symbol.
+	// symbolVersion is the symbol version of Linux builds.
 	symbolVersion = regexp.MustCompile(`^VERS_(\d+\.\d+\.\d+)$`)
 	fileVersion   = regexp.MustCompile(`^libonnxruntime\.(?:so\.)?(\d+\.\d+\.\d+)(?:\.dylib)?$`)
 )
 
-// versionOf tells the version of the library at path without loading it, or ""
-// when neither its symbols nor its resolved file name say it. Symbols come
-// first: a file may be renamed, and people do.
+// versionOf returns the version of the library at path without loading it, or "" if neither
+// its symbols nor its resolved file name have it. It tries symbols first, because people
+// rename files.
 func versionOf(path string) string {
 	if v := elfVersion(path); v != "" {
 		return v
@@ -52,8 +52,8 @@ func elfVersion(path string) string {
 
 func newEnough(version string) bool { return compareVersions(version, MinVersion) >= 0 }
 
-// compareVersions orders dotted versions by number, part by part. A missing
-// part, or one that is no number, counts as 0.
+// compareVersions compares dotted versions by number, part by part. A missing part, or one
+// that is not a number, counts as 0.
 func compareVersions(a, b string) int {
 	for a != "" || b != "" {
 		var x, y string

@@ -1,0 +1,149 @@
+package handler
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+)
+
+// imageHeader has the size of an image, from the first bytes of its file.
+type imageHeader struct {
+	width, height int64
+	bytes         int64 // memory of the decoded image
+}
+
+// readImageHeader reads the header of a PNG or JPEG file. It accepts the same files as the
+// decoders of the standard library.
+func readImageHeader(from io.Reader) (imageHeader, bool) {
+	r := bufio.NewReader(from)
+	if start, err := r.Peek(len(magicPNG)); err == nil && string(start) == magicPNG {
+		return pngHeader(r)
+	}
+	if start, err := r.Peek(len(magicJPEG)); err == nil && string(start) == magicJPEG {
+		return jpegHeader(r)
+	}
+	return imageHeader{}, false
+}
+
+// pngHeader reads the first chunk, which is IHDR in every PNG.
+func pngHeader(r io.Reader) (imageHeader, bool) {
+	var b [33]byte // magic, length, name, 13 bytes, checksum
+	if _, err := io.ReadFull(r, b[:]); err != nil || string(b[12:16]) != "IHDR" {
+		return imageHeader{}, false
+	}
+	const palette = 3
+	depth, color, interlace := b[24], b[25], b[28]
+	perPixel := int64(4) // also for gray images, because one shade may be transparent
+	switch {
+	case depth == 16:
+		perPixel = 8
+	case color == palette:
+		perPixel = 1
+	}
+	if interlace != 0 {
+		perPixel *= 2 // each pass is first decoded to its own image
+	}
+	w, h := int64(binary.BigEndian.Uint32(b[16:])), int64(binary.BigEndian.Uint32(b[20:]))
+	if w > maxPixels || h > maxPixels {
+		return imageHeader{}, false // the product might overflow
+	}
+	return imageHeader{w, h, w * h * perPixel}, true
+}
+
+// The JPEG markers that matter for the search for the frame header.
+const (
+	jpegRestart     = 0xd0 // and the seven markers after it
+	jpegStart       = 0xd8
+	jpegEnd         = 0xd9
+	jpegScan        = 0xda
+	jpegBaseline    = 0xc0
+	jpegProgressive = 0xc2 // 0xc1 between them is sequential too
+)
+
+// jpegHeader reads up to the frame header. Like the decoder, it skips bytes between
+// segments.
+func jpegHeader(r *bufio.Reader) (imageHeader, bool) {
+	if _, err := r.Discard(2); err != nil { // jpegStart
+		return imageHeader{}, false
+	}
+	for {
+		marker, err := nextMarker(r)
+		if err != nil || marker == jpegEnd || marker == jpegScan {
+			return imageHeader{}, false
+		}
+		if marker == 0 || marker >= jpegRestart && marker < jpegStart {
+			continue
+		}
+		var length [2]byte
+		if _, err := io.ReadFull(r, length[:]); err != nil {
+			return imageHeader{}, false
+		}
+		n := int(binary.BigEndian.Uint16(length[:])) - len(length)
+		if n < 0 {
+			return imageHeader{}, false
+		}
+		if marker >= jpegBaseline && marker <= jpegProgressive {
+			return jpegFrame(r, marker == jpegProgressive)
+		}
+		if _, err := r.Discard(n); err != nil {
+			return imageHeader{}, false
+		}
+	}
+}
+
+// nextMarker returns the byte after the next sequence of 0xff.
+func nextMarker(r *bufio.Reader) (byte, error) {
+	for {
+		b, err := r.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if b != 0xff {
+			continue
+		}
+		for b == 0xff {
+			if b, err = r.ReadByte(); err != nil {
+				return 0, err
+			}
+		}
+		return b, nil
+	}
+}
+
+// jpegFrame reads the frame header. The decoder copies RGB files once more; the frame
+// header does not show that, so it is not counted.
+func jpegFrame(r io.Reader, progressive bool) (imageHeader, bool) {
+	var b [6 + 3*4]byte // bits, height, width, number of components; each has id, sampling and table
+	if _, err := io.ReadFull(r, b[:6]); err != nil {
+		return imageHeader{}, false
+	}
+	n := int(b[5])
+	if n < 1 || n > 4 {
+		return imageHeader{}, false
+	}
+	if _, err := io.ReadFull(r, b[6:6+3*n]); err != nil {
+		return imageHeader{}, false
+	}
+	// A component has one sample for each pixel or for several pixels. Count the samples
+	// in the smallest unit that contains all components.
+	var samples, maxAcross, maxDown int64
+	for i := range n {
+		across, down := int64(b[7+3*i]>>4), int64(b[7+3*i]&15)
+		samples += across * down
+		maxAcross, maxDown = max(maxAcross, across), max(maxDown, down)
+	}
+	if samples == 0 {
+		return imageHeader{}, false
+	}
+	h := imageHeader{height: int64(binary.BigEndian.Uint16(b[1:])), width: int64(binary.BigEndian.Uint16(b[3:]))}
+	const block = 32 // at most four blocks of 8
+	pixels := (h.width + block - 1) / block * block * ((h.height + block - 1) / block * block)
+	h.bytes = pixels * samples / (maxAcross * maxDown)
+	if progressive {
+		h.bytes *= 1 + 4 // the decoder keeps the coefficients of all scans
+	}
+	if n == 4 {
+		h.bytes += 4 * pixels // converted to four bytes per pixel
+	}
+	return h, true
+}
