@@ -129,7 +129,7 @@ func describe(in control.Info) sweep.Info {
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
 		},
-		Limits: knob.Limits(m.Limits), Options: m.Options, Current: m.Settings,
+		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
 		Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
 }
