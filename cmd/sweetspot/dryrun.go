@@ -52,7 +52,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 // look asks what a plan drives what it is and, for the demonstration, what its
 // promise is here.
 func (a *app) look(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Info, error) {
-	t, err := a.openTarget(ctx, *p)
+	t, err := a.openTarget(ctx, *p, startConfig(*p))
 	if err != nil {
 		return sweep.Info{}, err
 	}

@@ -63,6 +63,10 @@ func (p *pool) send(j job) {
 	c.begin(j)
 	nc, raw := c.nc, c.out.raw // its owner may replace them once it is unlocked
 	p.mu.Unlock()
+	if c.handed != nil {
+		c.handed <- true // has room: its owner waits for it
+		return
+	}
 	c.transmit(nc, raw, j.request)
 }
 
@@ -134,6 +138,14 @@ func (p *pool) serve(c *conn) {
 		case given:
 			err = c.exchange()
 		case resting:
+			if c.handed != nil { // only the owner of a TLS connection writes to it
+				<-c.handed
+				if !p.claimed(c) {
+					return
+				}
+				err = c.exchange()
+				break
+			}
 			var begun bool
 			begun, err = c.receive() // waits here while idle
 			if !p.claimed(c) {
@@ -229,6 +241,10 @@ func (p *pool) end() {
 	}
 	p.ended = true
 	for _, c := range p.idle {
+		if c.handed != nil {
+			c.handed <- false
+			continue
+		}
 		c.wake()
 	}
 }

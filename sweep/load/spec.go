@@ -20,17 +20,23 @@
 // steady connections. Give the generator a process of its own: beside a busy
 // server in the same process it is late.
 //
-// It speaks HTTP/1.1 without TLS, follows no redirects, and reads of an answer
-// only what it needs: status, length, and the server's account of where the
-// time went, in the header
+// A server elsewhere is an [Endpoint]: its URL, with what else its requests want.
+//
+// It speaks HTTP/1.1, over TLS where the Config says so, follows no redirects, and
+// reads of an answer only what it needs: status, length, and the server's account of
+// where the time went, in the header
 //
 //	Server-Timing: decode;dur=0.02, queue;dur=8.9, formation;dur=0.4,
 //		execution;dur=9.0, encode;dur=0.03, batch;desc=8
 //
 // with durations in milliseconds and the size of the batch the request rode in.
+//
+// Under TLS an open load costs a wake-up more for each request, and an answer counts
+// when it was read.
 package load
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -210,7 +216,8 @@ type Config struct {
 	Addr    string // host:port of a loopback listener, or of the server to load
 	Path    string // request path, such as /predictions/mlp-wide
 	Header  [][2]string
-	Bodies  []Body // sent round robin; at least one
+	TLS     *tls.Config // nil is plain TCP; it is not changed
+	Bodies  []Body      // sent round robin; at least one
 	Spec    Spec
 	Seed    uint64
 	Timeout time.Duration // a request's limit; its latency when it runs out; 0 is 30 s
