@@ -67,6 +67,7 @@ var rooms = map[string]string{
 	"sweep/target/local":         target,
 	"sweep/target/torchserve":    target,
 	"sweep/target/oip":           target,
+	"sweep/target/remotetest":    target,
 	"sweep/target/virtual":       target + " engine/batching engine/servicetime sweep/predict",
 	"profiles":                   profile + " engine/servicetime sweep/predict",
 	"profiles/export":            profile + " profiles",

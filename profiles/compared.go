@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -119,9 +120,16 @@ func WriteComparison(w io.Writer, c Comparison, s Style) error {
 }
 
 // knobs are those that all trials of a comparison have at one value, and those
-// that they do not.
+// that they do not. What no trial tells is left out.
 func (c Comparison) knobs() (same, other []knob.Knob) {
-	for _, k := range knob.All() {
+	var all []knob.Settings
+	for _, p := range c.Pairs {
+		all = append(all, p.A.Settings, p.B.Settings)
+	}
+	for _, k := range knob.Of(all...) {
+		if len(all) > 0 && !slices.ContainsFunc(all, func(s knob.Settings) bool { return s.Told(k.Name) }) {
+			continue
+		}
 		values := map[string]bool{}
 		for _, p := range c.Pairs {
 			values[p.A.Settings.Get(k.Name)] = true
@@ -140,7 +148,7 @@ func (c Comparison) knobs() (same, other []knob.Knob) {
 func settings(s knob.Settings, ks []knob.Knob) string {
 	parts := make([]string, len(ks))
 	for i, k := range ks {
-		parts[i] = fmt.Sprintf("%s %s", k.Name, s.Get(k.Name))
+		parts[i] = fmt.Sprintf("%s %s", k.Name, s.Show(k.Name))
 	}
 	return strings.Join(parts, ", ")
 }

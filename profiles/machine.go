@@ -17,7 +17,8 @@ import (
 )
 
 // Machine is where a profile was measured, without saying which machine it was.
-// Two profiles compare fairly when their classes are equal.
+// Two profiles compare fairly when their classes are equal. Of one that is not this
+// one, which is only asked over the network, there is little more than Remote.
 type Machine struct {
 	Class    string    `json:"class"` // "sha256:..."; see Complete
 	OS       string    `json:"os"`
@@ -27,6 +28,16 @@ type Machine struct {
 	MemoryMB trial.Num `json:"memory_mb"` // the container's
 	GPUs     []GPU     `json:"gpus"`
 	Runtime  string    `json:"runtime"` // "onnxruntime 1.27.0 cpu"
+	// Remote tells machines that are not this one apart without naming them; "" is
+	// this one.
+	Remote string `json:"remote,omitempty"`
+}
+
+// RemoteMachine is a machine that is known by its address only, which a profile does
+// not tell.
+func RemoteMachine(address string) Machine {
+	sum := sha256.Sum256([]byte(address))
+	return Machine{Remote: hex.EncodeToString(sum[:4])}
 }
 
 // GPU is one graphics processor, without its serial.
@@ -71,6 +82,9 @@ func (m Machine) class() string {
 		fmt.Fprintf(&b, "%s %d\n", g.Name, roundMemory(int(g.MemoryMB.Or(0))))
 	}
 	b.WriteString(m.Runtime)
+	if m.Remote != "" {
+		b.WriteString("\nremote " + m.Remote)
+	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }

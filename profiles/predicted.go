@@ -26,7 +26,7 @@ type Prediction struct {
 	Rate      float64     `json:"rate_rps"`
 	SLA       *trial.SLA  `json:"sla"`      // nil if the profile has no promise
 	Settings  []Predicted `json:"settings"` // best first
-	Unknown   int         `json:"unknown"`  // settings whose service times the profile does not tell
+	Unknown   int         `json:"unknown"`  // settings whose service times, workers or batch size the profile does not tell
 }
 
 // Predicted is one setting in a Prediction. Times are in ms.
@@ -76,7 +76,7 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 		}
 		seen[t.Settings] = true
 		curve, known := times[KeyOf(t.Settings)]
-		if !known || t.Settings.Workers < 1 || t.Settings.BatchSize < 1 { // profiles that others wrote may lack knobs
+		if !known || !t.Settings.Told(knob.Workers) || !t.Settings.Told(knob.BatchSize) { // profiles that others wrote may lack knobs
 			out.Unknown++
 			continue
 		}
@@ -162,6 +162,7 @@ func (a Predicted) compare(b Predicted) int {
 		cmp.Compare(a.Settings.BatchSize, b.Settings.BatchSize),
 		cmp.Compare(a.Settings.Precision, b.Settings.Precision),
 		cmp.Compare(a.Settings.BatchDelay, b.Settings.BatchDelay),
+		a.Settings.Own.Compare(b.Settings.Own),
 		cmp.Compare(a.N, b.N),
 	)
 }
@@ -201,12 +202,13 @@ func WritePrediction(w io.Writer, p Prediction, s Style) error {
 		{title: "promise", left: true},
 		{title: "note", left: true, drop: 1},
 	}}
+	var shown []knob.Settings
 	for i, r := range p.Settings {
 		if i < shownPredicted || r.Chosen {
-			t.rows = append(t.rows, r.row(i == 0))
+			t.rows, shown = append(t.rows, r.row(i == 0)), append(shown, r.Settings)
 		}
 	}
-	if err := t.write(w, s); err != nil {
+	if err := withOwn(t, shown).write(w, s); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\n"+p.answer())
@@ -234,8 +236,8 @@ func (a Predicted) row(first bool) []string {
 	}
 	s := a.Settings
 	return []string{
-		strconv.Itoa(a.N), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
-		s.Precision.String(), s.Device, Figure(trial.Of(a.Throughput)), Figure(a.P50), Figure(a.P99),
+		strconv.Itoa(a.N), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
+		s.Show(knob.FP16), s.Show(knob.Device), Figure(trial.Of(a.Throughput)), Figure(a.P50), Figure(a.P99),
 		fmt.Sprintf("%.0f%%", 100*a.Utilization), promise, strings.Join(notes, "; "),
 	}
 }

@@ -182,8 +182,9 @@ func (p *Profile) header(raw []byte) error {
 	return err
 }
 
-// add decodes raw and appends it. A knob this version does not know is left out
-// with a warning: it stays in the line.
+// add decodes raw and appends it. A setting that this version cannot have, neither as
+// a knob nor as one of the target's own, is left out with a warning: it stays in the
+// line.
 func add[T any](p *Profile, n int, to []T, raw []byte) ([]T, error) {
 	var v T
 	err := json.Unmarshal(raw, &v)
@@ -201,8 +202,8 @@ func add[T any](p *Profile, n int, to []T, raw []byte) ([]T, error) {
 	return append(to, v), nil
 }
 
-// withoutUnknown returns raw without the knobs of its settings that are unknown
-// here, and their names. raw is JSON.
+// withoutUnknown returns raw without the settings that cannot be read here, and
+// their names. raw is JSON.
 func withoutUnknown(raw []byte) (known []byte, dropped []string) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -237,8 +238,12 @@ func withoutUnknown(raw []byte) (known []byte, dropped []string) {
 }
 
 func dropUnknown(settings map[string]any) (dropped []string) {
-	for k := range settings {
-		if _, ok := knob.Get(knob.Name(k)); !ok {
+	for k, v := range settings {
+		if _, ok := knob.Get(knob.Name(k)); ok {
+			continue
+		}
+		alone, err := json.Marshal(map[string]any{k: v})
+		if err != nil || json.Unmarshal(alone, new(knob.Settings)) != nil {
 			dropped = append(dropped, k)
 			delete(settings, k)
 		}

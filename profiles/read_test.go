@@ -100,7 +100,7 @@ const head = `{"t":"header","format":"sweetspot-profile","version":1,"id":"a","k
 func TestDecodeKeepsTheUnknown(t *testing.T) {
 	in := head +
 		`{"t":"mood","value":"good"}` + "\n" +
-		`{"t":"trial","n":1,"settings":{"workers":3,"prefetch":2},"shiny":true}` + "\n"
+		`{"t":"trial","n":1,"settings":{"workers":3,"prefetch":{"depth":2},"streams":2},"shiny":true}` + "\n"
 	p, err := profiles.Decode("a", []byte(in))
 	if err != nil {
 		t.Fatal(err)
@@ -115,8 +115,8 @@ func TestDecodeKeepsTheUnknown(t *testing.T) {
 	if diff := cmp.Diff([]string{"header", "mood", "trial"}, kinds); diff != "" {
 		t.Errorf("kinds (-want +got):\n%s", diff)
 	}
-	if p.Trials[0].Settings.Workers != 3 {
-		t.Errorf("workers = %d, want 3", p.Trials[0].Settings.Workers)
+	if s := p.Trials[0].Settings; s.Workers != 3 || s.Get("streams") != "2" {
+		t.Errorf("settings %v, want workers 3 and streams 2", s)
 	}
 	if want := `line 3: unknown knobs ["prefetch"]; kept, not used`; len(p.Warnings) != 1 || p.Warnings[0] != want {
 		t.Errorf("warnings = %q, want %q", p.Warnings, want)
@@ -125,7 +125,7 @@ func TestDecodeKeepsTheUnknown(t *testing.T) {
 	if err := profiles.WriteShowJSON(&b, p); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"new_field": 1`, `"value": "good"`, `"shiny": true`, `"prefetch": 2`} {
+	for _, want := range []string{`"new_field": 1`, `"value": "good"`, `"shiny": true`, `"depth": 2`} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("show as JSON lost %s", want)
 		}

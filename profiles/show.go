@@ -208,13 +208,13 @@ func rows(p *Profile) table {
 			verdict += " *"
 		}
 		t.rows = append(t.rows, []string{
-			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
-			s.Precision.String(), s.Device, r.Load.String(),
+			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
+			s.Show(knob.FP16), s.Show(knob.Device), r.Load.String(),
 			Figure(r.Throughput.Value), between(row.Range), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
 			verdict, rowNote(p, row, chosen),
 		})
 	}
-	return withBare(withCorrected(t, stand), stand)
+	return withOwn(withBare(withCorrected(t, stand), stand), settingsOf(stand))
 }
 
 // between is what the throughput of all runs lies between.
@@ -285,18 +285,32 @@ func trials(p *Profile) table {
 		}
 		s := r.Settings
 		t.rows = append(t.rows, []string{
-			strconv.Itoa(r.N), s.Get(knob.Workers), s.Get(knob.BatchSize), s.Get(knob.BatchDelay),
-			s.Precision.String(), s.Device, r.Load.String(),
+			strconv.Itoa(r.N), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
+			s.Show(knob.FP16), s.Show(knob.Device), r.Load.String(),
 			plusMinus(r.Throughput), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
 			r.Cell(sla.MaxErrorRate), note,
 		})
 	}
-	return withBare(withCorrected(t, p.Trials), p.Trials)
+	return withOwn(withBare(withCorrected(t, p.Trials), p.Trials), settingsOf(p.Trials))
+}
+
+func settingsOf(trials []trial.Trial) []knob.Settings {
+	out := make([]knob.Settings, len(trials))
+	for i, t := range trials {
+		out[i] = t.Settings
+	}
+	return out
 }
 
 // String is the machine in one line.
 func (m Machine) String() string {
 	parts := []string{m.CPU, fmt.Sprintf("%d cores", m.Cores)}
+	if m.Remote != "" {
+		parts = []string{"remote " + m.Remote}
+	}
+	if m.Remote != "" && m.Cores > 0 {
+		parts = append(parts, fmt.Sprintf("%d cores", m.Cores))
+	}
 	if mb, ok := m.MemoryMB.Get(); ok {
 		parts = append(parts, fmt.Sprintf("%.0f MB", mb))
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 // ServiceTimes is what a profile tells of how long batches take: a curve for
-// every workers, device, precision and threads it has probes or trials of.
+// every workers, device, precision and threads it has probes or trials of. What the
+// target's own knobs do to it nobody knows: a curve holds for one setting of them.
 type ServiceTimes map[TimesKey]servicetime.Curve
 
 // TimesKey is what a curve of a profile belongs to.
@@ -22,10 +23,13 @@ type TimesKey struct {
 	Device    string
 	Precision knob.Precision
 	Threads   int
+	Own       knob.Own
 }
 
 // KeyOf is the key of the settings' curve.
-func KeyOf(s knob.Settings) TimesKey { return TimesKey{s.Workers, s.Device, s.Precision, s.Threads} }
+func KeyOf(s knob.Settings) TimesKey {
+	return TimesKey{s.Workers, s.Device, s.Precision, s.Threads, s.Own}
+}
 
 // Times returns the service times of a profile, from its probes where there are
 // any, and for other batch sizes from its trials.

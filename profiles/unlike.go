@@ -36,6 +36,7 @@ func unlike(a, b Header) []string {
 		return out
 	}
 	known := len(out)
+	differ("remote machine", orNone(a.Machine.Remote), orNone(b.Machine.Remote))
 	differ("CPU", a.Machine.CPU, b.Machine.CPU)
 	differ("cores", fmt.Sprint(a.Machine.Cores), fmt.Sprint(b.Machine.Cores))
 	differ("memory", memory(a.Machine.MemoryMB), memory(b.Machine.MemoryMB))

@@ -96,7 +96,7 @@ func TestSlowModel(t *testing.T) {
 			d := &tortoise{each: tt.each, cores: 2}
 			info, _ := d.Info(t.Context())
 			points, _ := p.Points(info.Limits, info.Current, nil)
-			s, err := search.New(p, points)
+			s, err := search.New(p, points, trial.TellsAll())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestSlowTrialsGetTheirTime(t *testing.T) {
 		d := &tortoise{each: 500 * ms, cores: 2}
 		info, _ := d.Info(t.Context())
 		points, _ := p.Points(info.Limits, info.Current, nil)
-		s, err := search.New(p, points)
+		s, err := search.New(p, points, trial.TellsAll())
 		if err != nil {
 			t.Fatal(err)
 		}

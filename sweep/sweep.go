@@ -14,17 +14,23 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Info is what a target is and what it can turn.
+// Info is what a target is, what it can turn and what it tells. A target with knobs of
+// its own, or one that does not tell the values of all seven, says so in its Limits.
 type Info struct {
 	Model   ModelInfo            `json:"model"`
 	Limits  knob.Limits          `json:"-"`
-	Options knob.Options         `json:"options"`
+	Options knob.Options         `json:"options"` // in force
 	Current knob.Settings        `json:"settings"`
-	Cores   int                  `json:"cores"`
-	Memory  int                  `json:"memory_mb"`
-	Runtime string               `json:"runtime"`         // "onnxruntime 1.27.0 cpu"
-	Fixed   map[knob.Name]string `json:"fixed,omitempty"` // knobs it cannot turn, with the reason
+	Tells   trial.Tells          `json:"tells"`
+	Machine string               `json:"machine,omitempty"` // "" is this one, else what people call it: "gpu-box:8000"
+	Cores   int                  `json:"cores"`             // 0 is not known
+	Memory  int                  `json:"memory_mb"`         // likewise
+	Runtime string               `json:"runtime"`           // "onnxruntime 1.27.0 cpu"
+	Fixed   map[knob.Name]string `json:"fixed,omitempty"`   // knobs it cannot turn, with the reason
 }
+
+// Knobs are all that the target has: the seven, then its own.
+func (i Info) Knobs() knob.Table { return i.Limits.Table() }
 
 // ModelInfo describes the model a target serves.
 type ModelInfo struct {

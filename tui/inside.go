@@ -21,7 +21,7 @@ func (m *model) drawBare(p pane) {
 // of it is served.
 func (m *model) bareText() []span {
 	in := m.snap.Inside
-	if m.snap.Phase != session.Serving {
+	if m.snap.Phase != session.Serving || m.snap.Info.Machine != "" { // another's model is never run alone
 		return nil
 	}
 	if in.Measuring == session.AskBare {

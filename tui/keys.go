@@ -72,7 +72,11 @@ func (m *model) knobKeys() []binding {
 		return func() tea.Cmd { m.turn(dir, fine); return nil }
 	}
 	selectBy := func(n int) func() tea.Cmd {
-		return func() tea.Cmd { m.knob = (m.knob + n + len(liveKnobs)) % len(liveKnobs); return nil }
+		return func() tea.Cmd {
+			all := len(m.turned())
+			m.knob = (min(m.knob, all-1) + n + all) % all
+			return nil
+		}
 	}
 	return []binding{
 		{keys("↑↓", "select a knob", "up", "k"), onLive, groupKnobs, "knob", nil, selectBy(-1)},

@@ -15,8 +15,39 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// liveKnobs are the knobs Live turns, in reading order.
+// liveKnobs are those of the seven that Live turns, in reading order.
 var liveKnobs = [...]knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay, knob.FP16}
+
+// knobs describes all knobs that the target has, or that trials have values for.
+func (m *model) knobs() knob.Table {
+	t := m.snap.Info.Knobs().With(m.snap.Settings.Own)
+	if s := m.snap.Sweep; s != nil {
+		for i := range s.Trials {
+			t = t.With(s.Trials[i].Settings.Own)
+		}
+	}
+	return t
+}
+
+// turned are the knobs that Live shows and turns: those of liveKnobs, and the target's
+// own. A target that brings some leaves out what of the others it does not have.
+func (m *model) turned() []knob.Knob {
+	own := m.snap.Info.Knobs().Own()
+	var out []knob.Knob
+	for _, n := range liveKnobs {
+		k, _ := knob.Get(n)
+		if len(own) == 0 || m.fixed(n) == "" || m.snap.Settings.Told(n) {
+			out = append(out, k)
+		}
+	}
+	return append(out, own...)
+}
+
+// selected is the knob that the keys turn.
+func (m *model) selected() knob.Knob {
+	all := m.turned()
+	return all[min(m.knob, len(all)-1)]
+}
 
 // inForce is the settings the engine runs: those of the trial at hand while a
 // sweep owns it.
@@ -40,7 +71,7 @@ func (m *model) draft() knob.Settings {
 func (m *model) stage(s knob.Settings) {
 	m.failed = ""
 	clear(m.edits)
-	for _, k := range knob.All() {
+	for _, k := range m.knobs() {
 		if text := s.Get(k.Name); text != m.snap.Settings.Get(k.Name) {
 			m.edits[k.Name] = text
 		}
@@ -73,8 +104,8 @@ func (m *model) whyTurn() string {
 	switch {
 	case m.snap.Phase == session.Starting:
 		return "the engine is still starting"
-	case m.fixed(liveKnobs[m.knob]) != "":
-		k, _ := knob.Get(liveKnobs[m.knob])
+	case m.fixed(m.selected().Name) != "":
+		k := m.selected()
 		return k.Label + ": " + m.fixed(k.Name)
 	}
 	return ""
@@ -82,10 +113,10 @@ func (m *model) whyTurn() string {
 
 // turn stages the selected knob's next value.
 func (m *model) turn(dir int, fine bool) {
-	n := liveKnobs[m.knob]
+	k := m.selected()
 	s := m.draft()
 	was := s
-	switch n {
+	switch k.Name {
 	case knob.FP16:
 		s.Precision = knob.HalfPrecision - s.Precision
 	case knob.BatchDelay:
@@ -94,6 +125,8 @@ func (m *model) turn(dir int, fine bool) {
 		s.Workers = int(stepped(float64(was.Workers), dir, fine, doubles))
 	case knob.BatchSize:
 		s.BatchSize = int(stepped(float64(was.BatchSize), dir, fine, doubles))
+	default:
+		_ = s.Set(k.Name, nextOf(k, was.Get(k.Name), dir, fine)) // one of the target's own values
 	}
 	if err := s.Validate(m.snap.Info.Limits); err != nil {
 		m.report(session.Note, false, firstLine(err.Error()))
@@ -150,9 +183,31 @@ func stepped(v float64, dir int, fine bool, l ladder) float64 {
 	return l.next(v, dir)
 }
 
+// nextOf is the value of a target's own knob that a step leads to: the next one that
+// it lists, or of a range of numbers the next doubling or half, kept within it.
+func nextOf(k knob.Knob, now string, dir int, fine bool) string {
+	if len(k.Values) > 0 {
+		at := slices.Index(k.Values, now)
+		if at < 0 {
+			return k.Values[0]
+		}
+		return k.Values[min(max(at+dir, 0), len(k.Values)-1)]
+	}
+	v, err := strconv.ParseFloat(now, 64)
+	if err != nil {
+		v = k.Min
+	}
+	l := doubles
+	if k.Fractions {
+		l = delays
+	}
+	v = min(max(stepped(v, dir, fine, l), k.Min), k.Max)
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
 // askValue opens the field for a typed value.
 func (m *model) askValue() tea.Cmd {
-	k, _ := knob.Get(liveKnobs[m.knob])
+	k := m.selected()
 	if k.Name == knob.FP16 {
 		m.turn(1, false)
 		return nil
@@ -172,6 +227,9 @@ func (m *model) askValue() tea.Cmd {
 }
 
 func rangeOf(k knob.Knob) string {
+	if len(k.Values) > 0 {
+		return strings.Join(k.Values, ", ")
+	}
 	return strings.TrimSpace(fmt.Sprintf("%g-%s %s", k.Min, strconv.FormatFloat(k.Max, 'f', -1, 64), k.Unit))
 }
 
@@ -192,7 +250,7 @@ func (m *model) busyEngine() string {
 
 func (m *model) applyingText() string {
 	a := m.snap.Applying
-	text := fmt.Sprintf("applying %s, %s", difference(m.snap.Settings, a.To), seconds(m.now.Sub(a.Since)))
+	text := fmt.Sprintf("applying %s, %s", m.difference(m.snap.Settings, a.To), seconds(m.now.Sub(a.Since)))
 	if n := len(a.Steps); n > 0 {
 		text += ": " + a.Steps[n-1].What
 	}

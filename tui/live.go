@@ -107,12 +107,15 @@ func (m *model) loadText() string {
 func (m *model) drawKnobs(p pane) {
 	in := p.box("Knobs", m.knobsTitle()...)
 	in.text(1, 0, "knob         in force  pending", inkDim)
-	for i := range liveKnobs {
-		m.drawKnob(in.sub(0, 1+i, in.w, 1), i)
+	turned := m.turned()
+	room := max(in.h-4, 1) // for what stands below
+	from := min(max(min(m.knob, len(turned)-1)-room+1, 0), max(len(turned)-room, 0))
+	end := min(from+room, len(turned))
+	for i, k := range turned[from:end] {
+		m.drawKnob(in.sub(0, 1+i, in.w, 1), from+i, k)
 	}
-	s := m.inForce()
-	y := 1 + len(liveKnobs)
-	in.text(1, y, fmt.Sprintf("%s, threads %d, queue %d", s.Device, s.Threads, s.QueueSize), inkDim)
+	y := 1 + end - from
+	in.text(1, y, m.untunedText(), inkDim)
 	if notes := m.notes(); len(notes) > 0 {
 		y += 2
 		for _, n := range notes {
@@ -124,7 +127,7 @@ func (m *model) drawKnobs(p pane) {
 		if y >= in.h {
 			return
 		}
-		text := fmt.Sprintf("A%d %s (%s)", c.N, difference(c.From, c.To), took(c.Took))
+		text := fmt.Sprintf("A%d %s (%s)", c.N, m.difference(c.From, c.To), took(c.Took))
 		in.sub(0, 0, in.w-1, in.h).text(1, y, text, inkDim)
 		y++
 	}
@@ -151,35 +154,55 @@ func (m *model) trialAtHand() *sweep.Current {
 	return nil
 }
 
-func (m *model) drawKnob(p pane, i int) {
-	n := liveKnobs[i]
-	k, _ := knob.Get(n)
+// untunedText is what Live does not turn, as far as it is known.
+func (m *model) untunedText() string {
+	s := m.inForce()
+	var parts []string
+	if s.Told(knob.Device) {
+		parts = append(parts, s.Device)
+	}
+	for _, f := range []struct {
+		name knob.Name
+		text string
+	}{{knob.Threads, "threads"}, {knob.QueueSize, "queue"}} {
+		if s.Told(f.name) {
+			parts = append(parts, f.text+" "+s.Get(f.name))
+		}
+	}
+	if parts == nil {
+		return "device, threads, queue n/a"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (m *model) drawKnob(p pane, i int, k knob.Knob) {
+	n := k.Name
 	p.click(func() { m.knob = i })
 	name := inkText
-	if i == m.knob {
+	if k.Name == m.selected().Name {
 		p.text(0, 0, "▸", inkAccent)
 		name = inkBold
 	}
 	if m.fixed(n) != "" {
 		name = inkDim
 	}
-	p.text(1, 0, k.Label, name)
-	now := value(m.inForce(), n) + unit(n)
-	p.text(max(21-width(now), 13), 0, now, name)
+	end := p.text(1, 0, k.Label, name)
+	now := value(m.inForce(), n) + unit(k)
+	end = p.text(max(21-width(now), 13, end+1), 0, now, name)
 	to, pending := m.edits[n]
 	switch {
 	case pending:
-		p.line(22, 0, span{"→ " + m.pendingText(n, to) + mark(k.Cost), inkAccent})
+		p.line(max(22, end+1), 0, span{"→ " + m.pendingText(k, to) + mark(k.Cost), inkAccent})
 	case m.fixed(n) != "":
 		p.text(24, 0, "n/a", inkDim)
 	}
 }
 
-func (m *model) pendingText(n knob.Name, to string) string {
-	if n == knob.FP16 {
-		return value(m.draft(), n)
+func (m *model) pendingText(k knob.Knob, to string) string {
+	if k.Name == knob.FP16 {
+		return value(m.draft(), k.Name)
 	}
-	return to + unit(n)
+	return to + unit(k)
 }
 
 // mark doubles in the knobs' rows that a change reloads the model.
@@ -215,10 +238,11 @@ func (m *model) drawStrip(p pane) {
 // knobRow writes all knobs into one row.
 func (m *model) knobRow(p pane, gap string) {
 	x := 0
-	for i, n := range liveKnobs {
-		k, _ := knob.Get(n)
+	turned := m.turned()
+	for i, k := range turned {
+		n := k.Name
 		sign, style := " ", inkText
-		if i == m.knob {
+		if n == m.selected().Name {
 			sign, style = "▸", inkBold
 		}
 		if m.fixed(n) != "" {
@@ -227,14 +251,14 @@ func (m *model) knobRow(p pane, gap string) {
 		from := x
 		x = p.line(x, 0, span{sign, inkAccent}, span{k.Label + " " + value(m.inForce(), n), style})
 		if to, ok := m.edits[n]; ok {
-			x = p.text(x, 0, "→"+strings.TrimSuffix(m.pendingText(n, to), unit(n))+mark(k.Cost), inkAccent)
+			x = p.text(x, 0, "→"+strings.TrimSuffix(m.pendingText(k, to), unit(k))+mark(k.Cost), inkAccent)
 		}
-		x = p.text(x, 0, unit(n), style)
+		x = p.text(x, 0, unit(k), style)
 		if m.fixed(n) != "" {
 			x = p.text(x, 0, " n/a", style)
 		}
 		p.sub(from, 0, x-from, 1).click(func() { m.knob = i })
-		if i < len(liveKnobs)-1 {
+		if i < len(turned)-1 {
 			x = p.text(x, 0, gap[1:], inkText)
 		}
 	}
@@ -253,8 +277,8 @@ func (m *model) notes() []span {
 	case len(m.edits) > 0:
 		return m.pendingNotes()
 	}
-	n := liveKnobs[m.knob]
-	k, _ := knob.Get(n)
+	k := m.selected()
+	n := k.Name
 	switch {
 	case m.fixed(n) != "":
 		return []span{warning(k.Label + ": " + m.fixed(n))}
@@ -268,8 +292,9 @@ func (m *model) notes() []span {
 // settings, what they gave: measured figures only.
 func (m *model) pendingNotes() []span {
 	cost := knob.Hot
+	knobs := m.knobs()
 	for n := range m.edits {
-		k, _ := knob.Get(n)
+		k, _ := knobs.Get(n)
 		cost = max(cost, k.Cost)
 	}
 	out := []span{dim([]string{

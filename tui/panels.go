@@ -195,7 +195,11 @@ func (m *model) drawBusy(p pane) {
 	s, use := m.data, m.snap.Live.Use
 	title, right := "GPU %", []span{bold(na(use.GPU.PercentMean))}
 	top := 100.
-	if !s.gpu {
+	empty := "no figure yet"
+	switch {
+	case !m.snap.Info.Tells.Utilization && m.snap.Info.Model.Name != "":
+		title, empty = "Utilization %", "n/a: the target does not tell its utilization"
+	case !s.gpu:
 		title, right = "Engine CPU %", []span{bold(na(use.CPUPercent))}
 		if m.snap.Info.Cores > 0 {
 			top = 100 * float64(m.snap.Info.Cores)
@@ -208,7 +212,7 @@ func (m *model) drawBusy(p pane) {
 	in := p.box(title, right...)
 	in.chart(chart.Spec{
 		Values: s.busy, Seq: s.seq, Span: m.shown(), Join: chart.Mean, Top: max(top, m.axes.busy.Top),
-		Empty: "no figure yet",
+		Empty: empty,
 	})
 }
 
@@ -240,7 +244,7 @@ func (m *model) drawLoad(p pane) {
 	if t.Sent > 0 {
 		in.right(22, 2, plain(fmt.Sprintf("%.2f%%", 100*float64(t.OK)/float64(t.Sent))), plain(" "))
 	}
-	in.line(1, in.h-1, dim("formed batch "), plain(m.snap.Live.Batch.Text(1)), dim(fmt.Sprintf(" of %d", m.inForce().BatchSize)))
+	in.line(1, in.h-1, dim("formed batch "), plain(m.snap.Live.Batch.Text(1)), dim(ofBatch(m.inForce())))
 }
 
 type counter struct {
@@ -282,11 +286,20 @@ func (m *model) drawUse(p pane) {
 	u := m.snap.Live.Use
 	g := u.GPU
 	title := "Engine"
-	if hasGPU(m.snap) {
+	switch {
+	case m.snap.Info.Machine != "":
+		title = "Server"
+	case hasGPU(m.snap):
 		title = "Engine and GPU"
 	}
 	in := p.box(title, dim(m.snap.Info.Runtime))
 	m.drawBare(p)
+	if told := m.snap.Info.Tells; !told.Utilization && !told.Memory && m.snap.Info.Model.Name != "" {
+		in.text(1, 0, "cpu  n/a", inkText)
+		in.text(1, 1, "rss  n/a", inkText)
+		in.sub(1, 0, in.w-2, in.h).lines(0, 2, m.untoldText(), inkDim)
+		return
+	}
 	cores := max(m.snap.Info.Cores, 1)
 	row := func(y int, name string, full trial.Num, text string) {
 		x := in.line(1, y, plain(fmt.Sprintf("%-5s", name)), span{chart.Gauge(full.Or(math.NaN()), 14, m.ASCII), inkData})
@@ -308,6 +321,14 @@ func (m *model) drawUse(p pane) {
 	if g.Throttled != nil && *g.Throttled {
 		in.text(1, 4, "! throttled", inkWarn)
 	}
+}
+
+// untoldText says whose figures there are none of.
+func (m *model) untoldText() string {
+	if where := m.snap.Info.Machine; where != "" {
+		return where + " does not tell what it takes of its machine"
+	}
+	return "the target does not tell what it takes of the machine"
 }
 
 func noGPU(g trial.GPUUse) string {

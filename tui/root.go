@@ -32,7 +32,7 @@ type model struct {
 	over   overlay   // open dialog, or nil
 	stopAt time.Time // last ctrl+c
 
-	knob   int                  // selected, index into liveKnobs
+	knob   int                  // selected, index into turned
 	edits  map[knob.Name]string // pending values of the knobs that were turned
 	failed string               // why the last apply did not come about
 	steer  steering

@@ -177,6 +177,6 @@ func (m *model) settle(old *session.Snapshot) {
 		return // nothing to compare with
 	}
 	m.report(session.Note, true, fmt.Sprintf("A%d settled: %s: P99 %s→%s ms, %s→%s/s",
-		b.change.N, difference(b.change.From, b.change.To),
+		b.change.N, m.difference(b.change.From, b.change.To),
 		na(b.live.P99), na(s.Live.P99), na(b.live.RPS), na(s.Live.RPS)))
 }

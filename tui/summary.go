@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -22,7 +23,11 @@ func Summary(s *session.Snapshot, written ...string) string {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&b, "%s, %s rule\n", s.Info.Model.Name, s.Info.Limits.Rule)
+	b.WriteString(s.Info.Model.Name)
+	if s.Settings.Told(knob.BatchSize) { // else nothing is known of how it batches
+		fmt.Fprintf(&b, ", %s rule", s.Info.Limits.Rule)
+	}
+	b.WriteByte('\n')
 	row("settings", "%v", s.Settings)
 	row("load", "%v", s.Load.For(s.Settings.Workers*s.Settings.BatchSize))
 	own := s.Phase != session.Sweeping // else the traffic is the sweep's, at its settings
@@ -30,7 +35,7 @@ func Summary(s *session.Snapshot, written ...string) string {
 		row("promise", "%s: %s", promise(s.SLA), verdictText(s))
 	}
 	if own && s.Live.RPS.OK() {
-		row("throughput", "%s/s, formed batch %s of %d", na(s.Live.RPS), s.Live.Batch.Text(1), s.Settings.BatchSize)
+		row("throughput", "%s/s, formed batch %s%s", na(s.Live.RPS), s.Live.Batch.Text(1), ofBatch(s.Settings))
 	}
 	t := s.Live.Totals
 	row("requests", "%s sent, %s ok, %s refused, %s failed, %s timeout",

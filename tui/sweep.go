@@ -279,7 +279,7 @@ func (m *model) drawDetail(p pane) {
 	in.line(0, y+2, dim("P50 "), plain(na(l.P50.Value)), dim("  P95 "), plain(na(l.P95.Value)), dim("  max "), plain(na(l.Max)))
 	in.line(0, y+3, bold(na(t.Throughput.Value)), plain("/s"), dim(interval(t.Throughput.Low, t.Throughput.High)),
 		plain(fmt.Sprintf("  %s ok  %s", group(t.Counts.OK), plural(errorsOf(t.Counts), "error"))))
-	in.line(0, y+4, dim("formed batch "), plain(t.Batches.Mean.Text(1)), dim(fmt.Sprintf(" of %d", t.Settings.BatchSize)))
+	in.line(0, y+4, dim("formed batch "), plain(t.Batches.Mean.Text(1)), dim(ofBatch(t.Settings)))
 	in.line(22, y+4, bareOf(t)...)
 	in.line(0, y+5, dim("cpu "), plain(percent(t.Use.CPUPercent)), dim("  gpu "), plain(percent(t.Use.GPU.PercentMean)), dim("  rss "), plain(memoryOf(t.Use)))
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
@@ -328,6 +328,10 @@ func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
 		sum += x.v.Or(0)
 	}
 	if sum <= 0 {
+		if s := m.snap.Info; s.Machine != "" && !s.Tells.Breakdown {
+			p.text(0, y, "where a request's time goes: n/a", inkDim)
+			return y + 2
+		}
 		return y
 	}
 	p.text(0, y, "mean time of a request, ms", inkDim)

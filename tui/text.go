@@ -103,37 +103,58 @@ func ago(n int) string {
 
 // value is one knob's value as the screens show it, without its unit.
 func value(s knob.Settings, n knob.Name) string {
-	if n == knob.FP16 {
+	if n == knob.FP16 && s.Told(n) {
 		if s.Precision == knob.HalfPrecision {
 			return "on"
 		}
 		return "off"
 	}
-	return s.Get(n)
+	return s.Show(n)
 }
 
 // unit is a knob's unit with a blank before it.
-func unit(n knob.Name) string {
-	if k, _ := knob.Get(n); k.Unit != "" {
+func unit(k knob.Knob) string {
+	if k.Unit != "" {
 		return " " + k.Unit
 	}
 	return ""
 }
 
 // difference is what a change changed: "workers 2→4, batch size 8→16".
-func difference(from, to knob.Settings) string {
+func (m *model) difference(from, to knob.Settings) string {
 	var out []string
-	for _, k := range knob.All() {
+	for _, k := range m.knobs() {
 		if a, b := value(from, k.Name), value(to, k.Name); a != b {
-			out = append(out, k.Label+" "+a+"→"+b+unit(k.Name))
+			out = append(out, k.Label+" "+a+"→"+b+unit(k))
 		}
 	}
 	return strings.Join(out, ", ")
 }
 
-// settingsText is settings in the order of the knobs, short.
+// settingsText is settings in the order of the knobs, short; the target's own stand
+// behind. What is not known is left out.
 func settingsText(s knob.Settings) string {
-	return fmt.Sprintf("workers %d  batch %d  delay %s ms  FP16 %s", s.Workers, s.BatchSize, s.Get(knob.BatchDelay), value(s, knob.FP16))
+	var parts []string
+	for _, f := range []struct {
+		name knob.Name
+		text string
+	}{{knob.Workers, "workers %s"}, {knob.BatchSize, "batch %s"}, {knob.BatchDelay, "delay %s ms"}, {knob.FP16, "FP16 %s"}} {
+		if s.Told(f.name) {
+			parts = append(parts, fmt.Sprintf(f.text, value(s, f.name)))
+		}
+	}
+	for n, v := range s.Own.All() {
+		parts = append(parts, string(n)+" "+v)
+	}
+	return strings.Join(parts, "  ")
+}
+
+// ofBatch ends "formed batch 5.9" with the largest there may be.
+func ofBatch(s knob.Settings) string {
+	if !s.Told(knob.BatchSize) {
+		return ""
+	}
+	return fmt.Sprintf(" of %d", s.BatchSize)
 }
 
 // plural is "1 error", "2 errors".

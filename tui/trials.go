@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
@@ -96,10 +98,10 @@ type column struct {
 func (m *model) columns(w int) []column {
 	all := []column{
 		{"#", 4, 9, func(t *trial.Trial) string { return strconv.Itoa(t.N) }},
-		{"wrk", 4, 9, func(t *trial.Trial) string { return strconv.Itoa(t.Settings.Workers) }},
-		{"bat", 5, 9, func(t *trial.Trial) string { return strconv.Itoa(t.Settings.BatchSize) }},
-		{"delay", 9, 8, func(t *trial.Trial) string { return t.Settings.Get(knob.BatchDelay) + " ms" }},
-		{"FP16", 5, 7, func(t *trial.Trial) string { return value(t.Settings, knob.FP16) }},
+		{"wrk", 4, m.needOf(knob.Workers, 9), func(t *trial.Trial) string { return value(t.Settings, knob.Workers) }},
+		{"bat", 5, m.needOf(knob.BatchSize, 9), func(t *trial.Trial) string { return value(t.Settings, knob.BatchSize) }},
+		{"delay", 9, m.needOf(knob.BatchDelay, 8), delayText},
+		{"FP16", 5, m.needOf(knob.FP16, 7), func(t *trial.Trial) string { return value(t.Settings, knob.FP16) }},
 		{"P50", 7, 2, func(t *trial.Trial) string { return na(t.Latency.P50.Value) }},
 		{"P99", 7, 9, func(t *trial.Trial) string { return na(t.Latency.P99.Value) }},
 		{"±95%", 6, 6, func(t *trial.Trial) string { return plusMinus(t.Latency.P99) }},
@@ -114,11 +116,46 @@ func (m *model) columns(w int) []column {
 		load := column{"load", 22, 8, func(t *trial.Trial) string { return t.Load.String() }}
 		all = slices.Insert(all, 5, load)
 	}
+	all = slices.Insert(all, 5, m.ownColumns()...)
 	for tableWidth(all) > w && len(all) > 0 {
 		least := slices.MinFunc(all, func(a, b column) int { return cmp.Compare(a.need, b.need) })
 		all = slices.DeleteFunc(all, func(c column) bool { return c.name == least.name })
 	}
 	return all
+}
+
+// needOf is how much a knob's column is needed: not at all where no trial tells it.
+func (m *model) needOf(n knob.Name, usual int) int {
+	s := m.snap.Sweep
+	if s == nil || len(s.Trials) == 0 || slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Told(n) }) {
+		return usual
+	}
+	return 1
+}
+
+func delayText(t *trial.Trial) string {
+	if !t.Settings.Told(knob.BatchDelay) {
+		return value(t.Settings, knob.BatchDelay)
+	}
+	return t.Settings.Get(knob.BatchDelay) + " ms"
+}
+
+// longestColumn is the width of a column of a target's own knob at most.
+const longestColumn = 16
+
+// ownColumns are those of the target's own knobs: a trial is known by them.
+func (m *model) ownColumns() []column {
+	var out []column
+	s := m.snap.Sweep
+	for _, k := range m.knobs().Own() {
+		name := ansi.Truncate(string(k.Name), longestColumn-1, "…")
+		w := width(name)
+		for i := 0; s != nil && i < len(s.Trials); i++ {
+			w = max(w, width(s.Trials[i].Settings.Show(k.Name)))
+		}
+		out = append(out, column{name, min(w, longestColumn-1) + 1, 9, func(t *trial.Trial) string { return t.Settings.Show(k.Name) }})
+	}
+	return out
 }
 
 func (m *model) busyColumn() column {

@@ -55,6 +55,7 @@ model here, under B's load, and measures the best settings of both in turns.`,
 	c.Flags().DurationVar(&m.block, "block", time.Second, "with --measure: length of a block; longer where the answers take it")
 	c.Flags().DurationVar(&m.longest, "longest", time.Minute, "with --measure: longest block")
 	c.Flags().StringVar(&m.model, "model", "", "with --measure: the model's file, when it is no built-in")
+	c.Flags().StringVar(&m.target, "target", "", "with --measure: the server's address, when it is not this machine's")
 	c.Flags().StringVar(&m.input, "input", "", "with --measure: the file or folder of requests, when the sweep had one")
 	c.Flags().BoolVarP(&m.quiet, "quiet", "q", false, "with --measure: no progress on stderr")
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")

@@ -31,6 +31,9 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	switch {
 	case err == nil:
 		j.plan.SLA = p.SLA
+		if j.plan, err = sweep.Fit(j.plan, info); err != nil {
+			return err
+		}
 		if err := a.checkResumed(j.old, info, f); err != nil {
 			return err
 		}
@@ -49,7 +52,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 // look asks what a plan drives what it is and, for the demonstration, what its
 // promise is here.
 func (a *app) look(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Info, error) {
-	t, err := a.openTarget(ctx, *p)
+	t, err := a.openTarget(ctx, *p, startConfig(*p))
 	if err != nil {
 		return sweep.Info{}, err
 	}
@@ -67,7 +70,7 @@ func (a *app) look(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Info, 
 func (a *app) assumed(p plan.Plan) sweep.Info {
 	cores := a.limits().Cores
 	return sweep.Info{
-		Options: p.Options, Current: startConfig(p).Settings, Cores: cores,
+		Options: p.Options, Current: startConfig(p).Settings, Tells: trial.TellsAll(), Cores: cores,
 		Limits: knob.Limits{Rule: p.Options.Rule, Cores: cores, BatchAxis: true},
 	}
 }
@@ -90,7 +93,7 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 		return err
 	}
 	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
-	strategy, err := search.New(p, points)
+	strategy, err := search.New(p, points, info.Tells)
 	if err != nil {
 		return err
 	}

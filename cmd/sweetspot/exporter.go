@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sweetspot/profiles/export"
 	"sweetspot/sweep/session"
 )
 
-// exporter writes config.properties from a screen. A file that a person put
-// there stays: the export takes the next free name. What it wrote itself it may
-// overwrite.
+// exporter writes config.properties from a screen, or choice.json where the server
+// tells too little for one. A file that a person put there stays: the export takes the
+// next free name. What it wrote itself it may overwrite.
 type exporter struct {
 	dir string
 	own string // the file it wrote before; "" is none yet
@@ -27,11 +28,15 @@ func (a *app) exportFrom(dir string) func(session.ExportRequest) (session.Export
 
 // write writes s and says what the file has no key for.
 func (e *exporter) write(s export.Source) (session.Exported, error) {
-	path, err := e.place()
+	format, name := "config.properties", "config.properties"
+	if _, err := export.Write(format, s, true); errors.Is(err, export.ErrUntold) {
+		format, name = "json", "choice.json"
+	}
+	path, err := e.place(name)
 	if err != nil {
 		return session.Exported{}, err
 	}
-	doc, err := writeExport("config.properties", s, path, path == e.own)
+	doc, err := writeExport(format, s, path, path == e.own)
 	switch {
 	case errors.Is(err, export.ErrRefused):
 		return session.Exported{}, fmt.Errorf("%w (with: sweetspot export)", err)
@@ -43,22 +48,23 @@ func (e *exporter) write(s export.Source) (session.Exported, error) {
 }
 
 // place is the file to write: its own, or a name that is free.
-func (e *exporter) place() (string, error) {
-	if e.own != "" {
+func (e *exporter) place(name string) (string, error) {
+	ext := filepath.Ext(name)
+	if filepath.Ext(e.own) == ext {
 		return e.own, nil
 	}
 	const most = 1000
 	for n := 1; n < most; n++ {
-		name := "config.properties"
+		free := name
 		if n > 1 {
-			name = fmt.Sprintf("config-%d.properties", n)
+			free = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(name, ext), n, ext)
 		}
-		path := filepath.Join(e.dir, name)
+		path := filepath.Join(e.dir, free)
 		if _, err := os.Lstat(path); os.IsNotExist(err) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s is full of config.properties files", e.dir)
+	return "", fmt.Errorf("%s is full of %s files", e.dir, name)
 }
 
 // exportSource is what was picked on a screen or by a sweep.

@@ -83,6 +83,7 @@ type runFlags struct {
 	timeout     time.Duration
 	input       string
 	target      string
+	knobs       []string
 	shapes      []string
 	strategy    string
 	question    string
@@ -108,7 +109,7 @@ type runFlags struct {
 	mouse       bool
 }
 
-func (f *runFlags) bind(fs *pflag.FlagSet) {
+func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.SortFlags = false
 	fs.StringVar(&f.sweep, "sweep", "", "search without a screen: --sweep, --sweep=auto or --sweep=plan.yaml")
 	fs.Lookup("sweep").NoOptDefVal = "auto"
@@ -123,8 +124,9 @@ func (f *runFlags) bind(fs *pflag.FlagSet) {
 	fs.DurationVar(&f.timeout, "timeout", 0, "how long a request is waited for before it counts as failed (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: made from the model's inputs)")
 	fs.StringArrayVar(&f.shapes, "shape", nil, "open dimensions of an input: NAME=1x128 (batch axis left out)")
-	fs.StringVar(&f.target, "target", "local", "what is driven: local, or virtual for sim: models, in virtual time (with --sweep)")
+	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
 	f.settingsFlags.bind(fs, knob.TorchServe)
+	fs.StringArrayVar(&f.knobs, "knob", nil, "range of any knob, the target's own too: --knob max_batch_size=1,8,32, 1-32*2 or auto")
 	fs.StringVar(&f.strategy, "strategy", "", "what decides the next settings: "+strings.Join(search.Available(), ", "))
 	fs.StringVar(&f.question, "question", "throughput", "throughput (most at this load) or capacity (highest load)")
 	fs.StringVar(&f.objective, "objective", "throughput", "throughput, requests_per_joule or fewest_workers")
@@ -194,7 +196,12 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 		p.Model = args[0]
 	}
 	file := f.planFile()
+	target := p.Target
+	if fs.Changed("target") {
+		target = f.target
+	}
 	switch {
+	case p.Model == "" && servesItsOwn(target): // it says which it has
 	case p.Model == "" && file:
 		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
 	case p.Model == "":
@@ -302,6 +309,9 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 			p.Knobs[n] = *f.values[n]
 		}
 	}
+	if err := f.ranges(p); err != nil {
+		return err
+	}
 	if f.input != "" {
 		p.Input = f.input
 	}
@@ -315,6 +325,23 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 		}
 		p.Shapes = cloneMap(p.Shapes)
 		p.Shapes[name] = dims
+	}
+	return nil
+}
+
+// ranges puts those of --knob into the plan. Names beside the seven are the target's
+// to know.
+func (f *runFlags) ranges(p *plan.Plan) error {
+	for _, text := range f.knobs {
+		name, list, ok := strings.Cut(strings.ReplaceAll(text, " ", ""), "=")
+		if !ok || name == "" || list == "" {
+			return withHint("write: --knob max_batch_size=1,8,32", "--knob: %q is not NAME=VALUES", text)
+		}
+		n := knob.Name(name)
+		if k, err := knob.Lookup(name); err == nil {
+			n = k.Name
+		}
+		p.Knobs[n] = list
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func followed(p *profiles.Profile) *session.Snapshot {
 		At: time.Now(), Phase: session.Sweeping, SLA: w.Plan.SLA, Sweep: w,
 		Info: sweep.Info{
 			Model:   sweep.ModelInfo{Name: h.Model.Name, Version: h.Model.Version, Source: h.Model.Source, SHA256: h.Model.SHA256},
-			Options: w.Plan.Options, Limits: knob.Limits{Rule: w.Plan.Options.Rule},
+			Options: w.Plan.Options, Limits: knob.Limits{Rule: w.Plan.Options.Rule}, Machine: h.Machine.Remote,
 			Runtime: h.Machine.Runtime, Cores: h.Machine.Cores,
 		},
 	}

@@ -33,7 +33,7 @@ func (a *app) note(f *runFlags, format string, args ...any) {
 // ended.
 func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) {
 	p := j.plan
-	t, err := a.openTarget(ctx, p)
+	t, err := a.openTarget(ctx, p, startConfig(p))
 	if err != nil {
 		return result{}, err
 	}
@@ -50,29 +50,17 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 		if err := ctx.Err(); err != nil {
 			return result{}, err
 		}
-		j.plan = p
 	}
+	if p, err = sweep.Fit(p, info); err != nil {
+		return result{}, err
+	}
+	j.plan = p
 	a.introduce(p, info, f)
 	points, _ := p.Points(info.Limits, info.Current, info.Fixed)
 	for _, w := range plan.Warnings(points) {
 		a.note(f, "warning  %s", w)
 	}
 	return a.search(ctx, j, t, info, f)
-}
-
-// openTarget opens what a plan drives.
-func (a *app) openTarget(ctx context.Context, p plan.Plan) (sweep.Target, error) {
-	switch p.Target {
-	case "", "local":
-		t, err := a.startTarget(ctx, p, startConfig(p))
-		if err != nil {
-			return nil, err // not t: a nil *Target is no nil Target
-		}
-		return t, nil
-	case "virtual":
-		return openVirtual(p)
-	}
-	return nil, withHint("leave target out, or write local or virtual", "target %q: only local and virtual are available", p.Target)
 }
 
 // startTarget starts the engine child for a plan's model with the start settings.
@@ -165,10 +153,11 @@ func mediaType(name string) string {
 
 // introduce says what will be loaded with what, before the first request.
 func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
-	a.note(f, "model    %s (%s), %s", info.Model.Name, p.Model, info.Runtime)
-	if info.Model.BatchAxis {
+	a.note(f, "model    %s", modelText(p, info))
+	switch {
+	case info.Model.BatchAxis:
 		a.note(f, "batch    %s", info.Model.BatchWhy)
-	} else {
+	case info.Current.Told(knob.BatchSize):
 		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
 	}
 	switch {
@@ -183,11 +172,50 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	}
 	a.note(f, "promise  %v, at %v%s", p.SLA, asked(p), promised)
 	a.note(f, "timeout  %s", patience(p))
+	if own := info.Knobs().Own(); len(own) > 0 {
+		a.note(f, "knobs    %s, the target's own", own.Names())
+	}
 	where := fmt.Sprintf("%d cores", info.Cores)
 	if info.Cores == 0 {
 		where = info.Runtime
 	}
+	if info.Machine != "" {
+		a.note(f, "server   %s; n/a: %s", info.Machine, strings.Join(untold(info), ", "))
+		return
+	}
 	a.note(f, "engine   %s, %v rule", where, p.Options.Rule)
+}
+
+// modelText is the model with where it is from and what runs it.
+func modelText(p plan.Plan, info sweep.Info) string {
+	text := info.Model.Name
+	if p.Model != "" {
+		text += " (" + p.Model + ")"
+	}
+	if info.Runtime != "" {
+		text += ", " + info.Runtime
+	}
+	return text
+}
+
+// untold lists what a target does not tell.
+func untold(info sweep.Info) []string {
+	t := info.Tells
+	var out []string
+	for _, f := range []struct {
+		told bool
+		what string
+	}{
+		{t.ModelLatency, "model latency"}, {t.Batches, "batches"}, {t.Breakdown, "breakdown"}, {t.Utilization, "utilization"}, {t.Memory, "memory"},
+	} {
+		if !f.told {
+			out = append(out, f.what)
+		}
+	}
+	for _, n := range info.Limits.Untold {
+		out = append(out, string(n))
+	}
+	return out
 }
 
 // patience is the request limit in words.
@@ -327,11 +355,18 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 	}
 	row := rank.RowOf(st.Trials, st.Best)
 	best := &row.Joined
-	path := filepath.Join(dir, "config.properties")
-	doc, err := writeExport("config.properties", a.exportSource(session.ExportRequest{
+	what, path := "config.properties", filepath.Join(dir, "config.properties")
+	source := a.exportSource(session.ExportRequest{
 		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: j.plan.SLA, Trial: best, Runs: len(row.Runs), Profile: st.ID,
-	}), path, f.force)
+	})
+	doc, err := writeExport(what, source, path, f.force)
 	switch {
+	case errors.Is(err, export.ErrUntold): // a server that is not ours: what is known goes into JSON
+		a.note(f, "config.properties not written: %v", err)
+		what, path = "choice.json", filepath.Join(dir, "choice.json")
+		if doc, err = writeExport("json", source, path, f.force); err != nil {
+			return out, err
+		}
 	case errors.Is(err, export.ErrRefused): // the sweep answers all the same
 		a.note(f, "config.properties not written: %v", err)
 		return out, nil
@@ -341,5 +376,5 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 	if !f.quiet {
 		a.notes(doc)
 	}
-	return append(out, file{"config.properties", path}), nil
+	return append(out, file{what, path}), nil
 }

@@ -42,6 +42,8 @@ type app struct {
 	err    io.Writer // progress, hints, errors
 	signal *signals
 	limits func() monitor.Container // of the cores and the memory; asked once
+
+	targets []targetKind // that a sweep can drive, the default first
 }
 
 // exitError ends the program with a code, after its text was printed.
@@ -49,14 +51,18 @@ type exit struct{ code int }
 
 func (e exit) Error() string { return fmt.Sprintf("exit status %d", e.code) }
 
-func run(args, env []string, in io.Reader, out, errw io.Writer) int {
+// run is the program. more are targets beside those that it has.
+func run(args, env []string, in io.Reader, out, errw io.Writer, more ...targetKind) int {
 	self, err := os.Executable()
 	if err != nil {
 		self = args[0]
 	}
 	ctx, sig := watchSignals()
 	defer sig.stop()
-	a := &app{self: self, env: parseEnviron(env), in: in, out: out, err: errw, signal: sig, limits: sync.OnceValue(monitor.Limits)}
+	a := &app{
+		self: self, env: parseEnviron(env), in: in, out: out, err: errw, signal: sig, limits: sync.OnceValue(monitor.Limits),
+		targets: append(targetKinds(), more...),
+	}
 	root := a.root()
 	root.SetArgs(args[1:])
 	root.SetIn(in)
@@ -197,7 +203,7 @@ of this machine: batch size 1 breaks it, 8 keeps it.`,
 		},
 	}
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")
-	o.bind(c.Flags())
+	o.bind(c.Flags(), a.targets)
 	c.AddCommand(a.engineCommand(), a.keeperCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)

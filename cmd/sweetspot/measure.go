@@ -27,6 +27,7 @@ type measureFlags struct {
 	longest time.Duration
 	model   string
 	input   string
+	target  string
 	quiet   bool
 }
 
@@ -57,13 +58,16 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	t, err := a.openTarget(ctx, p)
+	t, err := a.openTarget(ctx, p, startConfig(p))
 	if err != nil {
 		return err
 	}
 	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child is gone either way
 	info, err := t.Info(ctx)
 	if err != nil {
+		return err
+	}
+	if err := sweep.Judgeable(p.SLA, info.Tells); err != nil {
 		return err
 	}
 	if err := profiles.OtherModel(model(info), before.Header, after.Header); err != nil && !m.compare.Force {
@@ -158,8 +162,15 @@ func (m measureFlags) whole(l load.Spec, id string) (load.Spec, error) {
 // files are the plan's, whose folders no profile tells.
 func (m measureFlags) files(p *plan.Plan, id string) error {
 	switch {
+	case m.target != "":
+		p.Target = m.target
+	case addressLost(p.Target):
+		return withHint("add --target URL", "%s does not say where its server is", id)
+	}
+	switch {
 	case m.model != "":
 		p.Model = m.model
+	case servesItsOwn(p.Target):
 	case !strings.Contains(p.Model, ":"):
 		return withHint("add --model PATH/"+p.Model, "%s does not say in which folder %s is", id, p.Model)
 	}

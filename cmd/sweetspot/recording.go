@@ -103,9 +103,17 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 	}
 }
 
-// machine is this one, whatever serves.
+// machine is the one that serves: this one, or one that is known by little more than
+// its address.
 func (a *app) machine(info sweep.Info) profiles.Machine {
 	m := profiles.ReadMachine(os.DirFS("/"), a.limits().Cores)
+	if info.Machine != "" {
+		m = profiles.RemoteMachine(info.Machine)
+		m.Cores = info.Cores
+		if info.Memory > 0 {
+			m.MemoryMB = trial.Of(float64(info.Memory))
+		}
+	}
 	m.Runtime = info.Runtime
 	return m
 }

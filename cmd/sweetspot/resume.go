@@ -52,6 +52,9 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 		return plans[0], r, nil
 	}
 	p := r.sweep.Plan
+	if addressLost(p.Target) && !fs.Changed("target") {
+		return p, nil, withHint("add --target URL", "%s does not say where its server is", h.ID)
+	}
 	if len(args) == 0 && !strings.Contains(p.Model, ":") && filepath.Base(p.Model) == p.Model {
 		return p, nil, withHint("write: sweetspot PATH/"+p.Model+" --sweep --resume="+h.ID,
 			"%s does not say in which folder %s is", h.ID, p.Model)

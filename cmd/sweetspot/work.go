@@ -63,8 +63,11 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	if err != nil {
 		return err
 	}
-	if t := p.Target; t != "" && t != "local" {
-		return withHint("add --sweep", "target %q has no screen", t)
+	switch k, err := a.kindOf(p.Target); {
+	case err != nil:
+		return err
+	case !k.live:
+		return withHint("add --sweep", "target %q has no screen", p.Target)
 	}
 	var written []string
 	s := session.New(a.sessionConfig(p, start, f))
@@ -99,14 +102,8 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 	}
 	promise := p.SLA
 	c := session.Config{
-		Plan: p,
-		Open: func(ctx context.Context) (session.Target, error) {
-			t, err := a.startTarget(ctx, p, start)
-			if err != nil {
-				return nil, err // not t: a nil *Target is no nil Target
-			}
-			return t, nil
-		},
+		Plan:       p,
+		Open:       func(ctx context.Context) (session.Target, error) { return a.openLive(ctx, p, start) },
 		Record:     a.record("", nil, nil),
 		RecordLive: func(info sweep.Info) (session.LiveRecording, error) { return a.recordLive(promise, p.Seed)(info) },
 		Export:     a.exportFrom(dir),

@@ -22,11 +22,14 @@ const Auto = "auto"
 //	"0-100+10" arithmetic: 0 10 ... 100
 //
 // The knobs without numbers (precision, device) take one value or a list.
-// Auto is the caller's business and an error here.
-func Expand(n Name, text string) ([]string, error) {
-	k, ok := Get(n)
+// Auto is the caller's business and an error here. It knows the seven.
+func Expand(n Name, text string) ([]string, error) { return Table(table).Expand(n, text) }
+
+// Expand is the package's for all knobs of a table.
+func (t Table) Expand(n Name, text string) ([]string, error) {
+	k, ok := t.Get(n)
 	if !ok {
-		return nil, fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), names()))
+		return nil, fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), t.names()))
 	}
 	var out []string
 	seen := map[string]bool{}
@@ -50,7 +53,7 @@ func Expand(n Name, text string) ([]string, error) {
 
 func expandPart(k Knob, part string) ([]string, error) {
 	low, rest, isRange := strings.Cut(part, "-")
-	if k.Max == 0 || !isRange || low == "" {
+	if k.Max == 0 || len(k.Values) > 0 || !isRange || low == "" {
 		return single(k, part)
 	}
 	step, geometric := 1.0, false
@@ -105,6 +108,10 @@ func walk(k Knob, part string, lo, hi, step float64, geometric bool) ([]string, 
 
 // single checks one value's form and range and returns it in canonical text.
 func single(k Knob, text string) ([]string, error) {
+	if k.isOwn() {
+		canonical, err := k.canonical(text)
+		return []string{canonical}, err
+	}
 	var s Settings
 	if err := s.Set(k.Name, text); err != nil {
 		return nil, err

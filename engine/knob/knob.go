@@ -2,10 +2,12 @@
 // defaults and costs, and every text form they have (JSON, YAML, flags, screens).
 //
 // Start with [Settings], one value for every knob, and [All], the table that
-// describes each. [Config] adds the [Options] that are recorded beside the
-// settings but swept only when a plan names them. [Expand] turns a range such
-// as "1-16*2" into values. The package holds values and pure functions only; it
-// knows no model, no engine and no file.
+// describes each. Seven knobs are everyone's; a target may bring more, whose values
+// are the settings' [Own] and whose descriptions follow the seven in a [Table].
+// [Config] adds the [Options] that are recorded beside the settings but swept only
+// when a plan names them. [Expand] turns a range such as "1-16*2" into values. The
+// package holds values and pure functions only; it knows no model, no engine and no
+// file.
 package knob
 
 import "fmt"
@@ -13,7 +15,7 @@ import "fmt"
 // Name is a knob's name in JSON and YAML, such as "batch_size".
 type Name string
 
-// The knobs, in the order in which people read them.
+// The seven knobs, in the order in which people read them.
 const (
 	Workers    Name = "workers"
 	BatchSize  Name = "batch_size"
@@ -55,47 +57,35 @@ func (c *Cost) UnmarshalText(b []byte) error {
 // Knob describes one tunable.
 type Knob struct {
 	Name  Name
-	Flag  string  // command-line flag without dashes
+	Flag  string  // command-line flag without dashes; "" of a target's own
 	Label string  // the word shown to people
 	Unit  string  // "", "ms"
 	Help  string  // one line: what it is and what rises when you turn it
 	Cost  Cost    // what a change costs
 	Min   float64 // smallest value, for numeric knobs
 	Max   float64 // largest value, before Limits narrow it
+
+	// Of a target's own knobs: the values it takes, where they are no range of
+	// numbers, and whether a range has fractions in it.
+	Values    []string
+	Fractions bool
 }
 
 var table = []Knob{
-	{Workers, "workers", "workers", "", "batches executed side by side; more use more cores and memory", Warm, 1, 256},
-	{BatchSize, "batch-size", "batch size", "", "most requests executed together; larger raises throughput and latency", Hot, 1, 1024},
-	{BatchDelay, "batch-delay", "batch_delay", "ms", "longest wait for a batch to fill; longer fills batches, and is paid when they do not fill", Hot, 0, 60000},
-	{FP16, "precision", "FP16", "", "number format of the model's weights: fp32 or fp16", Reload, 0, 0},
-	{Device, "device", "device", "", "where the model runs: cpu, gpu, gpu:N or gpu:UUID", Reload, 0, 0},
-	{Threads, "threads", "threads", "", "cores one worker uses for one batch; workers x threads above the cores slows both", Reload, 1, 1024},
-	{QueueSize, "queue-size", "queue size", "", "requests that may wait; a full queue refuses at once with 503", Hot, 1, 1000000},
+	{Name: Workers, Flag: "workers", Label: "workers", Help: "batches executed side by side; more use more cores and memory", Cost: Warm, Min: 1, Max: 256},
+	{Name: BatchSize, Flag: "batch-size", Label: "batch size", Help: "most requests executed together; larger raises throughput and latency", Cost: Hot, Min: 1, Max: 1024},
+	{Name: BatchDelay, Flag: "batch-delay", Label: "batch_delay", Unit: "ms", Help: "longest wait for a batch to fill; longer fills batches, and is paid when they do not fill", Cost: Hot, Min: 0, Max: 60000},
+	{Name: FP16, Flag: "precision", Label: "FP16", Help: "number format of the model's weights: fp32 or fp16", Cost: Reload},
+	{Name: Device, Flag: "device", Label: "device", Help: "where the model runs: cpu, gpu, gpu:N or gpu:UUID", Cost: Reload},
+	{Name: Threads, Flag: "threads", Label: "threads", Help: "cores one worker uses for one batch; workers x threads above the cores slows both", Cost: Reload, Min: 1, Max: 1024},
+	{Name: QueueSize, Flag: "queue-size", Label: "queue size", Help: "requests that may wait; a full queue refuses at once with 503", Cost: Hot, Min: 1, Max: 1000000},
 }
 
-// All returns the knobs in reading order. The slice is the caller's.
+// All returns the seven knobs in reading order. The slice is the caller's.
 func All() []Knob { return append([]Knob(nil), table...) }
 
-// Get returns the knob called n.
-func Get(n Name) (Knob, bool) {
-	for _, k := range table {
-		if k.Name == n {
-			return k, true
-		}
-	}
-	return Knob{}, false
-}
+// Get returns the knob called n, of the seven.
+func Get(n Name) (Knob, bool) { return Table(table).Get(n) }
 
-// Lookup finds a knob by its name, flag or label. An unknown name is an error
-// that suggests the nearest one.
-func Lookup(s string) (Knob, error) {
-	names := make([]string, 0, len(table))
-	for _, k := range table {
-		if s == string(k.Name) || s == k.Flag || s == k.Label {
-			return k, nil
-		}
-		names = append(names, string(k.Name))
-	}
-	return Knob{}, fmt.Errorf("%q: unknown knob%s", s, Suggest(s, names))
-}
+// Lookup is Table.Lookup among the seven.
+func Lookup(s string) (Knob, error) { return Table(table).Lookup(s) }

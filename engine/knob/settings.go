@@ -47,6 +47,9 @@ func (p *Precision) UnmarshalText(b []byte) error {
 
 // Settings is one value for every knob. It is a plain comparable value; two
 // settings are the same setting exactly when they are ==.
+//
+// Of a server that is not ours a knob may not be known: workers, batch size, threads
+// and queue size are 0 then, and the device is "" (see [Settings.Told]).
 type Settings struct {
 	Workers    int           // consumers of the model's queue, 1-256
 	BatchSize  int           // most requests in one execution, 1-1024
@@ -55,6 +58,7 @@ type Settings struct {
 	Device     string // cpu, gpu, gpu:N or gpu:UUID
 	Threads    int    // cores per worker, 1-cores
 	QueueSize  int    // waiting requests before refusal, 1-1000000
+	Own        Own    // the values of the target's own knobs
 }
 
 // Default returns the settings a model starts with under rule, on a CPU.
@@ -69,7 +73,8 @@ func Default(rule Rule) Settings {
 // DelayMS is the batch delay in milliseconds.
 func (s Settings) DelayMS() float64 { return float64(s.BatchDelay) / float64(time.Millisecond) }
 
-// settingsJSON is the wire form of FORMATS section 1.
+// settingsJSON is the wire form of FORMATS section 1. The target's own knobs follow
+// as further keys.
 type settingsJSON struct {
 	Workers   int       `json:"workers"`
 	BatchSize int       `json:"batch_size"`
@@ -80,24 +85,34 @@ type settingsJSON struct {
 	QueueSize int       `json:"queue_size"`
 }
 
-// MarshalJSON writes the names and units of FORMATS section 1.
+// MarshalJSON writes the names and units of FORMATS section 1, then the target's own
+// knobs by their names.
 func (s Settings) MarshalJSON() ([]byte, error) {
-	return json.Marshal(settingsJSON{
+	b, err := json.Marshal(settingsJSON{
 		s.Workers, s.BatchSize, s.DelayMS(), s.Precision, s.Device, s.Threads, s.QueueSize,
 	})
+	if err != nil || s.Own == "" {
+		return b, err
+	}
+	return append(s.Own.appendJSON(b[:len(b)-1]), '}'), nil
 }
 
 // UnmarshalJSON reads what is present into s and leaves the other knobs as they
-// are, so that a partial object is a change. An unknown key is an error that
-// suggests the nearest knob.
+// are, so that a partial object is a change. A key that is none of the seven is a
+// knob of the target's own; whether the target has it is Validate's to say. One that
+// no target may have ([CheckName]) is an error that suggests the nearest of the seven.
 func (s *Settings) UnmarshalJSON(b []byte) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(b, &keys); err != nil {
 		return fmt.Errorf("settings: want an object of knobs: %v", err)
 	}
+	own := s.Own
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if _, ok := Get(Name(k)); !ok {
-			return fmt.Errorf("settings: %q: unknown knob%s", k, Suggest(k, names()))
+		if _, ok := Get(Name(k)); ok {
+			continue
+		}
+		if err := own.setJSON(Name(k), keys[k]); err != nil {
+			return fmt.Errorf("settings: %w", err)
 		}
 	}
 	w := settingsJSON{s.Workers, s.BatchSize, s.DelayMS(), s.Precision, s.Device, s.Threads, s.QueueSize}
@@ -109,12 +124,39 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	*s = Settings{w.Workers, w.BatchSize, delay, w.Precision, w.Device, w.Threads, w.QueueSize}
+	*s = Settings{w.Workers, w.BatchSize, delay, w.Precision, w.Device, w.Threads, w.QueueSize, own}
 	return nil
 }
 
+// Told tells whether a knob's value is known. The delay is told with the batch size,
+// the precision with the device.
+func (s Settings) Told(n Name) bool {
+	switch n {
+	case Workers:
+		return s.Workers > 0
+	case BatchSize, BatchDelay:
+		return s.BatchSize > 0
+	case FP16, Device:
+		return s.Device != ""
+	case Threads:
+		return s.Threads > 0
+	case QueueSize:
+		return s.QueueSize > 0
+	}
+	return s.Own.Get(n) != ""
+}
+
+// Show is Get for people: "n/a" where the value is not known.
+func (s Settings) Show(n Name) string {
+	if !s.Told(n) {
+		return "n/a"
+	}
+	return s.Get(n)
+}
+
 // Get returns the text of one knob, in the form Set reads and people see:
-// numbers plain, the delay in ms without unit.
+// numbers plain, the delay in ms without unit. It is "" of a target's own knob that
+// has no value.
 func (s Settings) Get(n Name) string {
 	switch n {
 	case Workers:
@@ -132,11 +174,12 @@ func (s Settings) Get(n Name) string {
 	case QueueSize:
 		return strconv.Itoa(s.QueueSize)
 	}
-	return ""
+	return s.Own.Get(n)
 }
 
-// Set changes one knob from text. The delay is in ms, or Go style with a unit.
-// Only the form is checked here; ranges are Validate's.
+// Set changes one knob from text. The delay is in ms, or Go style with a unit. Any
+// name that is none of the seven is a target's own; "" takes its value away. Only the
+// form is checked here; names and ranges are Validate's.
 func (s *Settings) Set(n Name, text string) error {
 	text = strings.TrimSpace(text)
 	switch n {
@@ -160,13 +203,29 @@ func (s *Settings) Set(n Name, text string) error {
 	case QueueSize:
 		return setInt(&s.QueueSize, n, text)
 	}
-	return fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), names()))
+	return s.Own.Set(n, text)
 }
 
-// String is a short form for people: "2 workers, batch 8, delay 10 ms, fp32, cpu, 1 thread".
+// String is a short form for people: "2 workers, batch 8, delay 10 ms, fp32, cpu, 1 thread",
+// with the target's own knobs behind it. What is not known is left out.
 func (s Settings) String() string {
-	return fmt.Sprintf("%s, batch %d, delay %s ms, %s, %s, %s",
-		count(s.Workers, "worker"), s.BatchSize, s.Get(BatchDelay), s.Precision, s.Device, count(s.Threads, "thread"))
+	var parts []string
+	add := func(n Name, text string) {
+		if s.Told(n) {
+			parts = append(parts, text)
+		}
+	}
+	add(Workers, count(s.Workers, "worker"))
+	add(BatchSize, fmt.Sprintf("batch %d, delay %s ms", s.BatchSize, s.Get(BatchDelay)))
+	add(Device, fmt.Sprintf("%s, %s", s.Precision, s.Device))
+	add(Threads, count(s.Threads, "thread"))
+	if s.Own != "" {
+		parts = append(parts, s.Own.Words())
+	}
+	if parts == nil {
+		return "settings n/a"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // ParseDelay reads a batch delay: a number of milliseconds, or a Go duration,
@@ -189,7 +248,13 @@ type Limits struct {
 	BatchAxis bool    // whether the model's inputs have one
 	BatchWhy  string  // why not, for the error text
 	Places    []Place // where the model can run, all of them; nil where nobody lists them
+
+	Own    []Knob // that the target brings beside the seven; settings have values for no others
+	Untold []Name // of the seven, whose values the target does not tell: 0 or "" stands for them
 }
+
+// Table is the knobs there are: the seven, then the target's own.
+func (l Limits) Table() Table { return append(Table(All()), l.Own...) }
 
 // Validate reports every knob that is out of range, joined, each with its value
 // and what is allowed.
@@ -198,9 +263,10 @@ func (s Settings) Validate(l Limits) error {
 	bad := func(n Name, format string, a ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s %s", n, s.Get(n), fmt.Sprintf(format, a...)))
 	}
+	untold := func(n Name) bool { return !s.Told(n) && slices.Contains(l.Untold, n) }
 	inRange := func(n Name, v int, top float64) {
 		k, _ := Get(n)
-		if float64(v) < k.Min || float64(v) > top {
+		if !untold(n) && (float64(v) < k.Min || float64(v) > top) {
 			bad(n, "is outside %s", bounds(k.Min, top))
 		}
 	}
@@ -215,15 +281,32 @@ func (s Settings) Validate(l Limits) error {
 	if s.BatchSize > 1 && !l.BatchAxis {
 		bad(BatchSize, "needs a batch axis, and the model has none%s", because(l.BatchWhy))
 	}
-	if err := s.validDelay(l.Rule); err != nil {
+	if err := s.validDelay(l.Rule); err != nil && !(untold(BatchDelay) && s.BatchDelay == 0) {
 		errs = append(errs, err)
 	}
-	if !validDevice(s.Device) {
+	switch err := l.Offer(s); {
+	case untold(Device):
+	case !validDevice(s.Device):
 		bad(Device, "is no device; want cpu, gpu, gpu:N or gpu:UUID")
-	} else if err := l.Offer(s); err != nil {
+	case err != nil:
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.ownFaults(l)...)...)
+}
+
+// ownFaults are the values of knobs that the target does not have, and those that it
+// does not take.
+func (s Settings) ownFaults(l Limits) []error {
+	var errs []error
+	for n, v := range s.Own.All() {
+		k, ok := l.Table().Get(n)
+		if !ok {
+			errs = append(errs, fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), l.Table().names())))
+		} else if _, err := k.canonical(v); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
 }
 
 // validDelay checks the delay under the rule that reads it. TorchServe takes a
@@ -295,10 +378,4 @@ func msDelay(ms float64) (time.Duration, error) {
 	return time.Duration(us) * time.Microsecond, nil
 }
 
-func names() []string {
-	out := make([]string, len(table))
-	for i, k := range table {
-		out[i] = string(k.Name)
-	}
-	return out
-}
+func names() []string { return Table(table).names() }

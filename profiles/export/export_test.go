@@ -106,7 +106,7 @@ func TestRefusals(t *testing.T) {
 		{"eager", func(s *export.Source) { s.Options.Rule = knob.Eager }, "measured under the eager rule", true},
 		{"delay 0", func(s *export.Source) { s.Settings.BatchDelay = 0 }, "batch_delay_ms 0 would become 1", true},
 		{"part of a ms", func(s *export.Source) { s.Settings.BatchDelay = 2500 * time.Microsecond }, "batch_delay_ms 2.5 would become 3", true},
-		{"no workers", func(s *export.Source) { s.Settings.Workers = 0 }, "workers: 0 is outside 1-256", false},
+		{"no workers", func(s *export.Source) { s.Settings.Workers = 0 }, "the measured server does not tell its workers", false},
 		{"no batch axis", func(s *export.Source) { s.Model.BatchAxis = false }, "batch_size: 8 needs a batch axis", false},
 		{"no name", func(s *export.Source) { s.Model.Name = "--" }, `model name "--"`, false},
 	}

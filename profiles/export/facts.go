@@ -89,7 +89,7 @@ func verdictNotes(s Source) []string {
 // sharedNotes are what no file of TorchServe's can say; withEnv is for those
 // that set the environment.
 func sharedNotes(s Source, withEnv bool) []string {
-	out := verdictNotes(s)
+	out := append(verdictNotes(s), ownNotes(s)...)
 	if s.Trial != nil && s.Trial.Settings.BatchDelay != s.Settings.BatchDelay {
 		out = append(out, fmt.Sprintf("Batch delay %s ms was measured, %s ms is written: TorchServe takes whole milliseconds and reads 0 as unset, which is 100.",
 			s.Trial.Settings.Get(knob.BatchDelay), s.Settings.Get(knob.BatchDelay)))

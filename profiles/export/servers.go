@@ -3,6 +3,7 @@ package export
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"sweetspot/engine/knob"
 )
@@ -23,14 +24,22 @@ type serverKey struct {
 	Unit    string    `json:"unit,omitempty"`
 }
 
-// servers is the mapping table.
-func servers(s Source) []server { return []server{bentoML(s), rayServe(s), litServe(s)} }
+// servers is the mapping table. It is empty where the settings are not all known.
+func servers(s Source) []server {
+	if untold(s) != nil {
+		return []server{}
+	}
+	return []server{bentoML(s), rayServe(s), litServe(s)}
+}
 
 const noFP16 = "FP16: load the model in FP16 in your own code."
 
 // without are the sentences that every server needs.
 func without(s Source, more ...string) []string {
 	out := append([]string{}, more...)
+	if own := s.Settings.Own; own != "" {
+		out = append(out, fmt.Sprintf("%s: knobs of the measured server's own.", own.Words()))
+	}
 	if s.Settings.Precision == knob.HalfPrecision {
 		out = append(out, noFP16)
 	}
@@ -97,6 +106,9 @@ func litServe(s Source) server {
 // jsonNotes are the mapping's sentences, by server.
 func jsonNotes(s Source) []string {
 	out := verdictNotes(s)
+	if err := untold(s); err != nil {
+		out = append(out, "What the settings are called in other servers is left out: "+strings.TrimSuffix(err.Error(), "; "+ErrUntold.Error())+".")
+	}
 	for _, v := range servers(s) {
 		for _, w := range v.Without {
 			out = append(out, v.Server+": "+w)

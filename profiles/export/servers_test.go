@@ -85,7 +85,7 @@ func TestTritonRefusals(t *testing.T) {
 		change func(*export.Source)
 		want   string
 	}{
-		{func(s *export.Source) { s.Settings.Workers = 0 }, "workers: 0 is outside 1-256"},
+		{func(s *export.Source) { s.Settings.Workers = 0 }, "the measured server does not tell its workers"},
 		{func(s *export.Source) { s.Model.BatchAxis = false }, "batch_size: 8 needs a batch axis"},
 		{func(s *export.Source) { s.Model.Name = "///" }, `model name "///"`},
 		{func(s *export.Source) {

@@ -10,8 +10,11 @@ import (
 
 // fitsTorchServe tells why s is no setting of TorchServe's.
 func fitsTorchServe(s Source, force bool) error {
+	if err := untold(s); err != nil {
+		return err
+	}
 	limits := knob.Limits{Rule: knob.TorchServe, BatchAxis: s.Model.BatchAxis, BatchWhy: "see the profile's model"}
-	if err := forTorchServe(s).Settings.Validate(limits); err != nil {
+	if err := plainSettings(forTorchServe(s)).Validate(limits); err != nil {
 		return err
 	}
 	if forTorchServe(s).Model.Name == "" {

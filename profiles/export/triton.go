@@ -12,8 +12,11 @@ import (
 
 // fitsTriton tells why s is no configuration of Triton's.
 func fitsTriton(s Source, _ bool) error {
+	if err := untold(s); err != nil {
+		return err
+	}
 	limits := knob.Limits{Rule: knob.Eager, BatchAxis: s.Model.BatchAxis, BatchWhy: "see the profile's model"}
-	if err := s.Settings.Validate(limits); err != nil {
+	if err := plainSettings(s).Validate(limits); err != nil {
 		return err
 	}
 	if forTriton(s).Model.Name == "" {
@@ -146,7 +149,7 @@ func dims(t profiles.Tensor) string {
 }
 
 func tritonNotes(s Source) []string {
-	out := append(verdictNotes(s), tritonFolder(s))
+	out := append(append(verdictNotes(s), ownNotes(s)...), tritonFolder(s))
 	if s.Options.Rule == knob.TorchServe {
 		out = append(out, "Measured under the torchserve rule: Triton counts the delay from the arrival of the oldest request, TorchServe from the "+
 			"first take, so the figures above hold nearly, not exactly. Measure with --rule eager to come closer.")

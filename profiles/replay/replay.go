@@ -139,16 +139,41 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 			BatchAxis: h.Model.BatchAxis, BatchWhy: "recorded in " + h.ID,
 		},
 		Limits:  knob.Limits{Rule: first.Options.Rule, Cores: h.Machine.Cores, BatchAxis: h.Model.BatchAxis},
-		Options: first.Options, Current: t.current,
+		Options: first.Options, Current: t.current, Tells: t.recordedFigures(),
 		Cores: h.Machine.Cores, Memory: int(h.Machine.MemoryMB.Or(0)), Runtime: h.Machine.Runtime,
 		Fixed: map[knob.Name]string{},
 	}
-	for _, k := range knob.All() {
-		if len(t.values(k.Name)) == 1 {
+	for _, k := range t.knobs() {
+		values := t.values(k.Name)
+		if len(values) == 1 {
 			info.Fixed[k.Name] = "the replayed profile has no other"
 		}
+		if !first.Settings.Told(k.Name) {
+			info.Limits.Untold = append(info.Limits.Untold, k.Name)
+		}
+	}
+	for _, k := range t.knobs().Own() {
+		k.Values = slices.DeleteFunc(t.values(k.Name), func(v string) bool { return v == "" })
+		info.Limits.Own = append(info.Limits.Own, k)
 	}
 	return info, nil
+}
+
+// knobs are the seven and those that the recorded target brought.
+func (t *Target) knobs() knob.Table { return knob.Of(t.order...) }
+
+// recordedFigures is what the trials have figures of. Recorded probes tell service times too.
+func (t *Target) recordedFigures() trial.Tells {
+	timed := len(t.times) > 0
+	out := trial.Tells{ModelLatency: timed, Batches: timed}
+	for _, r := range t.profile.Trials {
+		out.ModelLatency = out.ModelLatency || r.Model.P99.OK()
+		out.Batches = out.Batches || r.Batches.Mean.OK()
+		out.Breakdown = out.Breakdown || r.Breakdown.Execution.OK()
+		out.Utilization = out.Utilization || r.Use.CPUPercent.OK() || r.Use.GPU.PercentMean.OK()
+		out.Memory = out.Memory || r.Use.RSSMB.OK()
+	}
+	return out
 }
 
 // values are the recorded values of a knob, in the order of the file.
@@ -175,7 +200,7 @@ func (t *Target) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error
 // them all may still lack a combination.
 func (t *Target) ranges() string {
 	var out []string
-	for _, k := range knob.All() {
+	for _, k := range t.knobs() {
 		if v := t.values(k.Name); len(v) > 1 {
 			out = append(out, fmt.Sprintf("%s has %s", k.Name, strings.Join(v, ", ")))
 		}

@@ -11,10 +11,11 @@ import (
 )
 
 // CSV writes a line per trial in the order of the profile, control trials too,
-// with a head that names each column and its unit. Settings are as in JSON.
+// with a head that names each column and its unit. Settings are as in JSON, the
+// target's own knobs behind the seven; what is not known is empty.
 func CSV(w io.Writer, p *profiles.Profile) error {
 	out := csv.NewWriter(w)
-	columns := csvColumns()
+	columns := csvColumns(p)
 	head := make([]string, len(columns))
 	for i, c := range columns {
 		head[i] = c.name
@@ -37,13 +38,22 @@ type csvColumn struct {
 	of   func(trial.Trial) string
 }
 
-func csvColumns() []csvColumn {
+func csvColumns(p *profiles.Profile) []csvColumn {
 	columns := []csvColumn{
 		{"n", func(t trial.Trial) string { return strconv.Itoa(t.N) }},
 		{"role", func(t trial.Trial) string { return string(t.Role) }},
 	}
-	for _, k := range knob.All() {
-		columns = append(columns, csvColumn{string(k.Name), func(t trial.Trial) string { return t.Settings.Get(k.Name) }})
+	var all []knob.Settings
+	for _, t := range p.Trials {
+		all = append(all, t.Settings)
+	}
+	for _, k := range knob.Of(all...) {
+		columns = append(columns, csvColumn{string(k.Name), func(t trial.Trial) string {
+			if !t.Settings.Told(k.Name) {
+				return ""
+			}
+			return t.Settings.Get(k.Name)
+		}})
 	}
 	columns = append(columns,
 		csvColumn{"load", func(t trial.Trial) string { return t.Load.String() }},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"sweetspot/engine/knob"
 	"sweetspot/profiles"
 	"sweetspot/sweep/trial"
 )
@@ -60,6 +61,9 @@ func studyRow(t trial.Trial, chosen bool) []string {
 // 8, FP16".
 func configuration(t trial.Trial) string {
 	s := t.Settings
+	if s.Own != "" || !s.Told(knob.Workers) || !s.Told(knob.BatchSize) || !s.Told(knob.Device) {
+		return s.String() // a server that the study does not know
+	}
 	workers := "1 worker"
 	if s.Workers > 1 {
 		workers = fmt.Sprintf("%d workers", s.Workers)

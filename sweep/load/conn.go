@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -52,11 +53,16 @@ type conn struct {
 
 	busy bool // guarded by pool.mu
 	out  writer
+
+	handed chan bool // TLS: that the pacer has a request for the idle owner, or false that none comes
 }
 
 // newConn makes a client and registers it with the run.
 func newConn(r *run) *conn {
 	c := &conn{run: r, in: bufio.NewReaderSize(nil, maxLine)}
+	if r.c.TLS != nil {
+		c.handed = make(chan bool, 1)
+	}
 	r.mu.Lock()
 	r.conns[c] = struct{}{}
 	r.mu.Unlock()
@@ -95,11 +101,9 @@ func (c *conn) connect() error {
 	if err != nil {
 		return err // has the address
 	}
-	if err := c.out.attach(nc); err != nil {
+	if nc, err = c.attach(nc, deadline); err != nil {
 		return errors.Join(err, nc.Close())
 	}
-	c.from.attach(nc, c.out.raw)
-	c.in.Reset(&c.from)
 	c.reused = false
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,14 +114,40 @@ func (c *conn) connect() error {
 	return nil
 }
 
+// attach makes the reader read a new TCP connection, through TLS where that is asked
+// for, and returns the connection to write to. After an error it is the one given.
+func (c *conn) attach(nc net.Conn, deadline time.Time) (net.Conn, error) {
+	if c.run.c.TLS != nil {
+		secure := tls.Client(nc, c.run.c.TLS)
+		ctx, cancel := context.WithDeadline(c.run.ctx, deadline)
+		defer cancel()
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nc, fmt.Errorf("TLS with %s: %w", c.run.c.Addr, err)
+		}
+		c.in.Reset(secure)
+		return secure, nil
+	}
+	if err := c.out.attach(nc); err != nil {
+		return nc, err
+	}
+	c.from.attach(nc, c.out.raw)
+	c.in.Reset(&c.from)
+	return nc, nil
+}
+
 // closeConn closes the connection.
 func (c *conn) closeConn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.nc != nil {
-		_ = c.nc.Close() // the error does not matter
-		c.nc = nil
+	if c.nc == nil {
+		return
 	}
+	nc := c.nc
+	if secure, ok := nc.(*tls.Conn); ok {
+		nc = secure.NetConn() // without a farewell, for which a server that does not read would be waited
+	}
+	_ = nc.Close() // nothing is lost with it
+	c.nc = nil
 }
 
 // expire interrupts the request if it exceeds its timeout at now, or if all.

@@ -61,6 +61,10 @@ func (p *pool) send(j job) {
 	c.begin(j)
 	nc, raw := c.nc, c.out.raw // the owner may replace them after the unlock
 	p.mu.Unlock()
+	if c.handed != nil {
+		c.handed <- true // has room: its owner waits for it
+		return
+	}
 	c.transmit(nc, raw, j.request)
 }
 
@@ -132,6 +136,14 @@ func (p *pool) serve(c *conn) {
 		case hasRequest:
 			err = c.exchange()
 		case isIdle:
+			if c.handed != nil { // only the owner of a TLS connection writes to it
+				<-c.handed
+				if !p.hasJob(c) {
+					return
+				}
+				err = c.exchange()
+				break
+			}
 			var begun bool
 			begun, err = c.receive() // blocks here while idle
 			if !p.hasJob(c) {
@@ -227,6 +239,10 @@ func (p *pool) end() {
 	}
 	p.ended = true
 	for _, c := range p.idle {
+		if c.handed != nil {
+			c.handed <- false
+			continue
+		}
 		c.wake()
 	}
 }

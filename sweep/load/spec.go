@@ -17,16 +17,22 @@
 // garbage collection disturbs a run with stable connections. Run the generator in its own
 // process: in the process of a busy server it is late.
 //
-// It speaks HTTP/1.1 without TLS and follows no redirects. Of an answer it reads only the
-// status, the length and the header in which the server splits the time of the request:
+// It speaks HTTP/1.1, over TLS if the Config says so, and follows no redirects. A server
+// elsewhere is an [Endpoint]: its URL, and what else its requests need. Of an answer it
+// reads only the status, the length and the header in which the server splits the time of
+// the request:
 //
 //	Server-Timing: decode;dur=0.02, queue;dur=8.9, formation;dur=0.4,
 //		execution;dur=9.0, encode;dur=0.03, batch;desc=8
 //
 // with durations in milliseconds, and the size of the request's batch.
+//
+// Under TLS an open load costs one more wake-up for each request, and an answer counts
+// from when it was read.
 package load
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -205,7 +211,8 @@ type Config struct {
 	Addr    string // host:port of a loopback listener, or of the server to load
 	Path    string // request path, such as /predictions/mlp-wide
 	Header  [][2]string
-	Bodies  []Body // sent round robin; at least one
+	TLS     *tls.Config // nil is plain TCP; it is not changed
+	Bodies  []Body      // sent round robin; at least one
 	Spec    Spec
 	Seed    uint64
 	Timeout time.Duration // limit of a request, and the latency of a request that exceeds it; 0 is 30 s

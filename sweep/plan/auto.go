@@ -12,15 +12,18 @@ import (
 
 // values returns the range of one knob as values, in order. A knob the plan
 // does not name keeps its start value.
-func (p Plan) values(n knob.Name, m machine) []string {
-	text, named := p.Knobs[n]
+func (p Plan) values(k knob.Knob, m machine) []string {
+	text, named := p.Knobs[k.Name]
+	_, own := m.limits.Table().Own().Get(k.Name)
 	switch {
 	case !named:
-		return []string{m.base.Get(n)}
+		return []string{m.base.Get(k.Name)}
+	case text == knob.Auto && own:
+		return k.Auto()
 	case text == knob.Auto:
-		return p.autoRange(n, m)
+		return p.autoRange(k.Name, m)
 	}
-	return strings.Split(normal(n, text), ",")
+	return strings.Split(normal(k.Name, text), ",")
 }
 
 // autoRange is the rule of thumb for one knob. The ranges together hold the

@@ -39,7 +39,7 @@ func (p Plan) Canonical() ([]byte, error) {
 		if sub, ok := f.value.([]pair); ok && f.key == "knobs" && len(sub) > 0 {
 			b.WriteString("knobs:\n")
 			for _, k := range sub {
-				fmt.Fprintf(&b, "  %s: %s\n", k.key, flow(k.value))
+				fmt.Fprintf(&b, "  %s: %s\n", scalarText(k.key, plainKey), flow(k.value))
 			}
 			continue
 		}
@@ -74,6 +74,7 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	d.unknown = func(string, string, pos, []string) {}
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
+	d.foreignKnobs(&q)
 	for _, f := range d.faults {
 		err = errors.Join(err, errors.New("plan: "+f.text))
 	}
@@ -195,29 +196,35 @@ func (p Plan) loadsTree() any {
 }
 
 // knobsTree lists the ranges by value in the table's order, so that "1-4" and
-// "1,2,3,4" are one plan.
+// "1,2,3,4" are one plan. The target's own knobs follow by name; their ranges are
+// values once the plan is resolved.
 func (p Plan) knobsTree() []pair {
 	out := []pair{}
 	for _, k := range knob.All() {
-		text, ok := p.Knobs[k.Name]
-		if !ok {
-			continue
-		}
-		values := []any{}
-		for v := range strings.SplitSeq(normal(k.Name, text), ",") {
-			if k.Max > 0 && v != knob.Auto {
-				values = append(values, figure(v))
-			} else {
-				values = append(values, v)
-			}
-		}
-		if len(values) == 1 {
-			out = append(out, pair{string(k.Name), values[0]})
-		} else {
-			out = append(out, pair{string(k.Name), values})
+		if text, ok := p.Knobs[k.Name]; ok {
+			out = append(out, rangeTree(k.Name, normal(k.Name, text), func(v string) bool { return k.Max > 0 && v != knob.Auto }))
 		}
 	}
+	for _, n := range p.own() {
+		out = append(out, rangeTree(n, p.Knobs[n], knob.IsNumber))
+	}
 	return out
+}
+
+// rangeTree is one knob with its value or its list of values.
+func rangeTree(n knob.Name, text string, number func(string) bool) pair {
+	values := []any{}
+	for v := range strings.SplitSeq(text, ",") {
+		if number(v) {
+			values = append(values, figure(v))
+		} else {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 1 {
+		return pair{string(n), values[0]}
+	}
+	return pair{string(n), values}
 }
 
 func (p Plan) budgetTree() []pair {

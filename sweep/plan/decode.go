@@ -18,14 +18,15 @@ import (
 type decoder struct {
 	file   string
 	faults []placed
-	places map[string]pos // by path
+	places map[string]pos    // by path
+	keys   map[knob.Name]pos // of the knobs beside the seven
 	// unknown is told of keys that no field reads.
 	unknown func(path, key string, at pos, known []string)
 }
 
 // newDecoder returns a strict decoder: an unknown key is a fault.
 func newDecoder(file string) *decoder {
-	d := &decoder{file: file, places: map[string]pos{}}
+	d := &decoder{file: file, places: map[string]pos{}, keys: map[knob.Name]pos{}}
 	d.unknown = func(path, key string, at pos, known []string) {
 		what := "key"
 		if path == "knobs" {

@@ -113,9 +113,13 @@ func (p Plan) untilCertain(l load.Spec) time.Duration {
 }
 
 // changeTime is the expected time from one setting to the next, by the dearest
-// knob that differs.
+// knob that differs. What a change of a target's own knobs costs is not known here; a
+// warm one is taken for it.
 func changeTime(from, to knob.Settings) time.Duration {
 	cost := knob.Hot
+	if from.Own != to.Own {
+		cost = knob.Warm
+	}
 	for _, k := range knob.All() {
 		if from.Get(k.Name) != to.Get(k.Name) {
 			cost = max(cost, k.Cost)

@@ -13,14 +13,21 @@ type LeftOut struct {
 }
 
 // LeftOut says which devices and precisions of a target the plan does not look at,
-// for knobs of which there are some. The arguments are those of [Plan.Points].
+// for knobs of which there are some, and which knobs of the target's own it does not
+// name. The arguments are those of [Plan.Points].
 func (p Plan) LeftOut(limits knob.Limits, base knob.Settings, fixed map[knob.Name]string) []LeftOut {
 	var out []LeftOut
 	for _, there := range []LeftOut{{knob.Device, limits.Devices()}, {knob.FP16, precisionsOf(limits)}} {
-		tried := p.values(there.Knob, machine{limits, base, fixed})
+		k, _ := knob.Get(there.Knob) // it is in the table
+		tried := p.values(k, machine{limits, base, fixed})
 		left := slices.DeleteFunc(there.Values, func(v string) bool { return slices.Contains(tried, v) })
 		if len(left) > 0 && fixed[there.Knob] == "" {
 			out = append(out, LeftOut{there.Knob, left})
+		}
+	}
+	for _, k := range limits.Table().Own() {
+		if _, named := p.Knobs[k.Name]; !named && fixed[k.Name] == "" {
+			out = append(out, LeftOut{k.Name, k.Auto()})
 		}
 	}
 	return out

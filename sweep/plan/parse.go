@@ -3,6 +3,8 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"sweetspot/engine/knob"
@@ -49,8 +51,29 @@ func parseAll(name string, data []byte) ([]Plan, error) {
 		d.fault(pos{1, 1}, "", "version is missing; a plan starts with version: %d", Version)
 	}
 	d.plan(root, &p)
+	d.foreignKnobs(&p)
 	d.found(p.faults())
 	return []Plan{p}, d.err()
+}
+
+// foreignKnobs reports, at their keys, knobs beside the seven of a plan whose target
+// is known to have none, and takes them out. The target may stand behind the knobs.
+func (d *decoder) foreignKnobs(p *Plan) {
+	if !p.bringsNone() {
+		return
+	}
+	for _, n := range slices.Sorted(maps.Keys(d.keys)) {
+		d.unknown("knobs", string(n), d.keys[n], knobNames())
+		delete(p.Knobs, n)
+	}
+}
+
+func knobNames() []string {
+	var out []string
+	for _, k := range knob.All() {
+		out = append(out, string(k.Name))
+	}
+	return out
 }
 
 // root reads the document; the error is ready to print.
@@ -181,7 +204,8 @@ func (d *decoder) shapes(p *Plan) reading {
 	}
 }
 
-// knobs reads the ranges; the map replaces the default one.
+// knobs reads the ranges; the map replaces the default one. A name beside the seven
+// that a target may have is kept with its values as they are written.
 func (d *decoder) knobs(p *Plan) reading {
 	return func(path string, n *node) {
 		p.Knobs = map[knob.Name]string{}
@@ -189,7 +213,30 @@ func (d *decoder) knobs(p *Plan) reading {
 		for _, k := range knob.All() {
 			fields = append(fields, field{string(k.Name), d.knobRange(p, k.Name)})
 		}
+		for _, e := range n.keys {
+			name := knob.Name(e.name)
+			if _, known := knob.Get(name); !known && knob.CheckName(name) == nil {
+				d.keys[name] = e.at
+				fields = append(fields, field{e.name, d.ownRange(p, name)})
+			}
+		}
 		d.dict(path, n, fields)
+	}
+}
+
+// ownRange reads what is written of a knob beside the seven: a value, a range, a list
+// of both, or auto.
+func (d *decoder) ownRange(p *Plan, name knob.Name) reading {
+	return func(_ string, n *node) {
+		var all []string
+		d.each(func(path string, item *node) {
+			if s, ok := d.scalar(path, item, "a value, a range, a list or auto"); ok {
+				all = append(all, s)
+			}
+		})("knobs: "+string(name), n)
+		if len(all) > 0 {
+			p.Knobs[name] = ownRange(strings.Join(all, ","))
+		}
 	}
 }
 

@@ -7,6 +7,7 @@
 // reports every fault at once. [Plan.Canonical] is the one text that equal
 // plans share, and [Plan.Hash] names it.
 //
+// [Plan.Resolve] reads what the plan says of knobs that only its target has.
 // [Plan.Points] expands the knobs to concrete settings in the order in which
 // they will be tried, and says what it left out and why; [Plan.Estimate] says
 // how long that takes. Which strategies exist is package search's to say.
@@ -47,6 +48,8 @@ type Plan struct {
 
 	// Knobs holds a range per knob that varies, in the form knob.Expand
 	// reads, or knob.Auto. Knobs that are not named keep their start value.
+	// Names beside the seven are the target's own knobs: what they take is known
+	// when the target is ([Plan.Resolve]).
 	Knobs map[knob.Name]string
 
 	Strategy    string // grid, climb, auto; "" leaves it to package search

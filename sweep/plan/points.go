@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,8 +30,9 @@ type machine struct {
 	fixed  map[knob.Name]string
 }
 
-// Points expands a valid plan to its points in the order of trying: nested
-// loops over the knobs in the table's order, the last one and then the load
+// Points expands a valid plan, resolved against the same limits, to its points in
+// the order of trying: nested loops over the knobs in the table's order, the target's
+// own behind the seven, the last one and then the load
 // fastest, or shuffled by the seed. base gives the knobs that the plan leaves
 // alone; fixed says, with the reason, which knobs cannot leave base's value.
 //
@@ -41,7 +43,7 @@ func (p Plan) Points(limits knob.Limits, base knob.Settings, fixed map[knob.Name
 	limits.Rule = p.Options.Rule
 	m := machine{limits, base, fixed}
 	ranges, skipped := p.ranges(m)
-	g := grid{plan: p, machine: m, ranges: ranges, skipped: skipped, loads: make(map[load.Spec]bool)}
+	g := grid{plan: p, machine: m, knobs: limits.Table(), ranges: ranges, skipped: skipped, loads: make(map[load.Spec]bool)}
 	g.walk(0, base)
 	if p.Order == Shuffled {
 		r := rand.New(rand.NewPCG(p.Seed, 0))
@@ -57,9 +59,9 @@ func (p Plan) ranges(m machine) ([][]string, []trial.Skip) {
 		out     [][]string
 		skipped []trial.Skip
 	)
-	for _, k := range knob.All() {
+	for _, k := range m.limits.Table() {
 		var possible []string
-		for _, v := range p.values(k.Name, m) {
+		for _, v := range p.values(k, m) {
 			why := m.impossible(k.Name, v)
 			if why == "" {
 				possible = append(possible, v)
@@ -81,7 +83,10 @@ func (p Plan) ranges(m machine) ([][]string, []trial.Skip) {
 // impossible says why a knob cannot take a value here, or "".
 func (m machine) impossible(n knob.Name, value string) string {
 	if why, ok := m.fixed[n]; ok && value != m.base.Get(n) {
-		return fmt.Sprintf("%s stays at %s: %s", n, m.base.Get(n), why)
+		return fmt.Sprintf("%s stays at %s: %s", n, m.base.Show(n), why)
+	}
+	if !m.base.Told(n) && value == m.base.Get(n) && slices.Contains(m.limits.Untold, n) {
+		return "" // it stays what it is, whatever that may be
 	}
 	if err := alone(n, value, m.limits); err != nil {
 		return err.Error()
@@ -103,6 +108,7 @@ func (m machine) impossible(n knob.Name, value string) string {
 type grid struct {
 	plan    Plan
 	machine machine
+	knobs   knob.Table
 	ranges  [][]string // by knob, in the table's order
 	points  []Point
 	skipped []trial.Skip
@@ -110,13 +116,12 @@ type grid struct {
 }
 
 func (g *grid) walk(depth int, s knob.Settings) {
-	knobs := knob.All()
-	if depth == len(knobs) {
+	if depth == len(g.knobs) {
 		g.settings(s)
 		return
 	}
 	for _, v := range g.ranges[depth] {
-		if s.Set(knobs[depth].Name, v) == nil { // checked in ranges
+		if s.Set(g.knobs[depth].Name, v) == nil { // checked in ranges
 			g.walk(depth+1, s)
 		}
 	}
@@ -136,6 +141,10 @@ func (g *grid) settings(s knob.Settings) {
 	}
 	for _, spec := range g.plan.asked() {
 		l := spec.For(s.Workers * s.BatchSize)
+		if l.Matched && l.Concurrency == 0 {
+			g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: "a matched load follows workers x batch size, and the target does not tell them: give a concurrency"})
+			continue
+		}
 		if g.loads[l] {
 			continue
 		}
@@ -206,7 +215,7 @@ func (g *grid) loadDoubts(s knob.Settings, l load.Spec) (useless string, warning
 		}
 		warnings = append(warnings, why)
 	}
-	if room := s.QueueSize + s.Workers*s.BatchSize; l.Concurrency > room {
+	if room := s.QueueSize + s.Workers*s.BatchSize; s.Told(knob.QueueSize) && l.Concurrency > room {
 		warnings = append(warnings, fmt.Sprintf("concurrency %d above the %d that queue and workers hold: the rest is refused", l.Concurrency, room))
 	}
 	return "", warnings
@@ -233,7 +242,7 @@ func (g *grid) oversubscribed(s knob.Settings) string {
 // inert finds settings that differ from another one in the plan by a delay that
 // nothing waits for.
 func (g *grid) inert(s knob.Settings) string {
-	for i, k := range knob.All() {
+	for i, k := range g.knobs {
 		if k.Name != knob.BatchDelay {
 			continue
 		}

@@ -198,13 +198,7 @@ func checkRamp(c *checker, l load.Spec) {
 }
 
 func (p Plan) checkKnobs(c *checker) {
-	for _, n := range slices.Sorted(maps.Keys(p.Knobs)) {
-		if _, ok := knob.Get(n); !ok {
-			_, err := knob.Expand(n, "")
-			c.bad("knobs", "%v", err)
-		}
-	}
-	points := len(p.Loads)
+	points := len(p.Loads) * p.checkOwn(c)
 	for _, k := range knob.All() {
 		text, named := p.Knobs[k.Name]
 		switch {

@@ -126,6 +126,7 @@ func identity(a, b trial.Trial) int {
 		cmp.Compare(x.BatchSize, y.BatchSize),
 		cmp.Compare(x.Precision, y.Precision),
 		delays(a, b),
+		x.Own.Compare(y.Own),
 		cmp.Compare(b.Throughput.Value.Or(0), a.Throughput.Value.Or(0)),
 		cmp.Compare(a.N, b.N),
 		cmp.Compare(x.String(), y.String()),

@@ -16,7 +16,8 @@ const fewForAll = 3
 
 // Auto probes service times, predicts every point with the simulator, and
 // verifies the most promising ones under load, each time with what the last
-// measurement says of the predictions.
+// measurement says of the predictions. Where nothing can be predicted it tries all
+// points if the load tests are enough for them, and climbs if they are not.
 //
 // It is a function of the plan, the points and the history it is shown: a sweep
 // that is resumed goes on as the interrupted one would have.
@@ -30,8 +31,8 @@ type Auto struct {
 
 // NewAuto returns the strategy over points, which stay the caller's. It is an
 // error if a plan's trace cannot be read.
-func NewAuto(p plan.Plan, points []plan.Point) (*Auto, error) {
-	o, err := newOracle(p, points)
+func NewAuto(p plan.Plan, points []plan.Point, t trial.Tells) (*Auto, error) {
+	o, err := newOracle(p, points, t)
 	return &Auto{oracle: o, left: o.mostTests()}, err
 }
 
@@ -67,6 +68,9 @@ func (a *Auto) end(v *view) {
 		a.open = v.hopeful()
 	}
 	rest := len(a.points) - len(v.tests)
+	if rest > 0 && a.blind != "" {
+		a.ended = fmt.Sprintf("%d load tests of %d points, one knob at a time: %s.", len(v.tests), len(a.points), a.blind)
+	}
 	if rest == 0 || v.m == nil {
 		return
 	}
@@ -92,7 +96,12 @@ func (a *Auto) Ended() string { return a.ended }
 
 // Outline says what is probed, and how the rest is decided.
 func (a *Auto) Outline() []string {
-	if a.few() {
+	switch {
+	case a.blind != "" && a.few():
+		return []string{"auto: " + a.blind + ": all points in this order, the load tests are enough for them"}
+	case a.blind != "":
+		return append(a.climbOutline(), fmt.Sprintf("load tests: at most %d", a.limit))
+	case a.few():
 		return []string{"auto: all points in this order, they are few; one probe before them says how fast the model is"}
 	}
 	out := append(a.scout.outline(), fmt.Sprintf("predictions: all %d points, in the simulator, with the same arrivals", len(a.points)))
@@ -100,7 +109,7 @@ func (a *Auto) Outline() []string {
 		out = append(out, "  "+c)
 	}
 	if a.plan.Question == plan.Capacity {
-		out = append(out, "each load test: "+rateOutline)
+		out = append(out, "each load test: "+a.rateOutline())
 	}
 	return append(out,
 		fmt.Sprintf("load tests: at most %d: the most promising and safe point first, then the one with the largest expected gain", a.limit),
@@ -108,9 +117,14 @@ func (a *Auto) Outline() []string {
 		"end: when no other point is expected to gain 1%; then the favourite is validated on a fresh seed")
 }
 
-// few tells whether there is nothing to predict: so few points are all tried.
+// few tells whether there is nothing to predict: so few points are all tried. Where
+// nothing can be predicted, as many as there are load tests are few.
 func (a *Auto) few() bool {
-	return a.plan.Question == plan.Throughput && len(a.points) <= min(fewForAll, a.limit)
+	most := min(fewForAll, a.limit)
+	if a.blind != "" {
+		most = a.limit
+	}
+	return a.plan.Question == plan.Throughput && len(a.points) <= most
 }
 
 // paceWanted tells whether one probe is to say how fast the model is: few points
@@ -127,7 +141,7 @@ func (a *Auto) trialsLeft(v *view, more bool) int {
 	}
 	left := a.mostTests() - len(v.tests) - v.controls
 	if a.plan.Question == plan.Capacity {
-		left = left*5/2 + 1
+		left = a.trialsOf(left) + 1
 	}
 	// Trials that are too short for a verdict are of no use to anybody: rather
 	// fewer of them.
@@ -176,11 +190,19 @@ func (a *Auto) decide(v *view) (plan.Point, bool) {
 	return plan.Point{}, false
 }
 
+// whyAll is why every point is tried.
+func (a *Auto) whyAll() string {
+	if a.blind != "" {
+		return "all are tried: " + a.blind + "."
+	}
+	return "one of few: all are tried."
+}
+
 // all tries the points in order.
 func (a *Auto) all(v *view) (plan.Point, bool) {
 	for i, p := range a.points {
 		if !v.tried(i) {
-			p.Reason = join("one of few: all are tried.", p.Reason)
+			p.Reason = join(a.whyAll(), p.Reason)
 			return p, true
 		}
 	}

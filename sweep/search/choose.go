@@ -40,7 +40,7 @@ func (v *view) barred(point int) bool {
 	s := v.points[point].Settings
 	for _, x := range v.tests {
 		o := v.points[x.point].Settings
-		if v.rules.Exceeds(x.last()) && o.Device == s.Device && o.Precision == s.Precision &&
+		if v.rules.Exceeds(x.last()) && o.Own == s.Own && o.Device == s.Device && o.Precision == s.Precision &&
 			o.Workers <= s.Workers && o.BatchSize <= s.BatchSize {
 			return true
 		}

@@ -23,8 +23,8 @@ type Climb struct {
 
 // NewClimb returns the strategy over points, which stay the caller's. It is an
 // error if a plan's trace cannot be read.
-func NewClimb(p plan.Plan, points []plan.Point) (*Climb, error) {
-	o, err := newOracle(p, points)
+func NewClimb(p plan.Plan, points []plan.Point, t trial.Tells) (*Climb, error) {
+	o, err := newOracle(p, points, t)
 	return &Climb{oracle: o, left: o.mostTests()}, err
 }
 
@@ -48,7 +48,7 @@ func (c *Climb) Next(found trial.History) (plan.Point, bool) {
 	c.none = v.certainNone()
 	c.left = 0
 	if ok { // a guess: two moves a knob, less those made
-		c.left = min(max(2*len(knob.All())-len(v.tests), 1), c.mostTests()-len(v.tests))
+		c.left = min(max(2*len(v.order())-len(v.tests), 1), c.mostTests()-len(v.tests))
 	}
 	return p, ok
 }
@@ -68,12 +68,19 @@ func (c *Climb) Ended() string {
 }
 
 // Outline says how it moves.
-func (c *Climb) Outline() []string {
+func (c *Climb) Outline() []string { return c.climbOutline() }
+
+// climbOutline says how a climb moves, and what it knows before.
+func (o *oracle) climbOutline() []string {
 	var out []string
-	if c.plan.Question == plan.Capacity {
-		out = append(c.scout.outline(), "each setting: "+rateOutline)
+	if o.plan.Question == plan.Capacity {
+		out = append(o.ratesOutline(), "each setting: "+o.rateOutline())
 	}
-	return append(out, "climb: from the smallest settings, one knob up or down at a time, what is better beyond noise is kept, until no knob helps")
+	text := "climb: from the smallest settings, one knob up or down at a time, what is better beyond noise is kept, until no knob helps"
+	if o.blind != "" {
+		text += "; " + o.blind
+	}
+	return append(out, text)
 }
 
 // climb replays the climb over the tests and returns the first point that it
@@ -107,7 +114,7 @@ func lower(a, b plan.Point) int {
 	return cmp.Or(
 		cmp.Compare(x.Device, y.Device), cmp.Compare(x.Precision, y.Precision), cmp.Compare(x.Threads, y.Threads),
 		cmp.Compare(x.Workers, y.Workers), cmp.Compare(x.BatchSize, y.BatchSize), cmp.Compare(x.BatchDelay, y.BatchDelay),
-		cmp.Compare(x.QueueSize, y.QueueSize), cmp.Compare(a.Load.String(), b.Load.String()),
+		cmp.Compare(x.QueueSize, y.QueueSize), x.Own.Compare(y.Own), cmp.Compare(a.Load.String(), b.Load.String()),
 	)
 }
 
@@ -119,14 +126,28 @@ type climb struct {
 	why  string // it is asked for
 }
 
-// order is that of the knobs, the one that moves most first.
-var order = [...]knob.Name{knob.BatchSize, knob.Workers, knob.BatchDelay, knob.Threads, knob.FP16, knob.Device, knob.QueueSize}
+// order is that of the knobs, the one that moves most first. Nothing is known of the
+// target's own: they follow by name.
+func (o *oracle) order() []knob.Name {
+	out := []knob.Name{knob.BatchSize, knob.Workers, knob.BatchDelay, knob.Threads, knob.FP16, knob.Device, knob.QueueSize}
+	var own []knob.Name
+	for _, p := range o.points {
+		for n := range p.Settings.Own.All() {
+			if !slices.Contains(own, n) {
+				own = append(own, n)
+			}
+		}
+	}
+	slices.Sort(own)
+	return append(out, own...)
+}
 
 // run climbs to the end; false when a measurement is missing.
 func (c *climb) run() bool {
 	if !c.has(c.at, "the start of the climb") {
 		return false
 	}
+	order := c.order()
 	for moved := true; moved; {
 		moved = false
 		for _, k := range order {

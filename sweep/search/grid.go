@@ -73,8 +73,8 @@ type RateGrid struct {
 }
 
 // NewRateGrid returns the strategy over points, which stay the caller's.
-func NewRateGrid(p plan.Plan, points []plan.Point) (*RateGrid, error) {
-	o, err := newOracle(p, points)
+func NewRateGrid(p plan.Plan, points []plan.Point, t trial.Tells) (*RateGrid, error) {
+	o, err := newOracle(p, points, t)
 	o.whole = true
 	return &RateGrid{oracle: o, left: len(points)}, err
 }
@@ -85,7 +85,7 @@ func (g *RateGrid) Next(found trial.History) (plan.Point, bool) {
 		return p, true
 	}
 	v := g.view(found)
-	g.left, g.none = (len(g.points)-len(v.tests))*5/2, v.certainNone()
+	g.left, g.none = g.trialsOf(len(g.points)-len(v.tests)), v.certainNone()
 	if v.open >= 0 {
 		return v.goOn(), true
 	}
@@ -111,7 +111,7 @@ func (g *RateGrid) Ended() string { return "" }
 
 // Outline says what is probed, and how a rate is looked for.
 func (g *RateGrid) Outline() []string {
-	return append(g.scout.outline(), "grid: "+rateOutline+", for every point in this order")
+	return append(g.ratesOutline(), "grid: "+g.rateOutline()+", for every point in this order")
 }
 
 // measuredKey is what makes two measurements the same one.

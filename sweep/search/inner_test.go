@@ -221,7 +221,7 @@ func BenchmarkForecasts(b *testing.B) {
 // all the same counts.
 func TestSpoiledTrialsDoNotCount(t *testing.T) {
 	points := gridOf([]int{1}, []int{1, 2, 4, 8, 16})
-	o, err := newOracle(plan.Default(), points)
+	o, err := newOracle(plan.Default(), points, trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestLeastLatencyHoldsTheDelay(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&p)
 		}
-		o, err := newOracle(p, points)
+		o, err := newOracle(p, points, trial.TellsAll())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,7 +323,7 @@ func TestLeastLatencyHoldsTheDelay(t *testing.T) {
 
 // One of more workers that were probed together may have waited for the others.
 func TestAloneIsFasterThanBesideOthers(t *testing.T) {
-	o, err := newOracle(plan.Default(), gridOf(upTo(4), []int{1, 8}))
+	o, err := newOracle(plan.Default(), gridOf(upTo(4), []int{1, 8}), trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +366,7 @@ func TestSlowModelGetsFewerProbes(t *testing.T) {
 	} {
 		p := plan.Default()
 		p.Budget.Time, p.SLA.Limit = tt.budget, time.Hour
-		o, err := newOracle(p, gridOf(upTo(4), []int{1, 2, 4, 8}))
+		o, err := newOracle(p, gridOf(upTo(4), []int{1, 2, 4, 8}), trial.TellsAll())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,9 @@ package search
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"sweetspot/sweep/plan"
@@ -22,6 +24,7 @@ type oracle struct {
 	traces map[string][]time.Duration
 	cut    []string // what predictions do not see of traces
 	whole  bool     // every point's highest rate is wanted, not only the best one's
+	blind  string   // why nothing can be predicted; "" where it can
 
 	looked []trial.Probe // what more comes from
 	more   []probeKey
@@ -33,10 +36,10 @@ type oracle struct {
 	highest map[highestKey]float64
 }
 
-func newOracle(p plan.Plan, points []plan.Point) (*oracle, error) {
+func newOracle(p plan.Plan, points []plan.Point, t trial.Tells) (*oracle, error) {
 	o := &oracle{
 		scout: newScout(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[spot]int{},
-		limit: p.Budget.LoadTests,
+		limit: p.Budget.LoadTests, blind: unpredictable(points, t),
 	}
 	if o.limit <= 0 {
 		o.limit = len(points)
@@ -49,11 +52,34 @@ func newOracle(p plan.Plan, points []plan.Point) (*oracle, error) {
 	return o, err
 }
 
+// unpredictable says why the simulator knows nothing of points, "" where it does.
+// Predictions are made of the times of batches, which the target has to tell, and know
+// what the seven knobs do: points that differ in one of the target's own are out of
+// their reach.
+func unpredictable(points []plan.Point, t trial.Tells) string {
+	if !t.ServiceTimes() {
+		return "nothing is predicted, as the target does not tell the times and sizes of its batches"
+	}
+	for _, p := range points {
+		if own := p.Settings.Own; own != points[0].Settings.Own {
+			var names []string
+			for _, n := range own.Names() {
+				names = append(names, string(n))
+			}
+			return fmt.Sprintf("nothing is predicted, as no simulator knows what the target's own knobs do (%s)", strings.Join(names, ", "))
+		}
+	}
+	return ""
+}
+
 // mostTests is how many points can be tested.
 func (o *oracle) mostTests() int { return min(o.limit, len(o.points)) }
 
 // probe is the next probe to make, if there is one.
 func (o *oracle) probe(found []trial.Probe) (plan.Point, bool) {
+	if o.blind != "" {
+		return plan.Point{}, false
+	}
 	return o.scout.next(found, func() []probeKey { return o.second(found) }, func(k probeKey) bool { return o.needless(k, found) })
 }
 
@@ -97,6 +123,9 @@ func (o *oracle) promising(m *model) []group {
 
 // model is what the probes found so far make, nil if that is nothing.
 func (o *oracle) model(found []trial.Probe) *model {
+	if o.blind != "" {
+		return nil
+	}
 	if !slices.EqualFunc(found, o.known, sameProbe) {
 		o.known, o.factors, o.highest = slices.Clone(found), map[factorKey]float64{}, map[highestKey]float64{}
 		if o.made = newModel(o.plan, o.traces, found); o.made != nil {

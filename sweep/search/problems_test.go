@@ -141,7 +141,7 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 		t.Fatal(err)
 	}
 	points, _ := settled.Points(info(t, d).Limits, info(t, d).Current, info(t, d).Fixed)
-	s, err := search.New(settled, points)
+	s, err := search.New(settled, points, trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,9 +13,11 @@ import (
 // The search of the highest rate of one setting.
 const (
 	mostRates   = 5    // trials of one load test
+	mostBlind   = 12   // likewise, where nothing could be predicted
 	bracketed   = .03  // the highest rate is known to this share
 	firstShare  = .975 // of the predicted rate, for the first trial: a pass is worth more than a failure
 	stepUp      = 1.25 // at most, from a rate that passed
+	stepBlind   = 4    // from one that passed, where nothing could be predicted
 	stepDown    = .7   // at most, from one that failed
 	leastRate   = .01
 	unknownRate = 10    // the first rate where nothing could be predicted
@@ -24,7 +26,29 @@ const (
 )
 
 // rateOutline says how a highest rate is looked for.
-const rateOutline = "up to 5 rates a setting, from the predicted one on, until the highest that passes is known to 3%"
+func (o *oracle) rateOutline() string {
+	most, from := mostRates, "the predicted one"
+	if o.blind != "" {
+		most, from = mostBlind, fmt.Sprintf("%d/s or the best so far", unknownRate)
+	}
+	return fmt.Sprintf("up to %d rates a setting, from %s on, until the highest that passes is known to %.0f%%", most, from, 100*bracketed)
+}
+
+// trialsOf is how many trials so many searches of a highest rate take, about.
+func (o *oracle) trialsOf(searches int) int {
+	if o.blind != "" {
+		return searches * mostBlind * 2 / 3
+	}
+	return searches * 5 / 2
+}
+
+// ratesOutline says what is probed before rates are looked for.
+func (o *oracle) ratesOutline() []string {
+	if o.blind != "" {
+		return []string{o.blind}
+	}
+	return o.scout.outline()
+}
 
 // rates is how far the search of one setting's highest rate has come.
 type rates struct {
@@ -34,6 +58,16 @@ type rates struct {
 	next     float64 // the rate to try next
 	step     float64 // by which it is at least moved: twice as much after each trial
 	done     bool
+
+	unguided bool // nothing could be predicted: the first rate says nothing of the next
+}
+
+// most is how many trials a search has at most.
+func (r rates) most() int {
+	if r.unguided {
+		return mostBlind
+	}
+	return mostRates
 }
 
 // uncertainty is the standard deviation of the logarithm of the estimate.
@@ -48,7 +82,7 @@ func (r rates) uncertainty() float64 {
 // that another setting has reached: one that cannot do better than it by that much is not looked at
 // any closer.
 func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
-	r := rates{high: math.Inf(1), step: bracketed}
+	r := rates{high: math.Inf(1), step: bracketed, unguided: v.blind != ""}
 	sum, n := 0.0, 0
 	open := math.Inf(1)        // the lowest rate of a trial that was left open well within the limit
 	edge := false              // a trial that could not be decided with a percentile within the limit
@@ -97,6 +131,10 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 // decide fills in what to try after n trials.
 func (r *rates) decide(n int, edge bool, rival float64) {
 	switch {
+	case r.unguided && r.low == 0:
+		r.next = r.high / stepBlind
+	case r.unguided && math.IsInf(r.high, 1):
+		r.next = r.low * stepBlind
 	case r.low == 0:
 		r.next = min(max(r.estimate*firstShare, r.high*stepDown), r.high*(1-r.step))
 	case math.IsInf(r.high, 1):
@@ -104,7 +142,7 @@ func (r *rates) decide(n int, edge bool, rival float64) {
 	default:
 		r.next = min(max(r.estimate, r.low+(r.high-r.low)/4), r.high-(r.high-r.low)/4)
 	}
-	r.done = n >= mostRates || r.low > 0 && (edge || r.high <= r.low*(1+bracketed)) ||
+	r.done = n >= r.most() || r.low > 0 && (edge || r.high <= r.low*(1+bracketed)) ||
 		min(r.next*worthTrying, r.high) < rival*worthTrying
 }
 
@@ -218,7 +256,7 @@ func (v *view) goOn() plan.Point {
 	default:
 		p.Reason = fmt.Sprintf("between %.4g/s, which passed, and %.4g/s, which did not", r.low, r.high)
 	}
-	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, mostRates, p.Reason)
+	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, x.rates.most(), p.Reason)
 	return p
 }
 

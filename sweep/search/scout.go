@@ -23,8 +23,10 @@ const (
 	slowProbe   = 4                      // batches that one of those takes, with warming up
 )
 
-// group is what the service time of a batch belongs to, beside its size.
+// group is what the service time of a batch belongs to, beside its size. What the
+// target's own knobs do to it nobody knows, so that times hold for one setting of them.
 type group struct {
+	own       knob.Own
 	device    string
 	precision knob.Precision
 	threads   int
@@ -32,7 +34,7 @@ type group struct {
 }
 
 func groupOf(s knob.Settings) group {
-	return group{s.Device, s.Precision, s.Threads, s.Workers}
+	return group{s.Own, s.Device, s.Precision, s.Threads, s.Workers}
 }
 
 // family is a group without its workers: what shares a session.
@@ -45,7 +47,7 @@ func (g group) family() group {
 // workers least.
 func (g group) compare(o group) int {
 	return cmp.Or(
-		cmp.Compare(g.device, o.device), cmp.Compare(g.precision, o.precision),
+		g.own.Compare(o.own), cmp.Compare(g.device, o.device), cmp.Compare(g.precision, o.precision),
 		cmp.Compare(g.threads, o.threads), cmp.Compare(g.workers, o.workers),
 	)
 }

@@ -41,7 +41,7 @@ func playOut(t *testing.T, p plan.Plan, points []plan.Point, w world) (trial.His
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(p, points)
+	s, err := search.New(p, points, trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestAutoGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(settled, points)
+	s, err := search.New(settled, points, trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestOutlines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := search.New(settled, points)
+			s, err := search.New(settled, points, trial.TellsAll())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 )
@@ -31,6 +32,9 @@ func (s *Session) StartSweep() error {
 	p := s.cfg.Plan
 	p.SLA, p.Loads = s.state.SLA, []load.Spec{s.state.Load}
 	if err := p.Validate(); err != nil {
+		return err
+	}
+	if _, err := sweep.Fit(p, s.state.Info); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(s.ctx)

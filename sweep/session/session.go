@@ -203,7 +203,11 @@ func (s *Session) open() {
 		return
 	}
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
-	s.say(Note, "serving %s: %s", info.Model.Name, info.Model.BatchWhy)
+	text := "serving " + info.Model.Name
+	if why := info.Model.BatchWhy; why != "" {
+		text += ": " + why
+	}
+	s.say(Note, "%s", text)
 	if b, ok := t.(sweep.Barer); ok {
 		s.bare(b) // nothing flows yet
 		return
@@ -243,6 +247,9 @@ func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
 		}
 	}
 	info, err := t.Info(ctx)
+	if err == nil {
+		err = sweep.Judgeable(s.cfg.Plan.SLA, info.Tells)
+	}
 	if err != nil {
 		return info, errors.Join(err, t.Close(ctx))
 	}

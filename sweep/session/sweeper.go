@@ -72,15 +72,16 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if err != nil {
 		return w.failed(nil, err)
 	}
-	if info.Options != w.Plan.Options {
-		return w.failed(nil, fmt.Errorf("options: the plan asks for %s, in force is %s", w.Plan.Options.Words(), info.Options.Words()))
+	if w.Plan, err = sweep.Fit(w.Plan, info); err != nil {
+		return w.failed(nil, err)
 	}
+	w.set(func(s *Sweep) { s.Plan = w.Plan })
 	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
 	w.set(func(s *Sweep) { s.Points, s.Total, s.Skipped = len(points), len(points), skipped })
 	if len(points) == 0 {
 		return w.failed(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
-	strategy, err := search.New(w.Plan, points)
+	strategy, err := search.New(w.Plan, points, info.Tells)
 	if err != nil {
 		return w.failed(nil, err)
 	}

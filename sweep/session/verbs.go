@@ -86,16 +86,16 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	s.state.Settings = done.Settings
 	s.state.Changes = append(s.state.Changes, c)
 	s.ring.changed()
-	s.say(Note, "applied A%d: %s (%v)", c.N, difference(from, to), done.Took.Round(1e6))
+	s.say(Note, "applied A%d: %s (%v)", c.N, difference(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	if s.state.Load.Matched {
 		s.reload()
 	}
 }
 
 // difference says what changed: "batch size 1 to 8, workers 1 to 2".
-func difference(from, to knob.Settings) string {
+func difference(knobs knob.Table, from, to knob.Settings) string {
 	text := ""
-	for _, k := range knob.All() {
+	for _, k := range knobs {
 		if a, b := from.Get(k.Name), to.Get(k.Name); a != b {
 			if text != "" {
 				text += ", "

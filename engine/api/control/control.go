@@ -75,7 +75,8 @@ type Model struct {
 	Limits    Limits        `json:"limits"`
 }
 
-// Limits is knob.Limits in JSON.
+// Limits is knob.Limits in JSON. Our engine has the seven knobs and no others, and
+// tells them all.
 type Limits struct {
 	Rule      knob.Rule `json:"rule"`
 	Cores     int       `json:"cores"`
@@ -83,6 +84,16 @@ type Limits struct {
 	BatchWhy  string    `json:"batch_why"`
 
 	Places []knob.Place `json:"places,omitempty"`
+}
+
+// limitsOf is what the engine allows as the answer has it.
+func limitsOf(l knob.Limits) Limits {
+	return Limits{Rule: l.Rule, Cores: l.Cores, BatchAxis: l.BatchAxis, BatchWhy: l.BatchWhy, Places: l.Places}
+}
+
+// Knob returns the limits for package knob.
+func (l Limits) Knob() knob.Limits {
+	return knob.Limits{Rule: l.Rule, Cores: l.Cores, BatchAxis: l.BatchAxis, BatchWhy: l.BatchWhy, Places: l.Places}
 }
 
 // Stats answers GET stats. Process is null if it cannot be measured.
@@ -163,7 +174,7 @@ func describe(s *engine.ModelService) Model {
 	return Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
-		Settings: c.Settings, Options: c.Options, Limits: Limits(s.Limits()),
+		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -47,7 +48,7 @@ type Target struct {
 	child  *child
 	client *client
 	info   sweep.Info
-	bodies []load.Body
+	base   load.Config            // of a run against this child
 	good   knob.Settings          // the last settings that were in force
 	held   map[knob.Settings]bool // by memoryKey: what was in force in this child
 	closed bool
@@ -95,16 +96,29 @@ func (t *Target) spawn(ctx context.Context) error {
 	t.child, t.client, t.info = c, cl, describe(info)
 	t.held = map[knob.Settings]bool{}
 	t.noteInForce(t.info.Current)
-	t.bodies = t.cfg.Bodies
-	if t.bodies == nil && len(info.Models[0].Inputs) == 0 {
+	if t.base, err = t.endpoint(info.Models[0]); err != nil {
 		c.stop()
-		return fmt.Errorf("model %s takes bytes, which cannot be made up: give request bodies, --input FILE", info.Models[0].Name)
-	}
-	if t.bodies == nil {
-		t.bodies = bodies(info.Models[0], t.cfg.Seed)
+		return err
 	}
 	t.startWatch()
 	return nil
+}
+
+// endpoint is a run against the current child.
+func (t *Target) endpoint(m control.Model) (load.Config, error) {
+	all := t.cfg.Bodies
+	if all == nil && len(m.Inputs) == 0 {
+		return load.Config{}, fmt.Errorf("model %s takes bytes, which cannot be made up: give request bodies, --input FILE", m.Name)
+	}
+	if all == nil {
+		all = bodies(m, t.cfg.Seed)
+	}
+	at := url.URL{Scheme: "http", Host: t.child.hello.Inference, Path: "/predictions/" + m.Name}
+	return load.Endpoint{
+		URL:    at.String(),
+		Header: [][2]string{{"Authorization", "Bearer " + t.child.token}, {"Accept", "application/octet-stream, application/json"}},
+		Bodies: all,
+	}.Config(load.Spec{})
 }
 
 // flags are settings and options as command-line flags.
@@ -129,8 +143,8 @@ func describe(in control.Info) sweep.Info {
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
 		},
-		Limits: knob.Limits(m.Limits), Options: m.Options, Current: m.Settings,
-		Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
+		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
+		Tells: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
 }
 
@@ -242,11 +256,9 @@ func (t *Target) blame(ctx context.Context, err error) error {
 
 // config is a run against the current child. The lock is held.
 func (t *Target) config(l load.Spec) load.Config {
-	return load.Config{
-		Addr: t.child.hello.Inference, Path: "/predictions/" + t.info.Model.Name,
-		Header: [][2]string{{"Authorization", "Bearer " + t.child.token}, {"Accept", "application/octet-stream, application/json"}},
-		Bodies: t.bodies, Spec: l, Timeout: t.cfg.Timeout,
-	}
+	c := t.base
+	c.Spec, c.Timeout = l, t.cfg.Timeout
+	return c
 }
 
 // trialConfig is the run of one measurement. The lock is held.

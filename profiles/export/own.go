@@ -1,0 +1,45 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"sweetspot/engine/knob"
+)
+
+// ErrUntold is in the error of an export that has nothing to write: the measured
+// server does not tell what the format is made of.
+var ErrUntold = errors.New("--format json has what is known")
+
+// untold is an error where one of the seven is not known. No file of another server
+// can be made of the rest: a value left out is that server's default, which nobody
+// measured.
+func untold(s Source) error {
+	var missing []string
+	for _, k := range knob.All() {
+		if !s.Settings.Told(k.Name) {
+			missing = append(missing, string(k.Name))
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("the measured server does not tell its %s; %w", strings.Join(missing, ", "), ErrUntold)
+}
+
+// plainSettings are the settings without the knobs of the measured server's own, which
+// no other server has.
+func plainSettings(s Source) knob.Settings {
+	s.Settings.Own = ""
+	return s.Settings
+}
+
+// ownNotes say of knobs of the measured server's own that they are not written.
+func ownNotes(s Source) []string {
+	if s.Settings.Own == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("The measured server has knobs of its own (%s), for which there is no key here: "+
+		"set them there, since the figures above hold with these values only.", s.Settings.Own.Words())}
+}

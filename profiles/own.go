@@ -1,0 +1,20 @@
+package profiles
+
+import (
+	"slices"
+
+	"sweetspot/engine/knob"
+)
+
+// withOwn adds to a table of settings a column for each knob of the target's own,
+// behind those of the seven.
+func withOwn(t table, settings []knob.Settings) table {
+	at := 1 + slices.IndexFunc(t.columns, func(c column) bool { return c.title == "device" })
+	for _, k := range slices.Backward(knob.Of(settings...).Own()) {
+		t.columns = slices.Insert(t.columns, at, column{title: string(k.Name)})
+		for i := range t.rows {
+			t.rows[i] = slices.Insert(t.rows[i], at, settings[i].Show(k.Name))
+		}
+	}
+	return t
+}

@@ -1,0 +1,132 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/plan"
+)
+
+// remote are the limits of a target with two knobs of its own.
+func remote() knob.Limits {
+	return knob.Limits{Cores: 2, BatchAxis: true, Own: []knob.Knob{
+		{Name: "max_batch_size", Min: 1, Max: 32}, {Name: "scheduler", Values: []string{"fifo", "lifo", "1-2"}},
+	}}
+}
+
+// TestOwnKnobs: names that only the target knows are kept as they are written, and
+// read when it is known.
+func TestOwnKnobs(t *testing.T) {
+	text := "version: 1\nknobs:\n  max_batch_size: [1, 4-16*2, 8]\n  scheduler: [lifo, fifo]\n  workers: 1-2\n  \"a-b.c\": auto\ntarget: http://box:8000\n"
+	p, err := plan.Parse("plan.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[knob.Name]string{"max_batch_size": "1,4-16*2,8", "scheduler": "lifo,fifo", knob.Workers: "1,2", "a-b.c": "auto"}
+	if diff := cmp.Diff(want, p.Knobs); diff != "" {
+		t.Errorf("knobs (-want +got):\n%s", diff)
+	}
+	canonical, err := p.Canonical()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "knobs:\n  workers: [1, 2]\n  \"a-b.c\": auto\n  max_batch_size: [1, \"4-16*2\", 8]\n  scheduler: [lifo, fifo]\n"; !strings.Contains(string(canonical), want) {
+		t.Errorf("canonical:\n%s\nwant %s", canonical, want)
+	}
+	again, err := plan.Parse("plan.yaml", canonical)
+	if err != nil || !cmp.Equal(p, again, samePlan) {
+		t.Errorf("its canonical form reads as %+v, %v", again.Knobs, err)
+	}
+	written, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read plan.Plan
+	if err := json.Unmarshal(written, &read); err != nil || !cmp.Equal(p, read, samePlan) {
+		t.Errorf("%s reads as %+v, %v", written, read.Knobs, err)
+	}
+	delete(p.Knobs, "a-b.c")
+	resolved, err := p.Resolve(remote())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := resolved.Knobs["max_batch_size"]; got != "1,4,8,16" || p.Knobs["max_batch_size"] == got {
+		t.Errorf("resolved to %s, and the plan it was made of to %s", got, p.Knobs["max_batch_size"])
+	}
+	if twice, err := resolved.Resolve(remote()); err != nil || twice.Hash() != resolved.Hash() || resolved.Hash() == p.Hash() {
+		t.Errorf("resolved twice: %v, %v", twice.Knobs, err)
+	}
+}
+
+func TestOwnKnobsRefused(t *testing.T) {
+	parse := func(knobs, target string) (plan.Plan, error) {
+		return plan.Parse("plan.yaml", []byte("version: 1\nknobs:\n  "+knobs+"\ntarget: "+target+"\n"))
+	}
+	for _, c := range []struct{ knobs, target, want string }{
+		{"max_batch_size: 8", "local", `plan.yaml:3:3: knobs: "max_batch_size": unknown knob`},
+		{"colour:", "virtual", `plan.yaml:3:3: knobs: "colour": unknown knob; known: workers`},
+		{"batchsize: 8", "http://box:1", `plan.yaml:3:3: knobs: "batchsize": unknown knob; did you mean batch_size?`},
+		{"Streams: 8", "http://box:1", `plan.yaml:3:3: knobs: "Streams": unknown knob`},
+		{"streams: [1, a b]", "http://box:1", `plan.yaml:3:12: knobs: streams: "a b" is no value`},
+		{"streams: []", "http://box:1", "plan.yaml:3:12: knobs: streams: an empty list"},
+		{"streams: '1,,2'", "http://box:1", "knobs: streams: a value is missing"},
+		{"streams: {a: 1}", "http://box:1", "knobs: streams: want a value, a range, a list or auto, not a map"},
+	} {
+		if _, err := parse(c.knobs, c.target); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s on %s: %v, want %s", c.knobs, c.target, err, c.want)
+		}
+	}
+	for _, c := range []struct{ knobs, want string }{
+		{"max_batchsize: 8", `knobs: "max_batchsize": unknown knob; did you mean max_batch_size? The target has workers, batch_size, batch_delay_ms, precision, device, threads, queue_size, max_batch_size, scheduler`},
+		{"max_batch_size: 64", "knobs: max_batch_size: 64 is outside 1-32"},
+		{"max_batch_size: [auto, 8]", `knobs: max_batch_size: "auto" is no number`},
+		{"scheduler: random", `knobs: scheduler: "random" is none of its values: fifo, lifo, 1-2`},
+	} {
+		p, err := parse(c.knobs, "http://box:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Resolve(remote()); err == nil || err.Error() != c.want {
+			t.Errorf("%s: %v, want %s", c.knobs, err, c.want)
+		}
+	}
+}
+
+// TestOwnPoints: the target's own knobs vary behind the seven, the last one fastest,
+// and what is not named stays where it is.
+func TestOwnPoints(t *testing.T) {
+	p := plan.Default()
+	p.Target = "http://box:1"
+	p.Knobs = map[knob.Name]string{"scheduler": "1-2,fifo", "max_batch_size": "auto", knob.Workers: "1,2"}
+	p, err := p.Resolve(remote())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := knob.Default(knob.TorchServe)
+	base.Own = "max_batch_size=4 scheduler=lifo"
+	points, skipped := p.Points(remote(), base, nil)
+	if len(points) != 2*6*2 || len(skipped) != 0 {
+		t.Fatalf("%d points, skipped %v", len(points), skipped)
+	}
+	var first []knob.Own
+	for _, x := range points[:4] {
+		first = append(first, x.Settings.Own)
+	}
+	if diff := cmp.Diff([]knob.Own{"max_batch_size=1 scheduler=1-2", "max_batch_size=1 scheduler=fifo", "max_batch_size=2 scheduler=1-2", "max_batch_size=2 scheduler=fifo"}, first); diff != "" {
+		t.Errorf("first points (-want +got):\n%s", diff)
+	}
+	p.Knobs = map[knob.Name]string{"max_batch_size": "8"}
+	points, _ = p.Points(remote(), base, nil)
+	if len(points) != 1 || points[0].Settings.Own != "max_batch_size=8 scheduler=lifo" {
+		t.Errorf("points %v", points)
+	}
+	p.Knobs["max_batch_size"] = "1,8"
+	points, skipped = p.Points(remote(), base, map[knob.Name]string{"max_batch_size": "read-only"})
+	if len(points) != 0 || len(skipped) != 2 || skipped[0].Reason != "max_batch_size stays at 4: read-only" {
+		t.Errorf("of a knob that is fixed: %v, %v", points, skipped)
+	}
+}

@@ -1,0 +1,242 @@
+package remotetest_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/target/remotetest"
+	"sweetspot/sweep/trial"
+)
+
+// open starts a server and connects to it.
+func open(t *testing.T, secure bool) (*remotetest.Server, *remotetest.Target) {
+	t.Helper()
+	s := remotetest.NewServer(secure)
+	t.Cleanup(s.Close)
+	d, err := remotetest.Open(t.Context(), s.URL, s.TLS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, d
+}
+
+// question asks for P50 of requests within 150 ms at 20 clients, of the server's own
+// knobs. One instance without batches takes 410 ms, two take 205; batches make it less
+// than half of the limit. A median is soon known, also on a busy machine.
+func question(s *remotetest.Server, strategy string) plan.Plan {
+	p := plan.Default()
+	p.Target, p.Strategy = s.URL, strategy
+	p.SLA = trial.SLA{Percentile: 50, Limit: 150 * time.Millisecond}
+	p.Loads = []load.Spec{{Concurrency: 20}}
+	p.Knobs = map[knob.Name]string{remotetest.Instances: "1-2", remotetest.MaxBatchSize: "1,8"}
+	if testing.Short() {
+		p.Knobs[remotetest.Instances] = "2"
+	}
+	p.Budget.Time, p.Trial.Duration = 0, 1500*time.Millisecond
+	return p
+}
+
+// notebook is a Recording in memory.
+type notebook struct {
+	mu     sync.Mutex
+	probes int
+	trials []trial.Trial
+	choice *trial.Choice
+}
+
+func (n *notebook) Trial(t trial.Trial) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.trials = append(n.trials, t)
+	return nil
+}
+func (n *notebook) Probe(trial.Probe) error           { n.probes++; return nil }
+func (n *notebook) Event(trial.Event) error           { return nil }
+func (n *notebook) Choice(c trial.Choice) error       { n.choice = &c; return nil }
+func (n *notebook) Operators(trial.Operators) error   { return nil }
+func (n *notebook) ID() string                        { return "note" }
+func (n *notebook) Path() string                      { return "" }
+func (n *notebook) End(session.SweepState, int) error { return nil }
+
+// run sweeps.
+func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *notebook, error) {
+	t.Helper()
+	p, err := search.Settle(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &notebook{}
+	w := session.Sweeper{Plan: p, Target: d, Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil }}
+	st, err := w.Run(t.Context())
+	return st, n, err
+}
+
+// TestSweep: a server that tells nothing but its answers is swept over its own two
+// knobs, by a grid and by auto, which has nothing to predict from; over TLS too.
+func TestSweep(t *testing.T) {
+	for _, c := range []struct {
+		strategy string
+		secure   bool
+	}{{"grid", true}, {"auto", false}} {
+		t.Run(c.strategy, func(t *testing.T) {
+			s, d := open(t, c.secure)
+			st, n, err := run(t, question(s, c.strategy), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n.probes > 0 {
+				t.Errorf("%d probes of a server that tells no service times", n.probes)
+			}
+			seen := map[knob.Settings]bool{}
+			for _, r := range st.Trials {
+				seen[r.Settings] = true
+				if r.Error != "" || r.Model.P99.OK() || r.Breakdown.Execution.OK() || r.Batches.Mean.OK() || r.Use.CPUPercent.OK() {
+					t.Errorf("trial %d: error %q, model %v, breakdown %v, use %v", r.N, r.Error, r.Model, r.Breakdown, r.Use)
+				}
+			}
+			want := 4
+			if testing.Short() {
+				want = 2
+			}
+			if len(seen) != want {
+				t.Errorf("%d settings were tried, want %d", len(seen), want)
+			}
+			if st.Choice == nil || st.Choice.Settings.Get(remotetest.MaxBatchSize) != "8" {
+				t.Fatalf("choice %+v, none %q, problem %q; want batches of 8", st.Choice, st.None, st.Problem)
+			}
+			if served, header := s.Served(); served == 0 || header.Get("Authorization") != "Bearer word" {
+				t.Errorf("%d requests served, headers %v", served, header)
+			}
+			if err := d.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			again, err := remotetest.Open(t.Context(), s.URL, s.TLS())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, _ := again.Info(t.Context()); info.Current.Own != "instances=1 max_batch_size=1" {
+				t.Errorf("after Close %v is in force", info.Current)
+			}
+		})
+	}
+}
+
+// TestOpenLoad: arrivals under TLS and without, none of them lost.
+func TestOpenLoad(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		_, d := open(t, secure)
+		fast := knob.Settings{Own: "instances=2 max_batch_size=8"}
+		if _, err := d.Apply(t.Context(), fast); err != nil {
+			t.Fatal(err)
+		}
+		r, err := d.Measure(t.Context(), sweep.Measurement{
+			Load: load.Spec{Mode: load.Open, Rate: 100}, SLA: trial.SLA{Percentile: 90, Limit: time.Second}, Time: 1500 * time.Millisecond, Seed: 1,
+			Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Counts.OK == 0 || r.Counts.OK != r.Counts.Sent {
+			t.Errorf("secure %t: %+v, %v", secure, r.Counts, r.Warnings)
+		}
+	}
+}
+
+// What cannot be is refused before the first request, with what to do instead.
+func TestRefusals(t *testing.T) {
+	s, d := open(t, false)
+	for _, c := range []struct {
+		name   string
+		change func(*plan.Plan)
+		want   string
+	}{
+		{"another name", func(p *plan.Plan) { p.Knobs["max_batchsize"] = "8" }, `knobs: "max_batchsize": unknown knob; did you mean max_batch_size? The target has workers, batch_size, `},
+		{"no name of any", func(p *plan.Plan) { p.Knobs["streams"] = "8" }, `knobs: "streams": unknown knob; known: workers, `},
+		{"another value", func(p *plan.Plan) { p.Knobs[remotetest.MaxBatchSize] = "8,16" }, `knobs: max_batch_size: "16" is none of its values: 1, 8, 32`},
+		{"outside the range", func(p *plan.Plan) { p.Knobs[remotetest.Instances] = "1-8" }, `knobs: instances: "1-8" leaves 1-4`},
+		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.Model }, "the target does not tell model latency, so nothing could be judged by it; promise request latency"},
+		{"memory", func(p *plan.Plan) { p.Constraints.MemoryMB = 100 }, "the target does not tell its memory"},
+		{"energy", func(p *plan.Plan) { p.Objective = plan.RequestsPerJoule }, "the target does not tell its energy"},
+		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan asks for eager rule, in force is torchserve rule"},
+		{"a knob it lacks", func(p *plan.Plan) { p.Knobs = map[knob.Name]string{knob.Workers: "2,4"} }, "workers stays at n/a: this server does not tell it"},
+		{"a matched load", func(p *plan.Plan) { p.Loads = []load.Spec{{Matched: true}} }, "a matched load follows workers x batch size"},
+	} {
+		p := question(s, "grid")
+		c.change(&p)
+		if _, _, err := run(t, p, d); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+	}
+	if served, _ := s.Served(); served > 0 {
+		t.Errorf("%d requests were sent", served)
+	}
+}
+
+// An auto range of a knob that only the target knows is what it lists, or doublings.
+func TestAutoRange(t *testing.T) {
+	s, d := open(t, false)
+	info, err := d.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := question(s, "grid")
+	p.Knobs = map[knob.Name]string{remotetest.Instances: knob.Auto, remotetest.MaxBatchSize: knob.Auto}
+	if p, err = sweep.Fit(p, info); err != nil {
+		t.Fatal(err)
+	}
+	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
+	var got []string
+	for _, x := range points {
+		got = append(got, x.Settings.String())
+	}
+	want := []string{
+		"instances 1, max_batch_size 1", "instances 1, max_batch_size 8", "instances 1, max_batch_size 32",
+		"instances 2, max_batch_size 1", "instances 2, max_batch_size 8", "instances 2, max_batch_size 32",
+		"instances 4, max_batch_size 1", "instances 4, max_batch_size 8", "instances 4, max_batch_size 32",
+	}
+	if !slices.Equal(got, want) || len(skipped) > 0 {
+		t.Errorf("points %q, skipped %v", got, skipped)
+	}
+}
+
+// The server batches and works side by side, as its knobs say.
+func TestServer(t *testing.T) {
+	s, d := open(t, false)
+	rate := func(own knob.Own) float64 {
+		if _, err := d.Apply(t.Context(), knob.Settings{Own: own}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := d.Measure(t.Context(), sweep.Measurement{
+			Load: load.Spec{Concurrency: 8}, SLA: trial.SLA{Percentile: 90, Limit: time.Second}, Time: time.Second,
+			Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Throughput.Value.Or(0)
+	}
+	one, two, batched := rate("instances=1 max_batch_size=1"), rate("instances=2 max_batch_size=1"), rate("instances=1 max_batch_size=8")
+	if two < 1.2*one || batched < 1.5*one { // on an idle machine 2 and 5
+		t.Errorf("%.0f/s with one instance, %.0f/s with two, %.0f/s in batches", one, two, batched)
+	}
+	if _, err := d.Apply(t.Context(), knob.Settings{Own: "instances=9 max_batch_size=1"}); err == nil {
+		t.Error("nine instances were taken")
+	}
+	resp, err := http.Post(s.URL+"/nothing", "", nil)
+	if err != nil || resp.StatusCode != http.StatusNotFound {
+		t.Errorf("another route: %v, %v", resp, err)
+	}
+	if err == nil {
+		resp.Body.Close()
+	}
+}

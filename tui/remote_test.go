@@ -1,0 +1,168 @@
+package tui
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/target/remotetest"
+	"sweetspot/sweep/trial"
+)
+
+// scrap is a Recording that keeps nothing.
+type scrap struct{}
+
+func (scrap) Probe(trial.Probe) error           { return nil }
+func (scrap) Trial(trial.Trial) error           { return nil }
+func (scrap) Event(trial.Event) error           { return nil }
+func (scrap) Choice(trial.Choice) error         { return nil }
+func (scrap) Operators(trial.Operators) error   { return nil }
+func (scrap) ID() string                        { return "scrap" }
+func (scrap) Path() string                      { return "scrap.jsonl" }
+func (scrap) End(session.SweepState, int) error { return nil }
+
+// remote is a session with a server elsewhere that tells nothing but its answers and
+// has two knobs of its own, under live load.
+func remote(t *testing.T) *session.Session {
+	t.Helper()
+	s := remotetest.NewServer(false)
+	t.Cleanup(s.Close)
+	p := plan.Default()
+	p.Target, p.Strategy = s.URL, "grid"
+	p.SLA = trial.SLA{Percentile: 50, Limit: 150 * time.Millisecond}
+	p.Knobs = map[knob.Name]string{remotetest.Instances: "2", remotetest.MaxBatchSize: "1,8"}
+	p.Budget.Time, p.Trial.Requests = 0, 150
+	p, err := search.Settle(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := session.New(session.Config{
+		Plan:   p,
+		Open:   func(ctx context.Context) (session.Target, error) { return remotetest.Open(ctx, s.URL, nil) },
+		Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return scrap{}, nil },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// await waits until a snapshot is as wanted.
+func await(t *testing.T, w *session.Session, what string, ready func(*session.Snapshot) bool) *session.Snapshot {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		s := w.Snapshot()
+		if ready(s) {
+			return s
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s did not come about: %v, %s, %v", what, s.Phase, s.Problem, s.Messages)
+		}
+	}
+}
+
+func wants(t *testing.T, frame string, texts ...string) {
+	t.Helper()
+	for _, want := range texts {
+		if !strings.Contains(frame, want) {
+			t.Errorf("no %q in\n%s", want, frame)
+		}
+	}
+}
+
+// TestRemote: Live turns the knobs of a server elsewhere, Sweep has columns for them,
+// and what the server does not tell is n/a in both.
+func TestRemote(t *testing.T) {
+	w := remote(t)
+	serving := await(t, w, "live load", func(s *session.Snapshot) bool { return s.Phase == session.Serving && s.Live.P99.OK() })
+	for _, size := range []struct{ w, h int }{{120, 36}, {80, 24}, {60, 16}} {
+		sc := newScreen(t, size.w, size.h, serving)
+		wants(t, sc.plainFrame(), "instances", "max_batch_size")
+	}
+	sc := newScreen(t, 120, 36, serving)
+	frame := sc.plainFrame()
+	wants(t, frame, "device, threads, queue n/a", "cpu  n/a", "rss  n/a", "does not tell", "n/a: the target does not tell its utilization", "formed batch n/a")
+	for _, none := range []string{"workers", "batch_delay", "FP16", "torchserve rule", "bare session"} {
+		if strings.Contains(frame, none) {
+			t.Errorf("%q, which the server does not have, in\n%s", none, frame)
+		}
+	}
+	sc.press("right", "down", "right")
+	wants(t, sc.plainFrame(), "→ 2", "→ 8", "warm: workers warm up first")
+	sc.press("enter")
+	if got := strings.Join(sc.bench.calls, "; "); got != "apply instances 2, max_batch_size 8" {
+		t.Errorf("enter did %q", got)
+	}
+	fast := serving.Settings
+	if err := fast.Set(remotetest.MaxBatchSize, "8"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Apply(fast); err != nil {
+		t.Fatal(err)
+	}
+	applied := await(t, w, "the change", func(s *session.Snapshot) bool { return len(s.Changes) == 1 })
+	wants(t, newScreen(t, 120, 36, applied).plainFrame(), "A1 max_batch_size 1→8")
+	wrong := fast
+	wrong.Own = "instances=1 max_batch_size=16"
+	if err := w.Apply(wrong); err == nil || !strings.Contains(err.Error(), "none of its values: 1, 8, 32") {
+		t.Errorf("Apply(16) = %v", err)
+	}
+
+	if err := w.StartSweep(); err != nil {
+		t.Fatal(err)
+	}
+	swept := await(t, w, "the sweep", func(s *session.Snapshot) bool { return s.Sweep != nil && s.Sweep.State.Ended() })
+	if len(swept.Sweep.Trials) < 2 {
+		t.Fatalf("%d trials, problem %q", len(swept.Sweep.Trials), swept.Sweep.Problem)
+	}
+	for _, size := range []struct{ w, h int }{{120, 36}, {80, 24}} {
+		sc := newScreen(t, size.w, size.h, swept)
+		sc.press("2")
+		wants(t, sc.plainFrame(), "instances", "max_batch_size", "n/a")
+	}
+	sc = newScreen(t, 120, 36, swept)
+	sc.press("2")
+	wants(t, sc.plainFrame(), "instances 2, max_batch_size ", "where a request's time goes: n/a", "formed batch n/a", "cpu n/a")
+	wants(t, Summary(swept), "instances ")
+	if strings.Contains(Summary(swept), "rule") {
+		t.Errorf("a rule that nobody knows:\n%s", Summary(swept))
+	}
+}
+
+// A promise on model latency, which the server does not tell, is refused before the
+// first request.
+func TestRemoteModelLatency(t *testing.T) {
+	s := remotetest.NewServer(false)
+	defer s.Close()
+	p := plan.Default()
+	p.Target, p.SLA.Latency = s.URL, trial.Model
+	w := session.New(session.Config{
+		Plan: p, Open: func(ctx context.Context) (session.Target, error) { return remotetest.Open(ctx, s.URL, nil) },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	down := await(t, w, "the refusal", func(s *session.Snapshot) bool { return s.Phase == session.Down })
+	if !strings.Contains(down.Problem, "promise request latency") {
+		t.Errorf("problem %q", down.Problem)
+	}
+	if served, _ := s.Served(); served > 0 {
+		t.Errorf("%d requests were sent", served)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
