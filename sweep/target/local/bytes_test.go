@@ -104,7 +104,7 @@ func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
 	}
 	var k kept
 	r := sweep.Runner{
-		Target: target, Strategy: search.NewGrid(points), Recorder: &k, First: 1, Duration: 500 * time.Millisecond,
+		Target: target, Strategy: search.NewGrid(points), Recorder: &k, First: 1, Requests: 800,
 		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second}, Options: knob.Options{Rule: knob.Eager},
 		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
 	}
@@ -168,7 +168,7 @@ func TestSweepWhileSessionsDie(t *testing.T) {
 
 // What cannot be made up, or kills the model at once, is one clear error.
 func TestBodiesOfBytes(t *testing.T) {
-	if _, err := startBytes(t, "die"); err == nil || !strings.Contains(err.Error(), "told to die") {
+	if _, err := startBytes(t, "die"); err == nil || !strings.Contains(err.Error(), "by request") {
 		t.Errorf("a body that kills: %v", err)
 	}
 	if _, err := startBytes(t); err == nil || !strings.Contains(err.Error(), "--input") {
