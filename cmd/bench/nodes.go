@@ -31,6 +31,7 @@ const (
 	unloaded outcome = iota // the runtime does not load the model
 	right                   // all answers are the expected ones
 	refused                 // the model or its inputs are refused, with a reason
+	deviates                // the runtime alone has no expected values either
 	wrong                   // an answer differs, or the process has ended
 )
 
@@ -137,14 +138,14 @@ func reportNodes(r *judge.Report, all []nodeResult) {
 	}
 	detail := fmt.Sprintf("%d tests, %d that the runtime loads, binary and JSON bodies and answers, tolerance %g + %g x value", len(all), loaded, nodeAbsolute, nodeRelative)
 	r.Add(judge.Figure{Name: "nodes.wrong", Value: float64(n[wrong]), Unit: "count", Detail: detail})
-	r.Add(judge.Figure{Name: "nodes.right", Value: share, Unit: "share", Detail: fmt.Sprintf("%d right, %d refused", n[right], n[refused])})
+	r.Add(judge.Figure{Name: "nodes.right", Value: share, Unit: "share", Detail: fmt.Sprintf("of those that the runtime loads: %d right, %d refused, %d that the runtime alone does not get right", n[right], n[refused], n[deviates])})
 }
 
 // printNodes prints the outcomes by folder, the reasons with their counts, and the names
 // of the tests with wrong answers.
 func printNodes(w io.Writer, all []nodeResult) {
 	folders := map[string][wrong + 1]int{}
-	reasons := map[outcome]map[string]int{unloaded: {}, refused: {}}
+	reasons := map[outcome]map[string]int{unloaded: {}, refused: {}, deviates: {}}
 	for _, t := range all {
 		folder, _, _ := strings.Cut(t.Name, "/")
 		n := folders[folder]
@@ -154,12 +155,13 @@ func printNodes(w io.Writer, all []nodeResult) {
 			m[t.Why]++
 		}
 	}
-	fmt.Fprintf(w, "%-20s %7s %7s %7s %11s\n", "tests", "right", "refused", "wrong", "not loaded")
+	fmt.Fprintf(w, "%-20s %7s %7s %9s %7s %11s\n", "tests", "right", "refused", "deviating", "wrong", "not loaded")
 	for _, f := range slices.Sorted(maps.Keys(folders)) {
 		n := folders[f]
-		fmt.Fprintf(w, "%-20s %7d %7d %7d %11d\n", f, n[right], n[refused], n[wrong], n[unloaded])
+		fmt.Fprintf(w, "%-20s %7d %7d %9d %7d %11d\n", f, n[right], n[refused], n[deviates], n[wrong], n[unloaded])
 	}
 	printReasons(w, "refused:", reasons[refused])
+	printReasons(w, "deviating:", reasons[deviates])
 	printReasons(w, "not loaded by the runtime:", reasons[unloaded])
 	for _, t := range all {
 		if t.Outcome == wrong {
