@@ -23,7 +23,7 @@ func (t *Target) try(ctx context.Context) error {
 	begin := time.Now()
 	for i, b := range c.Bodies {
 		if err := t.send(ctx, c.Path, c.Header, b.Type, b.Data); err != nil {
-			return fmt.Errorf("the engine does not answer %s: %w", bodyName(b, i, len(c.Bodies)), err)
+			return fmt.Errorf("the engine does not answer %s: %w", t.bodyName(b, i), err)
 		}
 		if time.Since(begin) > time.Second {
 			return nil // slow models are not made slower for the last of them
@@ -32,12 +32,15 @@ func (t *Target) try(ctx context.Context) error {
 	return nil
 }
 
-// bodyName names body i of n, by its file if it has one.
-func bodyName(b load.Body, i, n int) string {
-	if b.Name != "" {
+// bodyName names body i, by its file if it has one.
+func (t *Target) bodyName(b load.Body, i int) string {
+	switch {
+	case b.Name != "":
 		return b.Name
+	case t.cfg.Bodies == nil:
+		return "a request body made for the model's inputs"
 	}
-	return fmt.Sprintf("request body %d of %d", i+1, n)
+	return fmt.Sprintf("request body %d of %d", i+1, len(t.cfg.Bodies))
 }
 
 func (t *Target) send(ctx context.Context, path string, header [][2]string, kind string, body []byte) error {
