@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -37,7 +38,7 @@ const (
 
 // nodeResult is the outcome of a test with its reason.
 type nodeResult struct {
-	Name    string
+	Name    string `json:"-"`
 	Outcome outcome
 	Why     string
 }
@@ -58,28 +59,33 @@ func measureNodes(ctx context.Context, e *env) error {
 	return nil
 }
 
-// runNodeTests runs the tests in a child process. One that ends the process is wrong, and
+// runNodeTests runs the tests in a child process. A test that kills the process is wrong, and
 // the next one gets another process.
 func runNodeTests(ctx context.Context, e *env, tests []nodeTest) ([]nodeResult, error) {
 	var all []nodeResult
 	for len(all) < len(tests) {
-		done, err := runNodeChild(ctx, e, tests[len(all):])
+		done, err := runNodeChild(ctx, e.self, tests[len(all):])
 		all = append(all, done...)
-		switch {
+		switch killed, _ := errors.AsType[*killedError](err); {
 		case ctx.Err() != nil:
 			return all, context.Cause(ctx)
-		case len(all) < len(tests) && len(done) == 0 && err == nil:
-			return all, errors.New("the process of the tests does not start")
+		case err != nil && killed == nil:
+			return all, err
 		case len(all) < len(tests):
-			all = append(all, nodeResult{tests[len(all)].name, wrong, fmt.Sprintf("the process ended: %v", err)})
+			all = append(all, nodeResult{tests[len(all)].name, wrong, killed.Error()})
 		}
 	}
 	return all, nil
 }
 
-// runNodeChild runs tests in one process until all are done or it ends.
-func runNodeChild(ctx context.Context, e *env, tests []nodeTest) ([]nodeResult, error) {
-	cmd := exec.CommandContext(ctx, e.self, nodesCommand)
+// killedError says how a process was killed.
+type killedError struct{ how string }
+
+func (k *killedError) Error() string { return "the process was killed: " + k.how }
+
+// runNodeChild runs tests in one process until all are done or it is killed.
+func runNodeChild(ctx context.Context, self string, tests []nodeTest) (done []nodeResult, err error) {
+	cmd := exec.CommandContext(ctx, self, nodesCommand)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -88,24 +94,34 @@ func runNodeChild(ctx context.Context, e *env, tests []nodeTest) ([]nodeResult, 
 	if err != nil {
 		return nil, err
 	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	var done []nodeResult
 	from := json.NewDecoder(out)
 	for _, t := range tests {
-		var r nodeResult
-		if _, err = fmt.Fprintln(in, t.data); err == nil {
-			err = from.Decode(&r)
+		r := nodeResult{Name: t.name}
+		if _, err := fmt.Fprintln(in, t.data); err != nil {
+			break // the process has ended, and Wait returns how
 		}
-		if err != nil {
+		if err := from.Decode(&r); err != nil {
 			break
 		}
-		r.Name = t.name
 		done = append(done, r)
 	}
 	_ = in.Close() // the process ends
-	return done, cmd.Wait()
+	err = cmd.Wait()
+	first, _, _ := strings.Cut(said.String(), "\n")
+	switch {
+	case cmd.ProcessState.ExitCode() == judge.ExitError:
+		return done, errors.New(strings.TrimPrefix(first, "bench: "))
+	case err != nil:
+		return done, &killedError{cmp.Or(first, err.Error())}
+	case len(done) < len(tests):
+		return done, errors.New("the process of the tests ends before the last test")
+	}
+	return done, nil
 }
 
 // nodesCommand runs this program as the process of the tests. It reads the folders of

@@ -33,14 +33,16 @@ func (s *nodeServer) run(ctx context.Context, t nodeTest) nodeResult {
 	}
 	defer alone.Close() //nolint:errcheck // it has no unsaved state
 	in, out, err := t.values()
-	if why, ok := errors.AsType[unreadable](err); ok {
-		return result(refused, "the test has "+why.what)
-	} else if err != nil {
+	why, unsent := errors.AsType[unreadable](err)
+	if err != nil && !unsent {
 		return result(wrong, err.Error())
 	}
 	m, err := catalog.Open(ctx, "test="+t.model, catalog.Options{Shapes: openShapes(t.model, in), Probe: s.backend})
-	if err != nil {
+	switch {
+	case err != nil:
 		return result(refused, reasonOf(err))
+	case unsent:
+		return result(refused, "no body can have "+why.what)
 	}
 	if err := s.engine.Load(ctx, m, knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}); err != nil {
 		return result(refused, reasonOf(err))
@@ -281,7 +283,7 @@ func readBinary(data []byte, length string, want []namedTensor) ([]tensor.Tensor
 }
 
 // varies are the parts of an error text that differ between errors of one reason.
-var varies = regexp.MustCompile(`"[^"]*"|'[^']*'|\[[^\]]*\]|\d+|\S*/\S*`)
+var varies = regexp.MustCompile(`"[^"]*"|'[^']*'|\[[^\]]*\]|\S*/\S*|[\w.:]+\([^)]*\)|\d+`)
 
 // reasonOf is the reason of an error without what varies.
 func reasonOf(err error) string {
