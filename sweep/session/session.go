@@ -208,6 +208,9 @@ func (s *Session) open() {
 		text += ": " + why
 	}
 	s.say(Note, "%s", text)
+	if info.Model.Images != "" && s.cfg.Plan.Input != "" { // else no images are sent
+		s.say(Note, "images %s", info.Model.Images)
+	}
 	if b, ok := t.(sweep.Barer); ok {
 		s.bare(b) // nothing flows yet
 		return
