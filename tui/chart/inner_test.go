@@ -37,7 +37,7 @@ func TestRoundUp(t *testing.T) {
 	cases := map[float64]float64{0: 1, -1: 1, 1: 1, 1.1: 1.2, 7: 8, 9.9: 10, 100: 100, 101: 120, 441: 500, 1000: 1000, .03: .03}
 	for v, want := range cases {
 		if got := roundUp(v); got-want > 1e-12 || want-got > 1e-12 {
-			t.Errorf("nice(%g) = %g, want %g", v, got, want)
+			t.Errorf("roundUp(%g) = %g, want %g", v, got, want)
 		}
 	}
 }

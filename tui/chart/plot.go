@@ -10,7 +10,7 @@ import (
 // plot draws the parts of a line chart on a canvas.
 type plot struct {
 	c       *canvas
-	f       frame
+	f       layout
 	sc      scale
 	columns []float64 // one value per column
 }
