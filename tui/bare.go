@@ -55,6 +55,9 @@ func trialBareText(t *trial.Trial) []span {
 // cannotMeasure is why the bare rate and the operator times cannot be measured now, or
 // "".
 func (m *model) cannotMeasure() string {
+	if m.snap.Info.Machine != "" {
+		return "a remote server does not offer this measurement"
+	}
 	if what := m.snap.Inside.Measuring; what != session.NoInquiry {
 		return fmt.Sprintf("%v: being measured", what)
 	}

@@ -38,6 +38,8 @@ func scenes() []scene {
 		{"live operators", withOperators, []string{"t"}},
 		{"live operators first", measuringOperators, []string{"t"}},
 		{"messages", down, []string{"!"}},
+		{"remote live", remoteServing, []string{"down", "right"}},
+		{"remote sweep", remoteSwept, []string{"2"}},
 	}
 }
 

@@ -129,8 +129,7 @@ func (m *model) drawKnobs(p pane) {
 			return
 		}
 		text := fmt.Sprintf("A%d %s (%s)", c.N, m.changeText(c.From, c.To), shortDuration(c.Took))
-		in.sub(0, 0, in.w-1, in.h).text(1, y, text, styleDim)
-		y++
+		y = in.sub(1, 0, in.w-2, in.h).paragraph(0, y, text, styleDim)
 	}
 }
 
@@ -297,16 +296,26 @@ func (m *model) pendingNotes() []span {
 		k, _ := knobs.Get(n)
 		cost = max(cost, k.Cost)
 	}
-	out := []span{dim([]string{
-		knob.Hot: "hot: in force from the next batch", knob.Warm: "warm: workers warm up first, no reload",
-		knob.Reload: "R: reloads the model while the old one serves",
-	}[cost])}
+	out := []span{dim(m.costText(cost))}
 	if t := m.measuredTrial(m.pendingSettings()); t != nil {
 		out = append(out, span{measuredText(t), verdictStyle(t.Verdict.Result)})
 	}
 	return out
 }
 
+// costText is what a change of a cost means. How a remote server changes its own knobs
+// is not known.
+func (m *model) costText(c knob.Cost) string {
+	if m.snap.Info.Machine != "" {
+		return [...]string{knob.Hot: "hot: no warm-up, no reload", knob.Warm: "warm: in force after a warm-up, no reload", knob.Reload: "R: reloads the model"}[c]
+	}
+	return [...]string{
+		knob.Hot: "hot: in force from the next batch", knob.Warm: "warm: workers warm up first, no reload",
+		knob.Reload: "R: reloads the model while the old one serves",
+	}[c]
+}
+
+// measuredText is the result of a trial with the pending settings.
 func measuredText(t *trial.Trial) string {
 	return fmt.Sprintf("trial #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Word())
 }

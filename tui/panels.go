@@ -203,7 +203,7 @@ func (m *model) drawUtilization(p pane) {
 	empty := "no value yet"
 	switch {
 	case !m.snap.Info.Tells.Utilization && m.snap.Info.Model.Name != "":
-		title, empty = "Utilization %", "n/a: the target does not report utilization"
+		title, empty = "Utilization %", "n/a: the target reports none"
 	case !s.gpu:
 		title, right = "Engine CPU %", []span{bold(na(use.CPUPercent))}
 		if m.snap.Info.Cores > 0 {
@@ -315,12 +315,12 @@ func (m *model) drawResources(p pane) {
 	}
 	row(0, "cpu", cpu, fmt.Sprintf("%s%% of %d", na(u.CPUPercent), 100*cores))
 	if !hasGPU(m.snap) {
-		in.line(1, 1, plain("rss  "+na(u.RSSMB)+" MB"))
+		in.line(1, 1, plain("rss  "+megabytes(u.RSSMB)))
 		in.sub(1, 0, in.w-2, in.h).paragraph(0, 2, noGPUText(g), styleDim)
 		return
 	}
 	row(1, "gpu", g.PercentMean, percentText(g.PercentMean))
-	in.line(1, 2, plain("mem  "+na(g.MemoryMB)+" MB"), dim("  rss "+na(u.RSSMB)+" MB"))
+	in.line(1, 2, plain("mem  "+megabytes(g.MemoryMB)), dim("  rss "+megabytes(u.RSSMB)))
 	in.line(1, 3, plain("power "+na(g.PowerW)+" W"), dim("  SM "+na(g.SMMHz)+" MHz"))
 	if g.Throttled != nil && *g.Throttled {
 		in.text(1, 4, "! throttled", styleWarn)

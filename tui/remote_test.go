@@ -94,14 +94,14 @@ func TestRemote(t *testing.T) {
 	}
 	sc := newScreen(t, 120, 36, serving)
 	frame := sc.plainFrame()
-	requireTexts(t, frame, "device, threads, queue n/a", "cpu  n/a", "rss  n/a", "does not report", "n/a: the target does not report utilization", "formed batch n/a")
+	requireTexts(t, frame, "device, threads, queue n/a", "cpu  n/a", "rss  n/a", "does not report", "n/a: the target reports none", "formed batch n/a")
 	for _, absent := range []string{"workers", "batch_delay", "FP16", "torchserve rule", "bare session"} {
 		if strings.Contains(frame, absent) {
 			t.Errorf("%q, which the server does not have, in\n%s", absent, frame)
 		}
 	}
 	sc.press("right", "down", "right")
-	requireTexts(t, sc.plainFrame(), "→ 2", "→ 8", "warm: workers warm up first")
+	requireTexts(t, sc.plainFrame(), "→ 2", "→ 8", "warm: in force after a warm-up")
 	sc.press("enter")
 	if got := strings.Join(sc.workbench.calls, "; "); got != "apply instances 2, max_batch_size 8" {
 		t.Errorf("actions after enter: %q", got)

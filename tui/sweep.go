@@ -91,7 +91,7 @@ func (m *model) drawProgress(p pane) {
 	default:
 		x := second.line(0, 0, span{fmt.Sprintf("#%d ", c.N), styleAccent}, plain(settingsText(c.Point.Settings)),
 			dim(fmt.Sprintf("  %s %s", c.Stage, c.Elapsed.Round(1e8))))
-		second.line(x, 0, plain(fmt.Sprintf("  %s answers  %s/s  P99 %s ms", groupDigits(c.Answers), na(c.RPS), formatNum(c.P99MS, "—"))))
+		second.line(x, 0, plain(fmt.Sprintf("  %s answers  %s/s  %s %s ms", groupDigits(c.Answers), na(c.RPS), percentileName(s.Plan.SLA), formatNum(c.P99MS, "—"))))
 	}
 }
 
@@ -186,7 +186,9 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	if validatedBest(s) != nil {
 		head = span{fmt.Sprintf("★ #%d ", best.N), stylePass}
 	}
-	x := in.line(0, 0, head, bold(na(best.Throughput.Value)+"/s"), plain(fmt.Sprintf("  P99 %s ms %s", na(best.Latency.P99.Value), percentOfLimit(best.Latency.P99.Value, limitMS(s.Plan.SLA)))))
+	value := percentileOf(best, s.Plan.SLA)
+	x := in.line(0, 0, head, bold(na(best.Throughput.Value)+"/s"),
+		plain(fmt.Sprintf("  %s %s ms %s", percentileName(s.Plan.SLA), na(value), percentOfLimit(value, limitMS(s.Plan.SLA)))))
 	c := s.Choice
 	if c != nil && c.Why.PlanRPS.OK() {
 		in.line(x, 0, dim(fmt.Sprintf("  the highest load; plan for %s/s", na(c.Why.PlanRPS))))
@@ -348,8 +350,8 @@ func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
 // memoryText is the memory of a trial. It is an upper bound if the process had used
 // more memory before the trial.
 func memoryText(u trial.Use) string {
-	if u.RSSUpTo {
-		return "up to " + na(u.RSSMB) + " MB"
+	if u.RSSUpTo && u.RSSMB.OK() {
+		return "up to " + megabytes(u.RSSMB)
 	}
-	return na(u.RSSMB) + " MB"
+	return megabytes(u.RSSMB)
 }

@@ -34,13 +34,26 @@ func limitMS(s trial.SLA) float64 { return float64(s.Limit) / float64(time.Milli
 // plainMS formats a limit without trailing zeros: 20, 0.5.
 func plainMS(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
+// percentileName is the name of the value that an SLA limits: "P99", "P50 of the model".
+func percentileName(s trial.SLA) string {
+	name := fmt.Sprintf("P%g", s.Percentile)
+	if s.Latency == trial.Model {
+		name += " of the model"
+	}
+	return name
+}
+
 // promiseText is the percentile and the limit of an SLA: "P99 <= 20 ms".
 func promiseText(s trial.SLA) string {
-	which := ""
-	if s.Latency == trial.Model {
-		which = " of the model"
+	return fmt.Sprintf("%s <= %s ms", percentileName(s), plainMS(limitMS(s)))
+}
+
+// percentileOf is the value of a trial that an SLA limits.
+func percentileOf(t *trial.Trial, s trial.SLA) trial.Num {
+	if s.Percentile == 99 && s.Latency == trial.Request {
+		return t.Latency.P99.Value // of all runs of a row; a verdict is of one run
 	}
-	return fmt.Sprintf("P%g%s <= %s ms", s.Percentile, which, plainMS(limitMS(s)))
+	return t.Verdict.ValueMS
 }
 
 // percentOfLimit is v as a percentage of the limit: "(74%)". It is empty if v is not
@@ -95,6 +108,14 @@ func percentText(n trial.Num) string {
 		return "n/a"
 	}
 	return na(n) + "%"
+}
+
+// megabytes formats a measured size of memory.
+func megabytes(n trial.Num) string {
+	if !n.OK() {
+		return "n/a"
+	}
+	return na(n) + " MB"
 }
 
 // secondsAgo is the label at the left end of a time axis of n seconds: -75s, -10m.

@@ -120,20 +120,29 @@ func (m *model) columns(w int) []column {
 	}
 	all = slices.Insert(all, 5, m.ownColumns()...)
 	for tableWidth(all) > w && len(all) > 0 {
-		least := slices.MinFunc(all, func(a, b column) int { return cmp.Compare(a.priority, b.priority) })
-		all = slices.DeleteFunc(all, func(c column) bool { return c.name == least.name })
+		least := 0
+		for i, c := range all {
+			if c.priority < all[least].priority {
+				least = i
+			}
+		}
+		all = slices.Delete(all, least, least+1) // not by name: a target's own knob may be called "batch"
 	}
 	return all
 }
 
-// knobPriority is the priority of the column of a knob. It is the lowest if the value is
-// n/a in all trials.
+// knobPriority is the priority of the column of a standard knob. It is the lowest if the
+// target does not report the knob, or if the value is n/a in all trials.
 func (m *model) knobPriority(n knob.Name, usual int) int {
 	s := m.snap.Sweep
-	if s == nil || len(s.Trials) == 0 || slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Told(n) }) {
-		return usual
+	untold := slices.Contains(m.snap.Info.Limits.Untold, n)
+	if s != nil && len(s.Trials) > 0 {
+		untold = !slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Told(n) })
 	}
-	return 1
+	if untold {
+		return 1
+	}
+	return usual
 }
 
 func delayText(t *trial.Trial) string {
