@@ -244,6 +244,8 @@ func (m *model) cannotChangeSettings() string {
 	switch {
 	case m.snap.Phase == session.Starting:
 		return "the engine is still starting"
+	case m.snap.Phase == session.Down && m.snap.Info.Machine != "":
+		return "there is no connection to the server: R connects again"
 	case m.snap.Phase == session.Down:
 		return "the engine is down: R restarts it"
 	case m.snap.Phase == session.Sweeping:

@@ -97,6 +97,28 @@ func TestOwnColumns(t *testing.T) {
 	}
 }
 
+// remoteDown is a remote server to which the connection is lost.
+func remoteDown() *session.Snapshot {
+	s := remoteServing()
+	s.Phase, s.Problem = session.Down, "dial tcp server:8000: connection refused"
+	return s
+}
+
+// Of a remote server the screen says that there is no connection: it is not our engine
+// that is down.
+func TestRemoteDown(t *testing.T) {
+	sc := newScreen(t, 80, 24, remoteDown())
+	requireTexts(t, sc.plainFrame(), "No connection", "R connects again", "connection refused")
+	sc.press("right", "enter")
+	if want := "there is no connection to the server: R connects again"; sc.status() != want {
+		t.Errorf("status after enter %q, want %q", sc.status(), want)
+	}
+	sc.press("R")
+	if !slices.Equal(sc.workbench.calls, []string{"restart"}) {
+		t.Errorf("actions %q, want a restart", sc.workbench.calls)
+	}
+}
+
 // What a remote server cannot do is refused with a reason, and opens no empty dialog.
 func TestRemoteMeasurements(t *testing.T) {
 	sc := newScreen(t, 120, 36, remoteServing())

@@ -154,12 +154,17 @@ func (m *model) startingText() string {
 	return what + ", " + tenths(m.now.Sub(m.phaseSince))
 }
 
+// drawDown draws why the engine is down, or why there is no connection to the server.
 func (m *model) drawDown(p pane) {
-	in := p.box("Engine down", span{"R restarts it", styleAccent})
+	title, hint, help := "Engine down", "R restarts it", "R restarts the engine."
+	if m.snap.Info.Machine != "" {
+		title, hint, help = "No connection", "R connects again", "R connects to the server again."
+	}
+	in := p.box(title, span{hint, styleAccent})
 	in = in.sub(1, 0, in.w-2, in.h)
 	in.paragraph(0, 0, m.snap.Problem, styleFail)
 	if in.h > 2 {
-		in.sub(0, in.h-1, in.w, 1).text(0, 0, "R restarts the engine. ! shows all messages.", styleText)
+		in.sub(0, in.h-1, in.w, 1).text(0, 0, help+" ! shows all messages.", styleText)
 	}
 }
 
