@@ -235,33 +235,57 @@ func (m *model) drawCompactKnobs(p pane) {
 	p.bottomText(m.totals()...)
 }
 
-// drawKnobsInRow writes all knobs into one row.
+// drawKnobsInRow writes the knobs into one row. If not all fit, the first ones are left
+// out until the selected one is visible.
 func (m *model) drawKnobsInRow(p pane, gap string) {
-	x := 0
 	shown := m.shownKnobs()
+	selected := min(m.knobIndex, len(shown)-1)
+	spans := make([][]span, len(shown))
+	needed := 0 // for the knobs up to the selected one
 	for i, k := range shown {
-		n := k.Name
-		sign, style := " ", styleText
-		if n == m.selectedKnob().Name {
-			sign, style = "▸", styleBold
-		}
-		if m.fixedReason(n) != "" {
-			style = styleDim
-		}
-		from := x
-		x = p.line(x, 0, span{sign, styleAccent}, span{k.Label + " " + knobValue(m.inForce(), n), style})
-		if to, ok := m.pending[n]; ok {
-			x = p.text(x, 0, "→"+strings.TrimSuffix(m.pendingText(k, to), unitText(k))+reloadMark(k.Cost), styleAccent)
-		}
-		x = p.text(x, 0, unitText(k), style)
-		if m.fixedReason(n) != "" {
-			x = p.text(x, 0, " n/a", style)
-		}
-		p.sub(from, 0, x-from, 1).onClick(func() { m.knobIndex = i })
-		if i < len(shown)-1 {
-			x = p.text(x, 0, gap[1:], styleText)
+		spans[i] = append(m.knobSpans(k), plain(gap[1:]))
+		if i <= selected {
+			needed += spansWidth(spans[i])
 		}
 	}
+	x, first := 0, 0
+	for needed-len(gap[1:]) > p.w-x && first < selected {
+		needed -= spansWidth(spans[first])
+		first++
+		x = 2 // for the ellipsis
+	}
+	if first > 0 {
+		p.text(0, 0, "…", styleDim)
+	}
+	for i, s := range spans[first:] {
+		from := x
+		x = p.line(x, 0, s[:len(s)-1]...)
+		p.sub(from, 0, x-from, 1).onClick(func() { m.knobIndex = first + i })
+		if first+i < len(shown)-1 {
+			x = p.line(x, 0, s[len(s)-1])
+		}
+	}
+}
+
+// knobSpans is a knob with its values in force and pending.
+func (m *model) knobSpans(k knob.Knob) []span {
+	sign, style := " ", styleText
+	if k.Name == m.selectedKnob().Name {
+		sign, style = "▸", styleBold
+	}
+	fixed := m.fixedReason(k.Name) != ""
+	if fixed {
+		style = styleDim
+	}
+	out := []span{{sign, styleAccent}, {k.Label + " " + knobValue(m.inForce(), k.Name), style}}
+	if to, ok := m.pending[k.Name]; ok {
+		out = append(out, span{"→" + strings.TrimSuffix(m.pendingText(k, to), unitText(k)) + reloadMark(k.Cost), styleAccent})
+	}
+	out = append(out, span{unitText(k), style})
+	if fixed {
+		out = append(out, span{" n/a", style})
+	}
+	return out
 }
 
 // knobNotes are the notes on the knobs in the current state, the most important first.

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,35 @@ func TestRemoteMeasurements(t *testing.T) {
 		sc.press(key)
 		if want := "a remote server does not offer this measurement"; sc.status() != want || sc.dialog != nil || len(sc.workbench.calls) > 0 {
 			t.Errorf("key %s: status %q, dialog %v, actions %q; want %q and nothing else", key, sc.status(), sc.dialog, sc.workbench.calls, want)
+		}
+	}
+}
+
+// If there are too many knobs for one row, the selected one is visible.
+func TestManyKnobs(t *testing.T) {
+	s := remoteServing()
+	for _, n := range []knob.Name{"max_queue_delay", "preferred_batch_size", "streams", "cache_size", "priority_levels"} {
+		s.Info.Limits.Own = append(s.Info.Limits.Own, knob.Knob{Name: n, Label: string(n), Min: 1, Max: 9})
+		if err := s.Settings.Set(n, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pending := regexp.MustCompile("→ ?(2|32)\\b")
+	for _, size := range [][2]int{{120, 36}, {80, 24}, {60, 16}} {
+		sc := newScreen(t, size[0], size[1], s)
+		for i, k := range sc.shownKnobs() {
+			if i > 0 {
+				sc.press("down")
+			}
+			requireTexts(t, sc.plainFrame(), "▸"+k.Label)
+			sc.press("right")
+			if frame := sc.plainFrame(); !pending.MatchString(frame) {
+				t.Errorf("%v: no pending value of %s in\n%s", size, k.Label, frame)
+			}
+			sc.press("esc")
+		}
+		if sc.press("down"); sc.knobIndex != 0 {
+			t.Errorf("%v: knob %d after the last one, want the first", size, sc.knobIndex)
 		}
 	}
 }

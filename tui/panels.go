@@ -303,7 +303,7 @@ func (m *model) drawResources(p pane) {
 	}
 	in := p.box(title, dim(m.snap.Info.Runtime))
 	m.drawBare(p)
-	if told := m.snap.Info.Tells; !told.Utilization && !told.Memory && m.snap.Info.Model.Name != "" {
+	if reported := m.snap.Info.Tells; !reported.Utilization && !reported.Memory && m.snap.Info.Model.Name != "" {
 		in.text(1, 0, "cpu  n/a", styleText)
 		in.text(1, 1, "rss  n/a", styleText)
 		in.sub(1, 0, in.w-2, in.h).paragraph(0, 2, m.notReportedText(), styleDim)
