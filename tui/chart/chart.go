@@ -119,7 +119,7 @@ func (s Spec) Shown() int {
 	if f.cols < 1 {
 		return 0
 	}
-	return f.cols * s.window(f.cols).per
+	return f.cols * s.window(f.cols).perColumn
 }
 
 // Line draws a line chart: exactly Height strings of exactly Width cells.
@@ -154,7 +154,7 @@ func (s Spec) draw(c *canvas) {
 	p := plot{c, f, sc, cols}
 	p.line()
 	p.labels()
-	if sc.sla > 0 {
+	if sc.slaRow > 0 {
 		p.slaText(s.SLALabel)
 	}
 	if sc.clips() {

@@ -61,8 +61,8 @@ func TestChooseScale(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := chooseScale(c.peak, c.floor, c.sla, c.rows)
-			if s.top-c.top > 1e-9 || c.top-s.top > 1e-9 || s.sla != c.slaRow {
-				t.Errorf("chooseScale: top %g, SLA row %d; want %g, %d", s.top, s.sla, c.top, c.slaRow)
+			if s.top-c.top > 1e-9 || c.top-s.top > 1e-9 || s.slaRow != c.slaRow {
+				t.Errorf("chooseScale: top %g, SLA row %d; want %g, %d", s.top, s.slaRow, c.top, c.slaRow)
 			}
 		})
 	}
