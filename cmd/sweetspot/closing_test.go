@@ -58,7 +58,7 @@ func TestClosing(t *testing.T) {
 			session.Sweep{Trials: open, Best: -1, Open: 2},
 			[]string{
 				"cannot tell: most promising is 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), P99 of request latency 22.1 ms, at least 18.0 with 95%, to be within 25ms; its validation was left open: 1304 of the 2000 requests",
-				"next      about 696 more answers, about 0.7 s, would settle it: --budget 1m30s. Ways out:",
+				"next      about 696 more answers, about 0.7 s, would decide it: --budget 1m30s. Alternatives:",
 			},
 		},
 		{

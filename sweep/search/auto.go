@@ -8,38 +8,37 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// autoLoadTests is how many settings Auto takes to their verdict by default.
+// autoLoadTests is the default number of settings that Auto load-tests.
 const autoLoadTests = 8
 
-// fewForAll is so few points that all are simply tried.
+// maxForAll is the largest number of points that are all tried, without predictions.
 const fewForAll = 3
 
-// Auto probes service times, predicts every point with the simulator, and
-// verifies the most promising ones under load, each time with what the last
-// measurement says of the predictions. Where nothing can be predicted it tries all
-// points if the load tests are enough for them, and climbs if they are not.
+// Auto probes service times, predicts every point with the simulator and load-tests the most
+// promising points. Each load test corrects the following predictions. If predictions are not
+// possible, Auto tries all points if the number of load tests allows it, and otherwise it climbs.
 //
-// It is a function of the plan, the points and the history it is shown: a sweep
-// that is resumed goes on as the interrupted one would have.
+// Auto depends only on the plan, the points and the history, so that a resumed sweep continues
+// exactly like the interrupted one.
 type Auto struct {
 	*oracle
-	left  int // estimated by the last Next
-	open  int // points that may keep the promise, when it ended
-	ended string
-	none  string // why no point can keep the promise, by the last Next
+	left  int // estimate of the last Next
+	open  int // number of untried points that may keep the promise, when it ended
+	ended string // see Ended
+	none  string // why no point can keep the promise, at the last Next
 }
 
-// NewAuto returns the strategy over points, which stay the caller's. It is an
-// error if a plan's trace cannot be read.
+// NewAuto returns the strategy for the points, which it copies. The error says why a trace of the
+// plan cannot be read.
 func NewAuto(p plan.Plan, points []plan.Point, t trial.Tells) (*Auto, error) {
 	o, err := newOracle(p, points, t)
 	return &Auto{oracle: o, left: o.mostTests()}, err
 }
 
-// Left estimates the trials to come; probes are not counted.
+// Left estimates the number of trials still to come, without probes.
 func (a *Auto) Left() int { return a.left }
 
-// Untried is how many points may keep the promise and were not measured.
+// Untried returns the number of untried points that may keep the promise.
 func (a *Auto) Untried() int { return a.open }
 
 // Impossible says why no point can keep the promise at any load.
@@ -62,7 +61,7 @@ func (a *Auto) Next(found trial.History) (plan.Point, bool) {
 	return p, ok
 }
 
-// end notes why nothing more is tried.
+// setEndReason writes down why nothing more is tried.
 func (a *Auto) end(v *view) {
 	if v.best() < 0 {
 		a.open = v.hopeful()
@@ -91,10 +90,10 @@ func (a *Auto) end(v *view) {
 	}
 }
 
-// Ended says what became of the points that were not tested.
+// Ended says why the points without a load test were left out.
 func (a *Auto) Ended() string { return a.ended }
 
-// Outline says what is probed, and how the rest is decided.
+// Outline says what is probed and how the other points are decided.
 func (a *Auto) Outline() []string {
 	switch {
 	case a.blind != "" && a.few():
@@ -102,7 +101,7 @@ func (a *Auto) Outline() []string {
 	case a.blind != "":
 		return append(a.climbOutline(), fmt.Sprintf("load tests: at most %d", a.limit))
 	case a.few():
-		return []string{"auto: all points in this order, they are few; one probe before them says how fast the model is"}
+		return []string{"auto: all points in this order, because they are few; one probe before them measures the speed of the model"}
 	}
 	out := append(a.scout.outline(), fmt.Sprintf("predictions: all %d points, in the simulator, with the same arrivals", len(a.points)))
 	for _, c := range a.cut {
@@ -113,12 +112,12 @@ func (a *Auto) Outline() []string {
 	}
 	return append(out,
 		fmt.Sprintf("load tests: at most %d: the most promising and safe point first, then the one with the largest expected gain", a.limit),
-		fmt.Sprintf("  of them %d far from the favourite, and once the favourite again; what is measured corrects the predictions", farTests),
-		"end: when no other point is expected to gain 1%; then the favourite is validated on a fresh seed")
+		fmt.Sprintf("  %d of them far from the best one, and the best one again; the measurements correct the predictions", farTests),
+		"end: when no other point is expected to gain 1%; then the best one is validated with another seed")
 }
 
-// few tells whether there is nothing to predict: so few points are all tried. Where
-// nothing can be predicted, as many as there are load tests are few.
+// triesAll reports whether there are so few points that all are tried, without predictions. If
+// predictions are not possible, that is the number of load tests.
 func (a *Auto) few() bool {
 	most := min(fewForAll, a.limit)
 	if a.blind != "" {
@@ -127,14 +126,14 @@ func (a *Auto) few() bool {
 	return a.plan.Question == plan.Throughput && len(a.points) <= most
 }
 
-// paceWanted tells whether one probe is to say how fast the model is: few points
-// need no predictions, but trials of a slow model need to know how long to last.
+// needsSpeedProbe reports whether one probe is needed only for the speed of the model: a few points
+// need no predictions, but the length of a trial depends on the speed.
 func (a *Auto) paceWanted(found trial.History) bool {
 	fixed := a.plan.Trial.Requests > 0 || a.plan.Trial.Duration > 0
 	return !fixed && len(found.Probes) == 0 && len(found.Trials) == 0
 }
 
-// trialsLeft estimates what is still to come after the point that Next returns.
+// trialsLeft estimates the number of trials after the point that Next returns.
 func (a *Auto) trialsLeft(v *view, more bool) int {
 	if !more {
 		return 0
@@ -143,15 +142,14 @@ func (a *Auto) trialsLeft(v *view, more bool) int {
 	if a.plan.Question == plan.Capacity {
 		left = a.trialsOf(left) + 1
 	}
-	// Trials that are too short for a verdict are of no use to anybody: rather
-	// fewer of them.
+	// Trials that are too short for a verdict are useless. Expect fewer, longer trials.
 	if c := CostOf(a.plan, v.found); c.Known() && c.Budget > 0 && a.plan.Trial.Requests == 0 {
 		left = min(left, max(int(min(c.Passes(), math.MaxInt32)), 1)-len(v.found.Trials))
 	}
 	return max(left-1, 0)
 }
 
-// decide is what to do next.
+// decide returns the next trial.
 func (a *Auto) decide(v *view) (plan.Point, bool) {
 	done := len(v.tests) + v.controls
 	switch {
@@ -190,7 +188,7 @@ func (a *Auto) decide(v *view) (plan.Point, bool) {
 	return plan.Point{}, false
 }
 
-// whyAll is why every point is tried.
+// tryAllReason says why every point is tried.
 func (a *Auto) whyAll() string {
 	if a.blind != "" {
 		return "all are tried: " + a.blind + "."
@@ -198,7 +196,7 @@ func (a *Auto) whyAll() string {
 	return "one of few: all are tried."
 }
 
-// all tries the points in order.
+// nextUntried returns the first point without a load test.
 func (a *Auto) all(v *view) (plan.Point, bool) {
 	for i, p := range a.points {
 		if !v.tried(i) {

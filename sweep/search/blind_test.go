@@ -14,8 +14,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// foreign is a server with two knobs of its own, the values of which are given: it
-// does most with many instances and batches of 8, under a limit that it always keeps.
+// remoteServer returns a server with two knobs of its own and a plan over the given values. It has
+// the highest throughput with many instances and batches of 8. Every setting meets the limit.
 func foreign(t *testing.T, q plan.Question, instances, batches string) (plan.Plan, []plan.Point, world) {
 	t.Helper()
 	p := plan.Default()
@@ -40,8 +40,9 @@ func foreign(t *testing.T, q plan.Question, instances, batches string) (plan.Pla
 	return p, points, world{rate: rate, ms: func(knob.Settings) float64 { return 20 }, service: func(knob.Settings) float64 { return math.NaN() }}
 }
 
-// TestOwnKnobsAreNotPredicted: no strategy probes what nobody can predict, none takes
-// two points for one that differ in the target's own knobs, and all find the best.
+// TestOwnKnobsAreNotPredicted: if the points differ in the target's own knobs, no strategy makes
+// probes, points that differ only in these knobs are different points, and all strategies find the
+// best one.
 func TestOwnKnobsAreNotPredicted(t *testing.T) {
 	for _, strategy := range search.Available() {
 		for _, question := range []plan.Question{plan.Throughput, plan.Capacity} {
@@ -75,10 +76,10 @@ func TestOwnKnobsAreNotPredicted(t *testing.T) {
 	}
 }
 
-// TestAutoSaysThatItIsBlind: its outline and its last words say that it predicts
-// nothing, and why.
+// TestAutoExplainsMissingPredictions: the outline and the reason at the end say that nothing is
+// predicted, and why.
 func TestAutoSaysThatItIsBlind(t *testing.T) {
-	const why = "nothing is predicted, as no simulator knows what the target's own knobs do (instances, max_batch_size)"
+	const why = "nothing is predicted, because the simulator does not know the effect of the target's own knobs (instances, max_batch_size)"
 	for _, c := range []struct {
 		batches string
 		outline string
@@ -110,7 +111,7 @@ func TestAutoSaysThatItIsBlind(t *testing.T) {
 	}
 }
 
-// A server that tells no times of batches is not probed, whatever its knobs are.
+// A server that does not report service times is not probed.
 func TestUntoldServiceTimes(t *testing.T) {
 	p, points, w := plain()
 	p.Strategy = "auto"
@@ -123,7 +124,7 @@ func TestUntoldServiceTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(s.Outline(), func(l string) bool {
-		return strings.Contains(l, "the target does not tell the times and sizes of its batches")
+		return strings.Contains(l, "the target does not report the times and sizes of its batches")
 	}) {
 		t.Errorf("outline %q", s.Outline())
 	}
@@ -143,7 +144,7 @@ func TestUntoldServiceTimes(t *testing.T) {
 	}
 }
 
-// One own knob at one value is part of the server, and hinders no prediction.
+// If all points have the same value of the target's own knobs, predictions are possible.
 func TestOneOwnValueIsPredicted(t *testing.T) {
 	p, points, w := plain()
 	for i := range points {

@@ -6,47 +6,45 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// What measurements say of predictions. A residual is log(measured/predicted) of
-// a verified point. Those of two points are alike because of
+// How measurements correct predictions. The residual of a tested point is
+// log(measured/predicted). Residuals of two points are correlated because of
 //
-//   - what is wrong with every prediction by the same factor,
-//   - what every request or batch costs beside its execution (HTTP, wake-ups, the
-//     generator's share of the processor): it adds to the time and weighs most
-//     where the predicted time is shortest,
-//   - what is wrong with the times of a device, precision and number of threads,
-//     of a number of workers, and of a batch size,
+//   - an error that all predictions have as a common factor,
+//   - an overhead of every request or batch in addition to its execution (HTTP, wake-ups, the
+//     CPU time of the load generator): its relative effect is largest if the predicted time is
+//     shortest,
+//   - errors in the times of a device, precision and number of threads, of a number of workers,
+//     and of a batch size.
 //
-// and each of these is given a standard deviation. With them the residuals are a
-// Gaussian process: what is expected of a point that was not verified, and how
-// uncertain that is, follow from those that were, the most similar ones first.
+// Each of these has a standard deviation. The residuals are modelled as a Gaussian process, from
+// which the expected residual of an untested point and its uncertainty follow.
 const (
 	sdFactor  = .25
 	sdCost    = .15
 	sdFamily  = .05
 	sdWorkers = .04
 	sdNear    = .05
-	sdOwn     = .015 // what no other point tells of
+	sdOwn     = .015 // part that is independent of all other points
 )
 
-// residual is what one measurement says.
+// residual is the error of the prediction of one tested point.
 type residual struct {
 	point int
 	value float64 // log(measured/predicted)
-	sd    float64 // of its noise
+	sd    float64 // of the measurement
 }
 
-// belief is what is known of log(truth/predicted) of a point.
+// posterior is the distribution of log(true/predicted) of a point, given the tests.
 type belief struct{ mean, sd float64 }
 
-// places says where points lie, and how much longer each is predicted to take
-// than the fastest.
+// kernel has the data of all points for the covariance of their residuals.
 type places struct {
 	points []plan.Point
-	quick  []float64 // 0-1: the shortest predicted time over the point's
-	doubt  []float64 // of the prediction itself
+	quick  []float64 // predicted rate / highest predicted rate, 0 to 1
+	doubt  []float64 // standard deviation of log(rate) of the prediction itself
 }
 
-// alike is the covariance of the residuals of points i and j.
+// covariance returns the covariance of the residuals of points i and j.
 func (s places) alike(i, j int) float64 {
 	a, b := s.points[i].Settings, s.points[j].Settings
 	sum := sq(sdFactor) + sq(sdCost)*s.quick[i]*s.quick[j]
@@ -70,27 +68,27 @@ func (s places) alike(i, j int) float64 {
 
 func sq(v float64) float64 { return v * v }
 
-// doublings is how many doublings two numbers are apart.
+// doublings returns |log2(a/b)|.
 func doublings(a, b int) float64 { return math.Abs(math.Log2(float64(a) / float64(b))) }
 
-// calibration is the Gaussian process with its measurements.
+// calibration is the Gaussian process with the residuals of the tests.
 type calibration struct {
 	places
-	scale   float64 // of the standard deviations, as large as the residuals ask for
+	scale   float64 // factor of all standard deviations
 	seen    []residual
-	root    [][]float64 // the Cholesky root of their covariances
-	weights []float64   // the covariances' inverse times the residuals
+	root    [][]float64 // Cholesky factor of the residuals' covariance matrix
+	weights []float64 // inverse of the covariance matrix times the residuals
 }
 
-// calibrate takes the measurements in. Without any every belief is the prior,
-// whose standard deviations are multiplied by scale.
+// calibrate fits the process to residuals. Without residuals every posterior is the prior, with
+// standard deviations multiplied by scale.
 func calibrate(s places, scale float64, seen []residual) *calibration {
 	c := &calibration{places: s, scale: scale, seen: seen}
 	sum := 0.0
 	for _, r := range seen {
 		sum += sq(r.value) / s.alike(r.point, r.point)
 	}
-	if n := float64(len(seen)); n > 0 { // predictions that are worse than was thought
+	if n := float64(len(seen)); n > 0 { // increase scale if predictions are worse than expected
 		c.scale = max(scale, math.Sqrt(sum/n)/2)
 	}
 	c.root = make([][]float64, len(seen))
@@ -119,7 +117,7 @@ func calibrate(s places, scale float64, seen []residual) *calibration {
 	return c
 }
 
-// forward solves root x = b.
+// solveLower solves L x = b for the Cholesky factor L.
 func (c *calibration) forward(b []float64) []float64 {
 	x := make([]float64, len(b))
 	for i, row := range c.root {
@@ -132,7 +130,7 @@ func (c *calibration) forward(b []float64) []float64 {
 	return x
 }
 
-// backward solves the transposed root times x = b.
+// solveUpper solves transposed(L) x = b.
 func (c *calibration) backward(b []float64) []float64 {
 	x := make([]float64, len(b))
 	for i := len(b) - 1; i >= 0; i-- {
@@ -145,7 +143,7 @@ func (c *calibration) backward(b []float64) []float64 {
 	return x
 }
 
-// at is what is known of a point.
+// posterior returns the posterior of a point.
 func (c *calibration) at(point int) belief {
 	cov := make([]float64, len(c.seen))
 	mean := 0.0

@@ -10,20 +10,18 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// cause is what keeps a trial from more, with the numbers that say so and what to
-// do about it.
+// bottleneck is what limits a trial, in words with numbers and with advice.
 type cause struct {
 	limit string
 	text  string
 }
 
-// cause finds it: the load generator or other programs if they disturbed, the
-// arrivals if the workers idle for want of requests, else the step of a request
-// that takes longest.
+// bottleneck finds what limits a trial: the load generator or other programs if they disturbed it,
+// the arrivals if workers are idle, otherwise the step of a request that takes longest.
 func (x Explainer) cause(t trial.Trial) cause {
 	switch {
 	case t.GeneratorLimited:
-		return cause{limitGenerator, "the load generator was the limit, not the server: its figures say little; send less, or from another machine"}
+		return cause{limitGenerator, "the load generator was the limit, not the server: the figures do not show what the server can do; send less, or from another machine"}
 	case t.Busy():
 		return cause{limitBusy, "other programs took much of the machine: measure again when it is quiet"}
 	}
@@ -36,9 +34,9 @@ func (x Explainer) cause(t trial.Trial) cause {
 	switch idle := 1 - busy(t); {
 	case formation > exec && formation > queue:
 		return cause{limitDelay, fmt.Sprintf("the delay, as batches wait %.1f ms to fill and run %.1f ms; %s", formation, exec, shorterDelay(t))}
-	case x.Rules.Question == plan.Capacity: // the load is as high as it can be
+	case x.Rules.Question == plan.Capacity: // the load is the highest possible
 	case t.Load.Mode == load.Open && t.Throughput.Value.Or(0) >= .98*t.Load.Rate && queue <= exec:
-		return cause{limitArrival, fmt.Sprintf("the load, as all of its %g requests/s are served; --question capacity finds how many more it bears", t.Load.Rate)}
+		return cause{limitArrival, fmt.Sprintf("the load, as all of its %g requests/s are served; --question capacity finds how many more it can serve", t.Load.Rate)}
 	case idle > .4:
 		return cause{limitArrival, fmt.Sprintf("the load, as workers idle %.0f%% of the time; more clients would use them", 100*idle)}
 	case queue > 2*exec:
@@ -53,7 +51,7 @@ func (x Explainer) cause(t trial.Trial) cause {
 	return cause{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f, filling the batch %.1f; %s", exec, queue, formation, lessExecution(t))}
 }
 
-// shorterDelay is what to do where filling the batch takes longest.
+// delayAdvice is the advice if waiting for a full batch takes longest.
 func shorterDelay(t trial.Trial) string {
 	text := "shorten the delay (--batch-delay)"
 	if l := t.Load; l.Mode == load.Closed && l.Concurrency < t.Settings.BatchSize {
@@ -62,7 +60,7 @@ func shorterDelay(t trial.Trial) string {
 	return text
 }
 
-// lessQueue is what to do where waiting in the queue takes longest.
+// queueAdvice is the advice if waiting in the queue takes longest.
 func lessQueue(t trial.Trial) string {
 	if t.Load.Mode == load.Closed {
 		return "more workers or fewer clients shorten it"
@@ -70,7 +68,7 @@ func lessQueue(t trial.Trial) string {
 	return "more workers or a lower rate shorten it"
 }
 
-// lessExecution is what to do where execution takes longest.
+// executionAdvice is the advice if execution takes longest.
 func lessExecution(t trial.Trial) string {
 	ways := ""
 	if t.Settings.BatchSize > 1 {
@@ -82,7 +80,7 @@ func lessExecution(t trial.Trial) string {
 	return ways + "more threads or a faster device shorten it"
 }
 
-// shortQueue warns of a queue that is shorter than a batch.
+// queueWarning warns if the queue is shorter than a batch.
 func shortQueue(s knob.Settings) string {
 	if s.QueueSize >= s.BatchSize {
 		return ""
@@ -90,15 +88,14 @@ func shortQueue(s knob.Settings) string {
 	return fmt.Sprintf("the queue of %d is shorter than a batch of %d: requests may be refused before one is full; raise --queue-size", s.QueueSize, s.BatchSize)
 }
 
-// loses is by how much more than its size the time of a batch has to grow for
-// batching to lose.
+// minLoss is the smallest ratio of s(b) to b*s(1) at which batching is reported as a loss.
 const loses = 1.1
 
-// BatchingLoses says that the time of a batch grows faster than its size, by the
-// largest size that was timed against one: probes where there are any, else the
-// execution in trials with full batches. It is "" where batching pays.
+// BatchingLoss says that the time of a batch grows faster than its size, from the largest measured
+// batch size and a batch of 1. It uses probes, or without probes the execution times of trials with
+// full batches. It returns "" if batching is no loss.
 func BatchingLoses(probes []trial.Probe, trials []trial.Trial) string {
-	times := map[knob.Settings]map[int]float64{} // ms by batch size, of settings that differ in it alone
+	times := map[knob.Settings]map[int]float64{} // ms by batch size, for settings that differ only in the batch size
 	add := func(s knob.Settings, size int, ms float64) {
 		s.BatchSize, s.BatchDelay, s.QueueSize = 0, 0, 0
 		if times[s] == nil {
@@ -133,8 +130,8 @@ func BatchingLoses(probes []trial.Probe, trials []trial.Trial) string {
 	if size == 0 || ratio <= loses*float64(size) {
 		return ""
 	}
-	return fmt.Sprintf("batching loses on this model: a batch of %d takes %.0f times one", size, ratio)
+	return fmt.Sprintf("batching makes this model slower: a batch of %d takes %.0f times as long as a batch of 1", size, ratio)
 }
 
-// seconds is a time of so many.
+// secondsOf converts seconds to a duration.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -10,19 +10,19 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Climb moves one knob at a time from the smallest settings of the plan, up or
-// down, keeps what is better beyond noise, takes steps twice as long while they
-// help, and ends where no knob helps any more.
+// Climb starts at the smallest settings of the plan and changes one knob at a time, up or down. It
+// keeps a change that improves the result beyond noise, doubles the step while that helps, and ends
+// when no change helps.
 //
-// Like Auto it is a function of what it is shown.
+// Like Auto it depends only on the plan, the points and the history.
 type Climb struct {
 	*oracle
 	left, done int
-	none       string // why no point can keep the promise, by the last Next
+	none       string // why no point can keep the promise, at the last Next
 }
 
-// NewClimb returns the strategy over points, which stay the caller's. It is an
-// error if a plan's trace cannot be read.
+// NewClimb returns the strategy for the points, which it copies. The error says why a trace of the
+// plan cannot be read.
 func NewClimb(p plan.Plan, points []plan.Point, t trial.Tells) (*Climb, error) {
 	o, err := newOracle(p, points, t)
 	return &Climb{oracle: o, left: o.mostTests()}, err
@@ -47,44 +47,44 @@ func (c *Climb) Next(found trial.History) (plan.Point, bool) {
 	}
 	c.none = v.certainNone()
 	c.left = 0
-	if ok { // a guess: two moves a knob, less those made
+	if ok { // a rough estimate: two moves per knob
 		c.left = min(max(2*len(v.order())-len(v.tests), 1), c.mostTests()-len(v.tests))
 	}
 	return p, ok
 }
 
-// Left is a guess: nobody knows how far a climb goes.
+// Left is a rough estimate: the number of moves is not known in advance.
 func (c *Climb) Left() int { return max(c.left-1, 0) }
 
-// Untried is how many points a climb that found nothing left out.
+// Untried is 0: a climb does not report untried points.
 func (c *Climb) Untried() int { return 0 }
 
 // Impossible says why no point can keep the promise at any load.
 func (c *Climb) Impossible() string { return c.none }
 
-// Ended says where a climb stops.
+// Ended says where the climb ended.
 func (c *Climb) Ended() string {
 	return fmt.Sprintf("the climb ended after %d of %d points, where no single knob gains beyond noise", c.done, len(c.points))
 }
 
-// Outline says how it moves.
+// Outline says how the climb moves.
 func (c *Climb) Outline() []string { return c.climbOutline() }
 
-// climbOutline says how a climb moves, and what it knows before.
+// climbOutline says what is probed before a climb, and how it moves.
 func (o *oracle) climbOutline() []string {
 	var out []string
 	if o.plan.Question == plan.Capacity {
 		out = append(o.ratesOutline(), "each setting: "+o.rateOutline())
 	}
-	text := "climb: from the smallest settings, one knob up or down at a time, what is better beyond noise is kept, until no knob helps"
+	text := "climb: from the smallest settings, one knob up or down at a time; a change that helps beyond noise is kept, until no knob helps"
 	if o.blind != "" {
 		text += "; " + o.blind
 	}
 	return append(out, text)
 }
 
-// climb replays the climb over the tests and returns the first point that it
-// asks for and that was not tested.
+// climb replays the climb with the tests so far and returns the first point that it needs and that
+// was not tested.
 func (v *view) climb() (plan.Point, bool) {
 	c := climb{view: v, at: v.foot()}
 	if c.run() {
@@ -98,7 +98,7 @@ func (v *view) climb() (plan.Point, bool) {
 	return p, true
 }
 
-// foot is the point where a climb begins: the smallest settings.
+// climbStart returns the point with the smallest settings.
 func (v *view) foot() int {
 	lowest := 0
 	for i, p := range v.points {
@@ -109,6 +109,7 @@ func (v *view) foot() int {
 	return lowest
 }
 
+// compareSettings orders points by their settings, the smallest first.
 func lower(a, b plan.Point) int {
 	x, y := a.Settings, b.Settings
 	return cmp.Or(
@@ -118,16 +119,16 @@ func lower(a, b plan.Point) int {
 	)
 }
 
-// climb is a climb that stops at the first point without a measurement.
+// climb is a climb that stops at the first point without a test.
 type climb struct {
 	*view
-	at   int    // the point stood on
-	want int    // the point that is missing
-	why  string // it is asked for
+	at   int // the point with the best result so far
+	want int // the point that is needed next
+	why  string // why it is needed
 }
 
-// order is that of the knobs, the one that moves most first. Nothing is known of the
-// target's own: they follow by name.
+// knobOrder returns the knobs in the order in which they are changed, the one with the largest
+// effect first. The target's own knobs follow by name, because their effect is unknown.
 func (o *oracle) order() []knob.Name {
 	out := []knob.Name{knob.BatchSize, knob.Workers, knob.BatchDelay, knob.Threads, knob.FP16, knob.Device, knob.QueueSize}
 	var own []knob.Name
@@ -142,7 +143,7 @@ func (o *oracle) order() []knob.Name {
 	return append(out, own...)
 }
 
-// run climbs to the end; false when a measurement is missing.
+// replay climbs to the end. It returns false if a test is missing.
 func (c *climb) run() bool {
 	if !c.has(c.at, "the start of the climb") {
 		return false
@@ -163,7 +164,8 @@ func (c *climb) run() bool {
 	return true
 }
 
-// walk turns one knob one way while that helps, with steps of 1, 2, 4 values.
+// moveKnob changes one knob in one direction while that helps, in steps of 1, 2, 4 values. ended is
+// false if a test is missing.
 func (c *climb) walk(k knob.Name, way int) (moved, ended bool) {
 	for step := 1; ; step *= 2 {
 		next := c.beside(k, way*step)
@@ -185,7 +187,7 @@ func (c *climb) walk(k knob.Name, way int) (moved, ended bool) {
 	}
 }
 
-// has tells whether a point was tested, and remembers the first that was not.
+// isTested reports whether a point was tested. If not, the point is what the climb needs next.
 func (c *climb) has(point int, why string) bool {
 	if c.tried(point) {
 		return true
@@ -194,11 +196,11 @@ func (c *climb) has(point int, why string) bool {
 	return false
 }
 
-// beside is the point that differs in one knob by so many of its values; -1
-// where there is none.
+// neighbour returns the point that differs only in one knob, by this number of its values; -1 if
+// there is none.
 func (c *climb) beside(k knob.Name, by int) int {
 	here := c.points[c.at]
-	var line []int // points that differ in k alone
+	var line []int // points that differ only in k, including the current one
 	for i, p := range c.points {
 		s := p.Settings
 		if s.Set(k, here.Settings.Get(k)) == nil && s == here.Settings && p.Load == here.Load.For(p.Settings.Workers*p.Settings.BatchSize) {
@@ -213,9 +215,8 @@ func (c *climb) beside(k knob.Name, by int) int {
 	return line[i]
 }
 
-// beats tells whether one tested point is better than another beyond noise: by
-// the rules where one of them keeps the promise, else by how far they are from
-// it.
+// beats reports whether one tested point is better than another beyond noise: by the rules if at
+// least one keeps the promise, otherwise by the distance to the promise.
 func (c *climb) beats(a, b int) bool {
 	x, y := c.test(a), c.test(b)
 	if c.plan.Question == plan.Capacity {
@@ -231,6 +232,7 @@ func (c *climb) beats(a, b int) bool {
 	return c.rules.Beats(t, u)
 }
 
+// testOf returns the load test of a tested point.
 func (c *climb) test(point int) tested {
 	return c.tests[slices.IndexFunc(c.tests, func(x tested) bool { return x.point == point })]
 }

@@ -11,28 +11,27 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// testShare is the part of a budget's time that load tests get: probes and the
-// validation have theirs.
+// loadTestShare is the share of a time budget for load tests. The rest is for probes and the
+// validation.
 const testShare = .6
 
-// Cost is what it takes to see a promise kept once.
+// Cost is the number of answers and the time that a trial needs for a pass.
 type Cost struct {
 	Percentile float64
-	Answers    int           // that a pass takes, about
-	Rate       float64       // answers a second, at most; 0 is not known
-	Budget     time.Duration // of the whole sweep; 0 is none, and of no account in virtual time
-	Most       int           // requests of one trial; 0 is no limit
+	Answers    int // that a pass needs, about
+	Rate       float64 // highest answers/s; 0 is unknown
+	Budget     time.Duration // of the whole sweep; 0 is no limit, also in virtual time
+	Most       int // limit of one trial; 0 is no limit
 }
 
-// CostOf is the cost of the plan's promise, by what its probes and trials say of
-// the model's speed.
+// CostOf returns the cost of the plan's SLA. The rate comes from the probes and trials.
 func CostOf(p plan.Plan, found trial.History) Cost {
 	c := Cost{
 		Percentile: p.SLA.Percentile, Answers: stat.Needed(p.SLA.Percentile / 100),
 		Rate: found.Rate(), Budget: p.Budget.Time, Most: p.Trial.MaxRequests,
 	}
 	if p.Target == "virtual" {
-		c.Budget = 0 // is of real time
+		c.Budget = 0 // the budget limits real time only
 	}
 	slowest := 0.0
 	for _, l := range p.Loads {
@@ -46,10 +45,10 @@ func CostOf(p plan.Plan, found trial.History) Cost {
 	return c
 }
 
-// Known tells whether it can be told how long the answers take.
+// HasRate reports whether the rate is known, and with it the time of a number of answers.
 func (c Cost) Known() bool { return c.Rate > 0 }
 
-// Time is how long so many answers take, at the least.
+// TimeFor returns the shortest time for this number of answers, 1000 days if the rate is unknown.
 func (c Cost) Time(answers int) time.Duration {
 	const longest = 1000 * 24 * time.Hour
 	if !c.Known() {
@@ -58,18 +57,18 @@ func (c Cost) Time(answers int) time.Duration {
 	return time.Duration(min(float64(answers)/c.Rate, longest.Seconds()) * float64(time.Second))
 }
 
-// Passes is how many passes the budget has the time for; 0 is not even one.
+// Passes returns the number of passes that the budget has time for, which may be below 1.
 func (c Cost) Passes() float64 {
 	return testShare * float64(c.Budget) / float64(max(c.Time(c.Answers), 1))
 }
 
-// Fits tells whether the budget may give a pass.
+// Fits reports whether a pass is possible within the budget.
 func (c Cost) Fits() bool {
 	return (c.Most == 0 || c.Most >= c.Answers) && (c.Budget == 0 || !c.Known() || c.Passes() >= 1)
 }
 
-// String says what a pass takes: "a P99 takes about 3400 answers: 10m0s at .5 s an
-// answer".
+// String says what a pass needs: "a pass of a P99 takes about 3400 answers: 28 minutes at 2
+// answers/s".
 func (c Cost) String() string {
 	text := fmt.Sprintf("a pass of a P%g takes about %d answers", c.Percentile, c.Answers)
 	if c.Known() {
@@ -78,7 +77,7 @@ func (c Cost) String() string {
 	return text
 }
 
-// pace is the rate in words: slow models are known by the time of an answer.
+// rateText is the rate in words: for slow models the time of an answer.
 func (c Cost) pace() string {
 	if c.Rate < 1 {
 		return fmt.Sprintf("%.1f s an item", 1/c.Rate)
@@ -86,8 +85,7 @@ func (c Cost) pace() string {
 	return fmt.Sprintf("%.3g answers/s", c.Rate)
 }
 
-// Short says that the budget is too short for a pass, and what to do; "" where it
-// is not.
+// TooShort says that the budget is too short for a pass, and what to do; "" if it is long enough.
 func (c Cost) Short() string {
 	switch {
 	case c.Fits():
@@ -98,7 +96,7 @@ func (c Cost) Short() string {
 	return fmt.Sprintf("%v; the budget is %v. %s", c, c.Budget, c.waysOut("a longer --budget"))
 }
 
-// waysOut are the ways to an answer, more being one of them.
+// alternatives says how to get a verdict; more is one of the ways.
 func (c Cost) waysOut(more string) string {
 	ways := more
 	for _, p := range []float64{95, 90} {
@@ -115,12 +113,12 @@ func (c Cost) waysOut(more string) string {
 			}
 		}
 	}
-	return "Ways out: " + ways + ", or --requests N for trials of N requests whatever they show"
+	return "Alternatives: " + ways + ", or --requests N for trials of N requests whatever they show"
 }
 
-// More says how many more answers the trial would have taken that came nearest to
-// a pass without one, and how long; "" where their number was not what was lacking:
-// all were over the limit, or a busy machine spoiled them.
+// MissingAnswers says how many more answers were needed for a pass, in the trial with the most
+// answers of those that may pass, and how long they take. It returns "" if more answers would not
+// help: all trials were over the limit or disturbed by other programs.
 func (c Cost) More(trials []trial.Trial) string {
 	most, rate, near := 0, c.Rate, len(trials) == 0
 	for _, t := range trials {
@@ -142,13 +140,13 @@ func (c Cost) More(trials []trial.Trial) string {
 	return text + fmt.Sprintf(", for a pass of a P%g. ", c.Percentile) + c.waysOut("a longer --budget")
 }
 
-// near is how near to the limit a percentile is that more answers may never tell
-// from it, as a share of the limit.
+// closeToLimit is a share of the limit: a percentile between 1 - closeToLimit and 1 of the limit
+// may stay undecided with any number of answers.
 const near = .2
 
-// Settles says what would settle a trial that was left open: a quiet machine, about
-// how many more answers with the time they take and the budget that holds them, or,
-// where there were enough of them, that its percentile is too close to the limit.
+// HowToDecide says how an undecided trial can be decided: with an idle machine, or with more
+// answers, how many, how long they take and which budget allows them. If it had enough answers,
+// HowToDecide says that its percentile is too close to the limit.
 func (c Cost) Settles(t trial.Trial) string {
 	v := t.Verdict
 	missing := c.Answers - t.Counts.OK
@@ -158,20 +156,20 @@ func (c Cost) Settles(t trial.Trial) string {
 	case t.Busy():
 		return "other programs took much of the machine: measure again when it is quiet"
 	case long && missing <= 0 && value > (1-near)*v.LimitMS:
-		text := fmt.Sprintf("%d answers did not settle it: its P%g is close to the limit of %g ms", t.Counts.OK, v.Percentile, v.LimitMS)
+		text := fmt.Sprintf("%d answers did not decide it: its P%g is close to the limit of %g ms", t.Counts.OK, v.Percentile, v.LimitMS)
 		if high, ok := v.HighMS.Get(); ok && high > v.LimitMS {
 			text += fmt.Sprintf("; --sla %.0fms would hold", math.Ceil(high))
 		}
-		return text + c.budget(", and a longer look may tell: ")
+		return text + c.budget(", and a longer measurement may decide it: ")
 	case long && missing > 0:
-		return fmt.Sprintf("about %d more answers%s, would settle it%s. %s", missing, c.takes(missing), c.budget(": "), c.waysOut("a looser --sla"))
+		return fmt.Sprintf("about %d more answers%s, would decide it%s. %s", missing, c.takes(missing), c.budget(": "), c.waysOut("a looser --sla"))
 	case long:
-		return "a longer look would settle it" + c.budget(": ")
+		return "a longer measurement would decide it" + c.budget(": ")
 	}
 	return fmt.Sprintf("a validation of it takes about %d answers%s%s", c.Answers, c.takes(c.Answers), c.budget(": "))
 }
 
-// takes is how long so many answers take, in commas; "" where nobody knows.
+// timeText is the time of this number of answers, after a comma; "" if the rate is unknown.
 func (c Cost) takes(answers int) string {
 	if !c.Known() {
 		return ""
@@ -179,7 +177,7 @@ func (c Cost) takes(answers int) string {
 	return ", about " + Roughly(c.Time(answers))
 }
 
-// budget is one that is longer by what two passes take, at least by half.
+// budgetText is a budget that is longer by the time of two passes, and by at least half.
 func (c Cost) budget(before string) string {
 	if c.Budget <= 0 {
 		return ""
@@ -191,7 +189,7 @@ func (c Cost) budget(before string) string {
 	return before + fmt.Sprintf("--budget %v", (c.Budget+more).Round(time.Second))
 }
 
-// Roughly is a time as people say it: "40 s", "10 minutes", "1.9 hours".
+// RoughDuration formats a duration for people: "40 s", "10 minutes", "1.9 hours".
 func Roughly(d time.Duration) string {
 	switch s := d.Seconds(); {
 	case s < 10:

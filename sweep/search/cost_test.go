@@ -14,29 +14,29 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// slow is what one probe of a model of 2 s an item says.
+// slowModel returns a history with one probe of a model that takes 2 s per item.
 func slow() trial.History {
 	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, Service: trial.Service{Median: trial.Of(2000)}}}}
 }
 
-// needs says what a pass of a percentile takes.
+// passText is the text about the answers that a pass of a percentile needs.
 func needs(percentile float64) string {
 	return fmt.Sprintf("a pass of a P%g takes about %d answers", percentile, stat.Needed(percentile/100))
 }
 
-// takes is how long that is with the slow model.
+// passTime is the text about their time with the slow model.
 func takes(percentile float64) string { return longFor(stat.Needed(percentile / 100)) }
 
 func longFor(answers int) string { return search.Roughly(time.Duration(answers) * 2 * time.Second) }
 
-// What a promise costs is said with the ways out where the budget cannot pay it.
+// A cost that exceeds the budget is reported with the alternatives.
 func TestCost(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*plan.Plan)
 		found  trial.History
 		fits   bool
-		want   []string // of Short, or of String where it fits
+		want   []string // parts of TooShort, or of String if it fits
 	}{
 		{"a slow model", func(p *plan.Plan) { p.Budget.Time = 45 * time.Second }, slow(), false, []string{
 			needs(99) + ": " + takes(99) + " at 2.0 s an item; the budget is 45s.",
@@ -71,7 +71,7 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// Where an answer is missing it is said how much of it is.
+// If answers are missing for a pass, MissingAnswers says how many.
 func TestCostMore(t *testing.T) {
 	p := plan.Default()
 	p.SLA.Percentile = 90

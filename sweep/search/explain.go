@@ -13,7 +13,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// What limits a trial, in Why.Limit.
+// Values of Why.Limit: what limits a trial.
 const (
 	limitExecution = "execution"
 	limitQueue     = "queue"
@@ -24,28 +24,27 @@ const (
 	limitBusy      = "neighbours"
 )
 
-// How much is said.
+// How many runners-up and reasons are listed.
 const (
 	mostRunnersUp = 3
 	mostReasons   = 4
 )
 
-// cpuFull is the share of the cores in use from which they are the limit.
+// cpuFull is the share of the cores in use from which on they are the bottleneck.
 const cpuFull = .92
 
-// Explainer says why a trial is best. The zero value is about most throughput, on a
-// machine whose cores are not known.
+// Explainer says why a trial is the best. The zero value ranks by throughput and has an unknown
+// number of cores.
 type Explainer struct {
 	Rules rank.Rules
-	Cores int // of the machine that serves; 0 is not known
+	Cores int // of the machine that serves; 0 is unknown
 }
 
-// Explain says why the trial at index best is best, or, if it does not meet the
-// promise, why none is. Text is all of it; Lines are what stands under a verdict,
-// by what it is about: how well it was looked at, what limits and what to do about
-// it, how full the batches were and what the delay bought, who came next and why
-// that is not the choice, and what was not tried. The figures are those of rows:
-// all runs of a setting together. best -1 is no trial.
+// Explain says why the trial at index best is the best, or, if it does not meet the promise, why
+// none does. Text is the whole explanation. Lines are its parts that are shown below the verdict:
+// the validation, the bottleneck with advice, the batches and the effect of the delay, the next
+// best settings and why they were not chosen, and what was not tried. The figures are those of
+// rows, which join all runs of a setting. best -1 means that there is no trial.
 func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
 	why := trial.Why{RunnersUp: []int{}, Skipped: skipped}
 	if best < 0 || best >= len(trials) {
@@ -76,14 +75,14 @@ func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip)
 	return why
 }
 
-// explanation is what Explain looks at.
+// explanation has the input of Explain.
 type explanation struct {
 	Explainer
 	ranking rank.Ranking
 }
 
-// looked says what the validation could not exclude, that the arrivals flatter,
-// and under which other loads of the plan the setting does not hold.
+// validationText says what the validation could not exclude, that constant arrivals are too
+// favourable, and under which other loads of the plan the setting does not keep the promise.
 func (e explanation) looked(row rank.Row) string {
 	t := row.Joined
 	var parts []string
@@ -92,13 +91,13 @@ func (e explanation) looked(row rank.Row) string {
 			Roughly(seconds(t.Seconds)), t.Counts.OK, Roughly(seconds(t.Seconds/3))))
 	}
 	if l := t.Load; (l.Mode == load.Open || l.Mode == load.Ramp) && l.Arrivals == load.Constant {
-		parts = append(parts, "constant arrivals flatter: Poisson ones at this rate wait longer, so use --arrivals poisson")
+		parts = append(parts, "constant arrivals give too low latencies: Poisson arrivals at this rate wait longer, so use --arrivals poisson")
 	}
 	return strings.Join(append(parts, e.otherLoads(row)...), "; ")
 }
 
-// otherLoads names the loads under which the settings of a row do not hold or are
-// not known to.
+// otherLoads lists the loads under which the settings of a row do not keep the promise or were not
+// validated.
 func (e explanation) otherLoads(row rank.Row) []string {
 	if e.Rules.Question == plan.Capacity {
 		return nil
@@ -127,7 +126,7 @@ func (e explanation) otherLoads(row rank.Row) []string {
 	return out
 }
 
-// headline is the setting with its two numbers.
+// headlineText has the setting with its throughput and percentile.
 func (x Explainer) headline(t trial.Trial) string {
 	v := t.Verdict
 	did := fmt.Sprintf("%s requests/s with P%g of %s latency %s ms", interval(t.Throughput), v.Percentile, v.Latency, v.ValueMS.Text(1))
@@ -148,7 +147,7 @@ func (x Explainer) headline(t trial.Trial) string {
 		v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, did, away(v))
 }
 
-// away is where a value stands to its limit.
+// distanceText says how far a percentile is from its limit.
 func away(v trial.Verdict) string {
 	value, ok := v.ValueMS.Get()
 	if !ok || v.LimitMS <= 0 {
@@ -161,7 +160,7 @@ func away(v trial.Verdict) string {
 	return fmt.Sprintf("%.0f%% below", share)
 }
 
-// busy is the share of time the workers execute, 1 where it cannot be told.
+// busyShare returns the share of time in which the workers execute, 1 if it is unknown.
 func busy(t trial.Trial) float64 {
 	rate, ok1 := t.Throughput.Value.Get()
 	size, ok2 := t.Batches.Mean.Get()
@@ -172,7 +171,7 @@ func busy(t trial.Trial) float64 {
 	return min(1, rate/size*exec/1000/float64(t.Settings.Workers))
 }
 
-// batches says how full the batches were.
+// batchesText says how full the batches were.
 func batches(t trial.Trial) string {
 	mean, ok := t.Batches.Mean.Get()
 	if !ok || t.Settings.BatchSize < 2 {
@@ -189,8 +188,8 @@ func batches(t trial.Trial) string {
 	return text
 }
 
-// delay compares with the row that differs in the delay alone: the shortest
-// one tried or, if t has that, the longest.
+// delayText compares with the row that differs only in the delay: the shortest delay, or the
+// longest one if t has the shortest.
 func (e explanation) delay(t trial.Trial) string {
 	var other *trial.Trial
 	for i := range e.ranking.Rows {
@@ -212,7 +211,7 @@ func (e explanation) delay(t trial.Trial) string {
 		other.Settings.Get("batch_delay_ms"), other.N, t.Settings.Get("batch_delay_ms"), change)
 }
 
-// comparable prefers a over b as the one to compare t with.
+// isBetterComparison reports whether a is better than b as the trial with which t is compared.
 func comparable(a, b *trial.Trial, t trial.Trial) bool {
 	x, y, own := a.Settings.BatchDelay, b.Settings.BatchDelay, t.Settings.BatchDelay
 	switch {
@@ -224,7 +223,7 @@ func comparable(a, b *trial.Trial, t trial.Trial) bool {
 	return x > y
 }
 
-// against is the throughput of t over that of o: "+12%" or "~".
+// throughputChange compares the throughput of t with that of o: "+12%" or "~".
 func against(t, o trial.Trial) string {
 	a, ok1 := t.Throughput.Value.Get()
 	b, ok2 := o.Throughput.Value.Get()
@@ -237,6 +236,7 @@ func against(t, o trial.Trial) string {
 	return fmt.Sprintf("%+.0f%%", 100*(a/b-1))
 }
 
+// latencyChange formats a - b: "+11.2 ms".
 func difference(a, b trial.Num) string {
 	x, ok1 := a.Get()
 	y, ok2 := b.Get()
@@ -246,7 +246,7 @@ func difference(a, b trial.Num) string {
 	return fmt.Sprintf("%+.1f ms", x-y)
 }
 
-// runnersUp returns the next best settings that meet the promise too.
+// runnersUp returns the next best settings that meet the promise.
 func (e explanation) runnersUp(best trial.Trial) []rank.Row {
 	seen := []trial.Trial{best}
 	var out []rank.Row
@@ -266,14 +266,14 @@ func (e explanation) runnersUp(best trial.Trial) []rank.Row {
 	return out
 }
 
-// runners names them with what they did, and, where that is more than the choice
-// did, with why they are not it.
+// runnersUpText lists them with their figures and, if these are better than those of the choice,
+// says why they were not chosen.
 func (e explanation) runners(best rank.Row, next []rank.Row) string {
 	var parts []string
 	for _, row := range next {
 		o, did := row.Joined, ""
 		if e.Rules.Question == plan.Capacity {
-			did = fmt.Sprintf("bears %g/s, %+.0f%%", o.Load.Rate, 100*(o.Load.Rate/best.Joined.Load.Rate-1))
+			did = fmt.Sprintf("serves %g/s, %+.0f%%", o.Load.Rate, 100*(o.Load.Rate/best.Joined.Load.Rate-1))
 		} else {
 			did = fmt.Sprintf("%s requests/s, %s", o.Throughput.Value.Text(1), against(o, best.Joined))
 		}
@@ -288,8 +288,8 @@ func (e explanation) runners(best rank.Row, next []rank.Row) string {
 	return strings.Join(parts, "; ")
 }
 
-// whyNot says why a row that did more than the choice is not it; "" where it did
-// not.
+// whyNot says why a row with better figures than the choice was not chosen; "" if its figures are
+// not better.
 func (e explanation) whyNot(o, best rank.Row) string {
 	more := o.Joined.Throughput.Value.Or(0) > best.Joined.Throughput.Value.Or(0)
 	if e.Rules.Question == plan.Capacity {
@@ -309,10 +309,10 @@ func (e explanation) whyNot(o, best rank.Row) string {
 	case rank.WithinNoise(o.Joined, best.Joined):
 		return fmt.Sprintf("but its P%g is %s ms", o.Verdict().Percentile, o.Verdict().ValueMS.Text(1))
 	}
-	return "" // it was under another load, which is said
+	return "" // it was measured under another load, which runnersUpText says
 }
 
-// failingLoad is a load under which the settings of a row fail, "" without one.
+// failingLoad returns a load under which the settings of a row fail, "" if there is none.
 func (e explanation) failingLoad(row rank.Row) string {
 	for _, o := range e.ranking.Rows {
 		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Seems() == trial.Fail && e.Rules.Question != plan.Capacity {
@@ -322,7 +322,7 @@ func (e explanation) failingLoad(row rank.Row) string {
 	return ""
 }
 
-// reasons counts the settings that were not tried by reason, most first.
+// skippedText counts the settings that were not tried by reason, the most frequent first.
 func reasons(skipped []trial.Skip) string {
 	if len(skipped) == 0 {
 		return ""
@@ -346,7 +346,7 @@ func reasons(skipped []trial.Skip) string {
 	return strings.Join(parts, "; ")
 }
 
-// interval writes an estimate: "528.2 (519.0-537.1)".
+// intervalText formats an estimate: "528.2 (519.0-537.1)".
 func interval(e trial.Estimate) string {
 	if !e.Low.OK() && !e.High.OK() {
 		return e.Value.Text(1)
@@ -354,7 +354,7 @@ func interval(e trial.Estimate) string {
 	return fmt.Sprintf("%s (%s-%s)", e.Value.Text(1), e.Low.Text(1), e.High.Text(1))
 }
 
-// join makes one text of the sentences there are.
+// joinSentences joins all sentences that are not empty.
 func join(sentences ...string) string {
 	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
 }

@@ -18,9 +18,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// measured returns trial n, that passed at a limit of 100 ms; change makes it
-// another. Its settings tell nothing of its number: trials of one setting are one
-// row.
+// measured returns trial n with a pass at a limit of 100 ms, then applies the changes. All trials
+// have the same settings unless they are changed, so that they are one row.
 func measured(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
 	about := func(v, half float64) trial.Estimate {
 		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
@@ -42,7 +41,7 @@ func set(s func(*knob.Settings)) func(*trial.Trial) {
 	return func(t *trial.Trial) { s(&t.Settings) }
 }
 
-// bestIndex is where the trial is that stands for the best row, -1 without one.
+// bestIndex returns the index of the trial that represents the best row, -1 without one.
 func bestIndex(trials []trial.Trial) int {
 	best, ok := rank.Of(rank.Rules{}, trials).Best()
 	if !ok {
@@ -51,7 +50,7 @@ func bestIndex(trials []trial.Trial) int {
 	return best.Stands
 }
 
-// served returns a trial with the figures of the format's example.
+// served returns a trial with the figures of the example in FORMATS.
 func served(n int, rps, p99 float64, delay time.Duration, change ...func(*trial.Trial)) trial.Trial {
 	t := measured(n, rps, p99)
 	t.Load = load.Spec{Concurrency: 10}
@@ -158,8 +157,8 @@ func TestExplainDelayAgainstLonger(t *testing.T) {
 	}
 }
 
-// TestExplainLaws checks random trials: never a panic, always words, runners-up
-// that are not the best itself.
+// TestExplainRandomTrials: with random trials there is always a text without NaN and Inf, and the
+// best trial is no runner-up.
 func TestExplainLaws(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	for range 1000 {
@@ -180,7 +179,7 @@ func TestExplainLaws(t *testing.T) {
 	}
 }
 
-// drawn is a random trial of a few settings, with figures that may be missing.
+// randomTrial returns a random trial with one of a few settings; figures may be missing.
 func drawn(r *rand.Rand, n int) trial.Trial {
 	num := func(v float64) trial.Num {
 		if r.IntN(12) == 0 {
@@ -199,14 +198,14 @@ func drawn(r *rand.Rand, n int) trial.Trial {
 	return t
 }
 
-// validation makes a trial the long one of its setting.
+// validation makes a trial a validation.
 func validation(t *trial.Trial) {
 	t.Role, t.Seconds, t.Counts = trial.RoleValidation, 27, trial.Counts{Sent: 12400, OK: 12400}
 }
 
 func under(l load.Spec) func(*trial.Trial) { return func(t *trial.Trial) { t.Load = l } }
 
-// TestExplainLines checks what is said beside the figures, by its line.
+// TestExplainLines checks the lines of an explanation.
 func TestExplainLines(t *testing.T) {
 	two := set(func(s *knob.Settings) { s.Workers = 2 })
 	open := func(t *trial.Trial) {
@@ -216,8 +215,8 @@ func TestExplainLines(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		trials []trial.Trial // the first is the choice
-		want   string        // a line's beginning
-		not    string        // is in no line
+		want   string // beginning of a line
+		not    string // must not be in any line
 	}{
 		{"what a validation cannot exclude", []trial.Trial{best}, "validated over 27 s, 12400 answers: a stall rarer than one in 9.0 s cannot be excluded", "under"},
 		{
@@ -238,7 +237,7 @@ func TestExplainLines(t *testing.T) {
 		{
 			"constant arrivals",
 			[]trial.Trial{served(1, 500, 40, 0, under(load.Spec{Mode: load.Open, Rate: 500, Arrivals: load.Constant}))},
-			"validated constant arrivals flatter: Poisson ones at this rate wait longer, so use --arrivals poisson", "",
+			"validated constant arrivals give too low latencies: Poisson arrivals at this rate wait longer, so use --arrivals poisson", "",
 		},
 		{"a short queue", []trial.Trial{served(1, 500, 40, 0, set(func(s *knob.Settings) { s.QueueSize = 4 }))}, "batches   held 5.9 of 8, 77% were full; the queue of 4 is shorter than a batch of 8", ""},
 		{"the generator", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.GeneratorLimited = true })}, "limits    the load generator was the limit", ""},
@@ -287,10 +286,10 @@ func TestBatchingLoses(t *testing.T) {
 		trials []trial.Trial
 		want   string
 	}{
-		{"it loses", timed(20, 60, 124, 266), nil, "batching loses on this model: a batch of 8 takes 13 times one"},
+		{"it loses", timed(20, 60, 124, 266), nil, "batching makes this model slower: a batch of 8 takes 13 times as long as a batch of 1"},
 		{"it pays", timed(20, 22, 24, 30), nil, ""},
 		{"neither", timed(20, 40, 80, 160), nil, ""},
-		{"by trials", nil, []trial.Trial{ran(1, 1, 20), ran(2, 8, 266)}, "batching loses on this model: a batch of 8 takes 13 times one"},
+		{"by trials", nil, []trial.Trial{ran(1, 1, 20), ran(2, 8, 266)}, "batching makes this model slower: a batch of 8 takes 13 times as long as a batch of 1"},
 		{"one size", timed(20), nil, ""},
 		{"nothing", nil, nil, ""},
 	} {

@@ -13,37 +13,39 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// How many requests a prediction simulates.
+// Numbers of simulated requests.
 const (
-	simulated     = 5000  // of a closed load, or of a plan of arrivals
-	perClient     = 40    // at least, of a closed load
-	simulatedRate = 5000  // of each rate tried for the highest
-	roughly       = 1000  // of each rate, to compare groups
-	estimated     = 30000 // of each rate, for a point that was tested: the luck of the arrivals is to fall out
+	simulated     = 5000 // of a closed load or planned arrivals, at least
+	perClient     = 40 // of a closed load, at least
+	simulatedRate = 5000 // of each rate in the search for the highest
+	roughly       = 1000 // of each rate, to compare groups
+	estimated     = 30000 // of each rate, for a tested point: many, so that the result depends little on the random arrivals
 
-	// Of a trace all, since what matters may come last; so many take some 100 MB.
+	// Limit for a trace. Others are simulated to the end, because the end may matter most. 1e6
+	// requests need about 100 MB.
 	simulatedTrace = 1_000_000
 )
 
-// forecast is what the simulator says of a point.
+// forecast is the prediction for a point.
 type forecast struct {
-	rate  float64 // requests/s; of question capacity the highest that keeps the promise
-	value float64 // ms, the promise's percentile
-	errs  float64 // share of requests refused
-	late  bool    // answers do not keep up with the load: no promise is kept, however loose
-	doubt float64 // of log(rate), for times that were not measured but taken from others
+	rate  float64 // requests/s; for question capacity the highest rate that keeps the promise
+	value float64 // percentile in ms
+	errs  float64 // share of refused requests
+	late  bool // the setting does not keep up with the arrivals, so that it keeps no promise
+	doubt float64 // standard deviation of log(rate), because of service times that were not measured for these settings
 }
 
-// model predicts points from probes.
+// simulator predicts points from the service times of probes.
 type model struct {
 	plan   plan.Plan
-	times  map[group][]servicetime.Row // by batch, of the groups that were probed
-	groups []group                     // of times, in order
+	times  map[group][]servicetime.Row // by batch size, for the groups with probes
+	groups []group // the keys of serviceTimes, sorted
 	sim    *predict.Sim
 	traces map[string][]time.Duration // by file
 }
 
-// newModel keeps the times of the probes that succeeded; nil without any.
+// newSimulator returns a simulator with the times of the probes that succeeded; nil if there are
+// none.
 func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Probe) *model {
 	m := &model{plan: p, times: map[group][]servicetime.Row{}, traces: traces}
 	usual := usualScatter(probes)
@@ -54,10 +56,10 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 		}
 		g := groupOf(p.Settings)
 		r := servicetime.Row{
-			Key:   servicetime.Key{Workers: g.workers, Device: "cpu", Precision: "fp32"}, // a table of its own
+			Key:   servicetime.Key{Workers: g.workers, Device: "cpu", Precision: "fp32"}, // each group has its own table, so that the other values do not matter
 			Batch: p.BatchSize, Median: time.Duration(ms * 1e6), Spread: scatter(p).Or(usual),
 		}
-		rows := slices.DeleteFunc(m.times[g], func(o servicetime.Row) bool { return o.Batch == r.Batch }) // the last one counts
+		rows := slices.DeleteFunc(m.times[g], func(o servicetime.Row) bool { return o.Batch == r.Batch }) // the last probe is used
 		m.times[g] = append(rows, r)
 	}
 	for g, rows := range m.times {
@@ -72,8 +74,8 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 	return m
 }
 
-// scatter is the spread of a probe's times; not measured for a few runs. Profiles
-// from before it was recorded have the interval of the median, which it follows from.
+// spreadOf returns the spread of a probe's times; it is not measured if the probe has few runs.
+// Older profiles have no spread: there it is computed from the interval of the median.
 func scatter(p trial.Probe) trial.Num {
 	const most = .3
 	if spread, ok := p.Service.Spread.Get(); ok {
@@ -89,7 +91,7 @@ func scatter(p trial.Probe) trial.Num {
 	return trial.Of(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), most))
 }
 
-// usualScatter is that of the probe in the middle, for those with few runs.
+// medianSpread returns the median spread of the probes, for those without a spread.
 func usualScatter(probes []trial.Probe) float64 {
 	const unknown = .05
 	var all []float64
@@ -105,8 +107,8 @@ func usualScatter(probes []trial.Probe) float64 {
 	return all[len(all)/2]
 }
 
-// fromOne gives times a batch of 1 if it has none: on the line through the first
-// two, but not below half an even share.
+// addBatchOfOne adds s(1) if it was not measured: extrapolated from the two smallest sizes, but at
+// least half of the smallest size's time per request.
 func fromOne(rows []servicetime.Row) []servicetime.Row {
 	first := rows[0]
 	if first.Batch == 1 {
@@ -122,16 +124,15 @@ func fromOne(rows []servicetime.Row) []servicetime.Row {
 	return slices.Insert(rows, 0, one)
 }
 
-// Doubts, as standard deviations of log(rate), of times taken from elsewhere.
+// Standard deviations of log(rate) if service times of other settings are used.
 const (
-	doubtBatch   = .03 // per doubling away from a batch that was timed
-	doubtWorkers = .08 // those of more workers
-	doubtFamily  = .3  // those of another precision, device or number of threads
+	doubtBatch   = .03 // per doubling of the batch size, from the nearest measured one
+	doubtWorkers = .08 // times of more workers
+	doubtFamily  = .3 // times of fewer workers, or of another precision, device or number of threads
 )
 
-// curve is s(b) of a group, and the doubt about it. One that was not probed
-// takes the next larger number of workers of its family, or the nearest family:
-// nothing is scaled.
+// curve returns s(b) of a group and its uncertainty. A group without probes gets the unchanged
+// times of a substitute.
 func (m *model) curve(g group) (servicetime.Curve, float64) {
 	from, doubt := g, 0.0
 	if _, ok := m.times[g]; !ok {
@@ -139,7 +140,7 @@ func (m *model) curve(g group) (servicetime.Curve, float64) {
 	}
 	t, err := servicetime.New(m.times[from])
 	if err != nil {
-		panic("search: " + err.Error()) // probes are checked where they are kept
+		panic("search: " + err.Error()) // newSimulator has checked the probes
 	}
 	c, err := t.Curve(t.Rows()[0].Key)
 	if err != nil {
@@ -148,7 +149,8 @@ func (m *model) curve(g group) (servicetime.Curve, float64) {
 	return c, doubt
 }
 
-// stand is the group whose times g takes.
+// substitute returns the group whose times are used for g: the same family with the next larger
+// number of workers, otherwise the most similar group.
 func (m *model) stand(g group) (group, float64) {
 	var fewer *group
 	for i, o := range m.groups {
@@ -176,7 +178,7 @@ func (m *model) stand(g group) (group, float64) {
 	return slices.MinFunc(m.groups, func(a, b group) int { return far(a) - far(b) }), doubtFamily
 }
 
-// between is how many doublings a batch is from the nearest that was timed.
+// batchDistance returns the number of doublings between a batch size and the nearest measured one.
 func (m *model) between(g group, batch int) float64 {
 	if _, ok := m.times[g]; !ok {
 		g, _ = m.stand(g)
@@ -188,8 +190,8 @@ func (m *model) between(g group, batch int) float64 {
 	return nearest
 }
 
-// forecast simulates one point. requests is how many of each rate are simulated
-// where the highest is looked for.
+// forecast simulates one point. requests is the number of simulated requests of each rate in the
+// search for the highest.
 func (m *model) forecast(p plan.Point, requests int) forecast {
 	g := groupOf(p.Settings)
 	c, doubt := m.curve(g)
@@ -198,7 +200,7 @@ func (m *model) forecast(p plan.Point, requests int) forecast {
 	return f
 }
 
-// config is the simulated server of a point.
+// simConfig returns the simulated server of a point.
 func (m *model) config(p plan.Point, c servicetime.Curve) predict.Config {
 	return predict.Config{
 		Settings: p.Settings, Rule: m.plan.Options.Rule, Service: c, Seed: m.plan.Seed,
@@ -206,6 +208,7 @@ func (m *model) config(p plan.Point, c servicetime.Curve) predict.Config {
 	}
 }
 
+// promise returns the percentile and the limits of the plan's SLA.
 func (m *model) promise() predict.Promise {
 	return predict.Promise{
 		Q: m.plan.SLA.Percentile / 100, Limit: m.plan.SLA.Limit,
@@ -213,6 +216,7 @@ func (m *model) promise() predict.Promise {
 	}
 }
 
+// simulate predicts a point with the service times of curve.
 func (m *model) simulate(p plan.Point, curve servicetime.Curve, requests int) forecast {
 	c := m.config(p, curve)
 	m.ready(c)
@@ -237,18 +241,19 @@ func (m *model) simulate(p plan.Point, curve servicetime.Curve, requests int) fo
 	return f
 }
 
-// requests is how many show the promise's percentile.
+// requestsNeeded returns the number of requests that the promise's percentile needs.
 func (m *model) requests() int {
 	return max(simulated, int(math.Ceil(2/(1-m.promise().Q))))
 }
 
+// prepare makes m.sim, once.
 func (m *model) ready(c predict.Config) {
 	if m.sim == nil {
 		m.sim = predict.New(c)
 	}
 }
 
-// figures are those of the run that m.sim has ended.
+// results returns the figures of the run that m.sim has ended.
 func (m *model) figures(c predict.Config) forecast {
 	answered := float64(len(m.sim.Latencies()))
 	if c.Detail {
@@ -269,8 +274,8 @@ func (m *model) figures(c predict.Config) forecast {
 	return f
 }
 
-// readTraces reads the send times of the files that points replay, each to the
-// end or to the most that is simulated. cut says so of those.
+// readTraces reads the send times of the trace files of the points, at most this number of each.
+// truncations lists in words the traces with more.
 func readTraces(points []plan.Point, most int) (times map[string][]time.Duration, cut []string, err error) {
 	times = map[string][]time.Duration{}
 	for _, p := range points {

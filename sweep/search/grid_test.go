@@ -14,7 +14,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// What this package makes is what a sweep runs.
+// A search.Strategy is a sweep.Strategy.
 var _ sweep.Strategy = search.Strategy(nil)
 
 func somePoints() []plan.Point {

@@ -12,18 +12,18 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// A promise may be out of reach at any load: no request is answered in less than
-// the shortest time that a batch takes, which is one of one. Such points need no load test but
-// one, which shows that the probe met no busy machine.
+// Some promises cannot be kept at any load: no request is answered in less than the shortest time
+// of a batch, which is usually a batch of one. Then only one load test is needed, which shows that
+// the probe was not slow because of other programs.
 
-// fewOver is how many answers have a median that says something: were a P99 kept,
-// five of ten would be over the limit once in a hundred million times.
+// minAnswers is the number of answers from which on a median is significant: if the P99 were within
+// the limit, 5 of 10 answers would be over it with a probability of 1e-8.
 const fewOver = 10
 
-// alone is the shortest time in ms that a batch of at most so many took in a
-// family, with no other worker busy, and its size; false where no batch of one was
-// timed, which is the shortest nearly always. Where more workers were probed than
-// one they may have waited for each other, at most for all of them.
+// minBatchTime returns the shortest time in ms, with its size, of a batch up to maxSize in a family
+// with no other worker busy. ok is false without a probe of a batch of one, which is nearly always
+// the shortest. If the probe ran on several workers, the time is divided by their number, because
+// at worst each waited for all others.
 func (v *view) alone(family group, most int) (ms float64, size int, ok bool) {
 	fewest := map[int]trial.Probe{} // by batch size
 	for _, p := range v.found.Probes {
@@ -46,8 +46,8 @@ func (v *view) alone(family group, most int) (ms float64, size int, ok bool) {
 	return ms, size, ok
 }
 
-// least is the shortest latency in ms of the promised kind that settings can
-// show at any load, and in words what it is made of; false where no probe says.
+// minLatency returns the shortest possible latency in ms of settings at any load, of the kind that
+// the promise binds, and says what it consists of. known is false without probes.
 func (v *view) least(s knob.Settings) (shortest float64, what string, known bool) {
 	ms, size, ok := v.alone(groupOf(s).family(), s.BatchSize)
 	what = fmt.Sprintf("a batch of %d alone takes %.1f ms", size, ms)
@@ -61,15 +61,15 @@ func (v *view) least(s knob.Settings) (shortest float64, what string, known bool
 	return ms, what, true
 }
 
-// waits tells whether so many requests wait for the whole delay, in settings
-// whose batches do not fill, that the percentile is theirs: under the torchserve
-// rule the first of each batch does.
+// delayCounts reports whether, in batches that are not full, enough requests wait for the whole
+// delay to determine the percentile: under the torchserve rule the first request of each batch
+// does.
 func (v *view) waits(s knob.Settings) bool {
 	over := 1 - v.plan.SLA.Percentile/100
 	return v.plan.Options.Rule == knob.TorchServe && s.BatchSize > 1 && 1/float64(s.BatchSize-1) > over
 }
 
-// fullAlone is the shortest time in ms of a full batch, with no other worker busy.
+// minFullBatchTime returns the shortest time in ms of a full batch with no other worker busy.
 func (v *view) fullAlone(s knob.Settings) (ms float64, ok bool) {
 	ms = math.Inf(1)
 	for _, p := range v.found.Probes {
@@ -80,8 +80,8 @@ func (v *view) fullAlone(s knob.Settings) (ms float64, ok bool) {
 	return ms, !math.IsInf(ms, 1)
 }
 
-// impossible says why a point cannot keep the promise at any load, or "". A run
-// that shows otherwise is believed before the probes.
+// whyImpossible says why a point cannot keep the promise at any load; "" if it can, or if a load
+// test disproves the probes.
 func (v *view) impossible(point int) string {
 	s := v.points[point].Settings
 	ms, what, ok := v.least(s)
@@ -92,7 +92,7 @@ func (v *view) impossible(point int) string {
 	return fmt.Sprintf("%s, above %v, and no request is answered sooner", what, v.plan.SLA.Limit)
 }
 
-// disproved tells whether a test of a family was within the limit.
+// isDisproved reports whether a test of a family was within the limit.
 func (v *view) disproved(family group) bool {
 	return slices.ContainsFunc(v.tests, func(x tested) bool {
 		return groupOf(v.points[x.point].Settings).family() == family && slices.ContainsFunc(x.trials, withinLimit)
@@ -104,8 +104,8 @@ func withinLimit(t trial.Trial) bool {
 	return t.Verdict.Result == trial.Pass || known && value <= t.Verdict.LimitMS
 }
 
-// none says why no point can keep the promise at any load, or "". It is what is
-// said of the point that comes nearest.
+// whyNonePossible says why no point can keep the promise at any load, with the reason of the point
+// with the shortest latency; "" if one can.
 func (v *view) none() string {
 	nearest, why := math.Inf(1), ""
 	for i, p := range v.points {
@@ -120,8 +120,8 @@ func (v *view) none() string {
 	return why
 }
 
-// ruledOut counts the points that cannot keep the promise at any load, and says
-// why one of them cannot.
+// countImpossible counts the points that cannot keep the promise at any load, and gives the reason
+// of one of them.
 func (v *view) ruledOut() (n int, why string) {
 	for i := range v.points {
 		if w := v.impossible(i); w != "" {
@@ -131,8 +131,8 @@ func (v *view) ruledOut() (n int, why string) {
 	return n, why
 }
 
-// confirmed tells whether a test of an impossible point shows that it is one: it
-// failed, or was too short to fail while most of its answers were over the limit.
+// isConfirmed reports whether a test confirms that an impossible point is impossible: it failed, or
+// it was too short to fail but most of its answers were over the limit.
 func (v *view) confirmed() bool {
 	return slices.ContainsFunc(v.tests, func(x tested) bool {
 		return v.impossible(x.point) != "" && slices.ContainsFunc(x.trials, func(t trial.Trial) bool {
@@ -146,7 +146,7 @@ func (v *view) confirmed() bool {
 	})
 }
 
-// certainNone is none where a test has confirmed it.
+// confirmedReason is whyNonePossible if a test has confirmed it, otherwise "".
 func (v *view) certainNone() string {
 	if why := v.none(); why != "" && v.confirmed() {
 		return why
@@ -154,8 +154,8 @@ func (v *view) certainNone() string {
 	return ""
 }
 
-// confirm is the test of the point that comes nearest to a promise which none can
-// keep.
+// confirmationTest returns the test of the point with the shortest possible latency, to confirm
+// that no point can keep the promise.
 func (v *view) confirm(why string) (plan.Point, bool) {
 	best, nearest := -1, math.Inf(1)
 	for i, p := range v.points {
@@ -175,25 +175,23 @@ func (v *view) confirm(why string) (plan.Point, bool) {
 	return p, true
 }
 
-// quietShare is the load, as a share of what the workers can do, at which a point
-// is tried that is predicted to keep the promise at none: requests hardly wait
-// for each other there. Far below it, at stillShare, there is nothing left to
-// gain from sending less.
+// Loads as shares of the capacity, for points that are predicted to keep the promise at no load.
+// They are tested at lowLoadShare, where requests hardly wait for each other. Below minLoadShare a
+// lower load does not help.
 const (
 	quietShare = 1. / 8
 	stillShare = 1. / 100
 )
 
-// bears is the most that the workers of a point can do, in requests/s.
+// capacity returns the highest rate of a point's workers, in requests/s.
 func (v *view) bears(point int) float64 {
 	s := v.points[point].Settings
 	c, _ := v.m.curve(groupOf(s))
 	return c.Rate(s.Workers, s.BatchSize)
 }
 
-// needless tells whether a probe need not be made: its batches belong to points
-// that all are known to be out of reach, by two sizes of batch where there are
-// several.
+// unneeded reports whether a probe can be skipped, because all points of its family are already
+// known to be impossible, by probes of two batch sizes if there are several.
 func (o *oracle) needless(k probeKey, found []trial.Probe) bool {
 	v := &view{oracle: o, found: trial.History{Probes: found}}
 	sizes := map[int]bool{}

@@ -10,7 +10,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// outOfReach is a machine whose batch of one takes 10 ms, under a limit of 5.
+// unreachable returns a machine on which a batch of one takes 10 ms, and a limit of 5 ms.
 func outOfReach() (plan.Plan, []plan.Point, world) {
 	p, points, w := plain()
 	p.SLA.Limit = 5 * time.Millisecond
@@ -20,8 +20,8 @@ func outOfReach() (plan.Plan, []plan.Point, world) {
 	return p, points, w
 }
 
-// A limit below the time of a batch of one is certainly out of reach, and one
-// test is enough to say so: no rate and no setting makes it less.
+// If the limit is below the time of a batch of one, no setting and no rate can keep it, and one
+// test is enough to confirm it.
 func TestOutOfReach(t *testing.T) {
 	for _, tt := range []struct {
 		strategy string
@@ -30,7 +30,7 @@ func TestOutOfReach(t *testing.T) {
 	}{
 		{"auto", plan.Capacity, 1},
 		{"climb", plan.Capacity, 1},
-		{"grid", plan.Capacity, 20}, // one of each point
+		{"grid", plan.Capacity, 20}, // one for each point
 		{"auto", plan.Throughput, 1},
 	} {
 		p, points, w := outOfReach()
@@ -52,7 +52,7 @@ func TestOutOfReach(t *testing.T) {
 	}
 }
 
-// A run that keeps the promise is believed before the probe of a busy machine.
+// A run within the limit disproves the probes, which may have been slow because of other programs.
 func TestOutOfReachDisproved(t *testing.T) {
 	p, points, w := outOfReach()
 	w.ms = func(s knob.Settings) float64 { return 5 - float64(s.BatchSize)/10 }
@@ -63,8 +63,8 @@ func TestOutOfReachDisproved(t *testing.T) {
 	}
 }
 
-// A trial with too few answers for a verdict is no reason for a lower rate, where
-// there are fewer still.
+// After a trial with too few answers for a verdict no lower rate is tried, which would have even
+// fewer.
 func TestNoLowerRateWithoutAnswers(t *testing.T) {
 	p, _, w := plain()
 	p.Question = plan.Capacity

@@ -16,14 +16,14 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// settings of w workers, batches of b.
+// settings returns settings with w workers and batch size b.
 func settings(w, b int) knob.Settings {
 	s := knob.Default(knob.TorchServe)
 	s.Workers, s.BatchSize, s.BatchDelay, s.QueueSize = w, b, time.Millisecond, 1000
 	return s
 }
 
-// gridOf is every pair of workers and batch sizes.
+// gridOf returns all pairs of workers and batch sizes, for every family.
 func gridOf(workers, batches []int, families ...string) []plan.Point {
 	if families == nil {
 		families = []string{"cpu"}
@@ -41,6 +41,7 @@ func gridOf(workers, batches []int, families ...string) []plan.Point {
 	return out
 }
 
+// upTo returns 1 to n.
 func upTo(n int) []int {
 	out := make([]int, n)
 	for i := range out {
@@ -49,8 +50,7 @@ func upTo(n int) []int {
 	return out
 }
 
-// Whatever the space, the first stage keeps to the number of probes and holds
-// the ends of what it can.
+// The first stage never exceeds the number of probes, and includes the largest number of workers.
 func TestScoutKeepsToTheNumber(t *testing.T) {
 	for _, c := range []struct {
 		name             string
@@ -89,7 +89,7 @@ func TestScoutKeepsToTheNumber(t *testing.T) {
 	}
 }
 
-// probed are the probes of s(b) = a + each b, on so many workers.
+// probesOf returns the probes of s(b) = a + each b with this number of workers.
 func probed(workers int, a, each float64, batches ...int) []trial.Probe {
 	var out []trial.Probe
 	for _, b := range batches {
@@ -102,8 +102,8 @@ func probed(workers int, a, each float64, batches ...int) []trial.Probe {
 	return out
 }
 
-// A number of workers that was not probed takes the times of the next larger
-// one, and says that it does.
+// For a number of workers without probes, the times of the next larger number are used, with an
+// uncertainty.
 func TestModelBorrowsFromMoreWorkers(t *testing.T) {
 	p := plan.Default()
 	m := newModel(p, nil, append(probed(1, 1, 1, 1, 8), probed(4, 3, 1, 1, 8)...))
@@ -137,8 +137,8 @@ func TestForecastOfAClosedLoad(t *testing.T) {
 	}
 }
 
-// What is measured of one point moves the others, the similar ones most, and
-// makes them more certain.
+// The residual of one point changes the posteriors of all others and makes them more certain, the
+// more similar the points are.
 func TestCalibrate(t *testing.T) {
 	points := gridOf([]int{1, 2, 4}, []int{1, 8, 32}, "cpu", "gpu")
 	s := places{points: points, quick: make([]float64, len(points)), doubt: make([]float64, len(points))}
@@ -168,12 +168,12 @@ func TestCalibrate(t *testing.T) {
 	}
 }
 
-// A cost of every request beside its execution shows where batches are short:
-// from two points the others follow.
+// An overhead of every request has the largest effect where the time per request is shortest: the
+// residuals of two points determine the others.
 func TestCalibrateFindsACost(t *testing.T) {
 	points := gridOf([]int{1}, []int{1, 2, 4, 8, 16})
 	s := places{points: points, quick: make([]float64, len(points)), doubt: make([]float64, len(points))}
-	times := []float64{5, 2.6, 1.4, .8, .5} // predicted, ms a request
+	times := []float64{5, 2.6, 1.4, .8, .5} // predicted ms per request
 	const cost = .1
 	truth := func(i int) float64 { return -math.Log1p(cost / times[i]) }
 	for i, ms := range times {
@@ -195,7 +195,7 @@ func TestOrdinal(t *testing.T) {
 	}
 }
 
-// All 288 points of a space: what Auto waits for between probes and tests.
+// BenchmarkForecasts predicts the 288 points of a plan, as Auto does after each probe.
 func BenchmarkForecasts(b *testing.B) {
 	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 		b.Run(q.String(), func(b *testing.B) {
@@ -217,8 +217,8 @@ func BenchmarkForecasts(b *testing.B) {
 	}
 }
 
-// What a busy machine spoiled is as good as not tried, a few times; what passed
-// all the same counts.
+// An undecided trial that other programs disturbed does not count, a few times. A disturbed trial
+// that passed does.
 func TestSpoiledTrialsDoNotCount(t *testing.T) {
 	points := gridOf([]int{1}, []int{1, 2, 4, 8, 16})
 	o, err := newOracle(plan.Default(), points, trial.TellsAll())
@@ -249,8 +249,8 @@ func TestSpoiledTrialsDoNotCount(t *testing.T) {
 	}
 }
 
-// TestForecastSeesTheWholeTrace: a burst after more requests than other loads are
-// simulated with is foreseen; what is too much to simulate is said.
+// TestForecastUsesTheWholeTrace: a burst late in a trace is simulated, even after more requests
+// than the simulations of other loads have. If a trace is simulated only in part, a text says so.
 func TestForecastSeesTheWholeTrace(t *testing.T) {
 	var text strings.Builder
 	const quiet, burst = 30000, 3000
@@ -281,8 +281,8 @@ func TestForecastSeesTheWholeTrace(t *testing.T) {
 	}
 }
 
-// Under the torchserve rule a request that is the first of its batch waits for
-// the whole delay unless the batch fills: both may be too long.
+// Under the torchserve rule the first request of a batch waits for the whole delay if the batch
+// does not become full. Both this delay and the time of a full batch may exceed the limit.
 func TestLeastLatencyHoldsTheDelay(t *testing.T) {
 	at := func(batch int, delay time.Duration) plan.Point {
 		s := settings(1, batch)
@@ -290,14 +290,14 @@ func TestLeastLatencyHoldsTheDelay(t *testing.T) {
 		return plan.Point{Settings: s, Load: load.Spec{Concurrency: 10}}
 	}
 	points := []plan.Point{at(1, 20*time.Millisecond), at(8, 20*time.Millisecond), at(8, time.Millisecond), at(4, 20*time.Millisecond), at(200, 20*time.Millisecond)}
-	probes := probed(1, 1, 2, 1, 8) // 3 and 17 ms
+	probes := probed(1, 1, 2, 1, 8) // 3 ms and 17 ms
 	probes = append(probes, probed(1, 1, 2, 200)...)
 	for _, tt := range []struct {
 		name   string
 		change func(*plan.Plan)
 		want   []bool // impossible
 	}{
-		{"request latency", nil, []bool{false, true, false, false, false}}, // of 4 no full batch was timed; of 200 most wait less
+		{"request latency", nil, []bool{false, true, false, false, false}}, // batch size 4 has no probe of a full batch; with batch size 200 few requests wait for the whole delay
 		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.Model }, []bool{false, false, false, false, false}},
 		{"eager rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, []bool{false, false, false, false, false}},
 		{"a shorter limit", func(p *plan.Plan) { p.SLA.Limit = 2 * time.Millisecond }, []bool{true, true, true, true, true}},
@@ -321,7 +321,7 @@ func TestLeastLatencyHoldsTheDelay(t *testing.T) {
 	}
 }
 
-// One of more workers that were probed together may have waited for the others.
+// With a probe of several workers, each of them may have waited for the others.
 func TestAloneIsFasterThanBesideOthers(t *testing.T) {
 	o, err := newOracle(plan.Default(), gridOf(upTo(4), []int{1, 8}), trial.TellsAll())
 	if err != nil {
@@ -347,16 +347,16 @@ func TestAloneIsFasterThanBesideOthers(t *testing.T) {
 	}
 }
 
-// Probes keep to their share of the budget by what they took, and a slow model
-// gets fewer of them.
+// The probes of a slow model are fewer, so that their total time stays within the share of the
+// budget.
 func TestSlowModelGetsFewerProbes(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		budget  time.Duration
-		ms      float64 // of a batch of one
+		ms      float64 // time of a batch of one
 		least   int
 		most    int
-		longest float64 // s, in all
+		longest float64 // s, of all probes together
 	}{
 		{"fast", 3 * time.Minute, 2, 12, 40, 54},
 		{"2 s an item", 45 * time.Second, 2000, 1, 3, 13.5},
@@ -388,8 +388,8 @@ func TestSlowModelGetsFewerProbes(t *testing.T) {
 	}
 }
 
-// A few batches leave the interval of their median wide, however little they
-// scatter: predictions that took the scatter from it were a fifth too low.
+// With few batches the interval of the median is wide even if the spread is small: a spread from
+// this interval made predictions too low by a fifth.
 func TestScatterIsThatOfTheTimes(t *testing.T) {
 	p := trial.Probe{Runs: 16, Service: trial.Service{
 		Median: trial.Of(10), Low: trial.Of(8.5), High: trial.Of(11.5), Spread: trial.Of(.05),

@@ -10,11 +10,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ExplainNone says in words why no trial kept the promise and what to do about it:
-// of the setting that came nearest, the share of errors that failed it, or the step
-// of a request that takes longest. Where the clients alone forbid the promise,
-// whatever the settings, it says so instead (see tooManyClients). It is "" where
-// the trials tell nothing.
+// ExplainNone says why no trial kept the promise and what to do: for the setting nearest to the
+// promise, the share of errors that failed it, or the step of a request that takes longest. If the
+// number of clients alone makes the promise impossible with all settings, it says so instead (see
+// tooManyClients). It returns "" if the trials do not show a reason.
 func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	near, ok := nearest(trials)
 	if !ok {
@@ -26,7 +25,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	case near.Counts.Errors() > sla.MaxErrorRate:
 		return fmt.Sprintf("nearest is trial %d (%v): %s, %.2g%% are allowed: %s",
 			near.N, near.Settings, near.Counts.ErrorWords(), 100*sla.MaxErrorRate, lessErrors(near))
-	case ok && value <= limit: // it does not keep up with its arrivals, and says so
+	case ok && value <= limit: // it does not keep up with the arrivals, as its Why says
 		return fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Why)
 	}
 	if c.limit != limitDelay && c.limit != limitBusy && c.limit != limitGenerator {
@@ -39,7 +38,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 		did = fmt.Sprintf("half of its requests took %s ms and longer", median.Text(1))
 	}
 	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, did)
-	if c.limit == limitArrival { // no answer comes sooner for more requests
+	if c.limit == limitArrival { // a higher load would not make answers faster
 		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), lessExecution(near))
 	}
 	if c.text == "" {
@@ -48,8 +47,8 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	return text + "; what limits: " + c.text
 }
 
-// AllOver tells whether every trial was over its limit, as far as can be told: at
-// least half of its requests were. More answers would hardly change that.
+// AllOverLimit reports whether in every trial at least half of the requests were over the limit.
+// Then more answers would hardly change the verdict.
 func AllOver(trials []trial.Trial) bool {
 	return len(trials) > 0 && !slices.ContainsFunc(trials, func(t trial.Trial) bool {
 		v := t.Verdict
@@ -57,8 +56,8 @@ func AllOver(trials []trial.Trial) bool {
 	})
 }
 
-// nearest is the setting that came nearest to the promise, by the median of its
-// latency where there were too few answers for the percentile.
+// nearest returns the setting nearest to the promise. If there were too few answers for the
+// percentile, the median counts.
 func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 	least := math.Inf(1)
 	for _, r := range rank.Rows(trials) {
@@ -74,7 +73,7 @@ func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 	return near, ok
 }
 
-// lessErrors is what to do about the kind of error that is most frequent.
+// errorsAdvice is the advice against the most frequent kind of error.
 func lessErrors(t trial.Trial) string {
 	switch c := t.Counts; max(c.Refused, c.Failed, c.Timeout) {
 	case c.Refused:
@@ -85,14 +84,13 @@ func lessErrors(t trial.Trial) string {
 	return "the server could not answer them: see its log"
 }
 
-// tooManyClients is Little's law where it forbids the promise: with n clients that
-// each wait for their answer, mean latency is n over the throughput, whatever the
-// settings. It says nothing where the throughput itself is held back by something
-// else: a delay that is waited for, or workers that idle; nor where no setting
-// executes a batch within the promise, as then fewer clients do not help either.
+// tooManyClients applies Little's law: with n clients that wait for their answers, the mean latency
+// is n / throughput with any settings. It returns "" if that does not exceed the limit, or if the
+// throughput is limited by something else: a batch delay or idle workers; also if no setting
+// executes a batch within the limit, because then fewer clients do not help.
 func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
 	if sla.Latency != trial.Request {
-		return ""
+		return "" // the numbers of clients differ, or clients do not wait for answers
 	}
 	clients, most, exec := 0, 0.0, math.Inf(1)
 	var at trial.Trial

@@ -12,30 +12,32 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// oracle is a plan's points with what predicts them. What it remembers follows
-// from the histories it was shown, so that two oracles of one plan answer alike.
+// predictor predicts the points of a plan. It caches results, which depend only on the plan and the
+// history.
 type oracle struct {
 	scout
 	plan   plan.Plan
 	rules  rank.Rules
 	points []plan.Point
-	limit  int // load tests; may be more than there are points
+	limit  int // maximal number of load tests; may exceed the number of points
 	index  map[spot]int
 	traces map[string][]time.Duration
-	cut    []string // what predictions do not see of traces
-	whole  bool     // every point's highest rate is wanted, not only the best one's
-	blind  string   // why nothing can be predicted; "" where it can
+	cut    []string // in words, traces that are simulated only in part
+	whole  bool // the highest rate of every point is wanted, not only the best
+	blind  string // why no prediction is possible; "" if it is
 
-	looked []trial.Probe // what more comes from
+	looked []trial.Probe // probes from which secondStage was computed
 	more   []probeKey
 
-	known   []trial.Probe // what made, all and factors come from
+	known   []trial.Probe // probes from which the following fields were computed
 	made    *model
 	all     []forecast // by point
 	factors map[factorKey]float64
 	highest map[highestKey]float64
 }
 
+// newPredictor returns a predictor of the points, which it copies. The error says why a trace
+// cannot be read.
 func newOracle(p plan.Plan, points []plan.Point, t trial.Tells) (*oracle, error) {
 	o := &oracle{
 		scout: newScout(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[spot]int{},
@@ -52,13 +54,12 @@ func newOracle(p plan.Plan, points []plan.Point, t trial.Tells) (*oracle, error)
 	return o, err
 }
 
-// unpredictable says why the simulator knows nothing of points, "" where it does.
-// Predictions are made of the times of batches, which the target has to tell, and know
-// what the seven knobs do: points that differ in one of the target's own are out of
-// their reach.
+// whyUnpredictable says why the simulator cannot predict the points; "" if it can. It needs the
+// service times, which the target must report, and it simulates only the seven knobs of the engine:
+// it cannot predict points that differ in the target's own knobs.
 func unpredictable(points []plan.Point, t trial.Tells) string {
 	if !t.ServiceTimes() {
-		return "nothing is predicted, as the target does not tell the times and sizes of its batches"
+		return "nothing is predicted, because the target does not report the times and sizes of its batches"
 	}
 	for _, p := range points {
 		if own := p.Settings.Own; own != points[0].Settings.Own {
@@ -66,16 +67,16 @@ func unpredictable(points []plan.Point, t trial.Tells) string {
 			for _, n := range own.Names() {
 				names = append(names, string(n))
 			}
-			return fmt.Sprintf("nothing is predicted, as no simulator knows what the target's own knobs do (%s)", strings.Join(names, ", "))
+			return fmt.Sprintf("nothing is predicted, because the simulator does not know the effect of the target's own knobs (%s)", strings.Join(names, ", "))
 		}
 	}
 	return ""
 }
 
-// mostTests is how many points can be tested.
+// maxTests returns the largest possible number of load tests.
 func (o *oracle) mostTests() int { return min(o.limit, len(o.points)) }
 
-// probe is the next probe to make, if there is one.
+// probe returns the next probe, if there is one.
 func (o *oracle) probe(found []trial.Probe) (plan.Point, bool) {
 	if o.blind != "" {
 		return plan.Point{}, false
@@ -83,7 +84,7 @@ func (o *oracle) probe(found []trial.Probe) (plan.Point, bool) {
 	return o.scout.next(found, func() []probeKey { return o.second(found) }, func(k probeKey) bool { return o.needless(k, found) })
 }
 
-// second are the probes of the second stage, by what those of the first say.
+// secondProbes returns the probes of the second stage, which depend on the results of the first.
 func (o *oracle) second(found []trial.Probe) []probeKey {
 	if len(o.first) >= o.most || !slices.Equal(o.affordable(found), o.first) {
 		return nil
@@ -104,8 +105,8 @@ func (o *oracle) second(found []trial.Probe) []probeKey {
 	return o.more
 }
 
-// promising orders the probed groups by the best of their points, as far as a
-// rough prediction tells.
+// byPromise sorts the groups with probes by the best of their points, according to a rough
+// prediction.
 func (o *oracle) promising(m *model) []group {
 	v := &view{oracle: o, m: m, forecasts: m.forecasts(o.points, roughly)}
 	v.calibrate()
@@ -121,7 +122,7 @@ func (o *oracle) promising(m *model) []group {
 	return groups
 }
 
-// model is what the probes found so far make, nil if that is nothing.
+// simulatorFor returns the simulator with the times of the probes, nil without any.
 func (o *oracle) model(found []trial.Probe) *model {
 	if o.blind != "" {
 		return nil
@@ -135,6 +136,7 @@ func (o *oracle) model(found []trial.Probe) *model {
 	return o.made
 }
 
+// sameProbe reports whether two probes have the same settings and result.
 func sameProbe(a, b trial.Probe) bool {
 	return a.Settings == b.Settings && a.BatchSize == b.BatchSize && a.Service == b.Service && a.Error == b.Error
 }

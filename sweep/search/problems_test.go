@@ -20,16 +20,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// problem is a device on paper and what is asked of it.
+// problem is a simulated device and a plan for it.
 type problem struct {
 	plan  plan.Plan
 	table *servicetime.Table
 	wake  time.Duration
 }
 
-// newProblem draws a device of up to 4 workers that disturb each other, whose
-// batches gain more or less and take longer and shorter, with kinks if asked
-// for: a batch size from which on everything takes longer.
+// newProblem returns a random device with up to 4 workers that slow each other down. Batches save
+// more or less time and have a spread. With kinks, times change by a factor from a random batch
+// size on.
 func newProblem(seed uint64, question plan.Question, kinks bool) problem {
 	r := rand.New(rand.NewPCG(seed, 7))
 	between := func(a, b float64) float64 { return a * math.Pow(b/a, r.Float64()) }
@@ -72,7 +72,7 @@ func newProblem(seed uint64, question plan.Question, kinks bool) problem {
 	return problem{p, table, time.Duration(between(20, 200)) * time.Microsecond}
 }
 
-// solved is how a strategy did.
+// solution is the result of a strategy.
 type solved struct {
 	out    sweep.Outcome
 	probes int
@@ -93,7 +93,8 @@ func (p problem) target(t testing.TB) *virtual.Target {
 	return d
 }
 
-// book keeps what is recorded, and ends the run after so many records.
+// memoryRecorder keeps the records of a sweep in memory, and cancels the sweep after a number of
+// records.
 type book struct {
 	probes []trial.Probe
 	trials []trial.Trial
@@ -120,7 +121,7 @@ func (b *book) Trial(t trial.Trial) error {
 func (*book) Event(trial.Event) error   { return nil }
 func (*book) Choice(trial.Choice) error { return nil }
 
-// reread appends v as a profile would hold it.
+// appendDecoded appends v after encoding and decoding it, as in a profile.
 func reread[T any](to *[]T, v T) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -131,7 +132,8 @@ func reread[T any](to *[]T, v T) error {
 	return json.Unmarshal(text, &(*to)[len(*to)-1])
 }
 
-// run sweeps, from a history on, and ends after so many records; 0 is the end.
+// run sweeps, starting with the history done, and cancels after this number of records; 0 is no
+// limit.
 func (p problem) run(t testing.TB, strategy string, done trial.History, after int) (sweep.Outcome, trial.History) {
 	t.Helper()
 	d := p.target(t)
@@ -169,8 +171,8 @@ func info(t testing.TB, d *virtual.Target) sweep.Info {
 	return i
 }
 
-// truth is what a setting really does: the highest rate, or the throughput if it
-// keeps the promise.
+// truth returns the true value of a setting: the highest rate, or the throughput if it keeps the
+// promise.
 func (p problem) truth(s *predict.Sim, at knob.Settings) float64 {
 	requests := 6000
 	if testing.Short() {
@@ -193,7 +195,7 @@ func (p problem) truth(s *predict.Sim, at knob.Settings) float64 {
 	return float64(len(s.Latencies())) / s.Now().Seconds()
 }
 
-// solve sweeps and compares with the best of all points.
+// solve sweeps and compares the choice with the best of all points.
 func (p problem) solve(t testing.TB, strategy string) solved {
 	t.Helper()
 	out, h := p.run(t, strategy, trial.History{}, 0)

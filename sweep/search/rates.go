@@ -10,22 +10,22 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The search of the highest rate of one setting.
+// The search for the highest rate of one setting.
 const (
-	mostRates   = 5    // trials of one load test
-	mostBlind   = 12   // likewise, where nothing could be predicted
-	bracketed   = .03  // the highest rate is known to this share
-	firstShare  = .975 // of the predicted rate, for the first trial: a pass is worth more than a failure
-	stepUp      = 1.25 // at most, from a rate that passed
-	stepBlind   = 4    // from one that passed, where nothing could be predicted
-	stepDown    = .7   // at most, from one that failed
-	leastRate   = .01
-	unknownRate = 10    // the first rate where nothing could be predicted
-	wellWithin  = .9    // of the limit: an open trial below says nothing against its rate
-	worthTrying = 1.008 // a rate that is worth a trial of a setting beside the best one so far
+	mostRates   = 5 // trials of one search
+	mostBlind   = 12 // likewise, without predictions
+	bracketed   = .03 // the search ends when the highest rate is known with this relative error
+	firstShare  = .975 // of the predicted rate, for the first trial: a pass is more useful than a failure
+	stepUp      = 1.25 // largest factor after a rate that passed
+	stepBlind   = 4 // factor without predictions
+	stepDown    = .7 // smallest factor after a rate that did not pass
+	leastRate   = .01 // requests/s
+	unknownRate = 10 // first rate without predictions
+	wellWithin  = .9 // an undecided trial with a percentile below this share of the limit is no reason for a lower rate
+	worthTrying = 1.008 // a setting is not searched further if its highest rate cannot exceed the best one by this factor
 )
 
-// rateOutline says how a highest rate is looked for.
+// rateSearchOutline says how the highest rate of a setting is searched.
 func (o *oracle) rateOutline() string {
 	most, from := mostRates, "the predicted one"
 	if o.blind != "" {
@@ -34,7 +34,7 @@ func (o *oracle) rateOutline() string {
 	return fmt.Sprintf("up to %d rates a setting, from %s on, until the highest that passes is known to %.0f%%", most, from, 100*bracketed)
 }
 
-// trialsOf is how many trials so many searches of a highest rate take, about.
+// trialsFor estimates the number of trials of this number of rate searches.
 func (o *oracle) trialsOf(searches int) int {
 	if o.blind != "" {
 		return searches * mostBlind * 2 / 3
@@ -42,7 +42,7 @@ func (o *oracle) trialsOf(searches int) int {
 	return searches * 5 / 2
 }
 
-// ratesOutline says what is probed before rates are looked for.
+// probesOutline says what is probed before the rate searches.
 func (o *oracle) ratesOutline() []string {
 	if o.blind != "" {
 		return []string{o.blind}
@@ -50,19 +50,19 @@ func (o *oracle) ratesOutline() []string {
 	return o.scout.outline()
 }
 
-// rates is how far the search of one setting's highest rate has come.
+// rateSearch is the state of the search for one setting's highest rate.
 type rates struct {
-	low      float64 // the highest that passed, 0 if none did
-	high     float64 // the lowest that did not, +Inf if none
-	estimate float64 // of the highest that passes, from percentiles and the simulator; 0 is unknown
+	low      float64 // highest rate that passed, 0 if none did
+	high     float64 // lowest rate that did not pass, +Inf if all did
+	estimate float64 // of the highest rate that passes, from percentiles and the simulator; 0 is unknown
 	next     float64 // the rate to try next
-	step     float64 // by which it is at least moved: twice as much after each trial
+	step     float64 // smallest relative change to the next rate; it doubles with every trial
 	done     bool
 
-	unguided bool // nothing could be predicted: the first rate says nothing of the next
+	unguided bool // without predictions: the first rate is arbitrary
 }
 
-// most is how many trials a search has at most.
+// maxTrials returns the largest number of trials of the search.
 func (r rates) most() int {
 	if r.unguided {
 		return mostBlind
@@ -70,7 +70,7 @@ func (r rates) most() int {
 	return mostRates
 }
 
-// uncertainty is the standard deviation of the logarithm of the estimate.
+// uncertainty returns the standard deviation of log(estimate).
 func (r rates) uncertainty() float64 {
 	if r.low > 0 && r.high <= r.low*(1+2*bracketed) {
 		return .012
@@ -78,22 +78,21 @@ func (r rates) uncertainty() float64 {
 	return .03
 }
 
-// follow says where the trials of one setting lead. rival is the highest rate
-// that another setting has reached: one that cannot do better than it by that much is not looked at
-// any closer.
+// evaluateRates evaluates the trials of one setting. rival is the highest rate of another setting:
+// the search ends when the setting cannot exceed it by minImprovement.
 func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 	r := rates{high: math.Inf(1), step: bracketed, unguided: v.blind != ""}
 	sum, n := 0.0, 0
-	open := math.Inf(1)        // the lowest rate of a trial that was left open well within the limit
-	edge := false              // a trial that could not be decided with a percentile within the limit
-	blind := false             // one with too few answers: a lower rate has fewer still
-	for _, t := range trials { // another look at a rate counts as any
+	open := math.Inf(1) // lowest rate with an undecided trial clearly within the limit
+	edge := false // whether a trial was undecided with a percentile within the limit, but not clearly
+	blind := false // whether a trial had too few answers for a percentile: a lower rate has even fewer
+	for _, t := range trials { // repeated trials of a rate count separately
 		n++
 		value, known := t.Verdict.ValueMS.Get()
 		switch within := known && value <= t.Verdict.LimitMS; {
-		case t.Verdict.Seems() == trial.Pass: // counts below, once the lowest rate that failed is known
+		case t.Verdict.Seems() == trial.Pass: // evaluated below, when the lowest rate that failed is known
 		case t.Verdict.Seems() == trial.Undecided && known && value <= wellWithin*t.Verdict.LimitMS:
-			open = min(open, t.Load.Rate) // too short to tell, but no bound unless nothing passed
+			open = min(open, t.Load.Rate) // too short for a verdict, and a bound only if no rate passes
 		case t.Verdict.Seems() == trial.Undecided && within:
 			edge = true
 			r.high = min(r.high, t.Load.Rate*worthTrying)
@@ -128,7 +127,7 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 	return r
 }
 
-// decide fills in what to try after n trials.
+// setNext sets the next rate, or done, after n trials.
 func (r *rates) decide(n int, edge bool, rival float64) {
 	switch {
 	case r.unguided && r.low == 0:
@@ -146,8 +145,8 @@ func (r *rates) decide(n int, edge bool, rival float64) {
 		min(r.next*worthTrying, r.high) < rival*worthTrying
 }
 
-// estimate is the highest rate that a setting bears if its batches take factor
-// times what was predicted, kept within what is known.
+// estimateRate estimates the highest rate at which a setting keeps the promise if its batches take
+// factor times the predicted time. The estimate stays between the rates that passed and failed.
 func (v *view) estimate(point int, factor float64, r rates) float64 {
 	low, high := r.low*.98, r.high*1.02
 	if v.m == nil || v.forecasts[point].rate <= 0 {
@@ -163,18 +162,18 @@ func (v *view) estimate(point int, factor float64, r rates) float64 {
 	return min(max(rate, low), high)
 }
 
-// highestKey is a point with batches so much longer than predicted.
+// rateKey is a point and the factor of its service times.
 type highestKey struct {
 	point  int
 	factor float64
 }
 
-// factorKey is a trial of a point.
+// trialKey is a trial of a point.
 type factorKey struct{ point, n int }
 
-// factor is by how much the batches of a trial must have been longer than
-// predicted, for the simulator to show its percentile under the very same
-// arrivals. The luck of the arrivals is in both and falls out.
+// timeFactor returns the factor of the service times at which the simulator, with the same
+// arrivals, has the percentile of a trial. Because the arrivals are the same, their randomness has
+// no effect on the factor.
 func (v *view) factor(point int, t trial.Trial) (float64, bool) {
 	value, ok := t.Verdict.ValueMS.Get()
 	if v.m == nil || !ok || value <= 0 || t.Error != "" {
@@ -210,8 +209,8 @@ func (v *view) factor(point int, t trial.Trial) (float64, bool) {
 	return f, true
 }
 
-// begin begins the rate search of a point: at the rate that is predicted for
-// it, or just above the best so far, where it has to pass to matter.
+// startRateSearch returns the first trial of a point's search: at the predicted rate, or just above
+// the best rate so far, because a lower one would not help.
 func (v *view) begin(point int, why string) plan.Point {
 	o := outlook{point: point, rate: unknownRate}
 	if v.m != nil {
@@ -233,15 +232,15 @@ func (v *view) begin(point int, why string) plan.Point {
 		p.Reason = join(why, v.points[point].Reason)
 		return p
 	case quiet:
-		p.Reason = join("predicted to bear no rate, so a low one;", why, v.points[point].Reason)
+		p.Reason = join("no rate is predicted to keep the promise, so it starts at a low one;", why, v.points[point].Reason)
 		return p
 	}
 	p.Predicted.HighestRPS = trial.Of(o.rate)
-	p.Reason = join(fmt.Sprintf("predicted to bear %.0f/s, %s; %s", o.rate, v.place(o), why), v.points[point].Reason)
+	p.Reason = join(fmt.Sprintf("predicted to serve %.0f/s, %s; %s", o.rate, v.place(o), why), v.points[point].Reason)
 	return p
 }
 
-// goOn is the next rate of the setting whose search goes on.
+// nextRate returns the next trial of the unfinished search.
 func (v *view) goOn() plan.Point {
 	x := v.tests[v.open]
 	p := v.atRate(x.point, x.rates.next)
@@ -260,7 +259,7 @@ func (v *view) goOn() plan.Point {
 	return p
 }
 
-// atRate is a point at a rate.
+// atRate returns a point with this rate.
 func (v *view) atRate(point int, rate float64) plan.Point {
 	p := v.points[point]
 	p.Load.Rate = plan.RoundRate(rate)

@@ -14,17 +14,17 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Probes: how many there are at most, and how many a budget of time allows.
+// Limits of the number of probes.
 const (
 	mostProbes  = 40
 	leastProbes = 4
-	probeCost   = 750 * time.Millisecond // of a probe of a fast model, with the change before it
-	slowBatch   = 500 * time.Millisecond // from which a batch takes longer than the probe of a faster one
-	slowProbe   = 4                      // batches that one of those takes, with warming up
+	probeCost   = 750 * time.Millisecond // time of a probe of a fast model, including the change of settings
+	slowBatch   = 500 * time.Millisecond // from this time of a batch on, a probe runs slowProbe batches
+	slowProbe   = 4 // number of batches, including warm-up
 )
 
-// group is what the service time of a batch belongs to, beside its size. What the
-// target's own knobs do to it nobody knows, so that times hold for one setting of them.
+// group has the settings that the service time of a batch depends on, besides its size. The effect
+// of the target's own knobs is unknown, so that they are part of the group.
 type group struct {
 	own       knob.Own
 	device    string
@@ -37,14 +37,14 @@ func groupOf(s knob.Settings) group {
 	return group{s.Own, s.Device, s.Precision, s.Threads, s.Workers}
 }
 
-// family is a group without its workers: what shares a session.
+// family returns the group without its workers.
 func (g group) family() group {
 	g.workers = 0
 	return g
 }
 
-// compare orders groups so that a walk through them reloads least, then changes
-// workers least.
+// compare orders groups so that a sequence of them needs the fewest reloads, then the fewest
+// changes of the number of workers.
 func (g group) compare(o group) int {
 	return cmp.Or(
 		g.own.Compare(o.own), cmp.Compare(g.device, o.device), cmp.Compare(g.precision, o.precision),
@@ -52,7 +52,7 @@ func (g group) compare(o group) int {
 	)
 }
 
-// probeKey is what one probe measures.
+// probeKey identifies a probe: group and batch size.
 type probeKey struct {
 	group
 	batch int
@@ -60,11 +60,11 @@ type probeKey struct {
 
 func keyOf(p trial.Probe) probeKey { return probeKey{groupOf(p.Settings), p.BatchSize} }
 
-// space is the groups of a plan's points with their batch sizes, in order.
+// probeSpace has the groups of a plan's points and their batch sizes, both sorted.
 type space struct {
 	groups  []group
 	batches map[group][]int
-	sample  map[probeKey]knob.Settings // of the points, the one with the longest delay
+	sample  map[probeKey]knob.Settings // of the points with this key, the settings with the longest delay
 }
 
 func newSpace(points []plan.Point) space {
@@ -89,8 +89,8 @@ func newSpace(points []plan.Point) space {
 	return s
 }
 
-// point is the probe of k. A batch size that the plan does not have takes the
-// other knobs of one that it has.
+// point returns the probe of k. If no point has the batch size, the other knobs are those of a
+// point with another batch size.
 func (s space) point(k probeKey) plan.Point {
 	settings, ok := s.sample[k]
 	if !ok {
@@ -100,14 +100,13 @@ func (s space) point(k probeKey) plan.Point {
 	return plan.Point{Settings: settings, Role: trial.RoleProbe, Reason: fmt.Sprintf("service time of a batch of %d", k.batch)}
 }
 
-// scout asks for the probes that predictions start from. Which they are depends
-// on the plan's points and on the results of the first of them only, so that a
-// resumed sweep asks for the same ones.
+// prober decides which probes are made. They depend only on the plan's points and the results of
+// the first probe, so that a resumed sweep makes the same ones.
 type scout struct {
 	space
 	most      int
-	allowance time.Duration // of all probes together; 0 is no limit
-	first     []probeKey    // of every group, or of those that stand for the others
+	allowance time.Duration // for all probes together; 0 is no limit
+	first     []probeKey // first stage: all groups, or a selection
 }
 
 func newScout(p plan.Plan, points []plan.Point) scout {
@@ -119,8 +118,8 @@ func newScout(p plan.Plan, points []plan.Point) scout {
 	return s
 }
 
-// coarser are the ways to probe less: how many numbers of workers of a family,
-// and how many batch sizes of a group.
+// reductions are the ways to make fewer probes: the numbers of workers per family and of batch
+// sizes per group.
 var coarser = [...]struct{ workers, batches int }{
 	{math.MaxInt, 3},
 	{4, 3},
@@ -130,9 +129,9 @@ var coarser = [...]struct{ workers, batches int }{
 	{1, 2},
 }
 
-// ends are the probes of the first stage: the smallest, a middle and the largest
-// batch of every group, as far as they fit. Of too many groups the ends and some
-// between them stand for the others, and of too many families the first ones.
+// firstStage returns the probes of the first stage: the smallest, a middle and the largest batch of
+// every group, if fit allows so many. Otherwise it selects fewer numbers of workers, fewer batch
+// sizes, and at last fewer families.
 func (s scout) ends(fit func([]probeKey) bool) []probeKey {
 	var out []probeKey
 	for _, c := range coarser {
@@ -146,11 +145,11 @@ func (s scout) ends(fit func([]probeKey) bool) []probeKey {
 			return out
 		}
 	}
-	return out[:min(s.most&^1, len(out))] // whole pairs
+	return out[:min(s.most&^1, len(out))] // an even number: two batch sizes per group
 }
 
-// affordable are the probes of the first stage by what the first of them took: a
-// slow model gets fewer.
+// firstStageFor returns the probes of the first stage, given the time of the first one: fewer for a
+// slow model.
 func (s scout) affordable(found []trial.Probe) []probeKey {
 	if s.allowance == 0 || len(found) == 0 {
 		return s.first
@@ -164,7 +163,8 @@ func (s scout) affordable(found []trial.Probe) []probeKey {
 	})
 }
 
-// fits tells whether another probe stays within what all of them may take.
+// withinAllowance reports whether another probe keeps the total time of the probes within the
+// allowance.
 func (s scout) fits(k probeKey, found []trial.Probe) bool {
 	if s.allowance == 0 || len(found) == 0 {
 		return true
@@ -176,20 +176,20 @@ func (s scout) fits(k probeKey, found []trial.Probe) bool {
 	return time.Duration(spent*float64(time.Second))+expectedTime(k, found) <= s.allowance
 }
 
-// expectedTime is how long a probe takes by those that were made. Batches are
-// taken to gain nothing and workers to take turns, so it is seldom longer; of
-// several probes that say it the least counts.
+// expectedTime estimates the time of a probe from earlier ones, as if batching saved no time and
+// the workers ran one after the other. The time is therefore seldom longer. It is the smallest
+// estimate of all earlier probes.
 func expectedTime(k probeKey, found []trial.Probe) time.Duration {
 	best := time.Duration(math.MaxInt64)
 	for _, p := range found {
 		taken := time.Duration(p.Seconds * float64(time.Second))
 		ms, ok := p.Service.Median.Get()
 		if !ok {
-			best = min(best, max(taken, probeCost)) // not even that was enough
+			best = min(best, max(taken, probeCost)) // the probe had no result within this time
 			continue
 		}
 		batch := time.Duration(ms * float64(time.Millisecond))
-		if taken < batch { // in virtual time, which costs next to none
+		if taken < batch { // in virtual time, which needs hardly any real time
 			return probeCost
 		}
 		probes := float64(taken) / float64(max(batch, 1))
@@ -202,8 +202,8 @@ func expectedTime(k probeKey, found []trial.Probe) time.Duration {
 	return best
 }
 
-// someGroups picks at most n numbers of workers of each family, the largest
-// always: fewer workers are never slower than more of them.
+// someGroups selects at most n numbers of workers of each family, always including the largest:
+// service times with fewer workers are not longer.
 func (s scout) someGroups(n int) []group {
 	var out []group
 	for i := 0; i < len(s.groups); {
@@ -217,8 +217,8 @@ func (s scout) someGroups(n int) []group {
 	return out
 }
 
-// someBatches picks at most n batch sizes of a group. One alone gets a batch of
-// 1 beside it: batches that do not fill have a service time too.
+// someBatches selects at most n batch sizes of a group. If there is only one, a batch of 1 is
+// added, because the service times of batches that are not full are needed too.
 func (s scout) someBatches(g group, n int) []int {
 	b := s.batches[g]
 	if len(b) == 1 && b[0] > 1 {
@@ -227,7 +227,8 @@ func (s scout) someBatches(g group, n int) []int {
 	return spread(b, n)
 }
 
-// spread picks at most n of v, evenly from the last to the first.
+// pickEvenly selects at most n of v, evenly spaced, including the first and the last. n = 1 selects
+// the last.
 func spread[T any](v []T, n int) []T {
 	if len(v) <= n {
 		return v
@@ -242,7 +243,7 @@ func spread[T any](v []T, n int) []T {
 	return out
 }
 
-// next is the first probe that is not among those found, is of use and fits.
+// next returns the first probe that was not made, is needed and is within the allowance.
 func (s scout) next(found []trial.Probe, second func() []probeKey, needless func(probeKey) bool) (plan.Point, bool) {
 	done := map[probeKey]bool{}
 	for _, p := range found {
@@ -261,9 +262,9 @@ func (s scout) next(found []trial.Probe, second func() []probeKey, needless func
 	return plan.Point{}, false
 }
 
-// between are the probes of the second stage: what is left of the number goes
-// to the other batch sizes of the most promising groups, given best first, since
-// a time in the middle of two others may be off their line.
+// otherBatches returns the probes of the second stage: the other batch sizes of the groups, in the
+// given order, up to the maximal number of probes. They are needed because a service time between
+// two sizes may differ from their linear interpolation.
 func (s scout) between(groups []group) []probeKey {
 	known := map[probeKey]bool{}
 	for _, k := range s.first {
@@ -288,11 +289,11 @@ func (s scout) between(groups []group) []probeKey {
 	return out
 }
 
-// outline says what is probed, a line each.
+// outline describes the probes, one line each.
 func (s scout) outline() []string {
 	out := []string{fmt.Sprintf("probes: %d service times of full batches with all workers busy, half a second or one batch each", len(s.first))}
 	if s.allowance > 0 {
-		out = append(out, fmt.Sprintf("  of a slow model fewer: together at most %v of the budget", s.allowance.Round(100*time.Millisecond)))
+		out = append(out, fmt.Sprintf("  fewer for a slow model: together at most %v of the budget", s.allowance.Round(100*time.Millisecond)))
 	}
 	for i := 0; i < len(s.first); {
 		g := s.first[i].group
@@ -307,10 +308,10 @@ func (s scout) outline() []string {
 		probed[k.group] = true
 	}
 	if n := len(s.groups) - len(probed); n > 0 {
-		out = append(out, fmt.Sprintf("  %d other numbers of workers or kinds of session take the times of the next slower ones of these", n))
+		out = append(out, fmt.Sprintf("  %d other numbers of workers or kinds of session use the times of the next slower ones", n))
 	}
 	if left := s.most - len(s.first); left > 0 {
-		out = append(out, fmt.Sprintf("  then up to %d more: the batch sizes between, of the most promising of these", left))
+		out = append(out, fmt.Sprintf("  then up to %d more: other batch sizes of the most promising of these", left))
 	}
 	return out
 }

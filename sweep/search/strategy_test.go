@@ -17,24 +17,23 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// world answers a strategy without a sweep around it: what a setting does, and
-// what its batches take.
+// fakeServer measures for a strategy, without a sweep: functions return the results of settings.
 type world struct {
 	rate    func(knob.Settings) float64 // requests/s
-	ms      func(knob.Settings) float64 // the percentile; of question capacity at the highest rate it is the limit
+	ms      func(knob.Settings) float64 // the percentile; for question capacity it is the limit at the highest rate
 	rss     func(knob.Settings) float64
-	service func(knob.Settings) float64 // ms; NaN where it cannot be probed
-	blind   bool                        // trials are too short for a percentile
+	service func(knob.Settings) float64 // ms of a batch; NaN if it cannot be probed
+	blind   bool // trials have too few answers for a percentile
 }
 
-// play runs a strategy to its end.
+// runAll runs a strategy to its end and returns the history.
 func play(t *testing.T, p plan.Plan, points []plan.Point, w world) trial.History {
 	t.Helper()
 	h, _ := playOut(t, p, points, w)
 	return h
 }
 
-// playOut is play with the strategy as it ended.
+// runToEnd runs a strategy to its end and returns it too.
 func playOut(t *testing.T, p plan.Plan, points []plan.Point, w world) (trial.History, search.Strategy) {
 	t.Helper()
 	p, err := search.Settle(p)
@@ -97,8 +96,8 @@ func (w world) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
 	return out
 }
 
-// plain is a machine whose batches take 2 + b/2 ms on any number of workers up
-// to 4, under 16 clients.
+// defaultProblem returns a machine on which a batch takes 2 + b/2 ms with any number of workers up
+// to 4, and a plan with 16 clients.
 func plain() (plan.Plan, []plan.Point, world) {
 	p := plan.Default()
 	p.SLA.Limit = 40 * time.Millisecond
@@ -140,11 +139,11 @@ func TestStrategiesFindTheBest(t *testing.T) {
 			}
 			got := best.Throughput.Value.Or(0)
 			if strategy == "climb" && q == plan.Throughput {
-				most = 1600 // a local best: more workers alone gain nothing, nor do smaller batches
+				most = 1600 // a local optimum: neither more workers alone nor smaller batches alone improve it
 			}
 			within := .97
 			if strategy == "grid" && q == plan.Capacity {
-				within = .9 // five rates from a prediction that is far off
+				within = .9 // five rates, starting from a prediction with a large error
 			}
 			if got < within*most {
 				t.Errorf("%s, %v: %v does %.0f/s, the best %.0f/s", strategy, q, best.Settings, got, most)
@@ -154,7 +153,7 @@ func TestStrategiesFindTheBest(t *testing.T) {
 	}
 }
 
-// Without service times auto climbs.
+// Without service times Auto climbs.
 func TestAutoWithoutProbes(t *testing.T) {
 	p, points, w := plain()
 	w.service = func(knob.Settings) float64 { return math.NaN() }
@@ -167,7 +166,8 @@ func TestAutoWithoutProbes(t *testing.T) {
 	}
 }
 
-// A setting that breaks a constraint is not chosen, nor looked at above it.
+// A setting that breaks a constraint is not chosen, and no setting with more workers and larger
+// batches is tried after it.
 func TestAutoKeepsConstraints(t *testing.T) {
 	p, points, w := plain()
 	p.Constraints.MemoryMB = 500
@@ -193,7 +193,7 @@ func TestAutoWantsFewestWorkers(t *testing.T) {
 	}
 }
 
-// Under an open load throughput is the load's, and the shorter percentile wins.
+// An open load determines the throughput, so that the lower percentile is better.
 func TestAutoUnderAnOpenLoad(t *testing.T) {
 	p, _, w := plain()
 	p.Loads = []load.Spec{{Mode: load.Open, Rate: 200}}
@@ -206,7 +206,7 @@ func TestAutoUnderAnOpenLoad(t *testing.T) {
 	}
 }
 
-// With few points there is nothing to predict: one probe tells the pace.
+// A few points need no predictions: one probe measures the speed of the model.
 func TestAutoTriesFewPointsAll(t *testing.T) {
 	p, points, w := plain()
 	h := play(t, p, points[:3], w)
@@ -219,11 +219,11 @@ func TestAutoTriesFewPointsAll(t *testing.T) {
 	}
 }
 
-// Of 8 load tests one is the favourite again, and two are far from it.
+// Of 8 load tests one repeats the best point, and two are far from it.
 func TestAutoLooksAway(t *testing.T) {
 	p, points, w := plain()
 	predicted := w.rate
-	w.rate = func(s knob.Settings) float64 { // batches of 2 do more than their probes said
+	w.rate = func(s knob.Settings) float64 { // batches of 2 are faster than their probes
 		if s.BatchSize == 2 {
 			return 1.5 * predicted(s)
 		}
@@ -245,7 +245,7 @@ func TestAutoLooksAway(t *testing.T) {
 	}
 }
 
-// Nothing keeps the promise: it gives up, and says that nothing may.
+// If no point keeps the promise, Auto ends early and says that none may keep it.
 func TestAutoGivesUp(t *testing.T) {
 	p, points, w := plain()
 	p.SLA.Limit = 2 * time.Millisecond

@@ -11,8 +11,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// spot is what makes two points the same one: of question capacity the rate is
-// what is looked for.
+// pointKey identifies a point. The rate is not part of it if the question is capacity, because then
+// it is what is searched.
 type spot struct {
 	settings knob.Settings
 	load     load.Spec
@@ -25,33 +25,33 @@ func (o *oracle) spotOf(s knob.Settings, l load.Spec) spot {
 	return spot{s, l}
 }
 
-// tested is a point with the trials of its load test.
+// loadTest is a point with the trials of its load test.
 type tested struct {
 	point  int
 	trials []trial.Trial
-	failed bool // another look at it broke the promise, or it broke a constraint
+	failed bool // a trial broke the promise or a constraint
 	rates  rates
 }
 
-// last is the trial that stands for the test.
+// last returns the trial whose figures are used.
 func (t tested) last() trial.Trial { return t.trials[len(t.trials)-1] }
 
-// view is what is known at one moment: predictions, what became of them, and
-// what they are worth after that. It is a function of the history alone.
+// view is the state of a search: the predictions, the load tests and what they say about the
+// predictions. It depends only on the history.
 type view struct {
 	*oracle
 	found     trial.History
-	m         *model // nil where nothing can be predicted
+	m         *model // nil if predictions are not possible
 	forecasts []forecast
 	tests     []tested // in the order of their first trials
 	controls  int
-	spoiled   int // trials that do not count
-	open      int // the test whose rate search goes on, -1 if none does
+	spoiled   int // number of trials that are ignored because other programs disturbed them
+	open      int // index of the test with an unfinished rate search, -1 if there is none
 
 	rate, value, worth *calibration
 }
 
-// view reads a history.
+// view computes the state from a history.
 func (o *oracle) view(found trial.History) *view {
 	v := &view{oracle: o, found: found, open: -1}
 	if v.m = o.model(found.Probes); v.m != nil {
@@ -81,12 +81,12 @@ func (o *oracle) view(found trial.History) *view {
 	return v
 }
 
-// mostSpoiled is how many trials are taken again: a machine that stays busy has
-// to be lived with.
+// maxDisturbed is the number of disturbed trials that are repeated. More are not: the machine may
+// stay busy.
 const mostSpoiled = 3
 
-// spoils tells whether a trial says more of a busy machine than of its settings.
-// The point is then as good as untried.
+// skipDisturbed reports whether a trial is ignored, because it is undecided and other programs
+// disturbed it. Its point counts as untried.
 func (v *view) spoils(t trial.Trial) bool {
 	if !t.Busy() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.spoiled == mostSpoiled {
 		return false
@@ -95,7 +95,7 @@ func (v *view) spoils(t trial.Trial) bool {
 	return true
 }
 
-// add takes a trial in.
+// addTrial adds a trial to a test.
 func (v *view) add(at int, t trial.Trial) {
 	x := &v.tests[at]
 	x.trials = append(x.trials, t)
@@ -110,7 +110,7 @@ func (v *view) add(at int, t trial.Trial) {
 	}
 }
 
-// most is the highest rate that a test other than the given one has reached.
+// highestOther returns the highest rate that passed in all tests except one.
 func (v *view) most(but int) float64 {
 	best := 0.0
 	for i, x := range v.tests {
@@ -121,7 +121,7 @@ func (v *view) most(but int) float64 {
 	return best
 }
 
-// places are those of the plan's points under what is predicted of them.
+// kernel returns the data for the covariance of the points' residuals.
 func (v *view) places() places {
 	s := places{points: v.points, quick: make([]float64, len(v.points)), doubt: make([]float64, len(v.points))}
 	most := 0.0
@@ -137,11 +137,11 @@ func (v *view) places() places {
 	return s
 }
 
-// valueScale is how much less is known of percentiles than of rates before
-// anything was measured: a simulator has no stalls.
+// percentileScale is the uncertainty of predicted percentiles relative to that of rates, before the
+// first test: the simulator has no stalls.
 const valueScale = 2
 
-// calibrate compares what was measured with what was predicted.
+// calibrate fits the corrections of the predictions to the tests.
 func (v *view) calibrate() {
 	var rate, value, worth []residual
 	for _, x := range v.tests {
@@ -170,8 +170,8 @@ func (v *view) calibrate() {
 	}
 }
 
-// noise is the standard deviation of the logarithm of a figure, from its 95%
-// interval, within bounds.
+// noise returns the standard deviation of the logarithm of a figure, from its 95% interval, limited
+// to least and most.
 func noise(value, low, high trial.Num, least, most float64) float64 {
 	x, ok := value.Get()
 	if !ok || x <= 0 {
@@ -181,14 +181,14 @@ func noise(value, low, high trial.Num, least, most float64) float64 {
 	return min(max(half/x/1.96, least), most)
 }
 
-// ownWorth tells whether points are compared by something else than their rate.
+// hasOwnScore reports whether points are not compared by their rate alone.
 func (v *view) ownWorth() bool {
 	return v.plan.Question == plan.Throughput &&
 		(v.plan.Objective != plan.MostThroughput || slices.ContainsFunc(v.points, func(p plan.Point) bool { return p.Load.Mode != load.Closed }))
 }
 
-// centred takes the mean off residuals of a figure that has no prediction of its
-// own, only one in proportion.
+// centred subtracts the mean of the residuals. It is for figures that can be predicted only up to a
+// constant factor.
 func centred(r []residual) []residual {
 	mean := 0.0
 	for _, x := range r {
@@ -200,14 +200,14 @@ func centred(r []residual) []residual {
 	return r
 }
 
-// Weights of what is asked beside throughput, as logarithms.
+// Weights in the score, which is a logarithm.
 const (
-	worthWorkers = 10. // of a doubling, where the fewest are wanted
-	worthLatency = .2  // of a percentile, where the load fixes the throughput
+	worthWorkers = 10. // per doubling of the workers, if the objective is the fewest workers
+	worthLatency = .2 // of the percentile, if the load determines the throughput
 )
 
-// expected is what a point with these figures is worth: differences are those of
-// logarithms of throughput.
+// expectedScore returns the score of a point with these figures. Differences of scores are
+// differences of log(throughput).
 func (v *view) expected(point int, rate, value float64) float64 {
 	w := math.Log(rate)
 	p := v.points[point]
@@ -220,10 +220,10 @@ func (v *view) expected(point int, rate, value float64) float64 {
 	return w
 }
 
-// worthOf is expected of what was measured.
+// scoreOf returns the score of a test.
 func (v *view) worthOf(x tested) float64 {
 	if v.plan.Question == plan.Capacity {
-		return v.expected(x.point, x.rates.estimate, 1) // all are compared by it, and a pass is below it
+		return v.expected(x.point, x.rates.estimate, 1) // the estimate and not low, which is always lower, because predictions are estimates too
 	}
 	t := x.last()
 	if v.plan.Objective == plan.RequestsPerJoule {
@@ -234,7 +234,8 @@ func (v *view) worthOf(x tested) float64 {
 	return v.expected(x.point, t.Throughput.Value.Or(0), t.Verdict.ValueMS.Or(math.Inf(1)))
 }
 
-// best is the index into tests of the one to beat, -1 if none keeps the promise.
+// bestTest returns the index of the test with the highest score that keeps the promise, -1 if there
+// is none.
 func (v *view) best() int {
 	best, most := -1, math.Inf(-1)
 	for i, x := range v.tests {
@@ -249,17 +250,17 @@ func (v *view) best() int {
 	return best
 }
 
-// outlook is what is expected of a point that was not tested.
+// expectation is the corrected prediction of a point without a test.
 type outlook struct {
 	point int
-	pass  float64 // chance of keeping the promise
+	pass  float64 // probability that the point keeps the promise
 	worth float64
 	sd    float64 // of worth
-	rate  float64
+	rate  float64 // requests/s
 	value float64 // ms
 }
 
-// outlook of a point.
+// expectation predicts a point and corrects the prediction with the tests.
 func (v *view) outlook(point int) outlook {
 	f := v.forecasts[point]
 	r, p, w := v.rate.at(point), v.value.at(point), v.worth.at(point)
@@ -285,12 +286,13 @@ func (v *view) outlook(point int) outlook {
 		out.pass = 0
 	}
 	if f.errs > v.plan.SLA.MaxErrorRate {
-		out.pass *= .05 // a full queue is no matter of scale
+		out.pass *= .05 // the refusals of a full queue do not scale with the service times
 	}
 	return out
 }
 
-// gain is the expected improvement on a worth, times the chance of a pass.
+// expectedGain returns the expected improvement over a score, times the probability to keep the
+// promise.
 func (o outlook) gain(on float64) float64 {
 	if math.IsInf(o.worth, -1) {
 		return 0
@@ -299,5 +301,5 @@ func (o outlook) gain(on float64) float64 {
 	return o.pass * ((o.worth-on)*normal(z) + o.sd*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi))
 }
 
-// normal is the distribution function of the normal law.
+// normalCDF is the distribution function of the standard normal distribution.
 func normal(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
