@@ -10,21 +10,21 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// background is a sweep that runs beside the screen.
+// background is a sweep in the background of a session.
 type background struct {
 	sweeper *Sweeper
-	handed  bool // paused, and the engine is with the person
-	events  int  // passed on to the messages
+	handed  bool // the sweep is paused, and the user owns the engine
+	events  int // number of the sweep's events that are messages already
 }
 
-// StartSweep starts the plan's sweep under the load that is live, which need not be
-// the plan's any more. It takes the engine; the person's settings and load come back
-// when it ends.
+// StartSweep starts the plan's sweep with the present live load, which may differ from the plan's.
+// The sweep owns the engine until it ends or is paused; then the user's settings and load are
+// restored.
 func (s *Session) StartSweep() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sweeping != nil && !s.sweeping.sweeper.State().State.Ended() {
-		return errors.New("a sweep is under way")
+		return errors.New("a sweep is running")
 	}
 	if err := s.serving(); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (s *Session) StartSweep() error {
 	return nil
 }
 
-// question is what a sweep is to find, in few words.
+// searchText says in a few words what a sweep searches.
 func question(p plan.Plan) string {
 	if p.Question == plan.Capacity {
 		return "the highest load"
@@ -61,7 +61,7 @@ func question(p plan.Plan) string {
 	return fmt.Sprintf("under the live load, %v", p.Loads[0])
 }
 
-// sweepEnded gives the engine back to the person, with the settings of before.
+// endSweep reports the end of a sweep and returns the engine to the user.
 func (s *Session) sweepEnded(st Sweep, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,7 @@ func (s *Session) sweepEnded(st Sweep, err error) {
 	default:
 		text := "no setting is known to meet the promise"
 		if more := st.Cost.More(st.Trials); more != "" {
-			text += "; it takes " + more
+			text += "; it needs " + more
 		}
 		s.say(Warning, "sweep %v: %s", st.State, text)
 	}
@@ -84,8 +84,8 @@ func (s *Session) sweepEnded(st Sweep, err error) {
 	}
 }
 
-// watch passes events on, and hands the engine back when the sweep has come to
-// rest in a pause.
+// onSweepChange adds the sweep's events to the messages and returns the engine to the user when a
+// paused sweep waits.
 func (s *Session) watch(st Sweep) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,13 +98,13 @@ func (s *Session) watch(st Sweep) {
 	}
 	if !s.sweeping.handed && s.ctx.Err() == nil {
 		s.sweeping.handed = true
-		s.say(Note, "sweep paused after %d trials: the knobs are yours", len(st.Trials))
+		s.say(Note, "sweep paused after %d trials: you can change the settings", len(st.Trials))
 		s.handBack()
 	}
 }
 
-// handBack puts the person's settings in force and lets their load flow. The
-// lock is held, and released while the settings are applied.
+// returnEngine applies the user's settings and starts the live load. The lock is held, but released
+// while the settings are applied.
 func (s *Session) handBack() {
 	back, t, ctx := s.state.Settings, s.target, s.ctx
 	s.mu.Unlock()
@@ -122,8 +122,8 @@ func (s *Session) handBack() {
 	s.startLoad()
 }
 
-// PauseSweep holds the sweep after the trial at hand and hands the engine back,
-// or takes it again and lets the sweep go on.
+// PauseSweep pauses the sweep after the present trial and returns the engine to the user, or lets
+// the sweep own the engine again and continue.
 func (s *Session) PauseSweep(pause bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,7 +142,7 @@ func (s *Session) PauseSweep(pause bool) error {
 	return nil
 }
 
-// AbortSweep ends the sweep after the trial at hand; its profile is kept.
+// AbortSweep ends the sweep after the present trial. Its profile is kept.
 func (s *Session) AbortSweep() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,15 +10,15 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Inside is what is known of the model's inside, and what is being found out.
+// Internals has what was measured inside the model, and what is being measured.
 type Inside struct {
-	Bare      *trial.Bare      // what the model alone did when last asked; nil before
-	Operators *trial.Operators // where its time went when last asked; nil before
-	Measuring Inquiry          // under way
+	Bare      *trial.Bare // last measurement of the model alone; nil before the first
+	Operators *trial.Operators // last measurement of operator times; nil before the first
+	Measuring Inquiry // present measurement
 }
 
-// BareFor is what the model alone does with the settings s, not measured unless
-// it was asked with these.
+// BareRate returns the rate of the model alone with the settings s; it is not measured if the last
+// measurement had other settings.
 func (i Inside) BareFor(s knob.Settings) trial.Num {
 	if i.Bare == nil || !i.Bare.Holds(s) {
 		return trial.Num{}
@@ -26,10 +26,10 @@ func (i Inside) BareFor(s knob.Settings) trial.Num {
 	return i.Bare.RPS
 }
 
-// Inquiry is a measurement of the model's inside.
+// Query is a measurement inside the model.
 type Inquiry uint8
 
-// The inquiries.
+// The queries.
 const (
 	NoInquiry Inquiry = iota
 	AskBare
@@ -40,11 +40,11 @@ var inquiries = []string{NoInquiry: "nothing", AskBare: "the bare session", AskO
 
 func (i Inquiry) String() string { return inquiries[i] }
 
-// operatorRuns is how many runs of a profile are asked for.
+// operatorRuns is the number of runs that are profiled.
 const operatorRuns = 100
 
-// Bare starts measuring what the model alone does with the settings in force.
-// The live load is held meanwhile, for a moment.
+// Bare starts to measure the rate of the model alone with the settings in force. Meanwhile, for a
+// moment, the live load is stopped.
 func (s *Session) Bare() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *Session) Bare() error {
 	return nil
 }
 
-// bare holds the load, asks b, and lets the load flow again. The lock is held.
+// measureBare stops the load, measures, and starts the load again. The lock is held.
 func (s *Session) bare(b sweep.Barer) {
 	s.state.Inside.Measuring = AskBare
 	ctx := s.ctx
@@ -84,7 +84,7 @@ func (s *Session) bare(b sweep.Barer) {
 	})
 }
 
-// answered ends an inquiry. The lock is held.
+// endQuery ends a query. The lock is held.
 func (s *Session) answered(err error) {
 	what := s.state.Inside.Measuring
 	s.state.Inside.Measuring = NoInquiry
@@ -93,9 +93,8 @@ func (s *Session) answered(err error) {
 	}
 }
 
-// Operators starts measuring where the time of a run goes, while the live load
-// flows. The answer goes into the profiles being written, that of a paused sweep
-// too.
+// Operators starts to measure operator times while the live load continues. The result is written
+// to all open profiles, also to that of a paused sweep.
 func (s *Session) Operators() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +119,7 @@ func (s *Session) Operators() error {
 	return nil
 }
 
-// Operators asks a target where the time of a run goes, with the settings in
-// force; the one way of it, with a screen and without.
+// Operators measures the operator times of a target with the settings in force.
 func Operators(ctx context.Context, t sweep.Target) (trial.Operators, error) {
 	p, err := profiler(t)
 	if err != nil {
@@ -133,12 +131,12 @@ func Operators(ctx context.Context, t sweep.Target) (trial.Operators, error) {
 func profiler(t sweep.Target) (sweep.Profiler, error) {
 	p, ok := t.(sweep.Profiler)
 	if !ok {
-		return nil, errors.New("this target does not tell its operators' times: only an engine of this program does")
+		return nil, errors.New("this target does not report operator times: only an engine of this program does")
 	}
 	return p, nil
 }
 
-// keep puts o into the profiles being written. The lock is held.
+// recordOperators writes o to the open profiles. The lock is held.
 func (s *Session) keep(o trial.Operators) {
 	if r := s.rec; r != nil && len(r.write) < backlog-1 {
 		r.write <- func() {
@@ -156,7 +154,7 @@ func (s *Session) keep(o trial.Operators) {
 	}
 }
 
-// keep records o, unless the sweep has ended or not begun.
+// recordOperators writes o to the sweep's profile if it is open.
 func (w *Sweeper) keep(o trial.Operators) error {
 	w.mu.Lock()
 	rec, ended := w.rec, w.st.State.Ended()
@@ -167,10 +165,11 @@ func (w *Sweeper) keep(o trial.Operators) error {
 	return rec.Operators(o)
 }
 
-// asking refuses what an inquiry would be disturbed by. The lock is held.
+// checkNoQuery returns an error while a query is in progress, which other work would disturb. The
+// lock is held.
 func (s *Session) asking() error {
 	if what := s.state.Inside.Measuring; what != NoInquiry {
-		return fmt.Errorf("%v: being measured, it takes a moment", what)
+		return fmt.Errorf("wait until the measurement of %v has ended", what)
 	}
 	return nil
 }

@@ -19,12 +19,12 @@ import (
 func (*notebook) Operators(trial.Operators) error { return nil }
 func (*tape) Operators(trial.Operators) error     { return nil }
 
-// insider is a device that lets its model be looked into: a moment of 200 ms for
-// the bare session, 3 s for the operators.
+// profiledDevice is a device whose model can be measured inside: the bare session in 200 ms,
+// operator times in 3 s.
 type insider struct {
 	*device
 	failing error
-	beside  []int // live loads that ran beside the bare session
+	beside  []int // number of live loads during each measurement of the bare session
 }
 
 func (d *insider) Bare(context.Context) (trial.Bare, error) {
@@ -51,7 +51,7 @@ func (d *insider) flowing() int {
 	return d.lives
 }
 
-// kept notes what a profile was given, a sweep's and a live one.
+// memoryRecordings keeps what a sweep and a live recording write, in memory.
 type kept struct {
 	notebook
 	tape
@@ -63,7 +63,7 @@ func (k *kept) Path() string                             { return "kept.jsonl" }
 func (k *kept) End(s session.SweepState, exit int) error { return nil }
 func (k *kept) Operators(o trial.Operators) error        { k.operators = append(k.operators, o); return nil }
 
-// look runs a session on d.
+// runSession runs a session on d.
 func look(t *testing.T, d session.Target, do func(s *session.Session, sweep, live *kept)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -88,8 +88,8 @@ func look(t *testing.T, d session.Target, do func(s *session.Session, sweep, liv
 	})
 }
 
-// TestBare: the bare session runs before the first load and whenever it is asked
-// for, never beside a load, and holds for the settings it was measured with.
+// TestBare: the bare session is measured before the first load and on demand, never during a load,
+// and is valid only for the settings in force.
 func TestBare(t *testing.T) {
 	d := &insider{device: newDevice()}
 	look(t, d, func(s *session.Session, _, live *kept) {
@@ -117,7 +117,7 @@ func TestBare(t *testing.T) {
 		if err := s.Bare(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Apply(snap.Settings); err == nil || err.Error() != "the bare session: being measured, it takes a moment" {
+		if err := s.Apply(snap.Settings); err == nil || err.Error() != "wait until the measurement of the bare session has ended" {
 			t.Errorf("apply while measuring: %v", err)
 		}
 		if err := s.SetLoad(s.Snapshot().Load); err != nil {
@@ -131,9 +131,9 @@ func TestBare(t *testing.T) {
 			t.Error(err)
 		}
 		synctest.Wait()
-		// A third one may lie between them, of what was under way.
+		// There may be a third segment between them, with the requests in flight.
 		if n := len(live.tape.trials); n < 2 || live.tape.trials[0].BareRPS.OK() || live.tape.trials[n-1].BareRPS.Or(0) != 600 {
-			t.Errorf("%d stretches recorded, want one before and one after with its bare rate", n)
+			t.Errorf("%d segments recorded, want one before and one after with its bare rate", n)
 		}
 	})
 	if !slices.Equal(d.beside, []int{0, 0}) {
@@ -141,8 +141,7 @@ func TestBare(t *testing.T) {
 	}
 }
 
-// TestOperators: operator times are taken while the load flows, and go into
-// every profile being written.
+// TestOperators: operator times are measured during the load, and written to every open profile.
 func TestOperators(t *testing.T) {
 	d := &insider{device: newDevice()}
 	look(t, d, func(s *session.Session, inSweep, inLive *kept) {
@@ -188,11 +187,11 @@ func TestOperators(t *testing.T) {
 	})
 }
 
-// A target that cannot look into its model says so, before any work is done.
+// A target that cannot measure inside its model returns an error at once.
 func TestNoInside(t *testing.T) {
 	d := newDevice()
 	look(t, d, func(s *session.Session, _, _ *kept) {
-		for what, err := range map[string]error{"run its model alone": s.Bare(), "tell its operators' times": s.Operators()} {
+		for what, err := range map[string]error{"run its model alone": s.Bare(), "report operator times": s.Operators()} {
 			if err == nil || err.Error() != "this target does not "+what+": only an engine of this program does" {
 				t.Errorf("%s: %v", what, err)
 			}

@@ -9,8 +9,8 @@ import (
 	"sweetspot/sweep/session"
 )
 
-// TestOptionsNotInForce: a sweep whose target runs with other options than the plan
-// asks for ends before anything is measured or written.
+// TestOptionsNotInForce: if the target runs with other options than the plan's, the sweep ends
+// before anything is measured or recorded.
 func TestOptionsNotInForce(t *testing.T) {
 	p := testPlan(t)
 	p.Options.Session, p.Options.Pin = "own", true

@@ -14,8 +14,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// A promise that is measured when the target is up holds for live traffic and for
-// the sweep, and is measured once, before any load.
+// A promise that Config.Promise measures is used for live traffic and for the sweep. It is measured
+// once, before there is any load.
 func TestMeasuredPromise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
@@ -67,7 +67,8 @@ func TestMeasuredPromise(t *testing.T) {
 	})
 }
 
-// What is certain to be out of reach needs no verdict of every trial.
+// If it is certain that no point can keep the promise, the exit code does not need a verdict of
+// every trial.
 func TestExitOutOfReach(t *testing.T) {
 	undecided := []trial.Trial{{}}
 	for _, tt := range []struct {

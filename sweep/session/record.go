@@ -10,50 +10,48 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// LiveRecording is the profile of live traffic being written. Its calls wait for
-// the disk.
+// LiveRecording is the open profile of live traffic. Its methods wait for the disk.
 type LiveRecording interface {
 	ID() string
 	Path() string
-	// Live records a stretch of traffic under one setting and one load, with
-	// its seconds.
-	Live(t trial.Trial, seconds []Second) error
-	// Operators records where the time of a run goes.
+	// Live records a segment of traffic, which has one setting and one load, and its seconds.
+	Live(t trial.Trial, seconds []Second) error // of the segment
+	// Operators records operator times.
 	Operators(trial.Operators) error
 	// End writes the last line and closes the file.
 	End(state SweepState, exit int) error
 }
 
-// Recorded is where a live recording stands.
+// RecordingStatus is the status of a live recording.
 type Recorded struct {
 	ID, Path string
 	Since    time.Time
-	Trials   int // stretches on disk or on their way
+	Trials   int // segments that are written or will be
 }
 
-// A stretch ends at each change of settings or load, and at these bounds.
+// A segment ends at each change of settings or load, and at these limits.
 const (
 	stretchTime    = 5 * time.Minute
 	stretchSamples = 200_000
 )
 
-// recorder collects the live traffic of a recording, guarded by Session.mu. What
-// is ready goes to the disk in order, by one goroutine.
+// recorder collects the live traffic of a recording. Session.mu guards it. One goroutine writes the
+// segments in order.
 type recorder struct {
 	to      LiveRecording
 	since   time.Time
 	n       int
-	begin   time.Time     // of the stretch
-	samples []load.Sample // of the stretch
+	begin   time.Time // of the segment
+	samples []load.Sample // of the segment
 	seconds []Second      // of the stretch
-	write   chan func()   // ends the writer when closed
+	write   chan func() // calls for the writing goroutine, which ends when the channel is closed
 }
 
-// backlog is how many stretches may wait for the disk; people do not change
-// settings faster.
+// maxPending is the largest number of segments that wait to be written. Users do not change
+// settings faster than they are written.
 const backlog = 256
 
-// Record starts recording the live traffic, or ends it.
+// Record starts or ends the recording of the live traffic.
 func (s *Session) Record(on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +62,7 @@ func (s *Session) Record(on bool) error {
 		s.stopRecording()
 		return nil
 	case s.rec != nil:
-		return errors.New("a recording is under way")
+		return errors.New("the session is being recorded already")
 	}
 	if err := s.serving(); err != nil {
 		return err
@@ -85,12 +83,12 @@ func (s *Session) Record(on bool) error {
 	return nil
 }
 
-// stopRecording ends the recording after what it holds. The lock is held.
+// stopRecording ends the recording after its last segment. The lock is held.
 func (s *Session) stopRecording() {
 	s.cut()
 	r := s.rec
 	s.rec = nil
-	s.say(Note, "recorded %d stretches to %s", r.n, r.to.Path())
+	s.say(Note, "recorded %d segments to %s", r.n, r.to.Path())
 	r.write <- func() {
 		if err := r.to.End(Done, 0); err != nil {
 			s.troubled(err)
@@ -99,15 +97,16 @@ func (s *Session) stopRecording() {
 	close(r.write)
 }
 
+// recordingFailed reports an error of the recording.
 func (s *Session) troubled(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.say(Trouble, "recording: %v", err)
 }
 
-// take keeps fresh samples for the recording. The generator's clock is not the
-// session's: a request is placed by when it was seen to end, which is late by at
-// most the tenth of a second between two looks. The lock is held.
+// recordSamples adds samples to the recording. The generator's times are relative to its own start.
+// A request's planned time is therefore computed from the time at which the session receives its
+// sample, at most .1 s after the answer. The lock is held.
 func (s *Session) take(samples []load.Sample) {
 	r := s.rec
 	if r == nil {
@@ -123,8 +122,7 @@ func (s *Session) take(samples []load.Sample) {
 	}
 }
 
-// cut ends the stretch, if there is a recording, and begins the next. The lock
-// is held.
+// endSegment ends the segment and begins the next, if there is a recording. The lock is held.
 func (s *Session) cut() {
 	r := s.rec
 	if r == nil {
@@ -150,11 +148,10 @@ func (s *Session) cut() {
 	}
 }
 
-// stretch is the trial of the stretch that ends now, without its figures. The
-// lock is held.
+// segment returns the trial of the segment that ends now, without its figures. The lock is held.
 func (s *Session) stretch(r *recorder) trial.Trial {
 	t := trial.Trial{
-		At: r.begin.UTC(), Role: trial.RoleLive, Reason: fmt.Sprintf("live, stretch %d", r.n+1),
+		At: r.begin.UTC(), Role: trial.RoleLive, Reason: fmt.Sprintf("live, segment %d", r.n+1),
 		Settings: s.state.Settings, Options: s.state.Info.Options,
 		Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
 	}

@@ -10,46 +10,47 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// History is how many seconds of live traffic a session keeps.
+// HistorySeconds is the number of seconds of live traffic that a session keeps.
 const History = 600
 
-// windows are the spans a live percentile may be taken over, in seconds; the
-// shortest that holds enough answers is used.
+// windowLengths are the windows of live percentiles, in seconds. The shortest with enough answers
+// is used.
 var windows = [...]int{1, 2, 5, 10, 30}
 
-// enough is the fewest answers a P99 can be taken from.
+// minAnswers is the smallest number of answers for a P99.
 const enough = 100
 
+// maxWindow is the longest window in seconds.
 const longest = 30
 
 // bucket is one second of traffic.
 type bucket struct {
-	request, model []float64 // ms: answers and timeouts, in order of completion
-	failed         []bool    // of every request, likewise
+	request, model []float64 // ms of answers and timeouts, in order of completion
+	failed         []bool // of every request, in order of completion
 	ok, errors     int
-	items          float64 // sum of formed batch sizes over answers
-	sized          int     // answers that told their batch size
+	items          float64 // sum of the batch sizes of answers
+	sized          int // number of answers with a batch size
 }
 
 func (b *bucket) reset() {
 	*b = bucket{request: b.request[:0], model: b.model[:0], failed: b.failed[:0]}
 }
 
-// ring turns samples into seconds and windows. It is pure: the caller says when
-// a second ends. buckets holds the last 30 whole seconds and the one under way.
+// ring counts the samples of each second and computes figures of windows. It has no clock: the
+// caller says when a second ends. buckets has the last 30 whole seconds and the present one.
 type ring struct {
 	buckets [longest + 1]bucket
-	at      int // the bucket under way
-	filled  int // whole buckets, at most longest
-	settled int // whole buckets since the last change, -1 in the second it happened
+	at      int // index of the present second's bucket
+	filled  int // number of whole seconds, at most maxWindow
+	settled int // whole seconds since the last change of settings or load, -1 in the second of the change
 	seconds []Second
 	totals  trial.Counts
-	sla     trial.SLA // what live traffic is held against
-	load    load.Spec // that makes it
-	figures Live      // of the whole buckets, as the last second or change left them
+	sla     trial.SLA // of the verdict on live traffic
+	load    load.Spec // of the live traffic
+	figures Live // of the whole seconds, computed at the last end of a second or change
 }
 
-// add counts one finished request into the second under way.
+// add counts one finished request in the present second.
 func (r *ring) add(s load.Sample) {
 	b := &r.buckets[r.at]
 	r.totals.Sent++
@@ -72,7 +73,7 @@ func (r *ring) add(s load.Sample) {
 	}
 	b.request = append(b.request, ms(s.Latency))
 	switch {
-	case s.Outcome == load.Timeout: // of either, at least its limit
+	case s.Outcome == load.Timeout: // the latency is at least the timeout
 		b.model = append(b.model, ms(s.Latency))
 	case s.Model > 0:
 		b.model = append(b.model, ms(s.Model))
@@ -85,7 +86,7 @@ func (r *ring) add(s load.Sample) {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// second ends the second under way at the time at.
+// endSecond ends the present second at the time at.
 func (r *ring) second(at time.Time, use trial.Use) {
 	r.at = (r.at + 1) % len(r.buckets)
 	r.buckets[r.at].reset()
@@ -105,20 +106,20 @@ func (r *ring) second(at time.Time, use trial.Use) {
 	r.look()
 }
 
-// changed starts a new regime: verdicts do not reach behind it. The second under
-// way holds traffic of both, so it counts for neither.
+// changed notes a change of settings or load: verdicts do not use earlier seconds. The present
+// second has traffic of both, so that it is not used either.
 func (r *ring) changed() {
 	r.settled = -1
 	r.look()
 }
 
-// back returns the whole bucket n seconds ago, 1 being the latest.
+// secondsAgo returns the bucket of the whole second n seconds ago; 1 is the last one.
 func (r *ring) back(n int) *bucket {
 	return &r.buckets[(r.at-n+len(r.buckets))%len(r.buckets)]
 }
 
-// window returns the shortest span in whole seconds that holds enough answers,
-// or the longest one and false.
+// shortestWindow returns the shortest window in whole seconds with enough answers, or the longest
+// one and false.
 func (r *ring) window(limit int) (seconds int, held bool) {
 	for _, w := range windows {
 		seconds = min(w, r.filled, limit)
@@ -129,6 +130,7 @@ func (r *ring) window(limit int) (seconds int, held bool) {
 	return seconds, false
 }
 
+// answers counts the answers and timeouts of the last seconds.
 func (r *ring) answers(seconds int) (n int) {
 	for i := 1; i <= seconds; i++ {
 		n += len(r.back(i).request)
@@ -136,7 +138,7 @@ func (r *ring) answers(seconds int) (n int) {
 	return n
 }
 
-// requests gathers the request latencies of the last seconds in time order.
+// requests returns the request latencies of the last seconds, in order of completion.
 func (r *ring) requests(seconds int) []float64 {
 	var out []float64
 	for i := seconds; i >= 1; i-- {
@@ -145,6 +147,7 @@ func (r *ring) requests(seconds int) []float64 {
 	return out
 }
 
+// models returns the model latencies of the last seconds, in order of completion.
 func (r *ring) models(seconds int) []float64 {
 	var out []float64
 	for i := seconds; i >= 1; i-- {
@@ -159,15 +162,15 @@ func (r *ring) percentiles(seconds int) (p50, p99, model trial.Num) {
 	return trial.Of(q[0].Value), trial.Of(q[1].Value), trial.Of(m.Value)
 }
 
-// live is the state of the traffic now. It is asked for several times a second
-// and leaves the work to look.
+// snapshot returns the figures of the live traffic. It is called several times a second and only
+// copies what update has computed.
 func (r *ring) live(use trial.Use) Live {
 	out := r.figures
 	out.Totals, out.Use = r.totals, use
 	return out
 }
 
-// look takes the figures anew, which only whole seconds and changes move.
+// update computes the figures, which change only with whole seconds and changes.
 func (r *ring) look() {
 	n, held := r.window(longest)
 	out := Live{
@@ -175,7 +178,7 @@ func (r *ring) look() {
 		Answers: r.answers(n), Settling: r.settled < max(n, 1), Verdict: r.verdict(),
 	}
 	if held {
-		last := r.seconds[len(r.seconds)-1] // of the same window
+		last := r.seconds[len(r.seconds)-1] // has the same window
 		out.P50, out.P99, out.ModelP99 = last.P50, last.P99, last.ModelP99
 	}
 	if n > 0 {
@@ -190,9 +193,9 @@ func (r *ring) look() {
 	r.figures = out
 }
 
-// verdict looks at everything since the last change, at most 30 s, because a
-// longer look knows more. It is a trial's verdict, by the same rule. What is known
-// of when a request was sent is the second in which it ended.
+// verdict decides on all traffic since the last change, at most 30 s, because more data decide
+// better. The rule is that of trials. The send time of a request is known only as the second in
+// which it ended.
 func (r *ring) verdict() trial.Verdict {
 	n := max(0, min(r.settled, r.filled))
 	in := sweep.Requests{Load: r.load}
@@ -213,7 +216,7 @@ func (r *ring) verdict() trial.Verdict {
 	return sweep.Decide(r.sla, in, r.sla.Horizon, "")
 }
 
-// spread adds n times, evenly over the second that begins at from.
+// appendTimes appends n times, evenly spaced in the second that begins at from.
 func spread(times []time.Duration, from time.Duration, n int) []time.Duration {
 	for i := range n {
 		times = append(times, from+time.Second*time.Duration(i)/time.Duration(n))

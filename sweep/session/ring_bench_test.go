@@ -8,8 +8,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// BenchmarkPublish is what a snapshot's live part costs with half a minute of
-// 3000 answers a second behind it, five times a second while a person watches.
+// BenchmarkPublish measures the live part of a snapshot, after half a minute with 3000 answers/s.
+// Snapshots are made five times a second.
 func BenchmarkPublish(b *testing.B) {
 	sla := trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond}
 	r := ring{sla: sla}

@@ -1,12 +1,10 @@
-// Package session is the workbench without a screen: one target, live load on
-// it, changes of settings with their history and undo, a sweep in the
-// background, and who owns the engine now.
+// Package session is the workbench without a screen: a target with live load, changes of settings
+// with undo, a sweep in the background, and the owner of the engine: the user or the sweep.
 //
-// [New] makes a [Session], Run does the work until its context ends, Snapshot
-// is what a screen draws. The verbs (Apply, Undo, SetLoad, StartSweep ...) never
-// block for longer than it takes to look at the state: they refuse with a
-// reason, or start the work and let the snapshots tell how it goes. [Sweep] is
-// the one way a plan is run, with a screen or without.
+// [New] returns a [Session]. Run works until its context ends. Snapshot returns what a screen
+// shows. The other methods (Apply, Undo, SetLoad, StartSweep ...) return at once with the reason if
+// they cannot do something. Otherwise they start it, and the snapshots show its progress. A
+// [Sweeper] runs a plan, with and without a screen.
 //
 // A Session is safe for concurrent use.
 package session
@@ -26,37 +24,36 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Target is a sweep's target that can also carry live load while its settings
-// change. Live may run beside Apply and Use.
+// Target is a sweep.Target that can also have live load while its settings change. Live may run
+// concurrently with Apply and Use.
 type Target interface {
 	sweep.Target
-	// Live sends l until ctx ends and hands fresh samples on a few times a
-	// second. It returns nil when ctx ended, else why the load broke off.
+	// Live sends l until ctx ends and passes new samples to the callback a few times a second. It
+	// returns nil after the end of ctx, otherwise the reason why the load failed.
 	Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error
-	// Use is the latest utilization.
+	// Use returns the latest utilization.
 	Use() trial.Use
 }
 
-// Config is what a session works with.
+// Config is the configuration of a session.
 type Config struct {
-	// Open starts the target. It may take long.
+	// Open starts the target. It may take a long time.
 	Open func(ctx context.Context) (Target, error)
-	Plan plan.Plan // the promise, the live load and what StartSweep searches
-	// Promise, where it is not nil, measures the promise on the target that has
-	// come up, in place of the plan's, and says where it comes from. It is asked
-	// once, before there is any load, and its results are used before any call
-	// that needs a promise.
+	Plan plan.Plan // the promise, the live load, and the plan of StartSweep
+	// Promise measures a promise on the started target, which replaces the plan's, and says how it
+	// was measured. It is called once, before there is any load. If it is nil, the plan's promise
+	// is used.
 	Promise func(ctx context.Context, t Target) (sla trial.SLA, why string)
-	// Record opens the profile of a sweep.
+	// Record creates the profile of a sweep.
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
-	// RecordLive opens the profile of live traffic.
+	// RecordLive creates the profile of live traffic.
 	RecordLive func(info sweep.Info) (LiveRecording, error)
-	// Export writes the choice.
+	// Export writes the chosen settings.
 	Export func(ExportRequest) (Exported, error)
 }
 
-// ExportRequest is what Export writes. Trial is nil when settings were never
-// measured in a trial, and holds the figures of all Runs of a setting together.
+// ExportRequest is the input of Export. Trial joins the figures of all Runs of the settings; it is
+// nil if no trial measured them.
 type ExportRequest struct {
 	Info     sweep.Info
 	Settings knob.Settings
@@ -64,20 +61,20 @@ type ExportRequest struct {
 	SLA      trial.SLA
 	Trial    *trial.Trial
 	Runs     int
-	Profile  string // ID of the profile the trial is in
+	Profile  string // ID of the profile with the trial
 }
 
-// Exported is what an export wrote. Notes are what the file's format has no key
-// for and what to do instead, a sentence each; the file says it too.
+// Exported is the result of an export. Each note is a sentence about a setting that has no key in
+// the file's format, and what to do instead. The file contains the notes too.
 type Exported struct {
 	Path  string
 	Notes []string
 }
 
-// Recording is a sweep's profile being written.
+// Recording is the open profile of a sweep.
 type Recording interface {
 	sweep.Recorder
-	// Operators records where the time of a run goes.
+	// Operators records operator times.
 	Operators(trial.Operators) error
 	ID() string
 	Path() string
@@ -95,23 +92,23 @@ type Session struct {
 
 	mu       sync.Mutex // guards everything below
 	ctx      context.Context
-	ending   bool // Run waits for what was spawned: no more is
+	ending   bool // Run waits for the last goroutines, and no new ones may start
 	target   Target
-	state    Snapshot // the parts that change rarely; Live is made at each publish
+	state    Snapshot // without Live, which publish adds
 	ring     ring
 	load     *liveLoad
 	sweeping *background
-	rec      *recorder      // nil while nothing is recorded
-	restore  *knob.Settings // what a restarted engine gets, nil for its start settings
+	rec      *recorder // nil without a recording
+	restore  *knob.Settings // settings for a restarted engine, nil for its start settings
 }
 
-// liveLoad is the live load's goroutine.
+// liveLoad is the goroutine of the live load.
 type liveLoad struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// New returns a session that has not begun.
+// New returns a session. Run starts it.
 func New(c Config) *Session {
 	s := &Session{cfg: c, now: time.Now, ring: ring{sla: c.Plan.SLA}}
 	s.state = Snapshot{Phase: Starting, SLA: c.Plan.SLA, LoadOn: true}
@@ -123,14 +120,14 @@ func New(c Config) *Session {
 	return s
 }
 
-// Snapshot returns the latest state. It is cheap and safe from any goroutine.
+// Snapshot returns the latest state. It only reads a pointer.
 func (s *Session) Snapshot() *Snapshot { return s.snap.Load() }
 
-// publishEvery is how often a snapshot is made.
+// publishEvery is the time between two snapshots.
 const publishEvery = 200 * time.Millisecond
 
-// Run starts the target and works until ctx ends; then it stops load and sweep,
-// keeps the profile, closes the target and returns.
+// Run starts the target and works until ctx ends. Then it stops the load and the sweep, closes
+// their profiles and the target, and returns.
 func (s *Session) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.ctx = ctx
@@ -153,8 +150,7 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 }
 
-// spawn starts a goroutine that Run waits for; none once the session ends. The
-// lock is held.
+// spawn starts a goroutine that Run waits for, or none if the session is closing. The lock is held.
 func (s *Session) spawn(f func()) {
 	if !s.ending {
 		s.wg.Go(f)
@@ -209,13 +205,13 @@ func (s *Session) open() {
 	}
 	s.say(Note, "%s", text)
 	if b, ok := t.(sweep.Barer); ok {
-		s.bare(b) // nothing flows yet
+		s.bare(b) // there is no load yet
 		return
 	}
 	s.startLoad()
 }
 
-// promise takes the promise that is measured, the first time that a target is up.
+// measurePromise measures the promise after the first start of the target, if Config says so.
 func (s *Session) promise(ctx context.Context, t Target) {
 	s.mu.Lock()
 	measure := s.cfg.Promise
@@ -234,8 +230,8 @@ func (s *Session) promise(ctx context.Context, t Target) {
 	s.say(Note, "promise %v (%s)", sla, why)
 }
 
-// describe asks a target that has come up what it is, after putting the settings of
-// before a restart in force.
+// targetInfo returns the description of a started target, after it has applied the settings from
+// before a restart.
 func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
 	s.mu.Lock()
 	back := s.restore
@@ -256,7 +252,7 @@ func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
 	return info, nil
 }
 
-// down records that the engine is gone. The lock is held.
+// setDown notes that the engine has failed. The lock is held.
 func (s *Session) down(err error) {
 	if s.ctx.Err() != nil {
 		return
@@ -265,7 +261,7 @@ func (s *Session) down(err error) {
 	s.say(Trouble, "%v", err)
 }
 
-// say adds a message. The lock is held.
+// addMessage adds a message. The lock is held.
 func (s *Session) say(l Level, format string, args ...any) {
 	const most = 500
 	m := Message{At: s.now(), Level: l, Text: fmt.Sprintf(format, args...)}
@@ -275,14 +271,14 @@ func (s *Session) say(l Level, format string, args ...any) {
 	s.state.Messages = append(s.state.Messages, m)
 }
 
-// publish makes a snapshot of now.
+// publish makes a new snapshot.
 func (s *Session) publish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.state
 	out.At = s.now()
-	// Slices are shared with snapshots already out: they only ever grow, and a
-	// full slice expression keeps a later append from writing into them.
+	// Earlier snapshots have the same slices. Slices only grow, and a full slice expression
+	// prevents that a later append writes into them.
 	out.Changes = out.Changes[:len(out.Changes):len(out.Changes)]
 	out.Messages = out.Messages[:len(out.Messages):len(out.Messages)]
 	if out.Applying != nil {
@@ -301,7 +297,7 @@ func (s *Session) publish() {
 	s.snap.Store(&out)
 }
 
-// use is the target's utilization. The lock is held.
+// utilization returns the target's utilization. The lock is held.
 func (s *Session) use() trial.Use {
 	if s.target == nil {
 		return trial.Use{}
@@ -320,7 +316,7 @@ func (s *Session) endSecond() {
 	}
 }
 
-// startLoad begins the live load unless the person holds it. The lock is held.
+// startLoad starts the live load unless the user has stopped it. The lock is held.
 func (s *Session) startLoad() {
 	if s.load != nil || !s.state.LoadOn || s.state.Phase != Serving || s.state.Inside.Measuring == AskBare {
 		return
@@ -340,7 +336,7 @@ func (s *Session) startLoad() {
 	})
 }
 
-// fresh counts samples that just came.
+// addSamples counts new samples.
 func (s *Session) fresh(samples []load.Sample) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -352,8 +348,8 @@ func (s *Session) fresh(samples []load.Sample) {
 	}
 }
 
-// loadBroke goes on after the live load broke off: the target has restarted the
-// engine if it could, and its Info says whether it is there.
+// loadFailed handles a failure of the live load. If the engine died, the target has tried to
+// restart it, and Info says whether it runs.
 func (s *Session) loadBroke(l *liveLoad, err error) {
 	s.mu.Lock()
 	if s.load != l {
@@ -376,8 +372,7 @@ func (s *Session) loadBroke(l *liveLoad, err error) {
 	s.startLoad()
 }
 
-// stopLoad ends the live load and waits for it. The lock is held, and released
-// while waiting.
+// stopLoad stops the live load and waits for its end. The lock is held, but released while waiting.
 func (s *Session) stopLoad() {
 	l := s.load
 	if l == nil {

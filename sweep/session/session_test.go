@@ -22,14 +22,14 @@ import (
 
 const ms = time.Millisecond
 
-// device is a target in virtual time whose requests take 40 ms at batch 1 and
-// less at larger ones. Live traffic comes in every 100 ms.
+// device is a target in virtual time. Its requests take 40 ms at batch size 1 and less at larger
+// ones. Live samples come every 100 ms.
 type device struct {
 	mu      sync.Mutex
 	now     knob.Settings
-	lives   int   // live loads running
-	broken  error // what the next live load breaks off with
-	refused error // what Apply answers
+	lives   int // running live loads
+	broken  error // error of the next live load
+	refused error // error of Apply
 	slow    time.Duration
 	closed  bool
 }
@@ -82,7 +82,7 @@ func (d *device) Live(ctx context.Context, _ load.Spec, fresh func([]load.Sample
 	}
 }
 
-// some returns n answers at the settings in force.
+// samples returns n answers with the settings in force.
 func (d *device) some(n int) []load.Sample {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -102,7 +102,7 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		case <-ctx.Done():
 			return trial.Result{}, ctx.Err()
 		}
-		gap := d.service() / 10 // of 10 clients
+		gap := d.service() / 10 // 10 clients
 		for i, s := range d.some(int(250 * ms / gap)) {
 			s.Planned = elapsed - 250*ms + time.Duration(i)*gap
 			samples = append(samples, s)
@@ -128,7 +128,7 @@ func (d *device) Close(context.Context) error {
 	return nil
 }
 
-// notebook is a Recording in memory.
+// sweepRecording is a Recording in memory.
 type notebook struct {
 	mu     sync.Mutex
 	trials []trial.Trial
@@ -165,7 +165,7 @@ func testPlan(t *testing.T) plan.Plan {
 	return p
 }
 
-// tape is a LiveRecording in memory.
+// liveRecording is a LiveRecording in memory.
 type tape struct {
 	mu     sync.Mutex
 	trials []trial.Trial
@@ -190,7 +190,7 @@ func (r *tape) End(session.SweepState, int) error {
 	return nil
 }
 
-// bench runs a session in a bubble and ends it when do returns.
+// withSession runs a session in a synctest bubble and ends it when do returns.
 func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) *tape {
 	t.Helper()
 	live := &tape{}
@@ -254,7 +254,7 @@ func TestLiveApplyUndo(t *testing.T) {
 		if snap.Settings != to || snap.Live.Verdict.Seems() != trial.Pass || snap.Live.Settling || snap.Live.Batch.Or(0) != 8 {
 			t.Errorf("after the change: %+v %+v", snap.Settings, snap.Live.Verdict)
 		}
-		time.Sleep(20 * time.Second) // for the answers that a pass takes
+		time.Sleep(20 * time.Second) // until there are enough answers for a pass
 		if v := s.Snapshot().Live.Verdict; v.Result != trial.Pass {
 			t.Errorf("long after the change: %+v", v)
 		}
@@ -316,8 +316,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestRecording: each setting is a stretch of its own, and quitting ends the
-// recording in order.
+// TestRecording: each setting has its own segment, and the end of the session closes the recording.
 func TestRecording(t *testing.T) {
 	live := bench(t, newDevice(), func(s *session.Session, _ *notebook) {
 		if err := s.Record(true); err == nil {
@@ -342,11 +341,11 @@ func TestRecording(t *testing.T) {
 		}
 	})
 	if len(live.trials) != 2 || !live.ended || live.points < 9 {
-		t.Fatalf("%d stretches, %d seconds, ended %v", len(live.trials), live.points, live.ended)
+		t.Fatalf("%d segments, %d seconds, ended %v", len(live.trials), live.points, live.ended)
 	}
 	a, b := live.trials[0], live.trials[1]
 	if a.Settings.BatchSize != 1 || b.Settings.BatchSize != 8 || a.N != 1 || b.N != 2 || a.Role != trial.RoleLive {
-		t.Errorf("stretches %+v and %+v", a.Settings, b.Settings)
+		t.Errorf("segments %+v and %+v", a.Settings, b.Settings)
 	}
 	if a.Latency.P99.Value.Or(0) != 40 || b.Latency.P99.Value.Or(0) != 12 {
 		t.Errorf("P99 %v and %v, want 40 and 12", a.Latency.P99.Value, b.Latency.P99.Value)
@@ -378,8 +377,8 @@ func TestLoadControls(t *testing.T) {
 	})
 }
 
-// TestSweepTakesAndGivesBack: a sweep owns the engine, pausing hands it back,
-// and after its end the person's settings are in force again.
+// TestSweepOwnsAndReturnsTheEngine: a sweep owns the engine. A pause returns it to the user, and
+// after the end the user's settings are in force again.
 func TestSweepTakesAndGivesBack(t *testing.T) {
 	d := newDevice()
 	bench(t, d, func(s *session.Session, n *notebook) {
@@ -431,8 +430,7 @@ func TestSweepTakesAndGivesBack(t *testing.T) {
 	})
 }
 
-// TestSweepTakesTheLiveLoad: a load that was set on the screen is the one that the
-// sweep is about, and it says so.
+// TestSweepUsesTheLiveLoad: a sweep uses the load that the user has set, and says so.
 func TestSweepTakesTheLiveLoad(t *testing.T) {
 	bench(t, newDevice(), func(s *session.Session, n *notebook) {
 		time.Sleep(3 * time.Second)
@@ -478,7 +476,7 @@ func TestAbortAndQuitKeepTheProfile(t *testing.T) {
 		if err := s.StartSweep(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(300 * ms) // bench ends the session under the sweep
+		time.Sleep(300 * ms) // withSession ends the session during the sweep
 	})
 }
 

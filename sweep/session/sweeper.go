@@ -15,37 +15,35 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Sweeper runs one plan on a target and records it: the one code path of a
-// sweep with a screen and without. Fill the fields and call Run once; State and
-// the gate's verbs may be called from any goroutine meanwhile.
+// Sweeper runs one plan on a target and records it, with and without a screen. Set the fields and
+// call Run once. State, Pause and Abort may be called concurrently.
 type Sweeper struct {
-	Plan   plan.Plan // settled and valid
+	Plan   plan.Plan // completed and valid
 	Target sweep.Target
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
-	Resume *Resumed            // the sweep this one goes on from; nil for none
-	Fresh  func([]load.Sample) // sees samples as they come; nil is allowed
-	Watch  func(Sweep)         // sees every change of state, from Run's goroutine; nil is allowed
+	Resume *Resumed // the sweep that is resumed; nil for none
+	Fresh  func([]load.Sample) // called with new samples; may be nil
+	Watch  func(Sweep) // called after every change of state, by the goroutine of Run; may be nil
 
 	gate   gate
-	mu     sync.Mutex // guards state and probes
+	mu     sync.Mutex // guards the fields below
 	st     Sweep
-	probes []trial.Probe // recorded, those taken over included
-	rec    Recording     // nil before the profile is open
-	old    trial.History // what is taken over of Resume
+	probes []trial.Probe // all recorded ones, including those of the resumed sweep
+	rec    Recording // nil before the profile is created
+	old    trial.History // the valid part of the resumed sweep
 }
 
-// EventResumed is what the event is called that says how much of an earlier sweep
-// was taken over.
+// EventResumed is the name of the event that says how much of an earlier sweep is used.
 const EventResumed = "resumed"
 
-// Resumed is an earlier sweep, as its profile holds it. What of it holds for the
-// new plan is copied into the new profile; see [search.Carry].
+// EarlierSweep is an earlier sweep from its profile. Its part that is valid under the new plan is
+// copied into the new profile; see [search.Carry].
 type Resumed struct {
-	Plan  plan.Plan // that it was measured under
+	Plan  plan.Plan // of the earlier sweep
 	Found trial.History
 }
 
-// State returns where the sweep stands. The slices are not to be changed.
+// State returns the state of the sweep. The caller must not change its slices.
 func (w *Sweeper) State() Sweep {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,15 +54,15 @@ func (w *Sweeper) State() Sweep {
 	return st
 }
 
-// Pause stops the sweep after the trial at hand, or lets it go on.
+// Pause pauses the sweep after the present trial, or lets it continue.
 func (w *Sweeper) Pause(pause bool) { w.gate.pause(pause) }
 
-// Abort ends the sweep after the trial at hand, with what it has.
+// Abort ends the sweep after the present trial, with the results so far.
 func (w *Sweeper) Abort() { w.gate.abort() }
 
-// Run measures the plan's points and records them. The returned state is Done,
-// Aborted or Failed; with the context cancelled it is Aborted and the error is
-// the cause. The profile is closed in every case.
+// Run measures the plan's points and records them. The returned state is Done, Aborted or Failed.
+// If the context is cancelled, it is Aborted and the error is the cause. Run always closes the
+// profile.
 func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	w.gate.open()
 	w.set(func(s *Sweep) { s.Plan, s.Best, s.Open = w.Plan, -1, -1 })
@@ -105,8 +103,8 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	return w.end(rec, out.Aborted, err)
 }
 
-// copyHistory copies what of the resumed sweep holds for this plan into the profile,
-// and says there how much that is.
+// copyHistory copies the valid part of the resumed sweep into the profile, with an event that says
+// how much it is.
 func (w *Sweeper) copyHistory(rec Recording, points []plan.Point) error {
 	if w.Resume == nil {
 		return nil
@@ -160,8 +158,8 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	}
 }
 
-// costing says before the first load request what the promise costs here, as soon
-// as a probe or a trial tells how fast the model is.
+// costReporter is a strategy that reports the cost of the promise before the first load test, as
+// soon as a probe or a trial shows the speed of the model.
 type costing struct {
 	search.Strategy
 	w    *Sweeper
@@ -178,13 +176,13 @@ func (c *costing) Next(found trial.History) (plan.Point, bool) {
 	c.said = true
 	c.w.set(func(s *Sweep) { s.Cost = cost })
 	if short := cost.Short(); short != "" {
-		// A profile that cannot be written ends the sweep at its next line.
+		// The error is not lost: if the profile cannot be written, the next record ends the sweep.
 		_ = c.rec.Event(trial.Event{At: time.Now().UTC(), What: "short budget", Detail: short})
 	}
 	return p, more
 }
 
-// eventRecorder shows the events it records.
+// eventRecorder is a Recording that also adds the events to the state of the sweep.
 type eventRecorder struct {
 	Recording
 	w *Sweeper
@@ -195,7 +193,7 @@ func (r eventRecorder) Event(e trial.Event) error {
 	return r.Recording.Event(e)
 }
 
-// Probe remembers what it records, for the explanation.
+// Probe also keeps the probe for the explanation.
 func (r eventRecorder) Probe(p trial.Probe) error {
 	r.w.mu.Lock()
 	r.w.probes = append(r.w.probes, p)
@@ -203,14 +201,14 @@ func (r eventRecorder) Probe(p trial.Probe) error {
 	return r.Recording.Probe(p)
 }
 
-// seenProbes are those recorded so far.
+// recordedProbes returns the probes that were recorded so far.
 func (w *Sweeper) seenProbes() []trial.Probe {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.probes[:len(w.probes):len(w.probes)]
 }
 
-// after is the number that follows those of the trials.
+// nextNumber returns the number of the next trial.
 func after(trials []trial.Trial) int {
 	n := 1
 	for _, t := range trials {
@@ -219,9 +217,9 @@ func after(trials []trial.Trial) int {
 	return n
 }
 
-// fresh is the seed from which the Runner counts on, one a trial, and meets none
-// that a trial taken over has: a validation under the arrivals of the trial it is
-// to confirm would confirm anything. Without gaps in the history it is the plan's.
+// unusedSeed returns the Runner's seed, to which the Runner adds the number of a trial, so that no
+// new trial has the seed of an old one: a validation with the same arrivals as the trial would
+// always confirm it. If the old trials are complete, it is the plan's seed.
 func fresh(seed uint64, old []trial.Trial) uint64 {
 	n := uint64(len(old))
 	for _, t := range old {
@@ -240,8 +238,8 @@ func (w *Sweeper) observe(p sweep.Progress) {
 	})
 }
 
-// eta is what is left by the pace of the n trials so far, never beyond the
-// budget.
+// timeLeft estimates the remaining time from the mean time of n trials. It is at most the rest of
+// the budget.
 func eta(p sweep.Progress, n int, budget time.Duration) time.Duration {
 	left := time.Duration(0)
 	if n > 0 {
@@ -268,10 +266,10 @@ func (w *Sweeper) changed() {
 	}
 }
 
-// failed ends a sweep that never came to run.
+// failBeforeRun ends a sweep that could not start.
 func (w *Sweeper) failed(rec Recording, err error) (Sweep, error) { return w.end(rec, false, err) }
 
-// end decides the final state and closes the profile.
+// end sets the final state and closes the profile.
 func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
 	st := w.State()
 	final := Done
@@ -289,8 +287,8 @@ func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
 	return w.State(), err
 }
 
-// exitOf is the exit code that tells the same as the sweep: 0 a setting meets
-// the promise, 2 none does, 3 undecided, 1 it broke.
+// exitCodeOf returns the exit code of a sweep: 0 if a setting meets the promise, 2 if none does, 3
+// if that is undecided, 1 if the sweep failed.
 func exitOf(s Sweep, final SweepState) int {
 	switch {
 	case final == Failed:
@@ -301,7 +299,7 @@ func exitOf(s Sweep, final SweepState) int {
 	return Exit(s)
 }
 
-// Exit is the exit code of an ended sweep that did not fail.
+// ExitCode returns the exit code of a sweep that has ended and did not fail.
 func Exit(s Sweep) int {
 	switch {
 	case s.Choice != nil:
@@ -313,7 +311,7 @@ func Exit(s Sweep) int {
 	}
 	for _, r := range rank.Rows(s.Trials) {
 		if r.Verdict().Result != trial.Fail {
-			return 3 // undecided, or a pass that no validation confirmed
+			return 3 // undecided, or a pass without validation
 		}
 	}
 	if s.State == Aborted || s.Problem != "" || s.Untried > 0 {
@@ -322,12 +320,12 @@ func Exit(s Sweep) int {
 	return 2
 }
 
-// gate holds a sweep between two points.
+// gate pauses or aborts a sweep between two points.
 type gate struct {
 	mu      sync.Mutex
-	closed  bool          // pause was asked for
-	held    bool          // the sweep waits
-	ended   bool          // abort was asked for
+	closed  bool // Pause was called
+	held    bool // the sweep waits
+	ended   bool // Abort was called
 	changed chan struct{} // closed and replaced at each change
 }
 
@@ -366,8 +364,7 @@ func (g *gate) state() SweepState {
 	return Running
 }
 
-// wait blocks while the gate is closed. told is called when it starts and ends
-// to wait.
+// wait blocks while the sweep is paused. It calls notify when it starts to wait and when it stops.
 func (g *gate) wait(ctx context.Context, told func()) error {
 	for {
 		g.mu.Lock()

@@ -6,13 +6,12 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// A trial that follows those taken over, some of which are left out, sees other
-// arrivals than each of them.
+// A new trial has other arrivals than each old one, also if some of the old ones are not used.
 func TestFreshSeeds(t *testing.T) {
 	for _, c := range []struct {
 		seed uint64
 		old  []uint64
-		want uint64 // the Runner adds the number of trials before
+		want uint64 // without the number of trials, which the Runner adds
 	}{
 		{1, nil, 1},
 		{1, []uint64{1, 2, 3}, 1},
@@ -38,7 +37,7 @@ func TestFreshSeeds(t *testing.T) {
 	}
 }
 
-// The exit code is 0 only with a choice, and 2 only where every setting fails.
+// The exit code is 0 only with a choice, and 2 only if every setting fails.
 func TestExit(t *testing.T) {
 	ran := func(batch int, role trial.Role, answer trial.Answer) trial.Trial {
 		x := trial.Trial{Role: role}

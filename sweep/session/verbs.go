@@ -11,8 +11,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// serving refuses, with the reason, unless the person owns the engine. The lock
-// is held.
+// checkServing returns an error with the reason unless the user owns the engine. The lock is held.
 func (s *Session) serving() error {
 	switch s.state.Phase {
 	case Starting:
@@ -29,15 +28,15 @@ func (s *Session) serving() error {
 	return s.asking()
 }
 
-// Apply starts putting to in force while the live load flows.
+// Apply starts to apply settings while the live load continues.
 func (s *Session) Apply(to knob.Settings) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.apply(to, false)
 }
 
-// Undo starts putting the settings before the last change in force. Undoing an
-// undo brings the change back.
+// Undo starts to apply the settings from before the last change. To undo an undo applies the change
+// again.
 func (s *Session) Undo() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +91,7 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	}
 }
 
-// difference says what changed: "batch size 1 to 8, workers 1 to 2".
+// changesText lists the changes: "batch size 1 to 8, workers 1 to 2".
 func difference(knobs knob.Table, from, to knob.Settings) string {
 	text := ""
 	for _, k := range knobs {
@@ -126,13 +125,13 @@ func (s *Session) SetLoad(l load.Spec) error {
 	return nil
 }
 
-// reload starts the live load anew. The lock is held.
+// restartLoad restarts the live load. The lock is held.
 func (s *Session) reload() {
 	s.stopLoad()
 	s.startLoad()
 }
 
-// HoldLoad stops the live load, or lets it flow again.
+// HoldLoad stops the live load, or starts it again.
 func (s *Session) HoldLoad(hold bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,8 +145,7 @@ func (s *Session) HoldLoad(hold bool) error {
 	return nil
 }
 
-// Restart starts the engine again after it went down, with the settings that
-// were last in force.
+// Restart starts the engine again after it has failed, with the last settings.
 func (s *Session) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,15 +162,15 @@ func (s *Session) Restart() error {
 	ctx := s.ctx
 	s.spawn(func() {
 		if old != nil {
-			_ = old.Close(ctx) // it is down: what can be freed is freed
+			_ = old.Close(ctx) // the engine has failed: errors are expected
 		}
 		s.open()
 	})
 	return nil
 }
 
-// Export writes the settings of trial n of the sweep, or with 0 those in force,
-// and returns what it wrote. It waits for the disk.
+// Export writes the settings of trial n of the sweep, or with 0 the settings in force. It waits for
+// the disk.
 func (s *Session) Export(n int) (Exported, error) {
 	s.mu.Lock()
 	r := ExportRequest{Info: s.state.Info, Settings: s.state.Settings, SLA: s.state.SLA, Options: s.state.Info.Options}
