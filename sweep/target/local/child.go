@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// Bounds of a child's life.
+// Time limits of a child, and lines of its stderr.
 const (
-	startLimit = 90 * time.Second // model loading included
-	stopLimit  = 5 * time.Second  // from closing its stdin to killing it
-	tailLines  = 20               // last lines of stderr kept for the error
+	startLimit = 90 * time.Second // including the loading of the model
+	stopLimit  = 5 * time.Second // from closing its stdin until it is killed
+	tailLines  = 20 // number of last lines of stderr that are kept for the error
 )
 
-// handshake is the one JSON line a child writes on fd 3.
+// handshake is the JSON line that a child writes to file descriptor 3.
 type handshake struct {
 	Inference  string `json:"inference"`
 	Management string `json:"management"`
@@ -32,20 +32,20 @@ type handshake struct {
 	Error      string `json:"error"`
 }
 
-// child is a running engine process. It ends when its stdin closes, so it never
-// outlives this process, however that ends.
+// child is a running engine process. It ends when its stdin closes, so that it always ends with
+// this process.
 type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	token string
 	hello handshake
 	tail  *tail
-	done  chan struct{} // closed when the process has ended
-	err   error         // how it ended; valid after done
+	done  chan struct{} // closed after the end of the process
+	err   error // how it ended; valid after done is closed
 }
 
-// spawn starts argv and waits for its handshake. The child's stderr goes to log
-// and, its last lines, into the error of a child that dies.
+// startChild starts argv and waits for the handshake. The child's stderr is copied to log. Its last
+// lines become part of the error if the child dies.
 func spawn(ctx context.Context, argv, env []string, log io.Writer) (*child, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -53,7 +53,7 @@ func spawn(ctx context.Context, argv, env []string, log io.Writer) (*child, erro
 	}
 	defer read.Close()
 	c := &child{token: rand.Text(), tail: &tail{to: log}, done: make(chan struct{})}
-	c.cmd = exec.Command(argv[0], argv[1:]...) // not CommandContext: stop drains first
+	c.cmd = exec.Command(argv[0], argv[1:]...) // not CommandContext, which kills the child: stop lets it end its requests
 	c.cmd.Env = env
 	c.cmd.ExtraFiles = []*os.File{write}
 	c.cmd.Stderr = c.tail
@@ -81,7 +81,7 @@ func (c *child) wait() {
 	close(c.done)
 }
 
-// handshake reads the handshake, within startLimit and ctx.
+// readHandshake reads the handshake, until startLimit or the end of ctx.
 func (c *child) handshake(ctx context.Context, r *os.File) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("no handshake within %v", startLimit))
 	defer cancel()
@@ -103,7 +103,8 @@ func (c *child) handshake(ctx context.Context, r *os.File) error {
 	return nil
 }
 
-// failed waits a moment for the process to end, so that the error can say why.
+// startError waits a moment for the end of the process, whose exit status is a better error than
+// err.
 func (c *child) failed(err error) error {
 	select {
 	case <-c.done:
@@ -114,7 +115,7 @@ func (c *child) failed(err error) error {
 	}
 }
 
-// dead tells whether the process has ended.
+// hasEnded reports whether the process has ended.
 func (c *child) dead() bool {
 	select {
 	case <-c.done:
@@ -124,12 +125,13 @@ func (c *child) dead() bool {
 	}
 }
 
-// death is the error of a process that has ended by itself.
+// deathError returns the error of a process that has ended without being stopped.
 func (c *child) death() error {
 	cause, last := c.tail.lines()
 	return &DiedError{How: how(c.err), Cause: cause, Tail: last}
 }
 
+// exitText says how a process has ended.
 func how(err error) string {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -144,8 +146,8 @@ func how(err error) string {
 	return "exit status 0"
 }
 
-// stop closes the child's stdin, which asks it to end, and kills it if it does
-// not. It returns when the process is gone.
+// stop closes the child's stdin, which tells it to end, and kills it after stopLimit. It returns
+// after the end of the process.
 func (c *child) stop() {
 	_ = c.stdin.Close()
 	select {
@@ -156,10 +158,10 @@ func (c *child) stop() {
 	}
 }
 
-// DiedError says that the engine process ended by itself.
+// DiedError means that the engine process ended without being stopped.
 type DiedError struct {
 	How   string   // "segmentation fault", "exit status 2"
-	Cause string   // the line that tells most, "" without any
+	Cause string // the most informative line of stderr, "" if there is none
 	Tail  []string // its last lines on stderr, oldest first
 }
 
@@ -170,27 +172,27 @@ func (e *DiedError) Error() string {
 	return e.How + ": " + e.Cause
 }
 
-// LastLines are the child's last lines on stderr, oldest first.
+// LastLines returns the last lines of the child's stderr, oldest first.
 func (e *DiedError) LastLines() []string { return e.Tail }
 
-// crashes begin the line with which a crash of Go or C++ begins; pages of stack
+// crashPrefixes are beginnings of the first line of a crash in Go or C++. Many lines of stack
 // follow it.
 var crashes = []string{"panic:", "fatal error:", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called"}
 
-// tail passes lines on and keeps the last ones. It is safe for concurrent use.
+// stderrTail copies lines to a log and keeps the last ones. It is safe for concurrent use.
 type tail struct {
-	to    io.Writer // nil: only keep
+	to    io.Writer // nil for no copy
 	mu    sync.Mutex
 	part  []byte
 	last  []string
-	crash string // the first line that begins a crash
+	crash string // the first line with a crash prefix
 }
 
 func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.to != nil {
-		_, _ = t.to.Write(b) // a full log must not stop the engine
+		_, _ = t.to.Write(b) // an error of the log must not stop the engine
 	}
 	t.part = append(t.part, b...)
 	for {
@@ -221,7 +223,7 @@ func (t *tail) keep(line string) {
 	}
 }
 
-// lines returns the line that tells most and the last ones.
+// summary returns the most informative line and the last lines.
 func (t *tail) lines() (cause string, last []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -21,7 +21,7 @@ var (
 	_ sweep.Profiler = (*Target)(nil)
 )
 
-// answering is a target whose child is the handler.
+// targetOf returns a target whose child is the handler.
 func answering(t *testing.T, h http.HandlerFunc) *Target {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -60,8 +60,8 @@ func TestOperators(t *testing.T) {
 	}
 }
 
-// TestBareRate: the rate is asked for once for each setting that matters to it,
-// and is unknown where the engine refuses.
+// TestBareRate: the rate is measured once for all settings with the same rate, and is not measured
+// if the engine refuses.
 func TestBareRate(t *testing.T) {
 	asked := 0
 	target := answering(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -85,14 +85,14 @@ func TestBareRate(t *testing.T) {
 	target.good.Workers = 2
 	check(trial.Num{}, 2)
 	check(trial.Of(512.5), 3)
-	b, err := target.Bare(t.Context()) // whoever asks gets a fresh answer
+	b, err := target.Bare(t.Context()) // always measures
 	want := trial.Bare{Settings: target.good, RPS: trial.Of(512.5), Workers: 2, BatchSize: 1, Runs: 9, RunMS: trial.Of(3.9)}
 	if diff := cmp.Diff(want, b, numbers); diff != "" || err != nil || asked != 4 {
 		t.Errorf("%v, asked %d times: -want +got\n%s", err, asked, diff)
 	}
 }
 
-// A rate that was surpassed is not believed, and measured again.
+// A bare rate below the served rate is not used and is measured again.
 func TestBareRateSurpassed(t *testing.T) {
 	target := &Target{good: knob.Default(knob.TorchServe)}
 	for _, tt := range []struct {
@@ -115,7 +115,7 @@ func TestBareRateSurpassed(t *testing.T) {
 	}
 }
 
-// An engine that died meanwhile is an error, not an unknown rate.
+// If the engine has died, the result is an error.
 func TestBareRateOfDeadEngine(t *testing.T) {
 	target := answering(t, func(http.ResponseWriter, *http.Request) { t.Error("asked") })
 	target.child.tail = &tail{}

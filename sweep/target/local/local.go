@@ -1,10 +1,10 @@
-// Package local is the target that sweeps drive most: an engine of our own as a
-// child process on this machine, loaded over loopback.
+// Package local is the target for an engine of this program: a child process on this machine, with
+// load over the loopback interface.
 //
-// [Start] spawns it. A child that dies is started again with the last good
-// settings, and the call that noticed returns an error that wraps
-// sweep.ErrEngineDied and tells the child's last words. Live may run beside
-// Apply, Info, Operators and Use; otherwise one goroutine uses a Target at a time.
+// [Start] starts the child. A child that has died is started again with the last settings, and the
+// call that noticed it returns an error that wraps sweep.ErrEngineDied and has the last lines of
+// the child's stderr. Live may run concurrently with Apply, Info, Operators and Use. Otherwise only
+// one goroutine may use a Target at a time.
 package local
 
 import (
@@ -26,18 +26,17 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Config is how the child is started and loaded.
+// Config says how the child is started and which requests it gets.
 type Config struct {
-	// Command is the program and its arguments without the settings, which
-	// follow as the flags of package knob.
+	// Command is the program and its arguments, without the flags of the settings.
 	Command []string
 	Env     []string
-	Log     io.Writer // the child's stderr; nil drops all but its last lines
+	Log     io.Writer // gets the child's stderr; nil for no log
 	Start   knob.Config
-	Bodies  []load.Body        // nil: made from the model's inputs
-	Seed    uint64             // of the bodies
-	GPU     func() monitor.GPU // opens the GPU to watch; nil is none
-	Timeout time.Duration      // a request's limit; 0 is the promise's, and 30 s for live load
+	Bodies  []load.Body // of requests; nil: random ones for the model's inputs
+	Seed    uint64 // of random bodies
+	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
+	Timeout time.Duration // of requests; 0 is the timeout of the SLA, and 30 s for live load
 }
 
 // Target is a running child.
@@ -48,22 +47,23 @@ type Target struct {
 	child  *child
 	client *client
 	info   sweep.Info
-	base   load.Config            // of a run against this child
-	good   knob.Settings          // the last settings that were in force
-	held   map[knob.Settings]bool // by memoryKey: what was in force in this child
+	base   load.Config // common part of all runs
+	good   knob.Settings // last settings in force
+	held   map[knob.Settings]bool // by memoryKey: all settings that this child had in force
 	closed bool
 	watch  *watch
-	bare   []trial.Bare // what was measured, one for settings alike
+	bare   []trial.Bare // measured bare rates
 }
 
-// watch is the monitor of the current child.
+// runningMonitor is the monitor of the present child.
 type watch struct {
 	*monitor.Monitor
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// Start spawns the child, waits until it serves, and asks what it is.
+// Start starts the child, waits until it serves, reads its description and sends the first
+// requests.
 func Start(ctx context.Context, c Config) (*Target, error) {
 	t := &Target{cfg: c, good: c.Start.Settings}
 	if err := t.spawn(ctx); err != nil {
@@ -75,8 +75,8 @@ func Start(ctx context.Context, c Config) (*Target, error) {
 	return t, nil
 }
 
-// spawn starts a child with the last good settings. The lock is held, or the
-// target is not shared yet.
+// startChild starts a child with the last settings. The lock is held, or no other goroutine has the
+// target yet.
 func (t *Target) spawn(ctx context.Context) error {
 	argv := append(slices.Clone(t.cfg.Command), flags(t.good, t.cfg.Start.Options)...)
 	c, err := spawn(ctx, argv, t.cfg.Env, t.cfg.Log)
@@ -104,11 +104,11 @@ func (t *Target) spawn(ctx context.Context) error {
 	return nil
 }
 
-// endpoint is a run against the current child.
+// loadConfig returns the common part of all runs with the present child.
 func (t *Target) endpoint(m control.Model) (load.Config, error) {
 	all := t.cfg.Bodies
 	if all == nil && len(m.Inputs) == 0 {
-		return load.Config{}, fmt.Errorf("model %s takes bytes, which cannot be made up: give request bodies, --input FILE", m.Name)
+		return load.Config{}, fmt.Errorf("model %s takes bytes, which cannot be generated: provide request bodies with --input FILE", m.Name)
 	}
 	if all == nil {
 		all = bodies(m, t.cfg.Seed)
@@ -121,7 +121,7 @@ func (t *Target) endpoint(m control.Model) (load.Config, error) {
 	}.Config(load.Spec{})
 }
 
-// flags are settings and options as command-line flags.
+// flags returns settings and options as command-line flags.
 func flags(s knob.Settings, o knob.Options) []string {
 	out := []string{"--rule=" + o.Rule.String()}
 	for _, k := range knob.All() {
@@ -135,7 +135,7 @@ func flags(s knob.Settings, o knob.Options) []string {
 	return out
 }
 
-// describe is the engine's answer in the sweep's words.
+// infoOf converts the engine's description.
 func describe(in control.Info) sweep.Info {
 	m := in.Models[0]
 	return sweep.Info{
@@ -148,7 +148,7 @@ func describe(in control.Info) sweep.Info {
 	}
 }
 
-// distinct is how many different bodies are sent.
+// numBodies is the number of different random bodies.
 const distinct = 16
 
 func bodies(m control.Model, seed uint64) []load.Body {
@@ -172,7 +172,7 @@ func (t *Target) startWatch() {
 	t.watch = w
 	go func() {
 		defer close(w.done)
-		_ = w.Run(ctx) // a driver that hangs has been waited for long enough
+		_ = w.Run(ctx) // an error only means that a call of the GPU's driver did not return
 	}()
 }
 
@@ -184,8 +184,8 @@ func (t *Target) stopWatch() {
 	}
 }
 
-// Info asks the child what it is and what is in force. A dead child is started
-// again first.
+// Info returns the description of the child and the settings in force. It first restarts a dead
+// child.
 func (t *Target) Info(ctx context.Context) (sweep.Info, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -200,8 +200,8 @@ func (t *Target) Info(ctx context.Context) (sweep.Info, error) {
 	return t.info, nil
 }
 
-// alive starts a dead child again. Its error is the old one's death, or why
-// there is no new one. The lock is held.
+// restartIfDead starts a dead child again. It returns nil if the child is alive, otherwise the
+// error of its death, joined with the error of the restart. The lock is held.
 func (t *Target) alive(ctx context.Context) error {
 	if t.closed {
 		return errors.New("the engine is closed")
@@ -218,8 +218,7 @@ func (t *Target) alive(ctx context.Context) error {
 	return death
 }
 
-// Apply puts s in force. A child that died since the last call is started again
-// first, and the result says so.
+// Apply applies s. It first restarts a dead child, and notes that in the result.
 func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
 	t.mu.Lock()
 	died := t.alive(ctx)
@@ -240,8 +239,8 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	return done, nil
 }
 
-// blame returns the child's death instead of err if that is the cause. The
-// connection breaks a moment before the process is reaped. The lock is held.
+// cause returns the error of the child's death if the child has died, and otherwise err. A
+// connection breaks a moment before the end of the process is known. The lock is held.
 func (t *Target) blame(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
@@ -254,14 +253,14 @@ func (t *Target) blame(ctx context.Context, err error) error {
 	}
 }
 
-// config is a run against the current child. The lock is held.
+// runConfig returns a run of l. The lock is held.
 func (t *Target) config(l load.Spec) load.Config {
 	c := t.base
 	c.Spec, c.Timeout = l, t.cfg.Timeout
 	return c
 }
 
-// trialConfig is the run of one measurement. The lock is held.
+// trialConfig returns the run of one measurement. The lock is held.
 func (t *Target) trialConfig(m sweep.Measurement) load.Config {
 	c := t.config(m.Load)
 	c.Seed, c.Max, c.Limit = m.Seed, m.Max, m.Time
@@ -271,7 +270,7 @@ func (t *Target) trialConfig(m sweep.Measurement) load.Config {
 	return c
 }
 
-// Measure runs the load until m.Stop says so, and summarizes it.
+// Measure runs the load until m.Stop returns true, and summarizes it.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	m = sweep.Whole(m)
 	bare, err := t.bareRate(ctx)
@@ -320,16 +319,16 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	return out, nil
 }
 
-// Live load is sent in stretches, so that its samples do not pile up: as long as
-// stretch, or shorter where that would be more requests than stretchRequests. What
-// has an end is sent to it and begun again, unless it is more than wholeRequests.
+// Live load is sent in segments, which limit the memory of its samples: each has at most
+// segmentTime and segmentRequests. Loads with an end (traces, ramps) are sent to their end and
+// started again, with at most finiteRequests.
 const (
 	stretch         = 5 * time.Minute
 	stretchRequests = 200_000
 	wholeRequests   = 2_000_000
 )
 
-// bounds are how long a stretch of l takes at most, and how many requests.
+// segmentLimits returns the time and the number of requests at which a segment of l ends.
 func bounds(l load.Spec) (time.Duration, int) {
 	switch l.Mode {
 	case load.Open:
@@ -340,7 +339,7 @@ func bounds(l load.Spec) (time.Duration, int) {
 	return stretch, stretchRequests
 }
 
-// Live sends l until ctx ends and hands fresh samples on.
+// Live sends l until ctx ends and passes new samples to onSamples.
 func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error {
 	for n := uint64(0); ; n++ {
 		t.mu.Lock()
@@ -368,8 +367,8 @@ func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample
 	}
 }
 
-// ended is why a stretch of live load that nobody stopped has ended; nil if it
-// was only over.
+// segmentError returns why a segment ended although the load continues; nil if it reached its
+// limits. It restarts a dead child.
 func (t *Target) ended(ctx context.Context, c *child, err error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -379,7 +378,7 @@ func (t *Target) ended(ctx context.Context, c *child, err error) error {
 	return err
 }
 
-// Close ends the child and frees what the target holds.
+// Close stops the child and its monitor.
 func (t *Target) Close(context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestTimeoutFollowsThePromise: requests are waited for as the promise says,
-// unless the plan does.
+// TestTimeoutFollowsTheLimit: the timeout of requests depends on the SLA's limit, unless the plan
+// has one.
 func TestTimeoutFollowsThePromise(t *testing.T) {
 	target := answering(t, func(http.ResponseWriter, *http.Request) {})
 	for _, c := range []struct{ plan, limit, want time.Duration }{
@@ -31,7 +31,7 @@ func TestTimeoutFollowsThePromise(t *testing.T) {
 	}
 }
 
-// TestLiveStretches: live load that has an end is sent to it, other load in pieces.
+// TestLiveSegments: loads with an end are sent to their end, others in segments.
 func TestLiveStretches(t *testing.T) {
 	for _, c := range []struct {
 		load  load.Spec
@@ -50,7 +50,7 @@ func TestLiveStretches(t *testing.T) {
 	}
 }
 
-// TestOptionsReachTheChild: what a plan asks for stands on the child's command line.
+// TestOptionsReachTheChild: the options of a plan are flags of the child.
 func TestOptionsReachTheChild(t *testing.T) {
 	got := flags(knob.Default(knob.Eager), knob.Options{Rule: knob.Eager, Session: "own", Graph: "off", InterOp: 2})
 	got = slices.DeleteFunc(got, func(f string) bool { return f[:4] != "--op" && f[:4] != "--ru" })
@@ -59,8 +59,8 @@ func TestOptionsReachTheChild(t *testing.T) {
 	}
 }
 
-// TestHeldMore: memory is a setting's own until its child has run larger ones, or
-// others that cannot be compared.
+// TestRanLarger: the memory is valid for a setting until its child has run larger settings, or
+// settings that cannot be compared.
 func TestHeldMore(t *testing.T) {
 	base := knob.Default(knob.TorchServe)
 	base.Workers, base.BatchSize = 2, 4

@@ -12,25 +12,25 @@ import (
 	"sweetspot/sweep"
 )
 
-// What the others take is looked at twice a second: less is below what the
-// kernel's counters resolve. The generator asks four times a second.
+// Disturbances are measured twice a second, because the kernel's counters are too coarse for
+// shorter blocks. The generator calls four times a second.
 const (
 	noiseBlock = 400 * time.Millisecond
 	noiseLeast = 100 * time.Millisecond
 )
 
-// noise notes what others take of the machine while a trial runs. It belongs to
-// one goroutine.
+// disturbanceRecorder measures the use of the machine by other programs during a trial. Only one
+// goroutine may use it.
 type noise struct {
 	child, own *monitor.Sampler
-	cores      float64 // the machine's, which may be more than this process has
+	cores      float64 // of the machine, which may be more than this process may use
 	start      time.Time
-	at         time.Duration // the end of the last block
+	at         time.Duration // end of the last block
 	blocks     []sweep.Disturbance
 }
 
-// watchNoise begins to watch; CPU time of the child and of this process is not
-// the others'.
+// newDisturbanceRecorder starts to measure. The CPU time of the child and of this process is not a
+// disturbance.
 func watchNoise(child int) *noise {
 	cores, err := cpu.Counts(true)
 	if err != nil {
@@ -42,7 +42,7 @@ func watchNoise(child int) *noise {
 	return n
 }
 
-// note ends a block if the run has become old enough for another.
+// block ends a block if it is long enough.
 func (n *noise) note(elapsed time.Duration) {
 	if n.start.IsZero() {
 		n.start = time.Now().Add(-elapsed)
@@ -52,7 +52,7 @@ func (n *noise) note(elapsed time.Duration) {
 	}
 }
 
-// end ends the last block with the run and returns all.
+// finish ends the last block and returns all blocks.
 func (n *noise) end() []sweep.Disturbance {
 	if elapsed := time.Since(n.start); !n.start.IsZero() && elapsed-n.at >= noiseLeast {
 		n.sample(elapsed)
@@ -60,19 +60,20 @@ func (n *noise) end() []sweep.Disturbance {
 	return n.blocks
 }
 
+// sample appends a block that ends at elapsed.
 func (n *noise) sample(elapsed time.Duration) {
 	child, own := n.child.Sample(), n.own.Sample()
 	ours := share(child.CPUPercent) + share(own.CPUPercent)
-	// What the kernel does for packets is nobody's in its books, and mostly ours.
+	// The kernel's time for interrupts belongs to no process, and is mostly for our packets.
 	processes := share(own.BusyPercent) - share(own.IRQPercent)
 	n.blocks = append(n.blocks, sweep.Disturbance{
 		From: n.at, To: elapsed, Steal: share(own.StealPercent),
-		Foreign: max(processes-ours/n.cores, 0), // the counters of a process and of the machine tick apart
+		Foreign: max(processes-ours/n.cores, 0), // the counters of processes and of the machine are not updated at the same time
 	})
 	n.at = elapsed
 }
 
-// share is a percentage as a share; NaN for n/a.
+// share converts a percentage to a share; NaN if it is not available.
 func share(r monitor.Reading) float64 {
 	if v, ok := r.Get(); ok {
 		return v / 100

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Blocks follow each other without gaps, at most one in 400 ms.
+// Blocks have no gaps and last at least 400 ms.
 func TestNoiseBlocks(t *testing.T) {
 	const ms = time.Millisecond
 	n := watchNoise(os.Getpid())
@@ -17,7 +17,7 @@ func TestNoiseBlocks(t *testing.T) {
 	}
 	type span struct{ From, To time.Duration }
 	var got []span
-	for _, b := range n.end() { // less than 1.3 s after the start, so it adds nothing
+	for _, b := range n.end() { // at once, so that there is no further block
 		got = append(got, span{b.From, b.To})
 	}
 	if d := cmp.Diff([]span{{0, 500 * ms}, {500 * ms, 1300 * ms}}, got); d != "" {

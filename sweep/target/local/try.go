@@ -10,15 +10,14 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// try sends each distinct body once, so that a body the engine refuses is one
-// clear error before the load and not a trial full of failures. The lock is held,
-// or the target is not shared yet.
+// tryBodies sends each request body once, so that a body that the engine refuses is one clear error
+// and not a trial with only failures. The lock is held, or no other goroutine has the target yet.
 func (t *Target) try(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit) // no promise is about the first requests
+	ctx, cancel := context.WithTimeout(ctx, startLimit) // the first requests may be slow
 	defer cancel()
 	c := t.config(load.Spec{})
 	if t.cfg.Bodies == nil {
-		c.Bodies = c.Bodies[:1] // made alike from the same inputs
+		c.Bodies = c.Bodies[:1] // random bodies for the same inputs are either all accepted or all refused
 	}
 	begin := time.Now()
 	for i, b := range c.Bodies {
@@ -26,7 +25,7 @@ func (t *Target) try(ctx context.Context) error {
 			return fmt.Errorf("the engine does not answer request body %d of %d: %w", i+1, len(c.Bodies), err)
 		}
 		if time.Since(begin) > time.Second {
-			return nil // slow models are not made slower for the last of them
+			return nil // with a slow model not all bodies are tried
 		}
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 
 const mb = 1 << 20
 
-// num is a monitor's reading as profiles hold it.
+// numOf converts a monitor's reading.
 func num(r monitor.Reading) trial.Num {
 	if v, ok := r.Get(); ok {
 		return trial.Of(v)
@@ -18,7 +18,7 @@ func num(r monitor.Reading) trial.Num {
 	return trial.Num{}
 }
 
-// scaled is a reading in another unit.
+// scaledOf converts a reading to another unit.
 func scaled(r monitor.Reading, unit float64) trial.Num {
 	if v, ok := r.Get(); ok {
 		return trial.Of(v / unit)
@@ -26,9 +26,9 @@ func scaled(r monitor.Reading, unit float64) trial.Num {
 	return trial.Num{}
 }
 
-// useOf is the use of one measurement: the child's window, and the generator's
-// own CPU, which is that of this whole process. Memory is the child's high-water
-// mark since its start. The energy is addEnergy's.
+// useOf returns the utilization during one measurement: of the child, and the CPU time of the
+// generator, which is that of this process. Memory is the child's highest memory since its start.
+// addEnergy adds the energy.
 func useOf(w monitor.Summary, r load.Result) trial.Use {
 	g := w.GPU
 	u := trial.Use{
@@ -38,14 +38,13 @@ func useOf(w monitor.Summary, r load.Result) trial.Use {
 			PowerW: num(g.PowerW), SMMHz: num(g.SMMHz), Throttled: g.Throttled, Reason: g.Reason,
 		},
 	}
-	if r.CPU > 0 { // 0 is not known
+	if r.CPU > 0 { // 0 is unknown
 		u.GeneratorCPUPercent = trial.Of(100 * r.CPU.Seconds() / r.Seconds)
 	}
 	return u
 }
 
-// addEnergy gives out the GPU's energy in the seconds that it is about: requests per
-// joule divide its answers, which came after the warm-up, by it.
+// addEnergy adds the GPU's energy after the warm-up, because only the answers after it are counted.
 func addEnergy(out *trial.Result, w *monitor.Window, r load.Result) {
 	at := func(seconds float64) time.Time {
 		return r.Start.Add(time.Duration(seconds * float64(time.Second)))
@@ -57,8 +56,8 @@ func addEnergy(out *trial.Result, w *monitor.Window, r load.Result) {
 	}
 }
 
-// Use is the latest sample of the child and the GPU. It has no energy, which is that
-// of a time and not of a moment.
+// Use returns the latest sample of the child and the GPU. It has no energy, which needs a time
+// interval.
 func (t *Target) Use() trial.Use {
 	t.mu.Lock()
 	defer t.mu.Unlock()

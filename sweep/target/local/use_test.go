@@ -12,7 +12,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// heater is a GPU that takes 1000 W for two seconds, then 100 W.
+// fakeGPU is a GPU that uses 1000 W for two seconds, then 100 W.
 type heater struct{ begin time.Time }
 
 func (heater) Devices() []monitor.Device { return []monitor.Device{{UUID: "GPU-1", Name: "fake"}} }
@@ -22,8 +22,8 @@ func (h heater) Sample(context.Context) (monitor.GPUSample, error) {
 	return monitor.GPUSample{EnergyJ: monitor.Of(1000*min(s, 2) + 100*max(s-2, 0)), PowerW: monitor.Of(1)}, nil
 }
 
-// TestEnergyIsOfTheAnswers: the joules of a trial are those of the time in which its
-// answers were counted, without the warm-up and without the wait for the last ones.
+// TestEnergyWithoutWarmUp: the energy of a trial is that of the time in which answers are counted,
+// without the warm-up and the wait for the last answers.
 func TestEnergyIsOfTheAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

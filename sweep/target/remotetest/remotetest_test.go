@@ -30,9 +30,9 @@ func open(t *testing.T, secure bool) (*remotetest.Server, *remotetest.Target) {
 	return s, d
 }
 
-// question asks for P50 of requests within 150 ms at 20 clients, of the server's own
-// knobs. One instance without batches takes 410 ms, two take 205; batches make it less
-// than half of the limit. A median is soon known, also on a busy machine.
+// testPlan asks for a P50 of request latency within 150 ms at 20 clients, over the server's own
+// knobs. Without batches one instance takes 410 ms and two take 205 ms; with batches the P50 is
+// below half of the limit. A median needs few answers, also on a busy machine.
 func question(s *remotetest.Server, strategy string) plan.Plan {
 	p := plan.Default()
 	p.Target, p.Strategy = s.URL, strategy
@@ -46,7 +46,7 @@ func question(s *remotetest.Server, strategy string) plan.Plan {
 	return p
 }
 
-// notebook is a Recording in memory.
+// memoryRecording is a Recording in memory.
 type notebook struct {
 	mu     sync.Mutex
 	probes int
@@ -68,7 +68,7 @@ func (n *notebook) ID() string                        { return "note" }
 func (n *notebook) Path() string                      { return "" }
 func (n *notebook) End(session.SweepState, int) error { return nil }
 
-// run sweeps.
+// runSweep runs a sweep.
 func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *notebook, error) {
 	t.Helper()
 	p, err := search.Settle(p)
@@ -81,8 +81,8 @@ func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *notebook, e
 	return st, n, err
 }
 
-// TestSweep: a server that tells nothing but its answers is swept over its own two
-// knobs, by a grid and by auto, which has nothing to predict from; over TLS too.
+// TestSweep: a server that reports nothing is swept over its own two knobs by the strategies grid
+// and auto, with TLS and without; auto has no predictions.
 func TestSweep(t *testing.T) {
 	for _, c := range []struct {
 		strategy string
@@ -95,7 +95,7 @@ func TestSweep(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n.probes > 0 {
-				t.Errorf("%d probes of a server that tells no service times", n.probes)
+				t.Errorf("%d probes of a server that reports no service times", n.probes)
 			}
 			seen := map[knob.Settings]bool{}
 			for _, r := range st.Trials {
@@ -131,7 +131,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestOpenLoad: arrivals under TLS and without, none of them lost.
+// TestOpenLoad: an open load with TLS and without loses no request.
 func TestOpenLoad(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		_, d := open(t, secure)
@@ -152,7 +152,7 @@ func TestOpenLoad(t *testing.T) {
 	}
 }
 
-// What cannot be is refused before the first request, with what to do instead.
+// What is not possible is refused before the first request, with what to write instead.
 func TestRefusals(t *testing.T) {
 	s, d := open(t, false)
 	for _, c := range []struct {
@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 		{"memory", func(p *plan.Plan) { p.Constraints.MemoryMB = 100 }, "the target does not tell its memory"},
 		{"energy", func(p *plan.Plan) { p.Objective = plan.RequestsPerJoule }, "the target does not tell its energy"},
 		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan asks for eager rule, in force is torchserve rule"},
-		{"a knob it lacks", func(p *plan.Plan) { p.Knobs = map[knob.Name]string{knob.Workers: "2,4"} }, "workers stays at n/a: this server does not tell it"},
+		{"a knob it lacks", func(p *plan.Plan) { p.Knobs = map[knob.Name]string{knob.Workers: "2,4"} }, "workers stays at n/a: this server does not report it"},
 		{"a matched load", func(p *plan.Plan) { p.Loads = []load.Spec{{Matched: true}} }, "a matched load follows workers x batch size"},
 	} {
 		p := question(s, "grid")
@@ -182,7 +182,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// An auto range of a knob that only the target knows is what it lists, or doublings.
+// An auto range of a knob of the target is its list of values, or doublings.
 func TestAutoRange(t *testing.T) {
 	s, d := open(t, false)
 	info, err := d.Info(t.Context())
@@ -209,7 +209,7 @@ func TestAutoRange(t *testing.T) {
 	}
 }
 
-// The server batches and works side by side, as its knobs say.
+// The server executes batches and instances in parallel, as its knobs say.
 func TestServer(t *testing.T) {
 	s, d := open(t, false)
 	rate := func(own knob.Own) float64 {

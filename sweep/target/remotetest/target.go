@@ -18,17 +18,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Target drives a [Server] by its URL. It carries live load too.
+// Target is a sweep.Target for the [Server] at a URL. It can also have live load.
 type Target struct {
 	url   string
 	http  *http.Client
-	base  load.Config // of a run
+	base  load.Config // common part of all runs
 	found knob.Settings
 	now   knob.Settings
 }
 
-// Open connects to the server at a URL. secure is what it takes to trust it; nil is
-// plain HTTP.
+// Open connects to the server at a URL. secure is the result of [Server.TLS]; nil is plain HTTP.
 func Open(ctx context.Context, at string, secure *tls.Config) (*Target, error) {
 	t := &Target{url: at, http: &http.Client{Transport: &http.Transport{TLSClientConfig: secure}}}
 	e := load.Endpoint{
@@ -46,7 +45,7 @@ func Open(ctx context.Context, at string, secure *tls.Config) (*Target, error) {
 	return t, nil
 }
 
-// Info says that the server has its two knobs, and tells nothing else.
+// Info has the two knobs and reports nothing else.
 func (t *Target) Info(context.Context) (sweep.Info, error) {
 	host := t.url
 	if u, err := url.Parse(t.url); err == nil {
@@ -59,12 +58,12 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 	}
 	for _, k := range knob.All() {
 		info.Limits.Untold = append(info.Limits.Untold, k.Name)
-		info.Fixed[k.Name] = "this server does not tell it"
+		info.Fixed[k.Name] = "this server does not report it"
 	}
 	return info, nil
 }
 
-// Apply turns the server's two knobs.
+// Apply sets the two knobs.
 func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
 	info, err := t.Info(ctx)
 	if err != nil {
@@ -74,7 +73,7 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		return sweep.Applied{}, err
 	}
 	var want settings
-	want.Instances, _ = strconv.Atoi(s.Get(Instances)) // Validate has looked at them
+	want.Instances, _ = strconv.Atoi(s.Get(Instances)) // cannot fail after Validate
 	want.MaxBatchSize, _ = strconv.Atoi(s.Get(MaxBatchSize))
 	body, err := json.Marshal(want)
 	if err != nil {
@@ -87,7 +86,7 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	return sweep.Applied{Settings: t.now, Took: time.Since(begin)}, nil
 }
 
-// ask speaks to the knobs' route and returns what is in force.
+// requestKnobs sends a request to the route of the knobs and returns the settings in force.
 func (t *Target) ask(ctx context.Context, method string, body []byte) (knob.Settings, error) {
 	req, err := http.NewRequestWithContext(ctx, method, t.url+knobsPath, bytes.NewReader(body))
 	if err != nil {
@@ -114,7 +113,7 @@ func (t *Target) ask(ctx context.Context, method string, body []byte) (knob.Sett
 	return s, err
 }
 
-// Measure runs the load until m.Stop says so.
+// Measure runs the load until m.Stop returns true.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	m = sweep.Whole(m)
 	c := t.base
@@ -159,10 +158,10 @@ func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample
 	}
 }
 
-// Use is what a server elsewhere takes of its machine: it does not say.
+// Use reports no utilization, because the server is on another machine.
 func (t *Target) Use() trial.Use { return trial.Use{GPU: trial.GPUUse{Reason: "remote"}} }
 
-// Close puts back what it found.
+// Close restores the settings from before Open.
 func (t *Target) Close(ctx context.Context) error {
 	defer t.http.CloseIdleConnections()
 	_, err := t.Apply(ctx, t.found)

@@ -24,7 +24,7 @@ import (
 
 const ms = time.Millisecond
 
-// drawings is the device of the published study.
+// studyDevice returns the device of the published study.
 func drawings(t testing.TB) *virtual.Target {
 	t.Helper()
 	table, err := servicetime.Named("animated-drawings")
@@ -42,7 +42,7 @@ func drawings(t testing.TB) *virtual.Target {
 	return d
 }
 
-// chosen are the settings of the study's answer.
+// studySettings returns the settings that the study recommends.
 func chosen() knob.Settings {
 	s := knob.Default(knob.TorchServe)
 	s.BatchSize, s.BatchDelay, s.Device, s.Precision = 8, ms, "gpu", knob.HalfPrecision
@@ -57,7 +57,7 @@ func apply(t *testing.T, d *virtual.Target, s knob.Settings) {
 	}
 }
 
-// to asks for exactly n requests.
+// measurementOf returns a measurement of exactly n requests.
 func to(n int, l load.Spec, which trial.Which) sweep.Measurement {
 	return sweep.Measurement{
 		Load: l, Seed: 1, Max: n, Time: time.Hour, SLA: trial.SLA{Percentile: 99, Limit: 100 * ms, Latency: which},
@@ -72,7 +72,7 @@ func near(t *testing.T, what string, got trial.Num, want, within float64) {
 	}
 }
 
-// show is a count, or that there is none.
+// countText formats a count that may be missing.
 func show(n *int) string {
 	if n == nil {
 		return "nothing"
@@ -80,7 +80,7 @@ func show(n *int) string {
 	return fmt.Sprint(*n)
 }
 
-// The study's answer, by the latency that it looked at and by the other one.
+// The study's settings, judged by model latency, as in the study, and by request latency.
 func TestStudy(t *testing.T) {
 	d := drawings(t)
 	apply(t, d, chosen())
@@ -111,7 +111,7 @@ func TestStudy(t *testing.T) {
 	}
 }
 
-// The same seed gives the same result, another one another.
+// The same seed gives the same result, another seed another result.
 func TestDeterministic(t *testing.T) {
 	d := drawings(t)
 	apply(t, d, chosen())
@@ -136,8 +136,8 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// Stop is asked every 250 ms of virtual time in which something came, and when
-// it says so nothing more is sent but what is under way is answered.
+// Stop is called after every 250 ms of virtual time with new samples. When it returns true, nothing
+// more is sent, and requests in flight are answered.
 func TestStop(t *testing.T) {
 	d := drawings(t)
 	apply(t, d, chosen())
@@ -162,7 +162,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A closed load ends at the time it is given, or at Longest if that is later.
+// A closed load ends at its time limit, or at MinTimeLimit if that is later.
 func TestTime(t *testing.T) {
 	table, err := servicetime.Named("animated-drawings")
 	if err != nil {
@@ -199,7 +199,7 @@ func TestTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *r.Counts.Planned != 1 || r.Counts.OK != 1 { // the first three fell into the warm-up, the last is long after the end
+	if *r.Counts.Planned != 1 || r.Counts.OK != 1 { // the first three are in the warm-up; the last one is sent after the time limit, because traces run to their end
 		t.Errorf("planned %d, answered %d after the warm-up, want the last", *r.Counts.Planned, r.Counts.OK)
 	}
 	m.Load.File = path + "x"
@@ -208,7 +208,7 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// TestPlannedUntilStopped: a trial that ends early had planned what it sent.
+// TestPlannedUntilStopped: if a trial ends early, the planned requests are those that were sent.
 func TestPlannedUntilStopped(t *testing.T) {
 	d := drawings(t)
 	apply(t, d, chosen())
@@ -223,13 +223,13 @@ func TestPlannedUntilStopped(t *testing.T) {
 	near(t, "planned", trial.Of(float64(*r.Counts.Planned)), 1200, 150)
 }
 
-// TestBurstAtTheEnd: two quiet minutes and then more than the device bears is a
-// promise broken, whatever time and requests a trial has, and whoever says stop.
+// TestBurstAtTheEnd: a trace with two quiet minutes and a burst above the capacity breaks the
+// promise, because a trace runs to its end whatever Stop and the limits of the trial say.
 func TestBurstAtTheEnd(t *testing.T) {
 	d := drawings(t)
 	apply(t, d, chosen())
 	var text strings.Builder
-	for i := range 1200 { // from 100 s on: a piece of a log
+	for i := range 1200 { // from 100 s on, as in a part of a log
 		fmt.Fprintf(&text, "%g\n", 100+float64(i)/10)
 	}
 	for i := range 2000 {
@@ -250,13 +250,14 @@ func TestBurstAtTheEnd(t *testing.T) {
 		t.Errorf("planned %v, want all 3200 of it but those in 2 s of warm-up", show(p))
 	}
 	near(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 122, 2)
-	near(t, "throughput", r.Throughput.Value, 14, 4) // quiet ones and what the burst did not get refused, over two minutes
+	near(t, "throughput", r.Throughput.Value, 14, 4) // the quiet requests and those of the burst that were not refused, in two minutes
 	if r.Verdict.Result != trial.Fail {
 		t.Errorf("verdict %+v, want a fail", r.Verdict)
 	}
 }
 
-// A ramp runs to its end whoever says stop, and its figures say what they are of.
+// A ramp runs to its end whatever Stop says, and a warning says that its figures are those of a
+// changing load.
 func TestRamp(t *testing.T) {
 	d := drawings(t)
 	apply(t, d, chosen())
