@@ -11,16 +11,16 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// searchBudget is how much of the set is run.
+// searchBudget says how many problems are searched, and how.
 type searchBudget struct {
 	space
-	exact          int // requests of the runs that a truth comes from
+	exact          int // requests of each run that determines a true value
 	problems, hard int
-	tests          int // load tests of a baseline, 8 at least
-	asked          int // most requests of one of their trials
-	promises       int // devices whose recommendation is validated
+	tests          int // load tests of a baseline, at least 8
+	asked          int // of one trial of a baseline
+	promises       int // simulated devices whose recommendation is validated
 	strategies     []string
-	rivals         []rival // the baselines
+	rivals         []rival
 }
 
 func (b budget) search() searchBudget {
@@ -34,7 +34,7 @@ func (b budget) search() searchBudget {
 	return searchBudget{space: small, exact: 5_000, problems: 1, hard: 1, tests: 8, asked: 2_000, promises: 1, strategies: []string{"auto"}}
 }
 
-// searching measures what searches find, on devices whose best settings are
+// measureSearch measures the results of searches on simulated devices, whose best settings are
 // known, and on a recorded grid.
 func searching(ctx context.Context, e *env) error {
 	b := e.budget.search()
@@ -50,7 +50,7 @@ func searching(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	alone := b // the baselines are held against the others
+	alone := b // baselines are compared only on problems without difficulties
 	alone.rivals = nil
 	hard, err := solveAll(ctx, e.seed+1<<32, alone, b.hard, func(i int) hardship { return kinked + hardship(i)%3 })
 	if err != nil {
@@ -66,28 +66,28 @@ func searching(ctx context.Context, e *env) error {
 	return replayed(ctx, e)
 }
 
-// openRivals builds what the baselines need into a folder. Without the source or
-// the go tool the set goes on without those that need them.
+// openBaselines builds the program that the baselines need into a folder. Without its source or the
+// go tool it returns only the baselines that do not need it.
 func (e *env) openRivals(ctx context.Context, folder string) ([]rival, error) {
 	program, err := buildBaseline(ctx, folder)
 	switch {
 	case ctx.Err() != nil:
 		return nil, err
 	case err != nil:
-		_, err = fmt.Fprintf(e.stderr, "bench: search goes on without the baseline tpe: %v\n", err)
+		_, err = fmt.Fprintf(e.stderr, "bench: search continues without the baseline tpe: %v\n", err)
 		return rivals(""), err
 	}
 	return rivals(program), nil
 }
 
-// solved is a problem with what searches made of it.
+// solution is a problem with the results of the searches.
 type solved struct {
 	*problem
-	by     map[string]answer          // by strategy
+	by     map[string]answer // by strategy
 	rivals map[string]map[int]float64 // regret by baseline and number of load tests
 }
 
-// solveAll draws problems and lets everybody search them, one problem a core.
+// solveAll draws n problems and runs all searches on each of them, one problem per core.
 func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func(i int) hardship) ([]solved, error) {
 	out := make([]solved, n)
 	err := each(ctx, n, func(i int) error {
@@ -112,7 +112,7 @@ func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func
 	return out, err
 }
 
-// rank is the quantile q of v by the project's index rule; v is sorted.
+// quantile returns the quantile q of v, as defined in package latency, and sorts v.
 func rank(v []float64, q float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
@@ -136,7 +136,7 @@ func (e *env) addStrategy(name string, easy, hard []solved) {
 			broken++
 		}
 	}
-	e.addMost("search.tests."+name, tests, fmt.Sprintf("; with repeats and validations %s trials", judge.Number(rank(trials, .5))))
+	e.addMost("search.tests."+name, tests, fmt.Sprintf("; %s trials with repeats and validations", judge.Number(rank(trials, .5))))
 	e.addMost("search.trials."+name, perTest, " at one setting")
 	e.addMost("search.probes."+name, probes, "")
 	e.report.Add(portion("search.over."+name, broken, len(over),
@@ -146,7 +146,7 @@ func (e *env) addStrategy(name string, easy, hard []solved) {
 	}
 }
 
-// addRegrets adds the regret of a strategy, under a name of its own.
+// addRegrets adds the regret of a strategy; name is the last part of the figures' names.
 func (e *env) addRegrets(strategy, name string, of []solved) {
 	var regrets []float64
 	worst := hardship(0)
@@ -166,7 +166,7 @@ func (e *env) addQuantiles(what, name string, v []float64, detail string) {
 	e.report.Add(judge.Figure{Name: what + ".p90." + name, Value: rank(v, .9), Unit: "share", Detail: detail})
 }
 
-// addMost adds the largest of counts.
+// addMaximum adds the largest of counts.
 func (e *env) addMost(name string, v []float64, detail string) {
 	e.report.Add(judge.Figure{
 		Name: name, Value: slices.Max(v), Unit: "count",
@@ -174,7 +174,7 @@ func (e *env) addMost(name string, v []float64, detail string) {
 	})
 }
 
-// addRivals adds the regret of the baselines.
+// addBaselines adds the regret of the baselines.
 func (e *env) addRivals(b searchBudget, of []solved) {
 	for _, r := range b.rivals {
 		for _, n := range counts {

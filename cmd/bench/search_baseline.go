@@ -12,15 +12,14 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// rival is another way to search, which knows of a device only what load tests
-// show. It asks for settings until ask returns false.
+// baseline is a search that knows only the results of load tests. It calls ask for settings until
+// ask returns false.
 type rival struct {
 	name string
 	run  func(ctx context.Context, p *problem, ask func(knob.Settings) (rate float64, more bool)) error
 }
 
-// rivals are the baselines. Those of the nested module are among them if its
-// program was built.
+// baselines returns the baselines; those of the nested module only if its program was built.
 func rivals(program string) []rival {
 	all := []rival{{"random", searchRandomly}, {"hill", searchHill}}
 	if program != "" {
@@ -29,30 +28,30 @@ func rivals(program string) []rival {
 	return all
 }
 
-// counts are the numbers of load tests after which a baseline is judged.
+// counts are the numbers of load tests after which the regret of a baseline is measured.
 var counts = []int{8, 15, 30, 60}
 
-// tester makes load tests, and keeps what they found.
+// loadTester makes load tests for a baseline and keeps their results.
 type tester struct {
 	ctx    context.Context
 	d      *device
-	budget int // load tests
-	asked  int // most requests of a trial
+	budget int // maximal number of load tests
+	asked  int // of a trial
 	rates  map[knob.Settings]float64
-	best   knob.Settings
+	best   knob.Settings // of the tested ones
 	at     map[int]float64 // regret by number of load tests
-	trials int             // so far; their seeds follow from it
+	trials int // number of trials, from which their seeds are computed
 	err    error
 }
 
-// compete lets a rival search p within the budget's load tests and returns its
-// regret after each of counts. A rival that ends early keeps what it has.
+// searchWithBaseline lets a baseline search p and returns its regret after each of counts. If the
+// baseline ends early, its last regret is used.
 func compete(ctx context.Context, p *problem, r rival, b searchBudget) (map[int]float64, error) {
 	d, err := p.open()
 	if err != nil {
 		return nil, err
 	}
-	tests := min(b.tests, len(p.settings())) // then it knows all
+	tests := min(b.tests, len(p.settings())) // at most one for each setting
 	t := &tester{ctx: ctx, d: d, budget: tests, asked: b.asked, rates: map[knob.Settings]float64{}, at: map[int]float64{}}
 	if err := r.run(ctx, p, t.ask); err != nil {
 		return nil, err
@@ -65,6 +64,7 @@ func compete(ctx context.Context, p *problem, r rival, b searchBudget) (map[int]
 	return t.at, t.err
 }
 
+// regret returns the regret of the best settings so far, 1 if none keep the promise.
 func (t *tester) regret() float64 {
 	if t.rates[t.best] == 0 {
 		return 1
@@ -72,7 +72,7 @@ func (t *tester) regret() float64 {
 	return t.d.problem.regret(t.best)
 }
 
-// ask tests settings, or remembers what a test of them found.
+// ask tests settings, or returns the result of an earlier test of them.
 func (t *tester) ask(s knob.Settings) (rate float64, more bool) {
 	if rate, known := t.rates[s]; known {
 		return rate, t.err == nil
@@ -91,13 +91,14 @@ func (t *tester) ask(s knob.Settings) (rate float64, more bool) {
 	return rate, len(t.rates) < t.budget
 }
 
-// The load test of a baseline: a closed load that keeps all workers busy says
-// how much they bear, and halving finds the highest of it that keeps the promise.
+// The load test of a baseline: a closed load that keeps all workers busy shows their capacity. Then
+// bisection finds the highest rate that keeps the promise.
 const (
-	saturating = 2000 // requests of the first trial, for 2 s at least
-	halvings   = 4    // trials that follow
+	saturating = 2000 // requests of the first trial, which lasts at least 2 s
+	halvings   = 4 // trials of the bisection
 )
 
+// test makes one load test and returns the highest rate that passed.
 func (t *tester) test(s knob.Settings) (float64, error) {
 	if _, err := t.d.Apply(t.ctx, s); err != nil {
 		return 0, err
@@ -121,12 +122,12 @@ func (t *tester) test(s knob.Settings) (float64, error) {
 	return low, err
 }
 
-// untilSaturated is the Stop of a load test's first trial.
+// stopWhenSaturated is the sweep.Stop of the first trial.
 func untilSaturated(elapsed time.Duration, samples []load.Sample) (bool, string) {
 	return elapsed >= 2*time.Second && len(samples) >= saturating, ""
 }
 
-// untilEnd is a Stop that never stops.
+// neverStop is a sweep.Stop that never stops.
 func untilEnd(time.Duration, []load.Sample) (bool, string) { return false, "" }
 
 // measure runs one trial and returns its throughput and whether it passed.
@@ -139,7 +140,7 @@ func (t *tester) measure(l load.Spec, most int, stop sweep.Stop) (rate float64, 
 	return float64(r.Counts.OK) / max(r.Seconds, 1e-9), r.Verdict.Result == trial.Pass, err
 }
 
-// searchRandomly draws settings without looking at what became of the others.
+// searchRandomly tests all settings in random order.
 func searchRandomly(_ context.Context, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	all := p.settings()
 	rng := rand.New(rand.NewPCG(p.seed, 0x72616e64))
@@ -152,12 +153,12 @@ func searchRandomly(_ context.Context, p *problem, ask func(knob.Settings) (floa
 	return nil
 }
 
-// mostAgain is how often a sampler may suggest settings, for each load test, in
-// the mean: it suggests some that it knows, too.
+// suggestionsPerTest is the maximal mean number of a sampler's suggestions per load test: a sampler
+// also suggests settings that were tested already.
 const mostAgain = 4
 
-// searchHill climbs over batch size and workers from one of each, the other
-// knobs left alone: to the best of the neighbours, until none is better.
+// searchHill climbs over batch size and workers, starting at one of each, with the other knobs
+// fixed: it moves to the best neighbour until none is better.
 func searchHill(_ context.Context, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	at := func(w, b int) (float64, bool) {
 		if w < 0 || w >= len(p.workers) || b < 0 || b >= len(p.batches) {

@@ -15,8 +15,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The promise is so much above what the default settings do, and the
-// recommendation is held against it in so many requests on a fresh seed.
+// The limit of the SLA is promiseFactor times the P99 of the default settings. The recommendation
+// is validated with validationRequests and another seed.
 const (
 	promiseTimes    = 1.3
 	defaultRequests = 200_000
@@ -24,8 +24,8 @@ const (
 	freshSeed       = 1 << 40
 )
 
-// promises adds how many recommendations of the default sweep keep their
-// promise, on devices that were drawn.
+// measurePromises adds the share of the default sweep's recommendations that keep their promise, on
+// n drawn devices.
 func promises(ctx context.Context, e *env, n int) error {
 	kept := make([]trial.Answer, n)
 	gains := make([]float64, n)
@@ -46,12 +46,12 @@ func promises(ctx context.Context, e *env, n int) error {
 		}
 	}
 	e.report.Add(portion("search.promise.kept", passed, n, fmt.Sprintf(
-		"SLA %g x P99 of the default settings, %d requests on a fresh seed, throughput x %.2f in the median", promiseTimes, validation, rank(gains, .5))))
+		"SLA %g x P99 of the default settings, %d requests with another seed, throughput x %.2f in the median", promiseTimes, validation, rank(gains, .5))))
 	return nil
 }
 
-// recommended runs the default sweep on a device and validates what it chose.
-// gain is the throughput over that of the default settings.
+// validateRecommendation runs the default sweep on a device and validates its choice. gain is the
+// throughput / that of the default settings.
 func recommended(ctx context.Context, seed uint64) (verdict trial.Answer, gain float64, err error) {
 	p := &problem{seed: seed, wake: serverWake}
 	if err := p.drawDevice(rand.New(rand.NewPCG(seed, 0x70726f6d))); err != nil {
@@ -84,8 +84,8 @@ func recommended(ctx context.Context, seed uint64) (verdict trial.Answer, gain f
 	return r.Verdict.Result, r.Throughput.Value.Or(0) / before, err
 }
 
-// defaults is the P99, in ms, and the throughput of settings under a closed
-// load, of a long run.
+// defaultFigures returns the P99 in ms and the throughput of settings with a closed load, from a
+// long run.
 func (p *problem) defaults(s knob.Settings, l load.Spec) (p99, rate float64) {
 	c := p.config(s)
 	c.Rule, c.Clients, c.Requests, c.Warm = knob.TorchServe, l.Concurrency, defaultRequests, time.Second

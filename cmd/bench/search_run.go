@@ -12,9 +12,9 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// forgetful is a profile that nobody reads.
+// discardRecording is a recording that keeps nothing but the number of probes.
 type forgetful struct {
-	background.Recording // nil: what a sweep without a person does not call
+	background.Recording // nil: its other methods are not called
 	probes               int
 }
 
@@ -26,7 +26,7 @@ func (*forgetful) ID() string                           { return "bench" }
 func (*forgetful) Path() string                         { return "" }
 func (*forgetful) End(background.SweepState, int) error { return nil }
 
-// sweepAll runs a plan on a target, as the program does.
+// sweepAll runs a plan on a target and returns the sweep and the number of probes.
 func sweepAll(ctx context.Context, p plan.Plan, t sweep.Target) (background.Sweep, int, error) {
 	p, err := search.Settle(p)
 	if err != nil {
@@ -41,18 +41,18 @@ func sweepAll(ctx context.Context, p plan.Plan, t sweep.Target) (background.Swee
 	return st, rec.probes, err
 }
 
-// answer is what a search of a problem came to.
+// searchResult is the result of a search.
 type answer struct {
 	regret  float64   // 1 without a choice
-	over    float64   // share by which the load recommended is above the true highest; below 0 is under it
-	off     []float64 // |predicted over true highest load - 1| of each load test after the first
-	tests   int       // settings taken to a verdict
-	perTest int       // most trials of one of them
-	trials  int       // of every kind
+	over    float64 // recommended load / true highest load - 1
+	off     []float64 // |predicted / true highest load - 1| of each load test after the first
+	tests   int // settings with a load test
+	perTest int // largest number of trials of one load test
+	trials  int // of all roles
 	probes  int
 }
 
-// search lets a strategy of the program search p.
+// search runs a strategy of the program on the problem.
 func (p *problem) search(ctx context.Context, strategy string) (answer, error) {
 	d, err := p.open()
 	if err != nil {

@@ -31,7 +31,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// smallSpace is as the tiny budget has it, with a second delay if there is time.
+// smallSpace returns the space of the tiny budget, with a second delay unless the test is short.
 func smallSpace() space {
 	s := tiny.search().space
 	if !testing.Short() {
@@ -40,8 +40,8 @@ func smallSpace() space {
 	return s
 }
 
-// TestProblem: the truth is the truth. At its highest load the best setting keeps
-// the promise and a little above it does not, and no other setting bears more.
+// TestProblem: at its true highest rate the best setting keeps the promise, at a slightly higher
+// rate it does not, and no other setting has a higher rate.
 func TestProblem(t *testing.T) {
 	for _, hard := range []hardship{plain, kinked, drifting, sleepy} {
 		p, err := drawProblem(smallSpace(), 20_000, 7, hard)
@@ -74,7 +74,7 @@ func TestProblem(t *testing.T) {
 	}
 }
 
-// TestSpace: a plan has the settings that the truth is known of.
+// TestSpace: the points of a plan are the settings of the space.
 func TestSpace(t *testing.T) {
 	p := &problem{space: wholeSpace(), sla: trial.SLA{Percentile: 99, Limit: 1e8}}
 	got := p.plan("auto")
@@ -91,7 +91,7 @@ func TestSpace(t *testing.T) {
 	}
 }
 
-// TestSearchDeterministic: everything follows from the seed.
+// TestSearchDeterministic: the same seed gives the same results.
 func TestSearchDeterministic(t *testing.T) {
 	b := tiny.search()
 	b.space, b.rivals = smallSpace(), allRivals(t)
@@ -114,8 +114,8 @@ func TestSearchDeterministic(t *testing.T) {
 	}
 }
 
-// TestRivals: with a load test for every setting a baseline finds about the best,
-// and none makes more tests than it may.
+// TestBaselines: with a load test for every setting a baseline finds almost the best, and no
+// baseline makes more tests than allowed.
 func TestRivals(t *testing.T) {
 	p, err := drawProblem(smallSpace(), 20_000, 7, plain)
 	if err != nil {
@@ -156,7 +156,7 @@ func TestRivals(t *testing.T) {
 	}
 }
 
-// TestDrift: a drifting device gets slower and faster by its swing.
+// TestDrift: the speed of a device with a drift changes by its amplitude.
 func TestDrift(t *testing.T) {
 	p := &problem{space: smallSpace(), seed: 1, swing: .2, wake: 0}
 	var rows []servicetime.Row
