@@ -62,7 +62,7 @@ func (p *pool) send(j job) {
 	nc, raw := c.nc, c.out.raw // the owner may replace them after the unlock
 	p.mu.Unlock()
 	if c.handed != nil {
-		c.handed <- true // has room: its owner waits for it
+		c.handed <- true // does not block: its owner waits for it
 		return
 	}
 	c.transmit(nc, raw, j.request)

@@ -82,7 +82,7 @@ func (r *run) prepare(plan []time.Duration, driver driverMaker) (send func(), er
 		return func() { r.sendWithSweeps(func() { r.closed(conns) }) }, err
 	}
 	first := min(initialConns, len(plan))
-	if r.c.TLS != nil { // the driver reads and writes sockets itself, without TLS records
+	if r.c.TLS != nil { // the driver does not support TLS
 		driver = func(*run, int) (func([]time.Duration), error) { return nil, errors.ErrUnsupported }
 	}
 	drive, err := driver(r, first)

@@ -46,7 +46,7 @@ func TestCost(t *testing.T) {
 		{"no budget", func(p *plan.Plan) { p.Budget.Time = 0 }, slow(), true, nil},
 		{"a slow load", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, slow(), false, []string{"at 10.0 s an item"}},
 		{"a slow load of an unknown model", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, trial.History{}, false, nil},
-		{"nothing known", nil, trial.History{}, true, []string{needs(99)}},
+		{"no rate", nil, trial.History{}, true, []string{needs(99)}},
 		{"more answers than a trial has requests", func(p *plan.Plan) { p.SLA.Percentile = 99.95 }, trial.History{}, false, []string{
 			needs(99.95) + "; a trial has at most 20000", fmt.Sprintf("--percentile 95 takes %d", stat.Needed(.95)),
 		}},
@@ -104,7 +104,7 @@ func TestRoughly(t *testing.T) {
 		1500 * time.Millisecond: "1.5 s", 100 * time.Second: "100 s", 10 * time.Minute: "10 minutes", 3 * time.Hour: "3.0 hours", 100 * time.Hour: "4 days",
 	} {
 		if got := search.Roughly(d); got != want {
-			t.Errorf("Roughly(%v) = %q, want %q", d, got, want)
+			t.Errorf("RoughDuration(%v) = %q, want %q", d, got, want)
 		}
 	}
 }

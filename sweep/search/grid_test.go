@@ -90,7 +90,7 @@ func TestGridKeepsItsOwnPoints(t *testing.T) {
 	g := search.NewGrid(points)
 	slices.Reverse(points)
 	if p, _ := g.Next(trial.History{}); p.Settings != first {
-		t.Error("the caller's slice is the grid's")
+		t.Error("the grid uses the slice of the caller")
 	}
 }
 
@@ -98,10 +98,10 @@ func TestSettle(t *testing.T) {
 	p := plan.Default()
 	got, err := search.Settle(p)
 	if err != nil || got.Strategy != "auto" || got.Budget.LoadTests != 8 {
-		t.Errorf("Settle(default) = %q, %d load tests, %v", got.Strategy, got.Budget.LoadTests, err)
+		t.Errorf("Complete(default) = %q, %d load tests, %v", got.Strategy, got.Budget.LoadTests, err)
 	}
 	if err := got.Validate(); err != nil {
-		t.Errorf("a settled plan is not valid: %v", err)
+		t.Errorf("a completed plan is not valid: %v", err)
 	}
 	p.Budget.LoadTests = 5
 	if got, err := search.Settle(p); err != nil || got.Budget.LoadTests != 5 {
@@ -110,7 +110,7 @@ func TestSettle(t *testing.T) {
 	for _, name := range search.Available() {
 		p.Strategy = name
 		if _, err := search.Settle(p); err != nil {
-			t.Errorf("Settle(%s): %v", name, err)
+			t.Errorf("Complete(%s): %v", name, err)
 		}
 		if _, err := search.New(p, nil, trial.TellsAll()); err != nil {
 			t.Errorf("New(%s): %v", name, err)
@@ -123,9 +123,9 @@ func TestSettleRefuses(t *testing.T) {
 	p.Strategy = "magic"
 	want := `strategy: "magic" is not available; write auto or climb or grid`
 	if _, err := search.Settle(p); err == nil || err.Error() != want {
-		t.Errorf("Settle(magic) = %v, want %s", err, want)
+		t.Errorf("Complete(magic) = %v, want %s", err, want)
 	}
 	if _, err := search.New(p, nil, trial.TellsAll()); err == nil {
-		t.Error("New(magic) exists")
+		t.Error("New(magic) is no error")
 	}
 }

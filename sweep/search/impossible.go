@@ -20,7 +20,7 @@ import (
 // the limit, 5 of 10 answers would be over it with a probability of 1e-8.
 const fewOver = 10
 
-// minBatchTime returns the shortest time in ms, with its size, of a batch up to maxSize in a family
+// minBatchTime returns the shortest time in ms, with its size, of a batch up to maxSize of a kind of session
 // with no other worker busy. ok is false without a probe of a batch of one, which is nearly always
 // the shortest. If the probe ran on several workers, the time is divided by their number, because
 // at worst each waited for all others.
@@ -92,7 +92,7 @@ func (v *view) impossible(point int) string {
 	return fmt.Sprintf("%s, above %v, and no request is answered sooner", what, v.plan.SLA.Limit)
 }
 
-// isDisproved reports whether a test of a family was within the limit.
+// isDisproved reports whether a test of a kind of session was within the limit.
 func (v *view) disproved(family group) bool {
 	return slices.ContainsFunc(v.tests, func(x tested) bool {
 		return groupOf(v.points[x.point].Settings).family() == family && slices.ContainsFunc(x.trials, withinLimit)
@@ -190,7 +190,7 @@ func (v *view) bears(point int) float64 {
 	return c.Rate(s.Workers, s.BatchSize)
 }
 
-// unneeded reports whether a probe can be skipped, because all points of its family are already
+// unneeded reports whether a probe can be skipped, because all points of its kind of session are already
 // known to be impossible, by probes of two batch sizes if there are several.
 func (o *oracle) needless(k probeKey, found []trial.Probe) bool {
 	v := &view{oracle: o, found: trial.History{Probes: found}}

@@ -103,7 +103,7 @@ func TestAutoSaysThatItIsBlind(t *testing.T) {
 		}
 		h, ended := playOut(t, p, points, w)
 		if got := ended.Ended(); !strings.Contains(got, c.ended) || (c.ended == "") != (got == "") {
-			t.Errorf("ended: %q, want %q", got, c.ended)
+			t.Errorf("end reason %q, want %q", got, c.ended)
 		}
 		if len(h.Trials) > 8 {
 			t.Errorf("%d trials, the load tests are 8", len(h.Trials))
@@ -135,7 +135,7 @@ func TestUntoldServiceTimes(t *testing.T) {
 			break
 		}
 		if x.Role == trial.RoleProbe {
-			t.Fatalf("a probe: %v", x)
+			t.Fatalf("it made a probe: %v", x)
 		}
 		h.Trials = append(h.Trials, w.trial(settled, x, len(h.Trials)+1))
 	}

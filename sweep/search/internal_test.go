@@ -23,7 +23,7 @@ func settings(w, b int) knob.Settings {
 	return s
 }
 
-// gridOf returns all pairs of workers and batch sizes, for every family.
+// gridOf returns all pairs of workers and batch sizes, for every device.
 func gridOf(workers, batches []int, families ...string) []plan.Point {
 	if families == nil {
 		families = []string{"cpu"}
@@ -55,7 +55,7 @@ func TestScoutKeepsToTheNumber(t *testing.T) {
 	for _, c := range []struct {
 		name             string
 		workers, batches []int
-		families         []string
+		devices          []string
 		budget           time.Duration
 	}{
 		{"small", upTo(2), []int{1, 2, 4, 8}, nil, 0},
@@ -67,15 +67,15 @@ func TestScoutKeepsToTheNumber(t *testing.T) {
 	} {
 		p := plan.Default()
 		p.Budget.Time = c.budget
-		points := gridOf(c.workers, c.batches, c.families...)
+		points := gridOf(c.workers, c.batches, c.devices...)
 		s := newScout(p, points)
 		if len(s.first) == 0 || len(s.first) > s.most || s.most > mostProbes {
 			t.Errorf("%s: %d probes of %d", c.name, len(s.first), s.most)
 		}
 		if !slices.IsSortedFunc(s.first, func(a, b probeKey) int { return a.group.compare(b.group) }) {
-			t.Errorf("%s: groups are mixed: %v", c.name, s.first)
+			t.Errorf("%s: the groups are not sorted: %v", c.name, s.first)
 		}
-		if c.families == nil && !slices.ContainsFunc(s.first, func(k probeKey) bool { return k.workers == slices.Max(c.workers) }) {
+		if c.devices == nil && !slices.ContainsFunc(s.first, func(k probeKey) bool { return k.workers == slices.Max(c.workers) }) {
 			t.Errorf("%s: the most workers are not probed", c.name)
 		}
 		for _, k := range s.first {
@@ -114,16 +114,16 @@ func TestModelBorrowsFromMoreWorkers(t *testing.T) {
 	}{{1, 9, 0}, {2, 11, doubtWorkers}, {4, 11, 0}, {8, 11, doubtFamily}} {
 		curve, doubt := m.curve(groupOf(settings(c.workers, 8)))
 		if got := curve.At(8).Seconds() * 1000; got != c.ms || doubt != c.doubt {
-			t.Errorf("%d workers: %g ms, doubt %g; want %g, %g", c.workers, got, doubt, c.ms, c.doubt)
+			t.Errorf("%d workers: %g ms, uncertainty %g; want %g, %g", c.workers, got, doubt, c.ms, c.doubt)
 		}
 	}
 	failed := probed(1, 1, 1, 4)
 	failed[0].Service, failed[0].Error = trial.Service{}, "no memory"
 	if newModel(p, nil, failed) != nil {
-		t.Error("a failed probe made a model")
+		t.Error("a failed probe gave a simulator")
 	}
 	if c, _ := newModel(p, nil, probed(1, 2, 1, 4, 8)).curve(groupOf(settings(1, 1))); c.At(1) != 3*time.Millisecond {
-		t.Errorf("s(1) on the line through 4 and 8 is %v, want 3ms", c.At(1))
+		t.Errorf("s(1) extrapolated from 4 and 8 is %v, want 3ms", c.At(1))
 	}
 }
 
@@ -154,17 +154,17 @@ func TestCalibrate(t *testing.T) {
 	}
 	off := math.Log(.8)
 	c := calibrate(s, 1, []residual{{index("cpu", 1, 8), off, .01}})
-	own, near, family, far := c.at(index("cpu", 1, 8)), c.at(index("cpu", 1, 32)), c.at(index("cpu", 4, 1)), c.at(index("gpu", 1, 8))
-	for i, b := range []belief{own, near, family, far} {
+	own, near, session, far := c.at(index("cpu", 1, 8)), c.at(index("cpu", 1, 32)), c.at(index("cpu", 4, 1)), c.at(index("gpu", 1, 8))
+	for i, b := range []belief{own, near, session, far} {
 		if b.mean >= 0 || b.mean < off-1e-9 || b.sd >= before.sd {
-			t.Errorf("belief %d = %+v, measured %g", i, b, off)
+			t.Errorf("posterior %d = %+v, measured %g", i, b, off)
 		}
 	}
-	if !(own.mean < near.mean && near.mean < family.mean && family.mean < far.mean) {
-		t.Errorf("means %g, %g, %g, %g: want the similar ones moved most", own.mean, near.mean, family.mean, far.mean)
+	if !(own.mean < near.mean && near.mean < session.mean && session.mean < far.mean) {
+		t.Errorf("means %g, %g, %g, %g: want the largest change for similar points", own.mean, near.mean, session.mean, far.mean)
 	}
-	if !(own.sd < near.sd && near.sd < family.sd && family.sd < far.sd) {
-		t.Errorf("sds %g, %g, %g, %g: want the similar ones most certain", own.sd, near.sd, family.sd, far.sd)
+	if !(own.sd < near.sd && near.sd < session.sd && session.sd < far.sd) {
+		t.Errorf("sds %g, %g, %g, %g: want the smallest for similar points", own.sd, near.sd, session.sd, far.sd)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestForecastSeesTheWholeTrace(t *testing.T) {
 	at.Settings.QueueSize = burst
 	times, cut, err := readTraces([]plan.Point{at, at}, simulatedTrace)
 	if err != nil || len(times[path]) != quiet+burst || cut != nil {
-		t.Fatalf("%d requests, cut %q, %v, want all %d", len(times[path]), cut, err, quiet+burst)
+		t.Fatalf("%d requests, truncations %q, %v, want all %d", len(times[path]), cut, err, quiet+burst)
 	}
 	p := plan.Default()
 	probe := trial.Probe{Settings: at.Settings, BatchSize: 1, Runs: 16, Service: trial.Service{Median: trial.Of(2)}}
@@ -277,7 +277,7 @@ func TestForecastSeesTheWholeTrace(t *testing.T) {
 	}
 	times, cut, err = readTraces([]plan.Point{at, at}, 100)
 	if err != nil || len(times[path]) != 100 || len(cut) != 1 || !strings.Contains(cut[0], "the first 100 of the 33000 requests") {
-		t.Errorf("%d requests, cut %q, %v, want the first 100 and a word of it", len(times[path]), cut, err)
+		t.Errorf("%d requests, truncations %q, %v, want the first 100 and a text about it", len(times[path]), cut, err)
 	}
 }
 
@@ -327,22 +327,22 @@ func TestAloneIsFasterThanBesideOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	family := groupOf(settings(1, 1)).family()
+	session := groupOf(settings(1, 1)).family()
 	two := probed(2, 8, 0, 1)
-	if ms, _, ok := o.view(trial.History{Probes: two}).alone(family, 8); !ok || ms != 4 {
+	if ms, _, ok := o.view(trial.History{Probes: two}).alone(session, 8); !ok || ms != 4 {
 		t.Errorf("of two workers at 8 ms one alone takes %g ms, %v; want at least 4", ms, ok)
 	}
-	if ms, _, ok := o.view(trial.History{Probes: append(probed(1, 7, 0, 1), two...)}).alone(family, 8); !ok || ms != 7 {
+	if ms, _, ok := o.view(trial.History{Probes: append(probed(1, 7, 0, 1), two...)}).alone(session, 8); !ok || ms != 7 {
 		t.Errorf("one alone takes %g ms, %v; want the 7 that were measured", ms, ok)
 	}
-	if _, _, ok := o.view(trial.History{Probes: probed(1, 7, 0, 8)}).alone(family, 8); ok {
-		t.Error("a batch of 8 tells the time of a batch of 1")
+	if _, _, ok := o.view(trial.History{Probes: probed(1, 7, 0, 8)}).alone(session, 8); ok {
+		t.Error("a batch of 8 determines the time of a batch of 1")
 	}
 	odd := append(probed(1, 20, 0, 1), probed(1, 6, 0, 8)...)
-	if ms, size, ok := o.view(trial.History{Probes: odd}).alone(family, 8); !ok || ms != 6 || size != 8 {
+	if ms, size, ok := o.view(trial.History{Probes: odd}).alone(session, 8); !ok || ms != 6 || size != 8 {
 		t.Errorf("the shortest is %g ms of a batch of %d, %v; want the batch of 8", ms, size, ok)
 	}
-	if ms, _, _ := o.view(trial.History{Probes: odd}).alone(family, 4); ms != 20 {
+	if ms, _, _ := o.view(trial.History{Probes: odd}).alone(session, 4); ms != 20 {
 		t.Errorf("of at most 4 the shortest is %g ms, want 20", ms)
 	}
 }
@@ -395,10 +395,10 @@ func TestScatterIsThatOfTheTimes(t *testing.T) {
 		Median: trial.Of(10), Low: trial.Of(8.5), High: trial.Of(11.5), Spread: trial.Of(.05),
 	}}
 	if got := scatter(p).Or(0); got != .05 {
-		t.Errorf("scatter %v, the probe says .05", got)
+		t.Errorf("spread %v, that of the probe is .05", got)
 	}
 	p.Service.Spread, p.Service.Low, p.Service.High = trial.Num{}, trial.Of(9.7), trial.Of(10.3)
 	if got := scatter(p).Or(0); math.Abs(got-.049) > .001 { // .3/10 x 4 / (1.96 x 1.2533)
-		t.Errorf("scatter %v of an older profile, want .049", got)
+		t.Errorf("spread %v of an older profile, want .049", got)
 	}
 }

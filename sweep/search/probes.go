@@ -37,7 +37,7 @@ func groupOf(s knob.Settings) group {
 	return group{s.Own, s.Device, s.Precision, s.Threads, s.Workers}
 }
 
-// family returns the group without its workers.
+// sessionKind returns the group without its workers: what determines the sessions.
 func (g group) family() group {
 	g.workers = 0
 	return g
@@ -118,7 +118,7 @@ func newScout(p plan.Plan, points []plan.Point) scout {
 	return s
 }
 
-// reductions are the ways to make fewer probes: the numbers of workers per family and of batch
+// reductions are the ways to make fewer probes: the numbers of workers per kind of session and of batch
 // sizes per group.
 var coarser = [...]struct{ workers, batches int }{
 	{math.MaxInt, 3},
@@ -131,7 +131,7 @@ var coarser = [...]struct{ workers, batches int }{
 
 // firstStage returns the probes of the first stage: the smallest, a middle and the largest batch of
 // every group, if fit allows so many. Otherwise it selects fewer numbers of workers, fewer batch
-// sizes, and at last fewer families.
+// sizes, and at last fewer kinds of session.
 func (s scout) ends(fit func([]probeKey) bool) []probeKey {
 	var out []probeKey
 	for _, c := range coarser {
@@ -202,7 +202,7 @@ func expectedTime(k probeKey, found []trial.Probe) time.Duration {
 	return best
 }
 
-// someGroups selects at most n numbers of workers of each family, always including the largest:
+// someGroups selects at most n numbers of workers of each kind of session, always including the largest:
 // service times with fewer workers are not longer.
 func (s scout) someGroups(n int) []group {
 	var out []group

@@ -149,7 +149,7 @@ func (m *model) curve(g group) (servicetime.Curve, float64) {
 	return c, doubt
 }
 
-// substitute returns the group whose times are used for g: the same family with the next larger
+// substitute returns the group whose times are used for g: the same kind of session with the next larger
 // number of workers, otherwise the most similar group.
 func (m *model) stand(g group) (group, float64) {
 	var fewer *group
