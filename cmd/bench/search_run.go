@@ -28,7 +28,7 @@ func (*forgetful) End(background.SweepState, int) error { return nil }
 
 // sweepAll runs a plan on a target and returns the sweep and the number of probes.
 func sweepAll(ctx context.Context, p plan.Plan, t sweep.Target) (background.Sweep, int, error) {
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		return background.Sweep{}, 0, err
 	}

@@ -94,7 +94,7 @@ func openText(p plan.Plan, st session.Sweep, how string) []trial.Line {
 	verdict := fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
 		how, t.Settings, rateText(row), t.Verdict.Words(), p.SLA.Limit, why)
 	cost := search.CostOf(p, trial.History{Trials: st.Trials})
-	next := cost.Settles(t)
+	next := cost.HowToDecide(t)
 	switch {
 	case p.Trial.Requests > 0:
 		next = fmt.Sprintf("trials of this plan have %d requests: more would tell (--requests %d or trial: requests in the plan)",
@@ -120,12 +120,12 @@ func unknownText(p plan.Plan, st session.Sweep, how string) []trial.Line {
 		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
 	}
 	out := []trial.Line{{Text: fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)}}
-	if search.AllOver(st.Trials) {
+	if search.AllOverLimit(st.Trials) {
 		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
 			return append(out, trial.Line{Text: why}) // more answers would hardly change it
 		}
 	}
-	if more := st.Cost.More(st.Trials); more != "" && p.Trial.Requests == 0 {
+	if more := st.Cost.MissingAnswers(st.Trials); more != "" && p.Trial.Requests == 0 {
 		out = append(out, trial.Line{Text: "it takes " + more})
 	}
 	return out

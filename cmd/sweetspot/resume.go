@@ -112,7 +112,7 @@ func (r *resumed) id() *string {
 // settled is the plan with its strategy chosen and its traces read; every plan
 // goes through it.
 func settled(p plan.Plan) (plan.Plan, error) {
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		return p, err
 	}

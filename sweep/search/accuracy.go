@@ -36,12 +36,12 @@ func AccuracyOf(trials []trial.Trial) Accuracy {
 		}
 		if t.Predicted.HighestRPS.OK() {
 			if first {
-				highest = off(highest, t.Predicted.HighestRPS, reached(trials[i:], t))
+				highest = appendError(highest, t.Predicted.HighestRPS, measuredHighest(trials[i:], t))
 			}
 			continue
 		}
-		rate = off(rate, t.Predicted.ThroughputRPS, t.Throughput.Value)
-		value = off(value, t.Predicted.ValueMS, t.Verdict.ValueMS)
+		rate = appendError(rate, t.Predicted.ThroughputRPS, t.Throughput.Value)
+		value = appendError(value, t.Predicted.ValueMS, t.Verdict.ValueMS)
 	}
 	return Accuracy{errorsOf(rate), errorsOf(value), errorsOf(highest)}
 }
@@ -49,7 +49,7 @@ func AccuracyOf(trials []trial.Trial) Accuracy {
 // measuredHighest returns the highest rate of a setting in its trials: the geometric mean of the
 // highest rate that passed and the next one that did not. It is not measured if these two rates are
 // too far apart.
-func reached(trials []trial.Trial, of trial.Trial) trial.Num {
+func measuredHighest(trials []trial.Trial, of trial.Trial) trial.Num {
 	low, high := 0.0, math.Inf(1)
 	for _, t := range trials {
 		switch {
@@ -60,14 +60,14 @@ func reached(trials []trial.Trial, of trial.Trial) trial.Num {
 			high = min(high, t.Load.Rate)
 		}
 	}
-	if low == 0 || high > low*(1+4*bracketed) {
+	if low == 0 || high > low*(1+4*rateTolerance) {
 		return trial.Num{}
 	}
 	return trial.Of(math.Sqrt(low * max(high, low)))
 }
 
 // appendError appends the relative error of a prediction if both figures exist.
-func off(all []float64, predicted, measured trial.Num) []float64 {
+func appendError(all []float64, predicted, measured trial.Num) []float64 {
 	p, ok1 := predicted.Get()
 	m, ok2 := measured.Get()
 	if !ok1 || !ok2 || m <= 0 {
@@ -114,7 +114,7 @@ func (a Accuracy) String() string {
 const headroom = .95
 
 // capacityText says which rate is recommended for a setting with its highest rate.
-func (x Explainer) bears(t trial.Trial, why *trial.Why) string {
+func (x Explainer) capacityText(t trial.Trial, why *trial.Why) string {
 	if x.Rules.Question != plan.Capacity || !x.Rules.Meets(t) {
 		return ""
 	}

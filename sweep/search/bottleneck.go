@@ -11,48 +11,48 @@ import (
 )
 
 // bottleneck is what limits a trial, in words with numbers and with advice.
-type cause struct {
+type bottleneck struct {
 	limit string
 	text  string
 }
 
 // bottleneck finds what limits a trial: the load generator or other programs if they disturbed it,
 // the arrivals if workers are idle, otherwise the step of a request that takes longest.
-func (x Explainer) cause(t trial.Trial) cause {
+func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 	switch {
 	case t.GeneratorLimited:
-		return cause{limitGenerator, "the load generator was the limit, not the server: the figures do not show what the server can do; send less, or from another machine"}
+		return bottleneck{limitGenerator, "the load generator was the limit, not the server: the figures do not show what the server can do; send less, or from another machine"}
 	case t.Busy():
-		return cause{limitBusy, "other programs took much of the machine: measure again when it is quiet"}
+		return bottleneck{limitOtherPrograms, "other programs took much of the machine: measure again when it is quiet"}
 	}
 	b := t.Breakdown
 	exec, ok := b.Execution.Get()
 	if !ok {
-		return cause{}
+		return bottleneck{}
 	}
 	queue, formation := b.Queue.Or(0), b.Formation.Or(0)
-	switch idle := 1 - busy(t); {
+	switch idle := 1 - busyShare(t); {
 	case formation > exec && formation > queue:
-		return cause{limitDelay, fmt.Sprintf("the delay, as batches wait %.1f ms to fill and run %.1f ms; %s", formation, exec, shorterDelay(t))}
+		return bottleneck{limitDelay, fmt.Sprintf("the delay, as batches wait %.1f ms to fill and run %.1f ms; %s", formation, exec, delayAdvice(t))}
 	case x.Rules.Question == plan.Capacity: // the load is the highest possible
 	case t.Load.Mode == load.Open && t.Throughput.Value.Or(0) >= .98*t.Load.Rate && queue <= exec:
-		return cause{limitArrival, fmt.Sprintf("the load, as all of its %g requests/s are served; --question capacity finds how many more it can serve", t.Load.Rate)}
+		return bottleneck{limitArrival, fmt.Sprintf("the load, as all of its %g requests/s are served; --question capacity finds how many more it can serve", t.Load.Rate)}
 	case idle > .4:
-		return cause{limitArrival, fmt.Sprintf("the load, as workers idle %.0f%% of the time; more clients would use them", 100*idle)}
+		return bottleneck{limitArrival, fmt.Sprintf("the load, as workers idle %.0f%% of the time; more clients would use them", 100*idle)}
 	case queue > 2*exec:
-		return cause{limitQueue, fmt.Sprintf("the queue, as requests wait %.1f ms for %.1f ms of execution; %s", queue, exec, lessQueue(t))}
+		return bottleneck{limitQueue, fmt.Sprintf("the queue, as requests wait %.1f ms for %.1f ms of execution; %s", queue, exec, queueAdvice(t))}
 	}
 	if cpu, ok := t.Use.CPUPercent.Get(); ok && t.Settings.Device == "cpu" && x.Cores > 0 {
 		if all := cpu + t.Use.GeneratorCPUPercent.Or(0); all >= cpuFull*float64(100*x.Cores) {
-			return cause{limitCPU, fmt.Sprintf("the processor, as %.0f%% of its %d cores is in use, %.0f%% by the load generator; execution takes %.1f ms, the queue %.1f",
+			return bottleneck{limitCPU, fmt.Sprintf("the processor, as %.0f%% of its %d cores is in use, %.0f%% by the load generator; execution takes %.1f ms, the queue %.1f",
 				all/float64(x.Cores), x.Cores, t.Use.GeneratorCPUPercent.Or(0)/float64(x.Cores), exec, queue)}
 		}
 	}
-	return cause{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f, filling the batch %.1f; %s", exec, queue, formation, lessExecution(t))}
+	return bottleneck{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f, filling the batch %.1f; %s", exec, queue, formation, executionAdvice(t))}
 }
 
 // delayAdvice is the advice if waiting for a full batch takes longest.
-func shorterDelay(t trial.Trial) string {
+func delayAdvice(t trial.Trial) string {
 	text := "shorten the delay (--batch-delay)"
 	if l := t.Load; l.Mode == load.Closed && l.Concurrency < t.Settings.BatchSize {
 		text += fmt.Sprintf(": %d at a time never fill a batch of %d", l.Concurrency, t.Settings.BatchSize)
@@ -61,7 +61,7 @@ func shorterDelay(t trial.Trial) string {
 }
 
 // queueAdvice is the advice if waiting in the queue takes longest.
-func lessQueue(t trial.Trial) string {
+func queueAdvice(t trial.Trial) string {
 	if t.Load.Mode == load.Closed {
 		return "more workers or fewer clients shorten it"
 	}
@@ -69,7 +69,7 @@ func lessQueue(t trial.Trial) string {
 }
 
 // executionAdvice is the advice if execution takes longest.
-func lessExecution(t trial.Trial) string {
+func executionAdvice(t trial.Trial) string {
 	ways := ""
 	if t.Settings.BatchSize > 1 {
 		ways = "smaller batches, "
@@ -81,7 +81,7 @@ func lessExecution(t trial.Trial) string {
 }
 
 // queueWarning warns if the queue is shorter than a batch.
-func shortQueue(s knob.Settings) string {
+func queueWarning(s knob.Settings) string {
 	if s.QueueSize >= s.BatchSize {
 		return ""
 	}
@@ -89,19 +89,19 @@ func shortQueue(s knob.Settings) string {
 }
 
 // minLoss is the smallest ratio of s(b) to b*s(1) at which batching is reported as a loss.
-const loses = 1.1
+const minLoss = 1.1
 
 // BatchingLoss says that the time of a batch grows faster than its size, from the largest measured
 // batch size and a batch of 1. It uses probes, or without probes the execution times of trials with
 // full batches. It returns "" if batching is no loss.
-func BatchingLoses(probes []trial.Probe, trials []trial.Trial) string {
+func BatchingLoss(probes []trial.Probe, trials []trial.Trial) string {
 	times := map[knob.Settings]map[int]float64{} // ms by batch size, for settings that differ only in the batch size
 	add := func(s knob.Settings, size int, ms float64) {
 		s.BatchSize, s.BatchDelay, s.QueueSize = 0, 0, 0
 		if times[s] == nil {
 			times[s] = map[int]float64{}
 		}
-		if known, ok := times[s][size]; !ok || ms < known {
+		if old, ok := times[s][size]; !ok || ms < old {
 			times[s][size] = ms
 		}
 	}
@@ -127,11 +127,11 @@ func BatchingLoses(probes []trial.Probe, trials []trial.Trial) string {
 			}
 		}
 	}
-	if size == 0 || ratio <= loses*float64(size) {
+	if size == 0 || ratio <= minLoss*float64(size) {
 		return ""
 	}
 	return fmt.Sprintf("batching makes this model slower: a batch of %d takes %.0f times as long as a batch of 1", size, ratio)
 }
 
 // secondsOf converts seconds to a duration.
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func secondsOf(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

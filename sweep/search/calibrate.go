@@ -19,12 +19,12 @@ import (
 // Each of these has a standard deviation. The residuals are modelled as a Gaussian process, from
 // which the expected residual of an untested point and its uncertainty follow.
 const (
-	sdFactor  = .25
-	sdCost    = .15
-	sdFamily  = .05
+	sdCommon  = .25
+	sdOverhead    = .15
+	sdSession  = .05
 	sdWorkers = .04
-	sdNear    = .05
-	sdOwn     = .015 // part that is independent of all other points
+	sdSimilar    = .05
+	sdPoint     = .015 // part that is independent of all other points
 )
 
 // residual is the error of the prediction of one tested point.
@@ -35,23 +35,23 @@ type residual struct {
 }
 
 // posterior is the distribution of log(true/predicted) of a point, given the tests.
-type belief struct{ mean, sd float64 }
+type posterior struct{ mean, sd float64 }
 
 // kernel has the data of all points for the covariance of their residuals.
-type places struct {
+type kernel struct {
 	points []plan.Point
-	quick  []float64 // predicted rate / highest predicted rate, 0 to 1
-	doubt  []float64 // standard deviation of log(rate) of the prediction itself
+	relativeRate  []float64 // predicted rate / highest predicted rate, 0 to 1
+	uncertainty  []float64 // standard deviation of log(rate) of the prediction itself
 }
 
 // covariance returns the covariance of the residuals of points i and j.
-func (s places) alike(i, j int) float64 {
+func (s kernel) alike(i, j int) float64 {
 	a, b := s.points[i].Settings, s.points[j].Settings
-	sum := sq(sdFactor) + sq(sdCost)*s.quick[i]*s.quick[j]
+	sum := square(sdCommon) + square(sdOverhead)*s.relativeRate[i]*s.relativeRate[j]
 	if i == j {
-		sum += sq(sdOwn)
+		sum += square(sdPoint)
 	}
-	if groupOf(a).family() != groupOf(b).family() {
+	if groupOf(a).sessionKind() != groupOf(b).sessionKind() {
 		return sum
 	}
 	workers := doublings(a.Workers, b.Workers)
@@ -62,50 +62,50 @@ func (s places) alike(i, j int) float64 {
 	if s.points[i].Load != s.points[j].Load {
 		near++
 	}
-	sum += sq(sdFamily) + sq(sdWorkers)*math.Exp(-workers)
-	return sum + (sq(sdNear)+s.doubt[i]*s.doubt[j])*math.Exp(-near)
+	sum += square(sdSession) + square(sdWorkers)*math.Exp(-workers)
+	return sum + (square(sdSimilar)+s.uncertainty[i]*s.uncertainty[j])*math.Exp(-near)
 }
 
-func sq(v float64) float64 { return v * v }
+func square(v float64) float64 { return v * v }
 
 // doublings returns |log2(a/b)|.
 func doublings(a, b int) float64 { return math.Abs(math.Log2(float64(a) / float64(b))) }
 
 // calibration is the Gaussian process with the residuals of the tests.
 type calibration struct {
-	places
+	kernel
 	scale   float64 // factor of all standard deviations
-	seen    []residual
-	root    [][]float64 // Cholesky factor of the residuals' covariance matrix
+	residuals    []residual
+	cholesky    [][]float64 // Cholesky factor of the residuals' covariance matrix
 	weights []float64 // inverse of the covariance matrix times the residuals
 }
 
 // calibrate fits the process to residuals. Without residuals every posterior is the prior, with
 // standard deviations multiplied by scale.
-func calibrate(s places, scale float64, seen []residual) *calibration {
-	c := &calibration{places: s, scale: scale, seen: seen}
+func calibrate(s kernel, scale float64, seen []residual) *calibration {
+	c := &calibration{kernel: s, scale: scale, residuals: seen}
 	sum := 0.0
 	for _, r := range seen {
-		sum += sq(r.value) / s.alike(r.point, r.point)
+		sum += square(r.value) / s.alike(r.point, r.point)
 	}
 	if n := float64(len(seen)); n > 0 { // increase scale if predictions are worse than expected
 		c.scale = max(scale, math.Sqrt(sum/n)/2)
 	}
-	c.root = make([][]float64, len(seen))
+	c.cholesky = make([][]float64, len(seen))
 	for i, a := range seen {
-		c.root[i] = make([]float64, i+1)
+		c.cholesky[i] = make([]float64, i+1)
 		for j, b := range seen[:i+1] {
-			v := sq(c.scale) * s.alike(a.point, b.point)
+			v := square(c.scale) * s.alike(a.point, b.point)
 			if i == j {
-				v += sq(a.sd) + 1e-9
+				v += square(a.sd) + 1e-9
 			}
 			for k := range j {
-				v -= c.root[i][k] * c.root[j][k]
+				v -= c.cholesky[i][k] * c.cholesky[j][k]
 			}
 			if i == j {
-				c.root[i][i] = math.Sqrt(max(v, 1e-12))
+				c.cholesky[i][i] = math.Sqrt(max(v, 1e-12))
 			} else {
-				c.root[i][j] = v / c.root[j][j]
+				c.cholesky[i][j] = v / c.cholesky[j][j]
 			}
 		}
 	}
@@ -113,14 +113,14 @@ func calibrate(s places, scale float64, seen []residual) *calibration {
 	for i, r := range seen {
 		y[i] = r.value
 	}
-	c.weights = c.backward(c.forward(y))
+	c.weights = c.solveUpper(c.solveLower(y))
 	return c
 }
 
 // solveLower solves L x = b for the Cholesky factor L.
-func (c *calibration) forward(b []float64) []float64 {
+func (c *calibration) solveLower(b []float64) []float64 {
 	x := make([]float64, len(b))
-	for i, row := range c.root {
+	for i, row := range c.cholesky {
 		x[i] = b[i]
 		for k := range i {
 			x[i] -= row[k] * x[k]
@@ -131,29 +131,29 @@ func (c *calibration) forward(b []float64) []float64 {
 }
 
 // solveUpper solves transposed(L) x = b.
-func (c *calibration) backward(b []float64) []float64 {
+func (c *calibration) solveUpper(b []float64) []float64 {
 	x := make([]float64, len(b))
 	for i := len(b) - 1; i >= 0; i-- {
 		x[i] = b[i]
 		for k := i + 1; k < len(b); k++ {
-			x[i] -= c.root[k][i] * x[k]
+			x[i] -= c.cholesky[k][i] * x[k]
 		}
-		x[i] /= c.root[i][i]
+		x[i] /= c.cholesky[i][i]
 	}
 	return x
 }
 
 // posterior returns the posterior of a point.
-func (c *calibration) at(point int) belief {
-	cov := make([]float64, len(c.seen))
+func (c *calibration) posterior(point int) posterior {
+	cov := make([]float64, len(c.residuals))
 	mean := 0.0
-	for i, r := range c.seen {
-		cov[i] = sq(c.scale) * c.alike(r.point, point)
+	for i, r := range c.residuals {
+		cov[i] = square(c.scale) * c.alike(r.point, point)
 		mean += cov[i] * c.weights[i]
 	}
-	v := sq(c.scale) * c.alike(point, point)
-	for _, x := range c.forward(cov) {
-		v -= sq(x)
+	v := square(c.scale) * c.alike(point, point)
+	for _, x := range c.solveLower(cov) {
+		v -= square(x)
 	}
-	return belief{mean, math.Sqrt(max(v, sq(sdOwn)))}
+	return posterior{mean, math.Sqrt(max(v, square(sdPoint)))}
 }

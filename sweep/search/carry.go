@@ -20,7 +20,7 @@ type Carried struct {
 	Restated int // trials whose verdict was derived for another limit
 	Dropped  map[DropReason]int // number of trials that are not used, by the first reason
 
-	probes   int // number of probes in the earlier sweep
+	oldProbes   int // number of probes in the earlier sweep
 	from, to time.Duration // the old limit and the new one
 }
 
@@ -56,18 +56,18 @@ func (d DropReason) String() string { return dropTexts[d] }
 // Probes depend neither on the SLA nor on the load. A probe is valid if the points include its
 // group of settings.
 func Carry(old trial.History, was, now plan.Plan, points []plan.Point) Carried {
-	c := carrier{was: was, now: now, same: requests(was) == requests(now), points: map[spot]bool{}}
+	c := carryCheck{oldPlan: was, newPlan: now, sameRequests: requestsKey(was) == requestsKey(now), points: map[pointKey]bool{}}
 	for _, p := range points {
-		c.points[c.spotOf(p.Settings, p.Load)] = true
+		c.points[c.keyOf(p.Settings, p.Load)] = true
 	}
-	out := Carried{Dropped: map[DropReason]int{}, probes: len(old.Probes), from: was.SLA.Limit, to: now.SLA.Limit}
+	out := Carried{Dropped: map[DropReason]int{}, oldProbes: len(old.Probes), from: was.SLA.Limit, to: now.SLA.Limit}
 	reasons := make([]*DropReason, len(old.Trials))
 	trials := slices.Clone(old.Trials)
 	for i := range trials {
-		trials[i].Verdict, reasons[i] = c.look(trials[i])
+		trials[i].Verdict, reasons[i] = c.check(trials[i])
 	}
 	if was.SLA != now.SLA {
-		c.whole(trials, reasons)
+		c.dropIncomplete(trials, reasons)
 	}
 	for i, t := range trials {
 		if reasons[i] != nil {
@@ -79,30 +79,30 @@ func Carry(old trial.History, was, now plan.Plan, points []plan.Point) Carried {
 		}
 		out.History.Trials = append(out.History.Trials, t)
 	}
-	out.History.Probes = c.probes(old.Probes, newSpace(points))
+	out.History.Probes = c.probes(old.Probes, newProbeSpace(points))
 	return out
 }
 
 // carryCheck decides which trials of one plan are valid under another.
-type carrier struct {
-	was, now plan.Plan
-	same     bool // whether both plans have the same requests
-	points   map[spot]bool
+type carryCheck struct {
+	oldPlan, newPlan plan.Plan
+	sameRequests     bool // whether both plans have the same requests
+	points   map[pointKey]bool
 }
 
 // keyOf returns the same key as predictor.keyOf: the rate is not part of a point if the question is
 // capacity.
-func (c carrier) spotOf(s knob.Settings, l load.Spec) spot {
-	if c.now.Question == plan.Capacity {
+func (c carryCheck) keyOf(s knob.Settings, l load.Spec) pointKey {
+	if c.newPlan.Question == plan.Capacity {
 		l.Rate = 0
 	}
-	return spot{s, l}
+	return pointKey{s, l}
 }
 
 // requestsKey encodes all fields of a plan that influence the requests. The other fields are
 // cleared by name, so that a new field of plans is included. Of paths only the last element is
 // compared, as in a profile's plan.
-func requests(p plan.Plan) string {
+func requestsKey(p plan.Plan) string {
 	p.Model, p.Target = "", "" // the model and the machine are compared by their hashes
 	p.Options, p.Question, p.SLA, p.Loads, p.Knobs = knob.Options{}, 0, trial.SLA{}, nil, nil
 	p.Strategy, p.Order, p.Objective, p.Constraints = "", 0, 0, plan.Constraints{}
@@ -119,17 +119,17 @@ func requests(p plan.Plan) string {
 
 // check returns the verdict of a trial under the new plan, or the reason why the trial is not
 // valid.
-func (c carrier) look(t trial.Trial) (trial.Verdict, *DropReason) {
+func (c carryCheck) check(t trial.Trial) (trial.Verdict, *DropReason) {
 	drop := func(d DropReason) (trial.Verdict, *DropReason) { return t.Verdict, &d }
 	switch {
-	case !c.same:
+	case !c.sameRequests:
 		return drop(OtherRequests)
-	case t.Options != c.now.Options:
+	case t.Options != c.newPlan.Options:
 		return drop(OtherOptions)
-	case !c.points[c.spotOf(t.Settings, t.Load)] || t.Role == trial.RoleLive:
+	case !c.points[c.keyOf(t.Settings, t.Load)] || t.Role == trial.RoleLive:
 		return drop(NoPoint)
 	}
-	v, ok := t.Verdict.Carry(c.was.SLA, c.now.SLA)
+	v, ok := t.Verdict.Carry(c.oldPlan.SLA, c.newPlan.SLA)
 	if !ok {
 		return drop(OtherPromise)
 	}
@@ -138,23 +138,23 @@ func (c carrier) look(t trial.Trial) (trial.Verdict, *DropReason) {
 
 // dropIncomplete drops the valid trials of a setting under a load if another one of them is not
 // valid. Of a search for the highest rate it drops all but the bound.
-func (c carrier) whole(trials []trial.Trial, reasons []*DropReason) {
-	of := map[spot][]int{}
+func (c carryCheck) dropIncomplete(trials []trial.Trial, reasons []*DropReason) {
+	byKey := map[pointKey][]int{}
 	for i, t := range trials {
-		s := c.spotOf(t.Settings, t.Load)
-		of[s] = append(of[s], i)
+		s := c.keyOf(t.Settings, t.Load)
+		byKey[s] = append(byKey[s], i)
 	}
-	for _, ids := range of {
-		gone := slices.ContainsFunc(ids, func(i int) bool { return reasons[i] != nil })
-		bound, d := -1, InPart
-		if c.now.Question == plan.Capacity {
-			bound, d = c.bound(trials, reasons, ids), RateSearch
-		} else if !gone {
+	for _, ids := range byKey {
+		incomplete := slices.ContainsFunc(ids, func(i int) bool { return reasons[i] != nil })
+		bound, reason := -1, InPart
+		if c.newPlan.Question == plan.Capacity {
+			bound, reason = c.bestBound(trials, reasons, ids), RateSearch
+		} else if !incomplete {
 			continue
 		}
 		for _, i := range ids {
 			if reasons[i] == nil && i != bound {
-				reasons[i] = &d
+				reasons[i] = &reason
 			}
 		}
 	}
@@ -165,12 +165,12 @@ func (c carrier) whole(trials []trial.Trial, reasons []*DropReason) {
 // the limit is now tighter, the lowest rate that failed, above all rates that did not. All other
 // trials would count against the maximal number of trials of a search. It returns -1 if there is
 // none.
-func (c carrier) bound(trials []trial.Trial, reasons []*DropReason, ids []int) int {
-	up := 1.0 // sign: 1 to select the highest rate, -1 the lowest
-	if c.now.SLA.Limit < c.was.SLA.Limit {
-		up = -1
+func (c carryCheck) bestBound(trials []trial.Trial, reasons []*DropReason, ids []int) int {
+	sign := 1.0 // sign: 1 to select the highest rate, -1 the lowest
+	if c.newPlan.SLA.Limit < c.oldPlan.SLA.Limit {
+		sign = -1
 	}
-	rate := func(i int) float64 { return up * trials[i].Load.Rate }
+	rate := func(i int) float64 { return sign * trials[i].Load.Rate }
 	best := -1
 	for _, i := range ids {
 		beyond := slices.ContainsFunc(ids, func(j int) bool { return reasons[j] != nil && rate(j) <= rate(i) })
@@ -185,10 +185,10 @@ func (c carrier) bound(trials []trial.Trial, reasons []*DropReason, ids []int) i
 }
 
 // probes returns the valid probes.
-func (c carrier) probes(old []trial.Probe, s space) []trial.Probe {
-	a, b := c.was.Options, c.now.Options
+func (c carryCheck) probes(old []trial.Probe, s probeSpace) []trial.Probe {
+	a, b := c.oldPlan.Options, c.newPlan.Options
 	a.Rule, b.Rule = 0, 0 // the batching rule does not change the time of a batch
-	if !c.same || a != b {
+	if !c.sameRequests || a != b {
 		return nil
 	}
 	var out []trial.Probe
@@ -219,8 +219,8 @@ func (c Carried) String() string {
 	if dropped > 0 {
 		parts = append(parts, fmt.Sprintf("not used: %d, %s", dropped, strings.Join(why, ", ")))
 	}
-	if c.probes > 0 {
-		parts = append(parts, fmt.Sprintf("service times kept: %d of %d", len(c.History.Probes), c.probes))
+	if c.oldProbes > 0 {
+		parts = append(parts, fmt.Sprintf("service times kept: %d of %d", len(c.History.Probes), c.oldProbes))
 	}
 	return strings.Join(parts, "; ")
 }

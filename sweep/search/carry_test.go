@@ -52,7 +52,7 @@ func knobs(n knob.Name, text string) func(*plan.Plan) {
 }
 
 // summarize lists trials: number, verdict, limit.
-func brief(trials []trial.Trial) string {
+func summarize(trials []trial.Trial) string {
 	var out []string
 	for _, t := range trials {
 		out = append(out, fmt.Sprintf("%d:%s<%g", t.N, t.Verdict.Result.Word(), t.Verdict.LimitMS))
@@ -102,7 +102,7 @@ func TestCarry(t *testing.T) {
 	} {
 		before := old(was)
 		got := search.Carry(trial.History{Trials: before}, was, c.now, pointsOf(c.now))
-		if text := brief(got.History.Trials); text != c.want {
+		if text := summarize(got.History.Trials); text != c.want {
 			t.Errorf("%s: %q, want %q", c.name, text, c.want)
 		}
 		if !strings.Contains(got.String(), c.says) {
@@ -127,7 +127,7 @@ func TestCarryRequests(t *testing.T) {
 
 // TestCarrySettingsAsAWhole: for another limit, the trials of a setting with a pass and a fail are
 // used all or not at all.
-func TestCarryWhole(t *testing.T) {
+func TestCarrySettingsAsAWhole(t *testing.T) {
 	was := carryPlan()
 	old := trial.History{Trials: []trial.Trial{
 		carryTrial(was, 1, 4, trial.RoleLoad, trial.Pass),
@@ -145,7 +145,7 @@ func TestCarryWhole(t *testing.T) {
 	} {
 		now := carryPlan(limit(c.limit))
 		got := search.Carry(old, was, now, pointsOf(now))
-		if text := brief(got.History.Trials); text != c.want {
+		if text := summarize(got.History.Trials); text != c.want {
 			t.Errorf("%v: %q, want %q", c.limit, text, c.want)
 		}
 		if in := strings.Contains(got.String(), "measured anew as a whole (1)"); in != (c.limit != was.SLA.Limit) {

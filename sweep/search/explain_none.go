@@ -19,27 +19,27 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	if !ok {
 		return tooManyClients(trials, sla)
 	}
-	c := Explainer{}.cause(near)
+	c := Explainer{}.bottleneck(near)
 	limit := float64(sla.Limit) / 1e6
 	switch value, ok := near.Verdict.ValueMS.Get(); {
 	case near.Counts.Errors() > sla.MaxErrorRate:
 		return fmt.Sprintf("nearest is trial %d (%v): %s, %.2g%% are allowed: %s",
-			near.N, near.Settings, near.Counts.ErrorWords(), 100*sla.MaxErrorRate, lessErrors(near))
+			near.N, near.Settings, near.Counts.ErrorWords(), 100*sla.MaxErrorRate, errorsAdvice(near))
 	case ok && value <= limit: // it does not keep up with the arrivals, as its Why says
 		return fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Why)
 	}
-	if c.limit != limitDelay && c.limit != limitBusy && c.limit != limitGenerator {
+	if c.limit != limitDelay && c.limit != limitOtherPrograms && c.limit != limitGenerator {
 		if text := tooManyClients(trials, sla); text != "" {
 			return text
 		}
 	}
-	did := near.Verdict.Words()
+	result := near.Verdict.Words()
 	if median := near.Latency.P50.Value; !near.Verdict.ValueMS.OK() && median.OK() {
-		did = fmt.Sprintf("half of its requests took %s ms and longer", median.Text(1))
+		result = fmt.Sprintf("half of its requests took %s ms and longer", median.Text(1))
 	}
-	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, did)
+	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, result)
 	if c.limit == limitArrival { // a higher load would not make answers faster
-		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), lessExecution(near))
+		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), executionAdvice(near))
 	}
 	if c.text == "" {
 		return text
@@ -49,7 +49,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 
 // AllOverLimit reports whether in every trial at least half of the requests were over the limit.
 // Then more answers would hardly change the verdict.
-func AllOver(trials []trial.Trial) bool {
+func AllOverLimit(trials []trial.Trial) bool {
 	return len(trials) > 0 && !slices.ContainsFunc(trials, func(t trial.Trial) bool {
 		v := t.Verdict
 		return v.ValueMS.Or(t.Latency.P50.Value.Or(0)) <= v.LimitMS
@@ -63,7 +63,7 @@ func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 	for _, r := range rank.Rows(trials) {
 		t := r.Joined
 		d := (rank.Rules{}).Distance(t)
-		if median, known := t.Latency.P50.Value.Get(); known && math.IsInf(d, 1) && t.Verdict.LimitMS > 0 {
+		if median, measured := t.Latency.P50.Value.Get(); measured && math.IsInf(d, 1) && t.Verdict.LimitMS > 0 {
 			d = median / t.Verdict.LimitMS
 		}
 		if t.Error == "" && d < least {
@@ -74,7 +74,7 @@ func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 }
 
 // errorsAdvice is the advice against the most frequent kind of error.
-func lessErrors(t trial.Trial) string {
+func errorsAdvice(t trial.Trial) string {
 	switch c := t.Counts; max(c.Refused, c.Failed, c.Timeout) {
 	case c.Refused:
 		return fmt.Sprintf("the queue of %d was full; a longer one (--queue-size), more workers or less load refuse fewer", t.Settings.QueueSize)

@@ -159,12 +159,12 @@ func TestExplainDelayAgainstLonger(t *testing.T) {
 
 // TestExplainRandomTrials: with random trials there is always a text without NaN and Inf, and the
 // best trial is no runner-up.
-func TestExplainLaws(t *testing.T) {
+func TestExplainRandomTrials(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	for range 1000 {
 		trials := make([]trial.Trial, 1+r.IntN(12))
 		for i := range trials {
-			trials[i] = drawn(r, i+1)
+			trials[i] = randomTrial(r, i+1)
 		}
 		best := bestIndex(trials)
 		why := search.Explainer{}.Explain(trials, best, nil)
@@ -180,7 +180,7 @@ func TestExplainLaws(t *testing.T) {
 }
 
 // randomTrial returns a random trial with one of a few settings; figures may be missing.
-func drawn(r *rand.Rand, n int) trial.Trial {
+func randomTrial(r *rand.Rand, n int) trial.Trial {
 	num := func(v float64) trial.Num {
 		if r.IntN(12) == 0 {
 			return trial.Num{}
@@ -268,7 +268,7 @@ func TestExplainLines(t *testing.T) {
 	}
 }
 
-func TestBatchingLoses(t *testing.T) {
+func TestBatchingLoss(t *testing.T) {
 	timed := func(ms ...float64) (out []trial.Probe) {
 		for i, v := range ms {
 			out = append(out, trial.Probe{BatchSize: 1 << i, Service: trial.Service{Median: trial.Of(v)}, Settings: knob.Settings{Workers: 1, BatchSize: 1 << i}})
@@ -293,7 +293,7 @@ func TestBatchingLoses(t *testing.T) {
 		{"one size", timed(20), nil, ""},
 		{"nothing", nil, nil, ""},
 	} {
-		if got := search.BatchingLoses(c.probes, c.trials); got != c.want {
+		if got := search.BatchingLoss(c.probes, c.trials); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

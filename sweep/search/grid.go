@@ -66,16 +66,16 @@ func (g *Grid) Outline() []string { return []string{"grid: every point in this o
 // the simulator predicts from probes. Like Auto it depends only on the plan, the points and the
 // history.
 type RateGrid struct {
-	*oracle
-	left int
-	none string // why no point can keep the promise, at the last Next
+	*predictor
+	remaining int
+	impossibleReason string // why no point can keep the promise, at the last Next
 }
 
 // NewRateGrid returns the strategy for the points, which it copies.
 func NewRateGrid(p plan.Plan, points []plan.Point, t trial.Tells) (*RateGrid, error) {
-	o, err := newOracle(p, points, t)
-	o.whole = true
-	return &RateGrid{oracle: o, left: len(points)}, err
+	o, err := newPredictor(p, points, t)
+	o.everyPoint = true
+	return &RateGrid{predictor: o, remaining: len(points)}, err
 }
 
 // Next returns the next rate of the first point whose search has not ended.
@@ -84,33 +84,33 @@ func (g *RateGrid) Next(found trial.History) (plan.Point, bool) {
 		return p, true
 	}
 	v := g.view(found)
-	g.left, g.none = g.trialsOf(len(g.points)-len(v.tests)), v.certainNone()
-	if v.open >= 0 {
-		return v.goOn(), true
+	g.remaining, g.impossibleReason = g.trialsFor(len(g.points)-len(v.tests)), v.confirmedReason()
+	if v.unfinished >= 0 {
+		return v.nextRate(), true
 	}
 	for i := range g.points {
 		if !v.tried(i) {
-			return v.begin(i, fmt.Sprintf("grid %d of %d", i+1, len(g.points))), true
+			return v.startRateSearch(i, fmt.Sprintf("grid %d of %d", i+1, len(g.points))), true
 		}
 	}
 	return plan.Point{}, false
 }
 
 // Left estimates the number of trials still to come, without probes.
-func (g *RateGrid) Left() int { return g.left }
+func (g *RateGrid) Left() int { return g.remaining }
 
 // Untried is 0: a grid leaves nothing out.
 func (g *RateGrid) Untried() int { return 0 }
 
 // Impossible says why no point can keep the promise at any load.
-func (g *RateGrid) Impossible() string { return g.none }
+func (g *RateGrid) Impossible() string { return g.impossibleReason }
 
 // Ended is "": a grid tries all points.
 func (g *RateGrid) Ended() string { return "" }
 
 // Outline says what is probed, and how the highest rate is searched.
 func (g *RateGrid) Outline() []string {
-	return append(g.ratesOutline(), "grid: "+g.rateOutline()+", for every point in this order")
+	return append(g.probesOutline(), "grid: "+g.rateSearchOutline()+", for every point in this order")
 }
 
 // measuredKey identifies a measurement: settings and load.

@@ -55,7 +55,7 @@ func TestGridTriesEveryPointOnceInOrder(t *testing.T) {
 	}
 }
 
-func TestGridGoesOnAfterAPointWithoutTrial(t *testing.T) {
+func TestGridContinuesAfterAPointWithoutTrial(t *testing.T) {
 	g := search.NewGrid(somePoints())
 	n := 0
 	for ; ; n++ {
@@ -94,9 +94,9 @@ func TestGridKeepsItsOwnPoints(t *testing.T) {
 	}
 }
 
-func TestSettle(t *testing.T) {
+func TestComplete(t *testing.T) {
 	p := plan.Default()
-	got, err := search.Settle(p)
+	got, err := search.Complete(p)
 	if err != nil || got.Strategy != "auto" || got.Budget.LoadTests != 8 {
 		t.Errorf("Complete(default) = %q, %d load tests, %v", got.Strategy, got.Budget.LoadTests, err)
 	}
@@ -104,12 +104,12 @@ func TestSettle(t *testing.T) {
 		t.Errorf("a completed plan is not valid: %v", err)
 	}
 	p.Budget.LoadTests = 5
-	if got, err := search.Settle(p); err != nil || got.Budget.LoadTests != 5 {
+	if got, err := search.Complete(p); err != nil || got.Budget.LoadTests != 5 {
 		t.Errorf("an explicit number of load tests became %d, %v", got.Budget.LoadTests, err)
 	}
 	for _, name := range search.Available() {
 		p.Strategy = name
-		if _, err := search.Settle(p); err != nil {
+		if _, err := search.Complete(p); err != nil {
 			t.Errorf("Complete(%s): %v", name, err)
 		}
 		if _, err := search.New(p, nil, trial.TellsAll()); err != nil {
@@ -118,11 +118,11 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-func TestSettleRefuses(t *testing.T) {
+func TestCompleteUnknownStrategy(t *testing.T) {
 	p := plan.Default()
 	p.Strategy = "magic"
 	want := `strategy: "magic" is not available; write auto or climb or grid`
-	if _, err := search.Settle(p); err == nil || err.Error() != want {
+	if _, err := search.Complete(p); err == nil || err.Error() != want {
 		t.Errorf("Complete(magic) = %v, want %s", err, want)
 	}
 	if _, err := search.New(p, nil, trial.TellsAll()); err == nil {

@@ -14,50 +14,50 @@ import (
 
 // predictor predicts the points of a plan. It caches results, which depend only on the plan and the
 // history.
-type oracle struct {
-	scout
+type predictor struct {
+	prober
 	plan   plan.Plan
 	rules  rank.Rules
 	points []plan.Point
-	limit  int // maximal number of load tests; may exceed the number of points
-	index  map[spot]int
+	maxLoadTests  int // maximal number of load tests; may exceed the number of points
+	index  map[pointKey]int
 	traces map[string][]time.Duration
-	cut    []string // in words, traces that are simulated only in part
-	whole  bool // the highest rate of every point is wanted, not only the best
-	blind  string // why no prediction is possible; "" if it is
+	truncations    []string // in words, traces that are simulated only in part
+	everyPoint  bool // the highest rate of every point is wanted, not only the best
+	noPrediction  string // why no prediction is possible; "" if it is
 
-	looked []trial.Probe // probes from which secondStage was computed
-	more   []probeKey
+	firstFound []trial.Probe // probes from which secondStage was computed
+	secondStage   []probeKey
 
-	known   []trial.Probe // probes from which the following fields were computed
-	made    *model
-	all     []forecast // by point
-	factors map[factorKey]float64
-	highest map[highestKey]float64
+	cachedFor   []trial.Probe // probes from which the following fields were computed
+	cachedSim    *simulator
+	cachedForecasts     []forecast // by point
+	timeFactors map[trialKey]float64
+	highestRates map[rateKey]float64
 }
 
 // newPredictor returns a predictor of the points, which it copies. The error says why a trace
 // cannot be read.
-func newOracle(p plan.Plan, points []plan.Point, t trial.Tells) (*oracle, error) {
-	o := &oracle{
-		scout: newScout(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[spot]int{},
-		limit: p.Budget.LoadTests, blind: unpredictable(points, t),
+func newPredictor(p plan.Plan, points []plan.Point, t trial.Tells) (*predictor, error) {
+	o := &predictor{
+		prober: newProber(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[pointKey]int{},
+		maxLoadTests: p.Budget.LoadTests, noPrediction: whyUnpredictable(points, t),
 	}
-	if o.limit <= 0 {
-		o.limit = len(points)
+	if o.maxLoadTests <= 0 {
+		o.maxLoadTests = len(points)
 	}
 	for i, p := range points {
-		o.index[o.spotOf(p.Settings, p.Load)] = i
+		o.index[o.keyOf(p.Settings, p.Load)] = i
 	}
 	var err error
-	o.traces, o.cut, err = readTraces(points, simulatedTrace)
+	o.traces, o.truncations, err = readTraces(points, simulatedTrace)
 	return o, err
 }
 
 // whyUnpredictable says why the simulator cannot predict the points; "" if it can. It needs the
 // service times, which the target must report, and it simulates only the seven knobs of the engine:
 // it cannot predict points that differ in the target's own knobs.
-func unpredictable(points []plan.Point, t trial.Tells) string {
+func whyUnpredictable(points []plan.Point, t trial.Tells) string {
 	if !t.ServiceTimes() {
 		return "nothing is predicted, because the target does not report the times and sizes of its batches"
 	}
@@ -74,46 +74,46 @@ func unpredictable(points []plan.Point, t trial.Tells) string {
 }
 
 // maxTests returns the largest possible number of load tests.
-func (o *oracle) mostTests() int { return min(o.limit, len(o.points)) }
+func (o *predictor) maxTests() int { return min(o.maxLoadTests, len(o.points)) }
 
 // probe returns the next probe, if there is one.
-func (o *oracle) probe(found []trial.Probe) (plan.Point, bool) {
-	if o.blind != "" {
+func (o *predictor) probe(found []trial.Probe) (plan.Point, bool) {
+	if o.noPrediction != "" {
 		return plan.Point{}, false
 	}
-	return o.scout.next(found, func() []probeKey { return o.second(found) }, func(k probeKey) bool { return o.needless(k, found) })
+	return o.prober.next(found, func() []probeKey { return o.secondProbes(found) }, func(k probeKey) bool { return o.unneeded(k, found) })
 }
 
 // secondProbes returns the probes of the second stage, which depend on the results of the first.
-func (o *oracle) second(found []trial.Probe) []probeKey {
-	if len(o.first) >= o.most || !slices.Equal(o.affordable(found), o.first) {
+func (o *predictor) secondProbes(found []trial.Probe) []probeKey {
+	if len(o.firstProbes) >= o.maxProbes || !slices.Equal(o.firstStageFor(found), o.firstProbes) {
 		return nil
 	}
 	var first []trial.Probe
 	for _, p := range found {
-		if slices.Contains(o.first, keyOf(p)) {
+		if slices.Contains(o.firstProbes, probeKeyOf(p)) {
 			first = append(first, p)
 		}
 	}
-	if slices.EqualFunc(first, o.looked, sameProbe) {
-		return o.more
+	if slices.EqualFunc(first, o.firstFound, sameProbe) {
+		return o.secondStage
 	}
-	o.looked, o.more = first, nil
-	if m := newModel(o.plan, o.traces, first); m != nil {
-		o.more = o.scout.between(o.promising(m))
+	o.firstFound, o.secondStage = first, nil
+	if m := newSimulator(o.plan, o.traces, first); m != nil {
+		o.secondStage = o.prober.otherBatches(o.byPromise(m))
 	}
-	return o.more
+	return o.secondStage
 }
 
 // byPromise sorts the groups with probes by the best of their points, according to a rough
 // prediction.
-func (o *oracle) promising(m *model) []group {
-	v := &view{oracle: o, m: m, forecasts: m.forecasts(o.points, roughly)}
+func (o *predictor) byPromise(m *simulator) []group {
+	v := &view{predictor: o, sim: m, forecasts: m.forecasts(o.points, simulatedToCompare)}
 	v.calibrate()
 	best := map[group]float64{}
 	for i, p := range o.points {
 		g := groupOf(p.Settings)
-		if x := v.outlook(i); x.pass > 0 {
+		if x := v.expectation(i); x.pass > 0 {
 			best[g] = max(best[g], x.rate*x.pass)
 		}
 	}
@@ -123,17 +123,17 @@ func (o *oracle) promising(m *model) []group {
 }
 
 // simulatorFor returns the simulator with the times of the probes, nil without any.
-func (o *oracle) model(found []trial.Probe) *model {
-	if o.blind != "" {
+func (o *predictor) simulatorFor(found []trial.Probe) *simulator {
+	if o.noPrediction != "" {
 		return nil
 	}
-	if !slices.EqualFunc(found, o.known, sameProbe) {
-		o.known, o.factors, o.highest = slices.Clone(found), map[factorKey]float64{}, map[highestKey]float64{}
-		if o.made = newModel(o.plan, o.traces, found); o.made != nil {
-			o.all = o.made.forecasts(o.points, simulatedRate)
+	if !slices.EqualFunc(found, o.cachedFor, sameProbe) {
+		o.cachedFor, o.timeFactors, o.highestRates = slices.Clone(found), map[trialKey]float64{}, map[rateKey]float64{}
+		if o.cachedSim = newSimulator(o.plan, o.traces, found); o.cachedSim != nil {
+			o.cachedForecasts = o.cachedSim.forecasts(o.points, simulatedPerRate)
 		}
 	}
-	return o.made
+	return o.cachedSim
 }
 
 // sameProbe reports whether two probes have the same settings and result.
@@ -142,7 +142,7 @@ func sameProbe(a, b trial.Probe) bool {
 }
 
 // forecasts predicts all points.
-func (m *model) forecasts(points []plan.Point, requests int) []forecast {
+func (m *simulator) forecasts(points []plan.Point, requests int) []forecast {
 	out := make([]forecast, len(points))
 	for i, p := range points {
 		out[i] = m.forecast(p, requests)

@@ -16,8 +16,8 @@ import (
 
 // Limits of the number of probes.
 const (
-	mostProbes  = 40
-	leastProbes = 4
+	probeLimit  = 40
+	minProbes = 4
 	probeCost   = 750 * time.Millisecond // time of a probe of a fast model, including the change of settings
 	slowBatch   = 500 * time.Millisecond // from this time of a batch on, a probe runs slowProbe batches
 	slowProbe   = 4 // number of batches, including warm-up
@@ -38,7 +38,7 @@ func groupOf(s knob.Settings) group {
 }
 
 // sessionKind returns the group without its workers: what determines the sessions.
-func (g group) family() group {
+func (g group) sessionKind() group {
 	g.workers = 0
 	return g
 }
@@ -58,17 +58,17 @@ type probeKey struct {
 	batch int
 }
 
-func keyOf(p trial.Probe) probeKey { return probeKey{groupOf(p.Settings), p.BatchSize} }
+func probeKeyOf(p trial.Probe) probeKey { return probeKey{groupOf(p.Settings), p.BatchSize} }
 
 // probeSpace has the groups of a plan's points and their batch sizes, both sorted.
-type space struct {
+type probeSpace struct {
 	groups  []group
 	batches map[group][]int
 	sample  map[probeKey]knob.Settings // of the points with this key, the settings with the longest delay
 }
 
-func newSpace(points []plan.Point) space {
-	s := space{batches: map[group][]int{}, sample: map[probeKey]knob.Settings{}}
+func newProbeSpace(points []plan.Point) probeSpace {
+	s := probeSpace{batches: map[group][]int{}, sample: map[probeKey]knob.Settings{}}
 	for _, p := range points {
 		g := groupOf(p.Settings)
 		k := probeKey{g, p.Settings.BatchSize}
@@ -91,7 +91,7 @@ func newSpace(points []plan.Point) space {
 
 // point returns the probe of k. If no point has the batch size, the other knobs are those of a
 // point with another batch size.
-func (s space) point(k probeKey) plan.Point {
+func (s probeSpace) point(k probeKey) plan.Point {
 	settings, ok := s.sample[k]
 	if !ok {
 		settings = s.sample[probeKey{k.group, s.batches[k.group][0]}]
@@ -102,25 +102,25 @@ func (s space) point(k probeKey) plan.Point {
 
 // prober decides which probes are made. They depend only on the plan's points and the results of
 // the first probe, so that a resumed sweep makes the same ones.
-type scout struct {
-	space
-	most      int
+type prober struct {
+	probeSpace
+	maxProbes      int
 	allowance time.Duration // for all probes together; 0 is no limit
-	first     []probeKey // first stage: all groups, or a selection
+	firstProbes     []probeKey // first stage: all groups, or a selection
 }
 
-func newScout(p plan.Plan, points []plan.Point) scout {
-	s := scout{space: newSpace(points), most: mostProbes, allowance: p.Budget.Probes()}
+func newProber(p plan.Plan, points []plan.Point) prober {
+	s := prober{probeSpace: newProbeSpace(points), maxProbes: probeLimit, allowance: p.Budget.Probes()}
 	if s.allowance > 0 {
-		s.most = min(max(int(s.allowance/probeCost), leastProbes), mostProbes)
+		s.maxProbes = min(max(int(s.allowance/probeCost), minProbes), probeLimit)
 	}
-	s.first = s.ends(func(keys []probeKey) bool { return len(keys) <= s.most })
+	s.firstProbes = s.firstStage(func(keys []probeKey) bool { return len(keys) <= s.maxProbes })
 	return s
 }
 
 // reductions are the ways to make fewer probes: the numbers of workers per kind of session and of batch
 // sizes per group.
-var coarser = [...]struct{ workers, batches int }{
+var reductions = [...]struct{ workers, batches int }{
 	{math.MaxInt, 3},
 	{4, 3},
 	{3, 3},
@@ -132,9 +132,9 @@ var coarser = [...]struct{ workers, batches int }{
 // firstStage returns the probes of the first stage: the smallest, a middle and the largest batch of
 // every group, if fit allows so many. Otherwise it selects fewer numbers of workers, fewer batch
 // sizes, and at last fewer kinds of session.
-func (s scout) ends(fit func([]probeKey) bool) []probeKey {
+func (s prober) firstStage(fit func([]probeKey) bool) []probeKey {
 	var out []probeKey
-	for _, c := range coarser {
+	for _, c := range reductions {
 		out = nil
 		for _, g := range s.someGroups(c.workers) {
 			for _, b := range s.someBatches(g, c.batches) {
@@ -145,27 +145,27 @@ func (s scout) ends(fit func([]probeKey) bool) []probeKey {
 			return out
 		}
 	}
-	return out[:min(s.most&^1, len(out))] // an even number: two batch sizes per group
+	return out[:min(s.maxProbes&^1, len(out))] // an even number: two batch sizes per group
 }
 
 // firstStageFor returns the probes of the first stage, given the time of the first one: fewer for a
 // slow model.
-func (s scout) affordable(found []trial.Probe) []probeKey {
+func (s prober) firstStageFor(found []trial.Probe) []probeKey {
 	if s.allowance == 0 || len(found) == 0 {
-		return s.first
+		return s.firstProbes
 	}
-	return s.ends(func(keys []probeKey) bool {
+	return s.firstStage(func(keys []probeKey) bool {
 		total := time.Duration(0)
 		for _, k := range keys {
 			total += expectedTime(k, found[:1])
 		}
-		return len(keys) <= s.most && total <= s.allowance
+		return len(keys) <= s.maxProbes && total <= s.allowance
 	})
 }
 
 // withinAllowance reports whether another probe keeps the total time of the probes within the
 // allowance.
-func (s scout) fits(k probeKey, found []trial.Probe) bool {
+func (s prober) withinAllowance(k probeKey, found []trial.Probe) bool {
 	if s.allowance == 0 || len(found) == 0 {
 		return true
 	}
@@ -204,14 +204,14 @@ func expectedTime(k probeKey, found []trial.Probe) time.Duration {
 
 // someGroups selects at most n numbers of workers of each kind of session, always including the largest:
 // service times with fewer workers are not longer.
-func (s scout) someGroups(n int) []group {
+func (s prober) someGroups(n int) []group {
 	var out []group
 	for i := 0; i < len(s.groups); {
 		j := i
-		for j < len(s.groups) && s.groups[j].family() == s.groups[i].family() {
+		for j < len(s.groups) && s.groups[j].sessionKind() == s.groups[i].sessionKind() {
 			j++
 		}
-		out = append(out, spread(s.groups[i:j], n)...)
+		out = append(out, pickEvenly(s.groups[i:j], n)...)
 		i = j
 	}
 	return out
@@ -219,17 +219,17 @@ func (s scout) someGroups(n int) []group {
 
 // someBatches selects at most n batch sizes of a group. If there is only one, a batch of 1 is
 // added, because the service times of batches that are not full are needed too.
-func (s scout) someBatches(g group, n int) []int {
+func (s prober) someBatches(g group, n int) []int {
 	b := s.batches[g]
 	if len(b) == 1 && b[0] > 1 {
 		return []int{1, b[0]}
 	}
-	return spread(b, n)
+	return pickEvenly(b, n)
 }
 
 // pickEvenly selects at most n of v, evenly spaced, including the first and the last. n = 1 selects
 // the last.
-func spread[T any](v []T, n int) []T {
+func pickEvenly[T any](v []T, n int) []T {
 	if len(v) <= n {
 		return v
 	}
@@ -244,15 +244,15 @@ func spread[T any](v []T, n int) []T {
 }
 
 // next returns the first probe that was not made, is needed and is within the allowance.
-func (s scout) next(found []trial.Probe, second func() []probeKey, needless func(probeKey) bool) (plan.Point, bool) {
+func (s prober) next(found []trial.Probe, second func() []probeKey, needless func(probeKey) bool) (plan.Point, bool) {
 	done := map[probeKey]bool{}
 	for _, p := range found {
-		done[keyOf(p)] = true
+		done[probeKeyOf(p)] = true
 	}
-	stages := []func() []probeKey{func() []probeKey { return s.affordable(found) }, second}
+	stages := []func() []probeKey{func() []probeKey { return s.firstStageFor(found) }, second}
 	for _, stage := range stages {
 		for _, k := range stage() {
-			if !done[k] && s.fits(k, found) && !needless(k) {
+			if !done[k] && s.withinAllowance(k, found) && !needless(k) {
 				p := s.point(k)
 				p.Reason += fmt.Sprintf(" with %d workers", k.workers)
 				return p, true
@@ -265,19 +265,19 @@ func (s scout) next(found []trial.Probe, second func() []probeKey, needless func
 // otherBatches returns the probes of the second stage: the other batch sizes of the groups, in the
 // given order, up to the maximal number of probes. They are needed because a service time between
 // two sizes may differ from their linear interpolation.
-func (s scout) between(groups []group) []probeKey {
-	known := map[probeKey]bool{}
-	for _, k := range s.first {
-		known[k] = true
+func (s prober) otherBatches(groups []group) []probeKey {
+	probed := map[probeKey]bool{}
+	for _, k := range s.firstProbes {
+		probed[k] = true
 	}
 	var out []probeKey
 	for _, g := range groups {
 		for _, b := range s.batches[g] {
 			k := probeKey{g, b}
-			if known[k] {
+			if probed[k] {
 				continue
 			}
-			if len(s.first)+len(out) == s.most {
+			if len(s.firstProbes)+len(out) == s.maxProbes {
 				return out
 			}
 			out = append(out, k)
@@ -290,27 +290,27 @@ func (s scout) between(groups []group) []probeKey {
 }
 
 // outline describes the probes, one line each.
-func (s scout) outline() []string {
-	out := []string{fmt.Sprintf("probes: %d service times of full batches with all workers busy, half a second or one batch each", len(s.first))}
+func (s prober) outline() []string {
+	out := []string{fmt.Sprintf("probes: %d service times of full batches with all workers busy, half a second or one batch each", len(s.firstProbes))}
 	if s.allowance > 0 {
 		out = append(out, fmt.Sprintf("  fewer for a slow model: together at most %v of the budget", s.allowance.Round(100*time.Millisecond)))
 	}
-	for i := 0; i < len(s.first); {
-		g := s.first[i].group
+	for i := 0; i < len(s.firstProbes); {
+		g := s.firstProbes[i].group
 		sizes := []string{}
-		for ; i < len(s.first) && s.first[i].group == g; i++ {
-			sizes = append(sizes, strconv.Itoa(s.first[i].batch))
+		for ; i < len(s.firstProbes) && s.firstProbes[i].group == g; i++ {
+			sizes = append(sizes, strconv.Itoa(s.firstProbes[i].batch))
 		}
 		out = append(out, fmt.Sprintf("  workers %d, %v, %s, threads %d: batch %s", g.workers, g.precision, g.device, g.threads, strings.Join(sizes, ", ")))
 	}
 	probed := map[group]bool{}
-	for _, k := range s.first {
+	for _, k := range s.firstProbes {
 		probed[k.group] = true
 	}
 	if n := len(s.groups) - len(probed); n > 0 {
 		out = append(out, fmt.Sprintf("  %d other numbers of workers or kinds of session use the times of the next slower ones", n))
 	}
-	if left := s.most - len(s.first); left > 0 {
+	if left := s.maxProbes - len(s.firstProbes); left > 0 {
 		out = append(out, fmt.Sprintf("  then up to %d more: other batch sizes of the most promising of these", left))
 	}
 	return out

@@ -73,7 +73,7 @@ func newProblem(seed uint64, question plan.Question, kinks bool) problem {
 }
 
 // solution is the result of a strategy.
-type solved struct {
+type solution struct {
 	out    sweep.Outcome
 	probes int
 	tests  int
@@ -95,34 +95,34 @@ func (p problem) target(t testing.TB) *virtual.Target {
 
 // memoryRecorder keeps the records of a sweep in memory, and cancels the sweep after a number of
 // records.
-type book struct {
+type memoryRecorder struct {
 	probes []trial.Probe
 	trials []trial.Trial
-	end    func()
-	after  int
+	cancel    func()
+	remaining  int
 }
 
-func (b *book) count() {
-	if b.after--; b.after == 0 {
-		b.end()
+func (b *memoryRecorder) count() {
+	if b.remaining--; b.remaining == 0 {
+		b.cancel()
 	}
 }
 
-func (b *book) Probe(p trial.Probe) error {
+func (b *memoryRecorder) Probe(p trial.Probe) error {
 	defer b.count()
-	return reread(&b.probes, p)
+	return appendDecoded(&b.probes, p)
 }
 
-func (b *book) Trial(t trial.Trial) error {
+func (b *memoryRecorder) Trial(t trial.Trial) error {
 	defer b.count()
-	return reread(&b.trials, t)
+	return appendDecoded(&b.trials, t)
 }
 
-func (*book) Event(trial.Event) error   { return nil }
-func (*book) Choice(trial.Choice) error { return nil }
+func (*memoryRecorder) Event(trial.Event) error   { return nil }
+func (*memoryRecorder) Choice(trial.Choice) error { return nil }
 
 // appendDecoded appends v after encoding and decoding it, as in a profile.
-func reread[T any](to *[]T, v T) error {
+func appendDecoded[T any](to *[]T, v T) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 	t.Helper()
 	d := p.target(t)
 	p.plan.Strategy = strategy
-	settled, err := search.Settle(p.plan)
+	settled, err := search.Complete(p.plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	b := &book{end: cancel, after: after, probes: done.Probes, trials: done.Trials}
+	b := &memoryRecorder{cancel: cancel, remaining: after, probes: done.Probes, trials: done.Trials}
 	rules := rank.RulesOf(settled)
 	r := sweep.Runner{
 		Target: d, Strategy: s, Recorder: b, SLA: settled.SLA, Seed: settled.Seed, First: len(done.Trials) + 1, Done: done,
@@ -196,10 +196,10 @@ func (p problem) truth(s *predict.Sim, at knob.Settings) float64 {
 }
 
 // solve sweeps and compares the choice with the best of all points.
-func (p problem) solve(t testing.TB, strategy string) solved {
+func (p problem) solve(t testing.TB, strategy string) solution {
 	t.Helper()
 	out, h := p.run(t, strategy, trial.History{}, 0)
-	r := solved{out: out, probes: len(h.Probes), trials: len(h.Trials), regret: 1}
+	r := solution{out: out, probes: len(h.Probes), trials: len(h.Trials), regret: 1}
 	seen := map[any]bool{}
 	for _, x := range h.Trials {
 		switch {

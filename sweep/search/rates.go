@@ -12,46 +12,46 @@ import (
 
 // The search for the highest rate of one setting.
 const (
-	mostRates   = 5 // trials of one search
-	mostBlind   = 12 // likewise, without predictions
-	bracketed   = .03 // the search ends when the highest rate is known with this relative error
+	maxRates   = 5 // trials of one search
+	maxUnpredictedRates   = 12 // likewise, without predictions
+	rateTolerance   = .03 // the search ends when the highest rate is known with this relative error
 	firstShare  = .975 // of the predicted rate, for the first trial: a pass is more useful than a failure
 	stepUp      = 1.25 // largest factor after a rate that passed
-	stepBlind   = 4 // factor without predictions
+	unpredictedStep   = 4 // factor without predictions
 	stepDown    = .7 // smallest factor after a rate that did not pass
-	leastRate   = .01 // requests/s
-	unknownRate = 10 // first rate without predictions
-	wellWithin  = .9 // an undecided trial with a percentile below this share of the limit is no reason for a lower rate
-	worthTrying = 1.008 // a setting is not searched further if its highest rate cannot exceed the best one by this factor
+	minRate   = .01 // requests/s
+	unpredictedStart = 10 // first rate without predictions
+	clearlyWithin  = .9 // an undecided trial with a percentile below this share of the limit is no reason for a lower rate
+	minImprovement = 1.008 // a setting is not searched further if its highest rate cannot exceed the best one by this factor
 )
 
 // rateSearchOutline says how the highest rate of a setting is searched.
-func (o *oracle) rateOutline() string {
-	most, from := mostRates, "the predicted one"
-	if o.blind != "" {
-		most, from = mostBlind, fmt.Sprintf("%d/s or the best so far", unknownRate)
+func (o *predictor) rateSearchOutline() string {
+	most, from := maxRates, "the predicted one"
+	if o.noPrediction != "" {
+		most, from = maxUnpredictedRates, fmt.Sprintf("%d/s or the best so far", unpredictedStart)
 	}
-	return fmt.Sprintf("up to %d rates a setting, from %s on, until the highest that passes is known to %.0f%%", most, from, 100*bracketed)
+	return fmt.Sprintf("up to %d rates a setting, from %s on, until the highest that passes is known to %.0f%%", most, from, 100*rateTolerance)
 }
 
 // trialsFor estimates the number of trials of this number of rate searches.
-func (o *oracle) trialsOf(searches int) int {
-	if o.blind != "" {
-		return searches * mostBlind * 2 / 3
+func (o *predictor) trialsFor(searches int) int {
+	if o.noPrediction != "" {
+		return searches * maxUnpredictedRates * 2 / 3
 	}
 	return searches * 5 / 2
 }
 
 // probesOutline says what is probed before the rate searches.
-func (o *oracle) ratesOutline() []string {
-	if o.blind != "" {
-		return []string{o.blind}
+func (o *predictor) probesOutline() []string {
+	if o.noPrediction != "" {
+		return []string{o.noPrediction}
 	}
-	return o.scout.outline()
+	return o.prober.outline()
 }
 
 // rateSearch is the state of the search for one setting's highest rate.
-type rates struct {
+type rateSearch struct {
 	low      float64 // highest rate that passed, 0 if none did
 	high     float64 // lowest rate that did not pass, +Inf if all did
 	estimate float64 // of the highest rate that passes, from percentiles and the simulator; 0 is unknown
@@ -59,20 +59,20 @@ type rates struct {
 	step     float64 // smallest relative change to the next rate; it doubles with every trial
 	done     bool
 
-	unguided bool // without predictions: the first rate is arbitrary
+	unpredicted bool // without predictions: the first rate is arbitrary
 }
 
 // maxTrials returns the largest number of trials of the search.
-func (r rates) most() int {
-	if r.unguided {
-		return mostBlind
+func (r rateSearch) maxTrials() int {
+	if r.unpredicted {
+		return maxUnpredictedRates
 	}
-	return mostRates
+	return maxRates
 }
 
 // uncertainty returns the standard deviation of log(estimate).
-func (r rates) uncertainty() float64 {
-	if r.low > 0 && r.high <= r.low*(1+2*bracketed) {
+func (r rateSearch) uncertainty() float64 {
+	if r.low > 0 && r.high <= r.low*(1+2*rateTolerance) {
 		return .012
 	}
 	return .03
@@ -80,29 +80,29 @@ func (r rates) uncertainty() float64 {
 
 // evaluateRates evaluates the trials of one setting. rival is the highest rate of another setting:
 // the search ends when the setting cannot exceed it by minImprovement.
-func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
-	r := rates{high: math.Inf(1), step: bracketed, unguided: v.blind != ""}
+func (v *view) evaluateRates(point int, trials []trial.Trial, rival float64) rateSearch {
+	r := rateSearch{high: math.Inf(1), step: rateTolerance, unpredicted: v.noPrediction != ""}
 	sum, n := 0.0, 0
-	open := math.Inf(1) // lowest rate with an undecided trial clearly within the limit
-	edge := false // whether a trial was undecided with a percentile within the limit, but not clearly
-	blind := false // whether a trial had too few answers for a percentile: a lower rate has even fewer
+	undecidedRate := math.Inf(1) // lowest rate with an undecided trial clearly within the limit
+	nearLimit := false // whether a trial was undecided with a percentile within the limit, but not clearly
+	tooFewAnswers := false // whether a trial had too few answers for a percentile: a lower rate has even fewer
 	for _, t := range trials { // repeated trials of a rate count separately
 		n++
-		value, known := t.Verdict.ValueMS.Get()
-		switch within := known && value <= t.Verdict.LimitMS; {
+		value, measured := t.Verdict.ValueMS.Get()
+		switch within := measured && value <= t.Verdict.LimitMS; {
 		case t.Verdict.Seems() == trial.Pass: // evaluated below, when the lowest rate that failed is known
-		case t.Verdict.Seems() == trial.Undecided && known && value <= wellWithin*t.Verdict.LimitMS:
-			open = min(open, t.Load.Rate) // too short for a verdict, and a bound only if no rate passes
+		case t.Verdict.Seems() == trial.Undecided && measured && value <= clearlyWithin*t.Verdict.LimitMS:
+			undecidedRate = min(undecidedRate, t.Load.Rate) // too short for a verdict, and a bound only if no rate passes
 		case t.Verdict.Seems() == trial.Undecided && within:
-			edge = true
-			r.high = min(r.high, t.Load.Rate*worthTrying)
-		case t.Verdict.Result == trial.Undecided && !known && v.m != nil && t.Error == "":
-			blind = true
+			nearLimit = true
+			r.high = min(r.high, t.Load.Rate*minImprovement)
+		case t.Verdict.Result == trial.Undecided && !measured && v.sim != nil && t.Error == "":
+			tooFewAnswers = true
 			r.high = min(r.high, t.Load.Rate)
 		default:
 			r.high = min(r.high, t.Load.Rate)
 		}
-		if f, ok := v.factor(point, t); ok {
+		if f, ok := v.timeFactor(point, t); ok {
 			sum += math.Log(f)
 		}
 	}
@@ -112,28 +112,28 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		}
 	}
 	if r.low == 0 {
-		r.high = min(r.high, open*worthTrying)
+		r.high = min(r.high, undecidedRate*minImprovement)
 	}
-	r.estimate = v.estimate(point, math.Exp(sum/float64(max(n, 1))), r)
+	r.estimate = v.estimateRate(point, math.Exp(sum/float64(max(n, 1))), r)
 	r.step *= math.Pow(2, float64(max(n-1, 0)))
-	r.decide(n, edge, rival)
-	if v.m == nil || r.low > 0 {
+	r.setNext(n, nearLimit, rival)
+	if v.sim == nil || r.low > 0 {
 		return r
 	}
 	if !(v.forecasts[point].rate > 0) {
 		r.next = min(r.next, r.high/4)
 	}
-	r.done = r.done || blind || v.impossible(point) != "" || r.next < stillShare*v.bears(point)
+	r.done = r.done || tooFewAnswers || v.whyImpossible(point) != "" || r.next < minLoadShare*v.capacity(point)
 	return r
 }
 
 // setNext sets the next rate, or done, after n trials.
-func (r *rates) decide(n int, edge bool, rival float64) {
+func (r *rateSearch) setNext(n int, nearLimit bool, rival float64) {
 	switch {
-	case r.unguided && r.low == 0:
-		r.next = r.high / stepBlind
-	case r.unguided && math.IsInf(r.high, 1):
-		r.next = r.low * stepBlind
+	case r.unpredicted && r.low == 0:
+		r.next = r.high / unpredictedStep
+	case r.unpredicted && math.IsInf(r.high, 1):
+		r.next = r.low * unpredictedStep
 	case r.low == 0:
 		r.next = min(max(r.estimate*firstShare, r.high*stepDown), r.high*(1-r.step))
 	case math.IsInf(r.high, 1):
@@ -141,108 +141,108 @@ func (r *rates) decide(n int, edge bool, rival float64) {
 	default:
 		r.next = min(max(r.estimate, r.low+(r.high-r.low)/4), r.high-(r.high-r.low)/4)
 	}
-	r.done = n >= r.most() || r.low > 0 && (edge || r.high <= r.low*(1+bracketed)) ||
-		min(r.next*worthTrying, r.high) < rival*worthTrying
+	r.done = n >= r.maxTrials() || r.low > 0 && (nearLimit || r.high <= r.low*(1+rateTolerance)) ||
+		min(r.next*minImprovement, r.high) < rival*minImprovement
 }
 
 // estimateRate estimates the highest rate at which a setting keeps the promise if its batches take
 // factor times the predicted time. The estimate stays between the rates that passed and failed.
-func (v *view) estimate(point int, factor float64, r rates) float64 {
+func (v *view) estimateRate(point int, factor float64, r rateSearch) float64 {
 	low, high := r.low*.98, r.high*1.02
-	if v.m == nil || v.forecasts[point].rate <= 0 {
+	if v.sim == nil || v.forecasts[point].rate <= 0 {
 		return min(max(math.Sqrt(r.low*min(r.high, 4*r.low)), low), high*.9)
 	}
-	k := highestKey{point, factor}
-	rate, known := v.highest[k]
-	if !known {
-		c, _ := v.m.curve(groupOf(v.points[point].Settings))
-		rate = v.m.simulate(v.points[point], c.Scaled(factor), estimated).rate
-		v.highest[k] = rate
+	k := rateKey{point, factor}
+	rate, cached := v.highestRates[k]
+	if !cached {
+		c, _ := v.sim.curve(groupOf(v.points[point].Settings))
+		rate = v.sim.simulate(v.points[point], c.Scaled(factor), simulatedIfTested).rate
+		v.highestRates[k] = rate
 	}
 	return min(max(rate, low), high)
 }
 
 // rateKey is a point and the factor of its service times.
-type highestKey struct {
+type rateKey struct {
 	point  int
 	factor float64
 }
 
 // trialKey is a trial of a point.
-type factorKey struct{ point, n int }
+type trialKey struct{ point, n int }
 
 // timeFactor returns the factor of the service times at which the simulator, with the same
 // arrivals, has the percentile of a trial. Because the arrivals are the same, their randomness has
 // no effect on the factor.
-func (v *view) factor(point int, t trial.Trial) (float64, bool) {
+func (v *view) timeFactor(point int, t trial.Trial) (float64, bool) {
 	value, ok := t.Verdict.ValueMS.Get()
-	if v.m == nil || !ok || value <= 0 || t.Error != "" {
+	if v.sim == nil || !ok || value <= 0 || t.Error != "" {
 		return 1, false
 	}
-	k := factorKey{point, t.N}
-	if f, known := v.factors[k]; known {
+	k := trialKey{point, t.N}
+	if f, cached := v.timeFactors[k]; cached {
 		return f, true
 	}
 	const least, most, steps = .5, 2., 9
 	low, high := math.Log(least), math.Log(most)
-	c, _ := v.m.curve(groupOf(t.Settings))
+	c, _ := v.sim.curve(groupOf(t.Settings))
 	p := v.points[point]
 	p.Load = t.Load
 	total := time.Duration((t.Seconds + t.WarmupSeconds) * float64(time.Second))
-	config := v.m.config(p, c)
+	config := v.sim.simConfig(p, c)
 	config.Warm = time.Duration(t.WarmupSeconds * float64(time.Second))
-	config.Plan = load.Plan(t.Load, t.Seed, max(total, time.Second), t.Counts.Sent*2+simulated)
+	config.Plan = load.Plan(t.Load, t.Seed, max(total, time.Second), t.Counts.Sent*2+minSimulated)
 	for range steps {
 		mid := (low + high) / 2
 		config.Service = c.Scaled(math.Exp(mid))
-		v.m.ready(config)
-		v.m.sim.Reset(config)
-		v.m.sim.Run()
-		if v.m.promise().Value(v.m.sim) > value {
+		v.sim.prepare(config)
+		v.sim.sim.Reset(config)
+		v.sim.sim.Run()
+		if v.sim.promise().Value(v.sim.sim) > value {
 			high = mid
 		} else {
 			low = mid
 		}
 	}
 	f := math.Exp((low + high) / 2)
-	v.factors[k] = f
+	v.timeFactors[k] = f
 	return f, true
 }
 
 // startRateSearch returns the first trial of a point's search: at the predicted rate, or just above
 // the best rate so far, because a lower one would not help.
-func (v *view) begin(point int, why string) plan.Point {
-	o := outlook{point: point, rate: unknownRate}
-	if v.m != nil {
-		o = v.outlook(point)
+func (v *view) startRateSearch(point int, why string) plan.Point {
+	o := expectation{point: point, rate: unpredictedStart}
+	if v.sim != nil {
+		o = v.expectation(point)
 	}
-	quiet := v.m != nil && !(o.rate > 0)
-	if quiet {
-		o.rate = quietShare * v.bears(point)
+	noRate := v.sim != nil && !(o.rate > 0)
+	if noRate {
+		o.rate = lowLoadShare * v.capacity(point)
 	}
-	rate := max(o.rate, leastRate) * firstShare
+	rate := max(o.rate, minRate) * firstShare
 	for _, x := range v.tests {
-		if !x.failed && !v.whole {
+		if !x.failed && !v.everyPoint {
 			rate = max(rate, x.rates.low*1.012)
 		}
 	}
 	p := v.atRate(point, rate)
 	switch {
-	case v.m == nil:
-		p.Reason = join(why, v.points[point].Reason)
+	case v.sim == nil:
+		p.Reason = joinSentences(why, v.points[point].Reason)
 		return p
-	case quiet:
-		p.Reason = join("no rate is predicted to keep the promise, so it starts at a low one;", why, v.points[point].Reason)
+	case noRate:
+		p.Reason = joinSentences("no rate is predicted to keep the promise, so it starts at a low one;", why, v.points[point].Reason)
 		return p
 	}
 	p.Predicted.HighestRPS = trial.Of(o.rate)
-	p.Reason = join(fmt.Sprintf("predicted to serve %.0f/s, %s; %s", o.rate, v.place(o), why), v.points[point].Reason)
+	p.Reason = joinSentences(fmt.Sprintf("predicted to serve %.0f/s, %s; %s", o.rate, v.rankText(o), why), v.points[point].Reason)
 	return p
 }
 
 // nextRate returns the next trial of the unfinished search.
-func (v *view) goOn() plan.Point {
-	x := v.tests[v.open]
+func (v *view) nextRate() plan.Point {
+	x := v.tests[v.unfinished]
 	p := v.atRate(x.point, x.rates.next)
 	if first := x.trials[0].Predicted; first != nil {
 		p.Predicted.HighestRPS = first.HighestRPS
@@ -255,7 +255,7 @@ func (v *view) goOn() plan.Point {
 	default:
 		p.Reason = fmt.Sprintf("between %.4g/s, which passed, and %.4g/s, which did not", r.low, r.high)
 	}
-	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, x.rates.most(), p.Reason)
+	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, x.rates.maxTrials(), p.Reason)
 	return p
 }
 

@@ -36,15 +36,15 @@ type Strategy interface {
 }
 
 // kind is one strategy.
-type kind struct {
+type strategyKind struct {
 	name      string
-	loadTests int // default of the plan's budget; 0 is no limit
-	open      func(plan.Plan, []plan.Point, trial.Tells) (Strategy, error)
+	defaultLoadTests int // default of the plan's budget; 0 is no limit
+	newStrategy      func(plan.Plan, []plan.Point, trial.Tells) (Strategy, error)
 }
 
 // kinds returns all strategies, the default first.
-func kinds() []kind {
-	return []kind{
+func strategyKinds() []strategyKind {
+	return []strategyKind{
 		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewAuto(p, points, t) }},
 		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewClimb(p, points, t) }},
 		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) {
@@ -59,7 +59,7 @@ func kinds() []kind {
 // Available returns the names of all strategies, the default first.
 func Available() []string {
 	var names []string
-	for _, k := range kinds() {
+	for _, k := range strategyKinds() {
 		names = append(names, k.name)
 	}
 	return names
@@ -67,14 +67,14 @@ func Available() []string {
 
 // Complete fills in the strategy of p and what p leaves to it. If the strategy does not exist, the
 // error names the existing ones.
-func Settle(p plan.Plan) (plan.Plan, error) {
-	k, err := find(p.Strategy)
+func Complete(p plan.Plan) (plan.Plan, error) {
+	k, err := findKind(p.Strategy)
 	if err != nil {
 		return p, err
 	}
 	p.Strategy = k.name
 	if p.Budget.LoadTests == plan.Unset {
-		p.Budget.LoadTests = k.loadTests
+		p.Budget.LoadTests = k.defaultLoadTests
 	}
 	return p, nil
 }
@@ -82,15 +82,15 @@ func Settle(p plan.Plan) (plan.Plan, error) {
 // New returns the strategy of a completed plan for its points, on a target with these measurements.
 // New copies the points.
 func New(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) {
-	k, err := find(p.Strategy)
+	k, err := findKind(p.Strategy)
 	if err != nil {
 		return nil, err
 	}
-	return k.open(p, points, t)
+	return k.newStrategy(p, points, t)
 }
 
-func find(name string) (kind, error) {
-	all := kinds()
+func findKind(name string) (strategyKind, error) {
+	all := strategyKinds()
 	if name == "" {
 		return all[0], nil
 	}
@@ -99,5 +99,5 @@ func find(name string) (kind, error) {
 			return k, nil
 		}
 	}
-	return kind{}, fmt.Errorf("strategy: %q is not available; write %s", name, strings.Join(Available(), " or "))
+	return strategyKind{}, fmt.Errorf("strategy: %q is not available; write %s", name, strings.Join(Available(), " or "))
 }

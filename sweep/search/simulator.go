@@ -15,11 +15,11 @@ import (
 
 // Numbers of simulated requests.
 const (
-	simulated     = 5000 // of a closed load or planned arrivals, at least
-	perClient     = 40 // of a closed load, at least
-	simulatedRate = 5000 // of each rate in the search for the highest
-	roughly       = 1000 // of each rate, to compare groups
-	estimated     = 30000 // of each rate, for a tested point: many, so that the result depends little on the random arrivals
+	minSimulated     = 5000 // of a closed load or planned arrivals, at least
+	simulatedPerClient     = 40 // of a closed load, at least
+	simulatedPerRate = 5000 // of each rate in the search for the highest
+	simulatedToCompare       = 1000 // of each rate, to compare groups
+	simulatedIfTested     = 30000 // of each rate, for a tested point: many, so that the result depends little on the random arrivals
 
 	// Limit for a trace. Others are simulated to the end, because the end may matter most. 1e6
 	// requests need about 100 MB.
@@ -30,15 +30,15 @@ const (
 type forecast struct {
 	rate  float64 // requests/s; for question capacity the highest rate that keeps the promise
 	value float64 // percentile in ms
-	errs  float64 // share of refused requests
-	late  bool // the setting does not keep up with the arrivals, so that it keeps no promise
-	doubt float64 // standard deviation of log(rate), because of service times that were not measured for these settings
+	refused  float64 // share of refused requests
+	overloaded  bool // the setting does not keep up with the arrivals, so that it keeps no promise
+	uncertainty float64 // standard deviation of log(rate), because of service times that were not measured for these settings
 }
 
 // simulator predicts points from the service times of probes.
-type model struct {
+type simulator struct {
 	plan   plan.Plan
-	times  map[group][]servicetime.Row // by batch size, for the groups with probes
+	serviceTimes  map[group][]servicetime.Row // by batch size, for the groups with probes
 	groups []group // the keys of serviceTimes, sorted
 	sim    *predict.Sim
 	traces map[string][]time.Duration // by file
@@ -46,9 +46,9 @@ type model struct {
 
 // newSimulator returns a simulator with the times of the probes that succeeded; nil if there are
 // none.
-func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Probe) *model {
-	m := &model{plan: p, times: map[group][]servicetime.Row{}, traces: traces}
-	usual := usualScatter(probes)
+func newSimulator(p plan.Plan, traces map[string][]time.Duration, probes []trial.Probe) *simulator {
+	m := &simulator{plan: p, serviceTimes: map[group][]servicetime.Row{}, traces: traces}
+	defaultSpread := medianSpread(probes)
 	for _, p := range probes {
 		ms, ok := p.Service.Median.Get()
 		if !ok || p.Error != "" || ms <= 0 {
@@ -57,14 +57,14 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 		g := groupOf(p.Settings)
 		r := servicetime.Row{
 			Key:   servicetime.Key{Workers: g.workers, Device: "cpu", Precision: "fp32"}, // each group has its own table, so that the other values do not matter
-			Batch: p.BatchSize, Median: time.Duration(ms * 1e6), Spread: scatter(p).Or(usual),
+			Batch: p.BatchSize, Median: time.Duration(ms * 1e6), Spread: spreadOf(p).Or(defaultSpread),
 		}
-		rows := slices.DeleteFunc(m.times[g], func(o servicetime.Row) bool { return o.Batch == r.Batch }) // the last probe is used
-		m.times[g] = append(rows, r)
+		rows := slices.DeleteFunc(m.serviceTimes[g], func(o servicetime.Row) bool { return o.Batch == r.Batch }) // the last probe is used
+		m.serviceTimes[g] = append(rows, r)
 	}
-	for g, rows := range m.times {
+	for g, rows := range m.serviceTimes {
 		slices.SortFunc(rows, func(a, b servicetime.Row) int { return a.Batch - b.Batch })
-		m.times[g] = fromOne(rows)
+		m.serviceTimes[g] = addBatchOfOne(rows)
 		m.groups = append(m.groups, g)
 	}
 	if len(m.groups) == 0 {
@@ -76,7 +76,7 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 
 // spreadOf returns the spread of a probe's times; it is not measured if the probe has few runs.
 // Older profiles have no spread: there it is computed from the interval of the median.
-func scatter(p trial.Probe) trial.Num {
+func spreadOf(p trial.Probe) trial.Num {
 	const most = .3
 	if spread, ok := p.Service.Spread.Get(); ok {
 		return trial.Of(min(spread, most))
@@ -92,11 +92,11 @@ func scatter(p trial.Probe) trial.Num {
 }
 
 // medianSpread returns the median spread of the probes, for those without a spread.
-func usualScatter(probes []trial.Probe) float64 {
+func medianSpread(probes []trial.Probe) float64 {
 	const unknown = .05
 	var all []float64
 	for _, p := range probes {
-		if v, ok := scatter(p).Get(); ok {
+		if v, ok := spreadOf(p).Get(); ok {
 			all = append(all, v)
 		}
 	}
@@ -109,7 +109,7 @@ func usualScatter(probes []trial.Probe) float64 {
 
 // addBatchOfOne adds s(1) if it was not measured: extrapolated from the two smallest sizes, but at
 // least half of the smallest size's time per request.
-func fromOne(rows []servicetime.Row) []servicetime.Row {
+func addBatchOfOne(rows []servicetime.Row) []servicetime.Row {
 	first := rows[0]
 	if first.Batch == 1 {
 		return rows
@@ -126,19 +126,19 @@ func fromOne(rows []servicetime.Row) []servicetime.Row {
 
 // Standard deviations of log(rate) if service times of other settings are used.
 const (
-	doubtBatch   = .03 // per doubling of the batch size, from the nearest measured one
-	doubtWorkers = .08 // times of more workers
-	doubtFamily  = .3 // times of fewer workers, or of another precision, device or number of threads
+	sdBatch   = .03 // per doubling of the batch size, from the nearest measured one
+	sdMoreWorkers = .08 // times of more workers
+	sdOtherSession  = .3 // times of fewer workers, or of another precision, device or number of threads
 )
 
 // curve returns s(b) of a group and its uncertainty. A group without probes gets the unchanged
 // times of a substitute.
-func (m *model) curve(g group) (servicetime.Curve, float64) {
+func (m *simulator) curve(g group) (servicetime.Curve, float64) {
 	from, doubt := g, 0.0
-	if _, ok := m.times[g]; !ok {
-		from, doubt = m.stand(g)
+	if _, ok := m.serviceTimes[g]; !ok {
+		from, doubt = m.substitute(g)
 	}
-	t, err := servicetime.New(m.times[from])
+	t, err := servicetime.New(m.serviceTimes[from])
 	if err != nil {
 		panic("search: " + err.Error()) // newSimulator has checked the probes
 	}
@@ -151,19 +151,19 @@ func (m *model) curve(g group) (servicetime.Curve, float64) {
 
 // substitute returns the group whose times are used for g: the same kind of session with the next larger
 // number of workers, otherwise the most similar group.
-func (m *model) stand(g group) (group, float64) {
+func (m *simulator) substitute(g group) (group, float64) {
 	var fewer *group
 	for i, o := range m.groups {
-		if o.family() != g.family() {
+		if o.sessionKind() != g.sessionKind() {
 			continue
 		}
 		if o.workers >= g.workers {
-			return o, doubtWorkers
+			return o, sdMoreWorkers
 		}
 		fewer = &m.groups[i]
 	}
 	if fewer != nil {
-		return *fewer, doubtFamily
+		return *fewer, sdOtherSession
 	}
 	far := func(o group) int {
 		n := 0
@@ -175,16 +175,16 @@ func (m *model) stand(g group) (group, float64) {
 		}
 		return n + abs(o.threads-g.threads) + abs(o.workers-g.workers)
 	}
-	return slices.MinFunc(m.groups, func(a, b group) int { return far(a) - far(b) }), doubtFamily
+	return slices.MinFunc(m.groups, func(a, b group) int { return far(a) - far(b) }), sdOtherSession
 }
 
 // batchDistance returns the number of doublings between a batch size and the nearest measured one.
-func (m *model) between(g group, batch int) float64 {
-	if _, ok := m.times[g]; !ok {
-		g, _ = m.stand(g)
+func (m *simulator) batchDistance(g group, batch int) float64 {
+	if _, ok := m.serviceTimes[g]; !ok {
+		g, _ = m.substitute(g)
 	}
 	nearest := math.Inf(1)
-	for _, r := range m.times[g] {
+	for _, r := range m.serviceTimes[g] {
 		nearest = min(nearest, math.Abs(math.Log2(float64(r.Batch)/float64(batch))))
 	}
 	return nearest
@@ -192,16 +192,16 @@ func (m *model) between(g group, batch int) float64 {
 
 // forecast simulates one point. requests is the number of simulated requests of each rate in the
 // search for the highest.
-func (m *model) forecast(p plan.Point, requests int) forecast {
+func (m *simulator) forecast(p plan.Point, requests int) forecast {
 	g := groupOf(p.Settings)
 	c, doubt := m.curve(g)
 	f := m.simulate(p, c, requests)
-	f.doubt = math.Hypot(doubt, doubtBatch*m.between(g, p.Settings.BatchSize))
+	f.uncertainty = math.Hypot(doubt, sdBatch*m.batchDistance(g, p.Settings.BatchSize))
 	return f
 }
 
 // simConfig returns the simulated server of a point.
-func (m *model) config(p plan.Point, c servicetime.Curve) predict.Config {
+func (m *simulator) simConfig(p plan.Point, c servicetime.Curve) predict.Config {
 	return predict.Config{
 		Settings: p.Settings, Rule: m.plan.Options.Rule, Service: c, Seed: m.plan.Seed,
 		Detail: m.plan.SLA.Latency == trial.Model,
@@ -209,7 +209,7 @@ func (m *model) config(p plan.Point, c servicetime.Curve) predict.Config {
 }
 
 // promise returns the percentile and the limits of the plan's SLA.
-func (m *model) promise() predict.Promise {
+func (m *simulator) promise() predict.Promise {
 	return predict.Promise{
 		Q: m.plan.SLA.Percentile / 100, Limit: m.plan.SLA.Limit,
 		Model: m.plan.SLA.Latency == trial.Model, Errors: m.plan.SLA.MaxErrorRate,
@@ -217,9 +217,9 @@ func (m *model) promise() predict.Promise {
 }
 
 // simulate predicts a point with the service times of curve.
-func (m *model) simulate(p plan.Point, curve servicetime.Curve, requests int) forecast {
-	c := m.config(p, curve)
-	m.ready(c)
+func (m *simulator) simulate(p plan.Point, curve servicetime.Curve, requests int) forecast {
+	c := m.simConfig(p, curve)
+	m.prepare(c)
 	if m.plan.Question == plan.Capacity {
 		rate := predict.MaxRate(m.sim, c, p.Load.Arrivals, max(requests, int(2/(1-m.promise().Q))), m.promise())
 		return forecast{rate: rate, value: float64(m.plan.SLA.Limit) / 1e6}
@@ -227,34 +227,34 @@ func (m *model) simulate(p plan.Point, curve servicetime.Curve, requests int) fo
 	switch p.Load.Mode {
 	case load.Closed:
 		c.Clients = p.Load.Concurrency
-		c.Requests = max(m.requests(), perClient*c.Clients)
+		c.Requests = max(m.requestsNeeded(), simulatedPerClient*c.Clients)
 		c.Warm = 3 * curve.At(p.Settings.BatchSize)
 	case load.Trace:
 		c.Plan = m.traces[p.Load.File]
 	default:
-		c.Plan = load.Plan(p.Load, m.plan.Seed, time.Hour, m.requests())
+		c.Plan = load.Plan(p.Load, m.plan.Seed, time.Hour, m.requestsNeeded())
 	}
 	m.sim.Reset(c)
 	m.sim.Run()
-	f := m.figures(c)
-	f.late = p.Load.Mode == load.Open && !predict.KeepsUp(c, p.Load.Rate)
+	f := m.results(c)
+	f.overloaded = p.Load.Mode == load.Open && !predict.KeepsUp(c, p.Load.Rate)
 	return f
 }
 
 // requestsNeeded returns the number of requests that the promise's percentile needs.
-func (m *model) requests() int {
-	return max(simulated, int(math.Ceil(2/(1-m.promise().Q))))
+func (m *simulator) requestsNeeded() int {
+	return max(minSimulated, int(math.Ceil(2/(1-m.promise().Q))))
 }
 
 // prepare makes m.sim, once.
-func (m *model) ready(c predict.Config) {
+func (m *simulator) prepare(c predict.Config) {
 	if m.sim == nil {
 		m.sim = predict.New(c)
 	}
 }
 
 // results returns the figures of the run that m.sim has ended.
-func (m *model) figures(c predict.Config) forecast {
+func (m *simulator) results(c predict.Config) forecast {
 	answered := float64(len(m.sim.Latencies()))
 	if c.Detail {
 		answered = 0
@@ -266,7 +266,7 @@ func (m *model) figures(c predict.Config) forecast {
 	}
 	f := forecast{value: m.promise().Value(m.sim)}
 	if sent := m.sim.Sent(); sent > 0 {
-		f.errs = float64(m.sim.Refused()) / float64(sent)
+		f.refused = float64(m.sim.Refused()) / float64(sent)
 	}
 	if t := m.sim.Now() - c.Warm; t > 0 {
 		f.rate = answered / t.Seconds()
@@ -276,23 +276,23 @@ func (m *model) figures(c predict.Config) forecast {
 
 // readTraces reads the send times of the trace files of the points, at most this number of each.
 // truncations lists in words the traces with more.
-func readTraces(points []plan.Point, most int) (times map[string][]time.Duration, cut []string, err error) {
+func readTraces(points []plan.Point, maxRequests int) (times map[string][]time.Duration, truncations []string, err error) {
 	times = map[string][]time.Duration{}
 	for _, p := range points {
-		if _, known := times[p.Load.File]; known || p.Load.Mode != load.Trace {
+		if _, done := times[p.Load.File]; done || p.Load.Mode != load.Trace {
 			continue
 		}
 		all, err := load.ReadTrace(p.Load)
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(all) > most {
-			cut = append(cut, fmt.Sprintf("predictions see the first %d of the %d requests of trace %s; trials replay all", most, len(all), p.Load.File))
-			all = all[:most]
+		if len(all) > maxRequests {
+			truncations = append(truncations, fmt.Sprintf("predictions see the first %d of the %d requests of trace %s; trials replay all", maxRequests, len(all), p.Load.File))
+			all = all[:maxRequests]
 		}
 		times[p.Load.File] = all
 	}
-	return times, cut, nil
+	return times, truncations, nil
 }
 
 func abs(n int) int { return max(n, -n) }

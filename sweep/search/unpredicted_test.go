@@ -16,7 +16,7 @@ import (
 
 // remoteServer returns a server with two knobs of its own and a plan over the given values. It has
 // the highest throughput with many instances and batches of 8. Every setting meets the limit.
-func foreign(t *testing.T, q plan.Question, instances, batches string) (plan.Plan, []plan.Point, world) {
+func remoteServer(t *testing.T, q plan.Question, instances, batches string) (plan.Plan, []plan.Point, fakeServer) {
 	t.Helper()
 	p := plan.Default()
 	p.Target, p.Question = "http://box:1", q
@@ -37,7 +37,7 @@ func foreign(t *testing.T, q plan.Question, instances, batches string) (plan.Pla
 	rate := func(s knob.Settings) float64 {
 		return 100 * value(s, "instances") * math.Exp(-math.Abs(math.Log2(value(s, "max_batch_size")/8))/2)
 	}
-	return p, points, world{rate: rate, ms: func(knob.Settings) float64 { return 20 }, service: func(knob.Settings) float64 { return math.NaN() }}
+	return p, points, fakeServer{rate: rate, ms: func(knob.Settings) float64 { return 20 }, service: func(knob.Settings) float64 { return math.NaN() }}
 }
 
 // TestOwnKnobsAreNotPredicted: if the points differ in the target's own knobs, no strategy makes
@@ -48,10 +48,10 @@ func TestOwnKnobsAreNotPredicted(t *testing.T) {
 		for _, question := range []plan.Question{plan.Throughput, plan.Capacity} {
 			for _, c := range []struct{ instances, batches string }{{"1,2", "1,8"}, {"1-4", "1-32*2"}} {
 				t.Run(fmt.Sprint(strategy, " ", question, " ", c.instances), func(t *testing.T) {
-					p, points, w := foreign(t, question, c.instances, c.batches)
+					p, points, w := remoteServer(t, question, c.instances, c.batches)
 					p.Strategy = strategy
 					p.Budget.LoadTests = len(points)
-					h := play(t, p, points, w)
+					h := runAll(t, p, points, w)
 					if len(h.Probes) > 0 {
 						t.Errorf("%d probes", len(h.Probes))
 					}
@@ -78,7 +78,7 @@ func TestOwnKnobsAreNotPredicted(t *testing.T) {
 
 // TestAutoExplainsMissingPredictions: the outline and the reason at the end say that nothing is
 // predicted, and why.
-func TestAutoSaysThatItIsBlind(t *testing.T) {
+func TestAutoExplainsMissingPredictions(t *testing.T) {
 	const why = "nothing is predicted, because the simulator does not know the effect of the target's own knobs (instances, max_batch_size)"
 	for _, c := range []struct {
 		batches string
@@ -88,9 +88,9 @@ func TestAutoSaysThatItIsBlind(t *testing.T) {
 		{"1,8", "auto: " + why + ": all points in this order, the load tests are enough for them", ""},
 		{"1-32*2", "no knob helps; " + why, "one knob at a time: " + why + "."},
 	} {
-		p, points, w := foreign(t, plan.Throughput, "1-4", c.batches)
+		p, points, w := remoteServer(t, plan.Throughput, "1-4", c.batches)
 		p.Strategy = "auto"
-		settled, err := search.Settle(p)
+		settled, err := search.Complete(p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestAutoSaysThatItIsBlind(t *testing.T) {
 		if got := strings.Join(s.Outline(), "\n"); !strings.Contains(got, c.outline) {
 			t.Errorf("outline:\n%s\nwant %s", got, c.outline)
 		}
-		h, ended := playOut(t, p, points, w)
+		h, ended := runToEnd(t, p, points, w)
 		if got := ended.Ended(); !strings.Contains(got, c.ended) || (c.ended == "") != (got == "") {
 			t.Errorf("end reason %q, want %q", got, c.ended)
 		}
@@ -112,10 +112,10 @@ func TestAutoSaysThatItIsBlind(t *testing.T) {
 }
 
 // A server that does not report service times is not probed.
-func TestUntoldServiceTimes(t *testing.T) {
-	p, points, w := plain()
+func TestNoProbesWithoutServiceTimes(t *testing.T) {
+	p, points, w := defaultProblem()
 	p.Strategy = "auto"
-	settled, err := search.Settle(p)
+	settled, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,11 +146,11 @@ func TestUntoldServiceTimes(t *testing.T) {
 
 // If all points have the same value of the target's own knobs, predictions are possible.
 func TestOneOwnValueIsPredicted(t *testing.T) {
-	p, points, w := plain()
+	p, points, w := defaultProblem()
 	for i := range points {
 		points[i].Settings.Own = "instances=2"
 	}
-	if h := play(t, p, points, w); len(h.Probes) == 0 {
+	if h := runAll(t, p, points, w); len(h.Probes) == 0 {
 		t.Error("no probes, though all points have the same values")
 	}
 }

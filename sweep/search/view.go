@@ -13,69 +13,69 @@ import (
 
 // pointKey identifies a point. The rate is not part of it if the question is capacity, because then
 // it is what is searched.
-type spot struct {
+type pointKey struct {
 	settings knob.Settings
 	load     load.Spec
 }
 
-func (o *oracle) spotOf(s knob.Settings, l load.Spec) spot {
+func (o *predictor) keyOf(s knob.Settings, l load.Spec) pointKey {
 	if o.plan.Question == plan.Capacity {
 		l.Rate = 0
 	}
-	return spot{s, l}
+	return pointKey{s, l}
 }
 
 // loadTest is a point with the trials of its load test.
-type tested struct {
+type loadTest struct {
 	point  int
 	trials []trial.Trial
 	failed bool // a trial broke the promise or a constraint
-	rates  rates
+	rates  rateSearch
 }
 
 // last returns the trial whose figures are used.
-func (t tested) last() trial.Trial { return t.trials[len(t.trials)-1] }
+func (t loadTest) last() trial.Trial { return t.trials[len(t.trials)-1] }
 
 // view is the state of a search: the predictions, the load tests and what they say about the
 // predictions. It depends only on the history.
 type view struct {
-	*oracle
-	found     trial.History
-	m         *model // nil if predictions are not possible
+	*predictor
+	history     trial.History
+	sim         *simulator // nil if predictions are not possible
 	forecasts []forecast
-	tests     []tested // in the order of their first trials
+	tests     []loadTest // in the order of their first trials
 	controls  int
-	spoiled   int // number of trials that are ignored because other programs disturbed them
-	open      int // index of the test with an unfinished rate search, -1 if there is none
+	disturbed   int // number of trials that are ignored because other programs disturbed them
+	unfinished      int // index of the test with an unfinished rate search, -1 if there is none
 
-	rate, value, worth *calibration
+	rate, value, score *calibration
 }
 
 // view computes the state from a history.
-func (o *oracle) view(found trial.History) *view {
-	v := &view{oracle: o, found: found, open: -1}
-	if v.m = o.model(found.Probes); v.m != nil {
-		v.forecasts = o.all
+func (o *predictor) view(found trial.History) *view {
+	v := &view{predictor: o, history: found, unfinished: -1}
+	if v.sim = o.simulatorFor(found.Probes); v.sim != nil {
+		v.forecasts = o.cachedForecasts
 	}
 	for i, t := range found.Trials {
-		p, known := o.index[o.spotOf(t.Settings, t.Load)]
-		if !known || t.Role == trial.RoleLive || t.Role == trial.RoleValidation {
+		p, inPlan := o.index[o.keyOf(t.Settings, t.Load)]
+		if !inPlan || t.Role == trial.RoleLive || t.Role == trial.RoleValidation {
 			continue
 		}
-		if v.spoils(t) {
+		if v.skipDisturbed(t) {
 			continue
 		}
 		if t.Role == trial.RoleControl {
 			v.controls++
 		}
-		at := slices.IndexFunc(v.tests, func(x tested) bool { return x.point == p })
+		at := slices.IndexFunc(v.tests, func(x loadTest) bool { return x.point == p })
 		if at < 0 {
 			at = len(v.tests)
-			v.tests = append(v.tests, tested{point: p})
+			v.tests = append(v.tests, loadTest{point: p})
 		}
-		v.add(at, found.Trials[i])
+		v.addTrial(at, found.Trials[i])
 	}
-	if v.m != nil {
+	if v.sim != nil {
 		v.calibrate()
 	}
 	return v
@@ -83,20 +83,20 @@ func (o *oracle) view(found trial.History) *view {
 
 // maxDisturbed is the number of disturbed trials that are repeated. More are not: the machine may
 // stay busy.
-const mostSpoiled = 3
+const maxDisturbed = 3
 
 // skipDisturbed reports whether a trial is ignored, because it is undecided and other programs
 // disturbed it. Its point counts as untried.
-func (v *view) spoils(t trial.Trial) bool {
-	if !t.Busy() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.spoiled == mostSpoiled {
+func (v *view) skipDisturbed(t trial.Trial) bool {
+	if !t.Busy() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.disturbed == maxDisturbed {
 		return false
 	}
-	v.spoiled++
+	v.disturbed++
 	return true
 }
 
 // addTrial adds a trial to a test.
-func (v *view) add(at int, t trial.Trial) {
+func (v *view) addTrial(at int, t trial.Trial) {
 	x := &v.tests[at]
 	x.trials = append(x.trials, t)
 	broken := t.Verdict.Seems() == trial.Fail && v.plan.Question == plan.Throughput
@@ -104,17 +104,17 @@ func (v *view) add(at int, t trial.Trial) {
 	if v.plan.Question != plan.Capacity {
 		return
 	}
-	x.rates = v.follow(x.point, x.trials, v.most(at))
-	if v.open = -1; !x.rates.done {
-		v.open = at
+	x.rates = v.evaluateRates(x.point, x.trials, v.highestOther(at))
+	if v.unfinished = -1; !x.rates.done {
+		v.unfinished = at
 	}
 }
 
 // highestOther returns the highest rate that passed in all tests except one.
-func (v *view) most(but int) float64 {
+func (v *view) highestOther(but int) float64 {
 	best := 0.0
 	for i, x := range v.tests {
-		if i != but && !x.failed && !v.whole {
+		if i != but && !x.failed && !v.everyPoint {
 			best = max(best, x.rates.low)
 		}
 	}
@@ -122,16 +122,16 @@ func (v *view) most(but int) float64 {
 }
 
 // kernel returns the data for the covariance of the points' residuals.
-func (v *view) places() places {
-	s := places{points: v.points, quick: make([]float64, len(v.points)), doubt: make([]float64, len(v.points))}
+func (v *view) kernel() kernel {
+	s := kernel{points: v.points, relativeRate: make([]float64, len(v.points)), uncertainty: make([]float64, len(v.points))}
 	most := 0.0
 	for _, f := range v.forecasts {
 		most = max(most, f.rate)
 	}
 	for i, f := range v.forecasts {
-		s.doubt[i] = f.doubt
+		s.uncertainty[i] = f.uncertainty
 		if most > 0 {
-			s.quick[i] = f.rate / most
+			s.relativeRate[i] = f.rate / most
 		}
 	}
 	return s
@@ -139,7 +139,7 @@ func (v *view) places() places {
 
 // percentileScale is the uncertainty of predicted percentiles relative to that of rates, before the
 // first test: the simulator has no stalls.
-const valueScale = 2
+const percentileScale = 2
 
 // calibrate fits the corrections of the predictions to the tests.
 func (v *view) calibrate() {
@@ -160,29 +160,29 @@ func (v *view) calibrate() {
 		}
 		rate = append(rate, residual{x.point, math.Log(r / f.rate), noise(t.Throughput.Value, t.Throughput.Low, t.Throughput.High, .005, .1)})
 		value = append(value, residual{x.point, math.Log(p / f.value), noise(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS, .01, .3)})
-		worth = append(worth, residual{x.point, v.worthOf(x) - v.expected(x.point, f.rate, f.value), rate[len(rate)-1].sd})
+		worth = append(worth, residual{x.point, v.scoreOf(x) - v.expectedScore(x.point, f.rate, f.value), rate[len(rate)-1].sd})
 	}
-	s := v.places()
-	v.rate, v.value = calibrate(s, 1, rate), calibrate(s, valueScale, value)
-	v.worth = v.rate
-	if v.ownWorth() {
-		v.worth = calibrate(s, 1, centred(worth))
+	s := v.kernel()
+	v.rate, v.value = calibrate(s, 1, rate), calibrate(s, percentileScale, value)
+	v.score = v.rate
+	if v.hasOwnScore() {
+		v.score = calibrate(s, 1, centred(worth))
 	}
 }
 
 // noise returns the standard deviation of the logarithm of a figure, from its 95% interval, limited
 // to least and most.
-func noise(value, low, high trial.Num, least, most float64) float64 {
+func noise(value, low, high trial.Num, minimum, maximum float64) float64 {
 	x, ok := value.Get()
 	if !ok || x <= 0 {
-		return most
+		return maximum
 	}
-	half := max(high.Or(x*(1+most))-x, x-low.Or(x*(1-most)))
-	return min(max(half/x/1.96, least), most)
+	half := max(high.Or(x*(1+maximum))-x, x-low.Or(x*(1-maximum)))
+	return min(max(half/x/1.96, minimum), maximum)
 }
 
 // hasOwnScore reports whether points are not compared by their rate alone.
-func (v *view) ownWorth() bool {
+func (v *view) hasOwnScore() bool {
 	return v.plan.Question == plan.Throughput &&
 		(v.plan.Objective != plan.MostThroughput || slices.ContainsFunc(v.points, func(p plan.Point) bool { return p.Load.Mode != load.Closed }))
 }
@@ -202,28 +202,28 @@ func centred(r []residual) []residual {
 
 // Weights in the score, which is a logarithm.
 const (
-	worthWorkers = 10. // per doubling of the workers, if the objective is the fewest workers
-	worthLatency = .2 // of the percentile, if the load determines the throughput
+	scorePerDoubling = 10. // per doubling of the workers, if the objective is the fewest workers
+	scorePerLatency = .2 // of the percentile, if the load determines the throughput
 )
 
 // expectedScore returns the score of a point with these figures. Differences of scores are
 // differences of log(throughput).
-func (v *view) expected(point int, rate, value float64) float64 {
+func (v *view) expectedScore(point int, rate, value float64) float64 {
 	w := math.Log(rate)
 	p := v.points[point]
 	if p.Load.Mode != load.Closed && v.plan.Question == plan.Throughput {
-		w -= worthLatency * math.Log(value)
+		w -= scorePerLatency * math.Log(value)
 	}
 	if v.plan.Objective == plan.FewestWorkers {
-		w -= worthWorkers * math.Log2(float64(p.Settings.Workers))
+		w -= scorePerDoubling * math.Log2(float64(p.Settings.Workers))
 	}
 	return w
 }
 
 // scoreOf returns the score of a test.
-func (v *view) worthOf(x tested) float64 {
+func (v *view) scoreOf(x loadTest) float64 {
 	if v.plan.Question == plan.Capacity {
-		return v.expected(x.point, x.rates.estimate, 1) // the estimate and not low, which is always lower, because predictions are estimates too
+		return v.expectedScore(x.point, x.rates.estimate, 1) // the estimate and not low, which is always lower, because predictions are estimates too
 	}
 	t := x.last()
 	if v.plan.Objective == plan.RequestsPerJoule {
@@ -231,19 +231,19 @@ func (v *view) worthOf(x tested) float64 {
 			return math.Log(each)
 		}
 	}
-	return v.expected(x.point, t.Throughput.Value.Or(0), t.Verdict.ValueMS.Or(math.Inf(1)))
+	return v.expectedScore(x.point, t.Throughput.Value.Or(0), t.Verdict.ValueMS.Or(math.Inf(1)))
 }
 
 // bestTest returns the index of the test with the highest score that keeps the promise, -1 if there
 // is none.
-func (v *view) best() int {
+func (v *view) bestTest() int {
 	best, most := -1, math.Inf(-1)
 	for i, x := range v.tests {
 		kept := slices.ContainsFunc(x.trials, v.rules.Meets)
 		if v.plan.Question == plan.Capacity {
 			kept = x.rates.low > 0
 		}
-		if w := v.worthOf(x); kept && !x.failed && w > most {
+		if w := v.scoreOf(x); kept && !x.failed && w > most {
 			best, most = i, w
 		}
 	}
@@ -251,23 +251,23 @@ func (v *view) best() int {
 }
 
 // expectation is the corrected prediction of a point without a test.
-type outlook struct {
+type expectation struct {
 	point int
 	pass  float64 // probability that the point keeps the promise
-	worth float64
+	score float64
 	sd    float64 // of worth
 	rate  float64 // requests/s
 	value float64 // ms
 }
 
 // expectation predicts a point and corrects the prediction with the tests.
-func (v *view) outlook(point int) outlook {
+func (v *view) expectation(point int) expectation {
 	f := v.forecasts[point]
-	r, p, w := v.rate.at(point), v.value.at(point), v.worth.at(point)
-	out := outlook{
+	r, p, w := v.rate.posterior(point), v.value.posterior(point), v.score.posterior(point)
+	out := expectation{
 		point: point, pass: 1, sd: w.sd,
 		rate: f.rate * math.Exp(r.mean), value: f.value * math.Exp(p.mean),
-		worth: v.expected(point, f.rate, f.value) + w.mean,
+		score: v.expectedScore(point, f.rate, f.value) + w.mean,
 	}
 	switch l := v.points[point].Load; {
 	case v.plan.Question == plan.Capacity:
@@ -278,14 +278,14 @@ func (v *view) outlook(point int) outlook {
 	limit := float64(v.plan.SLA.Limit) / 1e6
 	switch {
 	case !(f.rate > 0) || !(f.value > 0):
-		out.pass, out.worth = 0, math.Inf(-1)
+		out.pass, out.score = 0, math.Inf(-1)
 	case v.plan.Question == plan.Throughput:
-		out.pass = normal((math.Log(limit) - math.Log(out.value)) / p.sd)
+		out.pass = normalCDF((math.Log(limit) - math.Log(out.value)) / p.sd)
 	}
-	if f.late {
+	if f.overloaded {
 		out.pass = 0
 	}
-	if f.errs > v.plan.SLA.MaxErrorRate {
+	if f.refused > v.plan.SLA.MaxErrorRate {
 		out.pass *= .05 // the refusals of a full queue do not scale with the service times
 	}
 	return out
@@ -293,13 +293,13 @@ func (v *view) outlook(point int) outlook {
 
 // expectedGain returns the expected improvement over a score, times the probability to keep the
 // promise.
-func (o outlook) gain(on float64) float64 {
-	if math.IsInf(o.worth, -1) {
+func (o expectation) expectedGain(score float64) float64 {
+	if math.IsInf(o.score, -1) {
 		return 0
 	}
-	z := (o.worth - on) / o.sd
-	return o.pass * ((o.worth-on)*normal(z) + o.sd*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi))
+	z := (o.score - score) / o.sd
+	return o.pass * ((o.score-score)*normalCDF(z) + o.sd*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi))
 }
 
 // normalCDF is the distribution function of the standard normal distribution.
-func normal(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
+func normalCDF(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }

@@ -74,7 +74,7 @@ func (s *Session) sweepEnded(st Sweep, err error) {
 		s.say(Warning, "sweep %v: no setting keeps the promise: %s", st.State, st.None)
 	default:
 		text := "no setting is known to meet the promise"
-		if more := st.Cost.More(st.Trials); more != "" {
+		if more := st.Cost.MissingAnswers(st.Trials); more != "" {
 			text += "; it needs " + more
 		}
 		s.say(Warning, "sweep %v: %s", st.State, text)

@@ -158,7 +158,7 @@ func testPlan(t *testing.T) plan.Plan {
 	p := plan.Default()
 	p.SLA.Limit = 20 * ms
 	p.Knobs = map[knob.Name]string{knob.BatchSize: "1,2,4,8", knob.BatchDelay: "1"}
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 		Rules:     rules,
 		Explain: func(t []trial.Trial, best int) trial.Why {
 			why := explainer.Explain(t, best, skipped)
-			why.Say("batches", search.BatchingLoses(w.seenProbes(), t))
+			why.Say("batches", search.BatchingLoss(w.seenProbes(), t))
 			why.Say("left out", strategy.Ended())
 			why.Say("predicted", search.AccuracyOf(t).String())
 			return why
@@ -170,12 +170,12 @@ type costing struct {
 func (c *costing) Next(found trial.History) (plan.Point, bool) {
 	p, more := c.Strategy.Next(found)
 	cost := search.CostOf(c.w.Plan, found)
-	if c.said || !more || p.Role == trial.RoleProbe || !cost.Known() {
+	if c.said || !more || p.Role == trial.RoleProbe || !cost.HasRate() {
 		return p, more
 	}
 	c.said = true
 	c.w.set(func(s *Sweep) { s.Cost = cost })
-	if short := cost.Short(); short != "" {
+	if short := cost.TooShort(); short != "" {
 		// The error is not lost: if the profile cannot be written, the next record ends the sweep.
 		_ = c.rec.Event(trial.Event{At: time.Now().UTC(), What: "short budget", Detail: short})
 	}

@@ -71,7 +71,7 @@ func (n *notebook) End(session.SweepState, int) error { return nil }
 // runSweep runs a sweep.
 func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *notebook, error) {
 	t.Helper()
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
