@@ -30,9 +30,9 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 		why.Lines = slices.Clone(why.Lines)
 		why.Say("left out", left)
 		return append([]trial.Line{{Text: chosenText(p, st, how)}}, why.Lines...)
-	case session.Exit(st) == exitNo:
+	case session.ExitCode(st) == exitNo:
 		out = []trial.Line{{Text: fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)}, {Text: noneText(p, st)}}
-	case st.Open >= 0 && st.Open < len(st.Trials):
+	case st.Unconfirmed >= 0 && st.Unconfirmed < len(st.Trials):
 		out = openText(p, st, how)
 	default:
 		out = unknownText(p, st, how)
@@ -82,7 +82,7 @@ func rateText(row rank.Row) string {
 // openText is said where a setting may keep the promise and no validation showed
 // it: which one, why it was left open, and what would settle it.
 func openText(p plan.Plan, st session.Sweep, how string) []trial.Line {
-	row := rank.RowOf(st.Trials, st.Open)
+	row := rank.RowOf(st.Trials, st.Unconfirmed)
 	t := row.Joined
 	why := "it was not validated"
 	if row.Validations > 0 {
@@ -107,8 +107,8 @@ func openText(p plan.Plan, st session.Sweep, how string) []trial.Line {
 
 // noneText is why no setting keeps the promise, "" where nothing tells.
 func noneText(p plan.Plan, st session.Sweep) string {
-	if st.None != "" {
-		return st.None
+	if st.Impossible != "" {
+		return st.Impossible
 	}
 	return search.ExplainNone(st.Trials, p.SLA)
 }

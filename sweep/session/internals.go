@@ -11,15 +11,15 @@ import (
 )
 
 // Internals has what was measured inside the model, and what is being measured.
-type Inside struct {
+type Internals struct {
 	Bare      *trial.Bare // last measurement of the model alone; nil before the first
 	Operators *trial.Operators // last measurement of operator times; nil before the first
-	Measuring Inquiry // present measurement
+	Measuring Query // present measurement
 }
 
 // BareRate returns the rate of the model alone with the settings s; it is not measured if the last
 // measurement had other settings.
-func (i Inside) BareFor(s knob.Settings) trial.Num {
+func (i Internals) BareRate(s knob.Settings) trial.Num {
 	if i.Bare == nil || !i.Bare.Holds(s) {
 		return trial.Num{}
 	}
@@ -27,18 +27,18 @@ func (i Inside) BareFor(s knob.Settings) trial.Num {
 }
 
 // Query is a measurement inside the model.
-type Inquiry uint8
+type Query uint8
 
 // The queries.
 const (
-	NoInquiry Inquiry = iota
-	AskBare
-	AskOperators
+	NoQuery Query = iota
+	QueryBare
+	QueryOperators
 )
 
-var inquiries = []string{NoInquiry: "nothing", AskBare: "the bare session", AskOperators: "operator times"}
+var queryNames = []string{NoQuery: "nothing", QueryBare: "the bare session", QueryOperators: "operator times"}
 
-func (i Inquiry) String() string { return inquiries[i] }
+func (i Query) String() string { return queryNames[i] }
 
 // operatorRuns is the number of runs that are profiled.
 const operatorRuns = 100
@@ -48,33 +48,33 @@ const operatorRuns = 100
 func (s *Session) Bare() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.serving(); err != nil {
+	if err := s.checkServing(); err != nil {
 		return err
 	}
 	b, ok := s.target.(sweep.Barer)
 	if !ok {
 		return errors.New("this target does not run its model alone: only an engine of this program does")
 	}
-	s.bare(b)
+	s.measureBare(b)
 	return nil
 }
 
 // measureBare stops the load, measures, and starts the load again. The lock is held.
-func (s *Session) bare(b sweep.Barer) {
-	s.state.Inside.Measuring = AskBare
+func (s *Session) measureBare(b sweep.Barer) {
+	s.state.Internals.Measuring = QueryBare
 	ctx := s.ctx
 	s.spawn(func() {
 		s.mu.Lock()
-		s.cut()
+		s.endSegment()
 		s.stopLoad()
 		s.mu.Unlock()
 		out, err := b.Bare(ctx)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.answered(err)
+		s.endQuery(err)
 		if err == nil {
-			s.state.Inside.Bare = &out
-			s.say(Note, "bare session: %s/s (workers %d, batch size %d)", out.RPS.Text(1), out.Workers, out.BatchSize)
+			s.state.Internals.Bare = &out
+			s.addMessage(Note, "bare session: %s/s (workers %d, batch size %d)", out.RPS.Text(1), out.Workers, out.BatchSize)
 		}
 		if s.rec != nil {
 			s.rec.begin = s.now()
@@ -85,11 +85,11 @@ func (s *Session) bare(b sweep.Barer) {
 }
 
 // endQuery ends a query. The lock is held.
-func (s *Session) answered(err error) {
-	what := s.state.Inside.Measuring
-	s.state.Inside.Measuring = NoInquiry
+func (s *Session) endQuery(err error) {
+	what := s.state.Internals.Measuring
+	s.state.Internals.Measuring = NoQuery
 	if err != nil && s.ctx.Err() == nil {
-		s.say(Trouble, "%v: %v", what, err)
+		s.addMessage(Error, "%v: %v", what, err)
 	}
 }
 
@@ -98,22 +98,22 @@ func (s *Session) answered(err error) {
 func (s *Session) Operators() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.serving(); err != nil {
+	if err := s.checkServing(); err != nil {
 		return err
 	}
 	t, ctx := s.target, s.ctx
-	if _, err := profiler(t); err != nil {
+	if _, err := profilerOf(t); err != nil {
 		return err
 	}
-	s.state.Inside.Measuring = AskOperators
+	s.state.Internals.Measuring = QueryOperators
 	s.spawn(func() {
 		out, err := Operators(ctx, t)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.answered(err)
+		s.endQuery(err)
 		if err == nil {
-			s.state.Inside.Operators = &out
-			s.keep(out)
+			s.state.Internals.Operators = &out
+			s.recordOperators(out)
 		}
 	})
 	return nil
@@ -121,14 +121,14 @@ func (s *Session) Operators() error {
 
 // Operators measures the operator times of a target with the settings in force.
 func Operators(ctx context.Context, t sweep.Target) (trial.Operators, error) {
-	p, err := profiler(t)
+	p, err := profilerOf(t)
 	if err != nil {
 		return trial.Operators{}, err
 	}
 	return p.Operators(ctx, operatorRuns)
 }
 
-func profiler(t sweep.Target) (sweep.Profiler, error) {
+func profilerOf(t sweep.Target) (sweep.Profiler, error) {
 	p, ok := t.(sweep.Profiler)
 	if !ok {
 		return nil, errors.New("this target does not report operator times: only an engine of this program does")
@@ -137,27 +137,27 @@ func profiler(t sweep.Target) (sweep.Profiler, error) {
 }
 
 // recordOperators writes o to the open profiles. The lock is held.
-func (s *Session) keep(o trial.Operators) {
-	if r := s.rec; r != nil && len(r.write) < backlog-1 {
-		r.write <- func() {
+func (s *Session) recordOperators(o trial.Operators) {
+	if r := s.rec; r != nil && len(r.writes) < maxPending-1 {
+		r.writes <- func() {
 			if err := r.to.Operators(o); err != nil {
-				s.troubled(err)
+				s.recordingFailed(err)
 			}
 		}
 	}
 	if b := s.sweeping; b != nil {
 		s.spawn(func() {
-			if err := b.sweeper.keep(o); err != nil {
-				s.troubled(err)
+			if err := b.sweeper.recordOperators(o); err != nil {
+				s.recordingFailed(err)
 			}
 		})
 	}
 }
 
 // recordOperators writes o to the sweep's profile if it is open.
-func (w *Sweeper) keep(o trial.Operators) error {
+func (w *Sweeper) recordOperators(o trial.Operators) error {
 	w.mu.Lock()
-	rec, ended := w.rec, w.st.State.Ended()
+	rec, ended := w.rec, w.sweep.State.Ended()
 	w.mu.Unlock()
 	if rec == nil || ended {
 		return nil
@@ -167,8 +167,8 @@ func (w *Sweeper) keep(o trial.Operators) error {
 
 // checkNoQuery returns an error while a query is in progress, which other work would disturb. The
 // lock is held.
-func (s *Session) asking() error {
-	if what := s.state.Inside.Measuring; what != NoInquiry {
+func (s *Session) checkNoQuery() error {
+	if what := s.state.Internals.Measuring; what != NoQuery {
 		return fmt.Errorf("wait until the measurement of %v has ended", what)
 	}
 	return nil

@@ -16,7 +16,7 @@ func TestOptionsNotInForce(t *testing.T) {
 	p.Options.Session, p.Options.Pin = "own", true
 	w := session.Sweeper{Plan: p, Target: newDevice(), Record: func(sweep.Info, plan.Plan) (session.Recording, error) {
 		t.Error("a profile was begun")
-		return &notebook{}, nil
+		return &sweepRecording{}, nil
 	}}
 	st, err := w.Run(t.Context())
 	const want = "options: the plan asks for torchserve rule, session own, pin true, in force is torchserve rule"

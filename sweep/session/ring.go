@@ -11,43 +11,43 @@ import (
 )
 
 // HistorySeconds is the number of seconds of live traffic that a session keeps.
-const History = 600
+const HistorySeconds = 600
 
 // windowLengths are the windows of live percentiles, in seconds. The shortest with enough answers
 // is used.
-var windows = [...]int{1, 2, 5, 10, 30}
+var windowLengths = [...]int{1, 2, 5, 10, 30}
 
 // minAnswers is the smallest number of answers for a P99.
-const enough = 100
+const minAnswers = 100
 
 // maxWindow is the longest window in seconds.
-const longest = 30
+const maxWindow = 30
 
 // bucket is one second of traffic.
 type bucket struct {
-	request, model []float64 // ms of answers and timeouts, in order of completion
+	requestMS, modelMS []float64 // ms of answers and timeouts, in order of completion
 	failed         []bool // of every request, in order of completion
 	ok, errors     int
 	items          float64 // sum of the batch sizes of answers
-	sized          int // number of answers with a batch size
+	answersWithBatch          int // number of answers with a batch size
 }
 
 func (b *bucket) reset() {
-	*b = bucket{request: b.request[:0], model: b.model[:0], failed: b.failed[:0]}
+	*b = bucket{requestMS: b.requestMS[:0], modelMS: b.modelMS[:0], failed: b.failed[:0]}
 }
 
 // ring counts the samples of each second and computes figures of windows. It has no clock: the
 // caller says when a second ends. buckets has the last 30 whole seconds and the present one.
 type ring struct {
-	buckets [longest + 1]bucket
+	buckets [maxWindow + 1]bucket
 	at      int // index of the present second's bucket
 	filled  int // number of whole seconds, at most maxWindow
-	settled int // whole seconds since the last change of settings or load, -1 in the second of the change
+	sinceChange int // whole seconds since the last change of settings or load, -1 in the second of the change
 	seconds []Second
 	totals  trial.Counts
 	sla     trial.SLA // of the verdict on live traffic
 	load    load.Spec // of the live traffic
-	figures Live // of the whole seconds, computed at the last end of a second or change
+	current Live // of the whole seconds, computed at the last end of a second or change
 }
 
 // add counts one finished request in the present second.
@@ -71,59 +71,59 @@ func (r *ring) add(s load.Sample) {
 		b.errors++
 		r.totals.Timeout++
 	}
-	b.request = append(b.request, ms(s.Latency))
+	b.requestMS = append(b.requestMS, ms(s.Latency))
 	switch {
 	case s.Outcome == load.Timeout: // the latency is at least the timeout
-		b.model = append(b.model, ms(s.Latency))
+		b.modelMS = append(b.modelMS, ms(s.Latency))
 	case s.Model > 0:
-		b.model = append(b.model, ms(s.Model))
+		b.modelMS = append(b.modelMS, ms(s.Model))
 	}
 	if s.Batch > 0 {
 		b.items += float64(s.Batch)
-		b.sized++
+		b.answersWithBatch++
 	}
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // endSecond ends the present second at the time at.
-func (r *ring) second(at time.Time, use trial.Use) {
+func (r *ring) endSecond(at time.Time, use trial.Use) {
 	r.at = (r.at + 1) % len(r.buckets)
 	r.buckets[r.at].reset()
-	r.filled = min(r.filled+1, longest)
-	r.settled = min(r.settled+1, longest)
-	n, held := r.window(longest)
-	last := r.back(1)
+	r.filled = min(r.filled+1, maxWindow)
+	r.sinceChange = min(r.sinceChange+1, maxWindow)
+	n, enough := r.shortestWindow(maxWindow)
+	last := r.secondsAgo(1)
 	sec := Second{At: at, OK: last.ok, Errors: last.errors, CPU: use.CPUPercent, GPU: use.GPU.PercentMean}
-	if held {
+	if enough {
 		sec.Window = time.Duration(n) * time.Second
 		sec.P50, sec.P99, sec.ModelP99 = r.percentiles(n)
 	}
-	if len(r.seconds) == History {
+	if len(r.seconds) == HistorySeconds {
 		r.seconds = append(r.seconds[:0], r.seconds[1:]...)
 	}
 	r.seconds = append(r.seconds, sec)
-	r.look()
+	r.update()
 }
 
 // changed notes a change of settings or load: verdicts do not use earlier seconds. The present
 // second has traffic of both, so that it is not used either.
 func (r *ring) changed() {
-	r.settled = -1
-	r.look()
+	r.sinceChange = -1
+	r.update()
 }
 
 // secondsAgo returns the bucket of the whole second n seconds ago; 1 is the last one.
-func (r *ring) back(n int) *bucket {
+func (r *ring) secondsAgo(n int) *bucket {
 	return &r.buckets[(r.at-n+len(r.buckets))%len(r.buckets)]
 }
 
 // shortestWindow returns the shortest window in whole seconds with enough answers, or the longest
 // one and false.
-func (r *ring) window(limit int) (seconds int, held bool) {
-	for _, w := range windows {
+func (r *ring) shortestWindow(limit int) (seconds int, enough bool) {
+	for _, w := range windowLengths {
 		seconds = min(w, r.filled, limit)
-		if r.answers(seconds) >= enough {
+		if r.answers(seconds) >= minAnswers {
 			return seconds, true
 		}
 	}
@@ -133,7 +133,7 @@ func (r *ring) window(limit int) (seconds int, held bool) {
 // answers counts the answers and timeouts of the last seconds.
 func (r *ring) answers(seconds int) (n int) {
 	for i := 1; i <= seconds; i++ {
-		n += len(r.back(i).request)
+		n += len(r.secondsAgo(i).requestMS)
 	}
 	return n
 }
@@ -142,7 +142,7 @@ func (r *ring) answers(seconds int) (n int) {
 func (r *ring) requests(seconds int) []float64 {
 	var out []float64
 	for i := seconds; i >= 1; i-- {
-		out = append(out, r.back(i).request...)
+		out = append(out, r.secondsAgo(i).requestMS...)
 	}
 	return out
 }
@@ -151,7 +151,7 @@ func (r *ring) requests(seconds int) []float64 {
 func (r *ring) models(seconds int) []float64 {
 	var out []float64
 	for i := seconds; i >= 1; i-- {
-		out = append(out, r.back(i).model...)
+		out = append(out, r.secondsAgo(i).modelMS...)
 	}
 	return out
 }
@@ -164,51 +164,51 @@ func (r *ring) percentiles(seconds int) (p50, p99, model trial.Num) {
 
 // snapshot returns the figures of the live traffic. It is called several times a second and only
 // copies what update has computed.
-func (r *ring) live(use trial.Use) Live {
-	out := r.figures
+func (r *ring) snapshot(use trial.Use) Live {
+	out := r.current
 	out.Totals, out.Use = r.totals, use
 	return out
 }
 
 // update computes the figures, which change only with whole seconds and changes.
-func (r *ring) look() {
-	n, held := r.window(longest)
+func (r *ring) update() {
+	n, enough := r.shortestWindow(maxWindow)
 	out := Live{
 		Seconds: slices.Clone(r.seconds), Window: time.Duration(n) * time.Second,
-		Answers: r.answers(n), Settling: r.settled < max(n, 1), Verdict: r.verdict(),
+		Answers: r.answers(n), Transient: r.sinceChange < max(n, 1), Verdict: r.verdict(),
 	}
-	if held {
+	if enough {
 		last := r.seconds[len(r.seconds)-1] // has the same window
 		out.P50, out.P99, out.ModelP99 = last.P50, last.P99, last.ModelP99
 	}
 	if n > 0 {
-		ok, items, sized := 0, 0.0, 0
+		ok, items, answersWithBatch := 0, 0.0, 0
 		for i := 1; i <= n; i++ {
-			b := r.back(i)
-			ok, items, sized = ok+b.ok, items+b.items, sized+b.sized
+			b := r.secondsAgo(i)
+			ok, items, answersWithBatch = ok+b.ok, items+b.items, answersWithBatch+b.answersWithBatch
 		}
 		out.RPS = trial.Of(float64(ok) / float64(n))
-		out.Batch = trial.Of(items / float64(sized))
+		out.Batch = trial.Of(items / float64(answersWithBatch))
 	}
-	r.figures = out
+	r.current = out
 }
 
 // verdict decides on all traffic since the last change, at most 30 s, because more data decide
 // better. The rule is that of trials. The send time of a request is known only as the second in
 // which it ended.
 func (r *ring) verdict() trial.Verdict {
-	n := max(0, min(r.settled, r.filled))
+	n := max(0, min(r.sinceChange, r.filled))
 	in := sweep.Requests{Load: r.load}
 	for i := n; i >= 1; i-- {
-		b, at := r.back(i), time.Duration(n-i)*time.Second
-		values := b.request
+		b, at := r.secondsAgo(i), time.Duration(n-i)*time.Second
+		values := b.requestMS
 		if r.sla.Latency == trial.Model {
-			values = b.model
+			values = b.modelMS
 		}
-		in.Values, in.Times = append(in.Values, values...), spread(in.Times, at, len(values))
-		in.Failed, in.Sent = append(in.Failed, b.failed...), spread(in.Sent, at, len(b.failed))
+		in.Values, in.Times = append(in.Values, values...), appendTimes(in.Times, at, len(values))
+		in.Failed, in.Sent = append(in.Failed, b.failed...), appendTimes(in.Sent, at, len(b.failed))
 		if r.load.Mode != load.Closed {
-			for _, v := range b.request {
+			for _, v := range b.requestMS {
 				in.Waits = append(in.Waits, v/1000)
 			}
 		}
@@ -217,7 +217,7 @@ func (r *ring) verdict() trial.Verdict {
 }
 
 // appendTimes appends n times, evenly spaced in the second that begins at from.
-func spread(times []time.Duration, from time.Duration, n int) []time.Duration {
+func appendTimes(times []time.Duration, from time.Duration, n int) []time.Duration {
 	for i := range n {
 		times = append(times, from+time.Second*time.Duration(i)/time.Duration(n))
 	}

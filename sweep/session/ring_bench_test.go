@@ -14,15 +14,15 @@ func BenchmarkPublish(b *testing.B) {
 	sla := trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond}
 	r := ring{sla: sla}
 	at := time.Unix(0, 0)
-	for range longest {
+	for range maxWindow {
 		for i := range 3000 {
 			r.add(load.Sample{Latency: time.Duration(5+i%7) * time.Millisecond, Model: 3 * time.Millisecond, Batch: 4})
 		}
 		at = at.Add(time.Second)
-		r.second(at, trial.Use{})
+		r.endSecond(at, trial.Use{})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.live(trial.Use{})
+		r.snapshot(trial.Use{})
 	}
 }

@@ -87,19 +87,19 @@ type Recording interface {
 type Session struct {
 	cfg  Config
 	now  func() time.Time
-	snap atomic.Pointer[Snapshot]
+	snapshot atomic.Pointer[Snapshot]
 	wg   sync.WaitGroup // every goroutine the session started
 
 	mu       sync.Mutex // guards everything below
 	ctx      context.Context
-	ending   bool // Run waits for the last goroutines, and no new ones may start
+	closing   bool // Run waits for the last goroutines, and no new ones may start
 	target   Target
 	state    Snapshot // without Live, which publish adds
 	ring     ring
-	load     *liveLoad
+	liveLoad     *liveLoad
 	sweeping *background
 	rec      *recorder // nil without a recording
-	restore  *knob.Settings // settings for a restarted engine, nil for its start settings
+	restartSettings  *knob.Settings // settings for a restarted engine, nil for its start settings
 }
 
 // liveLoad is the goroutine of the live load.
@@ -121,7 +121,7 @@ func New(c Config) *Session {
 }
 
 // Snapshot returns the latest state. It only reads a pointer.
-func (s *Session) Snapshot() *Snapshot { return s.snap.Load() }
+func (s *Session) Snapshot() *Snapshot { return s.snapshot.Load() }
 
 // publishEvery is the time between two snapshots.
 const publishEvery = 200 * time.Millisecond
@@ -152,7 +152,7 @@ func (s *Session) Run(ctx context.Context) error {
 
 // spawn starts a goroutine that Run waits for, or none if the session is closing. The lock is held.
 func (s *Session) spawn(f func()) {
-	if !s.ending {
+	if !s.closing {
 		s.wg.Go(f)
 	}
 }
@@ -162,7 +162,7 @@ func (s *Session) shutdown() error {
 	if s.rec != nil {
 		s.stopRecording()
 	}
-	s.ending = true
+	s.closing = true
 	s.mu.Unlock()
 	s.wg.Wait()
 	s.mu.Lock()
@@ -187,15 +187,15 @@ func (s *Session) open() {
 	t, err := s.cfg.Open(ctx)
 	var info sweep.Info
 	if err == nil {
-		info, err = s.describe(ctx, t)
+		info, err = s.targetInfo(ctx, t)
 	}
 	if err == nil {
-		s.promise(ctx, t)
+		s.measurePromise(ctx, t)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.down(err)
+		s.setDown(err)
 		return
 	}
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
@@ -203,21 +203,21 @@ func (s *Session) open() {
 	if why := info.Model.BatchWhy; why != "" {
 		text += ": " + why
 	}
-	s.say(Note, "%s", text)
+	s.addMessage(Note, "%s", text)
 	if b, ok := t.(sweep.Barer); ok {
-		s.bare(b) // there is no load yet
+		s.measureBare(b) // there is no load yet
 		return
 	}
 	s.startLoad()
 }
 
 // measurePromise measures the promise after the first start of the target, if Config says so.
-func (s *Session) promise(ctx context.Context, t Target) {
+func (s *Session) measurePromise(ctx context.Context, t Target) {
 	s.mu.Lock()
 	measure := s.cfg.Promise
 	s.cfg.Promise = nil
 	if measure != nil {
-		s.say(Note, "measuring a promise for this machine")
+		s.addMessage(Note, "measuring a promise for this machine")
 	}
 	s.mu.Unlock()
 	if measure == nil {
@@ -227,18 +227,18 @@ func (s *Session) promise(ctx context.Context, t Target) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.SLA, s.ring.sla, s.cfg.Plan.SLA = sla, sla, sla
-	s.say(Note, "promise %v (%s)", sla, why)
+	s.addMessage(Note, "promise %v (%s)", sla, why)
 }
 
 // targetInfo returns the description of a started target, after it has applied the settings from
 // before a restart.
-func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
+func (s *Session) targetInfo(ctx context.Context, t Target) (sweep.Info, error) {
 	s.mu.Lock()
-	back := s.restore
-	s.restore = nil
+	earlier := s.restartSettings
+	s.restartSettings = nil
 	s.mu.Unlock()
-	if back != nil {
-		if _, err := t.Apply(ctx, *back); err != nil {
+	if earlier != nil {
+		if _, err := t.Apply(ctx, *earlier); err != nil {
 			return sweep.Info{}, errors.Join(err, t.Close(ctx))
 		}
 	}
@@ -253,20 +253,20 @@ func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
 }
 
 // setDown notes that the engine has failed. The lock is held.
-func (s *Session) down(err error) {
+func (s *Session) setDown(err error) {
 	if s.ctx.Err() != nil {
 		return
 	}
 	s.state.Phase, s.state.Problem = Down, err.Error()
-	s.say(Trouble, "%v", err)
+	s.addMessage(Error, "%v", err)
 }
 
 // addMessage adds a message. The lock is held.
-func (s *Session) say(l Level, format string, args ...any) {
-	const most = 500
+func (s *Session) addMessage(l Level, format string, args ...any) {
+	const maxMessages = 500
 	m := Message{At: s.now(), Level: l, Text: fmt.Sprintf(format, args...)}
-	if len(s.state.Messages) >= most {
-		s.state.Messages = s.state.Messages[len(s.state.Messages)-most+1:]
+	if len(s.state.Messages) >= maxMessages {
+		s.state.Messages = s.state.Messages[len(s.state.Messages)-maxMessages+1:]
 	}
 	s.state.Messages = append(s.state.Messages, m)
 }
@@ -287,18 +287,18 @@ func (s *Session) publish() {
 		out.Applying = &a
 	}
 	if s.rec != nil {
-		out.Recorded = &Recorded{ID: s.rec.to.ID(), Path: s.rec.to.Path(), Since: s.rec.since, Trials: s.rec.n}
+		out.Recording = &RecordingStatus{ID: s.rec.to.ID(), Path: s.rec.to.Path(), Since: s.rec.since, Trials: s.rec.segments}
 	}
 	if s.sweeping != nil {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
 	}
-	out.Live = s.ring.live(s.use())
-	s.snap.Store(&out)
+	out.Live = s.ring.snapshot(s.utilization())
+	s.snapshot.Store(&out)
 }
 
 // utilization returns the target's utilization. The lock is held.
-func (s *Session) use() trial.Use {
+func (s *Session) utilization() trial.Use {
 	if s.target == nil {
 		return trial.Use{}
 	}
@@ -309,7 +309,7 @@ func (s *Session) endSecond() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
-		s.ring.second(s.now(), s.use())
+		s.ring.endSecond(s.now(), s.utilization())
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
 		}
@@ -318,67 +318,67 @@ func (s *Session) endSecond() {
 
 // startLoad starts the live load unless the user has stopped it. The lock is held.
 func (s *Session) startLoad() {
-	if s.load != nil || !s.state.LoadOn || s.state.Phase != Serving || s.state.Inside.Measuring == AskBare {
+	if s.liveLoad != nil || !s.state.LoadOn || s.state.Phase != Serving || s.state.Internals.Measuring == QueryBare {
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	l := &liveLoad{cancel: cancel, done: make(chan struct{})}
-	s.load = l
+	s.liveLoad = l
 	t, spec := s.target, s.state.Load.For(s.state.Settings.Workers*s.state.Settings.BatchSize)
 	s.ring.load = spec
 	s.spawn(func() {
 		defer close(l.done)
 		defer cancel()
-		err := t.Live(ctx, spec, s.fresh)
+		err := t.Live(ctx, spec, s.addSamples)
 		if err != nil && ctx.Err() == nil {
-			s.loadBroke(l, err)
+			s.loadFailed(l, err)
 		}
 	})
 }
 
 // addSamples counts new samples.
-func (s *Session) fresh(samples []load.Sample) {
+func (s *Session) addSamples(samples []load.Sample) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range samples {
 		s.ring.add(x)
 	}
 	if s.state.Phase == Serving {
-		s.take(samples)
+		s.recordSamples(samples)
 	}
 }
 
 // loadFailed handles a failure of the live load. If the engine died, the target has tried to
 // restart it, and Info says whether it runs.
-func (s *Session) loadBroke(l *liveLoad, err error) {
+func (s *Session) loadFailed(l *liveLoad, err error) {
 	s.mu.Lock()
-	if s.load != l {
+	if s.liveLoad != l {
 		s.mu.Unlock()
 		return
 	}
-	s.load = nil
-	s.say(Trouble, "live load: %v", err)
+	s.liveLoad = nil
+	s.addMessage(Error, "live load: %v", err)
 	t, ctx := s.target, s.ctx
 	s.mu.Unlock()
 	info, infoErr := t.Info(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if infoErr != nil {
-		s.down(errors.Join(err, infoErr))
+		s.setDown(errors.Join(err, infoErr))
 		return
 	}
 	s.state.Settings = info.Current
-	s.say(Warning, "the engine was restarted with %v", info.Current)
+	s.addMessage(Warning, "the engine was restarted with %v", info.Current)
 	s.startLoad()
 }
 
 // stopLoad stops the live load and waits for its end. The lock is held, but released while waiting.
 func (s *Session) stopLoad() {
-	l := s.load
+	l := s.liveLoad
 	if l == nil {
 		return
 	}
-	s.load = nil
+	s.liveLoad = nil
 	l.cancel()
 	s.mu.Unlock()
 	<-l.done

@@ -39,9 +39,9 @@ type Snapshot struct {
 	Changes  []Change // applied changes, oldest first
 	Applying *Applying // nil without an apply in progress
 	Live     Live
-	Inside   Inside // of the model
+	Internals   Internals // of the model
 	Sweep    *Sweep // nil before the first sweep
-	Recorded *Recorded // nil without a recording
+	Recording *RecordingStatus // nil without a recording
 	Messages []Message
 }
 
@@ -85,7 +85,7 @@ type Live struct {
 	Verdict  trial.Verdict
 	Totals   trial.Counts // since the session began
 	Use      trial.Use
-	Settling bool // the window includes traffic from before the last change
+	Transient bool // the window includes traffic from before the last change
 }
 
 // SweepState is the state of a sweep.
@@ -122,7 +122,7 @@ type Sweep struct {
 	Total   int // trials, including the strategy's estimate of those still to come
 	Probes  int // number of measured service times
 	Untried int // of a sweep that ended without a choice: untried points that may keep the promise
-	None    string // why no point can keep the promise at any load; "" if that is not certain
+	Impossible    string // why no point can keep the promise at any load; "" if that is not certain
 	Skipped []trial.Skip
 	Cost    search.Cost // of the promise; its rate is 0 before the first measurement
 	Elapsed time.Duration
@@ -131,7 +131,7 @@ type Sweep struct {
 	Trials  []trial.Trial
 	Resumed int // number of Trials that the resumed sweep had measured
 	Best    int // index into Trials, -1 before the first trial
-	Open    int // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
+	Unconfirmed    int // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
 	Events  []trial.Event
 	Choice  *trial.Choice
 	Problem string // why it failed, or why the profile could not be written
@@ -144,7 +144,7 @@ type Level uint8
 const (
 	Note Level = iota
 	Warning
-	Trouble
+	Error
 )
 
 // Message is one message of the log.

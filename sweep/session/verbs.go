@@ -12,7 +12,7 @@ import (
 )
 
 // checkServing returns an error with the reason unless the user owns the engine. The lock is held.
-func (s *Session) serving() error {
+func (s *Session) checkServing() error {
 	switch s.state.Phase {
 	case Starting:
 		return errors.New("the engine is still starting")
@@ -25,7 +25,7 @@ func (s *Session) serving() error {
 	if s.state.Applying != nil {
 		return fmt.Errorf("%v is being applied", s.state.Applying.To)
 	}
-	return s.asking()
+	return s.checkNoQuery()
 }
 
 // Apply starts to apply settings while the live load continues.
@@ -47,7 +47,7 @@ func (s *Session) Undo() error {
 }
 
 func (s *Session) apply(to knob.Settings, undo bool) error {
-	if err := s.serving(); err != nil {
+	if err := s.checkServing(); err != nil {
 		return err
 	}
 	if to == s.state.Settings {
@@ -76,23 +76,23 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	s.state.Applying = nil
 	if err != nil {
 		if ctx.Err() == nil {
-			s.say(Trouble, "not applied: %v", err)
+			s.addMessage(Error, "not applied: %v", err)
 		}
 		return
 	}
-	s.cut()
+	s.endSegment()
 	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: undo}
 	s.state.Settings = done.Settings
 	s.state.Changes = append(s.state.Changes, c)
 	s.ring.changed()
-	s.say(Note, "applied A%d: %s (%v)", c.N, difference(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
+	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	if s.state.Load.Matched {
-		s.reload()
+		s.restartLoad()
 	}
 }
 
 // changesText lists the changes: "batch size 1 to 8, workers 1 to 2".
-func difference(knobs knob.Table, from, to knob.Settings) string {
+func changesText(knobs knob.Table, from, to knob.Settings) string {
 	text := ""
 	for _, k := range knobs {
 		if a, b := from.Get(k.Name), to.Get(k.Name); a != b {
@@ -115,18 +115,18 @@ func (s *Session) SetLoad(l load.Spec) error {
 	case l.Mode == load.Open && (l.Rate <= 0 || l.Rate > 1e6):
 		return fmt.Errorf("rate %g/s is outside 0-1000000", l.Rate)
 	case s.state.Phase == Sweeping:
-		return s.serving()
+		return s.checkServing()
 	}
-	s.cut()
+	s.endSegment()
 	s.state.Load = l
 	s.ring.changed()
-	s.say(Note, "load: %v", l)
-	s.reload()
+	s.addMessage(Note, "load: %v", l)
+	s.restartLoad()
 	return nil
 }
 
 // restartLoad restarts the live load. The lock is held.
-func (s *Session) reload() {
+func (s *Session) restartLoad() {
 	s.stopLoad()
 	s.startLoad()
 }
@@ -136,12 +136,12 @@ func (s *Session) HoldLoad(hold bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Phase == Sweeping {
-		return s.serving()
+		return s.checkServing()
 	}
-	s.cut()
+	s.endSegment()
 	s.state.LoadOn = !hold
 	s.ring.changed()
-	s.reload()
+	s.restartLoad()
 	return nil
 }
 
@@ -156,8 +156,8 @@ func (s *Session) Restart() error {
 	old := s.target
 	s.target = nil
 	if old != nil {
-		back := s.state.Settings
-		s.restore = &back
+		earlier := s.state.Settings
+		s.restartSettings = &earlier
 	}
 	ctx := s.ctx
 	s.spawn(func() {
@@ -199,10 +199,10 @@ func (s *Session) Export(n int) (Exported, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.say(Trouble, "export: %v", err)
+		s.addMessage(Error, "export: %v", err)
 		return Exported{}, err
 	}
-	s.say(Note, "exported %v to %s", r.Settings, out.Path)
+	s.addMessage(Note, "exported %v to %s", r.Settings, out.Path)
 	return out, nil
 }
 

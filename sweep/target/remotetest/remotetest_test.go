@@ -112,7 +112,7 @@ func TestSweep(t *testing.T) {
 				t.Errorf("%d settings were tried, want %d", len(seen), want)
 			}
 			if st.Choice == nil || st.Choice.Settings.Get(remotetest.MaxBatchSize) != "8" {
-				t.Fatalf("choice %+v, none %q, problem %q; want batches of 8", st.Choice, st.None, st.Problem)
+				t.Fatalf("choice %+v, none %q, problem %q; want batches of 8", st.Choice, st.Impossible, st.Problem)
 			}
 			if served, header := s.Served(); served == 0 || header.Get("Authorization") != "Bearer word" {
 				t.Errorf("%d requests served, headers %v", served, header)
