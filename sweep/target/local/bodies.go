@@ -12,16 +12,16 @@ import (
 
 // tryBodies sends each request body once, so that a body that the engine refuses is one clear error
 // and not a trial with only failures. The lock is held, or no other goroutine has the target yet.
-func (t *Target) try(ctx context.Context) error {
+func (t *Target) tryBodies(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit) // the first requests may be slow
 	defer cancel()
-	c := t.config(load.Spec{})
+	c := t.runConfig(load.Spec{})
 	if t.cfg.Bodies == nil {
 		c.Bodies = c.Bodies[:1] // random bodies for the same inputs are either all accepted or all refused
 	}
 	begin := time.Now()
 	for i, b := range c.Bodies {
-		if err := t.send(ctx, c.Path, c.Header, b.Type, b.Data); err != nil {
+		if err := t.sendBody(ctx, c.Path, c.Header, b.Type, b.Data); err != nil {
 			return fmt.Errorf("the engine does not answer request body %d of %d: %w", i+1, len(c.Bodies), err)
 		}
 		if time.Since(begin) > time.Second {
@@ -31,8 +31,8 @@ func (t *Target) try(ctx context.Context) error {
 	return nil
 }
 
-func (t *Target) send(ctx context.Context, path string, header [][2]string, kind string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+t.child.hello.Inference+path, bytes.NewReader(body))
+func (t *Target) sendBody(ctx context.Context, path string, header [][2]string, kind string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+t.child.addresses.Inference+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (t *Target) send(ctx context.Context, path string, header [][2]string, kind
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return refusal(resp)
+		return answerError(resp)
 	}
 	return nil
 }

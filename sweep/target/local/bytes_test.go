@@ -26,7 +26,7 @@ import (
 const bytesEngine = "bytes-engine"
 
 // sessionsDieEnv is the environment variable with which every fiftieth batch loses its session.
-const dies = "TEST_SESSIONS_DIE"
+const sessionsDieEnv = "TEST_SESSIONS_DIE"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == bytesEngine {
@@ -56,7 +56,7 @@ func serveBytes(args []string) error {
 	}
 	const handshake = 3
 	b := &enginetest.Backend{
-		LosesSession: func(run int) bool { return os.Getenv(dies) != "" && run%50 == 0 },
+		LosesSession: func(run int) bool { return os.Getenv(sessionsDieEnv) != "" && run%50 == 0 },
 		OnRun:        func(rows int) { time.Sleep(time.Millisecond + time.Duration(rows)*100*time.Microsecond) },
 	}
 	return server.RunChild(context.Background(), os.Stdin, os.NewFile(handshake, "handshake"), server.Config{Host: control.Host{Cores: 2}},
@@ -84,12 +84,12 @@ func startBytes(t *testing.T, texts ...string) (*local.Target, error) {
 }
 
 // memoryRecorder keeps trials in memory.
-type kept struct{ trials []trial.Trial }
+type memoryRecorder struct{ trials []trial.Trial }
 
-func (k *kept) Probe(trial.Probe) error   { return nil }
-func (k *kept) Trial(t trial.Trial) error { k.trials = append(k.trials, t); return nil }
-func (k *kept) Event(trial.Event) error   { return nil }
-func (k *kept) Choice(trial.Choice) error { return nil }
+func (k *memoryRecorder) Probe(trial.Probe) error   { return nil }
+func (k *memoryRecorder) Trial(t trial.Trial) error { k.trials = append(k.trials, t); return nil }
+func (k *memoryRecorder) Event(trial.Event) error   { return nil }
+func (k *memoryRecorder) Choice(trial.Choice) error { return nil }
 
 // sweepBytes sweeps two batch sizes with a high limit.
 func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
@@ -101,7 +101,7 @@ func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
 		s.BatchSize = size
 		points = append(points, plan.Point{Settings: s, Load: l, Role: trial.RoleLoad})
 	}
-	var k kept
+	var k memoryRecorder
 	r := sweep.Runner{
 		Target: target, Strategy: search.NewGrid(points), Recorder: &k, First: 1, Requests: 800,
 		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second}, Options: knob.Options{Rule: knob.Eager},
@@ -138,7 +138,7 @@ func TestSweepOfBytes(t *testing.T) {
 // Lost sessions fail requests, and with them the trial, but not the sweep: the engine opens new
 // ones.
 func TestSweepWhileSessionsDie(t *testing.T) {
-	t.Setenv(dies, "1")
+	t.Setenv(sessionsDieEnv, "1")
 	target, err := startBytes(t, "one", "two")
 	if err != nil {
 		t.Fatal(err)

@@ -42,13 +42,13 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (*htt
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
-		return nil, refusal(resp)
+		return nil, answerError(resp)
 	}
 	return resp, nil
 }
 
 // answerError returns the message of an error response.
-func refusal(resp *http.Response) error {
+func answerError(resp *http.Response) error {
 	var e struct {
 		Message string `json:"message"`
 	}

@@ -6,4 +6,4 @@ import "syscall"
 
 // ownProcessGroup prevents the terminal from sending Ctrl-C to the child: the parent decides when
 // the child ends.
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func ownProcessGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

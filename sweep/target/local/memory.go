@@ -20,20 +20,20 @@ func memoryKey(s knob.Settings) knob.Settings {
 
 // noteInForce notes that the child has these settings in force. The lock is held.
 func (t *Target) noteInForce(s knob.Settings) {
-	t.good, t.info.Current = s, s
-	t.held[memoryKey(s)] = true
+	t.lastSettings, t.info.Current = s, s
+	t.ranSettings[memoryKey(s)] = true
 }
 
 // ensureOwnMemory replaces the child by a new one if it had other settings in force than the
 // present ones. The lock is held.
-func (t *Target) ownMemory(ctx context.Context) error {
-	if len(t.held) == 1 && t.held[memoryKey(t.good)] {
+func (t *Target) ensureOwnMemory(ctx context.Context) error {
+	if len(t.ranSettings) == 1 && t.ranSettings[memoryKey(t.lastSettings)] {
 		return nil
 	}
-	t.stopWatch()
+	t.stopMonitor()
 	t.client.close()
 	t.child.stop()
-	if err := t.spawn(ctx); err != nil {
+	if err := t.startChild(ctx); err != nil {
 		return fmt.Errorf("start another engine, to measure the memory of this setting alone: %w", err)
 	}
 	return nil
@@ -41,9 +41,9 @@ func (t *Target) ownMemory(ctx context.Context) error {
 
 // ranLarger reports whether the child had settings in force that may need more memory than the
 // present ones. The lock is held.
-func (t *Target) heldMore() bool {
-	now := t.good
-	for s := range t.held {
+func (t *Target) ranLarger() bool {
+	now := t.lastSettings
+	for s := range t.ranSettings {
 		same := s.Precision == now.Precision && s.Device == now.Device && s.Threads == now.Threads
 		if !same || s.Workers > now.Workers || s.BatchSize > now.BatchSize {
 			return true

@@ -11,7 +11,7 @@ import (
 const mb = 1 << 20
 
 // numOf converts a monitor's reading.
-func num(r monitor.Reading) trial.Num {
+func numOf(r monitor.Reading) trial.Num {
 	if v, ok := r.Get(); ok {
 		return trial.Of(v)
 	}
@@ -19,7 +19,7 @@ func num(r monitor.Reading) trial.Num {
 }
 
 // scaledOf converts a reading to another unit.
-func scaled(r monitor.Reading, unit float64) trial.Num {
+func scaledOf(r monitor.Reading, unit float64) trial.Num {
 	if v, ok := r.Get(); ok {
 		return trial.Of(v / unit)
 	}
@@ -32,10 +32,10 @@ func scaled(r monitor.Reading, unit float64) trial.Num {
 func useOf(w monitor.Summary, r load.Result) trial.Use {
 	g := w.GPU
 	u := trial.Use{
-		CPUPercent: num(w.CPUPercent), RSSMB: scaled(w.PeakRSSBytes, mb),
+		CPUPercent: numOf(w.CPUPercent), RSSMB: scaledOf(w.PeakRSSBytes, mb),
 		GPU: trial.GPUUse{
-			PercentMean: num(g.PercentMean), PercentMax: num(g.PercentMax), MemoryMB: scaled(g.MemoryBytes, mb),
-			PowerW: num(g.PowerW), SMMHz: num(g.SMMHz), Throttled: g.Throttled, Reason: g.Reason,
+			PercentMean: numOf(g.PercentMean), PercentMax: numOf(g.PercentMax), MemoryMB: scaledOf(g.MemoryBytes, mb),
+			PowerW: numOf(g.PowerW), SMMHz: numOf(g.SMMHz), Throttled: g.Throttled, Reason: g.Reason,
 		},
 	}
 	if r.CPU > 0 { // 0 is unknown
@@ -50,7 +50,7 @@ func addEnergy(out *trial.Result, w *monitor.Window, r load.Result) {
 		return r.Start.Add(time.Duration(seconds * float64(time.Second)))
 	}
 	g := &out.Use.GPU
-	g.EnergyJ = num(w.Energy(at(out.WarmupSeconds), at(out.WarmupSeconds+out.Seconds)))
+	g.EnergyJ = numOf(w.Energy(at(out.WarmupSeconds), at(out.WarmupSeconds+out.Seconds)))
 	if !g.EnergyJ.OK() && g.Reason == "" {
 		g.Reason = "energy: too few samples after the warm-up"
 	}
@@ -61,15 +61,15 @@ func addEnergy(out *trial.Result, w *monitor.Window, r load.Result) {
 func (t *Target) Use() trial.Use {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.watch == nil {
+	if t.monitor == nil {
 		return trial.Use{}
 	}
-	s := t.watch.Latest()
+	s := t.monitor.Latest()
 	return trial.Use{
-		CPUPercent: num(s.Host.CPUPercent), RSSMB: scaled(s.Host.RSSBytes, mb),
+		CPUPercent: numOf(s.Host.CPUPercent), RSSMB: scaledOf(s.Host.RSSBytes, mb),
 		GPU: trial.GPUUse{
-			PercentMean: num(s.GPU.Percent), MemoryMB: scaled(s.GPU.MemoryBytes, mb), PowerW: num(s.GPU.PowerW),
-			SMMHz: num(s.GPU.SMMHz), Throttled: s.GPU.Throttled, Reason: s.GPU.Reason,
+			PercentMean: numOf(s.GPU.Percent), MemoryMB: scaledOf(s.GPU.MemoryBytes, mb), PowerW: numOf(s.GPU.PowerW),
+			SMMHz: numOf(s.GPU.SMMHz), Throttled: s.GPU.Throttled, Reason: s.GPU.Reason,
 		},
 	}
 }

@@ -13,21 +13,21 @@ import (
 )
 
 // fakeGPU is a GPU that uses 1000 W for two seconds, then 100 W.
-type heater struct{ begin time.Time }
+type fakeGPU struct{ begin time.Time }
 
-func (heater) Devices() []monitor.Device { return []monitor.Device{{UUID: "GPU-1", Name: "fake"}} }
-func (heater) Close() error              { return nil }
-func (h heater) Sample(context.Context) (monitor.GPUSample, error) {
+func (fakeGPU) Devices() []monitor.Device { return []monitor.Device{{UUID: "GPU-1", Name: "fake"}} }
+func (fakeGPU) Close() error              { return nil }
+func (h fakeGPU) Sample(context.Context) (monitor.GPUSample, error) {
 	s := time.Since(h.begin).Seconds()
 	return monitor.GPUSample{EnergyJ: monitor.Of(1000*min(s, 2) + 100*max(s-2, 0)), PowerW: monitor.Of(1)}, nil
 }
 
 // TestEnergyWithoutWarmUp: the energy of a trial is that of the time in which answers are counted,
 // without the warm-up and the wait for the last answers.
-func TestEnergyIsOfTheAnswers(t *testing.T) {
+func TestEnergyWithoutWarmUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		m := monitor.New(monitor.Options{GPU: heater{begin}})
+		m := monitor.New(monitor.Options{GPU: fakeGPU{begin}})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- m.Run(ctx) }()
