@@ -34,7 +34,7 @@ func (p *problem) open() (*device, error) {
 // reopen replaces the simulated device by one with another table and the same settings.
 func (d *device) reopen(t *servicetime.Table) (err error) {
 	d.Target, err = virtual.Open(virtual.Config{
-		Name: "problem", Source: "sim:problem", Table: t, Wake: d.problem.wake, Longest: longestVirtual,
+		Name: "problem", Source: "sim:problem", Table: t, Wake: d.problem.wake, MinTimeLimit: longestVirtual,
 		Start: knob.Config{Settings: d.current, Options: knob.Options{Rule: knob.Eager}},
 	})
 	return err

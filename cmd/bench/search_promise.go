@@ -59,7 +59,7 @@ func recommended(ctx context.Context, seed uint64) (verdict trial.Answer, gain f
 	}
 	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
 	t, err := virtual.Open(virtual.Config{
-		Name: "problem", Source: "sim:problem", Table: p.table, Wake: p.wake, Longest: longestVirtual, Start: start,
+		Name: "problem", Source: "sim:problem", Table: p.table, Wake: p.wake, MinTimeLimit: longestVirtual, Start: start,
 	})
 	if err != nil {
 		return verdict, 0, err

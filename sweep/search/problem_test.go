@@ -84,7 +84,7 @@ type solution struct {
 func (p problem) target(t testing.TB) *virtual.Target {
 	t.Helper()
 	d, err := virtual.Open(virtual.Config{
-		Name: "p", Source: "sim:p", Table: p.table, Longest: time.Hour, Wake: p.wake,
+		Name: "p", Source: "sim:p", Table: p.table, MinTimeLimit: time.Hour, Wake: p.wake,
 		Start: knob.Config{Settings: knob.Default(knob.TorchServe)},
 	})
 	if err != nil {

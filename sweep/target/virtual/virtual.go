@@ -33,14 +33,14 @@ type Config struct {
 	// MinTimeLimit is the smallest time limit of a measurement, in virtual time. A sweep divides
 	// its budget of real time among its measurements, but virtual time needs hardly any real time.
 	// 0 has no effect.
-	Longest time.Duration
+	MinTimeLimit time.Duration
 	// Wake is the mean time that a sleeping worker takes to wake up; 0 is none.
 	Wake time.Duration // mean time in which a sleeping worker wakes up; 0 is none
 }
 
 // Target is a simulated device.
 type Target struct {
-	c       Config
+	cfg       Config
 	places  []knob.Place // those of the table
 	current knob.Settings
 	curve   servicetime.Curve // of the current settings
@@ -52,7 +52,7 @@ type Target struct {
 const (
 	block       = 250 * time.Millisecond
 	defaultTime = 60 * time.Second
-	mostPlanned = 20_000_000 // requests of a load without a maximum
+	maxPlanned = 20_000_000 // requests of a load without a maximum
 )
 
 // Open returns the device with its start settings in force.
@@ -60,7 +60,7 @@ func Open(c Config) (*Target, error) {
 	if err := c.Start.Only(); err != nil {
 		return nil, fmt.Errorf("%w: a virtual device has no options", err)
 	}
-	t := &Target{c: c}
+	t := &Target{cfg: c}
 	for _, k := range c.Table.Kinds() {
 		p := knob.Place{Device: k.Device, Workers: k.Workers}
 		if err := p.Precision.UnmarshalText([]byte(k.Precision)); err != nil {
@@ -79,10 +79,10 @@ func Open(c Config) (*Target, error) {
 func (t *Target) Info(context.Context) (sweep.Info, error) {
 	return sweep.Info{
 		Model: sweep.ModelInfo{
-			Name: t.c.Name, Version: "1.0", Source: t.c.Source, SHA256: t.c.SHA256,
+			Name: t.cfg.Name, Version: "1.0", Source: t.cfg.Source, SHA256: t.cfg.SHA256,
 			BatchAxis: true, BatchWhy: "the service-time table has batches",
 		},
-		Limits: t.limits(), Options: t.c.Start.Options, Current: t.current,
+		Limits: t.limits(), Options: t.cfg.Start.Options, Current: t.current,
 		Tells:   trial.Tells{ModelLatency: true, Batches: true, Breakdown: true},
 		Runtime: "virtual device",
 		Fixed:   map[knob.Name]string{knob.Threads: "a service-time table has no threads"},
@@ -90,7 +90,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 }
 
 func (t *Target) limits() knob.Limits {
-	return knob.Limits{Rule: t.c.Start.Rule, Cores: t.c.Table.MostWorkers(), BatchAxis: true, Places: t.places}
+	return knob.Limits{Rule: t.cfg.Start.Rule, Cores: t.cfg.Table.MostWorkers(), BatchAxis: true, Places: t.places}
 }
 
 // Apply applies s if the table has times for it.
@@ -98,9 +98,9 @@ func (t *Target) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error
 	if err := s.Validate(t.limits()); err != nil {
 		return sweep.Applied{}, err
 	}
-	curve, err := t.c.Table.Curve(servicetime.Key{Workers: s.Workers, Device: s.Device, Precision: s.Precision.String()})
+	curve, err := t.cfg.Table.Curve(servicetime.Key{Workers: s.Workers, Device: s.Device, Precision: s.Precision.String()})
 	if err != nil {
-		return sweep.Applied{}, fmt.Errorf("%s: %w", t.c.Source, err)
+		return sweep.Applied{}, fmt.Errorf("%s: %w", t.cfg.Source, err)
 	}
 	t.current, t.curve = s, curve
 	return sweep.Applied{Settings: s}, nil
@@ -114,7 +114,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	if limit == 0 {
 		limit = defaultTime
 	}
-	limit = max(limit, t.c.Longest)
+	limit = max(limit, t.cfg.MinTimeLimit)
 	c, err := t.config(m, limit)
 	if err != nil {
 		return trial.Result{}, err
@@ -132,12 +132,12 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 // config returns the simulated run of m.
 func (t *Target) config(m sweep.Measurement, limit time.Duration) (predict.Config, error) {
 	c := predict.Config{
-		Settings: t.current, Rule: t.c.Start.Rule, Service: t.curve,
-		Wake: t.c.Wake, Seed: m.Seed, Detail: true,
+		Settings: t.current, Rule: t.cfg.Start.Rule, Service: t.curve,
+		Wake: t.cfg.Wake, Seed: m.Seed, Detail: true,
 	}
-	most := m.Max
-	if most == 0 {
-		most = mostPlanned
+	maxRequests := m.Max
+	if maxRequests == 0 {
+		maxRequests = maxPlanned
 	}
 	var err error
 	switch {
@@ -145,9 +145,9 @@ func (t *Target) config(m sweep.Measurement, limit time.Duration) (predict.Confi
 		c.Plan, err = load.ReadTrace(m.Load)
 	case m.Load.Mode == load.Open && m.Load.Rate > 0,
 		m.Load.Mode == load.Ramp && min(m.Load.From, m.Load.To) > 0:
-		c.Plan = load.Plan(m.Load, m.Seed, limit, most)
+		c.Plan = load.Plan(m.Load, m.Seed, limit, maxRequests)
 	case m.Load.Mode == load.Closed && m.Load.Concurrency > 0:
-		c.Clients, c.Requests = m.Load.Concurrency, most
+		c.Clients, c.Requests = m.Load.Concurrency, maxRequests
 	default:
 		err = fmt.Errorf("load %v: want a concurrency, a rate, a ramp or a trace", m.Load)
 	}
