@@ -19,7 +19,7 @@ import (
 )
 
 // open starts a server and connects to it.
-func open(t *testing.T, secure bool) (*remotetest.Server, *remotetest.Target) {
+func connect(t *testing.T, secure bool) (*remotetest.Server, *remotetest.Target) {
 	t.Helper()
 	s := remotetest.NewServer(secure)
 	t.Cleanup(s.Close)
@@ -33,7 +33,7 @@ func open(t *testing.T, secure bool) (*remotetest.Server, *remotetest.Target) {
 // testPlan asks for a P50 of request latency within 150 ms at 20 clients, over the server's own
 // knobs. Without batches one instance takes 410 ms and two take 205 ms; with batches the P50 is
 // below half of the limit. A median needs few answers, also on a busy machine.
-func question(s *remotetest.Server, strategy string) plan.Plan {
+func testPlan(s *remotetest.Server, strategy string) plan.Plan {
 	p := plan.Default()
 	p.Target, p.Strategy = s.URL, strategy
 	p.SLA = trial.SLA{Percentile: 50, Limit: 150 * time.Millisecond}
@@ -47,35 +47,35 @@ func question(s *remotetest.Server, strategy string) plan.Plan {
 }
 
 // memoryRecording is a Recording in memory.
-type notebook struct {
+type memoryRecording struct {
 	mu     sync.Mutex
 	probes int
 	trials []trial.Trial
 	choice *trial.Choice
 }
 
-func (n *notebook) Trial(t trial.Trial) error {
+func (n *memoryRecording) Trial(t trial.Trial) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.trials = append(n.trials, t)
 	return nil
 }
-func (n *notebook) Probe(trial.Probe) error           { n.probes++; return nil }
-func (n *notebook) Event(trial.Event) error           { return nil }
-func (n *notebook) Choice(c trial.Choice) error       { n.choice = &c; return nil }
-func (n *notebook) Operators(trial.Operators) error   { return nil }
-func (n *notebook) ID() string                        { return "note" }
-func (n *notebook) Path() string                      { return "" }
-func (n *notebook) End(session.SweepState, int) error { return nil }
+func (n *memoryRecording) Probe(trial.Probe) error           { n.probes++; return nil }
+func (n *memoryRecording) Event(trial.Event) error           { return nil }
+func (n *memoryRecording) Choice(c trial.Choice) error       { n.choice = &c; return nil }
+func (n *memoryRecording) Operators(trial.Operators) error   { return nil }
+func (n *memoryRecording) ID() string                        { return "note" }
+func (n *memoryRecording) Path() string                      { return "" }
+func (n *memoryRecording) End(session.SweepState, int) error { return nil }
 
 // runSweep runs a sweep.
-func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *notebook, error) {
+func runSweep(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *memoryRecording, error) {
 	t.Helper()
 	p, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &notebook{}
+	n := &memoryRecording{}
 	w := session.Sweeper{Plan: p, Target: d, Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil }}
 	st, err := w.Run(t.Context())
 	return st, n, err
@@ -89,8 +89,8 @@ func TestSweep(t *testing.T) {
 		secure   bool
 	}{{"grid", true}, {"auto", false}} {
 		t.Run(c.strategy, func(t *testing.T) {
-			s, d := open(t, c.secure)
-			st, n, err := run(t, question(s, c.strategy), d)
+			s, d := connect(t, c.secure)
+			st, n, err := runSweep(t, testPlan(s, c.strategy), d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,7 +134,7 @@ func TestSweep(t *testing.T) {
 // TestOpenLoad: an open load with TLS and without loses no request.
 func TestOpenLoad(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		_, d := open(t, secure)
+		_, d := connect(t, secure)
 		fast := knob.Settings{Own: "instances=2 max_batch_size=8"}
 		if _, err := d.Apply(t.Context(), fast); err != nil {
 			t.Fatal(err)
@@ -154,7 +154,7 @@ func TestOpenLoad(t *testing.T) {
 
 // What is not possible is refused before the first request, with what to write instead.
 func TestRefusals(t *testing.T) {
-	s, d := open(t, false)
+	s, d := connect(t, false)
 	for _, c := range []struct {
 		name   string
 		change func(*plan.Plan)
@@ -171,9 +171,9 @@ func TestRefusals(t *testing.T) {
 		{"a knob it lacks", func(p *plan.Plan) { p.Knobs = map[knob.Name]string{knob.Workers: "2,4"} }, "workers stays at n/a: this server does not report it"},
 		{"a matched load", func(p *plan.Plan) { p.Loads = []load.Spec{{Matched: true}} }, "a matched load follows workers x batch size"},
 	} {
-		p := question(s, "grid")
+		p := testPlan(s, "grid")
 		c.change(&p)
-		if _, _, err := run(t, p, d); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := runSweep(t, p, d); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
 	}
@@ -184,12 +184,12 @@ func TestRefusals(t *testing.T) {
 
 // An auto range of a knob of the target is its list of values, or doublings.
 func TestAutoRange(t *testing.T) {
-	s, d := open(t, false)
+	s, d := connect(t, false)
 	info, err := d.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := question(s, "grid")
+	p := testPlan(s, "grid")
 	p.Knobs = map[knob.Name]string{remotetest.Instances: knob.Auto, remotetest.MaxBatchSize: knob.Auto}
 	if p, err = sweep.Fit(p, info); err != nil {
 		t.Fatal(err)
@@ -211,7 +211,7 @@ func TestAutoRange(t *testing.T) {
 
 // The server executes batches and instances in parallel, as its knobs say.
 func TestServer(t *testing.T) {
-	s, d := open(t, false)
+	s, d := connect(t, false)
 	rate := func(own knob.Own) float64 {
 		if _, err := d.Apply(t.Context(), knob.Settings{Own: own}); err != nil {
 			t.Fatal(err)

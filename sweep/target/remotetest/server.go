@@ -67,8 +67,8 @@ func NewServer(secure bool) *Server {
 	s := &Server{instances: 1, batch: 1}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+inferPath, s.infer)
-	mux.HandleFunc("PUT "+knobsPath, s.turn)
-	mux.HandleFunc("GET "+knobsPath, s.show)
+	mux.HandleFunc("PUT "+knobsPath, s.putKnobs)
+	mux.HandleFunc("GET "+knobsPath, s.getKnobs)
 	s.Server = httptest.NewUnstartedServer(mux)
 	if secure {
 		s.StartTLS()
@@ -104,7 +104,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 	done := make(chan struct{})
 	s.mu.Lock()
 	s.waiting = append(s.waiting, done)
-	s.begin()
+	s.startBatches()
 	s.mu.Unlock()
 	<-done
 	s.mu.Lock()
@@ -114,25 +114,25 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 }
 
 // startBatches starts batches on idle instances. The lock is held.
-func (s *Server) begin() {
+func (s *Server) startBatches() {
 	for s.busy < s.instances && len(s.waiting) > 0 {
 		n := min(s.batch, len(s.waiting))
 		taken := s.waiting[:n:n]
 		s.waiting = s.waiting[n:]
 		s.busy++
-		time.AfterFunc(batchTime+time.Duration(n)*requestTime, func() { s.end(taken) })
+		time.AfterFunc(batchTime+time.Duration(n)*requestTime, func() { s.endBatch(taken) })
 	}
 }
 
 // endBatch answers a batch.
-func (s *Server) end(batch []chan struct{}) {
+func (s *Server) endBatch(batch []chan struct{}) {
 	for _, done := range batch {
 		close(done)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy--
-	s.begin()
+	s.startBatches()
 }
 
 // settings is the body of the route of the knobs.
@@ -141,7 +141,7 @@ type settings struct {
 	MaxBatchSize int `json:"max_batch_size"`
 }
 
-func (s *Server) turn(w http.ResponseWriter, r *http.Request) {
+func (s *Server) putKnobs(w http.ResponseWriter, r *http.Request) {
 	var want settings
 	if err := json.NewDecoder(r.Body).Decode(&want); err != nil || want.Instances < 1 || want.MaxBatchSize < 1 {
 		http.Error(w, "want instances and max_batch_size", http.StatusBadRequest)
@@ -149,12 +149,12 @@ func (s *Server) turn(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.instances, s.batch = want.Instances, want.MaxBatchSize
-	s.begin()
+	s.startBatches()
 	s.mu.Unlock()
-	s.show(w, r)
+	s.getKnobs(w, r)
 }
 
-func (s *Server) show(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) getKnobs(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	now := settings{s.instances, s.batch}
 	s.mu.Unlock()

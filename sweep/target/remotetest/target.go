@@ -22,9 +22,9 @@ import (
 type Target struct {
 	url   string
 	http  *http.Client
-	base  load.Config // common part of all runs
-	found knob.Settings
-	now   knob.Settings
+	baseConfig  load.Config // common part of all runs
+	initial knob.Settings
+	current   knob.Settings
 }
 
 // Open connects to the server at a URL. secure is the result of [Server.TLS]; nil is plain HTTP.
@@ -35,13 +35,13 @@ func Open(ctx context.Context, at string, secure *tls.Config) (*Target, error) {
 		Bodies: []load.Body{{Type: "application/json", Data: []byte(`{"x":1}`)}},
 	}
 	var err error
-	if t.base, err = e.Config(load.Spec{}); err != nil {
+	if t.baseConfig, err = e.Config(load.Spec{}); err != nil {
 		return nil, err
 	}
-	if t.found, err = t.ask(ctx, http.MethodGet, nil); err != nil {
+	if t.initial, err = t.requestKnobs(ctx, http.MethodGet, nil); err != nil {
 		return nil, err
 	}
-	t.now = t.found
+	t.current = t.initial
 	return t, nil
 }
 
@@ -53,7 +53,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 	}
 	info := sweep.Info{
 		Model:   sweep.ModelInfo{Name: "cat", Version: "1", Source: "remote"},
-		Current: t.now, Machine: host, Runtime: "some server", Fixed: map[knob.Name]string{},
+		Current: t.current, Machine: host, Runtime: "some server", Fixed: map[knob.Name]string{},
 		Limits: knob.Limits{Own: Knobs()},
 	}
 	for _, k := range knob.All() {
@@ -80,14 +80,14 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		return sweep.Applied{}, err
 	}
 	begin := time.Now()
-	if t.now, err = t.ask(ctx, http.MethodPut, body); err != nil {
+	if t.current, err = t.requestKnobs(ctx, http.MethodPut, body); err != nil {
 		return sweep.Applied{}, err
 	}
-	return sweep.Applied{Settings: t.now, Took: time.Since(begin)}, nil
+	return sweep.Applied{Settings: t.current, Took: time.Since(begin)}, nil
 }
 
 // requestKnobs sends a request to the route of the knobs and returns the settings in force.
-func (t *Target) ask(ctx context.Context, method string, body []byte) (knob.Settings, error) {
+func (t *Target) requestKnobs(ctx context.Context, method string, body []byte) (knob.Settings, error) {
 	req, err := http.NewRequestWithContext(ctx, method, t.url+knobsPath, bytes.NewReader(body))
 	if err != nil {
 		return knob.Settings{}, err
@@ -116,7 +116,7 @@ func (t *Target) ask(ctx context.Context, method string, body []byte) (knob.Sett
 // Measure runs the load until m.Stop returns true.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	m = sweep.Whole(m)
-	c := t.base
+	c := t.baseConfig
 	c.Spec, c.Seed, c.Max, c.Limit, c.Timeout = m.Load, m.Seed, m.Max, m.Time, m.SLA.RequestTimeout()
 	why := ""
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
@@ -140,14 +140,14 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 }
 
 // Live sends l until ctx ends.
-func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error {
+func (t *Target) Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error {
 	for {
-		c := t.base
+		c := t.baseConfig
 		c.Spec, c.Block, c.Limit = l, 100*time.Millisecond, 30*time.Second
-		seen := 0
+		passed := 0
 		c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
-			fresh(samples[seen:])
-			seen = len(samples)
+			onSamples(samples[passed:])
+			passed = len(samples)
 			return false
 		}
 		if _, err := load.Run(ctx, c); ctx.Err() != nil {
@@ -164,6 +164,6 @@ func (t *Target) Use() trial.Use { return trial.Use{GPU: trial.GPUUse{Reason: "r
 // Close restores the settings from before Open.
 func (t *Target) Close(ctx context.Context) error {
 	defer t.http.CloseIdleConnections()
-	_, err := t.Apply(ctx, t.found)
+	_, err := t.Apply(ctx, t.initial)
 	return err
 }
