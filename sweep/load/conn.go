@@ -54,14 +54,14 @@ type conn struct {
 	busy bool // guarded by pool.mu
 	out  writer
 
-	handed chan bool // TLS: true if the pacer has a request for the idle connection, false if it is not needed any more
+	pacerHasRequest chan bool // TLS: true if the pacer has a request for the idle connection, false if it is not needed any more
 }
 
 // newConn makes a client and registers it with the run.
 func newConn(r *run) *conn {
 	c := &conn{run: r, in: bufio.NewReaderSize(nil, maxLine)}
 	if r.c.TLS != nil {
-		c.handed = make(chan bool, 1)
+		c.pacerHasRequest = make(chan bool, 1)
 	}
 	r.mu.Lock()
 	r.conns[c] = struct{}{}

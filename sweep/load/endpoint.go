@@ -34,7 +34,7 @@ func (e Endpoint) Config(l Spec) (Config, error) {
 		if port == "" {
 			port = "443"
 		}
-		c.TLS = secured(e.TLS, u.Hostname())
+		c.TLS = tlsConfigFor(e.TLS, u.Hostname())
 	default:
 		return c, fmt.Errorf("load: %q: want http://HOST/PATH or https://HOST/PATH", e.URL)
 	}
@@ -53,7 +53,7 @@ func (e Endpoint) Config(l Spec) (Config, error) {
 
 // tlsConfigFor returns the TLS configuration for a host. It allows only HTTP/1.1, because the
 // generator has no other protocol.
-func secured(c *tls.Config, host string) *tls.Config {
+func tlsConfigFor(c *tls.Config, host string) *tls.Config {
 	if c == nil {
 		c = &tls.Config{}
 	}
