@@ -23,7 +23,7 @@ type device struct {
 }
 
 // virtualTimeLimit is the time limit of a measurement in virtual time.
-const longestVirtual = time.Hour
+const virtualTimeLimit = time.Hour
 
 // open returns the device of a problem.
 func (p *problem) open() (*device, error) {
@@ -34,7 +34,7 @@ func (p *problem) open() (*device, error) {
 // reopen replaces the simulated device by one with another table and the same settings.
 func (d *device) reopen(t *servicetime.Table) (err error) {
 	d.Target, err = virtual.Open(virtual.Config{
-		Name: "problem", Source: "sim:problem", Table: t, Wake: d.problem.wake, MinTimeLimit: longestVirtual,
+		Name: "problem", Source: "sim:problem", Table: t, Wake: d.problem.wake, MinTimeLimit: virtualTimeLimit,
 		Start: knob.Config{Settings: d.current, Options: knob.Options{Rule: knob.Eager}},
 	})
 	return err
@@ -54,9 +54,9 @@ const driftPeriod = 60
 
 // Measure changes the speed of the device according to the drift, and measures.
 func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	if d.problem.swing > 0 {
+	if d.problem.driftAmplitude > 0 {
 		turn := 2 * math.Pi * float64(d.measured) / driftPeriod
-		factor := 1 + d.problem.swing*math.Sin(turn)
+		factor := 1 + d.problem.driftAmplitude*math.Sin(turn)
 		rows := d.problem.table.Rows()
 		for i := range rows {
 			rows[i].Median = time.Duration(float64(rows[i].Median) * factor)
@@ -70,19 +70,19 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 	}
 	d.measured++
-	m.Stop = seldom(m.Stop)
+	m.Stop = callLessOften(m.Stop)
 	return d.Target.Measure(ctx, m)
 }
 
 // callLessOften calls a Stop only after the number of samples has increased by a tenth: each call
 // takes time proportional to all samples, and on a slow device most blocks have few new ones.
-func seldom(stop sweep.Stop) sweep.Stop {
-	asked := 0
+func callLessOften(stop sweep.Stop) sweep.Stop {
+	seen := 0
 	return func(elapsed time.Duration, samples []load.Sample) (bool, string) {
-		if len(samples) < asked+asked/10 {
+		if len(samples) < seen+seen/10 {
 			return false, ""
 		}
-		asked = len(samples)
+		seen = len(samples)
 		return stop(elapsed, samples)
 	}
 }

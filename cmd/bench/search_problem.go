@@ -25,7 +25,7 @@ type space struct {
 }
 
 // fullSpace has 4 x 6 x 6 x 2 = 288 settings.
-func wholeSpace() space {
+func fullSpace() space {
 	return space{
 		workers: []int{1, 2, 3, 4}, batches: []int{1, 2, 4, 8, 16, 32}, delays: []int{0, 1, 2, 5, 10, 20},
 		formats: []knob.Precision{knob.FullPrecision, knob.HalfPrecision},
@@ -69,60 +69,60 @@ func (s space) knobs() map[knob.Name]string {
 }
 
 // difficulty is what a problem has that searches do not expect.
-type hardship uint8
+type difficulty uint8
 
 // The difficulties.
 const (
-	plain hardship = iota
-	kinked // above a batch size, batches take longer by a factor
-	drifting // the device becomes slower and faster
-	sleepy // workers take longer to wake up
+	plainProblem  difficulty = iota
+	kinkProblem              // above a batch size, batches take longer by a factor
+	driftProblem             // the device becomes slower and faster
+	wakeUpProblem            // workers take longer to wake up
 )
 
-func (h hardship) String() string {
+func (h difficulty) String() string {
 	return [...]string{"plain", "kink", "drift", "wake-up"}[h]
 }
 
 // problem is a simulated device whose best settings are known.
 type problem struct {
 	space
-	exact int // requests of each run that determines a true value
-	seed  uint64
-	hard  hardship
-	table *servicetime.Table
-	wake  time.Duration
-	swing float64 // largest relative change of the speed by the drift
-	sla   trial.SLA
+	exactRequests  int // requests of each run that determines a true value
+	seed           uint64
+	difficulty     difficulty
+	table          *servicetime.Table
+	wake           time.Duration
+	driftAmplitude float64 // largest relative change of the speed by the drift
+	sla            trial.SLA
 
-	sim     *predict.Sim
-	rough   map[knob.Settings]float64 // approximate highest rate, requests/s, from a short run; 0 if none keeps the promise
-	highest map[knob.Settings]float64 // true highest rate of some settings
-	best    float64 // highest rate of all settings
+	sim          *predict.Sim
+	roughHighest map[knob.Settings]float64 // approximate highest rate, requests/s, from a short run; 0 if none keeps the promise
+	highest      map[knob.Settings]float64 // true highest rate of some settings
+	bestRate     float64                   // highest rate of all settings
 }
 
 // A problem is used if enough settings can keep the promise and not too many are as good as the
 // best.
 const (
-	leastAble = .15 // share of the settings that keep the promise at some rate
-	mostAlike = .25 // share of the settings that are as good as the best
-	alike     = .97 // share of the best rate from which on settings are as good as the best
-	mostDrawn = 1000 // draws of a problem
+	minFeasible = .15  // share of the settings that keep the promise at some rate
+	maxSimilar  = .25  // share of the settings that are as good as the best
+	similar     = .97  // share of the best rate from which on settings are as good as the best
+	maxDraws    = 1000 // draws of a problem
 )
 
 // The best settings are found in rounds: the best ones of a round are in the next one, with longer
 // runs.
 const (
-	roughRuns  = 1000 // requests
-	betterRuns = 8000
-	betterOf   = 64 // settings in the second round
-	exactOf    = 16 // settings in the third round, whose runs have exactRequests
+	roughRequests  = 1000 // requests
+	betterRequests = 8000
+	betterSettings = 64 // settings in the second round
+	exactSettings  = 16 // settings in the third round, whose runs have exactRequests
 )
 
 // drawProblem draws devices and promises until a problem can be used.
-func drawProblem(of space, exact int, seed uint64, hard hardship) (*problem, error) {
+func drawProblem(of space, exact int, seed uint64, hard difficulty) (*problem, error) {
 	rng := rand.New(rand.NewPCG(seed, 0x70726f62))
-	for range mostDrawn {
-		p := &problem{space: of, exact: exact, seed: seed, hard: hard, wake: serverWake}
+	for range maxDraws {
+		p := &problem{space: of, exactRequests: exact, seed: seed, difficulty: hard, wake: serverWake}
 		if err := p.drawDevice(rng); err != nil {
 			return nil, err
 		}
@@ -130,7 +130,7 @@ func drawProblem(of space, exact int, seed uint64, hard hardship) (*problem, err
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("problem %d: no problem that can be used in %d draws", seed, mostDrawn)
+	return nil, fmt.Errorf("problem %d: no problem that can be used in %d draws", seed, maxDraws)
 }
 
 // uniform draws from a range, between likewise but uniformly on the logarithmic scale.
@@ -156,16 +156,16 @@ func (p *problem) drawDevice(rng *rand.Rand) error {
 		jump     = uniform(rng, .2, .6)
 	)
 	var rows []servicetime.Row
-	for _, w := range wholeSpace().workers {
+	for _, w := range fullSpace().workers {
 		disturbed := math.Pow(float64(w), 1-gain) * math.Exp(.05*rng.NormFloat64())
-		for _, format := range wholeSpace().formats {
+		for _, format := range fullSpace().formats {
 			base, each := one*fixed, one*(1-fixed)
 			if format == knob.HalfPrecision {
 				base, each = base*halfBase, each*halfEach
 			}
 			for _, b := range []int{1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32} {
 				ms := base + each*(float64(b)+steeper*max(0, float64(b)-knee))
-				if p.hard == kinked && float64(b) > kink {
+				if p.difficulty == kinkProblem && float64(b) > kink {
 					ms *= 1 + jump
 				}
 				ms *= disturbed * math.Exp(.02*rng.NormFloat64())
@@ -176,10 +176,10 @@ func (p *problem) drawDevice(rng *rand.Rand) error {
 			}
 		}
 	}
-	switch p.hard {
-	case drifting:
-		p.swing = uniform(rng, .03, .08)
-	case sleepy:
+	switch p.difficulty {
+	case driftProblem:
+		p.driftAmplitude = uniform(rng, .03, .08)
+	case wakeUpProblem:
 		p.wake = time.Duration(between(rng, .05, .3) * one * 1e6)
 	}
 	fastest := one * min(1, fixed*halfBase+(1-fixed)*halfEach)
@@ -204,41 +204,41 @@ func (p *problem) plan(strategy string) plan.Plan {
 func (p *problem) solve() bool {
 	all := p.settings()
 	p.sim = predict.New(p.config(all[0]))
-	p.rough, p.highest, p.best = make(map[knob.Settings]float64, len(all)), map[knob.Settings]float64{}, 0
+	p.roughHighest, p.highest, p.bestRate = make(map[knob.Settings]float64, len(all)), map[knob.Settings]float64{}, 0
 	able := 0
 	for _, s := range all {
-		p.rough[s] = predict.MaxRate(p.sim, p.config(s), load.Poisson, roughRuns, predict.Promise{Q: .99, Limit: p.sla.Limit})
-		if p.rough[s] > 0 {
+		p.roughHighest[s] = predict.MaxRate(p.sim, p.config(s), load.Poisson, roughRequests, predict.Promise{Q: .99, Limit: p.sla.Limit})
+		if p.roughHighest[s] > 0 {
 			able++
 		}
 	}
-	all = p.leading(all, p.rough)
-	like := slices.IndexFunc(all, func(s knob.Settings) bool { return p.rough[s] < alike*p.rough[all[0]] })
-	if float64(able) < leastAble*float64(len(all)) || like < 0 || float64(like) > mostAlike*float64(len(all)) {
+	all = p.sortByRate(all, p.roughHighest)
+	like := slices.IndexFunc(all, func(s knob.Settings) bool { return p.roughHighest[s] < similar*p.roughHighest[all[0]] })
+	if float64(able) < minFeasible*float64(len(all)) || like < 0 || float64(like) > maxSimilar*float64(len(all)) {
 		return false
 	}
 	better := map[knob.Settings]float64{}
-	all = all[:min(betterOf, len(all))]
+	all = all[:min(betterSettings, len(all))]
 	for _, s := range all {
-		better[s] = p.limit(s, betterRuns)
+		better[s] = p.searchHighest(s, betterRequests)
 	}
-	all = p.leading(all, better)
-	for _, s := range all[:min(exactOf, len(all))] {
-		p.best = max(p.best, p.reach(s))
+	all = p.sortByRate(all, better)
+	for _, s := range all[:min(exactSettings, len(all))] {
+		p.bestRate = max(p.bestRate, p.highestRate(s))
 	}
-	return p.best > 0
+	return p.bestRate > 0
 }
 
 // sortByRate sorts settings by their highest rate, the best first.
-func (p *problem) leading(all []knob.Settings, by map[knob.Settings]float64) []knob.Settings {
+func (p *problem) sortByRate(all []knob.Settings, by map[knob.Settings]float64) []knob.Settings {
 	slices.SortStableFunc(all, func(a, b knob.Settings) int { return cmp.Compare(by[b], by[a]) })
 	return all
 }
 
 // highestRate returns the true highest rate of settings.
-func (p *problem) reach(s knob.Settings) float64 {
-	if _, known := p.highest[s]; !known {
-		p.highest[s] = p.limit(s, p.exact)
+func (p *problem) highestRate(s knob.Settings) float64 {
+	if _, cached := p.highest[s]; !cached {
+		p.highest[s] = p.searchHighest(s, p.exactRequests)
 	}
 	return p.highest[s]
 }
@@ -254,9 +254,9 @@ func (p *problem) config(s knob.Settings) predict.Config {
 
 // searchHighest searches the highest rate of settings near the approximate one, with runs of this
 // number of requests. All settings have the same arrivals, scaled to the rate.
-func (p *problem) limit(s knob.Settings, requests int) float64 {
+func (p *problem) searchHighest(s knob.Settings, requests int) float64 {
 	const step, precise = .05, .002
-	rough := p.rough[s]
+	rough := p.roughHighest[s]
 	if rough == 0 {
 		return 0
 	}
@@ -292,5 +292,5 @@ func (p *problem) limit(s knob.Settings, requests int) float64 {
 
 // regret returns the loss of settings, as a share of the best rate.
 func (p *problem) regret(s knob.Settings) float64 {
-	return max(0, 1-p.reach(s)/p.best)
+	return max(0, 1-p.highestRate(s)/p.bestRate)
 }

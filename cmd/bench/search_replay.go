@@ -48,7 +48,7 @@ func findGrid() (string, error) {
 
 // measureReplay adds the results of every strategy on the recorded grid: the regret of its choice,
 // and the number of settings that it tried.
-func replayed(ctx context.Context, e *env) error {
+func measureReplay(ctx context.Context, e *env) error {
 	for _, strategy := range search.Available() {
 		t, rates, p, err := openGrid()
 		if errors.Is(err, errNoGrid) {
@@ -70,9 +70,9 @@ func replayed(ctx context.Context, e *env) error {
 		if st.Choice != nil {
 			chosen = rates[st.Choice.Settings]
 		}
-		tried := distinct(st.Trials)
+		tried := distinctSettings(st.Trials)
 		detail := fmt.Sprintf("%d of %d settings tried, %d probes, best %s/s within %v",
-			tried, distinct(t.Profile().Trials), probes, judge.Number(best), p.SLA.Limit)
+			tried, distinctSettings(t.Profile().Trials), probes, judge.Number(best), p.SLA.Limit)
 		e.report.Add(judge.Figure{Name: "search.replay.regret." + strategy, Value: 1 - chosen/best, Unit: "share", Detail: detail})
 		e.report.Add(judge.Figure{Name: "search.replay.tests." + strategy, Value: float64(tried), Unit: "count", Detail: detail})
 	}
@@ -80,7 +80,7 @@ func replayed(ctx context.Context, e *env) error {
 }
 
 // distinctSettings counts the different settings of trials.
-func distinct(trials []trial.Trial) int {
+func distinctSettings(trials []trial.Trial) int {
 	seen := map[knob.Settings]bool{}
 	for _, t := range trials {
 		seen[t.Settings] = true

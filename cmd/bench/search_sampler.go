@@ -103,7 +103,7 @@ func (s sampler) search(ctx context.Context, p *problem, ask func(knob.Settings)
 // end.
 func (s sampler) exchange(w io.Writer, r io.Reader, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	out := json.NewEncoder(w)
-	err := out.Encode(samplerQuestion{Sampler: s.name, Seed: p.seed, Budget: mostAgain * counts[len(counts)-1], Space: p.dimensions()})
+	err := out.Encode(samplerRequest{Sampler: s.name, Seed: p.seed, Budget: suggestionsPerTest * counts[len(counts)-1], Space: p.dimensions()})
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (s sampler) exchange(w io.Writer, r io.Reader, p *problem, ask func(knob.Se
 
 // The lines on the pipe: the first line to the program, the following ones, and the lines from it.
 type (
-	samplerQuestion struct {
+	samplerRequest struct {
 		Sampler string      `json:"sampler"`
 		Seed    uint64      `json:"seed"`
 		Budget  int         `json:"budget"` // maximal number of suggestions

@@ -13,19 +13,19 @@ import (
 )
 
 // allBaselines returns all baselines and builds the program that they need.
-func allRivals(t *testing.T) []rival {
+func allBaselines(t *testing.T) []baseline {
 	t.Helper()
-	all, err := (&env{stderr: t.Output()}).openRivals(t.Context(), t.TempDir())
+	all, err := (&env{stderr: t.Output()}).openBaselines(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"random", "tpe", "hill"}, rivalNames(all)); diff != "" {
+	if diff := cmp.Diff([]string{"random", "tpe", "hill"}, baselineNames(all)); diff != "" {
 		t.Fatalf("baselines (-want +got):\n%s", diff)
 	}
 	return all
 }
 
-func rivalNames(all []rival) []string {
+func baselineNames(all []baseline) []string {
 	var names []string
 	for _, r := range all {
 		names = append(names, r.name)
@@ -35,7 +35,7 @@ func rivalNames(all []rival) []string {
 
 // TestMissingBaselines: if the nested module cannot be built, a line on stderr says why, and the
 // other baselines are returned.
-func TestRivalsLeftOut(t *testing.T) {
+func TestMissingBaselines(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		set  func(t *testing.T)
@@ -51,11 +51,11 @@ func TestRivalsLeftOut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.set(t)
 			var stderr strings.Builder
-			got, err := (&env{stderr: &stderr}).openRivals(t.Context(), t.TempDir())
+			got, err := (&env{stderr: &stderr}).openBaselines(t.Context(), t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{"random", "hill"}, rivalNames(got)); diff != "" {
+			if diff := cmp.Diff([]string{"random", "hill"}, baselineNames(got)); diff != "" {
 				t.Errorf("baselines (-want +got):\n%s", diff)
 			}
 			line, want := stderr.String(), "bench: search continues without the baseline tpe: "+tt.want
@@ -84,7 +84,7 @@ func TestSamplerErrors(t *testing.T) {
 
 // TestExchange: suggestions are read until they end or one is wrong.
 func TestExchange(t *testing.T) {
-	p := &problem{space: wholeSpace()}
+	p := &problem{space: fullSpace()}
 	for _, tt := range []struct {
 		name, lines, err string
 		asked            []knob.Settings
@@ -125,7 +125,7 @@ func FuzzParseSuggestion(f *testing.F) {
 	f.Add([]byte(`{"places":[3,5,5,2]}`))
 	f.Add([]byte(`{"places":null}`))
 	f.Add([]byte(`null`))
-	s := wholeSpace()
+	s := fullSpace()
 	all := s.settings()
 	f.Fuzz(func(t *testing.T, line []byte) {
 		got, err := s.parseSuggestion(line)

@@ -33,7 +33,7 @@ type driver struct {
 	partial     int  // connections that have sent a part of a request or received a part of an answer
 	timestamped bool // the kernel reports when bytes were received
 	large       bool // an answer has arrived in several parts
-	nextExpiry   time.Duration
+	nextExpiry  time.Duration
 }
 
 // newDriver makes the first connections: one, to check that the server can be reached, then

@@ -11,7 +11,7 @@ import (
 
 // Endpoint describes the requests to a server: its URL, headers and bodies.
 type Endpoint struct {
-	URL    string // http or https; the requests have its path and query
+	URL    string      // http or https; the requests have its path and query
 	TLS    *tls.Config // of an https URL; nil for the certificates of the system
 	Header [][2]string // in this order; without a Host header, it is the host of the URL
 	Bodies []Body

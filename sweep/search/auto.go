@@ -22,10 +22,10 @@ const maxForAll = 3
 // exactly like the interrupted one.
 type Auto struct {
 	*predictor
-	remaining  int // estimate of the last Next
-	untried  int // number of untried points that may keep the promise, when it ended
-	endReason string // see Ended
-	impossibleReason  string // why no point can keep the promise, at the last Next
+	remaining        int    // estimate of the last Next
+	untried          int    // number of untried points that may keep the promise, when it ended
+	endReason        string // see Ended
+	impossibleReason string // why no point can keep the promise, at the last Next
 }
 
 // NewAuto returns the strategy for the points, which it copies. The error says why a trace of the

@@ -19,12 +19,12 @@ import (
 // Each of these has a standard deviation. The residuals are modelled as a Gaussian process, from
 // which the expected residual of an untested point and its uncertainty follow.
 const (
-	sdCommon  = .25
-	sdOverhead    = .15
+	sdCommon   = .25
+	sdOverhead = .15
 	sdSession  = .05
-	sdWorkers = .04
-	sdSimilar    = .05
-	sdPoint     = .015 // part that is independent of all other points
+	sdWorkers  = .04
+	sdSimilar  = .05
+	sdPoint    = .015 // part that is independent of all other points
 )
 
 // residual is the error of the prediction of one tested point.
@@ -39,8 +39,8 @@ type posterior struct{ mean, sd float64 }
 
 // kernel has the data of all points for the covariance of their residuals.
 type kernel struct {
-	points []plan.Point
-	relativeRate  []float64 // predicted rate / highest predicted rate, 0 to 1
+	points       []plan.Point
+	relativeRate []float64 // predicted rate / highest predicted rate, 0 to 1
 	uncertainty  []float64 // standard deviation of log(rate) of the prediction itself
 }
 
@@ -74,10 +74,10 @@ func doublings(a, b int) float64 { return math.Abs(math.Log2(float64(a) / float6
 // calibration is the Gaussian process with the residuals of the tests.
 type calibration struct {
 	kernel
-	scale   float64 // factor of all standard deviations
-	residuals    []residual
-	cholesky    [][]float64 // Cholesky factor of the residuals' covariance matrix
-	weights []float64 // inverse of the covariance matrix times the residuals
+	scale     float64 // factor of all standard deviations
+	residuals []residual
+	cholesky  [][]float64 // Cholesky factor of the residuals' covariance matrix
+	weights   []float64   // inverse of the covariance matrix times the residuals
 }
 
 // calibrate fits the process to residuals. Without residuals every posterior is the prior, with

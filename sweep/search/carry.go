@@ -17,11 +17,11 @@ import (
 // Carried is the part of an earlier sweep that a resumed sweep uses.
 type Carried struct {
 	History  trial.History
-	Restated int // trials whose verdict was derived for another limit
+	Restated int                // trials whose verdict was derived for another limit
 	Dropped  map[DropReason]int // number of trials that are not used, by the first reason
 
-	oldProbes   int // number of probes in the earlier sweep
-	from, to time.Duration // the old limit and the new one
+	oldProbes int           // number of probes in the earlier sweep
+	from, to  time.Duration // the old limit and the new one
 }
 
 // DropReason is why a trial is not used.
@@ -30,11 +30,11 @@ type DropReason uint8
 // The reasons, in the order in which they are checked.
 const (
 	OtherRequests DropReason = iota // it was measured with other requests
-	OtherOptions // it was measured with another batching rule or other options
-	NoPoint // its settings or its load are not in the plan
-	OtherPromise // its verdict cannot be derived for the plan's SLA
-	InPart // another trial of its setting is not used
-	RateSearch // it belongs to a rate search and is not its bound
+	OtherOptions                    // it was measured with another batching rule or other options
+	NoPoint                         // its settings or its load are not in the plan
+	OtherPromise                    // its verdict cannot be derived for the plan's SLA
+	InPart                          // another trial of its setting is not used
+	RateSearch                      // it belongs to a rate search and is not its bound
 )
 
 var dropTexts = []string{
@@ -87,7 +87,7 @@ func Carry(old trial.History, was, now plan.Plan, points []plan.Point) Carried {
 type carryCheck struct {
 	oldPlan, newPlan plan.Plan
 	sameRequests     bool // whether both plans have the same requests
-	points   map[pointKey]bool
+	points           map[pointKey]bool
 }
 
 // keyOf returns the same key as predictor.keyOf: the rate is not part of a point if the question is

@@ -10,14 +10,14 @@ import (
 
 // When Auto ends, and what it tests besides the points with the best predictions.
 const (
-	minGain = .007 // a smaller expected gain is not worth a test
-	minTests   = 5 // before Auto ends without a point that keeps the promise
-	giveUpChance     = .002 // it ends if every other point has a smaller chance to keep the promise
-	minChance   = .03 // points with a smaller chance are not reported as possible
-	safeChance       = .8 // chance to keep the promise that the first test should have
-	controlAt  = 5 // after this number of tests the best point is measured again
-	farTests   = 2 // number of tests far from the best point, when Auto ends
-	farUncertainty   = .12 // standard deviation of the prediction error far from all tests so far
+	minGain        = .007 // a smaller expected gain is not worth a test
+	minTests       = 5    // before Auto ends without a point that keeps the promise
+	giveUpChance   = .002 // it ends if every other point has a smaller chance to keep the promise
+	minChance      = .03  // points with a smaller chance are not reported as possible
+	safeChance     = .8   // chance to keep the promise that the first test should have
+	controlAt      = 5    // after this number of tests the best point is measured again
+	farTests       = 2    // number of tests far from the best point, when Auto ends
+	farUncertainty = .12  // standard deviation of the prediction error far from all tests so far
 )
 
 // farTestsAfter returns the number of tests far from the best point that there should be after n

@@ -18,7 +18,7 @@ import (
 type Climb struct {
 	*predictor
 	remaining, tested int
-	impossibleReason       string // why no point can keep the promise, at the last Next
+	impossibleReason  string // why no point can keep the promise, at the last Next
 }
 
 // NewClimb returns the strategy for the points, which it copies. The error says why a trace of the
@@ -122,8 +122,8 @@ func compareSettings(a, b plan.Point) int {
 // climb is a climb that stops at the first point without a test.
 type climb struct {
 	*view
-	current   int // the point with the best result so far
-	missing int // the point that is needed next
+	current int    // the point with the best result so far
+	missing int    // the point that is needed next
 	reason  string // why it is needed
 }
 

@@ -17,11 +17,11 @@ const loadTestShare = .6
 
 // Cost is the number of answers and the time that a trial needs for a pass.
 type Cost struct {
-	Percentile float64
-	Answers    int // that a pass needs, about
-	Rate       float64 // highest answers/s; 0 is unknown
-	Budget     time.Duration // of the whole sweep; 0 is no limit, also in virtual time
-	MaxRequests       int // limit of one trial; 0 is no limit
+	Percentile  float64
+	Answers     int           // that a pass needs, about
+	Rate        float64       // highest answers/s; 0 is unknown
+	Budget      time.Duration // of the whole sweep; 0 is no limit, also in virtual time
+	MaxRequests int           // limit of one trial; 0 is no limit
 }
 
 // CostOf returns the cost of the plan's SLA. The rate comes from the probes and trials.

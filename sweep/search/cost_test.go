@@ -27,7 +27,9 @@ func passText(percentile float64) string {
 // passTime is the text about their time with the slow model.
 func passTime(percentile float64) string { return timeText(stat.Needed(percentile / 100)) }
 
-func timeText(answers int) string { return search.RoughDuration(time.Duration(answers) * 2 * time.Second) }
+func timeText(answers int) string {
+	return search.RoughDuration(time.Duration(answers) * 2 * time.Second)
+}
 
 // A cost that exceeds the budget is reported with the alternatives.
 func TestCost(t *testing.T) {

@@ -15,13 +15,13 @@ import (
 
 // Values of Why.Limit: what limits a trial.
 const (
-	limitExecution = "execution"
-	limitQueue     = "queue"
-	limitDelay     = "delay"
-	limitArrival   = "arrival"
-	limitCPU       = "cpu"
-	limitGenerator = "generator"
-	limitOtherPrograms      = "neighbours"
+	limitExecution     = "execution"
+	limitQueue         = "queue"
+	limitDelay         = "delay"
+	limitArrival       = "arrival"
+	limitCPU           = "cpu"
+	limitGenerator     = "generator"
+	limitOtherPrograms = "neighbours"
 )
 
 // How many runners-up and reasons are listed.

@@ -215,8 +215,8 @@ func TestExplainLines(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		trials []trial.Trial // the first is the choice
-		want   string // beginning of a line
-		not    string // must not be in any line
+		want   string        // beginning of a line
+		not    string        // must not be in any line
 	}{
 		{"what a validation cannot exclude", []trial.Trial{best}, "validated over 27 s, 12400 answers: a stall rarer than one in 9.0 s cannot be excluded", "under"},
 		{

@@ -67,7 +67,7 @@ func (g *Grid) Outline() []string { return []string{"grid: every point in this o
 // history.
 type RateGrid struct {
 	*predictor
-	remaining int
+	remaining        int
 	impossibleReason string // why no point can keep the promise, at the last Next
 }
 

@@ -16,24 +16,24 @@ import (
 // history.
 type predictor struct {
 	prober
-	plan   plan.Plan
-	rules  rank.Rules
-	points []plan.Point
-	maxLoadTests  int // maximal number of load tests; may exceed the number of points
-	index  map[pointKey]int
-	traces map[string][]time.Duration
-	truncations    []string // in words, traces that are simulated only in part
-	everyPoint  bool // the highest rate of every point is wanted, not only the best
-	noPrediction  string // why no prediction is possible; "" if it is
+	plan         plan.Plan
+	rules        rank.Rules
+	points       []plan.Point
+	maxLoadTests int // maximal number of load tests; may exceed the number of points
+	index        map[pointKey]int
+	traces       map[string][]time.Duration
+	truncations  []string // in words, traces that are simulated only in part
+	everyPoint   bool     // the highest rate of every point is wanted, not only the best
+	noPrediction string   // why no prediction is possible; "" if it is
 
-	firstFound []trial.Probe // probes from which secondStage was computed
-	secondStage   []probeKey
+	firstFound  []trial.Probe // probes from which secondStage was computed
+	secondStage []probeKey
 
-	cachedFor   []trial.Probe // probes from which the following fields were computed
-	cachedSim    *simulator
-	cachedForecasts     []forecast // by point
-	timeFactors map[trialKey]float64
-	highestRates map[rateKey]float64
+	cachedFor       []trial.Probe // probes from which the following fields were computed
+	cachedSim       *simulator
+	cachedForecasts []forecast // by point
+	timeFactors     map[trialKey]float64
+	highestRates    map[rateKey]float64
 }
 
 // newPredictor returns a predictor of the points, which it copies. The error says why a trace

@@ -16,11 +16,11 @@ import (
 
 // Limits of the number of probes.
 const (
-	probeLimit  = 40
-	minProbes = 4
-	probeCost   = 750 * time.Millisecond // time of a probe of a fast model, including the change of settings
-	slowBatch   = 500 * time.Millisecond // from this time of a batch on, a probe runs slowProbe batches
-	slowProbe   = 4 // number of batches, including warm-up
+	probeLimit = 40
+	minProbes  = 4
+	probeCost  = 750 * time.Millisecond // time of a probe of a fast model, including the change of settings
+	slowBatch  = 500 * time.Millisecond // from this time of a batch on, a probe runs slowProbe batches
+	slowProbe  = 4                      // number of batches, including warm-up
 )
 
 // group has the settings that the service time of a batch depends on, besides its size. The effect
@@ -104,9 +104,9 @@ func (s probeSpace) point(k probeKey) plan.Point {
 // the first probe, so that a resumed sweep makes the same ones.
 type prober struct {
 	probeSpace
-	maxProbes      int
-	allowance time.Duration // for all probes together; 0 is no limit
-	firstProbes     []probeKey // first stage: all groups, or a selection
+	maxProbes   int
+	allowance   time.Duration // for all probes together; 0 is no limit
+	firstProbes []probeKey    // first stage: all groups, or a selection
 }
 
 func newProber(p plan.Plan, points []plan.Point) prober {

@@ -96,10 +96,10 @@ func (p problem) target(t testing.TB) *virtual.Target {
 // memoryRecorder keeps the records of a sweep in memory, and cancels the sweep after a number of
 // records.
 type memoryRecorder struct {
-	probes []trial.Probe
-	trials []trial.Trial
+	probes    []trial.Probe
+	trials    []trial.Trial
 	cancel    func()
-	remaining  int
+	remaining int
 }
 
 func (b *memoryRecorder) count() {

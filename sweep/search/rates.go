@@ -12,17 +12,17 @@ import (
 
 // The search for the highest rate of one setting.
 const (
-	maxRates   = 5 // trials of one search
-	maxUnpredictedRates   = 12 // likewise, without predictions
-	rateTolerance   = .03 // the search ends when the highest rate is known with this relative error
-	firstShare  = .975 // of the predicted rate, for the first trial: a pass is more useful than a failure
-	stepUp      = 1.25 // largest factor after a rate that passed
-	unpredictedStep   = 4 // factor without predictions
-	stepDown    = .7 // smallest factor after a rate that did not pass
-	minRate   = .01 // requests/s
-	unpredictedStart = 10 // first rate without predictions
-	clearlyWithin  = .9 // an undecided trial with a percentile below this share of the limit is no reason for a lower rate
-	minImprovement = 1.008 // a setting is not searched further if its highest rate cannot exceed the best one by this factor
+	maxRates            = 5     // trials of one search
+	maxUnpredictedRates = 12    // likewise, without predictions
+	rateTolerance       = .03   // the search ends when the highest rate is known with this relative error
+	firstShare          = .975  // of the predicted rate, for the first trial: a pass is more useful than a failure
+	stepUp              = 1.25  // largest factor after a rate that passed
+	unpredictedStep     = 4     // factor without predictions
+	stepDown            = .7    // smallest factor after a rate that did not pass
+	minRate             = .01   // requests/s
+	unpredictedStart    = 10    // first rate without predictions
+	clearlyWithin       = .9    // an undecided trial with a percentile below this share of the limit is no reason for a lower rate
+	minImprovement      = 1.008 // a setting is not searched further if its highest rate cannot exceed the best one by this factor
 )
 
 // rateSearchOutline says how the highest rate of a setting is searched.
@@ -84,9 +84,9 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, rival float64) rat
 	r := rateSearch{high: math.Inf(1), step: rateTolerance, unpredicted: v.noPrediction != ""}
 	sum, n := 0.0, 0
 	undecidedRate := math.Inf(1) // lowest rate with an undecided trial clearly within the limit
-	nearLimit := false // whether a trial was undecided with a percentile within the limit, but not clearly
-	tooFewAnswers := false // whether a trial had too few answers for a percentile: a lower rate has even fewer
-	for _, t := range trials { // repeated trials of a rate count separately
+	nearLimit := false           // whether a trial was undecided with a percentile within the limit, but not clearly
+	tooFewAnswers := false       // whether a trial had too few answers for a percentile: a lower rate has even fewer
+	for _, t := range trials {   // repeated trials of a rate count separately
 		n++
 		value, measured := t.Verdict.ValueMS.Get()
 		switch within := measured && value <= t.Verdict.LimitMS; {

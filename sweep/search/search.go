@@ -37,7 +37,7 @@ type Strategy interface {
 
 // kind is one strategy.
 type strategyKind struct {
-	name      string
+	name             string
 	defaultLoadTests int // default of the plan's budget; 0 is no limit
 	newStrategy      func(plan.Plan, []plan.Point, trial.Tells) (Strategy, error)
 }

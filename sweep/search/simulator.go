@@ -15,11 +15,11 @@ import (
 
 // Numbers of simulated requests.
 const (
-	minSimulated     = 5000 // of a closed load or planned arrivals, at least
-	simulatedPerClient     = 40 // of a closed load, at least
-	simulatedPerRate = 5000 // of each rate in the search for the highest
-	simulatedToCompare       = 1000 // of each rate, to compare groups
-	simulatedIfTested     = 30000 // of each rate, for a tested point: many, so that the result depends little on the random arrivals
+	minSimulated       = 5000  // of a closed load or planned arrivals, at least
+	simulatedPerClient = 40    // of a closed load, at least
+	simulatedPerRate   = 5000  // of each rate in the search for the highest
+	simulatedToCompare = 1000  // of each rate, to compare groups
+	simulatedIfTested  = 30000 // of each rate, for a tested point: many, so that the result depends little on the random arrivals
 
 	// Limit for a trace. Others are simulated to the end, because the end may matter most. 1e6
 	// requests need about 100 MB.
@@ -28,20 +28,20 @@ const (
 
 // forecast is the prediction for a point.
 type forecast struct {
-	rate  float64 // requests/s; for question capacity the highest rate that keeps the promise
-	value float64 // percentile in ms
-	refused  float64 // share of refused requests
-	overloaded  bool // the setting does not keep up with the arrivals, so that it keeps no promise
+	rate        float64 // requests/s; for question capacity the highest rate that keeps the promise
+	value       float64 // percentile in ms
+	refused     float64 // share of refused requests
+	overloaded  bool    // the setting does not keep up with the arrivals, so that it keeps no promise
 	uncertainty float64 // standard deviation of log(rate), because of service times that were not measured for these settings
 }
 
 // simulator predicts points from the service times of probes.
 type simulator struct {
-	plan   plan.Plan
-	serviceTimes  map[group][]servicetime.Row // by batch size, for the groups with probes
-	groups []group // the keys of serviceTimes, sorted
-	sim    *predict.Sim
-	traces map[string][]time.Duration // by file
+	plan         plan.Plan
+	serviceTimes map[group][]servicetime.Row // by batch size, for the groups with probes
+	groups       []group                     // the keys of serviceTimes, sorted
+	sim          *predict.Sim
+	traces       map[string][]time.Duration // by file
 }
 
 // newSimulator returns a simulator with the times of the probes that succeeded; nil if there are
@@ -126,9 +126,9 @@ func addBatchOfOne(rows []servicetime.Row) []servicetime.Row {
 
 // Standard deviations of log(rate) if service times of other settings are used.
 const (
-	sdBatch   = .03 // per doubling of the batch size, from the nearest measured one
-	sdMoreWorkers = .08 // times of more workers
-	sdOtherSession  = .3 // times of fewer workers, or of another precision, device or number of threads
+	sdBatch        = .03 // per doubling of the batch size, from the nearest measured one
+	sdMoreWorkers  = .08 // times of more workers
+	sdOtherSession = .3  // times of fewer workers, or of another precision, device or number of threads
 )
 
 // curve returns s(b) of a group and its uncertainty. A group without probes gets the unchanged

@@ -19,11 +19,11 @@ import (
 
 // fakeServer measures for a strategy, without a sweep: functions return the results of settings.
 type fakeServer struct {
-	rate    func(knob.Settings) float64 // requests/s
-	ms      func(knob.Settings) float64 // the percentile; for question capacity it is the limit at the highest rate
-	rss     func(knob.Settings) float64
-	service func(knob.Settings) float64 // ms of a batch; NaN if it cannot be probed
-	noPercentile   bool // trials have too few answers for a percentile
+	rate         func(knob.Settings) float64 // requests/s
+	ms           func(knob.Settings) float64 // the percentile; for question capacity it is the limit at the highest rate
+	rss          func(knob.Settings) float64
+	service      func(knob.Settings) float64 // ms of a batch; NaN if it cannot be probed
+	noPercentile bool                        // trials have too few answers for a percentile
 }
 
 // runAll runs a strategy to its end and returns the history.

@@ -40,13 +40,13 @@ func (t loadTest) last() trial.Trial { return t.trials[len(t.trials)-1] }
 // predictions. It depends only on the history.
 type view struct {
 	*predictor
-	history     trial.History
-	sim         *simulator // nil if predictions are not possible
-	forecasts []forecast
-	tests     []loadTest // in the order of their first trials
-	controls  int
-	disturbed   int // number of trials that are ignored because other programs disturbed them
-	unfinished      int // index of the test with an unfinished rate search, -1 if there is none
+	history    trial.History
+	sim        *simulator // nil if predictions are not possible
+	forecasts  []forecast
+	tests      []loadTest // in the order of their first trials
+	controls   int
+	disturbed  int // number of trials that are ignored because other programs disturbed them
+	unfinished int // index of the test with an unfinished rate search, -1 if there is none
 
 	rate, value, score *calibration
 }
@@ -203,7 +203,7 @@ func centred(r []residual) []residual {
 // Weights in the score, which is a logarithm.
 const (
 	scorePerDoubling = 10. // per doubling of the workers, if the objective is the fewest workers
-	scorePerLatency = .2 // of the percentile, if the load determines the throughput
+	scorePerLatency  = .2  // of the percentile, if the load determines the throughput
 )
 
 // expectedScore returns the score of a point with these figures. Differences of scores are

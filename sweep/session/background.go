@@ -12,9 +12,9 @@ import (
 
 // background is a sweep in the background of a session.
 type background struct {
-	sweeper *Sweeper
-	engineReturned  bool // the sweep is paused, and the user owns the engine
-	reportedEvents  int // number of the sweep's events that are messages already
+	sweeper        *Sweeper
+	engineReturned bool // the sweep is paused, and the user owns the engine
+	reportedEvents int  // number of the sweep's events that are messages already
 }
 
 // StartSweep starts the plan's sweep with the present live load, which may differ from the plan's.

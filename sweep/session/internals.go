@@ -12,9 +12,9 @@ import (
 
 // Internals has what was measured inside the model, and what is being measured.
 type Internals struct {
-	Bare      *trial.Bare // last measurement of the model alone; nil before the first
+	Bare      *trial.Bare      // last measurement of the model alone; nil before the first
 	Operators *trial.Operators // last measurement of operator times; nil before the first
-	Measuring Query // present measurement
+	Measuring Query            // present measurement
 }
 
 // BareRate returns the rate of the model alone with the settings s; it is not measured if the last

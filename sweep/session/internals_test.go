@@ -17,14 +17,14 @@ import (
 )
 
 func (*sweepRecording) Operators(trial.Operators) error { return nil }
-func (*liveRecording) Operators(trial.Operators) error     { return nil }
+func (*liveRecording) Operators(trial.Operators) error  { return nil }
 
 // profiledDevice is a device whose model can be measured inside: the bare session in 200 ms,
 // operator times in 3 s.
 type profiledDevice struct {
 	*device
-	err error
-	loadsDuringBare  []int // number of live loads during each measurement of the bare session
+	err             error
+	loadsDuringBare []int // number of live loads during each measurement of the bare session
 }
 
 func (d *profiledDevice) Bare(context.Context) (trial.Bare, error) {
@@ -61,7 +61,10 @@ type memoryRecordings struct {
 func (k *memoryRecordings) ID() string                               { return "kept" }
 func (k *memoryRecordings) Path() string                             { return "kept.jsonl" }
 func (k *memoryRecordings) End(s session.SweepState, exit int) error { return nil }
-func (k *memoryRecordings) Operators(o trial.Operators) error        { k.operators = append(k.operators, o); return nil }
+func (k *memoryRecordings) Operators(o trial.Operators) error {
+	k.operators = append(k.operators, o)
+	return nil
+}
 
 // runSession runs a session on d.
 func runSession(t *testing.T, d session.Target, do func(s *session.Session, sweep, live *memoryRecordings)) {

@@ -38,13 +38,13 @@ const (
 // recorder collects the live traffic of a recording. Session.mu guards it. One goroutine writes the
 // segments in order.
 type recorder struct {
-	to      LiveRecording
-	since   time.Time
-	segments       int
-	begin   time.Time // of the segment
-	samples []load.Sample // of the segment
-	seconds []Second      // of the stretch
-	writes   chan func() // calls for the writing goroutine, which ends when the channel is closed
+	to       LiveRecording
+	since    time.Time
+	segments int
+	begin    time.Time     // of the segment
+	samples  []load.Sample // of the segment
+	seconds  []Second      // of the stretch
+	writes   chan func()   // calls for the writing goroutine, which ends when the channel is closed
 }
 
 // maxPending is the largest number of segments that wait to be written. Users do not change

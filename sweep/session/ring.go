@@ -26,10 +26,10 @@ const maxWindow = 30
 // bucket is one second of traffic.
 type bucket struct {
 	requestMS, modelMS []float64 // ms of answers and timeouts, in order of completion
-	failed         []bool // of every request, in order of completion
-	ok, errors     int
-	items          float64 // sum of the batch sizes of answers
-	answersWithBatch          int // number of answers with a batch size
+	failed             []bool    // of every request, in order of completion
+	ok, errors         int
+	items              float64 // sum of the batch sizes of answers
+	answersWithBatch   int     // number of answers with a batch size
 }
 
 func (b *bucket) reset() {
@@ -39,15 +39,15 @@ func (b *bucket) reset() {
 // ring counts the samples of each second and computes figures of windows. It has no clock: the
 // caller says when a second ends. buckets has the last 30 whole seconds and the present one.
 type ring struct {
-	buckets [maxWindow + 1]bucket
-	at      int // index of the present second's bucket
-	filled  int // number of whole seconds, at most maxWindow
+	buckets     [maxWindow + 1]bucket
+	at          int // index of the present second's bucket
+	filled      int // number of whole seconds, at most maxWindow
 	sinceChange int // whole seconds since the last change of settings or load, -1 in the second of the change
-	seconds []Second
-	totals  trial.Counts
-	sla     trial.SLA // of the verdict on live traffic
-	load    load.Spec // of the live traffic
-	current Live // of the whole seconds, computed at the last end of a second or change
+	seconds     []Second
+	totals      trial.Counts
+	sla         trial.SLA // of the verdict on live traffic
+	load        load.Spec // of the live traffic
+	current     Live      // of the whole seconds, computed at the last end of a second or change
 }
 
 // add counts one finished request in the present second.

@@ -85,21 +85,21 @@ type Recording interface {
 
 // Session is the workbench without a screen.
 type Session struct {
-	cfg  Config
-	now  func() time.Time
+	cfg      Config
+	now      func() time.Time
 	snapshot atomic.Pointer[Snapshot]
-	wg   sync.WaitGroup // every goroutine the session started
+	wg       sync.WaitGroup // every goroutine the session started
 
-	mu       sync.Mutex // guards everything below
-	ctx      context.Context
-	closing   bool // Run waits for the last goroutines, and no new ones may start
-	target   Target
-	state    Snapshot // without Live, which publish adds
-	ring     ring
-	liveLoad     *liveLoad
-	sweeping *background
-	rec      *recorder // nil without a recording
-	restartSettings  *knob.Settings // settings for a restarted engine, nil for its start settings
+	mu              sync.Mutex // guards everything below
+	ctx             context.Context
+	closing         bool // Run waits for the last goroutines, and no new ones may start
+	target          Target
+	state           Snapshot // without Live, which publish adds
+	ring            ring
+	liveLoad        *liveLoad
+	sweeping        *background
+	rec             *recorder      // nil without a recording
+	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
 }
 
 // liveLoad is the goroutine of the live load.

@@ -25,13 +25,13 @@ const ms = time.Millisecond
 // device is a target in virtual time. Its requests take 40 ms at batch size 1 and less at larger
 // ones. Live samples come every 100 ms.
 type device struct {
-	mu      sync.Mutex
-	settings     knob.Settings
-	liveLoads   int // running live loads
-	liveErr  error // error of the next live load
-	applyErr error // error of Apply
-	applyTime    time.Duration
-	closed  bool
+	mu        sync.Mutex
+	settings  knob.Settings
+	liveLoads int   // running live loads
+	liveErr   error // error of the next live load
+	applyErr  error // error of Apply
+	applyTime time.Duration
+	closed    bool
 }
 
 func newDevice() *device { return &device{settings: knob.Default(knob.TorchServe)} }
@@ -167,10 +167,10 @@ func testPlan(t *testing.T) plan.Plan {
 
 // liveRecording is a LiveRecording in memory.
 type liveRecording struct {
-	mu     sync.Mutex
-	trials []trial.Trial
+	mu      sync.Mutex
+	trials  []trial.Trial
 	seconds int
-	ended  bool
+	ended   bool
 }
 
 func (r *liveRecording) ID() string   { return "tape" }

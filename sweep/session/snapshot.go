@@ -17,9 +17,9 @@ type Phase uint8
 // The phases.
 const (
 	Starting Phase = iota // the engine is starting
-	Serving // the user owns it, with the live load
-	Sweeping // a running sweep owns it; the screen is read-only
-	Down // the engine has failed; Problem says why
+	Serving               // the user owns it, with the live load
+	Sweeping              // a running sweep owns it; the screen is read-only
+	Down                  // the engine has failed; Problem says why
 )
 
 var phaseNames = []string{Starting: "starting", Serving: "serving", Sweeping: "sweeping", Down: "down"}
@@ -28,21 +28,21 @@ func (p Phase) String() string { return phaseNames[p] }
 
 // Snapshot is everything that a screen shows. It must not be changed.
 type Snapshot struct {
-	At       time.Time
-	Phase    Phase
-	Problem  string // in phase Down: the cause, and what to do
-	Info     sweep.Info
-	SLA      trial.SLA
-	Load     load.Spec // as the user has set it; Load.For computes the concurrency of a matched load
-	LoadOn   bool // false if the user has stopped the live load
-	Settings knob.Settings
-	Changes  []Change // applied changes, oldest first
-	Applying *Applying // nil without an apply in progress
-	Live     Live
-	Internals   Internals // of the model
-	Sweep    *Sweep // nil before the first sweep
+	At        time.Time
+	Phase     Phase
+	Problem   string // in phase Down: the cause, and what to do
+	Info      sweep.Info
+	SLA       trial.SLA
+	Load      load.Spec // as the user has set it; Load.For computes the concurrency of a matched load
+	LoadOn    bool      // false if the user has stopped the live load
+	Settings  knob.Settings
+	Changes   []Change  // applied changes, oldest first
+	Applying  *Applying // nil without an apply in progress
+	Live      Live
+	Internals Internals        // of the model
+	Sweep     *Sweep           // nil before the first sweep
 	Recording *RecordingStatus // nil without a recording
-	Messages []Message
+	Messages  []Message
 }
 
 // Change is one applied change of settings.
@@ -68,23 +68,23 @@ type Second struct {
 	Window     time.Duration
 	P50, P99   trial.Num
 	ModelP99   trial.Num
-	OK, Errors int // in this second; Errors are refused, failed and timed-out requests
+	OK, Errors int       // in this second; Errors are refused, failed and timed-out requests
 	CPU        trial.Num // of the engine, percent of one core
 	GPU        trial.Num // percent; not measured without a GPU
 }
 
 // Live is the state of the live traffic.
 type Live struct {
-	Seconds  []Second // oldest first, at most HistorySeconds
-	Window   time.Duration
-	Answers  int // in the window
-	P50, P99 trial.Num
-	ModelP99 trial.Num
-	RPS      trial.Num // answers per second over the window
-	Batch    trial.Num // mean batch size over the window
-	Verdict  trial.Verdict
-	Totals   trial.Counts // since the session began
-	Use      trial.Use
+	Seconds   []Second // oldest first, at most HistorySeconds
+	Window    time.Duration
+	Answers   int // in the window
+	P50, P99  trial.Num
+	ModelP99  trial.Num
+	RPS       trial.Num // answers per second over the window
+	Batch     trial.Num // mean batch size over the window
+	Verdict   trial.Verdict
+	Totals    trial.Counts // since the session began
+	Use       trial.Use
 	Transient bool // the window includes traffic from before the last change
 }
 
@@ -114,27 +114,27 @@ func (s SweepState) Ended() bool { return s >= Done }
 
 // Sweep is the state of a sweep that runs or has ended.
 type Sweep struct {
-	State   SweepState
-	ID      string // of its profile
-	Path    string // of its profile
-	Plan    plan.Plan
-	Points  int // points that the strategy chooses from
-	Total   int // trials, including the strategy's estimate of those still to come
-	Probes  int // number of measured service times
-	Untried int // of a sweep that ended without a choice: untried points that may keep the promise
-	Impossible    string // why no point can keep the promise at any load; "" if that is not certain
-	Skipped []trial.Skip
-	Cost    search.Cost // of the promise; its rate is 0 before the first measurement
-	Elapsed time.Duration
-	ETA     time.Duration // estimated remaining time, from the points so far
-	Current *sweep.Current
-	Trials  []trial.Trial
-	Resumed int // number of Trials that the resumed sweep had measured
-	Best    int // index into Trials, -1 before the first trial
-	Unconfirmed    int // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
-	Events  []trial.Event
-	Choice  *trial.Choice
-	Problem string // why it failed, or why the profile could not be written
+	State       SweepState
+	ID          string // of its profile
+	Path        string // of its profile
+	Plan        plan.Plan
+	Points      int    // points that the strategy chooses from
+	Total       int    // trials, including the strategy's estimate of those still to come
+	Probes      int    // number of measured service times
+	Untried     int    // of a sweep that ended without a choice: untried points that may keep the promise
+	Impossible  string // why no point can keep the promise at any load; "" if that is not certain
+	Skipped     []trial.Skip
+	Cost        search.Cost // of the promise; its rate is 0 before the first measurement
+	Elapsed     time.Duration
+	ETA         time.Duration // estimated remaining time, from the points so far
+	Current     *sweep.Current
+	Trials      []trial.Trial
+	Resumed     int // number of Trials that the resumed sweep had measured
+	Best        int // index into Trials, -1 before the first trial
+	Unconfirmed int // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
+	Events      []trial.Event
+	Choice      *trial.Choice
+	Problem     string // why it failed, or why the profile could not be written
 }
 
 // Level is the severity of a message.

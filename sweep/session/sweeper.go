@@ -18,19 +18,19 @@ import (
 // Sweeper runs one plan on a target and records it, with and without a screen. Set the fields and
 // call Run once. State, Pause and Abort may be called concurrently.
 type Sweeper struct {
-	Plan   plan.Plan // completed and valid
-	Target sweep.Target
-	Record func(info sweep.Info, p plan.Plan) (Recording, error)
-	Resume *EarlierSweep // the sweep that is resumed; nil for none
-	OnSamples  func([]load.Sample) // called with new samples; may be nil
-	OnChange  func(Sweep) // called after every change of state, by the goroutine of Run; may be nil
+	Plan      plan.Plan // completed and valid
+	Target    sweep.Target
+	Record    func(info sweep.Info, p plan.Plan) (Recording, error)
+	Resume    *EarlierSweep       // the sweep that is resumed; nil for none
+	OnSamples func([]load.Sample) // called with new samples; may be nil
+	OnChange  func(Sweep)         // called after every change of state, by the goroutine of Run; may be nil
 
-	gate   gate
-	mu     sync.Mutex // guards the fields below
-	sweep     Sweep
-	probes []trial.Probe // all recorded ones, including those of the resumed sweep
-	rec    Recording // nil before the profile is created
-	carried    trial.History // the valid part of the resumed sweep
+	gate    gate
+	mu      sync.Mutex // guards the fields below
+	sweep   Sweep
+	probes  []trial.Probe // all recorded ones, including those of the resumed sweep
+	rec     Recording     // nil before the profile is created
+	carried trial.History // the valid part of the resumed sweep
 }
 
 // EventResumed is the name of the event that says how much of an earlier sweep is used.
@@ -39,7 +39,7 @@ const EventResumed = "resumed"
 // EarlierSweep is an earlier sweep from its profile. Its part that is valid under the new plan is
 // copied into the new profile; see [search.Carry].
 type EarlierSweep struct {
-	Plan  plan.Plan // of the earlier sweep
+	Plan    plan.Plan // of the earlier sweep
 	History trial.History
 }
 
@@ -162,8 +162,8 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 // soon as a probe or a trial shows the speed of the model.
 type costReporter struct {
 	search.Strategy
-	w    *Sweeper
-	rec  sweep.Recorder
+	w        *Sweeper
+	rec      sweep.Recorder
 	reported bool
 }
 
@@ -267,7 +267,9 @@ func (w *Sweeper) changed() {
 }
 
 // failBeforeRun ends a sweep that could not start.
-func (w *Sweeper) failBeforeRun(rec Recording, err error) (Sweep, error) { return w.end(rec, false, err) }
+func (w *Sweeper) failBeforeRun(rec Recording, err error) (Sweep, error) {
+	return w.end(rec, false, err)
+}
 
 // end sets the final state and closes the profile.
 func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
@@ -322,11 +324,11 @@ func ExitCode(s Sweep) int {
 
 // gate pauses or aborts a sweep between two points.
 type gate struct {
-	mu      sync.Mutex
-	pauseRequested  bool // Pause was called
-	waiting    bool // the sweep waits
-	abortRequested   bool // Abort was called
-	changed chan struct{} // closed and replaced at each change
+	mu             sync.Mutex
+	pauseRequested bool          // Pause was called
+	waiting        bool          // the sweep waits
+	abortRequested bool          // Abort was called
+	changed        chan struct{} // closed and replaced at each change
 }
 
 func (g *gate) open() {

@@ -42,7 +42,7 @@ const (
 	maxSuggestions = 10_000
 	maxDimensions  = 32
 	maxValues      = 1_000_000
-	maxName     = 64 // bytes
+	maxName        = 64 // bytes
 )
 
 // maxLine is the maximal number of bytes of an input line.
@@ -51,7 +51,7 @@ const maxLine = 64 << 10
 // Examples of correct lines, for errors.
 const (
 	requestShape = `{"sampler":"tpe","seed":7,"budget":240,"space":[{"name":"workers","values":4}]}`
-	resultShape   = `{"value":113.5}`
+	resultShape  = `{"value":113.5}`
 )
 
 // reader reads the input line by line.

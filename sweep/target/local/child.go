@@ -20,8 +20,8 @@ import (
 // Time limits of a child, and lines of its stderr.
 const (
 	startLimit = 90 * time.Second // including the loading of the model
-	stopLimit  = 5 * time.Second // from closing its stdin until it is killed
-	tailLines  = 20 // number of last lines of stderr that are kept for the error
+	stopLimit  = 5 * time.Second  // from closing its stdin until it is killed
+	tailLines  = 20               // number of last lines of stderr that are kept for the error
 )
 
 // handshake is the JSON line that a child writes to file descriptor 3.
@@ -35,13 +35,13 @@ type handshake struct {
 // child is a running engine process. It ends when its stdin closes, so that it always ends with
 // this process.
 type child struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	token string
+	cmd       *exec.Cmd
+	stdin     io.WriteCloser
+	token     string
 	addresses handshake
-	tail  *stderrTail
-	done  chan struct{} // closed after the end of the process
-	err   error // how it ended; valid after done is closed
+	tail      *stderrTail
+	done      chan struct{} // closed after the end of the process
+	err       error         // how it ended; valid after done is closed
 }
 
 // startChild starts argv and waits for the handshake. The child's stderr is copied to log. Its last
@@ -161,7 +161,7 @@ func (c *child) stop() {
 // DiedError means that the engine process ended without being stopped.
 type DiedError struct {
 	How   string   // "segmentation fault", "exit status 2"
-	Cause string // the most informative line of stderr, "" if there is none
+	Cause string   // the most informative line of stderr, "" if there is none
 	Tail  []string // its last lines on stderr, oldest first
 }
 
@@ -181,10 +181,10 @@ var crashPrefixes = []string{"panic:", "fatal error:", "SIGSEGV", "SIGABRT", "SI
 
 // stderrTail copies lines to a log and keeps the last ones. It is safe for concurrent use.
 type stderrTail struct {
-	log    io.Writer // nil for no copy
-	mu    sync.Mutex
-	partial  []byte
-	lines  []string
+	log       io.Writer // nil for no copy
+	mu        sync.Mutex
+	partial   []byte
+	lines     []string
 	crashLine string // the first line with a crash prefix
 }
 

@@ -27,9 +27,9 @@ func targetOf(t *testing.T, h http.HandlerFunc) *Target {
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	out := &Target{
-		child:  &child{done: make(chan struct{})},
-		client: newClient(strings.TrimPrefix(s.URL, "http://"), "word"),
-		lastSettings:   knob.Default(knob.TorchServe),
+		child:        &child{done: make(chan struct{})},
+		client:       newClient(strings.TrimPrefix(s.URL, "http://"), "word"),
+		lastSettings: knob.Default(knob.TorchServe),
 	}
 	out.info.Model.Name, out.info.Options.Rule = "m/1", knob.Eager
 	t.Cleanup(out.client.close)

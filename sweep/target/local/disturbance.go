@@ -15,7 +15,7 @@ import (
 // Disturbances are measured twice a second, because the kernel's counters are too coarse for
 // shorter blocks. The generator calls four times a second.
 const (
-	disturbanceBlock = 400 * time.Millisecond
+	disturbanceBlock    = 400 * time.Millisecond
 	minDisturbanceBlock = 100 * time.Millisecond
 )
 
@@ -23,10 +23,10 @@ const (
 // goroutine may use it.
 type disturbanceRecorder struct {
 	child, generator *monitor.Sampler
-	cores      float64 // of the machine, which may be more than this process may use
-	start      time.Time
-	end         time.Duration // end of the last block
-	blocks     []sweep.Disturbance
+	cores            float64 // of the machine, which may be more than this process may use
+	start            time.Time
+	end              time.Duration // end of the last block
+	blocks           []sweep.Disturbance
 }
 
 // newDisturbanceRecorder starts to measure. The CPU time of the child and of this process is not a

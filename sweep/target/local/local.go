@@ -33,26 +33,26 @@ type Config struct {
 	Env     []string
 	Log     io.Writer // gets the child's stderr; nil for no log
 	Start   knob.Config
-	Bodies  []load.Body // of requests; nil: random ones for the model's inputs
-	Seed    uint64 // of random bodies
+	Bodies  []load.Body        // of requests; nil: random ones for the model's inputs
+	Seed    uint64             // of random bodies
 	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
-	Timeout time.Duration // of requests; 0 is the timeout of the SLA, and 30 s for live load
+	Timeout time.Duration      // of requests; 0 is the timeout of the SLA, and 30 s for live load
 }
 
 // Target is a running child.
 type Target struct {
 	cfg Config
 
-	mu     sync.Mutex // guards everything below
-	child  *child
-	client *client
-	info   sweep.Info
-	baseConfig   load.Config // common part of all runs
-	lastSettings   knob.Settings // last settings in force
-	ranSettings   map[knob.Settings]bool // by memoryKey: all settings that this child had in force
-	closed bool
-	monitor  *runningMonitor
-	bareRates   []trial.Bare // measured bare rates
+	mu           sync.Mutex // guards everything below
+	child        *child
+	client       *client
+	info         sweep.Info
+	baseConfig   load.Config            // common part of all runs
+	lastSettings knob.Settings          // last settings in force
+	ranSettings  map[knob.Settings]bool // by memoryKey: all settings that this child had in force
+	closed       bool
+	monitor      *runningMonitor
+	bareRates    []trial.Bare // measured bare rates
 }
 
 // runningMonitor is the monitor of the present child.
@@ -323,9 +323,9 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 // segmentTime and segmentRequests. Loads with an end (traces, ramps) are sent to their end and
 // started again, with at most finiteRequests.
 const (
-	segmentTime         = 5 * time.Minute
+	segmentTime     = 5 * time.Minute
 	segmentRequests = 200_000
-	finiteRequests   = 2_000_000
+	finiteRequests  = 2_000_000
 )
 
 // segmentLimits returns the time and the number of requests at which a segment of l ends.

@@ -20,11 +20,11 @@ import (
 
 // Target is a sweep.Target for the [Server] at a URL. It can also have live load.
 type Target struct {
-	url   string
-	http  *http.Client
-	baseConfig  load.Config // common part of all runs
-	initial knob.Settings
-	current   knob.Settings
+	url        string
+	http       *http.Client
+	baseConfig load.Config // common part of all runs
+	initial    knob.Settings
+	current    knob.Settings
 }
 
 // Open connects to the server at a URL. secure is the result of [Server.TLS]; nil is plain HTTP.

@@ -40,7 +40,7 @@ type Config struct {
 
 // Target is a simulated device.
 type Target struct {
-	cfg       Config
+	cfg     Config
 	places  []knob.Place // those of the table
 	current knob.Settings
 	curve   servicetime.Curve // of the current settings
@@ -52,7 +52,7 @@ type Target struct {
 const (
 	block       = 250 * time.Millisecond
 	defaultTime = 60 * time.Second
-	maxPlanned = 20_000_000 // requests of a load without a maximum
+	maxPlanned  = 20_000_000 // requests of a load without a maximum
 )
 
 // Open returns the device with its start settings in force.
