@@ -205,7 +205,7 @@ func (r *run) sleep(t *time.Timer, d time.Duration) bool {
 	}
 }
 
-// sendWithSweeps calls send, and meanwhile ends requests that exceed their timeout. It need not
+// sendWithExpiry calls send, and meanwhile ends requests that exceed their timeout. It need not
 // be exact, because their latency is the timeout.
 func (r *run) sendWithExpiry(send func()) {
 	done := make(chan struct{})
@@ -227,7 +227,7 @@ func (r *run) sendWithExpiry(send func()) {
 	wg.Wait()
 }
 
-// sweepEvery returns the interval of searches for requests that exceed their timeout.
+// expiryInterval returns the interval of searches for requests that exceed their timeout.
 func (r *run) expiryInterval() time.Duration {
 	return min(max(r.c.Timeout/50, time.Millisecond), 50*time.Millisecond)
 }

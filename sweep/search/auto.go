@@ -31,8 +31,8 @@ type Auto struct {
 // NewAuto returns the strategy for the points, which it copies. The error says why a trace of the
 // plan cannot be read.
 func NewAuto(p plan.Plan, points []plan.Point, t trial.Tells) (*Auto, error) {
-	o, err := newPredictor(p, points, t)
-	return &Auto{predictor: o, remaining: o.maxTests()}, err
+	pr, err := newPredictor(p, points, t)
+	return &Auto{predictor: pr, remaining: pr.maxTests()}, err
 }
 
 // Left estimates the number of trials still to come, without probes.
@@ -61,7 +61,7 @@ func (a *Auto) Next(found trial.History) (plan.Point, bool) {
 	return p, ok
 }
 
-// setEndReason writes down why nothing more is tried.
+// setEndReason sets the reason why nothing more is tried.
 func (a *Auto) setEndReason(v *view) {
 	if v.bestTest() < 0 {
 		a.untried = v.countPossible()
@@ -70,7 +70,7 @@ func (a *Auto) setEndReason(v *view) {
 	if rest > 0 && a.noPrediction != "" {
 		a.endReason = fmt.Sprintf("%d load tests of %d points, one knob at a time: %s.", len(v.tests), len(a.points), a.noPrediction)
 	}
-	if rest == 0 || v.sim == nil {
+	if rest == 0 || v.simulator == nil {
 		return
 	}
 	a.endReason = fmt.Sprintf("%d load tests of %d points, the others were predicted from %d service times", len(v.tests), len(a.points), len(a.cachedFor))
@@ -159,7 +159,7 @@ func (a *Auto) decide(v *view) (plan.Point, bool) {
 		return plan.Point{}, false
 	case a.triesAll():
 		return a.nextUntried(v)
-	case v.sim == nil:
+	case v.simulator == nil:
 		return v.climb()
 	}
 	best := v.bestTest()

@@ -23,7 +23,7 @@ func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 	case t.GeneratorLimited:
 		return bottleneck{limitGenerator, "the load generator was the limit, not the server: the figures do not show what the server can do; send less, or from another machine"}
 	case t.Busy():
-		return bottleneck{limitOtherPrograms, "other programs took much of the machine: measure again when it is quiet"}
+		return bottleneck{limitOtherPrograms, "other programs took much of the machine: measure again when it is idle"}
 	}
 	b := t.Breakdown
 	exec, ok := b.Execution.Get()

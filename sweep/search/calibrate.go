@@ -45,7 +45,7 @@ type kernel struct {
 }
 
 // covariance returns the covariance of the residuals of points i and j.
-func (s kernel) alike(i, j int) float64 {
+func (s kernel) covariance(i, j int) float64 {
 	a, b := s.points[i].Settings, s.points[j].Settings
 	sum := square(sdCommon) + square(sdOverhead)*s.relativeRate[i]*s.relativeRate[j]
 	if i == j {
@@ -82,20 +82,20 @@ type calibration struct {
 
 // calibrate fits the process to residuals. Without residuals every posterior is the prior, with
 // standard deviations multiplied by scale.
-func calibrate(s kernel, scale float64, seen []residual) *calibration {
-	c := &calibration{kernel: s, scale: scale, residuals: seen}
+func calibrate(s kernel, scale float64, residuals []residual) *calibration {
+	c := &calibration{kernel: s, scale: scale, residuals: residuals}
 	sum := 0.0
-	for _, r := range seen {
-		sum += square(r.value) / s.alike(r.point, r.point)
+	for _, r := range residuals {
+		sum += square(r.value) / s.covariance(r.point, r.point)
 	}
-	if n := float64(len(seen)); n > 0 { // increase scale if predictions are worse than expected
+	if n := float64(len(residuals)); n > 0 { // increase scale if predictions are worse than expected
 		c.scale = max(scale, math.Sqrt(sum/n)/2)
 	}
-	c.cholesky = make([][]float64, len(seen))
-	for i, a := range seen {
+	c.cholesky = make([][]float64, len(residuals))
+	for i, a := range residuals {
 		c.cholesky[i] = make([]float64, i+1)
-		for j, b := range seen[:i+1] {
-			v := square(c.scale) * s.alike(a.point, b.point)
+		for j, b := range residuals[:i+1] {
+			v := square(c.scale) * s.covariance(a.point, b.point)
 			if i == j {
 				v += square(a.sd) + 1e-9
 			}
@@ -109,8 +109,8 @@ func calibrate(s kernel, scale float64, seen []residual) *calibration {
 			}
 		}
 	}
-	y := make([]float64, len(seen))
-	for i, r := range seen {
+	y := make([]float64, len(residuals))
+	for i, r := range residuals {
 		y[i] = r.value
 	}
 	c.weights = c.solveUpper(c.solveLower(y))
@@ -148,10 +148,10 @@ func (c *calibration) posterior(point int) posterior {
 	cov := make([]float64, len(c.residuals))
 	mean := 0.0
 	for i, r := range c.residuals {
-		cov[i] = square(c.scale) * c.alike(r.point, point)
+		cov[i] = square(c.scale) * c.covariance(r.point, point)
 		mean += cov[i] * c.weights[i]
 	}
-	v := square(c.scale) * c.alike(point, point)
+	v := square(c.scale) * c.covariance(point, point)
 	for _, x := range c.solveLower(cov) {
 		v -= square(x)
 	}

@@ -16,9 +16,9 @@ import (
 
 // Carried is the part of an earlier sweep that a resumed sweep uses.
 type Carried struct {
-	History  trial.History
-	Restated int                // trials whose verdict was derived for another limit
-	Dropped  map[DropReason]int // number of trials that are not used, by the first reason
+	History trial.History
+	Derived int                // trials whose verdict was derived for another limit
+	Dropped map[DropReason]int // number of trials that are not used, by the first reason
 
 	oldProbes int           // number of probes in the earlier sweep
 	from, to  time.Duration // the old limit and the new one
@@ -33,14 +33,14 @@ const (
 	OtherOptions                    // it was measured with another batching rule or other options
 	NoPoint                         // its settings or its load are not in the plan
 	OtherPromise                    // its verdict cannot be derived for the plan's SLA
-	InPart                          // another trial of its setting is not used
-	RateSearch                      // it belongs to a rate search and is not its bound
+	OtherDropped                    // another trial of its setting is not used
+	NotBound                        // it belongs to a rate search and is not its bound
 )
 
 var dropTexts = []string{
 	OtherRequests: "other requests", OtherOptions: "another rule or other options", NoPoint: "no point of this plan",
-	OtherPromise: "the promise is another", InPart: "their settings are measured anew as a whole",
-	RateSearch: "of a rate search only its bound is kept",
+	OtherPromise: "the promise is another", OtherDropped: "all trials of their settings are repeated",
+	NotBound: "of a rate search only its bound is kept",
 }
 
 func (d DropReason) String() string { return dropTexts[d] }
@@ -75,7 +75,7 @@ func Carry(old trial.History, was, now plan.Plan, points []plan.Point) Carried {
 			continue
 		}
 		if t.Verdict != old.Trials[i].Verdict {
-			out.Restated++
+			out.Derived++
 		}
 		out.History.Trials = append(out.History.Trials, t)
 	}
@@ -146,9 +146,9 @@ func (c carryCheck) dropIncomplete(trials []trial.Trial, reasons []*DropReason) 
 	}
 	for _, ids := range byKey {
 		incomplete := slices.ContainsFunc(ids, func(i int) bool { return reasons[i] != nil })
-		bound, reason := -1, InPart
+		bound, reason := -1, OtherDropped
 		if c.newPlan.Question == plan.Capacity {
-			bound, reason = c.bestBound(trials, reasons, ids), RateSearch
+			bound, reason = c.bestBound(trials, reasons, ids), NotBound
 		} else if !incomplete {
 			continue
 		}
@@ -161,12 +161,12 @@ func (c carryCheck) dropIncomplete(trials []trial.Trial, reasons []*DropReason) 
 }
 
 // bestBound returns the index of the trial that is used of the search for one setting's highest
-// rate: if the limit is now looser, the highest rate that passed, below all rates that did not; if
-// the limit is now tighter, the lowest rate that failed, above all rates that did not. All other
+// rate: if the limit is now higher, the highest rate that passed, below all rates that did not; if
+// the limit is now lower, the lowest rate that failed, above all rates that did not. All other
 // trials would count against the maximal number of trials of a search. It returns -1 if there is
 // none.
 func (c carryCheck) bestBound(trials []trial.Trial, reasons []*DropReason, ids []int) int {
-	sign := 1.0 // sign: 1 to select the highest rate, -1 the lowest
+	sign := 1.0 // 1 to select the highest rate, -1 the lowest
 	if c.newPlan.SLA.Limit < c.oldPlan.SLA.Limit {
 		sign = -1
 	}
@@ -203,11 +203,11 @@ func (c carryCheck) probes(old []trial.Probe, s probeSpace) []trial.Probe {
 // String says in one line what is used, what is not, and why.
 func (c Carried) String() string {
 	var parts []string
-	if kept := len(c.History.Trials) - c.Restated; kept > 0 || c.Restated+len(c.Dropped) == 0 {
+	if kept := len(c.History.Trials) - c.Derived; kept > 0 || c.Derived+len(c.Dropped) == 0 {
 		parts = append(parts, fmt.Sprintf("trials kept: %d", kept))
 	}
-	if c.Restated > 0 {
-		parts = append(parts, fmt.Sprintf("carried over to the limit of %v from %v: %d", c.to, c.from, c.Restated))
+	if c.Derived > 0 {
+		parts = append(parts, fmt.Sprintf("carried over to the limit of %v from %v: %d", c.to, c.from, c.Derived))
 	}
 	dropped, why := 0, []string{}
 	for d := range DropReason(len(dropTexts)) {

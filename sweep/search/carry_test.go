@@ -148,7 +148,7 @@ func TestCarrySettingsAsAWhole(t *testing.T) {
 		if text := summarize(got.History.Trials); text != c.want {
 			t.Errorf("%v: %q, want %q", c.limit, text, c.want)
 		}
-		if in := strings.Contains(got.String(), "measured anew as a whole (1)"); in != (c.limit != was.SLA.Limit) {
+		if in := strings.Contains(got.String(), "all trials of their settings are repeated (1)"); in != (c.limit != was.SLA.Limit) {
 			t.Errorf("%v: says %q", c.limit, got)
 		}
 	}

@@ -50,14 +50,14 @@ func (v *view) breaksConstraints(point int) bool {
 
 // bestUntried returns the untried point with the highest value of the criterion, and this value;
 // point -1 if there is none. Points that cannot keep the promise at any load are left out.
-func (v *view) bestUntried(score func(expectation) float64) (expectation, float64) {
+func (v *view) bestUntried(criterion func(expectation) float64) (expectation, float64) {
 	best, most := expectation{point: -1}, math.Inf(-1)
 	for i := range v.points {
 		if v.tried(i) || v.breaksConstraints(i) || v.whyImpossible(i) != "" {
 			continue
 		}
-		if o := v.expectation(i); score(o) > most {
-			best, most = o, score(o)
+		if o := v.expectation(i); criterion(o) > most {
+			best, most = o, criterion(o)
 		}
 	}
 	return best, most
@@ -91,7 +91,7 @@ func (v *view) firstAnswer() (plan.Point, bool) {
 func (v *view) countPossible() int {
 	n := 0
 	for i := range v.points {
-		if !v.tried(i) && (v.sim == nil || v.whyImpossible(i) == "" && v.expectation(i).pass >= minChance) {
+		if !v.tried(i) && (v.simulator == nil || v.whyImpossible(i) == "" && v.expectation(i).pass >= minChance) {
 			n++
 		}
 	}
@@ -151,7 +151,7 @@ func (v *view) controlPoint(best int) plan.Point {
 	if v.plan.Question == plan.Capacity {
 		p.Load.Rate = x.rates.low
 	}
-	p.Role, p.Reason = trial.RoleControl, "the best so far once more, on another seed"
+	p.Role, p.Reason = trial.RoleControl, "the best so far again, with another seed"
 	return p
 }
 

@@ -24,8 +24,8 @@ type Climb struct {
 // NewClimb returns the strategy for the points, which it copies. The error says why a trace of the
 // plan cannot be read.
 func NewClimb(p plan.Plan, points []plan.Point, t trial.Tells) (*Climb, error) {
-	o, err := newPredictor(p, points, t)
-	return &Climb{predictor: o, remaining: o.maxTests()}, err
+	pr, err := newPredictor(p, points, t)
+	return &Climb{predictor: pr, remaining: pr.maxTests()}, err
 }
 
 // Next returns the next point of the climb.
@@ -71,14 +71,14 @@ func (c *Climb) Ended() string {
 func (c *Climb) Outline() []string { return c.climbOutline() }
 
 // climbOutline says what is probed before a climb, and how it moves.
-func (o *predictor) climbOutline() []string {
+func (pr *predictor) climbOutline() []string {
 	var out []string
-	if o.plan.Question == plan.Capacity {
-		out = append(o.probesOutline(), "each setting: "+o.rateSearchOutline())
+	if pr.plan.Question == plan.Capacity {
+		out = append(pr.probesOutline(), "each setting: "+pr.rateSearchOutline())
 	}
 	text := "climb: from the smallest settings, one knob up or down at a time; a change that helps beyond noise is kept, until no knob helps"
-	if o.noPrediction != "" {
-		text += "; " + o.noPrediction
+	if pr.noPrediction != "" {
+		text += "; " + pr.noPrediction
 	}
 	return append(out, text)
 }
@@ -129,10 +129,10 @@ type climb struct {
 
 // knobOrder returns the knobs in the order in which they are changed, the one with the largest
 // effect first. The target's own knobs follow by name, because their effect is unknown.
-func (o *predictor) knobOrder() []knob.Name {
+func (pr *predictor) knobOrder() []knob.Name {
 	out := []knob.Name{knob.BatchSize, knob.Workers, knob.BatchDelay, knob.Threads, knob.FP16, knob.Device, knob.QueueSize}
 	var own []knob.Name
-	for _, p := range o.points {
+	for _, p := range pr.points {
 		for n := range p.Settings.Own.All() {
 			if !slices.Contains(own, n) {
 				own = append(own, n)

@@ -154,7 +154,7 @@ func (c Cost) HowToDecide(t trial.Trial) string {
 	validated := t.Role == trial.RoleValidation
 	switch value := v.ValueMS.Or(0); {
 	case t.Busy():
-		return "other programs took much of the machine: measure again when it is quiet"
+		return "other programs took much of the machine: measure again when it is idle"
 	case validated && missing <= 0 && value > (1-closeToLimit)*v.LimitMS:
 		text := fmt.Sprintf("%d answers did not decide it: its P%g is close to the limit of %g ms", t.Counts.OK, v.Percentile, v.LimitMS)
 		if high, ok := v.HighMS.Get(); ok && high > v.LimitMS {

@@ -58,7 +58,7 @@ func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip)
 	if v, ok := t.Verdict.ValueMS.Get(); ok && t.Verdict.LimitMS > 0 {
 		why.Headroom = trial.Of(1 - v/t.Verdict.LimitMS)
 	}
-	why.Text = joinSentences(x.headline(t), x.capacityText(t, &why))
+	why.Text = joinSentences(x.headlineText(t), x.capacityText(t, &why))
 	next := e.runnersUp(trials[best])
 	for _, r := range next {
 		why.RunnersUp = append(why.RunnersUp, r.Joined.N)
@@ -127,7 +127,7 @@ func (e explanation) otherLoads(row rank.Row) []string {
 }
 
 // headlineText has the setting with its throughput and percentile.
-func (x Explainer) headline(t trial.Trial) string {
+func (x Explainer) headlineText(t trial.Trial) string {
 	v := t.Verdict
 	figures := fmt.Sprintf("%s requests/s with P%g of %s latency %s ms", intervalText(t.Throughput), v.Percentile, v.Latency, v.ValueMS.Text(1))
 	switch {
@@ -140,10 +140,10 @@ func (x Explainer) headline(t trial.Trial) string {
 		return fmt.Sprintf("No setting is sure to keep P%g of %s latency <= %g ms. Nearest is trial %d (%v), undecided: %s (%s-%s).",
 			v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, figures, v.LowMS.Text(1), v.HighMS.Text(1))
 	case v.ValueMS.Or(math.Inf(1)) <= v.LimitMS:
-		return fmt.Sprintf("No setting keeps the promise. Nearest is trial %d (%v), which fails by its errors: %.2g%% of the requests.",
+		return fmt.Sprintf("No setting keeps the promise. Nearest is trial %d (%v), which fails because of its errors: %.2g%% of the requests.",
 			t.N, t.Settings, 100*v.ErrorRate)
 	}
-	return fmt.Sprintf("No setting keeps P%g of %s latency <= %g ms. Nearest is trial %d (%v): %s, %s the limit. Allow more, send less, or widen the ranges.",
+	return fmt.Sprintf("No setting keeps P%g of %s latency <= %g ms. Nearest is trial %d (%v): %s, %s the limit. Raise the limit, reduce the load, or widen the ranges.",
 		v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, figures, distanceText(v))
 }
 
@@ -151,7 +151,7 @@ func (x Explainer) headline(t trial.Trial) string {
 func distanceText(v trial.Verdict) string {
 	value, ok := v.ValueMS.Get()
 	if !ok || v.LimitMS <= 0 {
-		return "not measured against"
+		return "not compared with"
 	}
 	share := 100 * (1 - value/v.LimitMS)
 	if share < 0 {
@@ -301,7 +301,7 @@ func (e explanation) whyNot(o, best rank.Row) string {
 	case failing != "":
 		return "but it FAILs under " + failing
 	case o.Validations > 0 && !o.Validated:
-		return "but its validation was left open: " + cmp.Or(o.Verdict().Why, "it did not pass")
+		return "but its validation is undecided: " + cmp.Or(o.Verdict().Why, "it did not pass")
 	case !o.Validated:
 		return "but it was not validated"
 	case e.Rules.Objective != plan.MostThroughput:

@@ -133,7 +133,7 @@ func TestExplainWithoutAPass(t *testing.T) {
 	}{
 		{"slow", served(7, 100, 127, 0, failed), "No setting keeps P99 of request latency <= 100 ms. Nearest is trial 7 (1 worker, batch 8, delay 0 ms, fp32, cpu, 1 thread): 100.0 (95.0-105.0) requests/s with P99 of request latency 127.0 ms, 27% above the limit."},
 		{"undecided", served(7, 100, 99, 0, undecided), "No setting is sure to keep P99 of request latency <= 100 ms."},
-		{"errors", served(7, 100, 20, 0, errors), "which fails by its errors: 3.1% of the requests."},
+		{"errors", served(7, 100, 20, 0, errors), "which fails because of its errors: 3.1% of the requests."},
 		{"constraint", served(7, 100, 20, 0, hungry), "No setting keeps the constraints."},
 		{"blank", trial.Trial{N: 7}, "Nearest is trial 7"},
 	} {
@@ -244,9 +244,9 @@ func TestExplainLines(t *testing.T) {
 		{"neighbours", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.Blocks.Disturbed = 9 })}, "limits    other programs took much of the machine", ""},
 		{"a faster one not validated", []trial.Trial{best, served(2, 900, 60, 0, two)}, "next      trial 2 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but it was not validated", ""},
 		{
-			"a faster one left open",
+			"a faster one that is undecided",
 			[]trial.Trial{best, served(2, 900, 60, 0, two), served(3, 900, 60, 0, two, validation, open)},
-			"next      trial 3 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but its validation was left open: 1304 of the 2000 requests", "",
+			"next      trial 3 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but its validation is undecided: 1304 of the 2000 requests", "",
 		},
 		{
 			"a faster one fails elsewhere",

@@ -73,9 +73,9 @@ type RateGrid struct {
 
 // NewRateGrid returns the strategy for the points, which it copies.
 func NewRateGrid(p plan.Plan, points []plan.Point, t trial.Tells) (*RateGrid, error) {
-	o, err := newPredictor(p, points, t)
-	o.everyPoint = true
-	return &RateGrid{predictor: o, remaining: len(points)}, err
+	pr, err := newPredictor(p, points, t)
+	pr.everyPoint = true
+	return &RateGrid{predictor: pr, remaining: len(points)}, err
 }
 
 // Next returns the next rate of the first point whose search has not ended.

@@ -20,10 +20,10 @@ import (
 // the limit, 5 of 10 answers would be over it with a probability of 1e-8.
 const minAnswers = 10
 
-// minBatchTime returns the shortest time in ms, with its size, of a batch up to maxSize of a kind of session
-// with no other worker busy. ok is false without a probe of a batch of one, which is nearly always
-// the shortest. If the probe ran on several workers, the time is divided by their number, because
-// at worst each waited for all others.
+// minBatchTime returns the shortest time in ms, with its size, of a batch up to maxSize with one
+// kind of session and no other worker busy. ok is false without a probe of a batch of one, which is
+// nearly always the shortest. If the probe ran on several workers, the time is divided by their
+// number, because at worst each waited for all others.
 func (v *view) minBatchTime(session group, maxSize int) (ms float64, size int, ok bool) {
 	fewest := map[int]trial.Probe{} // by batch size
 	for _, p := range v.history.Probes {
@@ -47,7 +47,7 @@ func (v *view) minBatchTime(session group, maxSize int) (ms float64, size int, o
 }
 
 // minLatency returns the shortest possible latency in ms of settings at any load, of the kind that
-// the promise binds, and says what it consists of. known is false without probes.
+// the promise binds, and says what it consists of. measured is false without probes.
 func (v *view) minLatency(s knob.Settings) (shortest float64, what string, measured bool) {
 	ms, size, ok := v.minBatchTime(groupOf(s).sessionKind(), s.BatchSize)
 	what = fmt.Sprintf("a batch of %d alone takes %.1f ms", size, ms)
@@ -92,7 +92,7 @@ func (v *view) whyImpossible(point int) string {
 	return fmt.Sprintf("%s, above %v, and no request is answered sooner", what, v.plan.SLA.Limit)
 }
 
-// isDisproved reports whether a test of a kind of session was within the limit.
+// isDisproved reports whether a test with one kind of session was within the limit.
 func (v *view) isDisproved(session group) bool {
 	return slices.ContainsFunc(v.tests, func(x loadTest) bool {
 		return groupOf(v.points[x.point].Settings).sessionKind() == session && slices.ContainsFunc(x.trials, withinLimit)
@@ -186,14 +186,14 @@ const (
 // capacity returns the highest rate of a point's workers, in requests/s.
 func (v *view) capacity(point int) float64 {
 	s := v.points[point].Settings
-	c, _ := v.sim.curve(groupOf(s))
+	c, _ := v.simulator.curve(groupOf(s))
 	return c.Rate(s.Workers, s.BatchSize)
 }
 
-// unneeded reports whether a probe can be skipped, because all points of its kind of session are already
-// known to be impossible, by probes of two batch sizes if there are several.
-func (o *predictor) unneeded(k probeKey, found []trial.Probe) bool {
-	v := &view{predictor: o, history: trial.History{Probes: found}}
+// unneeded reports whether a probe can be skipped, because all points with its kind of session are
+// already known to be impossible, by probes of two batch sizes if there are several.
+func (pr *predictor) unneeded(k probeKey, found []trial.Probe) bool {
+	v := &view{predictor: pr, history: trial.History{Probes: found}}
 	sizes := map[int]bool{}
 	for _, p := range found {
 		if groupOf(p.Settings).sessionKind() == k.sessionKind() && p.Error == "" {
@@ -203,11 +203,11 @@ func (o *predictor) unneeded(k probeKey, found []trial.Probe) bool {
 	if len(sizes) < 2 && !sizes[k.batch] {
 		return false
 	}
-	return !slices.ContainsFunc(o.points, func(p plan.Point) bool {
+	return !slices.ContainsFunc(pr.points, func(p plan.Point) bool {
 		if groupOf(p.Settings).sessionKind() != k.sessionKind() {
 			return false
 		}
 		ms, _, ok := v.minLatency(p.Settings)
-		return !ok || ms <= float64(o.plan.SLA.Limit)/float64(time.Millisecond)
+		return !ok || ms <= float64(pr.plan.SLA.Limit)/float64(time.Millisecond)
 	})
 }

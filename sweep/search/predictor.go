@@ -39,19 +39,19 @@ type predictor struct {
 // newPredictor returns a predictor of the points, which it copies. The error says why a trace
 // cannot be read.
 func newPredictor(p plan.Plan, points []plan.Point, t trial.Tells) (*predictor, error) {
-	o := &predictor{
+	pr := &predictor{
 		prober: newProber(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[pointKey]int{},
 		maxLoadTests: p.Budget.LoadTests, noPrediction: whyUnpredictable(points, t),
 	}
-	if o.maxLoadTests <= 0 {
-		o.maxLoadTests = len(points)
+	if pr.maxLoadTests <= 0 {
+		pr.maxLoadTests = len(points)
 	}
 	for i, p := range points {
-		o.index[o.keyOf(p.Settings, p.Load)] = i
+		pr.index[pr.keyOf(p.Settings, p.Load)] = i
 	}
 	var err error
-	o.traces, o.truncations, err = readTraces(points, simulatedTrace)
-	return o, err
+	pr.traces, pr.truncations, err = readTraces(points, simulatedTrace)
+	return pr, err
 }
 
 // whyUnpredictable says why the simulator cannot predict the points; "" if it can. It needs the
@@ -74,66 +74,66 @@ func whyUnpredictable(points []plan.Point, t trial.Tells) string {
 }
 
 // maxTests returns the largest possible number of load tests.
-func (o *predictor) maxTests() int { return min(o.maxLoadTests, len(o.points)) }
+func (pr *predictor) maxTests() int { return min(pr.maxLoadTests, len(pr.points)) }
 
 // probe returns the next probe, if there is one.
-func (o *predictor) probe(found []trial.Probe) (plan.Point, bool) {
-	if o.noPrediction != "" {
+func (pr *predictor) probe(found []trial.Probe) (plan.Point, bool) {
+	if pr.noPrediction != "" {
 		return plan.Point{}, false
 	}
-	return o.prober.next(found, func() []probeKey { return o.secondProbes(found) }, func(k probeKey) bool { return o.unneeded(k, found) })
+	return pr.prober.next(found, func() []probeKey { return pr.secondProbes(found) }, func(k probeKey) bool { return pr.unneeded(k, found) })
 }
 
 // secondProbes returns the probes of the second stage, which depend on the results of the first.
-func (o *predictor) secondProbes(found []trial.Probe) []probeKey {
-	if len(o.firstProbes) >= o.maxProbes || !slices.Equal(o.firstStageFor(found), o.firstProbes) {
+func (pr *predictor) secondProbes(found []trial.Probe) []probeKey {
+	if len(pr.firstProbes) >= pr.maxProbes || !slices.Equal(pr.firstStageFor(found), pr.firstProbes) {
 		return nil
 	}
 	var first []trial.Probe
 	for _, p := range found {
-		if slices.Contains(o.firstProbes, probeKeyOf(p)) {
+		if slices.Contains(pr.firstProbes, probeKeyOf(p)) {
 			first = append(first, p)
 		}
 	}
-	if slices.EqualFunc(first, o.firstFound, sameProbe) {
-		return o.secondStage
+	if slices.EqualFunc(first, pr.firstFound, sameProbe) {
+		return pr.secondStage
 	}
-	o.firstFound, o.secondStage = first, nil
-	if m := newSimulator(o.plan, o.traces, first); m != nil {
-		o.secondStage = o.prober.otherBatches(o.byPromise(m))
+	pr.firstFound, pr.secondStage = first, nil
+	if sim := newSimulator(pr.plan, pr.traces, first); sim != nil {
+		pr.secondStage = pr.prober.otherBatches(pr.byPromise(sim))
 	}
-	return o.secondStage
+	return pr.secondStage
 }
 
 // byPromise sorts the groups with probes by the best of their points, according to a rough
 // prediction.
-func (o *predictor) byPromise(m *simulator) []group {
-	v := &view{predictor: o, sim: m, forecasts: m.forecasts(o.points, simulatedToCompare)}
+func (pr *predictor) byPromise(sim *simulator) []group {
+	v := &view{predictor: pr, simulator: sim, forecasts: sim.forecasts(pr.points, simulatedToCompare)}
 	v.calibrate()
 	best := map[group]float64{}
-	for i, p := range o.points {
+	for i, p := range pr.points {
 		g := groupOf(p.Settings)
 		if x := v.expectation(i); x.pass > 0 {
 			best[g] = max(best[g], x.rate*x.pass)
 		}
 	}
-	groups := slices.Clone(m.groups)
+	groups := slices.Clone(sim.groups)
 	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(best[b], best[a]) })
 	return groups
 }
 
 // simulatorFor returns the simulator with the times of the probes, nil without any.
-func (o *predictor) simulatorFor(found []trial.Probe) *simulator {
-	if o.noPrediction != "" {
+func (pr *predictor) simulatorFor(found []trial.Probe) *simulator {
+	if pr.noPrediction != "" {
 		return nil
 	}
-	if !slices.EqualFunc(found, o.cachedFor, sameProbe) {
-		o.cachedFor, o.timeFactors, o.highestRates = slices.Clone(found), map[trialKey]float64{}, map[rateKey]float64{}
-		if o.cachedSim = newSimulator(o.plan, o.traces, found); o.cachedSim != nil {
-			o.cachedForecasts = o.cachedSim.forecasts(o.points, simulatedPerRate)
+	if !slices.EqualFunc(found, pr.cachedFor, sameProbe) {
+		pr.cachedFor, pr.timeFactors, pr.highestRates = slices.Clone(found), map[trialKey]float64{}, map[rateKey]float64{}
+		if pr.cachedSim = newSimulator(pr.plan, pr.traces, found); pr.cachedSim != nil {
+			pr.cachedForecasts = pr.cachedSim.forecasts(pr.points, simulatedPerRate)
 		}
 	}
-	return o.cachedSim
+	return pr.cachedSim
 }
 
 // sameProbe reports whether two probes have the same settings and result.
@@ -142,10 +142,10 @@ func sameProbe(a, b trial.Probe) bool {
 }
 
 // forecasts predicts all points.
-func (m *simulator) forecasts(points []plan.Point, requests int) []forecast {
+func (sim *simulator) forecasts(points []plan.Point, requests int) []forecast {
 	out := make([]forecast, len(points))
 	for i, p := range points {
-		out[i] = m.forecast(p, requests)
+		out[i] = sim.forecast(p, requests)
 	}
 	return out
 }

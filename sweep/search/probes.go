@@ -118,8 +118,8 @@ func newProber(p plan.Plan, points []plan.Point) prober {
 	return s
 }
 
-// reductions are the ways to make fewer probes: the numbers of workers per kind of session and of batch
-// sizes per group.
+// reductions are the ways to make fewer probes: the numbers of workers per kind of session, and of
+// batch sizes per group.
 var reductions = [...]struct{ workers, batches int }{
 	{math.MaxInt, 3},
 	{4, 3},
@@ -202,8 +202,8 @@ func expectedTime(k probeKey, found []trial.Probe) time.Duration {
 	return best
 }
 
-// someGroups selects at most n numbers of workers of each kind of session, always including the largest:
-// service times with fewer workers are not longer.
+// someGroups selects at most n numbers of workers for each kind of session, always including the
+// largest: service times with fewer workers are not longer.
 func (s prober) someGroups(n int) []group {
 	var out []group
 	for i := 0; i < len(s.groups); {
@@ -244,7 +244,7 @@ func pickEvenly[T any](v []T, n int) []T {
 }
 
 // next returns the first probe that was not made, is needed and is within the allowance.
-func (s prober) next(found []trial.Probe, second func() []probeKey, needless func(probeKey) bool) (plan.Point, bool) {
+func (s prober) next(found []trial.Probe, second func() []probeKey, unneeded func(probeKey) bool) (plan.Point, bool) {
 	done := map[probeKey]bool{}
 	for _, p := range found {
 		done[probeKeyOf(p)] = true
@@ -252,7 +252,7 @@ func (s prober) next(found []trial.Probe, second func() []probeKey, needless fun
 	stages := []func() []probeKey{func() []probeKey { return s.firstStageFor(found) }, second}
 	for _, stage := range stages {
 		for _, k := range stage() {
-			if !done[k] && s.withinAllowance(k, found) && !needless(k) {
+			if !done[k] && s.withinAllowance(k, found) && !unneeded(k) {
 				p := s.point(k)
 				p.Reason += fmt.Sprintf(" with %d workers", k.workers)
 				return p, true

@@ -26,28 +26,28 @@ const (
 )
 
 // rateSearchOutline says how the highest rate of a setting is searched.
-func (o *predictor) rateSearchOutline() string {
+func (pr *predictor) rateSearchOutline() string {
 	most, from := maxRates, "the predicted one"
-	if o.noPrediction != "" {
+	if pr.noPrediction != "" {
 		most, from = maxUnpredictedRates, fmt.Sprintf("%d/s or the best so far", unpredictedStart)
 	}
 	return fmt.Sprintf("up to %d rates a setting, from %s on, until the highest that passes is known to %.0f%%", most, from, 100*rateTolerance)
 }
 
 // trialsFor estimates the number of trials of this number of rate searches.
-func (o *predictor) trialsFor(searches int) int {
-	if o.noPrediction != "" {
+func (pr *predictor) trialsFor(searches int) int {
+	if pr.noPrediction != "" {
 		return searches * maxUnpredictedRates * 2 / 3
 	}
 	return searches * 5 / 2
 }
 
 // probesOutline says what is probed before the rate searches.
-func (o *predictor) probesOutline() []string {
-	if o.noPrediction != "" {
-		return []string{o.noPrediction}
+func (pr *predictor) probesOutline() []string {
+	if pr.noPrediction != "" {
+		return []string{pr.noPrediction}
 	}
-	return o.prober.outline()
+	return pr.prober.outline()
 }
 
 // rateSearch is the state of the search for one setting's highest rate.
@@ -78,9 +78,9 @@ func (r rateSearch) uncertainty() float64 {
 	return .03
 }
 
-// evaluateRates evaluates the trials of one setting. rival is the highest rate of another setting:
-// the search ends when the setting cannot exceed it by minImprovement.
-func (v *view) evaluateRates(point int, trials []trial.Trial, rival float64) rateSearch {
+// evaluateRates evaluates the trials of one setting. bestOther is the highest rate of another
+// setting: the search ends when the setting cannot exceed it by minImprovement.
+func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64) rateSearch {
 	r := rateSearch{high: math.Inf(1), step: rateTolerance, unpredicted: v.noPrediction != ""}
 	sum, n := 0.0, 0
 	undecidedRate := math.Inf(1) // lowest rate with an undecided trial clearly within the limit
@@ -96,7 +96,7 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, rival float64) rat
 		case t.Verdict.Seems() == trial.Undecided && within:
 			nearLimit = true
 			r.high = min(r.high, t.Load.Rate*minImprovement)
-		case t.Verdict.Result == trial.Undecided && !measured && v.sim != nil && t.Error == "":
+		case t.Verdict.Result == trial.Undecided && !measured && v.simulator != nil && t.Error == "":
 			tooFewAnswers = true
 			r.high = min(r.high, t.Load.Rate)
 		default:
@@ -116,8 +116,8 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, rival float64) rat
 	}
 	r.estimate = v.estimateRate(point, math.Exp(sum/float64(max(n, 1))), r)
 	r.step *= math.Pow(2, float64(max(n-1, 0)))
-	r.setNext(n, nearLimit, rival)
-	if v.sim == nil || r.low > 0 {
+	r.setNext(n, nearLimit, bestOther)
+	if v.simulator == nil || r.low > 0 {
 		return r
 	}
 	if !(v.forecasts[point].rate > 0) {
@@ -128,7 +128,7 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, rival float64) rat
 }
 
 // setNext sets the next rate, or done, after n trials.
-func (r *rateSearch) setNext(n int, nearLimit bool, rival float64) {
+func (r *rateSearch) setNext(n int, nearLimit bool, bestOther float64) {
 	switch {
 	case r.unpredicted && r.low == 0:
 		r.next = r.high / unpredictedStep
@@ -142,21 +142,21 @@ func (r *rateSearch) setNext(n int, nearLimit bool, rival float64) {
 		r.next = min(max(r.estimate, r.low+(r.high-r.low)/4), r.high-(r.high-r.low)/4)
 	}
 	r.done = n >= r.maxTrials() || r.low > 0 && (nearLimit || r.high <= r.low*(1+rateTolerance)) ||
-		min(r.next*minImprovement, r.high) < rival*minImprovement
+		min(r.next*minImprovement, r.high) < bestOther*minImprovement
 }
 
 // estimateRate estimates the highest rate at which a setting keeps the promise if its batches take
 // factor times the predicted time. The estimate stays between the rates that passed and failed.
 func (v *view) estimateRate(point int, factor float64, r rateSearch) float64 {
 	low, high := r.low*.98, r.high*1.02
-	if v.sim == nil || v.forecasts[point].rate <= 0 {
+	if v.simulator == nil || v.forecasts[point].rate <= 0 {
 		return min(max(math.Sqrt(r.low*min(r.high, 4*r.low)), low), high*.9)
 	}
 	k := rateKey{point, factor}
 	rate, cached := v.highestRates[k]
 	if !cached {
-		c, _ := v.sim.curve(groupOf(v.points[point].Settings))
-		rate = v.sim.simulate(v.points[point], c.Scaled(factor), simulatedIfTested).rate
+		c, _ := v.simulator.curve(groupOf(v.points[point].Settings))
+		rate = v.simulator.simulate(v.points[point], c.Scaled(factor), simulatedIfTested).rate
 		v.highestRates[k] = rate
 	}
 	return min(max(rate, low), high)
@@ -176,7 +176,7 @@ type trialKey struct{ point, n int }
 // no effect on the factor.
 func (v *view) timeFactor(point int, t trial.Trial) (float64, bool) {
 	value, ok := t.Verdict.ValueMS.Get()
-	if v.sim == nil || !ok || value <= 0 || t.Error != "" {
+	if v.simulator == nil || !ok || value <= 0 || t.Error != "" {
 		return 1, false
 	}
 	k := trialKey{point, t.N}
@@ -185,20 +185,20 @@ func (v *view) timeFactor(point int, t trial.Trial) (float64, bool) {
 	}
 	const least, most, steps = .5, 2., 9
 	low, high := math.Log(least), math.Log(most)
-	c, _ := v.sim.curve(groupOf(t.Settings))
+	c, _ := v.simulator.curve(groupOf(t.Settings))
 	p := v.points[point]
 	p.Load = t.Load
 	total := time.Duration((t.Seconds + t.WarmupSeconds) * float64(time.Second))
-	config := v.sim.simConfig(p, c)
+	config := v.simulator.simConfig(p, c)
 	config.Warm = time.Duration(t.WarmupSeconds * float64(time.Second))
 	config.Plan = load.Plan(t.Load, t.Seed, max(total, time.Second), t.Counts.Sent*2+minSimulated)
 	for range steps {
 		mid := (low + high) / 2
 		config.Service = c.Scaled(math.Exp(mid))
-		v.sim.prepare(config)
-		v.sim.sim.Reset(config)
-		v.sim.sim.Run()
-		if v.sim.promise().Value(v.sim.sim) > value {
+		v.simulator.prepare(config)
+		v.simulator.run.Reset(config)
+		v.simulator.run.Run()
+		if v.simulator.promise().Value(v.simulator.run) > value {
 			high = mid
 		} else {
 			low = mid
@@ -213,10 +213,10 @@ func (v *view) timeFactor(point int, t trial.Trial) (float64, bool) {
 // the best rate so far, because a lower one would not help.
 func (v *view) startRateSearch(point int, why string) plan.Point {
 	o := expectation{point: point, rate: unpredictedStart}
-	if v.sim != nil {
+	if v.simulator != nil {
 		o = v.expectation(point)
 	}
-	noRate := v.sim != nil && !(o.rate > 0)
+	noRate := v.simulator != nil && !(o.rate > 0)
 	if noRate {
 		o.rate = lowLoadShare * v.capacity(point)
 	}
@@ -228,7 +228,7 @@ func (v *view) startRateSearch(point int, why string) plan.Point {
 	}
 	p := v.atRate(point, rate)
 	switch {
-	case v.sim == nil:
+	case v.simulator == nil:
 		p.Reason = joinSentences(why, v.points[point].Reason)
 		return p
 	case noRate:

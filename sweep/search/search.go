@@ -35,14 +35,14 @@ type Strategy interface {
 	Outline() []string
 }
 
-// kind is one strategy.
+// strategyKind is one strategy.
 type strategyKind struct {
 	name             string
 	defaultLoadTests int // default of the plan's budget; 0 is no limit
 	newStrategy      func(plan.Plan, []plan.Point, trial.Tells) (Strategy, error)
 }
 
-// kinds returns all strategies, the default first.
+// strategyKinds returns all strategies, the default first.
 func strategyKinds() []strategyKind {
 	return []strategyKind{
 		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewAuto(p, points, t) }},

@@ -40,14 +40,14 @@ type simulator struct {
 	plan         plan.Plan
 	serviceTimes map[group][]servicetime.Row // by batch size, for the groups with probes
 	groups       []group                     // the keys of serviceTimes, sorted
-	sim          *predict.Sim
+	run          *predict.Sim
 	traces       map[string][]time.Duration // by file
 }
 
 // newSimulator returns a simulator with the times of the probes that succeeded; nil if there are
 // none.
 func newSimulator(p plan.Plan, traces map[string][]time.Duration, probes []trial.Probe) *simulator {
-	m := &simulator{plan: p, serviceTimes: map[group][]servicetime.Row{}, traces: traces}
+	sim := &simulator{plan: p, serviceTimes: map[group][]servicetime.Row{}, traces: traces}
 	defaultSpread := medianSpread(probes)
 	for _, p := range probes {
 		ms, ok := p.Service.Median.Get()
@@ -59,19 +59,19 @@ func newSimulator(p plan.Plan, traces map[string][]time.Duration, probes []trial
 			Key:   servicetime.Key{Workers: g.workers, Device: "cpu", Precision: "fp32"}, // each group has its own table, so that the other values do not matter
 			Batch: p.BatchSize, Median: time.Duration(ms * 1e6), Spread: spreadOf(p).Or(defaultSpread),
 		}
-		rows := slices.DeleteFunc(m.serviceTimes[g], func(o servicetime.Row) bool { return o.Batch == r.Batch }) // the last probe is used
-		m.serviceTimes[g] = append(rows, r)
+		rows := slices.DeleteFunc(sim.serviceTimes[g], func(o servicetime.Row) bool { return o.Batch == r.Batch }) // the last probe is used
+		sim.serviceTimes[g] = append(rows, r)
 	}
-	for g, rows := range m.serviceTimes {
+	for g, rows := range sim.serviceTimes {
 		slices.SortFunc(rows, func(a, b servicetime.Row) int { return a.Batch - b.Batch })
-		m.serviceTimes[g] = addBatchOfOne(rows)
-		m.groups = append(m.groups, g)
+		sim.serviceTimes[g] = addBatchOfOne(rows)
+		sim.groups = append(sim.groups, g)
 	}
-	if len(m.groups) == 0 {
+	if len(sim.groups) == 0 {
 		return nil
 	}
-	slices.SortFunc(m.groups, group.compare)
-	return m
+	slices.SortFunc(sim.groups, group.compare)
+	return sim
 }
 
 // spreadOf returns the spread of a probe's times; it is not measured if the probe has few runs.
@@ -133,39 +133,39 @@ const (
 
 // curve returns s(b) of a group and its uncertainty. A group without probes gets the unchanged
 // times of a substitute.
-func (m *simulator) curve(g group) (servicetime.Curve, float64) {
-	from, doubt := g, 0.0
-	if _, ok := m.serviceTimes[g]; !ok {
-		from, doubt = m.substitute(g)
+func (sim *simulator) curve(g group) (servicetime.Curve, float64) {
+	from, uncertainty := g, 0.0
+	if _, ok := sim.serviceTimes[g]; !ok {
+		from, uncertainty = sim.substitute(g)
 	}
-	t, err := servicetime.New(m.serviceTimes[from])
+	t, err := servicetime.New(sim.serviceTimes[from])
 	if err != nil {
-		panic("search: " + err.Error()) // newSimulator has checked the probes
+		panic("search: " + err.Error()) // cannot happen: newSimulator has checked the probes
 	}
 	c, err := t.Curve(t.Rows()[0].Key)
 	if err != nil {
-		panic("search: " + err.Error())
+		panic("search: " + err.Error()) // cannot happen: the key is in the table
 	}
-	return c, doubt
+	return c, uncertainty
 }
 
-// substitute returns the group whose times are used for g: the same kind of session with the next larger
-// number of workers, otherwise the most similar group.
-func (m *simulator) substitute(g group) (group, float64) {
+// substitute returns the group whose times are used for g: the same kind of session with the next
+// larger number of workers, otherwise the most similar group.
+func (sim *simulator) substitute(g group) (group, float64) {
 	var fewer *group
-	for i, o := range m.groups {
+	for i, o := range sim.groups {
 		if o.sessionKind() != g.sessionKind() {
 			continue
 		}
 		if o.workers >= g.workers {
 			return o, sdMoreWorkers
 		}
-		fewer = &m.groups[i]
+		fewer = &sim.groups[i]
 	}
 	if fewer != nil {
 		return *fewer, sdOtherSession
 	}
-	far := func(o group) int {
+	distance := func(o group) int {
 		n := 0
 		if o.device != g.device {
 			n += 1000
@@ -175,16 +175,16 @@ func (m *simulator) substitute(g group) (group, float64) {
 		}
 		return n + abs(o.threads-g.threads) + abs(o.workers-g.workers)
 	}
-	return slices.MinFunc(m.groups, func(a, b group) int { return far(a) - far(b) }), sdOtherSession
+	return slices.MinFunc(sim.groups, func(a, b group) int { return distance(a) - distance(b) }), sdOtherSession
 }
 
 // batchDistance returns the number of doublings between a batch size and the nearest measured one.
-func (m *simulator) batchDistance(g group, batch int) float64 {
-	if _, ok := m.serviceTimes[g]; !ok {
-		g, _ = m.substitute(g)
+func (sim *simulator) batchDistance(g group, batch int) float64 {
+	if _, ok := sim.serviceTimes[g]; !ok {
+		g, _ = sim.substitute(g)
 	}
 	nearest := math.Inf(1)
-	for _, r := range m.serviceTimes[g] {
+	for _, r := range sim.serviceTimes[g] {
 		nearest = min(nearest, math.Abs(math.Log2(float64(r.Batch)/float64(batch))))
 	}
 	return nearest
@@ -192,83 +192,83 @@ func (m *simulator) batchDistance(g group, batch int) float64 {
 
 // forecast simulates one point. requests is the number of simulated requests of each rate in the
 // search for the highest.
-func (m *simulator) forecast(p plan.Point, requests int) forecast {
+func (sim *simulator) forecast(p plan.Point, requests int) forecast {
 	g := groupOf(p.Settings)
-	c, doubt := m.curve(g)
-	f := m.simulate(p, c, requests)
-	f.uncertainty = math.Hypot(doubt, sdBatch*m.batchDistance(g, p.Settings.BatchSize))
+	c, uncertainty := sim.curve(g)
+	f := sim.simulate(p, c, requests)
+	f.uncertainty = math.Hypot(uncertainty, sdBatch*sim.batchDistance(g, p.Settings.BatchSize))
 	return f
 }
 
 // simConfig returns the simulated server of a point.
-func (m *simulator) simConfig(p plan.Point, c servicetime.Curve) predict.Config {
+func (sim *simulator) simConfig(p plan.Point, c servicetime.Curve) predict.Config {
 	return predict.Config{
-		Settings: p.Settings, Rule: m.plan.Options.Rule, Service: c, Seed: m.plan.Seed,
-		Detail: m.plan.SLA.Latency == trial.Model,
+		Settings: p.Settings, Rule: sim.plan.Options.Rule, Service: c, Seed: sim.plan.Seed,
+		Detail: sim.plan.SLA.Latency == trial.Model,
 	}
 }
 
 // promise returns the percentile and the limits of the plan's SLA.
-func (m *simulator) promise() predict.Promise {
+func (sim *simulator) promise() predict.Promise {
 	return predict.Promise{
-		Q: m.plan.SLA.Percentile / 100, Limit: m.plan.SLA.Limit,
-		Model: m.plan.SLA.Latency == trial.Model, Errors: m.plan.SLA.MaxErrorRate,
+		Q: sim.plan.SLA.Percentile / 100, Limit: sim.plan.SLA.Limit,
+		Model: sim.plan.SLA.Latency == trial.Model, Errors: sim.plan.SLA.MaxErrorRate,
 	}
 }
 
 // simulate predicts a point with the service times of curve.
-func (m *simulator) simulate(p plan.Point, curve servicetime.Curve, requests int) forecast {
-	c := m.simConfig(p, curve)
-	m.prepare(c)
-	if m.plan.Question == plan.Capacity {
-		rate := predict.MaxRate(m.sim, c, p.Load.Arrivals, max(requests, int(2/(1-m.promise().Q))), m.promise())
-		return forecast{rate: rate, value: float64(m.plan.SLA.Limit) / 1e6}
+func (sim *simulator) simulate(p plan.Point, curve servicetime.Curve, requests int) forecast {
+	c := sim.simConfig(p, curve)
+	sim.prepare(c)
+	if sim.plan.Question == plan.Capacity {
+		rate := predict.MaxRate(sim.run, c, p.Load.Arrivals, max(requests, int(2/(1-sim.promise().Q))), sim.promise())
+		return forecast{rate: rate, value: float64(sim.plan.SLA.Limit) / 1e6}
 	}
 	switch p.Load.Mode {
 	case load.Closed:
 		c.Clients = p.Load.Concurrency
-		c.Requests = max(m.requestsNeeded(), simulatedPerClient*c.Clients)
+		c.Requests = max(sim.requestsNeeded(), simulatedPerClient*c.Clients)
 		c.Warm = 3 * curve.At(p.Settings.BatchSize)
 	case load.Trace:
-		c.Plan = m.traces[p.Load.File]
+		c.Plan = sim.traces[p.Load.File]
 	default:
-		c.Plan = load.Plan(p.Load, m.plan.Seed, time.Hour, m.requestsNeeded())
+		c.Plan = load.Plan(p.Load, sim.plan.Seed, time.Hour, sim.requestsNeeded())
 	}
-	m.sim.Reset(c)
-	m.sim.Run()
-	f := m.results(c)
+	sim.run.Reset(c)
+	sim.run.Run()
+	f := sim.results(c)
 	f.overloaded = p.Load.Mode == load.Open && !predict.KeepsUp(c, p.Load.Rate)
 	return f
 }
 
 // requestsNeeded returns the number of requests that the promise's percentile needs.
-func (m *simulator) requestsNeeded() int {
-	return max(minSimulated, int(math.Ceil(2/(1-m.promise().Q))))
+func (sim *simulator) requestsNeeded() int {
+	return max(minSimulated, int(math.Ceil(2/(1-sim.promise().Q))))
 }
 
-// prepare makes m.sim, once.
-func (m *simulator) prepare(c predict.Config) {
-	if m.sim == nil {
-		m.sim = predict.New(c)
+// prepare makes the predict.Sim before the first simulation.
+func (sim *simulator) prepare(c predict.Config) {
+	if sim.run == nil {
+		sim.run = predict.New(c)
 	}
 }
 
-// results returns the figures of the run that m.sim has ended.
-func (m *simulator) results(c predict.Config) forecast {
-	answered := float64(len(m.sim.Latencies()))
+// results returns the figures of the last simulation.
+func (sim *simulator) results(c predict.Config) forecast {
+	answered := float64(len(sim.run.Latencies()))
 	if c.Detail {
 		answered = 0
-		for _, s := range m.sim.Samples() {
+		for _, s := range sim.run.Samples() {
 			if s.Outcome == load.OK {
 				answered++
 			}
 		}
 	}
-	f := forecast{value: m.promise().Value(m.sim)}
-	if sent := m.sim.Sent(); sent > 0 {
-		f.refused = float64(m.sim.Refused()) / float64(sent)
+	f := forecast{value: sim.promise().Value(sim.run)}
+	if sent := sim.run.Sent(); sent > 0 {
+		f.refused = float64(sim.run.Refused()) / float64(sent)
 	}
-	if t := m.sim.Now() - c.Warm; t > 0 {
+	if t := sim.run.Now() - c.Warm; t > 0 {
 		f.rate = answered / t.Seconds()
 	}
 	return f
@@ -287,7 +287,7 @@ func readTraces(points []plan.Point, maxRequests int) (times map[string][]time.D
 			return nil, nil, err
 		}
 		if len(all) > maxRequests {
-			truncations = append(truncations, fmt.Sprintf("predictions see the first %d of the %d requests of trace %s; trials replay all", maxRequests, len(all), p.Load.File))
+			truncations = append(truncations, fmt.Sprintf("predictions use the first %d of the %d requests of trace %s; trials replay all", maxRequests, len(all), p.Load.File))
 			all = all[:maxRequests]
 		}
 		times[p.Load.File] = all

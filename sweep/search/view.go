@@ -18,8 +18,8 @@ type pointKey struct {
 	load     load.Spec
 }
 
-func (o *predictor) keyOf(s knob.Settings, l load.Spec) pointKey {
-	if o.plan.Question == plan.Capacity {
+func (pr *predictor) keyOf(s knob.Settings, l load.Spec) pointKey {
+	if pr.plan.Question == plan.Capacity {
 		l.Rate = 0
 	}
 	return pointKey{s, l}
@@ -41,24 +41,24 @@ func (t loadTest) last() trial.Trial { return t.trials[len(t.trials)-1] }
 type view struct {
 	*predictor
 	history    trial.History
-	sim        *simulator // nil if predictions are not possible
+	simulator  *simulator // nil if predictions are not possible
 	forecasts  []forecast
 	tests      []loadTest // in the order of their first trials
 	controls   int
 	disturbed  int // number of trials that are ignored because other programs disturbed them
 	unfinished int // index of the test with an unfinished rate search, -1 if there is none
 
-	rate, value, score *calibration
+	rate, value, score *calibration // corrections of the predicted figures
 }
 
 // view computes the state from a history.
-func (o *predictor) view(found trial.History) *view {
-	v := &view{predictor: o, history: found, unfinished: -1}
-	if v.sim = o.simulatorFor(found.Probes); v.sim != nil {
-		v.forecasts = o.cachedForecasts
+func (pr *predictor) view(found trial.History) *view {
+	v := &view{predictor: pr, history: found, unfinished: -1}
+	if v.simulator = pr.simulatorFor(found.Probes); v.simulator != nil {
+		v.forecasts = pr.cachedForecasts
 	}
 	for i, t := range found.Trials {
-		p, inPlan := o.index[o.keyOf(t.Settings, t.Load)]
+		p, inPlan := pr.index[pr.keyOf(t.Settings, t.Load)]
 		if !inPlan || t.Role == trial.RoleLive || t.Role == trial.RoleValidation {
 			continue
 		}
@@ -75,7 +75,7 @@ func (o *predictor) view(found trial.History) *view {
 		}
 		v.addTrial(at, found.Trials[i])
 	}
-	if v.sim != nil {
+	if v.simulator != nil {
 		v.calibrate()
 	}
 	return v
@@ -143,7 +143,7 @@ const percentileScale = 2
 
 // calibrate fits the corrections of the predictions to the tests.
 func (v *view) calibrate() {
-	var rate, value, worth []residual
+	var rate, value, scores []residual
 	for _, x := range v.tests {
 		f := v.forecasts[x.point]
 		if v.plan.Question == plan.Capacity {
@@ -160,18 +160,18 @@ func (v *view) calibrate() {
 		}
 		rate = append(rate, residual{x.point, math.Log(r / f.rate), noise(t.Throughput.Value, t.Throughput.Low, t.Throughput.High, .005, .1)})
 		value = append(value, residual{x.point, math.Log(p / f.value), noise(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS, .01, .3)})
-		worth = append(worth, residual{x.point, v.scoreOf(x) - v.expectedScore(x.point, f.rate, f.value), rate[len(rate)-1].sd})
+		scores = append(scores, residual{x.point, v.scoreOf(x) - v.expectedScore(x.point, f.rate, f.value), rate[len(rate)-1].sd})
 	}
 	s := v.kernel()
 	v.rate, v.value = calibrate(s, 1, rate), calibrate(s, percentileScale, value)
 	v.score = v.rate
 	if v.hasOwnScore() {
-		v.score = calibrate(s, 1, centred(worth))
+		v.score = calibrate(s, 1, centred(scores))
 	}
 }
 
 // noise returns the standard deviation of the logarithm of a figure, from its 95% interval, limited
-// to least and most.
+// to minimum and maximum.
 func noise(value, low, high trial.Num, minimum, maximum float64) float64 {
 	x, ok := value.Get()
 	if !ok || x <= 0 {
@@ -209,15 +209,15 @@ const (
 // expectedScore returns the score of a point with these figures. Differences of scores are
 // differences of log(throughput).
 func (v *view) expectedScore(point int, rate, value float64) float64 {
-	w := math.Log(rate)
+	score := math.Log(rate)
 	p := v.points[point]
 	if p.Load.Mode != load.Closed && v.plan.Question == plan.Throughput {
-		w -= scorePerLatency * math.Log(value)
+		score -= scorePerLatency * math.Log(value)
 	}
 	if v.plan.Objective == plan.FewestWorkers {
-		w -= scorePerDoubling * math.Log2(float64(p.Settings.Workers))
+		score -= scorePerDoubling * math.Log2(float64(p.Settings.Workers))
 	}
-	return w
+	return score
 }
 
 // scoreOf returns the score of a test.
@@ -243,8 +243,8 @@ func (v *view) bestTest() int {
 		if v.plan.Question == plan.Capacity {
 			kept = x.rates.low > 0
 		}
-		if w := v.scoreOf(x); kept && !x.failed && w > most {
-			best, most = i, w
+		if score := v.scoreOf(x); kept && !x.failed && score > most {
+			best, most = i, score
 		}
 	}
 	return best
@@ -255,7 +255,7 @@ type expectation struct {
 	point int
 	pass  float64 // probability that the point keeps the promise
 	score float64
-	sd    float64 // of worth
+	sd    float64 // of score
 	rate  float64 // requests/s
 	value float64 // ms
 }
@@ -293,12 +293,12 @@ func (v *view) expectation(point int) expectation {
 
 // expectedGain returns the expected improvement over a score, times the probability to keep the
 // promise.
-func (o expectation) expectedGain(score float64) float64 {
-	if math.IsInf(o.score, -1) {
+func (e expectation) expectedGain(score float64) float64 {
+	if math.IsInf(e.score, -1) {
 		return 0
 	}
-	z := (o.score - score) / o.sd
-	return o.pass * ((o.score-score)*normalCDF(z) + o.sd*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi))
+	z := (e.score - score) / e.sd
+	return e.pass * ((e.score-score)*normalCDF(z) + e.sd*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi))
 }
 
 // normalCDF is the distribution function of the standard normal distribution.

@@ -15,7 +15,7 @@ type LiveRecording interface {
 	ID() string
 	Path() string
 	// Live records a segment of traffic, which has one setting and one load, and its seconds.
-	Live(t trial.Trial, seconds []Second) error // of the segment
+	Live(t trial.Trial, seconds []Second) error
 	// Operators records operator times.
 	Operators(trial.Operators) error
 	// End writes the last line and closes the file.
@@ -43,7 +43,7 @@ type recorder struct {
 	segments int
 	begin    time.Time     // of the segment
 	samples  []load.Sample // of the segment
-	seconds  []Second      // of the stretch
+	seconds  []Second      // of the segment
 	writes   chan func()   // calls for the writing goroutine, which ends when the channel is closed
 }
 

@@ -26,7 +26,7 @@ type Sweeper struct {
 	OnChange  func(Sweep)         // called after every change of state, by the goroutine of Run; may be nil
 
 	gate    gate
-	mu      sync.Mutex // guards the fields below
+	mu      sync.Mutex // guards sweep, probes and rec
 	sweep   Sweep
 	probes  []trial.Probe // all recorded ones, including those of the resumed sweep
 	rec     Recording     // nil before the profile is created
