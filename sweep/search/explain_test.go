@@ -114,7 +114,7 @@ func TestExplainLimits(t *testing.T) {
 		{"all that comes is served", served(1, 600, 40, 0, rate(601)), "arrival", "all of its 601 requests/s are served"},
 		{"not all is served", served(1, 600, 40, 0, rate(900)), "execution", ""},
 		{"idle workers", served(1, 60, 40, 0), "arrival", "workers idle 91% of the time"},
-		{"a target that tells nothing", served(1, 60, 40, 0, func(t *trial.Trial) { t.Breakdown = trial.Breakdown{} }), "", ""},
+		{"a target without a breakdown", served(1, 60, 40, 0, func(t *trial.Trial) { t.Breakdown = trial.Breakdown{} }), "", ""},
 	} {
 		why := search.Explainer{}.Explain([]trial.Trial{c.trial}, 0, nil)
 		if why.Limit != c.limit || !strings.Contains(why.Text, c.text) {

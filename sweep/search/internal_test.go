@@ -110,11 +110,11 @@ func TestSimulatorSubstitutesServiceTimes(t *testing.T) {
 	for _, c := range []struct {
 		workers int
 		ms      float64
-		doubt   float64
+		uncertainty   float64
 	}{{1, 9, 0}, {2, 11, sdMoreWorkers}, {4, 11, 0}, {8, 11, sdOtherSession}} {
-		curve, doubt := m.curve(groupOf(settings(c.workers, 8)))
-		if got := curve.At(8).Seconds() * 1000; got != c.ms || doubt != c.doubt {
-			t.Errorf("%d workers: %g ms, uncertainty %g; want %g, %g", c.workers, got, doubt, c.ms, c.doubt)
+		curve, uncertainty := m.curve(groupOf(settings(c.workers, 8)))
+		if got := curve.At(8).Seconds() * 1000; got != c.ms || uncertainty != c.uncertainty {
+			t.Errorf("%d workers: %g ms, uncertainty %g; want %g, %g", c.workers, got, uncertainty, c.ms, c.uncertainty)
 		}
 	}
 	failed := probesOf(1, 1, 1, 4)

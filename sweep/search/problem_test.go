@@ -138,22 +138,22 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 	t.Helper()
 	d := p.target(t)
 	p.plan.Strategy = strategy
-	settled, err := search.Complete(p.plan)
+	completed, err := search.Complete(p.plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	points, _ := settled.Points(info(t, d).Limits, info(t, d).Current, info(t, d).Fixed)
-	s, err := search.New(settled, points, trial.TellsAll())
+	points, _ := completed.Points(info(t, d).Limits, info(t, d).Current, info(t, d).Fixed)
+	s, err := search.New(completed, points, trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	b := &memoryRecorder{cancel: cancel, remaining: after, probes: done.Probes, trials: done.Trials}
-	rules := rank.RulesOf(settled)
+	rules := rank.RulesOf(completed)
 	r := sweep.Runner{
-		Target: d, Strategy: s, Recorder: b, SLA: settled.SLA, Seed: settled.Seed, First: len(done.Trials) + 1, Done: done,
-		MaxRequests: settled.Trial.MaxRequests, Rules: rules,
+		Target: d, Strategy: s, Recorder: b, SLA: completed.SLA, Seed: completed.Seed, First: len(done.Trials) + 1, Done: done,
+		MaxRequests: completed.Trial.MaxRequests, Rules: rules,
 		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
 	}
 	out, err := r.Run(ctx)

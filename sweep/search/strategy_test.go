@@ -65,7 +65,7 @@ func (w fakeServer) probe(x plan.Point, n int) trial.Probe {
 	ms := trial.Of(w.service(x.Settings))
 	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, Service: trial.Service{Median: ms, Low: ms, High: ms, Fastest: ms}}
 	if !ms.OK() {
-		p.Error = "it tells no times"
+		p.Error = "it reports no times"
 	}
 	return p
 }
@@ -249,11 +249,11 @@ func TestAutoTestsFarPoints(t *testing.T) {
 func TestAutoGivesUp(t *testing.T) {
 	p, points, w := defaultProblem()
 	p.SLA.Limit = 2 * time.Millisecond
-	settled, err := search.Complete(p)
+	completed, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(settled, points, trial.TellsAll())
+	s, err := search.New(completed, points, trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestAutoGivesUp(t *testing.T) {
 		if x.Role == trial.RoleProbe {
 			h.Probes = append(h.Probes, w.probe(x, 1))
 		} else {
-			h.Trials = append(h.Trials, w.trial(settled, x, len(h.Trials)+1))
+			h.Trials = append(h.Trials, w.trial(completed, x, len(h.Trials)+1))
 		}
 	}
 	if s.Untried() != 0 || s.Left() != 0 || len(h.Trials) > 8 || !strings.Contains(s.Ended(), "0 of them may keep the promise") {
@@ -279,11 +279,11 @@ func TestOutlines(t *testing.T) {
 		for _, name := range search.Available() {
 			p, points, _ := defaultProblem()
 			p.Strategy, p.Question = name, q
-			settled, err := search.Complete(p)
+			completed, err := search.Complete(p)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := search.New(settled, points, trial.TellsAll())
+			s, err := search.New(completed, points, trial.TellsAll())
 			if err != nil {
 				t.Fatal(err)
 			}

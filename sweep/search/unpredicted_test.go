@@ -90,11 +90,11 @@ func TestAutoExplainsMissingPredictions(t *testing.T) {
 	} {
 		p, points, w := remoteServer(t, plan.Throughput, "1-4", c.batches)
 		p.Strategy = "auto"
-		settled, err := search.Complete(p)
+		completed, err := search.Complete(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := search.New(settled, points, trial.TellsAll())
+		s, err := search.New(completed, points, trial.TellsAll())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,11 +115,11 @@ func TestAutoExplainsMissingPredictions(t *testing.T) {
 func TestNoProbesWithoutServiceTimes(t *testing.T) {
 	p, points, w := defaultProblem()
 	p.Strategy = "auto"
-	settled, err := search.Complete(p)
+	completed, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(settled, points, trial.Tells{ModelLatency: true})
+	s, err := search.New(completed, points, trial.Tells{ModelLatency: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestNoProbesWithoutServiceTimes(t *testing.T) {
 		if x.Role == trial.RoleProbe {
 			t.Fatalf("it made a probe: %v", x)
 		}
-		h.Trials = append(h.Trials, w.trial(settled, x, len(h.Trials)+1))
+		h.Trials = append(h.Trials, w.trial(completed, x, len(h.Trials)+1))
 	}
 	if len(h.Trials) == 0 || len(h.Trials) > 8 {
 		t.Errorf("%d trials", len(h.Trials))

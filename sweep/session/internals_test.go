@@ -40,7 +40,7 @@ func (d *profiledDevice) Operators(_ context.Context, runs int) (trial.Operators
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.liveLoads == 0 {
-		return trial.Operators{}, errors.New("the load does not flow")
+		return trial.Operators{}, errors.New("there is no load")
 	}
 	return trial.Operators{Settings: d.settings, Runs: runs, Operators: []trial.Operator{{Name: "Conv", Share: 1}}}, d.err
 }
@@ -140,7 +140,7 @@ func TestBare(t *testing.T) {
 		}
 	})
 	if !slices.Equal(d.loadsDuringBare, []int{0, 0}) {
-		t.Errorf("live loads beside the bare session: %v", d.loadsDuringBare)
+		t.Errorf("live loads during the bare session: %v", d.loadsDuringBare)
 	}
 }
 

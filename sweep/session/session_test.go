@@ -362,17 +362,17 @@ func TestLoadControls(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		held := s.Snapshot().Live.Totals.Sent
+		sent := s.Snapshot().Live.Totals.Sent
 		time.Sleep(2 * time.Second)
-		if snap := s.Snapshot(); snap.Live.Totals.Sent != held || snap.LoadOn {
-			t.Errorf("held load sent %d more", snap.Live.Totals.Sent-held)
+		if snap := s.Snapshot(); snap.Live.Totals.Sent != sent || snap.LoadOn {
+			t.Errorf("the stopped load sent %d more", snap.Live.Totals.Sent-sent)
 		}
 		if err := errors.Join(s.HoldLoad(false), s.SetLoad(load.Spec{Mode: load.Open, Rate: 50})); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
-		if snap := s.Snapshot(); snap.Live.Totals.Sent == held || snap.Load.Rate != 50 {
-			t.Errorf("load does not flow again: %+v", snap.Load)
+		if snap := s.Snapshot(); snap.Live.Totals.Sent == sent || snap.Load.Rate != 50 {
+			t.Errorf("the load was not started again: %+v", snap.Load)
 		}
 	})
 }

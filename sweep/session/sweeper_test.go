@@ -57,9 +57,9 @@ func TestExitCode(t *testing.T) {
 		{"all fail", Sweep{Trials: []trial.Trial{fails, ran(2, trial.RoleLoad, trial.Fail)}}, 2},
 		{"all fail so far", Sweep{State: Aborted, Trials: []trial.Trial{fails}}, 3},
 		{"all that were tried fail", Sweep{Untried: 3, Trials: []trial.Trial{fails}}, 3},
-		{"one cannot be told", Sweep{Trials: []trial.Trial{fails, ran(2, trial.RoleLoad, trial.Undecided)}}, 3},
+		{"one is undecided", Sweep{Trials: []trial.Trial{fails, ran(2, trial.RoleLoad, trial.Undecided)}}, 3},
 		{"a pass that nothing confirmed", Sweep{Trials: []trial.Trial{fails, passes}}, 3},
-		{"its validation was left open", Sweep{Trials: []trial.Trial{fails, passes, ran(2, trial.RoleValidation, trial.Undecided)}}, 3},
+		{"its validation is undecided", Sweep{Trials: []trial.Trial{fails, passes, ran(2, trial.RoleValidation, trial.Undecided)}}, 3},
 		{"its validation failed", Sweep{Trials: []trial.Trial{fails, passes, ran(2, trial.RoleValidation, trial.Fail)}}, 2},
 		{"a live trial says nothing", Sweep{Trials: []trial.Trial{fails, ran(3, trial.RoleLive, trial.Pass)}}, 2},
 	} {

@@ -103,10 +103,10 @@ func TestImplausibleBareRate(t *testing.T) {
 		kept   int
 	}{
 		{"most of it", trial.Of(100), trial.Estimate{Value: trial.Of(93), Low: trial.Of(90)}, trial.Of(100), 1},
-		{"all of it, as far as one can tell", trial.Of(100), trial.Estimate{Value: trial.Of(101), Low: trial.Of(99)}, trial.Of(100), 1},
+		{"all of it, within the interval", trial.Of(100), trial.Estimate{Value: trial.Of(101), Low: trial.Of(99)}, trial.Of(100), 1},
 		{"more", trial.Of(100), trial.Estimate{Value: trial.Of(120), Low: trial.Of(110)}, trial.Num{}, 0},
 		{"unknown", trial.Num{}, trial.Estimate{Value: trial.Of(120), Low: trial.Of(110)}, trial.Num{}, 0},
-		{"nothing known", trial.Num{}, trial.Estimate{}, trial.Num{}, 1},
+		{"nothing measured", trial.Num{}, trial.Estimate{}, trial.Num{}, 1},
 	} {
 		target.bareRates = []trial.Bare{{Settings: target.lastSettings, RPS: tt.bare}}
 		if got := target.plausibleRate(tt.bare, tt.served); got != tt.want || len(target.bareRates) != tt.kept {

@@ -1,4 +1,4 @@
-// Package remotetest has a server for tests that stands for a server on another machine: it answers
+// Package remotetest has a server for tests that replaces a server on another machine: it answers
 // over HTTP, reports nothing about itself, and has two knobs of its own. The package also has the
 // target for it.
 //

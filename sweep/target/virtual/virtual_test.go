@@ -273,7 +273,7 @@ func TestRamp(t *testing.T) {
 	}
 	checkNear(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 30, .3)
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "from 10 to 70/s") {
-		t.Errorf("warnings %q, want one that tells the rates", r.Warnings)
+		t.Errorf("warnings %q, want one with the rates", r.Warnings)
 	}
 }
 
