@@ -30,7 +30,7 @@ type Target interface {
 	sweep.Target
 	// Live sends l until ctx ends and passes new samples to the callback a few times a second. It
 	// returns nil after the end of ctx, otherwise the reason why the load failed.
-	Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error
+	Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error
 	// Use returns the latest utilization.
 	Use() trial.Use
 }

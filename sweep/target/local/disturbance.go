@@ -62,12 +62,12 @@ func (n *disturbanceRecorder) finish() []sweep.Disturbance {
 
 // sample appends a block that ends at elapsed.
 func (n *disturbanceRecorder) sample(elapsed time.Duration) {
-	child, own := n.child.Sample(), n.generator.Sample()
-	ours := share(child.CPUPercent) + share(own.CPUPercent)
+	child, generator := n.child.Sample(), n.generator.Sample()
+	ours := share(child.CPUPercent) + share(generator.CPUPercent)
 	// The kernel's time for interrupts belongs to no process, and is mostly for our packets.
-	processes := share(own.BusyPercent) - share(own.IRQPercent)
+	processes := share(generator.BusyPercent) - share(generator.IRQPercent)
 	n.blocks = append(n.blocks, sweep.Disturbance{
-		From: n.end, To: elapsed, Steal: share(own.StealPercent),
+		From: n.end, To: elapsed, Steal: share(generator.StealPercent),
 		Foreign: max(processes-ours/n.cores, 0), // the counters of processes and of the machine are not updated at the same time
 	})
 	n.end = elapsed
