@@ -88,10 +88,10 @@ type solution struct {
 }
 
 // solveAll draws n problems and runs all searches on each of them, one problem per core.
-func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func(i int) difficulty) ([]solution, error) {
+func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, difficultyOf func(i int) difficulty) ([]solution, error) {
 	out := make([]solution, n)
 	err := each(ctx, n, func(i int) error {
-		p, err := drawProblem(b.space, b.exactRequests, seed<<8+uint64(i), hard(i))
+		p, err := drawProblem(b.space, b.exactRequests, seed<<8+uint64(i), difficultyOf(i))
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (e *env) addStrategy(name string, easy, hard []solution) {
 	e.report.Add(portion("search.over."+name, broken, len(over),
 		fmt.Sprintf("loads recommended above the true highest, by %s at most", judge.Number(max(0, slices.Max(over))))))
 	if len(predictionErrors) > 0 {
-		e.addQuantiles("search.error", name, predictionErrors, fmt.Sprintf("%d load tests after the first of a search, against the truth", len(predictionErrors)))
+		e.addQuantiles("search.error", name, predictionErrors, fmt.Sprintf("%d load tests after the first of a search, compared with the true values", len(predictionErrors)))
 	}
 }
 

@@ -119,10 +119,10 @@ const (
 )
 
 // drawProblem draws devices and promises until a problem can be used.
-func drawProblem(of space, exact int, seed uint64, hard difficulty) (*problem, error) {
+func drawProblem(of space, exact int, seed uint64, wanted difficulty) (*problem, error) {
 	rng := rand.New(rand.NewPCG(seed, 0x70726f62))
 	for range maxDraws {
-		p := &problem{space: of, exactRequests: exact, seed: seed, difficulty: hard, wake: serverWake}
+		p := &problem{space: of, exactRequests: exact, seed: seed, difficulty: wanted, wake: serverWake}
 		if err := p.drawDevice(rng); err != nil {
 			return nil, err
 		}
@@ -205,16 +205,16 @@ func (p *problem) solve() bool {
 	all := p.settings()
 	p.sim = predict.New(p.config(all[0]))
 	p.roughHighest, p.highest, p.bestRate = make(map[knob.Settings]float64, len(all)), map[knob.Settings]float64{}, 0
-	able := 0
+	feasible := 0
 	for _, s := range all {
 		p.roughHighest[s] = predict.MaxRate(p.sim, p.config(s), load.Poisson, roughRequests, predict.Promise{Q: .99, Limit: p.sla.Limit})
 		if p.roughHighest[s] > 0 {
-			able++
+			feasible++
 		}
 	}
 	all = p.sortByRate(all, p.roughHighest)
-	like := slices.IndexFunc(all, func(s knob.Settings) bool { return p.roughHighest[s] < similar*p.roughHighest[all[0]] })
-	if float64(able) < minFeasible*float64(len(all)) || like < 0 || float64(like) > maxSimilar*float64(len(all)) {
+	similarCount := slices.IndexFunc(all, func(s knob.Settings) bool { return p.roughHighest[s] < similar*p.roughHighest[all[0]] })
+	if float64(feasible) < minFeasible*float64(len(all)) || similarCount < 0 || float64(similarCount) > maxSimilar*float64(len(all)) {
 		return false
 	}
 	better := map[knob.Settings]float64{}

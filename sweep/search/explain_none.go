@@ -90,13 +90,13 @@ func errorsAdvice(t trial.Trial) string {
 // executes a batch within the limit, because then fewer clients do not help.
 func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
 	if sla.Latency != trial.Request {
-		return "" // the numbers of clients differ, or clients do not wait for answers
+		return ""
 	}
 	clients, most, exec := 0, 0.0, math.Inf(1)
 	var at trial.Trial
 	for _, t := range trials {
 		if t.Load.Mode != load.Closed || t.Load.Matched || clients > 0 && t.Load.Concurrency != clients {
-			return "" // the clients differ, or do not wait
+			return "" // the numbers of clients differ, or clients do not wait for answers
 		}
 		clients = t.Load.Concurrency
 		if rate := t.Throughput.Value.Or(0); rate > most {

@@ -108,9 +108,9 @@ func TestSimulatorSubstitutesServiceTimes(t *testing.T) {
 	p := plan.Default()
 	m := newSimulator(p, nil, append(probesOf(1, 1, 1, 1, 8), probesOf(4, 3, 1, 1, 8)...))
 	for _, c := range []struct {
-		workers int
-		ms      float64
-		uncertainty   float64
+		workers     int
+		ms          float64
+		uncertainty float64
 	}{{1, 9, 0}, {2, 11, sdMoreWorkers}, {4, 11, 0}, {8, 11, sdOtherSession}} {
 		curve, uncertainty := m.curve(groupOf(settings(c.workers, 8)))
 		if got := curve.At(8).Seconds() * 1000; got != c.ms || uncertainty != c.uncertainty {
