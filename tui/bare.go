@@ -19,14 +19,14 @@ func (m *model) drawBare(p pane) {
 // bareText is the bare rate of the settings in force, and the live throughput as a
 // percentage of it.
 func (m *model) bareText() []span {
-	in := m.snap.Inside
+	in := m.snap.Internals
 	if m.snap.Phase != session.Serving || m.snap.Info.Machine != "" { // only our own engine can run the model alone
 		return nil
 	}
-	if in.Measuring == session.AskBare {
+	if in.Measuring == session.QueryBare {
 		return []span{{m.spinner() + " bare session, the load is held", styleAccent}}
 	}
-	bare, ok := in.BareFor(m.snap.Settings).Get()
+	bare, ok := in.BareRate(m.snap.Settings).Get()
 	if !ok {
 		return []span{dim("bare session n/a, "), plain("w"), dim(" measures")}
 	}
@@ -58,7 +58,7 @@ func (m *model) cannotMeasure() string {
 	if m.snap.Info.Machine != "" {
 		return "a remote server does not offer this measurement"
 	}
-	if what := m.snap.Inside.Measuring; what != session.NoInquiry {
+	if what := m.snap.Internals.Measuring; what != session.NoQuery {
 		return fmt.Sprintf("%v: being measured", what)
 	}
 	return m.cannotChangeSettings()

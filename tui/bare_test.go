@@ -42,13 +42,13 @@ func TestBare(t *testing.T) {
 	if !slices.Equal(sc.workbench.calls, []string{"bare"}) {
 		t.Errorf("w calls %q", sc.workbench.calls)
 	}
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring = session.AskBare })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring = session.QueryBare })
 	if got := text(); !strings.HasSuffix(got, " bare session, the load is held") || sc.cannotMeasure() != "the bare session: being measured" {
 		t.Errorf("measuring: %q, %q", got, sc.cannotMeasure())
 	}
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring, s.Live.RPS = session.NoInquiry, trial.Of(900) })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Of(900) })
 	check("throughput above the bare rate", "bare 752/s was disturbed, w repeats it")
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring, s.Live.RPS = session.NoInquiry, trial.Num{} })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Num{} })
 	check("no load", "bare 752/s")
 	sc.show(func(s *session.Snapshot) { s.Settings.BatchDelay++ })
 	check("another delay", "bare 752/s")

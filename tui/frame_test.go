@@ -148,7 +148,7 @@ func (r random) snapshot() *session.Snapshot {
 	}
 	s.Live = session.Live{
 		Window: time.Duration(r.IntN(31)) * time.Second, Answers: r.count(), P50: r.num(), P99: r.num(), ModelP99: r.num(),
-		RPS: r.num(), Batch: r.num(), Verdict: r.verdict(), Totals: r.counts(), Use: r.use(), Settling: r.IntN(3) == 0,
+		RPS: r.num(), Batch: r.num(), Verdict: r.verdict(), Totals: r.counts(), Use: r.use(), Transient: r.IntN(3) == 0,
 	}
 	for i := range r.IntN(600) {
 		s.Live.Seconds = append(s.Live.Seconds, session.Second{

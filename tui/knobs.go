@@ -92,7 +92,7 @@ func (m *model) dropApplied(old *session.Snapshot) {
 	}
 	m.applyError = "the change was not applied"
 	for _, msg := range newMessages(old.Messages, m.snap.Messages) {
-		if msg.Level == session.Trouble {
+		if msg.Level == session.Error {
 			m.applyError = msg.Text
 		}
 	}

@@ -109,7 +109,7 @@ func (m *model) holdLoad() tea.Cmd {
 // cannotRecord is why recording cannot be started or stopped now, or "". It can be
 // stopped at any time.
 func (m *model) cannotRecord() string {
-	if m.snap.Recorded != nil {
+	if m.snap.Recording != nil {
 		return ""
 	}
 	return m.cannotControlLoad()
@@ -117,7 +117,7 @@ func (m *model) cannotRecord() string {
 
 // record starts or stops a recording of the live traffic.
 func (m *model) record() tea.Cmd {
-	return m.enqueueFunc("record", func() error { return m.Workbench.Record(m.Workbench.Snapshot().Recorded == nil) })
+	return m.enqueueFunc("record", func() error { return m.Workbench.Record(m.Workbench.Snapshot().Recording == nil) })
 }
 
 func (m *model) cannotExport() string {
@@ -174,11 +174,11 @@ func (m *model) reportEffect(old *session.Snapshot) {
 		return
 	}
 	c := m.comparison
-	if c == nil || s.Live.Settling || s.Phase != session.Serving || !s.Live.P99.OK() {
+	if c == nil || s.Live.Transient || s.Phase != session.Serving || !s.Live.P99.OK() {
 		return
 	}
 	m.comparison = nil
-	if !c.before.P99.OK() || c.before.Settling {
+	if !c.before.P99.OK() || c.before.Transient {
 		return // nothing to compare with
 	}
 	m.report(session.Note, true, fmt.Sprintf("effect of A%d, %s: P99 %s→%s ms, %s→%s/s",

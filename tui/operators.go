@@ -12,7 +12,7 @@ import (
 // cannotShowOperators is why the dialog of operator times cannot be opened now, or "".
 // Times that are measured already can be shown at any time.
 func (m *model) cannotShowOperators() string {
-	if in := m.snap.Inside; in.Operators != nil || in.Measuring == session.AskOperators {
+	if in := m.snap.Internals; in.Operators != nil || in.Measuring == session.QueryOperators {
 		return ""
 	}
 	return m.cannotMeasure()
@@ -25,7 +25,7 @@ type operators struct{ scroller }
 // the settings in force.
 func (m *model) openOperators() tea.Cmd {
 	m.dialog = &operators{}
-	if o := m.snap.Inside.Operators; o != nil && o.Settings == m.snap.Settings {
+	if o := m.snap.Internals.Operators; o != nil && o.Settings == m.snap.Settings {
 		return nil
 	}
 	return m.measureOperators()
@@ -54,7 +54,7 @@ func (o *operators) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 // for them.
 func (o *operators) layout(m *model) (r rect, n, rows int) {
 	otherRows := 2 + len(o.lines(m)) // with the borders
-	if p := m.snap.Inside.Operators; p != nil {
+	if p := m.snap.Internals.Operators; p != nil {
 		n = len(p.Operators)
 		otherRows++ // the titles of the columns
 	}
@@ -65,8 +65,8 @@ func (o *operators) layout(m *model) (r rect, n, rows int) {
 // lines is the text above the table.
 func (o *operators) lines(m *model) [][]span {
 	var out [][]span
-	in := m.snap.Inside
-	if in.Measuring == session.AskOperators {
+	in := m.snap.Internals
+	if in.Measuring == session.QueryOperators {
 		out = append(out, []span{{m.spinner() + " measuring in a second session; the load continues", styleAccent}})
 	}
 	p := in.Operators
@@ -98,7 +98,7 @@ func (o *operators) draw(m *model, p pane) {
 		return
 	}
 	in.text(0, len(lines), fmt.Sprintf("%-28s%7s  %-14s%10s%8s", "operator", "share", "", "ms/run", "calls"), styleDim)
-	for i, op := range m.snap.Inside.Operators.Operators[from:min(from+rows, n)] {
+	for i, op := range m.snap.Internals.Operators.Operators[from:min(from+rows, n)] {
 		y := len(lines) + 1 + i
 		in.sub(0, 0, 28, in.h).text(0, y, op.Name, styleText)
 		in.text(28, y, fmt.Sprintf("%6.1f%%", 100*op.Share), styleBold)

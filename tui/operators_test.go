@@ -14,7 +14,7 @@ import (
 // withOperators is serving with operator times of the settings in force.
 func withOperators() *session.Snapshot {
 	s := serving()
-	s.Inside.Operators = &trial.Operators{
+	s.Internals.Operators = &trial.Operators{
 		Settings: s.Settings, Runs: 99, BatchSize: 8, RunMS: trial.Of(4.02),
 		Operators: []trial.Operator{
 			{Name: "FusedGemm", Share: .671, MS: trial.Of(2.697), Calls: 2},
@@ -28,7 +28,7 @@ func withOperators() *session.Snapshot {
 // measuringOperators is serving while operator times are measured for the first time.
 func measuringOperators() *session.Snapshot {
 	s := serving()
-	s.Inside.Measuring = session.AskOperators
+	s.Internals.Measuring = session.QueryOperators
 	return s
 }
 
@@ -47,10 +47,10 @@ func TestOperators(t *testing.T) {
 		t.Errorf("t calls %q", sc.workbench.calls)
 	}
 	shows("action queued", "nothing measured yet: t measures")
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring = session.AskOperators })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring = session.QueryOperators })
 	shows("measuring", "measuring in a second session; the load continues")
 	sc.press("t")
-	sc.show(func(s *session.Snapshot) { s.Inside = withOperators().Inside })
+	sc.show(func(s *session.Snapshot) { s.Internals = withOperators().Internals })
 	shows("measured", "FusedGemm", "67.1%", "2.70", "4.02 ms per run of batch 8, 99 runs")
 	sc.press("esc", "t")
 	if len(sc.workbench.calls) != 1 {
@@ -76,7 +76,7 @@ func TestOperators(t *testing.T) {
 func TestOperatorsScroll(t *testing.T) {
 	s := withOperators()
 	for i := range 60 {
-		s.Inside.Operators.Operators = append(s.Inside.Operators.Operators, trial.Operator{Name: fmt.Sprintf("Op%d", i)})
+		s.Internals.Operators.Operators = append(s.Internals.Operators.Operators, trial.Operator{Name: fmt.Sprintf("Op%d", i)})
 	}
 	for _, size := range [][2]int{{120, 36}, {80, 24}} {
 		sc := newScreen(t, size[0], size[1], s)

@@ -117,7 +117,7 @@ func (m *model) p99Title() []span {
 		p99 = l.ModelP99
 	}
 	over := dim(fmt.Sprintf(" over %s, n %s", wholeSeconds(l.Window), groupDigits(l.Answers)))
-	if l.Settling && p99.OK() {
+	if l.Transient && p99.OK() {
 		return []span{warning("just changed "), bold(na(p99)), over}
 	}
 	return []span{dim("P50 " + formatNum(l.P50, "—") + " · "), bold(formatNum(p99, "—")), over}

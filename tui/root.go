@@ -190,7 +190,7 @@ func (m *model) finish(d actionDoneMsg) tea.Cmd {
 	m.poll()
 	switch {
 	case d.err != nil:
-		m.report(session.Trouble, !d.action.logged, d.action.name+": "+d.err.Error())
+		m.report(session.Error, !d.action.logged, d.action.name+": "+d.err.Error())
 		m.notice.duplicateSuffix = d.err.Error()
 		if d.action.name == loadAction {
 			m.liveLoad.requested = nil

@@ -27,7 +27,7 @@ func (n notice) visible(now time.Time) bool {
 	if n.Text == "" {
 		return false
 	}
-	return now.Sub(n.at) < noticeDuration || n.Level == session.Trouble && !n.keyPressed
+	return now.Sub(n.at) < noticeDuration || n.Level == session.Error && !n.keyPressed
 }
 
 // report shows a message in the status line; if logged, it is added to the log too.
@@ -60,7 +60,7 @@ func (m *model) showNew(old, all []session.Message) {
 	for _, msg := range newMessages(old, all) {
 		m.countUnread(msg)
 		duplicate := m.notice.duplicateSuffix != "" && strings.HasSuffix(msg.Text, m.notice.duplicateSuffix)
-		if duplicate || msg.Level == session.Note && m.notice.Level == session.Trouble && m.notice.visible(m.now) {
+		if duplicate || msg.Level == session.Note && m.notice.Level == session.Error && m.notice.visible(m.now) {
 			continue
 		}
 		m.notice = notice{Message: msg, at: m.now}
@@ -95,7 +95,7 @@ func glyph(l session.Level) (string, styleID) {
 	switch l {
 	case session.Warning:
 		return "!", styleWarn
-	case session.Trouble:
+	case session.Error:
 		return "✗", styleFail
 	default:
 		return "•", styleText
@@ -147,7 +147,7 @@ func (m *model) drawHeader(p pane) {
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Told(knob.BatchSize) {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
 	}
-	if r := m.snap.Recorded; r != nil {
+	if r := m.snap.Recording; r != nil {
 		x = p.line(x, 0, span{"  ● rec " + wholeSeconds(m.now.Sub(r.Since)), styleFail})
 	}
 	if s := m.snap.Sweep; s != nil {

@@ -175,7 +175,7 @@ func TestFailedApply(t *testing.T) {
 	sc.show(func(s *session.Snapshot) { s.Applying = &session.Applying{To: s.Settings, Since: epoch} })
 	sc.show(func(s *session.Snapshot) {
 		s.Applying = nil
-		s.Messages = append(slices.Clip(s.Messages), session.Message{At: epoch, Level: session.Trouble, Text: "not applied: out of memory"})
+		s.Messages = append(slices.Clip(s.Messages), session.Message{At: epoch, Level: session.Error, Text: "not applied: out of memory"})
 	})
 	if got := sc.knobNotes()[0].s; got != "✗ not applied: out of memory" || sc.pending[knob.Workers] != "2" {
 		t.Errorf("note %q, pending %v", got, sc.pending)
@@ -233,7 +233,7 @@ func TestNotices(t *testing.T) {
 	if sc.notice.visible(sc.now) {
 		t.Error("a note is still shown after its time")
 	}
-	say(session.Trouble, "live load: connection refused")
+	say(session.Error, "live load: connection refused")
 	say(session.Note, "load: concurrency 15")
 	if got, want := sc.status(), "live load: connection refused"; got != want {
 		t.Errorf("status %q, want %q", got, want)
