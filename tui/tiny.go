@@ -57,11 +57,12 @@ func (m *model) drawSweepTiny(p pane) {
 	m.drawTable(p.sub(0, 3, p.w, p.h-4))
 	best := "no setting has passed the SLA yet"
 	if t := validatedBest(m.snap.Sweep); t != nil {
-		best = "★ " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msOf(t.Latency.P99)
+		best = "★ " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
 	} else if t := mostPromising(m.snap.Sweep); t != nil {
-		best = "not validated: " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msOf(t.Latency.P99)
+		best = "not validated: " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
 	}
 	p.text(1, p.h-1, best, styleText)
 }
 
-func msOf(e trial.Estimate) string { return na(trial.Of(e.Value.Or(math.NaN()))) + " ms" }
+// msText formats the value of a latency.
+func msText(e trial.Estimate) string { return na(trial.Of(e.Value.Or(math.NaN()))) + " ms" }
