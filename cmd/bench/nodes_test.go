@@ -101,7 +101,7 @@ func TestNodeOutcomes(t *testing.T) {
 	want := []nodeResult{
 		{"node/a_right", right, ""},
 		{"node/b_deviates", deviates, "the runtime alone has the same values as the answer, not the expected ones"},
-		{"node/c_random", deviates, "each run of the runtime has other values"},
+		{"node/c_random", deviates, "the runtime's values differ from run to run"},
 		{"node/d_unloaded", unloaded, got[3].Why}, // the runtime's words
 		{"node/e_refused", refused, "no body can have values of type string"},
 	}
