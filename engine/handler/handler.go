@@ -48,12 +48,12 @@ type decoder struct {
 }
 
 func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
-	if len(body) == 0 && !(len(d.inputs) == 1 && isExact(d.inputs[0], 0)) {
-		return nil, fmt.Errorf("empty body; %s", d.hint())
-	}
 	e, params, err := encodingOf(contentType)
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, d.hint())
+	}
+	if len(body) == 0 && !(len(d.inputs) == 1 && (isExact(d.inputs[0], 0) || params["shape"] != "")) {
+		return nil, fmt.Errorf("empty body; %s", d.hint())
 	}
 	item, err := d.decodeAs(e, params, body)
 	if err != nil {

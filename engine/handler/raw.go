@@ -38,7 +38,7 @@ func BodySize(inputs []tensor.Spec) int64 {
 // rawShape returns the shape of n bytes: the sender's shape parameter, or else the input's
 // shape, with a single open dimension inferred.
 func rawShape(param string, n int, s tensor.Spec) ([]int64, error) {
-	if n%s.Type.Size() != 0 || n == 0 && tensor.Elements(s.Shape) != 0 {
+	if n%s.Type.Size() != 0 {
 		return nil, fmt.Errorf("%d bytes, expected a multiple of %d for %s", n, s.Type.Size(), s.Type)
 	}
 	count := int64(n / s.Type.Size())
@@ -83,7 +83,7 @@ func inferOpenDimension(want []int64, count int64) ([]int64, bool) {
 	product, open := int64(1), -1
 	for i, d := range want {
 		switch {
-		case d > 0 && product > count/d: // also prevents overflow
+		case d > 0 && product > math.MaxInt64/d:
 			return nil, false
 		case d >= 0:
 			product *= d
@@ -108,7 +108,7 @@ func adaptShape(want, got []int64) ([]int64, error) {
 	switch {
 	case tensor.Fits(want, got):
 		return got, nil
-	case len(got) > 0 && tensor.Fits(want, got[1:]):
+	case len(got) > 0 && got[0] > 0 && tensor.Fits(want, got[1:]):
 		if got[0] == 1 {
 			return got[1:], nil
 		}
