@@ -73,6 +73,7 @@ func (p Plan) faults() []fault {
 	c.text("model", p.Model)
 	c.text("input", p.Input)
 	p.checkShapes(&c)
+	p.checkPadding(&c)
 	checkTarget(&c, p.Target)
 	wrong := p.Options.Faults()
 	for _, name := range knob.OptionNames() {
