@@ -27,7 +27,20 @@ import (
 )
 
 // lengthsBlock is the length of a block: a batch padded to 128 takes a tenth of a second.
-const lengthsBlock = 500 * time.Millisecond
+const lengthsBlock = 400 * time.Millisecond
+
+// lengthsPlan is the plan of one comparison. A quick run has no time for blocks that replace
+// disturbed ones.
+func (b *lengthsBench) plan(length time.Duration) judge.Plan {
+	p := b.shortPlan(b.watch())
+	switch p.Length = max(p.Length, length); b.budget.mode {
+	case "tests":
+		p.Length, p.Blocks, p.MaxBlocks = 10*time.Millisecond, 8, 8
+	case quick.mode:
+		p.MaxBlocks = p.Blocks
+	}
+	return p
+}
 
 // lengthsTexts is the number of different texts, which are sent in turn. The answers to the
 // first comparedTexts of them are compared.
@@ -134,7 +147,7 @@ func (b *lengthsBench) compareAnswers(ctx context.Context) error {
 // answers returns the answers of a variant to the first texts, in their order.
 func (b *lengthsBench) answers(ctx context.Context, model string, clients int) ([][]float64, error) {
 	texts := b.texts[:comparedTexts]
-	if b.budget.mode == "tests" {
+	if b.budget.mode == "tests" { // the answers to all of them take seconds
 		texts = texts[:2*lengthsClients]
 	}
 	out, errs := make([][]float64, len(texts)), make([]error, clients)
@@ -206,10 +219,7 @@ func (b *lengthsBench) block(model string) judge.Block {
 // compareRates adds the rate and the P99 of each variant, and its rate compared with that of
 // padding to 128.
 func (b *lengthsBench) compareRates(ctx context.Context) error {
-	p := b.shortPlan(b.watch())
-	if b.budget.mode != "tests" {
-		p.Length = lengthsBlock
-	}
+	p := b.plan(lengthsBlock)
 	var best judge.Ratio
 	for _, v := range lengthVariants() {
 		if v.name == padToAll {
@@ -299,7 +309,7 @@ func (b *lengthsBench) addPredictions() error {
 // comparePolicies compares one open batch for each length class with batches of the oldest
 // texts, which are divided into runs: rates and P99, without HTTP and with the same session.
 func (b *lengthsBench) comparePolicies(ctx context.Context) error {
-	p := b.shortPlan(b.watch())
+	p := b.plan(0)
 	for _, model := range []string{"equal", "buckets"} {
 		ms := map[string][]float64{}
 		runsPerBatch := map[string]float64{}
