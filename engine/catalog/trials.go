@@ -179,13 +179,22 @@ func runSized(ctx context.Context, m *engine.Model, sized []tensor.Spec, probe e
 	return nil
 }
 
-// explain adds what to type to the error of a model that runs at none of the sizes.
+// explain adds what to type to the error of a model that runs at none of the sizes: a flag for
+// each length of which nothing is said.
 func (t *trials) explain(err error) error {
-	in := t.inputs[tensor.Lengths(t.inputs)[0].Dims[0].Tensor]
-	if t.given {
+	var flags []string
+	for _, l := range tensor.Lengths(t.inputs) {
+		said := func(d tensor.Dim) bool { return t.given && t.shapes[t.inputs[d.Tensor].Name] != nil }
+		in := t.inputs[l.Dims[0].Tensor]
+		flag := "--shape " + in.Name + "=" + exampleShape(in)
+		if !slices.ContainsFunc(l.Dims, said) && !slices.Contains(flags, flag) {
+			flags = append(flags, flag)
+		}
+	}
+	if flags == nil {
 		return err
 	}
-	return fmt.Errorf("no made-up item runs: %w; say how large an item is, such as --shape %s=%s", err, in.Name, exampleShape(in))
+	return fmt.Errorf("no made-up item runs: %w; say how large an item is, such as %s", err, strings.Join(flags, " "))
 }
 
 func exampleShape(in tensor.Spec) string {
