@@ -24,7 +24,7 @@ type graphInfo struct {
 	axis       string           // name of the leading dimension, or ""
 	batch      bool             // the leading dimension of every input is open
 	why        string           // reason for batch
-	trials     *trials          // sizes for open dimensions; nil if none is open
+	search     *sizeSearch      // sizes for open dimensions; nil if none is open
 }
 
 func newGraphInfo(info *onnxgraph.Info, shapes map[string][]int64) (*graphInfo, error) {

@@ -47,7 +47,7 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 		Name: r.modelName(s.name), Version: "1.0", Source: r.model, SHA256: sum, Backend: "onnx",
 		Inputs: graph.inputs, Path: s.path, Bytes: s.bytes,
 	}
-	graph.trials, err = newTrials(m.Inputs, o.Lengths, s.lengths)
+	graph.search, err = newSizeSearch(m.Inputs, o.Lengths, s.lengths)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 	if err != nil {
 		return nil, err
 	}
-	return opened, addPadding(ctx, opened, graph.trials, o)
+	return opened, addPadding(ctx, opened, graph.search, o)
 }
 
 // inspect reads the graph and computes the SHA-256 sum of the file, in one pass.

@@ -19,13 +19,13 @@ func verify(ctx context.Context, m engine.Model, r *graphInfo, probe engine.Back
 	if probe == nil {
 		candidates := r.candidates()
 		m.BatchWhy = candidates[0].reason(r.why) + "; not verified by running"
-		if err := r.trials.assume(&m); err != nil {
+		if err := r.search.assume(&m); err != nil {
 			return nil, err
 		}
 		return candidates[0].complete(m), nil
 	}
-	if r.trials != nil {
-		return r.trials.verify(ctx, m, r, probe)
+	if r.search != nil {
+		return r.search.verify(ctx, m, r, probe)
 	}
 	return verifySized(ctx, m, m.Inputs, r, probe)
 }

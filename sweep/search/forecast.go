@@ -79,9 +79,8 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 // scatter is the spread of a probe's times; not measured for a few runs. Profiles
 // from before it was recorded have the interval of the median, which it follows from.
 func scatter(p trial.Probe) trial.Num {
-	const most = .3
 	if spread, ok := p.Service.Spread.Get(); ok {
-		return trial.Of(min(spread, most))
+		return trial.Of(min(spread, mostScatter))
 	}
 	median, ok0 := p.Service.Median.Get()
 	low, ok1 := p.Service.Low.Get()
@@ -90,7 +89,7 @@ func scatter(p trial.Probe) trial.Num {
 		return trial.Num{}
 	}
 	half := (high - low) / 2 / median
-	return trial.Of(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), most))
+	return trial.Of(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), mostScatter))
 }
 
 // usualScatter is that of the probe in the middle, for those with few runs.

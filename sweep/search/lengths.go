@@ -5,6 +5,9 @@ import (
 	"sweetspot/sweep/trial"
 )
 
+// mostScatter bounds the spread of measured times: what is wider is a disturbance.
+const mostScatter = .3
+
 // lengthTimes is how the times of a group depend on lengths, from the probe of a batch size.
 type lengthTimes struct {
 	batch int
@@ -23,7 +26,7 @@ func (m *model) keepLengths(g group, p trial.Probe) {
 		return
 	}
 	m.lengths[g] = lengthTimes{p.BatchSize, predict.Lengths{
-		Drawn: l.Drawn, Pad: l.Padded, Buckets: l.Buckets, Run: run, Each: each, Spread: l.Spread.Or(0),
+		Drawn: l.Drawn, Pad: l.Padded, Buckets: l.Buckets, Run: run, Each: each, Spread: min(l.Spread.Or(0), mostScatter),
 	}}
 }
 

@@ -24,17 +24,17 @@ var (
 // sampleItems is the number of items that a model with open dimensions has for its warm-up.
 const sampleItems = 64
 
-// trials finds sizes of open dimensions with which a model runs.
-type trials struct {
+// sizeSearch finds sizes of open dimensions with which a model runs.
+type sizeSearch struct {
 	inputs  []tensor.Spec
 	shapes  map[string]lengths.Shape // what is known of the sizes, by input
 	given   bool                     // the user gave them, so that every one must run
 	sampler lengths.Sampler          // with sizes that run, after verify
 }
 
-// newTrials returns nil if no input has an open dimension.
-func newTrials(inputs []tensor.Spec, given, defaults map[string]lengths.Shape) (*trials, error) {
-	t := &trials{inputs: inputs, shapes: given, given: len(given) > 0}
+// newSizeSearch returns nil if no input has an open dimension.
+func newSizeSearch(inputs []tensor.Spec, given, defaults map[string]lengths.Shape) (*sizeSearch, error) {
+	t := &sizeSearch{inputs: inputs, shapes: given, given: len(given) > 0}
 	if tensor.Lengths(inputs) == nil {
 		if t.given {
 			_, err := lengths.For(inputs, given, nil)
@@ -50,7 +50,7 @@ func newTrials(inputs []tensor.Spec, given, defaults map[string]lengths.Shape) (
 
 // assume completes m without having run it: with the known shapes, and the first default sizes
 // for the rest.
-func (t *trials) assume(m *engine.Model) (err error) {
+func (t *sizeSearch) assume(m *engine.Model) (err error) {
 	if t == nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (t *trials) assume(m *engine.Model) (err error) {
 }
 
 // candidates are the default sizes for these inputs.
-func (t *trials) candidates() []int64 {
+func (t *sizeSearch) candidates() []int64 {
 	for _, in := range t.inputs {
 		open := 0
 		for _, size := range in.Shape {
@@ -78,7 +78,7 @@ func (t *trials) candidates() []int64 {
 
 // mixOf returns a shape for every input with open dimensions: all sizes of a text between the
 // first two that are tried, if both are in sizes, else the first of sizes.
-func (t *trials) mixOf(sizes []int64) map[string]lengths.Shape {
+func (t *sizeSearch) mixOf(sizes []int64) map[string]lengths.Shape {
 	mix := lengths.Size(sizes[0])
 	if c := t.candidates(); c[0] == textSizes[0] && slices.Equal(sizes, c[:2]) {
 		mix = lengths.Between(c[0], c[1])
@@ -96,7 +96,7 @@ func (t *trials) mixOf(sizes []int64) map[string]lengths.Shape {
 
 // verify completes m with the first candidate that is right when it runs. It uses the first
 // two default sizes that run.
-func (t *trials) verify(ctx context.Context, m engine.Model, r *graphInfo, probe engine.Backend) (*engine.Model, error) {
+func (t *sizeSearch) verify(ctx context.Context, m engine.Model, r *graphInfo, probe engine.Backend) (*engine.Model, error) {
 	var out *engine.Model
 	var ran []int64
 	var first error
@@ -131,14 +131,14 @@ func (t *trials) verify(ctx context.Context, m engine.Model, r *graphInfo, probe
 
 // decided reports whether the sampler has no default size, so that there is nothing else to
 // try.
-func (t *trials) decided(s lengths.Sampler) bool {
+func (t *sizeSearch) decided(s lengths.Sampler) bool {
 	other, err := lengths.For(t.inputs, t.shapes, t.mixOf([]int64{t.candidates()[1], t.candidates()[0]}))
 	return err == nil && other.String() == s.String()
 }
 
 // verifyBounds verifies the smallest and the largest sizes of the sampler. The model of the
 // first success is in out.
-func (t *trials) verifyBounds(ctx context.Context, m engine.Model, out **engine.Model, s lengths.Sampler, r *graphInfo, probe engine.Backend) error {
+func (t *sizeSearch) verifyBounds(ctx context.Context, m engine.Model, out **engine.Model, s lengths.Sampler, r *graphInfo, probe engine.Backend) error {
 	low, high := s.Bounds()
 	bounds := [][]int64{high, low}
 	if slices.Equal(low, high) {
@@ -181,7 +181,7 @@ func runSized(ctx context.Context, m *engine.Model, sized []tensor.Spec, probe e
 
 // explain adds what to type to the error of a model that runs at none of the sizes: a flag for
 // each length of which nothing is said.
-func (t *trials) explain(err error) error {
+func (t *sizeSearch) explain(err error) error {
 	var flags []string
 	for _, l := range tensor.Lengths(t.inputs) {
 		said := func(d tensor.Dim) bool { return t.given && t.shapes[t.inputs[d.Tensor].Name] != nil }
@@ -210,7 +210,7 @@ func exampleShape(in tensor.Spec) string {
 
 // describe sets the sample rows and the lengths of made requests. The samples are in an order in
 // which the first n are spread over all lengths, whatever n is.
-func (t *trials) describe(m *engine.Model) {
+func (t *sizeSearch) describe(m *engine.Model) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	items := make([]tensor.Item, sampleItems)
 	for i := range items {
