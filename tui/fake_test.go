@@ -156,7 +156,7 @@ func serving() *session.Snapshot {
 	}
 	s.Live = traffic(90, 60, 47, 15.2, 208, 640)
 	s.Live.Batch = trial.Of(5.9)
-	s.Inside.Bare = &trial.Bare{Settings: s.Settings, RPS: trial.Of(752)}
+	s.Internals.Bare = &trial.Bare{Settings: s.Settings, RPS: trial.Of(752)}
 	s.Live.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 20, ValueMS: trial.Of(15.2), LowMS: trial.Of(14.8), HighMS: trial.Of(15.9)}
 	return s
 }
@@ -197,7 +197,7 @@ func failing() *session.Snapshot {
 
 func settling() *session.Snapshot {
 	s := serving()
-	s.Live.Settling = true
+	s.Live.Transient = true
 	s.Live.Answers = 412
 	return s
 }
@@ -206,7 +206,7 @@ func down() *session.Snapshot {
 	s := serving()
 	s.Phase = session.Down
 	s.Problem = "the engine exited: signal: killed\nlast lines of its log:\nonnxruntime: cannot allocate 412 MB\nonnxruntime: giving up"
-	s.Messages = append(slices.Clip(s.Messages), session.Message{At: epoch, Level: session.Trouble, Text: s.Problem})
+	s.Messages = append(slices.Clip(s.Messages), session.Message{At: epoch, Level: session.Error, Text: s.Problem})
 	return s
 }
 

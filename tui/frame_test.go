@@ -148,7 +148,7 @@ func (c chance) snapshot() *session.Snapshot {
 	}
 	s.Live = session.Live{
 		Window: time.Duration(c.IntN(31)) * time.Second, Answers: c.count(), P50: c.num(), P99: c.num(), ModelP99: c.num(),
-		RPS: c.num(), Batch: c.num(), Verdict: c.verdict(), Totals: c.counts(), Use: c.use(), Settling: c.IntN(3) == 0,
+		RPS: c.num(), Batch: c.num(), Verdict: c.verdict(), Totals: c.counts(), Use: c.use(), Transient: c.IntN(3) == 0,
 	}
 	for i := range c.IntN(600) {
 		s.Live.Seconds = append(s.Live.Seconds, session.Second{

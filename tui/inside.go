@@ -20,14 +20,14 @@ func (m *model) drawBare(p pane) {
 // bareText is what the model alone does with the settings in force, and how much
 // of it is served.
 func (m *model) bareText() []span {
-	in := m.snap.Inside
+	in := m.snap.Internals
 	if m.snap.Phase != session.Serving || m.snap.Info.Machine != "" { // another's model is never run alone
 		return nil
 	}
-	if in.Measuring == session.AskBare {
+	if in.Measuring == session.QueryBare {
 		return []span{{m.spin() + " bare session, the load is held", inkAccent}}
 	}
-	bare, ok := in.BareFor(m.snap.Settings).Get()
+	bare, ok := in.BareRate(m.snap.Settings).Get()
 	if !ok {
 		return []span{dim("bare session n/a, "), plain("w"), dim(" measures")}
 	}
@@ -55,7 +55,7 @@ func bareOf(t *trial.Trial) []span {
 
 // whyInside is why the model cannot be looked into now, or "".
 func (m *model) whyInside() string {
-	if what := m.snap.Inside.Measuring; what != session.NoInquiry {
+	if what := m.snap.Internals.Measuring; what != session.NoQuery {
 		return fmt.Sprintf("%v: being measured", what)
 	}
 	return m.busyEngine()
@@ -65,7 +65,7 @@ func (m *model) bare() tea.Cmd { return m.order("bare session", m.Bench.Bare) }
 
 // whyOperators lets an earlier answer be looked at at any time.
 func (m *model) whyOperators() string {
-	if in := m.snap.Inside; in.Operators != nil || in.Measuring == session.AskOperators {
+	if in := m.snap.Internals; in.Operators != nil || in.Measuring == session.QueryOperators {
 		return ""
 	}
 	return m.whyInside()
@@ -78,7 +78,7 @@ type operators struct{ scroller }
 // force unless they are known.
 func (m *model) openOperators() tea.Cmd {
 	m.over = &operators{}
-	if o := m.snap.Inside.Operators; o != nil && o.Settings == m.snap.Settings {
+	if o := m.snap.Internals.Operators; o != nil && o.Settings == m.snap.Settings {
 		return nil
 	}
 	return m.askOperators()
@@ -107,7 +107,7 @@ func (o *operators) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 // it shows.
 func (o *operators) place(m *model) (r rect, n, rows int) {
 	around := 2 + len(o.head(m))
-	if p := m.snap.Inside.Operators; p != nil {
+	if p := m.snap.Internals.Operators; p != nil {
 		n = len(p.Operators)
 		around++ // the columns' titles
 	}
@@ -118,8 +118,8 @@ func (o *operators) place(m *model) (r rect, n, rows int) {
 // head is what stands above the table.
 func (o *operators) head(m *model) [][]span {
 	var out [][]span
-	in := m.snap.Inside
-	if in.Measuring == session.AskOperators {
+	in := m.snap.Internals
+	if in.Measuring == session.QueryOperators {
 		out = append(out, []span{{m.spin() + " measuring on a twin of the model; the load goes on", inkAccent}})
 	}
 	p := in.Operators
@@ -151,7 +151,7 @@ func (o *operators) draw(m *model, p pane) {
 		return
 	}
 	in.text(0, len(head), fmt.Sprintf("%-28s%7s  %-14s%10s%8s", "operator", "share", "", "ms a run", "calls"), inkDim)
-	for i, op := range m.snap.Inside.Operators.Operators[from:min(from+rows, n)] {
+	for i, op := range m.snap.Internals.Operators.Operators[from:min(from+rows, n)] {
 		y := len(head) + 1 + i
 		in.sub(0, 0, 28, in.h).text(0, y, op.Name, inkText)
 		in.text(28, y, fmt.Sprintf("%6.1f%%", 100*op.Share), inkBold)

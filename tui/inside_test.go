@@ -17,7 +17,7 @@ func (b *bench) Operators() error { return b.note("operators") }
 // profiled has the operator times of the settings in force.
 func profiled() *session.Snapshot {
 	s := serving()
-	s.Inside.Operators = &trial.Operators{
+	s.Internals.Operators = &trial.Operators{
 		Settings: s.Settings, Runs: 99, BatchSize: 8, RunMS: trial.Of(4.02),
 		Operators: []trial.Operator{
 			{Name: "FusedGemm", Share: .671, MS: trial.Of(2.697), Calls: 2},
@@ -31,7 +31,7 @@ func profiled() *session.Snapshot {
 // measuring waits for the first ones.
 func measuring() *session.Snapshot {
 	s := serving()
-	s.Inside.Measuring = session.AskOperators
+	s.Internals.Measuring = session.QueryOperators
 	return s
 }
 
@@ -50,10 +50,10 @@ func TestOperators(t *testing.T) {
 		t.Errorf("t calls %q", sc.bench.calls)
 	}
 	shows("asked", "nothing measured yet: t measures")
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring = session.AskOperators })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring = session.QueryOperators })
 	shows("measuring", "measuring on a twin of the model; the load goes on")
 	sc.press("t")
-	sc.show(func(s *session.Snapshot) { s.Inside = profiled().Inside })
+	sc.show(func(s *session.Snapshot) { s.Internals = profiled().Internals })
 	shows("measured", "FusedGemm", "67.1%", "2.70", "4.02 ms a run of batch 8, 99 runs")
 	sc.press("esc", "t")
 	if len(sc.bench.calls) != 1 {
@@ -79,7 +79,7 @@ func TestOperators(t *testing.T) {
 func TestOperatorsScroll(t *testing.T) {
 	s := profiled()
 	for i := range 60 {
-		s.Inside.Operators.Operators = append(s.Inside.Operators.Operators, trial.Operator{Name: fmt.Sprintf("Op%d", i)})
+		s.Internals.Operators.Operators = append(s.Internals.Operators.Operators, trial.Operator{Name: fmt.Sprintf("Op%d", i)})
 	}
 	for _, size := range [][2]int{{120, 36}, {80, 24}} {
 		sc := newScreen(t, size[0], size[1], s)
@@ -131,13 +131,13 @@ func TestBare(t *testing.T) {
 	if !slices.Equal(sc.bench.calls, []string{"bare"}) {
 		t.Errorf("w calls %q", sc.bench.calls)
 	}
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring = session.AskBare })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring = session.QueryBare })
 	if got := text(); !strings.HasSuffix(got, " bare session, the load is held") || sc.whyInside() != "the bare session: being measured" {
 		t.Errorf("measuring: %q, %q", got, sc.whyInside())
 	}
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring, s.Live.RPS = session.NoInquiry, trial.Of(900) })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Of(900) })
 	check("impossible", "bare 752/s was disturbed, w again")
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring, s.Live.RPS = session.NoInquiry, trial.Num{} })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Num{} })
 	check("no load", "bare 752/s")
 	sc.show(func(s *session.Snapshot) { s.Settings.BatchDelay++ })
 	check("another delay", "bare 752/s")

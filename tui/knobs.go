@@ -91,7 +91,7 @@ func (m *model) prune(old *session.Snapshot) {
 	}
 	m.failed = "the change was not applied"
 	for _, msg := range newMessages(old.Messages, m.snap.Messages) {
-		if msg.Level == session.Trouble {
+		if msg.Level == session.Error {
 			m.failed = msg.Text
 		}
 	}

@@ -70,7 +70,7 @@ func answer(s *session.Snapshot) []span {
 		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate*100), inkFail}, plain(number)}
 	case !v.ValueMS.OK():
 		return []span{warning("— "), dim(fmt.Sprintf("%d of 100 answers", min(s.Live.Answers, 99)))}
-	case s.Live.Settling:
+	case s.Live.Transient:
 		return []span{warning("settling"), plain(number)}
 	case v.Result == trial.Pass:
 		return []span{{"PASS", inkPass}, plain(number)}

@@ -114,7 +114,7 @@ func (m *model) p99Title() []span {
 		p99 = l.ModelP99
 	}
 	over := dim(fmt.Sprintf(" over %s, n %s", clock(l.Window), group(l.Answers)))
-	if l.Settling && p99.OK() {
+	if l.Transient && p99.OK() {
 		return []span{warning("settling "), bold(na(p99)), over}
 	}
 	return []span{dim("P50 " + figure(l.P50, "—") + " · "), bold(figure(p99, "—")), over}

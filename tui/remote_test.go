@@ -38,7 +38,7 @@ func remote(t *testing.T) *session.Session {
 	p.SLA = trial.SLA{Percentile: 50, Limit: 150 * time.Millisecond}
 	p.Knobs = map[knob.Name]string{remotetest.Instances: "2", remotetest.MaxBatchSize: "1,8"}
 	p.Budget.Time, p.Trial.Requests = 0, 150
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}

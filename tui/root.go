@@ -190,7 +190,7 @@ func (m *model) done(d doneMsg) tea.Cmd {
 	m.look()
 	switch {
 	case d.err != nil:
-		m.report(session.Trouble, !d.verb.logged, d.verb.name+": "+d.err.Error())
+		m.report(session.Error, !d.verb.logged, d.verb.name+": "+d.err.Error())
 		m.toast.echo = d.err.Error()
 		if d.verb.name == verbLoad {
 			m.steer.want = nil

@@ -27,7 +27,7 @@ func (t toast) showing(now time.Time) bool {
 	if t.Text == "" {
 		return false
 	}
-	return now.Sub(t.at) < toastFor || t.Level == session.Trouble && !t.seen
+	return now.Sub(t.at) < toastFor || t.Level == session.Error && !t.seen
 }
 
 // report shows a message, and keeps it in the log if logged.
@@ -60,7 +60,7 @@ func (m *model) read(old, all []session.Message) {
 	for _, msg := range newMessages(old, all) {
 		m.count(msg)
 		echoed := m.toast.echo != "" && strings.HasSuffix(msg.Text, m.toast.echo)
-		if echoed || msg.Level == session.Note && m.toast.Level == session.Trouble && m.toast.showing(m.now) {
+		if echoed || msg.Level == session.Note && m.toast.Level == session.Error && m.toast.showing(m.now) {
 			continue
 		}
 		m.toast = toast{Message: msg, at: m.now}
@@ -94,7 +94,7 @@ func glyph(l session.Level) (string, ink) {
 	switch l {
 	case session.Warning:
 		return "!", inkWarn
-	case session.Trouble:
+	case session.Error:
 		return "✗", inkFail
 	default:
 		return "•", inkText
@@ -142,7 +142,7 @@ func (m *model) drawHead(p pane) {
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Told(knob.BatchSize) {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
 	}
-	if r := m.snap.Recorded; r != nil {
+	if r := m.snap.Recording; r != nil {
 		x = p.line(x, 0, span{"  ● rec " + clock(m.now.Sub(r.Since)), inkFail})
 	}
 	if s := m.snap.Sweep; s != nil {

@@ -105,7 +105,7 @@ func (m *model) hold() tea.Cmd {
 // whyRecord refuses to begin a recording of nothing; one under way can be ended
 // at any time.
 func (m *model) whyRecord() string {
-	if m.snap.Recorded != nil {
+	if m.snap.Recording != nil {
 		return ""
 	}
 	return m.whyLoad()
@@ -113,7 +113,7 @@ func (m *model) whyRecord() string {
 
 // record starts or ends a recording of the live traffic.
 func (m *model) record() tea.Cmd {
-	return m.order("record", func() error { return m.Bench.Record(m.Bench.Snapshot().Recorded == nil) })
+	return m.order("record", func() error { return m.Bench.Record(m.Bench.Snapshot().Recording == nil) })
 }
 
 func (m *model) whyExport() string {
@@ -169,11 +169,11 @@ func (m *model) settle(old *session.Snapshot) {
 		return
 	}
 	b := m.before
-	if b == nil || s.Live.Settling || s.Phase != session.Serving || !s.Live.P99.OK() {
+	if b == nil || s.Live.Transient || s.Phase != session.Serving || !s.Live.P99.OK() {
 		return
 	}
 	m.before = nil
-	if !b.live.P99.OK() || b.live.Settling {
+	if !b.live.P99.OK() || b.live.Transient {
 		return // nothing to compare with
 	}
 	m.report(session.Note, true, fmt.Sprintf("A%d settled: %s: P99 %s→%s ms, %s→%s/s",

@@ -173,7 +173,7 @@ func TestFailedApply(t *testing.T) {
 	sc.show(func(s *session.Snapshot) { s.Applying = &session.Applying{To: s.Settings, Since: epoch} })
 	sc.show(func(s *session.Snapshot) {
 		s.Applying = nil
-		s.Messages = append(slices.Clip(s.Messages), session.Message{At: epoch, Level: session.Trouble, Text: "not applied: out of memory"})
+		s.Messages = append(slices.Clip(s.Messages), session.Message{At: epoch, Level: session.Error, Text: "not applied: out of memory"})
 	})
 	if got := sc.notes()[0].s; got != "✗ not applied: out of memory" || sc.edits[knob.Workers] != "2" {
 		t.Errorf("note %q, pending %v", got, sc.edits)
@@ -228,7 +228,7 @@ func TestToasts(t *testing.T) {
 	if sc.toast.showing(sc.now) {
 		t.Error("a note is still up after its time")
 	}
-	say(session.Trouble, "live load: connection refused")
+	say(session.Error, "live load: connection refused")
 	say(session.Note, "load: concurrency 15")
 	if got, want := sc.status(), "live load: connection refused"; got != want {
 		t.Errorf("status %q, want %q", got, want)

@@ -89,7 +89,7 @@ func (f *follower) fail(err error) {
 	w := *s.Sweep
 	w.State, w.Problem = session.Failed, err.Error()
 	s.Sweep = &w
-	s.Messages = append(s.Messages[:len(s.Messages):len(s.Messages)], session.Message{At: time.Now(), Level: session.Trouble, Text: err.Error()})
+	s.Messages = append(s.Messages[:len(s.Messages):len(s.Messages)], session.Message{At: time.Now(), Level: session.Error, Text: err.Error()})
 	f.snap.Store(&s)
 }
 

@@ -26,8 +26,8 @@ func TestForecastOfLengths(t *testing.T) {
 	p := plan.Default()
 	mixed := []int64{10, 10, 10, 10, 10, 10, 10, 10, 10, 410} // mean 50
 	forecastOf := func(drawn []int64) forecast {
-		m := newModel(p, nil, []trial.Probe{lengthProbe(1, 1, .1, drawn), lengthProbe(1, 4, .1, drawn)})
-		return m.forecast(plan.Point{Settings: settings(1, 4), Load: load.Spec{Concurrency: 4}}, simulated)
+		m := newSimulator(p, nil, []trial.Probe{lengthProbe(1, 1, .1, drawn), lengthProbe(1, 4, .1, drawn)})
+		return m.forecast(plan.Point{Settings: settings(1, 4), Load: load.Spec{Concurrency: 4}}, minSimulated)
 	}
 	one, many := forecastOf(nil), forecastOf(mixed)
 	if many.value < 1.5*one.value {
@@ -41,15 +41,15 @@ func TestForecastOfLengths(t *testing.T) {
 func TestLengthsOf(t *testing.T) {
 	p := plan.Default()
 	a, b := []int64{1, 2}, []int64{3, 4}
-	m := newModel(p, nil, []trial.Probe{lengthProbe(1, 4, .1, a), lengthProbe(1, 2, .2, b), lengthProbe(4, 2, .2, b)})
+	m := newSimulator(p, nil, []trial.Probe{lengthProbe(1, 4, .1, a), lengthProbe(1, 2, .2, b), lengthProbe(4, 2, .2, b)})
 	l := m.lengthsOf(groupOf(settings(1, 1)))
-	if l == nil || l.Drawn[0] != 1 || l.Each != 1e5 || l.Spread != mostScatter {
+	if l == nil || l.Drawn[0] != 1 || l.Each != 1e5 || l.Spread != maxSpread {
 		t.Errorf("lengths of 1 worker are %+v, want those of the larger batch, with a bounded spread", l)
 	}
 	if l := m.lengthsOf(groupOf(settings(2, 1))); l == nil || l.Drawn[0] != 3 {
 		t.Errorf("lengths of 2 workers, which were not probed, are %+v, want those of 4", l)
 	}
-	if m := newModel(p, nil, []trial.Probe{lengthProbe(1, 4, .1, nil)}); m.lengthsOf(groupOf(settings(1, 4))) != nil {
+	if m := newSimulator(p, nil, []trial.Probe{lengthProbe(1, 4, .1, nil)}); m.lengthsOf(groupOf(settings(1, 4))) != nil {
 		t.Error("lengths of requests of one length")
 	}
 }

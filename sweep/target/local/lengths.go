@@ -104,7 +104,7 @@ func (t *Target) watchLengths(ctx context.Context) lengthWatch {
 	if err != nil || s.Lengths == nil {
 		return lengthWatch{}
 	}
-	return lengthWatch{&s, scaled(t.watch.Latest().Host.PeakRSSBytes, mb)}
+	return lengthWatch{&s, scaledOf(t.monitor.Latest().Host.PeakRSSBytes, mb)}
 }
 
 // end adds what was counted to out. The lock is held.

@@ -16,20 +16,20 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// settings of w workers, batches of b.
+// settings returns settings with w workers and batch size b.
 func settings(w, b int) knob.Settings {
 	s := knob.Default(knob.TorchServe)
 	s.Workers, s.BatchSize, s.BatchDelay, s.QueueSize = w, b, time.Millisecond, 1000
 	return s
 }
 
-// gridOf is every pair of workers and batch sizes.
-func gridOf(workers, batches []int, families ...string) []plan.Point {
-	if families == nil {
-		families = []string{"cpu"}
+// gridOf returns all pairs of workers and batch sizes, for every device.
+func gridOf(workers, batches []int, devices ...string) []plan.Point {
+	if devices == nil {
+		devices = []string{"cpu"}
 	}
 	var out []plan.Point
-	for _, d := range families {
+	for _, d := range devices {
 		for _, w := range workers {
 			for _, b := range batches {
 				s := settings(w, b)
@@ -41,6 +41,7 @@ func gridOf(workers, batches []int, families ...string) []plan.Point {
 	return out
 }
 
+// upTo returns 1 to n.
 func upTo(n int) []int {
 	out := make([]int, n)
 	for i := range out {
@@ -49,13 +50,12 @@ func upTo(n int) []int {
 	return out
 }
 
-// Whatever the space, the first stage keeps to the number of probes and holds
-// the ends of what it can.
-func TestScoutKeepsToTheNumber(t *testing.T) {
+// The first stage never exceeds the number of probes, and includes the largest number of workers.
+func TestProberKeepsToItsLimit(t *testing.T) {
 	for _, c := range []struct {
 		name             string
 		workers, batches []int
-		families         []string
+		devices          []string
 		budget           time.Duration
 	}{
 		{"small", upTo(2), []int{1, 2, 4, 8}, nil, 0},
@@ -67,30 +67,30 @@ func TestScoutKeepsToTheNumber(t *testing.T) {
 	} {
 		p := plan.Default()
 		p.Budget.Time = c.budget
-		points := gridOf(c.workers, c.batches, c.families...)
-		s := newScout(p, points)
-		if len(s.first) == 0 || len(s.first) > s.most || s.most > mostProbes {
-			t.Errorf("%s: %d probes of %d", c.name, len(s.first), s.most)
+		points := gridOf(c.workers, c.batches, c.devices...)
+		s := newProber(p, points)
+		if len(s.firstProbes) == 0 || len(s.firstProbes) > s.maxProbes || s.maxProbes > probeLimit {
+			t.Errorf("%s: %d probes of %d", c.name, len(s.firstProbes), s.maxProbes)
 		}
-		if !slices.IsSortedFunc(s.first, func(a, b probeKey) int { return a.group.compare(b.group) }) {
-			t.Errorf("%s: groups are mixed: %v", c.name, s.first)
+		if !slices.IsSortedFunc(s.firstProbes, func(a, b probeKey) int { return a.group.compare(b.group) }) {
+			t.Errorf("%s: the groups are not sorted: %v", c.name, s.firstProbes)
 		}
-		if c.families == nil && !slices.ContainsFunc(s.first, func(k probeKey) bool { return k.workers == slices.Max(c.workers) }) {
+		if c.devices == nil && !slices.ContainsFunc(s.firstProbes, func(k probeKey) bool { return k.workers == slices.Max(c.workers) }) {
 			t.Errorf("%s: the most workers are not probed", c.name)
 		}
-		for _, k := range s.first {
+		for _, k := range s.firstProbes {
 			if k.batch > 1 && !slices.Contains(c.batches, k.batch) {
 				t.Errorf("%s: probes batch %d", c.name, k.batch)
 			}
 		}
-		if all := len(s.first) + len(s.between(s.groups)); all > s.most {
-			t.Errorf("%s: %d probes in both stages, of %d", c.name, all, s.most)
+		if all := len(s.firstProbes) + len(s.otherBatches(s.groups)); all > s.maxProbes {
+			t.Errorf("%s: %d probes in both stages, of %d", c.name, all, s.maxProbes)
 		}
 	}
 }
 
-// probed are the probes of s(b) = a + each b, on so many workers.
-func probed(workers int, a, each float64, batches ...int) []trial.Probe {
+// probesOf returns the probes of s(b) = a + each b with this number of workers.
+func probesOf(workers int, a, each float64, batches ...int) []trial.Probe {
 	var out []trial.Probe
 	for _, b := range batches {
 		ms := trial.Of(a + each*float64(b))
@@ -102,86 +102,86 @@ func probed(workers int, a, each float64, batches ...int) []trial.Probe {
 	return out
 }
 
-// A number of workers that was not probed takes the times of the next larger
-// one, and says that it does.
-func TestModelBorrowsFromMoreWorkers(t *testing.T) {
+// For a number of workers without probes, the times of the next larger number are used, with an
+// uncertainty.
+func TestSimulatorSubstitutesServiceTimes(t *testing.T) {
 	p := plan.Default()
-	m := newModel(p, nil, append(probed(1, 1, 1, 1, 8), probed(4, 3, 1, 1, 8)...))
+	m := newSimulator(p, nil, append(probesOf(1, 1, 1, 1, 8), probesOf(4, 3, 1, 1, 8)...))
 	for _, c := range []struct {
-		workers int
-		ms      float64
-		doubt   float64
-	}{{1, 9, 0}, {2, 11, doubtWorkers}, {4, 11, 0}, {8, 11, doubtFamily}} {
-		curve, doubt := m.curve(groupOf(settings(c.workers, 8)))
-		if got := curve.At(8).Seconds() * 1000; got != c.ms || doubt != c.doubt {
-			t.Errorf("%d workers: %g ms, doubt %g; want %g, %g", c.workers, got, doubt, c.ms, c.doubt)
+		workers     int
+		ms          float64
+		uncertainty float64
+	}{{1, 9, 0}, {2, 11, sdMoreWorkers}, {4, 11, 0}, {8, 11, sdOtherSession}} {
+		curve, uncertainty := m.curve(groupOf(settings(c.workers, 8)))
+		if got := curve.At(8).Seconds() * 1000; got != c.ms || uncertainty != c.uncertainty {
+			t.Errorf("%d workers: %g ms, uncertainty %g; want %g, %g", c.workers, got, uncertainty, c.ms, c.uncertainty)
 		}
 	}
-	failed := probed(1, 1, 1, 4)
+	failed := probesOf(1, 1, 1, 4)
 	failed[0].Service, failed[0].Error = trial.Service{}, "no memory"
-	if newModel(p, nil, failed) != nil {
-		t.Error("a failed probe made a model")
+	if newSimulator(p, nil, failed) != nil {
+		t.Error("a failed probe gave a simulator")
 	}
-	if c, _ := newModel(p, nil, probed(1, 2, 1, 4, 8)).curve(groupOf(settings(1, 1))); c.At(1) != 3*time.Millisecond {
-		t.Errorf("s(1) on the line through 4 and 8 is %v, want 3ms", c.At(1))
+	if c, _ := newSimulator(p, nil, probesOf(1, 2, 1, 4, 8)).curve(groupOf(settings(1, 1))); c.At(1) != 3*time.Millisecond {
+		t.Errorf("s(1) extrapolated from 4 and 8 is %v, want 3ms", c.At(1))
 	}
 }
 
 // One worker, 8 clients, batches of 8 in 9 ms: 8 requests every 9 ms.
 func TestForecastOfAClosedLoad(t *testing.T) {
-	m := newModel(plan.Default(), nil, probed(1, 1, 1, 1, 8))
+	m := newSimulator(plan.Default(), nil, probesOf(1, 1, 1, 1, 8))
 	p := plan.Point{Settings: settings(1, 8), Load: load.Spec{Concurrency: 8}}
-	f := m.forecast(p, simulatedRate)
-	if math.Abs(f.rate/(8/.009)-1) > .01 || math.Abs(f.value/9-1) > .01 || f.errs != 0 || f.doubt != 0 {
+	f := m.forecast(p, simulatedPerRate)
+	if math.Abs(f.rate/(8/.009)-1) > .01 || math.Abs(f.value/9-1) > .01 || f.refused != 0 || f.uncertainty != 0 {
 		t.Errorf("forecast = %+v, want 889/s in 9 ms", f)
 	}
 }
 
-// What is measured of one point moves the others, the similar ones most, and
-// makes them more certain.
+// The residual of one point changes the posteriors of all others and makes them more certain, the
+// more similar the points are.
 func TestCalibrate(t *testing.T) {
 	points := gridOf([]int{1, 2, 4}, []int{1, 8, 32}, "cpu", "gpu")
-	s := places{points: points, quick: make([]float64, len(points)), doubt: make([]float64, len(points))}
+	s := kernel{points: points, relativeRate: make([]float64, len(points)), uncertainty: make([]float64, len(points))}
 	index := func(device string, w, b int) int {
 		return slices.IndexFunc(points, func(p plan.Point) bool {
 			x := p.Settings
 			return x.Device == device && x.Workers == w && x.BatchSize == b
 		})
 	}
-	before := calibrate(s, 1, nil).at(index("cpu", 1, 8))
+	before := calibrate(s, 1, nil).posterior(index("cpu", 1, 8))
 	if before.mean != 0 {
 		t.Errorf("without measurements the mean is %g", before.mean)
 	}
 	off := math.Log(.8)
 	c := calibrate(s, 1, []residual{{index("cpu", 1, 8), off, .01}})
-	own, near, family, far := c.at(index("cpu", 1, 8)), c.at(index("cpu", 1, 32)), c.at(index("cpu", 4, 1)), c.at(index("gpu", 1, 8))
-	for i, b := range []belief{own, near, family, far} {
+	own, near, session, far := c.posterior(index("cpu", 1, 8)), c.posterior(index("cpu", 1, 32)), c.posterior(index("cpu", 4, 1)), c.posterior(index("gpu", 1, 8))
+	for i, b := range []posterior{own, near, session, far} {
 		if b.mean >= 0 || b.mean < off-1e-9 || b.sd >= before.sd {
-			t.Errorf("belief %d = %+v, measured %g", i, b, off)
+			t.Errorf("posterior %d = %+v, measured %g", i, b, off)
 		}
 	}
-	if !(own.mean < near.mean && near.mean < family.mean && family.mean < far.mean) {
-		t.Errorf("means %g, %g, %g, %g: want the similar ones moved most", own.mean, near.mean, family.mean, far.mean)
+	if !(own.mean < near.mean && near.mean < session.mean && session.mean < far.mean) {
+		t.Errorf("means %g, %g, %g, %g: want the largest change for similar points", own.mean, near.mean, session.mean, far.mean)
 	}
-	if !(own.sd < near.sd && near.sd < family.sd && family.sd < far.sd) {
-		t.Errorf("sds %g, %g, %g, %g: want the similar ones most certain", own.sd, near.sd, family.sd, far.sd)
+	if !(own.sd < near.sd && near.sd < session.sd && session.sd < far.sd) {
+		t.Errorf("sds %g, %g, %g, %g: want the smallest for similar points", own.sd, near.sd, session.sd, far.sd)
 	}
 }
 
-// A cost of every request beside its execution shows where batches are short:
-// from two points the others follow.
-func TestCalibrateFindsACost(t *testing.T) {
+// An overhead of every request has the largest effect where the time per request is shortest: the
+// residuals of two points determine the others.
+func TestCalibrateFindsAnOverhead(t *testing.T) {
 	points := gridOf([]int{1}, []int{1, 2, 4, 8, 16})
-	s := places{points: points, quick: make([]float64, len(points)), doubt: make([]float64, len(points))}
-	times := []float64{5, 2.6, 1.4, .8, .5} // predicted, ms a request
+	s := kernel{points: points, relativeRate: make([]float64, len(points)), uncertainty: make([]float64, len(points))}
+	times := []float64{5, 2.6, 1.4, .8, .5} // predicted ms per request
 	const cost = .1
 	truth := func(i int) float64 { return -math.Log1p(cost / times[i]) }
 	for i, ms := range times {
-		s.quick[i] = times[4] / ms
+		s.relativeRate[i] = times[4] / ms
 	}
 	c := calibrate(s, 1, []residual{{0, truth(0), .005}, {4, truth(4), .005}})
 	for i := range times {
-		if b := c.at(i); math.Abs(b.mean-truth(i)) > .035 {
+		if b := c.posterior(i); math.Abs(b.mean-truth(i)) > .035 {
 			t.Errorf("batch %d: expected %.3f, is %.3f", points[i].Settings.BatchSize, b.mean, truth(i))
 		}
 	}
@@ -195,7 +195,7 @@ func TestOrdinal(t *testing.T) {
 	}
 }
 
-// All 288 points of a space: what Auto waits for between probes and tests.
+// BenchmarkForecasts predicts the 288 points of a plan, as Auto does after each probe.
 func BenchmarkForecasts(b *testing.B) {
 	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 		b.Run(q.String(), func(b *testing.B) {
@@ -207,21 +207,21 @@ func BenchmarkForecasts(b *testing.B) {
 			}
 			var probes []trial.Probe
 			for w := 1; w <= 4; w++ {
-				probes = append(probes, probed(w, 2, .5, 1, 8, 32)...)
+				probes = append(probes, probesOf(w, 2, .5, 1, 8, 32)...)
 			}
-			m := newModel(p, nil, probes)
+			m := newSimulator(p, nil, probes)
 			for b.Loop() {
-				m.forecasts(points, simulatedRate)
+				m.forecasts(points, simulatedPerRate)
 			}
 		})
 	}
 }
 
-// What a busy machine spoiled is as good as not tried, a few times; what passed
-// all the same counts.
-func TestSpoiledTrialsDoNotCount(t *testing.T) {
+// An undecided trial that other programs disturbed does not count, a few times. A disturbed trial
+// that passed does.
+func TestDisturbedTrialsDoNotCount(t *testing.T) {
 	points := gridOf([]int{1}, []int{1, 2, 4, 8, 16})
-	o, err := newOracle(plan.Default(), points, trial.TellsAll())
+	o, err := newPredictor(plan.Default(), points, trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,9 +249,9 @@ func TestSpoiledTrialsDoNotCount(t *testing.T) {
 	}
 }
 
-// TestForecastSeesTheWholeTrace: a burst after more requests than other loads are
-// simulated with is foreseen; what is too much to simulate is said.
-func TestForecastSeesTheWholeTrace(t *testing.T) {
+// TestForecastUsesTheWholeTrace: a burst late in a trace is simulated, even after more requests
+// than the simulations of other loads have. If a trace is simulated only in part, a text says so.
+func TestForecastUsesTheWholeTrace(t *testing.T) {
 	var text strings.Builder
 	const quiet, burst = 30000, 3000
 	for i := range quiet {
@@ -268,36 +268,36 @@ func TestForecastSeesTheWholeTrace(t *testing.T) {
 	at.Settings.QueueSize = burst
 	times, cut, err := readTraces([]plan.Point{at, at}, simulatedTrace)
 	if err != nil || len(times[path]) != quiet+burst || cut != nil {
-		t.Fatalf("%d requests, cut %q, %v, want all %d", len(times[path]), cut, err, quiet+burst)
+		t.Fatalf("%d requests, truncations %q, %v, want all %d", len(times[path]), cut, err, quiet+burst)
 	}
 	p := plan.Default()
 	probe := trial.Probe{Settings: at.Settings, BatchSize: 1, Runs: 16, Service: trial.Service{Median: trial.Of(2)}}
-	if f := newModel(p, times, []trial.Probe{probe}).forecast(at, simulatedRate); f.value < 1000 {
+	if f := newSimulator(p, times, []trial.Probe{probe}).forecast(at, simulatedPerRate); f.value < 1000 {
 		t.Errorf("expected percentile %g ms, want that of the burst", f.value)
 	}
 	times, cut, err = readTraces([]plan.Point{at, at}, 100)
 	if err != nil || len(times[path]) != 100 || len(cut) != 1 || !strings.Contains(cut[0], "the first 100 of the 33000 requests") {
-		t.Errorf("%d requests, cut %q, %v, want the first 100 and a word of it", len(times[path]), cut, err)
+		t.Errorf("%d requests, truncations %q, %v, want the first 100 and a text about it", len(times[path]), cut, err)
 	}
 }
 
-// Under the torchserve rule a request that is the first of its batch waits for
-// the whole delay unless the batch fills: both may be too long.
-func TestLeastLatencyHoldsTheDelay(t *testing.T) {
+// Under the torchserve rule the first request of a batch waits for the whole delay if the batch
+// does not become full. Both this delay and the time of a full batch may exceed the limit.
+func TestMinLatencyIncludesTheDelay(t *testing.T) {
 	at := func(batch int, delay time.Duration) plan.Point {
 		s := settings(1, batch)
 		s.BatchDelay = delay
 		return plan.Point{Settings: s, Load: load.Spec{Concurrency: 10}}
 	}
 	points := []plan.Point{at(1, 20*time.Millisecond), at(8, 20*time.Millisecond), at(8, time.Millisecond), at(4, 20*time.Millisecond), at(200, 20*time.Millisecond)}
-	probes := probed(1, 1, 2, 1, 8) // 3 and 17 ms
-	probes = append(probes, probed(1, 1, 2, 200)...)
+	probes := probesOf(1, 1, 2, 1, 8) // 3 ms and 17 ms
+	probes = append(probes, probesOf(1, 1, 2, 200)...)
 	for _, tt := range []struct {
 		name   string
 		change func(*plan.Plan)
 		want   []bool // impossible
 	}{
-		{"request latency", nil, []bool{false, true, false, false, false}}, // of 4 no full batch was timed; of 200 most wait less
+		{"request latency", nil, []bool{false, true, false, false, false}}, // batch size 4 has no probe of a full batch; with batch size 200 few requests wait for the whole delay
 		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.Model }, []bool{false, false, false, false, false}},
 		{"eager rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, []bool{false, false, false, false, false}},
 		{"a shorter limit", func(p *plan.Plan) { p.SLA.Limit = 2 * time.Millisecond }, []bool{true, true, true, true, true}},
@@ -308,55 +308,55 @@ func TestLeastLatencyHoldsTheDelay(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&p)
 		}
-		o, err := newOracle(p, points, trial.TellsAll())
+		o, err := newPredictor(p, points, trial.TellsAll())
 		if err != nil {
 			t.Fatal(err)
 		}
 		v := o.view(trial.History{Probes: probes})
 		for i, want := range tt.want {
-			if why := v.impossible(i); (why != "") != want {
+			if why := v.whyImpossible(i); (why != "") != want {
 				t.Errorf("%s: %v: %q, want %v", tt.name, points[i].Settings, why, want)
 			}
 		}
 	}
 }
 
-// One of more workers that were probed together may have waited for the others.
-func TestAloneIsFasterThanBesideOthers(t *testing.T) {
-	o, err := newOracle(plan.Default(), gridOf(upTo(4), []int{1, 8}), trial.TellsAll())
+// With a probe of several workers, each of them may have waited for the others.
+func TestMinBatchTime(t *testing.T) {
+	o, err := newPredictor(plan.Default(), gridOf(upTo(4), []int{1, 8}), trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
-	family := groupOf(settings(1, 1)).family()
-	two := probed(2, 8, 0, 1)
-	if ms, _, ok := o.view(trial.History{Probes: two}).alone(family, 8); !ok || ms != 4 {
+	session := groupOf(settings(1, 1)).sessionKind()
+	two := probesOf(2, 8, 0, 1)
+	if ms, _, ok := o.view(trial.History{Probes: two}).minBatchTime(session, 8); !ok || ms != 4 {
 		t.Errorf("of two workers at 8 ms one alone takes %g ms, %v; want at least 4", ms, ok)
 	}
-	if ms, _, ok := o.view(trial.History{Probes: append(probed(1, 7, 0, 1), two...)}).alone(family, 8); !ok || ms != 7 {
+	if ms, _, ok := o.view(trial.History{Probes: append(probesOf(1, 7, 0, 1), two...)}).minBatchTime(session, 8); !ok || ms != 7 {
 		t.Errorf("one alone takes %g ms, %v; want the 7 that were measured", ms, ok)
 	}
-	if _, _, ok := o.view(trial.History{Probes: probed(1, 7, 0, 8)}).alone(family, 8); ok {
-		t.Error("a batch of 8 tells the time of a batch of 1")
+	if _, _, ok := o.view(trial.History{Probes: probesOf(1, 7, 0, 8)}).minBatchTime(session, 8); ok {
+		t.Error("a batch of 8 determines the time of a batch of 1")
 	}
-	odd := append(probed(1, 20, 0, 1), probed(1, 6, 0, 8)...)
-	if ms, size, ok := o.view(trial.History{Probes: odd}).alone(family, 8); !ok || ms != 6 || size != 8 {
+	odd := append(probesOf(1, 20, 0, 1), probesOf(1, 6, 0, 8)...)
+	if ms, size, ok := o.view(trial.History{Probes: odd}).minBatchTime(session, 8); !ok || ms != 6 || size != 8 {
 		t.Errorf("the shortest is %g ms of a batch of %d, %v; want the batch of 8", ms, size, ok)
 	}
-	if ms, _, _ := o.view(trial.History{Probes: odd}).alone(family, 4); ms != 20 {
+	if ms, _, _ := o.view(trial.History{Probes: odd}).minBatchTime(session, 4); ms != 20 {
 		t.Errorf("of at most 4 the shortest is %g ms, want 20", ms)
 	}
 }
 
-// Probes keep to their share of the budget by what they took, and a slow model
-// gets fewer of them.
+// The probes of a slow model are fewer, so that their total time stays within the share of the
+// budget.
 func TestSlowModelGetsFewerProbes(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		budget  time.Duration
-		ms      float64 // of a batch of one
+		ms      float64 // time of a batch of one
 		least   int
 		most    int
-		longest float64 // s, in all
+		longest float64 // s, of all probes together
 	}{
 		{"fast", 3 * time.Minute, 2, 12, 40, 54},
 		{"2 s an item", 45 * time.Second, 2000, 1, 3, 13.5},
@@ -366,7 +366,7 @@ func TestSlowModelGetsFewerProbes(t *testing.T) {
 	} {
 		p := plan.Default()
 		p.Budget.Time, p.SLA.Limit = tt.budget, time.Hour
-		o, err := newOracle(p, gridOf(upTo(4), []int{1, 2, 4, 8}), trial.TellsAll())
+		o, err := newPredictor(p, gridOf(upTo(4), []int{1, 2, 4, 8}), trial.TellsAll())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -377,7 +377,7 @@ func TestSlowModelGetsFewerProbes(t *testing.T) {
 			if !more {
 				break
 			}
-			made := probed(x.Settings.Workers, 0, tt.ms*float64(x.Settings.Workers), x.Settings.BatchSize)[0]
+			made := probesOf(x.Settings.Workers, 0, tt.ms*float64(x.Settings.Workers), x.Settings.BatchSize)[0]
 			made.Seconds = max(.6, tt.ms/1000*float64(x.Settings.Workers*x.Settings.BatchSize))
 			total += made.Seconds
 			found = append(found, made)
@@ -388,17 +388,17 @@ func TestSlowModelGetsFewerProbes(t *testing.T) {
 	}
 }
 
-// A few batches leave the interval of their median wide, however little they
-// scatter: predictions that took the scatter from it were a fifth too low.
-func TestScatterIsThatOfTheTimes(t *testing.T) {
+// With few batches the interval of the median is wide even if the spread is small: a spread from
+// this interval made predictions too low by a fifth.
+func TestSpreadOf(t *testing.T) {
 	p := trial.Probe{Runs: 16, Service: trial.Service{
 		Median: trial.Of(10), Low: trial.Of(8.5), High: trial.Of(11.5), Spread: trial.Of(.05),
 	}}
-	if got := scatter(p).Or(0); got != .05 {
-		t.Errorf("scatter %v, the probe says .05", got)
+	if got := spreadOf(p).Or(0); got != .05 {
+		t.Errorf("spread %v, that of the probe is .05", got)
 	}
 	p.Service.Spread, p.Service.Low, p.Service.High = trial.Num{}, trial.Of(9.7), trial.Of(10.3)
-	if got := scatter(p).Or(0); math.Abs(got-.049) > .001 { // .3/10 x 4 / (1.96 x 1.2533)
-		t.Errorf("scatter %v of an older profile, want .049", got)
+	if got := spreadOf(p).Or(0); math.Abs(got-.049) > .001 { // .3/10 x 4 / (1.96 x 1.2533)
+		t.Errorf("spread %v of an older profile, want .049", got)
 	}
 }

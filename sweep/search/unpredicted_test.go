@@ -14,9 +14,9 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// foreign is a server with two knobs of its own, the values of which are given: it
-// does most with many instances and batches of 8, under a limit that it always keeps.
-func foreign(t *testing.T, q plan.Question, instances, batches string) (plan.Plan, []plan.Point, world) {
+// remoteServer returns a server with two knobs of its own and a plan over the given values. It has
+// the highest throughput with many instances and batches of 8. Every setting meets the limit.
+func remoteServer(t *testing.T, q plan.Question, instances, batches string) (plan.Plan, []plan.Point, fakeServer) {
 	t.Helper()
 	p := plan.Default()
 	p.Target, p.Question = "http://box:1", q
@@ -37,20 +37,21 @@ func foreign(t *testing.T, q plan.Question, instances, batches string) (plan.Pla
 	rate := func(s knob.Settings) float64 {
 		return 100 * value(s, "instances") * math.Exp(-math.Abs(math.Log2(value(s, "max_batch_size")/8))/2)
 	}
-	return p, points, world{rate: rate, ms: func(knob.Settings) float64 { return 20 }, service: func(knob.Settings) float64 { return math.NaN() }}
+	return p, points, fakeServer{rate: rate, ms: func(knob.Settings) float64 { return 20 }, service: func(knob.Settings) float64 { return math.NaN() }}
 }
 
-// TestOwnKnobsAreNotPredicted: no strategy probes what nobody can predict, none takes
-// two points for one that differ in the target's own knobs, and all find the best.
+// TestOwnKnobsAreNotPredicted: if the points differ in the target's own knobs, no strategy makes
+// probes, points that differ only in these knobs are different points, and all strategies find the
+// best one.
 func TestOwnKnobsAreNotPredicted(t *testing.T) {
 	for _, strategy := range search.Available() {
 		for _, question := range []plan.Question{plan.Throughput, plan.Capacity} {
 			for _, c := range []struct{ instances, batches string }{{"1,2", "1,8"}, {"1-4", "1-32*2"}} {
 				t.Run(fmt.Sprint(strategy, " ", question, " ", c.instances), func(t *testing.T) {
-					p, points, w := foreign(t, question, c.instances, c.batches)
+					p, points, w := remoteServer(t, question, c.instances, c.batches)
 					p.Strategy = strategy
 					p.Budget.LoadTests = len(points)
-					h := play(t, p, points, w)
+					h := runAll(t, p, points, w)
 					if len(h.Probes) > 0 {
 						t.Errorf("%d probes", len(h.Probes))
 					}
@@ -75,10 +76,10 @@ func TestOwnKnobsAreNotPredicted(t *testing.T) {
 	}
 }
 
-// TestAutoSaysThatItIsBlind: its outline and its last words say that it predicts
-// nothing, and why.
-func TestAutoSaysThatItIsBlind(t *testing.T) {
-	const why = "nothing is predicted, as no simulator knows what the target's own knobs do (instances, max_batch_size)"
+// TestAutoExplainsMissingPredictions: the outline and the reason at the end say that nothing is
+// predicted, and why.
+func TestAutoExplainsMissingPredictions(t *testing.T) {
+	const why = "nothing is predicted, because the simulator does not know the effect of the target's own knobs (instances, max_batch_size)"
 	for _, c := range []struct {
 		batches string
 		outline string
@@ -87,22 +88,22 @@ func TestAutoSaysThatItIsBlind(t *testing.T) {
 		{"1,8", "auto: " + why + ": all points in this order, the load tests are enough for them", ""},
 		{"1-32*2", "no knob helps; " + why, "one knob at a time: " + why + "."},
 	} {
-		p, points, w := foreign(t, plan.Throughput, "1-4", c.batches)
+		p, points, w := remoteServer(t, plan.Throughput, "1-4", c.batches)
 		p.Strategy = "auto"
-		settled, err := search.Settle(p)
+		completed, err := search.Complete(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := search.New(settled, points, trial.TellsAll())
+		s, err := search.New(completed, points, trial.TellsAll())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Join(s.Outline(), "\n"); !strings.Contains(got, c.outline) {
 			t.Errorf("outline:\n%s\nwant %s", got, c.outline)
 		}
-		h, ended := playOut(t, p, points, w)
+		h, ended := runToEnd(t, p, points, w)
 		if got := ended.Ended(); !strings.Contains(got, c.ended) || (c.ended == "") != (got == "") {
-			t.Errorf("ended: %q, want %q", got, c.ended)
+			t.Errorf("end reason %q, want %q", got, c.ended)
 		}
 		if len(h.Trials) > 8 {
 			t.Errorf("%d trials, the load tests are 8", len(h.Trials))
@@ -110,20 +111,20 @@ func TestAutoSaysThatItIsBlind(t *testing.T) {
 	}
 }
 
-// A server that tells no times of batches is not probed, whatever its knobs are.
-func TestUntoldServiceTimes(t *testing.T) {
-	p, points, w := plain()
+// A server that does not report service times is not probed.
+func TestNoProbesWithoutServiceTimes(t *testing.T) {
+	p, points, w := defaultProblem()
 	p.Strategy = "auto"
-	settled, err := search.Settle(p)
+	completed, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(settled, points, trial.Tells{ModelLatency: true})
+	s, err := search.New(completed, points, trial.Tells{ModelLatency: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(s.Outline(), func(l string) bool {
-		return strings.Contains(l, "the target does not tell the times and sizes of its batches")
+		return strings.Contains(l, "the target does not report the times and sizes of its batches")
 	}) {
 		t.Errorf("outline %q", s.Outline())
 	}
@@ -134,22 +135,22 @@ func TestUntoldServiceTimes(t *testing.T) {
 			break
 		}
 		if x.Role == trial.RoleProbe {
-			t.Fatalf("a probe: %v", x)
+			t.Fatalf("it made a probe: %v", x)
 		}
-		h.Trials = append(h.Trials, w.trial(settled, x, len(h.Trials)+1))
+		h.Trials = append(h.Trials, w.trial(completed, x, len(h.Trials)+1))
 	}
 	if len(h.Trials) == 0 || len(h.Trials) > 8 {
 		t.Errorf("%d trials", len(h.Trials))
 	}
 }
 
-// One own knob at one value is part of the server, and hinders no prediction.
+// If all points have the same value of the target's own knobs, predictions are possible.
 func TestOneOwnValueIsPredicted(t *testing.T) {
-	p, points, w := plain()
+	p, points, w := defaultProblem()
 	for i := range points {
 		points[i].Settings.Own = "instances=2"
 	}
-	if h := play(t, p, points, w); len(h.Probes) == 0 {
+	if h := runAll(t, p, points, w); len(h.Probes) == 0 {
 		t.Error("no probes, though all points have the same values")
 	}
 }

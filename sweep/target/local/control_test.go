@@ -21,25 +21,25 @@ var (
 	_ sweep.Profiler = (*Target)(nil)
 )
 
-// answering is a target whose child is the handler.
-func answering(t *testing.T, h http.HandlerFunc) *Target {
+// targetOf returns a target whose child is the handler.
+func targetOf(t *testing.T, h http.HandlerFunc) *Target {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	out := &Target{
-		child:  &child{done: make(chan struct{})},
-		client: newClient(strings.TrimPrefix(s.URL, "http://"), "word"),
-		good:   knob.Default(knob.TorchServe),
+		child:        &child{done: make(chan struct{})},
+		client:       newClient(strings.TrimPrefix(s.URL, "http://"), "word"),
+		lastSettings: knob.Default(knob.TorchServe),
 	}
 	out.info.Model.Name, out.info.Options.Rule = "m/1", knob.Eager
 	t.Cleanup(out.client.close)
 	return out
 }
 
-var numbers = cmp.AllowUnexported(trial.Num{})
+var compareNums = cmp.AllowUnexported(trial.Num{})
 
 func TestOperators(t *testing.T) {
-	target := answering(t, func(w http.ResponseWriter, r *http.Request) {
+	target := targetOf(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if r.Method != "POST" || r.URL.EscapedPath() != "/engine/v1/models/m%2F1/operators" || string(body) != `{"runs":7}` || r.Header.Get("Authorization") != "Bearer word" {
 			t.Errorf("%s %s %s", r.Method, r.URL, body)
@@ -52,19 +52,19 @@ func TestOperators(t *testing.T) {
 	}
 	got.At = time.Time{}
 	want := trial.Operators{
-		Settings: target.good, Options: knob.Options{Rule: knob.Eager}, Runs: 6, BatchSize: 8, RunMS: trial.Of(4.5),
+		Settings: target.lastSettings, Options: knob.Options{Rule: knob.Eager}, Runs: 6, BatchSize: 8, RunMS: trial.Of(4.5),
 		Operators: []trial.Operator{{Name: "Conv", Share: .75, MS: trial.Of(3), Calls: 20}},
 	}
-	if diff := cmp.Diff(want, got, numbers); diff != "" {
+	if diff := cmp.Diff(want, got, compareNums); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }
 
-// TestBareRate: the rate is asked for once for each setting that matters to it,
-// and is unknown where the engine refuses.
+// TestBareRate: the rate is measured once for all settings with the same rate, and is not measured
+// if the engine refuses.
 func TestBareRate(t *testing.T) {
 	asked := 0
-	target := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+	target := targetOf(t, func(w http.ResponseWriter, _ *http.Request) {
 		if asked++; asked == 2 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = io.WriteString(w, `{"message":"requests are being served"}`)
@@ -80,21 +80,21 @@ func TestBareRate(t *testing.T) {
 		}
 	}
 	check(trial.Of(512.5), 1)
-	target.good.BatchDelay, target.good.QueueSize = 3*time.Millisecond, 7
+	target.lastSettings.BatchDelay, target.lastSettings.QueueSize = 3*time.Millisecond, 7
 	check(trial.Of(512.5), 1)
-	target.good.Workers = 2
+	target.lastSettings.Workers = 2
 	check(trial.Num{}, 2)
 	check(trial.Of(512.5), 3)
-	b, err := target.Bare(t.Context()) // whoever asks gets a fresh answer
-	want := trial.Bare{Settings: target.good, RPS: trial.Of(512.5), Workers: 2, BatchSize: 1, Runs: 9, RunMS: trial.Of(3.9)}
-	if diff := cmp.Diff(want, b, numbers); diff != "" || err != nil || asked != 4 {
+	b, err := target.Bare(t.Context()) // always measures
+	want := trial.Bare{Settings: target.lastSettings, RPS: trial.Of(512.5), Workers: 2, BatchSize: 1, Runs: 9, RunMS: trial.Of(3.9)}
+	if diff := cmp.Diff(want, b, compareNums); diff != "" || err != nil || asked != 4 {
 		t.Errorf("%v, asked %d times: -want +got\n%s", err, asked, diff)
 	}
 }
 
-// A rate that was surpassed is not believed, and measured again.
-func TestBareRateSurpassed(t *testing.T) {
-	target := &Target{good: knob.Default(knob.TorchServe)}
+// A bare rate below the served rate is not used and is measured again.
+func TestImplausibleBareRate(t *testing.T) {
+	target := &Target{lastSettings: knob.Default(knob.TorchServe)}
 	for _, tt := range []struct {
 		name   string
 		bare   trial.Num
@@ -103,22 +103,22 @@ func TestBareRateSurpassed(t *testing.T) {
 		kept   int
 	}{
 		{"most of it", trial.Of(100), trial.Estimate{Value: trial.Of(93), Low: trial.Of(90)}, trial.Of(100), 1},
-		{"all of it, as far as one can tell", trial.Of(100), trial.Estimate{Value: trial.Of(101), Low: trial.Of(99)}, trial.Of(100), 1},
+		{"all of it, within the interval", trial.Of(100), trial.Estimate{Value: trial.Of(101), Low: trial.Of(99)}, trial.Of(100), 1},
 		{"more", trial.Of(100), trial.Estimate{Value: trial.Of(120), Low: trial.Of(110)}, trial.Num{}, 0},
 		{"unknown", trial.Num{}, trial.Estimate{Value: trial.Of(120), Low: trial.Of(110)}, trial.Num{}, 0},
-		{"nothing known", trial.Num{}, trial.Estimate{}, trial.Num{}, 1},
+		{"nothing measured", trial.Num{}, trial.Estimate{}, trial.Num{}, 1},
 	} {
-		target.bare = []trial.Bare{{Settings: target.good, RPS: tt.bare}}
-		if got := target.believed(tt.bare, tt.served); got != tt.want || len(target.bare) != tt.kept {
-			t.Errorf("%s: %v, %d kept; want %v, %d", tt.name, got, len(target.bare), tt.want, tt.kept)
+		target.bareRates = []trial.Bare{{Settings: target.lastSettings, RPS: tt.bare}}
+		if got := target.plausibleRate(tt.bare, tt.served); got != tt.want || len(target.bareRates) != tt.kept {
+			t.Errorf("%s: %v, %d kept; want %v, %d", tt.name, got, len(target.bareRates), tt.want, tt.kept)
 		}
 	}
 }
 
-// An engine that died meanwhile is an error, not an unknown rate.
+// If the engine has died, the result is an error.
 func TestBareRateOfDeadEngine(t *testing.T) {
-	target := answering(t, func(http.ResponseWriter, *http.Request) { t.Error("asked") })
-	target.child.tail = &tail{}
+	target := targetOf(t, func(http.ResponseWriter, *http.Request) { t.Error("asked") })
+	target.child.tail = &stderrTail{}
 	close(target.child.done)
 	target.cfg.Command = []string{"/does/not/exist"}
 	if _, err := target.bareRate(t.Context()); !errors.Is(err, sweep.ErrEngineDied) {

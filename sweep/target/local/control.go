@@ -17,27 +17,27 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// inside asks the child about the model's inside and reads the answer into out.
-// It returns the settings that were in force.
-func (t *Target) inside(ctx context.Context, what string, body, out any) (knob.Settings, knob.Options, error) {
+// query posts a request about the model to the control API and reads the response into out. It
+// returns the settings and options in force.
+func (t *Target) query(ctx context.Context, what string, body, out any) (knob.Settings, knob.Options, error) {
 	t.mu.Lock()
-	if err := t.alive(ctx); err != nil {
+	if err := t.restartIfDead(ctx); err != nil {
 		t.mu.Unlock()
 		return knob.Settings{}, knob.Options{}, err
 	}
-	cl, model, s, o := t.client, t.info.Model.Name, t.good, t.info.Options
+	cl, model, s, o := t.client, t.info.Model.Name, t.lastSettings, t.info.Options
 	t.mu.Unlock()
-	err := cl.ask(ctx, "/engine/v1/models/"+url.PathEscape(model)+"/"+what, body, out)
+	err := cl.post(ctx, "/engine/v1/models/"+url.PathEscape(model)+"/"+what, body, out)
 	if err != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		return s, o, t.blame(ctx, err)
+		return s, o, t.cause(ctx, err)
 	}
 	return s, o, nil
 }
 
-// ask posts body and reads the answer.
-func (c *client) ask(ctx context.Context, path string, body, out any) error {
+// post sends body and reads the response into out.
+func (c *client) post(ctx context.Context, path string, body, out any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -48,15 +48,15 @@ func (c *client) ask(ctx context.Context, path string, body, out any) error {
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("%s broke off: %w", path, err)
+		return fmt.Errorf("%s was interrupted: %w", path, err)
 	}
 	return nil
 }
 
-// Operators profiles the model in a twin session, beside whatever load flows.
+// Operators measures operator times in a separate session of the model, while the load continues.
 func (t *Target) Operators(ctx context.Context, runs int) (trial.Operators, error) {
 	var in control.Operators
-	s, o, err := t.inside(ctx, "operators", map[string]int{"runs": runs}, &in)
+	s, o, err := t.query(ctx, "operators", map[string]int{"runs": runs}, &in)
 	if err != nil {
 		return trial.Operators{}, err
 	}
@@ -70,10 +70,10 @@ func (t *Target) Operators(ctx context.Context, runs int) (trial.Operators, erro
 	return out, nil
 }
 
-// Bare measures what the model alone does. No load may flow meanwhile.
+// Bare measures the rate of the model alone. There must be no load.
 func (t *Target) Bare(ctx context.Context) (trial.Bare, error) {
 	var in control.Bare
-	s, _, err := t.inside(ctx, "bare", struct{}{}, &in)
+	s, _, err := t.query(ctx, "bare", struct{}{}, &in)
 	if err != nil {
 		return trial.Bare{}, err
 	}
@@ -82,23 +82,23 @@ func (t *Target) Bare(ctx context.Context) (trial.Bare, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.bare = append(slices.DeleteFunc(t.bare, func(b trial.Bare) bool { return b.Holds(s) }), out)
+	t.bareRates = append(slices.DeleteFunc(t.bareRates, func(b trial.Bare) bool { return b.Holds(s) }), out)
 	return out, nil
 }
 
-// bareRate is the bare rate with the settings in force, measured once for those
-// alike: whoever measures in turns is not to be held up again and again. It is
-// unknown where the child doesn't tell, and an error only if that has died.
+// bareRate returns the bare rate with the settings in force. It is measured only once for settings
+// with the same rate, to save time. It is not measured if the child does not report it. An error
+// means that the child has died.
 func (t *Target) bareRate(ctx context.Context) (trial.Num, error) {
 	t.mu.Lock()
 	if t.cfg.Bodies != nil && tensor.Lengths(t.info.Model.Inputs) != nil {
 		t.mu.Unlock() // the bodies have other lengths than the samples that the child would run
 		return trial.Num{}, nil
 	}
-	i := slices.IndexFunc(t.bare, func(b trial.Bare) bool { return b.Holds(t.good) })
+	i := slices.IndexFunc(t.bareRates, func(b trial.Bare) bool { return b.Holds(t.lastSettings) })
 	if i >= 0 {
 		defer t.mu.Unlock()
-		return t.bare[i].RPS, nil
+		return t.bareRates[i].RPS, nil
 	}
 	t.mu.Unlock()
 	b, err := t.Bare(ctx)
@@ -108,12 +108,12 @@ func (t *Target) bareRate(ctx context.Context) (trial.Num, error) {
 	return b.RPS, nil
 }
 
-// believed is the bare rate, unless more than that was served: then something
-// disturbed it, and it is forgotten. The lock is held.
-func (t *Target) believed(bare trial.Num, served trial.Estimate) trial.Num {
+// plausibleRate returns the bare rate, unless more than that was served: then other programs
+// disturbed its measurement, and it will be measured again. The lock is held.
+func (t *Target) plausibleRate(bare trial.Num, served trial.Estimate) trial.Num {
 	if served.Low.Or(0) <= bare.Or(0) {
 		return bare
 	}
-	t.bare = slices.DeleteFunc(t.bare, func(b trial.Bare) bool { return b.Holds(t.good) })
+	t.bareRates = slices.DeleteFunc(t.bareRates, func(b trial.Bare) bool { return b.Holds(t.lastSettings) })
 	return trial.Num{}
 }

@@ -46,7 +46,7 @@ func TestExplainNone(t *testing.T) {
 		name   string
 		trials []trial.Trial
 		sla    trial.SLA
-		want   string // its beginning
+		want   string // the beginning of the text
 	}{
 		{"too many clients", at(ten, 3.45, 85.29, 54), promise, "10 requests in flight at 85.3 requests/s, the most that any setting did, take 117 ms on average"},
 		{"possible", at(ten, 120), promise, ""},

@@ -20,16 +20,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// problem is a device on paper and what is asked of it.
+// problem is a simulated device and a plan for it.
 type problem struct {
 	plan  plan.Plan
 	table *servicetime.Table
 	wake  time.Duration
 }
 
-// newProblem draws a device of up to 4 workers that disturb each other, whose
-// batches gain more or less and take longer and shorter, with kinks if asked
-// for: a batch size from which on everything takes longer.
+// newProblem returns a random device with up to 4 workers that slow each other down. Batches save
+// more or less time and have a spread. With kinks, times change by a factor from a random batch
+// size on.
 func newProblem(seed uint64, question plan.Question, kinks bool) problem {
 	r := rand.New(rand.NewPCG(seed, 7))
 	between := func(a, b float64) float64 { return a * math.Pow(b/a, r.Float64()) }
@@ -72,8 +72,8 @@ func newProblem(seed uint64, question plan.Question, kinks bool) problem {
 	return problem{p, table, time.Duration(between(20, 200)) * time.Microsecond}
 }
 
-// solved is how a strategy did.
-type solved struct {
+// solution is the result of a strategy.
+type solution struct {
 	out    sweep.Outcome
 	probes int
 	tests  int
@@ -84,7 +84,7 @@ type solved struct {
 func (p problem) target(t testing.TB) *virtual.Target {
 	t.Helper()
 	d, err := virtual.Open(virtual.Config{
-		Name: "p", Source: "sim:p", Table: p.table, Longest: time.Hour, Wake: p.wake,
+		Name: "p", Source: "sim:p", Table: p.table, MinTimeLimit: time.Hour, Wake: p.wake,
 		Start: knob.Config{Settings: knob.Default(knob.TorchServe)},
 	})
 	if err != nil {
@@ -93,35 +93,36 @@ func (p problem) target(t testing.TB) *virtual.Target {
 	return d
 }
 
-// book keeps what is recorded, and ends the run after so many records.
-type book struct {
-	probes []trial.Probe
-	trials []trial.Trial
-	end    func()
-	after  int
+// memoryRecorder keeps the records of a sweep in memory, and cancels the sweep after a number of
+// records.
+type memoryRecorder struct {
+	probes    []trial.Probe
+	trials    []trial.Trial
+	cancel    func()
+	remaining int
 }
 
-func (b *book) count() {
-	if b.after--; b.after == 0 {
-		b.end()
+func (b *memoryRecorder) count() {
+	if b.remaining--; b.remaining == 0 {
+		b.cancel()
 	}
 }
 
-func (b *book) Probe(p trial.Probe) error {
+func (b *memoryRecorder) Probe(p trial.Probe) error {
 	defer b.count()
-	return reread(&b.probes, p)
+	return appendDecoded(&b.probes, p)
 }
 
-func (b *book) Trial(t trial.Trial) error {
+func (b *memoryRecorder) Trial(t trial.Trial) error {
 	defer b.count()
-	return reread(&b.trials, t)
+	return appendDecoded(&b.trials, t)
 }
 
-func (*book) Event(trial.Event) error   { return nil }
-func (*book) Choice(trial.Choice) error { return nil }
+func (*memoryRecorder) Event(trial.Event) error   { return nil }
+func (*memoryRecorder) Choice(trial.Choice) error { return nil }
 
-// reread appends v as a profile would hold it.
-func reread[T any](to *[]T, v T) error {
+// appendDecoded appends v after encoding and decoding it, as in a profile.
+func appendDecoded[T any](to *[]T, v T) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -131,27 +132,28 @@ func reread[T any](to *[]T, v T) error {
 	return json.Unmarshal(text, &(*to)[len(*to)-1])
 }
 
-// run sweeps, from a history on, and ends after so many records; 0 is the end.
+// run sweeps, starting with the history done, and cancels after this number of records; 0 is no
+// limit.
 func (p problem) run(t testing.TB, strategy string, done trial.History, after int) (sweep.Outcome, trial.History) {
 	t.Helper()
 	d := p.target(t)
 	p.plan.Strategy = strategy
-	settled, err := search.Settle(p.plan)
+	completed, err := search.Complete(p.plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	points, _ := settled.Points(info(t, d).Limits, info(t, d).Current, info(t, d).Fixed)
-	s, err := search.New(settled, points, trial.TellsAll())
+	points, _ := completed.Points(info(t, d).Limits, info(t, d).Current, info(t, d).Fixed)
+	s, err := search.New(completed, points, trial.TellsAll())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	b := &book{end: cancel, after: after, probes: done.Probes, trials: done.Trials}
-	rules := rank.RulesOf(settled)
+	b := &memoryRecorder{cancel: cancel, remaining: after, probes: done.Probes, trials: done.Trials}
+	rules := rank.RulesOf(completed)
 	r := sweep.Runner{
-		Target: d, Strategy: s, Recorder: b, SLA: settled.SLA, Seed: settled.Seed, First: len(done.Trials) + 1, Done: done,
-		MaxRequests: settled.Trial.MaxRequests, Rules: rules,
+		Target: d, Strategy: s, Recorder: b, SLA: completed.SLA, Seed: completed.Seed, First: len(done.Trials) + 1, Done: done,
+		MaxRequests: completed.Trial.MaxRequests, Rules: rules,
 		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
 	}
 	out, err := r.Run(ctx)
@@ -169,8 +171,8 @@ func info(t testing.TB, d *virtual.Target) sweep.Info {
 	return i
 }
 
-// truth is what a setting really does: the highest rate, or the throughput if it
-// keeps the promise.
+// truth returns the true value of a setting: the highest rate, or the throughput if it keeps the
+// promise.
 func (p problem) truth(s *predict.Sim, at knob.Settings) float64 {
 	requests := 6000
 	if testing.Short() {
@@ -193,11 +195,11 @@ func (p problem) truth(s *predict.Sim, at knob.Settings) float64 {
 	return float64(len(s.Latencies())) / s.Now().Seconds()
 }
 
-// solve sweeps and compares with the best of all points.
-func (p problem) solve(t testing.TB, strategy string) solved {
+// solve sweeps and compares the choice with the best of all points.
+func (p problem) solve(t testing.TB, strategy string) solution {
 	t.Helper()
 	out, h := p.run(t, strategy, trial.History{}, 0)
-	r := solved{out: out, probes: len(h.Probes), trials: len(h.Trials), regret: 1}
+	r := solution{out: out, probes: len(h.Probes), trials: len(h.Trials), regret: 1}
 	seen := map[any]bool{}
 	for _, x := range h.Trials {
 		switch {

@@ -10,37 +10,36 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ExplainNone says in words why no trial kept the promise and what to do about it:
-// of the setting that came nearest, the share of errors that failed it, or the step
-// of a request that takes longest. Where the clients alone forbid the promise,
-// whatever the settings, it says so instead (see tooManyClients). It is "" where
-// the trials tell nothing.
+// ExplainNone says why no trial kept the promise and what to do: for the setting nearest to the
+// promise, the share of errors that failed it, or the step of a request that takes longest. If the
+// number of clients alone makes the promise impossible with all settings, it says so instead (see
+// tooManyClients). It returns "" if the trials do not show a reason.
 func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	near, ok := nearest(trials)
 	if !ok {
 		return tooManyClients(trials, sla)
 	}
-	c := Explainer{}.cause(near)
+	c := Explainer{}.bottleneck(near)
 	limit := float64(sla.Limit) / 1e6
 	switch value, ok := near.Verdict.ValueMS.Get(); {
 	case near.Counts.Errors() > sla.MaxErrorRate:
 		return fmt.Sprintf("nearest is trial %d (%v): %s, %.2g%% are allowed: %s",
-			near.N, near.Settings, near.Counts.ErrorWords(), 100*sla.MaxErrorRate, lessErrors(near))
-	case ok && value <= limit: // it does not keep up with its arrivals, and says so
+			near.N, near.Settings, near.Counts.ErrorWords(), 100*sla.MaxErrorRate, errorsAdvice(near))
+	case ok && value <= limit: // it does not keep up with the arrivals, as its Why says
 		return fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Why)
 	}
-	if c.limit != limitDelay && c.limit != limitBusy && c.limit != limitGenerator {
+	if c.limit != limitDelay && c.limit != limitOtherPrograms && c.limit != limitGenerator {
 		if text := tooManyClients(trials, sla); text != "" {
 			return text
 		}
 	}
-	did := near.Verdict.Words()
+	result := near.Verdict.Words()
 	if median := near.Latency.P50.Value; !near.Verdict.ValueMS.OK() && median.OK() {
-		did = fmt.Sprintf("half of its requests took %s ms and longer", median.Text(1))
+		result = fmt.Sprintf("half of its requests took %s ms and longer", median.Text(1))
 	}
-	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, did)
-	if c.limit == limitArrival { // no answer comes sooner for more requests
-		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), lessExecution(near))
+	text := fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, result)
+	if c.limit == limitArrival { // a higher load would not make answers faster
+		c.text = fmt.Sprintf("execution takes %.1f ms, the queue %.1f; %s", near.Breakdown.Execution.Or(0), near.Breakdown.Queue.Or(0), executionAdvice(near))
 	}
 	if c.text == "" {
 		return text
@@ -48,23 +47,23 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	return text + "; what limits: " + c.text
 }
 
-// AllOver tells whether every trial was over its limit, as far as can be told: at
-// least half of its requests were. More answers would hardly change that.
-func AllOver(trials []trial.Trial) bool {
+// AllOverLimit reports whether in every trial at least half of the requests were over the limit.
+// Then more answers would hardly change the verdict.
+func AllOverLimit(trials []trial.Trial) bool {
 	return len(trials) > 0 && !slices.ContainsFunc(trials, func(t trial.Trial) bool {
 		v := t.Verdict
 		return v.ValueMS.Or(t.Latency.P50.Value.Or(0)) <= v.LimitMS
 	})
 }
 
-// nearest is the setting that came nearest to the promise, by the median of its
-// latency where there were too few answers for the percentile.
+// nearest returns the setting nearest to the promise. If there were too few answers for the
+// percentile, the median counts.
 func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 	least := math.Inf(1)
 	for _, r := range rank.Rows(trials) {
 		t := r.Joined
 		d := (rank.Rules{}).Distance(t)
-		if median, known := t.Latency.P50.Value.Get(); known && math.IsInf(d, 1) && t.Verdict.LimitMS > 0 {
+		if median, measured := t.Latency.P50.Value.Get(); measured && math.IsInf(d, 1) && t.Verdict.LimitMS > 0 {
 			d = median / t.Verdict.LimitMS
 		}
 		if t.Error == "" && d < least {
@@ -74,8 +73,8 @@ func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 	return near, ok
 }
 
-// lessErrors is what to do about the kind of error that is most frequent.
-func lessErrors(t trial.Trial) string {
+// errorsAdvice is the advice against the most frequent kind of error.
+func errorsAdvice(t trial.Trial) string {
 	switch c := t.Counts; max(c.Refused, c.Failed, c.Timeout) {
 	case c.Refused:
 		return fmt.Sprintf("the queue of %d was full; a longer one (--queue-size), more workers or less load refuse fewer", t.Settings.QueueSize)
@@ -85,11 +84,10 @@ func lessErrors(t trial.Trial) string {
 	return "the server could not answer them: see its log"
 }
 
-// tooManyClients is Little's law where it forbids the promise: with n clients that
-// each wait for their answer, mean latency is n over the throughput, whatever the
-// settings. It says nothing where the throughput itself is held back by something
-// else: a delay that is waited for, or workers that idle; nor where no setting
-// executes a batch within the promise, as then fewer clients do not help either.
+// tooManyClients applies Little's law: with n clients that wait for their answers, the mean latency
+// is n / throughput with any settings. It returns "" if that does not exceed the limit, or if the
+// throughput is limited by something else: a batch delay or idle workers; also if no setting
+// executes a batch within the limit, because then fewer clients do not help.
 func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
 	if sla.Latency != trial.Request {
 		return ""
@@ -98,7 +96,7 @@ func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
 	var at trial.Trial
 	for _, t := range trials {
 		if t.Load.Mode != load.Closed || t.Load.Matched || clients > 0 && t.Load.Concurrency != clients {
-			return "" // the clients differ, or do not wait
+			return "" // the numbers of clients differ, or clients do not wait for answers
 		}
 		clients = t.Load.Concurrency
 		if rate := t.Throughput.Value.Or(0); rate > most {
