@@ -27,7 +27,7 @@ import (
 )
 
 // lengthsBlock is the length of a block: a batch padded to 128 takes a tenth of a second.
-const lengthsBlock = 400 * time.Millisecond
+const lengthsBlock = 300 * time.Millisecond
 
 // lengthsPlan is the plan of one comparison. A quick run has no time for blocks that replace
 // disturbed ones.
@@ -46,7 +46,7 @@ func (b *lengthsBench) plan(length time.Duration) judge.Plan {
 // first comparedTexts of them are compared.
 const (
 	lengthsTexts  = 512
-	comparedTexts = 128
+	comparedTexts = 64
 )
 
 // measureLengths compares ways to run texts of different lengths together with padding all of

@@ -70,6 +70,13 @@ func (p Plan) checkPadding(c *checker) {
 			c.bad(join("pad", name), "%v is no number to pad with", v)
 		}
 	}
+	if p.Target != "local" {
+		for key, n := range map[string]int{"shapes": len(p.Lengths), "pad": len(p.Pad)} {
+			if n > 0 {
+				c.bad(key, "target %s does not take it; leave it out, or use target: local", p.Target)
+			}
+		}
+	}
 	if err := lengths.CheckBuckets(p.Buckets); err != nil {
 		c.bad("buckets", "%v", err)
 	}
