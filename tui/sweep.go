@@ -286,7 +286,7 @@ func (m *model) drawDetail(p pane) {
 	in.line(22, y+4, trialBareText(t)...)
 	if l := t.Lengths; l != nil {
 		y++
-		in.line(0, y+4, dim("split "), plain(shareText(l.Split)), dim(" of batches, "), plain(l.Runs.Text(1)), dim(" runs each; padding "), plain(shareText(l.Padding)))
+		in.line(0, y+4, dim("split "), plain(shareText(l.Split)), dim(", "), plain(l.Runs.Text(1)), dim(" runs a batch  padding "), plain(shareText(l.Padding)))
 	}
 	in.line(0, y+5, dim("cpu "), plain(percentText(t.Use.CPUPercent)), dim("  gpu "), plain(percentText(t.Use.GPU.PercentMean)), dim("  rss "), plain(memoryText(t.Use)))
 	y = m.drawBreakdown(in, y+7, t.Breakdown)

@@ -124,12 +124,20 @@ func TestPadding(t *testing.T) {
 		padded     bool
 		why        []string
 	}{
-		{"masked", masked, catalog.Options{Pad: map[string]float64{"input_ids": 1}}, true,
-			[]string{"input_ids with 1, attention_mask with 0, to the longest of a batch; 3 items ran padded and alone and agree within 0.0001"}},
+		{
+			"masked", masked,
+			catalog.Options{Pad: map[string]float64{"input_ids": 1}},
+			true,
+			[]string{"input_ids with 1, attention_mask with 0, to the longest of a batch; 3 items ran padded and alone and agree within 0.0001"},
+		},
 		{"buckets", masked, catalog.Options{Pad: map[string]float64{"input_ids": 0}, Buckets: []int64{16, 64}}, true, []string{"to lengths of [16 64]"}},
 		{"one length", masked, catalog.Options{Pad: map[string]float64{"input_ids": 0}, Lengths: lengthsOf(t, "input_ids=32")}, true, []string{"agree within"}},
-		{"unmasked", unmasked, catalog.Options{Pad: map[string]float64{"input_ids": 0}}, false,
-			[]string{"not padded: output ", "differs by up to", "(allowed 0.0001)", "batches run by equal shape"}},
+		{
+			"unmasked", unmasked,
+			catalog.Options{Pad: map[string]float64{"input_ids": 0}},
+			false,
+			[]string{"not padded: output ", "differs by up to", "(allowed 0.0001)", "batches run by equal shape"},
+		},
 	} {
 		tc.o.Probe = probe(t)
 		m, err := catalog.Open(t.Context(), tc.path, tc.o)
