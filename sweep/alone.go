@@ -6,20 +6,19 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// What a target can do beyond Target says a type assertion: only an engine of
-// our own looks into its model.
+// Optional interfaces of targets, to be found with a type assertion. Only our own engine
+// implements them.
 
-// Barer is a target that can tell what its model alone does with the settings in
-// force: all workers at full batches, without queue, batching and protocol.
-type Barer interface {
-	// Bare measures it, for a fifth of a second or one batch. No load may flow
-	// meanwhile.
+// BareMeasurer is a target that can measure the bare rate with the settings in force.
+type BareMeasurer interface {
+	// Bare measures the bare rate for a fifth of a second or one batch. There must be no
+	// load meanwhile.
 	Bare(ctx context.Context) (trial.Bare, error)
 }
 
-// Profiler is a target that can tell in which operators the time of a run goes.
+// Profiler is a target that can measure the time of each type of operator.
 type Profiler interface {
-	// Operators profiles up to runs full batches of a twin of the model, beside
-	// the load, which it slows meanwhile. It may run beside Live and Use.
+	// Operators profiles up to runs full batches in a session of its own. A load may run
+	// meanwhile and becomes slower. Operators may run at the same time as other methods.
 	Operators(ctx context.Context, runs int) (trial.Operators, error)
 }

@@ -9,42 +9,41 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Fit returns a plan as it is run on a target: its ranges of the target's own knobs
-// are read as the target describes them ([plan.Plan.Resolve]). It is an error, before
-// anything is sent, where the plan asks for what the target cannot do: other options
-// than are in force, knobs that it does not have, or a promise or constraint on
-// figures that it does not tell.
-func Fit(p plan.Plan, info Info) (plan.Plan, error) {
+// PlanFor returns the plan for a target: the ranges of the target's own knobs are
+// expanded ([plan.Plan.Resolve]). It returns an error if the target cannot run the plan:
+// other options are in force, the target does not have the knobs, or it does not report
+// the metrics of the SLA, a constraint or the objective.
+func PlanFor(p plan.Plan, info Info) (plan.Plan, error) {
 	if info.Options != p.Options {
-		return p, fmt.Errorf("options: the plan asks for %s, in force is %s", p.Options.Words(), info.Options.Words())
+		return p, fmt.Errorf("options: the plan has %s, but in force is %s", p.Options.Words(), info.Options.Words())
 	}
-	if err := told(p, info.Tells); err != nil {
+	if err := checkMetrics(p, info.Metrics); err != nil {
 		return p, err
 	}
 	if _, err := knob.NewTable(info.Limits.Own...); err != nil {
-		return p, fmt.Errorf("the target's own knobs: %w", err) // whoever wrote the target has made a mistake
+		return p, fmt.Errorf("the target's own knobs: %w", err) // an error in the code of the target
 	}
 	return p.Resolve(info.Limits)
 }
 
-// Judgeable is an error, with what to do instead, where a promise is about a latency
-// that the target does not tell: nothing could ever be judged by it.
-func Judgeable(sla trial.SLA, t trial.Tells) error {
-	if sla.Latency == trial.Model && !t.ModelLatency {
-		return errors.New("sla: latency: the target does not tell model latency, so nothing could be judged by it; promise request latency (--latency request)")
+// CheckSLA returns an error, with what to use instead, if the SLA limits a latency that the target
+// does not report.
+func CheckSLA(sla trial.SLA, metrics trial.Tells) error {
+	if sla.Latency == trial.Model && !metrics.ModelLatency {
+		return errors.New("sla: latency: the target does not report model latency, so there would be no verdict; use request latency (--latency request)")
 	}
 	return nil
 }
 
-// told reports, joined, what a plan would judge by and the target does not tell, with
-// what to do instead.
-func told(p plan.Plan, t trial.Tells) error {
-	errs := []error{Judgeable(p.SLA, t)}
-	if p.OwnMemory() && !t.Memory {
-		errs = append(errs, errors.New("constraints: the target does not tell its memory, so none could be seen to be broken; leave them out"))
+// checkMetrics returns a joined error for each metric that the plan needs and the target does not
+// report, with what to use instead.
+func checkMetrics(p plan.Plan, metrics trial.Tells) error {
+	errs := []error{CheckSLA(p.SLA, metrics)}
+	if p.OwnMemory() && !metrics.Memory {
+		errs = append(errs, errors.New("constraints: the target does not report its memory, so constraints cannot be checked; remove them"))
 	}
-	if p.Objective == plan.RequestsPerJoule && !t.Utilization {
-		errs = append(errs, errors.New("objective: requests_per_joule: the target does not tell its energy; take throughput or fewest_workers"))
+	if p.Objective == plan.RequestsPerJoule && !metrics.Utilization {
+		errs = append(errs, errors.New("objective: requests_per_joule: the target does not report its energy; use throughput or fewest_workers"))
 	}
 	return errors.Join(errs...)
 }

@@ -10,26 +10,25 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestFit: a plan fits a target that tells what it is judged by, and all faults of
-// that kind are reported at once.
-func TestFit(t *testing.T) {
+// TestPlanFor checks that PlanFor expands own knobs, and reports all metrics that the target lacks.
+func TestPlanFor(t *testing.T) {
 	info := sweep.Info{Limits: knob.Limits{Own: []knob.Knob{{Name: "streams", Min: 1, Max: 8}}}}
 	p := plan.Default()
 	p.Target, p.Knobs = "http://box:1", map[knob.Name]string{"streams": "1-8*2", knob.Workers: "1-2"}
-	got, err := sweep.Fit(p, info)
+	got, err := sweep.PlanFor(p, info)
 	if err != nil || got.Knobs["streams"] != "1,2,4,8" || got.Knobs[knob.Workers] != "1-2" {
-		t.Errorf("Fit = %v, %v", got.Knobs, err)
+		t.Errorf("PlanFor = %v, %v", got.Knobs, err)
 	}
 	p.SLA.Latency, p.Objective, p.Constraints.MemoryMB = trial.Model, plan.RequestsPerJoule, 1
-	if _, err := sweep.Fit(p, info); err == nil || strings.Count(err.Error(), "\n") != 2 {
-		t.Errorf("Fit without what the plan is judged by: %v", err)
+	if _, err := sweep.PlanFor(p, info); err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("PlanFor without the metrics that the plan needs: %v", err)
 	}
-	info.Tells = trial.TellsAll()
-	if _, err := sweep.Fit(p, info); err != nil {
-		t.Errorf("Fit with all of it: %v", err)
+	info.Metrics = trial.TellsAll()
+	if _, err := sweep.PlanFor(p, info); err != nil {
+		t.Errorf("PlanFor with all metrics: %v", err)
 	}
 	info.Limits.Own = append(info.Limits.Own, knob.Knob{Name: "workers", Min: 1, Max: 2})
-	if _, err := sweep.Fit(p, info); err == nil || !strings.HasPrefix(err.Error(), "the target's own knobs: ") {
-		t.Errorf("a target that describes one of the seven as its own: %v", err)
+	if _, err := sweep.PlanFor(p, info); err == nil || !strings.HasPrefix(err.Error(), "the target's own knobs: ") {
+		t.Errorf("a target with one of the seven among its own knobs: %v", err)
 	}
 }

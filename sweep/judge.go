@@ -11,17 +11,17 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Requests are what a promise is judged by, in the order in which they ended.
+// Requests has the data for a verdict about an SLA, in the order in which the requests ended.
 type Requests struct {
 	Load   load.Spec
-	Values []float64       // ms of the latency that the promise binds: answers, and timeouts at their limit
-	Times  []time.Duration // when those were planned
-	Failed []bool          // of every request: refused, failed or timed out
-	Sent   []time.Duration // when every request was planned
-	Waits  []float64       // s from planned send to last byte, of those with a Value; nil for a closed load
+	Values []float64       // latencies in ms of the kind that the SLA limits: of answers, and the timeout of requests that timed out
+	Times  []time.Duration // planned send times of the requests with a value
+	Failed []bool          // one for every request: it was refused, failed or timed out
+	Sent   []time.Duration // planned send times of all requests
+	Waits  []float64       // request latencies in s, of answers and requests that timed out; nil for a closed load
 }
 
-// RequestsOf takes from samples what a promise on the given latency is judged by.
+// RequestsOf returns the data of samples for an SLA that limits the given kind of latency.
 func RequestsOf(samples []load.Sample, l load.Spec, which trial.Which) Requests {
 	r := Requests{Load: l, Failed: make([]bool, 0, len(samples)), Sent: make([]time.Duration, 0, len(samples))}
 	for i := range samples {
@@ -30,8 +30,8 @@ func RequestsOf(samples []load.Sample, l load.Spec, which trial.Which) Requests 
 	return r
 }
 
-// Add takes one more request in. Model latency is missing where a server tells
-// none; a request that ran out of time had at least its limit of either.
+// Add adds a request. Model latency is missing if the server does not report it. A
+// request that timed out counts with its timeout for both kinds of latency.
 func (r *Requests) Add(s *load.Sample, which trial.Which) {
 	r.Failed = append(r.Failed, s.Outcome != load.OK)
 	r.Sent = append(r.Sent, s.Planned)
@@ -50,7 +50,7 @@ func (r *Requests) Add(s *load.Sample, which trial.Which) {
 	}
 }
 
-// errorRate is the share of requests that failed, 0 without any.
+// errorRate returns the share of requests that were refused, failed or timed out; 0 without requests.
 func (r Requests) errorRate() float64 {
 	n := 0
 	for _, f := range r.Failed {
@@ -61,8 +61,8 @@ func (r Requests) errorRate() float64 {
 	return float64(n) / float64(max(1, len(r.Failed)))
 }
 
-// rate is how many requests a second were planned, 0 where that is not known.
-func (r Requests) rate() float64 {
+// plannedRate returns the planned requests per second; 0 if there are too few to tell.
+func (r Requests) plannedRate() float64 {
 	if len(r.Sent) < 2 {
 		return 0
 	}
@@ -73,21 +73,20 @@ func (r Requests) rate() float64 {
 	return float64(len(r.Sent)) / span.Seconds()
 }
 
-// keeping tells whether the answers keep up with the arrivals; a closed load waits
-// for them.
-func (r Requests) keeping() stat.Keeping {
+// keepsUp decides whether answers keep up with arrivals. Under a closed load they always do.
+func (r Requests) keepsUp() stat.Keeping {
 	if r.Load.Mode == load.Closed {
 		return stat.Keeping{Answer: stat.Pass, Leaning: stat.Pass}
 	}
-	a := stat.Arrivals{Waits: r.Waits, Rate: r.rate(), Dispersion: 1}
+	a := stat.Arrivals{Waits: r.Waits, Rate: r.plannedRate(), Dispersion: 1}
 	if r.Load.Mode == load.Trace {
 		a.Dispersion = dispersion(r.Sent)
 	}
 	return stat.KeepsUp(a)
 }
 
-// dispersion is the variance over the mean of how many requests come in a fiftieth
-// of the run, which makes the backlog of a trace move more than chance does.
+// dispersion returns variance / mean of the number of requests in each of 50 parts of the run. The
+// arrivals of a trace may vary more than Poisson arrivals, and so does the backlog.
 func dispersion(sent []time.Duration) float64 {
 	const parts = 50
 	if len(sent) < 2*parts {
@@ -108,11 +107,11 @@ func dispersion(sent []time.Duration) float64 {
 	return sum / mean
 }
 
-// Judge holds a percentile with its interval, in ms, and an error rate against a
-// promise, where no more than these figures is known. The answer is certain only
-// when the whole interval lies on one side of the limit; an open end reaches
-// everywhere. Too many errors fail whatever the percentile.
-func Judge(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.Verdict {
+// JudgeInterval returns a verdict from a percentile with its interval, in ms, and an error
+// rate, if the requests themselves are not available. The verdict is a pass or a failure
+// only if the whole interval is on one side of the limit, and undecided if the end
+// towards the limit is open. Too many errors are a failure.
+func JudgeInterval(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.Verdict {
 	v := verdictOf(sla, p, errorRate)
 	v.Why = why
 	switch {
@@ -127,7 +126,7 @@ func Judge(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.
 	return v
 }
 
-// verdictOf is a verdict without an answer.
+// verdictOf returns a verdict with its numbers and without a result.
 func verdictOf(sla trial.SLA, p stat.Interval, errorRate float64) trial.Verdict {
 	return trial.Verdict{
 		Latency: sla.Latency, Percentile: sla.Percentile, LimitMS: ms(sla.Limit),
@@ -136,83 +135,83 @@ func verdictOf(sla trial.SLA, p stat.Interval, errorRate float64) trial.Verdict 
 }
 
 func errorText(rate float64, sla trial.SLA) string {
-	return fmt.Sprintf("%s of the requests failed, timed out or were refused, %s are allowed", percent(rate), percent(sla.MaxErrorRate))
+	return fmt.Sprintf("%s of the requests failed, timed out or were refused, %s are allowed", formatPercent(rate), formatPercent(sla.MaxErrorRate))
 }
 
-// percent is a share with two digits, or the whole number where it has more.
-func percent(share float64) string {
+// formatPercent formats a share with two significant digits, or as an integer from 10% on.
+func formatPercent(share float64) string {
 	if share >= .1 {
 		return fmt.Sprintf("%.0f%%", 100*share)
 	}
 	return fmt.Sprintf("%.2g%%", 100*share)
 }
 
-// Decide holds requests against a promise. It is kept if all three are: at most
-// the allowed share of requests fails ([stat.DecideErrors]), answers keep up with
-// arrivals ([stat.KeepsUp]), and the percentile stays within the limit
-// ([stat.Decide]). One that is broken fails, and one that is not known leaves it
-// undecided. least is the shortest time in which a pass is believed. why, if not
-// empty, is kept as the reason of a certain answer.
-func Decide(sla trial.SLA, r Requests, least time.Duration, why string) trial.Verdict {
+// Decide returns the verdict of requests about an SLA. It is a pass if three conditions
+// are met: at most the allowed share of requests fails ([stat.DecideErrors]), answers
+// keep up with arrivals ([stat.KeepsUp]), and the percentile is within the limit
+// ([stat.Decide]). If one is violated, it is a failure; else if one is undecided, so is
+// the verdict. minTime is the shortest run that may pass. why, if not empty, replaces the
+// reason of a verdict that is certain.
+func Decide(sla trial.SLA, r Requests, minTime time.Duration, why string) trial.Verdict {
 	q := sla.Percentile / 100
 	v := verdictOf(sla, stat.Quantile(r.Values, q), r.errorRate())
-	j := judge(sla, r, least)
-	v.Result, v.Leaning, v.Why = answers[j.answer], answers[j.leaning], j.why
-	if why != "" && j.answer != stat.Undecided && j.plain {
+	d := decide(sla, r, minTime)
+	v.Result, v.Leaning, v.Why = trialAnswers[d.answer], trialAnswers[d.leaning], d.why
+	if why != "" && d.answer != stat.Undecided && d.byPercentile {
 		v.Why = why
 	}
 	return v
 }
 
-// answers are those of package stat in the words of package trial.
-var answers = [...]trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}
+// trialAnswers converts answers of package stat to those of package trial.
+var trialAnswers = [...]trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}
 
-// judgement is the answer to a promise with its grounds.
-type judgement struct {
+// decision is the answer about an SLA with its reason.
+type decision struct {
 	answer, leaning stat.Answer
-	plain           bool // it is the percentile's, or a pass
+	byPercentile    bool // the reason is that of the percentile
 	why             string
 }
 
-// judge joins the three parts of a promise.
-func judge(sla trial.SLA, r Requests, least time.Duration) judgement {
+// decide combines the three conditions of an SLA.
+func decide(sla trial.SLA, r Requests, minTime time.Duration) decision {
 	errs := stat.DecideErrors(r.Failed, r.Sent, sla.MaxErrorRate)
-	keep := r.keeping()
-	tail := stat.Decide(r.Values, r.Times, stat.Promise{Q: sla.Percentile / 100, Limit: ms(sla.Limit), Least: least})
-	j := judgement{
+	keep := r.keepsUp()
+	tail := stat.Decide(r.Values, r.Times, stat.Promise{Q: sla.Percentile / 100, Limit: ms(sla.Limit), Least: minTime})
+	d := decision{
 		answer:  worst(errs.Answer, keep.Answer, tail.Answer),
-		leaning: worst(errs.Leaning, keep.Leaning, tail.Leaning), why: tail.Why, plain: true,
+		leaning: worst(errs.Leaning, keep.Leaning, tail.Leaning), why: tail.Why, byPercentile: true,
 	}
 	switch {
 	case errs.Answer == stat.Fail:
-		j.why, j.plain = errorText(r.errorRate(), sla), false
+		d.why, d.byPercentile = errorText(r.errorRate(), sla), false
 	case keep.Answer == stat.Fail:
-		j.why, j.plain = r.behind(keep), false
+		d.why, d.byPercentile = r.describeBacklog(keep), false
 	case tail.Answer != stat.Pass:
 	case errs.Answer == stat.Undecided:
-		j.why, j.plain = "the error rate is "+errs.Why, false
+		d.why, d.byPercentile = "the error rate is "+errs.Why, false
 	case keep.Answer == stat.Undecided:
-		j.why, j.plain = fmt.Sprintf("too few requests to tell that answers keep up with %.0f requests/s", r.planned()), false
+		d.why, d.byPercentile = fmt.Sprintf("too few requests to decide whether answers keep up with %.0f requests/s", r.loadRate()), false
 	}
-	return j
+	return d
 }
 
-// behind says by how much the answers are too few.
-func (r Requests) behind(k stat.Keeping) string {
+// describeBacklog returns the text of a failure because answers do not keep up.
+func (r Requests) describeBacklog(k stat.Keeping) string {
 	n := float64(max(1, len(r.Waits)))
-	answered := r.planned() / (1 + k.Growth/n) // a wait grows by (rate - answered) / answered a second
-	return fmt.Sprintf("does not keep up: %.0f of %.0f requests/s are answered, the queue grows", answered, r.planned())
+	answered := r.loadRate() / (1 + k.Growth/n) // in each second the latency grows by (rate - answered) / answered
+	return fmt.Sprintf("does not keep up: %.0f of %.0f requests/s are answered, the queue grows", answered, r.loadRate())
 }
 
-// planned is the load's rate: of an open one what it was asked for.
-func (r Requests) planned() float64 {
+// loadRate returns the rate of an open load, or the planned rate of the requests of another load.
+func (r Requests) loadRate() float64 {
 	if r.Load.Mode == load.Open {
 		return r.Load.Rate
 	}
-	return r.rate()
+	return r.plannedRate()
 }
 
-// worst is Fail if one is, Pass if all are.
+// worst returns Fail if one answer is Fail, Pass if all are Pass, and Undecided otherwise.
 func worst(all ...stat.Answer) stat.Answer {
 	out := stat.Pass
 	for _, a := range all {
@@ -226,10 +225,10 @@ func worst(all ...stat.Answer) stat.Answer {
 	return out
 }
 
-// estimate is a stat interval as profiles hold it.
-func estimate(i stat.Interval) trial.Estimate {
+// toEstimate converts an interval to the type of profiles.
+func toEstimate(i stat.Interval) trial.Estimate {
 	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}
 }
 
-// unmeasured is the percentile of nothing.
+// unmeasured is a percentile that was not measured.
 var unmeasured = stat.Interval{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}

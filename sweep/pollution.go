@@ -8,89 +8,91 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// What others may take of the machine in a block, as shares of all its cores,
-// before the block is rejected. The kernel counts in steps of 10 ms, so that
-// half a second of two cores is known to 1%.
+// Limits of the disturbance of a block, as shares of all cores; a block above a limit is
+// rejected. The kernel counts in steps of 10 ms, so for half a second of two cores the
+// error is 1%.
 const (
-	mostSteal   = .02
-	mostForeign = .10
+	maxSteal   = .02
+	maxForeign = .10
 )
 
-// Why a block is rejected, or what is not known of it: keys of trial.Blocks.Why.
+// Keys of trial.Blocks.Why: the reasons of rejected blocks, and "n/a" if the disturbance of a kept
+// block is unknown.
 const (
-	whySteal   = "steal"
-	whyForeign = "foreign CPU"
-	whyUnknown = "n/a"
+	reasonSteal   = "steal"
+	reasonForeign = "foreign CPU"
+	reasonUnknown = "n/a"
 )
 
-// Disturbance is what others took of the machine in one block of a run, as
-// shares of all its cores, 0-1. NaN is not known.
+// Disturbance is the use of the machine by others in one block of a run, as a share of
+// all cores, 0-1. NaN is unknown.
 type Disturbance struct {
-	From, To time.Duration // since the run's start
+	From, To time.Duration // since the start of the run
 	Steal    float64       // by the hypervisor
-	Foreign  float64       // by processes that are neither server nor generator
+	Foreign  float64       // by processes other than the server and the load generator
 }
 
-// Why is why the block is rejected: "steal", "foreign CPU", or "" if it is kept.
-// What is not known rejects nothing.
-func (d Disturbance) Why() string {
+// RejectReason returns why the block is rejected: "steal" or "foreign CPU"; "" if it is
+// kept. A block whose disturbance is unknown is kept.
+func (d Disturbance) RejectReason() string {
 	switch {
-	case d.Steal > mostSteal:
-		return whySteal
-	case d.Foreign > mostForeign:
-		return whyForeign
+	case d.Steal > maxSteal:
+		return reasonSteal
+	case d.Foreign > maxForeign:
+		return reasonForeign
 	}
 	return ""
 }
 
-// unknown tells whether nothing could be read.
-func (d Disturbance) unknown() bool { return d.Steal != d.Steal && d.Foreign != d.Foreign }
+// isUnknown reports whether the disturbance could not be read.
+func (d Disturbance) isUnknown() bool { return d.Steal != d.Steal && d.Foreign != d.Foreign }
 
-// cleaning is what is cut out of a run: its gaps lie between from and to, do not
-// overlap, and ascend.
-type cleaning struct {
+// rejection has the times of the rejected blocks of a run, ascending and not overlapping,
+// and the numbers of blocks.
+type rejection struct {
 	gaps   []span
 	blocks trial.Blocks
 }
 
-// What is clean of a run in which most is not counts alone if it is so long. A
-// Stop is not shown anything else before patience has passed: a burst of other
-// work ends.
 const (
-	cleanEnough = 2 * time.Second
-	patience    = 5 * time.Second
+	// minKeptTime is the shortest remaining time of a run in which most blocks are disturbed:
+	// if less remains, all blocks are kept.
+	minKeptTime = 2 * time.Second
+	// onlyUndisturbed is how long a Stop gets only undisturbed blocks, even if they are few: the
+	// disturbance may end soon.
+	onlyUndisturbed = 5 * time.Second
 )
 
 type span struct{ from, to time.Duration }
 
-// clean decides which blocks between from and to are rejected, from the machine
-// alone and never from what was measured in them. If that were more than half of
-// them and little is left, all are kept and some called disturbed.
-func clean(noise []Disturbance, from, to time.Duration) cleaning {
-	c := reject(noise, from, to)
-	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all && to-from-lost(c.gaps) < cleanEnough {
-		return cleaning{blocks: trial.Blocks{Kept: all, Disturbed: c.blocks.Rejected}}
+// rejectDisturbed rejects the disturbed blocks between from and to. It depends on the
+// disturbances only and not on the latencies in the blocks. If more than half of the
+// blocks are disturbed and too little time remains without them, all are kept.
+func rejectDisturbed(disturbances []Disturbance, from, to time.Duration) rejection {
+	c := rejectAll(disturbances, from, to)
+	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all && to-from-totalTime(c.gaps) < minKeptTime {
+		return rejection{blocks: trial.Blocks{Kept: all, Disturbed: c.blocks.Rejected}}
 	}
 	return c
 }
 
-// reject cuts out every block that others disturbed.
-func reject(noise []Disturbance, from, to time.Duration) cleaning {
-	c := cleaning{blocks: trial.Blocks{Why: map[string]int{}}}
-	for _, d := range noise {
+// rejectAll rejects every disturbed block between from and to.
+func rejectAll(disturbances []Disturbance, from, to time.Duration) rejection {
+	c := rejection{blocks: trial.Blocks{Why: map[string]int{}}}
+	for _, d := range disturbances {
 		gap := span{max(d.From, from), min(d.To, to)}
 		if gap.from >= gap.to {
 			continue
 		}
-		why := d.Why()
+		why := d.RejectReason()
 		switch {
 		case why != "":
 			c.gaps = append(c.gaps, gap)
 			c.blocks.Rejected++
 			c.blocks.Why[why]++
 			continue
-		case d.unknown():
-			c.blocks.Why[whyUnknown]++
+		case d.isUnknown():
+			c.blocks.Why[reasonUnknown]++
 		}
 		c.blocks.Kept++
 	}
@@ -100,10 +102,10 @@ func reject(noise []Disturbance, from, to time.Duration) cleaning {
 	return c
 }
 
-// samples are the samples planned outside of the gaps, on a time axis that is
-// closed over them, so that blocks of it hold as many answers as there were.
-// With gaps they are copies.
-func (c cleaning) samples(all []load.Sample) []load.Sample {
+// keptSamples returns the samples that were planned outside of the gaps. The gaps are
+// removed from the time axis too, so that the throughput of blocks is correct. If there
+// are gaps, the samples are copies.
+func (c rejection) keptSamples(all []load.Sample) []load.Sample {
 	if len(c.gaps) == 0 {
 		return all
 	}
@@ -113,13 +115,13 @@ func (c cleaning) samples(all []load.Sample) []load.Sample {
 		if in {
 			continue
 		}
-		s.Planned -= lost(c.gaps[:i])
+		s.Planned -= totalTime(c.gaps[:i])
 		out = append(out, s)
 	}
 	return out
 }
 
-// compare places the span before, around or after a time.
+// compare returns -1 if the span is before t, 1 if it is after t, and 0 if t is in it.
 func (s span) compare(t time.Duration) int {
 	switch {
 	case s.to <= t:
@@ -130,23 +132,23 @@ func (s span) compare(t time.Duration) int {
 	return 0
 }
 
-// lost is how much of the run the gaps are.
-func lost(gaps []span) (d time.Duration) {
+// totalTime returns the total length of the gaps.
+func totalTime(gaps []span) (d time.Duration) {
 	for _, g := range gaps {
 		d += g.to - g.from
 	}
 	return d
 }
 
-// Clean cuts rejected blocks out of a run so far, as [Summarize] will: a Stop
-// that is asked about the rest waits for as much of it as a verdict takes. In the
-// first seconds it is shown clean blocks only, even where they are few. Samples
-// stay the caller's and are not changed; without rejected blocks they
-// are returned as they are.
-func Clean(elapsed time.Duration, samples []load.Sample, noise []Disturbance) (time.Duration, []load.Sample) {
-	c := clean(noise, warmup(elapsed), elapsed)
-	if c.blocks.Disturbed > 0 && elapsed < patience {
-		c = reject(noise, warmup(elapsed), elapsed)
+// CutDisturbed returns the time and the samples of a run so far without its rejected
+// blocks, for a Stop: it rejects those that [Summarize] will reject, so that a run lasts
+// until the remaining samples are enough for a verdict. In the first 5 seconds it rejects
+// all disturbed blocks. It does not change samples; if no block is rejected, it returns
+// them as they are.
+func CutDisturbed(elapsed time.Duration, samples []load.Sample, disturbances []Disturbance) (time.Duration, []load.Sample) {
+	c := rejectDisturbed(disturbances, warmup(elapsed), elapsed)
+	if c.blocks.Disturbed > 0 && elapsed < onlyUndisturbed {
+		c = rejectAll(disturbances, warmup(elapsed), elapsed)
 	}
-	return elapsed - lost(c.gaps), c.samples(samples)
+	return elapsed - totalTime(c.gaps), c.keptSamples(samples)
 }

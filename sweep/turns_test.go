@@ -11,32 +11,32 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// turn is a point of 8 clients.
-func turn(batch int) plan.Point {
+// batchPoint returns a point with a batch size and 8 clients.
+func batchPoint(batch int) plan.Point {
 	s := knob.Default(knob.TorchServe)
 	s.BatchSize, s.BatchDelay = batch, ms
 	return plan.Point{Settings: s, Load: load.Spec{Mode: load.Closed, Concurrency: 8}}
 }
 
-// TestTurns: batch 4 answers 8 clients in 16 ms, batch 8 in 12; equal settings
-// cannot be told apart.
-func TestTurns(t *testing.T) {
+// TestComparison checks the ratios of a comparison of batch 4, with a latency of 16 ms, and batch 8,
+// with 12 ms, and that equal settings show no difference.
+func TestComparison(t *testing.T) {
 	sla := plan.Default().SLA
-	first, seen := -1, 0
-	d, err := sweep.Turns{
-		Target: &device{}, A: turn(4), B: turn(8), SLA: sla, Pairs: 20, Seed: 1,
-		Observe: func(done, total int, left time.Duration) {
+	first, percent := -1, 0
+	d, err := sweep.Comparison{
+		Target: &device{}, A: batchPoint(4), B: batchPoint(8), SLA: sla, Pairs: 20, Seed: 1,
+		OnBlock: func(done, total int, left time.Duration) {
 			if first < 0 {
 				first = done
 			}
-			seen = done * 100 / total
+			percent = done * 100 / total
 			if left < 0 || done == total && left != 0 {
-				t.Errorf("after block %d of %d %v are left", done, total, left)
+				t.Errorf("after block %d of %d the remaining time is %v", done, total, left)
 			}
 		},
 	}.Run(t.Context())
-	if err != nil || first != 0 || seen != 100 {
-		t.Fatal(err, first, seen)
+	if err != nil || first != 0 || percent != 100 {
+		t.Fatal(err, first, percent)
 	}
 	if d.Percentile.High >= 0.8 || d.Percentile.Low <= 0.7 {
 		t.Errorf("percentile ratio %+v, want about 12/16", d.Percentile)
@@ -47,42 +47,43 @@ func TestTurns(t *testing.T) {
 	if d.A.PercentileMS < 15 || d.A.PercentileMS > 18 || d.B.PercentileMS < 11 || d.B.PercentileMS > 14 {
 		t.Errorf("medians %.1f and %.1f ms, want about 16 and 12", d.A.PercentileMS, d.B.PercentileMS)
 	}
-	if d.Pairs != 20 || d.Thin != 0 || d.A.Failed+d.B.Failed != 0 || d.A.Sent == 0 {
+	if d.Pairs != 20 || d.TooFew != 0 || d.A.Failed+d.B.Failed != 0 || d.A.Sent == 0 {
 		t.Errorf("%+v", d)
 	}
-	same, err := sweep.Turns{Target: &device{}, A: turn(4), B: turn(4), SLA: sla, Pairs: 19, Seed: 1}.Run(t.Context())
+	same, err := sweep.Comparison{Target: &device{}, A: batchPoint(4), B: batchPoint(4), SLA: sla, Pairs: 19, Seed: 1}.Run(t.Context())
 	if err != nil || same.Percentile.Low > 1 || same.Percentile.High < 1 || same.PercentileAA.Low > 1 || same.PercentileAA.High < 1 {
 		t.Errorf("equal settings: %+v, %v", same, err)
 	}
 	if same.Pairs != 20 {
-		t.Errorf("19 pairs became %d, want whole rounds", same.Pairs)
+		t.Errorf("19 pairs became %d, want 20, which are full rounds", same.Pairs)
 	}
 }
 
-// TestTurnsOfASlowServer: a batch of 16 that never fills waits 400 ms, so a
-// second holds some 15 answers; blocks become as long as a percentile takes.
-func TestTurnsOfASlowServer(t *testing.T) {
-	slow := turn(16)
+// TestComparisonOfASlowServer checks that blocks last until they have enough answers: a batch of 16
+// that never fills waits 400 ms, so there are about 15 answers per second.
+func TestComparisonOfASlowServer(t *testing.T) {
+	slow := batchPoint(16)
 	slow.Settings.BatchDelay = 400 * ms
-	c := sweep.Turns{Target: &device{}, A: slow, B: slow, SLA: plan.Default().SLA, Pairs: 6, Seed: 1}
+	c := sweep.Comparison{Target: &device{}, A: slow, B: slow, SLA: plan.Default().SLA, Pairs: 6, Seed: 1}
 	d, err := c.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if blocks := 2 * d.Pairs; d.A.Sent+d.B.Sent < 300*blocks || d.Thin > 0 {
-		t.Errorf("%d requests in %d blocks, %d thin; want 300 a block", d.A.Sent+d.B.Sent, blocks, d.Thin)
+	if blocks := 2 * d.Pairs; d.A.Sent+d.B.Sent < 300*blocks || d.TooFew > 0 {
+		t.Errorf("%d requests in %d blocks, %d pairs with too few; want 300 per block", d.A.Sent+d.B.Sent, blocks, d.TooFew)
 	}
-	c.Longest = 3 * time.Second
+	c.MaxBlock = 3 * time.Second
 	_, err = c.Run(t.Context())
-	thin, ok := errors.AsType[*sweep.ThinError](err)
-	if !ok || thin.Answers >= 100 || thin.Need != 100 || thin.Block != c.Longest {
+	tooFew, ok := errors.AsType[*sweep.TooFewAnswersError](err)
+	if !ok || tooFew.Answers >= 100 || tooFew.Need != 100 || tooFew.Block != c.MaxBlock {
 		t.Errorf("blocks of 3 s: %v", err)
 	}
 }
 
-// TestTurnsCountFailures, and end with an engine that dies.
-func TestTurnsCountFailures(t *testing.T) {
-	c := sweep.Turns{Target: &device{errors: .1}, A: turn(4), B: turn(8), SLA: plan.Default().SLA, Pairs: 2, Seed: 1}
+// TestComparisonCountsFailures checks the counts of failed requests, and that a comparison ends if
+// the engine dies.
+func TestComparisonCountsFailures(t *testing.T) {
+	c := sweep.Comparison{Target: &device{errors: .1}, A: batchPoint(4), B: batchPoint(8), SLA: plan.Default().SLA, Pairs: 2, Seed: 1}
 	d, err := c.Run(t.Context())
 	if share := float64(d.A.Failed) / float64(d.A.Sent); err != nil || share < .05 || share > .2 {
 		t.Errorf("%d of %d failed, %v; want about a tenth", d.A.Failed, d.A.Sent, err)

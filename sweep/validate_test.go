@@ -15,20 +15,21 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// limited is a target that keeps 10 ms up to a rate, the first trial more.
-type limited struct {
+// rateLimited is a target whose percentile is 10 ms at its highest rate and lower at lower rates. The
+// highest rate of the first trial is different.
+type rateLimited struct {
 	device
-	bears float64
-	first float64 // what the first trial bears
+	highest float64
+	first   float64 // highest rate of the first trial
 }
 
-func (d *limited) Measure(_ context.Context, m sweep.Measurement) (trial.Result, error) {
+func (d *rateLimited) Measure(_ context.Context, m sweep.Measurement) (trial.Result, error) {
 	d.measured++
-	bears := d.bears
+	highest := d.highest
 	if d.measured == 1 {
-		bears = d.first
+		highest = d.first
 	}
-	v := trial.Of(10 * math.Pow(m.Load.Rate/bears, 3))
+	v := trial.Of(10 * math.Pow(m.Load.Rate/highest, 3))
 	answer := trial.Pass
 	if v.Or(0) > 10 {
 		answer = trial.Fail
@@ -39,10 +40,10 @@ func (d *limited) Measure(_ context.Context, m sweep.Measurement) (trial.Result,
 	}, nil
 }
 
-// fixed asks for the given points and no more.
-type fixed struct{ points []plan.Point }
+// fixedPoints is a strategy with a given list of points.
+type fixedPoints struct{ points []plan.Point }
 
-func (f *fixed) Next(trial.History) (plan.Point, bool) {
+func (f *fixedPoints) Next(trial.History) (plan.Point, bool) {
 	if len(f.points) == 0 {
 		return plan.Point{}, false
 	}
@@ -51,15 +52,16 @@ func (f *fixed) Next(trial.History) (plan.Point, bool) {
 	return p, true
 }
 
-func (f *fixed) Left() int { return len(f.points) }
+func (f *fixedPoints) Left() int { return len(f.points) }
 
-// A highest rate that was lucky makes way for a lower one of the same settings.
-func TestValidationRetreats(t *testing.T) {
+// TestValidationReducesTheRate checks that a lower rate is validated if the validation of the highest
+// rate fails.
+func TestValidationReducesTheRate(t *testing.T) {
 	rules := rank.Rules{Question: plan.Capacity}
-	n := &notebook{}
+	n := &memoryRecorder{}
 	r := sweep.Runner{
-		Target: &limited{bears: 93, first: 200}, Recorder: n, First: 1,
-		Strategy: &fixed{[]plan.Point{{
+		Target: &rateLimited{highest: 93, first: 200}, Recorder: n, FirstNumber: 1,
+		Strategy: &fixedPoints{[]plan.Point{{
 			Settings: knob.Default(knob.TorchServe), Load: load.Spec{Mode: load.Open, Rate: 100}, Role: trial.RoleLoad,
 			Predicted: &trial.Predicted{HighestRPS: trial.Of(101)},
 		}}},
@@ -82,9 +84,9 @@ func TestValidationRetreats(t *testing.T) {
 	}
 }
 
-// A validation is longer than certainty asks for.
+// TestValidationIsLong checks that a validation has more answers than a certain verdict needs.
 func TestValidationIsLong(t *testing.T) {
-	n := &notebook{}
+	n := &memoryRecorder{}
 	out, err := runner(&device{}, n, 40*ms).Run(t.Context())
 	if err != nil || out.Choice == nil {
 		t.Fatalf("choice %v, %v", out.Choice, err)
@@ -95,7 +97,7 @@ func TestValidationIsLong(t *testing.T) {
 	}
 	for _, x := range n.trials[:len(n.trials)-1] {
 		if x.Counts.OK >= 10_000 {
-			t.Errorf("trial %d took %d answers", x.N, x.Counts.OK)
+			t.Errorf("trial %d has %d answers", x.N, x.Counts.OK)
 		}
 	}
 }

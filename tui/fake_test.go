@@ -139,7 +139,7 @@ func serving() *session.Snapshot {
 	s.Phase = session.Serving
 	s.Info = sweep.Info{
 		Model: sweep.ModelInfo{Name: "mlp-wide"}, Runtime: "onnxruntime cpu", Cores: 2,
-		Limits: knob.Limits{Cores: 2, BatchAxis: true}, Tells: trial.TellsAll(),
+		Limits: knob.Limits{Cores: 2, BatchAxis: true}, Metrics: trial.TellsAll(),
 		Fixed: map[knob.Name]string{knob.FP16: "the engine makes no fp16 twins of models yet"},
 	}
 	before := s.Settings

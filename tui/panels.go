@@ -197,7 +197,7 @@ func (m *model) drawBusy(p pane) {
 	top := 100.
 	empty := "no figure yet"
 	switch {
-	case !m.snap.Info.Tells.Utilization && m.snap.Info.Model.Name != "":
+	case !m.snap.Info.Metrics.Utilization && m.snap.Info.Model.Name != "":
 		title, empty = "Utilization %", "n/a: the target does not tell its utilization"
 	case !s.gpu:
 		title, right = "Engine CPU %", []span{bold(na(use.CPUPercent))}
@@ -294,7 +294,7 @@ func (m *model) drawUse(p pane) {
 	}
 	in := p.box(title, dim(m.snap.Info.Runtime))
 	m.drawBare(p)
-	if told := m.snap.Info.Tells; !told.Utilization && !told.Memory && m.snap.Info.Model.Name != "" {
+	if told := m.snap.Info.Metrics; !told.Utilization && !told.Memory && m.snap.Info.Model.Name != "" {
 		in.text(1, 0, "cpu  n/a", inkText)
 		in.text(1, 1, "rss  n/a", inkText)
 		in.sub(1, 0, in.w-2, in.h).lines(0, 2, m.untoldText(), inkDim)

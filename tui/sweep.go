@@ -328,7 +328,7 @@ func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
 		sum += x.v.Or(0)
 	}
 	if sum <= 0 {
-		if s := m.snap.Info; s.Machine != "" && !s.Tells.Breakdown {
+		if s := m.snap.Info; s.Machine != "" && !s.Metrics.Breakdown {
 			p.text(0, y, "where a request's time goes: n/a", inkDim)
 			return y + 2
 		}

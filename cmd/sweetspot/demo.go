@@ -29,7 +29,7 @@ func demoPromise(ctx context.Context, t sweep.Target, p plan.Plan) (trial.SLA, s
 	if load == nil {
 		return sla, "the demonstration's own; --sla sets yours"
 	}
-	s, err := sweep.Separate(ctx, t, *load, p.Seed, demoSmall, demoLarge)
+	s, err := sweep.FindSeparatingLimit(ctx, t, *load, p.Seed, demoSmall, demoLarge)
 	seen := fmt.Sprintf("batch %d takes %.1f ms, batch %d %.1f ms at %d clients",
 		s.Small.BatchSize, s.Small.P99, s.Large.BatchSize, s.Large.P99, load.Concurrency)
 	switch {

@@ -51,7 +51,7 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 			return result{}, err
 		}
 	}
-	if p, err = sweep.Fit(p, info); err != nil {
+	if p, err = sweep.PlanFor(p, info); err != nil {
 		return result{}, err
 	}
 	j.plan = p
@@ -200,7 +200,7 @@ func modelText(p plan.Plan, info sweep.Info) string {
 
 // untold lists what a target does not tell.
 func untold(info sweep.Info) []string {
-	t := info.Tells
+	t := info.Metrics
 	var out []string
 	for _, f := range []struct {
 		told bool

@@ -53,7 +53,7 @@ func TestMemoryIsTheSettings(t *testing.T) {
 		}
 		r, err := target.Measure(t.Context(), sweep.Measurement{
 			Load: load.Spec{Concurrency: 16}, SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second},
-			Time: 1500 * time.Millisecond, OwnMemory: own,
+			Time: 1500 * time.Millisecond, FreshServer: own,
 			Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
 		})
 		if err != nil {

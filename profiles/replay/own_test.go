@@ -37,8 +37,8 @@ func TestOwnKnobs(t *testing.T) {
 	if diff := cmp.Diff(want, info.Limits.Own); diff != "" {
 		t.Errorf("knobs (-want +got):\n%s", diff)
 	}
-	if len(info.Limits.Untold) != 7 || info.Tells != (trial.Tells{}) {
-		t.Errorf("untold %v, tells %+v", info.Limits.Untold, info.Tells)
+	if len(info.Limits.Untold) != 7 || info.Metrics != (trial.Tells{}) {
+		t.Errorf("untold %v, tells %+v", info.Limits.Untold, info.Metrics)
 	}
 	q := plan.Default()
 	q.Target, q.SLA, q.Strategy = "http://replayed", sla, "auto"

@@ -139,7 +139,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 			BatchAxis: h.Model.BatchAxis, BatchWhy: "recorded in " + h.ID,
 		},
 		Limits:  knob.Limits{Rule: first.Options.Rule, Cores: h.Machine.Cores, BatchAxis: h.Model.BatchAxis},
-		Options: first.Options, Current: t.current, Tells: t.recordedFigures(),
+		Options: first.Options, Current: t.current, Metrics: t.recordedFigures(),
 		Cores: h.Machine.Cores, Memory: int(h.Machine.MemoryMB.Or(0)), Runtime: h.Machine.Runtime,
 		Fixed: map[knob.Name]string{},
 	}

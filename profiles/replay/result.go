@@ -26,7 +26,7 @@ func judged(r trial.Result, sla trial.SLA) (trial.Result, error) {
 	if err != nil {
 		return trial.Result{}, err
 	}
-	r.Verdict = sweep.Judge(sla, interval(p), r.Counts.Errors(), "judged anew from the recorded figures")
+	r.Verdict = sweep.JudgeInterval(sla, interval(p), r.Counts.Errors(), "judged anew from the recorded figures")
 	return r, nil
 }
 
@@ -88,7 +88,7 @@ func (t *Target) again(r trial.Result, m sweep.Measurement) (trial.Result, error
 	}
 	why := "drawn again within the recorded intervals"
 	recorded := r.Verdict
-	r.Verdict = sweep.Judge(m.SLA, interval(scaled(p, slower)), r.Counts.Errors(), why)
+	r.Verdict = sweep.JudgeInterval(m.SLA, interval(scaled(p, slower)), r.Counts.Errors(), why)
 	if r.Verdict.Result == trial.Undecided && samePromise(recorded, m.SLA) && sameSide(recorded, r.Verdict) {
 		r.Verdict.Result, r.Verdict.Leaning = recorded.Result, recorded.Leaning
 	}

@@ -150,7 +150,7 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 	b := &book{end: cancel, after: after, probes: done.Probes, trials: done.Trials}
 	rules := rank.RulesOf(settled)
 	r := sweep.Runner{
-		Target: d, Strategy: s, Recorder: b, SLA: settled.SLA, Seed: settled.Seed, First: len(done.Trials) + 1, Done: done,
+		Target: d, Strategy: s, Recorder: b, SLA: settled.SLA, Seed: settled.Seed, FirstNumber: len(done.Trials) + 1, Resumed: done,
 		MaxRequests: settled.Trial.MaxRequests, Rules: rules,
 		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
 	}

@@ -51,7 +51,7 @@ func (s *Session) Bare() error {
 	if err := s.serving(); err != nil {
 		return err
 	}
-	b, ok := s.target.(sweep.Barer)
+	b, ok := s.target.(sweep.BareMeasurer)
 	if !ok {
 		return errors.New("this target does not run its model alone: only an engine of this program does")
 	}
@@ -60,7 +60,7 @@ func (s *Session) Bare() error {
 }
 
 // bare holds the load, asks b, and lets the load flow again. The lock is held.
-func (s *Session) bare(b sweep.Barer) {
+func (s *Session) bare(b sweep.BareMeasurer) {
 	s.state.Inside.Measuring = AskBare
 	ctx := s.ctx
 	s.spawn(func() {

@@ -208,7 +208,7 @@ func (s *Session) open() {
 		text += ": " + why
 	}
 	s.say(Note, "%s", text)
-	if b, ok := t.(sweep.Barer); ok {
+	if b, ok := t.(sweep.BareMeasurer); ok {
 		s.bare(b) // nothing flows yet
 		return
 	}
@@ -248,7 +248,7 @@ func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
 	}
 	info, err := t.Info(ctx)
 	if err == nil {
-		err = sweep.Judgeable(s.cfg.Plan.SLA, info.Tells)
+		err = sweep.CheckSLA(s.cfg.Plan.SLA, info.Metrics)
 	}
 	if err != nil {
 		return info, errors.Join(err, t.Close(ctx))

@@ -44,7 +44,7 @@ func (d *device) Info(context.Context) (sweep.Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return sweep.Info{
-		Current: d.now, Limits: knob.Limits{Cores: 2, BatchAxis: true}, Tells: trial.TellsAll(),
+		Current: d.now, Limits: knob.Limits{Cores: 2, BatchAxis: true}, Metrics: trial.TellsAll(),
 		Fixed: map[knob.Name]string{knob.FP16: "not yet"},
 	}, nil
 }

@@ -72,7 +72,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if err != nil {
 		return w.failed(nil, err)
 	}
-	if w.Plan, err = sweep.Fit(w.Plan, info); err != nil {
+	if w.Plan, err = sweep.PlanFor(w.Plan, info); err != nil {
 		return w.failed(nil, err)
 	}
 	w.set(func(s *Sweep) { s.Plan = w.Plan })
@@ -81,7 +81,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if len(points) == 0 {
 		return w.failed(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
-	strategy, err := search.New(w.Plan, points, info.Tells)
+	strategy, err := search.New(w.Plan, points, info.Metrics)
 	if err != nil {
 		return w.failed(nil, err)
 	}
@@ -96,7 +96,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	out, err := w.runner(eventRecorder{rec, w}, &costing{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
 		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
-		s.Open, s.Untried, s.None = out.Open, strategy.Untried(), strategy.Impossible()
+		s.Open, s.Untried, s.None = out.Unconfirmed, strategy.Untried(), strategy.Impossible()
 		if out.Best >= 0 {
 			s.Best = out.Best
 		}
@@ -142,11 +142,11 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	explainer := search.Explainer{Rules: rules, Cores: info.Cores}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: info.Options, Seed: fresh(p.Seed, w.old.Trials), First: after(w.old.Trials), Done: w.old,
+		SLA: p.SLA, Options: info.Options, Seed: fresh(p.Seed, w.old.Trials), FirstNumber: after(w.old.Trials), Resumed: w.old,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
-		OwnMemory: p.OwnMemory(),
-		Rules:     rules,
+		FreshServer: p.OwnMemory(),
+		Rules:       rules,
 		Explain: func(t []trial.Trial, best int) trial.Why {
 			why := explainer.Explain(t, best, skipped)
 			why.Say("batches", search.BatchingLoses(w.seenProbes(), t))
@@ -154,9 +154,9 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 			why.Say("predicted", search.AccuracyOf(t).String())
 			return why
 		},
-		Gate:    func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
-		Observe: w.observe,
-		Fresh:   w.Fresh,
+		BeforePoint: func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
+		OnProgress:  w.observe,
+		OnSamples:   w.Fresh,
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 )
 
 var (
-	_ sweep.Barer    = (*Target)(nil)
-	_ sweep.Profiler = (*Target)(nil)
+	_ sweep.BareMeasurer = (*Target)(nil)
+	_ sweep.Profiler     = (*Target)(nil)
 )
 
 // answering is a target whose child is the handler.

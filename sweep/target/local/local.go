@@ -144,7 +144,7 @@ func describe(in control.Info) sweep.Info {
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
-		Tells: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
+		Metrics: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
 }
 
@@ -273,7 +273,7 @@ func (t *Target) trialConfig(m sweep.Measurement) load.Config {
 
 // Measure runs the load until m.Stop says so, and summarizes it.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	bare, err := t.bareRate(ctx)
 	if err != nil {
 		return trial.Result{}, err
@@ -283,7 +283,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		t.mu.Unlock()
 		return trial.Result{}, err
 	}
-	if m.OwnMemory {
+	if m.FreshServer {
 		if err := t.ownMemory(ctx); err != nil {
 			t.mu.Unlock()
 			return trial.Result{}, err
@@ -295,7 +295,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	why, others := "", watchNoise(child.hello.PID)
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
 		others.note(elapsed)
-		stop, reason := m.Stop(sweep.Clean(elapsed, samples, others.blocks))
+		stop, reason := m.Stop(sweep.CutDisturbed(elapsed, samples, others.blocks))
 		if m.Progress != nil {
 			m.Progress(elapsed, samples)
 		}
@@ -312,8 +312,8 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, t.blame(ctx, errors.Join(err, ctx.Err()))
 	}
 	out := sweep.Summarize(r, m.Load, m.SLA, why, disturbed...)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
-	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
+	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
 	out.Use, out.Use.RSSUpTo = use, t.heldMore()
 	addEnergy(&out, window, r)
 	out.BareRPS = t.believed(bare, out.Throughput)

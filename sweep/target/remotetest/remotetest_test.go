@@ -191,7 +191,7 @@ func TestAutoRange(t *testing.T) {
 	}
 	p := question(s, "grid")
 	p.Knobs = map[knob.Name]string{remotetest.Instances: knob.Auto, remotetest.MaxBatchSize: knob.Auto}
-	if p, err = sweep.Fit(p, info); err != nil {
+	if p, err = sweep.PlanFor(p, info); err != nil {
 		t.Fatal(err)
 	}
 	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)

@@ -116,7 +116,7 @@ func (t *Target) ask(ctx context.Context, method string, body []byte) (knob.Sett
 
 // Measure runs the load until m.Stop says so.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	c := t.base
 	c.Spec, c.Seed, c.Max, c.Limit, c.Timeout = m.Load, m.Seed, m.Max, m.Time, m.SLA.RequestTimeout()
 	why := ""
@@ -135,7 +135,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, err
 	}
 	out := sweep.Summarize(r, m.Load, m.SLA, why)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
 	out.Use = t.Use()
 	return out, nil
 }

@@ -86,7 +86,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 			BatchAxis: true, BatchWhy: "the service-time table has batches",
 		},
 		Limits: t.limits(), Options: t.c.Start.Options, Current: t.current,
-		Tells:   trial.Tells{ModelLatency: true, Batches: true, Breakdown: true},
+		Metrics: trial.Tells{ModelLatency: true, Batches: true, Breakdown: true},
 		Runtime: "virtual device",
 		Fixed:   map[knob.Name]string{knob.Threads: "a service-time table has no threads"},
 	}, nil
@@ -112,7 +112,7 @@ func (t *Target) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error
 // Measure runs the load in virtual time, asks m.Stop after every 250 ms of it,
 // and summarizes what it saw. What is under way at the end is answered.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	limit := m.Time
 	if limit == 0 {
 		limit = defaultTime
@@ -127,7 +127,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, err
 	}
 	out := sweep.Summarize(t.result(c), m.Load, m.SLA, why)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
 	out.Use.GPU.Reason = "virtual device"
 	return out, nil
 }
