@@ -94,13 +94,13 @@ func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	k := s.ranking()
 	best, ok := k.Chosen()
 	if !ok {
-		if row, ok := k.Open(); ok {
-			out.Unconfirmed = row.Stands
+		if row, ok := k.Unconfirmed(); ok {
+			out.Unconfirmed = row.Representative
 		}
 		return out, err
 	}
-	out.Best = best.Stands
-	c := s.choice(best.Stands)
+	out.Best = best.Representative
+	c := s.choice(best.Representative)
 	out.Choice = &c
 	err = errors.Join(err, r.Recorder.Choice(c))
 	return out, err
@@ -331,7 +331,7 @@ func (s *run) reportProgress(cur *Current) {
 	if s.rankedTrials != len(s.trials) || s.best < 0 { // trials are only added, so the number is enough to detect a change
 		s.rankedTrials, s.best = len(s.trials), -1
 		if best, ok := s.ranking().Best(); ok {
-			s.best = best.Stands
+			s.best = best.Representative
 		}
 	}
 	best := s.best

@@ -29,7 +29,7 @@ const failedRateReduction = .92 // an additional factor after a failure
 
 // reservedTime returns the part of the budget for the validation of the best settings.
 func (s *run) reservedTime() time.Duration {
-	if s.Time <= 0 || len(s.ranking().Favourites()) == 0 {
+	if s.Time <= 0 || len(s.ranking().Candidates()) == 0 {
 		return 0
 	}
 	return max(time.Duration(validationShare*float64(s.Time)), s.SLA.Horizon)
@@ -98,7 +98,7 @@ func (s *run) validationLimit(l load.Spec) time.Duration {
 // validation was undecided is not measured again, because it would stay undecided.
 func (s *run) nextValidation() (plan.Point, bool) {
 	k := s.ranking()
-	candidates := k.Favourites()
+	candidates := k.Candidates()
 	if p, ok := s.reducedRate(candidates); ok {
 		return p, true
 	}
@@ -106,11 +106,11 @@ func (s *run) nextValidation() (plan.Point, bool) {
 		switch {
 		case r.Validated:
 			return s.otherLoad(k, r)
-		case !r.ByValidation():
+		case !r.FromValidations():
 			return validationPoint(r.Joined), true
 		}
 	}
-	if r, ok := k.Hopeful(); ok {
+	if r, ok := k.BestUndecided(); ok {
 		return validationPoint(r.Joined), true
 	}
 	return plan.Point{}, false
@@ -141,7 +141,7 @@ func (s *run) reducedRate(candidates []rank.Row) (plan.Point, bool) {
 func (s *run) otherLoad(k rank.Ranking, best rank.Row) (plan.Point, bool) {
 	for _, r := range k.Rows {
 		t := r.Joined
-		if !s.isCapacity() && t.Settings == best.Joined.Settings && !r.ByValidation() && t.Verdict.Seems() != trial.Fail {
+		if !s.isCapacity() && t.Settings == best.Joined.Settings && !r.FromValidations() && t.Verdict.Seems() != trial.Fail {
 			return validationPoint(t), true
 		}
 	}
@@ -168,7 +168,7 @@ func validationPoint(t trial.Trial) plan.Point {
 }
 
 // ranking returns the ranking of the trials so far.
-func (s *run) ranking() rank.Ranking { return rank.Of(s.Rules, s.trials) }
+func (s *run) ranking() rank.Ranking { return rank.New(s.Rules, s.trials) }
 
 // isCapacity reports whether the question is the highest rate: settings that fail at one rate may
 // pass at a lower one.

@@ -46,7 +46,7 @@ func (m *model) rows() []*trial.Trial {
 // standing is the trial that stands for a row, with the figures of all its runs.
 func standing(s *session.Sweep, r rank.Row) *trial.Trial {
 	if len(r.Runs) == 1 {
-		return &s.Trials[r.Stands]
+		return &s.Trials[r.Representative]
 	}
 	return &r.Joined
 }

@@ -8,19 +8,19 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Favourites are the rows that look like a pass, best first. A setting that fails
-// under another load of the plan comes after those that fail under none. Where the
-// highest rate is looked for, a setting is out of it from the lowest rate on at
-// which it did not hold.
-func (k Ranking) Favourites() []Row {
-	broken := map[string]float64{} // the lowest rate that did not hold
-	failed := map[string]bool{}    // settings that fail under a load
+// Candidates returns the rows whose verdict is a pass or likely one, best first. A setting
+// that fails under another load of the plan comes after those that fail under none. For
+// question capacity it omits rates at or above the lowest rate at which a setting failed
+// or was not confirmed.
+func (k Ranking) Candidates() []Row {
+	failedRates := map[string]float64{} // lowest rate that failed or was not confirmed, by group
+	failed := map[string]bool{}         // settings that fail under a load
 	for _, r := range k.Rows {
 		t := r.Joined
-		if k.refuted(r) {
-			q := k.question(t)
-			if lowest, known := broken[q]; !known || t.Load.Rate < lowest {
-				broken[q] = t.Load.Rate
+		if k.failedOrUnconfirmed(r) {
+			g := k.rateGroup(t)
+			if lowest, exists := failedRates[g]; !exists || t.Load.Rate < lowest {
+				failedRates[g] = t.Load.Rate
 			}
 		}
 		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Seems() == trial.Fail
@@ -29,8 +29,8 @@ func (k Ranking) Favourites() []Row {
 	for _, r := range k.InOrder() {
 		t := r.Joined
 		switch {
-		case t.Verdict.Seems() != trial.Pass || t.Load.Rate >= lowest(broken, k.question(t)):
-		case k.capacity() || !failed[t.Settings.String()]:
+		case t.Verdict.Seems() != trial.Pass || t.Load.Rate >= lowestRate(failedRates, k.rateGroup(t)):
+		case k.isCapacity() || !failed[t.Settings.String()]:
 			first = append(first, r)
 		default:
 			second = append(second, r)
@@ -39,10 +39,10 @@ func (k Ranking) Favourites() []Row {
 	return append(first, second...)
 }
 
-// Chosen is what is recommended: the best of the favourites that a validation
-// confirmed; false without one.
+// Chosen returns the row to recommend: the best candidate that a validation confirmed; false if
+// there is none.
 func (k Ranking) Chosen() (chosen Row, ok bool) {
-	for _, r := range k.Favourites() {
+	for _, r := range k.Candidates() {
 		if r.Validated {
 			return r, true
 		}
@@ -50,61 +50,61 @@ func (k Ranking) Chosen() (chosen Row, ok bool) {
 	return Row{}, false
 }
 
-// Hopeful is the undecided row with most throughput of those whose percentile was
-// within the limit and which were not validated; false without one.
-func (k Ranking) Hopeful() (best Row, ok bool) {
+// BestUndecided returns the undecided row with the highest throughput among those whose percentile
+// is within the limit, that are not a likely failure and not validated; false if there is none.
+func (k Ranking) BestUndecided() (best Row, ok bool) {
 	return k.fastest(func(r Row) bool {
 		t := r.Joined
-		v, known := t.Verdict.ValueMS.Get()
-		return known && v <= t.Verdict.LimitMS && !r.ByValidation() &&
+		v, ok := t.Verdict.ValueMS.Get()
+		return ok && v <= t.Verdict.LimitMS && !r.FromValidations() &&
 			t.Verdict.Result == trial.Undecided && t.Verdict.Seems() != trial.Fail
 	})
 }
 
-// Open is the most promising row that nothing confirmed and nothing refuted: a
-// favourite, else a hopeful one, else one whose validation was left open; false
-// without one.
-func (k Ranking) Open() (open Row, ok bool) {
-	if all := k.Favourites(); len(all) > 0 {
+// Unconfirmed returns the best row that was neither confirmed by a validation nor failed:
+// the first candidate, else the best undecided row, else the fastest row whose validation
+// was undecided; false if there is none.
+func (k Ranking) Unconfirmed() (row Row, ok bool) {
+	if all := k.Candidates(); len(all) > 0 {
 		return all[0], true
 	}
-	if r, ok := k.Hopeful(); ok {
+	if r, ok := k.BestUndecided(); ok {
 		return r, true
 	}
-	return k.fastest(func(r Row) bool { return r.ByValidation() && r.Verdict().Seems() == trial.Undecided })
+	return k.fastest(func(r Row) bool { return r.FromValidations() && r.Verdict().Seems() == trial.Undecided })
 }
 
-// fastest is the row with most throughput of those wanted, held against that of the
-// trial which stands for the one before.
-func (k Ranking) fastest(wanted func(Row) bool) (best Row, ok bool) {
+// fastest returns the row with the highest throughput of those for which match is true. It
+// compares the throughput of each row with that of the representative of the best so far.
+func (k Ranking) fastest(match func(Row) bool) (best Row, ok bool) {
 	for _, r := range k.Rows {
-		if wanted(r) && (!ok || r.Joined.Throughput.Value.Or(0) > k.Trials[best.Stands].Throughput.Value.Or(0)) {
+		if match(r) && (!ok || r.Joined.Throughput.Value.Or(0) > k.Trials[best.Representative].Throughput.Value.Or(0)) {
 			best, ok = r, true
 		}
 	}
 	return best, ok
 }
 
-func (k Ranking) capacity() bool { return k.Rules.Question == plan.Capacity }
+func (k Ranking) isCapacity() bool { return k.Rules.Question == plan.Capacity }
 
-// refuted tells whether a row speaks against its settings under its load: it
-// fails, or a validation of a highest rate did not confirm it.
-func (k Ranking) refuted(r Row) bool {
-	return r.Verdict().Seems() == trial.Fail || k.capacity() && r.ByValidation() && !r.Validated
+// failedOrUnconfirmed reports whether a row fails, or, for question capacity, was not confirmed by
+// its validation.
+func (k Ranking) failedOrUnconfirmed(r Row) bool {
+	return r.Verdict().Seems() == trial.Fail || k.isCapacity() && r.FromValidations() && !r.Validated
 }
 
-// question is what makes two rows answers to the same question. Where the highest
-// rate is looked for, what fails at one rate fails at all above it.
-func (k Ranking) question(t trial.Trial) string {
-	if k.capacity() {
+// rateGroup returns a key for the settings and the load of a trial. For question capacity the rate
+// is not part of it, because settings that fail at one rate fail at all higher ones.
+func (k Ranking) rateGroup(t trial.Trial) string {
+	if k.isCapacity() {
 		t.Load.Rate = 0
 	}
 	return fmt.Sprint(t.Settings, t.Load)
 }
 
-// lowest is the rate from which on settings did not hold, +Inf if none is known.
-func lowest(broken map[string]float64, question string) float64 {
-	if rate, known := broken[question]; known {
+// lowestRate returns the rate of a group, +Inf if it has none.
+func lowestRate(rates map[string]float64, group string) float64 {
+	if rate, exists := rates[group]; exists {
 		return rate
 	}
 	return math.Inf(1)

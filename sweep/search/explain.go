@@ -53,7 +53,7 @@ func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip)
 		why.Say("left out", reasons(skipped))
 		return why
 	}
-	e := explanation{Explainer: x, ranking: rank.Of(x.Rules, trials)}
+	e := explanation{Explainer: x, ranking: rank.New(x.Rules, trials)}
 	row := e.ranking.Row(best)
 	t := row.Joined
 	if v, ok := t.Verdict.ValueMS.Get(); ok && t.Verdict.LimitMS > 0 {

@@ -44,11 +44,11 @@ func set(s func(*knob.Settings)) func(*trial.Trial) {
 
 // bestIndex is where the trial is that stands for the best row, -1 without one.
 func bestIndex(trials []trial.Trial) int {
-	best, ok := rank.Of(rank.Rules{}, trials).Best()
+	best, ok := rank.New(rank.Rules{}, trials).Best()
 	if !ok {
 		return -1
 	}
-	return best.Stands
+	return best.Representative
 }
 
 // served returns a trial with the figures of the format's example.

@@ -116,11 +116,11 @@ func plain() (plan.Plan, []plan.Point, world) {
 
 func bestOf(t *testing.T, p plan.Plan, h trial.History) trial.Trial {
 	t.Helper()
-	best, ok := rank.Of(rank.RulesOf(p), h.Trials).Best()
+	best, ok := rank.New(rank.RulesOf(p), h.Trials).Best()
 	if !ok || !rank.RulesOf(p).Meets(best.Joined) {
 		t.Fatalf("none of %d trials meets the promise", len(h.Trials))
 	}
-	return h.Trials[best.Stands]
+	return h.Trials[best.Representative]
 }
 
 func TestStrategiesFindTheBest(t *testing.T) {
