@@ -39,7 +39,7 @@ func CheckSLA(sla trial.SLA, metrics trial.Tells) error {
 // report, with what to use instead.
 func checkMetrics(p plan.Plan, metrics trial.Tells) error {
 	errs := []error{CheckSLA(p.SLA, metrics)}
-	if p.OwnMemory() && !metrics.Memory {
+	if p.NeedsFreshServer() && !metrics.Memory {
 		errs = append(errs, errors.New("constraints: the target does not report its memory, so constraints cannot be checked; remove them"))
 	}
 	if p.Objective == plan.RequestsPerJoule && !metrics.Utilization {

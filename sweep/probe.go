@@ -57,7 +57,7 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 // probeLimit returns how long a probe may take: the rest of the share of the budget that all probes
 // have.
 func (s *run) probeLimit() time.Duration {
-	share := plan.Budget{Time: s.Time}.Probes()
+	share := plan.Budget{Time: s.Time}.ProbeTime()
 	if share == 0 {
 		return maxProbeTime
 	}

@@ -111,7 +111,7 @@ type scout struct {
 }
 
 func newScout(p plan.Plan, points []plan.Point) scout {
-	s := scout{space: newSpace(points), most: mostProbes, allowance: p.Budget.Probes()}
+	s := scout{space: newSpace(points), most: mostProbes, allowance: p.Budget.ProbeTime()}
 	if s.allowance > 0 {
 		s.most = min(max(int(s.allowance/probeCost), leastProbes), mostProbes)
 	}

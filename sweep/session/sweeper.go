@@ -145,7 +145,7 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 		SLA: p.SLA, Options: info.Options, Seed: fresh(p.Seed, w.old.Trials), FirstNumber: after(w.old.Trials), Resumed: w.old,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
-		FreshServer: p.OwnMemory(),
+		FreshServer: p.NeedsFreshServer(),
 		Rules:       rules,
 		Explain: func(t []trial.Trial, best int) trial.Why {
 			why := explainer.Explain(t, best, skipped)
