@@ -118,7 +118,7 @@ type MeasuredSide struct {
 func sideOf(id string, t trial.Trial, d sweep.Side) MeasuredSide {
 	return MeasuredSide{
 		Profile: id, Trial: t.N, Settings: t.Settings,
-		Percentile: trial.Of(d.PercentileMS), RPS: trial.Of(d.RPS), Sent: d.Sent, Failed: d.Failed,
+		Percentile: trial.NumOf(d.PercentileMS), RPS: trial.NumOf(d.RPS), Sent: d.Sent, Failed: d.Failed,
 	}
 }
 
@@ -252,7 +252,7 @@ func overturned(i stat.Interval) stat.Interval {
 }
 
 func estimateOf(i stat.Interval) trial.Estimate {
-	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}
+	return trial.Estimate{Value: trial.NumOf(i.Value), Low: trial.NumOf(i.Low), High: trial.NumOf(i.High)}
 }
 
 // tenths is a share in percent with one decimal.

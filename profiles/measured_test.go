@@ -73,7 +73,7 @@ func TestMeasuredForced(t *testing.T) {
 // TestMeasuredChange: a change is one that equal blocks do not show.
 func TestMeasuredChange(t *testing.T) {
 	in := func(low, high float64) trial.Estimate {
-		return trial.Estimate{Low: trial.Of(low), High: trial.Of(high)}
+		return trial.Estimate{Low: trial.NumOf(low), High: trial.NumOf(high)}
 	}
 	for _, c := range []struct {
 		name                   string

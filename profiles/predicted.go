@@ -123,7 +123,7 @@ func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA) Predicted {
 	if sla == nil {
 		return row
 	}
-	if sla.Latency == trial.Model {
+	if sla.Latency == trial.ModelLatency {
 		slices.Sort(models)
 		requests = models
 	}
@@ -141,7 +141,7 @@ func ranked(sorted []float64, q float64) trial.Num {
 	if n*(1-q) < 1-1e-9 {
 		return trial.Num{}
 	}
-	return trial.Of(sorted[max(int(math.Ceil(q*n-1e-9*n)), 1)-1])
+	return trial.NumOf(sorted[max(int(math.Ceil(q*n-1e-9*n)), 1)-1])
 }
 
 // compare orders settings for a load: those that keep the promise first, then by
@@ -237,7 +237,7 @@ func (a Predicted) row(first bool) []string {
 	s := a.Settings
 	return []string{
 		strconv.Itoa(a.N), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
-		s.Show(knob.FP16), s.Show(knob.Device), Figure(trial.Of(a.Throughput)), Figure(a.P50), Figure(a.P99),
+		s.Show(knob.FP16), s.Show(knob.Device), Figure(trial.NumOf(a.Throughput)), Figure(a.P50), Figure(a.P99),
 		fmt.Sprintf("%.0f%%", 100*a.Utilization), promise, strings.Join(notes, "; "),
 	}
 }

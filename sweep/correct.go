@@ -55,11 +55,11 @@ func CorrectedP99(out trial.Result, r load.Result, l load.Spec, served knob.Conf
 	c.Plan, c.Detail = planned(r.Samples), true
 	sim.Reset(c)
 	sim.Run()
-	simulated := stat.Quantile(latencies(rejected.keptSamples(plannedAfter(sim.Samples(), warm)), trial.Request), correctedAt).Value
+	simulated := stat.Quantile(latencies(rejected.keptSamples(plannedAfter(sim.Samples(), warm)), trial.RequestLatency), correctedAt).Value
 	if !(simulated < maxRatio*measured && measured < maxRatio*simulated) {
 		return trial.Num{}
 	}
-	return trial.Of(predict.Correct(measured, long, simulated))
+	return trial.NumOf(predict.Correct(measured, long, simulated))
 }
 
 // planned returns the planned send times of a run, ascending.

@@ -73,7 +73,7 @@ func TestCorrectedP99Missing(t *testing.T) {
 	closed, ramp, overload := load.Spec{Concurrency: 10}, load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Second}, l
 	overload.Rate /= .6
 	slower := out
-	slower.Latency.P99.Value = trial.Of(3 * out.Latency.P99.Value.Or(0))
+	slower.Latency.P99.Value = trial.NumOf(3 * out.Latency.P99.Value.Or(0))
 	noP99 := out
 	noP99.Latency.P99.Value = trial.Num{}
 	tests := []struct {

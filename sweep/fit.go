@@ -28,8 +28,8 @@ func PlanFor(p plan.Plan, info Info) (plan.Plan, error) {
 
 // CheckSLA returns an error, with what to use instead, if the SLA limits a latency that the target
 // does not report.
-func CheckSLA(sla trial.SLA, metrics trial.Tells) error {
-	if sla.Latency == trial.Model && !metrics.ModelLatency {
+func CheckSLA(sla trial.SLA, metrics trial.MetricSet) error {
+	if sla.Latency == trial.ModelLatency && !metrics.ModelLatency {
 		return errors.New("sla: latency: the target does not report model latency, so there would be no verdict; use request latency (--latency request)")
 	}
 	return nil
@@ -37,7 +37,7 @@ func CheckSLA(sla trial.SLA, metrics trial.Tells) error {
 
 // checkMetrics returns a joined error for each metric that the plan needs and the target does not
 // report, with what to use instead.
-func checkMetrics(p plan.Plan, metrics trial.Tells) error {
+func checkMetrics(p plan.Plan, metrics trial.MetricSet) error {
 	errs := []error{CheckSLA(p.SLA, metrics)}
 	if p.NeedsFreshServer() && !metrics.Memory {
 		errs = append(errs, errors.New("constraints: the target does not report its memory, so constraints cannot be checked; remove them"))

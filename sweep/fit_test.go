@@ -19,11 +19,11 @@ func TestPlanFor(t *testing.T) {
 	if err != nil || got.Knobs["streams"] != "1,2,4,8" || got.Knobs[knob.Workers] != "1-2" {
 		t.Errorf("PlanFor = %v, %v", got.Knobs, err)
 	}
-	p.SLA.Latency, p.Objective, p.Constraints.MemoryMB = trial.Model, plan.RequestsPerJoule, 1
+	p.SLA.Latency, p.Objective, p.Constraints.MemoryMB = trial.ModelLatency, plan.RequestsPerJoule, 1
 	if _, err := sweep.PlanFor(p, info); err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("PlanFor without the metrics that the plan needs: %v", err)
 	}
-	info.Metrics = trial.TellsAll()
+	info.Metrics = trial.AllMetrics()
 	if _, err := sweep.PlanFor(p, info); err != nil {
 		t.Errorf("PlanFor with all metrics: %v", err)
 	}

@@ -22,7 +22,7 @@ type Requests struct {
 }
 
 // RequestsOf returns the data of samples for an SLA that limits the given kind of latency.
-func RequestsOf(samples []load.Sample, l load.Spec, which trial.Which) Requests {
+func RequestsOf(samples []load.Sample, l load.Spec, which trial.LatencyKind) Requests {
 	r := Requests{Load: l, Failed: make([]bool, 0, len(samples)), Sent: make([]time.Duration, 0, len(samples))}
 	for i := range samples {
 		r.Add(&samples[i], which)
@@ -32,14 +32,14 @@ func RequestsOf(samples []load.Sample, l load.Spec, which trial.Which) Requests 
 
 // Add adds a request. Model latency is missing if the server does not report it. A
 // request that timed out counts with its timeout for both kinds of latency.
-func (r *Requests) Add(s *load.Sample, which trial.Which) {
+func (r *Requests) Add(s *load.Sample, which trial.LatencyKind) {
 	r.Failed = append(r.Failed, s.Outcome != load.OK)
 	r.Sent = append(r.Sent, s.Planned)
 	if s.Outcome == load.Refused || s.Outcome == load.Failed {
 		return
 	}
 	v := s.Latency
-	if which == trial.Model && s.Outcome == load.OK {
+	if which == trial.ModelLatency && s.Outcome == load.OK {
 		v = s.Model
 	}
 	if v > 0 {
@@ -130,7 +130,7 @@ func JudgeInterval(sla trial.SLA, p stat.Interval, errorRate float64, why string
 func verdictOf(sla trial.SLA, p stat.Interval, errorRate float64) trial.Verdict {
 	return trial.Verdict{
 		Latency: sla.Latency, Percentile: sla.Percentile, LimitMS: ms(sla.Limit),
-		ValueMS: trial.Of(p.Value), LowMS: trial.Of(p.Low), HighMS: trial.Of(p.High), ErrorRate: errorRate,
+		ValueMS: trial.NumOf(p.Value), LowMS: trial.NumOf(p.Low), HighMS: trial.NumOf(p.High), ErrorRate: errorRate,
 	}
 }
 
@@ -227,7 +227,7 @@ func worst(all ...stat.Answer) stat.Answer {
 
 // toEstimate converts an interval to the type of profiles.
 func toEstimate(i stat.Interval) trial.Estimate {
-	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}
+	return trial.Estimate{Value: trial.NumOf(i.Value), Low: trial.NumOf(i.Low), High: trial.NumOf(i.High)}
 }
 
 // unmeasured is a percentile that was not measured.

@@ -17,7 +17,7 @@ const (
 // pendingAnswersTime estimates how long a closed load waits for the last answers at its end. This
 // time counts towards the budget.
 func (s *run) pendingAnswersTime(l load.Spec) time.Duration {
-	rate := trial.History{Trials: s.trials, Probes: s.probes}.Rate()
+	rate := trial.History{Trials: s.trials, Probes: s.probes}.MaxRate()
 	if l.Mode != load.Closed || rate <= 0 {
 		return 0
 	}
@@ -28,7 +28,7 @@ func (s *run) pendingAnswersTime(l load.Spec) time.Duration {
 // or, if the model or the load is slow, the time of as many answers as a pass needs, times
 // the factor.
 func (s *run) maxDuration(l load.Spec, usual time.Duration, factor float64) time.Duration {
-	rate := trial.History{Trials: s.trials, Probes: s.probes}.Rate()
+	rate := trial.History{Trials: s.trials, Probes: s.probes}.MaxRate()
 	if l.Mode == load.Open && (rate <= 0 || l.Rate < rate) {
 		rate = l.Rate
 	}

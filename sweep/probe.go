@@ -101,19 +101,19 @@ func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) e
 	if len(times) == 0 {
 		return fmt.Errorf("no batch of %d was executed within %v", size, limit.Round(100*time.Millisecond))
 	}
-	out.Runs, out.Service = len(times), summarizeTimes(times)
+	out.Runs, out.ServiceTime = len(times), summarizeTimes(times)
 	return nil
 }
 
 // summarizeTimes returns the statistics of times in ms. A single time is the median with open ends.
-func summarizeTimes(times []float64) trial.Service {
+func summarizeTimes(times []float64) trial.ServiceTime {
 	median := stat.Quantile(times, .5)
 	if len(times) == 1 {
 		median.Value = times[0]
 	}
-	return trial.Service{
-		Median: trial.Of(median.Value), Low: trial.Of(median.Low), High: trial.Of(median.High),
-		Fastest: trial.Of(slices.Min(times)), Spread: spreadOf(times),
+	return trial.ServiceTime{
+		Median: trial.NumOf(median.Value), Low: trial.NumOf(median.Low), High: trial.NumOf(median.High),
+		Fastest: trial.NumOf(slices.Min(times)), Spread: spreadOf(times),
 	}
 }
 
@@ -126,7 +126,7 @@ func spreadOf(times []float64) trial.Num {
 	}
 	t := slices.Sorted(slices.Values(times))
 	at := func(q float64) float64 { return t[int(math.Ceil(q*float64(len(t))))-1] }
-	return trial.Of((at(.75) - at(.25)) / quartiles / at(.5))
+	return trial.NumOf((at(.75) - at(.25)) / quartiles / at(.5))
 }
 
 // fullBatches returns the execution times in ms of the batches of the given size, in the

@@ -96,7 +96,7 @@ func TestSlowModel(t *testing.T) {
 			d := &slowServer{perRow: tt.perRow, cores: 2}
 			info, _ := d.Info(t.Context())
 			points, _ := p.Points(info.Limits, info.Current, nil)
-			s, err := search.New(p, points, trial.TellsAll())
+			s, err := search.New(p, points, trial.AllMetrics())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestLongTrialsOfASlowModel(t *testing.T) {
 		d := &slowServer{perRow: 500 * ms, cores: 2}
 		info, _ := d.Info(t.Context())
 		points, _ := p.Points(info.Limits, info.Current, nil)
-		s, err := search.New(p, points, trial.TellsAll())
+		s, err := search.New(p, points, trial.AllMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestLongTrialsOfASlowModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out.Choice == nil || slices.ContainsFunc(n.trials, func(x trial.Trial) bool { return x.Verdict.Seems() != trial.Pass }) {
+		if out.Choice == nil || slices.ContainsFunc(n.trials, func(x trial.Trial) bool { return x.Verdict.Likely() != trial.Pass }) {
 			for _, x := range n.trials {
 				t.Logf("%s: %v: %v %s, %d answers in %.0f s", x.Reason, x.Settings, x.Verdict.Result, x.Verdict.Why, x.Counts.OK, x.Seconds)
 			}

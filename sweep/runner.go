@@ -36,7 +36,7 @@ type Runner struct {
 	FreshServer bool          // of every measurement, see Measurement
 
 	Rules   rank.Rules // which trial is best, and which settings may be chosen
-	Explain func(trials []trial.Trial, best int) trial.Why
+	Explain func(trials []trial.Trial, best int) trial.Explanation
 
 	// BeforePoint is called before each point. It blocks while the sweep is paused, and
 	// returns an error to end the sweep; nil is allowed.
@@ -252,7 +252,7 @@ func (s *run) recordFailure(t *trial.Trial, err error) error {
 // sweep.
 func (s *run) recordDeath(err error) error {
 	s.deaths++
-	e := trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err), Brief: err.Error()}
+	e := trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err), Short: err.Error()}
 	if err := s.Recorder.Event(e); err != nil {
 		return err
 	}

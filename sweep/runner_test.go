@@ -126,7 +126,9 @@ func runner(d *device, n *memoryRecorder, limit time.Duration) *sweep.Runner {
 }
 
 // explain explains a choice by throughput.
-func explain(t []trial.Trial, best int) trial.Why { return search.Explainer{}.Explain(t, best, nil) }
+func explain(t []trial.Trial, best int) trial.Explanation {
+	return search.Explainer{}.Explain(t, best, nil)
+}
 
 // TestFindsTheBest checks the choice: a round of 8 clients takes 8/b (4+b) ms, which is 40, 24, 16
 // and 12 ms. With a limit of 20 ms, batch 4 and 8 are a likely pass, 8 has the higher throughput,
@@ -145,7 +147,7 @@ func TestFindsTheBest(t *testing.T) {
 		t.Fatalf("%d trials, want %d", len(n.trials), len(want))
 	}
 	for i, tr := range n.trials {
-		if tr.Verdict.Seems() != want[i] || tr.N != i+1 {
+		if tr.Verdict.Likely() != want[i] || tr.N != i+1 {
 			t.Errorf("trial %d (batch %d): %v %v, want %v", tr.N, tr.Settings.BatchSize, tr.Verdict.Result, tr.Verdict.Why, want[i])
 		}
 	}

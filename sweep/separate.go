@@ -81,7 +81,7 @@ func measureBatchSize(ctx context.Context, t Target, s knob.Settings, size int, 
 			return elapsed >= separateMinTime && len(plannedAfter(samples, separateWarmup)) >= separateAnswers, ""
 		},
 		Progress: func(_ time.Duration, samples []load.Sample) {
-			values = latencies(plannedAfter(samples, separateWarmup), trial.Request)
+			values = latencies(plannedAfter(samples, separateWarmup), trial.RequestLatency)
 		},
 	})
 	q := stat.Quantiles(values, .75, .99)

@@ -35,7 +35,7 @@ func TestUseCertain(t *testing.T) {
 		{"a result that is certain", 95, stat.Fail, func(_ *stoppingRule, r *trial.Result) { r.Verdict.Result = trial.Pass }, trial.Pass},
 	} {
 		w := &stoppingRule{load: load.Spec{Concurrency: 1}, certain: decision{answer: c.answer, leaning: c.answer, byPercentile: true, why: "certain after 488 requests"}}
-		r := trial.Result{Verdict: trial.Verdict{ValueMS: trial.Of(c.value), LimitMS: 100}}
+		r := trial.Result{Verdict: trial.Verdict{ValueMS: trial.NumOf(c.value), LimitMS: 100}}
 		if c.change != nil {
 			c.change(w, &r)
 		}

@@ -63,7 +63,7 @@ type stoppingRule struct {
 // is close to the limit. The answer is not used if the percentile is on the other side
 // of the limit, and for validations, which must be certain at their end.
 func (w *stoppingRule) useCertain(r *trial.Result) {
-	if r.Verdict.Result != trial.Undecided || r.Busy() || r.GeneratorLimited || w.purpose == untilValidated || w.purpose == fixedLength {
+	if r.Verdict.Result != trial.Undecided || r.Disturbed() || r.GeneratorLimited || w.purpose == untilValidated || w.purpose == fixedLength {
 		return
 	}
 	value, ok := r.Verdict.ValueMS.Get()
@@ -106,7 +106,7 @@ func UntilPrecise(sla trial.SLA, share float64) Stop {
 func (w *stoppingRule) stop(elapsed time.Duration, samples []load.Sample) (bool, string) {
 	warm := warmup(elapsed)
 	rate := stat.Rate(countAnswers(samples, warm, elapsed), rateBlock)
-	w.rate = trial.Of(rate.Value)
+	w.rate = trial.NumOf(rate.Value)
 	kept, errs := countErrors(samples, warm)
 	w.look(samples, warm, kept)
 	if w.purpose == fixedLength {
@@ -138,7 +138,7 @@ func (w *stoppingRule) look(samples []load.Sample, warm time.Duration, n int) {
 	}
 	w.lastLook = look
 	r := RequestsOf(plannedAfter(samples, warm), w.load, w.sla.Latency)
-	w.percentile = trial.Of(stat.Quantile(r.Values, w.sla.Percentile/100).Value)
+	w.percentile = trial.NumOf(stat.Quantile(r.Values, w.sla.Percentile/100).Value)
 	if n < minRequests {
 		return
 	}
@@ -161,7 +161,7 @@ func plannedAfter(samples []load.Sample, t time.Duration) []load.Sample {
 
 // latencies returns the latencies in ms, in the order of samples: of answers, and the timeout of
 // requests that timed out.
-func latencies(samples []load.Sample, which trial.Which) []float64 {
+func latencies(samples []load.Sample, which trial.LatencyKind) []float64 {
 	return RequestsOf(samples, load.Spec{}, which).Values
 }
 

@@ -49,11 +49,11 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 		out.Blocks.Kept = len(answers)
 	}
 	out.Throughput = toEstimate(stat.Rate(answers, rateBlock))
-	out.Latency, out.Hist = latencyFigures(latencies(kept, trial.Request))
-	m := stat.Quantiles(latencies(kept, trial.Model), .5, .99)
-	out.Model = trial.ModelLatencies{P50: trial.Of(m[0].Value), P99: trial.Of(m[1].Value)}
+	out.Latency, out.Hist = latencyFigures(latencies(kept, trial.RequestLatency))
+	m := stat.Quantiles(latencies(kept, trial.ModelLatency), .5, .99)
+	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P99: trial.NumOf(m[1].Value)}
 	out.Warnings = append(out.Warnings, warnings(r, warm)...)
-	if out.Busy() {
+	if out.Disturbed() {
 		out.Warnings = append(out.Warnings, trial.Warning{
 			Text: fmt.Sprintf("%s in %d%% of blocks, which are too many to reject", disturbedMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept),
 		})
@@ -83,7 +83,7 @@ const disturbanceFactor = 2
 // mayBeDisturbance reports whether a disturbance may be the cause of a failure: most
 // blocks were disturbed, and half of the requests are not too far above the limit.
 func mayBeDisturbance(out trial.Result, kept []load.Sample, sla trial.SLA) bool {
-	if !out.Busy() {
+	if !out.Disturbed() {
 		return false
 	}
 	median := stat.Quantile(latencies(kept, sla.Latency), .5).Value
@@ -202,7 +202,7 @@ func latencyFigures(values []float64) (trial.Latencies, trial.Hist) {
 		h.Record(time.Duration(v * float64(time.Millisecond)))
 	}
 	if len(values) > 0 {
-		l.Mean, l.Max = trial.Of(sum/float64(len(values))), trial.Of(slices.Max(values))
+		l.Mean, l.Max = trial.NumOf(sum/float64(len(values))), trial.NumOf(slices.Max(values))
 	}
 	text, err := h.Encode()
 	if err != nil {
@@ -222,7 +222,7 @@ func breakdown(samples []load.Sample) trial.Breakdown {
 		decode, queue, formation = decode+s.Decode, queue+s.Queue, formation+s.Formation
 		execution, encode = execution+s.Model, encode+s.Encode
 	}
-	mean := func(d time.Duration) trial.Num { return trial.Of(ms(d) / n) } // if n is 0: NaN, a missing number
+	mean := func(d time.Duration) trial.Num { return trial.NumOf(ms(d) / n) } // if n is 0: NaN, a missing number
 	return trial.Breakdown{
 		Decode: mean(decode), Queue: mean(queue), Formation: mean(formation),
 		Execution: mean(execution), Encode: mean(encode),
@@ -247,7 +247,7 @@ func batches(samples []load.Sample) trial.Batches {
 			out.Sizes[size] = whole
 		}
 	}
-	out.Mean = trial.Of(float64(rows) / n)
+	out.Mean = trial.NumOf(float64(rows) / n)
 	return out
 }
 
@@ -255,7 +255,7 @@ func lag(h *latency.Hist) trial.Lag {
 	if h == nil || h.Count() == 0 {
 		return trial.Lag{}
 	}
-	return trial.Lag{P50: trial.Of(ms(h.Quantile(.5))), P99: trial.Of(ms(h.Quantile(.99)))}
+	return trial.Lag{P50: trial.NumOf(ms(h.Quantile(.5))), P99: trial.NumOf(ms(h.Quantile(.99)))}
 }
 
 // warnings returns the warnings about a run.

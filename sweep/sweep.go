@@ -21,7 +21,7 @@ type Info struct {
 	Limits  knob.Limits          `json:"-"`
 	Options knob.Options         `json:"options"` // in force
 	Current knob.Settings        `json:"settings"`
-	Metrics trial.Tells          `json:"tells"`
+	Metrics trial.MetricSet      `json:"tells"`
 	Machine string               `json:"machine,omitempty"` // a name for people, such as "gpu-box:8000"; "" is this machine
 	Cores   int                  `json:"cores"`             // 0 is unknown
 	Memory  int                  `json:"memory_mb"`         // 0 is unknown

@@ -175,12 +175,12 @@ func (t *comparison) block(ctx context.Context, isB bool, seed uint64) error {
 	t.rate = append(t.rate, r.Throughput.Value.Or(math.NaN()))
 	side.Sent += r.Counts.Sent
 	side.Failed += r.Counts.Refused + r.Counts.Failed + r.Counts.Timeout
-	if r.Blocks.Rejected > 0 || r.Busy() {
+	if r.Blocks.Rejected > 0 || r.Disturbed() {
 		t.disturbed++
 	}
 	if r.GeneratorLimited {
 		t.limited++
-		if w := r.Warned(trial.GeneratorLimited); len(w) > 0 && t.limitedReason == "" {
+		if w := r.WarningsOf(trial.GeneratorLimited); len(w) > 0 && t.limitedReason == "" {
 			t.limitedReason = w[0].Text
 		}
 	}

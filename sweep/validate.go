@@ -141,7 +141,7 @@ func (s *run) reducedRate(candidates []rank.Row) (plan.Point, bool) {
 func (s *run) otherLoad(k rank.Ranking, best rank.Row) (plan.Point, bool) {
 	for _, r := range k.Rows {
 		t := r.Joined
-		if !s.isCapacity() && t.Settings == best.Joined.Settings && !r.FromValidations() && t.Verdict.Seems() != trial.Fail {
+		if !s.isCapacity() && t.Settings == best.Joined.Settings && !r.FromValidations() && t.Verdict.Likely() != trial.Fail {
 			return validationPoint(t), true
 		}
 	}
@@ -152,7 +152,7 @@ func (s *run) otherLoad(k rank.Ranking, best rank.Row) (plan.Point, bool) {
 // passed, or the given rate.
 func (s *run) passedRateNear(t trial.Trial, rate float64) float64 {
 	for _, o := range s.trials {
-		if o.Settings == t.Settings && o.Verdict.Seems() == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
+		if o.Settings == t.Settings && o.Verdict.Likely() == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
 			return o.Load.Rate
 		}
 	}

@@ -33,23 +33,23 @@ func TestTimeoutsFail(t *testing.T) {
 	good := load.Sample{Latency: 20 * ms, Model: 10 * ms, Batch: 1, Status: 200}
 	for _, c := range []struct {
 		name    string
-		which   trial.Which
+		which   trial.LatencyKind
 		limit   time.Duration
 		allowed float64
 		nth     int // one of so many requests times out
 		want    trial.Answer
 		why     string
 	}{
-		{"all, within the limit", trial.Request, time.Minute, 0, 1, trial.Fail, "100% of the requests failed, timed out or were refused"},
-		{"all, model latency", trial.Model, time.Minute, 0, 1, trial.Fail, "100% of the requests"},
-		{"all, errors allowed", trial.Request, time.Minute, .1, 1, trial.Fail, "100% of the requests"},
-		{"half", trial.Request, time.Minute, 0, 2, trial.Fail, "50% of the requests"},
-		{"half, model latency", trial.Model, time.Minute, 0, 2, trial.Fail, "50% of the requests"},
-		{"one in 250", trial.Request, time.Minute, 0, 250, trial.Fail, "0.41% of the requests"},
-		{"one in 250, model latency", trial.Model, time.Minute, 0, 250, trial.Fail, "0.41% of the requests"},
-		{"one in 250, 5% allowed", trial.Request, time.Minute, .05, 250, trial.Pass, ""},
-		{"one in 20 over a short limit, 10% allowed", trial.Model, time.Second, .1, 20, trial.Fail, "over the limit"},
-		{"none", trial.Model, time.Minute, 0, 1 << 30, trial.Pass, ""},
+		{"all, within the limit", trial.RequestLatency, time.Minute, 0, 1, trial.Fail, "100% of the requests failed, timed out or were refused"},
+		{"all, model latency", trial.ModelLatency, time.Minute, 0, 1, trial.Fail, "100% of the requests"},
+		{"all, errors allowed", trial.RequestLatency, time.Minute, .1, 1, trial.Fail, "100% of the requests"},
+		{"half", trial.RequestLatency, time.Minute, 0, 2, trial.Fail, "50% of the requests"},
+		{"half, model latency", trial.ModelLatency, time.Minute, 0, 2, trial.Fail, "50% of the requests"},
+		{"one in 250", trial.RequestLatency, time.Minute, 0, 250, trial.Fail, "0.41% of the requests"},
+		{"one in 250, model latency", trial.ModelLatency, time.Minute, 0, 250, trial.Fail, "0.41% of the requests"},
+		{"one in 250, 5% allowed", trial.RequestLatency, time.Minute, .05, 250, trial.Pass, ""},
+		{"one in 20 over a short limit, 10% allowed", trial.ModelLatency, time.Second, .1, 20, trial.Fail, "over the limit"},
+		{"none", trial.ModelLatency, time.Minute, 0, 1 << 30, trial.Pass, ""},
 	} {
 		sla := trial.SLA{Percentile: 99, Limit: c.limit, Latency: c.which, MaxErrorRate: c.allowed}
 		run := requests(8000, func(i int) load.Sample {
@@ -90,12 +90,12 @@ func (d *scripted) Measure(_ context.Context, m sweep.Measurement) (trial.Result
 	list := d.results[c]
 	x := list[min(d.used[c], len(list)-1)]
 	d.used[c]++
-	value := trial.Of(50)
+	value := trial.NumOf(50)
 	if x.answer == trial.Fail {
-		value = trial.Of(130)
+		value = trial.NumOf(130)
 	}
 	return trial.Result{
-		Throughput: trial.Estimate{Value: trial.Of(x.rps), Low: trial.Of(x.rps - 1), High: trial.Of(x.rps + 1)},
+		Throughput: trial.Estimate{Value: trial.NumOf(x.rps), Low: trial.NumOf(x.rps - 1), High: trial.NumOf(x.rps + 1)},
 		Verdict:    trial.Verdict{Result: x.answer, Leaning: x.likely, ValueMS: value, LimitMS: 100, Percentile: 99},
 	}, nil
 }

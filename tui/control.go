@@ -153,7 +153,7 @@ func lead(s *session.Sweep) (row rank.Row, ok bool) {
 		return rank.Row{}, false
 	}
 	row = rank.RowOf(s.Trials, s.Best)
-	return row, row.Verdict().Seems() == trial.Pass
+	return row, row.Verdict().Likely() == trial.Pass
 }
 
 // leadOf is the sweep's best row if it looks like a pass, or nil.

@@ -44,13 +44,13 @@ func (c chance) num() trial.Num {
 	case 0:
 		return trial.Num{}
 	case 1:
-		return trial.Of(0)
+		return trial.NumOf(0)
 	case 2:
-		return trial.Of(math.Pow(10, c.Float64()*24-6))
+		return trial.NumOf(math.Pow(10, c.Float64()*24-6))
 	case 3:
-		return trial.Of(-c.ExpFloat64() * 100)
+		return trial.NumOf(-c.ExpFloat64() * 100)
 	}
-	return trial.Of(c.ExpFloat64() * 40)
+	return trial.NumOf(c.ExpFloat64() * 40)
 }
 
 func (c chance) estimate() trial.Estimate {
@@ -92,9 +92,9 @@ func (c chance) verdict() trial.Verdict {
 	return trial.Verdict{Result: trial.Answer(c.IntN(3)), ValueMS: c.num(), LowMS: c.num(), HighMS: c.num(), ErrorRate: c.Float64(), Why: c.text()}
 }
 
-func (c chance) use() trial.Use {
+func (c chance) use() trial.ResourceUse {
 	throttled := c.IntN(2) == 0
-	return trial.Use{CPUPercent: c.num(), RSSMB: c.num(), GPU: trial.GPUUse{
+	return trial.ResourceUse{CPUPercent: c.num(), RSSMB: c.num(), GPU: trial.GPUUse{
 		PercentMean: c.num(), MemoryMB: c.num(), PowerW: c.num(), SMMHz: c.num(), Throttled: &throttled, Reason: c.text(),
 	}}
 }
@@ -131,7 +131,7 @@ func (c chance) sweep() *session.Sweep {
 		w.Current = &sweep.Current{N: c.count(), Point: plan.Point{Settings: c.settings(), Load: c.load()}, Stage: sweep.StageApply, RPS: c.num(), P99MS: c.num()}
 	}
 	if c.IntN(2) == 0 {
-		w.Choice = &trial.Choice{Why: trial.Why{Text: c.text()}}
+		w.Choice = &trial.Choice{Why: trial.Explanation{Text: c.text()}}
 		w.Skipped = []trial.Skip{{Reason: c.text()}}
 	}
 	return w
@@ -140,7 +140,7 @@ func (c chance) sweep() *session.Sweep {
 func (c chance) snapshot() *session.Snapshot {
 	s := &session.Snapshot{
 		At: epoch, Phase: session.Phase(c.IntN(4)), Problem: c.text(), LoadOn: c.IntN(3) > 0, Load: c.load(), Settings: c.settings(),
-		SLA: trial.SLA{Percentile: []float64{99, 95, 99.9}[c.IntN(3)], Limit: time.Duration(c.Int64N(1e10)), Latency: trial.Which(c.IntN(2))},
+		SLA: trial.SLA{Percentile: []float64{99, 95, 99.9}[c.IntN(3)], Limit: time.Duration(c.Int64N(1e10)), Latency: trial.LatencyKind(c.IntN(2))},
 	}
 	s.Info = sweep.Info{Model: sweep.ModelInfo{Name: c.text()}, Runtime: c.text(), Cores: c.IntN(200), Limits: knob.Limits{BatchAxis: true, Rule: knob.Rule(c.IntN(2))}}
 	if c.IntN(2) == 0 {

@@ -18,11 +18,11 @@ func (b *bench) Operators() error { return b.note("operators") }
 func profiled() *session.Snapshot {
 	s := serving()
 	s.Inside.Operators = &trial.Operators{
-		Settings: s.Settings, Runs: 99, BatchSize: 8, RunMS: trial.Of(4.02),
+		Settings: s.Settings, Runs: 99, BatchSize: 8, RunMS: trial.NumOf(4.02),
 		Operators: []trial.Operator{
-			{Name: "FusedGemm", Share: .671, MS: trial.Of(2.697), Calls: 2},
-			{Name: "Gemm", Share: .321, MS: trial.Of(1.29), Calls: 1},
-			{Name: "ReorderOutputWithAVeryLongName", Share: .008, MS: trial.Of(.033), Calls: 1200},
+			{Name: "FusedGemm", Share: .671, MS: trial.NumOf(2.697), Calls: 2},
+			{Name: "Gemm", Share: .321, MS: trial.NumOf(1.29), Calls: 1},
+			{Name: "ReorderOutputWithAVeryLongName", Share: .008, MS: trial.NumOf(.033), Calls: 1200},
 		},
 	}
 	return s
@@ -105,7 +105,7 @@ func TestBareOfTrial(t *testing.T) {
 	if strings.Contains(sc.plainFrame(), "bare ") {
 		t.Error("a bare rate that nobody measured")
 	}
-	sc.picked().Throughput.Value, sc.picked().BareRPS = trial.Of(600), trial.Of(800)
+	sc.picked().Throughput.Value, sc.picked().BareRPS = trial.NumOf(600), trial.NumOf(800)
 	if want := "bare 800/s 75%"; !strings.Contains(sc.plainFrame(), want) {
 		t.Errorf("no %q on\n%s", want, sc.plainFrame())
 	}
@@ -135,7 +135,7 @@ func TestBare(t *testing.T) {
 	if got := text(); !strings.HasSuffix(got, " bare session, the load is held") || sc.whyInside() != "the bare session: being measured" {
 		t.Errorf("measuring: %q, %q", got, sc.whyInside())
 	}
-	sc.show(func(s *session.Snapshot) { s.Inside.Measuring, s.Live.RPS = session.NoInquiry, trial.Of(900) })
+	sc.show(func(s *session.Snapshot) { s.Inside.Measuring, s.Live.RPS = session.NoInquiry, trial.NumOf(900) })
 	check("impossible", "bare 752/s was disturbed, w again")
 	sc.show(func(s *session.Snapshot) { s.Inside.Measuring, s.Live.RPS = session.NoInquiry, trial.Num{} })
 	check("no load", "bare 752/s")

@@ -308,7 +308,7 @@ func (m *model) pendingNotes() []span {
 }
 
 func seen(t *trial.Trial) string {
-	return fmt.Sprintf("seen in sweep #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Word())
+	return fmt.Sprintf("seen in sweep #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Label())
 }
 
 func verdictInk(a trial.Answer) ink {

@@ -53,9 +53,9 @@ func (m *model) series() series {
 	return s
 }
 
-func (s *series) set(at int, sec *session.Second, which trial.Which) {
+func (s *series) set(at int, sec *session.Second, which trial.LatencyKind) {
 	p99, busy := sec.P99, sec.CPU
-	if which == trial.Model {
+	if which == trial.ModelLatency {
 		p99 = sec.ModelP99
 	}
 	if s.gpu {
@@ -86,7 +86,7 @@ func hasGPU(s *session.Snapshot) bool {
 func (m *model) drawP99(p pane, room size) {
 	s := m.data
 	title := "P99 ms"
-	if m.snap.SLA.Latency == trial.Model {
+	if m.snap.SLA.Latency == trial.ModelLatency {
 		title = "P99 of the model ms"
 	}
 	if m.snap.Phase == session.Down {
@@ -110,7 +110,7 @@ func (m *model) drawP99(p pane, room size) {
 func (m *model) p99Title() []span {
 	l := m.snap.Live
 	p99 := l.P99
-	if m.snap.SLA.Latency == trial.Model {
+	if m.snap.SLA.Latency == trial.ModelLatency {
 		p99 = l.ModelP99
 	}
 	over := dim(fmt.Sprintf(" over %s, n %s", clock(l.Window), group(l.Answers)))
@@ -307,7 +307,7 @@ func (m *model) drawUse(p pane) {
 	}
 	cpu := u.CPUPercent
 	if v, ok := cpu.Get(); ok {
-		cpu = trial.Of(v / float64(cores))
+		cpu = trial.NumOf(v / float64(cores))
 	}
 	row(0, "cpu", cpu, fmt.Sprintf("%s%% of %d", na(u.CPUPercent), 100*cores))
 	if !hasGPU(m.snap) {

@@ -61,7 +61,7 @@ func verdictText(s *session.Snapshot) string {
 	case v.Result == trial.Undecided:
 		return fmt.Sprintf("too close to call at %s ms", na(v.ValueMS))
 	}
-	return fmt.Sprintf("%s at %s ms %s", v.Result.Word(), na(v.ValueMS), share(v.ValueMS, limitMS(s.SLA)))
+	return fmt.Sprintf("%s at %s ms %s", v.Result.Label(), na(v.ValueMS), share(v.ValueMS, limitMS(s.SLA)))
 }
 
 func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {

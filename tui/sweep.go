@@ -209,7 +209,7 @@ func (m *model) drawBest(p pane, room size) {
 
 // drawWhy is the explanation, as much as there is room for: its lines, or of an
 // older profile its text without the first sentence, as the line above says the same.
-func (m *model) drawWhy(p pane, best *trial.Trial, why trial.Why, room size) {
+func (m *model) drawWhy(p pane, best *trial.Trial, why trial.Explanation, room size) {
 	y := 0
 	if room == wide {
 		p.text(0, 0, best.Settings.String(), inkText)
@@ -255,7 +255,7 @@ func (m *model) drawTrend(p pane) {
 	}
 	x := p.text(0, 0, "best by trial  ", inkDim)
 	x = p.text(x, 0, chart.Sparkline(values, w, m.ASCII), inkData)
-	p.text(x+1, 0, na(trial.Of(best)), inkText)
+	p.text(x+1, 0, na(trial.NumOf(best)), inkText)
 }
 
 // drawDetail is all about the selected trial.
@@ -306,7 +306,7 @@ func (m *model) drawDetail(p pane) {
 }
 
 // explained is an explanation in lines; of an older profile it is one.
-func explained(w trial.Why) []string {
+func explained(w trial.Explanation) []string {
 	if w.Lines == nil {
 		return []string{w.Text}
 	}
@@ -343,8 +343,8 @@ func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
 }
 
 // memoryOf is a trial's memory; "up to" where the engine had held more before.
-func memoryOf(u trial.Use) string {
-	if u.RSSUpTo {
+func memoryOf(u trial.ResourceUse) string {
+	if u.RSSIsBound {
 		return "up to " + na(u.RSSMB) + " MB"
 	}
 	return na(u.RSSMB) + " MB"

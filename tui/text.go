@@ -36,7 +36,7 @@ func plainMS(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 // promise is the SLA in few words: "P99 <= 20 ms".
 func promise(s trial.SLA) string {
 	which := ""
-	if s.Latency == trial.Model {
+	if s.Latency == trial.ModelLatency {
 		which = " of the model"
 	}
 	return fmt.Sprintf("P%g%s <= %s ms", s.Percentile, which, plainMS(limitMS(s)))

@@ -64,4 +64,4 @@ func (m *model) drawSweepTiny(p pane) {
 	p.text(1, p.h-1, best, inkText)
 }
 
-func msOf(e trial.Estimate) string { return na(trial.Of(e.Value.Or(math.NaN()))) + " ms" }
+func msOf(e trial.Estimate) string { return na(trial.NumOf(e.Value.Or(math.NaN()))) + " ms" }

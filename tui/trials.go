@@ -59,9 +59,9 @@ func rankOf(t, best *trial.Trial) int {
 		return 0
 	case t.Error != "":
 		return 4
-	case t.Verdict.Seems() == trial.Pass:
+	case t.Verdict.Likely() == trial.Pass:
 		return 1
-	case t.Verdict.Seems() == trial.Undecided:
+	case t.Verdict.Likely() == trial.Undecided:
 		return 2
 	}
 	return 3
@@ -211,7 +211,7 @@ func plusMinus(e trial.Estimate) string {
 	case !okLow || !okHigh:
 		return "open"
 	}
-	return na(trial.Of(max(high-v, v-low)))
+	return na(trial.NumOf(max(high-v, v-low)))
 }
 
 // drawTable is the trial table with the trial at hand as its last row. It
@@ -271,7 +271,7 @@ func trialWord(t *trial.Trial) span {
 	if t.Error != "" {
 		return span{"error", inkFail}
 	}
-	return span{t.Verdict.Word(), verdictInk(t.Verdict.Result)}
+	return span{t.Verdict.Label(), verdictInk(t.Verdict.Result)}
 }
 
 // starred tells whether a row is the best, which only a validated one can be.

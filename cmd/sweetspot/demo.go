@@ -48,7 +48,7 @@ func demoPromise(ctx context.Context, t sweep.Target, p plan.Plan) (trial.SLA, s
 // wait, and a promise about their requests. It is nil of any other.
 func demoLoad(p plan.Plan) *load.Spec {
 	l := p.Loads[0]
-	if l.Mode != load.Closed || l.Matched || p.SLA.Latency != trial.Request {
+	if l.Mode != load.Closed || l.Matched || p.SLA.Latency != trial.RequestLatency {
 		return nil
 	}
 	return &l

@@ -37,7 +37,7 @@ func TestOwnKnobs(t *testing.T) {
 	if diff := cmp.Diff(want, info.Limits.Own); diff != "" {
 		t.Errorf("knobs (-want +got):\n%s", diff)
 	}
-	if len(info.Limits.Untold) != 7 || info.Metrics != (trial.Tells{}) {
+	if len(info.Limits.Untold) != 7 || info.Metrics != (trial.MetricSet{}) {
 		t.Errorf("untold %v, tells %+v", info.Limits.Untold, info.Metrics)
 	}
 	q := plan.Default()

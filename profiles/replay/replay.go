@@ -163,9 +163,9 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 func (t *Target) knobs() knob.Table { return knob.Of(t.order...) }
 
 // recordedFigures is what the trials have figures of. Recorded probes tell service times too.
-func (t *Target) recordedFigures() trial.Tells {
+func (t *Target) recordedFigures() trial.MetricSet {
 	timed := len(t.times) > 0
-	out := trial.Tells{ModelLatency: timed, Batches: timed}
+	out := trial.MetricSet{ModelLatency: timed, Batches: timed}
 	for _, r := range t.profile.Trials {
 		out.ModelLatency = out.ModelLatency || r.Model.P99.OK()
 		out.Batches = out.Batches || r.Batches.Mean.OK()

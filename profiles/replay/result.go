@@ -45,7 +45,7 @@ func promised(r trial.Result, sla trial.SLA) (trial.Estimate, error) {
 	if sameLatency(r.Verdict, sla) {
 		return trial.Estimate{Value: r.Verdict.ValueMS, Low: r.Verdict.LowMS, High: r.Verdict.HighMS}, nil
 	}
-	if sla.Latency == trial.Request {
+	if sla.Latency == trial.RequestLatency {
 		l := r.Latency
 		kept := map[float64]trial.Estimate{50: l.P50, 90: l.P90, 95: l.P95, 99: l.P99, 99.9: l.P999}
 		if e, ok := kept[sla.Percentile]; ok {
@@ -126,7 +126,7 @@ func scaled(e trial.Estimate, f float64) trial.Estimate {
 
 func times(n trial.Num, f float64) trial.Num {
 	if v, ok := n.Get(); ok {
-		return trial.Of(v * f)
+		return trial.NumOf(v * f)
 	}
 	return n
 }

@@ -256,7 +256,7 @@ func (g *expansion) delayUnused(s knob.Settings) string {
 // delayTooLong returns a text if the delay alone can exceed the limit of the SLA.
 func (g *expansion) delayTooLong(s knob.Settings) string {
 	sla := g.plan.SLA
-	if s.BatchSize == 1 || sla.Latency != trial.Request || s.BatchDelay < sla.Limit {
+	if s.BatchSize == 1 || sla.Latency != trial.RequestLatency || s.BatchDelay < sla.Limit {
 		return ""
 	}
 	return fmt.Sprintf("delay %s ms is not below the limit of %v: a batch that does not fill exceeds it", s.Get(knob.BatchDelay), sla.Limit)

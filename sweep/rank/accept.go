@@ -23,13 +23,13 @@ func (k Ranking) Candidates() []Row {
 				failedRates[g] = t.Load.Rate
 			}
 		}
-		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Seems() == trial.Fail
+		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Likely() == trial.Fail
 	}
 	var first, second []Row
 	for _, r := range k.InOrder() {
 		t := r.Joined
 		switch {
-		case t.Verdict.Seems() != trial.Pass || t.Load.Rate >= lowestRate(failedRates, k.rateGroup(t)):
+		case t.Verdict.Likely() != trial.Pass || t.Load.Rate >= lowestRate(failedRates, k.rateGroup(t)):
 		case k.isCapacity() || !failed[t.Settings.String()]:
 			first = append(first, r)
 		default:
@@ -57,7 +57,7 @@ func (k Ranking) BestUndecided() (best Row, ok bool) {
 		t := r.Joined
 		v, ok := t.Verdict.ValueMS.Get()
 		return ok && v <= t.Verdict.LimitMS && !r.FromValidations() &&
-			t.Verdict.Result == trial.Undecided && t.Verdict.Seems() != trial.Fail
+			t.Verdict.Result == trial.Undecided && t.Verdict.Likely() != trial.Fail
 	})
 }
 
@@ -71,7 +71,7 @@ func (k Ranking) Unconfirmed() (row Row, ok bool) {
 	if r, ok := k.BestUndecided(); ok {
 		return r, true
 	}
-	return k.fastest(func(r Row) bool { return r.FromValidations() && r.Verdict().Seems() == trial.Undecided })
+	return k.fastest(func(r Row) bool { return r.FromValidations() && r.Verdict().Likely() == trial.Undecided })
 }
 
 // fastest returns the row with the highest throughput of those for which match is true. It
@@ -90,7 +90,7 @@ func (k Ranking) isCapacity() bool { return k.Rules.Question == plan.Capacity }
 // failedOrUnconfirmed reports whether a row fails, or, for question capacity, was not confirmed by
 // its validation.
 func (k Ranking) failedOrUnconfirmed(r Row) bool {
-	return r.Verdict().Seems() == trial.Fail || k.isCapacity() && r.FromValidations() && !r.Validated
+	return r.Verdict().Likely() == trial.Fail || k.isCapacity() && r.FromValidations() && !r.Validated
 }
 
 // rateGroup returns a key for the settings and the load of a trial. For question capacity the rate

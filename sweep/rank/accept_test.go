@@ -19,7 +19,7 @@ func TestSelection(t *testing.T) {
 	at := func(rate float64) func(*trial.Trial) {
 		return func(t *trial.Trial) { t.Load = load.Spec{Mode: load.Open, Rate: rate} }
 	}
-	over := func(t *trial.Trial) { t.Verdict.ValueMS = trial.Of(110) }
+	over := func(t *trial.Trial) { t.Verdict.ValueMS = trial.NumOf(110) }
 	capacity := rank.Rules{Question: plan.Capacity}
 	type T = []trial.Trial
 	for _, c := range []struct {
@@ -68,7 +68,7 @@ func TestSelection(t *testing.T) {
 		for i := range c.trials {
 			c.trials[i].N, c.trials[i].Verdict.LimitMS = i+1, 100
 			if !c.trials[i].Verdict.ValueMS.OK() {
-				c.trials[i].Verdict.ValueMS = trial.Of(50)
+				c.trials[i].Verdict.ValueMS = trial.NumOf(50)
 			}
 		}
 		k := rank.New(c.rules, c.trials)

@@ -15,7 +15,7 @@ import (
 
 // estimate returns an estimate whose interval has the given half width.
 func estimate(v, half float64) trial.Estimate {
-	return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
+	return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v - half), High: trial.NumOf(v + half)}
 }
 
 // newTrial returns trial n, in a row of its own, which passed with a limit of 100 ms; change
@@ -26,7 +26,7 @@ func newTrial(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial
 	t.Throughput = estimate(rps, 5)
 	t.Verdict = trial.Verdict{
 		Result: trial.Pass, Percentile: 99, LimitMS: 100,
-		ValueMS: trial.Of(p99), LowMS: trial.Of(p99 - 2), HighMS: trial.Of(p99 + 2),
+		ValueMS: trial.NumOf(p99), LowMS: trial.NumOf(p99 - 2), HighMS: trial.NumOf(p99 + 2),
 	}
 	for _, c := range change {
 		c(&t)
@@ -116,9 +116,9 @@ func TestRank(t *testing.T) {
 func TestRankByObjectiveAndConstraints(t *testing.T) {
 	few := newTrial(1, 100, 50)
 	many := newTrial(2, 900, 50, set(func(s *knob.Settings) { s.Workers = 8 }))
-	few.Counts.OK, few.Use.GPU.EnergyJ = 1000, trial.Of(10)
-	many.Counts.OK, many.Use.GPU.EnergyJ = 9000, trial.Of(900)
-	few.Use.RSSMB, many.Use.RSSMB = trial.Of(500), trial.Of(4000)
+	few.Counts.OK, few.Use.GPU.EnergyJ = 1000, trial.NumOf(10)
+	many.Counts.OK, many.Use.GPU.EnergyJ = 9000, trial.NumOf(900)
+	few.Use.RSSMB, many.Use.RSSMB = trial.NumOf(500), trial.NumOf(4000)
 	unmeasured := newTrial(3, 950, 50, set(func(s *knob.Settings) { s.Workers = 9 }))
 	trials := []trial.Trial{few, many, unmeasured}
 	for _, c := range []struct {
@@ -214,7 +214,7 @@ func randomTrials(r *rand.Rand) []trial.Trial {
 		if r.IntN(12) == 0 {
 			return trial.Num{}
 		}
-		return trial.Of(v)
+		return trial.NumOf(v)
 	}
 	out := make([]trial.Trial, 1+r.IntN(12))
 	for i := range out {
@@ -294,7 +294,7 @@ func TestBestIsNotCertainlyWorse(t *testing.T) {
 		top := trial.Trial{}
 		for _, row := range rows {
 			v, ok := row.Throughput.Value.Get()
-			if ok && row.Verdict.Seems() == trial.Pass && v > top.Throughput.Value.Or(0) {
+			if ok && row.Verdict.Likely() == trial.Pass && v > top.Throughput.Value.Or(0) {
 				top = row
 			}
 		}

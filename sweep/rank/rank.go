@@ -103,7 +103,7 @@ func (r *Row) join(trials []trial.Trial) {
 	r.Representative, r.Joined = representative, trials[representative]
 	v := &r.Joined.Verdict
 	v.Result = commonAnswer(trials, deciding, func(v trial.Verdict) trial.Answer { return v.Result })
-	v.Leaning = commonAnswer(trials, deciding, trial.Verdict.Seems)
+	v.Leaning = commonAnswer(trials, deciding, trial.Verdict.Likely)
 	if v.Result != trials[representative].Verdict.Result {
 		v.Why = describeAnswers(trials, deciding)
 	}
@@ -116,7 +116,7 @@ func (r *Row) join(trials []trial.Trial) {
 // if there are none, those without an error; if there are none, all runs.
 func (r *Row) undisturbed(trials []trial.Trial) []int {
 	measured := filter(r.Runs, func(i int) bool { return trials[i].Error == "" })
-	undisturbed := filter(measured, func(i int) bool { return !trials[i].Busy() && !trials[i].GeneratorLimited })
+	undisturbed := filter(measured, func(i int) bool { return !trials[i].Disturbed() && !trials[i].GeneratorLimited })
 	for _, runs := range [][]int{undisturbed, measured} {
 		if len(runs) > 0 {
 			return runs
@@ -184,7 +184,7 @@ func medianThroughput(trials []trial.Trial, runs []int) trial.Estimate {
 			return trial.Num{}
 		}
 		slices.Sort(v)
-		return trial.Of((v[(len(v)-1)/2] + v[len(v)/2]) / 2)
+		return trial.NumOf((v[(len(v)-1)/2] + v[len(v)/2]) / 2)
 	}
 	return trial.Estimate{
 		Value: median(func(e trial.Estimate) trial.Num { return e.Value }),
@@ -209,16 +209,16 @@ func throughputRange(trials []trial.Trial, runs []int) trial.Estimate {
 		}
 		values = append(values, v)
 		if low := e.Low.Or(v); low < out.Low.Or(low+1) {
-			out.Low = trial.Of(low)
+			out.Low = trial.NumOf(low)
 		}
 		if high := e.High.Or(v); high > out.High.Or(high-1) {
-			out.High = trial.Of(high)
+			out.High = trial.NumOf(high)
 		}
 	}
 	if len(values) == 0 {
 		return trial.Estimate{}
 	}
 	slices.Sort(values)
-	out.Value = trial.Of((values[(len(values)-1)/2] + values[len(values)/2]) / 2)
+	out.Value = trial.NumOf((values[(len(values)-1)/2] + values[len(values)/2]) / 2)
 	return out
 }

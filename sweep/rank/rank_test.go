@@ -17,7 +17,7 @@ import (
 // run returns a trial of one setting that passed with a throughput of rps +- 5.
 func run(rps float64, change ...func(*trial.Trial)) trial.Trial {
 	t := trial.Trial{Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe), Load: load.Spec{Concurrency: 8}}
-	t.Throughput = trial.Estimate{Value: trial.Of(rps), Low: trial.Of(rps - 5), High: trial.Of(rps + 5)}
+	t.Throughput = trial.Estimate{Value: trial.NumOf(rps), Low: trial.NumOf(rps - 5), High: trial.NumOf(rps + 5)}
 	t.Verdict = trial.Verdict{Result: trial.Pass, Leaning: trial.Pass, Why: "certain"}
 	for _, c := range change {
 		c(&t)
@@ -99,9 +99,9 @@ func TestJoin(t *testing.T) {
 	} {
 		r := row(t, c.trials...)
 		v := r.Verdict()
-		if v.Result != c.result || v.Seems() != likelyAnswer(c.result, c.leaning) || r.Representative != c.representative-1 || r.Validated != c.validated {
+		if v.Result != c.result || v.Likely() != likelyAnswer(c.result, c.leaning) || r.Representative != c.representative-1 || r.Validated != c.validated {
 			t.Errorf("%s: %v, likely %v, representative %d, validated %v; want %v, %v, %d, %v",
-				c.name, v.Result, v.Seems(), r.Representative+1, r.Validated, c.result, likelyAnswer(c.result, c.leaning), c.representative, c.validated)
+				c.name, v.Result, v.Likely(), r.Representative+1, r.Validated, c.result, likelyAnswer(c.result, c.leaning), c.representative, c.validated)
 		}
 		if differ := strings.Contains(v.Why, "runs differ"); differ != (c.result != c.trials[r.Representative].Verdict.Result) {
 			t.Errorf("%s: why %q", c.name, v.Why)
@@ -113,7 +113,7 @@ func TestJoin(t *testing.T) {
 }
 
 func likelyAnswer(result, leaning trial.Answer) trial.Answer {
-	return trial.Verdict{Result: result, Leaning: leaning}.Seems()
+	return trial.Verdict{Result: result, Leaning: leaning}.Likely()
 }
 
 // TestJoinedThroughput checks that Range has the median of the runs, and an interval that contains
@@ -182,7 +182,7 @@ func TestOrderOfRuns(t *testing.T) {
 		shuffled := slices.Clone(trials)
 		rng.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		after := rank.Rows(shuffled)[0]
-		if b, a := before.Verdict(), after.Verdict(); b.Result != a.Result || b.Seems() != a.Seems() || before.Validated != after.Validated ||
+		if b, a := before.Verdict(), after.Verdict(); b.Result != a.Result || b.Likely() != a.Likely() || before.Validated != after.Validated ||
 			before.Joined.Throughput != after.Joined.Throughput {
 			t.Fatalf("in another order the row is %+v instead of %+v", after, before)
 		}

@@ -24,7 +24,7 @@ func RulesOf(p plan.Plan) Rules {
 // constraints. This is sufficient for ranking, but not for a recommendation. A value that
 // was not measured exceeds no constraint.
 func (r Rules) Meets(t trial.Trial) bool {
-	return t.Verdict.Seems() == trial.Pass && !r.Exceeds(t)
+	return t.Verdict.Likely() == trial.Pass && !r.Exceeds(t)
 }
 
 // Exceeds reports whether a trial exceeds a constraint.
@@ -109,7 +109,7 @@ func workers(t trial.Trial) score {
 // is, or if there are no answers.
 func PerJoule(t trial.Trial) trial.Num {
 	if s := perJoule(t); s.value < 0 {
-		return trial.Of(-s.value)
+		return trial.NumOf(-s.value)
 	}
 	return trial.Num{}
 }

@@ -55,7 +55,7 @@ func reached(trials []trial.Trial, of trial.Trial) trial.Num {
 	for _, t := range trials {
 		switch {
 		case t.Settings != of.Settings || t.Role != trial.RoleLoad:
-		case t.Verdict.Seems() == trial.Pass:
+		case t.Verdict.Likely() == trial.Pass:
 			low = max(low, t.Load.Rate)
 		default:
 			high = min(high, t.Load.Rate)
@@ -64,7 +64,7 @@ func reached(trials []trial.Trial, of trial.Trial) trial.Num {
 	if low == 0 || high > low*(1+4*bracketed) {
 		return trial.Num{}
 	}
-	return trial.Of(math.Sqrt(low * max(high, low)))
+	return trial.NumOf(math.Sqrt(low * max(high, low)))
 }
 
 // off adds the share by which a prediction was off, if both are there.
@@ -114,11 +114,11 @@ func (a Accuracy) String() string {
 const headroom = .95
 
 // bears says what a highest rate is good for.
-func (x Explainer) bears(t trial.Trial, why *trial.Why) string {
+func (x Explainer) bears(t trial.Trial, why *trial.Explanation) string {
 	if x.Rules.Question != plan.Capacity || !x.Rules.Meets(t) {
 		return ""
 	}
-	why.HighestRPS, why.PlanRPS = trial.Of(t.Load.Rate), trial.Of(headroom*t.Load.Rate)
+	why.HighestRPS, why.PlanRPS = trial.NumOf(t.Load.Rate), trial.NumOf(headroom*t.Load.Rate)
 	return fmt.Sprintf("It bears %.4g requests/s; plan for %.4g (headroom %g), as loads and machines vary.",
 		t.Load.Rate, headroom*t.Load.Rate, headroom)
 }

@@ -31,7 +31,7 @@ type Auto struct {
 
 // NewAuto returns the strategy over points, which stay the caller's. It is an
 // error if a plan's trace cannot be read.
-func NewAuto(p plan.Plan, points []plan.Point, t trial.Tells) (*Auto, error) {
+func NewAuto(p plan.Plan, points []plan.Point, t trial.MetricSet) (*Auto, error) {
 	o, err := newOracle(p, points, t)
 	return &Auto{oracle: o, left: o.mostTests()}, err
 }

@@ -93,7 +93,7 @@ func TestAutoSaysThatItIsBlind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := search.New(settled, points, trial.TellsAll())
+		s, err := search.New(settled, points, trial.AllMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func TestUntoldServiceTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(settled, points, trial.Tells{ModelLatency: true})
+	s, err := search.New(settled, points, trial.MetricSet{ModelLatency: true})
 	if err != nil {
 		t.Fatal(err)
 	}

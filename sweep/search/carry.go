@@ -128,7 +128,7 @@ func (c carrier) look(t trial.Trial) (trial.Verdict, *DropReason) {
 	case !c.points[c.spotOf(t.Settings, t.Load)] || t.Role == trial.RoleLive:
 		return drop(NoPoint)
 	}
-	v, ok := t.Verdict.Carry(c.was.SLA, c.now.SLA)
+	v, ok := t.Verdict.Restate(c.was.SLA, c.now.SLA)
 	if !ok {
 		return drop(OtherPromise)
 	}

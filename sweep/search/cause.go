@@ -24,7 +24,7 @@ func (x Explainer) cause(t trial.Trial) cause {
 	switch {
 	case t.GeneratorLimited:
 		return cause{limitGenerator, "the load generator was the limit, not the server: its figures say little; send less, or from another machine"}
-	case t.Busy():
+	case t.Disturbed():
 		return cause{limitBusy, "other programs took much of the machine: measure again when it is quiet"}
 	}
 	b := t.Breakdown
@@ -109,14 +109,14 @@ func BatchingLoses(probes []trial.Probe, trials []trial.Trial) string {
 		}
 	}
 	for _, p := range probes {
-		if ms, ok := p.Service.Median.Get(); ok && p.Error == "" {
+		if ms, ok := p.ServiceTime.Median.Get(); ok && p.Error == "" {
 			add(p.Settings, p.BatchSize, ms)
 		}
 	}
 	if len(times) == 0 {
 		for _, t := range trials {
 			ms, ok := t.Breakdown.Execution.Get()
-			if size := t.Settings.BatchSize; ok && !t.Busy() && t.Batches.Mean.Or(0) >= .95*float64(size) {
+			if size := t.Settings.BatchSize; ok && !t.Disturbed() && t.Batches.Mean.Or(0) >= .95*float64(size) {
 				add(t.Settings, size, ms)
 			}
 		}

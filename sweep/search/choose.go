@@ -159,7 +159,7 @@ func (v *view) test(o outlook, why string) plan.Point {
 		return v.begin(o.point, why)
 	}
 	p := v.points[o.point]
-	p.Predicted = &trial.Predicted{ThroughputRPS: trial.Of(o.rate), ValueMS: trial.Of(o.value)}
+	p.Predicted = &trial.Predicted{ThroughputRPS: trial.NumOf(o.rate), ValueMS: trial.NumOf(o.value)}
 	p.Reason = join(fmt.Sprintf("predicted %.0f/s, P%g %.1f ms, %s; %s", o.rate, v.plan.SLA.Percentile, o.value, v.place(o), why), p.Reason)
 	return p
 }

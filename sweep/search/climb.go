@@ -23,7 +23,7 @@ type Climb struct {
 
 // NewClimb returns the strategy over points, which stay the caller's. It is an
 // error if a plan's trace cannot be read.
-func NewClimb(p plan.Plan, points []plan.Point, t trial.Tells) (*Climb, error) {
+func NewClimb(p plan.Plan, points []plan.Point, t trial.MetricSet) (*Climb, error) {
 	o, err := newOracle(p, points, t)
 	return &Climb{oracle: o, left: o.mostTests()}, err
 }

@@ -29,7 +29,7 @@ type Cost struct {
 func CostOf(p plan.Plan, found trial.History) Cost {
 	c := Cost{
 		Percentile: p.SLA.Percentile, Answers: stat.Needed(p.SLA.Percentile / 100),
-		Rate: found.Rate(), Budget: p.Budget.Time, Most: p.Trial.MaxRequests,
+		Rate: found.MaxRate(), Budget: p.Budget.Time, Most: p.Trial.MaxRequests,
 	}
 	if p.Target == "virtual" {
 		c.Budget = 0 // is of real time
@@ -124,7 +124,7 @@ func (c Cost) waysOut(more string) string {
 func (c Cost) More(trials []trial.Trial) string {
 	most, rate, near := 0, c.Rate, len(trials) == 0
 	for _, t := range trials {
-		if value, ok := t.Verdict.ValueMS.Get(); t.Verdict.Result != trial.Undecided || t.Busy() || ok && value > t.Verdict.LimitMS {
+		if value, ok := t.Verdict.ValueMS.Get(); t.Verdict.Result != trial.Undecided || t.Disturbed() || ok && value > t.Verdict.LimitMS {
 			continue
 		}
 		if near = true; t.Counts.OK >= most {
@@ -155,7 +155,7 @@ func (c Cost) Settles(t trial.Trial) string {
 	c.Rate = t.Throughput.Value.Or(c.Rate)
 	long := t.Role == trial.RoleValidation
 	switch value := v.ValueMS.Or(0); {
-	case t.Busy():
+	case t.Disturbed():
 		return "other programs took much of the machine: measure again when it is quiet"
 	case long && missing <= 0 && value > (1-near)*v.LimitMS:
 		text := fmt.Sprintf("%d answers did not settle it: its P%g is close to the limit of %g ms", t.Counts.OK, v.Percentile, v.LimitMS)

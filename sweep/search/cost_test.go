@@ -16,7 +16,7 @@ import (
 
 // slow is what one probe of a model of 2 s an item says.
 func slow() trial.History {
-	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, Service: trial.Service{Median: trial.Of(2000)}}}}
+	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, ServiceTime: trial.ServiceTime{Median: trial.NumOf(2000)}}}}
 }
 
 // needs says what a pass of a percentile takes.
@@ -78,8 +78,8 @@ func TestCostMore(t *testing.T) {
 	c := search.CostOf(p, slow())
 	undecided := func(ok int, ms float64) trial.Trial {
 		x := trial.Trial{}
-		x.Counts.OK, x.Throughput.Value = ok, trial.Of(.5)
-		x.Verdict = trial.Verdict{LimitMS: 100, ValueMS: trial.Of(ms)}
+		x.Counts.OK, x.Throughput.Value = ok, trial.NumOf(.5)
+		x.Verdict = trial.Verdict{LimitMS: 100, ValueMS: trial.NumOf(ms)}
 		return x
 	}
 	more := func(n int) string { return fmt.Sprintf("about %d more answers, %s", n, longFor(n)) }

@@ -46,33 +46,33 @@ type Explainer struct {
 // it, how full the batches were and what the delay bought, who came next and why
 // that is not the choice, and what was not tried. The figures are those of rows:
 // all runs of a setting together. best -1 is no trial.
-func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
-	why := trial.Why{RunnersUp: []int{}, Skipped: skipped}
+func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Explanation {
+	why := trial.Explanation{RunnersUp: []int{}, Skipped: skipped}
 	if best < 0 || best >= len(trials) {
 		why.Text = "No trial was measured."
-		why.Say("left out", reasons(skipped))
+		why.Add("left out", reasons(skipped))
 		return why
 	}
 	e := explanation{Explainer: x, ranking: rank.New(x.Rules, trials)}
 	row := e.ranking.Row(best)
 	t := row.Joined
 	if v, ok := t.Verdict.ValueMS.Get(); ok && t.Verdict.LimitMS > 0 {
-		why.Headroom = trial.Of(1 - v/t.Verdict.LimitMS)
+		why.Headroom = trial.NumOf(1 - v/t.Verdict.LimitMS)
 	}
 	why.Text = join(x.headline(t), x.bears(t, &why))
 	next := e.runnersUp(trials[best])
 	for _, r := range next {
 		why.RunnersUp = append(why.RunnersUp, r.Joined.N)
 	}
-	why.Say("validated", e.looked(row))
+	why.Add("validated", e.looked(row))
 	cause := x.cause(t)
 	why.Limit = cause.limit
-	why.Say("limits", cause.text)
+	why.Add("limits", cause.text)
 	for _, text := range []string{batches(t), e.delay(t), shortQueue(t.Settings)} {
-		why.Say("batches", text)
+		why.Add("batches", text)
 	}
-	why.Say("next", e.runners(row, next))
-	why.Say("left out", reasons(skipped))
+	why.Add("next", e.runners(row, next))
+	why.Add("left out", reasons(skipped))
 	return why
 }
 
@@ -110,7 +110,7 @@ func (e explanation) otherLoads(row rank.Row) []string {
 		}
 		v := o.Verdict()
 		did := fmt.Sprintf("(P%g %s ms)", v.Percentile, v.ValueMS.Text(1))
-		if e := o.Joined.Counts.ErrorWords(); e != "" {
+		if e := o.Joined.Counts.DescribeErrors(); e != "" {
 			did = "(" + e + ")"
 		}
 		switch {
@@ -118,7 +118,7 @@ func (e explanation) otherLoads(row rank.Row) []string {
 			continue
 		case v.Result == trial.Fail:
 			out = append(out, fmt.Sprintf("under %v it FAILs %s", o.Joined.Load, did))
-		case v.Seems() == trial.Fail:
+		case v.Likely() == trial.Fail:
 			out = append(out, fmt.Sprintf("under %v it looks like a FAIL %s", o.Joined.Load, did))
 		default:
 			out = append(out, fmt.Sprintf("under %v it was not validated %s", o.Joined.Load, did))
@@ -315,7 +315,7 @@ func (e explanation) whyNot(o, best rank.Row) string {
 // failingLoad is a load under which the settings of a row fail, "" without one.
 func (e explanation) failingLoad(row rank.Row) string {
 	for _, o := range e.ranking.Rows {
-		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Seems() == trial.Fail && e.Rules.Question != plan.Capacity {
+		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Likely() == trial.Fail && e.Rules.Question != plan.Capacity {
 			return o.Joined.Load.String()
 		}
 	}

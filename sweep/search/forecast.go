@@ -48,7 +48,7 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 	m := &model{plan: p, times: map[group][]servicetime.Row{}, traces: traces}
 	usual := usualScatter(probes)
 	for _, p := range probes {
-		ms, ok := p.Service.Median.Get()
+		ms, ok := p.ServiceTime.Median.Get()
 		if !ok || p.Error != "" || ms <= 0 {
 			continue
 		}
@@ -76,17 +76,17 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 // from before it was recorded have the interval of the median, which it follows from.
 func scatter(p trial.Probe) trial.Num {
 	const most = .3
-	if spread, ok := p.Service.Spread.Get(); ok {
-		return trial.Of(min(spread, most))
+	if spread, ok := p.ServiceTime.Spread.Get(); ok {
+		return trial.NumOf(min(spread, most))
 	}
-	median, ok0 := p.Service.Median.Get()
-	low, ok1 := p.Service.Low.Get()
-	high, ok2 := p.Service.High.Get()
+	median, ok0 := p.ServiceTime.Median.Get()
+	low, ok1 := p.ServiceTime.Low.Get()
+	high, ok2 := p.ServiceTime.High.Get()
 	if !ok0 || !ok1 || !ok2 || median <= 0 {
 		return trial.Num{}
 	}
 	half := (high - low) / 2 / median
-	return trial.Of(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), most))
+	return trial.NumOf(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), most))
 }
 
 // usualScatter is that of the probe in the middle, for those with few runs.
@@ -202,14 +202,14 @@ func (m *model) forecast(p plan.Point, requests int) forecast {
 func (m *model) config(p plan.Point, c servicetime.Curve) predict.Config {
 	return predict.Config{
 		Settings: p.Settings, Rule: m.plan.Options.Rule, Service: c, Seed: m.plan.Seed,
-		Detail: m.plan.SLA.Latency == trial.Model,
+		Detail: m.plan.SLA.Latency == trial.ModelLatency,
 	}
 }
 
 func (m *model) promise() predict.Promise {
 	return predict.Promise{
 		Q: m.plan.SLA.Percentile / 100, Limit: m.plan.SLA.Limit,
-		Model: m.plan.SLA.Latency == trial.Model, Errors: m.plan.SLA.MaxErrorRate,
+		Model: m.plan.SLA.Latency == trial.ModelLatency, Errors: m.plan.SLA.MaxErrorRate,
 	}
 }
 

@@ -73,7 +73,7 @@ type RateGrid struct {
 }
 
 // NewRateGrid returns the strategy over points, which stay the caller's.
-func NewRateGrid(p plan.Plan, points []plan.Point, t trial.Tells) (*RateGrid, error) {
+func NewRateGrid(p plan.Plan, points []plan.Point, t trial.MetricSet) (*RateGrid, error) {
 	o, err := newOracle(p, points, t)
 	o.whole = true
 	return &RateGrid{oracle: o, left: len(points)}, err

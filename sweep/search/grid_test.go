@@ -112,7 +112,7 @@ func TestSettle(t *testing.T) {
 		if _, err := search.Settle(p); err != nil {
 			t.Errorf("Settle(%s): %v", name, err)
 		}
-		if _, err := search.New(p, nil, trial.TellsAll()); err != nil {
+		if _, err := search.New(p, nil, trial.AllMetrics()); err != nil {
 			t.Errorf("New(%s): %v", name, err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestSettleRefuses(t *testing.T) {
 	if _, err := search.Settle(p); err == nil || err.Error() != want {
 		t.Errorf("Settle(magic) = %v, want %s", err, want)
 	}
-	if _, err := search.New(p, nil, trial.TellsAll()); err == nil {
+	if _, err := search.New(p, nil, trial.AllMetrics()); err == nil {
 		t.Error("New(magic) exists")
 	}
 }

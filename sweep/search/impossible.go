@@ -27,7 +27,7 @@ const fewOver = 10
 func (v *view) alone(family group, most int) (ms float64, size int, ok bool) {
 	fewest := map[int]trial.Probe{} // by batch size
 	for _, p := range v.found.Probes {
-		_, measured := p.Service.Fastest.Get()
+		_, measured := p.ServiceTime.Fastest.Get()
 		old, known := fewest[p.BatchSize]
 		if !measured || p.Error != "" || p.BatchSize > most || groupOf(p.Settings).family() != family ||
 			known && old.Settings.Workers < p.Settings.Workers {
@@ -39,7 +39,7 @@ func (v *view) alone(family group, most int) (ms float64, size int, ok bool) {
 	ms = math.Inf(1)
 	for _, b := range slices.Sorted(maps.Keys(fewest)) {
 		p := fewest[b]
-		if one := p.Service.Fastest.Or(0) / float64(p.Settings.Workers); one < ms {
+		if one := p.ServiceTime.Fastest.Or(0) / float64(p.Settings.Workers); one < ms {
 			ms, size = one, b
 		}
 	}
@@ -51,7 +51,7 @@ func (v *view) alone(family group, most int) (ms float64, size int, ok bool) {
 func (v *view) least(s knob.Settings) (shortest float64, what string, known bool) {
 	ms, size, ok := v.alone(groupOf(s).family(), s.BatchSize)
 	what = fmt.Sprintf("a batch of %d alone takes %.1f ms", size, ms)
-	if !ok || v.plan.SLA.Latency == trial.Model || !v.waits(s) {
+	if !ok || v.plan.SLA.Latency == trial.ModelLatency || !v.waits(s) {
 		return ms, what, ok
 	}
 	full, timed := v.fullAlone(s)
@@ -73,7 +73,7 @@ func (v *view) waits(s knob.Settings) bool {
 func (v *view) fullAlone(s knob.Settings) (ms float64, ok bool) {
 	ms = math.Inf(1)
 	for _, p := range v.found.Probes {
-		if fastest, measured := p.Service.Fastest.Get(); measured && p.BatchSize == s.BatchSize && groupOf(p.Settings).family() == groupOf(s).family() {
+		if fastest, measured := p.ServiceTime.Fastest.Get(); measured && p.BatchSize == s.BatchSize && groupOf(p.Settings).family() == groupOf(s).family() {
 			ms = min(ms, fastest/float64(p.Settings.Workers))
 		}
 	}
@@ -137,11 +137,11 @@ func (v *view) confirmed() bool {
 	return slices.ContainsFunc(v.tests, func(x tested) bool {
 		return v.impossible(x.point) != "" && slices.ContainsFunc(x.trials, func(t trial.Trial) bool {
 			median := t.Latency.P50.Value
-			if t.Verdict.Latency == trial.Model {
+			if t.Verdict.Latency == trial.ModelLatency {
 				median = t.Model.P50
 			}
 			return t.Verdict.Result == trial.Fail && t.Error == "" ||
-				!t.Busy() && t.Counts.OK >= fewOver && median.Or(0) > t.Verdict.LimitMS
+				!t.Disturbed() && t.Counts.OK >= fewOver && median.Or(0) > t.Verdict.LimitMS
 		})
 	})
 }

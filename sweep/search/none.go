@@ -25,7 +25,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	switch value, ok := near.Verdict.ValueMS.Get(); {
 	case near.Counts.Errors() > sla.MaxErrorRate:
 		return fmt.Sprintf("nearest is trial %d (%v): %s, %.2g%% are allowed: %s",
-			near.N, near.Settings, near.Counts.ErrorWords(), 100*sla.MaxErrorRate, lessErrors(near))
+			near.N, near.Settings, near.Counts.DescribeErrors(), 100*sla.MaxErrorRate, lessErrors(near))
 	case ok && value <= limit: // it does not keep up with its arrivals, and says so
 		return fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Why)
 	}
@@ -34,7 +34,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 			return text
 		}
 	}
-	did := near.Verdict.Words()
+	did := near.Verdict.Describe()
 	if median := near.Latency.P50.Value; !near.Verdict.ValueMS.OK() && median.OK() {
 		did = fmt.Sprintf("half of its requests took %s ms and longer", median.Text(1))
 	}
@@ -91,7 +91,7 @@ func lessErrors(t trial.Trial) string {
 // else: a delay that is waited for, or workers that idle; nor where no setting
 // executes a batch within the promise, as then fewer clients do not help either.
 func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
-	if sla.Latency != trial.Request {
+	if sla.Latency != trial.RequestLatency {
 		return ""
 	}
 	clients, most, exec := 0, 0.0, math.Inf(1)

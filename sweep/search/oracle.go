@@ -36,7 +36,7 @@ type oracle struct {
 	highest map[highestKey]float64
 }
 
-func newOracle(p plan.Plan, points []plan.Point, t trial.Tells) (*oracle, error) {
+func newOracle(p plan.Plan, points []plan.Point, t trial.MetricSet) (*oracle, error) {
 	o := &oracle{
 		scout: newScout(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[spot]int{},
 		limit: p.Budget.LoadTests, blind: unpredictable(points, t),
@@ -56,8 +56,8 @@ func newOracle(p plan.Plan, points []plan.Point, t trial.Tells) (*oracle, error)
 // Predictions are made of the times of batches, which the target has to tell, and know
 // what the seven knobs do: points that differ in one of the target's own are out of
 // their reach.
-func unpredictable(points []plan.Point, t trial.Tells) string {
-	if !t.ServiceTimes() {
+func unpredictable(points []plan.Point, t trial.MetricSet) string {
+	if !t.HasServiceTimes() {
 		return "nothing is predicted, as the target does not tell the times and sizes of its batches"
 	}
 	for _, p := range points {
@@ -136,7 +136,7 @@ func (o *oracle) model(found []trial.Probe) *model {
 }
 
 func sameProbe(a, b trial.Probe) bool {
-	return a.Settings == b.Settings && a.BatchSize == b.BatchSize && a.Service == b.Service && a.Error == b.Error
+	return a.Settings == b.Settings && a.BatchSize == b.BatchSize && a.ServiceTime == b.ServiceTime && a.Error == b.Error
 }
 
 // forecasts predicts all points.

@@ -141,7 +141,7 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 		t.Fatal(err)
 	}
 	points, _ := settled.Points(info(t, d).Limits, info(t, d).Current, info(t, d).Fixed)
-	s, err := search.New(settled, points, trial.TellsAll())
+	s, err := search.New(settled, points, trial.AllMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,9 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 	r := sweep.Runner{
 		Target: d, Strategy: s, Recorder: b, SLA: settled.SLA, Seed: settled.Seed, FirstNumber: len(done.Trials) + 1, Resumed: done,
 		MaxRequests: settled.Trial.MaxRequests, Rules: rules,
-		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
+		Explain: func(t []trial.Trial, best int) trial.Explanation {
+			return search.Explainer{Rules: rules}.Explain(t, best, nil)
+		},
 	}
 	out, err := r.Run(ctx)
 	if err != nil && after == 0 {

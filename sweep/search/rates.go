@@ -91,10 +91,10 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		n++
 		value, known := t.Verdict.ValueMS.Get()
 		switch within := known && value <= t.Verdict.LimitMS; {
-		case t.Verdict.Seems() == trial.Pass: // counts below, once the lowest rate that failed is known
-		case t.Verdict.Seems() == trial.Undecided && known && value <= wellWithin*t.Verdict.LimitMS:
+		case t.Verdict.Likely() == trial.Pass: // counts below, once the lowest rate that failed is known
+		case t.Verdict.Likely() == trial.Undecided && known && value <= wellWithin*t.Verdict.LimitMS:
 			open = min(open, t.Load.Rate) // too short to tell, but no bound unless nothing passed
-		case t.Verdict.Seems() == trial.Undecided && within:
+		case t.Verdict.Likely() == trial.Undecided && within:
 			edge = true
 			r.high = min(r.high, t.Load.Rate*worthTrying)
 		case t.Verdict.Result == trial.Undecided && !known && v.m != nil && t.Error == "":
@@ -108,7 +108,7 @@ func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
 		}
 	}
 	for _, t := range trials {
-		if t.Verdict.Seems() == trial.Pass && t.Load.Rate < r.high {
+		if t.Verdict.Likely() == trial.Pass && t.Load.Rate < r.high {
 			r.low = max(r.low, t.Load.Rate)
 		}
 	}
@@ -236,7 +236,7 @@ func (v *view) begin(point int, why string) plan.Point {
 		p.Reason = join("predicted to bear no rate, so a low one;", why, v.points[point].Reason)
 		return p
 	}
-	p.Predicted.HighestRPS = trial.Of(o.rate)
+	p.Predicted.HighestRPS = trial.NumOf(o.rate)
 	p.Reason = join(fmt.Sprintf("predicted to bear %.0f/s, %s; %s", o.rate, v.place(o), why), v.points[point].Reason)
 	return p
 }
@@ -264,6 +264,6 @@ func (v *view) goOn() plan.Point {
 func (v *view) atRate(point int, rate float64) plan.Point {
 	p := v.points[point]
 	p.Load.Rate = plan.RoundRate(rate)
-	p.Predicted = &trial.Predicted{ThroughputRPS: trial.Of(p.Load.Rate)}
+	p.Predicted = &trial.Predicted{ThroughputRPS: trial.NumOf(p.Load.Rate)}
 	return p
 }

@@ -183,7 +183,7 @@ func expectedTime(k probeKey, found []trial.Probe) time.Duration {
 	best := time.Duration(math.MaxInt64)
 	for _, p := range found {
 		taken := time.Duration(p.Seconds * float64(time.Second))
-		ms, ok := p.Service.Median.Get()
+		ms, ok := p.ServiceTime.Median.Get()
 		if !ok {
 			best = min(best, max(taken, probeCost)) // not even that was enough
 			continue

@@ -41,15 +41,19 @@ type Strategy interface {
 type kind struct {
 	name      string
 	loadTests int // budget where the plan leaves it; 0 does not limit
-	open      func(plan.Plan, []plan.Point, trial.Tells) (Strategy, error)
+	open      func(plan.Plan, []plan.Point, trial.MetricSet) (Strategy, error)
 }
 
 // kinds is the one table of strategies, the default first.
 func kinds() []kind {
 	return []kind{
-		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewAuto(p, points, t) }},
-		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewClimb(p, points, t) }},
-		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) {
+		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
+			return NewAuto(p, points, t)
+		}},
+		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
+			return NewClimb(p, points, t)
+		}},
+		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
 			if p.Question == plan.Capacity {
 				return NewRateGrid(p, points, t)
 			}
@@ -83,7 +87,7 @@ func Settle(p plan.Plan) (plan.Plan, error) {
 
 // New returns the strategy of a settled plan over its points, which stay the
 // caller's, for a target that tells so much.
-func New(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) {
+func New(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
 	k, err := find(p.Strategy)
 	if err != nil {
 		return nil, err

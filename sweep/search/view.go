@@ -88,7 +88,7 @@ const mostSpoiled = 3
 // spoils tells whether a trial says more of a busy machine than of its settings.
 // The point is then as good as untried.
 func (v *view) spoils(t trial.Trial) bool {
-	if !t.Busy() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.spoiled == mostSpoiled {
+	if !t.Disturbed() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.spoiled == mostSpoiled {
 		return false
 	}
 	v.spoiled++
@@ -99,7 +99,7 @@ func (v *view) spoils(t trial.Trial) bool {
 func (v *view) add(at int, t trial.Trial) {
 	x := &v.tests[at]
 	x.trials = append(x.trials, t)
-	broken := t.Verdict.Seems() == trial.Fail && v.plan.Question == plan.Throughput
+	broken := t.Verdict.Likely() == trial.Fail && v.plan.Question == plan.Throughput
 	x.failed = x.failed || broken || v.rules.Exceeds(t)
 	if v.plan.Question != plan.Capacity {
 		return

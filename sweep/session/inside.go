@@ -20,7 +20,7 @@ type Inside struct {
 // BareFor is what the model alone does with the settings s, not measured unless
 // it was asked with these.
 func (i Inside) BareFor(s knob.Settings) trial.Num {
-	if i.Bare == nil || !i.Bare.Holds(s) {
+	if i.Bare == nil || !i.Bare.AppliesTo(s) {
 		return trial.Num{}
 	}
 	return i.Bare.RPS

@@ -32,7 +32,7 @@ func (d *insider) Bare(context.Context) (trial.Bare, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.beside = append(d.beside, d.lives)
-	return trial.Bare{Settings: d.now, RPS: trial.Of(600), Workers: 1, BatchSize: d.now.BatchSize}, d.failing
+	return trial.Bare{Settings: d.now, RPS: trial.NumOf(600), Workers: 1, BatchSize: d.now.BatchSize}, d.failing
 }
 
 func (d *insider) Operators(_ context.Context, runs int) (trial.Operators, error) {

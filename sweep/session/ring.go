@@ -86,7 +86,7 @@ func (r *ring) add(s load.Sample) {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // second ends the second under way at the time at.
-func (r *ring) second(at time.Time, use trial.Use) {
+func (r *ring) second(at time.Time, use trial.ResourceUse) {
 	r.at = (r.at + 1) % len(r.buckets)
 	r.buckets[r.at].reset()
 	r.filled = min(r.filled+1, longest)
@@ -156,12 +156,12 @@ func (r *ring) models(seconds int) []float64 {
 func (r *ring) percentiles(seconds int) (p50, p99, model trial.Num) {
 	q := stat.Quantiles(r.requests(seconds), .5, .99)
 	m := stat.Quantile(r.models(seconds), .99)
-	return trial.Of(q[0].Value), trial.Of(q[1].Value), trial.Of(m.Value)
+	return trial.NumOf(q[0].Value), trial.NumOf(q[1].Value), trial.NumOf(m.Value)
 }
 
 // live is the state of the traffic now. It is asked for several times a second
 // and leaves the work to look.
-func (r *ring) live(use trial.Use) Live {
+func (r *ring) live(use trial.ResourceUse) Live {
 	out := r.figures
 	out.Totals, out.Use = r.totals, use
 	return out
@@ -184,8 +184,8 @@ func (r *ring) look() {
 			b := r.back(i)
 			ok, items, sized = ok+b.ok, items+b.items, sized+b.sized
 		}
-		out.RPS = trial.Of(float64(ok) / float64(n))
-		out.Batch = trial.Of(items / float64(sized))
+		out.RPS = trial.NumOf(float64(ok) / float64(n))
+		out.Batch = trial.NumOf(items / float64(sized))
 	}
 	r.figures = out
 }
@@ -199,7 +199,7 @@ func (r *ring) verdict() trial.Verdict {
 	for i := n; i >= 1; i-- {
 		b, at := r.back(i), time.Duration(n-i)*time.Second
 		values := b.request
-		if r.sla.Latency == trial.Model {
+		if r.sla.Latency == trial.ModelLatency {
 			values = b.model
 		}
 		in.Values, in.Times = append(in.Values, values...), spread(in.Times, at, len(values))

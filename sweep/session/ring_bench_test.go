@@ -19,10 +19,10 @@ func BenchmarkPublish(b *testing.B) {
 			r.add(load.Sample{Latency: time.Duration(5+i%7) * time.Millisecond, Model: 3 * time.Millisecond, Batch: 4})
 		}
 		at = at.Add(time.Second)
-		r.second(at, trial.Use{})
+		r.second(at, trial.ResourceUse{})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.live(trial.Use{})
+		r.live(trial.ResourceUse{})
 	}
 }

@@ -34,7 +34,7 @@ type Target interface {
 	// second. It returns nil when ctx ended, else why the load broke off.
 	Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error
 	// Use is the latest utilization.
-	Use() trial.Use
+	Use() trial.ResourceUse
 }
 
 // Config is what a session works with.
@@ -302,9 +302,9 @@ func (s *Session) publish() {
 }
 
 // use is the target's utilization. The lock is held.
-func (s *Session) use() trial.Use {
+func (s *Session) use() trial.ResourceUse {
 	if s.target == nil {
-		return trial.Use{}
+		return trial.ResourceUse{}
 	}
 	return s.target.Use()
 }

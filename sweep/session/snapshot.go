@@ -85,7 +85,7 @@ type Live struct {
 	Batch    trial.Num // mean formed batch over the window
 	Verdict  trial.Verdict
 	Totals   trial.Counts // since the session began
-	Use      trial.Use
+	Use      trial.ResourceUse
 	Settling bool // less than the window has passed since the last change
 }
 

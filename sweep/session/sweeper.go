@@ -147,11 +147,11 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		FreshServer: p.NeedsFreshServer(),
 		Rules:       rules,
-		Explain: func(t []trial.Trial, best int) trial.Why {
+		Explain: func(t []trial.Trial, best int) trial.Explanation {
 			why := explainer.Explain(t, best, skipped)
-			why.Say("batches", search.BatchingLoses(w.seenProbes(), t))
-			why.Say("left out", strategy.Ended())
-			why.Say("predicted", search.AccuracyOf(t).String())
+			why.Add("batches", search.BatchingLoses(w.seenProbes(), t))
+			why.Add("left out", strategy.Ended())
+			why.Add("predicted", search.AccuracyOf(t).String())
 			return why
 		},
 		BeforePoint: func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },

@@ -61,10 +61,10 @@ func (t *Target) Operators(ctx context.Context, runs int) (trial.Operators, erro
 	}
 	out := trial.Operators{
 		At: time.Now().UTC(), Settings: s, Options: o,
-		Runs: in.Runs, BatchSize: in.BatchSize, RunMS: trial.Of(in.RunMS), Operators: make([]trial.Operator, 0, len(in.Operators)),
+		Runs: in.Runs, BatchSize: in.BatchSize, RunMS: trial.NumOf(in.RunMS), Operators: make([]trial.Operator, 0, len(in.Operators)),
 	}
 	for _, p := range in.Operators {
-		out.Operators = append(out.Operators, trial.Operator{Name: p.Name, Share: p.Share, MS: trial.Of(p.MS), Calls: p.Calls})
+		out.Operators = append(out.Operators, trial.Operator{Name: p.Name, Share: p.Share, MS: trial.NumOf(p.MS), Calls: p.Calls})
 	}
 	return out, nil
 }
@@ -77,11 +77,11 @@ func (t *Target) Bare(ctx context.Context) (trial.Bare, error) {
 		return trial.Bare{}, err
 	}
 	out := trial.Bare{
-		Settings: s, RPS: trial.Of(in.RPS), Workers: in.Workers, BatchSize: in.BatchSize, Runs: in.Runs, RunMS: trial.Of(in.RunMS),
+		Settings: s, RPS: trial.NumOf(in.RPS), Workers: in.Workers, BatchSize: in.BatchSize, Runs: in.Runs, RunMS: trial.NumOf(in.RunMS),
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.bare = append(slices.DeleteFunc(t.bare, func(b trial.Bare) bool { return b.Holds(s) }), out)
+	t.bare = append(slices.DeleteFunc(t.bare, func(b trial.Bare) bool { return b.AppliesTo(s) }), out)
 	return out, nil
 }
 
@@ -90,7 +90,7 @@ func (t *Target) Bare(ctx context.Context) (trial.Bare, error) {
 // unknown where the child doesn't tell, and an error only if that has died.
 func (t *Target) bareRate(ctx context.Context) (trial.Num, error) {
 	t.mu.Lock()
-	i := slices.IndexFunc(t.bare, func(b trial.Bare) bool { return b.Holds(t.good) })
+	i := slices.IndexFunc(t.bare, func(b trial.Bare) bool { return b.AppliesTo(t.good) })
 	if i >= 0 {
 		defer t.mu.Unlock()
 		return t.bare[i].RPS, nil
@@ -109,6 +109,6 @@ func (t *Target) believed(bare trial.Num, served trial.Estimate) trial.Num {
 	if served.Low.Or(0) <= bare.Or(0) {
 		return bare
 	}
-	t.bare = slices.DeleteFunc(t.bare, func(b trial.Bare) bool { return b.Holds(t.good) })
+	t.bare = slices.DeleteFunc(t.bare, func(b trial.Bare) bool { return b.AppliesTo(t.good) })
 	return trial.Num{}
 }

@@ -144,7 +144,7 @@ func describe(in control.Info) sweep.Info {
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
-		Metrics: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
+		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
 }
 
@@ -314,7 +314,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	out := sweep.Summarize(r, m.Load, m.SLA, why, disturbed...)
 	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
 	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
-	out.Use, out.Use.RSSUpTo = use, t.heldMore()
+	out.Use, out.Use.RSSIsBound = use, t.heldMore()
 	addEnergy(&out, window, r)
 	out.BareRPS = t.believed(bare, out.Throughput)
 	return out, nil

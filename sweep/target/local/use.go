@@ -13,7 +13,7 @@ const mb = 1 << 20
 // num is a monitor's reading as profiles hold it.
 func num(r monitor.Reading) trial.Num {
 	if v, ok := r.Get(); ok {
-		return trial.Of(v)
+		return trial.NumOf(v)
 	}
 	return trial.Num{}
 }
@@ -21,7 +21,7 @@ func num(r monitor.Reading) trial.Num {
 // scaled is a reading in another unit.
 func scaled(r monitor.Reading, unit float64) trial.Num {
 	if v, ok := r.Get(); ok {
-		return trial.Of(v / unit)
+		return trial.NumOf(v / unit)
 	}
 	return trial.Num{}
 }
@@ -29,9 +29,9 @@ func scaled(r monitor.Reading, unit float64) trial.Num {
 // useOf is the use of one measurement: the child's window, and the generator's
 // own CPU, which is that of this whole process. Memory is the child's high-water
 // mark since its start. The energy is addEnergy's.
-func useOf(w monitor.Summary, r load.Result) trial.Use {
+func useOf(w monitor.Summary, r load.Result) trial.ResourceUse {
 	g := w.GPU
-	u := trial.Use{
+	u := trial.ResourceUse{
 		CPUPercent: num(w.CPUPercent), RSSMB: scaled(w.PeakRSSBytes, mb),
 		GPU: trial.GPUUse{
 			PercentMean: num(g.PercentMean), PercentMax: num(g.PercentMax), MemoryMB: scaled(g.MemoryBytes, mb),
@@ -39,7 +39,7 @@ func useOf(w monitor.Summary, r load.Result) trial.Use {
 		},
 	}
 	if r.CPU > 0 { // 0 is not known
-		u.GeneratorCPUPercent = trial.Of(100 * r.CPU.Seconds() / r.Seconds)
+		u.GeneratorCPUPercent = trial.NumOf(100 * r.CPU.Seconds() / r.Seconds)
 	}
 	return u
 }
@@ -59,14 +59,14 @@ func addEnergy(out *trial.Result, w *monitor.Window, r load.Result) {
 
 // Use is the latest sample of the child and the GPU. It has no energy, which is that
 // of a time and not of a moment.
-func (t *Target) Use() trial.Use {
+func (t *Target) Use() trial.ResourceUse {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.watch == nil {
-		return trial.Use{}
+		return trial.ResourceUse{}
 	}
 	s := t.watch.Latest()
-	return trial.Use{
+	return trial.ResourceUse{
 		CPUPercent: num(s.Host.CPUPercent), RSSMB: scaled(s.Host.RSSBytes, mb),
 		GPU: trial.GPUUse{
 			PercentMean: num(s.GPU.Percent), MemoryMB: scaled(s.GPU.MemoryBytes, mb), PowerW: num(s.GPU.PowerW),

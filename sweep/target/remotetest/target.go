@@ -160,7 +160,9 @@ func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample
 }
 
 // Use is what a server elsewhere takes of its machine: it does not say.
-func (t *Target) Use() trial.Use { return trial.Use{GPU: trial.GPUUse{Reason: "remote"}} }
+func (t *Target) Use() trial.ResourceUse {
+	return trial.ResourceUse{GPU: trial.GPUUse{Reason: "remote"}}
+}
 
 // Close puts back what it found.
 func (t *Target) Close(ctx context.Context) error {
