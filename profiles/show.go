@@ -208,8 +208,8 @@ func rows(p *Profile) table {
 			verdict += " *"
 		}
 		t.rows = append(t.rows, []string{
-			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
-			s.Show(knob.FP16), s.Show(knob.Device), r.Load.String(),
+			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Display(knob.Workers), s.Display(knob.BatchSize), s.Display(knob.BatchDelay),
+			s.Display(knob.FP16), s.Display(knob.Device), r.Load.String(),
 			Figure(r.Throughput.Value), between(row.Range), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
 			verdict, rowNote(p, row, chosen),
 		})
@@ -285,8 +285,8 @@ func trials(p *Profile) table {
 		}
 		s := r.Settings
 		t.rows = append(t.rows, []string{
-			strconv.Itoa(r.N), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
-			s.Show(knob.FP16), s.Show(knob.Device), r.Load.String(),
+			strconv.Itoa(r.N), s.Display(knob.Workers), s.Display(knob.BatchSize), s.Display(knob.BatchDelay),
+			s.Display(knob.FP16), s.Display(knob.Device), r.Load.String(),
 			plusMinus(r.Throughput), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
 			r.ShortVerdict(sla.MaxErrorRate), note,
 		})

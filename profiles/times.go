@@ -23,7 +23,7 @@ type TimesKey struct {
 	Device    string
 	Precision knob.Precision
 	Threads   int
-	Own       knob.Own
+	Own       knob.OwnValues
 }
 
 // KeyOf is the key of the settings' curve.

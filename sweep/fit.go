@@ -15,7 +15,7 @@ import (
 // the metrics of the SLA, a constraint or the objective.
 func PlanFor(p plan.Plan, info Info) (plan.Plan, error) {
 	if info.Options != p.Options {
-		return p, fmt.Errorf("options: the plan has %s, but in force is %s", p.Options.Words(), info.Options.Words())
+		return p, fmt.Errorf("options: the plan has %s, but in force is %s", p.Options.Describe(), info.Options.Describe())
 	}
 	if err := checkMetrics(p, info.Metrics); err != nil {
 		return p, err

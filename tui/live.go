@@ -158,14 +158,14 @@ func (m *model) trialAtHand() *sweep.Current {
 func (m *model) untunedText() string {
 	s := m.inForce()
 	var parts []string
-	if s.Told(knob.Device) {
+	if s.Has(knob.Device) {
 		parts = append(parts, s.Device)
 	}
 	for _, f := range []struct {
 		name knob.Name
 		text string
 	}{{knob.Threads, "threads"}, {knob.QueueSize, "queue"}} {
-		if s.Told(f.name) {
+		if s.Has(f.name) {
 			parts = append(parts, f.text+" "+s.Get(f.name))
 		}
 	}

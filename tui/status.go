@@ -139,7 +139,7 @@ func (m *model) drawHead(p pane) {
 	if !m.Follow {
 		views = m.tabs(p)
 	}
-	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Told(knob.BatchSize) {
+	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Has(knob.BatchSize) {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
 	}
 	if r := m.snap.Recorded; r != nil {

@@ -24,7 +24,7 @@ func Summary(s *session.Snapshot, written ...string) string {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	b.WriteString(s.Info.Model.Name)
-	if s.Settings.Told(knob.BatchSize) { // else nothing is known of how it batches
+	if s.Settings.Has(knob.BatchSize) { // else nothing is known of how it batches
 		fmt.Fprintf(&b, ", %s rule", s.Info.Limits.Rule)
 	}
 	b.WriteByte('\n')

@@ -103,13 +103,13 @@ func ago(n int) string {
 
 // value is one knob's value as the screens show it, without its unit.
 func value(s knob.Settings, n knob.Name) string {
-	if n == knob.FP16 && s.Told(n) {
+	if n == knob.FP16 && s.Has(n) {
 		if s.Precision == knob.HalfPrecision {
 			return "on"
 		}
 		return "off"
 	}
-	return s.Show(n)
+	return s.Display(n)
 }
 
 // unit is a knob's unit with a blank before it.
@@ -139,7 +139,7 @@ func settingsText(s knob.Settings) string {
 		name knob.Name
 		text string
 	}{{knob.Workers, "workers %s"}, {knob.BatchSize, "batch %s"}, {knob.BatchDelay, "delay %s ms"}, {knob.FP16, "FP16 %s"}} {
-		if s.Told(f.name) {
+		if s.Has(f.name) {
 			parts = append(parts, fmt.Sprintf(f.text, value(s, f.name)))
 		}
 	}
@@ -151,7 +151,7 @@ func settingsText(s knob.Settings) string {
 
 // ofBatch ends "formed batch 5.9" with the largest there may be.
 func ofBatch(s knob.Settings) string {
-	if !s.Told(knob.BatchSize) {
+	if !s.Has(knob.BatchSize) {
 		return ""
 	}
 	return fmt.Sprintf(" of %d", s.BatchSize)

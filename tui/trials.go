@@ -127,14 +127,14 @@ func (m *model) columns(w int) []column {
 // needOf is how much a knob's column is needed: not at all where no trial tells it.
 func (m *model) needOf(n knob.Name, usual int) int {
 	s := m.snap.Sweep
-	if s == nil || len(s.Trials) == 0 || slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Told(n) }) {
+	if s == nil || len(s.Trials) == 0 || slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Has(n) }) {
 		return usual
 	}
 	return 1
 }
 
 func delayText(t *trial.Trial) string {
-	if !t.Settings.Told(knob.BatchDelay) {
+	if !t.Settings.Has(knob.BatchDelay) {
 		return value(t.Settings, knob.BatchDelay)
 	}
 	return t.Settings.Get(knob.BatchDelay) + " ms"
@@ -151,9 +151,9 @@ func (m *model) ownColumns() []column {
 		name := ansi.Truncate(string(k.Name), longestColumn-1, "…")
 		w := width(name)
 		for i := 0; s != nil && i < len(s.Trials); i++ {
-			w = max(w, width(s.Trials[i].Settings.Show(k.Name)))
+			w = max(w, width(s.Trials[i].Settings.Display(k.Name)))
 		}
-		out = append(out, column{name, min(w, longestColumn-1) + 1, 9, func(t *trial.Trial) string { return t.Settings.Show(k.Name) }})
+		out = append(out, column{name, min(w, longestColumn-1) + 1, 9, func(t *trial.Trial) string { return t.Settings.Display(k.Name) }})
 	}
 	return out
 }

@@ -157,7 +157,7 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	switch {
 	case info.Model.BatchAxis:
 		a.note(f, "batch    %s", info.Model.BatchWhy)
-	case info.Current.Told(knob.BatchSize):
+	case info.Current.Has(knob.BatchSize):
 		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
 	}
 	switch {
@@ -212,7 +212,7 @@ func untold(info sweep.Info) []string {
 			out = append(out, f.what)
 		}
 	}
-	for _, n := range info.Limits.Untold {
+	for _, n := range info.Limits.Unreported {
 		out = append(out, string(n))
 	}
 	return out

@@ -148,8 +148,8 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 		if len(values) == 1 {
 			info.Fixed[k.Name] = "the replayed profile has no other"
 		}
-		if !first.Settings.Told(k.Name) {
-			info.Limits.Untold = append(info.Limits.Untold, k.Name)
+		if !first.Settings.Has(k.Name) {
+			info.Limits.Unreported = append(info.Limits.Unreported, k.Name)
 		}
 	}
 	for _, k := range t.knobs().Own() {
@@ -160,7 +160,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 }
 
 // knobs are the seven and those that the recorded target brought.
-func (t *Target) knobs() knob.Table { return knob.Of(t.order...) }
+func (t *Target) knobs() knob.Table { return knob.TableOf(t.order...) }
 
 // recordedFigures is what the trials have figures of. Recorded probes tell service times too.
 func (t *Target) recordedFigures() trial.MetricSet {

@@ -19,7 +19,7 @@ func (p Plan) values(k knob.Knob, m environment) []string {
 	case !named:
 		return []string{m.base.Get(k.Name)}
 	case text == knob.Auto && own:
-		return k.Auto()
+		return k.AutoValues()
 	case text == knob.Auto:
 		return p.autoRange(k.Name, m)
 	}

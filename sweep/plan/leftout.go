@@ -27,7 +27,7 @@ func (p Plan) LeftOut(limits knob.Limits, base knob.Settings, fixed map[knob.Nam
 	}
 	for _, k := range limits.Table().Own() {
 		if _, named := p.Knobs[k.Name]; !named && fixed[k.Name] == "" {
-			out = append(out, LeftOut{k.Name, k.Auto()})
+			out = append(out, LeftOut{k.Name, k.AutoValues()})
 		}
 	}
 	return out

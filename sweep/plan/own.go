@@ -77,11 +77,11 @@ func (p Plan) checkOwn(c *fieldErrors) int {
 			_, err := knob.Expand(n, "")
 			c.add("knobs", "%v", err)
 		case text == knob.Auto:
-			values *= knob.MostAuto
+			values *= knob.MaxAutoValues
 		default:
 			parts := strings.Split(text, ",")
 			for _, v := range parts {
-				var o knob.Own
+				var o knob.OwnValues
 				if v == "" {
 					c.add(join("knobs", string(n)), "a value in the list is missing")
 				} else if err := o.Set(n, v); err != nil {

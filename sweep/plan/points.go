@@ -81,9 +81,9 @@ func (p Plan) ranges(m environment) ([][]string, []trial.Skip) {
 // whyImpossible returns why a knob cannot have a value, or "" if it can.
 func (m environment) whyImpossible(n knob.Name, value string) string {
 	if why, ok := m.fixed[n]; ok && value != m.base.Get(n) {
-		return fmt.Sprintf("%s stays at %s: %s", n, m.base.Show(n), why)
+		return fmt.Sprintf("%s stays at %s: %s", n, m.base.Display(n), why)
 	}
-	if !m.base.Told(n) && value == m.base.Get(n) && slices.Contains(m.limits.Untold, n) {
+	if !m.base.Has(n) && value == m.base.Get(n) && slices.Contains(m.limits.Unreported, n) {
 		return "" // the target does not report its value, which stays as it is
 	}
 	if err := checkValue(n, value, m.limits); err != nil {
@@ -93,7 +93,7 @@ func (m environment) whyImpossible(n knob.Name, value string) string {
 		s := m.base
 		s.Device, s.Workers = value, 1
 		for _, s.Precision = range m.limits.Precisions() {
-			if m.limits.Offer(s) == nil {
+			if m.limits.CheckPlace(s) == nil {
 				return ""
 			}
 		}
@@ -129,7 +129,7 @@ func (g *expansion) expand(depth int, s knob.Settings) {
 // addSettings adds the points of one setting, one for each load.
 func (g *expansion) addSettings(s knob.Settings) {
 	clear(g.loads)
-	if err := g.env.limits.Offer(s); err != nil {
+	if err := g.env.limits.CheckPlace(s); err != nil {
 		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: err.Error()})
 		return
 	}
@@ -214,7 +214,7 @@ func (g *expansion) assessLoad(s knob.Settings, l load.Spec) (skip string, warni
 		}
 		warnings = append(warnings, why)
 	}
-	if capacity := s.QueueSize + s.Workers*s.BatchSize; s.Told(knob.QueueSize) && l.Concurrency > capacity {
+	if capacity := s.QueueSize + s.Workers*s.BatchSize; s.Has(knob.QueueSize) && l.Concurrency > capacity {
 		warnings = append(warnings, fmt.Sprintf("concurrency %d is above the %d requests for which queue and workers have room: the others are refused", l.Concurrency, capacity))
 	}
 	return "", warnings

@@ -76,7 +76,7 @@ func (p Plan) check() []fieldError {
 	c.checkText("input", p.Input)
 	p.checkShapes(&c)
 	checkTarget(&c, p.Target)
-	invalid := p.Options.Faults()
+	invalid := p.Options.Invalid()
 	for _, name := range knob.OptionNames() {
 		if err := invalid[name]; err != nil {
 			c.add("options: "+name, "%v", err)

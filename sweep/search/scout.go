@@ -26,7 +26,7 @@ const (
 // group is what the service time of a batch belongs to, beside its size. What the
 // target's own knobs do to it nobody knows, so that times hold for one setting of them.
 type group struct {
-	own       knob.Own
+	own       knob.OwnValues
 	device    string
 	precision knob.Precision
 	threads   int

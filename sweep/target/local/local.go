@@ -91,7 +91,7 @@ func (t *Target) spawn(ctx context.Context) error {
 	}
 	if in, asked := info.Models[0].Options, t.cfg.Start.Options; in != asked {
 		c.stop()
-		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Words(), in.Words())
+		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Describe(), in.Describe())
 	}
 	t.child, t.client, t.info = c, cl, describe(info)
 	t.held = map[knob.Settings]bool{}

@@ -212,7 +212,7 @@ func TestAutoRange(t *testing.T) {
 // The server batches and works side by side, as its knobs say.
 func TestServer(t *testing.T) {
 	s, d := open(t, false)
-	rate := func(own knob.Own) float64 {
+	rate := func(own knob.OwnValues) float64 {
 		if _, err := d.Apply(t.Context(), knob.Settings{Own: own}); err != nil {
 			t.Fatal(err)
 		}

@@ -58,7 +58,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 		Limits: knob.Limits{Own: Knobs()},
 	}
 	for _, k := range knob.All() {
-		info.Limits.Untold = append(info.Limits.Untold, k.Name)
+		info.Limits.Unreported = append(info.Limits.Unreported, k.Name)
 		info.Fixed[k.Name] = "this server does not tell it"
 	}
 	return info, nil

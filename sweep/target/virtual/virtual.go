@@ -60,7 +60,7 @@ const (
 
 // Open makes the device with its start settings in force.
 func Open(c Config) (*Target, error) {
-	if err := c.Start.Only(); err != nil {
+	if err := c.Start.CheckSupported(); err != nil {
 		return nil, fmt.Errorf("%w: a virtual device has no options", err)
 	}
 	t := &Target{c: c}
