@@ -16,8 +16,8 @@ import (
 const (
 	longRun        = 300_000 // requests of the long simulation
 	longSeed       = 0x6c6f6e67
-	maxUtilization = .98 // utilization; above it the queue of a longer run grows without end
-	maxRatio       = 2.  // ratio of simulated and measured P99; above it the simulation is not valid
+	maxUtilization = .98 // above it the queue of a longer run grows without end
+	maxRatio       = 2.  // of simulated and measured P99; above it the simulation is not valid
 	correctedAt    = .99 // quantile
 )
 

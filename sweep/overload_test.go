@@ -144,7 +144,7 @@ func TestOverloadReason(t *testing.T) {
 	s := server{1, 8}
 	sla := trial.SLA{Percentile: 99, Limit: time.Hour}
 	v := measureUntilCertain(t, s.open(t), load.Spec{Mode: load.Open, Rate: 1000}, sla, 1).Verdict
-	if v.Result != trial.Fail || !strings.HasPrefix(v.Why, "does not keep up: ") || !strings.Contains(v.Why, " of 1000 requests/s are answered, the queue grows") {
+	if v.Result != trial.Fail || !strings.HasPrefix(v.Why, "answers do not keep up with arrivals: ") || !strings.Contains(v.Why, " of 1000 requests/s are answered, and the queue grows") {
 		t.Errorf("verdict %v: %s", v.Result, v.Why)
 	}
 }

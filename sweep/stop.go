@@ -21,8 +21,8 @@ func warmup(elapsed time.Duration) time.Duration {
 	return min(max(time.Duration(float64(elapsed)*warmupShare), minWarmup), maxWarmup)
 }
 
-// minRequests is the number of requests from which on there is a verdict: the summary may remove a
-// longer warm-up and disturbed blocks, and enough requests must remain.
+// minRequests is the smallest number of requests for a verdict during a run: the summary may remove
+// a longer warm-up and disturbed blocks, and enough requests must remain.
 const minRequests = 200
 
 // ratePrecision is how precise the throughput must be before a trial ends: half the width of its
@@ -53,7 +53,7 @@ type stoppingRule struct {
 	minTime time.Duration // of a validation, without warm-up
 
 	rate, percentile trial.Num // latest throughput and percentile, for progress
-	lastLook         int       // the look of p and latest
+	lastLook         int       // the look at which percentile and latest were calculated
 	latest           decision
 	certain          decision // the first certain answer; the error probability of stat.Decide is that of this one
 }
@@ -161,8 +161,8 @@ func plannedAfter(samples []load.Sample, t time.Duration) []load.Sample {
 
 // latencies returns the latencies in ms, in the order of samples: of answers, and the timeout of
 // requests that timed out.
-func latencies(samples []load.Sample, which trial.LatencyKind) []float64 {
-	return RequestsOf(samples, load.Spec{}, which).Values
+func latencies(samples []load.Sample, kind trial.LatencyKind) []float64 {
+	return RequestsOf(samples, load.Spec{}, kind).Values
 }
 
 // countAnswers counts the answers in each full block between from and to by the time of

@@ -13,7 +13,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// busyMachine is the start of warnings and reasons that are about a disturbance.
+// disturbedMachine is the start of warnings and reasons that are about a disturbance.
 const disturbedMachine = "machine busy with other work"
 
 // Summarize returns the result of a run under the load l, with its verdict. why, if not

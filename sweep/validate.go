@@ -17,8 +17,8 @@ import (
 const (
 	maxValidations     = 3 // largest number of validations; one more for question capacity
 	maxValidationTime  = time.Minute
-	validationRequests = 10  // largest number of requests / that of other trials
-	validationAnswers  = 3.2 // answers / answers of a pass: the factor if no latency is near the limit
+	validationRequests = 10  // factor of the largest number of requests of other trials
+	validationAnswers  = 3.2 // factor of the answers that a pass needs: a run without latencies near the limit needs so many
 )
 
 // rateReductions are the factors by which a highest rate is reduced for the next validation, one
@@ -59,7 +59,7 @@ func (s *run) validate(ctx context.Context) error {
 	return nil
 }
 
-// validations counts the validations since the last other trial, so that those of a resumed sweep
+// countValidations counts the validations since the last other trial, so that those of a resumed sweep
 // count too.
 func (s *run) countValidations() int {
 	n := 0

@@ -18,7 +18,7 @@ const Auto = "auto"
 //
 //	"8"        one value
 //	"1,2,4"    a list
-//	"1-16"     every integer
+//	"1-16"     every whole number
 //	"1-32*2"   geometric: 1 2 4 8 16 32
 //	"0-100+10" arithmetic: 0 10 ... 100
 //
@@ -26,7 +26,7 @@ const Auto = "auto"
 // caller chooses the values.
 func Expand(n Name, text string) ([]string, error) { return Table(table).Expand(n, text) }
 
-// Expand is the function Expand for all knobs of the table.
+// Expand is like the function Expand, for all knobs of the table.
 func (t Table) Expand(n Name, text string) ([]string, error) {
 	k, ok := t.Get(n)
 	if !ok {

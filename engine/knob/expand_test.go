@@ -54,11 +54,11 @@ func TestExpandErrors(t *testing.T) {
 		want string
 	}{
 		{"batchsize", "1", `"batchsize": unknown knob; did you mean batch_size?`},
-		{knob.Workers, "", `workers: "" is not an integer`},
-		{knob.Workers, "auto", `workers: "auto" is not an integer`},
+		{knob.Workers, "", `workers: "" is not a whole number`},
+		{knob.Workers, "auto", `workers: "auto" is not a whole number`},
 		{knob.Workers, "0", "workers: 0 is outside 1-256"},
 		{knob.Workers, "-3", "workers: -3 is outside 1-256"},
-		{knob.Workers, "1,,2", `workers: "" is not an integer`},
+		{knob.Workers, "1,,2", `workers: "" is not a whole number`},
 		{knob.Workers, "1-300", `workers: "1-300" is outside 1-256`},
 		{knob.Workers, "8-1", `workers: "8-1" starts above its end; write 1-8`},
 		{knob.Workers, "1-8*1", `workers: "1-8*1": a geometric range must start above 0 and multiply by more than 1`},
@@ -66,7 +66,7 @@ func TestExpandErrors(t *testing.T) {
 		{knob.Workers, "1-8+-1", `workers: "1-8+-1": the step must be above 0`},
 		{knob.Workers, "1-8*two", `workers: "1-8*two": step "two" is not a number`},
 		{knob.Workers, "1-8*inf", `workers: "1-8*inf": step "inf" is not a number`},
-		{knob.Workers, "1-8+1.5", `workers: "2.5" is not an integer`},
+		{knob.Workers, "1-8+1.5", `workers: "2.5" is not a whole number`},
 		{knob.Workers, "nan-8", `workers: "nan-8" is not a range; write 1-16, 1-32*2 or 0-100+10`},
 		{knob.Workers, "a-b", `workers: "a-b" is not a range; write 1-16, 1-32*2 or 0-100+10`},
 		{knob.BatchDelay, "0-10*2", `batch_delay_ms: "0-10*2": a geometric range must start above 0 and multiply by more than 1`},

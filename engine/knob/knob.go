@@ -1,10 +1,9 @@
 // Package knob defines the settings of a served model: their names, units, ranges,
 // defaults and costs, and their text in JSON, YAML, flags and on screens.
 //
-// [Settings] has one value for every knob, and [All] describes the knobs. Seven
-// knobs exist for every target. A target may have more, its own knobs: their values
-// are [OwnValues] in the settings, and their descriptions follow the seven in a
-// [Table]. [Config] adds the [Options], which are always recorded with the settings
+// [Settings] has one value for every knob. Every target has the same seven knobs,
+// which [All] describes. A target may have more, its own knobs: their values are
+// [OwnValues] in the settings, and their descriptions follow the seven in a [Table]. [Config] adds the [Options], which are always recorded with the settings
 // but varied only when a plan names them. [Expand] returns the values of a range
 // such as "1-16*2". The package contains values and pure functions; it depends on
 // no model, engine or file.
@@ -73,9 +72,9 @@ type Knob struct {
 }
 
 var table = []Knob{
-	{Name: Workers, Flag: "workers", Label: "workers", Help: "batches executed at the same time; more workers use more cores and memory", Cost: Warm, Min: 1, Max: 256},
+	{Name: Workers, Flag: "workers", Label: "workers", Help: "batches executed in parallel; each needs cores and memory", Cost: Warm, Min: 1, Max: 256},
 	{Name: BatchSize, Flag: "batch-size", Label: "batch size", Help: "most requests executed together; a larger size raises throughput and latency", Cost: Hot, Min: 1, Max: 1024},
-	{Name: BatchDelay, Flag: "batch-delay", Label: "batch_delay", Unit: "ms", Help: "longest wait for a batch to fill; a batch that does not fill waits so long", Cost: Hot, Min: 0, Max: 60000},
+	{Name: BatchDelay, Flag: "batch-delay", Label: "batch_delay", Unit: "ms", Help: "longest wait for a batch to fill; a batch that does not fill waits that long", Cost: Hot, Min: 0, Max: 60000},
 	{Name: FP16, Flag: "precision", Label: "FP16", Help: "number format of the model's weights: fp32 or fp16", Cost: Reload},
 	{Name: Device, Flag: "device", Label: "device", Help: "where the model runs: cpu, gpu, gpu:N or gpu:UUID", Cost: Reload},
 	{Name: Threads, Flag: "threads", Label: "threads", Help: "cores that one worker uses; workers x threads above the cores slows all", Cost: Reload, Min: 1, Max: 1024},

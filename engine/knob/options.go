@@ -76,9 +76,9 @@ type option struct {
 // options returns the options other than the rule, in the order in which they are shown.
 func options() []option {
 	onOff := []string{"on", "off"}
-	text := func(name string, field func(*Options) *string, words ...string) option {
+	text := func(name string, field func(*Options) *string, values ...string) option {
 		return option{
-			name, words,
+			name, values,
 			func(o Options) string { return *field(&o) },
 			func(o *Options, v string) { *field(o) = v },
 		}
@@ -161,7 +161,7 @@ func (x option) check(text string) error {
 		return fmt.Errorf("%q: want %s or %s", text, strings.Join(x.values[:len(x.values)-1], ", "), x.values[len(x.values)-1])
 	}
 	if n, err := strconv.Atoi(text); err != nil || n < 0 || n > maxInterOp {
-		return fmt.Errorf("%q: want an integer from 0 to %d", text, maxInterOp)
+		return fmt.Errorf("%q: want a whole number from 0 to %d", text, maxInterOp)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func TestInvalidOptions(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"session", "mine", `session: "mine": want shared or own`},
 		{"graph", "some", `graph: "some": want off, basic, extended or all`},
-		{"inter_op", "-1", `inter_op: "-1": want an integer from 0 to 1024`},
+		{"inter_op", "-1", `inter_op: "-1": want a whole number from 0 to 1024`},
 		{"pin", "yes", `pin: "yes": want true or false`},
 		{"sesion", "own", `"sesion": unknown option; did you mean session?`},
 	} {

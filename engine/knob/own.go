@@ -119,7 +119,7 @@ func (o OwnValues) Describe() string {
 
 // CheckName returns an error if n cannot be the name of a target's own knob: it has
 // characters other than a-z, digits, _ - and ., or it equals the name, flag or label
-// of one of the seven apart from case, dashes and underscores.
+// of one of the seven apart from case, dashes, underscores and blanks.
 func CheckName(n Name) error {
 	for _, k := range table {
 		for _, existing := range []string{string(k.Name), k.Flag, k.Label} {

@@ -182,7 +182,7 @@ func TestValidateOwn(t *testing.T) {
 		{"", ""},
 		{"max_batch_size=8 scheduler=lifo share=.5", ""},
 		{"max_batch_size=64", "max_batch_size: 64 is outside 1-32"},
-		{"max_batch_size=1.5", `max_batch_size: "1.5" is not an integer`},
+		{"max_batch_size=1.5", `max_batch_size: "1.5" is not a whole number`},
 		{"max_batch_size=many", `max_batch_size: "many" is not a number`},
 		{"scheduler=random", `scheduler: "random" is not one of its values: fifo, lifo`},
 		{"max_batchsize=8", `"max_batchsize": unknown knob; did you mean max_batch_size?`},

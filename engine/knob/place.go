@@ -50,8 +50,8 @@ func (l Limits) CheckPlace(s Settings) error {
 		if i < 0 {
 			continue
 		}
-		if most := l.Places[i].Workers; most > 0 && s.Workers > most {
-			return fmt.Errorf("workers: %d on %s in %s is outside 1-%d", s.Workers, s.Device, s.Precision, most)
+		if limit := l.Places[i].Workers; limit > 0 && s.Workers > limit {
+			return fmt.Errorf("workers: %d on %s in %s is outside 1-%d", s.Workers, s.Device, s.Precision, limit)
 		}
 		return nil
 	}

@@ -237,7 +237,7 @@ func ParseDelay(text string) (time.Duration, error) {
 	return delayFromMS(float64(d) / float64(time.Millisecond))
 }
 
-// Limits limits settings to those that a model, a machine and a rule allow.
+// Limits restricts settings to those that a model, a machine and a rule allow.
 type Limits struct {
 	Rule      Rule
 	Cores     int     // cores of the container; 0 is no limit
@@ -313,7 +313,7 @@ func (s Settings) checkDelay(r Rule) error {
 	case r == TorchServe && (s.BatchDelay < time.Millisecond || s.BatchDelay > top):
 		return fmt.Errorf("batch_delay_ms: %s is outside 1-60000 (TorchServe reads 0 as unset, which is 100)", s.Get(BatchDelay))
 	case r == TorchServe && s.BatchDelay%time.Millisecond != 0:
-		return fmt.Errorf("batch_delay_ms: %s is not an integer number of milliseconds, and TorchServe accepts no other", s.Get(BatchDelay))
+		return fmt.Errorf("batch_delay_ms: %s is not a whole number of milliseconds, and TorchServe accepts no other", s.Get(BatchDelay))
 	case s.BatchDelay < 0 || s.BatchDelay > top:
 		return fmt.Errorf("batch_delay_ms: %s is outside 0-60000", s.Get(BatchDelay))
 	case s.BatchDelay%(100*time.Microsecond) != 0:
@@ -356,7 +356,7 @@ func plural(n int, what string) string {
 func setInt(dst *int, n Name, text string) error {
 	v, err := strconv.Atoi(text)
 	if err != nil {
-		return fmt.Errorf("%s: %q is not an integer", n, text)
+		return fmt.Errorf("%s: %q is not a whole number", n, text)
 	}
 	*dst = v
 	return nil

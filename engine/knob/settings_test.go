@@ -132,7 +132,7 @@ func TestValidate(t *testing.T) {
 		{"queue", ts, [][2]string{{"queue_size", "1000001"}}, "queue_size: 1000001 is outside 1-1000000"},
 		{"delay 0, torchserve", ts, [][2]string{{"batch_delay_ms", "0"}}, "batch_delay_ms: 0 is outside 1-60000 (TorchServe reads 0 as unset, which is 100)"},
 		{"delay 0, eager", eager, [][2]string{{"batch_delay_ms", "0"}}, ""},
-		{"delay of 1.5 ms, torchserve", ts, [][2]string{{"batch_delay_ms", "1.5"}}, "batch_delay_ms: 1.5 is not an integer number of milliseconds, and TorchServe accepts no other"},
+		{"delay of 1.5 ms, torchserve", ts, [][2]string{{"batch_delay_ms", "1.5"}}, "batch_delay_ms: 1.5 is not a whole number of milliseconds, and TorchServe accepts no other"},
 		{"delay of 1.5 ms, eager", eager, [][2]string{{"batch_delay_ms", "1.5"}}, ""},
 		{"delay between two steps", eager, [][2]string{{"batch_delay_ms", "0.05"}}, "batch_delay_ms: 0.05 is not a multiple of 0.1 ms"},
 		{"delay too long", eager, [][2]string{{"batch_delay_ms", "60001"}}, "batch_delay_ms: 60001 is outside 0-60000"},

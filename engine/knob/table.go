@@ -130,7 +130,7 @@ func (k Knob) canonicalOwn(text string) (string, error) {
 	case err != nil || v-v != 0:
 		return "", fmt.Errorf("%s: %q is not a number", k.Name, text)
 	case !k.Fractions && v != math.Trunc(v):
-		return "", fmt.Errorf("%s: %q is not an integer", k.Name, text)
+		return "", fmt.Errorf("%s: %q is not a whole number", k.Name, text)
 	case v < k.Min || v > k.Max:
 		return "", fmt.Errorf("%s: %s is outside %s", k.Name, strconv.FormatFloat(v, 'f', -1, 64), rangeText(k.Min, k.Max))
 	}

@@ -12,24 +12,24 @@ import (
 
 // values returns the values of the range of one knob, in order. A knob that the plan does not name
 // has only its start value.
-func (p Plan) values(k knob.Knob, m environment) []string {
+func (p Plan) values(k knob.Knob, env environment) []string {
 	text, named := p.Knobs[k.Name]
-	_, own := m.limits.Table().Own().Get(k.Name)
+	_, own := env.limits.Table().Own().Get(k.Name)
 	switch {
 	case !named:
-		return []string{m.base.Get(k.Name)}
+		return []string{env.base.Get(k.Name)}
 	case text == knob.Auto && own:
 		return k.AutoValues()
 	case text == knob.Auto:
-		return p.autoRange(k.Name, m)
+		return p.autoRange(k.Name, env)
 	}
 	return strings.Split(normalize(k.Name, text), ",")
 }
 
 // autoRange returns the values of the range "auto" of one knob. The ranges include the usual rules
 // of thumb: cores/2 workers, as many workers as cores, and one worker with all cores.
-func (p Plan) autoRange(n knob.Name, m environment) []string {
-	cores := m.limits.Cores
+func (p Plan) autoRange(n knob.Name, env environment) []string {
+	cores := env.limits.Cores
 	if cores == 0 {
 		cores = 4 // unknown: assume a small machine, in order not to overload it
 	}
@@ -43,7 +43,7 @@ func (p Plan) autoRange(n knob.Name, m environment) []string {
 	case knob.BatchDelay:
 		return p.autoDelays()
 	case knob.FP16:
-		all := m.limits.Precisions()
+		all := env.limits.Precisions()
 		if all == nil {
 			all = []knob.Precision{knob.FullPrecision, knob.HalfPrecision}
 		}
@@ -53,13 +53,13 @@ func (p Plan) autoRange(n knob.Name, m environment) []string {
 		}
 		return out
 	case knob.Device:
-		if all := m.limits.Devices(); all != nil {
+		if all := env.limits.Devices(); all != nil {
 			return all
 		}
 	case knob.QueueSize:
-		return []string{strconv.Itoa(max(m.base.QueueSize, p.largestConcurrency()))}
+		return []string{strconv.Itoa(max(env.base.QueueSize, p.largestConcurrency()))}
 	}
-	return []string{m.base.Get(n)} // a device: the one that the target uses now
+	return []string{env.base.Get(n)} // a device: the one that the target uses now
 }
 
 // maxAutoValues returns the largest number of values of the range "auto" of a knob.

@@ -74,8 +74,8 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
 	d.rejectOwnKnobs(&q)
-	for _, f := range d.errs {
-		err = errors.Join(err, errors.New("plan: "+f.text))
+	for _, e := range d.errs {
+		err = errors.Join(err, errors.New("plan: "+e.text))
 	}
 	if err == nil {
 		*p = q

@@ -195,7 +195,7 @@ func TestValidateReportsAll(t *testing.T) {
 		"sla: percentile: 10 is outside 50-99.99",
 		"load: 0 loads: want 1-64",
 		`knobs: "batchsize": unknown knob; did you mean batch_size?`,
-		`knobs: workers: "none" is not an integer`,
+		`knobs: workers: "none" is not a whole number`,
 	}
 	got := strings.Split(fmt.Sprint(p.Validate()), "\n")
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -41,7 +41,7 @@ func (d *decoder) addError(at pos, path, format string, a ...any) {
 	d.errs = append(d.errs, positionError{at, join(path, fmt.Sprintf(format, a...))})
 }
 
-// found adds the errors of a check, each at the position of its value.
+// addFieldErrors adds the errors of a check, each at the position of its value.
 func (d *decoder) addFieldErrors(errs []fieldError) {
 	for _, e := range errs {
 		path, at := e.path, pos{1, 1}
@@ -56,12 +56,12 @@ func (d *decoder) addFieldErrors(errs []fieldError) {
 	}
 }
 
-// err returns the errors in the order of the file, joined, each in one line.
+// joined returns the errors in the order of the file, joined, each in one line.
 func (d *decoder) joined() error {
 	slices.SortStableFunc(d.errs, func(a, b positionError) int { return a.at.compare(b.at) })
 	errs := make([]error, len(d.errs))
-	for i, f := range d.errs {
-		errs[i] = fmt.Errorf("%s:%d:%d: %s", d.file, f.at.line, f.at.col, oneLine(f.text))
+	for i, e := range d.errs {
+		errs[i] = fmt.Errorf("%s:%d:%d: %s", d.file, e.at.line, e.at.col, oneLine(e.text))
 	}
 	return errors.Join(errs...)
 }
@@ -137,13 +137,13 @@ func (d *decoder) text(dst *string) readFunc {
 
 func (d *decoder) integer(dst *int) readFunc {
 	return func(path string, n *node) {
-		s, ok := d.scalar(path, n, "an integer")
+		s, ok := d.scalar(path, n, "a whole number")
 		if !ok {
 			return
 		}
 		v, err := strconv.Atoi(s)
 		if err != nil {
-			d.addError(n.at, path, "%q is not an integer", s)
+			d.addError(n.at, path, "%q is not a whole number", s)
 			return
 		}
 		*dst = v
@@ -152,13 +152,13 @@ func (d *decoder) integer(dst *int) readFunc {
 
 func (d *decoder) unsigned(dst *uint64) readFunc {
 	return func(path string, n *node) {
-		s, ok := d.scalar(path, n, "an integer")
+		s, ok := d.scalar(path, n, "a whole number")
 		if !ok {
 			return
 		}
 		v, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
-			d.addError(n.at, path, "%q is not an integer of at least 0", s)
+			d.addError(n.at, path, "%q is not a whole number of at least 0", s)
 			return
 		}
 		*dst = v

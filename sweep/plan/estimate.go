@@ -38,8 +38,8 @@ func (p Plan) loadTests(n int) int {
 }
 
 // Estimate returns the expected time of the points in their order. It assumes that a
-// trial without a fixed length needs 30 requests above the percentile, at the rate at
-// which all latencies equal the limit of the SLA.
+// trial without a fixed length needs 30 requests above the percentile, at the rate of an
+// open load, or the rate of a closed load at which all latencies equal the limit.
 func (p Plan) Estimate(points []Point) Estimate {
 	var e Estimate
 	for i, pt := range points {
@@ -103,8 +103,8 @@ func (p Plan) certainTime(l load.Spec) time.Duration {
 	if n := p.Trial.Requests; n > 0 {
 		return seconds(float64(n) / rate)
 	}
-	tail := tailRequests / (1 - p.SLA.Percentile/100)
-	length := min(max(seconds(tail/rate), minCertainTrial), maxCertainTrial)
+	requests := tailRequests / (1 - p.SLA.Percentile/100)
+	length := min(max(seconds(requests/rate), minCertainTrial), maxCertainTrial)
 	if n := p.Trial.MaxRequests; n > 0 {
 		length = min(length, seconds(float64(n)/rate))
 	}

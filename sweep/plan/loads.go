@@ -81,7 +81,7 @@ func (d *decoder) concurrency(dst *[]load.Spec) readFunc {
 		case text == "matched":
 			s.Matched = true
 		case err != nil:
-			d.addError(n.at, path, "%q: want an integer, a list of integers, or matched", text)
+			d.addError(n.at, path, "%q: want a whole number, a list of them, or matched", text)
 			return
 		default:
 			s.Concurrency = v

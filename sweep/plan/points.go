@@ -39,39 +39,39 @@ type environment struct {
 // Reason has a warning.
 func (p Plan) Points(limits knob.Limits, base knob.Settings, fixed map[knob.Name]string) ([]Point, []trial.Skip) {
 	limits.Rule = p.Options.Rule
-	m := environment{limits, base, fixed}
-	ranges, skipped := p.ranges(m)
-	g := expansion{plan: p, env: m, knobs: limits.Table(), ranges: ranges, skipped: skipped, loads: make(map[load.Spec]bool)}
-	g.expand(0, base)
+	env := environment{limits, base, fixed}
+	ranges, skipped := p.ranges(env)
+	e := expansion{plan: p, env: env, knobs: limits.Table(), ranges: ranges, skipped: skipped, loads: make(map[load.Spec]bool)}
+	e.expand(0, base)
 	if p.Order == Shuffled {
 		r := rand.New(rand.NewPCG(p.Seed, 0))
-		r.Shuffle(len(g.points), func(i, j int) { g.points[i], g.points[j] = g.points[j], g.points[i] })
+		r.Shuffle(len(e.points), func(i, j int) { e.points[i], e.points[j] = e.points[j], e.points[i] })
 	}
-	return g.points, g.skipped
+	return e.points, e.skipped
 }
 
 // ranges returns the possible values of every knob, in the order of the table, and the values that
 // are impossible whatever values the other knobs have.
-func (p Plan) ranges(m environment) ([][]string, []trial.Skip) {
+func (p Plan) ranges(env environment) ([][]string, []trial.Skip) {
 	var (
 		out     [][]string
 		skipped []trial.Skip
 	)
-	for _, k := range m.limits.Table() {
+	for _, k := range env.limits.Table() {
 		var possible []string
-		for _, v := range p.values(k, m) {
-			why := m.whyImpossible(k.Name, v)
+		for _, v := range p.values(k, env) {
+			why := env.whyImpossible(k.Name, v)
 			if why == "" {
 				possible = append(possible, v)
 				continue
 			}
-			s := m.base
+			s := env.base
 			if s.Set(k.Name, v) == nil {
 				skipped = append(skipped, trial.Skip{Settings: s, Reason: why})
 			}
 		}
 		if len(possible) == 0 && p.Knobs[k.Name] == knob.Auto {
-			possible = []string{m.base.Get(k.Name)}
+			possible = []string{env.base.Get(k.Name)}
 		}
 		out = append(out, possible)
 	}
@@ -79,21 +79,21 @@ func (p Plan) ranges(m environment) ([][]string, []trial.Skip) {
 }
 
 // whyImpossible returns why a knob cannot have a value, or "" if it can.
-func (m environment) whyImpossible(n knob.Name, value string) string {
-	if why, ok := m.fixed[n]; ok && value != m.base.Get(n) {
-		return fmt.Sprintf("%s stays at %s: %s", n, m.base.Display(n), why)
+func (env environment) whyImpossible(n knob.Name, value string) string {
+	if why, ok := env.fixed[n]; ok && value != env.base.Get(n) {
+		return fmt.Sprintf("%s stays at %s: %s", n, env.base.Display(n), why)
 	}
-	if !m.base.Has(n) && value == m.base.Get(n) && slices.Contains(m.limits.Unreported, n) {
+	if !env.base.Has(n) && value == env.base.Get(n) && slices.Contains(env.limits.Unreported, n) {
 		return "" // the target does not report its value, which stays as it is
 	}
-	if err := checkValue(n, value, m.limits); err != nil {
+	if err := checkValue(n, value, env.limits); err != nil {
 		return err.Error()
 	}
-	if all := m.limits.Devices(); n == knob.Device && all != nil {
-		s := m.base
+	if all := env.limits.Devices(); n == knob.Device && all != nil {
+		s := env.base
 		s.Device, s.Workers = value, 1
-		for _, s.Precision = range m.limits.Precisions() {
-			if m.limits.CheckPlace(s) == nil {
+		for _, s.Precision = range env.limits.Precisions() {
+			if env.limits.CheckPlace(s) == nil {
 				return ""
 			}
 		}
@@ -114,46 +114,46 @@ type expansion struct {
 }
 
 // expand adds the points of all combinations of the knobs from depth on.
-func (g *expansion) expand(depth int, s knob.Settings) {
-	if depth == len(g.knobs) {
-		g.addSettings(s)
+func (e *expansion) expand(depth int, s knob.Settings) {
+	if depth == len(e.knobs) {
+		e.addSettings(s)
 		return
 	}
-	for _, v := range g.ranges[depth] {
-		if s.Set(g.knobs[depth].Name, v) == nil { // ranges has checked it
-			g.expand(depth+1, s)
+	for _, v := range e.ranges[depth] {
+		if s.Set(e.knobs[depth].Name, v) == nil { // ranges has checked it
+			e.expand(depth+1, s)
 		}
 	}
 }
 
 // addSettings adds the points of one setting, one for each load.
-func (g *expansion) addSettings(s knob.Settings) {
-	clear(g.loads)
-	if err := g.env.limits.CheckPlace(s); err != nil {
-		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: err.Error()})
+func (e *expansion) addSettings(s knob.Settings) {
+	clear(e.loads)
+	if err := e.env.limits.CheckPlace(s); err != nil {
+		e.skipped = append(e.skipped, trial.Skip{Settings: s, Reason: err.Error()})
 		return
 	}
-	skip, warnings := g.assess(s)
+	skip, warnings := e.assess(s)
 	if skip != "" {
-		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: skip})
+		e.skipped = append(e.skipped, trial.Skip{Settings: s, Reason: skip})
 		return
 	}
-	for _, spec := range g.plan.pointLoads() {
+	for _, spec := range e.plan.pointLoads() {
 		l := spec.For(s.Workers * s.BatchSize)
 		if l.Matched && l.Concurrency == 0 {
-			g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: "a matched load needs workers x batch size, which the target does not report: give a concurrency"})
+			e.skipped = append(e.skipped, trial.Skip{Settings: s, Reason: "a matched load needs workers x batch size, which the target does not report: give a concurrency"})
 			continue
 		}
-		if g.loads[l] {
+		if e.loads[l] {
 			continue
 		}
-		g.loads[l] = true
-		skip, more := g.assessLoad(s, l)
+		e.loads[l] = true
+		skip, more := e.assessLoad(s, l)
 		if skip != "" {
-			g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: skip})
+			e.skipped = append(e.skipped, trial.Skip{Settings: s, Reason: skip})
 			continue
 		}
-		g.points = append(g.points, Point{
+		e.points = append(e.points, Point{
 			Settings: s, Load: l, Role: trial.RoleLoad,
 			Reason: strings.Join(append(warnings[:len(warnings):len(warnings)], more...), "; "),
 		})
@@ -186,30 +186,30 @@ func (p Plan) pointLoads() []load.Spec {
 
 // assess checks whether a setting is useful. If it is not, it returns the reason to skip it if one
 // of the responsible knobs is auto, and otherwise warnings.
-func (g *expansion) assess(s knob.Settings) (skip string, warnings []string) {
+func (e *expansion) assess(s knob.Settings) (skip string, warnings []string) {
 	add := func(why string, responsible ...knob.Name) {
 		switch {
 		case why == "":
-		case g.isAuto(responsible...):
+		case e.isAuto(responsible...):
 			skip = why
 		default:
 			warnings = append(warnings, why)
 		}
 	}
-	add(g.oversubscribed(s), knob.Workers, knob.Threads)
-	add(g.delayUnused(s), knob.BatchSize, knob.BatchDelay)
-	add(g.delayTooLong(s), knob.BatchDelay)
+	add(e.oversubscribed(s), knob.Workers, knob.Threads)
+	add(e.delayUnused(s), knob.BatchSize, knob.BatchDelay)
+	add(e.delayTooLong(s), knob.BatchDelay)
 	return skip, warnings
 }
 
 // assessLoad is like assess, for a setting under a load.
-func (g *expansion) assessLoad(s knob.Settings, l load.Spec) (skip string, warnings []string) {
+func (e *expansion) assessLoad(s knob.Settings, l load.Spec) (skip string, warnings []string) {
 	if l.Mode != load.Closed {
 		return "", nil
 	}
 	if s.BatchSize > l.Concurrency {
-		why := fmt.Sprintf("batch size %d above concurrency %d: no batch fills, so each waits the whole delay", s.BatchSize, l.Concurrency)
-		if g.isAuto(knob.BatchSize) {
+		why := fmt.Sprintf("batch size %d is above concurrency %d: no batch fills, so each waits the whole delay", s.BatchSize, l.Concurrency)
+		if e.isAuto(knob.BatchSize) {
 			return why, nil
 		}
 		warnings = append(warnings, why)
@@ -221,9 +221,9 @@ func (g *expansion) assessLoad(s knob.Settings, l load.Spec) (skip string, warni
 }
 
 // isAuto reports whether the range of one of the knobs is auto.
-func (g *expansion) isAuto(names ...knob.Name) bool {
+func (e *expansion) isAuto(names ...knob.Name) bool {
 	for _, n := range names {
-		if g.plan.Knobs[n] == knob.Auto {
+		if e.plan.Knobs[n] == knob.Auto {
 			return true
 		}
 	}
@@ -231,8 +231,8 @@ func (g *expansion) isAuto(names ...knob.Name) bool {
 }
 
 // oversubscribed returns a text if all workers together have more threads than there are cores.
-func (g *expansion) oversubscribed(s knob.Settings) string {
-	cores := g.env.limits.Cores
+func (e *expansion) oversubscribed(s knob.Settings) string {
+	cores := e.env.limits.Cores
 	if cores == 0 || s.Device != "cpu" || s.Workers*s.Threads <= cores {
 		return ""
 	}
@@ -241,12 +241,12 @@ func (g *expansion) oversubscribed(s knob.Settings) string {
 
 // delayUnused returns a text if the setting differs from another one of the plan only in a delay
 // that has no effect.
-func (g *expansion) delayUnused(s knob.Settings) string {
-	for i, k := range g.knobs {
+func (e *expansion) delayUnused(s knob.Settings) string {
+	for i, k := range e.knobs {
 		if k.Name != knob.BatchDelay {
 			continue
 		}
-		if first := g.ranges[i][0]; s.BatchSize == 1 && s.Get(k.Name) != first {
+		if first := e.ranges[i][0]; s.BatchSize == 1 && s.Get(k.Name) != first {
 			return fmt.Sprintf("a batch of size 1 never waits: same as delay %s ms", first)
 		}
 	}
@@ -254,8 +254,8 @@ func (g *expansion) delayUnused(s knob.Settings) string {
 }
 
 // delayTooLong returns a text if the delay alone can exceed the limit of the SLA.
-func (g *expansion) delayTooLong(s knob.Settings) string {
-	sla := g.plan.SLA
+func (e *expansion) delayTooLong(s knob.Settings) string {
+	sla := e.plan.SLA
 	if s.BatchSize == 1 || sla.Latency != trial.RequestLatency || s.BatchDelay < sla.Limit {
 		return ""
 	}

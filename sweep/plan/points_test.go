@@ -90,8 +90,8 @@ func TestPoints(t *testing.T) {
 			points: []string{
 				"w4 b1 d1 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another",
 				"w4 b1 d100 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another; a batch of size 1 never waits: same as delay 1 ms",
-				"w4 b16 d1 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another; batch size 16 above concurrency 10: no batch fills, so each waits the whole delay",
-				"w4 b16 d100 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another; delay 100 ms is not below the limit of 100ms: a batch that does not fill exceeds it; batch size 16 above concurrency 10: no batch fills, so each waits the whole delay",
+				"w4 b16 d1 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another; batch size 16 is above concurrency 10: no batch fills, so each waits the whole delay",
+				"w4 b16 d100 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another; delay 100 ms is not below the limit of 100ms: a batch that does not fill exceeds it; batch size 16 is above concurrency 10: no batch fills, so each waits the whole delay",
 			},
 		},
 		{

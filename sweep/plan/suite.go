@@ -13,8 +13,8 @@ import (
 
 // Load reads the plans of a file with read, usually os.ReadFile: one of a plan file, or
 // one for each model and mode of a file of TorchServe's benchmark suite. If the file
-// lists model files, Load reads them too; a name that is not absolute is searched in
-// the folder models_config of the suite file's folder, and in the latter.
+// lists model files, Load reads them too. It searches a name that is not absolute in the
+// folder models_config next to the file, and then in the folder of the file.
 func Load(name string, read func(path string) ([]byte, error)) ([]Plan, error) {
 	data, err := read(name)
 	if err != nil {

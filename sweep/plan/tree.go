@@ -112,11 +112,11 @@ type converter struct{ anchors map[string]*node }
 
 func (c *converter) node(n ast.Node, depth int) (*node, error) {
 	if depth > maxDepth {
-		return nil, &positionError{positionOf(n), fmt.Sprintf("nested deeper than %d", maxDepth)}
+		return nil, &positionError{positionOf(n), fmt.Sprintf("nested deeper than %d levels", maxDepth)}
 	}
 	out, err := c.convert(n, depth)
 	if err == nil && out.size > maxNodes {
-		return nil, &positionError{positionOf(n), fmt.Sprintf("more than %d values", maxNodes)}
+		return nil, &positionError{positionOf(n), fmt.Sprintf("the file has more than %d values", maxNodes)}
 	}
 	return out, err
 }

@@ -171,7 +171,7 @@ func checkLoad(c *fieldErrors, l load.Spec) {
 	case l.Mode == load.Closed && !l.Matched && (l.Concurrency < 1 || l.Concurrency > maxConcurrency):
 		c.add("load: concurrency", "%d is outside 1-%d", l.Concurrency, maxConcurrency)
 	case l.Mode == load.Open && !(l.Rate >= minRate && l.Rate <= maxRate):
-		c.add("load: rate", "%g a second is outside %g-%d", l.Rate, minRate, maxRate)
+		c.add("load: rate", "%g per second is outside %g-%d", l.Rate, minRate, maxRate)
 	case l.Mode == load.Ramp:
 		checkRamp(c, l)
 	case l.Mode == load.Trace:
@@ -191,7 +191,7 @@ func checkRamp(c *fieldErrors, l load.Spec) {
 		rate float64
 	}{{"from", l.From}, {"to", l.To}} {
 		if !(end.rate >= minRate && end.rate <= maxRate) {
-			c.add("load: "+end.key, "%g a second is outside %g-%d", end.rate, minRate, maxRate)
+			c.add("load: "+end.key, "%g per second is outside %g-%d", end.rate, minRate, maxRate)
 		}
 	}
 	if l.Over < time.Second || l.Over > time.Hour {

@@ -44,7 +44,7 @@ type key struct {
 }
 
 // Rows returns a row for each setting under each load, in the order of their first
-// trials. Live trials are left out.
+// trials. Live trials are omitted.
 func Rows(trials []trial.Trial) []Row {
 	at := map[key]int{}
 	var rows []Row

@@ -71,17 +71,18 @@ func (r Result) ShortVerdict(allowed float64) string {
 	return label
 }
 
-// Add adds a text to the line with a label; the line is new if there is none with the label.
-func (y *Explanation) Add(label, text string) {
+// Add adds a text to the line with the label, or a new line if there is none, and a sentence to
+// Text. An empty text adds nothing.
+func (e *Explanation) Add(label, text string) {
 	text = strings.TrimSuffix(text, ".")
 	if text == "" {
 		return
 	}
-	if i := slices.IndexFunc(y.Lines, func(l Line) bool { return l.Label == label }); i >= 0 {
-		y.Lines[i].Text += "; " + text
+	if i := slices.IndexFunc(e.Lines, func(l Line) bool { return l.Label == label }); i >= 0 {
+		e.Lines[i].Text += "; " + text
 	} else {
-		y.Lines = append(y.Lines, Line{label, text})
+		e.Lines = append(e.Lines, Line{label, text})
 	}
 	sentence := strings.ToUpper(label[:1]) + label[1:] + ": " + text + "."
-	y.Text = strings.TrimPrefix(y.Text+" "+sentence, " ")
+	e.Text = strings.TrimPrefix(e.Text+" "+sentence, " ")
 }

@@ -13,7 +13,7 @@ type Line struct {
 	Text  string
 }
 
-// labelCells is the width of labels, without the blank after them.
+// labelWidth is the width of labels, without the blank after them.
 const labelWidth = 9
 
 // String returns the label and the text.

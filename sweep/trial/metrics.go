@@ -16,4 +16,4 @@ func AllMetrics() MetricSet { return MetricSet{true, true, true, true, true} }
 
 // HasServiceTimes reports whether the service time of full batches can be measured, which
 // probes and predictions need.
-func (t MetricSet) HasServiceTimes() bool { return t.ModelLatency && t.Batches }
+func (m MetricSet) HasServiceTimes() bool { return m.ModelLatency && m.Batches }

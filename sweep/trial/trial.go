@@ -86,23 +86,23 @@ const (
 	ModelLatency                      // execution time of the batch of the request
 )
 
-func (w LatencyKind) String() string {
-	if w == ModelLatency {
+func (k LatencyKind) String() string {
+	if k == ModelLatency {
 		return "model"
 	}
 	return "request"
 }
 
 // MarshalText returns request or model.
-func (w LatencyKind) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+func (k LatencyKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText reads request or model.
-func (w *LatencyKind) UnmarshalText(b []byte) error {
+func (k *LatencyKind) UnmarshalText(b []byte) error {
 	switch string(b) {
 	case "request":
-		*w = RequestLatency
+		*k = RequestLatency
 	case "model":
-		*w = ModelLatency
+		*k = ModelLatency
 	default:
 		return fmt.Errorf("latency %q: want request or model", b)
 	}
@@ -161,7 +161,7 @@ func (s *SLA) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// duration converts ms to a duration, rounded to a nanosecond.
+// fromMS converts ms to a duration, rounded to a nanosecond.
 func fromMS(ms float64) time.Duration { return time.Duration(math.Round(ms * 1e6)) }
 
 // Answer is the result of a verdict.

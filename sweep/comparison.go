@@ -52,7 +52,7 @@ type Difference struct {
 	Disturbed     int // blocks that were disturbed for at least a part of their time
 }
 
-// Turn has the results of the blocks of one point: medians over the blocks, and sums of
+// Side has the results of the blocks of one point: medians over the blocks, and sums of
 // requests.
 type Side struct {
 	PercentileMS float64 // NaN if no block had enough answers
@@ -69,7 +69,7 @@ type TooFewAnswersError struct {
 }
 
 func (e *TooFewAnswersError) Error() string {
-	return fmt.Sprintf("%v under %v has %d answers in a block of %v, but the percentile needs %d", e.Point.Settings, e.Point.Load, e.Answers, e.Block, e.Need)
+	return fmt.Sprintf("%v under %v: there are %d answers in a block of %v, but the percentile needs %d", e.Point.Settings, e.Point.Load, e.Answers, e.Block, e.Need)
 }
 
 // answersPerBlock returns how many answers end a block: three times as many as the percentile q

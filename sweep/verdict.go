@@ -22,24 +22,24 @@ type Requests struct {
 }
 
 // RequestsOf returns the data of samples for an SLA that limits the given kind of latency.
-func RequestsOf(samples []load.Sample, l load.Spec, which trial.LatencyKind) Requests {
+func RequestsOf(samples []load.Sample, l load.Spec, kind trial.LatencyKind) Requests {
 	r := Requests{Load: l, Failed: make([]bool, 0, len(samples)), Sent: make([]time.Duration, 0, len(samples))}
 	for i := range samples {
-		r.Add(&samples[i], which)
+		r.Add(&samples[i], kind)
 	}
 	return r
 }
 
 // Add adds a request. Model latency is missing if the server does not report it. A
 // request that timed out counts with its timeout for both kinds of latency.
-func (r *Requests) Add(s *load.Sample, which trial.LatencyKind) {
+func (r *Requests) Add(s *load.Sample, kind trial.LatencyKind) {
 	r.Failed = append(r.Failed, s.Outcome != load.OK)
 	r.Sent = append(r.Sent, s.Planned)
 	if s.Outcome == load.Refused || s.Outcome == load.Failed {
 		return
 	}
 	v := s.Latency
-	if which == trial.ModelLatency && s.Outcome == load.OK {
+	if kind == trial.ModelLatency && s.Outcome == load.OK {
 		v = s.Model
 	}
 	if v > 0 {
@@ -138,7 +138,7 @@ func errorText(rate float64, sla trial.SLA) string {
 	return fmt.Sprintf("%s of the requests failed, timed out or were refused, %s are allowed", formatPercent(rate), formatPercent(sla.MaxErrorRate))
 }
 
-// formatPercent formats a share with two significant digits, or as an integer from 10% on.
+// formatPercent formats a share with two significant digits, or without decimals from 10% on.
 func formatPercent(share float64) string {
 	if share >= .1 {
 		return fmt.Sprintf("%.0f%%", 100*share)
@@ -200,7 +200,7 @@ func decide(sla trial.SLA, r Requests, minTime time.Duration) decision {
 func (r Requests) describeBacklog(k stat.Keeping) string {
 	n := float64(max(1, len(r.Waits)))
 	answered := r.loadRate() / (1 + k.Growth/n) // in each second the latency grows by (rate - answered) / answered
-	return fmt.Sprintf("does not keep up: %.0f of %.0f requests/s are answered, the queue grows", answered, r.loadRate())
+	return fmt.Sprintf("answers do not keep up with arrivals: %.0f of %.0f requests/s are answered, and the queue grows", answered, r.loadRate())
 }
 
 // loadRate returns the rate of an open load, or the planned rate of the requests of another load.
