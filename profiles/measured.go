@@ -15,7 +15,7 @@ import (
 )
 
 // BestPair is the best trials of two profiles, to be measured anew in turns on one
-// machine under one load; see [sweep.Turns].
+// machine under one load; see [sweep.Comparison].
 type BestPair struct {
 	A, B trial.Trial
 	Load load.Spec // of both: that of B
