@@ -89,7 +89,7 @@ func TestSlowModel(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := plan.Default()
 			p.SLA.Limit, p.Budget.Time = 2*time.Minute, tt.budget
-			p, err := search.Settle(p)
+			p, err := search.Complete(p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func TestLongTrialsOfASlowModel(t *testing.T) {
 		p := plan.Default()
 		p.SLA.Limit, p.Budget.Time = 2*time.Minute, 24*time.Hour
 		p.Knobs = map[knob.Name]string{knob.BatchSize: "1,2,4,8", knob.BatchDelay: "1"}
-		p, err := search.Settle(p)
+		p, err := search.Complete(p)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,22 +51,22 @@ func TestClosing(t *testing.T) {
 		st   session.Sweep
 		want []string // the lines' beginnings
 	}{
-		{"a choice", p, session.Sweep{Trials: runs, Best: 2, Open: -1, Choice: choice}, []string{head + "P99 of request latency 22.1 ms, at most 25 with 95%, within 25ms", "limits    execution"}},
-		{"by model latency", byModel, session.Sweep{Trials: model, Best: 2, Open: -1, Choice: choice}, []string{head + "P99 of model latency 22.1 ms, at most 25 with 95%, within 25ms; requests took P99 4400.0 ms", "limits"}},
+		{"a choice", p, session.Sweep{Trials: runs, Best: 2, Unconfirmed: -1, Choice: choice}, []string{head + "P99 of request latency 22.1 ms, at most 25 with 95%, within 25ms", "limits    execution"}},
+		{"by model latency", byModel, session.Sweep{Trials: model, Best: 2, Unconfirmed: -1, Choice: choice}, []string{head + "P99 of model latency 22.1 ms, at most 25 with 95%, within 25ms; requests took P99 4400.0 ms", "limits"}},
 		{
 			"a validation left open", p,
-			session.Sweep{Trials: open, Best: -1, Open: 2},
+			session.Sweep{Trials: open, Best: -1, Unconfirmed: 2},
 			[]string{
 				"cannot tell: most promising is 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), P99 of request latency 22.1 ms, at least 18.0 with 95%, to be within 25ms; its validation was left open: 1304 of the 2000 requests",
-				"next      about 696 more answers, about 0.7 s, would settle it: --budget 1m30s. Ways out:",
+				"next      about 696 more answers, about 0.7 s, would decide it: --budget 1m30s. Alternatives:",
 			},
 		},
 		{
 			"not validated", p,
-			session.Sweep{Trials: busy, Best: -1, Open: 0, Problem: "budget of 1m0s used up"},
+			session.Sweep{Trials: busy, Best: -1, Unconfirmed: 0, Problem: "budget of 1m0s used up"},
 			[]string{"cannot tell (budget of 1m0s used up after 1 trials): most promising is 2 workers", "next      a validation of it takes about 2000 answers, about 2.1 s: --budget 1m30s"},
 		},
-		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Open: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more would tell (--requests 4000 "}},
+		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Unconfirmed: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more would tell (--requests 4000 "}},
 	} {
 		got := closing(c.plan, sweep.Info{Limits: knob.Limits{}, Fixed: map[knob.Name]string{knob.FP16: "x", knob.Device: "x"}}, c.st)
 		if len(got) != len(c.want) {

@@ -163,7 +163,7 @@ func (a *app) expected(p plan.Plan, info sweep.Info, points []plan.Point) []stri
 		head + total.Round(time.Second).String() + tests,
 		fmt.Sprintf("by %s: %v", id, cost),
 	}
-	if short := cost.Short(); short != "" {
+	if short := cost.TooShort(); short != "" {
 		out = append(out, short)
 	}
 	return out
@@ -180,7 +180,7 @@ func measuredTotal(p plan.Plan, c search.Cost, n int) time.Duration {
 	if p.Budget.LoadTests > 0 {
 		n = min(n, p.Budget.LoadTests)
 	}
-	total := time.Duration(n+1) * max(c.Time(answers), least)
+	total := time.Duration(n+1) * max(c.TimeFor(answers), least)
 	if p.Trial.Duration > 0 {
 		total = time.Duration(n+1) * p.Trial.Duration
 	}

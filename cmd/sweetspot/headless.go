@@ -248,7 +248,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 		tee = a.out
 	}
 	show := newProgress(a.err, f.quiet)
-	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), Watch: show.watch}
+	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), OnChange: show.watch}
 	st, err := s.Run(ctx)
 	show.end()
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -263,7 +263,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 			return result{}, err
 		}
 	}
-	code := session.Exit(st)
+	code := session.ExitCode(st)
 	if by := a.signal.code(); by != 0 {
 		code = by
 	}

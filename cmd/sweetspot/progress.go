@@ -89,7 +89,7 @@ func (p *progress) watch(st session.Sweep) {
 		fmt.Fprintf(p.w, "%s\n", text)
 	}
 	p.seen = max(p.seen, st.Resumed) // an event has told of them
-	if !p.cost && st.Cost.Known() {
+	if !p.cost && st.Cost.HasRate() {
 		p.cost = true
 		if st.Cost.Fits() { // else an event has said more
 			p.clear()

@@ -75,7 +75,7 @@ func TestElsewhere(t *testing.T) {
 		t.Fatalf("dry run: exit %d\n%s", code, said)
 	}
 	holds(t, "dry run", out, "  instances: 2\n  max_batch_size: [1, 8]\n", "  1  instances 2, max_batch_size 1, concurrency 20",
-		"auto: nothing is predicted, as the target does not tell the times and sizes of its batches: all points in this order")
+		"auto: nothing is predicted, because the target does not report the times and sizes of its batches: all points in this order")
 
 	out, said, code = e.run(append(sweepIt, "--out", a)...)
 	if code != exitYes {

@@ -27,7 +27,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	}
 	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: startIn(m.Places, startConfig(p))}
 	if p.Trial.Duration == 0 && p.Trial.Requests == 0 {
-		c.Longest = virtualTrial
+		c.MinTimeLimit = virtualTrial
 	}
 	t, err := virtual.Open(c)
 	if err != nil {

@@ -97,7 +97,7 @@ func (r recording) End(session.SweepState, int) error {
 func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "profile.jsonl")
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}

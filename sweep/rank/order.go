@@ -17,9 +17,9 @@ import (
 // batches before the delay ends, so that the delay costs nothing.
 //
 // "Equal within noise" is not transitive: a may equal b and b equal c, although a is
-// better than c. So the rows are sorted into groups: the best row is the first of a group,
-// which also has the next rows whose intervals overlap the interval of the first. The next
-// criterion sorts the rows of each group in the same way.
+// better than c. So the rows are split into sets of ties: the best row is the first of a
+// set, which also has the next rows whose intervals overlap the interval of the first. The
+// next criterion sorts the rows of each set in the same way.
 //
 // The other rows, which are undecided or fail, follow in the order of their distance from
 // the SLA and the constraints.
@@ -46,7 +46,7 @@ func New(r Rules, trials []trial.Trial) Ranking {
 		}
 	}
 	s := sorter{trials: joined}
-	s.sortGroups(meet, r.criteria())
+	s.sortTies(meet, r.criteria())
 	slices.SortFunc(rest, func(a, b int) int {
 		return cmp.Or(
 			cmp.Compare(r.Distance(joined[a]), r.Distance(joined[b])),
@@ -93,14 +93,13 @@ func (r Rules) Rank(trials []trial.Trial) []int {
 // sorter sorts indexes of trials in place.
 type sorter struct{ trials []trial.Trial }
 
-// sortGroups sorts ids by the first criterion, and each group of values that equal its
-// first value within noise by the other criteria.
-func (s sorter) sortGroups(ids []int, by []criterion) {
+// sortTies sorts ids by the first criterion, and each set of ties by the other criteria.
+func (s sorter) sortTies(ids []int, by []criterion) {
 	if len(by) == 0 {
 		slices.SortFunc(ids, func(a, b int) int { return tieBreak(s.trials[a], s.trials[b]) })
 		return
 	}
-	at := func(id int) score { return by[0](s.trials[id]) }
+	at := func(id int) sortKey { return by[0](s.trials[id]) }
 	slices.SortFunc(ids, func(a, b int) int {
 		x, y := at(a), at(b)
 		return cmp.Or(
@@ -113,7 +112,7 @@ func (s sorter) sortGroups(ids []int, by []criterion) {
 		for end < len(ids) && at(ids[end]).low <= first.high {
 			end++
 		}
-		s.sortGroups(ids[start:end], by[1:])
+		s.sortTies(ids[start:end], by[1:])
 		start = end
 	}
 }

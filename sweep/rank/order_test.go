@@ -77,7 +77,7 @@ func TestRank(t *testing.T) {
 		{"then shorter delay", []trial.Trial{newTrial(1, 104, 40, delay(time.Second)), newTrial(2, 100, 41)}, []int{2, 1}},
 		{"then throughput, then the earlier", []trial.Trial{newTrial(3, 100, 41), newTrial(2, 100, 41), newTrial(1, 104, 41)}, []int{1, 2, 3}},
 		{
-			"a group ends where intervals do not overlap that of its first value",
+			"a set of ties ends at an interval that does not overlap that of its first value",
 			[]trial.Trial{newTrial(1, 100, 10), newTrial(2, 108, 20), newTrial(3, 116, 30)},
 			[]int{2, 3, 1},
 		},

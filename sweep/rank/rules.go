@@ -37,12 +37,12 @@ func WithinNoise(a, b trial.Trial) bool {
 	return x.low <= y.high && y.low <= x.high
 }
 
-// score is a value of a trial with its interval, negated if necessary, so that lower is
+// sortKey is a value of a trial with its interval, negated if necessary, so that a lower one is
 // better.
-type score struct{ value, low, high float64 }
+type sortKey struct{ value, low, high float64 }
 
-// criterion returns one score of a trial.
-type criterion func(trial.Trial) score
+// criterion returns a sort key of a trial.
+type criterion func(trial.Trial) sortKey
 
 func (r Rules) criteria() []criterion {
 	requests := throughput
@@ -72,37 +72,37 @@ func (r Rules) Beats(a, b trial.Trial) bool {
 	return false
 }
 
-// scoreOf returns a score from numbers of which lower is better. A missing end is open; a
-// missing value is the worst score.
-func scoreOf(value, low, high trial.Num) score {
+// sortKeyOf returns a sort key from numbers of which a lower one is better. A missing end is open; a
+// missing value is the worst key.
+func sortKeyOf(value, low, high trial.Num) sortKey {
 	v, ok := value.Get()
 	if !ok {
-		return score{math.Inf(1), math.Inf(1), math.Inf(1)}
+		return sortKey{math.Inf(1), math.Inf(1), math.Inf(1)}
 	}
 	if !low.OK() && !high.OK() {
-		return score{v, v, v} // there is no interval: the value counts as exact
+		return sortKey{v, v, v} // there is no interval: the value counts as exact
 	}
-	return score{v, low.Or(math.Inf(-1)), high.Or(math.Inf(1))}
+	return sortKey{v, low.Or(math.Inf(-1)), high.Or(math.Inf(1))}
 }
 
-func throughput(t trial.Trial) score {
-	s := scoreOf(t.Throughput.Value, t.Throughput.Low, t.Throughput.High)
+func throughput(t trial.Trial) sortKey {
+	s := sortKeyOf(t.Throughput.Value, t.Throughput.Low, t.Throughput.High)
 	if math.IsInf(s.value, 1) {
 		return s
 	}
-	return score{-s.value, -s.high, -s.low}
+	return sortKey{-s.value, -s.high, -s.low}
 }
 
-// loadRate returns the score of the rate of the load, which is exact.
-func loadRate(t trial.Trial) score { return score{-t.Load.Rate, -t.Load.Rate, -t.Load.Rate} }
+// loadRate returns the sort key of the rate of the load, which is exact.
+func loadRate(t trial.Trial) sortKey { return sortKey{-t.Load.Rate, -t.Load.Rate, -t.Load.Rate} }
 
-func percentile(t trial.Trial) score {
-	return scoreOf(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS)
+func percentile(t trial.Trial) sortKey {
+	return sortKeyOf(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS)
 }
 
-func workers(t trial.Trial) score {
+func workers(t trial.Trial) sortKey {
 	w := float64(t.Settings.Workers)
-	return score{w, w, w}
+	return sortKey{w, w, w}
 }
 
 // PerJoule returns the number of answers per joule; it is missing if the energy or the throughput
@@ -114,16 +114,16 @@ func PerJoule(t trial.Trial) trial.Num {
 	return trial.Num{}
 }
 
-// perJoule returns the score of answers per joule. Its interval is as wide as that of the
+// perJoule returns the sort key of answers per joule. Its interval is as wide as that of the
 // throughput, relative to the value.
-func perJoule(t trial.Trial) score {
+func perJoule(t trial.Trial) sortKey {
 	joules, ok := t.Use.GPU.EnergyJ.Get()
 	s := throughput(t)
 	if !ok || joules <= 0 || s.value >= 0 {
-		return score{math.Inf(1), math.Inf(1), math.Inf(1)}
+		return sortKey{math.Inf(1), math.Inf(1), math.Inf(1)}
 	}
 	scale := float64(t.Counts.OK) / joules / -s.value
-	return score{s.value * scale, s.low * scale, s.high * scale}
+	return sortKey{s.value * scale, s.low * scale, s.high * scale}
 }
 
 // Distance returns how far a trial is from the SLA and the constraints: the share by which

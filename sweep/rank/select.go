@@ -13,14 +13,14 @@ import (
 // question capacity it omits rates at or above the lowest rate at which a setting failed
 // or was not confirmed.
 func (k Ranking) Candidates() []Row {
-	failedRates := map[string]float64{} // lowest rate that failed or was not confirmed, by group
+	failedRates := map[string]float64{} // lowest rate that failed or was not confirmed, by rowKey
 	failed := map[string]bool{}         // settings that fail under a load
 	for _, r := range k.Rows {
 		t := r.Joined
 		if k.failedOrUnconfirmed(r) {
-			g := k.rateGroup(t)
-			if lowest, exists := failedRates[g]; !exists || t.Load.Rate < lowest {
-				failedRates[g] = t.Load.Rate
+			key := k.rowKey(t)
+			if lowest, exists := failedRates[key]; !exists || t.Load.Rate < lowest {
+				failedRates[key] = t.Load.Rate
 			}
 		}
 		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Likely() == trial.Fail
@@ -29,7 +29,7 @@ func (k Ranking) Candidates() []Row {
 	for _, r := range k.InOrder() {
 		t := r.Joined
 		switch {
-		case t.Verdict.Likely() != trial.Pass || t.Load.Rate >= lowestRate(failedRates, k.rateGroup(t)):
+		case t.Verdict.Likely() != trial.Pass || t.Load.Rate >= lowestRate(failedRates, k.rowKey(t)):
 		case k.isCapacity() || !failed[t.Settings.String()]:
 			first = append(first, r)
 		default:
@@ -93,18 +93,18 @@ func (k Ranking) failedOrUnconfirmed(r Row) bool {
 	return r.Verdict().Likely() == trial.Fail || k.isCapacity() && r.FromValidations() && !r.Validated
 }
 
-// rateGroup returns a key for the settings and the load of a trial. For question capacity the rate
+// rowKey returns a text that identifies the settings and the load of a trial. For question capacity the rate
 // is not part of it, because settings that fail at one rate fail at all higher ones.
-func (k Ranking) rateGroup(t trial.Trial) string {
+func (k Ranking) rowKey(t trial.Trial) string {
 	if k.isCapacity() {
 		t.Load.Rate = 0
 	}
 	return fmt.Sprint(t.Settings, t.Load)
 }
 
-// lowestRate returns the rate of a group, +Inf if it has none.
-func lowestRate(rates map[string]float64, group string) float64 {
-	if rate, exists := rates[group]; exists {
+// lowestRate returns the rate for a key, +Inf if there is none.
+func lowestRate(rates map[string]float64, key string) float64 {
+	if rate, exists := rates[key]; exists {
 		return rate
 	}
 	return math.Inf(1)
