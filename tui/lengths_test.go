@@ -15,7 +15,7 @@ func TestTrialLengths(t *testing.T) {
 	if strings.Contains(sc.plainFrame(), "padding") {
 		t.Error("padding is shown for requests of one length")
 	}
-	sc.selectedTrial().Lengths = &trial.Lengths{Split: trial.Of(.4), Runs: trial.Of(2.25), Padding: trial.Of(.118)}
+	sc.selectedTrial().Lengths = &trial.Lengths{Split: trial.NumOf(.4), Runs: trial.NumOf(2.25), Padding: trial.NumOf(.118)}
 	if want := "split 40%, 2.2 runs a batch  padding 12%"; !strings.Contains(sc.plainFrame(), want) {
 		t.Errorf("no %q on\n%s", want, sc.plainFrame())
 	}

@@ -12,10 +12,10 @@ import (
 func lengthProbe(w, b int, each float64, drawn []int64) trial.Probe {
 	p := trial.Probe{
 		Settings: settings(w, b), BatchSize: b, Runs: 16,
-		Service: trial.Service{Median: trial.Of(float64(b) * each * 50), Spread: trial.Of(.02)},
+		ServiceTime: trial.ServiceTime{Median: trial.NumOf(float64(b) * each * 50), Spread: trial.NumOf(.02)},
 	}
 	if drawn != nil {
-		p.Lengths = &trial.ProbeLengths{RunMS: trial.Of(0), ElementUS: trial.Of(1000 * each), Spread: trial.Of(.9), Drawn: drawn}
+		p.Lengths = &trial.ProbeLengths{RunMS: trial.NumOf(0), ElementUS: trial.NumOf(1000 * each), Spread: trial.NumOf(.9), Drawn: drawn}
 	}
 	return p
 }
