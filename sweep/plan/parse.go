@@ -107,16 +107,16 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"strategy", d.text(&p.Strategy)},
 		{"order", d.enum(&p.Order)},
 		{"objective", d.enum(&p.Objective)},
-		{"constraints", d.group(
+		{"constraints", d.mapOf(
 			field{"memory_mb", d.integer(&p.Constraints.MemoryMB)},
 			field{"gpu_memory_mb", d.integer(&p.Constraints.GPUMemoryMB)},
 		)},
-		{"budget", d.group(
+		{"budget", d.mapOf(
 			field{"time", d.duration(&p.Budget.Time)},
 			field{"load_tests", d.loadTests(p)},
 			field{"trials", d.integer(&p.Budget.Trials)},
 		)},
-		{"trial", d.group(
+		{"trial", d.mapOf(
 			field{"requests", d.integer(&p.Trial.Requests)},
 			field{"duration", d.duration(&p.Trial.Duration)},
 			field{"max_requests", d.integer(&p.Trial.MaxRequests)},
@@ -128,8 +128,8 @@ func (d *decoder) plan(root *node, p *Plan) {
 	}
 }
 
-// group reads a map with the given fields.
-func (d *decoder) group(fields ...field) readFunc {
+// mapOf reads a map with the given fields.
+func (d *decoder) mapOf(fields ...field) readFunc {
 	return func(path string, n *node) { d.mapping(path, n, fields) }
 }
 
@@ -147,7 +147,7 @@ func (d *decoder) loadTests(p *Plan) readFunc {
 }
 
 func (d *decoder) sla(p *Plan) readFunc {
-	return d.group(
+	return d.mapOf(
 		field{"percentile", d.number(&p.SLA.Percentile)},
 		field{"limit", d.duration(&p.SLA.Limit)},
 		field{"latency", d.enum(&p.SLA.Latency)},
@@ -157,7 +157,7 @@ func (d *decoder) sla(p *Plan) readFunc {
 }
 
 func (d *decoder) options(p *Plan) readFunc {
-	return d.group(
+	return d.mapOf(
 		field{"session", d.text(&p.Options.Session)},
 		field{"spin", d.onOff(&p.Options.Spin)},
 		field{"pin", d.boolean(&p.Options.Pin)},
