@@ -51,7 +51,7 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 			return result{}, err
 		}
 	}
-	if p, err = sweep.Fit(p, info); err != nil {
+	if p, err = sweep.PlanFor(p, info); err != nil {
 		return result{}, err
 	}
 	j.plan = p
@@ -87,10 +87,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 // childCommand is the engine child's command line, without the settings.
 func (a *app) childCommand(p plan.Plan) []string {
 	argv := append([]string{a.self, "engine", p.Model}, bodyArgs(p)...)
-	for name, dims := range p.Shapes {
-		argv = append(argv, "--shape="+name+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(dims), " ", "x"), "[]"))
-	}
-	return argv
+	return append(argv, lengthArgs(p)...)
 }
 
 // startConfig is what the engine starts with: the knobs to which the plan gives
@@ -157,7 +154,7 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	switch {
 	case info.Model.BatchAxis:
 		a.note(f, "batch    %s", info.Model.BatchWhy)
-	case info.Current.Told(knob.BatchSize):
+	case info.Current.Has(knob.BatchSize):
 		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
 	}
 	switch {
@@ -168,6 +165,12 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 		}
 	case len(info.Model.Inputs) > 0: // a virtual device takes none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
+		if info.Model.Lengths != "" {
+			a.note(f, "lengths  %s%s", info.Model.Lengths, madeUp(p))
+		}
+	}
+	if info.Model.Padding != "" {
+		a.note(f, "padding  %s", info.Model.Padding)
 	}
 	if text := sizeNote(info.Model); text != "" {
 		a.note(f, "size     %s", text)
@@ -206,7 +209,7 @@ func modelText(p plan.Plan, info sweep.Info) string {
 
 // untold lists what a target does not tell.
 func untold(info sweep.Info) []string {
-	t := info.Tells
+	t := info.Metrics
 	var out []string
 	for _, f := range []struct {
 		told bool
@@ -218,7 +221,7 @@ func untold(info sweep.Info) []string {
 			out = append(out, f.what)
 		}
 	}
-	for _, n := range info.Limits.Untold {
+	for _, n := range info.Limits.Unreported {
 		out = append(out, string(n))
 	}
 	return out

@@ -86,7 +86,11 @@ func Describe(inputs []tensor.Spec) string {
 	for _, s := range inputs {
 		lines = append(lines, fmt.Sprintf("%s: %s", s, distribution(s)))
 	}
-	return fmt.Sprintf("%s, sent as %s, %d bytes", strings.Join(lines, "; "), media, len(body.Data))
+	text := fmt.Sprintf("%s, sent as %s", strings.Join(lines, "; "), media)
+	if tensor.Lengths(inputs) != nil {
+		return text // the number of bytes depends on the lengths
+	}
+	return fmt.Sprintf("%s, %d bytes", text, len(body.Data))
 }
 
 // distribution describes the distribution of the samples of an input. It looks at samples,

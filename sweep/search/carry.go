@@ -3,6 +3,7 @@ package search
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,6 +111,12 @@ func requestsKey(p plan.Plan) string {
 	if p.Input != "" {
 		p.Input = filepath.Base(p.Input)
 	}
+	for name, text := range p.Lengths {
+		if file, ok := strings.CutPrefix(text, "@"); ok {
+			p.Lengths = maps.Clone(p.Lengths)
+			p.Lengths[name] = "@" + filepath.Base(file)
+		}
+	}
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err.Error() // cannot happen: every plan can be encoded
@@ -129,7 +136,7 @@ func (c carryCheck) check(t trial.Trial) (trial.Verdict, *DropReason) {
 	case !c.points[c.keyOf(t.Settings, t.Load)] || t.Role == trial.RoleLive:
 		return drop(NoPoint)
 	}
-	v, ok := t.Verdict.Carry(c.oldPlan.SLA, c.newPlan.SLA)
+	v, ok := t.Verdict.Restate(c.oldPlan.SLA, c.newPlan.SLA)
 	if !ok {
 		return drop(OtherPromise)
 	}

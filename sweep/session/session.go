@@ -32,7 +32,7 @@ type Target interface {
 	// returns nil after the end of ctx, otherwise the reason why the load failed.
 	Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error
 	// Use returns the latest utilization.
-	Use() trial.Use
+	Use() trial.ResourceUse
 }
 
 // Config is the configuration of a session.
@@ -207,7 +207,13 @@ func (s *Session) open() {
 	if info.Model.Images != "" && s.cfg.Plan.Input != "" { // else no images are sent
 		s.addMessage(Note, "images %s", info.Model.Images)
 	}
-	if b, ok := t.(sweep.Barer); ok {
+	if l := info.Model.Lengths; l != "" {
+		s.addMessage(Note, "lengths of generated requests: %s", l)
+	}
+	if p := info.Model.Padding; p != "" {
+		s.addMessage(Note, "padding: %s", p)
+	}
+	if b, ok := t.(sweep.BareMeasurer); ok {
 		s.measureBare(b) // there is no load yet
 		return
 	}
@@ -247,7 +253,7 @@ func (s *Session) targetInfo(ctx context.Context, t Target) (sweep.Info, error) 
 	}
 	info, err := t.Info(ctx)
 	if err == nil {
-		err = sweep.Judgeable(s.cfg.Plan.SLA, info.Tells)
+		err = sweep.CheckSLA(s.cfg.Plan.SLA, info.Metrics)
 	}
 	if err != nil {
 		return info, errors.Join(err, t.Close(ctx))
@@ -301,9 +307,9 @@ func (s *Session) publish() {
 }
 
 // utilization returns the target's utilization. The lock is held.
-func (s *Session) utilization() trial.Use {
+func (s *Session) utilization() trial.ResourceUse {
 	if s.target == nil {
-		return trial.Use{}
+		return trial.ResourceUse{}
 	}
 	return s.target.Use()
 }

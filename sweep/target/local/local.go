@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"sweetspot/engine/api/control"
-	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/monitor"
 	"sweetspot/sweep"
@@ -51,6 +50,7 @@ type Target struct {
 	client       *client
 	info         sweep.Info
 	baseConfig   load.Config            // common part of all runs
+	bodies       *sweep.BodyLengths     // lengths of the bodies of baseConfig
 	lastSettings knob.Settings          // last settings in force
 	ranSettings  map[knob.Settings]bool // by memoryKey: all settings that this child had in force
 	closed       bool
@@ -94,13 +94,14 @@ func (t *Target) startChild(ctx context.Context) error {
 	}
 	if in, asked := info.Models[0].Options, t.cfg.Start.Options; in != asked {
 		c.stop()
-		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Words(), in.Words())
+		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Describe(), in.Describe())
 	}
 	t.child, t.client = c, cl
 	if t.baseConfig, err = t.loadConfig(info.Models[0]); err != nil {
 		c.stop()
 		return err
 	}
+	t.bodies = bodyLengths(info.Models[0], t.baseConfig.Bodies)
 	t.info = t.infoOf(info)
 	t.ranSettings = map[knob.Settings]bool{}
 	t.noteInForce(t.info.Current)
@@ -115,7 +116,10 @@ func (t *Target) loadConfig(m control.Model) (load.Config, error) {
 		return load.Config{}, fmt.Errorf("model %s takes bytes, which cannot be generated: provide request bodies with --input FILE", m.Name)
 	}
 	if all == nil {
-		all = sampleBodies(m, t.cfg.Seed)
+		var err error
+		if all, err = bodies(m, t.cfg.Seed); err != nil {
+			return load.Config{}, err
+		}
 	}
 	at := url.URL{Scheme: "http", Host: t.child.addresses.Inference, Path: "/predictions/" + m.Name}
 	return load.Endpoint{
@@ -146,26 +150,16 @@ func (t *Target) infoOf(in control.Info) sweep.Info {
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
+			Padding: m.Padding, Lengths: lengthsText(m), Bodies: t.bodies,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
-		Tells: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
+		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
 	info.Model.MaxRequestSize = t.cfg.MaxRequestSize
 	for _, b := range t.baseConfig.Bodies {
 		info.Model.LargestBody = max(info.Model.LargestBody, int64(len(b.Data)))
 	}
 	return info
-}
-
-// numBodies is the number of different random bodies.
-const numBodies = 16
-
-func sampleBodies(m control.Model, seed uint64) []load.Body {
-	var out []load.Body
-	for _, b := range handler.Bodies(m.Inputs, numBodies, seed) {
-		out = append(out, load.Body{Type: b.Type, Data: b.Data})
-	}
-	return out
 }
 
 func (t *Target) startMonitor() {
@@ -281,7 +275,7 @@ func (t *Target) trialConfig(m sweep.Measurement) load.Config {
 
 // Measure runs the load until m.Stop returns true, and summarizes it.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	bare, err := t.bareRate(ctx)
 	if err != nil {
 		return trial.Result{}, err
@@ -291,19 +285,19 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		t.mu.Unlock()
 		return trial.Result{}, err
 	}
-	if m.OwnMemory {
+	if m.FreshServer {
 		if err := t.ensureOwnMemory(ctx); err != nil {
 			t.mu.Unlock()
 			return trial.Result{}, err
 		}
 	}
 	c, child := t.trialConfig(m), t.child
-	window := t.monitor.Begin()
+	window, shapes := t.monitor.Begin(), t.watchLengths(ctx)
 	t.mu.Unlock()
 	why, disturbances := "", newDisturbanceRecorder(child.addresses.PID)
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
 		disturbances.block(elapsed)
-		stop, reason := m.Stop(sweep.Clean(elapsed, samples, disturbances.blocks))
+		stop, reason := m.Stop(sweep.CutDisturbed(elapsed, samples, disturbances.blocks))
 		if m.Progress != nil {
 			m.Progress(elapsed, samples)
 		}
@@ -320,10 +314,11 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, t.cause(ctx, errors.Join(err, ctx.Err()))
 	}
 	out := sweep.Summarize(r, m.Load, m.SLA, why, disturbed...)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
-	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.info.Options}, disturbed...)
-	out.Use, out.Use.RSSUpTo = use, t.ranLarger()
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
+	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.info.Options}, disturbed...)
+	out.Use, out.Use.RSSIsBound = use, t.ranLarger()
 	addEnergy(&out, window, r)
+	shapes.end(ctx, t, &out)
 	out.BareRPS = t.plausibleRate(bare, out.Throughput)
 	return out, nil
 }
