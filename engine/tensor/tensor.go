@@ -3,7 +3,7 @@
 // Everything here is per item: only backends know the batch axis.
 //
 // It encodes numbers as bytes ([At], [AppendFloat] and others), counts the elements of
-// shapes and compares shapes ([Elements], [Fits]), and makes random inputs ([Sample]).
+// shapes and compares shapes ([Elements], [Fits]), and makes random inputs ([Sample], [Sampler]).
 package tensor
 
 import (
@@ -30,6 +30,7 @@ const (
 	Float16
 	Float32
 	Float64
+	BFloat16
 )
 
 var types = []struct {
@@ -49,6 +50,7 @@ var types = []struct {
 	{"FP16", 2},
 	{"FP32", 4},
 	{"FP64", 8},
+	{"BF16", 2},
 }
 
 func (t Type) String() string { return types[t].name }
@@ -80,10 +82,26 @@ type Spec struct {
 	Shape []int64 `json:"shape"` // without the batch axis; -1 is an open dimension
 
 	// If Bounded, Min and Max are the inclusive bounds of the legal values of an
-	// input, such as token ids of a vocabulary, pixels or masks.
+	// input, such as token ids of a vocabulary: a value outside certainly fails.
 	Bounded bool    `json:"bounded,omitempty"`
 	Min     float64 `json:"min,omitempty"`
 	Max     float64 `json:"max,omitempty"`
+
+	// Usual is the range of made-up values, inside the bounds; nil means that the
+	// type and the name decide. No value is refused for it.
+	Usual *Range `json:"usual,omitempty"`
+	// Optional means that an item may have the zero Tensor here: the model has a
+	// default value.
+	Optional bool `json:"optional,omitempty"`
+	// Labels are the names of the values along the last dimension of an output, such
+	// as the classes of a classifier; nil if they have none.
+	Labels []string `json:"labels,omitempty"`
+}
+
+// Range is a range of numbers with inclusive ends.
+type Range struct {
+	Min float64 `json:"min"`
+	Max float64 `json:"max"`
 }
 
 // Fixed reports whether no dimension is open.
@@ -108,6 +126,9 @@ type Tensor struct {
 	Data  []byte
 }
 
+// IsZero reports whether t is the zero Tensor: an optional input that is left out.
+func (t Tensor) IsZero() bool { return t.Type == Invalid && t.Data == nil }
+
 // Item is one request's tensors, one per input (or output) in the model's order.
 type Item []Tensor
 
@@ -126,6 +147,9 @@ func Elements(shape []int64) int64 {
 
 // Check reports how t differs from s, with the name of the input and the expected value.
 func (s Spec) Check(t Tensor) error {
+	if s.Optional && t.IsZero() {
+		return nil
+	}
 	if t.Type != s.Type {
 		return fmt.Errorf("input %q: type %s, expected %s", s.Name, t.Type, s.Type)
 	}
