@@ -46,6 +46,10 @@ func (s *ModelService) comparePrecisions(ctx context.Context, next Session, to k
 	if old == nil || old.cfg.Precision == to.Precision || len(s.model.Inputs) == 0 {
 		return nil
 	}
+	if s.model.Unsampled {
+		step(Step{What: fmt.Sprintf("%s is not compared with %s: %v", to.Precision, old.cfg.Precision, errUnsampled)})
+		return nil
+	}
 	begin := time.Now()
 	text, err := s.compareSessions(ctx, old, next, to)
 	if err != nil {
@@ -99,7 +103,7 @@ func (s *ModelService) runSamples(ctx context.Context, old, next Session) (c com
 	rng := rand.New(rand.NewPCG(3, 4))
 	deadline := time.Now().Add(compareTime)
 	for c.items < compareItems && (c.items == 0 || time.Now().Before(deadline)) {
-		rows := []payload.Row{{Item: tensor.SampleItem(s.model.Inputs, rng)}}
+		rows := []payload.Row{sampleRow(s.model, c.items, rng)}
 		before, after := make([]payload.Result, 1), make([]payload.Result, 1)
 		if err := run(ctx, old, rows, before); err != nil {
 			return c, err

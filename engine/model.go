@@ -27,22 +27,48 @@ type Model struct {
 	Places []knob.Place
 
 	// Unbatched names the inputs and outputs whose Shape is the whole tensor. For the
-	// others the backend adds and removes a leading axis: the batch, or 1 without a
-	// batch axis. Empty with a BatchAxis.
+	// others the backend adds and removes the batch axis, or an axis of 1 without a
+	// batch axis. With a BatchAxis, an unbatched input is a side input: one value for
+	// the whole batch, so that only rows with the same value run together; and an
+	// unbatched output is the same for all rows of a batch.
 	Unbatched []string
+	// Axes has the position of the batch axis in the inputs and outputs where it is not
+	// the leading one.
+	Axes map[string]int
 	// Ragged says how outputs without a batch axis are split; zero if there are none.
 	Ragged RaggedOutputs
+	// Constants are the inputs of the file that no item has: they are the same in every
+	// run. One that is not in Unbatched is repeated for each row.
+	Constants []Constant
+	// Defaults has the values of the optional inputs that an item leaves out, by name.
+	Defaults map[string]tensor.Tensor
+	// ReadFrom has the value of the graph from which an output is read, by the name of
+	// the output, if the output itself is not a tensor.
+	ReadFrom map[string]string
 
 	Path  string // the model's file, or "" when Bytes holds it
 	Bytes []byte // the model itself if it has no file
+	Size  int64  // of the model with its external weights, in bytes; 0 is unknown
 
 	// Handler converts bodies to requests, and answers to bodies.
 	Handler Handler
-	// Samples are rows for the warm-up; nil means random tensors for Inputs.
+	// Samples are rows for the warm-up and for comparisons; nil means random tensors for
+	// Inputs.
 	Samples []payload.Row
+	// Unsampled means that the model refuses random tensors and there are no Samples: it
+	// is served without a warm-up.
+	Unsampled bool
+	// Warnings say what people should know about the model, one sentence each.
+	Warnings []string
 	// RunTime is the longest run of a batch; a session that exceeds it is lost. 0 is no
 	// limit.
 	RunTime time.Duration
+}
+
+// Constant is an input that has the same value in every run. Its shape is that of an item.
+type Constant struct {
+	Name string
+	tensor.Tensor
 }
 
 // RaggedOutputs describes outputs with a variable number of entries per item, such as
@@ -68,6 +94,26 @@ type Backend interface {
 type Session interface {
 	Run(ctx context.Context, in []payload.Row, out []payload.Result) error
 	Shared() bool
+	Close() error
+}
+
+// Prober is a Backend that can run a model before it is known how its tensors hold items.
+type Prober interface {
+	Backend
+	// Probe loads m, of which only the file, the constants and the names and types of
+	// Inputs and Outputs count. A dimension of an output is not believed, but a rank of 0
+	// or an unknown rank is.
+	Probe(ctx context.Context, m *Model) (Probe, error)
+}
+
+// Probe is a loaded model that takes and returns whole tensors.
+type Probe interface {
+	// Run runs the inputs and then the constants of the model, each as the file declares
+	// it, with any sizes in its open dimensions. It returns one tensor per output.
+	Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error)
+	// Session serves m, which has the inputs, constants and outputs of the probe. It is
+	// closed before the probe.
+	Session(ctx context.Context, m *Model) (Session, error)
 	Close() error
 }
 

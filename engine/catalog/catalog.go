@@ -3,9 +3,14 @@
 // MODEL is an .onnx file, a folder with one, builtin:NAME, or sim:NAME, which is a
 // service-time table (see [OpenSimulated]). For an ONNX model, [Open] reads the inputs and
 // outputs from the graph, sets the open dimensions from the given shapes, and finds the
-// batch axis. The graph may be wrong about that axis, so Open verifies it: it runs one and
-// two items in a backend and compares the outputs. The error for a model that cannot be
-// served is one sentence with the reason.
+// batch axis. The graph may be wrong about that axis, so Open verifies it: it runs items
+// alone and together in a backend and compares the outputs. The items are those of example
+// requests, or made up. That shows only how the model treats such values: a model may still
+// mix the items of a batch for others.
+//
+// Only what is certain refuses a model: the error says the cause and what usually helps. What
+// is guessed, such as the range of made-up values, never does: a model that runs none of them
+// is served one item at a time, with a warning.
 //
 // Open keeps nothing: a Model has the path of its file or its bytes, and a backend opens it
 // again.
@@ -21,16 +26,25 @@ import (
 	"strings"
 
 	"sweetspot/engine"
+	"sweetspot/engine/handler"
 )
 
 // Options say how to open a model. The zero value reads the graph only.
 type Options struct {
 	// Shapes has the dimensions of inputs, by input name: all dimensions of one item
-	// or only the open ones, without the batch axis.
+	// or only the open ones, without the batch axis. A size other than 1 for the batch
+	// axis too says that it is none.
 	Shapes map[string][]int64
+	// Values has constants for inputs, by input name, as the text of [ParseValue]. Such
+	// an input is no part of a request.
+	Values map[string]string
+	// NoBatch says that no axis is a batch, whatever the graph looks like.
+	NoBatch bool
+	// Bodies are example requests. They verify the model instead of made-up values.
+	Bodies []handler.Body
 	// Probe runs the model to verify that it runs and has the batch axis. Without it,
 	// Open relies on the graph, and BatchWhy says so.
-	Probe engine.Backend
+	Probe engine.Prober
 }
 
 // kind is a kind of MODEL. A new kind needs a file with its two functions and a line in

@@ -95,9 +95,13 @@ func i64(name string, v ...int64) *onnxpb.TensorProto {
 	return &onnxpb.TensorProto{Name: name, DataType: int32(int64s), Dims: []int64{int64(len(v))}, Int64Data: v}
 }
 
-func valueInfo(name string, e onnxgraph.Elem) *onnxpb.ValueInfoProto {
+func valueInfo(name string, e onnxgraph.Elem, dims ...int64) *onnxpb.ValueInfoProto {
+	shape := &onnxpb.TensorShapeProto{}
+	for _, d := range dims {
+		shape.Dim = append(shape.Dim, &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: d}})
+	}
 	return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
-		TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(e), Shape: &onnxpb.TensorShapeProto{}},
+		TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(e), Shape: shape},
 	}}}
 }
 
@@ -123,8 +127,9 @@ func TestOptionalInputs(t *testing.T) {
 	model := func(ir int64) *onnxpb.ModelProto {
 		return &onnxpb.ModelProto{IrVersion: ir, Graph: &onnxpb.GraphProto{
 			Input: []*onnxpb.ValueInfoProto{
-				valueInfo("x", float32s), valueInfo("k", int64s), valueInfo("half", onnxpb.TensorProto_FLOAT16),
-				valueInfo("weight", float32s), valueInfo("cut", int64s), valueInfo("other", float32s), valueInfo("outside", int64s),
+				valueInfo("x", float32s), valueInfo("k", int64s, 2), valueInfo("half", onnxpb.TensorProto_FLOAT16, 1),
+				valueInfo("weight", float32s, 2048), valueInfo("cut", int64s, 2), valueInfo("other", float32s, 1),
+				valueInfo("outside", int64s, 0), valueInfo("open", int64s, -1),
 			},
 			Initializer: []*onnxpb.TensorProto{
 				i64("k", 7, -1),
@@ -133,6 +138,7 @@ func TestOptionalInputs(t *testing.T) {
 				raw("cut", int64s, []int64{2}, make([]byte, 8)),
 				i64("other", 1), // declared as float
 				{Name: "outside", DataType: int32(int64s), Dims: []int64{0}, DataLocation: 1},
+				i64("open", 1, 2),
 				i64("not an input", 1),
 			},
 			Node:   []*onnxpb.NodeProto{{OpType: "Sum", Input: []string{"x", "k"}, Output: []string{"y"}}},
@@ -153,7 +159,7 @@ func TestOptionalInputs(t *testing.T) {
 	many := model(8)
 	for i := range 16 {
 		name := string(rune('a' + i))
-		many.Graph.Input = append(many.Graph.Input, valueInfo(name, int64s))
+		many.Graph.Input = append(many.Graph.Input, valueInfo(name, int64s, 1))
 		many.Graph.Initializer = append(many.Graph.Initializer, i64(name, 1))
 	}
 	if info := inspect(t, many); info.Optional != nil {

@@ -23,13 +23,18 @@ func (info *Info) readInputs(g *onnxpb.GraphProto, constants map[string]constant
 		switch {
 		case !ok:
 			info.Inputs = append(info.Inputs, value(v))
-		case info.IR >= overridableIR && c.data != nil && c.typ == TypeOf(value(v).Elem):
+		case info.IR >= overridableIR && c.isValueOf(value(v)):
 			info.Optional = append(info.Optional, Optional{value(v), c.data})
 		}
 	}
 	if len(info.Optional) > maxOptional {
 		info.Optional = nil
 	}
+}
+
+// isValueOf reports whether c is known and has the type and the sizes that v declares.
+func (c constant) isValueOf(v Value) bool {
+	return c.data != nil && c.typ == TypeOf(v.Elem) && slices.Equal(Fixed(c.dims...), v.Dims)
 }
 
 // readOutputs reads the outputs of the main graph, with the inputs they depend on.

@@ -19,31 +19,39 @@ type state struct {
 	// bufIn and bufOut are nil until the first run. Elements are nil for scalars and
 	// for outputs that the runtime allocates.
 	bufIn, bufOut [][]byte
-	views         map[int]view
+	views         map[viewKey]view
 
-	// in and out are the values of the current run. The run sets the elements of out
-	// that are nil in the view.
+	// in and out are the values of the current run, by slot. The run sets the elements
+	// of out that are nil in the view.
 	in, out []ort.Value
 	current view
 }
 
-// view has the tensors over the buffers for one batch size.
+// viewKey is what a view depends on: the batch size, and whether the runtime allocates all
+// outputs that the wrapper can take from it.
+type viewKey struct {
+	n         int
+	allocated bool
+}
+
+// view has the tensors over the buffers.
 type view struct{ in, out []ort.Value }
 
 // prepare copies the rows into the buffers and sets in and out for a run. It allocates only
-// for a new batch size, and for scalars.
-func (st *state) prepare(rows []payload.Row) error {
+// for a new view, and for scalars.
+func (st *state) prepare(rows []payload.Row, allocated bool) error {
 	n := len(rows)
 	if st.bufIn == nil || n > st.capacity {
 		st.grow(max(n, st.capacity))
 	}
-	v, ok := st.views[n]
+	key := viewKey{n, allocated}
+	v, ok := st.views[key]
 	if !ok {
 		var err error
-		if v, err = st.newView(n); err != nil {
+		if v, err = st.newView(key); err != nil {
 			return err
 		}
-		st.views[n] = v
+		st.views[key] = v
 	}
 	st.assemble(rows)
 	st.current = v
@@ -52,27 +60,49 @@ func (st *state) prepare(rows []payload.Row) error {
 	return st.scalars(rows[0].Item)
 }
 
-// assemble copies the rows into the buffers, one after the other.
+// assemble copies the rows into the buffers, one after the other or interleaved. The rows of
+// a batch have the same side inputs.
 func (st *state) assemble(rows []payload.Row) {
 	for i, buf := range st.bufIn {
-		for k := range rows {
-			buf = buf[copy(buf, rows[k].Item[i].Data):]
+		p := &st.plan.in[i]
+		switch {
+		case buf == nil || p.constant && !p.batched: // a constant is there since grow
+		case !p.batched:
+			copy(buf, p.value(&rows[0].Item[i]))
+		case p.axis == 0:
+			for k := range rows {
+				buf = buf[copy(buf, st.valueOf(rows, k, i)):]
+			}
+		default:
+			for k := range rows {
+				p.interleave(buf, st.valueOf(rows, k, i), k, len(rows))
+			}
 		}
 	}
 }
 
-// scalars makes the values without dimensions; a batch with such a value has a single item.
+// valueOf returns the bytes of input i of row k.
+func (st *state) valueOf(rows []payload.Row, k, i int) []byte {
+	if p := &st.plan.in[i]; !p.constant {
+		return p.value(&rows[k].Item[i])
+	}
+	return st.plan.in[i].fill
+}
+
+// scalars makes the values without dimensions.
 func (st *state) scalars(item tensor.Item) (err error) {
-	for i, p := range st.plan.in {
-		if p.isScalar() {
-			if st.in[i], err = p.binding.scalar(item[i].Data); err != nil {
+	for i := range st.plan.in {
+		p := &st.plan.in[i]
+		if p.isScalar() && !p.constant {
+			if st.in[p.slot], err = p.binding.scalar(p.value(&item[i])); err != nil {
 				return fmt.Errorf("input %q: %s", p.Name, oneLine(err))
 			}
 		}
 	}
-	for i, p := range st.plan.out {
-		if p.isScalar() {
-			if st.out[i], err = p.binding.scalar(make([]byte, p.size)); err != nil {
+	for i := range st.plan.out {
+		p := &st.plan.out[i]
+		if p.isScalar() && p.slot >= 0 && !p.flat {
+			if st.out[p.slot], err = p.binding.scalar(make([]byte, p.size)); err != nil {
 				return fmt.Errorf("output %q: %s", p.Name, oneLine(err))
 			}
 		}
@@ -84,27 +114,41 @@ func (st *state) scalars(item tensor.Item) (err error) {
 func (st *state) grow(n int) {
 	st.free()
 	st.capacity = n
-	st.views = map[int]view{}
+	st.views = map[viewKey]view{}
 	st.bufIn, st.bufOut = buffers(st.plan.in, n), buffers(st.plan.out, n)
+	for i := range st.plan.in {
+		if p := &st.plan.in[i]; p.constant && !p.batched {
+			copy(st.bufIn[i], p.fill)
+		}
+	}
 }
 
 func buffers(ports []tensorPort, n int) [][]byte {
 	out := make([][]byte, len(ports))
-	for i, p := range ports {
-		if p.size >= 0 && !p.isScalar() {
+	for i := range ports {
+		p := &ports[i]
+		if p.size >= 0 && p.slot >= 0 && !p.isScalar() && !p.flat {
 			out[i] = make([]byte, max(1, p.bytes(n))) // the wrapper needs a byte even for no elements
 		}
 	}
 	return out
 }
 
-// newView makes the view of the first n items.
-func (st *state) newView(n int) (view, error) {
-	in, err := values(st.plan.in, st.bufIn, n)
+// newView makes the view of the first items.
+func (st *state) newView(key viewKey) (view, error) {
+	in, err := values(st.plan.in, st.bufIn, key.n, len(st.plan.inNames), func(*tensorPort) bool { return true })
 	if err != nil {
 		return view{}, fmt.Errorf("input %w", err)
 	}
-	out, err := values(st.plan.out, st.bufOut, n)
+	for i := range st.plan.in {
+		if p := &st.plan.in[i]; p.isScalar() && p.constant {
+			if in[p.slot], err = p.binding.scalar(p.fill); err != nil {
+				destroy(in)
+				return view{}, fmt.Errorf("input %q: %s", p.Name, oneLine(err))
+			}
+		}
+	}
+	out, err := values(st.plan.out, st.bufOut, key.n, len(st.plan.outNames), func(p *tensorPort) bool { return !key.allocated || p.isHalf() })
 	if err != nil {
 		destroy(in)
 		return view{}, fmt.Errorf("output %w", err)
@@ -112,10 +156,12 @@ func (st *state) newView(n int) (view, error) {
 	return view{in, out}, nil
 }
 
-func values(ports []tensorPort, bufs [][]byte, n int) ([]ort.Value, error) {
-	out := make([]ort.Value, len(ports))
-	for i, p := range ports {
-		if bufs[i] == nil {
+// values makes the values of the ports that have a buffer and that own accepts, by slot.
+func values(ports []tensorPort, bufs [][]byte, n, slots int, own func(*tensorPort) bool) ([]ort.Value, error) {
+	out := make([]ort.Value, slots)
+	for i := range ports {
+		p := &ports[i]
+		if bufs[i] == nil || !own(p) {
 			continue
 		}
 		v, err := ort.NewCustomDataTensor(p.shape(n), bufs[i][:max(1, p.bytes(n))], p.elem)
@@ -123,7 +169,7 @@ func values(ports []tensorPort, bufs [][]byte, n int) ([]ort.Value, error) {
 			destroy(out)
 			return nil, fmt.Errorf("%q: %s", p.Name, oneLine(err))
 		}
-		out[i] = v
+		out[p.slot] = v
 	}
 	return out, nil
 }
@@ -162,70 +208,4 @@ func destroy(values []ort.Value) {
 			v.Destroy()
 		}
 	}
-}
-
-// splitOutputs splits the outputs by item. The results own their bytes.
-func (st *state) splitOutputs(n int, results []payload.Result) error {
-	width := len(st.plan.out)
-	outputs := make(tensor.Item, n*width)
-	index, err := st.readRaggedIndex(n)
-	if err != nil {
-		return err
-	}
-	for i, p := range st.plan.out {
-		shape, data, err := st.output(i, n)
-		if err != nil {
-			return err
-		}
-		if p.ragged {
-			if err := index.assign(p, i, shape, data, outputs, width); err != nil {
-				return err
-			}
-			continue
-		}
-		if p.batched {
-			shape = shape[1:]
-		}
-		size := len(data) / n
-		for k := range n {
-			one := data[k*size : (k+1)*size : (k+1)*size]
-			outputs[k*width+i] = tensor.Tensor{Type: p.Type, Shape: shape, Data: one}
-		}
-	}
-	for k := range results {
-		results[k] = payload.Result{Outputs: outputs[k*width : (k+1)*width : (k+1)*width]}
-	}
-	return nil
-}
-
-// output returns the shape and the data of output i. No later run changes the data.
-func (st *state) output(i, n int) ([]int64, []byte, error) {
-	p := st.plan.out[i]
-	if buf := st.bufOut[i]; buf != nil {
-		return p.shape(n), append([]byte(nil), buf[:p.bytes(n)]...), nil
-	}
-	v := st.out[i]
-	data, ok := p.bytesOf(v)
-	if !ok {
-		return nil, nil, fmt.Errorf("output %q is not %s: the runtime returned a %T", p.Name, p.Type, v)
-	}
-	shape := append([]int64{}, v.GetShape()...)
-	rank := len(p.Shape)
-	if p.batched {
-		rank++
-		if len(shape) == 0 || shape[0] != int64(n) {
-			return nil, nil, fmt.Errorf("outputs have no batch dimension: %s is %v for %s", p.Name, shape, count(n, "item"))
-		}
-	}
-	if p.Shape != nil && len(shape) != rank {
-		return nil, nil, fmt.Errorf("output %q has %s, expected %d", p.Name, count(len(shape), "dimension"), rank)
-	}
-	return shape, data, nil
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

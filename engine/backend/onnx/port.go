@@ -1,0 +1,141 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"sweetspot/engine"
+	"sweetspot/engine/tensor"
+)
+
+// tensorPort is one input or output.
+type tensorPort struct {
+	tensor.Spec
+	binding
+	batched bool // the tensor has a batch axis that Shape does not have
+	axis    int  // where it is
+	ragged  bool // the first dimension counts entries of all items
+	// size is the size of one item in bytes, or -1 if it is only known after a run: then
+	// the runtime allocates the output.
+	size int64
+	// outer is the number of parts of an item's tensor that the batch axis separates: the
+	// product of the dimensions before it.
+	outer int64
+
+	// fill is the value of a constant, or of an optional input that an item leaves out.
+	fill     []byte
+	constant bool
+
+	slot int // in the runtime's inputs or outputs
+	// flat means that the runtime returns the output in two values, its shape and its
+	// numbers without a shape, because the wrapper cannot take it otherwise.
+	flat bool
+	// input is the input that the output is, and same the earlier output of the same
+	// name; -1 if there is none. The runtime would not write these.
+	input, same int
+}
+
+func newPort(s tensor.Spec, m *engine.Model) (tensorPort, error) {
+	p := tensorPort{Spec: s, size: -1, outer: 1, slot: -1, input: -1, same: -1}
+	if s.Type == tensor.Invalid {
+		return p, fmt.Errorf("%q has no element type", s.Name)
+	}
+	p.binding = bindings[s.Type]
+	if p.batched = !slices.Contains(m.Unbatched, s.Name); p.batched {
+		p.axis = m.Axes[s.Name]
+	}
+	if s.Shape == nil || !s.Fixed() {
+		return p, nil
+	}
+	n := tensor.Elements(s.Shape)
+	if n < 0 || n > maxBytes {
+		return p, fmt.Errorf("%q has too many elements: %v", s.Name, s.Shape)
+	}
+	if p.axis > len(s.Shape) {
+		return p, fmt.Errorf("%q has the shape %v and no axis %d", s.Name, s.Shape, p.axis)
+	}
+	p.outer = tensor.Elements(s.Shape[:p.axis])
+	p.size = n * int64(s.Type.Size())
+	return p, nil
+}
+
+// newOutput makes the port of an output. The number of entries of a ragged output is only
+// known after a run.
+func newOutput(s tensor.Spec, m *engine.Model) (tensorPort, error) {
+	p, err := newPort(s, m)
+	if err != nil {
+		return p, err
+	}
+	if slices.Contains(m.Ragged.Outputs, s.Name) {
+		if s.Name == m.Ragged.Index && s.Type != tensor.Int64 {
+			return p, fmt.Errorf("%q maps entries to items and must be INT64, not %s", s.Name, s.Type)
+		}
+		p.batched, p.axis = false, 0
+		if p.isScalar() {
+			return p, fmt.Errorf("%q has no dimensions, so it cannot be ragged", s.Name)
+		}
+		p.ragged, p.size = true, -1
+	}
+	p.flat = p.size < 0 && (p.isHalf() || s.Shape == nil) || p.isScalar() && p.isHalf()
+	return p, nil
+}
+
+// isScalar reports whether the tensor has no dimensions; the wrapper has another type for
+// these.
+func (p *tensorPort) isScalar() bool { return !p.batched && p.Shape != nil && len(p.Shape) == 0 }
+
+// isHalf reports whether the element type is one for which the wrapper cannot make values.
+func (p *tensorPort) isHalf() bool { return p.bytesOf == nil }
+
+// shape returns the shape of the runtime's tensor for n items.
+func (p *tensorPort) shape(n int) ort.Shape {
+	out := make(ort.Shape, 0, len(p.Shape)+1)
+	if !p.batched {
+		return append(out, p.Shape...)
+	}
+	out = append(append(out, p.Shape[:p.axis]...), int64(n))
+	return append(out, p.Shape[p.axis:]...)
+}
+
+// bytes is the size of the buffer for n items; a tensor without batch axis has a single
+// item.
+func (p *tensorPort) bytes(n int) int64 {
+	if !p.batched {
+		n = 1
+	}
+	return p.size * int64(n)
+}
+
+// value returns the bytes of an item's tensor t, or the default if the item leaves it out.
+func (p *tensorPort) value(t *tensor.Tensor) []byte {
+	if t.Data == nil && p.fill != nil {
+		return p.fill
+	}
+	return t.Data
+}
+
+// interleave copies the tensor of item k into buf, which has n items along an axis that is
+// not the leading one: each part of the item goes between the parts of the others.
+func (p *tensorPort) interleave(buf, item []byte, k, n int) {
+	if len(item) == 0 {
+		return
+	}
+	part := len(item) / int(p.outer)
+	for o := range int(p.outer) {
+		copy(buf[(o*n+k)*part:], item[o*part:(o+1)*part])
+	}
+}
+
+// separate returns the tensor of item k of n from data, the inverse of interleave. outer is
+// the product of the dimensions before the axis.
+func separate(data []byte, outer, k, n int) []byte {
+	out := make([]byte, 0, len(data)/n)
+	part := len(data) / (outer * n)
+	for o := range outer {
+		at := (o*n + k) * part
+		out = append(out, data[at:at+part]...)
+	}
+	return out
+}

@@ -1,0 +1,179 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sweetspot/engine/knob"
+	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/onnxpb"
+	"sweetspot/engine/tensor"
+)
+
+// input is one input of the file.
+type input struct {
+	onnxgraph.Value
+	typ      tensor.Type
+	fallback []byte  // the value of an optional input that an item leaves out
+	sizes    []int64 // of --shape; nil if there are none
+	value    string  // of --value; "" if there is none
+}
+
+// output is one output of the file.
+type output struct {
+	onnxgraph.Value
+	typ tensor.Type
+}
+
+// description is what the graph and the options say about a model.
+type description struct {
+	inputs  []input // those of an item, then the constants
+	outputs []output
+	noBatch bool
+}
+
+func newDescription(info *onnxgraph.Info, o Options) (*description, error) {
+	if len(info.Inputs)+len(info.Optional) == 0 || len(info.Outputs) == 0 {
+		return nil, errors.New("the model has no inputs or no outputs, so there is nothing to serve")
+	}
+	if len(info.Custom) > 0 {
+		return nil, fmt.Errorf("the model uses the custom %s, which this engine does not have; export it with the operators of ONNX only", operatorList(info.Custom))
+	}
+	d := &description{noBatch: o.NoBatch}
+	for _, v := range info.Inputs {
+		typ, err := typeOf("input", v)
+		if err != nil {
+			return nil, err
+		}
+		d.inputs = append(d.inputs, input{Value: v, typ: typ})
+	}
+	for _, v := range info.Optional {
+		typ, err := typeOf("input", v.Value)
+		if err != nil {
+			return nil, err
+		}
+		d.inputs = append(d.inputs, input{Value: v.Value, typ: typ, fallback: v.Default})
+	}
+	for _, v := range info.Outputs {
+		out := output{Value: v, typ: tensor.Float32}
+		if v.Probabilities != nil {
+			out.Dims = []onnxgraph.Dim{onnxgraph.Open(""), {Size: int64(len(v.Probabilities.Labels))}}
+		} else if typ, err := typeOf("output", v); err != nil {
+			return nil, err
+		} else {
+			out.typ = typ
+		}
+		d.outputs = append(d.outputs, out)
+	}
+	return d, d.apply(o)
+}
+
+func operatorList(names []string) string {
+	if len(names) == 1 {
+		return "operator " + names[0]
+	}
+	return "operators " + nameList(names)
+}
+
+// apply adds the options for single inputs, and moves the constants to the end.
+func (d *description) apply(o Options) error {
+	for _, name := range slices.Sorted(maps.Keys(o.Shapes)) {
+		i, err := d.find("--shape", name)
+		if err != nil {
+			return err
+		}
+		d.inputs[i].sizes = o.Shapes[name]
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Values)) {
+		i, err := d.find("--value", name)
+		if err != nil {
+			return err
+		}
+		d.inputs[i].value = o.Values[name]
+	}
+	slices.SortStableFunc(d.inputs, func(a, b input) int {
+		switch {
+		case a.value == "" && b.value != "":
+			return -1
+		case a.value != "" && b.value == "":
+			return 1
+		}
+		return 0
+	})
+	if d.items() == 0 {
+		return errors.New("every input has a --value, so that a request would hold nothing; leave one of them out")
+	}
+	return nil
+}
+
+func (d *description) find(flag, name string) (int, error) {
+	var names []string
+	for i, in := range d.inputs {
+		if in.Name == name {
+			return i, nil
+		}
+		names = append(names, in.Name)
+	}
+	return 0, fmt.Errorf("%s %s: the model has no such input%s", flag, name, knob.Suggest(name, names))
+}
+
+// items returns the number of inputs of an item; those after them are constants.
+func (d *description) items() int {
+	n := 0
+	for _, in := range d.inputs {
+		if in.value == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// typeOf returns the element type of v, or why such a value cannot be served.
+func typeOf(what string, v onnxgraph.Value) (tensor.Type, error) {
+	switch {
+	case v.Kind == "":
+		return 0, fmt.Errorf("the graph does not declare the type of %s %q", what, v.Name)
+	case v.Kind != "tensor":
+		return 0, fmt.Errorf("%s %q is a %s and not a tensor; only tensors can be served: export the model with one tensor for each of its parts", what, v.Name, v.Kind)
+	case v.Elem == onnxpb.TensorProto_STRING:
+		return 0, fmt.Errorf("%s %q has strings; only numbers can be served: %s", what, v.Name, stringAdvice(what))
+	}
+	if t := onnxgraph.TypeOf(v.Elem); t != tensor.Invalid {
+		return t, nil
+	}
+	return 0, fmt.Errorf("%s %q has the type %s, which this engine does not support; export it as FP32 or as an integer type", what, v.Name, v.Elem)
+}
+
+func stringAdvice(what string) string {
+	if what == "input" {
+		return "encode texts as numbers before the model"
+	}
+	return "export the model with numbers as labels"
+}
+
+// nameList joins names for a sentence; of many it counts the rest.
+func nameList(names []string) string {
+	const most = 4
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d others", strings.Join(names[:most-1], ", "), len(names)-most+1)
+}
+
+// defaults returns the values of the optional inputs.
+func (d *description) defaults() map[string]tensor.Tensor {
+	var out map[string]tensor.Tensor
+	for _, in := range d.inputs {
+		if in.fallback == nil {
+			continue
+		}
+		if out == nil {
+			out = map[string]tensor.Tensor{}
+		}
+		out[in.Name] = tensor.Tensor{Type: in.typ, Shape: dimSizes(in.Dims), Data: in.fallback}
+	}
+	return out
+}

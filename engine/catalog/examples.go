@@ -1,0 +1,263 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"sweetspot/engine"
+	"sweetspot/engine/handler"
+	"sweetspot/engine/payload"
+	"sweetspot/engine/tensor"
+)
+
+// example is an item that ran alone.
+type example struct {
+	item  tensor.Item
+	whole []tensor.Tensor // the outputs as the file declares them
+}
+
+// examples are items of one layout that ran alone.
+type examples struct {
+	list   []example
+	specs  []tensor.Spec // of the inputs, with the ranges of made-up values
+	madeUp bool
+	note   string // why the bodies were not used, or ""
+}
+
+// Limits of the examples. A model that does not run one of the first seeds does not run for
+// that range.
+const (
+	mostBodies = 16
+	mostSeeds  = 3
+)
+
+// styles are ranges of made-up numbers without bounds, from varied to careful: not every
+// number is a legal index, rate or size, and the graph may not prove which are. nil means the
+// default for the type.
+var styles = []struct{ integers, floats *tensor.Range }{
+	{&tensor.Range{Max: 255}, nil},
+	{&tensor.Range{Max: 9}, nil},
+	{nil, nil},
+	{nil, &tensor.Range{Max: 1}},
+	{&tensor.Range{}, &tensor.Range{}},
+	{&tensor.Range{Min: 1, Max: 1}, &tensor.Range{Min: 1, Max: 1}},
+}
+
+// findExamples returns items that run: those of the bodies, or made-up ones. The error is that
+// of the first item that failed.
+func (v *verifier) findExamples(l *layout) (examples, error) {
+	e := examples{specs: l.specs()}
+	if len(v.bodies) > 0 {
+		if e.list, e.note = v.fromBodies(l, e.specs); len(e.list) == 1 && l.batch {
+			more, _ := v.makeUp(l, e.specs, e.list[0].item) // beside the only one
+			e.list = append(e.list, more...)
+		}
+		if len(e.list) > 0 {
+			return e, v.ctx.Err()
+		}
+	}
+	e.madeUp = true
+	var first error
+	for i := range styles {
+		specs := withStyle(e.specs, i)
+		if i > 0 && slices.EqualFunc(specs, withStyle(e.specs, i-1), sameRange) {
+			continue
+		}
+		var err error
+		if e.list, err = v.makeUp(l, specs, nil); len(e.list) > 0 {
+			e.specs = specs
+			return e, nil
+		}
+		if err := v.ctx.Err(); err != nil {
+			return e, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return e, first
+}
+
+func sameRange(a, b tensor.Spec) bool {
+	return a.Usual == b.Usual || a.Usual != nil && b.Usual != nil && *a.Usual == *b.Usual
+}
+
+// withStyle returns specs with the ranges of a style, within the bounds. Inputs whose range
+// the graph proves keep it in all styles but the last ones, which have a single value.
+func withStyle(specs []tensor.Spec, style int) []tensor.Spec {
+	out := slices.Clone(specs)
+	for i := range out {
+		s := &out[i]
+		r := styles[style].integers
+		if s.Type.IsFloat() {
+			r = styles[style].floats
+		}
+		switch {
+		case r == nil || s.Type == tensor.Bool && r.Min < r.Max || s.Bounded && r.Min < r.Max:
+		case s.Bounded:
+			at := min(max(r.Min, s.Min), s.Max)
+			s.Usual = &tensor.Range{Min: at, Max: at}
+		default:
+			s.Usual = r
+		}
+	}
+	return out
+}
+
+// fromBodies returns the items of the bodies that run, and why there are none.
+func (v *verifier) fromBodies(l *layout, specs []tensor.Spec) (found []example, why string) {
+	for i, b := range v.bodies {
+		if len(found) == mostBodies || v.ctx.Err() != nil {
+			break
+		}
+		item, err := handler.Decode(b.Type, b.Data, specs)
+		if err == nil {
+			var whole []tensor.Tensor
+			if whole, err = v.runAlone(l, item); err == nil {
+				found = append(found, example{item, whole})
+				continue
+			}
+		}
+		if why == "" {
+			why = fmt.Sprintf("body %d of --input does not run: %v", i+1, err)
+		}
+	}
+	return found, why
+}
+
+// The made-up items: two usual ones, a large one and a small one with partial masks, because
+// a model may treat such values differently.
+var samplers = []tensor.Sampler{{}, {}, {Scale: 100}, {Scale: 0.01, Partial: true}}
+
+// makeUp returns made-up items that run, all with the side inputs of the given item or else of
+// the first. It gives up if the first one does not run. A scale that does not run is left out.
+func (v *verifier) makeUp(l *layout, specs []tensor.Spec, side tensor.Item) ([]example, error) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	var out []example
+	var first error
+	for _, m := range samplers {
+		for range mostSeeds {
+			item := m.Item(specs, rng)
+			if side != nil {
+				l.copySide(item, side)
+			}
+			whole, err := v.runAlone(l, item)
+			if err == nil {
+				out, side = append(out, example{item, whole}), item
+				break
+			}
+			if first == nil {
+				first = err
+			}
+			if v.ctx.Err() != nil {
+				return nil, v.ctx.Err()
+			}
+		}
+		if len(out) == 0 {
+			return nil, first
+		}
+		if len(out) == 1 && !l.batch {
+			break // others would show nothing
+		}
+	}
+	return out, nil
+}
+
+// copySide gives item the side inputs of another one.
+func (l *layout) copySide(item, from tensor.Item) {
+	if !l.batch {
+		return
+	}
+	for i := range item {
+		if l.inputs[i].axis < 0 {
+			item[i] = from[i]
+		}
+	}
+}
+
+// withSide returns the examples whose side inputs are those of the first.
+func (l *layout) withSide(all []example) []example {
+	var out []example
+	for _, e := range all {
+		same := true
+		for i := range e.item {
+			same = same && (l.inputs[i].axis >= 0 || slices.Equal(e.item[i].Data, all[0].item[i].Data))
+		}
+		if same {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// runAlone runs one item as whole tensors.
+func (v *verifier) runAlone(l *layout, item tensor.Item) ([]tensor.Tensor, error) {
+	return v.probe.Run(v.ctx, l.stack(v.base.Constants, item))
+}
+
+// stack makes the whole input tensors of a batch, and those of the constants.
+func (l *layout) stack(constants []engine.Constant, items ...tensor.Item) []tensor.Tensor {
+	var out []tensor.Tensor
+	n := len(items)
+	for i := range l.inputs {
+		p := &l.inputs[i]
+		parts := make([]tensor.Tensor, n)
+		for k := range items {
+			if i < len(items[k]) {
+				parts[k] = p.orDefault(items[k][i])
+			} else {
+				parts[k] = constants[i-len(items[k])].Tensor
+			}
+		}
+		if p.axis < 0 {
+			out = append(out, parts[0])
+			continue
+		}
+		out = append(out, join(parts, p.axis))
+	}
+	return out
+}
+
+func (p *itemShape) orDefault(t tensor.Tensor) tensor.Tensor {
+	if t.IsZero() {
+		return tensor.Tensor{Type: p.typ, Shape: dimSizes(p.item), Data: p.fallback}
+	}
+	return t
+}
+
+// join stacks tensors of one shape along a new axis.
+func join(parts []tensor.Tensor, axis int) tensor.Tensor {
+	first := parts[0]
+	t := tensor.Tensor{Type: first.Type, Shape: slices.Insert(slices.Clone(first.Shape), axis, int64(len(parts)))}
+	outer := int(tensor.Elements(first.Shape[:axis]))
+	for o := range outer {
+		for _, p := range parts {
+			size := len(p.Data) / outer
+			t.Data = append(t.Data, p.Data[o*size:(o+1)*size]...)
+		}
+	}
+	return t
+}
+
+// rows returns the items for warm-ups; nil if made-up ones do.
+func (e examples) rows() []payload.Row {
+	if e.madeUp {
+		return nil
+	}
+	rows := make([]payload.Row, len(e.list)) // perhaps with made-up ones beside a single body
+	for i := range rows {
+		rows[i].Item = e.list[i].item
+	}
+	return rows
+}
+
+// verifier finds out how a loaded model holds items.
+type verifier struct {
+	ctx    context.Context
+	probe  engine.Probe
+	base   engine.Model // without inputs and outputs
+	d      *description
+	bodies []handler.Body
+}
