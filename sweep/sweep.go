@@ -42,6 +42,10 @@ type ModelInfo struct {
 	BatchWhy  string        `json:"batch_why"`
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
+
+	Images         string `json:"images,omitempty"`           // how image files become the inputs; "" if none is an image
+	LargestBody    int64  `json:"largest_body,omitempty"`     // bytes of the largest request body; 0 is unknown
+	MaxRequestSize int64  `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not
 }
 
 // Step is one part of an apply.

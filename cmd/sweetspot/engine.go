@@ -31,6 +31,7 @@ const handshakeFD = 3
 // --sweep, never by people.
 func (a *app) engineCommand() *cobra.Command {
 	var f settingsFlags
+	b := bodyFlags{maxRequest: childRequest}
 	var shapes, options []string
 	c := &cobra.Command{
 		Use: "engine MODEL", Short: "serve one model for the process that started this one",
@@ -52,9 +53,9 @@ func (a *app) engineCommand() *cobra.Command {
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: childRequest, Log: log},
+			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
-					return a.load(ctx, h, []string{args[0]}, shapes, cfg, log)
+					return a.load(ctx, h, []string{args[0]}, shapes, b, cfg, log)
 				})
 			if err != nil {
 				fmt.Fprintln(a.err, err) // the parent says it better, from the handshake
@@ -64,6 +65,7 @@ func (a *app) engineCommand() *cobra.Command {
 		},
 	}
 	f.bind(c.Flags(), knob.TorchServe)
+	b.bind(c.Flags())
 	c.Flags().StringArrayVar(&shapes, "shape", nil, "open dimensions of an input")
 	c.Flags().StringArrayVar(&options, "option", nil, "NAME=VALUE: "+strings.Join(knob.OptionNames(), ", "))
 	return c
@@ -83,12 +85,12 @@ func (h *host) describe(models []string, l monitor.Container) control.Host {
 }
 
 // load makes an engine that serves the models.
-func (a *app) load(ctx context.Context, h *host, models, shapes []string, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
+func (a *app) load(ctx context.Context, h *host, models, shapes []string, b bodyFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.loadInto(ctx, e, probe, models, shapes, c, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, shapes, b, c, log); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
 	return e, nil
@@ -110,7 +112,7 @@ func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Eng
 }
 
 // loadInto opens the models and puts them into service.
-func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models, shapes []string, c knob.Config, log *slog.Logger) error {
+func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models, shapes []string, b bodyFlags, c knob.Config, log *slog.Logger) error {
 	dims := map[string][]int64{}
 	for _, s := range shapes {
 		name, d, err := parseShape(s)
@@ -119,15 +121,23 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backe
 		}
 		dims[name] = d
 	}
+	var opened []*engine.Model
 	for _, name := range models {
 		m, err := catalog.Open(ctx, name, catalog.Options{Shapes: dims, Probe: probe})
 		if err != nil {
 			return err
 		}
+		opened = append(opened, m)
+	}
+	if err := b.setImages(opened, log); err != nil {
+		return err
+	}
+	for _, m := range opened {
 		if err := e.Load(ctx, m, c); err != nil {
 			return err
 		}
 		log.Info("serving", "model", m.Name, "batch", m.BatchWhy)
+		b.saySize(m, log)
 	}
 	return nil
 }

@@ -25,14 +25,17 @@ func Bodies(inputs []tensor.Spec, n int, seed uint64) []Body {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	out := make([]Body, n)
 	for i := range out {
-		item := tensor.SampleItem(inputs, rng)
-		if len(inputs) == 1 {
-			out[i] = Body{rawType(inputs[0], item[0]), item[0].Data}
-		} else {
-			out[i] = multipartBody(inputs, item)
-		}
+		out[i] = BodyOf(inputs, tensor.SampleItem(inputs, rng))
 	}
 	return out
+}
+
+// BodyOf returns the body of an item in the encoding of Bodies. They may share memory.
+func BodyOf(inputs []tensor.Spec, item tensor.Item) Body {
+	if len(inputs) == 1 {
+		return Body{rawType(inputs[0], item[0]), item[0].Data}
+	}
+	return multipartBody(inputs, item)
 }
 
 // multipartBody writes a form with one raw part per input. No part contains the boundary.

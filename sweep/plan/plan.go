@@ -40,6 +40,9 @@ type Plan struct {
 	Shapes map[string][]int64 // open dimensions beside the batch, per input
 	Target string             // local, virtual, torchserve, a management URL, oip+URL
 
+	Image          string // how image files become an input, as NAME=VALUE,...; "" is the default
+	MaxRequestSize int    // bytes of the largest request body that the engine takes; 0 is any
+
 	Options  knob.Options // the batching rule, and what is recorded beside the settings
 	Question Question
 	SLA      trial.SLA

@@ -72,6 +72,8 @@ func (p Plan) faults() []fault {
 	var c checker
 	c.text("model", p.Model)
 	c.text("input", p.Input)
+	c.text("image", p.Image)
+	c.count("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
 	checkTarget(&c, p.Target)
 	wrong := p.Options.Faults()

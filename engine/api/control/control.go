@@ -23,6 +23,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/wire"
+	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/monitor"
 	"sweetspot/engine/tensor"
@@ -70,6 +71,7 @@ type Model struct {
 	BatchWhy  string        `json:"batch_why"`
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
+	Images    string        `json:"images,omitempty"` // how images become the inputs; "" if none is an image
 	Settings  knob.Settings `json:"settings"`
 	Options   knob.Options  `json:"options"`
 	Limits    Limits        `json:"limits"`
@@ -173,9 +175,20 @@ func describe(s *engine.ModelService) Model {
 	m, c := s.Model(), s.Config()
 	return Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
-		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
+		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: imagesOf(m),
 		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
+}
+
+// imagesOf describes how images become the inputs of m; "" if none is an image.
+func imagesOf(m *engine.Model) string {
+	switch h := m.Handler.(type) {
+	case nil:
+		return handler.ImageOptions{}.Describe(m.Inputs)
+	case *handler.Tensors:
+		return h.Images.Describe(m.Inputs)
+	}
+	return ""
 }
 
 func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {

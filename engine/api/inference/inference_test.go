@@ -85,7 +85,7 @@ func start(t testing.TB, change func(*knob.Config)) (*engine.Engine, *doubler, *
 			t.Error(err)
 		}
 	})
-	return e, d, inference.New(e, wire.Limits{Size: 1 << 16})
+	return e, d, inference.New(e, inference.Limits{Limits: wire.Limits{Size: 1 << 16, Flag: "--max-request-size"}})
 }
 
 func TestScript(t *testing.T) {
@@ -114,7 +114,7 @@ func TestScript(t *testing.T) {
 		{"POST", "/predictions/m", "", "", "", 400, "BadRequestException: empty body" + sendTwo},
 		{"POST", "/predictions/m", "application/json", "", "[1]", 400, `BadRequestException: input "x": shape [1], expected [2]` + sendTwo},
 		{"POST", "/predictions/m", "application/json", "text/csv", "[1,2]", 406, `NotAcceptableException: no acceptable format of the answer: "text/csv"; accept application/json or application/octet-stream`},
-		{"POST", "/predictions/m", "application/json", "", "[" + strings.Repeat(" ", 1<<16) + "1,2]", 413, "RequestTooLargeException: the request body is above max_request_size, 65536 bytes; send less, or start the server with a larger one"},
+		{"POST", "/predictions/m", "application/json", "", "[" + strings.Repeat(" ", 1<<16) + "1,2]", 413, "RequestTooLargeException: the request body of 65541 bytes is above the limit of 65536 bytes; send less, or start the server with a larger --max-request-size"},
 		{"POST", "/predictions/m", "application/json", "", "[-1,2]", 500, "InternalServerException: Prediction failed: the model does not like it"},
 	}
 	for _, tt := range tests {

@@ -38,6 +38,9 @@ type Config struct {
 	Seed    uint64             // of the bodies
 	GPU     func() monitor.GPU // opens the GPU to watch; nil is none
 	Timeout time.Duration      // a request's limit; 0 is the promise's, and 30 s for live load
+	// MaxRequestSize is what the command tells the child to take, in bytes; 0 if nothing. It
+	// is only reported.
+	MaxRequestSize int64
 }
 
 // Target is a running child.
@@ -93,13 +96,14 @@ func (t *Target) spawn(ctx context.Context) error {
 		c.stop()
 		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Words(), in.Words())
 	}
-	t.child, t.client, t.info = c, cl, describe(info)
-	t.held = map[knob.Settings]bool{}
-	t.noteInForce(t.info.Current)
+	t.child, t.client = c, cl
 	if t.base, err = t.endpoint(info.Models[0]); err != nil {
 		c.stop()
 		return err
 	}
+	t.info = t.describe(info)
+	t.held = map[knob.Settings]bool{}
+	t.noteInForce(t.info.Current)
 	t.startWatch()
 	return nil
 }
@@ -136,16 +140,21 @@ func flags(s knob.Settings, o knob.Options) []string {
 }
 
 // describe is the engine's answer in the sweep's words.
-func describe(in control.Info) sweep.Info {
+func (t *Target) describe(in control.Info) sweep.Info {
 	m := in.Models[0]
-	return sweep.Info{
+	info := sweep.Info{
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
-			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
+			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
 		Tells: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
+	info.Model.MaxRequestSize = t.cfg.MaxRequestSize
+	for _, b := range t.base.Bodies {
+		info.Model.LargestBody = max(info.Model.LargestBody, int64(len(b.Data)))
+	}
+	return info
 }
 
 // distinct is how many different bodies are sent.
@@ -196,7 +205,7 @@ func (t *Target) Info(ctx context.Context) (sweep.Info, error) {
 	if err != nil {
 		return sweep.Info{}, err
 	}
-	t.info = describe(info)
+	t.info = t.describe(info)
 	return t.info, nil
 }
 

@@ -23,13 +23,21 @@ func (t *Target) try(ctx context.Context) error {
 	begin := time.Now()
 	for i, b := range c.Bodies {
 		if err := t.send(ctx, c.Path, c.Header, b.Type, b.Data); err != nil {
-			return fmt.Errorf("the engine does not answer request body %d of %d: %w", i+1, len(c.Bodies), err)
+			return fmt.Errorf("the engine does not answer %s: %w", bodyName(b, i, len(c.Bodies)), err)
 		}
 		if time.Since(begin) > time.Second {
 			return nil // slow models are not made slower for the last of them
 		}
 	}
 	return nil
+}
+
+// bodyName names body i of n, by its file if it has one.
+func bodyName(b load.Body, i, n int) string {
+	if b.Name != "" {
+		return b.Name
+	}
+	return fmt.Sprintf("request body %d of %d", i+1, n)
 }
 
 func (t *Target) send(ctx context.Context, path string, header [][2]string, kind string, body []byte) error {
