@@ -105,10 +105,10 @@ func (s *ModelService) runSamples(ctx context.Context, old, next Session) (c com
 	for c.items < compareItems && (c.items == 0 || time.Now().Before(deadline)) {
 		rows := []payload.Row{sampleRow(s.model, c.items, rng)}
 		before, after := make([]payload.Result, 1), make([]payload.Result, 1)
-		if err := run(ctx, old, rows, before); err != nil {
+		if err := run(ctx, uncounted(old), rows, before); err != nil {
 			return c, err
 		}
-		if err := run(ctx, next, rows, after); err != nil {
+		if err := run(ctx, uncounted(next), rows, after); err != nil {
 			return c, err
 		}
 		c.add(before[0].Outputs, after[0].Outputs)

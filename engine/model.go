@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -46,14 +49,23 @@ type Model struct {
 	// the output, if the output itself is not a tensor.
 	ReadFrom map[string]string
 
+	// Padding says how rows of different lengths run together; nil means that only rows of
+	// equal shape do. PadWhy says how it was verified, or why the model is not padded; "" if
+	// no padding was asked for.
+	Padding *runs.Padding
+	PadWhy  string
+	// LoadLengths says which sizes made requests have in the open dimensions, by input, as
+	// package lengths writes them; nil if no dimension is open.
+	LoadLengths map[string]string
+
 	Path  string // the model's file, or "" when Bytes holds it
 	Bytes []byte // the model itself if it has no file
 	Size  int64  // of the model with its external weights, in bytes; 0 is unknown
 
 	// Handler converts bodies to requests, and answers to bodies.
 	Handler Handler
-	// Samples are rows for the warm-up and for comparisons; nil means random tensors for
-	// Inputs.
+	// Samples are rows for the warm-up, the bare rate and comparisons, used in turn; nil
+	// means random tensors for Inputs.
 	Samples []payload.Row
 	// Unsampled means that the model refuses random tensors and there are no Samples: it
 	// is served without a warm-up.
@@ -65,10 +77,49 @@ type Model struct {
 	RunTime time.Duration
 }
 
+// SideInputs returns the positions of the side inputs in Inputs; nil if there are none.
+func (m *Model) SideInputs() []int {
+	if !m.BatchAxis {
+		return nil
+	}
+	var out []int
+	for i, s := range m.Inputs {
+		if slices.Contains(m.Unbatched, s.Name) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// ShareSide gives item the side inputs of from, so that both can run together.
+func (m *Model) ShareSide(item, from tensor.Item) {
+	for _, i := range m.SideInputs() {
+		item[i] = from[i]
+	}
+}
+
 // Constant is an input that has the same value in every run. Its shape is that of an item.
+// The size of an open dimension is that of a dimension of the inputs, which Follows names;
+// the constant then has a single number, which fills it.
 type Constant struct {
 	Name string
 	tensor.Tensor
+	Follows []tensor.Dim // one for each dimension of the shape, if one is open
+}
+
+// Sized returns the constant for the sizes of an item.
+func (c Constant) Sized(item tensor.Item) tensor.Tensor {
+	if c.Follows == nil {
+		return c.Tensor
+	}
+	t := tensor.Tensor{Type: c.Type, Shape: slices.Clone(c.Shape)}
+	for i, size := range t.Shape {
+		if size < 0 {
+			t.Shape[i] = item[c.Follows[i].Tensor].Shape[c.Follows[i].Axis]
+		}
+	}
+	t.Data = bytes.Repeat(c.Data, int(tensor.Elements(t.Shape)))
+	return t
 }
 
 // RaggedOutputs describes outputs with a variable number of entries per item, such as
@@ -86,7 +137,9 @@ type Backend interface {
 	Open(ctx context.Context, m *Model, c knob.Config) (Session, error)
 }
 
-// Session runs batches of one model. Run sets out[i] for every in[i]; both have the same
+// Session runs batches of one model. The rows of a run have equal shapes, if inputs have open
+// dimensions, and equal side inputs: the engine divides a batch into such runs. Run sets
+// out[i] for every in[i]; both have the same
 // length, from 1 to the batch size. An error fails the whole batch; an error that wraps
 // ErrSessionLost means that the session can run no other batch. If Shared, one Session
 // serves the pool and several workers may call Run concurrently; else every worker opens

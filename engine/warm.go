@@ -111,12 +111,16 @@ func (w *worker) warm(ctx context.Context, s *ModelService, size int) (cold stri
 	return cold, nil
 }
 
-// sampleRows returns n rows for m: its Samples in turn, or random tensors.
+// sampleRows returns n rows for m: its Samples in turn, or random tensors with the same side
+// inputs, so that they are one run.
 func sampleRows(m *Model, n int, seed uint64) []payload.Row {
 	rng := rand.New(rand.NewPCG(seed, seed+1))
 	rows := make([]payload.Row, n)
 	for i := range rows {
 		rows[i] = sampleRow(m, i, rng)
+		if len(m.Samples) == 0 {
+			m.ShareSide(rows[i].Item, rows[0].Item)
+		}
 	}
 	return rows
 }
@@ -139,7 +143,7 @@ func (w *worker) runUntilStable(ctx context.Context, rows []payload.Row, deadlin
 	for i := range warmRuns {
 		clear(out)
 		start := time.Now()
-		if err := run(ctx, w.session, rows, out); err != nil {
+		if err := run(ctx, uncounted(w.session), rows, out); err != nil {
 			return false, err
 		}
 		took := time.Since(start)

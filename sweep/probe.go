@@ -79,6 +79,7 @@ func (s *run) timed(ctx context.Context, p plan.Point, out *trial.Probe) error {
 	defer cancel()
 	var times []float64
 	slow := false
+	fit := lengthFit{bodies: s.Bodies}
 	_, err := s.Target.Measure(ctx, Measurement{
 		Load: p.Load, Seed: s.Seed, SLA: s.SLA, Time: limit,
 		Stop: func(elapsed time.Duration, samples []load.Sample) (bool, string) {
@@ -87,6 +88,7 @@ func (s *run) timed(ctx context.Context, p plan.Point, out *trial.Probe) error {
 		},
 		Progress: func(_ time.Duration, samples []load.Sample) {
 			times = fullBatches(samples, size)
+			fit.to(samples)
 			if len(times) >= p.Settings.Workers && slices.Min(times) >= ms(probeTime) {
 				slow = true
 				cancel()
@@ -103,7 +105,7 @@ func (s *run) timed(ctx context.Context, p plan.Point, out *trial.Probe) error {
 	if len(times) == 0 {
 		return fmt.Errorf("no batch of %d ran within %v", size, limit.Round(100*time.Millisecond))
 	}
-	out.Runs, out.Service = len(times), service(times)
+	out.Runs, out.Service, out.Lengths = len(times), service(times), fit.found
 	return nil
 }
 

@@ -24,6 +24,7 @@ type Runner struct {
 	Recorder Recorder
 	SLA      trial.SLA
 	Options  knob.Options // in force, as Info tells; recorded with each trial
+	Bodies   *BodyLengths // lengths of the requests, as Info tells; nil is unknown
 	Seed     uint64
 	First    int           // number of the first trial, 1 unless a profile is resumed
 	Done     trial.History // what a resumed profile brought along

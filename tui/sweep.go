@@ -281,6 +281,10 @@ func (m *model) drawDetail(p pane) {
 		plain(fmt.Sprintf("  %s ok  %s", group(t.Counts.OK), plural(errorsOf(t.Counts), "error"))))
 	in.line(0, y+4, dim("formed batch "), plain(t.Batches.Mean.Text(1)), dim(ofBatch(t.Settings)))
 	in.line(22, y+4, bareOf(t)...)
+	if l := t.Lengths; l != nil {
+		y++
+		in.line(0, y+4, dim("split "), plain(shareText(l.Split)), dim(" of batches, "), plain(l.Runs.Text(1)), dim(" runs each; padding "), plain(shareText(l.Padding)))
+	}
 	in.line(0, y+5, dim("cpu "), plain(percent(t.Use.CPUPercent)), dim("  gpu "), plain(percent(t.Use.GPU.PercentMean)), dim("  rss "), plain(memoryOf(t.Use)))
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
 	notes := []string{t.Error, t.Verdict.Why}

@@ -93,6 +93,15 @@ func percent(n trial.Num) string {
 	return na(n) + "%"
 }
 
+// shareText is a share as a whole percentage, or n/a.
+func shareText(n trial.Num) string {
+	v, ok := n.Get()
+	if !ok {
+		return "n/a"
+	}
+	return fmt.Sprintf("%.0f%%", 100*v)
+}
+
 // ago is the left end of a time axis: -75s, -10m.
 func ago(n int) string {
 	if n >= 120 && n%60 == 0 {

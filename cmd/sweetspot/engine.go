@@ -32,7 +32,8 @@ const handshakeFD = 3
 func (a *app) engineCommand() *cobra.Command {
 	var f settingsFlags
 	b := bodyFlags{maxRequest: childRequest}
-	var shapes, options []string
+	var open modelFlags
+	var options []string
 	c := &cobra.Command{
 		Use: "engine MODEL", Short: "serve one model for the process that started this one",
 		Hidden: true, Args: cobra.ExactArgs(1),
@@ -55,7 +56,7 @@ func (a *app) engineCommand() *cobra.Command {
 			h := &host{}
 			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
-					return a.load(ctx, h, []string{args[0]}, shapes, b, cfg, log)
+					return a.load(ctx, h, []string{args[0]}, open, b, cfg, log)
 				})
 			if err != nil {
 				fmt.Fprintln(a.err, err) // the parent says it better, from the handshake
@@ -66,7 +67,7 @@ func (a *app) engineCommand() *cobra.Command {
 	}
 	f.bind(c.Flags(), knob.TorchServe)
 	b.bind(c.Flags())
-	c.Flags().StringArrayVar(&shapes, "shape", nil, "open dimensions of an input")
+	open.bind(c.Flags())
 	c.Flags().StringArrayVar(&options, "option", nil, "NAME=VALUE: "+strings.Join(knob.OptionNames(), ", "))
 	return c
 }
@@ -85,12 +86,12 @@ func (h *host) describe(models []string, l monitor.Container) control.Host {
 }
 
 // load makes an engine that serves the models.
-func (a *app) load(ctx context.Context, h *host, models, shapes []string, b bodyFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
+func (a *app) load(ctx context.Context, h *host, models []string, open modelFlags, b bodyFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.loadInto(ctx, e, probe, models, shapes, b, c, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, b, c, log); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
 	return e, nil
@@ -112,18 +113,15 @@ func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Eng
 }
 
 // loadInto opens the models and puts them into service.
-func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models, shapes []string, b bodyFlags, c knob.Config, log *slog.Logger) error {
-	dims := map[string][]int64{}
-	for _, s := range shapes {
-		name, d, err := parseShape(s)
-		if err != nil {
-			return err
-		}
-		dims[name] = d
+func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Prober, models []string, open modelFlags, b bodyFlags, c knob.Config, log *slog.Logger) error {
+	o, err := open.options()
+	if err != nil {
+		return err
 	}
+	o.Probe = probe
 	var opened []*engine.Model
 	for _, name := range models {
-		m, err := catalog.Open(ctx, name, catalog.Options{Shapes: dims, Probe: probe})
+		m, err := catalog.Open(ctx, name, o)
 		if err != nil {
 			return err
 		}
@@ -138,6 +136,9 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backe
 		}
 		log.Info("serving", "model", m.Name, "batch", m.BatchWhy)
 		b.saySize(m, log)
+		if m.PadWhy != "" {
+			log.Info("padding", "model", m.Name, "how", m.PadWhy)
+		}
 	}
 	return nil
 }

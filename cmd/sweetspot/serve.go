@@ -18,7 +18,7 @@ func (a *app) serveCommand() *cobra.Command {
 	var (
 		f                  settingsFlags
 		b                  bodyFlags
-		shapes             []string
+		open               modelFlags
 		listen, management string
 		noTokens           bool
 	)
@@ -46,12 +46,12 @@ key_file.json in the current folder.`,
 				}
 				defer sc.Tokens.Close()
 			}
-			return a.serve(c, h, sc, args, shapes, b, cfg, log)
+			return a.serve(c, h, sc, args, open, b, cfg, log)
 		},
 	}
 	f.bind(c.Flags(), knob.Eager)
 	b.bind(c.Flags())
-	c.Flags().StringArrayVar(&shapes, "shape", nil, "open dimensions of an input: NAME=1x128 (batch axis left out)")
+	open.bind(c.Flags())
 	c.Flags().StringVar(&listen, "listen", server.DefaultInference, "inference address")
 	c.Flags().StringVar(&management, "management", server.DefaultManagement, "management address")
 	c.Flags().BoolVar(&noTokens, "disable-token-auth", false, "ask for no token")
@@ -60,7 +60,7 @@ key_file.json in the current folder.`,
 
 // serve binds the addresses first: a port in use is found out before a model is
 // loaded.
-func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models, shapes []string, b bodyFlags, cfg knob.Config, log *slog.Logger) error {
+func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open modelFlags, b bodyFlags, cfg knob.Config, log *slog.Logger) error {
 	ctx := c.Context()
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
@@ -71,7 +71,7 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models, shapes 
 	if err != nil {
 		return err
 	}
-	if err := a.loadInto(ctx, e, probe, models, shapes, b, cfg, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, b, cfg, log); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	at := s.Addrs()

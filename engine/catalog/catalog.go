@@ -2,11 +2,12 @@
 //
 // MODEL is an .onnx file, a folder with one, builtin:NAME, or sim:NAME, which is a
 // service-time table (see [OpenSimulated]). For an ONNX model, [Open] reads the inputs and
-// outputs from the graph, sets the open dimensions from the given shapes, and finds the
+// outputs from the graph, sets the open dimensions for which it has shapes, and finds the
 // batch axis. The graph may be wrong about that axis, so Open verifies it: it runs items
 // alone and together in a backend and compares the outputs. The items are those of example
 // requests, or made up. That shows only how the model treats such values: a model may still
-// mix the items of a batch for others.
+// mix the items of a batch for others. The other open dimensions stay open; Open finds sizes
+// that run, and verifies padding by running padded items and each alone.
 //
 // Only what is certain refuses a model: the error says the cause and what usually helps. What
 // is guessed, such as the range of made-up values, never does: a model that runs none of them
@@ -27,6 +28,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/handler"
+	"sweetspot/engine/lengths"
 )
 
 // Options say how to open a model. The zero value reads the graph only.
@@ -42,6 +44,15 @@ type Options struct {
 	NoBatch bool
 	// Bodies are example requests. They verify the model instead of made-up values.
 	Bodies []handler.Body
+	// Lengths has the sizes that made requests have in open dimensions, by input name. These
+	// dimensions stay open. Those without an entry get a default, see
+	// [engine.Model.LoadLengths].
+	Lengths map[string]lengths.Shape
+	// Pad has the values with which inputs are padded, by input name; Buckets the lengths to
+	// which they are padded. Inputs that share a dimension with one of them and have no value
+	// get 0.
+	Pad     map[string]float64
+	Buckets []int64
 	// Probe runs the model to verify that it runs and has the batch axis. Without it,
 	// Open relies on the graph, and BatchWhy says so.
 	Probe engine.Prober

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sweetspot/engine/knob"
+	"sweetspot/engine/lengths"
 	"sweetspot/engine/onnxgraph"
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
@@ -33,16 +34,18 @@ type description struct {
 	inputs  []input // those of an item, then the constants
 	outputs []output
 	noBatch bool
+	given   map[string]lengths.Shape // sizes of open dimensions that the user gave
+	usual   map[string]lengths.Shape // those that a built-in model has else
 }
 
-func newDescription(info *onnxgraph.Info, o Options) (*description, error) {
+func newDescription(info *onnxgraph.Info, o Options, usual map[string]lengths.Shape) (*description, error) {
 	if len(info.Inputs)+len(info.Optional) == 0 || len(info.Outputs) == 0 {
 		return nil, errors.New("the model has no inputs or no outputs, so there is nothing to serve")
 	}
 	if len(info.Custom) > 0 {
 		return nil, fmt.Errorf("the model uses the custom %s, which this engine does not have; export it with the operators of ONNX only", operatorList(info.Custom))
 	}
-	d := &description{noBatch: o.NoBatch}
+	d := &description{noBatch: o.NoBatch, given: o.Lengths, usual: usual}
 	for _, v := range info.Inputs {
 		typ, err := typeOf("input", v)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"sweetspot/engine"
 	"sweetspot/engine/handler"
@@ -45,29 +46,45 @@ var styles = []struct{ integers, floats *tensor.Range }{
 	{&tensor.Range{Min: 1, Max: 1}, &tensor.Range{Min: 1, Max: 1}},
 }
 
-// findExamples returns items that run: those of the bodies, or made-up ones. The error is that
-// of the first item that failed.
-func (v *verifier) findExamples(l *layout) (examples, error) {
+// findBodies returns the items of the bodies that run, as examples; none if none does. Beside a
+// single one, or if no two are alike, there are made-up ones like the first.
+func (v *verifier) findBodies(l *layout) (examples, error) {
 	e := examples{specs: l.specs()}
-	if len(v.bodies) > 0 {
-		if e.list, e.note = v.fromBodies(l, e.specs); len(e.list) == 1 && l.batch {
-			more, _ := v.makeUp(l, e.specs, e.list[0].item) // beside the only one
-			e.list = append(e.list, more...)
-		}
-		if len(e.list) > 0 {
-			return e, v.ctx.Err()
+	if len(v.bodies) == 0 {
+		return e, nil
+	}
+	e.list, e.note = v.fromBodies(l, e.specs)
+	if len(e.list) > 0 && l.batch && len(l.alike(e.list)) == 1 {
+		first := e.list[0].item
+		more, _ := v.makeUp(l, likeItem(e.specs, first), first)
+		e.list = append(e.list, more...)
+	}
+	return e, v.ctx.Err()
+}
+
+// likeItem returns the specs with the sizes of an item.
+func likeItem(specs []tensor.Spec, item tensor.Item) []tensor.Spec {
+	out := slices.Clone(specs)
+	for i := range out {
+		if !item[i].IsZero() {
+			out[i].Shape = item[i].Shape
 		}
 	}
-	e.madeUp = true
+	return out
+}
+
+// makeExamples returns made-up items that run, for inputs without open dimensions. The error is
+// that of the first item that failed.
+func (v *verifier) makeExamples(l *layout, sized []tensor.Spec) (examples, error) {
+	e := examples{madeUp: true}
 	var first error
 	for i := range styles {
-		specs := withStyle(e.specs, i)
-		if i > 0 && slices.EqualFunc(specs, withStyle(e.specs, i-1), sameRange) {
+		e.specs = withStyle(sized, i)
+		if i > 0 && slices.EqualFunc(e.specs, withStyle(sized, i-1), sameRange) {
 			continue
 		}
 		var err error
-		if e.list, err = v.makeUp(l, specs, nil); len(e.list) > 0 {
-			e.specs = specs
+		if e.list, err = v.makeUp(l, e.specs, nil); len(e.list) > 0 {
 			return e, nil
 		}
 		if err := v.ctx.Err(); err != nil {
@@ -177,13 +194,15 @@ func (l *layout) copySide(item, from tensor.Item) {
 	}
 }
 
-// withSide returns the examples whose side inputs are those of the first.
-func (l *layout) withSide(all []example) []example {
+// alike returns the examples that can be in a run with the first: those with its side inputs
+// and its shapes.
+func (l *layout) alike(all []example) []example {
 	var out []example
 	for _, e := range all {
 		same := true
-		for i := range e.item {
-			same = same && (l.inputs[i].axis >= 0 || slices.Equal(e.item[i].Data, all[0].item[i].Data))
+		for i, t := range e.item {
+			first := all[0].item[i]
+			same = same && slices.Equal(t.Shape, first.Shape) && (l.inputs[i].axis >= 0 || slices.Equal(t.Data, first.Data))
 		}
 		if same {
 			out = append(out, e)
@@ -208,7 +227,7 @@ func (l *layout) stack(constants []engine.Constant, items ...tensor.Item) []tens
 			if i < len(items[k]) {
 				parts[k] = p.orDefault(items[k][i])
 			} else {
-				parts[k] = constants[i-len(items[k])].Tensor
+				parts[k] = constants[i-len(items[k])].Sized(items[k])
 			}
 		}
 		if p.axis < 0 {
@@ -260,4 +279,5 @@ type verifier struct {
 	base   engine.Model // without inputs and outputs
 	d      *description
 	bodies []handler.Body
+	start  time.Time
 }

@@ -16,12 +16,13 @@ type layout struct {
 	batch  bool
 	names  map[string]bool  // of the batch axis
 	sizes  map[string]int64 // of named dimensions
+	trials *trials          // sizes for open dimensions; nil if none is open
 	why    string           // reason for batch
 }
 
-// layouts returns the interpretations that the graph allows, best first: a named batch axis
-// in any position, the leading axis, no batch axis. The error is that of the first one, if
-// none has a size for every open dimension.
+// layouts returns the interpretations that the graph and the options allow, best first: a
+// named batch axis in any position, the leading axis, no batch axis. The error is that of the
+// first one, if none is possible.
 func (d *description) layouts() ([]layout, error) {
 	var out []layout
 	var first error
@@ -141,11 +142,16 @@ func (d *description) newLayout(axes []int) (layout, error) {
 	if err := l.setShapes(); err != nil {
 		return l, err
 	}
-	return l, l.checkSizes()
+	if err := l.checkSizes(); err != nil {
+		return l, err
+	}
+	var err error
+	l.trials, err = newTrials(l.specs(), d.given, d.usual)
+	return l, err
 }
 
-// setShapes sets the open dimensions of all inputs, or returns an error with those without a
-// size and the flags for them.
+// setShapes sets the open dimensions of all inputs for which there are sizes. Others stay open.
+// It is an error if the rank of an input is unknown.
 func (l *layout) setShapes() error {
 	for i := range l.inputs {
 		p := &l.inputs[i]
@@ -156,22 +162,35 @@ func (l *layout) setShapes() error {
 			return err
 		}
 	}
-	var open, flags []string
-	covered := map[string]bool{} // dimension names that a suggested flag already sets
+	var unknown, flags []string
 	for i := range l.inputs {
 		p := &l.inputs[i]
-		if p.inferSizes(l.sizes); p.fixed() || p.value != "" { // the number of values may fix a constant
-			continue
-		}
-		open = append(open, fmt.Sprintf("%s %v", p.Name, p.item))
-		if p.addsNames(covered) {
-			flags = append(flags, p.flag())
+		if p.inferSizes(l.sizes); p.item == nil && p.value == "" { // the number of values fixes a constant
+			unknown, flags = append(unknown, p.Name), append(flags, p.flag())
 		}
 	}
-	if open != nil {
-		return fmt.Errorf("inputs have open dimensions: %s; say how large an item is, such as %s", nameList(open), strings.Join(flags[:min(len(flags), 4)], " "))
+	if unknown != nil {
+		return fmt.Errorf("the graph does not declare the dimensions of %s; say how large an item is, such as %s", nameList(unknown), strings.Join(flags[:min(len(flags), 4)], " "))
 	}
 	return nil
+}
+
+// follows returns where the open dimensions of a constant have their sizes: the dimension of
+// the same name of another input. It returns nil if one of them has no such dimension.
+func (l *layout) follows(p *itemShape) []tensor.Dim {
+	specs := l.specs()
+	out := make([]tensor.Dim, len(p.item))
+	for k, d := range p.item {
+		if !d.Open() {
+			continue
+		}
+		i := slices.IndexFunc(specs, func(s tensor.Spec) bool { return d.Name != "" && slices.Contains(s.Dims, d.Name) })
+		if i < 0 {
+			return nil
+		}
+		out[k] = tensor.Dim{Tensor: i, Axis: slices.Index(specs[i].Dims, d.Name)}
+	}
+	return out
 }
 
 // checkSizes refuses a model whose items have no numbers.
@@ -243,7 +262,7 @@ func (l *layout) specs() []tensor.Spec {
 		if p.value != "" {
 			continue
 		}
-		s := tensor.Spec{Name: p.Name, Type: p.typ, Shape: dimSizes(p.item), Optional: p.fallback != nil}
+		s := tensor.Spec{Name: p.Name, Type: p.typ, Shape: dimSizes(p.item), Dims: dimNames(p.item), Optional: p.fallback != nil}
 		if r := p.Range; r != nil {
 			s.Bounded, s.Min, s.Max = true, float64(r.Min), float64(r.Max)
 			s.Usual = &tensor.Range{Min: float64(r.First), Max: float64(r.Max)}

@@ -42,6 +42,14 @@ func (v *verifier) model(l *layout, specs []tensor.Spec, outputs []outputLayout,
 		if p := out.Probabilities; p != nil {
 			s.Labels = p.Labels
 		}
+		if dims := out.Dims; o.shape != nil && dims != nil {
+			if o.axis >= 0 && o.axis < len(dims) {
+				dims = removeDim(dims, o.axis)
+			}
+			if len(dims) == len(o.shape) {
+				s.Dims = dimNames(inferred(dims, l.sizes))
+			}
+		}
 		m.Outputs = append(m.Outputs, s)
 		if o.ragged {
 			m.Ragged.Index = index

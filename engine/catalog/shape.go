@@ -8,23 +8,6 @@ import (
 	"sweetspot/engine/onnxgraph"
 )
 
-// ParseShape reads the text of --shape, such as "input_ids=64" or
-// "image=3x224x224". An input's name may itself hold a "=".
-func ParseShape(text string) (input string, dims []int64, err error) {
-	i := strings.LastIndex(text, "=")
-	if i < 1 {
-		return "", nil, fmt.Errorf("--shape %s: want INPUT=DIMENSIONS, such as input_ids=64 or image=3x224x224", text)
-	}
-	for part := range strings.SplitSeq(text[i+1:], "x") {
-		n, err := strconv.ParseInt(part, 10, 64)
-		if err != nil || n < 0 {
-			return "", nil, fmt.Errorf("--shape %s: %q is not a dimension; want whole numbers from 0 with x between them, such as 3x224x224", text, part)
-		}
-		dims = append(dims, n)
-	}
-	return text[:i], dims, nil
-}
-
 // itemShape is an input whose batch axis is assumed, and whose open dimensions are being set.
 type itemShape struct {
 	input
@@ -113,22 +96,6 @@ func (p *itemShape) open() int {
 	return n
 }
 
-// fixed reports whether an item has no open dimension.
-func (p *itemShape) fixed() bool { return p.item != nil && p.open() == 0 }
-
-// addsNames reports whether p has an open dimension whose name is not in covered, and adds
-// its names.
-func (p *itemShape) addsNames(covered map[string]bool) bool {
-	added := p.item == nil
-	for _, d := range p.item {
-		if d.Open() && (d.Name == "" || !covered[d.Name]) {
-			added = true
-			covered[d.Name] = true
-		}
-	}
-	return added
-}
-
 // flag returns an example of the --shape flag for p.
 func (p *itemShape) flag() string {
 	example := int64(64)
@@ -139,7 +106,7 @@ func (p *itemShape) flag() string {
 	for i, d := range p.item {
 		size := d.Size
 		switch {
-		case d.Open() && isBatchName(d.Name):
+		case d.Open() && isBatchName(d.Name): // not a size that an item has
 			size = 1
 		case d.Open():
 			size = example
@@ -160,6 +127,20 @@ func dimSizes(dims []onnxgraph.Dim) []int64 {
 	out := make([]int64, len(dims))
 	for i, d := range dims {
 		out[i] = d.Size
+	}
+	return out
+}
+
+// dimNames returns the names of the dimensions that are open; nil if none has a name.
+func dimNames(dims []onnxgraph.Dim) []string {
+	out, named := make([]string, len(dims)), false
+	for i, d := range dims {
+		if d.Open() && d.Name != "" {
+			out[i], named = d.Name, true
+		}
+	}
+	if !named {
+		return nil
 	}
 	return out
 }

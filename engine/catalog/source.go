@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"sweetspot/engine"
+	"sweetspot/engine/lengths"
 	"sweetspot/engine/onnxgraph"
 )
 
@@ -20,8 +21,8 @@ type source struct {
 	name  string // may have illegal characters
 	path  string // of the file, or "" if bytes has the model
 	bytes []byte
-	// shapes are the default shapes of inputs.
-	shapes map[string][]int64
+	// lengths are the default sizes of open dimensions, by input.
+	lengths map[string]lengths.Shape
 }
 
 // open opens the model for the request r.
@@ -38,10 +39,7 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Shapes) == 0 {
-		o.Shapes = s.shapes
-	}
-	d, err := newDescription(info, o)
+	d, err := newDescription(info, o, s.lengths)
 	if err != nil {
 		return nil, err
 	}

@@ -30,38 +30,47 @@ func (l *layout) constants() ([]engine.Constant, error) {
 		if p.value == "" {
 			continue
 		}
-		t, err := p.constant()
+		c, err := p.constant(l)
 		if err != nil {
 			return nil, fmt.Errorf("--value %s=%s: %w", p.Name, p.value, err)
 		}
-		out = append(out, engine.Constant{Name: p.Name, Tensor: t})
+		out = append(out, c)
 	}
 	return out, nil
 }
 
-// constant makes the tensor of one item. One number fills it; several numbers are its
-// elements, and fix one open dimension. If they do not fit an item, they may fit the whole
-// tensor, which then has no batch axis.
-func (p *itemShape) constant() (tensor.Tensor, error) {
+// constant makes the value of one item. One number fills it; several numbers are its elements,
+// and fix one open dimension. If they do not fit an item, they may fit the whole tensor, which
+// then has no batch axis. One number also fills dimensions that stay open, if an input of the
+// items has the same.
+func (p *itemShape) constant(l *layout) (engine.Constant, error) {
 	words := strings.Split(p.value, ",")
-	shape := fitShape(dimSizes(p.item), len(words))
-	if shape == nil && p.axis >= 0 && len(words) > 1 {
-		if shape = fitShape(dimSizes(p.Dims), len(words)); shape != nil {
+	c := engine.Constant{Name: p.Name, Tensor: tensor.Tensor{Type: p.typ}}
+	c.Shape = fitShape(dimSizes(p.item), len(words))
+	if c.Shape == nil && p.axis >= 0 && len(words) > 1 {
+		if c.Shape = fitShape(dimSizes(p.Dims), len(words)); c.Shape != nil {
 			p.axis = -1
 		}
 	}
-	if shape == nil {
-		return tensor.Tensor{}, fmt.Errorf("%s for the shape %v; give one number for all elements, or one for each%s", numberCount(len(words)), p.item, p.openHint())
-	}
-	t := tensor.Tensor{Type: p.typ, Shape: shape}
-	for i := range tensor.Elements(shape) {
-		var err error
-		if t.Data, err = appendWord(t.Data, p.typ, words[min(int(i), len(words)-1)]); err != nil {
-			return t, err
+	n := tensor.Elements(c.Shape)
+	if c.Shape == nil && len(words) == 1 {
+		if c.Follows = l.follows(p); c.Follows != nil {
+			c.Shape, n = dimSizes(p.item), 1
 		}
 	}
-	p.item = onnxgraph.Fixed(shape...)
-	return t, nil
+	if c.Shape == nil {
+		return c, fmt.Errorf("%s for the shape %v; give one number for all elements, or one for each%s", numberCount(len(words)), p.item, p.openHint())
+	}
+	for i := range n {
+		var err error
+		if c.Data, err = appendWord(c.Data, p.typ, words[min(int(i), len(words)-1)]); err != nil {
+			return c, err
+		}
+	}
+	if c.Follows == nil {
+		p.item = onnxgraph.Fixed(c.Shape...)
+	}
+	return c, nil
 }
 
 func numberCount(n int) string {
@@ -72,7 +81,7 @@ func numberCount(n int) string {
 }
 
 func (p *itemShape) openHint() string {
-	if p.fixed() {
+	if p.open() == 0 {
 		return ""
 	}
 	return ", and its size, such as " + p.flag()

@@ -30,15 +30,24 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options) (
 	if base.Constants, err = layouts[0].constants(); err != nil {
 		return nil, err
 	}
-	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies}
+	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, start: time.Now()}
 	if o.Probe == nil {
-		return v.unverified(&layouts[0]), nil
+		l := &layouts[0]
+		m := v.unverified(l)
+		if err := l.trials.assume(m); err != nil {
+			return nil, err
+		}
+		return m, addPadding(ctx, m, l.trials, o)
 	}
 	if v.probe, err = o.Probe.Probe(ctx, v.loadable()); err != nil {
 		return nil, err
 	}
 	defer func() { _ = v.probe.Close() }()
-	return v.choose(layouts)
+	m, l, err := v.choose(layouts)
+	if err != nil {
+		return nil, err
+	}
+	return m, addPadding(ctx, m, l.trials, o)
 }
 
 // unverified is the model as its graph describes it.
@@ -64,58 +73,93 @@ func (v *verifier) loadable() *engine.Model {
 	return &m
 }
 
-// choose tries the layouts in order.
-func (v *verifier) choose(layouts []layout) (*engine.Model, error) {
+// choose tries the layouts in order, and returns the model with its layout.
+func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
 	var single *engine.Model
+	var at *layout
 	var failed error
 	for i := range layouts {
 		l := &layouts[i]
+		if single != nil && !l.batch {
+			continue
+		}
 		constants, err := l.constants()
 		if err != nil {
 			continue // they fit the first layout
 		}
 		v.base.Constants = constants
-		e, err := v.findExamples(l)
+		m, err := v.try(l)
 		if v.ctx.Err() != nil {
-			return nil, context.Cause(v.ctx)
+			return nil, nil, context.Cause(v.ctx)
 		}
-		if err != nil {
-			if failed == nil {
-				failed = err
-			}
-			continue
-		}
-		why := l.why
-		if l.batch {
-			m, err := v.tryBatch(l, e)
-			if v.ctx.Err() != nil {
-				return nil, context.Cause(v.ctx)
-			}
-			if err == nil {
-				return v.warned(m, e), nil
-			}
-			why = fmt.Sprintf("%s, but %v", l.why, err)
-		}
-		if single != nil {
-			continue
-		}
-		if single, err = v.trySingle(l, e, why); err != nil {
-			return nil, err
+		switch {
+		case err == nil && m.BatchAxis:
+			return m, l, nil
+		case err == nil && single == nil:
+			single, at = m, l
+		case err != nil && failed == nil:
+			failed = err
 		}
 	}
 	if single != nil {
-		return single, nil
+		return single, at, nil
 	}
-	return v.unsampled(&layouts[0], failed)
+	if _, ok := errors.AsType[*sizeError](failed); ok {
+		return nil, nil, failed
+	}
+	m, err := v.unsampled(&layouts[0], failed)
+	return m, &layouts[0], err
 }
 
-// warned adds what the examples have to say.
-func (v *verifier) warned(m *engine.Model, e examples) *engine.Model {
-	m.Samples = e.rows()
-	if e.note != "" {
-		m.Warnings = append(m.Warnings, e.note+"; made-up values were used instead")
+// try makes the model for a layout. The error says why no example ran.
+func (v *verifier) try(l *layout) (*engine.Model, error) {
+	e, err := v.findBodies(l)
+	if err != nil {
+		return nil, err
 	}
-	return m
+	var m *engine.Model
+	switch {
+	case len(e.list) > 0:
+		if m, err = v.modelOf(l, e); err == nil && l.trials != nil {
+			l.trials.inputs = m.Inputs
+			m.LoadLengths = l.trials.lengthsOrNone()
+		}
+	case l.trials != nil:
+		m, err = l.trials.verify(v, l)
+	default:
+		var made examples
+		if made, err = v.makeExamples(l, l.specs()); err == nil {
+			m, err = v.modelOf(l, made)
+		}
+	}
+	if err == nil && e.note != "" {
+		m.Warnings = append(m.Warnings, e.note+ifElse(len(e.list) > 0, "; others do", "; made-up values were used instead"))
+	}
+	return m, err
+}
+
+func ifElse(ok bool, yes, no string) string {
+	if ok {
+		return yes
+	}
+	return no
+}
+
+// modelOf makes the model for the examples: for batches if theirs are right, else for one item
+// at a time.
+func (v *verifier) modelOf(l *layout, e examples) (*engine.Model, error) {
+	why := l.why
+	if l.batch {
+		m, err := v.tryBatch(l, e)
+		if err == nil {
+			return m, nil
+		}
+		if v.ctx.Err() != nil {
+			return nil, v.ctx.Err()
+		}
+		why = fmt.Sprintf("%s, but %v", l.why, err)
+	}
+	return v.trySingle(l, e, why)
 }
 
 // unsampled is a model that refused all examples with err.
@@ -131,6 +175,9 @@ func (v *verifier) unsampled(l *layout, err error) (*engine.Model, error) {
 	v.base.Constants = constants
 	m := v.model(l, l.specs(), outputs, false)
 	m.Unsampled = true
+	if l.trials != nil {
+		m.LoadLengths = l.trials.lengthsOrNone()
+	}
 	m.BatchWhy = fmt.Sprintf("no example ran, so that a batch cannot be verified: %v", err)
 	what := "made-up values do not run"
 	if len(v.bodies) > 0 {
@@ -146,11 +193,11 @@ func (v *verifier) unsampled(l *layout, err error) (*engine.Model, error) {
 func (v *verifier) trySingle(l *layout, e examples, why string) (*engine.Model, error) {
 	outputs := v.singleOutputs(l, e.list)
 	for {
-		m := v.model(l, e.specs, outputs, false)
-		m.BatchWhy = why
+		m := v.model(l, l.withRanges(e.specs), outputs, false)
+		m.BatchWhy, m.Samples = why, e.rows()
 		err := v.checkSingle(l, m, e.list[0])
 		if err == nil {
-			return v.warned(m, e), nil
+			return m, nil
 		}
 		if !openAll(outputs) {
 			return nil, err
@@ -226,7 +273,7 @@ func runItems(ctx context.Context, s engine.Session, items ...tensor.Item) ([]te
 
 // tryBatch makes the model for batches of the layout, or returns why its batches are wrong.
 func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
-	list := l.withSide(e.list)
+	list := l.alike(e.list)
 	if len(list) == 1 {
 		list = append(list, list[0]) // at least its place in a batch can be checked
 	}
@@ -234,13 +281,13 @@ func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("2 items together fail: %w", err)
 	}
-	outputs, err := v.ranOutputs(l, list, together, 2)
+	outputs, err := v.ranOutputs(l, append(list, e.list...), together, 2)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		m := v.model(l, e.specs, outputs, true)
-		m.BatchWhy = v.batchReason(l, m, e)
+		m := v.model(l, l.withRanges(e.specs), outputs, true)
+		m.BatchWhy, m.Samples = v.batchReason(l, m, e), e.rows()
 		err := v.checkBatches(m, list)
 		if err == nil || v.ctx.Err() != nil {
 			return m, err
@@ -253,6 +300,15 @@ func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
 			return nil, err
 		}
 	}
+}
+
+// withRanges returns the inputs of the layout with the usual ranges of specs.
+func (l *layout) withRanges(specs []tensor.Spec) []tensor.Spec {
+	out := l.specs()
+	for i := range out {
+		out[i].Usual = specs[i].Usual
+	}
+	return out
 }
 
 // batchReason says how the batch axis was found, and how far that can be trusted.

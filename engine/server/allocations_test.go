@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"sweetspot/engine/api/wire"
 )
@@ -22,7 +23,7 @@ func (s sink) Write(b []byte) (int, error) { return len(b), nil }
 // the test is not built.
 func TestChainAllocatesNothing(t *testing.T) {
 	var counts wire.Counts
-	h := chain(answer(200), counts.Watch, lingeringClose, checkOrigin("127.0.0.1:8080", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	h := chain(answer(200), counts.Watch, lingeringClose(time.Minute), checkOrigin("127.0.0.1:8080", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	w := sink{http.Header{}}
 	for _, host := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080"} {
 		r := httptest.NewRequest("POST", "/predictions/m", http.NoBody)

@@ -40,7 +40,7 @@ type Config struct {
 	// DefaultMaxRequestSize, and more for models whose inputs have more bytes.
 	MaxRequestSize int64
 	RequestMemory  int64         // bytes of all requests that are being read and decoded; more gets 503
-	BodyTime       time.Duration // longest time for a body to arrive; then 408
+	BodyTime       time.Duration // longest time for a body to arrive; then 408. Also for the rest of a refused body
 	WriteTime      time.Duration // longest time in which a client reads nothing of its answer
 	IdleTime       time.Duration // longest time between two requests of a connection
 	DrainTime      time.Duration // longest wait for running requests at the end

@@ -21,7 +21,7 @@ const (
 func (s *Server) serveHTTP(address string, h http.Handler) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
 		srv := &http.Server{
-			Handler:           chain(h, s.counts.Watch, lingeringClose, checkOrigin(address, l.Addr())),
+			Handler:           chain(h, s.counts.Watch, lingeringClose(s.cfg.BodyTime), checkOrigin(address, l.Addr())),
 			ReadHeaderTimeout: headerTime,
 			IdleTimeout:       s.cfg.IdleTime,
 			MaxHeaderBytes:    headerBytes,

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/server"
@@ -39,9 +40,10 @@ func sendThenRead(addr, head string, body []byte) (status int, answer string, er
 func TestRefusalReachesSender(t *testing.T) {
 	const size = 8 << 20
 	e := newEngine(t, newDoubler())
-	small, _ := serve(t, server.Config{MaxRequestSize: 1 << 20}, e)
-	guarded, _ := serve(t, server.Config{Tokens: token.Fixed("secret")}, e)
-	narrow, _ := serve(t, server.Config{MaxRequestSize: size, RequestMemory: 2 << 20}, e)
+	const slow = time.Hour // a slow machine needs long for a body
+	small, _ := serve(t, server.Config{MaxRequestSize: 1 << 20, BodyTime: slow}, e)
+	guarded, _ := serve(t, server.Config{Tokens: token.Fixed("secret"), BodyTime: slow}, e)
+	narrow, _ := serve(t, server.Config{MaxRequestSize: size, RequestMemory: 2 << 20, BodyTime: slow}, e)
 	length := fmt.Sprintf("\r\nContent-Length: %d", size)
 	plain := make([]byte, size)
 	chunked := fmt.Appendf(nil, "%x\r\n%s\r\n0\r\n\r\n", size, plain)

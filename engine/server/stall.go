@@ -21,29 +21,46 @@ type stallListener struct {
 // Accept returns the next connection.
 func (p stallListener) Accept() (net.Conn, error) {
 	c, err := p.Listener.Accept()
-	if tcp, ok := c.(*net.TCPConn); ok {
-		return stallConn{tcp, p.stall}, err
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	return newStallConn(c, p.stall), nil
 }
 
-// stallConn embeds *net.TCPConn, because net/http uses its CloseWrite, so that a client that
-// is still sending can read the error.
+// stallConn is a connection with a stall time for its writes. It arms its deadlines rarely.
 type stallConn struct {
-	*net.TCPConn
-	stall time.Duration
+	net.Conn
+	stall       time.Duration
+	read, write deadline
+}
+
+func newStallConn(c net.Conn, stall time.Duration) *stallConn {
+	s := &stallConn{Conn: c, stall: stall}
+	s.read.arm, s.write.arm = c.SetReadDeadline, c.SetWriteDeadline
+	return s
+}
+
+// Read reads until the read deadline.
+func (c *stallConn) Read(b []byte) (int, error) {
+	if err := c.read.prepare(); err != nil {
+		return 0, err
+	}
+	for {
+		n, err := c.Conn.Read(b)
+		if err == nil || n > 0 || !c.read.continues(err) {
+			return n, err
+		}
+	}
 }
 
 // Write writes b, or fails when the client reads nothing for the stall time. A slow client
 // that continues to read gets all of it.
-func (c stallConn) Write(b []byte) (int, error) { return writeWithStall(c.TCPConn, b, c.stall) }
-
-func writeWithStall(c net.Conn, b []byte, stall time.Duration) (sent int, err error) {
+func (c *stallConn) Write(b []byte) (sent int, err error) {
 	for {
-		if err := c.SetWriteDeadline(time.Now().Add(stall)); err != nil {
+		if err := c.write.set(time.Now().Add(c.stall)); err != nil {
 			return sent, err
 		}
-		n, err := c.Write(b[sent:min(sent+writePiece, len(b))])
+		n, err := c.writeSome(b[sent:min(sent+writePiece, len(b))])
 		sent += n
 		if errors.Is(err, os.ErrDeadlineExceeded) && n > 0 {
 			continue // the client has read a part
@@ -52,4 +69,34 @@ func writeWithStall(c net.Conn, b []byte, stall time.Duration) (sent int, err er
 			return sent, err
 		}
 	}
+}
+
+// writeSome writes b, or the part of it that the client reads before a deadline is reached.
+func (c *stallConn) writeSome(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Write(b)
+		if err == nil || n > 0 || !c.write.continues(err) {
+			return n, err
+		}
+	}
+}
+
+// SetDeadline sets both deadlines.
+func (c *stallConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.read.set(t), c.write.set(t))
+}
+
+// SetReadDeadline sets the read deadline.
+func (c *stallConn) SetReadDeadline(t time.Time) error { return c.read.set(t) }
+
+// SetWriteDeadline sets the write deadline until the next write, which has its own.
+func (c *stallConn) SetWriteDeadline(t time.Time) error { return c.write.set(t) }
+
+// CloseWrite ends the sending, so that a client that is still sending can read the error.
+// net/http uses it.
+func (c *stallConn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }

@@ -69,7 +69,7 @@ func TestSlowReaders(t *testing.T) {
 					}
 					stopped <- end{time.Now(), got}
 				}()
-				n, err := writeWithStall(server, make([]byte, tt.size), stall)
+				n, err := newStallConn(server, stall).Write(make([]byte, tt.size))
 				now := time.Now()
 				_ = server.Close() // ends a reader that waits for more bytes than were sent
 				reader := <-stopped

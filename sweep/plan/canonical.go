@@ -100,8 +100,14 @@ func (p Plan) document() []pair {
 	if p.MaxRequestSize != 0 {
 		add("max_request_size", number(p.MaxRequestSize))
 	}
-	if len(p.Shapes) > 0 {
+	if len(p.Shapes)+len(p.Lengths) > 0 {
 		add("shapes", p.shapesTree())
+	}
+	if len(p.Pad) > 0 {
+		add("pad", p.padTree())
+	}
+	if len(p.Buckets) > 0 {
+		add("buckets", sizesTree(p.Buckets))
 	}
 	add("target", p.Target)
 	add("rule", p.Options.Rule.String())
@@ -148,11 +154,10 @@ func (p Plan) document() []pair {
 func (p Plan) shapesTree() []pair {
 	var out []pair
 	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
-		dims := []any{}
-		for _, dim := range p.Shapes[name] {
-			dims = append(dims, figure(strconv.FormatInt(dim, 10)))
-		}
-		out = append(out, pair{name, dims})
+		out = append(out, pair{name, sizesTree(p.Shapes[name])})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Lengths)) {
+		out = append(out, pair{name, p.Lengths[name]})
 	}
 	return out
 }

@@ -96,6 +96,8 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"image", d.text(&p.Image)},
 		{"max_request_size", d.integer(&p.MaxRequestSize)},
 		{"shapes", d.shapes(p)},
+		{"pad", d.pad(p)},
+		{"buckets", d.buckets(p)},
 		{"target", d.text(&p.Target)},
 		{"rule", d.word(&p.Options.Rule)},
 		{"options", d.options(p)},
@@ -191,9 +193,16 @@ func (d *decoder) shapes(p *Plan) reading {
 		p.Shapes = map[string][]int64{}
 		for _, e := range n.keys {
 			d.places[join(path, e.name)] = e.value.at
+			if e.value.kind == scalar {
+				if p.Lengths == nil {
+					p.Lengths = map[string]string{}
+				}
+				p.Lengths[e.name] = e.value.text
+				continue
+			}
 			dims := []int64{}
 			if e.value.kind != list {
-				d.fault(e.value.at, join(path, e.name), "want a list of dimensions such as [64], not %s", e.value.kind)
+				d.fault(e.value.at, join(path, e.name), "want dimensions such as [64], a range such as 8..128, or @FILE, not %s", e.value.kind)
 				continue
 			}
 			for _, item := range e.value.items {

@@ -37,8 +37,13 @@ const Unset = -1
 type Plan struct {
 	Model  string             // .onnx, .mar, folder, builtin:NAME, sim:NAME
 	Input  string             // file or folder of request bodies; "" makes them from the model's inputs
-	Shapes map[string][]int64 // open dimensions beside the batch, per input
-	Target string             // local, virtual, torchserve, a management URL, oip+URL
+	Shapes map[string][]int64 // sizes of open dimensions beside the batch, per input: the model is opened with them
+	// Lengths has mixtures of sizes, per input, as package lengths reads them; the
+	// dimensions stay open. In a file they stand under shapes too.
+	Lengths map[string]string
+	Pad     map[string]float64 // the value that fills an input up to the length of a batch, per input
+	Buckets []int64            // lengths to pad to, ascending; nil pads to the longest of a batch
+	Target  string             // local, virtual, torchserve, a management URL, oip+URL
 
 	Image          string // how image files become an input, as NAME=VALUE,...; "" is the default
 	MaxRequestSize int    // bytes of the largest request body that the engine takes; 0 is any

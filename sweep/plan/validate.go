@@ -75,6 +75,7 @@ func (p Plan) faults() []fault {
 	c.text("image", p.Image)
 	c.count("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
+	p.checkPadding(&c)
 	checkTarget(&c, p.Target)
 	wrong := p.Options.Faults()
 	for _, name := range knob.OptionNames() {

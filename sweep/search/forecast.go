@@ -36,16 +36,19 @@ type forecast struct {
 
 // model predicts points from probes.
 type model struct {
-	plan   plan.Plan
-	times  map[group][]servicetime.Row // by batch, of the groups that were probed
-	groups []group                     // of times, in order
-	sim    *predict.Sim
-	traces map[string][]time.Duration // by file
+	plan  plan.Plan
+	times map[group][]servicetime.Row // by batch, of the groups that were probed
+	// lengths says how times depend on the lengths of requests, of the groups that were probed
+	// with requests of different lengths: of each that of its largest batch.
+	lengths map[group]lengthTimes
+	groups  []group // of times, in order
+	sim     *predict.Sim
+	traces  map[string][]time.Duration // by file
 }
 
 // newModel keeps the times of the probes that succeeded; nil without any.
 func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Probe) *model {
-	m := &model{plan: p, times: map[group][]servicetime.Row{}, traces: traces}
+	m := &model{plan: p, times: map[group][]servicetime.Row{}, lengths: map[group]lengthTimes{}, traces: traces}
 	usual := usualScatter(probes)
 	for _, p := range probes {
 		ms, ok := p.Service.Median.Get()
@@ -59,6 +62,7 @@ func newModel(p plan.Plan, traces map[string][]time.Duration, probes []trial.Pro
 		}
 		rows := slices.DeleteFunc(m.times[g], func(o servicetime.Row) bool { return o.Batch == r.Batch }) // the last one counts
 		m.times[g] = append(rows, r)
+		m.keepLengths(g, p)
 	}
 	for g, rows := range m.times {
 		slices.SortFunc(rows, func(a, b servicetime.Row) int { return a.Batch - b.Batch })
@@ -201,7 +205,7 @@ func (m *model) forecast(p plan.Point, requests int) forecast {
 // config is the simulated server of a point.
 func (m *model) config(p plan.Point, c servicetime.Curve) predict.Config {
 	return predict.Config{
-		Settings: p.Settings, Rule: m.plan.Options.Rule, Service: c, Seed: m.plan.Seed,
+		Settings: p.Settings, Rule: m.plan.Options.Rule, Service: c, Lengths: m.lengthsOf(groupOf(p.Settings)), Seed: m.plan.Seed,
 		Detail: m.plan.SLA.Latency == trial.Model,
 	}
 }

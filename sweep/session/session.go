@@ -208,6 +208,12 @@ func (s *Session) open() {
 		text += ": " + why
 	}
 	s.say(Note, "%s", text)
+	if l := info.Model.Lengths; l != "" {
+		s.say(Note, "lengths of made requests: %s", l)
+	}
+	if p := info.Model.Padding; p != "" {
+		s.say(Note, "padding: %s", p)
+	}
 	if b, ok := t.(sweep.Barer); ok {
 		s.bare(b) // nothing flows yet
 		return

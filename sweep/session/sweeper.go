@@ -142,7 +142,7 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	explainer := search.Explainer{Rules: rules, Cores: info.Cores}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: info.Options, Seed: fresh(p.Seed, w.old.Trials), First: after(w.old.Trials), Done: w.old,
+		SLA: p.SLA, Options: info.Options, Bodies: info.Model.Bodies, Seed: fresh(p.Seed, w.old.Trials), First: after(w.old.Trials), Done: w.old,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		OwnMemory: p.OwnMemory(),

@@ -15,9 +15,25 @@ type Probe struct {
 	BatchSize int           `json:"batch_size"` // items in the batches that were timed
 	Runs      int           `json:"runs"`       // batches timed
 	Service   Service       `json:"service_ms"`
+	Lengths   *ProbeLengths `json:"lengths,omitempty"` // nil unless requests of different lengths were sent
 	Seconds   float64       `json:"seconds,omitempty"` // that the probe took, the change of settings before it included
 	Error     string        `json:"error,omitempty"`   // why it was not measured
 }
+
+// ProbeLengths is how the times of a probe depend on the lengths of its requests: a batch
+// takes RunMS for each of its runs, and ElementUS for each element of their lengths, padding
+// included.
+type ProbeLengths struct {
+	RunMS     Num     `json:"run_ms"`
+	ElementUS Num     `json:"element_us"`
+	Spread    Num     `json:"spread"` // standard deviation around these, as a share
+	Drawn     []int64 `json:"drawn"`  // lengths of requests, in random order, at most MostDrawn
+	Padded    bool    `json:"padded"`
+	Buckets   []int64 `json:"buckets,omitempty"`
+}
+
+// MostDrawn is how many lengths a probe keeps.
+const MostDrawn = 128
 
 // Service is how long the batches of a probe took, in ms.
 type Service struct {

@@ -72,9 +72,18 @@ type Model struct {
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
 	Images    string        `json:"images,omitempty"` // how images become the inputs; "" if none is an image
-	Settings  knob.Settings `json:"settings"`
-	Options   knob.Options  `json:"options"`
-	Limits    Limits        `json:"limits"`
+	// Warnings are what people should know about the model.
+	Warnings []string `json:"warnings,omitempty"`
+	// Padding says how rows of different lengths are padded, or why not; "" if nobody asked.
+	Padding string  `json:"padding,omitempty"`
+	Padded  bool    `json:"padded,omitempty"`
+	Buckets []int64 `json:"buckets,omitempty"`
+	// LoadLengths has the sizes of made requests in open dimensions, by input.
+	LoadLengths map[string]string `json:"load_lengths,omitempty"`
+
+	Settings knob.Settings `json:"settings"`
+	Options  knob.Options  `json:"options"`
+	Limits   Limits        `json:"limits"`
 }
 
 // Limits is knob.Limits in JSON. Our engine has the seven knobs and no others, and
@@ -173,11 +182,16 @@ func (a *API) info(w http.ResponseWriter, _ *http.Request) error {
 
 func describe(s *engine.ModelService) Model {
 	m, c := s.Model(), s.Config()
-	return Model{
+	out := Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: imagesOf(m),
+		Warnings: m.Warnings, Padding: m.PadWhy, LoadLengths: m.LoadLengths,
 		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
+	if m.Padding != nil {
+		out.Padded, out.Buckets = true, m.Padding.Buckets
+	}
+	return out
 }
 
 // imagesOf describes how images become the inputs of m; "" if none is an image.

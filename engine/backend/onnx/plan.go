@@ -25,7 +25,8 @@ type plan struct {
 	batch   bool   // several items may run together
 	side    bool   // an input of an item is one value for the whole batch
 	why     string // why not batch
-	itemIn  int64  // bytes of one item's inputs
+	open    bool   // an input has open dimensions; the rows of a run have equal shapes
+	itemIn  int64  // bytes of one item's inputs of fixed size
 	itemOut int64  // bytes of one item's outputs of fixed size
 
 	inNames, outNames []string // of the runtime's values, by slot
@@ -58,14 +59,13 @@ func (p *plan) addInputs(m *engine.Model) error {
 		if err != nil {
 			return err
 		}
-		if in.size < 0 {
-			return fmt.Errorf("%q has open dimensions %v", s.Name, s.Shape)
+		if s.Shape == nil {
+			return fmt.Errorf("%q has no known rank", s.Name)
 		}
 		if s.Optional {
 			in.fill = m.Defaults[s.Name].Data
 		}
 		p.in = append(p.in, in)
-		p.itemIn += in.size
 		p.side = p.side || p.batch && !in.batched
 	}
 	for _, c := range m.Constants {
@@ -73,20 +73,18 @@ func (p *plan) addInputs(m *engine.Model) error {
 		if err != nil {
 			return err
 		}
-		in.constant, in.fill = true, c.Data
+		in.constant, in.fill, in.follows = true, c.Data, c.Follows
 		p.in = append(p.in, in)
-		p.itemIn += in.size
 	}
 	for i := range p.in {
 		in := &p.in[i]
-		if in.fill != nil && int64(len(in.fill)) != in.size {
-			return fmt.Errorf("%q has %d bytes of a constant or default value, want %d", in.Name, len(in.fill), in.size)
-		}
-		if in.isScalar() && in.isHalf() {
-			return fmt.Errorf("%q is a scalar of type %s, which this engine does not support; export it with the shape [1], or as FP32", in.Name, in.Type)
+		if err := in.checkInput(); err != nil {
+			return err
 		}
 		in.slot = i
 		p.inNames = append(p.inNames, in.Name)
+		p.open = p.open || in.size < 0
+		p.itemIn += max(in.size, 0)
 	}
 	return nil
 }
@@ -158,6 +156,9 @@ func (p *plan) check(rows []payload.Row, results []payload.Result) error {
 				return fmt.Errorf("item %d: %w", k, err)
 			}
 		}
+	}
+	if p.open || p.side {
+		return p.checkEqual(rows)
 	}
 	return nil
 }

@@ -20,13 +20,10 @@ type tensorPort struct {
 	// size is the size of one item in bytes, or -1 if it is only known after a run: then
 	// the runtime allocates the output.
 	size int64
-	// outer is the number of parts of an item's tensor that the batch axis separates: the
-	// product of the dimensions before it.
-	outer int64
-
 	// fill is the value of a constant, or of an optional input that an item leaves out.
 	fill     []byte
 	constant bool
+	follows  []tensor.Dim // where the open dimensions of a constant have their sizes
 
 	slot int // in the runtime's inputs or outputs
 	// flat means that the runtime returns the output in two values, its shape and its
@@ -38,7 +35,7 @@ type tensorPort struct {
 }
 
 func newPort(s tensor.Spec, m *engine.Model) (tensorPort, error) {
-	p := tensorPort{Spec: s, size: -1, outer: 1, slot: -1, input: -1, same: -1}
+	p := tensorPort{Spec: s, size: -1, slot: -1, input: -1, same: -1}
 	if s.Type == tensor.Invalid {
 		return p, fmt.Errorf("%q has no element type", s.Name)
 	}
@@ -46,19 +43,36 @@ func newPort(s tensor.Spec, m *engine.Model) (tensorPort, error) {
 	if p.batched = !slices.Contains(m.Unbatched, s.Name); p.batched {
 		p.axis = m.Axes[s.Name]
 	}
-	if s.Shape == nil || !s.Fixed() {
+	if s.Shape == nil {
+		return p, nil
+	}
+	if p.axis > len(s.Shape) {
+		return p, fmt.Errorf("%q has the shape %v and no axis %d", s.Name, s.Shape, p.axis)
+	}
+	if !s.Fixed() {
 		return p, nil
 	}
 	n := tensor.Elements(s.Shape)
 	if n < 0 || n > maxBytes {
 		return p, fmt.Errorf("%q has too many elements: %v", s.Name, s.Shape)
 	}
-	if p.axis > len(s.Shape) {
-		return p, fmt.Errorf("%q has the shape %v and no axis %d", s.Name, s.Shape, p.axis)
-	}
-	p.outer = tensor.Elements(s.Shape[:p.axis])
 	p.size = n * int64(s.Type.Size())
 	return p, nil
+}
+
+// checkInput checks an input that newPort has made.
+func (p *tensorPort) checkInput() error {
+	want := p.size
+	if p.follows != nil {
+		want = int64(p.Type.Size())
+	}
+	if p.fill != nil && int64(len(p.fill)) != want {
+		return fmt.Errorf("%q has %d bytes of a constant or default value, want %d", p.Name, len(p.fill), want)
+	}
+	if p.isScalar() && p.isHalf() {
+		return fmt.Errorf("%q is a scalar of type %s, which this engine does not support; export it with the shape [1], or as FP32", p.Name, p.Type)
+	}
+	return nil
 }
 
 // newOutput makes the port of an output. The number of entries of a ragged output is only
@@ -89,14 +103,35 @@ func (p *tensorPort) isScalar() bool { return !p.batched && p.Shape != nil && le
 // isHalf reports whether the element type is one for which the wrapper cannot make values.
 func (p *tensorPort) isHalf() bool { return p.bytesOf == nil }
 
-// shape returns the shape of the runtime's tensor for n items.
-func (p *tensorPort) shape(n int) ort.Shape {
-	out := make(ort.Shape, 0, len(p.Shape)+1)
+// shape returns the shape of the runtime's tensor for n items of fixed size.
+func (p *tensorPort) shape(n int) ort.Shape { return p.withAxis(p.Shape, n) }
+
+// withAxis returns the shape of an item with the batch axis for n items.
+func (p *tensorPort) withAxis(shape []int64, n int) ort.Shape {
+	out := make(ort.Shape, 0, len(shape)+1)
 	if !p.batched {
-		return append(out, p.Shape...)
+		return append(out, shape...)
 	}
-	out = append(append(out, p.Shape[:p.axis]...), int64(n))
-	return append(out, p.Shape[p.axis:]...)
+	out = append(append(out, shape[:p.axis]...), int64(n))
+	return append(out, shape[p.axis:]...)
+}
+
+// itemShape returns the shape of input i of an item; of a constant the one that it has beside
+// the item.
+func (p *tensorPort) itemShape(item tensor.Item, i int) []int64 {
+	switch {
+	case !p.constant && p.size < 0:
+		return item[i].Shape
+	case p.follows == nil:
+		return p.Shape
+	}
+	out := slices.Clone(p.Shape)
+	for k, size := range out {
+		if size < 0 {
+			out[k] = item[p.follows[k].Tensor].Shape[p.follows[k].Axis]
+		}
+	}
+	return out
 }
 
 // bytes is the size of the buffer for n items; a tensor without batch axis has a single
@@ -117,13 +152,14 @@ func (p *tensorPort) value(t *tensor.Tensor) []byte {
 }
 
 // interleave copies the tensor of item k into buf, which has n items along an axis that is
-// not the leading one: each part of the item goes between the parts of the others.
-func (p *tensorPort) interleave(buf, item []byte, k, n int) {
+// not the leading one: each part of the item goes between the parts of the others. outer is
+// the number of parts, the product of the dimensions before the axis.
+func interleave(buf, item []byte, outer, k, n int) {
 	if len(item) == 0 {
 		return
 	}
-	part := len(item) / int(p.outer)
-	for o := range int(p.outer) {
+	part := len(item) / outer
+	for o := range outer {
 		copy(buf[(o*n+k)*part:], item[o*part:(o+1)*part])
 	}
 }

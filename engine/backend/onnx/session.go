@@ -66,16 +66,13 @@ func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Resul
 		return err
 	}
 	defer s.release(st)
-	if s.plan.allTogether(in) {
-		return s.runTogether(st, in, out)
-	}
-	return s.runGroups(st, in, out)
+	return s.runWith(st, in, out)
 }
 
-// runTogether executes the rows in one run of the runtime. If an output has another size than
-// the model's description says, it runs again, and from then on the runtime allocates the
-// outputs: the run is right, and not what a file declares.
-func (s *session) runTogether(st *state, in []payload.Row, out []payload.Result) error {
+// runWith executes the rows. If an output has another size than the model's description
+// says, it runs again, and from then on the runtime allocates the outputs: the run is right,
+// and not what a file declares.
+func (s *session) runWith(st *state, in []payload.Row, out []payload.Result) error {
 	allocated := s.allocated.Load()
 	err := s.runOnce(st, in, out, allocated)
 	if err == nil || allocated || !isOutputMismatch(err) {

@@ -88,7 +88,7 @@ func (st *state) copyInput(rows []payload.Row, i int, outputs tensor.Item) {
 	in := &st.plan.in[from]
 	for k := range rows {
 		outputs[k*len(st.plan.out)+i] = tensor.Tensor{
-			Type: in.Type, Shape: slices.Clone(in.Shape), Data: slices.Clone(st.valueOf(rows, k, from)),
+			Type: in.Type, Shape: slices.Clone(in.itemShape(rows[k].Item, from)), Data: slices.Clone(st.valueOf(rows, k, from)),
 		}
 	}
 }

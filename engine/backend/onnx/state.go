@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 
@@ -20,6 +21,7 @@ type state struct {
 	// for outputs that the runtime allocates.
 	bufIn, bufOut [][]byte
 	views         map[viewKey]view
+	open          openViews // of a model with open inputs, instead of views
 
 	// in and out are the values of the current run, by slot. The run sets the elements
 	// of out that are nil in the view.
@@ -44,15 +46,31 @@ func (st *state) prepare(rows []payload.Row, allocated bool) error {
 	if st.bufIn == nil || n > st.capacity {
 		st.grow(max(n, st.capacity))
 	}
-	key := viewKey{n, allocated}
+	v, err := st.viewFor(viewKey{n, allocated}, rows[0].Item)
+	if err != nil {
+		return err
+	}
+	return st.set(v, rows)
+}
+
+// viewFor returns the view for rows like item.
+func (st *state) viewFor(key viewKey, item tensor.Item) (view, error) {
+	if st.plan.open {
+		return st.openView(key, item)
+	}
 	v, ok := st.views[key]
 	if !ok {
 		var err error
-		if v, err = st.newView(key); err != nil {
-			return err
+		if v, err = st.newView(key, item); err != nil {
+			return view{}, err
 		}
 		st.views[key] = v
 	}
+	return v, nil
+}
+
+// set copies the rows into the buffers and makes v the view of the run.
+func (st *state) set(v view, rows []payload.Row) error {
 	st.assemble(rows)
 	st.current = v
 	st.in = append(st.in[:0], v.in...)
@@ -66,7 +84,7 @@ func (st *state) assemble(rows []payload.Row) {
 	for i, buf := range st.bufIn {
 		p := &st.plan.in[i]
 		switch {
-		case buf == nil || p.constant && !p.batched: // a constant is there since grow
+		case buf == nil || p.constant && (!p.batched || p.follows != nil): // it is there already
 		case !p.batched:
 			copy(buf, p.value(&rows[0].Item[i]))
 		case p.axis == 0:
@@ -75,7 +93,7 @@ func (st *state) assemble(rows []payload.Row) {
 			}
 		default:
 			for k := range rows {
-				p.interleave(buf, st.valueOf(rows, k, i), k, len(rows))
+				interleave(buf, st.valueOf(rows, k, i), int(tensor.Elements(p.itemShape(rows[k].Item, i)[:p.axis])), k, len(rows))
 			}
 		}
 	}
@@ -83,10 +101,14 @@ func (st *state) assemble(rows []payload.Row) {
 
 // valueOf returns the bytes of input i of row k.
 func (st *state) valueOf(rows []payload.Row, k, i int) []byte {
-	if p := &st.plan.in[i]; !p.constant {
+	p := &st.plan.in[i]
+	switch {
+	case !p.constant:
 		return p.value(&rows[k].Item[i])
+	case p.follows == nil:
+		return p.fill
 	}
-	return st.plan.in[i].fill
+	return bytes.Repeat(p.fill, int(tensor.Elements(p.itemShape(rows[k].Item, i))))
 }
 
 // scalars makes the values without dimensions.
@@ -117,7 +139,7 @@ func (st *state) grow(n int) {
 	st.views = map[viewKey]view{}
 	st.bufIn, st.bufOut = buffers(st.plan.in, n), buffers(st.plan.out, n)
 	for i := range st.plan.in {
-		if p := &st.plan.in[i]; p.constant && !p.batched {
+		if p := &st.plan.in[i]; p.constant && !p.batched && p.follows == nil {
 			copy(st.bufIn[i], p.fill)
 		}
 	}
@@ -134,40 +156,33 @@ func buffers(ports []tensorPort, n int) [][]byte {
 	return out
 }
 
-// newView makes the view of the first items.
-func (st *state) newView(key viewKey) (view, error) {
-	in, err := values(st.plan.in, st.bufIn, key.n, len(st.plan.inNames), func(*tensorPort) bool { return true })
+// newView makes the view for rows like item.
+func (st *state) newView(key viewKey, item tensor.Item) (view, error) {
+	in, err := st.inputValues(key.n, item)
 	if err != nil {
-		return view{}, fmt.Errorf("input %w", err)
+		return view{}, err
 	}
-	for i := range st.plan.in {
-		if p := &st.plan.in[i]; p.isScalar() && p.constant {
-			if in[p.slot], err = p.binding.scalar(p.fill); err != nil {
-				destroy(in)
-				return view{}, fmt.Errorf("input %q: %s", p.Name, oneLine(err))
-			}
-		}
-	}
-	out, err := values(st.plan.out, st.bufOut, key.n, len(st.plan.outNames), func(p *tensorPort) bool { return !key.allocated || p.isHalf() })
+	out, err := st.outputValues(key)
 	if err != nil {
 		destroy(in)
-		return view{}, fmt.Errorf("output %w", err)
+		return view{}, err
 	}
 	return view{in, out}, nil
 }
 
-// values makes the values of the ports that have a buffer and that own accepts, by slot.
-func values(ports []tensorPort, bufs [][]byte, n, slots int, own func(*tensorPort) bool) ([]ort.Value, error) {
-	out := make([]ort.Value, slots)
-	for i := range ports {
-		p := &ports[i]
-		if bufs[i] == nil || !own(p) {
+// outputValues makes the values of the outputs that have a buffer, by slot. The runtime
+// allocates those that are nil.
+func (st *state) outputValues(key viewKey) ([]ort.Value, error) {
+	out := make([]ort.Value, len(st.plan.outNames))
+	for i := range st.plan.out {
+		p := &st.plan.out[i]
+		if st.bufOut[i] == nil || key.allocated && !p.isHalf() {
 			continue
 		}
-		v, err := ort.NewCustomDataTensor(p.shape(n), bufs[i][:max(1, p.bytes(n))], p.elem)
+		v, err := ort.NewCustomDataTensor(p.shape(key.n), st.bufOut[i][:max(1, p.bytes(key.n))], p.elem)
 		if err != nil {
 			destroy(out)
-			return nil, fmt.Errorf("%q: %s", p.Name, oneLine(err))
+			return nil, fmt.Errorf("output %q: %s", p.Name, oneLine(err))
 		}
 		out[p.slot] = v
 	}
@@ -197,6 +212,7 @@ func (st *state) free() {
 		destroy(v.in)
 		destroy(v.out)
 	}
+	st.open.free()
 	st.views, st.bufIn, st.bufOut = nil, nil, nil
 }
 

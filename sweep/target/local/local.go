@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"sweetspot/engine/api/control"
-	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/monitor"
 	"sweetspot/sweep"
@@ -52,6 +51,7 @@ type Target struct {
 	client *client
 	info   sweep.Info
 	base   load.Config            // of a run against this child
+	bodies *sweep.BodyLengths     // of base
 	good   knob.Settings          // the last settings that were in force
 	held   map[knob.Settings]bool // by memoryKey: what was in force in this child
 	closed bool
@@ -101,6 +101,7 @@ func (t *Target) spawn(ctx context.Context) error {
 		c.stop()
 		return err
 	}
+	t.bodies = bodyLengths(info.Models[0], t.base.Bodies)
 	t.info = t.describe(info)
 	t.held = map[knob.Settings]bool{}
 	t.noteInForce(t.info.Current)
@@ -115,7 +116,10 @@ func (t *Target) endpoint(m control.Model) (load.Config, error) {
 		return load.Config{}, fmt.Errorf("model %s takes bytes, which cannot be made up: give request bodies, --input FILE", m.Name)
 	}
 	if all == nil {
-		all = bodies(m, t.cfg.Seed)
+		var err error
+		if all, err = bodies(m, t.cfg.Seed); err != nil {
+			return load.Config{}, err
+		}
 	}
 	at := url.URL{Scheme: "http", Host: t.child.hello.Inference, Path: "/predictions/" + m.Name}
 	return load.Endpoint{
@@ -146,6 +150,7 @@ func (t *Target) describe(in control.Info) sweep.Info {
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
+			Warnings: m.Warnings, Padding: m.Padding, Lengths: lengthsText(m), Bodies: t.bodies,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
 		Tells: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
@@ -155,17 +160,6 @@ func (t *Target) describe(in control.Info) sweep.Info {
 		info.Model.LargestBody = max(info.Model.LargestBody, int64(len(b.Data)))
 	}
 	return info
-}
-
-// distinct is how many different bodies are sent.
-const distinct = 16
-
-func bodies(m control.Model, seed uint64) []load.Body {
-	var out []load.Body
-	for _, b := range handler.Bodies(m.Inputs, distinct, seed) {
-		out = append(out, load.Body{Type: b.Type, Data: b.Data})
-	}
-	return out
 }
 
 func (t *Target) startWatch() {
@@ -299,7 +293,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 	}
 	c, child := t.trialConfig(m), t.child
-	window := t.watch.Begin()
+	window, shapes := t.watch.Begin(), t.watchLengths(ctx)
 	t.mu.Unlock()
 	why, others := "", watchNoise(child.hello.PID)
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
@@ -325,6 +319,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
 	out.Use, out.Use.RSSUpTo = use, t.heldMore()
 	addEnergy(&out, window, r)
+	shapes.end(ctx, t, &out)
 	out.BareRPS = t.believed(bare, out.Throughput)
 	return out, nil
 }
