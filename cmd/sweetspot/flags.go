@@ -85,7 +85,7 @@ type runFlags struct {
 	input       string
 	target      string
 	knobs       []string
-	lengthFlags
+	modelFlags
 	strategy  string
 	question  string
 	objective string

@@ -43,7 +43,9 @@ type Options struct {
 	// NoBatch says that no axis is a batch, whatever the graph looks like.
 	NoBatch bool
 	// Bodies are example requests. They verify the model instead of made-up values.
-	Bodies []handler.Body
+	// Images says how those of them that are images become inputs.
+	Bodies []Body
+	Images handler.ImageOptions
 	// Lengths has the sizes that made requests have in open dimensions, by input name. These
 	// dimensions stay open. Those without an entry get a default, see
 	// [engine.Model.LoadLengths].
@@ -56,6 +58,13 @@ type Options struct {
 	// Probe runs the model to verify that it runs and has the batch axis. Without it,
 	// Open relies on the graph, and BatchWhy says so.
 	Probe engine.Prober
+}
+
+// Body is an example request.
+type Body struct {
+	Name string // of its file, for messages; "" if it has none
+	Type string // media type; "" is unknown
+	Data []byte
 }
 
 // kind is a kind of MODEL. A new kind needs a file with its two functions and a line in

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -24,6 +25,7 @@ type examples struct {
 	list   []example
 	specs  []tensor.Spec // of the inputs, with the ranges of made-up values
 	madeUp bool
+	picky  bool   // some made-up items failed
 	note   string // why the bodies were not used, or ""
 }
 
@@ -56,7 +58,7 @@ func (v *verifier) findBodies(l *layout) (examples, error) {
 	e.list, e.note = v.fromBodies(l, e.specs)
 	if len(e.list) > 0 && l.batch && len(l.alike(e.list)) == 1 {
 		first := e.list[0].item
-		more, _ := v.makeUp(l, likeItem(e.specs, first), first)
+		more, _, _ := v.makeUp(l, likeItem(e.specs, first), first)
 		e.list = append(e.list, more...)
 	}
 	return e, v.ctx.Err()
@@ -84,7 +86,10 @@ func (v *verifier) makeExamples(l *layout, sized []tensor.Spec) (examples, error
 			continue
 		}
 		var err error
-		if e.list, err = v.makeUp(l, e.specs, nil); len(e.list) > 0 {
+		var failed bool
+		e.list, failed, err = v.makeUp(l, e.specs, nil)
+		e.picky = e.picky || failed
+		if len(e.list) > 0 {
 			return e, nil
 		}
 		if err := v.ctx.Err(); err != nil {
@@ -129,7 +134,7 @@ func (v *verifier) fromBodies(l *layout, specs []tensor.Spec) (found []example, 
 		if len(found) == mostBodies || v.ctx.Err() != nil {
 			break
 		}
-		item, err := handler.Decode(b.Type, b.Data, specs)
+		item, err := v.decode(b, specs)
 		if err == nil {
 			var whole []tensor.Tensor
 			if whole, err = v.runAlone(l, item); err == nil {
@@ -138,10 +143,23 @@ func (v *verifier) fromBodies(l *layout, specs []tensor.Spec) (found []example, 
 			}
 		}
 		if why == "" {
-			why = fmt.Sprintf("body %d of --input does not run: %v", i+1, err)
+			why = fmt.Sprintf("%s of --input does not run: %v", cmp.Or(b.Name, fmt.Sprintf("body %d", i+1)), err)
 		}
 	}
 	return found, why
+}
+
+// decode decodes a body. Image options that do not fit the inputs are not for this model.
+func (v *verifier) decode(b Body, specs []tensor.Spec) (tensor.Item, error) {
+	h := handler.Tensors{Images: v.images}
+	if h.Initialize(v.ctx, specs, nil) != nil {
+		return handler.Decode(b.Type, b.Data, specs)
+	}
+	var r payload.Request
+	if err := h.Decode(&r, payload.Body{Type: b.Type, Data: b.Data}); err != nil {
+		return nil, err
+	}
+	return r.Items[0], nil
 }
 
 // The made-up items: two usual ones, a large one and a small one with partial masks, because
@@ -149,11 +167,10 @@ func (v *verifier) fromBodies(l *layout, specs []tensor.Spec) (found []example, 
 var samplers = []tensor.Sampler{{}, {}, {Scale: 100}, {Scale: 0.01, Partial: true}}
 
 // makeUp returns made-up items that run, all with the side inputs of the given item or else of
-// the first. It gives up if the first one does not run. A scale that does not run is left out.
-func (v *verifier) makeUp(l *layout, specs []tensor.Spec, side tensor.Item) ([]example, error) {
+// the first, and reports whether others failed. It gives up if the first one does not run. A
+// scale that does not run is left out.
+func (v *verifier) makeUp(l *layout, specs []tensor.Spec, side tensor.Item) (out []example, failed bool, first error) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	var out []example
-	var first error
 	for _, m := range samplers {
 		for range mostSeeds {
 			item := m.Item(specs, rng)
@@ -169,17 +186,17 @@ func (v *verifier) makeUp(l *layout, specs []tensor.Spec, side tensor.Item) ([]e
 				first = err
 			}
 			if v.ctx.Err() != nil {
-				return nil, v.ctx.Err()
+				return nil, true, v.ctx.Err()
 			}
 		}
 		if len(out) == 0 {
-			return nil, first
+			return nil, true, first
 		}
 		if len(out) == 1 && !l.batch {
 			break // others would show nothing
 		}
 	}
-	return out, nil
+	return out, first != nil, nil
 }
 
 // copySide gives item the side inputs of another one.
@@ -260,12 +277,12 @@ func join(parts []tensor.Tensor, axis int) tensor.Tensor {
 	return t
 }
 
-// rows returns the items for warm-ups; nil if made-up ones do.
+// rows returns the items for warm-ups; nil if any made-up ones do.
 func (e examples) rows() []payload.Row {
-	if e.madeUp {
+	if e.madeUp && !e.picky {
 		return nil
 	}
-	rows := make([]payload.Row, len(e.list)) // perhaps with made-up ones beside a single body
+	rows := make([]payload.Row, len(e.list)) // of bodies, perhaps with made-up ones like the first
 	for i := range rows {
 		rows[i].Item = e.list[i].item
 	}
@@ -278,6 +295,7 @@ type verifier struct {
 	probe  engine.Probe
 	base   engine.Model // without inputs and outputs
 	d      *description
-	bodies []handler.Body
+	bodies []Body
+	images handler.ImageOptions
 	start  time.Time
 }

@@ -133,6 +133,7 @@ func (d *description) newLayout(axes []int) (layout, error) {
 			axis = 0
 		}
 		p := newItemShape(in, axis)
+		p.full = !l.batch && !d.noBatch && axis < 0 && len(in.Dims) > 0 && in.Dims[0].Open()
 		if axis >= 0 && in.Dims[axis].Name != "" {
 			l.names[in.Dims[axis].Name] = true
 		}

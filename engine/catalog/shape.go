@@ -15,6 +15,9 @@ type itemShape struct {
 	item []onnxgraph.Dim // of one item; nil if the graph does not declare them
 	// whole means that --shape has a size for the batch axis too: it is none.
 	whole bool
+	// full means that only a --shape with a size for each dimension fits, because it is what
+	// says that there is no batch axis.
+	full bool
 }
 
 func newItemShape(in input, axis int) itemShape {
@@ -45,7 +48,7 @@ func (p *itemShape) setShape(namedSizes map[string]int64) error {
 		}
 	}
 	all := len(sizes) == len(p.item)
-	if p.whole || !all && len(sizes) != p.open() {
+	if p.whole || !all && (p.full || len(sizes) != p.open()) {
 		return fmt.Errorf("shape %v does not fit input %q, which takes %v per item; write %s", p.sizes, p.Name, p.item, p.flag())
 	}
 	fixed := make([]onnxgraph.Dim, len(p.item))

@@ -30,7 +30,7 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options) (
 	if base.Constants, err = layouts[0].constants(); err != nil {
 		return nil, err
 	}
-	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, start: time.Now()}
+	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, images: o.Images, start: time.Now()}
 	if o.Probe == nil {
 		l := &layouts[0]
 		m := v.unverified(l)
@@ -248,8 +248,9 @@ func itemOutputs(m *engine.Model, whole []tensor.Tensor) tensor.Item {
 				t.Data = make([]byte, len(t.Data)) // the index of a single item
 			}
 		case !slices.Contains(m.Unbatched, name):
-			axis := m.Axes[name]
-			t.Shape = slices.Delete(slices.Clone(t.Shape), axis, axis+1)
+			if axis := m.Axes[name]; axis < len(t.Shape) && t.Shape[axis] == 1 {
+				t.Shape = slices.Delete(slices.Clone(t.Shape), axis, axis+1)
+			}
 		}
 		out[i] = t
 	}

@@ -165,9 +165,9 @@ func (v *arrayReader) appendNumber(n number) (ok bool) {
 		f, ok := n.asFloat64()
 		v.data = tensor.AppendFloat(v.data, v.typ, f)
 		return ok
-	case tensor.Float16:
+	case tensor.Float16, tensor.BFloat16:
 		f, ok := n.asFloat32()
-		v.data = tensor.AppendFloat16(v.data, f)
+		v.data = tensor.AppendFloat(v.data, v.typ, float64(f))
 		return ok && !math.IsInf(tensor.At(v.typ, v.data, v.lastIndex()), 0)
 	case tensor.Uint64:
 		u, ok := n.unsigned()

@@ -20,6 +20,9 @@ func (d decoder) hint() string {
 			b.WriteString(", ")
 		}
 		fmt.Fprintf(&b, "%q: %s", s.Name, exampleArray(s))
+		if s.Optional {
+			b.WriteString(" or nothing")
+		}
 	}
 	b.WriteString("} as " + TypeJSON + ", or " + typeForm + " with one part per input")
 	return b.String()
@@ -47,6 +50,8 @@ func exampleArray(s tensor.Spec) string {
 	switch {
 	case s.Type == tensor.Bool:
 		one, two = "true", "false"
+	case s.Usual != nil && s.Bounded:
+		one, two = formatFloat(s.Usual.Min), formatFloat(s.Usual.Max)
 	case s.Bounded:
 		one, two = formatFloat(s.Min), formatFloat(s.Max)
 	case !s.Type.IsFloat():

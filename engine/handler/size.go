@@ -22,9 +22,9 @@ func (d decoder) decodedSize(contentType string, body []byte) int64 {
 		return 0
 	case e == multipartEncoding:
 		return d.multipartSize(params["boundary"], body)
-	case e == jsonEncoding || len(d.inputs) != 1 && e < rawEncoding:
+	case e == jsonEncoding || !d.alone() && e < rawEncoding:
 		return jsonSize(body, d.inputs)
-	case len(d.inputs) != 1:
+	case !d.alone():
 		return 0
 	}
 	s := d.inputs[0]

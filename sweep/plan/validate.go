@@ -75,6 +75,7 @@ func (p Plan) faults() []fault {
 	c.text("image", p.Image)
 	c.count("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
+	p.checkValues(&c)
 	p.checkPadding(&c)
 	checkTarget(&c, p.Target)
 	wrong := p.Options.Faults()
@@ -101,8 +102,8 @@ func (p Plan) checkShapes(c *checker) {
 			c.bad(path, "no dimensions; write %s: [64]", name)
 		}
 		for _, dim := range p.Shapes[name] {
-			if dim < 1 {
-				c.bad(path, "%d: a dimension is at least 1", dim)
+			if dim < 0 {
+				c.bad(path, "%d: a dimension is at least 0", dim)
 			}
 		}
 	}

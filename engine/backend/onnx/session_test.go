@@ -346,7 +346,7 @@ func TestPrepareAllocatesNothing(t *testing.T) {
 	}
 	defer s.release(warm)
 	if n := testing.AllocsPerRun(100, func() {
-		if err := warm.prepare(rows); err != nil {
+		if err := warm.prepare(rows, false); err != nil {
 			t.Fatal(err)
 		}
 		warm.finish()
