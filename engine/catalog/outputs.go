@@ -145,6 +145,14 @@ func (d *description) raggedIndex(l *layout) string {
 	return ""
 }
 
+// batchWhy is the layout's reason for a batch, with the index of ragged outputs.
+func (d *description) batchWhy(l *layout) string {
+	if index := d.raggedIndex(l); index != "" {
+		return l.why + ", " + index + " maps entries to items"
+	}
+	return l.why
+}
+
 // mayBeRagged reports whether output i may be ragged: there is an index, and its first
 // dimension is open and is not the batch.
 func (d *description) mayBeRagged(l *layout, i int) bool {

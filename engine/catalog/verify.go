@@ -57,6 +57,9 @@ func (v *verifier) unverified(l *layout) *engine.Model {
 		batch, why = false, axisError(name, nil, 0).Error()
 	}
 	m := v.model(l, l.specs(), v.declaredOutputs(l, batch), batch)
+	if batch {
+		why = v.d.batchWhy(l)
+	}
 	m.BatchWhy = why + "; not verified by running"
 	return m
 }
@@ -157,7 +160,7 @@ func (v *verifier) modelOf(l *layout, e examples) (*engine.Model, error) {
 		if v.ctx.Err() != nil {
 			return nil, v.ctx.Err()
 		}
-		why = fmt.Sprintf("%s, but %v", l.why, err)
+		why = fmt.Sprintf("%s, but %v", v.d.batchWhy(l), err)
 	}
 	return v.trySingle(l, e, why)
 }
@@ -288,7 +291,7 @@ func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
 	}
 	for {
 		m := v.model(l, l.withRanges(e.specs), outputs, true)
-		m.BatchWhy, m.Samples = v.batchReason(l, m, e), e.rows()
+		m.BatchWhy, m.Samples = v.batchReason(l, e), e.rows()
 		err := v.checkBatches(m, list)
 		if err == nil || v.ctx.Err() != nil {
 			return m, err
@@ -313,11 +316,8 @@ func (l *layout) withRanges(specs []tensor.Spec) []tensor.Spec {
 }
 
 // batchReason says how the batch axis was found, and how far that can be trusted.
-func (v *verifier) batchReason(l *layout, m *engine.Model, e examples) string {
-	why := l.why
-	if m.Ragged.Index != "" {
-		why += ", " + m.Ragged.Index + " maps entries to items"
-	}
+func (v *verifier) batchReason(l *layout, e examples) string {
+	why := v.d.batchWhy(l)
 	if e.madeUp {
 		return why + "; 1 and 2 items ran and agree (made up; --input tries yours)"
 	}
