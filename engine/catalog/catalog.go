@@ -126,12 +126,23 @@ func (r request) unknownError() error {
 	switch {
 	case r.model == "":
 		return fmt.Errorf("no model is named; %s", syntaxHint())
+	case errors.Is(r.err, os.ErrNotExist) && r.linksTo() != "":
+		return fmt.Errorf("%s is a link to %s, which does not exist", r.model, r.linksTo())
 	case errors.Is(r.err, os.ErrNotExist):
 		return fmt.Errorf("%s: no such file or folder%s; %s", r.model, builtinHint(r.model), syntaxHint())
 	case r.err != nil:
 		return r.err
 	}
 	return fmt.Errorf("%s is not an .onnx file; %s", r.model, syntaxHint())
+}
+
+// linksTo returns where the path of the model links to; "" if it is no link.
+func (r request) linksTo() string {
+	to, err := os.Readlink(r.model)
+	if err != nil {
+		return ""
+	}
+	return to
 }
 
 // syntaxHint describes the kinds of MODEL, the most common first.

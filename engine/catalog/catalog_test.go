@@ -174,7 +174,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"full folder", filepath.Join(dir, "many"), []string{"has 2 .onnx files; name one, such as", "a.onnx"}},
 		{"bad name", "my model=x.onnx", []string{`the name "my model" is not a model name`, "such as my_model=x.onnx"}},
 		{"empty name", "=x.onnx", []string{`the name ""`, "such as model=x.onnx"}},
-		{"text", write("text.onnx", "this is no model"), []string{"text.onnx: not an ONNX model"}},
+		{"text", write("text.onnx", "this is no model"), []string{"text.onnx: the file is text", "no ONNX model"}},
 		{"empty file", write("empty.onnx", ""), []string{"the file is empty; copy or download it again"}},
 		{"web page", write("html.onnx", " <!DOCTYPE html><html>"), []string{"is an HTML page", "download the model itself"}},
 		{"answer of a server", write("json.onnx", `{"error": "not found"}`), []string{"the file is text, such as the answer of a server"}},
@@ -182,7 +182,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"pointer", write("lfs.onnx", "version https://git-lfs.example/spec/v1\noid sha256:00\n"), []string{"Git LFS pointer", "git lfs pull"}},
 		{"strings", file(t, list, dir, "strings.onnx"), []string{`input "text" has strings; only numbers can be served: encode texts as numbers before the model`}},
 		{"complex", file(t, wide, dir, "complex.onnx"), []string{`input "x" has the type COMPLEX64, which this engine does not support; export it as FP32`}},
-		{"no inputs", file(t, noInput, dir, "constant.onnx"), []string{"no inputs or no outputs"}},
+		{"no inputs", file(t, noInput, dir, "constant.onnx"), []string{"the model has no inputs"}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -367,7 +367,7 @@ func TestOpenServesWhatRefusesMadeUpItems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.BatchAxis || !m.Unsampled || open != 0 || m.BatchWhy != "no example ran, so that a batch cannot be verified: it broke" {
+	if m.BatchAxis || !m.Unsampled || open != 0 || m.BatchWhy != "no example ran, so that a batch cannot be verified" {
 		t.Errorf("batch %t: %s; unsampled %t, %d sessions open", m.BatchAxis, m.BatchWhy, m.Unsampled, open)
 	}
 	want := "made-up values do not run (it broke); it is served one item at a time and without a warm-up: give bodies that it accepts with --input, constants for side inputs with --value, or other sizes with --shape"

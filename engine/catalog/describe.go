@@ -39,8 +39,11 @@ type description struct {
 }
 
 func newDescription(info *onnxgraph.Info, o Options, usual map[string]lengths.Shape) (*description, error) {
-	if len(info.Inputs)+len(info.Optional) == 0 || len(info.Outputs) == 0 {
-		return nil, errors.New("the model has no inputs or no outputs, so there is nothing to serve")
+	switch {
+	case len(info.Inputs)+len(info.Optional) == 0:
+		return nil, errors.New("the model has no inputs, so that a request would hold nothing; its outputs are always the same")
+	case len(info.Outputs) == 0:
+		return nil, errors.New("the model has no outputs, so there is nothing to answer")
 	}
 	if len(info.Custom) > 0 {
 		return nil, fmt.Errorf("the model uses the custom %s, which this engine does not have; export it with the operators of ONNX only", operatorList(info.Custom))
@@ -88,7 +91,7 @@ func (d *description) apply(o Options) error {
 		if err != nil {
 			return err
 		}
-		d.inputs[i].sizes = o.Shapes[name]
+		d.inputs[i].setSizes(o.Shapes[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Values)) {
 		i, err := d.find("--value", name)
@@ -110,6 +113,15 @@ func (d *description) apply(o Options) error {
 		return errors.New("every input has a --value, so that a request would hold nothing; leave one of them out")
 	}
 	return nil
+}
+
+// setSizes sets the sizes of --shape. If the graph does not declare the dimensions, they are the
+// declaration, and a leading 1 may be the batch.
+func (in *input) setSizes(sizes []int64) {
+	in.sizes = sizes
+	if in.Dims == nil && len(sizes) > 1 && sizes[0] == 1 {
+		in.Dims = append([]onnxgraph.Dim{onnxgraph.Open("")}, onnxgraph.Fixed(sizes[1:]...)...)
+	}
 }
 
 func (d *description) find(flag, name string) (int, error) {
@@ -140,7 +152,7 @@ func typeOf(what string, v onnxgraph.Value) (tensor.Type, error) {
 	case v.Kind == "":
 		return 0, fmt.Errorf("the graph does not declare the type of %s %q", what, v.Name)
 	case v.Kind != "tensor":
-		return 0, fmt.Errorf("%s %q is a %s and not a tensor; only tensors can be served: export the model with one tensor for each of its parts", what, v.Name, v.Kind)
+		return 0, fmt.Errorf("%s %q is %s and not a tensor; only tensors can be served: export the model with one tensor for each of its parts", what, v.Name, withArticle(v.Kind))
 	case v.Elem == onnxpb.TensorProto_STRING:
 		return 0, fmt.Errorf("%s %q has strings; only numbers can be served: %s", what, v.Name, stringAdvice(what))
 	}
@@ -148,6 +160,13 @@ func typeOf(what string, v onnxgraph.Value) (tensor.Type, error) {
 		return t, nil
 	}
 	return 0, fmt.Errorf("%s %q has the type %s, which this engine does not support; export it as FP32 or as an integer type", what, v.Name, v.Elem)
+}
+
+func withArticle(kind string) string {
+	if strings.ContainsAny(kind[:1], "aeiou") {
+		return "an " + kind
+	}
+	return "a " + kind
 }
 
 func stringAdvice(what string) string {

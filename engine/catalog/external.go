@@ -33,6 +33,18 @@ func findWeights(path, sum string, files []string) (weights, error) {
 	return w, err
 }
 
+// missingWeights means that a file of external weights is not there.
+type missingWeights struct {
+	file string
+	err  error
+}
+
+func (e *missingWeights) Error() string {
+	return fmt.Sprintf("its external weights are missing: there is no file %s; copy it beside the model, under that name", e.file)
+}
+
+func (e *missingWeights) Unwrap() error { return e.err }
+
 // hashWeights adds the names and contents of the files to the sum.
 func hashWeights(path, sum string, files []string) (weights, error) {
 	w := weights{path: path}
@@ -45,7 +57,7 @@ func hashWeights(path, sum string, files []string) (weights, error) {
 		file := filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
 		f, err := os.Open(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			return w, fmt.Errorf("its external weights are missing: %w; copy the file beside the model, under that name", err)
+			return w, &missingWeights{file, err}
 		} else if err != nil {
 			return w, err
 		}

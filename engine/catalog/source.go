@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode"
+	"unicode/utf8"
 
 	"sweetspot/engine"
 	"sweetspot/engine/lengths"
@@ -112,14 +114,19 @@ func otherFile(head []byte) error {
 		return errors.New("the file is a Git LFS pointer; fetch the model itself with: git lfs pull")
 	case bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.HasPrefix(text, []byte("<html")):
 		return errors.New("the file is an HTML page, such as the page of a failed download or of a login; download the model itself")
-	case bytes.HasPrefix(text, []byte("<?xml")) || bytes.HasPrefix(text, []byte("{")):
-		return errors.New("the file is text, such as the answer of a server, and no ONNX model; download the model itself")
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return errors.New("the file is a zip archive, such as a PyTorch checkpoint, and no ONNX model; unpack it, or export the model with torch.onnx.export")
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
 		return errors.New("the file is compressed; unpack it with gunzip")
 	case bytes.HasPrefix(head, []byte("\x89HDF")):
 		return errors.New("the file is an HDF5 file, such as a Keras model, and no ONNX model; convert it with tf2onnx")
+	case !bytes.ContainsFunc(head, isBinary):
+		return errors.New("the file is text, such as the answer of a server, and no ONNX model; download the model itself")
 	}
 	return nil
+}
+
+// isBinary reports whether r is no character of a text. A model begins with some.
+func isBinary(r rune) bool {
+	return r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
 }

@@ -181,7 +181,7 @@ func (v *verifier) unsampled(l *layout, err error) (*engine.Model, error) {
 	if l.trials != nil {
 		m.LoadLengths = l.trials.lengthsOrNone()
 	}
-	m.BatchWhy = fmt.Sprintf("no example ran, so that a batch cannot be verified: %v", err)
+	m.BatchWhy = "no example ran, so that a batch cannot be verified"
 	what := "made-up values do not run"
 	if len(v.bodies) > 0 {
 		what = "neither the bodies of --input nor made-up values run"

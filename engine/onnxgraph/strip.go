@@ -17,7 +17,7 @@ const (
 	keptBytes     = 4 << 10   // of a tensor: default values and constants that say how others are used
 )
 
-var errTruncated = errors.New("the file ends too early")
+var errTruncated = errors.New("the file ends too early and was probably cut off; copy or download it again")
 
 // messageKind is a kind of message that may contain tensors, so that the scan parses it. All
 // other fields are copied unchanged.
