@@ -10,7 +10,6 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/engine/lengths"
 	"sweetspot/engine/onnxgraph"
-	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
 )
 
@@ -153,8 +152,6 @@ func typeOf(what string, v onnxgraph.Value) (tensor.Type, error) {
 		return 0, fmt.Errorf("the graph does not declare the type of %s %q", what, v.Name)
 	case v.Kind != "tensor":
 		return 0, fmt.Errorf("%s %q is %s and not a tensor; only tensors can be served: export the model with one tensor for each of its parts", what, v.Name, withArticle(v.Kind))
-	case v.Elem == onnxpb.TensorProto_STRING:
-		return 0, fmt.Errorf("%s %q has strings; only numbers can be served: %s", what, v.Name, stringAdvice(what))
 	}
 	if t := onnxgraph.TypeOf(v.Elem); t != tensor.Invalid {
 		return t, nil
@@ -167,13 +164,6 @@ func withArticle(kind string) string {
 		return "an " + kind
 	}
 	return "a " + kind
-}
-
-func stringAdvice(what string) string {
-	if what == "input" {
-		return "encode texts as numbers before the model"
-	}
-	return "export the model with numbers as labels"
 }
 
 // nameList joins names for a sentence; of many it counts the rest.

@@ -268,6 +268,10 @@ func join(parts []tensor.Tensor, axis int) tensor.Tensor {
 	first := parts[0]
 	t := tensor.Tensor{Type: first.Type, Shape: slices.Insert(slices.Clone(first.Shape), axis, int64(len(parts)))}
 	outer := int(tensor.Elements(first.Shape[:axis]))
+	if first.Type == tensor.String {
+		t.Data = tensor.JoinTexts(joinTexts(parts, outer))
+		return t
+	}
 	for o := range outer {
 		for _, p := range parts {
 			size := len(p.Data) / outer
@@ -275,6 +279,19 @@ func join(parts []tensor.Tensor, axis int) tensor.Tensor {
 		}
 	}
 	return t
+}
+
+// joinTexts is join for texts, which have different sizes.
+func joinTexts(parts []tensor.Tensor, outer int) []string {
+	var out []string
+	for o := range outer {
+		for _, p := range parts {
+			texts, _ := tensor.Texts(p.Data)
+			size := len(texts) / outer
+			out = append(out, texts[o*size:(o+1)*size]...)
+		}
+	}
+	return out
 }
 
 // rows returns the items for warm-ups; nil if any made-up ones do.

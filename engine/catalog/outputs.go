@@ -160,6 +160,9 @@ func (d *description) mayBeRagged(l *layout, i int) bool {
 }
 
 func (d *description) firstIsOpen(l *layout, o output) bool {
+	if o.typ == tensor.String {
+		return false
+	}
 	return o.Dims == nil || len(o.Dims) > 0 && o.Dims[0].Open() && !l.names[o.Dims[0].Name]
 }
 

@@ -127,6 +127,8 @@ func appendWord(data []byte, typ tensor.Type, word string) ([]byte, error) {
 	}
 	word = strings.TrimSpace(word)
 	switch {
+	case typ == tensor.String:
+		return tensor.AppendText(data, word), nil
 	case typ == tensor.Bool:
 		v, err := strconv.ParseBool(word)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"sweetspot/engine/tensor"
 )
@@ -88,8 +89,11 @@ func (v *arrayReader) readScalar(depth int) error {
 	if depth != v.scalarDepth {
 		return v.errorf("%s%s, expected an array as before it", v.describeNext(), v.indexText())
 	}
-	if v.typ == tensor.Bool && v.readBool() {
+	switch {
+	case v.typ == tensor.Bool && v.readBool():
 		return nil
+	case v.typ == tensor.String:
+		return v.readText()
 	}
 	n, ok := v.number()
 	if !ok && v.typ.IsFloat() {
@@ -128,6 +132,19 @@ func (v *arrayReader) readNonFinite() error {
 		}
 	}
 	return v.errorf(`%s%s, expected a number, "NaN", "Infinity" or "-Infinity"`, v.describeNext(), v.indexText())
+}
+
+// readText reads a string. ONNX Runtime ends texts at a NUL.
+func (v *arrayReader) readText() error {
+	text, err := v.readString()
+	if err != nil {
+		return err
+	}
+	if strings.ContainsRune(text, 0) {
+		return v.errorf("a text%s has a NUL character, which a model cannot take", v.indexText())
+	}
+	v.data = tensor.AppendText(v.data, text)
+	return nil
 }
 
 // readBool reads true or false.

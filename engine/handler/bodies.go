@@ -106,6 +106,9 @@ const maxDescribed = 6
 // distribution describes the distribution of the samples of an input. It looks at samples,
 // because only package tensor knows the rule.
 func distribution(s tensor.Spec) string {
+	if s.Type == tensor.String {
+		return "short texts"
+	}
 	const enough = 256
 	rng := rand.New(rand.NewPCG(0, 0))
 	low, high := math.Inf(1), math.Inf(-1)

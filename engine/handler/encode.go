@@ -110,7 +110,7 @@ func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) (payl
 		return payload.Body{Data: dst}, fmt.Errorf("the model returned %d outputs, expected %d (%s)", len(item), len(outputs), inputNames(outputs))
 	}
 	for i, t := range item {
-		if n := tensor.Elements(t.Shape); n < 0 || t.Type.Size() == 0 || int64(len(t.Data)) != n*int64(t.Type.Size()) {
+		if n := tensor.Elements(t.Shape); n < 0 || t.Type == tensor.Invalid || tensor.Count(t.Type, t.Data) != n {
 			return payload.Body{Data: dst}, fmt.Errorf("output %q: %d bytes do not fit %s %v", outputs[i].Name, len(t.Data), t.Type, t.Shape)
 		}
 	}
@@ -187,6 +187,9 @@ func appendDescription(dst []byte, outputs []tensor.Spec, item tensor.Item) []by
 // is an object with a member for each label.
 func appendNested(dst []byte, labels []string, t tensor.Tensor) []byte {
 	switch {
+	case t.Type == tensor.String:
+		texts, _ := tensor.Texts(t.Data)
+		return appendTexts(dst, t.Shape, texts)
 	case len(t.Shape) == 0:
 		return appendValue(dst, t.Type, t.Data)
 	case len(t.Shape) == 1 && labels != nil && int64(len(labels)) == t.Shape[0]:
@@ -205,6 +208,25 @@ func appendNested(dst []byte, labels []string, t tensor.Tensor) []byte {
 		size := len(t.Data) / n
 		sub.Data = t.Data[i*size : (i+1)*size]
 		dst = appendNested(dst, labels, sub)
+	}
+	return append(dst, ']')
+}
+
+// appendTexts writes texts as nested arrays of strings.
+func appendTexts(dst []byte, shape []int64, texts []string) []byte {
+	if len(shape) == 0 {
+		return appendString(dst, texts[0])
+	}
+	dst = append(dst, '[')
+	for i := range int(shape[0]) {
+		if len(texts) == 0 {
+			break // an inner axis is 0: nothing to write
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		size := len(texts) / int(shape[0])
+		dst = appendTexts(dst, shape[1:], texts[i*size:(i+1)*size])
 	}
 	return append(dst, ']')
 }

@@ -191,7 +191,7 @@ func (b *itemBuilder) readOIPData(i int, datatype string, shape []int64, data *s
 	got := t.Shape
 	if shape != nil {
 		got = shape
-		if n := len(t.Data) / spec.Type.Size(); tensor.Elements(shape) != int64(n) {
+		if n := tensor.Count(t.Type, t.Data); tensor.Elements(shape) != n {
 			return fmt.Errorf("%d values do not fit shape %v", n, shape)
 		}
 	}

@@ -43,6 +43,10 @@ func jsonSize(body []byte, inputs []tensor.Spec) int64 {
 	var preallocated, widest int64
 	for _, s := range inputs {
 		size := int64(s.Type.Size())
+		if s.Type == tensor.String { // the texts, and their lengths instead of quotes and commas
+			size = 4
+			preallocated += int64(len(body))
+		}
 		widest = max(widest, size)
 		preallocated += size * min(max(tensor.Elements(s.Shape), 0), int64(len(body)))
 	}

@@ -49,7 +49,7 @@ func newConstant(t *onnxpb.TensorProto) constant {
 
 // numbers returns the numbers of t, which are in the field for its type or in raw_data.
 func numbers(t *onnxpb.TensorProto, typ tensor.Type) []byte {
-	if typ == tensor.Invalid || t.GetDataLocation() != 0 {
+	if typ.Size() == 0 || t.GetDataLocation() != 0 {
 		return nil
 	}
 	data := slices.Clone(t.GetRawData())
@@ -119,6 +119,8 @@ func TypeOf(e Elem) tensor.Type {
 		return tensor.Float64
 	case onnxpb.TensorProto_BFLOAT16:
 		return tensor.BFloat16
+	case onnxpb.TensorProto_STRING:
+		return tensor.String
 	}
 	return tensor.Invalid
 }

@@ -224,7 +224,7 @@ func (d *Divider) Work(runs []Run, rows []payload.Row) Work {
 func elements(item tensor.Item) (n int64) {
 	for _, t := range item {
 		if !t.IsZero() { // an optional input may be left out
-			n += int64(len(t.Data) / t.Type.Size())
+			n += tensor.Elements(t.Shape)
 		}
 	}
 	return n

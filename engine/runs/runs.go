@@ -55,6 +55,9 @@ func (p *Padding) Validate(inputs []tensor.Spec) error {
 		if s := inputs[i]; f.Pad && !s.Type.IsFloat() && f.Value != float64(int64(f.Value)) {
 			errs = append(errs, fmt.Errorf("pad %s=%g: %s is %s; give a whole number", s.Name, f.Value, s.Name, s.Type))
 		}
+		if s := inputs[i]; f.Pad && s.Type == tensor.String {
+			errs = append(errs, fmt.Errorf("pad %s=%g: %s has texts, which cannot be padded", s.Name, f.Value, s.Name))
+		}
 	}
 	for i, b := range p.Buckets {
 		if b < 1 || i > 0 && b <= p.Buckets[i-1] {

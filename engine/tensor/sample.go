@@ -47,6 +47,12 @@ func (m Sampler) Sample(s Spec, rng *rand.Rand) Tensor {
 	}
 	n := int(max(Elements(t.Shape), 0))
 	t.Data = make([]byte, 0, n*s.Type.Size())
+	if s.Type == String {
+		for range n {
+			t.Data = AppendText(t.Data, madeUpText(rng.Int64N(100)))
+		}
+		return t
+	}
 	if s.Type.IsFloat() {
 		next := m.floats(s, t.Shape, rng)
 		for range n {

@@ -32,6 +32,7 @@ const (
 	Float32
 	Float64
 	BFloat16
+	String // see AppendText
 )
 
 var types = []struct {
@@ -52,15 +53,16 @@ var types = []struct {
 	{"FP32", 4},
 	{"FP64", 8},
 	{"BF16", 2},
+	{"BYTES", 0},
 }
 
 func (t Type) String() string { return types[t].name }
 
-// Size returns the number of bytes of one element.
+// Size returns the number of bytes of one element; 0 for a String, whose size varies.
 func (t Type) Size() int { return types[t].size }
 
 // IsFloat reports whether elements are floating point.
-func (t Type) IsFloat() bool { return t >= Float16 }
+func (t Type) IsFloat() bool { return t >= Float16 && t != String }
 
 // MarshalText returns the OIP v2 name.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
@@ -122,7 +124,7 @@ func (s Spec) Fixed() bool {
 func (s Spec) String() string { return fmt.Sprintf("%s %s %v", s.Name, s.Type, s.Shape) }
 
 // Tensor is one value. Data is little endian, row major, and has exactly
-// Elements(Shape) x Type.Size() bytes. A Tensor does not own its data: the maker of the
+// Elements(Shape) x Type.Size() bytes, or as many Strings. A Tensor does not own its data: the maker of the
 // bytes must not change them while another part of the program uses the Tensor.
 type Tensor struct {
 	Type  Type
@@ -159,6 +161,12 @@ func (s Spec) Check(t Tensor) error {
 	}
 	if !Fits(s.Shape, t.Shape) {
 		return fmt.Errorf("input %q: shape %v, expected %v", s.Name, t.Shape, s.Shape)
+	}
+	if t.Type == String {
+		if n, want := Count(t.Type, t.Data), Elements(t.Shape); n != want {
+			return fmt.Errorf("input %q: %d texts, expected %d for %s %v", s.Name, max(n, 0), want, t.Type, t.Shape)
+		}
+		return nil
 	}
 	if want := Elements(t.Shape) * int64(t.Type.Size()); want != int64(len(t.Data)) {
 		return fmt.Errorf("input %q: %d bytes, expected %d for %s %v", s.Name, len(t.Data), want, t.Type, t.Shape)

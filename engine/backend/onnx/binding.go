@@ -11,7 +11,7 @@ import (
 )
 
 // binding converts values of one element type to the runtime's and back. The wrapper has
-// generic types for all types but FP16 and BF16, which have no functions here.
+// generic types for all types but FP16, BF16 and texts, which have no functions here.
 type binding struct {
 	elem  ort.TensorElementDataType
 	graph onnxgraph.Elem // the same type in a graph
@@ -38,6 +38,7 @@ var bindings = [...]binding{
 	tensor.Float16: {elem: ort.TensorElementDataTypeFloat16, graph: onnxpb.TensorProto_FLOAT16},
 	tensor.Float32: bindingOf[float32](ort.TensorElementDataTypeFloat, onnxpb.TensorProto_FLOAT),
 	tensor.Float64: bindingOf[float64](ort.TensorElementDataTypeDouble, onnxpb.TensorProto_DOUBLE),
+	tensor.String: {graph: onnxpb.TensorProto_STRING},
 	tensor.BFloat16: {elem: ort.TensorElementDataTypeBFloat16, graph: onnxpb.TensorProto_BFLOAT16},
 }
 

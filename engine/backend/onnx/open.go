@@ -114,7 +114,7 @@ func (st *state) openView(key viewKey, item tensor.Item) (view, error) {
 func (st *state) growInputs(n int, item tensor.Item) {
 	for i := range st.plan.in {
 		p := &st.plan.in[i]
-		if p.size >= 0 {
+		if p.size >= 0 || p.isText() {
 			continue
 		}
 		need := max(1, p.rowsOf(n)*int(p.itemBytes(item, i)))
@@ -159,7 +159,7 @@ func (st *state) inputValues(n int, item tensor.Item) ([]ort.Value, error) {
 			if v, err = ort.NewCustomDataTensor(p.withAxis(p.itemShape(item, i), n), st.bufIn[i][:size], p.elem); err == nil {
 				out[p.slot] = v
 			}
-		case p.constant:
+		case p.constant && !p.isText():
 			out[p.slot], err = p.binding.scalar(p.fill)
 		}
 		if err != nil {

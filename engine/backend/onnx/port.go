@@ -63,14 +63,17 @@ func newPort(s tensor.Spec, m *engine.Model) (tensorPort, error) {
 // checkInput checks an input that newPort has made.
 func (p *tensorPort) checkInput() error {
 	want := p.size
-	if p.follows != nil {
+	switch {
+	case p.isText() && p.fill != nil:
+		want = int64(len(p.fill)) // of any length
+	case p.follows != nil:
 		want = int64(p.Type.Size())
 	}
 	if p.fill != nil && int64(len(p.fill)) != want {
 		return fmt.Errorf("%q has %d bytes of a constant or default value, want %d", p.Name, len(p.fill), want)
 	}
-	if p.isScalar() && p.isHalf() {
-		return fmt.Errorf("%q is a scalar of type %s, which this engine does not support; export it with the shape [1], or as FP32", p.Name, p.Type)
+	if p.isScalar() && (p.isHalf() || p.isText()) {
+		return fmt.Errorf("%q is a scalar of type %s, which this engine does not support; export it with the shape [1]", p.Name, p.Type)
 	}
 	return nil
 }
@@ -87,12 +90,13 @@ func newOutput(s tensor.Spec, m *engine.Model) (tensorPort, error) {
 			return p, fmt.Errorf("%q maps entries to items and must be INT64, not %s", s.Name, s.Type)
 		}
 		p.batched, p.axis = false, 0
-		if p.isScalar() {
-			return p, fmt.Errorf("%q has no dimensions, so it cannot be ragged", s.Name)
+		if p.isScalar() || p.isText() {
+			return p, fmt.Errorf("%q has no dimensions or has texts, so it cannot be ragged", s.Name)
 		}
 		p.ragged, p.size = true, -1
 	}
 	p.flat = p.size < 0 && (p.isHalf() || s.Shape == nil) || p.isScalar() && p.isHalf()
+	p.flat = p.flat && !p.isText()
 	return p, nil
 }
 
@@ -101,7 +105,10 @@ func newOutput(s tensor.Spec, m *engine.Model) (tensorPort, error) {
 func (p *tensorPort) isScalar() bool { return !p.batched && p.Shape != nil && len(p.Shape) == 0 }
 
 // isHalf reports whether the element type is one for which the wrapper cannot make values.
-func (p *tensorPort) isHalf() bool { return p.bytesOf == nil }
+func (p *tensorPort) isHalf() bool { return p.Type == tensor.Float16 || p.Type == tensor.BFloat16 }
+
+// isText reports whether the elements are texts: each run makes new values for them.
+func (p *tensorPort) isText() bool { return p.Type == tensor.String }
 
 // shape returns the shape of the runtime's tensor for n items of fixed size.
 func (p *tensorPort) shape(n int) ort.Shape { return p.withAxis(p.Shape, n) }

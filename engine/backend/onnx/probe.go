@@ -123,7 +123,12 @@ func (p *probe) inputs(in []tensor.Tensor) ([]ort.Value, error) {
 			data = make([]byte, 1) // the wrapper needs a byte even for no elements
 		}
 		var err error
-		if port := &p.plan.in[i]; len(t.Shape) == 0 && port.binding.scalar != nil {
+		if port := &p.plan.in[i]; port.isText() {
+			var texts []string
+			if texts, err = textsOf(t.Data); err == nil {
+				values[i], err = newTexts(t.Shape, texts)
+			}
+		} else if len(t.Shape) == 0 && port.binding.scalar != nil {
 			values[i], err = port.binding.scalar(data)
 		} else if v, e := ort.NewCustomDataTensor(t.Shape, data, port.elem); e == nil {
 			values[i] = v
@@ -152,6 +157,11 @@ func (p *probe) outputs(in []tensor.Tensor, values []ort.Value) ([]tensor.Tensor
 		case port.flat:
 			var err error
 			if t.Shape, t.Data, err = flatOutput(port, values[port.slot], values[port.slot+1]); err != nil {
+				return nil, err
+			}
+		case port.isText():
+			var err error
+			if t.Shape, t.Data, err = textOutput(port, values[port.slot]); err != nil {
 				return nil, err
 			}
 		default:

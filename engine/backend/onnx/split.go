@@ -56,6 +56,10 @@ func (st *state) split(p *tensorPort, n int, shape []int64, data []byte, out ten
 	if hasAxis {
 		shape = removeAxis(shape, p.axis)
 	}
+	if p.isText() && p.batched && n > 1 {
+		splitTexts(p, n, shape, data, out, width)
+		return nil
+	}
 	size := len(data) / n
 	for k := range n {
 		var one []byte
@@ -111,6 +115,9 @@ func (st *state) output(i, n int) ([]int64, []byte, error) {
 		return p.shape(n), append([]byte(nil), st.bufOut[i][:p.bytes(n)]...), nil
 	}
 	v := st.out[p.slot]
+	if p.isText() {
+		return textOutput(p, v)
+	}
 	data, ok := p.bytesOf(v)
 	if !ok {
 		return nil, nil, wrongType(p, v)

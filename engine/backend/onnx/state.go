@@ -75,7 +75,7 @@ func (st *state) set(v view, rows []payload.Row) error {
 	st.current = v
 	st.in = append(st.in[:0], v.in...)
 	st.out = append(st.out[:0], v.out...)
-	return st.scalars(rows[0].Item)
+	return st.scalars(rows)
 }
 
 // assemble copies the rows into the buffers, one after the other or interleaved. The rows of
@@ -111,19 +111,23 @@ func (st *state) valueOf(rows []payload.Row, k, i int) []byte {
 	return bytes.Repeat(p.fill, int(tensor.Elements(p.itemShape(rows[k].Item, i))))
 }
 
-// scalars makes the values without dimensions.
-func (st *state) scalars(item tensor.Item) (err error) {
+// scalars makes the values without dimensions, and those with texts.
+func (st *state) scalars(rows []payload.Row) (err error) {
 	for i := range st.plan.in {
 		p := &st.plan.in[i]
-		if p.isScalar() && !p.constant {
-			if st.in[p.slot], err = p.binding.scalar(p.value(&item[i])); err != nil {
-				return fmt.Errorf("input %q: %s", p.Name, oneLine(err))
-			}
+		switch {
+		case p.isText():
+			st.in[p.slot], err = st.texts(rows, i)
+		case p.isScalar() && !p.constant:
+			st.in[p.slot], err = p.binding.scalar(p.value(&rows[0].Item[i]))
+		}
+		if err != nil {
+			return fmt.Errorf("input %q: %s", p.Name, oneLine(err))
 		}
 	}
 	for i := range st.plan.out {
 		p := &st.plan.out[i]
-		if p.isScalar() && p.slot >= 0 && !p.flat {
+		if p.isScalar() && p.slot >= 0 && !p.flat && !p.isText() {
 			if st.out[p.slot], err = p.binding.scalar(make([]byte, p.size)); err != nil {
 				return fmt.Errorf("output %q: %s", p.Name, oneLine(err))
 			}
@@ -139,7 +143,7 @@ func (st *state) grow(n int) {
 	st.views = map[viewKey]view{}
 	st.bufIn, st.bufOut = buffers(st.plan.in, n), buffers(st.plan.out, n)
 	for i := range st.plan.in {
-		if p := &st.plan.in[i]; p.constant && !p.batched && p.follows == nil {
+		if p := &st.plan.in[i]; p.constant && !p.batched && p.follows == nil && !p.isText() {
 			copy(st.bufIn[i], p.fill)
 		}
 	}
@@ -149,7 +153,7 @@ func buffers(ports []tensorPort, n int) [][]byte {
 	out := make([][]byte, len(ports))
 	for i := range ports {
 		p := &ports[i]
-		if p.size >= 0 && p.slot >= 0 && !p.isScalar() && !p.flat {
+		if p.size >= 0 && p.slot >= 0 && !p.isScalar() && !p.flat && !p.isText() {
 			out[i] = make([]byte, max(1, p.bytes(n))) // the wrapper needs a byte even for no elements
 		}
 	}
