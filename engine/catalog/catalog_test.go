@@ -153,8 +153,8 @@ func TestOpenRefuses(t *testing.T) {
 	write("many/a.onnx", "")
 	write("many/b.onnx", "")
 	write("none/readme.txt", "")
-	list := builder.New("strings", 1)
-	list.Output("y", list.Op("Identity", []string{list.Input("text", onnxpb.TensorProto_STRING, n)}), floats, n)
+	list := builder.New("custom", 1)
+	list.Output("y", list.Custom("my.company", "MyOp", []string{list.Input("x", floats, n)}), floats, n)
 	wide := builder.New("complex", 1)
 	wide.Output("y", wide.Op("Identity", []string{wide.Input("x", onnxpb.TensorProto_COMPLEX64, n)}), floats, n)
 	noInput := builder.New("constant", 1)
@@ -180,7 +180,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"answer of a server", write("json.onnx", `{"error": "not found"}`), []string{"the file is text, such as the answer of a server"}},
 		{"checkpoint", write("zip.onnx", "PK\x03\x04rest"), []string{"is a zip archive, such as a PyTorch checkpoint", "torch.onnx.export"}},
 		{"pointer", write("lfs.onnx", "version https://git-lfs.example/spec/v1\noid sha256:00\n"), []string{"Git LFS pointer", "git lfs pull"}},
-		{"strings", file(t, list, dir, "strings.onnx"), []string{`input "text" has strings; only numbers can be served: encode texts as numbers before the model`}},
+		{"custom operator", file(t, list, dir, "custom.onnx"), []string{"the model uses the custom operator my.company.MyOp, which this engine does not have; export it with the operators of ONNX only"}},
 		{"complex", file(t, wide, dir, "complex.onnx"), []string{`input "x" has the type COMPLEX64, which this engine does not support; export it as FP32`}},
 		{"no inputs", file(t, noInput, dir, "constant.onnx"), []string{"the model has no inputs"}},
 	}

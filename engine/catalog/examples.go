@@ -16,8 +16,9 @@ import (
 
 // example is an item that ran alone.
 type example struct {
-	item  tensor.Item
-	whole []tensor.Tensor // the outputs as the file declares them
+	item   tensor.Item
+	whole  []tensor.Tensor // the outputs as the file declares them
+	scaled bool            // made up with unusual values
 }
 
 // examples are items of one layout that ran alone.
@@ -25,7 +26,6 @@ type examples struct {
 	list   []example
 	specs  []tensor.Spec // of the inputs, with the ranges of made-up values
 	madeUp bool
-	picky  bool   // some made-up items failed
 	note   string // why the bodies were not used, or ""
 }
 
@@ -58,7 +58,7 @@ func (v *verifier) findBodies(l *layout) (examples, error) {
 	e.list, e.note = v.fromBodies(l, e.specs)
 	if len(e.list) > 0 && l.batch && len(l.alike(e.list)) == 1 {
 		first := e.list[0].item
-		more, _, _ := v.makeUp(l, likeItem(e.specs, first), first)
+		more, _ := v.makeUp(l, likeItem(e.specs, first), first)
 		e.list = append(e.list, more...)
 	}
 	return e, v.ctx.Err()
@@ -81,14 +81,12 @@ func (v *verifier) makeExamples(l *layout, sized []tensor.Spec) (examples, error
 	e := examples{madeUp: true}
 	var first error
 	for i := range styles {
-		e.specs = withStyle(sized, i)
-		if i > 0 && slices.EqualFunc(e.specs, withStyle(sized, i-1), sameRange) {
+		e.specs = l.withStyle(sized, i)
+		if i > 0 && slices.EqualFunc(e.specs, l.withStyle(sized, i-1), sameRange) {
 			continue
 		}
 		var err error
-		var failed bool
-		e.list, failed, err = v.makeUp(l, e.specs, nil)
-		e.picky = e.picky || failed
+		e.list, err = v.makeUp(l, e.specs, nil)
 		if len(e.list) > 0 {
 			return e, nil
 		}
@@ -107,14 +105,19 @@ func sameRange(a, b tensor.Spec) bool {
 }
 
 // withStyle returns specs with the ranges of a style, within the bounds. Inputs whose range
-// the graph proves keep it in all styles but the last ones, which have a single value.
-func withStyle(specs []tensor.Spec, style int) []tensor.Spec {
+// the graph proves keep it in all styles but the last ones, which have a single value. An
+// input of few dimensions without a batch axis may be a size, and a large one would need more
+// memory than there is.
+func (l *layout) withStyle(specs []tensor.Spec, style int) []tensor.Spec {
 	out := slices.Clone(specs)
 	for i := range out {
 		s := &out[i]
 		r := styles[style].integers
 		if s.Type.IsFloat() {
 			r = styles[style].floats
+		}
+		if l.inputs[i].axis < 0 && len(s.Shape) < 2 && r != nil && r.Max > 1 {
+			r = nil
 		}
 		switch {
 		case r == nil || s.Type == tensor.Bool && r.Min < r.Max || s.Bounded && r.Min < r.Max:
@@ -138,7 +141,7 @@ func (v *verifier) fromBodies(l *layout, specs []tensor.Spec) (found []example, 
 		if err == nil {
 			var whole []tensor.Tensor
 			if whole, err = v.runAlone(l, item); err == nil {
-				found = append(found, example{item, whole})
+				found = append(found, example{item: item, whole: whole})
 				continue
 			}
 		}
@@ -167,9 +170,8 @@ func (v *verifier) decode(b Body, specs []tensor.Spec) (tensor.Item, error) {
 var samplers = []tensor.Sampler{{}, {}, {Scale: 100}, {Scale: 0.01, Partial: true}}
 
 // makeUp returns made-up items that run, all with the side inputs of the given item or else of
-// the first, and reports whether others failed. It gives up if the first one does not run. A
-// scale that does not run is left out.
-func (v *verifier) makeUp(l *layout, specs []tensor.Spec, side tensor.Item) (out []example, failed bool, first error) {
+// the first. It gives up if the first one does not run. A scale that does not run is left out.
+func (v *verifier) makeUp(l *layout, specs []tensor.Spec, side tensor.Item) (out []example, first error) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, m := range samplers {
 		for range mostSeeds {
@@ -179,24 +181,24 @@ func (v *verifier) makeUp(l *layout, specs []tensor.Spec, side tensor.Item) (out
 			}
 			whole, err := v.runAlone(l, item)
 			if err == nil {
-				out, side = append(out, example{item, whole}), item
+				out, side = append(out, example{item, whole, m != tensor.Sampler{}}), item
 				break
 			}
 			if first == nil {
 				first = err
 			}
 			if v.ctx.Err() != nil {
-				return nil, true, v.ctx.Err()
+				return nil, v.ctx.Err()
 			}
 		}
 		if len(out) == 0 {
-			return nil, true, first
+			return nil, first
 		}
 		if len(out) == 1 && !l.batch {
 			break // others would show nothing
 		}
 	}
-	return out, first != nil, nil
+	return out, nil
 }
 
 // copySide gives item the side inputs of another one.
@@ -281,6 +283,25 @@ func join(parts []tensor.Tensor, axis int) tensor.Tensor {
 	return t
 }
 
+// rowsThatRun returns the rows without those that fail. If some do, only those are left that
+// were run in time.
+func (v *verifier) rowsThatRun(l *layout, rows []payload.Row) []payload.Row {
+	begin := time.Now()
+	var ran []payload.Row
+	for i, r := range rows {
+		if time.Since(begin) > rowTime && len(ran) > 0 {
+			if len(ran) == i {
+				return rows
+			}
+			return ran
+		}
+		if _, err := v.runAlone(l, r.Item); err == nil {
+			ran = append(ran, r)
+		}
+	}
+	return ran
+}
+
 // joinTexts is join for texts, which have different sizes.
 func joinTexts(parts []tensor.Tensor, outer int) []string {
 	var out []string
@@ -294,14 +315,40 @@ func joinTexts(parts []tensor.Tensor, outer int) []string {
 	return out
 }
 
-// rows returns the items for warm-ups; nil if any made-up ones do.
+// rows returns the items for warm-ups and comparisons: those of bodies, or made-up ones, all of
+// which ran. Others might not, and made-up values must not stop serving.
 func (e examples) rows() []payload.Row {
-	if e.madeUp && !e.picky {
-		return nil
+	var rows []payload.Row
+	for _, one := range e.list {
+		if !one.scaled {
+			rows = append(rows, payload.Row{Item: one.item})
+		}
 	}
-	rows := make([]payload.Row, len(e.list)) // of bodies, perhaps with made-up ones like the first
-	for i := range rows {
-		rows[i].Item = e.list[i].item
+	return rows
+}
+
+// Limits of the made-up rows of a model: they stay in memory, and each has to run.
+const (
+	mostRows = 16
+	rowBytes = 16 << 20
+	rowTime  = 300 * time.Millisecond
+)
+
+// moreRows adds made-up items to the rows until there are enough.
+func (v *verifier) moreRows(l *layout, e examples) []payload.Row {
+	rows := e.rows()
+	if !e.madeUp {
+		return rows
+	}
+	rng := rand.New(rand.NewPCG(2, 3))
+	begin, size := time.Now(), payload.Request{Items: []tensor.Item{rows[0].Item}}.Bytes()
+	for len(rows) < mostRows && int64(len(rows))*size < rowBytes && time.Since(begin) < rowTime && v.ctx.Err() == nil {
+		item := tensor.SampleItem(e.specs, rng)
+		l.copySide(item, rows[0].Item)
+		if _, err := v.runAlone(l, item); err != nil {
+			break // it is a matter of luck
+		}
+		rows = append(rows, payload.Row{Item: item})
 	}
 	return rows
 }

@@ -197,7 +197,7 @@ func (v *verifier) trySingle(l *layout, e examples, why string) (*engine.Model, 
 	outputs := v.singleOutputs(l, e.list)
 	for {
 		m := v.model(l, l.withRanges(e.specs), outputs, false)
-		m.BatchWhy, m.Samples = why, e.rows()
+		m.BatchWhy, m.Samples = why, v.moreRows(l, e)
 		err := v.checkSingle(l, m, e.list[0])
 		if err == nil {
 			return m, nil
@@ -291,9 +291,10 @@ func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
 	}
 	for {
 		m := v.model(l, l.withRanges(e.specs), outputs, true)
-		m.BatchWhy, m.Samples = v.batchReason(l, e), e.rows()
+		m.BatchWhy = v.batchReason(l, e)
 		err := v.checkBatches(m, list)
 		if err == nil || v.ctx.Err() != nil {
+			m.Samples = v.moreRows(l, e)
 			return m, err
 		}
 		again, failed := v.probe.Run(v.ctx, l.stack(v.base.Constants, list[0].item))
