@@ -31,6 +31,7 @@ const handshakeFD = 3
 // --sweep, never by people.
 func (a *app) engineCommand() *cobra.Command {
 	var f settingsFlags
+	b := bodyFlags{maxRequest: childRequest}
 	var open lengthFlags
 	var options []string
 	c := &cobra.Command{
@@ -53,9 +54,9 @@ func (a *app) engineCommand() *cobra.Command {
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: childRequest, Log: log},
+			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
-					return a.load(ctx, h, []string{args[0]}, open, cfg, log)
+					return a.load(ctx, h, []string{args[0]}, open, b, cfg, log)
 				})
 			if err != nil {
 				fmt.Fprintln(a.err, err) // the parent says it better, from the handshake
@@ -65,6 +66,7 @@ func (a *app) engineCommand() *cobra.Command {
 		},
 	}
 	f.bind(c.Flags(), knob.TorchServe)
+	b.bind(c.Flags())
 	open.bind(c.Flags())
 	c.Flags().StringArrayVar(&options, "option", nil, "NAME=VALUE: "+strings.Join(knob.OptionNames(), ", "))
 	return c
@@ -84,12 +86,12 @@ func (h *host) describe(models []string, l monitor.Container) control.Host {
 }
 
 // load makes an engine that serves the models.
-func (a *app) load(ctx context.Context, h *host, models []string, open lengthFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
+func (a *app) load(ctx context.Context, h *host, models []string, open lengthFlags, b bodyFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.loadInto(ctx, e, probe, models, open, c, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, b, c, log); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
 	return e, nil
@@ -111,17 +113,24 @@ func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Eng
 }
 
 // loadInto opens the models and puts them into service.
-func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models []string, open lengthFlags, c knob.Config, log *slog.Logger) error {
+func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models []string, open lengthFlags, b bodyFlags, c knob.Config, log *slog.Logger) error {
 	o, err := open.options()
 	if err != nil {
 		return err
 	}
 	o.Probe = probe
+	var opened []*engine.Model
 	for _, name := range models {
 		m, err := catalog.Open(ctx, name, o)
 		if err != nil {
 			return err
 		}
+		opened = append(opened, m)
+	}
+	if err := b.setImages(opened, log); err != nil {
+		return err
+	}
+	for _, m := range opened {
 		if err := e.Load(ctx, m, c); err != nil {
 			return err
 		}
@@ -129,6 +138,7 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backe
 		if m.PadWhy != "" {
 			log.Info("padding", "model", m.Name, "how", m.PadWhy)
 		}
+		b.saySize(m, log)
 	}
 	return nil
 }

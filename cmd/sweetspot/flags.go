@@ -70,6 +70,7 @@ func (f *settingsFlags) given(fs *pflag.FlagSet) []knob.Name {
 // runFlags are the flags of the workbench and of --sweep.
 type runFlags struct {
 	settingsFlags
+	bodyFlags
 	sweep string
 
 	sla         time.Duration
@@ -124,6 +125,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.DurationVar(&f.timeout, "timeout", 0, "how long a request is waited for before it counts as failed (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: made from the model's inputs)")
 	f.lengthFlags.bind(fs)
+	f.bodyFlags.bind(fs)
 	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
 	f.settingsFlags.bind(fs, knob.TorchServe)
 	fs.StringArrayVar(&f.knobs, "knob", nil, "range of any knob, the target's own too: --knob max_batch_size=1,8,32, 1-32*2 or auto")
@@ -317,6 +319,9 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if fs.Changed("target") {
 		p.Target = f.target
+	}
+	if err := f.bodyFlags.overlay(p); err != nil {
+		return err
 	}
 	return f.lengthFlags.overlay(p)
 }

@@ -72,7 +72,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	log, _ := a.logFile()
 	c := local.Config{
 		Command: a.childCommand(p), Env: a.env.all, Seed: p.Seed, GPU: openGPU,
-		Bodies: bodies, Start: start, Timeout: p.RequestTimeout(),
+		Bodies: bodies, Start: start, Timeout: p.RequestTimeout(), MaxRequestSize: int64(p.MaxRequestSize),
 	}
 	if log != nil {
 		c.Log = log
@@ -86,7 +86,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 
 // childCommand is the engine child's command line, without the settings.
 func (a *app) childCommand(p plan.Plan) []string {
-	argv := []string{a.self, "engine", p.Model}
+	argv := append([]string{a.self, "engine", p.Model}, bodyArgs(p)...)
 	return append(argv, lengthArgs(p)...)
 }
 
@@ -131,7 +131,7 @@ func readBodies(path string) ([]load.Body, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--input: %w", err)
 		}
-		out = append(out, load.Body{Type: mediaType(f), Data: data})
+		out = append(out, load.Body{Type: mediaType(f), Data: data, Name: f})
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("--input: %s holds no files", path)
@@ -160,6 +160,9 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	switch {
 	case p.Input != "":
 		a.note(f, "bodies   from %s", p.Input)
+		if info.Model.Images != "" {
+			a.note(f, "images   %s", info.Model.Images)
+		}
 	case len(info.Model.Inputs) > 0: // a virtual device takes none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 		if info.Model.Lengths != "" {
@@ -168,6 +171,9 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	}
 	if info.Model.Padding != "" {
 		a.note(f, "padding  %s", info.Model.Padding)
+	}
+	if text := sizeNote(info.Model); text != "" {
+		a.note(f, "size     %s", text)
 	}
 	promised := ""
 	if f.promised != "" {

@@ -17,6 +17,7 @@ import (
 func (a *app) serveCommand() *cobra.Command {
 	var (
 		f                  settingsFlags
+		b                  bodyFlags
 		open               lengthFlags
 		listen, management string
 		noTokens           bool
@@ -38,17 +39,18 @@ key_file.json in the current folder.`,
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			h := &host{}
-			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args, a.limits()), Log: log}
+			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log}
 			if !noTokens {
 				if sc.Tokens, err = token.New("", 0); err != nil {
 					return err
 				}
 				defer sc.Tokens.Close()
 			}
-			return a.serve(c, h, sc, args, open, cfg, log)
+			return a.serve(c, h, sc, args, open, b, cfg, log)
 		},
 	}
 	f.bind(c.Flags(), knob.Eager)
+	b.bind(c.Flags())
 	open.bind(c.Flags())
 	c.Flags().StringVar(&listen, "listen", server.DefaultInference, "inference address")
 	c.Flags().StringVar(&management, "management", server.DefaultManagement, "management address")
@@ -58,7 +60,7 @@ key_file.json in the current folder.`,
 
 // serve binds the addresses first: a port in use is found out before a model is
 // loaded.
-func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open lengthFlags, cfg knob.Config, log *slog.Logger) error {
+func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open lengthFlags, b bodyFlags, cfg knob.Config, log *slog.Logger) error {
 	ctx := c.Context()
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
@@ -69,7 +71,7 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string
 	if err != nil {
 		return err
 	}
-	if err := a.loadInto(ctx, e, probe, models, open, cfg, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, b, cfg, log); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	at := s.Addrs()

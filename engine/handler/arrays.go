@@ -31,9 +31,6 @@ func readValues(s *scanner, typ tensor.Type, capacity int) (tensor.Tensor, error
 	if err != nil {
 		return tensor.Tensor{}, err
 	}
-	if v.scalarDepth < 0 {
-		return tensor.Tensor{}, s.errorf("an empty array, expected numbers")
-	}
 	return tensor.Tensor{Type: typ, Shape: v.shape, Data: v.data}, nil
 }
 
@@ -95,13 +92,42 @@ func (v *arrayReader) readScalar(depth int) error {
 		return nil
 	}
 	n, ok := v.number()
+	if !ok && v.typ.IsFloat() {
+		return v.readNonFinite()
+	}
 	if !ok {
-		return v.errorf("%s%s, expected a finite number", v.describeNext(), v.indexText())
+		return v.errorf("%s%s, expected a number", v.describeNext(), v.indexText())
 	}
 	if !v.appendNumber(n) {
 		return v.errorf("%s%s is not a value of type %s", n.text, v.indexText(), v.typ)
 	}
 	return nil
+}
+
+// nonFinite are the numbers that JSON has no syntax for: strings here, and without quotes
+// what Python's json module writes.
+var nonFinite = [...]struct {
+	text  string
+	value float64
+}{
+	{`"NaN"`, math.NaN()},
+	{`"Infinity"`, math.Inf(1)},
+	{`"-Infinity"`, math.Inf(-1)},
+	{`NaN`, math.NaN()},
+	{`Infinity`, math.Inf(1)},
+	{`-Infinity`, math.Inf(-1)},
+}
+
+// readNonFinite reads a NaN or an infinity.
+func (v *arrayReader) readNonFinite() error {
+	for _, n := range nonFinite {
+		if rest := v.b[v.i:]; len(rest) >= len(n.text) && string(rest[:len(n.text)]) == n.text {
+			v.i += len(n.text)
+			v.data = tensor.AppendFloat(v.data, v.typ, n.value)
+			return nil
+		}
+	}
+	return v.errorf(`%s%s, expected a number, "NaN", "Infinity" or "-Infinity"`, v.describeNext(), v.indexText())
 }
 
 // readBool reads true or false.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -19,34 +20,35 @@ type Format uint8
 
 // The formats. JSON is the zero value because it can encode every answer.
 const (
-	JSON Format = iota // an array; for several outputs, an object by name
-	Raw                // the bytes of the single output
-	OIP                // {"outputs": [...]} of the Open Inference Protocol, with flat data
+	JSON   Format = iota // an array; for several outputs, an object by name
+	Raw                  // the bytes of the single output
+	Binary               // the bytes of several outputs behind their JSON description
 )
 
-// Negotiate chooses the format of the answer from an Accept header. Raw can only encode one
-// output. A caller that prefers raw gets several outputs as OIP if it accepts JSON too,
-// else an error that wraps ErrNotAcceptable.
+// HeaderLength is the header of an answer in the format Binary: the length of the JSON at
+// its start. It is that of the binary tensor extension of the Open Inference Protocol.
+const HeaderLength = "Inference-Header-Content-Length"
+
+// Negotiate chooses the format of the answer from an Accept header. A caller that prefers
+// bytes gets those of one output as Raw, and those of several as Binary. The error wraps
+// ErrNotAcceptable.
 func Negotiate(accept string, outputs []tensor.Spec) (Format, error) {
+	bytes := Raw
+	if len(outputs) != 1 {
+		bytes = Binary
+	}
 	switch accept { // the header of nearly all callers
 	case "", "*/*", TypeJSON:
 		return JSON, nil
 	case TypeRaw:
-		if len(outputs) == 1 {
-			return Raw, nil
-		}
+		return bytes, nil
 	}
 	asJSON, raw := preferences(accept)
 	switch {
 	case raw <= asJSON && asJSON > 0:
 		return JSON, nil
-	case raw > 0 && len(outputs) == 1:
-		return Raw, nil
-	case raw > 0 && asJSON > 0:
-		return OIP, nil
 	case raw > 0:
-		return 0, fmt.Errorf("%w: %s can only encode one output, the model has %d (%s); accept %s",
-			ErrNotAcceptable, TypeRaw, len(outputs), inputNames(outputs), TypeJSON)
+		return bytes, nil
 	}
 	return 0, fmt.Errorf("%w: %q; accept %s or %s", ErrNotAcceptable, accept, TypeJSON, TypeRaw)
 }
@@ -92,30 +94,47 @@ func quality(params string) float64 {
 	return 1
 }
 
-// Encode appends item, with one tensor per output, to dst in format f and returns dst with
-// the content type. In JSON, numbers have the fewest digits that read back unchanged; NaN
-// and infinities are null. The content type of a raw answer has the shape if the output has
-// open dimensions.
-func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) ([]byte, string, error) {
+// Encode appends item, with one tensor per output, to dst in format f. The Data of the result
+// is dst; the result also has the content type and headers.
+//
+// In JSON, numbers have the fewest digits that read back unchanged; NaN and infinities are
+// the strings "NaN", "Infinity" and "-Infinity". The content type of a raw answer has the
+// shape if the output has open dimensions. A binary answer is the JSON
+//
+//	{"outputs": [{"name": "y", "datatype": "FP32", "shape": [2], "parameters": {"binary_data_size": 8}}, ...]}
+//
+// and then the bytes of each output.
+func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) (payload.Body, error) {
 	if len(item) != len(outputs) {
-		return dst, "", fmt.Errorf("the model returned %d outputs, expected %d (%s)", len(item), len(outputs), inputNames(outputs))
+		return payload.Body{Data: dst}, fmt.Errorf("the model returned %d outputs, expected %d (%s)", len(item), len(outputs), inputNames(outputs))
 	}
 	for i, t := range item {
 		if n := tensor.Elements(t.Shape); n < 0 || t.Type.Size() == 0 || int64(len(t.Data)) != n*int64(t.Type.Size()) {
-			return dst, "", fmt.Errorf("output %q: %d bytes do not fit %s %v", outputs[i].Name, len(t.Data), t.Type, t.Shape)
+			return payload.Body{Data: dst}, fmt.Errorf("output %q: %d bytes do not fit %s %v", outputs[i].Name, len(t.Data), t.Type, t.Shape)
 		}
 	}
 	switch {
 	case f == Raw && len(item) == 1:
-		return append(dst, item[0].Data...), rawType(outputs[0], item[0]), nil
-	case f == OIP:
-		dst = appendOIP(dst, outputs, item)
+		return payload.Body{Type: rawType(outputs[0], item[0]), Data: append(dst, item[0].Data...)}, nil
+	case f == Binary:
+		return encodeBinary(dst, outputs, item), nil
 	case len(item) == 1:
 		dst = appendNested(dst, item[0])
 	default:
 		dst = appendNamed(dst, outputs, item)
 	}
-	return append(dst, '\n'), TypeJSON, nil
+	return payload.Body{Type: TypeJSON, Data: append(dst, '\n')}, nil
+}
+
+// encodeBinary appends the outputs in the format Binary.
+func encodeBinary(dst []byte, outputs []tensor.Spec, item tensor.Item) payload.Body {
+	start := len(dst)
+	dst = appendDescription(dst, outputs, item)
+	length := strconv.Itoa(len(dst) - start)
+	for _, t := range item {
+		dst = append(dst, t.Data...)
+	}
+	return payload.Body{Type: TypeRaw, Data: dst, Header: []payload.Field{{Name: HeaderLength, Value: length}}}
 }
 
 func rawType(s tensor.Spec, t tensor.Tensor) string {
@@ -138,7 +157,8 @@ func appendNamed(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 	return append(dst, '}')
 }
 
-func appendOIP(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
+// appendDescription writes the JSON at the start of a binary answer.
+func appendDescription(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 	dst = append(dst, `{"outputs": [`...)
 	for i, t := range item {
 		if i > 0 {
@@ -155,10 +175,9 @@ func appendOIP(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 			}
 			dst = strconv.AppendInt(dst, d, 10)
 		}
-		dst = append(dst, `], "data": `...)
-		n := tensor.Elements(t.Shape)
-		dst = appendNested(dst, tensor.Tensor{Type: t.Type, Shape: []int64{n}, Data: t.Data})
-		dst = append(dst, '}')
+		dst = append(dst, `], "parameters": {"binary_data_size": `...)
+		dst = strconv.AppendInt(dst, int64(len(t.Data)), 10)
+		dst = append(dst, "}}"...)
 	}
 	return append(dst, "]}"...)
 }
@@ -198,8 +217,13 @@ func appendValue(dst []byte, t tensor.Type, b []byte) []byte {
 	if t == tensor.Float64 {
 		bits = 64
 	}
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return append(dst, "null"...)
+	switch {
+	case math.IsNaN(v):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(v, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(v, -1):
+		return append(dst, `"-Infinity"`...)
 	}
 	return strconv.AppendFloat(dst, v, 'g', -1, bits)
 }

@@ -9,13 +9,13 @@ import (
 )
 
 // hint describes what a caller should send; it ends an error text.
-func hint(inputs []tensor.Spec) string {
-	if len(inputs) == 1 {
-		return hintOne(inputs[0])
+func (d decoder) hint() string {
+	if len(d.inputs) == 1 {
+		return d.hintOne(d.inputs[0])
 	}
 	var b strings.Builder
 	b.WriteString("send {")
-	for i, s := range inputs {
+	for i, s := range d.inputs {
 		if i > 0 {
 			b.WriteString(", ")
 		}
@@ -25,14 +25,14 @@ func hint(inputs []tensor.Spec) string {
 	return b.String()
 }
 
-func hintOne(s tensor.Spec) string {
+func (d decoder) hintOne(s tensor.Spec) string {
 	text := fmt.Sprintf("send %s as %s", exampleArray(s), TypeJSON)
-	if n := tensor.Elements(s.Shape); n > 0 {
+	if n := tensor.Elements(s.Shape); n >= 0 {
 		text += fmt.Sprintf(", or %d bytes of little-endian %s as %s", n*int64(s.Type.Size()), s.Type, TypeRaw)
 	} else {
 		text += fmt.Sprintf(", or little-endian %s as %s; shape=%s", s.Type, TypeRaw, shapeText(exampleShape(s.Shape)))
 	}
-	if acceptsImage(s) {
+	if d.takesImage(s) {
 		text += ", or a JPEG or PNG file"
 	}
 	return text

@@ -164,7 +164,7 @@ func resources(s Source) map[string]string {
 }
 
 func kserveNotes(s Source) []string {
-	out := sharedNotes(s, true)
+	out := append(sharedNotes(s, true), sizeNotes(s, true)...)
 	out = append(out, fmt.Sprintf("STORAGE_URI is a placeholder: it has to hold %s, which KServe puts under %s.", archive(s), mountModels))
 	switch s.Envelope {
 	case "":

@@ -46,7 +46,7 @@ func visible(s Source) string {
 }
 
 func shellNotes(s Source) []string {
-	out := sharedNotes(s, true)
+	out := append(sharedNotes(s, true), sizeNotes(s, true)...)
 	if id, on := gpu(s.Settings.Device); on && id != "" && visible(s) == "" {
 		out = append(out, fmt.Sprintf("device %s is not set: TorchServe counts the GPUs in CUDA_VISIBLE_DEVICES only if they are numbers; add that GPU's.", s.Settings.Device))
 	}
@@ -118,7 +118,7 @@ func dockerGPU(s Source) string {
 }
 
 func dockerNotes(s Source) []string {
-	return append(sharedNotes(s, true),
+	return append(append(sharedNotes(s, true), sizeNotes(s, true)...),
 		fmt.Sprintf("The folder behind store= holds %s: change it to yours.", archive(s)),
 		"Only this machine reaches the ports: inference on 8080, metrics on 8082. Tokens are off, and the management API stays in the container.",
 	)

@@ -93,6 +93,12 @@ func (p Plan) document() []keyValue {
 	if p.Input != "" {
 		add("input", p.Input)
 	}
+	if p.Image != "" {
+		add("image", p.Image)
+	}
+	if p.MaxRequestSize != 0 {
+		add("max_request_size", number(p.MaxRequestSize))
+	}
 	if len(p.Shapes)+len(p.Lengths) > 0 {
 		add("shapes", p.shapesTree())
 	}

@@ -93,6 +93,8 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"version", d.integer(&version)},
 		{"model", d.text(&p.Model)},
 		{"input", d.text(&p.Input)},
+		{"image", d.text(&p.Image)},
+		{"max_request_size", d.integer(&p.MaxRequestSize)},
 		{"shapes", d.shapes(p)},
 		{"pad", d.pad(p)},
 		{"buckets", d.buckets(p)},

@@ -44,6 +44,9 @@ type Plan struct {
 	Buckets []int64            // lengths to pad to, ascending; nil pads to the longest of a batch
 	Target  string             // local, virtual, torchserve, a management URL, oip+URL
 
+	Image          string // how image files become an input, as NAME=VALUE,...; "" is the default
+	MaxRequestSize int    // bytes of the largest request body that the engine takes; 0 is any
+
 	Options  knob.Options // the batching rule, and the options that are recorded with the settings
 	Question Question
 	SLA      trial.SLA

@@ -74,6 +74,8 @@ func (p Plan) check() []fieldError {
 	var c fieldErrors
 	c.checkText("model", p.Model)
 	c.checkText("input", p.Input)
+	c.checkText("image", p.Image)
+	c.checkCount("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
 	p.checkPadding(&c)
 	checkTarget(&c, p.Target)

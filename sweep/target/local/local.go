@@ -36,6 +36,9 @@ type Config struct {
 	Seed    uint64             // of random bodies
 	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
 	Timeout time.Duration      // of requests; 0 is the timeout of the SLA, and 30 s for live load
+	// MaxRequestSize is what the command tells the child to take, in bytes; 0 if nothing. It
+	// is only reported.
+	MaxRequestSize int64
 }
 
 // Target is a running child.
@@ -93,15 +96,15 @@ func (t *Target) startChild(ctx context.Context) error {
 		c.stop()
 		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Describe(), in.Describe())
 	}
-	t.child, t.client, t.info = c, cl, infoOf(info)
-	t.ranSettings = map[knob.Settings]bool{}
-	t.noteInForce(t.info.Current)
+	t.child, t.client = c, cl
 	if t.baseConfig, err = t.loadConfig(info.Models[0]); err != nil {
 		c.stop()
 		return err
 	}
 	t.bodies = bodyLengths(info.Models[0], t.baseConfig.Bodies)
-	t.info.Model.Bodies = t.bodies
+	t.info = t.infoOf(info)
+	t.ranSettings = map[knob.Settings]bool{}
+	t.noteInForce(t.info.Current)
 	t.startMonitor()
 	return nil
 }
@@ -141,17 +144,22 @@ func flags(s knob.Settings, o knob.Options) []string {
 }
 
 // infoOf converts the engine's description.
-func infoOf(in control.Info) sweep.Info {
+func (t *Target) infoOf(in control.Info) sweep.Info {
 	m := in.Models[0]
-	return sweep.Info{
+	info := sweep.Info{
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
-			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
-			Padding: m.Padding, Lengths: lengthsText(m),
+			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
+			Padding: m.Padding, Lengths: lengthsText(m), Bodies: t.bodies,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
 		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
+	info.Model.MaxRequestSize = t.cfg.MaxRequestSize
+	for _, b := range t.baseConfig.Bodies {
+		info.Model.LargestBody = max(info.Model.LargestBody, int64(len(b.Data)))
+	}
+	return info
 }
 
 func (t *Target) startMonitor() {
@@ -191,8 +199,7 @@ func (t *Target) Info(ctx context.Context) (sweep.Info, error) {
 	if err != nil {
 		return sweep.Info{}, err
 	}
-	t.info = infoOf(info)
-	t.info.Model.Bodies = t.bodies
+	t.info = t.infoOf(info)
 	return t.info, nil
 }
 
