@@ -25,7 +25,7 @@ func (f *lengthFit) to(samples []load.Sample) {
 		return
 	}
 	f.found = &trial.ProbeLengths{
-		RunMS: trial.Of(l.Run / 1e6), ElementUS: trial.Of(l.Each / 1e3), Spread: trial.Of(l.Spread),
+		RunMS: trial.NumOf(l.Run / 1e6), ElementUS: trial.NumOf(l.Each / 1e3), Spread: trial.NumOf(l.Spread),
 		Drawn: b.Lengths[:min(len(b.Lengths), trial.MostDrawn)], Padded: b.Padded, Buckets: b.Buckets,
 	}
 }

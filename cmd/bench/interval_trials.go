@@ -29,14 +29,14 @@ type trialOutcome struct {
 }
 
 // measureTrial measures a server until stop returns true.
-func measureTrial(ctx context.Context, t *simServer, seed uint64, sla trial.SLA, most int, stop sweep.Stop) (trialOutcome, error) {
+func measureTrial(ctx context.Context, t *simServer, seed uint64, sla trial.SLA, maxRequests int, stop sweep.Stop) (trialOutcome, error) {
 	target, err := t.target()
 	if err != nil {
 		return trialOutcome{}, err
 	}
 	var out trialOutcome
 	r, err := target.Measure(ctx, sweep.Measurement{
-		Load: t.load, Seed: seed, SLA: sla, Max: most, Time: time.Hour,
+		Load: t.load, Seed: seed, SLA: sla, Max: maxRequests, Time: time.Hour,
 		Stop: func(elapsed time.Duration, samples []load.Sample) (bool, string) {
 			out.requests = len(samples)
 			return stop(elapsed, samples)
@@ -60,7 +60,7 @@ func measureSettled(ctx context.Context, e *env, c *cell) error {
 	err := each(ctx, c.repetitions, func(i int) (err error) {
 		t := c.serverOf(i)
 		sla := t.slaAt(1)
-		trials[i], err = measureTrial(ctx, t, c.seedFor(i, 2), sla, c.maxTrial, sweep.UntilKnown(sla, settledWithin))
+		trials[i], err = measureTrial(ctx, t, c.seedFor(i, 2), sla, c.maxTrial, sweep.UntilPrecise(sla, settledWithin))
 		return err
 	})
 	if err != nil {

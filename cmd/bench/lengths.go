@@ -27,7 +27,7 @@ import (
 )
 
 // lengthsBlock is the length of a block: a batch padded to 128 takes a tenth of a second.
-const lengthsBlock = 400 * time.Millisecond
+const lengthsBlock = 300 * time.Millisecond
 
 // lengthsPlan is the plan of one comparison. A quick run has no time for blocks that replace
 // disturbed ones.
@@ -46,13 +46,13 @@ func (b *lengthsBench) plan(length time.Duration) judge.Plan {
 // first comparedTexts of them are compared.
 const (
 	lengthsTexts  = 512
-	comparedTexts = 128
+	comparedTexts = 64
 )
 
 // measureLengths compares ways to run texts of different lengths together with padding all of
 // them to 128 tokens: 16 clients over HTTP, one worker, one thread, batch size 8.
 func measureLengths(ctx context.Context, e *env) error {
-	b := &lengthsBench{env: e, measured: map[string]*variantResult{}}
+	b := &lengthsBench{env: e, measured: map[string]*variantResult{}, ratios: map[string]float64{padToAll: 1}, before: map[string]engine.Stats{}}
 	var err error
 	if b.child, err = e.startChild(ctx, lengthsCommand, &b.lengthsReady); err != nil {
 		return err
@@ -68,6 +68,8 @@ type lengthsBench struct {
 	texts    []load.Body
 	drawn    []int64 // lengths of texts
 	measured map[string]*variantResult
+	ratios   map[string]float64      // rates divided by that of padToAll, of neighboring blocks
+	before   map[string]engine.Stats // of the variants, before the blocks
 }
 
 // variantResult has the blocks of one variant.
@@ -84,6 +86,13 @@ func (b *lengthsBench) measure(ctx context.Context) error {
 	}
 	if err := b.compareAnswers(ctx); err != nil {
 		return err
+	}
+	for _, v := range lengthVariants() {
+		s, err := b.stats(ctx, v)
+		if err != nil {
+			return err
+		}
+		b.before[v.name] = s
 	}
 	if err := b.compareRates(ctx); err != nil {
 		return err
@@ -231,6 +240,7 @@ func (b *lengthsBench) compareRates(ctx context.Context) error {
 			return err
 		}
 		b.report.Add(r.Figure("lengths.ratio."+v.name, fmt.Sprintf("%s: %s/s, padded to %d: %s/s", v.about, judge.Number(r.A), newsHighest, judge.Number(r.B))))
+		b.ratios[v.name] = r.Value
 		if r.Value > best.Value {
 			best = r
 		}
@@ -247,20 +257,27 @@ func (b *lengthsBench) compareRates(ctx context.Context) error {
 
 // addShares adds the share of batches that were split by shape, and the share of padding.
 func (b *lengthsBench) addShares(ctx context.Context, v lengthVariant) error {
-	var s engine.Stats
-	if err := b.get(ctx, "/stats", url.Values{"model": {v.name}}, &s); err != nil {
+	now, err := b.stats(ctx, v)
+	if err != nil {
 		return err
 	}
-	l := s.Lengths
+	was, batches := b.before[v.name].Lengths, float64(now.Batches-b.before[v.name].Batches)
+	l := now.Lengths
 	b.report.Add(judge.Figure{
-		Name: "lengths.split." + v.name, Value: float64(l.SplitBatches) / float64(s.Batches), Unit: "share",
-		Detail: fmt.Sprintf("%s, %s runs a batch", v.about, judge.Number(float64(l.Runs)/float64(s.Batches))),
+		Name: "lengths.split." + v.name, Value: float64(l.SplitBatches-was.SplitBatches) / batches, Unit: "share",
+		Detail: fmt.Sprintf("%s, %s runs a batch", v.about, judge.Number(float64(l.Runs-was.Runs)/batches)),
 	})
 	b.report.Add(judge.Figure{
-		Name: "lengths.padding." + v.name, Value: float64(l.PaddedElements) / float64(l.Elements), Unit: "share",
+		Name: "lengths.padding." + v.name, Value: float64(l.PaddedElements-was.PaddedElements) / float64(l.Elements-was.Elements), Unit: "share",
 		Detail: fmt.Sprintf("%s, %d shapes", v.about, l.Shapes),
 	})
 	return nil
+}
+
+// stats returns the counters of a variant.
+func (b *lengthsBench) stats(ctx context.Context, v lengthVariant) (s engine.Stats, err error) {
+	err = b.get(ctx, "/stats", url.Values{"model": {v.name}}, &s)
+	return s, err
 }
 
 // get asks the server's listener for measurements.
@@ -270,41 +287,49 @@ func (b *lengthsBench) get(ctx context.Context, path string, q url.Values, answe
 	})
 }
 
-// addPredictions fits the time of a run to the batches of runs of equal shape, simulates the
-// other variants with it, and adds the errors of their rates and P99.
+// addPredictions fits the time of a run to the batches of runs of equal shape, simulates all
+// variants with it, and adds the largest errors: of the rates compared with padding to 128,
+// since the machine's speed changes between the blocks, and of the P99.
 func (b *lengthsBench) addPredictions() error {
 	fit, ok := predict.FitLengths(predict.Lengths{Drawn: b.drawn}, b.measured["equal"].samples)
 	if !ok {
 		return errors.New("too few batches to fit the times of runs")
 	}
-	c := lengthsConfig()
-	var rates, p99s []float64
-	var detail []string
+	rates, p99s := map[string]float64{}, map[string]float64{}
 	for _, v := range lengthVariants() {
-		if v.name == "equal" {
-			continue
-		}
 		l := fit
 		l.Pad, l.Buckets = v.pad, v.buckets
-		curve, err := l.Curve(c.BatchSize)
-		if err != nil {
+		var err error
+		if rates[v.name], p99s[v.name], err = b.predict(l); err != nil {
 			return err
 		}
-		sim := predict.New(predict.Config{
-			Settings: c.Settings, Rule: c.Rule, Service: curve, Lengths: &l, Clients: lengthsClients, Requests: 20000, Warm: time.Second, Seed: b.seed,
-		})
-		sim.Run()
-		predicted := float64(len(sim.Latencies())) / (sim.Now() - time.Second).Seconds()
-		r := b.measured[v.name]
-		rates = append(rates, math.Abs(predicted/(float64(r.answered)/r.seconds)-1))
-		p99s = append(p99s, math.Abs(sim.Quantile(.99)/stat.Quantile(r.ms, .99).Value-1))
-		detail = append(detail, fmt.Sprintf("%s %s/s (error %s, P99 %s)", v.name, judge.Number(predicted), judge.Number(rates[len(rates)-1]), judge.Number(p99s[len(p99s)-1])))
 	}
-	text := fmt.Sprintf("largest of the variants, from runs of equal shape: %s ms a run + %s us a token: %s",
-		judge.Number(fit.Run/1e6), judge.Number(fit.Each/1e3), strings.Join(detail, ", "))
-	b.report.Add(judge.Figure{Name: "lengths.error.rate", Value: slices.Max(rates), Unit: "share", Detail: text})
-	b.report.Add(judge.Figure{Name: "lengths.error.p99", Value: slices.Max(p99s), Unit: "share", Detail: "likewise"})
+	var ofRates, ofP99s []float64
+	var detail []string
+	for _, v := range lengthVariants() {
+		predicted := rates[v.name] / rates[padToAll]
+		ofRates = append(ofRates, math.Abs(predicted/b.ratios[v.name]-1))
+		ofP99s = append(ofP99s, math.Abs(p99s[v.name]/stat.Quantile(b.measured[v.name].ms, .99).Value-1))
+		detail = append(detail, fmt.Sprintf("%s %s/s, P99 %s ms", v.name, judge.Number(rates[v.name]), judge.Number(p99s[v.name])))
+	}
+	b.report.Add(judge.Figure{Name: "lengths.error.rate", Value: slices.Max(ofRates), Unit: "share", Detail: fmt.Sprintf(
+		"largest of the ratios to padding to %d, from runs of equal shape: %s ms a run + %s us a token", newsHighest, judge.Number(fit.Run/1e6), judge.Number(fit.Each/1e3))})
+	b.report.Add(judge.Figure{Name: "lengths.error.p99", Value: slices.Max(ofP99s), Unit: "share", Detail: "largest; predicted: " + strings.Join(detail, ", ")})
 	return nil
+}
+
+// predict simulates the server with these times of runs.
+func (b *lengthsBench) predict(l predict.Lengths) (rate, p99 float64, err error) {
+	c := lengthsConfig()
+	curve, err := l.Curve(c.BatchSize)
+	if err != nil {
+		return 0, 0, err
+	}
+	sim := predict.New(predict.Config{
+		Settings: c.Settings, Rule: c.Rule, Service: curve, Lengths: &l, Clients: lengthsClients, Requests: 20000, Warm: time.Second, Seed: b.seed,
+	})
+	sim.Run()
+	return float64(len(sim.Latencies())) / (sim.Now() - time.Second).Seconds(), sim.Quantile(.99), nil
 }
 
 // comparePolicies compares one open batch for each length class with batches of the oldest

@@ -107,22 +107,21 @@ func (srv *lengthsServer) policy(ctx context.Context, q url.Values) (any, error)
 	if m == nil {
 		return nil, errors.New("no such model")
 	}
-	session, err := srv.backend.Open(ctx, m, lengthsConfig())
+	session, err := srv.session(ctx, m)
 	if err != nil {
 		return nil, err
 	}
 	mix, err := newsMix()
 	if err != nil {
-		return nil, errors.Join(err, session.Close())
+		return nil, err
 	}
 	s, err := lengths.For(m.Inputs, map[string]lengths.Shape{"input_ids": {mix}}, nil)
 	if err != nil {
-		return nil, errors.Join(err, session.Close())
+		return nil, err
 	}
 	p := &policyQueue{byClass: q.Get("by") == "class", class: func(item tensor.Item) int64 { return classOf(m.Padding, item) }}
 	p.arrived.L = &p.mu
-	out, err := p.measure(ctx, runs.NewSession(session, m.Inputs, m.SideInputs(), m.Padding), s, d)
-	return out, errors.Join(err, session.Close())
+	return p.measure(ctx, runs.NewSession(session, m.Inputs, m.SideInputs(), m.Padding), s, d)
 }
 
 // classOf is the length to which a text is padded.

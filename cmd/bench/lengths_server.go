@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"sweetspot/engine"
@@ -85,6 +86,34 @@ type lengthsReady struct {
 type lengthsServer struct {
 	*testEngine
 	models map[string]*engine.Model
+
+	mu   sync.Mutex                // guards bare
+	bare map[string]engine.Session // by variant, for comparePolicies
+}
+
+// session returns a session for a variant, which later calls share.
+func (srv *lengthsServer) session(ctx context.Context, m *engine.Model) (engine.Session, error) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if s := srv.bare[m.Name]; s != nil {
+		return s, nil
+	}
+	s, err := srv.backend.Open(ctx, m, lengthsConfig())
+	if err == nil {
+		srv.bare[m.Name] = s
+	}
+	return s, err
+}
+
+// close closes all sessions.
+func (srv *lengthsServer) close(ctx context.Context) error {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	var errs []error
+	for _, s := range srv.bare {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, srv.testEngine.close(ctx))...)
 }
 
 // runLengthsServer is the process. It exits when stdin ends, so also when its parent exits.
@@ -96,8 +125,8 @@ func runLengthsServer(ctx context.Context, stdin io.Reader, stdout io.Writer) (e
 	if err != nil {
 		return err
 	}
-	srv := &lengthsServer{eng, map[string]*engine.Model{}}
-	defer func() { err = errors.Join(err, eng.close(context.WithoutCancel(ctx))) }()
+	srv := &lengthsServer{testEngine: eng, models: map[string]*engine.Model{}, bare: map[string]engine.Session{}}
+	defer func() { err = errors.Join(err, srv.close(context.WithoutCancel(ctx))) }()
 	for _, v := range lengthVariants() {
 		if srv.models[v.name], err = openVariant(ctx, eng.backend, v); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)

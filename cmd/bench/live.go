@@ -80,13 +80,13 @@ func compareWithGrid(ctx context.Context, e *env, b liveBudget, t sweep.Target, 
 	}
 	e.report.Add(judge.Figure{
 		Name: "live.time", Value: took / gridTime, Unit: "share",
-		Detail: fmt.Sprintf("%d settings of %d tested in %.0f s, the grid took %.0f s", distinct(st.Trials), distinct(grid.Profile().Trials), took, gridTime),
+		Detail: fmt.Sprintf("%d settings of %d tested in %.0f s, the grid took %.0f s", distinctSettings(st.Trials), distinctSettings(grid.Profile().Trials), took, gridTime),
 	})
 	choice := plan.Point{Settings: st.Choice.Settings, Load: st.Trials[st.Best].Load}
 	var choiceRates, gridRates []float64
 	for i, r := range bestOfGrid(grid, b.gridBest) {
-		d, err := sweep.Turns{
-			Target: t, A: plan.Point{Settings: r.Settings, Load: choice.Load}, B: choice, SLA: p.SLA, Pairs: b.pairs, Seed: freshSeed + e.seed<<8 + uint64(i),
+		d, err := sweep.Comparison{
+			Target: t, A: plan.Point{Settings: r.Settings, Load: choice.Load}, B: choice, SLA: p.SLA, Pairs: b.pairs, Seed: validationSeed + e.seed<<8 + uint64(i),
 		}.Run(ctx)
 		if err != nil {
 			return err
@@ -152,7 +152,7 @@ func validateSweeps(ctx context.Context, e *env, b liveBudget, t sweep.Target, m
 		detail += fmt.Sprintf(", %s of %s ms (%s)", judge.Number(verdict.ValueMS.Or(math.NaN())), judge.Number(verdict.LimitMS), verdict.Result)
 	}
 	e.report.Add(portion("live.promise.kept", passed, b.sweeps,
-		fmt.Sprintf("SLA %g x P99 of the default settings, a validation of at most %v with a new seed: P99%s", promiseTimes, maxValidation, detail)))
+		fmt.Sprintf("SLA %g x P99 of the default settings, a validation of at most %v with a new seed: P99%s", promiseFactor, maxValidation, detail)))
 	return nil
 }
 
@@ -164,16 +164,16 @@ func validateSweep(ctx context.Context, b liveBudget, t sweep.Target, model stri
 		return trial.Verdict{}, err
 	}
 	p.Model, p.Strategy, p.Seed, p.Budget.Time = model, "auto", seed, b.sweep
-	p.SLA.Limit = time.Duration(promiseTimes*p99*1000) * time.Microsecond
+	p.SLA.Limit = time.Duration(promiseFactor*p99*1000) * time.Microsecond
 	st, _, err := sweepAll(ctx, p, t)
 	if err != nil || st.Choice == nil {
-		return trial.Verdict{LimitMS: promiseTimes * p99}, err
+		return trial.Verdict{LimitMS: promiseFactor * p99}, err
 	}
 	if _, err := t.Apply(ctx, st.Choice.Settings); err != nil {
 		return trial.Verdict{}, err
 	}
 	r, err := t.Measure(ctx, sweep.Measurement{
-		Load: closed, Seed: seed + freshSeed, SLA: p.SLA, Time: maxValidation, Stop: sweep.UntilValidated(p.SLA, closed, maxValidation/6),
+		Load: closed, Seed: seed + validationSeed, SLA: p.SLA, Time: maxValidation, Stop: sweep.UntilValidated(p.SLA, closed, maxValidation/6),
 	})
 	return r.Verdict, err
 }
@@ -183,7 +183,7 @@ func liveP99(ctx context.Context, t sweep.Target, p plan.Point, seed uint64) (fl
 	if _, err := t.Apply(ctx, p.Settings); err != nil {
 		return 0, err
 	}
-	r, err := t.Measure(ctx, sweep.Measurement{Load: p.Load, Seed: seed, SLA: trialsSLA(), Time: 10 * time.Second, Stop: untilEnd})
+	r, err := t.Measure(ctx, sweep.Measurement{Load: p.Load, Seed: seed, SLA: trialsSLA(), Time: 10 * time.Second, Stop: neverStop})
 	if err != nil {
 		return 0, err
 	}

@@ -248,8 +248,8 @@ func TestOnTimeRates(t *testing.T) {
 }
 
 func TestWrk2Requests(t *testing.T) {
-	const said = "Running 2s test @ http://127.0.0.1:1/work\n  1 threads and 32 connections\n  9996 requests in 2.00s, 390.47KB read\n"
-	if n, err := wrk2Requests([]byte(said)); n != 9996 || err != nil {
+	const output = "Running 2s test @ http://127.0.0.1:1/work\n  1 threads and 32 connections\n  9996 requests in 2.00s, 390.47KB read\n"
+	if n, err := wrk2Requests([]byte(output)); n != 9996 || err != nil {
 		t.Errorf("%d, %v; want 9996", n, err)
 	}
 	if _, err := wrk2Requests([]byte("unable to connect")); err == nil {

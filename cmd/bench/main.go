@@ -58,7 +58,7 @@ func benches() []bench {
 		{name: "soak", about: "whether each request gets one answer and memory stays constant, while four models are overloaded and changed", run: measureSoak},
 		{name: "interval", about: "how often intervals, verdicts and corrected percentiles are right, on simulated servers", run: measureInterval, fullLimit: 2 * time.Hour},
 		{name: "overload", about: "verdicts about a real engine with more requests than its capacity, and with fewer", run: measureOverload, fullLimit: 30 * time.Minute},
-		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: searching, fullLimit: time.Hour},
+		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: measureSearch, fullLimit: time.Hour},
 		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
 		{name: "nodes", about: "whether the models of the ONNX project's own tests are answered right", run: measureNodes},
 		{name: "trials", about: "how many trials of a real engine contain the P99 of one long run", run: measureTrials, fullLimit: time.Hour},
@@ -164,7 +164,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 func commands() map[string]func(context.Context, io.Reader, io.Writer) error {
 	return map[string]func(context.Context, io.Reader, io.Writer) error{
 		serverCommand: runOverheadServer, modelServerCommand: runModelServer, loadgenServer: runLoadgenServer, loadgenCore: runOneCore,
-		nodesCommand: runNodesServer, lengthsCommand: runLengthsServer,
+		lengthsCommand: runLengthsServer, nodesCommand: runNodesServer,
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -31,12 +32,13 @@ const (
 	unloaded outcome = iota // the runtime does not load the model
 	right                   // all answers are the expected ones
 	refused                 // the model or its inputs are refused, with a reason
+	deviates                // the runtime alone has no expected values either
 	wrong                   // an answer differs, or the process has ended
 )
 
 // nodeResult is the outcome of a test with its reason.
 type nodeResult struct {
-	Name    string
+	Name    string `json:"-"`
 	Outcome outcome
 	Why     string
 }
@@ -57,28 +59,33 @@ func measureNodes(ctx context.Context, e *env) error {
 	return nil
 }
 
-// runNodeTests runs the tests in a child process. One that ends the process is wrong, and
+// runNodeTests runs the tests in a child process. A test that kills the process is wrong, and
 // the next one gets another process.
 func runNodeTests(ctx context.Context, e *env, tests []nodeTest) ([]nodeResult, error) {
 	var all []nodeResult
 	for len(all) < len(tests) {
-		done, err := runNodeChild(ctx, e, tests[len(all):])
+		done, err := runNodeChild(ctx, e.self, tests[len(all):])
 		all = append(all, done...)
-		switch {
+		switch killed, _ := errors.AsType[*killedError](err); {
 		case ctx.Err() != nil:
 			return all, context.Cause(ctx)
-		case len(all) < len(tests) && len(done) == 0 && err == nil:
-			return all, errors.New("the process of the tests does not start")
+		case err != nil && killed == nil:
+			return all, err
 		case len(all) < len(tests):
-			all = append(all, nodeResult{tests[len(all)].name, wrong, fmt.Sprintf("the process ended: %v", err)})
+			all = append(all, nodeResult{tests[len(all)].name, wrong, killed.Error()})
 		}
 	}
 	return all, nil
 }
 
-// runNodeChild runs tests in one process until all are done or it ends.
-func runNodeChild(ctx context.Context, e *env, tests []nodeTest) ([]nodeResult, error) {
-	cmd := exec.CommandContext(ctx, e.self, nodesCommand)
+// killedError says how a process was killed.
+type killedError struct{ how string }
+
+func (k *killedError) Error() string { return "the process was killed: " + k.how }
+
+// runNodeChild runs tests in one process until all are done or it is killed.
+func runNodeChild(ctx context.Context, self string, tests []nodeTest) (done []nodeResult, err error) {
+	cmd := exec.CommandContext(ctx, self, nodesCommand)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -87,24 +94,34 @@ func runNodeChild(ctx context.Context, e *env, tests []nodeTest) ([]nodeResult, 
 	if err != nil {
 		return nil, err
 	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	var done []nodeResult
 	from := json.NewDecoder(out)
 	for _, t := range tests {
-		var r nodeResult
-		if _, err = fmt.Fprintln(in, t.data); err == nil {
-			err = from.Decode(&r)
+		r := nodeResult{Name: t.name}
+		if _, err := fmt.Fprintln(in, t.data); err != nil {
+			break // the process has ended, and Wait returns how
 		}
-		if err != nil {
+		if err := from.Decode(&r); err != nil {
 			break
 		}
-		r.Name = t.name
 		done = append(done, r)
 	}
 	_ = in.Close() // the process ends
-	return done, cmd.Wait()
+	err = cmd.Wait()
+	first, _, _ := strings.Cut(said.String(), "\n")
+	switch {
+	case cmd.ProcessState.ExitCode() == judge.ExitError:
+		return done, errors.New(strings.TrimPrefix(first, "bench: "))
+	case err != nil:
+		return done, &killedError{cmp.Or(first, err.Error())}
+	case len(done) < len(tests):
+		return done, errors.New("the process of the tests ends before the last test")
+	}
+	return done, nil
 }
 
 // nodesCommand runs this program as the process of the tests. It reads the folders of
@@ -137,14 +154,14 @@ func reportNodes(r *judge.Report, all []nodeResult) {
 	}
 	detail := fmt.Sprintf("%d tests, %d that the runtime loads, binary and JSON bodies and answers, tolerance %g + %g x value", len(all), loaded, nodeAbsolute, nodeRelative)
 	r.Add(judge.Figure{Name: "nodes.wrong", Value: float64(n[wrong]), Unit: "count", Detail: detail})
-	r.Add(judge.Figure{Name: "nodes.right", Value: share, Unit: "share", Detail: fmt.Sprintf("%d right, %d refused", n[right], n[refused])})
+	r.Add(judge.Figure{Name: "nodes.right", Value: share, Unit: "share", Detail: fmt.Sprintf("of those that the runtime loads: %d right, %d refused, %d that the runtime alone does not get right", n[right], n[refused], n[deviates])})
 }
 
 // printNodes prints the outcomes by folder, the reasons with their counts, and the names
 // of the tests with wrong answers.
 func printNodes(w io.Writer, all []nodeResult) {
 	folders := map[string][wrong + 1]int{}
-	reasons := map[outcome]map[string]int{unloaded: {}, refused: {}}
+	reasons := map[outcome]map[string]int{unloaded: {}, refused: {}, deviates: {}}
 	for _, t := range all {
 		folder, _, _ := strings.Cut(t.Name, "/")
 		n := folders[folder]
@@ -154,12 +171,13 @@ func printNodes(w io.Writer, all []nodeResult) {
 			m[t.Why]++
 		}
 	}
-	fmt.Fprintf(w, "%-20s %7s %7s %7s %11s\n", "tests", "right", "refused", "wrong", "not loaded")
+	fmt.Fprintf(w, "%-20s %7s %7s %9s %7s %11s\n", "tests", "right", "refused", "deviating", "wrong", "not loaded")
 	for _, f := range slices.Sorted(maps.Keys(folders)) {
 		n := folders[f]
-		fmt.Fprintf(w, "%-20s %7d %7d %7d %11d\n", f, n[right], n[refused], n[wrong], n[unloaded])
+		fmt.Fprintf(w, "%-20s %7d %7d %9d %7d %11d\n", f, n[right], n[refused], n[deviates], n[wrong], n[unloaded])
 	}
 	printReasons(w, "refused:", reasons[refused])
+	printReasons(w, "deviating:", reasons[deviates])
 	printReasons(w, "not loaded by the runtime:", reasons[unloaded])
 	for _, t := range all {
 		if t.Outcome == wrong {

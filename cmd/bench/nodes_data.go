@@ -99,7 +99,7 @@ func (t nodeTest) read(kind string, values []*onnxpb.ValueInfoProto) ([]namedTen
 	var out []namedTensor
 	for i, v := range values {
 		if _, ok := v.GetType().GetValue().(*onnxpb.TypeProto_TensorType); !ok {
-			return nil, unreadable{kind + " that is no tensor"}
+			return nil, unreadable{"an " + kind + " that is no tensor"}
 		}
 		var p onnxpb.TensorProto
 		if err := readProto(filepath.Join(t.data, fmt.Sprintf("%s_%d.pb", kind, i)), &p); err != nil {
@@ -136,7 +136,7 @@ func tensorOf(p *onnxpb.TensorProto) (tensor.Tensor, error) {
 	elem := onnxpb.TensorProto_DataType(p.GetDataType())
 	typ, ok := tensorTypes[elem]
 	if !ok {
-		return tensor.Tensor{}, unreadable{"type " + strings.ToLower(elem.String())}
+		return tensor.Tensor{}, unreadable{"values of type " + strings.ToLower(elem.String())}
 	}
 	t := tensor.Tensor{Type: typ, Shape: append([]int64{}, p.GetDims()...), Data: p.GetRawData()}
 	if len(t.Data) == 0 {

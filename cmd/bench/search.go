@@ -11,99 +11,99 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// searchBudget is how much of the set is run.
+// searchBudget says how many problems are searched, and how.
 type searchBudget struct {
 	space
-	exact          int // requests of the runs that a truth comes from
-	problems, hard int
-	tests          int // load tests of a baseline, 8 at least
-	asked          int // most requests of one of their trials
-	promises       int // devices whose recommendation is validated
-	strategies     []string
-	rivals         []rival // the baselines
+	exactRequests              int // requests of each run that determines a true value
+	easyProblems, hardProblems int
+	maxTests                   int // load tests of a baseline, at least 8
+	maxRequests                int // of one trial of a baseline
+	promiseDevices             int // simulated devices whose recommendation is validated
+	strategies                 []string
+	baselines                  []baseline
 }
 
 func (b budget) search() searchBudget {
 	switch b.mode {
 	case full.mode:
-		return searchBudget{space: wholeSpace(), exact: 60_000, problems: 120, hard: 20, tests: 60, asked: 10_000, promises: 20, strategies: []string{"auto", "climb"}}
+		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 120, hardProblems: 20, maxTests: 60, maxRequests: 10_000, promiseDevices: 20, strategies: []string{"auto", "climb"}}
 	case quick.mode:
-		return searchBudget{space: wholeSpace(), exact: 60_000, problems: 12, hard: 3, tests: 8, asked: 10_000, promises: 6, strategies: []string{"auto"}}
+		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 12, hardProblems: 3, maxTests: 8, maxRequests: 10_000, promiseDevices: 6, strategies: []string{"auto"}}
 	}
 	small := space{workers: []int{1, 2}, batches: []int{1, 8}, delays: []int{0}, formats: []knob.Precision{knob.FullPrecision}}
-	return searchBudget{space: small, exact: 5_000, problems: 1, hard: 1, tests: 8, asked: 2_000, promises: 1, strategies: []string{"auto"}}
+	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 2_000, promiseDevices: 1, strategies: []string{"auto"}}
 }
 
-// searching measures what searches find, on devices whose best settings are
+// measureSearch measures the results of searches on simulated devices, whose best settings are
 // known, and on a recorded grid.
-func searching(ctx context.Context, e *env) error {
+func measureSearch(ctx context.Context, e *env) error {
 	b := e.budget.search()
 	folder, err := os.MkdirTemp("", "bench-search-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	if b.rivals, err = e.openRivals(ctx, folder); err != nil {
+	if b.baselines, err = e.openBaselines(ctx, folder); err != nil {
 		return err
 	}
-	easy, err := solveAll(ctx, e.seed, b, b.problems, func(int) hardship { return plain })
+	easy, err := solveAll(ctx, e.seed, b, b.easyProblems, func(int) difficulty { return plainProblem })
 	if err != nil {
 		return err
 	}
-	alone := b // the baselines are held against the others
-	alone.rivals = nil
-	hard, err := solveAll(ctx, e.seed+1<<32, alone, b.hard, func(i int) hardship { return kinked + hardship(i)%3 })
+	withoutBaselines := b // baselines are compared only on problems without difficulties
+	withoutBaselines.baselines = nil
+	hard, err := solveAll(ctx, e.seed+1<<32, withoutBaselines, b.hardProblems, func(i int) difficulty { return kinkProblem + difficulty(i)%3 })
 	if err != nil {
 		return err
 	}
 	for _, strategy := range b.strategies {
 		e.addStrategy(strategy, easy, hard)
 	}
-	e.addRivals(b, easy)
-	if err := promises(ctx, e, b.promises); err != nil {
+	e.addBaselines(b, easy)
+	if err := measurePromises(ctx, e, b.promiseDevices); err != nil {
 		return err
 	}
-	return replayed(ctx, e)
+	return measureReplay(ctx, e)
 }
 
-// openRivals builds what the baselines need into a folder. Without the source or
-// the go tool the set goes on without those that need them.
-func (e *env) openRivals(ctx context.Context, folder string) ([]rival, error) {
+// openBaselines builds the program that the baselines need into a folder. Without its source or the
+// go tool it returns only the baselines that do not need it.
+func (e *env) openBaselines(ctx context.Context, folder string) ([]baseline, error) {
 	program, err := buildBaseline(ctx, folder)
 	switch {
 	case ctx.Err() != nil:
 		return nil, err
 	case err != nil:
-		_, err = fmt.Fprintf(e.stderr, "bench: search goes on without the baseline tpe: %v\n", err)
-		return rivals(""), err
+		_, err = fmt.Fprintf(e.stderr, "bench: search continues without the baseline tpe: %v\n", err)
+		return baselines(""), err
 	}
-	return rivals(program), nil
+	return baselines(program), nil
 }
 
-// solved is a problem with what searches made of it.
-type solved struct {
+// solution is a problem with the results of the searches.
+type solution struct {
 	*problem
-	by     map[string]answer          // by strategy
-	rivals map[string]map[int]float64 // regret by baseline and number of load tests
+	results         map[string]searchResult    // by strategy
+	baselineRegrets map[string]map[int]float64 // regret by baseline and number of load tests
 }
 
-// solveAll draws problems and lets everybody search them, one problem a core.
-func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func(i int) hardship) ([]solved, error) {
-	out := make([]solved, n)
+// solveAll draws n problems and runs all searches on each of them, one problem per core.
+func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, difficultyOf func(i int) difficulty) ([]solution, error) {
+	out := make([]solution, n)
 	err := each(ctx, n, func(i int) error {
-		p, err := drawProblem(b.space, b.exact, seed<<8+uint64(i), hard(i))
+		p, err := drawProblem(b.space, b.exactRequests, seed<<8+uint64(i), difficultyOf(i))
 		if err != nil {
 			return err
 		}
-		s := solved{problem: p, by: map[string]answer{}, rivals: map[string]map[int]float64{}}
+		s := solution{problem: p, results: map[string]searchResult{}, baselineRegrets: map[string]map[int]float64{}}
 		for _, strategy := range b.strategies {
-			if s.by[strategy], err = p.search(ctx, strategy); err != nil {
-				return fmt.Errorf("%v problem %d: %s: %w", p.hard, i, strategy, err)
+			if s.results[strategy], err = p.search(ctx, strategy); err != nil {
+				return fmt.Errorf("%v problem %d: %s: %w", p.difficulty, i, strategy, err)
 			}
 		}
-		for _, r := range b.rivals {
-			if s.rivals[r.name], err = compete(ctx, p, r, b); err != nil {
-				return fmt.Errorf("%v problem %d: %s: %w", p.hard, i, r.name, err)
+		for _, r := range b.baselines {
+			if s.baselineRegrets[r.name], err = searchWithBaseline(ctx, p, r, b); err != nil {
+				return fmt.Errorf("%v problem %d: %s: %w", p.difficulty, i, r.name, err)
 			}
 		}
 		out[i] = s
@@ -112,8 +112,8 @@ func solveAll(ctx context.Context, seed uint64, b searchBudget, n int, hard func
 	return out, err
 }
 
-// rank is the quantile q of v by the project's index rule; v is sorted.
-func rank(v []float64, q float64) float64 {
+// quantile returns the quantile q of v, as defined in package latency, and sorts v.
+func quantile(v []float64, q float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
 	}
@@ -122,38 +122,38 @@ func rank(v []float64, q float64) float64 {
 }
 
 // addStrategy adds the figures of one of the program's strategies.
-func (e *env) addStrategy(name string, easy, hard []solved) {
+func (e *env) addStrategy(name string, easy, hard []solution) {
 	e.addRegrets(name, name, easy)
 	e.addRegrets(name, name+"-hard", hard)
-	var tests, perTest, trials, probes, over, off []float64
+	var tests, perTest, trials, probes, over, predictionErrors []float64
 	broken := 0
 	for _, s := range slices.Concat(easy, hard) {
-		a := s.by[name]
-		tests, perTest = append(tests, float64(a.tests)), append(perTest, float64(a.perTest))
+		a := s.results[name]
+		tests, perTest = append(tests, float64(a.tests)), append(perTest, float64(a.maxPerTest))
 		trials, probes = append(trials, float64(a.trials)), append(probes, float64(a.probes))
-		over, off = append(over, a.over), append(off, a.off...)
+		over, predictionErrors = append(over, a.over), append(predictionErrors, a.predictionErrors...)
 		if a.over > 0 {
 			broken++
 		}
 	}
-	e.addMost("search.tests."+name, tests, fmt.Sprintf("; with repeats and validations %s trials", judge.Number(rank(trials, .5))))
-	e.addMost("search.trials."+name, perTest, " at one setting")
-	e.addMost("search.probes."+name, probes, "")
+	e.addMaximum("search.tests."+name, tests, fmt.Sprintf("; %s trials with repeats and validations", judge.Number(quantile(trials, .5))))
+	e.addMaximum("search.trials."+name, perTest, " at one setting")
+	e.addMaximum("search.probes."+name, probes, "")
 	e.report.Add(portion("search.over."+name, broken, len(over),
 		fmt.Sprintf("loads recommended above the true highest, by %s at most", judge.Number(max(0, slices.Max(over))))))
-	if len(off) > 0 {
-		e.addQuantiles("search.error", name, off, fmt.Sprintf("%d load tests after the first of a search, against the truth", len(off)))
+	if len(predictionErrors) > 0 {
+		e.addQuantiles("search.error", name, predictionErrors, fmt.Sprintf("%d load tests after the first of a search, compared with the true values", len(predictionErrors)))
 	}
 }
 
-// addRegrets adds the regret of a strategy, under a name of its own.
-func (e *env) addRegrets(strategy, name string, of []solved) {
+// addRegrets adds the regret of a strategy; name is the last part of the figures' names.
+func (e *env) addRegrets(strategy, name string, of []solution) {
 	var regrets []float64
-	worst := hardship(0)
+	worst := difficulty(0)
 	for _, s := range of {
-		r := s.by[strategy].regret
+		r := s.results[strategy].regret
 		if len(regrets) == 0 || r > slices.Max(regrets) {
-			worst = s.hard
+			worst = s.difficulty
 		}
 		regrets = append(regrets, r)
 	}
@@ -162,28 +162,28 @@ func (e *env) addRegrets(strategy, name string, of []solved) {
 
 // addQuantiles adds the median and the 90th percentile of shares.
 func (e *env) addQuantiles(what, name string, v []float64, detail string) {
-	e.report.Add(judge.Figure{Name: what + ".median." + name, Value: rank(v, .5), Unit: "share", Detail: detail})
-	e.report.Add(judge.Figure{Name: what + ".p90." + name, Value: rank(v, .9), Unit: "share", Detail: detail})
+	e.report.Add(judge.Figure{Name: what + ".median." + name, Value: quantile(v, .5), Unit: "share", Detail: detail})
+	e.report.Add(judge.Figure{Name: what + ".p90." + name, Value: quantile(v, .9), Unit: "share", Detail: detail})
 }
 
-// addMost adds the largest of counts.
-func (e *env) addMost(name string, v []float64, detail string) {
+// addMaximum adds the largest of counts.
+func (e *env) addMaximum(name string, v []float64, detail string) {
 	e.report.Add(judge.Figure{
 		Name: name, Value: slices.Max(v), Unit: "count",
-		Detail: fmt.Sprintf("most of %d problems, median %s%s", len(v), judge.Number(rank(v, .5)), detail),
+		Detail: fmt.Sprintf("most of %d problems, median %s%s", len(v), judge.Number(quantile(v, .5)), detail),
 	})
 }
 
-// addRivals adds the regret of the baselines.
-func (e *env) addRivals(b searchBudget, of []solved) {
-	for _, r := range b.rivals {
+// addBaselines adds the regret of the baselines.
+func (e *env) addBaselines(b searchBudget, of []solution) {
+	for _, r := range b.baselines {
 		for _, n := range counts {
-			if n > b.tests {
+			if n > b.maxTests {
 				break
 			}
 			var regrets []float64
 			for _, s := range of {
-				regrets = append(regrets, s.rivals[r.name][n])
+				regrets = append(regrets, s.baselineRegrets[r.name][n])
 			}
 			e.addQuantiles("search.regret", fmt.Sprint(r.name, n), regrets, fmt.Sprintf("baseline, %d load tests of %d trials", n, 1+halvings))
 		}

@@ -12,69 +12,69 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// rival is another way to search, which knows of a device only what load tests
-// show. It asks for settings until ask returns false.
-type rival struct {
+// baseline is a search that knows only the results of load tests. It calls ask for settings until
+// ask returns false.
+type baseline struct {
 	name string
 	run  func(ctx context.Context, p *problem, ask func(knob.Settings) (rate float64, more bool)) error
 }
 
-// rivals are the baselines. Those of the nested module are among them if its
-// program was built.
-func rivals(program string) []rival {
-	all := []rival{{"random", searchRandomly}, {"hill", searchHill}}
+// baselines returns the baselines; those of the nested module only if its program was built.
+func baselines(program string) []baseline {
+	all := []baseline{{"random", searchRandomly}, {"hill", searchHill}}
 	if program != "" {
-		all = slices.Insert(all, 1, rival{"tpe", sampler{program, "tpe"}.search})
+		all = slices.Insert(all, 1, baseline{"tpe", sampler{program, "tpe"}.search})
 	}
 	return all
 }
 
-// counts are the numbers of load tests after which a baseline is judged.
+// counts are the numbers of load tests after which the regret of a baseline is measured.
 var counts = []int{8, 15, 30, 60}
 
-// tester makes load tests, and keeps what they found.
-type tester struct {
-	ctx    context.Context
-	d      *device
-	budget int // load tests
-	asked  int // most requests of a trial
-	rates  map[knob.Settings]float64
-	best   knob.Settings
-	at     map[int]float64 // regret by number of load tests
-	trials int             // so far; their seeds follow from it
-	err    error
+// loadTester makes load tests for a baseline and keeps their results.
+type loadTester struct {
+	ctx         context.Context
+	device      *device
+	budget      int // maximal number of load tests
+	maxRequests int // of a trial
+	rates       map[knob.Settings]float64
+	best        knob.Settings   // of the tested ones
+	regretAfter map[int]float64 // regret by number of load tests
+	trials      int             // number of trials, from which their seeds are computed
+	err         error
 }
 
-// compete lets a rival search p within the budget's load tests and returns its
-// regret after each of counts. A rival that ends early keeps what it has.
-func compete(ctx context.Context, p *problem, r rival, b searchBudget) (map[int]float64, error) {
+// searchWithBaseline lets a baseline search p and returns its regret after each of counts. If the
+// baseline ends early, its last regret is used.
+func searchWithBaseline(ctx context.Context, p *problem, r baseline, b searchBudget) (map[int]float64, error) {
 	d, err := p.open()
 	if err != nil {
 		return nil, err
 	}
-	tests := min(b.tests, len(p.settings())) // then it knows all
-	t := &tester{ctx: ctx, d: d, budget: tests, asked: b.asked, rates: map[knob.Settings]float64{}, at: map[int]float64{}}
+	tests := min(b.maxTests, len(p.settings())) // at most one for each setting
+	t := &loadTester{ctx: ctx, device: d, budget: tests, maxRequests: b.maxRequests, rates: map[knob.Settings]float64{}, regretAfter: map[int]float64{}}
 	if err := r.run(ctx, p, t.ask); err != nil {
 		return nil, err
 	}
 	for _, n := range counts {
-		if _, known := t.at[n]; !known {
-			t.at[n] = t.regret()
+		if _, done := t.regretAfter[n]; !done {
+			t.regretAfter[n] = t.regret()
 		}
 	}
-	return t.at, t.err
+	return t.regretAfter, t.err
 }
 
-func (t *tester) regret() float64 {
+// regret returns the regret of the best settings so far, 1 if none keep the promise.
+func (t *loadTester) regret() float64 {
 	if t.rates[t.best] == 0 {
 		return 1
 	}
-	return t.d.problem.regret(t.best)
+	return t.device.problem.regret(t.best)
 }
 
-// ask tests settings, or remembers what a test of them found.
-func (t *tester) ask(s knob.Settings) (rate float64, more bool) {
-	if rate, known := t.rates[s]; known {
+// ask tests settings, or returns the result of an earlier test of them.
+func (t *loadTester) ask(s knob.Settings) (rate float64, more bool) {
+	if rate, tested := t.rates[s]; tested {
 		return rate, t.err == nil
 	}
 	rate, t.err = t.test(s)
@@ -86,24 +86,25 @@ func (t *tester) ask(s knob.Settings) (rate float64, more bool) {
 		t.best = s
 	}
 	if n := len(t.rates); slices.Contains(counts, n) {
-		t.at[n] = t.regret()
+		t.regretAfter[n] = t.regret()
 	}
 	return rate, len(t.rates) < t.budget
 }
 
-// The load test of a baseline: a closed load that keeps all workers busy says
-// how much they bear, and halving finds the highest of it that keeps the promise.
+// The load test of a baseline: a closed load that keeps all workers busy shows their capacity. Then
+// bisection finds the highest rate that keeps the promise.
 const (
-	saturating = 2000 // requests of the first trial, for 2 s at least
-	halvings   = 4    // trials that follow
+	saturationRequests = 2000 // requests of the first trial, which lasts at least 2 s
+	halvings           = 4    // trials of the bisection
 )
 
-func (t *tester) test(s knob.Settings) (float64, error) {
-	if _, err := t.d.Apply(t.ctx, s); err != nil {
+// test makes one load test and returns the highest rate that passed.
+func (t *loadTester) test(s knob.Settings) (float64, error) {
+	if _, err := t.device.Apply(t.ctx, s); err != nil {
 		return 0, err
 	}
 	full := load.Spec{Mode: load.Closed, Concurrency: 2 * s.Workers * s.BatchSize}
-	rate, _, err := t.measure(full, t.asked, untilSaturated)
+	rate, _, err := t.measure(full, t.maxRequests, stopWhenSaturated)
 	low, high := 0.0, rate
 	for range halvings {
 		if err != nil {
@@ -112,7 +113,7 @@ func (t *tester) test(s knob.Settings) (float64, error) {
 		mid := (low + high) / 2
 		var passes bool
 		at := load.Spec{Mode: load.Open, Rate: mid}
-		if _, passes, err = t.measure(at, t.asked, sweep.UntilCertain(t.d.problem.sla, at)); passes {
+		if _, passes, err = t.measure(at, t.maxRequests, sweep.UntilCertain(t.device.problem.sla, at)); passes {
 			low = mid
 		} else {
 			high = mid
@@ -121,25 +122,25 @@ func (t *tester) test(s knob.Settings) (float64, error) {
 	return low, err
 }
 
-// untilSaturated is the Stop of a load test's first trial.
-func untilSaturated(elapsed time.Duration, samples []load.Sample) (bool, string) {
-	return elapsed >= 2*time.Second && len(samples) >= saturating, ""
+// stopWhenSaturated is the sweep.Stop of the first trial.
+func stopWhenSaturated(elapsed time.Duration, samples []load.Sample) (bool, string) {
+	return elapsed >= 2*time.Second && len(samples) >= saturationRequests, ""
 }
 
-// untilEnd is a Stop that never stops.
-func untilEnd(time.Duration, []load.Sample) (bool, string) { return false, "" }
+// neverStop is a sweep.Stop that never stops.
+func neverStop(time.Duration, []load.Sample) (bool, string) { return false, "" }
 
 // measure runs one trial and returns its throughput and whether it passed.
-func (t *tester) measure(l load.Spec, most int, stop sweep.Stop) (rate float64, passes bool, err error) {
-	p := t.d.problem
+func (t *loadTester) measure(l load.Spec, maxRequests int, stop sweep.Stop) (rate float64, passes bool, err error) {
+	p := t.device.problem
 	t.trials++
-	r, err := t.d.Measure(t.ctx, sweep.Measurement{
-		Load: l, Seed: p.seed + uint64(t.trials), SLA: p.sla, Max: most, Time: longestVirtual, Stop: stop,
+	r, err := t.device.Measure(t.ctx, sweep.Measurement{
+		Load: l, Seed: p.seed + uint64(t.trials), SLA: p.sla, Max: maxRequests, Time: virtualTimeLimit, Stop: stop,
 	})
 	return float64(r.Counts.OK) / max(r.Seconds, 1e-9), r.Verdict.Result == trial.Pass, err
 }
 
-// searchRandomly draws settings without looking at what became of the others.
+// searchRandomly tests all settings in random order.
 func searchRandomly(_ context.Context, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	all := p.settings()
 	rng := rand.New(rand.NewPCG(p.seed, 0x72616e64))
@@ -152,12 +153,12 @@ func searchRandomly(_ context.Context, p *problem, ask func(knob.Settings) (floa
 	return nil
 }
 
-// mostAgain is how often a sampler may suggest settings, for each load test, in
-// the mean: it suggests some that it knows, too.
-const mostAgain = 4
+// suggestionsPerTest is the maximal mean number of a sampler's suggestions per load test: a sampler
+// also suggests settings that were tested already.
+const suggestionsPerTest = 4
 
-// searchHill climbs over batch size and workers from one of each, the other
-// knobs left alone: to the best of the neighbours, until none is better.
+// searchHill climbs over batch size and workers, starting at one of each, with the other knobs
+// fixed: it moves to the best neighbour until none is better.
 func searchHill(_ context.Context, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	at := func(w, b int) (float64, bool) {
 		if w < 0 || w >= len(p.workers) || b < 0 || b >= len(p.batches) {
@@ -169,11 +170,11 @@ func searchHill(_ context.Context, p *problem, ask func(knob.Settings) (float64,
 	best, more := at(w, b)
 	for moved := true; moved && more; {
 		moved = false
-		home := [2]int{w, b}
+		center := [2]int{w, b}
 		for _, step := range [][2]int{{1, 0}, {0, 1}, {-1, 0}, {0, -1}, {1, 1}, {-1, -1}, {1, -1}, {-1, 1}} {
 			var rate float64
-			if rate, more = at(home[0]+step[0], home[1]+step[1]); rate > best {
-				best, w, b, moved = rate, home[0]+step[0], home[1]+step[1], true
+			if rate, more = at(center[0]+step[0], center[1]+step[1]); rate > best {
+				best, w, b, moved = rate, center[0]+step[0], center[1]+step[1], true
 			}
 			if !more {
 				break

@@ -13,8 +13,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// device is a problem as a sweep sees it: a virtual device that a drifting
-// problem makes slower and faster from one measurement to the next.
+// device is the target of a problem: a simulated device, whose speed changes from one measurement
+// to the next if the problem has a drift.
 type device struct {
 	*virtual.Target
 	problem  *problem
@@ -22,24 +22,25 @@ type device struct {
 	measured int
 }
 
-// longestVirtual is the longest virtual time of a measurement.
-const longestVirtual = time.Hour
+// virtualTimeLimit is the time limit of a measurement in virtual time.
+const virtualTimeLimit = time.Hour
 
+// open returns the device of a problem.
 func (p *problem) open() (*device, error) {
 	d := &device{problem: p, current: spaceSettings(1, 1, 0, knob.FullPrecision)}
 	return d, d.reopen(p.table)
 }
 
-// reopen makes the virtual device anew with another table, the settings kept.
+// reopen replaces the simulated device by one with another table and the same settings.
 func (d *device) reopen(t *servicetime.Table) (err error) {
 	d.Target, err = virtual.Open(virtual.Config{
-		Name: "problem", Source: "sim:problem", Table: t, Wake: d.problem.wake, Longest: longestVirtual,
+		Name: "problem", Source: "sim:problem", Table: t, Wake: d.problem.wake, MinTimeLimit: virtualTimeLimit,
 		Start: knob.Config{Settings: d.current, Options: knob.Options{Rule: knob.Eager}},
 	})
 	return err
 }
 
-// Apply is virtual.Target's.
+// Apply applies s.
 func (d *device) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
 	a, err := d.Target.Apply(ctx, s)
 	if err == nil {
@@ -48,14 +49,14 @@ func (d *device) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	return a, err
 }
 
-// driftPeriod is after how many measurements a drifting device is as it was.
+// driftPeriod is the number of measurements in one period of the drift.
 const driftPeriod = 60
 
-// Measure is virtual.Target's, after the device has drifted.
+// Measure changes the speed of the device according to the drift, and measures.
 func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	if d.problem.swing > 0 {
+	if d.problem.driftAmplitude > 0 {
 		turn := 2 * math.Pi * float64(d.measured) / driftPeriod
-		factor := 1 + d.problem.swing*math.Sin(turn)
+		factor := 1 + d.problem.driftAmplitude*math.Sin(turn)
 		rows := d.problem.table.Rows()
 		for i := range rows {
 			rows[i].Median = time.Duration(float64(rows[i].Median) * factor)
@@ -69,20 +70,19 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 	}
 	d.measured++
-	m.Stop = seldom(m.Stop)
+	m.Stop = callLessOften(m.Stop)
 	return d.Target.Measure(ctx, m)
 }
 
-// seldom asks a Stop only when there is a tenth more to look at than it has seen:
-// on a slow device most blocks bring few answers, and each look takes as long as
-// all there are.
-func seldom(stop sweep.Stop) sweep.Stop {
-	asked := 0
+// callLessOften calls a Stop only after the number of samples has increased by a tenth: each call
+// takes time proportional to all samples, and on a slow device most blocks have few new ones.
+func callLessOften(stop sweep.Stop) sweep.Stop {
+	seen := 0
 	return func(elapsed time.Duration, samples []load.Sample) (bool, string) {
-		if len(samples) < asked+asked/10 {
+		if len(samples) < seen+seen/10 {
 			return false, ""
 		}
-		asked = len(samples)
+		seen = len(samples)
 		return stop(elapsed, samples)
 	}
 }

@@ -17,22 +17,22 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// space is the settings of a problem.
+// space has the values of the knobs of a problem.
 type space struct {
 	workers, batches []int
 	delays           []int // ms
 	formats          []knob.Precision
 }
 
-// wholeSpace is 4 x 6 x 6 x 2 = 288 settings.
-func wholeSpace() space {
+// fullSpace has 4 x 6 x 6 x 2 = 288 settings.
+func fullSpace() space {
 	return space{
 		workers: []int{1, 2, 3, 4}, batches: []int{1, 2, 4, 8, 16, 32}, delays: []int{0, 1, 2, 5, 10, 20},
 		formats: []knob.Precision{knob.FullPrecision, knob.HalfPrecision},
 	}
 }
 
-// settings are those of the space.
+// settings returns all settings of the space.
 func (s space) settings() []knob.Settings {
 	var out []knob.Settings
 	for _, w := range s.workers {
@@ -47,6 +47,7 @@ func (s space) settings() []knob.Settings {
 	return out
 }
 
+// spaceSettings returns settings with these values and default values for the other knobs.
 func spaceSettings(workers, batch, delayMS int, f knob.Precision) knob.Settings {
 	s := knob.Default(knob.Eager)
 	s.Workers, s.BatchSize, s.BatchDelay, s.Precision = workers, batch, time.Duration(delayMS)*time.Millisecond, f
@@ -54,7 +55,7 @@ func spaceSettings(workers, batch, delayMS int, f knob.Precision) knob.Settings 
 	return s
 }
 
-// knobs is the space as a plan has it.
+// knobs returns the space as the knobs of a plan.
 func (s space) knobs() map[knob.Name]string {
 	list := func(v []int) string { return strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ","), "[]") }
 	formats := make([]string, len(s.formats))
@@ -67,61 +68,61 @@ func (s space) knobs() map[knob.Name]string {
 	}
 }
 
-// hardship is what a problem has that searches do not expect.
-type hardship uint8
+// difficulty is what a problem has that searches do not expect.
+type difficulty uint8
 
-// The hardships.
+// The difficulties.
 const (
-	plain hardship = iota
-	kinked
-	drifting
-	sleepy
+	plainProblem  difficulty = iota
+	kinkProblem              // above a batch size, batches take longer by a factor
+	driftProblem             // the device becomes slower and faster
+	wakeUpProblem            // workers take longer to wake up
 )
 
-func (h hardship) String() string {
+func (h difficulty) String() string {
 	return [...]string{"plain", "kink", "drift", "wake-up"}[h]
 }
 
-// problem is a device whose best settings are known.
+// problem is a simulated device whose best settings are known.
 type problem struct {
 	space
-	exact int // requests of the runs that the truth comes from
-	seed  uint64
-	hard  hardship
-	table *servicetime.Table
-	wake  time.Duration
-	swing float64 // share by which a drifting device gets slower and faster
-	sla   trial.SLA
+	exactRequests  int // requests of each run that determines a true value
+	seed           uint64
+	difficulty     difficulty
+	table          *servicetime.Table
+	wake           time.Duration
+	driftAmplitude float64 // largest relative change of the speed by the drift
+	sla            trial.SLA
 
-	sim     *predict.Sim
-	rough   map[knob.Settings]float64 // highest load, requests/s, by a short run; 0 is none
-	highest map[knob.Settings]float64 // the true one, of those that were asked for
-	best    float64                   // of all settings
+	sim          *predict.Sim
+	roughHighest map[knob.Settings]float64 // approximate highest rate, requests/s, from a short run; 0 if none keeps the promise
+	highest      map[knob.Settings]float64 // true highest rate of some settings
+	bestRate     float64                   // highest rate of all settings
 }
 
-// A problem is one if some settings keep the promise, and if not too many are as
-// good as the best.
+// A problem is used if enough settings can keep the promise and not too many are as good as the
+// best.
 const (
-	leastAble = .15 // share of the settings
-	mostAlike = .25 // likewise
-	alike     = .97 // of the best
-	mostDrawn = 1000
+	minFeasible = .15  // share of the settings that keep the promise at some rate
+	maxSimilar  = .25  // share of the settings that are as good as the best
+	similar     = .97  // share of the best rate from which on settings are as good as the best
+	maxDraws    = 1000 // draws of a problem
 )
 
-// The truth is found in rounds: the best of one go to the next, with longer
+// The best settings are found in rounds: the best ones of a round are in the next one, with longer
 // runs.
 const (
-	roughRuns  = 1000 // requests
-	betterRuns = 8000
-	betterOf   = 64 // settings
-	exactOf    = 16 // with runs of the budget's length
+	roughRequests  = 1000 // requests
+	betterRequests = 8000
+	betterSettings = 64 // settings in the second round
+	exactSettings  = 16 // settings in the third round, whose runs have exactRequests
 )
 
-// drawProblem draws devices and promises until one is worth searching.
-func drawProblem(of space, exact int, seed uint64, hard hardship) (*problem, error) {
+// drawProblem draws devices and promises until a problem can be used.
+func drawProblem(of space, exact int, seed uint64, wanted difficulty) (*problem, error) {
 	rng := rand.New(rand.NewPCG(seed, 0x70726f62))
-	for range mostDrawn {
-		p := &problem{space: of, exact: exact, seed: seed, hard: hard, wake: serverWake}
+	for range maxDraws {
+		p := &problem{space: of, exactRequests: exact, seed: seed, difficulty: wanted, wake: serverWake}
 		if err := p.drawDevice(rng); err != nil {
 			return nil, err
 		}
@@ -129,23 +130,23 @@ func drawProblem(of space, exact int, seed uint64, hard hardship) (*problem, err
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("problem %d: none worth searching in %d draws", seed, mostDrawn)
+	return nil, fmt.Errorf("problem %d: no problem that can be used in %d draws", seed, maxDraws)
 }
 
-// uniform and between draw from a range, between evenly on the logarithmic scale.
+// uniform draws from a range, between likewise but uniformly on the logarithmic scale.
 func uniform(rng *rand.Rand, low, high float64) float64 { return low + (high-low)*rng.Float64() }
 
 func between(rng *rand.Rand, low, high float64) float64 {
 	return low * math.Exp(rng.Float64()*math.Log(high/low))
 }
 
-// drawDevice draws service curves, and the promise: a limit at a multiple of the
-// fastest time of one item.
+// drawDevice draws service-time curves and the promise, whose limit is a multiple of the shortest
+// time of one item.
 func (p *problem) drawDevice(rng *rand.Rand) error {
 	var (
 		one      = between(rng, 1, 20) // ms
 		fixed    = uniform(rng, .1, .9)
-		gain     = uniform(rng, 0, .95) // w workers together do w^gain of one's work
+		gain     = uniform(rng, 0, .95) // w workers together have w^gain times the rate of one
 		spread   = uniform(rng, .02, .12)
 		knee     = uniform(rng, 4, 32)
 		steeper  = uniform(rng, 0, .6)
@@ -155,16 +156,16 @@ func (p *problem) drawDevice(rng *rand.Rand) error {
 		jump     = uniform(rng, .2, .6)
 	)
 	var rows []servicetime.Row
-	for _, w := range wholeSpace().workers {
+	for _, w := range fullSpace().workers {
 		disturbed := math.Pow(float64(w), 1-gain) * math.Exp(.05*rng.NormFloat64())
-		for _, format := range wholeSpace().formats {
+		for _, format := range fullSpace().formats {
 			base, each := one*fixed, one*(1-fixed)
 			if format == knob.HalfPrecision {
 				base, each = base*halfBase, each*halfEach
 			}
 			for _, b := range []int{1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32} {
 				ms := base + each*(float64(b)+steeper*max(0, float64(b)-knee))
-				if p.hard == kinked && float64(b) > kink {
+				if p.difficulty == kinkProblem && float64(b) > kink {
 					ms *= 1 + jump
 				}
 				ms *= disturbed * math.Exp(.02*rng.NormFloat64())
@@ -175,10 +176,10 @@ func (p *problem) drawDevice(rng *rand.Rand) error {
 			}
 		}
 	}
-	switch p.hard {
-	case drifting:
-		p.swing = uniform(rng, .03, .08)
-	case sleepy:
+	switch p.difficulty {
+	case driftProblem:
+		p.driftAmplitude = uniform(rng, .03, .08)
+	case wakeUpProblem:
 		p.wake = time.Duration(between(rng, .05, .3) * one * 1e6)
 	}
 	fastest := one * min(1, fixed*halfBase+(1-fixed)*halfEach)
@@ -188,74 +189,74 @@ func (p *problem) drawDevice(rng *rand.Rand) error {
 	return err
 }
 
-// plan is the question: the highest load that keeps the promise.
+// plan returns the plan of a search for the highest rate that keeps the promise.
 func (p *problem) plan(strategy string) plan.Plan {
 	out := plan.Default()
 	out.Model, out.Target = "sim:problem", "virtual"
 	out.Options = knob.Options{Rule: knob.Eager}
 	out.Question, out.SLA, out.Strategy, out.Seed = plan.Capacity, p.sla, strategy, p.seed
-	out.Budget.Time = 0 // virtual time costs none
+	out.Budget.Time = 0 // virtual time is not limited
 	out.Knobs = p.space.knobs()
 	return out
 }
 
-// solve finds the true highest loads and tells whether the problem is one.
+// solve finds the true highest rate and reports whether the problem can be used.
 func (p *problem) solve() bool {
 	all := p.settings()
 	p.sim = predict.New(p.config(all[0]))
-	p.rough, p.highest, p.best = make(map[knob.Settings]float64, len(all)), map[knob.Settings]float64{}, 0
-	able := 0
+	p.roughHighest, p.highest, p.bestRate = make(map[knob.Settings]float64, len(all)), map[knob.Settings]float64{}, 0
+	feasible := 0
 	for _, s := range all {
-		p.rough[s] = predict.MaxRate(p.sim, p.config(s), load.Poisson, roughRuns, predict.Promise{Q: .99, Limit: p.sla.Limit})
-		if p.rough[s] > 0 {
-			able++
+		p.roughHighest[s] = predict.MaxRate(p.sim, p.config(s), load.Poisson, roughRequests, predict.Promise{Q: .99, Limit: p.sla.Limit})
+		if p.roughHighest[s] > 0 {
+			feasible++
 		}
 	}
-	all = p.leading(all, p.rough)
-	like := slices.IndexFunc(all, func(s knob.Settings) bool { return p.rough[s] < alike*p.rough[all[0]] })
-	if float64(able) < leastAble*float64(len(all)) || like < 0 || float64(like) > mostAlike*float64(len(all)) {
+	all = p.sortByRate(all, p.roughHighest)
+	similarCount := slices.IndexFunc(all, func(s knob.Settings) bool { return p.roughHighest[s] < similar*p.roughHighest[all[0]] })
+	if float64(feasible) < minFeasible*float64(len(all)) || similarCount < 0 || float64(similarCount) > maxSimilar*float64(len(all)) {
 		return false
 	}
 	better := map[knob.Settings]float64{}
-	all = all[:min(betterOf, len(all))]
+	all = all[:min(betterSettings, len(all))]
 	for _, s := range all {
-		better[s] = p.limit(s, betterRuns)
+		better[s] = p.searchHighest(s, betterRequests)
 	}
-	all = p.leading(all, better)
-	for _, s := range all[:min(exactOf, len(all))] {
-		p.best = max(p.best, p.reach(s))
+	all = p.sortByRate(all, better)
+	for _, s := range all[:min(exactSettings, len(all))] {
+		p.bestRate = max(p.bestRate, p.highestRate(s))
 	}
-	return p.best > 0
+	return p.bestRate > 0
 }
 
-// leading sorts settings by their highest load.
-func (p *problem) leading(all []knob.Settings, by map[knob.Settings]float64) []knob.Settings {
+// sortByRate sorts settings by their highest rate, the best first.
+func (p *problem) sortByRate(all []knob.Settings, by map[knob.Settings]float64) []knob.Settings {
 	slices.SortStableFunc(all, func(a, b knob.Settings) int { return cmp.Compare(by[b], by[a]) })
 	return all
 }
 
-// reach is the true highest load of settings.
-func (p *problem) reach(s knob.Settings) float64 {
-	if _, known := p.highest[s]; !known {
-		p.highest[s] = p.limit(s, p.exact)
+// highestRate returns the true highest rate of settings.
+func (p *problem) highestRate(s knob.Settings) float64 {
+	if _, cached := p.highest[s]; !cached {
+		p.highest[s] = p.searchHighest(s, p.exactRequests)
 	}
 	return p.highest[s]
 }
 
-// config is the true device with the settings.
+// config returns the simulated device with these settings.
 func (p *problem) config(s knob.Settings) predict.Config {
 	curve, err := p.table.Curve(servicetime.Key{Workers: s.Workers, Device: s.Device, Precision: s.Precision.String()})
 	if err != nil {
-		panic("bench: " + err.Error()) // drawDevice has rows for all settings
+		panic("bench: " + err.Error()) // cannot happen: drawDevice makes rows for all settings
 	}
 	return predict.Config{Settings: s, Rule: knob.Eager, Service: curve, Wake: p.wake, Seed: p.seed}
 }
 
-// limit is the highest load of settings by runs of so many requests, looked for
-// around the rough one. All settings meet the same arrivals, stretched.
-func (p *problem) limit(s knob.Settings, requests int) float64 {
+// searchHighest searches the highest rate of settings near the approximate one, with runs of this
+// number of requests. All settings have the same arrivals, scaled to the rate.
+func (p *problem) searchHighest(s knob.Settings, requests int) float64 {
 	const step, precise = .05, .002
-	rough := p.rough[s]
+	rough := p.roughHighest[s]
 	if rough == 0 {
 		return 0
 	}
@@ -276,7 +277,7 @@ func (p *problem) limit(s knob.Settings, requests int) float64 {
 			return 0
 		}
 	}
-	for high > rough && keeps(high) { // one below was seen to break it
+	for high > rough && keeps(high) { // if high is rough, a higher rate than low has failed already
 		low, high = high, high*(1+step)
 	}
 	for high-low > precise*low {
@@ -289,7 +290,7 @@ func (p *problem) limit(s knob.Settings, requests int) float64 {
 	return low
 }
 
-// regret is the share of the best load that settings give away.
+// regret returns the loss of settings, as a share of the best rate.
 func (p *problem) regret(s knob.Settings) float64 {
-	return max(0, 1-p.reach(s)/p.best)
+	return max(0, 1-p.highestRate(s)/p.bestRate)
 }

@@ -15,22 +15,22 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The promise is so much above what the default settings do, and the
-// recommendation is held against it in so many requests on a fresh seed.
+// The limit of the SLA is promiseFactor times the P99 of the default settings. The recommendation
+// is validated with validationRequests and another seed.
 const (
-	promiseTimes    = 1.3
-	defaultRequests = 200_000
-	validation      = 10_000
-	freshSeed       = 1 << 40
+	promiseFactor      = 1.3
+	defaultRequests    = 200_000
+	validationRequests = 10_000
+	validationSeed     = 1 << 40
 )
 
-// promises adds how many recommendations of the default sweep keep their
-// promise, on devices that were drawn.
-func promises(ctx context.Context, e *env, n int) error {
+// measurePromises adds the share of the default sweep's recommendations that keep their promise, on
+// n drawn devices.
+func measurePromises(ctx context.Context, e *env, n int) error {
 	kept := make([]trial.Answer, n)
 	gains := make([]float64, n)
 	err := each(ctx, n, func(i int) (err error) {
-		kept[i], gains[i], err = recommended(ctx, e.seed<<8+uint64(i))
+		kept[i], gains[i], err = validateRecommendation(ctx, e.seed<<8+uint64(i))
 		if err != nil {
 			err = fmt.Errorf("promise %d: %w", i, err)
 		}
@@ -46,29 +46,29 @@ func promises(ctx context.Context, e *env, n int) error {
 		}
 	}
 	e.report.Add(portion("search.promise.kept", passed, n, fmt.Sprintf(
-		"SLA %g x P99 of the default settings, %d requests on a fresh seed, throughput x %.2f in the median", promiseTimes, validation, rank(gains, .5))))
+		"SLA %g x P99 of the default settings, %d requests with another seed, throughput x %.2f in the median", promiseFactor, validationRequests, quantile(gains, .5))))
 	return nil
 }
 
-// recommended runs the default sweep on a device and validates what it chose.
-// gain is the throughput over that of the default settings.
-func recommended(ctx context.Context, seed uint64) (verdict trial.Answer, gain float64, err error) {
+// validateRecommendation runs the default sweep on a device and validates its choice. gain is the
+// throughput / that of the default settings.
+func validateRecommendation(ctx context.Context, seed uint64) (verdict trial.Answer, gain float64, err error) {
 	p := &problem{seed: seed, wake: serverWake}
 	if err := p.drawDevice(rand.New(rand.NewPCG(seed, 0x70726f6d))); err != nil {
 		return verdict, 0, err
 	}
 	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
 	t, err := virtual.Open(virtual.Config{
-		Name: "problem", Source: "sim:problem", Table: p.table, Wake: p.wake, Longest: longestVirtual, Start: start,
+		Name: "problem", Source: "sim:problem", Table: p.table, Wake: p.wake, MinTimeLimit: virtualTimeLimit, Start: start,
 	})
 	if err != nil {
 		return verdict, 0, err
 	}
 	sweepPlan := plan.Default()
 	closed := sweepPlan.Loads[0]
-	p99, before := p.defaults(start.Settings, closed)
+	p99, before := p.defaultFigures(start.Settings, closed)
 	sweepPlan.Model, sweepPlan.Target, sweepPlan.Strategy, sweepPlan.Seed = "sim:problem", "virtual", "auto", seed
-	sweepPlan.SLA.Limit = time.Duration(promiseTimes*p99*1000) * time.Microsecond
+	sweepPlan.SLA.Limit = time.Duration(promiseFactor*p99*1000) * time.Microsecond
 	sweepPlan.Budget.Time = 0
 	sweepPlan.Knobs[knob.FP16] = knob.Auto
 	st, _, err := sweepAll(ctx, sweepPlan, t)
@@ -79,14 +79,14 @@ func recommended(ctx context.Context, seed uint64) (verdict trial.Answer, gain f
 		return verdict, 0, err
 	}
 	r, err := t.Measure(ctx, sweep.Measurement{
-		Load: closed, Seed: seed + freshSeed, SLA: sweepPlan.SLA, Max: validation, Time: longestVirtual, Stop: untilEnd,
+		Load: closed, Seed: seed + validationSeed, SLA: sweepPlan.SLA, Max: validationRequests, Time: virtualTimeLimit, Stop: neverStop,
 	})
 	return r.Verdict.Result, r.Throughput.Value.Or(0) / before, err
 }
 
-// defaults is the P99, in ms, and the throughput of settings under a closed
-// load, of a long run.
-func (p *problem) defaults(s knob.Settings, l load.Spec) (p99, rate float64) {
+// defaultFigures returns the P99 in ms and the throughput of settings with a closed load, from a
+// long run.
+func (p *problem) defaultFigures(s knob.Settings, l load.Spec) (p99, rate float64) {
 	c := p.config(s)
 	c.Rule, c.Clients, c.Requests, c.Warm = knob.TorchServe, l.Concurrency, defaultRequests, time.Second
 	sim := predict.New(c)

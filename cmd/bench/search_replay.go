@@ -16,14 +16,14 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// gridFile is a grid that was recorded on a real machine, from the root of the
-// repository.
+// gridFile is the path, from the root of the repository, of a grid that was recorded on a real
+// machine.
 const gridFile = "testdata/grids/mlp-wide.jsonl.gz"
 
-// errNoGrid is the end of a search for the grid outside of the repository.
-var errNoGrid = errors.New("no " + gridFile + " here or above: run it in the repository")
+// errNoGrid means that bench does not run inside the repository.
+var errNoGrid = errors.New("no " + gridFile + " in this folder or above; run bench inside the repository")
 
-// findGrid looks for the recorded grid in this folder and those above it.
+// findGrid searches the recorded grid in this folder and all folders above it.
 func findGrid() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -46,13 +46,13 @@ func findGrid() (string, error) {
 	}
 }
 
-// replayed adds what every strategy finds on the recorded grid: the throughput it
-// gives away against the best of the grid, and how many of its settings it tries.
-func replayed(ctx context.Context, e *env) error {
+// measureReplay adds the results of every strategy on the recorded grid: the regret of its choice,
+// and the number of settings that it tried.
+func measureReplay(ctx context.Context, e *env) error {
 	for _, strategy := range search.Available() {
 		t, rates, p, err := openGrid()
 		if errors.Is(err, errNoGrid) {
-			_, err := fmt.Fprintf(e.stderr, "bench: nothing is replayed: %v\n", errNoGrid)
+			_, err := fmt.Fprintf(e.stderr, "bench: search continues without the recorded grid: %v\n", errNoGrid)
 			return err
 		}
 		if err != nil {
@@ -70,17 +70,17 @@ func replayed(ctx context.Context, e *env) error {
 		if st.Choice != nil {
 			chosen = rates[st.Choice.Settings]
 		}
-		tried := distinct(st.Trials)
+		tried := distinctSettings(st.Trials)
 		detail := fmt.Sprintf("%d of %d settings tried, %d probes, best %s/s within %v",
-			tried, distinct(t.Profile().Trials), probes, judge.Number(best), p.SLA.Limit)
+			tried, distinctSettings(t.Profile().Trials), probes, judge.Number(best), p.SLA.Limit)
 		e.report.Add(judge.Figure{Name: "search.replay.regret." + strategy, Value: 1 - chosen/best, Unit: "share", Detail: detail})
 		e.report.Add(judge.Figure{Name: "search.replay.tests." + strategy, Value: float64(tried), Unit: "count", Detail: detail})
 	}
 	return nil
 }
 
-// distinct counts the settings of trials.
-func distinct(trials []trial.Trial) int {
+// distinctSettings counts the different settings of trials.
+func distinctSettings(trials []trial.Trial) int {
 	seen := map[knob.Settings]bool{}
 	for _, t := range trials {
 		seen[t.Settings] = true
@@ -88,8 +88,8 @@ func distinct(trials []trial.Trial) int {
 	return len(seen)
 }
 
-// openGrid returns the recorded grid to measure on, the throughput of each setting
-// that kept the promise, and the question that the grid was recorded for.
+// openGrid returns the recorded grid as a target, the throughput of each setting that kept the
+// promise, and the plan of the grid.
 func openGrid() (*replay.Target, map[knob.Settings]float64, plan.Plan, error) {
 	path, err := findGrid()
 	if err != nil {
@@ -103,6 +103,7 @@ func openGrid() (*replay.Target, map[knob.Settings]float64, plan.Plan, error) {
 	return t, rates, p, err
 }
 
+// recordedGrid returns the throughputs and the plan of a recorded grid.
 func recordedGrid(t *replay.Target) (map[knob.Settings]float64, plan.Plan, error) {
 	rec := t.Profile()
 	var p plan.Plan

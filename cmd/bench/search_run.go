@@ -12,61 +12,61 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// forgetful is a profile that nobody reads.
-type forgetful struct {
-	background.Recording // nil: what a sweep without a person does not call
+// discardRecording is a recording that keeps nothing but the number of probes.
+type discardRecording struct {
+	background.Recording // nil: its other methods are not called
 	probes               int
 }
 
-func (f *forgetful) Probe(trial.Probe) error            { f.probes++; return nil }
-func (*forgetful) Trial(trial.Trial) error              { return nil }
-func (*forgetful) Event(trial.Event) error              { return nil }
-func (*forgetful) Choice(trial.Choice) error            { return nil }
-func (*forgetful) ID() string                           { return "bench" }
-func (*forgetful) Path() string                         { return "" }
-func (*forgetful) End(background.SweepState, int) error { return nil }
+func (f *discardRecording) Probe(trial.Probe) error            { f.probes++; return nil }
+func (*discardRecording) Trial(trial.Trial) error              { return nil }
+func (*discardRecording) Event(trial.Event) error              { return nil }
+func (*discardRecording) Choice(trial.Choice) error            { return nil }
+func (*discardRecording) ID() string                           { return "bench" }
+func (*discardRecording) Path() string                         { return "" }
+func (*discardRecording) End(background.SweepState, int) error { return nil }
 
-// sweepAll runs a plan on a target, as the program does.
+// sweepAll runs a plan on a target and returns the sweep and the number of probes.
 func sweepAll(ctx context.Context, p plan.Plan, t sweep.Target) (background.Sweep, int, error) {
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		return background.Sweep{}, 0, err
 	}
 	if err := p.Validate(); err != nil {
 		return background.Sweep{}, 0, err
 	}
-	rec := &forgetful{}
+	rec := &discardRecording{}
 	w := &background.Sweeper{Plan: p, Target: t, Record: func(sweep.Info, plan.Plan) (background.Recording, error) { return rec, nil }}
 	st, err := w.Run(ctx)
 	return st, rec.probes, err
 }
 
-// answer is what a search of a problem came to.
-type answer struct {
-	regret  float64   // 1 without a choice
-	over    float64   // share by which the load recommended is above the true highest; below 0 is under it
-	off     []float64 // |predicted over true highest load - 1| of each load test after the first
-	tests   int       // settings taken to a verdict
-	perTest int       // most trials of one of them
-	trials  int       // of every kind
-	probes  int
+// searchResult is the result of a search.
+type searchResult struct {
+	regret           float64   // 1 without a choice
+	over             float64   // recommended load / true highest load - 1
+	predictionErrors []float64 // |predicted / true highest load - 1| of each load test after the first
+	tests            int       // settings with a load test
+	maxPerTest       int       // largest number of trials of one load test
+	trials           int       // of all roles
+	probes           int
 }
 
-// search lets a strategy of the program search p.
-func (p *problem) search(ctx context.Context, strategy string) (answer, error) {
+// search runs a strategy of the program on the problem.
+func (p *problem) search(ctx context.Context, strategy string) (searchResult, error) {
 	d, err := p.open()
 	if err != nil {
-		return answer{}, err
+		return searchResult{}, err
 	}
 	st, probes, err := sweepAll(ctx, p.plan(strategy), d)
 	if err != nil {
-		return answer{}, err
+		return searchResult{}, err
 	}
-	a := answer{regret: 1, over: math.Inf(-1), trials: len(st.Trials), probes: probes}
+	a := searchResult{regret: 1, over: math.Inf(-1), trials: len(st.Trials), probes: probes}
 	if st.Choice != nil {
 		s := st.Choice.Settings
 		a.regret, a.over = p.regret(s), -1
-		if reach := p.reach(s); reach > 0 {
+		if reach := p.highestRate(s); reach > 0 {
 			a.over = st.Trials[st.Best].Load.Rate/reach - 1
 		}
 	}
@@ -76,12 +76,12 @@ func (p *problem) search(ctx context.Context, strategy string) (answer, error) {
 			continue
 		}
 		counts[t.Settings]++
-		a.perTest = max(a.perTest, counts[t.Settings])
+		a.maxPerTest = max(a.maxPerTest, counts[t.Settings])
 		if counts[t.Settings] > 1 || len(counts) == 1 || t.Predicted == nil {
 			continue
 		}
-		if v, ok := t.Predicted.HighestRPS.Get(); ok && p.reach(t.Settings) > 0 {
-			a.off = append(a.off, math.Abs(v/p.reach(t.Settings)-1))
+		if v, ok := t.Predicted.HighestRPS.Get(); ok && p.highestRate(t.Settings) > 0 {
+			a.predictionErrors = append(a.predictionErrors, math.Abs(v/p.highestRate(t.Settings)-1))
 		}
 	}
 	a.tests = len(counts)

@@ -17,9 +17,8 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// baselineModule holds what of the baselines needs libraries that nothing else of
-// the project does. It is a module of its own, here by its path from the root of
-// the repository; its main.go describes what is said over the pipe.
+// baselineModule is the path, from the root of the repository, of the nested module with the
+// baselines that need libraries of their own. Its main.go describes the lines on the pipe.
 const baselineModule = "cmd/bench/baseline"
 
 // buildBaseline builds the program of the nested module into a folder.
@@ -30,18 +29,17 @@ func buildBaseline(ctx context.Context, folder string) (program string, err erro
 	}
 	source := filepath.Join(filepath.Dir(mod), filepath.FromSlash(baselineModule))
 	if _, err := os.Stat(filepath.Join(source, "go.mod")); err != nil {
-		return "", fmt.Errorf("%s is not here; run bench inside of the repository", baselineModule)
+		return "", fmt.Errorf("%s does not exist here; run bench inside the repository", baselineModule)
 	}
-	program = filepath.Join(folder, "baseline.exe") // Windows wants the suffix, others do not mind
+	program = filepath.Join(folder, "baseline.exe") // Windows needs the suffix
 	_, err = goTool(ctx, "build", "-C", source, "-buildvcs=false", "-o", program, ".")
 	return program, err
 }
 
-// goTool runs a command of the go tool and returns what it printed. An error is
-// one line.
+// goTool runs a command of the go tool and returns its output. The error is one line.
 func goTool(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Env = append(os.Environ(), "GOWORK=off") // a workspace would have to list the nested module
+	cmd.Env = append(os.Environ(), "GOWORK=off") // a workspace file would have to list the nested module
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -49,27 +47,28 @@ func goTool(ctx context.Context, args ...string) (string, error) {
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case errors.Is(err, exec.ErrNotFound):
-		return "", errors.New("the go tool is not here; install Go, or put it into PATH")
+		return "", errors.New("the go tool was not found; install Go, or add it to PATH")
 	case err != nil:
 		return "", fmt.Errorf("go %s: %w: %s", args[0], err, firstMessage(stderr.String()))
 	}
 	return strings.TrimSpace(string(out)), nil
 }
 
-// firstMessage is the first line of the go tool's that does not name a package.
+// firstMessage returns the first line of an error output of the go tool that is not the name of a
+// package.
 func firstMessage(text string) string {
 	all := strings.Split(strings.TrimSpace(text), "\n")
 	return all[max(0, slices.IndexFunc(all, func(line string) bool { return !strings.HasPrefix(line, "#") }))]
 }
 
-// sampler is a baseline of the nested module: a process for each problem, since
-// chance there has one seed a process.
+// sampler is a baseline of the nested module. Each problem has its own process, because the random
+// generator there has one seed per process.
 type sampler struct {
 	program string
 	name    string
 }
 
-// search is the run of a rival.
+// search is the run function of a baseline.
 func (s sampler) search(ctx context.Context, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	cmd := exec.CommandContext(ctx, s.program)
 	var stderr strings.Builder
@@ -86,12 +85,12 @@ func (s sampler) search(ctx context.Context, p *problem, ask func(knob.Settings)
 	ended := cmd.Start()
 	if ended == nil {
 		err = s.exchange(stdin, stdout, p, ask)
-		_ = stdin.Close() // closed already if the program is gone; else it ends with it
+		_ = stdin.Close() // tells the program to end; an error means that it has ended
 		ended = cmd.Wait()
 	}
 	switch {
 	case ctx.Err() != nil:
-		return context.Cause(ctx) // what broke off says less than why
+		return context.Cause(ctx) // more informative than the errors that follow from it
 	case ended != nil:
 		return fmt.Errorf("%s: %w: %s", baselineModule, ended, strings.TrimSpace(stderr.String()))
 	case err != nil:
@@ -100,11 +99,11 @@ func (s sampler) search(ctx context.Context, p *problem, ask func(knob.Settings)
 	return nil
 }
 
-// exchange asks for what is suggested and writes what became of it, until ask
-// has enough or the suggestions end.
+// exchange reads suggestions and writes their results, until ask returns false or the suggestions
+// end.
 func (s sampler) exchange(w io.Writer, r io.Reader, p *problem, ask func(knob.Settings) (float64, bool)) error {
 	out := json.NewEncoder(w)
-	err := out.Encode(samplerQuestion{Sampler: s.name, Seed: p.seed, Budget: mostAgain * counts[len(counts)-1], Space: p.dimensions()})
+	err := out.Encode(samplerRequest{Sampler: s.name, Seed: p.seed, Budget: suggestionsPerTest * counts[len(counts)-1], Space: p.dimensions()})
 	if err != nil {
 		return err
 	}
@@ -125,35 +124,34 @@ func (s sampler) exchange(w io.Writer, r io.Reader, p *problem, ask func(knob.Se
 	return lines.Err()
 }
 
-// What is said over the pipe: the first line, the others, and the lines that
-// come back.
+// The lines on the pipe: the first line to the program, the following ones, and the lines from it.
 type (
-	samplerQuestion struct {
+	samplerRequest struct {
 		Sampler string      `json:"sampler"`
 		Seed    uint64      `json:"seed"`
-		Budget  int         `json:"budget"` // most suggestions
+		Budget  int         `json:"budget"` // maximal number of suggestions
 		Space   []dimension `json:"space"`
 	}
 	samplerResult struct {
-		Value float64 `json:"value"` // the higher the better
+		Value float64 `json:"value"` // higher is better
 	}
 	samplerSuggestion struct {
-		Places []int `json:"places"` // of a value in each dimension, from 0
+		Places []int `json:"places"` // index of a value in each dimension
 	}
 )
 
 // dimension is a knob of a space.
 type dimension struct {
 	Name   string `json:"name"`
-	Values int    `json:"values"` // how many there are to choose from
+	Values int    `json:"values"` // number of values
 }
 
-// dimensions are the space as a sampler has it.
+// dimensions returns the space as the dimensions of a sampler.
 func (s space) dimensions() []dimension {
 	return []dimension{{"workers", len(s.workers)}, {"batch", len(s.batches)}, {"delay", len(s.delays)}, {"format", len(s.formats)}}
 }
 
-// parseSuggestion reads a line that suggests settings of the space.
+// parseSuggestion parses a line that suggests settings of the space.
 func (s space) parseSuggestion(line []byte) (knob.Settings, error) {
 	const shape = `{"places":[0,0,0,0]}`
 	var got samplerSuggestion
@@ -163,7 +161,7 @@ func (s space) parseSuggestion(line []byte) (knob.Settings, error) {
 		return knob.Settings{}, fmt.Errorf("%w; want %s", err, shape)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return knob.Settings{}, fmt.Errorf("something follows the object; want %s", shape)
+		return knob.Settings{}, fmt.Errorf("there is something after the object; want %s", shape)
 	}
 	all, at := s.dimensions(), got.Places
 	if len(at) != len(all) {

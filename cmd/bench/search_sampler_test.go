@@ -12,20 +12,20 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// allRivals builds what the baselines need.
-func allRivals(t *testing.T) []rival {
+// allBaselines returns all baselines and builds the program that they need.
+func allBaselines(t *testing.T) []baseline {
 	t.Helper()
-	all, err := (&env{stderr: t.Output()}).openRivals(t.Context(), t.TempDir())
+	all, err := (&env{stderr: t.Output()}).openBaselines(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"random", "tpe", "hill"}, rivalNames(all)); diff != "" {
+	if diff := cmp.Diff([]string{"random", "tpe", "hill"}, baselineNames(all)); diff != "" {
 		t.Fatalf("baselines (-want +got):\n%s", diff)
 	}
 	return all
 }
 
-func rivalNames(all []rival) []string {
+func baselineNames(all []baseline) []string {
 	var names []string
 	for _, r := range all {
 		names = append(names, r.name)
@@ -33,32 +33,32 @@ func rivalNames(all []rival) []string {
 	return names
 }
 
-// TestRivalsLeftOut: where the nested module cannot be built, a line says why and
-// the other baselines are there.
-func TestRivalsLeftOut(t *testing.T) {
+// TestMissingBaselines: if the nested module cannot be built, a line on stderr says why, and the
+// other baselines are returned.
+func TestMissingBaselines(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		set  func(t *testing.T)
-		want string // what the line goes on with
+		want string // the rest of the line
 	}{
 		{
 			"no source", func(t *testing.T) { t.Chdir(t.TempDir()) },
-			"cmd/bench/baseline is not here; run bench inside of the repository",
+			"cmd/bench/baseline does not exist here; run bench inside the repository",
 		},
-		{"no go tool", func(t *testing.T) { t.Setenv("PATH", "") }, "the go tool is not here; install Go, or put it into PATH"},
+		{"no go tool", func(t *testing.T) { t.Setenv("PATH", "") }, "the go tool was not found; install Go, or add it to PATH"},
 		{"no build", func(t *testing.T) { t.Setenv("GOFLAGS", "-nonsense") }, "go build: exit status 1: go: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.set(t)
 			var stderr strings.Builder
-			got, err := (&env{stderr: &stderr}).openRivals(t.Context(), t.TempDir())
+			got, err := (&env{stderr: &stderr}).openBaselines(t.Context(), t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{"random", "hill"}, rivalNames(got)); diff != "" {
+			if diff := cmp.Diff([]string{"random", "hill"}, baselineNames(got)); diff != "" {
 				t.Errorf("baselines (-want +got):\n%s", diff)
 			}
-			line, want := stderr.String(), "bench: search goes on without the baseline tpe: "+tt.want
+			line, want := stderr.String(), "bench: search continues without the baseline tpe: "+tt.want
 			if !strings.HasPrefix(line, want) || strings.Index(line, "\n") != len(line)-1 {
 				t.Errorf("stderr %q, want a line %q...", line, want)
 			}
@@ -66,7 +66,7 @@ func TestRivalsLeftOut(t *testing.T) {
 	}
 }
 
-// TestSamplerErrors: what the program says is wrong reaches whoever started it.
+// TestSamplerErrors: an error of the program is the error of the search.
 func TestSamplerErrors(t *testing.T) {
 	program, err := buildBaseline(t.Context(), t.TempDir())
 	if err != nil {
@@ -74,7 +74,7 @@ func TestSamplerErrors(t *testing.T) {
 	}
 	p := &problem{space: smallSpace()}
 	err = sampler{program, "cma"}.search(t.Context(), p, nil)
-	if want := `cmd/bench/baseline: exit status 1: baseline: line 1: sampler: "cma" is not known; known: tpe`; err == nil || err.Error() != want {
+	if want := `cmd/bench/baseline: exit status 1: baseline: line 1: sampler: "cma" is unknown; known: tpe`; err == nil || err.Error() != want {
 		t.Errorf("unknown sampler: %v, want %s", err, want)
 	}
 	if err := (sampler{"/dev/null", "tpe"}).search(t.Context(), p, nil); err == nil {
@@ -82,9 +82,9 @@ func TestSamplerErrors(t *testing.T) {
 	}
 }
 
-// TestExchange: suggestions are asked for until they end or one is wrong.
+// TestExchange: suggestions are read until they end or one is wrong.
 func TestExchange(t *testing.T) {
-	p := &problem{space: wholeSpace()}
+	p := &problem{space: fullSpace()}
 	for _, tt := range []struct {
 		name, lines, err string
 		asked            []knob.Settings
@@ -98,7 +98,7 @@ func TestExchange(t *testing.T) {
 		{"below", `{"places":[0,0,-1,0]}`, "line 1: delay: place -1; want 0-5", nil},
 		{"too few", `{"places":[0,0,0]}`, "line 1: 3 places; want 4", nil},
 		{"unknown key", `{"place":[0]}`, `line 1: json: unknown field "place"; want {"places":[0,0,0,0]}`, nil},
-		{"two objects", `{"places":[0,0,0,0]} {}`, `line 1: something follows the object; want {"places":[0,0,0,0]}`, nil},
+		{"two objects", `{"places":[0,0,0,0]} {}`, `line 1: there is something after the object; want {"places":[0,0,0,0]}`, nil},
 		{"empty line", "\n", `line 1: EOF; want {"places":[0,0,0,0]}`, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,15 +117,15 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-// FuzzParseSuggestion: what is accepted are settings of the space, and their
-// places read back as they were.
+// FuzzParseSuggestion: an accepted line has settings of the space, and is equal after encoding and
+// parsing them again.
 func FuzzParseSuggestion(f *testing.F) {
 	f.Add([]byte(`{"places":[0,0,0,0]}`))
 	f.Add([]byte(`{"places":[3,5,5,1]}`))
 	f.Add([]byte(`{"places":[3,5,5,2]}`))
 	f.Add([]byte(`{"places":null}`))
 	f.Add([]byte(`null`))
-	s := wholeSpace()
+	s := fullSpace()
 	all := s.settings()
 	f.Fuzz(func(t *testing.T, line []byte) {
 		got, err := s.parseSuggestion(line)

@@ -31,7 +31,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// smallSpace is as the tiny budget has it, with a second delay if there is time.
+// smallSpace returns the space of the tiny budget, with a second delay unless the test is short.
 func smallSpace() space {
 	s := tiny.search().space
 	if !testing.Short() {
@@ -40,47 +40,47 @@ func smallSpace() space {
 	return s
 }
 
-// TestProblem: the truth is the truth. At its highest load the best setting keeps
-// the promise and a little above it does not, and no other setting bears more.
+// TestProblem: at its true highest rate the best setting keeps the promise, at a slightly higher
+// rate it does not, and no other setting has a higher rate.
 func TestProblem(t *testing.T) {
-	for _, hard := range []hardship{plain, kinked, drifting, sleepy} {
+	for _, hard := range []difficulty{plainProblem, kinkProblem, driftProblem, wakeUpProblem} {
 		p, err := drawProblem(smallSpace(), 20_000, 7, hard)
 		if err != nil {
 			t.Fatal(err)
 		}
 		keeps := func(s knob.Settings, rate float64) bool {
 			c := p.config(s)
-			c.Plan = load.Plan(load.Spec{Mode: load.Open, Rate: rate}, p.seed, math.MaxInt64, p.exact)
+			c.Plan = load.Plan(load.Spec{Mode: load.Open, Rate: rate}, p.seed, math.MaxInt64, p.exactRequests)
 			sim := predict.New(c)
 			sim.Run()
 			return sim.Refused() == 0 && sim.Quantile(.99) <= float64(p.sla.Limit)/1e6
 		}
 		best := 0.0
 		for _, s := range p.settings() {
-			best = max(best, p.reach(s))
-			if r := p.reach(s); r == p.best && (!keeps(s, .99*r) || keeps(s, 1.03*r)) {
+			best = max(best, p.highestRate(s))
+			if r := p.highestRate(s); r == p.bestRate && (!keeps(s, .99*r) || keeps(s, 1.03*r)) {
 				t.Errorf("%v: %v: %.1f/s is not the highest load", hard, s, r)
 			}
-			if got, want := p.regret(s), 1-p.reach(s)/p.best; math.Abs(got-want) > 1e-9 {
+			if got, want := p.regret(s), 1-p.highestRate(s)/p.bestRate; math.Abs(got-want) > 1e-9 {
 				t.Errorf("%v: regret %v, want %v", hard, got, want)
 			}
 		}
-		if best != p.best {
-			t.Errorf("%v: best %.2f/s, a setting has %.2f/s", hard, p.best, best)
+		if best != p.bestRate {
+			t.Errorf("%v: best %.2f/s, a setting has %.2f/s", hard, p.bestRate, best)
 		}
-		if hard == sleepy && p.wake <= serverWake || hard == drifting && p.swing == 0 {
-			t.Errorf("%v: wake %v, swing %v", hard, p.wake, p.swing)
+		if hard == wakeUpProblem && p.wake <= serverWake || hard == driftProblem && p.driftAmplitude == 0 {
+			t.Errorf("%v: wake %v, swing %v", hard, p.wake, p.driftAmplitude)
 		}
 	}
 }
 
-// TestSpace: a plan has the settings that the truth is known of.
+// TestSpace: the points of a plan are the settings of the space.
 func TestSpace(t *testing.T) {
-	p := &problem{space: wholeSpace(), sla: trial.SLA{Percentile: 99, Limit: 1e8}}
+	p := &problem{space: fullSpace(), sla: trial.SLA{Percentile: 99, Limit: 1e8}}
 	got := p.plan("auto")
 	base := spaceSettings(1, 1, 0, knob.FullPrecision)
 	points, skipped := got.Points(knob.Limits{BatchAxis: true}, base, nil)
-	want := wholeSpace().settings()
+	want := fullSpace().settings()
 	if len(points) != len(want) || len(skipped) != 0 {
 		t.Fatalf("%d points, %d skipped; want %d", len(points), len(skipped), len(want))
 	}
@@ -91,13 +91,13 @@ func TestSpace(t *testing.T) {
 	}
 }
 
-// TestSearchDeterministic: everything follows from the seed.
+// TestSearchDeterministic: the same seed gives the same results.
 func TestSearchDeterministic(t *testing.T) {
 	b := tiny.search()
-	b.space, b.rivals = smallSpace(), allRivals(t)
-	var first solved
+	b.space, b.baselines = smallSpace(), allBaselines(t)
+	var first solution
 	for run := range 2 {
-		all, err := solveAll(t.Context(), 3, b, 1, func(int) hardship { return drifting })
+		all, err := solveAll(t.Context(), 3, b, 1, func(int) difficulty { return driftProblem })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,27 +105,27 @@ func TestSearchDeterministic(t *testing.T) {
 			first = all[0]
 			continue
 		}
-		if diff := cmp.Diff(first.by, all[0].by, cmp.AllowUnexported(answer{})); diff != "" {
+		if diff := cmp.Diff(first.results, all[0].results, cmp.AllowUnexported(searchResult{})); diff != "" {
 			t.Errorf("the same search again (-first +second):\n%s", diff)
 		}
-		if diff := cmp.Diff(first.rivals, all[0].rivals); diff != "" {
+		if diff := cmp.Diff(first.baselineRegrets, all[0].baselineRegrets); diff != "" {
 			t.Errorf("the same baselines again (-first +second):\n%s", diff)
 		}
 	}
 }
 
-// TestRivals: with a load test for every setting a baseline finds about the best,
-// and none makes more tests than it may.
-func TestRivals(t *testing.T) {
-	p, err := drawProblem(smallSpace(), 20_000, 7, plain)
+// TestBaselines: with a load test for every setting a baseline finds almost the best, and no
+// baseline makes more tests than allowed.
+func TestBaselines(t *testing.T) {
+	p, err := drawProblem(smallSpace(), 20_000, 7, plainProblem)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := tiny.search()
-	b.tests, b.asked = len(p.settings()), 10_000
-	all := allRivals(t)
+	b.maxTests, b.maxRequests = len(p.settings()), 10_000
+	all := allBaselines(t)
 	for _, r := range all {
-		at, err := compete(t.Context(), p, r, b)
+		at, err := searchWithBaseline(t.Context(), p, r, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,15 +150,15 @@ func TestRivals(t *testing.T) {
 	gone := errors.New("gone")
 	cancel(gone)
 	for _, r := range all {
-		if _, err := compete(ctx, p, r, b); !errors.Is(err, gone) {
+		if _, err := searchWithBaseline(ctx, p, r, b); !errors.Is(err, gone) {
 			t.Errorf("%s: after the context's end: %v", r.name, err)
 		}
 	}
 }
 
-// TestDrift: a drifting device gets slower and faster by its swing.
+// TestDrift: the speed of a device with a drift changes by its amplitude.
 func TestDrift(t *testing.T) {
-	p := &problem{space: smallSpace(), seed: 1, swing: .2, wake: 0}
+	p := &problem{space: smallSpace(), seed: 1, driftAmplitude: .2, wake: 0}
 	var rows []servicetime.Row
 	for _, w := range p.workers {
 		rows = append(rows, servicetime.Row{Key: servicetime.Key{Workers: w, Device: "cpu", Precision: "fp32"}, Batch: 1, Median: 1e7})
@@ -171,10 +171,10 @@ func TestDrift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &tester{ctx: t.Context(), d: d}
+	tr := &loadTester{ctx: t.Context(), device: d}
 	least, most := math.Inf(1), 0.0
 	for range driftPeriod {
-		rate, _, err := tr.measure(load.Spec{Mode: load.Closed, Concurrency: 2}, 200, untilEnd)
+		rate, _, err := tr.measure(load.Spec{Mode: load.Closed, Concurrency: 2}, 200, neverStop)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,12 +185,12 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-func TestRankOfFigures(t *testing.T) {
+func TestQuantile(t *testing.T) {
 	v := []float64{5, 1, 4, 2, 3}
-	if got := [3]float64{rank(v, .5), rank(v, .9), rank(v, 0)}; got != [3]float64{3, 5, 1} {
+	if got := [3]float64{quantile(v, .5), quantile(v, .9), quantile(v, 0)}; got != [3]float64{3, 5, 1} {
 		t.Errorf("median, p90 and least of 1-5: %v", got)
 	}
-	if !math.IsNaN(rank(nil, .5)) {
+	if !math.IsNaN(quantile(nil, .5)) {
 		t.Error("the median of nothing is something")
 	}
 }

@@ -36,9 +36,9 @@ const (
 	soakReleaseTime = 15 * time.Second // more than a closed connection needs to be released
 )
 
-// soakRates returns the rates of models from their capacities alone on the machine.
-// Together they need soakShare of the machine, each model the same share; what
-// soakMaxRate takes from the fast models, the slow ones get.
+// soakRates returns the rates of models from their capacities alone on the machine. Together they
+// need soakShare of the machine, and each model the same share. If soakMaxRate limits a fast model,
+// the slower ones get the rest of its share.
 func soakRates(capacities []float64) []float64 {
 	order := make([]int, len(capacities))
 	for i := range order {

@@ -1,5 +1,4 @@
-// Command ort makes sure that the ONNX Runtime library is on this machine and
-// prints where.
+// Command ort makes sure that the ONNX Runtime library is installed, and prints its path.
 //
 //	go run ./cmd/ort                 find it, or install the pinned release into the user's cache
 //	go run ./cmd/ort -embed DIR      also pack it, with its licences, into DIR for go:embed
@@ -22,7 +21,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		cache = "" // a named library needs none; ortlib says what the others need
+		cache = "" // a library named by the environment needs no cache; ortlib reports an error if a cache is needed
 	}
 	o := ortlib.FromEnv(os.Getenv, cache)
 	o.Log = os.Stderr
@@ -53,6 +52,8 @@ func run(ctx context.Context, args []string, o ortlib.Options, stdout, stderr io
 	return 0
 }
 
+// ensure finds or installs the library, packs it into dir if that is not empty, and prints its
+// path.
 func ensure(ctx context.Context, o ortlib.Options, dir string, stdout io.Writer) error {
 	lib, err := ortlib.Find(o)
 	if errors.Is(err, ortlib.ErrNotFound) {

@@ -28,14 +28,14 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 	case st.Choice != nil:
 		why := st.Choice.Why
 		why.Lines = slices.Clone(why.Lines)
-		why.Say("left out", left)
+		why.Add("left out", left)
 		if l := st.Trials[st.Best].Lengths; l != nil {
-			why.Say("lengths", l.String())
+			why.Add("lengths", l.String())
 		}
 		return append([]trial.Line{{Text: chosenText(p, st, how)}}, why.Lines...)
-	case session.Exit(st) == exitNo:
+	case session.ExitCode(st) == exitNo:
 		out = []trial.Line{{Text: fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)}, {Text: noneText(p, st)}}
-	case st.Open >= 0 && st.Open < len(st.Trials):
+	case st.Unconfirmed >= 0 && st.Unconfirmed < len(st.Trials):
 		out = openText(p, st, how)
 	default:
 		out = unknownText(p, st, how)
@@ -58,8 +58,8 @@ func chosenText(p plan.Plan, st session.Sweep, how string) string {
 	if p.Question == plan.Capacity {
 		did = fmt.Sprintf("highest load %g requests/s, plan for %s", t.Load.Rate, st.Choice.Why.PlanRPS.Text(1))
 	}
-	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, how, did, t.Verdict.Words(), p.SLA.Limit)
-	if p.SLA.Latency == trial.Model {
+	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, how, did, t.Verdict.Describe(), p.SLA.Limit)
+	if p.SLA.Latency == trial.ModelLatency {
 		text += fmt.Sprintf("; requests took P99 %s ms", t.Latency.P99.Value.Text(1))
 	}
 	return text
@@ -85,7 +85,7 @@ func rateText(row rank.Row) string {
 // openText is said where a setting may keep the promise and no validation showed
 // it: which one, why it was left open, and what would settle it.
 func openText(p plan.Plan, st session.Sweep, how string) []trial.Line {
-	row := rank.RowOf(st.Trials, st.Open)
+	row := rank.RowOf(st.Trials, st.Unconfirmed)
 	t := row.Joined
 	why := "it was not validated"
 	if row.Validations > 0 {
@@ -95,9 +95,9 @@ func openText(p plan.Plan, st session.Sweep, how string) []trial.Line {
 		}
 	}
 	verdict := fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
-		how, t.Settings, rateText(row), t.Verdict.Words(), p.SLA.Limit, why)
+		how, t.Settings, rateText(row), t.Verdict.Describe(), p.SLA.Limit, why)
 	cost := search.CostOf(p, trial.History{Trials: st.Trials})
-	next := cost.Settles(t)
+	next := cost.HowToDecide(t)
 	switch {
 	case p.Trial.Requests > 0:
 		next = fmt.Sprintf("trials of this plan have %d requests: more would tell (--requests %d or trial: requests in the plan)",
@@ -110,8 +110,8 @@ func openText(p plan.Plan, st session.Sweep, how string) []trial.Line {
 
 // noneText is why no setting keeps the promise, "" where nothing tells.
 func noneText(p plan.Plan, st session.Sweep) string {
-	if st.None != "" {
-		return st.None
+	if st.Impossible != "" {
+		return st.Impossible
 	}
 	return search.ExplainNone(st.Trials, p.SLA)
 }
@@ -123,12 +123,12 @@ func unknownText(p plan.Plan, st session.Sweep, how string) []trial.Line {
 		how = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d looks at more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
 	}
 	out := []trial.Line{{Text: fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, asked(p), how)}}
-	if search.AllOver(st.Trials) {
+	if search.AllOverLimit(st.Trials) {
 		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
 			return append(out, trial.Line{Text: why}) // more answers would hardly change it
 		}
 	}
-	if more := st.Cost.More(st.Trials); more != "" && p.Trial.Requests == 0 {
+	if more := st.Cost.MissingAnswers(st.Trials); more != "" && p.Trial.Requests == 0 {
 		out = append(out, trial.Line{Text: "it takes " + more})
 	}
 	return out

@@ -16,12 +16,12 @@ import (
 // seen is one run of a setting that looks like a pass.
 func seen(n int, rps float64, role trial.Role, result trial.Answer) trial.Trial {
 	t := trial.Trial{N: n, Role: role, Settings: knob.Settings{Workers: 2, BatchSize: 8, Device: "cpu", Threads: 1, QueueSize: 100}, Load: load.Spec{Concurrency: 10}}
-	t.Throughput = trial.Estimate{Value: trial.Of(rps), Low: trial.Of(rps - 5), High: trial.Of(rps + 5)}
-	t.Latency.P99.Value = trial.Of(4400)
+	t.Throughput = trial.Estimate{Value: trial.NumOf(rps), Low: trial.NumOf(rps - 5), High: trial.NumOf(rps + 5)}
+	t.Latency.P99.Value = trial.NumOf(4400)
 	t.Counts = trial.Counts{Sent: 1304, OK: 1304}
 	t.Verdict = trial.Verdict{
 		Result: result, Leaning: trial.Pass, Percentile: 99, LimitMS: 25,
-		ValueMS: trial.Of(22.1), LowMS: trial.Of(18), Why: "1304 of the 2000 requests that a pass takes",
+		ValueMS: trial.NumOf(22.1), LowMS: trial.NumOf(18), Why: "1304 of the 2000 requests that a pass takes",
 	}
 	return t
 }
@@ -32,16 +32,16 @@ func TestClosing(t *testing.T) {
 		Loads: []load.Spec{{Concurrency: 10}}, Budget: plan.Budget{Time: time.Minute},
 	}
 	runs := []trial.Trial{seen(1, 940, trial.RoleLoad, trial.Undecided), seen(2, 951, trial.RoleControl, trial.Undecided), seen(3, 955, trial.RoleValidation, trial.Pass)}
-	choice := &trial.Choice{N: 3, Settings: runs[0].Settings, Why: trial.Why{Lines: []trial.Line{{Label: "limits", Text: "execution takes 9 ms"}}}}
+	choice := &trial.Choice{N: 3, Settings: runs[0].Settings, Why: trial.Explanation{Lines: []trial.Line{{Label: "limits", Text: "execution takes 9 ms"}}}}
 	open := append([]trial.Trial(nil), runs...)
 	open[2].Verdict.Result = trial.Undecided
 	busy := append([]trial.Trial(nil), open[:1]...)
 	model := append([]trial.Trial(nil), runs...)
 	for i := range model {
-		model[i].Verdict.Latency = trial.Model
+		model[i].Verdict.Latency = trial.ModelLatency
 	}
 	byModel := p
-	byModel.SLA.Latency = trial.Model
+	byModel.SLA.Latency = trial.ModelLatency
 	fixed := p
 	fixed.Trial.Requests = 2000
 	const head = "best: 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), "
@@ -51,22 +51,22 @@ func TestClosing(t *testing.T) {
 		st   session.Sweep
 		want []string // the lines' beginnings
 	}{
-		{"a choice", p, session.Sweep{Trials: runs, Best: 2, Open: -1, Choice: choice}, []string{head + "P99 of request latency 22.1 ms, at most 25 with 95%, within 25ms", "limits    execution"}},
-		{"by model latency", byModel, session.Sweep{Trials: model, Best: 2, Open: -1, Choice: choice}, []string{head + "P99 of model latency 22.1 ms, at most 25 with 95%, within 25ms; requests took P99 4400.0 ms", "limits"}},
+		{"a choice", p, session.Sweep{Trials: runs, Best: 2, Unconfirmed: -1, Choice: choice}, []string{head + "P99 of request latency 22.1 ms, at most 25 with 95%, within 25ms", "limits    execution"}},
+		{"by model latency", byModel, session.Sweep{Trials: model, Best: 2, Unconfirmed: -1, Choice: choice}, []string{head + "P99 of model latency 22.1 ms, at most 25 with 95%, within 25ms; requests took P99 4400.0 ms", "limits"}},
 		{
 			"a validation left open", p,
-			session.Sweep{Trials: open, Best: -1, Open: 2},
+			session.Sweep{Trials: open, Best: -1, Unconfirmed: 2},
 			[]string{
 				"cannot tell: most promising is 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), P99 of request latency 22.1 ms, at least 18.0 with 95%, to be within 25ms; its validation was left open: 1304 of the 2000 requests",
-				"next      about 696 more answers, about 0.7 s, would settle it: --budget 1m30s. Ways out:",
+				"next      about 696 more answers, about 0.7 s, would decide it: --budget 1m30s. Alternatives:",
 			},
 		},
 		{
 			"not validated", p,
-			session.Sweep{Trials: busy, Best: -1, Open: 0, Problem: "budget of 1m0s used up"},
+			session.Sweep{Trials: busy, Best: -1, Unconfirmed: 0, Problem: "budget of 1m0s used up"},
 			[]string{"cannot tell (budget of 1m0s used up after 1 trials): most promising is 2 workers", "next      a validation of it takes about 2000 answers, about 2.1 s: --budget 1m30s"},
 		},
-		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Open: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more would tell (--requests 4000 "}},
+		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Unconfirmed: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more would tell (--requests 4000 "}},
 	} {
 		got := closing(c.plan, sweep.Info{Limits: knob.Limits{}, Fixed: map[knob.Name]string{knob.FP16: "x", knob.Device: "x"}}, c.st)
 		if len(got) != len(c.want) {

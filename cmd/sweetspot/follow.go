@@ -89,7 +89,7 @@ func (f *follower) fail(err error) {
 	w := *s.Sweep
 	w.State, w.Problem = session.Failed, err.Error()
 	s.Sweep = &w
-	s.Messages = append(s.Messages[:len(s.Messages):len(s.Messages)], session.Message{At: time.Now(), Level: session.Trouble, Text: err.Error()})
+	s.Messages = append(s.Messages[:len(s.Messages):len(s.Messages)], session.Message{At: time.Now(), Level: session.Error, Text: err.Error()})
 	f.snap.Store(&s)
 }
 
@@ -123,7 +123,7 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	}()
 	k := a.startKeeper(tty)
 	err = tui.Run(ctx, tui.Deps{
-		Bench: bench, Follow: true, Version: version, Out: tty,
+		Workbench: bench, Follow: true, Version: version, Out: tty,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 	})
 	k.dismiss()
@@ -147,8 +147,8 @@ func followed(p *profiles.Profile) *session.Snapshot {
 			Runtime: h.Machine.Runtime, Cores: h.Machine.Cores,
 		},
 	}
-	if best, ok := rank.Of(rank.Rules{}, p.Trials).Best(); ok {
-		w.Best = best.Stands
+	if best, ok := rank.New(rank.Rules{}, p.Trials).Best(); ok {
+		w.Best = best.Representative
 	}
 	if n := len(p.Trials); n > 0 {
 		last := p.Trials[n-1]

@@ -51,7 +51,7 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 			return result{}, err
 		}
 	}
-	if p, err = sweep.Fit(p, info); err != nil {
+	if p, err = sweep.PlanFor(p, info); err != nil {
 		return result{}, err
 	}
 	j.plan = p
@@ -160,7 +160,7 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	switch {
 	case info.Model.BatchAxis:
 		a.note(f, "batch    %s", info.Model.BatchWhy)
-	case info.Current.Told(knob.BatchSize):
+	case info.Current.Has(knob.BatchSize):
 		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
 	}
 	for _, w := range info.Model.Warnings {
@@ -218,7 +218,7 @@ func modelText(p plan.Plan, info sweep.Info) string {
 
 // untold lists what a target does not tell.
 func untold(info sweep.Info) []string {
-	t := info.Tells
+	t := info.Metrics
 	var out []string
 	for _, f := range []struct {
 		told bool
@@ -230,7 +230,7 @@ func untold(info sweep.Info) []string {
 			out = append(out, f.what)
 		}
 	}
-	for _, n := range info.Limits.Untold {
+	for _, n := range info.Limits.Unreported {
 		out = append(out, string(n))
 	}
 	return out
@@ -266,7 +266,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 		tee = a.out
 	}
 	show := newProgress(a.err, f.quiet)
-	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), Watch: show.watch}
+	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), OnChange: show.watch}
 	st, err := s.Run(ctx)
 	show.end()
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -281,7 +281,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 			return result{}, err
 		}
 	}
-	code := session.Exit(st)
+	code := session.ExitCode(st)
 	if by := a.signal.code(); by != 0 {
 		code = by
 	}

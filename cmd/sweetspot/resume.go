@@ -22,7 +22,7 @@ import (
 // those of its trials too that hold for the new plan, and names it.
 type resumed struct {
 	header profiles.Header // of its profile
-	sweep  session.Resumed
+	sweep  session.EarlierSweep
 }
 
 // resume reads the profile of --resume and returns the plan to go on with: that
@@ -37,7 +37,7 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 		return plan.Plan{}, nil, err
 	}
 	r := &resumed{header: h}
-	r.sweep.Found = trial.History{Trials: prof.Trials, Probes: prof.Probes}
+	r.sweep.History = trial.History{Trials: prof.Trials, Probes: prof.Probes}
 	if err := json.Unmarshal(h.Plan, &r.sweep.Plan); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("%s: plan: %w", h.ID, err)
 	}
@@ -95,7 +95,7 @@ func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
 }
 
 // earlier is the sweep that is resumed, and id names its profile; nil without one.
-func (r *resumed) earlier() *session.Resumed {
+func (r *resumed) earlier() *session.EarlierSweep {
 	if r == nil {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (r *resumed) id() *string {
 // settled is the plan with its strategy chosen and its traces read; every plan
 // goes through it.
 func settled(p plan.Plan) (plan.Plan, error) {
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		return p, err
 	}

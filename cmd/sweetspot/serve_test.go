@@ -24,6 +24,14 @@ import (
 // startServer runs sweetspot serve on free ports and returns its addresses.
 func startServer(t *testing.T, args ...string) (inference, management string) {
 	t.Helper()
+	inference, management, _ = startServerIn(t, t.TempDir(), args...)
+	return inference, management
+}
+
+// startServerIn is startServer in a folder; it also returns what the server said until it
+// was ready.
+func startServerIn(t *testing.T, dir string, args ...string) (inference, management string, said []string) {
+	t.Helper()
 	cache, _ := os.UserCacheDir()
 	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
 	if err != nil {
@@ -34,7 +42,7 @@ func startServer(t *testing.T, args ...string) (inference, management string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0"}, args...)...)
-	cmd.Dir = t.TempDir()
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), ortlib.EnvVar+"="+lib.Path)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -44,7 +52,6 @@ func startServer(t *testing.T, args ...string) (inference, management string) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stderr)
-	var said []string
 	ready := regexp.MustCompile(`inference (http://\S+), management (http://[^\s,]+)`)
 	for lines.Scan() {
 		said = append(said, lines.Text())
@@ -68,7 +75,7 @@ func startServer(t *testing.T, args ...string) (inference, management string) {
 			t.Errorf("serve ended with %d after Ctrl-C, want 130", code)
 		}
 	})
-	return inference, management
+	return inference, management, said
 }
 
 func exitCode(err error) int {

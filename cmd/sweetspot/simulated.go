@@ -27,7 +27,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	}
 	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: startIn(m.Places, startConfig(p))}
 	if p.Trial.Duration == 0 && p.Trial.Requests == 0 {
-		c.Longest = virtualTrial
+		c.MinTimeLimit = virtualTrial
 	}
 	t, err := virtual.Open(c)
 	if err != nil {
@@ -38,7 +38,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 
 // startIn moves start settings that nobody could run to where somebody can.
 func startIn(places []knob.Place, c knob.Config) knob.Config {
-	if l := (knob.Limits{Places: places}); l.Offer(c.Settings) != nil {
+	if l := (knob.Limits{Places: places}); l.CheckPlace(c.Settings) != nil {
 		c.Device, c.Precision = places[0].Device, places[0].Precision
 	}
 	return c

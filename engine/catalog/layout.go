@@ -16,7 +16,7 @@ type layout struct {
 	batch  bool
 	names  map[string]bool  // of the batch axis
 	sizes  map[string]int64 // of named dimensions
-	trials *trials          // sizes for open dimensions; nil if none is open
+	search *sizeSearch      // sizes for open dimensions; nil if none is open
 	why    string           // reason for batch
 }
 
@@ -147,7 +147,7 @@ func (d *description) newLayout(axes []int) (layout, error) {
 		return l, err
 	}
 	var err error
-	l.trials, err = newTrials(l.specs(), d.given, d.usual)
+	l.search, err = newSizeSearch(l.specs(), d.given, d.usual)
 	return l, err
 }
 

@@ -24,7 +24,7 @@ const padTolerance = 1e-4
 
 // addPadding adds the padding that the options ask for, if padded items and each alone have
 // the same outputs. Else m stays without, and PadWhy says why. A wrong request is an error.
-func addPadding(ctx context.Context, m *engine.Model, t *trials, o Options) error {
+func addPadding(ctx context.Context, m *engine.Model, t *sizeSearch, o Options) error {
 	if len(o.Pad) == 0 {
 		if len(o.Buckets) > 0 {
 			return errors.New("buckets are lengths to pad to: say with what, such as --pad input_ids=0")
@@ -98,7 +98,7 @@ type padCheck struct {
 
 // itemsOf returns items of the smallest, a middle and the largest sizes. Fixed sizes are
 // halved, so that the lengths differ.
-func itemsOf(m *engine.Model, t *trials) []tensor.Item {
+func itemsOf(m *engine.Model, t *sizeSearch) []tensor.Item {
 	low, high := t.sampler.Bounds()
 	var out []tensor.Item
 	rng := rand.New(rand.NewPCG(8, 8))
@@ -185,7 +185,7 @@ func (c *padCheck) findCuts(alone, padded, longest tensor.Item) error {
 			if n == grown {
 				continue
 			}
-			at, ok := c.lengthOf(dimName(spec, axis), func(d tensor.Dim) bool {
+			at, ok := c.lengthOf(spec.DimName(axis), func(d tensor.Dim) bool {
 				return short[d.Tensor].Shape[d.Axis] == n && longest[d.Tensor].Shape[d.Axis] == grown
 			})
 			if !ok {
@@ -215,13 +215,6 @@ func (c *padCheck) lengthOf(name string, grows func(tensor.Dim) bool) (tensor.Di
 		return tensor.Dim{}, false
 	}
 	return found[0], true
-}
-
-func dimName(s tensor.Spec, axis int) string {
-	if axis >= len(s.Dims) {
-		return ""
-	}
-	return s.Dims[axis]
 }
 
 // compare compares the answers of padded items with those of each alone.

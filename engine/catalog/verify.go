@@ -34,10 +34,10 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options) (
 	if o.Probe == nil {
 		l := &layouts[0]
 		m := v.unverified(l)
-		if err := l.trials.assume(m); err != nil {
+		if err := l.search.assume(m); err != nil {
 			return nil, err
 		}
-		return m, addPadding(ctx, m, l.trials, o)
+		return m, addPadding(ctx, m, l.search, o)
 	}
 	if v.probe, err = o.Probe.Probe(ctx, v.loadable()); err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options) (
 	if err != nil {
 		return nil, err
 	}
-	return m, addPadding(ctx, m, l.trials, o)
+	return m, addPadding(ctx, m, l.search, o)
 }
 
 // unverified is the model as its graph describes it.
@@ -123,12 +123,12 @@ func (v *verifier) try(l *layout) (*engine.Model, error) {
 	var m *engine.Model
 	switch {
 	case len(e.list) > 0:
-		if m, err = v.modelOf(l, e); err == nil && l.trials != nil {
-			l.trials.inputs = m.Inputs
-			m.LoadLengths = l.trials.lengthsOrNone()
+		if m, err = v.modelOf(l, e); err == nil && l.search != nil {
+			l.search.inputs = m.Inputs
+			m.LoadLengths = l.search.lengthsOrNone()
 		}
-	case l.trials != nil:
-		m, err = l.trials.verify(v, l)
+	case l.search != nil:
+		m, err = l.search.verify(v, l)
 	default:
 		var made examples
 		if made, err = v.makeExamples(l, l.specs()); err == nil {
@@ -178,8 +178,8 @@ func (v *verifier) unsampled(l *layout, err error) (*engine.Model, error) {
 	v.base.Constants = constants
 	m := v.model(l, l.specs(), outputs, false)
 	m.Unsampled = true
-	if l.trials != nil {
-		m.LoadLengths = l.trials.lengthsOrNone()
+	if l.search != nil {
+		m.LoadLengths = l.search.lengthsOrNone()
 	}
 	m.BatchWhy = "no example ran, so that a batch cannot be verified"
 	what := "made-up values do not run"

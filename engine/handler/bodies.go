@@ -97,7 +97,11 @@ func Describe(inputs []tensor.Spec) string {
 	if n := len(lines); n > maxDescribed+1 {
 		lines = append(lines[:maxDescribed], fmt.Sprintf("and %d others", n-maxDescribed))
 	}
-	return fmt.Sprintf("%s, sent as %s, %d bytes", strings.Join(lines, "; "), media, len(body.Data))
+	text := fmt.Sprintf("%s, sent as %s", strings.Join(lines, "; "), media)
+	if tensor.Lengths(inputs) != nil {
+		return text // the number of bytes depends on the lengths
+	}
+	return fmt.Sprintf("%s, %d bytes", text, len(body.Data))
 }
 
 // maxDescribed is the number of inputs that Describe describes.

@@ -54,12 +54,12 @@ func (d decoder) alone() bool {
 }
 
 func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
-	if len(body) == 0 && !(d.alone() && isExact(d.inputs[0], 0)) {
-		return nil, fmt.Errorf("empty body; %s", d.hint())
-	}
 	e, params, err := encodingOf(contentType)
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, d.hint())
+	}
+	if len(body) == 0 && !(d.alone() && (isExact(d.inputs[0], 0) || params["shape"] != "")) {
+		return nil, fmt.Errorf("empty body; %s", d.hint())
 	}
 	item, err := d.decodeAs(e, params, body)
 	if err != nil {

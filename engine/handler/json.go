@@ -65,20 +65,11 @@ func (b *itemBuilder) read(i int, s *scanner) error {
 func readInput(s *scanner, spec tensor.Spec) (tensor.Tensor, error) {
 	size := spec.Type.Size()
 	capacity := int(min(max(tensor.Elements(spec.Shape), 0), int64(len(s.b)))) * size
-	t, err := readNumbers(s, spec, capacity)
+	t, err := readValues(s, spec.Type, capacity)
 	if err != nil {
 		return t, err
 	}
 	t.Shape, err = adaptShape(spec.Shape, t.Shape)
-	return t, err
-}
-
-// readNumbers is readValues for an input, which must have numbers unless its shape has none.
-func readNumbers(s *scanner, spec tensor.Spec, capacity int) (tensor.Tensor, error) {
-	t, err := readValues(s, spec.Type, capacity)
-	if err == nil && len(t.Data) == 0 && tensor.Elements(spec.Shape) != 0 {
-		err = s.errorf("an empty array, expected numbers")
-	}
 	return t, err
 }
 
@@ -181,7 +172,7 @@ func (b *itemBuilder) readOIPData(i int, datatype string, shape []int64, data *s
 	if datatype != "" && !strings.EqualFold(datatype, spec.Type.String()) {
 		return fmt.Errorf("datatype %s, expected %s", datatype, spec.Type)
 	}
-	t, err := readNumbers(data, spec, 0)
+	t, err := readValues(data, spec.Type, 0)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func rawShape(param string, data []byte, s tensor.Spec) ([]int64, error) {
 	switch {
 	case count < 0 && s.Type == tensor.String:
 		return nil, fmt.Errorf("%d bytes are not texts with their lengths before them, as 4 bytes each", n)
-	case count < 0 || count == 0 && tensor.Elements(s.Shape) != 0:
+	case count < 0:
 		return nil, fmt.Errorf("%d bytes, expected a multiple of %d for %s", n, s.Type.Size(), s.Type)
 	}
 	if param != "" {
@@ -91,7 +91,7 @@ func inferOpenDimension(want []int64, count int64) ([]int64, bool) {
 	product, open := int64(1), -1
 	for i, d := range want {
 		switch {
-		case d > 0 && product > count/d: // also prevents overflow
+		case d > 0 && product > math.MaxInt64/d:
 			return nil, false
 		case d >= 0:
 			product *= d
@@ -116,7 +116,7 @@ func adaptShape(want, got []int64) ([]int64, error) {
 	switch {
 	case tensor.Fits(want, got):
 		return got, nil
-	case len(got) > 0 && tensor.Fits(want, got[1:]):
+	case len(got) > 0 && got[0] > 0 && tensor.Fits(want, got[1:]):
 		if got[0] == 1 {
 			return got[1:], nil
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // files has the contents of files by name.
-var files = map[string]string{"a.txt": "# lengths\n8\n\n 30 \n128\n", "bad": "8\nx\n", "empty": "\n"}
+var files = map[string]string{"/home/me/a.txt": "9\n", "a.txt": "# lengths\n8\n\n 30 \n128\n", "bad": "8\nx\n", "empty": "\n"}
 
 func read(name string) ([]byte, error) {
 	text, ok := files[name]
@@ -95,6 +95,9 @@ func TestSampler(t *testing.T) {
 	}
 	if want := "ids, mask @a.txt; image 4..5; image 6"; s.String() != want {
 		t.Errorf("String() = %q, want %q", s, want)
+	}
+	if s, err := lengths.For(texts()[:1], shapes(t, "ids=@/home/me/a.txt"), nil); err != nil || s.String() != "ids @a.txt" || s.Shapes()["ids"] != "@/home/me/a.txt" {
+		t.Errorf("a path: %q, %v, %v", s, s.Shapes(), err)
 	}
 	seen := map[int64]bool{}
 	rng := rand.New(rand.NewPCG(1, 1))

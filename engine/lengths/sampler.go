@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -152,6 +153,14 @@ func (s Sampler) Item(rng *rand.Rand) tensor.Item {
 	return tensor.SampleItem(tensor.WithLengths(s.inputs, s.Sizes(rng)), rng)
 }
 
+// title is the mix for people: of a file only its name, since profiles keep no paths.
+func (m Mix) title() string {
+	if name, ok := strings.CutPrefix(m.text, "@"); ok {
+		return "@" + filepath.Base(name)
+	}
+	return m.text
+}
+
 // String describes the lengths for people: input_ids, attention_mask 8..128.
 func (s Sampler) String() string {
 	var out []string
@@ -162,7 +171,7 @@ func (s Sampler) String() string {
 				who = append(who, name)
 			}
 		}
-		out = append(out, strings.Join(who, ", ")+" "+s.mixes[i].text)
+		out = append(out, strings.Join(who, ", ")+" "+s.mixes[i].title())
 	}
 	return strings.Join(out, "; ")
 }

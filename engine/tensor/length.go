@@ -21,7 +21,7 @@ func Lengths(inputs []Spec) []Length {
 			if size >= 0 {
 				continue
 			}
-			name := s.dimName(axis)
+			name := s.DimName(axis)
 			at := slices.IndexFunc(out, func(l Length) bool { return l.Name == name })
 			if name == "" || at < 0 {
 				at = len(out)
@@ -33,8 +33,8 @@ func Lengths(inputs []Spec) []Length {
 	return out
 }
 
-// dimName is the name of a dimension, or "".
-func (s Spec) dimName(axis int) string {
+// DimName is the name of a dimension, or "".
+func (s Spec) DimName(axis int) string {
 	if axis >= len(s.Dims) {
 		return ""
 	}

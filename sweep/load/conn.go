@@ -55,14 +55,14 @@ type conn struct {
 	busy bool // guarded by pool.mu
 	out  writer
 
-	handed chan bool // TLS: that the pacer has a request for the idle owner, or false that none comes
+	pacerHasRequest chan bool // TLS: true if the pacer has a request for the idle connection, false if it is not needed any more
 }
 
 // newConn makes a client and registers it with the run.
 func newConn(r *run) *conn {
 	c := &conn{run: r, in: bufio.NewReaderSize(nil, maxLine)}
 	if r.c.TLS != nil {
-		c.handed = make(chan bool, 1)
+		c.pacerHasRequest = make(chan bool, 1)
 	}
 	r.mu.Lock()
 	r.conns[c] = struct{}{}
@@ -115,8 +115,8 @@ func (c *conn) connect() error {
 	return nil
 }
 
-// attach makes the reader read a new TCP connection, through TLS where that is asked
-// for, and returns the connection to write to. After an error it is the one given.
+// attach sets a new TCP connection, which uses TLS if the config says so, and returns the
+// connection to write to. With an error it returns nc.
 func (c *conn) attach(nc net.Conn, deadline time.Time) (net.Conn, error) {
 	if c.run.c.TLS != nil {
 		secure := tls.Client(nc, c.run.c.TLS)
@@ -145,9 +145,9 @@ func (c *conn) closeConn() {
 	}
 	nc := c.nc
 	if secure, ok := nc.(*tls.Conn); ok {
-		nc = secure.NetConn() // without a farewell, for which a server that does not read would be waited
+		nc = secure.NetConn() // without the close message of TLS, which blocks if the server does not read
 	}
-	_ = nc.Close() // nothing is lost with it
+	_ = nc.Close() // the error does not matter
 	c.nc = nil
 }
 

@@ -33,7 +33,7 @@ type driver struct {
 	partial     int  // connections that have sent a part of a request or received a part of an answer
 	timestamped bool // the kernel reports when bytes were received
 	large       bool // an answer has arrived in several parts
-	nextSweep   time.Duration
+	nextExpiry  time.Duration
 }
 
 // newDriver makes the first connections: one, to check that the server can be reached, then
@@ -76,7 +76,7 @@ func (d *driver) connect(n int) error {
 		if time.Now().After(end) || d.run.ctx.Err() != nil {
 			return errors.New("the first connections were not all made in time")
 		}
-		d.poller.wait(d.run.sweepEvery())
+		d.poller.wait(d.run.expiryInterval())
 		for _, e := range d.poller.ready() {
 			c := d.conns[e.Fd]
 			if c.state != dialing {
@@ -110,7 +110,7 @@ func (d *driver) open(plan []time.Duration) {
 		d.poll()
 	}
 	for d.inFlight > 0 {
-		d.poller.wait(d.run.sweepEvery())
+		d.poller.wait(d.run.expiryInterval())
 		d.poll()
 	}
 }
@@ -118,7 +118,7 @@ func (d *driver) open(plan []time.Duration) {
 // wait waits for a part of the time before the next request and handles events. It returns
 // false if the run is stopped.
 func (d *driver) wait(left time.Duration) bool {
-	tick := d.run.sweepEvery()
+	tick := d.run.expiryInterval()
 	if d.watchesSockets() {
 		d.poller.wait(min(left-maxLead, tick))
 	} else if !d.run.sleep(d.timer, min(left-timerMargin, tick)) {
@@ -194,8 +194,8 @@ func (d *driver) poll() {
 	}
 	d.grow()
 	d.updateLongWait()
-	if now := d.run.elapsed(); now >= d.nextSweep {
-		d.nextSweep = now + d.run.sweepEvery()
+	if now := d.run.elapsed(); now >= d.nextExpiry {
+		d.nextExpiry = now + d.run.expiryInterval()
 		d.expire(now, d.run.ctx.Err() != nil)
 	}
 }

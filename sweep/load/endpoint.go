@@ -9,17 +9,15 @@ import (
 	"strings"
 )
 
-// Endpoint is where a server takes requests, and what they are: what a target gives
-// the generator.
+// Endpoint describes the requests to a server: its URL, headers and bodies.
 type Endpoint struct {
-	URL    string      // http or https; path and query go into each request
-	TLS    *tls.Config // of an https URL; nil trusts whom the system trusts
-	Header [][2]string // in the order in which it is sent; without Host the URL's is
+	URL    string      // http or https; the requests have its path and query
+	TLS    *tls.Config // of an https URL; nil for the certificates of the system
+	Header [][2]string // in this order; without a Host header, it is the host of the URL
 	Bodies []Body
 }
 
-// Config is the run of a load against the endpoint. Times and bounds are the caller's
-// to add.
+// Config returns the configuration of a run of l. The caller sets its limits and the seed.
 func (e Endpoint) Config(l Spec) (Config, error) {
 	u, err := url.Parse(e.URL)
 	if err != nil {
@@ -36,12 +34,12 @@ func (e Endpoint) Config(l Spec) (Config, error) {
 		if port == "" {
 			port = "443"
 		}
-		c.TLS = secured(e.TLS, u.Hostname())
+		c.TLS = tlsConfigFor(e.TLS, u.Hostname())
 	default:
 		return c, fmt.Errorf("load: %q: want http://HOST/PATH or https://HOST/PATH", e.URL)
 	}
 	if u.Hostname() == "" || u.User != nil {
-		return c, errors.New("load: the URL wants a host, and no user: credentials go into a header")
+		return c, errors.New("load: the URL must have a host and no user: send credentials in a header")
 	}
 	c.Addr = net.JoinHostPort(u.Hostname(), port)
 	for _, h := range e.Header {
@@ -53,8 +51,9 @@ func (e Endpoint) Config(l Spec) (Config, error) {
 	return c, nil
 }
 
-// secured is a TLS configuration for a host. Our generator speaks HTTP/1.1 only.
-func secured(c *tls.Config, host string) *tls.Config {
+// tlsConfigFor returns the TLS configuration for a host. It allows only HTTP/1.1, because the
+// generator has no other protocol.
+func tlsConfigFor(c *tls.Config, host string) *tls.Config {
 	if c == nil {
 		c = &tls.Config{}
 	}

@@ -28,8 +28,8 @@ func TestEndpoint(t *testing.T) {
 		{url: "https://[::1]:8443/a%20b", addr: "[::1]:8443", path: "/a%20b", host: "[::1]:8443", secure: true},
 		{url: "ftp://box/", err: `"ftp://box/": want http://HOST/PATH or https://HOST/PATH`},
 		{url: "box:80", err: "want http://HOST/PATH"},
-		{url: "http://", err: "the URL wants a host"},
-		{url: "http://me:secret@box/", err: "credentials go into a header"},
+		{url: "http://", err: "the URL must have a host"},
+		{url: "http://me:secret@box/", err: "send credentials in a header"},
 		{url: "http://%zz/", err: "invalid URL escape"},
 	} {
 		got, err := load.Endpoint{URL: c.url}.Config(load.Spec{})
@@ -45,7 +45,7 @@ func TestEndpoint(t *testing.T) {
 	}
 	own, err := load.Endpoint{URL: "http://box", Header: [][2]string{{"host", "other"}}}.Config(load.Spec{})
 	if err != nil || len(own.Header) != 1 {
-		t.Errorf("a host of its own: %v, %v", own.Header, err)
+		t.Errorf("a Host header: %v, %v", own.Header, err)
 	}
 	given := &tls.Config{ServerName: "other"}
 	secure, err := load.Endpoint{URL: "https://box", TLS: given}.Config(load.Spec{})
@@ -54,8 +54,8 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
-// TestTLS: closed and open loads over TLS, with the path, headers and bodies of the
-// endpoint; connections are kept, and one that the server closes is replaced.
+// TestTLS checks closed and open loads over TLS, with the path, headers and bodies of the endpoint.
+// Connections are reused, and replaced if the server closes them.
 func TestTLS(t *testing.T) {
 	var conns, wrong atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -111,6 +111,6 @@ func TestTLS(t *testing.T) {
 	}
 	c.Limit = time.Second
 	if _, err := load.Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("a server that nobody trusts: %v", err)
+		t.Errorf("an untrusted server: %v", err)
 	}
 }

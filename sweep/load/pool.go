@@ -61,8 +61,8 @@ func (p *pool) send(j job) {
 	c.begin(j)
 	nc, raw := c.nc, c.out.raw // the owner may replace them after the unlock
 	p.mu.Unlock()
-	if c.handed != nil {
-		c.handed <- true // has room: its owner waits for it
+	if c.pacerHasRequest != nil {
+		c.pacerHasRequest <- true // does not block: its owner waits for it
 		return
 	}
 	c.transmit(nc, raw, j.request)
@@ -136,8 +136,8 @@ func (p *pool) serve(c *conn) {
 		case hasRequest:
 			err = c.exchange()
 		case isIdle:
-			if c.handed != nil { // only the owner of a TLS connection writes to it
-				<-c.handed
+			if c.pacerHasRequest != nil { // only the owner of a TLS connection writes to it
+				<-c.pacerHasRequest
 				if !p.hasJob(c) {
 					return
 				}
@@ -239,8 +239,8 @@ func (p *pool) end() {
 	}
 	p.ended = true
 	for _, c := range p.idle {
-		if c.handed != nil {
-			c.handed <- false
+		if c.pacerHasRequest != nil {
+			c.pacerHasRequest <- false
 			continue
 		}
 		c.wake()

@@ -79,19 +79,19 @@ type driverMaker func(r *run, conns int) (send func(plan []time.Duration), err e
 func (r *run) prepare(plan []time.Duration, driver driverMaker) (send func(), err error) {
 	if r.c.Spec.Mode == Closed {
 		conns, err := r.connect(r.c.Spec.Concurrency)
-		return func() { r.sendWithSweeps(func() { r.closed(conns) }) }, err
+		return func() { r.sendWithExpiry(func() { r.closed(conns) }) }, err
 	}
 	first := min(initialConns, len(plan))
-	if r.c.TLS != nil { // the driver reads and writes sockets itself, without TLS records
+	if r.c.TLS != nil { // the driver does not support TLS
 		driver = func(*run, int) (func([]time.Duration), error) { return nil, errors.ErrUnsupported }
 	}
-	drive, err := driver(r, first)
+	sendPlan, err := driver(r, first)
 	if !errors.Is(err, errors.ErrUnsupported) {
-		return func() { drive(plan) }, err
+		return func() { sendPlan(plan) }, err
 	}
 	r.pool = newPool(r)
 	conns, err := r.connect(first)
-	return func() { r.sendWithSweeps(func() { r.open(conns, plan) }) }, err
+	return func() { r.sendWithExpiry(func() { r.open(conns, plan) }) }, err
 }
 
 // sendAll sends the load and returns when every goroutine of the run has ended.
@@ -205,13 +205,13 @@ func (r *run) sleep(t *time.Timer, d time.Duration) bool {
 	}
 }
 
-// sendWithSweeps calls send, and meanwhile ends requests that exceed their timeout. It need not
+// sendWithExpiry calls send, and meanwhile ends requests that exceed their timeout. It need not
 // be exact, because their latency is the timeout.
-func (r *run) sendWithSweeps(send func()) {
+func (r *run) sendWithExpiry(send func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		tick := time.NewTicker(r.sweepEvery())
+		tick := time.NewTicker(r.expiryInterval())
 		defer tick.Stop()
 		for {
 			select {
@@ -227,8 +227,8 @@ func (r *run) sendWithSweeps(send func()) {
 	wg.Wait()
 }
 
-// sweepEvery returns the interval of searches for requests that exceed their timeout.
-func (r *run) sweepEvery() time.Duration {
+// expiryInterval returns the interval of searches for requests that exceed their timeout.
+func (r *run) expiryInterval() time.Duration {
 	return min(max(r.c.Timeout/50, time.Millisecond), 50*time.Millisecond)
 }
 

@@ -17,18 +17,17 @@
 // garbage collection disturbs a run with stable connections. Run the generator in its own
 // process: in the process of a busy server it is late.
 //
-// It speaks HTTP/1.1, over TLS if the Config says so, and follows no redirects. A server
-// elsewhere is an [Endpoint]: its URL, and what else its requests need. Of an answer it
-// reads only the status, the length and the header in which the server splits the time of
-// the request:
+// It uses HTTP/1.1, over TLS if the Config says so, and follows no redirects. An [Endpoint] makes
+// a Config from a URL. Of an answer it reads only the status, the length and the header with the
+// parts of the request's time:
 //
 //	Server-Timing: decode;dur=0.02, queue;dur=8.9, formation;dur=0.4,
 //		execution;dur=9.0, encode;dur=0.03, batch;desc=8
 //
 // with durations in milliseconds, and the size of the request's batch.
 //
-// Under TLS an open load costs one more wake-up for each request, and an answer counts
-// from when it was read.
+// With TLS an open load needs one more wake-up per request, and the time of an answer is the time
+// at which it is read.
 package load
 
 import (

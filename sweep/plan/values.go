@@ -9,17 +9,17 @@ import (
 )
 
 // values reads the constants for inputs, each a number or a list of numbers.
-func (d *decoder) values(p *Plan) reading {
+func (d *decoder) values(p *Plan) readFunc {
 	return func(path string, n *node) {
-		if n.kind != dict {
-			d.fault(n.at, path, "want a map of input names, such as {training_mode: 0}, not %s", n.kind)
+		if n.kind != mapping {
+			d.addError(n.at, path, "want a map of input names, such as {training_mode: 0}, not %s", n.kind)
 			return
 		}
 		p.Values = map[string]string{}
 		for _, e := range n.keys {
-			d.places[join(path, e.name)] = e.value.at
+			d.positions[join(path, e.name)] = e.value.at
 			var words []string
-			d.each(func(path string, item *node) {
+			d.eachItem(func(path string, item *node) {
 				if s, ok := d.scalar(path, item, "a number or a list of numbers"); ok {
 					words = append(words, s)
 				}
@@ -31,12 +31,12 @@ func (d *decoder) values(p *Plan) reading {
 
 // checkValues checks that constants are numbers. Which numbers an input takes is known when
 // the model is.
-func (p Plan) checkValues(c *checker) {
+func (p Plan) checkValues(c *fieldErrors) {
 	for _, name := range slices.Sorted(maps.Keys(p.Values)) {
-		c.text("values", name)
+		c.checkText("values", name)
 		for word := range strings.SplitSeq(p.Values[name], ",") {
 			if !isNumber(word) && word != "true" && word != "false" {
-				c.bad(join("values", name), "%q is not a number; write a number, or a list of them", word)
+				c.add(join("values", name), "%q is not a number; write a number, or a list of them", word)
 			}
 		}
 	}
@@ -50,17 +50,17 @@ func isNumber(word string) bool {
 	return err == nil
 }
 
-func (p Plan) valuesTree() []pair {
-	var out []pair
+func (p Plan) valuesTree() []keyValue {
+	var out []keyValue
 	for _, name := range slices.Sorted(maps.Keys(p.Values)) {
 		words := []any{}
 		for word := range strings.SplitSeq(p.Values[name], ",") {
 			words = append(words, constantWord(word))
 		}
 		if len(words) == 1 {
-			out = append(out, pair{name, words[0]})
+			out = append(out, keyValue{name, words[0]})
 		} else {
-			out = append(out, pair{name, words})
+			out = append(out, keyValue{name, words})
 		}
 	}
 	return out
@@ -70,7 +70,7 @@ func (p Plan) valuesTree() []pair {
 // no number in JSON.
 func constantWord(word string) any {
 	if v, err := strconv.ParseFloat(word, 64); word == "true" || word == "false" || err == nil && v-v == 0 && plainNumber.MatchString(word) {
-		return figure(word)
+		return literal(word)
 	}
 	return word
 }

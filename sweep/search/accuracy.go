@@ -10,20 +10,19 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Errors are how far predictions were off, as shares of what was measured.
+// Errors summarizes the relative errors of predictions: |predicted/measured - 1|.
 type Errors struct {
 	N           int
 	Median, P90 float64
 }
 
-// Accuracy is how well a sweep's predictions did, of each figure apart. What
-// was predicted before anything had been measured under load is left out, as
-// nothing had corrected it yet.
+// Accuracy has the errors of a sweep's predictions, for each figure separately. Predictions from
+// before the first load test are left out, because no measurement had corrected them.
 type Accuracy struct {
 	Throughput, Percentile, Highest Errors
 }
 
-// AccuracyOf compares what was predicted of trials with what they measured.
+// AccuracyOf compares the predictions of trials with their measurements.
 func AccuracyOf(trials []trial.Trial) Accuracy {
 	var rate, value, highest []float64
 	var seen []trial.Trial
@@ -37,38 +36,38 @@ func AccuracyOf(trials []trial.Trial) Accuracy {
 		}
 		if t.Predicted.HighestRPS.OK() {
 			if first {
-				highest = off(highest, t.Predicted.HighestRPS, reached(trials[i:], t))
+				highest = appendError(highest, t.Predicted.HighestRPS, measuredHighest(trials[i:], t))
 			}
 			continue
 		}
-		rate = off(rate, t.Predicted.ThroughputRPS, t.Throughput.Value)
-		value = off(value, t.Predicted.ValueMS, t.Verdict.ValueMS)
+		rate = appendError(rate, t.Predicted.ThroughputRPS, t.Throughput.Value)
+		value = appendError(value, t.Predicted.ValueMS, t.Verdict.ValueMS)
 	}
 	return Accuracy{errorsOf(rate), errorsOf(value), errorsOf(highest)}
 }
 
-// reached is the highest rate that a setting was found to bear: the middle of
-// the one that passed and the next one that did not. It is not measured where
-// the search was not taken that far.
-func reached(trials []trial.Trial, of trial.Trial) trial.Num {
+// measuredHighest returns the highest rate of a setting in its trials: the geometric mean of the
+// highest rate that passed and the next one that did not. It is not measured if these two rates are
+// too far apart.
+func measuredHighest(trials []trial.Trial, of trial.Trial) trial.Num {
 	low, high := 0.0, math.Inf(1)
 	for _, t := range trials {
 		switch {
 		case t.Settings != of.Settings || t.Role != trial.RoleLoad:
-		case t.Verdict.Seems() == trial.Pass:
+		case t.Verdict.Likely() == trial.Pass:
 			low = max(low, t.Load.Rate)
 		default:
 			high = min(high, t.Load.Rate)
 		}
 	}
-	if low == 0 || high > low*(1+4*bracketed) {
+	if low == 0 || high > low*(1+4*rateTolerance) {
 		return trial.Num{}
 	}
-	return trial.Of(math.Sqrt(low * max(high, low)))
+	return trial.NumOf(math.Sqrt(low * max(high, low)))
 }
 
-// off adds the share by which a prediction was off, if both are there.
-func off(all []float64, predicted, measured trial.Num) []float64 {
+// appendError appends the relative error of a prediction if both figures exist.
+func appendError(all []float64, predicted, measured trial.Num) []float64 {
 	p, ok1 := predicted.Get()
 	m, ok2 := measured.Get()
 	if !ok1 || !ok2 || m <= 0 {
@@ -77,6 +76,7 @@ func off(all []float64, predicted, measured trial.Num) []float64 {
 	return append(all, math.Abs(p/m-1))
 }
 
+// errorsOf summarizes relative errors.
 func errorsOf(v []float64) Errors {
 	if len(v) == 0 {
 		return Errors{}
@@ -86,7 +86,7 @@ func errorsOf(v []float64) Errors {
 	return Errors{len(v), at(.5), at(.9)}
 }
 
-// String is the accuracy in words, "" where nothing was predicted.
+// String returns the accuracy in words, or "" without predictions.
 func (a Accuracy) String() string {
 	var parts []string
 	for _, f := range []struct {
@@ -110,15 +110,15 @@ func (a Accuracy) String() string {
 	return fmt.Sprintf("against measured, %s: %s", settings, strings.Join(parts, "; "))
 }
 
-// Capacity: what is recommended of a highest rate, and why.
+// headroom is the recommended rate as a share of the highest rate.
 const headroom = .95
 
-// bears says what a highest rate is good for.
-func (x Explainer) bears(t trial.Trial, why *trial.Why) string {
+// capacityText says which rate is recommended for a setting with its highest rate.
+func (x Explainer) capacityText(t trial.Trial, why *trial.Explanation) string {
 	if x.Rules.Question != plan.Capacity || !x.Rules.Meets(t) {
 		return ""
 	}
-	why.HighestRPS, why.PlanRPS = trial.Of(t.Load.Rate), trial.Of(headroom*t.Load.Rate)
-	return fmt.Sprintf("It bears %.4g requests/s; plan for %.4g (headroom %g), as loads and machines vary.",
+	why.HighestRPS, why.PlanRPS = trial.NumOf(t.Load.Rate), trial.NumOf(headroom*t.Load.Rate)
+	return fmt.Sprintf("It can serve %.4g requests/s; plan for %.4g (headroom %g), because loads and machines vary.",
 		t.Load.Rate, headroom*t.Load.Rate, headroom)
 }

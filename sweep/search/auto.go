@@ -8,201 +8,199 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// autoLoadTests is how many settings Auto takes to their verdict by default.
+// autoLoadTests is the default number of settings that Auto load-tests.
 const autoLoadTests = 8
 
-// fewForAll is so few points that all are simply tried.
-const fewForAll = 3
+// maxForAll is the largest number of points that are all tried, without predictions.
+const maxForAll = 3
 
-// Auto probes service times, predicts every point with the simulator, and
-// verifies the most promising ones under load, each time with what the last
-// measurement says of the predictions. Where nothing can be predicted it tries all
-// points if the load tests are enough for them, and climbs if they are not.
+// Auto probes service times, predicts every point with the simulator and load-tests the most
+// promising points. Each load test corrects the following predictions. If predictions are not
+// possible, Auto tries all points if the number of load tests allows it, and otherwise it climbs.
 //
-// It is a function of the plan, the points and the history it is shown: a sweep
-// that is resumed goes on as the interrupted one would have.
+// Auto depends only on the plan, the points and the history, so that a resumed sweep continues
+// exactly like the interrupted one.
 type Auto struct {
-	*oracle
-	left  int // estimated by the last Next
-	open  int // points that may keep the promise, when it ended
-	ended string
-	none  string // why no point can keep the promise, by the last Next
+	*predictor
+	remaining        int    // estimate of the last Next
+	untried          int    // number of untried points that may keep the promise, when it ended
+	endReason        string // see Ended
+	impossibleReason string // why no point can keep the promise, at the last Next
 }
 
-// NewAuto returns the strategy over points, which stay the caller's. It is an
-// error if a plan's trace cannot be read.
-func NewAuto(p plan.Plan, points []plan.Point, t trial.Tells) (*Auto, error) {
-	o, err := newOracle(p, points, t)
-	return &Auto{oracle: o, left: o.mostTests()}, err
+// NewAuto returns the strategy for the points, which it copies. The error says why a trace of the
+// plan cannot be read.
+func NewAuto(p plan.Plan, points []plan.Point, t trial.MetricSet) (*Auto, error) {
+	pr, err := newPredictor(p, points, t)
+	return &Auto{predictor: pr, remaining: pr.maxTests()}, err
 }
 
-// Left estimates the trials to come; probes are not counted.
-func (a *Auto) Left() int { return a.left }
+// Left estimates the number of trials still to come, without probes.
+func (a *Auto) Left() int { return a.remaining }
 
-// Untried is how many points may keep the promise and were not measured.
-func (a *Auto) Untried() int { return a.open }
+// Untried returns the number of untried points that may keep the promise.
+func (a *Auto) Untried() int { return a.untried }
 
 // Impossible says why no point can keep the promise at any load.
-func (a *Auto) Impossible() string { return a.none }
+func (a *Auto) Impossible() string { return a.impossibleReason }
 
 // Next returns the next probe, or the next trial.
 func (a *Auto) Next(found trial.History) (plan.Point, bool) {
-	if !a.few() || a.paceWanted(found) {
+	if !a.triesAll() || a.needsSpeedProbe(found) {
 		if p, ok := a.probe(found.Probes); ok {
 			return p, true
 		}
 	}
 	v := a.view(found)
 	p, ok := a.decide(v)
-	a.left, a.none = a.trialsLeft(v, ok), v.certainNone()
-	a.open, a.ended = 0, ""
+	a.remaining, a.impossibleReason = a.trialsLeft(v, ok), v.confirmedReason()
+	a.untried, a.endReason = 0, ""
 	if !ok {
-		a.end(v)
+		a.setEndReason(v)
 	}
 	return p, ok
 }
 
-// end notes why nothing more is tried.
-func (a *Auto) end(v *view) {
-	if v.best() < 0 {
-		a.open = v.hopeful()
+// setEndReason sets the reason why nothing more is tried.
+func (a *Auto) setEndReason(v *view) {
+	if v.bestTest() < 0 {
+		a.untried = v.countPossible()
 	}
 	rest := len(a.points) - len(v.tests)
-	if rest > 0 && a.blind != "" {
-		a.ended = fmt.Sprintf("%d load tests of %d points, one knob at a time: %s.", len(v.tests), len(a.points), a.blind)
+	if rest > 0 && a.noPrediction != "" {
+		a.endReason = fmt.Sprintf("%d load tests of %d points, one knob at a time: %s.", len(v.tests), len(a.points), a.noPrediction)
 	}
-	if rest == 0 || v.m == nil {
+	if rest == 0 || v.simulator == nil {
 		return
 	}
-	a.ended = fmt.Sprintf("%d load tests of %d points, the others were predicted from %d service times", len(v.tests), len(a.points), len(a.known))
-	if best := v.best(); best >= 0 {
-		on := v.worthOf(v.tests[best])
-		_, gain := v.top(func(o outlook) float64 { return o.gain(on) })
-		a.ended += fmt.Sprintf(": the best of them is expected to gain %.1f%%", 100*max(gain, 0))
+	a.endReason = fmt.Sprintf("%d load tests of %d points, the others were predicted from %d service times", len(v.tests), len(a.points), len(a.cachedFor))
+	if best := v.bestTest(); best >= 0 {
+		bestScore := v.scoreOf(v.tests[best])
+		_, gain := v.bestUntried(func(o expectation) float64 { return o.expectedGain(bestScore) })
+		a.endReason += fmt.Sprintf(": the best of them is expected to gain %.1f%%", 100*max(gain, 0))
 	} else {
-		a.ended += fmt.Sprintf(": %d of them may keep the promise", a.open)
+		a.endReason += fmt.Sprintf(": %d of them may keep the promise", a.untried)
 	}
-	if n, why := v.ruledOut(); n > 0 {
-		a.ended += fmt.Sprintf("; %d cannot at any load: %s", n, why)
+	if n, why := v.countImpossible(); n > 0 {
+		a.endReason += fmt.Sprintf("; %d cannot at any load: %s", n, why)
 	}
-	a.ended += "."
-	for _, c := range a.cut {
-		a.ended += " " + c + "."
+	a.endReason += "."
+	for _, c := range a.truncations {
+		a.endReason += " " + c + "."
 	}
 }
 
-// Ended says what became of the points that were not tested.
-func (a *Auto) Ended() string { return a.ended }
+// Ended says why the points without a load test were left out.
+func (a *Auto) Ended() string { return a.endReason }
 
-// Outline says what is probed, and how the rest is decided.
+// Outline says what is probed and how the other points are decided.
 func (a *Auto) Outline() []string {
 	switch {
-	case a.blind != "" && a.few():
-		return []string{"auto: " + a.blind + ": all points in this order, the load tests are enough for them"}
-	case a.blind != "":
-		return append(a.climbOutline(), fmt.Sprintf("load tests: at most %d", a.limit))
-	case a.few():
-		return []string{"auto: all points in this order, they are few; one probe before them says how fast the model is"}
+	case a.noPrediction != "" && a.triesAll():
+		return []string{"auto: " + a.noPrediction + ": all points in this order, the load tests are enough for them"}
+	case a.noPrediction != "":
+		return append(a.climbOutline(), fmt.Sprintf("load tests: at most %d", a.maxLoadTests))
+	case a.triesAll():
+		return []string{"auto: all points in this order, because they are few; one probe before them measures the speed of the model"}
 	}
-	out := append(a.scout.outline(), fmt.Sprintf("predictions: all %d points, in the simulator, with the same arrivals", len(a.points)))
-	for _, c := range a.cut {
+	out := append(a.prober.outline(), fmt.Sprintf("predictions: all %d points, in the simulator, with the same arrivals", len(a.points)))
+	for _, c := range a.truncations {
 		out = append(out, "  "+c)
 	}
 	if a.plan.Question == plan.Capacity {
-		out = append(out, "each load test: "+a.rateOutline())
+		out = append(out, "each load test: "+a.rateSearchOutline())
 	}
 	return append(out,
-		fmt.Sprintf("load tests: at most %d: the most promising and safe point first, then the one with the largest expected gain", a.limit),
-		fmt.Sprintf("  of them %d far from the favourite, and once the favourite again; what is measured corrects the predictions", farTests),
-		"end: when no other point is expected to gain 1%; then the favourite is validated on a fresh seed")
+		fmt.Sprintf("load tests: at most %d: the most promising and safe point first, then the one with the largest expected gain", a.maxLoadTests),
+		fmt.Sprintf("  %d of them far from the best one, and the best one again; the measurements correct the predictions", farTests),
+		"end: when no other point is expected to gain 1%; then the best one is validated with another seed")
 }
 
-// few tells whether there is nothing to predict: so few points are all tried. Where
-// nothing can be predicted, as many as there are load tests are few.
-func (a *Auto) few() bool {
-	most := min(fewForAll, a.limit)
-	if a.blind != "" {
-		most = a.limit
+// triesAll reports whether there are so few points that all are tried, without predictions. If
+// predictions are not possible, that is the number of load tests.
+func (a *Auto) triesAll() bool {
+	most := min(maxForAll, a.maxLoadTests)
+	if a.noPrediction != "" {
+		most = a.maxLoadTests
 	}
 	return a.plan.Question == plan.Throughput && len(a.points) <= most
 }
 
-// paceWanted tells whether one probe is to say how fast the model is: few points
-// need no predictions, but trials of a slow model need to know how long to last.
-func (a *Auto) paceWanted(found trial.History) bool {
+// needsSpeedProbe reports whether one probe is needed only for the speed of the model: a few points
+// need no predictions, but the length of a trial depends on the speed.
+func (a *Auto) needsSpeedProbe(found trial.History) bool {
 	fixed := a.plan.Trial.Requests > 0 || a.plan.Trial.Duration > 0
 	return !fixed && len(found.Probes) == 0 && len(found.Trials) == 0
 }
 
-// trialsLeft estimates what is still to come after the point that Next returns.
+// trialsLeft estimates the number of trials after the point that Next returns.
 func (a *Auto) trialsLeft(v *view, more bool) int {
 	if !more {
 		return 0
 	}
-	left := a.mostTests() - len(v.tests) - v.controls
+	left := a.maxTests() - len(v.tests) - v.controls
 	if a.plan.Question == plan.Capacity {
-		left = a.trialsOf(left) + 1
+		left = a.trialsFor(left) + 1
 	}
-	// Trials that are too short for a verdict are of no use to anybody: rather
-	// fewer of them.
-	if c := CostOf(a.plan, v.found); c.Known() && c.Budget > 0 && a.plan.Trial.Requests == 0 {
-		left = min(left, max(int(min(c.Passes(), math.MaxInt32)), 1)-len(v.found.Trials))
+	// Trials that are too short for a verdict are useless. Expect fewer, longer trials.
+	if c := CostOf(a.plan, v.history); c.HasRate() && c.Budget > 0 && a.plan.Trial.Requests == 0 {
+		left = min(left, max(int(min(c.Passes(), math.MaxInt32)), 1)-len(v.history.Trials))
 	}
 	return max(left-1, 0)
 }
 
-// decide is what to do next.
+// decide returns the next trial.
 func (a *Auto) decide(v *view) (plan.Point, bool) {
 	done := len(v.tests) + v.controls
 	switch {
-	case v.open >= 0:
-		return v.goOn(), true
-	case done >= a.limit:
+	case v.unfinished >= 0:
+		return v.nextRate(), true
+	case done >= a.maxLoadTests:
 		return plan.Point{}, false
-	case a.few():
-		return a.all(v)
-	case v.m == nil:
+	case a.triesAll():
+		return a.nextUntried(v)
+	case v.simulator == nil:
 		return v.climb()
 	}
-	best := v.best()
+	best := v.bestTest()
 	if best < 0 {
-		return v.hope()
+		return v.firstAnswer()
 	}
-	if v.far(best) < farFrom(len(v.tests)) {
-		if p, ok := v.away(best); ok {
+	if v.countFar(best) < farTestsAfter(len(v.tests)) {
+		if p, ok := v.farPoint(best); ok {
 			return p, true
 		}
 	}
 	if len(v.tests) >= controlAt && v.controls == 0 {
-		return v.control(best), true
+		return v.controlPoint(best), true
 	}
-	if p, ok := v.better(best); ok {
+	if p, ok := v.largestGain(best); ok {
 		return p, true
 	}
-	if v.far(best) < farTests {
-		if p, ok := v.away(best); ok {
+	if v.countFar(best) < farTests {
+		if p, ok := v.farPoint(best); ok {
 			return p, true
 		}
 	}
 	if v.controls == 0 && len(v.tests) > 1 {
-		return v.control(best), true
+		return v.controlPoint(best), true
 	}
 	return plan.Point{}, false
 }
 
-// whyAll is why every point is tried.
-func (a *Auto) whyAll() string {
-	if a.blind != "" {
-		return "all are tried: " + a.blind + "."
+// tryAllReason says why every point is tried.
+func (a *Auto) tryAllReason() string {
+	if a.noPrediction != "" {
+		return "all are tried: " + a.noPrediction + "."
 	}
 	return "one of few: all are tried."
 }
 
-// all tries the points in order.
-func (a *Auto) all(v *view) (plan.Point, bool) {
+// nextUntried returns the first point without a load test.
+func (a *Auto) nextUntried(v *view) (plan.Point, bool) {
 	for i, p := range a.points {
 		if !v.tried(i) {
-			p.Reason = join(a.whyAll(), p.Reason)
+			p.Reason = joinSentences(a.tryAllReason(), p.Reason)
 			return p, true
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Auto finds next to the best of 288 settings, in short tests of 96, with at most
-// 8 load tests and 40 probes, of up to 5 trials each where rates are looked for.
+// Auto finds a point near the best of 288 settings (of 96 in short tests), with at most 40 probes
+// and 8 load tests. In searches for the highest rate a load test has at most 5 trials on average.
 func TestAutoRegret(t *testing.T) {
 	t.Parallel()
 	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
@@ -37,7 +37,7 @@ func TestAutoRegret(t *testing.T) {
 				all = append(all, r.regret)
 			}
 			slices.Sort(all)
-			if median := all[len(all)/2]; median > .01 && !testing.Short() { // of two there is none
+			if median := all[len(all)/2]; median > .01 && !testing.Short() { // short tests have only one problem, and no median
 				t.Errorf("median regret %.3f, want at most .01: %.3f", median, all)
 			}
 			if worst := all[len(all)-1]; worst > .08 {
@@ -47,14 +47,14 @@ func TestAutoRegret(t *testing.T) {
 	}
 }
 
-// ignoreTime leaves out what differs between two runs of the same sweep.
+// ignoreTime ignores what differs between two runs of the same sweep.
 var ignoreTime = cmp.Options{
 	cmpopts.IgnoreFields(trial.Choice{}, "At"), cmpopts.IgnoreFields(trial.Trial{}, "At"), cmpopts.IgnoreFields(trial.Probe{}, "At", "Seconds"),
 	cmp.AllowUnexported(trial.Num{}),
 }
 
-// A sweep that is killed after any of its records and resumed from them ends
-// with the same records and the same choice.
+// A sweep that is interrupted after any of its records and resumed ends with the same records and
+// the same choice.
 func TestResumeIsIdentical(t *testing.T) {
 	t.Parallel()
 	for _, strategy := range search.Available() {
@@ -62,7 +62,7 @@ func TestResumeIsIdentical(t *testing.T) {
 			t.Run(strategy+" "+q.String(), func(t *testing.T) {
 				p := newProblem(3, q, true)
 				p.plan.Knobs = map[knob.Name]string{knob.Workers: "1-2", knob.BatchSize: "1-16*4", knob.BatchDelay: "1", knob.QueueSize: "1000"}
-				p.plan.Trial.MaxRequests = 3000 // most of the time goes into looking at requests
+				p.plan.Trial.MaxRequests = 3000 // to save time
 				kills := 6
 				if testing.Short() {
 					p.plan.Knobs[knob.BatchSize], kills = "1,8", 1

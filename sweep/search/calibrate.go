@@ -6,54 +6,52 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// What measurements say of predictions. A residual is log(measured/predicted) of
-// a verified point. Those of two points are alike because of
+// How measurements correct predictions. The residual of a tested point is
+// log(measured/predicted). Residuals of two points are correlated because of
 //
-//   - what is wrong with every prediction by the same factor,
-//   - what every request or batch costs beside its execution (HTTP, wake-ups, the
-//     generator's share of the processor): it adds to the time and weighs most
-//     where the predicted time is shortest,
-//   - what is wrong with the times of a device, precision and number of threads,
-//     of a number of workers, and of a batch size,
+//   - an error that all predictions have as a common factor,
+//   - an overhead of every request or batch in addition to its execution (HTTP, wake-ups, the
+//     CPU time of the load generator): its relative effect is largest if the predicted time is
+//     shortest,
+//   - errors in the times of a device, precision and number of threads, of a number of workers,
+//     and of a batch size.
 //
-// and each of these is given a standard deviation. With them the residuals are a
-// Gaussian process: what is expected of a point that was not verified, and how
-// uncertain that is, follow from those that were, the most similar ones first.
+// Each of these has a standard deviation. The residuals are modelled as a Gaussian process, from
+// which the expected residual of an untested point and its uncertainty follow.
 const (
-	sdFactor  = .25
-	sdCost    = .15
-	sdFamily  = .05
-	sdWorkers = .04
-	sdNear    = .05
-	sdOwn     = .015 // what no other point tells of
+	sdCommon   = .25
+	sdOverhead = .15
+	sdSession  = .05
+	sdWorkers  = .04
+	sdSimilar  = .05
+	sdPoint    = .015 // part that is independent of all other points
 )
 
-// residual is what one measurement says.
+// residual is the error of the prediction of one tested point.
 type residual struct {
 	point int
 	value float64 // log(measured/predicted)
-	sd    float64 // of its noise
+	sd    float64 // of the measurement
 }
 
-// belief is what is known of log(truth/predicted) of a point.
-type belief struct{ mean, sd float64 }
+// posterior is the distribution of log(true/predicted) of a point, given the tests.
+type posterior struct{ mean, sd float64 }
 
-// places says where points lie, and how much longer each is predicted to take
-// than the fastest.
-type places struct {
-	points []plan.Point
-	quick  []float64 // 0-1: the shortest predicted time over the point's
-	doubt  []float64 // of the prediction itself
+// kernel has the data of all points for the covariance of their residuals.
+type kernel struct {
+	points       []plan.Point
+	relativeRate []float64 // predicted rate / highest predicted rate, 0 to 1
+	uncertainty  []float64 // standard deviation of log(rate) of the prediction itself
 }
 
-// alike is the covariance of the residuals of points i and j.
-func (s places) alike(i, j int) float64 {
+// covariance returns the covariance of the residuals of points i and j.
+func (s kernel) covariance(i, j int) float64 {
 	a, b := s.points[i].Settings, s.points[j].Settings
-	sum := sq(sdFactor) + sq(sdCost)*s.quick[i]*s.quick[j]
+	sum := square(sdCommon) + square(sdOverhead)*s.relativeRate[i]*s.relativeRate[j]
 	if i == j {
-		sum += sq(sdOwn)
+		sum += square(sdPoint)
 	}
-	if groupOf(a).family() != groupOf(b).family() {
+	if groupOf(a).sessionKind() != groupOf(b).sessionKind() {
 		return sum
 	}
 	workers := doublings(a.Workers, b.Workers)
@@ -64,65 +62,65 @@ func (s places) alike(i, j int) float64 {
 	if s.points[i].Load != s.points[j].Load {
 		near++
 	}
-	sum += sq(sdFamily) + sq(sdWorkers)*math.Exp(-workers)
-	return sum + (sq(sdNear)+s.doubt[i]*s.doubt[j])*math.Exp(-near)
+	sum += square(sdSession) + square(sdWorkers)*math.Exp(-workers)
+	return sum + (square(sdSimilar)+s.uncertainty[i]*s.uncertainty[j])*math.Exp(-near)
 }
 
-func sq(v float64) float64 { return v * v }
+func square(v float64) float64 { return v * v }
 
-// doublings is how many doublings two numbers are apart.
+// doublings returns |log2(a/b)|.
 func doublings(a, b int) float64 { return math.Abs(math.Log2(float64(a) / float64(b))) }
 
-// calibration is the Gaussian process with its measurements.
+// calibration is the Gaussian process with the residuals of the tests.
 type calibration struct {
-	places
-	scale   float64 // of the standard deviations, as large as the residuals ask for
-	seen    []residual
-	root    [][]float64 // the Cholesky root of their covariances
-	weights []float64   // the covariances' inverse times the residuals
+	kernel
+	scale     float64 // factor of all standard deviations
+	residuals []residual
+	cholesky  [][]float64 // Cholesky factor of the residuals' covariance matrix
+	weights   []float64   // inverse of the covariance matrix times the residuals
 }
 
-// calibrate takes the measurements in. Without any every belief is the prior,
-// whose standard deviations are multiplied by scale.
-func calibrate(s places, scale float64, seen []residual) *calibration {
-	c := &calibration{places: s, scale: scale, seen: seen}
+// calibrate fits the process to residuals. Without residuals every posterior is the prior, with
+// standard deviations multiplied by scale.
+func calibrate(s kernel, scale float64, residuals []residual) *calibration {
+	c := &calibration{kernel: s, scale: scale, residuals: residuals}
 	sum := 0.0
-	for _, r := range seen {
-		sum += sq(r.value) / s.alike(r.point, r.point)
+	for _, r := range residuals {
+		sum += square(r.value) / s.covariance(r.point, r.point)
 	}
-	if n := float64(len(seen)); n > 0 { // predictions that are worse than was thought
+	if n := float64(len(residuals)); n > 0 { // increase scale if predictions are worse than expected
 		c.scale = max(scale, math.Sqrt(sum/n)/2)
 	}
-	c.root = make([][]float64, len(seen))
-	for i, a := range seen {
-		c.root[i] = make([]float64, i+1)
-		for j, b := range seen[:i+1] {
-			v := sq(c.scale) * s.alike(a.point, b.point)
+	c.cholesky = make([][]float64, len(residuals))
+	for i, a := range residuals {
+		c.cholesky[i] = make([]float64, i+1)
+		for j, b := range residuals[:i+1] {
+			v := square(c.scale) * s.covariance(a.point, b.point)
 			if i == j {
-				v += sq(a.sd) + 1e-9
+				v += square(a.sd) + 1e-9
 			}
 			for k := range j {
-				v -= c.root[i][k] * c.root[j][k]
+				v -= c.cholesky[i][k] * c.cholesky[j][k]
 			}
 			if i == j {
-				c.root[i][i] = math.Sqrt(max(v, 1e-12))
+				c.cholesky[i][i] = math.Sqrt(max(v, 1e-12))
 			} else {
-				c.root[i][j] = v / c.root[j][j]
+				c.cholesky[i][j] = v / c.cholesky[j][j]
 			}
 		}
 	}
-	y := make([]float64, len(seen))
-	for i, r := range seen {
+	y := make([]float64, len(residuals))
+	for i, r := range residuals {
 		y[i] = r.value
 	}
-	c.weights = c.backward(c.forward(y))
+	c.weights = c.solveUpper(c.solveLower(y))
 	return c
 }
 
-// forward solves root x = b.
-func (c *calibration) forward(b []float64) []float64 {
+// solveLower solves L x = b for the Cholesky factor L.
+func (c *calibration) solveLower(b []float64) []float64 {
 	x := make([]float64, len(b))
-	for i, row := range c.root {
+	for i, row := range c.cholesky {
 		x[i] = b[i]
 		for k := range i {
 			x[i] -= row[k] * x[k]
@@ -132,30 +130,30 @@ func (c *calibration) forward(b []float64) []float64 {
 	return x
 }
 
-// backward solves the transposed root times x = b.
-func (c *calibration) backward(b []float64) []float64 {
+// solveUpper solves transposed(L) x = b.
+func (c *calibration) solveUpper(b []float64) []float64 {
 	x := make([]float64, len(b))
 	for i := len(b) - 1; i >= 0; i-- {
 		x[i] = b[i]
 		for k := i + 1; k < len(b); k++ {
-			x[i] -= c.root[k][i] * x[k]
+			x[i] -= c.cholesky[k][i] * x[k]
 		}
-		x[i] /= c.root[i][i]
+		x[i] /= c.cholesky[i][i]
 	}
 	return x
 }
 
-// at is what is known of a point.
-func (c *calibration) at(point int) belief {
-	cov := make([]float64, len(c.seen))
+// posterior returns the posterior of a point.
+func (c *calibration) posterior(point int) posterior {
+	cov := make([]float64, len(c.residuals))
 	mean := 0.0
-	for i, r := range c.seen {
-		cov[i] = sq(c.scale) * c.alike(r.point, point)
+	for i, r := range c.residuals {
+		cov[i] = square(c.scale) * c.covariance(r.point, point)
 		mean += cov[i] * c.weights[i]
 	}
-	v := sq(c.scale) * c.alike(point, point)
-	for _, x := range c.forward(cov) {
-		v -= sq(x)
+	v := square(c.scale) * c.covariance(point, point)
+	for _, x := range c.solveLower(cov) {
+		v -= square(x)
 	}
-	return belief{mean, math.Sqrt(max(v, sq(sdOwn)))}
+	return posterior{mean, math.Sqrt(max(v, square(sdPoint)))}
 }

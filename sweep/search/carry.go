@@ -15,61 +15,60 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Carried is what a resumed sweep takes over from the one before it.
+// Carried is the part of an earlier sweep that a resumed sweep uses.
 type Carried struct {
-	History  trial.History
-	Restated int                // trials whose verdict is on a new limit
-	Dropped  map[DropReason]int // trials that are not taken over, by the first reason
+	History trial.History
+	Derived int                // trials whose verdict was derived for another limit
+	Dropped map[DropReason]int // number of trials that are not used, by the first reason
 
-	probes   int // there were
-	from, to time.Duration
+	oldProbes int           // number of probes in the earlier sweep
+	from, to  time.Duration // the old limit and the new one
 }
 
-// DropReason is why a trial is not taken over.
+// DropReason is why a trial is not used.
 type DropReason uint8
 
-// The reasons, in the order in which they are looked for.
+// The reasons, in the order in which they are checked.
 const (
-	OtherRequests DropReason = iota // it was sent other requests
-	OtherOptions                    // it was measured under another rule, or other options
+	OtherRequests DropReason = iota // it was measured with other requests
+	OtherOptions                    // it was measured with another batching rule or other options
 	NoPoint                         // its settings or its load are not in the plan
-	OtherPromise                    // its verdict says nothing about the plan's promise
-	InPart                          // other trials of its setting are not taken over
-	RateSearch                      // it is of a rate search, and not its bound
+	OtherPromise                    // its verdict cannot be derived for the plan's SLA
+	OtherDropped                    // another trial of its setting is not used
+	NotBound                        // it belongs to a rate search and is not its bound
 )
 
 var dropTexts = []string{
 	OtherRequests: "other requests", OtherOptions: "another rule or other options", NoPoint: "no point of this plan",
-	OtherPromise: "the promise is another", InPart: "their settings are measured anew as a whole",
-	RateSearch: "of a rate search only its bound is kept",
+	OtherPromise: "the promise is another", OtherDropped: "all trials of their settings are repeated",
+	NotBound: "of a rate search only its bound is kept",
 }
 
 func (d DropReason) String() string { return dropTexts[d] }
 
-// Carry is what of a history that was measured under one plan holds under
-// another, whose points are given.
+// Carry returns the part of a history, measured under the plan was, that is valid under the plan
+// now with these points.
 //
-// Trials stay if they are of one of the points, were sent the same requests with
-// the same options, and their verdict holds for the new promise
-// ([trial.Verdict.Carry]). Where the limit is another, the trials of a setting
-// under a load go together: those that passed alone, without the one that failed,
-// would be the lucky half. Of a search for the highest rate only its bound stays.
+// A trial is valid if it belongs to one of the points, had the same requests and options, and its
+// verdict can be derived for the new SLA ([trial.Verdict.Carry]). If the limit differs, the trials
+// of a setting under a load are used all or not at all: to use only those that passed would select
+// the lucky ones. Of a search for the highest rate only the bound is used.
 //
-// Probes know neither promise nor load. They stay if the points have settings
-// whose batches take that time.
+// Probes depend neither on the SLA nor on the load. A probe is valid if the points include its
+// group of settings.
 func Carry(old trial.History, was, now plan.Plan, points []plan.Point) Carried {
-	c := carrier{was: was, now: now, same: requests(was) == requests(now), points: map[spot]bool{}}
+	c := carryCheck{oldPlan: was, newPlan: now, sameRequests: requestsKey(was) == requestsKey(now), points: map[pointKey]bool{}}
 	for _, p := range points {
-		c.points[c.spotOf(p.Settings, p.Load)] = true
+		c.points[c.keyOf(p.Settings, p.Load)] = true
 	}
-	out := Carried{Dropped: map[DropReason]int{}, probes: len(old.Probes), from: was.SLA.Limit, to: now.SLA.Limit}
+	out := Carried{Dropped: map[DropReason]int{}, oldProbes: len(old.Probes), from: was.SLA.Limit, to: now.SLA.Limit}
 	reasons := make([]*DropReason, len(old.Trials))
 	trials := slices.Clone(old.Trials)
 	for i := range trials {
-		trials[i].Verdict, reasons[i] = c.look(trials[i])
+		trials[i].Verdict, reasons[i] = c.check(trials[i])
 	}
 	if was.SLA != now.SLA {
-		c.whole(trials, reasons)
+		c.dropIncomplete(trials, reasons)
 	}
 	for i, t := range trials {
 		if reasons[i] != nil {
@@ -77,37 +76,38 @@ func Carry(old trial.History, was, now plan.Plan, points []plan.Point) Carried {
 			continue
 		}
 		if t.Verdict != old.Trials[i].Verdict {
-			out.Restated++
+			out.Derived++
 		}
 		out.History.Trials = append(out.History.Trials, t)
 	}
-	out.History.Probes = c.probes(old.Probes, newSpace(points))
+	out.History.Probes = c.probes(old.Probes, newProbeSpace(points))
 	return out
 }
 
-// carrier takes trials over from one plan to another.
-type carrier struct {
-	was, now plan.Plan
-	same     bool // the requests are
-	points   map[spot]bool
+// carryCheck decides which trials of one plan are valid under another.
+type carryCheck struct {
+	oldPlan, newPlan plan.Plan
+	sameRequests     bool // whether both plans have the same requests
+	points           map[pointKey]bool
 }
 
-// spotOf is oracle.spotOf: of question capacity the rate is what is looked for.
-func (c carrier) spotOf(s knob.Settings, l load.Spec) spot {
-	if c.now.Question == plan.Capacity {
+// keyOf returns the same key as predictor.keyOf: the rate is not part of a point if the question is
+// capacity.
+func (c carryCheck) keyOf(s knob.Settings, l load.Spec) pointKey {
+	if c.newPlan.Question == plan.Capacity {
 		l.Rate = 0
 	}
-	return spot{s, l}
+	return pointKey{s, l}
 }
 
-// requests names all of a plan that says what is sent. What has nothing to do with
-// that is left out by name, so that a field which plans get later counts. Paths
-// keep their last part, as in a profile's plan.
-func requests(p plan.Plan) string {
-	p.Model, p.Target = "", "" // model and machine are compared by their hashes
+// requestsKey encodes all fields of a plan that influence the requests. The other fields are
+// cleared by name, so that a new field of plans is included. Of paths only the last element is
+// compared, as in a profile's plan.
+func requestsKey(p plan.Plan) string {
+	p.Model, p.Target = "", "" // the model and the machine are compared by their hashes
 	p.Options, p.Question, p.SLA, p.Loads, p.Knobs = knob.Options{}, 0, trial.SLA{}, nil, nil
 	p.Strategy, p.Order, p.Objective, p.Constraints = "", 0, 0, plan.Constraints{}
-	p.Budget, p.Trial, p.Seed = plan.Budget{}, plan.Trial{}, 0
+	p.Budget, p.Trial, p.Seed, p.MaxRequestSize = plan.Budget{}, plan.Trial{}, 0, 0
 	if p.Input != "" {
 		p.Input = filepath.Base(p.Input)
 	}
@@ -119,63 +119,65 @@ func requests(p plan.Plan) string {
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
-		return err.Error() // a plan always encodes
+		return err.Error() // cannot happen: every plan can be encoded
 	}
 	return string(text)
 }
 
-// look is a trial's verdict under the new plan, or what speaks against it.
-func (c carrier) look(t trial.Trial) (trial.Verdict, *DropReason) {
+// check returns the verdict of a trial under the new plan, or the reason why the trial is not
+// valid.
+func (c carryCheck) check(t trial.Trial) (trial.Verdict, *DropReason) {
 	drop := func(d DropReason) (trial.Verdict, *DropReason) { return t.Verdict, &d }
 	switch {
-	case !c.same:
+	case !c.sameRequests:
 		return drop(OtherRequests)
-	case t.Options != c.now.Options:
+	case t.Options != c.newPlan.Options:
 		return drop(OtherOptions)
-	case !c.points[c.spotOf(t.Settings, t.Load)] || t.Role == trial.RoleLive:
+	case !c.points[c.keyOf(t.Settings, t.Load)] || t.Role == trial.RoleLive:
 		return drop(NoPoint)
 	}
-	v, ok := t.Verdict.Carry(c.was.SLA, c.now.SLA)
+	v, ok := t.Verdict.Restate(c.oldPlan.SLA, c.newPlan.SLA)
 	if !ok {
 		return drop(OtherPromise)
 	}
 	return v, nil
 }
 
-// whole drops what is left of a setting under a load of which not every trial is
-// taken over, or of a search for the highest rate all but its bound.
-func (c carrier) whole(trials []trial.Trial, reasons []*DropReason) {
-	of := map[spot][]int{}
+// dropIncomplete drops the valid trials of a setting under a load if another one of them is not
+// valid. Of a search for the highest rate it drops all but the bound.
+func (c carryCheck) dropIncomplete(trials []trial.Trial, reasons []*DropReason) {
+	byKey := map[pointKey][]int{}
 	for i, t := range trials {
-		s := c.spotOf(t.Settings, t.Load)
-		of[s] = append(of[s], i)
+		s := c.keyOf(t.Settings, t.Load)
+		byKey[s] = append(byKey[s], i)
 	}
-	for _, ids := range of {
-		gone := slices.ContainsFunc(ids, func(i int) bool { return reasons[i] != nil })
-		bound, d := -1, InPart
-		if c.now.Question == plan.Capacity {
-			bound, d = c.bound(trials, reasons, ids), RateSearch
-		} else if !gone {
+	for _, ids := range byKey {
+		incomplete := slices.ContainsFunc(ids, func(i int) bool { return reasons[i] != nil })
+		bound, reason := -1, OtherDropped
+		if c.newPlan.Question == plan.Capacity {
+			bound, reason = c.bestBound(trials, reasons, ids), NotBound
+		} else if !incomplete {
 			continue
 		}
 		for _, i := range ids {
 			if reasons[i] == nil && i != bound {
-				reasons[i] = &d
+				reasons[i] = &reason
 			}
 		}
 	}
 }
 
-// bound is what a search of one setting's highest rate says about another limit:
-// the highest rate that kept a tighter one, below all that did not, or the lowest
-// that broke a looser one, above all that did not. Every other trial would count
-// against the few that a search has. -1 is nothing.
-func (c carrier) bound(trials []trial.Trial, reasons []*DropReason, ids []int) int {
-	up := 1.0 // towards higher rates
-	if c.now.SLA.Limit < c.was.SLA.Limit {
-		up = -1
+// bestBound returns the index of the trial that is used of the search for one setting's highest
+// rate: if the limit is now higher, the highest rate that passed, below all rates that did not; if
+// the limit is now lower, the lowest rate that failed, above all rates that did not. All other
+// trials would count against the maximal number of trials of a search. It returns -1 if there is
+// none.
+func (c carryCheck) bestBound(trials []trial.Trial, reasons []*DropReason, ids []int) int {
+	sign := 1.0 // 1 to select the highest rate, -1 the lowest
+	if c.newPlan.SLA.Limit < c.oldPlan.SLA.Limit {
+		sign = -1
 	}
-	rate := func(i int) float64 { return up * trials[i].Load.Rate }
+	rate := func(i int) float64 { return sign * trials[i].Load.Rate }
 	best := -1
 	for _, i := range ids {
 		beyond := slices.ContainsFunc(ids, func(j int) bool { return reasons[j] != nil && rate(j) <= rate(i) })
@@ -189,11 +191,11 @@ func (c carrier) bound(trials []trial.Trial, reasons []*DropReason, ids []int) i
 	return best
 }
 
-// probes are those that say how long batches of the new plan's points take.
-func (c carrier) probes(old []trial.Probe, s space) []trial.Probe {
-	a, b := c.was.Options, c.now.Options
-	a.Rule, b.Rule = 0, 0 // it forms batches, and does not run them
-	if !c.same || a != b {
+// probes returns the valid probes.
+func (c carryCheck) probes(old []trial.Probe, s probeSpace) []trial.Probe {
+	a, b := c.oldPlan.Options, c.newPlan.Options
+	a.Rule, b.Rule = 0, 0 // the batching rule does not change the time of a batch
+	if !c.sameRequests || a != b {
 		return nil
 	}
 	var out []trial.Probe
@@ -205,14 +207,14 @@ func (c carrier) probes(old []trial.Probe, s space) []trial.Probe {
 	return out
 }
 
-// String says in one line what was taken over and what was not, and why.
+// String says in one line what is used, what is not, and why.
 func (c Carried) String() string {
 	var parts []string
-	if kept := len(c.History.Trials) - c.Restated; kept > 0 || c.Restated+len(c.Dropped) == 0 {
+	if kept := len(c.History.Trials) - c.Derived; kept > 0 || c.Derived+len(c.Dropped) == 0 {
 		parts = append(parts, fmt.Sprintf("trials kept: %d", kept))
 	}
-	if c.Restated > 0 {
-		parts = append(parts, fmt.Sprintf("carried over to the limit of %v from %v: %d", c.to, c.from, c.Restated))
+	if c.Derived > 0 {
+		parts = append(parts, fmt.Sprintf("carried over to the limit of %v from %v: %d", c.to, c.from, c.Derived))
 	}
 	dropped, why := 0, []string{}
 	for d := range DropReason(len(dropTexts)) {
@@ -224,8 +226,8 @@ func (c Carried) String() string {
 	if dropped > 0 {
 		parts = append(parts, fmt.Sprintf("not used: %d, %s", dropped, strings.Join(why, ", ")))
 	}
-	if c.probes > 0 {
-		parts = append(parts, fmt.Sprintf("service times kept: %d of %d", len(c.History.Probes), c.probes))
+	if c.oldProbes > 0 {
+		parts = append(parts, fmt.Sprintf("service times kept: %d of %d", len(c.History.Probes), c.oldProbes))
 	}
 	return strings.Join(parts, "; ")
 }

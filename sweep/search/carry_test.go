@@ -16,7 +16,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// carryPlan is a plan of the batch sizes 1, 4 and 8 with one worker at 10 clients.
+// carryPlan returns a plan with the batch sizes 1, 4 and 8, one worker and 10 clients.
 func carryPlan(change ...func(*plan.Plan)) plan.Plan {
 	p := plan.Default()
 	p.Model, p.Strategy = "builtin:mlp", "grid"
@@ -32,13 +32,13 @@ func pointsOf(p plan.Plan) []plan.Point {
 	return points
 }
 
-// carryTrial is the trial n of a plan with a batch size, judged by its promise.
+// carryTrial returns trial n of a plan, with a batch size and a verdict on the plan's SLA.
 func carryTrial(p plan.Plan, n, batch int, role trial.Role, r trial.Answer) trial.Trial {
 	t := trial.Trial{N: n, Role: role, Settings: knob.Default(p.Options.Rule), Options: p.Options, Load: p.Loads[0]}
 	t.Settings.BatchSize = batch
 	t.Verdict = trial.Verdict{
 		Result: r, Percentile: p.SLA.Percentile, Latency: p.SLA.Latency, LimitMS: float64(p.SLA.Limit) / 1e6,
-		ValueMS: trial.Of(40),
+		ValueMS: trial.NumOf(40),
 	}
 	return t
 }
@@ -51,18 +51,17 @@ func knobs(n knob.Name, text string) func(*plan.Plan) {
 	return func(p *plan.Plan) { p.Knobs[n] = text }
 }
 
-// brief lists trials: number, verdict, limit.
-func brief(trials []trial.Trial) string {
+// summarize lists trials: number, verdict, limit.
+func summarize(trials []trial.Trial) string {
 	var out []string
 	for _, t := range trials {
-		out = append(out, fmt.Sprintf("%d:%s<%g", t.N, t.Verdict.Result.Word(), t.Verdict.LimitMS))
+		out = append(out, fmt.Sprintf("%d:%s<%g", t.N, t.Verdict.Result.Label(), t.Verdict.LimitMS))
 	}
 	return strings.Join(out, " ")
 }
 
-// TestCarry: what a resumed sweep may believe of the one before it. Of a grid at
-// 100 ms nothing is left that passes at 15 ms, and what was measured under other
-// loads, rules and requests is measured anew.
+// TestCarry: of a grid at a limit of 100 ms, only verdicts that can be derived for another limit
+// are used, and no trial with another load, batching rule or other requests.
 func TestCarry(t *testing.T) {
 	was := carryPlan()
 	old := func(p plan.Plan) []trial.Trial {
@@ -90,7 +89,7 @@ func TestCarry(t *testing.T) {
 		},
 		{"tighter", carryPlan(limit(15 * time.Millisecond)), "1:FAIL<15", "not used: 3, the promise is another (3)"},
 		{"another percentile", carryPlan(func(p *plan.Plan) { p.SLA.Percentile = 95 }), "", "the promise is another (4)"},
-		{"model latency", carryPlan(func(p *plan.Plan) { p.SLA.Latency = trial.Model }), "", "the promise is another (4)"},
+		{"model latency", carryPlan(func(p *plan.Plan) { p.SLA.Latency = trial.ModelLatency }), "", "the promise is another (4)"},
 		{"errors allowed", carryPlan(func(p *plan.Plan) { p.SLA.MaxErrorRate = .1 }), "", "the promise is another (4)"},
 		{"fewer clients", carryPlan(func(p *plan.Plan) { p.Loads[0].Concurrency = 2 }), "", "no point of this plan (4)"},
 		{"fewer settings", carryPlan(knobs(knob.BatchSize, "1,8")), "1:FAIL<100 3:?<100", "no point of this plan (2)"},
@@ -98,12 +97,13 @@ func TestCarry(t *testing.T) {
 		{"another rule", carryPlan(func(p *plan.Plan) { p.Options.Rule = knob.Eager }), "", "another rule or other options (4)"},
 		{"a session of its own", carryPlan(func(p *plan.Plan) { p.Options.Session = "own" }), "", "another rule or other options (4)"},
 		{"other requests", carryPlan(func(p *plan.Plan) { p.Input = "images/" }), "", "other requests (4)"},
+		{"other pictures", carryPlan(func(p *plan.Plan) { p.Image = "order=bgr" }), "", "other requests (4)"},
 		{"other shapes", carryPlan(func(p *plan.Plan) { p.Shapes = map[string][]int64{"x": {64}} }), "", "other requests (4)"},
 		{"the highest rate", carryPlan(func(p *plan.Plan) { p.Question = plan.Capacity }), "", "no point of this plan (4)"},
 	} {
 		before := old(was)
 		got := search.Carry(trial.History{Trials: before}, was, c.now, pointsOf(c.now))
-		if text := brief(got.History.Trials); text != c.want {
+		if text := summarize(got.History.Trials); text != c.want {
 			t.Errorf("%s: %q, want %q", c.name, text, c.want)
 		}
 		if !strings.Contains(got.String(), c.says) {
@@ -115,8 +115,8 @@ func TestCarry(t *testing.T) {
 	}
 }
 
-// TestCarryRequests: a profile keeps the last part of a path, and that is no other
-// folder.
+// TestCarryRequests: a profile has only the last element of a path, which must not make the
+// requests different.
 func TestCarryRequests(t *testing.T) {
 	was := carryPlan(func(p *plan.Plan) { p.Input, p.Shapes = "images", map[string][]int64{"x": {64}} })
 	now := carryPlan(func(p *plan.Plan) { p.Input, p.Shapes = "/data/images/", map[string][]int64{"x": {64}} })
@@ -126,9 +126,9 @@ func TestCarryRequests(t *testing.T) {
 	}
 }
 
-// TestCarryWhole: a setting that passed once and failed once is not taken over by
-// half to another limit.
-func TestCarryWhole(t *testing.T) {
+// TestCarrySettingsAsAWhole: for another limit, the trials of a setting with a pass and a fail are
+// used all or not at all.
+func TestCarrySettingsAsAWhole(t *testing.T) {
 	was := carryPlan()
 	old := trial.History{Trials: []trial.Trial{
 		carryTrial(was, 1, 4, trial.RoleLoad, trial.Pass),
@@ -146,17 +146,17 @@ func TestCarryWhole(t *testing.T) {
 	} {
 		now := carryPlan(limit(c.limit))
 		got := search.Carry(old, was, now, pointsOf(now))
-		if text := brief(got.History.Trials); text != c.want {
+		if text := summarize(got.History.Trials); text != c.want {
 			t.Errorf("%v: %q, want %q", c.limit, text, c.want)
 		}
-		if in := strings.Contains(got.String(), "measured anew as a whole (1)"); in != (c.limit != was.SLA.Limit) {
+		if in := strings.Contains(got.String(), "all trials of their settings are repeated (1)"); in != (c.limit != was.SLA.Limit) {
 			t.Errorf("%v: says %q", c.limit, got)
 		}
 	}
 }
 
-// TestCarryCapacity: of the search of a setting's highest rate another limit takes
-// over one bound, on the safe side of everything that says otherwise.
+// TestCarryCapacity: for another limit only one bound of the search for a setting's highest rate is
+// used, which no other trial contradicts.
 func TestCarryCapacity(t *testing.T) {
 	capacity := func(p *plan.Plan) {
 		p.Question, p.Loads = plan.Capacity, []load.Spec{{Mode: load.Open, Rate: 1}}
@@ -172,7 +172,7 @@ func TestCarryCapacity(t *testing.T) {
 		at(2, 4, 120, trial.RoleLoad, trial.Fail),
 		at(3, 4, 90, trial.RoleLoad, trial.Pass),
 		at(4, 4, 100, trial.RoleLoad, trial.Undecided),
-		at(5, 4, 110, trial.RoleLoad, trial.Pass), // above one that was not
+		at(5, 4, 110, trial.RoleLoad, trial.Pass), // above a rate that did not pass
 		at(6, 4, 90, trial.RoleValidation, trial.Pass),
 		at(7, 8, 70, trial.RoleLoad, trial.Pass),
 		at(8, 8, 70, trial.RoleValidation, trial.Undecided),
@@ -198,7 +198,7 @@ func TestCarryCapacity(t *testing.T) {
 	}
 }
 
-// TestCarryProbes: the time of a batch depends on neither promise nor load.
+// TestCarryProbes: the service times depend neither on the SLA nor on the load.
 func TestCarryProbes(t *testing.T) {
 	was := carryPlan()
 	probe := func(workers, batch int) trial.Probe {
@@ -212,7 +212,7 @@ func TestCarryProbes(t *testing.T) {
 		now  plan.Plan
 		want int
 	}{
-		{"the same", was, 2}, // one worker is all there is
+		{"the same", was, 2}, // the plan has only one worker
 		{"another promise and load", carryPlan(limit(time.Second), func(p *plan.Plan) { p.Loads[0].Concurrency = 3 }), 2},
 		{"another rule", carryPlan(func(p *plan.Plan) { p.Options.Rule = knob.Eager }), 2},
 		{"two workers too", carryPlan(knobs(knob.Workers, "1,2")), 3},

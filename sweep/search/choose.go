@@ -8,23 +8,23 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// When there is nothing left to gain, and what is done beside following the
-// predictions.
+// When Auto ends, and what it tests besides the points with the best predictions.
 const (
-	noiseLevel = .007 // an expected gain below this is none
-	fewTests   = 5    // before giving up on a promise
-	giveUp     = .002 // chance of a pass
-	hopeless   = .03  // chance of a pass of a point that need not be mentioned
-	safe       = .8   // chance of a pass that the first test wants
-	controlAt  = 5    // after so many tests the favourite is measured once more
-	farTests   = 2    // tests far from the favourite, by the end
-	farDoubt   = .12  // how wrong a prediction may be that the tests so far say nothing of
+	minGain        = .007 // a smaller expected gain is not worth a test
+	minTests       = 5    // before Auto ends without a point that keeps the promise
+	giveUpChance   = .002 // it ends if every other point has a smaller chance to keep the promise
+	minChance      = .03  // points with a smaller chance are not reported as possible
+	safeChance     = .8   // chance to keep the promise that the first test should have
+	controlAt      = 5    // after this number of tests the best point is measured again
+	farTests       = 2    // number of tests far from the best point, when Auto ends
+	farUncertainty = .12  // standard deviation of the prediction error far from all tests so far
 )
 
-// farFrom is how many tests far from the favourite there should be after n.
-func farFrom(n int) int { return min(n/2, farTests) }
+// farTestsAfter returns the number of tests far from the best point that there should be after n
+// tests.
+func farTestsAfter(n int) int { return min(n/2, farTests) }
 
-// tried tells whether a point was tested.
+// tried reports whether a point was load-tested.
 func (v *view) tried(point int) bool {
 	for _, x := range v.tests {
 		if x.point == point {
@@ -34,9 +34,9 @@ func (v *view) tried(point int) bool {
 	return false
 }
 
-// barred tells whether a point cannot keep the constraints, by one that broke
-// them with no more workers and no larger batches.
-func (v *view) barred(point int) bool {
+// breaksConstraints reports whether a point cannot meet the constraints, because another point with
+// at most its workers and batch size did not.
+func (v *view) breaksConstraints(point int) bool {
 	s := v.points[point].Settings
 	for _, x := range v.tests {
 		o := v.points[x.point].Settings
@@ -48,68 +48,68 @@ func (v *view) barred(point int) bool {
 	return false
 }
 
-// top is the untried point with the highest score, and the score; -1 without one.
-// What cannot keep the promise at any load is not looked at.
-func (v *view) top(score func(outlook) float64) (outlook, float64) {
-	best, most := outlook{point: -1}, math.Inf(-1)
+// bestUntried returns the untried point with the highest value of the criterion, and this value;
+// point -1 if there is none. Points that cannot keep the promise at any load are left out.
+func (v *view) bestUntried(criterion func(expectation) float64) (expectation, float64) {
+	best, most := expectation{point: -1}, math.Inf(-1)
 	for i := range v.points {
-		if v.tried(i) || v.barred(i) || v.impossible(i) != "" {
+		if v.tried(i) || v.breaksConstraints(i) || v.whyImpossible(i) != "" {
 			continue
 		}
-		if o := v.outlook(i); score(o) > most {
-			best, most = o, score(o)
+		if o := v.expectation(i); criterion(o) > most {
+			best, most = o, criterion(o)
 		}
 	}
 	return best, most
 }
 
-// hope looks for a first answer: the most promising point of those that are
-// likely to keep the promise, or else the likeliest.
-func (v *view) hope() (plan.Point, bool) {
-	if why := v.none(); why != "" {
-		return v.confirm(why)
+// firstAnswer returns the next test while no test keeps the promise: the point with the best score
+// of those that probably keep it, otherwise the point with the highest chance.
+func (v *view) firstAnswer() (plan.Point, bool) {
+	if why := v.whyNonePossible(); why != "" {
+		return v.confirmationTest(why)
 	}
-	o, score := v.top(func(o outlook) float64 {
-		if o.pass < safe {
+	o, score := v.bestUntried(func(o expectation) float64 {
+		if o.pass < safeChance {
 			return math.Inf(-1)
 		}
-		return o.worth
+		return o.score
 	})
 	if math.IsInf(score, -1) {
-		o, _ = v.top(func(o outlook) float64 { return o.pass * math.Exp(.1*math.Max(o.worth, -100)) })
+		o, _ = v.bestUntried(func(o expectation) float64 { return o.pass * math.Exp(.1*math.Max(o.score, -100)) })
 	}
-	if o.point < 0 || len(v.tests) >= fewTests && o.pass < giveUp {
+	if o.point < 0 || len(v.tests) >= minTests && o.pass < giveUpChance {
 		return plan.Point{}, false
 	}
 	if v.plan.Question == plan.Capacity {
-		return v.test(o, "the most of all"), true
+		return v.testPoint(o, "the highest prediction"), true
 	}
-	return v.test(o, fmt.Sprintf("keeps the promise with a chance of %.0f%%", 100*o.pass)), true
+	return v.testPoint(o, fmt.Sprintf("keeps the promise with a chance of %.0f%%", 100*o.pass)), true
 }
 
-// hopeful counts the untried points that may keep the promise.
-func (v *view) hopeful() int {
+// countPossible counts the untried points that may keep the promise.
+func (v *view) countPossible() int {
 	n := 0
 	for i := range v.points {
-		if !v.tried(i) && (v.m == nil || v.impossible(i) == "" && v.outlook(i).pass >= hopeless) {
+		if !v.tried(i) && (v.simulator == nil || v.whyImpossible(i) == "" && v.expectation(i).pass >= minChance) {
 			n++
 		}
 	}
 	return n
 }
 
-// better is the point with the largest expected gain on the best test.
-func (v *view) better(best int) (plan.Point, bool) {
-	on := v.worthOf(v.tests[best])
-	o, gain := v.top(func(o outlook) float64 { return o.gain(on) })
-	if o.point < 0 || gain < noiseLevel {
+// largestGain returns the point with the largest expected gain over the best test.
+func (v *view) largestGain(best int) (plan.Point, bool) {
+	bestScore := v.scoreOf(v.tests[best])
+	o, gain := v.bestUntried(func(o expectation) float64 { return o.expectedGain(bestScore) })
+	if o.point < 0 || gain < minGain {
 		return plan.Point{}, false
 	}
-	return v.test(o, fmt.Sprintf("may gain %.1f%%", 100*gain)), true
+	return v.testPoint(o, fmt.Sprintf("may gain %.1f%%", 100*gain)), true
 }
 
-// far counts the tests of another group or batch size than the best one's.
-func (v *view) far(best int) int {
+// countFar counts the tests that are far from the best one.
+func (v *view) countFar(best int) int {
 	n := 0
 	for _, x := range v.tests {
 		if v.isFar(x.point, v.tests[best].point) {
@@ -119,67 +119,70 @@ func (v *view) far(best int) int {
 	return n
 }
 
+// isFar reports whether two points differ in their group, or in their batch size by a factor of at
+// least 2.
 func (v *view) isFar(a, b int) bool {
 	x, y := v.points[a].Settings, v.points[b].Settings
 	return groupOf(x) != groupOf(y) || doublings(x.BatchSize, y.BatchSize) >= 1
 }
 
-// away is the point far from the best test that would gain most if predictions
-// were wrong.
-func (v *view) away(best int) (plan.Point, bool) {
-	on := v.worthOf(v.tests[best])
-	o, score := v.top(func(o outlook) float64 {
+// farPoint returns the point far from the best test that would gain most if the predictions were
+// wrong.
+func (v *view) farPoint(best int) (plan.Point, bool) {
+	bestScore := v.scoreOf(v.tests[best])
+	o, score := v.bestUntried(func(o expectation) float64 {
 		if o.pass <= 0 || !v.isFar(o.point, v.tests[best].point) {
 			return math.Inf(-1)
 		}
-		o.sd = math.Hypot(o.sd, farDoubt*v.worth.scale)
+		o.sd = math.Hypot(o.sd, farUncertainty*v.score.scale)
 		o.pass = math.Sqrt(o.pass)
-		return o.gain(on)
+		return o.expectedGain(bestScore)
 	})
 	if math.IsInf(score, -1) {
 		return plan.Point{}, false
 	}
-	return v.test(o, fmt.Sprintf("far from trial %d, in case the predictions are wrong", v.tests[best].last().N)), true
+	return v.testPoint(o, fmt.Sprintf("far from trial %d, in case the predictions are wrong", v.tests[best].last().N)), true
 }
 
-// control is the best test once more, on another seed.
-func (v *view) control(best int) plan.Point {
+// controlPoint returns the best test again, with another seed.
+func (v *view) controlPoint(best int) plan.Point {
 	x := v.tests[best]
 	p := v.points[x.point]
 	if v.plan.Question == plan.Capacity {
 		p.Load.Rate = x.rates.low
 	}
-	p.Role, p.Reason = trial.RoleControl, "the best so far once more, on another seed"
+	p.Role, p.Reason = trial.RoleControl, "the best so far again, with another seed"
 	return p
 }
 
-// test is a point to be taken to its verdict.
-func (v *view) test(o outlook, why string) plan.Point {
+// testPoint returns the point of a load test, with its prediction and the reason for the test.
+func (v *view) testPoint(o expectation, why string) plan.Point {
 	if v.plan.Question == plan.Capacity {
-		return v.begin(o.point, why)
+		return v.startRateSearch(o.point, why)
 	}
 	p := v.points[o.point]
-	p.Predicted = &trial.Predicted{ThroughputRPS: trial.Of(o.rate), ValueMS: trial.Of(o.value)}
-	p.Reason = join(fmt.Sprintf("predicted %.0f/s, P%g %.1f ms, %s; %s", o.rate, v.plan.SLA.Percentile, o.value, v.place(o), why), p.Reason)
+	p.Predicted = &trial.Predicted{ThroughputRPS: trial.NumOf(o.rate), ValueMS: trial.NumOf(o.value)}
+	p.Reason = joinSentences(fmt.Sprintf("predicted %.0f/s, P%g %.1f ms, %s; %s", o.rate, v.plan.SLA.Percentile, o.value, v.rankText(o), why), p.Reason)
 	return p
 }
 
-// place is where a point stands among all of them: "3rd of 84".
-func (v *view) place(o outlook) string {
+// rankText returns the rank of a point among all points: "3rd of 84".
+func (v *view) rankText(o expectation) string {
 	n, all := 1, 0
 	for i := range v.points {
-		x := v.outlook(i)
+		x := v.expectation(i)
 		all++
-		if x.pass >= fairChance && x.worth > o.worth {
+		if x.pass >= fairChance && x.score > o.score {
 			n++
 		}
 	}
 	return fmt.Sprintf("%s of %d", ordinal(n), all)
 }
 
-// fairChance is that of a point which counts among the better ones.
+// fairChance is the chance to keep the promise from which a point is ranked before others.
 const fairChance = .5
 
+// ordinal returns n with its suffix: "3rd".
 func ordinal(n int) string {
 	suffix := "th"
 	if n%100 < 11 || n%100 > 13 {

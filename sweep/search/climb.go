@@ -10,22 +10,22 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Climb moves one knob at a time from the smallest settings of the plan, up or
-// down, keeps what is better beyond noise, takes steps twice as long while they
-// help, and ends where no knob helps any more.
+// Climb starts at the smallest settings of the plan and changes one knob at a time, up or down. It
+// keeps a change that improves the result beyond noise, doubles the step while that helps, and ends
+// when no change helps.
 //
-// Like Auto it is a function of what it is shown.
+// Like Auto it depends only on the plan, the points and the history.
 type Climb struct {
-	*oracle
-	left, done int
-	none       string // why no point can keep the promise, by the last Next
+	*predictor
+	remaining, tested int
+	impossibleReason  string // why no point can keep the promise, at the last Next
 }
 
-// NewClimb returns the strategy over points, which stay the caller's. It is an
-// error if a plan's trace cannot be read.
-func NewClimb(p plan.Plan, points []plan.Point, t trial.Tells) (*Climb, error) {
-	o, err := newOracle(p, points, t)
-	return &Climb{oracle: o, left: o.mostTests()}, err
+// NewClimb returns the strategy for the points, which it copies. The error says why a trace of the
+// plan cannot be read.
+func NewClimb(p plan.Plan, points []plan.Point, t trial.MetricSet) (*Climb, error) {
+	pr, err := newPredictor(p, points, t)
+	return &Climb{predictor: pr, remaining: pr.maxTests()}, err
 }
 
 // Next returns the next point of the climb.
@@ -36,80 +36,81 @@ func (c *Climb) Next(found trial.History) (plan.Point, bool) {
 		}
 	}
 	v := c.view(found)
-	c.done = len(v.tests)
+	c.tested = len(v.tests)
 	p, ok := plan.Point{}, false
 	switch {
-	case v.open >= 0:
-		p, ok = v.goOn(), true
-	case v.none() != "" && len(v.tests) > 0:
-	case len(v.tests) < c.limit:
+	case v.unfinished >= 0:
+		p, ok = v.nextRate(), true
+	case v.whyNonePossible() != "" && len(v.tests) > 0:
+	case len(v.tests) < c.maxLoadTests:
 		p, ok = v.climb()
 	}
-	c.none = v.certainNone()
-	c.left = 0
-	if ok { // a guess: two moves a knob, less those made
-		c.left = min(max(2*len(v.order())-len(v.tests), 1), c.mostTests()-len(v.tests))
+	c.impossibleReason = v.confirmedReason()
+	c.remaining = 0
+	if ok { // a rough estimate: two moves per knob
+		c.remaining = min(max(2*len(v.knobOrder())-len(v.tests), 1), c.maxTests()-len(v.tests))
 	}
 	return p, ok
 }
 
-// Left is a guess: nobody knows how far a climb goes.
-func (c *Climb) Left() int { return max(c.left-1, 0) }
+// Left is a rough estimate: the number of moves is not known in advance.
+func (c *Climb) Left() int { return max(c.remaining-1, 0) }
 
-// Untried is how many points a climb that found nothing left out.
+// Untried is 0: a climb does not report untried points.
 func (c *Climb) Untried() int { return 0 }
 
 // Impossible says why no point can keep the promise at any load.
-func (c *Climb) Impossible() string { return c.none }
+func (c *Climb) Impossible() string { return c.impossibleReason }
 
-// Ended says where a climb stops.
+// Ended says where the climb ended.
 func (c *Climb) Ended() string {
-	return fmt.Sprintf("the climb ended after %d of %d points, where no single knob gains beyond noise", c.done, len(c.points))
+	return fmt.Sprintf("the climb ended after %d of %d points, where no single knob gains beyond noise", c.tested, len(c.points))
 }
 
-// Outline says how it moves.
+// Outline says how the climb moves.
 func (c *Climb) Outline() []string { return c.climbOutline() }
 
-// climbOutline says how a climb moves, and what it knows before.
-func (o *oracle) climbOutline() []string {
+// climbOutline says what is probed before a climb, and how it moves.
+func (pr *predictor) climbOutline() []string {
 	var out []string
-	if o.plan.Question == plan.Capacity {
-		out = append(o.ratesOutline(), "each setting: "+o.rateOutline())
+	if pr.plan.Question == plan.Capacity {
+		out = append(pr.probesOutline(), "each setting: "+pr.rateSearchOutline())
 	}
-	text := "climb: from the smallest settings, one knob up or down at a time, what is better beyond noise is kept, until no knob helps"
-	if o.blind != "" {
-		text += "; " + o.blind
+	text := "climb: from the smallest settings, one knob up or down at a time; a change that helps beyond noise is kept, until no knob helps"
+	if pr.noPrediction != "" {
+		text += "; " + pr.noPrediction
 	}
 	return append(out, text)
 }
 
-// climb replays the climb over the tests and returns the first point that it
-// asks for and that was not tested.
+// climb replays the climb with the tests so far and returns the first point that it needs and that
+// was not tested.
 func (v *view) climb() (plan.Point, bool) {
-	c := climb{view: v, at: v.foot()}
-	if c.run() {
+	c := climb{view: v, current: v.climbStart()}
+	if c.replay() {
 		return plan.Point{}, false
 	}
 	if v.plan.Question == plan.Capacity {
-		return v.begin(c.want, c.why), true
+		return v.startRateSearch(c.missing, c.reason), true
 	}
-	p := v.points[c.want]
-	p.Reason = join(c.why, p.Reason)
+	p := v.points[c.missing]
+	p.Reason = joinSentences(c.reason, p.Reason)
 	return p, true
 }
 
-// foot is the point where a climb begins: the smallest settings.
-func (v *view) foot() int {
+// climbStart returns the point with the smallest settings.
+func (v *view) climbStart() int {
 	lowest := 0
 	for i, p := range v.points {
-		if lower(p, v.points[lowest]) < 0 {
+		if compareSettings(p, v.points[lowest]) < 0 {
 			lowest = i
 		}
 	}
 	return lowest
 }
 
-func lower(a, b plan.Point) int {
+// compareSettings orders points by their settings, the smallest first.
+func compareSettings(a, b plan.Point) int {
 	x, y := a.Settings, b.Settings
 	return cmp.Or(
 		cmp.Compare(x.Device, y.Device), cmp.Compare(x.Precision, y.Precision), cmp.Compare(x.Threads, y.Threads),
@@ -118,20 +119,20 @@ func lower(a, b plan.Point) int {
 	)
 }
 
-// climb is a climb that stops at the first point without a measurement.
+// climb is a climb that stops at the first point without a test.
 type climb struct {
 	*view
-	at   int    // the point stood on
-	want int    // the point that is missing
-	why  string // it is asked for
+	current int    // the point with the best result so far
+	missing int    // the point that is needed next
+	reason  string // why it is needed
 }
 
-// order is that of the knobs, the one that moves most first. Nothing is known of the
-// target's own: they follow by name.
-func (o *oracle) order() []knob.Name {
+// knobOrder returns the knobs in the order in which they are changed, the one with the largest
+// effect first. The target's own knobs follow by name, because their effect is unknown.
+func (pr *predictor) knobOrder() []knob.Name {
 	out := []knob.Name{knob.BatchSize, knob.Workers, knob.BatchDelay, knob.Threads, knob.FP16, knob.Device, knob.QueueSize}
 	var own []knob.Name
-	for _, p := range o.points {
+	for _, p := range pr.points {
 		for n := range p.Settings.Own.All() {
 			if !slices.Contains(own, n) {
 				own = append(own, n)
@@ -142,17 +143,17 @@ func (o *oracle) order() []knob.Name {
 	return append(out, own...)
 }
 
-// run climbs to the end; false when a measurement is missing.
-func (c *climb) run() bool {
-	if !c.has(c.at, "the start of the climb") {
+// replay climbs to the end. It returns false if a test is missing.
+func (c *climb) replay() bool {
+	if !c.isTested(c.current, "the start of the climb") {
 		return false
 	}
-	order := c.order()
+	order := c.knobOrder()
 	for moved := true; moved; {
 		moved = false
 		for _, k := range order {
-			for _, way := range []int{1, -1} {
-				ok, ended := c.walk(k, way)
+			for _, direction := range []int{1, -1} {
+				ok, ended := c.moveKnob(k, direction)
 				if !ended {
 					return false
 				}
@@ -163,63 +164,63 @@ func (c *climb) run() bool {
 	return true
 }
 
-// walk turns one knob one way while that helps, with steps of 1, 2, 4 values.
-func (c *climb) walk(k knob.Name, way int) (moved, ended bool) {
+// moveKnob changes one knob in one direction while that helps, in steps of 1, 2, 4 values. ended is
+// false if a test is missing.
+func (c *climb) moveKnob(k knob.Name, direction int) (moved, ended bool) {
 	for step := 1; ; step *= 2 {
-		next := c.beside(k, way*step)
+		next := c.neighbour(k, direction*step)
 		if next < 0 && step > 1 {
 			step = 1
-			next = c.beside(k, way)
+			next = c.neighbour(k, direction)
 		}
 		if next < 0 {
 			return moved, true
 		}
-		from := c.points[c.at].Settings.Get(k)
-		if !c.has(next, fmt.Sprintf("%s from %s to %s", k, from, c.points[next].Settings.Get(k))) {
+		from := c.points[c.current].Settings.Get(k)
+		if !c.isTested(next, fmt.Sprintf("%s from %s to %s", k, from, c.points[next].Settings.Get(k))) {
 			return moved, false
 		}
-		if !c.beats(next, c.at) {
+		if !c.beats(next, c.current) {
 			return moved, true
 		}
-		c.at, moved = next, true
+		c.current, moved = next, true
 	}
 }
 
-// has tells whether a point was tested, and remembers the first that was not.
-func (c *climb) has(point int, why string) bool {
+// isTested reports whether a point was tested. If not, the point is what the climb needs next.
+func (c *climb) isTested(point int, why string) bool {
 	if c.tried(point) {
 		return true
 	}
-	c.want, c.why = point, why
+	c.missing, c.reason = point, why
 	return false
 }
 
-// beside is the point that differs in one knob by so many of its values; -1
-// where there is none.
-func (c *climb) beside(k knob.Name, by int) int {
-	here := c.points[c.at]
-	var line []int // points that differ in k alone
+// neighbour returns the point that differs only in one knob, by this number of its values; -1 if
+// there is none.
+func (c *climb) neighbour(k knob.Name, by int) int {
+	here := c.points[c.current]
+	var line []int // points that differ only in k, including the current one
 	for i, p := range c.points {
 		s := p.Settings
 		if s.Set(k, here.Settings.Get(k)) == nil && s == here.Settings && p.Load == here.Load.For(p.Settings.Workers*p.Settings.BatchSize) {
 			line = append(line, i)
 		}
 	}
-	slices.SortFunc(line, func(a, b int) int { return lower(c.points[a], c.points[b]) })
-	i := slices.Index(line, c.at) + by
+	slices.SortFunc(line, func(a, b int) int { return compareSettings(c.points[a], c.points[b]) })
+	i := slices.Index(line, c.current) + by
 	if i < 0 || i >= len(line) {
 		return -1
 	}
 	return line[i]
 }
 
-// beats tells whether one tested point is better than another beyond noise: by
-// the rules where one of them keeps the promise, else by how far they are from
-// it.
+// beats reports whether one tested point is better than another beyond noise: by the rules if at
+// least one keeps the promise, otherwise by the distance to the promise.
 func (c *climb) beats(a, b int) bool {
-	x, y := c.test(a), c.test(b)
+	x, y := c.testOf(a), c.testOf(b)
 	if c.plan.Question == plan.Capacity {
-		return x.rates.low > y.rates.low*(1+bracketed/2)
+		return x.rates.low > y.rates.low*(1+rateTolerance/2)
 	}
 	t, u := x.last(), y.last()
 	switch meetsT, meetsU := c.rules.Meets(t) && !x.failed, c.rules.Meets(u) && !y.failed; {
@@ -231,6 +232,7 @@ func (c *climb) beats(a, b int) bool {
 	return c.rules.Beats(t, u)
 }
 
-func (c *climb) test(point int) tested {
-	return c.tests[slices.IndexFunc(c.tests, func(x tested) bool { return x.point == point })]
+// testOf returns the load test of a tested point.
+func (c *climb) testOf(point int) loadTest {
+	return c.tests[slices.IndexFunc(c.tests, func(x loadTest) bool { return x.point == point })]
 }

@@ -14,41 +14,43 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// slow is what one probe of a model of 2 s an item says.
-func slow() trial.History {
-	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, Service: trial.Service{Median: trial.Of(2000)}}}}
+// slowModel returns a history with one probe of a model that takes 2 s per item.
+func slowModel() trial.History {
+	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, ServiceTime: trial.ServiceTime{Median: trial.NumOf(2000)}}}}
 }
 
-// needs says what a pass of a percentile takes.
-func needs(percentile float64) string {
+// passText is the text about the answers that a pass of a percentile needs.
+func passText(percentile float64) string {
 	return fmt.Sprintf("a pass of a P%g takes about %d answers", percentile, stat.Needed(percentile/100))
 }
 
-// takes is how long that is with the slow model.
-func takes(percentile float64) string { return longFor(stat.Needed(percentile / 100)) }
+// passTime is the text about their time with the slow model.
+func passTime(percentile float64) string { return timeText(stat.Needed(percentile / 100)) }
 
-func longFor(answers int) string { return search.Roughly(time.Duration(answers) * 2 * time.Second) }
+func timeText(answers int) string {
+	return search.RoughDuration(time.Duration(answers) * 2 * time.Second)
+}
 
-// What a promise costs is said with the ways out where the budget cannot pay it.
+// A cost that exceeds the budget is reported with the alternatives.
 func TestCost(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*plan.Plan)
 		found  trial.History
 		fits   bool
-		want   []string // of Short, or of String where it fits
+		want   []string // parts of TooShort, or of String if it fits
 	}{
-		{"a slow model", func(p *plan.Plan) { p.Budget.Time = 45 * time.Second }, slow(), false, []string{
-			needs(99) + ": " + takes(99) + " at 2.0 s an item; the budget is 45s.",
-			fmt.Sprintf("--percentile 90 takes %d, %s", stat.Needed(.9), takes(90)), "a longer --budget", "--requests N",
+		{"a slow model", func(p *plan.Plan) { p.Budget.Time = 45 * time.Second }, slowModel(), false, []string{
+			passText(99) + ": " + passTime(99) + " at 2.0 s an item; the budget is 45s.",
+			fmt.Sprintf("--percentile 90 takes %d, %s", stat.Needed(.9), passTime(90)), "a longer --budget", "--requests N",
 		}},
-		{"a long budget", func(p *plan.Plan) { p.Budget.Time = 4 * time.Hour }, slow(), true, []string{takes(99) + " at 2.0 s an item"}},
-		{"no budget", func(p *plan.Plan) { p.Budget.Time = 0 }, slow(), true, nil},
-		{"a slow load", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, slow(), false, []string{"at 10.0 s an item"}},
+		{"a long budget", func(p *plan.Plan) { p.Budget.Time = 4 * time.Hour }, slowModel(), true, []string{passTime(99) + " at 2.0 s an item"}},
+		{"no budget", func(p *plan.Plan) { p.Budget.Time = 0 }, slowModel(), true, nil},
+		{"a slow load", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, slowModel(), false, []string{"at 10.0 s an item"}},
 		{"a slow load of an unknown model", func(p *plan.Plan) { p.Loads = []load.Spec{{Mode: load.Open, Rate: .1}} }, trial.History{}, false, nil},
-		{"nothing known", nil, trial.History{}, true, []string{needs(99)}},
+		{"no rate", nil, trial.History{}, true, []string{passText(99)}},
 		{"more answers than a trial has requests", func(p *plan.Plan) { p.SLA.Percentile = 99.95 }, trial.History{}, false, []string{
-			needs(99.95) + "; a trial has at most 20000", fmt.Sprintf("--percentile 95 takes %d", stat.Needed(.95)),
+			passText(99.95) + "; a trial has at most 20000", fmt.Sprintf("--percentile 95 takes %d", stat.Needed(.95)),
 		}},
 	} {
 		p := plan.Default()
@@ -56,7 +58,7 @@ func TestCost(t *testing.T) {
 			tt.change(&p)
 		}
 		c := search.CostOf(p, tt.found)
-		text := c.Short()
+		text := c.TooShort()
 		if c.Fits() != tt.fits || (text == "") != tt.fits {
 			t.Errorf("%s: fits %v, %q", tt.name, c.Fits(), text)
 		}
@@ -71,18 +73,18 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// Where an answer is missing it is said how much of it is.
-func TestCostMore(t *testing.T) {
+// If answers are missing for a pass, MissingAnswers says how many.
+func TestCostMissingAnswers(t *testing.T) {
 	p := plan.Default()
 	p.SLA.Percentile = 90
-	c := search.CostOf(p, slow())
+	c := search.CostOf(p, slowModel())
 	undecided := func(ok int, ms float64) trial.Trial {
 		x := trial.Trial{}
-		x.Counts.OK, x.Throughput.Value = ok, trial.Of(.5)
-		x.Verdict = trial.Verdict{LimitMS: 100, ValueMS: trial.Of(ms)}
+		x.Counts.OK, x.Throughput.Value = ok, trial.NumOf(.5)
+		x.Verdict = trial.Verdict{LimitMS: 100, ValueMS: trial.NumOf(ms)}
 		return x
 	}
-	more := func(n int) string { return fmt.Sprintf("about %d more answers, %s", n, longFor(n)) }
+	more := func(n int) string { return fmt.Sprintf("about %d more answers, %s", n, timeText(n)) }
 	for _, tt := range []struct {
 		name   string
 		trials []trial.Trial
@@ -93,18 +95,18 @@ func TestCostMore(t *testing.T) {
 		{"over the limit", []trial.Trial{undecided(100, 200)}, ""},
 		{"enough, and still not certain", []trial.Trial{undecided(400, 99)}, ""},
 	} {
-		if got := c.More(tt.trials); tt.want == "" && got != "" || !strings.HasPrefix(got, tt.want) {
+		if got := c.MissingAnswers(tt.trials); tt.want == "" && got != "" || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }
 
-func TestRoughly(t *testing.T) {
+func TestRoughDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		1500 * time.Millisecond: "1.5 s", 100 * time.Second: "100 s", 10 * time.Minute: "10 minutes", 3 * time.Hour: "3.0 hours", 100 * time.Hour: "4 days",
 	} {
-		if got := search.Roughly(d); got != want {
-			t.Errorf("Roughly(%v) = %q, want %q", d, got, want)
+		if got := search.RoughDuration(d); got != want {
+			t.Errorf("RoughDuration(%v) = %q, want %q", d, got, want)
 		}
 	}
 }

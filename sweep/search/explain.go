@@ -13,92 +13,91 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// What limits a trial, in Why.Limit.
+// Values of Why.Limit: what limits a trial.
 const (
-	limitExecution = "execution"
-	limitQueue     = "queue"
-	limitDelay     = "delay"
-	limitArrival   = "arrival"
-	limitCPU       = "cpu"
-	limitGenerator = "generator"
-	limitBusy      = "neighbours"
+	limitExecution     = "execution"
+	limitQueue         = "queue"
+	limitDelay         = "delay"
+	limitArrival       = "arrival"
+	limitCPU           = "cpu"
+	limitGenerator     = "generator"
+	limitOtherPrograms = "neighbours"
 )
 
-// How much is said.
+// How many runners-up and reasons are listed.
 const (
-	mostRunnersUp = 3
-	mostReasons   = 4
+	maxRunnersUp = 3
+	maxReasons   = 4
 )
 
-// cpuFull is the share of the cores in use from which they are the limit.
+// cpuFull is the share of the cores in use from which on they are the bottleneck.
 const cpuFull = .92
 
-// Explainer says why a trial is best. The zero value is about most throughput, on a
-// machine whose cores are not known.
+// Explainer says why a trial is the best. The zero value ranks by throughput and has an unknown
+// number of cores.
 type Explainer struct {
 	Rules rank.Rules
-	Cores int // of the machine that serves; 0 is not known
+	Cores int // of the machine that serves; 0 is unknown
 }
 
-// Explain says why the trial at index best is best, or, if it does not meet the
-// promise, why none is. Text is all of it; Lines are what stands under a verdict,
-// by what it is about: how well it was looked at, what limits and what to do about
-// it, how full the batches were and what the delay bought, who came next and why
-// that is not the choice, and what was not tried. The figures are those of rows:
-// all runs of a setting together. best -1 is no trial.
-func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
-	why := trial.Why{RunnersUp: []int{}, Skipped: skipped}
+// Explain says why the trial at index best is the best, or, if it does not meet the promise, why
+// none does. Text is the whole explanation. Lines are its parts that are shown below the verdict:
+// the validation, the bottleneck with advice, the batches and the effect of the delay, the next
+// best settings and why they were not chosen, and what was not tried. The figures are those of
+// rows, which join all runs of a setting. best -1 means that there is no trial.
+func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Explanation {
+	why := trial.Explanation{RunnersUp: []int{}, Skipped: skipped}
 	if best < 0 || best >= len(trials) {
 		why.Text = "No trial was measured."
-		why.Say("left out", reasons(skipped))
+		why.Add("left out", skippedText(skipped))
 		return why
 	}
-	e := explanation{Explainer: x, ranking: rank.Of(x.Rules, trials)}
+	e := explanation{Explainer: x, ranking: rank.New(x.Rules, trials)}
 	row := e.ranking.Row(best)
 	t := row.Joined
 	if v, ok := t.Verdict.ValueMS.Get(); ok && t.Verdict.LimitMS > 0 {
-		why.Headroom = trial.Of(1 - v/t.Verdict.LimitMS)
+		why.Headroom = trial.NumOf(1 - v/t.Verdict.LimitMS)
 	}
-	why.Text = join(x.headline(t), x.bears(t, &why))
+	why.Text = joinSentences(x.headlineText(t), x.capacityText(t, &why))
 	next := e.runnersUp(trials[best])
 	for _, r := range next {
 		why.RunnersUp = append(why.RunnersUp, r.Joined.N)
 	}
-	why.Say("validated", e.looked(row))
-	cause := x.cause(t)
+	why.Add("validated", e.validationText(row))
+	cause := x.bottleneck(t)
 	why.Limit = cause.limit
-	why.Say("limits", cause.text)
-	for _, text := range []string{batches(t), e.delay(t), shortQueue(t.Settings)} {
-		why.Say("batches", text)
+	why.Add("limits", cause.text)
+	for _, text := range []string{batchesText(t), e.delayText(t), queueWarning(t.Settings)} {
+		why.Add("batches", text)
 	}
-	why.Say("next", e.runners(row, next))
-	why.Say("left out", reasons(skipped))
+	why.Add("next", e.runnersUpText(row, next))
+	why.Add("left out", skippedText(skipped))
 	return why
 }
 
-// explanation is what Explain looks at.
+// explanation has the input of Explain.
 type explanation struct {
 	Explainer
 	ranking rank.Ranking
 }
 
-// looked says what the validation could not exclude, that the arrivals flatter,
-// and under which other loads of the plan the setting does not hold.
-func (e explanation) looked(row rank.Row) string {
+// validationText says what the validation could not exclude, that constant arrivals are too
+// favourable, and under which other loads of the plan the setting does not keep the promise.
+func (e explanation) validationText(row rank.Row) string {
 	t := row.Joined
 	var parts []string
 	if row.Validated && t.Seconds > 0 {
 		parts = append(parts, fmt.Sprintf("over %s, %d answers: a stall rarer than one in %s cannot be excluded",
-			Roughly(seconds(t.Seconds)), t.Counts.OK, Roughly(seconds(t.Seconds/3))))
+			RoughDuration(secondsOf(t.Seconds)), t.Counts.OK, RoughDuration(secondsOf(t.Seconds/3))))
 	}
 	if l := t.Load; (l.Mode == load.Open || l.Mode == load.Ramp) && l.Arrivals == load.Constant {
-		parts = append(parts, "constant arrivals flatter: Poisson ones at this rate wait longer, so use --arrivals poisson")
+		parts = append(parts, "constant arrivals give too low latencies: Poisson arrivals at this rate wait longer, so use --arrivals poisson")
 	}
 	return strings.Join(append(parts, e.otherLoads(row)...), "; ")
 }
 
-// otherLoads names the loads under which the settings of a row do not hold or are
-// not known to.
+// otherLoads lists the loads under which the settings of a row do not keep the promise or were not
+// validated.
 func (e explanation) otherLoads(row rank.Row) []string {
 	if e.Rules.Question == plan.Capacity {
 		return nil
@@ -109,50 +108,50 @@ func (e explanation) otherLoads(row rank.Row) []string {
 			continue
 		}
 		v := o.Verdict()
-		did := fmt.Sprintf("(P%g %s ms)", v.Percentile, v.ValueMS.Text(1))
-		if e := o.Joined.Counts.ErrorWords(); e != "" {
-			did = "(" + e + ")"
+		figures := fmt.Sprintf("(P%g %s ms)", v.Percentile, v.ValueMS.Text(1))
+		if e := o.Joined.Counts.DescribeErrors(); e != "" {
+			figures = "(" + e + ")"
 		}
 		switch {
 		case o.Validated:
 			continue
 		case v.Result == trial.Fail:
-			out = append(out, fmt.Sprintf("under %v it FAILs %s", o.Joined.Load, did))
-		case v.Seems() == trial.Fail:
-			out = append(out, fmt.Sprintf("under %v it looks like a FAIL %s", o.Joined.Load, did))
+			out = append(out, fmt.Sprintf("under %v it FAILs %s", o.Joined.Load, figures))
+		case v.Likely() == trial.Fail:
+			out = append(out, fmt.Sprintf("under %v it looks like a FAIL %s", o.Joined.Load, figures))
 		default:
-			out = append(out, fmt.Sprintf("under %v it was not validated %s", o.Joined.Load, did))
+			out = append(out, fmt.Sprintf("under %v it was not validated %s", o.Joined.Load, figures))
 		}
 	}
 	return out
 }
 
-// headline is the setting with its two numbers.
-func (x Explainer) headline(t trial.Trial) string {
+// headlineText has the setting with its throughput and percentile.
+func (x Explainer) headlineText(t trial.Trial) string {
 	v := t.Verdict
-	did := fmt.Sprintf("%s requests/s with P%g of %s latency %s ms", interval(t.Throughput), v.Percentile, v.Latency, v.ValueMS.Text(1))
+	figures := fmt.Sprintf("%s requests/s with P%g of %s latency %s ms", intervalText(t.Throughput), v.Percentile, v.Latency, v.ValueMS.Text(1))
 	switch {
 	case x.Rules.Meets(t):
-		return fmt.Sprintf("Trial %d (%v) does %s, %s the limit of %g ms.", t.N, t.Settings, did, away(v), v.LimitMS)
+		return fmt.Sprintf("Trial %d (%v) does %s, %s the limit of %g ms.", t.N, t.Settings, figures, distanceText(v), v.LimitMS)
 	case v.Result == trial.Pass:
 		return fmt.Sprintf("No setting keeps the constraints. Nearest is trial %d (%v): it uses %s MB, and %s MB on the GPU.",
 			t.N, t.Settings, t.Use.RSSMB.Text(0), t.Use.GPU.MemoryMB.Text(0))
 	case v.Result == trial.Undecided:
 		return fmt.Sprintf("No setting is sure to keep P%g of %s latency <= %g ms. Nearest is trial %d (%v), undecided: %s (%s-%s).",
-			v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, did, v.LowMS.Text(1), v.HighMS.Text(1))
+			v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, figures, v.LowMS.Text(1), v.HighMS.Text(1))
 	case v.ValueMS.Or(math.Inf(1)) <= v.LimitMS:
-		return fmt.Sprintf("No setting keeps the promise. Nearest is trial %d (%v), which fails by its errors: %.2g%% of the requests.",
+		return fmt.Sprintf("No setting keeps the promise. Nearest is trial %d (%v), which fails because of its errors: %.2g%% of the requests.",
 			t.N, t.Settings, 100*v.ErrorRate)
 	}
-	return fmt.Sprintf("No setting keeps P%g of %s latency <= %g ms. Nearest is trial %d (%v): %s, %s the limit. Allow more, send less, or widen the ranges.",
-		v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, did, away(v))
+	return fmt.Sprintf("No setting keeps P%g of %s latency <= %g ms. Nearest is trial %d (%v): %s, %s the limit. Raise the limit, reduce the load, or widen the ranges.",
+		v.Percentile, v.Latency, v.LimitMS, t.N, t.Settings, figures, distanceText(v))
 }
 
-// away is where a value stands to its limit.
-func away(v trial.Verdict) string {
+// distanceText says how far a percentile is from its limit.
+func distanceText(v trial.Verdict) string {
 	value, ok := v.ValueMS.Get()
 	if !ok || v.LimitMS <= 0 {
-		return "not measured against"
+		return "not compared with"
 	}
 	share := 100 * (1 - value/v.LimitMS)
 	if share < 0 {
@@ -161,8 +160,8 @@ func away(v trial.Verdict) string {
 	return fmt.Sprintf("%.0f%% below", share)
 }
 
-// busy is the share of time the workers execute, 1 where it cannot be told.
-func busy(t trial.Trial) float64 {
+// busyShare returns the share of time in which the workers execute, 1 if it is unknown.
+func busyShare(t trial.Trial) float64 {
 	rate, ok1 := t.Throughput.Value.Get()
 	size, ok2 := t.Batches.Mean.Get()
 	exec, ok3 := t.Breakdown.Execution.Get()
@@ -172,8 +171,8 @@ func busy(t trial.Trial) float64 {
 	return min(1, rate/size*exec/1000/float64(t.Settings.Workers))
 }
 
-// batches says how full the batches were.
-func batches(t trial.Trial) string {
+// batchesText says how full the batches were.
+func batchesText(t trial.Trial) string {
 	mean, ok := t.Batches.Mean.Get()
 	if !ok || t.Settings.BatchSize < 2 {
 		return ""
@@ -189,9 +188,9 @@ func batches(t trial.Trial) string {
 	return text
 }
 
-// delay compares with the row that differs in the delay alone: the shortest
-// one tried or, if t has that, the longest.
-func (e explanation) delay(t trial.Trial) string {
+// delayText compares with the row that differs only in the delay: the shortest delay, or the
+// longest one if t has the shortest.
+func (e explanation) delayText(t trial.Trial) string {
 	var other *trial.Trial
 	for i := range e.ranking.Rows {
 		o := &e.ranking.Rows[i].Joined
@@ -200,20 +199,20 @@ func (e explanation) delay(t trial.Trial) string {
 		if same != t.Settings || o.Load != t.Load || o.Settings == t.Settings {
 			continue
 		}
-		if other == nil || comparable(o, other, t) {
+		if other == nil || isBetterComparison(o, other, t) {
 			other = o
 		}
 	}
 	if other == nil {
 		return ""
 	}
-	change := fmt.Sprintf("%s requests/s, P%g %s", against(t, *other), t.Verdict.Percentile, difference(t.Verdict.ValueMS, other.Verdict.ValueMS))
+	change := fmt.Sprintf("%s requests/s, P%g %s", throughputChange(t, *other), t.Verdict.Percentile, latencyChange(t.Verdict.ValueMS, other.Verdict.ValueMS))
 	return fmt.Sprintf("against a delay of %s ms (trial %d) the %s ms give %s",
 		other.Settings.Get("batch_delay_ms"), other.N, t.Settings.Get("batch_delay_ms"), change)
 }
 
-// comparable prefers a over b as the one to compare t with.
-func comparable(a, b *trial.Trial, t trial.Trial) bool {
+// isBetterComparison reports whether a is better than b as the trial with which t is compared.
+func isBetterComparison(a, b *trial.Trial, t trial.Trial) bool {
 	x, y, own := a.Settings.BatchDelay, b.Settings.BatchDelay, t.Settings.BatchDelay
 	switch {
 	case x == y:
@@ -224,8 +223,8 @@ func comparable(a, b *trial.Trial, t trial.Trial) bool {
 	return x > y
 }
 
-// against is the throughput of t over that of o: "+12%" or "~".
-func against(t, o trial.Trial) string {
+// throughputChange compares the throughput of t with that of o: "+12%" or "~".
+func throughputChange(t, o trial.Trial) string {
 	a, ok1 := t.Throughput.Value.Get()
 	b, ok2 := o.Throughput.Value.Get()
 	switch {
@@ -237,7 +236,8 @@ func against(t, o trial.Trial) string {
 	return fmt.Sprintf("%+.0f%%", 100*(a/b-1))
 }
 
-func difference(a, b trial.Num) string {
+// latencyChange formats a - b: "+11.2 ms".
+func latencyChange(a, b trial.Num) string {
 	x, ok1 := a.Get()
 	y, ok2 := b.Get()
 	if !ok1 || !ok2 {
@@ -246,19 +246,19 @@ func difference(a, b trial.Num) string {
 	return fmt.Sprintf("%+.1f ms", x-y)
 }
 
-// runnersUp returns the next best settings that meet the promise too.
+// runnersUp returns the next best settings that meet the promise.
 func (e explanation) runnersUp(best trial.Trial) []rank.Row {
 	seen := []trial.Trial{best}
 	var out []rank.Row
 	for _, r := range e.ranking.InOrder() {
 		t := r.Joined
-		known := slices.ContainsFunc(seen, func(s trial.Trial) bool {
+		listed := slices.ContainsFunc(seen, func(s trial.Trial) bool {
 			return s.Settings == t.Settings
 		})
-		if known || !e.Rules.Meets(t) {
+		if listed || !e.Rules.Meets(t) {
 			continue
 		}
-		if out = append(out, r); len(out) == mostRunnersUp {
+		if out = append(out, r); len(out) == maxRunnersUp {
 			break
 		}
 		seen = append(seen, t)
@@ -266,30 +266,30 @@ func (e explanation) runnersUp(best trial.Trial) []rank.Row {
 	return out
 }
 
-// runners names them with what they did, and, where that is more than the choice
-// did, with why they are not it.
-func (e explanation) runners(best rank.Row, next []rank.Row) string {
+// runnersUpText lists them with their figures and, if these are better than those of the choice,
+// says why they were not chosen.
+func (e explanation) runnersUpText(best rank.Row, next []rank.Row) string {
 	var parts []string
 	for _, row := range next {
-		o, did := row.Joined, ""
+		o, figures := row.Joined, ""
 		if e.Rules.Question == plan.Capacity {
-			did = fmt.Sprintf("bears %g/s, %+.0f%%", o.Load.Rate, 100*(o.Load.Rate/best.Joined.Load.Rate-1))
+			figures = fmt.Sprintf("serves %g/s, %+.0f%%", o.Load.Rate, 100*(o.Load.Rate/best.Joined.Load.Rate-1))
 		} else {
-			did = fmt.Sprintf("%s requests/s, %s", o.Throughput.Value.Text(1), against(o, best.Joined))
+			figures = fmt.Sprintf("%s requests/s, %s", o.Throughput.Value.Text(1), throughputChange(o, best.Joined))
 		}
 		if o.Load != best.Joined.Load && e.Rules.Question != plan.Capacity {
-			did += fmt.Sprintf(" under %v", o.Load)
+			figures += fmt.Sprintf(" under %v", o.Load)
 		}
 		if not := e.whyNot(row, best); not != "" {
-			did += ", " + not
+			figures += ", " + not
 		}
-		parts = append(parts, fmt.Sprintf("trial %d (%v) %s", o.N, o.Settings, did))
+		parts = append(parts, fmt.Sprintf("trial %d (%v) %s", o.N, o.Settings, figures))
 	}
 	return strings.Join(parts, "; ")
 }
 
-// whyNot says why a row that did more than the choice is not it; "" where it did
-// not.
+// whyNot says why a row with better figures than the choice was not chosen; "" if its figures are
+// not better.
 func (e explanation) whyNot(o, best rank.Row) string {
 	more := o.Joined.Throughput.Value.Or(0) > best.Joined.Throughput.Value.Or(0)
 	if e.Rules.Question == plan.Capacity {
@@ -301,7 +301,7 @@ func (e explanation) whyNot(o, best rank.Row) string {
 	case failing != "":
 		return "but it FAILs under " + failing
 	case o.Validations > 0 && !o.Validated:
-		return "but its validation was left open: " + cmp.Or(o.Verdict().Why, "it did not pass")
+		return "but its validation is undecided: " + cmp.Or(o.Verdict().Why, "it did not pass")
 	case !o.Validated:
 		return "but it was not validated"
 	case e.Rules.Objective != plan.MostThroughput:
@@ -309,21 +309,21 @@ func (e explanation) whyNot(o, best rank.Row) string {
 	case rank.WithinNoise(o.Joined, best.Joined):
 		return fmt.Sprintf("but its P%g is %s ms", o.Verdict().Percentile, o.Verdict().ValueMS.Text(1))
 	}
-	return "" // it was under another load, which is said
+	return "" // it was measured under another load, which runnersUpText says
 }
 
-// failingLoad is a load under which the settings of a row fail, "" without one.
+// failingLoad returns a load under which the settings of a row fail, "" if there is none.
 func (e explanation) failingLoad(row rank.Row) string {
 	for _, o := range e.ranking.Rows {
-		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Seems() == trial.Fail && e.Rules.Question != plan.Capacity {
+		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Likely() == trial.Fail && e.Rules.Question != plan.Capacity {
 			return o.Joined.Load.String()
 		}
 	}
 	return ""
 }
 
-// reasons counts the settings that were not tried by reason, most first.
-func reasons(skipped []trial.Skip) string {
+// skippedText counts the settings that were not tried by reason, the most frequent first.
+func skippedText(skipped []trial.Skip) string {
 	if len(skipped) == 0 {
 		return ""
 	}
@@ -337,7 +337,7 @@ func reasons(skipped []trial.Skip) string {
 	slices.SortStableFunc(order, func(a, b string) int { return counts[b] - counts[a] })
 	var parts []string
 	for i, reason := range order {
-		if i == mostReasons {
+		if i == maxReasons {
 			parts = append(parts, fmt.Sprintf("and %d more reasons", len(order)-i))
 			break
 		}
@@ -346,15 +346,15 @@ func reasons(skipped []trial.Skip) string {
 	return strings.Join(parts, "; ")
 }
 
-// interval writes an estimate: "528.2 (519.0-537.1)".
-func interval(e trial.Estimate) string {
+// intervalText formats an estimate: "528.2 (519.0-537.1)".
+func intervalText(e trial.Estimate) string {
 	if !e.Low.OK() && !e.High.OK() {
 		return e.Value.Text(1)
 	}
 	return fmt.Sprintf("%s (%s-%s)", e.Value.Text(1), e.Low.Text(1), e.High.Text(1))
 }
 
-// join makes one text of the sentences there are.
-func join(sentences ...string) string {
+// joinSentences joins all sentences that are not empty.
+func joinSentences(sentences ...string) string {
 	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
 }

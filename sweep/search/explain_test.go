@@ -18,12 +18,11 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// measured returns trial n, that passed at a limit of 100 ms; change makes it
-// another. Its settings tell nothing of its number: trials of one setting are one
-// row.
+// measured returns trial n with a pass at a limit of 100 ms, then applies the changes. All trials
+// have the same settings unless they are changed, so that they are one row.
 func measured(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
 	about := func(v, half float64) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
+		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v - half), High: trial.NumOf(v + half)}
 	}
 	t := trial.Trial{N: n, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe)}
 	t.Throughput = about(rps, 5)
@@ -42,22 +41,22 @@ func set(s func(*knob.Settings)) func(*trial.Trial) {
 	return func(t *trial.Trial) { s(&t.Settings) }
 }
 
-// bestIndex is where the trial is that stands for the best row, -1 without one.
+// bestIndex returns the index of the trial that represents the best row, -1 without one.
 func bestIndex(trials []trial.Trial) int {
-	best, ok := rank.Of(rank.Rules{}, trials).Best()
+	best, ok := rank.New(rank.Rules{}, trials).Best()
 	if !ok {
 		return -1
 	}
-	return best.Stands
+	return best.Representative
 }
 
-// served returns a trial with the figures of the format's example.
+// served returns a trial with the figures of the example in FORMATS.
 func served(n int, rps, p99 float64, delay time.Duration, change ...func(*trial.Trial)) trial.Trial {
 	t := measured(n, rps, p99)
 	t.Load = load.Spec{Concurrency: 10}
 	t.Settings.BatchSize, t.Settings.BatchDelay = 8, delay
-	t.Breakdown = trial.Breakdown{Queue: trial.Of(8.9), Formation: trial.Of(.4), Execution: trial.Of(9)}
-	t.Batches = trial.Batches{Mean: trial.Of(5.9), Sizes: map[int]int{4: 210, 8: 710}}
+	t.Breakdown = trial.Breakdown{Queue: trial.NumOf(8.9), Formation: trial.NumOf(.4), Execution: trial.NumOf(9)}
+	t.Batches = trial.Batches{Mean: trial.NumOf(5.9), Sizes: map[int]int{4: 210, 8: 710}}
 	for _, c := range change {
 		c(&t)
 	}
@@ -74,8 +73,8 @@ func TestExplain(t *testing.T) {
 	}
 	skipped := []trial.Skip{{Reason: "rare"}, {Reason: "often"}, {Reason: "often"}}
 	why := search.Explainer{}.Explain(trials, bestIndex(trials), skipped)
-	want := trial.Why{
-		Limit: "execution", Headroom: trial.Of(1 - 41.2/100), RunnersUp: []int{3, 1}, Skipped: skipped,
+	want := trial.Explanation{
+		Limit: "execution", Headroom: trial.NumOf(1 - 41.2/100), RunnersUp: []int{3, 1}, Skipped: skipped,
 		Text: "Trial 2 (1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread) does 528.1 (523.1-533.1) requests/s with P99 of request latency 41.2 ms, 59% below the limit of 100 ms." +
 			" Limits: execution takes 9.0 ms, the queue 8.9, filling the batch 0.4; smaller batches, FP16, more threads or a faster device shorten it." +
 			" Batches: held 5.9 of 8, 77% were full." +
@@ -97,7 +96,7 @@ func TestExplain(t *testing.T) {
 func TestExplainLimits(t *testing.T) {
 	steps := func(queue, formation, execution float64) func(*trial.Trial) {
 		return func(t *trial.Trial) {
-			t.Breakdown.Queue, t.Breakdown.Formation, t.Breakdown.Execution = trial.Of(queue), trial.Of(formation), trial.Of(execution)
+			t.Breakdown.Queue, t.Breakdown.Formation, t.Breakdown.Execution = trial.NumOf(queue), trial.NumOf(formation), trial.NumOf(execution)
 		}
 	}
 	rate := func(r float64) func(*trial.Trial) {
@@ -115,7 +114,7 @@ func TestExplainLimits(t *testing.T) {
 		{"all that comes is served", served(1, 600, 40, 0, rate(601)), "arrival", "all of its 601 requests/s are served"},
 		{"not all is served", served(1, 600, 40, 0, rate(900)), "execution", ""},
 		{"idle workers", served(1, 60, 40, 0), "arrival", "workers idle 91% of the time"},
-		{"a target that tells nothing", served(1, 60, 40, 0, func(t *trial.Trial) { t.Breakdown = trial.Breakdown{} }), "", ""},
+		{"a target without a breakdown", served(1, 60, 40, 0, func(t *trial.Trial) { t.Breakdown = trial.Breakdown{} }), "", ""},
 	} {
 		why := search.Explainer{}.Explain([]trial.Trial{c.trial}, 0, nil)
 		if why.Limit != c.limit || !strings.Contains(why.Text, c.text) {
@@ -126,7 +125,7 @@ func TestExplainLimits(t *testing.T) {
 
 func TestExplainWithoutAPass(t *testing.T) {
 	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, .031 }
-	hungry := func(t *trial.Trial) { t.Use.RSSMB = trial.Of(900) }
+	hungry := func(t *trial.Trial) { t.Use.RSSMB = trial.NumOf(900) }
 	for _, c := range []struct {
 		name  string
 		trial trial.Trial
@@ -134,7 +133,7 @@ func TestExplainWithoutAPass(t *testing.T) {
 	}{
 		{"slow", served(7, 100, 127, 0, failed), "No setting keeps P99 of request latency <= 100 ms. Nearest is trial 7 (1 worker, batch 8, delay 0 ms, fp32, cpu, 1 thread): 100.0 (95.0-105.0) requests/s with P99 of request latency 127.0 ms, 27% above the limit."},
 		{"undecided", served(7, 100, 99, 0, undecided), "No setting is sure to keep P99 of request latency <= 100 ms."},
-		{"errors", served(7, 100, 20, 0, errors), "which fails by its errors: 3.1% of the requests."},
+		{"errors", served(7, 100, 20, 0, errors), "which fails because of its errors: 3.1% of the requests."},
 		{"constraint", served(7, 100, 20, 0, hungry), "No setting keeps the constraints."},
 		{"blank", trial.Trial{N: 7}, "Nearest is trial 7"},
 	} {
@@ -158,14 +157,14 @@ func TestExplainDelayAgainstLonger(t *testing.T) {
 	}
 }
 
-// TestExplainLaws checks random trials: never a panic, always words, runners-up
-// that are not the best itself.
-func TestExplainLaws(t *testing.T) {
+// TestExplainRandomTrials: with random trials there is always a text without NaN and Inf, and the
+// best trial is no runner-up.
+func TestExplainRandomTrials(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	for range 1000 {
 		trials := make([]trial.Trial, 1+r.IntN(12))
 		for i := range trials {
-			trials[i] = drawn(r, i+1)
+			trials[i] = randomTrial(r, i+1)
 		}
 		best := bestIndex(trials)
 		why := search.Explainer{}.Explain(trials, best, nil)
@@ -180,13 +179,13 @@ func TestExplainLaws(t *testing.T) {
 	}
 }
 
-// drawn is a random trial of a few settings, with figures that may be missing.
-func drawn(r *rand.Rand, n int) trial.Trial {
+// randomTrial returns a random trial with one of a few settings; figures may be missing.
+func randomTrial(r *rand.Rand, n int) trial.Trial {
 	num := func(v float64) trial.Num {
 		if r.IntN(12) == 0 {
 			return trial.Num{}
 		}
-		return trial.Of(v)
+		return trial.NumOf(v)
 	}
 	t := measured(n, 0, 0)
 	rps := float64(100 + 10*r.IntN(4))
@@ -199,14 +198,14 @@ func drawn(r *rand.Rand, n int) trial.Trial {
 	return t
 }
 
-// validation makes a trial the long one of its setting.
+// validation makes a trial a validation.
 func validation(t *trial.Trial) {
 	t.Role, t.Seconds, t.Counts = trial.RoleValidation, 27, trial.Counts{Sent: 12400, OK: 12400}
 }
 
 func under(l load.Spec) func(*trial.Trial) { return func(t *trial.Trial) { t.Load = l } }
 
-// TestExplainLines checks what is said beside the figures, by its line.
+// TestExplainLines checks the lines of an explanation.
 func TestExplainLines(t *testing.T) {
 	two := set(func(s *knob.Settings) { s.Workers = 2 })
 	open := func(t *trial.Trial) {
@@ -216,8 +215,8 @@ func TestExplainLines(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		trials []trial.Trial // the first is the choice
-		want   string        // a line's beginning
-		not    string        // is in no line
+		want   string        // beginning of a line
+		not    string        // must not be in any line
 	}{
 		{"what a validation cannot exclude", []trial.Trial{best}, "validated over 27 s, 12400 answers: a stall rarer than one in 9.0 s cannot be excluded", "under"},
 		{
@@ -238,16 +237,16 @@ func TestExplainLines(t *testing.T) {
 		{
 			"constant arrivals",
 			[]trial.Trial{served(1, 500, 40, 0, under(load.Spec{Mode: load.Open, Rate: 500, Arrivals: load.Constant}))},
-			"validated constant arrivals flatter: Poisson ones at this rate wait longer, so use --arrivals poisson", "",
+			"validated constant arrivals give too low latencies: Poisson arrivals at this rate wait longer, so use --arrivals poisson", "",
 		},
 		{"a short queue", []trial.Trial{served(1, 500, 40, 0, set(func(s *knob.Settings) { s.QueueSize = 4 }))}, "batches   held 5.9 of 8, 77% were full; the queue of 4 is shorter than a batch of 8", ""},
 		{"the generator", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.GeneratorLimited = true })}, "limits    the load generator was the limit", ""},
 		{"neighbours", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.Blocks.Disturbed = 9 })}, "limits    other programs took much of the machine", ""},
 		{"a faster one not validated", []trial.Trial{best, served(2, 900, 60, 0, two)}, "next      trial 2 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but it was not validated", ""},
 		{
-			"a faster one left open",
+			"a faster one that is undecided",
 			[]trial.Trial{best, served(2, 900, 60, 0, two), served(3, 900, 60, 0, two, validation, open)},
-			"next      trial 3 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but its validation was left open: 1304 of the 2000 requests", "",
+			"next      trial 3 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but its validation is undecided: 1304 of the 2000 requests", "",
 		},
 		{
 			"a faster one fails elsewhere",
@@ -269,16 +268,16 @@ func TestExplainLines(t *testing.T) {
 	}
 }
 
-func TestBatchingLoses(t *testing.T) {
+func TestBatchingLoss(t *testing.T) {
 	timed := func(ms ...float64) (out []trial.Probe) {
 		for i, v := range ms {
-			out = append(out, trial.Probe{BatchSize: 1 << i, Service: trial.Service{Median: trial.Of(v)}, Settings: knob.Settings{Workers: 1, BatchSize: 1 << i}})
+			out = append(out, trial.Probe{BatchSize: 1 << i, ServiceTime: trial.ServiceTime{Median: trial.NumOf(v)}, Settings: knob.Settings{Workers: 1, BatchSize: 1 << i}})
 		}
 		return out
 	}
 	ran := func(n, size int, ms float64) trial.Trial {
 		return served(n, 10, 10, 0, func(t *trial.Trial) {
-			t.Settings.BatchSize, t.Batches.Mean, t.Breakdown.Execution = size, trial.Of(float64(size)), trial.Of(ms)
+			t.Settings.BatchSize, t.Batches.Mean, t.Breakdown.Execution = size, trial.NumOf(float64(size)), trial.NumOf(ms)
 		})
 	}
 	for _, c := range []struct {
@@ -287,14 +286,14 @@ func TestBatchingLoses(t *testing.T) {
 		trials []trial.Trial
 		want   string
 	}{
-		{"it loses", timed(20, 60, 124, 266), nil, "batching loses on this model: a batch of 8 takes 13 times one"},
+		{"it loses", timed(20, 60, 124, 266), nil, "batching makes this model slower: a batch of 8 takes 13 times as long as a batch of 1"},
 		{"it pays", timed(20, 22, 24, 30), nil, ""},
 		{"neither", timed(20, 40, 80, 160), nil, ""},
-		{"by trials", nil, []trial.Trial{ran(1, 1, 20), ran(2, 8, 266)}, "batching loses on this model: a batch of 8 takes 13 times one"},
+		{"by trials", nil, []trial.Trial{ran(1, 1, 20), ran(2, 8, 266)}, "batching makes this model slower: a batch of 8 takes 13 times as long as a batch of 1"},
 		{"one size", timed(20), nil, ""},
 		{"nothing", nil, nil, ""},
 	} {
-		if got := search.BatchingLoses(c.probes, c.trials); got != c.want {
+		if got := search.BatchingLoss(c.probes, c.trials); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

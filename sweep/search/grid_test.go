@@ -14,7 +14,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// What this package makes is what a sweep runs.
+// A search.Strategy is a sweep.Strategy.
 var _ sweep.Strategy = search.Strategy(nil)
 
 func somePoints() []plan.Point {
@@ -55,7 +55,7 @@ func TestGridTriesEveryPointOnceInOrder(t *testing.T) {
 	}
 }
 
-func TestGridGoesOnAfterAPointWithoutTrial(t *testing.T) {
+func TestGridContinuesAfterAPointWithoutTrial(t *testing.T) {
 	g := search.NewGrid(somePoints())
 	n := 0
 	for ; ; n++ {
@@ -90,42 +90,42 @@ func TestGridKeepsItsOwnPoints(t *testing.T) {
 	g := search.NewGrid(points)
 	slices.Reverse(points)
 	if p, _ := g.Next(trial.History{}); p.Settings != first {
-		t.Error("the caller's slice is the grid's")
+		t.Error("the grid uses the slice of the caller")
 	}
 }
 
-func TestSettle(t *testing.T) {
+func TestComplete(t *testing.T) {
 	p := plan.Default()
-	got, err := search.Settle(p)
+	got, err := search.Complete(p)
 	if err != nil || got.Strategy != "auto" || got.Budget.LoadTests != 8 {
-		t.Errorf("Settle(default) = %q, %d load tests, %v", got.Strategy, got.Budget.LoadTests, err)
+		t.Errorf("Complete(default) = %q, %d load tests, %v", got.Strategy, got.Budget.LoadTests, err)
 	}
 	if err := got.Validate(); err != nil {
-		t.Errorf("a settled plan is not valid: %v", err)
+		t.Errorf("a completed plan is not valid: %v", err)
 	}
 	p.Budget.LoadTests = 5
-	if got, err := search.Settle(p); err != nil || got.Budget.LoadTests != 5 {
+	if got, err := search.Complete(p); err != nil || got.Budget.LoadTests != 5 {
 		t.Errorf("an explicit number of load tests became %d, %v", got.Budget.LoadTests, err)
 	}
 	for _, name := range search.Available() {
 		p.Strategy = name
-		if _, err := search.Settle(p); err != nil {
-			t.Errorf("Settle(%s): %v", name, err)
+		if _, err := search.Complete(p); err != nil {
+			t.Errorf("Complete(%s): %v", name, err)
 		}
-		if _, err := search.New(p, nil, trial.TellsAll()); err != nil {
+		if _, err := search.New(p, nil, trial.AllMetrics()); err != nil {
 			t.Errorf("New(%s): %v", name, err)
 		}
 	}
 }
 
-func TestSettleRefuses(t *testing.T) {
+func TestCompleteUnknownStrategy(t *testing.T) {
 	p := plan.Default()
 	p.Strategy = "magic"
 	want := `strategy: "magic" is not available; write auto or climb or grid`
-	if _, err := search.Settle(p); err == nil || err.Error() != want {
-		t.Errorf("Settle(magic) = %v, want %s", err, want)
+	if _, err := search.Complete(p); err == nil || err.Error() != want {
+		t.Errorf("Complete(magic) = %v, want %s", err, want)
 	}
-	if _, err := search.New(p, nil, trial.TellsAll()); err == nil {
-		t.Error("New(magic) exists")
+	if _, err := search.New(p, nil, trial.AllMetrics()); err == nil {
+		t.Error("New(magic) is no error")
 	}
 }

@@ -12,25 +12,25 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// A promise may be out of reach at any load: no request is answered in less than
-// the shortest time that a batch takes, which is one of one. Such points need no load test but
-// one, which shows that the probe met no busy machine.
+// Some promises cannot be kept at any load: no request is answered in less than the shortest time
+// of a batch, which is usually a batch of one. Then only one load test is needed, which shows that
+// the probe was not slow because of other programs.
 
-// fewOver is how many answers have a median that says something: were a P99 kept,
-// five of ten would be over the limit once in a hundred million times.
-const fewOver = 10
+// minAnswers is the number of answers from which on a median is significant: if the P99 were within
+// the limit, 5 of 10 answers would be over it with a probability of 1e-8.
+const minAnswers = 10
 
-// alone is the shortest time in ms that a batch of at most so many took in a
-// family, with no other worker busy, and its size; false where no batch of one was
-// timed, which is the shortest nearly always. Where more workers were probed than
-// one they may have waited for each other, at most for all of them.
-func (v *view) alone(family group, most int) (ms float64, size int, ok bool) {
+// minBatchTime returns the shortest time in ms, with its size, of a batch up to maxSize with one
+// kind of session and no other worker busy. ok is false without a probe of a batch of one, which is
+// nearly always the shortest. If the probe ran on several workers, the time is divided by their
+// number, because at worst each waited for all others.
+func (v *view) minBatchTime(session group, maxSize int) (ms float64, size int, ok bool) {
 	fewest := map[int]trial.Probe{} // by batch size
-	for _, p := range v.found.Probes {
-		_, measured := p.Service.Fastest.Get()
-		old, known := fewest[p.BatchSize]
-		if !measured || p.Error != "" || p.BatchSize > most || groupOf(p.Settings).family() != family ||
-			known && old.Settings.Workers < p.Settings.Workers {
+	for _, p := range v.history.Probes {
+		_, measured := p.ServiceTime.Fastest.Get()
+		old, seen := fewest[p.BatchSize]
+		if !measured || p.Error != "" || p.BatchSize > maxSize || groupOf(p.Settings).sessionKind() != session ||
+			seen && old.Settings.Workers < p.Settings.Workers {
 			continue
 		}
 		fewest[p.BatchSize] = p
@@ -39,127 +39,127 @@ func (v *view) alone(family group, most int) (ms float64, size int, ok bool) {
 	ms = math.Inf(1)
 	for _, b := range slices.Sorted(maps.Keys(fewest)) {
 		p := fewest[b]
-		if one := p.Service.Fastest.Or(0) / float64(p.Settings.Workers); one < ms {
+		if one := p.ServiceTime.Fastest.Or(0) / float64(p.Settings.Workers); one < ms {
 			ms, size = one, b
 		}
 	}
 	return ms, size, ok
 }
 
-// least is the shortest latency in ms of the promised kind that settings can
-// show at any load, and in words what it is made of; false where no probe says.
-func (v *view) least(s knob.Settings) (shortest float64, what string, known bool) {
-	ms, size, ok := v.alone(groupOf(s).family(), s.BatchSize)
+// minLatency returns the shortest possible latency in ms of settings at any load, of the kind that
+// the promise binds, and says what it consists of. measured is false without probes.
+func (v *view) minLatency(s knob.Settings) (shortest float64, what string, measured bool) {
+	ms, size, ok := v.minBatchTime(groupOf(s).sessionKind(), s.BatchSize)
 	what = fmt.Sprintf("a batch of %d alone takes %.1f ms", size, ms)
-	if !ok || v.plan.SLA.Latency == trial.Model || !v.waits(s) {
+	if !ok || v.plan.SLA.Latency == trial.ModelLatency || !v.delayCounts(s) {
 		return ms, what, ok
 	}
-	full, timed := v.fullAlone(s)
+	full, timed := v.minFullBatchTime(s)
 	if delayed := ms + s.DelayMS(); timed && min(delayed, full) > ms {
 		return min(delayed, full), fmt.Sprintf("%s and one that does not fill waits %s ms, a full one takes %.1f ms", what, s.Get(knob.BatchDelay), full), true
 	}
 	return ms, what, true
 }
 
-// waits tells whether so many requests wait for the whole delay, in settings
-// whose batches do not fill, that the percentile is theirs: under the torchserve
-// rule the first of each batch does.
-func (v *view) waits(s knob.Settings) bool {
+// delayCounts reports whether, in batches that are not full, enough requests wait for the whole
+// delay to determine the percentile: under the torchserve rule the first request of each batch
+// does.
+func (v *view) delayCounts(s knob.Settings) bool {
 	over := 1 - v.plan.SLA.Percentile/100
 	return v.plan.Options.Rule == knob.TorchServe && s.BatchSize > 1 && 1/float64(s.BatchSize-1) > over
 }
 
-// fullAlone is the shortest time in ms of a full batch, with no other worker busy.
-func (v *view) fullAlone(s knob.Settings) (ms float64, ok bool) {
+// minFullBatchTime returns the shortest time in ms of a full batch with no other worker busy.
+func (v *view) minFullBatchTime(s knob.Settings) (ms float64, ok bool) {
 	ms = math.Inf(1)
-	for _, p := range v.found.Probes {
-		if fastest, measured := p.Service.Fastest.Get(); measured && p.BatchSize == s.BatchSize && groupOf(p.Settings).family() == groupOf(s).family() {
+	for _, p := range v.history.Probes {
+		if fastest, measured := p.ServiceTime.Fastest.Get(); measured && p.BatchSize == s.BatchSize && groupOf(p.Settings).sessionKind() == groupOf(s).sessionKind() {
 			ms = min(ms, fastest/float64(p.Settings.Workers))
 		}
 	}
 	return ms, !math.IsInf(ms, 1)
 }
 
-// impossible says why a point cannot keep the promise at any load, or "". A run
-// that shows otherwise is believed before the probes.
-func (v *view) impossible(point int) string {
+// whyImpossible says why a point cannot keep the promise at any load; "" if it can, or if a load
+// test disproves the probes.
+func (v *view) whyImpossible(point int) string {
 	s := v.points[point].Settings
-	ms, what, ok := v.least(s)
+	ms, what, ok := v.minLatency(s)
 	limit := float64(v.plan.SLA.Limit) / 1e6
-	if !ok || ms <= limit || v.disproved(groupOf(s).family()) {
+	if !ok || ms <= limit || v.isDisproved(groupOf(s).sessionKind()) {
 		return ""
 	}
 	return fmt.Sprintf("%s, above %v, and no request is answered sooner", what, v.plan.SLA.Limit)
 }
 
-// disproved tells whether a test of a family was within the limit.
-func (v *view) disproved(family group) bool {
-	return slices.ContainsFunc(v.tests, func(x tested) bool {
-		return groupOf(v.points[x.point].Settings).family() == family && slices.ContainsFunc(x.trials, withinLimit)
+// isDisproved reports whether a test with one kind of session was within the limit.
+func (v *view) isDisproved(session group) bool {
+	return slices.ContainsFunc(v.tests, func(x loadTest) bool {
+		return groupOf(v.points[x.point].Settings).sessionKind() == session && slices.ContainsFunc(x.trials, withinLimit)
 	})
 }
 
 func withinLimit(t trial.Trial) bool {
-	value, known := t.Verdict.ValueMS.Get()
-	return t.Verdict.Result == trial.Pass || known && value <= t.Verdict.LimitMS
+	value, measured := t.Verdict.ValueMS.Get()
+	return t.Verdict.Result == trial.Pass || measured && value <= t.Verdict.LimitMS
 }
 
-// none says why no point can keep the promise at any load, or "". It is what is
-// said of the point that comes nearest.
-func (v *view) none() string {
+// whyNonePossible says why no point can keep the promise at any load, with the reason of the point
+// with the shortest latency; "" if one can.
+func (v *view) whyNonePossible() string {
 	nearest, why := math.Inf(1), ""
 	for i, p := range v.points {
-		w := v.impossible(i)
+		w := v.whyImpossible(i)
 		if w == "" {
 			return ""
 		}
-		if ms, _, _ := v.least(p.Settings); ms < nearest {
+		if ms, _, _ := v.minLatency(p.Settings); ms < nearest {
 			nearest, why = ms, w
 		}
 	}
 	return why
 }
 
-// ruledOut counts the points that cannot keep the promise at any load, and says
-// why one of them cannot.
-func (v *view) ruledOut() (n int, why string) {
+// countImpossible counts the points that cannot keep the promise at any load, and gives the reason
+// of one of them.
+func (v *view) countImpossible() (n int, why string) {
 	for i := range v.points {
-		if w := v.impossible(i); w != "" {
+		if w := v.whyImpossible(i); w != "" {
 			n, why = n+1, w
 		}
 	}
 	return n, why
 }
 
-// confirmed tells whether a test of an impossible point shows that it is one: it
-// failed, or was too short to fail while most of its answers were over the limit.
-func (v *view) confirmed() bool {
-	return slices.ContainsFunc(v.tests, func(x tested) bool {
-		return v.impossible(x.point) != "" && slices.ContainsFunc(x.trials, func(t trial.Trial) bool {
+// isConfirmed reports whether a test confirms that an impossible point is impossible: it failed, or
+// it was too short to fail but most of its answers were over the limit.
+func (v *view) isConfirmed() bool {
+	return slices.ContainsFunc(v.tests, func(x loadTest) bool {
+		return v.whyImpossible(x.point) != "" && slices.ContainsFunc(x.trials, func(t trial.Trial) bool {
 			median := t.Latency.P50.Value
-			if t.Verdict.Latency == trial.Model {
+			if t.Verdict.Latency == trial.ModelLatency {
 				median = t.Model.P50
 			}
 			return t.Verdict.Result == trial.Fail && t.Error == "" ||
-				!t.Busy() && t.Counts.OK >= fewOver && median.Or(0) > t.Verdict.LimitMS
+				!t.Disturbed() && t.Counts.OK >= minAnswers && median.Or(0) > t.Verdict.LimitMS
 		})
 	})
 }
 
-// certainNone is none where a test has confirmed it.
-func (v *view) certainNone() string {
-	if why := v.none(); why != "" && v.confirmed() {
+// confirmedReason is whyNonePossible if a test has confirmed it, otherwise "".
+func (v *view) confirmedReason() string {
+	if why := v.whyNonePossible(); why != "" && v.isConfirmed() {
 		return why
 	}
 	return ""
 }
 
-// confirm is the test of the point that comes nearest to a promise which none can
-// keep.
-func (v *view) confirm(why string) (plan.Point, bool) {
+// confirmationTest returns the test of the point with the shortest possible latency, to confirm
+// that no point can keep the promise.
+func (v *view) confirmationTest(why string) (plan.Point, bool) {
 	best, nearest := -1, math.Inf(1)
 	for i, p := range v.points {
-		if ms, _, ok := v.least(p.Settings); ok && !v.tried(i) && ms < nearest {
+		if ms, _, ok := v.minLatency(p.Settings); ok && !v.tried(i) && ms < nearest {
 			best, nearest = i, ms
 		}
 	}
@@ -168,48 +168,46 @@ func (v *view) confirm(why string) (plan.Point, bool) {
 	}
 	why = "one test to confirm that none can keep the promise: " + why
 	if v.plan.Question == plan.Capacity {
-		return v.begin(best, why), true
+		return v.startRateSearch(best, why), true
 	}
 	p := v.points[best]
-	p.Reason = join(why, p.Reason)
+	p.Reason = joinSentences(why, p.Reason)
 	return p, true
 }
 
-// quietShare is the load, as a share of what the workers can do, at which a point
-// is tried that is predicted to keep the promise at none: requests hardly wait
-// for each other there. Far below it, at stillShare, there is nothing left to
-// gain from sending less.
+// Loads as shares of the capacity, for points that are predicted to keep the promise at no load.
+// They are tested at lowLoadShare, where requests hardly wait for each other. Below minLoadShare a
+// lower load does not help.
 const (
-	quietShare = 1. / 8
-	stillShare = 1. / 100
+	lowLoadShare = 1. / 8
+	minLoadShare = 1. / 100
 )
 
-// bears is the most that the workers of a point can do, in requests/s.
-func (v *view) bears(point int) float64 {
+// capacity returns the highest rate of a point's workers, in requests/s.
+func (v *view) capacity(point int) float64 {
 	s := v.points[point].Settings
-	c, _ := v.m.curve(groupOf(s))
+	c, _ := v.simulator.curve(groupOf(s))
 	return c.Rate(s.Workers, s.BatchSize)
 }
 
-// needless tells whether a probe need not be made: its batches belong to points
-// that all are known to be out of reach, by two sizes of batch where there are
-// several.
-func (o *oracle) needless(k probeKey, found []trial.Probe) bool {
-	v := &view{oracle: o, found: trial.History{Probes: found}}
+// unneeded reports whether a probe can be skipped, because all points with its kind of session are
+// already known to be impossible, by probes of two batch sizes if there are several.
+func (pr *predictor) unneeded(k probeKey, found []trial.Probe) bool {
+	v := &view{predictor: pr, history: trial.History{Probes: found}}
 	sizes := map[int]bool{}
 	for _, p := range found {
-		if groupOf(p.Settings).family() == k.family() && p.Error == "" {
+		if groupOf(p.Settings).sessionKind() == k.sessionKind() && p.Error == "" {
 			sizes[p.BatchSize] = true
 		}
 	}
 	if len(sizes) < 2 && !sizes[k.batch] {
 		return false
 	}
-	return !slices.ContainsFunc(o.points, func(p plan.Point) bool {
-		if groupOf(p.Settings).family() != k.family() {
+	return !slices.ContainsFunc(pr.points, func(p plan.Point) bool {
+		if groupOf(p.Settings).sessionKind() != k.sessionKind() {
 			return false
 		}
-		ms, _, ok := v.least(p.Settings)
-		return !ok || ms <= float64(o.plan.SLA.Limit)/float64(time.Millisecond)
+		ms, _, ok := v.minLatency(p.Settings)
+		return !ok || ms <= float64(pr.plan.SLA.Limit)/float64(time.Millisecond)
 	})
 }

@@ -10,9 +10,9 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// outOfReach is a machine whose batch of one takes 10 ms, under a limit of 5.
-func outOfReach() (plan.Plan, []plan.Point, world) {
-	p, points, w := plain()
+// unreachable returns a machine on which a batch of one takes 10 ms, and a limit of 5 ms.
+func unreachable() (plan.Plan, []plan.Point, fakeServer) {
+	p, points, w := defaultProblem()
 	p.SLA.Limit = 5 * time.Millisecond
 	w.service = func(s knob.Settings) float64 { return 8 + 2*float64(s.BatchSize) }
 	w.rate = func(knob.Settings) float64 { return 1e-3 }
@@ -20,9 +20,9 @@ func outOfReach() (plan.Plan, []plan.Point, world) {
 	return p, points, w
 }
 
-// A limit below the time of a batch of one is certainly out of reach, and one
-// test is enough to say so: no rate and no setting makes it less.
-func TestOutOfReach(t *testing.T) {
+// If the limit is below the time of a batch of one, no setting and no rate can keep it, and one
+// test is enough to confirm it.
+func TestUnreachableLimit(t *testing.T) {
 	for _, tt := range []struct {
 		strategy string
 		question plan.Question
@@ -30,15 +30,15 @@ func TestOutOfReach(t *testing.T) {
 	}{
 		{"auto", plan.Capacity, 1},
 		{"climb", plan.Capacity, 1},
-		{"grid", plan.Capacity, 20}, // one of each point
+		{"grid", plan.Capacity, 20}, // one for each point
 		{"auto", plan.Throughput, 1},
 	} {
-		p, points, w := outOfReach()
+		p, points, w := unreachable()
 		p.Strategy, p.Question = tt.strategy, tt.question
 		if tt.question == plan.Capacity {
 			points, _ = p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
 		}
-		h, s := playOut(t, p, points, w)
+		h, s := runToEnd(t, p, points, w)
 		why := s.Impossible()
 		if len(h.Trials) != tt.trials || len(h.Probes) != 2 || s.Untried() != 0 || !strings.Contains(why, "a batch of 1 alone takes 10.0 ms, above 5ms") {
 			t.Errorf("%s, %v: %d probes, %d trials, %d untried, impossible: %q",
@@ -52,25 +52,25 @@ func TestOutOfReach(t *testing.T) {
 	}
 }
 
-// A run that keeps the promise is believed before the probe of a busy machine.
-func TestOutOfReachDisproved(t *testing.T) {
-	p, points, w := outOfReach()
+// A run within the limit disproves the probes, which may have been slow because of other programs.
+func TestUnreachableLimitDisproved(t *testing.T) {
+	p, points, w := unreachable()
 	w.ms = func(s knob.Settings) float64 { return 5 - float64(s.BatchSize)/10 }
 	w.rate = func(s knob.Settings) float64 { return float64(100 * s.BatchSize) }
-	h, s := playOut(t, p, points, w)
+	h, s := runToEnd(t, p, points, w)
 	if s.Impossible() != "" || len(h.Trials) < 2 || bestOf(t, p, h).Verdict.Result != trial.Pass {
 		t.Errorf("%d trials, impossible: %q", len(h.Trials), s.Impossible())
 	}
 }
 
-// A trial with too few answers for a verdict is no reason for a lower rate, where
-// there are fewer still.
+// After a trial with too few answers for a verdict no lower rate is tried, which would have even
+// fewer.
 func TestNoLowerRateWithoutAnswers(t *testing.T) {
-	p, _, w := plain()
+	p, _, w := defaultProblem()
 	p.Question = plan.Capacity
 	points, _ := p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
-	w.blind = true
-	h, s := playOut(t, p, points, w)
+	w.noPercentile = true
+	h, s := runToEnd(t, p, points, w)
 	seen := map[knob.Settings]int{}
 	for _, x := range h.Trials {
 		if seen[x.Settings]++; seen[x.Settings] > 1 {

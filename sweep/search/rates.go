@@ -10,131 +10,130 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The search of the highest rate of one setting.
+// The search for the highest rate of one setting.
 const (
-	mostRates   = 5    // trials of one load test
-	mostBlind   = 12   // likewise, where nothing could be predicted
-	bracketed   = .03  // the highest rate is known to this share
-	firstShare  = .975 // of the predicted rate, for the first trial: a pass is worth more than a failure
-	stepUp      = 1.25 // at most, from a rate that passed
-	stepBlind   = 4    // from one that passed, where nothing could be predicted
-	stepDown    = .7   // at most, from one that failed
-	leastRate   = .01
-	unknownRate = 10    // the first rate where nothing could be predicted
-	wellWithin  = .9    // of the limit: an open trial below says nothing against its rate
-	worthTrying = 1.008 // a rate that is worth a trial of a setting beside the best one so far
+	maxRates            = 5     // trials of one search
+	maxUnpredictedRates = 12    // likewise, without predictions
+	rateTolerance       = .03   // the search ends when the highest rate is known with this relative error
+	firstShare          = .975  // of the predicted rate, for the first trial: a pass is more useful than a failure
+	stepUp              = 1.25  // largest factor after a rate that passed
+	unpredictedStep     = 4     // factor without predictions
+	stepDown            = .7    // smallest factor after a rate that did not pass
+	minRate             = .01   // requests/s
+	unpredictedStart    = 10    // first rate without predictions
+	clearlyWithin       = .9    // an undecided trial with a percentile below this share of the limit is no reason for a lower rate
+	minImprovement      = 1.008 // a setting is not searched further if its highest rate cannot exceed the best one by this factor
 )
 
-// rateOutline says how a highest rate is looked for.
-func (o *oracle) rateOutline() string {
-	most, from := mostRates, "the predicted one"
-	if o.blind != "" {
-		most, from = mostBlind, fmt.Sprintf("%d/s or the best so far", unknownRate)
+// rateSearchOutline says how the highest rate of a setting is searched.
+func (pr *predictor) rateSearchOutline() string {
+	most, from := maxRates, "the predicted one"
+	if pr.noPrediction != "" {
+		most, from = maxUnpredictedRates, fmt.Sprintf("%d/s or the best so far", unpredictedStart)
 	}
-	return fmt.Sprintf("up to %d rates a setting, from %s on, until the highest that passes is known to %.0f%%", most, from, 100*bracketed)
+	return fmt.Sprintf("up to %d rates a setting, from %s on, until the highest that passes is known to %.0f%%", most, from, 100*rateTolerance)
 }
 
-// trialsOf is how many trials so many searches of a highest rate take, about.
-func (o *oracle) trialsOf(searches int) int {
-	if o.blind != "" {
-		return searches * mostBlind * 2 / 3
+// trialsFor estimates the number of trials of this number of rate searches.
+func (pr *predictor) trialsFor(searches int) int {
+	if pr.noPrediction != "" {
+		return searches * maxUnpredictedRates * 2 / 3
 	}
 	return searches * 5 / 2
 }
 
-// ratesOutline says what is probed before rates are looked for.
-func (o *oracle) ratesOutline() []string {
-	if o.blind != "" {
-		return []string{o.blind}
+// probesOutline says what is probed before the rate searches.
+func (pr *predictor) probesOutline() []string {
+	if pr.noPrediction != "" {
+		return []string{pr.noPrediction}
 	}
-	return o.scout.outline()
+	return pr.prober.outline()
 }
 
-// rates is how far the search of one setting's highest rate has come.
-type rates struct {
-	low      float64 // the highest that passed, 0 if none did
-	high     float64 // the lowest that did not, +Inf if none
-	estimate float64 // of the highest that passes, from percentiles and the simulator; 0 is unknown
+// rateSearch is the state of the search for one setting's highest rate.
+type rateSearch struct {
+	low      float64 // highest rate that passed, 0 if none did
+	high     float64 // lowest rate that did not pass, +Inf if all did
+	estimate float64 // of the highest rate that passes, from percentiles and the simulator; 0 is unknown
 	next     float64 // the rate to try next
-	step     float64 // by which it is at least moved: twice as much after each trial
+	step     float64 // smallest relative change to the next rate; it doubles with every trial
 	done     bool
 
-	unguided bool // nothing could be predicted: the first rate says nothing of the next
+	unpredicted bool // without predictions: the first rate is arbitrary
 }
 
-// most is how many trials a search has at most.
-func (r rates) most() int {
-	if r.unguided {
-		return mostBlind
+// maxTrials returns the largest number of trials of the search.
+func (r rateSearch) maxTrials() int {
+	if r.unpredicted {
+		return maxUnpredictedRates
 	}
-	return mostRates
+	return maxRates
 }
 
-// uncertainty is the standard deviation of the logarithm of the estimate.
-func (r rates) uncertainty() float64 {
-	if r.low > 0 && r.high <= r.low*(1+2*bracketed) {
+// uncertainty returns the standard deviation of log(estimate).
+func (r rateSearch) uncertainty() float64 {
+	if r.low > 0 && r.high <= r.low*(1+2*rateTolerance) {
 		return .012
 	}
 	return .03
 }
 
-// follow says where the trials of one setting lead. rival is the highest rate
-// that another setting has reached: one that cannot do better than it by that much is not looked at
-// any closer.
-func (v *view) follow(point int, trials []trial.Trial, rival float64) rates {
-	r := rates{high: math.Inf(1), step: bracketed, unguided: v.blind != ""}
+// evaluateRates evaluates the trials of one setting. bestOther is the highest rate of another
+// setting: the search ends when the setting cannot exceed it by minImprovement.
+func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64) rateSearch {
+	r := rateSearch{high: math.Inf(1), step: rateTolerance, unpredicted: v.noPrediction != ""}
 	sum, n := 0.0, 0
-	open := math.Inf(1)        // the lowest rate of a trial that was left open well within the limit
-	edge := false              // a trial that could not be decided with a percentile within the limit
-	blind := false             // one with too few answers: a lower rate has fewer still
-	for _, t := range trials { // another look at a rate counts as any
+	undecidedRate := math.Inf(1) // lowest rate with an undecided trial clearly within the limit
+	nearLimit := false           // whether a trial was undecided with a percentile within the limit, but not clearly
+	tooFewAnswers := false       // whether a trial had too few answers for a percentile: a lower rate has even fewer
+	for _, t := range trials {   // repeated trials of a rate count separately
 		n++
-		value, known := t.Verdict.ValueMS.Get()
-		switch within := known && value <= t.Verdict.LimitMS; {
-		case t.Verdict.Seems() == trial.Pass: // counts below, once the lowest rate that failed is known
-		case t.Verdict.Seems() == trial.Undecided && known && value <= wellWithin*t.Verdict.LimitMS:
-			open = min(open, t.Load.Rate) // too short to tell, but no bound unless nothing passed
-		case t.Verdict.Seems() == trial.Undecided && within:
-			edge = true
-			r.high = min(r.high, t.Load.Rate*worthTrying)
-		case t.Verdict.Result == trial.Undecided && !known && v.m != nil && t.Error == "":
-			blind = true
+		value, measured := t.Verdict.ValueMS.Get()
+		switch within := measured && value <= t.Verdict.LimitMS; {
+		case t.Verdict.Likely() == trial.Pass: // evaluated below, when the lowest rate that failed is known
+		case t.Verdict.Likely() == trial.Undecided && measured && value <= clearlyWithin*t.Verdict.LimitMS:
+			undecidedRate = min(undecidedRate, t.Load.Rate) // too short for a verdict, and a bound only if no rate passes
+		case t.Verdict.Likely() == trial.Undecided && within:
+			nearLimit = true
+			r.high = min(r.high, t.Load.Rate*minImprovement)
+		case t.Verdict.Result == trial.Undecided && !measured && v.simulator != nil && t.Error == "":
+			tooFewAnswers = true
 			r.high = min(r.high, t.Load.Rate)
 		default:
 			r.high = min(r.high, t.Load.Rate)
 		}
-		if f, ok := v.factor(point, t); ok {
+		if f, ok := v.timeFactor(point, t); ok {
 			sum += math.Log(f)
 		}
 	}
 	for _, t := range trials {
-		if t.Verdict.Seems() == trial.Pass && t.Load.Rate < r.high {
+		if t.Verdict.Likely() == trial.Pass && t.Load.Rate < r.high {
 			r.low = max(r.low, t.Load.Rate)
 		}
 	}
 	if r.low == 0 {
-		r.high = min(r.high, open*worthTrying)
+		r.high = min(r.high, undecidedRate*minImprovement)
 	}
-	r.estimate = v.estimate(point, math.Exp(sum/float64(max(n, 1))), r)
+	r.estimate = v.estimateRate(point, math.Exp(sum/float64(max(n, 1))), r)
 	r.step *= math.Pow(2, float64(max(n-1, 0)))
-	r.decide(n, edge, rival)
-	if v.m == nil || r.low > 0 {
+	r.setNext(n, nearLimit, bestOther)
+	if v.simulator == nil || r.low > 0 {
 		return r
 	}
 	if !(v.forecasts[point].rate > 0) {
 		r.next = min(r.next, r.high/4)
 	}
-	r.done = r.done || blind || v.impossible(point) != "" || r.next < stillShare*v.bears(point)
+	r.done = r.done || tooFewAnswers || v.whyImpossible(point) != "" || r.next < minLoadShare*v.capacity(point)
 	return r
 }
 
-// decide fills in what to try after n trials.
-func (r *rates) decide(n int, edge bool, rival float64) {
+// setNext sets the next rate, or done, after n trials.
+func (r *rateSearch) setNext(n int, nearLimit bool, bestOther float64) {
 	switch {
-	case r.unguided && r.low == 0:
-		r.next = r.high / stepBlind
-	case r.unguided && math.IsInf(r.high, 1):
-		r.next = r.low * stepBlind
+	case r.unpredicted && r.low == 0:
+		r.next = r.high / unpredictedStep
+	case r.unpredicted && math.IsInf(r.high, 1):
+		r.next = r.low * unpredictedStep
 	case r.low == 0:
 		r.next = min(max(r.estimate*firstShare, r.high*stepDown), r.high*(1-r.step))
 	case math.IsInf(r.high, 1):
@@ -142,108 +141,108 @@ func (r *rates) decide(n int, edge bool, rival float64) {
 	default:
 		r.next = min(max(r.estimate, r.low+(r.high-r.low)/4), r.high-(r.high-r.low)/4)
 	}
-	r.done = n >= r.most() || r.low > 0 && (edge || r.high <= r.low*(1+bracketed)) ||
-		min(r.next*worthTrying, r.high) < rival*worthTrying
+	r.done = n >= r.maxTrials() || r.low > 0 && (nearLimit || r.high <= r.low*(1+rateTolerance)) ||
+		min(r.next*minImprovement, r.high) < bestOther*minImprovement
 }
 
-// estimate is the highest rate that a setting bears if its batches take factor
-// times what was predicted, kept within what is known.
-func (v *view) estimate(point int, factor float64, r rates) float64 {
+// estimateRate estimates the highest rate at which a setting keeps the promise if its batches take
+// factor times the predicted time. The estimate stays between the rates that passed and failed.
+func (v *view) estimateRate(point int, factor float64, r rateSearch) float64 {
 	low, high := r.low*.98, r.high*1.02
-	if v.m == nil || v.forecasts[point].rate <= 0 {
+	if v.simulator == nil || v.forecasts[point].rate <= 0 {
 		return min(max(math.Sqrt(r.low*min(r.high, 4*r.low)), low), high*.9)
 	}
-	k := highestKey{point, factor}
-	rate, known := v.highest[k]
-	if !known {
-		c, _ := v.m.curve(groupOf(v.points[point].Settings))
-		rate = v.m.simulate(v.points[point], c.Scaled(factor), estimated).rate
-		v.highest[k] = rate
+	k := rateKey{point, factor}
+	rate, cached := v.highestRates[k]
+	if !cached {
+		c, _ := v.simulator.curve(groupOf(v.points[point].Settings))
+		rate = v.simulator.simulate(v.points[point], c.Scaled(factor), simulatedIfTested).rate
+		v.highestRates[k] = rate
 	}
 	return min(max(rate, low), high)
 }
 
-// highestKey is a point with batches so much longer than predicted.
-type highestKey struct {
+// rateKey is a point and the factor of its service times.
+type rateKey struct {
 	point  int
 	factor float64
 }
 
-// factorKey is a trial of a point.
-type factorKey struct{ point, n int }
+// trialKey is a trial of a point.
+type trialKey struct{ point, n int }
 
-// factor is by how much the batches of a trial must have been longer than
-// predicted, for the simulator to show its percentile under the very same
-// arrivals. The luck of the arrivals is in both and falls out.
-func (v *view) factor(point int, t trial.Trial) (float64, bool) {
+// timeFactor returns the factor of the service times at which the simulator, with the same
+// arrivals, has the percentile of a trial. Because the arrivals are the same, their randomness has
+// no effect on the factor.
+func (v *view) timeFactor(point int, t trial.Trial) (float64, bool) {
 	value, ok := t.Verdict.ValueMS.Get()
-	if v.m == nil || !ok || value <= 0 || t.Error != "" {
+	if v.simulator == nil || !ok || value <= 0 || t.Error != "" {
 		return 1, false
 	}
-	k := factorKey{point, t.N}
-	if f, known := v.factors[k]; known {
+	k := trialKey{point, t.N}
+	if f, cached := v.timeFactors[k]; cached {
 		return f, true
 	}
 	const least, most, steps = .5, 2., 9
 	low, high := math.Log(least), math.Log(most)
-	c, _ := v.m.curve(groupOf(t.Settings))
+	c, _ := v.simulator.curve(groupOf(t.Settings))
 	p := v.points[point]
 	p.Load = t.Load
 	total := time.Duration((t.Seconds + t.WarmupSeconds) * float64(time.Second))
-	config := v.m.config(p, c)
+	config := v.simulator.simConfig(p, c)
 	config.Warm = time.Duration(t.WarmupSeconds * float64(time.Second))
-	config.Plan = load.Plan(t.Load, t.Seed, max(total, time.Second), t.Counts.Sent*2+simulated)
+	config.Plan = load.Plan(t.Load, t.Seed, max(total, time.Second), t.Counts.Sent*2+minSimulated)
 	for range steps {
 		mid := (low + high) / 2
 		config.Service = c.Scaled(math.Exp(mid))
-		v.m.ready(config)
-		v.m.sim.Reset(config)
-		v.m.sim.Run()
-		if v.m.promise().Value(v.m.sim) > value {
+		v.simulator.prepare(config)
+		v.simulator.run.Reset(config)
+		v.simulator.run.Run()
+		if v.simulator.promise().Value(v.simulator.run) > value {
 			high = mid
 		} else {
 			low = mid
 		}
 	}
 	f := math.Exp((low + high) / 2)
-	v.factors[k] = f
+	v.timeFactors[k] = f
 	return f, true
 }
 
-// begin begins the rate search of a point: at the rate that is predicted for
-// it, or just above the best so far, where it has to pass to matter.
-func (v *view) begin(point int, why string) plan.Point {
-	o := outlook{point: point, rate: unknownRate}
-	if v.m != nil {
-		o = v.outlook(point)
+// startRateSearch returns the first trial of a point's search: at the predicted rate, or just above
+// the best rate so far, because a lower one would not help.
+func (v *view) startRateSearch(point int, why string) plan.Point {
+	o := expectation{point: point, rate: unpredictedStart}
+	if v.simulator != nil {
+		o = v.expectation(point)
 	}
-	quiet := v.m != nil && !(o.rate > 0)
-	if quiet {
-		o.rate = quietShare * v.bears(point)
+	noRate := v.simulator != nil && !(o.rate > 0)
+	if noRate {
+		o.rate = lowLoadShare * v.capacity(point)
 	}
-	rate := max(o.rate, leastRate) * firstShare
+	rate := max(o.rate, minRate) * firstShare
 	for _, x := range v.tests {
-		if !x.failed && !v.whole {
+		if !x.failed && !v.everyPoint {
 			rate = max(rate, x.rates.low*1.012)
 		}
 	}
 	p := v.atRate(point, rate)
 	switch {
-	case v.m == nil:
-		p.Reason = join(why, v.points[point].Reason)
+	case v.simulator == nil:
+		p.Reason = joinSentences(why, v.points[point].Reason)
 		return p
-	case quiet:
-		p.Reason = join("predicted to bear no rate, so a low one;", why, v.points[point].Reason)
+	case noRate:
+		p.Reason = joinSentences("no rate is predicted to keep the promise, so it starts at a low one;", why, v.points[point].Reason)
 		return p
 	}
-	p.Predicted.HighestRPS = trial.Of(o.rate)
-	p.Reason = join(fmt.Sprintf("predicted to bear %.0f/s, %s; %s", o.rate, v.place(o), why), v.points[point].Reason)
+	p.Predicted.HighestRPS = trial.NumOf(o.rate)
+	p.Reason = joinSentences(fmt.Sprintf("predicted to serve %.0f/s, %s; %s", o.rate, v.rankText(o), why), v.points[point].Reason)
 	return p
 }
 
-// goOn is the next rate of the setting whose search goes on.
-func (v *view) goOn() plan.Point {
-	x := v.tests[v.open]
+// nextRate returns the next trial of the unfinished search.
+func (v *view) nextRate() plan.Point {
+	x := v.tests[v.unfinished]
 	p := v.atRate(x.point, x.rates.next)
 	if first := x.trials[0].Predicted; first != nil {
 		p.Predicted.HighestRPS = first.HighestRPS
@@ -256,14 +255,14 @@ func (v *view) goOn() plan.Point {
 	default:
 		p.Reason = fmt.Sprintf("between %.4g/s, which passed, and %.4g/s, which did not", r.low, r.high)
 	}
-	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, x.rates.most(), p.Reason)
+	p.Reason = fmt.Sprintf("rate %d of at most %d: %s", len(x.trials)+1, x.rates.maxTrials(), p.Reason)
 	return p
 }
 
-// atRate is a point at a rate.
+// atRate returns a point with this rate.
 func (v *view) atRate(point int, rate float64) plan.Point {
 	p := v.points[point]
 	p.Load.Rate = plan.RoundRate(rate)
-	p.Predicted = &trial.Predicted{ThroughputRPS: trial.Of(p.Load.Rate)}
+	p.Predicted = &trial.Predicted{ThroughputRPS: trial.NumOf(p.Load.Rate)}
 	return p
 }

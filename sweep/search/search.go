@@ -1,13 +1,12 @@
-// Package search decides what a sweep tries next, and says why the best is best.
+// Package search has the strategies of a sweep, which decide the next point, and explains the
+// result.
 //
-// [Settle] completes a plan with what its strategy wants and refuses what no
-// strategy here can do; [New] makes the strategy over the plan's points.
-// An [Explainer] says in words what the best trial owes its place to,
-// [ExplainNone] why none keeps the promise. Which trial is best is decided in
+// [Complete] fills in what a plan leaves to its strategy and rejects unknown strategies. [New]
+// makes the strategy for the points of the plan. An [Explainer] says in words why the best trial is
+// the best; [ExplainNone] says why no trial meets the SLA. The order of trials is decided in
 // package rank.
 //
-// A Strategy belongs to one goroutine. Everything else is a pure function of
-// its arguments and safe for concurrent use.
+// Only one goroutine may use a Strategy. All functions are pure and safe for concurrent use.
 package search
 
 import (
@@ -18,38 +17,41 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Strategy decides the next point from what was found so far.
+// Strategy decides the next point from the results so far.
 type Strategy interface {
-	// Next returns the next point, or false when nothing is left to try.
+	// Next returns the next point, or false if there is nothing left to try.
 	Next(found trial.History) (plan.Point, bool)
-	// Left estimates how many points are still to come.
+	// Left estimates the number of points still to come.
 	Left() int
-	// Untried is how many points that may keep the promise were left out by a
-	// strategy that has nothing more to try and found none that does.
+	// Untried returns the number of untried points that may keep the promise, if the strategy has
+	// ended without a point that keeps it; otherwise 0.
 	Untried() int
-	// Impossible says why no point can keep the promise at any load, where probes
-	// and a test show that for certain; else "".
+	// Impossible says why no point can keep the promise at any load, if probes and a load test show
+	// that this is certain; otherwise "".
 	Impossible() string
-	// Ended says in words why a strategy that has nothing more to try left
-	// points out; "" where it tried all.
+	// Ended says in words why the strategy, which has ended, left points out; "" if it tried all.
 	Ended() string
-	// Outline says in words, a line each, what it will do.
+	// Outline describes what the strategy will do, one line each.
 	Outline() []string
 }
 
-// kind is one strategy there is.
-type kind struct {
-	name      string
-	loadTests int // budget where the plan leaves it; 0 does not limit
-	open      func(plan.Plan, []plan.Point, trial.Tells) (Strategy, error)
+// strategyKind is one strategy.
+type strategyKind struct {
+	name             string
+	defaultLoadTests int // default of the plan's budget; 0 is no limit
+	newStrategy      func(plan.Plan, []plan.Point, trial.MetricSet) (Strategy, error)
 }
 
-// kinds is the one table of strategies, the default first.
-func kinds() []kind {
-	return []kind{
-		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewAuto(p, points, t) }},
-		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewClimb(p, points, t) }},
-		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) {
+// strategyKinds returns all strategies, the default first.
+func strategyKinds() []strategyKind {
+	return []strategyKind{
+		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
+			return NewAuto(p, points, t)
+		}},
+		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
+			return NewClimb(p, points, t)
+		}},
+		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
 			if p.Question == plan.Capacity {
 				return NewRateGrid(p, points, t)
 			}
@@ -58,41 +60,41 @@ func kinds() []kind {
 	}
 }
 
-// Available names the strategies there are, the default first.
+// Available returns the names of all strategies, the default first.
 func Available() []string {
 	var names []string
-	for _, k := range kinds() {
+	for _, k := range strategyKinds() {
 		names = append(names, k.name)
 	}
 	return names
 }
 
-// Settle fills in what p leaves to the strategy, and the strategy itself. It is
-// an error that says what to write if p asks for one that does not exist.
-func Settle(p plan.Plan) (plan.Plan, error) {
-	k, err := find(p.Strategy)
+// Complete fills in the strategy of p and what p leaves to it. If the strategy does not exist, the
+// error names the existing ones.
+func Complete(p plan.Plan) (plan.Plan, error) {
+	k, err := findKind(p.Strategy)
 	if err != nil {
 		return p, err
 	}
 	p.Strategy = k.name
 	if p.Budget.LoadTests == plan.Unset {
-		p.Budget.LoadTests = k.loadTests
+		p.Budget.LoadTests = k.defaultLoadTests
 	}
 	return p, nil
 }
 
-// New returns the strategy of a settled plan over its points, which stay the
-// caller's, for a target that tells so much.
-func New(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) {
-	k, err := find(p.Strategy)
+// New returns the strategy of a completed plan for its points, on a target with these measurements.
+// New copies the points.
+func New(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
+	k, err := findKind(p.Strategy)
 	if err != nil {
 		return nil, err
 	}
-	return k.open(p, points, t)
+	return k.newStrategy(p, points, t)
 }
 
-func find(name string) (kind, error) {
-	all := kinds()
+func findKind(name string) (strategyKind, error) {
+	all := strategyKinds()
 	if name == "" {
 		return all[0], nil
 	}
@@ -101,5 +103,5 @@ func find(name string) (kind, error) {
 			return k, nil
 		}
 	}
-	return kind{}, fmt.Errorf("strategy: %q is not available; write %s", name, strings.Join(Available(), " or "))
+	return strategyKind{}, fmt.Errorf("strategy: %q is not available; write %s", name, strings.Join(Available(), " or "))
 }

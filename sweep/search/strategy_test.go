@@ -17,31 +17,30 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// world answers a strategy without a sweep around it: what a setting does, and
-// what its batches take.
-type world struct {
-	rate    func(knob.Settings) float64 // requests/s
-	ms      func(knob.Settings) float64 // the percentile; of question capacity at the highest rate it is the limit
-	rss     func(knob.Settings) float64
-	service func(knob.Settings) float64 // ms; NaN where it cannot be probed
-	blind   bool                        // trials are too short for a percentile
+// fakeServer measures for a strategy, without a sweep: functions return the results of settings.
+type fakeServer struct {
+	rate         func(knob.Settings) float64 // requests/s
+	ms           func(knob.Settings) float64 // the percentile; for question capacity it is the limit at the highest rate
+	rss          func(knob.Settings) float64
+	service      func(knob.Settings) float64 // ms of a batch; NaN if it cannot be probed
+	noPercentile bool                        // trials have too few answers for a percentile
 }
 
-// play runs a strategy to its end.
-func play(t *testing.T, p plan.Plan, points []plan.Point, w world) trial.History {
+// runAll runs a strategy to its end and returns the history.
+func runAll(t *testing.T, p plan.Plan, points []plan.Point, w fakeServer) trial.History {
 	t.Helper()
-	h, _ := playOut(t, p, points, w)
+	h, _ := runToEnd(t, p, points, w)
 	return h
 }
 
-// playOut is play with the strategy as it ended.
-func playOut(t *testing.T, p plan.Plan, points []plan.Point, w world) (trial.History, search.Strategy) {
+// runToEnd runs a strategy to its end and returns it too.
+func runToEnd(t *testing.T, p plan.Plan, points []plan.Point, w fakeServer) (trial.History, search.Strategy) {
 	t.Helper()
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(p, points, trial.TellsAll())
+	s, err := search.New(p, points, trial.AllMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,16 +61,16 @@ func playOut(t *testing.T, p plan.Plan, points []plan.Point, w world) (trial.His
 	}
 }
 
-func (w world) probe(x plan.Point, n int) trial.Probe {
-	ms := trial.Of(w.service(x.Settings))
-	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, Service: trial.Service{Median: ms, Low: ms, High: ms, Fastest: ms}}
+func (w fakeServer) probe(x plan.Point, n int) trial.Probe {
+	ms := trial.NumOf(w.service(x.Settings))
+	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, ServiceTime: trial.ServiceTime{Median: ms, Low: ms, High: ms, Fastest: ms}}
 	if !ms.OK() {
-		p.Error = "it tells no times"
+		p.Error = "it reports no times"
 	}
 	return p
 }
 
-func (w world) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
+func (w fakeServer) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
 	out := trial.Trial{N: n, Role: x.Role, Reason: x.Reason, Settings: x.Settings, Load: x.Load, Seed: uint64(n), Predicted: x.Predicted}
 	limit := float64(p.SLA.Limit) / 1e6
 	rate, ms := w.rate(x.Settings), 0.0
@@ -81,25 +80,25 @@ func (w world) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
 	} else {
 		ms = w.ms(x.Settings)
 	}
-	out.Throughput = trial.Estimate{Value: trial.Of(rate), Low: trial.Of(rate * .99), High: trial.Of(rate * 1.01)}
+	out.Throughput = trial.Estimate{Value: trial.NumOf(rate), Low: trial.NumOf(rate * .99), High: trial.NumOf(rate * 1.01)}
 	out.Seconds, out.WarmupSeconds, out.Counts.Sent = 2, .2, int(2*rate)
-	out.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: limit, ValueMS: trial.Of(ms), LowMS: trial.Of(ms * .98), HighMS: trial.Of(ms * 1.02)}
+	out.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: limit, ValueMS: trial.NumOf(ms), LowMS: trial.NumOf(ms * .98), HighMS: trial.NumOf(ms * 1.02)}
 	if ms <= limit {
 		out.Verdict.Result = trial.Pass
 	}
-	if w.blind {
+	if w.noPercentile {
 		out.Verdict.Result = trial.Undecided
 		out.Verdict.ValueMS, out.Verdict.LowMS, out.Verdict.HighMS = trial.Num{}, trial.Num{}, trial.Num{}
 	}
 	if w.rss != nil {
-		out.Use.RSSMB = trial.Of(w.rss(x.Settings))
+		out.Use.RSSMB = trial.NumOf(w.rss(x.Settings))
 	}
 	return out
 }
 
-// plain is a machine whose batches take 2 + b/2 ms on any number of workers up
-// to 4, under 16 clients.
-func plain() (plan.Plan, []plan.Point, world) {
+// defaultProblem returns a machine on which a batch takes 2 + b/2 ms with any number of workers up
+// to 4, and a plan with 16 clients.
+func defaultProblem() (plan.Plan, []plan.Point, fakeServer) {
 	p := plan.Default()
 	p.SLA.Limit = 40 * time.Millisecond
 	p.Loads = []load.Spec{{Mode: load.Closed, Concurrency: 16}}
@@ -111,40 +110,40 @@ func plain() (plan.Plan, []plan.Point, world) {
 		return float64(busy) / service(s) * 1000
 	}
 	ms := func(s knob.Settings) float64 { return 16 / rate(s) * 1000 }
-	return p, points, world{rate: rate, ms: ms, service: service}
+	return p, points, fakeServer{rate: rate, ms: ms, service: service}
 }
 
 func bestOf(t *testing.T, p plan.Plan, h trial.History) trial.Trial {
 	t.Helper()
-	best, ok := rank.Of(rank.RulesOf(p), h.Trials).Best()
+	best, ok := rank.New(rank.RulesOf(p), h.Trials).Best()
 	if !ok || !rank.RulesOf(p).Meets(best.Joined) {
 		t.Fatalf("none of %d trials meets the promise", len(h.Trials))
 	}
-	return h.Trials[best.Stands]
+	return h.Trials[best.Representative]
 }
 
 func TestStrategiesFindTheBest(t *testing.T) {
 	t.Parallel()
 	for _, strategy := range []string{"auto", "climb", "grid"} {
 		for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
-			p, points, w := plain()
+			p, points, w := defaultProblem()
 			p.Strategy, p.Question = strategy, q
 			if q == plan.Capacity {
 				points, _ = p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
 				w.rate = func(s knob.Settings) float64 { return float64(100 * s.Workers * s.BatchSize) }
 			}
-			h := play(t, p, points, w)
+			h := runAll(t, p, points, w)
 			best, most := bestOf(t, p, h), 0.0
 			for _, x := range points {
 				most = max(most, w.rate(x.Settings))
 			}
 			got := best.Throughput.Value.Or(0)
 			if strategy == "climb" && q == plan.Throughput {
-				most = 1600 // a local best: more workers alone gain nothing, nor do smaller batches
+				most = 1600 // a local optimum: neither more workers alone nor smaller batches alone improve it
 			}
 			within := .97
 			if strategy == "grid" && q == plan.Capacity {
-				within = .9 // five rates from a prediction that is far off
+				within = .9 // five rates, starting from a prediction with a large error
 			}
 			if got < within*most {
 				t.Errorf("%s, %v: %v does %.0f/s, the best %.0f/s", strategy, q, best.Settings, got, most)
@@ -154,11 +153,11 @@ func TestStrategiesFindTheBest(t *testing.T) {
 	}
 }
 
-// Without service times auto climbs.
+// Without service times Auto climbs.
 func TestAutoWithoutProbes(t *testing.T) {
-	p, points, w := plain()
+	p, points, w := defaultProblem()
 	w.service = func(knob.Settings) float64 { return math.NaN() }
-	h := play(t, p, points, w)
+	h := runAll(t, p, points, w)
 	if best := bestOf(t, p, h); best.Settings.BatchSize*best.Settings.Workers < 8 {
 		t.Errorf("best is %v", best.Settings)
 	}
@@ -167,12 +166,13 @@ func TestAutoWithoutProbes(t *testing.T) {
 	}
 }
 
-// A setting that breaks a constraint is not chosen, nor looked at above it.
+// A setting that breaks a constraint is not chosen, and no setting with more workers and larger
+// batches is tried after it.
 func TestAutoKeepsConstraints(t *testing.T) {
-	p, points, w := plain()
+	p, points, w := defaultProblem()
 	p.Constraints.MemoryMB = 500
 	w.rss = func(s knob.Settings) float64 { return float64(200 * s.Workers) }
-	h := play(t, p, points, w)
+	h := runAll(t, p, points, w)
 	if best := bestOf(t, p, h); best.Settings.Workers > 2 {
 		t.Errorf("best is %v, which uses %s MB", best.Settings, best.Use.RSSMB.Text(0))
 	}
@@ -185,51 +185,51 @@ func TestAutoKeepsConstraints(t *testing.T) {
 	}
 }
 
-func TestAutoWantsFewestWorkers(t *testing.T) {
-	p, points, w := plain()
+func TestAutoFewestWorkers(t *testing.T) {
+	p, points, w := defaultProblem()
 	p.Objective = plan.FewestWorkers
-	if best := bestOf(t, p, play(t, p, points, w)); best.Settings.Workers != 1 {
+	if best := bestOf(t, p, runAll(t, p, points, w)); best.Settings.Workers != 1 {
 		t.Errorf("best is %v", best.Settings)
 	}
 }
 
-// Under an open load throughput is the load's, and the shorter percentile wins.
+// An open load determines the throughput, so that the lower percentile is better.
 func TestAutoUnderAnOpenLoad(t *testing.T) {
-	p, _, w := plain()
+	p, _, w := defaultProblem()
 	p.Loads = []load.Spec{{Mode: load.Open, Rate: 200}}
 	points, _ := p.Points(knob.Limits{Cores: 4, BatchAxis: true}, knob.Default(knob.TorchServe), nil)
 	w.rate = func(knob.Settings) float64 { return 200 }
 	w.ms = func(s knob.Settings) float64 { return 3 + 20/float64(s.Workers) + float64(s.BatchSize)/4 }
-	best := bestOf(t, p, play(t, p, points, w))
+	best := bestOf(t, p, runAll(t, p, points, w))
 	if best.Settings.Workers < 3 {
 		t.Errorf("best is %v at %s ms", best.Settings, best.Verdict.ValueMS.Text(1))
 	}
 }
 
-// With few points there is nothing to predict: one probe tells the pace.
-func TestAutoTriesFewPointsAll(t *testing.T) {
-	p, points, w := plain()
-	h := play(t, p, points[:3], w)
+// A few points need no predictions: one probe measures the speed of the model.
+func TestAutoTriesAllOfFewPoints(t *testing.T) {
+	p, points, w := defaultProblem()
+	h := runAll(t, p, points[:3], w)
 	if len(h.Probes) != 1 || len(h.Trials) != 3 {
 		t.Errorf("%d probes, %d trials", len(h.Probes), len(h.Trials))
 	}
 	p.Trial.Requests = 100
-	if h := play(t, p, points[:3], w); len(h.Probes) != 0 || len(h.Trials) != 3 {
+	if h := runAll(t, p, points[:3], w); len(h.Probes) != 0 || len(h.Trials) != 3 {
 		t.Errorf("of a fixed length: %d probes, %d trials", len(h.Probes), len(h.Trials))
 	}
 }
 
-// Of 8 load tests one is the favourite again, and two are far from it.
-func TestAutoLooksAway(t *testing.T) {
-	p, points, w := plain()
+// Of 8 load tests one repeats the best point, and two are far from it.
+func TestAutoTestsFarPoints(t *testing.T) {
+	p, points, w := defaultProblem()
 	predicted := w.rate
-	w.rate = func(s knob.Settings) float64 { // batches of 2 do more than their probes said
+	w.rate = func(s knob.Settings) float64 { // batches of 2 are faster than their probes
 		if s.BatchSize == 2 {
 			return 1.5 * predicted(s)
 		}
 		return predicted(s)
 	}
-	h := play(t, p, points, w)
+	h := runAll(t, p, points, w)
 	controls, far := 0, 0
 	best := bestOf(t, p, h)
 	for _, x := range h.Trials {
@@ -245,15 +245,15 @@ func TestAutoLooksAway(t *testing.T) {
 	}
 }
 
-// Nothing keeps the promise: it gives up, and says that nothing may.
+// If no point keeps the promise, Auto ends early and says that none may keep it.
 func TestAutoGivesUp(t *testing.T) {
-	p, points, w := plain()
+	p, points, w := defaultProblem()
 	p.SLA.Limit = 2 * time.Millisecond
-	settled, err := search.Settle(p)
+	completed, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(settled, points, trial.TellsAll())
+	s, err := search.New(completed, points, trial.AllMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestAutoGivesUp(t *testing.T) {
 		if x.Role == trial.RoleProbe {
 			h.Probes = append(h.Probes, w.probe(x, 1))
 		} else {
-			h.Trials = append(h.Trials, w.trial(settled, x, len(h.Trials)+1))
+			h.Trials = append(h.Trials, w.trial(completed, x, len(h.Trials)+1))
 		}
 	}
 	if s.Untried() != 0 || s.Left() != 0 || len(h.Trials) > 8 || !strings.Contains(s.Ended(), "0 of them may keep the promise") {
@@ -277,13 +277,13 @@ func TestAutoGivesUp(t *testing.T) {
 func TestOutlines(t *testing.T) {
 	for _, q := range []plan.Question{plan.Throughput, plan.Capacity} {
 		for _, name := range search.Available() {
-			p, points, _ := plain()
+			p, points, _ := defaultProblem()
 			p.Strategy, p.Question = name, q
-			settled, err := search.Settle(p)
+			completed, err := search.Complete(p)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := search.New(settled, points, trial.TellsAll())
+			s, err := search.New(completed, points, trial.AllMetrics())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -302,8 +302,8 @@ func TestAccuracy(t *testing.T) {
 	at := func(w int, predicted, measured float64) trial.Trial {
 		return trial.Trial{
 			Role: trial.RoleLoad, Settings: knob.Settings{Workers: w},
-			Predicted: &trial.Predicted{ThroughputRPS: trial.Of(predicted), ValueMS: trial.Of(10)},
-			Result:    trial.Result{Throughput: trial.Estimate{Value: trial.Of(measured)}, Verdict: trial.Verdict{ValueMS: trial.Of(12.5)}},
+			Predicted: &trial.Predicted{ThroughputRPS: trial.NumOf(predicted), ValueMS: trial.NumOf(10)},
+			Result:    trial.Result{Throughput: trial.Estimate{Value: trial.NumOf(measured)}, Verdict: trial.Verdict{ValueMS: trial.NumOf(12.5)}},
 		}
 	}
 	got := search.AccuracyOf([]trial.Trial{at(1, 1, 9), at(2, 110, 100), at(3, 99, 100), {Role: trial.RoleValidation}})

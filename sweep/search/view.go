@@ -11,139 +11,139 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// spot is what makes two points the same one: of question capacity the rate is
-// what is looked for.
-type spot struct {
+// pointKey identifies a point. The rate is not part of it if the question is capacity, because then
+// it is what is searched.
+type pointKey struct {
 	settings knob.Settings
 	load     load.Spec
 }
 
-func (o *oracle) spotOf(s knob.Settings, l load.Spec) spot {
-	if o.plan.Question == plan.Capacity {
+func (pr *predictor) keyOf(s knob.Settings, l load.Spec) pointKey {
+	if pr.plan.Question == plan.Capacity {
 		l.Rate = 0
 	}
-	return spot{s, l}
+	return pointKey{s, l}
 }
 
-// tested is a point with the trials of its load test.
-type tested struct {
+// loadTest is a point with the trials of its load test.
+type loadTest struct {
 	point  int
 	trials []trial.Trial
-	failed bool // another look at it broke the promise, or it broke a constraint
-	rates  rates
+	failed bool // a trial broke the promise or a constraint
+	rates  rateSearch
 }
 
-// last is the trial that stands for the test.
-func (t tested) last() trial.Trial { return t.trials[len(t.trials)-1] }
+// last returns the trial whose figures are used.
+func (t loadTest) last() trial.Trial { return t.trials[len(t.trials)-1] }
 
-// view is what is known at one moment: predictions, what became of them, and
-// what they are worth after that. It is a function of the history alone.
+// view is the state of a search: the predictions, the load tests and what they say about the
+// predictions. It depends only on the history.
 type view struct {
-	*oracle
-	found     trial.History
-	m         *model // nil where nothing can be predicted
-	forecasts []forecast
-	tests     []tested // in the order of their first trials
-	controls  int
-	spoiled   int // trials that do not count
-	open      int // the test whose rate search goes on, -1 if none does
+	*predictor
+	history    trial.History
+	simulator  *simulator // nil if predictions are not possible
+	forecasts  []forecast
+	tests      []loadTest // in the order of their first trials
+	controls   int
+	disturbed  int // number of trials that are ignored because other programs disturbed them
+	unfinished int // index of the test with an unfinished rate search, -1 if there is none
 
-	rate, value, worth *calibration
+	rate, value, score *calibration // corrections of the predicted figures
 }
 
-// view reads a history.
-func (o *oracle) view(found trial.History) *view {
-	v := &view{oracle: o, found: found, open: -1}
-	if v.m = o.model(found.Probes); v.m != nil {
-		v.forecasts = o.all
+// view computes the state from a history.
+func (pr *predictor) view(found trial.History) *view {
+	v := &view{predictor: pr, history: found, unfinished: -1}
+	if v.simulator = pr.simulatorFor(found.Probes); v.simulator != nil {
+		v.forecasts = pr.cachedForecasts
 	}
 	for i, t := range found.Trials {
-		p, known := o.index[o.spotOf(t.Settings, t.Load)]
-		if !known || t.Role == trial.RoleLive || t.Role == trial.RoleValidation {
+		p, inPlan := pr.index[pr.keyOf(t.Settings, t.Load)]
+		if !inPlan || t.Role == trial.RoleLive || t.Role == trial.RoleValidation {
 			continue
 		}
-		if v.spoils(t) {
+		if v.skipDisturbed(t) {
 			continue
 		}
 		if t.Role == trial.RoleControl {
 			v.controls++
 		}
-		at := slices.IndexFunc(v.tests, func(x tested) bool { return x.point == p })
+		at := slices.IndexFunc(v.tests, func(x loadTest) bool { return x.point == p })
 		if at < 0 {
 			at = len(v.tests)
-			v.tests = append(v.tests, tested{point: p})
+			v.tests = append(v.tests, loadTest{point: p})
 		}
-		v.add(at, found.Trials[i])
+		v.addTrial(at, found.Trials[i])
 	}
-	if v.m != nil {
+	if v.simulator != nil {
 		v.calibrate()
 	}
 	return v
 }
 
-// mostSpoiled is how many trials are taken again: a machine that stays busy has
-// to be lived with.
-const mostSpoiled = 3
+// maxDisturbed is the number of disturbed trials that are repeated. More are not: the machine may
+// stay busy.
+const maxDisturbed = 3
 
-// spoils tells whether a trial says more of a busy machine than of its settings.
-// The point is then as good as untried.
-func (v *view) spoils(t trial.Trial) bool {
-	if !t.Busy() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.spoiled == mostSpoiled {
+// skipDisturbed reports whether a trial is ignored, because it is undecided and other programs
+// disturbed it. Its point counts as untried.
+func (v *view) skipDisturbed(t trial.Trial) bool {
+	if !t.Disturbed() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.disturbed == maxDisturbed {
 		return false
 	}
-	v.spoiled++
+	v.disturbed++
 	return true
 }
 
-// add takes a trial in.
-func (v *view) add(at int, t trial.Trial) {
+// addTrial adds a trial to a test.
+func (v *view) addTrial(at int, t trial.Trial) {
 	x := &v.tests[at]
 	x.trials = append(x.trials, t)
-	broken := t.Verdict.Seems() == trial.Fail && v.plan.Question == plan.Throughput
+	broken := t.Verdict.Likely() == trial.Fail && v.plan.Question == plan.Throughput
 	x.failed = x.failed || broken || v.rules.Exceeds(t)
 	if v.plan.Question != plan.Capacity {
 		return
 	}
-	x.rates = v.follow(x.point, x.trials, v.most(at))
-	if v.open = -1; !x.rates.done {
-		v.open = at
+	x.rates = v.evaluateRates(x.point, x.trials, v.highestOther(at))
+	if v.unfinished = -1; !x.rates.done {
+		v.unfinished = at
 	}
 }
 
-// most is the highest rate that a test other than the given one has reached.
-func (v *view) most(but int) float64 {
+// highestOther returns the highest rate that passed in all tests except one.
+func (v *view) highestOther(but int) float64 {
 	best := 0.0
 	for i, x := range v.tests {
-		if i != but && !x.failed && !v.whole {
+		if i != but && !x.failed && !v.everyPoint {
 			best = max(best, x.rates.low)
 		}
 	}
 	return best
 }
 
-// places are those of the plan's points under what is predicted of them.
-func (v *view) places() places {
-	s := places{points: v.points, quick: make([]float64, len(v.points)), doubt: make([]float64, len(v.points))}
+// kernel returns the data for the covariance of the points' residuals.
+func (v *view) kernel() kernel {
+	s := kernel{points: v.points, relativeRate: make([]float64, len(v.points)), uncertainty: make([]float64, len(v.points))}
 	most := 0.0
 	for _, f := range v.forecasts {
 		most = max(most, f.rate)
 	}
 	for i, f := range v.forecasts {
-		s.doubt[i] = f.doubt
+		s.uncertainty[i] = f.uncertainty
 		if most > 0 {
-			s.quick[i] = f.rate / most
+			s.relativeRate[i] = f.rate / most
 		}
 	}
 	return s
 }
 
-// valueScale is how much less is known of percentiles than of rates before
-// anything was measured: a simulator has no stalls.
-const valueScale = 2
+// percentileScale is the uncertainty of predicted percentiles relative to that of rates, before the
+// first test: the simulator has no stalls.
+const percentileScale = 2
 
-// calibrate compares what was measured with what was predicted.
+// calibrate fits the corrections of the predictions to the tests.
 func (v *view) calibrate() {
-	var rate, value, worth []residual
+	var rate, value, scores []residual
 	for _, x := range v.tests {
 		f := v.forecasts[x.point]
 		if v.plan.Question == plan.Capacity {
@@ -160,35 +160,35 @@ func (v *view) calibrate() {
 		}
 		rate = append(rate, residual{x.point, math.Log(r / f.rate), noise(t.Throughput.Value, t.Throughput.Low, t.Throughput.High, .005, .1)})
 		value = append(value, residual{x.point, math.Log(p / f.value), noise(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS, .01, .3)})
-		worth = append(worth, residual{x.point, v.worthOf(x) - v.expected(x.point, f.rate, f.value), rate[len(rate)-1].sd})
+		scores = append(scores, residual{x.point, v.scoreOf(x) - v.expectedScore(x.point, f.rate, f.value), rate[len(rate)-1].sd})
 	}
-	s := v.places()
-	v.rate, v.value = calibrate(s, 1, rate), calibrate(s, valueScale, value)
-	v.worth = v.rate
-	if v.ownWorth() {
-		v.worth = calibrate(s, 1, centred(worth))
+	s := v.kernel()
+	v.rate, v.value = calibrate(s, 1, rate), calibrate(s, percentileScale, value)
+	v.score = v.rate
+	if v.hasOwnScore() {
+		v.score = calibrate(s, 1, centred(scores))
 	}
 }
 
-// noise is the standard deviation of the logarithm of a figure, from its 95%
-// interval, within bounds.
-func noise(value, low, high trial.Num, least, most float64) float64 {
+// noise returns the standard deviation of the logarithm of a figure, from its 95% interval, limited
+// to minimum and maximum.
+func noise(value, low, high trial.Num, minimum, maximum float64) float64 {
 	x, ok := value.Get()
 	if !ok || x <= 0 {
-		return most
+		return maximum
 	}
-	half := max(high.Or(x*(1+most))-x, x-low.Or(x*(1-most)))
-	return min(max(half/x/1.96, least), most)
+	half := max(high.Or(x*(1+maximum))-x, x-low.Or(x*(1-maximum)))
+	return min(max(half/x/1.96, minimum), maximum)
 }
 
-// ownWorth tells whether points are compared by something else than their rate.
-func (v *view) ownWorth() bool {
+// hasOwnScore reports whether points are not compared by their rate alone.
+func (v *view) hasOwnScore() bool {
 	return v.plan.Question == plan.Throughput &&
 		(v.plan.Objective != plan.MostThroughput || slices.ContainsFunc(v.points, func(p plan.Point) bool { return p.Load.Mode != load.Closed }))
 }
 
-// centred takes the mean off residuals of a figure that has no prediction of its
-// own, only one in proportion.
+// centred subtracts the mean of the residuals. It is for figures that can be predicted only up to a
+// constant factor.
 func centred(r []residual) []residual {
 	mean := 0.0
 	for _, x := range r {
@@ -200,30 +200,30 @@ func centred(r []residual) []residual {
 	return r
 }
 
-// Weights of what is asked beside throughput, as logarithms.
+// Weights in the score, which is a logarithm.
 const (
-	worthWorkers = 10. // of a doubling, where the fewest are wanted
-	worthLatency = .2  // of a percentile, where the load fixes the throughput
+	scorePerDoubling = 10. // per doubling of the workers, if the objective is the fewest workers
+	scorePerLatency  = .2  // of the percentile, if the load determines the throughput
 )
 
-// expected is what a point with these figures is worth: differences are those of
-// logarithms of throughput.
-func (v *view) expected(point int, rate, value float64) float64 {
-	w := math.Log(rate)
+// expectedScore returns the score of a point with these figures. Differences of scores are
+// differences of log(throughput).
+func (v *view) expectedScore(point int, rate, value float64) float64 {
+	score := math.Log(rate)
 	p := v.points[point]
 	if p.Load.Mode != load.Closed && v.plan.Question == plan.Throughput {
-		w -= worthLatency * math.Log(value)
+		score -= scorePerLatency * math.Log(value)
 	}
 	if v.plan.Objective == plan.FewestWorkers {
-		w -= worthWorkers * math.Log2(float64(p.Settings.Workers))
+		score -= scorePerDoubling * math.Log2(float64(p.Settings.Workers))
 	}
-	return w
+	return score
 }
 
-// worthOf is expected of what was measured.
-func (v *view) worthOf(x tested) float64 {
+// scoreOf returns the score of a test.
+func (v *view) scoreOf(x loadTest) float64 {
 	if v.plan.Question == plan.Capacity {
-		return v.expected(x.point, x.rates.estimate, 1) // all are compared by it, and a pass is below it
+		return v.expectedScore(x.point, x.rates.estimate, 1) // the estimate and not low, which is always lower, because predictions are estimates too
 	}
 	t := x.last()
 	if v.plan.Objective == plan.RequestsPerJoule {
@@ -231,42 +231,43 @@ func (v *view) worthOf(x tested) float64 {
 			return math.Log(each)
 		}
 	}
-	return v.expected(x.point, t.Throughput.Value.Or(0), t.Verdict.ValueMS.Or(math.Inf(1)))
+	return v.expectedScore(x.point, t.Throughput.Value.Or(0), t.Verdict.ValueMS.Or(math.Inf(1)))
 }
 
-// best is the index into tests of the one to beat, -1 if none keeps the promise.
-func (v *view) best() int {
+// bestTest returns the index of the test with the highest score that keeps the promise, -1 if there
+// is none.
+func (v *view) bestTest() int {
 	best, most := -1, math.Inf(-1)
 	for i, x := range v.tests {
 		kept := slices.ContainsFunc(x.trials, v.rules.Meets)
 		if v.plan.Question == plan.Capacity {
 			kept = x.rates.low > 0
 		}
-		if w := v.worthOf(x); kept && !x.failed && w > most {
-			best, most = i, w
+		if score := v.scoreOf(x); kept && !x.failed && score > most {
+			best, most = i, score
 		}
 	}
 	return best
 }
 
-// outlook is what is expected of a point that was not tested.
-type outlook struct {
+// expectation is the corrected prediction of a point without a test.
+type expectation struct {
 	point int
-	pass  float64 // chance of keeping the promise
-	worth float64
-	sd    float64 // of worth
-	rate  float64
+	pass  float64 // probability that the point keeps the promise
+	score float64
+	sd    float64 // of score
+	rate  float64 // requests/s
 	value float64 // ms
 }
 
-// outlook of a point.
-func (v *view) outlook(point int) outlook {
+// expectation predicts a point and corrects the prediction with the tests.
+func (v *view) expectation(point int) expectation {
 	f := v.forecasts[point]
-	r, p, w := v.rate.at(point), v.value.at(point), v.worth.at(point)
-	out := outlook{
+	r, p, w := v.rate.posterior(point), v.value.posterior(point), v.score.posterior(point)
+	out := expectation{
 		point: point, pass: 1, sd: w.sd,
 		rate: f.rate * math.Exp(r.mean), value: f.value * math.Exp(p.mean),
-		worth: v.expected(point, f.rate, f.value) + w.mean,
+		score: v.expectedScore(point, f.rate, f.value) + w.mean,
 	}
 	switch l := v.points[point].Load; {
 	case v.plan.Question == plan.Capacity:
@@ -277,27 +278,28 @@ func (v *view) outlook(point int) outlook {
 	limit := float64(v.plan.SLA.Limit) / 1e6
 	switch {
 	case !(f.rate > 0) || !(f.value > 0):
-		out.pass, out.worth = 0, math.Inf(-1)
+		out.pass, out.score = 0, math.Inf(-1)
 	case v.plan.Question == plan.Throughput:
-		out.pass = normal((math.Log(limit) - math.Log(out.value)) / p.sd)
+		out.pass = normalCDF((math.Log(limit) - math.Log(out.value)) / p.sd)
 	}
-	if f.late {
+	if f.overloaded {
 		out.pass = 0
 	}
-	if f.errs > v.plan.SLA.MaxErrorRate {
-		out.pass *= .05 // a full queue is no matter of scale
+	if f.refused > v.plan.SLA.MaxErrorRate {
+		out.pass *= .05 // the refusals of a full queue do not scale with the service times
 	}
 	return out
 }
 
-// gain is the expected improvement on a worth, times the chance of a pass.
-func (o outlook) gain(on float64) float64 {
-	if math.IsInf(o.worth, -1) {
+// expectedGain returns the expected improvement over a score, times the probability to keep the
+// promise.
+func (e expectation) expectedGain(score float64) float64 {
+	if math.IsInf(e.score, -1) {
 		return 0
 	}
-	z := (o.worth - on) / o.sd
-	return o.pass * ((o.worth-on)*normal(z) + o.sd*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi))
+	z := (e.score - score) / e.sd
+	return e.pass * ((e.score-score)*normalCDF(z) + e.sd*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi))
 }
 
-// normal is the distribution function of the normal law.
-func normal(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
+// normalCDF is the distribution function of the standard normal distribution.
+func normalCDF(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }

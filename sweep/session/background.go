@@ -10,23 +10,23 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// background is a sweep that runs beside the screen.
+// background is a sweep in the background of a session.
 type background struct {
-	sweeper *Sweeper
-	handed  bool // paused, and the engine is with the person
-	events  int  // passed on to the messages
+	sweeper        *Sweeper
+	engineReturned bool // the sweep is paused, and the user owns the engine
+	reportedEvents int  // number of the sweep's events that are messages already
 }
 
-// StartSweep starts the plan's sweep under the load that is live, which need not be
-// the plan's any more. It takes the engine; the person's settings and load come back
-// when it ends.
+// StartSweep starts the plan's sweep with the present live load, which may differ from the plan's.
+// The sweep owns the engine until it ends or is paused; then the user's settings and load are
+// restored.
 func (s *Session) StartSweep() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sweeping != nil && !s.sweeping.sweeper.State().State.Ended() {
-		return errors.New("a sweep is under way")
+		return errors.New("a sweep is running")
 	}
-	if err := s.serving(); err != nil {
+	if err := s.checkServing(); err != nil {
 		return err
 	}
 	p := s.cfg.Plan
@@ -34,84 +34,84 @@ func (s *Session) StartSweep() error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if _, err := sweep.Fit(p, s.state.Info); err != nil {
+	if _, err := sweep.PlanFor(p, s.state.Info); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	b := &background{}
-	b.sweeper = &Sweeper{Plan: p, Target: s.target, Record: s.cfg.Record, Fresh: s.fresh, Watch: s.watch}
+	b.sweeper = &Sweeper{Plan: p, Target: s.target, Record: s.cfg.Record, OnSamples: s.addSamples, OnChange: s.onSweepChange}
 	s.sweeping = b
-	s.cut()
+	s.endSegment()
 	s.state.Phase = Sweeping
-	s.say(Note, "sweep started: %s", question(p))
+	s.addMessage(Note, "sweep started: %s", searchText(p))
 	s.stopLoad()
 	s.spawn(func() {
 		defer cancel()
 		st, err := b.sweeper.Run(ctx)
-		s.sweepEnded(st, err)
+		s.endSweep(st, err)
 	})
 	return nil
 }
 
-// question is what a sweep is to find, in few words.
-func question(p plan.Plan) string {
+// searchText says in a few words what a sweep searches.
+func searchText(p plan.Plan) string {
 	if p.Question == plan.Capacity {
 		return "the highest load"
 	}
 	return fmt.Sprintf("under the live load, %v", p.Loads[0])
 }
 
-// sweepEnded gives the engine back to the person, with the settings of before.
-func (s *Session) sweepEnded(st Sweep, err error) {
+// endSweep reports the end of a sweep and returns the engine to the user.
+func (s *Session) endSweep(st Sweep, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case err != nil:
-		s.say(Trouble, "sweep %v: %v", st.State, err)
+		s.addMessage(Error, "sweep %v: %v", st.State, err)
 	case st.Choice != nil:
-		s.say(Note, "sweep %v: trial %d is best: %v", st.State, st.Choice.N, st.Choice.Settings)
-	case st.None != "":
-		s.say(Warning, "sweep %v: no setting keeps the promise: %s", st.State, st.None)
+		s.addMessage(Note, "sweep %v: trial %d is best: %v", st.State, st.Choice.N, st.Choice.Settings)
+	case st.Impossible != "":
+		s.addMessage(Warning, "sweep %v: no setting keeps the promise: %s", st.State, st.Impossible)
 	default:
 		text := "no setting is known to meet the promise"
-		if more := st.Cost.More(st.Trials); more != "" {
-			text += "; it takes " + more
+		if more := st.Cost.MissingAnswers(st.Trials); more != "" {
+			text += "; it needs " + more
 		}
-		s.say(Warning, "sweep %v: %s", st.State, text)
+		s.addMessage(Warning, "sweep %v: %s", st.State, text)
 	}
-	if s.ctx.Err() == nil && !s.sweeping.handed {
-		s.handBack()
+	if s.ctx.Err() == nil && !s.sweeping.engineReturned {
+		s.returnEngine()
 	}
 }
 
-// watch passes events on, and hands the engine back when the sweep has come to
-// rest in a pause.
-func (s *Session) watch(st Sweep) {
+// onSweepChange adds the sweep's events to the messages and returns the engine to the user when a
+// paused sweep waits.
+func (s *Session) onSweepChange(st Sweep) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for ; s.sweeping.events < len(st.Events); s.sweeping.events++ {
-		e := st.Events[s.sweeping.events]
-		s.say(Warning, "%s: %s", e.What, e.Detail)
+	for ; s.sweeping.reportedEvents < len(st.Events); s.sweeping.reportedEvents++ {
+		e := st.Events[s.sweeping.reportedEvents]
+		s.addMessage(Warning, "%s: %s", e.What, e.Detail)
 	}
 	if st.State != Paused {
 		return
 	}
-	if !s.sweeping.handed && s.ctx.Err() == nil {
-		s.sweeping.handed = true
-		s.say(Note, "sweep paused after %d trials: the knobs are yours", len(st.Trials))
-		s.handBack()
+	if !s.sweeping.engineReturned && s.ctx.Err() == nil {
+		s.sweeping.engineReturned = true
+		s.addMessage(Note, "sweep paused after %d trials: you can change the settings", len(st.Trials))
+		s.returnEngine()
 	}
 }
 
-// handBack puts the person's settings in force and lets their load flow. The
-// lock is held, and released while the settings are applied.
-func (s *Session) handBack() {
-	back, t, ctx := s.state.Settings, s.target, s.ctx
+// returnEngine applies the user's settings and starts the live load. The lock is held, but released
+// while the settings are applied.
+func (s *Session) returnEngine() {
+	userSettings, t, ctx := s.state.Settings, s.target, s.ctx
 	s.mu.Unlock()
-	done, err := t.Apply(ctx, back)
+	done, err := t.Apply(ctx, userSettings)
 	s.mu.Lock()
 	if err != nil {
-		s.down(err)
+		s.setDown(err)
 		return
 	}
 	s.state.Phase, s.state.Settings = Serving, done.Settings
@@ -122,8 +122,8 @@ func (s *Session) handBack() {
 	s.startLoad()
 }
 
-// PauseSweep holds the sweep after the trial at hand and hands the engine back,
-// or takes it again and lets the sweep go on.
+// PauseSweep pauses the sweep after the present trial and returns the engine to the user, or lets
+// the sweep own the engine again and continue.
 func (s *Session) PauseSweep(pause bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,18 +131,18 @@ func (s *Session) PauseSweep(pause bool) error {
 	if err != nil {
 		return err
 	}
-	if !pause && b.handed {
-		if err := s.serving(); err != nil {
+	if !pause && b.engineReturned {
+		if err := s.checkServing(); err != nil {
 			return err
 		}
-		s.state.Phase, b.handed = Sweeping, false
+		s.state.Phase, b.engineReturned = Sweeping, false
 		s.stopLoad()
 	}
 	b.sweeper.Pause(pause)
 	return nil
 }
 
-// AbortSweep ends the sweep after the trial at hand; its profile is kept.
+// AbortSweep ends the sweep after the present trial. Its profile is kept.
 func (s *Session) AbortSweep() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

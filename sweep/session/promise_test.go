@@ -14,19 +14,19 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// A promise that is measured when the target is up holds for live traffic and for
-// the sweep, and is measured once, before any load.
+// A promise that Config.Promise measures is used for live traffic and for the sweep. It is measured
+// once, before there is any load.
 func TestMeasuredPromise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
-		n := &notebook{}
+		n := &sweepRecording{}
 		asked := 0
 		var swept plan.Plan
 		s := session.New(session.Config{
 			Plan: testPlan(t),
 			Open: func(context.Context) (session.Target, error) { return d, nil },
 			Promise: func(context.Context, session.Target) (trial.SLA, string) {
-				if asked++; d.lives > 0 {
+				if asked++; d.liveLoads > 0 {
 					t.Error("the promise is measured under load")
 				}
 				return trial.SLA{Percentile: 99, Limit: 14 * ms}, "from a probe"
@@ -67,19 +67,20 @@ func TestMeasuredPromise(t *testing.T) {
 	})
 }
 
-// What is certain to be out of reach needs no verdict of every trial.
-func TestExitOutOfReach(t *testing.T) {
+// If it is certain that no point can keep the promise, the exit code does not need a verdict of
+// every trial.
+func TestExitCodeUnreachable(t *testing.T) {
 	undecided := []trial.Trial{{}}
 	for _, tt := range []struct {
 		sweep session.Sweep
 		want  int
 	}{
 		{session.Sweep{Trials: undecided}, 3},
-		{session.Sweep{Trials: undecided, None: "a batch of 1 takes 10 ms"}, 2},
-		{session.Sweep{Choice: &trial.Choice{}, None: "a batch of 1 takes 10 ms"}, 0},
+		{session.Sweep{Trials: undecided, Impossible: "a batch of 1 takes 10 ms"}, 2},
+		{session.Sweep{Choice: &trial.Choice{}, Impossible: "a batch of 1 takes 10 ms"}, 0},
 		{session.Sweep{}, 3},
 	} {
-		if got := session.Exit(tt.sweep); got != tt.want {
+		if got := session.ExitCode(tt.sweep); got != tt.want {
 			t.Errorf("Exit(%+v) = %d, want %d", tt.sweep, got, tt.want)
 		}
 	}

@@ -10,50 +10,48 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// LiveRecording is the profile of live traffic being written. Its calls wait for
-// the disk.
+// LiveRecording is the open profile of live traffic. Its methods wait for the disk.
 type LiveRecording interface {
 	ID() string
 	Path() string
-	// Live records a stretch of traffic under one setting and one load, with
-	// its seconds.
+	// Live records a segment of traffic, which has one setting and one load, and its seconds.
 	Live(t trial.Trial, seconds []Second) error
-	// Operators records where the time of a run goes.
+	// Operators records operator times.
 	Operators(trial.Operators) error
 	// End writes the last line and closes the file.
 	End(state SweepState, exit int) error
 }
 
-// Recorded is where a live recording stands.
-type Recorded struct {
+// RecordingStatus is the status of a live recording.
+type RecordingStatus struct {
 	ID, Path string
 	Since    time.Time
-	Trials   int // stretches on disk or on their way
+	Trials   int // segments that are written or will be
 }
 
-// A stretch ends at each change of settings or load, and at these bounds.
+// A segment ends at each change of settings or load, and at these limits.
 const (
-	stretchTime    = 5 * time.Minute
-	stretchSamples = 200_000
+	segmentTime    = 5 * time.Minute
+	segmentSamples = 200_000
 )
 
-// recorder collects the live traffic of a recording, guarded by Session.mu. What
-// is ready goes to the disk in order, by one goroutine.
+// recorder collects the live traffic of a recording. Session.mu guards it. One goroutine writes the
+// segments in order.
 type recorder struct {
-	to      LiveRecording
-	since   time.Time
-	n       int
-	begin   time.Time     // of the stretch
-	samples []load.Sample // of the stretch
-	seconds []Second      // of the stretch
-	write   chan func()   // ends the writer when closed
+	to       LiveRecording
+	since    time.Time
+	segments int
+	begin    time.Time     // of the segment
+	samples  []load.Sample // of the segment
+	seconds  []Second      // of the segment
+	writes   chan func()   // calls for the writing goroutine, which ends when the channel is closed
 }
 
-// backlog is how many stretches may wait for the disk; people do not change
-// settings faster.
-const backlog = 256
+// maxPending is the largest number of segments that wait to be written. Users do not change
+// settings faster than they are written.
+const maxPending = 256
 
-// Record starts recording the live traffic, or ends it.
+// Record starts or ends the recording of the live traffic.
 func (s *Session) Record(on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,9 +62,9 @@ func (s *Session) Record(on bool) error {
 		s.stopRecording()
 		return nil
 	case s.rec != nil:
-		return errors.New("a recording is under way")
+		return errors.New("the session is being recorded already")
 	}
-	if err := s.serving(); err != nil {
+	if err := s.checkServing(); err != nil {
 		return err
 	}
 	to, err := s.cfg.RecordLive(s.state.Info)
@@ -74,41 +72,42 @@ func (s *Session) Record(on bool) error {
 		return err
 	}
 	now := s.now()
-	r := &recorder{to: to, since: now, begin: now, write: make(chan func(), backlog)}
+	r := &recorder{to: to, since: now, begin: now, writes: make(chan func(), maxPending)}
 	s.rec = r
 	s.spawn(func() {
-		for f := range r.write {
+		for f := range r.writes {
 			f()
 		}
 	})
-	s.say(Note, "recording to %s", to.Path())
+	s.addMessage(Note, "recording to %s", to.Path())
 	return nil
 }
 
-// stopRecording ends the recording after what it holds. The lock is held.
+// stopRecording ends the recording after its last segment. The lock is held.
 func (s *Session) stopRecording() {
-	s.cut()
+	s.endSegment()
 	r := s.rec
 	s.rec = nil
-	s.say(Note, "recorded %d stretches to %s", r.n, r.to.Path())
-	r.write <- func() {
+	s.addMessage(Note, "recorded %d segments to %s", r.segments, r.to.Path())
+	r.writes <- func() {
 		if err := r.to.End(Done, 0); err != nil {
-			s.troubled(err)
+			s.recordingFailed(err)
 		}
 	}
-	close(r.write)
+	close(r.writes)
 }
 
-func (s *Session) troubled(err error) {
+// recordingFailed reports an error of the recording.
+func (s *Session) recordingFailed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.say(Trouble, "recording: %v", err)
+	s.addMessage(Error, "recording: %v", err)
 }
 
-// take keeps fresh samples for the recording. The generator's clock is not the
-// session's: a request is placed by when it was seen to end, which is late by at
-// most the tenth of a second between two looks. The lock is held.
-func (s *Session) take(samples []load.Sample) {
+// recordSamples adds samples to the recording. The generator's times are relative to its own start.
+// A request's planned time is therefore computed from the time at which the session receives its
+// sample, at most .1 s after the answer. The lock is held.
+func (s *Session) recordSamples(samples []load.Sample) {
 	r := s.rec
 	if r == nil {
 		return
@@ -118,46 +117,44 @@ func (s *Session) take(samples []load.Sample) {
 		x.Planned = max(0, seen-x.Latency)
 		r.samples = append(r.samples, x)
 	}
-	if seen > stretchTime || len(r.samples) > stretchSamples {
-		s.cut()
+	if seen > segmentTime || len(r.samples) > segmentSamples {
+		s.endSegment()
 	}
 }
 
-// cut ends the stretch, if there is a recording, and begins the next. The lock
-// is held.
-func (s *Session) cut() {
+// endSegment ends the segment and begins the next, if there is a recording. The lock is held.
+func (s *Session) endSegment() {
 	r := s.rec
 	if r == nil {
 		return
 	}
 	now := s.now()
-	t, samples, seconds := s.stretch(r), r.samples, r.seconds
+	t, samples, seconds := s.segment(r), r.samples, r.seconds
 	took := now.Sub(r.begin)
 	r.begin, r.samples, r.seconds = now, nil, nil
-	if len(samples) == 0 || len(r.write) == backlog-1 {
+	if len(samples) == 0 || len(r.writes) == maxPending-1 {
 		return
 	}
-	r.n++
-	t.N = r.n
+	r.segments++
+	t.N = r.segments
 	sla := s.state.SLA
-	r.write <- func() {
+	r.writes <- func() {
 		use, bare := t.Use, t.BareRPS
 		t.Result = sweep.Summarize(load.Result{Seconds: took.Seconds(), Samples: samples}, t.Load, sla, "live")
 		t.Use, t.BareRPS = use, bare
 		if err := r.to.Live(t, seconds); err != nil {
-			s.troubled(err)
+			s.recordingFailed(err)
 		}
 	}
 }
 
-// stretch is the trial of the stretch that ends now, without its figures. The
-// lock is held.
-func (s *Session) stretch(r *recorder) trial.Trial {
+// segment returns the trial of the segment that ends now, without its figures. The lock is held.
+func (s *Session) segment(r *recorder) trial.Trial {
 	t := trial.Trial{
-		At: r.begin.UTC(), Role: trial.RoleLive, Reason: fmt.Sprintf("live, stretch %d", r.n+1),
+		At: r.begin.UTC(), Role: trial.RoleLive, Reason: fmt.Sprintf("live, segment %d", r.segments+1),
 		Settings: s.state.Settings, Options: s.state.Info.Options,
 		Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
 	}
-	t.Use, t.BareRPS = s.use(), s.state.Inside.BareFor(s.state.Settings)
+	t.Use, t.BareRPS = s.utilization(), s.state.Internals.BareRate(s.state.Settings)
 	return t
 }

@@ -8,21 +8,21 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// BenchmarkPublish is what a snapshot's live part costs with half a minute of
-// 3000 answers a second behind it, five times a second while a person watches.
+// BenchmarkPublish measures the live part of a snapshot, after half a minute with 3000 answers/s.
+// Snapshots are made five times a second.
 func BenchmarkPublish(b *testing.B) {
 	sla := trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond}
 	r := ring{sla: sla}
 	at := time.Unix(0, 0)
-	for range longest {
+	for range maxWindow {
 		for i := range 3000 {
 			r.add(load.Sample{Latency: time.Duration(5+i%7) * time.Millisecond, Model: 3 * time.Millisecond, Batch: 4})
 		}
 		at = at.Add(time.Second)
-		r.second(at, trial.Use{})
+		r.endSecond(at, trial.ResourceUse{})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.live(trial.Use{})
+		r.snapshot(trial.ResourceUse{})
 	}
 }

@@ -1,12 +1,10 @@
-// Package session is the workbench without a screen: one target, live load on
-// it, changes of settings with their history and undo, a sweep in the
-// background, and who owns the engine now.
+// Package session is the workbench without a screen: a target with live load, changes of settings
+// with undo, a sweep in the background, and the owner of the engine: the user or the sweep.
 //
-// [New] makes a [Session], Run does the work until its context ends, Snapshot
-// is what a screen draws. The verbs (Apply, Undo, SetLoad, StartSweep ...) never
-// block for longer than it takes to look at the state: they refuse with a
-// reason, or start the work and let the snapshots tell how it goes. [Sweep] is
-// the one way a plan is run, with a screen or without.
+// [New] returns a [Session]. Run works until its context ends. Snapshot returns what a screen
+// shows. The other methods (Apply, Undo, SetLoad, StartSweep ...) return at once with the reason if
+// they cannot do something. Otherwise they start it, and the snapshots show its progress. A
+// [Sweeper] runs a plan, with and without a screen.
 //
 // A Session is safe for concurrent use.
 package session
@@ -26,37 +24,36 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Target is a sweep's target that can also carry live load while its settings
-// change. Live may run beside Apply and Use.
+// Target is a sweep.Target that can also have live load while its settings change. Live may run
+// concurrently with Apply and Use.
 type Target interface {
 	sweep.Target
-	// Live sends l until ctx ends and hands fresh samples on a few times a
-	// second. It returns nil when ctx ended, else why the load broke off.
-	Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error
-	// Use is the latest utilization.
-	Use() trial.Use
+	// Live sends l until ctx ends and passes new samples to the callback a few times a second. It
+	// returns nil after the end of ctx, otherwise the reason why the load failed.
+	Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error
+	// Use returns the latest utilization.
+	Use() trial.ResourceUse
 }
 
-// Config is what a session works with.
+// Config is the configuration of a session.
 type Config struct {
-	// Open starts the target. It may take long.
+	// Open starts the target. It may take a long time.
 	Open func(ctx context.Context) (Target, error)
-	Plan plan.Plan // the promise, the live load and what StartSweep searches
-	// Promise, where it is not nil, measures the promise on the target that has
-	// come up, in place of the plan's, and says where it comes from. It is asked
-	// once, before there is any load, and its results are used before any call
-	// that needs a promise.
+	Plan plan.Plan // the promise, the live load, and the plan of StartSweep
+	// Promise measures a promise on the started target, which replaces the plan's, and says how it
+	// was measured. It is called once, before there is any load. If it is nil, the plan's promise
+	// is used.
 	Promise func(ctx context.Context, t Target) (sla trial.SLA, why string)
-	// Record opens the profile of a sweep.
+	// Record creates the profile of a sweep.
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
-	// RecordLive opens the profile of live traffic.
+	// RecordLive creates the profile of live traffic.
 	RecordLive func(info sweep.Info) (LiveRecording, error)
-	// Export writes the choice.
+	// Export writes the chosen settings.
 	Export func(ExportRequest) (Exported, error)
 }
 
-// ExportRequest is what Export writes. Trial is nil when settings were never
-// measured in a trial, and holds the figures of all Runs of a setting together.
+// ExportRequest is the input of Export. Trial joins the figures of all Runs of the settings; it is
+// nil if no trial measured them.
 type ExportRequest struct {
 	Info     sweep.Info
 	Settings knob.Settings
@@ -64,20 +61,20 @@ type ExportRequest struct {
 	SLA      trial.SLA
 	Trial    *trial.Trial
 	Runs     int
-	Profile  string // ID of the profile the trial is in
+	Profile  string // ID of the profile with the trial
 }
 
-// Exported is what an export wrote. Notes are what the file's format has no key
-// for and what to do instead, a sentence each; the file says it too.
+// Exported is the result of an export. Each note is a sentence about a setting that has no key in
+// the file's format, and what to do instead. The file contains the notes too.
 type Exported struct {
 	Path  string
 	Notes []string
 }
 
-// Recording is a sweep's profile being written.
+// Recording is the open profile of a sweep.
 type Recording interface {
 	sweep.Recorder
-	// Operators records where the time of a run goes.
+	// Operators records operator times.
 	Operators(trial.Operators) error
 	ID() string
 	Path() string
@@ -88,30 +85,30 @@ type Recording interface {
 
 // Session is the workbench without a screen.
 type Session struct {
-	cfg  Config
-	now  func() time.Time
-	snap atomic.Pointer[Snapshot]
-	wg   sync.WaitGroup // every goroutine the session started
+	cfg      Config
+	now      func() time.Time
+	snapshot atomic.Pointer[Snapshot]
+	wg       sync.WaitGroup // every goroutine the session started
 
-	mu       sync.Mutex // guards everything below
-	ctx      context.Context
-	ending   bool // Run waits for what was spawned: no more is
-	target   Target
-	state    Snapshot // the parts that change rarely; Live is made at each publish
-	ring     ring
-	load     *liveLoad
-	sweeping *background
-	rec      *recorder      // nil while nothing is recorded
-	restore  *knob.Settings // what a restarted engine gets, nil for its start settings
+	mu              sync.Mutex // guards everything below
+	ctx             context.Context
+	closing         bool // Run waits for the last goroutines, and no new ones may start
+	target          Target
+	state           Snapshot // without Live, which publish adds
+	ring            ring
+	liveLoad        *liveLoad
+	sweeping        *background
+	rec             *recorder      // nil without a recording
+	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
 }
 
-// liveLoad is the live load's goroutine.
+// liveLoad is the goroutine of the live load.
 type liveLoad struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// New returns a session that has not begun.
+// New returns a session. Run starts it.
 func New(c Config) *Session {
 	s := &Session{cfg: c, now: time.Now, ring: ring{sla: c.Plan.SLA}}
 	s.state = Snapshot{Phase: Starting, SLA: c.Plan.SLA, LoadOn: true}
@@ -123,14 +120,14 @@ func New(c Config) *Session {
 	return s
 }
 
-// Snapshot returns the latest state. It is cheap and safe from any goroutine.
-func (s *Session) Snapshot() *Snapshot { return s.snap.Load() }
+// Snapshot returns the latest state. It only reads a pointer.
+func (s *Session) Snapshot() *Snapshot { return s.snapshot.Load() }
 
-// publishEvery is how often a snapshot is made.
+// publishEvery is the time between two snapshots.
 const publishEvery = 200 * time.Millisecond
 
-// Run starts the target and works until ctx ends; then it stops load and sweep,
-// keeps the profile, closes the target and returns.
+// Run starts the target and works until ctx ends. Then it stops the load and the sweep, closes
+// their profiles and the target, and returns.
 func (s *Session) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.ctx = ctx
@@ -153,10 +150,9 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 }
 
-// spawn starts a goroutine that Run waits for; none once the session ends. The
-// lock is held.
+// spawn starts a goroutine that Run waits for, or none if the session is closing. The lock is held.
 func (s *Session) spawn(f func()) {
-	if !s.ending {
+	if !s.closing {
 		s.wg.Go(f)
 	}
 }
@@ -166,7 +162,7 @@ func (s *Session) shutdown() error {
 	if s.rec != nil {
 		s.stopRecording()
 	}
-	s.ending = true
+	s.closing = true
 	s.mu.Unlock()
 	s.wg.Wait()
 	s.mu.Lock()
@@ -191,15 +187,15 @@ func (s *Session) open() {
 	t, err := s.cfg.Open(ctx)
 	var info sweep.Info
 	if err == nil {
-		info, err = s.describe(ctx, t)
+		info, err = s.targetInfo(ctx, t)
 	}
 	if err == nil {
-		s.promise(ctx, t)
+		s.measurePromise(ctx, t)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.down(err)
+		s.setDown(err)
 		return
 	}
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
@@ -207,27 +203,30 @@ func (s *Session) open() {
 	if why := info.Model.BatchWhy; why != "" {
 		text += ": " + why
 	}
-	s.say(Note, "%s", text)
+	s.addMessage(Note, "%s", text)
 	if l := info.Model.Lengths; l != "" {
-		s.say(Note, "lengths of made requests: %s", l)
+		s.addMessage(Note, "lengths of generated requests: %s", l)
 	}
 	if p := info.Model.Padding; p != "" {
-		s.say(Note, "padding: %s", p)
+		s.addMessage(Note, "padding: %s", p)
 	}
-	if b, ok := t.(sweep.Barer); ok {
-		s.bare(b) // nothing flows yet
+	if info.Model.Images != "" && s.cfg.Plan.Input != "" { // else no images are sent
+		s.addMessage(Note, "images %s", info.Model.Images)
+	}
+	if b, ok := t.(sweep.BareMeasurer); ok {
+		s.measureBare(b) // there is no load yet
 		return
 	}
 	s.startLoad()
 }
 
-// promise takes the promise that is measured, the first time that a target is up.
-func (s *Session) promise(ctx context.Context, t Target) {
+// measurePromise measures the promise after the first start of the target, if Config says so.
+func (s *Session) measurePromise(ctx context.Context, t Target) {
 	s.mu.Lock()
 	measure := s.cfg.Promise
 	s.cfg.Promise = nil
 	if measure != nil {
-		s.say(Note, "measuring a promise for this machine")
+		s.addMessage(Note, "measuring a promise for this machine")
 	}
 	s.mu.Unlock()
 	if measure == nil {
@@ -237,24 +236,24 @@ func (s *Session) promise(ctx context.Context, t Target) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.SLA, s.ring.sla, s.cfg.Plan.SLA = sla, sla, sla
-	s.say(Note, "promise %v (%s)", sla, why)
+	s.addMessage(Note, "promise %v (%s)", sla, why)
 }
 
-// describe asks a target that has come up what it is, after putting the settings of
-// before a restart in force.
-func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
+// targetInfo returns the description of a started target, after it has applied the settings from
+// before a restart.
+func (s *Session) targetInfo(ctx context.Context, t Target) (sweep.Info, error) {
 	s.mu.Lock()
-	back := s.restore
-	s.restore = nil
+	earlier := s.restartSettings
+	s.restartSettings = nil
 	s.mu.Unlock()
-	if back != nil {
-		if _, err := t.Apply(ctx, *back); err != nil {
+	if earlier != nil {
+		if _, err := t.Apply(ctx, *earlier); err != nil {
 			return sweep.Info{}, errors.Join(err, t.Close(ctx))
 		}
 	}
 	info, err := t.Info(ctx)
 	if err == nil {
-		err = sweep.Judgeable(s.cfg.Plan.SLA, info.Tells)
+		err = sweep.CheckSLA(s.cfg.Plan.SLA, info.Metrics)
 	}
 	if err != nil {
 		return info, errors.Join(err, t.Close(ctx))
@@ -262,33 +261,33 @@ func (s *Session) describe(ctx context.Context, t Target) (sweep.Info, error) {
 	return info, nil
 }
 
-// down records that the engine is gone. The lock is held.
-func (s *Session) down(err error) {
+// setDown notes that the engine has failed. The lock is held.
+func (s *Session) setDown(err error) {
 	if s.ctx.Err() != nil {
 		return
 	}
 	s.state.Phase, s.state.Problem = Down, err.Error()
-	s.say(Trouble, "%v", err)
+	s.addMessage(Error, "%v", err)
 }
 
-// say adds a message. The lock is held.
-func (s *Session) say(l Level, format string, args ...any) {
-	const most = 500
+// addMessage adds a message. The lock is held.
+func (s *Session) addMessage(l Level, format string, args ...any) {
+	const maxMessages = 500
 	m := Message{At: s.now(), Level: l, Text: fmt.Sprintf(format, args...)}
-	if len(s.state.Messages) >= most {
-		s.state.Messages = s.state.Messages[len(s.state.Messages)-most+1:]
+	if len(s.state.Messages) >= maxMessages {
+		s.state.Messages = s.state.Messages[len(s.state.Messages)-maxMessages+1:]
 	}
 	s.state.Messages = append(s.state.Messages, m)
 }
 
-// publish makes a snapshot of now.
+// publish makes a new snapshot.
 func (s *Session) publish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.state
 	out.At = s.now()
-	// Slices are shared with snapshots already out: they only ever grow, and a
-	// full slice expression keeps a later append from writing into them.
+	// Earlier snapshots have the same slices. Slices only grow, and a full slice expression
+	// prevents that a later append writes into them.
 	out.Changes = out.Changes[:len(out.Changes):len(out.Changes)]
 	out.Messages = out.Messages[:len(out.Messages):len(out.Messages)]
 	if out.Applying != nil {
@@ -297,20 +296,20 @@ func (s *Session) publish() {
 		out.Applying = &a
 	}
 	if s.rec != nil {
-		out.Recorded = &Recorded{ID: s.rec.to.ID(), Path: s.rec.to.Path(), Since: s.rec.since, Trials: s.rec.n}
+		out.Recording = &RecordingStatus{ID: s.rec.to.ID(), Path: s.rec.to.Path(), Since: s.rec.since, Trials: s.rec.segments}
 	}
 	if s.sweeping != nil {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
 	}
-	out.Live = s.ring.live(s.use())
-	s.snap.Store(&out)
+	out.Live = s.ring.snapshot(s.utilization())
+	s.snapshot.Store(&out)
 }
 
-// use is the target's utilization. The lock is held.
-func (s *Session) use() trial.Use {
+// utilization returns the target's utilization. The lock is held.
+func (s *Session) utilization() trial.ResourceUse {
 	if s.target == nil {
-		return trial.Use{}
+		return trial.ResourceUse{}
 	}
 	return s.target.Use()
 }
@@ -319,77 +318,76 @@ func (s *Session) endSecond() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
-		s.ring.second(s.now(), s.use())
+		s.ring.endSecond(s.now(), s.utilization())
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
 		}
 	}
 }
 
-// startLoad begins the live load unless the person holds it. The lock is held.
+// startLoad starts the live load unless the user has stopped it. The lock is held.
 func (s *Session) startLoad() {
-	if s.load != nil || !s.state.LoadOn || s.state.Phase != Serving || s.state.Inside.Measuring == AskBare {
+	if s.liveLoad != nil || !s.state.LoadOn || s.state.Phase != Serving || s.state.Internals.Measuring == QueryBare {
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	l := &liveLoad{cancel: cancel, done: make(chan struct{})}
-	s.load = l
+	s.liveLoad = l
 	t, spec := s.target, s.state.Load.For(s.state.Settings.Workers*s.state.Settings.BatchSize)
 	s.ring.load = spec
 	s.spawn(func() {
 		defer close(l.done)
 		defer cancel()
-		err := t.Live(ctx, spec, s.fresh)
+		err := t.Live(ctx, spec, s.addSamples)
 		if err != nil && ctx.Err() == nil {
-			s.loadBroke(l, err)
+			s.loadFailed(l, err)
 		}
 	})
 }
 
-// fresh counts samples that just came.
-func (s *Session) fresh(samples []load.Sample) {
+// addSamples counts new samples.
+func (s *Session) addSamples(samples []load.Sample) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range samples {
 		s.ring.add(x)
 	}
 	if s.state.Phase == Serving {
-		s.take(samples)
+		s.recordSamples(samples)
 	}
 }
 
-// loadBroke goes on after the live load broke off: the target has restarted the
-// engine if it could, and its Info says whether it is there.
-func (s *Session) loadBroke(l *liveLoad, err error) {
+// loadFailed handles a failure of the live load. If the engine died, the target has tried to
+// restart it, and Info says whether it runs.
+func (s *Session) loadFailed(l *liveLoad, err error) {
 	s.mu.Lock()
-	if s.load != l {
+	if s.liveLoad != l {
 		s.mu.Unlock()
 		return
 	}
-	s.load = nil
-	s.say(Trouble, "live load: %v", err)
+	s.liveLoad = nil
+	s.addMessage(Error, "live load: %v", err)
 	t, ctx := s.target, s.ctx
 	s.mu.Unlock()
 	info, infoErr := t.Info(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if infoErr != nil {
-		s.down(errors.Join(err, infoErr))
+		s.setDown(errors.Join(err, infoErr))
 		return
 	}
 	s.state.Settings = info.Current
-	s.say(Warning, "the engine was restarted with %v", info.Current)
+	s.addMessage(Warning, "the engine was restarted with %v", info.Current)
 	s.startLoad()
 }
 
-// stopLoad ends the live load and waits for it. The lock is held, and released
-// while waiting.
+// stopLoad stops the live load and waits for its end. The lock is held, but released while waiting.
 func (s *Session) stopLoad() {
-	l := s.load
+	l := s.liveLoad
 	if l == nil {
 		return
 	}
-	s.load = nil
+	s.liveLoad = nil
 	l.cancel()
 	s.mu.Unlock()
 	<-l.done

@@ -22,51 +22,51 @@ import (
 
 const ms = time.Millisecond
 
-// device is a target in virtual time whose requests take 40 ms at batch 1 and
-// less at larger ones. Live traffic comes in every 100 ms.
+// device is a target in virtual time. Its requests take 40 ms at batch size 1 and less at larger
+// ones. Live samples come every 100 ms.
 type device struct {
-	mu      sync.Mutex
-	now     knob.Settings
-	lives   int   // live loads running
-	broken  error // what the next live load breaks off with
-	refused error // what Apply answers
-	slow    time.Duration
-	closed  bool
+	mu        sync.Mutex
+	settings  knob.Settings
+	liveLoads int   // running live loads
+	liveErr   error // error of the next live load
+	applyErr  error // error of Apply
+	applyTime time.Duration
+	closed    bool
 }
 
-func newDevice() *device { return &device{now: knob.Default(knob.TorchServe)} }
+func newDevice() *device { return &device{settings: knob.Default(knob.TorchServe)} }
 
 func (d *device) service() time.Duration {
-	return map[int]time.Duration{1: 40 * ms, 2: 24 * ms, 4: 16 * ms, 8: 12 * ms}[d.now.BatchSize]
+	return map[int]time.Duration{1: 40 * ms, 2: 24 * ms, 4: 16 * ms, 8: 12 * ms}[d.settings.BatchSize]
 }
 
 func (d *device) Info(context.Context) (sweep.Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return sweep.Info{
-		Current: d.now, Limits: knob.Limits{Cores: 2, BatchAxis: true}, Tells: trial.TellsAll(),
+		Current: d.settings, Limits: knob.Limits{Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
 		Fixed: map[knob.Name]string{knob.FP16: "not yet"},
 	}, nil
 }
 
 func (d *device) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error) {
-	time.Sleep(d.slow)
+	time.Sleep(d.applyTime)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.refused != nil {
-		return sweep.Applied{}, d.refused
+	if d.applyErr != nil {
+		return sweep.Applied{}, d.applyErr
 	}
-	d.now = s
-	return sweep.Applied{Settings: s, Took: d.slow}, nil
+	d.settings = s
+	return sweep.Applied{Settings: s, Took: d.applyTime}, nil
 }
 
 func (d *device) Live(ctx context.Context, _ load.Spec, fresh func([]load.Sample)) error {
 	d.mu.Lock()
-	d.lives++
-	err := d.broken
-	d.broken = nil
+	d.liveLoads++
+	err := d.liveErr
+	d.liveErr = nil
 	d.mu.Unlock()
-	defer func() { d.mu.Lock(); d.lives--; d.mu.Unlock() }()
+	defer func() { d.mu.Lock(); d.liveLoads--; d.mu.Unlock() }()
 	if err != nil {
 		return err
 	}
@@ -75,20 +75,20 @@ func (d *device) Live(ctx context.Context, _ load.Spec, fresh func([]load.Sample
 	for {
 		select {
 		case <-tick.C:
-			fresh(d.some(50))
+			fresh(d.samples(50))
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// some returns n answers at the settings in force.
-func (d *device) some(n int) []load.Sample {
+// samples returns n answers with the settings in force.
+func (d *device) samples(n int) []load.Sample {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := make([]load.Sample, n)
 	for i := range out {
-		out[i] = load.Sample{Latency: d.service(), Model: d.service() / 2, Batch: int32(d.now.BatchSize), Status: 200}
+		out[i] = load.Sample{Latency: d.service(), Model: d.service() / 2, Batch: int32(d.settings.BatchSize), Status: 200}
 	}
 	return out
 }
@@ -102,8 +102,8 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		case <-ctx.Done():
 			return trial.Result{}, ctx.Err()
 		}
-		gap := d.service() / 10 // of 10 clients
-		for i, s := range d.some(int(250 * ms / gap)) {
+		gap := d.service() / 10 // 10 clients
+		for i, s := range d.samples(int(250 * ms / gap)) {
 			s.Planned = elapsed - 250*ms + time.Duration(i)*gap
 			samples = append(samples, s)
 		}
@@ -119,7 +119,7 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	return sweep.Summarize(r, m.Load, m.SLA, why), nil
 }
 
-func (d *device) Use() trial.Use { return trial.Use{CPUPercent: trial.Of(150)} }
+func (d *device) Use() trial.ResourceUse { return trial.ResourceUse{CPUPercent: trial.NumOf(150)} }
 
 func (d *device) Close(context.Context) error {
 	d.mu.Lock()
@@ -128,28 +128,28 @@ func (d *device) Close(context.Context) error {
 	return nil
 }
 
-// notebook is a Recording in memory.
-type notebook struct {
+// sweepRecording is a Recording in memory.
+type sweepRecording struct {
 	mu     sync.Mutex
 	trials []trial.Trial
 	choice *trial.Choice
-	ended  session.SweepState
+	state  session.SweepState
 	exit   int
 }
 
-func (n *notebook) Trial(t trial.Trial) error {
+func (n *sweepRecording) Trial(t trial.Trial) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.trials = append(n.trials, t)
 	return nil
 }
-func (n *notebook) Probe(trial.Probe) error     { return nil }
-func (n *notebook) Event(trial.Event) error     { return nil }
-func (n *notebook) Choice(c trial.Choice) error { n.choice = &c; return nil }
-func (n *notebook) ID() string                  { return "note" }
-func (n *notebook) Path() string                { return "note.jsonl" }
-func (n *notebook) End(s session.SweepState, exit int) error {
-	n.ended, n.exit = s, exit
+func (n *sweepRecording) Probe(trial.Probe) error     { return nil }
+func (n *sweepRecording) Event(trial.Event) error     { return nil }
+func (n *sweepRecording) Choice(c trial.Choice) error { n.choice = &c; return nil }
+func (n *sweepRecording) ID() string                  { return "note" }
+func (n *sweepRecording) Path() string                { return "note.jsonl" }
+func (n *sweepRecording) End(s session.SweepState, exit int) error {
+	n.state, n.exit = s, exit
 	return nil
 }
 
@@ -158,44 +158,44 @@ func testPlan(t *testing.T) plan.Plan {
 	p := plan.Default()
 	p.SLA.Limit = 20 * ms
 	p.Knobs = map[knob.Name]string{knob.BatchSize: "1,2,4,8", knob.BatchDelay: "1"}
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// tape is a LiveRecording in memory.
-type tape struct {
-	mu     sync.Mutex
-	trials []trial.Trial
-	points int
-	ended  bool
+// liveRecording is a LiveRecording in memory.
+type liveRecording struct {
+	mu      sync.Mutex
+	trials  []trial.Trial
+	seconds int
+	ended   bool
 }
 
-func (r *tape) ID() string   { return "tape" }
-func (r *tape) Path() string { return "tape.jsonl" }
-func (r *tape) Live(t trial.Trial, seconds []session.Second) error {
+func (r *liveRecording) ID() string   { return "tape" }
+func (r *liveRecording) Path() string { return "tape.jsonl" }
+func (r *liveRecording) Live(t trial.Trial, seconds []session.Second) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trials = append(r.trials, t)
-	r.points += len(seconds)
+	r.seconds += len(seconds)
 	return nil
 }
 
-func (r *tape) End(session.SweepState, int) error {
+func (r *liveRecording) End(session.SweepState, int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true
 	return nil
 }
 
-// bench runs a session in a bubble and ends it when do returns.
-func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) *tape {
+// withSession runs a session in a synctest bubble and ends it when do returns.
+func withSession(t *testing.T, d *device, do func(s *session.Session, n *sweepRecording)) *liveRecording {
 	t.Helper()
-	live := &tape{}
+	live := &liveRecording{}
 	synctest.Test(t, func(t *testing.T) {
-		n := &notebook{}
+		n := &sweepRecording{}
 		s := session.New(session.Config{
 			Plan:       testPlan(t),
 			Open:       func(context.Context) (session.Target, error) { time.Sleep(2 * time.Second); return d, nil },
@@ -218,8 +218,8 @@ func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) *t
 		do(s, n)
 		cancel()
 		wg.Wait()
-		if !d.closed || d.lives != 0 {
-			t.Errorf("left behind: closed %v, %d live loads", d.closed, d.lives)
+		if !d.closed || d.liveLoads != 0 {
+			t.Errorf("left behind: closed %v, %d live loads", d.closed, d.liveLoads)
 		}
 	})
 	return live
@@ -227,8 +227,8 @@ func bench(t *testing.T, d *device, do func(s *session.Session, n *notebook)) *t
 
 func TestLiveApplyUndo(t *testing.T) {
 	d := newDevice()
-	d.slow = 500 * ms
-	bench(t, d, func(s *session.Session, _ *notebook) {
+	d.applyTime = 500 * ms
+	withSession(t, d, func(s *session.Session, _ *sweepRecording) {
 		if got := s.Snapshot(); got.Phase != session.Starting || s.Apply(got.Settings) == nil {
 			t.Errorf("before the engine is up: phase %v, Apply accepted", got.Phase)
 		}
@@ -246,15 +246,15 @@ func TestLiveApplyUndo(t *testing.T) {
 			t.Errorf("second Apply = %v", err)
 		}
 		time.Sleep(time.Second)
-		if !s.Snapshot().Live.Settling {
+		if !s.Snapshot().Live.Transient {
 			t.Error("not settling right after a change")
 		}
 		time.Sleep(4 * time.Second)
 		snap = s.Snapshot()
-		if snap.Settings != to || snap.Live.Verdict.Seems() != trial.Pass || snap.Live.Settling || snap.Live.Batch.Or(0) != 8 {
+		if snap.Settings != to || snap.Live.Verdict.Likely() != trial.Pass || snap.Live.Transient || snap.Live.Batch.Or(0) != 8 {
 			t.Errorf("after the change: %+v %+v", snap.Settings, snap.Live.Verdict)
 		}
-		time.Sleep(20 * time.Second) // for the answers that a pass takes
+		time.Sleep(20 * time.Second) // until there are enough answers for a pass
 		if v := s.Snapshot().Live.Verdict; v.Result != trial.Pass {
 			t.Errorf("long after the change: %+v", v)
 		}
@@ -273,7 +273,7 @@ func TestLiveApplyUndo(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	d := newDevice()
-	bench(t, d, func(s *session.Session, _ *notebook) {
+	withSession(t, d, func(s *session.Session, _ *sweepRecording) {
 		if err := s.Undo(); err == nil {
 			t.Error("Undo of nothing was accepted")
 		}
@@ -300,7 +300,7 @@ func TestRefusals(t *testing.T) {
 			}
 		}
 		d.mu.Lock()
-		d.refused = errors.New("out of memory")
+		d.applyErr = errors.New("out of memory")
 		d.mu.Unlock()
 		to := now
 		to.BatchSize = 4
@@ -310,16 +310,15 @@ func TestRefusals(t *testing.T) {
 		time.Sleep(time.Second)
 		snap := s.Snapshot()
 		last := snap.Messages[len(snap.Messages)-1]
-		if snap.Settings != now || last.Level != session.Trouble || !strings.Contains(last.Text, "out of memory") {
+		if snap.Settings != now || last.Level != session.Error || !strings.Contains(last.Text, "out of memory") {
 			t.Errorf("after a failed apply: %v, %+v", snap.Settings, last)
 		}
 	})
 }
 
-// TestRecording: each setting is a stretch of its own, and quitting ends the
-// recording in order.
+// TestRecording: each setting has its own segment, and the end of the session closes the recording.
 func TestRecording(t *testing.T) {
-	live := bench(t, newDevice(), func(s *session.Session, _ *notebook) {
+	live := withSession(t, newDevice(), func(s *session.Session, _ *sweepRecording) {
 		if err := s.Record(true); err == nil {
 			t.Error("recording before there is an engine was accepted")
 		}
@@ -337,16 +336,16 @@ func TestRecording(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)
-		if r := s.Snapshot().Recorded; r == nil || r.Path != "tape.jsonl" || s.Record(true) == nil {
+		if r := s.Snapshot().Recording; r == nil || r.Path != "tape.jsonl" || s.Record(true) == nil {
 			t.Errorf("recording: %+v", r)
 		}
 	})
-	if len(live.trials) != 2 || !live.ended || live.points < 9 {
-		t.Fatalf("%d stretches, %d seconds, ended %v", len(live.trials), live.points, live.ended)
+	if len(live.trials) != 2 || !live.ended || live.seconds < 9 {
+		t.Fatalf("%d segments, %d seconds, ended %v", len(live.trials), live.seconds, live.ended)
 	}
 	a, b := live.trials[0], live.trials[1]
 	if a.Settings.BatchSize != 1 || b.Settings.BatchSize != 8 || a.N != 1 || b.N != 2 || a.Role != trial.RoleLive {
-		t.Errorf("stretches %+v and %+v", a.Settings, b.Settings)
+		t.Errorf("segments %+v and %+v", a.Settings, b.Settings)
 	}
 	if a.Latency.P99.Value.Or(0) != 40 || b.Latency.P99.Value.Or(0) != 12 {
 		t.Errorf("P99 %v and %v, want 40 and 12", a.Latency.P99.Value, b.Latency.P99.Value)
@@ -357,32 +356,32 @@ func TestRecording(t *testing.T) {
 }
 
 func TestLoadControls(t *testing.T) {
-	bench(t, newDevice(), func(s *session.Session, _ *notebook) {
+	withSession(t, newDevice(), func(s *session.Session, _ *sweepRecording) {
 		time.Sleep(4 * time.Second)
 		if err := s.HoldLoad(true); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		held := s.Snapshot().Live.Totals.Sent
+		sent := s.Snapshot().Live.Totals.Sent
 		time.Sleep(2 * time.Second)
-		if snap := s.Snapshot(); snap.Live.Totals.Sent != held || snap.LoadOn {
-			t.Errorf("held load sent %d more", snap.Live.Totals.Sent-held)
+		if snap := s.Snapshot(); snap.Live.Totals.Sent != sent || snap.LoadOn {
+			t.Errorf("the stopped load sent %d more", snap.Live.Totals.Sent-sent)
 		}
 		if err := errors.Join(s.HoldLoad(false), s.SetLoad(load.Spec{Mode: load.Open, Rate: 50})); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
-		if snap := s.Snapshot(); snap.Live.Totals.Sent == held || snap.Load.Rate != 50 {
-			t.Errorf("load does not flow again: %+v", snap.Load)
+		if snap := s.Snapshot(); snap.Live.Totals.Sent == sent || snap.Load.Rate != 50 {
+			t.Errorf("the load was not started again: %+v", snap.Load)
 		}
 	})
 }
 
-// TestSweepTakesAndGivesBack: a sweep owns the engine, pausing hands it back,
-// and after its end the person's settings are in force again.
-func TestSweepTakesAndGivesBack(t *testing.T) {
+// TestSweepOwnsAndReturnsTheEngine: a sweep owns the engine. A pause returns it to the user, and
+// after the end the user's settings are in force again.
+func TestSweepOwnsAndReturnsTheEngine(t *testing.T) {
 	d := newDevice()
-	bench(t, d, func(s *session.Session, n *notebook) {
+	withSession(t, d, func(s *session.Session, n *sweepRecording) {
 		time.Sleep(3 * time.Second)
 		mine := s.Snapshot().Settings
 		if err := s.StartSweep(); err != nil {
@@ -401,8 +400,8 @@ func TestSweepTakesAndGivesBack(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		done := len(s.Snapshot().Sweep.Trials)
-		if snap = s.Snapshot(); snap.Phase != session.Serving || snap.Settings != mine || d.lives != 1 {
-			t.Errorf("paused: %v, %v, %d live loads", snap.Phase, snap.Settings, d.lives)
+		if snap = s.Snapshot(); snap.Phase != session.Serving || snap.Settings != mine || d.liveLoads != 1 {
+			t.Errorf("paused: %v, %v, %d live loads", snap.Phase, snap.Settings, d.liveLoads)
 		}
 		time.Sleep(20 * time.Second)
 		if got := len(s.Snapshot().Sweep.Trials); got != done {
@@ -419,8 +418,8 @@ func TestSweepTakesAndGivesBack(t *testing.T) {
 		if snap.Sweep.State != session.Done || snap.Sweep.Choice == nil || snap.Sweep.Choice.Settings.BatchSize != 8 {
 			t.Errorf("sweep = %+v", snap.Sweep)
 		}
-		if snap.Phase != session.Serving || snap.Settings != mine || n.ended != session.Done || n.exit != 0 {
-			t.Errorf("given back: %v %v, recording ended %v exit %d", snap.Phase, snap.Settings, n.ended, n.exit)
+		if snap.Phase != session.Serving || snap.Settings != mine || n.state != session.Done || n.exit != 0 {
+			t.Errorf("given back: %v %v, recording ended %v exit %d", snap.Phase, snap.Settings, n.state, n.exit)
 		}
 		if out, err := s.Export(snap.Sweep.Choice.N); err != nil || out.Path != "trial.properties" || len(out.Notes) != 1 {
 			t.Errorf("Export = %q, %v", out, err)
@@ -431,10 +430,9 @@ func TestSweepTakesAndGivesBack(t *testing.T) {
 	})
 }
 
-// TestSweepTakesTheLiveLoad: a load that was set on the screen is the one that the
-// sweep is about, and it says so.
-func TestSweepTakesTheLiveLoad(t *testing.T) {
-	bench(t, newDevice(), func(s *session.Session, n *notebook) {
+// TestSweepUsesTheLiveLoad: a sweep uses the load that the user has set, and says so.
+func TestSweepUsesTheLiveLoad(t *testing.T) {
+	withSession(t, newDevice(), func(s *session.Session, n *sweepRecording) {
 		time.Sleep(3 * time.Second)
 		live := load.Spec{Mode: load.Closed, Concurrency: 3}
 		if err := s.SetLoad(live); err != nil {
@@ -465,27 +463,27 @@ func TestSweepTakesTheLiveLoad(t *testing.T) {
 	})
 }
 
-func TestAbortAndQuitKeepTheProfile(t *testing.T) {
-	bench(t, newDevice(), func(s *session.Session, n *notebook) {
+func TestAbortAndEndKeepTheProfile(t *testing.T) {
+	withSession(t, newDevice(), func(s *session.Session, n *sweepRecording) {
 		time.Sleep(3 * time.Second)
 		if err := errors.Join(s.StartSweep(), s.AbortSweep()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Second)
-		if snap := s.Snapshot(); snap.Sweep.State != session.Aborted || snap.Phase != session.Serving || n.ended != session.Aborted {
-			t.Errorf("aborted: %v, %v, recording %v", snap.Sweep.State, snap.Phase, n.ended)
+		if snap := s.Snapshot(); snap.Sweep.State != session.Aborted || snap.Phase != session.Serving || n.state != session.Aborted {
+			t.Errorf("aborted: %v, %v, recording %v", snap.Sweep.State, snap.Phase, n.state)
 		}
 		if err := s.StartSweep(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(300 * ms) // bench ends the session under the sweep
+		time.Sleep(300 * ms) // withSession ends the session during the sweep
 	})
 }
 
-func TestEngineDiesAndComesBack(t *testing.T) {
+func TestEngineRestartsAfterItDied(t *testing.T) {
 	d := newDevice()
-	d.broken = sweep.ErrEngineDied
-	bench(t, d, func(s *session.Session, _ *notebook) {
+	d.liveErr = sweep.ErrEngineDied
+	withSession(t, d, func(s *session.Session, _ *sweepRecording) {
 		time.Sleep(5 * time.Second)
 		snap := s.Snapshot()
 		if snap.Phase != session.Serving || snap.Live.Totals.OK == 0 {

@@ -11,39 +11,38 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Phase is who owns the engine now.
+// Phase says who owns the engine.
 type Phase uint8
 
 // The phases.
 const (
-	Starting Phase = iota // the engine is on its way up
-	Serving               // live load and the person's settings
-	Sweeping              // a running sweep owns it; Live follows read-only
-	Down                  // the engine is gone; Problem says why
+	Starting Phase = iota // the engine is starting
+	Serving               // the user owns it, with the live load
+	Sweeping              // a running sweep owns it; the screen is read-only
+	Down                  // the engine has failed; Problem says why
 )
 
 var phaseNames = []string{Starting: "starting", Serving: "serving", Sweeping: "sweeping", Down: "down"}
 
 func (p Phase) String() string { return phaseNames[p] }
 
-// Snapshot is all a screen shows. It is immutable: read it, keep it, never
-// write to it.
+// Snapshot is everything that a screen shows. It must not be changed.
 type Snapshot struct {
-	At       time.Time
-	Phase    Phase
-	Problem  string // with Down: why, and what to do
-	Info     sweep.Info
-	SLA      trial.SLA
-	Load     load.Spec // as asked for; Load.For gives a matched one its number
-	LoadOn   bool      // false while the person holds the live load
-	Settings knob.Settings
-	Changes  []Change  // applied, oldest first
-	Applying *Applying // nil when none is under way
-	Live     Live
-	Inside   Inside    // of the model
-	Sweep    *Sweep    // nil before the first
-	Recorded *Recorded // nil while nothing is recorded
-	Messages []Message
+	At        time.Time
+	Phase     Phase
+	Problem   string // in phase Down: the cause, and what to do
+	Info      sweep.Info
+	SLA       trial.SLA
+	Load      load.Spec // as the user has set it; Load.For computes the concurrency of a matched load
+	LoadOn    bool      // false if the user has stopped the live load
+	Settings  knob.Settings
+	Changes   []Change  // applied changes, oldest first
+	Applying  *Applying // nil without an apply in progress
+	Live      Live
+	Internals Internals        // of the model
+	Sweep     *Sweep           // nil before the first sweep
+	Recording *RecordingStatus // nil without a recording
+	Messages  []Message
 }
 
 // Change is one applied change of settings.
@@ -52,47 +51,47 @@ type Change struct {
 	At       time.Time
 	From, To knob.Settings
 	Took     time.Duration
-	Undo     bool // it took an earlier one back
+	Undo     bool // it undid an earlier change
 }
 
-// Applying is an apply under way.
+// Applying is an apply in progress.
 type Applying struct {
 	To    knob.Settings
 	Since time.Time
 	Steps []sweep.Step // finished ones
 }
 
-// Second is one second of live traffic. Latencies in ms are taken over the
-// shortest of 1, 2, 5, 10 and 30 s that ends here and holds 100 answers.
+// Second is one second of live traffic. Latencies are in ms, over the shortest of the last 1, 2, 5,
+// 10 and 30 s that has 100 answers.
 type Second struct {
 	At         time.Time // its end
 	Window     time.Duration
 	P50, P99   trial.Num
 	ModelP99   trial.Num
-	OK, Errors int       // answers and refused, failed or timed out requests in this second
-	CPU        trial.Num // the engine's, percent of one core
-	GPU        trial.Num // percent, not measured without one
+	OK, Errors int       // in this second; Errors are refused, failed and timed-out requests
+	CPU        trial.Num // of the engine, percent of one core
+	GPU        trial.Num // percent; not measured without a GPU
 }
 
-// Live is the traffic now.
+// Live is the state of the live traffic.
 type Live struct {
-	Seconds  []Second // oldest first, at most History
-	Window   time.Duration
-	Answers  int // in the window
-	P50, P99 trial.Num
-	ModelP99 trial.Num
-	RPS      trial.Num // answers per second over the window
-	Batch    trial.Num // mean formed batch over the window
-	Verdict  trial.Verdict
-	Totals   trial.Counts // since the session began
-	Use      trial.Use
-	Settling bool // less than the window has passed since the last change
+	Seconds   []Second // oldest first, at most HistorySeconds
+	Window    time.Duration
+	Answers   int // in the window
+	P50, P99  trial.Num
+	ModelP99  trial.Num
+	RPS       trial.Num // answers per second over the window
+	Batch     trial.Num // mean batch size over the window
+	Verdict   trial.Verdict
+	Totals    trial.Counts // since the session began
+	Use       trial.ResourceUse
+	Transient bool // the window includes traffic from before the last change
 }
 
-// SweepState is where a sweep stands.
+// SweepState is the state of a sweep.
 type SweepState uint8
 
-// The states of a sweep. Pausing and Aborting end with the trial at hand.
+// The states of a sweep. Pausing and Aborting last until the end of the present trial.
 const (
 	Running SweepState = iota
 	Pausing
@@ -110,45 +109,45 @@ var sweepStates = []string{
 
 func (s SweepState) String() string { return sweepStates[s] }
 
-// Ended tells whether nothing more will come.
+// Ended reports whether the sweep has ended.
 func (s SweepState) Ended() bool { return s >= Done }
 
-// Sweep is a sweep in the background or just ended.
+// Sweep is the state of a sweep that runs or has ended.
 type Sweep struct {
-	State   SweepState
-	ID      string // of its profile
-	Path    string // of its profile
-	Plan    plan.Plan
-	Points  int    // settings under their loads that the plan leaves to choose from
-	Total   int    // trials, those to come by the strategy's estimate
-	Probes  int    // service times measured
-	Untried int    // points that an ended sweep without an answer left out and that may keep the promise
-	None    string // why no point can keep the promise at any load, where that is certain
-	Skipped []trial.Skip
-	Cost    search.Cost // of the promise; its rate is 0 until something was measured
-	Elapsed time.Duration
-	ETA     time.Duration // what is left, by the points done so far
-	Current *sweep.Current
-	Trials  []trial.Trial
-	Resumed int // of the trials, those that the resumed sweep had measured
-	Best    int // index into Trials, -1 while nothing was measured
-	Open    int // index into Trials of the most promising setting that no validation confirmed, -1 without one, or with a Choice
-	Events  []trial.Event
-	Choice  *trial.Choice
-	Problem string // with Failed, or a profile that could not be written
+	State       SweepState
+	ID          string // of its profile
+	Path        string // of its profile
+	Plan        plan.Plan
+	Points      int    // points that the strategy chooses from
+	Total       int    // trials, including the strategy's estimate of those still to come
+	Probes      int    // number of measured service times
+	Untried     int    // of a sweep that ended without a choice: untried points that may keep the promise
+	Impossible  string // why no point can keep the promise at any load; "" if that is not certain
+	Skipped     []trial.Skip
+	Cost        search.Cost // of the promise; its rate is 0 before the first measurement
+	Elapsed     time.Duration
+	ETA         time.Duration // estimated remaining time, from the points so far
+	Current     *sweep.Current
+	Trials      []trial.Trial
+	Resumed     int // number of Trials that the resumed sweep had measured
+	Best        int // index into Trials, -1 before the first trial
+	Unconfirmed int // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
+	Events      []trial.Event
+	Choice      *trial.Choice
+	Problem     string // why it failed, or why the profile could not be written
 }
 
-// Level is how much a message matters.
+// Level is the severity of a message.
 type Level uint8
 
 // The levels.
 const (
 	Note Level = iota
 	Warning
-	Trouble
+	Error
 )
 
-// Message is one line of the log.
+// Message is one message of the log.
 type Message struct {
 	At    time.Time
 	Level Level

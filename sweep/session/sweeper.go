@@ -15,88 +15,86 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Sweeper runs one plan on a target and records it: the one code path of a
-// sweep with a screen and without. Fill the fields and call Run once; State and
-// the gate's verbs may be called from any goroutine meanwhile.
+// Sweeper runs one plan on a target and records it, with and without a screen. Set the fields and
+// call Run once. State, Pause and Abort may be called concurrently.
 type Sweeper struct {
-	Plan   plan.Plan // settled and valid
-	Target sweep.Target
-	Record func(info sweep.Info, p plan.Plan) (Recording, error)
-	Resume *Resumed            // the sweep this one goes on from; nil for none
-	Fresh  func([]load.Sample) // sees samples as they come; nil is allowed
-	Watch  func(Sweep)         // sees every change of state, from Run's goroutine; nil is allowed
+	Plan      plan.Plan // completed and valid
+	Target    sweep.Target
+	Record    func(info sweep.Info, p plan.Plan) (Recording, error)
+	Resume    *EarlierSweep       // the sweep that is resumed; nil for none
+	OnSamples func([]load.Sample) // called with new samples; may be nil
+	OnChange  func(Sweep)         // called after every change of state, by the goroutine of Run; may be nil
 
-	gate   gate
-	mu     sync.Mutex // guards state and probes
-	st     Sweep
-	probes []trial.Probe // recorded, those taken over included
-	rec    Recording     // nil before the profile is open
-	old    trial.History // what is taken over of Resume
+	gate    gate
+	mu      sync.Mutex // guards sweep, probes and rec
+	sweep   Sweep
+	probes  []trial.Probe // all recorded ones, including those of the resumed sweep
+	rec     Recording     // nil before the profile is created
+	carried trial.History // the valid part of the resumed sweep
 }
 
-// EventResumed is what the event is called that says how much of an earlier sweep
-// was taken over.
+// EventResumed is the name of the event that says how much of an earlier sweep is used.
 const EventResumed = "resumed"
 
-// Resumed is an earlier sweep, as its profile holds it. What of it holds for the
-// new plan is copied into the new profile; see [search.Carry].
-type Resumed struct {
-	Plan  plan.Plan // that it was measured under
-	Found trial.History
+// EarlierSweep is an earlier sweep from its profile. Its part that is valid under the new plan is
+// copied into the new profile; see [search.Carry].
+type EarlierSweep struct {
+	Plan    plan.Plan // of the earlier sweep
+	History trial.History
 }
 
-// State returns where the sweep stands. The slices are not to be changed.
+// State returns the state of the sweep. The caller must not change its slices.
 func (w *Sweeper) State() Sweep {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	st := w.st
+	st := w.sweep
 	if !st.State.Ended() {
 		st.State = w.gate.state()
 	}
 	return st
 }
 
-// Pause stops the sweep after the trial at hand, or lets it go on.
+// Pause pauses the sweep after the present trial, or lets it continue.
 func (w *Sweeper) Pause(pause bool) { w.gate.pause(pause) }
 
-// Abort ends the sweep after the trial at hand, with what it has.
+// Abort ends the sweep after the present trial, with the results so far.
 func (w *Sweeper) Abort() { w.gate.abort() }
 
-// Run measures the plan's points and records them. The returned state is Done,
-// Aborted or Failed; with the context cancelled it is Aborted and the error is
-// the cause. The profile is closed in every case.
+// Run measures the plan's points and records them. The returned state is Done, Aborted or Failed.
+// If the context is cancelled, it is Aborted and the error is the cause. Run always closes the
+// profile.
 func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	w.gate.open()
-	w.set(func(s *Sweep) { s.Plan, s.Best, s.Open = w.Plan, -1, -1 })
+	w.set(func(s *Sweep) { s.Plan, s.Best, s.Unconfirmed = w.Plan, -1, -1 })
 	info, err := w.Target.Info(ctx)
 	if err != nil {
-		return w.failed(nil, err)
+		return w.failBeforeRun(nil, err)
 	}
-	if w.Plan, err = sweep.Fit(w.Plan, info); err != nil {
-		return w.failed(nil, err)
+	if w.Plan, err = sweep.PlanFor(w.Plan, info); err != nil {
+		return w.failBeforeRun(nil, err)
 	}
 	w.set(func(s *Sweep) { s.Plan = w.Plan })
 	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
 	w.set(func(s *Sweep) { s.Points, s.Total, s.Skipped = len(points), len(points), skipped })
 	if len(points) == 0 {
-		return w.failed(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
+		return w.failBeforeRun(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
-	strategy, err := search.New(w.Plan, points, info.Tells)
+	strategy, err := search.New(w.Plan, points, info.Metrics)
 	if err != nil {
-		return w.failed(nil, err)
+		return w.failBeforeRun(nil, err)
 	}
 	rec, err := w.Record(info, w.Plan)
 	if err != nil {
-		return w.failed(nil, err)
+		return w.failBeforeRun(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path, w.rec = rec.ID(), rec.Path(), rec })
 	if err := w.copyHistory(eventRecorder{rec, w}, points); err != nil {
-		return w.failed(rec, err)
+		return w.failBeforeRun(rec, err)
 	}
-	out, err := w.runner(eventRecorder{rec, w}, &costing{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, info, skipped).Run(ctx)
+	out, err := w.runner(eventRecorder{rec, w}, &costReporter{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
 		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
-		s.Open, s.Untried, s.None = out.Open, strategy.Untried(), strategy.Impossible()
+		s.Unconfirmed, s.Untried, s.Impossible = out.Unconfirmed, strategy.Untried(), strategy.Impossible()
 		if out.Best >= 0 {
 			s.Best = out.Best
 		}
@@ -105,24 +103,24 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	return w.end(rec, out.Aborted, err)
 }
 
-// copyHistory copies what of the resumed sweep holds for this plan into the profile,
-// and says there how much that is.
+// copyHistory copies the valid part of the resumed sweep into the profile, with an event that says
+// how much it is.
 func (w *Sweeper) copyHistory(rec Recording, points []plan.Point) error {
 	if w.Resume == nil {
 		return nil
 	}
-	c := search.Carry(w.Resume.Found, w.Resume.Plan, w.Plan, points)
-	w.old = c.History
-	w.set(func(s *Sweep) { s.Resumed = len(w.old.Trials) })
+	c := search.Carry(w.Resume.History, w.Resume.Plan, w.Plan, points)
+	w.carried = c.History
+	w.set(func(s *Sweep) { s.Resumed = len(w.carried.Trials) })
 	if err := rec.Event(trial.Event{At: time.Now().UTC(), What: EventResumed, Detail: c.String()}); err != nil {
 		return err
 	}
-	for _, p := range w.old.Probes {
+	for _, p := range w.carried.Probes {
 		if err := rec.Probe(p); err != nil {
 			return err
 		}
 	}
-	for _, t := range w.old.Trials {
+	for _, t := range w.carried.Trials {
 		if err := rec.Trial(t); err != nil {
 			return err
 		}
@@ -142,49 +140,49 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	explainer := search.Explainer{Rules: rules, Cores: info.Cores}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: info.Options, Bodies: info.Model.Bodies, Seed: fresh(p.Seed, w.old.Trials), First: after(w.old.Trials), Done: w.old,
+		SLA: p.SLA, Options: info.Options, Bodies: info.Model.Bodies, Seed: unusedSeed(p.Seed, w.carried.Trials), FirstNumber: nextNumber(w.carried.Trials), Resumed: w.carried,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
-		OwnMemory: p.OwnMemory(),
-		Rules:     rules,
-		Explain: func(t []trial.Trial, best int) trial.Why {
+		FreshServer: p.NeedsFreshServer(),
+		Rules:       rules,
+		Explain: func(t []trial.Trial, best int) trial.Explanation {
 			why := explainer.Explain(t, best, skipped)
-			why.Say("batches", search.BatchingLoses(w.seenProbes(), t))
-			why.Say("left out", strategy.Ended())
-			why.Say("predicted", search.AccuracyOf(t).String())
+			why.Add("batches", search.BatchingLoss(w.recordedProbes(), t))
+			why.Add("left out", strategy.Ended())
+			why.Add("predicted", search.AccuracyOf(t).String())
 			return why
 		},
-		Gate:    func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
-		Observe: w.observe,
-		Fresh:   w.Fresh,
+		BeforePoint: func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
+		OnProgress:  w.observe,
+		OnSamples:   w.OnSamples,
 	}
 }
 
-// costing says before the first load request what the promise costs here, as soon
-// as a probe or a trial tells how fast the model is.
-type costing struct {
+// costReporter is a strategy that reports the cost of the promise before the first load test, as
+// soon as a probe or a trial shows the speed of the model.
+type costReporter struct {
 	search.Strategy
-	w    *Sweeper
-	rec  sweep.Recorder
-	said bool
+	w        *Sweeper
+	rec      sweep.Recorder
+	reported bool
 }
 
-func (c *costing) Next(found trial.History) (plan.Point, bool) {
+func (c *costReporter) Next(found trial.History) (plan.Point, bool) {
 	p, more := c.Strategy.Next(found)
 	cost := search.CostOf(c.w.Plan, found)
-	if c.said || !more || p.Role == trial.RoleProbe || !cost.Known() {
+	if c.reported || !more || p.Role == trial.RoleProbe || !cost.HasRate() {
 		return p, more
 	}
-	c.said = true
+	c.reported = true
 	c.w.set(func(s *Sweep) { s.Cost = cost })
-	if short := cost.Short(); short != "" {
-		// A profile that cannot be written ends the sweep at its next line.
+	if short := cost.TooShort(); short != "" {
+		// The error is not lost: if the profile cannot be written, the next record ends the sweep.
 		_ = c.rec.Event(trial.Event{At: time.Now().UTC(), What: "short budget", Detail: short})
 	}
 	return p, more
 }
 
-// eventRecorder shows the events it records.
+// eventRecorder is a Recording that also adds the events to the state of the sweep.
 type eventRecorder struct {
 	Recording
 	w *Sweeper
@@ -195,7 +193,7 @@ func (r eventRecorder) Event(e trial.Event) error {
 	return r.Recording.Event(e)
 }
 
-// Probe remembers what it records, for the explanation.
+// Probe also keeps the probe for the explanation.
 func (r eventRecorder) Probe(p trial.Probe) error {
 	r.w.mu.Lock()
 	r.w.probes = append(r.w.probes, p)
@@ -203,15 +201,15 @@ func (r eventRecorder) Probe(p trial.Probe) error {
 	return r.Recording.Probe(p)
 }
 
-// seenProbes are those recorded so far.
-func (w *Sweeper) seenProbes() []trial.Probe {
+// recordedProbes returns the probes that were recorded so far.
+func (w *Sweeper) recordedProbes() []trial.Probe {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.probes[:len(w.probes):len(w.probes)]
 }
 
-// after is the number that follows those of the trials.
-func after(trials []trial.Trial) int {
+// nextNumber returns the number of the next trial.
+func nextNumber(trials []trial.Trial) int {
 	n := 1
 	for _, t := range trials {
 		n = max(n, t.N+1)
@@ -219,10 +217,10 @@ func after(trials []trial.Trial) int {
 	return n
 }
 
-// fresh is the seed from which the Runner counts on, one a trial, and meets none
-// that a trial taken over has: a validation under the arrivals of the trial it is
-// to confirm would confirm anything. Without gaps in the history it is the plan's.
-func fresh(seed uint64, old []trial.Trial) uint64 {
+// unusedSeed returns the Runner's seed, to which the Runner adds the number of a trial, so that no
+// new trial has the seed of an old one: a validation with the same arrivals as the trial would
+// always confirm it. If the old trials are complete, it is the plan's seed.
+func unusedSeed(seed uint64, old []trial.Trial) uint64 {
 	n := uint64(len(old))
 	for _, t := range old {
 		if next := t.Seed + 1; next > n {
@@ -236,13 +234,13 @@ func (w *Sweeper) observe(p sweep.Progress) {
 	w.set(func(s *Sweep) {
 		s.Trials, s.Best, s.Elapsed, s.Current = p.Done, p.Best, p.Elapsed, p.Current
 		s.Probes, s.Total = p.Probes, len(p.Done)+p.Left
-		s.ETA = eta(p, len(p.Done)-len(w.old.Trials), w.Plan.Budget.Time)
+		s.ETA = timeLeft(p, len(p.Done)-len(w.carried.Trials), w.Plan.Budget.Time)
 	})
 }
 
-// eta is what is left by the pace of the n trials so far, never beyond the
-// budget.
-func eta(p sweep.Progress, n int, budget time.Duration) time.Duration {
+// timeLeft estimates the remaining time from the mean time of n trials. It is at most the rest of
+// the budget.
+func timeLeft(p sweep.Progress, n int, budget time.Duration) time.Duration {
 	left := time.Duration(0)
 	if n > 0 {
 		left = p.Elapsed / time.Duration(n) * time.Duration(p.Left)
@@ -257,21 +255,23 @@ func eta(p sweep.Progress, n int, budget time.Duration) time.Duration {
 
 func (w *Sweeper) set(f func(*Sweep)) {
 	w.mu.Lock()
-	f(&w.st)
+	f(&w.sweep)
 	w.mu.Unlock()
 	w.changed()
 }
 
 func (w *Sweeper) changed() {
-	if w.Watch != nil {
-		w.Watch(w.State())
+	if w.OnChange != nil {
+		w.OnChange(w.State())
 	}
 }
 
-// failed ends a sweep that never came to run.
-func (w *Sweeper) failed(rec Recording, err error) (Sweep, error) { return w.end(rec, false, err) }
+// failBeforeRun ends a sweep that could not start.
+func (w *Sweeper) failBeforeRun(rec Recording, err error) (Sweep, error) {
+	return w.end(rec, false, err)
+}
 
-// end decides the final state and closes the profile.
+// end sets the final state and closes the profile.
 func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
 	st := w.State()
 	final := Done
@@ -283,37 +283,37 @@ func (w *Sweeper) end(rec Recording, aborted bool, err error) (Sweep, error) {
 		st.Problem = err.Error()
 	}
 	if rec != nil {
-		err = errors.Join(err, rec.End(final, exitOf(st, final)))
+		err = errors.Join(err, rec.End(final, exitCodeOf(st, final)))
 	}
 	w.set(func(s *Sweep) { s.State, s.Problem = final, st.Problem })
 	return w.State(), err
 }
 
-// exitOf is the exit code that tells the same as the sweep: 0 a setting meets
-// the promise, 2 none does, 3 undecided, 1 it broke.
-func exitOf(s Sweep, final SweepState) int {
+// exitCodeOf returns the exit code of a sweep: 0 if a setting meets the promise, 2 if none does, 3
+// if that is undecided, 1 if the sweep failed.
+func exitCodeOf(s Sweep, final SweepState) int {
 	switch {
 	case final == Failed:
 		return 1
 	case s.Choice != nil:
 		return 0
 	}
-	return Exit(s)
+	return ExitCode(s)
 }
 
-// Exit is the exit code of an ended sweep that did not fail.
-func Exit(s Sweep) int {
+// ExitCode returns the exit code of a sweep that has ended and did not fail.
+func ExitCode(s Sweep) int {
 	switch {
 	case s.Choice != nil:
 		return 0
-	case s.None != "":
+	case s.Impossible != "":
 		return 2
 	case len(s.Trials) == 0:
 		return 3
 	}
 	for _, r := range rank.Rows(s.Trials) {
 		if r.Verdict().Result != trial.Fail {
-			return 3 // undecided, or a pass that no validation confirmed
+			return 3 // undecided, or a pass without validation
 		}
 	}
 	if s.State == Aborted || s.Problem != "" || s.Untried > 0 {
@@ -322,13 +322,13 @@ func Exit(s Sweep) int {
 	return 2
 }
 
-// gate holds a sweep between two points.
+// gate pauses or aborts a sweep between two points.
 type gate struct {
-	mu      sync.Mutex
-	closed  bool          // pause was asked for
-	held    bool          // the sweep waits
-	ended   bool          // abort was asked for
-	changed chan struct{} // closed and replaced at each change
+	mu             sync.Mutex
+	pauseRequested bool          // Pause was called
+	waiting        bool          // the sweep waits
+	abortRequested bool          // Abort was called
+	changed        chan struct{} // closed and replaced at each change
 }
 
 func (g *gate) open() {
@@ -349,39 +349,38 @@ func (g *gate) set(f func()) {
 	g.changed = make(chan struct{})
 }
 
-func (g *gate) pause(p bool) { g.set(func() { g.closed = p }) }
-func (g *gate) abort()       { g.set(func() { g.ended = true }) }
+func (g *gate) pause(p bool) { g.set(func() { g.pauseRequested = p }) }
+func (g *gate) abort()       { g.set(func() { g.abortRequested = true }) }
 
 func (g *gate) state() SweepState {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case g.ended:
+	case g.abortRequested:
 		return Aborting
-	case g.closed && g.held:
+	case g.pauseRequested && g.waiting:
 		return Paused
-	case g.closed:
+	case g.pauseRequested:
 		return Pausing
 	}
 	return Running
 }
 
-// wait blocks while the gate is closed. told is called when it starts and ends
-// to wait.
-func (g *gate) wait(ctx context.Context, told func()) error {
+// wait blocks while the sweep is paused. It calls notify when it starts to wait and when it stops.
+func (g *gate) wait(ctx context.Context, notify func()) error {
 	for {
 		g.mu.Lock()
-		ended, closed, changed := g.ended, g.closed, g.changed
-		was := g.held
-		g.held = closed && !ended
+		aborting, pausing, changed := g.abortRequested, g.pauseRequested, g.changed
+		wasWaiting := g.waiting
+		g.waiting = pausing && !aborting
 		g.mu.Unlock()
-		if was != (closed && !ended) {
-			told()
+		if wasWaiting != (pausing && !aborting) {
+			notify()
 		}
 		switch {
-		case ended:
+		case aborting:
 			return sweep.ErrAborted
-		case !closed:
+		case !pausing:
 			return nil
 		}
 		select {

@@ -6,13 +6,12 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// A trial that follows those taken over, some of which are left out, sees other
-// arrivals than each of them.
-func TestFreshSeeds(t *testing.T) {
+// A new trial has other arrivals than each old one, also if some of the old ones are not used.
+func TestUnusedSeed(t *testing.T) {
 	for _, c := range []struct {
 		seed uint64
 		old  []uint64
-		want uint64 // the Runner adds the number of trials before
+		want uint64 // without the number of trials, which the Runner adds
 	}{
 		{1, nil, 1},
 		{1, []uint64{1, 2, 3}, 1},
@@ -26,7 +25,7 @@ func TestFreshSeeds(t *testing.T) {
 		for _, s := range c.old {
 			old = append(old, trial.Trial{Seed: s})
 		}
-		got := fresh(c.seed, old)
+		got := unusedSeed(c.seed, old)
 		if got != c.want {
 			t.Errorf("fresh(%d, %v) = %d, want %d", c.seed, c.old, got, c.want)
 		}
@@ -38,8 +37,8 @@ func TestFreshSeeds(t *testing.T) {
 	}
 }
 
-// The exit code is 0 only with a choice, and 2 only where every setting fails.
-func TestExit(t *testing.T) {
+// The exit code is 0 only with a choice, and 2 only if every setting fails.
+func TestExitCode(t *testing.T) {
 	ran := func(batch int, role trial.Role, answer trial.Answer) trial.Trial {
 		x := trial.Trial{Role: role}
 		x.Settings.BatchSize, x.Verdict.Result = batch, answer
@@ -54,17 +53,17 @@ func TestExit(t *testing.T) {
 	}{
 		{"a choice", Sweep{Choice: &trial.Choice{}, Trials: []trial.Trial{passes}}, 0},
 		{"nothing measured", Sweep{}, 3},
-		{"nothing can", Sweep{None: "a batch of 1 takes longer"}, 2},
+		{"nothing can", Sweep{Impossible: "a batch of 1 takes longer"}, 2},
 		{"all fail", Sweep{Trials: []trial.Trial{fails, ran(2, trial.RoleLoad, trial.Fail)}}, 2},
 		{"all fail so far", Sweep{State: Aborted, Trials: []trial.Trial{fails}}, 3},
 		{"all that were tried fail", Sweep{Untried: 3, Trials: []trial.Trial{fails}}, 3},
-		{"one cannot be told", Sweep{Trials: []trial.Trial{fails, ran(2, trial.RoleLoad, trial.Undecided)}}, 3},
+		{"one is undecided", Sweep{Trials: []trial.Trial{fails, ran(2, trial.RoleLoad, trial.Undecided)}}, 3},
 		{"a pass that nothing confirmed", Sweep{Trials: []trial.Trial{fails, passes}}, 3},
-		{"its validation was left open", Sweep{Trials: []trial.Trial{fails, passes, ran(2, trial.RoleValidation, trial.Undecided)}}, 3},
+		{"its validation is undecided", Sweep{Trials: []trial.Trial{fails, passes, ran(2, trial.RoleValidation, trial.Undecided)}}, 3},
 		{"its validation failed", Sweep{Trials: []trial.Trial{fails, passes, ran(2, trial.RoleValidation, trial.Fail)}}, 2},
 		{"a live trial says nothing", Sweep{Trials: []trial.Trial{fails, ran(3, trial.RoleLive, trial.Pass)}}, 2},
 	} {
-		if got := Exit(c.sweep); got != c.want {
+		if got := ExitCode(c.sweep); got != c.want {
 			t.Errorf("%s: exit %d, want %d", c.name, got, c.want)
 		}
 	}

@@ -11,9 +11,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// serving refuses, with the reason, unless the person owns the engine. The lock
-// is held.
-func (s *Session) serving() error {
+// checkServing returns an error with the reason unless the user owns the engine. The lock is held.
+func (s *Session) checkServing() error {
 	switch s.state.Phase {
 	case Starting:
 		return errors.New("the engine is still starting")
@@ -26,18 +25,18 @@ func (s *Session) serving() error {
 	if s.state.Applying != nil {
 		return fmt.Errorf("%v is being applied", s.state.Applying.To)
 	}
-	return s.asking()
+	return s.checkNoQuery()
 }
 
-// Apply starts putting to in force while the live load flows.
+// Apply starts to apply settings while the live load continues.
 func (s *Session) Apply(to knob.Settings) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.apply(to, false)
 }
 
-// Undo starts putting the settings before the last change in force. Undoing an
-// undo brings the change back.
+// Undo starts to apply the settings from before the last change. To undo an undo applies the change
+// again.
 func (s *Session) Undo() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +47,7 @@ func (s *Session) Undo() error {
 }
 
 func (s *Session) apply(to knob.Settings, undo bool) error {
-	if err := s.serving(); err != nil {
+	if err := s.checkServing(); err != nil {
 		return err
 	}
 	if to == s.state.Settings {
@@ -77,23 +76,23 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	s.state.Applying = nil
 	if err != nil {
 		if ctx.Err() == nil {
-			s.say(Trouble, "not applied: %v", err)
+			s.addMessage(Error, "not applied: %v", err)
 		}
 		return
 	}
-	s.cut()
+	s.endSegment()
 	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: undo}
 	s.state.Settings = done.Settings
 	s.state.Changes = append(s.state.Changes, c)
 	s.ring.changed()
-	s.say(Note, "applied A%d: %s (%v)", c.N, difference(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
+	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	if s.state.Load.Matched {
-		s.reload()
+		s.restartLoad()
 	}
 }
 
-// difference says what changed: "batch size 1 to 8, workers 1 to 2".
-func difference(knobs knob.Table, from, to knob.Settings) string {
+// changesText lists the changes: "batch size 1 to 8, workers 1 to 2".
+func changesText(knobs knob.Table, from, to knob.Settings) string {
 	text := ""
 	for _, k := range knobs {
 		if a, b := from.Get(k.Name), to.Get(k.Name); a != b {
@@ -116,38 +115,37 @@ func (s *Session) SetLoad(l load.Spec) error {
 	case l.Mode == load.Open && (l.Rate <= 0 || l.Rate > 1e6):
 		return fmt.Errorf("rate %g/s is outside 0-1000000", l.Rate)
 	case s.state.Phase == Sweeping:
-		return s.serving()
+		return s.checkServing()
 	}
-	s.cut()
+	s.endSegment()
 	s.state.Load = l
 	s.ring.changed()
-	s.say(Note, "load: %v", l)
-	s.reload()
+	s.addMessage(Note, "load: %v", l)
+	s.restartLoad()
 	return nil
 }
 
-// reload starts the live load anew. The lock is held.
-func (s *Session) reload() {
+// restartLoad restarts the live load. The lock is held.
+func (s *Session) restartLoad() {
 	s.stopLoad()
 	s.startLoad()
 }
 
-// HoldLoad stops the live load, or lets it flow again.
+// HoldLoad stops the live load, or starts it again.
 func (s *Session) HoldLoad(hold bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Phase == Sweeping {
-		return s.serving()
+		return s.checkServing()
 	}
-	s.cut()
+	s.endSegment()
 	s.state.LoadOn = !hold
 	s.ring.changed()
-	s.reload()
+	s.restartLoad()
 	return nil
 }
 
-// Restart starts the engine again after it went down, with the settings that
-// were last in force.
+// Restart starts the engine again after it has failed, with the last settings.
 func (s *Session) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,21 +156,21 @@ func (s *Session) Restart() error {
 	old := s.target
 	s.target = nil
 	if old != nil {
-		back := s.state.Settings
-		s.restore = &back
+		earlier := s.state.Settings
+		s.restartSettings = &earlier
 	}
 	ctx := s.ctx
 	s.spawn(func() {
 		if old != nil {
-			_ = old.Close(ctx) // it is down: what can be freed is freed
+			_ = old.Close(ctx) // the engine has failed: errors are expected
 		}
 		s.open()
 	})
 	return nil
 }
 
-// Export writes the settings of trial n of the sweep, or with 0 those in force,
-// and returns what it wrote. It waits for the disk.
+// Export writes the settings of trial n of the sweep, or with 0 the settings in force. It waits for
+// the disk.
 func (s *Session) Export(n int) (Exported, error) {
 	s.mu.Lock()
 	r := ExportRequest{Info: s.state.Info, Settings: s.state.Settings, SLA: s.state.SLA, Options: s.state.Info.Options}
@@ -189,7 +187,7 @@ func (s *Session) Export(n int) (Exported, error) {
 	for i := range trials {
 		if trials[i].N == n || n == 0 && trials[i].Settings == r.Settings {
 			r.Trial, r.Settings, r.Runs = &trials[i], trials[i].Settings, 1
-			if row := rank.RowOf(trials, i); row.Stands == i {
+			if row := rank.RowOf(trials, i); row.Representative == i {
 				r.Trial, r.Runs = &row.Joined, len(row.Runs)
 			}
 		}
@@ -201,10 +199,10 @@ func (s *Session) Export(n int) (Exported, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.say(Trouble, "export: %v", err)
+		s.addMessage(Error, "export: %v", err)
 		return Exported{}, err
 	}
-	s.say(Note, "exported %v to %s", r.Settings, out.Path)
+	s.addMessage(Note, "exported %v to %s", r.Settings, out.Path)
 	return out, nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// lines ends each of its arguments as a line.
+// lines joins its arguments as lines.
 func lines(l ...string) string { return strings.Join(l, "\n") + "\n" }
 
 const small = `{"sampler":"tpe","seed":7,"budget":3,"space":[{"name":"workers","values":1},{"name":"batch","values":1}]}`
@@ -24,22 +24,22 @@ func TestRun(t *testing.T) {
 	}{
 		{"the input ends", lines(small, `{"value":1}`), lines(one, one), ""},
 		{"the budget ends", lines(small, `{"value":1}`, `{"value":-2e3}`, `{"value":0}`, "not read"), lines(one, one, one), ""},
-		{"nothing", "", "", "line 1: the input ends; want " + questionShape},
-		{"empty line", "\n", "", "line 1: nothing there; want " + questionShape},
-		{"no JSON", "tpe 7\n", "", "line 1: invalid character 'p' in literal true (expecting 'r'); want " + questionShape},
-		{"unknown key", `{"sampler":"tpe","sede":7}`, "", `line 1: json: unknown field "sede"; want ` + questionShape},
-		{"two objects", small + "{}\n", "", "line 1: something follows the object; want " + questionShape},
-		{"negative seed", `{"sampler":"tpe","seed":-1}`, "", "line 1: json: cannot unmarshal number -1 into Go struct field question.seed of type uint64; want " + questionShape},
+		{"nothing", "", "", "line 1: the input ends; want " + requestShape},
+		{"empty line", "\n", "", "line 1: the line is empty; want " + requestShape},
+		{"no JSON", "tpe 7\n", "", "line 1: invalid character 'p' in literal true (expecting 'r'); want " + requestShape},
+		{"unknown key", `{"sampler":"tpe","sede":7}`, "", `line 1: json: unknown field "sede"; want ` + requestShape},
+		{"two objects", small + "{}\n", "", "line 1: there is something after the object; want " + requestShape},
+		{"negative seed", `{"sampler":"tpe","seed":-1}`, "", "line 1: json: cannot unmarshal number -1 into Go struct field request.seed of type uint64; want " + requestShape},
 		{
 			"all faults", `{"sampler":"cma","budget":0,"space":[{"name":"a","values":0},{"name":"a","values":2},{"values":1}]}`, "",
-			`line 1: sampler: "cma" is not known; known: tpe; budget: 0 is not 1-10000; space: "a": 0 values; want 1-1000000; ` +
-				`space: "a" is there twice; space: dimension 3: a name of 0 bytes; want 1-64`,
+			`line 1: sampler: "cma" is unknown; known: tpe; budget: 0 is not 1-10000; space: "a": 0 values; want 1-1000000; ` +
+				`space: "a" occurs twice; space: dimension 3: a name of 0 bytes; want 1-64`,
 		},
 		{"no space", `{"sampler":"tpe","budget":1}`, "", "line 1: space: 0 dimensions; want 1-32"},
 		{"no value", lines(small, "{}"), lines(one), "line 2: no value; want " + resultShape},
 		{"no number", lines(small, `{"value":1}`, `{"value":"1"}`), lines(one, one), "line 3: json: cannot unmarshal string into Go struct field result.value of type float64; want " + resultShape},
 		{"too large", lines(small, `{"value":1e999}`), lines(one), "line 2: json: cannot unmarshal number 1e999 into Go struct field result.value of type float64; want " + resultShape},
-		{"long line", lines(small, strings.Repeat(" ", longestLine)), lines(one), "line 2: more than 65535 bytes"},
+		{"long line", lines(small, strings.Repeat(" ", maxLine)), lines(one), "line 2: more than 65535 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			want, code := "", 0
@@ -57,14 +57,14 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestProgram: the program itself, over a pipe, answers the same question in the
-// same way, another one in another, and finds what is best.
+// TestProgram: the program gives the same suggestions for the same request, others for another
+// seed, and one of them is nearly the best.
 func TestProgram(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "baseline")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	q := question{
+	q := request{
 		Sampler: samplerTPE, Seed: 7, Budget: 60,
 		Space: []dimension{{"workers", 4}, {"batch", 6}, {"delay", 6}, {"format", 2}},
 	}
@@ -79,13 +79,13 @@ func TestProgram(t *testing.T) {
 				t.Errorf("suggestion %d: %s: place %d of %d", n+1, d.Name, places[i], d.Values)
 			}
 		}
-		best = max(best, worth(places))
+		best = max(best, testValue(places))
 	}
-	if best < .9*worth([]int{3, 4, 0, 1}) {
+	if best < .9*testValue([]int{3, 4, 0, 1}) {
 		t.Errorf("the best of %d suggestions has %.1f", len(first), best)
 	}
 	if diff := cmp.Diff(first, suggestions(t, program, q)); diff != "" {
-		t.Errorf("the same question again (-first +second):\n%s", diff)
+		t.Errorf("the same request again (-first +second):\n%s", diff)
 	}
 	q.Seed++
 	if cmp.Equal(first, suggestions(t, program, q)) {
@@ -93,14 +93,14 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// worth has its highest value at [3 4 0 1].
-func worth(places []int) float64 {
+// testValue is highest at [3 4 0 1].
+func testValue(places []int) float64 {
 	off := float64(places[1] - 4)
 	return 10 + 10*float64(places[0]) - 2*off*off - float64(places[2]) + 3*float64(places[3])
 }
 
-// suggestions starts the program and returns what it suggests.
-func suggestions(t *testing.T, program string, q question) [][]int {
+// suggestions runs the program and returns its suggestions.
+func suggestions(t *testing.T, program string, q request) [][]int {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program)
 	cmd.Stderr = t.Output()
@@ -127,13 +127,13 @@ func suggestions(t *testing.T, program string, q question) [][]int {
 			break
 		}
 		got = append(got, s.Places)
-		value := worth(s.Places)
+		value := testValue(s.Places)
 		if err := in.Encode(result{&value}); err != nil {
 			t.Errorf("result %d: %v", len(got), err)
 			break
 		}
 	}
-	_ = stdin.Close() // closed already if the program is gone
+	_ = stdin.Close() // an error means that the program has ended
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}

@@ -10,64 +10,63 @@ import (
 	"strings"
 )
 
-// question is the first line of the input.
-type question struct {
+// request is the first line of the input.
+type request struct {
 	Sampler string      `json:"sampler"`
 	Seed    uint64      `json:"seed"`
-	Budget  int         `json:"budget"` // most suggestions
+	Budget  int         `json:"budget"` // maximal number of suggestions
 	Space   []dimension `json:"space"`
 }
 
-// dimension is one of those that places are chosen in.
+// dimension is one dimension of the search space.
 type dimension struct {
 	Name   string `json:"name"`
-	Values int    `json:"values"` // how many there are to choose from
+	Values int    `json:"values"` // number of values
 }
 
-// result is what became of the last suggestion.
+// result is the result of the last suggestion.
 type result struct {
-	Value *float64 `json:"value"` // nil: not given
+	Value *float64 `json:"value"` // nil if the key is missing
 }
 
-// suggestion is a line of the output: a place for each dimension, from 0.
+// suggestion is a line of the output: the index of a value in each dimension, from 0.
 type suggestion struct {
 	Places []int `json:"places"`
 }
 
-// samplerTPE is the one sampler there is.
+// samplerTPE is the name of the only sampler.
 const samplerTPE = "tpe"
 
-// What a question may ask for. The time of a suggestion grows with the number
-// of those before it.
+// Limits of a request. The time of a suggestion increases with the number of earlier ones.
 const (
-	mostSuggestions = 10_000
-	mostDimensions  = 32
-	mostValues      = 1_000_000
-	longestName     = 64 // bytes
+	maxSuggestions = 10_000
+	maxDimensions  = 32
+	maxValues      = 1_000_000
+	maxName        = 64 // bytes
 )
 
-// longestLine is how many bytes a line of the input may have.
-const longestLine = 64 << 10
+// maxLine is the maximal number of bytes of an input line.
+const maxLine = 64 << 10
 
-// Lines as they should be, for errors.
+// Examples of correct lines, for errors.
 const (
-	questionShape = `{"sampler":"tpe","seed":7,"budget":240,"space":[{"name":"workers","values":4}]}`
-	resultShape   = `{"value":113.5}`
+	requestShape = `{"sampler":"tpe","seed":7,"budget":240,"space":[{"name":"workers","values":4}]}`
+	resultShape  = `{"value":113.5}`
 )
 
 // reader reads the input line by line.
 type reader struct {
 	lines *bufio.Scanner
-	n     int // of the line read last, from 1
+	n     int // number of the last line that was read, from 1
 }
 
 func newReader(r io.Reader) *reader {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, longestLine)
+	lines.Buffer(nil, maxLine)
 	return &reader{lines: lines}
 }
 
-// next reads a line; at the end the error is io.EOF.
+// next reads a line. At the end of the input the error is io.EOF.
 func (r *reader) next() ([]byte, error) {
 	r.n++
 	if r.lines.Scan() {
@@ -77,7 +76,7 @@ func (r *reader) next() ([]byte, error) {
 	case err == nil:
 		return nil, io.EOF
 	case errors.Is(err, bufio.ErrTooLong):
-		return nil, r.errorf("more than %d bytes", longestLine-1)
+		return nil, r.errorf("more than %d bytes", maxLine-1)
 	default:
 		return nil, r.errorf("%w", err)
 	}
@@ -87,18 +86,18 @@ func (r *reader) errorf(format string, args ...any) error {
 	return fmt.Errorf("line %d: %w", r.n, fmt.Errorf(format, args...))
 }
 
-// question reads the first line.
-func (r *reader) question() (question, error) {
-	var q question
+// request reads the first line.
+func (r *reader) request() (request, error) {
+	var q request
 	line, err := r.next()
 	if errors.Is(err, io.EOF) {
-		return q, r.errorf("the input ends; want %s", questionShape)
+		return q, r.errorf("the input ends; want %s", requestShape)
 	}
 	if err != nil {
 		return q, err
 	}
 	if err := decode(line, &q); err != nil {
-		return q, r.errorf("%v; want %s", err, questionShape)
+		return q, r.errorf("%v; want %s", err, requestShape)
 	}
 	if faults := q.faults(); len(faults) > 0 {
 		return q, r.errorf("%s", strings.Join(faults, "; "))
@@ -106,8 +105,7 @@ func (r *reader) question() (question, error) {
 	return q, nil
 }
 
-// result reads what became of a suggestion; at the end of the input the error is
-// io.EOF.
+// result reads the result of a suggestion. At the end of the input the error is io.EOF.
 func (r *reader) result() (float64, error) {
 	line, err := r.next()
 	if err != nil {
@@ -123,10 +121,10 @@ func (r *reader) result() (float64, error) {
 	return *got.Value, nil
 }
 
-// decode reads a line that is one object and has no keys but those of into.
+// decode decodes a line that is one object. Unknown keys are an error.
 func decode(line []byte, into any) error {
 	if len(bytes.TrimSpace(line)) == 0 {
-		return errors.New("nothing there")
+		return errors.New("the line is empty")
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
@@ -134,35 +132,35 @@ func decode(line []byte, into any) error {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the object")
+		return errors.New("there is something after the object")
 	}
 	return nil
 }
 
-// faults are all that is wrong with a question, with what is allowed.
-func (q question) faults() []string {
+// faults returns all errors of a request, with what is allowed.
+func (q request) faults() []string {
 	var out []string
 	fault := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if q.Sampler != samplerTPE {
-		fault("sampler: %q is not known; known: %s", q.Sampler, samplerTPE)
+		fault("sampler: %q is unknown; known: %s", q.Sampler, samplerTPE)
 	}
-	if q.Budget < 1 || q.Budget > mostSuggestions {
-		fault("budget: %d is not 1-%d", q.Budget, mostSuggestions)
+	if q.Budget < 1 || q.Budget > maxSuggestions {
+		fault("budget: %d is not 1-%d", q.Budget, maxSuggestions)
 	}
-	if n := len(q.Space); n < 1 || n > mostDimensions {
-		fault("space: %d dimensions; want 1-%d", n, mostDimensions)
+	if n := len(q.Space); n < 1 || n > maxDimensions {
+		fault("space: %d dimensions; want 1-%d", n, maxDimensions)
 	}
 	names := map[string]bool{}
 	for i, d := range q.Space {
-		if n := len(d.Name); n < 1 || n > longestName {
-			fault("space: dimension %d: a name of %d bytes; want 1-%d", i+1, n, longestName)
+		if n := len(d.Name); n < 1 || n > maxName {
+			fault("space: dimension %d: a name of %d bytes; want 1-%d", i+1, n, maxName)
 		}
 		if names[d.Name] {
-			fault("space: %q is there twice", d.Name)
+			fault("space: %q occurs twice", d.Name)
 		}
 		names[d.Name] = true
-		if d.Values < 1 || d.Values > mostValues {
-			fault("space: %q: %d values; want 1-%d", d.Name, d.Values, mostValues)
+		if d.Values < 1 || d.Values > maxValues {
+			fault("space: %q: %d values; want 1-%d", d.Name, d.Values, maxValues)
 		}
 	}
 	return out

@@ -11,11 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzReader: a question and results that are accepted read back as they were,
-// and every error names its line.
+// FuzzReader: an accepted input is equal after encoding and reading it again, and every error has a
+// line number.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte(lines(small, `{"value":113.5}`, `{"value":-1e-300}`)))
-	f.Add([]byte(lines(questionShape, resultShape, "")))
+	f.Add([]byte(lines(requestShape, resultShape, "")))
 	f.Add([]byte(`{"sampler":"tpe","seed":18446744073709551615,"budget":1,"space":[{"name":"é","values":1000000}]}`))
 	f.Add([]byte(lines(small, "{}")))
 	f.Add([]byte(lines("null")))
@@ -47,10 +47,10 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// readAll reads a whole input.
-func readAll(data []byte) (question, []float64, error) {
+// readAll reads an input to its end.
+func readAll(data []byte) (request, []float64, error) {
 	r := newReader(bytes.NewReader(data))
-	q, err := r.question()
+	q, err := r.request()
 	var results []float64
 	for err == nil {
 		var v float64

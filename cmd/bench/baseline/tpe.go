@@ -7,17 +7,15 @@ import (
 	"github.com/c-bata/goptuna/tpe"
 )
 
-// otherStream makes another seed of a seed, so that the two generators of a
-// study do not draw the same numbers.
-const otherStream = 0x676c6f62
+// seedMask makes a second seed from a seed, so that the two random generators differ.
+const seedMask = 0x676c6f62
 
-// searchTPE is goptuna's tree of Parzen estimators with its defaults, over the
-// places of values. It asks what a suggestion is worth until ask has an error,
-// which it returns, or the budget is used up.
-func searchTPE(q question, ask func(places []int) (float64, error)) error {
-	// The sampler takes which estimator to draw from out of the generator of the
-	// process, whatever seed it was given itself.
-	rand.Seed(int64(q.Seed ^ otherStream)) //lint:ignore SA1019 nothing else reaches that generator
+// searchTPE runs goptuna's tree-structured Parzen estimator with its default settings. It calls ask
+// for the value of each suggestion until the budget is used up or ask returns an error, which it
+// returns.
+func searchTPE(q request, ask func(places []int) (float64, error)) error {
+	// In addition to its own generator, the sampler uses the global one to select an estimator.
+	rand.Seed(int64(q.Seed ^ seedMask)) //lint:ignore SA1019 the sampler's use of the global generator cannot be changed
 	study, err := goptuna.CreateStudy("bench",
 		goptuna.StudyOptionSampler(tpe.NewSampler(tpe.SamplerOptionSeed(int64(q.Seed)))),
 		goptuna.StudyOptionDirection(goptuna.StudyDirectionMaximize),

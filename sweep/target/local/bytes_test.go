@@ -22,12 +22,11 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// bytesEngine makes the test program an engine with a model that takes bytes and
-// whose sessions die on request.
+// bytesEngine is the argument with which the test program runs an engine whose model takes bytes.
 const bytesEngine = "bytes-engine"
 
-// dies is the variable that makes every fiftieth batch lose its session.
-const dies = "TEST_SESSIONS_DIE"
+// sessionsDieEnv is the environment variable with which every fiftieth batch loses its session.
+const sessionsDieEnv = "TEST_SESSIONS_DIE"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == bytesEngine {
@@ -40,7 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serveBytes is the child's process; its settings come as package local writes them.
+// serveBytes is the child process. Its arguments are those of package local.
 func serveBytes(args []string) error {
 	c := knob.Config{Settings: knob.Default(knob.Eager)}
 	for _, arg := range args {
@@ -57,7 +56,7 @@ func serveBytes(args []string) error {
 	}
 	const handshake = 3
 	b := &enginetest.Backend{
-		LosesSession: func(run int) bool { return os.Getenv(dies) != "" && run%50 == 0 },
+		LosesSession: func(run int) bool { return os.Getenv(sessionsDieEnv) != "" && run%50 == 0 },
 		OnRun:        func(rows int) { time.Sleep(time.Millisecond + time.Duration(rows)*100*time.Microsecond) },
 	}
 	return server.RunChild(context.Background(), os.Stdin, os.NewFile(handshake, "handshake"), server.Config{Host: control.Host{Cores: 2}},
@@ -67,7 +66,7 @@ func serveBytes(args []string) error {
 		})
 }
 
-// startBytes starts an engine that is sent these bodies.
+// startBytes starts an engine with these request bodies.
 func startBytes(t *testing.T, texts ...string) (*local.Target, error) {
 	t.Helper()
 	self, err := os.Executable()
@@ -75,8 +74,8 @@ func startBytes(t *testing.T, texts ...string) (*local.Target, error) {
 		t.Fatal(err)
 	}
 	var bodies []load.Body
-	for _, text := range texts {
-		bodies = append(bodies, load.Body{Type: "text/plain", Data: []byte(text)})
+	for i, text := range texts {
+		bodies = append(bodies, load.Body{Type: "text/plain", Data: []byte(text), Name: fmt.Sprintf("%d-%s.txt", i+1, text)})
 	}
 	start := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
 	return local.Start(t.Context(), local.Config{
@@ -84,15 +83,15 @@ func startBytes(t *testing.T, texts ...string) (*local.Target, error) {
 	})
 }
 
-// kept is a recorder that keeps trials.
-type kept struct{ trials []trial.Trial }
+// memoryRecorder keeps trials in memory.
+type memoryRecorder struct{ trials []trial.Trial }
 
-func (k *kept) Probe(trial.Probe) error   { return nil }
-func (k *kept) Trial(t trial.Trial) error { k.trials = append(k.trials, t); return nil }
-func (k *kept) Event(trial.Event) error   { return nil }
-func (k *kept) Choice(trial.Choice) error { return nil }
+func (k *memoryRecorder) Probe(trial.Probe) error   { return nil }
+func (k *memoryRecorder) Trial(t trial.Trial) error { k.trials = append(k.trials, t); return nil }
+func (k *memoryRecorder) Event(trial.Event) error   { return nil }
+func (k *memoryRecorder) Choice(trial.Choice) error { return nil }
 
-// sweepBytes sweeps two batch sizes under a loose promise.
+// sweepBytes sweeps two batch sizes with a high limit.
 func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
 	t.Helper()
 	l := load.Spec{Concurrency: 8}
@@ -102,11 +101,11 @@ func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
 		s.BatchSize = size
 		points = append(points, plan.Point{Settings: s, Load: l, Role: trial.RoleLoad})
 	}
-	var k kept
+	var k memoryRecorder
 	r := sweep.Runner{
-		Target: target, Strategy: search.NewGrid(points), Recorder: &k, First: 1, Requests: 800,
+		Target: target, Strategy: search.NewGrid(points), Recorder: &k, FirstNumber: 1, Requests: 800,
 		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second}, Options: knob.Options{Rule: knob.Eager},
-		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
+		Explain: func([]trial.Trial, int) trial.Explanation { return trial.Explanation{} },
 	}
 	if _, err := r.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -114,7 +113,7 @@ func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
 	return k.trials
 }
 
-// A model of bytes goes through live apply and a sweep as one of tensors does.
+// A model of bytes works in a live apply and in a sweep like a model of tensors.
 func TestSweepOfBytes(t *testing.T) {
 	target, err := startBytes(t, "one", "stream two three")
 	if err != nil {
@@ -125,6 +124,9 @@ func TestSweepOfBytes(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	if info, err := target.Info(t.Context()); err != nil || info.Model.LargestBody != int64(len("stream two three")) {
+		t.Errorf("largest body %d, %v", info.Model.LargestBody, err)
+	}
 	trials := sweepBytes(t, target)
 	if len(trials) < 2 {
 		t.Fatalf("%d trials", len(trials))
@@ -136,10 +138,10 @@ func TestSweepOfBytes(t *testing.T) {
 	}
 }
 
-// Sessions that die fail requests, and so the trial, but not the sweep: the engine
-// opens others.
+// Lost sessions fail requests, and with them the trial, but not the sweep: the engine opens new
+// ones.
 func TestSweepWhileSessionsDie(t *testing.T) {
-	t.Setenv(dies, "1")
+	t.Setenv(sessionsDieEnv, "1")
 	target, err := startBytes(t, "one", "two")
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +158,7 @@ func TestSweepWhileSessionsDie(t *testing.T) {
 	}
 	want := knob.Default(knob.Eager)
 	want.Workers, want.BatchSize = 2, 4
-	for range 3 { // a session that dies in its warm-up calls the change off
+	for range 3 { // if a session is lost during the warm-up, the change fails
 		if _, err = target.Apply(t.Context(), want); err == nil {
 			break
 		}
@@ -166,10 +168,13 @@ func TestSweepWhileSessionsDie(t *testing.T) {
 	}
 }
 
-// What cannot be made up, or kills the model at once, is one clear error.
+// A missing body, or a body that loses the session at once, is one clear error.
 func TestBodiesOfBytes(t *testing.T) {
 	if _, err := startBytes(t, "die"); err == nil || !strings.Contains(err.Error(), "by request") {
 		t.Errorf("a body that kills: %v", err)
+	}
+	if _, err := startBytes(t, "fine", "fail"); err == nil || !strings.HasPrefix(err.Error(), "the engine does not answer 2-fail.txt: ") {
+		t.Errorf("a file that fails: %v", err)
 	}
 	if _, err := startBytes(t); err == nil || !strings.Contains(err.Error(), "--input") {
 		t.Errorf("no bodies: %v", err)

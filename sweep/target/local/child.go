@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// Bounds of a child's life.
+// Time limits of a child, and lines of its stderr.
 const (
-	startLimit = 90 * time.Second // model loading included
-	stopLimit  = 5 * time.Second  // from closing its stdin to killing it
-	tailLines  = 20               // last lines of stderr kept for the error
+	startLimit = 90 * time.Second // including the loading of the model
+	stopLimit  = 5 * time.Second  // from closing its stdin until it is killed
+	tailLines  = 20               // number of last lines of stderr that are kept for the error
 )
 
-// handshake is the one JSON line a child writes on fd 3.
+// handshake is the JSON line that a child writes to file descriptor 3.
 type handshake struct {
 	Inference  string `json:"inference"`
 	Management string `json:"management"`
@@ -32,32 +32,32 @@ type handshake struct {
 	Error      string `json:"error"`
 }
 
-// child is a running engine process. It ends when its stdin closes, so it never
-// outlives this process, however that ends.
+// child is a running engine process. It ends when its stdin closes, so that it always ends with
+// this process.
 type child struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	token string
-	hello handshake
-	tail  *tail
-	done  chan struct{} // closed when the process has ended
-	err   error         // how it ended; valid after done
+	cmd       *exec.Cmd
+	stdin     io.WriteCloser
+	token     string
+	addresses handshake
+	tail      *stderrTail
+	done      chan struct{} // closed after the end of the process
+	err       error         // how it ended; valid after done is closed
 }
 
-// spawn starts argv and waits for its handshake. The child's stderr goes to log
-// and, its last lines, into the error of a child that dies.
-func spawn(ctx context.Context, argv, env []string, log io.Writer) (*child, error) {
+// startChild starts argv and waits for the handshake. The child's stderr is copied to log. Its last
+// lines become part of the error if the child dies.
+func startChild(ctx context.Context, argv, env []string, log io.Writer) (*child, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer read.Close()
-	c := &child{token: rand.Text(), tail: &tail{to: log}, done: make(chan struct{})}
-	c.cmd = exec.Command(argv[0], argv[1:]...) // not CommandContext: stop drains first
+	c := &child{token: rand.Text(), tail: &stderrTail{log: log}, done: make(chan struct{})}
+	c.cmd = exec.Command(argv[0], argv[1:]...) // not CommandContext, which kills the child: stop lets it end its requests
 	c.cmd.Env = env
 	c.cmd.ExtraFiles = []*os.File{write}
 	c.cmd.Stderr = c.tail
-	c.cmd.SysProcAttr = ownGroup()
+	c.cmd.SysProcAttr = ownProcessGroup()
 	if c.stdin, err = c.cmd.StdinPipe(); err == nil {
 		err = c.cmd.Start()
 	}
@@ -65,24 +65,24 @@ func spawn(ctx context.Context, argv, env []string, log io.Writer) (*child, erro
 	if err != nil {
 		return nil, fmt.Errorf("start the engine: %w", err)
 	}
-	go c.wait()
+	go c.waitForEnd()
 	if _, err := io.WriteString(c.stdin, c.token+"\n"); err != nil {
-		return nil, c.failed(err)
+		return nil, c.startError(err)
 	}
-	if err := c.handshake(ctx, read); err != nil {
+	if err := c.readHandshake(ctx, read); err != nil {
 		c.stop()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *child) wait() {
+func (c *child) waitForEnd() {
 	c.err = c.cmd.Wait()
 	close(c.done)
 }
 
-// handshake reads the handshake, within startLimit and ctx.
-func (c *child) handshake(ctx context.Context, r *os.File) error {
+// readHandshake reads the handshake, until startLimit or the end of ctx.
+func (c *child) readHandshake(ctx context.Context, r *os.File) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("no handshake within %v", startLimit))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Now()) })
@@ -92,30 +92,31 @@ func (c *child) handshake(ctx context.Context, r *os.File) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("start the engine: %w", context.Cause(ctx))
 	case err != nil:
-		return c.failed(err)
+		return c.startError(err)
 	}
-	if err := json.Unmarshal(line, &c.hello); err != nil {
+	if err := json.Unmarshal(line, &c.addresses); err != nil {
 		return fmt.Errorf("start the engine: handshake %.80q: %v", line, err)
 	}
-	if c.hello.Error != "" {
-		return errors.New(c.hello.Error)
+	if c.addresses.Error != "" {
+		return errors.New(c.addresses.Error)
 	}
 	return nil
 }
 
-// failed waits a moment for the process to end, so that the error can say why.
-func (c *child) failed(err error) error {
+// startError waits a moment for the end of the process, whose exit status is a better error than
+// err.
+func (c *child) startError(err error) error {
 	select {
 	case <-c.done:
-		return c.death()
+		return c.deathError()
 	case <-time.After(stopLimit):
 		c.stop()
 		return fmt.Errorf("start the engine: %w", err)
 	}
 }
 
-// dead tells whether the process has ended.
-func (c *child) dead() bool {
+// hasEnded reports whether the process has ended.
+func (c *child) hasEnded() bool {
 	select {
 	case <-c.done:
 		return true
@@ -124,13 +125,14 @@ func (c *child) dead() bool {
 	}
 }
 
-// death is the error of a process that has ended by itself.
-func (c *child) death() error {
-	cause, last := c.tail.lines()
-	return &DiedError{How: how(c.err), Cause: cause, Tail: last}
+// deathError returns the error of a process that has ended without being stopped.
+func (c *child) deathError() error {
+	cause, last := c.tail.summary()
+	return &DiedError{How: exitText(c.err), Cause: cause, Tail: last}
 }
 
-func how(err error) string {
+// exitText says how a process has ended.
+func exitText(err error) string {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
@@ -144,8 +146,8 @@ func how(err error) string {
 	return "exit status 0"
 }
 
-// stop closes the child's stdin, which asks it to end, and kills it if it does
-// not. It returns when the process is gone.
+// stop closes the child's stdin, which tells it to end, and kills it after stopLimit. It returns
+// after the end of the process.
 func (c *child) stop() {
 	_ = c.stdin.Close()
 	select {
@@ -156,10 +158,10 @@ func (c *child) stop() {
 	}
 }
 
-// DiedError says that the engine process ended by itself.
+// DiedError means that the engine process ended without being stopped.
 type DiedError struct {
 	How   string   // "segmentation fault", "exit status 2"
-	Cause string   // the line that tells most, "" without any
+	Cause string   // the most informative line of stderr, "" if there is none
 	Tail  []string // its last lines on stderr, oldest first
 }
 
@@ -170,68 +172,68 @@ func (e *DiedError) Error() string {
 	return e.How + ": " + e.Cause
 }
 
-// LastLines are the child's last lines on stderr, oldest first.
+// LastLines returns the last lines of the child's stderr, oldest first.
 func (e *DiedError) LastLines() []string { return e.Tail }
 
-// crashes begin the line with which a crash of Go or C++ begins; pages of stack
+// crashPrefixes are beginnings of the first line of a crash in Go or C++. Many lines of stack
 // follow it.
-var crashes = []string{"panic:", "fatal error:", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called"}
+var crashPrefixes = []string{"panic:", "fatal error:", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called"}
 
-// tail passes lines on and keeps the last ones. It is safe for concurrent use.
-type tail struct {
-	to    io.Writer // nil: only keep
-	mu    sync.Mutex
-	part  []byte
-	last  []string
-	crash string // the first line that begins a crash
+// stderrTail copies lines to a log and keeps the last ones. It is safe for concurrent use.
+type stderrTail struct {
+	log       io.Writer // nil for no copy
+	mu        sync.Mutex
+	partial   []byte
+	lines     []string
+	crashLine string // the first line with a crash prefix
 }
 
-func (t *tail) Write(b []byte) (int, error) {
+func (t *stderrTail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.to != nil {
-		_, _ = t.to.Write(b) // a full log must not stop the engine
+	if t.log != nil {
+		_, _ = t.log.Write(b) // an error of the log must not stop the engine
 	}
-	t.part = append(t.part, b...)
+	t.partial = append(t.partial, b...)
 	for {
-		line, rest, ok := strings.Cut(string(t.part), "\n")
+		line, rest, ok := strings.Cut(string(t.partial), "\n")
 		if !ok {
 			break
 		}
-		t.keep(line)
-		t.part = append(t.part[:0], rest...)
+		t.addLine(line)
+		t.partial = append(t.partial[:0], rest...)
 	}
-	if len(t.part) > 4096 {
-		t.keep(string(t.part))
-		t.part = t.part[:0]
+	if len(t.partial) > 4096 {
+		t.addLine(string(t.partial))
+		t.partial = t.partial[:0]
 	}
 	return len(b), nil
 }
 
-func (t *tail) keep(line string) {
+func (t *stderrTail) addLine(line string) {
 	if line = strings.TrimSpace(line); line == "" {
 		return
 	}
-	if t.crash == "" && slices.ContainsFunc(crashes, func(p string) bool { return strings.HasPrefix(line, p) }) {
-		t.crash = line
+	if t.crashLine == "" && slices.ContainsFunc(crashPrefixes, func(p string) bool { return strings.HasPrefix(line, p) }) {
+		t.crashLine = line
 	}
-	t.last = append(t.last, line)
-	if len(t.last) > tailLines {
-		t.last = t.last[len(t.last)-tailLines:]
+	t.lines = append(t.lines, line)
+	if len(t.lines) > tailLines {
+		t.lines = t.lines[len(t.lines)-tailLines:]
 	}
 }
 
-// lines returns the line that tells most and the last ones.
-func (t *tail) lines() (cause string, last []string) {
+// summary returns the most informative line and the last lines.
+func (t *stderrTail) summary() (cause string, last []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	last = append(last, t.last...)
-	if len(t.part) > 0 {
-		last = append(last, strings.TrimSpace(string(t.part)))
+	last = append(last, t.lines...)
+	if len(t.partial) > 0 {
+		last = append(last, strings.TrimSpace(string(t.partial)))
 	}
 	switch {
-	case t.crash != "":
-		cause = t.crash
+	case t.crashLine != "":
+		cause = t.crashLine
 	case len(last) > 0:
 		cause = last[len(last)-1]
 	}

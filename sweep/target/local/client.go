@@ -17,7 +17,7 @@ import (
 	"sweetspot/sweep"
 )
 
-// client speaks the control API of one child.
+// client uses the control API of one child.
 type client struct {
 	base  string // http://127.0.0.1:port
 	token string
@@ -43,13 +43,13 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (*htt
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
-		return nil, refusal(resp)
+		return nil, answerError(resp)
 	}
 	return resp, nil
 }
 
-// refusal is the text of an error answer.
-func refusal(resp *http.Response) error {
+// answerError returns the message of an error response.
+func answerError(resp *http.Response) error {
 	var e struct {
 		Message string `json:"message"`
 	}
@@ -60,7 +60,7 @@ func refusal(resp *http.Response) error {
 	return fmt.Errorf("engine answered %s", resp.Status)
 }
 
-// info asks for the one model the child serves.
+// info returns the description of the engine and its only model.
 func (c *client) info(ctx context.Context) (control.Info, error) {
 	resp, err := c.do(ctx, http.MethodGet, "/engine/v1/info", nil)
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *client) stats(ctx context.Context) (engine.Stats, error) {
 	return engine.Stats{}, errors.New("engine stats: no model")
 }
 
-// apply changes the model's settings and follows the steps to the end.
+// apply changes the model's settings and reads the steps until the last one.
 func (c *client) apply(ctx context.Context, model string, s knob.Settings) (sweep.Applied, error) {
 	body, err := json.Marshal(s)
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *client) apply(ctx context.Context, model string, s knob.Settings) (swee
 	for dec := json.NewDecoder(resp.Body); ; {
 		var l control.Line
 		if err := dec.Decode(&l); err != nil {
-			return out, fmt.Errorf("apply broke off: %w", err)
+			return out, fmt.Errorf("apply was interrupted: %w", err)
 		}
 		took := time.Duration(l.MS * float64(time.Millisecond))
 		switch {

@@ -4,4 +4,4 @@ package local
 
 import "syscall"
 
-func ownGroup() *syscall.SysProcAttr { return nil }
+func ownProcessGroup() *syscall.SysProcAttr { return nil }

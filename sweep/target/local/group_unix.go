@@ -4,6 +4,6 @@ package local
 
 import "syscall"
 
-// ownGroup keeps the terminal's Ctrl-C from the child: the parent decides when
-// it ends.
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+// ownProcessGroup prevents the terminal from sending Ctrl-C to the child: the parent decides when
+// the child ends.
+func ownProcessGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

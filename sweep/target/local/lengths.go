@@ -104,7 +104,7 @@ func (t *Target) watchLengths(ctx context.Context) lengthWatch {
 	if err != nil || s.Lengths == nil {
 		return lengthWatch{}
 	}
-	return lengthWatch{&s, scaled(t.watch.Latest().Host.PeakRSSBytes, mb)}
+	return lengthWatch{&s, scaledOf(t.monitor.Latest().Host.PeakRSSBytes, mb)}
 }
 
 // end adds what was counted to out. The lock is held.
@@ -119,14 +119,14 @@ func (w lengthWatch) end(ctx context.Context, t *Target, out *trial.Result) {
 	was, now := *w.before, s
 	l := trial.Lengths{NewShapes: int(now.Lengths.Shapes - was.Lengths.Shapes)}
 	if n := float64(now.Batches - was.Batches); n > 0 {
-		l.Split = trial.Of(float64(now.Lengths.SplitBatches-was.Lengths.SplitBatches) / n)
-		l.Runs = trial.Of(float64(now.Lengths.Runs-was.Lengths.Runs) / n)
+		l.Split = trial.NumOf(float64(now.Lengths.SplitBatches-was.Lengths.SplitBatches) / n)
+		l.Runs = trial.NumOf(float64(now.Lengths.Runs-was.Lengths.Runs) / n)
 	}
 	if n := float64(now.Lengths.Elements - was.Lengths.Elements); n > 0 {
-		l.Padding = trial.Of(float64(now.Lengths.PaddedElements-was.Lengths.PaddedElements) / n)
+		l.Padding = trial.NumOf(float64(now.Lengths.PaddedElements-was.Lengths.PaddedElements) / n)
 	}
 	if peak, ok := out.Use.RSSMB.Get(); ok && w.peakMB.OK() {
-		l.GrownMB = trial.Of(max(0, peak-w.peakMB.Or(0)))
+		l.GrownMB = trial.NumOf(max(0, peak-w.peakMB.Or(0)))
 	}
 	out.Lengths = &l
 	if text := growth(l, out.Use.RSSMB); text != "" {

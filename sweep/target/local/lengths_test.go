@@ -63,7 +63,7 @@ func TestGrowth(t *testing.T) {
 		grown, rss float64
 		warns      bool
 	}{{5, 100, 400, true}, {0, 100, 400, false}, {5, 10, 40, false}, {5, 17, 4000, false}} {
-		text := growth(trial.Lengths{NewShapes: tc.shapes, GrownMB: trial.Of(tc.grown)}, trial.Of(tc.rss))
+		text := growth(trial.Lengths{NewShapes: tc.shapes, GrownMB: trial.NumOf(tc.grown)}, trial.NumOf(tc.rss))
 		if (text != "") != tc.warns || tc.warns && !strings.Contains(text, "grew by 100 MB to 400 MB while 5 shapes") {
 			t.Errorf("%+v: %q", tc, text)
 		}

@@ -1,10 +1,10 @@
-// Package local is the target that sweeps drive most: an engine of our own as a
-// child process on this machine, loaded over loopback.
+// Package local is the target for an engine of this program: a child process on this machine, with
+// load over the loopback interface.
 //
-// [Start] spawns it. A child that dies is started again with the last good
-// settings, and the call that noticed returns an error that wraps
-// sweep.ErrEngineDied and tells the child's last words. Live may run beside
-// Apply, Info, Operators and Use; otherwise one goroutine uses a Target at a time.
+// [Start] starts the child. A child that has died is started again with the last settings, and the
+// call that noticed it returns an error that wraps sweep.ErrEngineDied and has the last lines of
+// the child's stderr. Live may run concurrently with Apply, Info, Operators and Use. Otherwise only
+// one goroutine may use a Target at a time.
 package local
 
 import (
@@ -25,18 +25,17 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Config is how the child is started and loaded.
+// Config says how the child is started and which requests it gets.
 type Config struct {
-	// Command is the program and its arguments without the settings, which
-	// follow as the flags of package knob.
+	// Command is the program and its arguments, without the flags of the settings.
 	Command []string
 	Env     []string
-	Log     io.Writer // the child's stderr; nil drops all but its last lines
+	Log     io.Writer // gets the child's stderr; nil for no log
 	Start   knob.Config
-	Bodies  []load.Body        // nil: made from the model's inputs
-	Seed    uint64             // of the bodies
-	GPU     func() monitor.GPU // opens the GPU to watch; nil is none
-	Timeout time.Duration      // a request's limit; 0 is the promise's, and 30 s for live load
+	Bodies  []load.Body        // of requests; nil: random ones for the model's inputs
+	Seed    uint64             // of random bodies
+	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
+	Timeout time.Duration      // of requests; 0 is the timeout of the SLA, and 30 s for live load
 	// MaxRequestSize is what the command tells the child to take, in bytes; 0 if nothing. It
 	// is only reported.
 	MaxRequestSize int64
@@ -46,47 +45,48 @@ type Config struct {
 type Target struct {
 	cfg Config
 
-	mu     sync.Mutex // guards everything below
-	child  *child
-	client *client
-	info   sweep.Info
-	base   load.Config            // of a run against this child
-	bodies *sweep.BodyLengths     // of base
-	good   knob.Settings          // the last settings that were in force
-	held   map[knob.Settings]bool // by memoryKey: what was in force in this child
-	closed bool
-	watch  *watch
-	bare   []trial.Bare // what was measured, one for settings alike
+	mu           sync.Mutex // guards everything below
+	child        *child
+	client       *client
+	info         sweep.Info
+	baseConfig   load.Config            // common part of all runs
+	bodies       *sweep.BodyLengths     // lengths of the bodies of baseConfig
+	lastSettings knob.Settings          // last settings in force
+	ranSettings  map[knob.Settings]bool // by memoryKey: all settings that this child had in force
+	closed       bool
+	monitor      *runningMonitor
+	bareRates    []trial.Bare // measured bare rates
 }
 
-// watch is the monitor of the current child.
-type watch struct {
+// runningMonitor is the monitor of the present child.
+type runningMonitor struct {
 	*monitor.Monitor
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// Start spawns the child, waits until it serves, and asks what it is.
+// Start starts the child, waits until it serves, reads its description and sends the first
+// requests.
 func Start(ctx context.Context, c Config) (*Target, error) {
-	t := &Target{cfg: c, good: c.Start.Settings}
-	if err := t.spawn(ctx); err != nil {
+	t := &Target{cfg: c, lastSettings: c.Start.Settings}
+	if err := t.startChild(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.try(ctx); err != nil {
+	if err := t.tryBodies(ctx); err != nil {
 		return nil, errors.Join(err, t.Close(ctx))
 	}
 	return t, nil
 }
 
-// spawn starts a child with the last good settings. The lock is held, or the
-// target is not shared yet.
-func (t *Target) spawn(ctx context.Context) error {
-	argv := append(slices.Clone(t.cfg.Command), flags(t.good, t.cfg.Start.Options)...)
-	c, err := spawn(ctx, argv, t.cfg.Env, t.cfg.Log)
+// startChild starts a child with the last settings. The lock is held, or no other goroutine has the
+// target yet.
+func (t *Target) startChild(ctx context.Context) error {
+	argv := append(slices.Clone(t.cfg.Command), flags(t.lastSettings, t.cfg.Start.Options)...)
+	c, err := startChild(ctx, argv, t.cfg.Env, t.cfg.Log)
 	if err != nil {
 		return err
 	}
-	cl := newClient(c.hello.Management, c.token)
+	cl := newClient(c.addresses.Management, c.token)
 	info, err := cl.info(ctx)
 	if err != nil {
 		c.stop()
@@ -94,26 +94,26 @@ func (t *Target) spawn(ctx context.Context) error {
 	}
 	if in, asked := info.Models[0].Options, t.cfg.Start.Options; in != asked {
 		c.stop()
-		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Words(), in.Words())
+		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Describe(), in.Describe())
 	}
 	t.child, t.client = c, cl
-	if t.base, err = t.endpoint(info.Models[0]); err != nil {
+	if t.baseConfig, err = t.loadConfig(info.Models[0]); err != nil {
 		c.stop()
 		return err
 	}
-	t.bodies = bodyLengths(info.Models[0], t.base.Bodies)
-	t.info = t.describe(info)
-	t.held = map[knob.Settings]bool{}
+	t.bodies = bodyLengths(info.Models[0], t.baseConfig.Bodies)
+	t.info = t.infoOf(info)
+	t.ranSettings = map[knob.Settings]bool{}
 	t.noteInForce(t.info.Current)
-	t.startWatch()
+	t.startMonitor()
 	return nil
 }
 
-// endpoint is a run against the current child.
-func (t *Target) endpoint(m control.Model) (load.Config, error) {
+// loadConfig returns the common part of all runs with the present child.
+func (t *Target) loadConfig(m control.Model) (load.Config, error) {
 	all := t.cfg.Bodies
 	if all == nil && len(m.Inputs) == 0 {
-		return load.Config{}, fmt.Errorf("model %s takes bytes, which cannot be made up: give request bodies, --input FILE", m.Name)
+		return load.Config{}, fmt.Errorf("model %s takes bytes, which cannot be generated: provide request bodies with --input FILE", m.Name)
 	}
 	if all == nil {
 		var err error
@@ -121,7 +121,7 @@ func (t *Target) endpoint(m control.Model) (load.Config, error) {
 			return load.Config{}, err
 		}
 	}
-	at := url.URL{Scheme: "http", Host: t.child.hello.Inference, Path: "/predictions/" + m.Name}
+	at := url.URL{Scheme: "http", Host: t.child.addresses.Inference, Path: "/predictions/" + m.Name}
 	return load.Endpoint{
 		URL:    at.String(),
 		Header: [][2]string{{"Authorization", "Bearer " + t.child.token}, {"Accept", "application/octet-stream, application/json"}},
@@ -129,7 +129,7 @@ func (t *Target) endpoint(m control.Model) (load.Config, error) {
 	}.Config(load.Spec{})
 }
 
-// flags are settings and options as command-line flags.
+// flags returns settings and options as command-line flags.
 func flags(s knob.Settings, o knob.Options) []string {
 	out := []string{"--rule=" + o.Rule.String()}
 	for _, k := range knob.All() {
@@ -143,8 +143,8 @@ func flags(s knob.Settings, o knob.Options) []string {
 	return out
 }
 
-// describe is the engine's answer in the sweep's words.
-func (t *Target) describe(in control.Info) sweep.Info {
+// infoOf converts the engine's description.
+func (t *Target) infoOf(in control.Info) sweep.Info {
 	m := in.Models[0]
 	info := sweep.Info{
 		Model: sweep.ModelInfo{
@@ -153,80 +153,79 @@ func (t *Target) describe(in control.Info) sweep.Info {
 			Warnings: m.Warnings, Padding: m.Padding, Lengths: lengthsText(m), Bodies: t.bodies,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
-		Tells: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
+		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
 	info.Model.MaxRequestSize = t.cfg.MaxRequestSize
-	for _, b := range t.base.Bodies {
+	for _, b := range t.baseConfig.Bodies {
 		info.Model.LargestBody = max(info.Model.LargestBody, int64(len(b.Data)))
 	}
 	return info
 }
 
-func (t *Target) startWatch() {
+func (t *Target) startMonitor() {
 	ctx, cancel := context.WithCancel(context.Background())
-	o := monitor.Options{PID: t.child.hello.PID}
+	o := monitor.Options{PID: t.child.addresses.PID}
 	if t.cfg.GPU != nil {
 		o.GPU = t.cfg.GPU()
 	}
-	w := &watch{
+	w := &runningMonitor{
 		Monitor: monitor.New(o),
 		cancel:  cancel, done: make(chan struct{}),
 	}
-	t.watch = w
+	t.monitor = w
 	go func() {
 		defer close(w.done)
-		_ = w.Run(ctx) // a driver that hangs has been waited for long enough
+		_ = w.Run(ctx) // an error only means that a call of the GPU's driver did not return
 	}()
 }
 
-func (t *Target) stopWatch() {
-	if t.watch != nil {
-		t.watch.cancel()
-		<-t.watch.done
-		t.watch = nil
+func (t *Target) stopMonitor() {
+	if t.monitor != nil {
+		t.monitor.cancel()
+		<-t.monitor.done
+		t.monitor = nil
 	}
 }
 
-// Info asks the child what it is and what is in force. A dead child is started
-// again first.
+// Info returns the description of the child and the settings in force. It first restarts a dead
+// child.
 func (t *Target) Info(ctx context.Context) (sweep.Info, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.alive(ctx); err != nil && t.child.dead() {
+	if err := t.restartIfDead(ctx); err != nil && t.child.hasEnded() {
 		return sweep.Info{}, err
 	}
 	info, err := t.client.info(ctx)
 	if err != nil {
 		return sweep.Info{}, err
 	}
-	t.info = t.describe(info)
+	t.info = t.infoOf(info)
 	return t.info, nil
 }
 
-// alive starts a dead child again. Its error is the old one's death, or why
-// there is no new one. The lock is held.
-func (t *Target) alive(ctx context.Context) error {
+// restartIfDead starts a dead child again. It returns nil if the child is alive, otherwise the
+// error of its death, joined with the error of the restart. The lock is held.
+func (t *Target) restartIfDead(ctx context.Context) error {
 	if t.closed {
 		return errors.New("the engine is closed")
 	}
-	if !t.child.dead() {
+	if !t.child.hasEnded() {
 		return nil
 	}
-	death := fmt.Errorf("%w: %w", sweep.ErrEngineDied, t.child.death())
-	t.stopWatch()
+	death := fmt.Errorf("%w: %w", sweep.ErrEngineDied, t.child.deathError())
+	t.stopMonitor()
 	t.client.close()
-	if err := t.spawn(ctx); err != nil {
+	if err := t.startChild(ctx); err != nil {
 		return errors.Join(death, fmt.Errorf("and it does not start again: %w", err))
 	}
 	return death
 }
 
-// Apply puts s in force. A child that died since the last call is started again
-// first, and the result says so.
+// Apply applies s. It first restarts a dead child, and notes that in the result.
 func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
 	t.mu.Lock()
-	died := t.alive(ctx)
-	if died != nil && t.child.dead() {
+	died := t.restartIfDead(ctx)
+	if died != nil && t.child.hasEnded() {
 		t.mu.Unlock()
 		return sweep.Applied{}, died
 	}
@@ -237,36 +236,36 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
-		return done, t.blame(ctx, err)
+		return done, t.cause(ctx, err)
 	}
 	t.noteInForce(done.Settings)
 	return done, nil
 }
 
-// blame returns the child's death instead of err if that is the cause. The
-// connection breaks a moment before the process is reaped. The lock is held.
-func (t *Target) blame(ctx context.Context, err error) error {
+// cause returns the error of the child's death if the child has died, and otherwise err. A
+// connection breaks a moment before the end of the process is known. The lock is held.
+func (t *Target) cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
 	select {
 	case <-t.child.done:
-		return t.alive(ctx)
+		return t.restartIfDead(ctx)
 	case <-time.After(300 * time.Millisecond):
 		return err
 	}
 }
 
-// config is a run against the current child. The lock is held.
-func (t *Target) config(l load.Spec) load.Config {
-	c := t.base
+// runConfig returns a run of l. The lock is held.
+func (t *Target) runConfig(l load.Spec) load.Config {
+	c := t.baseConfig
 	c.Spec, c.Timeout = l, t.cfg.Timeout
 	return c
 }
 
-// trialConfig is the run of one measurement. The lock is held.
+// trialConfig returns the run of one measurement. The lock is held.
 func (t *Target) trialConfig(m sweep.Measurement) load.Config {
-	c := t.config(m.Load)
+	c := t.runConfig(m.Load)
 	c.Seed, c.Max, c.Limit = m.Seed, m.Max, m.Time
 	if c.Timeout == 0 {
 		c.Timeout = m.SLA.RequestTimeout()
@@ -274,116 +273,116 @@ func (t *Target) trialConfig(m sweep.Measurement) load.Config {
 	return c
 }
 
-// Measure runs the load until m.Stop says so, and summarizes it.
+// Measure runs the load until m.Stop returns true, and summarizes it.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	bare, err := t.bareRate(ctx)
 	if err != nil {
 		return trial.Result{}, err
 	}
 	t.mu.Lock()
-	if err := t.alive(ctx); err != nil {
+	if err := t.restartIfDead(ctx); err != nil {
 		t.mu.Unlock()
 		return trial.Result{}, err
 	}
-	if m.OwnMemory {
-		if err := t.ownMemory(ctx); err != nil {
+	if m.FreshServer {
+		if err := t.ensureOwnMemory(ctx); err != nil {
 			t.mu.Unlock()
 			return trial.Result{}, err
 		}
 	}
 	c, child := t.trialConfig(m), t.child
-	window, shapes := t.watch.Begin(), t.watchLengths(ctx)
+	window, shapes := t.monitor.Begin(), t.watchLengths(ctx)
 	t.mu.Unlock()
-	why, others := "", watchNoise(child.hello.PID)
+	why, disturbances := "", newDisturbanceRecorder(child.addresses.PID)
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
-		others.note(elapsed)
-		stop, reason := m.Stop(sweep.Clean(elapsed, samples, others.blocks))
+		disturbances.block(elapsed)
+		stop, reason := m.Stop(sweep.CutDisturbed(elapsed, samples, disturbances.blocks))
 		if m.Progress != nil {
 			m.Progress(elapsed, samples)
 		}
 		if stop {
 			why = reason
 		}
-		return stop || child.dead()
+		return stop || child.hasEnded()
 	}
 	r, err := load.Run(ctx, c)
-	use, disturbed := useOf(window.End(), r), others.end()
+	use, disturbed := useOf(window.End(), r), disturbances.finish()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err != nil || child.dead() {
-		return trial.Result{}, t.blame(ctx, errors.Join(err, ctx.Err()))
+	if err != nil || child.hasEnded() {
+		return trial.Result{}, t.cause(ctx, errors.Join(err, ctx.Err()))
 	}
 	out := sweep.Summarize(r, m.Load, m.SLA, why, disturbed...)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
-	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.good, Options: t.info.Options}, disturbed...)
-	out.Use, out.Use.RSSUpTo = use, t.heldMore()
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
+	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.info.Options}, disturbed...)
+	out.Use, out.Use.RSSIsBound = use, t.ranLarger()
 	addEnergy(&out, window, r)
 	shapes.end(ctx, t, &out)
-	out.BareRPS = t.believed(bare, out.Throughput)
+	out.BareRPS = t.plausibleRate(bare, out.Throughput)
 	return out, nil
 }
 
-// Live load is sent in stretches, so that its samples do not pile up: as long as
-// stretch, or shorter where that would be more requests than stretchRequests. What
-// has an end is sent to it and begun again, unless it is more than wholeRequests.
+// Live load is sent in segments, which limit the memory of its samples: each has at most
+// segmentTime and segmentRequests. Loads with an end (traces, ramps) are sent to their end and
+// started again, with at most finiteRequests.
 const (
-	stretch         = 5 * time.Minute
-	stretchRequests = 200_000
-	wholeRequests   = 2_000_000
+	segmentTime     = 5 * time.Minute
+	segmentRequests = 200_000
+	finiteRequests  = 2_000_000
 )
 
-// bounds are how long a stretch of l takes at most, and how many requests.
-func bounds(l load.Spec) (time.Duration, int) {
+// segmentLimits returns the time and the number of requests at which a segment of l ends.
+func segmentLimits(l load.Spec) (time.Duration, int) {
 	switch l.Mode {
 	case load.Open:
-		return min(stretch, time.Duration(stretchRequests/l.Rate*float64(time.Second))), stretchRequests
+		return min(segmentTime, time.Duration(segmentRequests/l.Rate*float64(time.Second))), segmentRequests
 	case load.Trace, load.Ramp:
-		return load.TraceLongest + 1, wholeRequests
+		return load.TraceLongest + 1, finiteRequests
 	}
-	return stretch, stretchRequests
+	return segmentTime, segmentRequests
 }
 
-// Live sends l until ctx ends and hands fresh samples on.
-func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error {
+// Live sends l until ctx ends and passes new samples to onSamples.
+func (t *Target) Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error {
 	for n := uint64(0); ; n++ {
 		t.mu.Lock()
-		if err := t.alive(ctx); err != nil {
+		if err := t.restartIfDead(ctx); err != nil {
 			t.mu.Unlock()
 			return err
 		}
-		c, child := t.config(l), t.child
+		c, child := t.runConfig(l), t.child
 		t.mu.Unlock()
-		seen := 0
-		limit, most := bounds(l)
+		passed := 0
+		limit, maxRequests := segmentLimits(l)
 		c.Seed, c.Limit, c.Block = t.cfg.Seed+n, limit, 100*time.Millisecond
 		c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
-			fresh(samples[seen:])
-			seen = len(samples)
-			return child.dead() || seen > most
+			onSamples(samples[passed:])
+			passed = len(samples)
+			return child.hasEnded() || passed > maxRequests
 		}
 		_, err := load.Run(ctx, c)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := t.ended(ctx, child, err); err != nil {
+		if err := t.segmentError(ctx, child, err); err != nil {
 			return err
 		}
 	}
 }
 
-// ended is why a stretch of live load that nobody stopped has ended; nil if it
-// was only over.
-func (t *Target) ended(ctx context.Context, c *child, err error) error {
+// segmentError returns why a segment ended although the load continues; nil if it reached its
+// limits. It restarts a dead child.
+func (t *Target) segmentError(ctx context.Context, c *child, err error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.dead() && t.child == c {
-		return t.alive(ctx)
+	if c.hasEnded() && t.child == c {
+		return t.restartIfDead(ctx)
 	}
 	return err
 }
 
-// Close ends the child and frees what the target holds.
+// Close stops the child and its monitor.
 func (t *Target) Close(context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -392,7 +391,7 @@ func (t *Target) Close(context.Context) error {
 	}
 	t.closed = true
 	t.child.stop()
-	t.stopWatch()
+	t.stopMonitor()
 	t.client.close()
 	return nil
 }

@@ -14,10 +14,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestTimeoutFollowsThePromise: requests are waited for as the promise says,
-// unless the plan does.
-func TestTimeoutFollowsThePromise(t *testing.T) {
-	target := answering(t, func(http.ResponseWriter, *http.Request) {})
+// TestTimeoutFollowsTheLimit: the timeout of requests depends on the SLA's limit, unless the plan
+// has one.
+func TestTimeoutFollowsTheLimit(t *testing.T) {
+	target := targetOf(t, func(http.ResponseWriter, *http.Request) {})
 	for _, c := range []struct{ plan, limit, want time.Duration }{
 		{0, 100 * time.Millisecond, 10 * time.Second},
 		{0, time.Minute, 2 * time.Minute},
@@ -31,26 +31,26 @@ func TestTimeoutFollowsThePromise(t *testing.T) {
 	}
 }
 
-// TestLiveStretches: live load that has an end is sent to it, other load in pieces.
-func TestLiveStretches(t *testing.T) {
+// TestLiveSegments: loads with an end are sent to their end, others in segments.
+func TestLiveSegments(t *testing.T) {
 	for _, c := range []struct {
 		load  load.Spec
 		limit time.Duration
 		most  int
 	}{
-		{load.Spec{Concurrency: 10}, stretch, stretchRequests},
-		{load.Spec{Mode: load.Open, Rate: 10}, stretch, stretchRequests},
-		{load.Spec{Mode: load.Open, Rate: 1e5}, 2 * time.Second, stretchRequests},
-		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, load.TraceLongest + 1, wholeRequests},
-		{load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Hour}, load.TraceLongest + 1, wholeRequests},
+		{load.Spec{Concurrency: 10}, segmentTime, segmentRequests},
+		{load.Spec{Mode: load.Open, Rate: 10}, segmentTime, segmentRequests},
+		{load.Spec{Mode: load.Open, Rate: 1e5}, 2 * time.Second, segmentRequests},
+		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, load.TraceLongest + 1, finiteRequests},
+		{load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Hour}, load.TraceLongest + 1, finiteRequests},
 	} {
-		if limit, most := bounds(c.load); limit != c.limit || most != c.most {
+		if limit, most := segmentLimits(c.load); limit != c.limit || most != c.most {
 			t.Errorf("%v: %v, %d requests, want %v, %d", c.load, limit, most, c.limit, c.most)
 		}
 	}
 }
 
-// TestOptionsReachTheChild: what a plan asks for stands on the child's command line.
+// TestOptionsReachTheChild: the options of a plan are flags of the child.
 func TestOptionsReachTheChild(t *testing.T) {
 	got := flags(knob.Default(knob.Eager), knob.Options{Rule: knob.Eager, Session: "own", Graph: "off", InterOp: 2})
 	got = slices.DeleteFunc(got, func(f string) bool { return f[:4] != "--op" && f[:4] != "--ru" })
@@ -59,9 +59,9 @@ func TestOptionsReachTheChild(t *testing.T) {
 	}
 }
 
-// TestHeldMore: memory is a setting's own until its child has run larger ones, or
-// others that cannot be compared.
-func TestHeldMore(t *testing.T) {
+// TestRanLarger: the memory is valid for a setting until its child has run larger settings, or
+// settings that cannot be compared.
+func TestRanLarger(t *testing.T) {
 	base := knob.Default(knob.TorchServe)
 	base.Workers, base.BatchSize = 2, 4
 	for name, c := range map[string]struct {
@@ -76,12 +76,12 @@ func TestHeldMore(t *testing.T) {
 		"fp16":           {func(s *knob.Settings) { s.Precision = knob.HalfPrecision }, true},
 		"threads":        {func(s *knob.Settings) { s.Threads = 2 }, true},
 	} {
-		target := &Target{held: map[knob.Settings]bool{}}
+		target := &Target{ranSettings: map[knob.Settings]bool{}}
 		before := base
 		c.before(&before)
 		target.noteInForce(before)
 		target.noteInForce(base)
-		if got := target.heldMore(); got != c.want {
+		if got := target.ranLarger(); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

@@ -12,22 +12,22 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// heater is a GPU that takes 1000 W for two seconds, then 100 W.
-type heater struct{ begin time.Time }
+// fakeGPU is a GPU that uses 1000 W for two seconds, then 100 W.
+type fakeGPU struct{ begin time.Time }
 
-func (heater) Devices() []monitor.Device { return []monitor.Device{{UUID: "GPU-1", Name: "fake"}} }
-func (heater) Close() error              { return nil }
-func (h heater) Sample(context.Context) (monitor.GPUSample, error) {
+func (fakeGPU) Devices() []monitor.Device { return []monitor.Device{{UUID: "GPU-1", Name: "fake"}} }
+func (fakeGPU) Close() error              { return nil }
+func (h fakeGPU) Sample(context.Context) (monitor.GPUSample, error) {
 	s := time.Since(h.begin).Seconds()
 	return monitor.GPUSample{EnergyJ: monitor.Of(1000*min(s, 2) + 100*max(s-2, 0)), PowerW: monitor.Of(1)}, nil
 }
 
-// TestEnergyIsOfTheAnswers: the joules of a trial are those of the time in which its
-// answers were counted, without the warm-up and without the wait for the last ones.
-func TestEnergyIsOfTheAnswers(t *testing.T) {
+// TestEnergyWithoutWarmUp: the energy of a trial is that of the time in which answers are counted,
+// without the warm-up and the wait for the last answers.
+func TestEnergyWithoutWarmUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		m := monitor.New(monitor.Options{GPU: heater{begin}})
+		m := monitor.New(monitor.Options{GPU: fakeGPU{begin}})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- m.Run(ctx) }()

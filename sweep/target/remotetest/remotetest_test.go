@@ -19,7 +19,7 @@ import (
 )
 
 // open starts a server and connects to it.
-func open(t *testing.T, secure bool) (*remotetest.Server, *remotetest.Target) {
+func connect(t *testing.T, secure bool) (*remotetest.Server, *remotetest.Target) {
 	t.Helper()
 	s := remotetest.NewServer(secure)
 	t.Cleanup(s.Close)
@@ -30,10 +30,10 @@ func open(t *testing.T, secure bool) (*remotetest.Server, *remotetest.Target) {
 	return s, d
 }
 
-// question asks for P50 of requests within 150 ms at 20 clients, of the server's own
-// knobs. One instance without batches takes 410 ms, two take 205; batches make it less
-// than half of the limit. A median is soon known, also on a busy machine.
-func question(s *remotetest.Server, strategy string) plan.Plan {
+// testPlan asks for a P50 of request latency within 150 ms at 20 clients, over the server's own
+// knobs. Without batches one instance takes 410 ms and two take 205 ms; with batches the P50 is
+// below half of the limit. A median needs few answers, also on a busy machine.
+func testPlan(s *remotetest.Server, strategy string) plan.Plan {
 	p := plan.Default()
 	p.Target, p.Strategy = s.URL, strategy
 	p.SLA = trial.SLA{Percentile: 50, Limit: 150 * time.Millisecond}
@@ -42,60 +42,60 @@ func question(s *remotetest.Server, strategy string) plan.Plan {
 	if testing.Short() {
 		p.Knobs[remotetest.Instances] = "2"
 	}
-	p.Budget.Time, p.Trial.Duration = 0, 1500*time.Millisecond
+	p.Budget.Time, p.Trial.Requests = 0, 300
 	return p
 }
 
-// notebook is a Recording in memory.
-type notebook struct {
+// memoryRecording is a Recording in memory.
+type memoryRecording struct {
 	mu     sync.Mutex
 	probes int
 	trials []trial.Trial
 	choice *trial.Choice
 }
 
-func (n *notebook) Trial(t trial.Trial) error {
+func (n *memoryRecording) Trial(t trial.Trial) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.trials = append(n.trials, t)
 	return nil
 }
-func (n *notebook) Probe(trial.Probe) error           { n.probes++; return nil }
-func (n *notebook) Event(trial.Event) error           { return nil }
-func (n *notebook) Choice(c trial.Choice) error       { n.choice = &c; return nil }
-func (n *notebook) Operators(trial.Operators) error   { return nil }
-func (n *notebook) ID() string                        { return "note" }
-func (n *notebook) Path() string                      { return "" }
-func (n *notebook) End(session.SweepState, int) error { return nil }
+func (n *memoryRecording) Probe(trial.Probe) error           { n.probes++; return nil }
+func (n *memoryRecording) Event(trial.Event) error           { return nil }
+func (n *memoryRecording) Choice(c trial.Choice) error       { n.choice = &c; return nil }
+func (n *memoryRecording) Operators(trial.Operators) error   { return nil }
+func (n *memoryRecording) ID() string                        { return "note" }
+func (n *memoryRecording) Path() string                      { return "" }
+func (n *memoryRecording) End(session.SweepState, int) error { return nil }
 
-// run sweeps.
-func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *notebook, error) {
+// runSweep runs a sweep.
+func runSweep(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *memoryRecording, error) {
 	t.Helper()
-	p, err := search.Settle(p)
+	p, err := search.Complete(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &notebook{}
+	n := &memoryRecording{}
 	w := session.Sweeper{Plan: p, Target: d, Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil }}
 	st, err := w.Run(t.Context())
 	return st, n, err
 }
 
-// TestSweep: a server that tells nothing but its answers is swept over its own two
-// knobs, by a grid and by auto, which has nothing to predict from; over TLS too.
+// TestSweep: a server that reports nothing is swept over its own two knobs by the strategies grid
+// and auto, with TLS and without; auto has no predictions.
 func TestSweep(t *testing.T) {
 	for _, c := range []struct {
 		strategy string
 		secure   bool
 	}{{"grid", true}, {"auto", false}} {
 		t.Run(c.strategy, func(t *testing.T) {
-			s, d := open(t, c.secure)
-			st, n, err := run(t, question(s, c.strategy), d)
+			s, d := connect(t, c.secure)
+			st, n, err := runSweep(t, testPlan(s, c.strategy), d)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if n.probes > 0 {
-				t.Errorf("%d probes of a server that tells no service times", n.probes)
+				t.Errorf("%d probes of a server that reports no service times", n.probes)
 			}
 			seen := map[knob.Settings]bool{}
 			for _, r := range st.Trials {
@@ -112,7 +112,7 @@ func TestSweep(t *testing.T) {
 				t.Errorf("%d settings were tried, want %d", len(seen), want)
 			}
 			if st.Choice == nil || st.Choice.Settings.Get(remotetest.MaxBatchSize) != "8" {
-				t.Fatalf("choice %+v, none %q, problem %q; want batches of 8", st.Choice, st.None, st.Problem)
+				t.Fatalf("choice %+v, none %q, problem %q; want batches of 8", st.Choice, st.Impossible, st.Problem)
 			}
 			if served, header := s.Served(); served == 0 || header.Get("Authorization") != "Bearer word" {
 				t.Errorf("%d requests served, headers %v", served, header)
@@ -131,10 +131,10 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestOpenLoad: arrivals under TLS and without, none of them lost.
+// TestOpenLoad: an open load with TLS and without loses no request.
 func TestOpenLoad(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		_, d := open(t, secure)
+		_, d := connect(t, secure)
 		fast := knob.Settings{Own: "instances=2 max_batch_size=8"}
 		if _, err := d.Apply(t.Context(), fast); err != nil {
 			t.Fatal(err)
@@ -152,9 +152,9 @@ func TestOpenLoad(t *testing.T) {
 	}
 }
 
-// What cannot be is refused before the first request, with what to do instead.
+// What is not possible is refused before the first request, with what to write instead.
 func TestRefusals(t *testing.T) {
-	s, d := open(t, false)
+	s, d := connect(t, false)
 	for _, c := range []struct {
 		name   string
 		change func(*plan.Plan)
@@ -162,18 +162,18 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"another name", func(p *plan.Plan) { p.Knobs["max_batchsize"] = "8" }, `knobs: "max_batchsize": unknown knob; did you mean max_batch_size? The target has workers, batch_size, `},
 		{"no name of any", func(p *plan.Plan) { p.Knobs["streams"] = "8" }, `knobs: "streams": unknown knob; known: workers, `},
-		{"another value", func(p *plan.Plan) { p.Knobs[remotetest.MaxBatchSize] = "8,16" }, `knobs: max_batch_size: "16" is none of its values: 1, 8, 32`},
-		{"outside the range", func(p *plan.Plan) { p.Knobs[remotetest.Instances] = "1-8" }, `knobs: instances: "1-8" leaves 1-4`},
-		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.Model }, "the target does not tell model latency, so nothing could be judged by it; promise request latency"},
-		{"memory", func(p *plan.Plan) { p.Constraints.MemoryMB = 100 }, "the target does not tell its memory"},
-		{"energy", func(p *plan.Plan) { p.Objective = plan.RequestsPerJoule }, "the target does not tell its energy"},
-		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan asks for eager rule, in force is torchserve rule"},
-		{"a knob it lacks", func(p *plan.Plan) { p.Knobs = map[knob.Name]string{knob.Workers: "2,4"} }, "workers stays at n/a: this server does not tell it"},
-		{"a matched load", func(p *plan.Plan) { p.Loads = []load.Spec{{Matched: true}} }, "a matched load follows workers x batch size"},
+		{"another value", func(p *plan.Plan) { p.Knobs[remotetest.MaxBatchSize] = "8,16" }, `knobs: max_batch_size: "16" is not one of its values: 1, 8, 32`},
+		{"outside the range", func(p *plan.Plan) { p.Knobs[remotetest.Instances] = "1-8" }, `knobs: instances: "1-8" is outside 1-4`},
+		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.ModelLatency }, "the target does not report model latency, so there would be no verdict; use request latency"},
+		{"memory", func(p *plan.Plan) { p.Constraints.MemoryMB = 100 }, "the target does not report its memory"},
+		{"energy", func(p *plan.Plan) { p.Objective = plan.RequestsPerJoule }, "the target does not report its energy"},
+		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan has eager rule, but in force is torchserve rule"},
+		{"a knob it lacks", func(p *plan.Plan) { p.Knobs = map[knob.Name]string{knob.Workers: "2,4"} }, "workers stays at n/a: this server does not report it"},
+		{"a matched load", func(p *plan.Plan) { p.Loads = []load.Spec{{Matched: true}} }, "a matched load needs workers x batch size"},
 	} {
-		p := question(s, "grid")
+		p := testPlan(s, "grid")
 		c.change(&p)
-		if _, _, err := run(t, p, d); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := runSweep(t, p, d); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
 	}
@@ -182,16 +182,16 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// An auto range of a knob that only the target knows is what it lists, or doublings.
+// An auto range of a knob of the target is its list of values, or doublings.
 func TestAutoRange(t *testing.T) {
-	s, d := open(t, false)
+	s, d := connect(t, false)
 	info, err := d.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := question(s, "grid")
+	p := testPlan(s, "grid")
 	p.Knobs = map[knob.Name]string{remotetest.Instances: knob.Auto, remotetest.MaxBatchSize: knob.Auto}
-	if p, err = sweep.Fit(p, info); err != nil {
+	if p, err = sweep.PlanFor(p, info); err != nil {
 		t.Fatal(err)
 	}
 	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
@@ -209,10 +209,10 @@ func TestAutoRange(t *testing.T) {
 	}
 }
 
-// The server batches and works side by side, as its knobs say.
+// The server executes batches and instances in parallel, as its knobs say.
 func TestServer(t *testing.T) {
-	s, d := open(t, false)
-	rate := func(own knob.Own) float64 {
+	s, d := connect(t, false)
+	rate := func(own knob.OwnValues) float64 {
 		if _, err := d.Apply(t.Context(), knob.Settings{Own: own}); err != nil {
 			t.Fatal(err)
 		}

@@ -1,11 +1,11 @@
-// Package remotetest is a server elsewhere, for tests: a plain HTTP server that
-// answers and tells nothing else, with two knobs of its own, and the target that
-// drives it.
+// Package remotetest has a server for tests that replaces a server on another machine: it answers
+// over HTTP, reports nothing about itself, and has two knobs of its own. The package also has the
+// target for it.
 //
-// [NewServer] starts the server; [Target] drives it, and any other at the same URL.
-// Its knobs change how fast it answers: instances work side by side, and each takes up
-// to max_batch_size requests that wait, all at once, in 20 ms and .5 ms for each. It
-// sleeps so long and computes nothing, so that a busy machine hardly changes it.
+// [NewServer] starts the server, and [Open] connects a [Target] to it. The knobs determine its
+// speed: instances work in parallel, and each executes up to max_batch_size waiting requests
+// together, in 20 ms plus .5 ms for each. The server sleeps instead of computing, so that a busy
+// machine hardly changes its speed.
 package remotetest
 
 import (
@@ -22,13 +22,13 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// The two knobs.
+// The knobs.
 const (
 	Instances    knob.Name = "instances"
 	MaxBatchSize knob.Name = "max_batch_size"
 )
 
-// Knobs describes them.
+// Knobs describes the knobs.
 func Knobs() []knob.Knob {
 	return []knob.Knob{
 		{Name: Instances, Label: "instances", Help: "batches executed side by side", Cost: knob.Warm, Min: 1, Max: 4},
@@ -36,19 +36,19 @@ func Knobs() []knob.Knob {
 	}
 }
 
-// What a batch takes, beside what each request in it does.
+// The time of a batch is batchTime plus requestTime for each of its requests.
 const (
 	batchTime   = 20 * time.Millisecond
 	requestTime = 500 * time.Microsecond
 )
 
-// The routes: where requests are answered, and where the knobs are turned.
+// The routes of predictions and of the knobs.
 const (
 	inferPath = "/v2/infer"
 	knobsPath = "/knobs"
 )
 
-// Server is the server. Close it.
+// Server is the server. The caller must close it.
 type Server struct {
 	*httptest.Server
 
@@ -56,19 +56,19 @@ type Server struct {
 	instances int
 	batch     int
 	busy      int
-	waiting   []chan struct{} // of requests, oldest first
+	waiting   []chan struct{} // one for each waiting request, oldest first
 	served    int
-	headers   http.Header // of the last request that was answered
+	headers   http.Header // of the last answered request
 }
 
-// NewServer starts one with an instance and batches of one, behind TLS with a
-// certificate of its own if secure.
+// NewServer starts a server with one instance and batches of one. With secure it uses TLS and its
+// own certificate.
 func NewServer(secure bool) *Server {
 	s := &Server{instances: 1, batch: 1}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+inferPath, s.infer)
-	mux.HandleFunc("PUT "+knobsPath, s.turn)
-	mux.HandleFunc("GET "+knobsPath, s.show)
+	mux.HandleFunc("PUT "+knobsPath, s.putKnobs)
+	mux.HandleFunc("GET "+knobsPath, s.getKnobs)
 	s.Server = httptest.NewUnstartedServer(mux)
 	if secure {
 		s.StartTLS()
@@ -78,7 +78,7 @@ func NewServer(secure bool) *Server {
 	return s
 }
 
-// TLS is what a client needs to trust the server; nil without TLS.
+// TLS returns the configuration with which a client trusts the server; nil without TLS.
 func (s *Server) TLS() *tls.Config {
 	cert := s.Certificate()
 	if cert == nil {
@@ -89,22 +89,22 @@ func (s *Server) TLS() *tls.Config {
 	return &tls.Config{RootCAs: pool}
 }
 
-// Served is how many requests were answered, and the headers of the last one.
+// Served returns the number of answered requests and the headers of the last one.
 func (s *Server) Served() (int, http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.served, s.headers
 }
 
-// infer answers when the batch that the request rides in has run.
+// infer answers after the batch of the request has been executed.
 func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		return // the client left
+		return // the client has closed the connection
 	}
 	done := make(chan struct{})
 	s.mu.Lock()
 	s.waiting = append(s.waiting, done)
-	s.begin()
+	s.startBatches()
 	s.mu.Unlock()
 	<-done
 	s.mu.Lock()
@@ -113,35 +113,35 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, `{"label":"cat"}`)
 }
 
-// begin lets idle instances take what waits. The lock is held.
-func (s *Server) begin() {
+// startBatches starts batches on idle instances. The lock is held.
+func (s *Server) startBatches() {
 	for s.busy < s.instances && len(s.waiting) > 0 {
 		n := min(s.batch, len(s.waiting))
 		taken := s.waiting[:n:n]
 		s.waiting = s.waiting[n:]
 		s.busy++
-		time.AfterFunc(batchTime+time.Duration(n)*requestTime, func() { s.end(taken) })
+		time.AfterFunc(batchTime+time.Duration(n)*requestTime, func() { s.endBatch(taken) })
 	}
 }
 
-// end answers a batch.
-func (s *Server) end(batch []chan struct{}) {
+// endBatch answers a batch.
+func (s *Server) endBatch(batch []chan struct{}) {
 	for _, done := range batch {
 		close(done)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy--
-	s.begin()
+	s.startBatches()
 }
 
-// settings are what the knobs' route reads and writes.
+// settings is the body of the route of the knobs.
 type settings struct {
 	Instances    int `json:"instances"`
 	MaxBatchSize int `json:"max_batch_size"`
 }
 
-func (s *Server) turn(w http.ResponseWriter, r *http.Request) {
+func (s *Server) putKnobs(w http.ResponseWriter, r *http.Request) {
 	var want settings
 	if err := json.NewDecoder(r.Body).Decode(&want); err != nil || want.Instances < 1 || want.MaxBatchSize < 1 {
 		http.Error(w, "want instances and max_batch_size", http.StatusBadRequest)
@@ -149,15 +149,15 @@ func (s *Server) turn(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.instances, s.batch = want.Instances, want.MaxBatchSize
-	s.begin()
+	s.startBatches()
 	s.mu.Unlock()
-	s.show(w, r)
+	s.getKnobs(w, r)
 }
 
-func (s *Server) show(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) getKnobs(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	now := settings{s.instances, s.batch}
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(now) // a client that left needs no answer
+	_ = json.NewEncoder(w).Encode(now) // an error means that the client has closed the connection
 }

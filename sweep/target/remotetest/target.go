@@ -18,17 +18,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Target drives a [Server] by its URL. It carries live load too.
+// Target is a sweep.Target for the [Server] at a URL. It can also have live load.
 type Target struct {
-	url   string
-	http  *http.Client
-	base  load.Config // of a run
-	found knob.Settings
-	now   knob.Settings
+	url        string
+	http       *http.Client
+	baseConfig load.Config // common part of all runs
+	initial    knob.Settings
+	current    knob.Settings
 }
 
-// Open connects to the server at a URL. secure is what it takes to trust it; nil is
-// plain HTTP.
+// Open connects to the server at a URL. secure is the result of [Server.TLS]; nil is plain HTTP.
 func Open(ctx context.Context, at string, secure *tls.Config) (*Target, error) {
 	t := &Target{url: at, http: &http.Client{Transport: &http.Transport{TLSClientConfig: secure}}}
 	e := load.Endpoint{
@@ -36,17 +35,17 @@ func Open(ctx context.Context, at string, secure *tls.Config) (*Target, error) {
 		Bodies: []load.Body{{Type: "application/json", Data: []byte(`{"x":1}`)}},
 	}
 	var err error
-	if t.base, err = e.Config(load.Spec{}); err != nil {
+	if t.baseConfig, err = e.Config(load.Spec{}); err != nil {
 		return nil, err
 	}
-	if t.found, err = t.ask(ctx, http.MethodGet, nil); err != nil {
+	if t.initial, err = t.requestKnobs(ctx, http.MethodGet, nil); err != nil {
 		return nil, err
 	}
-	t.now = t.found
+	t.current = t.initial
 	return t, nil
 }
 
-// Info says that the server has its two knobs, and tells nothing else.
+// Info has the two knobs and reports nothing else.
 func (t *Target) Info(context.Context) (sweep.Info, error) {
 	host := t.url
 	if u, err := url.Parse(t.url); err == nil {
@@ -54,17 +53,17 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 	}
 	info := sweep.Info{
 		Model:   sweep.ModelInfo{Name: "cat", Version: "1", Source: "remote"},
-		Current: t.now, Machine: host, Runtime: "some server", Fixed: map[knob.Name]string{},
+		Current: t.current, Machine: host, Runtime: "some server", Fixed: map[knob.Name]string{},
 		Limits: knob.Limits{Own: Knobs()},
 	}
 	for _, k := range knob.All() {
-		info.Limits.Untold = append(info.Limits.Untold, k.Name)
-		info.Fixed[k.Name] = "this server does not tell it"
+		info.Limits.Unreported = append(info.Limits.Unreported, k.Name)
+		info.Fixed[k.Name] = "this server does not report it"
 	}
 	return info, nil
 }
 
-// Apply turns the server's two knobs.
+// Apply sets the two knobs.
 func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
 	info, err := t.Info(ctx)
 	if err != nil {
@@ -74,21 +73,21 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		return sweep.Applied{}, err
 	}
 	var want settings
-	want.Instances, _ = strconv.Atoi(s.Get(Instances)) // Validate has looked at them
+	want.Instances, _ = strconv.Atoi(s.Get(Instances)) // cannot fail after Validate
 	want.MaxBatchSize, _ = strconv.Atoi(s.Get(MaxBatchSize))
 	body, err := json.Marshal(want)
 	if err != nil {
 		return sweep.Applied{}, err
 	}
 	begin := time.Now()
-	if t.now, err = t.ask(ctx, http.MethodPut, body); err != nil {
+	if t.current, err = t.requestKnobs(ctx, http.MethodPut, body); err != nil {
 		return sweep.Applied{}, err
 	}
-	return sweep.Applied{Settings: t.now, Took: time.Since(begin)}, nil
+	return sweep.Applied{Settings: t.current, Took: time.Since(begin)}, nil
 }
 
-// ask speaks to the knobs' route and returns what is in force.
-func (t *Target) ask(ctx context.Context, method string, body []byte) (knob.Settings, error) {
+// requestKnobs sends a request to the route of the knobs and returns the settings in force.
+func (t *Target) requestKnobs(ctx context.Context, method string, body []byte) (knob.Settings, error) {
 	req, err := http.NewRequestWithContext(ctx, method, t.url+knobsPath, bytes.NewReader(body))
 	if err != nil {
 		return knob.Settings{}, err
@@ -114,10 +113,10 @@ func (t *Target) ask(ctx context.Context, method string, body []byte) (knob.Sett
 	return s, err
 }
 
-// Measure runs the load until m.Stop says so.
+// Measure runs the load until m.Stop returns true.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
-	c := t.base
+	m = sweep.WholeLoad(m)
+	c := t.baseConfig
 	c.Spec, c.Seed, c.Max, c.Limit, c.Timeout = m.Load, m.Seed, m.Max, m.Time, m.SLA.RequestTimeout()
 	why := ""
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
@@ -135,20 +134,20 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, err
 	}
 	out := sweep.Summarize(r, m.Load, m.SLA, why)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
 	out.Use = t.Use()
 	return out, nil
 }
 
 // Live sends l until ctx ends.
-func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample)) error {
+func (t *Target) Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error {
 	for {
-		c := t.base
+		c := t.baseConfig
 		c.Spec, c.Block, c.Limit = l, 100*time.Millisecond, 30*time.Second
-		seen := 0
+		passed := 0
 		c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
-			fresh(samples[seen:])
-			seen = len(samples)
+			onSamples(samples[passed:])
+			passed = len(samples)
 			return false
 		}
 		if _, err := load.Run(ctx, c); ctx.Err() != nil {
@@ -159,12 +158,14 @@ func (t *Target) Live(ctx context.Context, l load.Spec, fresh func([]load.Sample
 	}
 }
 
-// Use is what a server elsewhere takes of its machine: it does not say.
-func (t *Target) Use() trial.Use { return trial.Use{GPU: trial.GPUUse{Reason: "remote"}} }
+// Use reports no utilization, because the server is on another machine.
+func (t *Target) Use() trial.ResourceUse {
+	return trial.ResourceUse{GPU: trial.GPUUse{Reason: "remote"}}
+}
 
-// Close puts back what it found.
+// Close restores the settings from before Open.
 func (t *Target) Close(ctx context.Context) error {
 	defer t.http.CloseIdleConnections()
-	_, err := t.Apply(ctx, t.found)
+	_, err := t.Apply(ctx, t.initial)
 	return err
 }

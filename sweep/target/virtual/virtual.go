@@ -1,14 +1,11 @@
-// Package virtual is a device that exists on paper: a sweep.Target over
-// [predict], in virtual time. Settings take effect at once, a measurement of
-// minutes takes milliseconds, and the same seed gives the same figures on every
-// machine. It shows what a sweep does where the hardware is missing, and it is
-// the truth that tests hold measurements against.
+// Package virtual is a simulated device as a sweep.Target, in virtual time, with package predict.
+// Settings take effect at once, a measurement of minutes takes milliseconds, and the same seed
+// gives the same figures on every machine. It is for sweeps without the hardware, and for tests
+// that know the true values.
 //
-// [Open] makes a [Target] of a service-time table. One goroutine uses it at a
-// time.
+// [Open] makes a [Target] from a service-time table. Only one goroutine may use it at a time.
 //
-// What it cannot tell is n/a: utilization, decoding and encoding, and the lag of
-// a generator that has none.
+// It does not measure utilization, decoding and encoding times, and the lag of the generator.
 package virtual
 
 import (
@@ -25,45 +22,45 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Config is what the device is.
+// Config describes the device.
 type Config struct {
 	Name   string // of the model: animated-drawings
 	Source string // what the user named: sim:animated-drawings
-	SHA256 string // of the table's text, hex; "" is not known
+	SHA256 string // of the table's text, hex; "" is unknown
 	Table  *servicetime.Table
-	Start  knob.Config // settings and rule to begin with
+	Start  knob.Config // settings and batching rule at the start
 
-	// Longest is a measurement's longest virtual time where that is more than
-	// the Measurement says: a sweep shares out real time, and virtual time costs
-	// none. 0 changes nothing.
-	Longest time.Duration
+	// MinTimeLimit is the smallest time limit of a measurement, in virtual time. A sweep divides
+	// its budget of real time among its measurements, but virtual time needs hardly any real time.
+	// 0 has no effect.
+	MinTimeLimit time.Duration
 	// Wake is the mean time that a sleeping worker takes to wake up; 0 is none.
-	Wake time.Duration
+	Wake time.Duration // mean time in which a sleeping worker wakes up; 0 is none
 }
 
-// Target is a virtual device.
+// Target is a simulated device.
 type Target struct {
-	c       Config
-	places  []knob.Place // that the table has times for
+	cfg     Config
+	places  []knob.Place // those of the table
 	current knob.Settings
-	curve   servicetime.Curve // of current
+	curve   servicetime.Curve // of the current settings
 	sim     *predict.Sim      // nil before the first measurement
 }
 
-// block is how much virtual time passes between two questions to Stop, and
-// defaultTime how much when a Measurement does not say.
+// block is the virtual time between two calls of Stop. defaultTime is the time limit if the
+// Measurement has none.
 const (
 	block       = 250 * time.Millisecond
 	defaultTime = 60 * time.Second
-	mostPlanned = 20_000_000 // requests of a load without a limit
+	maxPlanned  = 20_000_000 // requests of a load without a maximum
 )
 
-// Open makes the device with its start settings in force.
+// Open returns the device with its start settings in force.
 func Open(c Config) (*Target, error) {
-	if err := c.Start.Only(); err != nil {
+	if err := c.Start.CheckSupported(); err != nil {
 		return nil, fmt.Errorf("%w: a virtual device has no options", err)
 	}
-	t := &Target{c: c}
+	t := &Target{cfg: c}
 	for _, k := range c.Table.Kinds() {
 		p := knob.Place{Device: k.Device, Workers: k.Workers}
 		if err := p.Precision.UnmarshalText([]byte(k.Precision)); err != nil {
@@ -77,47 +74,47 @@ func Open(c Config) (*Target, error) {
 	return t, nil
 }
 
-// Info says what the device is. It has no cores; the limits, by which a search
-// of workers goes, have as many as the table has workers.
+// Info describes the device. It has no cores, but the limits have as many as the table's largest
+// number of workers, because a search derives its range of workers from them.
 func (t *Target) Info(context.Context) (sweep.Info, error) {
 	return sweep.Info{
 		Model: sweep.ModelInfo{
-			Name: t.c.Name, Version: "1.0", Source: t.c.Source, SHA256: t.c.SHA256,
+			Name: t.cfg.Name, Version: "1.0", Source: t.cfg.Source, SHA256: t.cfg.SHA256,
 			BatchAxis: true, BatchWhy: "the service-time table has batches",
 		},
-		Limits: t.limits(), Options: t.c.Start.Options, Current: t.current,
-		Tells:   trial.Tells{ModelLatency: true, Batches: true, Breakdown: true},
+		Limits: t.limits(), Options: t.cfg.Start.Options, Current: t.current,
+		Metrics: trial.MetricSet{ModelLatency: true, Batches: true, Breakdown: true},
 		Runtime: "virtual device",
 		Fixed:   map[knob.Name]string{knob.Threads: "a service-time table has no threads"},
 	}, nil
 }
 
 func (t *Target) limits() knob.Limits {
-	return knob.Limits{Rule: t.c.Start.Rule, Cores: t.c.Table.MostWorkers(), BatchAxis: true, Places: t.places}
+	return knob.Limits{Rule: t.cfg.Start.Rule, Cores: t.cfg.Table.MostWorkers(), BatchAxis: true, Places: t.places}
 }
 
-// Apply puts s in force if the table has times for it.
+// Apply applies s if the table has times for it.
 func (t *Target) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error) {
 	if err := s.Validate(t.limits()); err != nil {
 		return sweep.Applied{}, err
 	}
-	curve, err := t.c.Table.Curve(servicetime.Key{Workers: s.Workers, Device: s.Device, Precision: s.Precision.String()})
+	curve, err := t.cfg.Table.Curve(servicetime.Key{Workers: s.Workers, Device: s.Device, Precision: s.Precision.String()})
 	if err != nil {
-		return sweep.Applied{}, fmt.Errorf("%s: %w", t.c.Source, err)
+		return sweep.Applied{}, fmt.Errorf("%s: %w", t.cfg.Source, err)
 	}
 	t.current, t.curve = s, curve
 	return sweep.Applied{Settings: s}, nil
 }
 
-// Measure runs the load in virtual time, asks m.Stop after every 250 ms of it,
-// and summarizes what it saw. What is under way at the end is answered.
+// Measure runs the load in virtual time, calls m.Stop after every 250 ms of it, and summarizes the
+// samples. The requests in flight at the end are answered.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	limit := m.Time
 	if limit == 0 {
 		limit = defaultTime
 	}
-	limit = max(limit, t.c.Longest)
+	limit = max(limit, t.cfg.MinTimeLimit)
 	c, err := t.config(m, limit)
 	if err != nil {
 		return trial.Result{}, err
@@ -127,20 +124,20 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, err
 	}
 	out := sweep.Summarize(t.result(c), m.Load, m.SLA, why)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
 	out.Use.GPU.Reason = "virtual device"
 	return out, nil
 }
 
-// config is the simulated run of m.
+// config returns the simulated run of m.
 func (t *Target) config(m sweep.Measurement, limit time.Duration) (predict.Config, error) {
 	c := predict.Config{
-		Settings: t.current, Rule: t.c.Start.Rule, Service: t.curve,
-		Wake: t.c.Wake, Seed: m.Seed, Detail: true,
+		Settings: t.current, Rule: t.cfg.Start.Rule, Service: t.curve,
+		Wake: t.cfg.Wake, Seed: m.Seed, Detail: true,
 	}
-	most := m.Max
-	if most == 0 {
-		most = mostPlanned
+	maxRequests := m.Max
+	if maxRequests == 0 {
+		maxRequests = maxPlanned
 	}
 	var err error
 	switch {
@@ -148,17 +145,17 @@ func (t *Target) config(m sweep.Measurement, limit time.Duration) (predict.Confi
 		c.Plan, err = load.ReadTrace(m.Load)
 	case m.Load.Mode == load.Open && m.Load.Rate > 0,
 		m.Load.Mode == load.Ramp && min(m.Load.From, m.Load.To) > 0:
-		c.Plan = load.Plan(m.Load, m.Seed, limit, most)
+		c.Plan = load.Plan(m.Load, m.Seed, limit, maxRequests)
 	case m.Load.Mode == load.Closed && m.Load.Concurrency > 0:
-		c.Clients, c.Requests = m.Load.Concurrency, most
+		c.Clients, c.Requests = m.Load.Concurrency, maxRequests
 	default:
 		err = fmt.Errorf("load %v: want a concurrency, a rate, a ramp or a trace", m.Load)
 	}
 	return c, err
 }
 
-// run lets virtual time pass, a block at a time, until the load has ended, m.Stop says so, or the
-// limit of a closed load is there, and then until everything is answered.
+// run advances virtual time in blocks until the load ends, m.Stop returns true, or a closed load
+// reaches its time limit. Then it runs until everything is answered.
 func (t *Target) run(ctx context.Context, c predict.Config, m sweep.Measurement, limit time.Duration) (why string, err error) {
 	if t.sim == nil {
 		t.sim = predict.New(c)
@@ -170,7 +167,7 @@ func (t *Target) run(ctx context.Context, c predict.Config, m sweep.Measurement,
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		if len(s.Samples()) == seen { // a slow device: nothing has changed
+		if len(s.Samples()) == seen { // no new samples on a slow device
 			continue
 		}
 		seen = len(s.Samples())
@@ -188,13 +185,13 @@ func (t *Target) run(ctx context.Context, c predict.Config, m sweep.Measurement,
 	return why, nil
 }
 
-// result is the run as the generator would tell it.
+// result converts the run to a result of the load generator.
 func (t *Target) result(c predict.Config) load.Result {
 	r := load.Result{
 		Samples: t.sim.Samples(), Sent: t.sim.Sent(), Lag: latency.New(),
 	}
 	if c.Plan != nil {
-		r.Planned = r.Sent // nobody is late in virtual time: what was due was sent
+		r.Planned = r.Sent // without lag all requests were sent as planned
 	}
 	if len(r.Samples) == 0 {
 		r.Err = "the load sent nothing"
@@ -208,5 +205,5 @@ func (t *Target) result(c predict.Config) load.Result {
 	return r
 }
 
-// Close frees nothing: there is nothing.
+// Close does nothing.
 func (t *Target) Close(context.Context) error { return nil }

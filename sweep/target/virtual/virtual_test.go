@@ -24,8 +24,8 @@ import (
 
 const ms = time.Millisecond
 
-// drawings is the device of the published study.
-func drawings(t testing.TB) *virtual.Target {
+// studyDevice returns the device of the published study.
+func studyDevice(t testing.TB) *virtual.Target {
 	t.Helper()
 	table, err := servicetime.Named("animated-drawings")
 	if err != nil {
@@ -42,14 +42,14 @@ func drawings(t testing.TB) *virtual.Target {
 	return d
 }
 
-// chosen are the settings of the study's answer.
-func chosen() knob.Settings {
+// studySettings returns the settings that the study recommends.
+func studySettings() knob.Settings {
 	s := knob.Default(knob.TorchServe)
 	s.BatchSize, s.BatchDelay, s.Device, s.Precision = 8, ms, "gpu", knob.HalfPrecision
 	return s
 }
 
-func apply(t *testing.T, d *virtual.Target, s knob.Settings) {
+func applySettings(t *testing.T, d *virtual.Target, s knob.Settings) {
 	t.Helper()
 	got, err := d.Apply(t.Context(), s)
 	if err != nil || got.Settings != s {
@@ -57,65 +57,65 @@ func apply(t *testing.T, d *virtual.Target, s knob.Settings) {
 	}
 }
 
-// to asks for exactly n requests.
-func to(n int, l load.Spec, which trial.Which) sweep.Measurement {
+// measurementOf returns a measurement of exactly n requests.
+func measurementOf(n int, l load.Spec, which trial.LatencyKind) sweep.Measurement {
 	return sweep.Measurement{
 		Load: l, Seed: 1, Max: n, Time: time.Hour, SLA: trial.SLA{Percentile: 99, Limit: 100 * ms, Latency: which},
 		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
 	}
 }
 
-func near(t *testing.T, what string, got trial.Num, want, within float64) {
+func checkNear(t *testing.T, what string, got trial.Num, want, within float64) {
 	t.Helper()
 	if v := got.Or(math.NaN()); !(math.Abs(v-want) <= within) {
 		t.Errorf("%s = %s, want %g +- %g", what, got.Text(3), want, within)
 	}
 }
 
-// show is a count, or that there is none.
-func show(n *int) string {
+// countText formats a count that may be missing.
+func countText(n *int) string {
 	if n == nil {
 		return "nothing"
 	}
 	return fmt.Sprint(*n)
 }
 
-// The study's answer, by the latency that it looked at and by the other one.
+// The study's settings, judged by model latency, as in the study, and by request latency.
 func TestStudy(t *testing.T) {
-	d := drawings(t)
-	apply(t, d, chosen())
+	d := studyDevice(t)
+	applySettings(t, d, studySettings())
 	for _, tt := range []struct {
 		name    string
 		clients int
-		which   trial.Which
+		which   trial.LatencyKind
 		request float64 // mean, ms
 		want    trial.Answer
 	}{
-		{"model latency, 10 clients", 10, trial.Model, 10 / .08529, trial.Pass},
-		{"request latency, 10 clients", 10, trial.Request, 10 / .08529, trial.Fail},
-		{"request latency, matched", 8, trial.Request, 93.8, trial.Pass},
+		{"model latency, 10 clients", 10, trial.ModelLatency, 10 / .08529, trial.Pass},
+		{"request latency, 10 clients", 10, trial.RequestLatency, 10 / .08529, trial.Fail},
+		{"request latency, matched", 8, trial.RequestLatency, 93.8, trial.Pass},
 	} {
-		r, err := d.Measure(t.Context(), to(5000, load.Spec{Concurrency: tt.clients}, tt.which))
+		r, err := d.Measure(t.Context(), measurementOf(5000, load.Spec{Concurrency: tt.clients}, tt.which))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if r.Verdict.Result != tt.want {
 			t.Errorf("%s: %v %s, want %v", tt.name, r.Verdict.Result, r.Verdict.Why, tt.want)
 		}
-		near(t, tt.name+": requests/s", r.Throughput.Value, 85.29, .3)
-		near(t, tt.name+": model P99", r.Model.P99, 93.8, .01)
-		near(t, tt.name+": mean", r.Latency.Mean, tt.request, .5)
+		checkNear(t, tt.name+": requests/s", r.Throughput.Value, 85.29, .3)
+		checkNear(t, tt.name+": model P99", r.Model.P99, 93.8, .01)
+		checkNear(t, tt.name+": mean", r.Latency.Mean, tt.request, .5)
 		if r.Use.GPU.Reason != "virtual device" || r.Use.CPUPercent.OK() || r.Lag.P99.OK() {
 			t.Errorf("%s: use %+v, lag %+v, want n/a", tt.name, r.Use, r.Lag)
 		}
 	}
 }
 
-// The same seed gives the same result, another one another.
+// The same seed gives the same result, another seed another result.
 func TestDeterministic(t *testing.T) {
-	d := drawings(t)
-	apply(t, d, chosen())
-	m := to(2000, load.Spec{Mode: load.Open, Rate: 60}, trial.Request)
+	d := studyDevice(t)
+	applySettings(t, d, studySettings())
+	m := measurementOf(2000, load.Spec{Mode: load.Open, Rate: 60}, trial.RequestLatency)
 	run := func(seed uint64) trial.Result {
 		m.Seed = seed
 		r, err := d.Measure(t.Context(), m)
@@ -132,16 +132,16 @@ func TestDeterministic(t *testing.T) {
 		t.Error("another seed gave the same latencies")
 	}
 	if p := first.Counts.Planned; p == nil || *p != first.Counts.Sent || *p < 1800 || *p >= 2000 {
-		t.Errorf("planned %v, sent %d, want those of 2000 that came after the warm-up", show(p), first.Counts.Sent)
+		t.Errorf("planned %v, sent %d, want those of 2000 that came after the warm-up", countText(p), first.Counts.Sent)
 	}
 }
 
-// Stop is asked every 250 ms of virtual time in which something came, and when
-// it says so nothing more is sent but what is under way is answered.
+// Stop is called after every 250 ms of virtual time with new samples. When it returns true, nothing
+// more is sent, and requests in flight are answered.
 func TestStop(t *testing.T) {
-	d := drawings(t)
-	apply(t, d, chosen())
-	m := to(0, load.Spec{Concurrency: 10}, trial.Request)
+	d := studyDevice(t)
+	applySettings(t, d, studySettings())
+	m := measurementOf(0, load.Spec{Concurrency: 10}, trial.RequestLatency)
 	var asked []time.Duration
 	seen := 0
 	m.Stop = func(elapsed time.Duration, samples []load.Sample) (bool, string) {
@@ -162,19 +162,19 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A closed load ends at the time it is given, or at Longest if that is later.
+// A closed load ends at its time limit, or at MinTimeLimit if that is later.
 func TestTime(t *testing.T) {
 	table, err := servicetime.Named("animated-drawings")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ longest, want time.Duration }{{0, 3 * time.Second}, {30 * time.Second, 30 * time.Second}} {
-		c := virtual.Config{Table: table, Start: knob.Config{Settings: chosen()}, Longest: tt.longest}
+		c := virtual.Config{Table: table, Start: knob.Config{Settings: studySettings()}, MinTimeLimit: tt.longest}
 		d, err := virtual.Open(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := to(0, load.Spec{Concurrency: 8}, trial.Request)
+		m := measurementOf(0, load.Spec{Concurrency: 8}, trial.RequestLatency)
 		m.Time = 3 * time.Second
 		r, err := d.Measure(t.Context(), m)
 		if err != nil {
@@ -187,19 +187,19 @@ func TestTime(t *testing.T) {
 }
 
 func TestTrace(t *testing.T) {
-	d := drawings(t)
-	apply(t, d, chosen())
+	d := studyDevice(t)
+	applySettings(t, d, studySettings())
 	path := filepath.Join(t.TempDir(), "a.csv")
 	if err := os.WriteFile(path, []byte("ms\n0\n300\n600\n90000\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := to(0, load.Spec{Mode: load.Trace, File: path}, trial.Request)
+	m := measurementOf(0, load.Spec{Mode: load.Trace, File: path}, trial.RequestLatency)
 	m.Time = time.Minute
 	r, err := d.Measure(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *r.Counts.Planned != 1 || r.Counts.OK != 1 { // the first three fell into the warm-up, the last is long after the end
+	if *r.Counts.Planned != 1 || r.Counts.OK != 1 { // the first three are in the warm-up; the last one is sent after the time limit, because traces run to their end
 		t.Errorf("planned %d, answered %d after the warm-up, want the last", *r.Counts.Planned, r.Counts.OK)
 	}
 	m.Load.File = path + "x"
@@ -208,11 +208,11 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// TestPlannedUntilStopped: a trial that ends early had planned what it sent.
+// TestPlannedUntilStopped: if a trial ends early, the planned requests are those that were sent.
 func TestPlannedUntilStopped(t *testing.T) {
-	d := drawings(t)
-	apply(t, d, chosen())
-	m := to(0, load.Spec{Mode: load.Open, Rate: 40}, trial.Request)
+	d := studyDevice(t)
+	applySettings(t, d, studySettings())
+	m := measurementOf(0, load.Spec{Mode: load.Open, Rate: 40}, trial.RequestLatency)
 	m.Stop = func(elapsed time.Duration, _ []load.Sample) (bool, string) {
 		return elapsed >= 30*time.Second, "certain"
 	}
@@ -220,16 +220,16 @@ func TestPlannedUntilStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "planned", trial.Of(float64(*r.Counts.Planned)), 1200, 150)
+	checkNear(t, "planned", trial.NumOf(float64(*r.Counts.Planned)), 1200, 150)
 }
 
-// TestBurstAtTheEnd: two quiet minutes and then more than the device bears is a
-// promise broken, whatever time and requests a trial has, and whoever says stop.
+// TestBurstAtTheEnd: a trace with two quiet minutes and a burst above the capacity breaks the
+// promise, because a trace runs to its end whatever Stop and the limits of the trial say.
 func TestBurstAtTheEnd(t *testing.T) {
-	d := drawings(t)
-	apply(t, d, chosen())
+	d := studyDevice(t)
+	applySettings(t, d, studySettings())
 	var text strings.Builder
-	for i := range 1200 { // from 100 s on: a piece of a log
+	for i := range 1200 { // from 100 s on, as in a part of a log
 		fmt.Fprintf(&text, "%g\n", 100+float64(i)/10)
 	}
 	for i := range 2000 {
@@ -239,7 +239,7 @@ func TestBurstAtTheEnd(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := to(300, load.Spec{Mode: load.Trace, File: path}, trial.Request)
+	m := measurementOf(300, load.Spec{Mode: load.Trace, File: path}, trial.RequestLatency)
 	m.Time, m.Max = 20*time.Second, 1000
 	m.Stop = func(time.Duration, []load.Sample) (bool, string) { return true, "certain" }
 	r, err := d.Measure(t.Context(), m)
@@ -247,20 +247,21 @@ func TestBurstAtTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p := r.Counts.Planned; p == nil || *p != 3200-20 {
-		t.Errorf("planned %v, want all 3200 of it but those in 2 s of warm-up", show(p))
+		t.Errorf("planned %v, want all 3200 of it but those in 2 s of warm-up", countText(p))
 	}
-	near(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 122, 2)
-	near(t, "throughput", r.Throughput.Value, 14, 4) // quiet ones and what the burst did not get refused, over two minutes
+	checkNear(t, "seconds", trial.NumOf(r.Seconds+r.WarmupSeconds), 122, 2)
+	checkNear(t, "throughput", r.Throughput.Value, 14, 4) // the quiet requests and those of the burst that were not refused, in two minutes
 	if r.Verdict.Result != trial.Fail {
 		t.Errorf("verdict %+v, want a fail", r.Verdict)
 	}
 }
 
-// A ramp runs to its end whoever says stop, and its figures say what they are of.
+// A ramp runs to its end whatever Stop says, and a warning says that its figures are those of a
+// changing load.
 func TestRamp(t *testing.T) {
-	d := drawings(t)
-	apply(t, d, chosen())
-	m := to(50, load.Spec{Mode: load.Ramp, From: 10, To: 70, Over: 30 * time.Second, Arrivals: load.Constant}, trial.Request)
+	d := studyDevice(t)
+	applySettings(t, d, studySettings())
+	m := measurementOf(50, load.Spec{Mode: load.Ramp, From: 10, To: 70, Over: 30 * time.Second, Arrivals: load.Constant}, trial.RequestLatency)
 	m.Time = time.Second
 	m.Stop = func(time.Duration, []load.Sample) (bool, string) { return true, "certain" }
 	r, err := d.Measure(t.Context(), m)
@@ -268,22 +269,22 @@ func TestRamp(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p := r.Counts.Planned; p == nil || *p != 1200-24 {
-		t.Errorf("planned %v, want all 1200 of it but those in 2 s of warm-up", show(p))
+		t.Errorf("planned %v, want all 1200 of it but those in 2 s of warm-up", countText(p))
 	}
-	near(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 30, .3)
+	checkNear(t, "seconds", trial.NumOf(r.Seconds+r.WarmupSeconds), 30, .3)
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "from 10 to 70/s") {
-		t.Errorf("warnings %q, want one that tells the rates", r.Warnings)
+		t.Errorf("warnings %q, want one with the rates", r.Warnings)
 	}
 }
 
 func TestErrors(t *testing.T) {
-	d := drawings(t)
+	d := studyDevice(t)
 	for what, change := range map[string]func(*knob.Settings){
 		"workers: 17 on gpu in fp16 is outside 1-16": func(s *knob.Settings) { s.Workers = 17 },
 		"batch_size: 0": func(s *knob.Settings) { s.BatchSize = 0 },
 		"device: tpu":   func(s *knob.Settings) { s.Device = "tpu" },
 	} {
-		s := chosen()
+		s := studySettings()
 		change(&s)
 		if _, err := d.Apply(t.Context(), s); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("Apply: %v, want %s", err, what)
@@ -293,13 +294,13 @@ func TestErrors(t *testing.T) {
 	if err != nil || info.Current.Workers != 1 || info.Model.Source != "sim:animated-drawings" || info.Fixed[knob.Threads] == "" {
 		t.Errorf("Info = %+v, %v", info, err)
 	}
-	if _, err := d.Measure(t.Context(), to(1, load.Spec{Mode: load.Open}, trial.Request)); err == nil {
+	if _, err := d.Measure(t.Context(), measurementOf(1, load.Spec{Mode: load.Open}, trial.RequestLatency)); err == nil {
 		t.Error("Measure took a rate of 0")
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	cancel(why)
-	if _, err := d.Measure(ctx, to(0, load.Spec{Concurrency: 1}, trial.Request)); !errors.Is(err, why) {
+	if _, err := d.Measure(ctx, measurementOf(0, load.Spec{Concurrency: 1}, trial.RequestLatency)); !errors.Is(err, why) {
 		t.Errorf("Measure after the end of its context: %v, want %v", err, why)
 	}
 	if err := d.Close(t.Context()); err != nil {
