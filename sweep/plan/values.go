@@ -24,7 +24,9 @@ func (d *decoder) values(p *Plan) readFunc {
 					words = append(words, s)
 				}
 			})(join(path, e.name), e.value)
-			p.Values[e.name] = strings.Join(words, ",")
+			if words != nil {
+				p.Values[e.name] = strings.Join(words, ",")
+			}
 		}
 	}
 }
