@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -97,7 +98,8 @@ func (t nodeTest) values() (in, out []namedTensor, err error) {
 func (t nodeTest) read(kind string, values []*onnxpb.ValueInfoProto) ([]namedTensor, error) {
 	var out []namedTensor
 	for i, v := range values {
-		if _, ok := v.GetType().GetValue().(*onnxpb.TypeProto_TensorType); !ok {
+		declared, ok := v.GetType().GetValue().(*onnxpb.TypeProto_TensorType)
+		if !ok {
 			return nil, unreadable{"an " + kind + " that is no tensor"}
 		}
 		var p onnxpb.TensorProto
@@ -107,6 +109,9 @@ func (t nodeTest) read(kind string, values []*onnxpb.ValueInfoProto) ([]namedTen
 		x, err := tensorOf(&p)
 		if err != nil {
 			return nil, err
+		}
+		if declared.TensorType.GetElemType() == int32(onnxpb.TensorProto_BFLOAT16) && x.Type == tensor.Uint16 {
+			x.Type = tensor.BFloat16 // the project's tests write its bits, because NumPy has no such type
 		}
 		out = append(out, namedTensor{v.GetName(), x})
 	}
@@ -127,6 +132,7 @@ var tensorTypes = map[onnxpb.TensorProto_DataType]tensor.Type{
 	onnxpb.TensorProto_UINT32: tensor.Uint32, onnxpb.TensorProto_UINT64: tensor.Uint64, onnxpb.TensorProto_INT8: tensor.Int8,
 	onnxpb.TensorProto_INT16: tensor.Int16, onnxpb.TensorProto_INT32: tensor.Int32, onnxpb.TensorProto_INT64: tensor.Int64,
 	onnxpb.TensorProto_FLOAT16: tensor.Float16, onnxpb.TensorProto_FLOAT: tensor.Float32, onnxpb.TensorProto_DOUBLE: tensor.Float64,
+	onnxpb.TensorProto_BFLOAT16: tensor.BFloat16, onnxpb.TensorProto_STRING: tensor.String,
 }
 
 // tensorOf converts p, whose numbers are raw bytes or in the list for its type.
@@ -140,7 +146,7 @@ func tensorOf(p *onnxpb.TensorProto) (tensor.Tensor, error) {
 	if len(t.Data) == 0 {
 		t.Data = listed(p, typ)
 	}
-	if n := tensor.Elements(t.Shape); n*int64(typ.Size()) != int64(len(t.Data)) {
+	if tensor.Elements(t.Shape) != tensor.Count(typ, t.Data) {
 		return t, fmt.Errorf("%d bytes for %s %v", len(t.Data), typ, t.Shape)
 	}
 	return t, nil
@@ -149,6 +155,9 @@ func tensorOf(p *onnxpb.TensorProto) (tensor.Tensor, error) {
 // listed returns the numbers of p's lists as bytes; one list is used.
 func listed(p *onnxpb.TensorProto, typ tensor.Type) []byte {
 	out := []byte{}
+	for _, v := range p.GetStringData() {
+		out = tensor.AppendText(out, string(v))
+	}
 	for _, v := range p.GetFloatData() {
 		out = tensor.AppendFloat32(out, v)
 	}
@@ -162,7 +171,7 @@ func listed(p *onnxpb.TensorProto, typ tensor.Type) []byte {
 		out = tensor.AppendInt(out, typ, int64(v))
 	}
 	for _, v := range p.GetInt32Data() {
-		if typ == tensor.Float16 { // the bits of the number
+		if typ == tensor.Float16 || typ == tensor.BFloat16 { // the bits of the number
 			out = tensor.AppendInt(out, tensor.Uint16, int64(v))
 			continue
 		}
@@ -186,6 +195,11 @@ func compareTensors(want, got tensor.Tensor) string {
 		return fmt.Sprintf("type %s, expected %s", got.Type, want.Type)
 	case !slices.Equal(want.Shape, got.Shape) && !(len(want.Shape) > 0 && want.Shape[0] == 1 && slices.Equal(want.Shape[1:], got.Shape)):
 		return fmt.Sprintf("shape %v, expected %v", got.Shape, want.Shape)
+	case want.Type == tensor.String:
+		if !bytes.Equal(want.Data, got.Data) {
+			return fmt.Sprintf("texts % q, expected % q", got.Data, want.Data)
+		}
+		return ""
 	case len(want.Data) != len(got.Data):
 		return fmt.Sprintf("%d bytes, expected %d", len(got.Data), len(want.Data))
 	}

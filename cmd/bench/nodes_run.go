@@ -35,7 +35,7 @@ func (s *nodeServer) run(ctx context.Context, t nodeTest) nodeResult {
 	if err != nil && !unsent {
 		return result(wrong, err.Error())
 	}
-	m, err := catalog.Open(ctx, "test="+t.model, catalog.Options{Shapes: openShapes(t.model, in), Probe: s.backend})
+	m, err := catalog.Open(ctx, "test="+t.model, catalog.Options{Bodies: exampleOf(in), Probe: s.backend})
 	switch {
 	case err != nil:
 		return result(refused, reasonOf(err))
@@ -144,29 +144,14 @@ func valueNames(vs []onnxgraph.Value) []string {
 	return out
 }
 
-// openShapes returns the shapes of those inputs that have open dimensions, as --shape
-// gives them.
-func openShapes(path string, in []namedTensor) map[string][]int64 {
-	info, err := inspect(path)
-	if err != nil {
-		return nil // catalog.Open has the same error
+// exampleOf is the inputs of a test as an example request, as a person gives one with --input;
+// none if no body can have them.
+func exampleOf(in []namedTensor) []catalog.Body {
+	if in == nil {
+		return nil
 	}
-	out := map[string][]int64{}
-	for _, v := range info.Inputs {
-		open := v.Dims == nil
-		for _, d := range v.Dims {
-			open = open || d.Open()
-		}
-		for _, t := range in {
-			if open && t.name == v.Name {
-				out[v.Name] = t.Shape
-				if len(v.Dims) > 0 && v.Dims[0].Open() {
-					out[v.Name] = t.Shape[1:] // of one item
-				}
-			}
-		}
-	}
-	return out
+	b := binaryBody(in)
+	return []catalog.Body{{Name: "the test's input", Type: b.Type, Data: b.Data}}
 }
 
 // ask sends one body and returns the outputs, or the reason of a refusal.

@@ -85,7 +85,7 @@ type runFlags struct {
 	input       string
 	target      string
 	knobs       []string
-	lengthFlags
+	modelFlags
 	strategy  string
 	question  string
 	objective string
@@ -124,7 +124,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.trace, "trace", "", "load replayed from a CSV file of send times")
 	fs.DurationVar(&f.timeout, "timeout", 0, "how long a request is waited for before it counts as failed (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: made from the model's inputs)")
-	f.lengthFlags.bind(fs)
+	f.modelFlags.bind(fs)
 	f.bodyFlags.bind(fs)
 	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
 	f.settingsFlags.bind(fs, knob.TorchServe)
@@ -320,7 +320,10 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("target") {
 		p.Target = f.target
 	}
-	return errors.Join(f.bodyFlags.overlay(p), f.lengthFlags.overlay(p))
+	if err := f.bodyFlags.overlay(p); err != nil {
+		return err
+	}
+	return f.modelFlags.overlay(p)
 }
 
 // ranges puts those of --knob into the plan. Names beside the seven are the target's

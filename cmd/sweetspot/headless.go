@@ -77,6 +77,9 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	if log != nil {
 		c.Log = log
 	}
+	if a.verbose {
+		c.Log = a.err
+	}
 	t, err := local.Start(ctx, c)
 	if err != nil && log != nil {
 		log.Close()
@@ -87,7 +90,10 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 // childCommand is the engine child's command line, without the settings.
 func (a *app) childCommand(p plan.Plan) []string {
 	argv := append([]string{a.self, "engine", p.Model}, bodyArgs(p)...)
-	return append(argv, lengthArgs(p)...)
+	if a.verbose {
+		argv = append(argv, "--verbose")
+	}
+	return append(argv, modelArgs(p)...)
 }
 
 // startConfig is what the engine starts with: the knobs to which the plan gives
@@ -156,6 +162,9 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 		a.note(f, "batch    %s", info.Model.BatchWhy)
 	case info.Current.Has(knob.BatchSize):
 		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
+	}
+	for _, w := range info.Model.Warnings {
+		a.note(f, "warning  %s", w)
 	}
 	switch {
 	case p.Input != "":

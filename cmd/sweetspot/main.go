@@ -44,6 +44,7 @@ type app struct {
 	limits func() monitor.Container // of the cores and the memory; asked once
 
 	targets []targetKind // that a sweep can drive, the default first
+	verbose bool         // log what only helps to find faults
 }
 
 // exitError ends the program with a code, after its text was printed.
@@ -204,6 +205,7 @@ of this machine: batch size 1 breaks it, 8 keeps it.`,
 	}
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")
 	o.bind(c.Flags(), a.targets)
+	a.bindVerbose(c.Flags())
 	c.AddCommand(a.engineCommand(), a.keeperCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)

@@ -18,7 +18,7 @@ func (a *app) serveCommand() *cobra.Command {
 	var (
 		f                  settingsFlags
 		b                  bodyFlags
-		open               lengthFlags
+		open               modelFlags
 		listen, management string
 		noTokens           bool
 	)
@@ -37,7 +37,7 @@ key_file.json in the current folder.`,
 			if err != nil {
 				return err
 			}
-			log := slog.New(slog.NewTextHandler(a.err, nil))
+			log := a.logger()
 			h := &host{}
 			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log}
 			if !noTokens {
@@ -52,6 +52,8 @@ key_file.json in the current folder.`,
 	f.bind(c.Flags(), knob.Eager)
 	b.bind(c.Flags())
 	open.bind(c.Flags())
+	open.bindInput(c.Flags())
+	a.bindVerbose(c.Flags())
 	c.Flags().StringVar(&listen, "listen", server.DefaultInference, "inference address")
 	c.Flags().StringVar(&management, "management", server.DefaultManagement, "management address")
 	c.Flags().BoolVar(&noTokens, "disable-token-auth", false, "ask for no token")
@@ -60,7 +62,7 @@ key_file.json in the current folder.`,
 
 // serve binds the addresses first: a port in use is found out before a model is
 // loaded.
-func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open lengthFlags, b bodyFlags, cfg knob.Config, log *slog.Logger) error {
+func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open modelFlags, b bodyFlags, cfg knob.Config, log *slog.Logger) error {
 	ctx := c.Context()
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {

@@ -60,7 +60,7 @@ func fixed(models []string) map[knob.Name]string {
 // backends are those that the models want, the one that models are verified
 // with (nil where none is to be), and what executes, in words. ONNX Runtime is
 // left out where nothing wants it.
-func (a *app) backends(models []string, log *slog.Logger) (all map[string]engine.Backend, probe engine.Backend, runtime string, err error) {
+func (a *app) backends(models []string, log *slog.Logger) (all map[string]engine.Backend, probe engine.Prober, runtime string, err error) {
 	sim := new(simulated.Backend)
 	all = map[string]engine.Backend{simulated.Name: sim}
 	if simulatedOnly(models) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"sweetspot/engine/tensor"
 )
@@ -88,8 +89,11 @@ func (v *arrayReader) readScalar(depth int) error {
 	if depth != v.scalarDepth {
 		return v.errorf("%s%s, expected an array as before it", v.describeNext(), v.indexText())
 	}
-	if v.typ == tensor.Bool && v.readBool() {
+	switch {
+	case v.typ == tensor.Bool && v.readBool():
 		return nil
+	case v.typ == tensor.String:
+		return v.readText()
 	}
 	n, ok := v.number()
 	if !ok && v.typ.IsFloat() {
@@ -130,6 +134,19 @@ func (v *arrayReader) readNonFinite() error {
 	return v.errorf(`%s%s, expected a number, "NaN", "Infinity" or "-Infinity"`, v.describeNext(), v.indexText())
 }
 
+// readText reads a string. ONNX Runtime ends texts at a NUL.
+func (v *arrayReader) readText() error {
+	text, err := v.readString()
+	if err != nil {
+		return err
+	}
+	if strings.ContainsRune(text, 0) {
+		return v.errorf("a text%s has a NUL character, which a model cannot take", v.indexText())
+	}
+	v.data = tensor.AppendText(v.data, text)
+	return nil
+}
+
 // readBool reads true or false.
 func (v *arrayReader) readBool() bool {
 	rest := v.b[v.i:]
@@ -165,9 +182,9 @@ func (v *arrayReader) appendNumber(n number) (ok bool) {
 		f, ok := n.asFloat64()
 		v.data = tensor.AppendFloat(v.data, v.typ, f)
 		return ok
-	case tensor.Float16:
+	case tensor.Float16, tensor.BFloat16:
 		f, ok := n.asFloat32()
-		v.data = tensor.AppendFloat16(v.data, f)
+		v.data = tensor.AppendFloat(v.data, v.typ, float64(f))
 		return ok && !math.IsInf(tensor.At(v.typ, v.data, v.lastIndex()), 0)
 	case tensor.Uint64:
 		u, ok := n.unsigned()

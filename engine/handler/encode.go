@@ -99,7 +99,8 @@ func quality(params string) float64 {
 //
 // In JSON, numbers have the fewest digits that read back unchanged; NaN and infinities are
 // the strings "NaN", "Infinity" and "-Infinity". The content type of a raw answer has the
-// shape if the output has open dimensions. A binary answer is the JSON
+// shape if the output has open dimensions. The values of an output with labels are an object
+// in JSON, and in their order else. A binary answer is the JSON
 //
 //	{"outputs": [{"name": "y", "datatype": "FP32", "shape": [2], "parameters": {"binary_data_size": 8}}, ...]}
 //
@@ -109,7 +110,7 @@ func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) (payl
 		return payload.Body{Data: dst}, fmt.Errorf("the model returned %d outputs, expected %d (%s)", len(item), len(outputs), inputNames(outputs))
 	}
 	for i, t := range item {
-		if n := tensor.Elements(t.Shape); n < 0 || t.Type.Size() == 0 || int64(len(t.Data)) != n*int64(t.Type.Size()) {
+		if n := tensor.Elements(t.Shape); n < 0 || t.Type == tensor.Invalid || tensor.Count(t.Type, t.Data) != n {
 			return payload.Body{Data: dst}, fmt.Errorf("output %q: %d bytes do not fit %s %v", outputs[i].Name, len(t.Data), t.Type, t.Shape)
 		}
 	}
@@ -119,7 +120,7 @@ func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) (payl
 	case f == Binary:
 		return encodeBinary(dst, outputs, item), nil
 	case len(item) == 1:
-		dst = appendNested(dst, item[0])
+		dst = appendNested(dst, outputs[0].Labels, item[0])
 	default:
 		dst = appendNamed(dst, outputs, item)
 	}
@@ -152,7 +153,7 @@ func appendNamed(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 		}
 		dst = appendString(dst, outputs[i].Name)
 		dst = append(dst, ": "...)
-		dst = appendNested(dst, t)
+		dst = appendNested(dst, outputs[i].Labels, t)
 	}
 	return append(dst, '}')
 }
@@ -182,10 +183,17 @@ func appendDescription(dst []byte, outputs []tensor.Spec, item tensor.Item) []by
 	return append(dst, "]}"...)
 }
 
-// appendNested writes t as nested arrays; a scalar is a number.
-func appendNested(dst []byte, t tensor.Tensor) []byte {
-	if len(t.Shape) == 0 {
+// appendNested writes t as nested arrays; a scalar is a number. With labels, the last dimension
+// is an object with a member for each label.
+func appendNested(dst []byte, labels []string, t tensor.Tensor) []byte {
+	switch {
+	case t.Type == tensor.String:
+		texts, _ := tensor.Texts(t.Data)
+		return appendTexts(dst, t.Shape, texts)
+	case len(t.Shape) == 0:
 		return appendValue(dst, t.Type, t.Data)
+	case len(t.Shape) == 1 && labels != nil && int64(len(labels)) == t.Shape[0]:
+		return appendLabelled(dst, labels, t)
 	}
 	dst = append(dst, '[')
 	n := int(t.Shape[0])
@@ -199,9 +207,42 @@ func appendNested(dst []byte, t tensor.Tensor) []byte {
 		}
 		size := len(t.Data) / n
 		sub.Data = t.Data[i*size : (i+1)*size]
-		dst = appendNested(dst, sub)
+		dst = appendNested(dst, labels, sub)
 	}
 	return append(dst, ']')
+}
+
+// appendTexts writes texts as nested arrays of strings.
+func appendTexts(dst []byte, shape []int64, texts []string) []byte {
+	if len(shape) == 0 {
+		return appendString(dst, texts[0])
+	}
+	dst = append(dst, '[')
+	for i := range int(shape[0]) {
+		if len(texts) == 0 {
+			break // an inner axis is 0: nothing to write
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		size := len(texts) / int(shape[0])
+		dst = appendTexts(dst, shape[1:], texts[i*size:(i+1)*size])
+	}
+	return append(dst, ']')
+}
+
+// appendLabelled writes the values of t by their labels.
+func appendLabelled(dst []byte, labels []string, t tensor.Tensor) []byte {
+	dst = append(dst, '{')
+	size := t.Type.Size()
+	for i, label := range labels {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(appendString(dst, label), ": "...)
+		dst = appendValue(dst, t.Type, t.Data[i*size:])
+	}
+	return append(dst, '}')
 }
 
 func appendValue(dst []byte, t tensor.Type, b []byte) []byte {

@@ -47,12 +47,18 @@ type decoder struct {
 	images ImageOptions
 }
 
+// alone reports whether a value without a name is the value of the first input: there is no
+// other, or the others may be left out. Optional inputs are last.
+func (d decoder) alone() bool {
+	return len(d.inputs) == 1 || len(d.inputs) > 1 && !d.inputs[0].Optional && d.inputs[1].Optional
+}
+
 func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
 	e, params, err := encodingOf(contentType)
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, d.hint())
 	}
-	if len(body) == 0 && !(len(d.inputs) == 1 && (isExact(d.inputs[0], 0) || params["shape"] != "")) {
+	if len(body) == 0 && !(d.alone() && (isExact(d.inputs[0], 0) || params["shape"] != "")) {
 		return nil, fmt.Errorf("empty body; %s", d.hint())
 	}
 	item, err := d.decodeAs(e, params, body)
@@ -60,6 +66,9 @@ func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
 		return nil, err
 	}
 	for i, s := range d.inputs {
+		if item[i].IsZero() {
+			continue // left out
+		}
 		if err := d.checkValues(s, item[i]); err != nil {
 			return nil, err
 		}
@@ -71,9 +80,9 @@ func (d decoder) decodeAs(e encoding, params map[string]string, body []byte) (te
 	switch {
 	case e == multipartEncoding:
 		return d.decodeMultipart(params["boundary"], body)
-	case e == jsonEncoding || len(d.inputs) != 1 && e < rawEncoding:
+	case e == jsonEncoding || !d.alone() && e < rawEncoding:
 		return d.decodeJSON(body)
-	case len(d.inputs) != 1:
+	case !d.alone():
 		return nil, fmt.Errorf("the body has one value, the model takes %d inputs; %s", len(d.inputs), d.hint())
 	}
 	s := d.inputs[0]
@@ -85,17 +94,19 @@ func (d decoder) decodeAs(e encoding, params map[string]string, body []byte) (te
 		return item, nil
 	}
 	if t, notRaw := d.decodeBinary(e, params["shape"], body, s); notRaw == nil {
-		return tensor.Item{t}, nil
+		return d.one(t, nil)
 	}
 	return nil, err
 }
 
-// one returns the item of a single input.
+// one returns the item of a single input; those that may be left out are.
 func (d decoder) one(t tensor.Tensor, err error) (tensor.Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tensor.Item{t}, nil
+	item := make(tensor.Item, len(d.inputs))
+	item[0] = t
+	return item, nil
 }
 
 // decodeBinary decodes the value of one input that is not JSON.

@@ -24,7 +24,7 @@ func (d decoder) newItem() itemBuilder {
 // or body, as in TorchServe's clients.
 func (b *itemBuilder) find(name string) (int, error) {
 	i := slices.IndexFunc(b.inputs, func(s tensor.Spec) bool { return s.Name == name })
-	if i < 0 && len(b.inputs) == 1 && (name == "data" || name == "body") {
+	if i < 0 && b.alone() && (name == "data" || name == "body") {
 		i = 0
 	}
 	if i < 0 {
@@ -40,7 +40,7 @@ func (b *itemBuilder) find(name string) (int, error) {
 func (b *itemBuilder) complete() (tensor.Item, error) {
 	var missing []tensor.Spec
 	for i, t := range b.item {
-		if t.Type == tensor.Invalid {
+		if t.Type == tensor.Invalid && !b.inputs[i].Optional {
 			missing = append(missing, b.inputs[i])
 		}
 	}
@@ -82,7 +82,7 @@ func (d decoder) decodeJSON(body []byte) (tensor.Item, error) {
 	switch {
 	case s.peek() == '{':
 		err = s.readObject(func(key string) error { return b.readMember(key, s) })
-	case len(d.inputs) == 1:
+	case d.alone():
 		err = b.read(0, s)
 	default:
 		err = fmt.Errorf("%s, the model takes %d inputs; %s", s.describeNext(), len(d.inputs), d.hint())
@@ -182,7 +182,7 @@ func (b *itemBuilder) readOIPData(i int, datatype string, shape []int64, data *s
 	got := t.Shape
 	if shape != nil {
 		got = shape
-		if n := len(t.Data) / spec.Type.Size(); tensor.Elements(shape) != int64(n) {
+		if n := tensor.Count(t.Type, t.Data); tensor.Elements(shape) != n {
 			return fmt.Errorf("%d values do not fit shape %v", n, shape)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 // decodeRaw makes a tensor that shares the memory of data.
 func (d decoder) decodeRaw(param string, data []byte, s tensor.Spec) (tensor.Tensor, error) {
-	shape, err := rawShape(param, len(data), s)
+	shape, err := rawShape(param, data, s)
 	if err != nil {
 		return tensor.Tensor{}, fmt.Errorf("input %q: %w; %s", s.Name, err, d.hintOne(s))
 	}
@@ -30,18 +30,24 @@ func BodySize(inputs []tensor.Spec) int64 {
 		if n < 0 || n > math.MaxInt32 {
 			return 0
 		}
+		if s.Type == tensor.String { // of any length
+			return 0
+		}
 		size += n*int64(s.Type.Size()) + partBytes
 	}
 	return size
 }
 
-// rawShape returns the shape of n bytes: the sender's shape parameter, or else the input's
+// rawShape returns the shape of data: the sender's shape parameter, or else the input's
 // shape, with a single open dimension inferred.
-func rawShape(param string, n int, s tensor.Spec) ([]int64, error) {
-	if n%s.Type.Size() != 0 {
+func rawShape(param string, data []byte, s tensor.Spec) ([]int64, error) {
+	n, count := len(data), tensor.Count(s.Type, data)
+	switch {
+	case count < 0 && s.Type == tensor.String:
+		return nil, fmt.Errorf("%d bytes are not texts with their lengths before them, as 4 bytes each", n)
+	case count < 0:
 		return nil, fmt.Errorf("%d bytes, expected a multiple of %d for %s", n, s.Type.Size(), s.Type)
 	}
-	count := int64(n / s.Type.Size())
 	if param != "" {
 		given, err := parseShape(param)
 		if err != nil {
@@ -56,6 +62,8 @@ func rawShape(param string, n int, s tensor.Spec) ([]int64, error) {
 	switch {
 	case ok:
 		return shape, nil
+	case s.Type == tensor.String:
+		return nil, fmt.Errorf("%d texts, expected %v", count, s.Shape)
 	case s.Fixed():
 		return nil, fmt.Errorf("%d bytes, expected %d for %s %v", n, tensor.Elements(s.Shape)*int64(s.Type.Size()), s.Type, s.Shape)
 	}

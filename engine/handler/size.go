@@ -22,9 +22,9 @@ func (d decoder) decodedSize(contentType string, body []byte) int64 {
 		return 0
 	case e == multipartEncoding:
 		return d.multipartSize(params["boundary"], body)
-	case e == jsonEncoding || len(d.inputs) != 1 && e < rawEncoding:
+	case e == jsonEncoding || !d.alone() && e < rawEncoding:
 		return jsonSize(body, d.inputs)
-	case len(d.inputs) != 1:
+	case !d.alone():
 		return 0
 	}
 	s := d.inputs[0]
@@ -43,6 +43,10 @@ func jsonSize(body []byte, inputs []tensor.Spec) int64 {
 	var preallocated, widest int64
 	for _, s := range inputs {
 		size := int64(s.Type.Size())
+		if s.Type == tensor.String { // the texts, and their lengths instead of quotes and commas
+			size = 4
+			preallocated += int64(len(body))
+		}
 		widest = max(widest, size)
 		preallocated += size * min(max(tensor.Elements(s.Shape), 0), int64(len(body)))
 	}

@@ -31,6 +31,8 @@ func TestCodec(t *testing.T) {
 		{tensor.Int64, -1 << 63, "\x00\x00\x00\x00\x00\x00\x00\x80"},
 		{tensor.Float16, 1.5, "\x00\x3e"},
 		{tensor.Float16, math.Inf(1), "\x00\x7c"},
+		{tensor.BFloat16, 1.5, "\xc0\x3f"},
+		{tensor.BFloat16, math.Inf(-1), "\x80\xff"},
 		{tensor.Float32, -0.5, "\x00\x00\x00\xbf"},
 		{tensor.Float32, math.Inf(-1), "\x00\x00\x80\xff"},
 		{tensor.Float64, 0.1, "\x9a\x99\x99\x99\x99\x99\xb9\x3f"},
@@ -72,10 +74,25 @@ func TestAppendFloatRounds(t *testing.T) {
 		{tensor.Float16, 65520, math.Inf(1)},
 		{tensor.Float16, 1e-8, 0},
 		{tensor.Float16, 6e-8, 0x1p-24},
+		{tensor.BFloat16, 257, 256},   // halfway: to even
+		{tensor.BFloat16, 259, 260},   // halfway: to even
+		{tensor.BFloat16, 258.1, 258}, // nearest
+		{tensor.BFloat16, math.MaxFloat32, math.Inf(1)},
+		{tensor.BFloat16, 1e-46, 0},
 	}
 	for _, tc := range tests {
 		if got := tensor.At(tc.typ, tensor.AppendFloat(nil, tc.typ, tc.v), 0); got != tc.want {
 			t.Errorf("%v as %s is %v, want %v", tc.v, tc.typ, got, tc.want)
+		}
+	}
+}
+
+// A NaN whose bits are all in the half that is cut off stays a NaN.
+func TestAppendBFloat16KeepsNaN(t *testing.T) {
+	for _, bits := range []uint32{0x7f800001, 0xff800001, 0x7fffffff} {
+		got := tensor.At(tensor.BFloat16, tensor.AppendBFloat16(nil, math.Float32frombits(bits)), 0)
+		if !math.IsNaN(got) {
+			t.Errorf("NaN %08x as BF16 is %v", bits, got)
 		}
 	}
 }

@@ -102,6 +102,12 @@ func (p Plan) document() []keyValue {
 	if len(p.Shapes)+len(p.Lengths) > 0 {
 		add("shapes", p.shapesTree())
 	}
+	if len(p.Values) > 0 {
+		add("values", p.valuesTree())
+	}
+	if p.NoBatch {
+		add("no_batch", literal("true"))
+	}
 	if len(p.Pad) > 0 {
 		add("pad", p.padTree())
 	}

@@ -96,6 +96,8 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"image", d.text(&p.Image)},
 		{"max_request_size", d.integer(&p.MaxRequestSize)},
 		{"shapes", d.shapes(p)},
+		{"values", d.values(p)},
+		{"no_batch", d.boolean(&p.NoBatch)},
 		{"pad", d.pad(p)},
 		{"buckets", d.buckets(p)},
 		{"target", d.text(&p.Target)},

@@ -204,14 +204,14 @@ func (s *Session) open() {
 		text += ": " + why
 	}
 	s.addMessage(Note, "%s", text)
-	if info.Model.Images != "" && s.cfg.Plan.Input != "" { // else no images are sent
-		s.addMessage(Note, "images %s", info.Model.Images)
-	}
 	if l := info.Model.Lengths; l != "" {
 		s.addMessage(Note, "lengths of generated requests: %s", l)
 	}
 	if p := info.Model.Padding; p != "" {
 		s.addMessage(Note, "padding: %s", p)
+	}
+	if info.Model.Images != "" && s.cfg.Plan.Input != "" { // else no images are sent
+		s.addMessage(Note, "images %s", info.Model.Images)
 	}
 	if b, ok := t.(sweep.BareMeasurer); ok {
 		s.measureBare(b) // there is no load yet

@@ -72,6 +72,8 @@ type Model struct {
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
 	Images    string        `json:"images,omitempty"` // how images become the inputs; "" if none is an image
+	// Warnings are what people should know about the model.
+	Warnings []string `json:"warnings,omitempty"`
 	// Padding says how rows of different lengths are padded, or why not; "" if nobody asked.
 	Padding string  `json:"padding,omitempty"`
 	Padded  bool    `json:"padded,omitempty"`
@@ -182,7 +184,8 @@ func describe(s *engine.ModelService) Model {
 	m, c := s.Model(), s.Config()
 	out := Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
-		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: imagesOf(m), Padding: m.PadWhy, LoadLengths: m.LoadLengths,
+		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: imagesOf(m),
+		Warnings: m.Warnings, Padding: m.PadWhy, LoadLengths: m.LoadLengths,
 		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
 	if m.Padding != nil {

@@ -51,7 +51,32 @@ func TestReference(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
+	checkTextReference(t, b)
 	if _, err := b.Reference(path+".gone", []string{"x"}, []string{"y"}); err == nil {
 		t.Error("a file that is not there is loaded")
+	}
+}
+
+// checkTextReference checks a reference of texts.
+func checkTextReference(t *testing.T, b *Backend) {
+	t.Helper()
+	graph := builder.New("same", 1)
+	graph.Output("y", graph.Op("Identity", []string{graph.Input("x", onnxpb.TensorProto_STRING, dim(2))}), onnxpb.TensorProto_STRING, dim(2))
+	data, err := graph.Bytes()
+	path := filepath.Join(t.TempDir(), "text.onnx")
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.Reference(path, []string{"x"}, []string{"y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	want := []tensor.Tensor{{Type: tensor.String, Shape: []int64{2}, Data: tensor.JoinTexts([]string{"a", "größe"})}}
+	if got, err := r.Run(want, want); err != nil || !bytes.Equal(got[0].Data, want[0].Data) {
+		t.Errorf("texts are %v, %v", got, err)
 	}
 }

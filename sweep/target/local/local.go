@@ -150,7 +150,7 @@ func (t *Target) infoOf(in control.Info) sweep.Info {
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
-			Padding: m.Padding, Lengths: lengthsText(m), Bodies: t.bodies,
+			Warnings: m.Warnings, Padding: m.Padding, Lengths: lengthsText(m), Bodies: t.bodies,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
 		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
