@@ -37,9 +37,12 @@ func (r *Reference) Run(inputs, like []tensor.Tensor) ([]tensor.Tensor, error) {
 	results := make([]tensor.Tensor, len(like))
 	for i, t := range like {
 		results[i] = tensor.Tensor{Type: t.Type, Shape: t.Shape, Data: make([]byte, len(t.Data))}
+		if t.Type == tensor.String {
+			results[i].Data = nil
+		}
 	}
 	out, err := wholeValues(results)
-	defer destroy(out)
+	defer func() { destroy(out) }()
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +51,13 @@ func (r *Reference) Run(inputs, like []tensor.Tensor) ([]tensor.Tensor, error) {
 	}
 	runtime.KeepAlive(inputs) // the runtime reads and writes this memory
 	for i, v := range out {
-		if len(results[i].Shape) == 0 { // a scalar has its own memory
+		switch {
+		case results[i].Type == tensor.String: // allocated by the runtime
+			port := &tensorPort{Spec: tensor.Spec{Name: "of texts", Type: tensor.String}}
+			if results[i].Shape, results[i].Data, err = textOutput(port, v); err != nil {
+				return nil, err
+			}
+		case len(results[i].Shape) == 0: // a scalar has its own memory
 			results[i].Data, _ = bindings[results[i].Type].bytesOf(v)
 		}
 	}
@@ -65,6 +74,12 @@ func wholeValues(tensors []tensor.Tensor) ([]ort.Value, error) {
 	for i, t := range tensors {
 		var err error
 		switch b := bindings[t.Type]; {
+		case t.Type == tensor.String && t.Data == nil:
+		case t.Type == tensor.String:
+			var texts []string
+			if texts, err = textsOf(t.Data); err == nil {
+				out[i], err = newTexts(t.Shape, texts)
+			}
 		case len(t.Shape) > 0:
 			data := t.Data
 			if len(data) == 0 {
