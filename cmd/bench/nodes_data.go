@@ -98,8 +98,7 @@ func (t nodeTest) values() (in, out []namedTensor, err error) {
 func (t nodeTest) read(kind string, values []*onnxpb.ValueInfoProto) ([]namedTensor, error) {
 	var out []namedTensor
 	for i, v := range values {
-		declared, ok := v.GetType().GetValue().(*onnxpb.TypeProto_TensorType)
-		if !ok {
+		if _, ok := v.GetType().GetValue().(*onnxpb.TypeProto_TensorType); !ok {
 			return nil, unreadable{"an " + kind + " that is no tensor"}
 		}
 		var p onnxpb.TensorProto
@@ -110,8 +109,9 @@ func (t nodeTest) read(kind string, values []*onnxpb.ValueInfoProto) ([]namedTen
 		if err != nil {
 			return nil, err
 		}
-		if declared.TensorType.GetElemType() == int32(onnxpb.TensorProto_BFLOAT16) && x.Type == tensor.Uint16 {
-			x.Type = tensor.BFloat16 // the project's tests write its bits, because NumPy has no such type
+		declared := onnxpb.TensorProto_DataType(v.GetType().GetTensorType().GetElemType())
+		if declared == onnxpb.TensorProto_BFLOAT16 && x.Type == tensor.Uint16 { // old tests have the bits
+			x.Type = tensor.BFloat16
 		}
 		out = append(out, namedTensor{v.GetName(), x})
 	}
