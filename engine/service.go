@@ -62,6 +62,8 @@ type ModelService struct {
 	inFlight   int // rows taken from the queue and not answered
 	count      counters
 
+	agreements map[string]Agreement // of FP16 with FP32, by device
+
 	lastFailureLog time.Duration // when a failed batch was last logged
 
 	hasWork   bool          // a row is queued or in flight

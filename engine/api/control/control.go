@@ -7,6 +7,7 @@
 //	GET /engine/v1/stats                  monotone counters, process usage
 //	POST /engine/v1/models/{m}/operators  times of the operators
 //	POST /engine/v1/models/{m}/bare       bare rate of the model
+//	POST /engine/v1/models/{m}/precision  agreement of FP16 with FP32
 //
 // The body of PUT is a JSON object with the knobs to change. A change that is refused gets
 // an error body; else the answer is JSON lines, one [Line] when each step ends. The last
@@ -131,6 +132,7 @@ func New(e *engine.Engine, host Host) *API {
 	a.route("/engine/v1/models/{m}/settings", methods{http.MethodGet: a.settings, http.MethodPut: a.change})
 	a.route("/engine/v1/models/{m}/operators", methods{http.MethodPost: a.operators})
 	a.route("/engine/v1/models/{m}/bare", methods{http.MethodPost: a.bare})
+	a.route("/engine/v1/models/{m}/precision", methods{http.MethodPost: a.precision})
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { wire.Fail(w, wire.NoRoute(r)) })
 	return a
 }
