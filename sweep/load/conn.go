@@ -25,6 +25,8 @@ const (
 type job struct {
 	planned, lag time.Duration
 	request      []byte
+	body         int32 // its index in Config.Bodies
+	keep         bool  // keep the body of the answer
 }
 
 // How much of a request is written: values of conn.sent.
@@ -79,7 +81,7 @@ func (c *conn) close() {
 
 // begin starts the timeout of a request.
 func (c *conn) begin(j job) {
-	c.job = j
+	c.job, c.ans.keep = j, j.keep
 	c.sent.Store(sentAll)
 	c.mu.Lock()
 	c.due = j.planned + c.run.c.Timeout
@@ -242,7 +244,7 @@ func (c *conn) finish(err error) {
 // record adds the sample of a request that ended at now: it exceeded its timeout, failed with
 // err, or was answered.
 func (r *run) record(j job, now time.Duration, isExpired bool, a *answer, err error) Outcome {
-	s := Sample{Planned: j.planned, Lag: j.lag, Latency: now - j.planned}
+	s := Sample{Planned: j.planned, Lag: j.lag, Latency: now - j.planned, Body: j.body}
 	switch {
 	case isExpired || s.Latency >= r.c.Timeout:
 		s.Outcome, s.Latency = Timeout, r.c.Timeout
@@ -251,6 +253,9 @@ func (r *run) record(j job, now time.Duration, isExpired bool, a *answer, err er
 		r.recordError(err)
 	default:
 		a.fill(&s)
+		if a.keep && s.Outcome == OK {
+			r.keeper.add(j.body, s.Batch, a.data)
+		}
 	}
 	r.samples.add(s)
 	return s.Outcome

@@ -18,6 +18,7 @@ type run struct {
 	ctx      context.Context // its end abandons the requests in flight
 	start    time.Time
 	samples  sampleBuffer
+	keeper   *keeper        // nil if no answers are kept
 	pool     *pool          // sends open and trace loads if there is no driver
 	wg       sync.WaitGroup // every goroutine of the run
 
@@ -56,7 +57,7 @@ func runWith(ctx context.Context, c Config, driver driverMaker) (Result, error) 
 	}
 	r := &run{
 		c: c, requests: c.requests(), ctx: ctx, start: time.Now(),
-		stopped: make(chan struct{}), conns: map[*conn]struct{}{},
+		stopped: make(chan struct{}), conns: map[*conn]struct{}{}, keeper: newKeeper(c.Keep, len(c.Bodies), c.Seed),
 	}
 	send, err := r.prepare(plan, driver)
 	if err != nil {
@@ -161,7 +162,7 @@ func (r *run) client(c *conn) {
 			r.sent.Add(-1)
 			return
 		}
-		c.begin(job{planned: r.elapsed(), request: r.request(n)})
+		c.begin(r.job(n, r.elapsed(), 0))
 		err := c.exchange()
 		c.finish(err)
 		if err != nil {
@@ -189,7 +190,7 @@ func (r *run) open(conns []*conn, plan []time.Duration) {
 		if r.stopping() {
 			break
 		}
-		r.pool.send(job{planned: t, lag: max(now-t, 0), request: r.request(int64(i))})
+		r.pool.send(r.job(int64(i), t, max(now-t, 0)))
 	}
 	r.pool.end()
 }
@@ -301,8 +302,11 @@ func (r *run) stopping() bool {
 // elapsed returns the time since the start of the run.
 func (r *run) elapsed() time.Duration { return time.Since(r.start) }
 
-// request returns the n-th request; the bodies are used in turn.
-func (r *run) request(n int64) []byte { return r.requests[n%int64(len(r.requests))] }
+// job returns the n-th request; the bodies are used in turn.
+func (r *run) job(n int64, planned, lag time.Duration) job {
+	body := n % int64(len(r.requests))
+	return job{planned, lag, r.requests[body], int32(body), r.keeper.wants(n, int32(body))}
+}
 
 // recordError records the first transport error, and the resource that is used up.
 func (r *run) recordError(err error) {
