@@ -6,28 +6,28 @@ import (
 	"sweetspot/tui/chart"
 )
 
-// span is text in one ink.
+// span is text in one style.
 type span struct {
-	s   string
-	ink ink
+	s     string
+	style styleID
 }
 
-func plain(s string) span   { return span{s, inkText} }
-func dim(s string) span     { return span{s, inkDim} }
-func bold(s string) span    { return span{s, inkBold} }
-func warning(s string) span { return span{s, inkWarn} }
+func plain(s string) span   { return span{s, styleText} }
+func dim(s string) span     { return span{s, styleDim} }
+func bold(s string) span    { return span{s, styleBold} }
+func warning(s string) span { return span{s, styleWarn} }
 
 // line writes spans from column x of row y and returns the column after them.
 func (p pane) line(x, y int, spans ...span) int {
 	for _, s := range spans {
-		x = p.text(x, y, s.s, s.ink)
+		x = p.text(x, y, s.s, s.style)
 	}
 	return x
 }
 
-// right writes spans flush right in row y, if there are as many free columns
-// from column from on, and returns their first column, or p.w.
-func (p pane) right(from, y int, spans ...span) int {
+// alignRight writes spans at the right end of row y and returns their first column. If
+// they would start before column from, it writes nothing and returns p.w.
+func (p pane) alignRight(from, y int, spans ...span) int {
 	n := spansWidth(spans)
 	if n == 0 || p.w-n < from {
 		return p.w
@@ -44,87 +44,87 @@ func spansWidth(spans []span) int {
 	return n
 }
 
-// box draws a frame with a title and spans at its upper right, and returns the
-// inside. Of the right spans the first ones are left out where all do not fit.
+// box draws a border with a title at the left and spans at the right of its top, and
+// returns the pane inside. If not all of the spans fit, the first ones are left out.
 func (p pane) box(title string, right ...span) pane {
 	if p.w < 2 || p.h < 2 {
 		return p.sub(0, 0, 0, 0)
 	}
 	p.clear()
-	p.edge(0, '╭', '╮')
-	p.edge(p.h-1, '╰', '╯')
+	p.horizontalBorder(0, '╭', '╮')
+	p.horizontalBorder(p.h-1, '╰', '╯')
 	for y := 1; y < p.h-1; y++ {
-		p.fill(0, 1, y, '│', inkDim)
-		p.fill(p.w-1, p.w, y, '│', inkDim)
+		p.fill(0, 1, y, '│', styleDim)
+		p.fill(p.w-1, p.w, y, '│', styleDim)
 	}
 	top := p.sub(2, 0, p.w-4, 1)
 	end := 0
 	if title != "" {
 		end = top.line(0, 0, plain(" "), bold(title), plain(" "))
 	}
-	for room := p.w - 4 - end - 3; spansWidth(right) > room; {
+	for avail := p.w - 4 - end - 3; spansWidth(right) > avail; {
 		if len(right) == 0 {
 			return p.sub(1, 1, p.w-2, p.h-2)
 		}
 		right = right[1:]
 	}
 	if len(right) > 0 {
-		top.right(0, 0, append(append([]span{plain(" ")}, right...), plain(" "))...)
+		top.alignRight(0, 0, append(append([]span{plain(" ")}, right...), plain(" "))...)
 	}
 	return p.sub(1, 1, p.w-2, p.h-2)
 }
 
-func (p pane) edge(y int, left, right rune) {
-	p.fill(0, 1, y, left, inkDim)
-	p.fill(1, p.w-1, y, '─', inkDim)
-	p.fill(p.w-1, p.w, y, right, inkDim)
+func (p pane) horizontalBorder(y int, left, right rune) {
+	p.fill(0, 1, y, left, styleDim)
+	p.fill(1, p.w-1, y, '─', styleDim)
+	p.fill(p.w-1, p.w, y, right, styleDim)
 }
 
-// under writes spans into the lower border of a box, at the left.
-func (p pane) under(spans ...span) {
+// bottomText writes spans at the left of the bottom border of a box.
+func (p pane) bottomText(spans ...span) {
 	if p.h < 2 || p.w < 8 {
 		return
 	}
-	low := p.sub(2, p.h-1, p.w-4, 1)
-	low.line(0, 0, append(append([]span{plain(" ")}, spans...), plain(" "))...)
+	bottom := p.sub(2, p.h-1, p.w-4, 1)
+	bottom.line(0, 0, append(append([]span{plain(" ")}, spans...), plain(" "))...)
 }
 
-// chart draws s over the whole pane. The chart package marks the parts of a
-// chart with sequences; here they carry the name of an ink.
+// chart draws s over the whole pane. The chart package draws escape sequences with the
+// colours it is given. Here the "colours" are letters that stand for styles.
 func (p pane) chart(s chart.Spec) {
 	s.Width, s.Height = p.w, p.h
 	s.Colors = chart.Colors{Axis: "a", Data: "d", SLA: "s", Over: "o", Mark: "k", Text: "t"}
-	inks := map[string]ink{"a": inkDim, "d": inkData, "s": inkSLA, "o": inkFail, "k": inkMark}
+	styles := map[string]styleID{"a": styleDim, "d": styleData, "s": styleSLA, "o": styleFail, "k": styleMark}
 	for y, l := range chart.Line(s) {
-		x, on := 0, inkText
+		x, style := 0, styleText
 		for l != "" {
 			if rest, ok := strings.CutPrefix(l, "\x1b["); ok {
 				name, after, _ := strings.Cut(rest, "m")
-				on, l = inks[name], after
+				style, l = styles[name], after
 				continue
 			}
 			part := l
 			if before, _, ok := strings.Cut(l, "\x1b"); ok {
 				part = before
 			}
-			x, l = p.text(x, y, part, on), l[len(part):]
+			x, l = p.text(x, y, part, style), l[len(part):]
 		}
 	}
 }
 
-// lines writes wrapped text into the pane from row y and returns the row after.
-func (p pane) lines(x, y int, s string, i ink) int {
+// paragraph writes wrapped text from row y and returns the row after it.
+func (p pane) paragraph(x, y int, s string, style styleID) int {
 	for _, l := range wrap(s, p.w-x) {
 		if y >= p.h {
 			break
 		}
-		p.text(x, y, l, i)
+		p.text(x, y, l, style)
 		y++
 	}
 	return y
 }
 
-// wrap breaks s at blanks into lines of at most w cells; a longer word is cut.
+// wrap breaks s at blanks into lines of at most w cells. A word that is longer is split.
 func wrap(s string, w int) []string {
 	if w < 1 {
 		return nil
@@ -154,11 +154,11 @@ func wrap(s string, w int) []string {
 	return out
 }
 
-// cut splits s after at most w cells, and after one rune at least.
+// cut splits s after at most w cells, but not before the first rune.
 func cut(s string, w int) (head, tail string) {
 	n := 0
 	for i, r := range s {
-		_, cells := oneOf(r)
+		_, cells := displayRune(r)
 		if n += cells; n > w && i > 0 {
 			return s[:i], s[i:]
 		}

@@ -7,25 +7,25 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// cell holds one rune, or the right half of a wide one when r is 0.
+// cell holds one rune. If r is 0, it is the right half of a wide rune.
 type cell struct {
-	r   rune
-	ink ink
+	r     rune
+	style styleID
 }
 
-// canvas is a frame under construction: h rows of w cells. Because every rune
-// is placed with its width, a finished frame has exact lines without measuring
-// any string, and dialogs are drawn over what lies below.
+// canvas is a frame of h rows of w cells that is being drawn. Every rune is written with
+// its width, so that all lines of the result are exactly w cells wide. Later parts, such
+// as dialogs, are drawn over earlier ones.
 type canvas struct {
-	w, h  int
-	cells []cell
-	zones []zone
+	w, h       int
+	cells      []cell
+	clickAreas []clickArea
 }
 
-// zone is a part of the frame that answers to a click.
-type zone struct {
+// clickArea is a part of the frame that can be clicked.
+type clickArea struct {
 	rect
-	hit func() // what the click does to the model
+	onClick func() // changes the model
 }
 
 func newCanvas(w, h int) *canvas {
@@ -38,8 +38,9 @@ func newCanvas(w, h int) *canvas {
 // all is the whole canvas as a pane.
 func (c *canvas) all() pane { return pane{c, rect{0, 0, c.w, c.h}} }
 
-// set writes one rune of n cells. A wide rune that loses a half goes blank.
-func (c *canvas) set(x, y int, r rune, n int, i ink) {
+// set writes one rune of n cells. If it covers half of a wide rune, the other half
+// becomes blank.
+func (c *canvas) set(x, y int, r rune, n int, style styleID) {
 	row := c.cells[y*c.w : (y+1)*c.w]
 	if row[x].r == 0 && x > 0 {
 		row[x-1].r = ' '
@@ -47,13 +48,13 @@ func (c *canvas) set(x, y int, r rune, n int, i ink) {
 	if end := x + n; end < c.w && row[end].r == 0 {
 		row[end].r = ' '
 	}
-	row[x] = cell{r, i}
+	row[x] = cell{r, style}
 	if n == 2 {
-		row[x+1] = cell{0, i}
+		row[x+1] = cell{0, style}
 	}
 }
 
-// render is the frame as lines with the theme's colours.
+// render returns the frame as lines with the escape sequences of the theme.
 func (c *canvas) render(t *theme, ascii bool) string {
 	var b strings.Builder
 	b.Grow(3 * len(c.cells))
@@ -61,23 +62,23 @@ func (c *canvas) render(t *theme, ascii bool) string {
 		if y > 0 {
 			b.WriteByte('\n')
 		}
-		on := ""
+		current := "" // the escape sequence in effect
 		for _, cell := range c.cells[y*c.w : (y+1)*c.w] {
 			switch {
 			case cell.r == 0 && !ascii:
 				continue
 			case ascii && (cell.r >= 0x80 || cell.r == 0):
-				cell.r = toASCII(cell.r) // a wide rune becomes two signs
+				cell.r = toASCII(cell.r) // a wide rune becomes two characters
 			}
-			// A blank looks the same in every ink but that of the open view.
-			if sgr := t.sgr[cell.ink]; sgr != on && (cell.r != ' ' || cell.ink == inkTab || on == t.sgr[inkTab]) {
+			// A blank looks the same in all styles except styleTab, which is reversed.
+			if sgr := t.sgr[cell.style]; sgr != current && (cell.r != ' ' || cell.style == styleTab || current == t.sgr[styleTab]) {
 				b.WriteString(reset)
 				b.WriteString(sgr)
-				on = sgr
+				current = sgr
 			}
 			b.WriteRune(cell.r)
 		}
-		if on != "" {
+		if current != "" {
 			b.WriteString(reset)
 		}
 	}
@@ -86,74 +87,75 @@ func (c *canvas) render(t *theme, ascii bool) string {
 
 const reset = "\x1b[m"
 
-// pane is a rectangle of a canvas to draw in. Coordinates are relative to it;
-// what lies outside is cut off.
+// pane is a rectangle of a canvas. Coordinates are relative to it. What is drawn outside
+// of it is cut off.
 type pane struct {
 	c *canvas
 	rect
 }
 
-// sub is a part of the pane, cut to it.
+// sub is a rectangle in the pane, without what is outside of the pane.
 func (p pane) sub(x, y, w, h int) pane {
 	x, y = min(max(x, 0), p.w), min(max(y, 0), p.h)
 	return pane{p.c, rect{p.x + x, p.y + y, min(max(w, 0), p.w-x), min(max(h, 0), p.h-y)}}
 }
 
-// at is the part of the canvas a layout names.
+// at is sub for a rectangle of a layout.
 func (p pane) at(r rect) pane { return p.sub(r.x, r.y, r.w, r.h) }
 
+// clear fills the pane with blanks.
 func (p pane) clear() {
 	for y := range p.h {
 		for x := range p.w {
-			p.c.set(p.x+x, p.y+y, ' ', 1, inkText)
+			p.c.set(p.x+x, p.y+y, ' ', 1, styleText)
 		}
 	}
 }
 
-// text writes s from (x, y) and returns the column after it. Text that does not
-// fit ends in an ellipsis.
-func (p pane) text(x, y int, s string, i ink) int {
+// text writes s from (x, y) and returns the column after it. Text that does not fit ends
+// with an ellipsis.
+func (p pane) text(x, y int, s string, style styleID) int {
 	if y < 0 || y >= p.h || x < 0 {
 		return x
 	}
 	for _, r := range s {
-		r, n := oneOf(r)
+		r, n := displayRune(r)
 		switch {
 		case n == 0:
 			continue
 		case x+n > p.w:
 			if p.w > 0 {
-				p.c.set(p.x+p.w-1, p.y+y, '…', 1, i)
+				p.c.set(p.x+p.w-1, p.y+y, '…', 1, style)
 			}
 			return p.w
 		}
-		p.c.set(p.x+x, p.y+y, r, n, i)
+		p.c.set(p.x+x, p.y+y, r, n, style)
 		x += n
 	}
 	return x
 }
 
-// fill repeats r over a row from x to the column before end.
-func (p pane) fill(x, end, y int, r rune, i ink) {
+// fill writes r to every column of row y from x to the one before end.
+func (p pane) fill(x, end, y int, r rune, style styleID) {
 	if y < 0 || y >= p.h {
 		return
 	}
 	for x = max(x, 0); x < min(end, p.w); x++ {
-		p.c.set(p.x+x, p.y+y, r, 1, i)
+		p.c.set(p.x+x, p.y+y, r, 1, style)
 	}
 }
 
-// click makes the pane answer to the mouse.
-func (p pane) click(hit func()) {
+// onClick makes the pane a click area.
+func (p pane) onClick(do func()) {
 	if p.w > 0 && p.h > 0 {
-		p.c.zones = append(p.c.zones, zone{p.rect, hit})
+		p.c.clickAreas = append(p.c.clickAreas, clickArea{p.rect, do})
 	}
 }
 
-// oneOf returns the rune to show for r and its cells. Which runes join into one
-// cluster differs between terminals, so only scripts and symbols that never do
-// pass; the others become question marks.
-func oneOf(r rune) (rune, int) {
+// displayRune returns the rune to show for r, and its width. Terminals differ in which
+// runes they join into one cluster. So only scripts and symbols that none joins are
+// shown; other runes become question marks.
+func displayRune(r rune) (rune, int) {
 	switch {
 	case r >= ' ' && r < 0x7f:
 		return r, 1
@@ -164,44 +166,44 @@ func oneOf(r rune) (rune, int) {
 	case r < ' ' || unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
 		return r, 0
 	case r < 0x590, r >= 0x2010 && r < 0x2600:
-		return narrow(r, 1)
+		return ifWidth(r, 1)
 	case r >= 0x3041 && r < 0xa000, r >= 0xac00 && r < 0xd7a4, r >= 0xff01 && r < 0xff61:
-		return narrow(r, 2)
-	case r >= 0x2800 && r < 0x2900, r == '★', r == '✓', r == '✗': // Braille is the spinner's
+		return ifWidth(r, 2)
+	case r >= 0x2800 && r < 0x2900, r == '★', r == '✓', r == '✗': // Braille is used by the spinner
 		return r, 1
 	}
 	return '?', 1
 }
 
-// narrow lets r pass if it is n cells wide.
-func narrow(r rune, n int) (rune, int) {
+// ifWidth returns r if it is n cells wide, otherwise a question mark.
+func ifWidth(r rune, n int) (rune, int) {
 	if unicode.IsPrint(r) && ansi.StringWidth(string(r)) == n {
 		return r, n
 	}
 	return '?', 1
 }
 
-// width is how many cells s takes on a canvas.
+// width is the number of cells of s on a canvas.
 func width(s string) int {
 	n := 0
 	for _, r := range s {
-		_, cells := oneOf(r)
+		_, cells := displayRune(r)
 		n += cells
 	}
 	return n
 }
 
-// printable is s as a canvas shows it, for the window's title.
+// printable is s as a canvas shows it, for the title of the window.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r, n := oneOf(r); n > 0 {
+		if r, n := displayRune(r); n > 0 {
 			return r
 		}
 		return -1
 	}, s)
 }
 
-// toASCII replaces the symbols of the screens.
+// toASCII replaces the symbols of the screen.
 func toASCII(r rune) rune {
 	const from = "─╴╶│┤┌╭╮╰╯┼└┴┬┄▲▸●★·→←↑↓…–—−×✓✗•±≤█░"
 	const into = "---||+++++++++.^>**.><^v~---x+x*~<#."

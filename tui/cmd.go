@@ -8,23 +8,23 @@ import (
 	"sweetspot/sweep/session"
 )
 
-// How often the screen looks at the workbench.
+// The time between two polls of the workbench.
 const (
-	steady = 200 * time.Millisecond
-	lively = 100 * time.Millisecond // for livelyFor after a key
-	calm   = time.Second            // unfocused, or with reduced motion
+	normalInterval = 200 * time.Millisecond
+	fastInterval   = 100 * time.Millisecond // for fastDuration after a key
+	slowInterval   = time.Second            // without focus, or with reduced motion
 
-	livelyFor = 2 * time.Second
+	fastDuration = 2 * time.Second
 )
 
-// interval is the time to the next look.
-func (m *model) interval() time.Duration {
-	d := steady
+// pollInterval is the time until the next poll.
+func (m *model) pollInterval() time.Duration {
+	d := normalInterval
 	switch {
 	case m.ReduceMotion || m.blurred:
-		d = calm
-	case m.now.Sub(m.keyAt) < livelyFor:
-		d = lively
+		d = slowInterval
+	case m.now.Sub(m.lastKey) < fastDuration:
+		d = fastInterval
 	}
 	if m.FPS > 0 {
 		d = max(d, time.Second/time.Duration(m.FPS))
@@ -32,36 +32,38 @@ func (m *model) interval() time.Duration {
 	return d
 }
 
-// tick is the one command that repeats: each tick starts the next.
+// tick is the only command that repeats: each tick starts the next one.
 func (m *model) tick() tea.Cmd {
-	return tea.Tick(m.interval(), func(time.Time) tea.Msg { return tickMsg{} })
+	return tea.Tick(m.pollInterval(), func(time.Time) tea.Msg { return tickMsg{} })
 }
 
-// call queues a verb. Verbs run one at a time in the order of the keys.
-func (m *model) call(v verb) tea.Cmd {
-	m.queue = append(m.queue, v)
-	if m.calling {
+// enqueue runs an action after those that wait already. Actions run one at a time,
+// in the order of the keys.
+func (m *model) enqueue(a action) tea.Cmd {
+	m.actions = append(m.actions, a)
+	if m.actionRunning {
 		return nil
 	}
-	return m.next()
+	return m.startNext()
 }
 
-// order is call for verbs that only return an error.
-func (m *model) order(name string, run func() error) tea.Cmd {
-	return m.call(verb{name: name, run: func() (session.Exported, error) { return session.Exported{}, run() }})
+// enqueueFunc is enqueue for a method that only returns an error.
+func (m *model) enqueueFunc(name string, run func() error) tea.Cmd {
+	return m.enqueue(action{name: name, run: func() (session.Exported, error) { return session.Exported{}, run() }})
 }
 
-// next starts the first verb in the queue. It is the only command that calls
-// the workbench's verbs, and it touches no model.
-func (m *model) next() tea.Cmd {
-	m.calling = len(m.queue) > 0
-	if !m.calling {
+// startNext starts the first action that waits. Its command is the only one that
+// calls methods of the workbench other than Snapshot. Commands must not use the
+// model, because they run in goroutines of their own.
+func (m *model) startNext() tea.Cmd {
+	m.actionRunning = len(m.actions) > 0
+	if !m.actionRunning {
 		return nil
 	}
-	v := m.queue[0]
-	m.queue = m.queue[1:]
+	a := m.actions[0]
+	m.actions = m.actions[1:]
 	return func() tea.Msg {
-		out, err := v.run()
-		return doneMsg{v, out, err}
+		out, err := a.run()
+		return actionDoneMsg{a, out, err}
 	}
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -10,16 +11,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// sweeping tells whether a sweep is under way, paused or not.
-func (m *model) sweeping() bool { return m.snap.Sweep != nil && !m.snap.Sweep.State.Ended() }
+// sweepActive reports whether there is a sweep that has not ended; it may be paused.
+func (m *model) sweepActive() bool { return m.snap.Sweep != nil && !m.snap.Sweep.State.Ended() }
 
-// pausing tells whether a sweep holds or is about to.
-func pausing(s *session.Sweep) bool {
+// pausingOrPaused reports whether a sweep is paused or will be after its current trial.
+func pausingOrPaused(s *session.Sweep) bool {
 	return s.State == session.Pausing || s.State == session.Paused
 }
 
-// progress is how much of a sweep is done, in percent.
-func progress(s *session.Sweep) float64 {
+// progressPercent is the part of the trials that is measured.
+func progressPercent(s *session.Sweep) float64 {
 	total := max(s.Total, len(s.Trials))
 	if total == 0 {
 		return 0
@@ -27,87 +28,94 @@ func progress(s *session.Sweep) float64 {
 	return float64(len(s.Trials)) / float64(total) * 100
 }
 
-func (m *model) whySweep() string {
-	if m.sweeping() {
-		if m.view == live {
-			return "" // s shows it
+// cannotSweep is why the key s does not work now, or "".
+func (m *model) cannotSweep() string {
+	if m.sweepActive() {
+		if m.view == liveView {
+			return "" // the key shows the running sweep
 		}
 		return fmt.Sprintf("the sweep is %v: p pauses or resumes it, X aborts it", m.snap.Sweep.State)
 	}
-	return m.busyEngine()
+	return m.cannotChangeSettings()
 }
 
-// sweep starts a sweep and shows it.
-func (m *model) sweep() tea.Cmd {
-	m.view = sweeps
-	if m.sweeping() {
+// startOrShowSweep opens the Sweep view, and starts a sweep if none is running.
+func (m *model) startOrShowSweep() tea.Cmd {
+	m.view = sweepView
+	if m.sweepActive() {
 		return nil
 	}
-	m.pick = 0
-	return m.order("sweep", m.Bench.StartSweep)
+	m.selectedN = 0
+	return m.enqueueFunc("sweep", m.Workbench.StartSweep)
 }
 
-func (m *model) whyRunning() string {
+// cannotControlSweep is why the sweep cannot be paused, resumed or aborted now, or "".
+func (m *model) cannotControlSweep() string {
 	switch {
-	case !m.sweeping():
+	case !m.sweepActive():
 		return "no sweep is running: s starts one"
 	case m.snap.Sweep.State == session.Aborting:
-		return "the sweep ends after the trial at hand"
+		return "the sweep ends after the current trial"
 	}
 	return ""
 }
 
-func (m *model) pause() tea.Cmd {
-	on := !pausing(m.snap.Sweep)
-	return m.order("pause", func() error { return m.Bench.PauseSweep(on) })
+func (m *model) togglePause() tea.Cmd {
+	on := !pausingOrPaused(m.snap.Sweep)
+	return m.enqueueFunc("pause", func() error { return m.Workbench.PauseSweep(on) })
 }
 
 func (m *model) askAbort() tea.Cmd {
 	s := m.snap.Sweep
-	m.over = &confirm{
+	m.dialog = &confirm{
 		title: "Abort the sweep?",
-		text: fmt.Sprintf("It ends after the trial at hand with %s measured. Its profile is kept at %s",
+		text: fmt.Sprintf("The sweep ends after the current trial; %s measured so far. The profile stays at %s",
 			plural(len(s.Trials), "trial"), s.Path),
-		yes: "abort it", no: "let it run",
-		do: func() tea.Cmd { return m.order("abort", m.Bench.AbortSweep) },
+		yes: "abort", no: "continue",
+		onYes: func() tea.Cmd { return m.enqueueFunc("abort", m.Workbench.AbortSweep) },
 	}
 	return nil
 }
 
-// quit ends the program, and asks first if that ends a sweep.
+// quit ends the program. It asks first if that would end a sweep.
 func (m *model) quit() tea.Cmd {
-	if !m.sweeping() || m.Follow {
+	if !m.sweepActive() || m.Follow {
 		return tea.Quit
 	}
-	m.over = &confirm{
+	m.dialog = &confirm{
 		title: "Quit while a sweep runs?",
-		text:  keptText(m.snap.Sweep),
+		text:  resumeText(m.snap.Sweep),
 		yes:   "quit", no: "stay",
-		do: func() tea.Cmd { return tea.Quit },
+		onYes: func() tea.Cmd { return tea.Quit },
 	}
 	return nil
 }
 
-// keptText says that nothing is lost, and how to go on.
-func keptText(s *session.Sweep) string {
+// resumeText is where the profile of a sweep is, and the command that resumes it.
+func resumeText(s *session.Sweep) string {
 	if s.ID == "" {
 		return "The sweep has measured nothing yet."
 	}
-	return fmt.Sprintf("%s measured. The profile is kept at %s; go on with: sweetspot --sweep --resume=%s",
+	return fmt.Sprintf("%s measured. The profile stays at %s; resume with: sweetspot --sweep --resume=%s",
 		plural(len(s.Trials), "trial"), s.Path, s.ID)
 }
 
-// interrupt is ctrl+c: it quits like q, and the second time at once.
+// interruptWindow is how soon a second ctrl+c must follow the first to quit at once.
+const interruptWindow = 2 * time.Second
+
+// interrupt handles ctrl+c: the first one quits like the key q, the second without
+// asking.
 func (m *model) interrupt() tea.Cmd {
-	if !m.stopAt.IsZero() && m.now.Sub(m.stopAt) < livelyFor {
+	if !m.lastInterrupt.IsZero() && m.now.Sub(m.lastInterrupt) < interruptWindow {
 		return tea.Quit
 	}
-	m.stopAt = m.now
+	m.lastInterrupt = m.now
 	return m.quit()
 }
 
-func (m *model) whyTrial() string {
-	if m.picked() == nil {
+// cannotUseTrial is why the keys for trials do not work now, or "".
+func (m *model) cannotUseTrial() string {
+	if m.selectedTrial() == nil {
 		if m.Follow {
 			return "no trial yet"
 		}
@@ -116,39 +124,40 @@ func (m *model) whyTrial() string {
 	return ""
 }
 
-// loadTrial makes a trial's settings pending. Nothing is applied from a table.
-func (m *model) loadTrial() tea.Cmd {
-	t := m.picked()
-	m.stage(t.Settings)
-	m.view = live
-	text := fmt.Sprintf("trial #%d is pending: enter applies it", t.N)
-	if len(m.edits) == 0 {
+// stageTrial makes the settings of the selected trial pending and opens the Live view.
+// It does not apply them.
+func (m *model) stageTrial() tea.Cmd {
+	t := m.selectedTrial()
+	m.setPending(t.Settings)
+	m.view = liveView
+	text := fmt.Sprintf("the settings of trial #%d are pending: enter applies them", t.N)
+	if len(m.pending) == 0 {
 		text = fmt.Sprintf("the settings of trial #%d are in force already", t.N)
 	}
 	m.report(session.Note, false, text)
 	return nil
 }
 
-func (m *model) sort() tea.Cmd {
-	m.inOrder = !m.inOrder
+func (m *model) toggleOrder() tea.Cmd {
+	m.everyTrial = !m.everyTrial
 	return nil
 }
 
-// follow tells of a new leader, once each.
-func (m *model) follow(old *session.Snapshot) {
-	best, was := leadOf(m.snap.Sweep), leadOf(old.Sweep)
-	if best == nil || old.Sweep == nil || !m.sweeping() || was != nil && was.N == best.N || m.view == sweeps {
+// announceBest reports in the Live view that a running sweep has a new best row.
+func (m *model) announceBest(old *session.Snapshot) {
+	best, previous := mostPromising(m.snap.Sweep), mostPromising(old.Sweep)
+	if best == nil || old.Sweep == nil || !m.sweepActive() || previous != nil && previous.N == best.N || m.view == sweepView {
 		return
 	}
 	what := "best so far"
-	if bestOf(m.snap.Sweep) == nil {
-		what = "leading, not validated yet"
+	if validatedBest(m.snap.Sweep) == nil {
+		what = "most promising, not validated"
 	}
 	m.report(session.Note, false, fmt.Sprintf("%s: trial #%d, %s/s at P99 %s ms", what, best.N, na(best.Throughput.Value), na(best.Latency.P99.Value)))
 }
 
-// lead is the sweep's best row, false if it does not look like a pass.
-func lead(s *session.Sweep) (row rank.Row, ok bool) {
+// promisingRow is the sweep's best row. ok is false if no row seems to pass.
+func promisingRow(s *session.Sweep) (row rank.Row, ok bool) {
 	if s == nil || s.Best < 0 || s.Best >= len(s.Trials) {
 		return rank.Row{}, false
 	}
@@ -156,18 +165,18 @@ func lead(s *session.Sweep) (row rank.Row, ok bool) {
 	return row, row.Verdict().Seems() == trial.Pass
 }
 
-// leadOf is the sweep's best row if it looks like a pass, or nil.
-func leadOf(s *session.Sweep) *trial.Trial {
-	if r, ok := lead(s); ok {
-		return standing(s, r)
+// mostPromising is the trial of the sweep's best row, or nil if no row seems to pass.
+func mostPromising(s *session.Sweep) *trial.Trial {
+	if r, ok := promisingRow(s); ok {
+		return rowTrial(s, r)
 	}
 	return nil
 }
 
-// bestOf is leadOf where a validation has confirmed it, or nil.
-func bestOf(s *session.Sweep) *trial.Trial {
-	if r, ok := lead(s); ok && r.Validated {
-		return standing(s, r)
+// validatedBest is mostPromising if a validation has confirmed it, or nil.
+func validatedBest(s *session.Sweep) *trial.Trial {
+	if r, ok := promisingRow(s); ok && r.Validated {
+		return rowTrial(s, r)
 	}
 	return nil
 }

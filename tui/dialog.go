@@ -6,27 +6,27 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// overlay is a dialog over the view. It sees the keys first; esc closes it.
-type overlay interface {
+// dialog is drawn over the view. While it is open it gets all keys; esc closes it.
+type dialog interface {
 	key(m *model, k tea.KeyPressMsg) tea.Cmd
 	draw(m *model, p pane)
 }
 
-// confirm asks before what is hard to take back. The safe answer is the
+// confirm asks before an action that is hard to undo. The safe answer is the
 // default.
 type confirm struct {
 	title, text string
 	yes, no     string
-	do          func() tea.Cmd
+	onYes       func() tea.Cmd
 }
 
 func (c *confirm) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	switch k.String() {
 	case "y":
-		m.over = nil
-		return c.do()
+		m.dialog = nil
+		return c.onYes()
 	case "n", "esc", "enter", "q":
-		m.over = nil
+		m.dialog = nil
 	}
 	return nil
 }
@@ -36,25 +36,25 @@ func (c *confirm) draw(m *model, p pane) {
 	lines := len(wrap(c.text, w-6))
 	in := p.at(centred(m.w, m.h, w, lines+6)).box(c.title)
 	in = in.sub(2, 0, in.w-4, in.h)
-	in.lines(0, 1, c.text, inkText)
-	in.line(0, in.h-1, bold("y"), plain(" "+c.yes+"    "), span{"n", inkAccent}, plain(" "+c.no), dim("  (enter, esc)"))
+	in.paragraph(0, 1, c.text, styleText)
+	in.line(0, in.h-1, bold("y"), plain(" "+c.yes+"    "), span{"n", styleAccent}, plain(" "+c.no), dim("  (enter, esc)"))
 }
 
-// input is a field for one typed value. Its cursor is always at the end: the
+// input is a dialog to type one value. The cursor is always at the end, because
 // values are short.
 type input struct {
 	title, hint string
 	text        string
-	accept      func(text string) error // an error keeps the field open and is shown
-	problem     string
+	accept      func(text string) error // if it fails, the dialog shows the error and stays open
+	problem     string                  // the error shown
 }
 
-// typed adds to the field.
-func (in *input) typed(s string) {
-	const most = 20
+// insert appends s to the text.
+func (in *input) insert(s string) {
+	const maxLength = 20
 	in.problem = ""
 	for _, r := range s {
-		if r, n := oneOf(r); n == 1 && len(in.text) < most {
+		if r, n := displayRune(r); n == 1 && len(in.text) < maxLength {
 			in.text += string(r)
 		}
 	}
@@ -63,13 +63,13 @@ func (in *input) typed(s string) {
 func (in *input) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	switch k.String() {
 	case "esc":
-		m.over = nil
+		m.dialog = nil
 	case "enter":
 		if err := in.accept(in.text); err != nil {
 			in.problem = firstLine(err.Error())
 			return nil
 		}
-		m.over = nil
+		m.dialog = nil
 	case "backspace":
 		if r := []rune(in.text); len(r) > 0 {
 			in.text = string(r[:len(r)-1])
@@ -77,7 +77,7 @@ func (in *input) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	case "ctrl+u":
 		in.text = ""
 	default:
-		in.typed(k.Text)
+		in.insert(k.Text)
 	}
 	return nil
 }
@@ -85,21 +85,21 @@ func (in *input) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 func (in *input) draw(m *model, p pane) {
 	box := p.at(centred(m.w, m.h, 58, 6)).box("Type a value")
 	box = box.sub(2, 0, box.w-4, box.h)
-	box.line(0, 1, bold(in.title+" "), plain(in.text), span{" ", inkTab}, dim("  "+in.hint))
-	box.text(0, 2, in.problem, inkFail)
+	box.line(0, 1, bold(in.title+" "), plain(in.text), span{" ", styleTab}, dim("  "+in.hint))
+	box.text(0, 2, in.problem, styleFail)
 	box.line(0, 3, bold("enter"), dim(" makes it pending  "), bold("esc"), dim(" cancels"))
 }
 
-// scroller is where an overlay longer than the screen stands.
+// scroller is the scroll position of a dialog.
 type scroller struct {
-	from int  // first line shown
-	end  bool // stays at the last line
+	from int  // the first visible line
+	end  bool // the last line stays visible when lines are added
 }
 
-// move goes by lines, pages or to an end of n lines of which h are shown, and
-// reports whether the key closes the overlay.
-func (s *scroller) move(k tea.KeyPressMsg, n, h int) (closes bool) {
-	from, end := s.part(n, h), false
+// scroll handles a key in a dialog that shows h of its n lines. Every key that does not
+// scroll closes the dialog; closes reports that.
+func (s *scroller) scroll(k tea.KeyPressMsg, n, h int) (closes bool) {
+	from, end := s.firstVisible(n, h), false
 	switch k.String() {
 	case "up", "k":
 		from--
@@ -117,12 +117,12 @@ func (s *scroller) move(k tea.KeyPressMsg, n, h int) (closes bool) {
 		return true
 	}
 	s.from, s.end = from, end
-	s.from = s.part(n, h)
+	s.from = s.firstVisible(n, h)
 	return false
 }
 
-// part is the first of n lines to show when h fit.
-func (s *scroller) part(n, h int) int {
+// firstVisible is the index of the first visible line, if h of n lines are shown.
+func (s *scroller) firstVisible(n, h int) int {
 	last := max(n-h, 0)
 	if s.end {
 		return last
@@ -130,7 +130,8 @@ func (s *scroller) part(n, h int) int {
 	return min(max(s.from, 0), last)
 }
 
-func more(from, shown, n int) string {
+// scrollHint is the text at the top right of a dialog that scrolls.
+func scrollHint(from, shown, n int) string {
 	if n <= shown {
 		return "esc closes"
 	}

@@ -18,54 +18,56 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// bench is a workbench that shows what a test gives it and notes what it is
-// asked to do.
-type bench struct {
-	snap   *session.Snapshot
-	calls  []string
-	refuse error // every verb's answer
-	path   string
-	notes  []string // of an export
+// fakeWorkbench returns a snapshot and records the calls of its other methods.
+type fakeWorkbench struct {
+	snap  *session.Snapshot
+	calls []string
+	err   error    // the result of every call
+	path  string   // of an export
+	notes []string // of an export
 }
 
-func (b *bench) Snapshot() *session.Snapshot { return b.snap }
+func (f *fakeWorkbench) Snapshot() *session.Snapshot { return f.snap }
 
-func (b *bench) note(format string, args ...any) error {
-	b.calls = append(b.calls, fmt.Sprintf(format, args...))
-	return b.refuse
+func (f *fakeWorkbench) record(format string, args ...any) error {
+	f.calls = append(f.calls, fmt.Sprintf(format, args...))
+	return f.err
 }
 
-func (b *bench) Apply(to knob.Settings) error { return b.note("apply %v", to) }
-func (b *bench) Undo() error                  { return b.note("undo") }
-func (b *bench) SetLoad(l load.Spec) error    { return b.note("load %v", l) }
-func (b *bench) HoldLoad(hold bool) error     { return b.note("hold %v", hold) }
-func (b *bench) StartSweep() error            { return b.note("sweep") }
-func (b *bench) PauseSweep(pause bool) error  { return b.note("pause %v", pause) }
-func (b *bench) AbortSweep() error            { return b.note("abort") }
-func (b *bench) Restart() error               { return b.note("restart") }
-func (b *bench) Record(on bool) error         { return b.note("record %v", on) }
-func (b *bench) Export(n int) (session.Exported, error) {
-	return session.Exported{Path: b.path, Notes: b.notes}, b.note("export %d", n)
+func (f *fakeWorkbench) Apply(to knob.Settings) error { return f.record("apply %v", to) }
+func (f *fakeWorkbench) Undo() error                  { return f.record("undo") }
+func (f *fakeWorkbench) SetLoad(l load.Spec) error    { return f.record("load %v", l) }
+func (f *fakeWorkbench) HoldLoad(hold bool) error     { return f.record("hold %v", hold) }
+func (f *fakeWorkbench) StartSweep() error            { return f.record("sweep") }
+func (f *fakeWorkbench) PauseSweep(pause bool) error  { return f.record("pause %v", pause) }
+func (f *fakeWorkbench) AbortSweep() error            { return f.record("abort") }
+func (f *fakeWorkbench) Restart() error               { return f.record("restart") }
+func (f *fakeWorkbench) Record(on bool) error         { return f.record("record %v", on) }
+func (f *fakeWorkbench) Bare() error                  { return f.record("bare") }
+func (f *fakeWorkbench) Operators() error             { return f.record("operators") }
+func (f *fakeWorkbench) Export(n int) (session.Exported, error) {
+	return session.Exported{Path: f.path, Notes: f.notes}, f.record("export %d", n)
 }
 
-// screen is a model under test with its workbench and clock.
+// screen is a model with its workbench and its clock.
 type screen struct {
 	*model
-	t     *testing.T
-	bench *bench
-	clock time.Time
+	t         *testing.T
+	workbench *fakeWorkbench
+	clock     time.Time
 }
 
 var epoch = time.Date(2026, 11, 22, 14, 2, 11, 0, time.UTC)
 
 func newScreen(t *testing.T, w, h int, s *session.Snapshot) *screen {
-	sc := &screen{t: t, bench: &bench{snap: s, path: "out/config.properties"}, clock: epoch}
-	sc.model = newModel(Deps{Bench: sc.bench, Now: func() time.Time { return sc.clock }})
+	sc := &screen{t: t, workbench: &fakeWorkbench{snap: s, path: "out/config.properties"}, clock: epoch}
+	sc.model = newModel(Deps{Workbench: sc.workbench, Now: func() time.Time { return sc.clock }})
 	sc.send(tea.WindowSizeMsg{Width: w, Height: h})
 	return sc
 }
 
-// send gives a message to the model and runs the verbs it leads to.
+// send updates the model with a message and runs the resulting actions. It returns the
+// message of any other command.
 func (sc *screen) send(msg tea.Msg) tea.Msg {
 	sc.t.Helper()
 	for {
@@ -79,21 +81,21 @@ func (sc *screen) send(msg tea.Msg) tea.Msg {
 		if msg = cmd(); msg == nil {
 			return nil
 		}
-		if _, done := msg.(doneMsg); !done {
+		if _, done := msg.(actionDoneMsg); !done {
 			return msg
 		}
 	}
 }
 
-// show changes the snapshot by a copy and lets the screen look.
+// show changes a copy of the snapshot and polls it.
 func (sc *screen) show(change func(s *session.Snapshot)) {
-	s := *sc.bench.snap
+	s := *sc.workbench.snap
 	change(&s)
-	sc.bench.snap = &s
+	sc.workbench.snap = &s
 	sc.send(tickMsg{})
 }
 
-// press types keys by name and returns what the last one led to.
+// press sends keys by name and returns the message of the last one's command.
 func (sc *screen) press(names ...string) (last tea.Msg) {
 	sc.t.Helper()
 	for _, n := range names {
@@ -119,13 +121,12 @@ func keyOf(name string) tea.KeyPressMsg {
 	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
 }
 
-// plainFrame is the frame without colours.
+// plainFrame is the screen without colours.
 func (sc *screen) plainFrame() string { return sc.frame().render(&theme{}, sc.ASCII) }
 
-func (sc *screen) status() string { return sc.toast.Text }
+func (sc *screen) status() string { return sc.notice.Text }
 
-// The scripted snapshots.
-
+// starting is the first snapshot of a session.
 func starting() *session.Snapshot {
 	return &session.Snapshot{
 		At: epoch, SLA: trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond}, LoadOn: true,
@@ -133,14 +134,14 @@ func starting() *session.Snapshot {
 	}
 }
 
-// serving has traffic at batch size 8 within the SLA, after two changes.
+// serving is live traffic that passes the SLA, at batch size 8 after two changes.
 func serving() *session.Snapshot {
 	s := starting()
 	s.Phase = session.Serving
 	s.Info = sweep.Info{
 		Model: sweep.ModelInfo{Name: "mlp-wide"}, Runtime: "onnxruntime cpu", Cores: 2,
 		Limits: knob.Limits{Cores: 2, BatchAxis: true}, Tells: trial.TellsAll(),
-		Fixed: map[knob.Name]string{knob.FP16: "the engine makes no fp16 twins of models yet"},
+		Fixed: map[knob.Name]string{knob.FP16: "the engine cannot convert models to FP16"},
 	}
 	before := s.Settings
 	before.BatchDelay = 5 * time.Millisecond
@@ -161,18 +162,18 @@ func serving() *session.Snapshot {
 	return s
 }
 
-// traffic is n seconds, the first of which have one P99 and rate and the rest
-// another.
-func traffic(n, first int, p99a, p99b, rateA, rateB float64) session.Live {
+// traffic is n seconds. The first ones have P99 p99A and throughput rateA, the others
+// p99B and rateB.
+func traffic(n, first int, p99A, p99B, rateA, rateB float64) session.Live {
 	l := session.Live{
-		Window: time.Second, Answers: int(rateB), P50: trial.Of(p99b / 2), P99: trial.Of(p99b), RPS: trial.Of(rateB),
+		Window: time.Second, Answers: int(rateB), P50: trial.Of(p99B / 2), P99: trial.Of(p99B), RPS: trial.Of(rateB),
 		Totals: trial.Counts{Sent: 31720, OK: 31720},
 		Use:    trial.Use{CPUPercent: trial.Of(171), RSSMB: trial.Of(412), GPU: trial.GPUUse{Reason: "no NVML library"}},
 	}
 	for i := range n {
-		p99, rate := p99a, rateA
+		p99, rate := p99A, rateA
 		if i >= first {
-			p99, rate = p99b, rateB
+			p99, rate = p99B, rateB
 		}
 		wave := math.Sin(float64(i) / 3)
 		l.Seconds = append(l.Seconds, session.Second{
@@ -183,6 +184,7 @@ func traffic(n, first int, p99a, p99b, rateA, rateB float64) session.Live {
 	return l
 }
 
+// failing is live traffic at batch size 1 that fails the SLA.
 func failing() *session.Snapshot {
 	s := serving()
 	s.Settings, s.Changes = s.Changes[1].From, s.Changes[:1]
@@ -195,7 +197,8 @@ func failing() *session.Snapshot {
 	return s
 }
 
-func settling() *session.Snapshot {
+// justChanged is live traffic soon after a change.
+func justChanged() *session.Snapshot {
 	s := serving()
 	s.Live.Transient = true
 	s.Live.Answers = 412
@@ -210,7 +213,7 @@ func down() *session.Snapshot {
 	return s
 }
 
-// withGPU is serving beside a device with all its figures.
+// withGPU is serving on a GPU with all its values.
 func withGPU() *session.Snapshot {
 	s := serving()
 	throttled := true
@@ -224,7 +227,7 @@ func withGPU() *session.Snapshot {
 	return s
 }
 
-func aTrial(n, workers, batch int, p99, rps float64, r trial.Answer) trial.Trial {
+func newTrial(n, workers, batch int, p99, rps float64, r trial.Answer) trial.Trial {
 	s := knob.Default(knob.TorchServe)
 	s.Workers, s.BatchSize, s.BatchDelay = workers, batch, 5*time.Millisecond
 	t := trial.Trial{N: n, At: epoch, Settings: s, Load: load.Spec{Concurrency: 10}}
@@ -242,8 +245,8 @@ func aTrial(n, workers, batch int, p99, rps float64, r trial.Answer) trial.Trial
 	return t
 }
 
-// sweepingNow measures trial 8 of 24.
-func sweepingNow() *session.Snapshot {
+// sweeping is a running sweep, in trial 8 of 24.
+func sweeping() *session.Snapshot {
 	s := serving()
 	s.Phase = session.Sweeping
 	p := plan.Default()
@@ -253,13 +256,13 @@ func sweepingNow() *session.Snapshot {
 		Total: 24, Elapsed: 83 * time.Second, ETA: 185 * time.Second, Best: 4,
 		Skipped: []trial.Skip{{Settings: s.Settings, Reason: "batch above concurrency"}, {}, {}},
 		Trials: []trial.Trial{
-			aTrial(1, 1, 1, 47, 208, trial.Fail), aTrial(2, 1, 2, 31, 330, trial.Fail), aTrial(3, 1, 4, 19.9, 470, trial.Undecided),
-			aTrial(4, 1, 8, 16.1, 610, trial.Pass), aTrial(5, 2, 8, 15.2, 640, trial.Pass), aTrial(6, 2, 16, 22.4, 655, trial.Fail),
-			aTrial(7, 4, 8, 61.3, 380, trial.Fail),
+			newTrial(1, 1, 1, 47, 208, trial.Fail), newTrial(2, 1, 2, 31, 330, trial.Fail), newTrial(3, 1, 4, 19.9, 470, trial.Undecided),
+			newTrial(4, 1, 8, 16.1, 610, trial.Pass), newTrial(5, 2, 8, 15.2, 640, trial.Pass), newTrial(6, 2, 16, 22.4, 655, trial.Fail),
+			newTrial(7, 4, 8, 61.3, 380, trial.Fail),
 		},
 	}
 	w.Trials[6].Warnings = []trial.Warning{{Text: "the server's threads outnumber its cores"}}
-	next := aTrial(8, 4, 16, 0, 0, trial.Undecided)
+	next := newTrial(8, 4, 16, 0, 0, trial.Undecided)
 	w.Current = &sweep.Current{
 		N: 8, Point: plan.Point{Settings: next.Settings, Load: next.Load}, Stage: sweep.StageMeasure,
 		Elapsed: 6100 * time.Millisecond, Answers: 3812, RPS: trial.Of(621), P99MS: trial.Of(24.9),
@@ -268,8 +271,9 @@ func sweepingNow() *session.Snapshot {
 	return s
 }
 
+// swept is serving after a sweep.
 func swept() *session.Snapshot {
-	s := sweepingNow()
+	s := sweeping()
 	s.Phase = session.Serving
 	w := *s.Sweep
 	w.State, w.Current, w.ETA, w.Total = session.Done, nil, 0, 7
@@ -279,7 +283,8 @@ func swept() *session.Snapshot {
 	return s
 }
 
-func broken() *session.Snapshot {
+// failedSweep is a sweep that could not write its profile.
+func failedSweep() *session.Snapshot {
 	s := swept()
 	w := *s.Sweep
 	w.State, w.Problem, w.Choice, w.Best = session.Failed, "the profile could not be written: no space left on device", nil, -1
@@ -288,4 +293,4 @@ func broken() *session.Snapshot {
 	return s
 }
 
-var errRefused = errors.New("the engine says no")
+var errRefused = errors.New("the engine refuses it")

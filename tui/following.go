@@ -7,47 +7,46 @@ import (
 	"sweetspot/sweep/session"
 )
 
-// What is different on a screen that follows a profile (Deps.Follow): it shows
-// Sweep alone, and nothing on it changes anything.
+// This file has what is different if the screen follows a profile (Deps.Follow): it
+// has only the Sweep view, and no key changes anything.
 
-// readingKeys are the keys that read a sweep, and those that work everywhere.
-func readingKeys(table []binding) []binding {
+// readOnlyBindings are the keys of the table that such a screen has.
+func readOnlyBindings(table []binding) []binding {
 	return slices.DeleteFunc(table, func(b binding) bool {
 		key := b.Help().Key
 		switch b.group {
 		case groupTrials:
-			return key == "enter" // there is no Live to load it into
+			return key == "enter" // there is no Live view
 		case groupAll:
-			return b.in != onAll || slices.Contains([]string{"1 2", "tab"}, key) || slices.Contains(b.Keys(), "2")
+			return b.views != inAll || slices.Contains([]string{"1 2", "tab"}, key) || slices.Contains(b.Keys(), "2")
 		}
 		return true
 	})
 }
 
-// followed is the state of what is followed, for the head.
-func (m *model) followed() span {
+// followState is the state of the profile, for the header.
+func (m *model) followState() span {
 	if s := m.snap.Sweep; s != nil && s.State.Ended() {
-		return span{"● recorded", inkText}
+		return span{"● recorded", styleText}
 	}
-	return span{"● following, read-only", inkAccent}
+	return span{"● following, read-only", styleAccent}
 }
 
-// followText says how far a profile is that another program writes: nobody here
-// knows how many trials are to come.
+// followText is the progress of a profile. The number of trials to come is not in it.
 func (m *model) followText(s *session.Sweep) string {
 	text := plural(len(s.Trials), "trial")
 	if n := len(s.Trials); n > 0 && !s.State.Ended() {
 		last := &s.Trials[n-1]
-		ran := time.Duration((last.WarmupSeconds + last.Seconds) * float64(time.Second))
-		text += ", the last ended " + max(m.now.Sub(last.At.Add(ran)), 0).Round(time.Second).String() + " ago"
+		duration := time.Duration((last.WarmupSeconds + last.Seconds) * float64(time.Second))
+		text += ", the last ended " + max(m.now.Sub(last.At.Add(duration)), 0).Round(time.Second).String() + " ago"
 	}
 	return text
 }
 
-// followOwner says who writes what is shown.
-func followOwner(s *session.Sweep) string {
+// followHint explains why the screen is read-only.
+func followHint(s *session.Sweep) string {
 	if s.State.Ended() {
-		return "all of the profile is here; nothing on this screen changes it"
+		return "the profile is complete; this screen is read-only"
 	}
-	return "another sweetspot writes this profile; nothing on this screen changes it"
+	return "another process writes this profile; this screen is read-only"
 }

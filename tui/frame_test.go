@@ -19,8 +19,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// exact fails unless the frame is h lines of w cells.
-func exact(t *testing.T, sc *screen, w, h int, what string) {
+// requireExactSize fails unless the frame is h lines of w cells.
+func requireExactSize(t *testing.T, sc *screen, w, h int, what string) {
 	t.Helper()
 	lines := strings.Split(sc.View().Content, "\n")
 	if len(lines) != h {
@@ -36,136 +36,136 @@ func exact(t *testing.T, sc *screen, w, h int, what string) {
 	}
 }
 
-// chance makes snapshots as odd as the types allow.
-type chance struct{ *rand.Rand }
+// random makes snapshots with any values that the types allow.
+type random struct{ *rand.Rand }
 
-func (c chance) num() trial.Num {
-	switch c.IntN(6) {
+func (r random) num() trial.Num {
+	switch r.IntN(6) {
 	case 0:
 		return trial.Num{}
 	case 1:
 		return trial.Of(0)
 	case 2:
-		return trial.Of(math.Pow(10, c.Float64()*24-6))
+		return trial.Of(math.Pow(10, r.Float64()*24-6))
 	case 3:
-		return trial.Of(-c.ExpFloat64() * 100)
+		return trial.Of(-r.ExpFloat64() * 100)
 	}
-	return trial.Of(c.ExpFloat64() * 40)
+	return trial.Of(r.ExpFloat64() * 40)
 }
 
-func (c chance) estimate() trial.Estimate {
-	return trial.Estimate{Value: c.num(), Low: c.num(), High: c.num()}
+func (r random) estimate() trial.Estimate {
+	return trial.Estimate{Value: r.num(), Low: r.num(), High: r.num()}
 }
 
-func (c chance) text() string {
+func (r random) text() string {
 	return []string{
 		"", "ok", "a reason\nof two lines", "模型がありません", "tab\tand \x1b[31mcolour", "n\u0303o e\u0301 👩‍🔧 ก\u0e33",
 		strings.Repeat("long ", 80), strings.Repeat("x", 300), "profiles/20261122T140211Z-7f3a.jsonl",
-	}[c.IntN(9)]
+	}[r.IntN(9)]
 }
 
-func (c chance) count() int { return []int{0, 1, 7, 12345, 1 << 40, -3}[c.IntN(6)] }
+func (r random) count() int { return []int{0, 1, 7, 12345, 1 << 40, -3}[r.IntN(6)] }
 
-func (c chance) settings() knob.Settings {
+func (r random) settings() knob.Settings {
 	return knob.Settings{
-		Workers: 1 + c.IntN(256), BatchSize: 1 + c.IntN(1024), BatchDelay: time.Duration(c.IntN(60001)) * time.Millisecond,
-		Precision: knob.Precision(c.IntN(2)), Device: []string{"cpu", "gpu", "gpu:GPU-8f1c2a3e-0b7d"}[c.IntN(3)],
-		Threads: c.IntN(64), QueueSize: c.IntN(1000001),
+		Workers: 1 + r.IntN(256), BatchSize: 1 + r.IntN(1024), BatchDelay: time.Duration(r.IntN(60001)) * time.Millisecond,
+		Precision: knob.Precision(r.IntN(2)), Device: []string{"cpu", "gpu", "gpu:GPU-8f1c2a3e-0b7d"}[r.IntN(3)],
+		Threads: r.IntN(64), QueueSize: r.IntN(1000001),
 	}
 }
 
-func (c chance) load() load.Spec {
+func (r random) load() load.Spec {
 	return []load.Spec{
 		{Concurrency: 10},
 		{Matched: true},
-		{Mode: load.Open, Rate: 1e6 * c.Float64()},
+		{Mode: load.Open, Rate: 1e6 * r.Float64()},
 		{Mode: load.Open, Rate: 50, Arrivals: load.Constant},
-		{Mode: load.Trace, File: c.text()},
-	}[c.IntN(5)]
+		{Mode: load.Trace, File: r.text()},
+	}[r.IntN(5)]
 }
 
-func (c chance) counts() trial.Counts {
-	return trial.Counts{Sent: c.count(), OK: c.count(), Refused: c.count(), Failed: c.count(), Timeout: c.count(), Late: c.count()}
+func (r random) counts() trial.Counts {
+	return trial.Counts{Sent: r.count(), OK: r.count(), Refused: r.count(), Failed: r.count(), Timeout: r.count(), Late: r.count()}
 }
 
-func (c chance) verdict() trial.Verdict {
-	return trial.Verdict{Result: trial.Answer(c.IntN(3)), ValueMS: c.num(), LowMS: c.num(), HighMS: c.num(), ErrorRate: c.Float64(), Why: c.text()}
+func (r random) verdict() trial.Verdict {
+	return trial.Verdict{Result: trial.Answer(r.IntN(3)), ValueMS: r.num(), LowMS: r.num(), HighMS: r.num(), ErrorRate: r.Float64(), Why: r.text()}
 }
 
-func (c chance) use() trial.Use {
-	throttled := c.IntN(2) == 0
-	return trial.Use{CPUPercent: c.num(), RSSMB: c.num(), GPU: trial.GPUUse{
-		PercentMean: c.num(), MemoryMB: c.num(), PowerW: c.num(), SMMHz: c.num(), Throttled: &throttled, Reason: c.text(),
+func (r random) use() trial.Use {
+	throttled := r.IntN(2) == 0
+	return trial.Use{CPUPercent: r.num(), RSSMB: r.num(), GPU: trial.GPUUse{
+		PercentMean: r.num(), MemoryMB: r.num(), PowerW: r.num(), SMMHz: r.num(), Throttled: &throttled, Reason: r.text(),
 	}}
 }
 
-func (c chance) trial(n int) trial.Trial {
-	t := trial.Trial{N: n, Settings: c.settings(), Load: c.load()}
-	t.Latency = trial.Latencies{Max: c.num(), P50: c.estimate(), P95: c.estimate(), P99: c.estimate()}
-	t.Throughput, t.Verdict, t.Counts, t.Use = c.estimate(), c.verdict(), c.counts(), c.use()
-	t.Model.P99, t.Batches.Mean = c.num(), c.num()
-	t.Breakdown = trial.Breakdown{Decode: c.num(), Queue: c.num(), Formation: c.num(), Execution: c.num(), Encode: c.num()}
-	t.Warnings = []trial.Warning{{Text: c.text()}, {Text: c.text()}}
-	if c.IntN(6) == 0 {
-		t.Error = c.text()
+func (r random) trial(n int) trial.Trial {
+	t := trial.Trial{N: n, Settings: r.settings(), Load: r.load()}
+	t.Latency = trial.Latencies{Max: r.num(), P50: r.estimate(), P95: r.estimate(), P99: r.estimate()}
+	t.Throughput, t.Verdict, t.Counts, t.Use = r.estimate(), r.verdict(), r.counts(), r.use()
+	t.Model.P99, t.Batches.Mean = r.num(), r.num()
+	t.Breakdown = trial.Breakdown{Decode: r.num(), Queue: r.num(), Formation: r.num(), Execution: r.num(), Encode: r.num()}
+	t.Warnings = []trial.Warning{{Text: r.text()}, {Text: r.text()}}
+	if r.IntN(6) == 0 {
+		t.Error = r.text()
 	}
 	return t
 }
 
-func (c chance) sweep() *session.Sweep {
+func (r random) sweep() *session.Sweep {
 	p := plan.Default()
-	if c.IntN(3) == 0 {
-		p.Loads = []load.Spec{c.load(), c.load()}
+	if r.IntN(3) == 0 {
+		p.Loads = []load.Spec{r.load(), r.load()}
 	}
 	w := &session.Sweep{
-		State: session.SweepState(c.IntN(7)), ID: c.text(), Path: c.text(), Plan: p, Total: c.IntN(200),
-		Elapsed: time.Duration(c.Int64N(1e14)), ETA: time.Duration(c.Int64N(1e14)), Best: -1, Problem: c.text(),
+		State: session.SweepState(r.IntN(7)), ID: r.text(), Path: r.text(), Plan: p, Total: r.IntN(200),
+		Elapsed: time.Duration(r.Int64N(1e14)), ETA: time.Duration(r.Int64N(1e14)), Best: -1, Problem: r.text(),
 	}
-	for n := range c.IntN(60) {
-		w.Trials = append(w.Trials, c.trial(n+1))
+	for n := range r.IntN(60) {
+		w.Trials = append(w.Trials, r.trial(n+1))
 	}
 	if len(w.Trials) > 0 {
-		w.Best = c.IntN(len(w.Trials)+1) - 1
+		w.Best = r.IntN(len(w.Trials)+1) - 1
 	}
-	if c.IntN(2) == 0 {
-		w.Current = &sweep.Current{N: c.count(), Point: plan.Point{Settings: c.settings(), Load: c.load()}, Stage: sweep.StageApply, RPS: c.num(), P99MS: c.num()}
+	if r.IntN(2) == 0 {
+		w.Current = &sweep.Current{N: r.count(), Point: plan.Point{Settings: r.settings(), Load: r.load()}, Stage: sweep.StageApply, RPS: r.num(), P99MS: r.num()}
 	}
-	if c.IntN(2) == 0 {
-		w.Choice = &trial.Choice{Why: trial.Why{Text: c.text()}}
-		w.Skipped = []trial.Skip{{Reason: c.text()}}
+	if r.IntN(2) == 0 {
+		w.Choice = &trial.Choice{Why: trial.Why{Text: r.text()}}
+		w.Skipped = []trial.Skip{{Reason: r.text()}}
 	}
 	return w
 }
 
-func (c chance) snapshot() *session.Snapshot {
+func (r random) snapshot() *session.Snapshot {
 	s := &session.Snapshot{
-		At: epoch, Phase: session.Phase(c.IntN(4)), Problem: c.text(), LoadOn: c.IntN(3) > 0, Load: c.load(), Settings: c.settings(),
-		SLA: trial.SLA{Percentile: []float64{99, 95, 99.9}[c.IntN(3)], Limit: time.Duration(c.Int64N(1e10)), Latency: trial.Which(c.IntN(2))},
+		At: epoch, Phase: session.Phase(r.IntN(4)), Problem: r.text(), LoadOn: r.IntN(3) > 0, Load: r.load(), Settings: r.settings(),
+		SLA: trial.SLA{Percentile: []float64{99, 95, 99.9}[r.IntN(3)], Limit: time.Duration(r.Int64N(1e10)), Latency: trial.Which(r.IntN(2))},
 	}
-	s.Info = sweep.Info{Model: sweep.ModelInfo{Name: c.text()}, Runtime: c.text(), Cores: c.IntN(200), Limits: knob.Limits{BatchAxis: true, Rule: knob.Rule(c.IntN(2))}}
-	if c.IntN(2) == 0 {
-		s.Info.Fixed = map[knob.Name]string{knob.FP16: c.text(), knob.Workers: c.text()}
+	s.Info = sweep.Info{Model: sweep.ModelInfo{Name: r.text()}, Runtime: r.text(), Cores: r.IntN(200), Limits: knob.Limits{BatchAxis: true, Rule: knob.Rule(r.IntN(2))}}
+	if r.IntN(2) == 0 {
+		s.Info.Fixed = map[knob.Name]string{knob.FP16: r.text(), knob.Workers: r.text()}
 	}
 	s.Live = session.Live{
-		Window: time.Duration(c.IntN(31)) * time.Second, Answers: c.count(), P50: c.num(), P99: c.num(), ModelP99: c.num(),
-		RPS: c.num(), Batch: c.num(), Verdict: c.verdict(), Totals: c.counts(), Use: c.use(), Transient: c.IntN(3) == 0,
+		Window: time.Duration(r.IntN(31)) * time.Second, Answers: r.count(), P50: r.num(), P99: r.num(), ModelP99: r.num(),
+		RPS: r.num(), Batch: r.num(), Verdict: r.verdict(), Totals: r.counts(), Use: r.use(), Transient: r.IntN(3) == 0,
 	}
-	for i := range c.IntN(600) {
+	for i := range r.IntN(600) {
 		s.Live.Seconds = append(s.Live.Seconds, session.Second{
-			At: epoch.Add(time.Duration(i-700+c.IntN(3)) * time.Second), P99: c.num(), ModelP99: c.num(), OK: c.IntN(5000), Errors: c.IntN(5), CPU: c.num(), GPU: c.num(),
+			At: epoch.Add(time.Duration(i-700+r.IntN(3)) * time.Second), P99: r.num(), ModelP99: r.num(), OK: r.IntN(5000), Errors: r.IntN(5), CPU: r.num(), GPU: r.num(),
 		})
 	}
-	for n := range c.IntN(12) {
-		s.Changes = append(s.Changes, session.Change{N: n + 1, At: epoch.Add(-time.Duration(c.IntN(700)) * time.Second), From: c.settings(), To: c.settings(), Took: time.Duration(c.Int64N(1e11))})
+	for n := range r.IntN(12) {
+		s.Changes = append(s.Changes, session.Change{N: n + 1, At: epoch.Add(-time.Duration(r.IntN(700)) * time.Second), From: r.settings(), To: r.settings(), Took: time.Duration(r.Int64N(1e11))})
 	}
-	if c.IntN(4) == 0 {
-		s.Applying = &session.Applying{To: c.settings(), Since: epoch, Steps: []sweep.Step{{What: c.text()}}}
+	if r.IntN(4) == 0 {
+		s.Applying = &session.Applying{To: r.settings(), Since: epoch, Steps: []sweep.Step{{What: r.text()}}}
 	}
-	for range c.IntN(30) {
-		s.Messages = append(s.Messages, session.Message{At: epoch, Level: session.Level(c.IntN(3)), Text: c.text()})
+	for range r.IntN(30) {
+		s.Messages = append(s.Messages, session.Message{At: epoch, Level: session.Level(r.IntN(3)), Text: r.text()})
 	}
-	if c.IntN(3) > 0 {
-		s.Sweep = c.sweep()
+	if r.IntN(3) > 0 {
+		s.Sweep = r.sweep()
 	}
 	return s
 }
@@ -175,67 +175,66 @@ var allKeys = []string{
 	"s", "p", "X", "R", "pgup", "pgdown", "home", "end", "o", "1", "2", "tab", "!", "?", "M", "q", "y", "n", "7",
 }
 
-// Whatever the snapshot, the size and the keys: every line is w cells, there are
-// h of them, and nothing panics.
+// For all snapshots, sizes and keys the frame is h lines of w cells, and nothing panics.
 func TestFramesAreExact(t *testing.T) {
-	c := chance{rand.New(rand.NewPCG(8, 1))}
+	r := random{rand.New(rand.NewPCG(8, 1))}
 	for i := range 250 {
-		w, h := 60+c.IntN(141), 16+c.IntN(45)
+		w, h := 60+r.IntN(141), 16+r.IntN(45)
 		if i%10 == 0 {
-			w, h = 1+c.IntN(90), 1+c.IntN(30)
+			w, h = 1+r.IntN(90), 1+r.IntN(30)
 		}
-		sc := newScreen(t, w, h, c.snapshot())
-		sc.ASCII, sc.ReduceMotion = c.IntN(4) == 0, c.IntN(4) == 0
+		sc := newScreen(t, w, h, r.snapshot())
+		sc.ASCII, sc.ReduceMotion = r.IntN(4) == 0, r.IntN(4) == 0
 		what := fmt.Sprintf("snapshot %d", i)
-		exact(t, sc, w, h, what)
-		for range c.IntN(8) {
-			k := allKeys[c.IntN(len(allKeys))]
+		requireExactSize(t, sc, w, h, what)
+		for range r.IntN(8) {
+			k := allKeys[r.IntN(len(allKeys))]
 			what += " " + k
 			sc.press(k)
-			exact(t, sc, w, h, what)
+			requireExactSize(t, sc, w, h, what)
 		}
-		sc.bench.snap = c.snapshot()
+		sc.workbench.snap = r.snapshot()
 		sc.clock = sc.clock.Add(time.Second)
 		sc.send(tickMsg{})
-		exact(t, sc, w, h, what+", then another")
-		sc.send(tea.MouseClickMsg{X: c.IntN(w), Y: c.IntN(h)})
-		w, h = 60+c.IntN(141), 16+c.IntN(45)
+		requireExactSize(t, sc, w, h, what+", then another snapshot")
+		sc.send(tea.MouseClickMsg{X: r.IntN(w), Y: r.IntN(h)})
+		w, h = 60+r.IntN(141), 16+r.IntN(45)
 		sc.send(tea.WindowSizeMsg{Width: w, Height: h})
-		exact(t, sc, w, h, what+", resized")
-		Summary(sc.bench.snap)
+		requireExactSize(t, sc, w, h, what+", resized")
+		Summary(sc.workbench.snap)
 	}
 }
 
-func TestNoSizeIsDrawnAt80x24(t *testing.T) {
+func TestUnknownSizeIs80x24(t *testing.T) {
 	sc := newScreen(t, 0, 0, serving())
-	exact(t, sc, 80, 24, "0x0")
+	requireExactSize(t, sc, 80, 24, "0x0")
 }
 
 func TestLayouts(t *testing.T) {
 	for w := minWidth; w <= 200; w++ {
 		for h := minHeight; h <= 60; h++ {
-			if sizeOf(w, h) == tiny {
+			if sizeClassOf(w, h) == tiny {
 				continue
 			}
-			l, s := liveOf(w, h), sweepOf(w, h)
-			for _, rects := range [][]rect{{l.knobs, l.load, l.use, l.p99, l.rps, l.busy}, {s.progress, s.trials, s.detail, s.best}} {
-				tiles(t, frameOf(w, h).body, rects)
+			l, s := liveLayoutOf(w, h), sweepLayoutOf(w, h)
+			for _, rects := range [][]rect{{l.knobs, l.load, l.resources, l.p99, l.throughput, l.utilization}, {s.progress, s.trials, s.detail, s.best}} {
+				requireTiling(t, frameLayoutOf(w, h).body, rects)
 			}
-			if l.p99.h < 9 || l.rps.h < 6 || l.busy.h < 6 {
-				t.Fatalf("%dx%d: charts of %d, %d and %d rows", w, h, l.p99.h, l.rps.h, l.busy.h)
+			if l.p99.h < 9 || l.throughput.h < 6 || l.utilization.h < 6 {
+				t.Fatalf("%dx%d: charts of %d, %d and %d rows", w, h, l.p99.h, l.throughput.h, l.utilization.h)
 			}
 		}
 	}
 }
 
-// tiles fails unless the rectangles cover the body once.
-func tiles(t *testing.T, body rect, rects []rect) {
+// requireTiling fails unless the rectangles cover the body without overlaps.
+func requireTiling(t *testing.T, body rect, rects []rect) {
 	t.Helper()
 	area := 0
 	for i, a := range rects {
 		area += a.w * a.h
 		if a.w > 0 && (a.x < body.x || a.y < body.y || a.x+a.w > body.x+body.w || a.y+a.h > body.y+body.h) {
-			t.Fatalf("%v leaves the body %v", a, body)
+			t.Fatalf("%v is not inside the body %v", a, body)
 		}
 		for _, b := range rects[:i] {
 			if a.x < b.x+b.w && b.x < a.x+a.w && a.y < b.y+b.h && b.y < a.y+a.h {
@@ -250,9 +249,9 @@ func tiles(t *testing.T, body rect, rects []rect) {
 
 func BenchmarkView(b *testing.B) {
 	for _, size := range []struct{ w, h int }{{80, 24}, {120, 36}} {
-		for _, v := range []view{live, sweeps} {
+		for _, v := range []view{liveView, sweepView} {
 			b.Run(fmt.Sprintf("%s %dx%d", viewNames[v], size.w, size.h), func(b *testing.B) {
-				m := newModel(Deps{Bench: &bench{snap: sweepingNow()}, Now: func() time.Time { return epoch }})
+				m := newModel(Deps{Workbench: &fakeWorkbench{snap: sweeping()}, Now: func() time.Time { return epoch }})
 				m.resize(size.w, size.h)
 				m.view = v
 				b.ReportAllocs()

@@ -12,7 +12,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// scenes are the screens that goldens show and properties are tried on.
+// scenes are snapshots with keys whose frames are compared with goldens.
 func scenes() []scene {
 	return []scene{
 		{"live pass", serving, nil},
@@ -21,23 +21,25 @@ func scenes() []scene {
 		{"live starting", starting, nil},
 		{"live down", down, nil},
 		{"live gpu", withGPU, []string{"up", "right"}},
-		{"live sweeping", sweepingNow, nil},
-		{"live settling", settling, nil},
-		{"live seen", swept, []string{"right"}},
+		{"live sweeping", sweeping, nil},
+		{"live just changed", justChanged, nil},
+		{"live measured", swept, []string{"right"}},
 		{"live applying", applying, []string{"right", "right"}},
-		{"live no answers", quiet, nil},
+		{"live no answers", noAnswers, nil},
 		{"live errors", refusing, nil},
-		{"live close call", closeCall, nil},
-		{"sweep running", sweepingNow, []string{"2", "down"}},
+		{"live undecided", undecided, nil},
+		{"sweep running", sweeping, []string{"2", "down"}},
 		{"sweep done", swept, []string{"2"}},
-		{"sweep broken", broken, []string{"2"}},
+		{"sweep failed", failedSweep, []string{"2"}},
 		{"sweep empty", serving, []string{"2"}},
-		{"quit", sweepingNow, []string{"q"}},
+		{"quit", sweeping, []string{"q"}},
 		{"value", serving, []string{"=", "backspace", "x", "enter"}},
 		{"help", failing, []string{"?"}},
-		{"live operators", profiled, []string{"t"}},
-		{"live operators first", measuring, []string{"t"}},
+		{"live operators", withOperators, []string{"t"}},
+		{"live operators first", measuringOperators, []string{"t"}},
 		{"messages", down, []string{"!"}},
+		{"remote live", remoteServing, []string{"down", "right"}},
+		{"remote sweep", remoteSwept, []string{"2"}},
 	}
 }
 
@@ -47,6 +49,7 @@ type scene struct {
 	keys []string
 }
 
+// applying is serving while a change of workers is applied.
 func applying() *session.Snapshot {
 	s := serving()
 	to := s.Settings
@@ -55,21 +58,23 @@ func applying() *session.Snapshot {
 	return s
 }
 
-// refusing is an engine that answers nothing but 503.
+// refusing is live traffic whose requests are all refused.
 func refusing() *session.Snapshot {
-	s := quiet()
+	s := noAnswers()
 	s.Live.Answers, s.Live.Totals = 0, trial.Counts{Sent: 7420, Refused: 7420}
 	s.Live.Verdict = trial.Verdict{Result: trial.Fail, ErrorRate: 1}
 	return s
 }
 
-func closeCall() *session.Snapshot {
+// undecided is live traffic whose P99 is close to the limit.
+func undecided() *session.Snapshot {
 	s := serving()
 	s.Live.Verdict = trial.Verdict{ValueMS: trial.Of(20.2), LowMS: trial.Of(19.1), HighMS: trial.Of(21.6)}
 	return s
 }
 
-func quiet() *session.Snapshot {
+// noAnswers is live traffic with too few answers for a P99.
+func noAnswers() *session.Snapshot {
 	s := serving()
 	s.Changes = nil
 	s.Live = session.Live{Window: 3 * time.Second, Answers: 62, Use: trial.Use{GPU: trial.GPUUse{Reason: "no NVML library"}}}
@@ -83,7 +88,7 @@ func TestGolden(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %dx%d", s.name, size.w, size.h), func(t *testing.T) {
 				sc := newScreen(t, size.w, size.h, s.snap())
 				sc.press(s.keys...)
-				sc.toast.at = epoch
+				sc.notice.at = epoch
 				golden.RequireEqual(t, sc.plainFrame()+"\n")
 			})
 		}
@@ -92,7 +97,7 @@ func TestGolden(t *testing.T) {
 		golden.RequireEqual(t, newScreen(t, 52, 14, serving()).plainFrame()+"\n")
 	})
 	t.Run("ascii 80x24", func(t *testing.T) {
-		sc := newScreen(t, 80, 24, sweepingNow())
+		sc := newScreen(t, 80, 24, sweeping())
 		sc.ASCII = true
 		sc.press("2")
 		out := sc.plainFrame() + "\n"

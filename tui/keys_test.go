@@ -30,23 +30,23 @@ func TestMouse(t *testing.T) {
 		sc.send(tea.MouseClickMsg{X: x, Y: y, Button: tea.MouseLeft})
 	}
 	click("batch_delay  ")
-	if got := liveKnobs[sc.knob]; got != knob.BatchDelay {
+	if got := liveKnobs[sc.knobIndex]; got != knob.BatchDelay {
 		t.Errorf("clicked batch_delay, selected %s", got)
 	}
 	sc.send(tea.MouseWheelMsg{Button: tea.MouseWheelUp})
-	if got := liveKnobs[sc.knob]; got != knob.BatchSize {
+	if got := liveKnobs[sc.knobIndex]; got != knob.BatchSize {
 		t.Errorf("the wheel selected %s", got)
 	}
 	click("2 Sweep")
-	if sc.view != sweeps {
+	if sc.view != sweepView {
 		t.Error("a click on the tab doesn't open Sweep")
 	}
 	click("19.9")
-	if got := sc.picked().N; got != 3 {
-		t.Errorf("clicked trial 3, picked %d", got)
+	if got := sc.selectedTrial().N; got != 3 {
+		t.Errorf("clicked trial 3, selected %d", got)
 	}
 	if sc.View().MouseMode != tea.MouseModeNone {
-		t.Error("the mouse is captured without being asked for")
+		t.Error("the mouse is captured without a request")
 	}
 	sc.press("M")
 	if sc.View().MouseMode != tea.MouseModeCellMotion {
@@ -58,17 +58,17 @@ func TestInterval(t *testing.T) {
 	sc := newScreen(t, 80, 24, serving())
 	check := func(what string, want time.Duration) {
 		t.Helper()
-		if got := sc.interval(); got != want {
-			t.Errorf("%s: looks every %v, want %v", what, got, want)
+		if got := sc.pollInterval(); got != want {
+			t.Errorf("%s: polls every %v, want %v", what, got, want)
 		}
 	}
-	check("at rest", 200*time.Millisecond)
+	check("without keys", 200*time.Millisecond)
 	sc.press("up")
 	check("after a key", 100*time.Millisecond)
 	sc.FPS = 4
-	check("at 4 a second", 250*time.Millisecond)
+	check("at 4 per second", 250*time.Millisecond)
 	sc.FPS = 60
-	sc.clock = sc.clock.Add(livelyFor)
+	sc.clock = sc.clock.Add(fastDuration)
 	sc.send(tea.BlurMsg{})
 	check("unfocused", time.Second)
 	sc.send(tea.FocusMsg{})
@@ -86,28 +86,28 @@ func TestTheme(t *testing.T) {
 	}
 }
 
-func TestLadder(t *testing.T) {
+func TestStepSeries(t *testing.T) {
 	cases := []struct {
-		l    ladder
+		l    stepSeries
 		v    float64
 		dir  int
 		want float64
 	}{
-		{doubles, 1, 1, 2},
-		{doubles, 3, 1, 4},
-		{doubles, 512, 1, 1024},
-		{doubles, 64, -1, 32},
-		{doubles, 65, -1, 64},
-		{doubles, 1, -1, 0},
-		{delays, 0, 1, 1},
-		{delays, .5, 1, 1},
-		{delays, 1, -1, 0},
-		{delays, 100, 1, 200},
-		{delays, 100, -1, 50},
-		{delays, 7, -1, 5},
-		{nice, 1000, 1, 1200},
-		{nice, 1000, -1, 800},
-		{nice, 9.5, 1, 10},
+		{doublings, 1, 1, 2},
+		{doublings, 3, 1, 4},
+		{doublings, 512, 1, 1024},
+		{doublings, 64, -1, 32},
+		{doublings, 65, -1, 64},
+		{doublings, 1, -1, 0},
+		{delaySteps, 0, 1, 1},
+		{delaySteps, .5, 1, 1},
+		{delaySteps, 1, -1, 0},
+		{delaySteps, 100, 1, 200},
+		{delaySteps, 100, -1, 50},
+		{delaySteps, 7, -1, 5},
+		{loadSteps, 1000, 1, 1200},
+		{loadSteps, 1000, -1, 800},
+		{loadSteps, 9.5, 1, 10},
 	}
 	for _, c := range cases {
 		if got := c.l.next(c.v, c.dir); fmt.Sprintf("%.9g", got) != fmt.Sprintf("%.9g", c.want) {
@@ -116,13 +116,13 @@ func TestLadder(t *testing.T) {
 	}
 }
 
-// No key means two things in a view, and every key says what it does.
+// A key has one binding in a view, and the binding is found.
 func TestKeyTable(t *testing.T) {
 	m := newScreen(t, 80, 24, serving()).model
 	for v := range viewNames {
 		seen := map[string]string{}
-		for _, b := range m.table {
-			if b.in&(1<<v) == 0 {
+		for _, b := range m.bindings {
+			if b.views&(1<<v) == 0 {
 				continue
 			}
 			for _, k := range b.Keys() {
@@ -136,29 +136,29 @@ func TestKeyTable(t *testing.T) {
 			}
 		}
 	}
-	if m.table[0].Help().Desc == "" {
-		t.Error("the first row has no text for the second half to belong to")
+	if m.bindings[0].Help().Desc == "" {
+		t.Error("the first row has no help text")
 	}
 }
 
-// findIn is find in another view, by a key's name.
+// findIn is find in any view, by the name of the key.
 func (m *model) findIn(v view, name string) *binding {
-	for i := range m.table {
-		if b := &m.table[i]; b.in&(1<<v) != 0 && slices.Contains(b.Keys(), name) {
+	for i := range m.bindings {
+		if b := &m.bindings[i]; b.views&(1<<v) != 0 && slices.Contains(b.Keys(), name) {
 			return b
 		}
 	}
 	return nil
 }
 
-// Key names in the table are those the terminal library gives.
+// The names of keys in the table are those of the terminal library.
 func TestKeyNames(t *testing.T) {
 	m := newScreen(t, 80, 24, serving()).model
 	for _, k := range allKeys {
 		if k == "y" || k == "n" || k == "7" {
 			continue
 		}
-		if !slices.ContainsFunc(m.table, func(b binding) bool { return key.Matches(keyOf(k), b.Binding) }) {
+		if !slices.ContainsFunc(m.bindings, func(b binding) bool { return key.Matches(keyOf(k), b.Binding) }) {
 			t.Errorf("key %s, which is %q to the library, does nothing", k, keyOf(k))
 		}
 	}

@@ -15,10 +15,11 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// liveKnobs are those of the seven that Live turns, in reading order.
+// liveKnobs are those of the seven standard knobs that the Live view can change, in
+// the order of the screen.
 var liveKnobs = [...]knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay, knob.FP16}
 
-// knobs describes all knobs that the target has, or that trials have values for.
+// knobs describes all knobs that the target has or for which trials have values.
 func (m *model) knobs() knob.Table {
 	t := m.snap.Info.Knobs().With(m.snap.Settings.Own)
 	if s := m.snap.Sweep; s != nil {
@@ -29,28 +30,28 @@ func (m *model) knobs() knob.Table {
 	return t
 }
 
-// turned are the knobs that Live shows and turns: those of liveKnobs, and the target's
-// own. A target that brings some leaves out what of the others it does not have.
-func (m *model) turned() []knob.Knob {
+// shownKnobs are the knobs that the Live view shows: liveKnobs, then the target's own.
+// If the target has knobs of its own, those of liveKnobs that it lacks are left out.
+func (m *model) shownKnobs() []knob.Knob {
 	own := m.snap.Info.Knobs().Own()
 	var out []knob.Knob
 	for _, n := range liveKnobs {
 		k, _ := knob.Get(n)
-		if len(own) == 0 || m.fixed(n) == "" || m.snap.Settings.Told(n) {
+		if len(own) == 0 || m.fixedReason(n) == "" || m.snap.Settings.Told(n) {
 			out = append(out, k)
 		}
 	}
 	return append(out, own...)
 }
 
-// selected is the knob that the keys turn.
-func (m *model) selected() knob.Knob {
-	all := m.turned()
-	return all[min(m.knob, len(all)-1)]
+// selectedKnob is the knob that the keys change.
+func (m *model) selectedKnob() knob.Knob {
+	all := m.shownKnobs()
+	return all[min(m.knobIndex, len(all)-1)]
 }
 
-// inForce is the settings the engine runs: those of the trial at hand while a
-// sweep owns it.
+// inForce is the settings of the engine now: those of the current trial while a sweep
+// runs.
 func (m *model) inForce() knob.Settings {
 	if s := m.snap.Sweep; m.snap.Phase == session.Sweeping && s != nil && s.Current != nil {
 		return s.Current.Point.Settings
@@ -58,190 +59,197 @@ func (m *model) inForce() knob.Settings {
 	return m.snap.Settings
 }
 
-// draft is the person's settings with the pending changes.
-func (m *model) draft() knob.Settings {
+// pendingSettings is the settings in force with all pending changes.
+func (m *model) pendingSettings() knob.Settings {
 	s := m.snap.Settings
-	for n, text := range m.edits {
-		_ = s.Set(n, text) // only values that were set before get in
+	for n, text := range m.pending {
+		_ = s.Set(n, text) // cannot fail: setPending got the text from settings
 	}
 	return s
 }
 
-// stage makes s the draft.
-func (m *model) stage(s knob.Settings) {
-	m.failed = ""
-	clear(m.edits)
+// setPending makes every value pending in which s differs from the settings in force.
+func (m *model) setPending(s knob.Settings) {
+	m.applyError = ""
+	clear(m.pending)
 	for _, k := range m.knobs() {
 		if text := s.Get(k.Name); text != m.snap.Settings.Get(k.Name) {
-			m.edits[k.Name] = text
+			m.pending[k.Name] = text
 		}
 	}
 }
 
-// prune drops pending values that have come into force, and notes an apply that
-// ended without a change.
-func (m *model) prune(old *session.Snapshot) {
-	for n, text := range m.edits {
+// dropApplied removes pending values that are in force now. If an apply ended without
+// a change, it stores the reason.
+func (m *model) dropApplied(old *session.Snapshot) {
+	for n, text := range m.pending {
 		if m.snap.Settings.Get(n) == text {
-			delete(m.edits, n)
+			delete(m.pending, n)
 		}
 	}
 	if old.Applying == nil || m.snap.Applying != nil || len(m.snap.Changes) != len(old.Changes) {
 		return
 	}
-	m.failed = "the change was not applied"
+	m.applyError = "the change was not applied"
 	for _, msg := range newMessages(old.Messages, m.snap.Messages) {
 		if msg.Level == session.Error {
-			m.failed = msg.Text
+			m.applyError = msg.Text
 		}
 	}
 }
 
-// fixed is why a knob cannot be turned here, or "".
-func (m *model) fixed(n knob.Name) string { return m.snap.Info.Fixed[n] }
+// fixedReason is why a knob of this target cannot be changed, or "".
+func (m *model) fixedReason(n knob.Name) string { return m.snap.Info.Fixed[n] }
 
-func (m *model) whyTurn() string {
+// cannotChangeKnob is why the selected knob cannot be changed now, or "".
+func (m *model) cannotChangeKnob() string {
 	switch {
 	case m.snap.Phase == session.Starting:
 		return "the engine is still starting"
-	case m.fixed(m.selected().Name) != "":
-		k := m.selected()
-		return k.Label + ": " + m.fixed(k.Name)
+	case m.fixedReason(m.selectedKnob().Name) != "":
+		k := m.selectedKnob()
+		return k.Label + ": " + m.fixedReason(k.Name)
 	}
 	return ""
 }
 
-// turn stages the selected knob's next value.
-func (m *model) turn(dir int, fine bool) {
-	k := m.selected()
-	s := m.draft()
-	was := s
+// changeKnob makes the next higher (dir 1) or lower (dir -1) value of the selected
+// knob pending. byOne changes numbers by 1 instead of a step.
+func (m *model) changeKnob(dir int, byOne bool) {
+	k := m.selectedKnob()
+	s := m.pendingSettings()
+	old := s
 	switch k.Name {
 	case knob.FP16:
 		s.Precision = knob.HalfPrecision - s.Precision
 	case knob.BatchDelay:
-		s.BatchDelay = time.Duration(math.Round(stepped(was.DelayMS(), dir, fine, delays)*1000)) * time.Microsecond
+		s.BatchDelay = time.Duration(math.Round(nextNumber(old.DelayMS(), dir, byOne, delaySteps)*1000)) * time.Microsecond
 	case knob.Workers:
-		s.Workers = int(stepped(float64(was.Workers), dir, fine, doubles))
+		s.Workers = int(nextNumber(float64(old.Workers), dir, byOne, doublings))
 	case knob.BatchSize:
-		s.BatchSize = int(stepped(float64(was.BatchSize), dir, fine, doubles))
+		s.BatchSize = int(nextNumber(float64(old.BatchSize), dir, byOne, doublings))
 	default:
-		_ = s.Set(k.Name, nextOf(k, was.Get(k.Name), dir, fine)) // one of the target's own values
+		_ = s.Set(k.Name, nextOwnValue(k, old.Get(k.Name), dir, byOne)) // cannot fail: it is a value of the knob
 	}
 	if err := s.Validate(m.snap.Info.Limits); err != nil {
 		m.report(session.Note, false, firstLine(err.Error()))
 		return
 	}
-	m.stage(s)
+	m.setPending(s)
 }
 
-// ladder is the rungs of one round from 1; the next round is base times higher.
-type ladder struct {
+// stepSeries is a geometric series of preferred values: each step multiplied by each
+// power of base. The steps are ascending, from 1 to below base.
+type stepSeries struct {
 	base  float64
-	rungs []float64
+	steps []float64
 }
 
-// Knobs climb by doublings, delays by 1, 2, 5, loads in finer steps.
+// The series of most knobs, of delays, and of loads.
 var (
-	doubles = ladder{2, []float64{1}}
-	delays  = ladder{10, []float64{1, 2, 5}}
-	nice    = ladder{10, []float64{1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8}}
+	doublings  = stepSeries{2, []float64{1}}
+	delaySteps = stepSeries{10, []float64{1, 2, 5}}
+	loadSteps  = stepSeries{10, []float64{1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8}}
 )
 
-// next is the first rung above v, or below it with a negative dir. Below 1
-// there is 0.
-func (l ladder) next(v float64, dir int) float64 {
-	const slack = 1e-9
+// next is the next value of the series above v, or below v if dir is negative. The
+// value below 1 is 0.
+func (s stepSeries) next(v float64, dir int) float64 {
+	const tolerance = 1e-9
 	switch {
-	case dir < 0 && v < 1+slack:
+	case dir < 0 && v < 1+tolerance:
 		return 0
-	case v < 1-slack:
+	case v < 1-tolerance:
 		return 1
 	}
-	unit := math.Pow(l.base, math.Floor(math.Log(v)/math.Log(l.base)+slack))
+	power := math.Pow(s.base, math.Floor(math.Log(v)/math.Log(s.base)+tolerance))
 	if dir > 0 {
-		for _, r := range l.rungs {
-			if r*unit > v*(1+slack) {
-				return r * unit
+		for _, step := range s.steps {
+			if step*power > v*(1+tolerance) {
+				return step * power
 			}
 		}
-		return unit * l.base
+		return power * s.base
 	}
-	for _, r := range slices.Backward(l.rungs) {
-		if r*unit < v*(1-slack) {
-			return r * unit
+	for _, step := range slices.Backward(s.steps) {
+		if step*power < v*(1-tolerance) {
+			return step * power
 		}
 	}
-	return l.rungs[len(l.rungs)-1] * unit / l.base
+	return s.steps[len(s.steps)-1] * power / s.base
 }
 
-// stepped is v a step further: to the next rung, or by 1.
-func stepped(v float64, dir int, fine bool, l ladder) float64 {
-	if fine {
+// nextNumber is the number after v in direction dir, in the series or by one.
+func nextNumber(v float64, dir int, byOne bool, s stepSeries) float64 {
+	if byOne {
 		return max(v+float64(dir), 0)
 	}
-	return l.next(v, dir)
+	return s.next(v, dir)
 }
 
-// nextOf is the value of a target's own knob that a step leads to: the next one that
-// it lists, or of a range of numbers the next doubling or half, kept within it.
-func nextOf(k knob.Knob, now string, dir int, fine bool) string {
+// nextOwnValue is the value after current of a target's own knob: the next of its
+// list, or the next number of a series within its range.
+func nextOwnValue(k knob.Knob, current string, dir int, byOne bool) string {
 	if len(k.Values) > 0 {
-		at := slices.Index(k.Values, now)
-		if at < 0 {
+		i := slices.Index(k.Values, current)
+		if i < 0 {
 			return k.Values[0]
 		}
-		return k.Values[min(max(at+dir, 0), len(k.Values)-1)]
+		return k.Values[min(max(i+dir, 0), len(k.Values)-1)]
 	}
-	v, err := strconv.ParseFloat(now, 64)
+	v, err := strconv.ParseFloat(current, 64)
 	if err != nil {
 		v = k.Min
 	}
-	l := doubles
+	s := doublings
 	if k.Fractions {
-		l = delays
+		s = delaySteps
 	}
-	v = min(max(stepped(v, dir, fine, l), k.Min), k.Max)
+	v = min(max(nextNumber(v, dir, byOne, s), k.Min), k.Max)
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// askValue opens the field for a typed value.
-func (m *model) askValue() tea.Cmd {
-	k := m.selected()
+// openInput opens a dialog to type the value of the selected knob. FP16 has only two
+// values, so it is switched at once.
+func (m *model) openInput() tea.Cmd {
+	k := m.selectedKnob()
 	if k.Name == knob.FP16 {
-		m.turn(1, false)
+		m.changeKnob(1, false)
 		return nil
 	}
-	m.over = &input{title: k.Label, hint: rangeOf(k), accept: func(text string) error {
-		s := m.draft()
+	m.dialog = &input{title: k.Label, hint: rangeText(k), accept: func(text string) error {
+		s := m.pendingSettings()
 		if err := s.Set(k.Name, text); err != nil {
 			return err
 		}
 		if err := s.Validate(m.snap.Info.Limits); err != nil {
 			return err
 		}
-		m.stage(s)
+		m.setPending(s)
 		return nil
 	}}
 	return nil
 }
 
-func rangeOf(k knob.Knob) string {
+// rangeText is the allowed values of a knob.
+func rangeText(k knob.Knob) string {
 	if len(k.Values) > 0 {
 		return strings.Join(k.Values, ", ")
 	}
 	return strings.TrimSpace(fmt.Sprintf("%g-%s %s", k.Min, strconv.FormatFloat(k.Max, 'f', -1, 64), k.Unit))
 }
 
-// busyEngine is why settings cannot be changed now, or "".
-func (m *model) busyEngine() string {
+// cannotChangeSettings is why settings cannot be changed now, or "".
+func (m *model) cannotChangeSettings() string {
 	switch {
 	case m.snap.Phase == session.Starting:
 		return "the engine is still starting"
+	case m.snap.Phase == session.Down && m.snap.Info.Machine != "":
+		return "there is no connection to the server: R connects again"
 	case m.snap.Phase == session.Down:
 		return "the engine is down: R restarts it"
 	case m.snap.Phase == session.Sweeping:
-		return "the sweep owns the engine: p pauses it and hands the knobs back"
+		return "a sweep uses the engine: p pauses it to change settings"
 	case m.snap.Applying != nil:
 		return m.applyingText()
 	}
@@ -250,51 +258,51 @@ func (m *model) busyEngine() string {
 
 func (m *model) applyingText() string {
 	a := m.snap.Applying
-	text := fmt.Sprintf("applying %s, %s", m.difference(m.snap.Settings, a.To), seconds(m.now.Sub(a.Since)))
+	text := fmt.Sprintf("applying %s, %s", m.changeText(m.snap.Settings, a.To), tenths(m.now.Sub(a.Since)))
 	if n := len(a.Steps); n > 0 {
 		text += ": " + a.Steps[n-1].What
 	}
 	return text
 }
 
-func (m *model) whyApply() string {
-	if len(m.edits) == 0 {
+func (m *model) cannotApply() string {
+	if len(m.pending) == 0 {
 		return "nothing is pending: ← → change the selected knob"
 	}
-	return m.busyEngine()
+	return m.cannotChangeSettings()
 }
 
 func (m *model) apply() tea.Cmd {
-	to := m.draft()
-	m.failed = ""
-	return m.order("apply", func() error { return m.Bench.Apply(to) })
+	to := m.pendingSettings()
+	m.applyError = ""
+	return m.enqueueFunc("apply", func() error { return m.Workbench.Apply(to) })
 }
 
-func (m *model) whyDrop() string {
-	if len(m.edits) == 0 {
+func (m *model) cannotDrop() string {
+	if len(m.pending) == 0 {
 		return "nothing is pending"
 	}
 	return ""
 }
 
 func (m *model) drop() tea.Cmd {
-	clear(m.edits)
-	m.failed = ""
+	clear(m.pending)
+	m.applyError = ""
 	return nil
 }
 
-func (m *model) whyUndo() string {
+func (m *model) cannotUndo() string {
 	if len(m.snap.Changes) == 0 {
 		return "nothing to undo"
 	}
-	return m.busyEngine()
+	return m.cannotChangeSettings()
 }
 
-func (m *model) undo() tea.Cmd { return m.order("undo", m.Bench.Undo) }
+func (m *model) undo() tea.Cmd { return m.enqueueFunc("undo", m.Workbench.Undo) }
 
-// measured is the trial of the sweep with these settings, under the live load
-// if there is one, or nil.
-func (m *model) measured(s knob.Settings) *trial.Trial {
+// measuredTrial is a trial of the sweep with these settings, or nil. It prefers a trial
+// under the live load.
+func (m *model) measuredTrial(s knob.Settings) *trial.Trial {
 	if m.snap.Sweep == nil {
 		return nil
 	}

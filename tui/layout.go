@@ -3,18 +3,18 @@ package tui
 // rect is a rectangle of cells.
 type rect struct{ x, y, w, h int }
 
-func (r rect) holds(x, y int) bool {
+func (r rect) contains(x, y int) bool {
 	return x >= r.x && x < r.x+r.w && y >= r.y && y < r.y+r.h
 }
 
-// size is how much room there is.
-type size uint8
+// sizeClass is a range of terminal sizes that have the same layout.
+type sizeClass uint8
 
 const (
-	tooSmall size = iota
-	tiny          // numbers and sparklines
-	compact       // knobs as a strip
-	wide          // knobs as a column
+	tooSmall sizeClass = iota
+	tiny               // numbers and sparklines only
+	compact            // the knobs in one row
+	wide               // the knobs in a column
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 	wideWidth, wideHeight       = 112, 32
 )
 
-func sizeOf(w, h int) size {
+func sizeClassOf(w, h int) sizeClass {
 	switch {
 	case w >= wideWidth && h >= wideHeight:
 		return wide
@@ -35,14 +35,15 @@ func sizeOf(w, h int) size {
 	return tooSmall
 }
 
-// frame is what every view has: two lines above, two below, the body between.
-type frame struct {
-	head, verdict, body, status, footer rect
+// frameLayout is the part of the screen that all views share: two lines at the top,
+// two at the bottom, and the body between them.
+type frameLayout struct {
+	header, verdict, body, status, footer rect
 }
 
-func frameOf(w, h int) frame {
-	return frame{
-		head:    rect{0, 0, w, 1},
+func frameLayoutOf(w, h int) frameLayout {
+	return frameLayout{
+		header:  rect{0, 0, w, 1},
 		verdict: rect{0, 1, w, 1},
 		body:    rect{0, 2, w, h - 4},
 		status:  rect{0, h - 2, w, 1},
@@ -50,43 +51,43 @@ func frameOf(w, h int) frame {
 	}
 }
 
-// liveLayout is the body of Live. Panels that a size has no room for are empty.
+// liveLayout is the body of Live. A panel that a size class does not show is empty.
 type liveLayout struct {
-	knobs, load, use rect // numbers
-	p99, rps, busy   rect // charts
+	knobs, load, resources       rect // numbers
+	p99, throughput, utilization rect // charts
 }
 
 const (
-	sideWidth  = 35
-	loadHeight = 10 // with its frame
-	useHeight  = 7
-	stripRows  = 4
+	sideWidth          = 35
+	loadHeight         = 10 // with its border
+	resourcesHeight    = 7
+	compactKnobsHeight = 4
 )
 
-func liveOf(w, h int) liveLayout {
-	b := frameOf(w, h).body
-	if sizeOf(w, h) == wide {
-		busy, rps := b.h/4, b.h*9/32
-		p99 := b.h - busy - rps
-		knobs := b.h - loadHeight - useHeight
+func liveLayoutOf(w, h int) liveLayout {
+	b := frameLayoutOf(w, h).body
+	if sizeClassOf(w, h) == wide {
+		utilization, throughput := b.h/4, b.h*9/32
+		p99 := b.h - utilization - throughput
+		knobs := b.h - loadHeight - resourcesHeight
 		right := b.w - sideWidth
 		return liveLayout{
-			knobs: rect{0, b.y, sideWidth, knobs},
-			load:  rect{0, b.y + knobs, sideWidth, loadHeight},
-			use:   rect{0, b.y + knobs + loadHeight, sideWidth, useHeight},
-			p99:   rect{sideWidth, b.y, right, p99},
-			rps:   rect{sideWidth, b.y + p99, right, rps},
-			busy:  rect{sideWidth, b.y + p99 + rps, right, busy},
+			knobs:       rect{0, b.y, sideWidth, knobs},
+			load:        rect{0, b.y + knobs, sideWidth, loadHeight},
+			resources:   rect{0, b.y + knobs + loadHeight, sideWidth, resourcesHeight},
+			p99:         rect{sideWidth, b.y, right, p99},
+			throughput:  rect{sideWidth, b.y + p99, right, throughput},
+			utilization: rect{sideWidth, b.y + p99 + throughput, right, utilization},
 		}
 	}
-	rest := b.h - stripRows
+	rest := b.h - compactKnobsHeight
 	low := max(6, rest*2/5)
 	half := w / 2
 	return liveLayout{
-		knobs: rect{0, b.y, w, stripRows},
-		p99:   rect{0, b.y + stripRows, w, rest - low},
-		rps:   rect{0, b.y + b.h - low, half, low},
-		busy:  rect{half, b.y + b.h - low, w - half, low},
+		knobs:       rect{0, b.y, w, compactKnobsHeight},
+		p99:         rect{0, b.y + compactKnobsHeight, w, rest - low},
+		throughput:  rect{0, b.y + b.h - low, half, low},
+		utilization: rect{half, b.y + b.h - low, w - half, low},
 	}
 }
 
@@ -100,9 +101,9 @@ const (
 	bestHeight  = 6
 )
 
-func sweepOf(w, h int) sweepLayout {
-	b := frameOf(w, h).body
-	if sizeOf(w, h) != wide {
+func sweepLayoutOf(w, h int) sweepLayout {
+	b := frameLayoutOf(w, h).body
+	if sizeClassOf(w, h) != wide {
 		return sweepLayout{
 			progress: rect{0, b.y, w, 2},
 			trials:   rect{0, b.y + 2, w, b.h - 6},
@@ -119,7 +120,7 @@ func sweepOf(w, h int) sweepLayout {
 	}
 }
 
-// centred is a rectangle of at most w x h in the middle of a screen.
+// centred is a rectangle of at most w x h in the middle of the screen.
 func centred(screenW, screenH, w, h int) rect {
 	w, h = min(w, screenW), min(h, screenH)
 	return rect{(screenW - w) / 2, (screenH - h) / 2, w, h}

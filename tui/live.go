@@ -11,54 +11,55 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// drawLive is the Live view in the wide and compact sizes.
-func (m *model) drawLive(p pane, room size) {
-	l := liveOf(m.w, m.h)
-	p.at(frameOf(m.w, m.h).verdict).line(1, 0, append(m.verdict(), m.burden()...)...)
-	if room == wide {
+// drawLive draws the Live view in the wide and compact layouts.
+func (m *model) drawLive(p pane, class sizeClass) {
+	l := liveLayoutOf(m.w, m.h)
+	p.at(frameLayoutOf(m.w, m.h).verdict).line(1, 0, append(m.verdictLine(), m.loadAndErrors()...)...)
+	if class == wide {
 		m.drawKnobs(p.at(l.knobs))
 		m.drawLoad(p.at(l.load))
-		m.drawUse(p.at(l.use))
+		m.drawResources(p.at(l.resources))
 	} else {
-		m.drawStrip(p.at(l.knobs))
+		m.drawCompactKnobs(p.at(l.knobs))
 	}
-	m.drawP99(p.at(l.p99), room)
-	m.drawRate(p.at(l.rps))
-	if room != wide {
-		m.drawBare(p.at(l.rps))
+	m.drawP99(p.at(l.p99), class)
+	m.drawThroughput(p.at(l.throughput))
+	if class != wide {
+		m.drawBare(p.at(l.throughput))
 	}
-	m.drawBusy(p.at(l.busy))
+	m.drawUtilization(p.at(l.utilization))
 }
 
-// verdict begins the most important line of the program: the promise and the
-// answer with its number.
-func (m *model) verdict() []span {
+// verdictLine is the first part of the most important line: the SLA, and the verdict
+// with its number.
+func (m *model) verdictLine() []span {
 	s := m.snap
-	out := []span{dim("SLA "), plain(promise(s.SLA) + "  ")}
-	if t := m.trialAtHand(); t != nil {
-		out = append(out, span{fmt.Sprintf("trial #%d", t.N), inkAccent}, plain(" so far "+figure(t.P99MS, "—")+" ms "+share(t.P99MS, limitMS(s.SLA))))
+	out := []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}
+	if t := m.currentTrial(); t != nil {
+		out = append(out, span{fmt.Sprintf("trial #%d", t.N), styleAccent}, plain(" so far "+formatNum(t.P99MS, "—")+" ms "+percentOfLimit(t.P99MS, limitMS(s.SLA))))
 		return out
 	}
-	return append(out, answer(s)...)
+	return append(out, verdictSpans(s)...)
 }
 
-// burden ends that line: the load the verdict holds for and all errors so far.
-func (m *model) burden() []span {
-	style := inkDim
+// loadAndErrors is the rest of that line: the load for which the verdict is, and the
+// number of all errors so far.
+func (m *model) loadAndErrors() []span {
+	style := styleDim
 	n := errorsOf(m.snap.Live.Totals)
 	if n > 0 {
-		style = inkFail
+		style = styleFail
 	}
 	return []span{dim("  load "), plain(m.loadText()), {"  " + plural(n, "error"), style}}
 }
 
-// answer is pass, FAIL or ? with the number, its share of the limit, and what
-// the number doesn't say.
-func answer(s *session.Snapshot) []span {
+// verdictSpans is the live verdict, its number and the percentage of the limit; of an
+// undecided one also the interval.
+func verdictSpans(s *session.Snapshot) []span {
 	v, limit := s.Live.Verdict, limitMS(s.SLA)
 	number := ""
 	if v.ValueMS.OK() {
-		number = fmt.Sprintf(" %s ms %s", na(v.ValueMS), share(v.ValueMS, limit))
+		number = fmt.Sprintf(" %s ms %s", na(v.ValueMS), percentOfLimit(v.ValueMS, limit))
 	}
 	switch {
 	case s.Phase == session.Starting || s.Phase == session.Down:
@@ -67,59 +68,59 @@ func answer(s *session.Snapshot) []span {
 		return []span{warning("— load held")}
 	case v.Result == trial.Fail && v.ErrorRate > s.SLA.MaxErrorRate:
 		// Too many errors fail whatever the percentile, even without one.
-		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate*100), inkFail}, plain(number)}
+		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate*100), styleFail}, plain(number)}
 	case !v.ValueMS.OK():
 		return []span{warning("— "), dim(fmt.Sprintf("%d of 100 answers", min(s.Live.Answers, 99)))}
 	case s.Live.Transient:
-		return []span{warning("settling"), plain(number)}
+		return []span{warning("just changed"), plain(number)}
 	case v.Result == trial.Pass:
-		return []span{{"PASS", inkPass}, plain(number)}
+		return []span{{"PASS", stylePass}, plain(number)}
 	case v.Result == trial.Fail:
-		return []span{{"FAIL", inkFail}, plain(number)}
+		return []span{{"FAIL", styleFail}, plain(number)}
 	}
-	return []span{warning("?"), plain(number), dim(interval(v.LowMS, v.HighMS))}
+	return []span{warning("?"), plain(number), dim(intervalText(v.LowMS, v.HighMS))}
 }
 
-// interval is what a close call lies between, an open end left open.
-func interval(low, high trial.Num) string {
+// intervalText is an interval. An end that is not known is left out.
+func intervalText(low, high trial.Num) string {
 	if !low.OK() && !high.OK() {
 		return ""
 	}
-	return " " + figure(low, "") + "–" + figure(high, "")
+	return " " + formatNum(low, "") + "–" + formatNum(high, "")
 }
 
 func errorsOf(c trial.Counts) int { return c.Refused + c.Failed + c.Timeout }
 
-// loadText is the load in the words of the glossary.
+// loadText is the load of the current trial, or else the live load.
 func (m *model) loadText() string {
-	if c := m.trialAtHand(); c != nil {
+	if c := m.currentTrial(); c != nil {
 		return c.Point.Load.String()
 	}
-	text := m.loadNow().For(m.snap.Settings.Workers * m.snap.Settings.BatchSize).String()
+	text := m.currentLoad().For(m.snap.Settings.Workers * m.snap.Settings.BatchSize).String()
 	if !m.snap.LoadOn {
 		text += ", held"
 	}
 	return text
 }
 
-// drawKnobs is the column of knobs: in force and pending side by side, what
-// enter costs, what it gave, and what was changed before.
+// drawKnobs draws the knobs in a column: the values in force and pending, notes on
+// them, and the latest changes.
 func (m *model) drawKnobs(p pane) {
 	in := p.box("Knobs", m.knobsTitle()...)
-	in.text(1, 0, "knob         in force  pending", inkDim)
-	turned := m.turned()
-	room := max(in.h-4, 1) // for what stands below
-	from := min(max(min(m.knob, len(turned)-1)-room+1, 0), max(len(turned)-room, 0))
-	end := min(from+room, len(turned))
-	for i, k := range turned[from:end] {
+	in.text(1, 0, "knob         in force  pending", styleDim)
+	shown := m.shownKnobs()
+	avail := max(in.h-4, 1) // the other rows are for the notes
+	from := min(max(min(m.knobIndex, len(shown)-1)-avail+1, 0), max(len(shown)-avail, 0))
+	end := min(from+avail, len(shown))
+	for i, k := range shown[from:end] {
 		m.drawKnob(in.sub(0, 1+i, in.w, 1), from+i, k)
 	}
 	y := 1 + end - from
-	in.text(1, y, m.untunedText(), inkDim)
-	if notes := m.notes(); len(notes) > 0 {
+	in.text(1, y, m.otherSettingsText(), styleDim)
+	if notes := m.knobNotes(); len(notes) > 0 {
 		y += 2
 		for _, n := range notes {
-			y = in.sub(1, 0, in.w-2, in.h).lines(0, y, n.s, n.ink)
+			y = in.sub(1, 0, in.w-2, in.h).paragraph(0, y, n.s, n.style)
 		}
 	}
 	y++
@@ -127,35 +128,34 @@ func (m *model) drawKnobs(p pane) {
 		if y >= in.h {
 			return
 		}
-		text := fmt.Sprintf("A%d %s (%s)", c.N, m.difference(c.From, c.To), took(c.Took))
-		in.sub(0, 0, in.w-1, in.h).text(1, y, text, inkDim)
-		y++
+		text := fmt.Sprintf("A%d %s (%s)", c.N, m.changeText(c.From, c.To), shortDuration(c.Took))
+		y = in.sub(1, 0, in.w-2, in.h).paragraph(0, y, text, styleDim)
 	}
 }
 
 func (m *model) knobsTitle() []span {
 	switch {
-	case m.trialAtHand() != nil:
-		return []span{{fmt.Sprintf("trial #%d, read-only", m.trialAtHand().N), inkAccent}}
+	case m.currentTrial() != nil:
+		return []span{{fmt.Sprintf("trial #%d, read-only", m.currentTrial().N), styleAccent}}
 	case m.snap.Applying != nil:
-		return []span{{m.spin() + " applying", inkAccent}}
-	case len(m.edits) > 0:
-		return []span{{fmt.Sprintf("%d pending", len(m.edits)), inkAccent}}
+		return []span{{m.spinner() + " applying", styleAccent}}
+	case len(m.pending) > 0:
+		return []span{{fmt.Sprintf("%d pending", len(m.pending)), styleAccent}}
 	}
 	return nil
 }
 
-// trialAtHand is what a sweep measures now, or nil while the person has the
-// engine.
-func (m *model) trialAtHand() *sweep.Current {
+// currentTrial is the trial that a running sweep measures now, or nil.
+func (m *model) currentTrial() *sweep.Current {
 	if s := m.snap.Sweep; m.snap.Phase == session.Sweeping && s != nil {
 		return s.Current
 	}
 	return nil
 }
 
-// untunedText is what Live does not turn, as far as it is known.
-func (m *model) untunedText() string {
+// otherSettingsText is the settings that the Live view cannot change, as far as the
+// target reports them.
+func (m *model) otherSettingsText() string {
 	s := m.inForce()
 	var parts []string
 	if s.Told(knob.Device) {
@@ -177,140 +177,173 @@ func (m *model) untunedText() string {
 
 func (m *model) drawKnob(p pane, i int, k knob.Knob) {
 	n := k.Name
-	p.click(func() { m.knob = i })
-	name := inkText
-	if k.Name == m.selected().Name {
-		p.text(0, 0, "▸", inkAccent)
-		name = inkBold
+	p.onClick(func() { m.knobIndex = i })
+	name := styleText
+	if k.Name == m.selectedKnob().Name {
+		p.text(0, 0, "▸", styleAccent)
+		name = styleBold
 	}
-	if m.fixed(n) != "" {
-		name = inkDim
+	if m.fixedReason(n) != "" {
+		name = styleDim
 	}
 	end := p.text(1, 0, k.Label, name)
-	now := value(m.inForce(), n) + unit(k)
-	end = p.text(max(21-width(now), 13, end+1), 0, now, name)
-	to, pending := m.edits[n]
+	current := knobValue(m.inForce(), n) + unitText(k)
+	end = p.text(max(21-width(current), 13, end+1), 0, current, name)
+	to, pending := m.pending[n]
 	switch {
 	case pending:
-		p.line(max(22, end+1), 0, span{"→ " + m.pendingText(k, to) + mark(k.Cost), inkAccent})
-	case m.fixed(n) != "":
-		p.text(24, 0, "n/a", inkDim)
+		p.line(max(22, end+1), 0, span{"→ " + m.pendingText(k, to) + reloadMark(k.Cost), styleAccent})
+	case m.fixedReason(n) != "":
+		p.text(24, 0, "n/a", styleDim)
 	}
 }
 
 func (m *model) pendingText(k knob.Knob, to string) string {
 	if k.Name == knob.FP16 {
-		return value(m.draft(), k.Name)
+		return knobValue(m.pendingSettings(), k.Name)
 	}
-	return to + unit(k)
+	return to + unitText(k)
 }
 
-// mark doubles in the knobs' rows that a change reloads the model.
-func mark(c knob.Cost) string {
+// reloadMark is the sign beside a pending value whose change reloads the model.
+func reloadMark(c knob.Cost) string {
 	if c == knob.Reload {
 		return " R"
 	}
 	return ""
 }
 
-// drawStrip is the knobs in one row, for the compact size.
-func (m *model) drawStrip(p pane) {
+// drawCompactKnobs draws the panel of knobs in the compact layout.
+func (m *model) drawCompactKnobs(p pane) {
 	hint := m.knobsTitle()
-	if len(m.edits) > 0 && m.snap.Applying == nil {
+	if len(m.pending) > 0 && m.snap.Applying == nil {
 		hint = append(hint, dim(" · enter apply · esc drop"))
 	}
 	in := p.box("Knobs", hint...)
-	m.knobRow(in.sub(1, 0, in.w-2, 1), "   ")
+	m.drawKnobsInRow(in.sub(1, 0, in.w-2, 1), "   ")
 	var text strings.Builder
-	style := inkDim
-	for i, n := range m.notes() {
+	style := styleDim
+	for i, n := range m.knobNotes() {
 		if i > 0 {
 			text.WriteString(" · ")
 		} else {
-			style = n.ink
+			style = n.style
 		}
 		text.WriteString(strings.TrimSuffix(n.s, "."))
 	}
 	in.sub(1, 0, in.w-2, in.h).text(0, 1, text.String(), style)
-	p.under(m.totals()...)
+	p.bottomText(m.totals()...)
 }
 
-// knobRow writes all knobs into one row.
-func (m *model) knobRow(p pane, gap string) {
-	x := 0
-	turned := m.turned()
-	for i, k := range turned {
-		n := k.Name
-		sign, style := " ", inkText
-		if n == m.selected().Name {
-			sign, style = "▸", inkBold
+// drawKnobsInRow writes the knobs into one row. If not all fit, the first ones are left
+// out until the selected one is visible.
+func (m *model) drawKnobsInRow(p pane, gap string) {
+	shown := m.shownKnobs()
+	selected := min(m.knobIndex, len(shown)-1)
+	spans := make([][]span, len(shown))
+	needed := 0 // for the knobs up to the selected one
+	for i, k := range shown {
+		spans[i] = append(m.knobSpans(k), plain(gap[1:]))
+		if i <= selected {
+			needed += spansWidth(spans[i])
 		}
-		if m.fixed(n) != "" {
-			style = inkDim
-		}
+	}
+	x, first := 0, 0
+	for needed-len(gap[1:]) > p.w-x && first < selected {
+		needed -= spansWidth(spans[first])
+		first++
+		x = 2 // for the ellipsis
+	}
+	if first > 0 {
+		p.text(0, 0, "…", styleDim)
+	}
+	for i, s := range spans[first:] {
 		from := x
-		x = p.line(x, 0, span{sign, inkAccent}, span{k.Label + " " + value(m.inForce(), n), style})
-		if to, ok := m.edits[n]; ok {
-			x = p.text(x, 0, "→"+strings.TrimSuffix(m.pendingText(k, to), unit(k))+mark(k.Cost), inkAccent)
-		}
-		x = p.text(x, 0, unit(k), style)
-		if m.fixed(n) != "" {
-			x = p.text(x, 0, " n/a", style)
-		}
-		p.sub(from, 0, x-from, 1).click(func() { m.knob = i })
-		if i < len(turned)-1 {
-			x = p.text(x, 0, gap[1:], inkText)
+		x = p.line(x, 0, s[:len(s)-1]...)
+		p.sub(from, 0, x-from, 1).onClick(func() { m.knobIndex = first + i })
+		if first+i < len(shown)-1 {
+			x = p.line(x, 0, s[len(s)-1])
 		}
 	}
 }
 
-// notes say what the person should know about the knobs now, the most pressing
-// first.
-func (m *model) notes() []span {
-	switch {
-	case m.snap.Phase == session.Sweeping:
-		return []span{{"the sweep owns the engine; p pauses it and hands the knobs back", inkAccent}}
-	case m.snap.Applying != nil:
-		return []span{{m.applyingText(), inkAccent}}
-	case m.failed != "":
-		return []span{{"✗ " + firstLine(m.failed), inkFail}}
-	case len(m.edits) > 0:
-		return m.pendingNotes()
+// knobSpans is a knob with its values in force and pending.
+func (m *model) knobSpans(k knob.Knob) []span {
+	sign, style := " ", styleText
+	if k.Name == m.selectedKnob().Name {
+		sign, style = "▸", styleBold
 	}
-	k := m.selected()
-	n := k.Name
-	switch {
-	case m.fixed(n) != "":
-		return []span{warning(k.Label + ": " + m.fixed(n))}
-	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:
-		return []span{dim("batch_delay does nothing at batch size 1")}
+	fixed := m.fixedReason(k.Name) != ""
+	if fixed {
+		style = styleDim
 	}
-	return []span{dim(k.Help)}
-}
-
-// pendingNotes say what enter will cost and, where a sweep has measured these
-// settings, what they gave: measured figures only.
-func (m *model) pendingNotes() []span {
-	cost := knob.Hot
-	knobs := m.knobs()
-	for n := range m.edits {
-		k, _ := knobs.Get(n)
-		cost = max(cost, k.Cost)
+	out := []span{{sign, styleAccent}, {k.Label + " " + knobValue(m.inForce(), k.Name), style}}
+	if to, ok := m.pending[k.Name]; ok {
+		out = append(out, span{"→" + strings.TrimSuffix(m.pendingText(k, to), unitText(k)) + reloadMark(k.Cost), styleAccent})
 	}
-	out := []span{dim([]string{
-		knob.Hot: "hot: holds from the next batch", knob.Warm: "warm: workers warm up first, no reload",
-		knob.Reload: "R: a reload beside the running model",
-	}[cost])}
-	if t := m.measured(m.draft()); t != nil {
-		out = append(out, span{seen(t), verdictInk(t.Verdict.Result)})
+	out = append(out, span{unitText(k), style})
+	if fixed {
+		out = append(out, span{" n/a", style})
 	}
 	return out
 }
 
-func seen(t *trial.Trial) string {
-	return fmt.Sprintf("seen in sweep #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Word())
+// knobNotes are the notes on the knobs in the current state, the most important first.
+func (m *model) knobNotes() []span {
+	switch {
+	case m.snap.Phase == session.Sweeping:
+		return []span{{"a sweep uses the engine; p pauses it to change settings", styleAccent}}
+	case m.snap.Applying != nil:
+		return []span{{m.applyingText(), styleAccent}}
+	case m.applyError != "":
+		return []span{{"✗ " + firstLine(m.applyError), styleFail}}
+	case len(m.pending) > 0:
+		return m.pendingNotes()
+	}
+	k := m.selectedKnob()
+	n := k.Name
+	switch {
+	case m.fixedReason(n) != "":
+		return []span{warning(k.Label + ": " + m.fixedReason(n))}
+	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:
+		return []span{dim("batch_delay has no effect at batch size 1")}
+	}
+	return []span{dim(k.Help)}
 }
 
-func verdictInk(a trial.Answer) ink {
-	return [...]ink{trial.Undecided: inkWarn, trial.Pass: inkPass, trial.Fail: inkFail}[a]
+// pendingNotes are the cost of applying the pending values and, if a sweep has
+// measured these settings, the result. Predictions are not shown here.
+func (m *model) pendingNotes() []span {
+	cost := knob.Hot
+	knobs := m.knobs()
+	for n := range m.pending {
+		k, _ := knobs.Get(n)
+		cost = max(cost, k.Cost)
+	}
+	out := []span{dim(m.costText(cost))}
+	if t := m.measuredTrial(m.pendingSettings()); t != nil {
+		out = append(out, span{measuredText(t), verdictStyle(t.Verdict.Result)})
+	}
+	return out
+}
+
+// costText is what a change of a cost means. How a remote server changes its own knobs
+// is not known.
+func (m *model) costText(c knob.Cost) string {
+	if m.snap.Info.Machine != "" {
+		return [...]string{knob.Hot: "hot: no warm-up, no reload", knob.Warm: "warm: in force after a warm-up, no reload", knob.Reload: "R: reloads the model"}[c]
+	}
+	return [...]string{
+		knob.Hot: "hot: in force from the next batch", knob.Warm: "warm: workers warm up first, no reload",
+		knob.Reload: "R: reloads the model while the old one serves",
+	}[c]
+}
+
+// measuredText is the result of a trial with the pending settings.
+func measuredText(t *trial.Trial) string {
+	return fmt.Sprintf("trial #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Word())
+}
+
+func verdictStyle(a trial.Answer) styleID {
+	return [...]styleID{trial.Undecided: styleWarn, trial.Pass: stylePass, trial.Fail: styleFail}[a]
 }

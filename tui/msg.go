@@ -2,19 +2,19 @@ package tui
 
 import "sweetspot/sweep/session"
 
-// tickMsg asks for a look at the workbench.
+// tickMsg causes a poll of the workbench.
 type tickMsg struct{}
 
-// doneMsg is a verb that returned.
-type doneMsg struct {
-	verb verb
-	out  session.Exported // of Export
-	err  error
+// actionDoneMsg is the result of an action.
+type actionDoneMsg struct {
+	action action
+	out    session.Exported // of Export
+	err    error
 }
 
-// verb is a call of the workbench waiting for its turn.
-type verb struct {
-	name   string // begins the text of a refusal: "apply", "export"
-	logged bool   // the workbench's messages tell how it went
+// action is a call of a method of the workbench.
+type action struct {
+	name   string // prefix of its errors: "apply", "export"
+	logged bool   // the workbench adds its result to the messages of the snapshot
 	run    func() (session.Exported, error)
 }

@@ -15,20 +15,20 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// scrap is a Recording that keeps nothing.
-type scrap struct{}
+// nullRecording is a session.Recording that stores nothing.
+type nullRecording struct{}
 
-func (scrap) Probe(trial.Probe) error           { return nil }
-func (scrap) Trial(trial.Trial) error           { return nil }
-func (scrap) Event(trial.Event) error           { return nil }
-func (scrap) Choice(trial.Choice) error         { return nil }
-func (scrap) Operators(trial.Operators) error   { return nil }
-func (scrap) ID() string                        { return "scrap" }
-func (scrap) Path() string                      { return "scrap.jsonl" }
-func (scrap) End(session.SweepState, int) error { return nil }
+func (nullRecording) Probe(trial.Probe) error           { return nil }
+func (nullRecording) Trial(trial.Trial) error           { return nil }
+func (nullRecording) Event(trial.Event) error           { return nil }
+func (nullRecording) Choice(trial.Choice) error         { return nil }
+func (nullRecording) Operators(trial.Operators) error   { return nil }
+func (nullRecording) ID() string                        { return "none" }
+func (nullRecording) Path() string                      { return "nullRecording.jsonl" }
+func (nullRecording) End(session.SweepState, int) error { return nil }
 
-// remote is a session with a server elsewhere that tells nothing but its answers and
-// has two knobs of its own, under live load.
+// remote is a session with a remote server under live load. The server has two knobs of
+// its own and reports nothing except its answers.
 func remote(t *testing.T) *session.Session {
 	t.Helper()
 	s := remotetest.NewServer(false)
@@ -45,7 +45,7 @@ func remote(t *testing.T) *session.Session {
 	w := session.New(session.Config{
 		Plan:   p,
 		Open:   func(ctx context.Context) (session.Target, error) { return remotetest.Open(ctx, s.URL, nil) },
-		Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return scrap{}, nil },
+		Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return nullRecording{}, nil },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -59,8 +59,8 @@ func remote(t *testing.T) *session.Session {
 	return w
 }
 
-// await waits until a snapshot is as wanted.
-func await(t *testing.T, w *session.Session, what string, ready func(*session.Snapshot) bool) *session.Snapshot {
+// waitFor waits for a snapshot for which ready is true.
+func waitFor(t *testing.T, w *session.Session, what string, ready func(*session.Snapshot) bool) *session.Snapshot {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		s := w.Snapshot()
@@ -68,12 +68,13 @@ func await(t *testing.T, w *session.Session, what string, ready func(*session.Sn
 			return s
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s did not come about: %v, %s, %v", what, s.Phase, s.Problem, s.Messages)
+			t.Fatalf("no %s after a minute: %v, %s, %v", what, s.Phase, s.Problem, s.Messages)
 		}
 	}
 }
 
-func wants(t *testing.T, frame string, texts ...string) {
+// requireTexts fails for each text that the frame does not contain.
+func requireTexts(t *testing.T, frame string, texts ...string) {
 	t.Helper()
 	for _, want := range texts {
 		if !strings.Contains(frame, want) {
@@ -82,28 +83,28 @@ func wants(t *testing.T, frame string, texts ...string) {
 	}
 }
 
-// TestRemote: Live turns the knobs of a server elsewhere, Sweep has columns for them,
-// and what the server does not tell is n/a in both.
+// The Live view shows and changes the own knobs of a remote server, and the Sweep view
+// has columns for them. What the server does not report is n/a in both.
 func TestRemote(t *testing.T) {
 	w := remote(t)
-	serving := await(t, w, "live load", func(s *session.Snapshot) bool { return s.Phase == session.Serving && s.Live.P99.OK() })
+	serving := waitFor(t, w, "live load", func(s *session.Snapshot) bool { return s.Phase == session.Serving && s.Live.P99.OK() })
 	for _, size := range []struct{ w, h int }{{120, 36}, {80, 24}, {60, 16}} {
 		sc := newScreen(t, size.w, size.h, serving)
-		wants(t, sc.plainFrame(), "instances", "max_batch_size")
+		requireTexts(t, sc.plainFrame(), "instances", "max_batch_size")
 	}
 	sc := newScreen(t, 120, 36, serving)
 	frame := sc.plainFrame()
-	wants(t, frame, "device, threads, queue n/a", "cpu  n/a", "rss  n/a", "does not tell", "n/a: the target does not tell its utilization", "formed batch n/a")
-	for _, none := range []string{"workers", "batch_delay", "FP16", "torchserve rule", "bare session"} {
-		if strings.Contains(frame, none) {
-			t.Errorf("%q, which the server does not have, in\n%s", none, frame)
+	requireTexts(t, frame, "device, threads, queue n/a", "cpu  n/a", "rss  n/a", "does not report", "n/a: the target reports none", "formed batch n/a")
+	for _, absent := range []string{"workers", "batch_delay", "FP16", "torchserve rule", "bare session"} {
+		if strings.Contains(frame, absent) {
+			t.Errorf("%q, which the server does not have, in\n%s", absent, frame)
 		}
 	}
 	sc.press("right", "down", "right")
-	wants(t, sc.plainFrame(), "→ 2", "→ 8", "warm: workers warm up first")
+	requireTexts(t, sc.plainFrame(), "→ 2", "→ 8", "warm: in force after a warm-up")
 	sc.press("enter")
-	if got := strings.Join(sc.bench.calls, "; "); got != "apply instances 2, max_batch_size 8" {
-		t.Errorf("enter did %q", got)
+	if got := strings.Join(sc.workbench.calls, "; "); got != "apply instances 2, max_batch_size 8" {
+		t.Errorf("actions after enter: %q", got)
 	}
 	fast := serving.Settings
 	if err := fast.Set(remotetest.MaxBatchSize, "8"); err != nil {
@@ -112,8 +113,8 @@ func TestRemote(t *testing.T) {
 	if err := w.Apply(fast); err != nil {
 		t.Fatal(err)
 	}
-	applied := await(t, w, "the change", func(s *session.Snapshot) bool { return len(s.Changes) == 1 })
-	wants(t, newScreen(t, 120, 36, applied).plainFrame(), "A1 max_batch_size 1→8")
+	applied := waitFor(t, w, "the change", func(s *session.Snapshot) bool { return len(s.Changes) == 1 })
+	requireTexts(t, newScreen(t, 120, 36, applied).plainFrame(), "A1 max_batch_size 1→8")
 	wrong := fast
 	wrong.Own = "instances=1 max_batch_size=16"
 	if err := w.Apply(wrong); err == nil || !strings.Contains(err.Error(), "none of its values: 1, 8, 32") {
@@ -123,25 +124,25 @@ func TestRemote(t *testing.T) {
 	if err := w.StartSweep(); err != nil {
 		t.Fatal(err)
 	}
-	swept := await(t, w, "the sweep", func(s *session.Snapshot) bool { return s.Sweep != nil && s.Sweep.State.Ended() })
+	swept := waitFor(t, w, "the sweep", func(s *session.Snapshot) bool { return s.Sweep != nil && s.Sweep.State.Ended() })
 	if len(swept.Sweep.Trials) < 2 {
 		t.Fatalf("%d trials, problem %q", len(swept.Sweep.Trials), swept.Sweep.Problem)
 	}
 	for _, size := range []struct{ w, h int }{{120, 36}, {80, 24}} {
 		sc := newScreen(t, size.w, size.h, swept)
 		sc.press("2")
-		wants(t, sc.plainFrame(), "instances", "max_batch_size", "n/a")
+		requireTexts(t, sc.plainFrame(), "instances", "max_batch_size", "n/a")
 	}
 	sc = newScreen(t, 120, 36, swept)
 	sc.press("2")
-	wants(t, sc.plainFrame(), "instances 2, max_batch_size ", "where a request's time goes: n/a", "formed batch n/a", "cpu n/a")
-	wants(t, Summary(swept), "instances ")
+	requireTexts(t, sc.plainFrame(), "instances 2, max_batch_size ", "breakdown of the request latency: n/a", "formed batch n/a", "cpu n/a")
+	requireTexts(t, Summary(swept), "instances ")
 	if strings.Contains(Summary(swept), "rule") {
-		t.Errorf("a rule that nobody knows:\n%s", Summary(swept))
+		t.Errorf("the summary has a batching rule, although the server reports none:\n%s", Summary(swept))
 	}
 }
 
-// A promise on model latency, which the server does not tell, is refused before the
+// An SLA of the model latency, which the server does not report, is refused before the
 // first request.
 func TestRemoteModelLatency(t *testing.T) {
 	s := remotetest.NewServer(false)
@@ -154,7 +155,7 @@ func TestRemoteModelLatency(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
-	down := await(t, w, "the refusal", func(s *session.Snapshot) bool { return s.Phase == session.Down })
+	down := waitFor(t, w, "the refusal", func(s *session.Snapshot) bool { return s.Phase == session.Down })
 	if !strings.Contains(down.Problem, "promise request latency") {
 		t.Errorf("problem %q", down.Problem)
 	}

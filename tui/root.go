@@ -16,101 +16,100 @@ import (
 // model is the only tea.Model. Update changes it, View only reads it.
 type model struct {
 	Deps
-	table []binding
+	bindings []binding
 
-	w, h    int
-	now     time.Time // of the message at hand
-	began   time.Time
-	keyAt   time.Time // last key
-	blurred bool
-	mouse   bool
-	theme   *theme
+	w, h      int       // of the terminal, in cells
+	now       time.Time // when the current message was received
+	startedAt time.Time
+	lastKey   time.Time // when the last key was pressed
+	blurred   bool      // the terminal has no focus
+	mouse     bool
+	theme     *theme
 
-	snap   *session.Snapshot
-	since  time.Time // when the phase began, as seen from here
-	view   view
-	over   overlay   // open dialog, or nil
-	stopAt time.Time // last ctrl+c
+	snap          *session.Snapshot
+	phaseSince    time.Time // when the first snapshot of this phase was polled
+	view          view
+	dialog        dialog    // nil if none is open
+	lastInterrupt time.Time // when ctrl+c was last pressed
 
-	knob   int                  // selected, index into turned
-	edits  map[knob.Name]string // pending values of the knobs that were turned
-	failed string               // why the last apply did not come about
-	steer  steering
-	zoom   int // index into timeSpans
-	data   series
-	axes   struct{ p99, rps, busy chart.Axis }
-	before *comparison // open until the last change has settled
+	knobIndex  int                  // of the selected knob, in shownKnobs
+	pending    map[knob.Name]string // changed values that are not applied yet
+	applyError string               // why the last apply failed
+	liveLoad   liveLoad
+	zoom       int // index into timeSpans
+	data       series
+	axes       struct{ p99, throughput, utilization chart.Axis }
+	comparison *comparison // of the last change; nil after its effect was reported
 
-	pick    int // number of the selected trial, 0 follows the first
-	inOrder bool
+	selectedN  int  // number of the selected trial; 0 selects the first row
+	everyTrial bool // the table has a row for every trial, not for every setting
 
-	toast  toast
-	own    []session.Message // what the screen itself has said
-	unread int
+	notice      notice
+	ownMessages []session.Message // messages of the screen itself
+	unread      int               // warnings and errors since the log was last open
 
-	queue   []verb
-	calling bool
+	actions       []action // waiting, oldest first
+	actionRunning bool
 }
 
-// steering is the load the person asked for, ahead of the snapshot that will
-// have it.
-type steering struct {
-	want   *load.Spec
-	at     time.Time
-	closed load.Spec // last one of each mode, to switch back to
-	open   load.Spec
+// liveLoad is the load that the user requested, and earlier ones.
+type liveLoad struct {
+	requested   *load.Spec // nil if the snapshot has it already
+	requestedAt time.Time
+	lastClosed  load.Spec // the last load of each mode, used when the mode is changed
+	lastOpen    load.Spec
 }
 
 func newModel(d Deps) *model {
-	m := &model{Deps: d, mouse: d.Mouse, theme: newTheme(true), edits: map[knob.Name]string{}}
-	m.table = m.keyTable()
+	m := &model{Deps: d, mouse: d.Mouse, theme: newTheme(true), pending: map[knob.Name]string{}}
+	m.bindings = m.allBindings()
 	if d.Follow {
-		m.table, m.view = readingKeys(m.table), sweeps
+		m.bindings, m.view = readOnlyBindings(m.bindings), sweepView
 	}
 	m.snap = &session.Snapshot{}
 	m.now = d.Now()
-	m.began, m.since = m.now, m.now
+	m.startedAt, m.phaseSince = m.now, m.now
 	m.resize(0, 0)
-	m.look()
+	m.poll()
 	return m
 }
 
-// Init starts the tick and asks the terminal for its background.
+// Init starts the ticks and queries the background colour of the terminal.
 func (m *model) Init() tea.Cmd { return tea.Batch(m.tick(), tea.RequestBackgroundColor) }
 
-// Update routes a message to its method.
+// Update calls the method for the type of the message.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	m.now = m.Now()
 	switch msg := msg.(type) {
 	case tickMsg:
-		m.look()
+		m.poll()
 		return m, m.tick()
-	case doneMsg:
-		return m, m.done(msg)
+	case actionDoneMsg:
+		return m, m.finish(msg)
 	case tea.KeyPressMsg:
-		return m, m.press(msg)
+		return m, m.handleKey(msg)
 	case tea.PasteMsg:
-		if in, ok := m.over.(*input); ok {
-			in.typed(msg.Content)
+		if in, ok := m.dialog.(*input); ok {
+			in.insert(msg.Content)
 		}
 	case tea.MouseClickMsg:
-		m.click(msg.X, msg.Y)
+		m.handleClick(msg.X, msg.Y)
 	case tea.MouseWheelMsg:
-		return m, m.wheel(msg)
+		return m, m.handleWheel(msg)
 	case tea.WindowSizeMsg:
 		m.resize(msg.Width, msg.Height)
 	case tea.BackgroundColorMsg:
 		m.theme = newTheme(msg.IsDark())
 	case tea.FocusMsg:
 		m.blurred = false
-		m.look()
+		m.poll()
 	case tea.BlurMsg:
 		m.blurred = true
 	}
 	return m, nil
 }
 
-// resize takes the terminal's size; one that tells none gets 80x24.
+// resize sets the size of the screen, 80x24 if the terminal reports none.
 func (m *model) resize(w, h int) {
 	if w <= 0 || h <= 0 {
 		w, h = compactWidth, compactHeight
@@ -118,101 +117,102 @@ func (m *model) resize(w, h int) {
 	m.w, m.h = w, h
 }
 
-// press gives a key to whoever is to have it.
-func (m *model) press(k tea.KeyPressMsg) tea.Cmd {
-	m.keyAt = m.now
-	m.toast.seen = true
+// handleKey passes a key to the open dialog, or else calls the function of its binding.
+func (m *model) handleKey(k tea.KeyPressMsg) tea.Cmd {
+	m.lastKey = m.now
+	m.notice.keyPressed = true
 	b := m.find(k)
-	small := sizeOf(m.w, m.h) == tooSmall
+	small := sizeClassOf(m.w, m.h) == tooSmall
 	switch {
 	case k.String() == "ctrl+c":
 		return m.interrupt()
-	case m.over != nil:
-		return m.over.key(m, k)
+	case m.dialog != nil:
+		return m.dialog.key(m, k)
 	case b == nil:
 		return nil
-	case small && b.foot != "help" && b.foot != "quit":
-		return nil // blind keys do harm
+	case small && b.footer != "help" && b.footer != "quit":
+		return nil // the effect would not be visible
 	}
-	if why := b.refusal(); why != "" {
+	if why := b.disabledReason(); why != "" {
 		m.report(session.Note, false, why)
 		return nil
 	}
 	return b.do()
 }
 
-// click does what the zone under the pointer does; later ones lie on top.
-func (m *model) click(x, y int) {
-	if m.over != nil {
+// handleClick calls the function of the click area under the pointer. If areas
+// overlap, the last one is on top.
+func (m *model) handleClick(x, y int) {
+	if m.dialog != nil {
 		return
 	}
-	for _, z := range slices.Backward(m.frame().zones) {
-		if z.holds(x, y) {
-			z.hit()
+	for _, a := range slices.Backward(m.frame().clickAreas) {
+		if a.contains(x, y) {
+			a.onClick()
 			return
 		}
 	}
 }
 
-func (m *model) wheel(msg tea.MouseWheelMsg) tea.Cmd {
+func (m *model) handleWheel(msg tea.MouseWheelMsg) tea.Cmd {
 	switch msg.Button {
 	case tea.MouseWheelUp:
-		return m.press(tea.KeyPressMsg{Code: tea.KeyUp})
+		return m.handleKey(tea.KeyPressMsg{Code: tea.KeyUp})
 	case tea.MouseWheelDown:
-		return m.press(tea.KeyPressMsg{Code: tea.KeyDown})
+		return m.handleKey(tea.KeyPressMsg{Code: tea.KeyDown})
 	default:
 		return nil
 	}
 }
 
-// look takes the workbench's latest snapshot.
-func (m *model) look() {
-	s := m.Bench.Snapshot()
+// poll gets the latest snapshot of the workbench, and updates what depends on it.
+func (m *model) poll() {
+	s := m.Workbench.Snapshot()
 	if s == nil || s == m.snap {
 		return
 	}
 	old := m.snap
 	m.snap = s
 	if s.Phase != old.Phase {
-		m.since = m.now
+		m.phaseSince = m.now
 	}
-	m.read(old.Messages, s.Messages)
-	m.settle(old)
-	m.prune(old)
-	m.remember(s.Load)
-	m.follow(old)
+	m.showNew(old.Messages, s.Messages)
+	m.reportEffect(old)
+	m.dropApplied(old)
+	m.noteLoad(s.Load)
+	m.announceBest(old)
 	m.data = m.series()
-	m.scale()
+	m.updateAxes()
 }
 
-// done ends a verb and lets the next one go.
-func (m *model) done(d doneMsg) tea.Cmd {
-	m.look()
+// finish reports the result of an action and starts the next one.
+func (m *model) finish(d actionDoneMsg) tea.Cmd {
+	m.poll()
 	switch {
 	case d.err != nil:
-		m.report(session.Error, !d.verb.logged, d.verb.name+": "+d.err.Error())
-		m.toast.echo = d.err.Error()
-		if d.verb.name == verbLoad {
-			m.steer.want = nil
+		m.report(session.Error, !d.action.logged, d.action.name+": "+d.err.Error())
+		m.notice.duplicateSuffix = d.err.Error()
+		if d.action.name == loadAction {
+			m.liveLoad.requested = nil
 		}
 	case d.out.Path != "":
 		m.exported(d)
 	}
-	return m.next()
+	return m.startNext()
 }
 
-// exported tells where an export went. What its format has no key for goes into
-// the log, and the status line says that there is something to read.
-func (m *model) exported(d doneMsg) {
+// exported reports the path of an export. The notes on settings for which the
+// format has no key are long: they are in the log, and the status line counts them.
+func (m *model) exported(d actionDoneMsg) {
 	text := "exported to " + d.out.Path
 	for _, n := range d.out.Notes {
-		m.keep(session.Message{At: m.now, Text: "export: " + n})
+		m.addToLog(session.Message{At: m.now, Text: "export: " + n})
 	}
 	if n := len(d.out.Notes); n > 0 {
-		text += fmt.Sprintf("; %s on what has no key there: !", plural(n, "note"))
+		text += fmt.Sprintf("; ! shows %s on settings without a key", plural(n, "note"))
 	}
-	m.report(session.Note, !d.verb.logged, text)
-	m.toast.echo = d.out.Path
+	m.report(session.Note, !d.action.logged, text)
+	m.notice.duplicateSuffix = d.out.Path
 	if m.Exported != nil {
 		m.Exported(d.out.Path)
 	}
@@ -231,41 +231,41 @@ func (m *model) View() tea.View {
 		v.WindowTitle += " " + printable(name)
 	}
 	if s := m.snap.Sweep; s != nil && !s.State.Ended() && !m.Follow {
-		v.ProgressBar = tea.NewProgressBar(tea.ProgressBarDefault, int(progress(s)))
+		v.ProgressBar = tea.NewProgressBar(tea.ProgressBarDefault, int(progressPercent(s)))
 	}
 	return v
 }
 
-// frame is the screen as cells.
+// frame draws the screen on a canvas.
 func (m *model) frame() *canvas {
 	c := newCanvas(m.w, m.h)
 	p := c.all()
-	f := frameOf(m.w, m.h)
-	room := sizeOf(m.w, m.h)
-	if room == tooSmall {
+	f := frameLayoutOf(m.w, m.h)
+	class := sizeClassOf(m.w, m.h)
+	if class == tooSmall {
 		m.drawTooSmall(p)
 	} else {
-		m.drawHead(p.at(f.head))
+		m.drawHeader(p.at(f.header))
 		m.drawStatus(p.at(f.status))
 		m.drawFooter(p.at(f.footer))
-		m.drawBody(p, room)
+		m.drawBody(p, class)
 	}
-	if m.over != nil {
-		m.over.draw(m, p)
+	if m.dialog != nil {
+		m.dialog.draw(m, p)
 	}
 	return c
 }
 
-func (m *model) drawBody(p pane, room size) {
+func (m *model) drawBody(p pane, class sizeClass) {
 	switch {
-	case m.view == live && room == tiny:
+	case m.view == liveView && class == tiny:
 		m.drawLiveTiny(p)
-	case m.view == live:
-		m.drawLive(p, room)
-	case room == tiny:
+	case m.view == liveView:
+		m.drawLive(p, class)
+	case class == tiny:
 		m.drawSweepTiny(p)
 	default:
-		m.drawSweep(p, room)
+		m.drawSweep(p, class)
 	}
 }
 
@@ -273,9 +273,9 @@ func (m *model) drawTooSmall(p pane) {
 	text := []string{
 		"Terminal too small",
 		fmt.Sprintf("needs %d x %d, is %d x %d", minWidth, minHeight, m.w, m.h),
-		"q quits, ? helps",
+		"q quits, ? shows help",
 	}
 	for i, s := range text {
-		p.text(max((p.w-width(s))/2, 0), max((p.h-len(text))/2, 0)+i, s, inkText)
+		p.text(max((p.w-width(s))/2, 0), max((p.h-len(text))/2, 0)+i, s, styleText)
 	}
 }

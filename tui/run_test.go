@@ -19,19 +19,19 @@ const (
 	showCursor  = "\x1b[?25h"
 )
 
-// terminal collects what is written and calls seen with all of it.
+// terminal stores its output. onWrite is called with all of it after each write.
 type terminal struct {
-	mu   sync.Mutex
-	b    bytes.Buffer
-	seen func(all string)
+	mu      sync.Mutex
+	b       bytes.Buffer
+	onWrite func(all string)
 }
 
 func (o *terminal) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n, err := o.b.Write(p)
-	if o.seen != nil {
-		o.seen(o.b.String())
+	if o.onWrite != nil {
+		o.onWrite(o.b.String())
 	}
 	return n, err
 }
@@ -42,23 +42,25 @@ func (o *terminal) text() string {
 	return o.b.String()
 }
 
-// start runs the program until end, called when the first frame is out.
+// start runs the program until it ends. end is called when the first frame is written,
+// and must end it.
 func start(t *testing.T, ctx context.Context, end func(keys io.Writer)) (screen string, err error) {
 	t.Helper()
 	in, keys := io.Pipe()
 	t.Cleanup(func() { _ = keys.Close() })
 	out := &terminal{}
 	var once sync.Once
-	out.seen = func(all string) {
+	out.onWrite = func(all string) {
 		if strings.Contains(all, "sweetspot") {
 			once.Do(func() { go end(keys) })
 		}
 	}
-	err = Run(ctx, Deps{Bench: &bench{snap: serving()}, In: in, Out: out, NoColor: true})
+	err = Run(ctx, Deps{Workbench: &fakeWorkbench{snap: serving()}, In: in, Out: out, NoColor: true})
 	return out.text(), err
 }
 
-func restored(t *testing.T, screen string) {
+// requireRestored fails unless the output ends with the main screen and a cursor.
+func requireRestored(t *testing.T, screen string) {
 	t.Helper()
 	in, out := strings.LastIndex(screen, enterScreen), strings.LastIndex(screen, leaveScreen)
 	if in < 0 || out < in || !strings.Contains(screen[out:]+screen[in:out], showCursor) {
@@ -69,11 +71,11 @@ func restored(t *testing.T, screen string) {
 func TestRunQuits(t *testing.T) {
 	screen, err := start(t, t.Context(), func(keys io.Writer) { _, _ = keys.Write([]byte("q")) })
 	if err != nil {
-		t.Errorf("q ended with %v", err)
+		t.Errorf("Run after q = %v, want nil", err)
 	}
-	restored(t, screen)
+	requireRestored(t, screen)
 	if strings.Contains(screen, "\x1b[9") || strings.Contains(screen, ";9") {
-		t.Error("colour without being wanted")
+		t.Error("there are colours despite NoColor")
 	}
 }
 
@@ -82,24 +84,24 @@ func TestRunEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	screen, err := start(t, ctx, func(io.Writer) { cancel(hangup) })
 	if !errors.Is(err, hangup) {
-		t.Errorf("ended with %v, want the cause", err)
+		t.Errorf("Run = %v, want the cause of the context", err)
 	}
-	restored(t, screen)
+	requireRestored(t, screen)
 }
 
 func TestSummary(t *testing.T) {
 	cases := map[string]string{
-		"pass":        Summary(serving(), "out/config.properties"),
-		"sweeping":    Summary(sweepingNow()),
-		"swept":       Summary(swept()),
-		"down":        Summary(down()),
-		"no answers":  Summary(quiet()),
-		"never began": Summary(starting()),
+		"pass":       Summary(serving(), "out/config.properties"),
+		"sweeping":   Summary(sweeping()),
+		"swept":      Summary(swept()),
+		"down":       Summary(down()),
+		"no answers": Summary(noAnswers()),
+		"not loaded": Summary(starting()),
 	}
 	for name, got := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got != ansi.Strip(got) {
-				t.Error("it holds escape sequences")
+				t.Error("the summary has escape sequences")
 			}
 			golden.RequireEqual(t, got)
 		})

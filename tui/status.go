@@ -12,63 +12,63 @@ import (
 	"sweetspot/sweep/session"
 )
 
-// toast is the text of the status line.
-type toast struct {
+// notice is the message in the status line.
+type notice struct {
 	session.Message
-	at   time.Time
-	echo string // a message that ends so tells the same again
-	seen bool   // a key was pressed since
+	at              time.Time
+	duplicateSuffix string // a message of the workbench with this suffix reports the same event
+	keyPressed      bool   // since it was shown
 }
 
-const toastFor = 6 * time.Second
+const noticeDuration = 6 * time.Second
 
-// showing tells whether the toast is still up: trouble stays until a key.
-func (t toast) showing(now time.Time) bool {
-	if t.Text == "" {
+// visible reports whether the notice is shown. An error stays until a key is pressed.
+func (n notice) visible(now time.Time) bool {
+	if n.Text == "" {
 		return false
 	}
-	return now.Sub(t.at) < toastFor || t.Level == session.Error && !t.seen
+	return now.Sub(n.at) < noticeDuration || n.Level == session.Error && !n.keyPressed
 }
 
-// report shows a message, and keeps it in the log if logged.
+// report shows a message in the status line; if logged, it is added to the log too.
 func (m *model) report(level session.Level, logged bool, text string) {
 	msg := session.Message{At: m.now, Level: level, Text: text}
-	m.toast = toast{Message: msg, at: m.now}
+	m.notice = notice{Message: msg, at: m.now}
 	if logged {
-		m.keep(msg)
+		m.addToLog(msg)
 	}
 }
 
-// keep adds to the log what the screen itself has to say.
-func (m *model) keep(msg session.Message) {
-	const most = 500
-	m.own = append(m.own, msg)
-	m.own = m.own[max(len(m.own)-most, 0):]
-	m.count(msg)
+// addToLog adds a message of the screen itself to the log.
+func (m *model) addToLog(msg session.Message) {
+	const maxMessages = 500
+	m.ownMessages = append(m.ownMessages, msg)
+	m.ownMessages = m.ownMessages[max(len(m.ownMessages)-maxMessages, 0):]
+	m.countUnread(msg)
 }
 
-// count counts what the person should read in the log.
-func (m *model) count(msg session.Message) {
+// countUnread counts the messages that the user should read: warnings and errors.
+func (m *model) countUnread(msg session.Message) {
 	if msg.Level != session.Note {
 		m.unread++
 	}
 }
 
-// read makes a toast of the newest of the workbench's new messages. A note
-// doesn't hide trouble that is still up.
-func (m *model) read(old, all []session.Message) {
+// showNew shows the newest of the workbench's new messages. A note does not replace
+// an error that is visible.
+func (m *model) showNew(old, all []session.Message) {
 	for _, msg := range newMessages(old, all) {
-		m.count(msg)
-		echoed := m.toast.echo != "" && strings.HasSuffix(msg.Text, m.toast.echo)
-		if echoed || msg.Level == session.Note && m.toast.Level == session.Error && m.toast.showing(m.now) {
+		m.countUnread(msg)
+		duplicate := m.notice.duplicateSuffix != "" && strings.HasSuffix(msg.Text, m.notice.duplicateSuffix)
+		if duplicate || msg.Level == session.Note && m.notice.Level == session.Error && m.notice.visible(m.now) {
 			continue
 		}
-		m.toast = toast{Message: msg, at: m.now}
+		m.notice = notice{Message: msg, at: m.now}
 	}
 }
 
-// newMessages is what all has beyond old. The log drops its oldest lines, so
-// the last one known is looked for from the end.
+// newMessages is the messages in all that are not in old. The workbench drops its
+// oldest messages, so the last message of old is searched from the end.
 func newMessages(old, all []session.Message) []session.Message {
 	if len(old) == 0 {
 		return all
@@ -82,44 +82,49 @@ func newMessages(old, all []session.Message) []session.Message {
 	return all
 }
 
-// log is everything said, oldest first.
-func (m *model) log() []session.Message {
-	out := slices.Concat(m.snap.Messages, m.own)
+// allMessages is the log: the messages of the workbench and of the screen, oldest first.
+func (m *model) allMessages() []session.Message {
+	out := slices.Concat(m.snap.Messages, m.ownMessages)
 	slices.SortStableFunc(out, func(a, b session.Message) int { return a.At.Compare(b.At) })
 	return out
 }
 
-// glyph doubles a level's colour.
-func glyph(l session.Level) (string, ink) {
+// glyph is the sign and the style of a level. The sign is there because colour must
+// not have a meaning alone.
+func glyph(l session.Level) (string, styleID) {
 	switch l {
 	case session.Warning:
-		return "!", inkWarn
+		return "!", styleWarn
 	case session.Error:
-		return "✗", inkFail
+		return "✗", styleFail
 	default:
-		return "•", inkText
+		return "•", styleText
 	}
 }
 
-// drawStatus is the line above the footer: what is going on, or the toast, and
-// how many messages wait.
+// drawStatus draws the line above the footer: the notice or the running apply, and the
+// number of unread messages.
 func (m *model) drawStatus(p pane) {
 	end := p.w
 	if m.unread > 0 {
-		end = p.right(0, 0, warning("! "+plural(m.unread, "message")+" "))
+		end = p.alignRight(0, 0, warning("! "+plural(m.unread, "message")+" "))
 	}
 	left := p.sub(0, 0, end-1, 1)
 	switch {
-	case m.toast.showing(m.now):
-		sign, i := glyph(m.toast.Level)
-		left.line(1, 0, span{sign + " ", i}, plain(firstLine(m.toast.Text)))
+	case m.notice.visible(m.now):
+		sign, i := glyph(m.notice.Level)
+		left.line(1, 0, span{sign + " ", i}, plain(firstLine(m.notice.Text)))
 	case m.snap.Applying != nil:
-		left.line(1, 0, plain(m.spin()+" "+m.applyingText()))
+		left.line(1, 0, plain(m.spinner()+" "+m.applyingText()))
 	}
 }
 
-// spin is one picture of the spinner, or a still sign.
-func (m *model) spin() string {
+// spinnerFrame is how long a frame of the spinner is shown.
+const spinnerFrame = 100 * time.Millisecond
+
+// spinner is the frame of the spinner for the current time. With reduced motion it does
+// not move.
+func (m *model) spinner() string {
 	if m.ReduceMotion {
 		return "…"
 	}
@@ -127,26 +132,26 @@ func (m *model) spin() string {
 	if m.ASCII {
 		frames = spinner.Line
 	}
-	n := int(m.now.Sub(m.began)/lively) % len(frames.Frames)
+	n := int(m.now.Sub(m.startedAt)/spinnerFrame) % len(frames.Frames)
 	return frames.Frames[max(n, 0)]
 }
 
-// drawHead is the first line: model, state, background work, views.
-func (m *model) drawHead(p pane) {
+// drawHeader draws the first line: model, phase, batching rule, recording, sweep, tabs.
+func (m *model) drawHeader(p pane) {
 	x := p.line(1, 0, bold("sweetspot"), plain("  "))
 	x = p.line(x, 0, m.modelName(), plain("  "), m.phase())
-	views := p.w
+	tabs := p.w // the first column of the tabs
 	if !m.Follow {
-		views = m.tabs(p)
+		tabs = m.drawTabs(p)
 	}
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Told(knob.BatchSize) {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
 	}
 	if r := m.snap.Recording; r != nil {
-		x = p.line(x, 0, span{"  ● rec " + clock(m.now.Sub(r.Since)), inkFail})
+		x = p.line(x, 0, span{"  ● rec " + wholeSeconds(m.now.Sub(r.Since)), styleFail})
 	}
 	if s := m.snap.Sweep; s != nil {
-		p.sub(0, 0, views-2, 1).right(x+2, 0, m.sweepBadge(s)...)
+		p.sub(0, 0, tabs-2, 1).alignRight(x+2, 0, m.sweepStatus(s)...)
 	}
 }
 
@@ -159,50 +164,50 @@ func (m *model) modelName() span {
 
 func (m *model) phase() span {
 	if m.Follow {
-		return m.followed()
+		return m.followState()
 	}
 	switch m.snap.Phase {
 	case session.Starting:
-		return span{m.spin() + " starting", inkWarn}
+		return span{m.spinner() + " starting", styleWarn}
 	case session.Down:
-		return span{"✗ down", inkFail}
+		return span{"✗ down", styleFail}
 	case session.Sweeping:
-		return span{"● sweeping", inkAccent}
+		return span{"● sweeping", styleAccent}
 	default:
-		return span{"● serving", inkPass}
+		return span{"● serving", stylePass}
 	}
 }
 
-// tabs draws the views at the right and returns their first column.
-func (m *model) tabs(p pane) int {
+// drawTabs draws a tab for each view at the right and returns their first column.
+func (m *model) drawTabs(p pane) int {
 	x := p.w - 1
 	for v := len(viewNames) - 1; v >= 0; v-- {
 		name := fmt.Sprintf(" %d %s ", v+1, viewNames[v])
-		i := inkDim
+		i := styleDim
 		if view(v) == m.view {
-			name, i = fmt.Sprintf("[%d %s]", v+1, viewNames[v]), inkTab
+			name, i = fmt.Sprintf("[%d %s]", v+1, viewNames[v]), styleTab
 		}
 		x -= len(name)
 		p.text(x, 0, name, i)
-		p.sub(x, 0, len(name), 1).click(func() { m.view = view(v) })
+		p.sub(x, 0, len(name), 1).onClick(func() { m.view = view(v) })
 	}
 	return x
 }
 
-// sweepBadge is the sweep in a few words, for every view.
-func (m *model) sweepBadge(s *session.Sweep) []span {
+// sweepStatus is the state of the sweep in a few words.
+func (m *model) sweepStatus(s *session.Sweep) []span {
 	text := fmt.Sprintf("sweep %v %d/%d", s.State, len(s.Trials), max(s.Total, len(s.Trials)))
 	if m.Follow {
 		text = fmt.Sprintf("%v, %s", s.State, plural(len(s.Trials), "trial"))
 	}
-	i := inkAccent
+	i := styleAccent
 	switch {
 	case s.State == session.Failed:
-		i = inkFail
+		i = styleFail
 	case s.State.Ended():
-		i = inkText
+		i = styleText
 	case s.ETA > 0:
-		text += "  ETA " + clock(s.ETA)
+		text += "  ETA " + wholeSeconds(s.ETA)
 	}
 	return []span{{text, i}}
 }

@@ -7,49 +7,48 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// ink is what a piece of text means; the theme says how that looks.
-type ink uint8
+// styleID is the meaning of a piece of text. The theme decides how it looks.
+type styleID uint8
 
 const (
-	inkText   ink = iota
-	inkDim        // frames, hints, what is disabled
-	inkBold       // titles, key names
-	inkAccent     // pending, selected, the mode's key
-	inkPass
-	inkFail
-	inkWarn // close calls, doubts, warnings
-	inkTab  // the view that is open
-	inkData
-	inkSLA
-	inkMark // applied changes
-	inkCount
+	styleText   styleID = iota
+	styleDim            // borders, hints, disabled keys and knobs
+	styleBold           // titles, key names
+	styleAccent         // pending values, the selection, the primary key
+	stylePass
+	styleFail
+	styleWarn // undecided verdicts, warnings
+	styleTab  // the tab of the open view
+	styleData
+	styleSLA
+	styleMark // applied changes
+	styleCount
 )
 
-// theme holds the escape sequence that starts each ink.
+// theme has the escape sequence that starts each style.
 type theme struct {
 	dark bool
-	sgr  [inkCount]string
+	sgr  [styleCount]string
 }
 
-// newTheme keeps to the 16 colours that the terminal's own theme defines, paints
-// no background, and tells nothing by colour alone. Blue against red stays
-// distinct for people who cannot tell green from red.
+// newTheme uses the 16 colours that the terminal's own theme defines and sets no
+// background. Passes are blue, because some users cannot distinguish green from red.
 func newTheme(dark bool) *theme {
 	pick := lipgloss.LightDark(dark)
 	fg := func(light, dark color.Color) lipgloss.Style {
 		return lipgloss.NewStyle().Foreground(pick(light, dark))
 	}
-	styles := [inkCount]lipgloss.Style{
-		inkDim:    fg(lipgloss.BrightBlack, lipgloss.BrightBlack),
-		inkBold:   lipgloss.NewStyle().Bold(true),
-		inkAccent: fg(lipgloss.Magenta, lipgloss.BrightCyan).Bold(true),
-		inkPass:   fg(lipgloss.Blue, lipgloss.BrightBlue).Bold(true),
-		inkFail:   fg(lipgloss.Red, lipgloss.BrightRed).Bold(true),
-		inkWarn:   fg(lipgloss.Magenta, lipgloss.BrightYellow),
-		inkTab:    lipgloss.NewStyle().Reverse(true),
-		inkData:   fg(lipgloss.Blue, lipgloss.BrightCyan),
-		inkSLA:    fg(lipgloss.Magenta, lipgloss.Yellow),
-		inkMark:   fg(lipgloss.Magenta, lipgloss.BrightMagenta),
+	styles := [styleCount]lipgloss.Style{
+		styleDim:    fg(lipgloss.BrightBlack, lipgloss.BrightBlack),
+		styleBold:   lipgloss.NewStyle().Bold(true),
+		styleAccent: fg(lipgloss.Magenta, lipgloss.BrightCyan).Bold(true),
+		stylePass:   fg(lipgloss.Blue, lipgloss.BrightBlue).Bold(true),
+		styleFail:   fg(lipgloss.Red, lipgloss.BrightRed).Bold(true),
+		styleWarn:   fg(lipgloss.Magenta, lipgloss.BrightYellow),
+		styleTab:    lipgloss.NewStyle().Reverse(true),
+		styleData:   fg(lipgloss.Blue, lipgloss.BrightCyan),
+		styleSLA:    fg(lipgloss.Magenta, lipgloss.Yellow),
+		styleMark:   fg(lipgloss.Magenta, lipgloss.BrightMagenta),
 	}
 	t := &theme{dark: dark}
 	for i, s := range styles {

@@ -11,10 +11,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Summary is what is worth keeping of a session, as plain text for the normal
-// screen: what was in force and what it gave, the sweep's answer, the files
-// written, and how to go on with a sweep that did not end. written are paths
-// that Deps.Exported was told. It is empty for a session that never served.
+// Summary describes a session as plain text, for the terminal after the screen is
+// closed: the settings in force and their live results, the result of the sweep, the
+// files written, and the command that resumes a sweep that did not end. written are the
+// paths passed to Deps.Exported. The result is empty if the model was never loaded.
 func Summary(s *session.Snapshot, written ...string) string {
 	if s == nil || s.Info.Model.Name == "" {
 		return ""
@@ -24,22 +24,22 @@ func Summary(s *session.Snapshot, written ...string) string {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	b.WriteString(s.Info.Model.Name)
-	if s.Settings.Told(knob.BatchSize) { // else nothing is known of how it batches
+	if s.Settings.Told(knob.BatchSize) { // otherwise the batching rule is not known
 		fmt.Fprintf(&b, ", %s rule", s.Info.Limits.Rule)
 	}
 	b.WriteByte('\n')
 	row("settings", "%v", s.Settings)
 	row("load", "%v", s.Load.For(s.Settings.Workers*s.Settings.BatchSize))
-	own := s.Phase != session.Sweeping // else the traffic is the sweep's, at its settings
-	if own {
-		row("promise", "%s: %s", promise(s.SLA), verdictText(s))
+	isLive := s.Phase != session.Sweeping // otherwise the traffic is of a trial, with other settings
+	if isLive {
+		row("promise", "%s: %s", promiseText(s.SLA), verdictText(s))
 	}
-	if own && s.Live.RPS.OK() {
-		row("throughput", "%s/s, formed batch %s%s", na(s.Live.RPS), s.Live.Batch.Text(1), ofBatch(s.Settings))
+	if isLive && s.Live.RPS.OK() {
+		row("throughput", "%s/s, formed batch %s%s", na(s.Live.RPS), s.Live.Batch.Text(1), ofMaxBatch(s.Settings))
 	}
 	t := s.Live.Totals
 	row("requests", "%s sent, %s ok, %s refused, %s failed, %s timeout",
-		group(t.Sent), group(t.OK), group(t.Refused), group(t.Failed), group(t.Timeout))
+		groupDigits(t.Sent), groupDigits(t.OK), groupDigits(t.Refused), groupDigits(t.Failed), groupDigits(t.Timeout))
 	if s.Sweep != nil {
 		sweepRows(s.Sweep, row)
 	}
@@ -57,30 +57,31 @@ func verdictText(s *session.Snapshot) string {
 	v := s.Live.Verdict
 	switch {
 	case !v.ValueMS.OK():
-		return "not enough answers to tell"
+		return "not enough answers for a verdict"
 	case v.Result == trial.Undecided:
-		return fmt.Sprintf("too close to call at %s ms", na(v.ValueMS))
+		return fmt.Sprintf("undecided at %s ms", na(v.ValueMS))
 	}
-	return fmt.Sprintf("%s at %s ms %s", v.Result.Word(), na(v.ValueMS), share(v.ValueMS, limitMS(s.SLA)))
+	return fmt.Sprintf("%s at %s ms %s", v.Result.Word(), na(v.ValueMS), percentOfLimit(v.ValueMS, limitMS(s.SLA)))
 }
 
+// sweepRows writes the rows of the summary on a sweep.
 func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 	row("sweep", "%v, %s of %d", w.State, plural(len(w.Trials), "trial"), max(w.Total, len(w.Trials)))
-	if t := bestOf(w); t != nil {
-		row("best", "trial #%d: %s/s%s at P99 %s ms: %v", t.N, na(t.Throughput.Value), inRuns(w, t), na(t.Latency.P99.Value), t.Settings)
-	} else if t := leadOf(w); t != nil {
-		row("best", "none validated; most promising is trial #%d: %s/s%s at P99 %s ms: %v", t.N, na(t.Throughput.Value), inRuns(w, t), na(t.Latency.P99.Value), t.Settings)
+	if t := validatedBest(w); t != nil {
+		row("best", "trial #%d: %s/s%s at P99 %s ms: %v", t.N, na(t.Throughput.Value), runsText(w, t), na(t.Latency.P99.Value), t.Settings)
+	} else if t := mostPromising(w); t != nil {
+		row("best", "none validated; most promising is trial #%d: %s/s%s at P99 %s ms: %v", t.N, na(t.Throughput.Value), runsText(w, t), na(t.Latency.P99.Value), t.Settings)
 	} else if len(w.Trials) > 0 {
-		row("best", "no setting is known to meet the promise")
+		row("best", "no setting passed the SLA")
 	}
 	if w.Choice != nil && w.Choice.Why.Text != "" {
-		const room = 66 // of 80 columns, beside the names
-		for i, line := range explained(w.Choice.Why) {
+		const avail = 66 // of 80 columns, to the right of the names
+		for i, line := range explanationLines(w.Choice.Why) {
 			name := "why"
 			if i > 0 {
 				name = ""
 			}
-			row(name, "%s", strings.ReplaceAll(ansi.Wordwrap(line, room, ""), "\n", "\n"+strings.Repeat(" ", 14)))
+			row(name, "%s", strings.ReplaceAll(ansi.Wordwrap(line, avail, ""), "\n", "\n"+strings.Repeat(" ", 14)))
 		}
 	}
 	if w.Path != "" {
@@ -91,11 +92,11 @@ func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 	}
 }
 
-// inRuns says of how many runs a row's figures are, where there are several.
-func inRuns(w *session.Sweep, t *trial.Trial) string {
+// runsText is the range of the throughput and the number of runs of a row with several.
+func runsText(w *session.Sweep, t *trial.Trial) string {
 	row := rowOf(w, t)
 	if len(row.Runs) < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s, %d runs)", between(row.Range), len(row.Runs))
+	return fmt.Sprintf(" (%s, %d runs)", estimateRange(row.Range), len(row.Runs))
 }

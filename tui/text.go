@@ -10,8 +10,9 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// figure formats a measured number with about three digits, or none.
-func figure(n trial.Num, none string) string {
+// formatNum formats a measured number with about three digits. If n is not measured
+// the result is none.
+func formatNum(n trial.Num, none string) string {
 	v, ok := n.Get()
 	switch {
 	case !ok:
@@ -24,26 +25,40 @@ func figure(n trial.Num, none string) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// na formats a measured number, or n/a.
-func na(n trial.Num) string { return figure(n, "n/a") }
+// na formats a measured number; "n/a" if it is not measured.
+func na(n trial.Num) string { return formatNum(n, "n/a") }
 
-// limitMS is the promise's limit in ms.
+// limitMS is the limit of an SLA in ms.
 func limitMS(s trial.SLA) float64 { return float64(s.Limit) / float64(time.Millisecond) }
 
-// plainMS formats a limit or delay as people write it: 20, 0.5.
+// plainMS formats a limit without trailing zeros: 20, 0.5.
 func plainMS(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// promise is the SLA in few words: "P99 <= 20 ms".
-func promise(s trial.SLA) string {
-	which := ""
+// percentileName is the name of the value that an SLA limits: "P99", "P50 of the model".
+func percentileName(s trial.SLA) string {
+	name := fmt.Sprintf("P%g", s.Percentile)
 	if s.Latency == trial.Model {
-		which = " of the model"
+		name += " of the model"
 	}
-	return fmt.Sprintf("P%g%s <= %s ms", s.Percentile, which, plainMS(limitMS(s)))
+	return name
 }
 
-// share is v as a percentage of the limit: "(74%)", or nothing.
-func share(v trial.Num, limit float64) string {
+// promiseText is the percentile and the limit of an SLA: "P99 <= 20 ms".
+func promiseText(s trial.SLA) string {
+	return fmt.Sprintf("%s <= %s ms", percentileName(s), plainMS(limitMS(s)))
+}
+
+// percentileOf is the value of a trial that an SLA limits.
+func percentileOf(t *trial.Trial, s trial.SLA) trial.Num {
+	if s.Percentile == 99 && s.Latency == trial.Request {
+		return t.Latency.P99.Value // of all runs of a row; a verdict is of one run
+	}
+	return t.Verdict.ValueMS
+}
+
+// percentOfLimit is v as a percentage of the limit: "(74%)". It is empty if v is not
+// measured.
+func percentOfLimit(v trial.Num, limit float64) string {
 	x, ok := v.Get()
 	if !ok || limit <= 0 {
 		return ""
@@ -51,8 +66,8 @@ func share(v trial.Num, limit float64) string {
 	return fmt.Sprintf("(%.0f%%)", x/limit*100)
 }
 
-// group writes a count with blanks between thousands: 63 120.
-func group(n int) string {
+// groupDigits formats a count with blanks between thousands: 63 120.
+func groupDigits(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + " " + s[i:]
@@ -60,8 +75,9 @@ func group(n int) string {
 	return s
 }
 
-// clock is a duration for people, in whole seconds: 8s, 7m51s, 1h02m.
-func clock(d time.Duration) string {
+// wholeSeconds formats a duration in whole seconds, from an hour in minutes: 8s, 7m51s,
+// 1h02m.
+func wholeSeconds(d time.Duration) string {
 	s := int(max(d, 0).Round(time.Second) / time.Second)
 	switch {
 	case s < 60:
@@ -72,37 +88,46 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
 }
 
-// seconds is a duration with tenths: 1.8 s.
-func seconds(d time.Duration) string {
+// tenths formats a duration in tenths of a second: 1.8 s.
+func tenths(d time.Duration) string {
 	return strconv.FormatFloat(max(d, 0).Seconds(), 'f', 1, 64) + " s"
 }
 
-// took is a duration between microseconds and minutes: 12 ms, 1.8 s.
-func took(d time.Duration) string {
+// shortDuration formats a duration in ms below a second, then in tenths of a second:
+// 12ms, 1.8 s.
+func shortDuration(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(time.Millisecond).String()
 	}
-	return seconds(d)
+	return tenths(d)
 }
 
-// percent is a measured percentage with its sign.
-func percent(n trial.Num) string {
+// percentText formats a measured percentage.
+func percentText(n trial.Num) string {
 	if !n.OK() {
 		return "n/a"
 	}
 	return na(n) + "%"
 }
 
-// ago is the left end of a time axis: -75s, -10m.
-func ago(n int) string {
+// megabytes formats a measured size of memory.
+func megabytes(n trial.Num) string {
+	if !n.OK() {
+		return "n/a"
+	}
+	return na(n) + " MB"
+}
+
+// secondsAgo is the label at the left end of a time axis of n seconds: -75s, -10m.
+func secondsAgo(n int) string {
 	if n >= 120 && n%60 == 0 {
 		return fmt.Sprintf("-%dm", n/60)
 	}
 	return fmt.Sprintf("-%ds", n)
 }
 
-// value is one knob's value as the screens show it, without its unit.
-func value(s knob.Settings, n knob.Name) string {
+// knobValue is the value of a knob as the screen shows it, without its unit.
+func knobValue(s knob.Settings, n knob.Name) string {
 	if n == knob.FP16 && s.Told(n) {
 		if s.Precision == knob.HalfPrecision {
 			return "on"
@@ -112,27 +137,27 @@ func value(s knob.Settings, n knob.Name) string {
 	return s.Show(n)
 }
 
-// unit is a knob's unit with a blank before it.
-func unit(k knob.Knob) string {
+// unitText is a blank and the unit of a knob; empty without a unit.
+func unitText(k knob.Knob) string {
 	if k.Unit != "" {
 		return " " + k.Unit
 	}
 	return ""
 }
 
-// difference is what a change changed: "workers 2→4, batch size 8→16".
-func (m *model) difference(from, to knob.Settings) string {
+// changeText is the values that differ: "workers 2→4, batch size 8→16".
+func (m *model) changeText(from, to knob.Settings) string {
 	var out []string
 	for _, k := range m.knobs() {
-		if a, b := value(from, k.Name), value(to, k.Name); a != b {
-			out = append(out, k.Label+" "+a+"→"+b+unit(k))
+		if a, b := knobValue(from, k.Name), knobValue(to, k.Name); a != b {
+			out = append(out, k.Label+" "+a+"→"+b+unitText(k))
 		}
 	}
 	return strings.Join(out, ", ")
 }
 
-// settingsText is settings in the order of the knobs, short; the target's own stand
-// behind. What is not known is left out.
+// settingsText is the values of the standard knobs that the Live view can change, then
+// those of the target's own knobs. A value that is not known is left out.
 func settingsText(s knob.Settings) string {
 	var parts []string
 	for _, f := range []struct {
@@ -140,7 +165,7 @@ func settingsText(s knob.Settings) string {
 		text string
 	}{{knob.Workers, "workers %s"}, {knob.BatchSize, "batch %s"}, {knob.BatchDelay, "delay %s ms"}, {knob.FP16, "FP16 %s"}} {
 		if s.Told(f.name) {
-			parts = append(parts, fmt.Sprintf(f.text, value(s, f.name)))
+			parts = append(parts, fmt.Sprintf(f.text, knobValue(s, f.name)))
 		}
 	}
 	for n, v := range s.Own.All() {
@@ -149,20 +174,20 @@ func settingsText(s knob.Settings) string {
 	return strings.Join(parts, "  ")
 }
 
-// ofBatch ends "formed batch 5.9" with the largest there may be.
-func ofBatch(s knob.Settings) string {
+// ofMaxBatch is the batch size in a text such as "formed batch 5.9 of 8".
+func ofMaxBatch(s knob.Settings) string {
 	if !s.Told(knob.BatchSize) {
 		return ""
 	}
 	return fmt.Sprintf(" of %d", s.BatchSize)
 }
 
-// plural is "1 error", "2 errors".
+// plural is a count with a noun: "1 error", "2 errors".
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return group(n) + " " + what + "s"
+	return groupDigits(n) + " " + what + "s"
 }
 
 // firstLine is s up to its first line break.

@@ -7,46 +7,46 @@ import (
 	"sweetspot/tui/chart"
 )
 
-// drawLiveTiny is Live without boxes: numbers and sparklines.
+// drawLiveTiny draws the Live view in the tiny layout: numbers and sparklines.
 func (m *model) drawLiveTiny(p pane) {
-	f := frameOf(m.w, m.h)
-	p.at(f.verdict).line(1, 0, m.verdict()...)
+	f := frameLayoutOf(m.w, m.h)
+	p.at(f.verdict).line(1, 0, m.verdictLine()...)
 	p = p.at(f.body)
-	m.knobRow(p.sub(0, 0, p.w, 1), "  ")
-	if notes := m.notes(); len(notes) > 0 {
-		p.text(1, 1, notes[len(notes)-1].s, notes[len(notes)-1].ink)
+	m.drawKnobsInRow(p.sub(0, 0, p.w, 1), "  ")
+	if notes := m.knobNotes(); len(notes) > 0 {
+		p.text(1, 1, notes[len(notes)-1].s, notes[len(notes)-1].style)
 	}
 	s := m.data
 	l := m.snap.Live
-	busy, figureOfBusy := "cpu", l.Use.CPUPercent
+	device, utilization := "cpu", l.Use.CPUPercent
 	if s.gpu {
-		busy, figureOfBusy = "gpu", l.Use.GPU.PercentMean
+		device, utilization = "gpu", l.Use.GPU.PercentMean
 	}
-	m.drawTrace(p.sub(1, 3, p.w-2, 1), "P99", s.p99, figure(l.P99, "—")+" ms")
-	m.drawTrace(p.sub(1, 4, p.w-2, 1), "/s", s.rps, na(l.RPS))
-	m.drawTrace(p.sub(1, 5, p.w-2, 1), busy, s.busy, na(figureOfBusy)+" %")
+	m.drawSparkline(p.sub(1, 3, p.w-2, 1), "P99", s.p99, formatNum(l.P99, "—")+" ms")
+	m.drawSparkline(p.sub(1, 4, p.w-2, 1), "/s", s.throughput, na(l.RPS))
+	m.drawSparkline(p.sub(1, 5, p.w-2, 1), device, s.utilization, na(utilization)+" %")
 	p.line(1, 7, m.totals()...)
 	p.line(1, 8, dim("formed batch "), plain(l.Batch.Text(1)), dim("  load "), plain(m.loadText()))
 	switch {
-	case m.whyRestart() == "":
-		p.sub(1, 9, p.w-2, p.h-9).lines(0, 0, m.snap.Problem, inkFail)
+	case m.cannotRestart() == "":
+		p.sub(1, 9, p.w-2, p.h-9).paragraph(0, 0, m.snap.Problem, styleFail)
 	case !l.P99.OK():
-		p.text(1, 9, m.emptyText(), inkDim)
+		p.text(1, 9, m.emptyText(), styleDim)
 	}
 }
 
-// drawTrace is one row: name, sparkline of the newest values, number.
-func (m *model) drawTrace(p pane, name string, values []float64, number string) {
+// drawSparkline draws a name, a sparkline of the newest values, and a number in one row.
+func (m *model) drawSparkline(p pane, name string, values []float64, number string) {
 	const left, right = 5, 12
-	p.text(0, 0, name, inkDim)
+	p.text(0, 0, name, styleDim)
 	w := p.w - left - right
-	p.text(left, 0, chart.Sparkline(values[max(len(values)-w, 0):], w, m.ASCII), inkData)
-	p.right(left, 0, bold(number))
+	p.text(left, 0, chart.Sparkline(values[max(len(values)-w, 0):], w, m.ASCII), styleData)
+	p.alignRight(left, 0, bold(number))
 }
 
-// drawSweepTiny is Sweep without boxes.
+// drawSweepTiny draws the Sweep view in the tiny layout.
 func (m *model) drawSweepTiny(p pane) {
-	f := frameOf(m.w, m.h)
+	f := frameLayoutOf(m.w, m.h)
 	p.at(f.verdict).line(1, 0, m.sweepLine()...)
 	p = p.at(f.body)
 	if m.snap.Sweep == nil {
@@ -55,13 +55,14 @@ func (m *model) drawSweepTiny(p pane) {
 	}
 	m.drawProgress(p.sub(1, 0, p.w-2, 2))
 	m.drawTable(p.sub(0, 3, p.w, p.h-4))
-	best := "no setting is known to meet the promise yet"
-	if t := bestOf(m.snap.Sweep); t != nil {
-		best = "★ " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msOf(t.Latency.P99)
-	} else if t := leadOf(m.snap.Sweep); t != nil {
-		best = "not validated: " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msOf(t.Latency.P99)
+	best := "no setting has passed the SLA yet"
+	if t := validatedBest(m.snap.Sweep); t != nil {
+		best = "★ " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
+	} else if t := mostPromising(m.snap.Sweep); t != nil {
+		best = "not validated: " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
 	}
-	p.text(1, p.h-1, best, inkText)
+	p.text(1, p.h-1, best, styleText)
 }
 
-func msOf(e trial.Estimate) string { return na(trial.Of(e.Value.Or(math.NaN()))) + " ms" }
+// msText formats the value of a latency.
+func msText(e trial.Estimate) string { return na(trial.Of(e.Value.Or(math.NaN()))) + " ms" }

@@ -14,15 +14,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// rows are the settings of the sweep, all runs of one under a load together, in the
-// order of the table: passes first, then close calls, then failures, each with most
-// throughput first. As tried, each trial is a row of its own.
+// rows are the rows of the table of trials. Usually a row is all runs of one setting
+// under one load, and passes are first, then undecided rows, then failures, each in
+// descending order of throughput. With everyTrial a row is a trial, in the order of
+// measurement.
 func (m *model) rows() []*trial.Trial {
 	s := m.snap.Sweep
 	if s == nil {
 		return nil
 	}
-	if m.inOrder {
+	if m.everyTrial {
 		out := make([]*trial.Trial, len(s.Trials))
 		for i := range out {
 			out[i] = &s.Trials[i]
@@ -31,29 +32,29 @@ func (m *model) rows() []*trial.Trial {
 	}
 	var out []*trial.Trial
 	for _, r := range rank.Rows(s.Trials) {
-		out = append(out, standing(s, r))
+		out = append(out, rowTrial(s, r))
 	}
-	best := leadOf(s)
+	best := mostPromising(s)
 	slices.SortStableFunc(out, func(a, b *trial.Trial) int {
 		return cmp.Or(
-			cmp.Compare(rankOf(a, best), rankOf(b, best)),
+			cmp.Compare(sortClass(a, best), sortClass(b, best)),
 			-cmp.Compare(a.Throughput.Value.Or(-1), b.Throughput.Value.Or(-1)),
 		)
 	})
 	return out
 }
 
-// standing is the trial that stands for a row, with the figures of all its runs.
-func standing(s *session.Sweep, r rank.Row) *trial.Trial {
+// rowTrial is the trial that the table shows for a row: its values are of all runs.
+func rowTrial(s *session.Sweep, r rank.Row) *trial.Trial {
 	if len(r.Runs) == 1 {
 		return &s.Trials[r.Stands]
 	}
 	return &r.Joined
 }
 
-// rankOf is the class a row is sorted by. The sweep's own ranking knows more
-// than throughput, so its best comes first.
-func rankOf(t, best *trial.Trial) int {
+// sortClass is the first sort key of a row. The best row of the sweep is always first,
+// because the sweep ranks by more than throughput.
+func sortClass(t, best *trial.Trial) int {
 	switch {
 	case best != nil && t.N == best.N:
 		return 0
@@ -67,50 +68,51 @@ func rankOf(t, best *trial.Trial) int {
 	return 3
 }
 
-// cursor is the index of the selected trial in rows.
-func (m *model) cursor(rows []*trial.Trial) int {
-	return max(slices.IndexFunc(rows, func(t *trial.Trial) bool { return t.N == m.pick }), 0)
+// selectedIndex is the index of the selected trial in rows.
+func (m *model) selectedIndex(rows []*trial.Trial) int {
+	return max(slices.IndexFunc(rows, func(t *trial.Trial) bool { return t.N == m.selectedN }), 0)
 }
 
-// picked is the selected trial, or nil.
-func (m *model) picked() *trial.Trial {
+// selectedTrial is the trial of the selected row, or nil.
+func (m *model) selectedTrial() *trial.Trial {
 	rows := m.rows()
 	if len(rows) == 0 {
 		return nil
 	}
-	return rows[m.cursor(rows)]
+	return rows[m.selectedIndex(rows)]
 }
 
-func (m *model) movePick(n int) {
+// moveSelection selects the row n rows further down.
+func (m *model) moveSelection(n int) {
 	rows := m.rows()
-	m.pick = rows[min(max(m.cursor(rows)+n, 0), len(rows)-1)].N
+	m.selectedN = rows[min(max(m.selectedIndex(rows)+n, 0), len(rows)-1)].N
 }
 
-// column is one column of the trial table. Columns of lower need go first when
-// room is scarce.
+// column is one column of the table of trials.
 type column struct {
-	name  string
-	width int // with the blank before it
-	need  int
-	text  func(t *trial.Trial) string
+	name     string
+	width    int // with the blank before it
+	priority int // columns of low priority are left out first if not all fit
+	text     func(t *trial.Trial) string
 }
 
+// columns are the columns of a table of w cells.
 func (m *model) columns(w int) []column {
 	all := []column{
 		{"#", 4, 9, func(t *trial.Trial) string { return strconv.Itoa(t.N) }},
-		{"wrk", 4, m.needOf(knob.Workers, 9), func(t *trial.Trial) string { return value(t.Settings, knob.Workers) }},
-		{"bat", 5, m.needOf(knob.BatchSize, 9), func(t *trial.Trial) string { return value(t.Settings, knob.BatchSize) }},
-		{"delay", 9, m.needOf(knob.BatchDelay, 8), delayText},
-		{"FP16", 5, m.needOf(knob.FP16, 7), func(t *trial.Trial) string { return value(t.Settings, knob.FP16) }},
+		{"wrk", 4, m.knobPriority(knob.Workers, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.Workers) }},
+		{"bat", 5, m.knobPriority(knob.BatchSize, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.BatchSize) }},
+		{"delay", 9, m.knobPriority(knob.BatchDelay, 8), delayText},
+		{"FP16", 5, m.knobPriority(knob.FP16, 7), func(t *trial.Trial) string { return knobValue(t.Settings, knob.FP16) }},
 		{"P50", 7, 2, func(t *trial.Trial) string { return na(t.Latency.P50.Value) }},
 		{"P99", 7, 9, func(t *trial.Trial) string { return na(t.Latency.P99.Value) }},
 		{"±95%", 6, 6, func(t *trial.Trial) string { return plusMinus(t.Latency.P99) }},
 		{"/s", 7, 9, func(t *trial.Trial) string { return na(t.Throughput.Value) }},
-		{"runs", 5, 5, m.runs},
-		{"range", 11, 4, func(t *trial.Trial) string { return between(t.Throughput) }},
+		{"runs", 5, 5, m.runCount},
+		{"range", 11, 4, func(t *trial.Trial) string { return estimateRange(t.Throughput) }},
 		{"batch", 6, 3, func(t *trial.Trial) string { return t.Batches.Mean.Text(1) }},
-		m.busyColumn(),
-		{"err", 5, 5, func(t *trial.Trial) string { return group(errorsOf(t.Counts)) }},
+		m.utilizationColumn(),
+		{"err", 5, 5, func(t *trial.Trial) string { return groupDigits(errorsOf(t.Counts)) }},
 	}
 	if s := m.snap.Sweep; s != nil && len(s.Plan.Loads) > 1 {
 		load := column{"load", 22, 8, func(t *trial.Trial) string { return t.Load.String() }}
@@ -118,62 +120,72 @@ func (m *model) columns(w int) []column {
 	}
 	all = slices.Insert(all, 5, m.ownColumns()...)
 	for tableWidth(all) > w && len(all) > 0 {
-		least := slices.MinFunc(all, func(a, b column) int { return cmp.Compare(a.need, b.need) })
-		all = slices.DeleteFunc(all, func(c column) bool { return c.name == least.name })
+		least := 0
+		for i, c := range all {
+			if c.priority < all[least].priority {
+				least = i
+			}
+		}
+		all = slices.Delete(all, least, least+1) // not by name: a target's own knob may be called "batch"
 	}
 	return all
 }
 
-// needOf is how much a knob's column is needed: not at all where no trial tells it.
-func (m *model) needOf(n knob.Name, usual int) int {
+// knobPriority is the priority of the column of a standard knob. It is the lowest if the
+// target does not report the knob, or if the value is n/a in all trials.
+func (m *model) knobPriority(n knob.Name, usual int) int {
 	s := m.snap.Sweep
-	if s == nil || len(s.Trials) == 0 || slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Told(n) }) {
-		return usual
+	untold := slices.Contains(m.snap.Info.Limits.Untold, n)
+	if s != nil && len(s.Trials) > 0 {
+		untold = !slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Told(n) })
 	}
-	return 1
+	if untold {
+		return 1
+	}
+	return usual
 }
 
 func delayText(t *trial.Trial) string {
 	if !t.Settings.Told(knob.BatchDelay) {
-		return value(t.Settings, knob.BatchDelay)
+		return knobValue(t.Settings, knob.BatchDelay)
 	}
 	return t.Settings.Get(knob.BatchDelay) + " ms"
 }
 
-// longestColumn is the width of a column of a target's own knob at most.
-const longestColumn = 16
+// maxOwnColumn limits the width of the column of a target's own knob.
+const maxOwnColumn = 16
 
-// ownColumns are those of the target's own knobs: a trial is known by them.
+// ownColumns are the columns of the target's own knobs.
 func (m *model) ownColumns() []column {
 	var out []column
 	s := m.snap.Sweep
 	for _, k := range m.knobs().Own() {
-		name := ansi.Truncate(string(k.Name), longestColumn-1, "…")
+		name := ansi.Truncate(string(k.Name), maxOwnColumn-1, "…")
 		w := width(name)
 		for i := 0; s != nil && i < len(s.Trials); i++ {
 			w = max(w, width(s.Trials[i].Settings.Show(k.Name)))
 		}
-		out = append(out, column{name, min(w, longestColumn-1) + 1, 9, func(t *trial.Trial) string { return t.Settings.Show(k.Name) }})
+		out = append(out, column{name, min(w, maxOwnColumn-1) + 1, 9, func(t *trial.Trial) string { return t.Settings.Show(k.Name) }})
 	}
 	return out
 }
 
-func (m *model) busyColumn() column {
+func (m *model) utilizationColumn() column {
 	if hasGPU(m.snap) {
 		return column{"gpu%", 6, 4, func(t *trial.Trial) string { return na(t.Use.GPU.PercentMean) }}
 	}
 	return column{"cpu%", 6, 4, func(t *trial.Trial) string { return na(t.Use.CPUPercent) }}
 }
 
-// runs is how many runs a row has.
-func (m *model) runs(t *trial.Trial) string {
-	if m.inOrder {
+// runCount is the number of runs of a row.
+func (m *model) runCount(t *trial.Trial) string {
+	if m.everyTrial {
 		return "1"
 	}
 	return strconv.Itoa(len(rowOf(m.snap.Sweep, t).Runs))
 }
 
-// rowOf is the row that a trial is a run of.
+// rowOf is the row to which a trial belongs.
 func rowOf(s *session.Sweep, t *trial.Trial) rank.Row {
 	i := slices.IndexFunc(s.Trials, func(o trial.Trial) bool { return o.N == t.N })
 	if i < 0 {
@@ -182,8 +194,9 @@ func rowOf(s *session.Sweep, t *trial.Trial) rank.Row {
 	return rank.RowOf(s.Trials, i)
 }
 
-// between is an interval, or the hull of those of all runs.
-func between(e trial.Estimate) string {
+// estimateRange is the interval of a throughput; of a row with several runs it contains
+// the intervals of all runs.
+func estimateRange(e trial.Estimate) string {
 	if !e.Low.OK() || !e.High.OK() {
 		return ""
 	}
@@ -200,7 +213,7 @@ func tableWidth(columns []column) int {
 	return n
 }
 
-// plusMinus is the wider half of a 95% interval, or how it is open.
+// plusMinus is the wider half of a 95% interval, or "open" if an end is not known.
 func plusMinus(e trial.Estimate) string {
 	v, ok := e.Value.Get()
 	low, okLow := e.Low.Get()
@@ -214,45 +227,45 @@ func plusMinus(e trial.Estimate) string {
 	return na(trial.Of(max(high-v, v-low)))
 }
 
-// drawTable is the trial table with the trial at hand as its last row. It
-// returns how many rows lie below what is shown.
+// drawTable draws the table of trials, the current trial as its last row. It returns the
+// number of rows below the visible ones.
 func (m *model) drawTable(p pane) int {
 	cols := m.columns(p.w)
 	x := 1
 	for _, c := range cols {
-		x = p.text(x, 0, fmt.Sprintf("%*s", c.width, c.name), inkDim)
+		x = p.text(x, 0, fmt.Sprintf("%*s", c.width, c.name), styleDim)
 	}
-	p.text(x, 0, "  SLA", inkDim)
+	p.text(x, 0, "  SLA", styleDim)
 	rows := m.rows()
-	room := p.h - 1
-	now := m.snap.Sweep.Current
-	if now != nil {
-		room--
+	avail := p.h - 1
+	current := m.snap.Sweep.Current
+	if current != nil {
+		avail--
 	}
-	room = max(room, 0)
-	at := m.cursor(rows)
-	from := min(max(at-room/2, 0), max(len(rows)-room, 0))
-	end := min(from+room, len(rows))
+	avail = max(avail, 0)
+	selected := m.selectedIndex(rows)
+	from := min(max(selected-avail/2, 0), max(len(rows)-avail, 0))
+	end := min(from+avail, len(rows))
 	for i, t := range rows[from:end] {
 		line := p.sub(0, 1+i, p.w, 1)
-		line.click(func() { m.pick = t.N })
-		m.drawRow(line, cols, t, from+i == at)
+		line.onClick(func() { m.selectedN = t.N })
+		m.drawRow(line, cols, t, from+i == selected)
 	}
-	if now != nil {
-		text := fmt.Sprintf(" %4d %s: %s", now.N, now.Stage, settingsText(now.Point.Settings))
-		if now.Point.Role == trial.RoleProbe {
-			text = fmt.Sprintf(" probe %d: %s", now.N, now.Point.Reason)
+	if current != nil {
+		text := fmt.Sprintf(" %4d %s: %s", current.N, current.Stage, settingsText(current.Point.Settings))
+		if current.Point.Role == trial.RoleProbe {
+			text = fmt.Sprintf(" probe %d: %s", current.N, current.Point.Reason)
 		}
-		p.text(0, 1+end-from, text, inkAccent)
+		p.text(0, 1+end-from, text, styleAccent)
 	}
 	return len(rows) - end
 }
 
 func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {
-	style := inkText
+	style := styleText
 	if selected {
-		p.text(0, 0, "▸", inkAccent)
-		style = inkBold
+		p.text(0, 0, "▸", styleAccent)
+		style = styleBold
 	}
 	x := 1
 	for _, c := range cols {
@@ -260,22 +273,22 @@ func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {
 		p.sub(0, 0, x+c.width, 1).text(max(x+c.width-width(text), x+1), 0, text, style)
 		x += c.width
 	}
-	x = p.line(x, 0, plain("  "), trialWord(t))
-	if m.starred(t) {
-		p.text(x, 0, " ★", inkPass)
+	x = p.line(x, 0, plain("  "), verdictSpan(t))
+	if m.isBest(t) {
+		p.text(x, 0, " ★", stylePass)
 	}
 }
 
-// trialWord is the verdict in a word, or error.
-func trialWord(t *trial.Trial) span {
+// verdictSpan is the verdict of a trial in one word, or "error".
+func verdictSpan(t *trial.Trial) span {
 	if t.Error != "" {
-		return span{"error", inkFail}
+		return span{"error", styleFail}
 	}
-	return span{t.Verdict.Word(), verdictInk(t.Verdict.Result)}
+	return span{t.Verdict.Word(), verdictStyle(t.Verdict.Result)}
 }
 
-// starred tells whether a row is the best, which only a validated one can be.
-func (m *model) starred(t *trial.Trial) bool {
-	best := bestOf(m.snap.Sweep)
+// isBest reports whether a row is the best. Only a validated row can be the best.
+func (m *model) isBest(t *trial.Trial) bool {
+	best := validatedBest(m.snap.Sweep)
 	return best != nil && best.N == t.N
 }

@@ -1,17 +1,17 @@
-// Package tui is the workbench's screens.
+// Package tui is the terminal interface of the workbench.
 //
-// [Run] shows them until the person quits: Live turns the knobs under traffic
-// and holds P99 against the SLA, Sweep runs and reads a sweep. Everything shown
-// comes from one immutable [session.Snapshot], polled a few times a second;
-// everything done goes through the verbs of a [Workbench]. [Summary] is what is
-// worth printing once the screen is gone.
+// [Run] shows it until the user quits. The Live view changes settings while
+// requests are sent, and compares P99 with the SLA. The Sweep view starts a sweep
+// and shows its trials. Both draw only what is in a [session.Snapshot], which is
+// immutable and polled a few times a second. Both change something only by an
+// action, which calls a method of the [Workbench]. [Summary] is the text to print
+// after the screen is closed.
 //
-// The model is driven by one goroutine. Verbs run in commands, one after the
-// other in the order of the keys, so a slow one never holds up the screen and
-// none overtakes another. The package reads no environment, handles no signal
-// and starts no goroutine of its own: the caller's context ends it. Only an orderly
-// end gives the terminal back; what else may end the process is the caller's to
-// mind.
+// Only one goroutine uses the model. Actions run in commands, one at a time and
+// in the order of the keys, so that a slow action does not block the screen. The
+// package reads no environment variable, handles no signal and starts no goroutine
+// of its own: the caller's context ends it. Run restores the terminal when it
+// returns. The caller must restore it if the process ends in any other way.
 package tui
 
 import (
@@ -29,11 +29,11 @@ import (
 	"sweetspot/sweep/session"
 )
 
-// Workbench is what the screens show and do; [session.Session] is the real one.
-// An error is the reason of a refusal, in words for people. Snapshot is called
-// often and from any goroutine. The others are called one at a time; they start
-// their work and return, only Export waits for the disk. Export and what its
-// verbs start report to the snapshot's messages themselves.
+// Workbench is what the screen shows and controls; [session.Session] implements
+// it. An error is the reason why the call was refused, in words for the user.
+// Snapshot is called often and from any goroutine. The other methods are called
+// one at a time. They start their work and return; only Export waits, until the
+// file is written. Results are reported in the messages of the snapshots.
 type Workbench interface {
 	Snapshot() *session.Snapshot
 	Apply(to knob.Settings) error
@@ -50,36 +50,36 @@ type Workbench interface {
 	Export(n int) (session.Exported, error)
 }
 
-// Deps is what Run works with. Only Bench is required.
+// Deps are the dependencies and options of Run. Only Workbench is required.
 type Deps struct {
-	Bench   Workbench
-	Version string // of the program, for the help
+	Workbench Workbench
+	Version   string // of the program, for the help
 
 	In  io.Reader // keys; nil is standard input
 	Out io.Writer // the terminal; nil is standard output
 
-	NoColor      bool // no colour at all; meaning never hangs on it
+	NoColor      bool // no colour at all; colour never has a meaning alone
 	ASCII        bool // draw with ASCII only
 	ReduceMotion bool // one frame a second, no spinner
-	Mouse        bool // start with the mouse captured; M changes it
-	FPS          int  // most frames a second, 1-60; 0 leaves it to the program
+	Mouse        bool // start with the mouse captured; the key M toggles it
+	FPS          int  // upper limit of polls per second, 1-60; 0 is the default
 
-	Now func() time.Time // the clock of Bench's snapshots; nil is time.Now
+	Now func() time.Time // the clock of the snapshots; nil is time.Now
 
-	// Follow is for a Bench that reads what another program writes: the screen
-	// shows Sweep alone, which every snapshot has, and only the keys that read
-	// it. Of the verbs Export has to work.
+	// Follow is for a Workbench that reads a profile which another process
+	// writes. Every snapshot must have a Sweep. The screen then has only the Sweep
+	// view and the keys that change nothing; of the actions only Export is used.
 	Follow bool
 
-	// Exported, when not nil, is called with each path Export wrote, from the
-	// goroutine of Run.
+	// Exported, if it is not nil, is called with the path of each file that Export
+	// wrote, from the goroutine of Run.
 	Exported func(path string)
 }
 
-// Run shows the screens until the person quits, which returns nil or, after
-// ctrl+c, ErrInterrupted, or until ctx ends, which returns ctx's cause. In both cases, and after a panic in the
-// program itself, the terminal is as it was. A sweep that runs goes on until
-// its owner ends it.
+// Run shows the screen until the user quits or ctx ends. It returns nil after a
+// normal quit, ErrInterrupted after ctrl+c, and the cause of ctx if that has ended.
+// In all cases, and also after a panic in the model, it restores the terminal. It
+// does not end a sweep: the owner of the Workbench must do that.
 func Run(ctx context.Context, d Deps) error {
 	if d.Now == nil {
 		d.Now = time.Now
@@ -101,11 +101,11 @@ func Run(ctx context.Context, d Deps) error {
 		return context.Cause(ctx)
 	case err != nil:
 		return fmt.Errorf("screen: %w", err)
-	case !m.stopAt.IsZero():
+	case !m.lastInterrupt.IsZero():
 		return ErrInterrupted
 	}
 	return nil
 }
 
-// ErrInterrupted is how Run ends when the person quit with ctrl+c.
+// ErrInterrupted is the result of Run if the user quit with ctrl+c.
 var ErrInterrupted = errors.New("interrupted")

@@ -17,14 +17,14 @@ import (
 
 var _ Workbench = (*session.Session)(nil)
 
-// quits tells whether a message ends the program.
+// quits reports whether a message ends the program.
 func quits(msg tea.Msg) bool {
 	_, ok := msg.(tea.QuitMsg)
 	return ok
 }
 
-// From FAIL to PASS to a written file, with what the screen offers.
-func TestColdStart(t *testing.T) {
+// The first use: settings that fail are changed until they pass, and exported.
+func TestFirstUse(t *testing.T) {
 	sc := newScreen(t, 80, 24, failing())
 	var written []string
 	sc.Exported = func(path string) { written = append(written, path) }
@@ -33,12 +33,12 @@ func TestColdStart(t *testing.T) {
 	}
 	sc.press("down", "right", "right", "right", "enter")
 	sc.show(func(s *session.Snapshot) { *s = *serving() })
-	if !strings.Contains(sc.plainFrame(), "PASS 15.2 ms (76%)") || len(sc.edits) > 0 {
+	if !strings.Contains(sc.plainFrame(), "PASS 15.2 ms (76%)") || len(sc.pending) > 0 {
 		t.Fatalf("no PASS on the screen, or still pending:\n%s", sc.plainFrame())
 	}
 	sc.press("e")
 	want := []string{"apply 1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread", "export 0"}
-	if diff := cmp.Diff(want, sc.bench.calls); diff != "" {
+	if diff := cmp.Diff(want, sc.workbench.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	if got, want := sc.status(), "exported to out/config.properties"; got != want {
@@ -49,8 +49,8 @@ func TestColdStart(t *testing.T) {
 	}
 }
 
-// What keys ask of the workbench.
-func TestVerbs(t *testing.T) {
+// The actions that keys cause.
+func TestActions(t *testing.T) {
 	paused := func() *session.Snapshot {
 		s := swept()
 		s.Sweep.State, s.Sweep.Choice = session.Paused, nil
@@ -81,92 +81,94 @@ func TestVerbs(t *testing.T) {
 		{"workers by one", serving, "shift+right shift+right enter", []string{"apply 3 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread"}},
 		{"all at once", serving, "right down left down left enter", []string{"apply 2 workers, batch 4, delay 2 ms, fp32, cpu, 1 thread"}},
 		{"typed", serving, "= backspace 3 enter enter", []string{"apply 3 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread"}},
-		{"there and back is nothing", serving, "right left enter", nil},
+		{"changed back", serving, "right left enter", nil},
 		{"dropped", serving, "right esc enter", nil},
 		{"fp16", withGPU, "up right enter", []string{"apply 1 worker, batch 8, delay 5 ms, fp16, cpu, 1 thread"}},
 		{"undo", serving, "u", []string{"undo"}},
 		{"more load", serving, "]", []string{"load concurrency 12"}},
 		{"two quick keys add up", serving, "] ]", []string{"load concurrency 12", "load concurrency 15"}},
 		{"less load", serving, "[ [ [", []string{"load concurrency 8", "load concurrency 6", "load concurrency 5"}},
-		{"matched load gets a number", matched, "]", []string{"load concurrency 10"}},
+		{"a matched load becomes a number", matched, "]", []string{"load concurrency 10"}},
 		{"rate", open, "] [ [", []string{"load open 60/s poisson", "load open 50/s poisson", "load open 40/s poisson"}},
-		{"open at what closed got through", serving, "l l", []string{"load open 600/s poisson", "load concurrency 10"}},
+		{"open load from the throughput of the closed load", serving, "l l", []string{"load open 600/s poisson", "load concurrency 10"}},
 		{"closed by default", open, "l", []string{"load concurrency 10"}},
 		{"hold", serving, "space", []string{"hold true"}},
-		{"let flow", held, "space", []string{"hold false"}},
+		{"resume the load", held, "space", []string{"hold false"}},
 		{"sweep", serving, "s", []string{"sweep"}},
-		{"s shows a running one", sweepingNow, "s", nil},
-		{"pause", sweepingNow, "p", []string{"pause true"}},
+		{"s shows a running sweep", sweeping, "s", nil},
+		{"pause", sweeping, "p", []string{"pause true"}},
 		{"resume", paused, "p", []string{"pause false"}},
-		{"abort asks", sweepingNow, "X n X esc X enter", nil},
-		{"abort", sweepingNow, "X y", []string{"abort"}},
+		{"abort asks", sweeping, "X n X esc X enter", nil},
+		{"abort", sweeping, "X y", []string{"abort"}},
 		{"restart", down, "R", []string{"restart"}},
 		{"export a trial", swept, "2 down down e", []string{"export 3"}},
-		{"no restart while up", serving, "R", nil},
-		{"no apply while sweeping", sweepingNow, "right enter u [ space l", nil},
+		{"no restart of a running engine", serving, "R", nil},
+		{"no apply while sweeping", sweeping, "right enter u [ space l", nil},
 		{"nothing while starting", starting, "right enter u ] space s p X R e", nil},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			sc := newScreen(t, 80, 24, c.snap())
 			sc.press(strings.Fields(c.keys)...)
-			if diff := cmp.Diff(c.want, sc.bench.calls); diff != "" {
+			if diff := cmp.Diff(c.want, sc.workbench.calls); diff != "" {
 				t.Errorf("keys %s: calls (-want +got):\n%s", c.keys, diff)
 			}
 		})
 	}
 }
 
-// What a key that does not work says.
-func TestRefusals(t *testing.T) {
+// A key that does not work shows the reason.
+func TestDisabledKeys(t *testing.T) {
 	cases := []struct {
 		snap func() *session.Snapshot
 		keys string
 		want string
 	}{
 		{serving, "enter", "nothing is pending: ← → change the selected knob"},
-		{serving, "up right", "FP16: the engine makes no fp16 twins of models yet"},
+		{serving, "up right", "FP16: the engine cannot convert models to FP16"},
 		{serving, "left", "workers: 0 is outside 1-256"},
 		{serving, "down down left left left", "batch_delay_ms: 0 is outside 1-60000 (TorchServe reads 0 as unset, which is 100)"},
 		{serving, "p", "no sweep is running: s starts one"},
-		{serving, "R", "the engine is up"},
+		{serving, "R", "the engine is running"},
 		{serving, "2 enter", "no trial yet: s starts a sweep"},
 		{starting, "right", "the engine is still starting"},
 		{starting, "e", "the engine is still starting: nothing to export yet"},
 		{starting, "u", "nothing to undo"},
 		{applying, "u", "applying workers 1→4, 1.2 s"},
-		{sweepingNow, "]", "the sweep sends its own load: p pauses it"},
-		{sweepingNow, "u", "the sweep owns the engine: p pauses it and hands the knobs back"},
-		{sweepingNow, "2 s", "the sweep is running: p pauses or resumes it, X aborts it"},
+		{sweeping, "]", "the sweep sends its own load: p pauses it"},
+		{sweeping, "u", "a sweep uses the engine: p pauses it to change settings"},
+		{sweeping, "2 s", "the sweep is running: p pauses or resumes it, X aborts it"},
 		{down, "u", "the engine is down: R restarts it"},
 	}
 	for _, c := range cases {
 		sc := newScreen(t, 80, 24, c.snap())
 		sc.press(strings.Fields(c.keys)...)
-		if got := sc.status(); got != c.want || len(sc.bench.calls) > 0 {
-			t.Errorf("keys %s: status %q, calls %v, want %q and none", c.keys, got, sc.bench.calls, c.want)
+		if got := sc.status(); got != c.want || len(sc.workbench.calls) > 0 {
+			t.Errorf("keys %s: status %q, calls %v, want %q and none", c.keys, got, sc.workbench.calls, c.want)
 		}
 	}
 }
 
-func TestRefusedVerb(t *testing.T) {
+// An action that is refused is in the status line and in the log.
+func TestRefusedAction(t *testing.T) {
 	sc := newScreen(t, 80, 24, serving())
-	sc.bench.refuse = errRefused
+	sc.workbench.err = errRefused
 	sc.press("]")
-	if got, want := sc.status(), "load: the engine says no"; got != want || sc.unread != 1 {
+	if got, want := sc.status(), "load: the engine refuses it"; got != want || sc.unread != 1 {
 		t.Errorf("status %q with %d unread, want %q and 1", got, sc.unread, want)
 	}
-	if got := sc.loadNow(); got != serving().Load {
+	if got := sc.currentLoad(); got != serving().Load {
 		t.Errorf("after a refusal the screen shows %v", got)
 	}
-	sc.bench.refuse = nil
+	sc.workbench.err = nil
 	sc.press("!")
-	if sc.unread != 0 || !strings.Contains(sc.plainFrame(), "✗ load: the engine says no") {
+	if sc.unread != 0 || !strings.Contains(sc.plainFrame(), "✗ load: the engine refuses it") {
 		t.Errorf("%d unread, log:\n%s", sc.unread, sc.plainFrame())
 	}
 }
 
-// A failed apply keeps the pending value and says why, until the next one.
+// After a failed apply the value stays pending, and the reason is shown until the next
+// apply.
 func TestFailedApply(t *testing.T) {
 	sc := newScreen(t, 80, 24, serving())
 	sc.press("right", "enter")
@@ -175,39 +177,42 @@ func TestFailedApply(t *testing.T) {
 		s.Applying = nil
 		s.Messages = append(slices.Clip(s.Messages), session.Message{At: epoch, Level: session.Error, Text: "not applied: out of memory"})
 	})
-	if got := sc.notes()[0].s; got != "✗ not applied: out of memory" || sc.edits[knob.Workers] != "2" {
-		t.Errorf("note %q, pending %v", got, sc.edits)
+	if got := sc.knobNotes()[0].s; got != "✗ not applied: out of memory" || sc.pending[knob.Workers] != "2" {
+		t.Errorf("note %q, pending %v", got, sc.pending)
 	}
 	sc.clock = sc.clock.Add(time.Minute)
 	sc.send(tickMsg{})
-	if !sc.toast.showing(sc.now) {
-		t.Error("trouble went away without a key")
+	if !sc.notice.visible(sc.now) {
+		t.Error("the error disappeared without a key")
 	}
 	sc.press("up")
-	if sc.toast.showing(sc.now) {
-		t.Error("trouble stays after a key")
+	if sc.notice.visible(sc.now) {
+		t.Error("the error is still there after a key")
 	}
 	sc.press("enter")
-	if sc.failed != "" {
-		t.Errorf("after applying again the note is %q", sc.failed)
+	if sc.applyError != "" {
+		t.Errorf("after applying again the note is %q", sc.applyError)
 	}
 }
 
-func TestSettled(t *testing.T) {
+// The effect of a change is reported when the live values no longer include requests
+// from before it.
+func TestEffect(t *testing.T) {
 	sc := newScreen(t, 120, 36, failing())
-	next := settling()
+	next := justChanged()
 	sc.show(func(s *session.Snapshot) { *s = *next })
-	if strings.Contains(sc.status(), "settled") {
-		t.Fatalf("status %q before it settled", sc.status())
+	if strings.Contains(sc.status(), "effect") {
+		t.Fatalf("status %q soon after the change", sc.status())
 	}
 	sc.show(func(s *session.Snapshot) { *s = *serving() })
-	if got, want := sc.status(), "A2 settled: batch size 1→8: P99 47.0→15.2 ms, 208→640/s"; got != want {
+	if got, want := sc.status(), "effect of A2, batch size 1→8: P99 47.0→15.2 ms, 208→640/s"; got != want {
 		t.Errorf("status %q, want %q", got, want)
 	}
 }
 
-// The workbench's echo of an export doesn't push the path off the line.
-func TestToasts(t *testing.T) {
+// The workbench's message on the same export does not replace the path. A note is shown
+// for a time; an error stays until a key is pressed.
+func TestNotices(t *testing.T) {
 	sc := newScreen(t, 80, 24, serving())
 	say := func(level session.Level, text string) {
 		sc.show(func(s *session.Snapshot) {
@@ -223,10 +228,10 @@ func TestToasts(t *testing.T) {
 	if got, want := sc.status(), "load: concurrency 12"; got != want {
 		t.Errorf("status %q, want %q", got, want)
 	}
-	sc.clock = sc.clock.Add(toastFor)
+	sc.clock = sc.clock.Add(noticeDuration)
 	sc.send(tickMsg{})
-	if sc.toast.showing(sc.now) {
-		t.Error("a note is still up after its time")
+	if sc.notice.visible(sc.now) {
+		t.Error("a note is still shown after its time")
 	}
 	say(session.Error, "live load: connection refused")
 	say(session.Note, "load: concurrency 15")
@@ -239,14 +244,14 @@ func TestToasts(t *testing.T) {
 }
 
 func TestBestSoFar(t *testing.T) {
-	sc := newScreen(t, 80, 24, sweepingNow())
+	sc := newScreen(t, 80, 24, sweeping())
 	sc.show(func(s *session.Snapshot) {
 		w := *s.Sweep
-		w.Trials = append(slices.Clip(w.Trials), aTrial(8, 4, 16, 18, 700, trial.Pass))
+		w.Trials = append(slices.Clip(w.Trials), newTrial(8, 4, 16, 18, 700, trial.Pass))
 		w.Best = 7
 		s.Sweep = &w
 	})
-	if got, want := sc.status(), "leading, not validated yet: trial #8, 700/s at P99 18.0 ms"; got != want {
+	if got, want := sc.status(), "most promising, not validated: trial #8, 700/s at P99 18.0 ms"; got != want {
 		t.Errorf("status %q, want %q", got, want)
 	}
 }
@@ -260,12 +265,12 @@ func TestQuit(t *testing.T) {
 	}{
 		{"q", serving, "q", true},
 		{"ctrl+c", serving, "ctrl+c", true},
-		{"asks", sweepingNow, "q", false},
-		{"stay", sweepingNow, "q n", false},
-		{"enter stays", sweepingNow, "q enter", false},
-		{"yes", sweepingNow, "q y", true},
-		{"ctrl+c asks", sweepingNow, "ctrl+c", false},
-		{"ctrl+c twice", sweepingNow, "ctrl+c ctrl+c", true},
+		{"asks", sweeping, "q", false},
+		{"stay", sweeping, "q n", false},
+		{"enter stays", sweeping, "q enter", false},
+		{"yes", sweeping, "q y", true},
+		{"ctrl+c asks", sweeping, "ctrl+c", false},
+		{"ctrl+c twice", sweeping, "ctrl+c ctrl+c", true},
 		{"ctrl+c over help", serving, "? ctrl+c", true},
 		{"q closes help", serving, "? q", false},
 		{"an ended sweep does not ask", swept, "q", true},
@@ -278,9 +283,9 @@ func TestQuit(t *testing.T) {
 			}
 		})
 	}
-	sc := newScreen(t, 80, 24, sweepingNow())
+	sc := newScreen(t, 80, 24, sweeping())
 	sc.press("ctrl+c")
-	sc.clock = sc.clock.Add(livelyFor)
+	sc.clock = sc.clock.Add(fastDuration)
 	if quits(sc.press("ctrl+c")) {
 		t.Error("a late second ctrl+c quits without asking")
 	}
@@ -289,13 +294,13 @@ func TestQuit(t *testing.T) {
 	}
 }
 
-func TestLoadTrial(t *testing.T) {
+func TestStageTrial(t *testing.T) {
 	sc := newScreen(t, 80, 24, swept())
 	sc.press("2", "end", "enter")
-	if sc.view != live || sc.edits[knob.BatchSize] != "1" || len(sc.bench.calls) > 0 {
-		t.Errorf("view %v, pending %v, calls %v", sc.view, sc.edits, sc.bench.calls)
+	if sc.view != liveView || sc.pending[knob.BatchSize] != "1" || len(sc.workbench.calls) > 0 {
+		t.Errorf("view %v, pending %v, calls %v", sc.view, sc.pending, sc.workbench.calls)
 	}
-	if got, want := sc.notes()[1].s, "seen in sweep #1: P99 47.0 ms, 208/s, FAIL"; got != want {
+	if got, want := sc.knobNotes()[1].s, "trial #1: P99 47.0 ms, 208/s, FAIL"; got != want {
 		t.Errorf("note %q, want %q", got, want)
 	}
 }
@@ -313,39 +318,40 @@ func TestOrderOfTrials(t *testing.T) {
 	}
 	sc.press("2", "down", "o")
 	if diff := cmp.Diff([]int{1, 2, 3, 4, 5, 6, 7}, numbers()); diff != "" {
-		t.Errorf("as tried (-want +got):\n%s", diff)
+		t.Errorf("every trial (-want +got):\n%s", diff)
 	}
-	if got := sc.picked().N; got != 4 {
+	if got := sc.selectedTrial().N; got != 4 {
 		t.Errorf("sorting moved the selection to #%d", got)
 	}
 	sc.press("pgdown")
-	if got := sc.picked().N; got != 7 {
+	if got := sc.selectedTrial().N; got != 7 {
 		t.Errorf("pgdown went to #%d, want the last", got)
 	}
 	sc.press("home")
-	if got := sc.picked().N; got != 1 {
+	if got := sc.selectedTrial().N; got != 1 {
 		t.Errorf("home went to #%d, want the first", got)
 	}
 }
 
-func TestTooSmallTakesNoBlindKeys(t *testing.T) {
-	sc := newScreen(t, 52, 14, sweepingNow())
+// If the terminal is too small, only help and quit work.
+func TestTooSmallTerminal(t *testing.T) {
+	sc := newScreen(t, 52, 14, sweeping())
 	sc.press("p", "s", "right", "X", "2", "e")
-	if len(sc.bench.calls) > 0 || sc.over != nil || sc.view != live {
-		t.Errorf("calls %v, dialog %v, view %v", sc.bench.calls, sc.over, sc.view)
+	if len(sc.workbench.calls) > 0 || sc.dialog != nil || sc.view != liveView {
+		t.Errorf("calls %v, dialog %v, view %v", sc.workbench.calls, sc.dialog, sc.view)
 	}
 	sc.press("?")
-	if _, ok := sc.over.(*help); !ok {
-		t.Error("? shows no help")
+	if _, ok := sc.dialog.(*help); !ok {
+		t.Error("? does not open the help")
 	}
 	sc.press("?", "q")
-	if _, ok := sc.over.(*confirm); !ok {
+	if _, ok := sc.dialog.(*confirm); !ok {
 		t.Error("q doesn't ask")
 	}
 }
 
-// Verbs run one at a time, in the order of the keys.
-func TestVerbsQueue(t *testing.T) {
+// Actions run one at a time, in the order of the keys.
+func TestActionsRunInOrder(t *testing.T) {
 	sc := newScreen(t, 80, 24, serving())
 	_, first := sc.Update(keyOf("]"))
 	_, second := sc.Update(keyOf("space"))
@@ -354,10 +360,10 @@ func TestVerbsQueue(t *testing.T) {
 	}
 	_, next := sc.Update(first())
 	if next == nil {
-		t.Fatal("the second verb doesn't follow")
+		t.Fatal("the second action does not follow")
 	}
 	_, last := sc.Update(next())
-	if diff := cmp.Diff([]string{"load concurrency 12", "hold true"}, sc.bench.calls); diff != "" || last != nil {
+	if diff := cmp.Diff([]string{"load concurrency 12", "hold true"}, sc.workbench.calls); diff != "" || last != nil {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }

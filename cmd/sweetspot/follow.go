@@ -123,7 +123,7 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	}()
 	k := a.startKeeper(tty)
 	err = tui.Run(ctx, tui.Deps{
-		Bench: bench, Follow: true, Version: version, Out: tty,
+		Workbench: bench, Follow: true, Version: version, Out: tty,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 	})
 	k.dismiss()

@@ -52,7 +52,7 @@ func peak(values []float64) float64 { return Max.join(values) }
 // shift whole columns and never move a value from one column to another.
 type window struct {
 	cols        int
-	per         int // values per column
+	perColumn   int
 	size        int // number of values
 	firstNumber int // the number of Values[0]
 	lastColumn  int // the number of the column at the right end, counted from the first ever
@@ -62,16 +62,16 @@ func (s Spec) window(cols int) window {
 	n := len(s.Values)
 	seq := max(s.Seq, n)
 	span := min(s.Span, maxSpan)
-	w := window{cols: cols, per: 1, size: n, firstNumber: seq - n}
+	w := window{cols: cols, perColumn: 1, size: n, firstNumber: seq - n}
 	switch {
 	case span > cols && cols == 1:
-		w.per = max(span, seq)
+		w.perColumn = max(span, seq)
 	case span > cols:
 		// The newest column may hold a single value, so the span must fit into
 		// the others.
-		w.per = (span-1)/(cols-1) + 1
+		w.perColumn = (span-1)/(cols-1) + 1
 	}
-	w.lastColumn = max(seq-1, 0) / w.per
+	w.lastColumn = max(seq-1, 0) / w.perColumn
 	return w
 }
 
@@ -84,15 +84,15 @@ func (w window) column(i int) int {
 	if i < 0 || i >= w.size {
 		return -1
 	}
-	return w.cols - 1 - (w.lastColumn - (w.firstNumber+i)/w.per)
+	return w.cols - 1 - (w.lastColumn - (w.firstNumber+i)/w.perColumn)
 }
 
 // join returns one value per column.
 func (w window) join(values []float64, how Join) []float64 {
 	out := make([]float64, w.cols)
 	for i := range out {
-		from := (w.lastColumn-w.cols+1+i)*w.per - w.firstNumber
-		to := min(max(from+w.per, 0), w.size)
+		from := (w.lastColumn-w.cols+1+i)*w.perColumn - w.firstNumber
+		to := min(max(from+w.perColumn, 0), w.size)
 		out[i] = how.join(values[min(max(from, 0), to):to])
 	}
 	return out

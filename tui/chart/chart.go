@@ -91,16 +91,16 @@ const (
 	minLabelled = labelWidth + 1 + 10
 )
 
-// frame is the layout of a chart: how many cells each part gets.
-type frame struct {
+// layout is how many cells each part gets.
+type layout struct {
 	labels int  // cells of the label column, 0 or labelWidth
 	cols   int  // plot columns to the right of the axis
 	rows   int  // plot rows
 	foot   Foot // smaller than Spec.Foot if there are too few rows
 }
 
-func (s Spec) frame() frame {
-	f := frame{rows: s.Height - int(s.Foot), foot: s.Foot}
+func (s Spec) layout() layout {
+	f := layout{rows: s.Height - int(s.Foot), foot: s.Foot}
 	for f.rows < 3 && f.foot > NoFoot {
 		f.foot--
 		f.rows++
@@ -115,11 +115,11 @@ func (s Spec) frame() frame {
 // Shown is how many values fit into the width of the chart. Callers need it for
 // the label of the left end.
 func (s Spec) Shown() int {
-	f := s.frame()
+	f := s.layout()
 	if f.cols < 1 {
 		return 0
 	}
-	return f.cols * s.window(f.cols).per
+	return f.cols * s.window(f.cols).perColumn
 }
 
 // Line draws a line chart: exactly Height strings of exactly Width cells.
@@ -144,7 +144,7 @@ func drawSafely(w, h int, ascii bool, colors Colors, draw func(*canvas)) (lines 
 }
 
 func (s Spec) draw(c *canvas) {
-	f := s.frame()
+	f := s.layout()
 	if f.cols < 1 || f.rows < 2 {
 		return
 	}
@@ -154,7 +154,7 @@ func (s Spec) draw(c *canvas) {
 	p := plot{c, f, sc, cols}
 	p.line()
 	p.labels()
-	if sc.sla > 0 {
+	if sc.slaRow > 0 {
 		p.slaText(s.SLALabel)
 	}
 	if sc.clips() {

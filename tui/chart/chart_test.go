@@ -114,7 +114,7 @@ func TestLineHasExactSize(t *testing.T) {
 
 // grid draws with one color per part of the chart, and returns for each cell
 // its rune and a letter for its part.
-func grid(s chart.Spec) (runes, partsOf [][]rune) {
+func grid(s chart.Spec) (runes, parts [][]rune) {
 	names := map[string]rune{"1": 'a', "2": 'd', "3": 's', "4": 'o', "5": 'm', "6": 't', "": ' '}
 	s.Colors = chart.Colors{Axis: "1", Data: "2", SLA: "3", Over: "4", Mark: "5", Text: "6"}
 	for _, l := range chart.Line(s) {
@@ -129,9 +129,9 @@ func grid(s chart.Spec) (runes, partsOf [][]rune) {
 			r, n := utf8.DecodeRuneInString(l)
 			rs, ps, l = append(rs, r), append(ps, current), l[n:]
 		}
-		runes, partsOf = append(runes, rs), append(partsOf, ps)
+		runes, parts = append(runes, rs), append(parts, ps)
 	}
-	return runes, partsOf
+	return runes, parts
 }
 
 // No value within the SLA is ever drawn in the color of values beyond it. The SLA
@@ -150,7 +150,7 @@ func TestNoFalseOverColor(t *testing.T) {
 			}
 		}
 		s.Values[30] = sla
-		runes, partsOf := grid(s)
+		runes, parts := grid(s)
 		row := slices.IndexFunc(runes, func(r []rune) bool { return r[0] == '▸' })
 		if row < 0 {
 			t.Fatalf("height %d, max %g: no row is marked as the SLA", s.Height, largest)
@@ -158,8 +158,8 @@ func TestNoFalseOverColor(t *testing.T) {
 		if label := strings.TrimSpace(string(runes[row][1:5])); label != "50" && label != "50.0" {
 			t.Fatalf("height %d: the row of the SLA has the label %q", s.Height, label)
 		}
-		for y := range partsOf {
-			if i := findFalseRed(s.Values, sla, runes[y], partsOf[y]); i >= 0 || y >= row && slices.Contains(partsOf[y], 'o') {
+		for y := range parts {
+			if i := findFalseRed(s.Values, sla, runes[y], parts[y]); i >= 0 || y >= row && slices.Contains(parts[y], 'o') {
 				t.Fatalf("height %d, max %g: a value within the SLA is red in row %d, column %d:\n%s", s.Height, largest, y, i, string(runes[y]))
 			}
 		}
@@ -168,11 +168,11 @@ func TestNoFalseOverColor(t *testing.T) {
 
 // findFalseRed finds a red plot cell between two values within the SLA, or
 // returns -1. It skips the text about clipped values, which is red too.
-func findFalseRed(values []float64, sla float64, runes, partsOf []rune) int {
+func findFalseRed(values []float64, sla float64, runes, parts []rune) int {
 	const left, text = 6, "clipped, max0123456789"
 	for i, v := range values {
 		next := values[min(i+1, len(values)-1)]
-		if partsOf[left+i] == 'o' && max(v, next) <= sla && !strings.ContainsRune(text, runes[left+i]) {
+		if parts[left+i] == 'o' && max(v, next) <= sla && !strings.ContainsRune(text, runes[left+i]) {
 			return i
 		}
 	}
@@ -185,8 +185,8 @@ func TestSpikesStayVisible(t *testing.T) {
 	for _, span := range []int{60, 61, 75, 600, 1000, 3600} {
 		for at := 0; at < span; at += 1 + span/31 {
 			s := chart.Spec{Width: 66, Height: 9, Values: spike(span, at), Span: span, Seq: span + 7*at, SLA: 100}
-			_, partsOf := grid(s)
-			if !slices.ContainsFunc(partsOf, func(row []rune) bool { return slices.Contains(row, 'o') }) {
+			_, parts := grid(s)
+			if !slices.ContainsFunc(parts, func(row []rune) bool { return slices.Contains(row, 'o') }) {
 				t.Fatalf("span %d: the spike at %d is not on the chart", span, at)
 			}
 			if s.Shown() < span {

@@ -37,7 +37,7 @@ func TestRoundUp(t *testing.T) {
 	cases := map[float64]float64{0: 1, -1: 1, 1: 1, 1.1: 1.2, 7: 8, 9.9: 10, 100: 100, 101: 120, 441: 500, 1000: 1000, .03: .03}
 	for v, want := range cases {
 		if got := roundUp(v); got-want > 1e-12 || want-got > 1e-12 {
-			t.Errorf("nice(%g) = %g, want %g", v, got, want)
+			t.Errorf("roundUp(%g) = %g, want %g", v, got, want)
 		}
 	}
 }
@@ -61,8 +61,8 @@ func TestChooseScale(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := chooseScale(c.peak, c.floor, c.sla, c.rows)
-			if s.top-c.top > 1e-9 || c.top-s.top > 1e-9 || s.sla != c.slaRow {
-				t.Errorf("chooseScale: top %g, SLA row %d; want %g, %d", s.top, s.sla, c.top, c.slaRow)
+			if s.top-c.top > 1e-9 || c.top-s.top > 1e-9 || s.slaRow != c.slaRow {
+				t.Errorf("chooseScale: top %g, SLA row %d; want %g, %d", s.top, s.slaRow, c.top, c.slaRow)
 			}
 		})
 	}

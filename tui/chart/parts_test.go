@@ -79,12 +79,12 @@ func TestAxis(t *testing.T) {
 		{0, 100, 100},
 		{1, 80, 100},    // above 60% of the top: unchanged
 		{2, 110, 110},   // grows at once
-		{3, 40, 110},    // low: the time starts
-		{8, 50, 110},    // the time goes on
+		{3, 40, 110},    // low from now on
+		{8, 50, 110},    // still low
 		{12.9, 45, 110}, // 9.9 s
-		{13, 30, 50},    // 10 s: the largest value of the low time, not the last
+		{13, 30, 50},    // low for 10 s: the largest value since then, not the last
 		{14, 20, 50},
-		{20, 40, 50}, // not low any more: the time is reset
+		{20, 40, 50}, // not low any more
 		{21, 20, 50},
 		{30.9, 20, 50},
 		{31, 20, 20},

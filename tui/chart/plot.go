@@ -10,7 +10,7 @@ import (
 // plot draws the parts of a line chart on a canvas.
 type plot struct {
 	c       *canvas
-	f       frame
+	f       layout
 	sc      scale
 	columns []float64 // one value per column
 }
@@ -23,7 +23,7 @@ func (p plot) y(row int) int { return p.sc.rows - row }
 // row is beyond the SLA.
 func (p plot) line() {
 	for i, row := range strings.Split(p.graph(), "\n") {
-		over := p.sc.sla > 0 && p.sc.rows-i > p.sc.sla
+		over := p.sc.slaRow > 0 && p.sc.rows-i > p.sc.slaRow
 		x := p.f.labels
 		for _, r := range row {
 			p.c.set(x, i, r, partOf(r, x == p.f.labels, over))
@@ -50,10 +50,10 @@ func partOf(r rune, axis, over bool) part {
 func (p plot) graph() string {
 	chars := []asciigraph.CharSet{{}}
 	series := [][]float64{p.clamped()}
-	if p.sc.sla > 0 {
+	if p.sc.slaRow > 0 {
 		limit := make([]float64, len(series[0]))
 		for i := range limit {
-			limit[i] = p.sc.at(p.sc.sla)
+			limit[i] = p.sc.at(p.sc.slaRow)
 		}
 		// Later series overwrite earlier ones, so the data covers the dashes.
 		series = [][]float64{limit, series[0]}
@@ -87,7 +87,7 @@ func (p plot) labels() {
 	decimals := p.sc.decimals()
 	for row := range p.sc.rows + 1 {
 		text, i := " "+number(p.sc.at(row), numberWidth, decimals), partAxis
-		if row == p.sc.sla && row > 0 {
+		if row == p.sc.slaRow && row > 0 {
 			// The data can cover the dashes and their text, but not the label.
 			text, i = "▸"+text[1:], partSLA
 		}
@@ -102,7 +102,7 @@ func (p plot) area(y int) ([]cell, int) {
 }
 
 func (p plot) slaText(text string) {
-	y := p.y(p.sc.sla)
+	y := p.y(p.sc.slaRow)
 	row, x := p.area(y)
 	if at, ok := findRun(row, '┄', len(cellsOf(text))); ok {
 		p.c.text(x+at, y, text, partSLA)
@@ -118,7 +118,7 @@ func (p plot) clipMarks() {
 		}
 	}
 	text := "clipped, max " + strings.TrimSpace(number(p.sc.peak, numberWidth+3, 0))
-	for row := p.sc.rows; row > p.sc.sla; row-- {
+	for row := p.sc.rows; row > p.sc.slaRow; row-- {
 		cells, x := p.area(p.y(row))
 		if at, ok := findRun(cells, ' ', len(text)); ok {
 			p.c.text(x+at, p.y(row), text, partOver)
@@ -130,7 +130,7 @@ func (p plot) clipMarks() {
 func (p plot) empty(text string) {
 	text = string(cellsOf(text))
 	row := p.sc.rows / 2
-	if row == p.sc.sla {
+	if row == p.sc.slaRow {
 		row++
 	}
 	_, x := p.area(0)

@@ -67,10 +67,10 @@ func (a Axis) Next(now time.Time, want float64) Axis {
 
 // scale is a y axis from 0 in row 0 to top in row rows.
 type scale struct {
-	top  float64
-	rows int
-	sla  int     // the row of the SLA, exactly; 0 is none
-	peak float64 // largest value to draw; NaN without any
+	top    float64
+	rows   int
+	slaRow int     // the row of the SLA; 0 is none
+	peak   float64 // largest value to draw; NaN without any
 }
 
 // clips reports whether values lie above the axis.
@@ -100,8 +100,8 @@ func chooseScale(peak, floor, sla float64, rows int) scale {
 		return s
 	}
 	want = max(want, slaHeadroom*sla)
-	s.sla = min(max(int(float64(rows)*sla/want), 1), rows-1)
-	s.top = sla * float64(rows) / float64(s.sla)
+	s.slaRow = min(max(int(float64(rows)*sla/want), 1), rows-1)
+	s.top = sla * float64(rows) / float64(s.slaRow)
 	return s
 }
 

@@ -1,0 +1,59 @@
+package tui
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+)
+
+func TestTrialBare(t *testing.T) {
+	s := swept()
+	sc := newScreen(t, 120, 36, s)
+	sc.press("2")
+	if strings.Contains(sc.plainFrame(), "bare ") {
+		t.Error("a bare rate is shown, although none was measured")
+	}
+	sc.selectedTrial().Throughput.Value, sc.selectedTrial().BareRPS = trial.Of(600), trial.Of(800)
+	if want := "bare 800/s 75%"; !strings.Contains(sc.plainFrame(), want) {
+		t.Errorf("no %q on\n%s", want, sc.plainFrame())
+	}
+}
+
+func TestBare(t *testing.T) {
+	sc := newScreen(t, 120, 36, serving())
+	text := func() string {
+		var b strings.Builder
+		for _, s := range sc.bareText() {
+			b.WriteString(s.s)
+		}
+		return b.String()
+	}
+	check := func(what, want string) {
+		t.Helper()
+		if got := text(); got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	check("measured", "bare 752/s, throughput 85%")
+	sc.press("w")
+	if !slices.Equal(sc.workbench.calls, []string{"bare"}) {
+		t.Errorf("w calls %q", sc.workbench.calls)
+	}
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring = session.QueryBare })
+	if got := text(); !strings.HasSuffix(got, " bare session, the load is held") || sc.cannotMeasure() != "the bare session: being measured" {
+		t.Errorf("measuring: %q, %q", got, sc.cannotMeasure())
+	}
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Of(900) })
+	check("throughput above the bare rate", "bare 752/s was disturbed, w repeats it")
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Num{} })
+	check("no load", "bare 752/s")
+	sc.show(func(s *session.Snapshot) { s.Settings.BatchDelay++ })
+	check("another delay", "bare 752/s")
+	sc.show(func(s *session.Snapshot) { s.Settings.Workers++ })
+	check("another number of workers", "bare session n/a, w measures")
+	sc.show(func(s *session.Snapshot) { s.Phase = session.Sweeping })
+	check("a sweep", "")
+}

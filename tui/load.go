@@ -1,0 +1,187 @@
+package tui
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/session"
+	"sweetspot/tui/chart"
+)
+
+// requestTimeout is how long the screen shows a requested load that no snapshot has
+// confirmed.
+const requestTimeout = 2 * time.Second
+
+const loadAction = "load"
+
+// currentLoad is the load that was last requested, or the live load of the snapshot.
+func (m *model) currentLoad() load.Spec {
+	if m.liveLoad.requested != nil && m.now.Sub(m.liveLoad.requestedAt) < requestTimeout {
+		return *m.liveLoad.requested
+	}
+	return m.snap.Load
+}
+
+// noteLoad stores l, the live load of a snapshot, as the last load of its mode.
+func (m *model) noteLoad(l load.Spec) {
+	if m.liveLoad.requested != nil && l == *m.liveLoad.requested {
+		m.liveLoad.requested = nil
+	}
+	switch l.Mode {
+	case load.Closed:
+		m.liveLoad.lastClosed = l
+	case load.Open:
+		m.liveLoad.lastOpen = l
+	}
+}
+
+// cannotControlLoad is why the load cannot be held or switched now, or "".
+func (m *model) cannotControlLoad() string {
+	switch m.snap.Phase {
+	case session.Starting:
+		return "the engine is still starting"
+	case session.Sweeping:
+		return "the sweep sends its own load: p pauses it"
+	default:
+		return ""
+	}
+}
+
+// cannotChangeLoad is why the load cannot be increased or decreased now, or "".
+func (m *model) cannotChangeLoad() string {
+	if m.currentLoad().Mode == load.Trace {
+		return "a trace has its own send times: l switches to a closed load"
+	}
+	return m.cannotControlLoad()
+}
+
+// changeLoad increases (dir 1) or decreases (dir -1) the rate or the concurrency.
+func (m *model) changeLoad(dir int) tea.Cmd {
+	l := m.currentLoad()
+	if l.Mode == load.Open {
+		l.Rate = max(loadSteps.next(l.Rate, dir), 1)
+		return m.setLoad(l)
+	}
+	s := m.snap.Settings
+	l = l.For(s.Workers * s.BatchSize)
+	l.Matched = false
+	n := float64(l.Concurrency)
+	for n = loadSteps.next(n, dir); n != math.Trunc(n); n = loadSteps.next(n, dir) {
+	}
+	l.Concurrency = int(max(n, 1))
+	return m.setLoad(l)
+}
+
+// switchLoad changes from a closed to an open load or back, to the last load of that
+// mode. The first open load is slightly below the throughput of the closed load.
+func (m *model) switchLoad() tea.Cmd {
+	if m.currentLoad().Mode != load.Closed {
+		l := m.liveLoad.lastClosed
+		if l.Concurrency == 0 && !l.Matched {
+			l.Concurrency = 10
+		}
+		return m.setLoad(l)
+	}
+	l := m.liveLoad.lastOpen
+	if l.Mode != load.Open {
+		rate := m.snap.Live.RPS.Or(50)
+		l = load.Spec{Mode: load.Open, Rate: max(loadSteps.next(rate, -1), 1)}
+	}
+	return m.setLoad(l)
+}
+
+func (m *model) setLoad(l load.Spec) tea.Cmd {
+	m.liveLoad.requested, m.liveLoad.requestedAt = &l, m.now
+	m.noteLoad(m.snap.Load)
+	return m.enqueueFunc(loadAction, func() error { return m.Workbench.SetLoad(l) })
+}
+
+// holdLoad stops or resumes the live load. It reads the state when the action runs,
+// so that pressing the key twice quickly has no effect.
+func (m *model) holdLoad() tea.Cmd {
+	return m.enqueueFunc("hold", func() error { return m.Workbench.HoldLoad(m.Workbench.Snapshot().LoadOn) })
+}
+
+// cannotRecord is why recording cannot be started or stopped now, or "". It can be
+// stopped at any time.
+func (m *model) cannotRecord() string {
+	if m.snap.Recording != nil {
+		return ""
+	}
+	return m.cannotControlLoad()
+}
+
+// record starts or stops a recording of the live traffic.
+func (m *model) record() tea.Cmd {
+	return m.enqueueFunc("record", func() error { return m.Workbench.Record(m.Workbench.Snapshot().Recording == nil) })
+}
+
+func (m *model) cannotExport() string {
+	if m.snap.Phase == session.Starting {
+		return "the engine is still starting: nothing to export yet"
+	}
+	return ""
+}
+
+// export writes the settings in force, or in the Sweep view those of the selected
+// trial.
+func (m *model) export() tea.Cmd {
+	n := 0
+	if t := m.selectedTrial(); m.view == sweepView && t != nil {
+		n = t.N
+	}
+	return m.enqueue(action{name: "export", logged: true, run: func() (session.Exported, error) { return m.Workbench.Export(n) }})
+}
+
+func (m *model) cannotRestart() string {
+	if m.snap.Phase != session.Down {
+		return "the engine is running"
+	}
+	return ""
+}
+
+func (m *model) restart() tea.Cmd { return m.enqueueFunc("restart", m.Workbench.Restart) }
+
+// timeSpans are the lengths of the time axis in seconds; 0 is one second per column.
+var timeSpans = [...]int{0, 120, 300, 600}
+
+// updateAxes adapts the y axes of the charts to the data.
+func (m *model) updateAxes() {
+	s := m.data
+	now := m.snap.At
+	m.axes.p99 = m.axes.p99.Next(now, chart.Wanted(s.p99, s.limit))
+	m.axes.throughput = m.axes.throughput.Next(now, chart.Wanted(s.throughput, 0))
+	m.axes.utilization = m.axes.utilization.Next(now, chart.Wanted(s.utilization, 0))
+}
+
+// comparison is the live traffic before a change of settings.
+type comparison struct {
+	change session.Change
+	before session.Live
+}
+
+// reportEffect detects an applied change and stores the traffic before it. It reports
+// both latencies and throughputs when the live values no longer include requests from
+// before the change.
+func (m *model) reportEffect(old *session.Snapshot) {
+	s := m.snap
+	if n := len(s.Changes); n > len(old.Changes) {
+		m.comparison = &comparison{s.Changes[n-1], old.Live}
+		return
+	}
+	c := m.comparison
+	if c == nil || s.Live.Transient || s.Phase != session.Serving || !s.Live.P99.OK() {
+		return
+	}
+	m.comparison = nil
+	if !c.before.P99.OK() || c.before.Transient {
+		return // nothing to compare with
+	}
+	m.report(session.Note, true, fmt.Sprintf("effect of A%d, %s: P99 %s→%s ms, %s→%s/s",
+		c.change.N, m.changeText(c.change.From, c.change.To),
+		na(c.before.P99), na(s.Live.P99), na(c.before.RPS), na(s.Live.RPS)))
+}
