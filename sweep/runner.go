@@ -208,12 +208,21 @@ func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) erro
 	if err := s.failed(&t, err); err != nil {
 		return err
 	}
+	failWrongAnswers(&t)
 	if err := s.Recorder.Trial(t); err != nil {
 		return err
 	}
 	s.trials = append(s.trials, asRecorded(t))
 	s.observe(nil)
 	return nil
+}
+
+// failWrongAnswers fails a trial whose answers differ in batches from those of single requests.
+func failWrongAnswers(t *trial.Trial) {
+	if t.Answers == nil || t.Answers.Differ == 0 {
+		return
+	}
+	t.Verdict.Result, t.Verdict.Leaning, t.Verdict.Why = trial.Fail, trial.Fail, t.Answers.Problem()
 }
 
 // asRecorded is what a profile holds of v. Decisions are made on that, so that a

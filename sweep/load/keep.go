@@ -30,14 +30,14 @@ type keeper struct {
 	kept map[int32]Kept
 }
 
-// newKeeper chooses n of the bodies. It returns nil if n is 0.
-func newKeeper(n, bodies int, seed uint64) *keeper {
-	if n <= 0 {
+// newKeeper keeps answers to the given bodies. It returns nil if there are none.
+func newKeeper(keep []int, bodies int, seed uint64) *keeper {
+	if len(keep) == 0 {
 		return nil
 	}
 	k := &keeper{bodies: map[int32]int64{}, rounds: int64(bodies), kept: map[int32]Kept{}}
 	rng := rand.New(rand.NewPCG(seed, 0x616e7377))
-	for _, i := range rng.Perm(bodies)[:min(n, bodies)] {
+	for _, i := range keep {
 		k.bodies[int32(i)] = rng.Int64N(4)
 	}
 	return k

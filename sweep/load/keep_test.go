@@ -36,7 +36,7 @@ func TestKeptAnswers(t *testing.T) {
 	defer s.Close()
 	for name, spec := range map[string]load.Spec{"closed": closed(3), "open": open(2000)} {
 		c := config(strings.TrimPrefix(s.URL, "http://"), spec)
-		c.Bodies, c.Keep, c.Max = nil, 100, 60
+		c.Bodies, c.Keep, c.Max = nil, []int{0, 1, 2, 3, 4}, 60
 		for _, b := range []string{"one", "two", "refused", "chunks", "large"} {
 			c.Bodies = append(c.Bodies, load.Body{Data: []byte(b)})
 		}
@@ -51,11 +51,11 @@ func TestKeptAnswers(t *testing.T) {
 		if want := "[0 answer to one 1 answer to two 3 answer to chunks]"; fmt.Sprint(got) != want {
 			t.Errorf("%s: kept %v, want %s", name, got, want)
 		}
-		c.Keep = 2
-		if r, err = load.Run(t.Context(), c); err != nil || len(r.Kept) > 2 {
-			t.Errorf("%s: %v, kept %d of 2", name, err, len(r.Kept))
+		c.Keep = []int{3}
+		if r, err = load.Run(t.Context(), c); err != nil || len(r.Kept) != 1 || r.Kept[0].Body != 3 {
+			t.Errorf("%s: %v, kept %d of 1", name, err, len(r.Kept))
 		}
-		c.Keep = 0
+		c.Keep = nil
 		if r, err = load.Run(t.Context(), c); err != nil || r.Kept != nil {
 			t.Errorf("%s: %v, kept %d of 0", name, err, len(r.Kept))
 		}
@@ -75,7 +75,7 @@ func TestKeepsTheLargestBatch(t *testing.T) {
 	})
 	for seed := range uint64(20) {
 		c := config(s.addr, closed(1))
-		c.Seed, c.Keep, c.Max, c.Limit = seed, 1, 40, time.Minute
+		c.Seed, c.Keep, c.Max, c.Limit = seed, []int{0}, 40, time.Minute
 		s.requests.Store(0)
 		r, err := load.Run(t.Context(), c)
 		if err != nil || len(r.Kept) != 1 {

@@ -342,7 +342,11 @@ type Result struct {
 	// warning says why. The figures say nothing of the server.
 	GeneratorLimited bool      `json:"generator_limited,omitempty"`
 	Warnings         []Warning `json:"warnings"`
-	Error            string    `json:"error,omitempty"`
+	// FP16 is of trials in FP16; Answers of targets that can be asked without load. Both are nil if
+	// nothing was compared.
+	FP16    *FP16Agreement `json:"fp16,omitempty"`
+	Answers *AnswerCheck   `json:"answers,omitempty"`
+	Error   string         `json:"error,omitempty"`
 }
 
 // Busy tells whether others disturbed most of a measurement, so that slowness

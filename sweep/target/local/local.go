@@ -52,7 +52,9 @@ type Target struct {
 	ranSettings  map[knob.Settings]bool // by memoryKey: all settings that this child had in force
 	closed       bool
 	monitor      *runningMonitor
-	bareRates    []trial.Bare // measured bare rates
+	bareRates    []trial.Bare                   // measured bare rates
+	singles      map[placeKey]map[int]single    // answers to single requests
+	agreements   map[string]trial.FP16Agreement // of FP16 with FP32, by device
 }
 
 // runningMonitor is the monitor of the present child.
@@ -277,6 +279,10 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	if err != nil {
 		return trial.Result{}, err
 	}
+	alone, err := t.compareAlone(ctx)
+	if err != nil {
+		return trial.Result{}, err
+	}
 	t.mu.Lock()
 	if err := t.restartIfDead(ctx); err != nil {
 		t.mu.Unlock()
@@ -289,6 +295,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 	}
 	c, child := t.trialConfig(m), t.child
+	c.Keep = chosenBodies(len(c.Bodies), t.cfg.Seed)
 	window := t.monitor.Begin()
 	t.mu.Unlock()
 	why, disturbances := "", newDisturbanceRecorder(child.addresses.PID)
@@ -316,6 +323,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	out.Use, out.Use.RSSUpTo = use, t.ranLarger()
 	addEnergy(&out, window, r)
 	out.BareRPS = t.plausibleRate(bare, out.Throughput)
+	alone.addTo(&out, r.Kept, t.info.Model.Outputs)
 	return out, nil
 }
 
