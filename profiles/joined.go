@@ -31,7 +31,7 @@ type joined struct {
 // candidate is the trial that a part would choose, with the reasons it gave.
 type candidate struct {
 	trial.Trial
-	why trial.Why
+	why trial.Explanation
 }
 
 // join looks at the parts, in their order. The first one's plan is that of all.
@@ -100,7 +100,7 @@ func (j *joined) add(p *Profile, trials map[string]int, probes map[string]bool) 
 // judged is a verdict under the promise of all; undecided where it is on another
 // one and says nothing about it, as in parts that were joined by force.
 func (j *joined) judged(v trial.Verdict, own trial.SLA) trial.Verdict {
-	v, ok := v.Carry(own, j.sla)
+	v, ok := v.Restate(own, j.sla)
 	if !ok {
 		v.Result = trial.Undecided
 	}
@@ -113,7 +113,7 @@ func trialKey(t trial.Trial) string {
 	return key(t.At, t.Role, t.Seed, t.Settings, t.Options, t.Load, t.Seconds, t.Counts, t.Throughput, t.Hist)
 }
 
-func probeKey(p trial.Probe) string { return key(p.At, p.Settings, p.BatchSize, p.Runs, p.Service) }
+func probeKey(p trial.Probe) string { return key(p.At, p.Settings, p.BatchSize, p.Runs, p.ServiceTime) }
 
 func key(of ...any) string {
 	text, err := json.Marshal(of)
@@ -215,12 +215,12 @@ func (j *joined) pick() (best *candidate, runners []int) {
 
 // choice is the line of the candidate that won.
 func (m *merger) choice(c candidate, runners []int) trial.Choice {
-	why := trial.Why{
+	why := trial.Explanation{
 		Text: "the best of the parts' choices", Limit: c.why.Limit, RunnersUp: runners,
 		HighestRPS: c.why.HighestRPS, PlanRPS: c.why.PlanRPS,
 	}
 	if v := c.Verdict; v.LimitMS > 0 {
-		why.Headroom = trial.Of(1 - v.ValueMS.Or(c.Latency.P99.Value.Or(0))/v.LimitMS)
+		why.Headroom = trial.NumOf(1 - v.ValueMS.Or(c.Latency.P99.Value.Or(0))/v.LimitMS)
 	}
 	return trial.Choice{At: m.at, N: c.N, By: "merge", Settings: c.Settings, Why: why}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // BestPair is the best trials of two profiles, to be measured anew in turns on one
-// machine under one load; see [sweep.Turns].
+// machine under one load; see [sweep.Comparison].
 type BestPair struct {
 	A, B trial.Trial
 	Load load.Spec // of both: that of B
@@ -115,10 +115,10 @@ type MeasuredSide struct {
 	Failed     int           `json:"failed"` // refused ones too
 }
 
-func sideOf(id string, t trial.Trial, d sweep.Turn) MeasuredSide {
+func sideOf(id string, t trial.Trial, d sweep.Side) MeasuredSide {
 	return MeasuredSide{
 		Profile: id, Trial: t.N, Settings: t.Settings,
-		Percentile: trial.Of(d.PercentileMS), RPS: trial.Of(d.RPS), Sent: d.Sent, Failed: d.Failed,
+		Percentile: trial.NumOf(d.PercentileMS), RPS: trial.NumOf(d.RPS), Sent: d.Sent, Failed: d.Failed,
 	}
 }
 
@@ -159,16 +159,16 @@ func (m *Measured) decide(o Outcome, fs []timesWorse, says func(timesWorse, floa
 // limited more than a tenth of the blocks they mean little, and decide nothing
 // unless that is forced.
 func (m *Measured) object(d sweep.Difference, force bool) {
-	if d.Thin > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("in %d of %d pairs a block held too few answers for its P%g", d.Thin, d.Pairs, m.SLA.Percentile))
+	if d.TooFew > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("in %d of %d pairs a block held too few answers for its P%g", d.TooFew, d.Pairs, m.SLA.Percentile))
 	}
-	if d.Busy > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("other programs were busy in %d of %d blocks: a quiet machine tells smaller differences apart", d.Busy, 2*d.Pairs))
+	if d.Disturbed > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("other programs were busy in %d of %d blocks: a quiet machine tells smaller differences apart", d.Disturbed, 2*d.Pairs))
 	}
 	if d.Limited == 0 {
 		return
 	}
-	text := fmt.Sprintf("in %d of %d blocks: %s", d.Limited, 2*d.Pairs, d.LimitedWhy)
+	text := fmt.Sprintf("in %d of %d blocks: %s", d.Limited, 2*d.Pairs, d.LimitedReason)
 	m.Notes = append(m.Notes, text)
 	if 10*d.Limited > 2*d.Pairs && !force {
 		m.Outcome, m.Why = CannotTell, text
@@ -252,7 +252,7 @@ func overturned(i stat.Interval) stat.Interval {
 }
 
 func estimateOf(i stat.Interval) trial.Estimate {
-	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}
+	return trial.Estimate{Value: trial.NumOf(i.Value), Low: trial.NumOf(i.Low), High: trial.NumOf(i.High)}
 }
 
 // tenths is a share in percent with one decimal.

@@ -14,7 +14,7 @@ import (
 
 // foreign is a trial of a server that tells none of the seven and has two knobs of its
 // own.
-func foreign(n int, own knob.Own, rps float64) trial.Trial {
+func foreign(n int, own knob.OwnValues, rps float64) trial.Trial {
 	t := tight(n, rps, 1)
 	t.Settings, t.Model = knob.Settings{Own: own}, trial.ModelLatencies{}
 	return t
@@ -78,7 +78,7 @@ func TestOwnKnobsInAProfile(t *testing.T) {
 // TestOwnKnobsCompared: trials of equal values are compared, and the values that
 // differ are shown.
 func TestOwnKnobsCompared(t *testing.T) {
-	slow, fast := knob.Own("instances=1 max_batch_size=1"), knob.Own("instances=1 max_batch_size=8")
+	slow, fast := knob.OwnValues("instances=1 max_batch_size=1"), knob.OwnValues("instances=1 max_batch_size=8")
 	a := far(t, "a", foreign(1, slow, 1), foreign(2, fast, 2))
 	b := far(t, "b", foreign(1, fast, 1.5), foreign(2, slow, 1))
 	c, err := profiles.Compare(a, b, profiles.CompareOptions{Tolerance: .05})

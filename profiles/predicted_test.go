@@ -63,7 +63,7 @@ func TestPredict(t *testing.T) {
 // TestPredictModel: a promise on the model's latency is held by the batches.
 func TestPredictModel(t *testing.T) {
 	p := whatIf(6 * time.Millisecond)
-	p.Header.SLA.Latency = trial.Model
+	p.Header.SLA.Latency = trial.ModelLatency
 	got, err := profiles.Predict(p, 190)
 	if err != nil {
 		t.Fatal(err)

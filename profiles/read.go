@@ -292,7 +292,7 @@ func (p *Profile) Best() (best trial.Trial, ok bool) {
 	if !ok {
 		return trial.Trial{}, false
 	}
-	return p.Trials[row.Stands], true
+	return p.Trials[row.Representative], true
 }
 
 // BestRow returns all runs of the choice's setting; without a choice those of the

@@ -63,5 +63,5 @@ func span(values []trial.Num) (low, high trial.Num, ok bool) {
 	if len(known) == 0 {
 		return low, high, false
 	}
-	return trial.Of(slices.Min(known)), trial.Of(slices.Max(known)), true
+	return trial.NumOf(slices.Min(known)), trial.NumOf(slices.Max(known)), true
 }

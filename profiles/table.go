@@ -202,7 +202,7 @@ func plusMinus(e trial.Estimate) string {
 	if !okLow || !okHigh {
 		return Figure(e.Value)
 	}
-	return Figure(e.Value) + " ±" + Figure(trial.Of((high-low)/2))
+	return Figure(e.Value) + " ±" + Figure(trial.NumOf((high-low)/2))
 }
 
 // Interval is a figure with its interval, 41.2 (39.4-43.1); an open end is said.
@@ -224,7 +224,7 @@ func Interval(e trial.Estimate) string {
 // "at most 25" of a pass within 25 ms.
 func LatencyCell(t trial.Trial) string {
 	e, v := t.Latency.P99, t.Verdict
-	if !e.Value.OK() || v.Percentile != 99 || v.Latency != trial.Request || e.Low.OK() && e.High.OK() {
+	if !e.Value.OK() || v.Percentile != 99 || v.Latency != trial.RequestLatency || e.Low.OK() && e.High.OK() {
 		return Interval(e)
 	}
 	switch {

@@ -23,7 +23,7 @@ type TimesKey struct {
 	Device    string
 	Precision knob.Precision
 	Threads   int
-	Own       knob.Own
+	Own       knob.OwnValues
 }
 
 // KeyOf is the key of the settings' curve.
@@ -50,7 +50,7 @@ func (p *Profile) Times() ServiceTimes {
 		return seen[k]
 	}
 	for _, b := range p.Probes {
-		if ms, ok := b.Service.Median.Get(); ok && b.BatchSize > 0 && ms > 0 {
+		if ms, ok := b.ServiceTime.Median.Get(); ok && b.BatchSize > 0 && ms > 0 {
 			at(b.Settings).probes.add(float64(b.BatchSize), ms)
 		}
 	}

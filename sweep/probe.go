@@ -13,33 +13,31 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// A probe runs until so many full batches were timed, or for so long. Batches
-// that began in its first part meet an engine that is still filling up, unless
-// one takes longer than that.
+// A probe ends after probeRuns full batches, or after probeTime if it has measured one.
 const (
 	probeRuns    = 16
 	probeTime    = 500 * time.Millisecond
-	probeLongest = time.Minute // for batches that outlast probeTime
-	probeWarmup  = 2           // batches a worker
+	maxProbeTime = time.Minute // longest probe, for batches that take longer than probeTime
+	probeWarmup  = 2           // batches per worker that do not count: the queue is not full yet
 )
 
-// probe times full batches with every worker busy: as many clients as all
-// workers take at once, half as many again waiting.
+// probe measures the service time of full batches while every worker executes one. It uses 1.5
+// times as many clients as all batches have rows, so that the queue is never empty.
 func (s *run) probe(ctx context.Context, p plan.Point) error {
 	clients := p.Settings.Workers * p.Settings.BatchSize * 3 / 2
 	p.Settings.QueueSize = max(p.Settings.QueueSize, clients)
 	p.Load = load.Spec{Mode: load.Closed, Concurrency: max(2, clients)}
 	begin := time.Now()
 	out := trial.Probe{N: len(s.probes) + 1, At: begin.UTC(), Settings: p.Settings, BatchSize: p.Settings.BatchSize}
-	s.observe(&Current{N: out.N, Point: p, Stage: StageApply})
+	s.reportProgress(&Current{N: out.N, Point: p, Stage: StageApply})
 	applied, err := applyExactly(ctx, s.Target, p.Settings)
 	if applied.Died != nil {
-		if err := s.died(applied.Died); err != nil {
+		if err := s.recordDeath(applied.Died); err != nil {
 			return err
 		}
 	}
 	if err == nil {
-		err = s.timed(ctx, p, &out)
+		err = s.timeBatches(ctx, p, &out)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -52,30 +50,30 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 		return err
 	}
 	s.probes = append(s.probes, asRecorded(out))
-	s.observe(nil)
+	s.reportProgress(nil)
 	return nil
 }
 
-// probeLimit is how long a probe may measure: what the probes before it have left
-// of their share of the budget.
+// probeLimit returns how long a probe may take: the rest of the share of the budget that all probes
+// have.
 func (s *run) probeLimit() time.Duration {
-	share := plan.Budget{Time: s.Time}.Probes()
+	share := plan.Budget{Time: s.Time}.ProbeTime()
 	if share == 0 {
-		return probeLongest
+		return maxProbeTime
 	}
 	for _, p := range s.probes {
 		share -= time.Duration(p.Seconds * float64(time.Second))
 	}
-	return min(max(share, probeTime), probeLongest)
+	return min(max(share, probeTime), maxProbeTime)
 }
 
-// timed measures the point and puts the service time into out. A batch that alone
-// outlasts probeTime is no better known for being run again: of such ones each
-// worker runs one, and what is still in flight is given up.
-func (s *run) timed(ctx context.Context, p plan.Point, out *trial.Probe) error {
+// timeBatches measures the point and sets the service time of out. If a batch takes
+// longer than probeTime, one batch per worker is enough, and the requests in flight are
+// cancelled.
+func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) error {
 	limit, size := s.probeLimit(), p.Settings.BatchSize
 	warm := probeWarmup * p.Settings.Workers
-	ctx, cancel := context.WithTimeout(ctx, 2*limit+probeTime) // a target may run the model alone first, and there are the last answers
+	ctx, cancel := context.WithTimeout(ctx, 2*limit+probeTime) // a target may measure the bare rate first, and waits for the last answers
 	defer cancel()
 	var times []float64
 	slow := false
@@ -94,48 +92,48 @@ func (s *run) timed(ctx context.Context, p plan.Point, out *trial.Probe) error {
 		},
 	})
 	switch slow = slow || len(times) > 0 && slices.Min(times) >= ms(probeTime); {
-	case slow: // each of them is far longer than the time an engine takes to fill up
+	case slow: // a batch is much longer than the warm-up of the queue, so all of them count
 	case err != nil && ctx.Err() == nil:
 		return err
 	default:
 		times = times[min(warm, len(times)):]
 	}
 	if len(times) == 0 {
-		return fmt.Errorf("no batch of %d ran within %v", size, limit.Round(100*time.Millisecond))
+		return fmt.Errorf("no batch of %d was executed within %v", size, limit.Round(100*time.Millisecond))
 	}
-	out.Runs, out.Service = len(times), service(times)
+	out.Runs, out.ServiceTime = len(times), summarizeTimes(times)
 	return nil
 }
 
-// service sums up times in ms. One alone is its own median, with open ends.
-func service(times []float64) trial.Service {
+// summarizeTimes returns the statistics of times in ms. A single time is the median with open ends.
+func summarizeTimes(times []float64) trial.ServiceTime {
 	median := stat.Quantile(times, .5)
 	if len(times) == 1 {
 		median.Value = times[0]
 	}
-	return trial.Service{
-		Median: trial.Of(median.Value), Low: trial.Of(median.Low), High: trial.Of(median.High),
-		Fastest: trial.Of(slices.Min(times)), Spread: scatter(times),
+	return trial.ServiceTime{
+		Median: trial.NumOf(median.Value), Low: trial.NumOf(median.Low), High: trial.NumOf(median.High),
+		Fastest: trial.NumOf(slices.Min(times)), Spread: spreadOf(times),
 	}
 }
 
-// scatter is the standard deviation of times as a share of their median, from their
-// quartiles, which a few outliers do not move; unknown for fewer than eight.
-func scatter(times []float64) trial.Num {
-	const quartiles = 1.349 // between those of a normal law, in standard deviations
+// spreadOf estimates standard deviation / median of times from their quartiles, so that
+// a few outliers do not change it. It is missing for fewer than eight times.
+func spreadOf(times []float64) trial.Num {
+	const quartiles = 1.349 // distance of the quartiles of a normal distribution in standard deviations
 	if len(times) < 8 {
 		return trial.Num{}
 	}
 	t := slices.Sorted(slices.Values(times))
 	at := func(q float64) float64 { return t[int(math.Ceil(q*float64(len(t))))-1] }
-	return trial.Of((at(.75) - at(.25)) / quartiles / at(.5))
+	return trial.NumOf((at(.75) - at(.25)) / quartiles / at(.5))
 }
 
-// fullBatches returns the execution times, in ms, of the batches of the given
-// size, in the order in which their first answers came. The answers of one
-// batch tell the same time.
+// fullBatches returns the execution times in ms of the batches of the given size, in the
+// order of their first answers. All answers of a batch have the same execution time, so
+// it counts size answers with one time as one batch.
 func fullBatches(samples []load.Sample, size int) []float64 {
-	left := map[time.Duration]int{} // answers to come of batches that took so long
+	left := map[time.Duration]int{} // answers that a counted batch still has, by execution time
 	var out []float64
 	for _, s := range samples {
 		if int(s.Batch) != size || s.Model <= 0 {

@@ -16,90 +16,91 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Runner runs a sweep: apply, measure, judge, record, ask for the next point.
-// Fill the fields and call Run once.
+// Runner runs a sweep: for each point of the strategy it applies the settings, measures, and records
+// the verdict; at the end it validates the best settings. Set the fields and call Run once.
 type Runner struct {
-	Target   Target
-	Strategy Strategy
-	Recorder Recorder
-	SLA      trial.SLA
-	Options  knob.Options // in force, as Info tells; recorded with each trial
-	Seed     uint64
-	First    int           // number of the first trial, 1 unless a profile is resumed
-	Done     trial.History // what a resumed profile brought along
+	Target      Target
+	Strategy    Strategy
+	Recorder    Recorder
+	SLA         trial.SLA
+	Options     knob.Options // in force, from Info; recorded with each trial
+	Seed        uint64
+	FirstNumber int           // number of the first trial: 1 unless a profile is resumed
+	Resumed     trial.History // of the resumed profile
 
-	Time        time.Duration // the whole sweep's budget, 0 for none
-	Trials      int           // most trials, 0 for no limit
-	Requests    int           // exactly so many per trial, 0 until certain
-	Duration    time.Duration // exactly so long per trial, 0 until certain
-	MaxRequests int           // never more per trial, 0 for no limit
-	OwnMemory   bool          // each trial's memory has to be its settings' own, see Measurement
+	Time        time.Duration // budget of the whole sweep; 0 is no limit
+	Trials      int           // largest number of trials; 0 is no limit
+	Requests    int           // exact number per trial; 0 is until the verdict is certain
+	Duration    time.Duration // exact length of a trial; 0 is until the verdict is certain
+	MaxRequests int           // largest number per trial; 0 is no limit
+	FreshServer bool          // of every measurement, see Measurement
 
-	Rules   rank.Rules // which trial is best, and which is chosen
-	Explain func(trials []trial.Trial, best int) trial.Why
+	Rules   rank.Rules // which trial is best, and which settings may be chosen
+	Explain func(trials []trial.Trial, best int) trial.Explanation
 
-	// Gate is asked before each point: it blocks while the sweep is paused and
-	// returns an error when it is to end.
-	Gate func(context.Context) error
-	// Observe sees each step, from Run's goroutine; nil is allowed.
-	Observe func(Progress)
-	// Fresh sees samples as they come, from Run's goroutine; nil is allowed.
-	Fresh func([]load.Sample)
+	// BeforePoint is called before each point. It blocks while the sweep is paused, and
+	// returns an error to end the sweep; nil is allowed.
+	BeforePoint func(context.Context) error
+	// OnProgress is called after each step, on the goroutine of Run; nil is allowed.
+	OnProgress func(Progress)
+	// OnSamples is called with new samples during a measurement, on the goroutine of Run; nil
+	// is allowed.
+	OnSamples func([]load.Sample)
 }
 
-// Progress is where a sweep stands.
+// Progress is the state of a running sweep.
 type Progress struct {
-	Done    []trial.Trial // do not change
-	Probes  int           // service times measured
-	Left    int           // points to come, the current one included
-	Best    int           // index into Done, -1 without a trial
+	Done    []trial.Trial // must not be changed
+	Probes  int           // number of probes
+	Left    int           // estimated number of remaining points, with the current one
+	Best    int           // index of the best trial in Done; -1 without trials
 	Elapsed time.Duration
 	Current *Current // nil between points
 }
 
-// Outcome is how a sweep ended.
+// Outcome is the result of a sweep.
 type Outcome struct {
-	Trials []trial.Trial
-	Best   int           // index into Trials of the pick's validation, -1 if nothing passed one
-	Choice *trial.Choice // nil if nothing passed a validation
-	Open   int           // index into Trials of the most promising setting without one, -1 if there is a Best, or none
-	Ended  string        // "", or why before the last point: "budget of 3m0s used up"
+	Trials      []trial.Trial
+	Best        int           // index in Trials of the validation of the chosen settings; -1 if none passed
+	Choice      *trial.Choice // nil if no validation passed
+	Unconfirmed int           // without a Best: index in Trials of the best setting that was neither confirmed nor failed; -1 if there is none
+	Ended       string        // why the sweep ended before the last point, such as "budget of 3m0s used up"; else ""
 
-	Aborted bool // by the Gate, with ErrAborted
+	Aborted bool // BeforePoint returned ErrAborted
 }
 
-// ErrAborted is a Gate's word that the sweep is to end with what it has.
+// ErrAborted is returned by BeforePoint to end the sweep and keep its results.
 var ErrAborted = errors.New("aborted")
 
-// Bounds of one measurement without a fixed length.
+// Limits of a measurement without a fixed length.
 const (
-	shortest = 1500 * time.Millisecond
-	longest  = 20 * time.Second
-	reserve  = 0.15 // share of the budget kept for validating the favourite
+	minDuration      = 1500 * time.Millisecond
+	usualMaxDuration = 20 * time.Second
+	validationShare  = 0.15 // share of the budget for the validation of the best settings
 )
 
-// Run runs the sweep until the strategy has nothing left, the budget is used
-// up, or ctx ends. What was found until then is in the Outcome in every case.
+// Run runs the sweep until the strategy has no more points, the budget is used up, or ctx
+// ends. The Outcome has the results up to then in all cases.
 func (r *Runner) Run(ctx context.Context) (Outcome, error) {
-	s := &run{Runner: r, begin: time.Now(), trials: slices.Clone(r.Done.Trials), probes: slices.Clone(r.Done.Probes), leader: -1}
+	s := &run{Runner: r, begin: time.Now(), trials: slices.Clone(r.Resumed.Trials), probes: slices.Clone(r.Resumed.Probes), best: -1}
 	ended, err := s.search(ctx)
 	if err == nil {
 		err = s.validate(ctx)
 	}
-	out := Outcome{Trials: s.trials, Best: -1, Open: -1, Ended: ended}
+	out := Outcome{Trials: s.trials, Best: -1, Unconfirmed: -1, Ended: ended}
 	if errors.Is(err, ErrAborted) {
 		out.Ended, out.Aborted, err = ErrAborted.Error(), true, nil
 	}
 	k := s.ranking()
 	best, ok := k.Chosen()
 	if !ok {
-		if open, ok := k.Open(); ok {
-			out.Open = open.Stands
+		if row, ok := k.Unconfirmed(); ok {
+			out.Unconfirmed = row.Representative
 		}
 		return out, err
 	}
-	out.Best = best.Stands
-	c := s.choice(best.Stands)
+	out.Best = best.Representative
+	c := s.choice(best.Representative)
 	out.Choice = &c
 	err = errors.Join(err, r.Recorder.Choice(c))
 	return out, err
@@ -111,101 +112,103 @@ type run struct {
 	begin  time.Time
 	trials []trial.Trial
 	probes []trial.Probe
-	deaths int // of the engine, in a row
+	deaths int // consecutive deaths of the engine
 
-	leader   int // the best of the first rankedOf trials, -1 without one
-	rankedOf int
+	best         int // index of the best of the first rankedTrials trials; -1 if there is none
+	rankedTrials int
 }
 
+// search measures the points of the strategy. ended is why it stopped before the last one, or "".
 func (s *run) search(ctx context.Context) (ended string, err error) {
 	for {
-		if err := s.gate(ctx); err != nil {
+		if err := s.beforePoint(ctx); err != nil {
 			return "", err
 		}
-		if why := s.spent(s.kept()); why != "" {
+		if why := s.budgetUsedUp(s.reservedTime()); why != "" {
 			return why, nil
 		}
 		p, more := s.Strategy.Next(trial.History{Trials: s.trials, Probes: s.probes})
 		if !more {
 			return "", nil
 		}
-		if err := s.try(ctx, p); err != nil {
+		if err := s.measurePoint(ctx, p); err != nil {
 			return "", err
 		}
 	}
 }
 
-// try measures what the strategy asks for.
-func (s *run) try(ctx context.Context, p plan.Point) error {
+// measurePoint measures a point of the strategy.
+func (s *run) measurePoint(ctx context.Context, p plan.Point) error {
 	if p.Role == trial.RoleProbe {
 		return s.probe(ctx, p)
 	}
-	return s.point(ctx, p, s.limit(p.Load))
+	return s.runTrial(ctx, p, s.timeLimit(p.Load))
 }
 
-func (s *run) gate(ctx context.Context) error {
+func (s *run) beforePoint(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if s.Gate == nil {
+	if s.BeforePoint == nil {
 		return nil
 	}
 	begin := time.Now()
-	err := s.Gate(ctx)
-	s.begin = s.begin.Add(time.Since(begin)) // a pause does not eat the budget
+	err := s.BeforePoint(ctx)
+	s.begin = s.begin.Add(time.Since(begin)) // a pause does not use the budget
 	return err
 }
 
-// spent says which budget is used up but for what is kept back, or "".
-func (s *run) spent(kept time.Duration) string {
+// budgetUsedUp returns which budget is used up, or "". reserved is a part of the time that must
+// remain.
+func (s *run) budgetUsedUp(reserved time.Duration) string {
 	switch {
 	case s.Trials > 0 && len(s.trials) >= s.Trials:
 		return fmt.Sprintf("budget of %d trials used up", s.Trials)
-	case s.Time > 0 && time.Since(s.begin) > s.Time-max(shortest, kept):
+	case s.Time > 0 && time.Since(s.begin) > s.Time-max(minDuration, reserved):
 		return fmt.Sprintf("budget of %v used up", s.Time)
 	}
 	return ""
 }
 
-// limit is how long the next measurement may take: its fair share of what is
-// left of the budget, so that the last point is measured too.
-func (s *run) limit(l load.Spec) time.Duration {
-	longest := s.longest(l, longest, 1)
+// timeLimit returns how long the next measurement may take: an equal share of the remaining budget,
+// so that there is time for all points.
+func (s *run) timeLimit(l load.Spec) time.Duration {
+	longest := s.maxDuration(l, usualMaxDuration, 1)
 	if s.Duration > 0 {
 		return s.Duration
 	}
 	if s.Time <= 0 {
 		return longest
 	}
-	left := s.Time - time.Since(s.begin) - s.draining(l)
-	share := time.Duration(float64(left)*(1-reserve))/time.Duration(max(1, s.Strategy.Left()+1)) - 200*time.Millisecond
-	return min(max(share, shortest), longest, max(left, shortest))
+	left := s.Time - time.Since(s.begin) - s.pendingAnswersTime(l)
+	share := time.Duration(float64(left)*(1-validationShare))/time.Duration(max(1, s.Strategy.Left()+1)) - 200*time.Millisecond
+	return min(max(share, minDuration), longest, max(left, minDuration))
 }
 
-// point takes one point to its verdict and records it. An engine that dies
-// costs the trial, not the sweep, unless it dies three times in a row.
-func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) error {
+// runTrial measures one point until its verdict and records the trial. If the engine
+// dies, the trial fails and the sweep continues; after three consecutive deaths it ends.
+func (s *run) runTrial(ctx context.Context, p plan.Point, limit time.Duration) error {
 	t := trial.Trial{
-		N: s.First + len(s.trials) - len(s.Done.Trials), At: time.Now().UTC(), Role: p.Role, Reason: p.Reason,
+		N: s.FirstNumber + len(s.trials) - len(s.Resumed.Trials), At: time.Now().UTC(), Role: p.Role, Reason: p.Reason,
 		Settings: p.Settings, Options: s.Options, Load: p.Load, Seed: s.Seed + uint64(len(s.trials)), Predicted: p.Predicted,
 	}
 	cur := &Current{N: t.N, Point: p, Stage: StageApply}
-	s.observe(cur)
+	s.reportProgress(cur)
 	applied, err := applyExactly(ctx, s.Target, p.Settings)
 	if applied.Died != nil {
-		if err := s.died(applied.Died); err != nil {
+		if err := s.recordDeath(applied.Died); err != nil {
 			return err
 		}
 	}
 	if err == nil {
 		cur.Stage, cur.Limit = StageMeasure, limit
-		s.observe(cur)
+		s.reportProgress(cur)
 		t.Result, err = s.measure(ctx, cur, t, limit)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := s.failed(&t, err); err != nil {
+	if err := s.recordFailure(&t, err); err != nil {
 		return err
 	}
 	failWrongAnswers(&t)
@@ -213,7 +216,7 @@ func (s *run) point(ctx context.Context, p plan.Point, limit time.Duration) erro
 		return err
 	}
 	s.trials = append(s.trials, asRecorded(t))
-	s.observe(nil)
+	s.reportProgress(nil)
 	return nil
 }
 
@@ -225,12 +228,12 @@ func failWrongAnswers(t *trial.Trial) {
 	t.Verdict.Result, t.Verdict.Leaning, t.Verdict.Why = trial.Fail, trial.Fail, t.Answers.Problem()
 }
 
-// asRecorded is what a profile holds of v. Decisions are made on that, so that a
-// sweep which is resumed from its profile decides as it would have.
+// asRecorded returns v as it is after it is written to a profile and read again. The sweep uses
+// this value for its decisions, so that a resumed sweep makes the same ones.
 func asRecorded[T any](v T) T {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return v // the recorder has said so
+		return v // the recorder has returned the error
 	}
 	var out T
 	if json.Unmarshal(b, &out) != nil {
@@ -239,85 +242,86 @@ func asRecorded[T any](v T) T {
 	return out
 }
 
-// failed turns an apply or measurement that broke into a failed trial.
-func (s *run) failed(t *trial.Trial, err error) error {
+// recordFailure marks the trial as failed if its apply or its measurement returned an error.
+func (s *run) recordFailure(t *trial.Trial, err error) error {
 	if err == nil {
 		s.deaths = 0
 		return nil
 	}
 	t.Error = err.Error()
-	t.Verdict = Judge(s.SLA, unmeasured, 0, "not measured: "+err.Error())
+	t.Verdict = JudgeInterval(s.SLA, unmeasured, 0, "not measured: "+err.Error())
 	t.Verdict.Result = trial.Fail
 	if !errors.Is(err, ErrEngineDied) {
 		return nil
 	}
-	return s.died(err)
+	return s.recordDeath(err)
 }
 
-// died records a death of the engine. The third in a row ends the sweep.
-func (s *run) died(err error) error {
+// recordDeath records a death of the engine. The third consecutive one is an error, which ends the
+// sweep.
+func (s *run) recordDeath(err error) error {
 	s.deaths++
-	e := trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err), Brief: err.Error()}
+	e := trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err), Short: err.Error()}
 	if err := s.Recorder.Event(e); err != nil {
 		return err
 	}
 	if s.deaths == 3 {
-		return fmt.Errorf("gave up after three deaths in a row: %w", err)
+		return fmt.Errorf("the sweep ends after three consecutive deaths: %w", err)
 	}
 	return nil
 }
 
-// deathReport is a death with the engine's last lines, if its error has them.
+// deathReport returns the text of an error with the last lines of the engine, if the error has them.
 func deathReport(err error) string {
-	const most = 10
+	const maxLines = 10
 	var last interface{ LastLines() []string }
 	if !errors.As(err, &last) {
 		return err.Error()
 	}
 	lines := last.LastLines()
-	return err.Error() + "; last lines: " + strings.Join(lines[max(0, len(lines)-most):], " | ")
+	return err.Error() + "; last lines: " + strings.Join(lines[max(0, len(lines)-maxLines):], " | ")
 }
 
-// ErrEngineDied marks the error of a target whose engine ended by itself and
+// ErrEngineDied is wrapped by the errors of a target whose engine ended unexpectedly and
 // was started again.
 var ErrEngineDied = errors.New("engine died")
 
 func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit time.Duration) (trial.Result, error) {
-	seen := 0
-	watch := s.watcher(t)
+	reported := 0
+	rule := s.newStoppingRule(t)
 	m := Measurement{
-		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: watch.stop, OwnMemory: s.OwnMemory,
+		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: rule.stop, FreshServer: s.FreshServer,
 		Progress: func(elapsed time.Duration, samples []load.Sample) {
-			if s.Fresh != nil {
-				s.Fresh(samples[seen:])
+			if s.OnSamples != nil {
+				s.OnSamples(samples[reported:])
 			}
-			seen = len(samples)
+			reported = len(samples)
 			cur.Elapsed, cur.Answers = elapsed, len(samples)
-			cur.RPS, cur.P99MS = watch.rate, watch.p
-			s.observe(cur)
+			cur.RPS, cur.P99MS = rule.rate, rule.percentile
+			s.reportProgress(cur)
 		},
 	}
 	if t.Role == trial.RoleValidation {
-		m.Max *= moreRequests
+		m.Max *= validationRequests
 	}
 	if s.Requests > 0 {
 		m.Max, m.Time = s.Requests, 10*time.Minute
 	}
 	r, err := s.Target.Measure(ctx, m)
 	if err == nil {
-		watch.settle(&r)
+		rule.useCertain(&r)
 	}
 	return r, err
 }
 
-// watcher says when a trial ends.
-func (s *run) watcher(t trial.Trial) *watcher {
-	w := &watcher{sla: s.SLA, load: t.Load}
+// newStoppingRule returns the rule by which a trial ends.
+func (s *run) newStoppingRule(t trial.Trial) *stoppingRule {
+	w := &stoppingRule{sla: s.SLA, load: t.Load}
 	switch {
 	case s.Requests > 0 || s.Duration > 0:
-		w.purpose = forFixed
+		w.purpose = fixedLength
 	case t.Role == trial.RoleValidation:
-		w.purpose, w.least = forLong, s.seenKept()
+		w.purpose, w.minTime = untilValidated, s.validationTime()
 	}
 	return w
 }
@@ -329,17 +333,17 @@ func (s *run) choice(best int) trial.Choice {
 	}
 }
 
-func (s *run) observe(cur *Current) {
-	if s.Observe == nil {
+func (s *run) reportProgress(cur *Current) {
+	if s.OnProgress == nil {
 		return
 	}
-	if s.rankedOf != len(s.trials) || s.leader < 0 { // trials are only ever added
-		s.rankedOf, s.leader = len(s.trials), -1
+	if s.rankedTrials != len(s.trials) || s.best < 0 { // trials are only added, so the number is enough to detect a change
+		s.rankedTrials, s.best = len(s.trials), -1
 		if best, ok := s.ranking().Best(); ok {
-			s.leader = best.Stands
+			s.best = best.Representative
 		}
 	}
-	best := s.leader
+	best := s.best
 	p := Progress{Done: s.trials[:len(s.trials):len(s.trials)], Probes: len(s.probes), Left: s.Strategy.Left(), Best: best, Elapsed: time.Since(s.begin)}
 	if cur != nil {
 		c := *cur
@@ -348,5 +352,5 @@ func (s *run) observe(cur *Current) {
 			p.Left++
 		}
 	}
-	s.Observe(p)
+	s.OnProgress(p)
 }

@@ -12,56 +12,56 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The last look at the favourite. A search ranks on short looks; what is
-// recommended rests on one long validation, which no short look overrules.
+// A search ranks settings by short trials. The recommended settings need a validation: a
+// long trial at the end, whose verdict no short trial changes.
 const (
-	candidates       = 3 // validations at most, and one more where rates are looked for
-	longestValidated = time.Minute
-	moreRequests     = 10  // times as many requests as another trial may have
-	validatedTimes   = 3.2 // times as many answers as a pass takes: where none comes near the limit it takes so many
+	maxValidations     = 3 // largest number of validations; one more for question capacity
+	maxValidationTime  = time.Minute
+	validationRequests = 10  // factor of the largest number of requests of other trials
+	validationAnswers  = 3.2 // factor of the answers that a pass needs: a run without latencies near the limit needs so many
 )
 
-// retreats are the shares of a highest rate that could not be told again at
-// which it is tried the next time, one that failed at further below.
-var retreats = [...]float64{.97, .95, .9}
+// rateReductions are the factors by which a highest rate is reduced for the next validation, one
+// after each validation that was not a pass.
+var rateReductions = [...]float64{.97, .95, .9}
 
-const failedRetreat = .92 // on top of these
+const failedRateReduction = .92 // an additional factor after a failure
 
-// kept is the part of the budget that is left to validate the favourite with.
-func (s *run) kept() time.Duration {
-	if s.Time <= 0 || len(s.ranking().Favourites()) == 0 {
+// reservedTime returns the part of the budget for the validation of the best settings.
+func (s *run) reservedTime() time.Duration {
+	if s.Time <= 0 || len(s.ranking().Candidates()) == 0 {
 		return 0
 	}
-	return max(time.Duration(reserve*float64(s.Time)), s.SLA.Horizon)
+	return max(time.Duration(validationShare*float64(s.Time)), s.SLA.Horizon)
 }
 
-// validate measures the favourite once more on a fresh seed and for long, because
-// the best of many noisy trials was also lucky. One that does not pass, or is left
-// open, makes way for the next. Where nothing looks like a pass, what is left of the budget goes to
-// the best setting that was too short of data to tell.
+// validate measures the best candidate once more, with a new seed and for a long time,
+// because the best of many noisy trials is often better than the setting really is. If it
+// does not pass, the next candidate is validated. If there is no candidate, the rest of the
+// budget is for the best setting whose trials had too few requests for a verdict.
 func (s *run) validate(ctx context.Context) error {
-	most := candidates
-	if s.capacity() {
-		most = len(retreats) + 1
+	limit := maxValidations
+	if s.isCapacity() {
+		limit = len(rateReductions) + 1
 	}
-	for s.validations() < most && s.spent(0) == "" {
-		p, ok := s.toValidate()
+	for s.countValidations() < limit && s.budgetUsedUp(0) == "" {
+		p, ok := s.nextValidation()
 		if !ok {
 			return nil
 		}
-		if err := s.gate(ctx); err != nil {
+		if err := s.beforePoint(ctx); err != nil {
 			return err
 		}
-		if err := s.point(ctx, p, s.validationLimit(p.Load)); err != nil {
+		if err := s.runTrial(ctx, p, s.validationLimit(p.Load)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// validations counts those since the last trial of another kind: a resumed sweep
-// has some behind it.
-func (s *run) validations() int {
+// countValidations counts the validations since the last other trial, so that those of a resumed sweep
+// count too.
+func (s *run) countValidations() int {
 	n := 0
 	for n < len(s.trials) && s.trials[len(s.trials)-1-n].Role == trial.RoleValidation {
 		n++
@@ -69,105 +69,107 @@ func (s *run) validations() int {
 	return n
 }
 
-// seenKept is how long a validation has to last: the promise's horizon, or what
-// the budget keeps for it.
-func (s *run) seenKept() time.Duration {
+// validationTime returns how long a validation must last: the horizon of the SLA, or the
+// reserved part of the budget.
+func (s *run) validationTime() time.Duration {
 	switch {
 	case s.SLA.Horizon > 0:
 		return s.SLA.Horizon
 	case s.Time > 0:
-		return min(time.Duration(reserve*float64(s.Time)), longestValidated)
+		return min(time.Duration(validationShare*float64(s.Time)), maxValidationTime)
 	}
-	return longestValidated
+	return maxValidationTime
 }
 
-// validationLimit is how long a validation may take: as long as the promise wants,
-// or as the answers take that a pass wants, within the budget.
+// validationLimit returns how long a validation may take: the horizon, or the time of the
+// answers that a pass needs, within the budget.
 func (s *run) validationLimit(l load.Spec) time.Duration {
 	if s.Duration > 0 {
 		return s.Duration
 	}
-	longest := s.longest(l, max(longestValidated, s.SLA.Horizon)+warmLongest, validatedTimes)
+	longest := s.maxDuration(l, max(maxValidationTime, s.SLA.Horizon)+maxWarmup, validationAnswers)
 	if s.Time <= 0 {
 		return longest
 	}
-	return min(max(s.Time-time.Since(s.begin)-s.draining(l), shortest), longest)
+	return min(max(s.Time-time.Since(s.begin)-s.pendingAnswersTime(l), minDuration), longest)
 }
 
-// toValidate is the point to look at once more; none if it has been. One whose
-// validation was left open is not measured again: the row would stay open.
-func (s *run) toValidate() (plan.Point, bool) {
+// nextValidation returns the next point to validate, false if there is none. A row whose
+// validation was undecided is not measured again, because it would stay undecided.
+func (s *run) nextValidation() (plan.Point, bool) {
 	k := s.ranking()
-	favourites := k.Favourites()
-	if p, ok := s.retreat(favourites); ok {
+	candidates := k.Candidates()
+	if p, ok := s.reducedRate(candidates); ok {
 		return p, true
 	}
-	for _, r := range favourites {
+	for _, r := range candidates {
 		switch {
 		case r.Validated:
-			return s.underOtherLoads(k, r)
-		case !r.ByValidation():
-			return again(r.Joined), true
+			return s.otherLoad(k, r)
+		case !r.FromValidations():
+			return validationPoint(r.Joined), true
 		}
 	}
-	if r, ok := k.Hopeful(); ok {
-		return again(r.Joined), true
+	if r, ok := k.BestUndecided(); ok {
+		return validationPoint(r.Joined), true
 	}
 	return plan.Point{}, false
 }
 
-// retreat is the lower rate at which a highest one is looked at again that was not
-// confirmed.
-func (s *run) retreat(favourites []rank.Row) (plan.Point, bool) {
-	n := s.validations()
-	if !s.capacity() || n == 0 || n > len(retreats) || s.trials[len(s.trials)-1].Verdict.Result == trial.Pass {
+// reducedRate returns the point with a lower rate to validate after a validation of a
+// highest rate that was not a pass. It returns false if a candidate has a higher rate
+// after a failure.
+func (s *run) reducedRate(candidates []rank.Row) (plan.Point, bool) {
+	n := s.countValidations()
+	if !s.isCapacity() || n == 0 || n > len(rateReductions) || s.trials[len(s.trials)-1].Verdict.Result == trial.Pass {
 		return plan.Point{}, false
 	}
 	t := s.trials[len(s.trials)-1]
-	share := retreats[n-1]
+	share := rateReductions[n-1]
 	if t.Verdict.Result == trial.Fail {
-		share *= failedRetreat
+		share *= failedRateReduction
 	}
-	t.Load.Rate = s.passedNear(t, plan.RoundRate(t.Load.Rate*share))
-	if len(favourites) == 0 || favourites[0].Joined.Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
-		return again(t), true
+	t.Load.Rate = s.passedRateNear(t, plan.RoundRate(t.Load.Rate*share))
+	if len(candidates) == 0 || candidates[0].Joined.Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
+		return validationPoint(t), true
 	}
 	return plan.Point{}, false
 }
 
-// underOtherLoads is the best row's setting under a load of the plan under which it
-// was measured and not validated yet.
-func (s *run) underOtherLoads(k rank.Ranking, best rank.Row) (plan.Point, bool) {
+// otherLoad returns the settings of the best row under another load of the plan, under
+// which they are not validated yet; false if there is none.
+func (s *run) otherLoad(k rank.Ranking, best rank.Row) (plan.Point, bool) {
 	for _, r := range k.Rows {
 		t := r.Joined
-		if !s.capacity() && t.Settings == best.Joined.Settings && !r.ByValidation() && t.Verdict.Seems() != trial.Fail {
-			return again(t), true
+		if !s.isCapacity() && t.Settings == best.Joined.Settings && !r.FromValidations() && t.Verdict.Likely() != trial.Fail {
+			return validationPoint(t), true
 		}
 	}
 	return plan.Point{}, false
 }
 
-// passedNear is the rate within 2% of the given one at which the settings of t
-// passed before, or else that one.
-func (s *run) passedNear(t trial.Trial, rate float64) float64 {
+// passedRateNear returns a rate within 2% of the given rate at which the settings of t have
+// passed, or the given rate.
+func (s *run) passedRateNear(t trial.Trial, rate float64) float64 {
 	for _, o := range s.trials {
-		if o.Settings == t.Settings && o.Verdict.Seems() == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
+		if o.Settings == t.Settings && o.Verdict.Likely() == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
 			return o.Load.Rate
 		}
 	}
 	return rate
 }
 
-func again(t trial.Trial) plan.Point {
+// validationPoint returns the point that validates the settings and load of t.
+func validationPoint(t trial.Trial) plan.Point {
 	return plan.Point{
 		Settings: t.Settings, Load: t.Load, Role: trial.RoleValidation,
-		Reason: fmt.Sprintf("trial %d again on a fresh seed, for long", t.N),
+		Reason: fmt.Sprintf("trial %d again with a new seed, as a validation", t.N),
 	}
 }
 
-// ranking is that of the trials so far.
-func (s *run) ranking() rank.Ranking { return rank.Of(s.Rules, s.trials) }
+// ranking returns the ranking of the trials so far.
+func (s *run) ranking() rank.Ranking { return rank.New(s.Rules, s.trials) }
 
-// capacity tells whether the highest rate is looked for: settings that fail at one
-// may pass at a lower one.
-func (s *run) capacity() bool { return s.Rules.Question == plan.Capacity }
+// isCapacity reports whether the question is the highest rate: settings that fail at one rate may
+// pass at a lower one.
+func (s *run) isCapacity() bool { return s.Rules.Question == plan.Capacity }

@@ -28,7 +28,7 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 	case st.Choice != nil:
 		why := st.Choice.Why
 		why.Lines = slices.Clone(why.Lines)
-		why.Say("left out", left)
+		why.Add("left out", left)
 		return append([]trial.Line{{Text: chosenText(p, st, how)}}, why.Lines...)
 	case session.ExitCode(st) == exitNo:
 		out = []trial.Line{{Text: fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)}, {Text: noneText(p, st)}}
@@ -43,6 +43,9 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 	if left != "" {
 		out = append(out, trial.Line{Text: "not tried: " + left})
 	}
+	if text := session.FP16Text(st); text != "" {
+		out = append(out, trial.Line{Label: "fp16", Text: text})
+	}
 	return out
 }
 
@@ -55,8 +58,8 @@ func chosenText(p plan.Plan, st session.Sweep, how string) string {
 	if p.Question == plan.Capacity {
 		did = fmt.Sprintf("highest load %g requests/s, plan for %s", t.Load.Rate, st.Choice.Why.PlanRPS.Text(1))
 	}
-	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, how, did, t.Verdict.Words(), p.SLA.Limit)
-	if p.SLA.Latency == trial.Model {
+	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, how, did, t.Verdict.Describe(), p.SLA.Limit)
+	if p.SLA.Latency == trial.ModelLatency {
 		text += fmt.Sprintf("; requests took P99 %s ms", t.Latency.P99.Value.Text(1))
 	}
 	return text
@@ -92,7 +95,7 @@ func openText(p plan.Plan, st session.Sweep, how string) []trial.Line {
 		}
 	}
 	verdict := fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
-		how, t.Settings, rateText(row), t.Verdict.Words(), p.SLA.Limit, why)
+		how, t.Settings, rateText(row), t.Verdict.Describe(), p.SLA.Limit, why)
 	cost := search.CostOf(p, trial.History{Trials: st.Trials})
 	next := cost.HowToDecide(t)
 	switch {

@@ -29,7 +29,7 @@ func demoPromise(ctx context.Context, t sweep.Target, p plan.Plan) (trial.SLA, s
 	if load == nil {
 		return sla, "the demonstration's own; --sla sets yours"
 	}
-	s, err := sweep.Separate(ctx, t, *load, p.Seed, demoSmall, demoLarge)
+	s, err := sweep.FindSeparatingLimit(ctx, t, *load, p.Seed, demoSmall, demoLarge)
 	seen := fmt.Sprintf("batch %d takes %.1f ms, batch %d %.1f ms at %d clients",
 		s.Small.BatchSize, s.Small.P99, s.Large.BatchSize, s.Large.P99, load.Concurrency)
 	switch {
@@ -48,7 +48,7 @@ func demoPromise(ctx context.Context, t sweep.Target, p plan.Plan) (trial.SLA, s
 // wait, and a promise about their requests. It is nil of any other.
 func demoLoad(p plan.Plan) *load.Spec {
 	l := p.Loads[0]
-	if l.Mode != load.Closed || l.Matched || p.SLA.Latency != trial.Request {
+	if l.Mode != load.Closed || l.Matched || p.SLA.Latency != trial.RequestLatency {
 		return nil
 	}
 	return &l

@@ -91,6 +91,7 @@ type runFlags struct {
 	budget      time.Duration
 	loadTests   int
 	requests    int
+	acceptFP16  bool
 	promised    string // where a promise comes from that nobody gave
 	demo        bool   // the promise is to come from a probe of this machine
 	seed        uint64
@@ -135,6 +136,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.Lookup("load-tests").DefValue = ""
 	fs.IntVar(&f.requests, "requests", 0, "exactly so many requests per trial, whatever they show; 0 until the verdict is certain")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of everything left to chance")
+	fs.BoolVar(&f.acceptFP16, "accept-fp16", false, "let FP16 be chosen although its outputs disagree with those of FP32")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then stop")
 	fs.StringVar(&f.resume, "resume", "", "go on with an interrupted sweep: --resume (the last) or --resume=PROFILE")
 	fs.Lookup("resume").NoOptDefVal = profiles.Last
@@ -358,6 +360,9 @@ func (f *runFlags) effort(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if fs.Changed("requests") {
 		p.Trial.Requests, p.Trial.MaxRequests = f.requests, max(p.Trial.MaxRequests, f.requests)
+	}
+	if fs.Changed("accept-fp16") {
+		p.AcceptFP16 = f.acceptFP16
 	}
 	if fs.Changed("seed") {
 		p.Seed = f.seed

@@ -67,14 +67,14 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	if err := sweep.Judgeable(p.SLA, info.Tells); err != nil {
+	if err := sweep.CheckSLA(p.SLA, info.Metrics); err != nil {
 		return err
 	}
 	if err := profiles.OtherModel(model(info), before.Header, after.Header); err != nil && !m.compare.Force {
 		return withHint("--force measures this one for both", "%w", err)
 	}
 	watch := newTurnsProgress(a.err, m.quiet)
-	turns := sweep.Turns{Target: t, SLA: p.SLA, Pairs: m.pairs, Length: m.block, Longest: m.longest, Seed: p.Seed, Observe: watch.see}
+	turns := sweep.Comparison{Target: t, SLA: p.SLA, Pairs: m.pairs, MinBlock: m.block, MaxBlock: m.longest, Seed: p.Seed, OnBlock: watch.see}
 	turns.A, turns.B = best.Points()
 	d, err := turns.Run(ctx)
 	watch.end()
@@ -108,7 +108,7 @@ func (m measureFlags) broken(ctx context.Context, err error, watch *turnsProgres
 		}
 		return context.Cause(ctx)
 	}
-	if thin, ok := errors.AsType[*sweep.ThinError](err); ok {
+	if thin, ok := errors.AsType[*sweep.TooFewAnswersError](err); ok {
 		return withHint("--longest 5m takes longer blocks; --percentile 90 takes fewer answers",
 			"P%g: %w", sla.Percentile, thin)
 	}

@@ -44,7 +44,7 @@ func TestMemoryIsTheSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer target.Close(context.Background()) //nolint:errcheck // the child is gone either way
-	measure := func(batch int, own bool) trial.Use {
+	measure := func(batch int, own bool) trial.ResourceUse {
 		t.Helper()
 		s := start.Settings
 		s.BatchSize = batch
@@ -53,7 +53,7 @@ func TestMemoryIsTheSettings(t *testing.T) {
 		}
 		r, err := target.Measure(t.Context(), sweep.Measurement{
 			Load: load.Spec{Concurrency: 16}, SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second},
-			Time: 1500 * time.Millisecond, OwnMemory: own,
+			Time: 1500 * time.Millisecond, FreshServer: own,
 			Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
 		})
 		if err != nil {
@@ -71,7 +71,7 @@ func TestMemoryIsTheSettings(t *testing.T) {
 	if !(m > 1.15*a) || math.Abs(b-a) > .5*(m-a) {
 		t.Errorf("batch 1 took %.0f MB alone, %.0f MB after 16 with %.0f MB; want the first two alike", a, b, m)
 	}
-	if alone.RSSUpTo || most.RSSUpTo || own.RSSUpTo || !after.RSSUpTo {
-		t.Errorf("a bound: alone %v, 16 %v, 1 after it %v, fresh %v; want only the third", alone.RSSUpTo, most.RSSUpTo, after.RSSUpTo, own.RSSUpTo)
+	if alone.RSSIsBound || most.RSSIsBound || own.RSSIsBound || !after.RSSIsBound {
+		t.Errorf("a bound: alone %v, 16 %v, 1 after it %v, fresh %v; want only the third", alone.RSSIsBound, most.RSSIsBound, after.RSSIsBound, own.RSSIsBound)
 	}
 }

@@ -82,7 +82,7 @@ func (p *progress) watch(st session.Sweep) {
 	for ; p.events < len(st.Events); p.events++ {
 		p.clear()
 		e := st.Events[p.events]
-		text := cmp.Or(e.Brief, e.Detail)
+		text := cmp.Or(e.Short, e.Detail)
 		if e.What == session.EventResumed {
 			text = "resumed  " + text
 		}
@@ -139,12 +139,12 @@ func trialLine(t trial.Trial, total int, eta time.Duration) string {
 	if t.Predicted != nil && t.Predicted.HighestRPS.OK() {
 		what += fmt.Sprintf(" at %g/s", t.Load.Rate)
 	}
-	line := fmt.Sprintf("[%2d/%d] %-5s %-52s", t.N, max(total, t.N), t.Verdict.Word(), what)
+	line := fmt.Sprintf("[%2d/%d] %-5s %-52s", t.N, max(total, t.N), t.Verdict.Label(), what)
 	if t.Error != "" {
 		return line + "  " + t.Error
 	}
 	line += fmt.Sprintf("  %7s/s  P%g %s ms", t.Throughput.Value.Text(1), t.Verdict.Percentile, t.Verdict.ValueMS.Text(1))
-	if broken := t.Counts.ErrorWords(); broken != "" && t.Verdict.Seems() == trial.Fail {
+	if broken := t.Counts.DescribeErrors(); broken != "" && t.Verdict.Likely() == trial.Fail {
 		line += "  " + broken
 	}
 	if eta > 0 {

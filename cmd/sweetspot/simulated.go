@@ -38,7 +38,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 
 // startIn moves start settings that nobody could run to where somebody can.
 func startIn(places []knob.Place, c knob.Config) knob.Config {
-	if l := (knob.Limits{Places: places}); l.Offer(c.Settings) != nil {
+	if l := (knob.Limits{Places: places}); l.CheckPlace(c.Settings) != nil {
 		c.Device, c.Precision = places[0].Device, places[0].Precision
 	}
 	return c

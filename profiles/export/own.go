@@ -18,7 +18,7 @@ var ErrUntold = errors.New("--format json has what is known")
 func untold(s Source) error {
 	var missing []string
 	for _, k := range knob.All() {
-		if !s.Settings.Told(k.Name) {
+		if !s.Settings.Has(k.Name) {
 			missing = append(missing, string(k.Name))
 		}
 	}
@@ -41,5 +41,5 @@ func ownNotes(s Source) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("The measured server has knobs of its own (%s), for which there is no key here: "+
-		"set them there, since the figures above hold with these values only.", s.Settings.Own.Words())}
+		"set them there, since the figures above hold with these values only.", s.Settings.Own.Describe())}
 }

@@ -38,7 +38,7 @@ const noFP16 = "FP16: load the model in FP16 in your own code."
 func without(s Source, more ...string) []string {
 	out := append([]string{}, more...)
 	if own := s.Settings.Own; own != "" {
-		out = append(out, fmt.Sprintf("%s: knobs of the measured server's own.", own.Words()))
+		out = append(out, fmt.Sprintf("%s: knobs of the measured server's own.", own.Describe()))
 	}
 	if s.Settings.Precision == knob.HalfPrecision {
 		out = append(out, noFP16)

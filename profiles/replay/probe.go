@@ -78,11 +78,11 @@ func (t *Target) show(m sweep.Measurement) {
 func (t *Target) curve() (servicetime.Curve, error) {
 	s := t.current
 	for _, b := range t.profile.Probes {
-		median, ok := b.Service.Median.Get()
+		median, ok := b.ServiceTime.Median.Get()
 		if !ok || b.BatchSize != s.BatchSize || profiles.KeyOf(b.Settings) != profiles.KeyOf(s) {
 			continue
 		}
-		e := trial.Estimate{Value: b.Service.Median, Low: b.Service.Low, High: b.Service.High}
+		e := trial.Estimate{Value: b.ServiceTime.Median, Low: b.ServiceTime.Low, High: b.ServiceTime.High}
 		at := servicetime.Line(time.Duration(median*float64(time.Millisecond)), 0)
 		return at.WithSpread(sigma(e) * math.Sqrt(float64(max(b.Runs, 1)))), nil
 	}

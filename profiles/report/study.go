@@ -61,7 +61,7 @@ func studyRow(t trial.Trial, chosen bool) []string {
 // 8, FP16".
 func configuration(t trial.Trial) string {
 	s := t.Settings
-	if s.Own != "" || !s.Told(knob.Workers) || !s.Told(knob.BatchSize) || !s.Told(knob.Device) {
+	if s.Own != "" || !s.Has(knob.Workers) || !s.Has(knob.BatchSize) || !s.Has(knob.Device) {
 		return s.String() // a server that the study does not know
 	}
 	workers := "1 worker"

@@ -17,38 +17,38 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// pair is a key with its value, which is a number, bool or string as text, a
-// []pair (a map in this order) or a []any (a list).
-type pair struct {
+// keyValue is a key with its value: a string, a literal, a []keyValue (a map in this order) or a
+// []any (a list).
+type keyValue struct {
 	key   string
 	value any
 }
 
-// figure is the text of a number or bool: written as it is, never quoted.
-type figure string
+// literal is the text of a number or bool, which is written without quotes.
+type literal string
 
-// Canonical returns the plan's one text: valid YAML, every key in a fixed
-// order, every range as its values, defaults written out. Parse reads it back
-// to the same plan. An invalid plan has none; the error is Validate's.
+// Canonical returns the canonical text of the plan: valid YAML with every key in a
+// fixed order, every range as its values, and all defaults. Parse returns the same
+// plan for it. The error of an invalid plan is that of Validate.
 func (p Plan) Canonical() ([]byte, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	for _, f := range p.document() {
-		if sub, ok := f.value.([]pair); ok && f.key == "knobs" && len(sub) > 0 {
+		if sub, ok := f.value.([]keyValue); ok && f.key == "knobs" && len(sub) > 0 {
 			b.WriteString("knobs:\n")
 			for _, k := range sub {
-				fmt.Fprintf(&b, "  %s: %s\n", scalarText(k.key, plainKey), flow(k.value))
+				fmt.Fprintf(&b, "  %s: %s\n", scalarText(k.key, plainKey), flowStyle(k.value))
 			}
 			continue
 		}
-		fmt.Fprintf(&b, "%s: %s\n", f.key, flow(f.value))
+		fmt.Fprintf(&b, "%s: %s\n", f.key, flowStyle(f.value))
 	}
 	return b.Bytes(), nil
 }
 
-// Hash names the plan: "sha256:" and the hash of its canonical text in hex. It
+// Hash identifies the plan: "sha256:" and the hash of its canonical text in hex. It
 // is "" for an invalid plan.
 func (p Plan) Hash() string {
 	text, err := p.Canonical()
@@ -59,12 +59,11 @@ func (p Plan) Hash() string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// MarshalJSON writes the canonical document as JSON, with the names and forms
-// of the YAML.
+// MarshalJSON writes the canonical document as JSON, with the keys and values of the YAML.
 func (p Plan) MarshalJSON() ([]byte, error) { return jsonText(p.document()) }
 
-// UnmarshalJSON reads what MarshalJSON wrote, by this program or a later one:
-// unknown keys are ignored, and nothing is checked beyond its form.
+// UnmarshalJSON reads what MarshalJSON of this or a later version wrote: it ignores
+// unknown keys, and checks the types of values but not their ranges.
 func (p *Plan) UnmarshalJSON(b []byte) error {
 	root, err := readJSON(b)
 	if err != nil || root.kind == null {
@@ -74,9 +73,9 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	d.unknown = func(string, string, pos, []string) {}
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
-	d.foreignKnobs(&q)
-	for _, f := range d.faults {
-		err = errors.Join(err, errors.New("plan: "+f.text))
+	d.rejectOwnKnobs(&q)
+	for _, e := range d.errs {
+		err = errors.Join(err, errors.New("plan: "+e.text))
 	}
 	if err == nil {
 		*p = q
@@ -84,10 +83,10 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// document is the plan as the tree that both formats write.
-func (p Plan) document() []pair {
-	doc := []pair{{"version", number(Version)}}
-	add := func(key string, value any) { doc = append(doc, pair{key, value}) }
+// document returns the tree that is written as YAML and JSON.
+func (p Plan) document() []keyValue {
+	doc := []keyValue{{"version", number(Version)}}
+	add := func(key string, value any) { doc = append(doc, keyValue{key, value}) }
 	if p.Model != "" {
 		add("model", p.Model)
 	}
@@ -103,17 +102,17 @@ func (p Plan) document() []pair {
 		add("options", options)
 	}
 	add("question", p.Question.String())
-	sla := []pair{
+	sla := []keyValue{
 		{"percentile", decimal(p.SLA.Percentile)},
 		{"limit", p.SLA.Limit.String()},
 		{"latency", p.SLA.Latency.String()},
 		{"max_error_rate", decimal(p.SLA.MaxErrorRate)},
 	}
-	if p.SLA.Horizon != 0 { // else the budget says it
-		sla = append(sla, pair{"horizon", p.SLA.Horizon.String()})
+	if p.SLA.Horizon != 0 { // else it follows from the budget
+		sla = append(sla, keyValue{"horizon", p.SLA.Horizon.String()})
 	}
 	add("sla", sla)
-	if p.Timeout != 0 { // else the promise says it
+	if p.Timeout != 0 { // else it follows from the SLA
 		add("timeout", p.Timeout.String())
 	}
 	if len(p.Loads) > 0 {
@@ -125,67 +124,70 @@ func (p Plan) document() []pair {
 	}
 	add("order", p.Order.String())
 	add("objective", p.Objective.String())
-	add("constraints", []pair{
+	add("constraints", []keyValue{
 		{"memory_mb", number(p.Constraints.MemoryMB)},
 		{"gpu_memory_mb", number(p.Constraints.GPUMemoryMB)},
 	})
+	if p.AcceptFP16 {
+		add("accept_fp16", literal("true"))
+	}
 	add("budget", p.budgetTree())
-	add("trial", []pair{
+	add("trial", []keyValue{
 		{"requests", number(p.Trial.Requests)},
 		{"duration", p.Trial.Duration.String()},
 		{"max_requests", number(p.Trial.MaxRequests)},
 	})
-	add("seed", figure(strconv.FormatUint(p.Seed, 10)))
+	add("seed", literal(strconv.FormatUint(p.Seed, 10)))
 	return doc
 }
 
-func (p Plan) shapesTree() []pair {
-	var out []pair
+func (p Plan) shapesTree() []keyValue {
+	var out []keyValue
 	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
 		dims := []any{}
 		for _, dim := range p.Shapes[name] {
-			dims = append(dims, figure(strconv.FormatInt(dim, 10)))
+			dims = append(dims, literal(strconv.FormatInt(dim, 10)))
 		}
-		out = append(out, pair{name, dims})
+		out = append(out, keyValue{name, dims})
 	}
 	return out
 }
 
-// optionsTree holds what differs from the default; the rule stands by itself.
-func (p Plan) optionsTree() []pair {
-	var out []pair
+// optionsTree returns the options that differ from their defaults. The rule has a key of its own.
+func (p Plan) optionsTree() []keyValue {
+	var out []keyValue
 	for _, name := range knob.OptionNames() {
 		switch v := p.Options.Option(name); {
 		case v == "":
 		case v == "true" || name == "inter_op":
-			out = append(out, pair{name, figure(v)})
+			out = append(out, keyValue{name, literal(v)})
 		default:
-			out = append(out, pair{name, v})
+			out = append(out, keyValue{name, v})
 		}
 	}
 	return out
 }
 
-// loadsTree is one map, or a list of them.
+// loadsTree returns one map, or a list of maps if there are several loads.
 func (p Plan) loadsTree() any {
 	out := []any{}
 	for _, l := range p.Loads {
-		tree := []pair{{"mode", l.Mode.String()}}
+		tree := []keyValue{{"mode", l.Mode.String()}}
 		switch {
 		case l.Mode == load.Open:
-			tree = append(tree, pair{"rate", decimal(l.Rate)}, pair{"arrivals", l.Arrivals.String()})
+			tree = append(tree, keyValue{"rate", decimal(l.Rate)}, keyValue{"arrivals", l.Arrivals.String()})
 		case l.Mode == load.Ramp:
-			tree = append(tree, pair{"from", decimal(l.From)}, pair{"to", decimal(l.To)},
-				pair{"over", l.Over.String()}, pair{"arrivals", l.Arrivals.String()})
+			tree = append(tree, keyValue{"from", decimal(l.From)}, keyValue{"to", decimal(l.To)},
+				keyValue{"over", l.Over.String()}, keyValue{"arrivals", l.Arrivals.String()})
 		case l.Mode == load.Trace:
-			tree = append(tree, pair{"file", l.File})
+			tree = append(tree, keyValue{"file", l.File})
 			if l.SHA256 != "" {
-				tree = append(tree, pair{"sha256", l.SHA256})
+				tree = append(tree, keyValue{"sha256", l.SHA256})
 			}
 		case l.Matched:
-			tree = append(tree, pair{"concurrency", "matched"})
+			tree = append(tree, keyValue{"concurrency", "matched"})
 		default:
-			tree = append(tree, pair{"concurrency", number(l.Concurrency)})
+			tree = append(tree, keyValue{"concurrency", number(l.Concurrency)})
 		}
 		out = append(out, tree)
 	}
@@ -195,102 +197,101 @@ func (p Plan) loadsTree() any {
 	return out
 }
 
-// knobsTree lists the ranges by value in the table's order, so that "1-4" and
-// "1,2,3,4" are one plan. The target's own knobs follow by name; their ranges are
-// values once the plan is resolved.
-func (p Plan) knobsTree() []pair {
-	out := []pair{}
+// knobsTree returns the values of the ranges in the order of the table, so that "1-4"
+// and "1,2,3,4" are the same plan. The target's own knobs follow by name. Their ranges
+// are as the plan has them until it is resolved.
+func (p Plan) knobsTree() []keyValue {
+	out := []keyValue{}
 	for _, k := range knob.All() {
 		if text, ok := p.Knobs[k.Name]; ok {
-			out = append(out, rangeTree(k.Name, normal(k.Name, text), func(v string) bool { return k.Max > 0 && v != knob.Auto }))
+			out = append(out, rangeTree(k.Name, normalize(k.Name, text), func(v string) bool { return k.Max > 0 && v != knob.Auto }))
 		}
 	}
-	for _, n := range p.own() {
+	for _, n := range p.ownNames() {
 		out = append(out, rangeTree(n, p.Knobs[n], knob.IsNumber))
 	}
 	return out
 }
 
-// rangeTree is one knob with its value or its list of values.
-func rangeTree(n knob.Name, text string, number func(string) bool) pair {
+// rangeTree returns one knob with its value or its list of values.
+func rangeTree(n knob.Name, text string, isNumber func(string) bool) keyValue {
 	values := []any{}
 	for v := range strings.SplitSeq(text, ",") {
-		if number(v) {
-			values = append(values, figure(v))
+		if isNumber(v) {
+			values = append(values, literal(v))
 		} else {
 			values = append(values, v)
 		}
 	}
 	if len(values) == 1 {
-		return pair{string(n), values[0]}
+		return keyValue{string(n), values[0]}
 	}
-	return pair{string(n), values}
+	return keyValue{string(n), values}
 }
 
-func (p Plan) budgetTree() []pair {
-	out := []pair{{"time", p.Budget.Time.String()}}
+func (p Plan) budgetTree() []keyValue {
+	out := []keyValue{{"time", p.Budget.Time.String()}}
 	if p.Budget.LoadTests != Unset {
-		out = append(out, pair{"load_tests", number(p.Budget.LoadTests)})
+		out = append(out, keyValue{"load_tests", number(p.Budget.LoadTests)})
 	}
-	return append(out, pair{"trials", number(p.Budget.Trials)})
+	return append(out, keyValue{"trials", number(p.Budget.Trials)})
 }
 
-func number(v int) figure { return figure(strconv.Itoa(v)) }
+func number(v int) literal { return literal(strconv.Itoa(v)) }
 
-func decimal(v float64) figure { return figure(strconv.FormatFloat(v, 'f', -1, 64)) }
+func decimal(v float64) literal { return literal(strconv.FormatFloat(v, 'f', -1, 64)) }
 
-// Text that needs no quotes in YAML, as a value and as a key.
+// Texts that need no quotes in YAML, as a value and as a key.
 var (
-	plain    = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_./-]|[A-Za-z0-9][A-Za-z0-9.]*)$`)
-	plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+	plainValue = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_./-]|[A-Za-z0-9][A-Za-z0-9.]*)$`)
+	plainKey   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 )
 
-// flow writes a value in YAML's flow style.
-func flow(v any) string {
+// flowStyle writes a value in the flow style of YAML.
+func flowStyle(v any) string {
 	switch v := v.(type) {
-	case figure:
+	case literal:
 		return string(v)
 	case string:
-		return scalarText(v, plain)
+		return scalarText(v, plainValue)
 	case []any:
 		parts := make([]string, len(v))
 		for i, item := range v {
-			parts[i] = flow(item)
+			parts[i] = flowStyle(item)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
-	case []pair:
+	case []keyValue:
 		parts := make([]string, len(v))
 		for i, f := range v {
-			parts[i] = scalarText(f.key, plainKey) + ": " + flow(f.value)
+			parts[i] = scalarText(f.key, plainKey) + ": " + flowStyle(f.value)
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
-	panic(fmt.Sprintf("plan: no YAML for %T", v))
+	panic(fmt.Sprintf("plan: cannot write %T as YAML", v))
 }
 
-// scalarText quotes text that YAML would take for something else. Go's escapes
-// are YAML's.
-func scalarText(s string, bare *regexp.Regexp) string {
-	if bare.MatchString(s) && !strings.EqualFold(s, "null") {
+// scalarText quotes text that YAML could read as another type. The escapes of Go are valid in YAML.
+func scalarText(s string, unquoted *regexp.Regexp) string {
+	if unquoted.MatchString(s) && !strings.EqualFold(s, "null") {
 		return s
 	}
 	return strconv.Quote(s)
 }
 
-// jsonText writes a value as JSON, keys in order.
+// jsonText writes a value as JSON and keeps the order of keys.
 func jsonText(v any) ([]byte, error) {
 	switch v := v.(type) {
-	case figure:
+	case literal:
 		return []byte(v), nil
 	case []any:
-		return jsonSeq('[', ']', len(v), func(i int) (string, any) { return "", v[i] })
-	case []pair:
-		return jsonSeq('{', '}', len(v), func(i int) (string, any) { return v[i].key, v[i].value })
+		return jsonSequence('[', ']', len(v), func(i int) (string, any) { return "", v[i] })
+	case []keyValue:
+		return jsonSequence('{', '}', len(v), func(i int) (string, any) { return v[i].key, v[i].value })
 	}
 	return json.Marshal(v)
 }
 
-func jsonSeq(first, last byte, n int, at func(int) (string, any)) ([]byte, error) {
+func jsonSequence(first, last byte, n int, at func(int) (string, any)) ([]byte, error) {
 	out := []byte{first}
 	for i := range n {
 		if i > 0 {

@@ -13,61 +13,60 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// decoder reads fields from a tree, gathers every fault, and remembers where
-// each value stood so that a range found wrong later is reported at its place.
+// decoder reads fields from a tree. It collects all errors, and the positions of values, so that a
+// later check can report where an invalid value is.
 type decoder struct {
-	file   string
-	faults []placed
-	places map[string]pos    // by path
-	keys   map[knob.Name]pos // of the knobs beside the seven
-	// unknown is told of keys that no field reads.
+	file      string
+	errs      []positionError
+	positions map[string]pos    // of values, by path
+	ownKeys   map[knob.Name]pos // positions of the names of the target's own knobs
+	// unknown is called for keys that no field reads.
 	unknown func(path, key string, at pos, known []string)
 }
 
-// newDecoder returns a strict decoder: an unknown key is a fault.
+// newDecoder returns a strict decoder: an unknown key is an error.
 func newDecoder(file string) *decoder {
-	d := &decoder{file: file, places: map[string]pos{}, keys: map[knob.Name]pos{}}
+	d := &decoder{file: file, positions: map[string]pos{}, ownKeys: map[knob.Name]pos{}}
 	d.unknown = func(path, key string, at pos, known []string) {
 		what := "key"
 		if path == "knobs" {
 			what = "knob"
 		}
-		d.fault(at, path, "%q: unknown %s%s", key, what, knob.Suggest(key, known))
+		d.addError(at, path, "%q: unknown %s%s", key, what, knob.Suggest(key, known))
 	}
 	return d
 }
 
-func (d *decoder) fault(at pos, path, format string, a ...any) {
-	d.faults = append(d.faults, placed{at, join(path, fmt.Sprintf(format, a...))})
+func (d *decoder) addError(at pos, path, format string, a ...any) {
+	d.errs = append(d.errs, positionError{at, join(path, fmt.Sprintf(format, a...))})
 }
 
-// found adds the faults of a checked plan at the places of their values.
-func (d *decoder) found(faults []fault) {
-	for _, f := range faults {
-		path, at := f.path, pos{1, 1}
+// addFieldErrors adds the errors of a check, each at the position of its value.
+func (d *decoder) addFieldErrors(errs []fieldError) {
+	for _, e := range errs {
+		path, at := e.path, pos{1, 1}
 		for path != "" {
-			if p, ok := d.places[path]; ok {
+			if p, ok := d.positions[path]; ok {
 				at = p
 				break
 			}
 			path = path[:max(strings.LastIndex(path, ": "), 0)]
 		}
-		d.fault(at, f.path, "%s", f.text)
+		d.addError(at, e.path, "%s", e.text)
 	}
 }
 
-// err joins the faults in the order of the file, one line each.
-func (d *decoder) err() error {
-	slices.SortStableFunc(d.faults, func(a, b placed) int { return a.at.compare(b.at) })
-	errs := make([]error, len(d.faults))
-	for i, f := range d.faults {
-		errs[i] = fmt.Errorf("%s:%d:%d: %s", d.file, f.at.line, f.at.col, oneLine(f.text))
+// joined returns the errors in the order of the file, joined, each in one line.
+func (d *decoder) joined() error {
+	slices.SortStableFunc(d.errs, func(a, b positionError) int { return a.at.compare(b.at) })
+	errs := make([]error, len(d.errs))
+	for i, e := range d.errs {
+		errs[i] = fmt.Errorf("%s:%d:%d: %s", d.file, e.at.line, e.at.col, oneLine(e.text))
 	}
 	return errors.Join(errs...)
 }
 
-// oneLine replaces the line ends and control characters that names from the
-// file bring into a text.
+// oneLine replaces line ends and control characters, which names in the file may contain.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -77,7 +76,7 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// join writes a path as error texts do: "sla: limit: ...".
+// join prepends a path to the text of an error: "sla: limit: ...".
 func join(path, text string) string {
 	if path == "" {
 		return text
@@ -85,19 +84,19 @@ func join(path, text string) string {
 	return path + ": " + text
 }
 
-// reading takes one value; path names it in faults.
-type reading func(path string, n *node)
+// readFunc reads one value; path names it in errors.
+type readFunc func(path string, n *node)
 
-// field is a key of a map and what reads its value.
+// field is a key of a map with the function that reads its value.
 type field struct {
 	key  string
-	read reading
+	read readFunc
 }
 
-// dict reads a map's keys into fields. A key without a value counts as left out.
-func (d *decoder) dict(path string, n *node, fields []field) {
-	if n.kind != dict {
-		d.fault(n.at, path, "want a map, not %s", n.kind)
+// mapping reads the values of a map with the fields. A key without a value is ignored.
+func (d *decoder) mapping(path string, n *node, fields []field) {
+	if n.kind != mapping {
+		d.addError(n.at, path, "want a map, not %s", n.kind)
 		return
 	}
 	for _, e := range n.keys {
@@ -114,21 +113,21 @@ func (d *decoder) dict(path string, n *node, fields []field) {
 			continue
 		}
 		p := join(path, e.name)
-		d.places[p] = e.value.at
+		d.positions[p] = e.value.at
 		fields[i].read(p, e.value)
 	}
 }
 
-// scalar returns a scalar's text.
+// scalar returns the text of a scalar; want describes it in errors.
 func (d *decoder) scalar(path string, n *node, want string) (string, bool) {
 	if n.kind == scalar {
 		return n.text, true
 	}
-	d.fault(n.at, path, "want %s, not %s", want, n.kind)
+	d.addError(n.at, path, "want %s, not %s", want, n.kind)
 	return "", false
 }
 
-func (d *decoder) text(dst *string) reading {
+func (d *decoder) text(dst *string) readFunc {
 	return func(path string, n *node) {
 		if s, ok := d.scalar(path, n, "text"); ok {
 			*dst = s
@@ -136,7 +135,7 @@ func (d *decoder) text(dst *string) reading {
 	}
 }
 
-func (d *decoder) integer(dst *int) reading {
+func (d *decoder) integer(dst *int) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a whole number")
 		if !ok {
@@ -144,14 +143,14 @@ func (d *decoder) integer(dst *int) reading {
 		}
 		v, err := strconv.Atoi(s)
 		if err != nil {
-			d.fault(n.at, path, "%q is no whole number", s)
+			d.addError(n.at, path, "%q is not a whole number", s)
 			return
 		}
 		*dst = v
 	}
 }
 
-func (d *decoder) unsigned(dst *uint64) reading {
+func (d *decoder) unsigned(dst *uint64) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a whole number")
 		if !ok {
@@ -159,29 +158,29 @@ func (d *decoder) unsigned(dst *uint64) reading {
 		}
 		v, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
-			d.fault(n.at, path, "%q is no whole number from 0", s)
+			d.addError(n.at, path, "%q is not a whole number of at least 0", s)
 			return
 		}
 		*dst = v
 	}
 }
 
-func (d *decoder) number(dst *float64) reading {
+func (d *decoder) number(dst *float64) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a number")
 		if !ok {
 			return
 		}
 		v, err := strconv.ParseFloat(s, 64)
-		if err != nil || v-v != 0 { // NaN and infinities are no figures
-			d.fault(n.at, path, "%q is no number", s)
+		if err != nil || v-v != 0 { // NaN and infinities are invalid
+			d.addError(n.at, path, "%q is not a number", s)
 			return
 		}
 		*dst = v
 	}
 }
 
-func (d *decoder) boolean(dst *bool) reading {
+func (d *decoder) boolean(dst *bool) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "true or false")
 		switch {
@@ -189,52 +188,52 @@ func (d *decoder) boolean(dst *bool) reading {
 		case s == "true" || s == "false":
 			*dst = s == "true"
 		default:
-			d.fault(n.at, path, "%q: want true or false", s)
+			d.addError(n.at, path, "%q: want true or false", s)
 		}
 	}
 }
 
-func (d *decoder) duration(dst *time.Duration) reading {
+func (d *decoder) duration(dst *time.Duration) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a duration such as 100ms")
 		if !ok {
 			return
 		}
 		v, err := time.ParseDuration(s)
-		if _, bare := strconv.ParseFloat(s, 64); err != nil && bare == nil {
-			d.fault(n.at, path, "%q has no unit; write %sms or %ss", s, s, s)
+		if _, notNumber := strconv.ParseFloat(s, 64); err != nil && notNumber == nil {
+			d.addError(n.at, path, "%q has no unit; write %sms or %ss", s, s, s)
 			return
 		}
 		if err != nil {
-			d.fault(n.at, path, "%q is no duration; write 100ms, 30s or 1m30s", s)
+			d.addError(n.at, path, "%q is not a duration; write 100ms, 30s or 1m30s", s)
 			return
 		}
 		*dst = v
 	}
 }
 
-// word reads an enumeration. Its own error names it, so the path stops above.
-func (d *decoder) word(dst encoding.TextUnmarshaler) reading {
+// enum reads an enumeration. Its error includes the key, so the path ends before the key.
+func (d *decoder) enum(dst encoding.TextUnmarshaler) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a word")
 		if !ok {
 			return
 		}
 		if err := dst.UnmarshalText([]byte(s)); err != nil {
-			d.fault(n.at, path[:max(strings.LastIndex(path, ": "), 0)], "%v", err)
+			d.addError(n.at, path[:max(strings.LastIndex(path, ": "), 0)], "%v", err)
 		}
 	}
 }
 
-// each reads one value or every value of a list.
-func (d *decoder) each(read reading) reading {
+// eachItem reads one value, or every value of a list.
+func (d *decoder) eachItem(read readFunc) readFunc {
 	return func(path string, n *node) {
-		if n.kind != list {
+		if n.kind != sequence {
 			read(path, n)
 			return
 		}
 		if len(n.items) == 0 {
-			d.fault(n.at, path, "an empty list")
+			d.addError(n.at, path, "the list is empty")
 		}
 		for _, item := range n.items {
 			read(path, item)

@@ -10,14 +10,14 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Parse reads one plan. name stands before line and column in errors. What the
-// file leaves out is as in Default, save that a knobs key names all knobs that
-// vary. Every fault is reported, joined, one line each:
+// Parse reads one plan. name is the file name in errors. Keys that are missing in the
+// file have the values of Default; but if there is a key knobs, it has all knobs that
+// vary. Parse returns all errors, joined, each in one line:
 //
 //	plan.yaml:9:3: knobs: "batchsize": unknown knob; did you mean batch_size?
 //
-// A file without version is tried as a model file of TorchServe's benchmark
-// suite; Notes then say so. One that holds several models is Load's to read.
+// A file without version may be a model file of TorchServe's benchmark suite; then
+// Notes say so. A file with several models is an error; use Load.
 func Parse(name string, data []byte) (Plan, error) {
 	plans, err := parseAll(name, data)
 	if err != nil {
@@ -28,12 +28,12 @@ func Parse(name string, data []byte) (Plan, error) {
 		for i, p := range plans {
 			models[i] = p.Model
 		}
-		return Plan{}, fmt.Errorf("%s:1:1: holds %d plans (%s); keep one of them", name, len(plans), oneLine(strings.Join(models, ", ")))
+		return Plan{}, fmt.Errorf("%s:1:1: the file contains %d plans (%s); keep one of them", name, len(plans), oneLine(strings.Join(models, ", ")))
 	}
 	return plans[0], nil
 }
 
-// parseAll reads the one plan of a plan file, or those of a suite's model file.
+// parseAll reads the plan of a plan file, or all plans of a model file of the suite.
 func parseAll(name string, data []byte) ([]Plan, error) {
 	d := newDecoder(name)
 	root, err := d.root(data)
@@ -42,28 +42,28 @@ func parseAll(name string, data []byte) ([]Plan, error) {
 	}
 	switch {
 	case isSuite(root):
-		return nil, fmt.Errorf("%s:1:1: models: names other files; give one of them: %s", name, oneLine(strings.Join(suiteModels(root), ", ")))
+		return nil, fmt.Errorf("%s:1:1: models: this key lists other files; give one of them: %s", name, oneLine(strings.Join(suiteModels(root), ", ")))
 	case isModelFile(root):
 		return suitePlans(name, root, "")
 	}
 	p := Default()
-	if v := root.find("version"); root.kind == dict && (v == nil || v.kind == null) {
-		d.fault(pos{1, 1}, "", "version is missing; a plan starts with version: %d", Version)
+	if v := root.find("version"); root.kind == mapping && (v == nil || v.kind == null) {
+		d.addError(pos{1, 1}, "", "the key version is missing; a plan starts with version: %d", Version)
 	}
 	d.plan(root, &p)
-	d.foreignKnobs(&p)
-	d.found(p.faults())
-	return []Plan{p}, d.err()
+	d.rejectOwnKnobs(&p)
+	d.addFieldErrors(p.check())
+	return []Plan{p}, d.joined()
 }
 
-// foreignKnobs reports, at their keys, knobs beside the seven of a plan whose target
-// is known to have none, and takes them out. The target may stand behind the knobs.
-func (d *decoder) foreignKnobs(p *Plan) {
-	if !p.bringsNone() {
+// rejectOwnKnobs reports and removes knobs that are none of the seven if the plan's target has no
+// others. It runs after all keys are read, because the target may follow the knobs.
+func (d *decoder) rejectOwnKnobs(p *Plan) {
+	if !p.hasNoOwnKnobs() {
 		return
 	}
-	for _, n := range slices.Sorted(maps.Keys(d.keys)) {
-		d.unknown("knobs", string(n), d.keys[n], knobNames())
+	for _, n := range slices.Sorted(maps.Keys(d.ownKeys)) {
+		d.unknown("knobs", string(n), d.ownKeys[n], knobNames())
 		delete(p.Knobs, n)
 	}
 }
@@ -76,39 +76,40 @@ func knobNames() []string {
 	return out
 }
 
-// root reads the document; the error is ready to print.
+// root reads the document. Its error has the file name and position.
 func (d *decoder) root(data []byte) (*node, error) {
 	root, err := readYAML(data)
-	if p, ok := errors.AsType[*placed](err); ok {
-		d.faults = append(d.faults, *p)
-		return nil, d.err()
+	if p, ok := errors.AsType[*positionError](err); ok {
+		d.errs = append(d.errs, *p)
+		return nil, d.joined()
 	}
 	return root, err
 }
 
-// plan reads a plan's keys over what p holds.
+// plan reads the keys of a plan into p. Missing keys do not change p.
 func (d *decoder) plan(root *node, p *Plan) {
 	version := Version
-	d.dict("", root, []field{
+	d.mapping("", root, []field{
 		{"version", d.integer(&version)},
 		{"model", d.text(&p.Model)},
 		{"input", d.text(&p.Input)},
 		{"shapes", d.shapes(p)},
 		{"target", d.text(&p.Target)},
-		{"rule", d.word(&p.Options.Rule)},
+		{"rule", d.enum(&p.Options.Rule)},
 		{"options", d.options(p)},
-		{"question", d.word(&p.Question)},
+		{"question", d.enum(&p.Question)},
 		{"sla", d.sla(p)},
 		{"timeout", d.duration(&p.Timeout)},
 		{"load", d.loads(p)},
 		{"knobs", d.knobs(p)},
 		{"strategy", d.text(&p.Strategy)},
-		{"order", d.word(&p.Order)},
-		{"objective", d.word(&p.Objective)},
+		{"order", d.enum(&p.Order)},
+		{"objective", d.enum(&p.Objective)},
 		{"constraints", d.group(
 			field{"memory_mb", d.integer(&p.Constraints.MemoryMB)},
 			field{"gpu_memory_mb", d.integer(&p.Constraints.GPUMemoryMB)},
 		)},
+		{"accept_fp16", d.boolean(&p.AcceptFP16)},
 		{"budget", d.group(
 			field{"time", d.duration(&p.Budget.Time)},
 			field{"load_tests", d.loadTests(p)},
@@ -122,39 +123,39 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"seed", d.unsigned(&p.Seed)},
 	})
 	if version != Version {
-		d.fault(d.places["version"], "version", "%d: this program reads version %d", version, Version)
+		d.addError(d.positions["version"], "version", "%d: this program reads version %d", version, Version)
 	}
 }
 
-// group reads a map of plain fields.
-func (d *decoder) group(fields ...field) reading {
-	return func(path string, n *node) { d.dict(path, n, fields) }
+// group reads a map with the given fields.
+func (d *decoder) group(fields ...field) readFunc {
+	return func(path string, n *node) { d.mapping(path, n, fields) }
 }
 
-// loadTests reads a number that the file really gave: Unset has no spelling.
-func (d *decoder) loadTests(p *Plan) reading {
+// loadTests reads a number of load tests. The value of Unset is invalid in a file.
+func (d *decoder) loadTests(p *Plan) readFunc {
 	return func(path string, n *node) {
 		v := 0
 		d.integer(&v)(path, n)
 		if v < 0 {
-			d.fault(n.at, path, "%d is below 0; 0 is no limit", v)
+			d.addError(n.at, path, "%d is below 0; 0 is no limit", v)
 			return
 		}
 		p.Budget.LoadTests = v
 	}
 }
 
-func (d *decoder) sla(p *Plan) reading {
+func (d *decoder) sla(p *Plan) readFunc {
 	return d.group(
 		field{"percentile", d.number(&p.SLA.Percentile)},
 		field{"limit", d.duration(&p.SLA.Limit)},
-		field{"latency", d.word(&p.SLA.Latency)},
+		field{"latency", d.enum(&p.SLA.Latency)},
 		field{"max_error_rate", d.number(&p.SLA.MaxErrorRate)},
 		field{"horizon", d.duration(&p.SLA.Horizon)},
 	)
 }
 
-func (d *decoder) options(p *Plan) reading {
+func (d *decoder) options(p *Plan) readFunc {
 	return d.group(
 		field{"session", d.text(&p.Options.Session)},
 		field{"spin", d.onOff(&p.Options.Spin)},
@@ -167,8 +168,8 @@ func (d *decoder) options(p *Plan) reading {
 	)
 }
 
-// onOff reads on or off, and the true and false that YAML's users mean by them.
-func (d *decoder) onOff(dst *string) reading {
+// onOff reads on or off, or true or false, which mean the same in YAML.
+func (d *decoder) onOff(dst *string) readFunc {
 	return func(path string, n *node) {
 		d.text(dst)(path, n)
 		switch *dst {
@@ -180,18 +181,18 @@ func (d *decoder) onOff(dst *string) reading {
 	}
 }
 
-func (d *decoder) shapes(p *Plan) reading {
+func (d *decoder) shapes(p *Plan) readFunc {
 	return func(path string, n *node) {
-		if n.kind != dict {
-			d.fault(n.at, path, "want a map of input names, such as {input_ids: [64]}, not %s", n.kind)
+		if n.kind != mapping {
+			d.addError(n.at, path, "want a map of input names, such as {input_ids: [64]}, not %s", n.kind)
 			return
 		}
 		p.Shapes = map[string][]int64{}
 		for _, e := range n.keys {
-			d.places[join(path, e.name)] = e.value.at
+			d.positions[join(path, e.name)] = e.value.at
 			dims := []int64{}
-			if e.value.kind != list {
-				d.fault(e.value.at, join(path, e.name), "want a list of dimensions such as [64], not %s", e.value.kind)
+			if e.value.kind != sequence {
+				d.addError(e.value.at, join(path, e.name), "want a list of dimensions such as [64], not %s", e.value.kind)
 				continue
 			}
 			for _, item := range e.value.items {
@@ -204,9 +205,9 @@ func (d *decoder) shapes(p *Plan) reading {
 	}
 }
 
-// knobs reads the ranges; the map replaces the default one. A name beside the seven
-// that a target may have is kept with its values as they are written.
-func (d *decoder) knobs(p *Plan) reading {
+// knobs reads the ranges; the map replaces the default. A name that is none of the seven and is a
+// valid name of a target's own knob is kept with its text as it is.
+func (d *decoder) knobs(p *Plan) readFunc {
 	return func(path string, n *node) {
 		p.Knobs = map[knob.Name]string{}
 		var fields []field
@@ -215,61 +216,61 @@ func (d *decoder) knobs(p *Plan) reading {
 		}
 		for _, e := range n.keys {
 			name := knob.Name(e.name)
-			if _, known := knob.Get(name); !known && knob.CheckName(name) == nil {
-				d.keys[name] = e.at
-				fields = append(fields, field{e.name, d.ownRange(p, name)})
+			if _, isSeven := knob.Get(name); !isSeven && knob.CheckName(name) == nil {
+				d.ownKeys[name] = e.at
+				fields = append(fields, field{e.name, d.ownKnobRange(p, name)})
 			}
 		}
-		d.dict(path, n, fields)
+		d.mapping(path, n, fields)
 	}
 }
 
-// ownRange reads what is written of a knob beside the seven: a value, a range, a list
-// of both, or auto.
-func (d *decoder) ownRange(p *Plan, name knob.Name) reading {
+// ownKnobRange reads the text of a target's own knob: a value, a range, a list of both, or auto.
+func (d *decoder) ownKnobRange(p *Plan, name knob.Name) readFunc {
 	return func(_ string, n *node) {
 		var all []string
-		d.each(func(path string, item *node) {
+		d.eachItem(func(path string, item *node) {
 			if s, ok := d.scalar(path, item, "a value, a range, a list or auto"); ok {
 				all = append(all, s)
 			}
 		})("knobs: "+string(name), n)
 		if len(all) > 0 {
-			p.Knobs[name] = ownRange(strings.Join(all, ","))
+			p.Knobs[name] = normalizeOwn(strings.Join(all, ","))
 		}
 	}
 }
 
-// knobRange reads a value, a range, a list of both, or auto, and keeps it in
-// its one normal form: the values in order, joined by commas.
-func (d *decoder) knobRange(p *Plan, name knob.Name) reading {
+// knobRange reads a value, a range, a list of both, or auto, and stores it normalized: the values in
+// order, separated by commas.
+func (d *decoder) knobRange(p *Plan, name knob.Name) readFunc {
 	return func(_ string, n *node) {
-		d.places["knobs: "+string(name)] = n.at
+		d.positions["knobs: "+string(name)] = n.at
 		if n.kind == scalar && n.text == knob.Auto {
 			p.Knobs[name] = knob.Auto
 			return
 		}
 		var all []string
-		d.each(func(path string, item *node) {
+		d.eachItem(func(path string, item *node) {
 			s, ok := d.scalar(path, item, "a value, a range, a list or auto")
 			if !ok {
 				return
 			}
 			values, err := knob.Expand(name, s)
 			if err != nil {
-				d.fault(item.at, "knobs", "%v", err)
+				d.addError(item.at, "knobs", "%v", err)
 				return
 			}
 			all = append(all, values...)
 		})("knobs: "+string(name), n)
 		if len(all) > 0 {
-			p.Knobs[name] = normal(name, strings.Join(all, ","))
+			p.Knobs[name] = normalize(name, strings.Join(all, ","))
 		}
 	}
 }
 
-// normal is a range's normal form, or the text itself if it has none.
-func normal(name knob.Name, text string) string {
+// normalize returns the values of a range, separated by commas; the text itself if it is auto or
+// invalid.
+func normalize(name knob.Name, text string) string {
 	values, err := knob.Expand(name, text)
 	if text == knob.Auto || err != nil {
 		return text

@@ -84,7 +84,7 @@ type Live struct {
 	Batch     trial.Num // mean batch size over the window
 	Verdict   trial.Verdict
 	Totals    trial.Counts // since the session began
-	Use       trial.Use
+	Use       trial.ResourceUse
 	Transient bool // the window includes traffic from before the last change
 }
 
@@ -124,7 +124,8 @@ type Sweep struct {
 	Untried     int    // of a sweep that ended without a choice: untried points that may keep the promise
 	Impossible  string // why no point can keep the promise at any load; "" if that is not certain
 	Skipped     []trial.Skip
-	Cost        search.Cost // of the promise; its rate is 0 before the first measurement
+	FP16        *trial.FP16Agreement // with FP32; nil if no point was to be measured in FP16, or the target cannot compare
+	Cost        search.Cost          // of the promise; its rate is 0 before the first measurement
 	Elapsed     time.Duration
 	ETA         time.Duration // estimated remaining time, from the points so far
 	Current     *sweep.Current

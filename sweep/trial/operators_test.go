@@ -8,14 +8,14 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-func TestBareHolds(t *testing.T) {
+func TestBareAppliesTo(t *testing.T) {
 	b := trial.Bare{Settings: knob.Default(knob.TorchServe)}
 	for _, tt := range []struct {
 		name   string
 		change func(*knob.Settings)
 		want   bool
 	}{
-		{"the same", func(*knob.Settings) {}, true},
+		{"equal settings", func(*knob.Settings) {}, true},
 		{"delay", func(s *knob.Settings) { s.BatchDelay = 7 * time.Millisecond }, true},
 		{"queue", func(s *knob.Settings) { s.QueueSize = 7 }, true},
 		{"batch size", func(s *knob.Settings) { s.BatchSize = 7 }, false},
@@ -24,7 +24,7 @@ func TestBareHolds(t *testing.T) {
 	} {
 		s := b.Settings
 		tt.change(&s)
-		if got := b.Holds(s); got != tt.want {
+		if got := b.AppliesTo(s); got != tt.want {
 			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
 		}
 	}
@@ -33,13 +33,13 @@ func TestBareHolds(t *testing.T) {
 func TestBareShare(t *testing.T) {
 	var r trial.Result
 	if r.BareShare().OK() {
-		t.Error("a share without figures")
+		t.Error("a share without a throughput")
 	}
-	r.Throughput.Value = trial.Of(90)
+	r.Throughput.Value = trial.NumOf(90)
 	if r.BareShare().OK() {
 		t.Error("a share without a bare rate")
 	}
-	r.BareRPS = trial.Of(100)
+	r.BareRPS = trial.NumOf(100)
 	if got := r.BareShare().Or(0); got != .9 {
 		t.Errorf("share = %g, want 0.9", got)
 	}

@@ -163,7 +163,7 @@ func (t *Target) CheckFP16(ctx context.Context) (trial.FP16Agreement, error) {
 	}
 	out := trial.FP16Agreement{Samples: in.Samples, Agree: in.Agree, Clipped: in.Clipped}
 	if in.Largest != nil {
-		out.Largest = trial.Of(*in.Largest)
+		out.Largest = trial.NumOf(*in.Largest)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,47 +5,47 @@ import (
 	"strings"
 )
 
-// Question is what a sweep answers.
+// Question is the question that a sweep answers.
 type Question uint8
 
 // The questions.
 const (
-	Throughput Question = iota // most throughput within the SLA at the plan's load
-	Capacity                   // highest load within the SLA
+	Throughput Question = iota // the highest throughput within the SLA under the plan's loads
+	Capacity                   // the highest load within the SLA
 )
 
 var questions = []string{Throughput: "throughput", Capacity: "capacity"}
 
 func (q Question) String() string { return questions[q] }
 
-// MarshalText renders the question by name.
+// MarshalText returns the name of the question.
 func (q Question) MarshalText() ([]byte, error) { return []byte(q.String()), nil }
 
-// UnmarshalText reads a question's name.
+// UnmarshalText reads the name of a question.
 func (q *Question) UnmarshalText(b []byte) error {
-	return word(q, "question", questions, b)
+	return parseEnum(q, "question", questions, b)
 }
 
-// Order is the order in which a grid is walked.
+// Order is the order of the points.
 type Order uint8
 
 // The orders.
 const (
-	InOrder  Order = iota // nested loops over the ranges as written, the last knob fastest
-	Shuffled              // the same points in an order drawn from the seed, so that drift cannot pose as a knob's effect
+	InOrder  Order = iota // nested loops over the ranges as written; the last knob is the innermost
+	Shuffled              // a random order from the seed, so that a drift of the machine does not look like the effect of a knob
 )
 
 var orders = []string{InOrder: "plan", Shuffled: "shuffled"}
 
 func (o Order) String() string { return orders[o] }
 
-// MarshalText renders the order by name.
+// MarshalText returns the name of the order.
 func (o Order) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-// UnmarshalText reads an order's name.
-func (o *Order) UnmarshalText(b []byte) error { return word(o, "order", orders, b) }
+// UnmarshalText reads the name of an order.
+func (o *Order) UnmarshalText(b []byte) error { return parseEnum(o, "order", orders, b) }
 
-// Objective is what is best among the settings that keep the promise.
+// Objective says which of the settings that meet the SLA is best.
 type Objective uint8
 
 // The objectives.
@@ -61,25 +61,25 @@ var objectives = []string{
 
 func (o Objective) String() string { return objectives[o] }
 
-// MarshalText renders the objective by name.
+// MarshalText returns the name of the objective.
 func (o Objective) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-// UnmarshalText reads an objective's name.
-func (o *Objective) UnmarshalText(b []byte) error { return word(o, "objective", objectives, b) }
+// UnmarshalText reads the name of an objective.
+func (o *Objective) UnmarshalText(b []byte) error { return parseEnum(o, "objective", objectives, b) }
 
-// word sets dst to the index of text in names.
-func word[T ~uint8](dst *T, what string, names []string, text []byte) error {
+// parseEnum sets dst to the index of text in names.
+func parseEnum[T ~uint8](dst *T, what string, names []string, text []byte) error {
 	for i, n := range names {
 		if n == string(text) {
 			*dst = T(i)
 			return nil
 		}
 	}
-	return fmt.Errorf("%s %q: want %s", what, text, either(names))
+	return fmt.Errorf("%s %q: want %s", what, text, orList(names))
 }
 
-// either lists alternatives: "a, b or c".
-func either(names []string) string {
+// orList formats alternatives: "a, b or c".
+func orList(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// The spread of a probe is that of its batches, on average over many probes, and
-// one batch that stalled leaves it alone.
-func TestScatter(t *testing.T) {
+// TestSpreadOf checks that the mean over many probes is the spread of the times, although each probe
+// has an outlier.
+func TestSpreadOf(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	const probes, want = 400, .08
 	sum := 0.
@@ -17,12 +17,12 @@ func TestScatter(t *testing.T) {
 			times[i] = 4 * (1 + want*rng.NormFloat64())
 		}
 		times[3] *= 10
-		sum += scatter(times).Or(0)
+		sum += spreadOf(times).Or(0)
 	}
 	if got := sum / probes; got < .9*want || got > 1.15*want {
-		t.Errorf("spread %.3f on average, the times have %v", got, want)
+		t.Errorf("mean spread %.3f, want %v", got, want)
 	}
-	if scatter(make([]float64, 7)).OK() {
-		t.Error("seven times say nothing of their quartiles")
+	if spreadOf(make([]float64, 7)).OK() {
+		t.Error("seven times have a spread, want none")
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// others are blocks of 500 ms, one for each letter: s steal, f foreign CPU, b
-// both, n nothing readable, else quiet.
-func others(letters string) []sweep.Disturbance {
+// disturbances returns blocks of 500 ms, one for each letter: s steal, f foreign CPU, b both, n
+// unknown; any other letter is a block without a disturbance.
+func disturbances(letters string) []sweep.Disturbance {
 	var out []sweep.Disturbance
 	for i, l := range letters {
 		d := sweep.Disturbance{From: time.Duration(i) * 500 * ms, To: time.Duration(i+1) * 500 * ms, Steal: .02, Foreign: .1}
@@ -37,14 +37,14 @@ func others(letters string) []sweep.Disturbance {
 	return out
 }
 
-// steady is a run of 100 requests per second that take 10 ms each, and 100 ms
-// where they are planned in blocks that others disturb, where each fifth fails.
-func steady(noise []sweep.Disturbance) load.Result {
+// steadyRun returns a run of 100 requests per second with a latency of 10 ms. In disturbed blocks
+// the latency is 100 ms and every fifth request fails.
+func steadyRun(blocks []sweep.Disturbance) load.Result {
 	r := load.Result{Lag: latency.New()}
-	for _, d := range noise {
+	for _, d := range blocks {
 		for at := d.From; at < d.To; at += 10 * ms {
 			s := load.Sample{Planned: at, Latency: 10 * ms, Model: 5 * ms, Batch: 1, Status: 200}
-			if d.Why() != "" {
+			if d.RejectReason() != "" {
 				s.Latency = 100 * ms
 				if at%(50*ms) == 0 {
 					s.Outcome, s.Status = load.Failed, 500
@@ -57,16 +57,16 @@ func steady(noise []sweep.Disturbance) load.Result {
 	return r
 }
 
-func TestPollution(t *testing.T) {
+func TestRejectedBlocks(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		noise  string
+		blocks string
 		want   trial.Blocks
 		failed int
 		maxMS  float64
 		warned bool
 	}{
-		{"quiet", "............", trial.Blocks{Kept: 12}, 0, 10, false},
+		{"undisturbed", "............", trial.Blocks{Kept: 12}, 0, 10, false},
 		{"steal", "....ss......", trial.Blocks{Kept: 10, Rejected: 2, Why: map[string]int{"steal": 2}}, 20, 10, false},
 		{
 			"both kinds", "...f.b.s....",
@@ -84,21 +84,21 @@ func TestPollution(t *testing.T) {
 			80, 10, false,
 		},
 		{"more than half", ".....fffffff", trial.Blocks{Kept: 12, Disturbed: 7}, 70, 100, true},
-		{"unreadable", "nnnnnnnnnnnn", trial.Blocks{Kept: 12, Why: map[string]int{"n/a": 11}}, 0, 10, false},
+		{"unknown", "nnnnnnnnnnnn", trial.Blocks{Kept: 12, Why: map[string]int{"n/a": 11}}, 0, 10, false},
 		{
-			"in part unreadable", "..n.s.......",
+			"partly unknown", "..n.s.......",
 			trial.Blocks{Kept: 11, Rejected: 1, Why: map[string]int{"n/a": 1, "steal": 1}},
 			10, 10, false,
 		},
-		{ // of the block that the warm-up of .6 s ends in, the rest counts
+		{ // the warm-up of .6 s ends in the second block, of which the rest counts
 			"warm-up", "bs..........",
 			trial.Blocks{Kept: 11, Rejected: 1, Why: map[string]int{"steal": 1}},
 			8, 10, true,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			noise := others(tt.noise)
-			got := sweep.Summarize(steady(noise), load.Spec{}, plan.Default().SLA, "", noise...)
+			blocks := disturbances(tt.blocks)
+			got := sweep.Summarize(steadyRun(blocks), load.Spec{}, plan.Default().SLA, "", blocks...)
 			want := tt.want
 			want.Kept-- // the first block is warm-up
 			if d := cmp.Diff(want, got.Blocks); d != "" {
@@ -117,70 +117,71 @@ func TestPollution(t *testing.T) {
 	}
 }
 
-func TestPollutionWarning(t *testing.T) {
-	noise := others(".." + strings.Repeat("f", 7) + "..")
-	r := sweep.Summarize(steady(noise), load.Spec{}, plan.Default().SLA, "", noise...)
-	want := []trial.Warning{{Text: "machine busy with other work: 70% of blocks; figures not cleaned"}}
+func TestDisturbanceWarning(t *testing.T) {
+	blocks := disturbances(".." + strings.Repeat("f", 7) + "..")
+	r := sweep.Summarize(steadyRun(blocks), load.Spec{}, plan.Default().SLA, "", blocks...)
+	want := []trial.Warning{{Text: "machine busy with other work in 70% of blocks, which are too many to reject"}}
 	if d := cmp.Diff(want, r.Warnings); d != "" {
 		t.Errorf("warnings (-want +got):\n%s", d)
 	}
 	sla := plan.Default().SLA
 	sla.Limit, sla.MaxErrorRate = 60*ms, 1
-	v := sweep.Summarize(steady(noise), load.Spec{}, sla, "", noise...).Verdict
+	v := sweep.Summarize(steadyRun(blocks), load.Spec{}, sla, "", blocks...).Verdict
 	if v.Result != trial.Undecided || !strings.HasPrefix(v.Why, "machine busy") {
-		t.Errorf("slow on a busy machine: %v, %q; want undecided", v.Result, v.Why)
+		t.Errorf("latencies near the limit on a disturbed machine: %v, %q; want undecided", v.Result, v.Why)
 	}
 	sla.Limit = 4 * ms
-	if v := sweep.Summarize(steady(noise), load.Spec{}, sla, "", noise...).Verdict; v.Result != trial.Fail {
-		t.Errorf("hopeless on a busy machine: %v, %q; want fail", v.Result, v.Why)
+	if v := sweep.Summarize(steadyRun(blocks), load.Spec{}, sla, "", blocks...).Verdict; v.Result != trial.Fail {
+		t.Errorf("latencies far above the limit on a disturbed machine: %v, %q; want fail", v.Result, v.Why)
 	}
 }
 
-// A Stop waits for a burst of other work to end, but not for ever.
-func TestCleanWaits(t *testing.T) {
+// TestCutDisturbedAtFirst checks that disturbed blocks are removed in the first seconds even if few
+// others remain, and kept later.
+func TestCutDisturbedAtFirst(t *testing.T) {
 	for _, tt := range []struct {
-		blocks  int // of half a second, all of them busy
+		blocks  int // of half a second, all of them disturbed
 		elapsed time.Duration
 		samples int
 	}{{8, 400 * ms, 40}, {12, 6 * time.Second, 600}} {
-		noise := others(strings.Repeat("f", tt.blocks))
-		r := steady(noise)
-		elapsed, got := sweep.Clean(time.Duration(tt.blocks)*500*ms, r.Samples, noise)
+		blocks := disturbances(strings.Repeat("f", tt.blocks))
+		r := steadyRun(blocks)
+		elapsed, got := sweep.CutDisturbed(time.Duration(tt.blocks)*500*ms, r.Samples, blocks)
 		if elapsed != tt.elapsed || len(got) != tt.samples {
-			t.Errorf("%d busy blocks: %v with %d samples, want %v with %d", tt.blocks, elapsed, len(got), tt.elapsed, tt.samples)
+			t.Errorf("%d disturbed blocks: %v with %d samples, want %v with %d", tt.blocks, elapsed, len(got), tt.elapsed, tt.samples)
 		}
 	}
 }
 
-// What Clean leaves is a run of the clean blocks alone.
-func TestClean(t *testing.T) {
-	noise := others("..f...s...")
-	r := steady(noise)
-	elapsed, got := sweep.Clean(5*time.Second, r.Samples, noise)
+// TestCutDisturbed checks that the result is a run of the undisturbed blocks.
+func TestCutDisturbed(t *testing.T) {
+	blocks := disturbances("..f...s...")
+	r := steadyRun(blocks)
+	elapsed, got := sweep.CutDisturbed(5*time.Second, r.Samples, blocks)
 	if elapsed != 4*time.Second || len(got) != 400 {
-		t.Fatalf("%v with %d samples left, want 4s with 400", elapsed, len(got))
+		t.Fatalf("%v with %d samples, want 4s with 400", elapsed, len(got))
 	}
 	for i, s := range got {
 		if s.Planned != time.Duration(i)*10*ms || s.Latency != 10*ms {
-			t.Fatalf("sample %d planned at %v took %v, want %v and 10ms", i, s.Planned, s.Latency, time.Duration(i)*10*ms)
+			t.Fatalf("sample %d planned at %v with latency %v, want %v and 10ms", i, s.Planned, s.Latency, time.Duration(i)*10*ms)
 		}
 	}
-	if d := cmp.Diff(steady(noise).Samples, r.Samples); d != "" {
+	if d := cmp.Diff(steadyRun(blocks).Samples, r.Samples); d != "" {
 		t.Errorf("the caller's samples changed (-want +got):\n%s", d)
 	}
-	elapsed, got = sweep.Clean(5*time.Second, r.Samples, nil)
+	elapsed, got = sweep.CutDisturbed(5*time.Second, r.Samples, nil)
 	if elapsed != 5*time.Second || len(got) != len(r.Samples) {
-		t.Errorf("without noise: %v with %d samples left, want all", elapsed, len(got))
+		t.Errorf("without disturbances: %v with %d samples, want all", elapsed, len(got))
 	}
 }
 
-// serving is a run of n seconds of a server whose batches take model(at, rng),
-// with batches of 1 to 4.
-func serving(n int, model func(at time.Duration, size int, rng *rand.Rand) time.Duration) load.Result {
+// runOf returns a run of n seconds with batches of 1 to 4, whose service time is model(at, size,
+// rng).
+func runOf(n int, model func(at time.Duration, size int, rng *rand.Rand) time.Duration) load.Result {
 	r := load.Result{Seconds: float64(n), Lag: latency.New()}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for at := time.Duration(0); at < time.Duration(n)*time.Second; {
-		size := 1 + int(at/(300*ms))%4 // as the queue wanders
+		size := 1 + int(at/(300*ms))%4 // as if the length of the queue changed
 		m := model(at, size, rng)
 		for range size {
 			r.Samples = append(r.Samples, load.Sample{Planned: at, Latency: m, Model: m, Batch: int32(size), Status: 200})
@@ -199,31 +200,31 @@ func TestWarmup(t *testing.T) {
 		model    func(at time.Duration, size int, rng *rand.Rand) time.Duration
 		low, top float64 // seconds
 	}{
-		{"at rest from the beginning", 10, func(_ time.Duration, size int, rng *rand.Rand) time.Duration {
+		{"no warm-up", 10, func(_ time.Duration, size int, rng *rand.Rand) time.Duration {
 			return time.Duration(noisy(size, rng))
 		}, 1, 1},
-		{"slow at first", 10, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
+		{"a warm-up of 3 s", 10, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
 			if at < 3*time.Second {
 				return time.Duration(1.5 * noisy(size, rng))
 			}
 			return time.Duration(noisy(size, rng))
 		}, 3, 3.5},
-		{"slow for less than is cut anyway", 10, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
+		{"a warm-up shorter than the shortest", 10, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
 			if at < 500*ms {
 				return time.Duration(1.5 * noisy(size, rng))
 			}
 			return time.Duration(noisy(size, rng))
 		}, 1, 1},
-		{"never at rest", 10, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
+		{"service times that always increase", 10, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
 			return time.Duration(noisy(size, rng) * (1 + at.Seconds()/5))
 		}, 4.95, 5}, // half of the time in which requests were sent
-		{"too short to tell", 1, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
+		{"a run too short to detect a warm-up", 1, func(at time.Duration, size int, rng *rand.Rand) time.Duration {
 			return time.Duration(noisy(size, rng) * (1 + at.Seconds()))
 		}, .25, .25},
-		{"no time at all", 0, nil, .25, .25},
+		{"an empty run", 0, nil, .25, .25},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := sweep.Summarize(serving(tt.seconds, tt.model), load.Spec{}, plan.Default().SLA, "")
+			r := sweep.Summarize(runOf(tt.seconds, tt.model), load.Spec{}, plan.Default().SLA, "")
 			if r.WarmupSeconds < tt.low || r.WarmupSeconds > tt.top {
 				t.Errorf("warm-up of %v s, want %v-%v", r.WarmupSeconds, tt.low, tt.top)
 			}
@@ -231,40 +232,41 @@ func TestWarmup(t *testing.T) {
 	}
 }
 
-// On a machine that others keep busy, times that fall say nothing of the service.
-func TestWarmupOfABusyMachine(t *testing.T) {
-	r := serving(10, func(at time.Duration, _ int, _ *rand.Rand) time.Duration { return 20*ms - at/2000 })
-	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", others(strings.Repeat("f", 20))...); got.WarmupSeconds != 1 {
+// TestWarmupOfADisturbedMachine checks that decreasing service times are no warm-up if most blocks
+// are disturbed.
+func TestWarmupOfADisturbedMachine(t *testing.T) {
+	r := runOf(10, func(at time.Duration, _ int, _ *rand.Rand) time.Duration { return 20*ms - at/2000 })
+	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", disturbances(strings.Repeat("f", 20))...); got.WarmupSeconds != 1 {
 		t.Errorf("warm-up of %v s, want 1", got.WarmupSeconds)
 	}
-	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", others(strings.Repeat(".", 20))...); got.WarmupSeconds <= 1 {
-		t.Errorf("on a quiet machine a warm-up of %v s, want more than 1", got.WarmupSeconds)
+	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", disturbances(strings.Repeat(".", 20))...); got.WarmupSeconds <= 1 {
+		t.Errorf("without a disturbance a warm-up of %v s, want more than 1", got.WarmupSeconds)
 	}
 }
 
-// Service times that only scatter are rarely taken for a warm-up.
+// TestWarmupOfNoise checks that random service times are rarely detected as a warm-up.
 func TestWarmupOfNoise(t *testing.T) {
 	const runs = 200
 	rng := rand.New(rand.NewPCG(3, 3))
-	cut := 0
+	detected := 0
 	for range runs {
-		r := serving(5, func(time.Duration, int, *rand.Rand) time.Duration {
+		r := runOf(5, func(time.Duration, int, *rand.Rand) time.Duration {
 			return time.Duration(float64(20*ms) * (1 + .2*rng.NormFloat64()))
 		})
 		if s := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, ""); s.WarmupSeconds > .5 {
-			cut++
+			detected++
 		}
 	}
-	if cut > runs/20 {
-		t.Errorf("%d of %d runs were cut, want at most 5%%", cut, runs)
+	if detected > runs/20 {
+		t.Errorf("a warm-up in %d of %d runs, want at most 5%%", detected, runs)
 	}
 }
 
-// TestWarmupOfAnOverloadedServer: answers that come long after the last request was
-// sent do not make all of what was sent the warm-up.
+// TestWarmupOfAnOverloadedServer checks that the warm-up is shorter than the time in which requests
+// were sent, even if the last answers are much later.
 func TestWarmupOfAnOverloadedServer(t *testing.T) {
 	r := load.Result{Seconds: 20, Lag: latency.New()}
-	for i := range 4000 { // sent in 4 s, answered in 20, by a service that speeds up
+	for i := range 4000 { // sent in 4 s and answered in 20 s, with decreasing service times
 		sent := time.Duration(i) * time.Millisecond
 		r.Samples = append(r.Samples, load.Sample{
 			Planned: sent, Latency: 4*sent + time.Millisecond, Model: 2*time.Millisecond - sent/4000, Batch: 1, Status: 200,
@@ -273,6 +275,6 @@ func TestWarmupOfAnOverloadedServer(t *testing.T) {
 	l := load.Spec{Mode: load.Open, Rate: 1000}
 	got := sweep.Summarize(r, l, plan.Default().SLA, "")
 	if got.Counts.OK < 1900 || got.Verdict.Result != trial.Fail {
-		t.Errorf("%d answers judged after %g s, %v: %q; want half of them and a failure", got.Counts.OK, got.WarmupSeconds, got.Verdict.Result, got.Verdict.Why)
+		t.Errorf("%d answers after a warm-up of %g s, %v: %q; want half of the answers and a failure", got.Counts.OK, got.WarmupSeconds, got.Verdict.Result, got.Verdict.Why)
 	}
 }
