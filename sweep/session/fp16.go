@@ -17,6 +17,20 @@ type FP16Checker interface {
 	CheckFP16(ctx context.Context) (trial.FP16Agreement, error)
 }
 
+// agreementOf returns how far FP16 agrees with FP32 after an apply of FP16, which has compared them;
+// nil if that is not known.
+func agreementOf(ctx context.Context, t Target, in knob.Settings, err error) *trial.FP16Agreement {
+	checker, ok := t.(FP16Checker)
+	if !ok || err != nil || in.Precision != knob.HalfPrecision {
+		return nil
+	}
+	found, err := checker.CheckFP16(ctx)
+	if err != nil || found.Samples == 0 {
+		return nil
+	}
+	return &found
+}
+
 // omitWrongFP16 compares the precisions before the sweep, if points in FP16 are to be measured. If
 // they disagree, it moves these points to the skipped ones with the reason, unless the plan accepts
 // FP16. If they cannot be compared, the points stay.

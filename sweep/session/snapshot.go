@@ -36,8 +36,9 @@ type Snapshot struct {
 	Load      load.Spec // as the user has set it; Load.For computes the concurrency of a matched load
 	LoadOn    bool      // false if the user has stopped the live load
 	Settings  knob.Settings
-	Changes   []Change  // applied changes, oldest first
-	Applying  *Applying // nil without an apply in progress
+	FP16      *trial.FP16Agreement // of the model with its FP32 outputs; nil before it was compared
+	Changes   []Change             // applied changes, oldest first
+	Applying  *Applying            // nil without an apply in progress
 	Live      Live
 	Internals Internals        // of the model
 	Sweep     *Sweep           // nil before the first sweep

@@ -54,6 +54,18 @@ type AnswerCheck struct {
 	Tolerance     float64 `json:"tolerance"`                // largest difference of numbers that agree, as a share of the largest number of an output
 }
 
+// String returns the comparison as one line.
+func (c AnswerCheck) String() string {
+	if c.Compared == 0 {
+		return fmt.Sprintf("not compared with answers alone: all %d bodies have different answers in two runs alone", c.NotRepeatable)
+	}
+	text := fmt.Sprintf("%d compared with answers alone, %d differ by more than %g%%", c.Compared, c.Differ, 100*c.Tolerance)
+	if c.NotRepeatable > 0 {
+		text += fmt.Sprintf("; %d not repeatable", c.NotRepeatable)
+	}
+	return text
+}
+
 // Problem returns why the settings fail, or "" if all answers agree.
 func (c AnswerCheck) Problem() string {
 	if c.Differ == 0 {
