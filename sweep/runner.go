@@ -200,6 +200,9 @@ func (s *run) runTrial(ctx context.Context, p plan.Point, limit time.Duration) e
 			return err
 		}
 	}
+	if applied.Options != nil {
+		t.Options = *applied.Options
+	}
 	if err == nil {
 		cur.Stage, cur.Limit = StageMeasure, limit
 		s.reportProgress(cur)

@@ -43,8 +43,11 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 	if left != "" {
 		out = append(out, trial.Line{Text: "not tried: " + left})
 	}
+	if text := search.OptionEffects(st.Trials, st.Unconfirmed); text != "" {
+		out = append(out, trial.Line{Label: "options", Text: text})
+	}
 	if text := session.FP16Text(st); text != "" {
-		out = append(out, trial.Line{Label: "fp16", Text: text})
+		out = append(out, trial.Line{Label: "fp16", Text: strings.TrimPrefix(text, "fp16 ")})
 	}
 	return out
 }

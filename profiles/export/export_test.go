@@ -161,6 +161,11 @@ func TestTrustInFiles(t *testing.T) {
 			t.Errorf("no line %q in\n%s", want, text())
 		}
 	}
+	s.Settings.Own = "arena=off spin=on"
+	if want := "session options arena off, spin on"; !strings.Contains(strings.ReplaceAll(text(), "\n# ", " "), want) {
+		t.Errorf("no %q in\n%s", want, text())
+	}
+	s.Settings.Own = ""
 	s.Trial.FP16.Agree = 3
 	if want := "The answers in FP16 are not those of FP32"; !strings.Contains(text(), want) {
 		t.Errorf("no warning in\n%s", text())

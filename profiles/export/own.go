@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sweetspot/engine/knob"
@@ -35,10 +36,19 @@ func plainSettings(s Source) knob.Settings {
 	return s.Settings
 }
 
+// onlyOptions tells whether all own values are options of our engine's sessions.
+func onlyOptions(o knob.OwnValues) bool {
+	return !slices.ContainsFunc(o.Names(), func(n knob.Name) bool { return !knob.IsOption(n) })
+}
+
 // ownNotes say of knobs of the measured server's own that they are not written.
 func ownNotes(s Source) []string {
 	if s.Settings.Own == "" {
 		return nil
+	}
+	if onlyOptions(s.Settings.Own) {
+		return []string{fmt.Sprintf("Measured with the ONNX Runtime session options %s, for which there is no key here: "+
+			"set them in the handler, since the figures above hold with these values only.", s.Settings.Own.Describe())}
 	}
 	return []string{fmt.Sprintf("The measured server has knobs of its own (%s), for which there is no key here: "+
 		"set them there, since the figures above hold with these values only.", s.Settings.Own.Describe())}

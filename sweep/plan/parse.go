@@ -63,6 +63,9 @@ func (d *decoder) rejectOwnKnobs(p *Plan) {
 		return
 	}
 	for _, n := range slices.Sorted(maps.Keys(d.ownKeys)) {
+		if p.hasOption(n) {
+			continue
+		}
 		d.unknown("knobs", string(n), d.ownKeys[n], knobNames())
 		delete(p.Knobs, n)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -158,7 +159,8 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 			why := explainer.Explain(t, best, skipped)
 			why.Add("batches", search.BatchingLoss(w.recordedProbes(), t))
 			why.Add("left out", strategy.Ended())
-			why.Add("fp16", FP16Text(w.State()))
+			why.Add("options", search.OptionEffects(t, best))
+			why.Add("fp16", strings.TrimPrefix(FP16Text(w.State()), "fp16 "))
 			why.Add("predicted", search.AccuracyOf(t).String())
 			return why
 		},

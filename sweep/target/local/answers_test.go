@@ -176,3 +176,49 @@ func TestFP16Agreement(t *testing.T) {
 		}
 	}
 }
+
+// TestOptionsAsKnobs: options that a plan varies are in force after an apply, also in a child that
+// is started again, and the target reports them.
+func TestOptionsAsKnobs(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager, Arena: "off"}}
+	target, err := local.Start(t.Context(), local.Config{
+		Command: []string{self, numbersEngine}, Env: os.Environ(), Log: io.Discard, Start: start, Options: []knob.Name{"spin", "inter_op"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close(t.Context()) //nolint:errcheck // the child is gone either way
+	info, err := target.Info(t.Context())
+	if err != nil || info.Options != start.Options || len(info.Limits.Own) != 2 {
+		t.Errorf("%v, %+v, %+v", err, info.Options, info.Limits.Own)
+	}
+	s := info.Current
+	s.Own = "inter_op=2 spin=off"
+	want := start.Options
+	want.Spin, want.InterOp = "off", 2
+	done, err := target.Apply(t.Context(), s)
+	if err != nil || done.Settings != s || done.Options == nil || *done.Options != want {
+		t.Errorf("%v, %+v, %v", err, done.Settings, done.Options)
+	}
+	m := measurement()
+	m.FreshServer = true // ends the child, in which other settings were in force
+	if _, err := target.Measure(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if info, err = target.Info(t.Context()); err != nil || info.Current != s || info.Options != start.Options {
+		t.Errorf("in a new child: %v, %+v, %+v", err, info.Current, info.Options)
+	}
+	s.Own = "inter_op=1 spin=on"
+	want.Spin, want.InterOp = "on", 1
+	if done, err = target.Apply(t.Context(), s); err != nil || done.Settings != s || *done.Options != want {
+		t.Errorf("%v, %+v, %v", err, done.Settings, done.Options)
+	}
+	s.Own = "spin=never"
+	if _, err = target.Apply(t.Context(), s); err == nil {
+		t.Error("spin=never was accepted")
+	}
+}

@@ -66,6 +66,8 @@ func configOf(args []string) (knob.Config, error) {
 		var err error
 		if name == "rule" {
 			err = c.Rule.UnmarshalText([]byte(value))
+		} else if option, v, ok := strings.Cut(value, "="); ok && name == "option" {
+			err = c.SetOption(option, v)
 		} else if k, lerr := knob.Lookup(name); lerr == nil {
 			err = c.Set(k.Name, value)
 		}
