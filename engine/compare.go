@@ -109,10 +109,10 @@ func (s *ModelService) runSamples(ctx context.Context, full, half Session) (c co
 	for c.items < compareItems && (c.items == 0 || time.Now().Before(deadline)) {
 		rows := samples[c.items : c.items+1]
 		before, after := make([]payload.Result, 1), make([]payload.Result, 1)
-		if err := run(ctx, full, rows, before); err != nil {
+		if err := run(ctx, uncounted(full), rows, before); err != nil {
 			return c, err
 		}
-		if err := run(ctx, half, rows, after); err != nil {
+		if err := run(ctx, uncounted(half), rows, after); err != nil {
 			return c, err
 		}
 		c.add(before[0].Outputs, after[0].Outputs)

@@ -105,6 +105,8 @@ type Model struct {
 	Source    string `json:"source"` // builtin:NAME, sim:NAME, or a file's base name
 	SHA256    string `json:"sha256"` // of the model's bytes, hex
 	BatchAxis bool   `json:"batch_axis"`
+	Padding   string `json:"padding,omitempty"` // how rows of different lengths are padded, or why not
+	Lengths   string `json:"lengths,omitempty"` // sizes of made requests in open dimensions
 
 	Inputs  []Tensor `json:"inputs,omitempty"` // in the model's order; none when not known
 	Outputs []Tensor `json:"outputs,omitempty"`

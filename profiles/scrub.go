@@ -53,8 +53,10 @@ func place(s string) string {
 		return placeURL(s)
 	}
 	prefix := ""
-	if name, ok := strings.CutPrefix(s, "sim:"); ok {
-		prefix, s = "sim:", name
+	for _, p := range []string{"sim:", "@"} { // of models, and of files of lengths
+		if name, ok := strings.CutPrefix(s, p); ok {
+			prefix, s = p, name
+		}
 	}
 	s = strings.TrimRight(s, `/\`)
 	return prefix + s[strings.LastIndexAny(s, `/\`)+1:]

@@ -77,6 +77,7 @@ func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) e
 	defer cancel()
 	var times []float64
 	slow := false
+	fit := lengthFit{bodies: s.Bodies}
 	_, err := s.Target.Measure(ctx, Measurement{
 		Load: p.Load, Seed: s.Seed, SLA: s.SLA, Time: limit,
 		Stop: func(elapsed time.Duration, samples []load.Sample) (bool, string) {
@@ -85,6 +86,7 @@ func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) e
 		},
 		Progress: func(_ time.Duration, samples []load.Sample) {
 			times = fullBatches(samples, size)
+			fit.to(samples)
 			if len(times) >= p.Settings.Workers && slices.Min(times) >= ms(probeTime) {
 				slow = true
 				cancel()
@@ -101,7 +103,7 @@ func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) e
 	if len(times) == 0 {
 		return fmt.Errorf("no batch of %d was executed within %v", size, limit.Round(100*time.Millisecond))
 	}
-	out.Runs, out.ServiceTime = len(times), summarizeTimes(times)
+	out.Runs, out.ServiceTime, out.Lengths = len(times), summarizeTimes(times), fit.found
 	return nil
 }
 

@@ -24,6 +24,7 @@ type Runner struct {
 	Recorder    Recorder
 	SLA         trial.SLA
 	Options     knob.Options // in force, from Info; recorded with each trial
+	Bodies      *BodyLengths // lengths of the requests, from Info; nil is unknown
 	Seed        uint64
 	FirstNumber int           // number of the first trial: 1 unless a profile is resumed
 	Resumed     trial.History // of the resumed profile

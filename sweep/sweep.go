@@ -42,6 +42,19 @@ type ModelInfo struct {
 	BatchWhy  string        `json:"batch_why"`
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
+	Padding   string        `json:"padding,omitempty"` // how rows of different lengths are padded, or why not
+	Lengths   string        `json:"lengths,omitempty"` // sizes of made requests in open dimensions, for people
+
+	// Bodies says which lengths the requests have; nil where that is not known, or the model
+	// has no open dimension, or more than one length.
+	Bodies *BodyLengths `json:"-"`
+}
+
+// BodyLengths are the lengths of the bodies that a target sends, and how it runs them.
+type BodyLengths struct {
+	Lengths []int64 // by the index of the body
+	Padded  bool
+	Buckets []int64
 }
 
 // Step is one part of an apply.

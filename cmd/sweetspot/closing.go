@@ -29,6 +29,9 @@ func closing(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 		why := st.Choice.Why
 		why.Lines = slices.Clone(why.Lines)
 		why.Add("left out", left)
+		if l := st.Trials[st.Best].Lengths; l != nil {
+			why.Add("lengths", l.String())
+		}
 		return append([]trial.Line{{Text: chosenText(p, st, how)}}, why.Lines...)
 	case session.ExitCode(st) == exitNo:
 		out = []trial.Line{{Text: fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, asked(p), how)}, {Text: noneText(p, st)}}

@@ -84,30 +84,30 @@ type runFlags struct {
 	input       string
 	target      string
 	knobs       []string
-	shapes      []string
-	strategy    string
-	question    string
-	objective   string
-	budget      time.Duration
-	loadTests   int
-	requests    int
-	acceptFP16  bool
-	promised    string // where a promise comes from that nobody gave
-	demo        bool   // the promise is to come from a probe of this machine
-	seed        uint64
-	dryRun      bool
-	resume      string
-	out         string
-	json        string
-	quiet       bool
-	force       bool
-	failFast    bool
-	follow      string
-	fps         int
-	ascii       bool
-	noColor     bool
-	calm        bool
-	mouse       bool
+	lengthFlags
+	strategy   string
+	question   string
+	objective  string
+	budget     time.Duration
+	loadTests  int
+	requests   int
+	acceptFP16 bool
+	promised   string // where a promise comes from that nobody gave
+	demo       bool   // the promise is to come from a probe of this machine
+	seed       uint64
+	dryRun     bool
+	resume     string
+	out        string
+	json       string
+	quiet      bool
+	force      bool
+	failFast   bool
+	follow     string
+	fps        int
+	ascii      bool
+	noColor    bool
+	calm       bool
+	mouse      bool
 }
 
 func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
@@ -124,7 +124,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.trace, "trace", "", "load replayed from a CSV file of send times")
 	fs.DurationVar(&f.timeout, "timeout", 0, "how long a request is waited for before it counts as failed (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: made from the model's inputs)")
-	fs.StringArrayVar(&f.shapes, "shape", nil, "open dimensions of an input: NAME=1x128 (batch axis left out)")
+	f.lengthFlags.bind(fs)
 	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
 	f.settingsFlags.bind(fs, knob.TorchServe)
 	fs.StringArrayVar(&f.knobs, "knob", nil, "range of any knob, the target's own too: --knob max_batch_size=1,8,32, 1-32*2 or auto")
@@ -320,15 +320,7 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("target") {
 		p.Target = f.target
 	}
-	for _, s := range f.shapes {
-		name, dims, err := parseShape(s)
-		if err != nil {
-			return err
-		}
-		p.Shapes = cloneMap(p.Shapes)
-		p.Shapes[name] = dims
-	}
-	return nil
+	return f.lengthFlags.overlay(p)
 }
 
 // ranges puts those of --knob into the plan. Names beside the seven are the target's
@@ -381,24 +373,6 @@ func (f *runFlags) effort(fs *pflag.FlagSet, p *plan.Plan) error {
 		return fmt.Errorf("--json: %q: want --json or --json=lines", f.json)
 	}
 	return nil
-}
-
-// parseShape reads NAME=1x128.
-func parseShape(s string) (name string, dims []int64, err error) {
-	bad := withHint("write: --shape input_ids=128, or 3x224x224 for several dimensions, the batch axis left out",
-		"--shape: %q is not NAME=DIMS", s)
-	name, text, ok := strings.Cut(s, "=")
-	if !ok || name == "" {
-		return "", nil, bad
-	}
-	for part := range strings.SplitSeq(text, "x") {
-		d, err := strconv.ParseInt(part, 10, 64)
-		if err != nil || d < 1 {
-			return "", nil, bad
-		}
-		dims = append(dims, d)
-	}
-	return name, dims, nil
 }
 
 // cloneMap copies m; unlike maps.Clone it never returns nil.

@@ -93,8 +93,14 @@ func (p Plan) document() []keyValue {
 	if p.Input != "" {
 		add("input", p.Input)
 	}
-	if len(p.Shapes) > 0 {
+	if len(p.Shapes)+len(p.Lengths) > 0 {
 		add("shapes", p.shapesTree())
+	}
+	if len(p.Pad) > 0 {
+		add("pad", p.padTree())
+	}
+	if len(p.Buckets) > 0 {
+		add("buckets", sizesTree(p.Buckets))
 	}
 	add("target", p.Target)
 	add("rule", p.Options.Rule.String())
@@ -144,11 +150,10 @@ func (p Plan) document() []keyValue {
 func (p Plan) shapesTree() []keyValue {
 	var out []keyValue
 	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
-		dims := []any{}
-		for _, dim := range p.Shapes[name] {
-			dims = append(dims, literal(strconv.FormatInt(dim, 10)))
-		}
-		out = append(out, keyValue{name, dims})
+		out = append(out, keyValue{name, sizesTree(p.Shapes[name])})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Lengths)) {
+		out = append(out, keyValue{name, p.Lengths[name]})
 	}
 	return out
 }

@@ -53,6 +53,15 @@ func randomPlan(r *rand.Rand) plan.Plan {
 	for range r.IntN(3) {
 		p.Shapes[pick(r, texts...)] = []int64{1 + r.Int64N(1<<40), 1}
 	}
+	if r.IntN(2) == 0 {
+		p.Target = "local"
+		p.Lengths = map[string]string{"length " + pick(r, texts...): pick(r, "8..128", "@a.txt", "3x8..9")}
+	}
+	if r.IntN(2) == 0 {
+		p.Target = "local"
+		p.Pad = map[string]float64{pick(r, texts...): pick(r, 0, -1.5, 1e9)}
+		p.Buckets = pick(r, nil, []int64{8}, []int64{16, 32, 1 << 20})
+	}
 	for range 1 + r.IntN(3) {
 		p.Loads = append(p.Loads, pick(r,
 			load.Spec{Concurrency: 1 + r.IntN(100)}, load.Spec{Matched: true},

@@ -97,6 +97,8 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"model", d.text(&p.Model)},
 		{"input", d.text(&p.Input)},
 		{"shapes", d.shapes(p)},
+		{"pad", d.pad(p)},
+		{"buckets", d.buckets(p)},
 		{"target", d.text(&p.Target)},
 		{"rule", d.enum(&p.Options.Rule)},
 		{"options", d.options(p)},
@@ -108,17 +110,17 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"strategy", d.text(&p.Strategy)},
 		{"order", d.enum(&p.Order)},
 		{"objective", d.enum(&p.Objective)},
-		{"constraints", d.group(
+		{"constraints", d.mapOf(
 			field{"memory_mb", d.integer(&p.Constraints.MemoryMB)},
 			field{"gpu_memory_mb", d.integer(&p.Constraints.GPUMemoryMB)},
 		)},
 		{"accept_fp16", d.boolean(&p.AcceptFP16)},
-		{"budget", d.group(
+		{"budget", d.mapOf(
 			field{"time", d.duration(&p.Budget.Time)},
 			field{"load_tests", d.loadTests(p)},
 			field{"trials", d.integer(&p.Budget.Trials)},
 		)},
-		{"trial", d.group(
+		{"trial", d.mapOf(
 			field{"requests", d.integer(&p.Trial.Requests)},
 			field{"duration", d.duration(&p.Trial.Duration)},
 			field{"max_requests", d.integer(&p.Trial.MaxRequests)},
@@ -130,8 +132,8 @@ func (d *decoder) plan(root *node, p *Plan) {
 	}
 }
 
-// group reads a map with the given fields.
-func (d *decoder) group(fields ...field) readFunc {
+// mapOf reads a map with the given fields.
+func (d *decoder) mapOf(fields ...field) readFunc {
 	return func(path string, n *node) { d.mapping(path, n, fields) }
 }
 
@@ -149,7 +151,7 @@ func (d *decoder) loadTests(p *Plan) readFunc {
 }
 
 func (d *decoder) sla(p *Plan) readFunc {
-	return d.group(
+	return d.mapOf(
 		field{"percentile", d.number(&p.SLA.Percentile)},
 		field{"limit", d.duration(&p.SLA.Limit)},
 		field{"latency", d.enum(&p.SLA.Latency)},
@@ -159,7 +161,7 @@ func (d *decoder) sla(p *Plan) readFunc {
 }
 
 func (d *decoder) options(p *Plan) readFunc {
-	return d.group(
+	return d.mapOf(
 		field{"session", d.text(&p.Options.Session)},
 		field{"spin", d.onOff(&p.Options.Spin)},
 		field{"pin", d.boolean(&p.Options.Pin)},
@@ -193,9 +195,16 @@ func (d *decoder) shapes(p *Plan) readFunc {
 		p.Shapes = map[string][]int64{}
 		for _, e := range n.keys {
 			d.positions[join(path, e.name)] = e.value.at
+			if e.value.kind == scalar {
+				if p.Lengths == nil {
+					p.Lengths = map[string]string{}
+				}
+				p.Lengths[e.name] = e.value.text
+				continue
+			}
 			dims := []int64{}
 			if e.value.kind != sequence {
-				d.addError(e.value.at, join(path, e.name), "want a list of dimensions such as [64], not %s", e.value.kind)
+				d.addError(e.value.at, join(path, e.name), "want dimensions such as [64], a range such as 8..128, or @FILE, not %s", e.value.kind)
 				continue
 			}
 			for _, item := range e.value.items {

@@ -36,8 +36,13 @@ const Unset = -1
 type Plan struct {
 	Model  string             // .onnx, .mar, folder, builtin:NAME, sim:NAME
 	Input  string             // file or folder of request bodies; if "", bodies are generated from the model's inputs
-	Shapes map[string][]int64 // open dimensions beside the batch, per input
-	Target string             // local, virtual, torchserve, a management URL, oip+URL
+	Shapes map[string][]int64 // sizes of open dimensions beside the batch, per input: the model is opened with them
+	// Lengths has mixes of sizes, per input, as package lengths reads them; the dimensions
+	// stay open. In a file they stand under shapes too.
+	Lengths map[string]string
+	Pad     map[string]float64 // the value that fills an input up to the length of a batch, per input
+	Buckets []int64            // lengths to pad to, ascending; nil pads to the longest of a batch
+	Target  string             // local, virtual, torchserve, a management URL, oip+URL
 
 	Options  knob.Options // the batching rule, and the options that are recorded with the settings
 	Question Question

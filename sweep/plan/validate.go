@@ -75,6 +75,7 @@ func (p Plan) check() []fieldError {
 	c.checkText("model", p.Model)
 	c.checkText("input", p.Input)
 	p.checkShapes(&c)
+	p.checkPadding(&c)
 	checkTarget(&c, p.Target)
 	invalid := p.Options.Invalid()
 	for _, name := range knob.OptionNames() {

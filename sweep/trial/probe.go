@@ -15,9 +15,25 @@ type Probe struct {
 	BatchSize   int           `json:"batch_size"` // rows in the measured batches
 	Runs        int           `json:"runs"`       // number of measured batches
 	ServiceTime ServiceTime   `json:"service_ms"`
+	Lengths     *ProbeLengths `json:"lengths,omitempty"` // nil unless requests of different lengths were sent
 	Seconds     float64       `json:"seconds,omitempty"` // duration of the probe with the change of settings before it
 	Error       string        `json:"error,omitempty"`   // why there is no measurement
 }
+
+// ProbeLengths is how the times of a probe depend on the lengths of its requests: a batch
+// takes RunMS for each of its runs, and ElementUS for each element of their lengths, padding
+// included.
+type ProbeLengths struct {
+	RunMS     Num     `json:"run_ms"`
+	ElementUS Num     `json:"element_us"`
+	Spread    Num     `json:"spread"` // standard deviation around these, as a share
+	Drawn     []int64 `json:"drawn"`  // lengths of requests, in random order, at most MostDrawn
+	Padded    bool    `json:"padded"`
+	Buckets   []int64 `json:"buckets,omitempty"`
+}
+
+// MostDrawn is how many lengths a probe keeps.
+const MostDrawn = 128
 
 // ServiceTime has statistics of the service times of a probe, in ms.
 type ServiceTime struct {

@@ -278,6 +278,27 @@ type Batches struct {
 	Sizes map[int]int `json:"sizes"`
 }
 
+// Lengths says how the batches of a model with open dimensions ran: each in one run per
+// shape of its rows.
+type Lengths struct {
+	Split     Num `json:"split_share"`    // share of the batches that took more than one run
+	Runs      Num `json:"runs_per_batch"` // mean
+	Padding   Num `json:"padding_share"`  // share of padding in all elements of the inputs
+	NewShapes int `json:"new_shapes"`     // shapes that ran for the first time since the server's start
+	GrownMB   Num `json:"grown_mb"`       // by how much the server's highest memory rose meanwhile
+}
+
+// String is the one line that screens and tables show.
+func (l Lengths) String() string {
+	percent := func(n Num) string {
+		if v, ok := n.Get(); ok {
+			return fmt.Sprintf("%.0f%%", 100*v)
+		}
+		return "n/a"
+	}
+	return fmt.Sprintf("%s of batches split by shape (%s runs a batch), padding %s of the work", percent(l.Split), l.Runs.Text(1), percent(l.Padding))
+}
+
 // GPUUse is the use of the GPU during a trial. Reason says why it is missing.
 type GPUUse struct {
 	PercentMean Num    `json:"percent_mean"`
@@ -334,6 +355,7 @@ type Result struct {
 	Verdict       Verdict        `json:"verdict"`
 	Breakdown     Breakdown      `json:"breakdown_ms"`
 	Batches       Batches        `json:"batches"`
+	Lengths       *Lengths       `json:"lengths,omitempty"` // nil if rows have one shape, or the target does not report it
 	Use           ResourceUse    `json:"use"`
 	Lag           Lag            `json:"lag_ms"`
 	Blocks        Blocks         `json:"blocks"`

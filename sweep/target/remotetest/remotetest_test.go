@@ -42,7 +42,7 @@ func testPlan(s *remotetest.Server, strategy string) plan.Plan {
 	if testing.Short() {
 		p.Knobs[remotetest.Instances] = "2"
 	}
-	p.Budget.Time, p.Trial.Duration = 0, 1500*time.Millisecond
+	p.Budget.Time, p.Trial.Requests = 0, 300
 	return p
 }
 
