@@ -107,8 +107,21 @@ func (s *ModelService) checkPrecision(ctx context.Context) (a Agreement, err err
 	return s.compareSessions(ctx, sessions[0], sessions[1], s.Config().Device)
 }
 
+// Simulator is a Backend whose outputs say nothing about a model, because it only takes its time.
+type Simulator interface {
+	Simulates() bool
+}
+
+// Simulated reports whether the outputs say nothing about the model.
+func (s *ModelService) Simulated() bool {
+	b, ok := s.backend.(Simulator)
+	return ok && b.Simulates()
+}
+
 // comparable reports whether the outputs of two precisions can be compared.
-func (s *ModelService) comparable() bool { return len(s.model.Inputs) > 0 && len(s.model.Outputs) > 0 }
+func (s *ModelService) comparable() bool {
+	return len(s.model.Inputs) > 0 && len(s.model.Outputs) > 0 && !s.Simulated()
+}
 
 // sessionWith returns a session with the settings in force but the precision, which may run
 // beside the workers: the shared one, or a new one for a single row.

@@ -31,6 +31,18 @@ func agreementOf(ctx context.Context, t Target, in knob.Settings, err error) *tr
 	return &found
 }
 
+// setFP16 shows a new agreement, with a message if FP16 disagrees; nil changes nothing. The lock is
+// held.
+func (s *Session) setFP16(found *trial.FP16Agreement) {
+	if found == nil {
+		return
+	}
+	s.state.FP16 = found
+	if !found.All() {
+		s.addMessage(Warning, "%v: its answers are not those of fp32", found)
+	}
+}
+
 // omitWrongFP16 compares the precisions before the sweep, if points in FP16 are to be measured. If
 // they disagree, it moves these points to the skipped ones with the reason, unless the plan accepts
 // FP16. If they cannot be compared, the points stay.

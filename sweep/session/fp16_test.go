@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,3 +61,47 @@ func TestOmitWrongFP16(t *testing.T) {
 		}
 	}
 }
+
+// TestWrongFP16IsSaid: FP16 that disagrees is a warning; the last agreement stays on the screen.
+func TestWrongFP16IsSaid(t *testing.T) {
+	s := New(Config{})
+	agrees, wrong := trial.FP16Agreement{Samples: 16, Agree: 16}, trial.FP16Agreement{Samples: 16, Agree: 3}
+	for _, c := range []struct {
+		found    *trial.FP16Agreement
+		warnings int // in all
+	}{{nil, 0}, {&agrees, 0}, {&wrong, 1}, {nil, 1}} {
+		before := s.state.FP16
+		s.setFP16(c.found)
+		if want := cmp.Or(c.found, before); s.state.FP16 != want || len(s.state.Messages) != c.warnings {
+			t.Errorf("%v: %v, %d messages", c.found, s.state.FP16, len(s.state.Messages))
+		}
+	}
+	half := knob.Default(knob.Eager)
+	half.Precision = knob.HalfPrecision
+	type target = struct{ Target }
+	for name, c := range map[string]struct {
+		in   knob.Settings
+		err  error
+		want bool
+	}{
+		"fp16":        {half, nil, true},
+		"fp32":        {knob.Default(knob.Eager), nil, false},
+		"not applied": {half, errors.New("no"), false},
+	} {
+		got := agreementOf(t.Context(), comparerTarget{found: wrong}, c.in, c.err)
+		if (got != nil) != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if got := agreementOf(t.Context(), target{}, half, nil); got != nil {
+		t.Errorf("a target that does not compare: %v", got)
+	}
+}
+
+// comparerTarget is a target of a session that compares the precisions.
+type comparerTarget struct {
+	Target
+	found trial.FP16Agreement
+}
+
+func (c comparerTarget) CheckFP16(context.Context) (trial.FP16Agreement, error) { return c.found, nil }

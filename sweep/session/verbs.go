@@ -87,12 +87,7 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	s.state.Changes = append(s.state.Changes, c)
 	s.ring.changed()
 	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
-	if found != nil {
-		s.state.FP16 = found
-		if !found.All() {
-			s.addMessage(Warning, "%v: its answers are not those of fp32", found)
-		}
-	}
+	s.setFP16(found)
 	if s.state.Load.Matched {
 		s.restartLoad()
 	}

@@ -78,6 +78,9 @@ type Model struct {
 	// LoadLengths has the sizes of made requests in open dimensions, by input.
 	LoadLengths map[string]string `json:"load_lengths,omitempty"`
 
+	// Simulated means that the answers say nothing about the model.
+	Simulated bool `json:"simulated,omitempty"`
+
 	Settings knob.Settings `json:"settings"`
 	Options  knob.Options  `json:"options"`
 	Limits   Limits        `json:"limits"`
@@ -183,7 +186,7 @@ func describe(s *engine.ModelService) Model {
 	out := Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Padding: m.PadWhy, LoadLengths: m.LoadLengths,
-		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
+		Simulated: s.Simulated(), Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
 	if m.Padding != nil {
 		out.Padded, out.Buckets = true, m.Padding.Buckets

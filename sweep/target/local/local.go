@@ -54,6 +54,7 @@ type Target struct {
 	closed       bool
 	monitor      *runningMonitor
 	bareRates    []trial.Bare                   // measured bare rates
+	simulated    bool                           // answers say nothing about the model
 	singles      map[placeKey]map[int]single    // answers to single requests
 	agreements   map[string]trial.FP16Agreement // of FP16 with FP32, by device
 }
@@ -101,6 +102,7 @@ func (t *Target) startChild(ctx context.Context) error {
 		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Describe(), in.Describe())
 	}
 	t.child, t.client, t.info = c, cl, t.infoOf(info)
+	t.simulated = info.Models[0].Simulated
 	t.ranSettings = map[knob.Settings]bool{}
 	t.noteInForce(t.info.Current)
 	if t.baseConfig, err = t.loadConfig(info.Models[0]); err != nil {
@@ -322,7 +324,9 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 	}
 	c, child := t.trialConfig(m), t.child
-	c.Keep = chosenBodies(len(c.Bodies), t.cfg.Seed)
+	if len(alone.singles) > 0 {
+		c.Keep = chosenBodies(len(c.Bodies), t.cfg.Seed)
+	}
 	window, shapes := t.monitor.Begin(), t.watchLengths(ctx)
 	t.mu.Unlock()
 	why, disturbances := "", newDisturbanceRecorder(child.addresses.PID)
