@@ -2,7 +2,6 @@ package search
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"sweetspot/engine/knob"
@@ -24,18 +23,18 @@ func OptionEffects(trials []trial.Trial, best int) string {
 		if !knob.IsOption(n) {
 			continue
 		}
-		text := ""
+		texts := []string{optionText(n, chosen)}
 		for _, r := range rows {
 			t := r.Joined
 			if v := t.Settings.Own.Get(n); v != chosen.Settings.Own.Get(n) && differOnlyIn(n, chosen, t) && t.Error == "" {
-				text += "; " + optionText(n, t)
+				texts = append(texts, optionText(n, t))
 			}
 		}
-		if text != "" {
-			out = append(out, optionText(n, chosen)+text)
+		if len(texts) > 1 {
+			out = append(out, strings.Join(texts, "; "))
 		}
 	}
-	return strings.Join(slices.Compact(out), ". ")
+	return strings.Join(out, ". ")
 }
 
 // differOnlyIn reports whether two trials have the same load and the same settings but for one own value.
