@@ -64,7 +64,7 @@ model here, under B's load, and measures the best settings of both in turns.`,
 
 func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions, asJSON bool) error {
 	c, err := profiles.Compare(before, after, o)
-	if err != nil && !errors.Is(err, profiles.ErrUnlike) {
+	if err != nil && !errors.Is(err, profiles.ErrNotComparable) {
 		return err
 	}
 	switch {
@@ -73,7 +73,7 @@ func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions
 			return err
 		}
 	case err != nil:
-		if len(c.Unlike) > 0 && !o.Force {
+		if len(c.Differences) > 0 && !o.Force {
 			err = withHint("--force compares them anyway", "%w", err)
 		}
 		a.complain(err)

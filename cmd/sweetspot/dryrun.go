@@ -204,7 +204,7 @@ func (a *app) measuredBefore(info sweep.Info) (id string, found trial.History) {
 			continue
 		}
 		prof, err := profiles.Read(s.Path)
-		if err != nil || prof.Header.Unlike(model(info), here) != nil {
+		if err != nil || prof.Header.CheckComparable(model(info), here) != nil {
 			continue
 		}
 		found = trial.History{Trials: prof.Trials, Probes: prof.Probes}

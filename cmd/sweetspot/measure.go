@@ -70,7 +70,7 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err := sweep.Judgeable(p.SLA, info.Tells); err != nil {
 		return err
 	}
-	if err := profiles.OtherModel(model(info), before.Header, after.Header); err != nil && !m.compare.Force {
+	if err := profiles.CheckModel(model(info), before.Header, after.Header); err != nil && !m.compare.Force {
 		return withHint("--force measures this one for both", "%w", err)
 	}
 	watch := newTurnsProgress(a.err, m.quiet)
@@ -133,9 +133,9 @@ func (m measureFlags) best(before, after *profiles.Profile) (plan.Plan, profiles
 	if m.compare.Percentile > 0 {
 		p.SLA.Percentile = m.compare.Percentile
 	}
-	best, err := profiles.BestOf(before, after, m.compare)
+	best, err := profiles.NewBestPair(before, after, m.compare)
 	switch {
-	case errors.Is(err, profiles.ErrUnlike):
+	case errors.Is(err, profiles.ErrNotComparable):
 		return p, best, withHint("--force runs both as the second was", "%w", err)
 	case err != nil:
 		return p, best, err

@@ -32,7 +32,7 @@ func writeMeasured(w io.Writer, m profiles.Measured) error {
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "figure\tin A\tin B\tB/A\t95%\tequal blocks\tchange")
 	row := func(name string, a, b trial.Num, r, equals trial.Estimate, change profiles.Change) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s-%s\t%s-%s\t%s\n", name, profiles.Figure(a), profiles.Figure(b), third(r.Value),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s-%s\t%s-%s\t%s\n", name, profiles.FormatFigure(a), profiles.FormatFigure(b), third(r.Value),
 			third(r.Low), third(r.High), third(equals.Low), third(equals.High), change)
 	}
 	row(fmt.Sprintf("P%g %s ms", m.SLA.Percentile, m.SLA.Latency), m.A.Percentile, m.B.Percentile, m.Percentile, m.PercentileAA, m.PercentileChange())

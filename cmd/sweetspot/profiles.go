@@ -67,7 +67,7 @@ func (a *app) list(f profiles.Filter, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	gone, err := profiles.Gone(a.env.profileDir())
+	gone, err := profiles.Dangling(a.env.profileDir())
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (a *app) showCommand() *cobra.Command {
 }
 
 func (a *app) noteCommand() *cobra.Command {
-	var r profiles.Remark
+	var r profiles.Annotation
 	c := &cobra.Command{
 		Use: "note PROFILE [TEXT]", Short: "add a note or a tag to a recorded sweep", Args: cobra.RangeArgs(1, 2),
 		Long: `note appends to the profile; what was recorded stays as it is. Paths in the text

@@ -79,7 +79,7 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 		id := profiles.NewID(now)
 		path := profiles.Path(a.env.profileDir(), id)
 		if out != "" {
-			path = filepath.Join(out, profiles.InFolder)
+			path = filepath.Join(out, profiles.FileName)
 		}
 		text, err := json.Marshal(p)
 		if err != nil {

@@ -83,7 +83,7 @@ func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
 	if r == nil {
 		return nil
 	}
-	err := r.header.Unlike(model(info), a.machine(info))
+	err := r.header.CheckComparable(model(info), a.machine(info))
 	switch {
 	case err == nil:
 		return nil

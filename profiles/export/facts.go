@@ -52,14 +52,14 @@ func measured(t trial.Trial, runs int) []string {
 	if v.Why != "" {
 		verdict += "; " + v.Why
 	}
-	rate := profiles.Interval(t.Throughput) + " requests/s"
+	rate := profiles.FormatInterval(t.Throughput) + " requests/s"
 	if runs > 1 {
 		rate += fmt.Sprintf(" in %d runs", runs)
 	}
 	return []string{
 		"load      " + t.Load.String(),
 		fmt.Sprintf("measured  %s, P99 %s ms, model P99 %s ms, errors %.3g%%",
-			rate, profiles.LatencyCell(t), profiles.Figure(t.Model.P99), t.Counts.Errors()*100),
+			rate, profiles.LatencyCell(t), profiles.FormatFigure(t.Model.P99), t.Counts.Errors()*100),
 		"verdict   " + verdict,
 	}
 }

@@ -79,14 +79,14 @@ func (t *Target) curve() (servicetime.Curve, error) {
 	s := t.current
 	for _, b := range t.profile.Probes {
 		median, ok := b.Service.Median.Get()
-		if !ok || b.BatchSize != s.BatchSize || profiles.KeyOf(b.Settings) != profiles.KeyOf(s) {
+		if !ok || b.BatchSize != s.BatchSize || profiles.CurveKeyOf(b.Settings) != profiles.CurveKeyOf(s) {
 			continue
 		}
 		e := trial.Estimate{Value: b.Service.Median, Low: b.Service.Low, High: b.Service.High}
 		at := servicetime.Line(time.Duration(median*float64(time.Millisecond)), 0)
 		return at.WithSpread(sigma(e) * math.Sqrt(float64(max(b.Runs, 1)))), nil
 	}
-	c, ok := t.times[profiles.KeyOf(s)]
+	c, ok := t.times[profiles.CurveKeyOf(s)]
 	if !ok {
 		return c, fmt.Errorf("replay: %s tells no service times of %v: its trials have no batches; record it with a target that tells them", t.profile.Header.ID, s)
 	}

@@ -93,7 +93,7 @@ func unpack(data []byte) ([]byte, error) {
 // settings of its first trial are in force. Live recordings, which follow no
 // plan, and profiles without a trial are an error.
 func Open(p *profiles.Profile) (*Target, error) {
-	t := &Target{profile: p, times: p.Times(), points: map[point][]trial.Trial{}, looks: map[point]int{}}
+	t := &Target{profile: p, times: p.ServiceTimes(), points: map[point][]trial.Trial{}, looks: map[point]int{}}
 	sizes := map[int]bool{}
 	for _, r := range p.Trials {
 		sizes[r.Settings.QueueSize] = true
