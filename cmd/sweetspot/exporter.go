@@ -29,7 +29,7 @@ func (a *app) exportFrom(dir string) func(session.ExportRequest) (session.Export
 // write writes s and says what the file has no key for.
 func (e *exporter) write(s export.Source) (session.Exported, error) {
 	format, name := "config.properties", "config.properties"
-	if _, err := export.Write(format, s, true); errors.Is(err, export.ErrUntold) {
+	if _, err := export.Write(format, s, true); errors.Is(err, export.ErrIncomplete) {
 		format, name = "json", "choice.json"
 	}
 	path, err := e.place(name)

@@ -361,7 +361,7 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 	})
 	doc, err := writeExport(what, source, path, f.force)
 	switch {
-	case errors.Is(err, export.ErrUntold): // a server that is not ours: what is known goes into JSON
+	case errors.Is(err, export.ErrIncomplete): // a server that is not ours: what is known goes into JSON
 		a.note(f, "config.properties not written: %v", err)
 		what, path = "choice.json", filepath.Join(dir, "choice.json")
 		if doc, err = writeExport("json", source, path, f.force); err != nil {
