@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -239,12 +240,13 @@ func removeUnknownSettings(raw []byte) (known []byte, removed []string) {
 }
 
 func removeUnknown(settings map[string]any) (removed []string) {
-	for k, v := range settings {
+	var valid knob.Settings // with the own knobs so far, because their number is limited
+	for _, k := range slices.Sorted(maps.Keys(settings)) {
 		if _, ok := knob.Get(knob.Name(k)); ok {
 			continue
 		}
-		single, err := json.Marshal(map[string]any{k: v})
-		if err != nil || json.Unmarshal(single, new(knob.Settings)) != nil {
+		single, err := json.Marshal(map[string]any{k: settings[k]})
+		if err != nil || json.Unmarshal(single, &valid) != nil {
 			removed = append(removed, k)
 			delete(settings, k)
 		}
