@@ -139,7 +139,7 @@ func (a *analysis) candidate(p *Profile, number map[int]int, by *Profile) (c *ca
 		return nil, why
 	}
 	for _, t := range a.ordered(p, choice, chosen, number) {
-		fails, n := a.fails(t)
+		fails, n := a.failsAnywhere(t)
 		switch {
 		case t.Verdict.Result == trial.Pass && !fails:
 			return &candidate{t, choice.Why}, ""
@@ -184,9 +184,9 @@ func (a *analysis) setting(t trial.Trial) setting {
 	return setting{t.Settings, t.Options, t.Load}
 }
 
-// fails reports whether a trial of any part fails with the settings of t, and its number.
+// failsAnywhere reports whether a trial of any part fails with the settings of t, and its number.
 // Its load is that of t or, in a search for the highest rate, a lower one.
-func (a *analysis) fails(t trial.Trial) (bool, int) {
+func (a *analysis) failsAnywhere(t trial.Trial) (bool, int) {
 	i := slices.IndexFunc(a.trials, func(o trial.Trial) bool {
 		return o.Verdict.Result == trial.Fail && a.setting(o) == a.setting(t) && o.Load.Rate <= t.Load.Rate
 	})
@@ -245,7 +245,7 @@ func (a *analysis) exit(parts []*Profile, chosen, missing bool) int {
 		}
 	}
 	for _, t := range a.trials {
-		if fails, _ := a.fails(t); t.Verdict.Result != trial.Fail && !fails {
+		if fails, _ := a.failsAnywhere(t); t.Verdict.Result != trial.Fail && !fails {
 			return cannotTell
 		}
 	}

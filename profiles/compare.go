@@ -210,13 +210,13 @@ func (p *Pair) figures(o CompareOptions) []Compared {
 	}
 	request(judged, !model)
 	if model {
-		out = append(out, p.figure(fmt.Sprintf("model P%g", judged), Milliseconds, ofVerdict(a.Verdict), ofVerdict(b.Verdict), o.Tolerance))
+		out = append(out, p.figure(fmt.Sprintf("model P%g", judged), Milliseconds, verdictEstimate(a.Verdict), verdictEstimate(b.Verdict), o.Tolerance))
 	}
 	return append(out, p.errors())
 }
 
-// ofVerdict returns the promised percentile of a verdict.
-func ofVerdict(v trial.Verdict) trial.Estimate {
+// verdictEstimate returns the promised percentile of a verdict.
+func verdictEstimate(v trial.Verdict) trial.Estimate {
 	return trial.Estimate{Value: v.ValueMS, Low: v.LowMS, High: v.HighMS}
 }
 

@@ -24,9 +24,9 @@ func operatorsLine(o trial.Operators) string {
 	return strings.Join(append([]string{head}, parts...), ", ")
 }
 
-// withBare inserts a column into the table of trials, before the verdict: the throughput
+// withBareShare inserts a column into the table of trials, before the verdict: the throughput
 // as a share of the bare rate. It does nothing if no trial has a bare rate.
-func withBare(t table, trials []trial.Trial) table {
+func withBareShare(t table, trials []trial.Trial) table {
 	if !slices.ContainsFunc(trials, func(r trial.Trial) bool { return r.BareRPS.OK() }) {
 		return t
 	}

@@ -215,7 +215,7 @@ func settingTable(p *Profile) table {
 			verdict, rowNote(p, row, chosen),
 		})
 	}
-	return withOwnKnobs(withBare(withCorrected(t, joined), joined), settingsOf(joined))
+	return withOwnKnobs(withBareShare(withCorrected(t, joined), joined), settingsOf(joined))
 }
 
 // formatRange formats a range of throughputs; "" if an end is not known.
@@ -292,7 +292,7 @@ func trialTable(p *Profile) table {
 			r.Cell(sla.MaxErrorRate), note,
 		})
 	}
-	return withOwnKnobs(withBare(withCorrected(t, p.Trials), p.Trials), settingsOf(p.Trials))
+	return withOwnKnobs(withBareShare(withCorrected(t, p.Trials), p.Trials), settingsOf(p.Trials))
 }
 
 func settingsOf(trials []trial.Trial) []knob.Settings {

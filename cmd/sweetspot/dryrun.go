@@ -41,7 +41,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	case ctx.Err() != nil || !j.named:
 		return err
 	default:
-		info = a.assumed(p)
+		info = a.assumedInfo(p)
 		a.note(f, "without  model %s: %s", p.Model, cause(err, p.Model))
 		a.note(f, "assumed  that its items can be batched, and the %d cores of this machine; knobs that the model or its server cannot change are not left out", info.Cores)
 		a.note(f, "promise  %v, at %v", p.SLA, loadText(p))
@@ -65,9 +65,9 @@ func (a *app) inspect(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Inf
 	return info, err
 }
 
-// assumed returns a description for a plan whose model cannot be opened: with the cores of
+// assumedInfo returns a description for a plan whose model cannot be opened: with the cores of
 // this machine, the start settings of the plan, and a model with a batch axis.
-func (a *app) assumed(p plan.Plan) sweep.Info {
+func (a *app) assumedInfo(p plan.Plan) sweep.Info {
 	cores := a.limits().Cores
 	return sweep.Info{
 		Options: p.Options, Current: startConfig(p).Settings, Tells: trial.TellsAll(), Cores: cores,
@@ -113,7 +113,7 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 		fmt.Fprintln(a.out, line)
 	}
 	fmt.Fprintln(a.out)
-	for _, line := range a.expected(p, info, points) {
+	for _, line := range a.expectedTime(p, info, points) {
 		fmt.Fprintln(a.out, line)
 	}
 	for _, w := range plan.Warnings(points) {
@@ -122,9 +122,9 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	return nil
 }
 
-// expected says how long a plan takes: from an earlier profile of the model on this machine,
+// expectedTime says how long a plan takes: from an earlier profile of the model on this machine,
 // or on the assumption that answers take as long as the promise allows.
-func (a *app) expected(p plan.Plan, info sweep.Info, points []plan.Point) []string {
+func (a *app) expectedTime(p plan.Plan, info sweep.Info, points []plan.Point) []string {
 	e := p.Estimate(points)
 	start := fmt.Sprintf("%d points, expected ", len(points))
 	tests, n := "", len(points)

@@ -20,8 +20,8 @@ type exporter struct {
 	written string // the file that it has written; "" if none
 }
 
-// exportFrom returns the export function of a session, which writes to dir.
-func (a *app) exportFrom(dir string) func(session.ExportRequest) (session.Exported, error) {
+// exportFunc returns the export function of a session, which writes to dir.
+func (a *app) exportFunc(dir string) func(session.ExportRequest) (session.Exported, error) {
 	e := &exporter{dir: dir}
 	return func(r session.ExportRequest) (session.Exported, error) { return e.write(a.exportSource(r)) }
 }

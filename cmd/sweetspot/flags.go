@@ -213,7 +213,7 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 			p.SLA.Limit = demoSLA
 		}
 	}
-	err := errors.Join(f.promise(fs, &p), f.load(fs, &p), f.space(fs, &p), f.effort(fs, &p))
+	err := errors.Join(f.promise(fs, &p), f.load(fs, &p), f.space(fs, &p), f.searchFlags(fs, &p))
 	if err != nil {
 		return p, err
 	}
@@ -346,7 +346,7 @@ func (f *runFlags) ranges(p *plan.Plan) error {
 	return nil
 }
 
-func (f *runFlags) effort(fs *pflag.FlagSet, p *plan.Plan) error {
+func (f *runFlags) searchFlags(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("strategy") {
 		p.Strategy = f.strategy
 	}

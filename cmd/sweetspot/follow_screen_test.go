@@ -87,10 +87,10 @@ func TestFollowUnfinishedProfile(t *testing.T) {
 		t.Errorf("config.properties: %v\n%s", err, data)
 	}
 	s.press("q")
-	if code := s.ended(); code != 0 {
+	if code := s.waitForEnd(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	s.restored()
+	s.checkRestored()
 }
 
 // TestFollowInterruptedProfile: an incomplete last line is ignored with a warning, and the
@@ -116,10 +116,10 @@ func TestFollowInterruptedProfile(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := s.ended(); code != 143 {
+	if code := s.waitForEnd(); code != 143 {
 		t.Errorf("exit code %d", code)
 	}
-	s.restored()
+	s.checkRestored()
 }
 
 // TestFollowError: an error that ends following is on the screen.

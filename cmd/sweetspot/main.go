@@ -196,7 +196,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 		SilenceUsage:  true,
 		Version:       version,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.workOrSweep(c.Context(), c.Flags(), args, &o)
+			return a.workbenchOrSweep(c.Context(), c.Flags(), args, &o)
 		},
 	}
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")

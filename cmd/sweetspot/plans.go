@@ -43,7 +43,7 @@ func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f 
 		return err
 	}
 	if len(jobs) > 1 {
-		return a.several(ctx, jobs, f)
+		return a.runJobs(ctx, jobs, f)
 	}
 	res, err := a.runJob(ctx, jobs[0], f)
 	if f.json == "object" && res.ID != "" {
@@ -120,9 +120,9 @@ func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 	return a.sweepOne(ctx, j, f)
 }
 
-// several runs the plans of one file in their order. After an error of one plan the others
+// runJobs runs the plans of one file in their order. After an error of one plan the others
 // are run too, unless --fail-fast is set. A signal stops all.
-func (a *app) several(ctx context.Context, jobs []job, f *runFlags) error {
+func (a *app) runJobs(ctx context.Context, jobs []job, f *runFlags) error {
 	var all struct {
 		Plans []result `json:"plans"`
 		Exit  int      `json:"exit"`
@@ -136,7 +136,7 @@ func (a *app) several(ctx context.Context, jobs []job, f *runFlags) error {
 			res.Exit, res.Error = exitError, err.Error()
 		}
 		res.Plan, res.Model = j.name, j.plan.Model
-		all.Plans, all.Exit = append(all.Plans, res), worse(all.Exit, res.Exit)
+		all.Plans, all.Exit = append(all.Plans, res), worseExit(all.Exit, res.Exit)
 		if err != nil && (f.failFast || ctx.Err() != nil) {
 			break
 		}
@@ -170,9 +170,9 @@ func (a *app) heading(i, n int, j job, f *runFlags) {
 	}
 }
 
-// worse returns the exit code of two plans together, by priority: an error, cannot tell, no,
+// worseExit returns the exit code of two plans together, by priority: an error, cannot tell, no,
 // yes.
-func worse(a, b int) int {
+func worseExit(a, b int) int {
 	order := []int{exitYes, exitNo, exitCannotTell, exitError}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }

@@ -18,13 +18,13 @@ func TestFolderNames(t *testing.T) {
 	}
 }
 
-// TestWorse: the priorities are 1, 3, 2, 0, in any order of the arguments.
-func TestWorse(t *testing.T) {
+// TestWorseExit: the priorities are 1, 3, 2, 0, in any order of the arguments.
+func TestWorseExit(t *testing.T) {
 	order := []int{exitYes, exitNo, exitCannotTell, exitError}
 	for i, a := range order {
 		for j, b := range order {
-			if got, want := worse(a, b), order[max(i, j)]; got != want {
-				t.Errorf("worse(%d, %d) = %d, want %d", a, b, got, want)
+			if got, want := worseExit(a, b), order[max(i, j)]; got != want {
+				t.Errorf("worseExit(%d, %d) = %d, want %d", a, b, got, want)
 			}
 		}
 	}

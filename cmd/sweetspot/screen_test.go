@@ -176,8 +176,8 @@ func skipIfBusy(t *testing.T, machine monitor.Host, own float64, why string) {
 	}
 }
 
-// ended waits for the end of the program and returns its exit code, -1 after a signal.
-func (s *screen) ended() int {
+// waitForEnd waits for the end of the program and returns its exit code, -1 after a signal.
+func (s *screen) waitForEnd() int {
 	s.t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- s.cmd.Wait() }()
@@ -194,8 +194,8 @@ func (s *screen) ended() int {
 	}
 }
 
-// restored fails unless the terminal is restored: normal screen, visible cursor, no raw mode.
-func (s *screen) restored() {
+// checkRestored fails unless the terminal is restored: normal screen, visible cursor, no raw mode.
+func (s *screen) checkRestored() {
 	s.t.Helper()
 	const leave = "\x1b[?1049l"
 	deadline := time.Now().Add(hang)
@@ -229,8 +229,8 @@ func isRaw(tty *os.File) bool {
 	return *before == *now
 }
 
-// noChild fails if one of these processes keeps running.
-func (s *screen) noChild(children []int) {
+// checkEnded fails if one of these processes keeps running.
+func (s *screen) checkEnded(children []int) {
 	s.t.Helper()
 	deadline := time.Now().Add(hang)
 	for _, pid := range children {
@@ -275,11 +275,11 @@ func TestMainJobOnScreen(t *testing.T) {
 	}
 	children := childrenOf(s.cmd.Process.Pid)
 	s.press("q")
-	if code := s.ended(); code != 0 {
+	if code := s.waitForEnd(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	s.restored()
-	s.noChild(children)
+	s.checkRestored()
+	s.checkEnded(children)
 	s.waitFor("config.properties") // the summary on the normal screen
 }
 
@@ -338,9 +338,9 @@ func TestQuitDuringSweep(t *testing.T) {
 	s.press("q")
 	s.waitFor("resume")
 	s.press("y")
-	s.ended()
-	s.restored()
-	s.noChild(children)
+	s.waitForEnd()
+	s.checkRestored()
+	s.checkEnded(children)
 	s.waitFor("--resume")
 	files, _ := filepath.Glob(filepath.Join(s.dir, "data/sweetspot/profiles/*.jsonl"))
 	if len(files) != 1 {
@@ -370,11 +370,11 @@ func TestTerminalIsRestored(t *testing.T) {
 			s.waitFor("serving")
 			children := childrenOf(s.cmd.Process.Pid)
 			tc.end(s)
-			if code := s.ended(); code != tc.code {
+			if code := s.waitForEnd(); code != tc.code {
 				t.Errorf("exit code %d, want %d", code, tc.code)
 			}
-			s.restored()
-			s.noChild(children)
+			s.checkRestored()
+			s.checkEnded(children)
 		})
 	}
 }
@@ -402,5 +402,5 @@ func TestSmallAndColourless(t *testing.T) {
 		}
 	}
 	s.press("q")
-	s.ended()
+	s.waitForEnd()
 }

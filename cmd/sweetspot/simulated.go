@@ -25,7 +25,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	if err != nil {
 		return nil, withHint("try: sweetspot sim:animated-drawings --target virtual --sweep", "target virtual: %w", err)
 	}
-	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: startIn(m.Places, startConfig(p))}
+	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: possibleStart(m.Places, startConfig(p))}
 	if p.Trial.Duration == 0 && p.Trial.Requests == 0 {
 		c.MinTimeLimit = virtualTrial
 	}
@@ -36,8 +36,8 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 	return t, nil
 }
 
-// startIn changes the device and precision of start settings to possible ones, if necessary.
-func startIn(places []knob.Place, c knob.Config) knob.Config {
+// possibleStart changes the device and precision of start settings to possible ones, if necessary.
+func possibleStart(places []knob.Place, c knob.Config) knob.Config {
 	if l := (knob.Limits{Places: places}); l.Offer(c.Settings) != nil {
 		c.Device, c.Precision = places[0].Device, places[0].Precision
 	}

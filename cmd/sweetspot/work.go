@@ -17,9 +17,9 @@ import (
 	"sweetspot/tui"
 )
 
-// workOrSweep opens the workbench. With --sweep, or without a terminal, it runs a sweep
+// workbenchOrSweep opens the workbench. With --sweep, or without a terminal, it runs a sweep
 // without a screen.
-func (a *app) workOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
+func (a *app) workbenchOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
 	if err := f.checkArgs(args); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 		Open:       func(ctx context.Context) (session.Target, error) { return a.openLive(ctx, p, start) },
 		Record:     a.record("", nil, nil),
 		RecordLive: func(info sweep.Info) (session.LiveRecording, error) { return a.recordLive(promise, p.Seed)(info) },
-		Export:     a.exportFrom(dir),
+		Export:     a.exportFunc(dir),
 	}
 	if f.demo {
 		c.Promise = func(ctx context.Context, t session.Target) (trial.SLA, string) {

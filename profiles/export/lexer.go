@@ -80,7 +80,7 @@ func (l *lexer) step() error {
 		l.rest = rest
 		return nil
 	case c == '"':
-		return l.double()
+		return l.doubleQuotes()
 	case strings.HasPrefix(l.rest, "$("):
 		return l.substitution()
 	case c == '#' && !l.inWord:
@@ -100,8 +100,8 @@ func (l *lexer) step() error {
 	return nil
 }
 
-// double consumes a text in double quotes.
-func (l *lexer) double() error {
+// doubleQuotes consumes a text in double quotes.
+func (l *lexer) doubleQuotes() error {
 	l.add("")
 	for i := 1; i < len(l.rest); i++ {
 		switch c := l.rest[i]; {

@@ -34,8 +34,8 @@ func servers(s Source) []server {
 
 const noFP16 = "FP16: load the model in FP16 in your own code."
 
-// without returns the sentences for all servers, after those of one server.
-func without(s Source, more ...string) []string {
+// withoutKey returns the sentences for all servers, after those of one server.
+func withoutKey(s Source, more ...string) []string {
 	out := append([]string{}, more...)
 	if own := s.Settings.Own; own != "" {
 		out = append(out, fmt.Sprintf("%s: own knobs of the measured server.", own.Words()))
@@ -67,7 +67,7 @@ func bentoML(s Source) server {
 		out.Keys = append(out.Keys, serverKey{"sla", "@bentoml.api(max_latency_ms)", float64(s.SLA.Limit) / 1e6, "ms"})
 		delay += " It is set to the promise."
 	}
-	out.Without = without(s, delay, threadsNote(s))
+	out.Without = withoutKey(s, delay, threadsNote(s))
 	return out
 }
 
@@ -85,7 +85,7 @@ func rayServe(s Source) server {
 		{knob.QueueSize, "@serve.deployment(max_queued_requests)", k.QueueSize, "requests"},
 		{knob.Threads, "@serve.deployment(ray_actor_options.num_cpus)", k.Threads, ""},
 		{knob.Device, "@serve.deployment(ray_actor_options.num_gpus)", gpuShare, "GPUs a replica"},
-	}, Without: without(s, "max_ongoing_requests is twice max_batch_size: below max_batch_size it would limit the batches.")}
+	}, Without: withoutKey(s, "max_ongoing_requests is twice max_batch_size: below max_batch_size it would limit the batches.")}
 }
 
 func litServe(s Source) server {
@@ -100,7 +100,7 @@ func litServe(s Source) server {
 		{knob.BatchDelay, "LitAPI(batch_timeout)", k.BatchDelay.Seconds(), "s"},
 		{knob.Device, "LitServer(accelerator)", accelerator, ""},
 		{knob.Device, "LitServer(devices)", 1, ""},
-	}, Without: without(s, fmt.Sprintf("queue size %d: the queue of LitServe is unbounded.", k.QueueSize), threadsNote(s))}
+	}, Without: withoutKey(s, fmt.Sprintf("queue size %d: the queue of LitServe is unbounded.", k.QueueSize), threadsNote(s))}
 }
 
 // jsonNotes returns the sentences of all servers.
