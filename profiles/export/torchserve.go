@@ -19,7 +19,7 @@ func checkTorchServe(s Source, force bool) error {
 		return err
 	}
 	if forTorchServe(s).Model.Name == "" {
-		return fmt.Errorf("model name %q: TorchServe accepts only names of letters, digits, _ - .", s.Model.Name)
+		return fmt.Errorf("model name %q: TorchServe accepts only names of letters, digits, . _ and -", s.Model.Name)
 	}
 	if force {
 		return nil

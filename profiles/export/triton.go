@@ -20,7 +20,7 @@ func checkTriton(s Source, _ bool) error {
 		return err
 	}
 	if forTriton(s).Model.Name == "" {
-		return fmt.Errorf("model name %q: Triton needs a folder with that name; use letters, digits, _ - .", s.Model.Name)
+		return fmt.Errorf("model name %q: Triton needs a folder with that name; use letters, digits, . _ and -", s.Model.Name)
 	}
 	for _, t := range s.tensors() {
 		if _, ok := tritonType(t.Type); !ok {
