@@ -31,7 +31,7 @@ type analysis struct {
 // candidate is the trial that a part would choose, with the reasons of its choice.
 type candidate struct {
 	trial.Trial
-	why trial.Why
+	why trial.Explanation
 }
 
 // analyze analyzes the parts, in their order. The plan of the first one is the plan of the
@@ -104,7 +104,7 @@ func (a *analysis) add(p *Profile, trials map[string]int, probes map[string]bool
 // of a part. It is undecided if v does not imply one, as can be in parts with different
 // promises that were merged with force.
 func (a *analysis) carry(v trial.Verdict, sla trial.SLA) trial.Verdict {
-	v, ok := v.Carry(sla, a.sla)
+	v, ok := v.Restate(sla, a.sla)
 	if !ok {
 		v.Result = trial.Undecided
 	}
@@ -117,7 +117,7 @@ func trialKey(t trial.Trial) string {
 	return key(t.At, t.Role, t.Seed, t.Settings, t.Options, t.Load, t.Seconds, t.Counts, t.Throughput, t.Hist)
 }
 
-func probeKey(p trial.Probe) string { return key(p.At, p.Settings, p.BatchSize, p.Runs, p.Service) }
+func probeKey(p trial.Probe) string { return key(p.At, p.Settings, p.BatchSize, p.Runs, p.ServiceTime) }
 
 func key(of ...any) string {
 	text, err := json.Marshal(of)
@@ -218,12 +218,12 @@ func (a *analysis) best() (best *candidate, runners []int) {
 
 // choice returns the choice of the merged profile.
 func (m *merger) choice(c candidate, runners []int) trial.Choice {
-	why := trial.Why{
+	why := trial.Explanation{
 		Text: "the best of the parts' choices", Limit: c.why.Limit, RunnersUp: runners,
 		HighestRPS: c.why.HighestRPS, PlanRPS: c.why.PlanRPS,
 	}
 	if v := c.Verdict; v.LimitMS > 0 {
-		why.Headroom = trial.Of(1 - v.ValueMS.Or(c.Latency.P99.Value.Or(0))/v.LimitMS)
+		why.Headroom = trial.NumOf(1 - v.ValueMS.Or(c.Latency.P99.Value.Or(0))/v.LimitMS)
 	}
 	return trial.Choice{At: m.at, N: c.N, By: "merge", Settings: c.Settings, Why: why}
 }

@@ -57,7 +57,7 @@ func (p part) write(t *testing.T, dir string, hours int) string {
 		}
 		steps = append(steps, w.Trial(r))
 		if r.N == p.choice {
-			steps = append(steps, w.Choice(trial.Choice{N: r.N, Settings: r.Settings, Why: trial.Why{PlanRPS: trial.Of(r.Load.Rate * .95)}}))
+			steps = append(steps, w.Choice(trial.Choice{N: r.N, Settings: r.Settings, Why: trial.Explanation{PlanRPS: trial.NumOf(r.Load.Rate * .95)}}))
 		}
 	}
 	if p.exit >= 0 {

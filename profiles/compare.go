@@ -198,7 +198,7 @@ func (p *Pair) figures(o CompareOptions) []Compared {
 	case o.Percentile > 0:
 		judged = o.Percentile
 	case a.Verdict.Percentile > 0 && a.Verdict.Percentile == b.Verdict.Percentile && a.Verdict.Latency == b.Verdict.Latency:
-		judged, model = a.Verdict.Percentile, a.Verdict.Latency == trial.Model
+		judged, model = a.Verdict.Percentile, a.Verdict.Latency == trial.ModelLatency
 	}
 	request := func(q float64, judged bool) {
 		f := p.figure(fmt.Sprintf("P%g", q), Milliseconds, percentile(a, q), percentile(b, q), o.Tolerance)

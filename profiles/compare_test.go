@@ -20,7 +20,7 @@ import (
 func precise(n int, rps, p99 float64) trial.Trial {
 	t := sampleTrial(n)
 	est := func(v float64) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(.99 * v), High: trial.Of(1.01 * v)}
+		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(.99 * v), High: trial.NumOf(1.01 * v)}
 	}
 	t.Throughput, t.Latency.P50, t.Latency.P99 = est(500*rps), est(18), est(40*p99)
 	return t
@@ -46,7 +46,7 @@ func TestCompareOutcomes(t *testing.T) {
 		{"lower", precise(1, 1, .5), profiles.NoRegression, "nothing"},
 		{"throughput lower", precise(1, .8, 1), profiles.Regression, "throughput is 20% lower (19% to 21%)"},
 		{"throughput higher", precise(1, 2, 1), profiles.NoRegression, "nothing"},
-		{"P99 wide", change(func(u *trial.Trial) { u.Latency.P99.High, u.Latency.P99.Low = trial.Of(48), trial.Of(32) }), profiles.CannotTell, "P99 may be 20% higher, and 5% is tolerated; longer trials can decide it"},
+		{"P99 wide", change(func(u *trial.Trial) { u.Latency.P99.High, u.Latency.P99.Low = trial.NumOf(48), trial.NumOf(32) }), profiles.CannotTell, "P99 may be 20% higher, and 5% is tolerated; longer trials can decide it"},
 		{"P99 open", change(func(u *trial.Trial) { u.Latency.P99.High = open }), profiles.CannotTell, "P99: too few answers"},
 		{"P99 open below", change(func(u *trial.Trial) { u.Latency.P99.Low = open }), profiles.NoRegression, "nothing"},
 		{"no P99", change(func(u *trial.Trial) { u.Latency.P99 = trial.Estimate{} }), profiles.CannotTell, "P99: too few answers"},
@@ -86,9 +86,9 @@ func TestCompareDifferent(t *testing.T) {
 	}{
 		{"CPU", func(h *profiles.Header) { h.Machine.CPU = "Other CPU" }, "CPU: Test CPU and Other CPU"},
 		{"cores and runtime", func(h *profiles.Header) { h.Machine.Cores, h.Machine.Runtime = 4, "" }, "cores: 2 and 4; runtime: onnxruntime 1.27.0 cpu and none"},
-		{"memory", func(h *profiles.Header) { h.Machine.MemoryMB = trial.Of(8000) }, "memory: 24576 MB and 8192 MB"},
+		{"memory", func(h *profiles.Header) { h.Machine.MemoryMB = trial.NumOf(8000) }, "memory: 24576 MB and 8192 MB"},
 		{"GPU", func(h *profiles.Header) {
-			h.Machine.GPUs = []profiles.GPU{{Name: "H200", MemoryMB: trial.Of(140000)}}
+			h.Machine.GPUs = []profiles.GPU{{Name: "H200", MemoryMB: trial.NumOf(140000)}}
 		}, "GPUs: none and H200 147456 MB"},
 		{"model", func(h *profiles.Header) { h.Model.Name = "resnet18" }, "model: mlp-wide and resnet18"},
 		{"bytes", func(h *profiles.Header) { h.Model.SHA256 = "ffff" }, "mlp-wide is not the same file: sha256 12ab34cd56ef and ffff"},
@@ -194,7 +194,7 @@ func TestComparePercentile(t *testing.T) {
 func TestCompareModel(t *testing.T) {
 	model := func(ms float64) *profiles.Profile {
 		u := precise(1, 1, ms)
-		u.Verdict.Latency, u.Verdict.ValueMS, u.Verdict.LowMS, u.Verdict.HighMS = trial.Model, trial.Of(10), trial.Of(9.9), trial.Of(10.1)
+		u.Verdict.Latency, u.Verdict.ValueMS, u.Verdict.LowMS, u.Verdict.HighMS = trial.ModelLatency, trial.NumOf(10), trial.NumOf(9.9), trial.NumOf(10.1)
 		return profileOf("x", u)
 	}
 	got, err := profiles.Compare(model(1), model(3), profiles.CompareOptions{Tolerance: .05})

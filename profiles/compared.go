@@ -126,8 +126,8 @@ func (c Comparison) knobs() (equal, different []knob.Knob) {
 	for _, p := range c.Pairs {
 		all = append(all, p.A.Settings, p.B.Settings)
 	}
-	for _, k := range knob.Of(all...) {
-		if len(all) > 0 && !slices.ContainsFunc(all, func(s knob.Settings) bool { return s.Told(k.Name) }) {
+	for _, k := range knob.TableOf(all...) {
+		if len(all) > 0 && !slices.ContainsFunc(all, func(s knob.Settings) bool { return s.Has(k.Name) }) {
 			continue
 		}
 		values := map[string]bool{}
@@ -148,7 +148,7 @@ func (c Comparison) knobs() (equal, different []knob.Knob) {
 func settings(s knob.Settings, ks []knob.Knob) string {
 	parts := make([]string, len(ks))
 	for i, k := range ks {
-		parts[i] = fmt.Sprintf("%s %s", k.Name, s.Show(k.Name))
+		parts[i] = fmt.Sprintf("%s %s", k.Name, s.Display(k.Name))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -23,7 +23,7 @@ func TestCorrected(t *testing.T) {
 		t.Errorf("no trial has a corrected P99:\n%s", text)
 	}
 	with := sampleTrial(2)
-	with.P99Corrected = trial.Of(77.7)
+	with.P99Corrected = trial.NumOf(77.7)
 	text := show(sampleTrial(1), with)
 	var titles, row string
 	for line := range strings.Lines(text) {

@@ -187,8 +187,8 @@ func TestLive(t *testing.T) {
 	}
 	none := trial.Num{}
 	s := profiles.Series{
-		StepS: .5, P99MS: []trial.Num{none, trial.Of(12.5), trial.Of(9)},
-		RPS: []trial.Num{trial.Of(500), trial.Of(510), none}, GPUPercent: []trial.Num{none, none, none},
+		StepS: .5, P99MS: []trial.Num{none, trial.NumOf(12.5), trial.NumOf(9)},
+		RPS: []trial.Num{trial.NumOf(500), trial.NumOf(510), none}, GPUPercent: []trial.Num{none, none, none},
 	}
 	live := sampleTrial(1)
 	live.Role = trial.RoleLive

@@ -58,7 +58,7 @@ func ReadMachine(root fs.FS, cores int) Machine {
 		bytes, ok = limit, true
 	}
 	if ok {
-		m.MemoryMB = trial.Of(math.Round(bytes / 1e6))
+		m.MemoryMB = trial.NumOf(math.Round(bytes / 1e6))
 	}
 	return m
 }

@@ -72,12 +72,12 @@ func TestClass(t *testing.T) {
 		return read(t, path).Header.Machine.Class
 	}
 	base := class(func(*profiles.Machine) {})
-	if got := class(func(m *profiles.Machine) { m.MemoryMB = trial.Of(24100) }); got != base {
+	if got := class(func(m *profiles.Machine) { m.MemoryMB = trial.NumOf(24100) }); got != base {
 		t.Error("a difference of 100 MB of 24000 changes the class")
 	}
 	for name, change := range map[string]func(*profiles.Machine){
 		"cores":   func(m *profiles.Machine) { m.Cores = 4 },
-		"memory":  func(m *profiles.Machine) { m.MemoryMB = trial.Of(32000) },
+		"memory":  func(m *profiles.Machine) { m.MemoryMB = trial.NumOf(32000) },
 		"GPU":     func(m *profiles.Machine) { m.GPUs = []profiles.GPU{{Name: "H200"}} },
 		"runtime": func(m *profiles.Machine) { m.Runtime = "other" },
 		"CPU":     func(m *profiles.Machine) { m.CPU = "other" },

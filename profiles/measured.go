@@ -115,10 +115,10 @@ type MeasuredSide struct {
 	Failed     int           `json:"failed"` // including refused requests
 }
 
-func sideOf(id string, t trial.Trial, d sweep.Turn) MeasuredSide {
+func sideOf(id string, t trial.Trial, d sweep.Side) MeasuredSide {
 	return MeasuredSide{
 		Profile: id, Trial: t.N, Settings: t.Settings,
-		Percentile: trial.Of(d.PercentileMS), RPS: trial.Of(d.RPS), Sent: d.Sent, Failed: d.Failed,
+		Percentile: trial.NumOf(d.PercentileMS), RPS: trial.NumOf(d.RPS), Sent: d.Sent, Failed: d.Failed,
 	}
 }
 
@@ -160,16 +160,16 @@ func (m *Measured) decide(o Outcome, fs []worsening, reason func(worsening, floa
 // generator limited more than a tenth of the blocks, the outcome is CannotTell, unless
 // force is set.
 func (m *Measured) addNotes(d sweep.Difference, force bool) {
-	if d.Thin > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("in %d of %d pairs a block had too few answers for its P%g", d.Thin, d.Pairs, m.SLA.Percentile))
+	if d.TooFew > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("in %d of %d pairs a block had too few answers for its P%g", d.TooFew, d.Pairs, m.SLA.Percentile))
 	}
-	if d.Busy > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("other programs used the CPU in %d of %d blocks: an idle machine shows smaller differences", d.Busy, 2*d.Pairs))
+	if d.Disturbed > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("other programs used the CPU in %d of %d blocks: an idle machine shows smaller differences", d.Disturbed, 2*d.Pairs))
 	}
 	if d.Limited == 0 {
 		return
 	}
-	text := fmt.Sprintf("in %d of %d blocks: %s", d.Limited, 2*d.Pairs, d.LimitedWhy)
+	text := fmt.Sprintf("in %d of %d blocks: %s", d.Limited, 2*d.Pairs, d.LimitedReason)
 	m.Notes = append(m.Notes, text)
 	if 10*d.Limited > 2*d.Pairs && !force {
 		m.Outcome, m.Why = CannotTell, text
@@ -254,7 +254,7 @@ func invert(i stat.Interval) stat.Interval {
 }
 
 func estimateOf(i stat.Interval) trial.Estimate {
-	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}
+	return trial.Estimate{Value: trial.NumOf(i.Value), Low: trial.NumOf(i.Low), High: trial.NumOf(i.High)}
 }
 
 // oneDecimal formats a share in percent with one decimal.

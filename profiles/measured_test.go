@@ -22,14 +22,14 @@ import (
 func TestMeasured(t *testing.T) {
 	in := func(low, value, high float64) stat.Interval { return stat.Interval{Value: value, Low: low, High: high} }
 	same := in(.99, 1, 1.01)
-	sent := sweep.Turn{Sent: 1000, RPS: 100, PercentileMS: 20}
-	failing := sweep.Turn{Sent: 1000, Failed: 30, RPS: 100, PercentileMS: 20}
+	sent := sweep.Side{Sent: 1000, RPS: 100, PercentileMS: 20}
+	failing := sweep.Side{Sent: 1000, Failed: 30, RPS: 100, PercentileMS: 20}
 	const yes, no, cannotTell = profiles.NoRegression, profiles.Regression, profiles.CannotTell
 	for _, tc := range []struct {
 		name            string
 		percentile, rps stat.Interval
 		aa              stat.Interval // of the percentile
-		b               sweep.Turn
+		b               sweep.Side
 		limited         int // blocks
 		outcome         profiles.Outcome
 		why             string
@@ -52,7 +52,7 @@ func TestMeasured(t *testing.T) {
 	} {
 		m := profiles.BestPair{}.Judge(sweep.Difference{
 			Percentile: tc.percentile, PercentileAA: tc.aa, Throughput: tc.rps, ThroughputAA: same,
-			A: sent, B: tc.b, Pairs: 20, Limited: tc.limited, LimitedWhy: "generator limited: late",
+			A: sent, B: tc.b, Pairs: 20, Limited: tc.limited, LimitedReason: "generator limited: late",
 		}, plan.Default().SLA, profiles.CompareOptions{Tolerance: .05})
 		if m.Outcome != tc.outcome || !strings.Contains(m.Why, tc.why) {
 			t.Errorf("%s: %v, %q; want %v with %q", tc.name, m.Outcome, m.Why, tc.outcome, tc.why)
@@ -63,7 +63,7 @@ func TestMeasured(t *testing.T) {
 // TestMeasuredForced: with force, blocks that the generator limited are judged too.
 func TestMeasuredForced(t *testing.T) {
 	same := stat.Interval{Value: 1, Low: .99, High: 1.01}
-	d := sweep.Difference{Percentile: same, PercentileAA: same, Throughput: same, ThroughputAA: same, Pairs: 2, Limited: 4, Busy: 1}
+	d := sweep.Difference{Percentile: same, PercentileAA: same, Throughput: same, ThroughputAA: same, Pairs: 2, Limited: 4, Disturbed: 1}
 	m := profiles.BestPair{}.Judge(d, plan.Default().SLA, profiles.CompareOptions{Tolerance: .05, Force: true})
 	if m.Outcome != profiles.NoRegression || len(m.Notes) != 2 || !strings.Contains(m.Notes[0], "used the CPU in 1 of 4 blocks") {
 		t.Errorf("%v, notes %q; want it judged, with two notes", m.Outcome, m.Notes)
@@ -73,7 +73,7 @@ func TestMeasuredForced(t *testing.T) {
 // TestMeasuredChange: a change is larger than the differences of the A/A comparison.
 func TestMeasuredChange(t *testing.T) {
 	in := func(low, high float64) trial.Estimate {
-		return trial.Estimate{Low: trial.Of(low), High: trial.Of(high)}
+		return trial.Estimate{Low: trial.NumOf(low), High: trial.NumOf(high)}
 	}
 	for _, c := range []struct {
 		name                   string

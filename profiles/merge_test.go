@@ -33,7 +33,7 @@ func shard(t *testing.T, dir string, i, n int, end bool) string {
 	first.Verdict.Result = trial.Fail
 	steps := []error{
 		w.Probe(trial.Probe{N: 1, BatchSize: i}), w.Trial(first), w.Trial(second),
-		w.Choice(trial.Choice{N: 4, By: "strategy", Settings: second.Settings, Why: trial.Why{Limit: "execution", RunnersUp: []int{3}}}),
+		w.Choice(trial.Choice{N: 4, By: "strategy", Settings: second.Settings, Why: trial.Explanation{Limit: "execution", RunnersUp: []int{3}}}),
 	}
 	if end {
 		steps = append(steps, w.End(profiles.Done, 0))

@@ -16,14 +16,14 @@ import (
 func sampleOperators() trial.Operators {
 	return trial.Operators{
 		At: at, Settings: sampleTrial(2).Settings, Options: knob.Options{Rule: knob.TorchServe},
-		Runs: 99, BatchSize: 8, RunMS: trial.Of(4.02),
+		Runs: 99, BatchSize: 8, RunMS: trial.NumOf(4.02),
 		Operators: []trial.Operator{
-			{Name: "Gemm", Share: .75, MS: trial.Of(3.015), Calls: 3},
-			{Name: "FusedGemm", Share: .125, MS: trial.Of(.5), Calls: 1},
-			{Name: "Relu", Share: .05, MS: trial.Of(.2), Calls: 3},
-			{Name: "Add", Share: .03, MS: trial.Of(.12), Calls: 1},
-			{Name: "Cast", Share: .025, MS: trial.Of(.1), Calls: 2},
-			{Name: "Shape", Share: .02, MS: trial.Of(.08), Calls: 1},
+			{Name: "Gemm", Share: .75, MS: trial.NumOf(3.015), Calls: 3},
+			{Name: "FusedGemm", Share: .125, MS: trial.NumOf(.5), Calls: 1},
+			{Name: "Relu", Share: .05, MS: trial.NumOf(.2), Calls: 3},
+			{Name: "Add", Share: .03, MS: trial.NumOf(.12), Calls: 1},
+			{Name: "Cast", Share: .025, MS: trial.NumOf(.1), Calls: 2},
+			{Name: "Shape", Share: .02, MS: trial.NumOf(.08), Calls: 1},
 		},
 	}
 }
@@ -37,7 +37,7 @@ func TestOperators(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := sampleTrial(1)
-	served.BareRPS = trial.Of(1002)
+	served.BareRPS = trial.NumOf(1002)
 	late := sampleOperators()
 	late.At = at.Add(1500 * time.Microsecond)
 	for _, err := range []error{w.Trial(served), w.Operators(late), w.Trial(sampleTrial(2)), w.End(profiles.Done, 0), w.Close()} {

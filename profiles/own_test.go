@@ -13,7 +13,7 @@ import (
 )
 
 // remoteTrial returns a trial of a server that reports no common knob and has own knobs.
-func remoteTrial(n int, own knob.Own, rps float64) trial.Trial {
+func remoteTrial(n int, own knob.OwnValues, rps float64) trial.Trial {
 	t := precise(n, rps, 1)
 	t.Settings, t.Model = knob.Settings{Own: own}, trial.ModelLatencies{}
 	return t
@@ -77,7 +77,7 @@ func TestOwnKnobsInAProfile(t *testing.T) {
 // TestOwnKnobsCompared: trials with equal own knobs are compared, and different values are
 // shown.
 func TestOwnKnobsCompared(t *testing.T) {
-	slow, fast := knob.Own("instances=1 max_batch_size=1"), knob.Own("instances=1 max_batch_size=8")
+	slow, fast := knob.OwnValues("instances=1 max_batch_size=1"), knob.OwnValues("instances=1 max_batch_size=8")
 	a := remoteProfile(t, "a", remoteTrial(1, slow, 1), remoteTrial(2, fast, 2))
 	b := remoteProfile(t, "b", remoteTrial(1, fast, 1.5), remoteTrial(2, slow, 1))
 	c, err := profiles.Compare(a, b, profiles.CompareOptions{Tolerance: .05})

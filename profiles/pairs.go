@@ -97,7 +97,7 @@ func newPair(a, b trial.Trial) Pair {
 		Load: a.Load, a: a, b: b, k: 1, n: 1,
 	}
 	for _, t := range []trial.Trial{a, b} {
-		for _, w := range t.Warned(trial.GeneratorLimited) {
+		for _, w := range t.WarningsOf(trial.GeneratorLimited) {
 			p.Caveats = append(p.Caveats, fmt.Sprintf("trial %d: %v", t.N, w))
 		}
 	}

@@ -76,7 +76,7 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 		}
 		seen[t.Settings] = true
 		curve, known := times[CurveKeyOf(t.Settings)]
-		if !known || !t.Settings.Told(knob.Workers) || !t.Settings.Told(knob.BatchSize) { // a profile of another program may lack knobs
+		if !known || !t.Settings.Has(knob.Workers) || !t.Settings.Has(knob.BatchSize) { // a profile of another program may lack knobs
 			out.Unknown++
 			continue
 		}
@@ -123,7 +123,7 @@ func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA) Predicted {
 	if sla == nil {
 		return row
 	}
-	if sla.Latency == trial.Model {
+	if sla.Latency == trial.ModelLatency {
 		slices.Sort(models)
 		requests = models
 	}
@@ -141,7 +141,7 @@ func quantile(sorted []float64, q float64) trial.Num {
 	if n*(1-q) < 1-1e-9 {
 		return trial.Num{}
 	}
-	return trial.Of(sorted[max(int(math.Ceil(q*n-1e-9*n)), 1)-1])
+	return trial.NumOf(sorted[max(int(math.Ceil(q*n-1e-9*n)), 1)-1])
 }
 
 // compare orders the settings: first those that keep the promise, then by refused
@@ -235,8 +235,8 @@ func (a Predicted) row(first bool) []string {
 	}
 	s := a.Settings
 	return []string{
-		strconv.Itoa(a.N), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
-		s.Show(knob.FP16), s.Show(knob.Device), FormatFigure(trial.Of(a.Throughput)), FormatFigure(a.P50), FormatFigure(a.P99),
+		strconv.Itoa(a.N), s.Display(knob.Workers), s.Display(knob.BatchSize), s.Display(knob.BatchDelay),
+		s.Display(knob.FP16), s.Display(knob.Device), FormatFigure(trial.NumOf(a.Throughput)), FormatFigure(a.P50), FormatFigure(a.P99),
 		fmt.Sprintf("%.0f%%", 100*a.Utilization), promise, strings.Join(notes, "; "),
 	}
 }

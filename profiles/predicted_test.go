@@ -63,7 +63,7 @@ func TestPredict(t *testing.T) {
 // TestPredictModel: a promise on the model latency depends only on the times of batches.
 func TestPredictModel(t *testing.T) {
 	p := linearProfile(6 * time.Millisecond)
-	p.Header.SLA.Latency = trial.Model
+	p.Header.SLA.Latency = trial.ModelLatency
 	got, err := profiles.Predict(p, 190)
 	if err != nil {
 		t.Fatal(err)

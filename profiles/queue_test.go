@@ -51,13 +51,13 @@ func simulate(rng *rand.Rand, n int) (ms []float64, counts []int) {
 // recorded returns the trial that a sweep records for such a run, with all latencies scaled.
 func recorded(ms []float64, counts []int, scale float64) trial.Trial {
 	est := func(i stat.Interval) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(scale * i.Value), Low: trial.Of(scale * i.Low), High: trial.Of(scale * i.High)}
+		return trial.Estimate{Value: trial.NumOf(scale * i.Value), Low: trial.NumOf(scale * i.Low), High: trial.NumOf(scale * i.High)}
 	}
 	out := sampleTrial(1)
 	q := stat.Quantiles(ms, .5, .99)
 	out.Latency = trial.Latencies{P50: est(q[0]), P99: est(q[1])}
 	rate := stat.Rate(counts, 250*time.Millisecond)
-	out.Throughput = trial.Estimate{Value: trial.Of(rate.Value), Low: trial.Of(rate.Low), High: trial.Of(rate.High)}
+	out.Throughput = trial.Estimate{Value: trial.NumOf(rate.Value), Low: trial.NumOf(rate.Low), High: trial.NumOf(rate.High)}
 	out.Counts = trial.Counts{Sent: len(ms), OK: len(ms)}
 	out.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 500, ValueMS: out.Latency.P99.Value, LowMS: out.Latency.P99.Low, HighMS: out.Latency.P99.High}
 	return out

@@ -26,7 +26,7 @@ func ratio(a, b trial.Estimate, k float64) trial.Estimate {
 	l := math.Log(vb / va)
 	low := l - k*math.Hypot(logDistance(b.Low, vb), logDistance(a.High, va))
 	high := l + k*math.Hypot(logDistance(b.High, vb), logDistance(a.Low, va))
-	return trial.Estimate{Value: trial.Of(vb / va), Low: trial.Of(math.Exp(low)), High: trial.Of(math.Exp(high))}
+	return trial.Estimate{Value: trial.NumOf(vb / va), Low: trial.NumOf(math.Exp(low)), High: trial.NumOf(math.Exp(high))}
 }
 
 // logDistance returns the distance of an end of an interval from its value on the
@@ -41,7 +41,7 @@ func logDistance(end trial.Num, value float64) float64 {
 
 // inverse returns 1/r.
 func inverse(r trial.Estimate) trial.Estimate {
-	one := func(n trial.Num) trial.Num { return trial.Of(1 / n.Or(math.NaN())) }
+	one := func(n trial.Num) trial.Num { return trial.NumOf(1 / n.Or(math.NaN())) }
 	return trial.Estimate{Value: one(r.Value), Low: one(r.High), High: one(r.Low)}
 }
 
@@ -84,7 +84,7 @@ func errorRate(c trial.Counts, n int) trial.Estimate {
 	p, sent := c.Errors(), float64(c.Sent)
 	mid := (p + z*z/(2*sent)) / (1 + z*z/sent)
 	half := z / (1 + z*z/sent) * math.Sqrt(p*(1-p)/sent+z*z/(4*sent*sent))
-	return trial.Estimate{Value: trial.Of(p), Low: trial.Of(max(0, mid-half)), High: trial.Of(min(1, mid+half))}
+	return trial.Estimate{Value: trial.NumOf(p), Low: trial.NumOf(max(0, mid-half)), High: trial.NumOf(min(1, mid+half))}
 }
 
 // difference returns b-a with its interval, combined as in ratio.
@@ -93,7 +93,7 @@ func difference(a, b trial.Estimate) trial.Estimate {
 	d := num(b.Value) - num(a.Value)
 	low := math.Hypot(num(b.Value)-num(b.Low), num(a.High)-num(a.Value))
 	high := math.Hypot(num(b.High)-num(b.Value), num(a.Value)-num(a.Low))
-	return trial.Estimate{Value: trial.Of(d), Low: trial.Of(d - low), High: trial.Of(d + high)}
+	return trial.Estimate{Value: trial.NumOf(d), Low: trial.NumOf(d - low), High: trial.NumOf(d + high)}
 }
 
 // percentile returns a percentile of the request latencies of a trial in ms. The usual
@@ -130,7 +130,7 @@ func quantileMS(h *latency.Hist, q float64) trial.Num {
 	if !(q > 0 && q < 1) {
 		return trial.Num{}
 	}
-	return trial.Of(float64(h.Quantile(q)) / float64(time.Millisecond))
+	return trial.NumOf(float64(h.Quantile(q)) / float64(time.Millisecond))
 }
 
 // standardHalfWidth returns half the width of the interval of the P99, as a share of the

@@ -295,7 +295,7 @@ func (p *Profile) Best() (best trial.Trial, ok bool) {
 	if !ok {
 		return trial.Trial{}, false
 	}
-	return p.Trials[row.Stands], true
+	return p.Trials[row.Representative], true
 }
 
 // BestRow returns the row of the chosen setting: all of its runs. Without a choice it

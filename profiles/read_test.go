@@ -173,7 +173,7 @@ func TestDecodeWithoutSLA(t *testing.T) {
 	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "second header") {
 		t.Errorf("warnings = %q", p.Warnings)
 	}
-	want := trial.SLA{Percentile: 95, Limit: 20 * time.Millisecond, Latency: trial.Model}
+	want := trial.SLA{Percentile: 95, Limit: 20 * time.Millisecond, Latency: trial.ModelLatency}
 	if sla, ok := p.SLA(); !ok || sla != want {
 		t.Errorf("SLA = %v, %t, want %v from the verdict", sla, ok, want)
 	}
@@ -263,7 +263,7 @@ func checkVersion1(t *testing.T, p *profiles.Profile) {
 	if !ok || r.N != 31 || r.Counts.OK != 6550 || r.Latency.P99.Low.Text(1) != "39.4" || r.Latency.P999.High.OK() || r.Batches.Sizes[8] != 710 {
 		t.Errorf("trial = %+v", r)
 	}
-	if p.Probes[0].Service.Median.Text(2) != "4.02" || p.Header.Machine.MemoryMB.Text(0) != "24000" || *p.End.Choice != 31 {
+	if p.Probes[0].ServiceTime.Median.Text(2) != "4.02" || p.Header.Machine.MemoryMB.Text(0) != "24000" || *p.End.Choice != 31 {
 		t.Errorf("probe %+v, machine %+v, end %+v", p.Probes[0], p.Header.Machine, p.End)
 	}
 	if c, ok := p.Choice(); !ok || c.Why.Skipped[0].Reason != "batch above concurrency" {
@@ -321,7 +321,7 @@ func TestDocs(t *testing.T) {
 func TestBestWithoutChoice(t *testing.T) {
 	ran := func(n, batch int, role trial.Role, rps float64, answer trial.Answer) trial.Trial {
 		x := trial.Trial{N: n, Role: role}
-		x.Settings.BatchSize, x.Throughput.Value, x.Verdict.Result = batch, trial.Of(rps), answer
+		x.Settings.BatchSize, x.Throughput.Value, x.Verdict.Result = batch, trial.NumOf(rps), answer
 		return x
 	}
 	for _, c := range []struct {

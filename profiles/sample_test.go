@@ -20,7 +20,7 @@ var at = time.Date(2026, 11, 22, 9, 15, 0, 0, time.UTC)
 func header(id string) profiles.Header {
 	return profiles.Header{
 		ID: id, Kind: profiles.Sweep, Created: at, Tool: "sweetspot 0.1.0",
-		Machine:  profiles.Machine{OS: "linux", Arch: "amd64", CPU: "Test CPU", Cores: 2, MemoryMB: trial.Of(24000), Runtime: "onnxruntime 1.27.0 cpu"},
+		Machine:  profiles.Machine{OS: "linux", Arch: "amd64", CPU: "Test CPU", Cores: 2, MemoryMB: trial.NumOf(24000), Runtime: "onnxruntime 1.27.0 cpu"},
 		Model:    profiles.Model{Name: "mlp-wide", Version: "1.0", Source: "builtin:mlp-wide", SHA256: "12ab34cd56ef7890", BatchAxis: true},
 		SLA:      &trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond},
 		Plan:     json.RawMessage(`{"model":"builtin:mlp-wide","seed":18446744073709551615}`),
@@ -30,7 +30,7 @@ func header(id string) profiles.Header {
 
 func sampleTrial(n int) trial.Trial {
 	est := func(v, half float64) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
+		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v - half), High: trial.NumOf(v + half)}
 	}
 	t := trial.Trial{
 		N: n, At: at.Add(time.Duration(n) * time.Minute), Role: trial.RoleLoad, Reason: "predicted best",
@@ -40,8 +40,8 @@ func sampleTrial(n int) trial.Trial {
 	t.Seconds, t.Counts = 12.4, trial.Counts{Sent: 6550, OK: 6550}
 	t.Throughput = est(500+float64(n), 9.05)
 	t.Latency.P50, t.Latency.P99 = est(18.9, .3), est(41.2, 1.9)
-	t.Model.P99 = trial.Of(9.9)
-	t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.Of(41.2), Why: "certain after 2210 requests"}
+	t.Model.P99 = trial.NumOf(9.9)
+	t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(41.2), Why: "certain after 2210 requests"}
 	return t
 }
 
@@ -57,12 +57,12 @@ func write(t *testing.T, dir, id string) string {
 	failing.Throughput.High, failing.Latency.P99.High = trial.Num{}, trial.Num{}
 	failing.Verdict.Result, failing.Warnings = trial.Fail, []trial.Warning{{Text: "queue was full"}}
 	steps := []error{
-		w.Probe(trial.Probe{N: 1, At: at, Settings: knob.Default(knob.TorchServe), BatchSize: 8, Runs: 12, Service: trial.Service{Median: trial.Of(4.02)}}),
+		w.Probe(trial.Probe{N: 1, At: at, Settings: knob.Default(knob.TorchServe), BatchSize: 8, Runs: 12, ServiceTime: trial.ServiceTime{Median: trial.NumOf(4.02)}}),
 		w.Trial(sampleTrial(1)),
 		w.Trial(sampleTrial(2)),
 		w.Trial(failing),
 		w.Event(trial.Event{At: at, What: "paused", Detail: "p"}),
-		w.Choice(trial.Choice{At: at, N: 2, By: "strategy", Settings: sampleTrial(2).Settings, Why: trial.Why{Limit: "execution", Headroom: trial.Of(.588), RunnersUp: []int{1, 3}}}),
+		w.Choice(trial.Choice{At: at, N: 2, By: "strategy", Settings: sampleTrial(2).Settings, Why: trial.Explanation{Limit: "execution", Headroom: trial.NumOf(.588), RunnersUp: []int{1, 3}}}),
 		w.End(profiles.Done, 0),
 		w.Close(),
 	}

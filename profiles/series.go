@@ -63,5 +63,5 @@ func rangeOf(values []trial.Num) (low, high trial.Num, ok bool) {
 	if len(measured) == 0 {
 		return low, high, false
 	}
-	return trial.Of(slices.Min(measured)), trial.Of(slices.Max(measured)), true
+	return trial.NumOf(slices.Min(measured)), trial.NumOf(slices.Max(measured)), true
 }

@@ -63,7 +63,7 @@ func listRow(p Summary) []string {
 		row[4] = fmt.Sprintf("P%g %s <= %v", p.SLA.Percentile, p.SLA.Latency, p.SLA.Limit)
 	}
 	if b := p.Best; b != nil {
-		row[6], row[7], row[8], row[10] = plusMinus(b.Throughput), FormatFigure(b.P99.Value), b.Verdict.Word(), b.Settings.String()
+		row[6], row[7], row[8], row[10] = plusMinus(b.Throughput), FormatFigure(b.P99.Value), b.Verdict.Label(), b.Settings.String()
 	}
 	if p.Error != "" {
 		row[9] = "damaged"
@@ -160,7 +160,7 @@ func summaryLines(p *Profile) [][2]string {
 }
 
 // describeChoice returns the explanation of a choice in one line.
-func describeChoice(y trial.Why) string {
+func describeChoice(y trial.Explanation) string {
 	var parts []string
 	if y.Limit != "" {
 		parts = append(parts, "limited by "+y.Limit)
@@ -204,13 +204,13 @@ func settingTable(p *Profile) table {
 	for _, row := range rank.Rows(p.Trials) {
 		r, s := row.Joined, row.Joined.Settings
 		joined = append(joined, r)
-		verdict := r.Cell(sla.MaxErrorRate)
+		verdict := r.ShortVerdict(sla.MaxErrorRate)
 		if row.Validated && chosenRow(p, row, chosen) {
 			verdict += " *"
 		}
 		t.rows = append(t.rows, []string{
-			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
-			s.Show(knob.FP16), s.Show(knob.Device), r.Load.String(),
+			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Display(knob.Workers), s.Display(knob.BatchSize), s.Display(knob.BatchDelay),
+			s.Display(knob.FP16), s.Display(knob.Device), r.Load.String(),
 			FormatFigure(r.Throughput.Value), formatRange(row.Range), FormatFigure(r.Latency.P50.Value), LatencyCell(r), FormatFigure(r.Model.P99),
 			verdict, rowNote(p, row, chosen),
 		})
@@ -286,10 +286,10 @@ func trialTable(p *Profile) table {
 		}
 		s := r.Settings
 		t.rows = append(t.rows, []string{
-			strconv.Itoa(r.N), s.Show(knob.Workers), s.Show(knob.BatchSize), s.Show(knob.BatchDelay),
-			s.Show(knob.FP16), s.Show(knob.Device), r.Load.String(),
+			strconv.Itoa(r.N), s.Display(knob.Workers), s.Display(knob.BatchSize), s.Display(knob.BatchDelay),
+			s.Display(knob.FP16), s.Display(knob.Device), r.Load.String(),
 			plusMinus(r.Throughput), FormatFigure(r.Latency.P50.Value), LatencyCell(r), FormatFigure(r.Model.P99),
-			r.Cell(sla.MaxErrorRate), note,
+			r.ShortVerdict(sla.MaxErrorRate), note,
 		})
 	}
 	return withOwnKnobs(withBareShare(withCorrected(t, p.Trials), p.Trials), settingsOf(p.Trials))

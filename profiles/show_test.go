@@ -125,7 +125,7 @@ func repeated() []trial.Trial {
 	run := func(n, workers int, rps float64, role trial.Role, result, leaning trial.Answer) trial.Trial {
 		t := sampleTrial(workers)
 		t.N, t.Role = n, role
-		t.Throughput = trial.Estimate{Value: trial.Of(rps), Low: trial.Of(rps - 10), High: trial.Of(rps + 10)}
+		t.Throughput = trial.Estimate{Value: trial.NumOf(rps), Low: trial.NumOf(rps - 10), High: trial.NumOf(rps + 10)}
 		t.Verdict.Result, t.Verdict.Leaning = result, leaning
 		return t
 	}

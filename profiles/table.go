@@ -203,7 +203,7 @@ func plusMinus(e trial.Estimate) string {
 	if !okLow || !okHigh {
 		return FormatFigure(e.Value)
 	}
-	return FormatFigure(e.Value) + " ±" + FormatFigure(trial.Of((high-low)/2))
+	return FormatFigure(e.Value) + " ±" + FormatFigure(trial.NumOf((high-low)/2))
 }
 
 // FormatInterval formats a figure with its interval: 41.2 (39.4-43.1); with an open end:
@@ -226,7 +226,7 @@ func FormatInterval(e trial.Estimate) string {
 // "up to 25".
 func LatencyCell(t trial.Trial) string {
 	e, v := t.Latency.P99, t.Verdict
-	if !e.Value.OK() || v.Percentile != 99 || v.Latency != trial.Request || e.Low.OK() && e.High.OK() {
+	if !e.Value.OK() || v.Percentile != 99 || v.Latency != trial.RequestLatency || e.Low.OK() && e.High.OK() {
 		return FormatInterval(e)
 	}
 	switch {

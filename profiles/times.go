@@ -24,7 +24,7 @@ type CurveKey struct {
 	Device    string
 	Precision knob.Precision
 	Threads   int
-	Own       knob.Own
+	Own       knob.OwnValues
 }
 
 // CurveKeyOf returns the key of the curve of these settings.
@@ -50,7 +50,7 @@ func (p *Profile) ServiceTimes() ServiceTimes {
 		return seen[k]
 	}
 	for _, b := range p.Probes {
-		if ms, ok := b.Service.Median.Get(); ok && b.BatchSize > 0 && ms > 0 {
+		if ms, ok := b.ServiceTime.Median.Get(); ok && b.BatchSize > 0 && ms > 0 {
 			at(b.Settings).probes.add(float64(b.BatchSize), ms)
 		}
 	}

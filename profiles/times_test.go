@@ -14,14 +14,14 @@ import (
 func timed(workers int, ms float64, sizes map[int]int) trial.Trial {
 	t := trial.Trial{Settings: knob.Default(knob.TorchServe)}
 	t.Settings.Workers = workers
-	t.Breakdown.Execution, t.Batches.Sizes = trial.Of(ms), sizes
+	t.Breakdown.Execution, t.Batches.Sizes = trial.NumOf(ms), sizes
 	return t
 }
 
 func probed(workers, batch int, ms float64) trial.Probe {
 	s := knob.Default(knob.TorchServe)
 	s.Workers, s.BatchSize = workers, batch
-	return trial.Probe{Settings: s, BatchSize: batch, Runs: 10, Service: trial.Service{Median: trial.Of(ms)}}
+	return trial.Probe{Settings: s, BatchSize: batch, Runs: 10, ServiceTime: trial.ServiceTime{Median: trial.NumOf(ms)}}
 }
 
 func TestTimes(t *testing.T) {
@@ -68,7 +68,7 @@ func TestTimes(t *testing.T) {
 			"times with a spread", // ln(P99/P50) is 2.326 sigma
 			profiles.Profile{Trials: []trial.Trial{func() trial.Trial {
 				r := timed(1, 10, map[int]int{8: 95, 1: 10})
-				r.Model = trial.ModelLatencies{P50: trial.Of(10), P99: trial.Of(10 * math.Exp(.2326))}
+				r.Model = trial.ModelLatencies{P50: trial.NumOf(10), P99: trial.NumOf(10 * math.Exp(.2326))}
 				return r
 			}(), timed(1, 3, map[int]int{1: 10})}},
 			map[int]float64{1: 3},

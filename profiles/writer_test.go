@@ -140,7 +140,7 @@ func TestRedacted(t *testing.T) {
 	err = errors.Join(
 		w.Trial(r),
 		w.Event(trial.Event{What: "failed", Detail: "in '/home/alice/work/plan.yaml'"}),
-		w.Choice(trial.Choice{Why: trial.Why{Text: "/home/alice/t", Skipped: []trial.Skip{{Reason: "no /home/alice/u"}}}}),
+		w.Choice(trial.Choice{Why: trial.Explanation{Text: "/home/alice/t", Skipped: []trial.Skip{{Reason: "no /home/alice/u"}}}}),
 		w.Close(),
 	)
 	if err != nil {

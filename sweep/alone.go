@@ -11,7 +11,7 @@ import (
 
 // Barer is a target that can tell what its model alone does with the settings in
 // force: all workers at full batches, without queue, batching and protocol.
-type Barer interface {
+type BareMeasurer interface {
 	// Bare measures it, for a fifth of a second or one batch. No load may flow
 	// meanwhile.
 	Bare(ctx context.Context) (trial.Bare, error)

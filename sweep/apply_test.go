@@ -39,7 +39,7 @@ func TestSomethingElseInForce(t *testing.T) {
 	if out.Choice == nil || out.Choice.Settings.BatchSize != 2 {
 		t.Errorf("choice %+v, want batch 2", out.Choice)
 	}
-	if _, err := (sweep.Turns{Target: r.Target, SLA: r.SLA, A: plan.Point{Settings: knob.Settings{BatchSize: 8}}}).Run(t.Context()); err == nil {
+	if _, err := (sweep.Comparison{Target: r.Target, SLA: r.SLA, A: plan.Point{Settings: knob.Settings{BatchSize: 8}}}).Run(t.Context()); err == nil {
 		t.Error("turns of settings that did not take effect were measured")
 	}
 }

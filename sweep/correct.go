@@ -16,8 +16,8 @@ import (
 const (
 	longRun     = 300_000 // requests
 	longSeed    = 0x6c6f6e67
-	mostBusy    = .98 // of what the observed curve bears: above, a longer run has ever longer queues
-	mostUnlike  = 2.  // a simulation further from the measurement than by this factor explains nothing
+	maxUtilization    = .98 // of what the observed curve bears: above, a longer run has ever longer queues
+	maxRatio  = 2.  // a simulation further from the measurement than by this factor explains nothing
 	correctedAt = .99
 )
 
@@ -34,16 +34,16 @@ const (
 // It is null for every other load, where samples do not tell their batches, at 98%
 // and more of what the server bears, and where the simulation's P99 is not within
 // a factor of 2 of the measured one.
-func Corrected(out trial.Result, r load.Result, l load.Spec, served knob.Config, noise ...Disturbance) trial.Num {
+func CorrectedP99(out trial.Result, r load.Result, l load.Spec, served knob.Config, noise ...Disturbance) trial.Num {
 	measured, ok := out.Latency.P99.Value.Get()
 	if l.Mode != load.Open || !ok {
 		return trial.Num{}
 	}
 	total := time.Duration(r.Seconds * float64(time.Second))
 	warm := time.Duration(math.Round(out.WarmupSeconds * float64(time.Second)))
-	cut := clean(noise, warm, total)
-	curve, ok := predict.Observed(cut.samples(after(r.Samples, warm)))
-	if s := served.Settings; !ok || l.Rate >= mostBusy*curve.Rate(s.Workers, s.BatchSize) {
+	cut := rejectDisturbed(noise, warm, total)
+	curve, ok := predict.Observed(cut.keptSamples(plannedAfter(r.Samples, warm)))
+	if s := served.Settings; !ok || l.Rate >= maxUtilization*curve.Rate(s.Workers, s.BatchSize) {
 		return trial.Num{}
 	}
 	c := predict.Config{
@@ -56,11 +56,11 @@ func Corrected(out trial.Result, r load.Result, l load.Spec, served knob.Config,
 	c.Plan, c.Detail = planned(r.Samples), true
 	sim.Reset(c)
 	sim.Run()
-	same := stat.Quantile(latencies(cut.samples(after(sim.Samples(), warm)), trial.Request), correctedAt).Value
-	if !(same < mostUnlike*measured && measured < mostUnlike*same) {
+	same := stat.Quantile(latencies(cut.keptSamples(plannedAfter(sim.Samples(), warm)), trial.RequestLatency), correctedAt).Value
+	if !(same < maxRatio*measured && measured < maxRatio*same) {
 		return trial.Num{}
 	}
-	return trial.Of(predict.Correct(measured, long, same))
+	return trial.NumOf(predict.Correct(measured, long, same))
 }
 
 // planned are the send times of a run, ascending.

@@ -45,7 +45,7 @@ func TestCorrected(t *testing.T) {
 	var raw, corrected float64 // mean squared errors
 	for seed := range uint64(runs) {
 		out, r := ran(c, l, seed, n)
-		k, ok := sweep.Corrected(out, r, l, served).Get()
+		k, ok := sweep.CorrectedP99(out, r, l, served).Get()
 		if !ok {
 			t.Fatal("a run was not corrected")
 		}
@@ -73,7 +73,7 @@ func TestCorrectedNull(t *testing.T) {
 	closed, ramp, over := load.Spec{Concurrency: 10}, load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Second}, l
 	over.Rate /= .6
 	unlike := out
-	unlike.Latency.P99.Value = trial.Of(3 * out.Latency.P99.Value.Or(0))
+	unlike.Latency.P99.Value = trial.NumOf(3 * out.Latency.P99.Value.Or(0))
 	few := out
 	few.Latency.P99.Value = trial.Num{}
 	tests := []struct {
@@ -96,7 +96,7 @@ func TestCorrectedNull(t *testing.T) {
 		{"another server", unlike, r, l, served, nil, false},
 	}
 	for _, tt := range tests {
-		got, ok := sweep.Corrected(tt.out, tt.r, tt.l, tt.served, tt.noise...).Get()
+		got, ok := sweep.CorrectedP99(tt.out, tt.r, tt.l, tt.served, tt.noise...).Get()
 		if ok != tt.want || ok && !(math.Abs(got/out.Latency.P99.Value.Or(0)-1) < .2) {
 			t.Errorf("%s: corrected %v to %.2f, want it: %v, near %.2f", tt.name, ok, got, tt.want, out.Latency.P99.Value.Or(0))
 		}

@@ -14,11 +14,11 @@ import (
 // anything is sent, where the plan asks for what the target cannot do: other options
 // than are in force, knobs that it does not have, or a promise or constraint on
 // figures that it does not tell.
-func Fit(p plan.Plan, info Info) (plan.Plan, error) {
+func PlanFor(p plan.Plan, info Info) (plan.Plan, error) {
 	if info.Options != p.Options {
-		return p, fmt.Errorf("options: the plan asks for %s, in force is %s", p.Options.Words(), info.Options.Words())
+		return p, fmt.Errorf("options: the plan asks for %s, in force is %s", p.Options.Describe(), info.Options.Describe())
 	}
-	if err := told(p, info.Tells); err != nil {
+	if err := checkMetrics(p, info.Metrics); err != nil {
 		return p, err
 	}
 	if _, err := knob.NewTable(info.Limits.Own...); err != nil {
@@ -29,8 +29,8 @@ func Fit(p plan.Plan, info Info) (plan.Plan, error) {
 
 // Judgeable is an error, with what to do instead, where a promise is about a latency
 // that the target does not tell: nothing could ever be judged by it.
-func Judgeable(sla trial.SLA, t trial.Tells) error {
-	if sla.Latency == trial.Model && !t.ModelLatency {
+func CheckSLA(sla trial.SLA, t trial.MetricSet) error {
+	if sla.Latency == trial.ModelLatency && !t.ModelLatency {
 		return errors.New("sla: latency: the target does not tell model latency, so nothing could be judged by it; promise request latency (--latency request)")
 	}
 	return nil
@@ -38,9 +38,9 @@ func Judgeable(sla trial.SLA, t trial.Tells) error {
 
 // told reports, joined, what a plan would judge by and the target does not tell, with
 // what to do instead.
-func told(p plan.Plan, t trial.Tells) error {
-	errs := []error{Judgeable(p.SLA, t)}
-	if p.OwnMemory() && !t.Memory {
+func checkMetrics(p plan.Plan, t trial.MetricSet) error {
+	errs := []error{CheckSLA(p.SLA, t)}
+	if p.NeedsFreshServer() && !t.Memory {
 		errs = append(errs, errors.New("constraints: the target does not tell its memory, so none could be seen to be broken; leave them out"))
 	}
 	if p.Objective == plan.RequestsPerJoule && !t.Utilization {

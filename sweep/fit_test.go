@@ -16,20 +16,20 @@ func TestFit(t *testing.T) {
 	info := sweep.Info{Limits: knob.Limits{Own: []knob.Knob{{Name: "streams", Min: 1, Max: 8}}}}
 	p := plan.Default()
 	p.Target, p.Knobs = "http://box:1", map[knob.Name]string{"streams": "1-8*2", knob.Workers: "1-2"}
-	got, err := sweep.Fit(p, info)
+	got, err := sweep.PlanFor(p, info)
 	if err != nil || got.Knobs["streams"] != "1,2,4,8" || got.Knobs[knob.Workers] != "1-2" {
 		t.Errorf("Fit = %v, %v", got.Knobs, err)
 	}
-	p.SLA.Latency, p.Objective, p.Constraints.MemoryMB = trial.Model, plan.RequestsPerJoule, 1
-	if _, err := sweep.Fit(p, info); err == nil || strings.Count(err.Error(), "\n") != 2 {
+	p.SLA.Latency, p.Objective, p.Constraints.MemoryMB = trial.ModelLatency, plan.RequestsPerJoule, 1
+	if _, err := sweep.PlanFor(p, info); err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("Fit without what the plan is judged by: %v", err)
 	}
-	info.Tells = trial.TellsAll()
-	if _, err := sweep.Fit(p, info); err != nil {
+	info.Metrics = trial.AllMetrics()
+	if _, err := sweep.PlanFor(p, info); err != nil {
 		t.Errorf("Fit with all of it: %v", err)
 	}
 	info.Limits.Own = append(info.Limits.Own, knob.Knob{Name: "workers", Min: 1, Max: 2})
-	if _, err := sweep.Fit(p, info); err == nil || !strings.HasPrefix(err.Error(), "the target's own knobs: ") {
+	if _, err := sweep.PlanFor(p, info); err == nil || !strings.HasPrefix(err.Error(), "the target's own knobs: ") {
 		t.Errorf("a target that describes one of the seven as its own: %v", err)
 	}
 }

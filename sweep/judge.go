@@ -22,7 +22,7 @@ type Requests struct {
 }
 
 // RequestsOf takes from samples what a promise on the given latency is judged by.
-func RequestsOf(samples []load.Sample, l load.Spec, which trial.Which) Requests {
+func RequestsOf(samples []load.Sample, l load.Spec, which trial.LatencyKind) Requests {
 	r := Requests{Load: l, Failed: make([]bool, 0, len(samples)), Sent: make([]time.Duration, 0, len(samples))}
 	for i := range samples {
 		r.Add(&samples[i], which)
@@ -32,14 +32,14 @@ func RequestsOf(samples []load.Sample, l load.Spec, which trial.Which) Requests 
 
 // Add takes one more request in. Model latency is missing where a server tells
 // none; a request that ran out of time had at least its limit of either.
-func (r *Requests) Add(s *load.Sample, which trial.Which) {
+func (r *Requests) Add(s *load.Sample, which trial.LatencyKind) {
 	r.Failed = append(r.Failed, s.Outcome != load.OK)
 	r.Sent = append(r.Sent, s.Planned)
 	if s.Outcome == load.Refused || s.Outcome == load.Failed {
 		return
 	}
 	v := s.Latency
-	if which == trial.Model && s.Outcome == load.OK {
+	if which == trial.ModelLatency && s.Outcome == load.OK {
 		v = s.Model
 	}
 	if v > 0 {
@@ -62,7 +62,7 @@ func (r Requests) errorRate() float64 {
 }
 
 // rate is how many requests a second were planned, 0 where that is not known.
-func (r Requests) rate() float64 {
+func (r Requests) plannedRate() float64 {
 	if len(r.Sent) < 2 {
 		return 0
 	}
@@ -75,11 +75,11 @@ func (r Requests) rate() float64 {
 
 // keeping tells whether the answers keep up with the arrivals; a closed load waits
 // for them.
-func (r Requests) keeping() stat.Keeping {
+func (r Requests) keepsUp() stat.Keeping {
 	if r.Load.Mode == load.Closed {
 		return stat.Keeping{Answer: stat.Pass, Leaning: stat.Pass}
 	}
-	a := stat.Arrivals{Waits: r.Waits, Rate: r.rate(), Dispersion: 1}
+	a := stat.Arrivals{Waits: r.Waits, Rate: r.plannedRate(), Dispersion: 1}
 	if r.Load.Mode == load.Trace {
 		a.Dispersion = dispersion(r.Sent)
 	}
@@ -112,7 +112,7 @@ func dispersion(sent []time.Duration) float64 {
 // promise, where no more than these figures is known. The answer is certain only
 // when the whole interval lies on one side of the limit; an open end reaches
 // everywhere. Too many errors fail whatever the percentile.
-func Judge(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.Verdict {
+func JudgeInterval(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.Verdict {
 	v := verdictOf(sla, p, errorRate)
 	v.Why = why
 	switch {
@@ -131,16 +131,16 @@ func Judge(sla trial.SLA, p stat.Interval, errorRate float64, why string) trial.
 func verdictOf(sla trial.SLA, p stat.Interval, errorRate float64) trial.Verdict {
 	return trial.Verdict{
 		Latency: sla.Latency, Percentile: sla.Percentile, LimitMS: ms(sla.Limit),
-		ValueMS: trial.Of(p.Value), LowMS: trial.Of(p.Low), HighMS: trial.Of(p.High), ErrorRate: errorRate,
+		ValueMS: trial.NumOf(p.Value), LowMS: trial.NumOf(p.Low), HighMS: trial.NumOf(p.High), ErrorRate: errorRate,
 	}
 }
 
 func errorText(rate float64, sla trial.SLA) string {
-	return fmt.Sprintf("%s of the requests failed, timed out or were refused, %s are allowed", percent(rate), percent(sla.MaxErrorRate))
+	return fmt.Sprintf("%s of the requests failed, timed out or were refused, %s are allowed", formatPercent(rate), formatPercent(sla.MaxErrorRate))
 }
 
 // percent is a share with two digits, or the whole number where it has more.
-func percent(share float64) string {
+func formatPercent(share float64) string {
 	if share >= .1 {
 		return fmt.Sprintf("%.0f%%", 100*share)
 	}
@@ -156,60 +156,60 @@ func percent(share float64) string {
 func Decide(sla trial.SLA, r Requests, least time.Duration, why string) trial.Verdict {
 	q := sla.Percentile / 100
 	v := verdictOf(sla, stat.Quantile(r.Values, q), r.errorRate())
-	j := judge(sla, r, least)
-	v.Result, v.Leaning, v.Why = answers[j.answer], answers[j.leaning], j.why
-	if why != "" && j.answer != stat.Undecided && j.plain {
+	j := decide(sla, r, least)
+	v.Result, v.Leaning, v.Why = trialAnswers[j.answer], trialAnswers[j.leaning], j.why
+	if why != "" && j.answer != stat.Undecided && j.byPercentile {
 		v.Why = why
 	}
 	return v
 }
 
 // answers are those of package stat in the words of package trial.
-var answers = [...]trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}
+var trialAnswers = [...]trial.Answer{stat.Undecided: trial.Undecided, stat.Pass: trial.Pass, stat.Fail: trial.Fail}
 
 // judgement is the answer to a promise with its grounds.
-type judgement struct {
+type decision struct {
 	answer, leaning stat.Answer
-	plain           bool // it is the percentile's, or a pass
+	byPercentile           bool // it is the percentile's, or a pass
 	why             string
 }
 
 // judge joins the three parts of a promise.
-func judge(sla trial.SLA, r Requests, least time.Duration) judgement {
+func decide(sla trial.SLA, r Requests, least time.Duration) decision {
 	errs := stat.DecideErrors(r.Failed, r.Sent, sla.MaxErrorRate)
-	keep := r.keeping()
+	keep := r.keepsUp()
 	tail := stat.Decide(r.Values, r.Times, stat.Promise{Q: sla.Percentile / 100, Limit: ms(sla.Limit), Least: least})
-	j := judgement{
+	j := decision{
 		answer:  worst(errs.Answer, keep.Answer, tail.Answer),
-		leaning: worst(errs.Leaning, keep.Leaning, tail.Leaning), why: tail.Why, plain: true,
+		leaning: worst(errs.Leaning, keep.Leaning, tail.Leaning), why: tail.Why, byPercentile: true,
 	}
 	switch {
 	case errs.Answer == stat.Fail:
-		j.why, j.plain = errorText(r.errorRate(), sla), false
+		j.why, j.byPercentile = errorText(r.errorRate(), sla), false
 	case keep.Answer == stat.Fail:
-		j.why, j.plain = r.behind(keep), false
+		j.why, j.byPercentile = r.describeBacklog(keep), false
 	case tail.Answer != stat.Pass:
 	case errs.Answer == stat.Undecided:
-		j.why, j.plain = "the error rate is "+errs.Why, false
+		j.why, j.byPercentile = "the error rate is "+errs.Why, false
 	case keep.Answer == stat.Undecided:
-		j.why, j.plain = fmt.Sprintf("too few requests to tell that answers keep up with %.0f requests/s", r.planned()), false
+		j.why, j.byPercentile = fmt.Sprintf("too few requests to tell that answers keep up with %.0f requests/s", r.loadRate()), false
 	}
 	return j
 }
 
 // behind says by how much the answers are too few.
-func (r Requests) behind(k stat.Keeping) string {
+func (r Requests) describeBacklog(k stat.Keeping) string {
 	n := float64(max(1, len(r.Waits)))
-	answered := r.planned() / (1 + k.Growth/n) // a wait grows by (rate - answered) / answered a second
-	return fmt.Sprintf("does not keep up: %.0f of %.0f requests/s are answered, the queue grows", answered, r.planned())
+	answered := r.loadRate() / (1 + k.Growth/n) // a wait grows by (rate - answered) / answered a second
+	return fmt.Sprintf("does not keep up: %.0f of %.0f requests/s are answered, the queue grows", answered, r.loadRate())
 }
 
 // planned is the load's rate: of an open one what it was asked for.
-func (r Requests) planned() float64 {
+func (r Requests) loadRate() float64 {
 	if r.Load.Mode == load.Open {
 		return r.Load.Rate
 	}
-	return r.rate()
+	return r.plannedRate()
 }
 
 // worst is Fail if one is, Pass if all are.
@@ -227,8 +227,8 @@ func worst(all ...stat.Answer) stat.Answer {
 }
 
 // estimate is a stat interval as profiles hold it.
-func estimate(i stat.Interval) trial.Estimate {
-	return trial.Estimate{Value: trial.Of(i.Value), Low: trial.Of(i.Low), High: trial.Of(i.High)}
+func toEstimate(i stat.Interval) trial.Estimate {
+	return trial.Estimate{Value: trial.NumOf(i.Value), Low: trial.NumOf(i.Low), High: trial.NumOf(i.High)}
 }
 
 // unmeasured is the percentile of nothing.

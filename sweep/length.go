@@ -10,14 +10,14 @@ import (
 
 // Bounds of a measurement that waits for the answers of a slow model.
 const (
-	neededRoom = 1.25 // more than the answers of a pass take: the warm-up does not count
-	mostNeeded = 24 * time.Hour
+	answerMargin = 1.25 // more than the answers of a pass take: the warm-up does not count
+	maxNeeded = 24 * time.Hour
 )
 
 // draining is how long the answers take that a closed load still waits for at its
 // end: they count for the budget.
-func (s *run) draining(l load.Spec) time.Duration {
-	rate := trial.History{Trials: s.trials, Probes: s.probes}.Rate()
+func (s *run) pendingAnswersTime(l load.Spec) time.Duration {
+	rate := trial.History{Trials: s.trials, Probes: s.probes}.MaxRate()
 	if l.Mode != load.Closed || rate <= 0 {
 		return 0
 	}
@@ -27,8 +27,8 @@ func (s *run) draining(l load.Spec) time.Duration {
 // longest is how long a measurement without a fixed length may take under a load:
 // usual, or as long as so many times the answers take that a pass wants, where the
 // model or the load gives fewer a second.
-func (s *run) longest(l load.Spec, usual time.Duration, times float64) time.Duration {
-	rate := trial.History{Trials: s.trials, Probes: s.probes}.Rate()
+func (s *run) maxDuration(l load.Spec, usual time.Duration, times float64) time.Duration {
+	rate := trial.History{Trials: s.trials, Probes: s.probes}.MaxRate()
 	if l.Mode == load.Open && (rate <= 0 || l.Rate < rate) {
 		rate = l.Rate
 	}
@@ -39,6 +39,6 @@ func (s *run) longest(l load.Spec, usual time.Duration, times float64) time.Dura
 	if s.MaxRequests > 0 && times <= 1 { // a validation may have many more
 		wanted = min(wanted, float64(s.MaxRequests))
 	}
-	seconds := neededRoom * wanted / rate
-	return max(usual, time.Duration(min(seconds, mostNeeded.Seconds())*float64(time.Second)))
+	seconds := answerMargin * wanted / rate
+	return max(usual, time.Duration(min(seconds, maxNeeded.Seconds())*float64(time.Second)))
 }

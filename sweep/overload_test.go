@@ -98,7 +98,7 @@ func TestOverloadNeverPasses(t *testing.T) {
 		d := s.open(t)
 		for _, share := range []float64{1.02, 1.05} {
 			for _, times := range []time.Duration{1, 10, 100} {
-				for _, which := range []trial.Which{trial.Request, trial.Model} {
+				for _, which := range []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency} {
 					sla := trial.SLA{Percentile: 99, Limit: times * s.service() * 11 / 10, Latency: which}
 					for seed := range seedsOf(1, 20) {
 						rate := share * s.bears()
@@ -120,7 +120,7 @@ func TestBearablePasses(t *testing.T) {
 	for _, s := range []server{{1, 1}, {1, 8}, {4, 8}} {
 		d := s.open(t)
 		for _, share := range []float64{.7, .9} {
-			for _, which := range []trial.Which{trial.Request, trial.Model} {
+			for _, which := range []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency} {
 				sla := trial.SLA{Percentile: 99, Limit: 100 * s.service(), Latency: which}
 				passed, all := 0, 0
 				for seed := range seedsOf(2, 20) {

@@ -12,15 +12,15 @@ import (
 // before the block is rejected. The kernel counts in steps of 10 ms, so that
 // half a second of two cores is known to 1%.
 const (
-	mostSteal   = .02
-	mostForeign = .10
+	maxSteal   = .02
+	maxForeign = .10
 )
 
 // Why a block is rejected, or what is not known of it: keys of trial.Blocks.Why.
 const (
-	whySteal   = "steal"
-	whyForeign = "foreign CPU"
-	whyUnknown = "n/a"
+	reasonSteal   = "steal"
+	reasonForeign = "foreign CPU"
+	reasonUnknown = "n/a"
 )
 
 // Disturbance is what others took of the machine in one block of a run, as
@@ -33,22 +33,22 @@ type Disturbance struct {
 
 // Why is why the block is rejected: "steal", "foreign CPU", or "" if it is kept.
 // What is not known rejects nothing.
-func (d Disturbance) Why() string {
+func (d Disturbance) RejectReason() string {
 	switch {
-	case d.Steal > mostSteal:
-		return whySteal
-	case d.Foreign > mostForeign:
-		return whyForeign
+	case d.Steal > maxSteal:
+		return reasonSteal
+	case d.Foreign > maxForeign:
+		return reasonForeign
 	}
 	return ""
 }
 
 // unknown tells whether nothing could be read.
-func (d Disturbance) unknown() bool { return d.Steal != d.Steal && d.Foreign != d.Foreign }
+func (d Disturbance) isUnknown() bool { return d.Steal != d.Steal && d.Foreign != d.Foreign }
 
 // cleaning is what is cut out of a run: its gaps lie between from and to, do not
 // overlap, and ascend.
-type cleaning struct {
+type rejection struct {
 	gaps   []span
 	blocks trial.Blocks
 }
@@ -57,8 +57,8 @@ type cleaning struct {
 // Stop is not shown anything else before patience has passed: a burst of other
 // work ends.
 const (
-	cleanEnough = 2 * time.Second
-	patience    = 5 * time.Second
+	minKeptTime = 2 * time.Second
+	onlyUndisturbed    = 5 * time.Second
 )
 
 type span struct{ from, to time.Duration }
@@ -66,31 +66,31 @@ type span struct{ from, to time.Duration }
 // clean decides which blocks between from and to are rejected, from the machine
 // alone and never from what was measured in them. If that were more than half of
 // them and little is left, all are kept and some called disturbed.
-func clean(noise []Disturbance, from, to time.Duration) cleaning {
-	c := reject(noise, from, to)
-	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all && to-from-lost(c.gaps) < cleanEnough {
-		return cleaning{blocks: trial.Blocks{Kept: all, Disturbed: c.blocks.Rejected}}
+func rejectDisturbed(noise []Disturbance, from, to time.Duration) rejection {
+	c := rejectAll(noise, from, to)
+	if all := c.blocks.Kept + c.blocks.Rejected; 2*c.blocks.Rejected > all && to-from-totalTime(c.gaps) < minKeptTime {
+		return rejection{blocks: trial.Blocks{Kept: all, Disturbed: c.blocks.Rejected}}
 	}
 	return c
 }
 
 // reject cuts out every block that others disturbed.
-func reject(noise []Disturbance, from, to time.Duration) cleaning {
-	c := cleaning{blocks: trial.Blocks{Why: map[string]int{}}}
+func rejectAll(noise []Disturbance, from, to time.Duration) rejection {
+	c := rejection{blocks: trial.Blocks{Why: map[string]int{}}}
 	for _, d := range noise {
 		gap := span{max(d.From, from), min(d.To, to)}
 		if gap.from >= gap.to {
 			continue
 		}
-		why := d.Why()
+		why := d.RejectReason()
 		switch {
 		case why != "":
 			c.gaps = append(c.gaps, gap)
 			c.blocks.Rejected++
 			c.blocks.Why[why]++
 			continue
-		case d.unknown():
-			c.blocks.Why[whyUnknown]++
+		case d.isUnknown():
+			c.blocks.Why[reasonUnknown]++
 		}
 		c.blocks.Kept++
 	}
@@ -103,7 +103,7 @@ func reject(noise []Disturbance, from, to time.Duration) cleaning {
 // samples are the samples planned outside of the gaps, on a time axis that is
 // closed over them, so that blocks of it hold as many answers as there were.
 // With gaps they are copies.
-func (c cleaning) samples(all []load.Sample) []load.Sample {
+func (c rejection) keptSamples(all []load.Sample) []load.Sample {
 	if len(c.gaps) == 0 {
 		return all
 	}
@@ -113,7 +113,7 @@ func (c cleaning) samples(all []load.Sample) []load.Sample {
 		if in {
 			continue
 		}
-		s.Planned -= lost(c.gaps[:i])
+		s.Planned -= totalTime(c.gaps[:i])
 		out = append(out, s)
 	}
 	return out
@@ -131,7 +131,7 @@ func (s span) compare(t time.Duration) int {
 }
 
 // lost is how much of the run the gaps are.
-func lost(gaps []span) (d time.Duration) {
+func totalTime(gaps []span) (d time.Duration) {
 	for _, g := range gaps {
 		d += g.to - g.from
 	}
@@ -143,10 +143,10 @@ func lost(gaps []span) (d time.Duration) {
 // first seconds it is shown clean blocks only, even where they are few. Samples
 // stay the caller's and are not changed; without rejected blocks they
 // are returned as they are.
-func Clean(elapsed time.Duration, samples []load.Sample, noise []Disturbance) (time.Duration, []load.Sample) {
-	c := clean(noise, warmup(elapsed), elapsed)
-	if c.blocks.Disturbed > 0 && elapsed < patience {
-		c = reject(noise, warmup(elapsed), elapsed)
+func CutDisturbed(elapsed time.Duration, samples []load.Sample, noise []Disturbance) (time.Duration, []load.Sample) {
+	c := rejectDisturbed(noise, warmup(elapsed), elapsed)
+	if c.blocks.Disturbed > 0 && elapsed < onlyUndisturbed {
+		c = rejectAll(noise, warmup(elapsed), elapsed)
 	}
-	return elapsed - lost(c.gaps), c.samples(samples)
+	return elapsed - totalTime(c.gaps), c.keptSamples(samples)
 }

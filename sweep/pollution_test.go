@@ -18,7 +18,7 @@ import (
 
 // others are blocks of 500 ms, one for each letter: s steal, f foreign CPU, b
 // both, n nothing readable, else quiet.
-func others(letters string) []sweep.Disturbance {
+func mayBeDisturbance(letters string) []sweep.Disturbance {
 	var out []sweep.Disturbance
 	for i, l := range letters {
 		d := sweep.Disturbance{From: time.Duration(i) * 500 * ms, To: time.Duration(i+1) * 500 * ms, Steal: .02, Foreign: .1}
@@ -44,7 +44,7 @@ func steady(noise []sweep.Disturbance) load.Result {
 	for _, d := range noise {
 		for at := d.From; at < d.To; at += 10 * ms {
 			s := load.Sample{Planned: at, Latency: 10 * ms, Model: 5 * ms, Batch: 1, Status: 200}
-			if d.Why() != "" {
+			if d.RejectReason() != "" {
 				s.Latency = 100 * ms
 				if at%(50*ms) == 0 {
 					s.Outcome, s.Status = load.Failed, 500
@@ -97,7 +97,7 @@ func TestPollution(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			noise := others(tt.noise)
+			noise := mayBeDisturbance(tt.noise)
 			got := sweep.Summarize(steady(noise), load.Spec{}, plan.Default().SLA, "", noise...)
 			want := tt.want
 			want.Kept-- // the first block is warm-up
@@ -118,7 +118,7 @@ func TestPollution(t *testing.T) {
 }
 
 func TestPollutionWarning(t *testing.T) {
-	noise := others(".." + strings.Repeat("f", 7) + "..")
+	noise := mayBeDisturbance(".." + strings.Repeat("f", 7) + "..")
 	r := sweep.Summarize(steady(noise), load.Spec{}, plan.Default().SLA, "", noise...)
 	want := []trial.Warning{{Text: "machine busy with other work: 70% of blocks; figures not cleaned"}}
 	if d := cmp.Diff(want, r.Warnings); d != "" {
@@ -143,9 +143,9 @@ func TestCleanWaits(t *testing.T) {
 		elapsed time.Duration
 		samples int
 	}{{8, 400 * ms, 40}, {12, 6 * time.Second, 600}} {
-		noise := others(strings.Repeat("f", tt.blocks))
+		noise := mayBeDisturbance(strings.Repeat("f", tt.blocks))
 		r := steady(noise)
-		elapsed, got := sweep.Clean(time.Duration(tt.blocks)*500*ms, r.Samples, noise)
+		elapsed, got := sweep.CutDisturbed(time.Duration(tt.blocks)*500*ms, r.Samples, noise)
 		if elapsed != tt.elapsed || len(got) != tt.samples {
 			t.Errorf("%d busy blocks: %v with %d samples, want %v with %d", tt.blocks, elapsed, len(got), tt.elapsed, tt.samples)
 		}
@@ -154,9 +154,9 @@ func TestCleanWaits(t *testing.T) {
 
 // What Clean leaves is a run of the clean blocks alone.
 func TestClean(t *testing.T) {
-	noise := others("..f...s...")
+	noise := mayBeDisturbance("..f...s...")
 	r := steady(noise)
-	elapsed, got := sweep.Clean(5*time.Second, r.Samples, noise)
+	elapsed, got := sweep.CutDisturbed(5*time.Second, r.Samples, noise)
 	if elapsed != 4*time.Second || len(got) != 400 {
 		t.Fatalf("%v with %d samples left, want 4s with 400", elapsed, len(got))
 	}
@@ -168,7 +168,7 @@ func TestClean(t *testing.T) {
 	if d := cmp.Diff(steady(noise).Samples, r.Samples); d != "" {
 		t.Errorf("the caller's samples changed (-want +got):\n%s", d)
 	}
-	elapsed, got = sweep.Clean(5*time.Second, r.Samples, nil)
+	elapsed, got = sweep.CutDisturbed(5*time.Second, r.Samples, nil)
 	if elapsed != 5*time.Second || len(got) != len(r.Samples) {
 		t.Errorf("without noise: %v with %d samples left, want all", elapsed, len(got))
 	}
@@ -234,10 +234,10 @@ func TestWarmup(t *testing.T) {
 // On a machine that others keep busy, times that fall say nothing of the service.
 func TestWarmupOfABusyMachine(t *testing.T) {
 	r := serving(10, func(at time.Duration, _ int, _ *rand.Rand) time.Duration { return 20*ms - at/2000 })
-	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", others(strings.Repeat("f", 20))...); got.WarmupSeconds != 1 {
+	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", mayBeDisturbance(strings.Repeat("f", 20))...); got.WarmupSeconds != 1 {
 		t.Errorf("warm-up of %v s, want 1", got.WarmupSeconds)
 	}
-	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", others(strings.Repeat(".", 20))...); got.WarmupSeconds <= 1 {
+	if got := sweep.Summarize(r, load.Spec{}, plan.Default().SLA, "", mayBeDisturbance(strings.Repeat(".", 20))...); got.WarmupSeconds <= 1 {
 		t.Errorf("on a quiet machine a warm-up of %v s, want more than 1", got.WarmupSeconds)
 	}
 }

@@ -19,7 +19,7 @@ import (
 const (
 	probeRuns    = 16
 	probeTime    = 500 * time.Millisecond
-	probeLongest = time.Minute // for batches that outlast probeTime
+	maxProbeTime = time.Minute // for batches that outlast probeTime
 	probeWarmup  = 2           // batches a worker
 )
 
@@ -31,15 +31,15 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	p.Load = load.Spec{Mode: load.Closed, Concurrency: max(2, clients)}
 	begin := time.Now()
 	out := trial.Probe{N: len(s.probes) + 1, At: begin.UTC(), Settings: p.Settings, BatchSize: p.Settings.BatchSize}
-	s.observe(&Current{N: out.N, Point: p, Stage: StageApply})
+	s.reportProgress(&Current{N: out.N, Point: p, Stage: StageApply})
 	applied, err := applyExactly(ctx, s.Target, p.Settings)
 	if applied.Died != nil {
-		if err := s.died(applied.Died); err != nil {
+		if err := s.recordDeath(applied.Died); err != nil {
 			return err
 		}
 	}
 	if err == nil {
-		err = s.timed(ctx, p, &out)
+		err = s.timeBatches(ctx, p, &out)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -52,27 +52,27 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 		return err
 	}
 	s.probes = append(s.probes, asRecorded(out))
-	s.observe(nil)
+	s.reportProgress(nil)
 	return nil
 }
 
 // probeLimit is how long a probe may measure: what the probes before it have left
 // of their share of the budget.
 func (s *run) probeLimit() time.Duration {
-	share := plan.Budget{Time: s.Time}.Probes()
+	share := plan.Budget{Time: s.Time}.ProbeTime()
 	if share == 0 {
-		return probeLongest
+		return maxProbeTime
 	}
 	for _, p := range s.probes {
 		share -= time.Duration(p.Seconds * float64(time.Second))
 	}
-	return min(max(share, probeTime), probeLongest)
+	return min(max(share, probeTime), maxProbeTime)
 }
 
 // timed measures the point and puts the service time into out. A batch that alone
 // outlasts probeTime is no better known for being run again: of such ones each
 // worker runs one, and what is still in flight is given up.
-func (s *run) timed(ctx context.Context, p plan.Point, out *trial.Probe) error {
+func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) error {
 	limit, size := s.probeLimit(), p.Settings.BatchSize
 	warm := probeWarmup * p.Settings.Workers
 	ctx, cancel := context.WithTimeout(ctx, 2*limit+probeTime) // a target may run the model alone first, and there are the last answers
@@ -103,32 +103,32 @@ func (s *run) timed(ctx context.Context, p plan.Point, out *trial.Probe) error {
 	if len(times) == 0 {
 		return fmt.Errorf("no batch of %d ran within %v", size, limit.Round(100*time.Millisecond))
 	}
-	out.Runs, out.Service = len(times), service(times)
+	out.Runs, out.ServiceTime = len(times), summarizeTimes(times)
 	return nil
 }
 
 // service sums up times in ms. One alone is its own median, with open ends.
-func service(times []float64) trial.Service {
+func summarizeTimes(times []float64) trial.ServiceTime {
 	median := stat.Quantile(times, .5)
 	if len(times) == 1 {
 		median.Value = times[0]
 	}
-	return trial.Service{
-		Median: trial.Of(median.Value), Low: trial.Of(median.Low), High: trial.Of(median.High),
-		Fastest: trial.Of(slices.Min(times)), Spread: scatter(times),
+	return trial.ServiceTime{
+		Median: trial.NumOf(median.Value), Low: trial.NumOf(median.Low), High: trial.NumOf(median.High),
+		Fastest: trial.NumOf(slices.Min(times)), Spread: spreadOf(times),
 	}
 }
 
 // scatter is the standard deviation of times as a share of their median, from their
 // quartiles, which a few outliers do not move; unknown for fewer than eight.
-func scatter(times []float64) trial.Num {
+func spreadOf(times []float64) trial.Num {
 	const quartiles = 1.349 // between those of a normal law, in standard deviations
 	if len(times) < 8 {
 		return trial.Num{}
 	}
 	t := slices.Sorted(slices.Values(times))
 	at := func(q float64) float64 { return t[int(math.Ceil(q*float64(len(t))))-1] }
-	return trial.Of((at(.75) - at(.25)) / quartiles / at(.5))
+	return trial.NumOf((at(.75) - at(.25)) / quartiles / at(.5))
 }
 
 // fullBatches returns the execution times, in ms, of the batches of the given

@@ -96,13 +96,13 @@ func TestSlowModel(t *testing.T) {
 			d := &tortoise{each: tt.each, cores: 2}
 			info, _ := d.Info(t.Context())
 			points, _ := p.Points(info.Limits, info.Current, nil)
-			s, err := search.New(p, points, trial.TellsAll())
+			s, err := search.New(p, points, trial.AllMetrics())
 			if err != nil {
 				t.Fatal(err)
 			}
 			n := &notebook{}
 			r := sweep.Runner{
-				Target: d, Strategy: s, Recorder: n, SLA: p.SLA, Seed: 1, First: 1, Time: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
+				Target: d, Strategy: s, Recorder: n, SLA: p.SLA, Seed: 1, FirstNumber: 1, Time: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
 				Explain: explain,
 			}
 			begin := time.Now()
@@ -144,20 +144,20 @@ func TestSlowTrialsGetTheirTime(t *testing.T) {
 		d := &tortoise{each: 500 * ms, cores: 2}
 		info, _ := d.Info(t.Context())
 		points, _ := p.Points(info.Limits, info.Current, nil)
-		s, err := search.New(p, points, trial.TellsAll())
+		s, err := search.New(p, points, trial.AllMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := &notebook{}
 		r := sweep.Runner{
-			Target: d, Strategy: s, Recorder: n, SLA: p.SLA, Seed: 1, First: 1, Time: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
+			Target: d, Strategy: s, Recorder: n, SLA: p.SLA, Seed: 1, FirstNumber: 1, Time: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
 			Explain: explain,
 		}
 		out, err := r.Run(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out.Choice == nil || slices.ContainsFunc(n.trials, func(x trial.Trial) bool { return x.Verdict.Seems() != trial.Pass }) {
+		if out.Choice == nil || slices.ContainsFunc(n.trials, func(x trial.Trial) bool { return x.Verdict.Likely() != trial.Pass }) {
 			for _, x := range n.trials {
 				t.Logf("%s: %v: %v %s, %d answers in %.0f s", x.Reason, x.Settings, x.Verdict.Result, x.Verdict.Why, x.Counts.OK, x.Seconds)
 			}

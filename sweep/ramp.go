@@ -13,7 +13,7 @@ import (
 // that is certain at the beginning says nothing about what comes later: a burst
 // after two quiet minutes is what a trace is recorded for. Every other load is
 // returned as it is. A Target that measures such loads begins with it.
-func Whole(m Measurement) Measurement {
+func WholeLoad(m Measurement) Measurement {
 	switch m.Load.Mode {
 	case load.Ramp:
 		m.Time = m.Load.Over
@@ -28,7 +28,7 @@ func Whole(m Measurement) Measurement {
 }
 
 // Remarks are the warnings that every measurement under l has to carry.
-func Remarks(l load.Spec) []trial.Warning {
+func LoadWarnings(l load.Spec) []trial.Warning {
 	if l.Mode != load.Ramp {
 		return nil
 	}

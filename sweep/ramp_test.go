@@ -28,16 +28,16 @@ func TestWhole(t *testing.T) {
 		{load.Spec{Concurrency: 10}, time.Second, 7, true},
 	}
 	for _, c := range tests {
-		m := sweep.Whole(sweep.Measurement{Load: c.load, Time: time.Second, Max: 7, Stop: eager})
+		m := sweep.WholeLoad(sweep.Measurement{Load: c.load, Time: time.Second, Max: 7, Stop: eager})
 		if stop, _ := m.Stop(time.Hour, nil); m.Time != c.time || m.Max != c.max || stop != c.stop {
 			t.Errorf("%v: %v, %d requests, stops: %v; want %v, %d, %v", c.load, m.Time, m.Max, stop, c.time, c.max, c.stop)
 		}
 	}
 	want := []trial.Warning{{Text: "the load went from 1 to 100/s: figures and verdict are of a changing load, not of any one rate"}}
-	if d := cmp.Diff(want, sweep.Remarks(ramp)); d != "" {
+	if d := cmp.Diff(want, sweep.LoadWarnings(ramp)); d != "" {
 		t.Errorf("Remarks (-want +got):\n%s", d)
 	}
-	if got := sweep.Remarks(load.Spec{Mode: load.Open, Rate: 5}); got != nil {
+	if got := sweep.LoadWarnings(load.Spec{Mode: load.Open, Rate: 5}); got != nil {
 		t.Errorf("Remarks of an open load = %q, want none", got)
 	}
 }

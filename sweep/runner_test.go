@@ -119,13 +119,13 @@ func runner(d *device, n *notebook, limit time.Duration) *sweep.Runner {
 	info, _ := d.Info(context.Background())
 	points, _ := p.Points(info.Limits, info.Current, nil)
 	return &sweep.Runner{
-		Target: d, Strategy: search.NewGrid(points), Recorder: n, SLA: p.SLA, Seed: 1, First: 1,
+		Target: d, Strategy: search.NewGrid(points), Recorder: n, SLA: p.SLA, Seed: 1, FirstNumber: 1,
 		Explain: explain,
 	}
 }
 
 // explain says why a trial has most throughput.
-func explain(t []trial.Trial, best int) trial.Why { return search.Explainer{}.Explain(t, best, nil) }
+func explain(t []trial.Trial, best int) trial.Explanation { return search.Explainer{}.Explain(t, best, nil) }
 
 // TestFindsTheBest: the whole round of 8 clients takes 8/b (4+b) ms: 40, 24, 16,
 // 12. Under 20 ms batch 4 and 8 look like a pass, 8 does more, and its validation
@@ -144,13 +144,13 @@ func TestFindsTheBest(t *testing.T) {
 		t.Fatalf("%d trials, want %d", len(n.trials), len(want))
 	}
 	for i, tr := range n.trials {
-		if tr.Verdict.Seems() != want[i] || tr.N != i+1 {
+		if tr.Verdict.Likely() != want[i] || tr.N != i+1 {
 			t.Errorf("trial %d (batch %d): %v %v, want %v", tr.N, tr.Settings.BatchSize, tr.Verdict.Result, tr.Verdict.Why, want[i])
 		}
 	}
 	last := n.trials[4]
-	if last.Verdict.Result != trial.Pass || n.trials[0].Verdict.Result != trial.Fail || out.Best != 4 || out.Open != -1 {
-		t.Errorf("the validation says %v, the first trial %v, best %d, open %d", last.Verdict.Result, n.trials[0].Verdict.Result, out.Best, out.Open)
+	if last.Verdict.Result != trial.Pass || n.trials[0].Verdict.Result != trial.Fail || out.Best != 4 || out.Unconfirmed != -1 {
+		t.Errorf("the validation says %v, the first trial %v, best %d, open %d", last.Verdict.Result, n.trials[0].Verdict.Result, out.Best, out.Unconfirmed)
 	}
 	if last.Role != trial.RoleValidation || last.Seed == n.trials[3].Seed || out.Choice.N != 5 {
 		t.Errorf("validation = role %s seed %d, choice %d", last.Role, last.Seed, out.Choice.N)
@@ -253,19 +253,19 @@ func TestBudgetsAndGate(t *testing.T) {
 	}
 	r = runner(&device{}, &notebook{}, 20*ms)
 	asked := 0
-	r.Gate = func(context.Context) error {
+	r.BeforePoint = func(context.Context) error {
 		if asked++; asked > 3 {
 			return sweep.ErrAborted
 		}
 		return nil
 	}
 	out, err = r.Run(t.Context())
-	if err != nil || len(out.Trials) != 3 || out.Ended != "aborted" || out.Choice != nil || out.Best != -1 || out.Open != 2 {
-		t.Errorf("aborted: %d trials, %q, choice %v, best %d, open %d, %v; want the third left open", len(out.Trials), out.Ended, out.Choice, out.Best, out.Open, err)
+	if err != nil || len(out.Trials) != 3 || out.Ended != "aborted" || out.Choice != nil || out.Best != -1 || out.Unconfirmed != 2 {
+		t.Errorf("aborted: %d trials, %q, choice %v, best %d, open %d, %v; want the third left open", len(out.Trials), out.Ended, out.Choice, out.Best, out.Unconfirmed, err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	r = runner(&device{}, &notebook{}, 20*ms)
-	r.Observe = func(p sweep.Progress) {
+	r.OnProgress = func(p sweep.Progress) {
 		if len(p.Done) == 2 {
 			cancel(errors.New("interrupt"))
 		}

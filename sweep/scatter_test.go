@@ -17,12 +17,12 @@ func TestScatter(t *testing.T) {
 			times[i] = 4 * (1 + want*rng.NormFloat64())
 		}
 		times[3] *= 10
-		sum += scatter(times).Or(0)
+		sum += spreadOf(times).Or(0)
 	}
 	if got := sum / probes; got < .9*want || got > 1.15*want {
 		t.Errorf("spread %.3f on average, the times have %v", got, want)
 	}
-	if scatter(make([]float64, 7)).OK() {
+	if spreadOf(make([]float64, 7)).OK() {
 		t.Error("seven times say nothing of their quartiles")
 	}
 }

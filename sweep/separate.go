@@ -16,13 +16,13 @@ import (
 // Separation is what a load sees at two batch sizes, and a limit between the two
 // that the small one breaks and the large one keeps on the machine it was
 // measured on.
-type Separation struct {
-	Small, Large Seen
+type SeparatingLimit struct {
+	Small, Large BatchLatency
 	Limit        time.Duration // 0 where the two are too close for one
 }
 
 // Seen is what requests take at a batch size, in ms.
-type Seen struct {
+type BatchLatency struct {
 	BatchSize int
 	P75, P99  float64
 }
@@ -31,35 +31,35 @@ type Seen struct {
 // much time went by, but not for ever.
 const (
 	separateAnswers = 300
-	separateLeast   = 1200 * time.Millisecond
-	separateMost    = 8 * time.Second
-	separateWarm    = 250 * time.Millisecond
+	separateMinTime   = 1200 * time.Millisecond
+	separateMaxTime    = 8 * time.Second
+	separateWarmup    = 250 * time.Millisecond
 )
 
 // The limit keeps its distance: a quarter of the slow requests are well over it,
 // that the promise is broken at once, and the slowest of the fast ones are below,
 // of which a short look does not show all.
 const (
-	belowSlow = .85
-	aboveFast = 1.25
+	slowMargin = .85
+	fastMargin = 1.25
 )
 
 // Separate measures both batch sizes under a load and puts the target's settings
 // back. It is tried twice: others on the machine may disturb a look of a second.
-func Separate(ctx context.Context, t Target, l load.Spec, seed uint64, small, large int) (Separation, error) {
-	out := Separation{}
+func FindSeparatingLimit(ctx context.Context, t Target, l load.Spec, seed uint64, small, large int) (SeparatingLimit, error) {
+	out := SeparatingLimit{}
 	info, err := t.Info(ctx)
 	if err != nil {
 		return out, err
 	}
 	for range 2 {
-		if out.Small, err = see(ctx, t, info.Current, small, l, seed); err == nil {
-			out.Large, err = see(ctx, t, info.Current, large, l, seed)
+		if out.Small, err = measureBatchSize(ctx, t, info.Current, small, l, seed); err == nil {
+			out.Large, err = measureBatchSize(ctx, t, info.Current, large, l, seed)
 		}
 		if err != nil {
 			break
 		}
-		if out.Limit = between(out.Large.P99*aboveFast, out.Small.P75*belowSlow); out.Limit > 0 {
+		if out.Limit = roundLimit(out.Large.P99*fastMargin, out.Small.P75*slowMargin); out.Limit > 0 {
 			break
 		}
 	}
@@ -68,20 +68,20 @@ func Separate(ctx context.Context, t Target, l load.Spec, seed uint64, small, la
 }
 
 // see measures a batch size.
-func see(ctx context.Context, t Target, s knob.Settings, size int, l load.Spec, seed uint64) (Seen, error) {
+func measureBatchSize(ctx context.Context, t Target, s knob.Settings, size int, l load.Spec, seed uint64) (BatchLatency, error) {
 	s.BatchSize = size
-	out := Seen{BatchSize: size, P75: math.NaN(), P99: math.NaN()}
+	out := BatchLatency{BatchSize: size, P75: math.NaN(), P99: math.NaN()}
 	if _, err := t.Apply(ctx, s); err != nil {
 		return out, err
 	}
 	var values []float64
 	_, err := t.Measure(ctx, Measurement{
-		Load: l, Seed: seed, Time: separateMost,
+		Load: l, Seed: seed, Time: separateMaxTime,
 		Stop: func(elapsed time.Duration, samples []load.Sample) (bool, string) {
-			return elapsed >= separateLeast && len(after(samples, separateWarm)) >= separateAnswers, ""
+			return elapsed >= separateMinTime && len(plannedAfter(samples, separateWarmup)) >= separateAnswers, ""
 		},
 		Progress: func(_ time.Duration, samples []load.Sample) {
-			values = latencies(after(samples, separateWarm), trial.Request)
+			values = latencies(plannedAfter(samples, separateWarmup), trial.RequestLatency)
 		},
 	})
 	q := stat.Quantiles(values, .75, .99)
@@ -92,7 +92,7 @@ func see(ctx context.Context, t Target, s knob.Settings, size int, l load.Spec, 
 // between is a limit that people would say, from low to high ms and rather near
 // high: how slow the fast ones may be is less well known. It is 0 where low is
 // above high.
-func between(low, high float64) time.Duration {
+func roundLimit(low, high float64) time.Duration {
 	if !(low > 0 && low <= high) {
 		return 0
 	}

@@ -28,7 +28,7 @@ func TestSeparate(t *testing.T) {
 		{"too close", 1, 4, 5, 0, 0},
 	} {
 		d := &paced{device: &device{}, by: tt.slower}
-		got, err := sweep.Separate(t.Context(), d, load.Spec{Concurrency: 8}, 1, tt.small, tt.large)
+		got, err := sweep.FindSeparatingLimit(t.Context(), d, load.Spec{Concurrency: 8}, 1, tt.small, tt.large)
 		if err != nil || got.Limit < tt.least || got.Limit > tt.most {
 			t.Errorf("%s: %+v, %v; want a limit of %v-%v", tt.name, got, err, tt.least, tt.most)
 		}
@@ -40,7 +40,7 @@ func TestSeparate(t *testing.T) {
 		}
 	}
 	d := &device{die: map[int]bool{2: true}}
-	if _, err := sweep.Separate(t.Context(), d, load.Spec{Concurrency: 8}, 1, 1, 8); !errors.Is(err, sweep.ErrEngineDied) {
+	if _, err := sweep.FindSeparatingLimit(t.Context(), d, load.Spec{Concurrency: 8}, 1, 1, 8); !errors.Is(err, sweep.ErrEngineDied) {
 		t.Errorf("an engine that dies: %v", err)
 	}
 }

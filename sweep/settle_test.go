@@ -11,7 +11,7 @@ import (
 // The answer that ended a run settles a summary that is open by a few answers more:
 // not one whose percentile lies on the other side, nor a validation.
 func TestSettle(t *testing.T) {
-	type change func(*watcher, *trial.Result)
+	type change func(*stoppingRule, *trial.Result)
 	for _, c := range []struct {
 		name   string
 		value  float64
@@ -24,23 +24,23 @@ func TestSettle(t *testing.T) {
 		{"no answer", 95, stat.Undecided, nil, trial.Undecided},
 		{"a pass over the limit", 130, stat.Pass, nil, trial.Undecided},
 		{"a failure within the limit", 95, stat.Fail, nil, trial.Undecided},
-		{"a pass with errors", 95, stat.Pass, func(_ *watcher, r *trial.Result) { r.Counts.Sent, r.Counts.Timeout = 1000, 1 }, trial.Undecided},
-		{"a pass without a percentile", 0, stat.Pass, func(_ *watcher, r *trial.Result) { r.Verdict.ValueMS = trial.Num{} }, trial.Undecided},
-		{"a validation", 95, stat.Pass, func(w *watcher, _ *trial.Result) { w.purpose = forLong }, trial.Undecided},
-		{"a failure of a validation", 105, stat.Fail, func(w *watcher, _ *trial.Result) { w.purpose = forLong }, trial.Undecided},
-		{"a fixed length", 95, stat.Pass, func(w *watcher, _ *trial.Result) { w.purpose = forFixed }, trial.Undecided},
-		{"a busy machine", 95, stat.Pass, func(_ *watcher, r *trial.Result) { r.Blocks.Disturbed = 3 }, trial.Undecided},
-		{"a generator that was the limit", 105, stat.Fail, func(_ *watcher, r *trial.Result) { r.GeneratorLimited = true }, trial.Undecided},
-		{"errors that failed", 105, stat.Fail, func(w *watcher, _ *trial.Result) { w.certain.plain = false }, trial.Undecided},
-		{"what is certain", 95, stat.Fail, func(_ *watcher, r *trial.Result) { r.Verdict.Result = trial.Pass }, trial.Pass},
+		{"a pass with errors", 95, stat.Pass, func(_ *stoppingRule, r *trial.Result) { r.Counts.Sent, r.Counts.Timeout = 1000, 1 }, trial.Undecided},
+		{"a pass without a percentile", 0, stat.Pass, func(_ *stoppingRule, r *trial.Result) { r.Verdict.ValueMS = trial.Num{} }, trial.Undecided},
+		{"a validation", 95, stat.Pass, func(w *stoppingRule, _ *trial.Result) { w.purpose = untilValidated }, trial.Undecided},
+		{"a failure of a validation", 105, stat.Fail, func(w *stoppingRule, _ *trial.Result) { w.purpose = untilValidated }, trial.Undecided},
+		{"a fixed length", 95, stat.Pass, func(w *stoppingRule, _ *trial.Result) { w.purpose = fixedLength }, trial.Undecided},
+		{"a busy machine", 95, stat.Pass, func(_ *stoppingRule, r *trial.Result) { r.Blocks.Disturbed = 3 }, trial.Undecided},
+		{"a generator that was the limit", 105, stat.Fail, func(_ *stoppingRule, r *trial.Result) { r.GeneratorLimited = true }, trial.Undecided},
+		{"errors that failed", 105, stat.Fail, func(w *stoppingRule, _ *trial.Result) { w.certain.byPercentile = false }, trial.Undecided},
+		{"what is certain", 95, stat.Fail, func(_ *stoppingRule, r *trial.Result) { r.Verdict.Result = trial.Pass }, trial.Pass},
 	} {
-		w := &watcher{load: load.Spec{Concurrency: 1}, certain: judgement{answer: c.answer, leaning: c.answer, plain: true, why: "certain after 488 requests"}}
-		r := trial.Result{Verdict: trial.Verdict{ValueMS: trial.Of(c.value), LimitMS: 100}}
+		w := &stoppingRule{load: load.Spec{Concurrency: 1}, certain: decision{answer: c.answer, leaning: c.answer, byPercentile: true, why: "certain after 488 requests"}}
+		r := trial.Result{Verdict: trial.Verdict{ValueMS: trial.NumOf(c.value), LimitMS: 100}}
 		if c.change != nil {
 			c.change(w, &r)
 		}
 		before := r.Verdict.Result
-		w.settle(&r)
+		w.useCertain(&r)
 		if r.Verdict.Result != c.want {
 			t.Errorf("%s: %v, want %v", c.name, r.Verdict.Result, c.want)
 		}

@@ -15,7 +15,7 @@ import (
 
 // answers are n requests with exponential gaps of 5 ms on average, each answered
 // after 20 to 30 ms.
-func answers(n int) []load.Sample {
+func trialAnswers(n int) []load.Sample {
 	rng := rand.New(rand.NewPCG(1, 1))
 	out, at := make([]load.Sample, n), 0.0
 	for i := range out {
@@ -46,7 +46,7 @@ func ends(stop sweep.Stop, samples []load.Sample) (at time.Duration, why string)
 // The arrivals of an open load scatter: its trial does not wait until their rate
 // is known, as one of a closed load does.
 func TestUntilCertain(t *testing.T) {
-	samples := answers(8000)
+	samples := trialAnswers(8000)
 	sla := trial.SLA{Percentile: 99, Limit: 35 * time.Millisecond}
 	open, why := ends(sweep.UntilCertain(sla, load.Spec{Mode: load.Open, Rate: 200}), samples)
 	closed, _ := ends(sweep.UntilCertain(sla, load.Spec{Concurrency: 5}), samples)
@@ -57,9 +57,9 @@ func TestUntilCertain(t *testing.T) {
 
 func TestUntilKnown(t *testing.T) {
 	sla := trial.SLA{Percentile: 99, Limit: time.Hour}
-	samples := answers(8000)
-	wide, why := ends(sweep.UntilKnown(sla, .1), samples)
-	never, _ := ends(sweep.UntilKnown(sla, .0001), samples)
+	samples := trialAnswers(8000)
+	wide, why := ends(sweep.UntilPrecise(sla, .1), samples)
+	never, _ := ends(sweep.UntilPrecise(sla, .0001), samples)
 	if wide == 0 || !strings.HasPrefix(why, "known within 10% after") || never != 0 {
 		t.Errorf("known within 10%% after %v (%s), within .01%% after %v", wide, why, never)
 	}

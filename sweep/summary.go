@@ -14,7 +14,7 @@ import (
 )
 
 // busyMachine is what warnings and reasons call a machine that others disturb.
-const busyMachine = "machine busy with other work"
+const disturbedMachine = "machine busy with other work"
 
 // Summarize turns a run under the load l into a trial's result and judges it. why, if not empty,
 // is what ended the run, noise what others took of the machine in its blocks, in
@@ -25,13 +25,13 @@ const busyMachine = "machine busy with other work"
 func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...Disturbance) trial.Result {
 	total := time.Duration(r.Seconds * float64(time.Second))
 	warm := warmup(total)
-	cut := clean(noise, warm, total)
-	if settled := settling(r.Samples, total); settled > warm && cut.blocks.Disturbed == 0 { // else it may be the others' doing
+	cut := rejectDisturbed(noise, warm, total)
+	if settled := serviceWarmup(r.Samples, total); settled > warm && cut.blocks.Disturbed == 0 { // else it may be the others' doing
 		warm = settled
-		cut = clean(noise, warm, total)
+		cut = rejectDisturbed(noise, warm, total)
 	}
-	measured := after(r.Samples, warm)
-	kept := cut.samples(measured)
+	measured := plannedAfter(r.Samples, warm)
+	kept := cut.keptSamples(measured)
 	out := trial.Result{
 		Seconds: total.Seconds() - warm.Seconds(), WarmupSeconds: warm.Seconds(),
 		Counts: counts(measured), Status: statuses(measured), Warnings: []trial.Warning{},
@@ -43,18 +43,18 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...D
 		out.Counts.Planned = &planned
 	}
 	out.Counts.Late = r.Late
-	answers := rates(cut.samples(r.Samples), warm, total-lost(cut.gaps))
+	answers := countAnswers(cut.keptSamples(r.Samples), warm, total-totalTime(cut.gaps))
 	if len(noise) == 0 {
 		out.Blocks.Kept = len(answers)
 	}
-	out.Throughput = estimate(stat.Rate(answers, block))
-	out.Latency, out.Hist = figures(latencies(kept, trial.Request))
-	m := stat.Quantiles(latencies(kept, trial.Model), .5, .99)
-	out.Model = trial.ModelLatencies{P50: trial.Of(m[0].Value), P99: trial.Of(m[1].Value)}
+	out.Throughput = toEstimate(stat.Rate(answers, rateBlock))
+	out.Latency, out.Hist = latencyFigures(latencies(kept, trial.RequestLatency))
+	m := stat.Quantiles(latencies(kept, trial.ModelLatency), .5, .99)
+	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P99: trial.NumOf(m[1].Value)}
 	out.Warnings = append(out.Warnings, warnings(r, warm)...)
-	if out.Busy() {
+	if out.Disturbed() {
 		out.Warnings = append(out.Warnings, trial.Warning{
-			Text: fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", busyMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept),
+			Text: fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", disturbedMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept),
 		})
 	}
 	out.GeneratorLimited = r.Limited
@@ -66,8 +66,8 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...D
 	out.Verdict = Decide(sla, seen, 0, why)
 	if out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
 		switch {
-		case others(out, kept, sla):
-			out.Verdict.Result, out.Verdict.Why = trial.Undecided, busyMachine+" may be why; "+out.Verdict.Why
+		case mayBeDisturbance(out, kept, sla):
+			out.Verdict.Result, out.Verdict.Why = trial.Undecided, disturbedMachine+" may be why; "+out.Verdict.Why
 		case r.Limited:
 			out.Verdict.Result, out.Verdict.Why = trial.Undecided, r.Warning+"; "+out.Verdict.Why
 		}
@@ -77,40 +77,40 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...D
 
 // hopeless is by how much the median is over the limit where no neighbour is to
 // blame: they may take half of a machine, hardly more of it for long.
-const hopeless = 2
+const disturbanceFactor = 2
 
 // others tells whether a broken promise may be the doing of a machine's other
 // work: it was busy throughout, and half of the requests were near enough to the
 // limit.
-func others(out trial.Result, kept []load.Sample, sla trial.SLA) bool {
-	if !out.Busy() {
+func mayBeDisturbance(out trial.Result, kept []load.Sample, sla trial.SLA) bool {
+	if !out.Disturbed() {
 		return false
 	}
 	median := stat.Quantile(latencies(kept, sla.Latency), .5).Value
-	return median <= hopeless*ms(sla.Limit)
+	return median <= disturbanceFactor*ms(sla.Limit)
 }
 
 // The warm-up of the service itself is looked for in means over settleBlock, if
 // there are settleFewest of them. It is cut off only if it differs from the rest
 // by more than settleLeast of it, and by more than chance does.
 const (
-	settleBlock  = 100 * time.Millisecond
-	settleFewest = 20
-	settleLeast  = .05
-	settleSD     = 3
+	warmupBlock  = 100 * time.Millisecond
+	minWarmupBlocks = 20
+	minWarmupChange  = .05
+	warmupSDs     = 3
 )
 
 // settling is how long the service took to come to rest, at most half of the
 // time in which requests were sent; 0 if its times were those of the rest from the beginning.
-func settling(samples []load.Sample, total time.Duration) time.Duration {
-	ends, values := serviceTimes(samples, total)
+func serviceWarmup(samples []load.Sample, total time.Duration) time.Duration {
+	ends, values := blockServiceTimes(samples, total)
 	n := min(stat.Warmup(values), len(values)/2)
-	if n == 0 || len(values) < settleFewest {
+	if n == 0 || len(values) < minWarmupBlocks {
 		return 0
 	}
-	before, _ := spread(values[:n])
-	mean, sd := spread(values[n:])
-	if math.Abs(before-mean) <= max(settleLeast*mean, settleSD*sd/math.Sqrt(float64(n))) {
+	before, _ := meanSD(values[:n])
+	mean, sd := meanSD(values[n:])
+	if math.Abs(before-mean) <= max(minWarmupChange*mean, warmupSDs*sd/math.Sqrt(float64(n))) {
 		return 0
 	}
 	sent := time.Duration(0) // when the last request was due: an overloaded server goes on answering long after
@@ -123,7 +123,7 @@ func settling(samples []load.Sample, total time.Duration) time.Duration {
 // serviceTimes are the mean model times of each block in which answers came, and
 // when the blocks end. Each time is a share of the mean of its batch size: the
 // sizes follow the load, and would pass for a service that never rests.
-func serviceTimes(samples []load.Sample, total time.Duration) (ends []time.Duration, values []float64) {
+func blockServiceTimes(samples []load.Sample, total time.Duration) (ends []time.Duration, values []float64) {
 	type sum struct{ n, time float64 }
 	sizes := map[int32]sum{}
 	for _, s := range samples {
@@ -132,9 +132,9 @@ func serviceTimes(samples []load.Sample, total time.Duration) (ends []time.Durat
 			sizes[s.Batch] = sum{v.n + 1, v.time + float64(s.Model)}
 		}
 	}
-	blocks := make([]sum, total/settleBlock)
+	blocks := make([]sum, total/warmupBlock)
 	for _, s := range samples {
-		i := int((s.Planned + s.Latency) / settleBlock)
+		i := int((s.Planned + s.Latency) / warmupBlock)
 		if s.Model > 0 && i < len(blocks) {
 			v := sizes[s.Batch]
 			blocks[i].n++
@@ -143,7 +143,7 @@ func serviceTimes(samples []load.Sample, total time.Duration) (ends []time.Durat
 	}
 	for i, b := range blocks {
 		if b.n > 0 {
-			ends = append(ends, time.Duration(i+1)*settleBlock)
+			ends = append(ends, time.Duration(i+1)*warmupBlock)
 			values = append(values, b.time/b.n)
 		}
 	}
@@ -151,7 +151,7 @@ func serviceTimes(samples []load.Sample, total time.Duration) (ends []time.Durat
 }
 
 // spread is the mean and the standard deviation.
-func spread(v []float64) (mean, sd float64) {
+func meanSD(v []float64) (mean, sd float64) {
 	for _, x := range v {
 		mean += x / float64(len(v))
 	}
@@ -192,9 +192,9 @@ func statuses(samples []load.Sample) map[string]int {
 }
 
 // figures are the percentiles of latencies in ms, and their histogram.
-func figures(values []float64) (trial.Latencies, trial.Hist) {
+func latencyFigures(values []float64) (trial.Latencies, trial.Hist) {
 	q := stat.Quantiles(values, .5, .9, .95, .99, .999)
-	l := trial.Latencies{P50: estimate(q[0]), P90: estimate(q[1]), P95: estimate(q[2]), P99: estimate(q[3]), P999: estimate(q[4])}
+	l := trial.Latencies{P50: toEstimate(q[0]), P90: toEstimate(q[1]), P95: toEstimate(q[2]), P99: toEstimate(q[3]), P999: toEstimate(q[4])}
 	h := latency.New()
 	sum := 0.0
 	for _, v := range values {
@@ -202,7 +202,7 @@ func figures(values []float64) (trial.Latencies, trial.Hist) {
 		h.Record(time.Duration(v * float64(time.Millisecond)))
 	}
 	if len(values) > 0 {
-		l.Mean, l.Max = trial.Of(sum/float64(len(values))), trial.Of(slices.Max(values))
+		l.Mean, l.Max = trial.NumOf(sum/float64(len(values))), trial.NumOf(slices.Max(values))
 	}
 	text, err := h.Encode()
 	if err != nil {
@@ -222,7 +222,7 @@ func breakdown(samples []load.Sample) trial.Breakdown {
 		decode, queue, formation = decode+s.Decode, queue+s.Queue, formation+s.Formation
 		execution, encode = execution+s.Model, encode+s.Encode
 	}
-	mean := func(d time.Duration) trial.Num { return trial.Of(ms(d) / n) } // n 0 is NaN: not measured
+	mean := func(d time.Duration) trial.Num { return trial.NumOf(ms(d) / n) } // n 0 is NaN: not measured
 	return trial.Breakdown{
 		Decode: mean(decode), Queue: mean(queue), Formation: mean(formation),
 		Execution: mean(execution), Encode: mean(encode),
@@ -247,7 +247,7 @@ func batches(samples []load.Sample) trial.Batches {
 			out.Sizes[size] = whole
 		}
 	}
-	out.Mean = trial.Of(float64(items) / n)
+	out.Mean = trial.NumOf(float64(items) / n)
 	return out
 }
 
@@ -255,7 +255,7 @@ func lag(h *latency.Hist) trial.Lag {
 	if h == nil || h.Count() == 0 {
 		return trial.Lag{}
 	}
-	return trial.Lag{P50: trial.Of(ms(h.Quantile(.5))), P99: trial.Of(ms(h.Quantile(.99)))}
+	return trial.Lag{P50: trial.NumOf(ms(h.Quantile(.5))), P99: trial.NumOf(ms(h.Quantile(.99)))}
 }
 
 // warnings are the doubts that travel with the numbers.

@@ -21,7 +21,7 @@ type Info struct {
 	Limits  knob.Limits          `json:"-"`
 	Options knob.Options         `json:"options"` // in force
 	Current knob.Settings        `json:"settings"`
-	Tells   trial.Tells          `json:"tells"`
+	Metrics   trial.MetricSet          `json:"tells"`
 	Machine string               `json:"machine,omitempty"` // "" is this one, else what people call it: "gpu-box:8000"
 	Cores   int                  `json:"cores"`             // 0 is not known
 	Memory  int                  `json:"memory_mb"`         // likewise
@@ -85,7 +85,7 @@ type Measurement struct {
 	Stop Stop
 	// OwnMemory wants the result's memory to be that of the settings in force, and
 	// of none before them, whatever that costs: a fresh server.
-	OwnMemory bool
+	FreshServer bool
 	// Progress, when not nil, is called after each block.
 	Progress func(elapsed time.Duration, samples []load.Sample)
 }

@@ -23,9 +23,9 @@ func turn(batch int) plan.Point {
 func TestTurns(t *testing.T) {
 	sla := plan.Default().SLA
 	first, seen := -1, 0
-	d, err := sweep.Turns{
+	d, err := sweep.Comparison{
 		Target: &device{}, A: turn(4), B: turn(8), SLA: sla, Pairs: 20, Seed: 1,
-		Observe: func(done, total int, left time.Duration) {
+		OnBlock: func(done, total int, left time.Duration) {
 			if first < 0 {
 				first = done
 			}
@@ -47,10 +47,10 @@ func TestTurns(t *testing.T) {
 	if d.A.PercentileMS < 15 || d.A.PercentileMS > 18 || d.B.PercentileMS < 11 || d.B.PercentileMS > 14 {
 		t.Errorf("medians %.1f and %.1f ms, want about 16 and 12", d.A.PercentileMS, d.B.PercentileMS)
 	}
-	if d.Pairs != 20 || d.Thin != 0 || d.A.Failed+d.B.Failed != 0 || d.A.Sent == 0 {
+	if d.Pairs != 20 || d.TooFew != 0 || d.A.Failed+d.B.Failed != 0 || d.A.Sent == 0 {
 		t.Errorf("%+v", d)
 	}
-	same, err := sweep.Turns{Target: &device{}, A: turn(4), B: turn(4), SLA: sla, Pairs: 19, Seed: 1}.Run(t.Context())
+	same, err := sweep.Comparison{Target: &device{}, A: turn(4), B: turn(4), SLA: sla, Pairs: 19, Seed: 1}.Run(t.Context())
 	if err != nil || same.Percentile.Low > 1 || same.Percentile.High < 1 || same.PercentileAA.Low > 1 || same.PercentileAA.High < 1 {
 		t.Errorf("equal settings: %+v, %v", same, err)
 	}
@@ -64,25 +64,25 @@ func TestTurns(t *testing.T) {
 func TestTurnsOfASlowServer(t *testing.T) {
 	slow := turn(16)
 	slow.Settings.BatchDelay = 400 * ms
-	c := sweep.Turns{Target: &device{}, A: slow, B: slow, SLA: plan.Default().SLA, Pairs: 6, Seed: 1}
+	c := sweep.Comparison{Target: &device{}, A: slow, B: slow, SLA: plan.Default().SLA, Pairs: 6, Seed: 1}
 	d, err := c.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if blocks := 2 * d.Pairs; d.A.Sent+d.B.Sent < 300*blocks || d.Thin > 0 {
-		t.Errorf("%d requests in %d blocks, %d thin; want 300 a block", d.A.Sent+d.B.Sent, blocks, d.Thin)
+	if blocks := 2 * d.Pairs; d.A.Sent+d.B.Sent < 300*blocks || d.TooFew > 0 {
+		t.Errorf("%d requests in %d blocks, %d thin; want 300 a block", d.A.Sent+d.B.Sent, blocks, d.TooFew)
 	}
-	c.Longest = 3 * time.Second
+	c.MaxBlock = 3 * time.Second
 	_, err = c.Run(t.Context())
-	thin, ok := errors.AsType[*sweep.ThinError](err)
-	if !ok || thin.Answers >= 100 || thin.Need != 100 || thin.Block != c.Longest {
+	thin, ok := errors.AsType[*sweep.TooFewAnswersError](err)
+	if !ok || thin.Answers >= 100 || thin.Need != 100 || thin.Block != c.MaxBlock {
 		t.Errorf("blocks of 3 s: %v", err)
 	}
 }
 
 // TestTurnsCountFailures, and end with an engine that dies.
 func TestTurnsCountFailures(t *testing.T) {
-	c := sweep.Turns{Target: &device{errors: .1}, A: turn(4), B: turn(8), SLA: plan.Default().SLA, Pairs: 2, Seed: 1}
+	c := sweep.Comparison{Target: &device{errors: .1}, A: turn(4), B: turn(8), SLA: plan.Default().SLA, Pairs: 2, Seed: 1}
 	d, err := c.Run(t.Context())
 	if share := float64(d.A.Failed) / float64(d.A.Sent); err != nil || share < .05 || share > .2 {
 		t.Errorf("%d of %d failed, %v; want about a tenth", d.A.Failed, d.A.Sent, err)

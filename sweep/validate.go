@@ -15,24 +15,24 @@ import (
 // The last look at the favourite. A search ranks on short looks; what is
 // recommended rests on one long validation, which no short look overrules.
 const (
-	candidates       = 3 // validations at most, and one more where rates are looked for
-	longestValidated = time.Minute
-	moreRequests     = 10  // times as many requests as another trial may have
-	validatedTimes   = 3.2 // times as many answers as a pass takes: where none comes near the limit it takes so many
+	maxValidations       = 3 // validations at most, and one more where rates are looked for
+	maxValidationTime = time.Minute
+	validationRequests     = 10  // times as many requests as another trial may have
+	validationAnswers   = 3.2 // times as many answers as a pass takes: where none comes near the limit it takes so many
 )
 
 // retreats are the shares of a highest rate that could not be told again at
 // which it is tried the next time, one that failed at further below.
-var retreats = [...]float64{.97, .95, .9}
+var rateReductions = [...]float64{.97, .95, .9}
 
-const failedRetreat = .92 // on top of these
+const failedRateReduction = .92 // on top of these
 
 // kept is the part of the budget that is left to validate the favourite with.
-func (s *run) kept() time.Duration {
-	if s.Time <= 0 || len(s.ranking().Favourites()) == 0 {
+func (s *run) reservedTime() time.Duration {
+	if s.Time <= 0 || len(s.ranking().Candidates()) == 0 {
 		return 0
 	}
-	return max(time.Duration(reserve*float64(s.Time)), s.SLA.Horizon)
+	return max(time.Duration(validationShare*float64(s.Time)), s.SLA.Horizon)
 }
 
 // validate measures the favourite once more on a fresh seed and for long, because
@@ -40,19 +40,19 @@ func (s *run) kept() time.Duration {
 // open, makes way for the next. Where nothing looks like a pass, what is left of the budget goes to
 // the best setting that was too short of data to tell.
 func (s *run) validate(ctx context.Context) error {
-	most := candidates
-	if s.capacity() {
-		most = len(retreats) + 1
+	most := maxValidations
+	if s.isCapacity() {
+		most = len(rateReductions) + 1
 	}
-	for s.validations() < most && s.spent(0) == "" {
-		p, ok := s.toValidate()
+	for s.countValidations() < most && s.budgetUsedUp(0) == "" {
+		p, ok := s.nextValidation()
 		if !ok {
 			return nil
 		}
-		if err := s.gate(ctx); err != nil {
+		if err := s.beforePoint(ctx); err != nil {
 			return err
 		}
-		if err := s.point(ctx, p, s.validationLimit(p.Load)); err != nil {
+		if err := s.runTrial(ctx, p, s.validationLimit(p.Load)); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func (s *run) validate(ctx context.Context) error {
 
 // validations counts those since the last trial of another kind: a resumed sweep
 // has some behind it.
-func (s *run) validations() int {
+func (s *run) countValidations() int {
 	n := 0
 	for n < len(s.trials) && s.trials[len(s.trials)-1-n].Role == trial.RoleValidation {
 		n++
@@ -71,14 +71,14 @@ func (s *run) validations() int {
 
 // seenKept is how long a validation has to last: the promise's horizon, or what
 // the budget keeps for it.
-func (s *run) seenKept() time.Duration {
+func (s *run) validationTime() time.Duration {
 	switch {
 	case s.SLA.Horizon > 0:
 		return s.SLA.Horizon
 	case s.Time > 0:
-		return min(time.Duration(reserve*float64(s.Time)), longestValidated)
+		return min(time.Duration(validationShare*float64(s.Time)), maxValidationTime)
 	}
-	return longestValidated
+	return maxValidationTime
 }
 
 // validationLimit is how long a validation may take: as long as the promise wants,
@@ -87,61 +87,61 @@ func (s *run) validationLimit(l load.Spec) time.Duration {
 	if s.Duration > 0 {
 		return s.Duration
 	}
-	longest := s.longest(l, max(longestValidated, s.SLA.Horizon)+warmLongest, validatedTimes)
+	longest := s.maxDuration(l, max(maxValidationTime, s.SLA.Horizon)+maxWarmup, validationAnswers)
 	if s.Time <= 0 {
 		return longest
 	}
-	return min(max(s.Time-time.Since(s.begin)-s.draining(l), shortest), longest)
+	return min(max(s.Time-time.Since(s.begin)-s.pendingAnswersTime(l), minDuration), longest)
 }
 
 // toValidate is the point to look at once more; none if it has been. One whose
 // validation was left open is not measured again: the row would stay open.
-func (s *run) toValidate() (plan.Point, bool) {
+func (s *run) nextValidation() (plan.Point, bool) {
 	k := s.ranking()
-	favourites := k.Favourites()
-	if p, ok := s.retreat(favourites); ok {
+	favourites := k.Candidates()
+	if p, ok := s.reducedRate(favourites); ok {
 		return p, true
 	}
 	for _, r := range favourites {
 		switch {
 		case r.Validated:
-			return s.underOtherLoads(k, r)
-		case !r.ByValidation():
-			return again(r.Joined), true
+			return s.otherLoad(k, r)
+		case !r.FromValidations():
+			return validationPoint(r.Joined), true
 		}
 	}
-	if r, ok := k.Hopeful(); ok {
-		return again(r.Joined), true
+	if r, ok := k.BestUndecided(); ok {
+		return validationPoint(r.Joined), true
 	}
 	return plan.Point{}, false
 }
 
 // retreat is the lower rate at which a highest one is looked at again that was not
 // confirmed.
-func (s *run) retreat(favourites []rank.Row) (plan.Point, bool) {
-	n := s.validations()
-	if !s.capacity() || n == 0 || n > len(retreats) || s.trials[len(s.trials)-1].Verdict.Result == trial.Pass {
+func (s *run) reducedRate(favourites []rank.Row) (plan.Point, bool) {
+	n := s.countValidations()
+	if !s.isCapacity() || n == 0 || n > len(rateReductions) || s.trials[len(s.trials)-1].Verdict.Result == trial.Pass {
 		return plan.Point{}, false
 	}
 	t := s.trials[len(s.trials)-1]
-	share := retreats[n-1]
+	share := rateReductions[n-1]
 	if t.Verdict.Result == trial.Fail {
-		share *= failedRetreat
+		share *= failedRateReduction
 	}
-	t.Load.Rate = s.passedNear(t, plan.RoundRate(t.Load.Rate*share))
+	t.Load.Rate = s.passedRateNear(t, plan.RoundRate(t.Load.Rate*share))
 	if len(favourites) == 0 || favourites[0].Joined.Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
-		return again(t), true
+		return validationPoint(t), true
 	}
 	return plan.Point{}, false
 }
 
 // underOtherLoads is the best row's setting under a load of the plan under which it
 // was measured and not validated yet.
-func (s *run) underOtherLoads(k rank.Ranking, best rank.Row) (plan.Point, bool) {
+func (s *run) otherLoad(k rank.Ranking, best rank.Row) (plan.Point, bool) {
 	for _, r := range k.Rows {
 		t := r.Joined
-		if !s.capacity() && t.Settings == best.Joined.Settings && !r.ByValidation() && t.Verdict.Seems() != trial.Fail {
-			return again(t), true
+		if !s.isCapacity() && t.Settings == best.Joined.Settings && !r.FromValidations() && t.Verdict.Likely() != trial.Fail {
+			return validationPoint(t), true
 		}
 	}
 	return plan.Point{}, false
@@ -149,16 +149,16 @@ func (s *run) underOtherLoads(k rank.Ranking, best rank.Row) (plan.Point, bool) 
 
 // passedNear is the rate within 2% of the given one at which the settings of t
 // passed before, or else that one.
-func (s *run) passedNear(t trial.Trial, rate float64) float64 {
+func (s *run) passedRateNear(t trial.Trial, rate float64) float64 {
 	for _, o := range s.trials {
-		if o.Settings == t.Settings && o.Verdict.Seems() == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
+		if o.Settings == t.Settings && o.Verdict.Likely() == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
 			return o.Load.Rate
 		}
 	}
 	return rate
 }
 
-func again(t trial.Trial) plan.Point {
+func validationPoint(t trial.Trial) plan.Point {
 	return plan.Point{
 		Settings: t.Settings, Load: t.Load, Role: trial.RoleValidation,
 		Reason: fmt.Sprintf("trial %d again on a fresh seed, for long", t.N),
@@ -166,8 +166,8 @@ func again(t trial.Trial) plan.Point {
 }
 
 // ranking is that of the trials so far.
-func (s *run) ranking() rank.Ranking { return rank.Of(s.Rules, s.trials) }
+func (s *run) ranking() rank.Ranking { return rank.New(s.Rules, s.trials) }
 
 // capacity tells whether the highest rate is looked for: settings that fail at one
 // may pass at a lower one.
-func (s *run) capacity() bool { return s.Rules.Question == plan.Capacity }
+func (s *run) isCapacity() bool { return s.Rules.Question == plan.Capacity }

@@ -28,13 +28,13 @@ func (d *limited) Measure(_ context.Context, m sweep.Measurement) (trial.Result,
 	if d.measured == 1 {
 		bears = d.first
 	}
-	v := trial.Of(10 * math.Pow(m.Load.Rate/bears, 3))
+	v := trial.NumOf(10 * math.Pow(m.Load.Rate/bears, 3))
 	answer := trial.Pass
 	if v.Or(0) > 10 {
 		answer = trial.Fail
 	}
 	return trial.Result{
-		Throughput: trial.Estimate{Value: trial.Of(m.Load.Rate)},
+		Throughput: trial.Estimate{Value: trial.NumOf(m.Load.Rate)},
 		Verdict:    trial.Verdict{Result: answer, ValueMS: v, LimitMS: 10, Percentile: 99},
 	}, nil
 }
@@ -58,13 +58,13 @@ func TestValidationRetreats(t *testing.T) {
 	rules := rank.Rules{Question: plan.Capacity}
 	n := &notebook{}
 	r := sweep.Runner{
-		Target: &limited{bears: 93, first: 200}, Recorder: n, First: 1,
+		Target: &limited{bears: 93, first: 200}, Recorder: n, FirstNumber: 1,
 		Strategy: &fixed{[]plan.Point{{
 			Settings: knob.Default(knob.TorchServe), Load: load.Spec{Mode: load.Open, Rate: 100}, Role: trial.RoleLoad,
-			Predicted: &trial.Predicted{HighestRPS: trial.Of(101)},
+			Predicted: &trial.Predicted{HighestRPS: trial.NumOf(101)},
 		}}},
 		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Millisecond}, Rules: rules,
-		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
+		Explain: func(t []trial.Trial, best int) trial.Explanation { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
 	}
 	out, err := r.Run(t.Context())
 	if err != nil || out.Choice == nil {

@@ -32,23 +32,23 @@ func TestTimeoutsFail(t *testing.T) {
 	good := load.Sample{Latency: 20 * ms, Model: 10 * ms, Batch: 1, Status: 200}
 	for _, c := range []struct {
 		name    string
-		which   trial.Which
+		which   trial.LatencyKind
 		limit   time.Duration
 		allowed float64
 		nth     int // every so many requests time out
 		want    trial.Answer
 		why     string
 	}{
-		{"all, within the limit", trial.Request, time.Minute, 0, 1, trial.Fail, "100% of the requests failed, timed out or were refused"},
-		{"all, model latency", trial.Model, time.Minute, 0, 1, trial.Fail, "100% of the requests"},
-		{"all, errors allowed", trial.Request, time.Minute, .1, 1, trial.Fail, "100% of the requests"},
-		{"half", trial.Request, time.Minute, 0, 2, trial.Fail, "50% of the requests"},
-		{"half, model latency", trial.Model, time.Minute, 0, 2, trial.Fail, "50% of the requests"},
-		{"one in 250", trial.Request, time.Minute, 0, 250, trial.Fail, "0.41% of the requests"},
-		{"one in 250, model latency", trial.Model, time.Minute, 0, 250, trial.Fail, "0.41% of the requests"},
-		{"one in 250, 5% allowed", trial.Request, time.Minute, .05, 250, trial.Pass, ""},
-		{"one in 20 over a short limit, 10% allowed", trial.Model, time.Second, .1, 20, trial.Fail, "over the limit"},
-		{"none", trial.Model, time.Minute, 0, 1 << 30, trial.Pass, ""},
+		{"all, within the limit", trial.RequestLatency, time.Minute, 0, 1, trial.Fail, "100% of the requests failed, timed out or were refused"},
+		{"all, model latency", trial.ModelLatency, time.Minute, 0, 1, trial.Fail, "100% of the requests"},
+		{"all, errors allowed", trial.RequestLatency, time.Minute, .1, 1, trial.Fail, "100% of the requests"},
+		{"half", trial.RequestLatency, time.Minute, 0, 2, trial.Fail, "50% of the requests"},
+		{"half, model latency", trial.ModelLatency, time.Minute, 0, 2, trial.Fail, "50% of the requests"},
+		{"one in 250", trial.RequestLatency, time.Minute, 0, 250, trial.Fail, "0.41% of the requests"},
+		{"one in 250, model latency", trial.ModelLatency, time.Minute, 0, 250, trial.Fail, "0.41% of the requests"},
+		{"one in 250, 5% allowed", trial.RequestLatency, time.Minute, .05, 250, trial.Pass, ""},
+		{"one in 20 over a short limit, 10% allowed", trial.ModelLatency, time.Second, .1, 20, trial.Fail, "over the limit"},
+		{"none", trial.ModelLatency, time.Minute, 0, 1 << 30, trial.Pass, ""},
 	} {
 		sla := trial.SLA{Percentile: 99, Limit: c.limit, Latency: c.which, MaxErrorRate: c.allowed}
 		run := every(8000, func(i int) load.Sample {
@@ -88,12 +88,12 @@ func (d *scripted) Measure(_ context.Context, m sweep.Measurement) (trial.Result
 	list := d.says[at]
 	x := list[min(d.took[at], len(list)-1)]
 	d.took[at]++
-	value := trial.Of(50)
+	value := trial.NumOf(50)
 	if x.result == trial.Fail {
-		value = trial.Of(130)
+		value = trial.NumOf(130)
 	}
 	return trial.Result{
-		Throughput: trial.Estimate{Value: trial.Of(x.rps), Low: trial.Of(x.rps - 1), High: trial.Of(x.rps + 1)},
+		Throughput: trial.Estimate{Value: trial.NumOf(x.rps), Low: trial.NumOf(x.rps - 1), High: trial.NumOf(x.rps + 1)},
 		Verdict:    trial.Verdict{Result: x.result, Leaning: x.leaning, ValueMS: value, LimitMS: 100, Percentile: 99},
 	}, nil
 }
@@ -108,7 +108,7 @@ func played(t *testing.T, says map[scene][]take, scenes ...scene) sweep.Outcome 
 		points = append(points, p)
 	}
 	r := sweep.Runner{
-		Target: &scripted{says: says}, Recorder: &notebook{}, First: 1, Strategy: &fixed{points},
+		Target: &scripted{says: says}, Recorder: &notebook{}, FirstNumber: 1, Strategy: &fixed{points},
 		SLA: trial.SLA{Percentile: 99, Limit: 100 * ms}, Explain: explain,
 	}
 	out, err := r.Run(t.Context())
@@ -175,8 +175,8 @@ func TestChoice(t *testing.T) {
 				t.Errorf("%s: the choice is trial %d, a %s: %v", c.name, b.N, b.Role, b.Verdict.Result)
 			}
 		}
-		if out.Open >= 0 {
-			left = out.Trials[out.Open].Settings.BatchSize
+		if out.Unconfirmed >= 0 {
+			left = out.Trials[out.Unconfirmed].Settings.BatchSize
 		}
 		if choice != c.choice || left != c.open || len(out.Trials) != c.trials || (out.Best >= 0) != (c.choice > 0) {
 			t.Errorf("%s: choice %d, open %d, %d trials; want %d, %d, %d", c.name, choice, left, len(out.Trials), c.choice, c.open, c.trials)

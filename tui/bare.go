@@ -30,7 +30,7 @@ func (m *model) bareText() []span {
 	if !ok {
 		return []span{dim("bare session n/a, "), plain("w"), dim(" measures")}
 	}
-	out := []span{dim("bare "), plain(na(trial.Of(bare)) + "/s")}
+	out := []span{dim("bare "), plain(na(trial.NumOf(bare)) + "/s")}
 	rps, ok := m.snap.Live.RPS.Get()
 	switch {
 	case !ok || bare <= 0:

@@ -16,7 +16,7 @@ func TestTrialBare(t *testing.T) {
 	if strings.Contains(sc.plainFrame(), "bare ") {
 		t.Error("a bare rate is shown, although none was measured")
 	}
-	sc.selectedTrial().Throughput.Value, sc.selectedTrial().BareRPS = trial.Of(600), trial.Of(800)
+	sc.selectedTrial().Throughput.Value, sc.selectedTrial().BareRPS = trial.NumOf(600), trial.NumOf(800)
 	if want := "bare 800/s 75%"; !strings.Contains(sc.plainFrame(), want) {
 		t.Errorf("no %q on\n%s", want, sc.plainFrame())
 	}
@@ -46,7 +46,7 @@ func TestBare(t *testing.T) {
 	if got := text(); !strings.HasSuffix(got, " bare session, the load is held") || sc.cannotMeasure() != "the bare session: being measured" {
 		t.Errorf("measuring: %q, %q", got, sc.cannotMeasure())
 	}
-	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Of(900) })
+	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.NumOf(900) })
 	check("throughput above the bare rate", "bare 752/s was disturbed, w repeats it")
 	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Num{} })
 	check("no load", "bare 752/s")

@@ -162,7 +162,7 @@ func promisingRow(s *session.Sweep) (row rank.Row, ok bool) {
 		return rank.Row{}, false
 	}
 	row = rank.RowOf(s.Trials, s.Best)
-	return row, row.Verdict().Seems() == trial.Pass
+	return row, row.Verdict().Likely() == trial.Pass
 }
 
 // mostPromising is the trial of the sweep's best row, or nil if no row seems to pass.

@@ -140,7 +140,7 @@ func serving() *session.Snapshot {
 	s.Phase = session.Serving
 	s.Info = sweep.Info{
 		Model: sweep.ModelInfo{Name: "mlp-wide"}, Runtime: "onnxruntime cpu", Cores: 2,
-		Limits: knob.Limits{Cores: 2, BatchAxis: true}, Tells: trial.TellsAll(),
+		Limits: knob.Limits{Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
 		Fixed: map[knob.Name]string{knob.FP16: "the engine cannot convert models to FP16"},
 	}
 	before := s.Settings
@@ -156,9 +156,9 @@ func serving() *session.Snapshot {
 		{At: epoch.Add(-30 * time.Second), Text: "applied A2: batch size 1 to 8 (12ms)"},
 	}
 	s.Live = traffic(90, 60, 47, 15.2, 208, 640)
-	s.Live.Batch = trial.Of(5.9)
-	s.Internals.Bare = &trial.Bare{Settings: s.Settings, RPS: trial.Of(752)}
-	s.Live.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 20, ValueMS: trial.Of(15.2), LowMS: trial.Of(14.8), HighMS: trial.Of(15.9)}
+	s.Live.Batch = trial.NumOf(5.9)
+	s.Internals.Bare = &trial.Bare{Settings: s.Settings, RPS: trial.NumOf(752)}
+	s.Live.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 20, ValueMS: trial.NumOf(15.2), LowMS: trial.NumOf(14.8), HighMS: trial.NumOf(15.9)}
 	return s
 }
 
@@ -166,9 +166,9 @@ func serving() *session.Snapshot {
 // p99B and rateB.
 func traffic(n, first int, p99A, p99B, rateA, rateB float64) session.Live {
 	l := session.Live{
-		Window: time.Second, Answers: int(rateB), P50: trial.Of(p99B / 2), P99: trial.Of(p99B), RPS: trial.Of(rateB),
+		Window: time.Second, Answers: int(rateB), P50: trial.NumOf(p99B / 2), P99: trial.NumOf(p99B), RPS: trial.NumOf(rateB),
 		Totals: trial.Counts{Sent: 31720, OK: 31720},
-		Use:    trial.Use{CPUPercent: trial.Of(171), RSSMB: trial.Of(412), GPU: trial.GPUUse{Reason: "no NVML library"}},
+		Use:    trial.ResourceUse{CPUPercent: trial.NumOf(171), RSSMB: trial.NumOf(412), GPU: trial.GPUUse{Reason: "no NVML library"}},
 	}
 	for i := range n {
 		p99, rate := p99A, rateA
@@ -178,7 +178,7 @@ func traffic(n, first int, p99A, p99B, rateA, rateB float64) session.Live {
 		wave := math.Sin(float64(i) / 3)
 		l.Seconds = append(l.Seconds, session.Second{
 			At: epoch.Add(time.Duration(i-n+1) * time.Second), Window: time.Second,
-			P50: trial.Of(p99 / 2), P99: trial.Of(p99 * (1 + wave/15)), OK: int(rate * (1 - wave/20)), CPU: trial.Of(165 + 9*wave),
+			P50: trial.NumOf(p99 / 2), P99: trial.NumOf(p99 * (1 + wave/15)), OK: int(rate * (1 - wave/20)), CPU: trial.NumOf(165 + 9*wave),
 		})
 	}
 	return l
@@ -190,10 +190,10 @@ func failing() *session.Snapshot {
 	s.Settings, s.Changes = s.Changes[1].From, s.Changes[:1]
 	s.Messages = s.Messages[:1]
 	s.Live = traffic(90, 0, 47, 47, 208, 208)
-	s.Live.Batch = trial.Of(1)
+	s.Live.Batch = trial.NumOf(1)
 	s.Live.Totals = trial.Counts{Sent: 18733, OK: 18720, Refused: 10, Failed: 2, Timeout: 1}
 	s.Live.Seconds[89].Errors = 13
-	s.Live.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: 20, ValueMS: trial.Of(47)}
+	s.Live.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: 20, ValueMS: trial.NumOf(47)}
 	return s
 }
 
@@ -218,10 +218,10 @@ func withGPU() *session.Snapshot {
 	s := serving()
 	throttled := true
 	s.Live.Use.GPU = trial.GPUUse{
-		PercentMean: trial.Of(83), MemoryMB: trial.Of(7578), PowerW: trial.Of(131), SMMHz: trial.Of(1590), Throttled: &throttled,
+		PercentMean: trial.NumOf(83), MemoryMB: trial.NumOf(7578), PowerW: trial.NumOf(131), SMMHz: trial.NumOf(1590), Throttled: &throttled,
 	}
 	for i := range s.Live.Seconds {
-		s.Live.Seconds[i].GPU = trial.Of(60 + 23*math.Min(1, float64(i)/60))
+		s.Live.Seconds[i].GPU = trial.NumOf(60 + 23*math.Min(1, float64(i)/60))
 	}
 	s.Info.Fixed = nil
 	return s
@@ -232,16 +232,16 @@ func newTrial(n, workers, batch int, p99, rps float64, r trial.Answer) trial.Tri
 	s.Workers, s.BatchSize, s.BatchDelay = workers, batch, 5*time.Millisecond
 	t := trial.Trial{N: n, At: epoch, Settings: s, Load: load.Spec{Concurrency: 10}}
 	est := func(v float64) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v * .97), High: trial.Of(v * 1.04)}
+		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v * .97), High: trial.NumOf(v * 1.04)}
 	}
 	t.Latency = trial.Latencies{P50: est(p99 * .6), P95: est(p99 * .9), P99: est(p99)}
 	t.Throughput = est(rps)
-	t.Model.P99 = trial.Of(p99 * .4)
+	t.Model.P99 = trial.NumOf(p99 * .4)
 	t.Counts = trial.Counts{Sent: int(rps * 12), OK: int(rps * 12)}
-	t.Batches.Mean = trial.Of(float64(batch) * .7)
-	t.Breakdown = trial.Breakdown{Decode: trial.Of(.02), Queue: trial.Of(p99 * .3), Formation: trial.Of(.4), Execution: trial.Of(p99 * .35), Encode: trial.Of(.03)}
-	t.Use = trial.Use{CPUPercent: trial.Of(171), RSSMB: trial.Of(412)}
-	t.Verdict = trial.Verdict{Result: r, Percentile: 99, LimitMS: 20, ValueMS: trial.Of(p99), Why: "certain after 2210 requests"}
+	t.Batches.Mean = trial.NumOf(float64(batch) * .7)
+	t.Breakdown = trial.Breakdown{Decode: trial.NumOf(.02), Queue: trial.NumOf(p99 * .3), Formation: trial.NumOf(.4), Execution: trial.NumOf(p99 * .35), Encode: trial.NumOf(.03)}
+	t.Use = trial.ResourceUse{CPUPercent: trial.NumOf(171), RSSMB: trial.NumOf(412)}
+	t.Verdict = trial.Verdict{Result: r, Percentile: 99, LimitMS: 20, ValueMS: trial.NumOf(p99), Why: "certain after 2210 requests"}
 	return t
 }
 
@@ -265,7 +265,7 @@ func sweeping() *session.Snapshot {
 	next := newTrial(8, 4, 16, 0, 0, trial.Undecided)
 	w.Current = &sweep.Current{
 		N: 8, Point: plan.Point{Settings: next.Settings, Load: next.Load}, Stage: sweep.StageMeasure,
-		Elapsed: 6100 * time.Millisecond, Answers: 3812, RPS: trial.Of(621), P99MS: trial.Of(24.9),
+		Elapsed: 6100 * time.Millisecond, Answers: 3812, RPS: trial.NumOf(621), P99MS: trial.NumOf(24.9),
 	}
 	s.Sweep = w
 	return s
@@ -278,7 +278,7 @@ func swept() *session.Snapshot {
 	w := *s.Sweep
 	w.State, w.Current, w.ETA, w.Total = session.Done, nil, 0, 7
 	w.Trials[4].Role = trial.RoleValidation
-	w.Choice = &trial.Choice{N: 5, Settings: w.Trials[4].Settings, Why: trial.Why{Text: "execution limits; batches were 70% full"}}
+	w.Choice = &trial.Choice{N: 5, Settings: w.Trials[4].Settings, Why: trial.Explanation{Text: "execution limits; batches were 70% full"}}
 	s.Sweep = &w
 	return s
 }

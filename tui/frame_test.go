@@ -44,13 +44,13 @@ func (r random) num() trial.Num {
 	case 0:
 		return trial.Num{}
 	case 1:
-		return trial.Of(0)
+		return trial.NumOf(0)
 	case 2:
-		return trial.Of(math.Pow(10, r.Float64()*24-6))
+		return trial.NumOf(math.Pow(10, r.Float64()*24-6))
 	case 3:
-		return trial.Of(-r.ExpFloat64() * 100)
+		return trial.NumOf(-r.ExpFloat64() * 100)
 	}
-	return trial.Of(r.ExpFloat64() * 40)
+	return trial.NumOf(r.ExpFloat64() * 40)
 }
 
 func (r random) estimate() trial.Estimate {
@@ -92,9 +92,9 @@ func (r random) verdict() trial.Verdict {
 	return trial.Verdict{Result: trial.Answer(r.IntN(3)), ValueMS: r.num(), LowMS: r.num(), HighMS: r.num(), ErrorRate: r.Float64(), Why: r.text()}
 }
 
-func (r random) use() trial.Use {
+func (r random) use() trial.ResourceUse {
 	throttled := r.IntN(2) == 0
-	return trial.Use{CPUPercent: r.num(), RSSMB: r.num(), GPU: trial.GPUUse{
+	return trial.ResourceUse{CPUPercent: r.num(), RSSMB: r.num(), GPU: trial.GPUUse{
 		PercentMean: r.num(), MemoryMB: r.num(), PowerW: r.num(), SMMHz: r.num(), Throttled: &throttled, Reason: r.text(),
 	}}
 }
@@ -131,7 +131,7 @@ func (r random) sweep() *session.Sweep {
 		w.Current = &sweep.Current{N: r.count(), Point: plan.Point{Settings: r.settings(), Load: r.load()}, Stage: sweep.StageApply, RPS: r.num(), P99MS: r.num()}
 	}
 	if r.IntN(2) == 0 {
-		w.Choice = &trial.Choice{Why: trial.Why{Text: r.text()}}
+		w.Choice = &trial.Choice{Why: trial.Explanation{Text: r.text()}}
 		w.Skipped = []trial.Skip{{Reason: r.text()}}
 	}
 	return w
@@ -140,7 +140,7 @@ func (r random) sweep() *session.Sweep {
 func (r random) snapshot() *session.Snapshot {
 	s := &session.Snapshot{
 		At: epoch, Phase: session.Phase(r.IntN(4)), Problem: r.text(), LoadOn: r.IntN(3) > 0, Load: r.load(), Settings: r.settings(),
-		SLA: trial.SLA{Percentile: []float64{99, 95, 99.9}[r.IntN(3)], Limit: time.Duration(r.Int64N(1e10)), Latency: trial.Which(r.IntN(2))},
+		SLA: trial.SLA{Percentile: []float64{99, 95, 99.9}[r.IntN(3)], Limit: time.Duration(r.Int64N(1e10)), Latency: trial.LatencyKind(r.IntN(2))},
 	}
 	s.Info = sweep.Info{Model: sweep.ModelInfo{Name: r.text()}, Runtime: r.text(), Cores: r.IntN(200), Limits: knob.Limits{BatchAxis: true, Rule: knob.Rule(r.IntN(2))}}
 	if r.IntN(2) == 0 {

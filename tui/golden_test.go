@@ -69,7 +69,7 @@ func refusing() *session.Snapshot {
 // undecided is live traffic whose P99 is close to the limit.
 func undecided() *session.Snapshot {
 	s := serving()
-	s.Live.Verdict = trial.Verdict{ValueMS: trial.Of(20.2), LowMS: trial.Of(19.1), HighMS: trial.Of(21.6)}
+	s.Live.Verdict = trial.Verdict{ValueMS: trial.NumOf(20.2), LowMS: trial.NumOf(19.1), HighMS: trial.NumOf(21.6)}
 	return s
 }
 
@@ -77,7 +77,7 @@ func undecided() *session.Snapshot {
 func noAnswers() *session.Snapshot {
 	s := serving()
 	s.Changes = nil
-	s.Live = session.Live{Window: 3 * time.Second, Answers: 62, Use: trial.Use{GPU: trial.GPUUse{Reason: "no NVML library"}}}
+	s.Live = session.Live{Window: 3 * time.Second, Answers: 62, Use: trial.ResourceUse{GPU: trial.GPUUse{Reason: "no NVML library"}}}
 	return s
 }
 

@@ -21,10 +21,10 @@ var liveKnobs = [...]knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay, kn
 
 // knobs describes all knobs that the target has or for which trials have values.
 func (m *model) knobs() knob.Table {
-	t := m.snap.Info.Knobs().With(m.snap.Settings.Own)
+	t := m.snap.Info.Knobs().WithOwn(m.snap.Settings.Own)
 	if s := m.snap.Sweep; s != nil {
 		for i := range s.Trials {
-			t = t.With(s.Trials[i].Settings.Own)
+			t = t.WithOwn(s.Trials[i].Settings.Own)
 		}
 	}
 	return t
@@ -37,7 +37,7 @@ func (m *model) shownKnobs() []knob.Knob {
 	var out []knob.Knob
 	for _, n := range liveKnobs {
 		k, _ := knob.Get(n)
-		if len(own) == 0 || m.fixedReason(n) == "" || m.snap.Settings.Told(n) {
+		if len(own) == 0 || m.fixedReason(n) == "" || m.snap.Settings.Has(n) {
 			out = append(out, k)
 		}
 	}

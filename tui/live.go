@@ -158,14 +158,14 @@ func (m *model) currentTrial() *sweep.Current {
 func (m *model) otherSettingsText() string {
 	s := m.inForce()
 	var parts []string
-	if s.Told(knob.Device) {
+	if s.Has(knob.Device) {
 		parts = append(parts, s.Device)
 	}
 	for _, f := range []struct {
 		name knob.Name
 		text string
 	}{{knob.Threads, "threads"}, {knob.QueueSize, "queue"}} {
-		if s.Told(f.name) {
+		if s.Has(f.name) {
 			parts = append(parts, f.text+" "+s.Get(f.name))
 		}
 	}
@@ -341,7 +341,7 @@ func (m *model) costText(c knob.Cost) string {
 
 // measuredText is the result of a trial with the pending settings.
 func measuredText(t *trial.Trial) string {
-	return fmt.Sprintf("trial #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Word())
+	return fmt.Sprintf("trial #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Label())
 }
 
 func verdictStyle(a trial.Answer) styleID {

@@ -15,11 +15,11 @@ import (
 func withOperators() *session.Snapshot {
 	s := serving()
 	s.Internals.Operators = &trial.Operators{
-		Settings: s.Settings, Runs: 99, BatchSize: 8, RunMS: trial.Of(4.02),
+		Settings: s.Settings, Runs: 99, BatchSize: 8, RunMS: trial.NumOf(4.02),
 		Operators: []trial.Operator{
-			{Name: "FusedGemm", Share: .671, MS: trial.Of(2.697), Calls: 2},
-			{Name: "Gemm", Share: .321, MS: trial.Of(1.29), Calls: 1},
-			{Name: "ReorderOutputWithAVeryLongName", Share: .008, MS: trial.Of(.033), Calls: 1200},
+			{Name: "FusedGemm", Share: .671, MS: trial.NumOf(2.697), Calls: 2},
+			{Name: "Gemm", Share: .321, MS: trial.NumOf(1.29), Calls: 1},
+			{Name: "ReorderOutputWithAVeryLongName", Share: .008, MS: trial.NumOf(.033), Calls: 1200},
 		},
 	}
 	return s

@@ -18,17 +18,17 @@ func remoteServing() *session.Snapshot {
 	s := serving()
 	s.Changes, s.Messages = nil, s.Messages[:1]
 	s.Settings = knob.Settings{Own: "batch=8 instances=1"}
-	s.Info.Machine, s.Info.Runtime, s.Info.Cores, s.Info.Tells = "server:8000", "some server", 0, trial.Tells{}
+	s.Info.Machine, s.Info.Runtime, s.Info.Cores, s.Info.Metrics = "server:8000", "some server", 0, trial.MetricSet{}
 	s.Info.Limits = knob.Limits{Own: []knob.Knob{
 		{Name: "instances", Label: "instances", Help: "batches executed side by side", Cost: knob.Warm, Min: 1, Max: 4},
 		{Name: "batch", Label: "batch", Help: "most requests executed together", Cost: knob.Hot, Values: []string{"1", "8", "32"}},
 	}}
 	s.Info.Fixed = map[knob.Name]string{}
 	for _, k := range knob.All() {
-		s.Info.Limits.Untold = append(s.Info.Limits.Untold, k.Name)
+		s.Info.Limits.Unreported = append(s.Info.Limits.Unreported, k.Name)
 		s.Info.Fixed[k.Name] = "the server does not report it"
 	}
-	s.Live.Batch, s.Live.Use = trial.Num{}, trial.Use{GPU: trial.GPUUse{Reason: "remote"}}
+	s.Live.Batch, s.Live.Use = trial.Num{}, trial.ResourceUse{GPU: trial.GPUUse{Reason: "remote"}}
 	for i := range s.Live.Seconds {
 		s.Live.Seconds[i].CPU = trial.Num{}
 	}
@@ -43,8 +43,8 @@ func remoteSwept() *session.Snapshot {
 	w.Trials = slices.Clone(w.Trials)
 	for i := range w.Trials {
 		t := &w.Trials[i]
-		t.Settings = knob.Settings{Own: knob.Own([]string{"batch=8 instances=1", "batch=32 instances=4"}[i%2])}
-		t.Model, t.Batches, t.Breakdown, t.Use = trial.ModelLatencies{}, trial.Batches{}, trial.Breakdown{}, trial.Use{}
+		t.Settings = knob.Settings{Own: knob.OwnValues([]string{"batch=8 instances=1", "batch=32 instances=4"}[i%2])}
+		t.Model, t.Batches, t.Breakdown, t.Use = trial.ModelLatencies{}, trial.Batches{}, trial.Breakdown{}, trial.ResourceUse{}
 		t.Verdict.ValueMS = t.Latency.P50.Value
 	}
 	w.Trials, w.Total, w.Best, w.Choice = w.Trials[3:5], 2, 1, nil
@@ -69,10 +69,10 @@ func TestPercentileOfSLA(t *testing.T) {
 		})
 		requireTexts(t, sc.plainFrame(), "P50 24.9")
 	}
-	model := trial.SLA{Percentile: 99, Latency: trial.Model, Limit: time.Second}
+	model := trial.SLA{Percentile: 99, Latency: trial.ModelLatency, Limit: time.Second}
 	measured := newTrial(1, 1, 1, 15, 100, trial.Pass)
-	measured.Verdict.ValueMS = trial.Of(6)
-	if got := percentileOf(&measured, model); got != trial.Of(6) {
+	measured.Verdict.ValueMS = trial.NumOf(6)
+	if got := percentileOf(&measured, model); got != trial.NumOf(6) {
 		t.Errorf("percentileOf for an SLA of the model latency = %v, want that of the verdict, 6", got)
 	}
 }

@@ -54,9 +54,9 @@ func (m *model) series() series {
 }
 
 // set stores the values of one second at an index.
-func (s *series) set(at int, sec *session.Second, which trial.Which) {
+func (s *series) set(at int, sec *session.Second, which trial.LatencyKind) {
 	p99, utilization := sec.P99, sec.CPU
-	if which == trial.Model {
+	if which == trial.ModelLatency {
 		p99 = sec.ModelP99
 	}
 	if s.gpu {
@@ -89,7 +89,7 @@ func hasGPU(s *session.Snapshot) bool {
 func (m *model) drawP99(p pane, class sizeClass) {
 	s := m.data
 	title := "P99 ms"
-	if m.snap.SLA.Latency == trial.Model {
+	if m.snap.SLA.Latency == trial.ModelLatency {
 		title = "P99 of the model ms"
 	}
 	if m.snap.Phase == session.Down {
@@ -113,7 +113,7 @@ func (m *model) drawP99(p pane, class sizeClass) {
 func (m *model) p99Title() []span {
 	l := m.snap.Live
 	p99 := l.P99
-	if m.snap.SLA.Latency == trial.Model {
+	if m.snap.SLA.Latency == trial.ModelLatency {
 		p99 = l.ModelP99
 	}
 	over := dim(fmt.Sprintf(" over %s, n %s", wholeSeconds(l.Window), groupDigits(l.Answers)))
@@ -207,7 +207,7 @@ func (m *model) drawUtilization(p pane) {
 	top := 100.
 	empty := "no value yet"
 	switch {
-	case !m.snap.Info.Tells.Utilization && m.snap.Info.Model.Name != "":
+	case !m.snap.Info.Metrics.Utilization && m.snap.Info.Model.Name != "":
 		title, empty = "Utilization %", "n/a: the target reports none"
 	case !s.gpu:
 		title, right = "Engine CPU %", []span{bold(na(use.CPUPercent))}
@@ -303,7 +303,7 @@ func (m *model) drawResources(p pane) {
 	}
 	in := p.box(title, dim(m.snap.Info.Runtime))
 	m.drawBare(p)
-	if reported := m.snap.Info.Tells; !reported.Utilization && !reported.Memory && m.snap.Info.Model.Name != "" {
+	if reported := m.snap.Info.Metrics; !reported.Utilization && !reported.Memory && m.snap.Info.Model.Name != "" {
 		in.text(1, 0, "cpu  n/a", styleText)
 		in.text(1, 1, "rss  n/a", styleText)
 		in.sub(1, 0, in.w-2, in.h).paragraph(0, 2, m.notReportedText(), styleDim)
@@ -316,7 +316,7 @@ func (m *model) drawResources(p pane) {
 	}
 	cpu := u.CPUPercent
 	if v, ok := cpu.Get(); ok {
-		cpu = trial.Of(v / float64(cores))
+		cpu = trial.NumOf(v / float64(cores))
 	}
 	row(0, "cpu", cpu, fmt.Sprintf("%s%% of %d", na(u.CPUPercent), 100*cores))
 	if !hasGPU(m.snap) {

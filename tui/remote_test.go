@@ -148,7 +148,7 @@ func TestRemoteModelLatency(t *testing.T) {
 	s := remotetest.NewServer(false)
 	defer s.Close()
 	p := plan.Default()
-	p.Target, p.SLA.Latency = s.URL, trial.Model
+	p.Target, p.SLA.Latency = s.URL, trial.ModelLatency
 	w := session.New(session.Config{
 		Plan: p, Open: func(ctx context.Context) (session.Target, error) { return remotetest.Open(ctx, s.URL, nil) },
 	})

@@ -144,7 +144,7 @@ func (m *model) drawHeader(p pane) {
 	if !m.Follow {
 		tabs = m.drawTabs(p)
 	}
-	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Told(knob.BatchSize) {
+	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Has(knob.BatchSize) {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
 	}
 	if r := m.snap.Recording; r != nil {

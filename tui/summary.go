@@ -24,7 +24,7 @@ func Summary(s *session.Snapshot, written ...string) string {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	b.WriteString(s.Info.Model.Name)
-	if s.Settings.Told(knob.BatchSize) { // otherwise the batching rule is not known
+	if s.Settings.Has(knob.BatchSize) { // otherwise the batching rule is not known
 		fmt.Fprintf(&b, ", %s rule", s.Info.Limits.Rule)
 	}
 	b.WriteByte('\n')
@@ -61,7 +61,7 @@ func verdictText(s *session.Snapshot) string {
 	case v.Result == trial.Undecided:
 		return fmt.Sprintf("undecided at %s ms", na(v.ValueMS))
 	}
-	return fmt.Sprintf("%s at %s ms %s", v.Result.Word(), na(v.ValueMS), percentOfLimit(v.ValueMS, limitMS(s.SLA)))
+	return fmt.Sprintf("%s at %s ms %s", v.Result.Label(), na(v.ValueMS), percentOfLimit(v.ValueMS, limitMS(s.SLA)))
 }
 
 // sweepRows writes the rows of the summary on a sweep.

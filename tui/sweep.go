@@ -212,7 +212,7 @@ func (m *model) drawBest(p pane, class sizeClass) {
 // drawExplanation draws the explanation of a choice, as much of it as fits. A profile
 // of an older version has no lines but a text. Its first sentence is left out, because
 // the line above says the same.
-func (m *model) drawExplanation(p pane, best *trial.Trial, why trial.Why, class sizeClass) {
+func (m *model) drawExplanation(p pane, best *trial.Trial, why trial.Explanation, class sizeClass) {
 	y := 0
 	if class == wide {
 		p.text(0, 0, best.Settings.String(), styleText)
@@ -258,7 +258,7 @@ func (m *model) drawTrend(p pane) {
 	}
 	x := p.text(0, 0, "best by trial  ", styleDim)
 	x = p.text(x, 0, chart.Sparkline(values, w, m.ASCII), styleData)
-	p.text(x+1, 0, na(trial.Of(best)), styleText)
+	p.text(x+1, 0, na(trial.NumOf(best)), styleText)
 }
 
 // drawDetail draws all values of the selected trial.
@@ -310,7 +310,7 @@ func (m *model) drawDetail(p pane) {
 
 // explanationLines is the explanation of a choice in lines. An older profile has only
 // one text.
-func explanationLines(w trial.Why) []string {
+func explanationLines(w trial.Explanation) []string {
 	if w.Lines == nil {
 		return []string{w.Text}
 	}
@@ -333,7 +333,7 @@ func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
 		sum += part.v.Or(0)
 	}
 	if sum <= 0 {
-		if s := m.snap.Info; s.Machine != "" && !s.Tells.Breakdown {
+		if s := m.snap.Info; s.Machine != "" && !s.Metrics.Breakdown {
 			p.text(0, y, "breakdown of the request latency: n/a", styleDim)
 			return y + 2
 		}
@@ -349,8 +349,8 @@ func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
 
 // memoryText is the memory of a trial. It is an upper bound if the process had used
 // more memory before the trial.
-func memoryText(u trial.Use) string {
-	if u.RSSUpTo && u.RSSMB.OK() {
+func memoryText(u trial.ResourceUse) string {
+	if u.RSSIsBound && u.RSSMB.OK() {
 		return "up to " + megabytes(u.RSSMB)
 	}
 	return megabytes(u.RSSMB)

@@ -37,7 +37,7 @@ func plainMS(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 // percentileName is the name of the value that an SLA limits: "P99", "P50 of the model".
 func percentileName(s trial.SLA) string {
 	name := fmt.Sprintf("P%g", s.Percentile)
-	if s.Latency == trial.Model {
+	if s.Latency == trial.ModelLatency {
 		name += " of the model"
 	}
 	return name
@@ -50,7 +50,7 @@ func promiseText(s trial.SLA) string {
 
 // percentileOf is the value of a trial that an SLA limits.
 func percentileOf(t *trial.Trial, s trial.SLA) trial.Num {
-	if s.Percentile == 99 && s.Latency == trial.Request {
+	if s.Percentile == 99 && s.Latency == trial.RequestLatency {
 		return t.Latency.P99.Value // of all runs of a row; a verdict is of one run
 	}
 	return t.Verdict.ValueMS
@@ -128,13 +128,13 @@ func secondsAgo(n int) string {
 
 // knobValue is the value of a knob as the screen shows it, without its unit.
 func knobValue(s knob.Settings, n knob.Name) string {
-	if n == knob.FP16 && s.Told(n) {
+	if n == knob.FP16 && s.Has(n) {
 		if s.Precision == knob.HalfPrecision {
 			return "on"
 		}
 		return "off"
 	}
-	return s.Show(n)
+	return s.Display(n)
 }
 
 // unitText is a blank and the unit of a knob; empty without a unit.
@@ -164,7 +164,7 @@ func settingsText(s knob.Settings) string {
 		name knob.Name
 		text string
 	}{{knob.Workers, "workers %s"}, {knob.BatchSize, "batch %s"}, {knob.BatchDelay, "delay %s ms"}, {knob.FP16, "FP16 %s"}} {
-		if s.Told(f.name) {
+		if s.Has(f.name) {
 			parts = append(parts, fmt.Sprintf(f.text, knobValue(s, f.name)))
 		}
 	}
@@ -176,7 +176,7 @@ func settingsText(s knob.Settings) string {
 
 // ofMaxBatch is the batch size in a text such as "formed batch 5.9 of 8".
 func ofMaxBatch(s knob.Settings) string {
-	if !s.Told(knob.BatchSize) {
+	if !s.Has(knob.BatchSize) {
 		return ""
 	}
 	return fmt.Sprintf(" of %d", s.BatchSize)

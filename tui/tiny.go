@@ -65,4 +65,4 @@ func (m *model) drawSweepTiny(p pane) {
 }
 
 // msText formats the value of a latency.
-func msText(e trial.Estimate) string { return na(trial.Of(e.Value.Or(math.NaN()))) + " ms" }
+func msText(e trial.Estimate) string { return na(trial.NumOf(e.Value.Or(math.NaN()))) + " ms" }

@@ -47,7 +47,7 @@ func (m *model) rows() []*trial.Trial {
 // rowTrial is the trial that the table shows for a row: its values are of all runs.
 func rowTrial(s *session.Sweep, r rank.Row) *trial.Trial {
 	if len(r.Runs) == 1 {
-		return &s.Trials[r.Stands]
+		return &s.Trials[r.Representative]
 	}
 	return &r.Joined
 }
@@ -60,9 +60,9 @@ func sortClass(t, best *trial.Trial) int {
 		return 0
 	case t.Error != "":
 		return 4
-	case t.Verdict.Seems() == trial.Pass:
+	case t.Verdict.Likely() == trial.Pass:
 		return 1
-	case t.Verdict.Seems() == trial.Undecided:
+	case t.Verdict.Likely() == trial.Undecided:
 		return 2
 	}
 	return 3
@@ -135,9 +135,9 @@ func (m *model) columns(w int) []column {
 // target does not report the knob, or if the value is n/a in all trials.
 func (m *model) knobPriority(n knob.Name, usual int) int {
 	s := m.snap.Sweep
-	untold := slices.Contains(m.snap.Info.Limits.Untold, n)
+	untold := slices.Contains(m.snap.Info.Limits.Unreported, n)
 	if s != nil && len(s.Trials) > 0 {
-		untold = !slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Told(n) })
+		untold = !slices.ContainsFunc(s.Trials, func(t trial.Trial) bool { return t.Settings.Has(n) })
 	}
 	if untold {
 		return 1
@@ -146,7 +146,7 @@ func (m *model) knobPriority(n knob.Name, usual int) int {
 }
 
 func delayText(t *trial.Trial) string {
-	if !t.Settings.Told(knob.BatchDelay) {
+	if !t.Settings.Has(knob.BatchDelay) {
 		return knobValue(t.Settings, knob.BatchDelay)
 	}
 	return t.Settings.Get(knob.BatchDelay) + " ms"
@@ -163,9 +163,9 @@ func (m *model) ownColumns() []column {
 		name := ansi.Truncate(string(k.Name), maxOwnColumn-1, "…")
 		w := width(name)
 		for i := 0; s != nil && i < len(s.Trials); i++ {
-			w = max(w, width(s.Trials[i].Settings.Show(k.Name)))
+			w = max(w, width(s.Trials[i].Settings.Display(k.Name)))
 		}
-		out = append(out, column{name, min(w, maxOwnColumn-1) + 1, 9, func(t *trial.Trial) string { return t.Settings.Show(k.Name) }})
+		out = append(out, column{name, min(w, maxOwnColumn-1) + 1, 9, func(t *trial.Trial) string { return t.Settings.Display(k.Name) }})
 	}
 	return out
 }
@@ -224,7 +224,7 @@ func plusMinus(e trial.Estimate) string {
 	case !okLow || !okHigh:
 		return "open"
 	}
-	return na(trial.Of(max(high-v, v-low)))
+	return na(trial.NumOf(max(high-v, v-low)))
 }
 
 // drawTable draws the table of trials, the current trial as its last row. It returns the
@@ -284,7 +284,7 @@ func verdictSpan(t *trial.Trial) span {
 	if t.Error != "" {
 		return span{"error", styleFail}
 	}
-	return span{t.Verdict.Word(), verdictStyle(t.Verdict.Result)}
+	return span{t.Verdict.Label(), verdictStyle(t.Verdict.Result)}
 }
 
 // isBest reports whether a row is the best. Only a validated row can be the best.

@@ -42,7 +42,7 @@ func measureSimOverload(ctx context.Context, e *env, c *cell) error {
 		{"2", []float64{slightOverload}, slightOverloadMax, fmt.Sprintf("%g times the capacity, before %d requests", slightOverload, slightOverloadMax)},
 		{"5", []float64{1.05, 1.1, 1.2, 2}, overloadMax, "1.05, 1.1, 1.2 and 2 times the capacity"},
 	} {
-		passes, n, err := o.countPasses(ctx, f.shares, []float64{1, 10, 100}, []trial.Which{trial.Request, trial.Model}, []bool{false, true}, f.most)
+		passes, n, err := o.countPasses(ctx, f.shares, []float64{1, 10, 100}, []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency}, []bool{false, true}, f.most)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func measureSimOverload(ctx context.Context, e *env, c *cell) error {
 		})
 	}
 	for _, share := range []float64{.7, .9} {
-		passes, n, err := o.countPasses(ctx, []float64{share}, []float64{100}, []trial.Which{trial.Request}, []bool{false, true}, overloadMax)
+		passes, n, err := o.countPasses(ctx, []float64{share}, []float64{100}, []trial.LatencyKind{trial.RequestLatency}, []bool{false, true}, overloadMax)
 		if err != nil {
 			return err
 		}
@@ -69,10 +69,10 @@ type overloadRuns struct {
 
 // countPasses runs each combination, on all servers, and counts the passes. Each
 // run has its own seed.
-func (o overloadRuns) countPasses(ctx context.Context, shares, limits []float64, which []trial.Which, traces []bool, maxRequests int) (passes, n int, err error) {
+func (o overloadRuns) countPasses(ctx context.Context, shares, limits []float64, which []trial.LatencyKind, traces []bool, maxRequests int) (passes, n int, err error) {
 	type combination struct {
 		share, limit float64
-		which        trial.Which
+		which        trial.LatencyKind
 		trace        bool
 	}
 	var all []combination
@@ -102,7 +102,7 @@ func (o overloadRuns) countPasses(ctx context.Context, shares, limits []float64,
 }
 
 // run reports whether a run passes.
-func (o overloadRuns) run(ctx context.Context, i int, share, limit float64, which trial.Which, trace bool, maxRequests int) (bool, error) {
+func (o overloadRuns) run(ctx context.Context, i int, share, limit float64, which trial.LatencyKind, trace bool, maxRequests int) (bool, error) {
 	t := *o.serverOf(i)
 	t.load.Rate = share * t.curve().Rate(simWorkers, simSize)
 	sla := trial.SLA{Percentile: 99, Latency: which, Limit: time.Duration(limit * float64(t.curve().At(simSize)))}

@@ -60,7 +60,7 @@ func measureSettled(ctx context.Context, e *env, c *cell) error {
 	err := each(ctx, c.repetitions, func(i int) (err error) {
 		t := c.serverOf(i)
 		sla := t.slaAt(1)
-		trials[i], err = measureTrial(ctx, t, c.seedFor(i, 2), sla, c.maxTrial, sweep.UntilKnown(sla, settledWithin))
+		trials[i], err = measureTrial(ctx, t, c.seedFor(i, 2), sla, c.maxTrial, sweep.UntilPrecise(sla, settledWithin))
 		return err
 	})
 	if err != nil {

@@ -241,8 +241,8 @@ func (c *cell) sweepRecommends(ctx context.Context, i int) (bool, error) {
 	}
 	r := sweep.Runner{
 		Target: target, Strategy: search.NewGrid(points), Recorder: &discardRecording{}, SLA: t.slaAt(.9), Options: knob.Options{Rule: t.rule},
-		Seed: c.seedFor(i, 7), First: 1, MaxRequests: longRun,
-		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
+		Seed: c.seedFor(i, 7), FirstNumber: 1, MaxRequests: longRun,
+		Explain: func([]trial.Trial, int) trial.Explanation { return trial.Explanation{} },
 	}
 	out, err := r.Run(ctx)
 	return out.Choice != nil, err

@@ -85,7 +85,7 @@ func compareWithGrid(ctx context.Context, e *env, b liveBudget, t sweep.Target, 
 	choice := plan.Point{Settings: st.Choice.Settings, Load: st.Trials[st.Best].Load}
 	var choiceRates, gridRates []float64
 	for i, r := range bestOfGrid(grid, b.gridBest) {
-		d, err := sweep.Turns{
+		d, err := sweep.Comparison{
 			Target: t, A: plan.Point{Settings: r.Settings, Load: choice.Load}, B: choice, SLA: p.SLA, Pairs: b.pairs, Seed: validationSeed + e.seed<<8 + uint64(i),
 		}.Run(ctx)
 		if err != nil {

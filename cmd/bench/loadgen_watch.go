@@ -36,7 +36,7 @@ func watchRun(ctx context.Context, c load.Config, watch judge.DisturbanceFunc) (
 	addBlock := func(elapsed time.Duration) {
 		n := watch()
 		b := sweep.Disturbance{From: at, To: elapsed, Steal: n.Steal, Foreign: n.Foreign}
-		if at = elapsed; b.Why() == "" {
+		if at = elapsed; b.RejectReason() == "" {
 			w.undisturbed++
 		}
 		w.blocks = append(w.blocks, b)
@@ -73,7 +73,7 @@ func (w watchedRun) isKept(t time.Duration) bool {
 	}
 	for _, b := range w.blocks {
 		if t >= b.From && t < b.To {
-			return b.Why() == ""
+			return b.RejectReason() == ""
 		}
 	}
 	return false

@@ -87,7 +87,7 @@ func countPasses(ctx context.Context, t *local.Target, share float64, b overload
 		if err != nil {
 			return 0, "", err
 		}
-		sla := trial.SLA{Percentile: 99, Limit: time.Minute, Latency: []trial.Which{trial.Request, trial.Model}[i%2]}
+		sla := trial.SLA{Percentile: 99, Limit: time.Minute, Latency: []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency}[i%2]}
 		l := load.Spec{Mode: load.Open, Rate: share * got.Throughput.Value.Or(1)}
 		maxRequests := overloadRequests
 		if share < 1 {

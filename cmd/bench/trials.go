@@ -103,7 +103,7 @@ func trialsSLA() trial.SLA { return trial.SLA{Percentile: 99, Limit: time.Second
 // runTrial is one trial, which ends when its P99 is precise.
 func (r *engineRun) runTrial(ctx context.Context, seed uint64, longest time.Duration) (trial.Result, error) {
 	return r.target.Measure(ctx, sweep.Measurement{
-		Load: r.load, Seed: seed, SLA: trialsSLA(), Time: longest, Stop: sweep.UntilKnown(trialsSLA(), settledWithin),
+		Load: r.load, Seed: seed, SLA: trialsSLA(), Time: longest, Stop: sweep.UntilPrecise(trialsSLA(), settledWithin),
 	})
 }
 

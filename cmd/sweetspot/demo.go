@@ -28,7 +28,7 @@ func demoPromise(ctx context.Context, t sweep.Target, p plan.Plan) (trial.SLA, s
 	if load == nil {
 		return sla, "the default of the demonstration; --sla sets another one"
 	}
-	s, err := sweep.Separate(ctx, t, *load, p.Seed, demoSmall, demoLarge)
+	s, err := sweep.FindSeparatingLimit(ctx, t, *load, p.Seed, demoSmall, demoLarge)
 	times := fmt.Sprintf("batch %d takes %.1f ms, batch %d %.1f ms at %d clients",
 		s.Small.BatchSize, s.Small.P99, s.Large.BatchSize, s.Large.P99, load.Concurrency)
 	switch {
@@ -47,7 +47,7 @@ func demoPromise(ctx context.Context, t sweep.Target, p plan.Plan) (trial.SLA, s
 // load with a promise on request latency. Otherwise it returns nil.
 func demoLoad(p plan.Plan) *load.Spec {
 	l := p.Loads[0]
-	if l.Mode != load.Closed || l.Matched || p.SLA.Latency != trial.Request {
+	if l.Mode != load.Closed || l.Matched || p.SLA.Latency != trial.RequestLatency {
 		return nil
 	}
 	return &l

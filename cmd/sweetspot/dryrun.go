@@ -31,7 +31,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	switch {
 	case err == nil:
 		j.plan.SLA = p.SLA
-		if j.plan, err = sweep.Fit(j.plan, info); err != nil {
+		if j.plan, err = sweep.PlanFor(j.plan, info); err != nil {
 			return err
 		}
 		if err := a.checkResumed(j.old, info, f); err != nil {
@@ -70,7 +70,7 @@ func (a *app) inspect(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Inf
 func (a *app) assumedInfo(p plan.Plan) sweep.Info {
 	cores := a.limits().Cores
 	return sweep.Info{
-		Options: p.Options, Current: startConfig(p).Settings, Tells: trial.TellsAll(), Cores: cores,
+		Options: p.Options, Current: startConfig(p).Settings, Metrics: trial.AllMetrics(), Cores: cores,
 		Limits: knob.Limits{Rule: p.Options.Rule, Cores: cores, BatchAxis: true},
 	}
 }
@@ -93,7 +93,7 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 		return err
 	}
 	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
-	strategy, err := search.New(p, points, info.Tells)
+	strategy, err := search.New(p, points, info.Metrics)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (a *app) expectedTime(p plan.Plan, info sweep.Info, points []plan.Point) []
 	}
 	id, found := a.measuredBefore(info)
 	cost := search.CostOf(p, found)
-	if found.Rate() <= 0 {
+	if found.MaxRate() <= 0 {
 		out := []string{start + e.Total.Round(time.Second).String() + tests + ", if answers take as long as the promise allows"}
 		model := "the model was not measured here yet: a slow one takes longer"
 		if p.Budget.Time > 0 {
@@ -207,7 +207,7 @@ func (a *app) measuredBefore(info sweep.Info) (id string, found trial.History) {
 			continue
 		}
 		found = trial.History{Trials: prof.Trials, Probes: prof.Probes}
-		if found.Rate() > 0 {
+		if found.MaxRate() > 0 {
 			return s.ID, found
 		}
 	}

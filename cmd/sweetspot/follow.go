@@ -147,8 +147,8 @@ func snapshotOf(p *profiles.Profile) *session.Snapshot {
 			Runtime: h.Machine.Runtime, Cores: h.Machine.Cores,
 		},
 	}
-	if best, ok := rank.Of(rank.Rules{}, p.Trials).Best(); ok {
-		w.Best = best.Stands
+	if best, ok := rank.New(rank.Rules{}, p.Trials).Best(); ok {
+		w.Best = best.Representative
 	}
 	if n := len(p.Trials); n > 0 {
 		last := p.Trials[n-1]

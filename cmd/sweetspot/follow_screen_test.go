@@ -40,11 +40,11 @@ func addTrial(t *testing.T, w *profiles.Writer, n int) {
 	s := knob.Default(knob.TorchServe)
 	s.BatchSize = n
 	exact := func(v float64) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v), High: trial.Of(v)}
+		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v), High: trial.NumOf(v)}
 	}
 	r := trial.Result{
 		Seconds: 5, Counts: trial.Counts{Sent: 1000, OK: 1000}, Throughput: exact(100 * float64(n)), Latency: trial.Latencies{P99: exact(12)},
-		Verdict: trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 20, ValueMS: trial.Of(12)},
+		Verdict: trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 20, ValueMS: trial.NumOf(12)},
 	}
 	err := w.Trial(trial.Trial{
 		N: n, At: time.Now(), Role: trial.RoleLoad, Settings: s, Options: knob.Options{Rule: knob.TorchServe},

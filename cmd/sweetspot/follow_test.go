@@ -55,7 +55,7 @@ func TestFollowedPlan(t *testing.T) {
 func TestChosenIsBest(t *testing.T) {
 	pass := trial.Result{Verdict: trial.Verdict{Result: trial.Pass}}
 	fast, slow := trial.Trial{N: 4, Result: pass}, trial.Trial{N: 5, Result: pass}
-	fast.Throughput.Value, slow.Throughput.Value = trial.Of(200), trial.Of(100)
+	fast.Throughput.Value, slow.Throughput.Value = trial.NumOf(200), trial.NumOf(100)
 	p := profiles.Profile{Trials: []trial.Trial{fast, slow}}
 	if s := snapshotOf(&p); s.Sweep.Best != 0 {
 		t.Errorf("without a choice the best is trial %d of the list, want the first", s.Sweep.Best)

@@ -51,7 +51,7 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 			return result{}, err
 		}
 	}
-	if p, err = sweep.Fit(p, info); err != nil {
+	if p, err = sweep.PlanFor(p, info); err != nil {
 		return result{}, err
 	}
 	j.plan = p
@@ -157,7 +157,7 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	switch {
 	case info.Model.BatchAxis:
 		a.note(f, "batch    %s", info.Model.BatchWhy)
-	case info.Current.Told(knob.BatchSize):
+	case info.Current.Has(knob.BatchSize):
 		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
 	}
 	switch {
@@ -200,7 +200,7 @@ func modelText(p plan.Plan, info sweep.Info) string {
 
 // unreported returns the figures and knobs that a target does not report.
 func unreported(info sweep.Info) []string {
-	t := info.Tells
+	t := info.Metrics
 	var out []string
 	for _, f := range []struct {
 		reported bool
@@ -212,7 +212,7 @@ func unreported(info sweep.Info) []string {
 			out = append(out, f.name)
 		}
 	}
-	for _, n := range info.Limits.Untold {
+	for _, n := range info.Limits.Unreported {
 		out = append(out, string(n))
 	}
 	return out

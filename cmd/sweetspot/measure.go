@@ -67,14 +67,14 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	if err := sweep.Judgeable(p.SLA, info.Tells); err != nil {
+	if err := sweep.CheckSLA(p.SLA, info.Metrics); err != nil {
 		return err
 	}
 	if err := profiles.CheckModel(model(info), before.Header, after.Header); err != nil && !m.compare.Force {
 		return withHint("--force measures this model for both", "%w", err)
 	}
 	progress := newTurnsProgress(a.err, m.quiet)
-	turns := sweep.Turns{Target: t, SLA: p.SLA, Pairs: m.pairs, Length: m.block, Longest: m.longest, Seed: p.Seed, Observe: progress.update}
+	turns := sweep.Comparison{Target: t, SLA: p.SLA, Pairs: m.pairs, MinBlock: m.block, MaxBlock: m.longest, Seed: p.Seed, OnBlock: progress.update}
 	turns.A, turns.B = best.Points()
 	d, err := turns.Run(ctx)
 	progress.end()
@@ -108,7 +108,7 @@ func (m measureFlags) explain(ctx context.Context, err error, progress *turnsPro
 		}
 		return context.Cause(ctx)
 	}
-	if thin, ok := errors.AsType[*sweep.ThinError](err); ok {
+	if thin, ok := errors.AsType[*sweep.TooFewAnswersError](err); ok {
 		return withHint("--longest 5m allows longer blocks; --percentile 90 needs fewer answers",
 			"P%g: %w", sla.Percentile, thin)
 	}

@@ -65,7 +65,7 @@ func TestMeasureError(t *testing.T) {
 	progress := newTurnsProgress(&b, false)
 	progress.update(7, 40, time.Second)
 	m := measureFlags{pairs: 20}
-	err := m.explain(t.Context(), &sweep.ThinError{Answers: 10, Need: 100, Block: time.Second}, progress, plan.Default().SLA)
+	err := m.explain(t.Context(), &sweep.TooFewAnswersError{Answers: 10, Need: 100, Block: time.Second}, progress, plan.Default().SLA)
 	hint, ok := errors.AsType[hinted](err)
 	if !ok || !strings.Contains(err.Error(), "gives 10 answers in a block of 1s, and the percentile takes 100") || !strings.Contains(hint.Hint(), "--longest 5m") {
 		t.Errorf("too few answers: %v", err)

@@ -44,7 +44,7 @@ func TestMemoryOfSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer target.Close(context.Background()) //nolint:errcheck // the child ends in any case
-	measure := func(batch int, own bool) trial.Use {
+	measure := func(batch int, own bool) trial.ResourceUse {
 		t.Helper()
 		s := start.Settings
 		s.BatchSize = batch
@@ -53,7 +53,7 @@ func TestMemoryOfSettings(t *testing.T) {
 		}
 		r, err := target.Measure(t.Context(), sweep.Measurement{
 			Load: load.Spec{Concurrency: 16}, SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second},
-			Time: 1500 * time.Millisecond, OwnMemory: own,
+			Time: 1500 * time.Millisecond, FreshServer: own,
 			Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
 		})
 		if err != nil {
@@ -72,7 +72,7 @@ func TestMemoryOfSettings(t *testing.T) {
 	if !(m > 1.15*a) || math.Abs(b-a) > .5*(m-a) {
 		t.Errorf("batch 1 took %.0f MB at first, %.0f MB after 16 with %.0f MB; want the first two almost equal", a, b, m)
 	}
-	if first.RSSUpTo || large.RSSUpTo || own.RSSUpTo || !after.RSSUpTo {
-		t.Errorf("upper limits: first %v, 16 %v, 1 after it %v, in a new engine %v; want only the third", first.RSSUpTo, large.RSSUpTo, after.RSSUpTo, own.RSSUpTo)
+	if first.RSSIsBound || large.RSSIsBound || own.RSSIsBound || !after.RSSIsBound {
+		t.Errorf("upper limits: first %v, 16 %v, 1 after it %v, in a new engine %v; want only the third", first.RSSIsBound, large.RSSIsBound, after.RSSIsBound, own.RSSIsBound)
 	}
 }

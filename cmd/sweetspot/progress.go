@@ -83,7 +83,7 @@ func (p *progress) update(st session.Sweep) {
 	for ; p.events < len(st.Events); p.events++ {
 		p.clear()
 		e := st.Events[p.events]
-		text := cmp.Or(e.Brief, e.Detail)
+		text := cmp.Or(e.Short, e.Detail)
 		if e.What == session.EventResumed {
 			text = "resumed  " + text
 		}
@@ -140,12 +140,12 @@ func trialLine(t trial.Trial, total int, eta time.Duration) string {
 	if t.Predicted != nil && t.Predicted.HighestRPS.OK() {
 		point += fmt.Sprintf(" at %g/s", t.Load.Rate)
 	}
-	line := fmt.Sprintf("[%2d/%d] %-5s %-52s", t.N, max(total, t.N), t.Verdict.Word(), point)
+	line := fmt.Sprintf("[%2d/%d] %-5s %-52s", t.N, max(total, t.N), t.Verdict.Label(), point)
 	if t.Error != "" {
 		return line + "  " + t.Error
 	}
 	line += fmt.Sprintf("  %7s/s  P%g %s ms", t.Throughput.Value.Text(1), t.Verdict.Percentile, t.Verdict.ValueMS.Text(1))
-	if errors := t.Counts.ErrorWords(); errors != "" && t.Verdict.Seems() == trial.Fail {
+	if errors := t.Counts.DescribeErrors(); errors != "" && t.Verdict.Likely() == trial.Fail {
 		line += "  " + errors
 	}
 	if eta > 0 {

@@ -48,7 +48,7 @@ func (r recording) Live(t trial.Trial, seconds []session.Second) error {
 	series := profiles.Series{StepS: 1}
 	for _, s := range seconds {
 		series.P99MS = append(series.P99MS, s.P99)
-		series.RPS = append(series.RPS, trial.Of(float64(s.OK)))
+		series.RPS = append(series.RPS, trial.NumOf(float64(s.OK)))
 		series.GPUPercent = append(series.GPUPercent, s.GPU)
 	}
 	return r.Recording(t, series)
@@ -113,7 +113,7 @@ func (a *app) machine(info sweep.Info) profiles.Machine {
 		m = profiles.RemoteMachine(info.Machine)
 		m.Cores = info.Cores
 		if info.Memory > 0 {
-			m.MemoryMB = trial.Of(float64(info.Memory))
+			m.MemoryMB = trial.NumOf(float64(info.Memory))
 		}
 	}
 	m.Runtime = info.Runtime

@@ -38,7 +38,7 @@ func openVirtual(p plan.Plan) (sweep.Target, error) {
 
 // possibleStart changes the device and precision of start settings to possible ones, if necessary.
 func possibleStart(places []knob.Place, c knob.Config) knob.Config {
-	if l := (knob.Limits{Places: places}); l.Offer(c.Settings) != nil {
+	if l := (knob.Limits{Places: places}); l.CheckPlace(c.Settings) != nil {
 		c.Device, c.Precision = places[0].Device, places[0].Precision
 	}
 	return c

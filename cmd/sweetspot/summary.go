@@ -28,7 +28,7 @@ func summary(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 	case st.Choice != nil:
 		why := st.Choice.Why
 		why.Lines = slices.Clone(why.Lines)
-		why.Say("left out", untried)
+		why.Add("left out", untried)
 		return append([]trial.Line{{Text: chosenText(p, st, problem)}}, why.Lines...)
 	case session.ExitCode(st) == exitNo:
 		out = []trial.Line{{Text: fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, loadText(p), problem)}, {Text: noneText(p, st)}}
@@ -55,8 +55,8 @@ func chosenText(p plan.Plan, st session.Sweep, problem string) string {
 	if p.Question == plan.Capacity {
 		rate = fmt.Sprintf("highest load %g requests/s, plan for %s", t.Load.Rate, st.Choice.Why.PlanRPS.Text(1))
 	}
-	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, problem, rate, t.Verdict.Words(), p.SLA.Limit)
-	if p.SLA.Latency == trial.Model {
+	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, problem, rate, t.Verdict.Describe(), p.SLA.Limit)
+	if p.SLA.Latency == trial.ModelLatency {
 		text += fmt.Sprintf("; requests took P99 %s ms", t.Latency.P99.Value.Text(1))
 	}
 	return text
@@ -92,7 +92,7 @@ func undecidedText(p plan.Plan, st session.Sweep, problem string) []trial.Line {
 		}
 	}
 	verdict := fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
-		problem, t.Settings, rateText(row), t.Verdict.Words(), p.SLA.Limit, why)
+		problem, t.Settings, rateText(row), t.Verdict.Describe(), p.SLA.Limit, why)
 	cost := search.CostOf(p, trial.History{Trials: st.Trials})
 	next := cost.HowToDecide(t)
 	switch {

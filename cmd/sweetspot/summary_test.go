@@ -16,12 +16,12 @@ import (
 // likelyPass returns a run of one setting that probably keeps the promise.
 func likelyPass(n int, rps float64, role trial.Role, result trial.Answer) trial.Trial {
 	t := trial.Trial{N: n, Role: role, Settings: knob.Settings{Workers: 2, BatchSize: 8, Device: "cpu", Threads: 1, QueueSize: 100}, Load: load.Spec{Concurrency: 10}}
-	t.Throughput = trial.Estimate{Value: trial.Of(rps), Low: trial.Of(rps - 5), High: trial.Of(rps + 5)}
-	t.Latency.P99.Value = trial.Of(4400)
+	t.Throughput = trial.Estimate{Value: trial.NumOf(rps), Low: trial.NumOf(rps - 5), High: trial.NumOf(rps + 5)}
+	t.Latency.P99.Value = trial.NumOf(4400)
 	t.Counts = trial.Counts{Sent: 1304, OK: 1304}
 	t.Verdict = trial.Verdict{
 		Result: result, Leaning: trial.Pass, Percentile: 99, LimitMS: 25,
-		ValueMS: trial.Of(22.1), LowMS: trial.Of(18), Why: "1304 of the 2000 requests that a pass takes",
+		ValueMS: trial.NumOf(22.1), LowMS: trial.NumOf(18), Why: "1304 of the 2000 requests that a pass takes",
 	}
 	return t
 }
@@ -32,16 +32,16 @@ func TestSummary(t *testing.T) {
 		Loads: []load.Spec{{Concurrency: 10}}, Budget: plan.Budget{Time: time.Minute},
 	}
 	runs := []trial.Trial{likelyPass(1, 940, trial.RoleLoad, trial.Undecided), likelyPass(2, 951, trial.RoleControl, trial.Undecided), likelyPass(3, 955, trial.RoleValidation, trial.Pass)}
-	choice := &trial.Choice{N: 3, Settings: runs[0].Settings, Why: trial.Why{Lines: []trial.Line{{Label: "limits", Text: "execution takes 9 ms"}}}}
+	choice := &trial.Choice{N: 3, Settings: runs[0].Settings, Why: trial.Explanation{Lines: []trial.Line{{Label: "limits", Text: "execution takes 9 ms"}}}}
 	open := append([]trial.Trial(nil), runs...)
 	open[2].Verdict.Result = trial.Undecided
 	unvalidated := append([]trial.Trial(nil), open[:1]...)
 	model := append([]trial.Trial(nil), runs...)
 	for i := range model {
-		model[i].Verdict.Latency = trial.Model
+		model[i].Verdict.Latency = trial.ModelLatency
 	}
 	byModel := p
-	byModel.SLA.Latency = trial.Model
+	byModel.SLA.Latency = trial.ModelLatency
 	fixed := p
 	fixed.Trial.Requests = 2000
 	const first = "best: 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), "

@@ -54,7 +54,7 @@ func (t Table) Expand(n Name, text string) ([]string, error) {
 func expandPart(k Knob, part string) ([]string, error) {
 	low, rest, isRange := strings.Cut(part, "-")
 	if k.Max == 0 || len(k.Values) > 0 || !isRange || low == "" {
-		return single(k, part)
+		return canonicalValue(k, part)
 	}
 	step, geometric := 1.0, false
 	high := rest
@@ -77,12 +77,12 @@ func expandPart(k Knob, part string) ([]string, error) {
 	case step <= 0:
 		return nil, fmt.Errorf("%s: %q: the step is above 0", k.Name, part)
 	case lo < k.Min || hi > k.Max:
-		return nil, fmt.Errorf("%s: %q leaves %s", k.Name, part, bounds(k.Min, k.Max))
+		return nil, fmt.Errorf("%s: %q leaves %s", k.Name, part, rangeText(k.Min, k.Max))
 	}
-	return walk(k, part, lo, hi, step, geometric)
+	return expandRange(k, part, lo, hi, step, geometric)
 }
 
-func walk(k Knob, part string, lo, hi, step float64, geometric bool) ([]string, error) {
+func expandRange(k Knob, part string, lo, hi, step float64, geometric bool) ([]string, error) {
 	var out []string
 	for i := 0; ; i++ {
 		v := lo + float64(i)*step
@@ -98,7 +98,7 @@ func walk(k Knob, part string, lo, hi, step float64, geometric bool) ([]string, 
 		if len(out) == maxValues {
 			return nil, fmt.Errorf("%s: %q has more than %d values", k.Name, part, maxValues)
 		}
-		one, err := single(k, strconv.FormatFloat(v, 'f', -1, 64))
+		one, err := canonicalValue(k, strconv.FormatFloat(v, 'f', -1, 64))
 		if err != nil {
 			return nil, err
 		}
@@ -107,29 +107,29 @@ func walk(k Knob, part string, lo, hi, step float64, geometric bool) ([]string, 
 }
 
 // single checks one value's form and range and returns it in canonical text.
-func single(k Knob, text string) ([]string, error) {
+func canonicalValue(k Knob, text string) ([]string, error) {
 	if k.isOwn() {
-		canonical, err := k.canonical(text)
+		canonical, err := k.canonicalOwn(text)
 		return []string{canonical}, err
 	}
 	var s Settings
 	if err := s.Set(k.Name, text); err != nil {
 		return nil, err
 	}
-	if k.Name == Device && !validDevice(s.Device) {
+	if k.Name == Device && !isDevice(s.Device) {
 		return nil, fmt.Errorf("device: %q is no device; want cpu, gpu, gpu:N or gpu:UUID", text)
 	}
 	canonical := s.Get(k.Name)
 	if k.Max > 0 {
 		v, _ := strconv.ParseFloat(canonical, 64)
 		if v < k.Min || v > k.Max {
-			return nil, fmt.Errorf("%s: %s is outside %s", k.Name, canonical, bounds(k.Min, k.Max))
+			return nil, fmt.Errorf("%s: %s is outside %s", k.Name, canonical, rangeText(k.Min, k.Max))
 		}
 	}
 	return []string{canonical}, nil
 }
 
 // bounds writes a range without exponents: 1-1000000.
-func bounds(low, high float64) string {
+func rangeText(low, high float64) string {
 	return strconv.FormatFloat(low, 'f', -1, 64) + "-" + strconv.FormatFloat(high, 'f', -1, 64)
 }

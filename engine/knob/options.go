@@ -63,12 +63,12 @@ type Config struct {
 }
 
 // mostInterOp is a bound against slips; nobody has as many cores.
-const mostInterOp = 1024
+const maxInterOp = 1024
 
 // option is one of the options beside the rule, as text.
 type option struct {
 	name  string   // in JSON and YAML
-	words []string // the values it takes; nil for a number
+	values []string // the values it takes; nil for a number
 	get   func(Options) string
 	set   func(*Options, string)
 }
@@ -154,20 +154,20 @@ func (o *Options) SetOption(name, text string) error {
 
 // check checks one value; "" is the default of every option.
 func (x option) check(text string) error {
-	if text == "" || slices.Contains(x.words, text) {
+	if text == "" || slices.Contains(x.values, text) {
 		return nil
 	}
-	if x.words != nil {
-		return fmt.Errorf("%q: want %s or %s", text, strings.Join(x.words[:len(x.words)-1], ", "), x.words[len(x.words)-1])
+	if x.values != nil {
+		return fmt.Errorf("%q: want %s or %s", text, strings.Join(x.values[:len(x.values)-1], ", "), x.values[len(x.values)-1])
 	}
-	if n, err := strconv.Atoi(text); err != nil || n < 0 || n > mostInterOp {
-		return fmt.Errorf("%q: want a whole number from 0 to %d", text, mostInterOp)
+	if n, err := strconv.Atoi(text); err != nil || n < 0 || n > maxInterOp {
+		return fmt.Errorf("%q: want a whole number from 0 to %d", text, maxInterOp)
 	}
 	return nil
 }
 
 // Faults are the options with a value that they do not take, by name.
-func (o Options) Faults() map[string]error {
+func (o Options) Invalid() map[string]error {
 	out := map[string]error{}
 	for _, x := range options() {
 		if err := x.check(x.get(o)); err != nil {
@@ -179,7 +179,7 @@ func (o Options) Faults() map[string]error {
 
 // Only reports, joined, every option that differs from its default and is not
 // among those that a backend has.
-func (o Options) Only(has ...string) error {
+func (o Options) CheckSupported(has ...string) error {
 	var errs []error
 	for _, x := range options() {
 		if x.get(o) != "" && !slices.Contains(has, x.name) {
@@ -190,7 +190,7 @@ func (o Options) Only(has ...string) error {
 }
 
 // Words are the options in words: "torchserve rule, session own, inter_op 2".
-func (o Options) Words() string {
+func (o Options) Describe() string {
 	var text strings.Builder
 	text.WriteString(o.Rule.String() + " rule")
 	for _, x := range options() {

@@ -35,7 +35,7 @@ func TestOptionsRoundTrip(t *testing.T) {
 		t.Errorf("Marshal = %s, %v, want %s", b, err, want)
 	}
 	const words = "torchserve rule, session own, spin off, pin true, graph basic, inter_op 2, arena off, tf32 on, cuda_graphs true"
-	if got := all.Words(); got != words {
+	if got := all.Describe(); got != words {
 		t.Errorf("Words() = %q, want %q", got, words)
 	}
 }
@@ -54,21 +54,21 @@ func TestOptionFaults(t *testing.T) {
 		}
 	}
 	bad := knob.Options{Spin: "x", InterOp: 5000}
-	if got := bad.Faults(); len(got) != 2 || got["spin"] == nil || got["inter_op"] == nil {
+	if got := bad.Invalid(); len(got) != 2 || got["spin"] == nil || got["inter_op"] == nil {
 		t.Errorf("Faults() = %v, want those of spin and inter_op", got)
 	}
 }
 
 func TestOnly(t *testing.T) {
 	o := knob.Options{Rule: knob.Eager, Session: "own", Pin: true, TF32: "off"}
-	if err := o.Only("session", "pin", "tf32"); err != nil {
+	if err := o.CheckSupported("session", "pin", "tf32"); err != nil {
 		t.Errorf("all there: %v", err)
 	}
 	const want = "options: pin: not available in this engine\noptions: tf32: not available in this engine"
-	if err := o.Only("session"); err == nil || err.Error() != want {
+	if err := o.CheckSupported("session"); err == nil || err.Error() != want {
 		t.Errorf("Only = %v, want %q", err, want)
 	}
-	if err := (knob.Options{Rule: knob.Eager}).Only(); err != nil {
+	if err := (knob.Options{Rule: knob.Eager}).CheckSupported(); err != nil {
 		t.Errorf("the rule is everyone's: %v", err)
 	}
 }

@@ -16,16 +16,16 @@ import (
 //
 // Its text is one canonical form, names ascending: "instances=2 max_batch_size=8".
 // Only its methods make and read it.
-type Own string
+type OwnValues string
 
 // Bounds of what a target brings. A value is a word, not a document.
 const (
-	mostOwn  = 32 // knobs
-	longName = 64 // bytes of a name, and of a value
+	maxOwn  = 32 // knobs
+	maxLength = 64 // bytes of a name, and of a value
 )
 
 // All yields the names with their values, names ascending.
-func (o Own) All() iter.Seq2[Name, string] {
+func (o OwnValues) All() iter.Seq2[Name, string] {
 	return func(yield func(Name, string) bool) {
 		for pair := range strings.FieldsSeq(string(o)) {
 			name, value, ok := strings.Cut(pair, "=")
@@ -37,7 +37,7 @@ func (o Own) All() iter.Seq2[Name, string] {
 }
 
 // Names are the names, ascending.
-func (o Own) Names() []Name {
+func (o OwnValues) Names() []Name {
 	var out []Name
 	for n := range o.All() {
 		out = append(out, n)
@@ -46,7 +46,7 @@ func (o Own) Names() []Name {
 }
 
 // Get returns the value of one knob, "" where it has none.
-func (o Own) Get(n Name) string {
+func (o OwnValues) Get(n Name) string {
 	for name, value := range o.All() {
 		if name == n {
 			return value
@@ -56,7 +56,7 @@ func (o Own) Get(n Name) string {
 }
 
 // Set gives one knob a value; "" takes it away. After an error nothing has changed.
-func (o *Own) Set(n Name, value string) error {
+func (o *OwnValues) Set(n Name, value string) error {
 	if err := CheckName(n); err != nil {
 		return err
 	}
@@ -74,21 +74,21 @@ func (o *Own) Set(n Name, value string) error {
 	if value != "" {
 		pairs = append(pairs, string(n)+"="+value)
 	}
-	if len(pairs) > mostOwn {
-		return fmt.Errorf("%s: more than %d knobs of a target's own", n, mostOwn)
+	if len(pairs) > maxOwn {
+		return fmt.Errorf("%s: more than %d knobs of a target's own", n, maxOwn)
 	}
 	slices.SortFunc(pairs, func(a, b string) int { // by name: "a=" is no order of "a-b="
 		x, _, _ := strings.Cut(a, "=")
 		y, _, _ := strings.Cut(b, "=")
 		return cmp.Compare(x, y)
 	})
-	*o = Own(strings.Join(pairs, " "))
+	*o = OwnValues(strings.Join(pairs, " "))
 	return nil
 }
 
 // Compare orders by the first name, ascending, whose values differ: numbers by
 // size, other values as text, and what is not there first.
-func (o Own) Compare(p Own) int {
+func (o OwnValues) Compare(p OwnValues) int {
 	names := slices.Concat(o.Names(), p.Names())
 	slices.Sort(names)
 	for _, n := range slices.Compact(names) {
@@ -109,7 +109,7 @@ func compareValues(a, b string) int {
 }
 
 // Words are the values for people: "instances 2, max_batch_size 8".
-func (o Own) Words() string {
+func (o OwnValues) Describe() string {
 	var parts []string
 	for n, v := range o.All() {
 		parts = append(parts, string(n)+" "+v)
@@ -123,7 +123,7 @@ func (o Own) Words() string {
 func CheckName(n Name) error {
 	for _, k := range table {
 		for _, taken := range []string{string(k.Name), k.Flag, k.Label} {
-			if normal(string(n)) == normal(taken) {
+			if normalize(string(n)) == normalize(taken) {
 				return fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), names()))
 			}
 		}
@@ -131,8 +131,8 @@ func CheckName(n Name) error {
 	odd := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r))
 	}
-	if n == "" || len(n) > longName || strings.ContainsFunc(string(n), odd) {
-		return fmt.Errorf("%.80q: a knob's name is 1 to %d of a-z, digits, _ - and .%s", n, longName, Suggest(string(n), names()))
+	if n == "" || len(n) > maxLength || strings.ContainsFunc(string(n), odd) {
+		return fmt.Errorf("%.80q: a knob's name is 1 to %d of a-z, digits, _ - and .%s", n, maxLength, Suggest(string(n), names()))
 	}
 	return nil
 }
@@ -141,15 +141,15 @@ func CheckName(n Name) error {
 // command lines and tables, unquoted. A slash would be a path, which no profile holds.
 func checkValue(n Name, value string) error {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`,\\/", r) }
-	if value == "" || len(value) > longName || strings.ContainsFunc(value, odd) {
-		return fmt.Errorf("%s: %.80q is no value: want a number or a word of at most %d characters, without blanks, commas, quotes and slashes", n, value, longName)
+	if value == "" || len(value) > maxLength || strings.ContainsFunc(value, odd) {
+		return fmt.Errorf("%s: %.80q is no value: want a number or a word of at most %d characters, without blanks, commas, quotes and slashes", n, value, maxLength)
 	}
 	return nil
 }
 
 // appendJSON adds the values to the fields of a JSON object: a value that is a
 // number in JSON is written as one, any other as text.
-func (o Own) appendJSON(b []byte) []byte {
+func (o OwnValues) appendJSON(b []byte) []byte {
 	for n, v := range o.All() {
 		b = append(b, ',')
 		b = strconv.AppendQuote(b, string(n))
@@ -164,7 +164,7 @@ func (o Own) appendJSON(b []byte) []byte {
 }
 
 // setJSON takes a value from JSON: a number or a text. null changes nothing.
-func (o *Own) setJSON(n Name, raw json.RawMessage) error {
+func (o *OwnValues) setJSON(n Name, raw json.RawMessage) error {
 	text := string(raw)
 	switch {
 	case text == "null":

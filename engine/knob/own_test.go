@@ -13,9 +13,9 @@ import (
 )
 
 // own makes values from "name=value" pairs.
-func own(t testing.TB, pairs ...string) knob.Own {
+func own(t testing.TB, pairs ...string) knob.OwnValues {
 	t.Helper()
-	var o knob.Own
+	var o knob.OwnValues
 	for _, p := range pairs {
 		name, value, _ := strings.Cut(p, "=")
 		if err := o.Set(knob.Name(name), value); err != nil {
@@ -28,7 +28,7 @@ func own(t testing.TB, pairs ...string) knob.Own {
 // Two are equal whatever the order in which they came, and differ in any value.
 func TestOwnIsCanonical(t *testing.T) {
 	pairs := []string{"max_batch_size=8", "instances=2", "a.b=x=y", "a-b=1", "a=0"}
-	want := knob.Own("a=0 a-b=1 a.b=x=y instances=2 max_batch_size=8")
+	want := knob.OwnValues("a=0 a-b=1 a.b=x=y instances=2 max_batch_size=8")
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 20 {
 		r.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
@@ -46,7 +46,7 @@ func TestOwnIsCanonical(t *testing.T) {
 	if err := o.Set("none", ""); err != nil || o.Get("none") != "" {
 		t.Errorf("taking away what is not there: %q, %v", o, err)
 	}
-	if got, want := want.Words(), "a 0, a-b 1, a.b x=y, instances 2, max_batch_size 8"; got != want {
+	if got, want := want.Describe(), "a 0, a-b 1, a.b x=y, instances 2, max_batch_size 8"; got != want {
 		t.Errorf("Words() = %q, want %q", got, want)
 	}
 }
@@ -78,7 +78,7 @@ func TestOwnRefuses(t *testing.T) {
 			t.Errorf("Set(%q, %q) = %q, %v; want %s", c.name, c.value, o, err, c.want)
 		}
 	}
-	var o knob.Own
+	var o knob.OwnValues
 	for i := range 33 {
 		err := o.Set(knob.Name("k"+strings.Repeat("x", i)), "1")
 		if (err != nil) != (i == 32) {
@@ -89,7 +89,7 @@ func TestOwnRefuses(t *testing.T) {
 
 func TestOwnOrder(t *testing.T) {
 	for _, c := range []struct {
-		a, b knob.Own
+		a, b knob.OwnValues
 		want int
 	}{
 		{"", "", 0},
@@ -125,7 +125,7 @@ func TestOwnInSettings(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"max_batch_size":"32","streams":null}`), &back); err != nil {
 		t.Fatal(err)
 	}
-	if got := back.Get("max_batch_size"); got != "32" || back.Get("scheduler") != "fifo" || back.Told("streams") {
+	if got := back.Get("max_batch_size"); got != "32" || back.Get("scheduler") != "fifo" || back.Has("streams") {
 		t.Errorf("a partial object made %+v", back)
 	}
 	if got, want := s.String(), "1 worker, batch 1, delay 100 ms, fp32, cpu, 1 thread, max_batch_size 8, odd 01, scheduler fifo, version 1.0"; got != want {
@@ -151,11 +151,11 @@ func TestUntold(t *testing.T) {
 	all := []knob.Name{}
 	for _, k := range knob.All() {
 		all = append(all, k.Name)
-		if s.Told(k.Name) || s.Show(k.Name) != "n/a" {
-			t.Errorf("%s: told %t, shown as %q", k.Name, s.Told(k.Name), s.Show(k.Name))
+		if s.Has(k.Name) || s.Display(k.Name) != "n/a" {
+			t.Errorf("%s: told %t, shown as %q", k.Name, s.Has(k.Name), s.Display(k.Name))
 		}
-		if d := knob.Default(knob.TorchServe); !d.Told(k.Name) || d.Show(k.Name) != d.Get(k.Name) {
-			t.Errorf("%s of the default: told %t, shown as %q", k.Name, d.Told(k.Name), d.Show(k.Name))
+		if d := knob.Default(knob.TorchServe); !d.Has(k.Name) || d.Display(k.Name) != d.Get(k.Name) {
+			t.Errorf("%s of the default: told %t, shown as %q", k.Name, d.Has(k.Name), d.Display(k.Name))
 		}
 	}
 	if got := s.String(); got != "instances 2" {
@@ -164,11 +164,11 @@ func TestUntold(t *testing.T) {
 	if got := (knob.Settings{}).String(); got != "settings n/a" {
 		t.Errorf("String() of nothing = %q", got)
 	}
-	l := knob.Limits{Own: []knob.Knob{{Name: "instances", Min: 1, Max: 4}}, Untold: all}
+	l := knob.Limits{Own: []knob.Knob{{Name: "instances", Min: 1, Max: 4}}, Unreported: all}
 	if err := s.Validate(l); err != nil {
 		t.Errorf("Validate: %v", err)
 	}
-	l.Untold = nil
+	l.Unreported = nil
 	if err := s.Validate(l); err == nil || strings.Count(err.Error(), "\n") != 5 {
 		t.Errorf("Validate without leave: %v", err)
 	}
@@ -263,10 +263,10 @@ func TestAutoOfOwn(t *testing.T) {
 		{knob.Knob{Values: []string{"b", "a"}}, "b a"},
 		{knob.Knob{}, ""},
 	} {
-		if got := strings.Join(c.k.Auto(), " "); got != c.want {
+		if got := strings.Join(c.k.AutoValues(), " "); got != c.want {
 			t.Errorf("Auto(%+v) = %s, want %s", c.k, got, c.want)
 		}
-		if len(c.k.Auto()) > knob.MostAuto {
+		if len(c.k.AutoValues()) > knob.MaxAutoValues {
 			t.Errorf("Auto(%+v) has too many", c.k)
 		}
 	}
@@ -277,14 +277,14 @@ func TestTableOfSettings(t *testing.T) {
 	a, b := knob.Default(knob.TorchServe), knob.Default(knob.TorchServe)
 	a.Own, b.Own = "instances=2", "instances=1 max_batch_size=8"
 	var names []string
-	for _, k := range knob.Of(a, b, a) {
+	for _, k := range knob.TableOf(a, b, a) {
 		names = append(names, string(k.Name))
 	}
 	want := []string{"workers", "batch_size", "batch_delay_ms", "precision", "device", "threads", "queue_size", "instances", "max_batch_size"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("Of (-want +got):\n%s", diff)
 	}
-	if got := len(knob.Of()); got != 7 {
+	if got := len(knob.TableOf()); got != 7 {
 		t.Errorf("Of nothing has %d knobs", got)
 	}
 }
@@ -297,7 +297,7 @@ func FuzzOwn(f *testing.F) {
 	f.Add("a.b", "x=y", "a", "null")
 	f.Add("batchsize", "1", "A", "é")
 	f.Fuzz(func(t *testing.T, n1, v1, n2, v2 string) {
-		var a, b knob.Own
+		var a, b knob.OwnValues
 		if a.Set(knob.Name(n1), v1) != nil || a.Set(knob.Name(n2), v2) != nil {
 			return
 		}

@@ -39,7 +39,7 @@ func (l Limits) Precisions() []Precision {
 
 // Offer is an error that says what there is if the model cannot run where the
 // settings want it. gpu:N is a gpu where it has no place of its own.
-func (l Limits) Offer(s Settings) error {
+func (l Limits) CheckPlace(s Settings) error {
 	if len(l.Places) == 0 {
 		return nil
 	}

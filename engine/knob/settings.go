@@ -58,7 +58,7 @@ type Settings struct {
 	Device     string // cpu, gpu, gpu:N or gpu:UUID
 	Threads    int    // cores per worker, 1-cores
 	QueueSize  int    // waiting requests before refusal, 1-1000000
-	Own        Own    // the values of the target's own knobs
+	Own        OwnValues    // the values of the target's own knobs
 }
 
 // Default returns the settings a model starts with under rule, on a CPU.
@@ -120,7 +120,7 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	if err := dec.Decode(&w); err != nil {
 		return fmt.Errorf("settings: %v", err)
 	}
-	delay, err := msDelay(w.DelayMS)
+	delay, err := delayFromMS(w.DelayMS)
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
@@ -130,7 +130,7 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 
 // Told tells whether a knob's value is known. The delay is told with the batch size,
 // the precision with the device.
-func (s Settings) Told(n Name) bool {
+func (s Settings) Has(n Name) bool {
 	switch n {
 	case Workers:
 		return s.Workers > 0
@@ -147,8 +147,8 @@ func (s Settings) Told(n Name) bool {
 }
 
 // Show is Get for people: "n/a" where the value is not known.
-func (s Settings) Show(n Name) string {
-	if !s.Told(n) {
+func (s Settings) Display(n Name) string {
+	if !s.Has(n) {
 		return "n/a"
 	}
 	return s.Get(n)
@@ -211,16 +211,16 @@ func (s *Settings) Set(n Name, text string) error {
 func (s Settings) String() string {
 	var parts []string
 	add := func(n Name, text string) {
-		if s.Told(n) {
+		if s.Has(n) {
 			parts = append(parts, text)
 		}
 	}
-	add(Workers, count(s.Workers, "worker"))
+	add(Workers, plural(s.Workers, "worker"))
 	add(BatchSize, fmt.Sprintf("batch %d, delay %s ms", s.BatchSize, s.Get(BatchDelay)))
 	add(Device, fmt.Sprintf("%s, %s", s.Precision, s.Device))
-	add(Threads, count(s.Threads, "thread"))
+	add(Threads, plural(s.Threads, "thread"))
 	if s.Own != "" {
-		parts = append(parts, s.Own.Words())
+		parts = append(parts, s.Own.Describe())
 	}
 	if parts == nil {
 		return "settings n/a"
@@ -232,13 +232,13 @@ func (s Settings) String() string {
 // in whole microseconds.
 func ParseDelay(text string) (time.Duration, error) {
 	if ms, err := strconv.ParseFloat(text, 64); err == nil && ms-ms == 0 {
-		return msDelay(ms)
+		return delayFromMS(ms)
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		return 0, fmt.Errorf("batch_delay_ms: %q is no delay; write milliseconds (10) or a duration (10ms)", text)
 	}
-	return msDelay(float64(d) / float64(time.Millisecond))
+	return delayFromMS(float64(d) / float64(time.Millisecond))
 }
 
 // Limits narrow the ranges to what a model, a machine and a rule allow.
@@ -250,7 +250,7 @@ type Limits struct {
 	Places    []Place // where the model can run, all of them; nil where nobody lists them
 
 	Own    []Knob // that the target brings beside the seven; settings have values for no others
-	Untold []Name // of the seven, whose values the target does not tell: 0 or "" stands for them
+	Unreported []Name // of the seven, whose values the target does not tell: 0 or "" stands for them
 }
 
 // Table is the knobs there are: the seven, then the target's own.
@@ -263,11 +263,11 @@ func (s Settings) Validate(l Limits) error {
 	bad := func(n Name, format string, a ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s %s", n, s.Get(n), fmt.Sprintf(format, a...)))
 	}
-	untold := func(n Name) bool { return !s.Told(n) && slices.Contains(l.Untold, n) }
+	untold := func(n Name) bool { return !s.Has(n) && slices.Contains(l.Unreported, n) }
 	inRange := func(n Name, v int, top float64) {
 		k, _ := Get(n)
 		if !untold(n) && (float64(v) < k.Min || float64(v) > top) {
-			bad(n, "is outside %s", bounds(k.Min, top))
+			bad(n, "is outside %s", rangeText(k.Min, top))
 		}
 	}
 	inRange(Workers, s.Workers, 256)
@@ -279,30 +279,30 @@ func (s Settings) Validate(l Limits) error {
 	}
 	inRange(Threads, s.Threads, threads)
 	if s.BatchSize > 1 && !l.BatchAxis {
-		bad(BatchSize, "needs a batch axis, and the model has none%s", because(l.BatchWhy))
+		bad(BatchSize, "needs a batch axis, and the model has none%s", reasonSuffix(l.BatchWhy))
 	}
-	if err := s.validDelay(l.Rule); err != nil && !(untold(BatchDelay) && s.BatchDelay == 0) {
+	if err := s.checkDelay(l.Rule); err != nil && !(untold(BatchDelay) && s.BatchDelay == 0) {
 		errs = append(errs, err)
 	}
-	switch err := l.Offer(s); {
+	switch err := l.CheckPlace(s); {
 	case untold(Device):
-	case !validDevice(s.Device):
+	case !isDevice(s.Device):
 		bad(Device, "is no device; want cpu, gpu, gpu:N or gpu:UUID")
 	case err != nil:
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, s.ownFaults(l)...)...)
+	return errors.Join(append(errs, s.checkOwn(l)...)...)
 }
 
 // ownFaults are the values of knobs that the target does not have, and those that it
 // does not take.
-func (s Settings) ownFaults(l Limits) []error {
+func (s Settings) checkOwn(l Limits) []error {
 	var errs []error
 	for n, v := range s.Own.All() {
 		k, ok := l.Table().Get(n)
 		if !ok {
 			errs = append(errs, fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), l.Table().names())))
-		} else if _, err := k.canonical(v); err != nil {
+		} else if _, err := k.canonicalOwn(v); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -311,7 +311,7 @@ func (s Settings) ownFaults(l Limits) []error {
 
 // validDelay checks the delay under the rule that reads it. TorchServe takes a
 // configured 0 for "unset" and waits 100 ms, so 0 does not exist under its rule.
-func (s Settings) validDelay(r Rule) error {
+func (s Settings) checkDelay(r Rule) error {
 	const top = 60 * time.Second
 	switch {
 	case r == TorchServe && (s.BatchDelay < time.Millisecond || s.BatchDelay > top):
@@ -326,7 +326,7 @@ func (s Settings) validDelay(r Rule) error {
 	return nil
 }
 
-func validDevice(d string) bool {
+func isDevice(d string) bool {
 	id, isGPU := strings.CutPrefix(d, "gpu")
 	if !isGPU {
 		return d == "cpu"
@@ -341,14 +341,14 @@ func validDevice(d string) bool {
 // a device is written into files and command lines unquoted.
 const deviceRunes = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_./"
 
-func because(why string) string {
+func reasonSuffix(why string) string {
 	if why == "" {
 		return ""
 	}
 	return ": " + why
 }
 
-func count(n int, what string) string {
+func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
@@ -366,7 +366,7 @@ func setInt(dst *int, n Name, text string) error {
 
 // msDelay is a delay of whole microseconds. 0.1 has no exact binary form, so
 // what is as good as whole counts as whole.
-func msDelay(ms float64) (time.Duration, error) {
+func delayFromMS(ms float64) (time.Duration, error) {
 	const most = 1e9 // far above every range, far below overflow
 	us := math.Round(ms * 1000)
 	switch {

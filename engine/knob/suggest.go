@@ -19,7 +19,7 @@ func Suggest(s string, known []string) string {
 func Nearest(s string, known []string) (best string, near bool) {
 	least := 1 << 30
 	for _, k := range known {
-		if d := distance(normal(s), normal(k)); d < least {
+		if d := distance(normalize(s), normalize(k)); d < least {
 			best, least = k, d
 		}
 	}
@@ -27,7 +27,7 @@ func Nearest(s string, known []string) (best string, near bool) {
 }
 
 // normal drops what people get wrong most: case, dashes, underscores.
-func normal(s string) string {
+func normalize(s string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
 }
 

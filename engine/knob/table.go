@@ -36,8 +36,8 @@ func NewTable(own ...Knob) (Table, error) {
 		}
 		t = append(t, k)
 	}
-	if len(own) > mostOwn {
-		errs = append(errs, fmt.Errorf("%d knobs of a target's own: want at most %d", len(own), mostOwn))
+	if len(own) > maxOwn {
+		errs = append(errs, fmt.Errorf("%d knobs of a target's own: want at most %d", len(own), maxOwn))
 	}
 	return t, errors.Join(errs...)
 }
@@ -45,7 +45,7 @@ func NewTable(own ...Knob) (Table, error) {
 // With is the table with a knob more for every own name that it lacks. Of such a
 // knob nothing but the name is known: it is one that a profile has, whose target
 // cannot be asked any more.
-func (t Table) With(all ...Own) Table {
+func (t Table) WithOwn(all ...OwnValues) Table {
 	var missing []Name
 	for _, o := range all {
 		for n := range o.All() {
@@ -64,14 +64,14 @@ func (t Table) With(all ...Own) Table {
 
 // Of is the table of settings whose target cannot be asked: the seven, then every
 // own name among them.
-func Of(all ...Settings) Table {
-	var own []Own
+func TableOf(all ...Settings) Table {
+	var own []OwnValues
 	for _, s := range all {
 		if !slices.Contains(own, s.Own) {
 			own = append(own, s.Own)
 		}
 	}
-	return Table(All()).With(own...)
+	return Table(All()).WithOwn(own...)
 }
 
 // Own are the knobs behind the seven.
@@ -116,7 +116,7 @@ func (k Knob) isOwn() bool {
 }
 
 // canonical checks one value of a target's own knob and returns its one text.
-func (k Knob) canonical(text string) (string, error) {
+func (k Knob) canonicalOwn(text string) (string, error) {
 	if len(k.Values) > 0 {
 		if slices.Contains(k.Values, text) {
 			return text, nil
@@ -133,18 +133,18 @@ func (k Knob) canonical(text string) (string, error) {
 	case !k.Fractions && v != math.Trunc(v):
 		return "", fmt.Errorf("%s: %q is no whole number", k.Name, text)
 	case v < k.Min || v > k.Max:
-		return "", fmt.Errorf("%s: %s is outside %s", k.Name, strconv.FormatFloat(v, 'f', -1, 64), bounds(k.Min, k.Max))
+		return "", fmt.Errorf("%s: %s is outside %s", k.Name, strconv.FormatFloat(v, 'f', -1, 64), rangeText(k.Min, k.Max))
 	}
 	return strconv.FormatFloat(v, 'f', -1, 64), nil
 }
 
 // MostAuto is how many values Auto gives at most.
-const MostAuto = 8
+const MaxAutoValues = 8
 
 // Auto are the values that an auto range of a target's own knob has: those that it
 // lists, or numbers each twice the one before, from the smallest to the largest. Of
 // more than MostAuto some are picked evenly. It is nil where nothing is known of it.
-func (k Knob) Auto() []string {
+func (k Knob) AutoValues() []string {
 	out := slices.Clone(k.Values)
 	if len(out) == 0 && k.Min < k.Max {
 		numbers := []float64{k.Min, k.Max}
@@ -159,10 +159,10 @@ func (k Knob) Auto() []string {
 			out = append(out, strconv.FormatFloat(v, 'f', -1, 64))
 		}
 	}
-	if n := len(out); n > MostAuto {
-		some := make([]string, MostAuto)
+	if n := len(out); n > MaxAutoValues {
+		some := make([]string, MaxAutoValues)
 		for i := range some {
-			some[i] = out[i*(n-1)/(MostAuto-1)]
+			some[i] = out[i*(n-1)/(MaxAutoValues-1)]
 		}
 		out = some
 	}

@@ -32,17 +32,17 @@ func profile() *profiles.Profile {
 	p := &profiles.Profile{Header: profiles.Header{
 		ID: "20261122T091500Z-7f3a", Kind: profiles.Sweep, Tool: "sweetspot 0.1.0", SLA: &sla,
 		Created: time.Date(2026, 11, 22, 9, 15, 0, 0, time.UTC),
-		Machine: profiles.Machine{Class: "sha256:0123456789abcdef", OS: "linux", Arch: "amd64", CPU: "Test CPU", Cores: 2, MemoryMB: trial.Of(24000), GPUs: []profiles.GPU{}, Runtime: "onnxruntime 1.27.0 cpu"},
+		Machine: profiles.Machine{Class: "sha256:0123456789abcdef", OS: "linux", Arch: "amd64", CPU: "Test CPU", Cores: 2, MemoryMB: trial.NumOf(24000), GPUs: []profiles.GPU{}, Runtime: "onnxruntime 1.27.0 cpu"},
 		Model:   profiles.Model{Name: "mlp-wide", Version: "1.0", Source: "builtin:mlp-wide", SHA256: "12ab34cd", BatchAxis: true},
 	}}
 	est := func(v, low, high float64) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(low), High: trial.Of(high)}
+		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(low), High: trial.NumOf(high)}
 	}
 	for n := range 3 {
 		t := trial.Trial{N: n + 1, Load: load.Spec{Concurrency: 10}, Settings: knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Device: "cpu", Threads: 1, QueueSize: 100}}
-		t.Throughput, t.Latency.P99, t.Model.P99 = est(528.2, 519, 537.1), est(41.2, 39.4, 43.1), trial.Of(9.9)
+		t.Throughput, t.Latency.P99, t.Model.P99 = est(528.2, 519, 537.1), est(41.2, 39.4, 43.1), trial.NumOf(9.9)
 		t.Counts = trial.Counts{Sent: 6550, OK: 6550}
-		t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.Of(41.2), LowMS: trial.Of(39.4), HighMS: trial.Of(43.1), Why: "certain after 2210 requests"}
+		t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(41.2), LowMS: trial.NumOf(39.4), HighMS: trial.NumOf(43.1), Why: "certain after 2210 requests"}
 		p.Trials = append(p.Trials, t)
 	}
 	p.Trials[0].Options.Rule, p.Trials[0].Settings.BatchDelay, p.Trials[0].Settings.BatchSize = knob.Eager, 500*time.Microsecond, 1

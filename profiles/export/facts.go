@@ -45,9 +45,9 @@ func origin(title string, s Source) []string {
 
 func measuredLines(t trial.Trial, runs int) []string {
 	v := t.Verdict
-	verdict := v.Word()
+	verdict := v.Label()
 	if v.ValueMS.OK() {
-		verdict += fmt.Sprintf(": %s, limit %g ms", v.Words(), v.LimitMS)
+		verdict += fmt.Sprintf(": %s, limit %g ms", v.Describe(), v.LimitMS)
 	}
 	if v.Why != "" {
 		verdict += "; " + v.Why

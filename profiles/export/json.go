@@ -57,7 +57,7 @@ func writeJSON(s Source) []byte {
 
 func jsonFields(s Source) []field {
 	var out []field
-	for _, k := range knob.Of(s.Settings) {
+	for _, k := range knob.TableOf(s.Settings) {
 		out = append(out, field{string(k.Name), s.Settings.Get(k.Name)})
 	}
 	out = append(out, field{"rule", s.Options.Rule.String()}, field{"model", s.Model.Name})
@@ -87,7 +87,7 @@ func readJSON(data []byte, _ Source) (map[string]string, error) {
 		return nil, err
 	}
 	out := map[string]string{"rule": c.Options.Rule.String(), "model": c.Model.Name}
-	for _, k := range knob.Of(c.Settings) {
+	for _, k := range knob.TableOf(c.Settings) {
 		out[string(k.Name)] = c.Settings.Get(k.Name)
 	}
 	for _, v := range c.Servers {

@@ -17,7 +17,7 @@ var ErrIncomplete = errors.New("--format json writes the known ones")
 func checkComplete(s Source) error {
 	var missing []string
 	for _, k := range knob.All() {
-		if !s.Settings.Told(k.Name) {
+		if !s.Settings.Has(k.Name) {
 			missing = append(missing, string(k.Name))
 		}
 	}
@@ -40,5 +40,5 @@ func ownNotes(s Source) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("The measured server has own knobs (%s), for which this file has no key: "+
-		"set them on that server. The figures above apply to these values only.", s.Settings.Own.Words())}
+		"set them on that server. The figures above apply to these values only.", s.Settings.Own.Describe())}
 }

@@ -38,7 +38,7 @@ const noFP16 = "FP16: load the model in FP16 in your own code."
 func withoutKey(s Source, more ...string) []string {
 	out := append([]string{}, more...)
 	if own := s.Settings.Own; own != "" {
-		out = append(out, fmt.Sprintf("%s: own knobs of the measured server.", own.Words()))
+		out = append(out, fmt.Sprintf("%s: own knobs of the measured server.", own.Describe()))
 	}
 	if s.Settings.Precision == knob.HalfPrecision {
 		out = append(out, noFP16)

@@ -17,7 +17,7 @@ import (
 // and without the figures that the server did not report.
 func TestOwnKnobs(t *testing.T) {
 	p := &profiles.Profile{Header: profiles.Header{ID: "x", Model: profiles.Model{Name: "cat"}}}
-	for i, own := range []knob.Own{"instances=1 max_batch_size=8", "instances=2 max_batch_size=8", "instances=1 max_batch_size=32"} {
+	for i, own := range []knob.OwnValues{"instances=1 max_batch_size=8", "instances=2 max_batch_size=8", "instances=1 max_batch_size=32"} {
 		r := sample(i + 1)
 		r.Settings = knob.Settings{Own: own}
 		p.Trials = append(p.Trials, r)
@@ -37,15 +37,15 @@ func TestOwnKnobs(t *testing.T) {
 	if diff := cmp.Diff(want, info.Limits.Own); diff != "" {
 		t.Errorf("knobs (-want +got):\n%s", diff)
 	}
-	if len(info.Limits.Untold) != 7 || info.Tells != (trial.Tells{}) {
-		t.Errorf("untold %v, tells %+v", info.Limits.Untold, info.Tells)
+	if len(info.Limits.Unreported) != 7 || info.Metrics != (trial.MetricSet{}) {
+		t.Errorf("untold %v, tells %+v", info.Limits.Unreported, info.Metrics)
 	}
 	q := plan.Default()
 	q.Target, q.SLA, q.Strategy = "http://replayed", sla, "auto"
 	q.SLA.Percentile, q.Loads = 99, []load.Spec{p.Trials[0].Load}
 	q.Knobs = map[knob.Name]string{"instances": "auto", "max_batch_size": "auto"}
 	st, _ := run(t, q, target)
-	seen := map[knob.Own]string{}
+	seen := map[knob.OwnValues]string{}
 	for _, r := range st.Trials {
 		seen[r.Settings.Own] = r.Error
 	}

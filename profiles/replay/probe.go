@@ -78,11 +78,11 @@ func (t *Target) reportFullBatches(m sweep.Measurement) {
 func (t *Target) curve() (servicetime.Curve, error) {
 	s := t.current
 	for _, b := range t.profile.Probes {
-		median, ok := b.Service.Median.Get()
+		median, ok := b.ServiceTime.Median.Get()
 		if !ok || b.BatchSize != s.BatchSize || profiles.CurveKeyOf(b.Settings) != profiles.CurveKeyOf(s) {
 			continue
 		}
-		e := trial.Estimate{Value: b.Service.Median, Low: b.Service.Low, High: b.Service.High}
+		e := trial.Estimate{Value: b.ServiceTime.Median, Low: b.ServiceTime.Low, High: b.ServiceTime.High}
 		line := servicetime.Line(time.Duration(median*float64(time.Millisecond)), 0)
 		return line.WithSpread(logStandardError(e) * math.Sqrt(float64(max(b.Runs, 1)))), nil
 	}

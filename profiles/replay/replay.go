@@ -135,7 +135,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 			BatchAxis: h.Model.BatchAxis, BatchWhy: "recorded in " + h.ID,
 		},
 		Limits:  knob.Limits{Rule: first.Options.Rule, Cores: h.Machine.Cores, BatchAxis: h.Model.BatchAxis},
-		Options: first.Options, Current: t.current, Tells: t.recordedFigures(),
+		Options: first.Options, Current: t.current, Metrics: t.recordedFigures(),
 		Cores: h.Machine.Cores, Memory: int(h.Machine.MemoryMB.Or(0)), Runtime: h.Machine.Runtime,
 		Fixed: map[knob.Name]string{},
 	}
@@ -144,8 +144,8 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 		if len(values) == 1 {
 			info.Fixed[k.Name] = "the replayed profile has no other value"
 		}
-		if !first.Settings.Told(k.Name) {
-			info.Limits.Untold = append(info.Limits.Untold, k.Name)
+		if !first.Settings.Has(k.Name) {
+			info.Limits.Unreported = append(info.Limits.Unreported, k.Name)
 		}
 	}
 	for _, k := range t.knobs().Own() {
@@ -156,12 +156,12 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 }
 
 // knobs returns the common knobs and the own knobs of the recorded target.
-func (t *Target) knobs() knob.Table { return knob.Of(t.order...) }
+func (t *Target) knobs() knob.Table { return knob.TableOf(t.order...) }
 
 // recordedFigures says which figures the trials have. Probes have service times too.
-func (t *Target) recordedFigures() trial.Tells {
+func (t *Target) recordedFigures() trial.MetricSet {
 	timed := len(t.times) > 0
-	out := trial.Tells{ModelLatency: timed, Batches: timed}
+	out := trial.MetricSet{ModelLatency: timed, Batches: timed}
 	for _, r := range t.profile.Trials {
 		out.ModelLatency = out.ModelLatency || r.Model.P99.OK()
 		out.Batches = out.Batches || r.Batches.Mean.OK()

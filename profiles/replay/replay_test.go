@@ -244,7 +244,7 @@ func TestProbes(t *testing.T) {
 	k := &probeRecorder{}
 	r := sweep.Runner{
 		Target: target, Strategy: &probeStrategy{points}, Recorder: k, SLA: sla, Seed: 1,
-		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
+		Explain: func([]trial.Trial, int) trial.Explanation { return trial.Explanation{} },
 	}
 	if _, err := r.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestProbes(t *testing.T) {
 		t.Fatalf("%d probes, want %d", len(k.probes), len(points))
 	}
 	for i, p := range k.probes {
-		got, w := p.Service.Median.Or(0), want[points[i].Settings]
+		got, w := p.ServiceTime.Median.Or(0), want[points[i].Settings]
 		if p.Error != "" || math.Abs(got/w-1) > .05 {
 			t.Errorf("%v: %.2f ms, want about %.2f; %s", p.Settings, got, w, p.Error)
 		}
@@ -343,12 +343,12 @@ func TestRepeats(t *testing.T) {
 // sample returns trial n of one setting, with 100 n requests per second.
 func sample(n int) trial.Trial {
 	est := func(v float64) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v * .98), High: trial.Of(v * 1.02)}
+		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v * .98), High: trial.NumOf(v * 1.02)}
 	}
 	r := trial.Trial{N: n, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe), Load: closed}
 	r.Throughput, r.Latency.P95, r.Latency.P99 = est(float64(100*n)), est(30), est(50)
 	r.Counts = trial.Counts{Sent: 1000, OK: 1000}
-	r.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 60, ValueMS: trial.Of(50), LowMS: trial.Of(49), HighMS: trial.Of(51)}
+	r.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 60, ValueMS: trial.NumOf(50), LowMS: trial.NumOf(49), HighMS: trial.NumOf(51)}
 	return r
 }
 
@@ -365,7 +365,7 @@ func TestAnotherPromise(t *testing.T) {
 		{"a limit within the interval", trial.SLA{Percentile: 99, Limit: 50 * time.Millisecond}, trial.Undecided, ""},
 		{"another percentile", trial.SLA{Percentile: 95, Limit: 40 * time.Millisecond}, trial.Pass, ""},
 		{"no interval", trial.SLA{Percentile: 97, Limit: 40 * time.Millisecond}, 0, "P97 of request latency has no recorded interval; use P50, P90"},
-		{"the model's", trial.SLA{Percentile: 99, Limit: time.Second, Latency: trial.Model}, 0, "P99 of model latency has no recorded interval"},
+		{"the model's", trial.SLA{Percentile: 99, Limit: time.Second, Latency: trial.ModelLatency}, 0, "P99 of model latency has no recorded interval"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			target, err := replay.Open(&profiles.Profile{Trials: []trial.Trial{sample(1)}})

@@ -26,7 +26,7 @@ func judge(r trial.Result, sla trial.SLA) (trial.Result, error) {
 	if err != nil {
 		return trial.Result{}, err
 	}
-	r.Verdict = sweep.Judge(sla, interval(p), r.Counts.Errors(), "judged again from the recorded figures")
+	r.Verdict = sweep.JudgeInterval(sla, interval(p), r.Counts.Errors(), "judged again from the recorded figures")
 	return r, nil
 }
 
@@ -45,7 +45,7 @@ func percentile(r trial.Result, sla trial.SLA) (trial.Estimate, error) {
 	if sameLatency(r.Verdict, sla) {
 		return trial.Estimate{Value: r.Verdict.ValueMS, Low: r.Verdict.LowMS, High: r.Verdict.HighMS}, nil
 	}
-	if sla.Latency == trial.Request {
+	if sla.Latency == trial.RequestLatency {
 		l := r.Latency
 		recorded := map[float64]trial.Estimate{50: l.P50, 90: l.P90, 95: l.P95, 99: l.P99, 99.9: l.P999}
 		if e, ok := recorded[sla.Percentile]; ok {
@@ -88,7 +88,7 @@ func (t *Target) resample(r trial.Result, m sweep.Measurement) (trial.Result, er
 	}
 	why := "resampled within the recorded intervals"
 	recorded := r.Verdict
-	r.Verdict = sweep.Judge(m.SLA, interval(scaled(p, latencyFactor)), r.Counts.Errors(), why)
+	r.Verdict = sweep.JudgeInterval(m.SLA, interval(scaled(p, latencyFactor)), r.Counts.Errors(), why)
 	if r.Verdict.Result == trial.Undecided && samePromise(recorded, m.SLA) && sameSide(recorded, r.Verdict) {
 		r.Verdict.Result, r.Verdict.Leaning = recorded.Result, recorded.Leaning
 	}
@@ -127,7 +127,7 @@ func scaled(e trial.Estimate, f float64) trial.Estimate {
 
 func multiply(n trial.Num, f float64) trial.Num {
 	if v, ok := n.Get(); ok {
-		return trial.Of(v * f)
+		return trial.NumOf(v * f)
 	}
 	return n
 }

@@ -48,9 +48,9 @@ func csvColumns(p *profiles.Profile) []csvColumn {
 	for _, t := range p.Trials {
 		all = append(all, t.Settings)
 	}
-	for _, k := range knob.Of(all...) {
+	for _, k := range knob.TableOf(all...) {
 		columns = append(columns, csvColumn{string(k.Name), func(t trial.Trial) string {
-			if !t.Settings.Told(k.Name) {
+			if !t.Settings.Has(k.Name) {
 				return ""
 			}
 			return t.Settings.Get(k.Name)

@@ -32,13 +32,13 @@ func profile() *profiles.Profile {
 		request   trial.Num
 		result    trial.Answer
 	}{
-		{"gpu", knob.HalfPrecision, 1, 8, 85.29, 93.8, trial.Of(117.25), trial.Fail},
+		{"gpu", knob.HalfPrecision, 1, 8, 85.29, 93.8, trial.NumOf(117.25), trial.Fail},
 		{"cpu", knob.FullPrecision, 2, 1, 3.45, 305, trial.Num{}, trial.Undecided},
-		{"gpu", knob.FullPrecision, 1, 1, 42.21, 23.7, trial.Of(98), trial.Pass},
+		{"gpu", knob.FullPrecision, 1, 1, 42.21, 23.7, trial.NumOf(98), trial.Pass},
 	} {
 		t := trial.Trial{N: n + 1, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe), Load: load.Spec{Concurrency: 10}}
 		t.Settings.Device, t.Settings.Precision, t.Settings.Workers, t.Settings.BatchSize = f.device, f.precision, f.workers, f.batch
-		t.Throughput.Value, t.Model.P99, t.Latency.P99.Value = trial.Of(f.rate), trial.Of(f.model), f.request
+		t.Throughput.Value, t.Model.P99, t.Latency.P99.Value = trial.NumOf(f.rate), trial.NumOf(f.model), f.request
 		t.Counts, t.Verdict.Result = trial.Counts{Sent: 100, OK: 100}, f.result
 		p.Trials = append(p.Trials, t)
 	}

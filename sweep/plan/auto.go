@@ -12,34 +12,34 @@ import (
 
 // values returns the range of one knob as values, in order. A knob the plan
 // does not name keeps its start value.
-func (p Plan) values(k knob.Knob, m machine) []string {
+func (p Plan) values(k knob.Knob, m environment) []string {
 	text, named := p.Knobs[k.Name]
 	_, own := m.limits.Table().Own().Get(k.Name)
 	switch {
 	case !named:
 		return []string{m.base.Get(k.Name)}
 	case text == knob.Auto && own:
-		return k.Auto()
+		return k.AutoValues()
 	case text == knob.Auto:
 		return p.autoRange(k.Name, m)
 	}
-	return strings.Split(normal(k.Name, text), ",")
+	return strings.Split(normalize(k.Name, text), ",")
 }
 
 // autoRange is the rule of thumb for one knob. The ranges together hold the
 // usual good guesses: cores/2 workers, cores workers, one worker on all cores.
-func (p Plan) autoRange(n knob.Name, m machine) []string {
+func (p Plan) autoRange(n knob.Name, m environment) []string {
 	cores := m.limits.Cores
 	if cores == 0 {
 		cores = 4 // nobody knows: a small machine, so as not to swamp it
 	}
 	switch n {
 	case knob.Workers:
-		return words(doubling(min(cores, 256), cores/2))
+		return formatInts(powersUpTo(min(cores, 256), cores/2))
 	case knob.Threads:
-		return words(doubling(cores))
+		return formatInts(powersUpTo(cores))
 	case knob.BatchSize:
-		return words(doubling(32))
+		return formatInts(powersUpTo(32))
 	case knob.BatchDelay:
 		return p.autoDelays()
 	case knob.FP16:
@@ -57,18 +57,18 @@ func (p Plan) autoRange(n knob.Name, m machine) []string {
 			return all
 		}
 	case knob.QueueSize:
-		return []string{strconv.Itoa(max(m.base.QueueSize, p.mostClients()))}
+		return []string{strconv.Itoa(max(m.base.QueueSize, p.largestConcurrency()))}
 	}
 	return []string{m.base.Get(n)} // a device: where the target already is
 }
 
 // mostAuto is how many values an auto range has at most.
-func mostAuto(n knob.Name) int {
+func maxAutoValues(n knob.Name) int {
 	switch n {
 	case knob.Workers, knob.Threads:
-		return len(doubling(1023, 1022)) // cores of any number: the powers, the half and the whole
+		return len(powersUpTo(1023, 1022)) // cores of any number: the powers, the half and the whole
 	case knob.BatchSize:
-		return len(doubling(32))
+		return len(powersUpTo(32))
 	case knob.BatchDelay, knob.FP16, knob.Device:
 		return 2
 	}
@@ -76,7 +76,7 @@ func mostAuto(n knob.Name) int {
 }
 
 // doubling is 1, 2, 4 ... up to top, with top itself and the extras, ascending.
-func doubling(top int, extras ...int) []int {
+func powersUpTo(top int, extras ...int) []int {
 	out := append([]int{top}, extras...)
 	for v := 1; v < top; v *= 2 {
 		out = append(out, v)
@@ -102,7 +102,7 @@ func (p Plan) autoDelays() []string {
 }
 
 // mostClients is the largest concurrency of the plan's closed loads.
-func (p Plan) mostClients() int {
+func (p Plan) largestConcurrency() int {
 	most := 0
 	for _, l := range p.Loads {
 		if l.Mode == load.Closed {
@@ -112,7 +112,7 @@ func (p Plan) mostClients() int {
 	return most
 }
 
-func words(values []int) []string {
+func formatInts(values []int) []string {
 	out := make([]string, len(values))
 	for i, v := range values {
 		out[i] = strconv.Itoa(v)

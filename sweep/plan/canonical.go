@@ -19,13 +19,13 @@ import (
 
 // pair is a key with its value, which is a number, bool or string as text, a
 // []pair (a map in this order) or a []any (a list).
-type pair struct {
+type keyValue struct {
 	key   string
 	value any
 }
 
 // figure is the text of a number or bool: written as it is, never quoted.
-type figure string
+type literal string
 
 // Canonical returns the plan's one text: valid YAML, every key in a fixed
 // order, every range as its values, defaults written out. Parse reads it back
@@ -36,14 +36,14 @@ func (p Plan) Canonical() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	for _, f := range p.document() {
-		if sub, ok := f.value.([]pair); ok && f.key == "knobs" && len(sub) > 0 {
+		if sub, ok := f.value.([]keyValue); ok && f.key == "knobs" && len(sub) > 0 {
 			b.WriteString("knobs:\n")
 			for _, k := range sub {
-				fmt.Fprintf(&b, "  %s: %s\n", scalarText(k.key, plainKey), flow(k.value))
+				fmt.Fprintf(&b, "  %s: %s\n", scalarText(k.key, plainKey), flowStyle(k.value))
 			}
 			continue
 		}
-		fmt.Fprintf(&b, "%s: %s\n", f.key, flow(f.value))
+		fmt.Fprintf(&b, "%s: %s\n", f.key, flowStyle(f.value))
 	}
 	return b.Bytes(), nil
 }
@@ -74,8 +74,8 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	d.unknown = func(string, string, pos, []string) {}
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
-	d.foreignKnobs(&q)
-	for _, f := range d.faults {
+	d.rejectOwnKnobs(&q)
+	for _, f := range d.errs {
 		err = errors.Join(err, errors.New("plan: "+f.text))
 	}
 	if err == nil {
@@ -85,9 +85,9 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 }
 
 // document is the plan as the tree that both formats write.
-func (p Plan) document() []pair {
-	doc := []pair{{"version", number(Version)}}
-	add := func(key string, value any) { doc = append(doc, pair{key, value}) }
+func (p Plan) document() []keyValue {
+	doc := []keyValue{{"version", number(Version)}}
+	add := func(key string, value any) { doc = append(doc, keyValue{key, value}) }
 	if p.Model != "" {
 		add("model", p.Model)
 	}
@@ -103,14 +103,14 @@ func (p Plan) document() []pair {
 		add("options", options)
 	}
 	add("question", p.Question.String())
-	sla := []pair{
+	sla := []keyValue{
 		{"percentile", decimal(p.SLA.Percentile)},
 		{"limit", p.SLA.Limit.String()},
 		{"latency", p.SLA.Latency.String()},
 		{"max_error_rate", decimal(p.SLA.MaxErrorRate)},
 	}
 	if p.SLA.Horizon != 0 { // else the budget says it
-		sla = append(sla, pair{"horizon", p.SLA.Horizon.String()})
+		sla = append(sla, keyValue{"horizon", p.SLA.Horizon.String()})
 	}
 	add("sla", sla)
 	if p.Timeout != 0 { // else the promise says it
@@ -125,42 +125,42 @@ func (p Plan) document() []pair {
 	}
 	add("order", p.Order.String())
 	add("objective", p.Objective.String())
-	add("constraints", []pair{
+	add("constraints", []keyValue{
 		{"memory_mb", number(p.Constraints.MemoryMB)},
 		{"gpu_memory_mb", number(p.Constraints.GPUMemoryMB)},
 	})
 	add("budget", p.budgetTree())
-	add("trial", []pair{
+	add("trial", []keyValue{
 		{"requests", number(p.Trial.Requests)},
 		{"duration", p.Trial.Duration.String()},
 		{"max_requests", number(p.Trial.MaxRequests)},
 	})
-	add("seed", figure(strconv.FormatUint(p.Seed, 10)))
+	add("seed", literal(strconv.FormatUint(p.Seed, 10)))
 	return doc
 }
 
-func (p Plan) shapesTree() []pair {
-	var out []pair
+func (p Plan) shapesTree() []keyValue {
+	var out []keyValue
 	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
 		dims := []any{}
 		for _, dim := range p.Shapes[name] {
-			dims = append(dims, figure(strconv.FormatInt(dim, 10)))
+			dims = append(dims, literal(strconv.FormatInt(dim, 10)))
 		}
-		out = append(out, pair{name, dims})
+		out = append(out, keyValue{name, dims})
 	}
 	return out
 }
 
 // optionsTree holds what differs from the default; the rule stands by itself.
-func (p Plan) optionsTree() []pair {
-	var out []pair
+func (p Plan) optionsTree() []keyValue {
+	var out []keyValue
 	for _, name := range knob.OptionNames() {
 		switch v := p.Options.Option(name); {
 		case v == "":
 		case v == "true" || name == "inter_op":
-			out = append(out, pair{name, figure(v)})
+			out = append(out, keyValue{name, literal(v)})
 		default:
-			out = append(out, pair{name, v})
+			out = append(out, keyValue{name, v})
 		}
 	}
 	return out
@@ -170,22 +170,22 @@ func (p Plan) optionsTree() []pair {
 func (p Plan) loadsTree() any {
 	out := []any{}
 	for _, l := range p.Loads {
-		tree := []pair{{"mode", l.Mode.String()}}
+		tree := []keyValue{{"mode", l.Mode.String()}}
 		switch {
 		case l.Mode == load.Open:
-			tree = append(tree, pair{"rate", decimal(l.Rate)}, pair{"arrivals", l.Arrivals.String()})
+			tree = append(tree, keyValue{"rate", decimal(l.Rate)}, keyValue{"arrivals", l.Arrivals.String()})
 		case l.Mode == load.Ramp:
-			tree = append(tree, pair{"from", decimal(l.From)}, pair{"to", decimal(l.To)},
-				pair{"over", l.Over.String()}, pair{"arrivals", l.Arrivals.String()})
+			tree = append(tree, keyValue{"from", decimal(l.From)}, keyValue{"to", decimal(l.To)},
+				keyValue{"over", l.Over.String()}, keyValue{"arrivals", l.Arrivals.String()})
 		case l.Mode == load.Trace:
-			tree = append(tree, pair{"file", l.File})
+			tree = append(tree, keyValue{"file", l.File})
 			if l.SHA256 != "" {
-				tree = append(tree, pair{"sha256", l.SHA256})
+				tree = append(tree, keyValue{"sha256", l.SHA256})
 			}
 		case l.Matched:
-			tree = append(tree, pair{"concurrency", "matched"})
+			tree = append(tree, keyValue{"concurrency", "matched"})
 		default:
-			tree = append(tree, pair{"concurrency", number(l.Concurrency)})
+			tree = append(tree, keyValue{"concurrency", number(l.Concurrency)})
 		}
 		out = append(out, tree)
 	}
@@ -198,70 +198,70 @@ func (p Plan) loadsTree() any {
 // knobsTree lists the ranges by value in the table's order, so that "1-4" and
 // "1,2,3,4" are one plan. The target's own knobs follow by name; their ranges are
 // values once the plan is resolved.
-func (p Plan) knobsTree() []pair {
-	out := []pair{}
+func (p Plan) knobsTree() []keyValue {
+	out := []keyValue{}
 	for _, k := range knob.All() {
 		if text, ok := p.Knobs[k.Name]; ok {
-			out = append(out, rangeTree(k.Name, normal(k.Name, text), func(v string) bool { return k.Max > 0 && v != knob.Auto }))
+			out = append(out, rangeTree(k.Name, normalize(k.Name, text), func(v string) bool { return k.Max > 0 && v != knob.Auto }))
 		}
 	}
-	for _, n := range p.own() {
+	for _, n := range p.ownNames() {
 		out = append(out, rangeTree(n, p.Knobs[n], knob.IsNumber))
 	}
 	return out
 }
 
 // rangeTree is one knob with its value or its list of values.
-func rangeTree(n knob.Name, text string, number func(string) bool) pair {
+func rangeTree(n knob.Name, text string, number func(string) bool) keyValue {
 	values := []any{}
 	for v := range strings.SplitSeq(text, ",") {
 		if number(v) {
-			values = append(values, figure(v))
+			values = append(values, literal(v))
 		} else {
 			values = append(values, v)
 		}
 	}
 	if len(values) == 1 {
-		return pair{string(n), values[0]}
+		return keyValue{string(n), values[0]}
 	}
-	return pair{string(n), values}
+	return keyValue{string(n), values}
 }
 
-func (p Plan) budgetTree() []pair {
-	out := []pair{{"time", p.Budget.Time.String()}}
+func (p Plan) budgetTree() []keyValue {
+	out := []keyValue{{"time", p.Budget.Time.String()}}
 	if p.Budget.LoadTests != Unset {
-		out = append(out, pair{"load_tests", number(p.Budget.LoadTests)})
+		out = append(out, keyValue{"load_tests", number(p.Budget.LoadTests)})
 	}
-	return append(out, pair{"trials", number(p.Budget.Trials)})
+	return append(out, keyValue{"trials", number(p.Budget.Trials)})
 }
 
-func number(v int) figure { return figure(strconv.Itoa(v)) }
+func number(v int) literal { return literal(strconv.Itoa(v)) }
 
-func decimal(v float64) figure { return figure(strconv.FormatFloat(v, 'f', -1, 64)) }
+func decimal(v float64) literal { return literal(strconv.FormatFloat(v, 'f', -1, 64)) }
 
 // Text that needs no quotes in YAML, as a value and as a key.
 var (
-	plain    = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_./-]|[A-Za-z0-9][A-Za-z0-9.]*)$`)
+	plainValue    = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_./-]|[A-Za-z0-9][A-Za-z0-9.]*)$`)
 	plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 )
 
 // flow writes a value in YAML's flow style.
-func flow(v any) string {
+func flowStyle(v any) string {
 	switch v := v.(type) {
-	case figure:
+	case literal:
 		return string(v)
 	case string:
-		return scalarText(v, plain)
+		return scalarText(v, plainValue)
 	case []any:
 		parts := make([]string, len(v))
 		for i, item := range v {
-			parts[i] = flow(item)
+			parts[i] = flowStyle(item)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
-	case []pair:
+	case []keyValue:
 		parts := make([]string, len(v))
 		for i, f := range v {
-			parts[i] = scalarText(f.key, plainKey) + ": " + flow(f.value)
+			parts[i] = scalarText(f.key, plainKey) + ": " + flowStyle(f.value)
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
@@ -280,17 +280,17 @@ func scalarText(s string, bare *regexp.Regexp) string {
 // jsonText writes a value as JSON, keys in order.
 func jsonText(v any) ([]byte, error) {
 	switch v := v.(type) {
-	case figure:
+	case literal:
 		return []byte(v), nil
 	case []any:
-		return jsonSeq('[', ']', len(v), func(i int) (string, any) { return "", v[i] })
-	case []pair:
-		return jsonSeq('{', '}', len(v), func(i int) (string, any) { return v[i].key, v[i].value })
+		return jsonSequence('[', ']', len(v), func(i int) (string, any) { return "", v[i] })
+	case []keyValue:
+		return jsonSequence('{', '}', len(v), func(i int) (string, any) { return v[i].key, v[i].value })
 	}
 	return json.Marshal(v)
 }
 
-func jsonSeq(first, last byte, n int, at func(int) (string, any)) ([]byte, error) {
+func jsonSequence(first, last byte, n int, at func(int) (string, any)) ([]byte, error) {
 	out := []byte{first}
 	for i := range n {
 		if i > 0 {

@@ -31,7 +31,7 @@ func draw(r *rand.Rand) plan.Plan {
 		Question: plan.Question(r.IntN(2)),
 		SLA: trial.SLA{
 			Percentile: 50 + r.Float64()*49.9, Limit: time.Duration(1000 + r.Int64N(1e11)),
-			Latency: trial.Which(r.IntN(2)), MaxErrorRate: r.Float64(),
+			Latency: trial.LatencyKind(r.IntN(2)), MaxErrorRate: r.Float64(),
 		},
 		Strategy:    pick(r, "", "auto", "climb", "grid"),
 		Order:       plan.Order(r.IntN(2)),

@@ -17,50 +17,50 @@ import (
 // each value stood so that a range found wrong later is reported at its place.
 type decoder struct {
 	file   string
-	faults []placed
-	places map[string]pos    // by path
-	keys   map[knob.Name]pos // of the knobs beside the seven
+	errs []positionError
+	positions map[string]pos    // by path
+	ownKeys   map[knob.Name]pos // of the knobs beside the seven
 	// unknown is told of keys that no field reads.
 	unknown func(path, key string, at pos, known []string)
 }
 
 // newDecoder returns a strict decoder: an unknown key is a fault.
 func newDecoder(file string) *decoder {
-	d := &decoder{file: file, places: map[string]pos{}, keys: map[knob.Name]pos{}}
+	d := &decoder{file: file, positions: map[string]pos{}, ownKeys: map[knob.Name]pos{}}
 	d.unknown = func(path, key string, at pos, known []string) {
 		what := "key"
 		if path == "knobs" {
 			what = "knob"
 		}
-		d.fault(at, path, "%q: unknown %s%s", key, what, knob.Suggest(key, known))
+		d.addError(at, path, "%q: unknown %s%s", key, what, knob.Suggest(key, known))
 	}
 	return d
 }
 
-func (d *decoder) fault(at pos, path, format string, a ...any) {
-	d.faults = append(d.faults, placed{at, join(path, fmt.Sprintf(format, a...))})
+func (d *decoder) addError(at pos, path, format string, a ...any) {
+	d.errs = append(d.errs, positionError{at, join(path, fmt.Sprintf(format, a...))})
 }
 
 // found adds the faults of a checked plan at the places of their values.
-func (d *decoder) found(faults []fault) {
+func (d *decoder) addFieldErrors(faults []fieldError) {
 	for _, f := range faults {
 		path, at := f.path, pos{1, 1}
 		for path != "" {
-			if p, ok := d.places[path]; ok {
+			if p, ok := d.positions[path]; ok {
 				at = p
 				break
 			}
 			path = path[:max(strings.LastIndex(path, ": "), 0)]
 		}
-		d.fault(at, f.path, "%s", f.text)
+		d.addError(at, f.path, "%s", f.text)
 	}
 }
 
 // err joins the faults in the order of the file, one line each.
-func (d *decoder) err() error {
-	slices.SortStableFunc(d.faults, func(a, b placed) int { return a.at.compare(b.at) })
-	errs := make([]error, len(d.faults))
-	for i, f := range d.faults {
+func (d *decoder) joined() error {
+	slices.SortStableFunc(d.errs, func(a, b positionError) int { return a.at.compare(b.at) })
+	errs := make([]error, len(d.errs))
+	for i, f := range d.errs {
 		errs[i] = fmt.Errorf("%s:%d:%d: %s", d.file, f.at.line, f.at.col, oneLine(f.text))
 	}
 	return errors.Join(errs...)
@@ -86,18 +86,18 @@ func join(path, text string) string {
 }
 
 // reading takes one value; path names it in faults.
-type reading func(path string, n *node)
+type readFunc func(path string, n *node)
 
 // field is a key of a map and what reads its value.
 type field struct {
 	key  string
-	read reading
+	read readFunc
 }
 
 // dict reads a map's keys into fields. A key without a value counts as left out.
-func (d *decoder) dict(path string, n *node, fields []field) {
-	if n.kind != dict {
-		d.fault(n.at, path, "want a map, not %s", n.kind)
+func (d *decoder) mapping(path string, n *node, fields []field) {
+	if n.kind != mapping {
+		d.addError(n.at, path, "want a map, not %s", n.kind)
 		return
 	}
 	for _, e := range n.keys {
@@ -114,7 +114,7 @@ func (d *decoder) dict(path string, n *node, fields []field) {
 			continue
 		}
 		p := join(path, e.name)
-		d.places[p] = e.value.at
+		d.positions[p] = e.value.at
 		fields[i].read(p, e.value)
 	}
 }
@@ -124,11 +124,11 @@ func (d *decoder) scalar(path string, n *node, want string) (string, bool) {
 	if n.kind == scalar {
 		return n.text, true
 	}
-	d.fault(n.at, path, "want %s, not %s", want, n.kind)
+	d.addError(n.at, path, "want %s, not %s", want, n.kind)
 	return "", false
 }
 
-func (d *decoder) text(dst *string) reading {
+func (d *decoder) text(dst *string) readFunc {
 	return func(path string, n *node) {
 		if s, ok := d.scalar(path, n, "text"); ok {
 			*dst = s
@@ -136,7 +136,7 @@ func (d *decoder) text(dst *string) reading {
 	}
 }
 
-func (d *decoder) integer(dst *int) reading {
+func (d *decoder) integer(dst *int) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a whole number")
 		if !ok {
@@ -144,14 +144,14 @@ func (d *decoder) integer(dst *int) reading {
 		}
 		v, err := strconv.Atoi(s)
 		if err != nil {
-			d.fault(n.at, path, "%q is no whole number", s)
+			d.addError(n.at, path, "%q is no whole number", s)
 			return
 		}
 		*dst = v
 	}
 }
 
-func (d *decoder) unsigned(dst *uint64) reading {
+func (d *decoder) unsigned(dst *uint64) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a whole number")
 		if !ok {
@@ -159,14 +159,14 @@ func (d *decoder) unsigned(dst *uint64) reading {
 		}
 		v, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
-			d.fault(n.at, path, "%q is no whole number from 0", s)
+			d.addError(n.at, path, "%q is no whole number from 0", s)
 			return
 		}
 		*dst = v
 	}
 }
 
-func (d *decoder) number(dst *float64) reading {
+func (d *decoder) number(dst *float64) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a number")
 		if !ok {
@@ -174,14 +174,14 @@ func (d *decoder) number(dst *float64) reading {
 		}
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || v-v != 0 { // NaN and infinities are no figures
-			d.fault(n.at, path, "%q is no number", s)
+			d.addError(n.at, path, "%q is no number", s)
 			return
 		}
 		*dst = v
 	}
 }
 
-func (d *decoder) boolean(dst *bool) reading {
+func (d *decoder) boolean(dst *bool) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "true or false")
 		switch {
@@ -189,12 +189,12 @@ func (d *decoder) boolean(dst *bool) reading {
 		case s == "true" || s == "false":
 			*dst = s == "true"
 		default:
-			d.fault(n.at, path, "%q: want true or false", s)
+			d.addError(n.at, path, "%q: want true or false", s)
 		}
 	}
 }
 
-func (d *decoder) duration(dst *time.Duration) reading {
+func (d *decoder) duration(dst *time.Duration) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a duration such as 100ms")
 		if !ok {
@@ -202,11 +202,11 @@ func (d *decoder) duration(dst *time.Duration) reading {
 		}
 		v, err := time.ParseDuration(s)
 		if _, bare := strconv.ParseFloat(s, 64); err != nil && bare == nil {
-			d.fault(n.at, path, "%q has no unit; write %sms or %ss", s, s, s)
+			d.addError(n.at, path, "%q has no unit; write %sms or %ss", s, s, s)
 			return
 		}
 		if err != nil {
-			d.fault(n.at, path, "%q is no duration; write 100ms, 30s or 1m30s", s)
+			d.addError(n.at, path, "%q is no duration; write 100ms, 30s or 1m30s", s)
 			return
 		}
 		*dst = v
@@ -214,27 +214,27 @@ func (d *decoder) duration(dst *time.Duration) reading {
 }
 
 // word reads an enumeration. Its own error names it, so the path stops above.
-func (d *decoder) word(dst encoding.TextUnmarshaler) reading {
+func (d *decoder) enum(dst encoding.TextUnmarshaler) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a word")
 		if !ok {
 			return
 		}
 		if err := dst.UnmarshalText([]byte(s)); err != nil {
-			d.fault(n.at, path[:max(strings.LastIndex(path, ": "), 0)], "%v", err)
+			d.addError(n.at, path[:max(strings.LastIndex(path, ": "), 0)], "%v", err)
 		}
 	}
 }
 
 // each reads one value or every value of a list.
-func (d *decoder) each(read reading) reading {
+func (d *decoder) eachItem(read readFunc) readFunc {
 	return func(path string, n *node) {
-		if n.kind != list {
+		if n.kind != sequence {
 			read(path, n)
 			return
 		}
 		if len(n.items) == 0 {
-			d.fault(n.at, path, "an empty list")
+			d.addError(n.at, path, "an empty list")
 		}
 		for _, item := range n.items {
 			read(path, item)

@@ -20,18 +20,18 @@ type Estimate struct {
 // budget of time each point gets an equal share, less what the validation of
 // the best one is kept back for.
 const (
-	quickTrial    = 3 * time.Second         // what certainty takes at any rate
-	longestTrial  = 20 * time.Second        // undecided for good
-	shortestTrial = 1500 * time.Millisecond // the least a share buys
+	minCertainTrial    = 3 * time.Second         // what certainty takes at any rate
+	maxCertainTrial  = 20 * time.Second        // undecided for good
+	minTrial = 1500 * time.Millisecond // the least a share buys
 	pointsShare   = 0.85
-	overTail      = 30              // requests beyond the percentile before its interval is of use
-	rateTrial     = 5 * time.Second // at a rate near the highest
-	ratesTried    = 5               // halves: two and a half rates a setting
-	freshTime     = 2 * time.Second // a server of its own for a setting
+	tailRequests      = 30              // requests beyond the percentile before its interval is of use
+	rateTrialTime     = 5 * time.Second // at a rate near the highest
+	ratesTimesTwo    = 5               // halves: two and a half rates a setting
+	serverStartTime     = 2 * time.Second // a server of its own for a setting
 )
 
 // tests is how many of n points are taken to their verdict.
-func (p Plan) tests(n int) int {
+func (p Plan) loadTests(n int) int {
 	if p.Budget.LoadTests > 0 {
 		return min(n, p.Budget.LoadTests)
 	}
@@ -44,19 +44,19 @@ func (p Plan) tests(n int) int {
 func (p Plan) Estimate(points []Point) Estimate {
 	var e Estimate
 	for i, pt := range points {
-		length := p.trialTime(pt.Load, p.tests(len(points)))
+		length := p.trialTime(pt.Load, p.loadTests(len(points)))
 		took := length
 		if p.Question == Capacity {
-			took = length * ratesTried / 2
+			took = length * ratesTimesTwo / 2
 		}
 		if i > 0 {
 			took += changeTime(points[i-1].Settings, pt.Settings)
-			if p.OwnMemory() && points[i-1].Settings != pt.Settings {
-				took += freshTime
+			if p.NeedsFreshServer() && points[i-1].Settings != pt.Settings {
+				took += serverStartTime
 			}
 		}
 		over := p.Budget.Time > 0 && e.Total+took > p.Budget.Time
-		if over || !within(i, p.Budget.Trials) || !within(i, p.Budget.LoadTests) {
+		if over || !fits(i, p.Budget.Trials) || !fits(i, p.Budget.LoadTests) {
 			break
 		}
 		e.Trial = max(e.Trial, length)
@@ -71,7 +71,7 @@ func (p Plan) Estimate(points []Point) Estimate {
 }
 
 // within tells whether one more than n stays within a budget, 0 being none.
-func within(n, budget int) bool { return budget <= 0 || n < budget }
+func fits(n, budget int) bool { return budget <= 0 || n < budget }
 
 // trialTime is the expected length of one of n measurements.
 func (p Plan) trialTime(l load.Spec, n int) time.Duration {
@@ -81,31 +81,31 @@ func (p Plan) trialTime(l load.Spec, n int) time.Duration {
 	if p.Trial.Duration > 0 {
 		return p.Trial.Duration
 	}
-	length := p.untilCertain(l)
+	length := p.certainTime(l)
 	if p.Budget.Time > 0 {
 		share := time.Duration(float64(p.Budget.Time) * pointsShare / float64(n))
-		length = min(length, max(share, shortestTrial))
+		length = min(length, max(share, minTrial))
 	}
 	return length
 }
 
 // untilCertain is the expected length of a measurement that nothing hurries.
-func (p Plan) untilCertain(l load.Spec) time.Duration {
+func (p Plan) certainTime(l load.Spec) time.Duration {
 	if p.Question == Capacity {
-		return rateTrial
+		return rateTrialTime
 	}
 	rate := float64(l.Concurrency) / p.SLA.Limit.Seconds() // Little's law at the limit
 	if l.Mode == load.Open {
 		rate = l.Rate
 	}
 	if l.Mode == load.Trace || !(rate > 0) {
-		return longestTrial
+		return maxCertainTrial
 	}
 	if n := p.Trial.Requests; n > 0 {
 		return seconds(float64(n) / rate)
 	}
-	tail := overTail / (1 - p.SLA.Percentile/100)
-	length := min(max(seconds(tail/rate), quickTrial), longestTrial)
+	tail := tailRequests / (1 - p.SLA.Percentile/100)
+	length := min(max(seconds(tail/rate), minCertainTrial), maxCertainTrial)
 	if most := p.Trial.MaxRequests; most > 0 {
 		length = min(length, seconds(float64(most)/rate))
 	}

@@ -17,9 +17,9 @@ type LeftOut struct {
 // name. The arguments are those of [Plan.Points].
 func (p Plan) LeftOut(limits knob.Limits, base knob.Settings, fixed map[knob.Name]string) []LeftOut {
 	var out []LeftOut
-	for _, there := range []LeftOut{{knob.Device, limits.Devices()}, {knob.FP16, precisionsOf(limits)}} {
+	for _, there := range []LeftOut{{knob.Device, limits.Devices()}, {knob.FP16, precisionNames(limits)}} {
 		k, _ := knob.Get(there.Knob) // it is in the table
-		tried := p.values(k, machine{limits, base, fixed})
+		tried := p.values(k, environment{limits, base, fixed})
 		left := slices.DeleteFunc(there.Values, func(v string) bool { return slices.Contains(tried, v) })
 		if len(left) > 0 && fixed[there.Knob] == "" {
 			out = append(out, LeftOut{there.Knob, left})
@@ -27,14 +27,14 @@ func (p Plan) LeftOut(limits knob.Limits, base knob.Settings, fixed map[knob.Nam
 	}
 	for _, k := range limits.Table().Own() {
 		if _, named := p.Knobs[k.Name]; !named && fixed[k.Name] == "" {
-			out = append(out, LeftOut{k.Name, k.Auto()})
+			out = append(out, LeftOut{k.Name, k.AutoValues()})
 		}
 	}
 	return out
 }
 
 // precisionsOf are those that a target lists, or both where nobody lists them.
-func precisionsOf(limits knob.Limits) []string {
+func precisionNames(limits knob.Limits) []string {
 	all := limits.Precisions()
 	if limits.Places == nil {
 		all = []knob.Precision{knob.FullPrecision, knob.HalfPrecision}

@@ -10,12 +10,12 @@ import (
 
 // loads reads one load or a list of them. A closed load may give a list of
 // concurrencies, an open one a list of rates; each becomes a load of its own.
-func (d *decoder) loads(p *Plan) reading {
+func (d *decoder) loads(p *Plan) readFunc {
 	return func(path string, n *node) {
-		before := len(d.faults)
+		before := len(d.errs)
 		var specs []load.Spec
-		d.each(func(path string, item *node) { specs = append(specs, d.load(path, item)...) })(path, n)
-		if len(d.faults) == before {
+		d.eachItem(func(path string, item *node) { specs = append(specs, d.load(path, item)...) })(path, n)
+		if len(d.errs) == before {
 			p.Loads = specs
 		}
 	}
@@ -26,29 +26,29 @@ func (d *decoder) load(path string, n *node) []load.Spec {
 		s      load.Spec
 		closed []load.Spec
 		rates  []float64
-		before = len(d.faults)
+		before = len(d.errs)
 	)
-	d.dict(path, n, []field{
-		{"mode", d.word(&s.Mode)},
-		{"concurrency", d.each(d.concurrency(&closed))},
-		{"rate", d.each(func(path string, n *node) {
+	d.mapping(path, n, []field{
+		{"mode", d.enum(&s.Mode)},
+		{"concurrency", d.eachItem(d.concurrency(&closed))},
+		{"rate", d.eachItem(func(path string, n *node) {
 			rates = append(rates, 0)
 			d.number(&rates[len(rates)-1])(path, n)
 		})},
 		{"from", d.number(&s.From)},
 		{"to", d.number(&s.To)},
 		{"over", d.duration(&s.Over)},
-		{"arrivals", d.word(&s.Arrivals)},
+		{"arrivals", d.enum(&s.Arrivals)},
 		{"file", d.text(&s.File)},
 		{"sha256", d.text(&s.SHA256)},
 	})
-	if len(d.faults) > before {
+	if len(d.errs) > before {
 		return nil
 	}
 	if n.find("mode") == nil {
 		s.Mode = impliedMode(n)
 	}
-	if d.foreign(path, n, s.Mode); len(d.faults) > before {
+	if d.checkModeKeys(path, n, s.Mode); len(d.errs) > before {
 		return nil
 	}
 	specs := []load.Spec{s}
@@ -61,15 +61,15 @@ func (d *decoder) load(path string, n *node) []load.Spec {
 			specs = append(specs, load.Spec{Mode: load.Open, Rate: r, Arrivals: s.Arrivals})
 		}
 	}
-	var c checker // now, while the places are this load's and no other's
+	var c fieldErrors // now, while the places are this load's and no other's
 	for _, spec := range specs {
 		checkLoad(&c, spec)
 	}
-	d.found(c)
+	d.addFieldErrors(c)
 	return specs
 }
 
-func (d *decoder) concurrency(dst *[]load.Spec) reading {
+func (d *decoder) concurrency(dst *[]load.Spec) readFunc {
 	return func(path string, n *node) {
 		s := load.Spec{Mode: load.Closed}
 		text, ok := d.scalar(path, n, "a number, a list or matched")
@@ -81,7 +81,7 @@ func (d *decoder) concurrency(dst *[]load.Spec) reading {
 		case text == "matched":
 			s.Matched = true
 		case err != nil:
-			d.fault(n.at, path, "%q: want a whole number, a list of them, or matched", text)
+			d.addError(n.at, path, "%q: want a whole number, a list of them, or matched", text)
 			return
 		default:
 			s.Concurrency = v
@@ -115,7 +115,7 @@ var loadKeys = []struct {
 }
 
 // foreign reports keys that the load's mode does not use, and those it needs.
-func (d *decoder) foreign(path string, n *node, m load.Mode) {
+func (d *decoder) checkModeKeys(path string, n *node, m load.Mode) {
 	for _, e := range n.keys {
 		var owners []string
 		for mode, of := range loadKeys {
@@ -124,12 +124,12 @@ func (d *decoder) foreign(path string, n *node, m load.Mode) {
 			}
 		}
 		if len(owners) > 0 && !slices.Contains(owners, m.String()) {
-			d.fault(e.at, path, "%q belongs to mode %s, and this load is %s", e.name, strings.Join(owners, " or "), m)
+			d.addError(e.at, path, "%q belongs to mode %s, and this load is %s", e.name, strings.Join(owners, " or "), m)
 		}
 	}
 	for _, need := range loadKeys[m].keys[:loadKeys[m].needed] {
 		if v := n.find(need); v == nil || v.kind == null {
-			d.fault(n.at, path, "mode %s needs %s", m, need)
+			d.addError(n.at, path, "mode %s needs %s", m, need)
 		}
 	}
 }

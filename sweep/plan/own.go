@@ -12,10 +12,10 @@ import (
 
 // bringsNone tells whether a plan's target is known to have the seven knobs and no
 // others, before it is asked.
-func (p Plan) bringsNone() bool { return slices.Contains([]string{"", "local", "virtual"}, p.Target) }
+func (p Plan) hasNoOwnKnobs() bool { return slices.Contains([]string{"", "local", "virtual"}, p.Target) }
 
 // own are the plan's knobs beside the seven, by name.
-func (p Plan) own() []knob.Name {
+func (p Plan) ownNames() []knob.Name {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.Knobs)), func(n knob.Name) bool {
 		_, known := knob.Get(n)
 		return known
@@ -30,7 +30,7 @@ func (p Plan) Resolve(l knob.Limits) (Plan, error) {
 	t := l.Table()
 	var errs []error
 	knobs := maps.Clone(p.Knobs)
-	for _, n := range p.own() {
+	for _, n := range p.ownNames() {
 		if _, known := t.Get(n); !known {
 			errs = append(errs, fmt.Errorf("knobs: %w", unknownKnob(n, t)))
 			continue
@@ -65,26 +65,26 @@ func unknownKnob(n knob.Name, t knob.Table) error {
 
 // checkOwn checks what can be of the plan's knobs beside the seven, and returns how
 // many values they are at least.
-func (p Plan) checkOwn(c *checker) int {
+func (p Plan) checkOwn(c *fieldErrors) int {
 	values := 1
-	for _, n := range p.own() {
+	for _, n := range p.ownNames() {
 		text := p.Knobs[n]
 		switch err := knob.CheckName(n); {
 		case err != nil:
-			c.bad("knobs", "%v", err)
-		case p.bringsNone():
+			c.add("knobs", "%v", err)
+		case p.hasNoOwnKnobs():
 			_, err := knob.Expand(n, "")
-			c.bad("knobs", "%v", err)
+			c.add("knobs", "%v", err)
 		case text == knob.Auto:
-			values *= knob.MostAuto
+			values *= knob.MaxAutoValues
 		default:
 			parts := strings.Split(text, ",")
 			for _, v := range parts {
-				var o knob.Own
+				var o knob.OwnValues
 				if v == "" {
-					c.bad(join("knobs", string(n)), "a value is missing")
+					c.add(join("knobs", string(n)), "a value is missing")
 				} else if err := o.Set(n, v); err != nil {
-					c.bad(join("knobs", string(n)), "%s", strings.TrimPrefix(err.Error(), string(n)+": "))
+					c.add(join("knobs", string(n)), "%s", strings.TrimPrefix(err.Error(), string(n)+": "))
 				}
 			}
 			values *= len(parts)
@@ -96,7 +96,7 @@ func (p Plan) checkOwn(c *checker) int {
 
 // ownRange is the normal form of what a plan says of a knob beside the seven: its
 // parts without blanks and repeats. What a range is in it only the target knows.
-func ownRange(text string) string {
+func normalizeOwn(text string) string {
 	var out []string
 	for part := range strings.SplitSeq(text, ",") {
 		if part = strings.TrimSpace(part); !slices.Contains(out, part) {

@@ -112,11 +112,11 @@ func TestOwnPoints(t *testing.T) {
 	if len(points) != 2*6*2 || len(skipped) != 0 {
 		t.Fatalf("%d points, skipped %v", len(points), skipped)
 	}
-	var first []knob.Own
+	var first []knob.OwnValues
 	for _, x := range points[:4] {
 		first = append(first, x.Settings.Own)
 	}
-	if diff := cmp.Diff([]knob.Own{"max_batch_size=1 scheduler=1-2", "max_batch_size=1 scheduler=fifo", "max_batch_size=2 scheduler=1-2", "max_batch_size=2 scheduler=fifo"}, first); diff != "" {
+	if diff := cmp.Diff([]knob.OwnValues{"max_batch_size=1 scheduler=1-2", "max_batch_size=1 scheduler=fifo", "max_batch_size=2 scheduler=1-2", "max_batch_size=2 scheduler=fifo"}, first); diff != "" {
 		t.Errorf("first points (-want +got):\n%s", diff)
 	}
 	p.Knobs = map[knob.Name]string{"max_batch_size": "8"}

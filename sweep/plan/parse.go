@@ -47,23 +47,23 @@ func parseAll(name string, data []byte) ([]Plan, error) {
 		return suitePlans(name, root, "")
 	}
 	p := Default()
-	if v := root.find("version"); root.kind == dict && (v == nil || v.kind == null) {
-		d.fault(pos{1, 1}, "", "version is missing; a plan starts with version: %d", Version)
+	if v := root.find("version"); root.kind == mapping && (v == nil || v.kind == null) {
+		d.addError(pos{1, 1}, "", "version is missing; a plan starts with version: %d", Version)
 	}
 	d.plan(root, &p)
-	d.foreignKnobs(&p)
-	d.found(p.faults())
-	return []Plan{p}, d.err()
+	d.rejectOwnKnobs(&p)
+	d.addFieldErrors(p.check())
+	return []Plan{p}, d.joined()
 }
 
 // foreignKnobs reports, at their keys, knobs beside the seven of a plan whose target
 // is known to have none, and takes them out. The target may stand behind the knobs.
-func (d *decoder) foreignKnobs(p *Plan) {
-	if !p.bringsNone() {
+func (d *decoder) rejectOwnKnobs(p *Plan) {
+	if !p.hasNoOwnKnobs() {
 		return
 	}
-	for _, n := range slices.Sorted(maps.Keys(d.keys)) {
-		d.unknown("knobs", string(n), d.keys[n], knobNames())
+	for _, n := range slices.Sorted(maps.Keys(d.ownKeys)) {
+		d.unknown("knobs", string(n), d.ownKeys[n], knobNames())
 		delete(p.Knobs, n)
 	}
 }
@@ -79,9 +79,9 @@ func knobNames() []string {
 // root reads the document; the error is ready to print.
 func (d *decoder) root(data []byte) (*node, error) {
 	root, err := readYAML(data)
-	if p, ok := errors.AsType[*placed](err); ok {
-		d.faults = append(d.faults, *p)
-		return nil, d.err()
+	if p, ok := errors.AsType[*positionError](err); ok {
+		d.errs = append(d.errs, *p)
+		return nil, d.joined()
 	}
 	return root, err
 }
@@ -89,22 +89,22 @@ func (d *decoder) root(data []byte) (*node, error) {
 // plan reads a plan's keys over what p holds.
 func (d *decoder) plan(root *node, p *Plan) {
 	version := Version
-	d.dict("", root, []field{
+	d.mapping("", root, []field{
 		{"version", d.integer(&version)},
 		{"model", d.text(&p.Model)},
 		{"input", d.text(&p.Input)},
 		{"shapes", d.shapes(p)},
 		{"target", d.text(&p.Target)},
-		{"rule", d.word(&p.Options.Rule)},
+		{"rule", d.enum(&p.Options.Rule)},
 		{"options", d.options(p)},
-		{"question", d.word(&p.Question)},
+		{"question", d.enum(&p.Question)},
 		{"sla", d.sla(p)},
 		{"timeout", d.duration(&p.Timeout)},
 		{"load", d.loads(p)},
 		{"knobs", d.knobs(p)},
 		{"strategy", d.text(&p.Strategy)},
-		{"order", d.word(&p.Order)},
-		{"objective", d.word(&p.Objective)},
+		{"order", d.enum(&p.Order)},
+		{"objective", d.enum(&p.Objective)},
 		{"constraints", d.group(
 			field{"memory_mb", d.integer(&p.Constraints.MemoryMB)},
 			field{"gpu_memory_mb", d.integer(&p.Constraints.GPUMemoryMB)},
@@ -122,39 +122,39 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"seed", d.unsigned(&p.Seed)},
 	})
 	if version != Version {
-		d.fault(d.places["version"], "version", "%d: this program reads version %d", version, Version)
+		d.addError(d.positions["version"], "version", "%d: this program reads version %d", version, Version)
 	}
 }
 
 // group reads a map of plain fields.
-func (d *decoder) group(fields ...field) reading {
-	return func(path string, n *node) { d.dict(path, n, fields) }
+func (d *decoder) group(fields ...field) readFunc {
+	return func(path string, n *node) { d.mapping(path, n, fields) }
 }
 
 // loadTests reads a number that the file really gave: Unset has no spelling.
-func (d *decoder) loadTests(p *Plan) reading {
+func (d *decoder) loadTests(p *Plan) readFunc {
 	return func(path string, n *node) {
 		v := 0
 		d.integer(&v)(path, n)
 		if v < 0 {
-			d.fault(n.at, path, "%d is below 0; 0 is no limit", v)
+			d.addError(n.at, path, "%d is below 0; 0 is no limit", v)
 			return
 		}
 		p.Budget.LoadTests = v
 	}
 }
 
-func (d *decoder) sla(p *Plan) reading {
+func (d *decoder) sla(p *Plan) readFunc {
 	return d.group(
 		field{"percentile", d.number(&p.SLA.Percentile)},
 		field{"limit", d.duration(&p.SLA.Limit)},
-		field{"latency", d.word(&p.SLA.Latency)},
+		field{"latency", d.enum(&p.SLA.Latency)},
 		field{"max_error_rate", d.number(&p.SLA.MaxErrorRate)},
 		field{"horizon", d.duration(&p.SLA.Horizon)},
 	)
 }
 
-func (d *decoder) options(p *Plan) reading {
+func (d *decoder) options(p *Plan) readFunc {
 	return d.group(
 		field{"session", d.text(&p.Options.Session)},
 		field{"spin", d.onOff(&p.Options.Spin)},
@@ -168,7 +168,7 @@ func (d *decoder) options(p *Plan) reading {
 }
 
 // onOff reads on or off, and the true and false that YAML's users mean by them.
-func (d *decoder) onOff(dst *string) reading {
+func (d *decoder) onOff(dst *string) readFunc {
 	return func(path string, n *node) {
 		d.text(dst)(path, n)
 		switch *dst {
@@ -180,18 +180,18 @@ func (d *decoder) onOff(dst *string) reading {
 	}
 }
 
-func (d *decoder) shapes(p *Plan) reading {
+func (d *decoder) shapes(p *Plan) readFunc {
 	return func(path string, n *node) {
-		if n.kind != dict {
-			d.fault(n.at, path, "want a map of input names, such as {input_ids: [64]}, not %s", n.kind)
+		if n.kind != mapping {
+			d.addError(n.at, path, "want a map of input names, such as {input_ids: [64]}, not %s", n.kind)
 			return
 		}
 		p.Shapes = map[string][]int64{}
 		for _, e := range n.keys {
-			d.places[join(path, e.name)] = e.value.at
+			d.positions[join(path, e.name)] = e.value.at
 			dims := []int64{}
-			if e.value.kind != list {
-				d.fault(e.value.at, join(path, e.name), "want a list of dimensions such as [64], not %s", e.value.kind)
+			if e.value.kind != sequence {
+				d.addError(e.value.at, join(path, e.name), "want a list of dimensions such as [64], not %s", e.value.kind)
 				continue
 			}
 			for _, item := range e.value.items {
@@ -206,7 +206,7 @@ func (d *decoder) shapes(p *Plan) reading {
 
 // knobs reads the ranges; the map replaces the default one. A name beside the seven
 // that a target may have is kept with its values as they are written.
-func (d *decoder) knobs(p *Plan) reading {
+func (d *decoder) knobs(p *Plan) readFunc {
 	return func(path string, n *node) {
 		p.Knobs = map[knob.Name]string{}
 		var fields []field
@@ -216,60 +216,60 @@ func (d *decoder) knobs(p *Plan) reading {
 		for _, e := range n.keys {
 			name := knob.Name(e.name)
 			if _, known := knob.Get(name); !known && knob.CheckName(name) == nil {
-				d.keys[name] = e.at
-				fields = append(fields, field{e.name, d.ownRange(p, name)})
+				d.ownKeys[name] = e.at
+				fields = append(fields, field{e.name, d.ownKnobRange(p, name)})
 			}
 		}
-		d.dict(path, n, fields)
+		d.mapping(path, n, fields)
 	}
 }
 
 // ownRange reads what is written of a knob beside the seven: a value, a range, a list
 // of both, or auto.
-func (d *decoder) ownRange(p *Plan, name knob.Name) reading {
+func (d *decoder) ownKnobRange(p *Plan, name knob.Name) readFunc {
 	return func(_ string, n *node) {
 		var all []string
-		d.each(func(path string, item *node) {
+		d.eachItem(func(path string, item *node) {
 			if s, ok := d.scalar(path, item, "a value, a range, a list or auto"); ok {
 				all = append(all, s)
 			}
 		})("knobs: "+string(name), n)
 		if len(all) > 0 {
-			p.Knobs[name] = ownRange(strings.Join(all, ","))
+			p.Knobs[name] = normalizeOwn(strings.Join(all, ","))
 		}
 	}
 }
 
 // knobRange reads a value, a range, a list of both, or auto, and keeps it in
 // its one normal form: the values in order, joined by commas.
-func (d *decoder) knobRange(p *Plan, name knob.Name) reading {
+func (d *decoder) knobRange(p *Plan, name knob.Name) readFunc {
 	return func(_ string, n *node) {
-		d.places["knobs: "+string(name)] = n.at
+		d.positions["knobs: "+string(name)] = n.at
 		if n.kind == scalar && n.text == knob.Auto {
 			p.Knobs[name] = knob.Auto
 			return
 		}
 		var all []string
-		d.each(func(path string, item *node) {
+		d.eachItem(func(path string, item *node) {
 			s, ok := d.scalar(path, item, "a value, a range, a list or auto")
 			if !ok {
 				return
 			}
 			values, err := knob.Expand(name, s)
 			if err != nil {
-				d.fault(item.at, "knobs", "%v", err)
+				d.addError(item.at, "knobs", "%v", err)
 				return
 			}
 			all = append(all, values...)
 		})("knobs: "+string(name), n)
 		if len(all) > 0 {
-			p.Knobs[name] = normal(name, strings.Join(all, ","))
+			p.Knobs[name] = normalize(name, strings.Join(all, ","))
 		}
 	}
 }
 
 // normal is a range's normal form, or the text itself if it has none.
-func normal(name knob.Name, text string) string {
+func normalize(name knob.Name, text string) string {
 	values, err := knob.Expand(name, text)
 	if text == knob.Auto || err != nil {
 		return text

@@ -74,7 +74,7 @@ type Constraints struct {
 
 // OwnMemory tells whether memory decides: then each setting is measured in a server
 // that has run no other.
-func (p Plan) OwnMemory() bool { return p.Constraints != Constraints{} }
+func (p Plan) NeedsFreshServer() bool { return p.Constraints != Constraints{} }
 
 // Budget ends a sweep at whichever comes first; 0 does not limit.
 type Budget struct {
@@ -88,7 +88,7 @@ type Budget struct {
 const probeShare = .3
 
 // Probes is how long probes may take all together; 0 does not limit.
-func (b Budget) Probes() time.Duration { return time.Duration(probeShare * float64(b.Time)) }
+func (b Budget) ProbeTime() time.Duration { return time.Duration(probeShare * float64(b.Time)) }
 
 // Trial is the length of one measurement. With Requests and Duration 0 it ends
 // when its verdict is certain, or at MaxRequests.

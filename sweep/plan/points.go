@@ -24,7 +24,7 @@ type Point struct {
 }
 
 // machine is what a plan is resolved against.
-type machine struct {
+type environment struct {
 	limits knob.Limits
 	base   knob.Settings
 	fixed  map[knob.Name]string
@@ -41,10 +41,10 @@ type machine struct {
 // Reason where the plan names the values itself.
 func (p Plan) Points(limits knob.Limits, base knob.Settings, fixed map[knob.Name]string) ([]Point, []trial.Skip) {
 	limits.Rule = p.Options.Rule
-	m := machine{limits, base, fixed}
+	m := environment{limits, base, fixed}
 	ranges, skipped := p.ranges(m)
-	g := grid{plan: p, machine: m, knobs: limits.Table(), ranges: ranges, skipped: skipped, loads: make(map[load.Spec]bool)}
-	g.walk(0, base)
+	g := expansion{plan: p, env: m, knobs: limits.Table(), ranges: ranges, skipped: skipped, loads: make(map[load.Spec]bool)}
+	g.expand(0, base)
 	if p.Order == Shuffled {
 		r := rand.New(rand.NewPCG(p.Seed, 0))
 		r.Shuffle(len(g.points), func(i, j int) { g.points[i], g.points[j] = g.points[j], g.points[i] })
@@ -54,7 +54,7 @@ func (p Plan) Points(limits knob.Limits, base knob.Settings, fixed map[knob.Name
 
 // ranges returns the possible values of every knob, in the table's order, and
 // what is impossible whatever the other knobs are.
-func (p Plan) ranges(m machine) ([][]string, []trial.Skip) {
+func (p Plan) ranges(m environment) ([][]string, []trial.Skip) {
 	var (
 		out     [][]string
 		skipped []trial.Skip
@@ -62,7 +62,7 @@ func (p Plan) ranges(m machine) ([][]string, []trial.Skip) {
 	for _, k := range m.limits.Table() {
 		var possible []string
 		for _, v := range p.values(k, m) {
-			why := m.impossible(k.Name, v)
+			why := m.whyImpossible(k.Name, v)
 			if why == "" {
 				possible = append(possible, v)
 				continue
@@ -81,21 +81,21 @@ func (p Plan) ranges(m machine) ([][]string, []trial.Skip) {
 }
 
 // impossible says why a knob cannot take a value here, or "".
-func (m machine) impossible(n knob.Name, value string) string {
+func (m environment) whyImpossible(n knob.Name, value string) string {
 	if why, ok := m.fixed[n]; ok && value != m.base.Get(n) {
-		return fmt.Sprintf("%s stays at %s: %s", n, m.base.Show(n), why)
+		return fmt.Sprintf("%s stays at %s: %s", n, m.base.Display(n), why)
 	}
-	if !m.base.Told(n) && value == m.base.Get(n) && slices.Contains(m.limits.Untold, n) {
+	if !m.base.Has(n) && value == m.base.Get(n) && slices.Contains(m.limits.Unreported, n) {
 		return "" // it stays what it is, whatever that may be
 	}
-	if err := alone(n, value, m.limits); err != nil {
+	if err := checkValue(n, value, m.limits); err != nil {
 		return err.Error()
 	}
 	if all := m.limits.Devices(); n == knob.Device && all != nil {
 		s := m.base
 		s.Device, s.Workers = value, 1
 		for _, s.Precision = range m.limits.Precisions() {
-			if m.limits.Offer(s) == nil {
+			if m.limits.CheckPlace(s) == nil {
 				return ""
 			}
 		}
@@ -105,9 +105,9 @@ func (m machine) impossible(n knob.Name, value string) string {
 }
 
 // grid walks the combinations.
-type grid struct {
+type expansion struct {
 	plan    Plan
-	machine machine
+	env environment
 	knobs   knob.Table
 	ranges  [][]string // by knob, in the table's order
 	points  []Point
@@ -115,31 +115,31 @@ type grid struct {
 	loads   map[load.Spec]bool // resolved loads of the settings at hand
 }
 
-func (g *grid) walk(depth int, s knob.Settings) {
+func (g *expansion) expand(depth int, s knob.Settings) {
 	if depth == len(g.knobs) {
-		g.settings(s)
+		g.addSettings(s)
 		return
 	}
 	for _, v := range g.ranges[depth] {
 		if s.Set(g.knobs[depth].Name, v) == nil { // checked in ranges
-			g.walk(depth+1, s)
+			g.expand(depth+1, s)
 		}
 	}
 }
 
 // settings adds the points of one setting, one per load.
-func (g *grid) settings(s knob.Settings) {
+func (g *expansion) addSettings(s knob.Settings) {
 	clear(g.loads)
-	if err := g.machine.limits.Offer(s); err != nil {
+	if err := g.env.limits.CheckPlace(s); err != nil {
 		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: err.Error()})
 		return
 	}
-	useless, warnings := g.objections(s)
+	useless, warnings := g.assess(s)
 	if useless != "" {
 		g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: useless})
 		return
 	}
-	for _, spec := range g.plan.asked() {
+	for _, spec := range g.plan.pointLoads() {
 		l := spec.For(s.Workers * s.BatchSize)
 		if l.Matched && l.Concurrency == 0 {
 			g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: "a matched load follows workers x batch size, and the target does not tell them: give a concurrency"})
@@ -149,7 +149,7 @@ func (g *grid) settings(s knob.Settings) {
 			continue
 		}
 		g.loads[l] = true
-		useless, more := g.loadDoubts(s, l)
+		useless, more := g.assessLoad(s, l)
 		if useless != "" {
 			g.skipped = append(g.skipped, trial.Skip{Settings: s, Reason: useless})
 			continue
@@ -172,7 +172,7 @@ func RoundRate(rate float64) float64 {
 
 // asked are the loads that a setting is tried under: for the highest load, an
 // open one whose rate is to be found.
-func (p Plan) asked() []load.Spec {
+func (p Plan) pointLoads() []load.Spec {
 	if p.Question != Capacity {
 		return p.Loads
 	}
@@ -187,42 +187,42 @@ func (p Plan) asked() []load.Spec {
 
 // objections returns why a setting is not worth a trial, if an auto range made it,
 // or warnings if the plan did.
-func (g *grid) objections(s knob.Settings) (useless string, warnings []string) {
+func (g *expansion) assess(s knob.Settings) (useless string, warnings []string) {
 	judge := func(why string, of ...knob.Name) {
 		switch {
 		case why == "":
-		case g.auto(of...):
+		case g.isAuto(of...):
 			useless = why
 		default:
 			warnings = append(warnings, why)
 		}
 	}
 	judge(g.oversubscribed(s), knob.Workers, knob.Threads)
-	judge(g.inert(s), knob.BatchSize, knob.BatchDelay)
-	judge(g.hopeless(s), knob.BatchDelay)
+	judge(g.delayUnused(s), knob.BatchSize, knob.BatchDelay)
+	judge(g.delayTooLong(s), knob.BatchDelay)
 	return useless, warnings
 }
 
 // loadDoubts is doubts for a setting under a load.
-func (g *grid) loadDoubts(s knob.Settings, l load.Spec) (useless string, warnings []string) {
+func (g *expansion) assessLoad(s knob.Settings, l load.Spec) (useless string, warnings []string) {
 	if l.Mode != load.Closed {
 		return "", nil
 	}
 	if s.BatchSize > l.Concurrency {
 		why := fmt.Sprintf("batch size %d above concurrency %d: no batch fills, so each waits the whole delay", s.BatchSize, l.Concurrency)
-		if g.auto(knob.BatchSize) {
+		if g.isAuto(knob.BatchSize) {
 			return why, nil
 		}
 		warnings = append(warnings, why)
 	}
-	if room := s.QueueSize + s.Workers*s.BatchSize; s.Told(knob.QueueSize) && l.Concurrency > room {
+	if room := s.QueueSize + s.Workers*s.BatchSize; s.Has(knob.QueueSize) && l.Concurrency > room {
 		warnings = append(warnings, fmt.Sprintf("concurrency %d above the %d that queue and workers hold: the rest is refused", l.Concurrency, room))
 	}
 	return "", warnings
 }
 
 // auto tells whether the plan leaves one of the knobs to the program.
-func (g *grid) auto(names ...knob.Name) bool {
+func (g *expansion) isAuto(names ...knob.Name) bool {
 	for _, n := range names {
 		if g.plan.Knobs[n] == knob.Auto {
 			return true
@@ -231,8 +231,8 @@ func (g *grid) auto(names ...knob.Name) bool {
 	return false
 }
 
-func (g *grid) oversubscribed(s knob.Settings) string {
-	cores := g.machine.limits.Cores
+func (g *expansion) oversubscribed(s knob.Settings) string {
+	cores := g.env.limits.Cores
 	if cores == 0 || s.Device != "cpu" || s.Workers*s.Threads <= cores {
 		return ""
 	}
@@ -241,7 +241,7 @@ func (g *grid) oversubscribed(s knob.Settings) string {
 
 // inert finds settings that differ from another one in the plan by a delay that
 // nothing waits for.
-func (g *grid) inert(s knob.Settings) string {
+func (g *expansion) delayUnused(s knob.Settings) string {
 	for i, k := range g.knobs {
 		if k.Name != knob.BatchDelay {
 			continue
@@ -254,9 +254,9 @@ func (g *grid) inert(s knob.Settings) string {
 }
 
 // hopeless finds a delay that alone can use up the promise.
-func (g *grid) hopeless(s knob.Settings) string {
+func (g *expansion) delayTooLong(s knob.Settings) string {
 	sla := g.plan.SLA
-	if s.BatchSize == 1 || sla.Latency != trial.Request || s.BatchDelay < sla.Limit {
+	if s.BatchSize == 1 || sla.Latency != trial.RequestLatency || s.BatchDelay < sla.Limit {
 		return ""
 	}
 	return fmt.Sprintf("delay %s ms is not below the limit of %v: a batch that does not fill breaks the promise", s.Get(knob.BatchDelay), sla.Limit)

@@ -85,7 +85,7 @@ func modelFile(name string, data []byte, hardware string) ([]Plan, error) {
 // isSuite tells the suite's upper level: a list of model files.
 func isSuite(root *node) bool {
 	models := root.find("models")
-	return models != nil && models.kind == list && root.find("version") == nil
+	return models != nil && models.kind == sequence && root.find("version") == nil
 }
 
 // isModelFile tells the suite's lower level: model, mode, keys.
@@ -93,14 +93,14 @@ func isModelFile(root *node) bool {
 	speaks := false
 	for _, model := range root.keys {
 		for _, mode := range model.value.keys {
-			if mode.value.kind != dict {
+			if mode.value.kind != mapping {
 				return false
 			}
 			for _, key := range []string{"url", "workers", "batch_size"} {
 				speaks = speaks || mode.value.find(key) != nil
 			}
 		}
-		if model.value.kind != dict {
+		if model.value.kind != mapping {
 			return false
 		}
 	}
@@ -159,17 +159,17 @@ func suitePlan(name string, mode *node, hardware string) (p Plan, fits bool, err
 	d.unknown = func(_, key string, _ pos, _ []string) { dropped = append(dropped, key) }
 	var devices []string
 	// as reads a value as the plan's field of that path, for the faults found later.
-	as := func(path string, read reading) reading {
+	as := func(path string, read readFunc) readFunc {
 		return func(_ string, n *node) {
-			d.places[path] = n.at
+			d.positions[path] = n.at
 			read(path, n)
 		}
 	}
 	clients := func(path string, n *node) {
 		p.Loads = nil
-		d.each(d.concurrency(&p.Loads))(path, n)
+		d.eachItem(d.concurrency(&p.Loads))(path, n)
 	}
-	d.dict("", mode, []field{
+	d.mapping("", mode, []field{
 		{"url", as("model", d.text(&p.Model))},
 		{"input", d.text(&p.Input)},
 		{"workers", d.knobRange(&p, knob.Workers)},
@@ -177,22 +177,22 @@ func suitePlan(name string, mode *node, hardware string) (p Plan, fits bool, err
 		{"batch_delay", d.knobRange(&p, knob.BatchDelay)},
 		{"concurrency", as("load: concurrency", clients)},
 		{"requests", as("trial: requests", d.integer(&p.Trial.Requests))},
-		{"processors", d.each(processor(&devices, &dropped))},
+		{"processors", d.eachItem(readProcessor(&devices, &dropped))},
 	})
-	fits = p.place(devices, hardware)
-	d.found(p.faults())
+	fits = p.setDevices(devices, hardware)
+	d.addFieldErrors(p.check())
 	if len(dropped) > 0 {
 		p.Notes = append(p.Notes, "not used: "+strings.Join(dropped, ", "))
 	}
 	if _, ok := p.Knobs[knob.BatchDelay]; ok {
 		p.Notes = append(p.Notes, "batch_delay is in force here; the suite writes it down but never applies it")
 	}
-	return p, fits, d.err()
+	return p, fits, d.joined()
 }
 
 // processor reads one entry of processors: cpu, gpu, or a map such as
 // {gpus: all}. What this program cannot run on is dropped and said.
-func processor(devices, dropped *[]string) reading {
+func readProcessor(devices, dropped *[]string) readFunc {
 	return func(_ string, n *node) {
 		gpus := n.find("gpus")
 		switch {
@@ -212,7 +212,7 @@ func processor(devices, dropped *[]string) reading {
 
 // place makes the devices the knob's range, narrowed to the suite's hardware,
 // and tells whether any is left.
-func (p *Plan) place(devices []string, hardware string) bool {
+func (p *Plan) setDevices(devices []string, hardware string) bool {
 	if len(devices) == 0 {
 		return hardware == "" || hardware == "cpu"
 	}
@@ -220,7 +220,7 @@ func (p *Plan) place(devices []string, hardware string) bool {
 		devices = slices.DeleteFunc(devices, func(d string) bool { return !strings.HasPrefix(d, hardware) })
 	}
 	if len(devices) > 0 {
-		p.Knobs[knob.Device] = normal(knob.Device, strings.Join(devices, ","))
+		p.Knobs[knob.Device] = normalize(knob.Device, strings.Join(devices, ","))
 	}
 	return len(devices) > 0
 }

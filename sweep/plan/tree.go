@@ -37,12 +37,12 @@ type kind uint8
 const (
 	null kind = iota
 	scalar
-	list
-	dict
+	sequence
+	mapping
 )
 
 func (k kind) String() string {
-	return [...]string{null: "nothing", scalar: "one value", list: "a list", dict: "a map"}[k]
+	return [...]string{null: "nothing", scalar: "one value", sequence: "a list", mapping: "a map"}[k]
 }
 
 // node is a value of YAML or JSON with its place. Scalars keep the text as
@@ -74,37 +74,37 @@ func (n *node) find(name string) *node {
 }
 
 // placed is an error at a place.
-type placed struct {
+type positionError struct {
 	at   pos
 	text string
 }
 
-func (p *placed) Error() string { return p.text }
+func (p *positionError) Error() string { return p.text }
 
 // readYAML turns one document into its root node. The error is *placed.
 func readYAML(data []byte) (*node, error) {
 	switch {
 	case len(data) > maxBytes:
-		return nil, &placed{pos{1, 1}, fmt.Sprintf("%d bytes are more than a plan's %d", len(data), maxBytes)}
+		return nil, &positionError{pos{1, 1}, fmt.Sprintf("%d bytes are more than a plan's %d", len(data), maxBytes)}
 	case !utf8.Valid(data):
-		return nil, &placed{pos{1, 1}, "not UTF-8 text"}
+		return nil, &positionError{pos{1, 1}, "not UTF-8 text"}
 	}
 	f, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		if e, ok := errors.AsType[yaml.Error](err); ok {
-			return nil, &placed{tokenPos(e), e.GetMessage()}
+			return nil, &positionError{tokenPos(e), e.GetMessage()}
 		}
-		return nil, &placed{pos{1, 1}, err.Error()}
+		return nil, &positionError{pos{1, 1}, err.Error()}
 	}
 	docs := slices.DeleteFunc(f.Docs, func(d *ast.DocumentNode) bool { return d.Body == nil })
 	switch len(docs) {
 	case 0:
-		return nil, &placed{pos{1, 1}, "empty; a plan starts with version: 1"}
+		return nil, &positionError{pos{1, 1}, "empty; a plan starts with version: 1"}
 	case 1:
 		c := converter{anchors: map[string]*node{}}
 		return c.node(docs[0].Body, 0)
 	}
-	return nil, &placed{place(docs[1].Body), "a second document; a plan is one"}
+	return nil, &positionError{positionOf(docs[1].Body), "a second document; a plan is one"}
 }
 
 // converter turns the library's tree into nodes.
@@ -112,11 +112,11 @@ type converter struct{ anchors map[string]*node }
 
 func (c *converter) node(n ast.Node, depth int) (*node, error) {
 	if depth > maxDepth {
-		return nil, &placed{place(n), fmt.Sprintf("nested deeper than %d", maxDepth)}
+		return nil, &positionError{positionOf(n), fmt.Sprintf("nested deeper than %d", maxDepth)}
 	}
 	out, err := c.convert(n, depth)
 	if err == nil && out.size > maxNodes {
-		return nil, &placed{place(n), fmt.Sprintf("more than %d values", maxNodes)}
+		return nil, &positionError{positionOf(n), fmt.Sprintf("more than %d values", maxNodes)}
 	}
 	return out, err
 }
@@ -124,11 +124,11 @@ func (c *converter) node(n ast.Node, depth int) (*node, error) {
 func (c *converter) convert(n ast.Node, depth int) (*node, error) {
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		return c.dict(n, n.Values, depth)
+		return c.mapping(n, n.Values, depth)
 	case *ast.MappingValueNode:
-		return c.dict(n, []*ast.MappingValueNode{n}, depth)
+		return c.mapping(n, []*ast.MappingValueNode{n}, depth)
 	case *ast.SequenceNode:
-		return c.list(n, depth)
+		return c.sequence(n, depth)
 	case *ast.AnchorNode:
 		v, err := c.node(n.Value, depth+1)
 		if err == nil {
@@ -139,32 +139,32 @@ func (c *converter) convert(n ast.Node, depth int) (*node, error) {
 		name := n.Value.GetToken().Value
 		v, ok := c.anchors[name]
 		if !ok {
-			return nil, &placed{place(n), fmt.Sprintf("*%s: no such anchor before it", name)}
+			return nil, &positionError{positionOf(n), fmt.Sprintf("*%s: no such anchor before it", name)}
 		}
 		return v, nil
 	case *ast.NullNode:
-		return &node{kind: null, at: place(n), size: 1}, nil
+		return &node{kind: null, at: positionOf(n), size: 1}, nil
 	case *ast.LiteralNode:
-		return &node{kind: scalar, text: n.Value.Value, at: place(n), size: 1}, nil
+		return &node{kind: scalar, text: n.Value.Value, at: positionOf(n), size: 1}, nil
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return &node{kind: scalar, text: n.GetToken().Value, at: place(n), size: 1}, nil
+		return &node{kind: scalar, text: n.GetToken().Value, at: positionOf(n), size: 1}, nil
 	case nil:
 		return &node{kind: null, size: 1}, nil
 	}
-	return nil, &placed{place(n), fmt.Sprintf("%s: plans have no tags, merges or other YAML of that kind", n.Type())}
+	return nil, &positionError{positionOf(n), fmt.Sprintf("%s: plans have no tags, merges or other YAML of that kind", n.Type())}
 }
 
-func (c *converter) dict(n ast.Node, values []*ast.MappingValueNode, depth int) (*node, error) {
-	out := &node{kind: dict, at: place(n), size: 1}
+func (c *converter) mapping(n ast.Node, values []*ast.MappingValueNode, depth int) (*node, error) {
+	out := &node{kind: mapping, at: positionOf(n), size: 1}
 	seen := map[string]bool{}
 	for _, v := range values {
 		key, ok := v.Key.(ast.ScalarNode)
 		if !ok || v.Key.IsMergeKey() {
-			return nil, &placed{place(v.Key), "a key is plain text"}
+			return nil, &positionError{positionOf(v.Key), "a key is plain text"}
 		}
-		name, at := key.GetToken().Value, place(key)
+		name, at := key.GetToken().Value, positionOf(key)
 		if seen[name] {
-			return nil, &placed{at, fmt.Sprintf("%q: already there", name)}
+			return nil, &positionError{at, fmt.Sprintf("%q: already there", name)}
 		}
 		seen[name] = true
 		child, err := c.node(v.Value, depth+1)
@@ -177,8 +177,8 @@ func (c *converter) dict(n ast.Node, values []*ast.MappingValueNode, depth int) 
 	return out, nil
 }
 
-func (c *converter) list(n *ast.SequenceNode, depth int) (*node, error) {
-	out := &node{kind: list, at: place(n), size: 1}
+func (c *converter) sequence(n *ast.SequenceNode, depth int) (*node, error) {
+	out := &node{kind: sequence, at: positionOf(n), size: 1}
 	for _, v := range n.Values {
 		child, err := c.node(v, depth+1)
 		if err != nil {
@@ -192,16 +192,16 @@ func (c *converter) list(n *ast.SequenceNode, depth int) (*node, error) {
 
 // place is where a node starts. The library puts block maps at their first
 // colon; their first key is what a reader looks for.
-func place(n ast.Node) pos {
+func positionOf(n ast.Node) pos {
 	switch m := n.(type) {
 	case nil:
 		return pos{1, 1}
 	case *ast.MappingNode:
 		if !m.IsFlowStyle && len(m.Values) > 0 {
-			return place(m.Values[0].Key)
+			return positionOf(m.Values[0].Key)
 		}
 	case *ast.MappingValueNode:
-		return place(m.Key)
+		return positionOf(m.Key)
 	}
 	return tokenPos(n)
 }
@@ -231,13 +231,13 @@ func jsonNode(v any) *node {
 	case nil:
 		return &node{kind: null}
 	case []any:
-		n := &node{kind: list}
+		n := &node{kind: sequence}
 		for _, item := range v {
 			n.items = append(n.items, jsonNode(item))
 		}
 		return n
 	case map[string]any:
-		n := &node{kind: dict}
+		n := &node{kind: mapping}
 		for _, k := range slices.Sorted(maps.Keys(v)) {
 			n.keys = append(n.keys, entry{name: k, value: jsonNode(v[k])})
 		}

@@ -28,124 +28,124 @@ const (
 )
 
 // fault is something wrong with a plan: where, and what with what is allowed.
-type fault struct{ path, text string }
+type fieldError struct{ path, text string }
 
 // Validate reports every fault of a plan, joined, each with its field, its
 // value and what is allowed. Whether model, input and target exist, and whether
 // the strategy is there yet, is not asked here.
 func (p Plan) Validate() error {
 	var errs []error
-	for _, f := range p.faults() {
+	for _, f := range p.check() {
 		errs = append(errs, errors.New(join(f.path, f.text)))
 	}
 	return errors.Join(errs...)
 }
 
 // checker gathers faults.
-type checker []fault
+type fieldErrors []fieldError
 
-func (c *checker) bad(path, format string, a ...any) {
-	*c = append(*c, fault{path, fmt.Sprintf(format, a...)})
+func (c *fieldErrors) add(path, format string, a ...any) {
+	*c = append(*c, fieldError{path, fmt.Sprintf(format, a...)})
 }
 
 // count checks a number of which 0 means no limit.
-func (c *checker) count(path string, v int) {
+func (c *fieldErrors) checkCount(path string, v int) {
 	if v < 0 {
-		c.bad(path, "%d is below 0; 0 is no limit", v)
+		c.add(path, "%d is below 0; 0 is no limit", v)
 	}
 }
 
-func (c *checker) oneOf(path, v string, allowed ...string) {
+func (c *fieldErrors) checkOneOf(path, v string, allowed ...string) {
 	if !slices.Contains(allowed, v) && v != "" {
-		c.bad(path, "%q: want %s", v, either(allowed))
+		c.add(path, "%q: want %s", v, orList(allowed))
 	}
 }
 
 // text checks that a text can stand in a file and on a screen.
-func (c *checker) text(path, v string) {
+func (c *fieldErrors) checkText(path, v string) {
 	if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
-		c.bad(path, "%q holds a control character or is no UTF-8", v)
+		c.add(path, "%q holds a control character or is no UTF-8", v)
 	}
 }
 
-func (p Plan) faults() []fault {
-	var c checker
-	c.text("model", p.Model)
-	c.text("input", p.Input)
+func (p Plan) check() []fieldError {
+	var c fieldErrors
+	c.checkText("model", p.Model)
+	c.checkText("input", p.Input)
 	p.checkShapes(&c)
 	checkTarget(&c, p.Target)
-	wrong := p.Options.Faults()
+	wrong := p.Options.Invalid()
 	for _, name := range knob.OptionNames() {
 		if err := wrong[name]; err != nil {
-			c.bad("options: "+name, "%v", err)
+			c.add("options: "+name, "%v", err)
 		}
 	}
 	p.checkSLA(&c)
 	p.checkLoads(&c)
 	p.checkKnobs(&c)
-	c.oneOf("strategy", p.Strategy, "auto", "climb", "grid")
-	c.count("constraints: memory_mb", p.Constraints.MemoryMB)
-	c.count("constraints: gpu_memory_mb", p.Constraints.GPUMemoryMB)
-	p.checkEffort(&c)
+	c.checkOneOf("strategy", p.Strategy, "auto", "climb", "grid")
+	c.checkCount("constraints: memory_mb", p.Constraints.MemoryMB)
+	c.checkCount("constraints: gpu_memory_mb", p.Constraints.GPUMemoryMB)
+	p.checkBudget(&c)
 	return c
 }
 
-func (p Plan) checkShapes(c *checker) {
+func (p Plan) checkShapes(c *fieldErrors) {
 	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
 		path := join("shapes", name)
-		c.text("shapes", name)
+		c.checkText("shapes", name)
 		if len(p.Shapes[name]) == 0 {
-			c.bad(path, "no dimensions; write %s: [64]", name)
+			c.add(path, "no dimensions; write %s: [64]", name)
 		}
 		for _, dim := range p.Shapes[name] {
 			if dim < 1 {
-				c.bad(path, "%d: a dimension is at least 1", dim)
+				c.add(path, "%d: a dimension is at least 1", dim)
 			}
 		}
 	}
 }
 
-func checkTarget(c *checker, target string) {
-	c.text("target", target)
+func checkTarget(c *fieldErrors, target string) {
+	c.checkText("target", target)
 	address, oip := strings.CutPrefix(target, "oip+")
 	switch u, err := url.Parse(address); {
 	case !oip && (target == "local" || target == "virtual" || target == "torchserve"):
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		c.bad("target", "%q: want local, virtual, torchserve, http://HOST:PORT or oip+http://HOST:PORT", target)
+		c.add("target", "%q: want local, virtual, torchserve, http://HOST:PORT or oip+http://HOST:PORT", target)
 	}
 }
 
 // longestHorizon is how long a promise can be asked to be seen kept.
-const longestHorizon = 24 * time.Hour
+const maxHorizon = 24 * time.Hour
 
-func (p Plan) checkSLA(c *checker) {
+func (p Plan) checkSLA(c *fieldErrors) {
 	s := p.SLA
 	if !(s.Percentile >= 50 && s.Percentile <= 99.99) {
-		c.bad("sla: percentile", "%g is outside 50-99.99", s.Percentile)
+		c.add("sla: percentile", "%g is outside 50-99.99", s.Percentile)
 	}
 	if s.Limit < latency.Min || s.Limit > latency.Max {
-		c.bad("sla: limit", "%v is outside %v-%v", s.Limit, latency.Min, latency.Max)
+		c.add("sla: limit", "%v is outside %v-%v", s.Limit, latency.Min, latency.Max)
 	}
 	if !(s.MaxErrorRate >= 0 && s.MaxErrorRate <= 1) {
-		c.bad("sla: max_error_rate", "%g is outside 0-1", s.MaxErrorRate)
+		c.add("sla: max_error_rate", "%g is outside 0-1", s.MaxErrorRate)
 	}
 	switch {
-	case s.Horizon < 0 || s.Horizon > longestHorizon:
-		c.bad("sla: horizon", "%v is outside 0-%v; 0s is what the budget allows", s.Horizon, longestHorizon)
+	case s.Horizon < 0 || s.Horizon > maxHorizon:
+		c.add("sla: horizon", "%v is outside 0-%v; 0s is what the budget allows", s.Horizon, maxHorizon)
 	case p.Budget.Time > 0 && s.Horizon >= p.Budget.Time && p.Target != "virtual":
-		c.bad("sla: horizon", "%v does not fit the budget of %v, which holds the validation that has to last so long; give it more time", s.Horizon, p.Budget.Time)
+		c.add("sla: horizon", "%v does not fit the budget of %v, which holds the validation that has to last so long; give it more time", s.Horizon, p.Budget.Time)
 	}
 	switch {
 	case p.Timeout < 0:
-		c.bad("timeout", "%v is below 0; 0s follows the promise", p.Timeout)
+		c.add("timeout", "%v is below 0; 0s follows the promise", p.Timeout)
 	case p.Timeout > 0 && p.Timeout <= s.Limit:
-		c.bad("timeout", "%v is not above the promised %v: no request could be seen to be late; 0s follows the promise", p.Timeout, s.Limit)
+		c.add("timeout", "%v is not above the promised %v: no request could be seen to be late; 0s follows the promise", p.Timeout, s.Limit)
 	}
 }
 
-func (p Plan) checkLoads(c *checker) {
+func (p Plan) checkLoads(c *fieldErrors) {
 	if len(p.Loads) == 0 || len(p.Loads) > maxLoads {
-		c.bad("load", "%d loads: want 1-%d", len(p.Loads), maxLoads)
+		c.add("load", "%d loads: want 1-%d", len(p.Loads), maxLoads)
 	}
 	for _, l := range p.Loads {
 		checkLoad(c, l)
@@ -155,61 +155,61 @@ func (p Plan) checkLoads(c *checker) {
 
 // checkLength refuses a load that is measured whole and takes longer than there is
 // time for: nothing could be told of it. Virtual time costs no budget.
-func (p Plan) checkLength(c *checker, l load.Spec) {
+func (p Plan) checkLength(c *fieldErrors, l load.Spec) {
 	b := p.Budget.Time
 	if b <= 0 || l.Over <= b || p.Question == Capacity || p.Target == "virtual" {
 		return
 	}
 	enough := (2*l.Over + l.Over/5).Truncate(time.Second) + 30*time.Second // a trial and the last look at it
-	c.bad("budget: time", "%v is less than the %v that the load takes, which is measured whole; give %v or more", b, l.Over, enough)
+	c.add("budget: time", "%v is less than the %v that the load takes, which is measured whole; give %v or more", b, l.Over, enough)
 }
 
-func checkLoad(c *checker, l load.Spec) {
+func checkLoad(c *fieldErrors, l load.Spec) {
 	switch {
 	case l.Mode == load.Closed && !l.Matched && (l.Concurrency < 1 || l.Concurrency > maxConcurrency):
-		c.bad("load: concurrency", "%d is outside 1-%d", l.Concurrency, maxConcurrency)
+		c.add("load: concurrency", "%d is outside 1-%d", l.Concurrency, maxConcurrency)
 	case l.Mode == load.Open && !(l.Rate >= minRate && l.Rate <= maxRate):
-		c.bad("load: rate", "%g a second is outside %g-%d", l.Rate, minRate, maxRate)
+		c.add("load: rate", "%g a second is outside %g-%d", l.Rate, minRate, maxRate)
 	case l.Mode == load.Ramp:
 		checkRamp(c, l)
 	case l.Mode == load.Trace:
-		c.text("load: file", l.File)
+		c.checkText("load: file", l.File)
 		if l.File == "" {
-			c.bad("load: file", "missing; name a file of send times")
+			c.add("load: file", "missing; name a file of send times")
 		}
 		if sum, err := hex.DecodeString(l.SHA256); l.SHA256 != "" && (err != nil || len(sum) != sha256.Size) {
-			c.bad("load: sha256", "%q: want the 64 hexadecimal digits of the file's hash, or nothing", l.SHA256)
+			c.add("load: sha256", "%q: want the 64 hexadecimal digits of the file's hash, or nothing", l.SHA256)
 		}
 	}
 }
 
-func checkRamp(c *checker, l load.Spec) {
+func checkRamp(c *fieldErrors, l load.Spec) {
 	for _, end := range []struct {
 		key  string
 		rate float64
 	}{{"from", l.From}, {"to", l.To}} {
 		if !(end.rate >= minRate && end.rate <= maxRate) {
-			c.bad("load: "+end.key, "%g a second is outside %g-%d", end.rate, minRate, maxRate)
+			c.add("load: "+end.key, "%g a second is outside %g-%d", end.rate, minRate, maxRate)
 		}
 	}
 	if l.Over < time.Second || l.Over > time.Hour {
-		c.bad("load: over", "%v is outside 1s-1h", l.Over)
+		c.add("load: over", "%v is outside 1s-1h", l.Over)
 	}
 }
 
-func (p Plan) checkKnobs(c *checker) {
+func (p Plan) checkKnobs(c *fieldErrors) {
 	points := len(p.Loads) * p.checkOwn(c)
 	for _, k := range knob.All() {
 		text, named := p.Knobs[k.Name]
 		switch {
 		case !named:
 		case text == knob.Auto:
-			points *= mostAuto(k.Name)
+			points *= maxAutoValues(k.Name)
 		default:
 			points *= p.checkRange(c, k.Name, text)
 		}
 		if points > maxPoints {
-			c.bad("knobs", "more than %d combinations; narrow a range", maxPoints)
+			c.add("knobs", "more than %d combinations; narrow a range", maxPoints)
 			return
 		}
 	}
@@ -217,15 +217,15 @@ func (p Plan) checkKnobs(c *checker) {
 
 // checkRange checks every value of a range under the plan's rule and returns
 // how many there are.
-func (p Plan) checkRange(c *checker, n knob.Name, text string) int {
+func (p Plan) checkRange(c *fieldErrors, n knob.Name, text string) int {
 	values, err := knob.Expand(n, text)
 	if err != nil {
-		c.bad("knobs", "%v", err)
+		c.add("knobs", "%v", err)
 		return 1
 	}
 	for _, v := range values {
-		if err := alone(n, v, knob.Limits{Rule: p.Options.Rule, BatchAxis: true}); err != nil {
-			c.bad(join("knobs", string(n)), "%s", strings.TrimPrefix(err.Error(), string(n)+": "))
+		if err := checkValue(n, v, knob.Limits{Rule: p.Options.Rule, BatchAxis: true}); err != nil {
+			c.add(join("knobs", string(n)), "%s", strings.TrimPrefix(err.Error(), string(n)+": "))
 			break // a range is wrong once
 		}
 	}
@@ -233,7 +233,7 @@ func (p Plan) checkRange(c *checker, n knob.Name, text string) int {
 }
 
 // alone checks one value of one knob, all others being harmless.
-func alone(n knob.Name, value string, l knob.Limits) error {
+func checkValue(n knob.Name, value string, l knob.Limits) error {
 	l.Places = nil // take more than one knob
 	s := knob.Default(l.Rule)
 	if err := s.Set(n, value); err != nil {
@@ -242,22 +242,22 @@ func alone(n knob.Name, value string, l knob.Limits) error {
 	return s.Validate(l)
 }
 
-func (p Plan) checkEffort(c *checker) {
+func (p Plan) checkBudget(c *fieldErrors) {
 	b, t := p.Budget, p.Trial
 	noLess := func(path string, d time.Duration) {
 		if d < 0 {
-			c.bad(path, "%v is below 0; 0s is no limit", d)
+			c.add(path, "%v is below 0; 0s is no limit", d)
 		}
 	}
 	noLess("budget: time", b.Time)
 	if b.LoadTests < Unset {
-		c.bad("budget: load_tests", "%d is below 0; 0 is no limit", b.LoadTests)
+		c.add("budget: load_tests", "%d is below 0; 0 is no limit", b.LoadTests)
 	}
-	c.count("budget: trials", b.Trials)
-	c.count("trial: requests", t.Requests)
+	c.checkCount("budget: trials", b.Trials)
+	c.checkCount("trial: requests", t.Requests)
 	noLess("trial: duration", t.Duration)
-	c.count("trial: max_requests", t.MaxRequests)
+	c.checkCount("trial: max_requests", t.MaxRequests)
 	if t.MaxRequests > 0 && t.Requests > t.MaxRequests {
-		c.bad("trial: requests", "%d is above max_requests %d", t.Requests, t.MaxRequests)
+		c.add("trial: requests", "%d is above max_requests %d", t.Requests, t.MaxRequests)
 	}
 }

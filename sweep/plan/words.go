@@ -23,7 +23,7 @@ func (q Question) MarshalText() ([]byte, error) { return []byte(q.String()), nil
 
 // UnmarshalText reads a question's name.
 func (q *Question) UnmarshalText(b []byte) error {
-	return word(q, "question", questions, b)
+	return parseEnum(q, "question", questions, b)
 }
 
 // Order is the order in which a grid is walked.
@@ -43,7 +43,7 @@ func (o Order) String() string { return orders[o] }
 func (o Order) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // UnmarshalText reads an order's name.
-func (o *Order) UnmarshalText(b []byte) error { return word(o, "order", orders, b) }
+func (o *Order) UnmarshalText(b []byte) error { return parseEnum(o, "order", orders, b) }
 
 // Objective is what is best among the settings that keep the promise.
 type Objective uint8
@@ -65,21 +65,21 @@ func (o Objective) String() string { return objectives[o] }
 func (o Objective) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // UnmarshalText reads an objective's name.
-func (o *Objective) UnmarshalText(b []byte) error { return word(o, "objective", objectives, b) }
+func (o *Objective) UnmarshalText(b []byte) error { return parseEnum(o, "objective", objectives, b) }
 
 // word sets dst to the index of text in names.
-func word[T ~uint8](dst *T, what string, names []string, text []byte) error {
+func parseEnum[T ~uint8](dst *T, what string, names []string, text []byte) error {
 	for i, n := range names {
 		if n == string(text) {
 			*dst = T(i)
 			return nil
 		}
 	}
-	return fmt.Errorf("%s %q: want %s", what, text, either(names))
+	return fmt.Errorf("%s %q: want %s", what, text, orList(names))
 }
 
 // either lists alternatives: "a, b or c".
-func either(names []string) string {
+func orList(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}

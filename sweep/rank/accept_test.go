@@ -20,7 +20,7 @@ func TestAccept(t *testing.T) {
 	at := func(rate float64) func(*trial.Trial) {
 		return func(t *trial.Trial) { t.Load = load.Spec{Mode: load.Open, Rate: rate} }
 	}
-	over := func(t *trial.Trial) { t.Verdict.ValueMS = trial.Of(110) }
+	over := func(t *trial.Trial) { t.Verdict.ValueMS = trial.NumOf(110) }
 	highest := rank.Rules{Question: plan.Capacity}
 	type T = []trial.Trial
 	for _, c := range []struct {
@@ -69,10 +69,10 @@ func TestAccept(t *testing.T) {
 		for i := range c.trials {
 			c.trials[i].N, c.trials[i].Verdict.LimitMS = i+1, 100
 			if !c.trials[i].Verdict.ValueMS.OK() {
-				c.trials[i].Verdict.ValueMS = trial.Of(50)
+				c.trials[i].Verdict.ValueMS = trial.NumOf(50)
 			}
 		}
-		k := rank.Of(c.rules, c.trials)
+		k := rank.New(c.rules, c.trials)
 		named := func(r rank.Row, ok bool) int {
 			if !ok {
 				return 0
@@ -80,13 +80,13 @@ func TestAccept(t *testing.T) {
 			return r.Joined.Settings.BatchSize
 		}
 		var favourites []int
-		for _, r := range k.Favourites() {
+		for _, r := range k.Candidates() {
 			favourites = append(favourites, named(r, true))
 		}
 		if diff := cmp.Diff(c.favourites, favourites); diff != "" {
 			t.Errorf("%s: favourites (-want +got):\n%s", c.name, diff)
 		}
-		if chosen, open := named(k.Chosen()), named(k.Open()); chosen != c.chosen || open != c.open {
+		if chosen, open := named(k.Chosen()), named(k.Unconfirmed()); chosen != c.chosen || open != c.open {
 			t.Errorf("%s: chosen %d, open %d; want %d, %d", c.name, chosen, open, c.chosen, c.open)
 		}
 	}

@@ -32,7 +32,7 @@ type Ranking struct {
 }
 
 // Of ranks trials by r.
-func Of(r Rules, trials []trial.Trial) Ranking {
+func New(r Rules, trials []trial.Trial) Ranking {
 	k := Ranking{Rules: r, Trials: trials, Rows: Rows(trials)}
 	joined := make([]trial.Trial, len(k.Rows))
 	var meet, rest []int
@@ -45,12 +45,12 @@ func Of(r Rules, trials []trial.Trial) Ranking {
 		}
 	}
 	s := sorter{trials: joined}
-	s.tiers(meet, r.criteria())
+	s.sortGroups(meet, r.criteria())
 	slices.SortFunc(rest, func(a, b int) int {
 		return cmp.Or(
 			cmp.Compare(r.Distance(joined[a]), r.Distance(joined[b])),
 			cmp.Compare(joined[b].Throughput.Value.Or(0), joined[a].Throughput.Value.Or(0)),
-			identity(joined[a], joined[b]),
+			tieBreak(joined[a], joined[b]),
 		)
 	})
 	k.Order = append(meet, rest...)
@@ -81,10 +81,10 @@ func (k Ranking) Row(i int) Row { return rowOf(k.Rows, k.Trials, i) }
 // Rank returns indexes of trials, best first: of each row that of the trial which
 // stands for it. See [Ranking] for the order.
 func (r Rules) Rank(trials []trial.Trial) []int {
-	k := Of(r, trials)
+	k := New(r, trials)
 	out := make([]int, len(k.Order))
 	for n, row := range k.InOrder() {
-		out[n] = row.Stands
+		out[n] = row.Representative
 	}
 	return out
 }
@@ -94,17 +94,17 @@ type sorter struct{ trials []trial.Trial }
 
 // tiers sorts ids by the first criterion and every group within noise of its
 // leader by the rest.
-func (s sorter) tiers(ids []int, by []criterion) {
+func (s sorter) sortGroups(ids []int, by []criterion) {
 	if len(by) == 0 {
-		slices.SortFunc(ids, func(a, b int) int { return identity(s.trials[a], s.trials[b]) })
+		slices.SortFunc(ids, func(a, b int) int { return tieBreak(s.trials[a], s.trials[b]) })
 		return
 	}
-	at := func(id int) span { return by[0](s.trials[id]) }
+	at := func(id int) score { return by[0](s.trials[id]) }
 	slices.SortFunc(ids, func(a, b int) int {
 		x, y := at(a), at(b)
 		return cmp.Or(
 			cmp.Compare(x.value, y.value), cmp.Compare(x.high, y.high), cmp.Compare(x.low, y.low),
-			identity(s.trials[a], s.trials[b]),
+			tieBreak(s.trials[a], s.trials[b]),
 		)
 	})
 	for start := 0; start < len(ids); {
@@ -112,20 +112,20 @@ func (s sorter) tiers(ids []int, by []criterion) {
 		for end < len(ids) && at(ids[end]).low <= leader.high {
 			end++
 		}
-		s.tiers(ids[start:end], by[1:])
+		s.sortGroups(ids[start:end], by[1:])
 		start = end
 	}
 }
 
 // identity orders trials that the figures cannot: the cheaper setting first,
 // then the higher throughput, then the earlier trial.
-func identity(a, b trial.Trial) int {
+func tieBreak(a, b trial.Trial) int {
 	x, y := a.Settings, b.Settings
 	return cmp.Or(
 		cmp.Compare(x.Workers, y.Workers),
 		cmp.Compare(x.BatchSize, y.BatchSize),
 		cmp.Compare(x.Precision, y.Precision),
-		delays(a, b),
+		compareDelays(a, b),
 		x.Own.Compare(y.Own),
 		cmp.Compare(b.Throughput.Value.Or(0), a.Throughput.Value.Or(0)),
 		cmp.Compare(a.N, b.N),
@@ -138,7 +138,7 @@ func identity(a, b trial.Trial) int {
 // delays orders by batch delay. Where it does something and TorchServe's rule
 // holds, the longer one comes first: a loaded server fills its batches before the
 // delay ends, and one that runs short of requests gains from waiting.
-func delays(a, b trial.Trial) int {
+func compareDelays(a, b trial.Trial) int {
 	if a.Options.Rule == knob.TorchServe && a.Settings.BatchSize > 1 {
 		a, b = b, a
 	}

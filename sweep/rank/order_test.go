@@ -15,7 +15,7 @@ import (
 
 // about is an estimate with an interval of the given half width.
 func about(v, half float64) trial.Estimate {
-	return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
+	return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v - half), High: trial.NumOf(v + half)}
 }
 
 // made returns trial n, of a row of its own, that passed at a limit of 100 ms;
@@ -26,7 +26,7 @@ func made(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
 	t.Throughput = about(rps, 5)
 	t.Verdict = trial.Verdict{
 		Result: trial.Pass, Percentile: 99, LimitMS: 100,
-		ValueMS: trial.Of(p99), LowMS: trial.Of(p99 - 2), HighMS: trial.Of(p99 + 2),
+		ValueMS: trial.NumOf(p99), LowMS: trial.NumOf(p99 - 2), HighMS: trial.NumOf(p99 + 2),
 	}
 	for _, c := range change {
 		c(&t)
@@ -120,9 +120,9 @@ func TestRank(t *testing.T) {
 func TestRankByObjectiveAndConstraints(t *testing.T) {
 	few := made(1, 100, 50)
 	many := made(2, 900, 50, set(func(s *knob.Settings) { s.Workers = 8 }))
-	few.Counts.OK, few.Use.GPU.EnergyJ = 1000, trial.Of(10)
-	many.Counts.OK, many.Use.GPU.EnergyJ = 9000, trial.Of(900)
-	few.Use.RSSMB, many.Use.RSSMB = trial.Of(500), trial.Of(4000)
+	few.Counts.OK, few.Use.GPU.EnergyJ = 1000, trial.NumOf(10)
+	many.Counts.OK, many.Use.GPU.EnergyJ = 9000, trial.NumOf(900)
+	few.Use.RSSMB, many.Use.RSSMB = trial.NumOf(500), trial.NumOf(4000)
 	unknown := made(3, 950, 50, set(func(s *knob.Settings) { s.Workers = 9 }))
 	trials := []trial.Trial{few, many, unknown}
 	for _, c := range []struct {
@@ -148,7 +148,7 @@ func TestRankByObjectiveAndConstraints(t *testing.T) {
 
 func TestBest(t *testing.T) {
 	best := func(trials ...trial.Trial) (n int, meets bool) {
-		row, ok := rank.Of(rank.Rules{}, trials).Best()
+		row, ok := rank.New(rank.Rules{}, trials).Best()
 		if !ok {
 			return 0, false
 		}
@@ -178,7 +178,7 @@ func TestRanking(t *testing.T) {
 	again.Role, again.Options = trial.RoleControl, made(1, 0, 0).Options
 	live := made(4, 900, 1)
 	live.Role = trial.RoleLive
-	k := rank.Of(rank.Rules{}, []trial.Trial{made(1, 100, 50), made(2, 300, 90), again, live})
+	k := rank.New(rank.Rules{}, []trial.Trial{made(1, 100, 50), made(2, 300, 90), again, live})
 	var stand, ordered []int
 	for _, r := range k.Rows {
 		stand = append(stand, r.Joined.N)
@@ -218,7 +218,7 @@ func drawTrials(r *rand.Rand) []trial.Trial {
 		if r.IntN(12) == 0 {
 			return trial.Num{}
 		}
-		return trial.Of(v)
+		return trial.NumOf(v)
 	}
 	out := make([]trial.Trial, 1+r.IntN(12))
 	for i := range out {
@@ -240,10 +240,10 @@ func drawTrials(r *rand.Rand) []trial.Trial {
 }
 
 // joined are the rows of trials by the index of the trial that stands for each.
-func joined(trials []trial.Trial) map[int]trial.Trial {
+func throughputRange(trials []trial.Trial) map[int]trial.Trial {
 	out := map[int]trial.Trial{}
 	for _, r := range rank.Rows(trials) {
-		out[r.Stands] = r.Joined
+		out[r.Representative] = r.Joined
 	}
 	return out
 }
@@ -257,7 +257,7 @@ func TestRankLaws(t *testing.T) {
 		rules := rank.Rules{Objective: plan.Objective(r.IntN(3)), Constraints: plan.Constraints{MemoryMB: r.IntN(15)}}
 		order := rules.Rank(trials)
 		want := numbers(trials, order)
-		rows, others := joined(trials), false
+		rows, others := throughputRange(trials), false
 		if len(order) != len(rows) {
 			t.Fatalf("%d in the order of %d rows", len(order), len(rows))
 		}
@@ -291,7 +291,7 @@ func TestRankNeverPrefersWhatTheDataExclude(t *testing.T) {
 		if len(order) == 0 {
 			continue
 		}
-		rows := joined(trials)
+		rows := throughputRange(trials)
 		best := rows[order[0]]
 		if !(rank.Rules{}).Meets(best) {
 			continue
@@ -299,7 +299,7 @@ func TestRankNeverPrefersWhatTheDataExclude(t *testing.T) {
 		top := trial.Trial{}
 		for _, row := range rows {
 			v, ok := row.Throughput.Value.Get()
-			if ok && row.Verdict.Seems() == trial.Pass && v > top.Throughput.Value.Or(0) {
+			if ok && row.Verdict.Likely() == trial.Pass && v > top.Throughput.Value.Or(0) {
 				top = row
 			}
 		}

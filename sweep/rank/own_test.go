@@ -11,7 +11,7 @@ import (
 // Settings that differ in a target's own knobs alone are rows of their own.
 func TestOwnKnobsMakeRows(t *testing.T) {
 	var trials []trial.Trial
-	for i, own := range []knob.Own{"instances=1", "instances=2", "instances=1"} {
+	for i, own := range []knob.OwnValues{"instances=1", "instances=2", "instances=1"} {
 		s := knob.Default(knob.TorchServe)
 		s.Own = own
 		trials = append(trials, trial.Trial{N: i + 1, Role: trial.RoleLoad, Settings: s})

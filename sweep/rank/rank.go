@@ -23,7 +23,7 @@ import (
 // Row is one setting under one load: its runs together.
 type Row struct {
 	Runs        []int          // indexes of its trials, by their numbers
-	Stands      int            // index of the trial that stands for it: its last validation, or else its middle run
+	Representative      int            // index of the trial that stands for it: its last validation, or else its middle run
 	Joined      trial.Trial    // the one that stands for it, with the verdict and the throughput of all
 	Range       trial.Estimate // of throughput: the median, and from the lowest to the highest end of the runs' intervals
 	Validations int            // of its runs, disturbed ones too
@@ -34,7 +34,7 @@ type Row struct {
 func (r Row) Verdict() trial.Verdict { return r.Joined.Verdict }
 
 // ByValidation tells whether the row rests on validations, whatever they said.
-func (r Row) ByValidation() bool { return r.Joined.Role == trial.RoleValidation }
+func (r Row) FromValidations() bool { return r.Joined.Role == trial.RoleValidation }
 
 // key is what makes trials runs of one row.
 type key struct {
@@ -77,7 +77,7 @@ func rowOf(rows []Row, trials []trial.Trial, i int) Row {
 			return r
 		}
 	}
-	return Row{Runs: []int{i}, Stands: i, Joined: trials[i]}
+	return Row{Runs: []int{i}, Representative: i, Joined: trials[i]}
 }
 
 // join fills a row in from its runs.
@@ -92,32 +92,32 @@ func rowOf(rows []Row, trials []trial.Trial, i int) Row {
 // intervals: one run apart from the others makes it neither better nor like all.
 func (r *Row) join(trials []trial.Trial) {
 	runs := r.undisturbed(trials)
-	deciding := only(trials, runs, trial.RoleValidation)
+	deciding := withRole(trials, runs, trial.RoleValidation)
 	long := len(deciding) > 0
 	if !long {
 		deciding = runs
 	}
-	middle := median(trials, deciding)
+	middle := medianRun(trials, deciding)
 	if long {
 		middle = deciding[len(deciding)-1]
 	}
-	r.Stands, r.Joined = middle, trials[middle]
+	r.Representative, r.Joined = middle, trials[middle]
 	v := &r.Joined.Verdict
-	v.Result = agreed(trials, deciding, func(v trial.Verdict) trial.Answer { return v.Result })
-	v.Leaning = agreed(trials, deciding, trial.Verdict.Seems)
+	v.Result = commonAnswer(trials, deciding, func(v trial.Verdict) trial.Answer { return v.Result })
+	v.Leaning = commonAnswer(trials, deciding, trial.Verdict.Likely)
 	if v.Result != trials[middle].Verdict.Result {
-		v.Why = differing(trials, deciding)
+		v.Why = describeAnswers(trials, deciding)
 	}
-	r.Validations = len(only(trials, r.Runs, trial.RoleValidation))
+	r.Validations = len(withRole(trials, r.Runs, trial.RoleValidation))
 	r.Validated = long && v.Result == trial.Pass
-	r.Joined.Throughput, r.Range = middleOf(trials, runs), joined(trials, runs)
+	r.Joined.Throughput, r.Range = medianThroughput(trials, runs), throughputRange(trials, runs)
 }
 
 // undisturbed are the runs without an error and without neighbours that took much
 // of the machine; all that were measured, or all there are, if that is none.
 func (r *Row) undisturbed(trials []trial.Trial) []int {
-	measured := keep(r.Runs, func(i int) bool { return trials[i].Error == "" })
-	calm := keep(measured, func(i int) bool { return !trials[i].Busy() && !trials[i].GeneratorLimited })
+	measured := filter(r.Runs, func(i int) bool { return trials[i].Error == "" })
+	calm := filter(measured, func(i int) bool { return !trials[i].Disturbed() && !trials[i].GeneratorLimited })
 	for _, runs := range [][]int{calm, measured} {
 		if len(runs) > 0 {
 			return runs
@@ -126,16 +126,16 @@ func (r *Row) undisturbed(trials []trial.Trial) []int {
 	return r.Runs
 }
 
-func only(trials []trial.Trial, runs []int, role trial.Role) []int {
-	return keep(runs, func(i int) bool { return trials[i].Role == role })
+func withRole(trials []trial.Trial, runs []int, role trial.Role) []int {
+	return filter(runs, func(i int) bool { return trials[i].Role == role })
 }
 
-func keep(runs []int, f func(int) bool) []int {
+func filter(runs []int, f func(int) bool) []int {
 	return slices.DeleteFunc(slices.Clone(runs), func(i int) bool { return !f(i) })
 }
 
 // median is the run in the middle by throughput, the better one of two.
-func median(trials []trial.Trial, runs []int) int {
+func medianRun(trials []trial.Trial, runs []int) int {
 	order := slices.Clone(runs)
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Compare(trials[a].Throughput.Value.Or(0), trials[b].Throughput.Value.Or(0))
@@ -145,7 +145,7 @@ func median(trials []trial.Trial, runs []int) int {
 
 // agreed is the answer that the runs give who give one, undecided where they
 // differ. One that is left open leaves a row of validations open.
-func agreed(trials []trial.Trial, runs []int, of func(trial.Verdict) trial.Answer) trial.Answer {
+func commonAnswer(trials []trial.Trial, runs []int, of func(trial.Verdict) trial.Answer) trial.Answer {
 	out := trial.Undecided
 	for _, i := range runs {
 		switch a := of(trials[i].Verdict); {
@@ -162,7 +162,7 @@ func agreed(trials []trial.Trial, runs []int, of func(trial.Verdict) trial.Answe
 }
 
 // differing says how runs of one setting differ.
-func differing(trials []trial.Trial, runs []int) string {
+func describeAnswers(trials []trial.Trial, runs []int) string {
 	n := map[trial.Answer]int{}
 	for _, i := range runs {
 		n[trials[i].Verdict.Result]++
@@ -172,7 +172,7 @@ func differing(trials []trial.Trial, runs []int) string {
 
 // middleOf is the median of throughputs and of the ends of their intervals; an end
 // that is open in half of them or more is open.
-func middleOf(trials []trial.Trial, runs []int) trial.Estimate {
+func medianThroughput(trials []trial.Trial, runs []int) trial.Estimate {
 	of := func(figure func(trial.Estimate) trial.Num) trial.Num {
 		var v []float64
 		for _, i := range runs {
@@ -184,7 +184,7 @@ func middleOf(trials []trial.Trial, runs []int) trial.Estimate {
 			return trial.Num{}
 		}
 		slices.Sort(v)
-		return trial.Of((v[(len(v)-1)/2] + v[len(v)/2]) / 2)
+		return trial.NumOf((v[(len(v)-1)/2] + v[len(v)/2]) / 2)
 	}
 	return trial.Estimate{
 		Value: of(func(e trial.Estimate) trial.Num { return e.Value }),
@@ -194,7 +194,7 @@ func middleOf(trials []trial.Trial, runs []int) trial.Estimate {
 }
 
 // joined is the median of throughputs with the hull of their intervals.
-func joined(trials []trial.Trial, runs []int) trial.Estimate {
+func throughputRange(trials []trial.Trial, runs []int) trial.Estimate {
 	if len(runs) == 1 {
 		return trials[runs[0]].Throughput
 	}
@@ -208,16 +208,16 @@ func joined(trials []trial.Trial, runs []int) trial.Estimate {
 		}
 		values = append(values, v)
 		if low := e.Low.Or(v); low < out.Low.Or(low+1) {
-			out.Low = trial.Of(low)
+			out.Low = trial.NumOf(low)
 		}
 		if high := e.High.Or(v); high > out.High.Or(high-1) {
-			out.High = trial.Of(high)
+			out.High = trial.NumOf(high)
 		}
 	}
 	if len(values) == 0 {
 		return trial.Estimate{}
 	}
 	slices.Sort(values)
-	out.Value = trial.Of((values[(len(values)-1)/2] + values[len(values)/2]) / 2)
+	out.Value = trial.NumOf((values[(len(values)-1)/2] + values[len(values)/2]) / 2)
 	return out
 }

@@ -17,7 +17,7 @@ import (
 // ran is a load trial of one setting that passed with a throughput of rps +- 5.
 func ran(rps float64, change ...func(*trial.Trial)) trial.Trial {
 	t := trial.Trial{Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe), Load: load.Spec{Concurrency: 8}}
-	t.Throughput = trial.Estimate{Value: trial.Of(rps), Low: trial.Of(rps - 5), High: trial.Of(rps + 5)}
+	t.Throughput = trial.Estimate{Value: trial.NumOf(rps), Low: trial.NumOf(rps - 5), High: trial.NumOf(rps + 5)}
 	t.Verdict = trial.Verdict{Result: trial.Pass, Leaning: trial.Pass, Why: "certain"}
 	for _, c := range change {
 		c(&t)
@@ -99,11 +99,11 @@ func TestJoin(t *testing.T) {
 	} {
 		r := row(t, c.trials...)
 		v := r.Verdict()
-		if v.Result != c.result || v.Seems() != seems(c.result, c.leaning) || r.Stands != c.stands-1 || r.Validated != c.validated {
+		if v.Result != c.result || v.Likely() != seems(c.result, c.leaning) || r.Representative != c.stands-1 || r.Validated != c.validated {
 			t.Errorf("%s: %v, seems %v, trial %d stands for it, validated %v; want %v, %v, %d, %v",
-				c.name, v.Result, v.Seems(), r.Stands+1, r.Validated, c.result, seems(c.result, c.leaning), c.stands, c.validated)
+				c.name, v.Result, v.Likely(), r.Representative+1, r.Validated, c.result, seems(c.result, c.leaning), c.stands, c.validated)
 		}
-		if differ := strings.Contains(v.Why, "runs differ"); differ != (c.result != c.trials[r.Stands].Verdict.Result) {
+		if differ := strings.Contains(v.Why, "runs differ"); differ != (c.result != c.trials[r.Representative].Verdict.Result) {
 			t.Errorf("%s: why %q", c.name, v.Why)
 		}
 		if len(r.Runs) != len(c.trials) {
@@ -113,7 +113,7 @@ func TestJoin(t *testing.T) {
 }
 
 func seems(result, leaning trial.Answer) trial.Answer {
-	return trial.Verdict{Result: result, Leaning: leaning}.Seems()
+	return trial.Verdict{Result: result, Leaning: leaning}.Likely()
 }
 
 // TestJoinedThroughput: the lucky run of a setting is not what it does. The figure
@@ -178,15 +178,15 @@ func TestOrder(t *testing.T) {
 			trials[i].N = i + 1
 		}
 		before := rank.Rows(trials)[0]
-		stood := trials[before.Stands]
+		stood := trials[before.Representative]
 		mixed := slices.Clone(trials)
 		rng.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
 		after := rank.Rows(mixed)[0]
-		if b, a := before.Verdict(), after.Verdict(); b.Result != a.Result || b.Seems() != a.Seems() || before.Validated != after.Validated ||
+		if b, a := before.Verdict(), after.Verdict(); b.Result != a.Result || b.Likely() != a.Likely() || before.Validated != after.Validated ||
 			before.Joined.Throughput != after.Joined.Throughput {
 			t.Fatalf("in another order the row is %+v instead of %+v", after, before)
 		}
-		if got := mixed[after.Stands].N; got != stood.N {
+		if got := mixed[after.Representative].N; got != stood.N {
 			t.Fatalf("in another order trial %d stands for the row, not %d", got, stood.N)
 		}
 	}

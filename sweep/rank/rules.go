@@ -23,7 +23,7 @@ func RulesOf(p plan.Plan) Rules {
 // Meets tells whether a trial looks like a pass and keeps the constraints: enough
 // to rank by. A figure that was not measured breaks none.
 func (r Rules) Meets(t trial.Trial) bool {
-	return t.Verdict.Seems() == trial.Pass && !r.Exceeds(t)
+	return t.Verdict.Likely() == trial.Pass && !r.Exceeds(t)
 }
 
 // Exceeds tells whether a trial breaks a constraint.
@@ -37,15 +37,15 @@ func WithinNoise(a, b trial.Trial) bool {
 }
 
 // span is a figure with its interval, turned so that less is better.
-type span struct{ value, low, high float64 }
+type score struct{ value, low, high float64 }
 
 // criterion reads one figure of a trial.
-type criterion func(trial.Trial) span
+type criterion func(trial.Trial) score
 
 func (r Rules) criteria() []criterion {
 	most := throughput
 	if r.Question == plan.Capacity {
-		most = rate
+		most = loadRate
 	}
 	switch r.Objective {
 	case plan.RequestsPerJoule:
@@ -71,55 +71,55 @@ func (r Rules) Beats(a, b trial.Trial) bool {
 }
 
 // spanOf turns a figure; a missing end is open, a missing figure is worst.
-func spanOf(value, low, high trial.Num) span {
+func scoreOf(value, low, high trial.Num) score {
 	v, ok := value.Get()
 	if !ok {
-		return span{math.Inf(1), math.Inf(1), math.Inf(1)}
+		return score{math.Inf(1), math.Inf(1), math.Inf(1)}
 	}
 	if !low.OK() && !high.OK() {
-		return span{v, v, v} // no interval was made: taken at its word
+		return score{v, v, v} // no interval was made: taken at its word
 	}
-	return span{v, low.Or(math.Inf(-1)), high.Or(math.Inf(1))}
+	return score{v, low.Or(math.Inf(-1)), high.Or(math.Inf(1))}
 }
 
-func throughput(t trial.Trial) span {
-	s := spanOf(t.Throughput.Value, t.Throughput.Low, t.Throughput.High)
+func throughput(t trial.Trial) score {
+	s := scoreOf(t.Throughput.Value, t.Throughput.Low, t.Throughput.High)
 	if math.IsInf(s.value, 1) {
 		return s
 	}
-	return span{-s.value, -s.high, -s.low}
+	return score{-s.value, -s.high, -s.low}
 }
 
 // rate is that of the load, which is no measurement and has no noise.
-func rate(t trial.Trial) span { return span{-t.Load.Rate, -t.Load.Rate, -t.Load.Rate} }
+func loadRate(t trial.Trial) score { return score{-t.Load.Rate, -t.Load.Rate, -t.Load.Rate} }
 
-func percentile(t trial.Trial) span {
-	return spanOf(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS)
+func percentile(t trial.Trial) score {
+	return scoreOf(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS)
 }
 
-func workers(t trial.Trial) span {
+func workers(t trial.Trial) score {
 	w := float64(t.Settings.Workers)
-	return span{w, w, w}
+	return score{w, w, w}
 }
 
 // PerJoule is how many requests a trial answered for each joule; not measured
 // where its energy or its throughput is not, or nothing was answered.
 func PerJoule(t trial.Trial) trial.Num {
 	if s := perJoule(t); s.value < 0 {
-		return trial.Of(-s.value)
+		return trial.NumOf(-s.value)
 	}
 	return trial.Num{}
 }
 
 // perJoule is as uncertain as the throughput it comes from.
-func perJoule(t trial.Trial) span {
+func perJoule(t trial.Trial) score {
 	joules, ok := t.Use.GPU.EnergyJ.Get()
 	s := throughput(t)
 	if !ok || joules <= 0 || s.value >= 0 {
-		return span{math.Inf(1), math.Inf(1), math.Inf(1)}
+		return score{math.Inf(1), math.Inf(1), math.Inf(1)}
 	}
 	scale := float64(t.Counts.OK) / joules / -s.value
-	return span{s.value * scale, s.low * scale, s.high * scale}
+	return score{s.value * scale, s.low * scale, s.high * scale}
 }
 
 // Distance is how far a trial is from what was asked: the share by which its

@@ -54,7 +54,7 @@ func measuredHighest(trials []trial.Trial, of trial.Trial) trial.Num {
 	for _, t := range trials {
 		switch {
 		case t.Settings != of.Settings || t.Role != trial.RoleLoad:
-		case t.Verdict.Seems() == trial.Pass:
+		case t.Verdict.Likely() == trial.Pass:
 			low = max(low, t.Load.Rate)
 		default:
 			high = min(high, t.Load.Rate)
@@ -63,7 +63,7 @@ func measuredHighest(trials []trial.Trial, of trial.Trial) trial.Num {
 	if low == 0 || high > low*(1+4*rateTolerance) {
 		return trial.Num{}
 	}
-	return trial.Of(math.Sqrt(low * max(high, low)))
+	return trial.NumOf(math.Sqrt(low * max(high, low)))
 }
 
 // appendError appends the relative error of a prediction if both figures exist.
@@ -114,11 +114,11 @@ func (a Accuracy) String() string {
 const headroom = .95
 
 // capacityText says which rate is recommended for a setting with its highest rate.
-func (x Explainer) capacityText(t trial.Trial, why *trial.Why) string {
+func (x Explainer) capacityText(t trial.Trial, why *trial.Explanation) string {
 	if x.Rules.Question != plan.Capacity || !x.Rules.Meets(t) {
 		return ""
 	}
-	why.HighestRPS, why.PlanRPS = trial.Of(t.Load.Rate), trial.Of(headroom*t.Load.Rate)
+	why.HighestRPS, why.PlanRPS = trial.NumOf(t.Load.Rate), trial.NumOf(headroom*t.Load.Rate)
 	return fmt.Sprintf("It can serve %.4g requests/s; plan for %.4g (headroom %g), because loads and machines vary.",
 		t.Load.Rate, headroom*t.Load.Rate, headroom)
 }

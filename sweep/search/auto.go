@@ -30,7 +30,7 @@ type Auto struct {
 
 // NewAuto returns the strategy for the points, which it copies. The error says why a trace of the
 // plan cannot be read.
-func NewAuto(p plan.Plan, points []plan.Point, t trial.Tells) (*Auto, error) {
+func NewAuto(p plan.Plan, points []plan.Point, t trial.MetricSet) (*Auto, error) {
 	pr, err := newPredictor(p, points, t)
 	return &Auto{predictor: pr, remaining: pr.maxTests()}, err
 }

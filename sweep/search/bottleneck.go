@@ -22,7 +22,7 @@ func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 	switch {
 	case t.GeneratorLimited:
 		return bottleneck{limitGenerator, "the load generator was the limit, not the server: the figures do not show what the server can do; send less, or from another machine"}
-	case t.Busy():
+	case t.Disturbed():
 		return bottleneck{limitOtherPrograms, "other programs took much of the machine: measure again when it is idle"}
 	}
 	b := t.Breakdown
@@ -106,14 +106,14 @@ func BatchingLoss(probes []trial.Probe, trials []trial.Trial) string {
 		}
 	}
 	for _, p := range probes {
-		if ms, ok := p.Service.Median.Get(); ok && p.Error == "" {
+		if ms, ok := p.ServiceTime.Median.Get(); ok && p.Error == "" {
 			add(p.Settings, p.BatchSize, ms)
 		}
 	}
 	if len(times) == 0 {
 		for _, t := range trials {
 			ms, ok := t.Breakdown.Execution.Get()
-			if size := t.Settings.BatchSize; ok && !t.Busy() && t.Batches.Mean.Or(0) >= .95*float64(size) {
+			if size := t.Settings.BatchSize; ok && !t.Disturbed() && t.Batches.Mean.Or(0) >= .95*float64(size) {
 				add(t.Settings, size, ms)
 			}
 		}

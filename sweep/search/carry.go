@@ -129,7 +129,7 @@ func (c carryCheck) check(t trial.Trial) (trial.Verdict, *DropReason) {
 	case !c.points[c.keyOf(t.Settings, t.Load)] || t.Role == trial.RoleLive:
 		return drop(NoPoint)
 	}
-	v, ok := t.Verdict.Carry(c.oldPlan.SLA, c.newPlan.SLA)
+	v, ok := t.Verdict.Restate(c.oldPlan.SLA, c.newPlan.SLA)
 	if !ok {
 		return drop(OtherPromise)
 	}

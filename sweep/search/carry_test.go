@@ -38,7 +38,7 @@ func carryTrial(p plan.Plan, n, batch int, role trial.Role, r trial.Answer) tria
 	t.Settings.BatchSize = batch
 	t.Verdict = trial.Verdict{
 		Result: r, Percentile: p.SLA.Percentile, Latency: p.SLA.Latency, LimitMS: float64(p.SLA.Limit) / 1e6,
-		ValueMS: trial.Of(40),
+		ValueMS: trial.NumOf(40),
 	}
 	return t
 }
@@ -55,7 +55,7 @@ func knobs(n knob.Name, text string) func(*plan.Plan) {
 func summarize(trials []trial.Trial) string {
 	var out []string
 	for _, t := range trials {
-		out = append(out, fmt.Sprintf("%d:%s<%g", t.N, t.Verdict.Result.Word(), t.Verdict.LimitMS))
+		out = append(out, fmt.Sprintf("%d:%s<%g", t.N, t.Verdict.Result.Label(), t.Verdict.LimitMS))
 	}
 	return strings.Join(out, " ")
 }
@@ -89,7 +89,7 @@ func TestCarry(t *testing.T) {
 		},
 		{"tighter", carryPlan(limit(15 * time.Millisecond)), "1:FAIL<15", "not used: 3, the promise is another (3)"},
 		{"another percentile", carryPlan(func(p *plan.Plan) { p.SLA.Percentile = 95 }), "", "the promise is another (4)"},
-		{"model latency", carryPlan(func(p *plan.Plan) { p.SLA.Latency = trial.Model }), "", "the promise is another (4)"},
+		{"model latency", carryPlan(func(p *plan.Plan) { p.SLA.Latency = trial.ModelLatency }), "", "the promise is another (4)"},
 		{"errors allowed", carryPlan(func(p *plan.Plan) { p.SLA.MaxErrorRate = .1 }), "", "the promise is another (4)"},
 		{"fewer clients", carryPlan(func(p *plan.Plan) { p.Loads[0].Concurrency = 2 }), "", "no point of this plan (4)"},
 		{"fewer settings", carryPlan(knobs(knob.BatchSize, "1,8")), "1:FAIL<100 3:?<100", "no point of this plan (2)"},

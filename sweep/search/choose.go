@@ -161,7 +161,7 @@ func (v *view) testPoint(o expectation, why string) plan.Point {
 		return v.startRateSearch(o.point, why)
 	}
 	p := v.points[o.point]
-	p.Predicted = &trial.Predicted{ThroughputRPS: trial.Of(o.rate), ValueMS: trial.Of(o.value)}
+	p.Predicted = &trial.Predicted{ThroughputRPS: trial.NumOf(o.rate), ValueMS: trial.NumOf(o.value)}
 	p.Reason = joinSentences(fmt.Sprintf("predicted %.0f/s, P%g %.1f ms, %s; %s", o.rate, v.plan.SLA.Percentile, o.value, v.rankText(o), why), p.Reason)
 	return p
 }

@@ -23,7 +23,7 @@ type Climb struct {
 
 // NewClimb returns the strategy for the points, which it copies. The error says why a trace of the
 // plan cannot be read.
-func NewClimb(p plan.Plan, points []plan.Point, t trial.Tells) (*Climb, error) {
+func NewClimb(p plan.Plan, points []plan.Point, t trial.MetricSet) (*Climb, error) {
 	pr, err := newPredictor(p, points, t)
 	return &Climb{predictor: pr, remaining: pr.maxTests()}, err
 }

@@ -28,7 +28,7 @@ type Cost struct {
 func CostOf(p plan.Plan, found trial.History) Cost {
 	c := Cost{
 		Percentile: p.SLA.Percentile, Answers: stat.Needed(p.SLA.Percentile / 100),
-		Rate: found.Rate(), Budget: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
+		Rate: found.MaxRate(), Budget: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
 	}
 	if p.Target == "virtual" {
 		c.Budget = 0 // the budget limits real time only
@@ -122,7 +122,7 @@ func (c Cost) alternatives(more string) string {
 func (c Cost) MissingAnswers(trials []trial.Trial) string {
 	most, rate, mayPass := 0, c.Rate, len(trials) == 0
 	for _, t := range trials {
-		if value, ok := t.Verdict.ValueMS.Get(); t.Verdict.Result != trial.Undecided || t.Busy() || ok && value > t.Verdict.LimitMS {
+		if value, ok := t.Verdict.ValueMS.Get(); t.Verdict.Result != trial.Undecided || t.Disturbed() || ok && value > t.Verdict.LimitMS {
 			continue
 		}
 		if mayPass = true; t.Counts.OK >= most {
@@ -153,7 +153,7 @@ func (c Cost) HowToDecide(t trial.Trial) string {
 	c.Rate = t.Throughput.Value.Or(c.Rate)
 	validated := t.Role == trial.RoleValidation
 	switch value := v.ValueMS.Or(0); {
-	case t.Busy():
+	case t.Disturbed():
 		return "other programs took much of the machine: measure again when it is idle"
 	case validated && missing <= 0 && value > (1-closeToLimit)*v.LimitMS:
 		text := fmt.Sprintf("%d answers did not decide it: its P%g is close to the limit of %g ms", t.Counts.OK, v.Percentile, v.LimitMS)

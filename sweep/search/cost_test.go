@@ -16,7 +16,7 @@ import (
 
 // slowModel returns a history with one probe of a model that takes 2 s per item.
 func slowModel() trial.History {
-	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, Service: trial.Service{Median: trial.Of(2000)}}}}
+	return trial.History{Probes: []trial.Probe{{Settings: knob.Default(knob.TorchServe), BatchSize: 1, ServiceTime: trial.ServiceTime{Median: trial.NumOf(2000)}}}}
 }
 
 // passText is the text about the answers that a pass of a percentile needs.
@@ -80,8 +80,8 @@ func TestCostMissingAnswers(t *testing.T) {
 	c := search.CostOf(p, slowModel())
 	undecided := func(ok int, ms float64) trial.Trial {
 		x := trial.Trial{}
-		x.Counts.OK, x.Throughput.Value = ok, trial.Of(.5)
-		x.Verdict = trial.Verdict{LimitMS: 100, ValueMS: trial.Of(ms)}
+		x.Counts.OK, x.Throughput.Value = ok, trial.NumOf(.5)
+		x.Verdict = trial.Verdict{LimitMS: 100, ValueMS: trial.NumOf(ms)}
 		return x
 	}
 	more := func(n int) string { return fmt.Sprintf("about %d more answers, %s", n, timeText(n)) }

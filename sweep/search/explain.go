@@ -45,33 +45,33 @@ type Explainer struct {
 // the validation, the bottleneck with advice, the batches and the effect of the delay, the next
 // best settings and why they were not chosen, and what was not tried. The figures are those of
 // rows, which join all runs of a setting. best -1 means that there is no trial.
-func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Why {
-	why := trial.Why{RunnersUp: []int{}, Skipped: skipped}
+func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip) trial.Explanation {
+	why := trial.Explanation{RunnersUp: []int{}, Skipped: skipped}
 	if best < 0 || best >= len(trials) {
 		why.Text = "No trial was measured."
-		why.Say("left out", skippedText(skipped))
+		why.Add("left out", skippedText(skipped))
 		return why
 	}
-	e := explanation{Explainer: x, ranking: rank.Of(x.Rules, trials)}
+	e := explanation{Explainer: x, ranking: rank.New(x.Rules, trials)}
 	row := e.ranking.Row(best)
 	t := row.Joined
 	if v, ok := t.Verdict.ValueMS.Get(); ok && t.Verdict.LimitMS > 0 {
-		why.Headroom = trial.Of(1 - v/t.Verdict.LimitMS)
+		why.Headroom = trial.NumOf(1 - v/t.Verdict.LimitMS)
 	}
 	why.Text = joinSentences(x.headlineText(t), x.capacityText(t, &why))
 	next := e.runnersUp(trials[best])
 	for _, r := range next {
 		why.RunnersUp = append(why.RunnersUp, r.Joined.N)
 	}
-	why.Say("validated", e.validationText(row))
+	why.Add("validated", e.validationText(row))
 	cause := x.bottleneck(t)
 	why.Limit = cause.limit
-	why.Say("limits", cause.text)
+	why.Add("limits", cause.text)
 	for _, text := range []string{batchesText(t), e.delayText(t), queueWarning(t.Settings)} {
-		why.Say("batches", text)
+		why.Add("batches", text)
 	}
-	why.Say("next", e.runnersUpText(row, next))
-	why.Say("left out", skippedText(skipped))
+	why.Add("next", e.runnersUpText(row, next))
+	why.Add("left out", skippedText(skipped))
 	return why
 }
 
@@ -109,7 +109,7 @@ func (e explanation) otherLoads(row rank.Row) []string {
 		}
 		v := o.Verdict()
 		figures := fmt.Sprintf("(P%g %s ms)", v.Percentile, v.ValueMS.Text(1))
-		if e := o.Joined.Counts.ErrorWords(); e != "" {
+		if e := o.Joined.Counts.DescribeErrors(); e != "" {
 			figures = "(" + e + ")"
 		}
 		switch {
@@ -117,7 +117,7 @@ func (e explanation) otherLoads(row rank.Row) []string {
 			continue
 		case v.Result == trial.Fail:
 			out = append(out, fmt.Sprintf("under %v it FAILs %s", o.Joined.Load, figures))
-		case v.Seems() == trial.Fail:
+		case v.Likely() == trial.Fail:
 			out = append(out, fmt.Sprintf("under %v it looks like a FAIL %s", o.Joined.Load, figures))
 		default:
 			out = append(out, fmt.Sprintf("under %v it was not validated %s", o.Joined.Load, figures))
@@ -315,7 +315,7 @@ func (e explanation) whyNot(o, best rank.Row) string {
 // failingLoad returns a load under which the settings of a row fail, "" if there is none.
 func (e explanation) failingLoad(row rank.Row) string {
 	for _, o := range e.ranking.Rows {
-		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Seems() == trial.Fail && e.Rules.Question != plan.Capacity {
+		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Likely() == trial.Fail && e.Rules.Question != plan.Capacity {
 			return o.Joined.Load.String()
 		}
 	}

@@ -24,7 +24,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 	switch value, ok := near.Verdict.ValueMS.Get(); {
 	case near.Counts.Errors() > sla.MaxErrorRate:
 		return fmt.Sprintf("nearest is trial %d (%v): %s, %.2g%% are allowed: %s",
-			near.N, near.Settings, near.Counts.ErrorWords(), 100*sla.MaxErrorRate, errorsAdvice(near))
+			near.N, near.Settings, near.Counts.DescribeErrors(), 100*sla.MaxErrorRate, errorsAdvice(near))
 	case ok && value <= limit: // it does not keep up with the arrivals, as its Why says
 		return fmt.Sprintf("nearest is trial %d (%v): %s", near.N, near.Settings, near.Verdict.Why)
 	}
@@ -33,7 +33,7 @@ func ExplainNone(trials []trial.Trial, sla trial.SLA) string {
 			return text
 		}
 	}
-	result := near.Verdict.Words()
+	result := near.Verdict.Describe()
 	if median := near.Latency.P50.Value; !near.Verdict.ValueMS.OK() && median.OK() {
 		result = fmt.Sprintf("half of its requests took %s ms and longer", median.Text(1))
 	}
@@ -89,7 +89,7 @@ func errorsAdvice(t trial.Trial) string {
 // throughput is limited by something else: a batch delay or idle workers; also if no setting
 // executes a batch within the limit, because then fewer clients do not help.
 func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
-	if sla.Latency != trial.Request {
+	if sla.Latency != trial.RequestLatency {
 		return ""
 	}
 	clients, most, exec := 0, 0.0, math.Inf(1)

@@ -15,7 +15,7 @@ func TestExplainNone(t *testing.T) {
 		var out []trial.Trial
 		for _, r := range rates {
 			x := trial.Trial{Load: l}
-			x.Throughput.Value = trial.Of(r)
+			x.Throughput.Value = trial.NumOf(r)
 			out = append(out, x)
 		}
 		return out
@@ -23,20 +23,20 @@ func TestExplainNone(t *testing.T) {
 	ten := load.Spec{Concurrency: 10}
 	promise := trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond}
 	model := promise
-	model.Latency = trial.Model
+	model.Latency = trial.ModelLatency
 	near := func(p99, queue, formation, execution float64, change ...func(*trial.Trial)) []trial.Trial {
 		x := served(1, 10, p99, 100*time.Millisecond, failed)
-		x.Breakdown = trial.Breakdown{Queue: trial.Of(queue), Formation: trial.Of(formation), Execution: trial.Of(execution)}
+		x.Breakdown = trial.Breakdown{Queue: trial.NumOf(queue), Formation: trial.NumOf(formation), Execution: trial.NumOf(execution)}
 		for _, c := range change {
 			c(&x)
 		}
 		return []trial.Trial{x}
 	}
-	alone := func(t *trial.Trial) { t.Load.Concurrency, t.Throughput = 1, trial.Estimate{Value: trial.Of(9.7)} }
-	faster := func(t *trial.Trial) { t.N, t.Settings.BatchSize, t.Throughput.Value = 2, 16, trial.Of(12) }
+	alone := func(t *trial.Trial) { t.Load.Concurrency, t.Throughput = 1, trial.Estimate{Value: trial.NumOf(9.7)} }
+	faster := func(t *trial.Trial) { t.N, t.Settings.BatchSize, t.Throughput.Value = 2, 16, trial.NumOf(12) }
 	few := func(t *trial.Trial) {
 		t.Verdict = trial.Verdict{Percentile: 99, LimitMS: 100}
-		t.Latency.P50.Value = trial.Of(102)
+		t.Latency.P50.Value = trial.NumOf(102)
 	}
 	refused := func(t *trial.Trial) {
 		t.Counts = trial.Counts{Sent: 1000, OK: 968, Refused: 32}

@@ -22,7 +22,7 @@ import (
 // have the same settings unless they are changed, so that they are one row.
 func measured(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
 	about := func(v, half float64) trial.Estimate {
-		return trial.Estimate{Value: trial.Of(v), Low: trial.Of(v - half), High: trial.Of(v + half)}
+		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v - half), High: trial.NumOf(v + half)}
 	}
 	t := trial.Trial{N: n, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe)}
 	t.Throughput = about(rps, 5)
@@ -43,11 +43,11 @@ func set(s func(*knob.Settings)) func(*trial.Trial) {
 
 // bestIndex returns the index of the trial that represents the best row, -1 without one.
 func bestIndex(trials []trial.Trial) int {
-	best, ok := rank.Of(rank.Rules{}, trials).Best()
+	best, ok := rank.New(rank.Rules{}, trials).Best()
 	if !ok {
 		return -1
 	}
-	return best.Stands
+	return best.Representative
 }
 
 // served returns a trial with the figures of the example in FORMATS.
@@ -55,8 +55,8 @@ func served(n int, rps, p99 float64, delay time.Duration, change ...func(*trial.
 	t := measured(n, rps, p99)
 	t.Load = load.Spec{Concurrency: 10}
 	t.Settings.BatchSize, t.Settings.BatchDelay = 8, delay
-	t.Breakdown = trial.Breakdown{Queue: trial.Of(8.9), Formation: trial.Of(.4), Execution: trial.Of(9)}
-	t.Batches = trial.Batches{Mean: trial.Of(5.9), Sizes: map[int]int{4: 210, 8: 710}}
+	t.Breakdown = trial.Breakdown{Queue: trial.NumOf(8.9), Formation: trial.NumOf(.4), Execution: trial.NumOf(9)}
+	t.Batches = trial.Batches{Mean: trial.NumOf(5.9), Sizes: map[int]int{4: 210, 8: 710}}
 	for _, c := range change {
 		c(&t)
 	}
@@ -73,8 +73,8 @@ func TestExplain(t *testing.T) {
 	}
 	skipped := []trial.Skip{{Reason: "rare"}, {Reason: "often"}, {Reason: "often"}}
 	why := search.Explainer{}.Explain(trials, bestIndex(trials), skipped)
-	want := trial.Why{
-		Limit: "execution", Headroom: trial.Of(1 - 41.2/100), RunnersUp: []int{3, 1}, Skipped: skipped,
+	want := trial.Explanation{
+		Limit: "execution", Headroom: trial.NumOf(1 - 41.2/100), RunnersUp: []int{3, 1}, Skipped: skipped,
 		Text: "Trial 2 (1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread) does 528.1 (523.1-533.1) requests/s with P99 of request latency 41.2 ms, 59% below the limit of 100 ms." +
 			" Limits: execution takes 9.0 ms, the queue 8.9, filling the batch 0.4; smaller batches, FP16, more threads or a faster device shorten it." +
 			" Batches: held 5.9 of 8, 77% were full." +
@@ -96,7 +96,7 @@ func TestExplain(t *testing.T) {
 func TestExplainLimits(t *testing.T) {
 	steps := func(queue, formation, execution float64) func(*trial.Trial) {
 		return func(t *trial.Trial) {
-			t.Breakdown.Queue, t.Breakdown.Formation, t.Breakdown.Execution = trial.Of(queue), trial.Of(formation), trial.Of(execution)
+			t.Breakdown.Queue, t.Breakdown.Formation, t.Breakdown.Execution = trial.NumOf(queue), trial.NumOf(formation), trial.NumOf(execution)
 		}
 	}
 	rate := func(r float64) func(*trial.Trial) {
@@ -125,7 +125,7 @@ func TestExplainLimits(t *testing.T) {
 
 func TestExplainWithoutAPass(t *testing.T) {
 	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, .031 }
-	hungry := func(t *trial.Trial) { t.Use.RSSMB = trial.Of(900) }
+	hungry := func(t *trial.Trial) { t.Use.RSSMB = trial.NumOf(900) }
 	for _, c := range []struct {
 		name  string
 		trial trial.Trial
@@ -185,7 +185,7 @@ func randomTrial(r *rand.Rand, n int) trial.Trial {
 		if r.IntN(12) == 0 {
 			return trial.Num{}
 		}
-		return trial.Of(v)
+		return trial.NumOf(v)
 	}
 	t := measured(n, 0, 0)
 	rps := float64(100 + 10*r.IntN(4))
@@ -271,13 +271,13 @@ func TestExplainLines(t *testing.T) {
 func TestBatchingLoss(t *testing.T) {
 	timed := func(ms ...float64) (out []trial.Probe) {
 		for i, v := range ms {
-			out = append(out, trial.Probe{BatchSize: 1 << i, Service: trial.Service{Median: trial.Of(v)}, Settings: knob.Settings{Workers: 1, BatchSize: 1 << i}})
+			out = append(out, trial.Probe{BatchSize: 1 << i, ServiceTime: trial.ServiceTime{Median: trial.NumOf(v)}, Settings: knob.Settings{Workers: 1, BatchSize: 1 << i}})
 		}
 		return out
 	}
 	ran := func(n, size int, ms float64) trial.Trial {
 		return served(n, 10, 10, 0, func(t *trial.Trial) {
-			t.Settings.BatchSize, t.Batches.Mean, t.Breakdown.Execution = size, trial.Of(float64(size)), trial.Of(ms)
+			t.Settings.BatchSize, t.Batches.Mean, t.Breakdown.Execution = size, trial.NumOf(float64(size)), trial.NumOf(ms)
 		})
 	}
 	for _, c := range []struct {

@@ -72,7 +72,7 @@ type RateGrid struct {
 }
 
 // NewRateGrid returns the strategy for the points, which it copies.
-func NewRateGrid(p plan.Plan, points []plan.Point, t trial.Tells) (*RateGrid, error) {
+func NewRateGrid(p plan.Plan, points []plan.Point, t trial.MetricSet) (*RateGrid, error) {
 	pr, err := newPredictor(p, points, t)
 	pr.everyPoint = true
 	return &RateGrid{predictor: pr, remaining: len(points)}, err

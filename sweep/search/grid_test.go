@@ -112,7 +112,7 @@ func TestComplete(t *testing.T) {
 		if _, err := search.Complete(p); err != nil {
 			t.Errorf("Complete(%s): %v", name, err)
 		}
-		if _, err := search.New(p, nil, trial.TellsAll()); err != nil {
+		if _, err := search.New(p, nil, trial.AllMetrics()); err != nil {
 			t.Errorf("New(%s): %v", name, err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestCompleteUnknownStrategy(t *testing.T) {
 	if _, err := search.Complete(p); err == nil || err.Error() != want {
 		t.Errorf("Complete(magic) = %v, want %s", err, want)
 	}
-	if _, err := search.New(p, nil, trial.TellsAll()); err == nil {
+	if _, err := search.New(p, nil, trial.AllMetrics()); err == nil {
 		t.Error("New(magic) is no error")
 	}
 }

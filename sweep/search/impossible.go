@@ -27,7 +27,7 @@ const minAnswers = 10
 func (v *view) minBatchTime(session group, maxSize int) (ms float64, size int, ok bool) {
 	fewest := map[int]trial.Probe{} // by batch size
 	for _, p := range v.history.Probes {
-		_, measured := p.Service.Fastest.Get()
+		_, measured := p.ServiceTime.Fastest.Get()
 		old, seen := fewest[p.BatchSize]
 		if !measured || p.Error != "" || p.BatchSize > maxSize || groupOf(p.Settings).sessionKind() != session ||
 			seen && old.Settings.Workers < p.Settings.Workers {
@@ -39,7 +39,7 @@ func (v *view) minBatchTime(session group, maxSize int) (ms float64, size int, o
 	ms = math.Inf(1)
 	for _, b := range slices.Sorted(maps.Keys(fewest)) {
 		p := fewest[b]
-		if one := p.Service.Fastest.Or(0) / float64(p.Settings.Workers); one < ms {
+		if one := p.ServiceTime.Fastest.Or(0) / float64(p.Settings.Workers); one < ms {
 			ms, size = one, b
 		}
 	}
@@ -51,7 +51,7 @@ func (v *view) minBatchTime(session group, maxSize int) (ms float64, size int, o
 func (v *view) minLatency(s knob.Settings) (shortest float64, what string, measured bool) {
 	ms, size, ok := v.minBatchTime(groupOf(s).sessionKind(), s.BatchSize)
 	what = fmt.Sprintf("a batch of %d alone takes %.1f ms", size, ms)
-	if !ok || v.plan.SLA.Latency == trial.Model || !v.delayCounts(s) {
+	if !ok || v.plan.SLA.Latency == trial.ModelLatency || !v.delayCounts(s) {
 		return ms, what, ok
 	}
 	full, timed := v.minFullBatchTime(s)
@@ -73,7 +73,7 @@ func (v *view) delayCounts(s knob.Settings) bool {
 func (v *view) minFullBatchTime(s knob.Settings) (ms float64, ok bool) {
 	ms = math.Inf(1)
 	for _, p := range v.history.Probes {
-		if fastest, measured := p.Service.Fastest.Get(); measured && p.BatchSize == s.BatchSize && groupOf(p.Settings).sessionKind() == groupOf(s).sessionKind() {
+		if fastest, measured := p.ServiceTime.Fastest.Get(); measured && p.BatchSize == s.BatchSize && groupOf(p.Settings).sessionKind() == groupOf(s).sessionKind() {
 			ms = min(ms, fastest/float64(p.Settings.Workers))
 		}
 	}
@@ -137,11 +137,11 @@ func (v *view) isConfirmed() bool {
 	return slices.ContainsFunc(v.tests, func(x loadTest) bool {
 		return v.whyImpossible(x.point) != "" && slices.ContainsFunc(x.trials, func(t trial.Trial) bool {
 			median := t.Latency.P50.Value
-			if t.Verdict.Latency == trial.Model {
+			if t.Verdict.Latency == trial.ModelLatency {
 				median = t.Model.P50
 			}
 			return t.Verdict.Result == trial.Fail && t.Error == "" ||
-				!t.Busy() && t.Counts.OK >= minAnswers && median.Or(0) > t.Verdict.LimitMS
+				!t.Disturbed() && t.Counts.OK >= minAnswers && median.Or(0) > t.Verdict.LimitMS
 		})
 	})
 }

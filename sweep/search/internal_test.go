@@ -93,10 +93,10 @@ func TestProberKeepsToItsLimit(t *testing.T) {
 func probesOf(workers int, a, each float64, batches ...int) []trial.Probe {
 	var out []trial.Probe
 	for _, b := range batches {
-		ms := trial.Of(a + each*float64(b))
+		ms := trial.NumOf(a + each*float64(b))
 		out = append(out, trial.Probe{
 			Settings: settings(workers, b), BatchSize: b, Runs: 16,
-			Service: trial.Service{Median: ms, Low: ms, High: ms, Fastest: ms},
+			ServiceTime: trial.ServiceTime{Median: ms, Low: ms, High: ms, Fastest: ms},
 		})
 	}
 	return out
@@ -118,7 +118,7 @@ func TestSimulatorSubstitutesServiceTimes(t *testing.T) {
 		}
 	}
 	failed := probesOf(1, 1, 1, 4)
-	failed[0].Service, failed[0].Error = trial.Service{}, "no memory"
+	failed[0].ServiceTime, failed[0].Error = trial.ServiceTime{}, "no memory"
 	if newSimulator(p, nil, failed) != nil {
 		t.Error("a failed probe gave a simulator")
 	}
@@ -221,7 +221,7 @@ func BenchmarkForecasts(b *testing.B) {
 // that passed does.
 func TestDisturbedTrialsDoNotCount(t *testing.T) {
 	points := gridOf([]int{1}, []int{1, 2, 4, 8, 16})
-	o, err := newPredictor(plan.Default(), points, trial.TellsAll())
+	o, err := newPredictor(plan.Default(), points, trial.AllMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestForecastUsesTheWholeTrace(t *testing.T) {
 		t.Fatalf("%d requests, truncations %q, %v, want all %d", len(times[path]), cut, err, quiet+burst)
 	}
 	p := plan.Default()
-	probe := trial.Probe{Settings: at.Settings, BatchSize: 1, Runs: 16, Service: trial.Service{Median: trial.Of(2)}}
+	probe := trial.Probe{Settings: at.Settings, BatchSize: 1, Runs: 16, ServiceTime: trial.ServiceTime{Median: trial.NumOf(2)}}
 	if f := newSimulator(p, times, []trial.Probe{probe}).forecast(at, simulatedPerRate); f.value < 1000 {
 		t.Errorf("expected percentile %g ms, want that of the burst", f.value)
 	}
@@ -298,7 +298,7 @@ func TestMinLatencyIncludesTheDelay(t *testing.T) {
 		want   []bool // impossible
 	}{
 		{"request latency", nil, []bool{false, true, false, false, false}}, // batch size 4 has no probe of a full batch; with batch size 200 few requests wait for the whole delay
-		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.Model }, []bool{false, false, false, false, false}},
+		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.ModelLatency }, []bool{false, false, false, false, false}},
 		{"eager rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, []bool{false, false, false, false, false}},
 		{"a shorter limit", func(p *plan.Plan) { p.SLA.Limit = 2 * time.Millisecond }, []bool{true, true, true, true, true}},
 		{"a limit of a full batch", func(p *plan.Plan) { p.SLA.Limit = 17 * time.Millisecond }, []bool{false, false, false, false, false}},
@@ -308,7 +308,7 @@ func TestMinLatencyIncludesTheDelay(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&p)
 		}
-		o, err := newPredictor(p, points, trial.TellsAll())
+		o, err := newPredictor(p, points, trial.AllMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,7 +323,7 @@ func TestMinLatencyIncludesTheDelay(t *testing.T) {
 
 // With a probe of several workers, each of them may have waited for the others.
 func TestMinBatchTime(t *testing.T) {
-	o, err := newPredictor(plan.Default(), gridOf(upTo(4), []int{1, 8}), trial.TellsAll())
+	o, err := newPredictor(plan.Default(), gridOf(upTo(4), []int{1, 8}), trial.AllMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +366,7 @@ func TestSlowModelGetsFewerProbes(t *testing.T) {
 	} {
 		p := plan.Default()
 		p.Budget.Time, p.SLA.Limit = tt.budget, time.Hour
-		o, err := newPredictor(p, gridOf(upTo(4), []int{1, 2, 4, 8}), trial.TellsAll())
+		o, err := newPredictor(p, gridOf(upTo(4), []int{1, 2, 4, 8}), trial.AllMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -391,13 +391,13 @@ func TestSlowModelGetsFewerProbes(t *testing.T) {
 // With few batches the interval of the median is wide even if the spread is small: a spread from
 // this interval made predictions too low by a fifth.
 func TestSpreadOf(t *testing.T) {
-	p := trial.Probe{Runs: 16, Service: trial.Service{
-		Median: trial.Of(10), Low: trial.Of(8.5), High: trial.Of(11.5), Spread: trial.Of(.05),
+	p := trial.Probe{Runs: 16, ServiceTime: trial.ServiceTime{
+		Median: trial.NumOf(10), Low: trial.NumOf(8.5), High: trial.NumOf(11.5), Spread: trial.NumOf(.05),
 	}}
 	if got := spreadOf(p).Or(0); got != .05 {
 		t.Errorf("spread %v, that of the probe is .05", got)
 	}
-	p.Service.Spread, p.Service.Low, p.Service.High = trial.Num{}, trial.Of(9.7), trial.Of(10.3)
+	p.ServiceTime.Spread, p.ServiceTime.Low, p.ServiceTime.High = trial.Num{}, trial.NumOf(9.7), trial.NumOf(10.3)
 	if got := spreadOf(p).Or(0); math.Abs(got-.049) > .001 { // .3/10 x 4 / (1.96 x 1.2533)
 		t.Errorf("spread %v of an older profile, want .049", got)
 	}

@@ -38,7 +38,7 @@ type predictor struct {
 
 // newPredictor returns a predictor of the points, which it copies. The error says why a trace
 // cannot be read.
-func newPredictor(p plan.Plan, points []plan.Point, t trial.Tells) (*predictor, error) {
+func newPredictor(p plan.Plan, points []plan.Point, t trial.MetricSet) (*predictor, error) {
 	pr := &predictor{
 		prober: newProber(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[pointKey]int{},
 		maxLoadTests: p.Budget.LoadTests, noPrediction: whyUnpredictable(points, t),
@@ -57,8 +57,8 @@ func newPredictor(p plan.Plan, points []plan.Point, t trial.Tells) (*predictor, 
 // whyUnpredictable says why the simulator cannot predict the points; "" if it can. It needs the
 // service times, which the target must report, and it simulates only the seven knobs of the engine:
 // it cannot predict points that differ in the target's own knobs.
-func whyUnpredictable(points []plan.Point, t trial.Tells) string {
-	if !t.ServiceTimes() {
+func whyUnpredictable(points []plan.Point, t trial.MetricSet) string {
+	if !t.HasServiceTimes() {
 		return "nothing is predicted, because the target does not report the times and sizes of its batches"
 	}
 	for _, p := range points {
@@ -138,7 +138,7 @@ func (pr *predictor) simulatorFor(found []trial.Probe) *simulator {
 
 // sameProbe reports whether two probes have the same settings and result.
 func sameProbe(a, b trial.Probe) bool {
-	return a.Settings == b.Settings && a.BatchSize == b.BatchSize && a.Service == b.Service && a.Error == b.Error
+	return a.Settings == b.Settings && a.BatchSize == b.BatchSize && a.ServiceTime == b.ServiceTime && a.Error == b.Error
 }
 
 // forecasts predicts all points.

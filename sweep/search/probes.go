@@ -26,7 +26,7 @@ const (
 // group has the settings that the service time of a batch depends on, besides its size. The effect
 // of the target's own knobs is unknown, so that they are part of the group.
 type group struct {
-	own       knob.Own
+	own       knob.OwnValues
 	device    string
 	precision knob.Precision
 	threads   int
@@ -110,7 +110,7 @@ type prober struct {
 }
 
 func newProber(p plan.Plan, points []plan.Point) prober {
-	s := prober{probeSpace: newProbeSpace(points), maxProbes: probeLimit, allowance: p.Budget.Probes()}
+	s := prober{probeSpace: newProbeSpace(points), maxProbes: probeLimit, allowance: p.Budget.ProbeTime()}
 	if s.allowance > 0 {
 		s.maxProbes = min(max(int(s.allowance/probeCost), minProbes), probeLimit)
 	}
@@ -183,7 +183,7 @@ func expectedTime(k probeKey, found []trial.Probe) time.Duration {
 	best := time.Duration(math.MaxInt64)
 	for _, p := range found {
 		taken := time.Duration(p.Seconds * float64(time.Second))
-		ms, ok := p.Service.Median.Get()
+		ms, ok := p.ServiceTime.Median.Get()
 		if !ok {
 			best = min(best, max(taken, probeCost)) // the probe had no result within this time
 			continue

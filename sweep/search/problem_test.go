@@ -143,7 +143,7 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 		t.Fatal(err)
 	}
 	points, _ := completed.Points(info(t, d).Limits, info(t, d).Current, info(t, d).Fixed)
-	s, err := search.New(completed, points, trial.TellsAll())
+	s, err := search.New(completed, points, trial.AllMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,9 +152,9 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 	b := &memoryRecorder{cancel: cancel, remaining: after, probes: done.Probes, trials: done.Trials}
 	rules := rank.RulesOf(completed)
 	r := sweep.Runner{
-		Target: d, Strategy: s, Recorder: b, SLA: completed.SLA, Seed: completed.Seed, First: len(done.Trials) + 1, Done: done,
+		Target: d, Strategy: s, Recorder: b, SLA: completed.SLA, Seed: completed.Seed, FirstNumber: len(done.Trials) + 1, Resumed: done,
 		MaxRequests: completed.Trial.MaxRequests, Rules: rules,
-		Explain: func(t []trial.Trial, best int) trial.Why { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
+		Explain: func(t []trial.Trial, best int) trial.Explanation { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
 	}
 	out, err := r.Run(ctx)
 	if err != nil && after == 0 {

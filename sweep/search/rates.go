@@ -90,10 +90,10 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64)
 		n++
 		value, measured := t.Verdict.ValueMS.Get()
 		switch within := measured && value <= t.Verdict.LimitMS; {
-		case t.Verdict.Seems() == trial.Pass: // evaluated below, when the lowest rate that failed is known
-		case t.Verdict.Seems() == trial.Undecided && measured && value <= clearlyWithin*t.Verdict.LimitMS:
+		case t.Verdict.Likely() == trial.Pass: // evaluated below, when the lowest rate that failed is known
+		case t.Verdict.Likely() == trial.Undecided && measured && value <= clearlyWithin*t.Verdict.LimitMS:
 			undecidedRate = min(undecidedRate, t.Load.Rate) // too short for a verdict, and a bound only if no rate passes
-		case t.Verdict.Seems() == trial.Undecided && within:
+		case t.Verdict.Likely() == trial.Undecided && within:
 			nearLimit = true
 			r.high = min(r.high, t.Load.Rate*minImprovement)
 		case t.Verdict.Result == trial.Undecided && !measured && v.simulator != nil && t.Error == "":
@@ -107,7 +107,7 @@ func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64)
 		}
 	}
 	for _, t := range trials {
-		if t.Verdict.Seems() == trial.Pass && t.Load.Rate < r.high {
+		if t.Verdict.Likely() == trial.Pass && t.Load.Rate < r.high {
 			r.low = max(r.low, t.Load.Rate)
 		}
 	}
@@ -235,7 +235,7 @@ func (v *view) startRateSearch(point int, why string) plan.Point {
 		p.Reason = joinSentences("no rate is predicted to keep the promise, so it starts at a low one;", why, v.points[point].Reason)
 		return p
 	}
-	p.Predicted.HighestRPS = trial.Of(o.rate)
+	p.Predicted.HighestRPS = trial.NumOf(o.rate)
 	p.Reason = joinSentences(fmt.Sprintf("predicted to serve %.0f/s, %s; %s", o.rate, v.rankText(o), why), v.points[point].Reason)
 	return p
 }
@@ -263,6 +263,6 @@ func (v *view) nextRate() plan.Point {
 func (v *view) atRate(point int, rate float64) plan.Point {
 	p := v.points[point]
 	p.Load.Rate = plan.RoundRate(rate)
-	p.Predicted = &trial.Predicted{ThroughputRPS: trial.Of(p.Load.Rate)}
+	p.Predicted = &trial.Predicted{ThroughputRPS: trial.NumOf(p.Load.Rate)}
 	return p
 }

@@ -39,15 +39,15 @@ type Strategy interface {
 type strategyKind struct {
 	name             string
 	defaultLoadTests int // default of the plan's budget; 0 is no limit
-	newStrategy      func(plan.Plan, []plan.Point, trial.Tells) (Strategy, error)
+	newStrategy      func(plan.Plan, []plan.Point, trial.MetricSet) (Strategy, error)
 }
 
 // strategyKinds returns all strategies, the default first.
 func strategyKinds() []strategyKind {
 	return []strategyKind{
-		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewAuto(p, points, t) }},
-		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) { return NewClimb(p, points, t) }},
-		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) {
+		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) { return NewAuto(p, points, t) }},
+		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) { return NewClimb(p, points, t) }},
+		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
 			if p.Question == plan.Capacity {
 				return NewRateGrid(p, points, t)
 			}
@@ -81,7 +81,7 @@ func Complete(p plan.Plan) (plan.Plan, error) {
 
 // New returns the strategy of a completed plan for its points, on a target with these measurements.
 // New copies the points.
-func New(p plan.Plan, points []plan.Point, t trial.Tells) (Strategy, error) {
+func New(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
 	k, err := findKind(p.Strategy)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func newSimulator(p plan.Plan, traces map[string][]time.Duration, probes []trial
 	sim := &simulator{plan: p, serviceTimes: map[group][]servicetime.Row{}, traces: traces}
 	defaultSpread := medianSpread(probes)
 	for _, p := range probes {
-		ms, ok := p.Service.Median.Get()
+		ms, ok := p.ServiceTime.Median.Get()
 		if !ok || p.Error != "" || ms <= 0 {
 			continue
 		}
@@ -78,17 +78,17 @@ func newSimulator(p plan.Plan, traces map[string][]time.Duration, probes []trial
 // Older profiles have no spread: there it is computed from the interval of the median.
 func spreadOf(p trial.Probe) trial.Num {
 	const most = .3
-	if spread, ok := p.Service.Spread.Get(); ok {
-		return trial.Of(min(spread, most))
+	if spread, ok := p.ServiceTime.Spread.Get(); ok {
+		return trial.NumOf(min(spread, most))
 	}
-	median, ok0 := p.Service.Median.Get()
-	low, ok1 := p.Service.Low.Get()
-	high, ok2 := p.Service.High.Get()
+	median, ok0 := p.ServiceTime.Median.Get()
+	low, ok1 := p.ServiceTime.Low.Get()
+	high, ok2 := p.ServiceTime.High.Get()
 	if !ok0 || !ok1 || !ok2 || median <= 0 {
 		return trial.Num{}
 	}
 	half := (high - low) / 2 / median
-	return trial.Of(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), most))
+	return trial.NumOf(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), most))
 }
 
 // medianSpread returns the median spread of the probes, for those without a spread.
@@ -204,7 +204,7 @@ func (sim *simulator) forecast(p plan.Point, requests int) forecast {
 func (sim *simulator) simConfig(p plan.Point, c servicetime.Curve) predict.Config {
 	return predict.Config{
 		Settings: p.Settings, Rule: sim.plan.Options.Rule, Service: c, Seed: sim.plan.Seed,
-		Detail: sim.plan.SLA.Latency == trial.Model,
+		Detail: sim.plan.SLA.Latency == trial.ModelLatency,
 	}
 }
 
@@ -212,7 +212,7 @@ func (sim *simulator) simConfig(p plan.Point, c servicetime.Curve) predict.Confi
 func (sim *simulator) promise() predict.Promise {
 	return predict.Promise{
 		Q: sim.plan.SLA.Percentile / 100, Limit: sim.plan.SLA.Limit,
-		Model: sim.plan.SLA.Latency == trial.Model, Errors: sim.plan.SLA.MaxErrorRate,
+		Model: sim.plan.SLA.Latency == trial.ModelLatency, Errors: sim.plan.SLA.MaxErrorRate,
 	}
 }
 

@@ -40,7 +40,7 @@ func runToEnd(t *testing.T, p plan.Plan, points []plan.Point, w fakeServer) (tri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(p, points, trial.TellsAll())
+	s, err := search.New(p, points, trial.AllMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +62,8 @@ func runToEnd(t *testing.T, p plan.Plan, points []plan.Point, w fakeServer) (tri
 }
 
 func (w fakeServer) probe(x plan.Point, n int) trial.Probe {
-	ms := trial.Of(w.service(x.Settings))
-	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, Service: trial.Service{Median: ms, Low: ms, High: ms, Fastest: ms}}
+	ms := trial.NumOf(w.service(x.Settings))
+	p := trial.Probe{N: n, Settings: x.Settings, BatchSize: x.Settings.BatchSize, Runs: 16, ServiceTime: trial.ServiceTime{Median: ms, Low: ms, High: ms, Fastest: ms}}
 	if !ms.OK() {
 		p.Error = "it reports no times"
 	}
@@ -80,9 +80,9 @@ func (w fakeServer) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
 	} else {
 		ms = w.ms(x.Settings)
 	}
-	out.Throughput = trial.Estimate{Value: trial.Of(rate), Low: trial.Of(rate * .99), High: trial.Of(rate * 1.01)}
+	out.Throughput = trial.Estimate{Value: trial.NumOf(rate), Low: trial.NumOf(rate * .99), High: trial.NumOf(rate * 1.01)}
 	out.Seconds, out.WarmupSeconds, out.Counts.Sent = 2, .2, int(2*rate)
-	out.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: limit, ValueMS: trial.Of(ms), LowMS: trial.Of(ms * .98), HighMS: trial.Of(ms * 1.02)}
+	out.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: limit, ValueMS: trial.NumOf(ms), LowMS: trial.NumOf(ms * .98), HighMS: trial.NumOf(ms * 1.02)}
 	if ms <= limit {
 		out.Verdict.Result = trial.Pass
 	}
@@ -91,7 +91,7 @@ func (w fakeServer) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
 		out.Verdict.ValueMS, out.Verdict.LowMS, out.Verdict.HighMS = trial.Num{}, trial.Num{}, trial.Num{}
 	}
 	if w.rss != nil {
-		out.Use.RSSMB = trial.Of(w.rss(x.Settings))
+		out.Use.RSSMB = trial.NumOf(w.rss(x.Settings))
 	}
 	return out
 }
@@ -115,11 +115,11 @@ func defaultProblem() (plan.Plan, []plan.Point, fakeServer) {
 
 func bestOf(t *testing.T, p plan.Plan, h trial.History) trial.Trial {
 	t.Helper()
-	best, ok := rank.Of(rank.RulesOf(p), h.Trials).Best()
+	best, ok := rank.New(rank.RulesOf(p), h.Trials).Best()
 	if !ok || !rank.RulesOf(p).Meets(best.Joined) {
 		t.Fatalf("none of %d trials meets the promise", len(h.Trials))
 	}
-	return h.Trials[best.Stands]
+	return h.Trials[best.Representative]
 }
 
 func TestStrategiesFindTheBest(t *testing.T) {
@@ -253,7 +253,7 @@ func TestAutoGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(completed, points, trial.TellsAll())
+	s, err := search.New(completed, points, trial.AllMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestOutlines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := search.New(completed, points, trial.TellsAll())
+			s, err := search.New(completed, points, trial.AllMetrics())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -302,8 +302,8 @@ func TestAccuracy(t *testing.T) {
 	at := func(w int, predicted, measured float64) trial.Trial {
 		return trial.Trial{
 			Role: trial.RoleLoad, Settings: knob.Settings{Workers: w},
-			Predicted: &trial.Predicted{ThroughputRPS: trial.Of(predicted), ValueMS: trial.Of(10)},
-			Result:    trial.Result{Throughput: trial.Estimate{Value: trial.Of(measured)}, Verdict: trial.Verdict{ValueMS: trial.Of(12.5)}},
+			Predicted: &trial.Predicted{ThroughputRPS: trial.NumOf(predicted), ValueMS: trial.NumOf(10)},
+			Result:    trial.Result{Throughput: trial.Estimate{Value: trial.NumOf(measured)}, Verdict: trial.Verdict{ValueMS: trial.NumOf(12.5)}},
 		}
 	}
 	got := search.AccuracyOf([]trial.Trial{at(1, 1, 9), at(2, 110, 100), at(3, 99, 100), {Role: trial.RoleValidation}})

@@ -94,7 +94,7 @@ func TestAutoExplainsMissingPredictions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := search.New(completed, points, trial.TellsAll())
+		s, err := search.New(completed, points, trial.AllMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestNoProbesWithoutServiceTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := search.New(completed, points, trial.Tells{ModelLatency: true})
+	s, err := search.New(completed, points, trial.MetricSet{ModelLatency: true})
 	if err != nil {
 		t.Fatal(err)
 	}

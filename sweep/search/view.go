@@ -88,7 +88,7 @@ const maxDisturbed = 3
 // skipDisturbed reports whether a trial is ignored, because it is undecided and other programs
 // disturbed it. Its point counts as untried.
 func (v *view) skipDisturbed(t trial.Trial) bool {
-	if !t.Busy() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.disturbed == maxDisturbed {
+	if !t.Disturbed() || t.Verdict.Result != trial.Undecided || t.Verdict.Leaning == trial.Pass || v.disturbed == maxDisturbed {
 		return false
 	}
 	v.disturbed++
@@ -99,7 +99,7 @@ func (v *view) skipDisturbed(t trial.Trial) bool {
 func (v *view) addTrial(at int, t trial.Trial) {
 	x := &v.tests[at]
 	x.trials = append(x.trials, t)
-	broken := t.Verdict.Seems() == trial.Fail && v.plan.Question == plan.Throughput
+	broken := t.Verdict.Likely() == trial.Fail && v.plan.Question == plan.Throughput
 	x.failed = x.failed || broken || v.rules.Exceeds(t)
 	if v.plan.Question != plan.Capacity {
 		return

@@ -34,7 +34,7 @@ func (s *Session) StartSweep() error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if _, err := sweep.Fit(p, s.state.Info); err != nil {
+	if _, err := sweep.PlanFor(p, s.state.Info); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(s.ctx)

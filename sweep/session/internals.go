@@ -20,7 +20,7 @@ type Internals struct {
 // BareRate returns the rate of the model alone with the settings s; it is not measured if the last
 // measurement had other settings.
 func (i Internals) BareRate(s knob.Settings) trial.Num {
-	if i.Bare == nil || !i.Bare.Holds(s) {
+	if i.Bare == nil || !i.Bare.AppliesTo(s) {
 		return trial.Num{}
 	}
 	return i.Bare.RPS
@@ -51,7 +51,7 @@ func (s *Session) Bare() error {
 	if err := s.checkServing(); err != nil {
 		return err
 	}
-	b, ok := s.target.(sweep.Barer)
+	b, ok := s.target.(sweep.BareMeasurer)
 	if !ok {
 		return errors.New("this target does not run its model alone: only an engine of this program does")
 	}
@@ -60,7 +60,7 @@ func (s *Session) Bare() error {
 }
 
 // measureBare stops the load, measures, and starts the load again. The lock is held.
-func (s *Session) measureBare(b sweep.Barer) {
+func (s *Session) measureBare(b sweep.BareMeasurer) {
 	s.state.Internals.Measuring = QueryBare
 	ctx := s.ctx
 	s.spawn(func() {

@@ -32,7 +32,7 @@ func (d *profiledDevice) Bare(context.Context) (trial.Bare, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.loadsDuringBare = append(d.loadsDuringBare, d.liveLoads)
-	return trial.Bare{Settings: d.settings, RPS: trial.Of(600), Workers: 1, BatchSize: d.settings.BatchSize}, d.err
+	return trial.Bare{Settings: d.settings, RPS: trial.NumOf(600), Workers: 1, BatchSize: d.settings.BatchSize}, d.err
 }
 
 func (d *profiledDevice) Operators(_ context.Context, runs int) (trial.Operators, error) {

@@ -87,7 +87,7 @@ func (r *ring) add(s load.Sample) {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // endSecond ends the present second at the time at.
-func (r *ring) endSecond(at time.Time, use trial.Use) {
+func (r *ring) endSecond(at time.Time, use trial.ResourceUse) {
 	r.at = (r.at + 1) % len(r.buckets)
 	r.buckets[r.at].reset()
 	r.filled = min(r.filled+1, maxWindow)
@@ -159,12 +159,12 @@ func (r *ring) models(seconds int) []float64 {
 func (r *ring) percentiles(seconds int) (p50, p99, model trial.Num) {
 	q := stat.Quantiles(r.requests(seconds), .5, .99)
 	m := stat.Quantile(r.models(seconds), .99)
-	return trial.Of(q[0].Value), trial.Of(q[1].Value), trial.Of(m.Value)
+	return trial.NumOf(q[0].Value), trial.NumOf(q[1].Value), trial.NumOf(m.Value)
 }
 
 // snapshot returns the figures of the live traffic. It is called several times a second and only
 // copies what update has computed.
-func (r *ring) snapshot(use trial.Use) Live {
+func (r *ring) snapshot(use trial.ResourceUse) Live {
 	out := r.current
 	out.Totals, out.Use = r.totals, use
 	return out
@@ -187,8 +187,8 @@ func (r *ring) update() {
 			b := r.secondsAgo(i)
 			ok, items, answersWithBatch = ok+b.ok, items+b.items, answersWithBatch+b.answersWithBatch
 		}
-		out.RPS = trial.Of(float64(ok) / float64(n))
-		out.Batch = trial.Of(items / float64(answersWithBatch))
+		out.RPS = trial.NumOf(float64(ok) / float64(n))
+		out.Batch = trial.NumOf(items / float64(answersWithBatch))
 	}
 	r.current = out
 }
@@ -202,7 +202,7 @@ func (r *ring) verdict() trial.Verdict {
 	for i := n; i >= 1; i-- {
 		b, at := r.secondsAgo(i), time.Duration(n-i)*time.Second
 		values := b.requestMS
-		if r.sla.Latency == trial.Model {
+		if r.sla.Latency == trial.ModelLatency {
 			values = b.modelMS
 		}
 		in.Values, in.Times = append(in.Values, values...), appendTimes(in.Times, at, len(values))

@@ -19,10 +19,10 @@ func BenchmarkPublish(b *testing.B) {
 			r.add(load.Sample{Latency: time.Duration(5+i%7) * time.Millisecond, Model: 3 * time.Millisecond, Batch: 4})
 		}
 		at = at.Add(time.Second)
-		r.endSecond(at, trial.Use{})
+		r.endSecond(at, trial.ResourceUse{})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.snapshot(trial.Use{})
+		r.snapshot(trial.ResourceUse{})
 	}
 }

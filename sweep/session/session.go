@@ -32,7 +32,7 @@ type Target interface {
 	// returns nil after the end of ctx, otherwise the reason why the load failed.
 	Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error
 	// Use returns the latest utilization.
-	Use() trial.Use
+	Use() trial.ResourceUse
 }
 
 // Config is the configuration of a session.
@@ -204,7 +204,7 @@ func (s *Session) open() {
 		text += ": " + why
 	}
 	s.addMessage(Note, "%s", text)
-	if b, ok := t.(sweep.Barer); ok {
+	if b, ok := t.(sweep.BareMeasurer); ok {
 		s.measureBare(b) // there is no load yet
 		return
 	}
@@ -244,7 +244,7 @@ func (s *Session) targetInfo(ctx context.Context, t Target) (sweep.Info, error) 
 	}
 	info, err := t.Info(ctx)
 	if err == nil {
-		err = sweep.Judgeable(s.cfg.Plan.SLA, info.Tells)
+		err = sweep.CheckSLA(s.cfg.Plan.SLA, info.Metrics)
 	}
 	if err != nil {
 		return info, errors.Join(err, t.Close(ctx))
@@ -298,9 +298,9 @@ func (s *Session) publish() {
 }
 
 // utilization returns the target's utilization. The lock is held.
-func (s *Session) utilization() trial.Use {
+func (s *Session) utilization() trial.ResourceUse {
 	if s.target == nil {
-		return trial.Use{}
+		return trial.ResourceUse{}
 	}
 	return s.target.Use()
 }

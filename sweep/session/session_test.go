@@ -44,7 +44,7 @@ func (d *device) Info(context.Context) (sweep.Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return sweep.Info{
-		Current: d.settings, Limits: knob.Limits{Cores: 2, BatchAxis: true}, Tells: trial.TellsAll(),
+		Current: d.settings, Limits: knob.Limits{Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
 		Fixed: map[knob.Name]string{knob.FP16: "not yet"},
 	}, nil
 }
@@ -119,7 +119,7 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	return sweep.Summarize(r, m.Load, m.SLA, why), nil
 }
 
-func (d *device) Use() trial.Use { return trial.Use{CPUPercent: trial.Of(150)} }
+func (d *device) Use() trial.ResourceUse { return trial.ResourceUse{CPUPercent: trial.NumOf(150)} }
 
 func (d *device) Close(context.Context) error {
 	d.mu.Lock()
@@ -251,7 +251,7 @@ func TestLiveApplyUndo(t *testing.T) {
 		}
 		time.Sleep(4 * time.Second)
 		snap = s.Snapshot()
-		if snap.Settings != to || snap.Live.Verdict.Seems() != trial.Pass || snap.Live.Transient || snap.Live.Batch.Or(0) != 8 {
+		if snap.Settings != to || snap.Live.Verdict.Likely() != trial.Pass || snap.Live.Transient || snap.Live.Batch.Or(0) != 8 {
 			t.Errorf("after the change: %+v %+v", snap.Settings, snap.Live.Verdict)
 		}
 		time.Sleep(20 * time.Second) // until there are enough answers for a pass

@@ -84,7 +84,7 @@ type Live struct {
 	Batch     trial.Num // mean batch size over the window
 	Verdict   trial.Verdict
 	Totals    trial.Counts // since the session began
-	Use       trial.Use
+	Use       trial.ResourceUse
 	Transient bool // the window includes traffic from before the last change
 }
 

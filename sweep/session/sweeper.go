@@ -70,7 +70,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if err != nil {
 		return w.failBeforeRun(nil, err)
 	}
-	if w.Plan, err = sweep.Fit(w.Plan, info); err != nil {
+	if w.Plan, err = sweep.PlanFor(w.Plan, info); err != nil {
 		return w.failBeforeRun(nil, err)
 	}
 	w.set(func(s *Sweep) { s.Plan = w.Plan })
@@ -79,7 +79,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if len(points) == 0 {
 		return w.failBeforeRun(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
-	strategy, err := search.New(w.Plan, points, info.Tells)
+	strategy, err := search.New(w.Plan, points, info.Metrics)
 	if err != nil {
 		return w.failBeforeRun(nil, err)
 	}
@@ -94,7 +94,7 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	out, err := w.runner(eventRecorder{rec, w}, &costReporter{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
 		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
-		s.Unconfirmed, s.Untried, s.Impossible = out.Open, strategy.Untried(), strategy.Impossible()
+		s.Unconfirmed, s.Untried, s.Impossible = out.Unconfirmed, strategy.Untried(), strategy.Impossible()
 		if out.Best >= 0 {
 			s.Best = out.Best
 		}
@@ -140,21 +140,21 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	explainer := search.Explainer{Rules: rules, Cores: info.Cores}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: info.Options, Seed: unusedSeed(p.Seed, w.carried.Trials), First: nextNumber(w.carried.Trials), Done: w.carried,
+		SLA: p.SLA, Options: info.Options, Seed: unusedSeed(p.Seed, w.carried.Trials), FirstNumber: nextNumber(w.carried.Trials), Resumed: w.carried,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
-		OwnMemory: p.OwnMemory(),
+		FreshServer: p.NeedsFreshServer(),
 		Rules:     rules,
-		Explain: func(t []trial.Trial, best int) trial.Why {
+		Explain: func(t []trial.Trial, best int) trial.Explanation {
 			why := explainer.Explain(t, best, skipped)
-			why.Say("batches", search.BatchingLoss(w.recordedProbes(), t))
-			why.Say("left out", strategy.Ended())
-			why.Say("predicted", search.AccuracyOf(t).String())
+			why.Add("batches", search.BatchingLoss(w.recordedProbes(), t))
+			why.Add("left out", strategy.Ended())
+			why.Add("predicted", search.AccuracyOf(t).String())
 			return why
 		},
-		Gate:    func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
-		Observe: w.observe,
-		Fresh:   w.OnSamples,
+		BeforePoint:    func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
+		OnProgress: w.observe,
+		OnSamples:   w.OnSamples,
 	}
 }
 

@@ -187,7 +187,7 @@ func (s *Session) Export(n int) (Exported, error) {
 	for i := range trials {
 		if trials[i].N == n || n == 0 && trials[i].Settings == r.Settings {
 			r.Trial, r.Settings, r.Runs = &trials[i], trials[i].Settings, 1
-			if row := rank.RowOf(trials, i); row.Stands == i {
+			if row := rank.RowOf(trials, i); row.Representative == i {
 				r.Trial, r.Runs = &row.Joined, len(row.Runs)
 			}
 		}

@@ -11,9 +11,9 @@ import (
 // one, and what broke it breaks every tighter one. An undecided verdict carries
 // nowhere else, since it was measured until the old limit could not be told. The
 // value and its interval stay what they were; Why says where the answer is from.
-func (v Verdict) Carry(from, to SLA) (Verdict, bool) {
+func (v Verdict) Restate(from, to SLA) (Verdict, bool) {
 	of := from
-	of.Percentile, of.Limit, of.Latency = v.Percentile, duration(v.LimitMS), v.Latency
+	of.Percentile, of.Limit, of.Latency = v.Percentile, fromMS(v.LimitMS), v.Latency
 	if of != from {
 		return v, false // a profile may hold verdicts on more promises than its own
 	}

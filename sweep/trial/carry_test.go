@@ -35,16 +35,16 @@ func TestCarry(t *testing.T) {
 		{"undecided, tighter", trial.Undecided, tighter, false},
 		{"lower percentile", trial.Pass, with(func(s *trial.SLA) { s.Percentile = 95 }), false},
 		{"higher percentile", trial.Pass, with(func(s *trial.SLA) { s.Percentile = 99.9 }), false},
-		{"other latency", trial.Pass, with(func(s *trial.SLA) { s.Latency = trial.Model }), false},
+		{"other latency", trial.Pass, with(func(s *trial.SLA) { s.Latency = trial.ModelLatency }), false},
 		{"more errors", trial.Pass, with(func(s *trial.SLA) { s.MaxErrorRate = .02 }), false},
 		{"fewer errors", trial.Fail, with(func(s *trial.SLA) { s.MaxErrorRate = 0 }), false},
 		{"looser, and more errors", trial.Pass, with(func(s *trial.SLA) { s.Limit, s.MaxErrorRate = time.Second, .02 }), false},
 	} {
 		v := trial.Verdict{
 			Result: c.result, Percentile: 99, LimitMS: 100, ErrorRate: .004, Why: "certain after 2210 requests",
-			ValueMS: trial.Of(39.2), LowMS: trial.Of(38), HighMS: trial.Of(41),
+			ValueMS: trial.NumOf(39.2), LowMS: trial.NumOf(38), HighMS: trial.NumOf(41),
 		}
-		got, ok := v.Carry(was, c.now)
+		got, ok := v.Restate(was, c.now)
 		if ok != c.ok {
 			t.Errorf("%s: carried %v, want %v", c.name, ok, c.ok)
 		}
@@ -70,10 +70,10 @@ func TestCarryOthers(t *testing.T) {
 	for _, v := range []trial.Verdict{
 		{Result: trial.Pass, Percentile: 99, LimitMS: 250},
 		{Result: trial.Pass, Percentile: 95, LimitMS: 100},
-		{Result: trial.Pass, Percentile: 99, LimitMS: 100, Latency: trial.Model},
+		{Result: trial.Pass, Percentile: 99, LimitMS: 100, Latency: trial.ModelLatency},
 		{Result: trial.Pass},
 	} {
-		if _, ok := v.Carry(was, was); ok {
+		if _, ok := v.Restate(was, was); ok {
 			t.Errorf("%+v passes for one on %v", v, was)
 		}
 	}

@@ -14,14 +14,14 @@ type Line struct {
 }
 
 // labelCells is how wide labels are, the blank behind them not counted.
-const labelCells = 9
+const labelWidth = 9
 
 // String is the line with its label.
 func (l Line) String() string {
 	if l.Label == "" {
 		return l.Text
 	}
-	return fmt.Sprintf("%-*s %s", labelCells, l.Label, l.Text)
+	return fmt.Sprintf("%-*s %s", labelWidth, l.Label, l.Text)
 }
 
 // MarshalText writes the line with its label.
@@ -34,10 +34,10 @@ func (l *Line) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*l = Line{Text: text}
-	if len(text) <= labelCells {
+	if len(text) <= labelWidth {
 		return nil
 	}
-	apart := Line{strings.TrimRight(text[:labelCells], " "), text[labelCells+1:]}
+	apart := Line{strings.TrimRight(text[:labelWidth], " "), text[labelWidth+1:]}
 	if apart.Label != "" && apart.String() == text {
 		*l = apart
 	}

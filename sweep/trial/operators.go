@@ -19,7 +19,7 @@ type Bare struct {
 }
 
 // Holds tells whether b is of settings like s: delay and queue change nothing.
-func (b Bare) Holds(s knob.Settings) bool {
+func (b Bare) AppliesTo(s knob.Settings) bool {
 	s.BatchDelay, s.QueueSize = b.Settings.BatchDelay, b.Settings.QueueSize
 	return s == b.Settings
 }
@@ -32,7 +32,7 @@ func (r Result) BareShare() Num {
 	if !ok || !known {
 		return Num{}
 	}
-	return Of(rate / bare)
+	return NumOf(rate / bare)
 }
 
 // Operators is where the time of a run goes, by type of operator, largest share

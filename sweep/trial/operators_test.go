@@ -24,7 +24,7 @@ func TestBareHolds(t *testing.T) {
 	} {
 		s := b.Settings
 		tt.change(&s)
-		if got := b.Holds(s); got != tt.want {
+		if got := b.AppliesTo(s); got != tt.want {
 			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
 		}
 	}
@@ -35,11 +35,11 @@ func TestBareShare(t *testing.T) {
 	if r.BareShare().OK() {
 		t.Error("a share without figures")
 	}
-	r.Throughput.Value = trial.Of(90)
+	r.Throughput.Value = trial.NumOf(90)
 	if r.BareShare().OK() {
 		t.Error("a share without a bare rate")
 	}
-	r.BareRPS = trial.Of(100)
+	r.BareRPS = trial.NumOf(100)
 	if got := r.BareShare().Or(0); got != .9 {
 		t.Errorf("share = %g, want 0.9", got)
 	}

@@ -14,13 +14,13 @@ type Probe struct {
 	Settings  knob.Settings `json:"settings"`
 	BatchSize int           `json:"batch_size"` // items in the batches that were timed
 	Runs      int           `json:"runs"`       // batches timed
-	Service   Service       `json:"service_ms"`
+	ServiceTime   ServiceTime       `json:"service_ms"`
 	Seconds   float64       `json:"seconds,omitempty"` // that the probe took, the change of settings before it included
 	Error     string        `json:"error,omitempty"`   // why it was not measured
 }
 
 // Service is how long the batches of a probe took, in ms.
-type Service struct {
+type ServiceTime struct {
 	Median  Num `json:"median"`
 	Low     Num `json:"low"`              // of an interval for the median
 	High    Num `json:"high"`             // of an interval for the median
@@ -38,10 +38,10 @@ type History struct {
 // Rate is about how many answers a second the model gives at most: as its probes
 // say, with all workers at full batches, or where nothing was probed the most
 // that a trial did. It is 0 where nobody knows.
-func (h History) Rate() float64 {
+func (h History) MaxRate() float64 {
 	most := 0.0
 	for _, p := range h.Probes {
-		if ms, ok := p.Service.Median.Get(); ok && ms > 0 && p.Error == "" {
+		if ms, ok := p.ServiceTime.Median.Get(); ok && ms > 0 && p.Error == "" {
 			most = max(most, float64(p.Settings.Workers*p.BatchSize)/ms*1000)
 		}
 	}

@@ -3,7 +3,7 @@ package trial
 // Tells is what a target tells of itself beside its answers. What it does not tell
 // is not measured: it is shown as n/a, nobody waits for it, and nothing is judged by
 // it. The zero value is a server that only answers.
-type Tells struct {
+type MetricSet struct {
 	ModelLatency bool `json:"model_latency"` // execution time of the batch that each request rode in
 	Batches      bool `json:"batches"`       // how many requests that batch held
 	Breakdown    bool `json:"breakdown"`     // decode, queue, formation, execution, encode
@@ -12,8 +12,8 @@ type Tells struct {
 }
 
 // TellsAll is what an engine of our own tells on this machine.
-func TellsAll() Tells { return Tells{true, true, true, true, true} }
+func AllMetrics() MetricSet { return MetricSet{true, true, true, true, true} }
 
 // ServiceTimes tells whether the time of a full batch can be seen from outside, which
 // probes take and predictions rest on.
-func (t Tells) ServiceTimes() bool { return t.ModelLatency && t.Batches }
+func (t MetricSet) HasServiceTimes() bool { return t.ModelLatency && t.Batches }

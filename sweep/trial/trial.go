@@ -24,7 +24,7 @@ type Num struct {
 }
 
 // Of returns a measured figure. NaN and infinities are not measured.
-func Of(v float64) Num { return Num{v, v-v == 0} }
+func NumOf(v float64) Num { return Num{v, v-v == 0} }
 
 // Get returns the figure and whether it was measured.
 func (n Num) Get() (float64, bool) { return n.v, n.ok }
@@ -64,7 +64,7 @@ func (n *Num) UnmarshalJSON(b []byte) error {
 	}
 	*n = Num{}
 	if p != nil {
-		*n = Of(*p)
+		*n = NumOf(*p)
 	}
 	return nil
 }
@@ -78,31 +78,31 @@ type Estimate struct {
 }
 
 // Which latency a promise binds.
-type Which uint8
+type LatencyKind uint8
 
 // The two latencies.
 const (
-	Request Which = iota // planned send to last byte
-	Model                // execution of the batch the request rode in
+	RequestLatency LatencyKind = iota // planned send to last byte
+	ModelLatency                // execution of the batch the request rode in
 )
 
-func (w Which) String() string {
-	if w == Model {
+func (w LatencyKind) String() string {
+	if w == ModelLatency {
 		return "model"
 	}
 	return "request"
 }
 
 // MarshalText renders request or model.
-func (w Which) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+func (w LatencyKind) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
 
 // UnmarshalText reads request or model.
-func (w *Which) UnmarshalText(b []byte) error {
+func (w *LatencyKind) UnmarshalText(b []byte) error {
 	switch string(b) {
 	case "request":
-		*w = Request
+		*w = RequestLatency
 	case "model":
-		*w = Model
+		*w = ModelLatency
 	default:
 		return fmt.Errorf("latency %q: want request or model", b)
 	}
@@ -113,7 +113,7 @@ func (w *Which) UnmarshalText(b []byte) error {
 type SLA struct {
 	Percentile   float64       // 50-99.99
 	Limit        time.Duration // the percentile stays at or below it
-	Latency      Which
+	Latency      LatencyKind
 	MaxErrorRate float64       // 0-1, share of refused, failed and timed out requests
 	Horizon      time.Duration // over which the promise is to be seen kept; 0 is what the budget allows
 }
@@ -125,9 +125,9 @@ func (s SLA) String() string {
 
 // What a request's limit is by the promise, see RequestTimeout.
 const (
-	timeoutShare = 10               // limits of the promise
-	timeoutLeast = 10 * time.Second // a fast server that pauses is late, and no more
-	timeoutLong  = 2 * time.Minute  // above, twice the limit has to do
+	timeoutFactor = 10               // limits of the promise
+	minTimeout = 10 * time.Second // a fast server that pauses is late, and no more
+	longTimeout  = 2 * time.Minute  // above, twice the limit has to do
 )
 
 // RequestTimeout is how long a request under this promise is waited for before it
@@ -136,13 +136,13 @@ const (
 // minutes it is only twice the limit. It is always well above the limit: requests
 // cut off at it would hide how late they are.
 func (s SLA) RequestTimeout() time.Duration {
-	return max(timeoutLeast, min(timeoutShare*s.Limit, max(timeoutLong, 2*s.Limit)))
+	return max(minTimeout, min(timeoutFactor*s.Limit, max(longTimeout, 2*s.Limit)))
 }
 
 type slaJSON struct {
 	Percentile   float64 `json:"percentile"`
 	LimitMS      float64 `json:"limit_ms"`
-	Latency      Which   `json:"latency"`
+	Latency      LatencyKind   `json:"latency"`
 	MaxErrorRate float64 `json:"max_error_rate"`
 	HorizonMS    float64 `json:"horizon_ms,omitempty"`
 }
@@ -158,12 +158,12 @@ func (s *SLA) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
-	*s = SLA{w.Percentile, duration(w.LimitMS), w.Latency, w.MaxErrorRate, duration(w.HorizonMS)}
+	*s = SLA{w.Percentile, fromMS(w.LimitMS), w.Latency, w.MaxErrorRate, fromMS(w.HorizonMS)}
 	return nil
 }
 
 // duration of so many ms, to the nanosecond.
-func duration(ms float64) time.Duration { return time.Duration(math.Round(ms * 1e6)) }
+func fromMS(ms float64) time.Duration { return time.Duration(math.Round(ms * 1e6)) }
 
 // Answer is a verdict's word.
 type Answer uint8
@@ -180,7 +180,7 @@ var answerNames = []string{Undecided: "undecided", Pass: "pass", Fail: "fail"}
 func (a Answer) String() string { return answerNames[a] }
 
 // Word is the answer as screens and tables show it: pass, FAIL, ?
-func (a Answer) Word() string { return []string{"?", "pass", "FAIL"}[a] }
+func (a Answer) Label() string { return []string{"?", "pass", "FAIL"}[a] }
 
 // MarshalText renders the answer by name.
 func (a Answer) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
@@ -200,7 +200,7 @@ func (a *Answer) UnmarshalText(b []byte) error {
 type Verdict struct {
 	Result     Answer  `json:"result"`
 	Leaning    Answer  `json:"leaning,omitzero"` // what an undecided one looks like: good enough to rank by, never to rely on
-	Latency    Which   `json:"latency"`
+	Latency    LatencyKind   `json:"latency"`
 	Percentile float64 `json:"percentile"`
 	LimitMS    float64 `json:"limit_ms"`
 	ValueMS    Num     `json:"value_ms"`
@@ -211,7 +211,7 @@ type Verdict struct {
 }
 
 // Seems is the answer, or what an undecided verdict looks like.
-func (v Verdict) Seems() Answer {
+func (v Verdict) Likely() Answer {
 	if v.Result == Undecided {
 		return v.Leaning
 	}
@@ -220,11 +220,11 @@ func (v Verdict) Seems() Answer {
 
 // Word is the answer as tables show it; an undecided one that looks like a pass or
 // a failure says so with a question mark: pass, FAIL, pass?, FAIL?, ?
-func (v Verdict) Word() string {
+func (v Verdict) Label() string {
 	if v.Result == Undecided && v.Leaning != Undecided {
-		return v.Leaning.Word() + "?"
+		return v.Leaning.Label() + "?"
 	}
-	return v.Result.Word()
+	return v.Result.Label()
 }
 
 // Counts are requests by outcome. Planned is null for a closed load.
@@ -292,11 +292,11 @@ type GPUUse struct {
 }
 
 // Use is utilization during a trial. CPU is in percent of one core.
-type Use struct {
+type ResourceUse struct {
 	CPUPercent          Num    `json:"cpu_percent"`
 	GeneratorCPUPercent Num    `json:"generator_cpu_percent"`
 	RSSMB               Num    `json:"rss_mb"`
-	RSSUpTo             bool   `json:"rss_up_to,omitempty"` // RSSMB is a bound: the server had run larger settings before, and keeps memory
+	RSSIsBound             bool   `json:"rss_up_to,omitempty"` // RSSMB is a bound: the server had run larger settings before, and keeps memory
 	GPU                 GPUUse `json:"gpu"`
 }
 
@@ -334,7 +334,7 @@ type Result struct {
 	Verdict       Verdict        `json:"verdict"`
 	Breakdown     Breakdown      `json:"breakdown_ms"`
 	Batches       Batches        `json:"batches"`
-	Use           Use            `json:"use"`
+	Use           ResourceUse            `json:"use"`
 	Lag           Lag            `json:"lag_ms"`
 	Blocks        Blocks         `json:"blocks"`
 	Hist          Hist           `json:"hist"`
@@ -347,7 +347,7 @@ type Result struct {
 
 // Busy tells whether others disturbed most of a measurement, so that slowness
 // may be theirs.
-func (r Result) Busy() bool { return r.Blocks.Disturbed > 0 }
+func (r Result) Disturbed() bool { return r.Blocks.Disturbed > 0 }
 
 // Role is why a trial was run.
 type Role string
@@ -381,7 +381,7 @@ type Event struct {
 	At     time.Time `json:"at"`
 	What   string    `json:"what"`
 	Detail string    `json:"detail"`
-	Brief  string    `json:"-"` // Detail where there is little room; "" is all of it, as in what was read from a profile
+	Short  string    `json:"-"` // Detail where there is little room; "" is all of it, as in what was read from a profile
 }
 
 // Skip is a setting that was not tried, with the reason.
@@ -391,7 +391,7 @@ type Skip struct {
 }
 
 // Why explains a choice.
-type Why struct {
+type Explanation struct {
 	Limit    string `json:"limit"`    // what limits: execution, queue, delay ...
 	Headroom Num    `json:"headroom"` // 1 - value/limit
 
@@ -410,5 +410,5 @@ type Choice struct {
 	N        int           `json:"n"` // the trial that won
 	By       string        `json:"by"`
 	Settings knob.Settings `json:"settings"`
-	Why      Why           `json:"why"`
+	Why      Explanation           `json:"why"`
 }

@@ -23,10 +23,10 @@ func example() trial.Trial {
 		Settings: s, Load: load.Spec{Mode: load.Open, Rate: 50, Arrivals: load.Constant}, Seed: 31,
 		Result: trial.Result{
 			Seconds: 12.4, Counts: trial.Counts{Planned: &planned, Sent: 100, OK: 97, Refused: 2, Failed: 1},
-			Throughput: trial.Estimate{Value: trial.Of(528.25), Low: trial.Of(519), High: trial.Of(537.1)},
-			Latency:    trial.Latencies{P99: trial.Estimate{Value: trial.Of(41.2), Low: trial.Of(39.4)}},
-			Verdict:    trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.Of(41.2)},
-			Batches:    trial.Batches{Mean: trial.Of(5.9), Sizes: map[int]int{4: 210, 8: 710}},
+			Throughput: trial.Estimate{Value: trial.NumOf(528.25), Low: trial.NumOf(519), High: trial.NumOf(537.1)},
+			Latency:    trial.Latencies{P99: trial.Estimate{Value: trial.NumOf(41.2), Low: trial.NumOf(39.4)}},
+			Verdict:    trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(41.2)},
+			Batches:    trial.Batches{Mean: trial.NumOf(5.9), Sizes: map[int]int{4: 210, 8: 710}},
 		},
 	}
 }
@@ -64,14 +64,14 @@ func TestUnmeasuredIsNull(t *testing.T) {
 
 func TestNum(t *testing.T) {
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		if trial.Of(v).OK() {
+		if trial.NumOf(v).OK() {
 			t.Errorf("Of(%v) counts as measured", v)
 		}
 	}
 	if got := (trial.Num{}).Text(1); got != "n/a" {
 		t.Errorf("Text of nothing = %q", got)
 	}
-	b, _ := json.Marshal([]trial.Num{trial.Of(1.0 / 3), trial.Of(123456789), trial.Of(0)})
+	b, _ := json.Marshal([]trial.Num{trial.NumOf(1.0 / 3), trial.NumOf(123456789), trial.NumOf(0)})
 	if string(b) != "[0.333333,123456789,0]" {
 		t.Errorf("rounded to %s", b)
 	}
@@ -85,14 +85,14 @@ func TestEnumsRoundTrip(t *testing.T) {
 			t.Errorf("%v reads back as %v, %v", a, back, err)
 		}
 	}
-	for _, w := range []trial.Which{trial.Request, trial.Model} {
-		var back trial.Which
+	for _, w := range []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency} {
+		var back trial.LatencyKind
 		text, _ := w.MarshalText()
 		if err := back.UnmarshalText(text); err != nil || back != w {
 			t.Errorf("%v reads back as %v, %v", w, back, err)
 		}
 	}
-	var w trial.Which
+	var w trial.LatencyKind
 	if err := w.UnmarshalText([]byte("server")); err == nil {
 		t.Error("latency \"server\" was accepted")
 	}

@@ -44,7 +44,7 @@ func (w *Warning) UnmarshalJSON(b []byte) error {
 }
 
 // Warned are the warnings of one kind.
-func (r Result) Warned(k WarningKind) []Warning {
+func (r Result) WarningsOf(k WarningKind) []Warning {
 	var out []Warning
 	for _, w := range r.Warnings {
 		if w.Kind == k {

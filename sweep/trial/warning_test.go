@@ -30,7 +30,7 @@ func TestWarnings(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
-	if got := (trial.Result{Warnings: want}).Warned(trial.GeneratorLimited); len(got) != 1 || got[0] != want[0] {
+	if got := (trial.Result{Warnings: want}).WarningsOf(trial.GeneratorLimited); len(got) != 1 || got[0] != want[0] {
 		t.Errorf("limited: %q, want the first", got)
 	}
 	if err := json.Unmarshal([]byte(`[null]`), &got); err != nil || got[0] != (trial.Warning{}) {

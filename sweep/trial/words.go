@@ -9,9 +9,9 @@ import (
 
 // Words is the percentile of a verdict in words, with the kind of latency and what
 // its interval says: "P99 of request latency 22.1 ms, at most 25 with 95%".
-func (v Verdict) Words() string {
+func (v Verdict) Describe() string {
 	text := fmt.Sprintf("P%g of %s latency %s ms", v.Percentile, v.Latency, v.ValueMS.Text(1))
-	if bound := v.Bound(); bound != "" {
+	if bound := v.DescribeInterval(); bound != "" {
 		return text + ", " + bound
 	}
 	return text
@@ -20,7 +20,7 @@ func (v Verdict) Words() string {
 // Bound is how well a verdict knows its percentile: the interval where both its
 // ends are known, or what the data say of the open one. A pass bounds it by the
 // limit, which is what makes it a pass, and so does a failure.
-func (v Verdict) Bound() string {
+func (v Verdict) DescribeInterval() string {
 	low, okLow := v.LowMS.Get()
 	high, okHigh := v.HighMS.Get()
 	value, ok := v.ValueMS.Get()
@@ -43,7 +43,7 @@ func (v Verdict) Bound() string {
 
 // ErrorWords is the share of requests that were not answered, and of what kind
 // they are: "3.2% refused"; "" if all were answered.
-func (c Counts) ErrorWords() string {
+func (c Counts) DescribeErrors() string {
 	broken := c.Refused + c.Failed + c.Timeout
 	if broken == 0 || c.Sent == 0 {
 		return ""
@@ -62,17 +62,17 @@ func (c Counts) ErrorWords() string {
 
 // Cell is the verdict as tables show it, with the share of errors where that is
 // more than allowed and fails: "pass?", "FAIL 3.2% refused".
-func (r Result) Cell(allowed float64) string {
-	word := r.Verdict.Word()
-	if r.Verdict.Seems() == Fail && r.Counts.Errors() > allowed {
-		return word + " " + r.Counts.ErrorWords()
+func (r Result) ShortVerdict(allowed float64) string {
+	word := r.Verdict.Label()
+	if r.Verdict.Likely() == Fail && r.Counts.Errors() > allowed {
+		return word + " " + r.Counts.DescribeErrors()
 	}
 	return word
 }
 
 // Say adds a line to an explanation: a label, and what is said under it. A label
 // that has a line already goes on there.
-func (y *Why) Say(label, text string) {
+func (y *Explanation) Add(label, text string) {
 	text = strings.TrimSuffix(text, ".")
 	if text == "" {
 		return

@@ -16,22 +16,22 @@ func TestWords(t *testing.T) {
 		low, high trial.Num
 		want      string
 	}{
-		{"pass", trial.Pass, 22.1, trial.Of(18), trial.Of(24), "P99 of model latency 22.1 ms, 18.0-24.0 with 95%"},
-		{"a pass with an open end", trial.Pass, 22.1, trial.Of(18), open, "P99 of model latency 22.1 ms, at most 25 with 95%"},
-		{"a pass surer than its interval", trial.Pass, 22.1, trial.Of(18), trial.Of(31), "P99 of model latency 22.1 ms, at most 25 with 95%"},
-		{"FAIL", trial.Fail, 31, trial.Of(28), trial.Of(33), "P99 of model latency 31.0 ms, 28.0-33.0 with 95%"},
-		{"FAIL with an open end", trial.Fail, 31, open, trial.Of(33), "P99 of model latency 31.0 ms, over 25 with 95%"},
-		{"a FAIL by errors", trial.Fail, 20, trial.Of(18), open, "P99 of model latency 20.0 ms, at least 18.0 with 95%"},
-		{"undecided", trial.Undecided, 22.1, trial.Of(18), open, "P99 of model latency 22.1 ms, at least 18.0 with 95%"},
-		{"undecided, open below", trial.Undecided, 22.1, open, trial.Of(30), "P99 of model latency 22.1 ms, at most 30.0 with 95%"},
+		{"pass", trial.Pass, 22.1, trial.NumOf(18), trial.NumOf(24), "P99 of model latency 22.1 ms, 18.0-24.0 with 95%"},
+		{"a pass with an open end", trial.Pass, 22.1, trial.NumOf(18), open, "P99 of model latency 22.1 ms, at most 25 with 95%"},
+		{"a pass surer than its interval", trial.Pass, 22.1, trial.NumOf(18), trial.NumOf(31), "P99 of model latency 22.1 ms, at most 25 with 95%"},
+		{"FAIL", trial.Fail, 31, trial.NumOf(28), trial.NumOf(33), "P99 of model latency 31.0 ms, 28.0-33.0 with 95%"},
+		{"FAIL with an open end", trial.Fail, 31, open, trial.NumOf(33), "P99 of model latency 31.0 ms, over 25 with 95%"},
+		{"a FAIL by errors", trial.Fail, 20, trial.NumOf(18), open, "P99 of model latency 20.0 ms, at least 18.0 with 95%"},
+		{"undecided", trial.Undecided, 22.1, trial.NumOf(18), open, "P99 of model latency 22.1 ms, at least 18.0 with 95%"},
+		{"undecided, open below", trial.Undecided, 22.1, open, trial.NumOf(30), "P99 of model latency 22.1 ms, at most 30.0 with 95%"},
 		{"nothing known", trial.Undecided, 22.1, open, open, "P99 of model latency 22.1 ms, how far off is not known"},
 	} {
-		v := trial.Verdict{Result: c.answer, Latency: trial.Model, Percentile: 99, LimitMS: 25, ValueMS: trial.Of(c.value), LowMS: c.low, HighMS: c.high}
-		if got := v.Words(); got != c.want {
+		v := trial.Verdict{Result: c.answer, Latency: trial.ModelLatency, Percentile: 99, LimitMS: 25, ValueMS: trial.NumOf(c.value), LowMS: c.low, HighMS: c.high}
+		if got := v.Describe(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
-	if got := (trial.Verdict{Percentile: 99}).Words(); got != "P99 of request latency n/a ms" {
+	if got := (trial.Verdict{Percentile: 99}).Describe(); got != "P99 of request latency n/a ms" {
 		t.Errorf("unmeasured: %q", got)
 	}
 }
@@ -51,18 +51,18 @@ func TestCell(t *testing.T) {
 		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 1000, Timeout: 50}, "FAIL 5% timed out"},
 		{trial.Verdict{Result: trial.Fail}, trial.Counts{Sent: 1000, Failed: 50, Refused: 7}, "FAIL 5.7% errors"},
 	} {
-		if got := (trial.Result{Verdict: c.v, Counts: c.counts}).Cell(.01); got != c.want {
+		if got := (trial.Result{Verdict: c.v, Counts: c.counts}).ShortVerdict(.01); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }
 
 func TestSay(t *testing.T) {
-	var y trial.Why
-	y.Say("limits", "execution takes 9 ms.")
-	y.Say("left out", "")
-	y.Say("batches", "held 5 of 8")
-	y.Say("limits", "the queue 8")
+	var y trial.Explanation
+	y.Add("limits", "execution takes 9 ms.")
+	y.Add("left out", "")
+	y.Add("batches", "held 5 of 8")
+	y.Add("limits", "the queue 8")
 	if got, want := fmt.Sprint(y.Lines), "[limits    execution takes 9 ms; the queue 8 batches   held 5 of 8]"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

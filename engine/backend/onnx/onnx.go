@@ -175,14 +175,14 @@ func (b *Backend) checkSettings(c knob.Config) error {
 	if c.Device != "cpu" && c.Device != "" {
 		errs = append(errs, errors.New(ReasonGPU))
 	}
-	if err := c.Only(supportedOptions...); err != nil {
+	if err := c.CheckSupported(supportedOptions...); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Threads < 1 || c.Threads > b.cores {
 		errs = append(errs, fmt.Errorf("threads: %d is outside 1-%d, the cores of this machine", c.Threads, b.cores))
 	}
 	for _, name := range knob.OptionNames() {
-		if err := c.Faults()[name]; err != nil {
+		if err := c.Invalid()[name]; err != nil {
 			errs = append(errs, fmt.Errorf("options: %s: %w", name, err))
 		}
 	}

@@ -89,7 +89,7 @@ func (b *Backend) Open(_ context.Context, m *engine.Model, c knob.Config) (engin
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Source, err)
 	}
-	if err := c.Only(); err != nil {
+	if err := c.CheckSupported(); err != nil {
 		return nil, fmt.Errorf("%w: a service-time table has no options", err)
 	}
 	k := deviceKey{m.SHA256, c.Device, c.Precision.String()}

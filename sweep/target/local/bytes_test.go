@@ -103,9 +103,9 @@ func sweepBytes(t *testing.T, target *local.Target) []trial.Trial {
 	}
 	var k memoryRecorder
 	r := sweep.Runner{
-		Target: target, Strategy: search.NewGrid(points), Recorder: &k, First: 1, Requests: 800,
+		Target: target, Strategy: search.NewGrid(points), Recorder: &k, FirstNumber: 1, Requests: 800,
 		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second}, Options: knob.Options{Rule: knob.Eager},
-		Explain: func([]trial.Trial, int) trial.Why { return trial.Why{} },
+		Explain: func([]trial.Trial, int) trial.Explanation { return trial.Explanation{} },
 	}
 	if _, err := r.Run(t.Context()); err != nil {
 		t.Fatal(err)

@@ -61,10 +61,10 @@ func (t *Target) Operators(ctx context.Context, runs int) (trial.Operators, erro
 	}
 	out := trial.Operators{
 		At: time.Now().UTC(), Settings: s, Options: o,
-		Runs: in.Runs, BatchSize: in.BatchSize, RunMS: trial.Of(in.RunMS), Operators: make([]trial.Operator, 0, len(in.Operators)),
+		Runs: in.Runs, BatchSize: in.BatchSize, RunMS: trial.NumOf(in.RunMS), Operators: make([]trial.Operator, 0, len(in.Operators)),
 	}
 	for _, p := range in.Operators {
-		out.Operators = append(out.Operators, trial.Operator{Name: p.Name, Share: p.Share, MS: trial.Of(p.MS), Calls: p.Calls})
+		out.Operators = append(out.Operators, trial.Operator{Name: p.Name, Share: p.Share, MS: trial.NumOf(p.MS), Calls: p.Calls})
 	}
 	return out, nil
 }
@@ -77,11 +77,11 @@ func (t *Target) Bare(ctx context.Context) (trial.Bare, error) {
 		return trial.Bare{}, err
 	}
 	out := trial.Bare{
-		Settings: s, RPS: trial.Of(in.RPS), Workers: in.Workers, BatchSize: in.BatchSize, Runs: in.Runs, RunMS: trial.Of(in.RunMS),
+		Settings: s, RPS: trial.NumOf(in.RPS), Workers: in.Workers, BatchSize: in.BatchSize, Runs: in.Runs, RunMS: trial.NumOf(in.RunMS),
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.bareRates = append(slices.DeleteFunc(t.bareRates, func(b trial.Bare) bool { return b.Holds(s) }), out)
+	t.bareRates = append(slices.DeleteFunc(t.bareRates, func(b trial.Bare) bool { return b.AppliesTo(s) }), out)
 	return out, nil
 }
 
@@ -90,7 +90,7 @@ func (t *Target) Bare(ctx context.Context) (trial.Bare, error) {
 // means that the child has died.
 func (t *Target) bareRate(ctx context.Context) (trial.Num, error) {
 	t.mu.Lock()
-	i := slices.IndexFunc(t.bareRates, func(b trial.Bare) bool { return b.Holds(t.lastSettings) })
+	i := slices.IndexFunc(t.bareRates, func(b trial.Bare) bool { return b.AppliesTo(t.lastSettings) })
 	if i >= 0 {
 		defer t.mu.Unlock()
 		return t.bareRates[i].RPS, nil
@@ -109,6 +109,6 @@ func (t *Target) plausibleRate(bare trial.Num, served trial.Estimate) trial.Num 
 	if served.Low.Or(0) <= bare.Or(0) {
 		return bare
 	}
-	t.bareRates = slices.DeleteFunc(t.bareRates, func(b trial.Bare) bool { return b.Holds(t.lastSettings) })
+	t.bareRates = slices.DeleteFunc(t.bareRates, func(b trial.Bare) bool { return b.AppliesTo(t.lastSettings) })
 	return trial.Num{}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	_ sweep.Barer    = (*Target)(nil)
+	_ sweep.BareMeasurer    = (*Target)(nil)
 	_ sweep.Profiler = (*Target)(nil)
 )
 
@@ -52,8 +52,8 @@ func TestOperators(t *testing.T) {
 	}
 	got.At = time.Time{}
 	want := trial.Operators{
-		Settings: target.lastSettings, Options: knob.Options{Rule: knob.Eager}, Runs: 6, BatchSize: 8, RunMS: trial.Of(4.5),
-		Operators: []trial.Operator{{Name: "Conv", Share: .75, MS: trial.Of(3), Calls: 20}},
+		Settings: target.lastSettings, Options: knob.Options{Rule: knob.Eager}, Runs: 6, BatchSize: 8, RunMS: trial.NumOf(4.5),
+		Operators: []trial.Operator{{Name: "Conv", Share: .75, MS: trial.NumOf(3), Calls: 20}},
 	}
 	if diff := cmp.Diff(want, got, compareNums); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -79,14 +79,14 @@ func TestBareRate(t *testing.T) {
 			t.Errorf("rate %v, %v, asked %d times; want %v after %d", got, err, asked, want, calls)
 		}
 	}
-	check(trial.Of(512.5), 1)
+	check(trial.NumOf(512.5), 1)
 	target.lastSettings.BatchDelay, target.lastSettings.QueueSize = 3*time.Millisecond, 7
-	check(trial.Of(512.5), 1)
+	check(trial.NumOf(512.5), 1)
 	target.lastSettings.Workers = 2
 	check(trial.Num{}, 2)
-	check(trial.Of(512.5), 3)
+	check(trial.NumOf(512.5), 3)
 	b, err := target.Bare(t.Context()) // always measures
-	want := trial.Bare{Settings: target.lastSettings, RPS: trial.Of(512.5), Workers: 2, BatchSize: 1, Runs: 9, RunMS: trial.Of(3.9)}
+	want := trial.Bare{Settings: target.lastSettings, RPS: trial.NumOf(512.5), Workers: 2, BatchSize: 1, Runs: 9, RunMS: trial.NumOf(3.9)}
 	if diff := cmp.Diff(want, b, compareNums); diff != "" || err != nil || asked != 4 {
 		t.Errorf("%v, asked %d times: -want +got\n%s", err, asked, diff)
 	}
@@ -102,10 +102,10 @@ func TestImplausibleBareRate(t *testing.T) {
 		want   trial.Num
 		kept   int
 	}{
-		{"most of it", trial.Of(100), trial.Estimate{Value: trial.Of(93), Low: trial.Of(90)}, trial.Of(100), 1},
-		{"all of it, within the interval", trial.Of(100), trial.Estimate{Value: trial.Of(101), Low: trial.Of(99)}, trial.Of(100), 1},
-		{"more", trial.Of(100), trial.Estimate{Value: trial.Of(120), Low: trial.Of(110)}, trial.Num{}, 0},
-		{"unknown", trial.Num{}, trial.Estimate{Value: trial.Of(120), Low: trial.Of(110)}, trial.Num{}, 0},
+		{"most of it", trial.NumOf(100), trial.Estimate{Value: trial.NumOf(93), Low: trial.NumOf(90)}, trial.NumOf(100), 1},
+		{"all of it, within the interval", trial.NumOf(100), trial.Estimate{Value: trial.NumOf(101), Low: trial.NumOf(99)}, trial.NumOf(100), 1},
+		{"more", trial.NumOf(100), trial.Estimate{Value: trial.NumOf(120), Low: trial.NumOf(110)}, trial.Num{}, 0},
+		{"unknown", trial.Num{}, trial.Estimate{Value: trial.NumOf(120), Low: trial.NumOf(110)}, trial.Num{}, 0},
 		{"nothing measured", trial.Num{}, trial.Estimate{}, trial.Num{}, 1},
 	} {
 		target.bareRates = []trial.Bare{{Settings: target.lastSettings, RPS: tt.bare}}

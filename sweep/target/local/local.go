@@ -91,7 +91,7 @@ func (t *Target) startChild(ctx context.Context) error {
 	}
 	if in, asked := info.Models[0].Options, t.cfg.Start.Options; in != asked {
 		c.stop()
-		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Words(), in.Words())
+		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Describe(), in.Describe())
 	}
 	t.child, t.client, t.info = c, cl, infoOf(info)
 	t.ranSettings = map[knob.Settings]bool{}
@@ -144,7 +144,7 @@ func infoOf(in control.Info) sweep.Info {
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
-		Tells: trial.TellsAll(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
+		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
 }
 
@@ -272,7 +272,7 @@ func (t *Target) trialConfig(m sweep.Measurement) load.Config {
 
 // Measure runs the load until m.Stop returns true, and summarizes it.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	bare, err := t.bareRate(ctx)
 	if err != nil {
 		return trial.Result{}, err
@@ -282,7 +282,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		t.mu.Unlock()
 		return trial.Result{}, err
 	}
-	if m.OwnMemory {
+	if m.FreshServer {
 		if err := t.ensureOwnMemory(ctx); err != nil {
 			t.mu.Unlock()
 			return trial.Result{}, err
@@ -294,7 +294,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	why, disturbances := "", newDisturbanceRecorder(child.addresses.PID)
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
 		disturbances.block(elapsed)
-		stop, reason := m.Stop(sweep.Clean(elapsed, samples, disturbances.blocks))
+		stop, reason := m.Stop(sweep.CutDisturbed(elapsed, samples, disturbances.blocks))
 		if m.Progress != nil {
 			m.Progress(elapsed, samples)
 		}
@@ -311,9 +311,9 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, t.cause(ctx, errors.Join(err, ctx.Err()))
 	}
 	out := sweep.Summarize(r, m.Load, m.SLA, why, disturbed...)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
-	out.P99Corrected = sweep.Corrected(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.info.Options}, disturbed...)
-	out.Use, out.Use.RSSUpTo = use, t.ranLarger()
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
+	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.info.Options}, disturbed...)
+	out.Use, out.Use.RSSIsBound = use, t.ranLarger()
 	addEnergy(&out, window, r)
 	out.BareRPS = t.plausibleRate(bare, out.Throughput)
 	return out, nil

@@ -13,7 +13,7 @@ const mb = 1 << 20
 // numOf converts a monitor's reading.
 func numOf(r monitor.Reading) trial.Num {
 	if v, ok := r.Get(); ok {
-		return trial.Of(v)
+		return trial.NumOf(v)
 	}
 	return trial.Num{}
 }
@@ -21,7 +21,7 @@ func numOf(r monitor.Reading) trial.Num {
 // scaledOf converts a reading to another unit.
 func scaledOf(r monitor.Reading, unit float64) trial.Num {
 	if v, ok := r.Get(); ok {
-		return trial.Of(v / unit)
+		return trial.NumOf(v / unit)
 	}
 	return trial.Num{}
 }
@@ -29,9 +29,9 @@ func scaledOf(r monitor.Reading, unit float64) trial.Num {
 // useOf returns the utilization during one measurement: of the child, and the CPU time of the
 // generator, which is that of this process. Memory is the child's highest memory since its start.
 // addEnergy adds the energy.
-func useOf(w monitor.Summary, r load.Result) trial.Use {
+func useOf(w monitor.Summary, r load.Result) trial.ResourceUse {
 	g := w.GPU
-	u := trial.Use{
+	u := trial.ResourceUse{
 		CPUPercent: numOf(w.CPUPercent), RSSMB: scaledOf(w.PeakRSSBytes, mb),
 		GPU: trial.GPUUse{
 			PercentMean: numOf(g.PercentMean), PercentMax: numOf(g.PercentMax), MemoryMB: scaledOf(g.MemoryBytes, mb),
@@ -39,7 +39,7 @@ func useOf(w monitor.Summary, r load.Result) trial.Use {
 		},
 	}
 	if r.CPU > 0 { // 0 is unknown
-		u.GeneratorCPUPercent = trial.Of(100 * r.CPU.Seconds() / r.Seconds)
+		u.GeneratorCPUPercent = trial.NumOf(100 * r.CPU.Seconds() / r.Seconds)
 	}
 	return u
 }
@@ -58,14 +58,14 @@ func addEnergy(out *trial.Result, w *monitor.Window, r load.Result) {
 
 // Use returns the latest sample of the child and the GPU. It has no energy, which needs a time
 // interval.
-func (t *Target) Use() trial.Use {
+func (t *Target) Use() trial.ResourceUse {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.monitor == nil {
-		return trial.Use{}
+		return trial.ResourceUse{}
 	}
 	s := t.monitor.Latest()
-	return trial.Use{
+	return trial.ResourceUse{
 		CPUPercent: numOf(s.Host.CPUPercent), RSSMB: scaledOf(s.Host.RSSBytes, mb),
 		GPU: trial.GPUUse{
 			PercentMean: numOf(s.GPU.Percent), MemoryMB: scaledOf(s.GPU.MemoryBytes, mb), PowerW: numOf(s.GPU.PowerW),

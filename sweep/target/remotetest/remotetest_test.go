@@ -164,7 +164,7 @@ func TestRefusals(t *testing.T) {
 		{"no name of any", func(p *plan.Plan) { p.Knobs["streams"] = "8" }, `knobs: "streams": unknown knob; known: workers, `},
 		{"another value", func(p *plan.Plan) { p.Knobs[remotetest.MaxBatchSize] = "8,16" }, `knobs: max_batch_size: "16" is none of its values: 1, 8, 32`},
 		{"outside the range", func(p *plan.Plan) { p.Knobs[remotetest.Instances] = "1-8" }, `knobs: instances: "1-8" leaves 1-4`},
-		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.Model }, "the target does not tell model latency, so nothing could be judged by it; promise request latency"},
+		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.ModelLatency }, "the target does not tell model latency, so nothing could be judged by it; promise request latency"},
 		{"memory", func(p *plan.Plan) { p.Constraints.MemoryMB = 100 }, "the target does not tell its memory"},
 		{"energy", func(p *plan.Plan) { p.Objective = plan.RequestsPerJoule }, "the target does not tell its energy"},
 		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan asks for eager rule, in force is torchserve rule"},
@@ -191,7 +191,7 @@ func TestAutoRange(t *testing.T) {
 	}
 	p := testPlan(s, "grid")
 	p.Knobs = map[knob.Name]string{remotetest.Instances: knob.Auto, remotetest.MaxBatchSize: knob.Auto}
-	if p, err = sweep.Fit(p, info); err != nil {
+	if p, err = sweep.PlanFor(p, info); err != nil {
 		t.Fatal(err)
 	}
 	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
@@ -212,7 +212,7 @@ func TestAutoRange(t *testing.T) {
 // The server executes batches and instances in parallel, as its knobs say.
 func TestServer(t *testing.T) {
 	s, d := connect(t, false)
-	rate := func(own knob.Own) float64 {
+	rate := func(own knob.OwnValues) float64 {
 		if _, err := d.Apply(t.Context(), knob.Settings{Own: own}); err != nil {
 			t.Fatal(err)
 		}

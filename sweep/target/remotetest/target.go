@@ -57,7 +57,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 		Limits: knob.Limits{Own: Knobs()},
 	}
 	for _, k := range knob.All() {
-		info.Limits.Untold = append(info.Limits.Untold, k.Name)
+		info.Limits.Unreported = append(info.Limits.Unreported, k.Name)
 		info.Fixed[k.Name] = "this server does not report it"
 	}
 	return info, nil
@@ -115,7 +115,7 @@ func (t *Target) requestKnobs(ctx context.Context, method string, body []byte) (
 
 // Measure runs the load until m.Stop returns true.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	c := t.baseConfig
 	c.Spec, c.Seed, c.Max, c.Limit, c.Timeout = m.Load, m.Seed, m.Max, m.Time, m.SLA.RequestTimeout()
 	why := ""
@@ -134,7 +134,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, err
 	}
 	out := sweep.Summarize(r, m.Load, m.SLA, why)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
 	out.Use = t.Use()
 	return out, nil
 }
@@ -159,7 +159,7 @@ func (t *Target) Live(ctx context.Context, l load.Spec, onSamples func([]load.Sa
 }
 
 // Use reports no utilization, because the server is on another machine.
-func (t *Target) Use() trial.Use { return trial.Use{GPU: trial.GPUUse{Reason: "remote"}} }
+func (t *Target) Use() trial.ResourceUse { return trial.ResourceUse{GPU: trial.GPUUse{Reason: "remote"}} }
 
 // Close restores the settings from before Open.
 func (t *Target) Close(ctx context.Context) error {

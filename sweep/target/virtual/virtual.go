@@ -57,7 +57,7 @@ const (
 
 // Open returns the device with its start settings in force.
 func Open(c Config) (*Target, error) {
-	if err := c.Start.Only(); err != nil {
+	if err := c.Start.CheckSupported(); err != nil {
 		return nil, fmt.Errorf("%w: a virtual device has no options", err)
 	}
 	t := &Target{cfg: c}
@@ -83,7 +83,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 			BatchAxis: true, BatchWhy: "the service-time table has batches",
 		},
 		Limits: t.limits(), Options: t.cfg.Start.Options, Current: t.current,
-		Tells:   trial.Tells{ModelLatency: true, Batches: true, Breakdown: true},
+		Metrics:   trial.MetricSet{ModelLatency: true, Batches: true, Breakdown: true},
 		Runtime: "virtual device",
 		Fixed:   map[knob.Name]string{knob.Threads: "a service-time table has no threads"},
 	}, nil
@@ -109,7 +109,7 @@ func (t *Target) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error
 // Measure runs the load in virtual time, calls m.Stop after every 250 ms of it, and summarizes the
 // samples. The requests in flight at the end are answered.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	m = sweep.Whole(m)
+	m = sweep.WholeLoad(m)
 	limit := m.Time
 	if limit == 0 {
 		limit = defaultTime
@@ -124,7 +124,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		return trial.Result{}, err
 	}
 	out := sweep.Summarize(t.result(c), m.Load, m.SLA, why)
-	out.Warnings = append(out.Warnings, sweep.Remarks(m.Load)...)
+	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
 	out.Use.GPU.Reason = "virtual device"
 	return out, nil
 }

@@ -58,7 +58,7 @@ func applySettings(t *testing.T, d *virtual.Target, s knob.Settings) {
 }
 
 // measurementOf returns a measurement of exactly n requests.
-func measurementOf(n int, l load.Spec, which trial.Which) sweep.Measurement {
+func measurementOf(n int, l load.Spec, which trial.LatencyKind) sweep.Measurement {
 	return sweep.Measurement{
 		Load: l, Seed: 1, Max: n, Time: time.Hour, SLA: trial.SLA{Percentile: 99, Limit: 100 * ms, Latency: which},
 		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
@@ -87,13 +87,13 @@ func TestStudy(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		clients int
-		which   trial.Which
+		which   trial.LatencyKind
 		request float64 // mean, ms
 		want    trial.Answer
 	}{
-		{"model latency, 10 clients", 10, trial.Model, 10 / .08529, trial.Pass},
-		{"request latency, 10 clients", 10, trial.Request, 10 / .08529, trial.Fail},
-		{"request latency, matched", 8, trial.Request, 93.8, trial.Pass},
+		{"model latency, 10 clients", 10, trial.ModelLatency, 10 / .08529, trial.Pass},
+		{"request latency, 10 clients", 10, trial.RequestLatency, 10 / .08529, trial.Fail},
+		{"request latency, matched", 8, trial.RequestLatency, 93.8, trial.Pass},
 	} {
 		r, err := d.Measure(t.Context(), measurementOf(5000, load.Spec{Concurrency: tt.clients}, tt.which))
 		if err != nil {
@@ -115,7 +115,7 @@ func TestStudy(t *testing.T) {
 func TestDeterministic(t *testing.T) {
 	d := studyDevice(t)
 	applySettings(t, d, studySettings())
-	m := measurementOf(2000, load.Spec{Mode: load.Open, Rate: 60}, trial.Request)
+	m := measurementOf(2000, load.Spec{Mode: load.Open, Rate: 60}, trial.RequestLatency)
 	run := func(seed uint64) trial.Result {
 		m.Seed = seed
 		r, err := d.Measure(t.Context(), m)
@@ -141,7 +141,7 @@ func TestDeterministic(t *testing.T) {
 func TestStop(t *testing.T) {
 	d := studyDevice(t)
 	applySettings(t, d, studySettings())
-	m := measurementOf(0, load.Spec{Concurrency: 10}, trial.Request)
+	m := measurementOf(0, load.Spec{Concurrency: 10}, trial.RequestLatency)
 	var asked []time.Duration
 	seen := 0
 	m.Stop = func(elapsed time.Duration, samples []load.Sample) (bool, string) {
@@ -174,7 +174,7 @@ func TestTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := measurementOf(0, load.Spec{Concurrency: 8}, trial.Request)
+		m := measurementOf(0, load.Spec{Concurrency: 8}, trial.RequestLatency)
 		m.Time = 3 * time.Second
 		r, err := d.Measure(t.Context(), m)
 		if err != nil {
@@ -193,7 +193,7 @@ func TestTrace(t *testing.T) {
 	if err := os.WriteFile(path, []byte("ms\n0\n300\n600\n90000\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := measurementOf(0, load.Spec{Mode: load.Trace, File: path}, trial.Request)
+	m := measurementOf(0, load.Spec{Mode: load.Trace, File: path}, trial.RequestLatency)
 	m.Time = time.Minute
 	r, err := d.Measure(t.Context(), m)
 	if err != nil {
@@ -212,7 +212,7 @@ func TestTrace(t *testing.T) {
 func TestPlannedUntilStopped(t *testing.T) {
 	d := studyDevice(t)
 	applySettings(t, d, studySettings())
-	m := measurementOf(0, load.Spec{Mode: load.Open, Rate: 40}, trial.Request)
+	m := measurementOf(0, load.Spec{Mode: load.Open, Rate: 40}, trial.RequestLatency)
 	m.Stop = func(elapsed time.Duration, _ []load.Sample) (bool, string) {
 		return elapsed >= 30*time.Second, "certain"
 	}
@@ -220,7 +220,7 @@ func TestPlannedUntilStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkNear(t, "planned", trial.Of(float64(*r.Counts.Planned)), 1200, 150)
+	checkNear(t, "planned", trial.NumOf(float64(*r.Counts.Planned)), 1200, 150)
 }
 
 // TestBurstAtTheEnd: a trace with two quiet minutes and a burst above the capacity breaks the
@@ -239,7 +239,7 @@ func TestBurstAtTheEnd(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := measurementOf(300, load.Spec{Mode: load.Trace, File: path}, trial.Request)
+	m := measurementOf(300, load.Spec{Mode: load.Trace, File: path}, trial.RequestLatency)
 	m.Time, m.Max = 20*time.Second, 1000
 	m.Stop = func(time.Duration, []load.Sample) (bool, string) { return true, "certain" }
 	r, err := d.Measure(t.Context(), m)
@@ -249,7 +249,7 @@ func TestBurstAtTheEnd(t *testing.T) {
 	if p := r.Counts.Planned; p == nil || *p != 3200-20 {
 		t.Errorf("planned %v, want all 3200 of it but those in 2 s of warm-up", countText(p))
 	}
-	checkNear(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 122, 2)
+	checkNear(t, "seconds", trial.NumOf(r.Seconds+r.WarmupSeconds), 122, 2)
 	checkNear(t, "throughput", r.Throughput.Value, 14, 4) // the quiet requests and those of the burst that were not refused, in two minutes
 	if r.Verdict.Result != trial.Fail {
 		t.Errorf("verdict %+v, want a fail", r.Verdict)
@@ -261,7 +261,7 @@ func TestBurstAtTheEnd(t *testing.T) {
 func TestRamp(t *testing.T) {
 	d := studyDevice(t)
 	applySettings(t, d, studySettings())
-	m := measurementOf(50, load.Spec{Mode: load.Ramp, From: 10, To: 70, Over: 30 * time.Second, Arrivals: load.Constant}, trial.Request)
+	m := measurementOf(50, load.Spec{Mode: load.Ramp, From: 10, To: 70, Over: 30 * time.Second, Arrivals: load.Constant}, trial.RequestLatency)
 	m.Time = time.Second
 	m.Stop = func(time.Duration, []load.Sample) (bool, string) { return true, "certain" }
 	r, err := d.Measure(t.Context(), m)
@@ -271,7 +271,7 @@ func TestRamp(t *testing.T) {
 	if p := r.Counts.Planned; p == nil || *p != 1200-24 {
 		t.Errorf("planned %v, want all 1200 of it but those in 2 s of warm-up", countText(p))
 	}
-	checkNear(t, "seconds", trial.Of(r.Seconds+r.WarmupSeconds), 30, .3)
+	checkNear(t, "seconds", trial.NumOf(r.Seconds+r.WarmupSeconds), 30, .3)
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "from 10 to 70/s") {
 		t.Errorf("warnings %q, want one with the rates", r.Warnings)
 	}
@@ -294,13 +294,13 @@ func TestErrors(t *testing.T) {
 	if err != nil || info.Current.Workers != 1 || info.Model.Source != "sim:animated-drawings" || info.Fixed[knob.Threads] == "" {
 		t.Errorf("Info = %+v, %v", info, err)
 	}
-	if _, err := d.Measure(t.Context(), measurementOf(1, load.Spec{Mode: load.Open}, trial.Request)); err == nil {
+	if _, err := d.Measure(t.Context(), measurementOf(1, load.Spec{Mode: load.Open}, trial.RequestLatency)); err == nil {
 		t.Error("Measure took a rate of 0")
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	cancel(why)
-	if _, err := d.Measure(ctx, measurementOf(0, load.Spec{Concurrency: 1}, trial.Request)); !errors.Is(err, why) {
+	if _, err := d.Measure(ctx, measurementOf(0, load.Spec{Concurrency: 1}, trial.RequestLatency)); !errors.Is(err, why) {
 		t.Errorf("Measure after the end of its context: %v, want %v", err, why)
 	}
 	if err := d.Close(t.Context()); err != nil {
