@@ -28,8 +28,10 @@ var rooms = map[string]string{
 	"engine/latency":     "",
 	"engine/tensor":      "",
 	"engine/payload":     "engine/tensor",
+	"engine/runs":        "engine/tensor engine/payload",
+	"engine/lengths":     "engine/tensor",
 
-	"engine":                     "engine/knob engine/batching engine/latency engine/tensor engine/payload",
+	"engine":                     "engine/knob engine/batching engine/latency engine/tensor engine/payload engine/runs",
 	"engine/enginetest":          "engine engine/knob engine/payload engine/handler",
 	"engine/backend/onnx":        backend + " engine/onnxgraph/fp16 engine/backend/onnx/ortlib",
 	"engine/backend/onnx/ortlib": "",
@@ -44,7 +46,7 @@ var rooms = map[string]string{
 	"engine/archive":             "",
 	"engine/config":              "engine/knob",
 	"engine/monitor":             "",
-	"engine/catalog":             "engine engine/knob engine/tensor engine/payload engine/servicetime engine/backend/... engine/onnxgraph/... engine/handler engine/archive engine/config",
+	"engine/catalog":             "engine engine/knob engine/tensor engine/payload engine/runs engine/lengths engine/servicetime engine/backend/... engine/onnxgraph/... engine/handler engine/archive engine/config",
 	"engine/api/predict":         "engine engine/tensor engine/payload engine/handler",
 	"engine/api/inference":       api,
 	"engine/api/wire":            "",
@@ -58,7 +60,7 @@ var rooms = map[string]string{
 	"sweep/load":                 "engine/latency",
 	"sweep/trial":                "engine/knob engine/latency sweep/load",
 	"sweep/stat":                 "engine/latency",
-	"sweep/plan":                 "engine/knob engine/latency sweep/load sweep/trial",
+	"sweep/plan":                 "engine/knob engine/latency engine/lengths sweep/load sweep/trial",
 	"sweep/predict":              "engine/knob engine/latency engine/batching engine/servicetime sweep/load",
 	"sweep/rank":                 "engine/knob sweep/load sweep/trial sweep/plan sweep/stat",
 	"sweep":                      "engine/knob engine/tensor engine/latency sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/rank",
@@ -85,7 +87,7 @@ var rooms = map[string]string{
 const (
 	backend = "engine engine/knob engine/tensor engine/payload engine/servicetime"
 	api     = "engine engine/knob engine/tensor engine/payload engine/latency engine/handler engine/config engine/monitor engine/api/wire engine/api/predict"
-	target  = "engine/knob engine/tensor engine/latency engine/api/control engine/config engine/handler engine/monitor sweep sweep/load sweep/trial sweep/stat"
+	target  = "engine engine/knob engine/lengths engine/tensor engine/latency engine/api/control engine/config engine/handler engine/monitor sweep sweep/load sweep/trial sweep/stat"
 	profile = "engine/knob engine/latency engine/config sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/rank"
 )
 

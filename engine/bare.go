@@ -163,7 +163,7 @@ func (r *parallelRun) timeRuns(w *worker) (times []time.Duration) {
 // runOnce runs the rows and reports whether the measurement goes on.
 func (r *parallelRun) runOnce(w *worker, out []payload.Result) bool {
 	clear(out)
-	err := run(r.ctx, w.session, r.rows, out)
+	err := run(r.ctx, uncounted(w.session), r.rows, out)
 	for i := range out {
 		err = cmp.Or(err, out[i].Err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,15 +95,15 @@ func (s *ModelService) sessionForComparison(ctx context.Context, p *pool) (Sessi
 
 // runSamples runs the same samples on both sessions and compares the outputs.
 func (s *ModelService) runSamples(ctx context.Context, old, next Session) (c comparison, err error) {
-	rng := rand.New(rand.NewPCG(3, 4))
+	samples := sampleRows(s.model, compareItems, 3)
 	deadline := time.Now().Add(compareTime)
 	for c.items < compareItems && (c.items == 0 || time.Now().Before(deadline)) {
-		rows := []payload.Row{{Item: tensor.SampleItem(s.model.Inputs, rng)}}
+		rows := samples[c.items : c.items+1]
 		before, after := make([]payload.Result, 1), make([]payload.Result, 1)
-		if err := run(ctx, old, rows, before); err != nil {
+		if err := run(ctx, uncounted(old), rows, before); err != nil {
 			return c, err
 		}
-		if err := run(ctx, next, rows, after); err != nil {
+		if err := run(ctx, uncounted(next), rows, after); err != nil {
 			return c, err
 		}
 		c.add(before[0].Outputs, after[0].Outputs)

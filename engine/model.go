@@ -6,6 +6,7 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
+	"sweetspot/engine/runs"
 	"sweetspot/engine/tensor"
 )
 
@@ -33,12 +34,22 @@ type Model struct {
 	// Ragged says how outputs without a batch axis are split; zero if there are none.
 	Ragged RaggedOutputs
 
+	// Padding says how rows of different lengths run together; nil means that only rows of
+	// equal shape do. PadWhy says how it was verified, or why the model is not padded; "" if
+	// no padding was asked for.
+	Padding *runs.Padding
+	PadWhy  string
+	// LoadLengths says which sizes made requests have in the open dimensions, by input, as
+	// package lengths writes them; nil if no dimension is open.
+	LoadLengths map[string]string
+
 	Path  string // the model's file, or "" when Bytes holds it
 	Bytes []byte // the model itself if it has no file
 
 	// Handler converts bodies to requests, and answers to bodies.
 	Handler Handler
-	// Samples are rows for the warm-up; nil means random tensors for Inputs.
+	// Samples are rows for the warm-up, the bare rate and comparisons, used in turn; nil
+	// means random tensors for Inputs.
 	Samples []payload.Row
 	// RunTime is the longest run of a batch; a session that exceeds it is lost. 0 is no
 	// limit.
@@ -60,7 +71,8 @@ type Backend interface {
 	Open(ctx context.Context, m *Model, c knob.Config) (Session, error)
 }
 
-// Session runs batches of one model. Run sets out[i] for every in[i]; both have the same
+// Session runs batches of one model. If inputs have open dimensions, the rows of a run have
+// equal shapes: the engine divides a batch into such runs. Run sets out[i] for every in[i]; both have the same
 // length, from 1 to the batch size. An error fails the whole batch; an error that wraps
 // ErrSessionLost means that the session can run no other batch. If Shared, one Session
 // serves the pool and several workers may call Run concurrently; else every worker opens

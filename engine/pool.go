@@ -48,7 +48,11 @@ func (s *ModelService) openSession(ctx context.Context, c knob.Config) (Session,
 	if b, ok := s.backend.(Spinner); ok && b.Spins() && c.Spin == "" && s.oversubscribed(c) {
 		c.Spin = "off"
 	}
-	return s.backend.Open(ctx, s.model, c)
+	opened, err := s.backend.Open(ctx, s.model, c)
+	if err != nil || s.lengths == nil {
+		return opened, err
+	}
+	return newDividedSession(opened, s.model, s.lengths), nil
 }
 
 // oversubscribed reports whether the workers of all models together have more threads

@@ -12,6 +12,7 @@ import (
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
+	"sweetspot/engine/tensor"
 )
 
 // ModelService serves one version of a model: it has the queue, the workers and the
@@ -47,6 +48,8 @@ type ModelService struct {
 
 	decoding, encoding atomic.Int64 // ns, sums over all requests
 
+	lengths *lengthCounters // nil if no input has an open dimension
+
 	mu         sync.Mutex // guards everything below; never held while waiting
 	state      State
 	cfg        knob.Config
@@ -78,6 +81,9 @@ func newModelService(m *Model, b Backend, c knob.Config, e *Engine) *ModelServic
 	s.collector = batching.New(batchingConfig(c))
 	s.count.sizes = map[int]int64{}
 	s.batchTimer = newBatchTimer(s.onTimer)
+	if tensor.Lengths(m.Inputs) != nil {
+		s.lengths = newLengthCounters()
+	}
 	return s
 }
 

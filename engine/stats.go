@@ -43,6 +43,8 @@ type Stats struct {
 	EncodeNS      int64         `json:"encode_ns"`
 	BusyNS        int64         `json:"busy_ns"`
 	WorkNS        int64         `json:"work_ns"` // time with a row queued or in flight
+	// Lengths is nil if no input of the model has an open dimension.
+	Lengths *LengthStats `json:"lengths,omitempty"`
 }
 
 // Stats returns a snapshot.
@@ -65,7 +67,7 @@ func (s *ModelService) Stats() Stats {
 		FailedBatches: c.failedBatches, LostSessions: c.lost, Sizes: maps.Clone(c.sizes),
 		DecodeNS: s.decoding.Load(), QueueNS: int64(c.queue), FormationNS: int64(c.formation),
 		ExecutionNS: int64(c.execution), EncodeNS: s.encoding.Load(),
-		BusyNS: int64(c.busy), WorkNS: int64(work),
+		BusyNS: int64(c.busy), WorkNS: int64(work), Lengths: s.lengths.snapshot(),
 	}
 }
 

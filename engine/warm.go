@@ -127,7 +127,7 @@ func (w *worker) runUntilStable(ctx context.Context, rows []payload.Row, deadlin
 	for i := range warmRuns {
 		clear(out)
 		start := time.Now()
-		if err := run(ctx, w.session, rows, out); err != nil {
+		if err := run(ctx, uncounted(w.session), rows, out); err != nil {
 			return false, err
 		}
 		took := time.Since(start)

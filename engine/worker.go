@@ -10,6 +10,7 @@ import (
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
+	"sweetspot/engine/runs"
 )
 
 // worker runs one batch at a time.
@@ -162,7 +163,7 @@ func (s *ModelService) runWithTimeout(session Session, in []payload.Row, out []p
 
 // run calls the backend and turns a panic into an error, so that one batch cannot end
 // the process.
-func run(ctx context.Context, session Session, in []payload.Row, out []payload.Result) (err error) {
+func run(ctx context.Context, session runs.Runner, in []payload.Row, out []payload.Result) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("engine: backend panicked: %v", p)

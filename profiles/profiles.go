@@ -105,6 +105,8 @@ type Model struct {
 	Source    string `json:"source"` // builtin:NAME, sim:NAME, or the base name of a file
 	SHA256    string `json:"sha256"` // of the bytes of the model, hex
 	BatchAxis bool   `json:"batch_axis"`
+	Padding   string `json:"padding,omitempty"` // how rows of different lengths are padded, or why not
+	Lengths   string `json:"lengths,omitempty"` // sizes of made requests in open dimensions
 
 	Inputs  []Tensor `json:"inputs,omitempty"` // in the order of the model; none if they are not known
 	Outputs []Tensor `json:"outputs,omitempty"`

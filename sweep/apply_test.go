@@ -10,20 +10,20 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// stubborn is a device that leaves batches at 2.
-type stubborn struct{ *device }
+// limitedBatches is a device that reduces batch sizes above 2 to 2.
+type limitedBatches struct{ *device }
 
-func (d stubborn) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
+func (d limitedBatches) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, error) {
 	s.BatchSize = min(s.BatchSize, 2)
 	return d.device.Apply(ctx, s)
 }
 
-// TestSomethingElseInForce: settings that did not take effect are not measured, so
-// that no figure stands beside settings that it is not of.
-func TestSomethingElseInForce(t *testing.T) {
-	n := &notebook{}
+// TestOtherSettingsInForce checks that a point is not measured if other settings are in force after
+// the apply.
+func TestOtherSettingsInForce(t *testing.T) {
+	n := &memoryRecorder{}
 	r := runner(&device{}, n, 30*ms)
-	r.Target = stubborn{&device{}}
+	r.Target = limitedBatches{&device{}}
 	out, err := r.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +40,6 @@ func TestSomethingElseInForce(t *testing.T) {
 		t.Errorf("choice %+v, want batch 2", out.Choice)
 	}
 	if _, err := (sweep.Comparison{Target: r.Target, SLA: r.SLA, A: plan.Point{Settings: knob.Settings{BatchSize: 8}}}).Run(t.Context()); err == nil {
-		t.Error("turns of settings that did not take effect were measured")
+		t.Error("a comparison of settings that are not in force was measured")
 	}
 }

@@ -12,37 +12,36 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// How a P99 is corrected. A long run of 300000 requests takes some 20 ms.
+// Parameters of the correction. The simulation of 300000 requests takes about 20 ms.
 const (
-	longRun     = 300_000 // requests
-	longSeed    = 0x6c6f6e67
-	maxUtilization    = .98 // of what the observed curve bears: above, a longer run has ever longer queues
-	maxRatio  = 2.  // a simulation further from the measurement than by this factor explains nothing
-	correctedAt = .99
+	longRun        = 300_000 // requests of the long simulation
+	longSeed       = 0x6c6f6e67
+	maxUtilization = .98 // above it the queue of a longer run grows without end
+	maxRatio       = 2.  // of simulated and measured P99; above it the simulation is not valid
+	correctedAt    = .99 // quantile
 )
 
-// Corrected is the request P99 of an open load's run, corrected in ms for the luck
-// of its arrivals and for the empty queue that it began with (package predict says
-// how): a prediction that stands beside the measured P99 and is called corrected
-// wherever it is shown. Nothing is judged by it.
+// CorrectedP99 returns the P99 of request latency of a run under an open load in ms,
+// corrected for its random arrivals and for the empty queue at its start (see package
+// predict). It is a prediction in addition to the measured P99 and always shown as
+// corrected; no verdict depends on it.
 //
-// out is the run's summary, served what served it, noise what Summarize was given.
-// The simulated server takes what the run's own batches took ([predict.Observed]),
-// and its requests come when the run's were planned to; blocks cut out of the one
-// are cut out of the other.
+// out is the summary of the run, served the configuration of the server, and
+// disturbances are those given to Summarize. The simulation uses the service times of
+// the run ([predict.Observed]) and its planned send times, and omits the same blocks.
 //
-// It is null for every other load, where samples do not tell their batches, at 98%
-// and more of what the server bears, and where the simulation's P99 is not within
-// a factor of 2 of the measured one.
-func CorrectedP99(out trial.Result, r load.Result, l load.Spec, served knob.Config, noise ...Disturbance) trial.Num {
+// The result is missing for other loads, if samples do not have the batch sizes, at a
+// utilization of 98% or more, and if the simulated P99 is not within a factor of 2 of
+// the measured one.
+func CorrectedP99(out trial.Result, r load.Result, l load.Spec, served knob.Config, disturbances ...Disturbance) trial.Num {
 	measured, ok := out.Latency.P99.Value.Get()
 	if l.Mode != load.Open || !ok {
 		return trial.Num{}
 	}
 	total := time.Duration(r.Seconds * float64(time.Second))
 	warm := time.Duration(math.Round(out.WarmupSeconds * float64(time.Second)))
-	cut := rejectDisturbed(noise, warm, total)
-	curve, ok := predict.Observed(cut.keptSamples(plannedAfter(r.Samples, warm)))
+	rejected := rejectDisturbed(disturbances, warm, total)
+	curve, ok := predict.Observed(rejected.keptSamples(plannedAfter(r.Samples, warm)))
 	if s := served.Settings; !ok || l.Rate >= maxUtilization*curve.Rate(s.Workers, s.BatchSize) {
 		return trial.Num{}
 	}
@@ -56,14 +55,14 @@ func CorrectedP99(out trial.Result, r load.Result, l load.Spec, served knob.Conf
 	c.Plan, c.Detail = planned(r.Samples), true
 	sim.Reset(c)
 	sim.Run()
-	same := stat.Quantile(latencies(cut.keptSamples(plannedAfter(sim.Samples(), warm)), trial.RequestLatency), correctedAt).Value
-	if !(same < maxRatio*measured && measured < maxRatio*same) {
+	simulated := stat.Quantile(latencies(rejected.keptSamples(plannedAfter(sim.Samples(), warm)), trial.RequestLatency), correctedAt).Value
+	if !(simulated < maxRatio*measured && measured < maxRatio*simulated) {
 		return trial.Num{}
 	}
-	return trial.NumOf(predict.Correct(measured, long, same))
+	return trial.NumOf(predict.Correct(measured, long, simulated))
 }
 
-// planned are the send times of a run, ascending.
+// planned returns the planned send times of a run, ascending.
 func planned(samples []load.Sample) []time.Duration {
 	out := make([]time.Duration, len(samples))
 	for i, s := range samples {

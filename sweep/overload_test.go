@@ -17,14 +17,14 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// server is a virtual device of w workers with batches of b in 4 + b ms, whatever
-// the number of workers, and a queue without an end.
+// server is a virtual device with a service time of 4 + b ms for batches of b, with any number of
+// workers, and an unlimited queue.
 type server struct{ workers, batch int }
 
 func (s server) service() time.Duration { return time.Duration(4+s.batch) * ms }
 
-// bears is its rate with full batches.
-func (s server) bears() float64 {
+// capacity returns the rate with full batches.
+func (s server) capacity() float64 {
 	return float64(s.workers*s.batch) / s.service().Seconds()
 }
 
@@ -50,7 +50,7 @@ func (s server) open(t testing.TB) *virtual.Target {
 	return d
 }
 
-// traceOf records n Poisson arrivals at a rate.
+// traceOf returns a trace with n Poisson arrivals at a rate.
 func traceOf(t testing.TB, rate float64, n int, seed uint64) load.Spec {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 7))
@@ -67,14 +67,14 @@ func traceOf(t testing.TB, rate float64, n int, seed uint64) load.Spec {
 	return load.Spec{Mode: load.Trace, File: path}
 }
 
-// mostRequests are those of a trial.
-const mostRequests = 20_000
+// maxRequests is the largest number of requests of a trial.
+const maxRequests = 20_000
 
-// ask measures a load until its verdict is certain.
-func ask(t testing.TB, d sweep.Target, l load.Spec, sla trial.SLA, seed uint64) trial.Result {
+// measureUntilCertain measures a load until its verdict is certain.
+func measureUntilCertain(t testing.TB, d sweep.Target, l load.Spec, sla trial.SLA, seed uint64) trial.Result {
 	t.Helper()
 	r, err := d.Measure(t.Context(), sweep.Measurement{
-		Load: l, Seed: seed, SLA: sla, Max: mostRequests, Time: time.Minute, Stop: sweep.UntilCertain(sla, l),
+		Load: l, Seed: seed, SLA: sla, Max: maxRequests, Time: time.Minute, Stop: sweep.UntilCertain(sla, l),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,17 +82,16 @@ func ask(t testing.TB, d sweep.Target, l load.Spec, sla trial.SLA, seed uint64) 
 	return r
 }
 
-// seedsOf is how many runs a statistic is made of.
-func seedsOf(short, full uint64) uint64 {
+// runs returns the number of runs for a statistic.
+func runs(short, full uint64) uint64 {
 	if testing.Short() {
 		return short
 	}
 	return full
 }
 
-// TestOverloadNeverPasses: a server that is asked for more than it bears keeps no
-// promise, however loose it is and whatever latency it binds. Little more than that
-// cannot be told at once, but no pass is given either.
+// TestOverloadNeverPasses checks that a load above the capacity meets no SLA, even with a high limit
+// or with model latency. A load only a little above it may be undecided, but not a pass.
 func TestOverloadNeverPasses(t *testing.T) {
 	for _, s := range []server{{1, 1}, {1, 8}, {4, 8}} {
 		d := s.open(t)
@@ -100,12 +99,12 @@ func TestOverloadNeverPasses(t *testing.T) {
 			for _, times := range []time.Duration{1, 10, 100} {
 				for _, which := range []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency} {
 					sla := trial.SLA{Percentile: 99, Limit: times * s.service() * 11 / 10, Latency: which}
-					for seed := range seedsOf(1, 20) {
-						rate := share * s.bears()
+					for seed := range runs(1, 20) {
+						rate := share * s.capacity()
 						for _, l := range []load.Spec{{Mode: load.Open, Rate: rate}, traceOf(t, rate, 9000, seed)} {
-							r := ask(t, d, l, sla, seed)
+							r := measureUntilCertain(t, d, l, sla, seed)
 							if r.Verdict.Result == trial.Pass && (share > 1.03 || r.Counts.Sent < 10_000) {
-								t.Errorf("%+v at %g of what it bears, %s load, %v, seed %d: pass after %d requests", s, share, l.Mode, sla, seed, r.Counts.Sent)
+								t.Errorf("%+v at %g of the capacity, %s load, %v, seed %d: pass after %d requests", s, share, l.Mode, sla, seed, r.Counts.Sent)
 							}
 						}
 					}
@@ -115,37 +114,37 @@ func TestOverloadNeverPasses(t *testing.T) {
 	}
 }
 
-// TestBearablePasses: what a server bears passes a loose promise.
-func TestBearablePasses(t *testing.T) {
+// TestBelowCapacityPasses checks that a load below the capacity meets an SLA with a high limit.
+func TestBelowCapacityPasses(t *testing.T) {
 	for _, s := range []server{{1, 1}, {1, 8}, {4, 8}} {
 		d := s.open(t)
 		for _, share := range []float64{.7, .9} {
 			for _, which := range []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency} {
 				sla := trial.SLA{Percentile: 99, Limit: 100 * s.service(), Latency: which}
 				passed, all := 0, 0
-				for seed := range seedsOf(2, 20) {
-					rate := share * s.bears()
+				for seed := range runs(2, 20) {
+					rate := share * s.capacity()
 					for _, l := range []load.Spec{{Mode: load.Open, Rate: rate}, traceOf(t, rate, 9000, seed)} {
 						all++
-						if ask(t, d, l, sla, seed).Verdict.Result == trial.Pass {
+						if measureUntilCertain(t, d, l, sla, seed).Verdict.Result == trial.Pass {
 							passed++
 						}
 					}
 				}
 				if passed*10 < all*9 {
-					t.Errorf("%+v at %g of what it bears, %v: %d of %d pass, want 90%%", s, share, sla, passed, all)
+					t.Errorf("%+v at %g of the capacity, %v: %d of %d pass, want 90%%", s, share, sla, passed, all)
 				}
 			}
 		}
 	}
 }
 
-// TestOverloadIsSaid: the reason of a failure is the queue, with both rates.
-func TestOverloadIsSaid(t *testing.T) {
+// TestOverloadReason checks that the reason of the failure has both rates.
+func TestOverloadReason(t *testing.T) {
 	s := server{1, 8}
 	sla := trial.SLA{Percentile: 99, Limit: time.Hour}
-	v := ask(t, s.open(t), load.Spec{Mode: load.Open, Rate: 1000}, sla, 1).Verdict
-	if v.Result != trial.Fail || !strings.HasPrefix(v.Why, "does not keep up: ") || !strings.Contains(v.Why, " of 1000 requests/s are answered, the queue grows") {
+	v := measureUntilCertain(t, s.open(t), load.Spec{Mode: load.Open, Rate: 1000}, sla, 1).Verdict
+	if v.Result != trial.Fail || !strings.HasPrefix(v.Why, "answers do not keep up with arrivals: ") || !strings.Contains(v.Why, " of 1000 requests/s are answered, and the queue grows") {
 		t.Errorf("verdict %v: %s", v.Result, v.Why)
 	}
 }

@@ -13,18 +13,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// A probe runs until so many full batches were timed, or for so long. Batches
-// that began in its first part meet an engine that is still filling up, unless
-// one takes longer than that.
+// A probe ends after probeRuns full batches, or after probeTime if it has measured one.
 const (
 	probeRuns    = 16
 	probeTime    = 500 * time.Millisecond
-	maxProbeTime = time.Minute // for batches that outlast probeTime
-	probeWarmup  = 2           // batches a worker
+	maxProbeTime = time.Minute // longest probe, for batches that take longer than probeTime
+	probeWarmup  = 2           // batches per worker that do not count: the queue is not full yet
 )
 
-// probe times full batches with every worker busy: as many clients as all
-// workers take at once, half as many again waiting.
+// probe measures the service time of full batches while every worker executes one. It uses 1.5
+// times as many clients as all batches have rows, so that the queue is never empty.
 func (s *run) probe(ctx context.Context, p plan.Point) error {
 	clients := p.Settings.Workers * p.Settings.BatchSize * 3 / 2
 	p.Settings.QueueSize = max(p.Settings.QueueSize, clients)
@@ -56,8 +54,8 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	return nil
 }
 
-// probeLimit is how long a probe may measure: what the probes before it have left
-// of their share of the budget.
+// probeLimit returns how long a probe may take: the rest of the share of the budget that all probes
+// have.
 func (s *run) probeLimit() time.Duration {
 	share := plan.Budget{Time: s.Time}.ProbeTime()
 	if share == 0 {
@@ -69,16 +67,17 @@ func (s *run) probeLimit() time.Duration {
 	return min(max(share, probeTime), maxProbeTime)
 }
 
-// timed measures the point and puts the service time into out. A batch that alone
-// outlasts probeTime is no better known for being run again: of such ones each
-// worker runs one, and what is still in flight is given up.
+// timeBatches measures the point and sets the service time of out. If a batch takes
+// longer than probeTime, one batch per worker is enough, and the requests in flight are
+// cancelled.
 func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) error {
 	limit, size := s.probeLimit(), p.Settings.BatchSize
 	warm := probeWarmup * p.Settings.Workers
-	ctx, cancel := context.WithTimeout(ctx, 2*limit+probeTime) // a target may run the model alone first, and there are the last answers
+	ctx, cancel := context.WithTimeout(ctx, 2*limit+probeTime) // a target may measure the bare rate first, and waits for the last answers
 	defer cancel()
 	var times []float64
 	slow := false
+	fit := lengthFit{bodies: s.Bodies}
 	_, err := s.Target.Measure(ctx, Measurement{
 		Load: p.Load, Seed: s.Seed, SLA: s.SLA, Time: limit,
 		Stop: func(elapsed time.Duration, samples []load.Sample) (bool, string) {
@@ -87,6 +86,7 @@ func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) e
 		},
 		Progress: func(_ time.Duration, samples []load.Sample) {
 			times = fullBatches(samples, size)
+			fit.to(samples)
 			if len(times) >= p.Settings.Workers && slices.Min(times) >= ms(probeTime) {
 				slow = true
 				cancel()
@@ -94,20 +94,20 @@ func (s *run) timeBatches(ctx context.Context, p plan.Point, out *trial.Probe) e
 		},
 	})
 	switch slow = slow || len(times) > 0 && slices.Min(times) >= ms(probeTime); {
-	case slow: // each of them is far longer than the time an engine takes to fill up
+	case slow: // a batch is much longer than the warm-up of the queue, so all of them count
 	case err != nil && ctx.Err() == nil:
 		return err
 	default:
 		times = times[min(warm, len(times)):]
 	}
 	if len(times) == 0 {
-		return fmt.Errorf("no batch of %d ran within %v", size, limit.Round(100*time.Millisecond))
+		return fmt.Errorf("no batch of %d was executed within %v", size, limit.Round(100*time.Millisecond))
 	}
-	out.Runs, out.ServiceTime = len(times), summarizeTimes(times)
+	out.Runs, out.ServiceTime, out.Lengths = len(times), summarizeTimes(times), fit.found
 	return nil
 }
 
-// service sums up times in ms. One alone is its own median, with open ends.
+// summarizeTimes returns the statistics of times in ms. A single time is the median with open ends.
 func summarizeTimes(times []float64) trial.ServiceTime {
 	median := stat.Quantile(times, .5)
 	if len(times) == 1 {
@@ -119,10 +119,10 @@ func summarizeTimes(times []float64) trial.ServiceTime {
 	}
 }
 
-// scatter is the standard deviation of times as a share of their median, from their
-// quartiles, which a few outliers do not move; unknown for fewer than eight.
+// spreadOf estimates standard deviation / median of times from their quartiles, so that
+// a few outliers do not change it. It is missing for fewer than eight times.
 func spreadOf(times []float64) trial.Num {
-	const quartiles = 1.349 // between those of a normal law, in standard deviations
+	const quartiles = 1.349 // distance of the quartiles of a normal distribution in standard deviations
 	if len(times) < 8 {
 		return trial.Num{}
 	}
@@ -131,11 +131,11 @@ func spreadOf(times []float64) trial.Num {
 	return trial.NumOf((at(.75) - at(.25)) / quartiles / at(.5))
 }
 
-// fullBatches returns the execution times, in ms, of the batches of the given
-// size, in the order in which their first answers came. The answers of one
-// batch tell the same time.
+// fullBatches returns the execution times in ms of the batches of the given size, in the
+// order of their first answers. All answers of a batch have the same execution time, so
+// it counts size answers with one time as one batch.
 func fullBatches(samples []load.Sample, size int) []float64 {
-	left := map[time.Duration]int{} // answers to come of batches that took so long
+	left := map[time.Duration]int{} // answers that a counted batch still has, by execution time
 	var out []float64
 	for _, s := range samples {
 		if int(s.Batch) != size || s.Model <= 0 {

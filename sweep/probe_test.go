@@ -16,38 +16,38 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// tortoise is a server of a slow model on the clock: an item takes each, a batch
-// the time of its items, workers take turns. What was sent is answered before a
-// measurement ends, unless its context does.
-type tortoise struct {
-	each  time.Duration
-	cores int
-	now   knob.Settings
+// slowServer is a server of a slow model in real time: each row takes perRow, and batches
+// are executed one after another. A measurement ends when all requests are answered, or when
+// its context ends.
+type slowServer struct {
+	perRow  time.Duration
+	cores   int
+	inForce knob.Settings
 }
 
-func (s *tortoise) Info(context.Context) (sweep.Info, error) {
+func (s *slowServer) Info(context.Context) (sweep.Info, error) {
 	return sweep.Info{Current: knob.Default(knob.TorchServe), Limits: knob.Limits{Cores: s.cores, BatchAxis: true}}, nil
 }
 
-func (s *tortoise) Apply(_ context.Context, to knob.Settings) (sweep.Applied, error) {
-	s.now = to
+func (s *slowServer) Apply(_ context.Context, to knob.Settings) (sweep.Applied, error) {
+	s.inForce = to
 	return sweep.Applied{Settings: to}, nil
 }
 
-func (s *tortoise) Close(context.Context) error { return nil }
+func (s *slowServer) Close(context.Context) error { return nil }
 
-func (s *tortoise) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+func (s *slowServer) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	begin := time.Now()
-	b := min(s.now.BatchSize, m.Load.Concurrency)
-	model := s.each * time.Duration(b*s.now.Workers)
-	rounds := (m.Load.Concurrency + b*s.now.Workers - 1) / (b * s.now.Workers)
+	b := min(s.inForce.BatchSize, m.Load.Concurrency)
+	model := s.perRow * time.Duration(b*s.inForce.Workers)
+	rounds := (m.Load.Concurrency + b*s.inForce.Workers - 1) / (b * s.inForce.Workers)
 	var samples []load.Sample
 	why := ""
 	for at := time.Duration(0); at < m.Time && (m.Max == 0 || len(samples) < m.Max); at += model {
 		if !pause(ctx, model) {
 			return trial.Result{}, context.Cause(ctx)
 		}
-		for range b * s.now.Workers {
+		for range b * s.inForce.Workers {
 			samples = append(samples, load.Sample{Planned: at, Latency: time.Duration(rounds) * model, Model: model, Batch: int32(b), Status: 200})
 		}
 		stop, reason := m.Stop(time.Since(begin), samples)
@@ -65,7 +65,7 @@ func (s *tortoise) Measure(ctx context.Context, m sweep.Measurement) (trial.Resu
 	return sweep.Summarize(load.Result{Seconds: time.Since(begin).Seconds(), Samples: samples, Lag: latency.New()}, m.Load, m.SLA, why), nil
 }
 
-// pause sleeps for d, or until ctx ends, which it says by false.
+// pause sleeps for d. It returns false if ctx ends before.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -75,12 +75,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// A model of 2 s an item under a budget of 45 s: probes keep to their share of
-// it, what is left goes to load, and the budget is kept.
+// TestSlowModel checks sweeps of slow models with small budgets, such as 2 s per row and 45 s: the
+// probes do not take more than their share, trials are run, and the sweep ends in time.
 func TestSlowModel(t *testing.T) {
 	for _, tt := range []struct {
-		each, budget time.Duration
-		exact        bool // the budget is kept to a batch
+		perRow, budget time.Duration
+		exact          bool // the budget is large enough for probes and trials
 	}{
 		{2 * time.Second, 45 * time.Second, true},
 		{200 * ms, 3 * time.Minute, true},
@@ -93,14 +93,14 @@ func TestSlowModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := &tortoise{each: tt.each, cores: 2}
+			d := &slowServer{perRow: tt.perRow, cores: 2}
 			info, _ := d.Info(t.Context())
 			points, _ := p.Points(info.Limits, info.Current, nil)
 			s, err := search.New(p, points, trial.AllMetrics())
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := &notebook{}
+			n := &memoryRecorder{}
 			r := sweep.Runner{
 				Target: d, Strategy: s, Recorder: n, SLA: p.SLA, Seed: 1, FirstNumber: 1, Time: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
 				Explain: explain,
@@ -115,24 +115,24 @@ func TestSlowModel(t *testing.T) {
 			}
 			share := tt.budget * 3 / 10
 			if !tt.exact {
-				share = tt.each // one batch is what it takes to know anything
+				share = tt.perRow // a probe needs at least one batch
 			}
 			if probes > share+time.Second {
-				t.Errorf("%v an item: %d probes took %v of %v", tt.each, len(n.probes), probes, share)
+				t.Errorf("%v per row: %d probes took %v, want at most %v", tt.perRow, len(n.probes), probes, share)
 			}
 			if len(n.probes) == 0 || len(n.trials) == 0 {
-				t.Errorf("%v an item: %d probes, %d trials", tt.each, len(n.probes), len(n.trials))
+				t.Errorf("%v per row: %d probes, %d trials", tt.perRow, len(n.probes), len(n.trials))
 			}
-			if took := time.Since(begin); tt.exact && took > tt.budget+16*tt.each {
-				t.Errorf("%v an item: took %v of a budget of %v", tt.each, took, tt.budget)
+			if took := time.Since(begin); tt.exact && took > tt.budget+16*tt.perRow {
+				t.Errorf("%v per row: the sweep took %v, with a budget of %v", tt.perRow, took, tt.budget)
 			}
 		})
 	}
 }
 
-// Trials of a slow model, and its validation, last as long as the answers take that
-// they want, where the budget has room for it.
-func TestSlowTrialsGetTheirTime(t *testing.T) {
+// TestLongTrialsOfASlowModel checks that trials and the validation of a slow model last until they
+// have enough answers, if the budget is large enough.
+func TestLongTrialsOfASlowModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan.Default()
 		p.SLA.Limit, p.Budget.Time = 2*time.Minute, 24*time.Hour
@@ -141,14 +141,14 @@ func TestSlowTrialsGetTheirTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &tortoise{each: 500 * ms, cores: 2}
+		d := &slowServer{perRow: 500 * ms, cores: 2}
 		info, _ := d.Info(t.Context())
 		points, _ := p.Points(info.Limits, info.Current, nil)
 		s, err := search.New(p, points, trial.AllMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := &notebook{}
+		n := &memoryRecorder{}
 		r := sweep.Runner{
 			Target: d, Strategy: s, Recorder: n, SLA: p.SLA, Seed: 1, FirstNumber: 1, Time: p.Budget.Time, MaxRequests: p.Trial.MaxRequests,
 			Explain: explain,
@@ -161,7 +161,7 @@ func TestSlowTrialsGetTheirTime(t *testing.T) {
 			for _, x := range n.trials {
 				t.Logf("%s: %v: %v %s, %d answers in %.0f s", x.Reason, x.Settings, x.Verdict.Result, x.Verdict.Why, x.Counts.OK, x.Seconds)
 			}
-			t.Errorf("no choice, or a trial that does not look like a pass, of %d", len(n.trials))
+			t.Errorf("no choice, or not all of %d trials are a pass or likely one", len(n.trials))
 		}
 	})
 }

@@ -8,17 +8,16 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Whole returns m so that a ramp or a trace runs to its end: its budget of time and
-// requests is the load's own, and nobody is asked whether to stop, since a verdict
-// that is certain at the beginning says nothing about what comes later: a burst
-// after two quiet minutes is what a trace is recorded for. Every other load is
-// returned as it is. A Target that measures such loads begins with it.
+// WholeLoad returns m changed so that a ramp or a trace is measured to its end: the
+// length of the load replaces the limits of time and requests, and Stop never ends it. An
+// early verdict says nothing about the rest of such a load, for example a burst after two
+// quiet minutes. Other loads do not change m. Targets call it first in Measure.
 func WholeLoad(m Measurement) Measurement {
 	switch m.Load.Mode {
 	case load.Ramp:
 		m.Time = m.Load.Over
 	case load.Trace:
-		m.Time = load.TraceLongest + 1 // its last request is at most so late
+		m.Time = load.TraceLongest + 1 // the latest possible send time of a trace is TraceLongest
 	default:
 		return m
 	}
@@ -27,10 +26,10 @@ func WholeLoad(m Measurement) Measurement {
 	return m
 }
 
-// Remarks are the warnings that every measurement under l has to carry.
+// LoadWarnings returns the warnings that every result under l must have.
 func LoadWarnings(l load.Spec) []trial.Warning {
 	if l.Mode != load.Ramp {
 		return nil
 	}
-	return []trial.Warning{{Text: fmt.Sprintf("the load went from %g to %g/s: figures and verdict are of a changing load, not of any one rate", l.From, l.To)}}
+	return []trial.Warning{{Text: fmt.Sprintf("the load changed from %g to %g/s: latencies and verdict are not those of one rate", l.From, l.To)}}
 }

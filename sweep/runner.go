@@ -16,70 +16,72 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Runner runs a sweep: apply, measure, judge, record, ask for the next point.
-// Fill the fields and call Run once.
+// Runner runs a sweep: for each point of the strategy it applies the settings, measures, and records
+// the verdict; at the end it validates the best settings. Set the fields and call Run once.
 type Runner struct {
-	Target   Target
-	Strategy Strategy
-	Recorder Recorder
-	SLA      trial.SLA
-	Options  knob.Options // in force, as Info tells; recorded with each trial
-	Seed     uint64
-	FirstNumber    int           // number of the first trial, 1 unless a profile is resumed
-	Resumed     trial.History // what a resumed profile brought along
+	Target      Target
+	Strategy    Strategy
+	Recorder    Recorder
+	SLA         trial.SLA
+	Options     knob.Options // in force, from Info; recorded with each trial
+	Bodies      *BodyLengths // lengths of the requests, from Info; nil is unknown
+	Seed        uint64
+	FirstNumber int           // number of the first trial: 1 unless a profile is resumed
+	Resumed     trial.History // of the resumed profile
 
-	Time        time.Duration // the whole sweep's budget, 0 for none
-	Trials      int           // most trials, 0 for no limit
-	Requests    int           // exactly so many per trial, 0 until certain
-	Duration    time.Duration // exactly so long per trial, 0 until certain
-	MaxRequests int           // never more per trial, 0 for no limit
-	FreshServer   bool          // each trial's memory has to be its settings' own, see Measurement
+	Time        time.Duration // budget of the whole sweep; 0 is no limit
+	Trials      int           // largest number of trials; 0 is no limit
+	Requests    int           // exact number per trial; 0 is until the verdict is certain
+	Duration    time.Duration // exact length of a trial; 0 is until the verdict is certain
+	MaxRequests int           // largest number per trial; 0 is no limit
+	FreshServer bool          // of every measurement, see Measurement
 
-	Rules   rank.Rules // which trial is best, and which is chosen
+	Rules   rank.Rules // which trial is best, and which settings may be chosen
 	Explain func(trials []trial.Trial, best int) trial.Explanation
 
-	// Gate is asked before each point: it blocks while the sweep is paused and
-	// returns an error when it is to end.
+	// BeforePoint is called before each point. It blocks while the sweep is paused, and
+	// returns an error to end the sweep; nil is allowed.
 	BeforePoint func(context.Context) error
-	// Observe sees each step, from Run's goroutine; nil is allowed.
+	// OnProgress is called after each step, on the goroutine of Run; nil is allowed.
 	OnProgress func(Progress)
-	// Fresh sees samples as they come, from Run's goroutine; nil is allowed.
+	// OnSamples is called with new samples during a measurement, on the goroutine of Run; nil
+	// is allowed.
 	OnSamples func([]load.Sample)
 }
 
-// Progress is where a sweep stands.
+// Progress is the state of a running sweep.
 type Progress struct {
-	Done    []trial.Trial // do not change
-	Probes  int           // service times measured
-	Left    int           // points to come, the current one included
-	Best    int           // index into Done, -1 without a trial
+	Done    []trial.Trial // must not be changed
+	Probes  int           // number of probes
+	Left    int           // estimated number of remaining points, with the current one
+	Best    int           // index of the best trial in Done; -1 without trials
 	Elapsed time.Duration
 	Current *Current // nil between points
 }
 
-// Outcome is how a sweep ended.
+// Outcome is the result of a sweep.
 type Outcome struct {
-	Trials []trial.Trial
-	Best   int           // index into Trials of the pick's validation, -1 if nothing passed one
-	Choice *trial.Choice // nil if nothing passed a validation
-	Unconfirmed   int           // index into Trials of the most promising setting without one, -1 if there is a Best, or none
-	Ended  string        // "", or why before the last point: "budget of 3m0s used up"
+	Trials      []trial.Trial
+	Best        int           // index in Trials of the validation of the chosen settings; -1 if none passed
+	Choice      *trial.Choice // nil if no validation passed
+	Unconfirmed int           // without a Best: index in Trials of the best setting that was neither confirmed nor failed; -1 if there is none
+	Ended       string        // why the sweep ended before the last point, such as "budget of 3m0s used up"; else ""
 
-	Aborted bool // by the Gate, with ErrAborted
+	Aborted bool // BeforePoint returned ErrAborted
 }
 
-// ErrAborted is a Gate's word that the sweep is to end with what it has.
+// ErrAborted is returned by BeforePoint to end the sweep and keep its results.
 var ErrAborted = errors.New("aborted")
 
-// Bounds of one measurement without a fixed length.
+// Limits of a measurement without a fixed length.
 const (
-	minDuration = 1500 * time.Millisecond
-	usualMaxDuration  = 20 * time.Second
-	validationShare  = 0.15 // share of the budget kept for validating the favourite
+	minDuration      = 1500 * time.Millisecond
+	usualMaxDuration = 20 * time.Second
+	validationShare  = 0.15 // share of the budget for the validation of the best settings
 )
 
-// Run runs the sweep until the strategy has nothing left, the budget is used
-// up, or ctx ends. What was found until then is in the Outcome in every case.
+// Run runs the sweep until the strategy has no more points, the budget is used up, or ctx
+// ends. The Outcome has the results up to then in all cases.
 func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	s := &run{Runner: r, begin: time.Now(), trials: slices.Clone(r.Resumed.Trials), probes: slices.Clone(r.Resumed.Probes), best: -1}
 	ended, err := s.search(ctx)
@@ -93,8 +95,8 @@ func (r *Runner) Run(ctx context.Context) (Outcome, error) {
 	k := s.ranking()
 	best, ok := k.Chosen()
 	if !ok {
-		if open, ok := k.Unconfirmed(); ok {
-			out.Unconfirmed = open.Representative
+		if row, ok := k.Unconfirmed(); ok {
+			out.Unconfirmed = row.Representative
 		}
 		return out, err
 	}
@@ -111,12 +113,13 @@ type run struct {
 	begin  time.Time
 	trials []trial.Trial
 	probes []trial.Probe
-	deaths int // of the engine, in a row
+	deaths int // consecutive deaths of the engine
 
-	best   int // the best of the first rankedOf trials, -1 without one
+	best         int // index of the best of the first rankedTrials trials; -1 if there is none
 	rankedTrials int
 }
 
+// search measures the points of the strategy. ended is why it stopped before the last one, or "".
 func (s *run) search(ctx context.Context) (ended string, err error) {
 	for {
 		if err := s.beforePoint(ctx); err != nil {
@@ -135,7 +138,7 @@ func (s *run) search(ctx context.Context) (ended string, err error) {
 	}
 }
 
-// try measures what the strategy asks for.
+// measurePoint measures a point of the strategy.
 func (s *run) measurePoint(ctx context.Context, p plan.Point) error {
 	if p.Role == trial.RoleProbe {
 		return s.probe(ctx, p)
@@ -152,23 +155,24 @@ func (s *run) beforePoint(ctx context.Context) error {
 	}
 	begin := time.Now()
 	err := s.BeforePoint(ctx)
-	s.begin = s.begin.Add(time.Since(begin)) // a pause does not eat the budget
+	s.begin = s.begin.Add(time.Since(begin)) // a pause does not use the budget
 	return err
 }
 
-// spent says which budget is used up but for what is kept back, or "".
-func (s *run) budgetUsedUp(kept time.Duration) string {
+// budgetUsedUp returns which budget is used up, or "". reserved is a part of the time that must
+// remain.
+func (s *run) budgetUsedUp(reserved time.Duration) string {
 	switch {
 	case s.Trials > 0 && len(s.trials) >= s.Trials:
 		return fmt.Sprintf("budget of %d trials used up", s.Trials)
-	case s.Time > 0 && time.Since(s.begin) > s.Time-max(minDuration, kept):
+	case s.Time > 0 && time.Since(s.begin) > s.Time-max(minDuration, reserved):
 		return fmt.Sprintf("budget of %v used up", s.Time)
 	}
 	return ""
 }
 
-// limit is how long the next measurement may take: its fair share of what is
-// left of the budget, so that the last point is measured too.
+// timeLimit returns how long the next measurement may take: an equal share of the remaining budget,
+// so that there is time for all points.
 func (s *run) timeLimit(l load.Spec) time.Duration {
 	longest := s.maxDuration(l, usualMaxDuration, 1)
 	if s.Duration > 0 {
@@ -182,8 +186,8 @@ func (s *run) timeLimit(l load.Spec) time.Duration {
 	return min(max(share, minDuration), longest, max(left, minDuration))
 }
 
-// point takes one point to its verdict and records it. An engine that dies
-// costs the trial, not the sweep, unless it dies three times in a row.
+// runTrial measures one point until its verdict and records the trial. If the engine
+// dies, the trial fails and the sweep continues; after three consecutive deaths it ends.
 func (s *run) runTrial(ctx context.Context, p plan.Point, limit time.Duration) error {
 	t := trial.Trial{
 		N: s.FirstNumber + len(s.trials) - len(s.Resumed.Trials), At: time.Now().UTC(), Role: p.Role, Reason: p.Reason,
@@ -216,12 +220,12 @@ func (s *run) runTrial(ctx context.Context, p plan.Point, limit time.Duration) e
 	return nil
 }
 
-// asRecorded is what a profile holds of v. Decisions are made on that, so that a
-// sweep which is resumed from its profile decides as it would have.
+// asRecorded returns v as it is after it is written to a profile and read again. The sweep uses
+// this value for its decisions, so that a resumed sweep makes the same ones.
 func asRecorded[T any](v T) T {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return v // the recorder has said so
+		return v // the recorder has returned the error
 	}
 	var out T
 	if json.Unmarshal(b, &out) != nil {
@@ -230,7 +234,7 @@ func asRecorded[T any](v T) T {
 	return out
 }
 
-// failed turns an apply or measurement that broke into a failed trial.
+// recordFailure marks the trial as failed if its apply or its measurement returned an error.
 func (s *run) recordFailure(t *trial.Trial, err error) error {
 	if err == nil {
 		s.deaths = 0
@@ -245,7 +249,8 @@ func (s *run) recordFailure(t *trial.Trial, err error) error {
 	return s.recordDeath(err)
 }
 
-// died records a death of the engine. The third in a row ends the sweep.
+// recordDeath records a death of the engine. The third consecutive one is an error, which ends the
+// sweep.
 func (s *run) recordDeath(err error) error {
 	s.deaths++
 	e := trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err), Short: err.Error()}
@@ -253,38 +258,38 @@ func (s *run) recordDeath(err error) error {
 		return err
 	}
 	if s.deaths == 3 {
-		return fmt.Errorf("gave up after three deaths in a row: %w", err)
+		return fmt.Errorf("the sweep ends after three consecutive deaths: %w", err)
 	}
 	return nil
 }
 
-// deathReport is a death with the engine's last lines, if its error has them.
+// deathReport returns the text of an error with the last lines of the engine, if the error has them.
 func deathReport(err error) string {
-	const most = 10
+	const maxLines = 10
 	var last interface{ LastLines() []string }
 	if !errors.As(err, &last) {
 		return err.Error()
 	}
 	lines := last.LastLines()
-	return err.Error() + "; last lines: " + strings.Join(lines[max(0, len(lines)-most):], " | ")
+	return err.Error() + "; last lines: " + strings.Join(lines[max(0, len(lines)-maxLines):], " | ")
 }
 
-// ErrEngineDied marks the error of a target whose engine ended by itself and
+// ErrEngineDied is wrapped by the errors of a target whose engine ended unexpectedly and
 // was started again.
 var ErrEngineDied = errors.New("engine died")
 
 func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit time.Duration) (trial.Result, error) {
-	seen := 0
-	watch := s.newStoppingRule(t)
+	reported := 0
+	rule := s.newStoppingRule(t)
 	m := Measurement{
-		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: watch.stop, FreshServer: s.FreshServer,
+		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: rule.stop, FreshServer: s.FreshServer,
 		Progress: func(elapsed time.Duration, samples []load.Sample) {
 			if s.OnSamples != nil {
-				s.OnSamples(samples[seen:])
+				s.OnSamples(samples[reported:])
 			}
-			seen = len(samples)
+			reported = len(samples)
 			cur.Elapsed, cur.Answers = elapsed, len(samples)
-			cur.RPS, cur.P99MS = watch.rate, watch.percentile
+			cur.RPS, cur.P99MS = rule.rate, rule.percentile
 			s.reportProgress(cur)
 		},
 	}
@@ -296,12 +301,12 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 	}
 	r, err := s.Target.Measure(ctx, m)
 	if err == nil {
-		watch.useCertain(&r)
+		rule.useCertain(&r)
 	}
 	return r, err
 }
 
-// watcher says when a trial ends.
+// newStoppingRule returns the rule by which a trial ends.
 func (s *run) newStoppingRule(t trial.Trial) *stoppingRule {
 	w := &stoppingRule{sla: s.SLA, load: t.Load}
 	switch {
@@ -324,7 +329,7 @@ func (s *run) reportProgress(cur *Current) {
 	if s.OnProgress == nil {
 		return
 	}
-	if s.rankedTrials != len(s.trials) || s.best < 0 { // trials are only ever added
+	if s.rankedTrials != len(s.trials) || s.best < 0 { // trials are only added, so the number is enough to detect a change
 		s.rankedTrials, s.best = len(s.trials), -1
 		if best, ok := s.ranking().Best(); ok {
 			s.best = best.Representative

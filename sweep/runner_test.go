@@ -20,8 +20,9 @@ import (
 
 const ms = time.Millisecond
 
-// device is a target in virtual time: s(b) = 4 ms + 1 ms b on one worker, a
-// closed load, latency = the whole round. It may die at given trials.
+// device is a target in virtual time with one worker and a service time of 4 ms + 1 ms b,
+// under a closed load. The latency of a request is the time of a round, in which all
+// clients are answered. The device may die in given measurements.
 type device struct {
 	applied  []knob.Settings
 	measured int
@@ -90,8 +91,8 @@ func (d *device) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	return sweep.Summarize(r, m.Load, m.SLA, why), ctx.Err()
 }
 
-// notebook is a Recorder in memory.
-type notebook struct {
+// memoryRecorder is a Recorder in memory.
+type memoryRecorder struct {
 	trials []trial.Trial
 	probes []trial.Probe
 	events []trial.Event
@@ -99,19 +100,19 @@ type notebook struct {
 	full   bool
 }
 
-func (n *notebook) Trial(t trial.Trial) error {
+func (n *memoryRecorder) Trial(t trial.Trial) error {
 	if n.full {
 		return errors.New("no space left on device")
 	}
 	n.trials = append(n.trials, t)
 	return nil
 }
-func (n *notebook) Probe(p trial.Probe) error   { n.probes = append(n.probes, p); return nil }
-func (n *notebook) Event(e trial.Event) error   { n.events = append(n.events, e); return nil }
-func (n *notebook) Choice(c trial.Choice) error { n.choice = append(n.choice, c); return nil }
+func (n *memoryRecorder) Probe(p trial.Probe) error   { n.probes = append(n.probes, p); return nil }
+func (n *memoryRecorder) Event(e trial.Event) error   { n.events = append(n.events, e); return nil }
+func (n *memoryRecorder) Choice(c trial.Choice) error { n.choice = append(n.choice, c); return nil }
 
-// runner searches batch sizes 1-16 at 8 clients under limit.
-func runner(d *device, n *notebook, limit time.Duration) *sweep.Runner {
+// runner returns a sweep of batch sizes 1-8 with 8 clients and a limit for the P99.
+func runner(d *device, n *memoryRecorder, limit time.Duration) *sweep.Runner {
 	p := plan.Default()
 	p.SLA.Limit = limit
 	p.Loads = []load.Spec{{Mode: load.Closed, Concurrency: 8}}
@@ -124,14 +125,16 @@ func runner(d *device, n *notebook, limit time.Duration) *sweep.Runner {
 	}
 }
 
-// explain says why a trial has most throughput.
-func explain(t []trial.Trial, best int) trial.Explanation { return search.Explainer{}.Explain(t, best, nil) }
+// explain explains a choice by throughput.
+func explain(t []trial.Trial, best int) trial.Explanation {
+	return search.Explainer{}.Explain(t, best, nil)
+}
 
-// TestFindsTheBest: the whole round of 8 clients takes 8/b (4+b) ms: 40, 24, 16,
-// 12. Under 20 ms batch 4 and 8 look like a pass, 8 does more, and its validation
-// passes.
+// TestFindsTheBest checks the choice: a round of 8 clients takes 8/b (4+b) ms, which is 40, 24, 16
+// and 12 ms. With a limit of 20 ms, batch 4 and 8 are a likely pass, 8 has the higher throughput,
+// and its validation passes.
 func TestFindsTheBest(t *testing.T) {
-	n := &notebook{}
+	n := &memoryRecorder{}
 	out, err := runner(&device{}, n, 20*ms).Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +153,7 @@ func TestFindsTheBest(t *testing.T) {
 	}
 	last := n.trials[4]
 	if last.Verdict.Result != trial.Pass || n.trials[0].Verdict.Result != trial.Fail || out.Best != 4 || out.Unconfirmed != -1 {
-		t.Errorf("the validation says %v, the first trial %v, best %d, open %d", last.Verdict.Result, n.trials[0].Verdict.Result, out.Best, out.Unconfirmed)
+		t.Errorf("validation %v, first trial %v, best %d, unconfirmed %d", last.Verdict.Result, n.trials[0].Verdict.Result, out.Best, out.Unconfirmed)
 	}
 	if last.Role != trial.RoleValidation || last.Seed == n.trials[3].Seed || out.Choice.N != 5 {
 		t.Errorf("validation = role %s seed %d, choice %d", last.Role, last.Seed, out.Choice.N)
@@ -161,15 +164,16 @@ func TestFindsTheBest(t *testing.T) {
 }
 
 func TestNothingPasses(t *testing.T) {
-	out, err := runner(&device{}, &notebook{}, 5*ms).Run(t.Context())
+	out, err := runner(&device{}, &memoryRecorder{}, 5*ms).Run(t.Context())
 	if err != nil || out.Choice != nil || out.Best != -1 || len(out.Trials) != 4 {
 		t.Errorf("Run = %+v, %v; want four trials and no choice", out, err)
 	}
 }
 
-// TestEngineDies: a death costs the trial, three in a row the sweep.
+// TestEngineDies checks that a death fails only the trial, and that three consecutive deaths end the
+// sweep.
 func TestEngineDies(t *testing.T) {
-	n := &notebook{}
+	n := &memoryRecorder{}
 	out, err := runner(&device{die: map[int]bool{2: true}}, n, 20*ms).Run(t.Context())
 	if err != nil || out.Choice == nil || out.Choice.Settings.BatchSize != 8 {
 		t.Errorf("one death: %+v, %v", out.Choice, err)
@@ -177,29 +181,29 @@ func TestEngineDies(t *testing.T) {
 	if len(n.events) != 1 || !strings.Contains(n.events[0].Detail, "segmentation fault") || !strings.Contains(n.trials[1].Error, "died") {
 		t.Errorf("events %+v, trial 2 error %q", n.events, n.trials[1].Error)
 	}
-	out, err = runner(&device{die: map[int]bool{1: true, 2: true, 3: true}}, &notebook{}, 20*ms).Run(t.Context())
+	out, err = runner(&device{die: map[int]bool{1: true, 2: true, 3: true}}, &memoryRecorder{}, 20*ms).Run(t.Context())
 	if !errors.Is(err, sweep.ErrEngineDied) || len(out.Trials) != 2 {
 		t.Errorf("three deaths: %d trials, %v", len(out.Trials), err)
 	}
 }
 
-func TestRefusedSettingsCostOneTrial(t *testing.T) {
+func TestRefusedSettingsFailOneTrial(t *testing.T) {
 	d := &device{refuse: func(s knob.Settings) error {
 		if s.BatchSize == 2 {
 			return errors.New("needs 40000 MB, 24000 are free")
 		}
 		return nil
 	}}
-	n := &notebook{}
+	n := &memoryRecorder{}
 	out, err := runner(d, n, 20*ms).Run(t.Context())
 	if err != nil || out.Choice == nil || n.trials[1].Verdict.Result != trial.Fail || !strings.Contains(n.trials[1].Error, "40000 MB") {
 		t.Errorf("Run = %+v, %v; trial 2 = %+v", out.Choice, err, n.trials[1].Verdict)
 	}
 }
 
-// TestErrorsFail: too many errors fail a trial whatever its P99.
+// TestErrorsFail checks that a trial with too many errors fails whatever its P99 is.
 func TestErrorsFail(t *testing.T) {
-	n := &notebook{}
+	n := &memoryRecorder{}
 	out, err := runner(&device{errors: .02}, n, time.Second).Run(t.Context())
 	if err != nil || out.Choice != nil {
 		t.Errorf("Run = %+v, %v", out.Choice, err)
@@ -210,33 +214,32 @@ func TestErrorsFail(t *testing.T) {
 }
 
 func TestFullDiskEndsTheSweep(t *testing.T) {
-	_, err := runner(&device{}, &notebook{full: true}, 20*ms).Run(t.Context())
+	_, err := runner(&device{}, &memoryRecorder{full: true}, 20*ms).Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("Run = %v", err)
 	}
 }
 
-// TestShortBudgetStillAnswers: where every trial was too short to tell, the rest
-// of the budget goes to the most hopeful one.
-func TestShortBudgetStillAnswers(t *testing.T) {
-	n := &notebook{}
+// TestUndecidedTrialsAreValidated checks that the best undecided setting is validated if every trial
+// was too short for a verdict.
+func TestUndecidedTrialsAreValidated(t *testing.T) {
+	n := &memoryRecorder{}
 	r := runner(&device{}, n, 17*ms)
-	r.Requests = 150 // too few for a verdict at 16 of 17 ms
-	again := &device{}
-	r.Target = &patient{device: again, after: 4}
+	r.Requests = 150 // too few for a verdict with a P99 of 16 ms and a limit of 17 ms
+	r.Target = &longerLater{device: &device{}, after: 4}
 	out, err := r.Run(t.Context())
 	if err != nil || out.Choice == nil || out.Choice.Settings.BatchSize != 8 || len(out.Trials) != 5 {
 		t.Errorf("Run = %d trials, choice %+v, %v", len(out.Trials), out.Choice, err)
 	}
 }
 
-// patient measures for 300 ms each, and thoroughly after so many times.
-type patient struct {
+// longerLater measures for 400 ms each, and for 10 s after the first measurements.
+type longerLater struct {
 	*device
-	after int
+	after int // number of short measurements
 }
 
-func (p *patient) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+func (p *longerLater) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	m.Time = 10 * time.Second
 	if p.measured < p.after {
 		m.Time = 400 * ms
@@ -244,27 +247,27 @@ func (p *patient) Measure(ctx context.Context, m sweep.Measurement) (trial.Resul
 	return p.device.Measure(ctx, m)
 }
 
-func TestBudgetsAndGate(t *testing.T) {
-	r := runner(&device{}, &notebook{}, 20*ms)
+func TestBudgetsAndBeforePoint(t *testing.T) {
+	r := runner(&device{}, &memoryRecorder{}, 20*ms)
 	r.Trials = 2
 	out, err := r.Run(t.Context())
 	if err != nil || len(out.Trials) != 2 || out.Ended != "budget of 2 trials used up" {
 		t.Errorf("two trials: %d, %q, %v", len(out.Trials), out.Ended, err)
 	}
-	r = runner(&device{}, &notebook{}, 20*ms)
-	asked := 0
+	r = runner(&device{}, &memoryRecorder{}, 20*ms)
+	calls := 0
 	r.BeforePoint = func(context.Context) error {
-		if asked++; asked > 3 {
+		if calls++; calls > 3 {
 			return sweep.ErrAborted
 		}
 		return nil
 	}
 	out, err = r.Run(t.Context())
 	if err != nil || len(out.Trials) != 3 || out.Ended != "aborted" || out.Choice != nil || out.Best != -1 || out.Unconfirmed != 2 {
-		t.Errorf("aborted: %d trials, %q, choice %v, best %d, open %d, %v; want the third left open", len(out.Trials), out.Ended, out.Choice, out.Best, out.Unconfirmed, err)
+		t.Errorf("aborted: %d trials, %q, choice %v, best %d, unconfirmed %d, %v; want the third trial unconfirmed", len(out.Trials), out.Ended, out.Choice, out.Best, out.Unconfirmed, err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	r = runner(&device{}, &notebook{}, 20*ms)
+	r = runner(&device{}, &memoryRecorder{}, 20*ms)
 	r.OnProgress = func(p sweep.Progress) {
 		if len(p.Done) == 2 {
 			cancel(errors.New("interrupt"))
@@ -276,9 +279,9 @@ func TestBudgetsAndGate(t *testing.T) {
 	}
 }
 
-func TestSummaryOfNothing(t *testing.T) {
+func TestSummaryOfAnEmptyRun(t *testing.T) {
 	r := sweep.Summarize(load.Result{}, load.Spec{}, plan.Default().SLA, "")
 	if r.Latency.P99.Value.OK() || r.Throughput.Value.OK() || r.Verdict.Result != trial.Undecided {
-		t.Errorf("summary of nothing = %+v", r)
+		t.Errorf("summary of an empty run = %+v", r)
 	}
 }

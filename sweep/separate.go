@@ -13,39 +13,39 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Separation is what a load sees at two batch sizes, and a limit between the two
-// that the small one breaks and the large one keeps on the machine it was
-// measured on.
+// SeparatingLimit is a latency limit for a demonstration: on this machine the small batch
+// size exceeds it and the large one does not.
 type SeparatingLimit struct {
 	Small, Large BatchLatency
-	Limit        time.Duration // 0 where the two are too close for one
+	Limit        time.Duration // 0 if the latencies of the two sizes are too close
 }
 
-// Seen is what requests take at a batch size, in ms.
+// BatchLatency has percentiles of the request latency at a batch size, in ms.
 type BatchLatency struct {
 	BatchSize int
 	P75, P99  float64
 }
 
-// How long Separate measures each batch size: until so many answers came and so
-// much time went by, but not for ever.
+// The measurement of each batch size ends when it has separateAnswers and has lasted
+// separateMinTime, or after separateMaxTime.
 const (
 	separateAnswers = 300
-	separateMinTime   = 1200 * time.Millisecond
-	separateMaxTime    = 8 * time.Second
-	separateWarmup    = 250 * time.Millisecond
+	separateMinTime = 1200 * time.Millisecond
+	separateMaxTime = 8 * time.Second
+	separateWarmup  = 250 * time.Millisecond
 )
 
-// The limit keeps its distance: a quarter of the slow requests are well over it,
-// that the promise is broken at once, and the slowest of the fast ones are below,
-// of which a short look does not show all.
+// The limit is at most slowMargin times the P75 of the small batch size, so that many
+// requests exceed it and the verdict is fast, and at least fastMargin times the P99 of
+// the large one, because a short measurement may underestimate the P99.
 const (
 	slowMargin = .85
 	fastMargin = 1.25
 )
 
-// Separate measures both batch sizes under a load and puts the target's settings
-// back. It is tried twice: others on the machine may disturb a look of a second.
+// FindSeparatingLimit measures both batch sizes under a load and restores the settings of
+// the target. If there is no limit, it measures once more, because a short measurement may
+// have been disturbed.
 func FindSeparatingLimit(ctx context.Context, t Target, l load.Spec, seed uint64, small, large int) (SeparatingLimit, error) {
 	out := SeparatingLimit{}
 	info, err := t.Info(ctx)
@@ -63,11 +63,11 @@ func FindSeparatingLimit(ctx context.Context, t Target, l load.Spec, seed uint64
 			break
 		}
 	}
-	_, back := t.Apply(ctx, info.Current)
-	return out, errors.Join(err, back)
+	_, restoreErr := t.Apply(ctx, info.Current)
+	return out, errors.Join(err, restoreErr)
 }
 
-// see measures a batch size.
+// measureBatchSize measures the request latency at a batch size.
 func measureBatchSize(ctx context.Context, t Target, s knob.Settings, size int, l load.Spec, seed uint64) (BatchLatency, error) {
 	s.BatchSize = size
 	out := BatchLatency{BatchSize: size, P75: math.NaN(), P99: math.NaN()}
@@ -89,25 +89,24 @@ func measureBatchSize(ctx context.Context, t Target, s knob.Settings, size int, 
 	return out, err
 }
 
-// between is a limit that people would say, from low to high ms and rather near
-// high: how slow the fast ones may be is less well known. It is 0 where low is
-// above high.
+// roundLimit returns a round number between low and high ms, nearer to high, because the
+// P99 from which low is calculated is less precise. It is 0 if low is above high.
 func roundLimit(low, high float64) time.Duration {
 	if !(low > 0 && low <= high) {
 		return 0
 	}
-	want := low * math.Pow(high/low, .7)
-	best, far := 0.0, math.Inf(1)
+	ideal := low * math.Pow(high/low, .7)
+	best, distance := 0.0, math.Inf(1)
 	for decade := -1.0; decade <= 5; decade++ {
 		for _, digits := range []float64{1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8} {
 			v := digits * math.Pow(10, decade)
-			if d := math.Abs(math.Log(v / want)); v >= low && v <= high && d < far {
-				best, far = v, d
+			if d := math.Abs(math.Log(v / ideal)); v >= low && v <= high && d < distance {
+				best, distance = v, d
 			}
 		}
 	}
 	if best == 0 {
-		best, _ = strconv.ParseFloat(strconv.FormatFloat(want, 'g', 2, 64), 64) // what FormatFloat writes reads back
+		best, _ = strconv.ParseFloat(strconv.FormatFloat(ideal, 'g', 2, 64), 64) // ParseFloat reads what FormatFloat writes
 		best = min(max(best, low), high)
 	}
 	return time.Duration(best * float64(time.Millisecond)).Round(time.Microsecond)

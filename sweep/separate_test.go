@@ -12,31 +12,31 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The limit lies between what the two batch sizes do, whatever the machine's
-// speed, and is a number people would say.
-func TestSeparate(t *testing.T) {
+// TestFindSeparatingLimit checks that the limit is between the latencies of the two batch sizes on
+// slow and fast machines, and a round number.
+func TestFindSeparatingLimit(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
-		slower       float64 // than the device's 4 ms + 1 ms an item
+		factor       float64 // of all times, which are 4 ms + 1 ms per row
 		small, large int
-		least, most  time.Duration // 0 is none
+		low, high    time.Duration // of the limit; 0 is no limit
 	}{
-		// 8 clients: 40 ms a request at batch 1, 12 at 8.
+		// 8 clients: a request takes 40 ms with batch 1 and 12 ms with batch 8.
 		{"a machine", 1, 1, 8, 16 * ms, 34 * ms},
-		{"one ten times as slow", 10, 1, 8, 160 * ms, 340 * ms},
-		{"one ten times as fast", .1, 1, 8, 1600 * time.Microsecond, 3400 * time.Microsecond},
+		{"a machine ten times as slow", 10, 1, 8, 160 * ms, 340 * ms},
+		{"a machine ten times as fast", .1, 1, 8, 1600 * time.Microsecond, 3400 * time.Microsecond},
 		{"too close", 1, 4, 5, 0, 0},
 	} {
-		d := &paced{device: &device{}, by: tt.slower}
+		d := &scaledDevice{device: &device{}, factor: tt.factor}
 		got, err := sweep.FindSeparatingLimit(t.Context(), d, load.Spec{Concurrency: 8}, 1, tt.small, tt.large)
-		if err != nil || got.Limit < tt.least || got.Limit > tt.most {
-			t.Errorf("%s: %+v, %v; want a limit of %v-%v", tt.name, got, err, tt.least, tt.most)
+		if err != nil || got.Limit < tt.low || got.Limit > tt.high {
+			t.Errorf("%s: %+v, %v; want a limit of %v-%v", tt.name, got, err, tt.low, tt.high)
 		}
 		if got.Limit > 0 && got.Limit.Round(100*time.Microsecond) != got.Limit {
-			t.Errorf("%s: nobody says %v", tt.name, got.Limit)
+			t.Errorf("%s: %v is not a round number", tt.name, got.Limit)
 		}
 		if last := d.applied[len(d.applied)-1]; last != knob.Default(knob.TorchServe) {
-			t.Errorf("%s: left with %v", tt.name, last)
+			t.Errorf("%s: the settings are %v afterwards", tt.name, last)
 		}
 	}
 	d := &device{die: map[int]bool{2: true}}
@@ -45,27 +45,27 @@ func TestSeparate(t *testing.T) {
 	}
 }
 
-// paced is a device whose every time is so much longer.
-type paced struct {
+// scaledDevice is a device whose times are multiplied by a factor.
+type scaledDevice struct {
 	*device
-	by float64
+	factor float64
 }
 
-func (p *paced) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
-	slower := func(d time.Duration) time.Duration { return time.Duration(float64(d) * p.by) }
-	stretched := func(samples []load.Sample) []load.Sample {
+func (p *scaledDevice) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
+	scale := func(d time.Duration) time.Duration { return time.Duration(float64(d) * p.factor) }
+	scaleAll := func(samples []load.Sample) []load.Sample {
 		var out []load.Sample
 		for _, s := range samples {
-			s.Planned, s.Latency, s.Model = slower(s.Planned), slower(s.Latency), slower(s.Model)
+			s.Planned, s.Latency, s.Model = scale(s.Planned), scale(s.Latency), scale(s.Model)
 			out = append(out, s)
 		}
 		return out
 	}
 	stop, progress := m.Stop, m.Progress
-	m.Time = time.Duration(float64(m.Time) / p.by)
+	m.Time = time.Duration(float64(m.Time) / p.factor)
 	m.Stop = func(elapsed time.Duration, samples []load.Sample) (bool, string) {
-		return stop(slower(elapsed), stretched(samples))
+		return stop(scale(elapsed), scaleAll(samples))
 	}
-	m.Progress = func(elapsed time.Duration, samples []load.Sample) { progress(slower(elapsed), stretched(samples)) }
+	m.Progress = func(elapsed time.Duration, samples []load.Sample) { progress(scale(elapsed), scaleAll(samples)) }
 	return p.device.Measure(ctx, m)
 }

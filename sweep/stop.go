@@ -9,58 +9,59 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Warm-up: what was planned in the first part of a run is not judged. The part
-// is a tenth of the run so far, within these bounds.
+// The warm-up is the first part of a run, whose requests do not count: a tenth of the run so far,
+// within these limits.
 const (
-	warmupShare    = 0.1
-	minWarmup = 250 * time.Millisecond
-	maxWarmup  = 2 * time.Second
+	warmupShare = 0.1
+	minWarmup   = 250 * time.Millisecond
+	maxWarmup   = 2 * time.Second
 )
 
 func warmup(elapsed time.Duration) time.Duration {
 	return min(max(time.Duration(float64(elapsed)*warmupShare), minWarmup), maxWarmup)
 }
 
-// fewest is how many requests a run has before it is judged: the summary may cut
-// off a longer warm-up and busy blocks, and is to have enough left.
+// minRequests is the smallest number of requests for a verdict during a run: the summary may remove
+// a longer warm-up and disturbed blocks, and enough requests must remain.
 const minRequests = 200
 
-// rateWithin is how well the throughput has to be known before a trial ends.
+// ratePrecision is how precise the throughput must be before a trial ends: half the width of its
+// interval, as a share of it.
 const ratePrecision = 0.03
 
-// block is the length of the blocks throughput is estimated from.
+// rateBlock is the length of the blocks from which the throughput is estimated.
 const rateBlock = 250 * time.Millisecond
 
-// purpose is what a measurement is for, which says how long it goes on.
+// purpose is the purpose of a measurement; it determines when the measurement ends.
 type purpose uint8
 
 // The purposes.
 const (
-	untilRanked  purpose = iota // ends when it looks like a pass and its throughput is known, or fails
-	untilCertain                // ends when its verdict is certain
-	untilValidated                 // a validation: only a failure or enough of everything ends it
-	fixedLength                // its length is given: it is only watched
+	untilRanked    purpose = iota // ends when a pass is likely and the throughput is precise, or at a failure
+	untilCertain                  // ends when the verdict is certain and the throughput of a pass is precise
+	untilValidated                // a validation: ends at a failure, or at a pass after its minimum time
+	fixedLength                   // the length is given
 )
 
-// watcher decides when a measurement has seen enough, for what it is made for. The
-// throughput of an open load is the plan's, which the arrivals scatter about: what
-// can be known of it is whether the answers keep up, which the verdict says.
+// stoppingRule decides when a measurement ends. The throughput of an open load is the
+// rate of the load with random differences, so the rule does not require it to be
+// precise; the verdict says whether answers keep up.
 type stoppingRule struct {
 	sla     trial.SLA
 	load    load.Spec
 	purpose purpose
-	minTime   time.Duration // forLong: at least so long, warm-up not counted
+	minTime time.Duration // of a validation, without warm-up
 
-	rate, percentile trial.Num // the last figures, for progress
-	lastLook  int       // the look at which p and seen are from
-	latest    decision
-	certain decision // the first certain answer: the one Decide's error is counted for
+	rate, percentile trial.Num // latest throughput and percentile, for progress
+	lastLook         int       // the look at which percentile and latest were calculated
+	latest           decision
+	certain          decision // the first certain answer; the error probability of stat.Decide is that of this one
 }
 
-// settle gives a result the answer that its run was ended by. The summary asks
-// again with the last few answers, and those may leave a close call open. A
-// percentile on the other side of the limit outweighs the first answer, and so
-// does a validation, which no short look may overrule.
+// useCertain replaces an undecided result by the certain answer that ended the run.
+// The summary decides again with a few more answers, and may be undecided if the percentile
+// is close to the limit. The answer is not used if the percentile is on the other side
+// of the limit, and for validations, which must be certain at their end.
 func (w *stoppingRule) useCertain(r *trial.Result) {
 	if r.Verdict.Result != trial.Undecided || r.Disturbed() || r.GeneratorLimited || w.purpose == untilValidated || w.purpose == fixedLength {
 		return
@@ -73,35 +74,35 @@ func (w *stoppingRule) useCertain(r *trial.Result) {
 	}
 }
 
-// UntilCertain returns the Stop of trials under the load that end when their
-// verdict is certain and their throughput known.
+// UntilCertain returns a Stop that ends a trial under the load when its verdict is certain
+// and the throughput of a pass is precise.
 func UntilCertain(sla trial.SLA, l load.Spec) Stop {
 	return (&stoppingRule{sla: sla, load: l, purpose: untilCertain}).stop
 }
 
-// UntilValidated returns the Stop of a validation, which lasts at least so long;
-// only a failure ends it sooner.
-func UntilValidated(sla trial.SLA, l load.Spec, least time.Duration) Stop {
-	return (&stoppingRule{sla: sla, load: l, purpose: untilValidated, minTime: least}).stop
+// UntilValidated returns the Stop of a validation, which lasts at least minTime unless it
+// fails earlier.
+func UntilValidated(sla trial.SLA, l load.Spec, minTime time.Duration) Stop {
+	return (&stoppingRule{sla: sla, load: l, purpose: untilValidated, minTime: minTime}).stop
 }
 
-// UntilKnown returns a Stop that ends a measurement when the percentile of the
-// promise is known to within the given share of it, such as .1 for 10%, whether
-// the promise is kept or not.
-func UntilPrecise(sla trial.SLA, within float64) Stop {
-	asked := 0
+// UntilPrecise returns a Stop that ends a measurement when the percentile of the SLA is
+// precise to the given share of it, such as .1 for 10%, whether it is within the limit or
+// not.
+func UntilPrecise(sla trial.SLA, share float64) Stop {
+	last := 0
 	return func(elapsed time.Duration, samples []load.Sample) (bool, string) {
-		if len(samples) < asked+asked/4 { // it would look at what it has seen
+		if len(samples) < last+last/4 { // too few new samples since the last calculation
 			return false, ""
 		}
-		asked = len(samples)
+		last = len(samples)
 		r := RequestsOf(plannedAfter(samples, warmup(elapsed)), load.Spec{}, sla.Latency)
-		known := stat.Settled(r.Values, r.Times, sla.Percentile/100, within)
-		return known, fmt.Sprintf("known within %g%% after %d requests", 100*within, len(r.Values))
+		precise := stat.Settled(r.Values, r.Times, sla.Percentile/100, share)
+		return precise, fmt.Sprintf("precise to %g%% after %d requests", 100*share, len(r.Values))
 	}
 }
 
-// stop is a Stop.
+// stop has the signature of a Stop.
 func (w *stoppingRule) stop(elapsed time.Duration, samples []load.Sample) (bool, string) {
 	warm := warmup(elapsed)
 	rate := stat.Rate(countAnswers(samples, warm, elapsed), rateBlock)
@@ -114,23 +115,22 @@ func (w *stoppingRule) stop(elapsed time.Duration, samples []load.Sample) (bool,
 	if kept >= 50 && errs > 0 && w.sla.MaxErrorRate == 0 {
 		return true, "too many errors"
 	}
-	known := w.load.Mode != load.Closed || rate.High-rate.Low <= 2*ratePrecision*rate.Value
+	precise := w.load.Mode != load.Closed || rate.High-rate.Low <= 2*ratePrecision*rate.Value
 	switch {
 	case w.latest.answer == stat.Fail:
-		return true, w.latest.why // its throughput is of no use: it cannot be recommended
+		return true, w.latest.why // the throughput is not needed: a failed setting is never recommended
 	case w.purpose == untilValidated:
 		return elapsed-warm >= w.minTime && w.latest.answer == stat.Pass, w.latest.why
 	case w.latest.answer == stat.Pass:
-		return known, w.latest.why
+		return precise, w.latest.why
 	case w.purpose == untilRanked && w.latest.leaning == stat.Pass:
-		return known, ""
+		return precise, ""
 	}
 	return false, ""
 }
 
-// look takes the percentile and asks for the verdict where there are enough more
-// requests than before for another one. It sorts them all: at every block it would
-// take a fast server's time away.
+// look calculates the percentile and the verdict if there are enough new requests for
+// another look. It sorts all latencies, which would be too slow for a call at every block.
 func (w *stoppingRule) look(samples []load.Sample, warm time.Duration, n int) {
 	look := stat.Look(n)
 	if look > 0 && look == w.lastLook {
@@ -148,7 +148,7 @@ func (w *stoppingRule) look(samples []load.Sample, warm time.Duration, n int) {
 	}
 }
 
-// after returns the samples planned at or after t.
+// plannedAfter returns the samples planned at or after t.
 func plannedAfter(samples []load.Sample, t time.Duration) []load.Sample {
 	out := make([]load.Sample, 0, len(samples))
 	for _, s := range samples {
@@ -159,15 +159,15 @@ func plannedAfter(samples []load.Sample, t time.Duration) []load.Sample {
 	return out
 }
 
-// latencies returns, in ms and in order, what percentiles are taken over:
-// answers, and timeouts at their limit.
-func latencies(samples []load.Sample, which trial.LatencyKind) []float64 {
-	return RequestsOf(samples, load.Spec{}, which).Values
+// latencies returns the latencies in ms, in the order of samples: of answers, and the timeout of
+// requests that timed out.
+func latencies(samples []load.Sample, kind trial.LatencyKind) []float64 {
+	return RequestsOf(samples, load.Spec{}, kind).Values
 }
 
-// rates counts the answers of each whole block between from and to, by the time
-// they came: also those to requests from before, or the first block of a slow
-// server would be short of them.
+// countAnswers counts the answers in each full block between from and to by the time of
+// the answer. It includes answers to requests planned before from; otherwise the first
+// block of a slow server would have too few.
 func countAnswers(samples []load.Sample, from, to time.Duration) []int {
 	if to-from < rateBlock {
 		return nil
@@ -175,17 +175,17 @@ func countAnswers(samples []load.Sample, from, to time.Duration) []int {
 	out := make([]int, (to-from)/rateBlock)
 	for i := range samples {
 		s := &samples[i]
-		came := s.Planned + s.Latency - from
-		if s.Outcome == load.OK && came >= 0 && int(came/rateBlock) < len(out) {
-			out[came/rateBlock]++
+		answered := s.Planned + s.Latency - from
+		if s.Outcome == load.OK && answered >= 0 && int(answered/rateBlock) < len(out) {
+			out[answered/rateBlock]++
 		}
 	}
 	return out
 }
 
-// tally counts the requests planned at or after from, and those of them that
-// were refused, failed or timed out.
-func countErrors(samples []load.Sample, from time.Duration) (all, broken int) {
+// countErrors counts the requests planned at or after from, and those of them that were refused,
+// failed or timed out.
+func countErrors(samples []load.Sample, from time.Duration) (all, errors int) {
 	for i := range samples {
 		s := &samples[i]
 		if s.Planned < from {
@@ -193,10 +193,10 @@ func countErrors(samples []load.Sample, from time.Duration) (all, broken int) {
 		}
 		all++
 		if s.Outcome != load.OK {
-			broken++
+			errors++
 		}
 	}
-	return all, broken
+	return all, errors
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

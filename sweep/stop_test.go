@@ -13,8 +13,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// answers are n requests with exponential gaps of 5 ms on average, each answered
-// after 20 to 30 ms.
+// answers returns n samples with exponential gaps of 5 ms on average and latencies of 20 to 30 ms.
 func trialAnswers(n int) []load.Sample {
 	rng := rand.New(rand.NewPCG(1, 1))
 	out, at := make([]load.Sample, n), 0.0
@@ -27,8 +26,8 @@ func trialAnswers(n int) []load.Sample {
 	return out
 }
 
-// ends asks every 250 ms and returns when the answer is yes, or 0.
-func ends(stop sweep.Stop, samples []load.Sample) (at time.Duration, why string) {
+// stopTime calls stop every 250 ms and returns when it ends the measurement, or 0.
+func stopTime(stop sweep.Stop, samples []load.Sample) (at time.Duration, why string) {
 	const block = 250 * time.Millisecond
 	last := samples[len(samples)-1].Planned
 	for at = block; at < last; at += block {
@@ -43,30 +42,30 @@ func ends(stop sweep.Stop, samples []load.Sample) (at time.Duration, why string)
 	return 0, ""
 }
 
-// The arrivals of an open load scatter: its trial does not wait until their rate
-// is known, as one of a closed load does.
+// TestUntilCertain checks that the trial of an open load does not last until the throughput is
+// precise, unlike that of a closed load.
 func TestUntilCertain(t *testing.T) {
 	samples := trialAnswers(8000)
 	sla := trial.SLA{Percentile: 99, Limit: 35 * time.Millisecond}
-	open, why := ends(sweep.UntilCertain(sla, load.Spec{Mode: load.Open, Rate: 200}), samples)
-	closed, _ := ends(sweep.UntilCertain(sla, load.Spec{Concurrency: 5}), samples)
+	open, why := stopTime(sweep.UntilCertain(sla, load.Spec{Mode: load.Open, Rate: 200}), samples)
+	closed, _ := stopTime(sweep.UntilCertain(sla, load.Spec{Concurrency: 5}), samples)
 	if open == 0 || !strings.HasPrefix(why, "certain after") || closed != 0 && closed <= open {
 		t.Errorf("an open load ended after %v (%s), a closed one after %v", open, why, closed)
 	}
 }
 
-func TestUntilKnown(t *testing.T) {
+func TestUntilPrecise(t *testing.T) {
 	sla := trial.SLA{Percentile: 99, Limit: time.Hour}
 	samples := trialAnswers(8000)
-	wide, why := ends(sweep.UntilPrecise(sla, .1), samples)
-	never, _ := ends(sweep.UntilPrecise(sla, .0001), samples)
-	if wide == 0 || !strings.HasPrefix(why, "known within 10% after") || never != 0 {
-		t.Errorf("known within 10%% after %v (%s), within .01%% after %v", wide, why, never)
+	wide, why := stopTime(sweep.UntilPrecise(sla, .1), samples)
+	never, _ := stopTime(sweep.UntilPrecise(sla, .0001), samples)
+	if wide == 0 || !strings.HasPrefix(why, "precise to 10% after") || never != 0 {
+		t.Errorf("precise to 10%% after %v (%s), to .01%% after %v, want never", wide, why, never)
 	}
 }
 
-// A slow server answers in the first block to requests from before it: its
-// throughput is its clients over its latency.
+// TestThroughputOfASlowServer checks that the throughput is clients / latency, which includes answers
+// to requests that were sent before the first block.
 func TestThroughputOfASlowServer(t *testing.T) {
 	const clients, took = 10, 700 * time.Millisecond
 	var samples []load.Sample

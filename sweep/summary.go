@@ -13,22 +13,23 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// busyMachine is what warnings and reasons call a machine that others disturb.
+// disturbedMachine is the start of warnings and reasons that are about a disturbance.
 const disturbedMachine = "machine busy with other work"
 
-// Summarize turns a run under the load l into a trial's result and judges it. why, if not empty,
-// is what ended the run, noise what others took of the machine in its blocks, in
-// order; without it no block is rejected. Utilization is the target's to add.
+// Summarize returns the result of a run under the load l, with its verdict. why, if not
+// empty, is the reason why the run ended. disturbances are those of its blocks, in order;
+// without them no block is rejected. The target adds the use of resources.
 //
-// What was planned during the warm-up counts nowhere. What was planned in
-// rejected blocks counts as sent, failed or refused, and in no other figure.
-func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...Disturbance) trial.Result {
+// Requests planned during the warm-up do not count. Requests planned in rejected blocks
+// count in Counts and in the error rate of the verdict, but not in latencies and
+// throughput.
+func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbances ...Disturbance) trial.Result {
 	total := time.Duration(r.Seconds * float64(time.Second))
 	warm := warmup(total)
-	cut := rejectDisturbed(noise, warm, total)
-	if settled := serviceWarmup(r.Samples, total); settled > warm && cut.blocks.Disturbed == 0 { // else it may be the others' doing
-		warm = settled
-		cut = rejectDisturbed(noise, warm, total)
+	cut := rejectDisturbed(disturbances, warm, total)
+	if longer := serviceWarmup(r.Samples, total); longer > warm && cut.blocks.Disturbed == 0 { // a disturbance may look like a warm-up
+		warm = longer
+		cut = rejectDisturbed(disturbances, warm, total)
 	}
 	measured := plannedAfter(r.Samples, warm)
 	kept := cut.keptSamples(measured)
@@ -44,7 +45,7 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...D
 	}
 	out.Counts.Late = r.Late
 	answers := countAnswers(cut.keptSamples(r.Samples), warm, total-totalTime(cut.gaps))
-	if len(noise) == 0 {
+	if len(disturbances) == 0 {
 		out.Blocks.Kept = len(answers)
 	}
 	out.Throughput = toEstimate(stat.Rate(answers, rateBlock))
@@ -54,20 +55,20 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...D
 	out.Warnings = append(out.Warnings, warnings(r, warm)...)
 	if out.Disturbed() {
 		out.Warnings = append(out.Warnings, trial.Warning{
-			Text: fmt.Sprintf("%s: %d%% of blocks; figures not cleaned", disturbedMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept),
+			Text: fmt.Sprintf("%s in %d%% of blocks, which are too many to reject", disturbedMachine, 100*cut.blocks.Disturbed/cut.blocks.Kept),
 		})
 	}
 	out.GeneratorLimited = r.Limited
-	seen := RequestsOf(kept, l, sla.Latency)
-	if len(kept) != len(measured) { // errors count wherever they were
+	requests := RequestsOf(kept, l, sla.Latency)
+	if len(kept) != len(measured) { // errors in rejected blocks count too
 		all := RequestsOf(measured, l, sla.Latency)
-		seen.Failed, seen.Sent = all.Failed, all.Sent
+		requests.Failed, requests.Sent = all.Failed, all.Sent
 	}
-	out.Verdict = Decide(sla, seen, 0, why)
+	out.Verdict = Decide(sla, requests, 0, why)
 	if out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
 		switch {
 		case mayBeDisturbance(out, kept, sla):
-			out.Verdict.Result, out.Verdict.Why = trial.Undecided, disturbedMachine+" may be why; "+out.Verdict.Why
+			out.Verdict.Result, out.Verdict.Why = trial.Undecided, disturbedMachine+", which may be the cause; "+out.Verdict.Why
 		case r.Limited:
 			out.Verdict.Result, out.Verdict.Why = trial.Undecided, r.Warning+"; "+out.Verdict.Why
 		}
@@ -75,13 +76,12 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, noise ...D
 	return out
 }
 
-// hopeless is by how much the median is over the limit where no neighbour is to
-// blame: they may take half of a machine, hardly more of it for long.
+// disturbanceFactor is the largest median / limit that a disturbance may cause: other processes may
+// use half of the machine, but rarely more for a long time.
 const disturbanceFactor = 2
 
-// others tells whether a broken promise may be the doing of a machine's other
-// work: it was busy throughout, and half of the requests were near enough to the
-// limit.
+// mayBeDisturbance reports whether a disturbance may be the cause of a failure: most
+// blocks were disturbed, and half of the requests are not too far above the limit.
 func mayBeDisturbance(out trial.Result, kept []load.Sample, sla trial.SLA) bool {
 	if !out.Disturbed() {
 		return false
@@ -90,18 +90,18 @@ func mayBeDisturbance(out trial.Result, kept []load.Sample, sla trial.SLA) bool 
 	return median <= disturbanceFactor*ms(sla.Limit)
 }
 
-// The warm-up of the service itself is looked for in means over settleBlock, if
-// there are settleFewest of them. It is cut off only if it differs from the rest
-// by more than settleLeast of it, and by more than chance does.
+// The warm-up of service times is detected in means over blocks of warmupBlock, if there
+// are at least minWarmupBlocks. It is removed only if its mean differs from that of the
+// rest by more than minWarmupChange and by more than warmupSDs standard errors.
 const (
-	warmupBlock  = 100 * time.Millisecond
+	warmupBlock     = 100 * time.Millisecond
 	minWarmupBlocks = 20
-	minWarmupChange  = .05
-	warmupSDs     = 3
+	minWarmupChange = .05
+	warmupSDs       = 3
 )
 
-// settling is how long the service took to come to rest, at most half of the
-// time in which requests were sent; 0 if its times were those of the rest from the beginning.
+// serviceWarmup returns the length of the warm-up of service times, at most half of the
+// time in which requests were sent; 0 if there is none.
 func serviceWarmup(samples []load.Sample, total time.Duration) time.Duration {
 	ends, values := blockServiceTimes(samples, total)
 	n := min(stat.Warmup(values), len(values)/2)
@@ -113,16 +113,16 @@ func serviceWarmup(samples []load.Sample, total time.Duration) time.Duration {
 	if math.Abs(before-mean) <= max(minWarmupChange*mean, warmupSDs*sd/math.Sqrt(float64(n))) {
 		return 0
 	}
-	sent := time.Duration(0) // when the last request was due: an overloaded server goes on answering long after
+	lastSent := time.Duration(0) // total is much longer if the server is overloaded
 	for i := range samples {
-		sent = max(sent, samples[i].Planned)
+		lastSent = max(lastSent, samples[i].Planned)
 	}
-	return min(ends[n-1], sent/2)
+	return min(ends[n-1], lastSent/2)
 }
 
-// serviceTimes are the mean model times of each block in which answers came, and
-// when the blocks end. Each time is a share of the mean of its batch size: the
-// sizes follow the load, and would pass for a service that never rests.
+// blockServiceTimes returns the mean service time of each block with answers, and the
+// ends of these blocks. The times are relative to the mean of their batch size, because
+// batch sizes change with the load and so would the times.
 func blockServiceTimes(samples []load.Sample, total time.Duration) (ends []time.Duration, values []float64) {
 	type sum struct{ n, time float64 }
 	sizes := map[int32]sum{}
@@ -150,7 +150,7 @@ func blockServiceTimes(samples []load.Sample, total time.Duration) (ends []time.
 	return ends, values
 }
 
-// spread is the mean and the standard deviation.
+// meanSD returns the mean and the standard deviation.
 func meanSD(v []float64) (mean, sd float64) {
 	for _, x := range v {
 		mean += x / float64(len(v))
@@ -178,7 +178,7 @@ func counts(samples []load.Sample) trial.Counts {
 	return c
 }
 
-// statuses counts HTTP statuses; a request without one is under "none".
+// statuses counts HTTP statuses; requests without a status count as "none".
 func statuses(samples []load.Sample) map[string]int {
 	out := map[string]int{}
 	for _, s := range samples {
@@ -191,7 +191,7 @@ func statuses(samples []load.Sample) map[string]int {
 	return out
 }
 
-// figures are the percentiles of latencies in ms, and their histogram.
+// latencyFigures returns the statistics of latencies in ms and their histogram.
 func latencyFigures(values []float64) (trial.Latencies, trial.Hist) {
 	q := stat.Quantiles(values, .5, .9, .95, .99, .999)
 	l := trial.Latencies{P50: toEstimate(q[0]), P90: toEstimate(q[1]), P95: toEstimate(q[2]), P99: toEstimate(q[3]), P999: toEstimate(q[4])}
@@ -206,7 +206,7 @@ func latencyFigures(values []float64) (trial.Latencies, trial.Hist) {
 	}
 	text, err := h.Encode()
 	if err != nil {
-		panic("sweep: " + err.Error()) // a histogram of our own always encodes
+		panic("sweep: " + err.Error()) // a histogram made by latency.New can always be encoded
 	}
 	return l, trial.Hist{Unit: "us", HDR: text}
 }
@@ -222,15 +222,15 @@ func breakdown(samples []load.Sample) trial.Breakdown {
 		decode, queue, formation = decode+s.Decode, queue+s.Queue, formation+s.Formation
 		execution, encode = execution+s.Model, encode+s.Encode
 	}
-	mean := func(d time.Duration) trial.Num { return trial.NumOf(ms(d) / n) } // n 0 is NaN: not measured
+	mean := func(d time.Duration) trial.Num { return trial.NumOf(ms(d) / n) } // if n is 0: NaN, a missing number
 	return trial.Breakdown{
 		Decode: mean(decode), Queue: mean(queue), Formation: mean(formation),
 		Execution: mean(execution), Encode: mean(encode),
 	}
 }
 
-// batches are the formed batches the answers rode in: b answers of a batch of b
-// make one batch.
+// batches returns the sizes of the batches of the answers: b answers with batch size b are one
+// batch.
 func batches(samples []load.Sample) trial.Batches {
 	answers := map[int]int{}
 	for _, s := range samples {
@@ -239,15 +239,15 @@ func batches(samples []load.Sample) trial.Batches {
 		}
 	}
 	out := trial.Batches{Sizes: map[int]int{}}
-	items, n := 0, 0.0
+	rows, n := 0, 0.0
 	for size, count := range answers {
-		items += count
+		rows += count
 		n += float64(count) / float64(size)
 		if whole := int(math.Round(float64(count) / float64(size))); whole > 0 {
 			out.Sizes[size] = whole
 		}
 	}
-	out.Mean = trial.NumOf(float64(items) / n)
+	out.Mean = trial.NumOf(float64(rows) / n)
 	return out
 }
 
@@ -258,7 +258,7 @@ func lag(h *latency.Hist) trial.Lag {
 	return trial.Lag{P50: trial.NumOf(ms(h.Quantile(.5))), P99: trial.NumOf(ms(h.Quantile(.99)))}
 }
 
-// warnings are the doubts that travel with the numbers.
+// warnings returns the warnings about a run.
 func warnings(r load.Result, warm time.Duration) []trial.Warning {
 	var out []trial.Warning
 	if r.Warning != "" {

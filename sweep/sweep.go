@@ -1,6 +1,6 @@
-// Package sweep runs a plan: a [Strategy] names the next settings, a [Target]
-// applies and measures them, a [Recorder] keeps what was found, and a [Runner]
-// joins the three and ranks the trials. Screen and headless printer only read.
+// Package sweep runs a plan: a [Strategy] chooses the next settings, a [Target] applies
+// and measures them, a [Recorder] writes the results, and a [Runner] combines the three
+// and ranks the trials.
 package sweep
 
 import (
@@ -14,25 +14,25 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Info is what a target is, what it can turn and what it tells. A target with knobs of
-// its own, or one that does not tell the values of all seven, says so in its Limits.
+// Info describes a target: its model, its knobs, and the metrics that it reports. Limits
+// has the target's own knobs, and those of the seven whose values it does not report.
 type Info struct {
 	Model   ModelInfo            `json:"model"`
 	Limits  knob.Limits          `json:"-"`
 	Options knob.Options         `json:"options"` // in force
 	Current knob.Settings        `json:"settings"`
-	Metrics   trial.MetricSet          `json:"tells"`
-	Machine string               `json:"machine,omitempty"` // "" is this one, else what people call it: "gpu-box:8000"
-	Cores   int                  `json:"cores"`             // 0 is not known
-	Memory  int                  `json:"memory_mb"`         // likewise
+	Metrics trial.MetricSet      `json:"tells"`
+	Machine string               `json:"machine,omitempty"` // a name for people, such as "gpu-box:8000"; "" is this machine
+	Cores   int                  `json:"cores"`             // 0 is unknown
+	Memory  int                  `json:"memory_mb"`         // 0 is unknown
 	Runtime string               `json:"runtime"`           // "onnxruntime 1.27.0 cpu"
-	Fixed   map[knob.Name]string `json:"fixed,omitempty"`   // knobs it cannot turn, with the reason
+	Fixed   map[knob.Name]string `json:"fixed,omitempty"`   // knobs that cannot be changed, with the reasons
 }
 
-// Knobs are all that the target has: the seven, then its own.
+// Knobs returns all knobs of the target: the seven, then its own.
 func (i Info) Knobs() knob.Table { return i.Limits.Table() }
 
-// ModelInfo describes the model a target serves.
+// ModelInfo describes the model that a target serves.
 type ModelInfo struct {
 	Name      string        `json:"name"`
 	Version   string        `json:"version"`
@@ -42,6 +42,19 @@ type ModelInfo struct {
 	BatchWhy  string        `json:"batch_why"`
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
+	Padding   string        `json:"padding,omitempty"` // how rows of different lengths are padded, or why not
+	Lengths   string        `json:"lengths,omitempty"` // sizes of made requests in open dimensions, for people
+
+	// Bodies says which lengths the requests have; nil where that is not known, or the model
+	// has no open dimension, or more than one length.
+	Bodies *BodyLengths `json:"-"`
+}
+
+// BodyLengths are the lengths of the bodies that a target sends, and how it runs them.
+type BodyLengths struct {
+	Lengths []int64 // by the index of the body
+	Padded  bool
+	Buckets []int64
 }
 
 // Step is one part of an apply.
@@ -51,46 +64,47 @@ type Step struct {
 	TookMS float64       `json:"ms"`
 }
 
-// Applied is what an apply did.
+// Applied is the result of an apply.
 type Applied struct {
 	Settings knob.Settings // in force now
-	Died     error         // the engine had died and was started again first; wraps ErrEngineDied
+	Died     error         // not nil if the engine had died and was started again before; wraps ErrEngineDied
 	Took     time.Duration
 	Steps    []Step
 }
 
-// Stop is asked after each block of a measurement with all samples so far; true
-// ends it. why, when not empty, goes into the verdict.
+// Stop is called after each block of a measurement with all samples so far. It returns
+// true to end the measurement. why, if not empty, becomes the reason of the verdict.
 type Stop func(elapsed time.Duration, samples []load.Sample) (stop bool, why string)
 
-// Target is what a sweep drives. One goroutine uses it at a time.
+// Target is a model server whose settings a sweep changes and measures. It may be used by
+// one goroutine at a time.
 type Target interface {
 	Info(ctx context.Context) (Info, error)
-	// Apply puts s in force. After an error the settings before it are in force.
+	// Apply applies s. After an error the settings before it are in force.
 	Apply(ctx context.Context, s knob.Settings) (Applied, error)
-	// Measure runs the load until stop says so and returns what it saw, with
-	// figures and warnings but without a verdict.
+	// Measure runs the load until m.Stop returns true or a limit of m is reached, and returns
+	// the result with the verdict about m.SLA.
 	Measure(ctx context.Context, m Measurement) (trial.Result, error)
-	// Close restores what the target found and frees it.
+	// Close restores the settings that the target had before the sweep and releases it.
 	Close(ctx context.Context) error
 }
 
-// Measurement is what Measure does.
+// Measurement has the arguments of Measure.
 type Measurement struct {
 	Load load.Spec
 	Seed uint64
-	SLA  trial.SLA     // the promise the result is judged by
-	Max  int           // most requests; 0 is no limit
+	SLA  trial.SLA     // the SLA of the verdict
+	Max  int           // largest number of requests; 0 is no limit
 	Time time.Duration // longest duration; 0 is 60 s
 	Stop Stop
-	// OwnMemory wants the result's memory to be that of the settings in force, and
-	// of none before them, whatever that costs: a fresh server.
+	// FreshServer requires a newly started server, whose memory has only been used with the
+	// settings in force.
 	FreshServer bool
-	// Progress, when not nil, is called after each block.
+	// Progress, if not nil, is called after each block.
 	Progress func(elapsed time.Duration, samples []load.Sample)
 }
 
-// Recorder keeps a sweep. Each call returns when the line is on disk.
+// Recorder writes the results of a sweep. Each method returns when the line is on disk.
 type Recorder interface {
 	Probe(trial.Probe) error
 	Trial(trial.Trial) error
@@ -98,18 +112,18 @@ type Recorder interface {
 	Choice(trial.Choice) error
 }
 
-// Strategy decides the next settings from what was found so far. It is used by
-// one goroutine and keeps no clock.
+// Strategy chooses the next settings from the results so far. It is used by one goroutine
+// and reads no clock.
 type Strategy interface {
-	// Next returns the next point, or false when nothing is left to try. What
-	// becomes of a point with trial.RoleProbe is found among the probes, with an
-	// Error where it could not be measured; of every other among the trials.
+	// Next returns the next point, or false if there are no more. The result of a point with
+	// trial.RoleProbe will be one of the probes, with an Error if it could not be measured;
+	// that of every other point one of the trials.
 	Next(found trial.History) (plan.Point, bool)
-	// Left estimates how many points are still to come, for progress and ETA.
+	// Left estimates the number of remaining points, for progress and remaining time.
 	Left() int
 }
 
-// Stage is what is being done with a point.
+// Stage is a stage of the measurement of a point.
 type Stage string
 
 // The stages of a point.
@@ -118,9 +132,9 @@ const (
 	StageMeasure Stage = "measure"
 )
 
-// Current is the point under way, for progress lines and screens.
+// Current is the point that is being measured, for progress lines and screens.
 type Current struct {
-	N       int // the trial's number
+	N       int // number of the trial or probe
 	Point   plan.Point
 	Stage   Stage
 	Elapsed time.Duration // in this stage

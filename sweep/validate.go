@@ -12,22 +12,22 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The last look at the favourite. A search ranks on short looks; what is
-// recommended rests on one long validation, which no short look overrules.
+// A search ranks settings by short trials. The recommended settings need a validation: a
+// long trial at the end, whose verdict no short trial changes.
 const (
-	maxValidations       = 3 // validations at most, and one more where rates are looked for
-	maxValidationTime = time.Minute
-	validationRequests     = 10  // times as many requests as another trial may have
-	validationAnswers   = 3.2 // times as many answers as a pass takes: where none comes near the limit it takes so many
+	maxValidations     = 3 // largest number of validations; one more for question capacity
+	maxValidationTime  = time.Minute
+	validationRequests = 10  // factor of the largest number of requests of other trials
+	validationAnswers  = 3.2 // factor of the answers that a pass needs: a run without latencies near the limit needs so many
 )
 
-// retreats are the shares of a highest rate that could not be told again at
-// which it is tried the next time, one that failed at further below.
+// rateReductions are the factors by which a highest rate is reduced for the next validation, one
+// after each validation that was not a pass.
 var rateReductions = [...]float64{.97, .95, .9}
 
-const failedRateReduction = .92 // on top of these
+const failedRateReduction = .92 // an additional factor after a failure
 
-// kept is the part of the budget that is left to validate the favourite with.
+// reservedTime returns the part of the budget for the validation of the best settings.
 func (s *run) reservedTime() time.Duration {
 	if s.Time <= 0 || len(s.ranking().Candidates()) == 0 {
 		return 0
@@ -35,16 +35,16 @@ func (s *run) reservedTime() time.Duration {
 	return max(time.Duration(validationShare*float64(s.Time)), s.SLA.Horizon)
 }
 
-// validate measures the favourite once more on a fresh seed and for long, because
-// the best of many noisy trials was also lucky. One that does not pass, or is left
-// open, makes way for the next. Where nothing looks like a pass, what is left of the budget goes to
-// the best setting that was too short of data to tell.
+// validate measures the best candidate once more, with a new seed and for a long time,
+// because the best of many noisy trials is often better than the setting really is. If it
+// does not pass, the next candidate is validated. If there is no candidate, the rest of the
+// budget is for the best setting whose trials had too few requests for a verdict.
 func (s *run) validate(ctx context.Context) error {
-	most := maxValidations
+	limit := maxValidations
 	if s.isCapacity() {
-		most = len(rateReductions) + 1
+		limit = len(rateReductions) + 1
 	}
-	for s.countValidations() < most && s.budgetUsedUp(0) == "" {
+	for s.countValidations() < limit && s.budgetUsedUp(0) == "" {
 		p, ok := s.nextValidation()
 		if !ok {
 			return nil
@@ -59,8 +59,8 @@ func (s *run) validate(ctx context.Context) error {
 	return nil
 }
 
-// validations counts those since the last trial of another kind: a resumed sweep
-// has some behind it.
+// countValidations counts the validations since the last other trial, so that those of a resumed sweep
+// count too.
 func (s *run) countValidations() int {
 	n := 0
 	for n < len(s.trials) && s.trials[len(s.trials)-1-n].Role == trial.RoleValidation {
@@ -69,8 +69,8 @@ func (s *run) countValidations() int {
 	return n
 }
 
-// seenKept is how long a validation has to last: the promise's horizon, or what
-// the budget keeps for it.
+// validationTime returns how long a validation must last: the horizon of the SLA, or the
+// reserved part of the budget.
 func (s *run) validationTime() time.Duration {
 	switch {
 	case s.SLA.Horizon > 0:
@@ -81,8 +81,8 @@ func (s *run) validationTime() time.Duration {
 	return maxValidationTime
 }
 
-// validationLimit is how long a validation may take: as long as the promise wants,
-// or as the answers take that a pass wants, within the budget.
+// validationLimit returns how long a validation may take: the horizon, or the time of the
+// answers that a pass needs, within the budget.
 func (s *run) validationLimit(l load.Spec) time.Duration {
 	if s.Duration > 0 {
 		return s.Duration
@@ -94,15 +94,15 @@ func (s *run) validationLimit(l load.Spec) time.Duration {
 	return min(max(s.Time-time.Since(s.begin)-s.pendingAnswersTime(l), minDuration), longest)
 }
 
-// toValidate is the point to look at once more; none if it has been. One whose
-// validation was left open is not measured again: the row would stay open.
+// nextValidation returns the next point to validate, false if there is none. A row whose
+// validation was undecided is not measured again, because it would stay undecided.
 func (s *run) nextValidation() (plan.Point, bool) {
 	k := s.ranking()
-	favourites := k.Candidates()
-	if p, ok := s.reducedRate(favourites); ok {
+	candidates := k.Candidates()
+	if p, ok := s.reducedRate(candidates); ok {
 		return p, true
 	}
-	for _, r := range favourites {
+	for _, r := range candidates {
 		switch {
 		case r.Validated:
 			return s.otherLoad(k, r)
@@ -116,9 +116,10 @@ func (s *run) nextValidation() (plan.Point, bool) {
 	return plan.Point{}, false
 }
 
-// retreat is the lower rate at which a highest one is looked at again that was not
-// confirmed.
-func (s *run) reducedRate(favourites []rank.Row) (plan.Point, bool) {
+// reducedRate returns the point with a lower rate to validate after a validation of a
+// highest rate that was not a pass. It returns false if a candidate has a higher rate
+// after a failure.
+func (s *run) reducedRate(candidates []rank.Row) (plan.Point, bool) {
 	n := s.countValidations()
 	if !s.isCapacity() || n == 0 || n > len(rateReductions) || s.trials[len(s.trials)-1].Verdict.Result == trial.Pass {
 		return plan.Point{}, false
@@ -129,14 +130,14 @@ func (s *run) reducedRate(favourites []rank.Row) (plan.Point, bool) {
 		share *= failedRateReduction
 	}
 	t.Load.Rate = s.passedRateNear(t, plan.RoundRate(t.Load.Rate*share))
-	if len(favourites) == 0 || favourites[0].Joined.Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
+	if len(candidates) == 0 || candidates[0].Joined.Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
 		return validationPoint(t), true
 	}
 	return plan.Point{}, false
 }
 
-// underOtherLoads is the best row's setting under a load of the plan under which it
-// was measured and not validated yet.
+// otherLoad returns the settings of the best row under another load of the plan, under
+// which they are not validated yet; false if there is none.
 func (s *run) otherLoad(k rank.Ranking, best rank.Row) (plan.Point, bool) {
 	for _, r := range k.Rows {
 		t := r.Joined
@@ -147,8 +148,8 @@ func (s *run) otherLoad(k rank.Ranking, best rank.Row) (plan.Point, bool) {
 	return plan.Point{}, false
 }
 
-// passedNear is the rate within 2% of the given one at which the settings of t
-// passed before, or else that one.
+// passedRateNear returns a rate within 2% of the given rate at which the settings of t have
+// passed, or the given rate.
 func (s *run) passedRateNear(t trial.Trial, rate float64) float64 {
 	for _, o := range s.trials {
 		if o.Settings == t.Settings && o.Verdict.Likely() == trial.Pass && math.Abs(o.Load.Rate/rate-1) < .02 {
@@ -158,16 +159,17 @@ func (s *run) passedRateNear(t trial.Trial, rate float64) float64 {
 	return rate
 }
 
+// validationPoint returns the point that validates the settings and load of t.
 func validationPoint(t trial.Trial) plan.Point {
 	return plan.Point{
 		Settings: t.Settings, Load: t.Load, Role: trial.RoleValidation,
-		Reason: fmt.Sprintf("trial %d again on a fresh seed, for long", t.N),
+		Reason: fmt.Sprintf("trial %d again with a new seed, as a validation", t.N),
 	}
 }
 
-// ranking is that of the trials so far.
+// ranking returns the ranking of the trials so far.
 func (s *run) ranking() rank.Ranking { return rank.New(s.Rules, s.trials) }
 
-// capacity tells whether the highest rate is looked for: settings that fail at one
-// may pass at a lower one.
+// isCapacity reports whether the question is the highest rate: settings that fail at one rate may
+// pass at a lower one.
 func (s *run) isCapacity() bool { return s.Rules.Question == plan.Capacity }

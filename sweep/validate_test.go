@@ -15,20 +15,21 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// limited is a target that keeps 10 ms up to a rate, the first trial more.
-type limited struct {
+// rateLimited is a target whose percentile is 10 ms at its highest rate and lower at lower rates. The
+// highest rate of the first trial is different.
+type rateLimited struct {
 	device
-	bears float64
-	first float64 // what the first trial bears
+	highest float64
+	first   float64 // highest rate of the first trial
 }
 
-func (d *limited) Measure(_ context.Context, m sweep.Measurement) (trial.Result, error) {
+func (d *rateLimited) Measure(_ context.Context, m sweep.Measurement) (trial.Result, error) {
 	d.measured++
-	bears := d.bears
+	highest := d.highest
 	if d.measured == 1 {
-		bears = d.first
+		highest = d.first
 	}
-	v := trial.NumOf(10 * math.Pow(m.Load.Rate/bears, 3))
+	v := trial.NumOf(10 * math.Pow(m.Load.Rate/highest, 3))
 	answer := trial.Pass
 	if v.Or(0) > 10 {
 		answer = trial.Fail
@@ -39,10 +40,10 @@ func (d *limited) Measure(_ context.Context, m sweep.Measurement) (trial.Result,
 	}, nil
 }
 
-// fixed asks for the given points and no more.
-type fixed struct{ points []plan.Point }
+// fixedPoints is a strategy with a given list of points.
+type fixedPoints struct{ points []plan.Point }
 
-func (f *fixed) Next(trial.History) (plan.Point, bool) {
+func (f *fixedPoints) Next(trial.History) (plan.Point, bool) {
 	if len(f.points) == 0 {
 		return plan.Point{}, false
 	}
@@ -51,20 +52,23 @@ func (f *fixed) Next(trial.History) (plan.Point, bool) {
 	return p, true
 }
 
-func (f *fixed) Left() int { return len(f.points) }
+func (f *fixedPoints) Left() int { return len(f.points) }
 
-// A highest rate that was lucky makes way for a lower one of the same settings.
-func TestValidationRetreats(t *testing.T) {
+// TestValidationReducesTheRate checks that a lower rate is validated if the validation of the highest
+// rate fails.
+func TestValidationReducesTheRate(t *testing.T) {
 	rules := rank.Rules{Question: plan.Capacity}
-	n := &notebook{}
+	n := &memoryRecorder{}
 	r := sweep.Runner{
-		Target: &limited{bears: 93, first: 200}, Recorder: n, FirstNumber: 1,
-		Strategy: &fixed{[]plan.Point{{
+		Target: &rateLimited{highest: 93, first: 200}, Recorder: n, FirstNumber: 1,
+		Strategy: &fixedPoints{[]plan.Point{{
 			Settings: knob.Default(knob.TorchServe), Load: load.Spec{Mode: load.Open, Rate: 100}, Role: trial.RoleLoad,
 			Predicted: &trial.Predicted{HighestRPS: trial.NumOf(101)},
 		}}},
 		SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Millisecond}, Rules: rules,
-		Explain: func(t []trial.Trial, best int) trial.Explanation { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
+		Explain: func(t []trial.Trial, best int) trial.Explanation {
+			return search.Explainer{Rules: rules}.Explain(t, best, nil)
+		},
 	}
 	out, err := r.Run(t.Context())
 	if err != nil || out.Choice == nil {
@@ -82,9 +86,9 @@ func TestValidationRetreats(t *testing.T) {
 	}
 }
 
-// A validation is longer than certainty asks for.
+// TestValidationIsLong checks that a validation has more answers than a certain verdict needs.
 func TestValidationIsLong(t *testing.T) {
-	n := &notebook{}
+	n := &memoryRecorder{}
 	out, err := runner(&device{}, n, 40*ms).Run(t.Context())
 	if err != nil || out.Choice == nil {
 		t.Fatalf("choice %v, %v", out.Choice, err)
@@ -95,7 +99,7 @@ func TestValidationIsLong(t *testing.T) {
 	}
 	for _, x := range n.trials[:len(n.trials)-1] {
 		if x.Counts.OK >= 10_000 {
-			t.Errorf("trial %d took %d answers", x.N, x.Counts.OK)
+			t.Errorf("trial %d has %d answers", x.N, x.Counts.OK)
 		}
 	}
 }

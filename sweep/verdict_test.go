@@ -14,19 +14,20 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// every is a closed run of n requests, 10 ms apart, as make says.
-func every(n int, make func(i int) load.Sample) load.Result {
+// requests returns a run of n requests that are sent every 10 ms; sample returns the others of their
+// fields.
+func requests(n int, sample func(i int) load.Sample) load.Result {
 	r := load.Result{Seconds: float64(n) / 100, Lag: latency.New()}
 	for i := range n {
-		s := make(i)
+		s := sample(i)
 		s.Planned = time.Duration(i) * 10 * ms
 		r.Samples = append(r.Samples, s)
 	}
 	return r
 }
 
-// A request that ran out of time was answered neither within a promise nor without
-// an error: it fails both latencies, however long the promise is.
+// TestTimeoutsFail checks that a timeout is an error and counts with its time for both kinds of
+// latency, also if the limit is higher than the timeout.
 func TestTimeoutsFail(t *testing.T) {
 	lost := load.Sample{Outcome: load.Timeout, Latency: 30 * time.Second}
 	good := load.Sample{Latency: 20 * ms, Model: 10 * ms, Batch: 1, Status: 200}
@@ -35,7 +36,7 @@ func TestTimeoutsFail(t *testing.T) {
 		which   trial.LatencyKind
 		limit   time.Duration
 		allowed float64
-		nth     int // every so many requests time out
+		nth     int // one of so many requests times out
 		want    trial.Answer
 		why     string
 	}{
@@ -51,7 +52,7 @@ func TestTimeoutsFail(t *testing.T) {
 		{"none", trial.ModelLatency, time.Minute, 0, 1 << 30, trial.Pass, ""},
 	} {
 		sla := trial.SLA{Percentile: 99, Limit: c.limit, Latency: c.which, MaxErrorRate: c.allowed}
-		run := every(8000, func(i int) load.Sample {
+		run := requests(8000, func(i int) load.Sample {
 			if (i+1)%c.nth == 0 {
 				return lost
 			}
@@ -64,51 +65,52 @@ func TestTimeoutsFail(t *testing.T) {
 	}
 }
 
-// scripted is a target that gives, of each setting's batch size and load, one
-// result after the other, and the last again.
+// scripted is a target with given results. The measurements of a case have its results in order; after
+// the last one, the last result again.
 type scripted struct {
 	device
-	says map[scene][]take
-	took map[scene]int
+	results map[testCase][]result
+	used    map[testCase]int
 }
 
-type scene struct{ batch, clients int }
+// testCase is a batch size with a closed load.
+type testCase struct{ batch, clients int }
 
-// take is what a measurement says.
-type take struct {
-	rps             float64
-	result, leaning trial.Answer
+// result is the result of a measurement.
+type result struct {
+	rps            float64
+	answer, likely trial.Answer
 }
 
 func (d *scripted) Measure(_ context.Context, m sweep.Measurement) (trial.Result, error) {
-	at := scene{d.applied[len(d.applied)-1].BatchSize, m.Load.Concurrency}
-	if d.took == nil {
-		d.took = map[scene]int{}
+	c := testCase{d.applied[len(d.applied)-1].BatchSize, m.Load.Concurrency}
+	if d.used == nil {
+		d.used = map[testCase]int{}
 	}
-	list := d.says[at]
-	x := list[min(d.took[at], len(list)-1)]
-	d.took[at]++
+	list := d.results[c]
+	x := list[min(d.used[c], len(list)-1)]
+	d.used[c]++
 	value := trial.NumOf(50)
-	if x.result == trial.Fail {
+	if x.answer == trial.Fail {
 		value = trial.NumOf(130)
 	}
 	return trial.Result{
 		Throughput: trial.Estimate{Value: trial.NumOf(x.rps), Low: trial.NumOf(x.rps - 1), High: trial.NumOf(x.rps + 1)},
-		Verdict:    trial.Verdict{Result: x.result, Leaning: x.leaning, ValueMS: value, LimitMS: 100, Percentile: 99},
+		Verdict:    trial.Verdict{Result: x.answer, Leaning: x.likely, ValueMS: value, LimitMS: 100, Percentile: 99},
 	}, nil
 }
 
-// played is a grid over what the target says, and its outcome.
-func played(t *testing.T, says map[scene][]take, scenes ...scene) sweep.Outcome {
+// runScript runs a sweep of the cases with the given results.
+func runScript(t *testing.T, results map[testCase][]result, cases ...testCase) sweep.Outcome {
 	t.Helper()
 	var points []plan.Point
-	for _, s := range scenes {
-		p := plan.Point{Settings: knob.Default(knob.TorchServe), Load: load.Spec{Concurrency: s.clients}, Role: trial.RoleLoad}
-		p.Settings.BatchSize = s.batch
+	for _, c := range cases {
+		p := plan.Point{Settings: knob.Default(knob.TorchServe), Load: load.Spec{Concurrency: c.clients}, Role: trial.RoleLoad}
+		p.Settings.BatchSize = c.batch
 		points = append(points, p)
 	}
 	r := sweep.Runner{
-		Target: &scripted{says: says}, Recorder: &notebook{}, FirstNumber: 1, Strategy: &fixed{points},
+		Target: &scripted{results: results}, Recorder: &memoryRecorder{}, FirstNumber: 1, Strategy: &fixedPoints{points},
 		SLA: trial.SLA{Percentile: 99, Limit: 100 * ms}, Explain: explain,
 	}
 	out, err := r.Run(t.Context())
@@ -118,57 +120,58 @@ func played(t *testing.T, says map[scene][]take, scenes ...scene) sweep.Outcome 
 	return out
 }
 
-// What a short look and a validation say.
+// Results of trials and validations.
 var (
-	pass = func(rps float64) take { return take{rps, trial.Pass, trial.Pass} }
-	seem = func(rps float64) take { return take{rps, trial.Undecided, trial.Pass} }
-	open = func(rps float64) take { return take{rps, trial.Undecided, trial.Undecided} }
-	fail = func(rps float64) take { return take{rps, trial.Fail, trial.Fail} }
+	pass   = func(rps float64) result { return result{rps, trial.Pass, trial.Pass} }
+	likely = func(rps float64) result { return result{rps, trial.Undecided, trial.Pass} }
+	open   = func(rps float64) result { return result{rps, trial.Undecided, trial.Undecided} }
+	fail   = func(rps float64) result { return result{rps, trial.Fail, trial.Fail} }
 )
 
-// TestChoice: who is chosen by what short looks and validations say.
+// TestChoice checks which setting is chosen for given results of trials and validations.
 func TestChoice(t *testing.T) {
-	one, two := scene{1, 10}, scene{2, 10}
-	more := scene{2, 40}
+	one, two := testCase{1, 10}, testCase{2, 10}
+	more := testCase{2, 40}
+	type script = map[testCase][]result
 	for _, c := range []struct {
-		name   string
-		says   map[scene][]take
-		scenes []scene
-		choice int // batch size, 0 for none
-		open   int // batch size of what was left open, 0 for none
-		trials int
+		name        string
+		results     script
+		cases       []testCase
+		choice      int // batch size, 0 for none
+		unconfirmed int // batch size, 0 for none
+		trials      int
 	}{
-		{"the best is validated", map[scene][]take{one: {seem(100)}, two: {seem(200), pass(190)}}, []scene{one, two}, 2, 0, 3},
-		{"an open validation is overruled by no earlier pass", map[scene][]take{one: {fail(100)}, two: {pass(200), seem(190)}}, []scene{one, two}, 0, 2, 3},
-		{"nor one that leans nowhere", map[scene][]take{one: {fail(100)}, two: {pass(200), open(190)}}, []scene{one, two}, 0, 2, 3},
-		{"it makes way for the next", map[scene][]take{one: {seem(100), pass(99)}, two: {seem(200), open(190)}}, []scene{one, two}, 1, 0, 4},
-		{"though it still looks like a pass", map[scene][]take{one: {seem(100), pass(99)}, two: {seem(200), seem(190)}}, []scene{one, two}, 1, 0, 4},
-		{"so does one that failed", map[scene][]take{one: {seem(100), pass(99)}, two: {pass(200), fail(190)}}, []scene{one, two}, 1, 0, 4},
-		{"nothing passes", map[scene][]take{one: {fail(100)}, two: {fail(200)}}, []scene{one, two}, 0, 0, 2},
-		{"short passes alone are none", map[scene][]take{one: {pass(100), open(99)}, two: {pass(200), open(190)}}, []scene{one, two}, 0, 2, 4},
-		{"what could not be told is tried for long", map[scene][]take{one: {open(100)}, two: {open(200), pass(190)}}, []scene{one, two}, 2, 0, 3},
+		{"the best is validated", script{one: {likely(100)}, two: {likely(200), pass(190)}}, []testCase{one, two}, 2, 0, 3},
+		{"an undecided validation outweighs an earlier pass", script{one: {fail(100)}, two: {pass(200), likely(190)}}, []testCase{one, two}, 0, 2, 3},
+		{"so does one without a leaning", script{one: {fail(100)}, two: {pass(200), open(190)}}, []testCase{one, two}, 0, 2, 3},
+		{"after an undecided validation the next is validated", script{one: {likely(100), pass(99)}, two: {likely(200), open(190)}}, []testCase{one, two}, 1, 0, 4},
+		{"also if its leaning is a pass", script{one: {likely(100), pass(99)}, two: {likely(200), likely(190)}}, []testCase{one, two}, 1, 0, 4},
+		{"after a failed validation the next is validated", script{one: {likely(100), pass(99)}, two: {pass(200), fail(190)}}, []testCase{one, two}, 1, 0, 4},
+		{"nothing passes", script{one: {fail(100)}, two: {fail(200)}}, []testCase{one, two}, 0, 0, 2},
+		{"a pass of a trial is no choice", script{one: {pass(100), open(99)}, two: {pass(200), open(190)}}, []testCase{one, two}, 0, 2, 4},
+		{"the best undecided setting is validated", script{one: {open(100)}, two: {open(200), pass(190)}}, []testCase{one, two}, 2, 0, 3},
 
 		{
 			"a setting that fails under another load comes after one that does not",
-			map[scene][]take{{1, 10}: {seem(100), pass(100)}, {1, 40}: {seem(110), pass(110)}, two: {pass(200)}, more: {fail(300)}},
-			[]scene{two, more, {1, 10}, {1, 40}},
+			script{{1, 10}: {likely(100), pass(100)}, {1, 40}: {likely(110), pass(110)}, two: {pass(200)}, more: {fail(300)}},
+			[]testCase{two, more, {1, 10}, {1, 40}},
 			1, 0, 6,
 		},
 		{
-			"every load is validated, and a failure of one is the setting's",
-			map[scene][]take{{1, 10}: {seem(100), pass(100)}, two: {seem(200), pass(200)}, more: {seem(300), fail(300)}},
-			[]scene{two, more, {1, 10}},
+			"every load is validated, and a setting fails if it fails under one of them",
+			script{{1, 10}: {likely(100), pass(100)}, two: {likely(200), pass(200)}, more: {likely(300), fail(300)}},
+			[]testCase{two, more, {1, 10}},
 			1, 0, 5,
 		},
 		{
-			"where all fail under some load the best of them is chosen",
-			map[scene][]take{two: {seem(200), pass(200)}, more: {fail(300)}},
-			[]scene{two, more},
+			"if all fail under some load, the best of them is chosen",
+			script{two: {likely(200), pass(200)}, more: {fail(300)}},
+			[]testCase{two, more},
 			2, 0, 3,
 		},
 	} {
-		out := played(t, c.says, c.scenes...)
-		choice, left := 0, 0
+		out := runScript(t, c.results, c.cases...)
+		choice, unconfirmed := 0, 0
 		if out.Choice != nil {
 			choice = out.Choice.Settings.BatchSize
 			if b := out.Trials[out.Best]; b.Role != trial.RoleValidation || b.Verdict.Result != trial.Pass || b.N != out.Choice.N {
@@ -176,24 +179,24 @@ func TestChoice(t *testing.T) {
 			}
 		}
 		if out.Unconfirmed >= 0 {
-			left = out.Trials[out.Unconfirmed].Settings.BatchSize
+			unconfirmed = out.Trials[out.Unconfirmed].Settings.BatchSize
 		}
-		if choice != c.choice || left != c.open || len(out.Trials) != c.trials || (out.Best >= 0) != (c.choice > 0) {
-			t.Errorf("%s: choice %d, open %d, %d trials; want %d, %d, %d", c.name, choice, left, len(out.Trials), c.choice, c.open, c.trials)
+		if choice != c.choice || unconfirmed != c.unconfirmed || len(out.Trials) != c.trials || (out.Best >= 0) != (c.choice > 0) {
+			t.Errorf("%s: choice %d, unconfirmed %d, %d trials; want %d, %d, %d", c.name, choice, unconfirmed, len(out.Trials), c.choice, c.unconfirmed, c.trials)
 		}
 	}
 }
 
-// TestLuckyRun: a trial, its control and its validation are one setting, which does
-// what the three say together; another that is better than that is looked at first.
-// And what was validated is not lowered by another that only looks better.
-func TestLuckyRun(t *testing.T) {
-	one, two := scene{1, 10}, scene{2, 10}
-	out := played(t, map[scene][]take{two: {seem(560), seem(440), pass(470)}, one: {seem(520), pass(515)}}, two, two, one)
+// TestOutlier checks that all runs of a setting count together: a setting with one high and one low
+// throughput is validated after another with a higher median. And a setting that passed its
+// validation is chosen, although one with a higher throughput stays undecided.
+func TestOutlier(t *testing.T) {
+	one, two := testCase{1, 10}, testCase{2, 10}
+	out := runScript(t, map[testCase][]result{two: {likely(560), likely(440), pass(470)}, one: {likely(520), pass(515)}}, two, two, one)
 	if out.Choice == nil || out.Choice.Settings.BatchSize != 1 || len(out.Trials) != 4 {
 		t.Errorf("choice %+v in %d trials, want batch 1, the fourth", out.Choice, len(out.Trials))
 	}
-	out = played(t, map[scene][]take{one: {seem(500), pass(498)}, two: {seem(600), open(600)}}, one, two)
+	out = runScript(t, map[testCase][]result{one: {likely(500), pass(498)}, two: {likely(600), open(600)}}, one, two)
 	if out.Choice == nil || out.Choice.Settings.BatchSize != 1 || out.Choice.N != 4 {
 		t.Errorf("choice %+v, want the fourth trial", out.Choice)
 	}

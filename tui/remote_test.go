@@ -117,7 +117,7 @@ func TestRemote(t *testing.T) {
 	requireTexts(t, newScreen(t, 120, 36, applied).plainFrame(), "A1 max_batch_size 1→8")
 	wrong := fast
 	wrong.Own = "instances=1 max_batch_size=16"
-	if err := w.Apply(wrong); err == nil || !strings.Contains(err.Error(), "none of its values: 1, 8, 32") {
+	if err := w.Apply(wrong); err == nil || !strings.Contains(err.Error(), "not one of its values: 1, 8, 32") {
 		t.Errorf("Apply(16) = %v", err)
 	}
 
@@ -156,7 +156,7 @@ func TestRemoteModelLatency(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
 	down := waitFor(t, w, "the refusal", func(s *session.Snapshot) bool { return s.Phase == session.Down })
-	if !strings.Contains(down.Problem, "promise request latency") {
+	if !strings.Contains(down.Problem, "use request latency") {
 		t.Errorf("problem %q", down.Problem)
 	}
 	if served, _ := s.Served(); served > 0 {

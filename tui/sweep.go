@@ -284,6 +284,10 @@ func (m *model) drawDetail(p pane) {
 		plain(fmt.Sprintf("  %s ok  %s", groupDigits(t.Counts.OK), plural(errorsOf(t.Counts), "error"))))
 	in.line(0, y+4, dim("formed batch "), plain(t.Batches.Mean.Text(1)), dim(ofMaxBatch(t.Settings)))
 	in.line(22, y+4, trialBareText(t)...)
+	if l := t.Lengths; l != nil {
+		y++
+		in.line(0, y+4, dim("split "), plain(shareText(l.Split)), dim(", "), plain(l.Runs.Text(1)), dim(" runs a batch  padding "), plain(shareText(l.Padding)))
+	}
 	in.line(0, y+5, dim("cpu "), plain(percentText(t.Use.CPUPercent)), dim("  gpu "), plain(percentText(t.Use.GPU.PercentMean)), dim("  rss "), plain(memoryText(t.Use)))
 	y = m.drawBreakdown(in, y+7, t.Breakdown)
 	notes := []string{t.Error, t.Verdict.Why}

@@ -110,6 +110,15 @@ func percentText(n trial.Num) string {
 	return na(n) + "%"
 }
 
+// shareText formats a share as a whole percentage.
+func shareText(n trial.Num) string {
+	v, ok := n.Get()
+	if !ok {
+		return "n/a"
+	}
+	return fmt.Sprintf("%.0f%%", 100*v)
+}
+
 // megabytes formats a measured size of memory.
 func megabytes(n trial.Num) string {
 	if !n.OK() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"runtime"
@@ -16,7 +17,7 @@ import (
 func BenchmarkSubmit(b *testing.B) {
 	eng := newEngine(runtime.NumCPU())
 	b.Cleanup(func() {
-		if err := eng.Close(b.Context()); err != nil {
+		if err := eng.Close(context.WithoutCancel(b.Context())); err != nil {
 			b.Error(err)
 		}
 	})

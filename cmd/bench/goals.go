@@ -68,6 +68,11 @@ func otherGoals() judge.Goals {
 		{Name: "serve.rate.*", Compare: judge.AtLeast, Number: .93},
 		{Name: "serve.workers-2.*", Compare: judge.None},
 
+		{Name: "lengths.difference.*", Compare: judge.AtMost, Number: 1e-4},
+		{Name: "lengths.ratio.best", Compare: judge.AtLeast, Number: 2},
+		{Name: "lengths.ratio.*", Compare: judge.None},
+		{Name: "lengths.error.*", Compare: judge.None}, // on a busy machine, mostly its changes of speed
+
 		{Name: "apply.failed", Compare: judge.Exactly},
 		{Name: "apply.lost", Compare: judge.Exactly},
 		{Name: "apply.duplicated", Compare: judge.Exactly},

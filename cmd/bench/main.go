@@ -53,6 +53,7 @@ func benches() []bench {
 		{name: "overhead", about: "what the engine adds to a bare session and to an empty HTTP handler", run: measureOverhead},
 		{name: "loadgen", about: "the load generator: its timing, its cost, and what it measures of a server that stalls", run: measureLoadgen},
 		{name: "serve", about: "which share of the time and rate of a bare session the engine reaches", run: measureServe},
+		{name: "lengths", about: "texts of different lengths: equal shapes, buckets and padding compared with padding all to 128", run: measureLengths},
 		{name: "apply", about: "how changes of the settings affect requests", run: measureApply},
 		{name: "soak", about: "whether each request gets one answer and memory stays constant, while four models are overloaded and changed", run: measureSoak},
 		{name: "interval", about: "how often intervals, verdicts and corrected percentiles are right, on simulated servers", run: measureInterval, fullLimit: 2 * time.Hour},
@@ -162,6 +163,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 func commands() map[string]func(context.Context, io.Reader, io.Writer) error {
 	return map[string]func(context.Context, io.Reader, io.Writer) error{
 		serverCommand: runOverheadServer, modelServerCommand: runModelServer, loadgenServer: runLoadgenServer, loadgenCore: runOneCore,
+		lengthsCommand: runLengthsServer,
 	}
 }
 

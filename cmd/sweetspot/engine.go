@@ -31,7 +31,8 @@ const handshakeFD = 3
 // workbench and --sweep start it.
 func (a *app) engineCommand() *cobra.Command {
 	var f settingsFlags
-	var shapes, options []string
+	var open lengthFlags
+	var options []string
 	c := &cobra.Command{
 		Use: "engine MODEL", Short: "serve one model for the process that started this one",
 		Hidden: true, Args: cobra.ExactArgs(1),
@@ -54,7 +55,7 @@ func (a *app) engineCommand() *cobra.Command {
 			h := &host{}
 			err = server.RunChild(c.Context(), a.in, handshake, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: childRequest, Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
-					return a.load(ctx, h, []string{args[0]}, shapes, cfg, log)
+					return a.load(ctx, h, []string{args[0]}, open, cfg, log)
 				})
 			if err != nil {
 				fmt.Fprintln(a.err, err) // the parent reports the error of the handshake
@@ -64,7 +65,7 @@ func (a *app) engineCommand() *cobra.Command {
 		},
 	}
 	f.bind(c.Flags(), knob.TorchServe)
-	c.Flags().StringArrayVar(&shapes, "shape", nil, "open dimensions of an input")
+	open.bind(c.Flags())
 	c.Flags().StringArrayVar(&options, "option", nil, "NAME=VALUE: "+strings.Join(knob.OptionNames(), ", "))
 	return c
 }
@@ -82,12 +83,12 @@ func (h *host) describe(models []string, l monitor.Container) control.Host {
 }
 
 // load returns an engine that serves the models.
-func (a *app) load(ctx context.Context, h *host, models, shapes []string, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
+func (a *app) load(ctx context.Context, h *host, models []string, open lengthFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.loadInto(ctx, e, probe, models, shapes, c, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, c, log); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
 	return e, nil
@@ -109,17 +110,14 @@ func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Eng
 }
 
 // loadInto opens the models and loads them into the engine.
-func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models, shapes []string, c knob.Config, log *slog.Logger) error {
-	dims := map[string][]int64{}
-	for _, s := range shapes {
-		name, d, err := parseShape(s)
-		if err != nil {
-			return err
-		}
-		dims[name] = d
+func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models []string, open lengthFlags, c knob.Config, log *slog.Logger) error {
+	o, err := open.options()
+	if err != nil {
+		return err
 	}
+	o.Probe = probe
 	for _, name := range models {
-		m, err := catalog.Open(ctx, name, catalog.Options{Shapes: dims, Probe: probe})
+		m, err := catalog.Open(ctx, name, o)
 		if err != nil {
 			return err
 		}
@@ -127,6 +125,9 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backe
 			return err
 		}
 		log.Info("serving", "model", m.Name, "batch", m.BatchWhy)
+		if m.PadWhy != "" {
+			log.Info("padding", "model", m.Name, "how", m.PadWhy)
+		}
 	}
 	return nil
 }

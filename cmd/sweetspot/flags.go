@@ -84,29 +84,29 @@ type runFlags struct {
 	input       string
 	target      string
 	knobs       []string
-	shapes      []string
-	strategy    string
-	question    string
-	objective   string
-	budget      time.Duration
-	loadTests   int
-	requests    int
-	slaOrigin   string // origin of a promise that is not from a flag or a file
-	demo        bool   // take the promise from a probe of this machine
-	seed        uint64
-	dryRun      bool
-	resume      string
-	out         string
-	json        string
-	quiet       bool
-	force       bool
-	failFast    bool
-	follow      string
-	fps         int
-	ascii       bool
-	noColor     bool
-	calm        bool // reduce motion
-	mouse       bool
+	lengthFlags
+	strategy  string
+	question  string
+	objective string
+	budget    time.Duration
+	loadTests int
+	requests  int
+	slaOrigin string // origin of a promise that is not from a flag or a file
+	demo      bool   // take the promise from a probe of this machine
+	seed      uint64
+	dryRun    bool
+	resume    string
+	out       string
+	json      string
+	quiet     bool
+	force     bool
+	failFast  bool
+	follow    string
+	fps       int
+	ascii     bool
+	noColor   bool
+	calm      bool // reduce motion
+	mouse     bool
 }
 
 func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
@@ -123,7 +123,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.trace, "trace", "", "load with the send times of a CSV file")
 	fs.DurationVar(&f.timeout, "timeout", 0, "time after which a request fails (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: random values for the inputs of the model)")
-	fs.StringArrayVar(&f.shapes, "shape", nil, "open dimensions of an input: NAME=1x128 (without the batch axis)")
+	f.lengthFlags.bind(fs)
 	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
 	f.settingsFlags.bind(fs, knob.TorchServe)
 	fs.StringArrayVar(&f.knobs, "knob", nil, "range of a knob, also of an own knob of the target: --knob max_batch_size=1,8,32, 1-32*2 or auto")
@@ -318,15 +318,7 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("target") {
 		p.Target = f.target
 	}
-	for _, s := range f.shapes {
-		name, dims, err := parseShape(s)
-		if err != nil {
-			return err
-		}
-		p.Shapes = cloneMap(p.Shapes)
-		p.Shapes[name] = dims
-	}
-	return nil
+	return f.lengthFlags.overlay(p)
 }
 
 // ranges sets the ranges of --knob in the plan. Other names than those of the common knobs
@@ -376,24 +368,6 @@ func (f *runFlags) searchFlags(fs *pflag.FlagSet, p *plan.Plan) error {
 		return fmt.Errorf("--json: %q: want --json or --json=lines", f.json)
 	}
 	return nil
-}
-
-// parseShape parses NAME=1x128.
-func parseShape(s string) (name string, dims []int64, err error) {
-	bad := withHint("write: --shape input_ids=128, or 3x224x224 for several dimensions, without the batch axis",
-		"--shape: %q is not NAME=DIMS", s)
-	name, text, ok := strings.Cut(s, "=")
-	if !ok || name == "" {
-		return "", nil, bad
-	}
-	for part := range strings.SplitSeq(text, "x") {
-		d, err := strconv.ParseInt(part, 10, 64)
-		if err != nil || d < 1 {
-			return "", nil, bad
-		}
-		dims = append(dims, d)
-	}
-	return name, dims, nil
 }
 
 // cloneMap copies m. Unlike maps.Clone it never returns nil.

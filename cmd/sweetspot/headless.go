@@ -87,10 +87,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 // childCommand returns the command line of the engine child, without the settings.
 func (a *app) childCommand(p plan.Plan) []string {
 	argv := []string{a.self, "engine", p.Model}
-	for name, dims := range p.Shapes {
-		argv = append(argv, "--shape="+name+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(dims), " ", "x"), "[]"))
-	}
-	return argv
+	return append(argv, lengthArgs(p)...)
 }
 
 // startConfig returns the start settings of the engine: the values of knobs with only one
@@ -165,6 +162,12 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 		a.note(f, "bodies   from %s", p.Input)
 	case len(info.Model.Inputs) > 0: // a virtual device has none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
+		if info.Model.Lengths != "" {
+			a.note(f, "lengths  %s%s", info.Model.Lengths, madeUp(p))
+		}
+	}
+	if info.Model.Padding != "" {
+		a.note(f, "padding  %s", info.Model.Padding)
 	}
 	origin := ""
 	if f.slaOrigin != "" {

@@ -67,7 +67,7 @@ func TestMeasureError(t *testing.T) {
 	m := measureFlags{pairs: 20}
 	err := m.explain(t.Context(), &sweep.TooFewAnswersError{Answers: 10, Need: 100, Block: time.Second}, progress, plan.Default().SLA)
 	hint, ok := errors.AsType[hinted](err)
-	if !ok || !strings.Contains(err.Error(), "gives 10 answers in a block of 1s, and the percentile takes 100") || !strings.Contains(hint.Hint(), "--longest 5m") {
+	if !ok || !strings.Contains(err.Error(), "there are 10 answers in a block of 1s, but the percentile needs 100") || !strings.Contains(hint.Hint(), "--longest 5m") {
 		t.Errorf("too few answers: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())

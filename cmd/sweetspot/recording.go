@@ -123,7 +123,7 @@ func (a *app) machine(info sweep.Info) profiles.Machine {
 func model(info sweep.Info) profiles.Model {
 	return profiles.Model{
 		Name: info.Model.Name, Version: info.Model.Version, Source: info.Model.Source,
-		SHA256: info.Model.SHA256, BatchAxis: info.Model.BatchAxis,
+		SHA256: info.Model.SHA256, BatchAxis: info.Model.BatchAxis, Padding: info.Model.Padding, Lengths: info.Model.Lengths,
 		Inputs: tensors(info.Model.Inputs), Outputs: tensors(info.Model.Outputs),
 	}
 }

@@ -17,7 +17,7 @@ import (
 func (a *app) serveCommand() *cobra.Command {
 	var (
 		f                  settingsFlags
-		shapes             []string
+		open               lengthFlags
 		listen, management string
 		noTokens           bool
 	)
@@ -45,11 +45,11 @@ key_file.json in the current folder.`,
 				}
 				defer sc.Tokens.Close()
 			}
-			return a.serve(c, h, sc, args, shapes, cfg, log)
+			return a.serve(c, h, sc, args, open, cfg, log)
 		},
 	}
 	f.bind(c.Flags(), knob.Eager)
-	c.Flags().StringArrayVar(&shapes, "shape", nil, "open dimensions of an input: NAME=1x128 (without the batch axis)")
+	open.bind(c.Flags())
 	c.Flags().StringVar(&listen, "listen", server.DefaultInference, "inference address")
 	c.Flags().StringVar(&management, "management", server.DefaultManagement, "management address")
 	c.Flags().BoolVar(&noTokens, "disable-token-auth", false, "do not require tokens")
@@ -58,7 +58,7 @@ key_file.json in the current folder.`,
 
 // serve binds the addresses before it loads models, so that a port in use is reported at
 // once.
-func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models, shapes []string, cfg knob.Config, log *slog.Logger) error {
+func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open lengthFlags, cfg knob.Config, log *slog.Logger) error {
 	ctx := c.Context()
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
@@ -69,7 +69,7 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models, shapes 
 	if err != nil {
 		return err
 	}
-	if err := a.loadInto(ctx, e, probe, models, shapes, cfg, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, cfg, log); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	at := s.Addrs()

@@ -8,6 +8,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/lengths"
 	"sweetspot/engine/onnxgraph/builtin"
 )
 
@@ -26,7 +27,7 @@ func openBuiltin(ctx context.Context, r request, o Options) (*engine.Model, erro
 		if err != nil {
 			return nil, err
 		}
-		return source{name: name, bytes: data, shapes: m.Shapes}.open(ctx, r, o)
+		return source{name: name, bytes: data, lengths: defaultLengths(m.Shapes)}.open(ctx, r, o)
 	}
 	names := builtinNames()
 	hint := knob.Suggest(name, names)
@@ -34,6 +35,17 @@ func openBuiltin(ctx context.Context, r request, o Options) (*engine.Model, erro
 		hint += " Known: " + strings.Join(names, ", ")
 	}
 	return nil, fmt.Errorf("builtin:%s: there is no such model%s", name, hint)
+}
+
+// defaultLengths converts the default sizes of a built-in model.
+func defaultLengths(shapes map[string][]int64) map[string]lengths.Shape {
+	out := map[string]lengths.Shape{}
+	for name, sizes := range shapes {
+		for _, n := range sizes {
+			out[name] = append(out[name], lengths.Size(n))
+		}
+	}
+	return out
 }
 
 // builtinHint suggests the prefix "builtin:" if it is missing.

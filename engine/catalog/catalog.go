@@ -2,10 +2,11 @@
 //
 // MODEL is an .onnx file, a folder with one, builtin:NAME, or sim:NAME, which is a
 // service-time table (see [OpenSimulated]). For an ONNX model, [Open] reads the inputs and
-// outputs from the graph, sets the open dimensions from the given shapes, and finds the
+// outputs from the graph, sets the open dimensions for which it has shapes, and finds the
 // batch axis. The graph may be wrong about that axis, so Open verifies it: it runs one and
-// two items in a backend and compares the outputs. The error for a model that cannot be
-// served is one sentence with the reason.
+// two items in a backend and compares the outputs. The other open dimensions stay open; Open
+// finds sizes that run, and verifies padding by running padded items and each alone. The
+// error for a model that cannot be served is one sentence with the reason.
 //
 // Open keeps nothing: a Model has the path of its file or its bytes, and a backend opens it
 // again.
@@ -21,6 +22,7 @@ import (
 	"strings"
 
 	"sweetspot/engine"
+	"sweetspot/engine/lengths"
 )
 
 // Options say how to open a model. The zero value reads the graph only.
@@ -28,6 +30,15 @@ type Options struct {
 	// Shapes has the dimensions of inputs, by input name: all dimensions of one item
 	// or only the open ones, without the batch axis.
 	Shapes map[string][]int64
+	// Lengths has the sizes that made requests have in open dimensions, by input name. These
+	// dimensions stay open. Those without an entry get a default, see
+	// [engine.Model.LoadLengths].
+	Lengths map[string]lengths.Shape
+	// Pad has the values with which inputs are padded, by input name; Buckets the lengths to
+	// which they are padded. Inputs that share a dimension with one of them and have no value
+	// get 0.
+	Pad     map[string]float64
+	Buckets []int64
 	// Probe runs the model to verify that it runs and has the batch axis. Without it,
 	// Open relies on the graph, and BatchWhy says so.
 	Probe engine.Backend

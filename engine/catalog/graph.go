@@ -14,8 +14,8 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// graphInfo describes the items of a model as its graph declares them, with a size for every open
-// dimension.
+// graphInfo describes the items of a model as its graph declares them, with the sizes that were
+// given for open dimensions.
 type graphInfo struct {
 	info       *onnxgraph.Info
 	inputs     []tensor.Spec
@@ -24,6 +24,7 @@ type graphInfo struct {
 	axis       string           // name of the leading dimension, or ""
 	batch      bool             // the leading dimension of every input is open
 	why        string           // reason for batch
+	search     *sizeSearch      // sizes for open dimensions; nil if none is open
 }
 
 func newGraphInfo(info *onnxgraph.Info, shapes map[string][]int64) (*graphInfo, error) {
@@ -40,7 +41,7 @@ func newGraphInfo(info *onnxgraph.Info, shapes map[string][]int64) (*graphInfo, 
 		if err != nil {
 			return nil, err
 		}
-		s := tensor.Spec{Name: p.Name, Type: typ, Shape: r.sizes(p.item)}
+		s := tensor.Spec{Name: p.Name, Type: typ, Shape: r.sizes(p.item), Dims: r.dimNames(p.item)}
 		if p.Range != nil {
 			s.Bounded, s.Min, s.Max = true, float64(p.Range.Min), float64(p.Range.Max)
 		}
@@ -58,8 +59,8 @@ func newGraphInfo(info *onnxgraph.Info, shapes map[string][]int64) (*graphInfo, 
 	return r, nil
 }
 
-// inputShapes returns the shapes of all inputs, or an error with the open dimensions and the
-// flags for them.
+// inputShapes returns the shapes of all inputs. Dimensions without a size stay open. It is an
+// error if the graph does not declare the rank of an input and no shape is given.
 func (r *graphInfo) inputShapes(shapes map[string][]int64) ([]*inputShape, error) {
 	var inputs []*inputShape
 	var names []string
@@ -77,18 +78,14 @@ func (r *graphInfo) inputShapes(shapes map[string][]int64) ([]*inputShape, error
 		}
 	}
 	var open, flags []string
-	covered := map[string]bool{} // dimension names that a suggested flag already sets
 	for _, p := range inputs {
-		if p.inferSizes(r.namedSizes); p.fixed() {
+		if p.inferSizes(r.namedSizes); p.item != nil {
 			continue
 		}
-		open = append(open, fmt.Sprintf("%s %v", p.Name, p.item))
-		if p.addsNames(covered) {
-			flags = append(flags, p.flag())
-		}
+		open, flags = append(open, p.Name), append(flags, p.flag())
 	}
 	if open != nil {
-		return nil, fmt.Errorf("inputs have open dimensions: %s; say how large an item is, such as %s", strings.Join(open, ", "), strings.Join(flags, " "))
+		return nil, fmt.Errorf("the graph does not declare the dimensions of %s; say how large an item is, such as %s", strings.Join(open, ", "), strings.Join(flags, " "))
 	}
 	return inputs, nil
 }
@@ -160,11 +157,25 @@ func (r *graphInfo) candidate(batch bool, leadingAxis func(onnxgraph.Value) bool
 			dims = dims[1:]
 		}
 		if v.Dims != nil {
-			s.Shape = r.sizes(dims)
+			s.Shape, s.Dims = r.sizes(dims), r.dimNames(dims)
 		}
 		d.outputs = append(d.outputs, s)
 	}
 	return d
+}
+
+// dimNames returns the names of the dimensions that are open; nil if none has a name.
+func (r *graphInfo) dimNames(dims []onnxgraph.Dim) []string {
+	out, named := make([]string, len(dims)), false
+	for i, size := range r.sizes(dims) {
+		if size < 0 && dims[i].Name != "" {
+			out[i], named = dims[i].Name, true
+		}
+	}
+	if !named {
+		return nil
+	}
+	return out
 }
 
 func (r *graphInfo) sizes(dims []onnxgraph.Dim) []int64 {

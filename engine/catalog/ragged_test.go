@@ -90,7 +90,8 @@ func TestBuiltinShapes(t *testing.T) {
 		shapes map[string][]int64
 		want   int64
 	}{
-		{nil, 64},
+		{nil, -1},
+		{map[string][]int64{"input_ids": {64}}, 64},
 		{map[string][]int64{"attention_mask": {16}}, 16},
 	} {
 		m, err := catalog.Open(t.Context(), "builtin:encoder", catalog.Options{Shapes: tc.shapes})

@@ -8,23 +8,6 @@ import (
 	"sweetspot/engine/onnxgraph"
 )
 
-// ParseShape reads the text of --shape, such as "input_ids=64" or
-// "image=3x224x224". An input's name may itself hold a "=".
-func ParseShape(text string) (input string, dims []int64, err error) {
-	i := strings.LastIndex(text, "=")
-	if i < 1 {
-		return "", nil, fmt.Errorf("--shape %s: want INPUT=DIMENSIONS, such as input_ids=64 or image=3x224x224", text)
-	}
-	for part := range strings.SplitSeq(text[i+1:], "x") {
-		n, err := strconv.ParseInt(part, 10, 64)
-		if err != nil || n < 1 {
-			return "", nil, fmt.Errorf("--shape %s: %q is not a dimension; want whole numbers above 0 with x between them, such as 3x224x224", text, part)
-		}
-		dims = append(dims, n)
-	}
-	return text[:i], dims, nil
-}
-
 // inputShape is an input whose open dimensions are being set.
 type inputShape struct {
 	onnxgraph.Value
@@ -96,22 +79,6 @@ func (p *inputShape) open() int {
 		}
 	}
 	return n
-}
-
-// fixed reports whether an item has no open dimension.
-func (p *inputShape) fixed() bool { return p.item != nil && p.open() == 0 }
-
-// addsNames reports whether p has an open dimension whose name is not in covered, and adds
-// its names.
-func (p *inputShape) addsNames(covered map[string]bool) bool {
-	added := p.item == nil
-	for _, d := range p.item {
-		if d.Open() && (d.Name == "" || !covered[d.Name]) {
-			added = true
-			covered[d.Name] = true
-		}
-	}
-	return added
 }
 
 // flag returns an example of the --shape flag for p.

@@ -1,7 +1,6 @@
 package catalog_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -13,44 +12,6 @@ import (
 	"sweetspot/engine/onnxgraph/onnxpb"
 	"sweetspot/engine/tensor"
 )
-
-func TestParseShape(t *testing.T) {
-	for _, tc := range []struct {
-		text  string
-		input string
-		dims  []int64
-	}{
-		{"input_ids=64", "input_ids", []int64{64}},
-		{"image=3x224x224", "image", []int64{3, 224, 224}},
-		{"odd=name:0=1x2", "odd=name:0", []int64{1, 2}},
-	} {
-		input, dims, err := catalog.ParseShape(tc.text)
-		if err != nil || input != tc.input || !cmp.Equal(dims, tc.dims) {
-			t.Errorf("ParseShape(%q) = %q, %v, %v", tc.text, input, dims, err)
-		}
-	}
-	for _, text := range []string{"", "x", "=3", "x=", "x=0", "x=-1", "x=3x", "x=3,4", "x=99999999999999999999", "x=3X4"} {
-		if _, _, err := catalog.ParseShape(text); err == nil || !strings.Contains(err.Error(), "--shape "+text+":") {
-			t.Errorf("ParseShape(%q) = %v, want an error that quotes it", text, err)
-		}
-	}
-}
-
-func FuzzParseShape(f *testing.F) {
-	f.Add("input_ids=64")
-	f.Add("a=b=1x2x3")
-	f.Fuzz(func(t *testing.T, text string) {
-		input, dims, err := catalog.ParseShape(text)
-		if err != nil {
-			return
-		}
-		again := input + "=" + strings.ReplaceAll(strings.Trim(fmt.Sprint(dims), "[]"), " ", "x")
-		input2, dims2, err := catalog.ParseShape(again)
-		if err != nil || input2 != input || !cmp.Equal(dims, dims2) {
-			t.Errorf("ParseShape(%q) = %q, %v; of %q: %q, %v, %v", text, input, dims, again, input2, dims2, err)
-		}
-	})
-}
 
 // encoder has two inputs with the dimension S, and a vocabulary of 30 tokens.
 func encoder() *builder.Builder {
@@ -91,7 +52,6 @@ func TestOpenTakesShapes(t *testing.T) {
 		given map[string][]int64
 		want  string
 	}{
-		{nil, "inputs have open dimensions: input_ids [S], attention_mask [S]; say how large an item is, such as --shape input_ids=64"},
 		{shapes("input_id", 16), "--shape input_id: the model has no such input; did you mean input_ids?"},
 		{shapes("input_ids", 2, 16), `shape [2 16] does not fit input "input_ids", which takes [S] per item; write --shape input_ids=64`},
 	} {
@@ -113,15 +73,10 @@ func TestOpenTakesShapesOfImages(t *testing.T) {
 		}
 	}
 	for want, given := range map[string][]int64{
-		"x [3 ? ?]; say how large an item is, such as --shape x=3x224x224":                             nil,
 		`dimension 0 of an item of input "x" is fixed to 3 and cannot be 4; write --shape x=3x224x224`: {4, 32, 48},
 		`shape [48] does not fit input "x", which takes [3 ? ?] per item`:                              {48},
 	} {
-		o := catalog.Options{}
-		if given != nil {
-			o.Shapes = map[string][]int64{"x": given}
-		}
-		_, err := catalog.Open(t.Context(), path, o)
+		_, err := catalog.Open(t.Context(), path, catalog.Options{Shapes: map[string][]int64{"x": given}})
 		fails(t, err, want)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"sweetspot/engine"
+	"sweetspot/engine/lengths"
 	"sweetspot/engine/onnxgraph"
 )
 
@@ -20,8 +21,8 @@ type source struct {
 	name  string // may have illegal characters
 	path  string // of the file, or "" if bytes has the model
 	bytes []byte
-	// shapes are the default shapes of inputs.
-	shapes map[string][]int64
+	// lengths are the default sizes of open dimensions, by input.
+	lengths map[string]lengths.Shape
 }
 
 // open opens the model for the request r.
@@ -38,17 +39,23 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Shapes) == 0 {
-		o.Shapes = s.shapes
-	}
 	graph, err := newGraphInfo(info, o.Shapes)
 	if err != nil {
 		return nil, err
 	}
-	return verify(ctx, engine.Model{
+	m := engine.Model{
 		Name: r.modelName(s.name), Version: "1.0", Source: r.model, SHA256: sum, Backend: "onnx",
 		Inputs: graph.inputs, Path: s.path, Bytes: s.bytes,
-	}, graph, o.Probe)
+	}
+	graph.search, err = newSizeSearch(m.Inputs, o.Lengths, s.lengths)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := verify(ctx, m, graph, o.Probe)
+	if err != nil {
+		return nil, err
+	}
+	return opened, addPadding(ctx, opened, graph.search, o)
 }
 
 // inspect reads the graph and computes the SHA-256 sum of the file, in one pass.

@@ -13,17 +13,30 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// verify completes m with the first candidate that is right when it runs.
+// verify completes m with the first candidate that is right when it runs. If inputs have open
+// dimensions, it tries sizes for them until one runs.
 func verify(ctx context.Context, m engine.Model, r *graphInfo, probe engine.Backend) (*engine.Model, error) {
-	candidates := r.candidates()
 	if probe == nil {
+		candidates := r.candidates()
 		m.BatchWhy = candidates[0].reason(r.why) + "; not verified by running"
+		if err := r.search.assume(&m); err != nil {
+			return nil, err
+		}
 		return candidates[0].complete(m), nil
 	}
+	if r.search != nil {
+		return r.search.verify(ctx, m, r, probe)
+	}
+	return verifySized(ctx, m, m.Inputs, r, probe)
+}
+
+// verifySized is verify with items of the inputs sized, which have no open dimension.
+func verifySized(ctx context.Context, m engine.Model, sized []tensor.Spec, r *graphInfo, probe engine.Backend) (*engine.Model, error) {
+	candidates := r.candidates()
 	m.BatchWhy = r.why
 	var last error
 	for _, d := range candidates {
-		outputs, err := d.try(ctx, m, probe)
+		outputs, err := d.try(ctx, m, sized, probe)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -57,8 +70,9 @@ func (d candidate) reason(why string) string {
 
 // try runs one sample item and, if the candidate allows batches, another one and both
 // together. It returns the outputs of the items that ran alone. It ignores the declared
-// sizes of outputs, because exporters often declare the sizes of their sample.
-func (d candidate) try(ctx context.Context, m engine.Model, probe engine.Backend) (outputs []tensor.Item, err error) {
+// sizes of outputs, because exporters often declare the sizes of their sample. The items
+// have the sizes of sized.
+func (d candidate) try(ctx context.Context, m engine.Model, sized []tensor.Spec, probe engine.Backend) (outputs []tensor.Item, err error) {
 	d.outputs = withOpenShapes(d.outputs)
 	c := knob.Config{Settings: knob.Default(knob.Eager)}
 	if d.batch {
@@ -70,12 +84,12 @@ func (d candidate) try(ctx context.Context, m engine.Model, probe engine.Backend
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	rng := rand.New(rand.NewPCG(1, 1))
-	a := tensor.SampleItem(m.Inputs, rng)
+	a := tensor.SampleItem(sized, rng)
 	first, err := runItems(ctx, s, a)
 	if err != nil || !d.batch {
 		return first, err
 	}
-	b := tensor.SampleItem(m.Inputs, rng)
+	b := tensor.SampleItem(sized, rng)
 	second, err := runItems(ctx, s, b)
 	if err != nil {
 		return nil, err

@@ -25,14 +25,17 @@ func Bodies(inputs []tensor.Spec, n int, seed uint64) []Body {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	out := make([]Body, n)
 	for i := range out {
-		item := tensor.SampleItem(inputs, rng)
-		if len(inputs) == 1 {
-			out[i] = Body{rawType(inputs[0], item[0]), item[0].Data}
-		} else {
-			out[i] = multipartBody(inputs, item)
-		}
+		out[i] = BodyOf(inputs, tensor.SampleItem(inputs, rng))
 	}
 	return out
+}
+
+// BodyOf returns the body of an item in the encoding of Bodies. They may share memory.
+func BodyOf(inputs []tensor.Spec, item tensor.Item) Body {
+	if len(inputs) == 1 {
+		return Body{rawType(inputs[0], item[0]), item[0].Data}
+	}
+	return multipartBody(inputs, item)
 }
 
 // multipartBody writes a form with one raw part per input. No part contains the boundary.
@@ -83,7 +86,11 @@ func Describe(inputs []tensor.Spec) string {
 	for _, s := range inputs {
 		lines = append(lines, fmt.Sprintf("%s: %s", s, distribution(s)))
 	}
-	return fmt.Sprintf("%s, sent as %s, %d bytes", strings.Join(lines, "; "), media, len(body.Data))
+	text := fmt.Sprintf("%s, sent as %s", strings.Join(lines, "; "), media)
+	if tensor.Lengths(inputs) != nil {
+		return text // the number of bytes depends on the lengths
+	}
+	return fmt.Sprintf("%s, %d bytes", text, len(body.Data))
 }
 
 // distribution describes the distribution of the samples of an input. It looks at samples,

@@ -47,7 +47,7 @@ func TestDescribe(t *testing.T) {
 	}
 	check(models["mlp"], "x FP32 [2048]: normal(0,1), sent as application/octet-stream, 8192 bytes")
 	check(photo, "pixels FP32 [3 224 224]: uniform 0 to 1, sent as application/octet-stream, 602112 bytes")
-	check(models["open"], "x FP32 [-1 16]: normal(0,1), sent as application/octet-stream, 64 bytes")
+	check(models["open"], "x FP32 [-1 16]: normal(0,1), sent as application/octet-stream")
 	check([]tensor.Spec{spec("n", tensor.Int32, 8)}, "n INT32 [8]: 0 or 1, sent as application/octet-stream, 32 bytes")
 	check([]tensor.Spec{spec("n", tensor.Uint8, 64, 64, 3)}, "n UINT8 [64 64 3]: uniform 0 to 255, sent as application/octet-stream, 12288 bytes")
 	check(models["encoder"], "input_ids INT64 [128]: uniform 0 to 30521; attention_mask INT64 [128]: all 1; "+

@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// maxValues bounds one knob's expanded range: a plan is a search, not a census.
+// maxValues is the largest number of values of one knob, so that a wrong range cannot use up the
+// memory.
 const maxValues = 4096
 
 // Auto is the range that leaves the choice of values to the program.
 const Auto = "auto"
 
-// Expand turns the text of a range into the values of one knob, in order,
-// without repeats, in the form Settings.Set reads:
+// Expand returns the values of a range of one of the seven knobs, in order, without duplicates, as
+// Settings.Set reads them:
 //
 //	"8"        one value
 //	"1,2,4"    a list
@@ -21,11 +22,11 @@ const Auto = "auto"
 //	"1-32*2"   geometric: 1 2 4 8 16 32
 //	"0-100+10" arithmetic: 0 10 ... 100
 //
-// The knobs without numbers (precision, device) take one value or a list.
-// Auto is the caller's business and an error here. It knows the seven.
+// A knob without numbers (precision, device) accepts one value or a list. Auto is an error here: the
+// caller chooses the values.
 func Expand(n Name, text string) ([]string, error) { return Table(table).Expand(n, text) }
 
-// Expand is the package's for all knobs of a table.
+// Expand is like the function Expand, for all knobs of the table.
 func (t Table) Expand(n Name, text string) ([]string, error) {
 	k, ok := t.Get(n)
 	if !ok {
@@ -61,7 +62,7 @@ func expandPart(k Knob, part string) ([]string, error) {
 	if i := strings.IndexAny(rest, "*+"); i >= 0 {
 		v, err := strconv.ParseFloat(rest[i+1:], 64)
 		if err != nil || v-v != 0 {
-			return nil, fmt.Errorf("%s: %q: step %q is no number", k.Name, part, rest[i+1:])
+			return nil, fmt.Errorf("%s: %q: step %q is not a number", k.Name, part, rest[i+1:])
 		}
 		step, geometric, high = v, rest[i] == '*', rest[:i]
 	}
@@ -69,19 +70,20 @@ func expandPart(k Knob, part string) ([]string, error) {
 	hi, err2 := strconv.ParseFloat(high, 64)
 	switch {
 	case err1 != nil || err2 != nil || lo-lo != 0 || hi-hi != 0:
-		return nil, fmt.Errorf("%s: %q is no range; write 1-16, 1-32*2 or 0-100+10", k.Name, part)
+		return nil, fmt.Errorf("%s: %q is not a range; write 1-16, 1-32*2 or 0-100+10", k.Name, part)
 	case lo > hi:
-		return nil, fmt.Errorf("%s: %q runs backwards; write %s-%s", k.Name, part, high, low)
+		return nil, fmt.Errorf("%s: %q starts above its end; write %s-%s", k.Name, part, high, low)
 	case geometric && (step <= 1 || lo <= 0):
-		return nil, fmt.Errorf("%s: %q: a geometric range starts above 0 and multiplies by more than 1", k.Name, part)
+		return nil, fmt.Errorf("%s: %q: a geometric range must start above 0 and multiply by more than 1", k.Name, part)
 	case step <= 0:
-		return nil, fmt.Errorf("%s: %q: the step is above 0", k.Name, part)
+		return nil, fmt.Errorf("%s: %q: the step must be above 0", k.Name, part)
 	case lo < k.Min || hi > k.Max:
-		return nil, fmt.Errorf("%s: %q leaves %s", k.Name, part, rangeText(k.Min, k.Max))
+		return nil, fmt.Errorf("%s: %q is outside %s", k.Name, part, rangeText(k.Min, k.Max))
 	}
 	return expandRange(k, part, lo, hi, step, geometric)
 }
 
+// expandRange returns the values from lo to hi.
 func expandRange(k Knob, part string, lo, hi, step float64, geometric bool) ([]string, error) {
 	var out []string
 	for i := 0; ; i++ {
@@ -98,15 +100,16 @@ func expandRange(k Knob, part string, lo, hi, step float64, geometric bool) ([]s
 		if len(out) == maxValues {
 			return nil, fmt.Errorf("%s: %q has more than %d values", k.Name, part, maxValues)
 		}
-		one, err := canonicalValue(k, strconv.FormatFloat(v, 'f', -1, 64))
+		value, err := canonicalValue(k, strconv.FormatFloat(v, 'f', -1, 64))
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, one...)
+		out = append(out, value...)
 	}
 }
 
-// single checks one value's form and range and returns it in canonical text.
+// canonicalValue checks that text is a value in the range of k and returns its canonical text, as a
+// slice of one.
 func canonicalValue(k Knob, text string) ([]string, error) {
 	if k.isOwn() {
 		canonical, err := k.canonicalOwn(text)
@@ -117,7 +120,7 @@ func canonicalValue(k Knob, text string) ([]string, error) {
 		return nil, err
 	}
 	if k.Name == Device && !isDevice(s.Device) {
-		return nil, fmt.Errorf("device: %q is no device; want cpu, gpu, gpu:N or gpu:UUID", text)
+		return nil, fmt.Errorf("device: %q is not a device; want cpu, gpu, gpu:N or gpu:UUID", text)
 	}
 	canonical := s.Get(k.Name)
 	if k.Max > 0 {
@@ -129,7 +132,7 @@ func canonicalValue(k Knob, text string) ([]string, error) {
 	return []string{canonical}, nil
 }
 
-// bounds writes a range without exponents: 1-1000000.
+// rangeText formats a range without exponents: 1-1000000.
 func rangeText(low, high float64) string {
 	return strconv.FormatFloat(low, 'f', -1, 64) + "-" + strconv.FormatFloat(high, 'f', -1, 64)
 }

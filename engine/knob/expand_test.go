@@ -54,30 +54,30 @@ func TestExpandErrors(t *testing.T) {
 		want string
 	}{
 		{"batchsize", "1", `"batchsize": unknown knob; did you mean batch_size?`},
-		{knob.Workers, "", `workers: "" is no whole number`},
-		{knob.Workers, "auto", `workers: "auto" is no whole number`},
+		{knob.Workers, "", `workers: "" is not a whole number`},
+		{knob.Workers, "auto", `workers: "auto" is not a whole number`},
 		{knob.Workers, "0", "workers: 0 is outside 1-256"},
 		{knob.Workers, "-3", "workers: -3 is outside 1-256"},
-		{knob.Workers, "1,,2", `workers: "" is no whole number`},
-		{knob.Workers, "1-300", `workers: "1-300" leaves 1-256`},
-		{knob.Workers, "8-1", `workers: "8-1" runs backwards; write 1-8`},
-		{knob.Workers, "1-8*1", `workers: "1-8*1": a geometric range starts above 0 and multiplies by more than 1`},
-		{knob.Workers, "1-8+0", `workers: "1-8+0": the step is above 0`},
-		{knob.Workers, "1-8+-1", `workers: "1-8+-1": the step is above 0`},
-		{knob.Workers, "1-8*two", `workers: "1-8*two": step "two" is no number`},
-		{knob.Workers, "1-8*inf", `workers: "1-8*inf": step "inf" is no number`},
-		{knob.Workers, "1-8+1.5", `workers: "2.5" is no whole number`},
-		{knob.Workers, "nan-8", `workers: "nan-8" is no range; write 1-16, 1-32*2 or 0-100+10`},
-		{knob.Workers, "a-b", `workers: "a-b" is no range; write 1-16, 1-32*2 or 0-100+10`},
-		{knob.BatchDelay, "0-10*2", `batch_delay_ms: "0-10*2": a geometric range starts above 0 and multiplies by more than 1`},
-		{knob.BatchDelay, "soon", `batch_delay_ms: "soon" is no delay; write milliseconds (10) or a duration (10ms)`},
+		{knob.Workers, "1,,2", `workers: "" is not a whole number`},
+		{knob.Workers, "1-300", `workers: "1-300" is outside 1-256`},
+		{knob.Workers, "8-1", `workers: "8-1" starts above its end; write 1-8`},
+		{knob.Workers, "1-8*1", `workers: "1-8*1": a geometric range must start above 0 and multiply by more than 1`},
+		{knob.Workers, "1-8+0", `workers: "1-8+0": the step must be above 0`},
+		{knob.Workers, "1-8+-1", `workers: "1-8+-1": the step must be above 0`},
+		{knob.Workers, "1-8*two", `workers: "1-8*two": step "two" is not a number`},
+		{knob.Workers, "1-8*inf", `workers: "1-8*inf": step "inf" is not a number`},
+		{knob.Workers, "1-8+1.5", `workers: "2.5" is not a whole number`},
+		{knob.Workers, "nan-8", `workers: "nan-8" is not a range; write 1-16, 1-32*2 or 0-100+10`},
+		{knob.Workers, "a-b", `workers: "a-b" is not a range; write 1-16, 1-32*2 or 0-100+10`},
+		{knob.BatchDelay, "0-10*2", `batch_delay_ms: "0-10*2": a geometric range must start above 0 and multiply by more than 1`},
+		{knob.BatchDelay, "soon", `batch_delay_ms: "soon" is not a delay; write milliseconds (10) or a duration (10ms)`},
 		{knob.BatchDelay, "70000", "batch_delay_ms: 70000 is outside 0-60000"},
 		{knob.BatchDelay, "1e300", "batch_delay_ms: 1e+300 is outside 0-60000"},
-		{knob.BatchDelay, "10ns", "batch_delay_ms: 1e-05 is finer than .1 ms"},
+		{knob.BatchDelay, "10ns", "batch_delay_ms: 1e-05 is not a multiple of 0.1 ms"},
 		{knob.FP16, "fp8", `precision "fp8": want fp32 or fp16`},
-		{knob.Device, "tpu", `device: "tpu" is no device; want cpu, gpu, gpu:N or gpu:UUID`},
-		{knob.Device, "gpu:", `device: "gpu:" is no device; want cpu, gpu, gpu:N or gpu:UUID`},
-		{knob.Device, "gpu:0;1", `device: "gpu:0;1" is no device; want cpu, gpu, gpu:N or gpu:UUID`},
+		{knob.Device, "tpu", `device: "tpu" is not a device; want cpu, gpu, gpu:N or gpu:UUID`},
+		{knob.Device, "gpu:", `device: "gpu:" is not a device; want cpu, gpu, gpu:N or gpu:UUID`},
+		{knob.Device, "gpu:0;1", `device: "gpu:0;1" is not a device; want cpu, gpu, gpu:N or gpu:UUID`},
 		{knob.QueueSize, "1-1000000", `queue_size: "1-1000000" has more than 4096 values`},
 		{knob.QueueSize, "1-4000,5000-9000", "queue_size: more than 4096 values"},
 		{knob.QueueSize, "2000000", "queue_size: 2000000 is outside 1-1000000"},
@@ -89,8 +89,8 @@ func TestExpandErrors(t *testing.T) {
 	}
 }
 
-// FuzzExpand checks the laws of an accepted range: values in canonical form and
-// within the knob's bounds, none twice, and the list expands to itself.
+// FuzzExpand checks that the values of an accepted range are canonical, within the range of the
+// knob and different, and that their list expands to itself.
 func FuzzExpand(f *testing.F) {
 	for _, s := range []string{
 		"8", "1,2,4", "1-16", "1-32*2", "0-100+10", "fp16", "cpu,gpu:0", "gpu:GPU-1", "10ms",
@@ -106,7 +106,7 @@ func FuzzExpand(f *testing.F) {
 		values, err := knob.Expand(k.Name, text)
 		if err != nil {
 			if err.Error() == "" {
-				t.Error("an error without words")
+				t.Error("an error without a text")
 			}
 			return
 		}
@@ -126,7 +126,7 @@ func FuzzExpand(f *testing.F) {
 		}
 		again, err := knob.Expand(k.Name, strings.Join(values, ","))
 		if diff := cmp.Diff(values, again); err != nil || diff != "" {
-			t.Errorf("Expand(%s, %q) does not expand to itself: %v\n%s", k.Name, text, err, diff)
+			t.Errorf("the values of Expand(%s, %q) do not expand to themselves: %v\n%s", k.Name, text, err, diff)
 		}
 	})
 }

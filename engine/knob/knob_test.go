@@ -24,20 +24,20 @@ func TestAllIsComplete(t *testing.T) {
 		}
 		for _, s := range []string{string(k.Name), k.Flag, k.Label, k.Help} {
 			if s == "" {
-				t.Errorf("%s: an empty word: %+v", k.Name, k)
+				t.Errorf("%s: an empty name, flag, label or help: %+v", k.Name, k)
 			}
 		}
 		if seen[k.Flag] {
-			t.Errorf("%s: flag %s is taken", k.Name, k.Flag)
+			t.Errorf("%s: another knob has the flag %s", k.Name, k.Flag)
 		}
 		seen[k.Flag] = true
 		if k.Min > k.Max {
 			t.Errorf("%s: range %g-%g", k.Name, k.Min, k.Max)
 		}
 	}
-	all[0].Name = "mine"
+	all[0].Name = "changed"
 	if knob.All()[0].Name != knob.Workers {
-		t.Error("All() hands out the table itself")
+		t.Error("All() returns the table itself, not a copy")
 	}
 }
 
@@ -79,15 +79,15 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-// TestWords checks that every enumeration reads what it writes and refuses the
-// rest by saying what it takes.
-func TestWords(t *testing.T) {
-	type word interface {
+// TestEnumTexts checks that every enumeration reads what it writes, and that its error lists the
+// valid texts.
+func TestEnumTexts(t *testing.T) {
+	type enum interface {
 		encoding.TextMarshaler
 		fmt.Stringer
 	}
 	for _, c := range []struct {
-		value word
+		value enum
 		into  interface {
 			encoding.TextUnmarshaler
 			fmt.Stringer
@@ -113,7 +113,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("UnmarshalText(nonsense) = %v, want %q in it", err, c.refusal)
 		}
 		if c.into.String() != c.want {
-			t.Errorf("a refused word changed the value to %v", c.into)
+			t.Errorf("a refused text changed the value to %v", c.into)
 		}
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Rule says how a batch forms; package batching holds the two rules.
+// Rule is the batching rule: when a batch is sent. Package batching implements the two rules.
 type Rule uint8
 
 // The batching rules. TorchServe is the zero value because the product of a
 // sweep is a config.properties for it.
 const (
-	TorchServe Rule = iota // exactly TorchServe's: one collector, delay from the first take
-	Eager                  // work-conserving: delay from the oldest arrival
+	TorchServe Rule = iota // exactly TorchServe's: one collector; the delay starts when it takes the first row
+	Eager                  // work-conserving; the delay starts at the arrival of the oldest row
 )
 
 func (r Rule) String() string {
@@ -25,10 +25,10 @@ func (r Rule) String() string {
 	return "torchserve"
 }
 
-// MarshalText renders the rule by name.
+// MarshalText returns the name of the rule.
 func (r Rule) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads a rule's name.
+// UnmarshalText reads the name of a rule.
 func (r *Rule) UnmarshalText(b []byte) error {
 	switch strings.ToLower(string(b)) {
 	case "torchserve":
@@ -41,44 +41,44 @@ func (r *Rule) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Options are recorded beside the settings and swept only when a plan names
-// them. The zero value is the default of every one. No backend has them all: it
-// refuses those that it lacks, so that what is recorded was in force.
+// Options are always recorded with the settings, but varied only when a plan names them. The zero
+// value of each field is its default. No backend supports all options. A backend refuses those that
+// it does not support, so that the recorded options were in force.
 type Options struct {
 	Rule       Rule   `json:"rule"`
 	Session    string `json:"session,omitempty"`     // shared, own; "" lets the backend choose
 	Spin       string `json:"spin,omitempty"`        // on, off; "" is off when workers x threads exceed the cores
-	Pin        bool   `json:"pin,omitempty"`         // one worker, one core
-	Graph      string `json:"graph,omitempty"`       // off, basic, extended, all; "" is all
-	InterOp    int    `json:"inter_op,omitempty"`    // operators run side by side in one batch; 0 and 1 run them in turn
+	Pin        bool   `json:"pin,omitempty"`         // each worker has a core of its own
+	Graph      string `json:"graph,omitempty"`       // optimization of the graph: off, basic, extended, all; "" is all
+	InterOp    int    `json:"inter_op,omitempty"`    // operators of one batch executed at the same time; 0 and 1 are one
 	Arena      string `json:"arena,omitempty"`       // on, off: keep freed memory for the next run; "" is on
-	TF32       string `json:"tf32,omitempty"`        // on, off: shortened FP32 on a GPU; "" is the runtime's choice
-	CUDAGraphs bool   `json:"cuda_graphs,omitempty"` // replay a run's GPU work as one
+	TF32       string `json:"tf32,omitempty"`        // on, off: FP32 with a shorter mantissa on a GPU; "" is the default of the runtime
+	CUDAGraphs bool   `json:"cuda_graphs,omitempty"` // record the GPU operations of a run and replay them as one
 }
 
-// Config is what a backend opens a model with.
+// Config is the configuration with which a backend opens a model.
 type Config struct {
 	Settings
 	Options
 }
 
-// mostInterOp is a bound against slips; nobody has as many cores.
+// maxInterOp detects typing errors: no machine has more cores.
 const maxInterOp = 1024
 
-// option is one of the options beside the rule, as text.
+// option converts one option other than the rule to text and back.
 type option struct {
-	name  string   // in JSON and YAML
-	values []string // the values it takes; nil for a number
-	get   func(Options) string
-	set   func(*Options, string)
+	name   string   // in JSON and YAML
+	values []string // the valid values; nil if it is a number
+	get    func(Options) string
+	set    func(*Options, string)
 }
 
-// options are those beside the rule, in the order in which people read them.
+// options returns the options other than the rule, in the order in which they are shown.
 func options() []option {
 	onOff := []string{"on", "off"}
-	text := func(name string, field func(*Options) *string, words ...string) option {
+	text := func(name string, field func(*Options) *string, values ...string) option {
 		return option{
-			name, words,
+			name, values,
 			func(o Options) string { return *field(&o) },
 			func(o *Options, v string) { *field(o) = v },
 		}
@@ -109,7 +109,7 @@ func options() []option {
 				}
 				return strconv.Itoa(o.InterOp)
 			},
-			func(o *Options, v string) { o.InterOp, _ = strconv.Atoi(v) }, // checked by then
+			func(o *Options, v string) { o.InterOp, _ = strconv.Atoi(v) }, // SetOption has checked v
 		},
 		text("arena", func(o *Options) *string { return &o.Arena }, onOff...),
 		text("tf32", func(o *Options) *string { return &o.TF32 }, onOff...),
@@ -117,8 +117,8 @@ func options() []option {
 	}
 }
 
-// OptionNames are the options beside the rule, in the order in which people read
-// them, as JSON and YAML name them.
+// OptionNames returns the names of the options other than the rule in JSON and YAML, in the order
+// in which they are shown.
 func OptionNames() []string {
 	var out []string
 	for _, o := range options() {
@@ -127,7 +127,7 @@ func OptionNames() []string {
 	return out
 }
 
-// Option returns the text of one option, in the form SetOption reads; "" is its default.
+// Option returns the value of one option as SetOption reads it; "" is the default.
 func (o Options) Option(name string) string {
 	for _, x := range options() {
 		if x.name == name {
@@ -137,7 +137,7 @@ func (o Options) Option(name string) string {
 	return ""
 }
 
-// SetOption changes one option from text.
+// SetOption sets one option from text.
 func (o *Options) SetOption(name, text string) error {
 	for _, x := range options() {
 		if x.name != name {
@@ -152,7 +152,7 @@ func (o *Options) SetOption(name, text string) error {
 	return fmt.Errorf("%q: unknown option%s", name, Suggest(name, OptionNames()))
 }
 
-// check checks one value; "" is the default of every option.
+// check reports an invalid value; "" is the default of every option.
 func (x option) check(text string) error {
 	if text == "" || slices.Contains(x.values, text) {
 		return nil
@@ -166,7 +166,7 @@ func (x option) check(text string) error {
 	return nil
 }
 
-// Faults are the options with a value that they do not take, by name.
+// Invalid returns an error for each option with an invalid value, by name.
 func (o Options) Invalid() map[string]error {
 	out := map[string]error{}
 	for _, x := range options() {
@@ -177,19 +177,20 @@ func (o Options) Invalid() map[string]error {
 	return out
 }
 
-// Only reports, joined, every option that differs from its default and is not
-// among those that a backend has.
-func (o Options) CheckSupported(has ...string) error {
+// CheckSupported returns a joined error for every option that differs from its default and is not
+// one of the supported ones.
+func (o Options) CheckSupported(supported ...string) error {
 	var errs []error
 	for _, x := range options() {
-		if x.get(o) != "" && !slices.Contains(has, x.name) {
+		if x.get(o) != "" && !slices.Contains(supported, x.name) {
 			errs = append(errs, fmt.Errorf("options: %s: not available in this engine", x.name))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Words are the options in words: "torchserve rule, session own, inter_op 2".
+// Describe returns the options that differ from their defaults, for people: "torchserve rule,
+// session own, inter_op 2".
 func (o Options) Describe() string {
 	var text strings.Builder
 	text.WriteString(o.Rule.String() + " rule")

@@ -7,7 +7,7 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// TestOptionsRoundTrip: every option has a text, and that text is the option.
+// TestOptionsRoundTrip checks that every option can be written as text and read again.
 func TestOptionsRoundTrip(t *testing.T) {
 	values := map[string]string{
 		"session": "own", "spin": "off", "pin": "true", "graph": "basic",
@@ -18,9 +18,9 @@ func TestOptionsRoundTrip(t *testing.T) {
 		if got := all.Option(name); got != "" {
 			t.Errorf("%s is %q by default, want nothing", name, got)
 		}
-		var one knob.Options
-		if err := one.SetOption(name, values[name]); err != nil || one == (knob.Options{}) || one.Option(name) != values[name] {
-			t.Errorf("SetOption(%s, %q) = %+v, %v", name, values[name], one, err)
+		var single knob.Options
+		if err := single.SetOption(name, values[name]); err != nil || single == (knob.Options{}) || single.Option(name) != values[name] {
+			t.Errorf("SetOption(%s, %q) = %+v, %v", name, values[name], single, err)
 		}
 		if err := all.SetOption(name, values[name]); err != nil {
 			t.Error(err)
@@ -28,19 +28,19 @@ func TestOptionsRoundTrip(t *testing.T) {
 		delete(values, name)
 	}
 	if len(values) > 0 {
-		t.Errorf("options without a text: %v", values)
+		t.Errorf("OptionNames() lacks %v", values)
 	}
 	const want = `{"rule":"torchserve","session":"own","spin":"off","pin":true,"graph":"basic","inter_op":2,"arena":"off","tf32":"on","cuda_graphs":true}`
 	if b, err := json.Marshal(all); err != nil || string(b) != want {
 		t.Errorf("Marshal = %s, %v, want %s", b, err, want)
 	}
-	const words = "torchserve rule, session own, spin off, pin true, graph basic, inter_op 2, arena off, tf32 on, cuda_graphs true"
-	if got := all.Describe(); got != words {
-		t.Errorf("Words() = %q, want %q", got, words)
+	const description = "torchserve rule, session own, spin off, pin true, graph basic, inter_op 2, arena off, tf32 on, cuda_graphs true"
+	if got := all.Describe(); got != description {
+		t.Errorf("Describe() = %q, want %q", got, description)
 	}
 }
 
-func TestOptionFaults(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"session", "mine", `session: "mine": want shared or own`},
 		{"graph", "some", `graph: "some": want off, basic, extended or all`},
@@ -53,22 +53,22 @@ func TestOptionFaults(t *testing.T) {
 			t.Errorf("SetOption(%s, %q) = %v and %+v, want %q", c.name, c.value, err, o, c.want)
 		}
 	}
-	bad := knob.Options{Spin: "x", InterOp: 5000}
-	if got := bad.Invalid(); len(got) != 2 || got["spin"] == nil || got["inter_op"] == nil {
-		t.Errorf("Faults() = %v, want those of spin and inter_op", got)
+	invalid := knob.Options{Spin: "x", InterOp: 5000}
+	if got := invalid.Invalid(); len(got) != 2 || got["spin"] == nil || got["inter_op"] == nil {
+		t.Errorf("Invalid() = %v, want errors of spin and inter_op", got)
 	}
 }
 
-func TestOnly(t *testing.T) {
+func TestCheckSupported(t *testing.T) {
 	o := knob.Options{Rule: knob.Eager, Session: "own", Pin: true, TF32: "off"}
 	if err := o.CheckSupported("session", "pin", "tf32"); err != nil {
-		t.Errorf("all there: %v", err)
+		t.Errorf("all options supported: %v", err)
 	}
 	const want = "options: pin: not available in this engine\noptions: tf32: not available in this engine"
 	if err := o.CheckSupported("session"); err == nil || err.Error() != want {
-		t.Errorf("Only = %v, want %q", err, want)
+		t.Errorf("CheckSupported = %v, want %q", err, want)
 	}
 	if err := (knob.Options{Rule: knob.Eager}).CheckSupported(); err != nil {
-		t.Errorf("the rule is everyone's: %v", err)
+		t.Errorf("every backend has the rule: %v", err)
 	}
 }

@@ -10,21 +10,21 @@ import (
 	"strings"
 )
 
-// Own holds the values of the knobs that a target brings beside the seven, such as
-// the max_batch_size of another server. It is comparable: the same values are ==,
-// whatever the order in which they were set. The zero value has none.
+// OwnValues has the values of a target's own knobs, such as the max_batch_size of
+// another server. It is comparable: equal values are ==, in whatever order they
+// were set. The zero value is empty.
 //
-// Its text is one canonical form, names ascending: "instances=2 max_batch_size=8".
-// Only its methods make and read it.
+// The string is a canonical text with ascending names: "instances=2 max_batch_size=8".
+// Use only the methods to write and read it.
 type OwnValues string
 
-// Bounds of what a target brings. A value is a word, not a document.
+// Limits of a target's own knobs.
 const (
-	maxOwn  = 32 // knobs
-	maxLength = 64 // bytes of a name, and of a value
+	maxOwn    = 32 // knobs
+	maxLength = 64 // bytes of a name or a value
 )
 
-// All yields the names with their values, names ascending.
+// All yields each name with its value, names ascending.
 func (o OwnValues) All() iter.Seq2[Name, string] {
 	return func(yield func(Name, string) bool) {
 		for pair := range strings.FieldsSeq(string(o)) {
@@ -36,7 +36,7 @@ func (o OwnValues) All() iter.Seq2[Name, string] {
 	}
 }
 
-// Names are the names, ascending.
+// Names returns the names, ascending.
 func (o OwnValues) Names() []Name {
 	var out []Name
 	for n := range o.All() {
@@ -45,7 +45,7 @@ func (o OwnValues) Names() []Name {
 	return out
 }
 
-// Get returns the value of one knob, "" where it has none.
+// Get returns the value of one knob, or "" if it has none.
 func (o OwnValues) Get(n Name) string {
 	for name, value := range o.All() {
 		if name == n {
@@ -55,7 +55,7 @@ func (o OwnValues) Get(n Name) string {
 	return ""
 }
 
-// Set gives one knob a value; "" takes it away. After an error nothing has changed.
+// Set sets the value of one knob; "" removes it. An error changes nothing.
 func (o *OwnValues) Set(n Name, value string) error {
 	if err := CheckName(n); err != nil {
 		return err
@@ -75,9 +75,9 @@ func (o *OwnValues) Set(n Name, value string) error {
 		pairs = append(pairs, string(n)+"="+value)
 	}
 	if len(pairs) > maxOwn {
-		return fmt.Errorf("%s: more than %d knobs of a target's own", n, maxOwn)
+		return fmt.Errorf("%s: a target may have at most %d knobs of its own", n, maxOwn)
 	}
-	slices.SortFunc(pairs, func(a, b string) int { // by name: "a=" is no order of "a-b="
+	slices.SortFunc(pairs, func(a, b string) int { // by name only: "=" sorts after "-", which names may contain
 		x, _, _ := strings.Cut(a, "=")
 		y, _, _ := strings.Cut(b, "=")
 		return cmp.Compare(x, y)
@@ -86,8 +86,8 @@ func (o *OwnValues) Set(n Name, value string) error {
 	return nil
 }
 
-// Compare orders by the first name, ascending, whose values differ: numbers by
-// size, other values as text, and what is not there first.
+// Compare compares the values of the first name, ascending, in which o and p differ: two numbers by
+// their size, other values as text. A missing value is lower than any other.
 func (o OwnValues) Compare(p OwnValues) int {
 	names := slices.Concat(o.Names(), p.Names())
 	slices.Sort(names)
@@ -108,7 +108,7 @@ func compareValues(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// Words are the values for people: "instances 2, max_batch_size 8".
+// Describe returns the values for people: "instances 2, max_batch_size 8".
 func (o OwnValues) Describe() string {
 	var parts []string
 	for n, v := range o.All() {
@@ -117,38 +117,38 @@ func (o OwnValues) Describe() string {
 	return strings.Join(parts, ", ")
 }
 
-// CheckName is an error where a target may not call a knob of its own so: other
-// letters than a-z, digits, _ - and ., or a name that is one of the seven, or would
-// be taken for one.
+// CheckName returns an error if n cannot be the name of a target's own knob: it has
+// characters other than a-z, digits, _ - and ., or it equals the name, flag or label
+// of one of the seven apart from case, dashes, underscores and blanks.
 func CheckName(n Name) error {
 	for _, k := range table {
-		for _, taken := range []string{string(k.Name), k.Flag, k.Label} {
-			if normalize(string(n)) == normalize(taken) {
+		for _, existing := range []string{string(k.Name), k.Flag, k.Label} {
+			if normalize(string(n)) == normalize(existing) {
 				return fmt.Errorf("%q: unknown knob%s", n, Suggest(string(n), names()))
 			}
 		}
 	}
-	odd := func(r rune) bool {
+	invalid := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r))
 	}
-	if n == "" || len(n) > maxLength || strings.ContainsFunc(string(n), odd) {
+	if n == "" || len(n) > maxLength || strings.ContainsFunc(string(n), invalid) {
 		return fmt.Errorf("%.80q: a knob's name is 1 to %d of a-z, digits, _ - and .%s", n, maxLength, Suggest(string(n), names()))
 	}
 	return nil
 }
 
-// checkValue is an error where a value cannot be written everywhere: into files,
-// command lines and tables, unquoted. A slash would be a path, which no profile holds.
+// checkValue returns an error if a value cannot be written without quotes into files, command
+// lines and tables. A value with a slash could be a path, and profiles contain no paths.
 func checkValue(n Name, value string) error {
-	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`,\\/", r) }
-	if value == "" || len(value) > maxLength || strings.ContainsFunc(value, odd) {
-		return fmt.Errorf("%s: %.80q is no value: want a number or a word of at most %d characters, without blanks, commas, quotes and slashes", n, value, maxLength)
+	invalid := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'`,\\/", r) }
+	if value == "" || len(value) > maxLength || strings.ContainsFunc(value, invalid) {
+		return fmt.Errorf("%s: %.80q is not a value: want a number or a word of at most %d characters, without blanks, commas, quotes and slashes", n, value, maxLength)
 	}
 	return nil
 }
 
-// appendJSON adds the values to the fields of a JSON object: a value that is a
-// number in JSON is written as one, any other as text.
+// appendJSON appends the values as fields of a JSON object: a value that is a
+// number in JSON is written as a number, any other as a string.
 func (o OwnValues) appendJSON(b []byte) []byte {
 	for n, v := range o.All() {
 		b = append(b, ',')
@@ -157,13 +157,13 @@ func (o OwnValues) appendJSON(b []byte) []byte {
 		if IsNumber(v) {
 			b = append(b, v...)
 		} else {
-			b = strconv.AppendQuote(b, v) // of ASCII without control characters: Go's quotes are JSON's
+			b = strconv.AppendQuote(b, v) // the quotes of Go and JSON are equal for printable ASCII
 		}
 	}
 	return b
 }
 
-// setJSON takes a value from JSON: a number or a text. null changes nothing.
+// setJSON sets a value from JSON: a number or a string. null changes nothing.
 func (o *OwnValues) setJSON(n Name, raw json.RawMessage) error {
 	text := string(raw)
 	switch {
@@ -173,16 +173,16 @@ func (o *OwnValues) setJSON(n Name, raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, &text); err != nil {
 			return err
 		}
-		if err := checkValue(n, text); err != nil { // "" is no way to take it away
+		if err := checkValue(n, text); err != nil { // Set would accept "" and remove the value
 			return err
 		}
 	case !IsNumber(text):
-		return fmt.Errorf("%s: want a number or a text", n)
+		return fmt.Errorf("%s: want a number or a string", n)
 	}
 	return o.Set(n, text)
 }
 
-// IsNumber tells whether JSON has the text as a number.
+// IsNumber reports whether the text is a number in JSON.
 func IsNumber(text string) bool {
 	return text != "" && (text[0] == '-' || text[0] >= '0' && text[0] <= '9') && json.Valid([]byte(text))
 }

@@ -12,7 +12,7 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// own makes values from "name=value" pairs.
+// own returns the values of "name=value" pairs.
 func own(t testing.TB, pairs ...string) knob.OwnValues {
 	t.Helper()
 	var o knob.OwnValues
@@ -25,7 +25,7 @@ func own(t testing.TB, pairs ...string) knob.OwnValues {
 	return o
 }
 
-// Two are equal whatever the order in which they came, and differ in any value.
+// TestOwnIsCanonical checks that the order in which values are set does not matter.
 func TestOwnIsCanonical(t *testing.T) {
 	pairs := []string{"max_batch_size=8", "instances=2", "a.b=x=y", "a-b=1", "a=0"}
 	want := knob.OwnValues("a=0 a-b=1 a.b=x=y instances=2 max_batch_size=8")
@@ -44,14 +44,14 @@ func TestOwnIsCanonical(t *testing.T) {
 		t.Errorf("Set(instances, nothing) = %q, %v", o, err)
 	}
 	if err := o.Set("none", ""); err != nil || o.Get("none") != "" {
-		t.Errorf("taking away what is not there: %q, %v", o, err)
+		t.Errorf("removing a value that does not exist: %q, %v", o, err)
 	}
 	if got, want := want.Describe(), "a 0, a-b 1, a.b x=y, instances 2, max_batch_size 8"; got != want {
-		t.Errorf("Words() = %q, want %q", got, want)
+		t.Errorf("Describe() = %q, want %q", got, want)
 	}
 }
 
-func TestOwnRefuses(t *testing.T) {
+func TestInvalidOwnValues(t *testing.T) {
 	long := strings.Repeat("x", 65)
 	for _, c := range []struct {
 		name  knob.Name
@@ -66,12 +66,12 @@ func TestOwnRefuses(t *testing.T) {
 		{"a b", "1", `"a b": a knob's name`},
 		{"", "1", `"": a knob's name`},
 		{knob.Name(long), "1", "a knob's name"},
-		{"streams", "a b", `streams: "a b" is no value`},
-		{"streams", "1,2", `streams: "1,2" is no value`},
-		{"streams", "/etc", `streams: "/etc" is no value`},
-		{"streams", "a\n", `streams: "a\n" is no value`},
-		{"streams", "é", `streams: "é" is no value`},
-		{"streams", long, "is no value"},
+		{"streams", "a b", `streams: "a b" is not a value`},
+		{"streams", "1,2", `streams: "1,2" is not a value`},
+		{"streams", "/etc", `streams: "/etc" is not a value`},
+		{"streams", "a\n", `streams: "a\n" is not a value`},
+		{"streams", "é", `streams: "é" is not a value`},
+		{"streams", long, "is not a value"},
 	} {
 		o := own(t, "kept=1")
 		if err := o.Set(c.name, c.value); err == nil || !strings.Contains(err.Error(), c.want) || o != "kept=1" {
@@ -107,8 +107,8 @@ func TestOwnOrder(t *testing.T) {
 	}
 }
 
-// What a target brings stands behind the seven, numbers as numbers; without it the
-// object is what it was before there was any.
+// TestOwnInSettings checks that in JSON the target's own values follow the seven, and that numbers
+// are written as numbers.
 func TestOwnInSettings(t *testing.T) {
 	s := knob.Default(knob.TorchServe)
 	s.Own = own(t, "max_batch_size=8", "scheduler=fifo", "version=1.0", "odd=01")
@@ -126,16 +126,16 @@ func TestOwnInSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := back.Get("max_batch_size"); got != "32" || back.Get("scheduler") != "fifo" || back.Has("streams") {
-		t.Errorf("a partial object made %+v", back)
+		t.Errorf("after a partial object: %+v", back)
 	}
 	if got, want := s.String(), "1 worker, batch 1, delay 100 ms, fp32, cpu, 1 thread, max_batch_size 8, odd 01, scheduler fifo, version 1.0"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
 	}
 	for _, c := range []struct{ in, want string }{
-		{`{"streams":[1]}`, "settings: streams: want a number or a text"},
-		{`{"streams":true}`, "settings: streams: want a number or a text"},
-		{`{"streams":""}`, `settings: streams: "" is no value`},
-		{`{"streams":"a/b"}`, `settings: streams: "a/b" is no value`},
+		{`{"streams":[1]}`, "settings: streams: want a number or a string"},
+		{`{"streams":true}`, "settings: streams: want a number or a string"},
+		{`{"streams":""}`, `settings: streams: "" is not a value`},
+		{`{"streams":"a/b"}`, `settings: streams: "a/b" is not a value`},
 		{`{"Streams":1}`, `settings: "Streams": a knob's name is`},
 	} {
 		got := s
@@ -145,24 +145,24 @@ func TestOwnInSettings(t *testing.T) {
 	}
 }
 
-// A server that is not ours may tell none of the seven: nothing is made up for them.
-func TestUntold(t *testing.T) {
+// TestUnreported checks settings of a target that does not report the values of the seven.
+func TestUnreported(t *testing.T) {
 	s := knob.Settings{Own: own(t, "instances=2")}
 	all := []knob.Name{}
 	for _, k := range knob.All() {
 		all = append(all, k.Name)
 		if s.Has(k.Name) || s.Display(k.Name) != "n/a" {
-			t.Errorf("%s: told %t, shown as %q", k.Name, s.Has(k.Name), s.Display(k.Name))
+			t.Errorf("%s: Has %t, Display %q", k.Name, s.Has(k.Name), s.Display(k.Name))
 		}
 		if d := knob.Default(knob.TorchServe); !d.Has(k.Name) || d.Display(k.Name) != d.Get(k.Name) {
-			t.Errorf("%s of the default: told %t, shown as %q", k.Name, d.Has(k.Name), d.Display(k.Name))
+			t.Errorf("%s of the default: Has %t, Display %q", k.Name, d.Has(k.Name), d.Display(k.Name))
 		}
 	}
 	if got := s.String(); got != "instances 2" {
 		t.Errorf("String() = %q", got)
 	}
 	if got := (knob.Settings{}).String(); got != "settings n/a" {
-		t.Errorf("String() of nothing = %q", got)
+		t.Errorf("String() of empty settings = %q", got)
 	}
 	l := knob.Limits{Own: []knob.Knob{{Name: "instances", Min: 1, Max: 4}}, Unreported: all}
 	if err := s.Validate(l); err != nil {
@@ -170,7 +170,7 @@ func TestUntold(t *testing.T) {
 	}
 	l.Unreported = nil
 	if err := s.Validate(l); err == nil || strings.Count(err.Error(), "\n") != 5 {
-		t.Errorf("Validate without leave: %v", err)
+		t.Errorf("Validate, although the target reports all knobs: %v", err)
 	}
 }
 
@@ -182,9 +182,9 @@ func TestValidateOwn(t *testing.T) {
 		{"", ""},
 		{"max_batch_size=8 scheduler=lifo share=.5", ""},
 		{"max_batch_size=64", "max_batch_size: 64 is outside 1-32"},
-		{"max_batch_size=1.5", `max_batch_size: "1.5" is no whole number`},
-		{"max_batch_size=many", `max_batch_size: "many" is no number`},
-		{"scheduler=random", `scheduler: "random" is none of its values: fifo, lifo`},
+		{"max_batch_size=1.5", `max_batch_size: "1.5" is not a whole number`},
+		{"max_batch_size=many", `max_batch_size: "many" is not a number`},
+		{"scheduler=random", `scheduler: "random" is not one of its values: fifo, lifo`},
 		{"max_batchsize=8", `"max_batchsize": unknown knob; did you mean max_batch_size?`},
 	} {
 		s := knob.Default(knob.TorchServe)
@@ -214,19 +214,19 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := len(table.Own()); got != 3 || len(table) != 10 || table[0].Name != knob.Workers {
-		t.Errorf("%d knobs, %d of them its own", len(table), got)
+		t.Errorf("%d knobs, %d of them the target's own; want 10 and 3", len(table), got)
 	}
 	for _, c := range []struct {
 		name knob.Name
 		in   string
-		want string // or the error
+		want string // the values or the error
 	}{
 		{"max_batch_size", "1-32*2", "1 2 4 8 16 32"},
 		{"max_batch_size", "8,1,8", "8 1"},
 		{"max_batch_size", "08", "8"},
-		{"max_batch_size", "0-4", `max_batch_size: "0-4" leaves 1-32`},
+		{"max_batch_size", "0-4", `max_batch_size: "0-4" is outside 1-32`},
 		{"scheduler", "a-z,fifo", "a-z fifo"},
-		{"scheduler", "random", `scheduler: "random" is none of its values: fifo, a-z`},
+		{"scheduler", "random", `scheduler: "random" is not one of its values: fifo, a-z`},
 		{"share", "0-1+0.5", "0 0.5 1"},
 		{"workers", "1-2", "1 2"},
 		{"max_batchsize", "1", `"max_batchsize": unknown knob; did you mean max_batch_size?`},
@@ -240,18 +240,18 @@ func TestTable(t *testing.T) {
 		t.Errorf("Lookup by label = %v, %v", k.Name, err)
 	}
 	if _, err := table.Lookup(""); err == nil {
-		t.Error("a knob without a flag is found by nothing")
+		t.Error("Lookup(\"\") found a knob that has no flag")
 	}
 	_, err = knob.NewTable(
 		knob.Knob{Name: "workers", Min: 1, Max: 2}, knob.Knob{Name: "x", Min: 1, Max: 2}, knob.Knob{Name: "x", Min: 1, Max: 2},
 		knob.Knob{Name: "y"}, knob.Knob{Name: "z", Values: []string{"a b"}},
 	)
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
-		t.Errorf("NewTable = %v, want 4 faults", err)
+		t.Errorf("NewTable = %v, want 4 errors", err)
 	}
 }
 
-func TestAutoOfOwn(t *testing.T) {
+func TestAutoValues(t *testing.T) {
 	for _, c := range []struct {
 		k    knob.Knob
 		want string
@@ -264,16 +264,17 @@ func TestAutoOfOwn(t *testing.T) {
 		{knob.Knob{}, ""},
 	} {
 		if got := strings.Join(c.k.AutoValues(), " "); got != c.want {
-			t.Errorf("Auto(%+v) = %s, want %s", c.k, got, c.want)
+			t.Errorf("AutoValues of %+v = %s, want %s", c.k, got, c.want)
 		}
 		if len(c.k.AutoValues()) > knob.MaxAutoValues {
-			t.Errorf("Auto(%+v) has too many", c.k)
+			t.Errorf("AutoValues of %+v: more than %d", c.k, knob.MaxAutoValues)
 		}
 	}
 }
 
-// What a profile tells of knobs whose target is gone: their names.
-func TestTableOfSettings(t *testing.T) {
+// TestTableOf checks that settings without a target, as in a profile, give the names of its own
+// knobs.
+func TestTableOf(t *testing.T) {
 	a, b := knob.Default(knob.TorchServe), knob.Default(knob.TorchServe)
 	a.Own, b.Own = "instances=2", "instances=1 max_batch_size=8"
 	var names []string
@@ -282,15 +283,15 @@ func TestTableOfSettings(t *testing.T) {
 	}
 	want := []string{"workers", "batch_size", "batch_delay_ms", "precision", "device", "threads", "queue_size", "instances", "max_batch_size"}
 	if diff := cmp.Diff(want, names); diff != "" {
-		t.Errorf("Of (-want +got):\n%s", diff)
+		t.Errorf("TableOf (-want +got):\n%s", diff)
 	}
 	if got := len(knob.TableOf()); got != 7 {
-		t.Errorf("Of nothing has %d knobs", got)
+		t.Errorf("TableOf() has %d knobs, want 7", got)
 	}
 }
 
-// FuzzOwn checks that what is set reads back, from its text and from JSON, and that
-// the order of setting does not matter.
+// FuzzOwn checks that Get and JSON return the values that were set, and that the order of setting
+// them does not matter.
 func FuzzOwn(f *testing.F) {
 	f.Add("max_batch_size", "8", "scheduler", "fifo")
 	f.Add("a", "1e3", "a-b", "-0.50")
@@ -303,7 +304,7 @@ func FuzzOwn(f *testing.F) {
 		}
 		if n1 != n2 {
 			if b.Set(knob.Name(n2), v2) != nil || b.Set(knob.Name(n1), v1) != nil || a != b {
-				t.Fatalf("%q and %q by the order", a, b)
+				t.Fatalf("%q in one order, %q in the other", a, b)
 			}
 			if a.Get(knob.Name(n1)) != v1 {
 				t.Errorf("%q has %s %q, want %q", a, n1, a.Get(knob.Name(n1)), v1)

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Place is where a model can run: a device with a precision.
+// Place is a device and precision on which a model can run.
 type Place struct {
 	Device    string    `json:"device"`
 	Precision Precision `json:"precision"`
-	Workers   int       `json:"workers"` // most of them there; 0 does not limit
+	Workers   int       `json:"workers"` // largest number there; 0 is no limit
 }
 
-// Devices are those of the places, each once, in their order; nil where nobody
-// lists them.
+// Devices returns the devices of the places, in order and without duplicates; nil if the places
+// are unknown.
 func (l Limits) Devices() []string {
 	var out []string
 	for _, p := range l.Places {
@@ -25,7 +25,7 @@ func (l Limits) Devices() []string {
 	return out
 }
 
-// Precisions are those of the places, FP32 first; nil where nobody lists them.
+// Precisions returns the precisions of the places, FP32 first; nil if the places are unknown.
 func (l Limits) Precisions() []Precision {
 	var out []Precision
 	for _, p := range l.Places {
@@ -37,8 +37,9 @@ func (l Limits) Precisions() []Precision {
 	return out
 }
 
-// Offer is an error that says what there is if the model cannot run where the
-// settings want it. gpu:N is a gpu where it has no place of its own.
+// CheckPlace returns an error with the possible places if the model cannot run on
+// the device and in the precision of the settings. A gpu:N without a place of its own
+// has the places of gpu.
 func (l Limits) CheckPlace(s Settings) error {
 	if len(l.Places) == 0 {
 		return nil
@@ -49,8 +50,8 @@ func (l Limits) CheckPlace(s Settings) error {
 		if i < 0 {
 			continue
 		}
-		if most := l.Places[i].Workers; most > 0 && s.Workers > most {
-			return fmt.Errorf("workers: %d on %s in %s is outside 1-%d", s.Workers, s.Device, s.Precision, most)
+		if limit := l.Places[i].Workers; limit > 0 && s.Workers > limit {
+			return fmt.Errorf("workers: %d on %s in %s is outside 1-%d", s.Workers, s.Device, s.Precision, limit)
 		}
 		return nil
 	}
@@ -58,5 +59,5 @@ func (l Limits) CheckPlace(s Settings) error {
 	for _, p := range l.Places {
 		all = append(all, p.Device+" in "+p.Precision.String())
 	}
-	return fmt.Errorf("device: %s in %s is not there; there is %s", s.Device, s.Precision, strings.Join(all, ", "))
+	return fmt.Errorf("device: the model cannot run on %s in %s; it can run on %s", s.Device, s.Precision, strings.Join(all, ", "))
 }

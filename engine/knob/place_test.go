@@ -9,7 +9,7 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// A model that runs at some places is refused elsewhere, with what there is.
+// TestPlaces checks that settings for another place are refused with a list of the possible places.
 func TestPlaces(t *testing.T) {
 	l := knob.Limits{Rule: knob.Eager, BatchAxis: true, Places: []knob.Place{
 		{Device: "cpu", Workers: 16}, {Device: "gpu", Precision: knob.HalfPrecision, Workers: 4}, {Device: "gpu", Workers: 2}, {Device: "gpu:1"},
@@ -21,13 +21,13 @@ func TestPlaces(t *testing.T) {
 		want      string // of the error; "" is none
 	}{
 		{"cpu", knob.FullPrecision, 16, ""},
-		{"cpu", knob.HalfPrecision, 1, "device: cpu in fp16 is not there; there is cpu in fp32, gpu in fp16, gpu in fp32, gpu:1 in fp32"},
+		{"cpu", knob.HalfPrecision, 1, "device: the model cannot run on cpu in fp16; it can run on cpu in fp32, gpu in fp16, gpu in fp32, gpu:1 in fp32"},
 		{"gpu", knob.HalfPrecision, 4, ""},
 		{"gpu", knob.FullPrecision, 3, "workers: 3 on gpu in fp32 is outside 1-2"},
-		{"gpu:0", knob.HalfPrecision, 4, ""}, // a gpu
+		{"gpu:0", knob.HalfPrecision, 4, ""}, // the place of gpu
 		{"gpu:1", knob.FullPrecision, 200, ""},
-		{"gpu:1", knob.HalfPrecision, 2, ""}, // in FP16 it has no place of its own
-		{"tpu", knob.FullPrecision, 1, "device: tpu is no device"},
+		{"gpu:1", knob.HalfPrecision, 2, ""}, // it has no place of its own in FP16: that of gpu
+		{"tpu", knob.FullPrecision, 1, "device: tpu is not a device"},
 	} {
 		s := knob.Default(knob.Eager)
 		s.Device, s.Precision, s.Workers = tt.device, tt.precision, tt.workers
@@ -43,6 +43,6 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("Precisions (-want +got):\n%s", diff)
 	}
 	if none := (knob.Limits{}); none.Devices() != nil || none.Precisions() != nil {
-		t.Error("places where nobody lists any")
+		t.Error("limits without places have devices or precisions")
 	}
 }

@@ -16,7 +16,7 @@ import (
 // Precision is the number format of a model's weights and arithmetic.
 type Precision uint8
 
-// The precisions. FP32 is the zero value and always possible.
+// The precisions. FP32 is the zero value; every model can run in it.
 const (
 	FullPrecision Precision = iota // fp32
 	HalfPrecision                  // fp16
@@ -29,7 +29,7 @@ func (p Precision) String() string {
 	return "fp32"
 }
 
-// MarshalText renders fp32 or fp16.
+// MarshalText returns fp32 or fp16.
 func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText reads fp32 or fp16.
@@ -45,23 +45,22 @@ func (p *Precision) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Settings is one value for every knob. It is a plain comparable value; two
-// settings are the same setting exactly when they are ==.
+// Settings has one value for every knob. Settings are equal if they are ==.
 //
-// Of a server that is not ours a knob may not be known: workers, batch size, threads
-// and queue size are 0 then, and the device is "" (see [Settings.Told]).
+// A target may not report the values of some of the seven (see [Settings.Has]):
+// workers, batch size, threads and queue size are then 0, and the device is "".
 type Settings struct {
 	Workers    int           // consumers of the model's queue, 1-256
 	BatchSize  int           // most requests in one execution, 1-1024
-	BatchDelay time.Duration // longest wait for a batch to fill, whole ms under the torchserve rule, .1 ms steps under eager
+	BatchDelay time.Duration // longest wait for a batch to fill: a multiple of 1 ms under the torchserve rule, of 0.1 ms under eager
 	Precision  Precision
-	Device     string // cpu, gpu, gpu:N or gpu:UUID
-	Threads    int    // cores per worker, 1-cores
-	QueueSize  int    // waiting requests before refusal, 1-1000000
-	Own        OwnValues    // the values of the target's own knobs
+	Device     string    // cpu, gpu, gpu:N or gpu:UUID
+	Threads    int       // cores per worker, 1-cores
+	QueueSize  int       // requests that may wait; more are refused; 1-1000000
+	Own        OwnValues // the values of the target's own knobs
 }
 
-// Default returns the settings a model starts with under rule, on a CPU.
+// Default returns the settings with which a model starts on a CPU under rule.
 func Default(rule Rule) Settings {
 	s := Settings{Workers: 1, BatchSize: 1, Device: "cpu", Threads: 1, QueueSize: 100}
 	if rule == TorchServe {
@@ -70,11 +69,10 @@ func Default(rule Rule) Settings {
 	return s
 }
 
-// DelayMS is the batch delay in milliseconds.
+// DelayMS returns the batch delay in milliseconds.
 func (s Settings) DelayMS() float64 { return float64(s.BatchDelay) / float64(time.Millisecond) }
 
-// settingsJSON is the wire form of FORMATS section 1. The target's own knobs follow
-// as further keys.
+// settingsJSON is the JSON of the seven knobs. The target's own knobs follow as more keys.
 type settingsJSON struct {
 	Workers   int       `json:"workers"`
 	BatchSize int       `json:"batch_size"`
@@ -85,8 +83,7 @@ type settingsJSON struct {
 	QueueSize int       `json:"queue_size"`
 }
 
-// MarshalJSON writes the names and units of FORMATS section 1, then the target's own
-// knobs by their names.
+// MarshalJSON writes the seven knobs, then the target's own.
 func (s Settings) MarshalJSON() ([]byte, error) {
 	b, err := json.Marshal(settingsJSON{
 		s.Workers, s.BatchSize, s.DelayMS(), s.Precision, s.Device, s.Threads, s.QueueSize,
@@ -97,10 +94,10 @@ func (s Settings) MarshalJSON() ([]byte, error) {
 	return append(s.Own.appendJSON(b[:len(b)-1]), '}'), nil
 }
 
-// UnmarshalJSON reads what is present into s and leaves the other knobs as they
-// are, so that a partial object is a change. A key that is none of the seven is a
-// knob of the target's own; whether the target has it is Validate's to say. One that
-// no target may have ([CheckName]) is an error that suggests the nearest of the seven.
+// UnmarshalJSON sets the knobs that are present and leaves the others as they are, so
+// that a partial object is a change. A key that is none of the seven is a target's
+// own knob; Validate checks whether the target has it. A name that no target's own
+// knob may have ([CheckName]) is an error that suggests one of the seven.
 func (s *Settings) UnmarshalJSON(b []byte) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(b, &keys); err != nil {
@@ -128,8 +125,8 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Told tells whether a knob's value is known. The delay is told with the batch size,
-// the precision with the device.
+// Has reports whether s has a value for a knob. It has a delay if it has a batch size,
+// and a precision if it has a device.
 func (s Settings) Has(n Name) bool {
 	switch n {
 	case Workers:
@@ -146,7 +143,7 @@ func (s Settings) Has(n Name) bool {
 	return s.Own.Get(n) != ""
 }
 
-// Show is Get for people: "n/a" where the value is not known.
+// Display returns the value of one knob for people: that of Get, or "n/a" if there is none.
 func (s Settings) Display(n Name) string {
 	if !s.Has(n) {
 		return "n/a"
@@ -154,9 +151,8 @@ func (s Settings) Display(n Name) string {
 	return s.Get(n)
 }
 
-// Get returns the text of one knob, in the form Set reads and people see:
-// numbers plain, the delay in ms without unit. It is "" of a target's own knob that
-// has no value.
+// Get returns the value of one knob as text that Set reads: the delay is in ms without
+// a unit. A target's own knob without a value is "".
 func (s Settings) Get(n Name) string {
 	switch n {
 	case Workers:
@@ -177,9 +173,9 @@ func (s Settings) Get(n Name) string {
 	return s.Own.Get(n)
 }
 
-// Set changes one knob from text. The delay is in ms, or Go style with a unit. Any
-// name that is none of the seven is a target's own; "" takes its value away. Only the
-// form is checked here; names and ranges are Validate's.
+// Set sets one knob from text. The delay is in ms or a Go duration with a unit. A name
+// that is none of the seven is a target's own knob; "" removes its value. Set checks
+// the syntax only; Validate checks ranges, and whether the target has the knob.
 func (s *Settings) Set(n Name, text string) error {
 	text = strings.TrimSpace(text)
 	switch n {
@@ -206,8 +202,8 @@ func (s *Settings) Set(n Name, text string) error {
 	return s.Own.Set(n, text)
 }
 
-// String is a short form for people: "2 workers, batch 8, delay 10 ms, fp32, cpu, 1 thread",
-// with the target's own knobs behind it. What is not known is left out.
+// String returns a short description for people: "2 workers, batch 8, delay 10 ms, fp32, cpu,
+// 1 thread", then the target's own knobs. Knobs without a value are omitted.
 func (s Settings) String() string {
 	var parts []string
 	add := func(n Name, text string) {
@@ -228,74 +224,74 @@ func (s Settings) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// ParseDelay reads a batch delay: a number of milliseconds, or a Go duration,
-// in whole microseconds.
+// ParseDelay reads a batch delay: a number of milliseconds or a Go duration. It must be a multiple
+// of a microsecond.
 func ParseDelay(text string) (time.Duration, error) {
 	if ms, err := strconv.ParseFloat(text, 64); err == nil && ms-ms == 0 {
 		return delayFromMS(ms)
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, fmt.Errorf("batch_delay_ms: %q is no delay; write milliseconds (10) or a duration (10ms)", text)
+		return 0, fmt.Errorf("batch_delay_ms: %q is not a delay; write milliseconds (10) or a duration (10ms)", text)
 	}
 	return delayFromMS(float64(d) / float64(time.Millisecond))
 }
 
-// Limits narrow the ranges to what a model, a machine and a rule allow.
+// Limits restricts settings to those that a model, a machine and a rule allow.
 type Limits struct {
 	Rule      Rule
-	Cores     int     // the container's cores; 0 does not limit
-	BatchAxis bool    // whether the model's inputs have one
-	BatchWhy  string  // why not, for the error text
-	Places    []Place // where the model can run, all of them; nil where nobody lists them
+	Cores     int     // cores of the container; 0 is no limit
+	BatchAxis bool    // whether the model's inputs have a batch axis
+	BatchWhy  string  // why they have none, for the error text
+	Places    []Place // all places where the model can run; nil if unknown
 
-	Own    []Knob // that the target brings beside the seven; settings have values for no others
-	Unreported []Name // of the seven, whose values the target does not tell: 0 or "" stands for them
+	Own        []Knob // the target's own knobs; settings have values for no others
+	Unreported []Name // those of the seven whose values the target does not report; they may be 0 or ""
 }
 
-// Table is the knobs there are: the seven, then the target's own.
+// Table returns all knobs: the seven, then the target's own.
 func (l Limits) Table() Table { return append(Table(All()), l.Own...) }
 
-// Validate reports every knob that is out of range, joined, each with its value
-// and what is allowed.
+// Validate returns a joined error for every invalid knob, with its value and the
+// valid ones.
 func (s Settings) Validate(l Limits) error {
 	var errs []error
-	bad := func(n Name, format string, a ...any) {
+	addError := func(n Name, format string, a ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s %s", n, s.Get(n), fmt.Sprintf(format, a...)))
 	}
-	untold := func(n Name) bool { return !s.Has(n) && slices.Contains(l.Unreported, n) }
-	inRange := func(n Name, v int, top float64) {
+	mayLack := func(n Name) bool { return !s.Has(n) && slices.Contains(l.Unreported, n) }
+	checkRange := func(n Name, v int, top float64) {
 		k, _ := Get(n)
-		if !untold(n) && (float64(v) < k.Min || float64(v) > top) {
-			bad(n, "is outside %s", rangeText(k.Min, top))
+		if !mayLack(n) && (float64(v) < k.Min || float64(v) > top) {
+			addError(n, "is outside %s", rangeText(k.Min, top))
 		}
 	}
-	inRange(Workers, s.Workers, 256)
-	inRange(BatchSize, s.BatchSize, 1024)
-	inRange(QueueSize, s.QueueSize, 1000000)
+	checkRange(Workers, s.Workers, 256)
+	checkRange(BatchSize, s.BatchSize, 1024)
+	checkRange(QueueSize, s.QueueSize, 1000000)
 	threads := 1024.0
 	if l.Cores > 0 {
 		threads = float64(l.Cores)
 	}
-	inRange(Threads, s.Threads, threads)
+	checkRange(Threads, s.Threads, threads)
 	if s.BatchSize > 1 && !l.BatchAxis {
-		bad(BatchSize, "needs a batch axis, and the model has none%s", reasonSuffix(l.BatchWhy))
+		addError(BatchSize, "needs a batch axis, and the model has none%s", reasonSuffix(l.BatchWhy))
 	}
-	if err := s.checkDelay(l.Rule); err != nil && !(untold(BatchDelay) && s.BatchDelay == 0) {
+	if err := s.checkDelay(l.Rule); err != nil && !(mayLack(BatchDelay) && s.BatchDelay == 0) {
 		errs = append(errs, err)
 	}
 	switch err := l.CheckPlace(s); {
-	case untold(Device):
+	case mayLack(Device):
 	case !isDevice(s.Device):
-		bad(Device, "is no device; want cpu, gpu, gpu:N or gpu:UUID")
+		addError(Device, "is not a device; want cpu, gpu, gpu:N or gpu:UUID")
 	case err != nil:
 		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, s.checkOwn(l)...)...)
 }
 
-// ownFaults are the values of knobs that the target does not have, and those that it
-// does not take.
+// checkOwn returns an error for each value of a knob that the target does not have, and for each
+// invalid value.
 func (s Settings) checkOwn(l Limits) []error {
 	var errs []error
 	for n, v := range s.Own.All() {
@@ -309,19 +305,19 @@ func (s Settings) checkOwn(l Limits) []error {
 	return errs
 }
 
-// validDelay checks the delay under the rule that reads it. TorchServe takes a
-// configured 0 for "unset" and waits 100 ms, so 0 does not exist under its rule.
+// checkDelay checks the delay under a rule. TorchServe reads a configured 0 as "not set" and waits
+// 100 ms, so 0 is invalid under its rule.
 func (s Settings) checkDelay(r Rule) error {
 	const top = 60 * time.Second
 	switch {
 	case r == TorchServe && (s.BatchDelay < time.Millisecond || s.BatchDelay > top):
 		return fmt.Errorf("batch_delay_ms: %s is outside 1-60000 (TorchServe reads 0 as unset, which is 100)", s.Get(BatchDelay))
 	case r == TorchServe && s.BatchDelay%time.Millisecond != 0:
-		return fmt.Errorf("batch_delay_ms: %s is no whole number of milliseconds, and TorchServe takes no other", s.Get(BatchDelay))
+		return fmt.Errorf("batch_delay_ms: %s is not a whole number of milliseconds, and TorchServe accepts no other", s.Get(BatchDelay))
 	case s.BatchDelay < 0 || s.BatchDelay > top:
 		return fmt.Errorf("batch_delay_ms: %s is outside 0-60000", s.Get(BatchDelay))
 	case s.BatchDelay%(100*time.Microsecond) != 0:
-		return fmt.Errorf("batch_delay_ms: %s is finer than .1 ms", s.Get(BatchDelay))
+		return fmt.Errorf("batch_delay_ms: %s is not a multiple of 0.1 ms", s.Get(BatchDelay))
 	}
 	return nil
 }
@@ -331,16 +327,17 @@ func isDevice(d string) bool {
 	if !isGPU {
 		return d == "cpu"
 	}
-	rest, numbered := strings.CutPrefix(id, ":")
-	return id == "" || numbered && rest != "" && !strings.ContainsFunc(rest, func(r rune) bool {
+	rest, hasColon := strings.CutPrefix(id, ":")
+	return id == "" || hasColon && rest != "" && !strings.ContainsFunc(rest, func(r rune) bool {
 		return !strings.ContainsRune(deviceRunes, r)
 	})
 }
 
-// deviceRunes are what numbers and UUIDs of GPUs and their slices are made of:
-// a device is written into files and command lines unquoted.
+// deviceRunes are the characters in the numbers and UUIDs of GPUs and their MIG slices. They need
+// no quotes in files and command lines.
 const deviceRunes = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_./"
 
+// reasonSuffix returns the end of an error text with a reason, if there is one.
 func reasonSuffix(why string) string {
 	if why == "" {
 		return ""
@@ -348,6 +345,7 @@ func reasonSuffix(why string) string {
 	return ": " + why
 }
 
+// plural formats a number of things: "1 worker", "2 workers".
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -358,22 +356,22 @@ func plural(n int, what string) string {
 func setInt(dst *int, n Name, text string) error {
 	v, err := strconv.Atoi(text)
 	if err != nil {
-		return fmt.Errorf("%s: %q is no whole number", n, text)
+		return fmt.Errorf("%s: %q is not a whole number", n, text)
 	}
 	*dst = v
 	return nil
 }
 
-// msDelay is a delay of whole microseconds. 0.1 has no exact binary form, so
-// what is as good as whole counts as whole.
+// delayFromMS converts milliseconds to a delay that is a multiple of a microsecond. Numbers such as
+// 0.1 are not exact in binary, so it rounds small differences.
 func delayFromMS(ms float64) (time.Duration, error) {
-	const most = 1e9 // far above every range, far below overflow
+	const maxMS = 1e9 // far above every range, and far from an overflow
 	us := math.Round(ms * 1000)
 	switch {
-	case math.Abs(ms) > most:
+	case math.Abs(ms) > maxMS:
 		return 0, fmt.Errorf("batch_delay_ms: %g is outside 0-60000", ms)
 	case math.Abs(ms*1000-us) > 1e-3:
-		return 0, fmt.Errorf("batch_delay_ms: %g is finer than .1 ms", ms)
+		return 0, fmt.Errorf("batch_delay_ms: %g is not a multiple of 0.1 ms", ms)
 	}
 	return time.Duration(us) * time.Microsecond, nil
 }

@@ -12,8 +12,8 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// draw returns settings that are valid under the eager rule.
-func draw(r *rand.Rand) knob.Settings {
+// randomSettings returns settings that are valid under the eager rule.
+func randomSettings(r *rand.Rand) knob.Settings {
 	return knob.Settings{
 		Workers:    1 + r.IntN(256),
 		BatchSize:  1 + r.IntN(1024),
@@ -28,7 +28,7 @@ func draw(r *rand.Rand) knob.Settings {
 func TestSettingsRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
-		want := draw(r)
+		want := randomSettings(r)
 		if err := want.Validate(knob.Limits{Rule: knob.Eager, BatchAxis: true}); err != nil {
 			t.Fatalf("%v: %v", want, err)
 		}
@@ -36,17 +36,17 @@ func TestSettingsRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var viaJSON, viaText knob.Settings
-		if err := json.Unmarshal(b, &viaJSON); err != nil || viaJSON != want {
-			t.Errorf("JSON %s = %v, %v, want %v", b, viaJSON, err, want)
+		var fromJSON, fromText knob.Settings
+		if err := json.Unmarshal(b, &fromJSON); err != nil || fromJSON != want {
+			t.Errorf("JSON %s = %v, %v, want %v", b, fromJSON, err, want)
 		}
 		for _, k := range knob.All() {
-			if err := viaText.Set(k.Name, want.Get(k.Name)); err != nil {
+			if err := fromText.Set(k.Name, want.Get(k.Name)); err != nil {
 				t.Errorf("Set(%s, %q): %v", k.Name, want.Get(k.Name), err)
 			}
 		}
-		if viaText != want {
-			t.Errorf("text form of %v = %v", want, viaText)
+		if fromText != want {
+			t.Errorf("Set with the texts of %v = %v", want, fromText)
 		}
 	}
 }
@@ -59,7 +59,7 @@ func TestSettingsJSON(t *testing.T) {
 	}
 	s := knob.Default(knob.TorchServe)
 	if err := json.Unmarshal([]byte(`{"batch_size":8,"batch_delay_ms":.5e1}`), &s); err == nil {
-		t.Error("a number JSON does not have was read")
+		t.Error("a number that is not valid JSON was read")
 	}
 	if err := json.Unmarshal([]byte(`{"batch_size":8,"batch_delay_ms":5}`), &s); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestSettingsJSON(t *testing.T) {
 	changed := knob.Default(knob.TorchServe)
 	changed.BatchSize, changed.BatchDelay = 8, 5*time.Millisecond
 	if diff := cmp.Diff(changed, s); diff != "" {
-		t.Errorf("a partial object is a change (-want +got):\n%s", diff)
+		t.Errorf("after a partial object (-want +got):\n%s", diff)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestSettingsJSONErrors(t *testing.T) {
 		{`{"workers":1.5}`, "settings: json"},
 		{`{"precision":"fp8"}`, `settings: precision "fp8": want fp32 or fp16`},
 		{`{"batch_delay_ms":1e300}`, "settings: batch_delay_ms: 1e+300 is outside 0-60000"},
-		{`{"batch_delay_ms":0.00001}`, "settings: batch_delay_ms: 1e-05 is finer than .1 ms"},
+		{`{"batch_delay_ms":0.00001}`, "settings: batch_delay_ms: 1e-05 is not a multiple of 0.1 ms"},
 	} {
 		s := knob.Default(knob.Eager)
 		err := json.Unmarshal([]byte(c.in), &s)
@@ -97,12 +97,12 @@ func TestSettingsJSONErrors(t *testing.T) {
 func TestSetErrorsKeepTheValue(t *testing.T) {
 	for _, k := range knob.All() {
 		s := knob.Default(knob.TorchServe)
-		err := s.Set(k.Name, "three apples")
-		if k.Name == knob.Device { // any text has a device's form
+		err := s.Set(k.Name, "not a value")
+		if k.Name == knob.Device { // Set accepts any text for a device; Validate checks it
 			continue
 		}
 		if err == nil || s != knob.Default(knob.TorchServe) {
-			t.Errorf("Set(%s, three apples) = %v, settings %v", k.Name, err, s)
+			t.Errorf("Set(%s, not a value) = %v, settings %v", k.Name, err, s)
 		}
 	}
 	s := knob.Settings{}
@@ -132,14 +132,14 @@ func TestValidate(t *testing.T) {
 		{"queue", ts, [][2]string{{"queue_size", "1000001"}}, "queue_size: 1000001 is outside 1-1000000"},
 		{"delay 0, torchserve", ts, [][2]string{{"batch_delay_ms", "0"}}, "batch_delay_ms: 0 is outside 1-60000 (TorchServe reads 0 as unset, which is 100)"},
 		{"delay 0, eager", eager, [][2]string{{"batch_delay_ms", "0"}}, ""},
-		{"delay of half ms, torchserve", ts, [][2]string{{"batch_delay_ms", "1.5"}}, "batch_delay_ms: 1.5 is no whole number of milliseconds, and TorchServe takes no other"},
-		{"delay of half ms, eager", eager, [][2]string{{"batch_delay_ms", "1.5"}}, ""},
-		{"delay too fine", eager, [][2]string{{"batch_delay_ms", "0.05"}}, "batch_delay_ms: 0.05 is finer than .1 ms"},
+		{"delay of 1.5 ms, torchserve", ts, [][2]string{{"batch_delay_ms", "1.5"}}, "batch_delay_ms: 1.5 is not a whole number of milliseconds, and TorchServe accepts no other"},
+		{"delay of 1.5 ms, eager", eager, [][2]string{{"batch_delay_ms", "1.5"}}, ""},
+		{"delay between two steps", eager, [][2]string{{"batch_delay_ms", "0.05"}}, "batch_delay_ms: 0.05 is not a multiple of 0.1 ms"},
 		{"delay too long", eager, [][2]string{{"batch_delay_ms", "60001"}}, "batch_delay_ms: 60001 is outside 0-60000"},
 		{"negative delay", eager, [][2]string{{"batch_delay_ms", "-1"}}, "batch_delay_ms: -1 is outside 0-60000"},
 		{"no batch axis", knob.Limits{BatchWhy: "dimension 0 is fixed"}, [][2]string{{"batch_size", "2"}}, "batch_size: 2 needs a batch axis, and the model has none: dimension 0 is fixed"},
-		{"device", ts, [][2]string{{"device", "tpu"}}, "device: tpu is no device; want cpu, gpu, gpu:N or gpu:UUID"},
-		{"two faults", ts, [][2]string{{"workers", "0"}, {"threads", "9"}}, "workers: 0 is outside 1-256\nthreads: 9 is outside 1-4"},
+		{"device", ts, [][2]string{{"device", "tpu"}}, "device: tpu is not a device; want cpu, gpu, gpu:N or gpu:UUID"},
+		{"two errors", ts, [][2]string{{"workers", "0"}, {"threads", "9"}}, "workers: 0 is outside 1-256\nthreads: 9 is outside 1-4"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := knob.Default(c.limits.Rule)
@@ -167,8 +167,7 @@ func TestSettingsString(t *testing.T) {
 	}
 }
 
-// FuzzSet checks that what Set takes, Get gives back in a form that Set takes
-// to the same settings.
+// FuzzSet checks that Get returns a text with which Set makes the same settings again.
 func FuzzSet(f *testing.F) {
 	for i, s := range []string{"1", "8", "10ms", "fp16", "gpu:0", "-1", "1e3"} {
 		f.Add(i, s)
@@ -181,12 +180,12 @@ func FuzzSet(f *testing.F) {
 			return
 		}
 		if err := again.Set(k.Name, s.Get(k.Name)); err != nil || again != s {
-			t.Errorf("Set(%s, %q) = %+v; its text gives %+v, %v", k.Name, text, s, again, err)
+			t.Errorf("Set(%s, %q) = %+v; Set with the text of Get = %+v, %v", k.Name, text, s, again, err)
 		}
 	})
 }
 
-// FuzzSettingsJSON checks that accepted settings survive being written and read.
+// FuzzSettingsJSON checks that settings are equal after they are written and read.
 func FuzzSettingsJSON(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `null`, `{"workers":4,"device":"gpu:0"}`, `{"batch_delay_ms":0.3}`, `{"batchsize":1}`, `{"workers":null}`, `[1]`,

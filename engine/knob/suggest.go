@@ -5,33 +5,33 @@ import (
 	"strings"
 )
 
-// Suggest returns "; did you mean X?" for the known name nearest to s, or, when
-// none is near, "; known: ..." with all of them. It ends error texts.
+// Suggest returns the end of an error text about the unknown name s: "; did you mean X?" with the
+// most similar known name, or, if no name is similar, "; known: ..." with all of them.
 func Suggest(s string, known []string) string {
-	if best, near := Nearest(s, known); near {
+	if best, similar := Nearest(s, known); similar {
 		return fmt.Sprintf("; did you mean %s?", best)
 	}
 	return "; known: " + strings.Join(known, ", ")
 }
 
-// Nearest is the known name nearest to s, and whether it is near enough to be what
-// was meant.
-func Nearest(s string, known []string) (best string, near bool) {
-	least := 1 << 30
+// Nearest returns the known name with the smallest edit distance to s, and whether it is similar
+// enough to be a misspelling.
+func Nearest(s string, known []string) (best string, similar bool) {
+	smallest := 1 << 30
 	for _, k := range known {
-		if d := distance(normalize(s), normalize(k)); d < least {
-			best, least = k, d
+		if d := distance(normalize(s), normalize(k)); d < smallest {
+			best, smallest = k, d
 		}
 	}
-	return best, best != "" && least <= max(2, len(s)/3)
+	return best, best != "" && smallest <= max(2, len(s)/3)
 }
 
-// normal drops what people get wrong most: case, dashes, underscores.
+// normalize removes the most frequent differences: case, dashes, underscores and blanks.
 func normalize(s string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
 }
 
-// distance is the Levenshtein distance in bytes.
+// distance returns the Levenshtein distance in bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

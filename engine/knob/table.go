@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// Table is the knobs of one target: the seven, then its own.
+// Table describes the knobs of one target: the seven, then its own.
 type Table []Knob
 
-// NewTable is the seven with a target's own knobs behind them. It reports, joined,
-// every one that is called or described as none may be.
+// NewTable returns the seven followed by a target's own knobs, and a joined error for every one
+// with an invalid name or description.
 func NewTable(own ...Knob) (Table, error) {
 	var errs []error
 	t := Table(All())
 	for _, k := range own {
-		_, taken := t.Get(k.Name)
+		_, duplicate := t.Get(k.Name)
 		switch err := CheckName(k.Name); {
 		case err != nil:
 			errs = append(errs, err)
 			continue
-		case taken:
-			errs = append(errs, fmt.Errorf("%s: there twice", k.Name))
+		case duplicate:
+			errs = append(errs, fmt.Errorf("%s: two knobs have this name", k.Name))
 			continue
 		case len(k.Values) == 0 && !(k.Min < k.Max):
-			errs = append(errs, fmt.Errorf("%s: neither values nor a range", k.Name))
+			errs = append(errs, fmt.Errorf("%s: the knob has neither values nor a range", k.Name))
 		}
 		for _, v := range k.Values {
 			if err := checkValue(k.Name, v); err != nil {
@@ -37,19 +37,18 @@ func NewTable(own ...Knob) (Table, error) {
 		t = append(t, k)
 	}
 	if len(own) > maxOwn {
-		errs = append(errs, fmt.Errorf("%d knobs of a target's own: want at most %d", len(own), maxOwn))
+		errs = append(errs, fmt.Errorf("the target has %d knobs of its own: want at most %d", len(own), maxOwn))
 	}
 	return t, errors.Join(errs...)
 }
 
-// With is the table with a knob more for every own name that it lacks. Of such a
-// knob nothing but the name is known: it is one that a profile has, whose target
-// cannot be asked any more.
+// WithOwn returns the table with one more knob for each name in all that it lacks. Such a knob has
+// a name only. A profile has such knobs when its target is not available.
 func (t Table) WithOwn(all ...OwnValues) Table {
 	var missing []Name
 	for _, o := range all {
 		for n := range o.All() {
-			if _, known := t.Get(n); !known && !slices.Contains(missing, n) {
+			if _, exists := t.Get(n); !exists && !slices.Contains(missing, n) {
 				missing = append(missing, n)
 			}
 		}
@@ -62,8 +61,8 @@ func (t Table) WithOwn(all ...OwnValues) Table {
 	return out
 }
 
-// Of is the table of settings whose target cannot be asked: the seven, then every
-// own name among them.
+// TableOf returns a table for settings whose target is not available: the seven, then a knob for
+// each other name in the settings.
 func TableOf(all ...Settings) Table {
 	var own []OwnValues
 	for _, s := range all {
@@ -74,10 +73,10 @@ func TableOf(all ...Settings) Table {
 	return Table(All()).WithOwn(own...)
 }
 
-// Own are the knobs behind the seven.
+// Own returns the knobs after the seven.
 func (t Table) Own() Table { return t[min(len(table), len(t)):] }
 
-// Get returns the knob called n.
+// Get returns the description of n.
 func (t Table) Get(n Name) (Knob, bool) {
 	for _, k := range t {
 		if k.Name == n {
@@ -87,8 +86,8 @@ func (t Table) Get(n Name) (Knob, bool) {
 	return Knob{}, false
 }
 
-// Lookup finds a knob by its name, flag or label. An unknown name is an error
-// that suggests the nearest one.
+// Lookup finds a knob by its name, flag or label. The error of an unknown name suggests the most
+// similar one.
 func (t Table) Lookup(s string) (Knob, error) {
 	for _, k := range t {
 		if s == string(k.Name) || s != "" && (s == k.Flag || s == k.Label) {
@@ -106,44 +105,45 @@ func (t Table) names() []string {
 	return out
 }
 
-// Names lists the knobs for people: "workers, batch_size, max_batch_size".
+// Names returns the names for people: "workers, batch_size, max_batch_size".
 func (t Table) Names() string { return strings.Join(t.names(), ", ") }
 
-// isOwn tells a target's own knob from the seven.
+// isOwn reports whether k is none of the seven.
 func (k Knob) isOwn() bool {
-	_, everyones := Get(k.Name)
-	return !everyones
+	_, isSeven := Get(k.Name)
+	return !isSeven
 }
 
-// canonical checks one value of a target's own knob and returns its one text.
+// canonicalOwn checks one value of a target's own knob and returns its canonical text.
 func (k Knob) canonicalOwn(text string) (string, error) {
 	if len(k.Values) > 0 {
 		if slices.Contains(k.Values, text) {
 			return text, nil
 		}
-		return "", fmt.Errorf("%s: %q is none of its values: %s", k.Name, text, strings.Join(k.Values, ", "))
+		return "", fmt.Errorf("%s: %q is not one of its values: %s", k.Name, text, strings.Join(k.Values, ", "))
 	}
-	if k.Max == 0 && k.Min == 0 { // nothing is known of it
+	if k.Max == 0 && k.Min == 0 { // only the name is known
 		return text, checkValue(k.Name, text)
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil || v-v != 0:
-		return "", fmt.Errorf("%s: %q is no number", k.Name, text)
+		return "", fmt.Errorf("%s: %q is not a number", k.Name, text)
 	case !k.Fractions && v != math.Trunc(v):
-		return "", fmt.Errorf("%s: %q is no whole number", k.Name, text)
+		return "", fmt.Errorf("%s: %q is not a whole number", k.Name, text)
 	case v < k.Min || v > k.Max:
 		return "", fmt.Errorf("%s: %s is outside %s", k.Name, strconv.FormatFloat(v, 'f', -1, 64), rangeText(k.Min, k.Max))
 	}
 	return strconv.FormatFloat(v, 'f', -1, 64), nil
 }
 
-// MostAuto is how many values Auto gives at most.
+// MaxAutoValues is the largest number of values that AutoValues returns.
 const MaxAutoValues = 8
 
-// Auto are the values that an auto range of a target's own knob has: those that it
-// lists, or numbers each twice the one before, from the smallest to the largest. Of
-// more than MostAuto some are picked evenly. It is nil where nothing is known of it.
+// AutoValues returns the values of the range "auto" of a target's own knob: its listed
+// values, or the smallest and the largest and numbers between them, each twice the one
+// before. If these are more than MaxAutoValues, it selects some at equal distances. It
+// is nil if only the name of the knob is known.
 func (k Knob) AutoValues() []string {
 	out := slices.Clone(k.Values)
 	if len(out) == 0 && k.Min < k.Max {
@@ -160,11 +160,11 @@ func (k Knob) AutoValues() []string {
 		}
 	}
 	if n := len(out); n > MaxAutoValues {
-		some := make([]string, MaxAutoValues)
-		for i := range some {
-			some[i] = out[i*(n-1)/(MaxAutoValues-1)]
+		selected := make([]string, MaxAutoValues)
+		for i := range selected {
+			selected[i] = out[i*(n-1)/(MaxAutoValues-1)]
 		}
-		out = some
+		out = selected
 	}
 	return out
 }

@@ -3,7 +3,8 @@
 // Everything here is per item: only backends know the batch axis.
 //
 // It encodes numbers as bytes ([At], [AppendFloat] and others), counts the elements of
-// shapes and compares shapes ([Elements], [Fits]), and makes random inputs ([Sample]).
+// shapes and compares shapes ([Elements], [Fits]), and makes random inputs ([Sample]). The
+// open dimensions of a model's inputs are its [Lengths].
 package tensor
 
 import (
@@ -78,6 +79,9 @@ type Spec struct {
 	Name  string  `json:"name"`
 	Type  Type    `json:"type"`
 	Shape []int64 `json:"shape"` // without the batch axis; -1 is an open dimension
+	// Dims names the dimensions of Shape: open dimensions of one name have the same size
+	// in an item. It is nil without names; "" is a dimension without one.
+	Dims []string `json:"dims,omitempty"`
 
 	// If Bounded, Min and Max are the inclusive bounds of the legal values of an
 	// input, such as token ids of a vocabulary, pixels or masks.

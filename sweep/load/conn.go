@@ -25,6 +25,7 @@ const (
 type job struct {
 	planned, lag time.Duration
 	request      []byte
+	body         int32 // its index in Config.Bodies
 }
 
 // How much of a request is written: values of conn.sent.
@@ -242,7 +243,7 @@ func (c *conn) finish(err error) {
 // record adds the sample of a request that ended at now: it exceeded its timeout, failed with
 // err, or was answered.
 func (r *run) record(j job, now time.Duration, isExpired bool, a *answer, err error) Outcome {
-	s := Sample{Planned: j.planned, Lag: j.lag, Latency: now - j.planned}
+	s := Sample{Planned: j.planned, Lag: j.lag, Latency: now - j.planned, Body: j.body}
 	switch {
 	case isExpired || s.Latency >= r.c.Timeout:
 		s.Outcome, s.Latency = Timeout, r.c.Timeout

@@ -106,7 +106,7 @@ func (d *driver) open(plan []time.Duration) {
 		if d.run.stopping() {
 			break
 		}
-		d.send(job{planned: t, lag: max(now-t, 0), request: d.run.request(int64(i))})
+		d.send(d.run.job(int64(i), t, max(now-t, 0)))
 		d.poll()
 	}
 	for d.inFlight > 0 {

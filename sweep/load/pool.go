@@ -225,7 +225,7 @@ func (p *pool) expire(now time.Duration, all bool) {
 			p.run.abandoned.Add(1)
 			continue
 		}
-		p.run.samples.add(Sample{Planned: j.planned, Lag: j.lag, Latency: limit, Outcome: Timeout})
+		p.run.samples.add(Sample{Planned: j.planned, Lag: j.lag, Latency: limit, Outcome: Timeout, Body: j.body})
 	}
 	p.requestDone.Signal()
 }

@@ -161,7 +161,7 @@ func (r *run) client(c *conn) {
 			r.sent.Add(-1)
 			return
 		}
-		c.begin(job{planned: r.elapsed(), request: r.request(n)})
+		c.begin(r.job(n, r.elapsed(), 0))
 		err := c.exchange()
 		c.finish(err)
 		if err != nil {
@@ -189,7 +189,7 @@ func (r *run) open(conns []*conn, plan []time.Duration) {
 		if r.stopping() {
 			break
 		}
-		r.pool.send(job{planned: t, lag: max(now-t, 0), request: r.request(int64(i))})
+		r.pool.send(r.job(int64(i), t, max(now-t, 0)))
 	}
 	r.pool.end()
 }
@@ -301,8 +301,11 @@ func (r *run) stopping() bool {
 // elapsed returns the time since the start of the run.
 func (r *run) elapsed() time.Duration { return time.Since(r.start) }
 
-// request returns the n-th request; the bodies are used in turn.
-func (r *run) request(n int64) []byte { return r.requests[n%int64(len(r.requests))] }
+// job returns the n-th request; the bodies are used in turn.
+func (r *run) job(n int64, planned, lag time.Duration) job {
+	body := n % int64(len(r.requests))
+	return job{planned, lag, r.requests[body], int32(body)}
+}
 
 // recordError records the first transport error, and the resource that is used up.
 func (r *run) recordError(err error) {

@@ -245,6 +245,7 @@ type Sample struct {
 	// From the server's Server-Timing header; 0 if it has none.
 	Model, Queue, Formation, Decode, Encode time.Duration
 	Batch                                   int32
+	Body                                    int32 // index of its body in Config.Bodies
 	Status                                  int16 // HTTP status; 0 if there is none
 	Outcome                                 Outcome
 }

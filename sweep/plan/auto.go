@@ -10,28 +10,28 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// values returns the range of one knob as values, in order. A knob the plan
-// does not name keeps its start value.
-func (p Plan) values(k knob.Knob, m environment) []string {
+// values returns the values of the range of one knob, in order. A knob that the plan does not name
+// has only its start value.
+func (p Plan) values(k knob.Knob, env environment) []string {
 	text, named := p.Knobs[k.Name]
-	_, own := m.limits.Table().Own().Get(k.Name)
+	_, own := env.limits.Table().Own().Get(k.Name)
 	switch {
 	case !named:
-		return []string{m.base.Get(k.Name)}
+		return []string{env.base.Get(k.Name)}
 	case text == knob.Auto && own:
 		return k.AutoValues()
 	case text == knob.Auto:
-		return p.autoRange(k.Name, m)
+		return p.autoRange(k.Name, env)
 	}
 	return strings.Split(normalize(k.Name, text), ",")
 }
 
-// autoRange is the rule of thumb for one knob. The ranges together hold the
-// usual good guesses: cores/2 workers, cores workers, one worker on all cores.
-func (p Plan) autoRange(n knob.Name, m environment) []string {
-	cores := m.limits.Cores
+// autoRange returns the values of the range "auto" of one knob. The ranges include the usual rules
+// of thumb: cores/2 workers, as many workers as cores, and one worker with all cores.
+func (p Plan) autoRange(n knob.Name, env environment) []string {
+	cores := env.limits.Cores
 	if cores == 0 {
-		cores = 4 // nobody knows: a small machine, so as not to swamp it
+		cores = 4 // unknown: assume a small machine, in order not to overload it
 	}
 	switch n {
 	case knob.Workers:
@@ -43,7 +43,7 @@ func (p Plan) autoRange(n knob.Name, m environment) []string {
 	case knob.BatchDelay:
 		return p.autoDelays()
 	case knob.FP16:
-		all := m.limits.Precisions()
+		all := env.limits.Precisions()
 		if all == nil {
 			all = []knob.Precision{knob.FullPrecision, knob.HalfPrecision}
 		}
@@ -53,20 +53,20 @@ func (p Plan) autoRange(n knob.Name, m environment) []string {
 		}
 		return out
 	case knob.Device:
-		if all := m.limits.Devices(); all != nil {
+		if all := env.limits.Devices(); all != nil {
 			return all
 		}
 	case knob.QueueSize:
-		return []string{strconv.Itoa(max(m.base.QueueSize, p.largestConcurrency()))}
+		return []string{strconv.Itoa(max(env.base.QueueSize, p.largestConcurrency()))}
 	}
-	return []string{m.base.Get(n)} // a device: where the target already is
+	return []string{env.base.Get(n)} // a device: the one that the target uses now
 }
 
-// mostAuto is how many values an auto range has at most.
+// maxAutoValues returns the largest number of values of the range "auto" of a knob.
 func maxAutoValues(n knob.Name) int {
 	switch n {
 	case knob.Workers, knob.Threads:
-		return len(powersUpTo(1023, 1022)) // cores of any number: the powers, the half and the whole
+		return len(powersUpTo(1023, 1022)) // any number of cores: the powers of two, the half and all
 	case knob.BatchSize:
 		return len(powersUpTo(32))
 	case knob.BatchDelay, knob.FP16, knob.Device:
@@ -75,7 +75,7 @@ func maxAutoValues(n knob.Name) int {
 	return 1
 }
 
-// doubling is 1, 2, 4 ... up to top, with top itself and the extras, ascending.
+// powersUpTo returns 1, 2, 4 ... up to top, with top itself and the extras, ascending.
 func powersUpTo(top int, extras ...int) []int {
 	out := append([]int{top}, extras...)
 	for v := 1; v < top; v *= 2 {
@@ -86,30 +86,30 @@ func powersUpTo(top int, extras ...int) []int {
 	return slices.DeleteFunc(out, func(v int) bool { return v < 1 })
 }
 
-// autoDelays waits as little as the rule allows, and a quarter of the limit:
-// more leaves too little for queue and execution. TorchServe has no 0.
+// autoDelays returns the shortest delay that the rule allows, and a quarter of the limit: a longer
+// delay leaves too little time for the queue and the execution.
 func (p Plan) autoDelays() []string {
-	least, step := time.Duration(0), 100*time.Microsecond
-	if p.Options.Rule == knob.TorchServe {
-		least, step = time.Millisecond, time.Millisecond
+	shortest, step := time.Duration(0), 100*time.Microsecond
+	if p.Options.Rule == knob.TorchServe { // it has no delay of 0
+		shortest, step = time.Millisecond, time.Millisecond
 	}
 	var out []string
-	for _, d := range []time.Duration{least, p.SLA.Limit / 4} {
-		s := knob.Settings{BatchDelay: min(max(d.Truncate(step), least), time.Minute)}
+	for _, d := range []time.Duration{shortest, p.SLA.Limit / 4} {
+		s := knob.Settings{BatchDelay: min(max(d.Truncate(step), shortest), time.Minute)}
 		out = append(out, s.Get(knob.BatchDelay))
 	}
 	return slices.Compact(out)
 }
 
-// mostClients is the largest concurrency of the plan's closed loads.
+// largestConcurrency returns the largest concurrency of the plan's closed loads.
 func (p Plan) largestConcurrency() int {
-	most := 0
+	largest := 0
 	for _, l := range p.Loads {
 		if l.Mode == load.Closed {
-			most = max(most, l.Concurrency)
+			largest = max(largest, l.Concurrency)
 		}
 	}
-	return most
+	return largest
 }
 
 func formatInts(values []int) []string {

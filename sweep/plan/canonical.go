@@ -17,19 +17,19 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// pair is a key with its value, which is a number, bool or string as text, a
-// []pair (a map in this order) or a []any (a list).
+// keyValue is a key with its value: a string, a literal, a []keyValue (a map in this order) or a
+// []any (a list).
 type keyValue struct {
 	key   string
 	value any
 }
 
-// figure is the text of a number or bool: written as it is, never quoted.
+// literal is the text of a number or bool, which is written without quotes.
 type literal string
 
-// Canonical returns the plan's one text: valid YAML, every key in a fixed
-// order, every range as its values, defaults written out. Parse reads it back
-// to the same plan. An invalid plan has none; the error is Validate's.
+// Canonical returns the canonical text of the plan: valid YAML with every key in a
+// fixed order, every range as its values, and all defaults. Parse returns the same
+// plan for it. The error of an invalid plan is that of Validate.
 func (p Plan) Canonical() ([]byte, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (p Plan) Canonical() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Hash names the plan: "sha256:" and the hash of its canonical text in hex. It
+// Hash identifies the plan: "sha256:" and the hash of its canonical text in hex. It
 // is "" for an invalid plan.
 func (p Plan) Hash() string {
 	text, err := p.Canonical()
@@ -59,12 +59,11 @@ func (p Plan) Hash() string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// MarshalJSON writes the canonical document as JSON, with the names and forms
-// of the YAML.
+// MarshalJSON writes the canonical document as JSON, with the keys and values of the YAML.
 func (p Plan) MarshalJSON() ([]byte, error) { return jsonText(p.document()) }
 
-// UnmarshalJSON reads what MarshalJSON wrote, by this program or a later one:
-// unknown keys are ignored, and nothing is checked beyond its form.
+// UnmarshalJSON reads what MarshalJSON of this or a later version wrote: it ignores
+// unknown keys, and checks the types of values but not their ranges.
 func (p *Plan) UnmarshalJSON(b []byte) error {
 	root, err := readJSON(b)
 	if err != nil || root.kind == null {
@@ -75,8 +74,8 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
 	d.rejectOwnKnobs(&q)
-	for _, f := range d.errs {
-		err = errors.Join(err, errors.New("plan: "+f.text))
+	for _, e := range d.errs {
+		err = errors.Join(err, errors.New("plan: "+e.text))
 	}
 	if err == nil {
 		*p = q
@@ -84,7 +83,7 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// document is the plan as the tree that both formats write.
+// document returns the tree that is written as YAML and JSON.
 func (p Plan) document() []keyValue {
 	doc := []keyValue{{"version", number(Version)}}
 	add := func(key string, value any) { doc = append(doc, keyValue{key, value}) }
@@ -94,8 +93,14 @@ func (p Plan) document() []keyValue {
 	if p.Input != "" {
 		add("input", p.Input)
 	}
-	if len(p.Shapes) > 0 {
+	if len(p.Shapes)+len(p.Lengths) > 0 {
 		add("shapes", p.shapesTree())
+	}
+	if len(p.Pad) > 0 {
+		add("pad", p.padTree())
+	}
+	if len(p.Buckets) > 0 {
+		add("buckets", sizesTree(p.Buckets))
 	}
 	add("target", p.Target)
 	add("rule", p.Options.Rule.String())
@@ -109,11 +114,11 @@ func (p Plan) document() []keyValue {
 		{"latency", p.SLA.Latency.String()},
 		{"max_error_rate", decimal(p.SLA.MaxErrorRate)},
 	}
-	if p.SLA.Horizon != 0 { // else the budget says it
+	if p.SLA.Horizon != 0 { // else it follows from the budget
 		sla = append(sla, keyValue{"horizon", p.SLA.Horizon.String()})
 	}
 	add("sla", sla)
-	if p.Timeout != 0 { // else the promise says it
+	if p.Timeout != 0 { // else it follows from the SLA
 		add("timeout", p.Timeout.String())
 	}
 	if len(p.Loads) > 0 {
@@ -142,16 +147,15 @@ func (p Plan) document() []keyValue {
 func (p Plan) shapesTree() []keyValue {
 	var out []keyValue
 	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
-		dims := []any{}
-		for _, dim := range p.Shapes[name] {
-			dims = append(dims, literal(strconv.FormatInt(dim, 10)))
-		}
-		out = append(out, keyValue{name, dims})
+		out = append(out, keyValue{name, sizesTree(p.Shapes[name])})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Lengths)) {
+		out = append(out, keyValue{name, p.Lengths[name]})
 	}
 	return out
 }
 
-// optionsTree holds what differs from the default; the rule stands by itself.
+// optionsTree returns the options that differ from their defaults. The rule has a key of its own.
 func (p Plan) optionsTree() []keyValue {
 	var out []keyValue
 	for _, name := range knob.OptionNames() {
@@ -166,7 +170,7 @@ func (p Plan) optionsTree() []keyValue {
 	return out
 }
 
-// loadsTree is one map, or a list of them.
+// loadsTree returns one map, or a list of maps if there are several loads.
 func (p Plan) loadsTree() any {
 	out := []any{}
 	for _, l := range p.Loads {
@@ -195,9 +199,9 @@ func (p Plan) loadsTree() any {
 	return out
 }
 
-// knobsTree lists the ranges by value in the table's order, so that "1-4" and
-// "1,2,3,4" are one plan. The target's own knobs follow by name; their ranges are
-// values once the plan is resolved.
+// knobsTree returns the values of the ranges in the order of the table, so that "1-4"
+// and "1,2,3,4" are the same plan. The target's own knobs follow by name. Their ranges
+// are as the plan has them until it is resolved.
 func (p Plan) knobsTree() []keyValue {
 	out := []keyValue{}
 	for _, k := range knob.All() {
@@ -211,11 +215,11 @@ func (p Plan) knobsTree() []keyValue {
 	return out
 }
 
-// rangeTree is one knob with its value or its list of values.
-func rangeTree(n knob.Name, text string, number func(string) bool) keyValue {
+// rangeTree returns one knob with its value or its list of values.
+func rangeTree(n knob.Name, text string, isNumber func(string) bool) keyValue {
 	values := []any{}
 	for v := range strings.SplitSeq(text, ",") {
-		if number(v) {
+		if isNumber(v) {
 			values = append(values, literal(v))
 		} else {
 			values = append(values, v)
@@ -239,13 +243,13 @@ func number(v int) literal { return literal(strconv.Itoa(v)) }
 
 func decimal(v float64) literal { return literal(strconv.FormatFloat(v, 'f', -1, 64)) }
 
-// Text that needs no quotes in YAML, as a value and as a key.
+// Texts that need no quotes in YAML, as a value and as a key.
 var (
-	plainValue    = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_./-]|[A-Za-z0-9][A-Za-z0-9.]*)$`)
-	plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+	plainValue = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_./-]|[A-Za-z0-9][A-Za-z0-9.]*)$`)
+	plainKey   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 )
 
-// flow writes a value in YAML's flow style.
+// flowStyle writes a value in the flow style of YAML.
 func flowStyle(v any) string {
 	switch v := v.(type) {
 	case literal:
@@ -265,19 +269,18 @@ func flowStyle(v any) string {
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
-	panic(fmt.Sprintf("plan: no YAML for %T", v))
+	panic(fmt.Sprintf("plan: cannot write %T as YAML", v))
 }
 
-// scalarText quotes text that YAML would take for something else. Go's escapes
-// are YAML's.
-func scalarText(s string, bare *regexp.Regexp) string {
-	if bare.MatchString(s) && !strings.EqualFold(s, "null") {
+// scalarText quotes text that YAML could read as another type. The escapes of Go are valid in YAML.
+func scalarText(s string, unquoted *regexp.Regexp) string {
+	if unquoted.MatchString(s) && !strings.EqualFold(s, "null") {
 		return s
 	}
 	return strconv.Quote(s)
 }
 
-// jsonText writes a value as JSON, keys in order.
+// jsonText writes a value as JSON and keeps the order of keys.
 func jsonText(v any) ([]byte, error) {
 	switch v := v.(type) {
 	case literal:

@@ -16,10 +16,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+func pick[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
 
-// draw returns a valid plan with its ranges in normal form.
-func draw(r *rand.Rand) plan.Plan {
+// randomPlan returns a valid plan whose ranges are normalized.
+func randomPlan(r *rand.Rand) plan.Plan {
 	texts := []string{
 		"", "a.onnx", "modèles/α β.onnx", "null", "~", "true", "- x", "# no comment", "a: b", `"quoted\"`, "[x]",
 		"{", "*star", "&and", "!bang", "%", "@", "`", "1e3", ".inf", "---", "...", " edge ", "é\u00a0\u2028\ufeff\U000e0001😀", "'", "a,b", "?", "|", ">",
@@ -52,6 +52,15 @@ func draw(r *rand.Rand) plan.Plan {
 	for range r.IntN(3) {
 		p.Shapes[pick(r, texts...)] = []int64{1 + r.Int64N(1<<40), 1}
 	}
+	if r.IntN(2) == 0 {
+		p.Target = "local"
+		p.Lengths = map[string]string{"length " + pick(r, texts...): pick(r, "8..128", "@a.txt", "3x8..9")}
+	}
+	if r.IntN(2) == 0 {
+		p.Target = "local"
+		p.Pad = map[string]float64{pick(r, texts...): pick(r, 0, -1.5, 1e9)}
+		p.Buckets = pick(r, nil, []int64{8}, []int64{16, 32, 1 << 20})
+	}
 	for range 1 + r.IntN(3) {
 		p.Loads = append(p.Loads, pick(r,
 			load.Spec{Concurrency: 1 + r.IntN(100)}, load.Spec{Matched: true},
@@ -74,7 +83,7 @@ func draw(r *rand.Rand) plan.Plan {
 func TestCanonicalRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 500 {
-		want := draw(r)
+		want := randomPlan(r)
 		text, err := want.Canonical()
 		if err != nil {
 			t.Fatalf("%+v: %v", want, err)
@@ -87,7 +96,7 @@ func TestCanonicalRoundTrip(t *testing.T) {
 			t.Fatalf("(-want +got):\n%s\n%s", diff, text)
 		}
 		if want.Hash() != got.Hash() {
-			t.Fatalf("hash changed over\n%s", text)
+			t.Fatalf("the hash changed by a round trip of\n%s", text)
 		}
 	}
 }
@@ -95,7 +104,7 @@ func TestCanonicalRoundTrip(t *testing.T) {
 func TestJSONRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	for range 500 {
-		want := draw(r)
+		want := randomPlan(r)
 		text, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
@@ -113,14 +122,14 @@ func TestJSONRoundTrip(t *testing.T) {
 func TestJSONOfOtherVersions(t *testing.T) {
 	var p plan.Plan
 	for _, in := range []string{
-		`null`, `{}`, `{"wishes":["unknown"],"sla":{"limit":"20ms","mood":3},"knobs":{"colour":"red"}}`,
+		`null`, `{}`, `{"unknown":["value"],"sla":{"limit":"20ms","other":3},"knobs":{"colour":"red"}}`,
 	} {
 		if err := json.Unmarshal([]byte(in), &p); err != nil {
 			t.Errorf("Unmarshal(%s): %v", in, err)
 		}
 	}
 	if p.SLA.Limit != 20*time.Millisecond {
-		t.Errorf("the known key beside unknown ones was lost: %+v", p.SLA)
+		t.Errorf("a known key next to unknown ones was not read: %+v", p.SLA)
 	}
 	var zero plan.Plan
 	text, err := json.Marshal(plan.Plan{})
@@ -139,7 +148,8 @@ func TestJSONOfOtherVersions(t *testing.T) {
 	}
 }
 
-func TestHashIsOfTheMeaning(t *testing.T) {
+// TestHashOfEqualPlans checks that the hash depends on the plan and not on how it is written.
+func TestHashOfEqualPlans(t *testing.T) {
 	hash := func(text string) string {
 		t.Helper()
 		p, err := plan.Parse("plan.yaml", []byte(text))
@@ -153,12 +163,12 @@ func TestHashIsOfTheMeaning(t *testing.T) {
 		t.Errorf("Hash() = %q", base)
 	}
 	for _, same := range []string{
-		"# words\nversion: 1\nbudget:\n  time: 3m\nknobs:\n  workers: [1, 2, 3-4]\n",
+		"# comment\nversion: 1\nbudget:\n  time: 3m\nknobs:\n  workers: [1, 2, 3-4]\n",
 		"{version: 1, knobs: {workers: '1,2,3,4'}, seed: 1}",
 		"version: 1\nknobs: {workers: 1-4}\ntimeout: 0s\n",
 	} {
 		if got := hash(same); got != base {
-			t.Errorf("another hash for\n%s", same)
+			t.Errorf("a different hash for\n%s", same)
 		}
 	}
 	for _, other := range []string{
@@ -169,14 +179,14 @@ func TestHashIsOfTheMeaning(t *testing.T) {
 			t.Errorf("the same hash for\n%s", other)
 		}
 	}
-	bad := plan.Default()
-	bad.Seed, bad.Target = 3, ""
-	if bad.Hash() != "" {
+	invalid := plan.Default()
+	invalid.Seed, invalid.Target = 3, ""
+	if invalid.Hash() != "" {
 		t.Error("an invalid plan has a hash")
 	}
 }
 
-func TestRawRangesHaveACanonicalForm(t *testing.T) {
+func TestCanonicalExpandsRanges(t *testing.T) {
 	p := plan.Default()
 	p.Knobs = map[knob.Name]string{knob.Workers: "1-8*2"}
 	text, err := p.Canonical()
@@ -194,7 +204,7 @@ func TestValidateReportsAll(t *testing.T) {
 		"sla: percentile: 10 is outside 50-99.99",
 		"load: 0 loads: want 1-64",
 		`knobs: "batchsize": unknown knob; did you mean batch_size?`,
-		`knobs: workers: "none" is no whole number`,
+		`knobs: workers: "none" is not a whole number`,
 	}
 	got := strings.Split(fmt.Sprint(p.Validate()), "\n")
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -205,36 +215,36 @@ func TestValidateReportsAll(t *testing.T) {
 	}
 }
 
-// TestTimeout: a request's limit is the promise's where the plan gives none, and
-// above the promise where it does: else nothing could be seen to be late.
+// TestTimeout checks that the timeout of requests follows from the SLA unless the plan has one, and
+// that one in the plan must be above the limit.
 func TestTimeout(t *testing.T) {
 	p := plan.Default()
 	for _, c := range []struct {
 		timeout, limit, want time.Duration
-		fault                string
+		err                  string
 	}{
 		{0, 100 * time.Millisecond, 10 * time.Second, ""},
 		{0, time.Minute, 2 * time.Minute, ""},
 		{time.Second, 100 * time.Millisecond, time.Second, ""},
-		{time.Second, time.Second, time.Second, "timeout: 1s is not above the promised 1s: no request could be seen to be late; 0s follows the promise"},
-		{-time.Second, time.Second, 10 * time.Second, "timeout: -1s is below 0; 0s follows the promise"},
+		{time.Second, time.Second, time.Second, "timeout: 1s is not above the limit of 1s: no latency above the limit could be measured; 0s follows from the SLA"},
+		{-time.Second, time.Second, 10 * time.Second, "timeout: -1s is below 0; 0s follows from the SLA"},
 	} {
 		p.Timeout, p.SLA.Limit = c.timeout, c.limit
 		if got := p.RequestTimeout(); got != c.want {
-			t.Errorf("timeout %v under %v: %v, want %v", c.timeout, c.limit, got, c.want)
+			t.Errorf("timeout %v, limit %v: %v, want %v", c.timeout, c.limit, got, c.want)
 		}
-		fault := ""
+		text := ""
 		if err := p.Validate(); err != nil {
-			fault = err.Error()
+			text = err.Error()
 		}
-		if fault != c.fault {
-			t.Errorf("timeout %v under %v: fault %q, want %q", c.timeout, c.limit, fault, c.fault)
+		if text != c.err {
+			t.Errorf("timeout %v, limit %v: error %q, want %q", c.timeout, c.limit, text, c.err)
 		}
 	}
 }
 
-// TestLoadsLongerThanTheBudget: what is measured whole is refused where there is no
-// time for it, before anything is sent.
+// TestLoadsLongerThanTheBudget checks that a ramp or trace, which is measured to its end, must not
+// be longer than the budget.
 func TestLoadsLongerThanTheBudget(t *testing.T) {
 	p := plan.Default()
 	for _, c := range []struct {
@@ -245,9 +255,9 @@ func TestLoadsLongerThanTheBudget(t *testing.T) {
 		{
 			load.Spec{Mode: load.Trace, File: "a.csv", Over: 3*time.Minute + 1},
 			nil,
-			"budget: time: 3m0s is less than the 3m0.000000001s that the load takes, which is measured whole; give 7m6s or more",
+			"budget: time: 3m0s is less than the 3m0.000000001s of the load, which is measured to its end; give 7m6s or more",
 		},
-		{load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Hour}, nil, "budget: time: 3m0s is less than the 1h0m0s that the load takes, which is measured whole; give 2h12m30s or more"},
+		{load.Spec{Mode: load.Ramp, From: 1, To: 2, Over: time.Hour}, nil, "budget: time: 3m0s is less than the 1h0m0s of the load, which is measured to its end; give 2h12m30s or more"},
 		{load.Spec{Mode: load.Trace, File: "a.csv", Over: 3 * time.Minute}, nil, ""},
 		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, func(p *plan.Plan) { p.Budget.Time = 0 }, ""},
 		{load.Spec{Mode: load.Trace, File: "a.csv", Over: time.Hour}, func(p *plan.Plan) { p.Target = "virtual" }, ""},
@@ -269,8 +279,8 @@ func TestLoadsLongerThanTheBudget(t *testing.T) {
 	}
 }
 
-func TestWords(t *testing.T) {
-	for _, c := range []struct{ word, want string }{
+func TestEnumTexts(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
 		{plan.Throughput.String(), "throughput"},
 		{plan.Capacity.String(), "capacity"},
 		{plan.InOrder.String(), "plan"},
@@ -279,21 +289,21 @@ func TestWords(t *testing.T) {
 		{plan.RequestsPerJoule.String(), "requests_per_joule"},
 		{plan.FewestWorkers.String(), "fewest_workers"},
 	} {
-		if c.word != c.want {
-			t.Errorf("%q, want %q", c.word, c.want)
+		if c.text != c.want {
+			t.Errorf("%q, want %q", c.text, c.want)
 		}
 	}
-	type words struct {
-		Q plan.Question
-		R plan.Order
-		O plan.Objective
+	type enums struct {
+		Question  plan.Question
+		Order     plan.Order
+		Objective plan.Objective
 	}
-	want := words{plan.Capacity, plan.Shuffled, plan.FewestWorkers}
+	want := enums{plan.Capacity, plan.Shuffled, plan.FewestWorkers}
 	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got words
+	var got enums
 	if err := json.Unmarshal(text, &got); err != nil || got != want {
 		t.Errorf("%s = %+v, %v", text, got, err)
 	}

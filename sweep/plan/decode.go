@@ -13,18 +13,18 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// decoder reads fields from a tree, gathers every fault, and remembers where
-// each value stood so that a range found wrong later is reported at its place.
+// decoder reads fields from a tree. It collects all errors, and the positions of values, so that a
+// later check can report where an invalid value is.
 type decoder struct {
-	file   string
-	errs []positionError
-	positions map[string]pos    // by path
-	ownKeys   map[knob.Name]pos // of the knobs beside the seven
-	// unknown is told of keys that no field reads.
+	file      string
+	errs      []positionError
+	positions map[string]pos    // of values, by path
+	ownKeys   map[knob.Name]pos // positions of the names of the target's own knobs
+	// unknown is called for keys that no field reads.
 	unknown func(path, key string, at pos, known []string)
 }
 
-// newDecoder returns a strict decoder: an unknown key is a fault.
+// newDecoder returns a strict decoder: an unknown key is an error.
 func newDecoder(file string) *decoder {
 	d := &decoder{file: file, positions: map[string]pos{}, ownKeys: map[knob.Name]pos{}}
 	d.unknown = func(path, key string, at pos, known []string) {
@@ -41,10 +41,10 @@ func (d *decoder) addError(at pos, path, format string, a ...any) {
 	d.errs = append(d.errs, positionError{at, join(path, fmt.Sprintf(format, a...))})
 }
 
-// found adds the faults of a checked plan at the places of their values.
-func (d *decoder) addFieldErrors(faults []fieldError) {
-	for _, f := range faults {
-		path, at := f.path, pos{1, 1}
+// addFieldErrors adds the errors of a check, each at the position of its value.
+func (d *decoder) addFieldErrors(errs []fieldError) {
+	for _, e := range errs {
+		path, at := e.path, pos{1, 1}
 		for path != "" {
 			if p, ok := d.positions[path]; ok {
 				at = p
@@ -52,22 +52,21 @@ func (d *decoder) addFieldErrors(faults []fieldError) {
 			}
 			path = path[:max(strings.LastIndex(path, ": "), 0)]
 		}
-		d.addError(at, f.path, "%s", f.text)
+		d.addError(at, e.path, "%s", e.text)
 	}
 }
 
-// err joins the faults in the order of the file, one line each.
+// joined returns the errors in the order of the file, joined, each in one line.
 func (d *decoder) joined() error {
 	slices.SortStableFunc(d.errs, func(a, b positionError) int { return a.at.compare(b.at) })
 	errs := make([]error, len(d.errs))
-	for i, f := range d.errs {
-		errs[i] = fmt.Errorf("%s:%d:%d: %s", d.file, f.at.line, f.at.col, oneLine(f.text))
+	for i, e := range d.errs {
+		errs[i] = fmt.Errorf("%s:%d:%d: %s", d.file, e.at.line, e.at.col, oneLine(e.text))
 	}
 	return errors.Join(errs...)
 }
 
-// oneLine replaces the line ends and control characters that names from the
-// file bring into a text.
+// oneLine replaces line ends and control characters, which names in the file may contain.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -77,7 +76,7 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// join writes a path as error texts do: "sla: limit: ...".
+// join prepends a path to the text of an error: "sla: limit: ...".
 func join(path, text string) string {
 	if path == "" {
 		return text
@@ -85,16 +84,16 @@ func join(path, text string) string {
 	return path + ": " + text
 }
 
-// reading takes one value; path names it in faults.
+// readFunc reads one value; path names it in errors.
 type readFunc func(path string, n *node)
 
-// field is a key of a map and what reads its value.
+// field is a key of a map with the function that reads its value.
 type field struct {
 	key  string
 	read readFunc
 }
 
-// dict reads a map's keys into fields. A key without a value counts as left out.
+// mapping reads the values of a map with the fields. A key without a value is ignored.
 func (d *decoder) mapping(path string, n *node, fields []field) {
 	if n.kind != mapping {
 		d.addError(n.at, path, "want a map, not %s", n.kind)
@@ -119,7 +118,7 @@ func (d *decoder) mapping(path string, n *node, fields []field) {
 	}
 }
 
-// scalar returns a scalar's text.
+// scalar returns the text of a scalar; want describes it in errors.
 func (d *decoder) scalar(path string, n *node, want string) (string, bool) {
 	if n.kind == scalar {
 		return n.text, true
@@ -144,7 +143,7 @@ func (d *decoder) integer(dst *int) readFunc {
 		}
 		v, err := strconv.Atoi(s)
 		if err != nil {
-			d.addError(n.at, path, "%q is no whole number", s)
+			d.addError(n.at, path, "%q is not a whole number", s)
 			return
 		}
 		*dst = v
@@ -159,7 +158,7 @@ func (d *decoder) unsigned(dst *uint64) readFunc {
 		}
 		v, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
-			d.addError(n.at, path, "%q is no whole number from 0", s)
+			d.addError(n.at, path, "%q is not a whole number of at least 0", s)
 			return
 		}
 		*dst = v
@@ -173,8 +172,8 @@ func (d *decoder) number(dst *float64) readFunc {
 			return
 		}
 		v, err := strconv.ParseFloat(s, 64)
-		if err != nil || v-v != 0 { // NaN and infinities are no figures
-			d.addError(n.at, path, "%q is no number", s)
+		if err != nil || v-v != 0 { // NaN and infinities are invalid
+			d.addError(n.at, path, "%q is not a number", s)
 			return
 		}
 		*dst = v
@@ -201,19 +200,19 @@ func (d *decoder) duration(dst *time.Duration) readFunc {
 			return
 		}
 		v, err := time.ParseDuration(s)
-		if _, bare := strconv.ParseFloat(s, 64); err != nil && bare == nil {
+		if _, notNumber := strconv.ParseFloat(s, 64); err != nil && notNumber == nil {
 			d.addError(n.at, path, "%q has no unit; write %sms or %ss", s, s, s)
 			return
 		}
 		if err != nil {
-			d.addError(n.at, path, "%q is no duration; write 100ms, 30s or 1m30s", s)
+			d.addError(n.at, path, "%q is not a duration; write 100ms, 30s or 1m30s", s)
 			return
 		}
 		*dst = v
 	}
 }
 
-// word reads an enumeration. Its own error names it, so the path stops above.
+// enum reads an enumeration. Its error includes the key, so the path ends before the key.
 func (d *decoder) enum(dst encoding.TextUnmarshaler) readFunc {
 	return func(path string, n *node) {
 		s, ok := d.scalar(path, n, "a word")
@@ -226,7 +225,7 @@ func (d *decoder) enum(dst encoding.TextUnmarshaler) readFunc {
 	}
 }
 
-// each reads one value or every value of a list.
+// eachItem reads one value, or every value of a list.
 func (d *decoder) eachItem(read readFunc) readFunc {
 	return func(path string, n *node) {
 		if n.kind != sequence {
@@ -234,7 +233,7 @@ func (d *decoder) eachItem(read readFunc) readFunc {
 			return
 		}
 		if len(n.items) == 0 {
-			d.addError(n.at, path, "an empty list")
+			d.addError(n.at, path, "the list is empty")
 		}
 		for _, item := range n.items {
 			read(path, item)

@@ -8,29 +8,28 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// Estimate is what a plan's points are expected to take, for people who decide
-// whether to start. It knows nothing of the model yet.
+// Estimate is the expected time of a plan's points, for people who decide whether to
+// start. It does not depend on the model.
 type Estimate struct {
-	Trial time.Duration // of the longest single measurement, without the change before it
+	Trial time.Duration // of the longest measurement, without the change before it
 	Total time.Duration // of all points, the changes between them and one validation, within the budget
-	Fits  int           // points that fit the budget; all of them if none is set
+	Fits  int           // number of points that fit into the budget; all of them if there is none
 }
 
-// How long measurements take that end by themselves, warm-up included. Under a
-// budget of time each point gets an equal share, less what the validation of
-// the best one is kept back for.
+// Expected times of measurements without a fixed length, with their warm-up. With a time budget each
+// point gets an equal share of it, after a part is reserved for the validation of the best point.
 const (
-	minCertainTrial    = 3 * time.Second         // what certainty takes at any rate
-	maxCertainTrial  = 20 * time.Second        // undecided for good
-	minTrial = 1500 * time.Millisecond // the least a share buys
-	pointsShare   = 0.85
-	tailRequests      = 30              // requests beyond the percentile before its interval is of use
-	rateTrialTime     = 5 * time.Second // at a rate near the highest
-	ratesTimesTwo    = 5               // halves: two and a half rates a setting
-	serverStartTime     = 2 * time.Second // a server of its own for a setting
+	minCertainTrial = 3 * time.Second         // shortest measurement with a certain verdict
+	maxCertainTrial = 20 * time.Second        // after this an undecided measurement ends
+	minTrial        = 1500 * time.Millisecond // shortest measurement, also with a small budget
+	pointsShare     = 0.85                    // of the budget; the rest is for the validation
+	tailRequests    = 30                      // requests above the percentile that a useful interval needs
+	rateTrialTime   = 5 * time.Second         // measurement at a rate near the highest
+	ratesTimesTwo   = 5                       // twice the number of rates measured for a setting
+	serverStartTime = 2 * time.Second         // start of a server for one setting
 )
 
-// tests is how many of n points are taken to their verdict.
+// loadTests returns how many of n points are measured until their verdict.
 func (p Plan) loadTests(n int) int {
 	if p.Budget.LoadTests > 0 {
 		return min(n, p.Budget.LoadTests)
@@ -38,29 +37,29 @@ func (p Plan) loadTests(n int) int {
 	return n
 }
 
-// Estimate returns the expected time of the points in their order. A trial that
-// ends when its verdict is certain is taken to need 30 requests beyond the
-// percentile, at the rate at which its load would just keep the promise.
+// Estimate returns the expected time of the points in their order. It assumes that a
+// trial without a fixed length needs 30 requests above the percentile, at the rate of an
+// open load, or the rate of a closed load at which all latencies equal the limit.
 func (p Plan) Estimate(points []Point) Estimate {
 	var e Estimate
 	for i, pt := range points {
 		length := p.trialTime(pt.Load, p.loadTests(len(points)))
-		took := length
+		total := length
 		if p.Question == Capacity {
-			took = length * ratesTimesTwo / 2
+			total = length * ratesTimesTwo / 2
 		}
 		if i > 0 {
-			took += changeTime(points[i-1].Settings, pt.Settings)
+			total += changeTime(points[i-1].Settings, pt.Settings)
 			if p.NeedsFreshServer() && points[i-1].Settings != pt.Settings {
-				took += serverStartTime
+				total += serverStartTime
 			}
 		}
-		over := p.Budget.Time > 0 && e.Total+took > p.Budget.Time
-		if over || !fits(i, p.Budget.Trials) || !fits(i, p.Budget.LoadTests) {
+		tooLong := p.Budget.Time > 0 && e.Total+total > p.Budget.Time
+		if tooLong || !fits(i, p.Budget.Trials) || !fits(i, p.Budget.LoadTests) {
 			break
 		}
 		e.Trial = max(e.Trial, length)
-		e.Total += took
+		e.Total += total
 		e.Fits++
 	}
 	e.Total += e.Trial // the validation
@@ -70,13 +69,13 @@ func (p Plan) Estimate(points []Point) Estimate {
 	return e
 }
 
-// within tells whether one more than n stays within a budget, 0 being none.
+// fits reports whether one more than n is within a budget; 0 is no limit.
 func fits(n, budget int) bool { return budget <= 0 || n < budget }
 
-// trialTime is the expected length of one of n measurements.
+// trialTime returns the expected length of one of n measurements.
 func (p Plan) trialTime(l load.Spec, n int) time.Duration {
 	if l.Over > 0 {
-		return l.Over // a ramp or a trace: a part of it would be another load
+		return l.Over // a ramp or a trace is measured to its end: a part of it would be another load
 	}
 	if p.Trial.Duration > 0 {
 		return p.Trial.Duration
@@ -89,7 +88,7 @@ func (p Plan) trialTime(l load.Spec, n int) time.Duration {
 	return length
 }
 
-// untilCertain is the expected length of a measurement that nothing hurries.
+// certainTime returns the expected length of a measurement without a time budget.
 func (p Plan) certainTime(l load.Spec) time.Duration {
 	if p.Question == Capacity {
 		return rateTrialTime
@@ -104,17 +103,17 @@ func (p Plan) certainTime(l load.Spec) time.Duration {
 	if n := p.Trial.Requests; n > 0 {
 		return seconds(float64(n) / rate)
 	}
-	tail := tailRequests / (1 - p.SLA.Percentile/100)
-	length := min(max(seconds(tail/rate), minCertainTrial), maxCertainTrial)
-	if most := p.Trial.MaxRequests; most > 0 {
-		length = min(length, seconds(float64(most)/rate))
+	requests := tailRequests / (1 - p.SLA.Percentile/100)
+	length := min(max(seconds(requests/rate), minCertainTrial), maxCertainTrial)
+	if n := p.Trial.MaxRequests; n > 0 {
+		length = min(length, seconds(float64(n)/rate))
 	}
 	return length
 }
 
-// changeTime is the expected time from one setting to the next, by the dearest
-// knob that differs. What a change of a target's own knobs costs is not known here; a
-// warm one is taken for it.
+// changeTime returns the expected time of a change of settings, by the highest cost of
+// the knobs that differ. The cost of a target's own knobs is unknown here; the
+// estimate uses Warm.
 func changeTime(from, to knob.Settings) time.Duration {
 	cost := knob.Hot
 	if from.Own != to.Own {
@@ -130,7 +129,7 @@ func changeTime(from, to knob.Settings) time.Duration {
 	}[cost]
 }
 
-// seconds is a duration of at most a day: nobody plans further.
+// seconds converts s to a duration of at most a day, which avoids an overflow.
 func seconds(s float64) time.Duration {
 	return time.Duration(math.Min(s, 86400) * float64(time.Second))
 }

@@ -6,23 +6,23 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// LeftOut is what a target could turn a knob to and a plan does not look at.
+// LeftOut is a knob with the values that a target can have and a plan does not try.
 type LeftOut struct {
 	Knob   knob.Name
 	Values []string
 }
 
-// LeftOut says which devices and precisions of a target the plan does not look at,
-// for knobs of which there are some, and which knobs of the target's own it does not
-// name. The arguments are those of [Plan.Points].
+// LeftOut returns the devices and precisions of a target that the plan does not try,
+// and the target's own knobs that it does not name. Knobs that are fixed are not
+// among them. The arguments are those of [Plan.Points].
 func (p Plan) LeftOut(limits knob.Limits, base knob.Settings, fixed map[knob.Name]string) []LeftOut {
 	var out []LeftOut
-	for _, there := range []LeftOut{{knob.Device, limits.Devices()}, {knob.FP16, precisionNames(limits)}} {
-		k, _ := knob.Get(there.Knob) // it is in the table
+	for _, all := range []LeftOut{{knob.Device, limits.Devices()}, {knob.FP16, precisionNames(limits)}} {
+		k, _ := knob.Get(all.Knob) // it is one of the seven
 		tried := p.values(k, environment{limits, base, fixed})
-		left := slices.DeleteFunc(there.Values, func(v string) bool { return slices.Contains(tried, v) })
-		if len(left) > 0 && fixed[there.Knob] == "" {
-			out = append(out, LeftOut{there.Knob, left})
+		rest := slices.DeleteFunc(all.Values, func(v string) bool { return slices.Contains(tried, v) })
+		if len(rest) > 0 && fixed[all.Knob] == "" {
+			out = append(out, LeftOut{all.Knob, rest})
 		}
 	}
 	for _, k := range limits.Table().Own() {
@@ -33,7 +33,7 @@ func (p Plan) LeftOut(limits knob.Limits, base knob.Settings, fixed map[knob.Nam
 	return out
 }
 
-// precisionsOf are those that a target lists, or both where nobody lists them.
+// precisionNames returns the precisions of a target, or both if its places are unknown.
 func precisionNames(limits knob.Limits) []string {
 	all := limits.Precisions()
 	if limits.Places == nil {

@@ -21,14 +21,14 @@ func TestLeftOut(t *testing.T) {
 		fixed  map[knob.Name]string
 		want   []plan.LeftOut
 	}{
-		{"a model that nobody lists places of", nil, knob.Limits{}, nil, []plan.LeftOut{half}},
-		{"a device on paper", nil, device, nil, []plan.LeftOut{{Knob: knob.Device, Values: []string{"gpu"}}, half}},
-		{"auto looks at all", map[knob.Name]string{knob.Device: knob.Auto, knob.FP16: knob.Auto}, device, nil, nil},
-		{"so does who names all", map[knob.Name]string{knob.Device: "cpu,gpu", knob.FP16: "fp32,fp16"}, device, nil, nil},
-		{"another one alone", map[knob.Name]string{knob.Device: "gpu", knob.FP16: "fp16"}, device, nil, []plan.LeftOut{
+		{"unknown places", nil, knob.Limits{}, nil, []plan.LeftOut{half}},
+		{"no knob named", nil, device, nil, []plan.LeftOut{{Knob: knob.Device, Values: []string{"gpu"}}, half}},
+		{"auto tries all", map[knob.Name]string{knob.Device: knob.Auto, knob.FP16: knob.Auto}, device, nil, nil},
+		{"all are named", map[knob.Name]string{knob.Device: "cpu,gpu", knob.FP16: "fp32,fp16"}, device, nil, nil},
+		{"one device and precision named", map[knob.Name]string{knob.Device: "gpu", knob.FP16: "fp16"}, device, nil, []plan.LeftOut{
 			{Knob: knob.Device, Values: []string{"cpu"}}, {Knob: knob.FP16, Values: []string{"fp32"}},
 		}},
-		{"what cannot be turned is not left out", nil, device, map[knob.Name]string{knob.Device: "no GPU", knob.FP16: "no twin"}, nil},
+		{"fixed knobs", nil, device, map[knob.Name]string{knob.Device: "no GPU", knob.FP16: "no FP16"}, nil},
 	} {
 		p := plan.Default()
 		p.Knobs = c.knobs

@@ -8,8 +8,8 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// loads reads one load or a list of them. A closed load may give a list of
-// concurrencies, an open one a list of rates; each becomes a load of its own.
+// loads reads one load or a list of loads. A closed load may have a list of concurrencies, an open
+// load a list of rates; each of them becomes one load.
 func (d *decoder) loads(p *Plan) readFunc {
 	return func(path string, n *node) {
 		before := len(d.errs)
@@ -61,7 +61,7 @@ func (d *decoder) load(path string, n *node) []load.Spec {
 			specs = append(specs, load.Spec{Mode: load.Open, Rate: r, Arrivals: s.Arrivals})
 		}
 	}
-	var c fieldErrors // now, while the places are this load's and no other's
+	var c fieldErrors // check now: the next load overwrites the positions of this one
 	for _, spec := range specs {
 		checkLoad(&c, spec)
 	}
@@ -90,7 +90,7 @@ func (d *decoder) concurrency(dst *[]load.Spec) readFunc {
 	}
 }
 
-// impliedMode is the mode that the keys of a load speak of.
+// impliedMode returns the mode of a load without the key mode, from its other keys.
 func impliedMode(n *node) load.Mode {
 	switch {
 	case n.find("rate") != nil:
@@ -103,10 +103,10 @@ func impliedMode(n *node) load.Mode {
 	return load.Closed
 }
 
-// loadKeys are the keys of a load by its mode; those it needs come first.
+// loadKeys has the keys of a load by mode. The first ones are required.
 var loadKeys = []struct {
-	needed int
-	keys   []string
+	required int
+	keys     []string
 }{
 	load.Closed: {1, []string{"concurrency"}},
 	load.Open:   {1, []string{"rate", "arrivals"}},
@@ -114,22 +114,22 @@ var loadKeys = []struct {
 	load.Ramp:   {3, []string{"from", "to", "over", "arrivals"}},
 }
 
-// foreign reports keys that the load's mode does not use, and those it needs.
+// checkModeKeys reports keys that only other modes have, and missing required keys.
 func (d *decoder) checkModeKeys(path string, n *node, m load.Mode) {
 	for _, e := range n.keys {
-		var owners []string
-		for mode, of := range loadKeys {
-			if slices.Contains(of.keys, e.name) {
-				owners = append(owners, load.Mode(mode).String())
+		var modes []string
+		for mode, k := range loadKeys {
+			if slices.Contains(k.keys, e.name) {
+				modes = append(modes, load.Mode(mode).String())
 			}
 		}
-		if len(owners) > 0 && !slices.Contains(owners, m.String()) {
-			d.addError(e.at, path, "%q belongs to mode %s, and this load is %s", e.name, strings.Join(owners, " or "), m)
+		if len(modes) > 0 && !slices.Contains(modes, m.String()) {
+			d.addError(e.at, path, "%q belongs to mode %s, and this load is %s", e.name, strings.Join(modes, " or "), m)
 		}
 	}
-	for _, need := range loadKeys[m].keys[:loadKeys[m].needed] {
-		if v := n.find(need); v == nil || v.kind == null {
-			d.addError(n.at, path, "mode %s needs %s", m, need)
+	for _, key := range loadKeys[m].keys[:loadKeys[m].required] {
+		if v := n.find(key); v == nil || v.kind == null {
+			d.addError(n.at, path, "mode %s needs %s", m, key)
 		}
 	}
 }

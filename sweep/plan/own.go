@@ -10,28 +10,29 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// bringsNone tells whether a plan's target is known to have the seven knobs and no
-// others, before it is asked.
-func (p Plan) hasNoOwnKnobs() bool { return slices.Contains([]string{"", "local", "virtual"}, p.Target) }
+// hasNoOwnKnobs reports whether the plan's target is of a kind that has only the seven knobs.
+func (p Plan) hasNoOwnKnobs() bool {
+	return slices.Contains([]string{"", "local", "virtual"}, p.Target)
+}
 
-// own are the plan's knobs beside the seven, by name.
+// ownNames returns the names of the plan's knobs that are none of the seven, sorted.
 func (p Plan) ownNames() []knob.Name {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.Knobs)), func(n knob.Name) bool {
-		_, known := knob.Get(n)
-		return known
+		_, isSeven := knob.Get(n)
+		return isSeven
 	})
 }
 
-// Resolve returns the plan with what it says of the target's own knobs read as the
-// target describes them: every range as its values. It reports, joined, each name that
-// the target does not have, with what it has, and each value that it does not take.
-// The seven knobs, whose ranges are known without it, stay as they are.
+// Resolve returns the plan with the ranges of the target's own knobs expanded to their
+// values, which needs the descriptions of the target. It returns a joined error for
+// each name that the target does not have, with the names that it has, and for each
+// invalid value. The ranges of the seven knobs do not change.
 func (p Plan) Resolve(l knob.Limits) (Plan, error) {
 	t := l.Table()
 	var errs []error
 	knobs := maps.Clone(p.Knobs)
 	for _, n := range p.ownNames() {
-		if _, known := t.Get(n); !known {
+		if _, exists := t.Get(n); !exists {
 			errs = append(errs, fmt.Errorf("knobs: %w", unknownKnob(n, t)))
 			continue
 		}
@@ -52,19 +53,19 @@ func (p Plan) Resolve(l knob.Limits) (Plan, error) {
 	return p, p.Validate()
 }
 
-// unknownKnob names a knob that a target does not have, the nearest one, and all
-// that there are.
+// unknownKnob returns the error of a knob that a target does not have, with the most similar name
+// and all names.
 func unknownKnob(n knob.Name, t knob.Table) error {
 	names := strings.Split(t.Names(), ", ")
-	near := knob.Suggest(string(n), names)
-	if !strings.Contains(near, t.Names()) { // else it lists them all
-		near += " The target has " + t.Names()
+	suggestion := knob.Suggest(string(n), names)
+	if !strings.Contains(suggestion, t.Names()) { // it may list all names already
+		suggestion += " The target has " + t.Names()
 	}
-	return fmt.Errorf("%q: unknown knob%s", n, near)
+	return fmt.Errorf("%q: unknown knob%s", n, suggestion)
 }
 
-// checkOwn checks what can be of the plan's knobs beside the seven, and returns how
-// many values they are at least.
+// checkOwn checks the syntax of the target's own knobs in the plan. It returns a lower bound of the
+// number of combinations of their values; without the target, a range counts as one value.
 func (p Plan) checkOwn(c *fieldErrors) int {
 	values := 1
 	for _, n := range p.ownNames() {
@@ -82,7 +83,7 @@ func (p Plan) checkOwn(c *fieldErrors) int {
 			for _, v := range parts {
 				var o knob.OwnValues
 				if v == "" {
-					c.add(join("knobs", string(n)), "a value is missing")
+					c.add(join("knobs", string(n)), "a value in the list is missing")
 				} else if err := o.Set(n, v); err != nil {
 					c.add(join("knobs", string(n)), "%s", strings.TrimPrefix(err.Error(), string(n)+": "))
 				}
@@ -94,8 +95,8 @@ func (p Plan) checkOwn(c *fieldErrors) int {
 	return values
 }
 
-// ownRange is the normal form of what a plan says of a knob beside the seven: its
-// parts without blanks and repeats. What a range is in it only the target knows.
+// normalizeOwn returns the text of a range of a target's own knob with its parts trimmed and
+// without duplicates. Only the target's description of the knob can expand the parts.
 func normalizeOwn(text string) string {
 	var out []string
 	for part := range strings.SplitSeq(text, ",") {

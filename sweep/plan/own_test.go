@@ -11,15 +11,14 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// remote are the limits of a target with two knobs of its own.
+// remote returns the limits of a target with two knobs of its own.
 func remote() knob.Limits {
 	return knob.Limits{Cores: 2, BatchAxis: true, Own: []knob.Knob{
 		{Name: "max_batch_size", Min: 1, Max: 32}, {Name: "scheduler", Values: []string{"fifo", "lifo", "1-2"}},
 	}}
 }
 
-// TestOwnKnobs: names that only the target knows are kept as they are written, and
-// read when it is known.
+// TestOwnKnobs checks that Parse keeps the texts of own knobs, and that Resolve expands them.
 func TestOwnKnobs(t *testing.T) {
 	text := "version: 1\nknobs:\n  max_batch_size: [1, 4-16*2, 8]\n  scheduler: [lifo, fifo]\n  workers: 1-2\n  \"a-b.c\": auto\ntarget: http://box:8000\n"
 	p, err := plan.Parse("plan.yaml", []byte(text))
@@ -39,7 +38,7 @@ func TestOwnKnobs(t *testing.T) {
 	}
 	again, err := plan.Parse("plan.yaml", canonical)
 	if err != nil || !cmp.Equal(p, again, samePlan) {
-		t.Errorf("its canonical form reads as %+v, %v", again.Knobs, err)
+		t.Errorf("Parse of the canonical text: %+v, %v", again.Knobs, err)
 	}
 	written, err := json.Marshal(p)
 	if err != nil {
@@ -47,7 +46,7 @@ func TestOwnKnobs(t *testing.T) {
 	}
 	var read plan.Plan
 	if err := json.Unmarshal(written, &read); err != nil || !cmp.Equal(p, read, samePlan) {
-		t.Errorf("%s reads as %+v, %v", written, read.Knobs, err)
+		t.Errorf("Unmarshal(%s) = %+v, %v", written, read.Knobs, err)
 	}
 	delete(p.Knobs, "a-b.c")
 	resolved, err := p.Resolve(remote())
@@ -55,14 +54,14 @@ func TestOwnKnobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := resolved.Knobs["max_batch_size"]; got != "1,4,8,16" || p.Knobs["max_batch_size"] == got {
-		t.Errorf("resolved to %s, and the plan it was made of to %s", got, p.Knobs["max_batch_size"])
+		t.Errorf("resolved %s, original plan %s; want 1,4,8,16 and no change of the original", got, p.Knobs["max_batch_size"])
 	}
 	if twice, err := resolved.Resolve(remote()); err != nil || twice.Hash() != resolved.Hash() || resolved.Hash() == p.Hash() {
 		t.Errorf("resolved twice: %v, %v", twice.Knobs, err)
 	}
 }
 
-func TestOwnKnobsRefused(t *testing.T) {
+func TestInvalidOwnKnobs(t *testing.T) {
 	parse := func(knobs, target string) (plan.Plan, error) {
 		return plan.Parse("plan.yaml", []byte("version: 1\nknobs:\n  "+knobs+"\ntarget: "+target+"\n"))
 	}
@@ -71,9 +70,9 @@ func TestOwnKnobsRefused(t *testing.T) {
 		{"colour:", "virtual", `plan.yaml:3:3: knobs: "colour": unknown knob; known: workers`},
 		{"batchsize: 8", "http://box:1", `plan.yaml:3:3: knobs: "batchsize": unknown knob; did you mean batch_size?`},
 		{"Streams: 8", "http://box:1", `plan.yaml:3:3: knobs: "Streams": unknown knob`},
-		{"streams: [1, a b]", "http://box:1", `plan.yaml:3:12: knobs: streams: "a b" is no value`},
-		{"streams: []", "http://box:1", "plan.yaml:3:12: knobs: streams: an empty list"},
-		{"streams: '1,,2'", "http://box:1", "knobs: streams: a value is missing"},
+		{"streams: [1, a b]", "http://box:1", `plan.yaml:3:12: knobs: streams: "a b" is not a value`},
+		{"streams: []", "http://box:1", "plan.yaml:3:12: knobs: streams: the list is empty"},
+		{"streams: '1,,2'", "http://box:1", "knobs: streams: a value in the list is missing"},
 		{"streams: {a: 1}", "http://box:1", "knobs: streams: want a value, a range, a list or auto, not a map"},
 	} {
 		if _, err := parse(c.knobs, c.target); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -83,8 +82,8 @@ func TestOwnKnobsRefused(t *testing.T) {
 	for _, c := range []struct{ knobs, want string }{
 		{"max_batchsize: 8", `knobs: "max_batchsize": unknown knob; did you mean max_batch_size? The target has workers, batch_size, batch_delay_ms, precision, device, threads, queue_size, max_batch_size, scheduler`},
 		{"max_batch_size: 64", "knobs: max_batch_size: 64 is outside 1-32"},
-		{"max_batch_size: [auto, 8]", `knobs: max_batch_size: "auto" is no number`},
-		{"scheduler: random", `knobs: scheduler: "random" is none of its values: fifo, lifo, 1-2`},
+		{"max_batch_size: [auto, 8]", `knobs: max_batch_size: "auto" is not a number`},
+		{"scheduler: random", `knobs: scheduler: "random" is not one of its values: fifo, lifo, 1-2`},
 	} {
 		p, err := parse(c.knobs, "http://box:1")
 		if err != nil {
@@ -96,8 +95,8 @@ func TestOwnKnobsRefused(t *testing.T) {
 	}
 }
 
-// TestOwnPoints: the target's own knobs vary behind the seven, the last one fastest,
-// and what is not named stays where it is.
+// TestOwnPoints checks that the target's own knobs are the innermost loops, and that a knob that is
+// not named keeps its value.
 func TestOwnPoints(t *testing.T) {
 	p := plan.Default()
 	p.Target = "http://box:1"
@@ -127,6 +126,6 @@ func TestOwnPoints(t *testing.T) {
 	p.Knobs["max_batch_size"] = "1,8"
 	points, skipped = p.Points(remote(), base, map[knob.Name]string{"max_batch_size": "read-only"})
 	if len(points) != 0 || len(skipped) != 2 || skipped[0].Reason != "max_batch_size stays at 4: read-only" {
-		t.Errorf("of a knob that is fixed: %v, %v", points, skipped)
+		t.Errorf("a fixed knob: %v, %v", points, skipped)
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Parse reads one plan. name stands before line and column in errors. What the
-// file leaves out is as in Default, save that a knobs key names all knobs that
-// vary. Every fault is reported, joined, one line each:
+// Parse reads one plan. name is the file name in errors. Keys that are missing in the
+// file have the values of Default; but if there is a key knobs, it has all knobs that
+// vary. Parse returns all errors, joined, each in one line:
 //
 //	plan.yaml:9:3: knobs: "batchsize": unknown knob; did you mean batch_size?
 //
-// A file without version is tried as a model file of TorchServe's benchmark
-// suite; Notes then say so. One that holds several models is Load's to read.
+// A file without version may be a model file of TorchServe's benchmark suite; then
+// Notes say so. A file with several models is an error; use Load.
 func Parse(name string, data []byte) (Plan, error) {
 	plans, err := parseAll(name, data)
 	if err != nil {
@@ -28,12 +28,12 @@ func Parse(name string, data []byte) (Plan, error) {
 		for i, p := range plans {
 			models[i] = p.Model
 		}
-		return Plan{}, fmt.Errorf("%s:1:1: holds %d plans (%s); keep one of them", name, len(plans), oneLine(strings.Join(models, ", ")))
+		return Plan{}, fmt.Errorf("%s:1:1: the file contains %d plans (%s); keep one of them", name, len(plans), oneLine(strings.Join(models, ", ")))
 	}
 	return plans[0], nil
 }
 
-// parseAll reads the one plan of a plan file, or those of a suite's model file.
+// parseAll reads the plan of a plan file, or all plans of a model file of the suite.
 func parseAll(name string, data []byte) ([]Plan, error) {
 	d := newDecoder(name)
 	root, err := d.root(data)
@@ -42,13 +42,13 @@ func parseAll(name string, data []byte) ([]Plan, error) {
 	}
 	switch {
 	case isSuite(root):
-		return nil, fmt.Errorf("%s:1:1: models: names other files; give one of them: %s", name, oneLine(strings.Join(suiteModels(root), ", ")))
+		return nil, fmt.Errorf("%s:1:1: models: this key lists other files; give one of them: %s", name, oneLine(strings.Join(suiteModels(root), ", ")))
 	case isModelFile(root):
 		return suitePlans(name, root, "")
 	}
 	p := Default()
 	if v := root.find("version"); root.kind == mapping && (v == nil || v.kind == null) {
-		d.addError(pos{1, 1}, "", "version is missing; a plan starts with version: %d", Version)
+		d.addError(pos{1, 1}, "", "the key version is missing; a plan starts with version: %d", Version)
 	}
 	d.plan(root, &p)
 	d.rejectOwnKnobs(&p)
@@ -56,8 +56,8 @@ func parseAll(name string, data []byte) ([]Plan, error) {
 	return []Plan{p}, d.joined()
 }
 
-// foreignKnobs reports, at their keys, knobs beside the seven of a plan whose target
-// is known to have none, and takes them out. The target may stand behind the knobs.
+// rejectOwnKnobs reports and removes knobs that are none of the seven if the plan's target has no
+// others. It runs after all keys are read, because the target may follow the knobs.
 func (d *decoder) rejectOwnKnobs(p *Plan) {
 	if !p.hasNoOwnKnobs() {
 		return
@@ -76,7 +76,7 @@ func knobNames() []string {
 	return out
 }
 
-// root reads the document; the error is ready to print.
+// root reads the document. Its error has the file name and position.
 func (d *decoder) root(data []byte) (*node, error) {
 	root, err := readYAML(data)
 	if p, ok := errors.AsType[*positionError](err); ok {
@@ -86,7 +86,7 @@ func (d *decoder) root(data []byte) (*node, error) {
 	return root, err
 }
 
-// plan reads a plan's keys over what p holds.
+// plan reads the keys of a plan into p. Missing keys do not change p.
 func (d *decoder) plan(root *node, p *Plan) {
 	version := Version
 	d.mapping("", root, []field{
@@ -94,6 +94,8 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"model", d.text(&p.Model)},
 		{"input", d.text(&p.Input)},
 		{"shapes", d.shapes(p)},
+		{"pad", d.pad(p)},
+		{"buckets", d.buckets(p)},
 		{"target", d.text(&p.Target)},
 		{"rule", d.enum(&p.Options.Rule)},
 		{"options", d.options(p)},
@@ -105,16 +107,16 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"strategy", d.text(&p.Strategy)},
 		{"order", d.enum(&p.Order)},
 		{"objective", d.enum(&p.Objective)},
-		{"constraints", d.group(
+		{"constraints", d.mapOf(
 			field{"memory_mb", d.integer(&p.Constraints.MemoryMB)},
 			field{"gpu_memory_mb", d.integer(&p.Constraints.GPUMemoryMB)},
 		)},
-		{"budget", d.group(
+		{"budget", d.mapOf(
 			field{"time", d.duration(&p.Budget.Time)},
 			field{"load_tests", d.loadTests(p)},
 			field{"trials", d.integer(&p.Budget.Trials)},
 		)},
-		{"trial", d.group(
+		{"trial", d.mapOf(
 			field{"requests", d.integer(&p.Trial.Requests)},
 			field{"duration", d.duration(&p.Trial.Duration)},
 			field{"max_requests", d.integer(&p.Trial.MaxRequests)},
@@ -126,12 +128,12 @@ func (d *decoder) plan(root *node, p *Plan) {
 	}
 }
 
-// group reads a map of plain fields.
-func (d *decoder) group(fields ...field) readFunc {
+// mapOf reads a map with the given fields.
+func (d *decoder) mapOf(fields ...field) readFunc {
 	return func(path string, n *node) { d.mapping(path, n, fields) }
 }
 
-// loadTests reads a number that the file really gave: Unset has no spelling.
+// loadTests reads a number of load tests. The value of Unset is invalid in a file.
 func (d *decoder) loadTests(p *Plan) readFunc {
 	return func(path string, n *node) {
 		v := 0
@@ -145,7 +147,7 @@ func (d *decoder) loadTests(p *Plan) readFunc {
 }
 
 func (d *decoder) sla(p *Plan) readFunc {
-	return d.group(
+	return d.mapOf(
 		field{"percentile", d.number(&p.SLA.Percentile)},
 		field{"limit", d.duration(&p.SLA.Limit)},
 		field{"latency", d.enum(&p.SLA.Latency)},
@@ -155,7 +157,7 @@ func (d *decoder) sla(p *Plan) readFunc {
 }
 
 func (d *decoder) options(p *Plan) readFunc {
-	return d.group(
+	return d.mapOf(
 		field{"session", d.text(&p.Options.Session)},
 		field{"spin", d.onOff(&p.Options.Spin)},
 		field{"pin", d.boolean(&p.Options.Pin)},
@@ -167,7 +169,7 @@ func (d *decoder) options(p *Plan) readFunc {
 	)
 }
 
-// onOff reads on or off, and the true and false that YAML's users mean by them.
+// onOff reads on or off, or true or false, which mean the same in YAML.
 func (d *decoder) onOff(dst *string) readFunc {
 	return func(path string, n *node) {
 		d.text(dst)(path, n)
@@ -189,9 +191,16 @@ func (d *decoder) shapes(p *Plan) readFunc {
 		p.Shapes = map[string][]int64{}
 		for _, e := range n.keys {
 			d.positions[join(path, e.name)] = e.value.at
+			if e.value.kind == scalar {
+				if p.Lengths == nil {
+					p.Lengths = map[string]string{}
+				}
+				p.Lengths[e.name] = e.value.text
+				continue
+			}
 			dims := []int64{}
 			if e.value.kind != sequence {
-				d.addError(e.value.at, join(path, e.name), "want a list of dimensions such as [64], not %s", e.value.kind)
+				d.addError(e.value.at, join(path, e.name), "want dimensions such as [64], a range such as 8..128, or @FILE, not %s", e.value.kind)
 				continue
 			}
 			for _, item := range e.value.items {
@@ -204,8 +213,8 @@ func (d *decoder) shapes(p *Plan) readFunc {
 	}
 }
 
-// knobs reads the ranges; the map replaces the default one. A name beside the seven
-// that a target may have is kept with its values as they are written.
+// knobs reads the ranges; the map replaces the default. A name that is none of the seven and is a
+// valid name of a target's own knob is kept with its text as it is.
 func (d *decoder) knobs(p *Plan) readFunc {
 	return func(path string, n *node) {
 		p.Knobs = map[knob.Name]string{}
@@ -215,7 +224,7 @@ func (d *decoder) knobs(p *Plan) readFunc {
 		}
 		for _, e := range n.keys {
 			name := knob.Name(e.name)
-			if _, known := knob.Get(name); !known && knob.CheckName(name) == nil {
+			if _, isSeven := knob.Get(name); !isSeven && knob.CheckName(name) == nil {
 				d.ownKeys[name] = e.at
 				fields = append(fields, field{e.name, d.ownKnobRange(p, name)})
 			}
@@ -224,8 +233,7 @@ func (d *decoder) knobs(p *Plan) readFunc {
 	}
 }
 
-// ownRange reads what is written of a knob beside the seven: a value, a range, a list
-// of both, or auto.
+// ownKnobRange reads the text of a target's own knob: a value, a range, a list of both, or auto.
 func (d *decoder) ownKnobRange(p *Plan, name knob.Name) readFunc {
 	return func(_ string, n *node) {
 		var all []string
@@ -240,8 +248,8 @@ func (d *decoder) ownKnobRange(p *Plan, name knob.Name) readFunc {
 	}
 }
 
-// knobRange reads a value, a range, a list of both, or auto, and keeps it in
-// its one normal form: the values in order, joined by commas.
+// knobRange reads a value, a range, a list of both, or auto, and stores it normalized: the values in
+// order, separated by commas.
 func (d *decoder) knobRange(p *Plan, name knob.Name) readFunc {
 	return func(_ string, n *node) {
 		d.positions["knobs: "+string(name)] = n.at
@@ -268,7 +276,8 @@ func (d *decoder) knobRange(p *Plan, name knob.Name) readFunc {
 	}
 }
 
-// normal is a range's normal form, or the text itself if it has none.
+// normalize returns the values of a range, separated by commas; the text itself if it is auto or
+// invalid.
 func normalize(name knob.Name, text string) string {
 	values, err := knob.Expand(name, text)
 	if text == knob.Auto || err != nil {

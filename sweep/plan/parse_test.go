@@ -19,11 +19,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected files of testdata")
 
-// samePlan compares plans as their identity does: without notes.
+// samePlan ignores names and notes, which are not part of the canonical text.
 var samePlan = cmp.Options{cmpopts.EquateEmpty(), cmpopts.IgnoreFields(plan.Plan{}, "Name", "Notes")}
 
-// TestParseFiles reads testdata/parse/NAME.yaml and wants NAME.want: the
-// canonical plan with its notes, or the errors.
+// TestParseFiles compares the result for each testdata/parse/NAME.yaml with NAME.want: the
+// canonical text with the notes, or the errors.
 func TestParseFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/parse/*.yaml")
 	if err != nil || len(files) < 20 {
@@ -35,7 +35,7 @@ func TestParseFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := outcome(t, data)
+			got := parseResult(t, data)
 			golden := strings.TrimSuffix(file, ".yaml") + ".want"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -53,7 +53,7 @@ func TestParseFiles(t *testing.T) {
 	}
 }
 
-func outcome(t *testing.T, data []byte) string {
+func parseResult(t *testing.T, data []byte) string {
 	t.Helper()
 	p, err := plan.Parse("plan.yaml", data)
 	if err != nil {
@@ -61,7 +61,7 @@ func outcome(t *testing.T, data []byte) string {
 	}
 	text, err := p.Canonical()
 	if err != nil {
-		t.Fatalf("Parse gives a plan without canonical form: %v", err)
+		t.Fatalf("Parse returned a plan without a canonical text: %v", err)
 	}
 	for _, n := range p.Notes {
 		text = append(text, "# "+n+"\n"...)
@@ -75,11 +75,11 @@ func TestParseDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(plan.Default(), got); diff != "" {
-		t.Errorf("an empty plan is the default (-want +got):\n%s", diff)
+		t.Errorf("a plan with only a version (-want +got):\n%s", diff)
 	}
 }
 
-func TestLoadFollowsTheSuite(t *testing.T) {
+func TestLoadReadsModelFiles(t *testing.T) {
 	plans, err := plan.Load("testdata/suite/suite.yaml", os.ReadFile)
 	if err != nil {
 		t.Fatal(err)
@@ -107,10 +107,10 @@ func TestLoadFollowsTheSuite(t *testing.T) {
 		t.Errorf("mnist's loads (-want +got):\n%s", diff)
 	}
 	if mnist.Name != "mnist eager_mode" {
-		t.Errorf("it is called %q", mnist.Name)
+		t.Errorf("name %q, want mnist eager_mode", mnist.Name)
 	}
 	if len(mnist.Notes) == 0 || !strings.Contains(mnist.Notes[0], "model mnist, mode eager_mode") {
-		t.Errorf("notes do not say what was read: %q", mnist.Notes)
+		t.Errorf("notes %q, want the model and mode in them", mnist.Notes)
 	}
 }
 
@@ -130,9 +130,9 @@ func TestLoadErrors(t *testing.T) {
 	}
 	for _, c := range []struct{ file, want string }{
 		{"none.yaml", "open none.yaml: file does not exist"},
-		{"missing.yaml", `missing.yaml: models: "nowhere.yaml" is not to be had: open models_config/nowhere.yaml: file does not exist`},
+		{"missing.yaml", `missing.yaml: models: "nowhere.yaml" cannot be read: open models_config/nowhere.yaml: file does not exist`},
 		{"plan.yaml", "mine.yaml:1:1: not a model file of the benchmark suite; want model, mode, and keys such as url and workers"},
-		{"cpu.yaml", "cpu.yaml:1:1: models: none runs on hardware cpu"},
+		{"cpu.yaml", "cpu.yaml:1:1: models: none of them runs on hardware cpu"},
 	} {
 		if _, err := plan.Load(c.file, read); err == nil || err.Error() != c.want {
 			t.Errorf("Load(%s) = %v, want %s", c.file, err, c.want)
@@ -140,12 +140,12 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-func TestParseRefusesHugeAndOddInput(t *testing.T) {
+func TestParseLimits(t *testing.T) {
 	bomb := "version: 1\na: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n" +
 		"c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d]\n"
 	for _, c := range []struct{ name, in, want string }{
-		{"too long", strings.Repeat("# x\n", 20000), "80000 bytes are more than a plan's 65536"},
-		{"no text", "version: \xff", "not UTF-8 text"},
+		{"too long", strings.Repeat("# x\n", 20000), "the file has 80000 bytes; a plan has at most 65536"},
+		{"no text", "version: \xff", "the file is not UTF-8 text"},
 		{"alias bomb", bomb, "more than 20000 values"},
 		{"deep", "version: " + strings.Repeat("[", 500) + strings.Repeat("]", 500), "nested deeper than 32"},
 	} {
@@ -156,7 +156,7 @@ func TestParseRefusesHugeAndOddInput(t *testing.T) {
 	}
 }
 
-// position starts every line of an error.
+// position matches the start of every line of an error.
 var position = regexp.MustCompile(`^plan\.yaml:[1-9][0-9]*:[1-9][0-9]*: .`)
 
 func FuzzParse(f *testing.F) {
@@ -183,14 +183,14 @@ func FuzzParse(f *testing.F) {
 		}
 		text, err := p.Canonical()
 		if err != nil {
-			t.Fatalf("accepted, but not canonical: %v", err)
+			t.Fatalf("Canonical of an accepted plan: %v", err)
 		}
 		again, err := plan.Parse("plan.yaml", text)
 		if err != nil {
-			t.Fatalf("canonical form refused: %v\n%s", err, text)
+			t.Fatalf("Parse of the canonical text: %v\n%s", err, text)
 		}
 		if diff := cmp.Diff(p, again, samePlan); diff != "" {
-			t.Errorf("canonical form reads differently (-first +again):\n%s\n%s", diff, text)
+			t.Errorf("the canonical text is another plan (-first +again):\n%s\n%s", diff, text)
 		}
 	})
 }

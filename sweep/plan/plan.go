@@ -1,19 +1,19 @@
-// Package plan says what a sweep does before it starts.
+// Package plan describes a sweep before it starts.
 //
-// A [Plan] is the question (a promise, a load, an objective), the space (a
-// range per knob) and the effort (budget, length of a trial). [Default] is a
-// useful one; [Parse] reads one plan from YAML and [Load] also reads the suite
-// files of TorchServe's benchmark, which may hold several. [Plan.Validate]
-// reports every fault at once. [Plan.Canonical] is the one text that equal
-// plans share, and [Plan.Hash] names it.
+// A [Plan] has the question (an SLA, loads, an objective), the search space (a range
+// for each knob) and the effort (budget, length of a trial). [Default] returns a
+// useful plan. [Parse] reads one plan from YAML. [Load] also reads the files of
+// TorchServe's benchmark suite, which may contain several plans. [Plan.Validate]
+// reports all errors together. [Plan.Canonical] returns the canonical text, which is
+// the same for equal plans, and [Plan.Hash] its hash.
 //
-// [Plan.Resolve] reads what the plan says of knobs that only its target has.
-// [Plan.Points] expands the knobs to concrete settings in the order in which
-// they will be tried, and says what it left out and why; [Plan.Estimate] says
-// how long that takes. Which strategies exist is package search's to say.
+// [Plan.Resolve] expands the ranges of knobs that only the target has. [Plan.Points]
+// returns the settings in the order in which they will be measured, and the skipped
+// ones with the reasons. [Plan.Estimate] returns the expected time. The strategies are
+// in package search.
 //
-// A Plan is data: copy it, compare it, but do not share its maps and slices
-// between goroutines that write. Nothing here reads a clock, a file or the
+// A Plan is a value. Copies share its maps and slices, so they must not be written by
+// several goroutines. Nothing in this package reads a clock, a file or the
 // environment.
 package plan
 
@@ -25,80 +25,83 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Version is the format version a plan file names.
+// Version is the value of the key version in a plan file.
 const Version = 1
 
-// Unset as Budget.LoadTests leaves the number to the strategy.
+// Unset is a value of Budget.LoadTests: the strategy chooses the number.
 const Unset = -1
 
-// Plan is one sweep, as FORMATS section 2 writes it. Model may be empty when
-// the caller names it elsewhere; every other field wants a value, and Default
-// has them.
+// Plan describes one sweep. Model may be empty if the caller has it from elsewhere. All other
+// fields need a value; Default has one for each.
 type Plan struct {
 	Model  string             // .onnx, .mar, folder, builtin:NAME, sim:NAME
-	Input  string             // file or folder of request bodies; "" makes them from the model's inputs
-	Shapes map[string][]int64 // open dimensions beside the batch, per input
-	Target string             // local, virtual, torchserve, a management URL, oip+URL
+	Input  string             // file or folder of request bodies; if "", bodies are generated from the model's inputs
+	Shapes map[string][]int64 // sizes of open dimensions beside the batch, per input: the model is opened with them
+	// Lengths has mixes of sizes, per input, as package lengths reads them; the dimensions
+	// stay open. In a file they stand under shapes too.
+	Lengths map[string]string
+	Pad     map[string]float64 // the value that fills an input up to the length of a batch, per input
+	Buckets []int64            // lengths to pad to, ascending; nil pads to the longest of a batch
+	Target  string             // local, virtual, torchserve, a management URL, oip+URL
 
-	Options  knob.Options // the batching rule, and what is recorded beside the settings
+	Options  knob.Options // the batching rule, and the options that are recorded with the settings
 	Question Question
 	SLA      trial.SLA
-	Timeout  time.Duration // a request's limit, above the promise's; 0 follows the promise
-	Loads    []load.Spec   // one or more; every setting is tried under each
+	Timeout  time.Duration // of a request, above the limit of the SLA; 0 is trial.SLA.RequestTimeout
+	Loads    []load.Spec   // at least one; every setting is measured under each of them
 
-	// Knobs holds a range per knob that varies, in the form knob.Expand
-	// reads, or knob.Auto. Knobs that are not named keep their start value.
-	// Names beside the seven are the target's own knobs: what they take is known
-	// when the target is ([Plan.Resolve]).
+	// Knobs has a range for each knob that varies: a text that knob.Expand reads, or
+	// knob.Auto. All other knobs keep their start value. Names that are none of the seven
+	// are the target's own knobs; [Plan.Resolve] checks and expands them.
 	Knobs map[knob.Name]string
 
-	Strategy    string // grid, climb, auto; "" leaves it to package search
+	Strategy    string // grid, climb, auto; if "", package search chooses
 	Order       Order
 	Objective   Objective
 	Constraints Constraints
 	Budget      Budget
 	Trial       Trial
-	Seed        uint64 // of load, shuffling and everything else left to chance
+	Seed        uint64 // of all random numbers: loads, shuffling, strategies
 
-	// Name tells the plans of one file apart, and Notes say how the file was
-	// understood. They are for people and no part of the plan's identity.
+	// Name distinguishes the plans of one file. Notes say how the file was read.
+	// Both are for people, and neither is part of the canonical text.
 	Name  string
 	Notes []string
 }
 
-// Constraints are limits beside the promise; 0 does not limit.
+// Constraints are limits in addition to the SLA; 0 is no limit.
 type Constraints struct {
-	MemoryMB    int // the server's resident memory
+	MemoryMB    int // resident memory of the server
 	GPUMemoryMB int
 }
 
-// OwnMemory tells whether memory decides: then each setting is measured in a server
-// that has run no other.
+// NeedsFreshServer reports whether there are constraints on memory. Each setting must then be
+// measured in a newly started server, because a server keeps the memory of earlier settings.
 func (p Plan) NeedsFreshServer() bool { return p.Constraints != Constraints{} }
 
-// Budget ends a sweep at whichever comes first; 0 does not limit.
+// Budget limits a sweep; it ends at the first limit that is reached. 0 is no limit.
 type Budget struct {
 	Time      time.Duration
-	LoadTests int // settings taken to their verdict; Unset leaves it to the strategy
+	LoadTests int // settings measured until their verdict; Unset lets the strategy choose
 	Trials    int // measurements of any kind
 }
 
-// probeShare is the part of the time that probes of service times may take: it is
-// to be spent on load tests in the main.
+// probeShare is the share of the time for probes of service times; most of the time is for load
+// tests.
 const probeShare = .3
 
-// Probes is how long probes may take all together; 0 does not limit.
+// ProbeTime returns how long all probes together may take; 0 is no limit.
 func (b Budget) ProbeTime() time.Duration { return time.Duration(probeShare * float64(b.Time)) }
 
-// Trial is the length of one measurement. With Requests and Duration 0 it ends
-// when its verdict is certain, or at MaxRequests.
+// Trial limits one measurement. If Requests and Duration are 0, it ends when its verdict is certain
+// or at MaxRequests.
 type Trial struct {
-	Requests    int           // exactly so many, 0 until certain
-	Duration    time.Duration // exactly so long, 0 until certain
-	MaxRequests int           // never more, 0 does not limit
+	Requests    int           // exact number; 0 is until the verdict is certain
+	Duration    time.Duration // exact length; 0 is until the verdict is certain
+	MaxRequests int           // largest number; 0 is no limit
 }
 
-// RequestTimeout is the request limit in force: the plan's, or the promise's.
+// RequestTimeout returns the timeout of requests: that of the plan, or that of the SLA.
 func (p Plan) RequestTimeout() time.Duration {
 	if p.Timeout > 0 {
 		return p.Timeout
@@ -106,9 +109,9 @@ func (p Plan) RequestTimeout() time.Duration {
 	return p.SLA.RequestTimeout()
 }
 
-// Default returns the plan of FORMATS section 2 without a model: P99 of
-// requests within 100 ms at 10 closed clients, workers, batch size and batch
-// delay searched, everything else at its start value.
+// Default returns a plan without a model: P99 of request latency at most 100 ms under
+// a closed load with 10 clients. It varies workers, batch size and batch delay; all
+// other knobs keep their start values.
 func Default() Plan {
 	return Plan{
 		Target: "local",

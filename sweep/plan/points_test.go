@@ -16,11 +16,11 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// twoCores is the machine of the demonstration.
+// twoCores returns the limits of the machine of the demonstration.
 func twoCores() knob.Limits { return knob.Limits{Cores: 2, BatchAxis: true} }
 
-// brief writes points as "w1 b2 d5 c10", one per line, with their warnings.
-func brief(points []plan.Point) []string {
+// shortPoints formats points as "w1 b2 d5 c10" with their warnings.
+func shortPoints(points []plan.Point) []string {
 	var out []string
 	for _, p := range points {
 		s := fmt.Sprintf("w%d b%d d%s c%d", p.Settings.Workers, p.Settings.BatchSize, p.Settings.Get(knob.BatchDelay), p.Load.Concurrency)
@@ -32,7 +32,7 @@ func brief(points []plan.Point) []string {
 	return out
 }
 
-func briefSkips(skips []trial.Skip) []string {
+func shortSkips(skips []trial.Skip) []string {
 	var out []string
 	for _, s := range skips {
 		out = append(out, fmt.Sprintf("w%d b%d d%s: %s", s.Settings.Workers, s.Settings.BatchSize, s.Settings.Get(knob.BatchDelay), s.Reason))
@@ -48,11 +48,11 @@ func TestDefaultPlanOnTwoCores(t *testing.T) {
 		"w1 b1 d1 c10", "w1 b2 d1 c10", "w1 b2 d5 c10", "w1 b4 d1 c10", "w1 b4 d5 c10", "w1 b8 d1 c10", "w1 b8 d5 c10",
 		"w2 b1 d1 c10", "w2 b2 d1 c10", "w2 b2 d5 c10", "w2 b4 d1 c10", "w2 b4 d5 c10", "w2 b8 d1 c10", "w2 b8 d5 c10",
 	}
-	if diff := cmp.Diff(want, brief(points)); diff != "" {
+	if diff := cmp.Diff(want, shortPoints(points)); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
 	}
 	for _, s := range skipped {
-		if s.Reason != "batch size 1 waits for nothing: same as delay 1 ms" && s.Settings.BatchSize < 16 {
+		if s.Reason != "a batch of size 1 never waits: same as delay 1 ms" && s.Settings.BatchSize < 16 {
 			t.Errorf("%v was skipped: %s", s.Settings, s.Reason)
 		}
 	}
@@ -75,30 +75,30 @@ func TestPoints(t *testing.T) {
 		points, skips []string
 	}{
 		{
-			name: "nothing named", limits: twoCores(),
+			name: "no knob named", limits: twoCores(),
 			points: []string{"w1 b1 d100 c10"},
 		},
 		{
-			name: "loads are fastest, matched is resolved", limits: twoCores(),
+			name: "loads are the innermost loop; matched gets a concurrency", limits: twoCores(),
 			knobs:  map[knob.Name]string{knob.Workers: "2,1", knob.BatchDelay: "5"},
 			loads:  []load.Spec{{Concurrency: 4}, {Matched: true}},
 			points: []string{"w2 b1 d5 c4", "w2 b1 d5 c2", "w1 b1 d5 c4", "w1 b1 d5 c1"},
 		},
 		{
-			name: "named values are kept and warned of", limits: twoCores(),
+			name: "named values are kept with a warning", limits: twoCores(),
 			knobs: map[knob.Name]string{knob.Workers: "4", knob.BatchSize: "1,16", knob.BatchDelay: "1,100"},
 			points: []string{
-				"w4 b1 d1 c10 ! workers x threads is 4 x 1, above 2 cores: they wait for one another",
-				"w4 b1 d100 c10 ! workers x threads is 4 x 1, above 2 cores: they wait for one another; batch size 1 waits for nothing: same as delay 1 ms",
-				"w4 b16 d1 c10 ! workers x threads is 4 x 1, above 2 cores: they wait for one another; batch size 16 above concurrency 10: no batch fills, so each waits the whole delay",
-				"w4 b16 d100 c10 ! workers x threads is 4 x 1, above 2 cores: they wait for one another; delay 100 ms is not below the limit of 100ms: a batch that does not fill breaks the promise; batch size 16 above concurrency 10: no batch fills, so each waits the whole delay",
+				"w4 b1 d1 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another",
+				"w4 b1 d100 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another; a batch of size 1 never waits: same as delay 1 ms",
+				"w4 b16 d1 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another; batch size 16 is above concurrency 10: no batch fills, so each waits the whole delay",
+				"w4 b16 d100 c10 ! workers x threads is 4 x 1, above 2 cores: the threads wait for one another; delay 100 ms is not below the limit of 100ms: a batch that does not fill exceeds it; batch size 16 is above concurrency 10: no batch fills, so each waits the whole delay",
 			},
 		},
 		{
-			name: "auto leaves out what is no use", limits: twoCores(),
+			name: "auto skips settings that are not useful", limits: twoCores(),
 			knobs:  map[knob.Name]string{knob.Workers: auto, knob.Threads: "2"},
 			points: []string{"w1 b1 d100 c10"},
-			skips:  []string{"w2 b1 d100: workers x threads is 2 x 2, above 2 cores: they wait for one another"},
+			skips:  []string{"w2 b1 d100: workers x threads is 2 x 2, above 2 cores: the threads wait for one another"},
 		},
 		{
 			name: "no batch axis", limits: knob.Limits{Cores: 2, BatchWhy: "dimension 0 is fixed"},
@@ -114,7 +114,7 @@ func TestPoints(t *testing.T) {
 			skips:  []string{"w1 b1 d100: precision stays at fp32: the engine has no FP16 yet"},
 		},
 		{
-			name: "a fixed knob leaves nothing of what was named", limits: twoCores(),
+			name: "the only named value of a fixed knob", limits: twoCores(),
 			knobs: map[knob.Name]string{knob.Workers: "2"},
 			fixed: map[knob.Name]string{knob.Workers: "a remote server"},
 			skips: []string{"w2 b1 d100: workers stays at 1: a remote server"},
@@ -124,14 +124,14 @@ func TestPoints(t *testing.T) {
 			knobs:  map[knob.Name]string{knob.QueueSize: auto},
 			loads:  []load.Spec{{Concurrency: 500}},
 			fixed:  map[knob.Name]string{knob.QueueSize: "a remote server"},
-			points: []string{"w1 b1 d100 c500 ! concurrency 500 above the 101 that queue and workers hold: the rest is refused"},
+			points: []string{"w1 b1 d100 c500 ! concurrency 500 is above the 101 requests for which queue and workers have room: the others are refused"},
 			skips:  []string{"w1 b1 d100: queue_size stays at 100: a remote server"},
 		},
 		{
 			name: "open loads fill any batch", limits: twoCores(),
 			knobs:  map[knob.Name]string{knob.BatchSize: "32"},
 			loads:  []load.Spec{{Mode: load.Open, Rate: 50}},
-			points: []string{"w1 b32 d100 c0 ! delay 100 ms is not below the limit of 100ms: a batch that does not fill breaks the promise"},
+			points: []string{"w1 b32 d100 c0 ! delay 100 ms is not below the limit of 100ms: a batch that does not fill exceeds it"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -141,18 +141,19 @@ func TestPoints(t *testing.T) {
 				p.Loads = c.loads
 			}
 			points, skips := p.Points(c.limits, knob.Default(knob.TorchServe), c.fixed)
-			if diff := cmp.Diff(c.points, brief(points)); diff != "" {
+			if diff := cmp.Diff(c.points, shortPoints(points)); diff != "" {
 				t.Errorf("points (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(c.skips, briefSkips(skips)); diff != "" {
+			if diff := cmp.Diff(c.skips, shortSkips(skips)); diff != "" {
 				t.Errorf("skips (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestAutoHoldsTheRulesOfThumb checks DESIGN section 5 for many machines.
-func TestAutoHoldsTheRulesOfThumb(t *testing.T) {
+// TestAutoIncludesTheRulesOfThumb checks the range auto on machines of 1 to 96 cores: cores/2
+// workers, as many workers as cores, and one worker with all cores.
+func TestAutoIncludesTheRulesOfThumb(t *testing.T) {
 	for cores := 1; cores <= 96; cores++ {
 		p := plan.Default()
 		p.Knobs = map[knob.Name]string{knob.Workers: knob.Auto, knob.Threads: knob.Auto}
@@ -163,7 +164,7 @@ func TestAutoHoldsTheRulesOfThumb(t *testing.T) {
 			})
 		}
 		if !has(max(1, cores/2), 1) || !has(cores, 1) || !has(1, cores) {
-			t.Errorf("%d cores: %d points miss a rule of thumb", cores, len(points))
+			t.Errorf("%d cores: %d points, but a rule of thumb is missing", cores, len(points))
 		}
 		for _, pt := range points {
 			if pt.Settings.Workers*pt.Settings.Threads > cores {
@@ -199,13 +200,12 @@ func TestAutoDelaysFollowTheLimitAndTheRule(t *testing.T) {
 	}
 }
 
-// TestPointsLaws checks random plans: points are possible, none comes twice,
-// plan and shuffled order hold the same ones, and the same seed gives the same
-// order.
-func TestPointsLaws(t *testing.T) {
+// TestPointsOfRandomPlans checks that points are valid and different, that the plan order and the
+// shuffled order have the same points, and that one seed always makes the same order.
+func TestPointsOfRandomPlans(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	for range 200 {
-		p := draw(r)
+		p := randomPlan(r)
 		p.Order = plan.InOrder
 		limits := knob.Limits{Rule: p.Options.Rule, Cores: 1 + r.IntN(8), BatchAxis: r.IntN(2) == 0}
 		base := knob.Default(p.Options.Rule)
@@ -218,7 +218,7 @@ func TestPointsLaws(t *testing.T) {
 		for _, pt := range points {
 			k := key{pt.Settings, pt.Load}
 			if err := pt.Settings.Validate(limits); err != nil || seen[k] {
-				t.Fatalf("%v: %v, twice %v", pt, err, seen[k])
+				t.Fatalf("%v: %v, duplicate %v", pt, err, seen[k])
 			}
 			seen[k] = true
 			if pt.Role != trial.RoleLoad || pt.Load.Matched && pt.Load.Concurrency != pt.Settings.Workers*pt.Settings.BatchSize {
@@ -227,20 +227,20 @@ func TestPointsLaws(t *testing.T) {
 		}
 		for _, s := range skips {
 			if s.Reason == "" {
-				t.Fatalf("%v skipped without a word", s.Settings)
+				t.Fatalf("%v skipped without a reason", s.Settings)
 			}
 		}
 		p.Order = plan.Shuffled
 		shuffled, _ := p.Points(limits, base, nil)
 		again, _ := p.Points(limits, base, nil)
 		if diff := cmp.Diff(shuffled, again); diff != "" {
-			t.Fatalf("one seed, two orders:\n%s", diff)
+			t.Fatalf("two orders with the same seed:\n%s", diff)
 		}
 		for _, pt := range shuffled {
 			delete(seen, key{pt.Settings, pt.Load})
 		}
 		if len(shuffled) != len(points) || len(seen) > 0 {
-			t.Fatalf("shuffled %d of %d points, %d lost", len(shuffled), len(points), len(seen))
+			t.Fatalf("%d shuffled points of %d, %d missing", len(shuffled), len(points), len(seen))
 		}
 	}
 }
@@ -259,14 +259,14 @@ func TestEstimate(t *testing.T) {
 		points []plan.Point
 		want   plan.Estimate
 	}{
-		{"nothing", nil, nil, plan.Estimate{}},
+		{"no points", nil, nil, plan.Estimate{}},
 		{
 			"until certain", func(p *plan.Plan) { p.SLA.Limit = 20 * time.Millisecond },
 			[]plan.Point{point(1, 1, ten)},
 			plan.Estimate{Trial: 6 * time.Second, Total: 12 * time.Second, Fits: 1},
 		},
 		{
-			"a warm and a reload", func(p *plan.Plan) { p.Trial.Duration = 5 * time.Second },
+			"a warm and a reload change", func(p *plan.Plan) { p.Trial.Duration = 5 * time.Second },
 			[]plan.Point{point(1, 1, ten), point(2, 1, ten), point(2, 2, ten)},
 			plan.Estimate{Trial: 5 * time.Second, Total: 22500 * time.Millisecond, Fits: 3},
 		},
@@ -276,7 +276,7 @@ func TestEstimate(t *testing.T) {
 			plan.Estimate{Trial: 10 * time.Second, Total: 20 * time.Second, Fits: 1},
 		},
 		{
-			"the most requests", func(p *plan.Plan) { p.Trial.MaxRequests = 100 },
+			"a largest number of requests", func(p *plan.Plan) { p.Trial.MaxRequests = 100 },
 			[]plan.Point{point(1, 1, ten)},
 			plan.Estimate{Trial: time.Second, Total: 2 * time.Second, Fits: 1},
 		},
@@ -286,27 +286,27 @@ func TestEstimate(t *testing.T) {
 			plan.Estimate{Trial: 8500 * time.Millisecond, Total: 20 * time.Second, Fits: 2},
 		},
 		{
-			"the budget ends it", func(p *plan.Plan) { p.Budget.Time = 2 * time.Second },
+			"the budget ends the sweep", func(p *plan.Plan) { p.Budget.Time = 2 * time.Second },
 			[]plan.Point{point(1, 1, ten), point(1, 1, ten)},
 			plan.Estimate{Trial: 1500 * time.Millisecond, Total: 2 * time.Second, Fits: 1},
 		},
 		{
-			"load tests end it", func(p *plan.Plan) { p.Budget.LoadTests = 1 },
+			"load tests end the sweep", func(p *plan.Plan) { p.Budget.LoadTests = 1 },
 			[]plan.Point{point(1, 1, ten), point(1, 1, ten)},
 			plan.Estimate{Trial: 20 * time.Second, Total: 40 * time.Second, Fits: 1},
 		},
 		{
-			"a trace is anyone's guess", nil,
+			"a trace of unknown length", nil,
 			[]plan.Point{point(1, 1, load.Spec{Mode: load.Trace, File: "a"})},
 			plan.Estimate{Trial: 20 * time.Second, Total: 40 * time.Second, Fits: 1},
 		},
 		{
-			"a server for each, where memory decides", func(p *plan.Plan) { p.Trial.Duration, p.Constraints.MemoryMB = 5*time.Second, 800 },
+			"a fresh server for each setting because of a memory constraint", func(p *plan.Plan) { p.Trial.Duration, p.Constraints.MemoryMB = 5*time.Second, 800 },
 			[]plan.Point{point(1, 1, ten), point(2, 1, ten)},
 			plan.Estimate{Trial: 5 * time.Second, Total: 17500 * time.Millisecond, Fits: 2},
 		},
 		{
-			"a trace that was read is taken whole", func(p *plan.Plan) { p.Trial.Duration, p.Budget.Time = time.Second, 5*time.Minute },
+			"a trace of known length is measured to its end", func(p *plan.Plan) { p.Trial.Duration, p.Budget.Time = time.Second, 5*time.Minute },
 			[]plan.Point{point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute), point(1, 1, minute)},
 			plan.Estimate{Trial: time.Minute, Total: 5 * time.Minute, Fits: 4},
 		},
@@ -325,9 +325,9 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// Automatic ranges hold the devices and precisions that a target has, and leave
-// out with the reason what it does not have together.
-func TestAutoHoldsTheTargetsPlaces(t *testing.T) {
+// TestAutoUsesThePlaces checks that the range auto has the devices and precisions of the target, and
+// that combinations without a place are skipped with the reason.
+func TestAutoUsesThePlaces(t *testing.T) {
 	limits := twoCores()
 	limits.Places = []knob.Place{{Device: "cpu"}, {Device: "gpu"}, {Device: "gpu", Precision: knob.HalfPrecision, Workers: 1}}
 	p := plan.Default()
@@ -346,19 +346,19 @@ func TestAutoHoldsTheTargetsPlaces(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
 	}
-	if text := strings.Join(out, "\n"); !strings.Contains(text, "cpu in fp16 is not there") || !strings.Contains(text, "workers: 2 on gpu in fp16 is outside 1-1") {
+	if text := strings.Join(out, "\n"); !strings.Contains(text, "the model cannot run on cpu in fp16") || !strings.Contains(text, "workers: 2 on gpu in fp16 is outside 1-1") {
 		t.Errorf("skipped: %s", text)
 	}
 
-	// a target that cannot turn a knob, and a device that is not there
+	// Fixed knobs, and devices that do not exist.
 	points, _ = p.Points(limits, knob.Default(knob.TorchServe), map[knob.Name]string{knob.Device: "remote", knob.FP16: "remote"})
 	if len(points) != 2 {
-		t.Errorf("%d points on a target that turns neither, want 2", len(points))
+		t.Errorf("%d points with both knobs fixed, want 2", len(points))
 	}
 	p.Knobs[knob.Device] = "gpu:7,tpu,cpu"
 	limits.Places = limits.Places[:1]
 	points, skipped = p.Points(limits, knob.Default(knob.TorchServe), nil)
-	if len(points) != 2 || !strings.Contains(skipped[0].Reason, "device: gpu:7 is not there; there is cpu") {
+	if len(points) != 2 || !strings.Contains(skipped[0].Reason, "device: the model cannot run on gpu:7; it can run on cpu") {
 		t.Errorf("%d points, skipped %v", len(points), skipped)
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Load reads the plans of a file with read, usually os.ReadFile: one of a plan
-// file, one per model and mode of a file of TorchServe's benchmark suite. A
-// suite file that names model files is followed; names that are not absolute
-// are looked for beside the suite file and in its models_config folder.
+// Load reads the plans of a file with read, usually os.ReadFile: one of a plan file, or
+// one for each model and mode of a file of TorchServe's benchmark suite. If the file
+// lists model files, Load reads them too. It searches a name that is not absolute in the
+// folder models_config next to the file, and then in the folder of the file.
 func Load(name string, read func(path string) ([]byte, error)) ([]Plan, error) {
 	data, err := read(name)
 	if err != nil {
@@ -46,20 +46,20 @@ func Load(name string, read func(path string) ([]byte, error)) ([]Plan, error) {
 	case len(errs) > 0:
 		return nil, errors.Join(errs...)
 	case len(plans) == 0:
-		return nil, fmt.Errorf("%s:1:1: models: none runs on hardware %s", name, suiteHardware(root))
+		return nil, fmt.Errorf("%s:1:1: models: none of them runs on hardware %s", name, suiteHardware(root))
 	}
 	return plans, nil
 }
 
-// readModel finds a model file that a suite file names.
+// readModel finds and reads a model file that a suite file lists.
 func readModel(suite, model string, read func(string) ([]byte, error)) (string, []byte, error) {
 	dir := filepath.Dir(suite)
-	places := []string{filepath.Join(dir, "models_config", model), filepath.Join(dir, model)}
+	paths := []string{filepath.Join(dir, "models_config", model), filepath.Join(dir, model)}
 	if filepath.IsAbs(model) {
-		places = []string{model}
+		paths = []string{model}
 	}
 	var first error
-	for _, path := range places {
+	for _, path := range paths {
 		data, err := read(path)
 		if err == nil {
 			return path, data, nil
@@ -68,9 +68,10 @@ func readModel(suite, model string, read func(string) ([]byte, error)) (string, 
 			first = err
 		}
 	}
-	return "", nil, fmt.Errorf("%s: models: %q is not to be had: %w", suite, model, first)
+	return "", nil, fmt.Errorf("%s: models: %q cannot be read: %w", suite, model, first)
 }
 
+// modelFile reads the plans of a model file.
 func modelFile(name string, data []byte, hardware string) ([]Plan, error) {
 	root, err := newDecoder(name).root(data)
 	switch {
@@ -82,29 +83,29 @@ func modelFile(name string, data []byte, hardware string) ([]Plan, error) {
 	return suitePlans(name, root, hardware)
 }
 
-// isSuite tells the suite's upper level: a list of model files.
+// isSuite reports whether root is a suite file: it lists model files.
 func isSuite(root *node) bool {
 	models := root.find("models")
 	return models != nil && models.kind == sequence && root.find("version") == nil
 }
 
-// isModelFile tells the suite's lower level: model, mode, keys.
+// isModelFile reports whether root is a model file of the suite: maps of models, modes and keys.
 func isModelFile(root *node) bool {
-	speaks := false
+	hasKey := false
 	for _, model := range root.keys {
 		for _, mode := range model.value.keys {
 			if mode.value.kind != mapping {
 				return false
 			}
 			for _, key := range []string{"url", "workers", "batch_size"} {
-				speaks = speaks || mode.value.find(key) != nil
+				hasKey = hasKey || mode.value.find(key) != nil
 			}
 		}
 		if model.value.kind != mapping {
 			return false
 		}
 	}
-	return speaks
+	return hasKey
 }
 
 func suiteModels(root *node) []string {
@@ -115,8 +116,8 @@ func suiteModels(root *node) []string {
 	return out
 }
 
-// suiteHardware is the folder of trials the suite would run: anything it does
-// not know runs as cpu.
+// suiteHardware returns the hardware of the trials that the suite would run. The suite treats an
+// unknown value as cpu.
 func suiteHardware(root *node) string {
 	if h := root.find("hardware"); h != nil && slices.Contains([]string{"gpu", "neuron", "neuronx"}, h.text) {
 		return h.text
@@ -124,8 +125,7 @@ func suiteHardware(root *node) string {
 	return "cpu"
 }
 
-// suitePlans reads a model file. hardware, if the suite names it, leaves out
-// the models that are not for it.
+// suitePlans reads a model file. It omits models that are not for the hardware; "" is any hardware.
 func suitePlans(name string, root *node, hardware string) ([]Plan, error) {
 	var (
 		plans []Plan
@@ -133,15 +133,15 @@ func suitePlans(name string, root *node, hardware string) ([]Plan, error) {
 	)
 	for _, model := range root.keys {
 		for _, mode := range model.value.keys {
-			p, fits, err := suitePlan(name, mode.value, hardware)
+			p, matches, err := suitePlan(name, mode.value, hardware)
 			if err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			if fits {
+			if matches {
 				p.Name = model.name + " " + mode.name
 				p.Notes = slices.Insert(p.Notes, 0, fmt.Sprintf(
-					"read as TorchServe's benchmark suite: model %s, mode %s; it has no SLA and no time budget of its own", model.name, mode.name))
+					"read as TorchServe's benchmark suite: model %s, mode %s; the file has no SLA and no time budget", model.name, mode.name))
 				plans = append(plans, p)
 			}
 		}
@@ -149,16 +149,16 @@ func suitePlans(name string, root *node, hardware string) ([]Plan, error) {
 	return plans, errors.Join(errs...)
 }
 
-// suitePlan reads one mode. fits is false if it is not for the hardware.
-func suitePlan(name string, mode *node, hardware string) (p Plan, fits bool, err error) {
+// suitePlan reads one mode. matches is false if it is not for the hardware.
+func suitePlan(name string, mode *node, hardware string) (p Plan, matches bool, err error) {
 	p = Default()
 	p.Strategy, p.Knobs = "grid", map[knob.Name]string{}
 	p.Budget.Time, p.Trial.MaxRequests = 0, 0
 	d := newDecoder(name)
-	var dropped []string
-	d.unknown = func(_, key string, _ pos, _ []string) { dropped = append(dropped, key) }
+	var unused []string
+	d.unknown = func(_, key string, _ pos, _ []string) { unused = append(unused, key) }
 	var devices []string
-	// as reads a value as the plan's field of that path, for the faults found later.
+	// as reads a value like the plan's field of that path, so that later errors have its position.
 	as := func(path string, read readFunc) readFunc {
 		return func(_ string, n *node) {
 			d.positions[path] = n.at
@@ -177,29 +177,29 @@ func suitePlan(name string, mode *node, hardware string) (p Plan, fits bool, err
 		{"batch_delay", d.knobRange(&p, knob.BatchDelay)},
 		{"concurrency", as("load: concurrency", clients)},
 		{"requests", as("trial: requests", d.integer(&p.Trial.Requests))},
-		{"processors", d.eachItem(readProcessor(&devices, &dropped))},
+		{"processors", d.eachItem(readProcessor(&devices, &unused))},
 	})
-	fits = p.setDevices(devices, hardware)
+	matches = p.setDevices(devices, hardware)
 	d.addFieldErrors(p.check())
-	if len(dropped) > 0 {
-		p.Notes = append(p.Notes, "not used: "+strings.Join(dropped, ", "))
+	if len(unused) > 0 {
+		p.Notes = append(p.Notes, "not used: "+strings.Join(unused, ", "))
 	}
 	if _, ok := p.Knobs[knob.BatchDelay]; ok {
-		p.Notes = append(p.Notes, "batch_delay is in force here; the suite writes it down but never applies it")
+		p.Notes = append(p.Notes, "batch_delay is in force here; the suite records it but never applies it")
 	}
-	return p, fits, d.joined()
+	return p, matches, d.joined()
 }
 
-// processor reads one entry of processors: cpu, gpu, or a map such as
-// {gpus: all}. What this program cannot run on is dropped and said.
-func readProcessor(devices, dropped *[]string) readFunc {
+// readProcessor reads one entry of processors: cpu, gpu, or a map such as {gpus: all}. Processors
+// on which this program cannot run are added to unused.
+func readProcessor(devices, unused *[]string) readFunc {
 	return func(_ string, n *node) {
 		gpus := n.find("gpus")
 		switch {
 		case n.text == "cpu" || n.text == "gpu":
 			*devices = append(*devices, n.text)
 		case gpus == nil:
-			*dropped = append(*dropped, strings.TrimSpace("processor "+n.text))
+			*unused = append(*unused, strings.TrimSpace("processor "+n.text))
 		default:
 			if _, err := strconv.Atoi(gpus.text); err == nil {
 				*devices = append(*devices, "gpu:"+gpus.text)
@@ -210,8 +210,8 @@ func readProcessor(devices, dropped *[]string) readFunc {
 	}
 }
 
-// place makes the devices the knob's range, narrowed to the suite's hardware,
-// and tells whether any is left.
+// setDevices sets the range of the device to the devices that match the hardware, and reports
+// whether there are any.
 func (p *Plan) setDevices(devices []string, hardware string) bool {
 	if len(devices) == 0 {
 		return hardware == "" || hardware == "cpu"

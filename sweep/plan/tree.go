@@ -16,18 +16,18 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds of what is read: a plan is a page of text. maxNodes counts what
-// aliases repeat, so that a small file cannot unfold to a large one.
+// Limits of a plan file, which is usually a page of text. maxNodes counts each use of
+// an alias, so that a small file cannot expand to a large tree.
 const (
 	maxBytes = 64 << 10
 	maxNodes = 20000
 	maxDepth = 32
 )
 
-// pos is a place in a file; both count from 1. The zero pos is no place.
+// pos is a position in a file; line and column start at 1. The zero value is no position.
 type pos struct{ line, col int }
 
-// compare orders places as they are read.
+// compare orders positions from the start of the file to its end.
 func (p pos) compare(q pos) int {
 	return cmp.Or(p.line-q.line, p.col-q.col)
 }
@@ -45,16 +45,16 @@ func (k kind) String() string {
 	return [...]string{null: "nothing", scalar: "one value", sequence: "a list", mapping: "a map"}[k]
 }
 
-// node is a value of YAML or JSON with its place. Scalars keep the text as
-// written; what it means is the reading field's business. One decoder serves
-// both formats this way, and the YAML library's types end here.
+// node is a value of YAML or JSON with its position. A scalar has the text of the file;
+// the field that reads it converts it. So one decoder reads both formats, and only
+// this file uses the types of the YAML library.
 type node struct {
 	kind  kind
 	text  string
 	items []*node
-	keys  []entry // in the order of the file, without repeats
+	keys  []entry // in the order of the file, without duplicates
 	at    pos
-	size  int // nodes in it, aliases unfolded
+	size  int // number of nodes in it, with aliases expanded
 }
 
 type entry struct {
@@ -73,7 +73,7 @@ func (n *node) find(name string) *node {
 	return nil
 }
 
-// placed is an error at a place.
+// positionError is an error at a position.
 type positionError struct {
 	at   pos
 	text string
@@ -81,13 +81,13 @@ type positionError struct {
 
 func (p *positionError) Error() string { return p.text }
 
-// readYAML turns one document into its root node. The error is *placed.
+// readYAML returns the root node of one document. The error is a *positionError.
 func readYAML(data []byte) (*node, error) {
 	switch {
 	case len(data) > maxBytes:
-		return nil, &positionError{pos{1, 1}, fmt.Sprintf("%d bytes are more than a plan's %d", len(data), maxBytes)}
+		return nil, &positionError{pos{1, 1}, fmt.Sprintf("the file has %d bytes; a plan has at most %d", len(data), maxBytes)}
 	case !utf8.Valid(data):
-		return nil, &positionError{pos{1, 1}, "not UTF-8 text"}
+		return nil, &positionError{pos{1, 1}, "the file is not UTF-8 text"}
 	}
 	f, err := parser.ParseBytes(data, 0)
 	if err != nil {
@@ -99,24 +99,24 @@ func readYAML(data []byte) (*node, error) {
 	docs := slices.DeleteFunc(f.Docs, func(d *ast.DocumentNode) bool { return d.Body == nil })
 	switch len(docs) {
 	case 0:
-		return nil, &positionError{pos{1, 1}, "empty; a plan starts with version: 1"}
+		return nil, &positionError{pos{1, 1}, "the file is empty; a plan starts with version: 1"}
 	case 1:
 		c := converter{anchors: map[string]*node{}}
 		return c.node(docs[0].Body, 0)
 	}
-	return nil, &positionError{positionOf(docs[1].Body), "a second document; a plan is one"}
+	return nil, &positionError{positionOf(docs[1].Body), "the file has a second document; a plan is one document"}
 }
 
-// converter turns the library's tree into nodes.
+// converter converts the tree of the YAML library to nodes.
 type converter struct{ anchors map[string]*node }
 
 func (c *converter) node(n ast.Node, depth int) (*node, error) {
 	if depth > maxDepth {
-		return nil, &positionError{positionOf(n), fmt.Sprintf("nested deeper than %d", maxDepth)}
+		return nil, &positionError{positionOf(n), fmt.Sprintf("nested deeper than %d levels", maxDepth)}
 	}
 	out, err := c.convert(n, depth)
 	if err == nil && out.size > maxNodes {
-		return nil, &positionError{positionOf(n), fmt.Sprintf("more than %d values", maxNodes)}
+		return nil, &positionError{positionOf(n), fmt.Sprintf("the file has more than %d values", maxNodes)}
 	}
 	return out, err
 }
@@ -139,7 +139,7 @@ func (c *converter) convert(n ast.Node, depth int) (*node, error) {
 		name := n.Value.GetToken().Value
 		v, ok := c.anchors[name]
 		if !ok {
-			return nil, &positionError{positionOf(n), fmt.Sprintf("*%s: no such anchor before it", name)}
+			return nil, &positionError{positionOf(n), fmt.Sprintf("*%s: there is no anchor &%s before it", name, name)}
 		}
 		return v, nil
 	case *ast.NullNode:
@@ -151,7 +151,7 @@ func (c *converter) convert(n ast.Node, depth int) (*node, error) {
 	case nil:
 		return &node{kind: null, size: 1}, nil
 	}
-	return nil, &positionError{positionOf(n), fmt.Sprintf("%s: plans have no tags, merges or other YAML of that kind", n.Type())}
+	return nil, &positionError{positionOf(n), fmt.Sprintf("%s: a plan must not have tags, merge keys or other YAML of this kind", n.Type())}
 }
 
 func (c *converter) mapping(n ast.Node, values []*ast.MappingValueNode, depth int) (*node, error) {
@@ -160,11 +160,11 @@ func (c *converter) mapping(n ast.Node, values []*ast.MappingValueNode, depth in
 	for _, v := range values {
 		key, ok := v.Key.(ast.ScalarNode)
 		if !ok || v.Key.IsMergeKey() {
-			return nil, &positionError{positionOf(v.Key), "a key is plain text"}
+			return nil, &positionError{positionOf(v.Key), "a key must be plain text"}
 		}
 		name, at := key.GetToken().Value, positionOf(key)
 		if seen[name] {
-			return nil, &positionError{at, fmt.Sprintf("%q: already there", name)}
+			return nil, &positionError{at, fmt.Sprintf("%q: duplicate key", name)}
 		}
 		seen[name] = true
 		child, err := c.node(v.Value, depth+1)
@@ -190,8 +190,8 @@ func (c *converter) sequence(n *ast.SequenceNode, depth int) (*node, error) {
 	return out, nil
 }
 
-// place is where a node starts. The library puts block maps at their first
-// colon; their first key is what a reader looks for.
+// positionOf returns where a node starts. The position of a block map in the library is that of its
+// first colon; this function returns that of its first key.
 func positionOf(n ast.Node) pos {
 	switch m := n.(type) {
 	case nil:
@@ -206,7 +206,7 @@ func positionOf(n ast.Node) pos {
 	return tokenPos(n)
 }
 
-// tokenPos is where the token of a node or an error stands, or the file's start.
+// tokenPos returns the position of the token of a node or an error, or the start of the file.
 func tokenPos(n interface{ GetToken() *token.Token }) pos {
 	tk := n.GetToken()
 	if tk == nil || tk.Position == nil {
@@ -215,7 +215,7 @@ func tokenPos(n interface{ GetToken() *token.Token }) pos {
 	return pos{max(1, tk.Position.Line), max(1, tk.Position.Column)}
 }
 
-// readJSON turns JSON into a node without places, keys sorted.
+// readJSON converts JSON to a node without positions and with sorted keys.
 func readJSON(data []byte) (*node, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()

@@ -18,7 +18,7 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// Bounds of a plan. A space above maxPoints is no plan but a mistake.
+// Limits of a plan. More points than maxPoints are probably a mistake.
 const (
 	maxLoads       = 64
 	maxPoints      = 100_000
@@ -27,28 +27,29 @@ const (
 	maxRate        = 1_000_000
 )
 
-// fault is something wrong with a plan: where, and what with what is allowed.
+// fieldError is an error in a plan: the path of the field, and a text with its value and the valid
+// ones.
 type fieldError struct{ path, text string }
 
-// Validate reports every fault of a plan, joined, each with its field, its
-// value and what is allowed. Whether model, input and target exist, and whether
-// the strategy is there yet, is not asked here.
+// Validate returns all errors of a plan, joined, each with the field, its value and the
+// valid values. It does not check whether model, input and target exist, or whether
+// the strategy is implemented.
 func (p Plan) Validate() error {
 	var errs []error
-	for _, f := range p.check() {
-		errs = append(errs, errors.New(join(f.path, f.text)))
+	for _, e := range p.check() {
+		errs = append(errs, errors.New(join(e.path, e.text)))
 	}
 	return errors.Join(errs...)
 }
 
-// checker gathers faults.
+// fieldErrors collects errors.
 type fieldErrors []fieldError
 
 func (c *fieldErrors) add(path, format string, a ...any) {
 	*c = append(*c, fieldError{path, fmt.Sprintf(format, a...)})
 }
 
-// count checks a number of which 0 means no limit.
+// checkCount checks a limit, for which 0 is no limit.
 func (c *fieldErrors) checkCount(path string, v int) {
 	if v < 0 {
 		c.add(path, "%d is below 0; 0 is no limit", v)
@@ -61,22 +62,24 @@ func (c *fieldErrors) checkOneOf(path, v string, allowed ...string) {
 	}
 }
 
-// text checks that a text can stand in a file and on a screen.
+// checkText checks that a text can be written to a file and a screen.
 func (c *fieldErrors) checkText(path, v string) {
 	if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
-		c.add(path, "%q holds a control character or is no UTF-8", v)
+		c.add(path, "%q contains a control character or is not UTF-8", v)
 	}
 }
 
+// check returns all errors of the plan.
 func (p Plan) check() []fieldError {
 	var c fieldErrors
 	c.checkText("model", p.Model)
 	c.checkText("input", p.Input)
 	p.checkShapes(&c)
+	p.checkPadding(&c)
 	checkTarget(&c, p.Target)
-	wrong := p.Options.Invalid()
+	invalid := p.Options.Invalid()
 	for _, name := range knob.OptionNames() {
-		if err := wrong[name]; err != nil {
+		if err := invalid[name]; err != nil {
 			c.add("options: "+name, "%v", err)
 		}
 	}
@@ -95,11 +98,11 @@ func (p Plan) checkShapes(c *fieldErrors) {
 		path := join("shapes", name)
 		c.checkText("shapes", name)
 		if len(p.Shapes[name]) == 0 {
-			c.add(path, "no dimensions; write %s: [64]", name)
+			c.add(path, "there are no dimensions; write %s: [64]", name)
 		}
 		for _, dim := range p.Shapes[name] {
 			if dim < 1 {
-				c.add(path, "%d: a dimension is at least 1", dim)
+				c.add(path, "%d: a dimension must be at least 1", dim)
 			}
 		}
 	}
@@ -115,7 +118,7 @@ func checkTarget(c *fieldErrors, target string) {
 	}
 }
 
-// longestHorizon is how long a promise can be asked to be seen kept.
+// maxHorizon is the longest horizon of an SLA.
 const maxHorizon = 24 * time.Hour
 
 func (p Plan) checkSLA(c *fieldErrors) {
@@ -133,13 +136,13 @@ func (p Plan) checkSLA(c *fieldErrors) {
 	case s.Horizon < 0 || s.Horizon > maxHorizon:
 		c.add("sla: horizon", "%v is outside 0-%v; 0s is what the budget allows", s.Horizon, maxHorizon)
 	case p.Budget.Time > 0 && s.Horizon >= p.Budget.Time && p.Target != "virtual":
-		c.add("sla: horizon", "%v does not fit the budget of %v, which holds the validation that has to last so long; give it more time", s.Horizon, p.Budget.Time)
+		c.add("sla: horizon", "%v does not fit into the budget of %v: the validation lasts as long as the horizon; give a larger budget", s.Horizon, p.Budget.Time)
 	}
 	switch {
 	case p.Timeout < 0:
-		c.add("timeout", "%v is below 0; 0s follows the promise", p.Timeout)
+		c.add("timeout", "%v is below 0; 0s follows from the SLA", p.Timeout)
 	case p.Timeout > 0 && p.Timeout <= s.Limit:
-		c.add("timeout", "%v is not above the promised %v: no request could be seen to be late; 0s follows the promise", p.Timeout, s.Limit)
+		c.add("timeout", "%v is not above the limit of %v: no latency above the limit could be measured; 0s follows from the SLA", p.Timeout, s.Limit)
 	}
 }
 
@@ -153,15 +156,15 @@ func (p Plan) checkLoads(c *fieldErrors) {
 	}
 }
 
-// checkLength refuses a load that is measured whole and takes longer than there is
-// time for: nothing could be told of it. Virtual time costs no budget.
+// checkLength reports a ramp or trace that is longer than the budget: it is measured to its end, so
+// there would be no result. A target in virtual time uses no budget.
 func (p Plan) checkLength(c *fieldErrors, l load.Spec) {
 	b := p.Budget.Time
 	if b <= 0 || l.Over <= b || p.Question == Capacity || p.Target == "virtual" {
 		return
 	}
-	enough := (2*l.Over + l.Over/5).Truncate(time.Second) + 30*time.Second // a trial and the last look at it
-	c.add("budget: time", "%v is less than the %v that the load takes, which is measured whole; give %v or more", b, l.Over, enough)
+	enough := (2*l.Over + l.Over/5).Truncate(time.Second) + 30*time.Second // a trial and its validation
+	c.add("budget: time", "%v is less than the %v of the load, which is measured to its end; give %v or more", b, l.Over, enough)
 }
 
 func checkLoad(c *fieldErrors, l load.Spec) {
@@ -169,13 +172,13 @@ func checkLoad(c *fieldErrors, l load.Spec) {
 	case l.Mode == load.Closed && !l.Matched && (l.Concurrency < 1 || l.Concurrency > maxConcurrency):
 		c.add("load: concurrency", "%d is outside 1-%d", l.Concurrency, maxConcurrency)
 	case l.Mode == load.Open && !(l.Rate >= minRate && l.Rate <= maxRate):
-		c.add("load: rate", "%g a second is outside %g-%d", l.Rate, minRate, maxRate)
+		c.add("load: rate", "%g per second is outside %g-%d", l.Rate, minRate, maxRate)
 	case l.Mode == load.Ramp:
 		checkRamp(c, l)
 	case l.Mode == load.Trace:
 		c.checkText("load: file", l.File)
 		if l.File == "" {
-			c.add("load: file", "missing; name a file of send times")
+			c.add("load: file", "no file; give a file with send times")
 		}
 		if sum, err := hex.DecodeString(l.SHA256); l.SHA256 != "" && (err != nil || len(sum) != sha256.Size) {
 			c.add("load: sha256", "%q: want the 64 hexadecimal digits of the file's hash, or nothing", l.SHA256)
@@ -189,7 +192,7 @@ func checkRamp(c *fieldErrors, l load.Spec) {
 		rate float64
 	}{{"from", l.From}, {"to", l.To}} {
 		if !(end.rate >= minRate && end.rate <= maxRate) {
-			c.add("load: "+end.key, "%g a second is outside %g-%d", end.rate, minRate, maxRate)
+			c.add("load: "+end.key, "%g per second is outside %g-%d", end.rate, minRate, maxRate)
 		}
 	}
 	if l.Over < time.Second || l.Over > time.Hour {
@@ -215,8 +218,7 @@ func (p Plan) checkKnobs(c *fieldErrors) {
 	}
 }
 
-// checkRange checks every value of a range under the plan's rule and returns
-// how many there are.
+// checkRange checks every value of a range under the plan's rule and returns the number of values.
 func (p Plan) checkRange(c *fieldErrors, n knob.Name, text string) int {
 	values, err := knob.Expand(n, text)
 	if err != nil {
@@ -226,15 +228,15 @@ func (p Plan) checkRange(c *fieldErrors, n knob.Name, text string) int {
 	for _, v := range values {
 		if err := checkValue(n, v, knob.Limits{Rule: p.Options.Rule, BatchAxis: true}); err != nil {
 			c.add(join("knobs", string(n)), "%s", strings.TrimPrefix(err.Error(), string(n)+": "))
-			break // a range is wrong once
+			break // one error for each range is enough
 		}
 	}
 	return len(values)
 }
 
-// alone checks one value of one knob, all others being harmless.
+// checkValue checks one value of one knob; all other knobs have their defaults.
 func checkValue(n knob.Name, value string, l knob.Limits) error {
-	l.Places = nil // take more than one knob
+	l.Places = nil // a place depends on several knobs
 	s := knob.Default(l.Rule)
 	if err := s.Set(n, value); err != nil {
 		return err
@@ -244,18 +246,18 @@ func checkValue(n knob.Name, value string, l knob.Limits) error {
 
 func (p Plan) checkBudget(c *fieldErrors) {
 	b, t := p.Budget, p.Trial
-	noLess := func(path string, d time.Duration) {
+	checkDuration := func(path string, d time.Duration) {
 		if d < 0 {
 			c.add(path, "%v is below 0; 0s is no limit", d)
 		}
 	}
-	noLess("budget: time", b.Time)
+	checkDuration("budget: time", b.Time)
 	if b.LoadTests < Unset {
 		c.add("budget: load_tests", "%d is below 0; 0 is no limit", b.LoadTests)
 	}
 	c.checkCount("budget: trials", b.Trials)
 	c.checkCount("trial: requests", t.Requests)
-	noLess("trial: duration", t.Duration)
+	checkDuration("trial: duration", t.Duration)
 	c.checkCount("trial: max_requests", t.MaxRequests)
 	if t.MaxRequests > 0 && t.Requests > t.MaxRequests {
 		c.add("trial: requests", "%d is above max_requests %d", t.Requests, t.MaxRequests)

@@ -32,6 +32,10 @@ type Config struct {
 	Settings knob.Settings     // workers, batch size, batch delay, queue size; Service covers the others
 	Rule     knob.Rule         // batching rule
 	Service  servicetime.Curve // service times s(b) with their spread
+	// Lengths, if it is not nil, simulates requests of different lengths: the time of a batch
+	// differs from that of Service as its lengths do from the mean of batches of its size,
+	// and has the spread of Lengths. Sim does not change it.
+	Lengths *Lengths
 
 	// Plan has the ascending send times of an open or trace load. Sim does not change
 	// it. If it is nil, the load is closed.
@@ -93,13 +97,18 @@ type Sim struct {
 
 	sent, refused int
 	closedPlan    []time.Duration // memory of plan for closed loads
+	lengths       []int64         // temporary memory of lengthTime
+	lengthMeans   []float64       // mean times by batch size, with Config.Lengths
 	latencies     []float64
 	samples       []load.Sample
 	sortBuffer    []float64 // temporary memory of Quantile
 }
 
 // request is a request that was not refused.
-type request struct{ arrived, taken time.Duration }
+type request struct {
+	arrived, taken time.Duration
+	body           int32 // index in Lengths.Drawn
+}
 
 // worker is a worker with its batch.
 type worker struct {
@@ -158,6 +167,13 @@ func (s *Sim) setService() {
 		sigma := s.c.Service.Sigma(b)
 		s.medians, s.sigmas = append(s.medians, s.c.Service.At(b)), append(s.sigmas, sigma)
 		s.hasSpread = s.hasSpread || sigma > 0
+	}
+	s.lengthMeans = s.lengthMeans[:0]
+	if l := s.c.Lengths; l != nil {
+		s.lengthMeans = append(s.lengthMeans, 0)
+		for b := 1; b <= s.c.Settings.BatchSize; b++ {
+			s.lengthMeans = append(s.lengthMeans, l.mean(b))
+		}
 	}
 }
 

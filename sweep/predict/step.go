@@ -59,7 +59,11 @@ func (s *Sim) arrive() {
 	if s.tail-s.head == len(s.ring) {
 		s.grow()
 	}
-	s.ring[s.tail&(len(s.ring)-1)].arrived = s.now
+	r := &s.ring[s.tail&(len(s.ring)-1)]
+	r.arrived = s.now
+	if l := s.c.Lengths; l != nil {
+		r.body = int32((s.sent - 1) % len(l.Drawn))
+	}
 	s.tail++
 	s.step(batching.Event{Kind: batching.Arrived})
 }
@@ -117,16 +121,34 @@ func (s *Sim) send() {
 		w.start += time.Duration(s.rng.ExpFloat64() * float64(s.c.Wake))
 	}
 	s.awake = false
-	w.end = w.start + s.service(len(w.batch))
+	w.end = w.start + s.service(w.batch)
 	s.insert(busyWorker{w.end, id})
 }
 
-// service returns the time of a batch of n.
-func (s *Sim) service(n int) time.Duration {
+// service returns the time of a batch.
+func (s *Sim) service(batch []request) time.Duration {
+	n := len(batch)
+	if s.c.Lengths != nil {
+		return s.lengthTime(batch)
+	}
 	if !s.hasSpread {
 		return s.medians[n]
 	}
 	return time.Duration(float64(s.medians[n]) * math.Exp(s.sigmas[n]*s.rng.NormFloat64()))
+}
+
+// lengthTime returns the time of the runs of a batch.
+func (s *Sim) lengthTime(batch []request) time.Duration {
+	l := s.c.Lengths
+	s.lengths = s.lengths[:0]
+	for _, r := range batch {
+		s.lengths = append(s.lengths, l.Drawn[r.body])
+	}
+	t := float64(s.medians[len(batch)]) * l.batch(s.lengths) / s.lengthMeans[len(batch)]
+	if l.Spread > 0 {
+		t *= math.Exp(l.Spread * s.rng.NormFloat64())
+	}
+	return time.Duration(t)
 }
 
 // insert adds r to busy. Of two equal end times, the earlier batch ends first.
@@ -177,7 +199,7 @@ func (s *Sim) detail(w *worker) {
 		s.samples = append(s.samples, load.Sample{
 			Planned: r.arrived, Latency: w.end - r.arrived,
 			Model: w.end - w.start, Queue: r.taken - r.arrived, Formation: w.sent - r.taken,
-			Batch: int32(len(w.batch)), Status: 200, Outcome: load.OK,
+			Batch: int32(len(w.batch)), Body: r.body, Status: 200, Outcome: load.OK,
 		})
 	}
 }

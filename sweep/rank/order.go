@@ -8,30 +8,31 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Ranking is trials, joined to rows, in the order of what is asked. It is data:
-// who has several questions about the same trials makes it once.
+// Ranking has the rows of trials in the order of the rules.
 //
-// First come the rows that meet the promise, by the objective; within noise
-// lower P99 (the promise's percentile), then fewer workers, smaller batch,
-// FP32, and the delay: the shorter one, under the torchserve rule the longer one,
-// which costs a loaded server nothing there and fills its batches. "Within noise"
-// alone is no order: a may be like b and b like c while a beats c. So it is asked
-// only of a leader: the best value leads a group, the next ones join while their
-// intervals overlap the leader's, and the first that does not leads the next
-// group. Groups stand in the order of their leaders, and inside a group the next
-// criterion decides the same way.
+// The first rows are those that meet the SLA and the constraints, in the order of the
+// objective. If their values are equal within noise, the next criteria are: lower
+// percentile, fewer workers, smaller batch, FP32, and the delay. The shorter delay is
+// better, but under the torchserve rule the longer one: a server under load fills its
+// batches before the delay ends, so that the delay costs nothing.
 //
-// Then come the others, undecided or failed, the nearest to the promise first.
+// "Equal within noise" is not transitive: a may equal b and b equal c, although a is
+// better than c. So the rows are split into sets of ties: the best row is the first of a
+// set, which also has the next rows whose intervals overlap the interval of the first. The
+// next criterion sorts the rows of each set in the same way.
+//
+// The other rows, which are undecided or fail, follow in the order of their distance from
+// the SLA and the constraints.
 //
 // The order does not depend on the order of the trials.
 type Ranking struct {
 	Rules  Rules
 	Trials []trial.Trial
-	Rows   []Row // in the order of their first trials; live trials are in none
+	Rows   []Row // in the order of their first trials; without live trials
 	Order  []int // indexes of Rows, best first
 }
 
-// Of ranks trials by r.
+// New returns the ranking of trials by r.
 func New(r Rules, trials []trial.Trial) Ranking {
 	k := Ranking{Rules: r, Trials: trials, Rows: Rows(trials)}
 	joined := make([]trial.Trial, len(k.Rows))
@@ -45,7 +46,7 @@ func New(r Rules, trials []trial.Trial) Ranking {
 		}
 	}
 	s := sorter{trials: joined}
-	s.sortGroups(meet, r.criteria())
+	s.sortTies(meet, r.criteria())
 	slices.SortFunc(rest, func(a, b int) int {
 		return cmp.Or(
 			cmp.Compare(r.Distance(joined[a]), r.Distance(joined[b])),
@@ -57,8 +58,8 @@ func New(r Rules, trials []trial.Trial) Ranking {
 	return k
 }
 
-// Best is the first row, false without any. Whether it meets the promise and the
-// constraints, [Rules.Meets] tells; if not, it is the nearest.
+// Best returns the first row; false if there are no rows. It may not meet the SLA and the
+// constraints, see [Rules.Meets]; then it is the row with the smallest distance from them.
 func (k Ranking) Best() (best Row, ok bool) {
 	if len(k.Order) == 0 {
 		return Row{}, false
@@ -66,7 +67,7 @@ func (k Ranking) Best() (best Row, ok bool) {
 	return k.Rows[k.Order[0]], true
 }
 
-// InOrder are the rows, best first.
+// InOrder returns the rows, best first.
 func (k Ranking) InOrder() []Row {
 	out := make([]Row, len(k.Order))
 	for n, i := range k.Order {
@@ -75,11 +76,11 @@ func (k Ranking) InOrder() []Row {
 	return out
 }
 
-// Row is the one that has the trial at index i among its runs; see [RowOf].
+// Row returns the row with the trial at index i; see [RowOf].
 func (k Ranking) Row(i int) Row { return rowOf(k.Rows, k.Trials, i) }
 
-// Rank returns indexes of trials, best first: of each row that of the trial which
-// stands for it. See [Ranking] for the order.
+// Rank returns the index of the representative trial of each row, best first. See [Ranking] for the
+// order.
 func (r Rules) Rank(trials []trial.Trial) []int {
 	k := New(r, trials)
 	out := make([]int, len(k.Order))
@@ -89,17 +90,16 @@ func (r Rules) Rank(trials []trial.Trial) []int {
 	return out
 }
 
-// sorter orders indexes of trials in place.
+// sorter sorts indexes of trials in place.
 type sorter struct{ trials []trial.Trial }
 
-// tiers sorts ids by the first criterion and every group within noise of its
-// leader by the rest.
-func (s sorter) sortGroups(ids []int, by []criterion) {
+// sortTies sorts ids by the first criterion, and each set of ties by the other criteria.
+func (s sorter) sortTies(ids []int, by []criterion) {
 	if len(by) == 0 {
 		slices.SortFunc(ids, func(a, b int) int { return tieBreak(s.trials[a], s.trials[b]) })
 		return
 	}
-	at := func(id int) score { return by[0](s.trials[id]) }
+	at := func(id int) sortKey { return by[0](s.trials[id]) }
 	slices.SortFunc(ids, func(a, b int) int {
 		x, y := at(a), at(b)
 		return cmp.Or(
@@ -108,17 +108,17 @@ func (s sorter) sortGroups(ids []int, by []criterion) {
 		)
 	})
 	for start := 0; start < len(ids); {
-		leader, end := at(ids[start]), start+1
-		for end < len(ids) && at(ids[end]).low <= leader.high {
+		first, end := at(ids[start]), start+1
+		for end < len(ids) && at(ids[end]).low <= first.high {
 			end++
 		}
-		s.sortGroups(ids[start:end], by[1:])
+		s.sortTies(ids[start:end], by[1:])
 		start = end
 	}
 }
 
-// identity orders trials that the figures cannot: the cheaper setting first,
-// then the higher throughput, then the earlier trial.
+// tieBreak compares trials that are equal within noise in all criteria: the setting with fewer
+// resources is first, then the higher throughput, then the earlier trial.
 func tieBreak(a, b trial.Trial) int {
 	x, y := a.Settings, b.Settings
 	return cmp.Or(
@@ -135,9 +135,9 @@ func tieBreak(a, b trial.Trial) int {
 	)
 }
 
-// delays orders by batch delay. Where it does something and TorchServe's rule
-// holds, the longer one comes first: a loaded server fills its batches before the
-// delay ends, and one that runs short of requests gains from waiting.
+// compareDelays compares batch delays. The shorter one is first; but under the torchserve
+// rule, with batches above 1, the longer one: a server under load fills its batches before
+// the delay ends, and a server with less load needs the delay to fill them.
 func compareDelays(a, b trial.Trial) int {
 	if a.Options.Rule == knob.TorchServe && a.Settings.BatchSize > 1 {
 		a, b = b, a

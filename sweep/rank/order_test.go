@@ -13,17 +13,17 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// about is an estimate with an interval of the given half width.
-func about(v, half float64) trial.Estimate {
+// estimate returns an estimate whose interval has the given half width.
+func estimate(v, half float64) trial.Estimate {
 	return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v - half), High: trial.NumOf(v + half)}
 }
 
-// made returns trial n, of a row of its own, that passed at a limit of 100 ms;
-// change makes it another.
-func made(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
+// newTrial returns trial n, in a row of its own, which passed with a limit of 100 ms; change
+// modifies it.
+func newTrial(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
 	t := trial.Trial{N: n, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe)}
-	t.Options.InterOp = n // no ties are broken by it
-	t.Throughput = about(rps, 5)
+	t.Options.InterOp = n // makes a row of its own; the order does not depend on it
+	t.Throughput = estimate(rps, 5)
 	t.Verdict = trial.Verdict{
 		Result: trial.Pass, Percentile: 99, LimitMS: 100,
 		ValueMS: trial.NumOf(p99), LowMS: trial.NumOf(p99 - 2), HighMS: trial.NumOf(p99 + 2),
@@ -34,8 +34,7 @@ func made(n int, rps, p99 float64, change ...func(*trial.Trial)) trial.Trial {
 	return t
 }
 
-func failed(t *trial.Trial)    { t.Verdict.Result = trial.Fail }
-func undecided(t *trial.Trial) { t.Verdict.Result = trial.Undecided }
+func failed(t *trial.Trial) { t.Verdict.Result = trial.Fail }
 
 func set(s func(*knob.Settings)) func(*trial.Trial) {
 	return func(t *trial.Trial) { s(&t.Settings) }
@@ -56,58 +55,55 @@ func TestRank(t *testing.T) {
 	delay := func(d time.Duration) func(*trial.Trial) {
 		return set(func(s *knob.Settings) { s.BatchDelay = d })
 	}
-	wide := func(t *trial.Trial) { t.Throughput = about(t.Throughput.Value.Or(0), 500) }
+	wide := func(t *trial.Trial) { t.Throughput = estimate(t.Throughput.Value.Or(0), 500) }
 	open := func(t *trial.Trial) { t.Verdict.HighMS = trial.Num{} }
 	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, .25 }
-	blank := func(t *trial.Trial) { t.Result = trial.Result{} }
-	control := func(t *trial.Trial) { t.Role = trial.RoleControl }
-	live := func(t *trial.Trial) { t.Role = trial.RoleLive }
+	unmeasured := func(t *trial.Trial) { t.Result = trial.Result{} }
 	leaning := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.Leaning = trial.Undecided, trial.Pass }
-	of := func(n int) func(*trial.Trial) { return func(t *trial.Trial) { t.Options.InterOp = n } }
-	validation := func(t *trial.Trial) { t.Role = trial.RoleValidation }
+	rowOf := func(n int) func(*trial.Trial) { return func(t *trial.Trial) { t.Options.InterOp = n } }
 	more := func(t *trial.Trial) { t.Load.Concurrency = 40 }
 	for _, c := range []struct {
 		name   string
 		trials []trial.Trial
 		want   []int
 	}{
-		{"none", nil, nil},
-		{"throughput", []trial.Trial{made(1, 100, 50), made(2, 300, 90), made(3, 200, 10)}, []int{2, 3, 1}},
-		{"pass before throughput", []trial.Trial{made(1, 900, 120, failed), made(2, 10, 50)}, []int{2, 1}},
-		{"within noise, lower P99", []trial.Trial{made(1, 104, 60), made(2, 100, 40)}, []int{2, 1}},
-		{"within both noises, fewer workers", []trial.Trial{made(1, 104, 40, workers(4)), made(2, 100, 41, workers(2))}, []int{2, 1}},
-		{"then smaller batch", []trial.Trial{made(1, 104, 40, batch(16)), made(2, 100, 41, batch(8))}, []int{2, 1}},
-		{"then FP32", []trial.Trial{made(1, 104, 40, half), made(2, 100, 41)}, []int{2, 1}},
-		{"then shorter delay", []trial.Trial{made(1, 104, 40, delay(time.Second)), made(2, 100, 41)}, []int{2, 1}},
-		{"then throughput, then the earlier", []trial.Trial{made(3, 100, 41), made(2, 100, 41), made(1, 104, 41)}, []int{1, 2, 3}},
+		{"no trials", nil, nil},
+		{"throughput", []trial.Trial{newTrial(1, 100, 50), newTrial(2, 300, 90), newTrial(3, 200, 10)}, []int{2, 3, 1}},
+		{"pass before throughput", []trial.Trial{newTrial(1, 900, 120, failed), newTrial(2, 10, 50)}, []int{2, 1}},
+		{"within noise, lower P99", []trial.Trial{newTrial(1, 104, 60), newTrial(2, 100, 40)}, []int{2, 1}},
+		{"throughput and P99 within noise, fewer workers", []trial.Trial{newTrial(1, 104, 40, workers(4)), newTrial(2, 100, 41, workers(2))}, []int{2, 1}},
+		{"then smaller batch", []trial.Trial{newTrial(1, 104, 40, batch(16)), newTrial(2, 100, 41, batch(8))}, []int{2, 1}},
+		{"then FP32", []trial.Trial{newTrial(1, 104, 40, half), newTrial(2, 100, 41)}, []int{2, 1}},
+		{"then shorter delay", []trial.Trial{newTrial(1, 104, 40, delay(time.Second)), newTrial(2, 100, 41)}, []int{2, 1}},
+		{"then throughput, then the earlier", []trial.Trial{newTrial(3, 100, 41), newTrial(2, 100, 41), newTrial(1, 104, 41)}, []int{1, 2, 3}},
 		{
-			"a chain of likes does not reach past the leader's interval",
-			[]trial.Trial{made(1, 100, 10), made(2, 108, 20), made(3, 116, 30)},
+			"a set of ties ends at an interval that does not overlap that of its first value",
+			[]trial.Trial{newTrial(1, 100, 10), newTrial(2, 108, 20), newTrial(3, 116, 30)},
 			[]int{2, 3, 1},
 		},
 		{
-			"a wide interval does not overtake a certain one",
-			[]trial.Trial{made(1, 200, 90), made(2, 150, 80), made(3, 100, 10, wide)},
+			"a wide interval does not come before a narrow one with a higher value",
+			[]trial.Trial{newTrial(1, 200, 90), newTrial(2, 150, 80), newTrial(3, 100, 10, wide)},
 			[]int{1, 3, 2},
 		},
-		{"an open P99 can be any", []trial.Trial{made(1, 100, 20, open, workers(4)), made(2, 101, 90)}, []int{2, 1}},
+		{"a P99 with an open end equals any higher one", []trial.Trial{newTrial(1, 100, 20, open, workers(4)), newTrial(2, 101, 90)}, []int{2, 1}},
 		{
-			"the others by nearness",
-			[]trial.Trial{made(1, 900, 200, failed), made(2, 100, 99, undecided), made(3, 500, 110, failed), made(4, 500, 105, undecided)},
+			"the others by their distance from the limit",
+			[]trial.Trial{newTrial(1, 900, 200, failed), newTrial(2, 100, 99, undecided), newTrial(3, 500, 110, failed), newTrial(4, 500, 105, undecided)},
 			[]int{2, 4, 3, 1},
 		},
-		{"errors are as far as their share", []trial.Trial{made(1, 1, 1, errors), made(2, 1, 120, failed), made(3, 1, 130, failed)}, []int{2, 1, 3}},
-		{"nothing measured is last", []trial.Trial{made(1, 0, 0, blank), made(2, 1, 900, failed)}, []int{2, 1}},
-		{"live trials take no part", []trial.Trial{made(1, 900, 1, live), made(2, 1, 1)}, []int{2}},
-		{"a control is a run of its setting", []trial.Trial{made(1, 500, 1), made(2, 300, 1, control, of(1)), made(3, 450, 1)}, []int{3, 1}},
-		{"a lucky run does not make the best", []trial.Trial{made(1, 560, 1), made(2, 471, 1), made(3, 378, 1, of(1), control)}, []int{2, 1}},
+		{"the distance of a failure is at least its error rate", []trial.Trial{newTrial(1, 1, 1, errors), newTrial(2, 1, 120, failed), newTrial(3, 1, 130, failed)}, []int{2, 1, 3}},
+		{"a trial without a measurement is last", []trial.Trial{newTrial(1, 0, 0, unmeasured), newTrial(2, 1, 900, failed)}, []int{2, 1}},
+		{"live trials are omitted", []trial.Trial{newTrial(1, 900, 1, live), newTrial(2, 1, 1)}, []int{2}},
+		{"a control is a run of its setting", []trial.Trial{newTrial(1, 500, 1), newTrial(2, 300, 1, control, rowOf(1)), newTrial(3, 450, 1)}, []int{3, 1}},
+		{"the median of the runs counts, not the highest", []trial.Trial{newTrial(1, 560, 1), newTrial(2, 471, 1), newTrial(3, 378, 1, rowOf(1), control)}, []int{2, 1}},
 		{
-			"a validation stands for its setting, and its failure is the setting's",
-			[]trial.Trial{made(1, 560, 50), made(2, 471, 50), made(3, 550, 120, of(1), validation, failed)},
+			"a validation is the representative of its setting, which fails if it fails",
+			[]trial.Trial{newTrial(1, 560, 50), newTrial(2, 471, 50), newTrial(3, 550, 120, rowOf(1), validation, failed)},
 			[]int{2, 3},
 		},
-		{"a setting under another load is another row", []trial.Trial{made(1, 500, 50), made(2, 700, 150, of(1), more, failed)}, []int{1, 2}},
-		{"what leans to a pass is ranked among those", []trial.Trial{made(1, 500, 50, leaning), made(2, 300, 50), made(3, 900, 99, undecided)}, []int{1, 2, 3}},
+		{"a setting under another load is another row", []trial.Trial{newTrial(1, 500, 50), newTrial(2, 700, 150, rowOf(1), more, failed)}, []int{1, 2}},
+		{"a likely pass is ranked with the passes", []trial.Trial{newTrial(1, 500, 50, leaning), newTrial(2, 300, 50), newTrial(3, 900, 99, undecided)}, []int{1, 2, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, numbers(c.trials, rank.Rules{}.Rank(c.trials))); diff != "" {
@@ -118,13 +114,13 @@ func TestRank(t *testing.T) {
 }
 
 func TestRankByObjectiveAndConstraints(t *testing.T) {
-	few := made(1, 100, 50)
-	many := made(2, 900, 50, set(func(s *knob.Settings) { s.Workers = 8 }))
+	few := newTrial(1, 100, 50)
+	many := newTrial(2, 900, 50, set(func(s *knob.Settings) { s.Workers = 8 }))
 	few.Counts.OK, few.Use.GPU.EnergyJ = 1000, trial.NumOf(10)
 	many.Counts.OK, many.Use.GPU.EnergyJ = 9000, trial.NumOf(900)
 	few.Use.RSSMB, many.Use.RSSMB = trial.NumOf(500), trial.NumOf(4000)
-	unknown := made(3, 950, 50, set(func(s *knob.Settings) { s.Workers = 9 }))
-	trials := []trial.Trial{few, many, unknown}
+	unmeasured := newTrial(3, 950, 50, set(func(s *knob.Settings) { s.Workers = 9 }))
+	trials := []trial.Trial{few, many, unmeasured}
 	for _, c := range []struct {
 		name  string
 		rules rank.Rules
@@ -132,8 +128,8 @@ func TestRankByObjectiveAndConstraints(t *testing.T) {
 	}{
 		{"throughput", rank.Rules{}, []int{3, 2, 1}},
 		{"fewest workers", rank.Rules{Objective: plan.FewestWorkers}, []int{1, 2, 3}},
-		{"energy, unmeasured last", rank.Rules{Objective: plan.RequestsPerJoule}, []int{1, 2, 3}},
-		{"memory, unmeasured kept", rank.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{3, 1, 2}},
+		{"energy; not measured is last", rank.Rules{Objective: plan.RequestsPerJoule}, []int{1, 2, 3}},
+		{"memory; not measured meets the constraint", rank.Rules{Constraints: plan.Constraints{MemoryMB: 1000}}, []int{3, 1, 2}},
 	} {
 		if diff := cmp.Diff(c.want, numbers(trials, c.rules.Rank(trials))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -155,43 +151,43 @@ func TestBest(t *testing.T) {
 		return row.Joined.N, rank.Rules{}.Meets(row.Joined)
 	}
 	if n, meets := best(); n != 0 || meets {
-		t.Errorf("best of nothing = %d, %v", n, meets)
+		t.Errorf("best without trials = %d, %v", n, meets)
 	}
-	trials := []trial.Trial{made(1, 900, 150, failed), made(2, 900, 120, failed)}
+	trials := []trial.Trial{newTrial(1, 900, 150, failed), newTrial(2, 900, 120, failed)}
 	if n, meets := best(trials...); n != 2 || meets {
-		t.Errorf("best of failures = %d, %v, want the nearest, 2, false", n, meets)
+		t.Errorf("best of failures = %d, %v, want the one nearest to the limit: 2, false", n, meets)
 	}
-	trials = append(trials, made(3, 5, 99))
+	trials = append(trials, newTrial(3, 5, 99))
 	if n, meets := best(trials...); n != 3 || !meets {
 		t.Errorf("best = %d, %v, want 3, true", n, meets)
 	}
-	again := made(4, 4, 130, failed)
+	again := newTrial(4, 4, 130, failed)
 	again.Role, again.Options = trial.RoleControl, trials[2].Options
 	if n, meets := best(append(trials, again)...); n != 3 || meets {
-		t.Errorf("best = %d, %v where a control of it failed, want 3, false", n, meets)
+		t.Errorf("best = %d, %v after its control failed, want 3, false", n, meets)
 	}
 }
 
-// TestRanking: the rows are there in both orders, and each is found by its runs.
+// TestRanking checks both orders of the rows, and that Row finds the row of each trial.
 func TestRanking(t *testing.T) {
-	again := made(3, 95, 50)
-	again.Role, again.Options = trial.RoleControl, made(1, 0, 0).Options
-	live := made(4, 900, 1)
+	again := newTrial(3, 95, 50)
+	again.Role, again.Options = trial.RoleControl, newTrial(1, 0, 0).Options
+	live := newTrial(4, 900, 1)
 	live.Role = trial.RoleLive
-	k := rank.New(rank.Rules{}, []trial.Trial{made(1, 100, 50), made(2, 300, 90), again, live})
-	var stand, ordered []int
+	k := rank.New(rank.Rules{}, []trial.Trial{newTrial(1, 100, 50), newTrial(2, 300, 90), again, live})
+	var byTrial, ordered []int
 	for _, r := range k.Rows {
-		stand = append(stand, r.Joined.N)
+		byTrial = append(byTrial, r.Joined.N)
 	}
 	for _, r := range k.InOrder() {
 		ordered = append(ordered, r.Joined.N)
 	}
-	if diff := cmp.Diff([][]int{{1, 2}, {2, 1}}, [][]int{stand, ordered}); diff != "" {
-		t.Errorf("rows as they came, and in order (-want +got):\n%s", diff)
+	if diff := cmp.Diff([][]int{{1, 2}, {2, 1}}, [][]int{byTrial, ordered}); diff != "" {
+		t.Errorf("rows in the order of trials, and ranked (-want +got):\n%s", diff)
 	}
 	for i, want := range []int{1, 2, 1, 4} {
 		if got := k.Row(i).Joined.N; got != want {
-			t.Errorf("the row of trial %d is that of %d, want %d", i+1, got, want)
+			t.Errorf("the representative of the row of trial %d is %d, want %d", i+1, got, want)
 		}
 	}
 }
@@ -202,9 +198,9 @@ func TestWithinNoise(t *testing.T) {
 		a, b trial.Trial
 		want bool
 	}{
-		{made(1, 100, 1), made(2, 109, 1), true},
-		{made(1, 100, 1), made(2, 111, 1), false},
-		{made(1, 100, 1), none, false},
+		{newTrial(1, 100, 1), newTrial(2, 109, 1), true},
+		{newTrial(1, 100, 1), newTrial(2, 111, 1), false},
+		{newTrial(1, 100, 1), none, false},
 	} {
 		if got := rank.WithinNoise(c.a, c.b); got != c.want || rank.WithinNoise(c.b, c.a) != got {
 			t.Errorf("WithinNoise(%v, %v) = %v, want %v both ways", c.a.Throughput, c.b.Throughput, got, c.want)
@@ -212,8 +208,8 @@ func TestWithinNoise(t *testing.T) {
 	}
 }
 
-// drawTrials returns random trials with unique numbers and many near ties.
-func drawTrials(r *rand.Rand) []trial.Trial {
+// randomTrials returns random trials with different numbers, many of which are equal within noise.
+func randomTrials(r *rand.Rand) []trial.Trial {
 	num := func(v float64) trial.Num {
 		if r.IntN(12) == 0 {
 			return trial.Num{}
@@ -222,7 +218,7 @@ func drawTrials(r *rand.Rand) []trial.Trial {
 	}
 	out := make([]trial.Trial, 1+r.IntN(12))
 	for i := range out {
-		t := made(i+1, float64(100+10*r.IntN(4)), float64(80+5*r.IntN(8)))
+		t := newTrial(i+1, float64(100+10*r.IntN(4)), float64(80+5*r.IntN(8)))
 		t.Options.InterOp = 0
 		half := float64(r.IntN(20))
 		v := t.Throughput.Value.Or(0)
@@ -239,7 +235,7 @@ func drawTrials(r *rand.Rand) []trial.Trial {
 	return out
 }
 
-// joined are the rows of trials by the index of the trial that stands for each.
+// joined returns the joined trial of each row by the index of its representative.
 func throughputRange(trials []trial.Trial) map[int]trial.Trial {
 	out := map[int]trial.Trial{}
 	for _, r := range rank.Rows(trials) {
@@ -248,28 +244,28 @@ func throughputRange(trials []trial.Trial) map[int]trial.Trial {
 	return out
 }
 
-// TestRankLaws checks that the order is one of the set of trials: no permutation
-// changes it, every row is in it once, and all that meet come first.
-func TestRankLaws(t *testing.T) {
+// TestOrderOfRandomTrials checks that the order does not depend on the order of the trials, that
+// every row is in it once, and that the rows that meet the rules are first.
+func TestOrderOfRandomTrials(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	for range 2000 {
-		trials := drawTrials(r)
+		trials := randomTrials(r)
 		rules := rank.Rules{Objective: plan.Objective(r.IntN(3)), Constraints: plan.Constraints{MemoryMB: r.IntN(15)}}
 		order := rules.Rank(trials)
 		want := numbers(trials, order)
 		rows, others := throughputRange(trials), false
 		if len(order) != len(rows) {
-			t.Fatalf("%d in the order of %d rows", len(order), len(rows))
+			t.Fatalf("%d trials in the order, want one for each of %d rows", len(order), len(rows))
 		}
 		for _, i := range order {
 			row, ok := rows[i]
 			if !ok || trials[i].Role == trial.RoleLive {
-				t.Fatalf("%d does not belong into %v, or is in it twice", i, order)
+				t.Fatalf("%d is no representative, or is in %v twice", i, order)
 			}
 			delete(rows, i)
 			meets := rules.Meets(row)
 			if meets && others {
-				t.Fatalf("a row that meets the promise after one that does not: %v", want)
+				t.Fatalf("a row that meets the SLA is after one that does not: %v", want)
 			}
 			others = others || !meets
 		}
@@ -280,13 +276,12 @@ func TestRankLaws(t *testing.T) {
 	}
 }
 
-// TestRankNeverPrefersWhatTheDataExclude checks that a row that meets the
-// promise is never behind one whose whole interval lies below its own, unless a
-// leader above both is like the lesser one.
-func TestRankNeverPrefersWhatTheDataExclude(t *testing.T) {
+// TestBestIsNotCertainlyWorse checks that the interval of the best row overlaps that of the row with
+// the highest throughput.
+func TestBestIsNotCertainlyWorse(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	for range 2000 {
-		trials := drawTrials(r)
+		trials := randomTrials(r)
 		order := rank.Rules{}.Rank(trials)
 		if len(order) == 0 {
 			continue
@@ -304,7 +299,7 @@ func TestRankNeverPrefersWhatTheDataExclude(t *testing.T) {
 			}
 		}
 		if best.Throughput.Value.Or(0) < top.Throughput.Value.Or(0) && !rank.WithinNoise(best, top) {
-			t.Fatalf("best %+v is surely below %+v", best.Throughput, top.Throughput)
+			t.Fatalf("best %+v is certainly below %+v", best.Throughput, top.Throughput)
 		}
 	}
 }
@@ -313,7 +308,7 @@ func BenchmarkRank(b *testing.B) {
 	r := rand.New(rand.NewPCG(6, 6))
 	var trials []trial.Trial
 	for len(trials) < 200 {
-		trials = append(trials, drawTrials(r)...)
+		trials = append(trials, randomTrials(r)...)
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,13 +1,13 @@
-// Package rank joins the runs of a setting to one row, orders the rows by what a
-// plan asks for, and says which of them may be recommended.
+// Package rank joins the runs of a setting to one row, sorts the rows by the objective of
+// a plan, and selects the row that may be recommended.
 //
-// A sweep measures a setting more than once: to rank it, as a control, to validate
-// it. Each run alone is a lucky or an unlucky look; what is shown, compared and
-// recommended is the [Row]. [Rows] makes them of trials. [Rules] say what is best;
-// [Of] makes a [Ranking] by them, which knows the order, the choice, and what was
-// left open.
+// A sweep measures some settings more than once: in the search, as a control, as a
+// validation. The result of a single run is random, so screens, comparisons and
+// recommendations use a [Row], which joins all runs of a setting. [Rows] returns the rows
+// of trials. [Rules] define which trial is best, and [New] returns the [Ranking] of the
+// rows, with their order and the chosen row.
 //
-// Everything here is a pure function of trials.
+// All functions of this package are pure functions of trials.
 package rank
 
 import (
@@ -20,23 +20,23 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Row is one setting under one load: its runs together.
+// Row joins all runs of one setting under one load.
 type Row struct {
-	Runs        []int          // indexes of its trials, by their numbers
-	Representative      int            // index of the trial that stands for it: its last validation, or else its middle run
-	Joined      trial.Trial    // the one that stands for it, with the verdict and the throughput of all
-	Range       trial.Estimate // of throughput: the median, and from the lowest to the highest end of the runs' intervals
-	Validations int            // of its runs, disturbed ones too
-	Validated   bool           // a long validation passed, and none speaks against it
+	Runs           []int          // indexes of its trials, in the order of their numbers
+	Representative int            // index of its representative trial: the last validation, or else the run with the median throughput
+	Joined         trial.Trial    // the representative with the verdict and the throughput of all runs
+	Range          trial.Estimate // throughput: the median of the runs, and the lowest and the highest end of their intervals
+	Validations    int            // number of validations, with disturbed ones
+	Validated      bool           // all undisturbed validations passed, and there is at least one
 }
 
-// Verdict is the row's.
+// Verdict returns the joint verdict of the runs.
 func (r Row) Verdict() trial.Verdict { return r.Joined.Verdict }
 
-// ByValidation tells whether the row rests on validations, whatever they said.
+// FromValidations reports whether the verdict is that of validations, whatever its result.
 func (r Row) FromValidations() bool { return r.Joined.Role == trial.RoleValidation }
 
-// key is what makes trials runs of one row.
+// key identifies a row: trials with the same key are its runs.
 type key struct {
 	settings knob.Settings
 	options  knob.Options
@@ -44,7 +44,7 @@ type key struct {
 }
 
 // Rows returns a row for each setting under each load, in the order of their first
-// trials. Live trials are left out.
+// trials. Live trials are omitted.
 func Rows(trials []trial.Trial) []Row {
 	at := map[key]int{}
 	var rows []Row
@@ -53,8 +53,8 @@ func Rows(trials []trial.Trial) []Row {
 			continue
 		}
 		k := key{t.Settings, t.Options, t.Load}
-		n, known := at[k]
-		if !known {
+		n, exists := at[k]
+		if !exists {
 			n = len(rows)
 			at[k], rows = n, append(rows, Row{})
 		}
@@ -67,8 +67,7 @@ func Rows(trials []trial.Trial) []Row {
 	return rows
 }
 
-// RowOf is the row that has the trial at index i among its runs: its setting under
-// its load. A live trial is a row of its own.
+// RowOf returns the row with the trial at index i among its runs. A live trial is a row of its own.
 func RowOf(trials []trial.Trial, i int) Row { return rowOf(Rows(trials), trials, i) }
 
 func rowOf(rows []Row, trials []trial.Trial, i int) Row {
@@ -80,45 +79,45 @@ func rowOf(rows []Row, trials []trial.Trial, i int) Row {
 	return Row{Runs: []int{i}, Representative: i, Joined: trials[i]}
 }
 
-// join fills a row in from its runs.
+// join sets the fields of a row from its runs.
 //
-// Its verdict rests on the runs that nothing disturbed, if there are any. Long
-// validations outweigh all others: the row passes if all of them passed, fails if
-// all failed, and is undecided where they differ or one was left open. Without a
-// validation the shorter runs decide in the same way, and an undecided row leans
-// to where all of them that lean do.
+// The verdict is that of the undisturbed runs, if there are any. If there are validations
+// among them, only these count: the row passes if all of them passed, fails if all failed,
+// and is undecided if they differ or one is undecided. Without a validation, the runs with
+// a certain verdict decide in the same way. The leaning of an undecided row is the common
+// one of the runs that have one.
 //
-// Its throughput is the median of its runs, with the medians of the ends of their
-// intervals: one run apart from the others makes it neither better nor like all.
+// The throughput is the median of the runs, and the ends of its interval are the medians
+// of the ends, so that a single outlier has little effect.
 func (r *Row) join(trials []trial.Trial) {
 	runs := r.undisturbed(trials)
 	deciding := withRole(trials, runs, trial.RoleValidation)
-	long := len(deciding) > 0
-	if !long {
+	validated := len(deciding) > 0
+	if !validated {
 		deciding = runs
 	}
-	middle := medianRun(trials, deciding)
-	if long {
-		middle = deciding[len(deciding)-1]
+	representative := medianRun(trials, deciding)
+	if validated {
+		representative = deciding[len(deciding)-1]
 	}
-	r.Representative, r.Joined = middle, trials[middle]
+	r.Representative, r.Joined = representative, trials[representative]
 	v := &r.Joined.Verdict
 	v.Result = commonAnswer(trials, deciding, func(v trial.Verdict) trial.Answer { return v.Result })
 	v.Leaning = commonAnswer(trials, deciding, trial.Verdict.Likely)
-	if v.Result != trials[middle].Verdict.Result {
+	if v.Result != trials[representative].Verdict.Result {
 		v.Why = describeAnswers(trials, deciding)
 	}
 	r.Validations = len(withRole(trials, r.Runs, trial.RoleValidation))
-	r.Validated = long && v.Result == trial.Pass
+	r.Validated = validated && v.Result == trial.Pass
 	r.Joined.Throughput, r.Range = medianThroughput(trials, runs), throughputRange(trials, runs)
 }
 
-// undisturbed are the runs without an error and without neighbours that took much
-// of the machine; all that were measured, or all there are, if that is none.
+// undisturbed returns the runs without an error, a disturbance or a limited generator;
+// if there are none, those without an error; if there are none, all runs.
 func (r *Row) undisturbed(trials []trial.Trial) []int {
 	measured := filter(r.Runs, func(i int) bool { return trials[i].Error == "" })
-	calm := filter(measured, func(i int) bool { return !trials[i].Disturbed() && !trials[i].GeneratorLimited })
-	for _, runs := range [][]int{calm, measured} {
+	undisturbed := filter(measured, func(i int) bool { return !trials[i].Disturbed() && !trials[i].GeneratorLimited })
+	for _, runs := range [][]int{undisturbed, measured} {
 		if len(runs) > 0 {
 			return runs
 		}
@@ -134,7 +133,7 @@ func filter(runs []int, f func(int) bool) []int {
 	return slices.DeleteFunc(slices.Clone(runs), func(i int) bool { return !f(i) })
 }
 
-// median is the run in the middle by throughput, the better one of two.
+// medianRun returns the run with the median throughput, the higher one if there are two.
 func medianRun(trials []trial.Trial, runs []int) int {
 	order := slices.Clone(runs)
 	slices.SortStableFunc(order, func(a, b int) int {
@@ -143,12 +142,12 @@ func medianRun(trials []trial.Trial, runs []int) int {
 	return order[len(order)/2]
 }
 
-// agreed is the answer that the runs give who give one, undecided where they
-// differ. One that is left open leaves a row of validations open.
-func commonAnswer(trials []trial.Trial, runs []int, of func(trial.Verdict) trial.Answer) trial.Answer {
+// commonAnswer returns the common answer of the runs that are not undecided; Undecided if
+// they differ, or if a validation is undecided.
+func commonAnswer(trials []trial.Trial, runs []int, answer func(trial.Verdict) trial.Answer) trial.Answer {
 	out := trial.Undecided
 	for _, i := range runs {
-		switch a := of(trials[i].Verdict); {
+		switch a := answer(trials[i].Verdict); {
 		case a == trial.Undecided && trials[i].Role == trial.RoleValidation:
 			return trial.Undecided
 		case a == trial.Undecided || a == out:
@@ -161,7 +160,7 @@ func commonAnswer(trials []trial.Trial, runs []int, of func(trial.Verdict) trial
 	return out
 }
 
-// differing says how runs of one setting differ.
+// describeAnswers returns the reason of a row whose runs differ.
 func describeAnswers(trials []trial.Trial, runs []int) string {
 	n := map[trial.Answer]int{}
 	for _, i := range runs {
@@ -170,13 +169,14 @@ func describeAnswers(trials []trial.Trial, runs []int) string {
 	return fmt.Sprintf("its %d runs differ: %d pass, %d fail, %d undecided", len(runs), n[trial.Pass], n[trial.Fail], n[trial.Undecided])
 }
 
-// middleOf is the median of throughputs and of the ends of their intervals; an end
-// that is open in half of them or more is open.
+// medianThroughput returns the median of throughputs with the medians of the ends of their
+// intervals. With three runs or more, an end is open if it is open in at least half of
+// them.
 func medianThroughput(trials []trial.Trial, runs []int) trial.Estimate {
-	of := func(figure func(trial.Estimate) trial.Num) trial.Num {
+	median := func(field func(trial.Estimate) trial.Num) trial.Num {
 		var v []float64
 		for _, i := range runs {
-			if x, ok := figure(trials[i].Throughput).Get(); ok {
+			if x, ok := field(trials[i].Throughput).Get(); ok {
 				v = append(v, x)
 			}
 		}
@@ -187,13 +187,14 @@ func medianThroughput(trials []trial.Trial, runs []int) trial.Estimate {
 		return trial.NumOf((v[(len(v)-1)/2] + v[len(v)/2]) / 2)
 	}
 	return trial.Estimate{
-		Value: of(func(e trial.Estimate) trial.Num { return e.Value }),
-		Low:   of(func(e trial.Estimate) trial.Num { return e.Low }),
-		High:  of(func(e trial.Estimate) trial.Num { return e.High }),
+		Value: median(func(e trial.Estimate) trial.Num { return e.Value }),
+		Low:   median(func(e trial.Estimate) trial.Num { return e.Low }),
+		High:  median(func(e trial.Estimate) trial.Num { return e.High }),
 	}
 }
 
-// joined is the median of throughputs with the hull of their intervals.
+// throughputRange returns the median of throughputs with the smallest interval that
+// contains all their intervals.
 func throughputRange(trials []trial.Trial, runs []int) trial.Estimate {
 	if len(runs) == 1 {
 		return trials[runs[0]].Throughput

@@ -14,8 +14,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ran is a load trial of one setting that passed with a throughput of rps +- 5.
-func ran(rps float64, change ...func(*trial.Trial)) trial.Trial {
+// run returns a trial of one setting that passed with a throughput of rps +- 5.
+func run(rps float64, change ...func(*trial.Trial)) trial.Trial {
 	t := trial.Trial{Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe), Load: load.Spec{Concurrency: 8}}
 	t.Throughput = trial.Estimate{Value: trial.NumOf(rps), Low: trial.NumOf(rps - 5), High: trial.NumOf(rps + 5)}
 	t.Verdict = trial.Verdict{Result: trial.Pass, Leaning: trial.Pass, Why: "certain"}
@@ -31,21 +31,21 @@ func answer(result, leaning trial.Answer) func(*trial.Trial) {
 
 func role(r trial.Role) func(*trial.Trial) { return func(t *trial.Trial) { t.Role = r } }
 
-// What a run says.
+// Changes of a run.
 var (
-	fails   = answer(trial.Fail, trial.Fail)
-	likely  = answer(trial.Undecided, trial.Pass)
-	hardly  = answer(trial.Undecided, trial.Fail)
-	open    = answer(trial.Undecided, trial.Undecided)
-	again   = role(trial.RoleControl)
-	long    = role(trial.RoleValidation)
-	live    = role(trial.RoleLive)
-	busy    = func(t *trial.Trial) { t.Blocks.Disturbed = 7 }
-	limited = func(t *trial.Trial) { t.GeneratorLimited = true }
-	broken  = func(t *trial.Trial) { t.Error = "engine died" }
+	fails      = answer(trial.Fail, trial.Fail)
+	likely     = answer(trial.Undecided, trial.Pass)
+	unlikely   = answer(trial.Undecided, trial.Fail)
+	undecided  = answer(trial.Undecided, trial.Undecided)
+	control    = role(trial.RoleControl)
+	validation = role(trial.RoleValidation)
+	live       = role(trial.RoleLive)
+	disturbed  = func(t *trial.Trial) { t.Blocks.Disturbed = 7 }
+	limited    = func(t *trial.Trial) { t.GeneratorLimited = true }
+	withError  = func(t *trial.Trial) { t.Error = "engine died" }
 )
 
-// row is the only one of the trials.
+// row returns the only row of the trials.
 func row(t *testing.T, trials ...trial.Trial) rank.Row {
 	t.Helper()
 	for i := range trials {
@@ -58,96 +58,96 @@ func row(t *testing.T, trials ...trial.Trial) rank.Row {
 	return rows[0]
 }
 
-// TestJoin: what runs of one setting say together. stands is the number of the
-// trial that stands for it.
+// TestJoin checks the joint verdict of the runs of one setting. representative is the number of the
+// representative trial.
 func TestJoin(t *testing.T) {
 	type T = []trial.Trial
 	for _, c := range []struct {
 		name            string
 		trials          T
 		result, leaning trial.Answer
-		stands          int
+		representative  int
 		validated       bool
 	}{
-		{"one run", T{ran(100)}, trial.Pass, trial.Pass, 1, false},
-		{"one run that leans", T{ran(100, likely)}, trial.Undecided, trial.Pass, 1, false},
-		{"all pass: the middle one stands", T{ran(100), ran(300, again), ran(200, again)}, trial.Pass, trial.Pass, 3, false},
-		{"of two the better one", T{ran(100), ran(110, again)}, trial.Pass, trial.Pass, 2, false},
-		{"they differ", T{ran(100), ran(110, again, fails)}, trial.Undecided, trial.Undecided, 2, false},
-		{"all fail", T{ran(100, fails), ran(110, again, fails)}, trial.Fail, trial.Fail, 2, false},
-		{"an open short run says nothing", T{ran(100), ran(90, again, open)}, trial.Pass, trial.Pass, 1, false},
-		{"they lean the same way", T{ran(100, likely), ran(90, again, likely)}, trial.Undecided, trial.Pass, 1, false},
-		{"they lean apart", T{ran(100, likely), ran(90, again, hardly)}, trial.Undecided, trial.Undecided, 1, false},
-		{"a pass and one that leans to a failure", T{ran(100), ran(90, again, hardly)}, trial.Pass, trial.Undecided, 1, false},
+		{"one run", T{run(100)}, trial.Pass, trial.Pass, 1, false},
+		{"one likely pass", T{run(100, likely)}, trial.Undecided, trial.Pass, 1, false},
+		{"all pass: the median run is the representative", T{run(100), run(300, control), run(200, control)}, trial.Pass, trial.Pass, 3, false},
+		{"two runs: the one with the higher throughput", T{run(100), run(110, control)}, trial.Pass, trial.Pass, 2, false},
+		{"they differ", T{run(100), run(110, control, fails)}, trial.Undecided, trial.Undecided, 2, false},
+		{"all fail", T{run(100, fails), run(110, control, fails)}, trial.Fail, trial.Fail, 2, false},
+		{"an undecided run does not count", T{run(100), run(90, control, undecided)}, trial.Pass, trial.Pass, 1, false},
+		{"two likely passes", T{run(100, likely), run(90, control, likely)}, trial.Undecided, trial.Pass, 1, false},
+		{"a likely pass and a likely failure", T{run(100, likely), run(90, control, unlikely)}, trial.Undecided, trial.Undecided, 1, false},
+		{"a pass and a likely failure", T{run(100), run(90, control, unlikely)}, trial.Pass, trial.Undecided, 1, false},
 
-		{"validated", T{ran(100, likely), ran(90, long)}, trial.Pass, trial.Pass, 2, true},
-		{"a validation outweighs short failures", T{ran(100, fails), ran(110, again, fails), ran(90, long)}, trial.Pass, trial.Pass, 3, true},
-		{"and short passes", T{ran(100), ran(110, again), ran(90, long, fails)}, trial.Fail, trial.Fail, 3, false},
-		{"one that was left open is overruled by no earlier pass", T{ran(100), ran(110, again), ran(90, long, likely)}, trial.Undecided, trial.Pass, 3, false},
-		{"nor by a validation that passed", T{ran(100), ran(95, long), ran(90, long, open)}, trial.Undecided, trial.Undecided, 3, false},
-		{"nor by a later one", T{ran(100), ran(95, long, open), ran(90, long)}, trial.Undecided, trial.Undecided, 3, false},
-		{"validations that differ", T{ran(100), ran(95, long), ran(90, long, fails)}, trial.Undecided, trial.Undecided, 3, false},
-		{"two that pass: the last one stands", T{ran(100), ran(95, long), ran(90, long)}, trial.Pass, trial.Pass, 3, true},
+		{"a validation", T{run(100, likely), run(90, validation)}, trial.Pass, trial.Pass, 2, true},
+		{"a validation outweighs failures", T{run(100, fails), run(110, control, fails), run(90, validation)}, trial.Pass, trial.Pass, 3, true},
+		{"and passes", T{run(100), run(110, control), run(90, validation, fails)}, trial.Fail, trial.Fail, 3, false},
+		{"an undecided validation outweighs earlier passes", T{run(100), run(110, control), run(90, validation, likely)}, trial.Undecided, trial.Pass, 3, false},
+		{"and an earlier validation that passed", T{run(100), run(95, validation), run(90, validation, undecided)}, trial.Undecided, trial.Undecided, 3, false},
+		{"and a later one", T{run(100), run(95, validation, undecided), run(90, validation)}, trial.Undecided, trial.Undecided, 3, false},
+		{"two validations that differ", T{run(100), run(95, validation), run(90, validation, fails)}, trial.Undecided, trial.Undecided, 3, false},
+		{"two validations that pass: the last one is the representative", T{run(100), run(95, validation), run(90, validation)}, trial.Pass, trial.Pass, 3, true},
 
-		{"a busy run is left out", T{ran(100, fails, busy), ran(90, again)}, trial.Pass, trial.Pass, 2, false},
-		{"so is a busy validation", T{ran(100, likely), ran(90, long, fails, busy)}, trial.Undecided, trial.Pass, 1, false},
-		{"busy runs alone are all there is", T{ran(100, busy), ran(90, again, fails, busy)}, trial.Undecided, trial.Undecided, 1, false},
-		{"a run whose generator was the limit", T{ran(100, fails, limited), ran(90, again)}, trial.Pass, trial.Pass, 2, false},
-		{"one that broke off", T{ran(0, fails, broken), ran(90, again)}, trial.Pass, trial.Pass, 2, false},
-		{"a busy one is better than one that broke off", T{ran(0, fails, broken), ran(90, again, busy)}, trial.Pass, trial.Pass, 2, false},
-		{"all broke off", T{ran(0, fails, broken), ran(0, fails, broken)}, trial.Fail, trial.Fail, 2, false},
+		{"a disturbed run does not count", T{run(100, fails, disturbed), run(90, control)}, trial.Pass, trial.Pass, 2, false},
+		{"a disturbed validation does not count", T{run(100, likely), run(90, validation, fails, disturbed)}, trial.Undecided, trial.Pass, 1, false},
+		{"all runs are disturbed", T{run(100, disturbed), run(90, control, fails, disturbed)}, trial.Undecided, trial.Undecided, 1, false},
+		{"a run with a limited generator does not count", T{run(100, fails, limited), run(90, control)}, trial.Pass, trial.Pass, 2, false},
+		{"a run with an error does not count", T{run(0, fails, withError), run(90, control)}, trial.Pass, trial.Pass, 2, false},
+		{"a disturbed run outweighs one with an error", T{run(0, fails, withError), run(90, control, disturbed)}, trial.Pass, trial.Pass, 2, false},
+		{"all runs have errors", T{run(0, fails, withError), run(0, fails, withError)}, trial.Fail, trial.Fail, 2, false},
 	} {
 		r := row(t, c.trials...)
 		v := r.Verdict()
-		if v.Result != c.result || v.Likely() != seems(c.result, c.leaning) || r.Representative != c.stands-1 || r.Validated != c.validated {
-			t.Errorf("%s: %v, seems %v, trial %d stands for it, validated %v; want %v, %v, %d, %v",
-				c.name, v.Result, v.Likely(), r.Representative+1, r.Validated, c.result, seems(c.result, c.leaning), c.stands, c.validated)
+		if v.Result != c.result || v.Likely() != likelyAnswer(c.result, c.leaning) || r.Representative != c.representative-1 || r.Validated != c.validated {
+			t.Errorf("%s: %v, likely %v, representative %d, validated %v; want %v, %v, %d, %v",
+				c.name, v.Result, v.Likely(), r.Representative+1, r.Validated, c.result, likelyAnswer(c.result, c.leaning), c.representative, c.validated)
 		}
 		if differ := strings.Contains(v.Why, "runs differ"); differ != (c.result != c.trials[r.Representative].Verdict.Result) {
 			t.Errorf("%s: why %q", c.name, v.Why)
 		}
 		if len(r.Runs) != len(c.trials) {
-			t.Errorf("%s: holds runs %v of %d", c.name, r.Runs, len(c.trials))
+			t.Errorf("%s: runs %v, want all %d", c.name, r.Runs, len(c.trials))
 		}
 	}
 }
 
-func seems(result, leaning trial.Answer) trial.Answer {
+func likelyAnswer(result, leaning trial.Answer) trial.Answer {
 	return trial.Verdict{Result: result, Leaning: leaning}.Likely()
 }
 
-// TestJoinedThroughput: the lucky run of a setting is not what it does. The figure
-// is the median of its runs, and the interval reaches over all of theirs.
+// TestJoinedThroughput checks that Range has the median of the runs, and an interval that contains
+// all their intervals.
 func TestJoinedThroughput(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		trials []trial.Trial
 		want   [3]float64
 	}{
-		{"one", []trial.Trial{ran(560)}, [3]float64{560, 555, 565}},
-		{"three", []trial.Trial{ran(560), ran(471, again), ran(378, long)}, [3]float64{471, 373, 565}},
-		{"two", []trial.Trial{ran(500), ran(400, again)}, [3]float64{450, 395, 505}},
-		{"a busy one is left out", []trial.Trial{ran(560), ran(100, again, busy)}, [3]float64{560, 555, 565}},
-		{"one that was not measured", []trial.Trial{ran(560), ran(1, again, func(t *trial.Trial) { t.Throughput = trial.Estimate{} })}, [3]float64{560, 555, 565}},
+		{"one run", []trial.Trial{run(560)}, [3]float64{560, 555, 565}},
+		{"three runs", []trial.Trial{run(560), run(471, control), run(378, validation)}, [3]float64{471, 373, 565}},
+		{"two runs", []trial.Trial{run(500), run(400, control)}, [3]float64{450, 395, 505}},
+		{"a disturbed run does not count", []trial.Trial{run(560), run(100, control, disturbed)}, [3]float64{560, 555, 565}},
+		{"a run without a throughput", []trial.Trial{run(560), run(1, control, func(t *trial.Trial) { t.Throughput = trial.Estimate{} })}, [3]float64{560, 555, 565}},
 	} {
 		e := row(t, c.trials...).Range
 		if got := [3]float64{e.Value.Or(-1), e.Low.Or(-1), e.High.Or(-1)}; got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
-	nothing := func(t *trial.Trial) { t.Throughput = trial.Estimate{} }
-	if e := row(t, ran(0, nothing), ran(0, again, nothing)).Joined.Throughput; e.Value.OK() || e.Low.OK() {
-		t.Errorf("of nothing: %+v", e)
+	unmeasured := func(t *trial.Trial) { t.Throughput = trial.Estimate{} }
+	if e := row(t, run(0, unmeasured), run(0, control, unmeasured)).Joined.Throughput; e.Value.OK() || e.Low.OK() {
+		t.Errorf("no run has a throughput: %+v", e)
 	}
 }
 
-// TestRows: a row is one setting under one load, whatever it was run for.
+// TestRows checks that a row has the trials of one setting under one load, whatever their roles are.
 func TestRows(t *testing.T) {
 	other := func(t *trial.Trial) { t.Settings.BatchSize = 8 }
 	more := func(t *trial.Trial) { t.Load.Concurrency = 40 }
-	session := func(t *trial.Trial) { t.Options.Rule = knob.Eager }
+	eager := func(t *trial.Trial) { t.Options.Rule = knob.Eager }
 	trials := []trial.Trial{
-		ran(100), ran(200, other), ran(110, again), ran(90, more), ran(999, live), ran(210, other, long), ran(50, session),
+		run(100), run(200, other), run(110, control), run(90, more), run(999, live), run(210, other, validation), run(50, eager),
 	}
 	var got [][]int
 	for _, r := range rank.Rows(trials) {
@@ -157,37 +157,37 @@ func TestRows(t *testing.T) {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	if rows := rank.Rows(nil); len(rows) != 0 {
-		t.Errorf("rows of nothing: %v", rows)
+		t.Errorf("rows without trials: %v", rows)
 	}
 }
 
-// TestOrder: a row does not depend on the order in which its trials are given.
-func TestOrder(t *testing.T) {
+// TestOrderOfRuns checks that a row does not depend on the order of the trials.
+func TestOrderOfRuns(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	changes := []func(*trial.Trial){fails, likely, hardly, open, again, busy, limited, broken}
+	changes := []func(*trial.Trial){fails, likely, unlikely, undecided, control, disturbed, limited, withError}
 	for range 2000 {
 		trials := make([]trial.Trial, 1+rng.IntN(6))
 		for i := range trials {
-			trials[i] = ran(float64(100 + 10*rng.IntN(4)))
+			trials[i] = run(float64(100 + 10*rng.IntN(4)))
 			for _, k := range rng.Perm(len(changes))[:rng.IntN(3)] {
 				changes[k](&trials[i])
 			}
 			if rng.IntN(4) == 0 {
-				long(&trials[i])
+				validation(&trials[i])
 			}
 			trials[i].N = i + 1
 		}
 		before := rank.Rows(trials)[0]
-		stood := trials[before.Representative]
-		mixed := slices.Clone(trials)
-		rng.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
-		after := rank.Rows(mixed)[0]
+		representative := trials[before.Representative]
+		shuffled := slices.Clone(trials)
+		rng.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		after := rank.Rows(shuffled)[0]
 		if b, a := before.Verdict(), after.Verdict(); b.Result != a.Result || b.Likely() != a.Likely() || before.Validated != after.Validated ||
 			before.Joined.Throughput != after.Joined.Throughput {
 			t.Fatalf("in another order the row is %+v instead of %+v", after, before)
 		}
-		if got := mixed[after.Representative].N; got != stood.N {
-			t.Fatalf("in another order trial %d stands for the row, not %d", got, stood.N)
+		if got := shuffled[after.Representative].N; got != representative.N {
+			t.Fatalf("in another order the representative is trial %d instead of %d", got, representative.N)
 		}
 	}
 }

@@ -7,12 +7,12 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Rules say what is best. The zero value is most throughput without
+// Rules define which trial is best. The zero value is the highest throughput without
 // constraints.
 type Rules struct {
 	Objective   plan.Objective
 	Constraints plan.Constraints
-	Question    plan.Question // of capacity the throughput is the load's rate
+	Question    plan.Question // for capacity the rate of the load counts instead of the throughput
 }
 
 // RulesOf returns the rules of a plan.
@@ -20,44 +20,46 @@ func RulesOf(p plan.Plan) Rules {
 	return Rules{Objective: p.Objective, Constraints: p.Constraints, Question: p.Question}
 }
 
-// Meets tells whether a trial looks like a pass and keeps the constraints: enough
-// to rank by. A figure that was not measured breaks none.
+// Meets reports whether a trial is a pass or likely one and does not exceed the
+// constraints. This is sufficient for ranking, but not for a recommendation. A value that
+// was not measured exceeds no constraint.
 func (r Rules) Meets(t trial.Trial) bool {
 	return t.Verdict.Likely() == trial.Pass && !r.Exceeds(t)
 }
 
-// Exceeds tells whether a trial breaks a constraint.
+// Exceeds reports whether a trial exceeds a constraint.
 func (r Rules) Exceeds(t trial.Trial) bool { return r.excess(t) > 0 }
 
-// WithinNoise tells whether the data cannot tell the throughputs of two trials
-// apart; screens show it as ~.
+// WithinNoise reports whether the intervals of the throughputs of two trials overlap, so
+// that the data show no difference; screens show it as ~.
 func WithinNoise(a, b trial.Trial) bool {
 	x, y := throughput(a), throughput(b)
 	return x.low <= y.high && y.low <= x.high
 }
 
-// span is a figure with its interval, turned so that less is better.
-type score struct{ value, low, high float64 }
+// sortKey is a value of a trial with its interval, negated if necessary, so that a lower one is
+// better.
+type sortKey struct{ value, low, high float64 }
 
-// criterion reads one figure of a trial.
-type criterion func(trial.Trial) score
+// criterion returns a sort key of a trial.
+type criterion func(trial.Trial) sortKey
 
 func (r Rules) criteria() []criterion {
-	most := throughput
+	requests := throughput
 	if r.Question == plan.Capacity {
-		most = loadRate
+		requests = loadRate
 	}
 	switch r.Objective {
 	case plan.RequestsPerJoule:
-		return []criterion{perJoule, most, percentile}
+		return []criterion{perJoule, requests, percentile}
 	case plan.FewestWorkers:
-		return []criterion{workers, most, percentile}
+		return []criterion{workers, requests, percentile}
 	}
-	return []criterion{most, percentile}
+	return []criterion{requests, percentile}
 }
 
-// Beats tells whether a is better than b beyond noise, by the first criterion
-// that can tell.
+// Beats reports whether a is better than b in the first criterion in which their intervals do not
+// overlap.
 func (r Rules) Beats(a, b trial.Trial) bool {
 	for _, by := range r.criteria() {
 		switch x, y := by(a), by(b); {
@@ -70,40 +72,41 @@ func (r Rules) Beats(a, b trial.Trial) bool {
 	return false
 }
 
-// spanOf turns a figure; a missing end is open, a missing figure is worst.
-func scoreOf(value, low, high trial.Num) score {
+// sortKeyOf returns a sort key from numbers of which a lower one is better. A missing end is open; a
+// missing value is the worst key.
+func sortKeyOf(value, low, high trial.Num) sortKey {
 	v, ok := value.Get()
 	if !ok {
-		return score{math.Inf(1), math.Inf(1), math.Inf(1)}
+		return sortKey{math.Inf(1), math.Inf(1), math.Inf(1)}
 	}
 	if !low.OK() && !high.OK() {
-		return score{v, v, v} // no interval was made: taken at its word
+		return sortKey{v, v, v} // there is no interval: the value counts as exact
 	}
-	return score{v, low.Or(math.Inf(-1)), high.Or(math.Inf(1))}
+	return sortKey{v, low.Or(math.Inf(-1)), high.Or(math.Inf(1))}
 }
 
-func throughput(t trial.Trial) score {
-	s := scoreOf(t.Throughput.Value, t.Throughput.Low, t.Throughput.High)
+func throughput(t trial.Trial) sortKey {
+	s := sortKeyOf(t.Throughput.Value, t.Throughput.Low, t.Throughput.High)
 	if math.IsInf(s.value, 1) {
 		return s
 	}
-	return score{-s.value, -s.high, -s.low}
+	return sortKey{-s.value, -s.high, -s.low}
 }
 
-// rate is that of the load, which is no measurement and has no noise.
-func loadRate(t trial.Trial) score { return score{-t.Load.Rate, -t.Load.Rate, -t.Load.Rate} }
+// loadRate returns the sort key of the rate of the load, which is exact.
+func loadRate(t trial.Trial) sortKey { return sortKey{-t.Load.Rate, -t.Load.Rate, -t.Load.Rate} }
 
-func percentile(t trial.Trial) score {
-	return scoreOf(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS)
+func percentile(t trial.Trial) sortKey {
+	return sortKeyOf(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS)
 }
 
-func workers(t trial.Trial) score {
+func workers(t trial.Trial) sortKey {
 	w := float64(t.Settings.Workers)
-	return score{w, w, w}
+	return sortKey{w, w, w}
 }
 
-// PerJoule is how many requests a trial answered for each joule; not measured
-// where its energy or its throughput is not, or nothing was answered.
+// PerJoule returns the number of answers per joule; it is missing if the energy or the throughput
+// is, or if there are no answers.
 func PerJoule(t trial.Trial) trial.Num {
 	if s := perJoule(t); s.value < 0 {
 		return trial.NumOf(-s.value)
@@ -111,21 +114,22 @@ func PerJoule(t trial.Trial) trial.Num {
 	return trial.Num{}
 }
 
-// perJoule is as uncertain as the throughput it comes from.
-func perJoule(t trial.Trial) score {
+// perJoule returns the sort key of answers per joule. Its interval is as wide as that of the
+// throughput, relative to the value.
+func perJoule(t trial.Trial) sortKey {
 	joules, ok := t.Use.GPU.EnergyJ.Get()
 	s := throughput(t)
 	if !ok || joules <= 0 || s.value >= 0 {
-		return score{math.Inf(1), math.Inf(1), math.Inf(1)}
+		return sortKey{math.Inf(1), math.Inf(1), math.Inf(1)}
 	}
 	scale := float64(t.Counts.OK) / joules / -s.value
-	return score{s.value * scale, s.low * scale, s.high * scale}
+	return sortKey{s.value * scale, s.low * scale, s.high * scale}
 }
 
-// Distance is how far a trial is from what was asked: the share by which its
-// percentile exceeds the limit, or by which it breaks a constraint, whichever is
-// more; below 0 within the limit. One that failed by its errors is at least that
-// share away, and one without a figure is furthest.
+// Distance returns how far a trial is from the SLA and the constraints: the share by which
+// the percentile exceeds the limit, or by which a constraint is exceeded, whichever is
+// more. It is below 0 within the limit. For a failure it is at least the error rate, and
+// +Inf if the percentile was not measured.
 func (r Rules) Distance(t trial.Trial) float64 {
 	value, ok := t.Verdict.ValueMS.Get()
 	if !ok || t.Verdict.LimitMS <= 0 {
@@ -141,8 +145,7 @@ func (r Rules) Distance(t trial.Trial) float64 {
 	return d
 }
 
-// excess is the share by which the worst constraint is broken; 0 or less keeps
-// them all.
+// excess returns the largest share by which a constraint is exceeded; 0 if none is.
 func (r Rules) excess(t trial.Trial) float64 {
 	worst := 0.0
 	for _, c := range []struct {

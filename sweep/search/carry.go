@@ -3,6 +3,7 @@ package search
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,6 +110,12 @@ func requestsKey(p plan.Plan) string {
 	p.Budget, p.Trial, p.Seed = plan.Budget{}, plan.Trial{}, 0
 	if p.Input != "" {
 		p.Input = filepath.Base(p.Input)
+	}
+	for name, text := range p.Lengths {
+		if file, ok := strings.CutPrefix(text, "@"); ok {
+			p.Lengths = maps.Clone(p.Lengths)
+			p.Lengths[name] = "@" + filepath.Base(file)
+		}
 	}
 	text, err := json.Marshal(p)
 	if err != nil {

@@ -154,7 +154,9 @@ func (p problem) run(t testing.TB, strategy string, done trial.History, after in
 	r := sweep.Runner{
 		Target: d, Strategy: s, Recorder: b, SLA: completed.SLA, Seed: completed.Seed, FirstNumber: len(done.Trials) + 1, Resumed: done,
 		MaxRequests: completed.Trial.MaxRequests, Rules: rules,
-		Explain: func(t []trial.Trial, best int) trial.Explanation { return search.Explainer{Rules: rules}.Explain(t, best, nil) },
+		Explain: func(t []trial.Trial, best int) trial.Explanation {
+			return search.Explainer{Rules: rules}.Explain(t, best, nil)
+		},
 	}
 	out, err := r.Run(ctx)
 	if err != nil && after == 0 {

@@ -45,8 +45,12 @@ type strategyKind struct {
 // strategyKinds returns all strategies, the default first.
 func strategyKinds() []strategyKind {
 	return []strategyKind{
-		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) { return NewAuto(p, points, t) }},
-		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) { return NewClimb(p, points, t) }},
+		{"auto", autoLoadTests, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
+			return NewAuto(p, points, t)
+		}},
+		{"climb", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
+			return NewClimb(p, points, t)
+		}},
 		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
 			if p.Question == plan.Capacity {
 				return NewRateGrid(p, points, t)

@@ -40,14 +40,17 @@ type simulator struct {
 	plan         plan.Plan
 	serviceTimes map[group][]servicetime.Row // by batch size, for the groups with probes
 	groups       []group                     // the keys of serviceTimes, sorted
-	run          *predict.Sim
-	traces       map[string][]time.Duration // by file
+	// lengths says how the times depend on the lengths of requests, for the groups whose probes
+	// had requests of different lengths.
+	lengths map[group]lengthTimes
+	run     *predict.Sim
+	traces  map[string][]time.Duration // by file
 }
 
 // newSimulator returns a simulator with the times of the probes that succeeded; nil if there are
 // none.
 func newSimulator(p plan.Plan, traces map[string][]time.Duration, probes []trial.Probe) *simulator {
-	sim := &simulator{plan: p, serviceTimes: map[group][]servicetime.Row{}, traces: traces}
+	sim := &simulator{plan: p, serviceTimes: map[group][]servicetime.Row{}, lengths: map[group]lengthTimes{}, traces: traces}
 	defaultSpread := medianSpread(probes)
 	for _, p := range probes {
 		ms, ok := p.ServiceTime.Median.Get()
@@ -61,6 +64,7 @@ func newSimulator(p plan.Plan, traces map[string][]time.Duration, probes []trial
 		}
 		rows := slices.DeleteFunc(sim.serviceTimes[g], func(o servicetime.Row) bool { return o.Batch == r.Batch }) // the last probe is used
 		sim.serviceTimes[g] = append(rows, r)
+		sim.addLengths(g, p)
 	}
 	for g, rows := range sim.serviceTimes {
 		slices.SortFunc(rows, func(a, b servicetime.Row) int { return a.Batch - b.Batch })
@@ -77,9 +81,8 @@ func newSimulator(p plan.Plan, traces map[string][]time.Duration, probes []trial
 // spreadOf returns the spread of a probe's times; it is not measured if the probe has few runs.
 // Older profiles have no spread: there it is computed from the interval of the median.
 func spreadOf(p trial.Probe) trial.Num {
-	const most = .3
 	if spread, ok := p.ServiceTime.Spread.Get(); ok {
-		return trial.NumOf(min(spread, most))
+		return trial.NumOf(min(spread, maxSpread))
 	}
 	median, ok0 := p.ServiceTime.Median.Get()
 	low, ok1 := p.ServiceTime.Low.Get()
@@ -88,7 +91,7 @@ func spreadOf(p trial.Probe) trial.Num {
 		return trial.Num{}
 	}
 	half := (high - low) / 2 / median
-	return trial.NumOf(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), most))
+	return trial.NumOf(min(half/(1.96*1.2533)*math.Sqrt(float64(p.Runs)), maxSpread))
 }
 
 // medianSpread returns the median spread of the probes, for those without a spread.
@@ -203,7 +206,7 @@ func (sim *simulator) forecast(p plan.Point, requests int) forecast {
 // simConfig returns the simulated server of a point.
 func (sim *simulator) simConfig(p plan.Point, c servicetime.Curve) predict.Config {
 	return predict.Config{
-		Settings: p.Settings, Rule: sim.plan.Options.Rule, Service: c, Seed: sim.plan.Seed,
+		Settings: p.Settings, Rule: sim.plan.Options.Rule, Service: c, Lengths: sim.lengthsOf(groupOf(p.Settings)), Seed: sim.plan.Seed,
 		Detail: sim.plan.SLA.Latency == trial.ModelLatency,
 	}
 }

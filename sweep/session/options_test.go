@@ -19,7 +19,7 @@ func TestOptionsNotInForce(t *testing.T) {
 		return &sweepRecording{}, nil
 	}}
 	st, err := w.Run(t.Context())
-	const want = "options: the plan asks for torchserve rule, session own, pin true, in force is torchserve rule"
+	const want = "options: the plan has torchserve rule, session own, pin true, but in force is torchserve rule"
 	if err == nil || !strings.Contains(err.Error(), want) || st.State != session.Failed {
 		t.Errorf("%v, %v; want %q", st.State, err, want)
 	}

@@ -204,6 +204,12 @@ func (s *Session) open() {
 		text += ": " + why
 	}
 	s.addMessage(Note, "%s", text)
+	if l := info.Model.Lengths; l != "" {
+		s.addMessage(Note, "lengths of generated requests: %s", l)
+	}
+	if p := info.Model.Padding; p != "" {
+		s.addMessage(Note, "padding: %s", p)
+	}
 	if b, ok := t.(sweep.BareMeasurer); ok {
 		s.measureBare(b) // there is no load yet
 		return

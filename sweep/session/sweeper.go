@@ -140,11 +140,11 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 	explainer := search.Explainer{Rules: rules, Cores: info.Cores}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
-		SLA: p.SLA, Options: info.Options, Seed: unusedSeed(p.Seed, w.carried.Trials), FirstNumber: nextNumber(w.carried.Trials), Resumed: w.carried,
+		SLA: p.SLA, Options: info.Options, Bodies: info.Model.Bodies, Seed: unusedSeed(p.Seed, w.carried.Trials), FirstNumber: nextNumber(w.carried.Trials), Resumed: w.carried,
 		Time: p.Budget.Time, Trials: p.Budget.Trials,
 		Requests: p.Trial.Requests, Duration: p.Trial.Duration, MaxRequests: p.Trial.MaxRequests,
 		FreshServer: p.NeedsFreshServer(),
-		Rules:     rules,
+		Rules:       rules,
 		Explain: func(t []trial.Trial, best int) trial.Explanation {
 			why := explainer.Explain(t, best, skipped)
 			why.Add("batches", search.BatchingLoss(w.recordedProbes(), t))
@@ -152,8 +152,8 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 			why.Add("predicted", search.AccuracyOf(t).String())
 			return why
 		},
-		BeforePoint:    func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
-		OnProgress: w.observe,
+		BeforePoint: func(ctx context.Context) error { return w.gate.wait(ctx, w.changed) },
+		OnProgress:  w.observe,
 		OnSamples:   w.OnSamples,
 	}
 }

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Line is one line of an explanation: what it is about, and what is said of that.
-// In JSON, as in a terminal, the label stands before the text in cells of its own.
+// Line is one line of an explanation: its topic and its text. In JSON and in a terminal
+// the label is padded to a fixed width and followed by the text.
 type Line struct {
-	Label string // in a word or two, at most 9 cells; "" for a line that stands alone
+	Label string // a word or two, at most 9 characters wide; "" if the line has none
 	Text  string
 }
 
-// labelCells is how wide labels are, the blank behind them not counted.
+// labelWidth is the width of labels, without the blank after them.
 const labelWidth = 9
 
-// String is the line with its label.
+// String returns the label and the text.
 func (l Line) String() string {
 	if l.Label == "" {
 		return l.Text
@@ -24,10 +24,11 @@ func (l Line) String() string {
 	return fmt.Sprintf("%-*s %s", labelWidth, l.Label, l.Text)
 }
 
-// MarshalText writes the line with its label.
+// MarshalText returns the label and the text.
 func (l Line) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-// UnmarshalJSON takes a line apart. One without cells for a label stands alone.
+// UnmarshalJSON separates label and text. A text that does not start with a padded label is a line
+// without one.
 func (l *Line) UnmarshalJSON(b []byte) error {
 	var text string
 	if err := json.Unmarshal(b, &text); err != nil {
@@ -37,9 +38,9 @@ func (l *Line) UnmarshalJSON(b []byte) error {
 	if len(text) <= labelWidth {
 		return nil
 	}
-	apart := Line{strings.TrimRight(text[:labelWidth], " "), text[labelWidth+1:]}
-	if apart.Label != "" && apart.String() == text {
-		*l = apart
+	labelled := Line{strings.TrimRight(text[:labelWidth], " "), text[labelWidth+1:]}
+	if labelled.Label != "" && labelled.String() == text {
+		*l = labelled
 	}
 	return nil
 }

@@ -28,15 +28,15 @@ func TestLine(t *testing.T) {
 		}
 		var got trial.Line
 		if err := json.Unmarshal(text, &got); err != nil || got != c.want {
-			t.Errorf("%q reads as %+v, %v; want %+v", c.text, got, err, c.want)
+			t.Errorf("Unmarshal(%q) = %+v, %v; want %+v", c.text, got, err, c.want)
 		}
 		if back, err := json.Marshal(got); err != nil || string(back) != string(text) {
-			t.Errorf("%q is written as %s, %v", c.text, back, err)
+			t.Errorf("Marshal of %q = %s, %v", c.text, back, err)
 		}
 	}
 }
 
-// FuzzLine: whatever text a profile has for a line is written again.
+// FuzzLine checks that any text that is read as a line is written again unchanged.
 func FuzzLine(f *testing.F) {
 	f.Add("left out  2 x often")
 	f.Add("Überlast  ü")
@@ -48,13 +48,13 @@ func FuzzLine(f *testing.F) {
 			t.Fatal(err)
 		}
 		var l trial.Line
-		var want, got string // what is no UTF-8 is replaced
+		var want, got string // Marshal replaces invalid UTF-8
 		if err := errors.Join(json.Unmarshal(text, &l), json.Unmarshal(text, &want)); err != nil {
 			t.Fatal(err)
 		}
 		back, err := json.Marshal(l)
 		if err != nil || json.Unmarshal(back, &got) != nil || got != want {
-			t.Errorf("%s is written as %s, %v", text, back, err)
+			t.Errorf("Marshal of %s = %s, %v", text, back, err)
 		}
 	})
 }

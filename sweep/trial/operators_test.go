@@ -8,14 +8,14 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-func TestBareHolds(t *testing.T) {
+func TestBareAppliesTo(t *testing.T) {
 	b := trial.Bare{Settings: knob.Default(knob.TorchServe)}
 	for _, tt := range []struct {
 		name   string
 		change func(*knob.Settings)
 		want   bool
 	}{
-		{"the same", func(*knob.Settings) {}, true},
+		{"equal settings", func(*knob.Settings) {}, true},
 		{"delay", func(s *knob.Settings) { s.BatchDelay = 7 * time.Millisecond }, true},
 		{"queue", func(s *knob.Settings) { s.QueueSize = 7 }, true},
 		{"batch size", func(s *knob.Settings) { s.BatchSize = 7 }, false},
@@ -33,7 +33,7 @@ func TestBareHolds(t *testing.T) {
 func TestBareShare(t *testing.T) {
 	var r trial.Result
 	if r.BareShare().OK() {
-		t.Error("a share without figures")
+		t.Error("a share without a throughput")
 	}
 	r.Throughput.Value = trial.NumOf(90)
 	if r.BareShare().OK() {

@@ -6,58 +6,74 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Probe is a short measurement of one batch's service time, with all workers
-// busy and without a promise to keep: what predictions start from.
+// Probe is a short measurement of the service time of one batch size while all workers
+// execute batches. Predictions are calculated from probes. A probe has no verdict.
 type Probe struct {
-	N         int           `json:"n"` // 1, 2, 3 ... in the profile, counted apart from trials
-	At        time.Time     `json:"at"`
-	Settings  knob.Settings `json:"settings"`
-	BatchSize int           `json:"batch_size"` // items in the batches that were timed
-	Runs      int           `json:"runs"`       // batches timed
-	ServiceTime   ServiceTime       `json:"service_ms"`
-	Seconds   float64       `json:"seconds,omitempty"` // that the probe took, the change of settings before it included
-	Error     string        `json:"error,omitempty"`   // why it was not measured
+	N           int           `json:"n"` // 1, 2, 3 ... in the profile; trials have numbers of their own
+	At          time.Time     `json:"at"`
+	Settings    knob.Settings `json:"settings"`
+	BatchSize   int           `json:"batch_size"` // rows in the measured batches
+	Runs        int           `json:"runs"`       // number of measured batches
+	ServiceTime ServiceTime   `json:"service_ms"`
+	Lengths     *ProbeLengths `json:"lengths,omitempty"` // nil unless requests of different lengths were sent
+	Seconds     float64       `json:"seconds,omitempty"` // duration of the probe with the change of settings before it
+	Error       string        `json:"error,omitempty"`   // why there is no measurement
 }
 
-// Service is how long the batches of a probe took, in ms.
+// ProbeLengths is how the times of a probe depend on the lengths of its requests: a batch
+// takes RunMS for each of its runs, and ElementUS for each element of their lengths, padding
+// included.
+type ProbeLengths struct {
+	RunMS     Num     `json:"run_ms"`
+	ElementUS Num     `json:"element_us"`
+	Spread    Num     `json:"spread"` // standard deviation around these, as a share
+	Drawn     []int64 `json:"drawn"`  // lengths of requests, in random order, at most MostDrawn
+	Padded    bool    `json:"padded"`
+	Buckets   []int64 `json:"buckets,omitempty"`
+}
+
+// MostDrawn is how many lengths a probe keeps.
+const MostDrawn = 128
+
+// ServiceTime has statistics of the service times of a probe, in ms.
 type ServiceTime struct {
 	Median  Num `json:"median"`
-	Low     Num `json:"low"`              // of an interval for the median
-	High    Num `json:"high"`             // of an interval for the median
-	Fastest Num `json:"fastest,omitzero"` // the shortest of all; profiles from before it was kept have none
-	Spread  Num `json:"spread,omitzero"`  // their standard deviation as a share of the median, by the quartiles; likewise
+	Low     Num `json:"low"`              // end of an interval for the median
+	High    Num `json:"high"`             // end of an interval for the median
+	Fastest Num `json:"fastest,omitzero"` // the shortest time; missing in old profiles
+	Spread  Num `json:"spread,omitzero"`  // standard deviation / median, estimated from the quartiles; missing in old profiles
 }
 
-// History is what a sweep has found so far, in the order in which it was found.
-// Who is handed one reads it only.
+// History has what a sweep has measured so far, in the order of the measurements. Its
+// readers must not change it.
 type History struct {
 	Trials []Trial
 	Probes []Probe
 }
 
-// Rate is about how many answers a second the model gives at most: as its probes
-// say, with all workers at full batches, or where nothing was probed the most
-// that a trial did. It is 0 where nobody knows.
+// MaxRate estimates how many answers per second the model can give at most: from the
+// probes, with all workers at full batches, or, without probes, the highest throughput
+// of a trial. It is 0 if there are neither.
 func (h History) MaxRate() float64 {
-	most := 0.0
+	highest := 0.0
 	for _, p := range h.Probes {
 		if ms, ok := p.ServiceTime.Median.Get(); ok && ms > 0 && p.Error == "" {
-			most = max(most, float64(p.Settings.Workers*p.BatchSize)/ms*1000)
+			highest = max(highest, float64(p.Settings.Workers*p.BatchSize)/ms*1000)
 		}
 	}
-	if most > 0 {
-		return most
+	if highest > 0 {
+		return highest
 	}
 	for _, t := range h.Trials {
-		most = max(most, t.Throughput.Value.Or(0))
+		highest = max(highest, t.Throughput.Value.Or(0))
 	}
-	return most
+	return highest
 }
 
-// Predicted is what was expected of a trial before it was run, to be compared
-// with what it measured.
+// Predicted is the prediction for a trial before it was run, to be compared with the
+// result.
 type Predicted struct {
 	ThroughputRPS Num `json:"throughput_rps"`
-	ValueMS       Num `json:"value_ms"`    // the promise's percentile
-	HighestRPS    Num `json:"highest_rps"` // the highest rate that keeps the promise, where that was asked
+	ValueMS       Num `json:"value_ms"`    // the percentile of the SLA
+	HighestRPS    Num `json:"highest_rps"` // the highest rate within the SLA; missing if the question was not the highest load
 }

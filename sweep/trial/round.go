@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// roundTo6 keeps six significant digits: finer than any interval, and lines in
-// a profile stay readable.
+// roundTo6 rounds to six significant digits: more precise than any interval, and short enough for
+// readable profiles.
 func roundTo6(v float64) float64 {
 	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
 		return v

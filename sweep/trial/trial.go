@@ -1,9 +1,9 @@
-// Package trial owns what one measurement is: a [Trial] of settings under a
-// load, its [Result], the [SLA] it is held against and the [Verdict]. Their
-// JSON is the profile's (FORMATS section 3).
+// Package trial defines one measurement: a [Trial] of settings under a load, its
+// [Result], the [SLA], and the [Verdict] about it. Their JSON is that of the lines of a
+// profile.
 //
-// Figures that may be missing are [Num]: its zero value is "not measured" and
-// reads null in JSON, so nothing unmeasured can look like 0.
+// Numbers that may be missing are of type [Num]. Its zero value is a missing number and
+// null in JSON, so that it cannot be mistaken for 0.
 package trial
 
 import (
@@ -17,19 +17,19 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// Num is a figure that may not have been measured.
+// Num is a number that may be missing, usually because it was not measured.
 type Num struct {
 	v  float64
 	ok bool
 }
 
-// Of returns a measured figure. NaN and infinities are not measured.
+// NumOf returns v; NaN and infinities become a missing number.
 func NumOf(v float64) Num { return Num{v, v-v == 0} }
 
-// Get returns the figure and whether it was measured.
+// Get returns the number and whether there is one.
 func (n Num) Get() (float64, bool) { return n.v, n.ok }
 
-// Or returns the figure, or d if it was not measured.
+// Or returns the number, or d if it is missing.
 func (n Num) Or(d float64) float64 {
 	if n.ok {
 		return n.v
@@ -37,10 +37,10 @@ func (n Num) Or(d float64) float64 {
 	return d
 }
 
-// OK tells whether the figure was measured.
+// OK reports whether there is a number.
 func (n Num) OK() bool { return n.ok }
 
-// Text formats the figure with the given decimals, or "n/a".
+// Text formats the number with the given decimals, or "n/a".
 func (n Num) Text(decimals int) string {
 	if !n.ok {
 		return "n/a"
@@ -48,7 +48,7 @@ func (n Num) Text(decimals int) string {
 	return fmt.Sprintf("%.*f", decimals, n.v)
 }
 
-// MarshalJSON writes the number with at most 6 significant decimals, or null.
+// MarshalJSON writes the number with at most 6 significant digits, or null.
 func (n Num) MarshalJSON() ([]byte, error) {
 	if !n.ok {
 		return []byte("null"), nil
@@ -69,82 +69,81 @@ func (n *Num) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Estimate is a figure with its 95% interval. A missing Low or High is an open
-// end: the data cannot bound the figure on that side.
+// Estimate is a number with its 95% interval. A missing Low or High is an open end: the
+// data give no bound on that side.
 type Estimate struct {
 	Value Num `json:"value"`
 	Low   Num `json:"low"`
 	High  Num `json:"high"`
 }
 
-// Which latency a promise binds.
+// LatencyKind says which latency an SLA limits.
 type LatencyKind uint8
 
 // The two latencies.
 const (
-	RequestLatency LatencyKind = iota // planned send to last byte
-	ModelLatency                // execution of the batch the request rode in
+	RequestLatency LatencyKind = iota // from the planned send time to the last byte of the answer
+	ModelLatency                      // execution time of the batch of the request
 )
 
-func (w LatencyKind) String() string {
-	if w == ModelLatency {
+func (k LatencyKind) String() string {
+	if k == ModelLatency {
 		return "model"
 	}
 	return "request"
 }
 
-// MarshalText renders request or model.
-func (w LatencyKind) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+// MarshalText returns request or model.
+func (k LatencyKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText reads request or model.
-func (w *LatencyKind) UnmarshalText(b []byte) error {
+func (k *LatencyKind) UnmarshalText(b []byte) error {
 	switch string(b) {
 	case "request":
-		*w = RequestLatency
+		*k = RequestLatency
 	case "model":
-		*w = ModelLatency
+		*k = ModelLatency
 	default:
 		return fmt.Errorf("latency %q: want request or model", b)
 	}
 	return nil
 }
 
-// SLA is a promise.
+// SLA is a service level agreement: a limit for a percentile of latencies, and a limit for errors.
 type SLA struct {
 	Percentile   float64       // 50-99.99
-	Limit        time.Duration // the percentile stays at or below it
-	Latency      LatencyKind
+	Limit        time.Duration // the percentile must not be higher
+	Latency      LatencyKind   // which latency
 	MaxErrorRate float64       // 0-1, share of refused, failed and timed out requests
-	Horizon      time.Duration // over which the promise is to be seen kept; 0 is what the budget allows
+	Horizon      time.Duration // length of the validation; 0 is what the budget allows
 }
 
-// String is the promise in words: "P99 of requests <= 100ms".
+// String describes the percentile and its limit: "P99 of request latency <= 100ms".
 func (s SLA) String() string {
 	return fmt.Sprintf("P%g of %s latency <= %v", s.Percentile, s.Latency, s.Limit)
 }
 
-// What a request's limit is by the promise, see RequestTimeout.
+// The rule of RequestTimeout.
 const (
-	timeoutFactor = 10               // limits of the promise
-	minTimeout = 10 * time.Second // a fast server that pauses is late, and no more
-	longTimeout  = 2 * time.Minute  // above, twice the limit has to do
+	timeoutFactor = 10               // timeout / limit of the SLA
+	minTimeout    = 10 * time.Second // the shortest timeout: a pause of a fast server must not look like an error
+	longTimeout   = 2 * time.Minute  // a longer timeout is only twice the limit
 )
 
-// RequestTimeout is how long a request under this promise is waited for before it
-// counts as lost: ten times the limit, so that what is late is seen to be late,
-// and at least 10 s. A run waits that long for its last answers; so above two
-// minutes it is only twice the limit. It is always well above the limit: requests
-// cut off at it would hide how late they are.
+// RequestTimeout returns the timeout of requests under this SLA: ten times the limit,
+// and at least 10 s. At its end a run waits that long for the last answers, so a
+// timeout above two minutes is only twice the limit. The timeout is always well above
+// the limit, because the latency of a request that timed out is unknown.
 func (s SLA) RequestTimeout() time.Duration {
 	return max(minTimeout, min(timeoutFactor*s.Limit, max(longTimeout, 2*s.Limit)))
 }
 
 type slaJSON struct {
-	Percentile   float64 `json:"percentile"`
-	LimitMS      float64 `json:"limit_ms"`
-	Latency      LatencyKind   `json:"latency"`
-	MaxErrorRate float64 `json:"max_error_rate"`
-	HorizonMS    float64 `json:"horizon_ms,omitempty"`
+	Percentile   float64     `json:"percentile"`
+	LimitMS      float64     `json:"limit_ms"`
+	Latency      LatencyKind `json:"latency"`
+	MaxErrorRate float64     `json:"max_error_rate"`
+	HorizonMS    float64     `json:"horizon_ms,omitempty"`
 }
 
 // MarshalJSON writes the limit in ms.
@@ -162,13 +161,13 @@ func (s *SLA) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// duration of so many ms, to the nanosecond.
+// fromMS converts ms to a duration, rounded to a nanosecond.
 func fromMS(ms float64) time.Duration { return time.Duration(math.Round(ms * 1e6)) }
 
-// Answer is a verdict's word.
+// Answer is the result of a verdict.
 type Answer uint8
 
-// The answers. Undecided is the zero value: saying nothing is safe.
+// The answers. Undecided is the zero value, so that a verdict that was never set is not a pass.
 const (
 	Undecided Answer = iota
 	Pass
@@ -179,13 +178,13 @@ var answerNames = []string{Undecided: "undecided", Pass: "pass", Fail: "fail"}
 
 func (a Answer) String() string { return answerNames[a] }
 
-// Word is the answer as screens and tables show it: pass, FAIL, ?
+// Label returns the answer as screens and tables show it: pass, FAIL, ?
 func (a Answer) Label() string { return []string{"?", "pass", "FAIL"}[a] }
 
-// MarshalText renders the answer by name.
+// MarshalText returns the name of the answer.
 func (a Answer) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads an answer's name.
+// UnmarshalText reads the name of an answer.
 func (a *Answer) UnmarshalText(b []byte) error {
 	for i, n := range answerNames {
 		if strings.EqualFold(n, string(b)) {
@@ -196,21 +195,21 @@ func (a *Answer) UnmarshalText(b []byte) error {
 	return fmt.Errorf("verdict %q: want pass, fail or undecided", b)
 }
 
-// Verdict is the answer to one SLA, with the number and its interval.
+// Verdict says whether an SLA is met, with the percentile and its interval.
 type Verdict struct {
-	Result     Answer  `json:"result"`
-	Leaning    Answer  `json:"leaning,omitzero"` // what an undecided one looks like: good enough to rank by, never to rely on
-	Latency    LatencyKind   `json:"latency"`
-	Percentile float64 `json:"percentile"`
-	LimitMS    float64 `json:"limit_ms"`
-	ValueMS    Num     `json:"value_ms"`
-	LowMS      Num     `json:"low_ms"`
-	HighMS     Num     `json:"high_ms"`
-	ErrorRate  float64 `json:"error_rate"`
-	Why        string  `json:"why"`
+	Result     Answer      `json:"result"`
+	Leaning    Answer      `json:"leaning,omitzero"` // the likely result of an undecided verdict: sufficient for ranking, not for a recommendation
+	Latency    LatencyKind `json:"latency"`
+	Percentile float64     `json:"percentile"`
+	LimitMS    float64     `json:"limit_ms"`
+	ValueMS    Num         `json:"value_ms"`
+	LowMS      Num         `json:"low_ms"`
+	HighMS     Num         `json:"high_ms"`
+	ErrorRate  float64     `json:"error_rate"`
+	Why        string      `json:"why"`
 }
 
-// Seems is the answer, or what an undecided verdict looks like.
+// Likely returns the result, or the leaning of an undecided verdict.
 func (v Verdict) Likely() Answer {
 	if v.Result == Undecided {
 		return v.Leaning
@@ -218,8 +217,8 @@ func (v Verdict) Likely() Answer {
 	return v.Result
 }
 
-// Word is the answer as tables show it; an undecided one that looks like a pass or
-// a failure says so with a question mark: pass, FAIL, pass?, FAIL?, ?
+// Label returns the result as tables show it: pass, FAIL, ? or, for an undecided verdict with a
+// leaning, pass? or FAIL?
 func (v Verdict) Label() string {
 	if v.Result == Undecided && v.Leaning != Undecided {
 		return v.Leaning.Label() + "?"
@@ -227,7 +226,7 @@ func (v Verdict) Label() string {
 	return v.Result.Label()
 }
 
-// Counts are requests by outcome. Planned is null for a closed load.
+// Counts has the number of requests by outcome. Planned is null for a closed load.
 type Counts struct {
 	Planned *int `json:"planned"`
 	Sent    int  `json:"sent"`
@@ -238,8 +237,8 @@ type Counts struct {
 	Late    int  `json:"late"`
 }
 
-// Errors is the share of refused, failed and timed out requests among those sent;
-// 0 when none was sent.
+// Errors returns the share of sent requests that were refused, failed or timed out; 0
+// if none was sent.
 func (c Counts) Errors() float64 {
 	if c.Sent == 0 {
 		return 0
@@ -247,7 +246,7 @@ func (c Counts) Errors() float64 {
 	return float64(c.Refused+c.Failed+c.Timeout) / float64(c.Sent)
 }
 
-// Latencies are request latencies in ms.
+// Latencies has statistics of request latencies in ms.
 type Latencies struct {
 	Mean Num      `json:"mean"`
 	Max  Num      `json:"max"`
@@ -258,13 +257,13 @@ type Latencies struct {
 	P999 Estimate `json:"p999"`
 }
 
-// ModelLatencies are execution times, per request, in ms.
+// ModelLatencies has percentiles of the model latencies of requests in ms.
 type ModelLatencies struct {
 	P50 Num `json:"p50"`
 	P99 Num `json:"p99"`
 }
 
-// Breakdown is where a request's time went on average, in ms.
+// Breakdown has the mean times of the parts of a request in ms.
 type Breakdown struct {
 	Decode    Num `json:"decode"`
 	Queue     Num `json:"queue"`
@@ -273,13 +272,34 @@ type Breakdown struct {
 	Encode    Num `json:"encode"`
 }
 
-// Batches are the batches that formed, by size.
+// Batches has the mean size of the batches and the number of batches by size.
 type Batches struct {
 	Mean  Num         `json:"mean"`
 	Sizes map[int]int `json:"sizes"`
 }
 
-// GPUUse is GPU utilization during a trial; Reason says why it is missing.
+// Lengths says how the batches of a model with open dimensions ran: each in one run per
+// shape of its rows.
+type Lengths struct {
+	Split     Num `json:"split_share"`    // share of the batches that took more than one run
+	Runs      Num `json:"runs_per_batch"` // mean
+	Padding   Num `json:"padding_share"`  // share of padding in all elements of the inputs
+	NewShapes int `json:"new_shapes"`     // shapes that ran for the first time since the server's start
+	GrownMB   Num `json:"grown_mb"`       // by how much the server's highest memory rose meanwhile
+}
+
+// String is the one line that screens and tables show.
+func (l Lengths) String() string {
+	percent := func(n Num) string {
+		if v, ok := n.Get(); ok {
+			return fmt.Sprintf("%.0f%%", 100*v)
+		}
+		return "n/a"
+	}
+	return fmt.Sprintf("%s of batches split by shape (%s runs a batch), padding %s of the work", percent(l.Split), l.Runs.Text(1), percent(l.Padding))
+}
+
+// GPUUse is the use of the GPU during a trial. Reason says why it is missing.
 type GPUUse struct {
 	PercentMean Num    `json:"percent_mean"`
 	PercentMax  Num    `json:"percent_max"`
@@ -291,27 +311,28 @@ type GPUUse struct {
 	Reason      string `json:"reason,omitempty"`
 }
 
-// Use is utilization during a trial. CPU is in percent of one core.
+// ResourceUse is the use of processor, memory and GPU during a trial. CPU is in percent of one core.
 type ResourceUse struct {
 	CPUPercent          Num    `json:"cpu_percent"`
 	GeneratorCPUPercent Num    `json:"generator_cpu_percent"`
 	RSSMB               Num    `json:"rss_mb"`
-	RSSIsBound             bool   `json:"rss_up_to,omitempty"` // RSSMB is a bound: the server had run larger settings before, and keeps memory
+	RSSIsBound          bool   `json:"rss_up_to,omitempty"` // RSSMB is an upper bound: the server may have kept memory of earlier, larger settings
 	GPU                 GPUUse `json:"gpu"`
 }
 
-// Lag is how late the generator sent, in ms.
+// Lag has percentiles of the lag of the load generator in ms.
 type Lag struct {
 	P50 Num `json:"p50"`
 	P99 Num `json:"p99"`
 }
 
-// Blocks are the parts of the run kept and rejected, with the reasons.
+// Blocks has the numbers of blocks of the run that were kept and rejected, and the
+// reasons.
 type Blocks struct {
 	Kept      int            `json:"kept"`
-	Disturbed int            `json:"disturbed,omitempty"` // of those kept: others disturbed too many to reject them
+	Disturbed int            `json:"disturbed,omitempty"` // kept although disturbed, because too few others would remain
 	Rejected  int            `json:"rejected"`
-	Why       map[string]int `json:"why,omitempty"`
+	Why       map[string]int `json:"why,omitempty"` // rejected blocks by reason; "n/a" counts kept blocks whose disturbance is unknown
 }
 
 // Hist is the request latency histogram, HDR V2 compressed, base64.
@@ -320,45 +341,46 @@ type Hist struct {
 	HDR  string `json:"hdr"`
 }
 
-// Result is what one measurement found.
+// Result is the result of one measurement.
 type Result struct {
 	Seconds       float64        `json:"seconds"`
 	WarmupSeconds float64        `json:"warmup_seconds"`
 	Counts        Counts         `json:"counts"`
 	Status        map[string]int `json:"status"`
 	Throughput    Estimate       `json:"throughput_rps"`
-	BareRPS       Num            `json:"bare_rps"` // what the model alone does with these settings, see Bare
+	BareRPS       Num            `json:"bare_rps"` // the bare rate with these settings, see Bare
 	Latency       Latencies      `json:"latency_ms"`
 	Model         ModelLatencies `json:"model_ms"`
 	P99Corrected  Num            `json:"p99_corrected_ms"`
 	Verdict       Verdict        `json:"verdict"`
 	Breakdown     Breakdown      `json:"breakdown_ms"`
 	Batches       Batches        `json:"batches"`
-	Use           ResourceUse            `json:"use"`
+	Lengths       *Lengths       `json:"lengths,omitempty"` // nil if rows have one shape, or the target does not report it
+	Use           ResourceUse    `json:"use"`
 	Lag           Lag            `json:"lag_ms"`
 	Blocks        Blocks         `json:"blocks"`
 	Hist          Hist           `json:"hist"`
-	// GeneratorLimited: the load generator and not the server was the limit; a
-	// warning says why. The figures say nothing of the server.
+	// GeneratorLimited says that the load generator was the bottleneck, not the server; a
+	// warning has the reason. The result then does not describe the server.
 	GeneratorLimited bool      `json:"generator_limited,omitempty"`
 	Warnings         []Warning `json:"warnings"`
 	Error            string    `json:"error,omitempty"`
 }
 
-// Busy tells whether others disturbed most of a measurement, so that slowness
-// may be theirs.
+// Disturbed reports whether disturbed blocks were kept, because there were too many to
+// reject them. High latencies may then be due to the disturbance.
 func (r Result) Disturbed() bool { return r.Blocks.Disturbed > 0 }
 
-// Role is why a trial was run.
+// Role is the purpose of a trial.
 type Role string
 
 // The roles.
 const (
-	RoleLoad       Role = "load"
-	RoleControl    Role = "control"
-	RoleValidation Role = "validation"
-	RoleLive       Role = "live"
-	RoleProbe      Role = "probe" // of a point whose measurement becomes a Probe, never of a Trial
+	RoleLoad       Role = "load"       // the search measures a setting
+	RoleControl    Role = "control"    // the search measures the best setting so far again, with another seed
+	RoleValidation Role = "validation" // a long measurement of the best setting at the end
+	RoleLive       Role = "live"       // recorded from the live view
+	RoleProbe      Role = "probe"      // a point with this role becomes a Probe; no Trial has it
 )
 
 // Trial is one measurement: settings under a load.
@@ -372,43 +394,43 @@ type Trial struct {
 	Load     load.Spec     `json:"load"`
 	Seed     uint64        `json:"seed"`
 
-	Predicted *Predicted `json:"predicted"` // nil where nobody predicted
+	Predicted *Predicted `json:"predicted"` // nil if there is no prediction
 	Result
 }
 
-// Event is something that happened during a sweep.
+// Event is something that happened during a sweep, such as a pause.
 type Event struct {
 	At     time.Time `json:"at"`
 	What   string    `json:"what"`
 	Detail string    `json:"detail"`
-	Short  string    `json:"-"` // Detail where there is little room; "" is all of it, as in what was read from a profile
+	Short  string    `json:"-"` // a shorter Detail for narrow screens; if "", use Detail. Profiles do not have it
 }
 
-// Skip is a setting that was not tried, with the reason.
+// Skip is a setting that was not measured, with the reason.
 type Skip struct {
 	Settings knob.Settings `json:"settings"`
 	Reason   string        `json:"reason"`
 }
 
-// Why explains a choice.
+// Explanation says why settings were chosen.
 type Explanation struct {
-	Limit    string `json:"limit"`    // what limits: execution, queue, delay ...
+	Limit    string `json:"limit"`    // the bottleneck: execution, queue, delay ...
 	Headroom Num    `json:"headroom"` // 1 - value/limit
 
-	HighestRPS Num `json:"highest_rps,omitzero"` // the highest open load that keeps the promise, where that was asked
-	PlanRPS    Num `json:"plan_rps,omitzero"`    // what is recommended of it
+	HighestRPS Num `json:"highest_rps,omitzero"` // the highest rate within the SLA; missing if the question was not the highest load
+	PlanRPS    Num `json:"plan_rps,omitzero"`    // the recommended rate, below HighestRPS
 
-	RunnersUp []int  `json:"runners_up"`        // trial numbers, best first
-	Skipped   []Skip `json:"skipped,omitempty"` // settings not tried
-	Text      string `json:"text,omitempty"`    // the explanation in words
-	Lines     []Line `json:"lines,omitempty"`   // the same by what it is about
+	RunnersUp []int  `json:"runners_up"`        // numbers of the next best trials, best first
+	Skipped   []Skip `json:"skipped,omitempty"` // settings that were not measured
+	Text      string `json:"text,omitempty"`    // the explanation as one text
+	Lines     []Line `json:"lines,omitempty"`   // the same, by topic
 }
 
-// Choice is the settings picked.
+// Choice has the chosen settings.
 type Choice struct {
 	At       time.Time     `json:"at"`
-	N        int           `json:"n"` // the trial that won
+	N        int           `json:"n"` // number of the trial with these settings
 	By       string        `json:"by"`
 	Settings knob.Settings `json:"settings"`
-	Why      Explanation           `json:"why"`
+	Why      Explanation   `json:"why"`
 }

@@ -42,12 +42,12 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(trial.Num{})); diff != "" {
-		t.Errorf("read back (-want +got):\n%s", diff)
+		t.Errorf("after a round trip (-want +got):\n%s", diff)
 	}
 }
 
-// TestUnmeasuredIsNull: nothing unmeasured may look like 0.
-func TestUnmeasuredIsNull(t *testing.T) {
+// TestMissingIsNull checks that missing numbers are null in JSON and not 0.
+func TestMissingIsNull(t *testing.T) {
 	b, err := json.Marshal(example())
 	if err != nil {
 		t.Fatal(err)
@@ -65,11 +65,11 @@ func TestUnmeasuredIsNull(t *testing.T) {
 func TestNum(t *testing.T) {
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		if trial.NumOf(v).OK() {
-			t.Errorf("Of(%v) counts as measured", v)
+			t.Errorf("NumOf(%v) is not missing", v)
 		}
 	}
 	if got := (trial.Num{}).Text(1); got != "n/a" {
-		t.Errorf("Text of nothing = %q", got)
+		t.Errorf("Text of a missing number = %q", got)
 	}
 	b, _ := json.Marshal([]trial.Num{trial.NumOf(1.0 / 3), trial.NumOf(123456789), trial.NumOf(0)})
 	if string(b) != "[0.333333,123456789,0]" {
@@ -82,14 +82,14 @@ func TestEnumsRoundTrip(t *testing.T) {
 		var back trial.Answer
 		text, _ := a.MarshalText()
 		if err := back.UnmarshalText(text); err != nil || back != a {
-			t.Errorf("%v reads back as %v, %v", a, back, err)
+			t.Errorf("UnmarshalText(%v) = %v, %v", a, back, err)
 		}
 	}
 	for _, w := range []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency} {
 		var back trial.LatencyKind
 		text, _ := w.MarshalText()
 		if err := back.UnmarshalText(text); err != nil || back != w {
-			t.Errorf("%v reads back as %v, %v", w, back, err)
+			t.Errorf("UnmarshalText(%v) = %v, %v", w, back, err)
 		}
 	}
 	var w trial.LatencyKind
@@ -103,11 +103,12 @@ func TestErrorRate(t *testing.T) {
 		t.Errorf("Errors() = %v, want .03", got)
 	}
 	if got := (trial.Counts{}).Errors(); got != 0 {
-		t.Errorf("Errors() of nothing = %v", got)
+		t.Errorf("Errors() without requests = %v", got)
 	}
 }
 
-// TestSLARoundTrip: a limit in ms has no exact binary form, and comes back whole.
+// TestSLARoundTrip checks that limits are exact after a round trip, although JSON has them in ms and
+// most are not exact in binary.
 func TestSLARoundTrip(t *testing.T) {
 	for us := range 3000 {
 		want := trial.SLA{Percentile: 99, Limit: time.Duration(us) * 7 * time.Microsecond}
@@ -117,13 +118,12 @@ func TestSLARoundTrip(t *testing.T) {
 		}
 		var got trial.SLA
 		if err := json.Unmarshal(b, &got); err != nil || got != want {
-			t.Fatalf("%v reads back as %v, %v", want.Limit, got.Limit, err)
+			t.Fatalf("%v becomes %v, %v", want.Limit, got.Limit, err)
 		}
 	}
 }
 
-// TestRequestTimeout: a request is waited for well beyond any promise, also a slow
-// model's, and not for ever.
+// TestRequestTimeout checks that the timeout is well above the limit, also for a slow model.
 func TestRequestTimeout(t *testing.T) {
 	for limit, want := range map[time.Duration]time.Duration{
 		time.Microsecond:       10 * time.Second,
@@ -134,7 +134,7 @@ func TestRequestTimeout(t *testing.T) {
 		10 * time.Minute:       20 * time.Minute,
 	} {
 		if got := (trial.SLA{Limit: limit}).RequestTimeout(); got != want {
-			t.Errorf("promise of %v: %v, want %v", limit, got, want)
+			t.Errorf("limit %v: %v, want %v", limit, got, want)
 		}
 	}
 }

@@ -7,30 +7,30 @@ import (
 	"sweetspot/sweep/load"
 )
 
-// Warning is a doubt that travels with the figures of a trial. In JSON it is its
-// text alone, so that programs of any version show it.
+// Warning is a reason why the result of a trial may be wrong. In JSON it is only its
+// text, so that all versions of the program can show it.
 type Warning struct {
 	Kind WarningKind
 	Text string
 }
 
-// WarningKind is what a warning is about, as far as something depends on it.
+// WarningKind is the kind of a warning, for those kinds on which the program depends.
 type WarningKind uint8
 
 // The kinds.
 const (
-	OtherWarning     WarningKind = iota // it is for people to read
-	GeneratorLimited                    // the load generator and not the server was the limit
+	OtherWarning     WarningKind = iota // only for people
+	GeneratorLimited                    // the load generator was the bottleneck, not the server
 )
 
-// String is the warning's text.
+// String returns the text.
 func (w Warning) String() string { return w.Text }
 
-// MarshalText writes the text.
+// MarshalText returns the text.
 func (w Warning) MarshalText() ([]byte, error) { return []byte(w.Text), nil }
 
-// UnmarshalJSON reads a text and finds its kind again: the one place where the
-// words of a warning mean something to the program.
+// UnmarshalJSON reads a text and derives the kind from it. Only here does the program depend on the
+// text of a warning.
 func (w *Warning) UnmarshalJSON(b []byte) error {
 	var text string
 	if err := json.Unmarshal(b, &text); err != nil {
@@ -43,7 +43,7 @@ func (w *Warning) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Warned are the warnings of one kind.
+// WarningsOf returns the warnings of one kind.
 func (r Result) WarningsOf(k WarningKind) []Warning {
 	var out []Warning
 	for _, w := range r.Warnings {

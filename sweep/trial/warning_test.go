@@ -10,8 +10,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestWarnings: a warning is its text in JSON, and reads back with its kind from
-// profiles of any age.
+// TestWarnings checks that a warning is only its text in JSON, and has its kind again after it is
+// read.
 func TestWarnings(t *testing.T) {
 	want := []trial.Warning{
 		{Kind: trial.GeneratorLimited, Text: load.GeneratorLimited + ": it used 1.9 of 2 cores"},
@@ -28,15 +28,15 @@ func TestWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("read back (-want +got):\n%s", diff)
+		t.Errorf("after a round trip (-want +got):\n%s", diff)
 	}
 	if got := (trial.Result{Warnings: want}).WarningsOf(trial.GeneratorLimited); len(got) != 1 || got[0] != want[0] {
-		t.Errorf("limited: %q, want the first", got)
+		t.Errorf("WarningsOf(GeneratorLimited) = %q, want the first", got)
 	}
 	if err := json.Unmarshal([]byte(`[null]`), &got); err != nil || got[0] != (trial.Warning{}) {
-		t.Errorf("null reads as %q, %v", got, err)
+		t.Errorf("Unmarshal(null) = %q, %v", got, err)
 	}
 	if err := json.Unmarshal([]byte(`[3]`), &got); err == nil {
-		t.Error("a number is a warning")
+		t.Error("a number was read as a warning")
 	}
 }

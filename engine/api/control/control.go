@@ -70,9 +70,16 @@ type Model struct {
 	BatchWhy  string        `json:"batch_why"`
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
-	Settings  knob.Settings `json:"settings"`
-	Options   knob.Options  `json:"options"`
-	Limits    Limits        `json:"limits"`
+	// Padding says how rows of different lengths are padded, or why not; "" if nobody asked.
+	Padding string  `json:"padding,omitempty"`
+	Padded  bool    `json:"padded,omitempty"`
+	Buckets []int64 `json:"buckets,omitempty"`
+	// LoadLengths has the sizes of made requests in open dimensions, by input.
+	LoadLengths map[string]string `json:"load_lengths,omitempty"`
+
+	Settings knob.Settings `json:"settings"`
+	Options  knob.Options  `json:"options"`
+	Limits   Limits        `json:"limits"`
 }
 
 // Limits is knob.Limits in JSON. Our engine has the seven knobs and no others, and
@@ -171,11 +178,15 @@ func (a *API) info(w http.ResponseWriter, _ *http.Request) error {
 
 func describe(s *engine.ModelService) Model {
 	m, c := s.Model(), s.Config()
-	return Model{
+	out := Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
-		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
+		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Padding: m.PadWhy, LoadLengths: m.LoadLengths,
 		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
+	if m.Padding != nil {
+		out.Padded, out.Buckets = true, m.Padding.Buckets
+	}
+	return out
 }
 
 func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {

@@ -118,7 +118,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"nothing", change(func(m *engine.Model) { m.Bytes = nil }), 1, "cannot be loaded: "},
 		{"missing file", change(func(m *engine.Model) { m.Path = "/nowhere.onnx" }), 1, "cannot be loaded: "},
 		{"no outputs", change(func(m *engine.Model) { m.Outputs = nil }), 1, "no inputs or no outputs"},
-		{"open input", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{spec("x", tensor.Float32, -1)} }), 1, `input "x" has open dimensions [-1]`},
+		{"unknown rank", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{{Name: "x", Type: tensor.Float32}} }), 1, `input "x" has no known rank`},
 		{"open fp16", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Float16, -1)} }), 1, `output "y" is FP16 with open`},
 		{"no type", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Invalid, 1)} }), 1, `output "y" has no element type`},
 		{"fp16 scalar", change(func(m *engine.Model) {

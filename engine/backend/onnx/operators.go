@@ -33,7 +33,7 @@ func (b *Backend) Operators(ctx context.Context, m *engine.Model, c knob.Config,
 	if err != nil {
 		return p, err
 	}
-	err = s.repeat(ctx, m.Inputs, c.BatchSize, runs+1)
+	err = s.repeat(ctx, m, c.BatchSize, runs+1)
 	if err = errors.Join(err, s.Close()); err != nil { // the file is written by Close
 		return p, err
 	}
@@ -61,12 +61,17 @@ func readProfile(dir string) (*trace, error) {
 	return readTrace(f)
 }
 
-// repeat runs a batch of sample items n times, or at least twice and until profileTime.
-func (s *session) repeat(ctx context.Context, inputs []tensor.Spec, batch, n int) error {
+// repeat runs a batch of sample items n times, or at least twice and until profileTime. The
+// items of a model with open inputs are all like its first sample.
+func (s *session) repeat(ctx context.Context, m *engine.Model, batch, n int) error {
 	rng := rand.New(rand.NewPCG(5, 6))
 	rows, out := make([]payload.Row, batch), make([]payload.Result, batch)
 	for i := range rows {
-		rows[i].Item = tensor.SampleItem(inputs, rng)
+		if s.plan.open && len(m.Samples) > 0 {
+			rows[i] = m.Samples[0]
+			continue
+		}
+		rows[i].Item = tensor.SampleItem(m.Inputs, rng)
 	}
 	deadline := time.Now().Add(profileTime)
 	for i := range n {

@@ -24,7 +24,8 @@ type plan struct {
 	index   int    // the output that maps entries to items, or -1
 	batch   bool   // several items may run together
 	why     string // why not
-	itemIn  int64  // bytes of one item's inputs
+	open    bool   // an input has open dimensions; the rows of a run have equal shapes
+	itemIn  int64  // bytes of one item's inputs of fixed size
 	itemOut int64  // bytes of one item's outputs of fixed size
 }
 
@@ -74,11 +75,12 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("input %w", err)
 		}
-		if in.size < 0 {
-			return nil, fmt.Errorf("input %q has open dimensions %v", s.Name, s.Shape)
+		if s.Shape == nil {
+			return nil, fmt.Errorf("input %q has no known rank", s.Name)
 		}
 		p.in = append(p.in, in)
-		p.itemIn += in.size
+		p.open = p.open || in.size < 0
+		p.itemIn += max(in.size, 0)
 	}
 	for i, s := range m.Outputs {
 		out, err := newOutput(s, m)
@@ -167,6 +169,9 @@ func (p *plan) check(rows []payload.Row, results []payload.Result) error {
 				return fmt.Errorf("item %d: %w", k, err)
 			}
 		}
+	}
+	if p.open {
+		return p.checkEqual(rows)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type state struct {
 	// for outputs that the runtime allocates.
 	bufIn, bufOut [][]byte
 	views         map[int]view
+	open          openViews // of a model with open inputs, instead of views
 
 	// in and out are the values of the current run. The run sets the elements of out
 	// that are nil in the view.
@@ -37,6 +38,9 @@ func (st *state) prepare(rows []payload.Row) error {
 	if st.bufIn == nil || n > st.capacity {
 		st.grow(max(n, st.capacity))
 	}
+	if st.plan.open {
+		return st.prepareOpen(rows)
+	}
 	v, ok := st.views[n]
 	if !ok {
 		var err error
@@ -45,6 +49,11 @@ func (st *state) prepare(rows []payload.Row) error {
 		}
 		st.views[n] = v
 	}
+	return st.set(v, rows)
+}
+
+// set copies the rows into the buffers and makes v the view of the run.
+func (st *state) set(v view, rows []payload.Row) error {
 	st.assemble(rows)
 	st.current = v
 	st.in = append(st.in[:0], v.in...)
@@ -151,6 +160,7 @@ func (st *state) free() {
 		destroy(v.in)
 		destroy(v.out)
 	}
+	st.open.free()
 	st.views, st.bufIn, st.bufOut = nil, nil, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,8 +133,13 @@ func sequence(inputs []tensor.Spec, n int) []tensor.Item {
 	for _, s := range inputs {
 		next := uint32(0)
 		for k := range items {
-			t := tensor.Tensor{Type: s.Type, Shape: s.Shape}
-			for i := range tensor.Elements(s.Shape) {
+			t := tensor.Tensor{Type: s.Type, Shape: slices.Clone(s.Shape)}
+			for i, d := range t.Shape {
+				if d < 0 {
+					t.Shape[i] = 64 // the length in reference.py
+				}
+			}
+			for i := range tensor.Elements(t.Shape) {
 				next += 2654435761
 				t.Data = appendSequence(t.Data, s, float64(next)/(1<<32), k, i)
 			}

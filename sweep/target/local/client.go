@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"sweetspot/engine"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
@@ -74,6 +75,23 @@ func (c *client) info(ctx context.Context) (control.Info, error) {
 		return out, fmt.Errorf("engine info: %d models, want 1", len(out.Models))
 	}
 	return out, nil
+}
+
+// stats asks for the counters of the one model the child serves.
+func (c *client) stats(ctx context.Context) (engine.Stats, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/engine/v1/stats", nil)
+	if err != nil {
+		return engine.Stats{}, err
+	}
+	defer resp.Body.Close()
+	var out control.Stats
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		return engine.Stats{}, fmt.Errorf("engine stats: %w", err)
+	}
+	for _, s := range out.Models {
+		return s, nil
+	}
+	return engine.Stats{}, errors.New("engine stats: no model")
 }
 
 // apply changes the model's settings and reads the steps until the last one.

@@ -17,8 +17,8 @@ import (
 )
 
 var (
-	_ sweep.BareMeasurer    = (*Target)(nil)
-	_ sweep.Profiler = (*Target)(nil)
+	_ sweep.BareMeasurer = (*Target)(nil)
+	_ sweep.Profiler     = (*Target)(nil)
 )
 
 // targetOf returns a target whose child is the handler.

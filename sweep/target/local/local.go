@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"sweetspot/engine/api/control"
-	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/monitor"
 	"sweetspot/sweep"
@@ -48,6 +47,7 @@ type Target struct {
 	client       *client
 	info         sweep.Info
 	baseConfig   load.Config            // common part of all runs
+	bodies       *sweep.BodyLengths     // lengths of the bodies of baseConfig
 	lastSettings knob.Settings          // last settings in force
 	ranSettings  map[knob.Settings]bool // by memoryKey: all settings that this child had in force
 	closed       bool
@@ -100,6 +100,8 @@ func (t *Target) startChild(ctx context.Context) error {
 		c.stop()
 		return err
 	}
+	t.bodies = bodyLengths(info.Models[0], t.baseConfig.Bodies)
+	t.info.Model.Bodies = t.bodies
 	t.startMonitor()
 	return nil
 }
@@ -111,7 +113,10 @@ func (t *Target) loadConfig(m control.Model) (load.Config, error) {
 		return load.Config{}, fmt.Errorf("model %s takes bytes, which cannot be generated: provide request bodies with --input FILE", m.Name)
 	}
 	if all == nil {
-		all = sampleBodies(m, t.cfg.Seed)
+		var err error
+		if all, err = bodies(m, t.cfg.Seed); err != nil {
+			return load.Config{}, err
+		}
 	}
 	at := url.URL{Scheme: "http", Host: t.child.addresses.Inference, Path: "/predictions/" + m.Name}
 	return load.Endpoint{
@@ -142,21 +147,11 @@ func infoOf(in control.Info) sweep.Info {
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
+			Padding: m.Padding, Lengths: lengthsText(m),
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
 		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
-}
-
-// numBodies is the number of different random bodies.
-const numBodies = 16
-
-func sampleBodies(m control.Model, seed uint64) []load.Body {
-	var out []load.Body
-	for _, b := range handler.Bodies(m.Inputs, numBodies, seed) {
-		out = append(out, load.Body{Type: b.Type, Data: b.Data})
-	}
-	return out
 }
 
 func (t *Target) startMonitor() {
@@ -197,6 +192,7 @@ func (t *Target) Info(ctx context.Context) (sweep.Info, error) {
 		return sweep.Info{}, err
 	}
 	t.info = infoOf(info)
+	t.info.Model.Bodies = t.bodies
 	return t.info, nil
 }
 
@@ -289,7 +285,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 	}
 	c, child := t.trialConfig(m), t.child
-	window := t.monitor.Begin()
+	window, shapes := t.monitor.Begin(), t.watchLengths(ctx)
 	t.mu.Unlock()
 	why, disturbances := "", newDisturbanceRecorder(child.addresses.PID)
 	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
@@ -315,6 +311,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.info.Options}, disturbed...)
 	out.Use, out.Use.RSSIsBound = use, t.ranLarger()
 	addEnergy(&out, window, r)
+	shapes.end(ctx, t, &out)
 	out.BareRPS = t.plausibleRate(bare, out.Throughput)
 	return out, nil
 }

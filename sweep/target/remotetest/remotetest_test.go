@@ -42,7 +42,7 @@ func testPlan(s *remotetest.Server, strategy string) plan.Plan {
 	if testing.Short() {
 		p.Knobs[remotetest.Instances] = "2"
 	}
-	p.Budget.Time, p.Trial.Duration = 0, 1500*time.Millisecond
+	p.Budget.Time, p.Trial.Requests = 0, 300
 	return p
 }
 
@@ -162,14 +162,14 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"another name", func(p *plan.Plan) { p.Knobs["max_batchsize"] = "8" }, `knobs: "max_batchsize": unknown knob; did you mean max_batch_size? The target has workers, batch_size, `},
 		{"no name of any", func(p *plan.Plan) { p.Knobs["streams"] = "8" }, `knobs: "streams": unknown knob; known: workers, `},
-		{"another value", func(p *plan.Plan) { p.Knobs[remotetest.MaxBatchSize] = "8,16" }, `knobs: max_batch_size: "16" is none of its values: 1, 8, 32`},
-		{"outside the range", func(p *plan.Plan) { p.Knobs[remotetest.Instances] = "1-8" }, `knobs: instances: "1-8" leaves 1-4`},
-		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.ModelLatency }, "the target does not tell model latency, so nothing could be judged by it; promise request latency"},
-		{"memory", func(p *plan.Plan) { p.Constraints.MemoryMB = 100 }, "the target does not tell its memory"},
-		{"energy", func(p *plan.Plan) { p.Objective = plan.RequestsPerJoule }, "the target does not tell its energy"},
-		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan asks for eager rule, in force is torchserve rule"},
+		{"another value", func(p *plan.Plan) { p.Knobs[remotetest.MaxBatchSize] = "8,16" }, `knobs: max_batch_size: "16" is not one of its values: 1, 8, 32`},
+		{"outside the range", func(p *plan.Plan) { p.Knobs[remotetest.Instances] = "1-8" }, `knobs: instances: "1-8" is outside 1-4`},
+		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.ModelLatency }, "the target does not report model latency, so there would be no verdict; use request latency"},
+		{"memory", func(p *plan.Plan) { p.Constraints.MemoryMB = 100 }, "the target does not report its memory"},
+		{"energy", func(p *plan.Plan) { p.Objective = plan.RequestsPerJoule }, "the target does not report its energy"},
+		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan has eager rule, but in force is torchserve rule"},
 		{"a knob it lacks", func(p *plan.Plan) { p.Knobs = map[knob.Name]string{knob.Workers: "2,4"} }, "workers stays at n/a: this server does not report it"},
-		{"a matched load", func(p *plan.Plan) { p.Loads = []load.Spec{{Matched: true}} }, "a matched load follows workers x batch size"},
+		{"a matched load", func(p *plan.Plan) { p.Loads = []load.Spec{{Matched: true}} }, "a matched load needs workers x batch size"},
 	} {
 		p := testPlan(s, "grid")
 		c.change(&p)

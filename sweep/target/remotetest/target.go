@@ -159,7 +159,9 @@ func (t *Target) Live(ctx context.Context, l load.Spec, onSamples func([]load.Sa
 }
 
 // Use reports no utilization, because the server is on another machine.
-func (t *Target) Use() trial.ResourceUse { return trial.ResourceUse{GPU: trial.GPUUse{Reason: "remote"}} }
+func (t *Target) Use() trial.ResourceUse {
+	return trial.ResourceUse{GPU: trial.GPUUse{Reason: "remote"}}
+}
 
 // Close restores the settings from before Open.
 func (t *Target) Close(ctx context.Context) error {

@@ -83,7 +83,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 			BatchAxis: true, BatchWhy: "the service-time table has batches",
 		},
 		Limits: t.limits(), Options: t.cfg.Start.Options, Current: t.current,
-		Metrics:   trial.MetricSet{ModelLatency: true, Batches: true, Breakdown: true},
+		Metrics: trial.MetricSet{ModelLatency: true, Batches: true, Breakdown: true},
 		Runtime: "virtual device",
 		Fixed:   map[knob.Name]string{knob.Threads: "a service-time table has no threads"},
 	}, nil

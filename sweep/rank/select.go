@@ -1,0 +1,111 @@
+package rank
+
+import (
+	"fmt"
+	"math"
+
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// Candidates returns the rows whose verdict is a pass or likely one, best first. A setting
+// that fails under another load of the plan comes after those that fail under none. For
+// question capacity it omits rates at or above the lowest rate at which a setting failed
+// or was not confirmed.
+func (k Ranking) Candidates() []Row {
+	failedRates := map[string]float64{} // lowest rate that failed or was not confirmed, by rowKey
+	failed := map[string]bool{}         // settings that fail under a load
+	for _, r := range k.Rows {
+		t := r.Joined
+		if k.failedOrUnconfirmed(r) {
+			key := k.rowKey(t)
+			if lowest, exists := failedRates[key]; !exists || t.Load.Rate < lowest {
+				failedRates[key] = t.Load.Rate
+			}
+		}
+		failed[t.Settings.String()] = failed[t.Settings.String()] || t.Verdict.Likely() == trial.Fail
+	}
+	var first, second []Row
+	for _, r := range k.InOrder() {
+		t := r.Joined
+		switch {
+		case t.Verdict.Likely() != trial.Pass || t.Load.Rate >= lowestRate(failedRates, k.rowKey(t)):
+		case k.isCapacity() || !failed[t.Settings.String()]:
+			first = append(first, r)
+		default:
+			second = append(second, r)
+		}
+	}
+	return append(first, second...)
+}
+
+// Chosen returns the row to recommend: the best candidate that a validation confirmed; false if
+// there is none.
+func (k Ranking) Chosen() (chosen Row, ok bool) {
+	for _, r := range k.Candidates() {
+		if r.Validated {
+			return r, true
+		}
+	}
+	return Row{}, false
+}
+
+// BestUndecided returns the undecided row with the highest throughput among those whose percentile
+// is within the limit, that are not a likely failure and not validated; false if there is none.
+func (k Ranking) BestUndecided() (best Row, ok bool) {
+	return k.fastest(func(r Row) bool {
+		t := r.Joined
+		v, ok := t.Verdict.ValueMS.Get()
+		return ok && v <= t.Verdict.LimitMS && !r.FromValidations() &&
+			t.Verdict.Result == trial.Undecided && t.Verdict.Likely() != trial.Fail
+	})
+}
+
+// Unconfirmed returns the best row that was neither confirmed by a validation nor failed:
+// the first candidate, else the best undecided row, else the fastest row whose validation
+// was undecided; false if there is none.
+func (k Ranking) Unconfirmed() (row Row, ok bool) {
+	if all := k.Candidates(); len(all) > 0 {
+		return all[0], true
+	}
+	if r, ok := k.BestUndecided(); ok {
+		return r, true
+	}
+	return k.fastest(func(r Row) bool { return r.FromValidations() && r.Verdict().Likely() == trial.Undecided })
+}
+
+// fastest returns the row with the highest throughput of those for which match is true. It
+// compares the throughput of each row with that of the representative of the best so far.
+func (k Ranking) fastest(match func(Row) bool) (best Row, ok bool) {
+	for _, r := range k.Rows {
+		if match(r) && (!ok || r.Joined.Throughput.Value.Or(0) > k.Trials[best.Representative].Throughput.Value.Or(0)) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
+}
+
+func (k Ranking) isCapacity() bool { return k.Rules.Question == plan.Capacity }
+
+// failedOrUnconfirmed reports whether a row fails, or, for question capacity, was not confirmed by
+// its validation.
+func (k Ranking) failedOrUnconfirmed(r Row) bool {
+	return r.Verdict().Likely() == trial.Fail || k.isCapacity() && r.FromValidations() && !r.Validated
+}
+
+// rowKey returns a text that identifies the settings and the load of a trial. For question capacity the rate
+// is not part of it, because settings that fail at one rate fail at all higher ones.
+func (k Ranking) rowKey(t trial.Trial) string {
+	if k.isCapacity() {
+		t.Load.Rate = 0
+	}
+	return fmt.Sprint(t.Settings, t.Load)
+}
+
+// lowestRate returns the rate for a key, +Inf if there is none.
+func lowestRate(rates map[string]float64, key string) float64 {
+	if rate, exists := rates[key]; exists {
+		return rate
+	}
+	return math.Inf(1)
+}

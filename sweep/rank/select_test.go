@@ -1,0 +1,92 @@
+package rank_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/rank"
+	"sweetspot/sweep/trial"
+)
+
+// TestSelection checks which rows are candidates, which one is chosen, and which is unconfirmed. Each
+// row is given by its batch size; 0 is none. The percentile is 50 ms with a limit of 100 ms.
+func TestSelection(t *testing.T) {
+	batch := func(n int) func(*trial.Trial) { return func(t *trial.Trial) { t.Settings.BatchSize = n } }
+	more := func(t *trial.Trial) { t.Load.Concurrency = 40 }
+	at := func(rate float64) func(*trial.Trial) {
+		return func(t *trial.Trial) { t.Load = load.Spec{Mode: load.Open, Rate: rate} }
+	}
+	over := func(t *trial.Trial) { t.Verdict.ValueMS = trial.NumOf(110) }
+	capacity := rank.Rules{Question: plan.Capacity}
+	type T = []trial.Trial
+	for _, c := range []struct {
+		name        string
+		rules       rank.Rules
+		trials      T
+		candidates  []int
+		chosen      int
+		unconfirmed int
+	}{
+		{"no trials", rank.Rules{}, nil, nil, 0, 0},
+		{"the faster one is first; none is validated", rank.Rules{}, T{run(100, batch(1)), run(200, batch(2), likely)}, []int{2, 1}, 0, 2},
+		{"the validated one, although another candidate is faster", rank.Rules{}, T{run(100, batch(1), validation), run(200, batch(2))}, []int{2, 1}, 1, 2},
+		{"an undecided validation is no choice", rank.Rules{}, T{run(200, batch(2)), run(190, batch(2), validation, likely)}, []int{2}, 0, 2},
+		{"one that failed its validation is no candidate", rank.Rules{}, T{run(100, batch(1)), run(200, batch(2)), run(190, batch(2), validation, fails)}, []int{1}, 0, 1},
+		{"undecided rows within the limit", rank.Rules{}, T{run(100, batch(1), undecided), run(200, batch(2), undecided), run(300, batch(4), undecided, over)}, nil, 0, 2},
+		{"a likely failure", rank.Rules{}, T{run(100, batch(1), unlikely)}, nil, 0, 0},
+		{"an undecided validation without a leaning is last", rank.Rules{}, T{run(100, batch(1), undecided), run(200, batch(2), validation, undecided)}, nil, 0, 1},
+		{"but before a failure", rank.Rules{}, T{run(100, batch(1), fails), run(200, batch(2), validation, undecided)}, nil, 0, 2},
+		{
+			"a setting that fails under another load comes after those that do not",
+			rank.Rules{},
+			T{run(100, batch(1)), run(200, batch(2)), run(300, batch(2), more, fails)},
+			[]int{1, 2},
+			0, 1,
+		},
+		{
+			"for capacity, rates from the lowest failed one on are omitted", capacity,
+			T{run(100, batch(1), at(100)), run(200, batch(2), at(200)), run(150, batch(2), at(150), fails)},
+			[]int{1},
+			0, 1,
+		},
+		{
+			"and rates from the lowest undecided validation on", capacity,
+			T{run(100, batch(1), at(100)), run(200, batch(2), at(200)), run(150, batch(2), at(150), validation, likely)},
+			[]int{1},
+			0, 1,
+		},
+		{
+			"a lower rate may be chosen", capacity,
+			T{run(200, batch(2), at(200), fails), run(150, batch(2), at(150), validation)},
+			[]int{2},
+			2, 2,
+		},
+	} {
+		for i := range c.trials {
+			c.trials[i].N, c.trials[i].Verdict.LimitMS = i+1, 100
+			if !c.trials[i].Verdict.ValueMS.OK() {
+				c.trials[i].Verdict.ValueMS = trial.NumOf(50)
+			}
+		}
+		k := rank.New(c.rules, c.trials)
+		batchSize := func(r rank.Row, ok bool) int {
+			if !ok {
+				return 0
+			}
+			return r.Joined.Settings.BatchSize
+		}
+		var candidates []int
+		for _, r := range k.Candidates() {
+			candidates = append(candidates, batchSize(r, true))
+		}
+		if diff := cmp.Diff(c.candidates, candidates); diff != "" {
+			t.Errorf("%s: candidates (-want +got):\n%s", c.name, diff)
+		}
+		if chosen, unconfirmed := batchSize(k.Chosen()), batchSize(k.Unconfirmed()); chosen != c.chosen || unconfirmed != c.unconfirmed {
+			t.Errorf("%s: chosen %d, unconfirmed %d; want %d, %d", c.name, chosen, unconfirmed, c.chosen, c.unconfirmed)
+		}
+	}
+}
