@@ -29,6 +29,9 @@ func summary(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 		why := st.Choice.Why
 		why.Lines = slices.Clone(why.Lines)
 		why.Add("left out", untried)
+		if l := st.Trials[st.Best].Lengths; l != nil {
+			why.Add("lengths", l.String())
+		}
 		return append([]trial.Line{{Text: chosenText(p, st, problem)}}, why.Lines...)
 	case session.ExitCode(st) == exitNo:
 		out = []trial.Line{{Text: fmt.Sprintf("no setting keeps %v at %v%s", p.SLA, loadText(p), problem)}, {Text: noneText(p, st)}}
