@@ -40,7 +40,7 @@ func startServerWithLog(t *testing.T, args ...string) (inference, management, lo
 	if err != nil {
 		t.Skipf("no ONNX Runtime: %v", err)
 	}
-	path, err := exec.LookPath("sweetspot") // testscript.Main put it there
+	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,17 +55,17 @@ func startServerWithLog(t *testing.T, args ...string) (inference, management, lo
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stderr)
-	var said []string
+	var printed []string
 	ready := regexp.MustCompile(`inference (http://\S+), management (http://[^\s,]+)`)
 	for lines.Scan() {
-		said = append(said, lines.Text())
+		printed = append(printed, lines.Text())
 		if m := ready.FindStringSubmatch(lines.Text()); m != nil {
 			inference, management = strings.TrimSuffix(m[1], ","), m[2]
 			break
 		}
 	}
 	if inference == "" {
-		t.Fatalf("serve does not come up: %v: %s", cmd.Wait(), strings.Join(said, "\n"))
+		t.Fatalf("serve does not start: %v: %s", cmd.Wait(), strings.Join(printed, "\n"))
 	}
 	drained := make(chan struct{})
 	go func() {
@@ -79,7 +79,7 @@ func startServerWithLog(t *testing.T, args ...string) (inference, management, lo
 			t.Errorf("serve ended with %d after Ctrl-C, want 130", code)
 		}
 	})
-	return inference, management, strings.Join(said, "\n")
+	return inference, management, strings.Join(printed, "\n")
 }
 
 func exitCode(err error) int {
@@ -89,8 +89,8 @@ func exitCode(err error) int {
 	return 0
 }
 
-// ask sends a body and returns status and answer.
-func ask(t *testing.T, method, url, contentType string, body []byte, header ...string) (int, string) {
+// send sends a body and returns the status and the answer.
+func send(t *testing.T, method, url, contentType string, body []byte, header ...string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
 	if err != nil {
@@ -109,8 +109,8 @@ func ask(t *testing.T, method, url, contentType string, body []byte, header ...s
 	return resp.StatusCode, string(answer)
 }
 
-// TestServe: a picture, JSON and raw tensors to real models, wrong ones with a
-// word on what was expected, and settings that change in between.
+// TestServe sends an image, JSON and raw tensors to real models. Invalid bodies get an error
+// that says what is expected. Settings can be changed meanwhile.
 func TestServe(t *testing.T) {
 	inference, management := startServer(t, "builtin:resnet18", "wide=builtin:mlp-wide", "--disable-token-auth", "--batch-size=2")
 	var photo bytes.Buffer
@@ -129,7 +129,7 @@ func TestServe(t *testing.T) {
 		want             string
 	}{
 		{"ping", "/ping", "", nil, 200, "Healthy"},
-		{"a picture", "/predictions/resnet18", "image/png", photo.Bytes(), 200, "["},
+		{"an image", "/predictions/resnet18", "image/png", photo.Bytes(), 200, "["},
 		{"JSON", "/predictions/wide", "application/json", numbers, 200, "["},
 		{"raw", "/predictions/wide", "application/octet-stream", make([]byte, 8192), 200, "["},
 		{"a version", "/predictions/wide/1.0", "application/json", numbers, 200, "["},
@@ -140,29 +140,29 @@ func TestServe(t *testing.T) {
 		{"unknown version", "/predictions/wide/7", "application/json", numbers, 404, "ModelVersionNotFoundException"},
 		{"unknown route", "/nothing", "", nil, 404, "ResourceNotFoundException"},
 	} {
-		status, answer := ask(t, http.MethodPost, inference+tc.path, tc.kind, tc.body)
+		status, answer := send(t, http.MethodPost, inference+tc.path, tc.kind, tc.body)
 		if status != tc.status || !strings.Contains(answer, tc.want) {
 			t.Errorf("%s: %d %.200s; want %d with %q", tc.name, status, answer, tc.status, tc.want)
 		}
 	}
-	status, answer := ask(t, http.MethodPut, management+"/engine/v1/models/wide/settings", "application/json", []byte(`{"workers": 2, "batch_size": 4}`))
+	status, answer := send(t, http.MethodPut, management+"/engine/v1/models/wide/settings", "application/json", []byte(`{"workers": 2, "batch_size": 4}`))
 	if status != 200 || !strings.Contains(answer, `"applied"`) || !strings.Contains(answer, `"workers":2`) {
 		t.Errorf("settings: %d %s", status, answer)
 	}
-	status, answer = ask(t, http.MethodPut, management+"/engine/v1/models/wide/settings", "application/json", []byte(`{"batchsize": 4}`))
+	status, answer = send(t, http.MethodPut, management+"/engine/v1/models/wide/settings", "application/json", []byte(`{"batchsize": 4}`))
 	if status != 400 || !strings.Contains(answer, "did you mean batch_size?") {
 		t.Errorf("unknown knob: %d %s", status, answer)
 	}
-	status, answer = ask(t, http.MethodGet, management+"/engine/v1/stats", "", nil)
+	status, answer = send(t, http.MethodGet, management+"/engine/v1/stats", "", nil)
 	if status != 200 || !strings.Contains(answer, `"wide"`) {
 		t.Errorf("stats: %d %s", status, answer)
 	}
 }
 
-// TestServeTokens: without the key of key_file.json nothing is answered.
+// TestServeTokens: requests without the key of key_file.json are refused.
 func TestServeTokens(t *testing.T) {
 	inference, _ := startServer(t, "builtin:mlp-wide")
-	status, answer := ask(t, http.MethodGet, inference+"/ping", "", nil)
+	status, answer := send(t, http.MethodGet, inference+"/ping", "", nil)
 	if status != 400 || !strings.Contains(answer, "InvalidKeyException") {
 		t.Errorf("without a key: %d %s", status, answer)
 	}
