@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,9 +70,15 @@ func (a *app) inspect(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Inf
 // this machine, the start settings of the plan, and a model with a batch axis.
 func (a *app) assumedInfo(p plan.Plan) sweep.Info {
 	cores := a.limits().Cores
+	var own []knob.Knob
+	for _, k := range knob.OptionKnobs() {
+		if slices.Contains(p.OptionKnobs(), k.Name) {
+			own = append(own, k)
+		}
+	}
 	return sweep.Info{
 		Options: p.Options, Current: startConfig(p).Settings, Metrics: trial.AllMetrics(), Cores: cores,
-		Limits: knob.Limits{Rule: p.Options.Rule, Cores: cores, BatchAxis: true},
+		Limits: knob.Limits{Rule: p.Options.Rule, Cores: cores, BatchAxis: true, Own: own},
 	}
 }
 

@@ -85,28 +85,29 @@ type runFlags struct {
 	target      string
 	knobs       []string
 	lengthFlags
-	strategy  string
-	question  string
-	objective string
-	budget    time.Duration
-	loadTests int
-	requests  int
-	slaOrigin string // origin of a promise that is not from a flag or a file
-	demo      bool   // take the promise from a probe of this machine
-	seed      uint64
-	dryRun    bool
-	resume    string
-	out       string
-	json      string
-	quiet     bool
-	force     bool
-	failFast  bool
-	follow    string
-	fps       int
-	ascii     bool
-	noColor   bool
-	calm      bool // reduce motion
-	mouse     bool
+	strategy   string
+	question   string
+	objective  string
+	budget     time.Duration
+	loadTests  int
+	requests   int
+	acceptFP16 bool
+	slaOrigin  string // origin of a promise that is not from a flag or a file
+	demo       bool   // take the promise from a probe of this machine
+	seed       uint64
+	dryRun     bool
+	resume     string
+	out        string
+	json       string
+	quiet      bool
+	force      bool
+	failFast   bool
+	follow     string
+	fps        int
+	ascii      bool
+	noColor    bool
+	calm       bool // reduce motion
+	mouse      bool
 }
 
 func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
@@ -135,6 +136,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.Lookup("load-tests").DefValue = ""
 	fs.IntVar(&f.requests, "requests", 0, "exact number of requests per trial; 0: until the verdict is certain")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of all random numbers")
+	fs.BoolVar(&f.acceptFP16, "accept-fp16", false, "let FP16 be chosen although its outputs disagree with those of FP32")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then exit")
 	fs.StringVar(&f.resume, "resume", "", "resume an interrupted sweep: --resume (the last) or --resume=PROFILE")
 	fs.Lookup("resume").NoOptDefVal = profiles.Last
@@ -350,6 +352,9 @@ func (f *runFlags) searchFlags(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if fs.Changed("requests") {
 		p.Trial.Requests, p.Trial.MaxRequests = f.requests, max(p.Trial.MaxRequests, f.requests)
+	}
+	if fs.Changed("accept-fp16") {
+		p.AcceptFP16 = f.acceptFP16
 	}
 	if fs.Changed("seed") {
 		p.Seed = f.seed

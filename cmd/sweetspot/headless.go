@@ -72,7 +72,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	log, _ := a.logFile()
 	c := local.Config{
 		Command: a.childCommand(p), Env: a.env.all, Seed: p.Seed, GPU: openGPU,
-		Bodies: bodies, Start: start, Timeout: p.RequestTimeout(),
+		Bodies: bodies, Start: start, Options: p.OptionKnobs(), Timeout: p.RequestTimeout(),
 	}
 	if log != nil {
 		c.Log = log

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sweetspot/engine"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/server"
@@ -72,7 +73,33 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string
 	if err := a.loadInto(ctx, e, probe, models, open, cfg, log); err != nil {
 		return errors.Join(err, s.Close())
 	}
+	if err := a.reportPrecision(ctx, e, cfg); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	at := s.Addrs()
 	fmt.Fprintf(a.err, "inference http://%s, management http://%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, cfg.Rule)
 	return s.Run(ctx)
+}
+
+// reportPrecision writes for each model how far its FP16 outputs agree with those of FP32.
+func (a *app) reportPrecision(ctx context.Context, e *engine.Engine, cfg knob.Config) error {
+	if cfg.Precision != knob.HalfPrecision {
+		return nil
+	}
+	for _, s := range e.Services() {
+		name := s.Model().Name
+		switch found, err := s.CheckPrecision(ctx); {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			fmt.Fprintf(a.err, "%s: %v\n", name, err)
+		case found.Samples == 0:
+			fmt.Fprintf(a.err, "%s: fp16 was not compared with fp32: the model has no tensors\n", name)
+		case found.All():
+			fmt.Fprintf(a.err, "%s: %s\n", name, found)
+		default:
+			fmt.Fprintf(a.err, "warning: %s: %s; its answers are wrong in fp16: serve it with --precision fp32\n", name, found)
+		}
+	}
+	return nil
 }

@@ -13,16 +13,27 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 
 	"sweetspot/engine/backend/onnx/ortlib"
+	"sweetspot/engine/onnxgraph"
+	"sweetspot/engine/onnxgraph/builder"
+	"sweetspot/engine/onnxgraph/onnxpb"
 )
 
 // startServer runs sweetspot serve on free ports and returns its addresses.
 func startServer(t *testing.T, args ...string) (inference, management string) {
+	t.Helper()
+	inference, management, _ = startServerWithLog(t, args...)
+	return inference, management
+}
+
+// startServerWithLog also returns what the server has written until it was ready.
+func startServerWithLog(t *testing.T, args ...string) (inference, management, log string) {
 	t.Helper()
 	cache, _ := os.UserCacheDir()
 	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
@@ -68,7 +79,7 @@ func startServer(t *testing.T, args ...string) (inference, management string) {
 			t.Errorf("serve ended with %d after Ctrl-C, want 130", code)
 		}
 	})
-	return inference, management
+	return inference, management, strings.Join(printed, "\n")
 }
 
 func exitCode(err error) int {
@@ -154,5 +165,36 @@ func TestServeTokens(t *testing.T) {
 	status, answer := send(t, http.MethodGet, inference+"/ping", "", nil)
 	if status != 400 || !strings.Contains(answer, "InvalidKeyException") {
 		t.Errorf("without a key: %d %s", status, answer)
+	}
+}
+
+// clippedModel writes a model whose weights are outside the range of FP16, so that its answers
+// in FP16 are a hundredth of those in FP32, and returns its path.
+func clippedModel(t *testing.T) string {
+	t.Helper()
+	b := builder.New("clipped", 1)
+	shape := []onnxgraph.Dim{onnxgraph.Open("N"), {Size: 64}}
+	x := b.Op("Mul", []string{b.Input("x", onnxpb.TensorProto_FLOAT, shape...), b.Fill(1e6, 64)})
+	b.Output("y", b.Op("Mul", []string{x, b.Fill(1e-6, 64)}), onnxpb.TensorProto_FLOAT, shape...)
+	data, err := b.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "clipped.onnx")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestServeFP16: serve says at its start how far FP16 agrees, and warns if it does not.
+func TestServeFP16(t *testing.T) {
+	_, _, log := startServerWithLog(t, clippedModel(t), "--precision=fp16", "--disable-token-auth")
+	if want := "fp16 agrees on 0 of 16 samples; largest difference 99%; 64 clipped values"; !strings.Contains(log, "warning: clipped: "+want) {
+		t.Errorf("log of a wrong model has no warning with %q:\n%s", want, log)
+	}
+	_, _, log = startServerWithLog(t, "builtin:mlp", "--precision=fp16", "--disable-token-auth")
+	if !strings.Contains(log, "mlp: fp16 agrees on 16 of 16 samples") || strings.Contains(log, "warning: mlp") {
+		t.Errorf("log of a right model:\n%s", log)
 	}
 }

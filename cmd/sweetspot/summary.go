@@ -46,6 +46,12 @@ func summary(p plan.Plan, info sweep.Info, st session.Sweep) []trial.Line {
 	if untried != "" {
 		out = append(out, trial.Line{Text: "not tried: " + untried})
 	}
+	if text := search.OptionEffects(st.Trials, st.Unconfirmed); text != "" {
+		out = append(out, trial.Line{Label: "options", Text: text})
+	}
+	if text := session.FP16Text(st); text != "" {
+		out = append(out, trial.Line{Label: "fp16", Text: strings.TrimPrefix(text, "fp16 ")})
+	}
 	return out
 }
 

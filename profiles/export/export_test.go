@@ -140,6 +140,38 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestTrustInFiles: the comment says how far FP16 agrees and that answers were compared, and warns
+// of FP16 that is wrong.
+func TestTrustInFiles(t *testing.T) {
+	s := source(t, 2)
+	s.Trial.FP16 = &trial.FP16Agreement{Samples: 16, Agree: 16, Largest: trial.NumOf(.0012), Clipped: 1}
+	s.Trial.Answers = &trial.AnswerCheck{Compared: 15, NotRepeatable: 1, Tolerance: .01}
+	text := func() string {
+		b, err := export.Write("config.properties", s, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b.Data)
+	}
+	for _, want := range []string{
+		"# fp16      agrees on 16 of 16 samples; largest difference 0.12%; 1 clipped value\n",
+		"# answers   15 compared with answers alone, 0 differ by more than 1%; 1 not repeatable\n",
+	} {
+		if !strings.Contains(text(), want) {
+			t.Errorf("no line %q in\n%s", want, text())
+		}
+	}
+	s.Settings.Own = "arena=off spin=on"
+	if want := "session options arena off, spin on"; !strings.Contains(strings.ReplaceAll(text(), "\n# ", " "), want) {
+		t.Errorf("no %q in\n%s", want, text())
+	}
+	s.Settings.Own = ""
+	s.Trial.FP16.Agree = 3
+	if want := "The answers in FP16 are not those of FP32"; !strings.Contains(text(), want) {
+		t.Errorf("no warning in\n%s", text())
+	}
+}
+
 func TestFrom(t *testing.T) {
 	p := profile()
 	if s, err := export.From(p, 0); err != nil || s.Trial.N != 2 {

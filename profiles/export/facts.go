@@ -56,12 +56,19 @@ func measuredLines(t trial.Trial, runs int) []string {
 	if runs > 1 {
 		rate += fmt.Sprintf(" in %d runs", runs)
 	}
-	return []string{
+	out := []string{
 		"load      " + t.Load.String(),
 		fmt.Sprintf("measured  %s, P99 %s ms, model P99 %s ms, errors %.3g%%",
 			rate, profiles.LatencyCell(t), profiles.FormatFigure(t.Model.P99), t.Counts.Errors()*100),
 		"verdict   " + verdict,
 	}
+	if t.FP16 != nil {
+		out = append(out, "fp16      "+strings.TrimPrefix(t.FP16.String(), "fp16 ")) // agrees on ...
+	}
+	if t.Answers != nil {
+		out = append(out, "answers   "+t.Answers.String())
+	}
+	return out
 }
 
 // archive returns the name of the file that TorchServe loads.
@@ -80,7 +87,13 @@ func gpu(device string) (id string, ok bool) {
 
 // verdictNotes warns of settings whose verdict is not pass.
 func verdictNotes(s Source) []string {
-	if s.Trial == nil || s.Trial.Verdict.Result == trial.Pass {
+	if s.Trial == nil {
+		return nil
+	}
+	if s.Trial.FP16 != nil && !s.Trial.FP16.All() {
+		return []string{"The answers in FP16 are not those of FP32: " + s.Trial.FP16.String() + "."}
+	}
+	if s.Trial.Verdict.Result == trial.Pass {
 		return nil
 	}
 	return []string{fmt.Sprintf("The verdict of these settings is %s: they are not known to keep the promise.", s.Trial.Verdict.Result)}

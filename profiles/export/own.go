@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sweetspot/engine/knob"
@@ -34,10 +35,19 @@ func commonSettings(s Source) knob.Settings {
 	return s.Settings
 }
 
+// onlyOptions reports whether all own values are options of the sessions of the local engine.
+func onlyOptions(o knob.OwnValues) bool {
+	return !slices.ContainsFunc(o.Names(), func(n knob.Name) bool { return !knob.IsOption(n) })
+}
+
 // ownNotes says that own knobs of the measured server are not written.
 func ownNotes(s Source) []string {
 	if s.Settings.Own == "" {
 		return nil
+	}
+	if onlyOptions(s.Settings.Own) {
+		return []string{fmt.Sprintf("Measured with the ONNX Runtime session options %s, for which this file has no key: "+
+			"set them in the handler. The figures above apply to these values only.", s.Settings.Own.Describe())}
 	}
 	return []string{fmt.Sprintf("The measured server has own knobs (%s), for which this file has no key: "+
 		"set them on that server. The figures above apply to these values only.", s.Settings.Own.Describe())}

@@ -132,33 +132,33 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, prof
 		}
 	}
 	s := newSession(p, c)
-	if s.run, s.note, err = b.load(m, c, options); err != nil {
+	if s.run, s.converted, err = b.load(m, c, options); err != nil {
 		return nil, fmt.Errorf("the model cannot be loaded: %s", oneLine(err))
 	}
 	b.log.Debug("onnx session opened", "model", m.Name, "precision", c.Precision, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
 	return s, nil
 }
 
-// load makes the runtime's session for the model or for its FP16 version, which has a note.
-func (b *Backend) load(m *engine.Model, c knob.Config, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, string, error) {
+// load makes the runtime's session for the model or for its FP16 version.
+func (b *Backend) load(m *engine.Model, c knob.Config, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, conversion, error) {
 	in, out := specNames(m.Inputs), specNames(m.Outputs)
-	data, note := m.Bytes, ""
+	data, converted := m.Bytes, conversion{}
 	switch {
 	case c.Precision == knob.HalfPrecision:
 		half, err := b.fp16.get(m)
 		if err != nil {
-			return nil, "", err
+			return nil, conversion{}, err
 		}
-		data, note = half.bytes, half.note
+		data, converted = half.bytes, half.conversion
 	case m.Path != "": // cheaper, because the bytes need not be copied
 		if st, err := os.Stat(m.Path); err == nil && st.IsDir() { // the runtime's error would mislead
-			return nil, "", fmt.Errorf("%s is a folder", m.Path)
+			return nil, conversion{}, fmt.Errorf("%s is a folder", m.Path)
 		}
 		run, err := ort.NewDynamicAdvancedSession(m.Path, in, out, o)
-		return run, "", err
+		return run, conversion{}, err
 	}
 	run, err := ort.NewDynamicAdvancedSessionWithONNXData(data, in, out, o)
-	return run, note, err
+	return run, converted, err
 }
 
 func specNames(specs []tensor.Spec) []string {
