@@ -21,7 +21,8 @@ type Step struct {
 // are no longer needed. It loses, refuses and fails no request. On an error the old
 // settings stay in force. Settings that the backend cannot run or that need too much
 // memory are refused before anything is opened. A change of precision compares the
-// outputs of both precisions on samples and reports the comparison as a step. step, if
+// outputs of both precisions on samples and reports the comparison as a step. Options that are among
+// the own values of want ([knob.OptionKnobs]) replace those of the load. step, if
 // not nil, is called after each step, from Apply's goroutine. Applies wait for one
 // another and for the load.
 func (s *ModelService) Apply(ctx context.Context, want knob.Settings, step func(Step)) error {
@@ -94,7 +95,11 @@ func (s *ModelService) change(ctx context.Context, want knob.Settings, step func
 		step = func(Step) {}
 	}
 	now := s.Config()
-	to := knob.Config{Settings: want, Options: now.Options}
+	options, err := s.options.With(want.Own)
+	if err != nil {
+		return err
+	}
+	to := knob.Config{Settings: want, Options: options}
 	reload := s.needsReload(now, to)
 	if err := s.checkChange(now, to, reload); err != nil {
 		return err

@@ -8,8 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -18,32 +16,30 @@ import (
 )
 
 // A comparison of precisions runs compareItems samples with each precision, fewer after
-// compareTime. compareTolerance is relative to the largest number of an output.
+// compareTime. The tolerances are relative to the largest number of an output:
+// compareTolerance for all outputs, classTolerance for those that name the same class.
 const (
 	compareItems     = 16
 	compareTime      = 2 * time.Second
 	compareTolerance = 0.01
+	classTolerance   = 0.1
 )
-
-// PrecisionNoter is a Session with a note about its precision, such as the number of
-// values that the conversion clipped. A comparison of precisions adds it to its step.
-type PrecisionNoter interface {
-	PrecisionNote() string
-}
 
 // comparison counts how many outputs of two sessions agree for the same samples.
 type comparison struct {
 	items, agree int
-	largest      float64 // difference of two numbers; infinite if only one is finite
+	largest      float64 // relative difference of two numbers; infinite if only one is finite
 }
 
 // comparePrecisions compares the outputs of next with those of the pool in force, if that
-// has another precision, and reports the comparison as a step.
+// has another precision and they were not compared on this device before. It reports the
+// comparison as a step of every change to FP16.
 func (s *ModelService) comparePrecisions(ctx context.Context, next Session, to knob.Config, step func(Step)) error {
 	s.mu.Lock()
 	old := s.pool
+	a, known := s.agreements[to.Device]
 	s.mu.Unlock()
-	if old == nil || old.cfg.Precision == to.Precision || len(s.model.Inputs) == 0 {
+	if old == nil || old.cfg.Precision == to.Precision || !s.comparable() {
 		return nil
 	}
 	if s.model.Unsampled {
@@ -51,38 +47,51 @@ func (s *ModelService) comparePrecisions(ctx context.Context, next Session, to k
 		return nil
 	}
 	begin := time.Now()
-	text, err := s.compareSessions(ctx, old, next, to)
-	if err != nil {
-		return fmt.Errorf("compare %s with %s: %w", to.Precision, old.cfg.Precision, err)
+	if !known {
+		var err error
+		if a, err = s.compareWithPool(ctx, old, next, to); err != nil {
+			return fmt.Errorf("compare %s with %s: %w", to.Precision, old.cfg.Precision, err)
+		}
 	}
-	step(Step{text, time.Since(begin)})
+	if to.Precision == knob.HalfPrecision || !known {
+		step(Step{a.withNote(), time.Since(begin)})
+	}
 	return nil
 }
 
-// compareSessions runs the same samples on the pool p and on next, and describes how many
-// of their outputs agree.
-func (s *ModelService) compareSessions(ctx context.Context, p *pool, next Session, to knob.Config) (string, error) {
+// compareWithPool runs the same samples on the pool p and on next, which has another
+// precision.
+func (s *ModelService) compareWithPool(ctx context.Context, p *pool, next Session, to knob.Config) (Agreement, error) {
 	old, closeOld, err := s.sessionForComparison(ctx, p)
 	if err != nil {
-		return "", err
+		return Agreement{}, err
 	}
-	c, err := s.runSamples(ctx, old, next)
-	if err = errors.Join(err, closeOld()); err != nil {
-		return "", err
+	full, half := old, next
+	if to.Precision == knob.FullPrecision {
+		full, half = next, old
 	}
-	text := fmt.Sprintf("%s agrees on %d of %d samples, largest difference %s", to.Precision, c.agree, c.items, formatNumber(c.largest))
-	if n, ok := next.(PrecisionNoter); ok && n.PrecisionNote() != "" {
-		text += ", " + n.PrecisionNote()
-	}
-	return text, nil
+	a, err := s.compareSessions(ctx, full, half, to.Device)
+	return a, errors.Join(err, closeOld())
 }
 
-// formatNumber formats v with two digits: 1.4e-5, 0.26, 140.
-func formatNumber(v float64) string {
-	if v >= 10 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
+// compareSessions runs the same samples in FP32 and in FP16, and keeps the result for the
+// device.
+func (s *ModelService) compareSessions(ctx context.Context, full, half Session, device string) (Agreement, error) {
+	c, err := s.runSamples(ctx, full, half)
+	if err != nil {
+		return Agreement{}, err
 	}
-	return strings.Replace(strconv.FormatFloat(v, 'g', 2, 64), "e-0", "e-", 1)
+	a := Agreement{Samples: c.items, Agree: c.agree, Largest: c.largest}
+	if r, ok := half.(PrecisionReporter); ok {
+		a.Clipped, a.Note = r.ConversionReport()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.agreements == nil {
+		s.agreements = map[string]Agreement{}
+	}
+	s.agreements[device] = a
+	return a, nil
 }
 
 // sessionForComparison returns a session with the settings of p that may run beside its
@@ -99,16 +108,16 @@ func (s *ModelService) sessionForComparison(ctx context.Context, p *pool) (Sessi
 }
 
 // runSamples runs the same samples on both sessions and compares the outputs.
-func (s *ModelService) runSamples(ctx context.Context, old, next Session) (c comparison, err error) {
+func (s *ModelService) runSamples(ctx context.Context, full, half Session) (c comparison, err error) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	deadline := time.Now().Add(compareTime)
 	for c.items < compareItems && (c.items == 0 || time.Now().Before(deadline)) {
 		rows := []payload.Row{sampleRow(s.model, c.items, rng)}
 		before, after := make([]payload.Result, 1), make([]payload.Result, 1)
-		if err := run(ctx, uncounted(old), rows, before); err != nil {
+		if err := run(ctx, uncounted(full), rows, before); err != nil {
 			return c, err
 		}
-		if err := run(ctx, uncounted(next), rows, after); err != nil {
+		if err := run(ctx, uncounted(half), rows, after); err != nil {
 			return c, err
 		}
 		c.add(before[0].Outputs, after[0].Outputs)
@@ -131,9 +140,9 @@ func (c *comparison) add(x, y tensor.Item) {
 }
 
 // outputsAgree reports whether two outputs agree, and the largest difference of their
-// numbers. Integers agree if they are equal. Floats agree if no difference exceeds a
-// hundredth of the largest number, or if both are vectors whose largest number is at
-// the same index: the class that a classifier chooses.
+// numbers as a share of the largest number of x. Integers agree if they are equal. Floats
+// agree if that share is at most a hundredth, or if it is at most a tenth and both are
+// vectors whose largest number is at the same index: the class that a classifier chooses.
 func outputsAgree(x, y tensor.Tensor) (bool, float64) {
 	if x.Type != y.Type || !slices.Equal(x.Shape, y.Shape) {
 		return false, 0 // different sizes have no difference
@@ -149,8 +158,12 @@ func outputsAgree(x, y tensor.Tensor) (bool, float64) {
 			largest = size
 		}
 	}
-	classes := len(x.Shape) == 1 && len(a) > 1 && !math.IsInf(diff, 0)
-	return diff <= compareTolerance*largest || classes && argMax(a) == argMax(b), diff
+	if diff == 0 {
+		return true, 0
+	}
+	share := diff / largest // infinite if all numbers of x are zero
+	sameClass := len(x.Shape) == 1 && len(a) > 1 && argMax(a) == argMax(b)
+	return share <= compareTolerance || sameClass && share <= classTolerance, share
 }
 
 // difference is |u-v|. It is infinite if only one of the numbers is finite, or if they

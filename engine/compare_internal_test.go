@@ -33,16 +33,17 @@ func TestOutputsAgree(t *testing.T) {
 		diff  float64
 	}{
 		{"equal", f32(0, 1, 2), f32(0, 1, 2), true, 0},
-		{"within a hundredth", f32(2, 100, 2), f32(2, 100.5, 2.5), true, 0.5},
-		{"too different", f32(2, 100, 2), f32(2, 102, 2), false, 2},
-		{"too different, but the same class", f32(0, 1, 100), f32(0, 1, 110), true, 10},
-		{"another class", f32(0, 90, 100), f32(0, 100, 90), false, 10},
-		{"another class within the tolerance", f32(0, 100, 100.5), f32(0, 100.5, 100), true, 0.5},
+		{"within a hundredth", f32(2, 100, 2), f32(2, 100.5, 2.5), true, 0.005},
+		{"too different", f32(2, 100, 2), f32(2, 102, 2), false, 0.02},
+		{"too different, but the same class", f32(0, 1, 100), f32(0, 1, 109), true, 0.09},
+		{"the same class, but far away", f32(0, 1, 100), f32(0, .01, 1), false, 0.99},
+		{"another class", f32(0, 90, 100), f32(0, 100, 90), false, 0.1},
+		{"another class within the tolerance", f32(0, 100, 100.5), f32(0, 100.5, 100), true, 0.5 / 100.5},
 		{"NaN and infinities in both", f32(0, nan, inf, 1), f32(0, nan, inf, 1), true, 0},
 		{"NaN in one", f32(0, 5, 1), f32(0, 5, nan), false, inf},
 		{"overflow", f32(0, 5, 1), f32(0, inf, 1), false, inf},
-		{"scalars", f64(2), f64(2.01), true, 0.01},
-		{"different scalars", f64(2), f64(2.5), false, 0.5},
+		{"scalars", f64(2), f64(2.01), true, 0.005},
+		{"different scalars", f64(2), f64(2.5), false, 0.25},
 		{"integers", ints(1, 2), ints(1, 2), true, 0},
 		{"different integers", ints(1, 2), ints(1, 3), false, 0},
 		{"different sizes", f32(0, 1, 2), f32(0, 1, 2, 3), false, 0},
@@ -56,10 +57,10 @@ func TestOutputsAgree(t *testing.T) {
 	}
 }
 
-func TestFormatNumber(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 1.44e-5: "1.4e-5", 1e-11: "1e-11", 0.0001: "0.0001", 4.32: "4.3", 141.2: "141", math.Inf(1): "+Inf"} {
-		if got := formatNumber(v); got != want {
-			t.Errorf("formatNumber(%g) = %s, want %s", v, got, want)
+func TestFormatShare(t *testing.T) {
+	for v, want := range map[float64]string{0: "0%", 1.44e-7: "1.4e-5%", 0.0001: "0.01%", .0432: "4.3%", 1.412: "141%", math.Inf(1): "infinite"} {
+		if got := formatShare(v); got != want {
+			t.Errorf("formatShare(%g) = %s, want %s", v, got, want)
 		}
 	}
 }

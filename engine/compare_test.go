@@ -63,11 +63,11 @@ func (s *precisionsSession) Run(_ context.Context, in []payload.Row, out []paylo
 func (s *precisionsSession) Shared() bool { return !s.b.own }
 func (s *precisionsSession) Close() error { s.b.open.Add(-1); return nil }
 
-func (s *precisionsSession) PrecisionNote() string {
+func (s *precisionsSession) ConversionReport() (int64, string) {
 	if s.half {
-		return "3 values clipped"
+		return 3, "slower"
 	}
-	return ""
+	return 0, ""
 }
 
 func servePrecisions(t *testing.T, b *precisions, memory int64) (*engine.ModelService, func()) {
@@ -103,9 +103,9 @@ func TestPrecisionsAreCompared(t *testing.T) {
 		b    *precisions
 		want string
 	}{
-		"shared": {&precisions{}, "fp16 agrees on 16 of 16 samples, largest difference 0.0001, 3 values clipped"},
-		"own":    {&precisions{own: true}, "fp16 agrees on 16 of 16 samples, largest difference 0.0001, 3 values clipped"},
-		"wrong":  {&precisions{wrong: true}, "fp16 agrees on 0 of 16 samples, largest difference 4.3, 3 values clipped"},
+		"shared": {&precisions{}, "fp16 agrees on 16 of 16 samples; largest difference 0.13%; 3 clipped values; slower"},
+		"own":    {&precisions{own: true}, "fp16 agrees on 16 of 16 samples; largest difference 0.13%; 3 clipped values; slower"},
+		"wrong":  {&precisions{wrong: true}, "fp16 agrees on 0 of 16 samples; largest difference 200%; 3 clipped values; slower"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -117,8 +117,11 @@ func TestPrecisionsAreCompared(t *testing.T) {
 					t.Fatalf("%v; steps (-want +got)\n%s", err, diff)
 				}
 				steps, err = apply(t, s, func(k *knob.Settings) { k.Precision = knob.FullPrecision })
-				if err != nil || !strings.HasPrefix(steps[2], "fp32 agrees on ") || strings.Contains(steps[2], "clipped") {
-					t.Errorf("back: %v, %q", err, steps)
+				if err != nil || len(steps) != 3 {
+					t.Errorf("back: %v, %q; want no comparison", err, steps)
+				}
+				if a, ok := s.Agreement(); !ok || a.String() != strings.TrimSuffix(tc.want, "; slower") {
+					t.Errorf("Agreement = %v, %v", a, ok)
 				}
 				steps, err = apply(t, s, func(k *knob.Settings) { k.Threads = 2 })
 				if err != nil || len(steps) != 3 {

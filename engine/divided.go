@@ -93,12 +93,12 @@ func (d *dividedSession) Run(ctx context.Context, in []payload.Row, out []payloa
 	return d.runs.RunCounted(ctx, in, out, d.count)
 }
 
-// PrecisionNote is the note of the backend's session.
-func (d *dividedSession) PrecisionNote() string {
-	if n, ok := d.Session.(PrecisionNoter); ok {
-		return n.PrecisionNote()
+// ConversionReport is that of the backend's session.
+func (d *dividedSession) ConversionReport() (clipped int64, note string) {
+	if r, ok := d.Session.(PrecisionReporter); ok {
+		return r.ConversionReport()
 	}
-	return ""
+	return 0, ""
 }
 
 // uncounted returns the session for runs that do not answer requests.

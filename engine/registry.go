@@ -61,6 +61,10 @@ func (e *Engine) register(m *Model, c knob.Config) (*ModelService, error) {
 		return nil, fmt.Errorf("load %s: %w", m.Name, err)
 	}
 	s := newModelService(m, b, c, e)
+	var err error
+	if s.cfg.Options, err = c.With(c.Own); err != nil {
+		return nil, fmt.Errorf("load %s: %w", m.Name, err)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {

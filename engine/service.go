@@ -28,7 +28,8 @@ type ModelService struct {
 	model   *Model
 	backend Backend
 	cores   int
-	memory  int64 // of the container; 0 is unknown
+	memory  int64        // of the container; 0 is unknown
+	options knob.Options // of the load; own values of the settings replace some
 	log     *slog.Logger
 	epoch   time.Time
 	calls   sync.Pool // answered calls, for reuse
@@ -65,6 +66,8 @@ type ModelService struct {
 	inFlight   int // rows taken from the queue and not answered
 	count      counters
 
+	agreements map[string]Agreement // of FP16 with FP32, by device
+
 	lastFailureLog time.Duration // when a failed batch was last logged
 
 	hasWork   bool          // a row is queued or in flight
@@ -73,7 +76,7 @@ type ModelService struct {
 
 func newModelService(m *Model, b Backend, c knob.Config, e *Engine) *ModelService {
 	s := &ModelService{
-		engine: e, model: m, backend: b, cores: e.opt.Cores, memory: e.opt.MemoryBytes, log: e.opt.Log,
+		engine: e, model: m, backend: b, cores: e.opt.Cores, memory: e.opt.MemoryBytes, log: e.opt.Log, options: c.Options,
 		cfg: c, epoch: time.Now(), changing: make(chan struct{}, 1), loaded: make(chan struct{}),
 	}
 	s.runCtx, s.cancelRuns = context.WithCancel(context.Background())

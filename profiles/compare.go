@@ -10,10 +10,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Outcome answers whether the second of two things is worse.
+// Outcome says whether the second of two profiles is worse.
 type Outcome uint8
 
-// The outcomes. CannotTell is the zero value: saying nothing is safe.
+// The outcomes. CannotTell is the zero value, because it is the safe answer.
 const (
 	CannotTell Outcome = iota
 	NoRegression
@@ -24,10 +24,10 @@ var outcomeNames = []string{CannotTell: "cannot tell", NoRegression: "no regress
 
 func (o Outcome) String() string { return outcomeNames[o] }
 
-// MarshalText renders the outcome in words.
+// MarshalText returns the outcome in words.
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-// UnmarshalText reads an outcome's words.
+// UnmarshalText parses the words of an outcome.
 func (o *Outcome) UnmarshalText(b []byte) error {
 	for i, n := range outcomeNames {
 		if n == string(b) {
@@ -38,12 +38,12 @@ func (o *Outcome) UnmarshalText(b []byte) error {
 	return fmt.Errorf("outcome %q: want cannot tell, no regression or regression", b)
 }
 
-// CompareOptions say what of two profiles is compared, and how.
+// CompareOptions say what is compared, and how.
 type CompareOptions struct {
-	Choice     bool    // the two choices, whatever their settings; else all trials of equal settings and load
-	Percentile float64 // of request latency, 50-99.99; 0 is the promise's, or 99
-	Tolerance  float64 // share by which a figure may be worse, 0-1; 0 lets nothing through
-	Force      bool    // compare unlike things too
+	Choice     bool    // compare the two choices, even if their settings differ; else all trials with equal settings and load
+	Percentile float64 // of request latency, 50-99.99; 0 is that of the promise, or 99
+	Tolerance  float64 // share by which a figure may be worse without being a regression, 0-1
+	Force      bool    // also compare profiles that are not comparable
 }
 
 func (o CompareOptions) validate() error {
@@ -57,29 +57,29 @@ func (o CompareOptions) validate() error {
 	return errors.Join(errs...)
 }
 
-// Comparison is profile B held against profile A. It is data.
+// Comparison is the comparison of profile B with profile A. It is data.
 type Comparison struct {
-	A         string   `json:"a"` // IDs
-	B         string   `json:"b"`
-	Tolerance float64  `json:"tolerance"`
-	Unlike    []string `json:"unlike"` // what differs that should not, in words
-	Pairs     []Pair   `json:"pairs"`
-	Notes     []string `json:"notes"` // what was left out
-	Outcome   Outcome  `json:"outcome"`
-	Why       string   `json:"why"`
+	A           string   `json:"a"` // IDs
+	B           string   `json:"b"`
+	Tolerance   float64  `json:"tolerance"`
+	Differences []string `json:"unlike"` // why the profiles are not comparable, in words
+	Pairs       []Pair   `json:"pairs"`
+	Notes       []string `json:"notes"` // what was left out
+	Outcome     Outcome  `json:"outcome"`
+	Why         string   `json:"why"`
 }
 
-// Pair is two trials held against each other.
+// Pair is the comparison of two trials.
 type Pair struct {
 	A       Side        `json:"a"`
 	B       Side        `json:"b"`
 	Load    load.Spec   `json:"load"`
 	Figures []Compared  `json:"figures"`
-	Doubts  []string    `json:"doubts,omitempty"` // why the figures mean little
+	Caveats []string    `json:"doubts,omitempty"` // why the figures are not reliable
 	Outcome Outcome     `json:"outcome"`
 	Why     string      `json:"why"`
-	k       float64     // how much wider the intervals are; see widening
-	n       int         // pairs that have to hold together
+	k       float64     // factor of the widths of the intervals; see widening
+	n       int         // number of pairs whose intervals must hold together
 	a, b    trial.Trial // the two trials
 }
 
@@ -90,18 +90,18 @@ type Side struct {
 	Verdict  trial.Answer  `json:"verdict"`
 }
 
-// Change is what became of a figure: better, worse, or "~" when the data cannot
-// tell the two apart.
+// Change says whether a figure became better or worse; "~" means that the data cannot
+// tell the two values apart.
 type Change string
 
 // The changes.
 const (
-	Better Change = "better"
-	Worse  Change = "worse"
-	Tilde  Change = "~"
+	Better   Change = "better"
+	Worse    Change = "worse"
+	NoChange Change = "~" // none that the data shows
 )
 
-// Unit is what a compared figure is measured in.
+// Unit is the unit of a compared figure.
 type Unit string
 
 // The units.
@@ -111,8 +111,8 @@ const (
 	Share        Unit = "share" // of the requests
 )
 
-// Compared is one figure of a pair. The ratio is B over A; for the error rate it
-// is the difference, B minus A.
+// Compared is one figure of a pair. The ratio is B / A; for the error rate it is the
+// difference B - A.
 type Compared struct {
 	Name    string         `json:"name"` // throughput, P99, model P99, errors
 	Unit    Unit           `json:"unit"`
@@ -120,29 +120,29 @@ type Compared struct {
 	B       trial.Estimate `json:"b"`
 	Ratio   trial.Estimate `json:"ratio"`
 	Change  Change         `json:"change"`
-	Judged  bool           `json:"judged"` // it decides the pair's outcome; others are for reading
+	Judged  bool           `json:"judged"` // whether it decides the outcome of the pair; others are shown only
 	Outcome Outcome        `json:"outcome"`
 }
 
-// Compare holds b against a. Things that do not compare (other machine class,
-// other model, no settings in common) are an error with ErrUnlike that says in
-// words what differs; Force lets all of them but the last through. The
-// Comparison is filled as far as it goes even then.
+// Compare compares b with a. For profiles that are not comparable (another machine class,
+// another model, no trials with the same settings) it returns an error that wraps
+// ErrNotComparable and says what differs; Force allows all of them but the last. With
+// such an error the Comparison has only the differences and the reason.
 func Compare(a, b *Profile, o CompareOptions) (Comparison, error) {
 	c := Comparison{
 		A: a.Header.ID, B: b.Header.ID, Tolerance: o.Tolerance,
-		Unlike: append([]string{}, unlike(a.Header, b.Header)...), Pairs: []Pair{}, Notes: []string{},
+		Differences: append([]string{}, differences(a.Header, b.Header)...), Pairs: []Pair{}, Notes: []string{},
 	}
 	if err := o.validate(); err != nil {
 		return c, err
 	}
 	var err error
-	c.Pairs, c.Notes, err = pairs(a, b, o.Choice)
+	c.Pairs, c.Notes, err = matchTrials(a, b, o.Choice)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("profiles: %s and %s: %w: %w", c.A, c.B, ErrUnlike, err)
-	case len(c.Unlike) > 0 && !o.Force:
-		err = fmt.Errorf("profiles: %s and %s: %w: %s", c.A, c.B, ErrUnlike, strings.Join(c.Unlike, "; "))
+		err = fmt.Errorf("profiles: %s and %s: %w: %w", c.A, c.B, ErrNotComparable, err)
+	case len(c.Differences) > 0 && !o.Force:
+		err = fmt.Errorf("profiles: %s and %s: %w: %s", c.A, c.B, ErrNotComparable, strings.Join(c.Differences, "; "))
 	}
 	if err != nil {
 		c.Pairs, c.Why = []Pair{}, err.Error()
@@ -155,10 +155,10 @@ func Compare(a, b *Profile, o CompareOptions) (Comparison, error) {
 	return c, nil
 }
 
-// judge compares the pair's figures and decides. A regression is a promise that
-// was kept and is broken, or a figure that is certainly worse and may be so by
-// more than the tolerance. Where A broke its promise nobody may run it, and
-// nothing can be lost.
+// judge compares the figures of the pair and sets its outcome. A regression is a promise
+// that was kept and is now broken, or a figure that is certainly worse, and possibly by
+// more than the tolerance. If A breaks the promise it cannot be recommended anyway, so
+// that B is no regression.
 func (p *Pair) judge(o CompareOptions) {
 	p.Figures = p.figures(o)
 	p.Outcome, p.Why = NoRegression, ""
@@ -177,10 +177,10 @@ func (p *Pair) judge(o CompareOptions) {
 		if !f.Judged || f.Outcome == NoRegression || p.Outcome == Regression {
 			continue
 		}
-		p.Outcome, p.Why = f.Outcome, f.words(o.Tolerance)
+		p.Outcome, p.Why = f.Outcome, f.describe(o.Tolerance)
 	}
-	if len(p.Doubts) > 0 && !o.Force {
-		p.Outcome, p.Why = CannotTell, p.Doubts[0]
+	if len(p.Caveats) > 0 && !o.Force {
+		p.Outcome, p.Why = CannotTell, p.Caveats[0]
 	}
 }
 
@@ -188,7 +188,7 @@ func samePromise(a, b trial.Verdict) bool {
 	return a.Latency == b.Latency && a.Percentile == b.Percentile && a.LimitMS == b.LimitMS
 }
 
-// figures are what is compared of the pair.
+// figures returns the compared figures of the pair.
 func (p *Pair) figures(o CompareOptions) []Compared {
 	a, b := p.a, p.b
 	out := []Compared{p.figure("throughput", PerSecond, a.Throughput, b.Throughput, o.Tolerance)}
@@ -200,9 +200,9 @@ func (p *Pair) figures(o CompareOptions) []Compared {
 	case a.Verdict.Percentile > 0 && a.Verdict.Percentile == b.Verdict.Percentile && a.Verdict.Latency == b.Verdict.Latency:
 		judged, model = a.Verdict.Percentile, a.Verdict.Latency == trial.ModelLatency
 	}
-	request := func(q float64, decides bool) {
+	request := func(q float64, judged bool) {
 		f := p.figure(fmt.Sprintf("P%g", q), Milliseconds, percentile(a, q), percentile(b, q), o.Tolerance)
-		f.Judged = decides
+		f.Judged = judged
 		out = append(out, f)
 	}
 	if judged != 50 {
@@ -210,19 +210,19 @@ func (p *Pair) figures(o CompareOptions) []Compared {
 	}
 	request(judged, !model)
 	if model {
-		out = append(out, p.figure(fmt.Sprintf("model P%g", judged), Milliseconds, bound(a.Verdict), bound(b.Verdict), o.Tolerance))
+		out = append(out, p.figure(fmt.Sprintf("model P%g", judged), Milliseconds, verdictEstimate(a.Verdict), verdictEstimate(b.Verdict), o.Tolerance))
 	}
 	return append(out, p.errors())
 }
 
-// bound is the promised percentile as a verdict has it.
-func bound(v trial.Verdict) trial.Estimate {
+// verdictEstimate returns the promised percentile of a verdict.
+func verdictEstimate(v trial.Verdict) trial.Estimate {
 	return trial.Estimate{Value: v.ValueMS, Low: v.LowMS, High: v.HighMS}
 }
 
-// figure compares two values. Throughput is worse when it is lower.
+// figure compares two values. Throughput is worse if it is lower.
 func (p *Pair) figure(name string, unit Unit, a, b trial.Estimate, tolerance float64) Compared {
-	f := Compared{Name: name, Unit: unit, A: a, B: b, Ratio: ratio(a, b, p.k), Change: Tilde, Judged: true}
+	f := Compared{Name: name, Unit: unit, A: a, B: b, Ratio: ratio(a, b, p.k), Change: NoChange, Judged: true}
 	worse := f.Ratio
 	if unit == PerSecond {
 		worse = inverse(worse)
@@ -243,12 +243,12 @@ func (p *Pair) figure(name string, unit Unit, a, b trial.Estimate, tolerance flo
 	return f
 }
 
-// errors compares the shares of requests that were refused or failed. More of
-// them are a regression only above what the promise allows, which the verdicts
-// tell: with B's kept, they are within it.
+// errors compares the shares of requests that were refused or failed. More errors are a
+// regression only if the promise does not allow them. If the verdict of B is pass, it
+// allows them.
 func (p *Pair) errors() Compared {
 	a, b := errorRate(p.a.Counts, p.n), errorRate(p.b.Counts, p.n)
-	f := Compared{Name: "errors", Unit: Share, A: a, B: b, Ratio: difference(a, b), Change: Tilde, Judged: true}
+	f := Compared{Name: "errors", Unit: Share, A: a, B: b, Ratio: difference(a, b), Change: NoChange, Judged: true}
 	switch {
 	case f.Ratio.Low.Or(0) > 0:
 		f.Change = Worse

@@ -16,8 +16,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// tight is a trial whose throughput and P99 are known to 1%, scaled.
-func tight(n int, rps, p99 float64) trial.Trial {
+// precise returns a trial with intervals of 1%. rps and p99 scale its throughput and its P99.
+func precise(n int, rps, p99 float64) trial.Trial {
 	t := sampleTrial(n)
 	est := func(v float64) trial.Estimate {
 		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(.99 * v), High: trial.NumOf(1.01 * v)}
@@ -28,7 +28,7 @@ func tight(n int, rps, p99 float64) trial.Trial {
 
 func TestCompareOutcomes(t *testing.T) {
 	change := func(f func(*trial.Trial)) trial.Trial {
-		u := tight(1, 1, 1)
+		u := precise(1, 1, 1)
 		f(&u)
 		return u
 	}
@@ -39,14 +39,14 @@ func TestCompareOutcomes(t *testing.T) {
 		want profiles.Outcome
 		why  string
 	}{
-		{"equal", tight(1, 1, 1), profiles.NoRegression, "nothing is worse by more than 5%"},
-		{"P99 higher", tight(1, 1, 1.2), profiles.Regression, "trial 1: P99 is 20% higher (18% to 22%)"},
-		{"a little higher", tight(1, 1, 1.02), profiles.NoRegression, "nothing"},
-		{"perhaps higher", tight(1, 1, 1.045), profiles.Regression, "P99 is 4.5% higher (3% to 6%)"},
-		{"lower", tight(1, 1, .5), profiles.NoRegression, "nothing"},
-		{"throughput lower", tight(1, .8, 1), profiles.Regression, "throughput is 20% lower (19% to 21%)"},
-		{"throughput higher", tight(1, 2, 1), profiles.NoRegression, "nothing"},
-		{"P99 wide", change(func(u *trial.Trial) { u.Latency.P99.High, u.Latency.P99.Low = trial.NumOf(48), trial.NumOf(32) }), profiles.CannotTell, "P99 may be 20% higher, and 5% is tolerated; longer trials would tell"},
+		{"equal", precise(1, 1, 1), profiles.NoRegression, "nothing is worse by more than 5%"},
+		{"P99 higher", precise(1, 1, 1.2), profiles.Regression, "trial 1: P99 is 20% higher (18% to 22%)"},
+		{"a little higher", precise(1, 1, 1.02), profiles.NoRegression, "nothing"},
+		{"perhaps higher", precise(1, 1, 1.045), profiles.Regression, "P99 is 4.5% higher (3% to 6%)"},
+		{"lower", precise(1, 1, .5), profiles.NoRegression, "nothing"},
+		{"throughput lower", precise(1, .8, 1), profiles.Regression, "throughput is 20% lower (19% to 21%)"},
+		{"throughput higher", precise(1, 2, 1), profiles.NoRegression, "nothing"},
+		{"P99 wide", change(func(u *trial.Trial) { u.Latency.P99.High, u.Latency.P99.Low = trial.NumOf(48), trial.NumOf(32) }), profiles.CannotTell, "P99 may be 20% higher, and 5% is tolerated; longer trials can decide it"},
 		{"P99 open", change(func(u *trial.Trial) { u.Latency.P99.High = open }), profiles.CannotTell, "P99: too few answers"},
 		{"P99 open below", change(func(u *trial.Trial) { u.Latency.P99.Low = open }), profiles.NoRegression, "nothing"},
 		{"no P99", change(func(u *trial.Trial) { u.Latency.P99 = trial.Estimate{} }), profiles.CannotTell, "P99: too few answers"},
@@ -60,7 +60,7 @@ func TestCompareOutcomes(t *testing.T) {
 		}), profiles.CannotTell, "trial 1: generator limited: late"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := profiles.Compare(of("a", tight(1, 1, 1)), of("b", c.b), profiles.CompareOptions{Tolerance: .05})
+			got, err := profiles.Compare(profileOf("a", precise(1, 1, 1)), profileOf("b", c.b), profiles.CompareOptions{Tolerance: .05})
 			if err != nil || got.Outcome != c.want || !strings.Contains(got.Why, c.why) {
 				t.Errorf("Compare = %v (%s), %v, want %v (%s)", got.Outcome, got.Why, err, c.want, c.why)
 			}
@@ -68,17 +68,17 @@ func TestCompareOutcomes(t *testing.T) {
 	}
 }
 
-// TestCompareFailedBefore: what nobody may run cannot get worse.
+// TestCompareFailedBefore: a setting that cannot be recommended cannot get worse.
 func TestCompareFailedBefore(t *testing.T) {
-	a := tight(1, 1, 1)
+	a := precise(1, 1, 1)
 	a.Verdict.Result = trial.Fail
-	got, err := profiles.Compare(of("a", a), of("b", tight(1, .5, 3)), profiles.CompareOptions{})
+	got, err := profiles.Compare(profileOf("a", a), profileOf("b", precise(1, .5, 3)), profiles.CompareOptions{})
 	if err != nil || got.Outcome != profiles.NoRegression || got.Pairs[0].Why != "the promise was not kept before" {
 		t.Errorf("Compare = %v, %+v, %v", got.Outcome, got.Pairs[0], err)
 	}
 }
 
-func TestCompareUnlike(t *testing.T) {
+func TestCompareDifferent(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*profiles.Header)
@@ -95,26 +95,26 @@ func TestCompareUnlike(t *testing.T) {
 		{"kind", func(h *profiles.Header) { h.Kind = profiles.Live }, "kind: sweep and live"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, b := of("a", tight(1, 1, 1)), of("b", tight(1, 1, 1))
+			a, b := profileOf("a", precise(1, 1, 1)), profileOf("b", precise(1, 1, 1))
 			c.change(&b.Header)
 			b.Header.Machine = b.Header.Machine.Complete()
 			got, err := profiles.Compare(a, b, profiles.CompareOptions{Tolerance: .05})
-			if !errors.Is(err, profiles.ErrUnlike) || !strings.Contains(err.Error(), c.want) || got.Why != err.Error() || got.Outcome != profiles.CannotTell {
+			if !errors.Is(err, profiles.ErrNotComparable) || !strings.Contains(err.Error(), c.want) || got.Why != err.Error() || got.Outcome != profiles.CannotTell {
 				t.Errorf("Compare = %v, %v, want %q", got.Outcome, err, c.want)
 			}
 			got, err = profiles.Compare(a, b, profiles.CompareOptions{Tolerance: .05, Force: true})
-			if err != nil || got.Outcome != profiles.NoRegression || !strings.Contains(strings.Join(got.Unlike, "; "), c.want) {
-				t.Errorf("forced: %v, %q, %v", got.Outcome, got.Unlike, err)
+			if err != nil || got.Outcome != profiles.NoRegression || !strings.Contains(strings.Join(got.Differences, "; "), c.want) {
+				t.Errorf("forced: %v, %q, %v", got.Outcome, got.Differences, err)
 			}
 		})
 	}
-	other := tight(1, 1, 1)
+	other := precise(1, 1, 1)
 	other.Settings.BatchSize = 2
-	_, err := profiles.Compare(of("a", tight(1, 1, 1)), of("b", other), profiles.CompareOptions{Force: true})
-	if !errors.Is(err, profiles.ErrUnlike) || !strings.Contains(err.Error(), "--choice") {
+	_, err := profiles.Compare(profileOf("a", precise(1, 1, 1)), profileOf("b", other), profiles.CompareOptions{Force: true})
+	if !errors.Is(err, profiles.ErrNotComparable) || !strings.Contains(err.Error(), "--choice") {
 		t.Errorf("nothing in common: %v", err)
 	}
-	_, err = profiles.Compare(of("a"), of("b"), profiles.CompareOptions{Percentile: 100, Tolerance: 5})
+	_, err = profiles.Compare(profileOf("a"), profileOf("b"), profiles.CompareOptions{Percentile: 100, Tolerance: 5})
 	for _, want := range []string{"percentile 100 is outside 50-99.99", "tolerance 5 is outside 0-1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Compare = %v, want %q", err, want)
@@ -127,54 +127,54 @@ func TestCompareChoice(t *testing.T) {
 		p.Choices = []trial.Choice{{N: n, Settings: p.Trials[n-1].Settings}}
 		return p
 	}
-	a := chosen(of("a", tight(1, 1, 1), tight(2, 1, 1)), 1)
-	b := chosen(of("b", tight(1, 9, 9), tight(2, .5, 1)), 2)
+	a := chosen(profileOf("a", precise(1, 1, 1), precise(2, 1, 1)), 1)
+	b := chosen(profileOf("b", precise(1, 9, 9), precise(2, .5, 1)), 2)
 	got, err := profiles.Compare(a, b, profiles.CompareOptions{Choice: true})
 	if err != nil || len(got.Pairs) != 1 || got.Pairs[0].B.Trial != 2 || got.Outcome != profiles.Regression {
 		t.Errorf("Compare = %+v, %v, want trial 1 against 2", got, err)
 	}
 	b.Trials[1].Load.Concurrency = 20
-	if _, err := profiles.Compare(a, b, profiles.CompareOptions{Choice: true}); !errors.Is(err, profiles.ErrUnlike) || !strings.Contains(err.Error(), "concurrency 10 and concurrency 20") {
+	if _, err := profiles.Compare(a, b, profiles.CompareOptions{Choice: true}); !errors.Is(err, profiles.ErrNotComparable) || !strings.Contains(err.Error(), "concurrency 10 and concurrency 20") {
 		t.Errorf("other loads: %v", err)
 	}
-	failed := tight(1, 1, 1)
+	failed := precise(1, 1, 1)
 	failed.Verdict.Result = trial.Fail
-	if _, err := profiles.Compare(a, of("b", failed), profiles.CompareOptions{Choice: true}); !errors.Is(err, profiles.ErrUnlike) || !strings.Contains(err.Error(), "b has no choice") {
+	if _, err := profiles.Compare(a, profileOf("b", failed), profiles.CompareOptions{Choice: true}); !errors.Is(err, profiles.ErrNotComparable) || !strings.Contains(err.Error(), "b has no choice") {
 		t.Errorf("no choice: %v", err)
 	}
 }
 
-// TestComparePairs: of repeated trials the longest counts, those with an error or
-// without a partner do not, and several pairs need wider intervals.
+// TestComparePairs: of repeated trials the longest is compared, trials with an error or
+// without a partner are left out, and several pairs have wider intervals.
 func TestComparePairs(t *testing.T) {
-	long, broken := tight(1, 1, 3), tight(3, 1, 1)
+	long, broken := precise(1, 1, 3), precise(3, 1, 1)
 	long.Counts.OK *= 2
 	broken.Error = "engine died"
-	a := of("a", tight(1, 1, 1), long, tight(2, 1, 1), broken)
-	b := of("b", tight(4, 1, 1), tight(2, 1, 1), tight(1, 1, 3))
+	a := profileOf("a", precise(1, 1, 1), long, precise(2, 1, 1), broken)
+	b := profileOf("b", precise(4, 1, 1), precise(2, 1, 1), precise(1, 1, 3))
 	got, err := profiles.Compare(a, b, profiles.CompareOptions{Tolerance: .05})
 	if err != nil || len(got.Pairs) != 2 || got.Pairs[0].A.Trial != 2 || got.Pairs[0].B.Trial != 3 || got.Outcome != profiles.NoRegression {
 		t.Fatalf("Compare = %+v, %v", got, err)
 	}
-	if want := []string{"left out: what only one measured: 1 of b"}; !slices.Equal(got.Notes, want) {
+	if want := []string{"trials that only one of them has are left out: 1 of b"}; !slices.Equal(got.Notes, want) {
 		t.Errorf("notes = %q, want %q", got.Notes, want)
 	}
-	alone, err := profiles.Compare(of("a", tight(1, 1, 1)), of("b", tight(1, 1, 1)), profiles.CompareOptions{})
+	single, err := profiles.Compare(profileOf("a", precise(1, 1, 1)), profileOf("b", precise(1, 1, 1)), profiles.CompareOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, two := alone.Pairs[0].Figures[0].Ratio, got.Pairs[0].Figures[0].Ratio
+	one, two := single.Pairs[0].Figures[0].Ratio, got.Pairs[0].Figures[0].Ratio
 	if w := func(e trial.Estimate) float64 { return e.High.Or(0) - e.Low.Or(0) }; w(two) < 1.1*w(one) {
-		t.Errorf("interval of one pair %v, of one among two %v, want it wider", one, two)
+		t.Errorf("interval of a single pair %v, of one of two pairs %v, want it wider", one, two)
 	}
 }
 
-// TestComparePercentile takes one that was not recorded out of the histograms,
-// and holds its interval against the one that can be recorded from the run.
+// TestComparePercentile compares a percentile that was not recorded, from the histograms,
+// and checks its interval.
 func TestComparePercentile(t *testing.T) {
-	ms, counts := queue(rand.New(rand.NewPCG(1, 2)), 20000)
+	ms, counts := simulate(rand.New(rand.NewPCG(1, 2)), 20000)
 	r := withHist(t, ms, counts, 1)
-	got, err := profiles.Compare(of("a", r), of("b", withHist(t, ms, counts, 2)), profiles.CompareOptions{Percentile: 97, Tolerance: .05})
+	got, err := profiles.Compare(profileOf("a", r), profileOf("b", withHist(t, ms, counts, 2)), profiles.CompareOptions{Percentile: 97, Tolerance: .05})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,22 +184,22 @@ func TestComparePercentile(t *testing.T) {
 		t.Errorf("P97 = %+v, want a ratio of 2", f)
 	}
 	r.Hist.HDR = ""
-	got, err = profiles.Compare(of("a", r), of("b", r), profiles.CompareOptions{Percentile: 97})
+	got, err = profiles.Compare(profileOf("a", r), profileOf("b", r), profiles.CompareOptions{Percentile: 97})
 	if err != nil || got.Outcome != profiles.CannotTell {
 		t.Errorf("without a histogram: %v, %v", got.Outcome, err)
 	}
 }
 
-// TestCompareModel judges what the promise binds.
+// TestCompareModel: the latency of the promise decides the outcome.
 func TestCompareModel(t *testing.T) {
 	model := func(ms float64) *profiles.Profile {
-		u := tight(1, 1, ms)
+		u := precise(1, 1, ms)
 		u.Verdict.Latency, u.Verdict.ValueMS, u.Verdict.LowMS, u.Verdict.HighMS = trial.ModelLatency, trial.NumOf(10), trial.NumOf(9.9), trial.NumOf(10.1)
-		return of("x", u)
+		return profileOf("x", u)
 	}
 	got, err := profiles.Compare(model(1), model(3), profiles.CompareOptions{Tolerance: .05})
 	if err != nil || got.Outcome != profiles.NoRegression {
-		t.Errorf("Compare = %v %s, %v: the request P99 is for reading only", got.Outcome, got.Why, err)
+		t.Errorf("Compare = %v %s, %v: the request P99 must not decide", got.Outcome, got.Why, err)
 	}
 	var names []string
 	for _, f := range got.Pairs[0].Figures {
@@ -211,14 +211,14 @@ func TestCompareModel(t *testing.T) {
 }
 
 func TestWriteComparison(t *testing.T) {
-	worse := tight(2, .99, 1.2)
+	worse := precise(2, .99, 1.2)
 	worse.Latency.P99.High = trial.Num{}
-	failed := tight(3, 1, 1)
+	failed := precise(3, 1, 1)
 	failed.Verdict.Result = trial.Fail
-	b := of("20261123T091500Z-1b2c", tight(1, 1.1, .9), worse, failed)
+	b := profileOf("20261123T091500Z-1b2c", precise(1, 1.1, .9), worse, failed)
 	b.Trials[0].Settings.Threads = 1
 	b.Header.Machine.Class = "sha256:ffff"
-	c, err := profiles.Compare(of("20261122T091500Z-7f3a", tight(1, 1, 1), tight(2, 1, 1), failed, tight(4, 1, 1)), b, profiles.CompareOptions{Tolerance: .05, Force: true})
+	c, err := profiles.Compare(profileOf("20261122T091500Z-7f3a", precise(1, 1, 1), precise(2, 1, 1), failed, precise(4, 1, 1)), b, profiles.CompareOptions{Tolerance: .05, Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,8 +256,8 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// FuzzCompare: whatever two profiles hold, a comparison neither panics nor finds a
-// profile worse than itself.
+// FuzzCompare: for any content, a comparison does not panic, and no profile is worse than
+// itself.
 func FuzzCompare(f *testing.F) {
 	f.Add([]byte(head+`{"t":"trial","n":1,"counts":{"sent":9,"ok":9},"latency_ms":{"p99":{"value":1,"low":2,"high":-1}},"throughput_rps":{"value":0,"low":0,"high":1e308}}`+"\n"), 99.)
 	f.Add([]byte(head+`{"t":"trial","n":1,"settings":{"workers":3},"counts":{"sent":9,"ok":9},"hist":{"unit":"us","hdr":"HISTFAAA"}}`+"\n"), 97.)

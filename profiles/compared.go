@@ -12,8 +12,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// decide is the outcome of all pairs, and why: one regression is enough, and
-// then one that cannot be told.
+// decide returns the outcome of all pairs and its reason: a regression if one pair is a
+// regression, else cannot tell if one pair is that.
 func (c Comparison) decide() (Outcome, string) {
 	for _, o := range []Outcome{Regression, CannotTell} {
 		var whys []string
@@ -33,8 +33,8 @@ func (c Comparison) decide() (Outcome, string) {
 	return NoRegression, fmt.Sprintf("nothing is worse by more than %s", percent(c.Tolerance))
 }
 
-// words say what became of the figure, when it decides something.
-func (f Compared) words(tolerance float64) string {
+// describe says how the figure changed, for the reason of an outcome.
+func (f Compared) describe(tolerance float64) string {
 	low, high := f.Ratio.Low, f.Ratio.High
 	if f.Unit == Share {
 		if !f.Ratio.Value.OK() {
@@ -42,23 +42,23 @@ func (f Compared) words(tolerance float64) string {
 		}
 		return fmt.Sprintf("%s more of the requests fail (%s to %s)", percent(f.Ratio.Value.Or(0)), percent(low.Or(0)), percent(high.Or(0)))
 	}
-	way := "higher"
+	direction := "higher"
 	worse := f.Ratio
 	if f.Unit == PerSecond {
-		way = "lower"
-		worse = trial.Estimate{Value: f.Ratio.Value, Low: f.Ratio.High, High: f.Ratio.Low} // the far end last
+		direction = "lower"
+		worse = trial.Estimate{Value: f.Ratio.Value, Low: f.Ratio.High, High: f.Ratio.Low} // the end that is worse is High
 	}
 	if f.Outcome == Regression {
-		return fmt.Sprintf("%s is %s %s (%s to %s)", f.Name, off(worse.Value), way, off(worse.Low), off(worse.High))
+		return fmt.Sprintf("%s is %s %s (%s to %s)", f.Name, deviation(worse.Value), direction, deviation(worse.Low), deviation(worse.High))
 	}
 	if !worse.High.OK() {
-		return fmt.Sprintf("%s: too few answers to say how much worse it may be; longer trials would", f.Name)
+		return fmt.Sprintf("%s: too few answers to say how much worse it may be; use longer trials", f.Name)
 	}
-	return fmt.Sprintf("%s may be %s %s, and %s is tolerated; longer trials would tell", f.Name, off(worse.High), way, percent(tolerance))
+	return fmt.Sprintf("%s may be %s %s, and %s is tolerated; longer trials can decide it", f.Name, deviation(worse.High), direction, percent(tolerance))
 }
 
-// off is how far a ratio is from 1; "?" at an open end.
-func off(r trial.Num) string {
+// deviation formats the distance of a ratio from 1; "?" is an open end.
+func deviation(r trial.Num) string {
 	v, ok := r.Get()
 	if !ok {
 		return "?"
@@ -66,7 +66,7 @@ func off(r trial.Num) string {
 	return percent(math.Abs(v - 1))
 }
 
-// percent is a share with two digits that count: 8.3%, 12%.
+// percent formats a share with two significant digits: 8.3%, 12%.
 func percent(share float64) string {
 	p := 100 * share
 	if a := math.Abs(p); a == math.Trunc(a) || a >= 9.95 {
@@ -75,8 +75,8 @@ func percent(share float64) string {
 	return strconv.FormatFloat(p, 'g', 2, 64) + "%"
 }
 
-// WriteComparison draws a comparison: the figures of each pair, what was left
-// out, the outcome.
+// WriteComparison writes a comparison as text: the figures of each pair, what was left out,
+// and the outcome.
 func WriteComparison(w io.Writer, c Comparison, s Style) error {
 	t := table{columns: []column{
 		{title: "A"},
@@ -91,14 +91,14 @@ func WriteComparison(w io.Writer, c Comparison, s Style) error {
 		{title: "change", left: true},
 		{title: "regression", left: true, drop: 2},
 	}}
-	same, other := c.knobs()
+	equal, different := c.knobs()
 	for _, p := range c.Pairs {
-		t.rows = append(t.rows, p.rows(other)...)
+		t.rows = append(t.rows, p.rows(different)...)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "A         %s\nB         %s\n", clean(c.A), clean(c.B))
-	if len(c.Pairs) > 0 && len(same) > 0 {
-		b.WriteString(s.line("settings  ", settings(c.Pairs[0].A.Settings, same)))
+	fmt.Fprintf(&b, "A         %s\nB         %s\n", printable(c.A), printable(c.B))
+	if len(c.Pairs) > 0 && len(equal) > 0 {
+		b.WriteString(s.wrap("settings  ", settings(c.Pairs[0].A.Settings, equal)))
 	}
 	b.WriteByte('\n')
 	if err := t.write(&b, s); err != nil {
@@ -106,22 +106,22 @@ func WriteComparison(w io.Writer, c Comparison, s Style) error {
 	}
 	b.WriteByte('\n')
 	if n := len(c.Pairs); n > 1 {
-		b.WriteString(s.line("", fmt.Sprintf("%d pairs: the intervals hold for all of them together", n)))
+		b.WriteString(s.wrap("", fmt.Sprintf("%d pairs: the intervals hold for all of them together", n)))
 	}
-	for _, u := range c.Unlike {
-		b.WriteString(s.line("not alike: ", u))
+	for _, d := range c.Differences {
+		b.WriteString(s.wrap("not comparable: ", d))
 	}
 	for _, n := range c.Notes {
-		b.WriteString(s.line("", n))
+		b.WriteString(s.wrap("", n))
 	}
-	b.WriteString(s.line(c.Outcome.String()+": ", c.Why))
+	b.WriteString(s.wrap(c.Outcome.String()+": ", c.Why))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// knobs are those that all trials of a comparison have at one value, and those
-// that they do not. What no trial tells is left out.
-func (c Comparison) knobs() (same, other []knob.Knob) {
+// knobs returns the knobs whose value is equal in all trials of a comparison, and those
+// with different values. A knob that no trial knows is left out.
+func (c Comparison) knobs() (equal, different []knob.Knob) {
 	var all []knob.Settings
 	for _, p := range c.Pairs {
 		all = append(all, p.A.Settings, p.B.Settings)
@@ -136,15 +136,15 @@ func (c Comparison) knobs() (same, other []knob.Knob) {
 			values[p.B.Settings.Get(k.Name)] = true
 		}
 		if len(values) > 1 {
-			other = append(other, k)
+			different = append(different, k)
 		} else {
-			same = append(same, k)
+			equal = append(equal, k)
 		}
 	}
-	return same, other
+	return equal, different
 }
 
-// settings are the values of these knobs: workers 2, batch_size 8.
+// settings formats the values of these knobs: workers 2, batch_size 8.
 func settings(s knob.Settings, ks []knob.Knob) string {
 	parts := make([]string, len(ks))
 	for i, k := range ks {
@@ -153,24 +153,24 @@ func settings(s knob.Settings, ks []knob.Knob) string {
 	return strings.Join(parts, ", ")
 }
 
-// rows are the pair's lines in the table; what they share stands in the first.
-// Of the settings it shows those that differ between trials.
-func (p Pair) rows(other []knob.Knob) [][]string {
+// rows returns the rows of the pair in the table. Trials, settings and load are only in
+// the first. different are the knobs to show.
+func (p Pair) rows(different []knob.Knob) [][]string {
 	var out [][]string
 	for i, f := range p.Figures {
-		row := []string{"", "", "", "", f.Name + " " + string(f.Unit), Figure(f.A.Value), Figure(f.B.Value), "-", "-", string(f.Change), ""}
+		row := []string{"", "", "", "", f.Name + " " + string(f.Unit), FormatFigure(f.A.Value), FormatFigure(f.B.Value), "-", "-", string(f.Change), ""}
 		if f.Unit == Share {
 			row[4], row[5], row[6] = f.Name, percent(f.A.Value.Or(0)), percent(f.B.Value.Or(0))
 		} else if f.Ratio.Value.OK() {
-			row[7], row[8] = third(f.Ratio.Value), third(f.Ratio.Low)+"-"+third(f.Ratio.High)
+			row[7], row[8] = decimals(f.Ratio.Value), decimals(f.Ratio.Low)+"-"+decimals(f.Ratio.High)
 		}
 		if f.Judged {
 			row[10] = []string{CannotTell: "?", NoRegression: "no", Regression: "YES"}[f.Outcome]
 		}
 		if i == 0 {
-			row[0], row[1], row[2], row[3] = strconv.Itoa(p.A.Trial), strconv.Itoa(p.B.Trial), settings(p.A.Settings, other), p.Load.String()
+			row[0], row[1], row[2], row[3] = strconv.Itoa(p.A.Trial), strconv.Itoa(p.B.Trial), settings(p.A.Settings, different), p.Load.String()
 			if p.A.Settings != p.B.Settings {
-				row[2] += " -> " + settings(p.B.Settings, other)
+				row[2] += " -> " + settings(p.B.Settings, different)
 			}
 		}
 		out = append(out, row)
@@ -178,8 +178,8 @@ func (p Pair) rows(other []knob.Knob) [][]string {
 	return out
 }
 
-// third is a ratio with three decimals; "?" at an open end.
-func third(n trial.Num) string {
+// decimals formats a ratio with three decimals; "?" is an open end.
+func decimals(n trial.Num) string {
 	if !n.OK() {
 		return "?"
 	}

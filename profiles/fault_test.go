@@ -13,10 +13,10 @@ import (
 // disk is a file in memory that can fail.
 type disk struct {
 	data     []byte
-	free     int   // bytes that still fit; -1 is no limit
-	sync     error // what Sync says
-	truncate error // what Truncate says
-	short    bool  // write half and say nothing
+	free     int   // bytes that can be written; -1 is no limit
+	sync     error // result of Sync
+	truncate error // result of Truncate
+	short    bool  // Write writes half of its bytes and returns no error
 }
 
 func (d *disk) Write(b []byte) (int, error) {
@@ -42,8 +42,8 @@ func (d *disk) Truncate(size int64) error {
 
 func (d *disk) Close() error { return nil }
 
-// TestFaults breaks the disk in every way: the error comes out, the file ends
-// with a whole line, and the writer goes on when the disk does.
+// TestFaults: after each kind of disk error the caller gets the error, the file ends with
+// a complete line, and the writer continues once the disk works again.
 func TestFaults(t *testing.T) {
 	errSync := errors.New("broken disk")
 	tests := []struct {
@@ -60,7 +60,7 @@ func TestFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := &disk{free: -1}
 			w := newWriter("a", d, Options{})
-			must(t, w.header(Header{ID: "a"}))
+			must(t, w.writeHeader(Header{ID: "a"}))
 			must(t, w.Trial(trial.Trial{N: 1}))
 			c.fault(d)
 			if err := w.Trial(trial.Trial{N: 2}); !errors.Is(err, c.want) {
@@ -77,18 +77,19 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestTornForGood cannot even take the torn line back: no line may follow it.
-func TestTornForGood(t *testing.T) {
+// TestIncompleteLineStays: if an incomplete line cannot be removed, no other line is
+// written after it.
+func TestIncompleteLineStays(t *testing.T) {
 	d := &disk{free: -1}
 	w := newWriter("a", d, Options{})
-	must(t, w.header(Header{ID: "a"}))
+	must(t, w.writeHeader(Header{ID: "a"}))
 	d.free, d.truncate = 5, syscall.EIO
 	if err := w.Trial(trial.Trial{N: 1}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("Trial = %v, want %v", err, syscall.ENOSPC)
 	}
 	d.free = -1
-	if err := w.Trial(trial.Trial{N: 2}); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "torn") {
-		t.Errorf("Trial after a torn line = %v", err)
+	if err := w.Trial(trial.Trial{N: 2}); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "incomplete") {
+		t.Errorf("Trial after an incomplete line = %v", err)
 	}
 	p, err := Decode("a", d.data)
 	must(t, err)
@@ -97,11 +98,11 @@ func TestTornForGood(t *testing.T) {
 	}
 }
 
-// check reads the disk back: whole lines only, with that many trials.
+// check reads the file: it must have only complete lines, and this number of trials.
 func check(t *testing.T, d *disk, trials int) *Profile {
 	t.Helper()
 	if d.data[len(d.data)-1] != '\n' {
-		t.Errorf("the file ends torn: %q", d.data)
+		t.Errorf("the file ends with an incomplete line: %q", d.data)
 	}
 	p, err := Decode("a", d.data)
 	must(t, err)

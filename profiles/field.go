@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// setField returns the JSON object raw with another value for one of its keys,
-// and every other byte as it was. Without the key it returns raw.
+// setField returns the JSON object raw with another value for a key. All other bytes
+// are unchanged. If raw does not have the key, it returns raw.
 func setField(raw json.RawMessage, key string, value any) (json.RawMessage, error) {
 	from, to, err := field(raw, key)
 	if err != nil || to == 0 {
@@ -20,8 +20,8 @@ func setField(raw json.RawMessage, key string, value any) (json.RawMessage, erro
 	return slices.Concat(raw[:from], text, raw[to:]), nil
 }
 
-// field finds the value of a key: raw[from:to]; to is 0 without it. Of equal
-// keys it is the last, as encoding/json has it.
+// field finds the value of a key: raw[from:to]. If the key is missing, to is 0. If there
+// are several, it is the last one, as in encoding/json.
 func field(raw json.RawMessage, key string) (from, to int, err error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := dec.Token(); err != nil { // {
@@ -44,9 +44,9 @@ func field(raw json.RawMessage, key string) (from, to int, err error) {
 	return from, to, nil
 }
 
-// renumbered is a choice's line with the numbers of its trials changed; one that
-// number does not know becomes 0, which is no trial.
-func renumbered(raw json.RawMessage, number map[int]int) (json.RawMessage, error) {
+// renumberChoice returns the line of a choice with the new numbers of its trials. A trial
+// without a new number gets 0, which is no trial.
+func renumberChoice(raw json.RawMessage, number map[int]int) (json.RawMessage, error) {
 	var old struct {
 		N   int `json:"n"`
 		Why struct {

@@ -12,15 +12,15 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// Filter says which profiles a list shows. A field that is zero does not filter.
+// Filter selects profiles of a list. A zero field selects all.
 type Filter struct {
-	Model string    // the model's name, or a pattern: mlp*
-	Since time.Time // created then or later
+	Model string    // name of the model, or a pattern: mlp*
+	Since time.Time // created at this time or later
 	State State
 	Tag   string
 }
 
-// Select returns the profiles of list that f lets through, in their order.
+// Select returns the profiles of list that match f, in their order.
 func (f Filter) Select(list []Summary) ([]Summary, error) {
 	if err := f.validate(); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (f Filter) Select(list []Summary) ([]Summary, error) {
 func (f Filter) validate() error {
 	var errs []error
 	if _, err := path.Match(f.Model, ""); err != nil {
-		errs = append(errs, fmt.Errorf("profiles: model %q: no pattern; * stands for anything, \\* for itself", f.Model))
+		errs = append(errs, fmt.Errorf("profiles: model %q: not a valid pattern; * matches any characters, \\* matches *", f.Model))
 	}
 	states := []string{string(Done), string(Stopped), string(Failed), string(Running), string(Interrupted)}
 	if f.State != "" && !slices.Contains(states, string(f.State)) {
@@ -55,8 +55,8 @@ func (f Filter) match(s Summary) bool {
 		(f.Tag == "" || slices.Contains(s.Tags, f.Tag))
 }
 
-// ParseSince reads a time as people type it: a day (2026-11-22, in UTC), a time
-// (2026-11-22T09:15:00Z), or how long ago it is (36h, 7d).
+// ParseSince parses a point in time: a day (2026-11-22, in UTC), a time
+// (2026-11-22T09:15:00Z), or a duration before now (36h, 7d).
 func ParseSince(text string, now time.Time) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04"} {
 		if t, err := time.Parse(layout, text); err == nil {
@@ -71,5 +71,5 @@ func ParseSince(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("profiles: %q is no time; write 2026-11-22, 2026-11-22T09:15:00Z, 36h or 7d", text)
+	return time.Time{}, fmt.Errorf("profiles: %q is not a time; write 2026-11-22, 2026-11-22T09:15:00Z, 36h or 7d", text)
 }

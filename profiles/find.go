@@ -16,13 +16,13 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Last names the newest profile.
+// Last is the name for the newest profile.
 const Last = "last"
 
-// InFolder is what a profile is called in a folder of its own.
-const InFolder = "profile" + suffix
+// FileName is the name of the file of a profile in a folder of its own.
+const FileName = "profile" + suffix
 
-// Summary is one profile in a list.
+// Summary is an entry of a list of profiles.
 type Summary struct {
 	ID      string     `json:"id"`
 	Path    string     `json:"-"`
@@ -31,14 +31,14 @@ type Summary struct {
 	Model   string     `json:"model"`
 	SLA     *trial.SLA `json:"sla"`
 	Trials  int        `json:"trials"`
-	Best    *Best      `json:"best"` // nil when nothing passed
+	Best    *Best      `json:"best"` // nil if no setting passed
 	State   State      `json:"state"`
 	Tags    []string   `json:"tags,omitempty"`
-	Error   string     `json:"error,omitempty"` // why it cannot be read in full
+	Error   string     `json:"error,omitempty"` // why it cannot be read completely
 }
 
-// Best is the setting a summary shows: all its runs, by the trial that stands for
-// them.
+// Best is the best setting of a summary. N is the trial that represents its runs; the
+// figures are those of all runs.
 type Best struct {
 	N          int            `json:"n"`
 	Settings   knob.Settings  `json:"settings"`
@@ -47,7 +47,7 @@ type Best struct {
 	Verdict    trial.Answer   `json:"verdict"`
 }
 
-// Summary sums the profile up.
+// Summary returns the summary of the profile.
 func (p *Profile) Summary() Summary {
 	s := Summary{
 		ID: p.Header.ID, Path: p.Path, Created: p.Header.Created, Kind: p.Header.Kind,
@@ -63,9 +63,9 @@ func (p *Profile) Summary() Summary {
 	return s
 }
 
-// List sums up the profiles in dir, newest first. What cannot be read is in the
-// list with its error, what [Link] names and is gone is not: see [Gone]. A folder
-// that does not exist is an empty one.
+// List returns summaries of the profiles in dir, newest first. A file that cannot be
+// read is in the list with its error. Links to profiles that no longer exist are not in
+// the list; see [Dangling]. For a folder that does not exist the list is empty.
 func List(dir string) ([]Summary, error) {
 	ids, _, err := idsIn(dir)
 	if err != nil {
@@ -78,7 +78,7 @@ func List(dir string) ([]Summary, error) {
 		if p != nil {
 			s = p.Summary()
 		}
-		s.ID = id // the name it is found by, should the two differ
+		s.ID = id // the name of the file, by which Find finds it; the ID in the file may differ
 		if err != nil {
 			s.Error = err.Error()
 		}
@@ -90,9 +90,9 @@ func List(dir string) ([]Summary, error) {
 	return out, nil
 }
 
-// idsIn returns the names of the profiles in dir, sorted, and of those that are
-// gone.
-func idsIn(dir string) (ids, gone []string, err error) {
+// idsIn returns the names of the profiles in dir, sorted, and of the links whose profiles
+// no longer exist.
+func idsIn(dir string) (ids, dangling []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
@@ -104,16 +104,16 @@ func idsIn(dir string) (ids, gone []string, err error) {
 		id, ok := strings.CutSuffix(e.Name(), suffix)
 		switch {
 		case !ok || e.IsDir():
-		case e.Type()&fs.ModeSymlink != 0 && dangles(dir, id):
-			gone = append(gone, id)
+		case e.Type()&fs.ModeSymlink != 0 && isDangling(dir, id):
+			dangling = append(dangling, id)
 		default:
 			ids = append(ids, id)
 		}
 	}
-	return ids, gone, nil
+	return ids, dangling, nil
 }
 
-// Open reads the profile called name; see Find.
+// Open reads the profile with this name; see Find.
 func Open(dir, name string) (*Profile, error) {
 	path, err := Find(dir, name)
 	if err != nil {
@@ -122,11 +122,11 @@ func Open(dir, name string) (*Profile, error) {
 	return Read(path)
 }
 
-// Find returns the file of the profile called name: an ID in dir or the start of
-// one that no other shares, a file, a folder that holds one as profile.jsonl, or
-// last for the newest in dir.
+// Find returns the file of the profile with this name: an ID in dir or the unique first
+// characters of one, a file, a folder that has a profile.jsonl, or last for the newest
+// profile in dir.
 func Find(dir, name string) (string, error) {
-	ids, gone, err := idsIn(dir)
+	ids, dangling, err := idsIn(dir)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +144,7 @@ func Find(dir, name string) (string, error) {
 		return name, nil
 	}
 	if name == "" {
-		return "", errors.New(`profiles: no name; want an ID, the start of one, a file, or "last"`)
+		return "", errors.New(`profiles: no name; want an ID, its first characters, a file, or "last"`)
 	}
 	var found []string
 	for _, id := range ids {
@@ -165,16 +165,16 @@ func Find(dir, name string) (string, error) {
 			return name, nil
 		case err == nil && info.IsDir():
 			return inFolder(name)
-		case slices.Contains(gone, name):
-			return "", fmt.Errorf("profiles: %s was written with --out to %s, where it is no more; name the place it is at now", name, linked(dir, name))
+		case slices.Contains(dangling, name):
+			return "", fmt.Errorf("profiles: %s was written with --out to %s and is no longer there; give the path of the file", name, linkTarget(dir, name))
 		}
-		return "", fmt.Errorf("profiles: %q: no such profile in %s; %ssweetspot profiles list shows what is there", name, dir, nearest(name, ids))
+		return "", fmt.Errorf("profiles: %q: no such profile in %s; %ssweetspot profiles list shows all", name, dir, suggestion(name, ids))
 	}
-	return "", fmt.Errorf("profiles: %q is the start of %s; type more of it", name, some(found))
+	return "", fmt.Errorf("profiles: %q is the start of %s; type more characters", name, listSome(found))
 }
 
-// some lists names, not too many.
-func some(names []string) string {
+// listSome lists the first names.
+func listSome(names []string) string {
 	const shown = 4
 	text := strings.Join(names[:min(len(names), shown)], ", ")
 	if len(names) > shown {
@@ -183,42 +183,43 @@ func some(names []string) string {
 	return text
 }
 
-// inFolder is the profile of a folder, such as that of --out. One for several
-// plans holds a folder each.
+// inFolder returns the profile in a folder, such as the folder of --out. If that was a
+// sweep of several plans, it has one folder per plan.
 func inFolder(name string) (string, error) {
-	path := filepath.Join(name, InFolder)
+	path := filepath.Join(name, FileName)
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 		return path, nil
 	}
-	below, err := filepath.Glob(filepath.Join(quoteMeta(name), "*", InFolder))
+	below, err := filepath.Glob(filepath.Join(escapePattern(name), "*", FileName))
 	if err != nil || len(below) == 0 {
-		return "", fmt.Errorf("profiles: the folder %s holds no %s", name, InFolder)
+		return "", fmt.Errorf("profiles: the folder %s has no %s", name, FileName)
 	}
 	for i := range below {
 		below[i] = filepath.Dir(below[i])
 	}
-	return "", fmt.Errorf("profiles: the folder %s holds several profiles; name one: %s", name, some(below))
+	return "", fmt.Errorf("profiles: the folder %s has several profiles; choose one: %s", name, listSome(below))
 }
 
-// quoteMeta is a path as a pattern that matches only it.
-func quoteMeta(path string) string {
+// escapePattern returns a pattern that matches only this path.
+func escapePattern(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
-// nearest asks whether an ID, or the start of one, that is nearly name was meant;
-// "" when there is none.
-func nearest(name string, ids []string) string {
+// suggestion asks whether a similar ID, or its first characters, was meant; it is "" if no
+// ID is similar.
+func suggestion(name string, ids []string) string {
 	starts := make([]string, len(ids))
 	for i, id := range ids {
 		starts[i] = id[:min(len(id), len(name))]
 	}
-	if best, near := knob.Nearest(name, starts); near {
+	if best, ok := knob.Nearest(name, starts); ok {
 		return "did you mean " + best + "? "
 	}
 	return ""
 }
 
-// newest is the profile with the latest header; files without one do not count.
+// newest returns the profile with the latest time in its header. Files without a header are
+// ignored.
 func newest(dir string, ids []string) (string, error) {
 	var best string
 	var latest time.Time
@@ -229,18 +230,18 @@ func newest(dir string, ids []string) (string, error) {
 		}
 	}
 	if best == "" {
-		return "", fmt.Errorf("profiles: none in %s yet; sweetspot MODEL --sweep makes one", filepath.Clean(dir))
+		return "", fmt.Errorf("profiles: none in %s yet; sweetspot MODEL --sweep creates one", filepath.Clean(dir))
 	}
 	return best, nil
 }
 
-// created is when a profile was begun; false without a whole header.
+// created returns when a profile was created; false without a complete header.
 func created(path string) (time.Time, bool) {
 	h, ok := headerOf(path)
 	return h.Created, ok
 }
 
-// headerOf reads no more of a profile than its first line.
+// headerOf reads only the first line of a profile.
 func headerOf(path string) (Header, bool) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -252,7 +253,7 @@ func headerOf(path string) (Header, bool) {
 		return Header{}, false
 	}
 	var p Profile
-	if p.line(1, line) != nil {
+	if p.addLine(1, line) != nil {
 		return Header{}, false
 	}
 	return p.Header, true

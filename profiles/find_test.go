@@ -12,11 +12,11 @@ import (
 	"sweetspot/profiles"
 )
 
-// folder holds two good profiles, of which the first by name is the newer, and
-// two broken ones.
+// folder returns a folder with two valid profiles and two damaged ones. Of the valid
+// profiles the first one by name is the newer one.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir := in(t)
+	dir := newDir(t)
 	write(t, dir, "20261122T091500Z-7f3a")
 	h := header("20261122T080000Z-00aa")
 	h.Created = at.Add(time.Hour)
@@ -50,7 +50,7 @@ func TestFind(t *testing.T) {
 		{name: "here", want: "here"},
 		{name: "./here", want: "./here"},
 		{name: "b", want: profiles.Path(dir, "broken")},
-		{name: "20261122", err: `"20261122" is the start of 20261122T080000Z-00aa, 20261122T091500Z-7f3a; type more of it`},
+		{name: "20261122", err: `"20261122" is the start of 20261122T080000Z-00aa, 20261122T091500Z-7f3a; type more characters`},
 		{name: "nope", err: `"nope": no such profile in ` + dir},
 		{name: "no/such.jsonl", err: "no such file"},
 		{name: "", err: "no name; want an ID"},
@@ -65,10 +65,10 @@ func TestFind(t *testing.T) {
 		}
 	}
 	if p, err := profiles.Open(dir, "2026112209"); err == nil {
-		t.Errorf("Open of no profile = %v", p)
+		t.Errorf("Open of a missing profile = %v", p)
 	}
-	if _, err := profiles.Find(filepath.Join(dir, "none"), "last"); err == nil || !strings.Contains(err.Error(), "sweetspot MODEL --sweep makes one") {
-		t.Errorf("Find(last) in no folder: %v", err)
+	if _, err := profiles.Find(filepath.Join(dir, "none"), "last"); err == nil || !strings.Contains(err.Error(), "sweetspot MODEL --sweep creates one") {
+		t.Errorf("Find(last) in a missing folder: %v", err)
 	}
 }
 
@@ -99,6 +99,6 @@ func TestList(t *testing.T) {
 		t.Errorf("List (-want +got):\n%s", diff)
 	}
 	if list, err := profiles.List(filepath.Join(dir, "none")); err != nil || len(list) > 0 {
-		t.Errorf("List of no folder = %v, %v", list, err)
+		t.Errorf("List of a missing folder = %v, %v", list, err)
 	}
 }

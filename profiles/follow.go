@@ -15,14 +15,14 @@ import (
 // followEvery is how often Follow looks for new lines.
 const followEvery = 200 * time.Millisecond
 
-// Follow reads the profile at path while it grows. It calls fn with what is
-// there, at first and then each time whole lines came; a line the writer took
-// back (see Writer) is taken back here too, and a damaged one becomes a
-// warning. The profile is fn's to keep: it does not change.
+// Follow reads the profile at path while it is written. It calls fn with the profile so
+// far, at first and then whenever there are new complete lines. If the writer removed a
+// line after an error (see Writer), the line is removed here too. A damaged line becomes
+// a warning. fn may keep the profile, because it does not change.
 //
-// Follow returns nil once the profile has ended or its writer is gone, and the
-// last call then had all of it. Else it returns fn's error, or why ctx ended.
-// It does all its work on the caller's goroutine.
+// Follow returns nil once the profile has ended or no writer has it open; the last call
+// of fn then has the complete profile. Otherwise it returns the error of fn, or the cause
+// of the end of ctx. It calls fn on the goroutine of its caller.
 func Follow(ctx context.Context, path string, fn func(*Profile) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -31,17 +31,18 @@ func Follow(ctx context.Context, path string, fn func(*Profile) error) error {
 	defer f.Close()
 	t := &follower{path: path, f: f}
 	for writing := true; ; {
-		// Looked at before reading: what the writer wrote before it went is
-		// then read. Twice, since a new file is not locked for an instant.
+		// The lock is checked before reading, so that the last lines of a writer that
+		// has just closed the file are read. Two checks in a row must find no lock,
+		// because a new file is not locked for a short time.
 		before := writing
-		writing = held(f)
+		writing = isLocked(f)
 		changed, err := t.read()
 		if err != nil {
 			return err
 		}
-		over := t.p != nil && t.p.End != nil || !writing && !before
-		if over {
-			return t.last(fn)
+		ended := t.p != nil && t.p.End != nil || !writing && !before
+		if ended {
+			return t.finish(fn)
 		}
 		if changed && t.p != nil {
 			if err := fn(t.snapshot()); err != nil {
@@ -56,18 +57,18 @@ func Follow(ctx context.Context, path string, fn func(*Profile) error) error {
 	}
 }
 
-// follower is how far a growing profile has been read.
+// follower is the state of Follow.
 type follower struct {
 	path string
 	f    io.ReaderAt
 	p    *Profile // nil before the header
-	size int64    // bytes of the lines in p
-	tail []byte   // the last of them, with its line feed
-	n    int      // lines so far, blank ones too
+	size int64    // bytes of the lines that were read
+	tail []byte   // the last of these lines, with its line feed
+	n    int      // number of lines so far, with blank ones
 }
 
-// read takes the whole lines that are new. Only the last line can have been
-// taken back, and another may stand in its place by now: then all is read again.
+// read adds the new complete lines. The writer can have removed only the last line, and
+// may have written another one since. In that case read starts again from the beginning.
 func (t *follower) read() (changed bool, err error) {
 	from := t.size - int64(len(t.tail))
 	data, err := io.ReadAll(io.NewSectionReader(t.f, from, 1<<62))
@@ -81,20 +82,20 @@ func (t *follower) read() (changed bool, err error) {
 		return true, err
 	}
 	for {
-		raw, next, whole := bytes.Cut(rest, []byte("\n"))
-		if !whole {
+		raw, next, complete := bytes.Cut(rest, []byte("\n"))
+		if !complete {
 			return changed, nil
 		}
-		if err := t.take(raw); err != nil {
+		if err := t.add(raw); err != nil {
 			return false, err
 		}
 		rest, changed = next, true
 	}
 }
 
-// take adds one line. A first line that is no header is an error: there will be
-// no profile.
-func (t *follower) take(raw []byte) error {
+// add adds one line. If the first line is not a header, that is an error, because the file
+// is not a profile.
+func (t *follower) add(raw []byte) error {
 	t.n++
 	t.size += int64(len(raw)) + 1
 	t.tail = append(slices.Clone(raw), '\n')
@@ -103,20 +104,20 @@ func (t *follower) take(raw []byte) error {
 	}
 	if t.p == nil {
 		p := &Profile{Path: t.path, Running: true}
-		if err := p.line(t.n, raw); err != nil {
+		if err := p.addLine(t.n, raw); err != nil {
 			return fmt.Errorf("profiles: %s: line %d: %w", t.path, t.n, err)
 		}
 		t.p = p
 		return nil
 	}
-	if err := t.p.line(t.n, raw); err != nil {
+	if err := t.p.addLine(t.n, raw); err != nil {
 		t.p.warn(t.n, "%v", err)
 	}
 	return nil
 }
 
-// snapshot is the profile as it is now: lines that come later land behind the
-// ends of its slices.
+// snapshot returns a copy of the profile. Its slices are clipped, so that later lines do
+// not change them.
 func (t *follower) snapshot() *Profile {
 	p := *t.p
 	p.Probes, p.Trials, p.Events = slices.Clip(p.Probes), slices.Clip(p.Trials), slices.Clip(p.Events)
@@ -126,8 +127,8 @@ func (t *follower) snapshot() *Profile {
 	return &p
 }
 
-// last hands over the profile as any reader finds it, torn end and all.
-func (t *follower) last(fn func(*Profile) error) error {
+// finish calls fn with the complete profile, as Read returns it.
+func (t *follower) finish(fn func(*Profile) error) error {
 	p, err := Read(t.path)
 	if p == nil {
 		return err

@@ -16,60 +16,60 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// seen is what Follow has handed over.
-type seen struct {
+// received has the profiles with which Follow called its function.
+type received struct {
 	mu  sync.Mutex
 	all []*profiles.Profile
 }
 
-func (s *seen) add(p *profiles.Profile) error {
+func (s *received) add(p *profiles.Profile) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = append(s.all, p)
 	return nil
 }
 
-// get returns what was handed over, the latest last.
-func (s *seen) get() (all []*profiles.Profile, last *profiles.Profile) {
+// get returns all received profiles, and the last one.
+func (s *received) get() (all []*profiles.Profile, last *profiles.Profile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.all, s.all[len(s.all)-1]
 }
 
-// follow runs Follow in a bubble and keeps what it was given.
-func follow(t *testing.T, path string) (*seen, <-chan error) {
+// follow runs Follow in a synctest bubble.
+func follow(t *testing.T, path string) (*received, <-chan error) {
 	t.Helper()
-	s, done := &seen{}, make(chan error, 1)
+	s, done := &received{}, make(chan error, 1)
 	go func() { done <- profiles.Follow(t.Context(), path, s.add) }()
 	return s, done
 }
 
-// look lets the follower look once.
-func look() { time.Sleep(time.Second); synctest.Wait() }
+// poll waits until Follow has read the file.
+func poll() { time.Sleep(time.Second); synctest.Wait() }
 
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := profiles.Path(in(t), "a")
+		path := profiles.Path(newDir(t), "a")
 		w, err := profiles.Create(path, header("a"), profiles.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen, done := follow(t, path)
-		look()
+		calls, done := follow(t, path)
+		poll()
 		for n := range 3 {
 			if err := w.Trial(sampleTrial(n + 1)); err != nil {
 				t.Fatal(err)
 			}
-			look()
+			poll()
 		}
-		look() // nothing new
-		all, last := seen.get()
+		poll() // without a new line
+		all, last := calls.get()
 		var got []int
 		for _, p := range all {
 			got = append(got, len(p.Trials))
 		}
 		if !slices.Equal(got, []int{0, 1, 2, 3}) || last.State() != profiles.Running {
-			t.Errorf("trials seen: %v, state %s, want 0 1 2 3, running", got, last.State())
+			t.Errorf("numbers of trials: %v, state %s, want 0 1 2 3, running", got, last.State())
 		}
 		if err := errors.Join(w.Trial(sampleTrial(4)), w.End(profiles.Done, 0), w.Close()); err != nil {
 			t.Fatal(err)
@@ -77,18 +77,18 @@ func TestFollow(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("Follow = %v", err)
 		}
-		_, last = seen.get()
+		_, last = calls.get()
 		if last.State() != profiles.Done || len(last.Trials) != 4 || len(all[1].Trials) != 1 || all[1].Trials[0].N != 1 {
 			t.Errorf("at the end: state %s, %d trials; an earlier one has %d", last.State(), len(last.Trials), len(all[1].Trials))
 		}
 	})
 }
 
-// TestFollowTakenBack plays a writer whose disk fails: half a line, its end, the
-// line taken back, and another in its place.
-func TestFollowTakenBack(t *testing.T) {
+// TestFollowRemovedLine acts as a writer whose disk fails: it writes half a line, the other
+// half, removes the line, and writes another one.
+func TestFollowRemovedLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := profiles.Path(in(t), "a")
+		path := profiles.Path(newDir(t), "a")
 		w, err := profiles.Create(path, header("a"), profiles.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -98,11 +98,11 @@ func TestFollowTakenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer raw.Close()
-		put := func(text string) {
+		write := func(text string) {
 			if _, err := raw.WriteString(text); err != nil {
 				t.Fatal(err)
 			}
-			look()
+			poll()
 		}
 		if err := w.Trial(sampleTrial(1)); err != nil {
 			t.Fatal(err)
@@ -111,32 +111,32 @@ func TestFollowTakenBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen, done := follow(t, path)
-		look()
-		put(`{"t":"trial","n":2,`)
-		put(`"reason":"lost"}` + "\n")
-		if _, p := seen.get(); len(p.Trials) != 2 || p.Trials[1].Reason != "lost" {
-			t.Errorf("a whole line was not seen: %+v", p.Trials)
+		calls, done := follow(t, path)
+		poll()
+		write(`{"t":"trial","n":2,`)
+		write(`"reason":"lost"}` + "\n")
+		if _, p := calls.get(); len(p.Trials) != 2 || p.Trials[1].Reason != "lost" {
+			t.Errorf("a complete line was not read: %+v", p.Trials)
 		}
 		if err := raw.Truncate(info.Size()); err != nil {
 			t.Fatal(err)
 		}
-		put(`{"t":"trial","n":2,"reason":"another, and longer than what stood in its place"}` + "\n")
-		if _, p := seen.get(); len(p.Trials) != 2 || !strings.HasPrefix(p.Trials[1].Reason, "another") {
-			t.Errorf("the line in the place of the other: %+v", p.Trials)
+		write(`{"t":"trial","n":2,"reason":"another, and longer than the removed line"}` + "\n")
+		if _, p := calls.get(); len(p.Trials) != 2 || !strings.HasPrefix(p.Trials[1].Reason, "another") {
+			t.Errorf("the line after the removed one: %+v", p.Trials)
 		}
-		put("damaged\n")
-		put(`{"t":"trial","n":3}` + "\n" + `{"t":"tr`)
-		if _, p := seen.get(); len(p.Trials) != 3 || len(p.Warnings) != 1 {
+		write("damaged\n")
+		write(`{"t":"trial","n":3}` + "\n" + `{"t":"tr`)
+		if _, p := calls.get(); len(p.Trials) != 3 || len(p.Warnings) != 1 {
 			t.Errorf("%d trials, warnings %q, want 3 and the damaged line", len(p.Trials), p.Warnings)
 		}
-		if err := w.Close(); err != nil { // killed: no end
+		if err := w.Close(); err != nil { // without an end line, as if it was killed
 			t.Fatal(err)
 		}
 		if err := <-done; err != nil {
 			t.Errorf("Follow = %v", err)
 		}
-		if _, p := seen.get(); p.State() != profiles.Interrupted || len(p.Warnings) != 2 {
+		if _, p := calls.get(); p.State() != profiles.Interrupted || len(p.Warnings) != 2 {
 			t.Errorf("at the end: state %s, warnings %q", p.State(), p.Warnings)
 		}
 	})
@@ -145,7 +145,7 @@ func TestFollowTakenBack(t *testing.T) {
 func TestFollowErrors(t *testing.T) {
 	dir := t.TempDir()
 	if err := profiles.Follow(t.Context(), filepath.Join(dir, "none"), nil); err == nil {
-		t.Error("Follow of no file: no error")
+		t.Error("Follow of a missing file: no error")
 	}
 	for name, text := range map[string]string{"empty": "", "other": "hello\n"} {
 		path := filepath.Join(dir, name)
@@ -159,7 +159,7 @@ func TestFollowErrors(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		path := profiles.Path(in(t), "a")
+		path := profiles.Path(newDir(t), "a")
 		w, err := profiles.Create(path, header("a"), profiles.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -178,7 +178,7 @@ func TestFollowErrors(t *testing.T) {
 }
 
 func TestLive(t *testing.T) {
-	path := profiles.Path(in(t), "a")
+	path := profiles.Path(newDir(t), "a")
 	h := header("a")
 	h.Kind = profiles.Live
 	w, err := profiles.Create(path, h, profiles.Options{})
@@ -212,7 +212,7 @@ func TestLive(t *testing.T) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(text), `"series":{"step_s":0.5,"p99_ms":[null,12.5,9],"rps":[500,510,null],"gpu_percent":[null,null,null]}`) {
-		t.Errorf("the file says otherwise: %v\n%s", err, text)
+		t.Errorf("other text in the file: %v\n%s", err, text)
 	}
 	var b strings.Builder
 	if err := profiles.WriteShow(&b, p, profiles.Style{}); err != nil || !strings.Contains(b.String(), "series    trial 1: 3 steps") {
@@ -220,9 +220,9 @@ func TestLive(t *testing.T) {
 	}
 }
 
-func TestSeriesUnreadable(t *testing.T) {
+func TestInvalidSeries(t *testing.T) {
 	p, err := profiles.Decode("a", []byte(head+`{"t":"trial","n":1,"series":{"step_s":1,"p99_ms":[1],"rps":[],"gpu_percent":[]}}`+"\n"))
-	if err != nil || len(p.Trials) != 1 || len(p.Series) != 0 || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "not used") {
+	if err != nil || len(p.Trials) != 1 || len(p.Series) != 0 || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "ignored") {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -8,16 +8,15 @@ import (
 	"regexp"
 )
 
-// idForm is what NewID makes.
-var idForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$`)
+// idPattern matches the IDs of NewID.
+var idPattern = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$`)
 
-// Link makes the profile called id, which was begun at path, known in dir, so that
-// it is listed there and found by its ID and as the last one. What is put there is
-// a symbolic link: the profile stays where its owner wants it, and who takes it
-// away leaves a link that every reader skips.
+// Link creates a symbolic link in dir to the profile with this ID at path, so that it is
+// listed in dir and found there by its ID and as the last profile. If the profile is
+// moved or deleted later, all readers ignore the link.
 //
-// Links to profiles that were at path before are taken away: profiles are never
-// overwritten, so they are gone.
+// Link removes the links in dir to earlier profiles at path. Profiles are never
+// overwritten, so that these no longer exist.
 func Link(dir, id, path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -26,13 +25,13 @@ func Link(dir, id, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("profiles: %w", err)
 	}
-	_, gone, err := idsIn(dir)
+	_, dangling, err := idsIn(dir)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, old := range gone {
-		if linked(dir, old) == path {
+	for _, old := range dangling {
+		if linkTarget(dir, old) == path {
 			errs = append(errs, os.Remove(Path(dir, old)))
 		}
 	}
@@ -43,29 +42,28 @@ func Link(dir, id, path string) error {
 	return nil
 }
 
-// Gone returns the IDs of the profiles that were linked in dir and are no longer
-// where the links say.
-func Gone(dir string) ([]string, error) {
-	_, gone, err := idsIn(dir)
-	return gone, err
+// Dangling returns the IDs of the links in dir whose profiles were moved or deleted.
+func Dangling(dir string) ([]string, error) {
+	_, dangling, err := idsIn(dir)
+	return dangling, err
 }
 
-// linked is where the link called id leads.
-func linked(dir, id string) string {
+// linkTarget returns the path to which the link with this ID points.
+func linkTarget(dir, id string) string {
 	path, err := os.Readlink(Path(dir, id))
 	if err != nil {
-		return "nowhere"
+		return "an unknown place"
 	}
 	return path
 }
 
-// dangles tells whether the link called id leads to no profile, or to another one
-// than it was made for. A link that a person made may be called anything.
-func dangles(dir, id string) bool {
+// isDangling reports whether the link with this ID points to no file, or to a profile with
+// another ID. A link that a person made may have any name.
+func isDangling(dir, id string) bool {
 	path := Path(dir, id)
 	if _, err := os.Stat(path); err != nil {
 		return true
 	}
 	h, ok := headerOf(path)
-	return ok && h.ID != id && idForm.MatchString(id)
+	return ok && h.ID != id && idPattern.MatchString(id)
 }

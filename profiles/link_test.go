@@ -10,11 +10,11 @@ import (
 	"sweetspot/profiles"
 )
 
-// begin writes the header of a profile at path, created so many hours later.
-func begin(t *testing.T, path, id string, later int) {
+// create creates a profile at path that has only a header, this number of hours after at.
+func create(t *testing.T, path, id string, hours int) {
 	t.Helper()
 	h := header(id)
-	h.Created = at.Add(time.Duration(later) * time.Hour)
+	h.Created = at.Add(time.Duration(hours) * time.Hour)
 	w, err := profiles.Create(path, h, profiles.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -40,13 +40,13 @@ func ids(t *testing.T, dir string) string {
 	return strings.Join(out, " ")
 }
 
-// TestLink: a sweep with --out is the last one too, by its ID and in the list, for
-// as long as it is where it was.
+// TestLink: a profile of --out is listed, and found by its ID and as the last one, as long
+// as it exists.
 func TestLink(t *testing.T) {
 	const home, first, second = "20261122T091500Z-7f3a", "20261122T101500Z-0001", "20261122T111500Z-0002"
-	dir, out := in(t), filepath.Join(t.TempDir(), "results", profiles.InFolder)
-	begin(t, profiles.Path(dir, home), home, 0)
-	begin(t, out, first, 1)
+	dir, out := newDir(t), filepath.Join(t.TempDir(), "results", profiles.FileName)
+	create(t, profiles.Path(dir, home), home, 0)
+	create(t, out, first, 1)
 	if err := profiles.Link(dir, first, out); err != nil {
 		t.Fatal(err)
 	}
@@ -59,38 +59,39 @@ func TestLink(t *testing.T) {
 		t.Errorf("list = %s", got)
 	}
 
-	// Taken away: skipped everywhere, and told.
+	// After it was deleted, it is ignored, and reported by Dangling.
 	if err := os.Remove(out); err != nil {
 		t.Fatal(err)
 	}
 	if p, err := profiles.Open(dir, profiles.Last); err != nil || p.Header.ID != home {
 		t.Errorf("the last one without it = %v, %v", p, err)
 	}
-	if gone, err := profiles.Gone(dir); err != nil || len(gone) != 1 || gone[0] != first || ids(t, dir) != home {
-		t.Errorf("gone = %v, %v; list = %s", gone, err, ids(t, dir))
+	if dangling, err := profiles.Dangling(dir); err != nil || len(dangling) != 1 || dangling[0] != first || ids(t, dir) != home {
+		t.Errorf("dangling = %v, %v; list = %s", dangling, err, ids(t, dir))
 	}
-	if _, err := profiles.Find(dir, first); err == nil || !strings.Contains(err.Error(), "to "+out+", where it is no more") {
-		t.Errorf("Find of what is gone: %v", err)
+	if _, err := profiles.Find(dir, first); err == nil || !strings.Contains(err.Error(), "to "+out+" and is no longer there") {
+		t.Errorf("Find of a deleted profile: %v", err)
 	}
 
-	// Another sweep in its place is not taken for it, and takes its link away.
-	begin(t, out, second, 2)
+	// Another profile at the same path is not found under the old ID, and Link removes the
+	// old link.
+	create(t, out, second, 2)
 	if _, err := profiles.Find(dir, first); err == nil {
-		t.Error("another profile in its place is found under its ID")
+		t.Error("another profile at the same path is found under the old ID")
 	}
 	if err := profiles.Link(dir, second, out); err != nil {
 		t.Fatal(err)
 	}
-	if gone, err := profiles.Gone(dir); err != nil || len(gone) > 0 || ids(t, dir) != second+" "+home {
-		t.Errorf("gone = %v, %v; list = %s", gone, err, ids(t, dir))
+	if dangling, err := profiles.Dangling(dir); err != nil || len(dangling) > 0 || ids(t, dir) != second+" "+home {
+		t.Errorf("dangling = %v, %v; list = %s", dangling, err, ids(t, dir))
 	}
 }
 
-// TestLinkOfAPerson: a link that somebody made under a name of their own stays what
-// it is.
-func TestLinkOfAPerson(t *testing.T) {
-	dir := in(t)
-	begin(t, profiles.Path(dir, "20261122T091500Z-7f3a"), "20261122T091500Z-7f3a", 0)
+// TestLinkByHand: a link that a person made, with a name that is not an ID, is found under
+// its name.
+func TestLinkByHand(t *testing.T) {
+	dir := newDir(t)
+	create(t, profiles.Path(dir, "20261122T091500Z-7f3a"), "20261122T091500Z-7f3a", 0)
 	if err := os.Symlink(profiles.Path(dir, "20261122T091500Z-7f3a"), profiles.Path(dir, "baseline")); err != nil {
 		t.Fatal(err)
 	}
@@ -99,12 +100,12 @@ func TestLinkOfAPerson(t *testing.T) {
 	}
 }
 
-// TestFindFolder: a folder that holds a profile.jsonl names it.
+// TestFindFolder: the name of a folder finds its profile.jsonl.
 func TestFindFolder(t *testing.T) {
-	dir := in(t)
+	dir := newDir(t)
 	t.Chdir(t.TempDir())
 	for _, path := range []string{"results", "several/one", "several/two", "20261122T09"} {
-		begin(t, filepath.Join(path, profiles.InFolder), "20261122T091500Z-7f3a", 0)
+		create(t, filepath.Join(path, profiles.FileName), "20261122T091500Z-7f3a", 0)
 	}
 	if err := os.MkdirAll("odd[1]/x", 0o700); err != nil {
 		t.Fatal(err)
@@ -114,10 +115,10 @@ func TestFindFolder(t *testing.T) {
 		{name: "results", want: "results/profile.jsonl"},
 		{name: "./results/", want: "results/profile.jsonl"},
 		{name: "several/one", want: "several/one/profile.jsonl"},
-		{name: "20261122T09", want: profiles.Path(dir, "20261122T091500Z-7f3a")}, // an ID comes first
+		{name: "20261122T09", want: profiles.Path(dir, "20261122T091500Z-7f3a")}, // IDs have priority
 		{name: "./20261122T09", want: "20261122T09/profile.jsonl"},
-		{name: "several", err: "the folder several holds several profiles; name one: several/one, several/two"},
-		{name: "odd[1]", err: "the folder odd[1] holds no profile.jsonl"},
+		{name: "several", err: "the folder several has several profiles; choose one: several/one, several/two"},
+		{name: "odd[1]", err: "the folder odd[1] has no profile.jsonl"},
 	} {
 		got, err := profiles.Find(dir, c.name)
 		if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {

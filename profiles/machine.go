@@ -16,45 +16,45 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Machine is where a profile was measured, without saying which machine it was.
-// Two profiles compare fairly when their classes are equal. Of one that is not this
-// one, which is only asked over the network, there is little more than Remote.
+// Machine describes the machine of a profile without identifying it. Two profiles are
+// comparable if their classes are equal. Of a remote machine, which is only reached over
+// the network, usually only Remote is known.
 type Machine struct {
 	Class    string    `json:"class"` // "sha256:..."; see Complete
 	OS       string    `json:"os"`
 	Arch     string    `json:"arch"`
 	CPU      string    `json:"cpu"`       // model name
-	Cores    int       `json:"cores"`     // the container's
-	MemoryMB trial.Num `json:"memory_mb"` // the container's
+	Cores    int       `json:"cores"`     // of the container
+	MemoryMB trial.Num `json:"memory_mb"` // of the container
 	GPUs     []GPU     `json:"gpus"`
 	Runtime  string    `json:"runtime"` // "onnxruntime 1.27.0 cpu"
-	// Remote tells machines that are not this one apart without naming them; "" is
-	// this one.
+	// Remote distinguishes remote machines without naming them; it is "" for the machine
+	// on which sweetspot runs.
 	Remote string `json:"remote,omitempty"`
 }
 
-// RemoteMachine is a machine that is known by its address only, which a profile does
-// not tell.
+// RemoteMachine returns a machine of which only the address is known. The profile has a hash
+// of the address, not the address.
 func RemoteMachine(address string) Machine {
 	sum := sha256.Sum256([]byte(address))
 	return Machine{Remote: hex.EncodeToString(sum[:4])}
 }
 
-// GPU is one graphics processor, without its serial.
+// GPU describes one graphics processor, without its serial number.
 type GPU struct {
 	Name     string    `json:"name"`
 	MemoryMB trial.Num `json:"memory_mb"`
 }
 
-// ReadMachine describes this machine from its file system, os.DirFS("/"), and
-// the number of cores that the container gives. A limit of the container (cgroup
-// v1 and v2) narrows the memory. GPUs and Runtime are the caller's to add; what
-// the system does not tell stays empty.
+// ReadMachine describes the local machine. root is its file system, os.DirFS("/"), and
+// cores is the number of cores that the container may use. The memory is at most the
+// limit of the container (cgroup v1 or v2). Values that the system does not report are
+// left empty. The caller adds GPUs and Runtime.
 func ReadMachine(root fs.FS, cores int) Machine {
 	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuModel(root), Cores: cores}
-	g := readGroup(root)
+	g := readCgroup(root)
 	bytes, ok := totalMemory(root)
-	if limit, limited := g.memory(root); limited && (!ok || limit < bytes) {
+	if limit, limited := g.memoryLimit(root); limited && (!ok || limit < bytes) {
 		bytes, ok = limit, true
 	}
 	if ok {
@@ -63,8 +63,8 @@ func ReadMachine(root fs.FS, cores int) Machine {
 	return m
 }
 
-// Complete returns m with its class, and with a list of GPUs even if there are
-// none: null would read as unknown.
+// Complete returns m with its class. Its list of GPUs is never nil, because null in a
+// file means not measured.
 func (m Machine) Complete() Machine {
 	m.Class = m.class()
 	if m.GPUs == nil {
@@ -73,8 +73,8 @@ func (m Machine) Complete() Machine {
 	return m
 }
 
-// class hashes what makes two machines measure alike. Memory counts to an eighth
-// of its power of two: kernels keep a little more or less for themselves.
+// class returns a hash of the properties that affect measurements. Memory is rounded to
+// 1/8 of a power of two, because kernels reserve different amounts for themselves.
 func (m Machine) class() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%d\n%d\n", m.CPU, m.Cores, roundMemory(int(m.MemoryMB.Or(0))))
@@ -94,13 +94,13 @@ func roundMemory(mb int) int {
 	return (mb + step/2) / step * step
 }
 
-// cpuModel is the processor's name; on ARM, which gives none, its numbers.
+// cpuModel returns the name of the processor; on ARM, which has no name there, its numbers.
 func cpuModel(root fs.FS) string {
 	fields := map[string]string{}
 	for line := range strings.Lines(read(root, "proc/cpuinfo")) {
 		key, value, _ := strings.Cut(line, ":")
 		key = strings.TrimSpace(key)
-		if _, again := fields[key]; !again {
+		if _, ok := fields[key]; !ok {
 			fields[key] = strings.Join(strings.Fields(value), " ")
 		}
 	}
@@ -123,56 +123,58 @@ func totalMemory(root fs.FS) (bytes float64, ok bool) {
 	return 0, false
 }
 
-// group is this process's place in the trees of control groups.
-type group struct {
+// cgroup has the paths of the control groups of this process.
+type cgroup struct {
 	unified string            // v2 path, "" without one
 	v1      map[string]string // controller -> path
 }
 
-func readGroup(root fs.FS) group {
-	g := group{v1: map[string]string{}}
+func readCgroup(root fs.FS) cgroup {
+	g := cgroup{v1: map[string]string{}}
 	for line := range strings.Lines(read(root, "proc/self/cgroup")) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(f) < 3 {
 			continue
 		}
-		where := path.Join("/", f[2])
+		dir := path.Join("/", f[2])
 		if f[1] == "" {
-			g.unified = where
+			g.unified = dir
 		}
 		for name := range strings.SplitSeq(f[1], ",") {
-			g.v1[name] = where
+			g.v1[name] = dir
 		}
 	}
 	return g
 }
 
-// memory is the memory limit in bytes, if there is one.
-func (g group) memory(root fs.FS) (float64, bool) {
-	v2, ok2 := tightest(g.unified, "sys/fs/cgroup", func(dir string) (float64, bool) {
+// memoryLimit returns the memory limit in bytes, if there is one.
+func (g cgroup) memoryLimit(root fs.FS) (float64, bool) {
+	v2, ok2 := lowestLimit(g.unified, "sys/fs/cgroup", func(dir string) (float64, bool) {
 		return number(read(root, dir+"/memory.max"))
 	})
-	v1, ok1 := tightest(g.v1["memory"], "sys/fs/cgroup/memory", func(dir string) (float64, bool) {
+	v1, ok1 := lowestLimit(g.v1["memory"], "sys/fs/cgroup/memory", func(dir string) (float64, bool) {
 		return number(read(root, dir+"/memory.limit_in_bytes"))
 	})
-	return tighter(v1, ok1, v2, ok2)
+	return lower(v1, ok1, v2, ok2)
 }
 
-// tightest is the smallest limit at where and its parents up to the mount. Inside
-// a container the path may be the host's and not exist: the mount's root counts.
-func tightest(where, mount string, limit func(dir string) (float64, bool)) (best float64, found bool) {
+// lowestLimit returns the lowest limit of the group and its parents, up to the root of the
+// mount. In a container the group may be a path of the host that does not exist; then
+// only the root has a limit.
+func lowestLimit(group, mount string, limit func(dir string) (float64, bool)) (best float64, found bool) {
 	dirs := []string{"/"}
-	for p := path.Join("/", where); p != "/"; p = path.Dir(p) {
+	for p := path.Join("/", group); p != "/"; p = path.Dir(p) {
 		dirs = append(dirs, p)
 	}
 	for _, d := range slices.Backward(dirs) {
 		v, ok := limit(strings.TrimSuffix(mount+d, "/"))
-		best, found = tighter(best, found, v, ok)
+		best, found = lower(best, found, v, ok)
 	}
 	return best, found
 }
 
-func tighter(a float64, okA bool, b float64, okB bool) (float64, bool) {
+// lower returns the lower of two limits, of which one or both may not exist.
+func lower(a float64, okA bool, b float64, okB bool) (float64, bool) {
 	switch {
 	case okA && okB:
 		return min(a, b), true
@@ -182,13 +184,13 @@ func tighter(a float64, okA bool, b float64, okB bool) (float64, bool) {
 	return b, okB
 }
 
-// number reads a positive number; "max", -1 and nothing are no limit.
+// number parses a positive number; "max", -1 and an empty text are no limit.
 func number(text string) (float64, bool) {
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	return v, err == nil && v > 0
 }
 
-// read returns a file's text, or "" when it cannot be read.
+// read returns the text of a file, or "" if it cannot be read.
 func read(root fs.FS, name string) string {
 	b, err := fs.ReadFile(root, name)
 	if err != nil {

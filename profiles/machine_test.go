@@ -25,7 +25,7 @@ func TestReadMachine(t *testing.T) {
 		{"v2 of a container", map[string]string{
 			"proc/meminfo": memory, "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "2000000000\n",
 		}, "unknown", "2000"},
-		{"v2, a parent is tighter", map[string]string{
+		{"v2, a parent has a lower limit", map[string]string{
 			"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "max\n", "sys/fs/cgroup/a/memory.max": "3000000000\n",
 		}, "unknown", "3000"},
 		{"v1", map[string]string{
@@ -55,13 +55,13 @@ func TestReadMachine(t *testing.T) {
 	}
 }
 
-// TestClass checks what makes machines alike: a little memory more or less does,
-// a core or a runtime does not.
+// TestClass: a small difference of memory does not change the class; another core or
+// runtime does.
 func TestClass(t *testing.T) {
 	class := func(change func(*profiles.Machine)) string {
 		h := header("a")
 		change(&h.Machine)
-		path := profiles.Path(in(t), "a")
+		path := profiles.Path(newDir(t), "a")
 		w, err := profiles.Create(path, h, profiles.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +73,7 @@ func TestClass(t *testing.T) {
 	}
 	base := class(func(*profiles.Machine) {})
 	if got := class(func(m *profiles.Machine) { m.MemoryMB = trial.NumOf(24100) }); got != base {
-		t.Error("100 MB of 24000 make another class")
+		t.Error("a difference of 100 MB of 24000 changes the class")
 	}
 	for name, change := range map[string]func(*profiles.Machine){
 		"cores":   func(m *profiles.Machine) { m.Cores = 4 },
@@ -83,7 +83,7 @@ func TestClass(t *testing.T) {
 		"CPU":     func(m *profiles.Machine) { m.CPU = "other" },
 	} {
 		if class(change) == base {
-			t.Errorf("another %s makes no other class", name)
+			t.Errorf("another %s does not change the class", name)
 		}
 	}
 }

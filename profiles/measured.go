@@ -14,17 +14,17 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// BestPair is the best trials of two profiles, to be measured anew in turns on one
-// machine under one load; see [sweep.Comparison].
+// BestPair has the best trials of two profiles, to be measured again in turns, on one
+// machine and under one load; see [sweep.Turns].
 type BestPair struct {
 	A, B trial.Trial
-	Load load.Spec // of both: that of B
-	ids  [2]string // of the profiles
+	Load load.Spec // load of both measurements: that of B
+	ids  [2]string // IDs of the profiles
 }
 
-// BestOf takes the best trials of two profiles. It is an error with [ErrUnlike] if
-// one engine cannot run both and o does not force it.
-func BestOf(a, b *Profile, o CompareOptions) (BestPair, error) {
+// NewBestPair returns the best trials of two profiles. If one engine cannot run both and o
+// does not force it, it returns an error that wraps [ErrNotComparable].
+func NewBestPair(a, b *Profile, o CompareOptions) (BestPair, error) {
 	var best [2]trial.Trial
 	for i, p := range []*Profile{a, b} {
 		t, ok := p.Best()
@@ -35,13 +35,13 @@ func BestOf(a, b *Profile, o CompareOptions) (BestPair, error) {
 	}
 	p := BestPair{A: best[0], B: best[1], Load: best[1].Load, ids: [2]string{a.Header.ID, b.Header.ID}}
 	if p.A.Options != p.B.Options && !o.Force {
-		return p, unlikef("%s was measured with %s and %s with %s: one engine runs one of them",
-			p.ids[0], optionWords(p.A.Options), p.ids[1], optionWords(p.B.Options))
+		return p, notComparable("%s was measured with %s and %s with %s: one engine cannot run both",
+			p.ids[0], describeOptions(p.A.Options), p.ids[1], describeOptions(p.B.Options))
 	}
 	return p, nil
 }
 
-// Points are what is measured in turns. A matched load follows the settings.
+// Points returns the two points to measure. A matched load depends on the settings.
 func (p BestPair) Points() (a, b plan.Point) {
 	at := func(s knob.Settings) plan.Point {
 		return plan.Point{Settings: s, Load: p.Load.For(s.Workers * s.BatchSize)}
@@ -49,9 +49,9 @@ func (p BestPair) Points() (a, b plan.Point) {
 	return at(p.A.Settings), at(p.B.Settings)
 }
 
-// Judge says whether B is worse: certainly so, and perhaps by more than the
-// tolerance. Nothing narrower than the comparison of equal blocks is believed.
-// With force it also judges blocks that the generator limited.
+// Judge decides whether B is worse: that is certain, and possibly by more than the
+// tolerance. A difference is not certain if blocks of one side differ as much from each
+// other (A/A). With force it also decides if the load generator limited the blocks.
 func (p BestPair) Judge(d sweep.Difference, sla trial.SLA, o CompareOptions) Measured {
 	m := Measured{
 		A: sideOf(p.ids[0], p.A, d.A), B: sideOf(p.ids[1], p.B, d.B),
@@ -60,24 +60,24 @@ func (p BestPair) Judge(d sweep.Difference, sla trial.SLA, o CompareOptions) Mea
 		Throughput: estimateOf(d.Throughput), ThroughputAA: estimateOf(d.ThroughputAA),
 	}
 	m.judge(d)
-	m.object(d, o.Force)
+	m.addNotes(d, o.Force)
 	return m
 }
 
-// notes say what of the two trials is not measured as it was.
+// notes says what differs from the conditions of the two trials.
 func (p BestPair) notes() []string {
 	out := []string{}
 	if a, b := p.A.Load, p.Load; a != b && !(a.Matched && b.Matched) {
 		out = append(out, fmt.Sprintf("A was chosen under %v; both are measured under B's load", a))
 	}
 	if a, b := p.A.Options, p.B.Options; a != b {
-		out = append(out, fmt.Sprintf("A was chosen with %s; both are measured with %s", optionWords(a), optionWords(b)))
+		out = append(out, fmt.Sprintf("A was chosen with %s; both are measured with %s", describeOptions(a), describeOptions(b)))
 	}
 	return out
 }
 
-// optionWords are options in words: the rule, and what else is set.
-func optionWords(o knob.Options) string {
+// describeOptions formats options: the rule, and the other ones that are set.
+func describeOptions(o knob.Options) string {
 	text, err := json.Marshal(o)
 	if err != nil {
 		return o.Rule.String()
@@ -85,7 +85,7 @@ func optionWords(o knob.Options) string {
 	return strings.NewReplacer(`"`, "", "{", "", "}", "", ":", " ", ",", ", ").Replace(string(text))
 }
 
-// Measured is the outcome of two settings measured in turns. Ratios are B over A.
+// Measured is the comparison of two settings that were measured in turns. Ratios are B / A.
 // It is data.
 type Measured struct {
 	A            MeasuredSide   `json:"a"`
@@ -95,24 +95,24 @@ type Measured struct {
 	Tolerance    float64        `json:"tolerance"`
 	Pairs        int            `json:"pairs"`
 	Percentile   trial.Estimate `json:"percentile_ratio"`
-	PercentileAA trial.Estimate `json:"percentile_aa"` // of equal blocks
+	PercentileAA trial.Estimate `json:"percentile_aa"` // A/A
 	Throughput   trial.Estimate `json:"throughput_ratio"`
-	ThroughputAA trial.Estimate `json:"throughput_aa"` // of equal blocks
-	Notes        []string       `json:"notes"`         // what to know beside the figures
+	ThroughputAA trial.Estimate `json:"throughput_aa"` // A/A
+	Notes        []string       `json:"notes"`         // remarks on the figures
 	Outcome      Outcome        `json:"outcome"`
-	Exit         int            `json:"exit"` // the exit code of the command that measured, which fills it in
+	Exit         int            `json:"exit"` // exit code; set by the command that measured
 	Why          string         `json:"why"`
 }
 
-// MeasuredSide is one of the two. Its figures are medians over its blocks.
+// MeasuredSide is one of the two settings. Its figures are medians of its blocks.
 type MeasuredSide struct {
-	Profile    string        `json:"profile"` // its ID
+	Profile    string        `json:"profile"` // ID
 	Trial      int           `json:"trial"`
 	Settings   knob.Settings `json:"settings"`
 	Percentile trial.Num     `json:"percentile_ms"`
 	RPS        trial.Num     `json:"throughput_rps"`
 	Sent       int           `json:"sent"`
-	Failed     int           `json:"failed"` // refused ones too
+	Failed     int           `json:"failed"` // including refused requests
 }
 
 func sideOf(id string, t trial.Trial, d sweep.Side) MeasuredSide {
@@ -122,31 +122,32 @@ func sideOf(id string, t trial.Trial, d sweep.Side) MeasuredSide {
 	}
 }
 
-// errors is the share of requests that failed.
+// errors returns the share of requests that failed.
 func (s MeasuredSide) errors() float64 { return float64(s.Failed) / float64(max(1, s.Sent)) }
 
-// judge decides by the figures.
+// judge sets the outcome.
 func (m *Measured) judge(d sweep.Difference) {
-	figures := []timesWorse{
-		{name: fmt.Sprintf("P%g of %s latency", m.SLA.Percentile, m.SLA.Latency), times: d.Percentile, equals: widest(d.PercentileAA)},
-		{name: "throughput", lower: true, times: overturned(d.Throughput), equals: widest(d.ThroughputAA)},
+	figures := []worsening{
+		{name: fmt.Sprintf("P%g of %s latency", m.SLA.Percentile, m.SLA.Latency), ratio: d.Percentile, noise: largestRatio(d.PercentileAA)},
+		{name: "throughput", lower: true, ratio: invert(d.Throughput), noise: largestRatio(d.ThroughputAA)},
 	}
-	m.Outcome, m.Why = NoRegression, fmt.Sprintf("nothing is worse by more than %s", tenths(m.Tolerance))
-	m.decide(CannotTell, figures, timesWorse.unsure)
+	m.Outcome, m.Why = NoRegression, fmt.Sprintf("nothing is worse by more than %s", oneDecimal(m.Tolerance))
+	m.decide(CannotTell, figures, worsening.possible)
 	if m.Outcome == CannotTell {
-		m.Why += fmt.Sprintf("; %s is tolerated: more --pairs or a longer --block would tell", tenths(m.Tolerance))
+		m.Why += fmt.Sprintf("; %s is tolerated: more --pairs or a longer --block can decide it", oneDecimal(m.Tolerance))
 	}
-	m.decide(Regression, figures, timesWorse.worse)
+	m.decide(Regression, figures, worsening.certain)
 	if m.B.errors() > max(m.SLA.MaxErrorRate, m.A.errors()) {
 		m.Outcome, m.Why = Regression, fmt.Sprintf("%d of %d requests fail with B, %d of %d with A", m.B.Failed, m.B.Sent, m.A.Failed, m.A.Sent)
 	}
 }
 
-// decide makes o the outcome if one of the figures says so, with all that do.
-func (m *Measured) decide(o Outcome, fs []timesWorse, says func(timesWorse, float64) string) {
+// decide sets the outcome to o if reason is not empty for one of the figures, with the
+// reasons of all figures.
+func (m *Measured) decide(o Outcome, fs []worsening, reason func(worsening, float64) string) {
 	var whys []string
 	for _, f := range fs {
-		if why := says(f, m.Tolerance); why != "" {
+		if why := reason(f, m.Tolerance); why != "" {
 			whys = append(whys, why)
 		}
 	}
@@ -155,15 +156,15 @@ func (m *Measured) decide(o Outcome, fs []timesWorse, says func(timesWorse, floa
 	}
 }
 
-// object notes what of the blocks weakens the figures. Where the load generator
-// limited more than a tenth of the blocks they mean little, and decide nothing
-// unless that is forced.
-func (m *Measured) object(d sweep.Difference, force bool) {
+// addNotes adds notes on conditions that make the figures less reliable. If the load
+// generator limited more than a tenth of the blocks, the outcome is CannotTell, unless
+// force is set.
+func (m *Measured) addNotes(d sweep.Difference, force bool) {
 	if d.TooFew > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("in %d of %d pairs a block held too few answers for its P%g", d.TooFew, d.Pairs, m.SLA.Percentile))
+		m.Notes = append(m.Notes, fmt.Sprintf("in %d of %d pairs a block had too few answers for its P%g", d.TooFew, d.Pairs, m.SLA.Percentile))
 	}
 	if d.Disturbed > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("other programs were busy in %d of %d blocks: a quiet machine tells smaller differences apart", d.Disturbed, 2*d.Pairs))
+		m.Notes = append(m.Notes, fmt.Sprintf("other programs used the CPU in %d of %d blocks: an idle machine shows smaller differences", d.Disturbed, 2*d.Pairs))
 	}
 	if d.Limited == 0 {
 		return
@@ -175,79 +176,80 @@ func (m *Measured) object(d sweep.Difference, force bool) {
 	}
 }
 
-// PercentileChange is what became of the percentile, as far as equal blocks let it
-// be told.
+// PercentileChange says how the percentile changed; NoChange if the A/A comparison shows
+// as large a difference.
 func (m Measured) PercentileChange() Change {
 	return changeOf(m.Percentile, m.PercentileAA, Worse, Better)
 }
 
-// ThroughputChange is what became of the throughput, likewise.
+// ThroughputChange says how the throughput changed, in the same way.
 func (m Measured) ThroughputChange() Change {
 	return changeOf(m.Throughput, m.ThroughputAA, Better, Worse)
 }
 
-// changeOf is what a ratio is called that is certainly above 1, or below, by more
-// than equals are apart.
-func changeOf(r, equals trial.Estimate, above, below Change) Change {
-	far := max(equals.High.Or(math.NaN()), 1/equals.Low.Or(math.NaN()))
+// changeOf returns above if the ratio r is certainly above 1, by more than the noise aa of
+// the A/A comparison, and below if it is certainly below 1 by more than that.
+func changeOf(r, aa trial.Estimate, above, below Change) Change {
+	noise := max(aa.High.Or(math.NaN()), 1/aa.Low.Or(math.NaN()))
 	switch {
-	case r.Low.Or(math.NaN()) > far:
+	case r.Low.Or(math.NaN()) > noise:
 		return above
-	case 1/r.High.Or(math.NaN()) > far:
+	case 1/r.High.Or(math.NaN()) > noise:
 		return below
 	}
-	return Tilde
+	return NoChange
 }
 
-// timesWorse is how many times worse one figure is, and what equals differ by.
-type timesWorse struct {
-	name   string
-	lower  bool // the figure is worse where it is lower
-	times  stat.Interval
-	equals float64 // the far end of the interval of equals, 1 or more; NaN if open
+// worsening is the factor by which one figure is worse.
+type worsening struct {
+	name  string
+	lower bool          // a lower value of the figure is worse
+	ratio stat.Interval // above 1 is worse
+	noise float64       // largest ratio of the A/A interval, 1 or more; NaN if the interval is open
 }
 
-// worse says so of a figure that certainly is, beyond what equals differ by, and
-// may be so by more than the tolerance.
-func (f timesWorse) worse(tolerance float64) string {
-	if f.times.Low > f.equals && f.times.High > 1+tolerance {
-		return fmt.Sprintf("%s is %s %s (%s to %s)", f.name, f.by(f.times.Value), f.way(), f.by(f.times.Low), f.by(f.times.High))
+// certain returns a description if the figure is certainly worse, by more than the noise,
+// and possibly by more than the tolerance; else "".
+func (f worsening) certain(tolerance float64) string {
+	if f.ratio.Low > f.noise && f.ratio.High > 1+tolerance {
+		return fmt.Sprintf("%s is %s %s (%s to %s)", f.name, f.percent(f.ratio.Value), f.direction(), f.percent(f.ratio.Low), f.percent(f.ratio.High))
 	}
 	return ""
 }
 
-// unsure says so of a figure that may be worse by more than the tolerance.
-func (f timesWorse) unsure(tolerance float64) string {
+// possible returns a description if the figure may be worse by more than the tolerance;
+// else "".
+func (f worsening) possible(tolerance float64) string {
 	switch {
-	case f.times.High <= 1+tolerance:
+	case f.ratio.High <= 1+tolerance:
 		return ""
-	case math.IsNaN(f.times.High):
-		return f.name + ": too few pairs tell"
+	case math.IsNaN(f.ratio.High):
+		return f.name + ": too few pairs have a value"
 	}
-	return fmt.Sprintf("%s may be up to %s %s", f.name, f.by(f.times.High), f.way())
+	return fmt.Sprintf("%s may be up to %s %s", f.name, f.percent(f.ratio.High), f.direction())
 }
 
-func (f timesWorse) way() string {
+func (f worsening) direction() string {
 	if f.lower {
 		return "lower"
 	}
 	return "higher"
 }
 
-// by is the share that stands for so many times worse: what is three times lower
-// is lower by two thirds.
-func (f timesWorse) by(times float64) string {
+// percent formats a ratio as a change of the figure: a throughput that is worse by a
+// factor of 3 is 66.7% lower.
+func (f worsening) percent(ratio float64) string {
 	if f.lower {
-		return tenths(1 - 1/times)
+		return oneDecimal(1 - 1/ratio)
 	}
-	return tenths(times - 1)
+	return oneDecimal(ratio - 1)
 }
 
-// widest is how far apart, as a ratio of 1 or more, equals may be.
-func widest(i stat.Interval) float64 { return max(i.High, 1/i.Low) }
+// largestRatio returns the larger of the ends of an interval of ratios, as a ratio of 1 or more.
+func largestRatio(i stat.Interval) float64 { return max(i.High, 1/i.Low) }
 
-// overturned is 1/i.
-func overturned(i stat.Interval) stat.Interval {
+// invert returns 1/i.
+func invert(i stat.Interval) stat.Interval {
 	return stat.Interval{Value: 1 / i.Value, Low: 1 / i.High, High: 1 / i.Low}
 }
 
@@ -255,5 +257,5 @@ func estimateOf(i stat.Interval) trial.Estimate {
 	return trial.Estimate{Value: trial.NumOf(i.Value), Low: trial.NumOf(i.Low), High: trial.NumOf(i.High)}
 }
 
-// tenths is a share in percent with one decimal.
-func tenths(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
+// oneDecimal formats a share in percent with one decimal.
+func oneDecimal(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }

@@ -17,8 +17,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestMeasured: worse only if certain, beyond equal blocks, and perhaps beyond the
-// tolerance.
+// TestMeasured: a figure is worse only if that is certain, the difference is larger than
+// that of the A/A comparison, and it may be above the tolerance.
 func TestMeasured(t *testing.T) {
 	in := func(low, value, high float64) stat.Interval { return stat.Interval{Value: value, Low: low, High: high} }
 	same := in(.99, 1, 1.01)
@@ -40,12 +40,12 @@ func TestMeasured(t *testing.T) {
 		{"less throughput", same, in(.85, .9, .93), same, sent, 0, no, "throughput is 10.0% lower (7.0% to 15.0%)"},
 		{"both", in(1.06, 1.08, 1.1), in(.85, .9, .93), same, sent, 0, no, "higher (6.0% to 10.0%); throughput is"},
 		{"certain but tolerated", in(1.01, 1.02, 1.03), same, in(1, 1, 1), sent, 0, yes, "nothing is worse"},
-		{"within equal blocks", in(1.06, 1.08, 1.1), same, in(.9, 1, 1.2), sent, 0, cannotTell, "may be up to 10.0% higher; 5.0% is tolerated: more --pairs"},
-		{"equal blocks as far down", in(1.06, 1.08, 1.1), same, in(.9, .95, 1), sent, 0, cannotTell, "more --pairs"},
+		{"within A/A", in(1.06, 1.08, 1.1), same, in(.9, 1, 1.2), sent, 0, cannotTell, "may be up to 10.0% higher; 5.0% is tolerated: more --pairs"},
+		{"as far below in A/A", in(1.06, 1.08, 1.1), same, in(.9, .95, 1), sent, 0, cannotTell, "more --pairs"},
 		{"wide", in(.9, 1.02, 1.2), same, same, sent, 0, cannotTell, "more --pairs"},
 		{"one wide, one worse", in(.9, 1.02, 1.2), in(.85, .9, .93), same, sent, 0, no, "throughput is"},
-		{"open", in(math.NaN(), 1, math.NaN()), same, same, sent, 0, cannotTell, "too few pairs tell"},
-		{"equal blocks open", in(1.06, 1.08, 1.1), same, in(math.NaN(), 1, math.NaN()), sent, 0, cannotTell, "more --pairs"},
+		{"open", in(math.NaN(), 1, math.NaN()), same, same, sent, 0, cannotTell, "too few pairs have a value"},
+		{"A/A open", in(1.06, 1.08, 1.1), same, in(math.NaN(), 1, math.NaN()), sent, 0, cannotTell, "more --pairs"},
 		{"failures", same, same, same, failing, 0, no, "30 of 1000 requests fail with B, 0 of 1000 with A"},
 		{"a few limited blocks", same, same, same, sent, 4, yes, "nothing is worse"},
 		{"many limited blocks", same, same, same, sent, 5, cannotTell, "in 5 of 40 blocks: generator limited"},
@@ -60,46 +60,46 @@ func TestMeasured(t *testing.T) {
 	}
 }
 
-// TestMeasuredForced: what the generator limited is judged with force.
+// TestMeasuredForced: with force, blocks that the generator limited are judged too.
 func TestMeasuredForced(t *testing.T) {
 	same := stat.Interval{Value: 1, Low: .99, High: 1.01}
 	d := sweep.Difference{Percentile: same, PercentileAA: same, Throughput: same, ThroughputAA: same, Pairs: 2, Limited: 4, Disturbed: 1}
 	m := profiles.BestPair{}.Judge(d, plan.Default().SLA, profiles.CompareOptions{Tolerance: .05, Force: true})
-	if m.Outcome != profiles.NoRegression || len(m.Notes) != 2 || !strings.Contains(m.Notes[0], "busy in 1 of 4 blocks") {
+	if m.Outcome != profiles.NoRegression || len(m.Notes) != 2 || !strings.Contains(m.Notes[0], "used the CPU in 1 of 4 blocks") {
 		t.Errorf("%v, notes %q; want it judged, with two notes", m.Outcome, m.Notes)
 	}
 }
 
-// TestMeasuredChange: a change is one that equal blocks do not show.
+// TestMeasuredChange: a change is larger than the differences of the A/A comparison.
 func TestMeasuredChange(t *testing.T) {
 	in := func(low, high float64) trial.Estimate {
 		return trial.Estimate{Low: trial.NumOf(low), High: trial.NumOf(high)}
 	}
 	for _, c := range []struct {
 		name                   string
-		ratio, equals          trial.Estimate
+		ratio, aa              trial.Estimate
 		percentile, throughput profiles.Change
 	}{
 		{"higher", in(1.1, 1.2), in(.95, 1.05), profiles.Worse, profiles.Better},
 		{"lower", in(.8, .9), in(.95, 1.05), profiles.Better, profiles.Worse},
-		{"the same", in(.99, 1.1), in(.95, 1.05), profiles.Tilde, profiles.Tilde},
-		{"higher within equals", in(1.1, 1.2), in(.8, 1.05), profiles.Tilde, profiles.Tilde},
-		{"open", in(math.NaN(), math.NaN()), in(.95, 1.05), profiles.Tilde, profiles.Tilde},
-		{"of open equals", in(1.1, 1.2), in(.95, math.NaN()), profiles.Tilde, profiles.Tilde},
+		{"the same", in(.99, 1.1), in(.95, 1.05), profiles.NoChange, profiles.NoChange},
+		{"higher within A/A", in(1.1, 1.2), in(.8, 1.05), profiles.NoChange, profiles.NoChange},
+		{"open", in(math.NaN(), math.NaN()), in(.95, 1.05), profiles.NoChange, profiles.NoChange},
+		{"A/A open", in(1.1, 1.2), in(.95, math.NaN()), profiles.NoChange, profiles.NoChange},
 	} {
-		m := profiles.Measured{Percentile: c.ratio, PercentileAA: c.equals, Throughput: c.ratio, ThroughputAA: c.equals}
+		m := profiles.Measured{Percentile: c.ratio, PercentileAA: c.aa, Throughput: c.ratio, ThroughputAA: c.aa}
 		if p, r := m.PercentileChange(), m.ThroughputChange(); p != c.percentile || r != c.throughput {
 			t.Errorf("%s: percentile %s, throughput %s; want %s, %s", c.name, p, r, c.percentile, c.throughput)
 		}
 	}
 }
 
-// TestBestOf: both are measured under the load and with the options of the second,
-// which is said where the first was measured otherwise.
-func TestBestOf(t *testing.T) {
-	a, b := of("a", tight(1, 1, 1), tight(2, 2, 1)), of("b", tight(1, 1, 1))
+// TestBestPair: both are measured with the load and the options of the second one. A note
+// says if those of the first were different.
+func TestBestPair(t *testing.T) {
+	a, b := profileOf("a", precise(1, 1, 1), precise(2, 2, 1)), profileOf("b", precise(1, 1, 1))
 	b.Trials[0].Load = load.Spec{Matched: true}
-	p, err := profiles.BestOf(a, b, profiles.CompareOptions{})
+	p, err := profiles.NewBestPair(a, b, profiles.CompareOptions{})
 	if err != nil || p.A.N != 2 || p.B.N != 1 || p.Load != b.Trials[0].Load {
 		t.Fatalf("trials %d and %d under %v, %v; want 2 and 1 under that of b", p.A.N, p.B.N, p.Load, err)
 	}
@@ -115,21 +115,21 @@ func TestBestOf(t *testing.T) {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 	a.Trials[1].Options.Rule = knob.Eager
-	if _, err := profiles.BestOf(a, b, profiles.CompareOptions{}); !errors.Is(err, profiles.ErrUnlike) || !strings.Contains(err.Error(), "a was measured with rule eager") {
+	if _, err := profiles.NewBestPair(a, b, profiles.CompareOptions{}); !errors.Is(err, profiles.ErrNotComparable) || !strings.Contains(err.Error(), "a was measured with rule eager") {
 		t.Errorf("another rule: %v", err)
 	}
-	if p, err = profiles.BestOf(a, b, profiles.CompareOptions{Force: true}); err != nil || len(p.Judge(sweep.Difference{}, plan.Default().SLA, profiles.CompareOptions{}).Notes) != 2 {
+	if p, err = profiles.NewBestPair(a, b, profiles.CompareOptions{Force: true}); err != nil || len(p.Judge(sweep.Difference{}, plan.Default().SLA, profiles.CompareOptions{}).Notes) != 2 {
 		t.Errorf("forced: %v", err)
 	}
 	b.Trials[0].Verdict.Result = trial.Fail
-	if _, err := profiles.BestOf(a, b, profiles.CompareOptions{}); err == nil || err.Error() != "b has no setting that kept the promise" {
+	if _, err := profiles.NewBestPair(a, b, profiles.CompareOptions{}); err == nil || err.Error() != "b has no setting that kept the promise" {
 		t.Errorf("without a best: %v", err)
 	}
 }
 
-// TestUnlike: what is measured here compares with a profile of the same model on
-// the same kind of machine.
-func TestUnlike(t *testing.T) {
+// TestCheckComparable: a measurement is comparable with a profile of the same model on the
+// same kind of machine.
+func TestCheckComparable(t *testing.T) {
 	h := header("a")
 	h.Machine = h.Machine.Complete()
 	other, elsewhere := h.Model, header("b").Machine
@@ -139,13 +139,13 @@ func TestUnlike(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"the same", h.Unlike(h.Model, header("b").Machine), ""},
-		{"another model", h.Unlike(other, h.Machine), "a measured another model of that name (sha256 12ab34cd56ef, this is ff)"},
-		{"another machine", h.Unlike(h.Model, elsewhere), "a was measured on another kind of machine"},
-		{"all of the model", profiles.OtherModel(h.Model, h, header("b")), ""},
-		{"one is not", profiles.OtherModel(other, h), "a measured another model (mlp-wide, sha256 12ab34cd56ef; this is mlp-wide, ff)"},
+		{"the same", h.CheckComparable(h.Model, header("b").Machine), ""},
+		{"another model", h.CheckComparable(other, h.Machine), "a measured another model of that name (sha256 12ab34cd56ef, this is ff)"},
+		{"another machine", h.CheckComparable(h.Model, elsewhere), "a was measured on another kind of machine"},
+		{"all of the model", profiles.CheckModel(h.Model, h, header("b")), ""},
+		{"one of another model", profiles.CheckModel(other, h), "a measured another model (mlp-wide, sha256 12ab34cd56ef; this is mlp-wide, ff)"},
 	} {
-		if c.want == "" && c.err != nil || c.want != "" && (!errors.Is(c.err, profiles.ErrUnlike) || c.err.Error() != c.want) {
+		if c.want == "" && c.err != nil || c.want != "" && (!errors.Is(c.err, profiles.ErrNotComparable) || c.err.Error() != c.want) {
 			t.Errorf("%s: %v, want %q", c.name, c.err, c.want)
 		}
 	}

@@ -16,33 +16,32 @@ import (
 
 const eventMerged = "merged"
 
-// MergeOptions of a merge.
+// MergeOptions are the options of Merge.
 type MergeOptions struct {
 	ID    string    // of the new profile, from NewID
 	At    time.Time // now
 	Tool  string    // "sweetspot 0.1.0"
-	Force bool      // join parts of unlike machines, models and plans, and unfinished ones
+	Force bool      // also merge parts of different machines, models and plans, and parts that are still written
 }
 
-// Merge joins parts, such as the shards of a sweep or a sweep and the one that
-// resumed it, into a new profile at path; the parts stay as they are. Their
-// trials and probes are numbered anew, in the order of the parts' creation; what a
-// part brought along from the one it resumes is there once. Every other line is
-// taken over as it stands, fields unknown to this version included. Events called
-// merged say where each number comes from. The choice is the best of the parts'
-// choices by what the first part's plan asks for, as far as no trial speaks against
-// them; what of them does not count is left out, since a profile's last choice does.
+// Merge merges parts into a new profile at path: the shards of a sweep, or a sweep and
+// the sweeps that resumed it. It does not change the parts. Their trials and probes get
+// new numbers, in the order in which the parts were created; copies in a part that
+// resumes another one are left out. All other lines are copied unchanged, with the
+// fields that this version does not know. Events called merged say from where the
+// numbers come. The choice is the best of the choices of the parts by the plan of the
+// first part. Choices that another trial contradicts are left out.
 func Merge(path string, parts []*Profile, o MergeOptions) error {
 	parts = slices.Clone(parts)
 	slices.SortStableFunc(parts, func(a, b *Profile) int {
 		return cmp.Or(a.Header.Created.Compare(b.Header.Created), cmp.Compare(a.Header.ID, b.Header.ID))
 	})
-	doubts, err := mergeable(parts)
+	problems, err := checkParts(parts)
 	switch {
 	case err != nil:
 		return err
-	case len(doubts) > 0 && !o.Force:
-		return fmt.Errorf("profiles: %w: %s; --force joins them anyway", ErrUnlike, strings.Join(doubts, "; "))
+	case len(problems) > 0 && !o.Force:
+		return fmt.Errorf("profiles: %w: %s; --force merges them anyway", ErrNotComparable, strings.Join(problems, "; "))
 	}
 	h := parts[0].Header
 	h.ID, h.Created, h.Tool, h.Shard, h.Resumes = o.ID, o.At, o.Tool, nil, nil
@@ -50,58 +49,59 @@ func Merge(path string, parts []*Profile, o MergeOptions) error {
 	if err != nil {
 		return err
 	}
-	m := merger{w: w, at: o.At, joined: join(parts)}
-	err = errors.Join(m.all(parts, doubts), w.Close())
+	m := merger{w: w, at: o.At, analysis: analyze(parts)}
+	err = errors.Join(m.write(parts, problems), w.Close())
 	if err != nil {
-		os.Remove(path) // half of it is of no use, and in the way of another try
+		os.Remove(path) // an incomplete file is useless, and Create would refuse to overwrite it
 	}
 	return err
 }
 
-// mergeable tells what speaks against joining the parts: the error for good, the
-// doubts unless forced.
-func mergeable(parts []*Profile) (doubts []string, err error) {
+// checkParts says why the parts should not be merged: an error if that is impossible, and
+// the problems that force ignores.
+func checkParts(parts []*Profile) (problems []string, err error) {
 	if len(parts) < 2 {
-		return nil, errors.New("profiles: merge wants two profiles or more")
+		return nil, errors.New("profiles: merge needs two profiles or more")
 	}
 	first := parts[0].Header
 	var ids, shards []string
 	for _, p := range parts {
 		h := p.Header
 		if slices.Contains(ids, h.ID) {
-			return nil, fmt.Errorf("profiles: %s is there twice", h.ID)
+			return nil, fmt.Errorf("profiles: %s is given twice", h.ID)
 		}
 		ids = append(ids, h.ID)
-		for _, u := range unlike(first, h) {
-			doubts = append(doubts, h.ID+": "+u)
+		for _, d := range differences(first, h) {
+			problems = append(problems, h.ID+": "+d)
 		}
 		if h.PlanHash != first.PlanHash {
-			doubts = append(doubts, h.ID+": another plan")
+			problems = append(problems, h.ID+": another plan")
 		}
 		if p.Running {
-			doubts = append(doubts, h.ID+": still being written")
+			problems = append(problems, h.ID+": still being written")
 		}
 		if h.Shard != nil && h.Resumes == nil {
 			if slices.Contains(shards, *h.Shard) {
-				doubts = append(doubts, fmt.Sprintf("%s: a second shard %s", h.ID, *h.Shard))
+				problems = append(problems, fmt.Sprintf("%s: a second shard %s", h.ID, *h.Shard))
 			}
 			shards = append(shards, *h.Shard)
 		}
 	}
-	return doubts, nil
+	return problems, nil
 }
 
 // merger writes the new profile.
 type merger struct {
-	joined
+	analysis
 	w      *Writer
 	at     time.Time
 	probes int
 }
 
-func (m *merger) all(parts []*Profile, doubts []string) error {
-	for _, d := range doubts {
-		if err := m.event("unlike parts: " + d); err != nil {
+// write writes all lines after the header.
+func (m *merger) write(parts []*Profile, problems []string) error {
+	for _, p := range problems {
+		if err := m.event("unlike parts: " + p); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (m *merger) all(parts []*Profile, doubts []string) error {
 			return err
 		}
 	}
-	missing := unfinished(parts)
+	missing := missingParts(parts)
 	for _, text := range missing {
 		if err := m.event(text); err != nil {
 			return err
@@ -120,7 +120,7 @@ func (m *merger) all(parts []*Profile, doubts []string) error {
 	if len(missing) > 0 {
 		state = Stopped
 	}
-	best, runners := m.pick()
+	best, runners := m.best()
 	if best != nil {
 		if err := m.w.Choice(m.choice(*best, runners)); err != nil {
 			return err
@@ -133,12 +133,12 @@ func (m *merger) event(detail string) error {
 	return m.w.Event(trial.Event{At: m.at, What: eventMerged, Detail: detail})
 }
 
-// part takes over the lines of part i, after the event that says so.
+// part copies the lines of part i, after an event that says from where they come.
 func (m *merger) part(i int, p *Profile) error {
 	if err := m.event(m.origin(i, p)); err != nil {
 		return err
 	}
-	if why := m.against[i]; why != "" {
+	if why := m.rejectedChoice[i]; why != "" {
 		if err := m.event(why); err != nil {
 			return err
 		}
@@ -148,15 +148,15 @@ func (m *merger) part(i int, p *Profile) error {
 		skip := false
 		switch l.Kind {
 		case "header", "end":
-			skip = true // the event tells what they said
+			skip = true // their content is in the event
 		case "trial":
-			skip = m.copied[i][trials]
+			skip = m.copiedTrials[i][trials]
 			trials++
 		case "probe":
-			skip = m.known[i][probes]
+			skip = m.copiedProbes[i][probes]
 			probes++
 		case "choice":
-			skip = m.against[i] != ""
+			skip = m.rejectedChoice[i] != ""
 		}
 		if skip {
 			continue
@@ -168,21 +168,21 @@ func (m *merger) part(i int, p *Profile) error {
 	return nil
 }
 
-// origin says which trials of part i follow.
+// origin says which trials follow, and their old and new numbers.
 func (m *merger) origin(i int, p *Profile) string {
-	var own []trial.Trial
+	var kept []trial.Trial
 	for j, t := range p.Trials {
-		if !m.copied[i][j] {
-			own = append(own, t)
+		if !m.copiedTrials[i][j] {
+			kept = append(kept, t)
 		}
 	}
 	from := "no trials"
-	if n := len(own); n > 0 {
-		first := m.number[i][own[0].N]
-		from = fmt.Sprintf("trials %d-%d are %d-%d", first, first+n-1, own[0].N, own[n-1].N)
+	if n := len(kept); n > 0 {
+		first := m.number[i][kept[0].N]
+		from = fmt.Sprintf("trials %d-%d are %d-%d", first, first+n-1, kept[0].N, kept[n-1].N)
 	}
 	out := []string{fmt.Sprintf("%s of %s, %s", from, p.Header.ID, p.State())}
-	if n := len(p.Trials) - len(own); n > 0 {
+	if n := len(p.Trials) - len(kept); n > 0 {
 		out = append(out, fmt.Sprintf("%d more are those of the part it resumes", n))
 	}
 	if s := p.Header.Shard; s != nil {
@@ -194,7 +194,7 @@ func (m *merger) origin(i int, p *Profile) string {
 	return strings.Join(append(out, p.Warnings...), ", ")
 }
 
-// line takes over one line with new numbers.
+// line copies one line with new numbers.
 func (m *merger) line(l Line, number map[int]int) error {
 	raw, done := l.Raw, func() {}
 	var err error
@@ -209,7 +209,7 @@ func (m *merger) line(l Line, number map[int]int) error {
 		m.probes++
 		raw, err = setField(raw, "n", m.probes)
 	case "choice":
-		raw, err = renumbered(raw, number)
+		raw, err = renumberChoice(raw, number)
 	}
 	if err != nil {
 		return fmt.Errorf("profiles: line %d: %w", l.Number, err)
@@ -217,11 +217,11 @@ func (m *merger) line(l Line, number map[int]int) error {
 	return m.w.raw(raw, done)
 }
 
-// unfinished says what is missing from a whole sweep: parts that were not run to
-// their end and that no other part resumes, and shards.
-func unfinished(parts []*Profile) []string {
+// missingParts says what is missing from a complete sweep: parts that did not end and
+// that no other part resumes, and shards.
+func missingParts(parts []*Profile) []string {
 	resumed := map[string]bool{}
-	shards, of := map[string]bool{}, 0
+	shards, total := map[string]bool{}, 0
 	for _, p := range parts {
 		if r := p.Header.Resumes; r != nil {
 			resumed[*r] = true
@@ -229,7 +229,7 @@ func unfinished(parts []*Profile) []string {
 		if s := p.Header.Shard; s != nil {
 			shards[*s] = true
 			_, n, _ := strings.Cut(*s, "/")
-			of, _ = strconv.Atoi(n)
+			total, _ = strconv.Atoi(n)
 		}
 	}
 	var out []string
@@ -238,8 +238,8 @@ func unfinished(parts []*Profile) []string {
 			out = append(out, fmt.Sprintf("%s was not run to its end: %s", p.Header.ID, p.State()))
 		}
 	}
-	if len(shards) < of {
-		out = append(out, fmt.Sprintf("%d of %d shards", len(shards), of))
+	if len(shards) < total {
+		out = append(out, fmt.Sprintf("%d of %d shards", len(shards), total))
 	}
 	return out
 }

@@ -14,12 +14,12 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// shard writes shard i of n with two trials, chosen first, and an unknown field
-// and line; end says whether it ends.
+// shard writes shard i of n, with two trials, a choice, a line of an unknown kind, and, if
+// end is set, an end line.
 func shard(t *testing.T, dir string, i, n int, end bool) string {
 	t.Helper()
 	h := header(fmt.Sprintf("2026112%dT091500Z-7f3a", i))
-	h.Created = at.Add(time.Duration(-i) * time.Hour) // the later shard was begun first
+	h.Created = at.Add(time.Duration(-i) * time.Hour) // the shard with the higher number was created first
 	of := fmt.Sprintf("%d/%d", i, n)
 	h.Shard = &of
 	path := profiles.Path(dir, h.ID)
@@ -27,7 +27,7 @@ func shard(t *testing.T, dir string, i, n int, end bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := tight(4, float64(i), 1)
+	second := precise(4, float64(i), 1)
 	second.Settings.Workers = 4 + i
 	first := sampleTrial(3)
 	first.Verdict.Result = trial.Fail
@@ -47,7 +47,7 @@ func shard(t *testing.T, dir string, i, n int, end bool) string {
 	}
 	defer f.Close()
 	fmt.Fprintf(f, `{"t":"mood", "value":"good","n":7}`+"\n")
-	if err := profiles.Annotate(path, at, profiles.Remark{Tag: []string{fmt.Sprint("shard", i)}}); err != nil {
+	if err := profiles.Annotate(path, at, profiles.Annotation{Tag: []string{fmt.Sprint("shard", i)}}); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -63,7 +63,7 @@ func merge(t *testing.T, paths []string, force bool) (*profiles.Profile, error) 
 	err := profiles.Merge(out, parts, profiles.MergeOptions{ID: "20261130T091500Z-0001", At: at, Tool: "sweetspot 0.1.0", Force: force})
 	if err != nil {
 		if _, there := os.Stat(out); there == nil {
-			t.Error("a merge that failed left a file")
+			t.Error("a failed merge left a file")
 		}
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func merge(t *testing.T, paths []string, force bool) (*profiles.Profile, error) 
 }
 
 func TestMerge(t *testing.T) {
-	dir := in(t)
+	dir := newDir(t)
 	p, err := merge(t, []string{shard(t, dir, 1, 2, true), shard(t, dir, 2, 2, true)}, false)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestMerge(t *testing.T) {
 		t.Errorf("event = %+v, want %q", p.Events[0], want)
 	}
 	if p.Probes[1].N != 2 || p.Probes[1].BatchSize != 1 || p.Choices[1].N != 4 || p.Choices[1].Why.RunnersUp[0] != 3 || p.Choices[1].Why.Limit != "execution" {
-		t.Errorf("probe %+v, choice %+v: not renumbered", p.Probes[1], p.Choices[1])
+		t.Errorf("probe %+v, choice %+v: the numbers were not changed", p.Probes[1], p.Choices[1])
 	}
 	c, _ := p.Choice()
 	if c.N != 2 || c.By != "merge" || c.Settings.Workers != 6 || c.Why.RunnersUp[0] != 4 || c.Why.Headroom.Text(2) != "0.59" {
@@ -116,11 +116,11 @@ func TestMerge(t *testing.T) {
 }
 
 func TestMergeResumed(t *testing.T) {
-	dir := in(t)
+	dir := newDir(t)
 	first := shard(t, dir, 2, 2, false)
-	whole, err := merge(t, []string{first, shard(t, dir, 1, 2, true)}, false)
-	if err != nil || whole.State() != profiles.Stopped || whole.End.Exit != 0 {
-		t.Errorf("an interrupted shard: %v, %v", whole.End, err)
+	complete, err := merge(t, []string{first, shard(t, dir, 1, 2, true)}, false)
+	if err != nil || complete.State() != profiles.Stopped || complete.End.Exit != 0 {
+		t.Errorf("an interrupted shard: %v, %v", complete.End, err)
 	}
 	h := header("20261125T000000Z-aaaa")
 	id := "20261122T091500Z-7f3a"
@@ -143,13 +143,13 @@ func TestMergeResumed(t *testing.T) {
 }
 
 func TestMergeRefusals(t *testing.T) {
-	dir := in(t)
+	dir := newDir(t)
 	a := shard(t, dir, 1, 2, true)
 	if _, err := merge(t, []string{a}, true); err == nil || !strings.Contains(err.Error(), "two profiles or more") {
 		t.Errorf("one part: %v", err)
 	}
-	if _, err := merge(t, []string{a, a}, true); err == nil || !strings.Contains(err.Error(), "is there twice") {
-		t.Errorf("twice the same: %v", err)
+	if _, err := merge(t, []string{a, a}, true); err == nil || !strings.Contains(err.Error(), "is given twice") {
+		t.Errorf("the same one twice: %v", err)
 	}
 	h := header("b")
 	h.Machine.Cores, h.PlanHash = 64, "sha256:11"
@@ -162,8 +162,8 @@ func TestMergeRefusals(t *testing.T) {
 	defer w.Close()
 	paths := []string{a, profiles.Path(dir, h.ID)}
 	_, err = merge(t, paths, false)
-	for _, want := range []string{"cores: 64 and 2", "another plan", "still being written", "a second shard 1/2", "--force joins them anyway"} {
-		if !errors.Is(err, profiles.ErrUnlike) || !strings.Contains(err.Error(), strings.ReplaceAll(want, "64 and 2", "2 and 64")) {
+	for _, want := range []string{"cores: 64 and 2", "another plan", "still being written", "a second shard 1/2", "--force merges them anyway"} {
+		if !errors.Is(err, profiles.ErrNotComparable) || !strings.Contains(err.Error(), strings.ReplaceAll(want, "64 and 2", "2 and 64")) {
 			t.Errorf("Merge = %v, want %q", err, want)
 		}
 	}

@@ -16,39 +16,39 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// What an event of a person's is called.
+// Kinds of events that a person adds.
 const (
 	eventNote  = "note"
 	eventTag   = "tag"
 	eventUntag = "untag"
 )
 
-// Remark is what a person says of a profile: a note, tags put on and taken off.
-type Remark struct {
+// Annotation is what a person adds to a profile: a note, new tags, and tags to be removed.
+type Annotation struct {
 	Note  string
 	Tag   []string
 	Untag []string
 }
 
-var tagForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$`)
+var tagPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$`)
 
-func (r Remark) validate() error {
-	if strings.TrimSpace(r.Note) == "" && len(r.Tag)+len(r.Untag) == 0 {
-		return errors.New("profiles: nothing to note: give a text or a tag")
+func (a Annotation) validate() error {
+	if strings.TrimSpace(a.Note) == "" && len(a.Tag)+len(a.Untag) == 0 {
+		return errors.New("profiles: nothing to add: give a note or a tag")
 	}
-	for _, t := range slices.Concat(r.Tag, r.Untag) {
-		if !tagForm.MatchString(t) {
+	for _, t := range slices.Concat(a.Tag, a.Untag) {
+		if !tagPattern.MatchString(t) {
 			return fmt.Errorf("profiles: tag %q: want 1-40 letters, digits, dots, dashes and underscores, a letter or digit first", t)
 		}
 	}
 	return nil
 }
 
-// Annotate appends r to the profile at path as events dated at; nothing that is
-// in the file changes. A torn last line, which no reader reads, is taken off
-// first. A profile that is still being written is refused.
-func Annotate(path string, at time.Time, r Remark) error {
-	if err := r.validate(); err != nil {
+// Annotate appends a to the profile at path as events with the time at. The lines in the
+// file are not changed. An incomplete last line, which all readers ignore, is removed
+// first. It is an error if the profile is still being written.
+func Annotate(path string, at time.Time, a Annotation) error {
+	if err := a.validate(); err != nil {
 		return err
 	}
 	if p, err := Read(path); p == nil {
@@ -58,29 +58,29 @@ func Annotate(path string, at time.Time, r Remark) error {
 	if err != nil {
 		return fmt.Errorf("profiles: %w", err)
 	}
-	if held(f) {
+	if isLocked(f) {
 		f.Close()
-		return fmt.Errorf("profiles: %s is still being written; note it when it has ended", path)
+		return fmt.Errorf("profiles: %s is still being written; try again when it has ended", path)
 	}
-	lock(f) // waits for another who notes at this moment
+	lock(f) // waits for another process that annotates it now
 	w := newWriter(filepath.Base(path), f, Options{})
-	err = w.resume(f)
+	err = w.seekEnd(f)
 	if err == nil {
-		err = w.remark(at, r)
+		err = w.annotate(at, a)
 	}
 	return errors.Join(err, w.Close())
 }
 
-// remark records r as events.
-func (w *Writer) remark(at time.Time, r Remark) error {
+// annotate records a as events.
+func (w *Writer) annotate(at time.Time, a Annotation) error {
 	var events []trial.Event
-	if note := strings.TrimSpace(r.Note); note != "" {
+	if note := strings.TrimSpace(a.Note); note != "" {
 		events = append(events, trial.Event{At: at, What: eventNote, Detail: note})
 	}
-	for _, t := range r.Tag {
+	for _, t := range a.Tag {
 		events = append(events, trial.Event{At: at, What: eventTag, Detail: t})
 	}
-	for _, t := range r.Untag {
+	for _, t := range a.Untag {
 		events = append(events, trial.Event{At: at, What: eventUntag, Detail: t})
 	}
 	for _, e := range events {
@@ -91,21 +91,21 @@ func (w *Writer) remark(at time.Time, r Remark) error {
 	return nil
 }
 
-// resume makes w go on at the end of f: behind its last whole line.
-func (w *Writer) resume(f *os.File) error {
+// seekEnd prepares w to append to f: it completes or removes an incomplete last line.
+func (w *Writer) seekEnd(f *os.File) error {
 	data, err := io.ReadAll(f)
 	if err != nil {
 		return fmt.Errorf("profiles: %s: %w", w.name, err)
 	}
-	whole := bytes.LastIndexByte(data, '\n') + 1
-	switch tail := data[whole:]; {
+	complete := bytes.LastIndexByte(data, '\n') + 1
+	switch tail := data[complete:]; {
 	case len(tail) == 0:
-		w.size = int64(whole)
-	case json.Valid(tail): // it lacks its line feed only
+		w.size = int64(complete)
+	case json.Valid(tail): // only the line feed is missing
 		w.size = int64(len(data))
 		err = w.append([]byte("\n"))
 	default:
-		w.size = int64(whole)
+		w.size = int64(complete)
 		err = f.Truncate(w.size)
 	}
 	if err != nil {
@@ -114,7 +114,7 @@ func (w *Writer) resume(f *os.File) error {
 	return nil
 }
 
-// Tags are the tags the profile has now, sorted.
+// Tags returns the current tags, sorted.
 func (p *Profile) Tags() []string {
 	var out []string
 	for _, e := range p.Events {

@@ -13,12 +13,12 @@ import (
 )
 
 func TestAnnotate(t *testing.T) {
-	path := write(t, in(t), "a")
+	path := write(t, newDir(t), "a")
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []profiles.Remark{
+	for _, r := range []profiles.Annotation{
 		{Note: " before the new driver\n", Tag: []string{"baseline", "v1"}},
 		{Tag: []string{"baseline", "nightly"}, Untag: []string{"v1", "never"}},
 		{Note: "see /home/alice/notes.txt"},
@@ -48,26 +48,26 @@ func TestAnnotate(t *testing.T) {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 	if p.State() != profiles.Done || len(p.Warnings) > 0 {
-		t.Errorf("state %s, warnings %q: notes behind the end change neither", p.State(), p.Warnings)
+		t.Errorf("state %s, warnings %q: notes after the end line must change neither", p.State(), p.Warnings)
 	}
 }
 
-// TestAnnotateTorn notes a profile cut anywhere in its last lines: every
-// whole line and the note are read back, and nothing is damaged.
-func TestAnnotateTorn(t *testing.T) {
-	dir := in(t)
+// TestAnnotateIncomplete annotates a profile that was cut somewhere in its last lines: all
+// complete lines and the note are read, and no line is damaged.
+func TestAnnotateIncomplete(t *testing.T) {
+	dir := newDir(t)
 	data, err := os.ReadFile(write(t, dir, "a"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := profiles.Path(dir, "cut")
-	for _, back := range []int{0, 1, 2, 3, 20, 60, 100, 101, 102, 110, 150, 200} {
-		cut := len(data) - back
+	for _, missing := range []int{0, 1, 2, 3, 20, 60, 100, 101, 102, 110, 150, 200} {
+		cut := len(data) - missing
 		if err := os.WriteFile(path, data[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
 		before := len(read(t, path).Lines)
-		if err := profiles.Annotate(path, at, profiles.Remark{Note: "kept"}); err != nil {
+		if err := profiles.Annotate(path, at, profiles.Annotation{Note: "kept"}); err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
 		p := read(t, path)
@@ -78,43 +78,43 @@ func TestAnnotateTorn(t *testing.T) {
 }
 
 func TestAnnotateErrors(t *testing.T) {
-	dir := in(t)
+	dir := newDir(t)
 	path := write(t, dir, "a")
 	for _, c := range []struct {
-		remark profiles.Remark
-		want   string
+		annotation profiles.Annotation
+		want       string
 	}{
-		{profiles.Remark{Note: " "}, "nothing to note"},
-		{profiles.Remark{Tag: []string{"two words"}}, `tag "two words": want 1-40 letters`},
-		{profiles.Remark{Untag: []string{"-x"}}, `tag "-x"`},
+		{profiles.Annotation{Note: " "}, "nothing to add"},
+		{profiles.Annotation{Tag: []string{"two words"}}, `tag "two words": want 1-40 letters`},
+		{profiles.Annotation{Untag: []string{"-x"}}, `tag "-x"`},
 	} {
-		if err := profiles.Annotate(path, at, c.remark); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("Annotate(%+v) = %v, want %q", c.remark, err, c.want)
+		if err := profiles.Annotate(path, at, c.annotation); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Annotate(%+v) = %v, want %q", c.annotation, err, c.want)
 		}
 	}
-	if err := profiles.Annotate(profiles.Path(dir, "none"), at, profiles.Remark{Note: "x"}); err == nil {
-		t.Error("Annotate of no file: no error")
+	if err := profiles.Annotate(profiles.Path(dir, "none"), at, profiles.Annotation{Note: "x"}); err == nil {
+		t.Error("Annotate of a missing file: no error")
 	}
 	w, err := profiles.Create(profiles.Path(dir, "b"), header("b"), profiles.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	err = profiles.Annotate(profiles.Path(dir, "b"), at, profiles.Remark{Note: "x"})
+	err = profiles.Annotate(profiles.Path(dir, "b"), at, profiles.Annotation{Note: "x"})
 	if err == nil || !strings.Contains(err.Error(), "still being written") {
-		t.Errorf("Annotate beside a writer: %v", err)
+		t.Errorf("Annotate while it is written: %v", err)
 	}
 }
 
-func TestAnnotateTogether(t *testing.T) {
-	path := write(t, in(t), "a")
+func TestAnnotateConcurrently(t *testing.T) {
+	path := write(t, newDir(t), "a")
 	var wg sync.WaitGroup
 	done := make([]bool, 8)
 	for i := range done {
-		wg.Go(func() { done[i] = profiles.Annotate(path, at, profiles.Remark{Note: "x"}) == nil })
+		wg.Go(func() { done[i] = profiles.Annotate(path, at, profiles.Annotation{Note: "x"}) == nil })
 	}
 	wg.Wait()
-	want := 1 // the pause
+	want := 1 // the paused event of write
 	for _, ok := range done {
 		if ok {
 			want++
@@ -127,7 +127,7 @@ func TestAnnotateTogether(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	dir := folder(t)
-	if err := profiles.Annotate(profiles.Path(dir, "20261122T091500Z-7f3a"), at, profiles.Remark{Tag: []string{"baseline"}}); err != nil {
+	if err := profiles.Annotate(profiles.Path(dir, "20261122T091500Z-7f3a"), at, profiles.Annotation{Tag: []string{"baseline"}}); err != nil {
 		t.Fatal(err)
 	}
 	list, err := profiles.List(dir)
@@ -158,7 +158,7 @@ func TestFilter(t *testing.T) {
 		}
 	}
 	_, err = profiles.Filter{Model: "[", State: "finished"}.Select(list)
-	for _, want := range []string{`model "[": no pattern`, `state "finished": unknown; known: done`} {
+	for _, want := range []string{`model "[": not a valid pattern`, `state "finished": unknown; known: done`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Select = %v, want %q", err, want)
 		}

@@ -6,9 +6,9 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// withOwn adds to a table of settings a column for each knob of the target's own,
-// behind those of the seven.
-func withOwn(t table, settings []knob.Settings) table {
+// withOwnKnobs inserts a column into a table of settings for each own knob of the target,
+// after the common knobs.
+func withOwnKnobs(t table, settings []knob.Settings) table {
 	at := 1 + slices.IndexFunc(t.columns, func(c column) bool { return c.title == "device" })
 	for _, k := range slices.Backward(knob.TableOf(settings...).Own()) {
 		t.columns = slices.Insert(t.columns, at, column{title: string(k.Name)})

@@ -12,21 +12,20 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// foreign is a trial of a server that tells none of the seven and has two knobs of its
-// own.
-func foreign(n int, own knob.OwnValues, rps float64) trial.Trial {
-	t := tight(n, rps, 1)
+// remoteTrial returns a trial of a server that reports no common knob and has own knobs.
+func remoteTrial(n int, own knob.OwnValues, rps float64) trial.Trial {
+	t := precise(n, rps, 1)
 	t.Settings, t.Model = knob.Settings{Own: own}, trial.ModelLatencies{}
 	return t
 }
 
-// far is a profile measured on a server elsewhere, written and read.
-func far(t *testing.T, id string, trials ...trial.Trial) *profiles.Profile {
+// remoteProfile writes and reads a profile of a remote server.
+func remoteProfile(t *testing.T, id string, trials ...trial.Trial) *profiles.Profile {
 	t.Helper()
 	h := header(id)
 	h.Machine = profiles.RemoteMachine("gpu-box.example:8000")
 	h.Model = profiles.Model{Name: "cat", Source: "remote"}
-	path := profiles.Path(in(t), id)
+	path := profiles.Path(newDir(t), id)
 	w, err := profiles.Create(path, h, profiles.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -45,11 +44,11 @@ func far(t *testing.T, id string, trials ...trial.Trial) *profiles.Profile {
 	return read(t, path)
 }
 
-// TestOwnKnobsInAProfile: what a target brings is in the lines as it was, in the table
-// as columns, and what it does not tell is n/a.
+// TestOwnKnobsInAProfile: own knobs are unchanged in the lines and are columns of the table.
+// Common knobs that the target does not report are n/a.
 func TestOwnKnobsInAProfile(t *testing.T) {
-	want := []trial.Trial{foreign(1, "instances=1 max_batch_size=8", 1), foreign(2, "instances=2 max_batch_size=32 mode=a", 2)}
-	p := far(t, "20261122T091500Z-7f3a", want...)
+	want := []trial.Trial{remoteTrial(1, "instances=1 max_batch_size=8", 1), remoteTrial(2, "instances=2 max_batch_size=32 mode=a", 2)}
+	p := remoteProfile(t, "20261122T091500Z-7f3a", want...)
 	for i, r := range p.Trials {
 		if r.Settings != want[i].Settings {
 			t.Errorf("trial %d has %+v, want %+v", r.N, r.Settings, want[i].Settings)
@@ -70,17 +69,17 @@ func TestOwnKnobsInAProfile(t *testing.T) {
 	}
 	for _, name := range []string{"gpu-box", "Test CPU", "8000"} {
 		if strings.Contains(text, name) || bytes.Contains(p.Lines[0].Raw, []byte(name)) {
-			t.Errorf("the profile tells %q", name)
+			t.Errorf("the profile contains %q", name)
 		}
 	}
 }
 
-// TestOwnKnobsCompared: trials of equal values are compared, and the values that
-// differ are shown.
+// TestOwnKnobsCompared: trials with equal own knobs are compared, and different values are
+// shown.
 func TestOwnKnobsCompared(t *testing.T) {
 	slow, fast := knob.OwnValues("instances=1 max_batch_size=1"), knob.OwnValues("instances=1 max_batch_size=8")
-	a := far(t, "a", foreign(1, slow, 1), foreign(2, fast, 2))
-	b := far(t, "b", foreign(1, fast, 1.5), foreign(2, slow, 1))
+	a := remoteProfile(t, "a", remoteTrial(1, slow, 1), remoteTrial(2, fast, 2))
+	b := remoteProfile(t, "b", remoteTrial(1, fast, 1.5), remoteTrial(2, slow, 1))
 	c, err := profiles.Compare(a, b, profiles.CompareOptions{Tolerance: .05})
 	if err != nil {
 		t.Fatal(err)
@@ -98,17 +97,17 @@ func TestOwnKnobsCompared(t *testing.T) {
 		}
 	}
 	if strings.Contains(text.String(), "workers") {
-		t.Errorf("what nobody told is compared:\n%s", text.String())
+		t.Errorf("a knob that no trial knows is shown:\n%s", text.String())
 	}
-	elsewhere := far(t, "c", foreign(1, fast, 1))
-	elsewhere.Header.Machine = profiles.RemoteMachine("another-box:1").Complete()
-	if _, err := profiles.Compare(a, elsewhere, profiles.CompareOptions{}); err == nil || !strings.Contains(err.Error(), "remote machine: ") {
+	other := remoteProfile(t, "c", remoteTrial(1, fast, 1))
+	other.Header.Machine = profiles.RemoteMachine("another-box:1").Complete()
+	if _, err := profiles.Compare(a, other, profiles.CompareOptions{}); err == nil || !strings.Contains(err.Error(), "remote machine: ") {
 		t.Errorf("profiles of two servers: %v", err)
 	}
 }
 
-// Every profile of before reads as before.
-func TestNothingOfItsOwn(t *testing.T) {
+// TestNoOwnKnobs: a profile of an earlier version has no own knobs.
+func TestNoOwnKnobs(t *testing.T) {
 	old := read(t, "testdata/v1.jsonl")
 	for _, r := range old.Trials {
 		if r.Settings.Own != "" {
@@ -117,14 +116,14 @@ func TestNothingOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestPredictOfOwnKnobs: the simulator knows nothing of a server that tells neither
-// workers nor batches.
+// TestPredictOfOwnKnobs: a server that reports neither workers nor batches cannot be
+// simulated.
 func TestPredictOfOwnKnobs(t *testing.T) {
-	p := far(t, "20261122T091500Z-7f3a", foreign(1, "instances=1", 1))
-	if _, err := profiles.Predict(p, 50); err == nil || !strings.Contains(err.Error(), "nothing to predict from") {
+	p := remoteProfile(t, "20261122T091500Z-7f3a", remoteTrial(1, "instances=1", 1))
+	if _, err := profiles.Predict(p, 50); err == nil || !strings.Contains(err.Error(), "nothing can be simulated") {
 		t.Errorf("Predict = %v", err)
 	}
-	if a, b := profiles.KeyOf(knob.Settings{Workers: 1, Own: "x=1"}), profiles.KeyOf(knob.Settings{Workers: 1, Own: "x=2"}); cmp.Equal(a, b) {
-		t.Error("two values of an own knob share service times")
+	if a, b := profiles.CurveKeyOf(knob.Settings{Workers: 1, Own: "x=1"}), profiles.CurveKeyOf(knob.Settings{Workers: 1, Own: "x=2"}); cmp.Equal(a, b) {
+		t.Error("two values of an own knob have the same service times")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// point is what two trials have in common that are one measurement made twice.
+// point is what two trials have in common if they can be compared.
 type point struct {
 	settings knob.Settings
 	options  knob.Options
@@ -20,10 +20,10 @@ type point struct {
 
 func pointOf(t trial.Trial) point { return point{t.Settings, t.Options, t.Load} }
 
-// pairs are the trials to compare, and notes on what was left out.
-func pairs(a, b *Profile, choice bool) ([]Pair, []string, error) {
+// matchTrials returns the pairs of trials to compare, and notes on the trials without a partner.
+func matchTrials(a, b *Profile, choice bool) ([]Pair, []string, error) {
 	if choice {
-		p, err := choices(a, b)
+		p, err := pairChoices(a, b)
 		return p, nil, err
 	}
 	var out []Pair
@@ -34,28 +34,28 @@ func pairs(a, b *Profile, choice bool) ([]Pair, []string, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, nil, errors.New("no trial of one has the settings and the load of a trial of the other; --choice compares the two choices")
+		return nil, nil, errors.New("no two trials have the same settings and load; --choice compares the two choices")
 	}
 	for i := range out {
 		out[i].n, out[i].k = len(out), widening(len(out))
 	}
-	var left, notes []string
+	var unmatched, notes []string
 	for _, p := range []struct {
 		id string
 		n  int
 	}{{a.Header.ID, len(inA) - len(out)}, {b.Header.ID, len(inB) - len(out)}} {
 		if p.n > 0 {
-			left = append(left, fmt.Sprintf("%d of %s", p.n, p.id))
+			unmatched = append(unmatched, fmt.Sprintf("%d of %s", p.n, p.id))
 		}
 	}
-	if len(left) > 0 {
-		notes = append(notes, "left out: what only one measured: "+strings.Join(left, ", "))
+	if len(unmatched) > 0 {
+		notes = append(notes, "trials that only one of them has are left out: "+strings.Join(unmatched, ", "))
 	}
 	return out, notes, nil
 }
 
-// points are the trials of a profile that can be compared, one for each
-// settings and load: of repeated ones the one with most answers.
+// points returns the trials of a profile that can be compared, one per settings and load.
+// Of repeated trials it is the one with most answers.
 func points(p *Profile) []trial.Trial {
 	var out []trial.Trial
 	for _, t := range p.Trials {
@@ -73,8 +73,8 @@ func points(p *Profile) []trial.Trial {
 	return out
 }
 
-// choices pairs the two choices. Their settings may differ, their loads may not.
-func choices(a, b *Profile) ([]Pair, error) {
+// pairChoices pairs the two choices. Their settings may differ, their loads must be equal.
+func pairChoices(a, b *Profile) ([]Pair, error) {
 	ta, okA := a.Best()
 	tb, okB := b.Best()
 	switch {
@@ -83,14 +83,14 @@ func choices(a, b *Profile) ([]Pair, error) {
 	case !okB:
 		return nil, fmt.Errorf("%s has no choice: no trial met its promise", b.Header.ID)
 	case ta.Load != tb.Load:
-		return nil, fmt.Errorf("the choices were measured under other loads: %s and %s", ta.Load, tb.Load)
+		return nil, fmt.Errorf("the choices were measured under different loads: %s and %s", ta.Load, tb.Load)
 	case ta.Counts.OK == 0 || tb.Counts.OK == 0:
-		return nil, errors.New("a choice without answers")
+		return nil, errors.New("one of the choices has no answers")
 	}
 	return []Pair{newPair(ta, tb)}, nil
 }
 
-// newPair is a pair that stands alone.
+// newPair returns the only pair of a comparison.
 func newPair(a, b trial.Trial) Pair {
 	p := Pair{
 		A: Side{a.N, a.Settings, a.Verdict.Result}, B: Side{b.N, b.Settings, b.Verdict.Result},
@@ -98,7 +98,7 @@ func newPair(a, b trial.Trial) Pair {
 	}
 	for _, t := range []trial.Trial{a, b} {
 		for _, w := range t.WarningsOf(trial.GeneratorLimited) {
-			p.Doubts = append(p.Doubts, fmt.Sprintf("trial %d: %v", t.N, w))
+			p.Caveats = append(p.Caveats, fmt.Sprintf("trial %d: %v", t.N, w))
 		}
 	}
 	return p

@@ -17,51 +17,51 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Prediction is what the simulator says of a profile's settings under an open
-// load with Poisson arrivals that need not have been measured. It is data.
+// Prediction has simulated figures of the settings of a profile under an open load with
+// Poisson arrivals. The load need not have been measured. It is data.
 type Prediction struct {
-	Predicted bool        `json:"predicted"` // always: no figure in here was measured
-	Profile   string      `json:"profile"`   // its ID
+	Predicted bool        `json:"predicted"` // always true: no figure was measured
+	Profile   string      `json:"profile"`   // ID
 	Model     string      `json:"model"`
 	Rate      float64     `json:"rate_rps"`
-	SLA       *trial.SLA  `json:"sla"`      // nil if the profile has no promise
+	SLA       *trial.SLA  `json:"sla"`      // nil if there is no promise
 	Settings  []Predicted `json:"settings"` // best first
-	Unknown   int         `json:"unknown"`  // settings whose service times, workers or batch size the profile does not tell
+	Unknown   int         `json:"unknown"`  // number of settings without known service times, workers or batch size
 }
 
-// Predicted is one setting in a Prediction. Times are in ms.
+// Predicted is one setting of a Prediction. Times are in ms.
 type Predicted struct {
-	N           int           `json:"n"` // a trial of these settings
-	Settings    knob.Settings `json:"settings"`
-	Chosen      bool          `json:"chosen"` // by the profile's choice
-	Throughput  float64       `json:"throughput_rps"`
-	P50         trial.Num     `json:"p50_ms"`
-	P99         trial.Num     `json:"p99_ms"`
-	Promised    trial.Num     `json:"promised_ms"` // the percentile that the promise binds
-	Utilization float64       `json:"utilization"` // share of the workers' time spent executing
-	Refused     float64       `json:"refused"`     // share of the requests
-	Holds       *bool         `json:"holds"`       // whether it keeps the promise; nil without one
+	N            int           `json:"n"` // number of a trial with these settings
+	Settings     knob.Settings `json:"settings"`
+	Chosen       bool          `json:"chosen"` // it is the choice of the profile
+	Throughput   float64       `json:"throughput_rps"`
+	P50          trial.Num     `json:"p50_ms"`
+	P99          trial.Num     `json:"p99_ms"`
+	Promised     trial.Num     `json:"promised_ms"` // the percentile of the promise
+	Utilization  float64       `json:"utilization"` // share of the time in which the workers execute
+	Refused      float64       `json:"refused"`     // share of the requests that are refused
+	KeepsPromise *bool         `json:"holds"`       // whether it keeps the promise; nil if there is none
 }
 
-// predictedRequests is how many requests are simulated for each setting, and
-// predictedWarm the part of the time in which they do not count.
+// predictedRequests is the number of simulated requests per setting. Requests in the
+// first predictedWarmup of the time are not counted.
 const (
 	predictedRequests = 30_000
-	predictedWarm     = .1
+	predictedWarmup   = .1
 )
 
-// Predict simulates every setting with a trial in p at rate requests a second,
-// all with the same arrivals. It wants probes, or trials that tell their
-// batches.
+// Predict simulates the settings of all trials of p with rate requests per second, all
+// with the same arrivals. It needs probes, or trials with batch sizes and execution
+// times.
 func Predict(p *Profile, rate float64) (Prediction, error) {
 	out := Prediction{Predicted: true, Profile: p.Header.ID, Model: p.Header.Model.Name, Rate: rate}
-	times := p.Times()
+	times := p.ServiceTimes()
 	switch {
 	case len(p.Trials) == 0:
-		return out, fmt.Errorf("profiles: %s: no trials, so no settings to predict for; name a profile of a sweep", p.Header.ID)
+		return out, fmt.Errorf("profiles: %s: no trials, so that there are no settings to simulate; choose the profile of a sweep", p.Header.ID)
 	case len(times) == 0:
-		return out, fmt.Errorf("profiles: %s: neither probes nor trials that tell their batches, so nothing to predict from; "+
-			"sweep with a target that tells them (local, virtual)", p.Header.ID)
+		return out, fmt.Errorf("profiles: %s: neither probes nor trials with the times of batches, so that nothing can be simulated; "+
+			"make a sweep with a target that reports them (local, virtual)", p.Header.ID)
 	}
 	if sla, ok := p.SLA(); ok {
 		out.SLA = &sla
@@ -75,14 +75,14 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 			continue
 		}
 		seen[t.Settings] = true
-		curve, known := times[KeyOf(t.Settings)]
-		if !known || !t.Settings.Has(knob.Workers) || !t.Settings.Has(knob.BatchSize) { // profiles that others wrote may lack knobs
+		curve, known := times[CurveKeyOf(t.Settings)]
+		if !known || !t.Settings.Has(knob.Workers) || !t.Settings.Has(knob.BatchSize) { // a profile of another program may lack knobs
 			out.Unknown++
 			continue
 		}
 		sim.Reset(predict.Config{
 			Settings: t.Settings, Rule: t.Options.Rule, Service: curve, Plan: arrivals, Seed: p.Header.Seed, Detail: true,
-			Warm: time.Duration(predictedWarm * float64(arrivals[len(arrivals)-1])),
+			Warm: time.Duration(predictedWarmup * float64(arrivals[len(arrivals)-1])),
 		})
 		sim.Run()
 		row := predicted(sim, t.Settings, out.SLA)
@@ -90,13 +90,13 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 		out.Settings = append(out.Settings, row)
 	}
 	if len(out.Settings) == 0 {
-		return out, fmt.Errorf("profiles: %s: the probes belong to none of the settings tried; name a profile with trials that tell their batches", p.Header.ID)
+		return out, fmt.Errorf("profiles: %s: no probe has the settings of a trial; choose a profile of trials with the times of batches", p.Header.ID)
 	}
 	slices.SortStableFunc(out.Settings, Predicted.compare)
 	return out, nil
 }
 
-// predicted reads the figures of a simulated run.
+// predicted returns the figures of a simulated run.
 func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA) Predicted {
 	row := Predicted{Settings: s}
 	var requests, models []float64
@@ -119,7 +119,7 @@ func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA) Predicted {
 		row.Refused = 1 - float64(len(requests))/float64(n)
 	}
 	slices.Sort(requests)
-	row.P50, row.P99 = ranked(requests, .5), ranked(requests, .99)
+	row.P50, row.P99 = quantile(requests, .5), quantile(requests, .99)
 	if sla == nil {
 		return row
 	}
@@ -127,16 +127,16 @@ func predicted(sim *predict.Sim, s knob.Settings, sla *trial.SLA) Predicted {
 		slices.Sort(models)
 		requests = models
 	}
-	row.Promised = ranked(requests, sla.Percentile/100)
+	row.Promised = quantile(requests, sla.Percentile/100)
 	v, ok := row.Promised.Get()
-	holds := ok && v <= float64(sla.Limit)/1e6 && row.Refused <= sla.MaxErrorRate
-	row.Holds = &holds
+	keeps := ok && v <= float64(sla.Limit)/1e6 && row.Refused <= sla.MaxErrorRate
+	row.KeepsPromise = &keeps
 	return row
 }
 
-// ranked is the quantile q of sorted values by the project's index rule; not
-// known of fewer than 1/(1-q).
-func ranked(sorted []float64, q float64) trial.Num {
+// quantile returns the quantile q of sorted values, by the index rule of package latency;
+// with fewer than 1/(1-q) values it is not measured.
+func quantile(sorted []float64, q float64) trial.Num {
 	n := float64(len(sorted))
 	if n*(1-q) < 1-1e-9 {
 		return trial.Num{}
@@ -144,11 +144,11 @@ func ranked(sorted []float64, q float64) trial.Num {
 	return trial.NumOf(sorted[max(int(math.Ceil(q*n-1e-9*n)), 1)-1])
 }
 
-// compare orders settings for a load: those that keep the promise first, then by
-// fewer refused, the percentile that counts, and the cheaper setting.
+// compare orders the settings: first those that keep the promise, then by refused
+// requests, by the percentile of the promise, and by the cost of the settings.
 func (a Predicted) compare(b Predicted) int {
 	broken := func(p Predicted) int {
-		if p.Holds != nil && !*p.Holds {
+		if p.KeepsPromise != nil && !*p.KeepsPromise {
 			return 1
 		}
 		return 0
@@ -167,8 +167,7 @@ func (a Predicted) compare(b Predicted) int {
 	)
 }
 
-// ParseRate reads a rate as people type it: 80rps, 80/s or 80. It is above 0 and
-// at most a million requests a second.
+// ParseRate parses a rate: 80rps, 80/s or 80. It is 0.001 to 1000000 requests per second.
 func ParseRate(text string) (float64, error) {
 	number := strings.TrimSuffix(strings.TrimSuffix(text, "rps"), "/s")
 	rate, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
@@ -178,14 +177,14 @@ func ParseRate(text string) (float64, error) {
 	return rate, nil
 }
 
-// shownPredicted is how many settings WritePrediction shows, the chosen one
-// besides.
+// shownPredicted is the number of settings that WritePrediction shows, besides the chosen
+// one.
 const shownPredicted = 10
 
-// WritePrediction draws a prediction for people.
+// WritePrediction writes a prediction as text for people.
 func WritePrediction(w io.Writer, p Prediction, s Style) error {
 	l := load.Spec{Mode: load.Open, Rate: p.Rate}
-	if _, err := fmt.Fprintf(w, "predicted by the simulator, not measured: %s at %v, from %s\n\n", clean(p.Model), l, clean(p.Profile)); err != nil {
+	if _, err := fmt.Fprintf(w, "predicted by the simulator, not measured: %s at %v, from %s\n\n", printable(p.Model), l, printable(p.Profile)); err != nil {
 		return err
 	}
 	t := table{columns: []column{
@@ -208,25 +207,25 @@ func WritePrediction(w io.Writer, p Prediction, s Style) error {
 			t.rows, shown = append(t.rows, r.row(i == 0)), append(shown, r.Settings)
 		}
 	}
-	if err := withOwn(t, shown).write(w, s); err != nil {
+	if err := withOwnKnobs(t, shown).write(w, s); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\n"+p.answer())
 	return err
 }
 
-// row is a setting as the table shows it.
+// row returns the row of a setting in the table.
 func (a Predicted) row(first bool) []string {
 	promise := "n/a"
-	if a.Holds != nil {
-		promise = map[bool]string{true: "holds", false: "BREAKS"}[*a.Holds]
+	if a.KeepsPromise != nil {
+		promise = map[bool]string{true: "kept", false: "BROKEN"}[*a.KeepsPromise]
 	}
 	var notes []string
 	if a.Chosen {
 		notes = append(notes, "chosen")
 	}
 	switch {
-	case first && (a.Holds == nil || *a.Holds):
+	case first && (a.KeepsPromise == nil || *a.KeepsPromise):
 		notes = append(notes, "predicted best")
 	case first:
 		notes = append(notes, "nearest")
@@ -237,25 +236,25 @@ func (a Predicted) row(first bool) []string {
 	s := a.Settings
 	return []string{
 		strconv.Itoa(a.N), s.Display(knob.Workers), s.Display(knob.BatchSize), s.Display(knob.BatchDelay),
-		s.Display(knob.FP16), s.Display(knob.Device), Figure(trial.NumOf(a.Throughput)), Figure(a.P50), Figure(a.P99),
+		s.Display(knob.FP16), s.Display(knob.Device), FormatFigure(trial.NumOf(a.Throughput)), FormatFigure(a.P50), FormatFigure(a.P99),
 		fmt.Sprintf("%.0f%%", 100*a.Utilization), promise, strings.Join(notes, "; "),
 	}
 }
 
-// answer says in words which setting would be best.
+// answer says which setting is predicted to be the best one.
 func (p Prediction) answer() string {
 	var b strings.Builder
 	if len(p.Settings) > shownPredicted {
 		fmt.Fprintf(&b, "the best %d of %d settings\n", shownPredicted, len(p.Settings))
 	}
 	if p.Unknown > 0 {
-		fmt.Fprintf(&b, "%d settings left out: the profile does not tell their service times\n", p.Unknown)
+		fmt.Fprintf(&b, "%d settings left out: the profile does not have their service times\n", p.Unknown)
 	}
 	best := p.Settings[0]
 	switch {
 	case p.SLA == nil:
 		fmt.Fprintf(&b, "predicted fastest at %g requests/s: %v\n", p.Rate, best.Settings)
-	case !*best.Holds:
+	case !*best.KeepsPromise:
 		fmt.Fprintf(&b, "predicted: no setting recorded keeps %v at %g requests/s; nearest is %v\n", p.SLA, p.Rate, best.Settings)
 	default:
 		fmt.Fprintf(&b, "predicted best at %g requests/s: %v, P%g %s ms within %v\n",

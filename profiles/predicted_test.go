@@ -12,46 +12,46 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// whatIf is a profile of s(b) = 4 + b ms: batches of 1 and of 8, one of them
-// chosen, and a setting that tells no times.
-func whatIf(limit time.Duration) *profiles.Profile {
+// linearProfile returns a profile with s(b) = 4 + b ms: trials of batch sizes 1, which is
+// the choice, and 8, and a trial without times.
+func linearProfile(limit time.Duration) *profiles.Profile {
 	p := &profiles.Profile{Header: profiles.Header{ID: "20261122T091500Z-aaaa", Model: profiles.Model{Name: "net"}, Seed: 1}}
 	p.Header.SLA = &trial.SLA{Percentile: 99, Limit: limit}
 	for n, size := range []int{1, 8} {
-		r := told(1, 4+float64(size), map[int]int{size: 100})
+		r := timed(1, 4+float64(size), map[int]int{size: 100})
 		r.N, r.Settings.BatchSize, r.Settings.BatchDelay = n+1, size, time.Millisecond
 		p.Trials = append(p.Trials, r)
 	}
-	mute := told(2, 0, nil)
-	mute.N = 3
-	p.Trials = append(p.Trials, mute)
+	untimed := timed(2, 0, nil)
+	untimed.N = 3
+	p.Trials = append(p.Trials, untimed)
 	p.Choices = []trial.Choice{{N: 1, Settings: p.Trials[0].Settings}}
 	return p
 }
 
-// TestPredict: one at a time is quicker while the load is low; above 1000/5 = 200
-// requests a second it only falls behind.
+// TestPredict: batch size 1 is faster at a low load. Above 1000/5 = 200 requests per second
+// it cannot keep up.
 func TestPredict(t *testing.T) {
 	for _, tt := range []struct {
 		rate        float64
 		best        int // trial
-		holds       bool
+		keeps       bool
 		utilization float64
 	}{
 		{20, 1, true, .1},
-		{400, 2, true, .87}, // a worker that batches is busy long before it is full
+		{400, 2, true, .87}, // with partly filled batches a worker is busy for most of the time
 		{5000, 2, false, 1},
 	} {
-		got, err := profiles.Predict(whatIf(50*time.Millisecond), tt.rate)
+		got, err := profiles.Predict(linearProfile(50*time.Millisecond), tt.rate)
 		if err != nil {
 			t.Fatal(err)
 		}
 		first := got.Settings[0]
-		if first.N != tt.best || *first.Holds != tt.holds || math.Abs(first.Utilization-tt.utilization) > .05 {
-			t.Errorf("at %g/s: trial %d, holds %v, busy %.2f; want %d, %v, %.2f",
-				tt.rate, first.N, *first.Holds, first.Utilization, tt.best, tt.holds, tt.utilization)
+		if first.N != tt.best || *first.KeepsPromise != tt.keeps || math.Abs(first.Utilization-tt.utilization) > .05 {
+			t.Errorf("at %g/s: trial %d, keeps %v, busy %.2f; want %d, %v, %.2f",
+				tt.rate, first.N, *first.KeepsPromise, first.Utilization, tt.best, tt.keeps, tt.utilization)
 		}
-		if tt.holds && math.Abs(first.Throughput/tt.rate-1) > .05 {
+		if tt.keeps && math.Abs(first.Throughput/tt.rate-1) > .05 {
 			t.Errorf("at %g/s: %.1f requests/s", tt.rate, first.Throughput)
 		}
 		if !got.Predicted || got.Unknown != 1 || len(got.Settings) != 2 {
@@ -60,32 +60,32 @@ func TestPredict(t *testing.T) {
 	}
 }
 
-// TestPredictModel: a promise on the model's latency is held by the batches.
+// TestPredictModel: a promise on the model latency depends only on the times of batches.
 func TestPredictModel(t *testing.T) {
-	p := whatIf(6 * time.Millisecond)
+	p := linearProfile(6 * time.Millisecond)
 	p.Header.SLA.Latency = trial.ModelLatency
 	got, err := profiles.Predict(p, 190)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first := got.Settings[0]; first.N != 1 || !*first.Holds || first.Promised.Or(0) != 5 || first.P99.Or(0) <= 6 {
-		t.Errorf("trial %d, holds %v, model P99 %v ms, request P99 %v ms", first.N, *first.Holds, first.Promised, first.P99)
+	if first := got.Settings[0]; first.N != 1 || !*first.KeepsPromise || first.Promised.Or(0) != 5 || first.P99.Or(0) <= 6 {
+		t.Errorf("trial %d, keeps %v, model P99 %v ms, request P99 %v ms", first.N, *first.KeepsPromise, first.Promised, first.P99)
 	}
 }
 
-// TestPredictNothing: a profile that lacks what it takes says what.
-func TestPredictNothing(t *testing.T) {
-	mute := whatIf(time.Second)
-	mute.Trials = mute.Trials[2:]
-	apart := &profiles.Profile{Probes: []trial.Probe{probed(3, 1, 5)}, Trials: mute.Trials}
+// TestPredictErrors: the error says what the profile lacks.
+func TestPredictErrors(t *testing.T) {
+	untimed := linearProfile(time.Second)
+	untimed.Trials = untimed.Trials[2:]
+	other := &profiles.Profile{Probes: []trial.Probe{probed(3, 1, 5)}, Trials: untimed.Trials}
 	for _, tt := range []struct {
 		name string
 		p    *profiles.Profile
 		want string
 	}{
-		{"no trials", &profiles.Profile{}, "no trials, so no settings"},
-		{"no batches", mute, "neither probes nor trials that tell their batches"},
-		{"other probes", apart, "the probes belong to none of the settings"},
+		{"no trials", &profiles.Profile{}, "no trials, so that there are no settings"},
+		{"no batches", untimed, "neither probes nor trials with the times of batches"},
+		{"other probes", other, "no probe has the settings of a trial"},
 	} {
 		if _, err := profiles.Predict(tt.p, 50); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
@@ -93,16 +93,16 @@ func TestPredictNothing(t *testing.T) {
 	}
 }
 
-// A profile that another program wrote may have trials without settings.
+// A profile of another program may have trials without settings.
 func TestPredictWithoutSettings(t *testing.T) {
-	p := whatIf(50 * time.Millisecond)
+	p := linearProfile(50 * time.Millisecond)
 	before, err := profiles.Predict(p, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bare := p.Trials[0]
-	bare.Settings = knob.Settings{}
-	p.Trials = append([]trial.Trial{bare}, p.Trials...)
+	empty := p.Trials[0]
+	empty.Settings = knob.Settings{}
+	p.Trials = append([]trial.Trial{empty}, p.Trials...)
 	got, err := profiles.Predict(p, 20)
 	if err != nil || got.Unknown != before.Unknown+1 || len(got.Settings) != len(before.Settings) {
 		t.Errorf("%d settings, %d unknown, %v", len(got.Settings), got.Unknown, err)
@@ -116,15 +116,15 @@ func TestWritePrediction(t *testing.T) {
 		edit func(*profiles.Profile)
 		want []string
 	}{
-		{"holds", 20, nil, []string{
-			"predicted by the simulator, not measured: net at open 20/s", "predicted P99 ms", "holds    chosen; predicted best",
+		{"kept", 20, nil, []string{
+			"predicted by the simulator, not measured: net at open 20/s", "predicted P99 ms", "kept     chosen; predicted best",
 			"1 settings left out", "predicted best at 20 requests/s: 1 worker, batch 1",
 		}},
-		{"breaks", 5000, nil, []string{"BREAKS   nearest", "predicted: no setting recorded keeps P99 of request latency <= 50ms at 5000 requests/s; nearest is"}},
+		{"broken", 5000, nil, []string{"BROKEN   nearest", "predicted: no setting recorded keeps P99 of request latency <= 50ms at 5000 requests/s; nearest is"}},
 		{"no promise", 20, func(p *profiles.Profile) { p.Header.SLA = nil }, []string{"n/a      chosen; predicted best", "predicted fastest at 20 requests/s: 1 worker, batch 1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := whatIf(50 * time.Millisecond)
+			p := linearProfile(50 * time.Millisecond)
 			if tt.edit != nil {
 				tt.edit(p)
 			}

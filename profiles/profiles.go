@@ -1,18 +1,19 @@
-// Package profiles keeps what a sweep or a live recording found: one JSON Lines
-// file each, append-only, in the format of docs/profile-format.md.
+// Package profiles stores the results of sweeps and live recordings: one append-only
+// JSON Lines file each, in the format of docs/profile-format.md.
 //
-// [Create] starts a profile and returns its [Writer], which is the sweep's
-// recorder; every line is on disk when its call returns. [Read] reads a profile,
-// finished or not, whole or torn at the end, [Follow] one that grows. [Find]
-// turns what a person types (an ID, the start of one, a file, a folder, last) into
-// a file, [Link] lets it find one that lies elsewhere,
-// [List] sums up a folder and a [Filter] narrows it. [Annotate] adds notes and
-// tags to a profile, [Merge] joins several, [Compare] holds one against another
-// and says whether it is worse. What is shown of each has a form for people
-// ([WriteShow] ...) and one for programs ([WriteShowJSON] ...).
+// [Create] starts a profile and returns its [Writer], which is the recorder of a
+// sweep; each line is on disk when its call returns. [Read] reads a profile, complete
+// or not, also with an incomplete last line. [Follow] reads a profile while it is
+// written. [Find] returns the file for a name that a person types (an ID, its first
+// characters, a file, a folder, last), and [Link] makes a profile in another folder
+// known to it. [List] summarizes the profiles of a folder, and a [Filter] selects
+// some of them. [Annotate] adds notes and tags to a profile, [Merge] merges several
+// profiles, and [Compare] compares two and says whether the second is worse. Each
+// result is written as text for people ([WriteShow] ...) and as JSON for programs
+// ([WriteShowJSON] ...).
 //
-// A profile can be handed on: it holds no host name, user, token or path. The
-// writer sees to that, whatever it is given.
+// A profile can be given to other people: it has no host name, user, token or path,
+// because the writer removes them from all values.
 package profiles
 
 import (
@@ -28,7 +29,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The format's name and the version written. Older versions stay readable.
+// The name of the format, and the version that is written. Older versions can be read too.
 const (
 	Format  = "sweetspot-profile"
 	Version = 1
@@ -36,29 +37,29 @@ const (
 
 const suffix = ".jsonl"
 
-// Kind is how a profile came about.
+// Kind says what made a profile.
 type Kind string
 
 // The kinds of profile.
 const (
-	Sweep Kind = "sweep" // a plan was run
-	Live  Kind = "live"  // the workbench recorded
+	Sweep Kind = "sweep" // a sweep
+	Live  Kind = "live"  // a recording of the workbench
 )
 
-// State is how a profile ended. Only the last two are ever derived: a profile
-// without an end line is Running while its writer holds it, else Interrupted.
+// State says how a profile ended. The first three are in its end line. A profile
+// without an end line is Running while a writer has it locked, else Interrupted.
 type State string
 
 // The states.
 const (
-	Done        State = "done"    // the plan ran to its end
-	Stopped     State = "stopped" // a person or a signal ended it
-	Failed      State = "failed"  // an error ended it
+	Done        State = "done"    // the plan was completed
+	Stopped     State = "stopped" // stopped by a person or a signal
+	Failed      State = "failed"  // stopped by an error
 	Running     State = "running"
 	Interrupted State = "interrupted"
 )
 
-// Header is a profile's first line.
+// Header is the first line of a profile.
 type Header struct {
 	ID      string    `json:"id"` // from NewID
 	Kind    Kind      `json:"kind"`
@@ -66,20 +67,19 @@ type Header struct {
 	Tool    string    `json:"tool"` // "sweetspot 0.1.0"
 	Machine Machine   `json:"machine"`
 	Model   Model     `json:"model"`
-	// SLA is the promise, in the verdicts' form, so that readers need not know
-	// the plan's; nil when there is none.
+	// SLA is the promise, so that readers need not parse the plan; nil if there is none.
 	SLA *trial.SLA `json:"sla"`
-	// Plan is the canonical plan as a JSON object, {} for a live recording.
-	// Paths and hosts in it are shortened when it is written, so it need not
-	// hash to PlanHash, which is the hash of the plan as it was run.
+	// Plan is the canonical plan as a JSON object, {} for a live recording. Its paths
+	// and hosts are shortened when it is written. PlanHash is the hash of the plan
+	// before that, so that the two may differ.
 	Plan     json.RawMessage `json:"plan"`
 	PlanHash string          `json:"plan_hash"`
 	Seed     uint64          `json:"seed"`
-	Shard    *string         `json:"shard"`   // "i/n"; nil when not sharded
-	Resumes  *string         `json:"resumes"` // ID of the profile this one continues
+	Shard    *string         `json:"shard"`   // "i/n"; nil if it is not a shard
+	Resumes  *string         `json:"resumes"` // ID of the profile that this one resumes
 }
 
-// validate reports every field without which a profile could not be found or
+// validate reports all invalid fields. Without them a profile cannot be found or
 // compared.
 func (h Header) validate() error {
 	var errs []error
@@ -93,54 +93,55 @@ func (h Header) validate() error {
 		errs = append(errs, errors.New("model name: none"))
 	}
 	if len(h.Plan) > 0 && !json.Valid(h.Plan) {
-		errs = append(errs, errors.New("plan: no JSON"))
+		errs = append(errs, errors.New("plan: not valid JSON"))
 	}
 	return errors.Join(errs...)
 }
 
-// Model is the model a profile is about.
+// Model is the model that was measured.
 type Model struct {
 	Name      string `json:"name"`
 	Version   string `json:"version,omitempty"`
-	Source    string `json:"source"` // builtin:NAME, sim:NAME, or a file's base name
-	SHA256    string `json:"sha256"` // of the model's bytes, hex
+	Source    string `json:"source"` // builtin:NAME, sim:NAME, or the base name of a file
+	SHA256    string `json:"sha256"` // of the bytes of the model, hex
 	BatchAxis bool   `json:"batch_axis"`
 	Padding   string `json:"padding,omitempty"` // how rows of different lengths are padded, or why not
 	Lengths   string `json:"lengths,omitempty"` // sizes of made requests in open dimensions
 
-	Inputs  []Tensor `json:"inputs,omitempty"` // in the model's order; none when not known
+	Inputs  []Tensor `json:"inputs,omitempty"` // in the order of the model; none if they are not known
 	Outputs []Tensor `json:"outputs,omitempty"`
 
 	LargestBody    int64 `json:"largest_body,omitempty"`     // bytes of the largest request body that was sent; 0 is unknown
 	MaxRequestSize int64 `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not
 }
 
-// Tensor is one input or output of a model, for one item.
+// Tensor describes one input or output of a model, for one item.
 type Tensor struct {
 	Name  string  `json:"name"`
-	Type  string  `json:"type"`  // as Open Inference Protocol v2 names it: FP32
-	Shape []int64 `json:"shape"` // without the batch axis; -1 is open
+	Type  string  `json:"type"`  // its name in the Open Inference Protocol v2, such as FP32
+	Shape []int64 `json:"shape"` // without the batch axis; -1 is an open dimension
 }
 
-// End is a profile's last line.
+// End is the last line of a profile.
 type End struct {
 	At     time.Time `json:"at"`
 	State  State     `json:"state"`
 	Trials int       `json:"trials"`
-	Choice *int      `json:"choice"` // the chosen trial; nil without one
-	Exit   int       `json:"exit"`   // the command's exit code
+	Choice *int      `json:"choice"` // number of the chosen trial; nil if none was chosen
+	Exit   int       `json:"exit"`   // exit code of the command
 }
 
-// NewID returns the ID of a profile begun at now, such as
-// 20261122T091500Z-7f3a. IDs sort by time; the end keeps those of one second apart.
+// NewID returns a new ID for a profile that starts at now, such as
+// 20261122T091500Z-7f3a. IDs sort by time. The random end distinguishes IDs of the
+// same second.
 func NewID(now time.Time) string {
 	var b [2]byte
-	rand.Read(b[:]) // never fails: it would end the program
+	rand.Read(b[:]) // never returns an error: a failure ends the program
 	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(b[:])
 }
 
-// Dir is the folder of a user's profiles, from the values of XDG_DATA_HOME and
-// HOME. A relative XDG_DATA_HOME does not count, as its specification has it.
+// Dir returns the folder with the profiles of a user, from the values of XDG_DATA_HOME
+// and HOME. A relative XDG_DATA_HOME is ignored, as its specification demands.
 func Dir(xdgDataHome, home string) string {
 	if !filepath.IsAbs(xdgDataHome) {
 		xdgDataHome = filepath.Join(home, ".local", "share")
@@ -148,5 +149,5 @@ func Dir(xdgDataHome, home string) string {
 	return filepath.Join(xdgDataHome, "sweetspot", "profiles")
 }
 
-// Path is the place of the profile called id in dir.
+// Path returns the file of the profile with this ID in dir.
 func Path(dir, id string) string { return filepath.Join(dir, id+suffix) }

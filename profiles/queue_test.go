@@ -11,13 +11,13 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// queue simulates a server that batches: Poisson arrivals at 80 a second, one
-// worker that takes up to 8 requests as soon as it is free and serves b of them
-// in 10 + 2b ms, with 5% noise. It returns latencies in ms, in the order of
-// answers, and the answers of each quarter of a second; the start, when the
-// queue is empty, is left out.
-func queue(rng *rand.Rand, n int) (ms []float64, counts []int) {
-	const most, rate = 8, .08 // a ms
+// simulate simulates a server that batches: Poisson arrivals with 80 requests per second,
+// and one worker that takes up to 8 requests as soon as it is idle and needs 10 + 2b ms
+// for b of them, with 5% noise. It returns the latencies in ms, in the order of the
+// answers, and the number of answers in each quarter of a second. The warm-up, which
+// starts with an empty queue, is left out.
+func simulate(rng *rand.Rand, n int) (ms []float64, counts []int) {
+	const most, rate = 8, .08 // per ms
 	warm := n / 10
 	arrivals := make([]float64, n+warm)
 	at := 0.
@@ -48,8 +48,7 @@ func queue(rng *rand.Rand, n int) (ms []float64, counts []int) {
 	return ms, counts[:len(counts)-1]
 }
 
-// recorded is a trial as a sweep records it from such a run, with every latency
-// scaled.
+// recorded returns the trial that a sweep records for such a run, with all latencies scaled.
 func recorded(ms []float64, counts []int, scale float64) trial.Trial {
 	est := func(i stat.Interval) trial.Estimate {
 		return trial.Estimate{Value: trial.NumOf(scale * i.Value), Low: trial.NumOf(scale * i.Low), High: trial.NumOf(scale * i.High)}
@@ -64,7 +63,7 @@ func recorded(ms []float64, counts []int, scale float64) trial.Trial {
 	return out
 }
 
-// withHist is a recorded trial with its histogram.
+// withHist returns a recorded trial with its histogram.
 func withHist(t *testing.T, ms []float64, counts []int, scale float64) trial.Trial {
 	t.Helper()
 	h := latency.New()
@@ -80,14 +79,14 @@ func withHist(t *testing.T, ms []float64, counts []int, scale float64) trial.Tri
 	return out
 }
 
-// within tells whether a P99 is known to 2%.
-func within(e trial.Estimate) bool {
+// isPrecise reports whether the interval of a P99 is within 2% of its value.
+func isPrecise(e trial.Estimate) bool {
 	v, low, high := e.Value.Or(0), e.Low.Or(0), e.High.Or(1e9)
 	return high-low <= 2*.02*v
 }
 
-// of is a profile with these trials.
-func of(id string, ts ...trial.Trial) *profiles.Profile {
+// profileOf returns a profile with these trials.
+func profileOf(id string, ts ...trial.Trial) *profiles.Profile {
 	h := header(id)
 	h.Machine = h.Machine.Complete()
 	p := &profiles.Profile{Header: h, Trials: ts}
@@ -97,9 +96,9 @@ func of(id string, ts ...trial.Trial) *profiles.Profile {
 	return p
 }
 
-// TestRegressionsFound is the promise of compare: on profiles that know their P99
-// to 2%, a P99 that is 8% higher is found in at least 95 of 100 pairs, and a pair
-// of equals is flagged in at most 5.
+// TestRegressionsFound tests the accuracy of compare on profiles whose P99 is precise to
+// 2%: a P99 that is 8% higher is found in at least 95 of 100 pairs, and at most 5 of 100
+// equal pairs are reported as regressions.
 func TestRegressionsFound(t *testing.T) {
 	pairs, n := 100, 25000
 	if testing.Short() {
@@ -107,20 +106,20 @@ func TestRegressionsFound(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(7, 7))
 	wide := 0
-	run := func(scales ...float64) (out []*profiles.Profile) { // as scaled, then as it was
+	run := func(scales ...float64) (out []*profiles.Profile) { // scaled, and last unscaled
 		for {
-			ms, counts := queue(rng, n)
-			if r := recorded(ms, counts, 1); within(r.Latency.P99) {
+			ms, counts := simulate(rng, n)
+			if r := recorded(ms, counts, 1); isPrecise(r.Latency.P99) {
 				for _, s := range scales {
-					out = append(out, of("x", recorded(ms, counts, s)))
+					out = append(out, profileOf("x", recorded(ms, counts, s)))
 				}
-				return append(out, of("x", r))
+				return append(out, profileOf("x", r))
 			}
 			wide++
 		}
 	}
 	equal, slower := map[profiles.Outcome]int{}, map[profiles.Outcome]int{}
-	apart := map[string]int{} // figures of equals that are called better or worse
+	changed := map[string]int{} // figures of equal pairs that are called better or worse
 	for range pairs {
 		a, b := run()[0], run(1.08)
 		for i, outcomes := range []map[profiles.Outcome]int{slower, equal} {
@@ -130,21 +129,21 @@ func TestRegressionsFound(t *testing.T) {
 			}
 			outcomes[c.Outcome]++
 			for _, f := range c.Pairs[0].Figures {
-				if i == 1 && f.Change != profiles.Tilde {
-					apart[f.Name]++
+				if i == 1 && f.Change != profiles.NoChange {
+					changed[f.Name]++
 				}
 			}
 		}
 	}
-	t.Logf("P99 8%% higher: %v; A/A: %v, figures called better or worse: %v; %d runs left out, which did not know their P99 to 2%%",
-		slower, equal, apart, wide)
+	t.Logf("P99 8%% higher: %v; A/A: %v, figures called better or worse: %v; %d runs left out, whose P99 was not precise to 2%%",
+		slower, equal, changed, wide)
 	if found := slower[profiles.Regression]; 100*found < 95*pairs {
 		t.Errorf("a P99 8%% higher was found in %d of %d pairs, want 95%%", found, pairs)
 	}
 	if flagged := equal[profiles.Regression]; 100*flagged > 5*pairs {
-		t.Errorf("%d of %d pairs of equals were flagged, want at most 5%%", flagged, pairs)
+		t.Errorf("%d of %d equal pairs are regressions, want at most 5%%", flagged, pairs)
 	}
-	if 10*apart["P99"] > pairs {
-		t.Errorf("of %d pairs of equals the P99 of %d is called better or worse, want 5%% or so", pairs, apart["P99"])
+	if 10*changed["P99"] > pairs {
+		t.Errorf("of %d equal pairs the P99 of %d is called better or worse, want about 5%%", pairs, changed["P99"])
 	}
 }

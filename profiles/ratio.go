@@ -9,29 +9,29 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ratio is b/a with its interval: the intervals of a and b put together on the
-// logarithmic scale, each side by itself (the method of variance estimates
+// ratio returns b/a with its interval. The intervals of a and b are combined on the
+// logarithmic scale, separately for both ends (the method of variance estimates
 // recovery, Zou and Donner 2008):
 //
 //	ln low  = ln(b/a) - k sqrt(ln(b/b.low)^2 + ln(a.high/a)^2)
 //	ln high = ln(b/a) + k sqrt(ln(b.high/b)^2 + ln(a/a.low)^2)
 //
-// k widens the intervals when several ratios have to hold together; see widening.
-// An open end of a or b leaves the ratio open there.
+// k widens the intervals if several ratios must hold together; see widening. If an end of
+// a or b is open, the ratio is open there too.
 func ratio(a, b trial.Estimate, k float64) trial.Estimate {
 	va, vb := a.Value.Or(math.NaN()), b.Value.Or(math.NaN())
 	if !(va > 0 && vb > 0) {
 		return trial.Estimate{}
 	}
 	l := math.Log(vb / va)
-	low := l - k*math.Hypot(gap(b.Low, vb), gap(a.High, va))
-	high := l + k*math.Hypot(gap(b.High, vb), gap(a.Low, va))
+	low := l - k*math.Hypot(logDistance(b.Low, vb), logDistance(a.High, va))
+	high := l + k*math.Hypot(logDistance(b.High, vb), logDistance(a.Low, va))
 	return trial.Estimate{Value: trial.NumOf(vb / va), Low: trial.NumOf(math.Exp(low)), High: trial.NumOf(math.Exp(high))}
 }
 
-// gap is how far an end of an interval is from its value on the logarithmic
-// scale; NaN when the end is open.
-func gap(end trial.Num, value float64) float64 {
+// logDistance returns the distance of an end of an interval from its value on the
+// logarithmic scale; NaN if the end is open.
+func logDistance(end trial.Num, value float64) float64 {
 	e := end.Or(math.NaN())
 	if e <= 0 {
 		return math.NaN()
@@ -39,18 +39,19 @@ func gap(end trial.Num, value float64) float64 {
 	return math.Abs(math.Log(e / value))
 }
 
-// inverse is 1/r.
+// inverse returns 1/r.
 func inverse(r trial.Estimate) trial.Estimate {
 	one := func(n trial.Num) trial.Num { return trial.NumOf(1 / n.Or(math.NaN())) }
 	return trial.Estimate{Value: one(r.Value), Low: one(r.High), High: one(r.Low)}
 }
 
-// widening is how much wider than at 95% an interval from 10 batches has to be
-// for n of them to hold together in 95% of all cases (Bonferroni): the ratio of
-// the points of Student's t with 9 degrees of freedom.
+// widening returns the factor by which 95% intervals from 10 batches must be widened so
+// that n of them hold together in 95% of all cases (Bonferroni): the ratio of the
+// quantiles of Student's t distribution with 9 degrees of freedom.
 func widening(n int) float64 { return t9(1-.025/float64(n)) / t9(.975) }
 
-// t9 is the quantile p, .5 to below 1, of Student's t with 9 degrees of freedom.
+// t9 returns the quantile p, .5 <= p < 1, of Student's t distribution with 9 degrees of
+// freedom.
 func t9(p float64) float64 {
 	low, high := 0., 1e4
 	for range 100 {
@@ -63,7 +64,8 @@ func t9(p float64) float64 {
 	return high
 }
 
-// t9CDF has a closed form, as for every odd number of degrees of freedom.
+// t9CDF returns the distribution function, which has a closed form for odd degrees of
+// freedom.
 func t9CDF(t float64) float64 {
 	theta := math.Atan(t / 3) // 3 = sqrt(9)
 	c := math.Cos(theta)
@@ -72,8 +74,8 @@ func t9CDF(t float64) float64 {
 	return .5 + (theta+math.Sin(theta)*sum)/math.Pi
 }
 
-// errorRate is the share of refused and failed requests with its interval: the
-// score interval of Wilson (1927), which is no point at 0 errors.
+// errorRate returns the share of requests that are errors, with the score interval of
+// Wilson (1927), which has a width above 0 also without errors.
 func errorRate(c trial.Counts, n int) trial.Estimate {
 	if c.Sent == 0 {
 		return trial.Estimate{}
@@ -85,7 +87,7 @@ func errorRate(c trial.Counts, n int) trial.Estimate {
 	return trial.Estimate{Value: trial.NumOf(p), Low: trial.NumOf(max(0, mid-half)), High: trial.NumOf(min(1, mid+half))}
 }
 
-// difference is b-a with its interval, made as ratio makes its own.
+// difference returns b-a with its interval, combined as in ratio.
 func difference(a, b trial.Estimate) trial.Estimate {
 	num := func(n trial.Num) float64 { return n.Or(math.NaN()) }
 	d := num(b.Value) - num(a.Value)
@@ -94,10 +96,9 @@ func difference(a, b trial.Estimate) trial.Estimate {
 	return trial.Estimate{Value: trial.NumOf(d), Low: trial.NumOf(d - low), High: trial.NumOf(d + high)}
 }
 
-// percentile is a percentile of a trial's request latencies in ms. The usual
-// ones were recorded with their intervals. Others come from the histogram, and
-// their intervals from the one recorded for the P99: how many requests were
-// worth one independent request there is taken to hold at p too.
+// percentile returns a percentile of the request latencies of a trial in ms. The usual
+// ones are recorded with their intervals. Others are taken from the histogram. Their
+// intervals assume the variance inflation of the recorded interval of the P99.
 func percentile(t trial.Trial, p float64) trial.Estimate {
 	l := t.Latency
 	switch p {
@@ -118,23 +119,24 @@ func percentile(t trial.Trial, p float64) trial.Estimate {
 		return trial.Estimate{}
 	}
 	half := math.NaN()
-	if s, ok := crowding(h, l.P99); ok {
+	if s, ok := standardHalfWidth(h, l.P99); ok {
 		half = s * math.Sqrt(q*(1-q))
 	}
-	return trial.Estimate{Value: at(h, q), Low: at(h, q-half), High: at(h, q+half)}
+	return trial.Estimate{Value: quantileMS(h, q), Low: quantileMS(h, q-half), High: quantileMS(h, q+half)}
 }
 
-// at is the quantile q in ms; not measured when q is none.
-func at(h *latency.Hist, q float64) trial.Num {
+// quantileMS returns the quantile q in ms; not measured if q is not between 0 and 1.
+func quantileMS(h *latency.Hist, q float64) trial.Num {
 	if !(q > 0 && q < 1) {
 		return trial.Num{}
 	}
 	return trial.NumOf(float64(h.Quantile(q)) / float64(time.Millisecond))
 }
 
-// crowding is half the width of the P99's interval as a share of the requests,
-// in units of sqrt(q(1-q)). With one end open the other tells it.
-func crowding(h *latency.Hist, p99 trial.Estimate) (float64, bool) {
+// standardHalfWidth returns half the width of the interval of the P99, as a share of the
+// requests, divided by sqrt(q(1-q)). It uses the end that is farther away; an open end is
+// ignored.
+func standardHalfWidth(h *latency.Hist, p99 trial.Estimate) (float64, bool) {
 	var halves []float64
 	for _, end := range []trial.Num{p99.Low, p99.High} {
 		if ms, ok := end.Get(); ok {
@@ -147,7 +149,7 @@ func crowding(h *latency.Hist, p99 trial.Estimate) (float64, bool) {
 	return slices.Max(halves) / math.Sqrt(.99*.01), true
 }
 
-// shareBelow is the share of the latencies at or below ms.
+// shareBelow returns the share of the latencies that are at most ms.
 func shareBelow(h *latency.Hist, ms float64) float64 {
 	d := time.Duration(ms * float64(time.Millisecond))
 	low, high := 0., 1.

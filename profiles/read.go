@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -14,35 +15,35 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Profile is a profile as read. It is data; what its lines held that this
-// version does not know is still in Lines.
+// Profile is a profile that was read. It is data. Fields that this version does not
+// know are still in Lines.
 type Profile struct {
 	Header Header
 	Probes []trial.Probe
 	Trials []trial.Trial
-	Series map[int]Series // of live trials, by their number
-	// Operators is where the time of a run went, each time it was asked for.
+	Series map[int]Series // of live trials, by trial number
+	// Operators has the times of the operators of the model, one entry per request for them.
 	Operators []trial.Operators
 	Events    []trial.Event
 	Choices   []trial.Choice // the last one counts
-	End       *End           // nil while it runs, or when it was interrupted
+	End       *End           // nil while it is written, or if it was interrupted
 
-	Path     string // the file; "" when it came from none
-	Running  bool   // a writer holds the file now
-	Lines    []Line // every whole line, in order
+	Path     string // the file; "" if it was not read from a file
+	Running  bool   // a writer has the file locked now
+	Lines    []Line // all complete lines, in order
 	Warnings []string
 }
 
-// Line is one line as it stands in the file.
+// Line is one line of the file, unchanged.
 type Line struct {
 	Number int    // from 1
-	Kind   string // header, trial ...; kinds unknown to this version are kept
+	Kind   string // header, trial ...; unknown kinds are kept
 	Raw    json.RawMessage
 }
 
-// Read reads the profile at path. When lines are damaged it returns both the
-// profile of the other lines and an error that names each; without a header
-// there is no profile.
+// Read reads the profile at path. If lines are damaged it returns the profile with
+// the other lines and an error that names each damaged line. Without a header it
+// returns no profile.
 func Read(path string) (*Profile, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -56,29 +57,29 @@ func Read(path string) (*Profile, error) {
 	p, err := Decode(path, b.Bytes())
 	if p != nil {
 		p.Path = path
-		p.Running = p.End == nil && held(f)
+		p.Running = p.End == nil && isLocked(f)
 	}
 	return p, err
 }
 
-// Decode reads a profile's bytes; name stands in messages. The profile keeps
-// parts of data.
+// Decode reads the bytes of a profile; name is its name in messages. The profile keeps
+// references into data.
 func Decode(name string, data []byte) (*Profile, error) {
 	p := &Profile{}
 	var errs []error
 	for n := 1; len(data) > 0; n++ {
-		raw, rest, whole := bytes.Cut(data, []byte("\n"))
+		raw, rest, complete := bytes.Cut(data, []byte("\n"))
 		data = rest
-		// An object cut short is no object, so a last line that is one lacks
-		// its line feed only.
-		if !whole && !json.Valid(raw) {
-			p.warn(n, "torn; dropped (%d bytes)", len(raw))
+		// Part of a JSON object is not valid JSON. So if the last line is valid, only
+		// its line feed is missing.
+		if !complete && !json.Valid(raw) {
+			p.warn(n, "incomplete; ignored (%d bytes)", len(raw))
 			break
 		}
 		if len(bytes.TrimSpace(raw)) == 0 {
 			continue
 		}
-		if err := p.line(n, raw); err != nil {
+		if err := p.addLine(n, raw); err != nil {
 			errs = append(errs, fmt.Errorf("profiles: %s: line %d: %w", name, n, err))
 		}
 		if len(p.Lines) == 0 {
@@ -86,7 +87,7 @@ func Decode(name string, data []byte) (*Profile, error) {
 		}
 	}
 	if len(p.Lines) == 0 {
-		errs = append(errs, fmt.Errorf("profiles: %s: no sweetspot profile: it begins with no whole header line", name))
+		errs = append(errs, fmt.Errorf("profiles: %s: not a sweetspot profile: its first line is not a complete header", name))
 		return nil, errors.Join(errs...)
 	}
 	return p, errors.Join(errs...)
@@ -96,13 +97,13 @@ func (p *Profile) warn(line int, format string, a ...any) {
 	p.Warnings = append(p.Warnings, fmt.Sprintf("line %d: %s", line, fmt.Sprintf(format, a...)))
 }
 
-// line takes one whole line.
-func (p *Profile) line(n int, raw []byte) error {
+// addLine decodes one complete line and adds it.
+func (p *Profile) addLine(n int, raw []byte) error {
 	var kind struct {
 		T string `json:"t"`
 	}
 	if err := json.Unmarshal(raw, &kind); err != nil {
-		return fmt.Errorf("no JSON object: %w", err)
+		return fmt.Errorf("not a JSON object: %w", err)
 	}
 	var err error
 	switch {
@@ -110,35 +111,35 @@ func (p *Profile) line(n int, raw []byte) error {
 		if kind.T != "header" {
 			return fmt.Errorf("kind %q, want header", kind.T)
 		}
-		err = p.header(raw)
+		err = p.decodeHeader(raw)
 	case kind.T == "header":
-		p.warn(n, "a second header; kept, not used")
+		p.warn(n, "a second header; kept, but ignored")
 	case kind.T == "probe":
-		p.Probes, err = add(p, n, p.Probes, raw)
+		p.Probes, err = appendLine(p, n, p.Probes, raw)
 	case kind.T == "trial":
-		err = p.trial(n, raw)
+		err = p.addTrial(n, raw)
 	case kind.T == "operators":
-		p.Operators, err = add(p, n, p.Operators, raw)
+		p.Operators, err = appendLine(p, n, p.Operators, raw)
 	case kind.T == "event":
-		p.Events, err = add(p, n, p.Events, raw)
+		p.Events, err = appendLine(p, n, p.Events, raw)
 	case kind.T == "choice":
-		p.Choices, err = add(p, n, p.Choices, raw)
+		p.Choices, err = appendLine(p, n, p.Choices, raw)
 	case kind.T == "end":
 		var ends []End
-		if ends, err = add[End](p, n, nil, raw); err == nil {
+		if ends, err = appendLine[End](p, n, nil, raw); err == nil {
 			p.End = &ends[0]
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", kind.T, readable(err))
+		return fmt.Errorf("%s: %w", kind.T, explainType(err))
 	}
 	p.Lines = append(p.Lines, Line{n, kind.T, raw})
 	return nil
 }
 
-// trial takes a trial's line, with the series a live one has.
-func (p *Profile) trial(n int, raw []byte) error {
-	lines, err := add[recording](p, n, nil, raw)
+// addTrial decodes the line of a trial, with the series of a live trial.
+func (p *Profile) addTrial(n int, raw []byte) error {
+	lines, err := appendLine[recording](p, n, nil, raw)
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func (p *Profile) trial(n int, raw []byte) error {
 		return nil
 	}
 	if err := t.Series.Validate(); err != nil {
-		p.warn(n, "series: %v; not used", err)
+		p.warn(n, "series: %v; ignored", err)
 		return nil
 	}
 	if p.Series == nil {
@@ -158,13 +159,14 @@ func (p *Profile) trial(n int, raw []byte) error {
 	return nil
 }
 
-func (p *Profile) header(raw []byte) error {
+func (p *Profile) decodeHeader(raw []byte) error {
 	var h struct {
 		Format  string `json:"format"`
 		Version int    `json:"version"`
 		Header
 	}
-	// Format and version first: a newer header may not decode at all.
+	// Format and version are decoded first, because the other fields of a newer version may
+	// have other types.
 	if err := json.Unmarshal(raw, &struct {
 		Format  *string `json:"format"`
 		Version *int    `json:"version"`
@@ -175,36 +177,36 @@ func (p *Profile) header(raw []byte) error {
 	case h.Format != Format:
 		return fmt.Errorf("format %q, want %s", h.Format, Format)
 	case h.Version < 1 || h.Version > Version:
-		return fmt.Errorf("version %d, and this sweetspot reads 1-%d; use a newer one", h.Version, Version)
+		return fmt.Errorf("version %d: this sweetspot reads versions 1-%d; use a newer sweetspot", h.Version, Version)
 	}
 	err := json.Unmarshal(raw, &h)
 	p.Header = h.Header
 	return err
 }
 
-// add decodes raw and appends it. A setting that this version cannot have, neither as
-// a knob nor as one of the target's own, is left out with a warning: it stays in the
-// line.
-func add[T any](p *Profile, n int, to []T, raw []byte) ([]T, error) {
+// appendLine decodes raw and appends the value to a list. A setting that is neither a
+// valid knob nor a valid own knob of a target is left out with a warning. It stays in
+// the line.
+func appendLine[T any](p *Profile, n int, to []T, raw []byte) ([]T, error) {
 	var v T
 	err := json.Unmarshal(raw, &v)
 	if err != nil {
-		known, dropped := withoutUnknown(raw)
-		if len(dropped) == 0 {
+		known, removed := removeUnknownSettings(raw)
+		if len(removed) == 0 {
 			return to, err
 		}
 		v = *new(T)
 		if err := json.Unmarshal(known, &v); err != nil {
 			return to, err
 		}
-		p.warn(n, "unknown knobs %q; kept, not used", dropped)
+		p.warn(n, "unknown knobs %q; kept, but ignored", removed)
 	}
 	return append(to, v), nil
 }
 
-// withoutUnknown returns raw without the settings that cannot be read here, and
-// their names. raw is JSON.
-func withoutUnknown(raw []byte) (known []byte, dropped []string) {
+// removeUnknownSettings returns raw without the settings that cannot be decoded, and
+// the names of these. raw is JSON.
+func removeUnknownSettings(raw []byte) (known []byte, removed []string) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var v any
@@ -221,7 +223,7 @@ func withoutUnknown(raw []byte) (known []byte, dropped []string) {
 		case map[string]any:
 			for k, e := range v {
 				if s, ok := e.(map[string]any); ok && k == "settings" {
-					dropped = append(dropped, dropUnknown(s)...)
+					removed = append(removed, removeUnknown(s)...)
 				} else {
 					walk(e)
 				}
@@ -229,29 +231,30 @@ func withoutUnknown(raw []byte) (known []byte, dropped []string) {
 		}
 	}
 	walk(v)
-	slices.Sort(dropped)
+	slices.Sort(removed)
 	known, err := json.Marshal(v)
 	if err != nil {
 		return nil, nil
 	}
-	return known, slices.Compact(dropped)
+	return known, slices.Compact(removed)
 }
 
-func dropUnknown(settings map[string]any) (dropped []string) {
-	for k, v := range settings {
+func removeUnknown(settings map[string]any) (removed []string) {
+	var valid knob.Settings // with the own knobs so far, because their number is limited
+	for _, k := range slices.Sorted(maps.Keys(settings)) {
 		if _, ok := knob.Get(knob.Name(k)); ok {
 			continue
 		}
-		alone, err := json.Marshal(map[string]any{k: v})
-		if err != nil || json.Unmarshal(alone, new(knob.Settings)) != nil {
-			dropped = append(dropped, k)
+		single, err := json.Marshal(map[string]any{k: settings[k]})
+		if err != nil || json.Unmarshal(single, &valid) != nil {
+			removed = append(removed, k)
 			delete(settings, k)
 		}
 	}
-	return dropped
+	return removed
 }
 
-// State is how the profile ended, or that it has not.
+// State returns how the profile ended, or that it has no end.
 func (p *Profile) State() State {
 	switch {
 	case p.End != nil:
@@ -262,7 +265,7 @@ func (p *Profile) State() State {
 	return Interrupted
 }
 
-// Trial returns the trial numbered n.
+// Trial returns trial number n.
 func (p *Profile) Trial(n int) (trial.Trial, bool) {
 	for _, t := range p.Trials {
 		if t.N == n {
@@ -272,7 +275,7 @@ func (p *Profile) Trial(n int) (trial.Trial, bool) {
 	return trial.Trial{}, false
 }
 
-// Choice returns the choice that counts: the last.
+// Choice returns the last choice. It replaces the earlier ones.
 func (p *Profile) Choice() (trial.Choice, bool) {
 	if len(p.Choices) == 0 {
 		return trial.Choice{}, false
@@ -280,8 +283,8 @@ func (p *Profile) Choice() (trial.Choice, bool) {
 	return p.Choices[len(p.Choices)-1], true
 }
 
-// Best returns the trial of the choice; without one, as in an interrupted profile,
-// the one that stands for the best row.
+// Best returns the chosen trial. In a profile without a choice, such as an interrupted
+// one, it returns the trial that represents the best row.
 func (p *Profile) Best() (best trial.Trial, ok bool) {
 	if c, chosen := p.Choice(); chosen {
 		if t, found := p.Trial(c.N); found {
@@ -295,9 +298,9 @@ func (p *Profile) Best() (best trial.Trial, ok bool) {
 	return p.Trials[row.Representative], true
 }
 
-// BestRow returns all runs of the choice's setting; without a choice those of the
-// setting with the highest throughput among the validated ones, and without any
-// among those that passed.
+// BestRow returns the row of the chosen setting: all of its runs. Without a choice it
+// returns the row with the highest throughput among the validated ones; if none is
+// validated, among those that passed.
 func (p *Profile) BestRow() (best rank.Row, ok bool) {
 	if c, chosen := p.Choice(); chosen {
 		if i := slices.IndexFunc(p.Trials, func(t trial.Trial) bool { return t.N == c.N }); i >= 0 {
@@ -322,8 +325,8 @@ func (p *Profile) BestRow() (best rank.Row, ok bool) {
 	return best, ok
 }
 
-// SLA is the promise the trials were held against; profiles that do not say it
-// in the header say it in their verdicts.
+// SLA returns the promise of the trials. If the header has none, it is taken from their
+// verdicts.
 func (p *Profile) SLA() (trial.SLA, bool) {
 	if p.Header.SLA != nil {
 		return *p.Header.SLA, true

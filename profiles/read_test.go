@@ -17,11 +17,11 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// num compares figures as they are kept: to six digits.
+// num compares figures with four decimals.
 var num = cmp.Comparer(func(a, b trial.Num) bool { return a.Text(4) == b.Text(4) })
 
 func TestReadBack(t *testing.T) {
-	path := write(t, in(t), "20261122T091500Z-7f3a")
+	path := write(t, newDir(t), "20261122T091500Z-7f3a")
 	p := read(t, path)
 	want := header("20261122T091500Z-7f3a")
 	if diff := cmp.Diff(want, p.Header, num, cmpopts.IgnoreFields(profiles.Machine{}, "Class"), cmpopts.EquateEmpty()); diff != "" {
@@ -45,7 +45,7 @@ func TestReadBack(t *testing.T) {
 }
 
 func TestFileIsPrivate(t *testing.T) {
-	info, err := os.Stat(write(t, in(t), "a"))
+	info, err := os.Stat(write(t, newDir(t), "a"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,20 +54,20 @@ func TestFileIsPrivate(t *testing.T) {
 	}
 }
 
-// TestTornAnywhere cuts a profile at every byte: every whole line is read, a
-// torn one never.
-func TestTornAnywhere(t *testing.T) {
-	data, err := os.ReadFile(write(t, in(t), "a"))
+// TestCutAnywhere cuts a profile at every byte: all complete lines are read, and an
+// incomplete line never.
+func TestCutAnywhere(t *testing.T) {
+	data, err := os.ReadFile(write(t, newDir(t), "a"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	head := bytes.IndexByte(data, '\n')
+	headerLen := bytes.IndexByte(data, '\n')
 	for cut := range len(data) + 1 {
 		if testing.Short() && cut%5 != 0 && !bytes.ContainsRune(data[max(cut-2, 0):min(cut+2, len(data))], '\n') {
-			continue // within a line one place is as another
+			continue // all positions inside a line are equivalent
 		}
 		p, err := profiles.Decode("a", data[:cut])
-		if cut < head {
+		if cut < headerLen {
 			if err == nil || p != nil {
 				t.Fatalf("cut at %d: a profile without a header", cut)
 			}
@@ -76,7 +76,7 @@ func TestTornAnywhere(t *testing.T) {
 		if err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
-		// A line that lacks only its line feed is whole.
+		// A line of which only the line feed is missing is complete.
 		want := bytes.Count(data[:cut], []byte("\n"))
 		tail := data[bytes.LastIndexByte(data[:cut], '\n')+1 : cut]
 		complete := len(tail) > 0 && data[cut] == '\n'
@@ -86,7 +86,7 @@ func TestTornAnywhere(t *testing.T) {
 		if len(p.Lines) != want {
 			t.Fatalf("cut at %d: %d lines, want %d", cut, len(p.Lines), want)
 		}
-		if torn := len(tail) > 0 && !complete; torn != (len(p.Warnings) == 1) {
+		if incomplete := len(tail) > 0 && !complete; incomplete != (len(p.Warnings) == 1) {
 			t.Fatalf("cut at %d: warnings %q", cut, p.Warnings)
 		}
 		if ended := cut >= len(data)-1; ended != (p.State() == profiles.Done) {
@@ -97,7 +97,7 @@ func TestTornAnywhere(t *testing.T) {
 
 const head = `{"t":"header","format":"sweetspot-profile","version":1,"id":"a","kind":"sweep","model":{"name":"m"},"new_field":1}` + "\n"
 
-func TestDecodeKeepsTheUnknown(t *testing.T) {
+func TestDecodeKeepsUnknownFields(t *testing.T) {
 	in := head +
 		`{"t":"mood","value":"good"}` + "\n" +
 		`{"t":"trial","n":1,"settings":{"workers":3,"prefetch":{"depth":2},"streams":2},"shiny":true}` + "\n"
@@ -118,7 +118,7 @@ func TestDecodeKeepsTheUnknown(t *testing.T) {
 	if s := p.Trials[0].Settings; s.Workers != 3 || s.Get("streams") != "2" {
 		t.Errorf("settings %v, want workers 3 and streams 2", s)
 	}
-	if want := `line 3: unknown knobs ["prefetch"]; kept, not used`; len(p.Warnings) != 1 || p.Warnings[0] != want {
+	if want := `line 3: unknown knobs ["prefetch"]; kept, but ignored`; len(p.Warnings) != 1 || p.Warnings[0] != want {
 		t.Errorf("warnings = %q, want %q", p.Warnings, want)
 	}
 	var b bytes.Buffer
@@ -127,19 +127,19 @@ func TestDecodeKeepsTheUnknown(t *testing.T) {
 	}
 	for _, want := range []string{`"new_field": 1`, `"value": "good"`, `"shiny": true`, `"depth": 2`} {
 		if !strings.Contains(b.String(), want) {
-			t.Errorf("show as JSON lost %s", want)
+			t.Errorf("show as JSON has no %s", want)
 		}
 	}
 }
 
 func TestDecodeErrors(t *testing.T) {
 	tests := []struct{ name, in, want string }{
-		{"empty", "", "profiles: a: no sweetspot profile"},
+		{"empty", "", "profiles: a: not a sweetspot profile"},
 		{"other JSON", `{"x":1}` + "\n", `profiles: a: line 1: kind "", want header`},
-		{"text", "hello\n", "profiles: a: line 1: no JSON object"},
+		{"text", "hello\n", "profiles: a: line 1: not a JSON object"},
 		{"other format", `{"t":"header","format":"x","version":1}` + "\n", `line 1: header: format "x", want sweetspot-profile`},
-		{"newer", `{"t":"header","format":"sweetspot-profile","version":2,"seed":"no number"}` + "\n", "line 1: header: version 2, and this sweetspot reads 1-1"},
-		{"damaged line", head + "\x00\x00\n" + `{"t":"trial","n":1}` + "\n", "profiles: a: line 2: no JSON object"},
+		{"newer", `{"t":"header","format":"sweetspot-profile","version":2,"seed":"no number"}` + "\n", "line 1: header: version 2: this sweetspot reads versions 1-1"},
+		{"damaged line", head + "\x00\x00\n" + `{"t":"trial","n":1}` + "\n", "profiles: a: line 2: not a JSON object"},
 		{"wrong type", head + "\n" + `{"t":"trial","n":"x"}` + "\n", "profiles: a: line 3: trial: n: string, want a whole number"},
 		{
 			"wrong type within", head + "\n" + `{"t":"trial","blocks":{"disturbed":"many"}}` + "\n",
@@ -159,13 +159,13 @@ func TestDecodeErrors(t *testing.T) {
 				t.Fatalf("Decode = %v, want %q", err, c.want)
 			}
 			if strings.HasPrefix(c.in, head) == (p == nil) {
-				t.Errorf("Decode = %v: a profile comes with a header", p)
+				t.Errorf("Decode = %v: a profile is returned exactly if there is a header", p)
 			}
 		})
 	}
 }
 
-func TestDecodeLoneLines(t *testing.T) {
+func TestDecodeWithoutSLA(t *testing.T) {
 	p, err := profiles.Decode("a", []byte(head+head+`{"t":"trial","n":1,"verdict":{"result":"pass","percentile":95,"limit_ms":20,"latency":"model"},"throughput_rps":{"value":3}}`+"\r\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := profiles.Decode("name", data)
 		if err != nil && !strings.HasPrefix(err.Error(), "profiles: name: ") {
-			t.Fatalf("error %q has no place", err)
+			t.Fatalf("error %q does not name the profile", err)
 		}
 		if p == nil {
 			if err == nil {
@@ -206,12 +206,12 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(err)
 		}
 		if bytes.ContainsAny(b.Bytes(), "\x1b\x00\r") {
-			t.Fatalf("control characters reach the screen: %q", b.Bytes())
+			t.Fatalf("control characters in the output: %q", b.Bytes())
 		}
 		if err := profiles.WriteShowJSON(&b, p); err != nil {
 			t.Fatal(err)
 		}
-		// What was read, written line by line, reads the same.
+		// The lines that were read, written again, give the same profile.
 		var again bytes.Buffer
 		for _, l := range p.Lines {
 			fmt.Fprintf(&again, "%s\n", l.Raw)
@@ -225,12 +225,12 @@ func FuzzDecode(f *testing.F) {
 
 func TestReadMissing(t *testing.T) {
 	if _, err := profiles.Read(filepath.Join(t.TempDir(), "x.jsonl")); err == nil {
-		t.Error("Read of no file: no error")
+		t.Error("Read of a missing file: no error")
 	}
 }
 
-// TestVersions reads files of every version, which are never to be changed: old
-// profiles stay readable. A new version adds its files here.
+// TestVersions reads files of all versions, so that old profiles can always be read. The
+// files must never be changed. A new version adds its files here.
 func TestVersions(t *testing.T) {
 	seen := map[int]bool{}
 	for _, c := range []struct {
@@ -316,8 +316,8 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// TestBestWithoutChoice: an interrupted sweep's best is no lucky run, and nothing
-// whose validation says otherwise.
+// TestBestWithoutChoice: the best setting of an interrupted sweep is not one with a single
+// high run, nor one that its validation did not confirm.
 func TestBestWithoutChoice(t *testing.T) {
 	ran := func(n, batch int, role trial.Role, rps float64, answer trial.Answer) trial.Trial {
 		x := trial.Trial{N: n, Role: role}
@@ -331,13 +331,13 @@ func TestBestWithoutChoice(t *testing.T) {
 	}{
 		{"none", nil, 0},
 		{"the highest throughput", []trial.Trial{ran(1, 1, trial.RoleLoad, 10, trial.Pass), ran(2, 2, trial.RoleLoad, 20, trial.Pass)}, 2},
-		{"a lucky run", []trial.Trial{
+		{"one high run", []trial.Trial{
 			ran(1, 1, trial.RoleLoad, 30, trial.Pass), ran(2, 1, trial.RoleControl, 5, trial.Pass), ran(3, 2, trial.RoleLoad, 20, trial.Pass),
 		}, 3},
 		{"one whose validation failed", []trial.Trial{
 			ran(1, 1, trial.RoleLoad, 10, trial.Pass), ran(2, 2, trial.RoleLoad, 20, trial.Pass), ran(3, 2, trial.RoleValidation, 20, trial.Fail),
 		}, 1},
-		{"one whose validation was left open", []trial.Trial{ran(1, 2, trial.RoleLoad, 20, trial.Pass), ran(2, 2, trial.RoleValidation, 20, trial.Undecided)}, 0},
+		{"one whose validation was undecided", []trial.Trial{ran(1, 2, trial.RoleLoad, 20, trial.Pass), ran(2, 2, trial.RoleValidation, 20, trial.Undecided)}, 0},
 		{"a validated one before a faster one", []trial.Trial{
 			ran(1, 1, trial.RoleLoad, 10, trial.Pass), ran(2, 1, trial.RoleValidation, 10, trial.Pass), ran(3, 2, trial.RoleLoad, 20, trial.Pass),
 		}, 2},

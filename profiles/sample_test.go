@@ -45,7 +45,7 @@ func sampleTrial(n int) trial.Trial {
 	return t
 }
 
-// write makes a whole profile in dir and returns its path.
+// write writes a complete profile to dir and returns its path.
 func write(t *testing.T, dir, id string) string {
 	t.Helper()
 	path := profiles.Path(dir, id)
@@ -83,4 +83,4 @@ func read(t *testing.T, path string) *profiles.Profile {
 	return p
 }
 
-func in(t *testing.T) string { return filepath.Join(t.TempDir(), "profiles") }
+func newDir(t *testing.T) string { return filepath.Join(t.TempDir(), "profiles") }

@@ -14,10 +14,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// WriteList draws the list of profiles.
+// WriteList writes a list of profiles as text.
 func WriteList(w io.Writer, list []Summary, s Style) error {
 	if len(list) == 0 {
-		_, err := fmt.Fprintln(w, "no profiles yet; sweetspot MODEL --sweep makes one")
+		_, err := fmt.Fprintln(w, "no profiles yet; sweetspot MODEL --sweep creates one")
 		return err
 	}
 	t := table{columns: []column{
@@ -49,7 +49,7 @@ func WriteList(w io.Writer, list []Summary, s Style) error {
 	}
 	for _, p := range list {
 		if p.Error != "" {
-			if _, err := io.WriteString(w, s.line(p.ID+": ", p.Error)); err != nil {
+			if _, err := io.WriteString(w, s.wrap(p.ID+": ", p.Error)); err != nil {
 				return err
 			}
 		}
@@ -63,7 +63,7 @@ func listRow(p Summary) []string {
 		row[4] = fmt.Sprintf("P%g %s <= %v", p.SLA.Percentile, p.SLA.Latency, p.SLA.Limit)
 	}
 	if b := p.Best; b != nil {
-		row[6], row[7], row[8], row[10] = plusMinus(b.Throughput), Figure(b.P99.Value), b.Verdict.Label(), b.Settings.String()
+		row[6], row[7], row[8], row[10] = plusMinus(b.Throughput), FormatFigure(b.P99.Value), b.Verdict.Label(), b.Settings.String()
 	}
 	if p.Error != "" {
 		row[9] = "damaged"
@@ -86,12 +86,12 @@ func WriteListJSON(w io.Writer, list []Summary) error {
 	return writeJSON(w, list)
 }
 
-// WriteShow draws one profile: where it comes from, its trials, its choice.
+// WriteShow writes one profile as text: its origin, its trials, its choice, and its events.
 func WriteShow(w io.Writer, p *Profile, s Style) error {
 	var b strings.Builder
-	for _, f := range facts(p) {
+	for _, f := range summaryLines(p) {
 		if f[1] != "" {
-			b.WriteString(s.line(fmt.Sprintf("%-9s ", f[0]), f[1]))
+			b.WriteString(s.wrap(fmt.Sprintf("%-9s ", f[0]), f[1]))
 		}
 	}
 	if _, err := fmt.Fprintln(w, b.String()); err != nil {
@@ -102,26 +102,27 @@ func WriteShow(w io.Writer, p *Profile, s Style) error {
 	}
 	b.Reset()
 	for _, e := range p.Events {
-		b.WriteString(s.line(fmt.Sprintf("%s %s ", date(e.At), e.What), e.Detail))
+		b.WriteString(s.wrap(fmt.Sprintf("%s %s ", date(e.At), e.What), e.Detail))
 	}
 	for _, m := range p.Warnings {
-		b.WriteString(s.line("warning: ", m))
+		b.WriteString(s.wrap("warning: ", m))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// WriteTrials draws the table of a profile's settings alone, all runs of one under a
-// load in one line; of a live recording, or with Style.Trials, each trial has one.
+// WriteTrials writes only the table of the settings of a profile: one row for all runs of a
+// setting under a load. For a live recording, or with Style.Trials, it has one row per
+// trial.
 func WriteTrials(w io.Writer, p *Profile, s Style) error {
 	if s.Trials || p.Header.Kind == Live {
-		return trials(p).write(w, s)
+		return trialTable(p).write(w, s)
 	}
-	return rows(p).write(w, s)
+	return settingTable(p).write(w, s)
 }
 
-// facts are the lines above the trials, as name and text.
-func facts(p *Profile) [][2]string {
+// summaryLines returns the lines above the trials, as names and texts.
+func summaryLines(p *Profile) [][2]string {
 	h := p.Header
 	out := [][2]string{
 		{"profile", fmt.Sprintf("%s, %s, %s", h.ID, h.Kind, p.State())},
@@ -147,10 +148,10 @@ func facts(p *Profile) [][2]string {
 		}
 	}
 	for _, o := range p.Operators {
-		out = append(out, [2]string{"operators", operators(o)})
+		out = append(out, [2]string{"operators", operatorsLine(o)})
 	}
 	if c, ok := p.Choice(); ok {
-		out = append(out, [2]string{"choice", fmt.Sprintf("trial %d by %s: %s", c.N, c.By, c.Settings)}, [2]string{"", why(c.Why)})
+		out = append(out, [2]string{"choice", fmt.Sprintf("trial %d by %s: %s", c.N, c.By, c.Settings)}, [2]string{"", describeChoice(c.Why)})
 		for _, line := range c.Why.Lines {
 			out = append(out, [2]string{line.Label, line.Text})
 		}
@@ -158,8 +159,8 @@ func facts(p *Profile) [][2]string {
 	return out
 }
 
-// why is a choice's explanation in one line.
-func why(y trial.Explanation) string {
+// describeChoice returns the explanation of a choice in one line.
+func describeChoice(y trial.Explanation) string {
 	var parts []string
 	if y.Limit != "" {
 		parts = append(parts, "limited by "+y.Limit)
@@ -170,16 +171,16 @@ func why(y trial.Explanation) string {
 	if len(y.RunnersUp) > 0 {
 		parts = append(parts, fmt.Sprintf("runners-up %s", strings.Trim(fmt.Sprint(y.RunnersUp), "[]")))
 	}
-	if y.Text != "" && y.Lines == nil { // else the lines say it
+	if y.Text != "" && y.Lines == nil { // if there are lines, they replace the text
 		parts = append(parts, y.Text)
 	}
 	return strings.Join(parts, "; ")
 }
 
-// rows is the table of a profile's settings: how often each was run, what its runs
-// did together and the one verdict that rests on them. A star marks the choice, which
-// only a validated one can be.
-func rows(p *Profile) table {
+// settingTable returns the table of the settings of a profile: how often each was run, the
+// figures of all its runs, and the verdict that is based on them. A star marks a
+// validated choice.
+func settingTable(p *Profile) table {
 	t := table{columns: []column{
 		{title: "n"},
 		{title: "runs", drop: 1},
@@ -199,10 +200,10 @@ func rows(p *Profile) table {
 	}}
 	chosen, _ := p.Choice()
 	sla, _ := p.SLA()
-	var stand []trial.Trial
+	var joined []trial.Trial
 	for _, row := range rank.Rows(p.Trials) {
 		r, s := row.Joined, row.Joined.Settings
-		stand = append(stand, r)
+		joined = append(joined, r)
 		verdict := r.ShortVerdict(sla.MaxErrorRate)
 		if row.Validated && chosenRow(p, row, chosen) {
 			verdict += " *"
@@ -210,28 +211,28 @@ func rows(p *Profile) table {
 		t.rows = append(t.rows, []string{
 			strconv.Itoa(r.N), strconv.Itoa(len(row.Runs)), s.Display(knob.Workers), s.Display(knob.BatchSize), s.Display(knob.BatchDelay),
 			s.Display(knob.FP16), s.Display(knob.Device), r.Load.String(),
-			Figure(r.Throughput.Value), between(row.Range), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
+			FormatFigure(r.Throughput.Value), formatRange(row.Range), FormatFigure(r.Latency.P50.Value), LatencyCell(r), FormatFigure(r.Model.P99),
 			verdict, rowNote(p, row, chosen),
 		})
 	}
-	return withOwn(withBare(withCorrected(t, stand), stand), settingsOf(stand))
+	return withOwnKnobs(withBareShare(withCorrected(t, joined), joined), settingsOf(joined))
 }
 
-// between is what the throughput of all runs lies between.
-func between(e trial.Estimate) string {
+// formatRange formats a range of throughputs; "" if an end is not known.
+func formatRange(e trial.Estimate) string {
 	if !e.Low.OK() || !e.High.OK() {
 		return ""
 	}
-	return Figure(e.Low) + "-" + Figure(e.High)
+	return FormatFigure(e.Low) + "-" + FormatFigure(e.High)
 }
 
-// chosenRow tells whether a row has the trial of the choice.
+// chosenRow reports whether one of the runs of a row is the chosen trial.
 func chosenRow(p *Profile, row rank.Row, chosen trial.Choice) bool {
 	return slices.ContainsFunc(row.Runs, func(i int) bool { return p.Trials[i].N == chosen.N && chosen.N > 0 })
 }
 
-// rowNote is what to know of a row: that it is the best, how it was looked at, and
-// what disturbed the trial that stands for it.
+// rowNote returns the remarks on a row: whether it is chosen and validated, and the error
+// or the first warning of the trial that represents it.
 func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 	var parts []string
 	if chosenRow(p, row, chosen) {
@@ -242,7 +243,7 @@ func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 	case row.Validated:
 		parts = append(parts, "validated")
 	case row.Validations > 0 && r.Verdict.Result == trial.Undecided:
-		parts = append(parts, "validation left open")
+		parts = append(parts, "validation undecided")
 	}
 	switch {
 	case r.Error != "":
@@ -253,8 +254,8 @@ func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 	return strings.Join(parts, "; ")
 }
 
-// trials is the table of a profile's trials.
-func trials(p *Profile) table {
+// trialTable returns the table of the trials of a profile.
+func trialTable(p *Profile) table {
 	t := table{columns: []column{
 		{title: "n"},
 		{title: "workers"},
@@ -287,11 +288,11 @@ func trials(p *Profile) table {
 		t.rows = append(t.rows, []string{
 			strconv.Itoa(r.N), s.Display(knob.Workers), s.Display(knob.BatchSize), s.Display(knob.BatchDelay),
 			s.Display(knob.FP16), s.Display(knob.Device), r.Load.String(),
-			plusMinus(r.Throughput), Figure(r.Latency.P50.Value), LatencyCell(r), Figure(r.Model.P99),
+			plusMinus(r.Throughput), FormatFigure(r.Latency.P50.Value), LatencyCell(r), FormatFigure(r.Model.P99),
 			r.ShortVerdict(sla.MaxErrorRate), note,
 		})
 	}
-	return withOwn(withBare(withCorrected(t, p.Trials), p.Trials), settingsOf(p.Trials))
+	return withOwnKnobs(withBareShare(withCorrected(t, p.Trials), p.Trials), settingsOf(p.Trials))
 }
 
 func settingsOf(trials []trial.Trial) []knob.Settings {
@@ -302,7 +303,7 @@ func settingsOf(trials []trial.Trial) []knob.Settings {
 	return out
 }
 
-// String is the machine in one line.
+// String describes the machine in one line.
 func (m Machine) String() string {
 	parts := []string{m.CPU, fmt.Sprintf("%d cores", m.Cores)}
 	if m.Remote != "" {
@@ -326,8 +327,8 @@ func (m Machine) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// WriteShowJSON writes the profile as one JSON object: its lines as they stand
-// in the file, by kind, so that nothing this version does not know is lost.
+// WriteShowJSON writes the profile as one JSON object: its unchanged lines, by kind, with
+// the fields that this version does not know.
 func WriteShowJSON(w io.Writer, p *Profile) error {
 	out := struct {
 		Header    json.RawMessage   `json:"header"`

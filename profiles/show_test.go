@@ -17,9 +17,9 @@ import (
 var styles = []profiles.Style{{}, {Width: 120, Bold: true}, {Width: 80}, {Width: 40}}
 
 func TestWriteShow(t *testing.T) {
-	p := read(t, write(t, in(t), "20261122T091500Z-7f3a"))
+	p := read(t, write(t, newDir(t), "20261122T091500Z-7f3a"))
 	p.Header.Machine.Class = "sha256:0123456789abcdef"
-	p.End.At, p.Warnings = at, []string{"line 9: torn; dropped (12 bytes)"}
+	p.End.At, p.Warnings = at, []string{"line 9: incomplete; ignored (12 bytes)"}
 	for _, s := range styles {
 		t.Run(fmt.Sprint(s.Width), func(t *testing.T) {
 			var b bytes.Buffer
@@ -39,7 +39,7 @@ func TestWriteList(t *testing.T) {
 	}
 	for i := range list {
 		if list[i].Error != "" {
-			list[i].Error = "profiles: line 2: no JSON object" // without the path
+			list[i].Error = "profiles: line 2: not a JSON object" // without the path
 		}
 	}
 	for _, s := range styles {
@@ -54,12 +54,12 @@ func TestWriteList(t *testing.T) {
 	}
 }
 
-// fits checks that no line is wider than the terminal.
+// fits checks that no line is wider than the terminal, and that there are no escape sequences.
 func fits(t *testing.T, text string, s profiles.Style) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		if w := ansi.StringWidth(strings.TrimSuffix(line, "\n")); s.Width > 0 && w > s.Width {
-			t.Errorf("%d cells in %d: %q", w, s.Width, line)
+			t.Errorf("%d columns, terminal has %d: %q", w, s.Width, line)
 		}
 		if !s.Bold && strings.Contains(line, "\x1b") {
 			t.Errorf("escapes in plain text: %q", line)
@@ -75,7 +75,7 @@ func TestEmptyList(t *testing.T) {
 	if err := profiles.WriteListJSON(&b, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := b.String(), "no profiles yet; sweetspot MODEL --sweep makes one\n[]\n"; got != want {
+	if got, want := b.String(), "no profiles yet; sweetspot MODEL --sweep creates one\n[]\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -101,10 +101,10 @@ func TestListJSON(t *testing.T) {
 	}
 }
 
-// TestWriteTrials: the runs of a setting are one row with one verdict, whose figures
-// are of all of them; --trials shows each.
+// TestWriteTrials: the runs of a setting are one row, with the figures of all runs and one
+// verdict; with Style.Trials each trial is a row.
 func TestWriteTrials(t *testing.T) {
-	p := read(t, write(t, in(t), "20261122T091500Z-7f3a"))
+	p := read(t, write(t, newDir(t), "20261122T091500Z-7f3a"))
 	p.Trials = repeated()
 	p.Header.SLA.MaxErrorRate = .01
 	for _, s := range []profiles.Style{{}, {Width: 120}, {Width: 80}, {Trials: true}} {
@@ -119,8 +119,8 @@ func TestWriteTrials(t *testing.T) {
 	}
 }
 
-// repeated are trials of four settings: the chosen one looked at three times, one
-// that was not validated, one whose validation was left open, and one that refuses.
+// repeated returns trials of four settings: the choice with three runs, one without
+// validation, one with an undecided validation, and one that refuses requests.
 func repeated() []trial.Trial {
 	run := func(n, workers int, rps float64, role trial.Role, result, leaning trial.Answer) trial.Trial {
 		t := sampleTrial(workers)
@@ -129,12 +129,12 @@ func repeated() []trial.Trial {
 		t.Verdict.Result, t.Verdict.Leaning = result, leaning
 		return t
 	}
-	refuses := run(7, 5, 700, trial.RoleLoad, trial.Fail, trial.Undecided)
-	refuses.Counts = trial.Counts{Sent: 1000, OK: 968, Refused: 32}
+	refusing := run(7, 5, 700, trial.RoleLoad, trial.Fail, trial.Undecided)
+	refusing.Counts = trial.Counts{Sent: 1000, OK: 968, Refused: 32}
 	out := []trial.Trial{
 		run(1, 1, 560, trial.RoleLoad, trial.Undecided, trial.Pass), run(2, 2, 471, trial.RoleControl, trial.Undecided, trial.Pass),
 		run(3, 2, 560, trial.RoleLoad, trial.Undecided, trial.Pass), run(4, 2, 378, trial.RoleValidation, trial.Pass, trial.Undecided),
-		run(5, 4, 600, trial.RoleLoad, trial.Pass, trial.Undecided), run(6, 4, 610, trial.RoleValidation, trial.Undecided, trial.Pass), refuses,
+		run(5, 4, 600, trial.RoleLoad, trial.Pass, trial.Undecided), run(6, 4, 610, trial.RoleValidation, trial.Undecided, trial.Pass), refusing,
 	}
 	out[3].Latency.P99.High = trial.Num{}
 	out[4].Latency.P99.High, out[5].Latency.P99.High = trial.Num{}, trial.Num{}

@@ -11,42 +11,42 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Style is how a text is drawn. The zero value is for pipes and files.
+// Style says how a text is formatted. The zero value is for pipes and files.
 type Style struct {
-	Width int  // cells of the terminal; 0 is no limit
-	Bold  bool // heads of tables in bold; never the only sign of anything
+	Width int  // columns of the terminal; 0 is no limit
+	Bold  bool // titles of tables in bold
 
-	Trials bool // every trial in a line of its own, where runs of a setting would be joined
+	Trials bool // one row per trial, instead of one per setting
 }
 
-// line is head and text, made safe to draw. What is wider than the terminal goes
-// on below the beginning of the text, between words.
-func (s Style) line(head, text string) string {
-	head, text = clean(head), clean(text)
+// wrap returns head and text without control characters. A text that is wider than the
+// terminal is broken between words, and its other lines are indented to its beginning.
+func (s Style) wrap(head, text string) string {
+	head, text = printable(head), printable(text)
 	if s.Width <= 0 {
 		return head + text + "\n"
 	}
-	const least = 20 // cells, or it would be a column of syllables
+	const minWidth = 20 // of the text, in columns
 	indent := ansi.StringWidth(head)
-	text = ansi.Wrap(text, max(least, s.Width-indent), "")
+	text = ansi.Wrap(text, max(minWidth, s.Width-indent), "")
 	return head + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", indent)) + "\n"
 }
 
 // column is one column of a table.
 type column struct {
 	title string
-	left  bool // aligned left; numbers are not
-	drop  int  // the higher, the earlier it goes when the width is short; 0 stays
+	left  bool // aligned left; columns of numbers are aligned right
+	drop  int  // columns with higher values are hidden first if the terminal is too narrow; 0 is never hidden
 }
 
-// table draws rows under heads, two blanks apart.
+// table is a table with a line of titles. Its columns are separated by two blanks.
 type table struct {
 	columns []column
 	rows    [][]string
 }
 
-// write draws what fits and says what did not: columns go by their drop, then
-// the last one is cut.
+// write writes the columns that fit, and names the hidden ones. If the table is still too
+// wide, the lines are truncated.
 func (t table) write(w io.Writer, s Style) error {
 	widths := t.widths()
 	hidden := t.hide(widths, s.Width)
@@ -62,7 +62,7 @@ func (t table) write(w io.Writer, s Style) error {
 		b.WriteString(line + "\n")
 	}
 	if len(hidden) > 0 {
-		b.WriteString(s.line("", fmt.Sprintf("%d columns wide: not shown: %s", s.Width, strings.Join(hidden, ", "))))
+		b.WriteString(s.wrap("", fmt.Sprintf("%d columns wide: not shown: %s", s.Width, strings.Join(hidden, ", "))))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -76,73 +76,74 @@ func (t table) titles() []string {
 	return out
 }
 
-// widths are the columns' widths in cells.
+// widths returns the widths of the columns.
 func (t table) widths() []int {
 	out := make([]int, len(t.columns))
 	for i, c := range t.columns {
 		out[i] = ansi.StringWidth(c.title)
 		for _, row := range t.rows {
-			out[i] = max(out[i], ansi.StringWidth(clean(row[i])))
+			out[i] = max(out[i], ansi.StringWidth(printable(row[i])))
 		}
 	}
 	return out
 }
 
-// hide sets the widths of columns that have to go to -1 and names them. A column
-// that says the same in every row goes first, and its value is named too. The
-// last column may be cut, so it needs to show only its head.
+// hide sets the widths of the hidden columns to -1 and returns their titles. Columns with
+// the same value in all rows are hidden first, and their values are returned too. The
+// last column may be truncated, so that only its title must fit.
 func (t table) hide(widths []int, limit int) (hidden []string) {
-	for limit > 0 && t.need(widths) > limit {
-		victim, rank := -1, 0
+	for limit > 0 && t.minWidth(widths) > limit {
+		next, highest := -1, 0
 		for i, c := range t.columns {
 			r := c.drop
 			if r > 0 && t.constant(i) {
 				r += len(t.columns)
 			}
-			if widths[i] >= 0 && r > rank {
-				victim, rank = i, r
+			if widths[i] >= 0 && r > highest {
+				next, highest = i, r
 			}
 		}
-		if victim < 0 {
+		if next < 0 {
 			break
 		}
-		widths[victim] = -1
-		if name := t.named(victim); name != "" {
+		widths[next] = -1
+		if name := t.hiddenName(next); name != "" {
 			hidden = append(hidden, name)
 		}
 	}
 	return hidden
 }
 
-// named is the head of a column that is not shown, with its value if that is one
-// for all rows; "" if there is nothing in it.
-func (t table) named(i int) string {
+// hiddenName returns the title of a hidden column, with its value if all rows have the same
+// value; "" if the column is empty.
+func (t table) hiddenName(i int) string {
 	name := t.columns[i].title
 	if !t.constant(i) {
 		return name
 	}
-	value := clean(t.rows[0][i])
+	value := printable(t.rows[0][i])
 	if value == "" {
 		return ""
 	}
 	return name + " (always " + value + ")"
 }
 
-// need is the least width of the columns not hidden.
-func (t table) need(widths []int) (cells int) {
+// minWidth returns the minimum width of the columns that are not hidden.
+func (t table) minWidth(widths []int) (total int) {
 	for i, c := range t.columns {
 		switch {
 		case widths[i] < 0:
 		case i == len(widths)-1:
-			cells += min(widths[i], max(8, ansi.StringWidth(c.title)))
+			total += min(widths[i], max(8, ansi.StringWidth(c.title)))
 		default:
-			cells += widths[i] + 2
+			total += widths[i] + 2
 		}
 	}
-	return cells
+	return total
 }
 
-// constant tells whether column i has one value, in several rows.
+// constant reports whether column i has the same value in all rows, and there are several
+// rows.
 func (t table) constant(i int) bool {
 	for _, row := range t.rows {
 		if row[i] != t.rows[0][i] {
@@ -158,7 +159,7 @@ func (t table) line(row []string, widths []int) string {
 		if widths[i] < 0 {
 			continue
 		}
-		text = clean(text)
+		text = printable(text)
 		pad := strings.Repeat(" ", max(0, widths[i]-ansi.StringWidth(text)))
 		if t.columns[i].left {
 			text += pad
@@ -170,8 +171,8 @@ func (t table) line(row []string, widths []int) string {
 	return strings.TrimRight(strings.Join(cells, "  "), " ")
 }
 
-// clean makes a text from a file safe to draw: one line, no escapes.
-func clean(s string) string {
+// printable removes escape sequences from a text, and replaces control characters by blanks.
+func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7F || r >= 0x80 && r < 0xA0 {
 			return ' '
@@ -180,8 +181,8 @@ func clean(s string) string {
 	}, ansi.Strip(s))
 }
 
-// Figure formats a number with three to four digits that count.
-func Figure(n trial.Num) string {
+// FormatFigure formats a number with three or four significant digits.
+func FormatFigure(n trial.Num) string {
 	v, ok := n.Get()
 	if !ok {
 		return "-"
@@ -195,43 +196,44 @@ func Figure(n trial.Num) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-// plusMinus is a figure with half its interval: 528.2 ±9.05.
+// plusMinus formats a figure with half the width of its interval: 528.2 ±9.05.
 func plusMinus(e trial.Estimate) string {
 	low, okLow := e.Low.Get()
 	high, okHigh := e.High.Get()
 	if !okLow || !okHigh {
-		return Figure(e.Value)
+		return FormatFigure(e.Value)
 	}
-	return Figure(e.Value) + " ±" + Figure(trial.NumOf((high-low)/2))
+	return FormatFigure(e.Value) + " ±" + FormatFigure(trial.NumOf((high-low)/2))
 }
 
-// Interval is a figure with its interval, 41.2 (39.4-43.1); an open end is said.
-func Interval(e trial.Estimate) string {
+// FormatInterval formats a figure with its interval: 41.2 (39.4-43.1); with an open end:
+// 41.2 (from 39.4), 41.2 (up to 43.1).
+func FormatInterval(e trial.Estimate) string {
 	low, high := e.Low.OK(), e.High.OK()
 	switch {
 	case low && high:
-		return fmt.Sprintf("%s (%s-%s)", Figure(e.Value), Figure(e.Low), Figure(e.High))
+		return fmt.Sprintf("%s (%s-%s)", FormatFigure(e.Value), FormatFigure(e.Low), FormatFigure(e.High))
 	case low:
-		return fmt.Sprintf("%s (from %s)", Figure(e.Value), Figure(e.Low))
+		return fmt.Sprintf("%s (from %s)", FormatFigure(e.Value), FormatFigure(e.Low))
 	case high:
-		return fmt.Sprintf("%s (up to %s)", Figure(e.Value), Figure(e.High))
+		return fmt.Sprintf("%s (up to %s)", FormatFigure(e.Value), FormatFigure(e.High))
 	}
-	return Figure(e.Value)
+	return FormatFigure(e.Value)
 }
 
-// LatencyCell is a trial's P99 of request latency with its interval. Where that is
-// what the verdict is about, an open end reads as the verdict bounds it: it says
-// "at most 25" of a pass within 25 ms.
+// LatencyCell formats the P99 of the request latency of a trial with its interval. If the
+// promise is on that percentile, the verdict bounds an open end: a pass within 25 ms gives
+// "up to 25".
 func LatencyCell(t trial.Trial) string {
 	e, v := t.Latency.P99, t.Verdict
 	if !e.Value.OK() || v.Percentile != 99 || v.Latency != trial.RequestLatency || e.Low.OK() && e.High.OK() {
-		return Interval(e)
+		return FormatInterval(e)
 	}
 	switch {
 	case v.Result == trial.Pass && !e.High.OK():
-		return fmt.Sprintf("%s (up to %g)", Figure(e.Value), v.LimitMS)
+		return fmt.Sprintf("%s (up to %g)", FormatFigure(e.Value), v.LimitMS)
 	case v.Result == trial.Fail && !e.Low.OK() && e.Value.Or(0) > v.LimitMS:
-		return fmt.Sprintf("%s (over %g)", Figure(e.Value), v.LimitMS)
+		return fmt.Sprintf("%s (over %g)", FormatFigure(e.Value), v.LimitMS)
 	}
-	return Interval(e)
+	return FormatInterval(e)
 }

@@ -12,13 +12,14 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ServiceTimes is what a profile tells of how long batches take: a curve for
-// every workers, device, precision and threads it has probes or trials of. What the
-// target's own knobs do to it nobody knows: a curve holds for one setting of them.
-type ServiceTimes map[TimesKey]servicetime.Curve
+// ServiceTimes has the curves of a profile, one for each combination of workers, device,
+// precision and threads that has probes or trials. The effect of the own knobs of a
+// target on service times is unknown, so that each combination of their values has a
+// curve too.
+type ServiceTimes map[CurveKey]servicetime.Curve
 
-// TimesKey is what a curve of a profile belongs to.
-type TimesKey struct {
+// CurveKey identifies a curve of a profile.
+type CurveKey struct {
 	Workers   int
 	Device    string
 	Precision knob.Precision
@@ -26,24 +27,23 @@ type TimesKey struct {
 	Own       knob.OwnValues
 }
 
-// KeyOf is the key of the settings' curve.
-func KeyOf(s knob.Settings) TimesKey {
-	return TimesKey{s.Workers, s.Device, s.Precision, s.Threads, s.Own}
+// CurveKeyOf returns the key of the curve of these settings.
+func CurveKeyOf(s knob.Settings) CurveKey {
+	return CurveKey{s.Workers, s.Device, s.Precision, s.Threads, s.Own}
 }
 
-// Times returns the service times of a profile, from its probes where there are
-// any, and for other batch sizes from its trials.
+// ServiceTimes returns the service times of a profile: from its probes, and for other batch
+// sizes from its trials.
 //
-// A trial tells the mean execution time of its requests and the sizes of its
-// batches. Where the curve is straight over those sizes, that mean is the
-// curve's time at the size in which the mean request rode; so it is taken for.
-// How times scatter comes from trials with next to only one size. Below the
-// smallest size known the curve goes on straight, but nothing is faster in
-// proportion than the smallest size known.
-func (p *Profile) Times() ServiceTimes {
-	seen := map[TimesKey]*observed{}
+// A trial has the mean execution time of its requests and the sizes of its batches. That
+// mean is used as the time of the mean batch size of its requests, which is exact if the
+// curve is linear over these sizes. The spread is taken from trials with almost only one
+// size. Below the smallest known size the curve is extrapolated linearly, but its time
+// per item is at least that of the smallest known size.
+func (p *Profile) ServiceTimes() ServiceTimes {
+	seen := map[CurveKey]*observed{}
 	at := func(s knob.Settings) *observed {
-		k := KeyOf(s)
+		k := CurveKeyOf(s)
 		if seen[k] == nil {
 			seen[k] = &observed{probes: map[int]mean{}, trials: map[int]mean{}}
 		}
@@ -55,7 +55,7 @@ func (p *Profile) Times() ServiceTimes {
 		}
 	}
 	for _, t := range p.Trials {
-		at(t.Settings).trial(t)
+		at(t.Settings).addTrial(t)
 	}
 	out := ServiceTimes{}
 	for k, o := range seen {
@@ -66,13 +66,13 @@ func (p *Profile) Times() ServiceTimes {
 	return out
 }
 
-// observed is what is known of one curve: times in ms by the nearest size.
+// observed has the measurements for one curve: times in ms by rounded batch size.
 type observed struct {
 	probes, trials means
-	spreads        []float64 // of trials with one size
+	spreads        []float64 // of trials with almost only one size
 }
 
-// mean adds up points of a curve.
+// mean has the sums for the mean of several points of a curve.
 type mean struct{ n, size, ms float64 }
 
 type means map[int]mean
@@ -83,12 +83,12 @@ func (m means) add(size, ms float64) {
 	m[k] = mean{v.n + 1, v.size + size, v.ms + ms}
 }
 
-// narrow is the share of requests that ride in batches of one size from which on
-// that size is the trial's only one.
-const narrow = .9
+// singleSizeShare is the share of requests in batches of one size from which on the other
+// sizes are ignored.
+const singleSizeShare = .9
 
-// trial adds what a trial tells, if it does.
-func (o *observed) trial(t trial.Trial) {
+// addTrial adds the times of a trial, if it has any.
+func (o *observed) addTrial(t trial.Trial) {
 	ms, ok := t.Breakdown.Execution.Get()
 	requests, sum, most := 0.0, 0.0, 0.0
 	for size, n := range t.Batches.Sizes {
@@ -100,14 +100,14 @@ func (o *observed) trial(t trial.Trial) {
 	}
 	o.trials.add(sum/requests, ms)
 	p50, p99 := t.Model.P50.Or(0), t.Model.P99.Or(0)
-	if most >= narrow*requests && p50 > 0 && p99 >= p50 {
-		const z99 = 2.326 // of the normal law
+	if most >= singleSizeShare*requests && p50 > 0 && p99 >= p50 {
+		const z99 = 2.326 // of the normal distribution
 		sigma := math.Log(p99/p50) / z99
 		o.spreads = append(o.spreads, math.Sqrt(math.Expm1(sigma*sigma)))
 	}
 }
 
-// curve is the curve through what was observed.
+// curve returns the curve through the observed points.
 func (o *observed) curve() (servicetime.Curve, bool) {
 	all := means{}
 	maps.Copy(all, o.trials)
@@ -120,13 +120,13 @@ func (o *observed) curve() (servicetime.Curve, bool) {
 		return servicetime.Curve{}, false
 	}
 	slices.SortFunc(points, func(a, b mean) int { return cmp.Compare(a.size, b.size) })
-	key := servicetime.Key{Workers: 1, Device: "cpu", Precision: "fp32"} // any: the table holds one curve
+	key := servicetime.Key{Workers: 1, Device: "cpu", Precision: "fp32"} // any key: the table has one curve
 	var rows []servicetime.Row
 	for _, size := range sizesOf(points) {
-		rows = append(rows, servicetime.Row{Key: key, Batch: size, Median: time.Duration(1e6 * through(points, float64(size)))})
+		rows = append(rows, servicetime.Row{Key: key, Batch: size, Median: time.Duration(1e6 * interpolate(points, float64(size)))})
 	}
 	table, err := servicetime.New(rows)
-	if err != nil { // a time beyond all bounds
+	if err != nil { // a time out of range
 		return servicetime.Curve{}, false
 	}
 	c, err := table.Curve(key)
@@ -140,7 +140,7 @@ func (o *observed) curve() (servicetime.Curve, bool) {
 	return c, true
 }
 
-// sizesOf are the sizes at which the curve gets a row: 1, and those next to the
+// sizesOf returns the batch sizes of the rows of the curve: 1, and the rounded sizes of the
 // points.
 func sizesOf(points []mean) []int {
 	out := []int{1}
@@ -151,9 +151,9 @@ func sizesOf(points []mean) []int {
 	return slices.Compact(out)
 }
 
-// through is the time, in ms, of a size on the straight lines through points,
-// which ascend in size.
-func through(points []mean, size float64) float64 {
+// interpolate returns the time of a size in ms, by linear interpolation between points,
+// which are sorted by size.
+func interpolate(points []mean, size float64) float64 {
 	first := points[0]
 	if len(points) == 1 {
 		return first.ms

@@ -9,9 +9,9 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// told is a trial that tells its batches: the mean execution time of its
-// requests, and how many batches of each size there were.
-func told(workers int, ms float64, sizes map[int]int) trial.Trial {
+// timed returns a trial with the mean execution time of its requests, and the number of its
+// batches of each size.
+func timed(workers int, ms float64, sizes map[int]int) trial.Trial {
 	t := trial.Trial{Settings: knob.Default(knob.TorchServe)}
 	t.Settings.Workers = workers
 	t.Breakdown.Execution, t.Batches.Sizes = trial.NumOf(ms), sizes
@@ -25,15 +25,15 @@ func probed(workers, batch int, ms float64) trial.Probe {
 }
 
 func TestTimes(t *testing.T) {
-	// Of the line 2 + b ms: 10 of 1 and 5 of 2 ride in 1.5 on average.
-	mixed := told(1, 3.5, map[int]int{1: 10, 2: 5})
+	// s(b) = 2 + b ms: 10 requests are in batches of 1 and 10 in batches of 2, 1.5 on average.
+	mixed := timed(1, 3.5, map[int]int{1: 10, 2: 5})
 	for _, tt := range []struct {
 		name    string
 		profile profiles.Profile
 		want    map[int]float64 // ms by batch size
 		spread  float64
 	}{
-		{"nothing", profiles.Profile{Trials: []trial.Trial{told(1, 5, nil)}}, nil, 0},
+		{"nothing", profiles.Profile{Trials: []trial.Trial{timed(1, 5, nil)}}, nil, 0},
 		{
 			"probes",
 			profiles.Profile{Probes: []trial.Probe{probed(1, 1, 3), probed(1, 8, 10), {Settings: knob.Default(knob.TorchServe), BatchSize: 4}}},
@@ -42,41 +42,41 @@ func TestTimes(t *testing.T) {
 		},
 		{
 			"trials",
-			profiles.Profile{Trials: []trial.Trial{told(1, 10, map[int]int{8: 100}), mixed}},
+			profiles.Profile{Trials: []trial.Trial{timed(1, 10, map[int]int{8: 100}), mixed}},
 			map[int]float64{1: 3, 2: 4, 8: 10},
 			0,
 		},
 		{
-			"both: a probe is better where there is one",
-			profiles.Profile{Probes: []trial.Probe{probed(1, 8, 10)}, Trials: []trial.Trial{told(1, 12, map[int]int{8: 100}), mixed}},
+			"both: probes have priority",
+			profiles.Profile{Probes: []trial.Probe{probed(1, 8, 10)}, Trials: []trial.Trial{timed(1, 12, map[int]int{8: 100}), mixed}},
 			map[int]float64{1: 3, 8: 10},
 			0,
 		},
 		{
-			"one size alone: smaller batches are taken to be as slow",
-			profiles.Profile{Trials: []trial.Trial{told(1, 10, map[int]int{8: 100})}},
+			"one size: smaller batches are assumed to be as slow",
+			profiles.Profile{Trials: []trial.Trial{timed(1, 10, map[int]int{8: 100})}},
 			map[int]float64{1: 10, 8: 10},
 			0,
 		},
 		{
-			"below the smallest: no faster in proportion",
+			"below the smallest: not less time per item",
 			profiles.Profile{Probes: []trial.Probe{probed(1, 4, 4), probed(1, 8, 12)}},
 			map[int]float64{1: 1, 4: 4, 8: 12},
 			0,
 		},
 		{
-			"times that scatter", // ln(P99/P50) is 2.326 sigma
+			"times with a spread", // ln(P99/P50) is 2.326 sigma
 			profiles.Profile{Trials: []trial.Trial{func() trial.Trial {
-				r := told(1, 10, map[int]int{8: 95, 1: 10})
+				r := timed(1, 10, map[int]int{8: 95, 1: 10})
 				r.Model = trial.ModelLatencies{P50: trial.NumOf(10), P99: trial.NumOf(10 * math.Exp(.2326))}
 				return r
-			}(), told(1, 3, map[int]int{1: 10})}},
+			}(), timed(1, 3, map[int]int{1: 10})}},
 			map[int]float64{1: 3},
 			.1003,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, ok := tt.profile.Times()[profiles.KeyOf(knob.Default(knob.TorchServe))]
+			c, ok := tt.profile.ServiceTimes()[profiles.CurveKeyOf(knob.Default(knob.TorchServe))]
 			if ok != (tt.want != nil) {
 				t.Fatalf("a curve: %v", ok)
 			}
@@ -92,12 +92,12 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestTimesApart: what does not belong together is not mixed.
-func TestTimesApart(t *testing.T) {
+// TestTimesSeparate: times of different settings are in different curves.
+func TestTimesSeparate(t *testing.T) {
 	p := profiles.Profile{Probes: []trial.Probe{probed(1, 1, 3), probed(2, 1, 5)}}
-	times := p.Times()
+	times := p.ServiceTimes()
 	for workers, want := range map[int]float64{1: 3, 2: 5} {
-		key := profiles.KeyOf(probed(workers, 1, 0).Settings)
+		key := profiles.CurveKeyOf(probed(workers, 1, 0).Settings)
 		if got := float64(times[key].At(1)) / 1e6; got != want {
 			t.Errorf("%d workers: s(1) = %v ms, want %v", workers, got, want)
 		}

@@ -15,43 +15,43 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Options of a Writer. The zero value is good.
+// Options are the options of a Writer. The zero value is usable.
 type Options struct {
-	// Secrets are words that may not reach the disk (tokens, host names); they
-	// become *** in every text.
+	// Secrets are words that must not be written to disk (tokens, host names). They are
+	// replaced by *** in all texts.
 	Secrets []string
-	// Tee, when not nil, gets every line after it is on disk. Its errors are
-	// the reader's trouble, not the profile's, and are dropped.
+	// Tee, if not nil, gets each line after it is on disk. Its errors are ignored: the
+	// profile is complete without it.
 	Tee io.Writer
 }
 
-// Writer appends to a profile. Each call returns when its line is on disk; after
-// an error the line is not in the file and the file ends with the line before.
-// It is safe for concurrent use. A process killed at any point leaves whole
-// lines and at most one torn one, which Read drops.
+// Writer appends to a profile. Each call returns when its line is on disk. After an
+// error the line is not in the file. A process that is killed leaves complete lines
+// and at most one incomplete last line, which Read ignores. A Writer is safe for
+// concurrent use.
 type Writer struct {
-	name  string // for messages
-	scrub scrubber
-	tee   io.Writer
+	name   string // for messages
+	redact redactor
+	tee    io.Writer
 
 	mu     sync.Mutex
 	f      file
-	size   int64 // bytes of whole lines
+	size   int64 // bytes of complete lines
 	trials int
 	choice *int
-	closed error // why no more lines are taken; nil while they are
+	closed error // why no more lines are written; nil while they are
 }
 
-// file is what a Writer needs of an *os.File.
+// file has the methods of *os.File that a Writer uses.
 type file interface {
 	io.WriteCloser
 	Sync() error
 	Truncate(size int64) error
 }
 
-// Create starts a profile at path, mode 0600, and writes its header. The file
-// must not exist: profiles are never overwritten. It stays locked until Close,
-// so that nobody else writes to it. Missing folders are made.
+// Create creates a profile at path, with mode 0600, and writes its header. The file
+// must not exist, because profiles are never overwritten. It is locked until Close, so
+// that no other process writes to it. Missing folders are created.
 func Create(path string, h Header, o Options) (*Writer, error) {
 	if err := h.validate(); err != nil {
 		return nil, fmt.Errorf("profiles: header: %w", err)
@@ -61,59 +61,59 @@ func Create(path string, h Header, o Options) (*Writer, error) {
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return nil, taken(path)
+		return nil, errExists(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("profiles: %w", err)
 	}
 	lock(f)
 	w := newWriter(filepath.Base(path), f, o)
-	err = w.header(h)
+	err = w.writeHeader(h)
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		f.Close()
-		os.Remove(path) // it holds nothing yet
+		os.Remove(path) // it has no results yet
 		return nil, err
 	}
 	return w, nil
 }
 
 func newWriter(name string, f file, o Options) *Writer {
-	return &Writer{name: name, f: f, scrub: scrubber{o.Secrets}, tee: o.Tee}
+	return &Writer{name: name, f: f, redact: redactor{o.Secrets}, tee: o.Tee}
 }
 
-// taken says why a profile cannot be created at path.
-func taken(path string) error {
+// errExists says why a profile cannot be created at path, where a file exists.
+func errExists(path string) error {
 	if f, err := os.Open(path); err == nil {
 		defer f.Close()
-		if held(f) {
+		if isLocked(f) {
 			return fmt.Errorf("profiles: %s is being written by another sweetspot; choose another place", path)
 		}
 	}
 	return fmt.Errorf("profiles: %s exists, and profiles are never overwritten; choose another place or remove it", path)
 }
 
-// lock makes a new file this writer's. Another can hold it only for the instant
-// of held, so waiting is short. A file system without locks has no such thing to
-// offer; O_EXCL keeps writers apart there too.
+// lock locks a new file. The wait is short, because another process can have it locked
+// only during isLocked. On a file system without locks, O_EXCL still prevents a second
+// writer.
 func lock(f *os.File) {
 	for errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX), syscall.EINTR) {
 	}
 }
 
-// held tells whether a writer has f locked. The lock it takes to find out is
-// given back at once, since a writer may be about to take its own.
-func held(f *os.File) bool {
+// isLocked reports whether a writer has f locked. It locks f for this and unlocks it at
+// once, because a writer may be about to lock it.
+func isLocked(f *os.File) bool {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
 	if err == nil {
-		syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // only a file that is closed cannot
+		syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // fails only for a closed file
 	}
 	return errors.Is(err, syscall.EWOULDBLOCK)
 }
 
-// syncDir makes a new file's name last.
+// syncDir syncs a folder, so that the name of a new file is on disk.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -126,12 +126,12 @@ func syncDir(dir string) error {
 	return nil
 }
 
-func (w *Writer) header(h Header) error {
-	h, err := w.scrub.header(h)
+func (w *Writer) writeHeader(h Header) error {
+	h, err := w.redact.header(h)
 	if err != nil {
 		return fmt.Errorf("profiles: header: plan: %w", err)
 	}
-	return w.line(struct {
+	return w.writeLine(struct {
 		T       string `json:"t"`
 		Format  string `json:"format"`
 		Version int    `json:"version"`
@@ -141,8 +141,8 @@ func (w *Writer) header(h Header) error {
 
 // Probe records a service-time probe.
 func (w *Writer) Probe(p trial.Probe) error {
-	p.At = stamp(p.At)
-	return w.line(struct {
+	p.At = timestamp(p.At)
+	return w.writeLine(struct {
 		T string `json:"t"`
 		trial.Probe
 	}{"probe", p}, nil)
@@ -150,61 +150,61 @@ func (w *Writer) Probe(p trial.Probe) error {
 
 // Trial records a trial.
 func (w *Writer) Trial(t trial.Trial) error {
-	return w.line(struct {
+	return w.writeLine(struct {
 		T string `json:"t"`
 		trial.Trial
-	}{"trial", w.scrub.trial(t)}, func() { w.trials++ })
+	}{"trial", w.redact.trial(t)}, func() { w.trials++ })
 }
 
-// Recording records a live trial with the series it was drawn from.
+// Recording records a live trial with its series.
 func (w *Writer) Recording(t trial.Trial, s Series) error {
 	if err := s.Validate(); err != nil {
 		return fmt.Errorf("profiles: %s: series: %w", w.name, err)
 	}
-	return w.line(struct {
+	return w.writeLine(struct {
 		T string `json:"t"`
 		recording
-	}{"trial", recording{w.scrub.trial(t), &s}}, func() { w.trials++ })
+	}{"trial", recording{w.redact.trial(t), &s}}, func() { w.trials++ })
 }
 
-// Operators records where the time of a run goes.
+// Operators records the times of the operators of the model.
 func (w *Writer) Operators(o trial.Operators) error {
-	o.At = stamp(o.At)
-	return w.line(struct {
+	o.At = timestamp(o.At)
+	return w.writeLine(struct {
 		T string `json:"t"`
 		trial.Operators
 	}{"operators", o}, nil)
 }
 
-// Event records something that happened.
+// Event records an event.
 func (w *Writer) Event(e trial.Event) error {
-	e.At, e.What, e.Detail = stamp(e.At), w.scrub.text(e.What), w.scrub.text(e.Detail)
-	return w.line(struct {
+	e.At, e.What, e.Detail = timestamp(e.At), w.redact.text(e.What), w.redact.text(e.Detail)
+	return w.writeLine(struct {
 		T string `json:"t"`
 		trial.Event
 	}{"event", e}, nil)
 }
 
-// Choice records the settings picked; a later choice replaces an earlier one.
+// Choice records the chosen settings. A later choice replaces an earlier one.
 func (w *Writer) Choice(c trial.Choice) error {
-	return w.line(struct {
+	return w.writeLine(struct {
 		T string `json:"t"`
 		trial.Choice
-	}{"choice", w.scrub.choice(c)}, func() { w.choice = &c.N })
+	}{"choice", w.redact.choice(c)}, func() { w.choice = &c.N })
 }
 
-// End records how it ended. No line may follow.
+// End records how the profile ended. No line can be written after it.
 func (w *Writer) End(state State, exit int) error {
 	w.mu.Lock()
-	e := End{At: stamp(time.Now()), State: state, Trials: w.trials, Choice: w.choice, Exit: exit}
+	e := End{At: timestamp(time.Now()), State: state, Trials: w.trials, Choice: w.choice, Exit: exit}
 	w.mu.Unlock()
-	return w.line(struct {
+	return w.writeLine(struct {
 		T string `json:"t"`
 		End
 	}{"end", e}, func() { w.closed = errors.New("the profile has ended") })
 }
 
-// Close frees the file. Without End before it the profile reads as interrupted.
+// Close closes and unlocks the file. Without End before it the profile is interrupted.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -212,13 +212,13 @@ func (w *Writer) Close() error {
 	return w.f.Close()
 }
 
-// raw writes a line that another writer wrote, with what it holds that this
-// version does not know.
-func (w *Writer) raw(line json.RawMessage, done func()) error { return w.line(line, done) }
+// raw writes a line of another profile unchanged, with the fields that this version
+// does not know.
+func (w *Writer) raw(line json.RawMessage, done func()) error { return w.writeLine(line, done) }
 
-// line writes v as one line: one write, one sync. done, if any, runs once it is
-// on disk, under the lock.
-func (w *Writer) line(v any, done func()) error {
+// writeLine writes v as one line: one write, one sync. It calls done, if not nil, once
+// the line is on disk, with the lock held.
+func (w *Writer) writeLine(v any, done func()) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -242,8 +242,9 @@ func (w *Writer) line(v any, done func()) error {
 	return nil
 }
 
-// append adds a whole line or nothing. When even taking back fails, the file may
-// end torn, and a line after it would be lost with it: no more are taken.
+// append writes a complete line or, after an error, nothing. If the file cannot be
+// truncated after an error, it may end with an incomplete line. A line after that
+// would be damaged too, so that no more lines are written.
 func (w *Writer) append(line []byte) error {
 	n, err := w.f.Write(line)
 	if err == nil && n < len(line) {
@@ -256,11 +257,11 @@ func (w *Writer) append(line []byte) error {
 		w.size += int64(n)
 		return nil
 	}
-	if back := w.f.Truncate(w.size); back != nil {
-		w.closed = fmt.Errorf("the last line may be torn: %w", back)
+	if failed := w.f.Truncate(w.size); failed != nil {
+		w.closed = fmt.Errorf("the last line may be incomplete: %w", failed)
 	}
 	return err
 }
 
-// stamp is a time as profiles keep it: UTC, whole milliseconds.
-func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+// timestamp returns t as profiles have it: UTC, whole milliseconds.
+func timestamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

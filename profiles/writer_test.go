@@ -18,7 +18,7 @@ import (
 )
 
 func TestTwoWriters(t *testing.T) {
-	path := profiles.Path(in(t), "a")
+	path := profiles.Path(newDir(t), "a")
 	var wg sync.WaitGroup
 	writers, errs := make([]*profiles.Writer, 8), make([]error, 8)
 	for i := range writers {
@@ -43,7 +43,7 @@ func TestTwoWriters(t *testing.T) {
 	}
 	_, err := profiles.Create(path, header("a"), profiles.Options{})
 	if err == nil || !strings.Contains(err.Error(), "being written by another sweetspot") {
-		t.Errorf("Create beside a writer: %v", err)
+		t.Errorf("Create while it is written: %v", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestTwoWriters(t *testing.T) {
 }
 
 func TestConcurrentLines(t *testing.T) {
-	path := profiles.Path(in(t), "a")
+	path := profiles.Path(newDir(t), "a")
 	var tee bytes.Buffer
 	w, err := profiles.Create(path, header("a"), profiles.Options{Tee: &tee})
 	if err != nil {
@@ -89,8 +89,8 @@ func TestConcurrentLines(t *testing.T) {
 	}
 }
 
-func TestNothingAfterTheEnd(t *testing.T) {
-	w, err := profiles.Create(profiles.Path(in(t), "a"), header("a"), profiles.Options{})
+func TestNoLineAfterEnd(t *testing.T) {
+	w, err := profiles.Create(profiles.Path(newDir(t), "a"), header("a"), profiles.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,9 +109,9 @@ func TestNothingAfterTheEnd(t *testing.T) {
 }
 
 func TestCreateChecksTheHeader(t *testing.T) {
-	dir := in(t)
+	dir := newDir(t)
 	_, err := profiles.Create(profiles.Path(dir, "x"), profiles.Header{ID: "../x", Plan: json.RawMessage("{")}, profiles.Options{})
-	for _, want := range []string{`id "../x"`, `kind ""`, "model name: none", "plan: no JSON"} {
+	for _, want := range []string{`id "../x"`, `kind ""`, "model name: none", "plan: not valid JSON"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Create = %v, want %q in it", err, want)
 		}
@@ -121,12 +121,12 @@ func TestCreateChecksTheHeader(t *testing.T) {
 	}
 }
 
-// TestNothingPrivate gives the writer what people would not want to hand on.
-func TestNothingPrivate(t *testing.T) {
+// TestRedacted: private values that are given to the writer are not in the profile.
+func TestRedacted(t *testing.T) {
 	h := header("a")
 	h.Model.Source = "/home/alice/models/net.onnx"
 	h.Plan = json.RawMessage(`{"model":"/home/alice/models/net.onnx","input":"../alice/images/","target":"http://alice:pw@box.corp.example:8081/x?token=t0ken","load":[{"mode":"trace","file":"C:\\Users\\alice\\a.csv"}],"also":"sim:/home/alice/t.json","own":"oip+http://127.0.0.1:9000/v2","device":["gpu:MIG-1a/1/0"],"seed":18446744073709551615}`)
-	path := profiles.Path(in(t), "a")
+	path := profiles.Path(newDir(t), "a")
 	w, err := profiles.Create(path, h, profiles.Options{Secrets: []string{"t0ken", "", "box.corp.example"}})
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func TestNothingPrivate(t *testing.T) {
 		"dial ***:8081: Bearer ***", "GET http://127.0.0.1:8080/ping: 503 after 1/2 of 10 req/s", "in 'plan.yaml'",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("scrubbed (-want +got):\n%s", diff)
+		t.Errorf("redacted (-want +got):\n%s", diff)
 	}
 }
 

@@ -73,6 +73,7 @@ type Step struct {
 // Applied is the result of an apply.
 type Applied struct {
 	Settings knob.Settings // in force now
+	Options  *knob.Options // in force now; nil if they never change
 	Died     error         // not nil if the engine had died and was started again before; wraps ErrEngineDied
 	Took     time.Duration
 	Steps    []Step

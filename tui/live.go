@@ -302,7 +302,13 @@ func (m *model) knobNotes() []span {
 	}
 	k := m.selectedKnob()
 	n := k.Name
+	fp16 := m.snap.FP16
+	wrongFP16 := fp16 != nil && !fp16.All() && m.snap.Settings.Precision == knob.HalfPrecision
 	switch {
+	case wrongFP16:
+		return []span{{"✗ FP16 " + fp16.Short() + " samples", styleFail}}
+	case fp16 != nil && n == knob.FP16:
+		return []span{dim("FP16 " + fp16.Short() + " samples")}
 	case m.fixedReason(n) != "":
 		return []span{warning(k.Label + ": " + m.fixedReason(n))}
 	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:

@@ -6,8 +6,7 @@ import (
 	"sweetspot/profiles"
 )
 
-// showAt prints what the simulator predicts for the settings of a profile at
-// another load.
+// showAt prints a prediction for the settings of a profile at another load.
 func (a *app) showAt(p *profiles.Profile, at string, asJSON bool) error {
 	rate, err := profiles.ParseRate(at)
 	if err != nil {

@@ -11,22 +11,22 @@ import (
 	"sweetspot/profiles"
 )
 
-// compareCommand holds one recorded sweep against another.
+// compareCommand compares two recorded sweeps.
 func (a *app) compareCommand() *cobra.Command {
 	o := profiles.CompareOptions{Tolerance: .05}
 	var asJSON, measure bool
 	var m measureFlags
 	c := &cobra.Command{
 		Use: "compare A B", Short: "is B worse than A? exit 0 no, 2 yes, 3 cannot tell", Args: cobra.ExactArgs(2),
-		Long: `compare holds the trials of B against those of A with the same settings and load,
-with the intervals that were recorded. B is worse when a figure certainly is, and
-may be so by more than the tolerance, or when a promise that A kept is broken.
+		Long: `compare compares the trials of B with those of A that have the same settings and
+load, with the recorded intervals. B is worse if a figure is certainly worse, and
+possibly by more than the tolerance, or if B breaks a promise that A kept.
 
-The exit code is 0 without a regression, 2 with one, and 3 when the figures are
-too uncertain to tell or the two do not compare: another machine, another model.
+The exit code is 0 without a regression, 2 with one, and 3 if the figures are too
+uncertain or if A and B are not comparable: another machine, another model.
 
-With --measure it does not trust what was recorded on another day: it serves the
-model here, under B's load, and measures the best settings of both in turns.`,
+With --measure it does not use the recorded figures: it serves the model on this
+machine, under the load of B, and measures the best settings of both in turns.`,
 		Example: `  sweetspot profiles compare baseline.jsonl last
   sweetspot profiles compare 20261122 last --choice --tolerance 3% --json
   sweetspot profiles compare baseline.jsonl last --measure --pairs 30`,
@@ -46,17 +46,17 @@ model here, under B's load, and measures the best settings of both in turns.`,
 			return a.compare(both[0], both[1], o, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&o.Choice, "choice", false, "compare the two choices, whatever their settings")
-	c.Flags().Float64Var(&o.Percentile, "percentile", 0, "to compare; without it the promise's")
-	c.Flags().Var((*share)(&o.Tolerance), "tolerance", "how much worse a figure may be: 5% or .05")
-	c.Flags().BoolVar(&o.Force, "force", false, "compare unlike machines and models, and figures in doubt")
-	c.Flags().BoolVar(&measure, "measure", false, "measure the best settings of both anew, in turns, on this machine")
+	c.Flags().BoolVar(&o.Choice, "choice", false, "compare the two choices, even if their settings differ")
+	c.Flags().Float64Var(&o.Percentile, "percentile", 0, "percentile to compare; default: that of the promise")
+	c.Flags().Var((*share)(&o.Tolerance), "tolerance", "by how much a figure may be worse: 5% or .05")
+	c.Flags().BoolVar(&o.Force, "force", false, "also compare different machines and models, and unreliable figures")
+	c.Flags().BoolVar(&measure, "measure", false, "measure the best settings of both again, in turns, on this machine")
 	c.Flags().IntVar(&m.pairs, "pairs", 60, "with --measure: pairs of blocks")
-	c.Flags().DurationVar(&m.block, "block", time.Second, "with --measure: length of a block; longer where the answers take it")
+	c.Flags().DurationVar(&m.block, "block", time.Second, "with --measure: length of a block; longer if the percentile needs more answers")
 	c.Flags().DurationVar(&m.longest, "longest", time.Minute, "with --measure: longest block")
-	c.Flags().StringVar(&m.model, "model", "", "with --measure: the model's file, when it is no built-in")
-	c.Flags().StringVar(&m.target, "target", "", "with --measure: the server's address, when it is not this machine's")
-	c.Flags().StringVar(&m.input, "input", "", "with --measure: the file or folder of requests, when the sweep had one")
+	c.Flags().StringVar(&m.model, "model", "", "with --measure: file of the model, if it is not built in")
+	c.Flags().StringVar(&m.target, "target", "", "with --measure: address of the server, if it is remote")
+	c.Flags().StringVar(&m.input, "input", "", "with --measure: file or folder of request bodies, if the sweep had one")
 	c.Flags().BoolVarP(&m.quiet, "quiet", "q", false, "with --measure: no progress on stderr")
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	return c
@@ -64,7 +64,7 @@ model here, under B's load, and measures the best settings of both in turns.`,
 
 func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions, asJSON bool) error {
 	c, err := profiles.Compare(before, after, o)
-	if err != nil && !errors.Is(err, profiles.ErrUnlike) {
+	if err != nil && !errors.Is(err, profiles.ErrNotComparable) {
 		return err
 	}
 	switch {
@@ -73,10 +73,10 @@ func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions
 			return err
 		}
 	case err != nil:
-		if len(c.Unlike) > 0 && !o.Force {
+		if len(c.Differences) > 0 && !o.Force {
 			err = withHint("--force compares them anyway", "%w", err)
 		}
-		a.complain(err)
+		a.printError(err)
 	default:
 		if err := profiles.WriteComparison(a.out, c, a.style()); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions
 	return nil
 }
 
-// exitOf is the exit code that says what a comparison does.
+// exitOf returns the exit code of an outcome.
 func exitOf(o profiles.Outcome) int {
 	switch o {
 	case profiles.NoRegression:
@@ -99,15 +99,15 @@ func exitOf(o profiles.Outcome) int {
 	return exitCannotTell
 }
 
-// share is a flag's value between 0 and 1, also written in percent.
+// share is the value of a flag from 0 to 1, which may be written in percent.
 type share float64
 
 func (s *share) String() string { return strconv.FormatFloat(100*float64(*s), 'g', 3, 64) + "%" }
 
-// Type names the value in the help.
+// Type returns the name of the value in the help.
 func (s *share) Type() string { return "share" }
 
-// Set reads 5% or .05.
+// Set parses 5% or .05.
 func (s *share) Set(text string) error {
 	number, isPercent := strings.CutSuffix(text, "%")
 	v, err := strconv.ParseFloat(number, 64)

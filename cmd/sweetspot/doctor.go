@@ -12,7 +12,7 @@ import (
 	"sweetspot/engine/catalog"
 )
 
-// doctorCommand looks at what sweetspot needs, and says what is missing.
+// doctorCommand checks the requirements of sweetspot and prints what is missing.
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "check what sweetspot needs on this machine", Args: cobra.NoArgs,
@@ -36,7 +36,7 @@ func (a *app) doctorCommand() *cobra.Command {
 	}
 }
 
-// checkRuntime loads ONNX Runtime and runs a model with it.
+// checkRuntime loads ONNX Runtime and runs a model.
 func (a *app) checkRuntime(c *cobra.Command) error {
 	lib, err := ortlib.Find(ortlib.FromEnv(a.env.get, a.env.cacheDir()))
 	if err != nil {
@@ -49,7 +49,7 @@ func (a *app) checkRuntime(c *cobra.Command) error {
 	}
 	m, err := catalog.Open(c.Context(), demoModel, catalog.Options{Probe: b})
 	if err != nil {
-		return errors.Join(errors.New("onnxruntime loads but does not run a model"), err)
+		return errors.Join(errors.New("onnxruntime can be loaded, but cannot run a model"), err)
 	}
 	fmt.Fprintf(a.out, "runs         %s, %s: %s\n", b.Runtime(), m.Name, m.BatchWhy)
 	return nil

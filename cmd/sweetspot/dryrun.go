@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,10 +15,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// dryRunOne says what would be tried. What a plan's file names and is not here,
-// such as the archive and the input of a benchmark suite that was written for
-// another machine, is said and does without: which points there are hardly
-// depends on it. What the command line names has to be there.
+// dryRunOne prints what would be tried. Files in a plan file that do not exist, such as the
+// archive and the input of a benchmark suite of another machine, are reported and
+// ignored, because the points depend little on them. Files on the command line must
+// exist.
 func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	p := j.plan
 	if _, err := readBodies(p.Input); err != nil {
@@ -25,9 +26,9 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 			return err
 		}
 		a.note(f, "without  input %s: %s; the points do not depend on it", p.Input, cause(err, p.Input))
-		p.Input = "" // to open the model all the same
+		p.Input = "" // so that the model can be opened
 	}
-	info, err := a.look(ctx, &p, f)
+	info, err := a.inspect(ctx, &p, f)
 	switch {
 	case err == nil:
 		j.plan.SLA = p.SLA
@@ -41,52 +42,58 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	case ctx.Err() != nil || !j.named:
 		return err
 	default:
-		info = a.assumed(p)
+		info = a.assumedInfo(p)
 		a.note(f, "without  model %s: %s", p.Model, cause(err, p.Model))
-		a.note(f, "assumed  that its items batch, and the %d cores of this machine; what the model or its server cannot turn is not left out", info.Cores)
-		a.note(f, "promise  %v, at %v", p.SLA, asked(p))
+		a.note(f, "assumed  that its items can be batched, and the %d cores of this machine; knobs that the model or its server cannot change are not left out", info.Cores)
+		a.note(f, "promise  %v, at %v", p.SLA, loadText(p))
 	}
 	return a.dryRun(j.plan, info)
 }
 
-// look asks what a plan drives what it is and, for the demonstration, what its
-// promise is here.
-func (a *app) look(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Info, error) {
+// inspect returns the description of the target of a plan. For the demonstration it sets the
+// promise.
+func (a *app) inspect(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Info, error) {
 	t, err := a.openTarget(ctx, *p, startConfig(*p))
 	if err != nil {
 		return sweep.Info{}, err
 	}
-	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child is gone either way
+	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child ends in any case
 	info, err := t.Info(ctx)
 	if err == nil && f.demo {
-		p.SLA, f.promised = demoPromise(ctx, t, *p)
+		p.SLA, f.slaOrigin = demoPromise(ctx, t, *p)
 		err = ctx.Err()
 	}
 	return info, err
 }
 
-// assumed is what a plan is listed against where its model cannot be asked: this
-// machine's cores, the plan's start settings, and a model that batches.
-func (a *app) assumed(p plan.Plan) sweep.Info {
+// assumedInfo returns a description for a plan whose model cannot be opened: with the cores of
+// this machine, the start settings of the plan, and a model with a batch axis.
+func (a *app) assumedInfo(p plan.Plan) sweep.Info {
 	cores := a.limits().Cores
+	var own []knob.Knob
+	for _, k := range knob.OptionKnobs() {
+		if slices.Contains(p.OptionKnobs(), k.Name) {
+			own = append(own, k)
+		}
+	}
 	return sweep.Info{
 		Options: p.Options, Current: startConfig(p).Settings, Metrics: trial.AllMetrics(), Cores: cores,
-		Limits: knob.Limits{Rule: p.Options.Rule, Cores: cores, BatchAxis: true},
+		Limits: knob.Limits{Rule: p.Options.Rule, Cores: cores, BatchAxis: true, Own: own},
 	}
 }
 
-// cause is the first line of an error about what has just been named. The flag in
-// it stands for a key of the plan.
+// cause returns the first line of an error, without the name of the file and without the
+// flag, which is a key of the plan here.
 func cause(err error, name string) string {
 	first, _, _ := strings.Cut(err.Error(), "\n")
-	for _, known := range []string{"--input: ", "stat ", name + ": "} {
-		first = strings.TrimPrefix(first, known)
+	for _, prefix := range []string{"--input: ", "stat ", name + ": "} {
+		first = strings.TrimPrefix(first, prefix)
 	}
 	return first
 }
 
-// dryRun prints the canonical plan, its points in order, what is skipped, and
-// what is known of the time it takes.
+// dryRun prints the canonical plan, its points in order, what is skipped, and the expected
+// time.
 func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	text, err := p.Canonical()
 	if err != nil {
@@ -113,7 +120,7 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 		fmt.Fprintln(a.out, line)
 	}
 	fmt.Fprintln(a.out)
-	for _, line := range a.expected(p, info, points) {
+	for _, line := range a.expectedTime(p, info, points) {
 		fmt.Fprintln(a.out, line)
 	}
 	for _, w := range plan.Warnings(points) {
@@ -122,36 +129,35 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	return nil
 }
 
-// expected says how long a plan takes, as far as that is known: by an earlier
-// profile of the model on this machine, or what it would be if answers took what
-// the promise allows.
-func (a *app) expected(p plan.Plan, info sweep.Info, points []plan.Point) []string {
+// expectedTime says how long a plan takes: from an earlier profile of the model on this machine,
+// or on the assumption that answers take as long as the promise allows.
+func (a *app) expectedTime(p plan.Plan, info sweep.Info, points []plan.Point) []string {
 	e := p.Estimate(points)
-	head := fmt.Sprintf("%d points, expected ", len(points))
+	start := fmt.Sprintf("%d points, expected ", len(points))
 	tests, n := "", len(points)
 	if p.Budget.LoadTests > 0 && p.Budget.LoadTests < n {
 		n = p.Budget.LoadTests
 		tests = fmt.Sprintf(" for %d load tests at most", n)
 	}
-	whole := n > 0 && points[0].Load.Over > 0
+	complete := n > 0 && points[0].Load.Over > 0 // each trial runs its complete load
 	switch {
-	case whole && e.Fits < n:
-		tests += fmt.Sprintf("; each takes its load whole, %v, and the budget holds %d", e.Trial, e.Fits)
-	case whole:
-		tests += fmt.Sprintf("; each takes its load whole, %v", e.Trial)
+	case complete && e.Fits < n:
+		tests += fmt.Sprintf("; each runs its complete load, %v, and %d fit the budget", e.Trial, e.Fits)
+	case complete:
+		tests += fmt.Sprintf("; each runs its complete load, %v", e.Trial)
 	case n == len(points) && e.Fits < n:
 		tests = fmt.Sprintf("; a trial gets less than %v so that all fit the budget", e.Trial.Round(time.Second))
 	}
-	if whole && p.Target != "virtual" {
-		return []string{head + e.Total.Round(time.Second).String() + tests}
+	if complete && p.Target != "virtual" {
+		return []string{start + e.Total.Round(time.Second).String() + tests}
 	}
 	if p.Target == "virtual" {
-		return []string{head + "a few seconds" + tests + ": virtual time costs next to none"}
+		return []string{start + "a few seconds" + tests + ": virtual time takes almost no real time"}
 	}
 	id, found := a.measuredBefore(info)
 	cost := search.CostOf(p, found)
 	if found.MaxRate() <= 0 {
-		out := []string{head + e.Total.Round(time.Second).String() + tests + ", if answers take what the promise allows"}
+		out := []string{start + e.Total.Round(time.Second).String() + tests + ", if answers take as long as the promise allows"}
 		model := "the model was not measured here yet: a slow one takes longer"
 		if p.Budget.Time > 0 {
 			model += fmt.Sprintf(", up to the budget of %v", p.Budget.Time)
@@ -160,7 +166,7 @@ func (a *app) expected(p plan.Plan, info sweep.Info, points []plan.Point) []stri
 	}
 	total := measuredTotal(p, cost, len(points))
 	out := []string{
-		head + total.Round(time.Second).String() + tests,
+		start + total.Round(time.Second).String() + tests,
 		fmt.Sprintf("by %s: %v", id, cost),
 	}
 	if short := cost.TooShort(); short != "" {
@@ -169,10 +175,10 @@ func (a *app) expected(p plan.Plan, info sweep.Info, points []plan.Point) []stri
 	return out
 }
 
-// measuredTotal is how long n points take at a known pace: each as long as a pass
-// does, and one more for the validation, within the budget.
+// measuredTotal returns how long n points take with a known rate: each as long as a pass, and
+// one more for the validation, within the budget.
 func measuredTotal(p plan.Plan, c search.Cost, n int) time.Duration {
-	const least = 3 * time.Second // what certainty takes at any pace
+	const minTime = 3 * time.Second // for a certain verdict, at any rate
 	answers := c.Answers
 	if p.Trial.Requests > 0 {
 		answers = p.Trial.Requests
@@ -180,7 +186,7 @@ func measuredTotal(p plan.Plan, c search.Cost, n int) time.Duration {
 	if p.Budget.LoadTests > 0 {
 		n = min(n, p.Budget.LoadTests)
 	}
-	total := time.Duration(n+1) * max(c.TimeFor(answers), least)
+	total := time.Duration(n+1) * max(c.TimeFor(answers), minTime)
 	if p.Trial.Duration > 0 {
 		total = time.Duration(n+1) * p.Trial.Duration
 	}
@@ -190,13 +196,13 @@ func measuredTotal(p plan.Plan, c search.Cost, n int) time.Duration {
 	return total
 }
 
-// measuredBefore is what the newest profile of the same model on this kind of
-// machine found, and its ID; nothing where there is none.
+// measuredBefore returns the trials and probes of the newest profile of the same model on
+// this kind of machine, and its ID; nothing if there is none.
 func (a *app) measuredBefore(info sweep.Info) (id string, found trial.History) {
 	dir := a.env.profileDir()
 	list, err := profiles.List(dir)
 	if err != nil {
-		return "", found // an estimate is no reason to fail
+		return "", found // the dry run works without an estimate
 	}
 	here := a.machine(info)
 	for _, s := range list {
@@ -204,7 +210,7 @@ func (a *app) measuredBefore(info sweep.Info) (id string, found trial.History) {
 			continue
 		}
 		prof, err := profiles.Read(s.Path)
-		if err != nil || prof.Header.Unlike(model(info), here) != nil {
+		if err != nil || prof.Header.CheckComparable(model(info), here) != nil {
 			continue
 		}
 		found = trial.History{Trials: prof.Trials, Probes: prof.Probes}

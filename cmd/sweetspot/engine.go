@@ -22,14 +22,14 @@ import (
 	"sweetspot/engine/server"
 )
 
-// childRequest is the largest body a child takes, from a parent that made it.
+// childRequest is the largest body that a child accepts from its parent.
 const childRequest = 1 << 30
 
-// handshakeFD is where a child writes its addresses.
+// handshakeFD is the file descriptor to which a child writes its addresses.
 const handshakeFD = 3
 
-// engineCommand is the child process: hidden, started by the workbench and
-// --sweep, never by people.
+// engineCommand is the command of the child process. It is hidden, because only the
+// workbench and --sweep start it.
 func (a *app) engineCommand() *cobra.Command {
 	var f settingsFlags
 	b := bodyFlags{maxRequest: childRequest}
@@ -49,18 +49,18 @@ func (a *app) engineCommand() *cobra.Command {
 					return fmt.Errorf("--option: %w", err)
 				}
 			}
-			hello := os.NewFile(handshakeFD, "handshake")
-			if info, err := hello.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+			handshake := os.NewFile(handshakeFD, "handshake")
+			if info, err := handshake.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 				return errors.New("engine is started by sweetspot itself; to serve a model type: sweetspot serve MODEL")
 			}
 			log := a.logger()
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, hello, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
+			err = server.RunChild(c.Context(), a.in, handshake, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
 					return a.load(ctx, h, []string{args[0]}, open, b, cfg, log)
 				})
 			if err != nil {
-				fmt.Fprintln(a.err, err) // the parent says it better, from the handshake
+				fmt.Fprintln(a.err, err) // the parent reports the error of the handshake
 				return exit{exitError}
 			}
 			return nil
@@ -75,8 +75,7 @@ func (a *app) engineCommand() *cobra.Command {
 	return c
 }
 
-// host is what a serving process says about itself. Its runtime is known once
-// the library is loaded.
+// host describes a serving process. Its runtime is known once the library is loaded.
 type host struct{ runtime string }
 
 func (h *host) describe(models []string, l monitor.Container) control.Host {
@@ -88,7 +87,7 @@ func (h *host) describe(models []string, l monitor.Container) control.Host {
 	}
 }
 
-// load makes an engine that serves the models.
+// load returns an engine that serves the models.
 func (a *app) load(ctx context.Context, h *host, models []string, open modelFlags, b bodyFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
@@ -100,8 +99,8 @@ func (a *app) load(ctx context.Context, h *host, models []string, open modelFlag
 	return e, nil
 }
 
-// newEngine makes an engine for the models, without them yet, and the backend
-// that they are verified with.
+// newEngine returns an engine for the models, before it loads them, and the backend that
+// verifies them.
 func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Engine, engine.Prober, error) {
 	backends, probe, runtime, err := a.backends(models, log)
 	if err != nil {
@@ -115,7 +114,7 @@ func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Eng
 	}), probe, nil
 }
 
-// loadInto opens the models and puts them into service.
+// loadInto opens the models and loads them into the engine.
 func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Prober, models []string, open modelFlags, b bodyFlags, c knob.Config, log *slog.Logger) error {
 	o, err := open.options()
 	if err != nil {
@@ -175,7 +174,7 @@ func (a *app) onnx(log *slog.Logger) (*onnx.Backend, error) {
 	return onnx.New(lib.Path, a.limits().Cores, log)
 }
 
-// logFile is where a child's stderr goes; nil if there is no place for it.
+// logFile returns the file for the stderr of a child and its path; nil if it cannot be created.
 func (a *app) logFile() (io.WriteCloser, string) {
 	path := a.env.stateFile("engine.log")
 	if path == "" {

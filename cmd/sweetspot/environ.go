@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// environment is what the program takes from the environment.
+// environment has the environment variables of the program.
 type environment struct {
 	vars map[string]string
 	all  []string
@@ -23,7 +23,7 @@ func parseEnviron(env []string) environment {
 
 func (e environment) get(k string) string { return e.vars[k] }
 
-// cacheDir is $XDG_CACHE_HOME, or what the system uses.
+// cacheDir returns $XDG_CACHE_HOME, or the cache folder of the system.
 func (e environment) cacheDir() string {
 	if d := e.get("XDG_CACHE_HOME"); filepath.IsAbs(d) {
 		return d
@@ -34,7 +34,7 @@ func (e environment) cacheDir() string {
 	return os.TempDir()
 }
 
-// dataDir is $XDG_DATA_HOME/sweetspot, by default under ~/.local/share.
+// dataDir returns $XDG_DATA_HOME/sweetspot, by default in ~/.local/share.
 func (e environment) dataDir() string {
 	if d := e.get("XDG_DATA_HOME"); filepath.IsAbs(d) {
 		return filepath.Join(d, "sweetspot")
@@ -48,8 +48,8 @@ func (e environment) dataDir() string {
 
 func (e environment) profileDir() string { return filepath.Join(e.dataDir(), "profiles") }
 
-// stateFile is a file under $XDG_STATE_HOME/sweetspot, by default below
-// ~/.local/state; "" if the folder cannot be made.
+// stateFile returns the path of a file in $XDG_STATE_HOME/sweetspot, by default in
+// ~/.local/state; "" if the folder cannot be created.
 func (e environment) stateFile(name string) string {
 	dir := e.get("XDG_STATE_HOME")
 	if !filepath.IsAbs(dir) {

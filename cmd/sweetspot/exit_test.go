@@ -13,11 +13,10 @@ import (
 	"time"
 )
 
-// TestEndTellsTheExitCode: the last line of a profile has the code that the process
-// ended with, by each of the signals. The device is simulated in real time, so that
-// it needs no ONNX Runtime.
-func TestEndTellsTheExitCode(t *testing.T) {
-	path, err := exec.LookPath("sweetspot") // testscript.Main put it there
+// TestEndHasExitCode: for each signal, the last line of a profile has the exit code of the
+// process. The device is simulated in real time, so that no ONNX Runtime is needed.
+func TestEndHasExitCode(t *testing.T) {
+	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +36,7 @@ func TestEndTellsTheExitCode(t *testing.T) {
 			}
 			if time.Now().After(deadline) {
 				_ = c.Process.Kill()
-				t.Fatal("no profile within a minute")
+				t.Fatal("no profile after a minute")
 			}
 		}
 		if err := c.Process.Signal(sig); err != nil {

@@ -14,7 +14,7 @@ import (
 	"sweetspot/profiles/export"
 )
 
-// exportCommand writes the choice of a profile for a server.
+// exportCommand writes the choice of a profile as a file for a server.
 func (a *app) exportCommand() *cobra.Command {
 	var (
 		format, to, envelope string
@@ -28,13 +28,14 @@ func (a *app) exportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export [PROFILE]",
 		Short: "write the chosen settings for a server",
-		Long: `export writes settings for a server and reads them back as that server does. What
-has no key there is said in the file. Formats:
+		Long: `export writes the settings as a file for a server, and verifies it by parsing it as
+that server does. The file explains settings for which the server has no key.
+Formats:
 
 ` + strings.Join(help, "\n"),
-		Example: `  sweetspot export                                  the last sweep's choice, to stdout
+		Example: `  sweetspot export                                  the choice of the last sweep, to stdout
   sweetspot export --to config.properties
-  sweetspot export results --format shell           of the sweep that ran with --out results
+  sweetspot export results --format shell           that of the sweep with --out results
   sweetspot export 20261122 --trial 4 --to config.properties --diff
   sweetspot export --format triton --to models/mlp-wide`,
 		Args: cobra.MaximumNArgs(1),
@@ -52,11 +53,11 @@ has no key there is said in the file. Formats:
 		},
 	}
 	c.Flags().StringVar(&format, "format", names[0], strings.Join(names, ", "))
-	c.Flags().StringVar(&to, "to", "", "file or folder to write; stdout without it")
+	c.Flags().StringVar(&to, "to", "", "file or folder to write to; default: stdout")
 	c.Flags().IntVar(&trialN, "trial", 0, "trial to export; 0 is the choice")
-	c.Flags().StringVar(&envelope, "envelope", "", "kserve: TorchServe's service envelope: body, json, kserve, kservev2")
-	c.Flags().BoolVar(&force, "force", false, "overwrite a file that differs; export what would mislead")
-	c.Flags().BoolVar(&diff, "diff", false, "only show what would change in the file of --to; exit 0 nothing, 2 something")
+	c.Flags().StringVar(&envelope, "envelope", "", "kserve: service envelope of TorchServe: body, json, kserve, kservev2")
+	c.Flags().BoolVar(&force, "force", false, "overwrite a file that differs; write also a misleading export")
+	c.Flags().BoolVar(&diff, "diff", false, "only show what would change in the file of --to; exit 0: nothing, 2: something")
 	return c
 }
 
@@ -70,14 +71,14 @@ func (a *app) export(format string, s export.Source, to string, force, diff bool
 	}
 	switch {
 	case diff && to == "":
-		return withHint("add --to FILE", "--diff compares with a file, and none is named")
+		return withHint("add --to FILE", "--diff compares with a file, but none is given")
 	case diff:
 		return a.diff(to, doc)
 	case to == "":
 		if _, err := a.out.Write(doc.Data); err != nil {
 			return err
 		}
-		if live, _ := terminal(a.out); !live { // else they have just been read
+		if live, _ := terminal(a.out); !live { // on a terminal they are in the printed comments
 			a.notes(doc)
 		}
 		return nil
@@ -90,25 +91,25 @@ func (a *app) export(format string, s export.Source, to string, force, diff bool
 	return nil
 }
 
-// notes say what the file has no key for, as its comments do.
+// notes prints for which settings the file has no key. Its comments say that too.
 func (a *app) notes(doc export.Document) {
 	for _, n := range doc.Notes {
 		fmt.Fprintf(a.err, "note: %s\n", n)
 	}
 }
 
-// diff shows what an export would change in a file. Something is exit code 2.
+// diff shows what an export would change in a file. The exit code is 2 if that is something.
 func (a *app) diff(path string, doc export.Document) error {
 	old, err := export.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		fmt.Fprintf(a.err, "%s is not there yet\n", path)
+		fmt.Fprintf(a.err, "%s does not exist yet\n", path)
 	case err != nil:
 		return err
 	}
 	text := export.Diff(string(old), string(doc.Data))
 	if text == "" {
-		fmt.Fprintf(a.err, "%s says the same\n", path)
+		fmt.Fprintf(a.err, "%s has the same content\n", path)
 		return nil
 	}
 	if _, err := io.WriteString(a.out, text); err != nil {

@@ -12,49 +12,50 @@ import (
 	"sweetspot/sweep/session"
 )
 
-// exporter writes config.properties from a screen, or choice.json where the server
-// tells too little for one. A file that a person put there stays: the export takes the
-// next free name. What it wrote itself it may overwrite.
+// exporter writes config.properties from a screen, or choice.json if the server does not
+// report all settings. It overwrites only the file that it has written itself. If another
+// file exists, it uses the next free name.
 type exporter struct {
-	dir string
-	own string // the file it wrote before; "" is none yet
+	dir     string
+	written string // the file that it has written; "" if none
 }
 
-// exportFrom is the export of a session, into dir.
-func (a *app) exportFrom(dir string) func(session.ExportRequest) (session.Exported, error) {
+// exportFunc returns the export function of a session, which writes to dir.
+func (a *app) exportFunc(dir string) func(session.ExportRequest) (session.Exported, error) {
 	e := &exporter{dir: dir}
 	return func(r session.ExportRequest) (session.Exported, error) { return e.write(a.exportSource(r)) }
 }
 
-// write writes s and says what the file has no key for.
+// write writes s, and returns the notes of the file.
 func (e *exporter) write(s export.Source) (session.Exported, error) {
 	format, name := "config.properties", "config.properties"
-	if _, err := export.Write(format, s, true); errors.Is(err, export.ErrUntold) {
+	if _, err := export.Write(format, s, true); errors.Is(err, export.ErrIncomplete) {
 		format, name = "json", "choice.json"
 	}
-	path, err := e.place(name)
+	path, err := e.path(name)
 	if err != nil {
 		return session.Exported{}, err
 	}
-	doc, err := writeExport(format, s, path, path == e.own)
+	doc, err := writeExport(format, s, path, path == e.written)
 	switch {
 	case errors.Is(err, export.ErrRefused):
 		return session.Exported{}, fmt.Errorf("%w (with: sweetspot export)", err)
 	case err != nil:
 		return session.Exported{}, err
 	}
-	e.own = path
+	e.written = path
 	return session.Exported{Path: path, Notes: doc.Notes}, nil
 }
 
-// place is the file to write: its own, or a name that is free.
-func (e *exporter) place(name string) (string, error) {
+// path returns the file to write: the one that was written before, or one that does not
+// exist.
+func (e *exporter) path(name string) (string, error) {
 	ext := filepath.Ext(name)
-	if filepath.Ext(e.own) == ext {
-		return e.own, nil
+	if filepath.Ext(e.written) == ext {
+		return e.written, nil
 	}
-	const most = 1000
-	for n := 1; n < most; n++ {
+	const maxFiles = 1000
+	for n := 1; n < maxFiles; n++ {
 		free := name
 		if n > 1 {
 			free = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(name, ext), n, ext)
@@ -64,10 +65,10 @@ func (e *exporter) place(name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s is full of %s files", e.dir, name)
+	return "", fmt.Errorf("%s has too many %s files", e.dir, name)
 }
 
-// exportSource is what was picked on a screen or by a sweep.
+// exportSource returns the settings that were chosen on a screen or by a sweep.
 func (a *app) exportSource(r session.ExportRequest) export.Source {
 	date := time.Now()
 	if r.Trial != nil && !r.Trial.At.IsZero() {
@@ -80,8 +81,8 @@ func (a *app) exportSource(r session.ExportRequest) export.Source {
 	}
 }
 
-// writeExport writes one format and reads it back. What it returns is as it
-// stands on disk.
+// writeExport writes one format and verifies the file. The returned document has the content
+// of the file.
 func writeExport(format string, s export.Source, path string, force bool) (export.Document, error) {
 	doc, err := export.Write(format, s, force)
 	if err != nil {
@@ -94,7 +95,7 @@ func writeExport(format string, s export.Source, path string, force bool) (expor
 		return doc, err
 	}
 	if err := export.Verify(doc, s); err != nil {
-		return doc, fmt.Errorf("%s does not read back as written: %w", path, err)
+		return doc, fmt.Errorf("%s cannot be verified: %w", path, err)
 	}
 	return doc, nil
 }

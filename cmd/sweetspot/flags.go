@@ -21,7 +21,7 @@ import (
 	"sweetspot/sweep/search"
 )
 
-// settingsFlags are the start settings, by the names of package knob.
+// settingsFlags are the flags of the start settings, one per knob.
 type settingsFlags struct {
 	values map[knob.Name]*string
 	rule   string
@@ -37,7 +37,7 @@ func (f *settingsFlags) bind(fs *pflag.FlagSet, defaultRule knob.Rule) {
 	fs.StringVar(&f.rule, "rule", defaultRule.String(), "batching rule: torchserve or eager")
 }
 
-// config reads the flags; knobs that were not given take the rule's default.
+// config parses the flags. Knobs without a flag have the default of the batching rule.
 func (f *settingsFlags) config(fs *pflag.FlagSet) (knob.Config, error) {
 	var c knob.Config
 	if err := c.Rule.UnmarshalText([]byte(f.rule)); err != nil {
@@ -56,7 +56,7 @@ func (f *settingsFlags) config(fs *pflag.FlagSet) (knob.Config, error) {
 	return c, errors.Join(errs...)
 }
 
-// given lists the knobs named on the command line.
+// given returns the knobs on the command line.
 func (f *settingsFlags) given(fs *pflag.FlagSet) []knob.Name {
 	var out []knob.Name
 	for _, k := range knob.All() {
@@ -86,90 +86,92 @@ type runFlags struct {
 	target      string
 	knobs       []string
 	modelFlags
-	strategy  string
-	question  string
-	objective string
-	budget    time.Duration
-	loadTests int
-	requests  int
-	promised  string // where a promise comes from that nobody gave
-	demo      bool   // the promise is to come from a probe of this machine
-	seed      uint64
-	dryRun    bool
-	resume    string
-	out       string
-	json      string
-	quiet     bool
-	force     bool
-	failFast  bool
-	follow    string
-	fps       int
-	ascii     bool
-	noColor   bool
-	calm      bool
-	mouse     bool
+	strategy   string
+	question   string
+	objective  string
+	budget     time.Duration
+	loadTests  int
+	requests   int
+	acceptFP16 bool
+	slaOrigin  string // origin of a promise that is not from a flag or a file
+	demo       bool   // take the promise from a probe of this machine
+	seed       uint64
+	dryRun     bool
+	resume     string
+	out        string
+	json       string
+	quiet      bool
+	force      bool
+	failFast   bool
+	follow     string
+	fps        int
+	ascii      bool
+	noColor    bool
+	calm       bool // reduce motion
+	mouse      bool
 }
 
 func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.SortFlags = false
 	fs.StringVar(&f.sweep, "sweep", "", "search without a screen: --sweep, --sweep=auto or --sweep=plan.yaml")
 	fs.Lookup("sweep").NoOptDefVal = "auto"
-	fs.DurationVar(&f.sla, "sla", 100*time.Millisecond, "the promise: the percentile stays at or below this")
-	fs.Float64Var(&f.percentile, "percentile", 99, "the percentile the promise is about")
-	fs.StringVar(&f.latency, "latency", "request", "what the promise binds: request or model latency")
+	fs.DurationVar(&f.sla, "sla", 100*time.Millisecond, "limit of the promise: the percentile is at most this")
+	fs.Float64Var(&f.percentile, "percentile", 99, "percentile of the promise")
+	fs.StringVar(&f.latency, "latency", "request", "latency of the promise: request or model")
 	fs.Float64Var(&f.maxErrors, "max-errors", 0, "highest share of failed and refused requests, 0-1")
-	fs.StringVar(&f.concurrency, "concurrency", "10", "closed load: clients that wait for their answers, or matched (workers x batch size)")
-	fs.Float64Var(&f.rate, "rate", 0, "open load: requests per second, whatever the server does")
+	fs.StringVar(&f.concurrency, "concurrency", "10", "closed load: number of clients, each of which waits for its answer, or matched (workers x batch size)")
+	fs.Float64Var(&f.rate, "rate", 0, "open load: requests per second, independent of the answers")
 	fs.StringVar(&f.arrivals, "arrivals", "poisson", "open load: poisson or constant")
-	fs.StringVar(&f.trace, "trace", "", "load replayed from a CSV file of send times")
-	fs.DurationVar(&f.timeout, "timeout", 0, "how long a request is waited for before it counts as failed (default: ten times --sla, at least 10s)")
-	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: made from the model's inputs)")
+	fs.StringVar(&f.trace, "trace", "", "load with the send times of a CSV file")
+	fs.DurationVar(&f.timeout, "timeout", 0, "time after which a request fails (default: ten times --sla, at least 10s)")
+	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: random values for the inputs of the model)")
 	f.modelFlags.bind(fs)
 	f.bodyFlags.bind(fs)
 	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
 	f.settingsFlags.bind(fs, knob.TorchServe)
-	fs.StringArrayVar(&f.knobs, "knob", nil, "range of any knob, the target's own too: --knob max_batch_size=1,8,32, 1-32*2 or auto")
-	fs.StringVar(&f.strategy, "strategy", "", "what decides the next settings: "+strings.Join(search.Available(), ", "))
-	fs.StringVar(&f.question, "question", "throughput", "throughput (most at this load) or capacity (highest load)")
+	fs.StringArrayVar(&f.knobs, "knob", nil, "range of a knob, also of an own knob of the target: --knob max_batch_size=1,8,32, 1-32*2 or auto")
+	fs.StringVar(&f.strategy, "strategy", "", "strategy that chooses the next settings: "+strings.Join(search.Available(), ", "))
+	fs.StringVar(&f.question, "question", "throughput", "throughput (highest throughput at this load) or capacity (highest load)")
 	fs.StringVar(&f.objective, "objective", "throughput", "throughput, requests_per_joule or fewest_workers")
-	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "longest time of a sweep; 0 for none")
-	fs.IntVar(&f.loadTests, "load-tests", plan.Unset, "most settings taken to their verdict (default: the strategy's)")
+	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time limit of a sweep; 0 for none")
+	fs.IntVar(&f.loadTests, "load-tests", plan.Unset, "largest number of settings measured until their verdict (default: that of the strategy)")
 	fs.Lookup("load-tests").DefValue = ""
-	fs.IntVar(&f.requests, "requests", 0, "exactly so many requests per trial, whatever they show; 0 until the verdict is certain")
-	fs.Uint64Var(&f.seed, "seed", 1, "seed of everything left to chance")
-	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then stop")
-	fs.StringVar(&f.resume, "resume", "", "go on with an interrupted sweep: --resume (the last) or --resume=PROFILE")
+	fs.IntVar(&f.requests, "requests", 0, "exact number of requests per trial; 0: until the verdict is certain")
+	fs.Uint64Var(&f.seed, "seed", 1, "seed of all random numbers")
+	fs.BoolVar(&f.acceptFP16, "accept-fp16", false, "let FP16 be chosen although its outputs disagree with those of FP32")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be tried and how long it takes, then exit")
+	fs.StringVar(&f.resume, "resume", "", "resume an interrupted sweep: --resume (the last) or --resume=PROFILE")
 	fs.Lookup("resume").NoOptDefVal = profiles.Last
-	fs.BoolVar(&f.failFast, "fail-fast", false, "of several plans in one file: end with the first that breaks")
-	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl and config.properties; of several plans a folder in it for each")
-	fs.StringVar(&f.json, "json", "", "result as JSON on stdout: --json, or --json=lines for the profile's lines as they come")
+	fs.BoolVar(&f.failFast, "fail-fast", false, "with several plans in one file: stop at the first one with an error")
+	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl and config.properties; with several plans, each has a folder in it")
+	fs.StringVar(&f.json, "json", "", "result as JSON on stdout: --json, or --json=lines for the lines of the profile as they are written")
 	fs.Lookup("json").NoOptDefVal = "object"
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on stderr")
 	fs.BoolVar(&f.force, "force", false, "overwrite files in --out that differ")
-	fs.StringVar(&f.follow, "follow", "", "screen: watch a profile that another sweetspot is writing, read-only")
-	fs.IntVar(&f.fps, "fps", 0, "screen: most frames per second")
+	fs.StringVar(&f.follow, "follow", "", "screen: show a profile that another sweetspot is writing, read-only")
+	fs.IntVar(&f.fps, "fps", 0, "screen: largest number of frames per second")
 	fs.BoolVar(&f.ascii, "ascii", false, "screen: plain characters only")
-	fs.BoolVar(&f.noColor, "no-color", false, "screen: no colour (as NO_COLOR)")
+	fs.BoolVar(&f.noColor, "no-color", false, "screen: no colour (like NO_COLOR)")
 	fs.BoolVar(&f.calm, "reduce-motion", false, "screen: no spinners, slower updates")
-	fs.BoolVar(&f.mouse, "mouse", false, "screen: mouse on")
+	fs.BoolVar(&f.mouse, "mouse", false, "screen: enable the mouse")
 }
 
-// checkArgs catches what people type instead of --sweep=plan.yaml.
+// checkArgs detects --sweep plan.yaml, with a blank instead of an equals sign.
 func (f *runFlags) checkArgs(args []string) error {
 	if f.sweep == "" || len(args) == 0 {
 		return nil
 	}
 	if ext := strings.ToLower(filepath.Ext(args[0])); ext == ".yaml" || ext == ".yml" {
 		return withHint("write: sweetspot --sweep="+args[0],
-			"%s is no model: a plan follows --sweep with an equals sign, not a blank", args[0])
+			"%s is not a model: between --sweep and a plan there must be an equals sign, not a blank", args[0])
 	}
 	return nil
 }
 
-// planFile tells whether --sweep names a file.
+// planFile reports whether --sweep has the name of a file.
 func (f *runFlags) planFile() bool { return f.sweep != "" && f.sweep != "auto" }
 
-// plans returns what the flags ask for: one plan, or those of a suite file.
+// plans returns the plans of the command line: one plan, or those of a suite file.
 func (f *runFlags) plans(fs *pflag.FlagSet, args []string) ([]plan.Plan, error) {
 	if err := f.checkArgs(args); err != nil {
 		return nil, err
@@ -191,8 +193,8 @@ func (f *runFlags) plans(fs *pflag.FlagSet, args []string) ([]plan.Plan, error) 
 	return plans, nil
 }
 
-// overlay puts the flags that were given over a plan: flag before file before
-// default.
+// overlay sets the values of the given flags in a plan. A flag has priority over the file,
+// and the file over the default.
 func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.Plan, error) {
 	if len(args) > 0 {
 		p.Model = args[0]
@@ -203,9 +205,9 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 		target = f.target
 	}
 	switch {
-	case p.Model == "" && servesItsOwn(target): // it says which it has
+	case p.Model == "" && isRemote(target): // the server reports its model
 	case p.Model == "" && file:
-		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s names no model", f.sweep)
+		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s has no model", f.sweep)
 	case p.Model == "":
 		p.Model = demoModel
 	}
@@ -215,15 +217,15 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 			p.SLA.Limit = demoSLA
 		}
 	}
-	err := errors.Join(f.promise(fs, &p), f.load(fs, &p), f.space(fs, &p), f.effort(fs, &p))
+	err := errors.Join(f.promise(fs, &p), f.load(fs, &p), f.space(fs, &p), f.searchFlags(fs, &p))
 	if err != nil {
 		return p, err
 	}
-	return settled(p)
+	return complete(p)
 }
 
-// simulated completes the default plan for a device on paper: its table's devices
-// and precisions are searched, and it comes with the promise and load of its study.
+// simulated completes the default plan for a simulated device: all devices and precisions of
+// its table are searched, with the promise and the load of its study, if it has one.
 func (f *runFlags) simulated(fs *pflag.FlagSet, p plan.Plan) plan.Plan {
 	if !catalog.IsSimulated(p.Model) {
 		return p
@@ -232,7 +234,7 @@ func (f *runFlags) simulated(fs *pflag.FlagSet, p plan.Plan) plan.Plan {
 	p.Knobs[knob.Device], p.Knobs[knob.FP16] = knob.Auto, knob.Auto
 	if study, ok := catalog.StudyOf(p.Model); ok && !fs.Changed("sla") {
 		p.SLA.Limit, p.Loads = study.Limit, []load.Spec{{Mode: load.Closed, Concurrency: study.Clients}}
-		f.promised = "the study's own; --sla sets yours"
+		f.slaOrigin = "that of the study; --sla sets another one"
 	}
 	return p
 }
@@ -250,8 +252,8 @@ func (f *runFlags) promise(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("timeout") {
 		p.Timeout = f.timeout
 		if f.timeout != 0 && f.timeout <= p.SLA.Limit {
-			return withHint(fmt.Sprintf("leave --timeout out (%v here), or give more than --sla", p.SLA.RequestTimeout()),
-				"--timeout: %v is not above the promised %v: no request could be seen to be late", f.timeout, p.SLA.Limit)
+			return withHint(fmt.Sprintf("leave out --timeout (then it is %v), or give more than --sla", p.SLA.RequestTimeout()),
+				"--timeout: %v is not above the promised %v: a late request would be a timeout", f.timeout, p.SLA.Limit)
 		}
 	}
 	if fs.Changed("latency") {
@@ -271,9 +273,9 @@ func (f *runFlags) load(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	switch {
 	case kinds > 1:
-		return errors.New("--concurrency, --rate and --trace are three kinds of load: give one")
+		return errors.New("--concurrency, --rate and --trace are three kinds of load: give only one")
 	case fs.Changed("arrivals") && !fs.Changed("rate"):
-		return errors.New("--arrivals is for an open load: give --rate too")
+		return errors.New("--arrivals is for an open load: also give --rate")
 	case fs.Changed("rate"):
 		l := load.Spec{Mode: load.Open, Rate: f.rate}
 		if err := l.Arrivals.UnmarshalText([]byte(f.arrivals)); err != nil {
@@ -289,16 +291,16 @@ func (f *runFlags) load(fs *pflag.FlagSet, p *plan.Plan) error {
 		} else if n, err := strconv.Atoi(f.concurrency); err == nil {
 			l.Concurrency = n
 		} else {
-			return fmt.Errorf("--concurrency: %q is no whole number and not matched", f.concurrency)
+			return fmt.Errorf("--concurrency: %q is neither a whole number nor matched", f.concurrency)
 		}
 		p.Loads = []load.Spec{l}
 	}
 	return nil
 }
 
-// space puts the given knobs into the plan: with --sweep a knob with a value on
-// the command line is not searched, and a range is. In the workbench it is only
-// where the person starts.
+// space sets the given knobs in the plan. With --sweep a knob with one value is not
+// searched, and a knob with a range is. In the workbench the knobs are only the start
+// settings.
 func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("rule") {
 		if err := p.Options.Rule.UnmarshalText([]byte(f.rule)); err != nil {
@@ -326,8 +328,8 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	return f.modelFlags.overlay(p)
 }
 
-// ranges puts those of --knob into the plan. Names beside the seven are the target's
-// to know.
+// ranges sets the ranges of --knob in the plan. Other names than those of the common knobs
+// are checked later, because only the target knows its own knobs.
 func (f *runFlags) ranges(p *plan.Plan) error {
 	for _, text := range f.knobs {
 		name, list, ok := strings.Cut(strings.ReplaceAll(text, " ", ""), "=")
@@ -343,7 +345,7 @@ func (f *runFlags) ranges(p *plan.Plan) error {
 	return nil
 }
 
-func (f *runFlags) effort(fs *pflag.FlagSet, p *plan.Plan) error {
+func (f *runFlags) searchFlags(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("strategy") {
 		p.Strategy = f.strategy
 	}
@@ -355,6 +357,9 @@ func (f *runFlags) effort(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if fs.Changed("requests") {
 		p.Trial.Requests, p.Trial.MaxRequests = f.requests, max(p.Trial.MaxRequests, f.requests)
+	}
+	if fs.Changed("accept-fp16") {
+		p.AcceptFP16 = f.acceptFP16
 	}
 	if fs.Changed("seed") {
 		p.Seed = f.seed
@@ -375,7 +380,7 @@ func (f *runFlags) effort(fs *pflag.FlagSet, p *plan.Plan) error {
 	return nil
 }
 
-// cloneMap copies m; unlike maps.Clone it never returns nil.
+// cloneMap copies m. Unlike maps.Clone it never returns nil.
 func cloneMap[K comparable, V any](m map[K]V) map[K]V {
 	out := make(map[K]V, len(m)+1)
 	maps.Copy(out, m)

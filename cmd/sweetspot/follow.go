@@ -22,19 +22,19 @@ import (
 	"sweetspot/tui"
 )
 
-// errReadOnly is what the verbs answer while a profile is followed.
-var errReadOnly = errors.New("read-only: this screen follows a profile that another sweetspot writes")
+// errReadOnly is the error of all methods that would change something.
+var errReadOnly = errors.New("read-only: this screen shows a profile that another sweetspot writes")
 
-// follower is a workbench that shows a growing profile and turns nothing. Its
+// follower is a workbench that shows a profile while it is written, and changes nothing. Its
 // snapshots may be read from any goroutine.
 type follower struct {
 	snap    atomic.Pointer[session.Snapshot]
 	profile atomic.Pointer[profiles.Profile] // nil before the first read
-	export  exporter                         // used by the screen's verbs only
+	export  exporter                         // used only by methods that the screen calls
 }
 
-// Snapshot returns what the profile held when it was last read. The time that a
-// running sweep has taken goes on meanwhile.
+// Snapshot returns the profile when it was last read. The elapsed time of a running sweep is
+// the current one.
 func (f *follower) Snapshot() *session.Snapshot {
 	s := f.snap.Load()
 	if s.Sweep.State.Ended() || time.Since(s.At) < time.Second {
@@ -48,7 +48,7 @@ func (f *follower) Snapshot() *session.Snapshot {
 	return f.snap.Load()
 }
 
-// The verbs refuse, but for Export, which changes nothing of the profile.
+// These methods return an error. Only Export works, because it does not change the profile.
 
 func (f *follower) Apply(knob.Settings) error { return errReadOnly }
 func (f *follower) Undo() error               { return errReadOnly }
@@ -62,11 +62,11 @@ func (f *follower) Record(bool) error         { return errReadOnly }
 func (f *follower) Bare() error               { return errReadOnly }
 func (f *follower) Operators() error          { return errReadOnly }
 
-// Export writes the settings of trial n, or with 0 the choice.
+// Export writes the settings of trial n, or for 0 those of the choice.
 func (f *follower) Export(n int) (session.Exported, error) {
 	p := f.profile.Load()
 	if p == nil {
-		return session.Exported{}, errors.New("nothing has been read yet")
+		return session.Exported{}, errors.New("the profile has not been read yet")
 	}
 	s, err := export.From(p, n)
 	if err != nil {
@@ -76,14 +76,14 @@ func (f *follower) Export(n int) (session.Exported, error) {
 	return f.export.write(s)
 }
 
-// read takes what the profile holds now.
+// read sets the profile.
 func (f *follower) read(p *profiles.Profile) error {
 	f.profile.Store(p)
-	f.snap.Store(followed(p))
+	f.snap.Store(snapshotOf(p))
 	return nil
 }
 
-// fail shows why the profile is followed no longer.
+// fail shows the error that ended following.
 func (f *follower) fail(err error) {
 	s := *f.snap.Load()
 	w := *s.Sweep
@@ -93,8 +93,8 @@ func (f *follower) fail(err error) {
 	f.snap.Store(&s)
 }
 
-// follow opens the screen on a profile that may still grow. why is why there is
-// no screen, or "".
+// follow shows a profile on the screen while it is written. why says why there is no screen;
+// "" if there is one.
 func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string) error {
 	path, err := profiles.Find(a.env.profileDir(), f.follow)
 	if err != nil {
@@ -105,14 +105,14 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	}
 	first, err := profiles.Read(path)
 	if first == nil {
-		return err // damaged lines are said on the screen
+		return err // damaged lines are warnings on the screen
 	}
 	dir := f.out
 	if dir == "" {
 		dir = "."
 	}
 	bench := &follower{export: exporter{dir: dir}}
-	_ = bench.read(first) // it has no error
+	_ = bench.read(first) // it always returns nil
 	inner, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -121,12 +121,12 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 			bench.fail(err)
 		}
 	}()
-	k := a.startKeeper(tty)
+	r := a.startRestorer(tty)
 	err = tui.Run(ctx, tui.Deps{
 		Workbench: bench, Follow: true, Version: version, Out: tty,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 	})
-	k.dismiss()
+	r.dismiss()
 	cancel()
 	<-ended
 	if errors.Is(err, tui.ErrInterrupted) {
@@ -135,8 +135,8 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	return err
 }
 
-// followed is a profile as the screen shows it.
-func followed(p *profiles.Profile) *session.Snapshot {
+// snapshotOf returns the snapshot of a profile for the screen.
+func snapshotOf(p *profiles.Profile) *session.Snapshot {
 	h := p.Header
 	w := &session.Sweep{ID: h.ID, Path: p.Path, Plan: followedPlan(p), Trials: p.Trials, Best: -1, Events: p.Events}
 	s := &session.Snapshot{
@@ -172,11 +172,11 @@ func followed(p *profiles.Profile) *session.Snapshot {
 	return s
 }
 
-// followedPlan is the profile's plan, with the promise of its header.
+// followedPlan returns the plan of a profile, with the promise of its header.
 func followedPlan(p *profiles.Profile) plan.Plan {
 	out := plan.Default()
 	var read plan.Plan
-	if json.Unmarshal(p.Header.Plan, &read) == nil && read.Model != "" { // a live recording has none
+	if json.Unmarshal(p.Header.Plan, &read) == nil && read.Model != "" { // a live recording has no plan
 		out = read
 	}
 	if sla, ok := p.SLA(); ok {
@@ -185,7 +185,7 @@ func followedPlan(p *profiles.Profile) plan.Plan {
 	return out
 }
 
-// followedState is how far the profile is, and what is wrong with it.
+// followedState returns the state of a profile, and its error.
 func followedState(p *profiles.Profile) (session.SweepState, string) {
 	switch p.State() {
 	case profiles.Running:
@@ -198,12 +198,12 @@ func followedState(p *profiles.Profile) (session.SweepState, string) {
 		if p.Header.Kind != profiles.Sweep {
 			return session.Aborted, "interrupted"
 		}
-		return session.Aborted, "interrupted; go on: sweetspot --sweep --resume=" + p.Header.ID
+		return session.Aborted, "interrupted; to resume: sweetspot --sweep --resume=" + p.Header.ID
 	}
 	return session.Aborted, ""
 }
 
-// lastError is the error of the last trial, if it is one.
+// lastError returns the error of the last trial; "" if it has none.
 func lastError(ts []trial.Trial) string {
 	if len(ts) == 0 {
 		return ""
@@ -211,7 +211,7 @@ func lastError(ts []trial.Trial) string {
 	return ts[len(ts)-1].Error
 }
 
-// followedMessages are the profile's events, and what was wrong with its lines.
+// followedMessages returns the events of a profile and the warnings about its lines.
 func followedMessages(p *profiles.Profile) []session.Message {
 	var out []session.Message
 	for _, e := range p.Events {

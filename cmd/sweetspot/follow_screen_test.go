@@ -17,10 +17,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// growingProfile begins a profile with one trial.
-func growingProfile(t *testing.T) (*profiles.Writer, string) {
+// unfinishedProfile creates a profile with one trial.
+func unfinishedProfile(t *testing.T) (*profiles.Writer, string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "growing.jsonl")
+	path := filepath.Join(t.TempDir(), "unfinished.jsonl")
 	w, err := profiles.Create(path, profiles.Header{
 		ID: "20261122T091500Z-7f3a", Kind: profiles.Sweep, Created: time.Now(), Tool: "sweetspot test",
 		Model: profiles.Model{Name: "zebra", Version: "1.0", Source: "zebra.onnx", BatchAxis: true},
@@ -30,20 +30,20 @@ func growingProfile(t *testing.T) (*profiles.Writer, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.Close() })
-	grow(t, w, 1)
+	addTrial(t, w, 1)
 	return w, path
 }
 
-// grow records trial n, at batch size n.
-func grow(t *testing.T, w *profiles.Writer, n int) {
+// addTrial records trial n, with batch size n.
+func addTrial(t *testing.T, w *profiles.Writer, n int) {
 	t.Helper()
 	s := knob.Default(knob.TorchServe)
 	s.BatchSize = n
-	at := func(v float64) trial.Estimate {
+	exact := func(v float64) trial.Estimate {
 		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v), High: trial.NumOf(v)}
 	}
 	r := trial.Result{
-		Seconds: 5, Counts: trial.Counts{Sent: 1000, OK: 1000}, Throughput: at(100 * float64(n)), Latency: trial.Latencies{P99: at(12)},
+		Seconds: 5, Counts: trial.Counts{Sent: 1000, OK: 1000}, Throughput: exact(100 * float64(n)), Latency: trial.Latencies{P99: exact(12)},
 		Verdict: trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 20, ValueMS: trial.NumOf(12)},
 	}
 	err := w.Trial(trial.Trial{
@@ -55,49 +55,49 @@ func grow(t *testing.T, w *profiles.Writer, n int) {
 	}
 }
 
-// TestFollowAGrowingProfile: new trials come onto the screen, no key changes the
-// profile, its end is seen, and the terminal is given back.
-func TestFollowAGrowingProfile(t *testing.T) {
-	w, path := growingProfile(t)
+// TestFollowUnfinishedProfile: new trials appear on the screen, no key changes the profile,
+// its end is shown, and the terminal is restored.
+func TestFollowUnfinishedProfile(t *testing.T) {
+	w, path := unfinishedProfile(t)
 	s := openScreen(t, 100, 30, "--follow="+path)
-	s.see("following, read-only")
-	s.see("running, 1 trial")
-	grow(t, w, 2)
-	s.see("running, 2 trials")
+	s.waitFor("following, read-only")
+	s.waitFor("running, 1 trial")
+	addTrial(t, w, 2)
+	s.waitFor("running, 2 trials")
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.press("s", "p", "X", "y", "R", "r", "1", enter, "u", "]", " ")
-	grow(t, w, 3) // what the keys led to is on the screen by the time that this is
-	s.see("running, 3 trials")
-	s.see("following, read-only")
+	addTrial(t, w, 3) // when this is on the screen, the effects of the keys would be too
+	s.waitFor("running, 3 trials")
+	s.waitFor("following, read-only")
 	after, err := os.ReadFile(path)
 	if err != nil || !bytes.HasPrefix(after, before) || bytes.Count(after, []byte("\n")) != bytes.Count(before, []byte("\n"))+1 {
-		t.Errorf("the profile is not what its writer wrote: %v\n%s", err, after)
+		t.Errorf("the profile differs from what its writer wrote: %v\n%s", err, after)
 	}
 	if err := w.End(profiles.Done, 0); err != nil {
 		t.Fatal(err)
 	}
-	s.see("done, 3 trials")
+	s.waitFor("done, 3 trials")
 	s.press("e")
-	s.see("exported to config.properties")
+	s.waitFor("exported to config.properties")
 	data, err := os.ReadFile(filepath.Join(s.dir, "config.properties"))
 	if err != nil || !bytes.Contains(data, []byte(`"batchSize": 3`)) {
 		t.Errorf("config.properties: %v\n%s", err, data)
 	}
 	s.press("q")
-	if code := s.ended(); code != 0 {
+	if code := s.waitForEnd(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	s.restored()
+	s.checkRestored()
 }
 
-// TestFollowAnInterruptedProfile: a torn end is dropped and said, and a signal
-// gives the terminal back.
-func TestFollowAnInterruptedProfile(t *testing.T) {
-	w, path := growingProfile(t)
-	grow(t, w, 2)
+// TestFollowInterruptedProfile: an incomplete last line is ignored with a warning, and the
+// terminal is restored after a signal.
+func TestFollowInterruptedProfile(t *testing.T) {
+	w, path := unfinishedProfile(t)
+	addTrial(t, w, 2)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,22 +109,22 @@ func TestFollowAnInterruptedProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openScreen(t, 80, 24, "--follow="+path)
-	s.see("interrupted; go on: sweetspot --sweep --resume=20261122T091500Z-7f3a")
-	s.see("aborted, 1 trial")
+	s.waitFor("interrupted; to resume: sweetspot --sweep --resume=20261122T091500Z-7f3a")
+	s.waitFor("aborted, 1 trial")
 	s.press("!")
-	s.see("line 3: torn; dropped")
+	s.waitFor("line 3: incomplete; ignored")
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := s.ended(); code != 143 {
+	if code := s.waitForEnd(); code != 143 {
 		t.Errorf("exit code %d", code)
 	}
-	s.restored()
+	s.checkRestored()
 }
 
-// TestFollowerOfALostProfile: why it is followed no longer is on the screen.
-func TestFollowerOfALostProfile(t *testing.T) {
-	_, path := growingProfile(t)
+// TestFollowError: an error that ends following is on the screen.
+func TestFollowError(t *testing.T) {
+	_, path := unfinishedProfile(t)
 	p, err := profiles.Read(path)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestFollowed: how each end of a profile is shown.
+// TestFollowed checks the state on the screen for each state of a profile.
 func TestFollowed(t *testing.T) {
 	died := trial.Trial{N: 2, Result: trial.Result{Error: "engine died: segmentation fault"}}
 	end := func(s profiles.State) *profiles.End { return &profiles.End{State: s} }
@@ -25,22 +25,22 @@ func TestFollowed(t *testing.T) {
 		{"stopped", profiles.Profile{End: end(profiles.Stopped)}, session.Aborted, ""},
 		{"failed", profiles.Profile{End: end(profiles.Failed), Trials: []trial.Trial{died}}, session.Failed, died.Error},
 		{"failed at once", profiles.Profile{End: end(profiles.Failed)}, session.Failed, ""},
-		{"interrupted", profiles.Profile{}, session.Aborted, "interrupted; go on: sweetspot --sweep --resume=x"},
+		{"interrupted", profiles.Profile{}, session.Aborted, "interrupted; to resume: sweetspot --sweep --resume=x"},
 		{"interrupted recording", profiles.Profile{Header: profiles.Header{Kind: profiles.Live}}, session.Aborted, "interrupted"},
 	} {
 		c.p.Header.ID = "x"
 		if c.p.Header.Kind == "" {
 			c.p.Header.Kind = profiles.Sweep
 		}
-		s := followed(&c.p)
+		s := snapshotOf(&c.p)
 		if s.Sweep.State != c.state || s.Sweep.Problem != c.problem {
 			t.Errorf("%s: %v, %q; want %v, %q", c.name, s.Sweep.State, s.Sweep.Problem, c.state, c.problem)
 		}
 	}
 }
 
-// TestFollowedPlan: the promise is the header's; plans that cannot be read, and
-// recordings, which have none, get the default for the rest.
+// TestFollowedPlan: the promise is that of the header. If there is no plan, or it cannot be
+// read, the other values are the defaults.
 func TestFollowedPlan(t *testing.T) {
 	sla := trial.SLA{Percentile: 95, Limit: 7 * time.Millisecond}
 	for _, text := range []string{`{}`, `[]`, ``, `{"model":"builtin:mlp","sla":{"percentile":99,"limit_ms":100}}`} {
@@ -51,17 +51,17 @@ func TestFollowedPlan(t *testing.T) {
 	}
 }
 
-// TestChosenIsBest: the choice is marked, not what this version would choose.
+// TestChosenIsBest: the recorded choice is marked, not the one that this version would make.
 func TestChosenIsBest(t *testing.T) {
 	pass := trial.Result{Verdict: trial.Verdict{Result: trial.Pass}}
 	fast, slow := trial.Trial{N: 4, Result: pass}, trial.Trial{N: 5, Result: pass}
 	fast.Throughput.Value, slow.Throughput.Value = trial.NumOf(200), trial.NumOf(100)
 	p := profiles.Profile{Trials: []trial.Trial{fast, slow}}
-	if s := followed(&p); s.Sweep.Best != 0 {
+	if s := snapshotOf(&p); s.Sweep.Best != 0 {
 		t.Errorf("without a choice the best is trial %d of the list, want the first", s.Sweep.Best)
 	}
 	p.Choices = []trial.Choice{{N: 5}}
-	if s := followed(&p); s.Sweep.Best != 1 {
+	if s := snapshotOf(&p); s.Sweep.Best != 1 {
 		t.Errorf("the best is trial %d of the list, want the chosen second", s.Sweep.Best)
 	}
 }

@@ -22,22 +22,22 @@ import (
 	"sweetspot/sweep/target/local"
 )
 
-// note prints one line for people.
+// note prints a line on stderr, unless --quiet is set.
 func (a *app) note(f *runFlags, format string, args ...any) {
 	if !f.quiet {
 		fmt.Fprintf(a.err, format+"\n", args...)
 	}
 }
 
-// sweepOne runs one plan. The result is whole where its Exit says how the sweep
-// ended.
+// sweepOne runs one plan. Its result has the ID of the profile unless the sweep could not be
+// run.
 func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) {
 	p := j.plan
 	t, err := a.openTarget(ctx, p, startConfig(p))
 	if err != nil {
 		return result{}, err
 	}
-	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child is gone either way
+	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child ends in any case
 	info, err := t.Info(ctx)
 	if err != nil {
 		return result{}, err
@@ -46,7 +46,7 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 		return result{}, err
 	}
 	if f.demo {
-		p.SLA, f.promised = demoPromise(ctx, t, p)
+		p.SLA, f.slaOrigin = demoPromise(ctx, t, p)
 		if err := ctx.Err(); err != nil {
 			return result{}, err
 		}
@@ -63,7 +63,7 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 	return a.search(ctx, j, t, info, f)
 }
 
-// startTarget starts the engine child for a plan's model with the start settings.
+// startTarget starts the engine child for the model of a plan with the start settings.
 func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (*local.Target, error) {
 	bodies, err := readBodies(p.Input)
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	log, _ := a.logFile()
 	c := local.Config{
 		Command: a.childCommand(p), Env: a.env.all, Seed: p.Seed, GPU: openGPU,
-		Bodies: bodies, Start: start, Timeout: p.RequestTimeout(), MaxRequestSize: int64(p.MaxRequestSize),
+		Bodies: bodies, Start: start, Options: p.OptionKnobs(), Timeout: p.RequestTimeout(), MaxRequestSize: int64(p.MaxRequestSize),
 	}
 	if log != nil {
 		c.Log = log
@@ -87,7 +87,7 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	return t, err
 }
 
-// childCommand is the engine child's command line, without the settings.
+// childCommand returns the command line of the engine child, without the settings.
 func (a *app) childCommand(p plan.Plan) []string {
 	argv := append([]string{a.self, "engine", p.Model}, bodyArgs(p)...)
 	if a.verbose {
@@ -96,8 +96,8 @@ func (a *app) childCommand(p plan.Plan) []string {
 	return append(argv, modelArgs(p)...)
 }
 
-// startConfig is what the engine starts with: the knobs to which the plan gives
-// one value, and the defaults.
+// startConfig returns the start settings of the engine: the values of knobs with only one
+// value in the plan, and the defaults of the others.
 func startConfig(p plan.Plan) knob.Config {
 	c := knob.Config{Settings: knob.Default(p.Options.Rule), Options: p.Options}
 	for n, text := range p.Knobs {
@@ -108,8 +108,8 @@ func startConfig(p plan.Plan) knob.Config {
 	return c
 }
 
-// readBodies reads request bodies from a file or the files of a folder; "" is
-// nil: they are made from the model's inputs.
+// readBodies reads request bodies from a file or from all files of a folder. For "" it
+// returns nil: then random bodies are made for the inputs of the model.
 func readBodies(path string) ([]load.Body, error) {
 	if path == "" {
 		return nil, nil
@@ -140,13 +140,13 @@ func readBodies(path string) ([]load.Body, error) {
 		out = append(out, load.Body{Type: mediaType(f), Data: data, Name: f})
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("--input: %s holds no files", path)
+		return nil, fmt.Errorf("--input: %s has no files", path)
 	}
 	return out, nil
 }
 
-// mediaType is the content type of a body by its file name; "" lets the engine
-// look at the bytes.
+// mediaType returns the content type of a body by its file name; "" if it is unknown, so that
+// the engine detects it.
 func mediaType(name string) string {
 	return map[string]string{
 		".json": "application/json", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png",
@@ -154,7 +154,7 @@ func mediaType(name string) string {
 	}[strings.ToLower(filepath.Ext(name))]
 }
 
-// introduce says what will be loaded with what, before the first request.
+// introduce prints the model, the load and the promise, before the first request.
 func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	a.note(f, "model    %s", modelText(p, info))
 	switch {
@@ -172,7 +172,7 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 		if info.Model.Images != "" {
 			a.note(f, "images   %s", info.Model.Images)
 		}
-	case len(info.Model.Inputs) > 0: // a virtual device takes none
+	case len(info.Model.Inputs) > 0: // a virtual device has none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 		if info.Model.Lengths != "" {
 			a.note(f, "lengths  %s%s", info.Model.Lengths, madeUp(p))
@@ -184,27 +184,27 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	if text := sizeNote(info.Model); text != "" {
 		a.note(f, "size     %s", text)
 	}
-	promised := ""
-	if f.promised != "" {
-		promised = " (" + f.promised + ")"
+	origin := ""
+	if f.slaOrigin != "" {
+		origin = " (" + f.slaOrigin + ")"
 	}
-	a.note(f, "promise  %v, at %v%s", p.SLA, asked(p), promised)
-	a.note(f, "timeout  %s", patience(p))
+	a.note(f, "promise  %v, at %v%s", p.SLA, loadText(p), origin)
+	a.note(f, "timeout  %s", timeoutText(p))
 	if own := info.Knobs().Own(); len(own) > 0 {
-		a.note(f, "knobs    %s, the target's own", own.Names())
+		a.note(f, "knobs    %s, own knobs of the target", own.Names())
 	}
-	where := fmt.Sprintf("%d cores", info.Cores)
+	engine := fmt.Sprintf("%d cores", info.Cores)
 	if info.Cores == 0 {
-		where = info.Runtime
+		engine = info.Runtime
 	}
 	if info.Machine != "" {
-		a.note(f, "server   %s; n/a: %s", info.Machine, strings.Join(untold(info), ", "))
+		a.note(f, "server   %s; n/a: %s", info.Machine, strings.Join(unreported(info), ", "))
 		return
 	}
-	a.note(f, "engine   %s, %v rule", where, p.Options.Rule)
+	a.note(f, "engine   %s, %v rule", engine, p.Options.Rule)
 }
 
-// modelText is the model with where it is from and what runs it.
+// modelText returns the name of the model, its source, and its runtime.
 func modelText(p plan.Plan, info sweep.Info) string {
 	text := info.Model.Name
 	if p.Model != "" {
@@ -216,18 +216,18 @@ func modelText(p plan.Plan, info sweep.Info) string {
 	return text
 }
 
-// untold lists what a target does not tell.
-func untold(info sweep.Info) []string {
+// unreported returns the figures and knobs that a target does not report.
+func unreported(info sweep.Info) []string {
 	t := info.Metrics
 	var out []string
 	for _, f := range []struct {
-		told bool
-		what string
+		reported bool
+		name     string
 	}{
 		{t.ModelLatency, "model latency"}, {t.Batches, "batches"}, {t.Breakdown, "breakdown"}, {t.Utilization, "utilization"}, {t.Memory, "memory"},
 	} {
-		if !f.told {
-			out = append(out, f.what)
+		if !f.reported {
+			out = append(out, f.name)
 		}
 	}
 	for _, n := range info.Limits.Unreported {
@@ -236,8 +236,8 @@ func untold(info sweep.Info) []string {
 	return out
 }
 
-// patience is the request limit in words.
-func patience(p plan.Plan) string {
+// timeoutText describes the time limit of a request.
+func timeoutText(p plan.Plan) string {
 	switch {
 	case p.Target == "virtual":
 		return "none: a virtual device answers every request"
@@ -247,8 +247,8 @@ func patience(p plan.Plan) string {
 	return fmt.Sprintf("%v a request", p.Timeout)
 }
 
-// asked is the load in words: the plan's, or that the highest is looked for.
-func asked(p plan.Plan) string {
+// loadText describes the load of the plan, or that the highest load is searched.
+func loadText(p plan.Plan) string {
 	if p.Question == plan.Capacity {
 		return "the highest open load"
 	}
@@ -259,18 +259,19 @@ func asked(p plan.Plan) string {
 	return strings.Join(out, ", ")
 }
 
-// search runs the sweep, prints what it found and writes the files.
+// search runs the sweep, prints its result and writes the files.
 func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info, f *runFlags) (result, error) {
 	var tee io.Writer
 	if f.json == "lines" {
 		tee = a.out
 	}
-	show := newProgress(a.err, f.quiet)
-	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), OnChange: show.watch}
+	progress := newProgress(a.err, f.quiet)
+	s := &session.Sweeper{Plan: j.plan, Target: t, Record: a.record(j.out, j.old.id(), tee), Resume: j.old.earlier(), OnChange: progress.update}
 	st, err := s.Run(ctx)
-	show.end()
+	progress.end()
 	if err != nil && !errors.Is(err, context.Canceled) {
-		return result{}, errors.Join(err, a.keep(st, f))
+		a.noteProfile(st, f)
+		return result{}, err
 	}
 	written, err := a.writeFiles(j, info, st, f)
 	if err != nil {
@@ -282,20 +283,19 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 		}
 	}
 	code := session.ExitCode(st)
-	if by := a.signal.code(); by != 0 {
-		code = by
+	if c := a.signal.code(); c != 0 {
+		code = c
 	}
 	return result{
 		ID: st.ID, State: st.State.String(), Choice: st.Choice, Trials: st.Trials, Files: written, Exit: code,
 	}, ctx.Err()
 }
 
-// keep says where the profile of a broken sweep is.
-func (a *app) keep(st session.Sweep, f *runFlags) error {
+// noteProfile prints the path of the profile of a sweep that ended with an error.
+func (a *app) noteProfile(st session.Sweep, f *runFlags) {
 	if st.Path != "" {
 		a.note(f, "profile  %s (%d trials kept)", st.Path, len(st.Trials))
 	}
-	return nil
 }
 
 // report prints the result for people.
@@ -310,34 +310,34 @@ func (a *app) report(j job, info sweep.Info, st session.Sweep, written []file) e
 		}
 		fmt.Fprintln(a.out)
 	}
-	for _, line := range closing(j.plan, info, st) {
-		fmt.Fprintln(a.out, hanging(line, a.textWidth()))
+	for _, line := range summary(j.plan, info, st) {
+		fmt.Fprintln(a.out, wrapLine(line, a.textWidth()))
 	}
 	for _, w := range written {
 		fmt.Fprintf(a.out, "%-19s %s\n", w.What, w.Path)
 	}
 	if st.Path != "" {
-		what, command := again(st, j.out)
+		what, command := nextCommand(st, j.out)
 		fmt.Fprintf(a.out, "%-19s %s\n", what, command)
 	}
 	return nil
 }
 
-// again is what to type to get at a sweep later on. It is named by its folder, or
-// by its ID where it has none.
-func again(st session.Sweep, out string) (what, command string) {
+// nextCommand returns a command for the recorded sweep, and its purpose. The command has the
+// folder of the profile, or its ID if it has no folder.
+func nextCommand(st session.Sweep, out string) (what, command string) {
 	name := st.ID
 	if out != "" {
-		name = quoted(out)
+		name = shellQuote(out)
 	}
 	if st.Choice == nil {
-		return "see it again", "sweetspot profiles show " + name
+		return "to show it again", "sweetspot profiles show " + name
 	}
 	return "for other servers", "sweetspot export " + name + " --format triton   (or another: sweetspot export --help)"
 }
 
-// quoted is a word for a shell.
-func quoted(word string) string {
+// shellQuote returns a word with the quotes that a shell needs.
+func shellQuote(word string) string {
 	plain := func(r rune) bool {
 		return r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-./:@%+,=", r))
 	}
@@ -350,7 +350,7 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// file is one file a sweep left behind.
+// file is a file that a sweep wrote.
 type file struct {
 	What string `json:"what"`
 	Path string `json:"path"`
@@ -379,13 +379,13 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 	})
 	doc, err := writeExport(what, source, path, f.force)
 	switch {
-	case errors.Is(err, export.ErrUntold): // a server that is not ours: what is known goes into JSON
+	case errors.Is(err, export.ErrIncomplete): // a remote server does not report all settings: the known ones are written as JSON
 		a.note(f, "config.properties not written: %v", err)
 		what, path = "choice.json", filepath.Join(dir, "choice.json")
 		if doc, err = writeExport("json", source, path, f.force); err != nil {
 			return out, err
 		}
-	case errors.Is(err, export.ErrRefused): // the sweep answers all the same
+	case errors.Is(err, export.ErrRefused): // the sweep still has a result
 		a.note(f, "config.properties not written: %v", err)
 		return out, nil
 	case err != nil:

@@ -14,12 +14,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// hang is how long a test waits for what comes on the slowest machine, too. Only
-// what never comes takes so long.
+// hang is the time after which a test gives up waiting. It is long enough for the slowest
+// machine.
 const hang = 5 * time.Minute
 
-// cmdKilled runs a sweep, kills it with SIGKILL once its profile holds the given
-// number of trials, and fails if its engine child lives on:
+// cmdKilled runs a sweep, kills it with SIGKILL once its profile has the given number of
+// trials, and fails if its engine child keeps running:
 //
 //	killed 2 results/profile.jsonl sweetspot --sweep --out results
 func cmdKilled(ts *testscript.TestScript, neg bool, args []string) {
@@ -34,16 +34,15 @@ func cmdKilled(ts *testscript.TestScript, neg bool, args []string) {
 	for _, pid := range children {
 		for alive(pid) {
 			if time.Now().After(deadline) {
-				ts.Fatalf("the engine child %d outlived its parent", pid)
+				ts.Fatalf("the engine child %d still runs after the end of its parent", pid)
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
 }
 
-// cmdCrashed runs a sweep and makes its engine child crash as a fault in C would
-// once the profile holds the given number of trials. What the sweep then prints
-// is stdout and stderr of the script.
+// cmdCrashed runs a sweep and crashes its engine child with SIGSEGV once the profile has the
+// given number of trials. The output of the sweep is stdout and stderr of the script.
 func cmdCrashed(ts *testscript.TestScript, neg bool, args []string) {
 	cmd, stdout, stderr := startUntil(ts, neg, args)
 	for _, pid := range childrenOf(cmd.Process.Pid) {
@@ -55,8 +54,7 @@ func cmdCrashed(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// startUntil starts args[2:] and returns once the profile args[1] holds args[0]
-// trials.
+// startUntil starts args[2:] and returns once the profile args[1] has args[0] trials.
 func startUntil(ts *testscript.TestScript, neg bool, args []string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: TRIALS PROFILE command...")
@@ -79,14 +77,14 @@ func startUntil(ts *testscript.TestScript, neg bool, args []string) (cmd *exec.C
 			return cmd, stdout, stderr
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("no %d trials; the profile holds %.200s", trials, data)
+			ts.Fatalf("no %d trials; the profile is %.200s", trials, data)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// cmdListen takes a free loopback port until the script ends and puts its number
-// into the variable named.
+// cmdListen listens on a free loopback port until the script ends, and sets the variable with
+// the given name to its number.
 func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: listen VARIABLE")
@@ -97,7 +95,7 @@ func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
-// childrenOf lists the processes whose parent is pid.
+// childrenOf returns the processes whose parent is pid.
 func childrenOf(pid int) []int {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	var pids []int
@@ -110,19 +108,19 @@ func childrenOf(pid int) []int {
 	return pids
 }
 
-// alive tells whether a process runs; one that only waits to be reaped does not.
+// alive reports whether a process runs. A zombie does not run.
 func alive(pid int) bool {
 	state, _ := procStat(pid)
 	return state != "" && state != "Z"
 }
 
-// procStat reads a process's state and parent; "" when there is none.
+// procStat reads the state and the parent of a process; the state is "" if there is none.
 func procStat(pid int) (state string, parent int) {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return "", 0
 	}
-	_, rest, _ := strings.Cut(string(data), ") ") // the name may hold blanks
+	_, rest, _ := strings.Cut(string(data), ") ") // the name may have blanks
 	fields := strings.Fields(rest)
 	if len(fields) < 2 {
 		return "", 0

@@ -9,34 +9,33 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// leftOut names the devices and precisions that the target could turn to, and the knobs
-// of its own, that the plan did not look at, and how to have them looked at; "" where
-// there are none.
+// leftOut lists the devices, precisions and own knobs of the target that the plan does not
+// try, and the flags that add them; "" if there are none.
 func leftOut(p plan.Plan, info sweep.Info) string {
-	var what, flags []string
-	changes := false // the answers of a model that answers
+	var names, flags []string
+	changes := false // whether they may change the answers of the model
 	for _, o := range p.LeftOut(info.Limits, info.Current, info.Fixed) {
-		k, everyones := knob.Get(o.Knob)
-		if !everyones {
-			what, flags = append(what, string(o.Knob)), append(flags, "--knob "+string(o.Knob)+"=auto")
+		k, common := knob.Get(o.Knob)
+		if !common {
+			names, flags = append(names, string(o.Knob)), append(flags, "--knob "+string(o.Knob)+"=auto")
 			continue
 		}
 		changes = info.Limits.Places == nil
 		flags = append(flags, "--"+k.Flag+" auto")
 		for _, v := range o.Values {
 			if o.Knob == knob.Device {
-				what = append(what, "device "+v)
+				names = append(names, "device "+v)
 			} else {
-				what = append(what, strings.ToUpper(v))
+				names = append(names, strings.ToUpper(v))
 			}
 		}
 	}
-	if what == nil {
+	if names == nil {
 		return ""
 	}
-	text := strings.Join(what, ", ")
+	text := strings.Join(names, ", ")
 	if changes {
-		text += ", which changes answers"
+		text += ", which may change the answers"
 	}
 	return fmt.Sprintf("%s (add %s)", text, strings.Join(flags, " "))
 }

@@ -1,5 +1,5 @@
-// Command sweetspot finds the settings at which a model server does the most
-// work without breaking its latency promise.
+// Command sweetspot finds the settings with which a model server has the highest
+// throughput without breaking a latency promise.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"sweetspot/engine/monitor"
 )
 
-// The exit codes of FORMATS section 5.
+// The exit codes.
 const (
 	exitYes        = 0
 	exitError      = 1
@@ -25,34 +25,33 @@ const (
 	exitCannotTell = 3
 )
 
-// version is the tool's, as profiles and exports record it.
+// version is the version of the program, which profiles and exports record.
 const version = "0.1.0"
 
 func main() {
 	os.Exit(run(os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 
-// app is what every command has at hand. Nothing else reads the environment or
-// the standard streams.
+// app has what all commands use. Only it has the environment and the standard streams.
 type app struct {
-	self   string // this executable, for the engine child
+	self   string // path of this executable, for child processes
 	env    environment
 	in     io.Reader
 	out    io.Writer // results
 	err    io.Writer // progress, hints, errors
 	signal *signals
-	limits func() monitor.Container // of the cores and the memory; asked once
+	limits func() monitor.Container // cores and memory of the container; read once
 
-	targets []targetKind // that a sweep can drive, the default first
+	targets []targetKind // the kinds of targets, the default first
 	verbose bool         // log what only helps to find faults
 }
 
-// exitError ends the program with a code, after its text was printed.
+// exit ends the program with a code. Its command has printed all messages.
 type exit struct{ code int }
 
 func (e exit) Error() string { return fmt.Sprintf("exit status %d", e.code) }
 
-// run is the program. more are targets beside those that it has.
+// run is the program. more are additional kinds of targets.
 func run(args, env []string, in io.Reader, out, errw io.Writer, more ...targetKind) int {
 	self, err := os.Executable()
 	if err != nil {
@@ -72,7 +71,7 @@ func run(args, env []string, in io.Reader, out, errw io.Writer, more ...targetKi
 	return a.code(root.ExecuteContext(ctx))
 }
 
-// code turns how a command ended into the exit code, and prints its error.
+// code returns the exit code for the error of a command, and prints the error.
 func (a *app) code(err error) int {
 	var quit exit
 	switch {
@@ -83,12 +82,12 @@ func (a *app) code(err error) int {
 	case err == nil:
 		return exitYes
 	}
-	a.complain(err)
+	a.printError(err)
 	return exitError
 }
 
-// complain prints an error as one line, and its hint, if it has one, as another.
-func (a *app) complain(err error) {
+// printError prints an error as one line, and its hint, if it has one, as another.
+func (a *app) printError(err error) {
 	fmt.Fprintf(a.err, "sweetspot: %v\n", err)
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
@@ -96,7 +95,7 @@ func (a *app) complain(err error) {
 	}
 }
 
-// hinted is an error with a line that says what to type instead.
+// hinted is an error with a hint that says what to type instead.
 type hinted struct {
 	error
 	hint string
@@ -109,8 +108,8 @@ func withHint(hint, format string, args ...any) error {
 	return hinted{fmt.Errorf(format, args...), hint}
 }
 
-// signals remembers which signal asked the program to end. The first one
-// cancels the context, and work drains; the second ends the program at once.
+// signals has the first signal that ended the program. It cancels the context, so that
+// commands end in order. A second signal ends the program at once.
 type signals struct {
 	ch   chan os.Signal
 	done chan struct{}
@@ -130,7 +129,7 @@ func watchSignals() (context.Context, *signals) {
 				}
 				select {
 				case s.got <- sig:
-				default: // a key was first
+				default: // Ctrl-C was a key before
 				}
 				cancel(fmt.Errorf("%w by %v", context.Canceled, sig))
 			case <-s.done:
@@ -147,8 +146,7 @@ func (s *signals) stop() {
 	close(s.done)
 }
 
-// interrupted notes a Ctrl-C that came as a key: a terminal in raw mode sends no
-// signal.
+// interrupted records Ctrl-C as a key: a terminal in raw mode sends no signal for it.
 func (s *signals) interrupted() {
 	select {
 	case s.got <- os.Interrupt:
@@ -174,39 +172,38 @@ func signalCode(sig os.Signal) int {
 	return exitError
 }
 
-// root is the command without a subcommand: the workbench, or with --sweep the
-// same work without a screen.
+// root is the command without a subcommand: the workbench, or with --sweep a sweep without a
+// screen.
 func (a *app) root() *cobra.Command {
 	var o runFlags
 	c := &cobra.Command{
 		Use:   "sweetspot [MODEL]",
-		Short: "find the settings with the most throughput within a latency promise",
-		Long: `sweetspot serves a model in a local, TorchServe-compatible engine, turns workers,
-batch size, batch delay and FP16 while traffic flows, searches for the settings
-with the most throughput within a latency promise, and writes the
-config.properties.
+		Short: "find the settings with the highest throughput within a latency promise",
+		Long: `sweetspot serves a model in a local, TorchServe-compatible engine, changes workers,
+batch size, batch delay and FP16 under load, searches for the settings with the
+highest throughput within a latency promise, and writes config.properties.
 
 MODEL is a .onnx file, a folder with one, builtin:mlp-wide, builtin:resnet18, or
-a device on paper: sim:animated-drawings.
-Without MODEL it is builtin:mlp-wide. Without --sla its promise comes from a probe
-of this machine: batch size 1 breaks it, 8 keeps it.`,
+a simulated device: sim:animated-drawings.
+The default is builtin:mlp-wide. Without --sla its promise is from a probe of this
+machine: batch size 1 breaks it, 8 keeps it.`,
 		Example: `  sweetspot model.onnx                                the workbench
   sweetspot model.onnx --sweep --sla 100ms            search without a screen
-  sweetspot --sweep=plan.yaml --out results           what plan.yaml says
-  sweetspot model.onnx --sweep --dry-run              what it would try
+  sweetspot --sweep=plan.yaml --out results           the sweep of plan.yaml
+  sweetspot model.onnx --sweep --dry-run              only print what would be tried
   sweetspot serve model.onnx                          only serve it`,
 		Args:          cobra.MaximumNArgs(1),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.workOrSweep(c.Context(), c.Flags(), args, &o)
+			return a.workbenchOrSweep(c.Context(), c.Flags(), args, &o)
 		},
 	}
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")
 	o.bind(c.Flags(), a.targets)
 	a.bindVerbose(c.Flags())
-	c.AddCommand(a.engineCommand(), a.keeperCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.doctorCommand(), a.versionCommand())
+	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)
 	})

@@ -13,11 +13,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"sweetspot": main})
 }
 
-// TestScript runs the program as people do. Scripts that need ONNX Runtime say
-// so with [!ort] skip; they run wherever `make ort` found it. [short] is
-// testing.Short(): less is swept.
+// TestScript runs the program on its command line. Scripts that need ONNX Runtime have
+// [!ort] skip; they run if `make ort` found it. [short] is testing.Short(), with smaller
+// sweeps.
 //
-// UPDATE=1 go test . rewrites the expected outputs inside the scripts.
+// UPDATE=1 go test . updates the expected outputs in the scripts.
 func TestScript(t *testing.T) {
 	cache, err := os.UserCacheDir()
 	if err != nil {

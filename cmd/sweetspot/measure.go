@@ -36,7 +36,7 @@ func (m measureFlags) validate() error {
 	case m.pairs < 6:
 		return fmt.Errorf("--pairs %d: want 6 or more; fewer have no interval", m.pairs)
 	case m.block < minBlock:
-		return fmt.Errorf("--block %v: want %v or more; %v of it are warm-up", m.block, minBlock, minBlock/2)
+		return fmt.Errorf("--block %v: want %v or more; %v of it is warm-up", m.block, minBlock, minBlock/2)
 	case m.longest < m.block:
 		return fmt.Errorf("--longest %v: want --block, %v, or more", m.longest, m.block)
 	case m.compare.Percentile != 0 && !(m.compare.Percentile >= 50 && m.compare.Percentile <= 99.99):
@@ -48,8 +48,8 @@ func (m measureFlags) validate() error {
 // minBlock is the shortest block: half of it is warm-up.
 const minBlock = 500 * time.Millisecond
 
-// measureBoth runs the best settings of two profiles in turns on this machine,
-// so that what the machine does meanwhile happens to both.
+// measureBoth measures the best settings of two profiles in turns on this machine, so that
+// disturbances of the machine affect both.
 func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, m measureFlags, asJSON bool) error {
 	if err := m.validate(); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child is gone either way
+	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child ends in any case
 	info, err := t.Info(ctx)
 	if err != nil {
 		return err
@@ -70,21 +70,21 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err := sweep.CheckSLA(p.SLA, info.Metrics); err != nil {
 		return err
 	}
-	if err := profiles.OtherModel(model(info), before.Header, after.Header); err != nil && !m.compare.Force {
-		return withHint("--force measures this one for both", "%w", err)
+	if err := profiles.CheckModel(model(info), before.Header, after.Header); err != nil && !m.compare.Force {
+		return withHint("--force measures this model for both", "%w", err)
 	}
-	watch := newTurnsProgress(a.err, m.quiet)
-	turns := sweep.Comparison{Target: t, SLA: p.SLA, Pairs: m.pairs, MinBlock: m.block, MaxBlock: m.longest, Seed: p.Seed, OnBlock: watch.see}
+	progress := newTurnsProgress(a.err, m.quiet)
+	turns := sweep.Comparison{Target: t, SLA: p.SLA, Pairs: m.pairs, MinBlock: m.block, MaxBlock: m.longest, Seed: p.Seed, OnBlock: progress.update}
 	turns.A, turns.B = best.Points()
 	d, err := turns.Run(ctx)
-	watch.end()
+	progress.end()
 	if err != nil {
-		return m.broken(ctx, err, watch, p.SLA)
+		return m.explain(ctx, err, progress, p.SLA)
 	}
 	return a.conclude(best.Judge(d, p.SLA, m.compare), asJSON)
 }
 
-// conclude prints the outcome; the error carries its exit code.
+// conclude prints the outcome. Its error has the exit code.
 func (a *app) conclude(m profiles.Measured, asJSON bool) error {
 	m.Exit = exitOf(m.Outcome)
 	write := writeMeasured
@@ -100,29 +100,29 @@ func (a *app) conclude(m profiles.Measured, asJSON bool) error {
 	return nil
 }
 
-// broken is why there is no comparison, in a person's words.
-func (m measureFlags) broken(ctx context.Context, err error, watch *turnsProgress, sla trial.SLA) error {
+// explain returns the error of a comparison that did not end, with a hint.
+func (m measureFlags) explain(ctx context.Context, err error, progress *turnsProgress, sla trial.SLA) error {
 	if ctx.Err() != nil {
 		if !m.quiet {
-			fmt.Fprintf(watch.w, "stopped after %d of %d blocks: nothing is concluded from a part\n", watch.done, max(watch.total, 2*m.pairs))
+			fmt.Fprintf(progress.w, "stopped after %d of %d blocks: there is no result without all of them\n", progress.done, max(progress.total, 2*m.pairs))
 		}
 		return context.Cause(ctx)
 	}
 	if thin, ok := errors.AsType[*sweep.TooFewAnswersError](err); ok {
-		return withHint("--longest 5m takes longer blocks; --percentile 90 takes fewer answers",
+		return withHint("--longest 5m allows longer blocks; --percentile 90 needs fewer answers",
 			"P%g: %w", sla.Percentile, thin)
 	}
 	return err
 }
 
-// best are the best settings of both profiles, and the plan of the second one,
-// which says which model is run, how, and what was promised.
+// best returns the best settings of both profiles, and the plan of the second one, with its
+// model, options and promise.
 func (m measureFlags) best(before, after *profiles.Profile) (plan.Plan, profiles.BestPair, error) {
 	var p plan.Plan
 	var best profiles.BestPair
 	id := after.Header.ID
 	if after.Header.Kind != profiles.Sweep {
-		return p, best, fmt.Errorf("%s is a live recording; --measure takes the model from the plan of a sweep", id)
+		return p, best, fmt.Errorf("%s is a live recording; --measure needs the plan of a sweep", id)
 	}
 	if err := json.Unmarshal(after.Header.Plan, &p); err != nil {
 		return p, best, fmt.Errorf("%s: plan: %w", id, err)
@@ -133,58 +133,58 @@ func (m measureFlags) best(before, after *profiles.Profile) (plan.Plan, profiles
 	if m.compare.Percentile > 0 {
 		p.SLA.Percentile = m.compare.Percentile
 	}
-	best, err := profiles.BestOf(before, after, m.compare)
+	best, err := profiles.NewBestPair(before, after, m.compare)
 	switch {
-	case errors.Is(err, profiles.ErrUnlike):
-		return p, best, withHint("--force runs both as the second was", "%w", err)
+	case errors.Is(err, profiles.ErrNotComparable):
+		return p, best, withHint("--force runs both like the second one", "%w", err)
 	case err != nil:
 		return p, best, err
 	}
 	p.Options = best.B.Options
-	best.Load, err = m.whole(best.Load, id)
+	best.Load, err = m.identify(best.Load, id)
 	return p, best, err
 }
 
-// whole is a load with what its trace's file says, which a block has to hold whole.
-func (m measureFlags) whole(l load.Spec, id string) (load.Spec, error) {
+// identify reads the trace of a load and checks that it fits a block.
+func (m measureFlags) identify(l load.Spec, id string) (load.Spec, error) {
 	l, err := load.Identify(l)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return l, withHint("run it in the folder of "+l.File, "%s does not say in which folder its trace is: %w", id, err)
+		return l, withHint("run the command in the folder of "+l.File, "%s does not have the folder of its trace: %w", id, err)
 	case err != nil:
 		return l, err
 	case l.Over > m.longest:
-		return l, withHint(fmt.Sprintf("--longest %v takes it", l.Over+time.Second), "a block lasts %v at most, and %v is measured whole", m.longest, l)
+		return l, withHint(fmt.Sprintf("use --longest %v", l.Over+time.Second), "a block lasts %v at most, but %v must be measured completely", m.longest, l)
 	}
 	return l, nil
 }
 
-// files are the plan's, whose folders no profile tells.
+// files sets the files and the address of the plan, which profiles do not have.
 func (m measureFlags) files(p *plan.Plan, id string) error {
 	switch {
 	case m.target != "":
 		p.Target = m.target
 	case addressLost(p.Target):
-		return withHint("add --target URL", "%s does not say where its server is", id)
+		return withHint("add --target URL", "%s does not have the address of its server", id)
 	}
 	switch {
 	case m.model != "":
 		p.Model = m.model
-	case servesItsOwn(p.Target):
+	case isRemote(p.Target):
 	case !strings.Contains(p.Model, ":"):
-		return withHint("add --model PATH/"+p.Model, "%s does not say in which folder %s is", id, p.Model)
+		return withHint("add --model PATH/"+p.Model, "%s does not have the folder of %s", id, p.Model)
 	}
 	switch {
 	case m.input != "":
 		p.Input = m.input
 	case p.Input != "":
-		return withHint("add --input PATH/"+p.Input, "%s does not say in which folder its requests, %s, are", id, p.Input)
+		return withHint("add --input PATH/"+p.Input, "%s does not have the folder of its requests, %s", id, p.Input)
 	}
 	return nil
 }
 
-// turnsProgress says how far a comparison is: on a terminal in one line that is
-// redrawn, elsewhere in a line for each tenth.
+// turnsProgress prints the progress of a comparison: on a terminal one line that is updated,
+// otherwise one line for each tenth.
 type turnsProgress struct {
 	w           io.Writer
 	live, quiet bool
@@ -199,14 +199,14 @@ func newTurnsProgress(w io.Writer, quiet bool) *turnsProgress {
 	return p
 }
 
-// see takes the news of a block.
-func (p *turnsProgress) see(done, total int, left time.Duration) {
+// update prints the progress after a block.
+func (p *turnsProgress) update(done, total int, left time.Duration) {
 	tenth := done*10/total > p.done*10/total
 	p.done, p.total = done, total
 	line := fmt.Sprintf("block %d of %d, ETA %v", done, total, left.Round(time.Second))
 	switch {
 	case p.quiet:
-	case p.live && time.Since(p.last) >= redraw:
+	case p.live && time.Since(p.last) >= redrawInterval:
 		p.last = time.Now()
 		fmt.Fprint(p.w, "\r", ansi.EraseEntireLine, ansi.Truncate(line, p.width-1, ""))
 	case !p.live && (tenth || done == 0) && done < total:

@@ -14,11 +14,11 @@ import (
 	"testing"
 )
 
-// TestMeasureInterrupted: Ctrl-C ends a comparison under way with 130 and a
-// line, without a result and without the engine it started. The device is
-// simulated in real time, so it needs no ONNX Runtime.
+// TestMeasureInterrupted: Ctrl-C ends a running comparison with exit code 130 and a message,
+// without a result, and with its engine. The device is simulated in real time, so that no
+// ONNX Runtime is needed.
 func TestMeasureInterrupted(t *testing.T) {
-	path, err := exec.LookPath("sweetspot") // testscript.Main put it there
+	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,10 +52,10 @@ func TestMeasureInterrupted(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var said []string
+	var printed []string
 	var children []int
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		said = append(said, lines.Text())
+		printed = append(printed, lines.Text())
 		if strings.HasPrefix(lines.Text(), "block 0 of 120, ETA ") {
 			children = childrenOf(c.Process.Pid)
 			_ = c.Process.Signal(os.Interrupt)
@@ -64,15 +64,15 @@ func TestMeasureInterrupted(t *testing.T) {
 	err = c.Wait()
 	quit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || quit.ExitCode() != 128+int(syscall.SIGINT) || stdout.Len() > 0 {
-		t.Errorf("it ended with %v, and stdout %q", err, stdout.String())
+		t.Errorf("it ended with %v and stdout %q", err, stdout.String())
 	}
-	if last := said[len(said)-1]; !strings.HasPrefix(last, "stopped after ") {
-		t.Errorf("it said %q last", said)
+	if last := printed[len(printed)-1]; !strings.HasPrefix(last, "stopped after ") {
+		t.Errorf("it printed %q", printed)
 	}
 	if len(children) != 1 {
 		t.Fatalf("%d engines, want 1", len(children))
 	}
 	if alive(children[0]) {
-		t.Error("the engine lives on")
+		t.Error("the engine still runs")
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// TestConclude: what is said last is the outcome, and it is the exit code.
+// TestConclude: the outcome is printed last, and decides the exit code.
 func TestConclude(t *testing.T) {
 	for outcome, code := range map[profiles.Outcome]int{profiles.NoRegression: exitYes, profiles.Regression: exitNo, profiles.CannotTell: exitCannotTell} {
-		m := profiles.Measured{SLA: plan.Default().SLA, Outcome: outcome, Why: "so it is", Notes: []string{}}
+		m := profiles.Measured{SLA: plan.Default().SLA, Outcome: outcome, Why: "a reason", Notes: []string{}}
 		for _, asJSON := range []bool{false, true} {
 			var b bytes.Buffer
 			got := exitYes
@@ -28,24 +28,24 @@ func TestConclude(t *testing.T) {
 				}
 				got = quit.code
 			}
-			want := outcome.String() + ": so it is\n"
+			want := outcome.String() + ": a reason\n"
 			if asJSON {
-				want = fmt.Sprintf("  \"notes\": [],\n  \"outcome\": \"%v\",\n  \"exit\": %d,\n  \"why\": \"so it is\"\n}\n", outcome, code)
+				want = fmt.Sprintf("  \"notes\": [],\n  \"outcome\": \"%v\",\n  \"exit\": %d,\n  \"why\": \"a reason\"\n}\n", outcome, code)
 			}
 			if got != code || !strings.HasSuffix(b.String(), want) {
-				t.Errorf("%v: exit code %d, want %d; want at the end\n%s\ngot\n%s", outcome, got, code, want, b.String())
+				t.Errorf("%v: exit code %d, want %d; want this end\n%s\ngot\n%s", outcome, got, code, want, b.String())
 			}
 		}
 	}
 }
 
-// TestTurnsProgress: not on a terminal it is a line at the start and one for
-// each tenth, and the last block needs none.
+// TestTurnsProgress: without a terminal it prints a line at the start and one for each tenth,
+// but none for the last block.
 func TestTurnsProgress(t *testing.T) {
 	var b bytes.Buffer
 	p := newTurnsProgress(&b, false)
 	for done := range 41 {
-		p.see(done, 40, time.Duration(40-done)*time.Second)
+		p.update(done, 40, time.Duration(40-done)*time.Second)
 	}
 	p.end()
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
@@ -53,19 +53,19 @@ func TestTurnsProgress(t *testing.T) {
 		t.Errorf("%d lines:\n%s", len(lines), b.String())
 	}
 	b.Reset()
-	newTurnsProgress(&b, true).see(0, 40, time.Second)
+	newTurnsProgress(&b, true).update(0, 40, time.Second)
 	if b.Len() > 0 {
 		t.Errorf("quiet: %q", b.String())
 	}
 }
 
-// TestMeasureBroken: why there is no comparison, and what to do.
-func TestMeasureBroken(t *testing.T) {
+// TestMeasureError: the error of a comparison that did not end has a hint.
+func TestMeasureError(t *testing.T) {
 	var b bytes.Buffer
-	watch := newTurnsProgress(&b, false)
-	watch.see(7, 40, time.Second)
+	progress := newTurnsProgress(&b, false)
+	progress.update(7, 40, time.Second)
 	m := measureFlags{pairs: 20}
-	err := m.broken(t.Context(), &sweep.TooFewAnswersError{Answers: 10, Need: 100, Block: time.Second}, watch, plan.Default().SLA)
+	err := m.explain(t.Context(), &sweep.TooFewAnswersError{Answers: 10, Need: 100, Block: time.Second}, progress, plan.Default().SLA)
 	hint, ok := errors.AsType[hinted](err)
 	if !ok || !strings.Contains(err.Error(), "there are 10 answers in a block of 1s, but the percentile needs 100") || !strings.Contains(hint.Hint(), "--longest 5m") {
 		t.Errorf("too few answers: %v", err)
@@ -73,10 +73,10 @@ func TestMeasureBroken(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(context.Canceled)
 	b.Reset()
-	if err := m.broken(ctx, errors.New("read: closed"), watch, plan.Default().SLA); !errors.Is(err, context.Canceled) {
+	if err := m.explain(ctx, errors.New("read: closed"), progress, plan.Default().SLA); !errors.Is(err, context.Canceled) {
 		t.Errorf("ctrl+c: %v", err)
 	}
-	if want := "stopped after 7 of 40 blocks: nothing is concluded from a part\n"; b.String() != want {
+	if want := "stopped after 7 of 40 blocks: there is no result without all of them\n"; b.String() != want {
 		t.Errorf("ctrl+c prints %q, want %q", b.String(), want)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// writeMeasuredJSON writes the outcome of compare --measure for programs.
+// writeMeasuredJSON writes the result of compare --measure as JSON.
 func writeMeasuredJSON(w io.Writer, m profiles.Measured) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -19,7 +19,7 @@ func writeMeasuredJSON(w io.Writer, m profiles.Measured) error {
 	return enc.Encode(m)
 }
 
-// writeMeasured draws the outcome of compare --measure for people.
+// writeMeasured writes the result of compare --measure as text.
 func writeMeasured(w io.Writer, m profiles.Measured) error {
 	var b strings.Builder
 	for _, s := range []struct {
@@ -30,10 +30,10 @@ func writeMeasured(w io.Writer, m profiles.Measured) error {
 	}
 	fmt.Fprintf(&b, "load      %v, %d pairs of blocks in turns\n\n", m.Load, m.Pairs)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "figure\tin A\tin B\tB/A\t95%\tequal blocks\tchange")
-	row := func(name string, a, b trial.Num, r, equals trial.Estimate, change profiles.Change) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s-%s\t%s-%s\t%s\n", name, profiles.Figure(a), profiles.Figure(b), third(r.Value),
-			third(r.Low), third(r.High), third(equals.Low), third(equals.High), change)
+	fmt.Fprintln(t, "figure\tin A\tin B\tB/A\t95%\tA/A\tchange")
+	row := func(name string, a, b trial.Num, r, aa trial.Estimate, change profiles.Change) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s-%s\t%s-%s\t%s\n", name, profiles.FormatFigure(a), profiles.FormatFigure(b), decimals(r.Value),
+			decimals(r.Low), decimals(r.High), decimals(aa.Low), decimals(aa.High), change)
 	}
 	row(fmt.Sprintf("P%g %s ms", m.SLA.Percentile, m.SLA.Latency), m.A.Percentile, m.B.Percentile, m.Percentile, m.PercentileAA, m.PercentileChange())
 	row("throughput req/s", m.A.RPS, m.B.RPS, m.Throughput, m.ThroughputAA, m.ThroughputChange())
@@ -49,8 +49,8 @@ func writeMeasured(w io.Writer, m profiles.Measured) error {
 	return err
 }
 
-// third is a ratio with three decimals; "?" at an open end.
-func third(n trial.Num) string {
+// decimals formats a ratio with three decimals; "?" is an open end.
+func decimals(n trial.Num) string {
 	if !n.OK() {
 		return "?"
 	}

@@ -18,10 +18,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestMemoryIsTheSettings: what batch size 1 takes does not depend on whether 16 was
-// measured before it, where the memory is asked for; else the result says that it is
-// only a bound.
-func TestMemoryIsTheSettings(t *testing.T) {
+// TestMemoryOfSettings: if the memory of the settings is requested, that of batch size 1 does
+// not depend on an earlier measurement of 16. Otherwise the result says that it is an
+// upper limit.
+func TestMemoryOfSettings(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skipf("no high-water marks of processes here: %v", err)
 	}
@@ -30,7 +30,7 @@ func TestMemoryIsTheSettings(t *testing.T) {
 	if err != nil {
 		t.Skipf("no ONNX Runtime: %v", err)
 	}
-	path, err := exec.LookPath("sweetspot") // testscript.Main put it there
+	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestMemoryIsTheSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer target.Close(context.Background()) //nolint:errcheck // the child is gone either way
+	defer target.Close(context.Background()) //nolint:errcheck // the child ends in any case
 	measure := func(batch int, own bool) trial.ResourceUse {
 		t.Helper()
 		s := start.Settings
@@ -61,17 +61,18 @@ func TestMemoryIsTheSettings(t *testing.T) {
 		}
 		return r.Use
 	}
-	alone := measure(1, true)
-	most := measure(16, false)
+	first := measure(1, true)
+	large := measure(16, false)
 	after := measure(1, false)
 	own := measure(1, true)
-	a, m, b := alone.RSSMB.Or(math.NaN()), most.RSSMB.Or(math.NaN()), own.RSSMB.Or(math.NaN())
+	a, m, b := first.RSSMB.Or(math.NaN()), large.RSSMB.Or(math.NaN()), own.RSSMB.Or(math.NaN())
 	t.Logf("batch 1 %.0f MB, then 16 %.0f MB, then 1 %.0f MB, in a fresh engine %.0f MB", a, m, after.RSSMB.Or(math.NaN()), b)
-	// A session of the runtime is not opened twice alike, but by far less than that.
+	// Two sessions of the runtime do not have exactly the same memory, but the difference is
+	// much smaller than that of the batch sizes.
 	if !(m > 1.15*a) || math.Abs(b-a) > .5*(m-a) {
-		t.Errorf("batch 1 took %.0f MB alone, %.0f MB after 16 with %.0f MB; want the first two alike", a, b, m)
+		t.Errorf("batch 1 took %.0f MB at first, %.0f MB after 16 with %.0f MB; want the first two almost equal", a, b, m)
 	}
-	if alone.RSSIsBound || most.RSSIsBound || own.RSSIsBound || !after.RSSIsBound {
-		t.Errorf("a bound: alone %v, 16 %v, 1 after it %v, fresh %v; want only the third", alone.RSSIsBound, most.RSSIsBound, after.RSSIsBound, own.RSSIsBound)
+	if first.RSSIsBound || large.RSSIsBound || own.RSSIsBound || !after.RSSIsBound {
+		t.Errorf("upper limits: first %v, 16 %v, 1 after it %v, in a new engine %v; want only the third", first.RSSIsBound, large.RSSIsBound, after.RSSIsBound, own.RSSIsBound)
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"sweetspot/profiles"
 )
 
-// mergeCommand joins the parts of a sweep.
+// mergeCommand merges the parts of a sweep.
 func (a *app) mergeCommand() *cobra.Command {
 	var to string
 	var force bool
 	c := &cobra.Command{
-		Use: "merge PROFILE PROFILE...", Short: "join shards, or a sweep and what resumed it, into a new profile", Args: cobra.MinimumNArgs(2),
+		Use: "merge PROFILE PROFILE...", Short: "merge shards, or a sweep and those that resumed it, into a new profile", Args: cobra.MinimumNArgs(2),
 		Example: `  sweetspot profiles merge shard1/profile.jsonl shard2/profile.jsonl
   sweetspot profiles merge 20261122T09 20261122T10 --to whole.jsonl`,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -38,7 +38,7 @@ func (a *app) mergeCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&to, "to", "", "file to write; without it a new profile among the others")
-	c.Flags().BoolVar(&force, "force", false, "join unlike and unfinished parts too")
+	c.Flags().StringVar(&to, "to", "", "file to write; default: a new profile in the folder of profiles")
+	c.Flags().BoolVar(&force, "force", false, "also merge parts that differ or are still written")
 	return c
 }

@@ -17,15 +17,15 @@ import (
 // job is one plan to run.
 type job struct {
 	plan  plan.Plan
-	old   *resumed // the sweep it goes on from; nil for none
-	name  string   // among several plans, and of its folder; "" of one alone
-	out   string   // folder for its files; "" for the profiles'
-	named bool     // a file names its model, not the command line
+	old   *resumed // the sweep that it resumes; nil if none
+	name  string   // name of the plan and of its folder; "" if there is only one plan
+	out   string   // folder for its files; "" is the folder of profiles
+	named bool     // its model is from a plan file, not from the command line
 }
 
-// result is what a sweep found, as --json prints it.
+// result is the result of a sweep, as --json prints it.
 type result struct {
-	Plan   string        `json:"plan,omitempty"` // its name among several
+	Plan   string        `json:"plan,omitempty"` // name of the plan, if there are several
 	Model  string        `json:"model,omitempty"`
 	ID     string        `json:"id"`
 	State  string        `json:"state"`
@@ -33,20 +33,19 @@ type result struct {
 	Trials []trial.Trial `json:"trials"`
 	Files  []file        `json:"files"`
 	Exit   int           `json:"exit"`
-	Error  string        `json:"error,omitempty"` // why there is no more
+	Error  string        `json:"error,omitempty"` // why the sweep could not be run
 }
 
-// headless runs each plan to its end. Progress goes to stderr, the result to
-// stdout.
+// headless runs all plans. It prints progress on stderr and results on stdout.
 func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
 	jobs, err := a.jobs(fs, args, f)
 	if err != nil {
 		return err
 	}
 	if len(jobs) > 1 {
-		return a.several(ctx, jobs, f)
+		return a.runJobs(ctx, jobs, f)
 	}
-	res, err := a.one(ctx, jobs[0], f)
+	res, err := a.runJob(ctx, jobs[0], f)
 	if f.json == "object" && res.ID != "" {
 		if err := a.printJSON(res); err != nil {
 			return err
@@ -58,8 +57,7 @@ func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f 
 	return err
 }
 
-// jobs are the plans of the flags, or with --resume the plan of the sweep to go on
-// with.
+// jobs returns the plans of the command line, or with --resume the plan of the resumed sweep.
 func (a *app) jobs(fs *pflag.FlagSet, args []string, f *runFlags) ([]job, error) {
 	named := f.planFile() && len(args) == 0
 	if f.resume != "" {
@@ -84,10 +82,10 @@ func (a *app) jobs(fs *pflag.FlagSet, args []string, f *runFlags) ([]job, error)
 	return out, nil
 }
 
-// folderNames gives each plan a name that is a file's and no other plan's, also
-// where capitals are not told apart.
+// folderNames returns a unique and valid file name for each plan. The names differ in more
+// than upper and lower case.
 func folderNames(plans []plan.Plan) []string {
-	clean := func(r rune) rune {
+	valid := func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("._-", r):
 			return r
@@ -96,23 +94,23 @@ func folderNames(plans []plan.Plan) []string {
 		}
 		return '_'
 	}
-	var names, taken []string
+	var names, used []string
 	for _, p := range plans {
-		base := strings.TrimLeft(strings.Map(clean, p.Name), ".-")
+		base := strings.TrimLeft(strings.Map(valid, p.Name), ".-")
 		if base == "" {
 			base = "plan"
 		}
 		name := base
-		for n := 2; slices.Contains(taken, strings.ToLower(name)); n++ {
+		for n := 2; slices.Contains(used, strings.ToLower(name)); n++ {
 			name = fmt.Sprintf("%s-%d", base, n)
 		}
-		names, taken = append(names, name), append(taken, strings.ToLower(name))
+		names, used = append(names, name), append(used, strings.ToLower(name))
 	}
 	return names
 }
 
-// one runs one plan, or with --dry-run says what it would do.
-func (a *app) one(ctx context.Context, j job, f *runFlags) (result, error) {
+// runJob runs one plan, or with --dry-run prints what it would do.
+func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 	for _, note := range j.plan.Notes {
 		a.note(f, "%s", note)
 	}
@@ -122,23 +120,23 @@ func (a *app) one(ctx context.Context, j job, f *runFlags) (result, error) {
 	return a.sweepOne(ctx, j, f)
 }
 
-// several runs the plans of one file in their order. What breaks one of them does
-// not end the others, unless that was asked for; a signal does.
-func (a *app) several(ctx context.Context, jobs []job, f *runFlags) error {
+// runJobs runs the plans of one file in their order. After an error of one plan the others
+// are run too, unless --fail-fast is set. A signal stops all.
+func (a *app) runJobs(ctx context.Context, jobs []job, f *runFlags) error {
 	var all struct {
 		Plans []result `json:"plans"`
 		Exit  int      `json:"exit"`
 	}
 	for i, j := range jobs {
 		a.heading(i, len(jobs), j, f)
-		res, err := a.one(ctx, j, f)
+		res, err := a.runJob(ctx, j, f)
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%s: %w", j.name, err)
-			a.complain(err)
+			a.printError(err)
 			res.Exit, res.Error = exitError, err.Error()
 		}
 		res.Plan, res.Model = j.name, j.plan.Model
-		all.Plans, all.Exit = append(all.Plans, res), worse(all.Exit, res.Exit)
+		all.Plans, all.Exit = append(all.Plans, res), worseExit(all.Exit, res.Exit)
 		if err != nil && (f.failFast || ctx.Err() != nil) {
 			break
 		}
@@ -148,8 +146,8 @@ func (a *app) several(ctx context.Context, jobs []job, f *runFlags) error {
 			return err
 		}
 	}
-	if left := len(jobs) - len(all.Plans); left > 0 {
-		a.note(f, "%d of %d plans were not run", left, len(jobs))
+	if n := len(jobs) - len(all.Plans); n > 0 {
+		a.note(f, "%d of %d plans were not run", n, len(jobs))
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -160,7 +158,7 @@ func (a *app) several(ctx context.Context, jobs []job, f *runFlags) error {
 	return nil
 }
 
-// heading says which of several plans follows, on stdout where people read it.
+// heading prints the name of the next plan, also on stdout unless that is JSON.
 func (a *app) heading(i, n int, j job, f *runFlags) {
 	line := fmt.Sprintf("# plan %d of %d: %s", i+1, n, j.name)
 	a.note(f, "%s", line)
@@ -172,9 +170,9 @@ func (a *app) heading(i, n int, j job, f *runFlags) {
 	}
 }
 
-// worse is the exit code of two plans together. An error comes first, since then
-// something is not known at all; then what could not be told; a no is an answer.
-func worse(a, b int) int {
+// worseExit returns the exit code of two plans together, by priority: an error, cannot tell, no,
+// yes.
+func worseExit(a, b int) int {
 	order := []int{exitYes, exitNo, exitCannotTell, exitError}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }

@@ -18,25 +18,25 @@ func TestFolderNames(t *testing.T) {
 	}
 }
 
-// TestWorse: 1 before 3 before 2 before 0, in any order.
-func TestWorse(t *testing.T) {
+// TestWorseExit: the priorities are 1, 3, 2, 0, in any order of the arguments.
+func TestWorseExit(t *testing.T) {
 	order := []int{exitYes, exitNo, exitCannotTell, exitError}
 	for i, a := range order {
 		for j, b := range order {
-			if got, want := worse(a, b), order[max(i, j)]; got != want {
-				t.Errorf("worse(%d, %d) = %d, want %d", a, b, got, want)
+			if got, want := worseExit(a, b), order[max(i, j)]; got != want {
+				t.Errorf("worseExit(%d, %d) = %d, want %d", a, b, got, want)
 			}
 		}
 	}
 }
 
-func TestQuoted(t *testing.T) {
+func TestShellQuote(t *testing.T) {
 	for word, want := range map[string]string{
 		"results": "results", "./a/b-c_1.2": "./a/b-c_1.2", "my results": "'my results'", "it's": `'it'\''s'`,
 		"": "''", "-x": "'./-x'", "$HOME": "'$HOME'", "a*": "'a*'", "größe": "'größe'",
 	} {
-		if got := quoted(word); got != want {
-			t.Errorf("quoted(%q) = %s, want %s", word, got, want)
+		if got := shellQuote(word); got != want {
+			t.Errorf("shellQuote(%q) = %s, want %s", word, got, want)
 		}
 	}
 }

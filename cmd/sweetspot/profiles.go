@@ -10,13 +10,13 @@ import (
 	"sweetspot/profiles"
 )
 
-// profilesCommand looks after recorded sweeps.
+// profilesCommand has the commands for recorded sweeps.
 func (a *app) profilesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "profiles", Short: "recorded sweeps: list, show, note, compare, merge",
-		Long: `profiles looks after recorded sweeps and live recordings. A profile is named by
-its ID, the start of one, a file, a folder with a profile.jsonl such as that of
---out, or last.`,
+		Long: `profiles lists, shows, compares and merges recorded sweeps and live recordings.
+The name of a profile is its ID, the first characters of the ID, a file, a folder
+with a profile.jsonl, such as that of --out, or last.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return c.Help()
@@ -39,7 +39,7 @@ func (a *app) listCommand() *cobra.Command {
 		asJSON       bool
 	)
 	c := &cobra.Command{
-		Use: "list", Short: "the recorded sweeps, newest first", Args: cobra.NoArgs,
+		Use: "list", Short: "list the recorded sweeps, newest first", Args: cobra.NoArgs,
 		Example: `  sweetspot profiles list
   sweetspot profiles list --model 'mlp*' --since 7d --state done
   sweetspot profiles list --tag baseline --json`,
@@ -54,8 +54,8 @@ func (a *app) listCommand() *cobra.Command {
 			return a.list(f, asJSON)
 		},
 	}
-	c.Flags().StringVar(&f.Model, "model", "", "only this model; * stands for anything")
-	c.Flags().StringVar(&since, "since", "", "only those made since: 2026-11-22, 36h, 7d")
+	c.Flags().StringVar(&f.Model, "model", "", "only this model; * matches any characters")
+	c.Flags().StringVar(&since, "since", "", "only those created since: 2026-11-22, 36h, 7d")
 	c.Flags().StringVar(&state, "state", "", "only those that are done, stopped, failed, running or interrupted")
 	c.Flags().StringVar(&f.Tag, "tag", "", "only those with this tag")
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
@@ -67,27 +67,27 @@ func (a *app) list(f profiles.Filter, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	gone, err := profiles.Gone(a.env.profileDir())
+	dangling, err := profiles.Dangling(a.env.profileDir())
 	if err != nil {
 		return err
 	}
-	if len(gone) > 0 {
-		fmt.Fprintf(a.err, "left out: %d written with --out that are no longer there\n", len(gone))
+	if len(dangling) > 0 {
+		fmt.Fprintf(a.err, "left out: %d profiles of --out that no longer exist\n", len(dangling))
 	}
-	some, err := f.Select(all)
+	selected, err := f.Select(all)
 	switch {
 	case err != nil:
 		return err
 	case asJSON:
-		return profiles.WriteListJSON(a.out, some)
+		return profiles.WriteListJSON(a.out, selected)
 	case len(all) == 0:
 		fmt.Fprintln(a.err, "no profiles yet: sweetspot MODEL --sweep records one")
 		return nil
-	case len(some) == 0:
-		fmt.Fprintf(a.err, "none of the %d profiles is like that\n", len(all))
+	case len(selected) == 0:
+		fmt.Fprintf(a.err, "none of the %d profiles matches\n", len(all))
 		return nil
 	}
-	return profiles.WriteList(a.out, some, a.style())
+	return profiles.WriteList(a.out, selected, a.style())
 }
 
 func (a *app) showCommand() *cobra.Command {
@@ -96,7 +96,7 @@ func (a *app) showCommand() *cobra.Command {
 		at             string
 	)
 	c := &cobra.Command{
-		Use: "show [PROFILE]", Short: "one recorded sweep", Args: cobra.MaximumNArgs(1),
+		Use: "show [PROFILE]", Short: "show one recorded sweep", Args: cobra.MaximumNArgs(1),
 		Example: "  sweetspot profiles show\n  sweetspot profiles show 20261122 --json\n  sweetspot profiles show last --at 80rps",
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := a.openProfile(args)
@@ -115,17 +115,17 @@ func (a *app) showCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
-	c.Flags().BoolVar(&trials, "trials", false, "every trial in a line of its own, where the runs of a setting are joined")
-	c.Flags().StringVar(&at, "at", "", "predict its settings at so many requests per second: 80rps")
+	c.Flags().BoolVar(&trials, "trials", false, "one row per trial, instead of one per setting")
+	c.Flags().StringVar(&at, "at", "", "predict its settings at this load in requests per second: 80rps")
 	return c
 }
 
 func (a *app) noteCommand() *cobra.Command {
-	var r profiles.Remark
+	var n profiles.Annotation
 	c := &cobra.Command{
 		Use: "note PROFILE [TEXT]", Short: "add a note or a tag to a recorded sweep", Args: cobra.RangeArgs(1, 2),
-		Long: `note appends to the profile; what was recorded stays as it is. Paths in the text
-keep their last part only, as everywhere in a profile.`,
+		Long: `note appends to the profile and does not change its other lines. Paths in the text
+are cut to their last element, as everywhere in a profile.`,
 		Example: `  sweetspot profiles note last "before the new driver" --tag baseline
   sweetspot profiles note 20261122 --untag baseline`,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -134,17 +134,17 @@ keep their last part only, as everywhere in a profile.`,
 				return err
 			}
 			if len(args) > 1 {
-				r.Note = args[1]
+				n.Note = args[1]
 			}
-			return profiles.Annotate(path, time.Now(), r)
+			return profiles.Annotate(path, time.Now(), n)
 		},
 	}
-	c.Flags().StringArrayVar(&r.Tag, "tag", nil, "put on this tag")
-	c.Flags().StringArrayVar(&r.Untag, "untag", nil, "take off this tag")
+	c.Flags().StringArrayVar(&n.Tag, "tag", nil, "add this tag")
+	c.Flags().StringArrayVar(&n.Untag, "untag", nil, "remove this tag")
 	return c
 }
 
-// openProfile opens the profile named by the first argument, by default the last.
+// openProfile opens the profile with the name of the first argument, by default the last one.
 func (a *app) openProfile(args []string) (*profiles.Profile, error) {
 	name := profiles.Last
 	if len(args) > 0 {

@@ -18,8 +18,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// progress prints where a sweep stands: on a terminal one line that is redrawn,
-// elsewhere one line per trial.
+// progress prints the progress of a sweep: one line per trial, and on a terminal also a line
+// that is updated.
 type progress struct {
 	w     io.Writer
 	live  bool
@@ -27,12 +27,12 @@ type progress struct {
 	width int
 
 	mu     sync.Mutex
-	drawn  bool // a redrawn line is on the screen
+	shown  bool // the updated line is on the screen
 	last   time.Time
-	seen   int  // trials printed
-	events int  // events printed
-	probes int  // service times told of
-	cost   bool // told what the promise costs
+	trials int  // number of printed trials
+	events int  // number of printed events
+	probes int  // number of service times in the printed line
+	cost   bool // the cost of the promise was printed
 }
 
 func newProgress(w io.Writer, quiet bool) *progress {
@@ -41,7 +41,7 @@ func newProgress(w io.Writer, quiet bool) *progress {
 	return p
 }
 
-// terminal tells whether w is a terminal, and its width.
+// terminal reports whether w is a terminal, and its width.
 func terminal(w any) (bool, int) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -54,26 +54,27 @@ func terminal(w any) (bool, int) {
 	return true, width
 }
 
-// style is how tables are drawn on stdout.
+// style returns the style of tables on stdout.
 func (a *app) style() profiles.Style {
 	tty, width := terminal(a.out)
 	return profiles.Style{Width: width, Bold: tty && a.env.get("NO_COLOR") == ""}
 }
 
-// textWidth is where lines of text on stdout are broken: at the terminal's width,
-// but not wider than is read well. Elsewhere they are not, for grep's sake.
+// textWidth returns the width of lines of text on stdout: that of the terminal, but at most
+// 120 for readability. Without a terminal it is 0: lines are not broken, so that grep
+// finds their text.
 func (a *app) textWidth() int {
-	const most = 120
+	const maxWidth = 120
 	if tty, width := terminal(a.out); tty {
-		return min(width, most)
+		return min(width, maxWidth)
 	}
 	return 0
 }
 
-// redraw is how often the live line changes.
-const redraw = 100 * time.Millisecond
+// redrawInterval is the time between two updates of the line.
+const redrawInterval = 100 * time.Millisecond
 
-func (p *progress) watch(st session.Sweep) {
+func (p *progress) update(st session.Sweep) {
 	if p.quiet {
 		return
 	}
@@ -88,39 +89,39 @@ func (p *progress) watch(st session.Sweep) {
 		}
 		fmt.Fprintf(p.w, "%s\n", text)
 	}
-	p.seen = max(p.seen, st.Resumed) // an event has told of them
+	p.trials = max(p.trials, st.Resumed) // the event has their number
 	if !p.cost && st.Cost.HasRate() {
 		p.cost = true
-		if st.Cost.Fits() { // else an event has said more
+		if st.Cost.Fits() { // otherwise an event has the cost
 			p.clear()
 			fmt.Fprintf(p.w, "cost     %v\n", st.Cost)
 		}
 	}
-	if len(st.Trials) > p.seen && p.probes == 0 && st.Probes > 0 {
+	if len(st.Trials) > p.trials && p.probes == 0 && st.Probes > 0 {
 		p.probes = st.Probes
 		p.clear()
 		fmt.Fprintf(p.w, "probes   %d service times measured; %d points predicted from them\n", st.Probes, st.Points)
 	}
-	for ; p.seen < len(st.Trials); p.seen++ {
+	for ; p.trials < len(st.Trials); p.trials++ {
 		p.clear()
-		line := trialLine(st.Trials[p.seen], st.Total, st.ETA)
-		if st.Best == p.seen && p.seen+1 == len(st.Trials) && rank.RowOf(st.Trials, p.seen).Validated {
+		line := trialLine(st.Trials[p.trials], st.Total, st.ETA)
+		if st.Best == p.trials && p.trials+1 == len(st.Trials) && rank.RowOf(st.Trials, p.trials).Validated {
 			line += "  new best"
 		}
 		fmt.Fprintln(p.w, line)
 	}
-	if p.live && st.Current != nil && time.Since(p.last) >= redraw {
+	if p.live && st.Current != nil && time.Since(p.last) >= redrawInterval {
 		p.last = time.Now()
 		p.clear()
 		fmt.Fprint(p.w, ansi.Truncate(liveLine(st), p.width-1, ""))
-		p.drawn = true
+		p.shown = true
 	}
 }
 
 func (p *progress) clear() {
-	if p.drawn {
+	if p.shown {
 		fmt.Fprint(p.w, "\r", ansi.EraseEntireLine)
-		p.drawn = false
+		p.shown = false
 	}
 }
 
@@ -130,22 +131,22 @@ func (p *progress) end() {
 	p.clear()
 }
 
-// trialLine is one finished trial: "[ 3/16] pass  batch 8 ... 412.0/s  P99 18.2 ms".
+// trialLine formats one finished trial: "[ 3/16] pass  batch 8 ... 412.0/s  P99 18.2 ms".
 func trialLine(t trial.Trial, total int, eta time.Duration) string {
-	what := t.Settings.String()
+	point := t.Settings.String()
 	if t.Role != trial.RoleLoad {
-		what += fmt.Sprintf(" (%s)", t.Role)
+		point += fmt.Sprintf(" (%s)", t.Role)
 	}
 	if t.Predicted != nil && t.Predicted.HighestRPS.OK() {
-		what += fmt.Sprintf(" at %g/s", t.Load.Rate)
+		point += fmt.Sprintf(" at %g/s", t.Load.Rate)
 	}
-	line := fmt.Sprintf("[%2d/%d] %-5s %-52s", t.N, max(total, t.N), t.Verdict.Label(), what)
+	line := fmt.Sprintf("[%2d/%d] %-5s %-52s", t.N, max(total, t.N), t.Verdict.Label(), point)
 	if t.Error != "" {
 		return line + "  " + t.Error
 	}
 	line += fmt.Sprintf("  %7s/s  P%g %s ms", t.Throughput.Value.Text(1), t.Verdict.Percentile, t.Verdict.ValueMS.Text(1))
-	if broken := t.Counts.DescribeErrors(); broken != "" && t.Verdict.Likely() == trial.Fail {
-		line += "  " + broken
+	if errors := t.Counts.DescribeErrors(); errors != "" && t.Verdict.Likely() == trial.Fail {
+		line += "  " + errors
 	}
 	if eta > 0 {
 		line += fmt.Sprintf("  ETA %v", eta.Round(time.Second))
@@ -153,7 +154,7 @@ func trialLine(t trial.Trial, total int, eta time.Duration) string {
 	return line
 }
 
-// liveLine is the trial under way.
+// liveLine formats the running trial.
 func liveLine(st session.Sweep) string {
 	c := st.Current
 	if c.Point.Role == trial.RoleProbe {

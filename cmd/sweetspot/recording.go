@@ -17,7 +17,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// recording is a profile being written by a sweep.
+// recording is a profile that a sweep or the workbench writes.
 type recording struct {
 	*profiles.Writer
 	id, path string
@@ -27,14 +27,14 @@ type recording struct {
 func (r recording) ID() string   { return r.id }
 func (r recording) Path() string { return r.path }
 
-// End writes the last line and closes the file. code is the sweep's exit code; a
-// signal that ends the program gives it another.
+// End writes the last line and closes the file. code is the exit code of the sweep; if a
+// signal ends the program, the profile has the exit code of that signal.
 func (r recording) End(state session.SweepState, code int) error {
 	s := map[session.SweepState]profiles.State{
 		session.Done: profiles.Done, session.Aborted: profiles.Stopped, session.Failed: profiles.Failed,
 	}[state]
-	if by := r.signal.code(); by != 0 {
-		code = by
+	if c := r.signal.code(); c != 0 {
+		code = c
 	}
 	err := r.Writer.End(s, code)
 	if closeErr := r.Close(); err == nil {
@@ -43,7 +43,7 @@ func (r recording) End(state session.SweepState, code int) error {
 	return err
 }
 
-// Live records a stretch of live traffic with its seconds.
+// Live records a part of the live traffic, with a series of its seconds.
 func (r recording) Live(t trial.Trial, seconds []session.Second) error {
 	series := profiles.Series{StepS: 1}
 	for _, s := range seconds {
@@ -54,7 +54,8 @@ func (r recording) Live(t trial.Trial, seconds []session.Second) error {
 	return r.Recording(t, series)
 }
 
-// recordLive opens the profile of live traffic, in the profiles' folder.
+// recordLive returns a function that creates a profile of live traffic, in the folder of
+// profiles.
 func (a *app) recordLive(sla trial.SLA, seed uint64) func(sweep.Info) (session.LiveRecording, error) {
 	return func(info sweep.Info) (session.LiveRecording, error) {
 		now := time.Now().UTC()
@@ -71,15 +72,16 @@ func (a *app) recordLive(sla trial.SLA, seed uint64) func(sweep.Info) (session.L
 	}
 }
 
-// record opens the profile of a sweep, in the profiles' folder or, with an out
-// folder, as its profile.jsonl with a link to it there. resumes is the profile it goes on from, or nil.
+// record returns a function that creates the profile of a sweep: in the folder of profiles
+// or, if out is not empty, as profile.jsonl in out, with a link in the folder of profiles.
+// resumes is the ID of the profile that the sweep resumes, nil if none.
 func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info, plan.Plan) (session.Recording, error) {
 	return func(info sweep.Info, p plan.Plan) (session.Recording, error) {
 		now := time.Now().UTC()
 		id := profiles.NewID(now)
 		path := profiles.Path(a.env.profileDir(), id)
 		if out != "" {
-			path = filepath.Join(out, profiles.InFolder)
+			path = filepath.Join(out, profiles.FileName)
 		}
 		text, err := json.Marshal(p)
 		if err != nil {
@@ -95,16 +97,16 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 			return nil, err
 		}
 		if out != "" {
-			if err := profiles.Link(a.env.profileDir(), id, path); err != nil { // a file system may have no links
-				fmt.Fprintf(a.err, "%s is found by its path only: %v\n", path, err)
+			if err := profiles.Link(a.env.profileDir(), id, path); err != nil { // the file system may not support links
+				fmt.Fprintf(a.err, "%s can be found by its path only: %v\n", path, err)
 			}
 		}
 		return recording{w, id, path, a.signal}, nil
 	}
 }
 
-// machine is the one that serves: this one, or one that is known by little more than
-// its address.
+// machine describes the machine of the target: this one, or a remote one, of which little
+// more than the address is known.
 func (a *app) machine(info sweep.Info) profiles.Machine {
 	m := profiles.ReadMachine(os.DirFS("/"), a.limits().Cores)
 	if info.Machine != "" {
@@ -135,5 +137,5 @@ func tensors(specs []tensor.Spec) []profiles.Tensor {
 	return out
 }
 
-// openGPU is the GPU to watch on this machine.
+// openGPU opens the monitor of the GPUs of this machine.
 func openGPU() monitor.GPU { return monitor.OpenGPU(monitor.GPUOptions{}) }

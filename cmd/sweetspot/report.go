@@ -8,12 +8,12 @@ import (
 	"sweetspot/profiles/report"
 )
 
-// reportCommand draws a profile for people and programs outside.
+// reportCommand writes a profile as a table for other people and programs.
 func (a *app) reportCommand() *cobra.Command {
 	var format string
 	c := &cobra.Command{
-		Use: "report [PROFILE]", Short: "draw a profile as a table: the study's columns as Markdown, or CSV", Args: cobra.MaximumNArgs(1),
-		Example: `  sweetspot report                          the last one, in the columns of the Animated Drawings study
+		Use: "report [PROFILE]", Short: "write a profile as a table: Markdown with the columns of the study, or CSV", Args: cobra.MaximumNArgs(1),
+		Example: `  sweetspot report                          the last one, with the columns of the Animated Drawings study
   sweetspot report 20261122T09 --format csv > trials.csv`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := a.openProfile(args)

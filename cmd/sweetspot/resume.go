@@ -18,15 +18,15 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// resumed is an interrupted sweep that is gone on with. The new profile holds
-// those of its trials too that hold for the new plan, and names it.
+// resumed is an interrupted sweep that a new sweep resumes. The new profile has its ID, and
+// copies of its trials that are valid for the new plan.
 type resumed struct {
-	header profiles.Header // of its profile
+	header profiles.Header // header of its profile
 	sweep  session.EarlierSweep
 }
 
-// resume reads the profile of --resume and returns the plan to go on with: that
-// of --sweep=FILE, or else the profile's. Flags that were given win over it.
+// resume reads the profile of --resume and returns the plan of the new sweep: that of
+// --sweep=FILE, or else that of the profile. Flags have priority over it.
 func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, *resumed, error) {
 	prof, err := profiles.Open(a.env.profileDir(), f.resume)
 	if err != nil {
@@ -47,43 +47,44 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 			return plan.Plan{}, nil, err
 		}
 		if len(plans) > 1 {
-			return plan.Plan{}, nil, fmt.Errorf("%s holds %d plans, and --resume goes on with one", f.sweep, len(plans))
+			return plan.Plan{}, nil, fmt.Errorf("%s has %d plans, but --resume needs exactly one", f.sweep, len(plans))
 		}
 		return plans[0], r, nil
 	}
 	p := r.sweep.Plan
 	if addressLost(p.Target) && !fs.Changed("target") {
-		return p, nil, withHint("add --target URL", "%s does not say where its server is", h.ID)
+		return p, nil, withHint("add --target URL", "%s does not have the address of its server", h.ID)
 	}
 	if len(args) == 0 && !strings.Contains(p.Model, ":") && filepath.Base(p.Model) == p.Model {
 		return p, nil, withHint("write: sweetspot PATH/"+p.Model+" --sweep --resume="+h.ID,
-			"%s does not say in which folder %s is", h.ID, p.Model)
+			"%s does not have the folder of %s", h.ID, p.Model)
 	}
 	p, err = f.overlay(fs, p, args)
 	return p, r, err
 }
 
-// resumable says why a profile holds nothing to go on with, if it does not.
+// resumable returns an error if a profile cannot be resumed.
 func resumable(p *profiles.Profile) error {
 	h := p.Header
 	show := "see: sweetspot profiles show " + h.ID
 	switch {
 	case h.Kind != profiles.Sweep:
-		return withHint(show, "%s is a live recording: there is no sweep in it to resume", h.ID)
+		return withHint(show, "%s is a live recording, not a sweep: it cannot be resumed", h.ID)
 	case p.State() == profiles.Done:
-		return withHint(show, "%s ran to its end: there is nothing to resume", h.ID)
+		return withHint(show, "%s was completed: there is nothing to resume", h.ID)
 	case p.State() == profiles.Running:
-		return withHint("watch it: sweetspot --follow "+h.ID, "%s is still being written by another sweetspot", h.ID)
+		return withHint("to follow it: sweetspot --follow "+h.ID, "%s is still being written by another sweetspot", h.ID)
 	}
 	return nil
 }
 
-// checkResumed refuses to mix what cannot be compared; with --force it says so and does.
+// checkResumed returns an error if the trials of the resumed sweep are not comparable with the
+// new ones. With --force it only prints a note.
 func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
 	if r == nil {
 		return nil
 	}
-	err := r.header.Unlike(model(info), a.machine(info))
+	err := r.header.CheckComparable(model(info), a.machine(info))
 	switch {
 	case err == nil:
 		return nil
@@ -94,7 +95,7 @@ func (a *app) checkResumed(r *resumed, info sweep.Info, f *runFlags) error {
 	return withHint("add --force to mix them", "%w", err)
 }
 
-// earlier is the sweep that is resumed, and id names its profile; nil without one.
+// earlier returns the resumed sweep, and id the ID of its profile; nil if there is none.
 func (r *resumed) earlier() *session.EarlierSweep {
 	if r == nil {
 		return nil
@@ -109,9 +110,9 @@ func (r *resumed) id() *string {
 	return &r.header.ID
 }
 
-// settled is the plan with its strategy chosen and its traces read; every plan
-// goes through it.
-func settled(p plan.Plan) (plan.Plan, error) {
+// complete returns the plan with a strategy and with the content of its traces. All plans are
+// completed.
+func complete(p plan.Plan) (plan.Plan, error) {
 	p, err := search.Complete(p)
 	if err != nil {
 		return p, err
@@ -119,7 +120,7 @@ func settled(p plan.Plan) (plan.Plan, error) {
 	p.Loads = slices.Clone(p.Loads)
 	for i, l := range p.Loads {
 		if p.Loads[i], err = load.Identify(l); err != nil {
-			return p, withHint("a trace is a file with one send time a line, in seconds; a plan names it by load: {mode: trace, file: a.csv}", "%w", err)
+			return p, withHint("a trace is a file with one send time per line, in seconds; in a plan: load: {mode: trace, file: a.csv}", "%w", err)
 		}
 	}
 	return p, p.Validate()

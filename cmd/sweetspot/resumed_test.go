@@ -13,7 +13,7 @@ import (
 	"sweetspot/profiles"
 )
 
-// resumePlan has no budget of time: how fast the machine is must not show.
+// resumePlan has no time budget, so that the speed of the machine has no effect.
 const resumePlan = `version: 1
 sla: {percentile: 90, limit: 150ms}
 load: {mode: closed, concurrency: 10}
@@ -28,10 +28,9 @@ trial: {requests: 900}
 strategy: %s
 `
 
-// TestKilledAnywhere cuts the profile of a sweep in virtual time where a SIGKILL
-// would have, and resumes it: at most the trial at hand is lost, and the final
-// choice is the same to the byte, its time aside. killed.txtar kills a real
-// process.
+// TestKilledAnywhere cuts the profile of a sweep in virtual time, as after a SIGKILL, and
+// resumes it: at most the running trial is lost, and the choice is the same, except for
+// its time. killed.txtar kills a real process.
 func TestKilledAnywhere(t *testing.T) {
 	for _, strategy := range []string{"grid", "auto"} {
 		t.Run(strategy, func(t *testing.T) {
@@ -40,21 +39,20 @@ func TestKilledAnywhere(t *testing.T) {
 			if err := os.WriteFile(file, fmt.Appendf(nil, resumePlan, strategy), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			whole := sweepVirtual(t, dir, "whole", "--sweep="+file)
-			reference := decode(t, whole)
+			complete := sweepVirtual(t, dir, "complete", "--sweep="+file)
+			reference := decode(t, complete)
 			rng := rand.New(rand.NewPCG(20, 0))
 			for i := range 10 {
-				at, where := killPoint(rng, whole, i)
-				t.Run(fmt.Sprintf("%d %s", i, where), func(t *testing.T) {
-					resumeAt(t, filepath.Join(dir, fmt.Sprint(i)), whole[:at], reference)
+				n, position := killPoint(rng, complete, i)
+				t.Run(fmt.Sprintf("%d %s", i, position), func(t *testing.T) {
+					resumeAt(t, filepath.Join(dir, fmt.Sprint(i)), complete[:n], reference)
 				})
 			}
 		})
 	}
 }
 
-// sweepVirtual runs the program and returns the profile it leaves in the folder
-// of that name.
+// sweepVirtual runs the program and returns its profile in the folder with this name.
 func sweepVirtual(t *testing.T, dir, name string, args ...string) []byte {
 	t.Helper()
 	out := filepath.Join(dir, name)
@@ -80,30 +78,28 @@ func decode(t *testing.T, data []byte) *profiles.Profile {
 	return p
 }
 
-// killPoint draws where a profile is cut: within a line, at either side of the
-// line feed whose sync ends it, or in the header's shadow, before any trial.
-// Lines behind the last trial are left to the end line, which ends a sweep.
-func killPoint(rng *rand.Rand, whole []byte, i int) (at int, where string) {
-	first := bytes.IndexByte(whole, '\n') + 1
-	last := bytes.LastIndex(whole, []byte(`{"t":"choice"`))
-	lines := bytes.SplitAfter(whole[first:last], []byte("\n"))
+// killPoint returns a random length at which a profile is cut, between the header and the
+// choice: within a line, before its line feed, or after it.
+func killPoint(rng *rand.Rand, profile []byte, i int) (length int, position string) {
+	first := bytes.IndexByte(profile, '\n') + 1
+	last := bytes.LastIndex(profile, []byte(`{"t":"choice"`))
+	lines := bytes.SplitAfter(profile[first:last], []byte("\n"))
 	n := rng.IntN(len(lines) - 1)
-	at = first
+	start := first
 	for _, l := range lines[:n] {
-		at += len(l)
+		start += len(l)
 	}
-	switch length := len(lines[n]); i % 3 {
+	switch size := len(lines[n]); i % 3 {
 	case 0:
-		return at + 1 + rng.IntN(length-2), "within a line"
+		return start + 1 + rng.IntN(size-2), "within a line"
 	case 1:
-		return at + length - 1, "before the line feed"
+		return start + size - 1, "before the line feed"
 	default:
-		return at + length, "between lines"
+		return start + size, "between lines"
 	}
 }
 
-// resumeAt resumes a profile that was cut and holds what comes of it against the
-// sweep that was not.
+// resumeAt resumes a profile that was cut, and compares the result with the complete sweep.
 func resumeAt(t *testing.T, dir string, cut []byte, reference *profiles.Profile) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -112,20 +108,20 @@ func resumeAt(t *testing.T, dir string, cut []byte, reference *profiles.Profile)
 	if err := os.WriteFile(path, cut, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	begun, kept := bytes.Count(cut, []byte(`{"t":"trial"`)), len(decode(t, cut).Trials)
-	if begun-kept > 1 {
-		t.Errorf("%d trials were begun, %d are left", begun, kept)
+	started, kept := bytes.Count(cut, []byte(`{"t":"trial"`)), len(decode(t, cut).Trials)
+	if started-kept > 1 {
+		t.Errorf("%d trials were started, %d are left", started, kept)
 	}
 	got := decode(t, sweepVirtual(t, dir, "resumed", "--resume="+path))
 	if len(got.Trials) != len(reference.Trials) || got.State() != profiles.Done {
-		t.Errorf("%d trials, %s; the sweep that was not cut has %d", len(got.Trials), got.State(), len(reference.Trials))
+		t.Errorf("%d trials, %s; the complete sweep has %d", len(got.Trials), got.State(), len(reference.Trials))
 	}
 	if a, b := choiceOf(t, reference), choiceOf(t, got); a != b {
-		t.Errorf("choice of the whole sweep\n%s\nof the resumed one\n%s", a, b)
+		t.Errorf("choice of the complete sweep\n%s\nof the resumed one\n%s", a, b)
 	}
 }
 
-// choiceOf is the last choice's line without its time.
+// choiceOf returns the line of the last choice without its time.
 func choiceOf(t *testing.T, p *profiles.Profile) string {
 	t.Helper()
 	line := ""

@@ -26,21 +26,21 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// screen is the program on a terminal of its own, read through an emulator.
+// screen is the program on a pseudo terminal, with a terminal emulator that reads it.
 type screen struct {
 	t     *testing.T
 	dir   string
 	cmd   *exec.Cmd
 	tty   *os.File
 	slave *os.File
-	raw   bytes.Buffer // all that was written, guarded by mu
+	raw   bytes.Buffer // all output, guarded by mu
 	mu    sync.Mutex
 	vt    vt10x.Terminal
 	keys  int
 	done  chan struct{}
 }
 
-// openScreen starts the program with args on a terminal of w x h cells.
+// openScreen starts the program with args on a terminal of w columns and h rows.
 func openScreen(t *testing.T, w, h int, args ...string) *screen {
 	t.Helper()
 	cache, err := os.UserCacheDir()
@@ -51,7 +51,7 @@ func openScreen(t *testing.T, w, h int, args ...string) *screen {
 	if err != nil {
 		t.Skipf("no ONNX Runtime: %v", err)
 	}
-	path, err := exec.LookPath("sweetspot") // testscript.Main put it there
+	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func openScreen(t *testing.T, w, h int, args ...string) *screen {
 	return s
 }
 
-// read feeds the emulator until the terminal is closed.
+// read copies the output to the emulator until the terminal is closed.
 func (s *screen) read() {
 	defer close(s.done)
 	buf := make([]byte, 32<<10)
@@ -101,14 +101,14 @@ func (s *screen) close() {
 	<-s.done
 }
 
-// text is what stands on the screen.
+// text returns the text on the screen.
 func (s *screen) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.vt.String()
 }
 
-// press sends keys, counted one by one.
+// press sends keys and counts them.
 func (s *screen) press(keys ...string) {
 	s.t.Helper()
 	for _, k := range keys {
@@ -120,17 +120,17 @@ func (s *screen) press(keys ...string) {
 	}
 }
 
-// see waits until want stands on the screen.
-func (s *screen) see(want string) {
+// waitFor waits until want is on the screen.
+func (s *screen) waitFor(want string) {
 	s.t.Helper()
-	if !s.seen(want, hang) {
+	if !s.appears(want, hang) {
 		s.t.Fatalf("%q is not on the screen:\n%s", want, s.text())
 	}
 }
 
-// seen waits until want stands on the screen, at most so long.
-func (s *screen) seen(want string, most time.Duration) bool {
-	deadline := time.Now().Add(most)
+// appears waits until want is on the screen, at most for the timeout.
+func (s *screen) appears(want string, timeout time.Duration) bool {
+	deadline := time.Now().Add(timeout)
 	for !strings.Contains(s.text(), want) {
 		if time.Now().After(deadline) {
 			return false
@@ -140,9 +140,9 @@ func (s *screen) seen(want string, most time.Duration) bool {
 	return true
 }
 
-// seeUnlessBusy is see for what depends on the machine's speed: a promise in
-// milliseconds.
-func (s *screen) seeUnlessBusy(want string) {
+// waitUnlessBusy is waitFor for a text that depends on the speed of the machine, such as the
+// verdict of a promise in milliseconds.
+func (s *screen) waitUnlessBusy(want string) {
 	s.t.Helper()
 	pids := append(childrenOf(s.cmd.Process.Pid), s.cmd.Process.Pid)
 	var samplers []*monitor.Sampler
@@ -151,7 +151,7 @@ func (s *screen) seeUnlessBusy(want string) {
 		w.Sample()
 		samplers = append(samplers, w)
 	}
-	if s.seen(want, 2*time.Minute) {
+	if s.appears(want, 2*time.Minute) {
 		return
 	}
 	own, last := 0.0, monitor.Host{}
@@ -164,20 +164,20 @@ func (s *screen) seeUnlessBusy(want string) {
 	s.t.Fatalf("%q is not on the screen:\n%s", want, s.text())
 }
 
-// skipIfBusy skips the rest of the test, which cannot go on for the reason given,
-// where others took the cores meanwhile. own is what the program under test took,
-// in percent of one core.
+// skipIfBusy skips the rest of the test, which cannot continue for the given reason, if other
+// processes used the cores meanwhile. own is the CPU use of the tested program, in percent
+// of one core.
 func skipIfBusy(t *testing.T, machine monitor.Host, own float64, why string) {
 	t.Helper()
 	busy, _ := machine.BusyPercent.Get()
 	steal, _ := machine.StealPercent.Get()
 	if foreign := busy + steal - own/float64(runtime.NumCPU()); foreign > 10 {
-		t.Skipf("%s, and others took %.0f%% of the machine", why, foreign)
+		t.Skipf("%s, and other processes used %.0f%% of the machine", why, foreign)
 	}
 }
 
-// ended waits for the program's end and returns its exit code, -1 for a signal.
-func (s *screen) ended() int {
+// waitForEnd waits for the end of the program and returns its exit code, -1 after a signal.
+func (s *screen) waitForEnd() int {
 	s.t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- s.cmd.Wait() }()
@@ -194,9 +194,8 @@ func (s *screen) ended() int {
 	}
 }
 
-// restored fails unless the terminal is as it was: main screen, cursor shown,
-// lines and echo by the terminal, mouse free.
-func (s *screen) restored() {
+// checkRestored fails unless the terminal is restored: normal screen, visible cursor, no raw mode.
+func (s *screen) checkRestored() {
 	s.t.Helper()
 	const leave = "\x1b[?1049l"
 	deadline := time.Now().Add(hang)
@@ -204,20 +203,19 @@ func (s *screen) restored() {
 		s.mu.Lock()
 		raw := s.raw.String()
 		s.mu.Unlock()
-		left := strings.LastIndex(raw, leave) > strings.LastIndex(raw, "\x1b[?1049h")
-		shown := strings.LastIndex(raw, "\x1b[?25h") > strings.LastIndex(raw, "\x1b[?25l")
-		if left && shown && !isRaw(s.slave) {
+		normal := strings.LastIndex(raw, leave) > strings.LastIndex(raw, "\x1b[?1049h")
+		cursor := strings.LastIndex(raw, "\x1b[?25h") > strings.LastIndex(raw, "\x1b[?25l")
+		if normal && cursor && !isRaw(s.slave) {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not restored: left the screen %v, cursor shown %v, raw %v", left, shown, isRaw(s.slave))
+			s.t.Fatalf("not restored: normal screen %v, visible cursor %v, raw mode %v", normal, cursor, isRaw(s.slave))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// isRaw tells whether the terminal hands on keys unread: making it raw changes
-// nothing then.
+// isRaw reports whether the terminal is in raw mode: then setting raw mode changes nothing.
 func isRaw(tty *os.File) bool {
 	before, err := term.GetState(int(tty.Fd()))
 	if err != nil {
@@ -231,14 +229,14 @@ func isRaw(tty *os.File) bool {
 	return *before == *now
 }
 
-// noChild fails if a process of the program lives on.
-func (s *screen) noChild(children []int) {
+// checkEnded fails if one of these processes keeps running.
+func (s *screen) checkEnded(children []int) {
 	s.t.Helper()
 	deadline := time.Now().Add(hang)
 	for _, pid := range children {
 		for alive(pid) {
 			if time.Now().After(deadline) {
-				s.t.Fatalf("process %d lives on", pid)
+				s.t.Fatalf("process %d still runs", pid)
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
@@ -251,18 +249,18 @@ const (
 	enter = "\r"
 )
 
-// TestMainJobOnScreen: from a cold start to a setting that keeps the promise and
-// an exported config.properties, with what is on the screen and at most 8 keys.
-// The promise lies between what this machine does at batch size 1 and at 32, so
-// that its speed does not decide.
+// TestMainJobOnScreen: from a cold start to a setting that keeps the promise and to an
+// exported config.properties, with the hints on the screen and at most 8 keys. The
+// promise is between the latencies of this machine at batch sizes 1 and 32, so that its
+// speed has no effect.
 func TestMainJobOnScreen(t *testing.T) {
-	limit := between(t, 1, 32)
+	limit := limitBetween(t, 1, 32)
 	s := openScreen(t, 120, 36, "--sla="+limit.String(), fmt.Sprintf("--concurrency=%d", clients))
-	s.see("FAIL")
+	s.waitFor("FAIL")
 	s.press(down, right, right, right, right, right, enter)
-	s.seeUnlessBusy("PASS")
+	s.waitUnlessBusy("PASS")
 	s.press("e")
-	s.see("exported to config.properties")
+	s.waitFor("exported to config.properties")
 	if s.keys > 8 {
 		t.Errorf("it took %d keys, want at most 8", s.keys)
 	}
@@ -277,24 +275,23 @@ func TestMainJobOnScreen(t *testing.T) {
 	}
 	children := childrenOf(s.cmd.Process.Pid)
 	s.press("q")
-	if code := s.ended(); code != 0 {
+	if code := s.waitForEnd(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	s.restored()
-	s.noChild(children)
-	s.see("config.properties") // the summary on the normal screen
+	s.checkRestored()
+	s.checkEnded(children)
+	s.waitFor("config.properties") // the summary on the normal screen
 }
 
-// clients are so many that the two batch sizes of TestMainJobOnScreen are far apart
-// on any machine, under the race detector too, and fill two batches of the large one: a
-// batch that is not full waits for its delay.
+// clients is the number of clients of TestMainJobOnScreen. They fill two batches of the large
+// batch size, because a batch that is not full waits for its delay. With them the latencies
+// at the two batch sizes differ much on any machine, also with the race detector.
 const clients = 64
 
-// between is a promise that the default model breaks at one batch size and keeps
-// at the other, under clients that wait for their answers: seven tenths
-// of the median at the slow one, whose latencies hardly scatter, which leaves the
-// fast one's tail all the room there is.
-func between(t *testing.T, slow, fast int) time.Duration {
+// limitBetween returns a limit that the default model breaks at the slow batch size and keeps
+// at the fast one, under a closed load: 0.7 times the median of the slow one, whose
+// latencies vary little. So the tail of the fast one has as much room as possible.
+func limitBetween(t *testing.T, slow, fast int) time.Duration {
 	t.Helper()
 	dir := t.TempDir()
 	text := fmt.Sprintf("version: 1\nmodel: builtin:mlp-wide\nsla: {limit: 10s}\nload: {concurrency: %d}\n"+
@@ -304,9 +301,9 @@ func between(t *testing.T, slow, fast int) time.Duration {
 	}
 	sweep := exec.Command("sweetspot", "--sweep="+filepath.Join(dir, "plan.yaml"), "--out="+dir, "-q")
 	sweep.Env = append(os.Environ(), "XDG_DATA_HOME="+dir+"/data", "XDG_STATE_HOME="+dir+"/state")
-	watch, begun := monitor.NewSampler(os.Getpid()), time.Now()
-	watch.Sample()
-	const cannotTell = 3 // noise left the sweep undecided; its figures count
+	sampler, start := monitor.NewSampler(os.Getpid()), time.Now()
+	sampler.Sample()
+	const cannotTell = 3 // the sweep may be undecided because of noise; its figures are used
 	if out, err := sweep.CombinedOutput(); err != nil && sweep.ProcessState.ExitCode() != cannotTell {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -322,41 +319,41 @@ func between(t *testing.T, slow, fast int) time.Duration {
 	}
 	limit := .7 * p50[slow]
 	if p99[fast] == 0 || limit < 1.25*p99[fast] {
-		why := fmt.Sprintf("%.1f ms at batch size %d, P99 %.1f ms at %d: too near to tell on a live screen", p50[slow], slow, p99[fast], fast)
-		own := sweep.ProcessState.UserTime() + sweep.ProcessState.SystemTime() // its engine's too
-		skipIfBusy(t, watch.Sample(), 100*own.Seconds()/time.Since(begun).Seconds(), why)
+		why := fmt.Sprintf("%.1f ms at batch size %d, P99 %.1f ms at %d: too similar for a verdict on the live screen", p50[slow], slow, p99[fast], fast)
+		own := sweep.ProcessState.UserTime() + sweep.ProcessState.SystemTime() // with its engine
+		skipIfBusy(t, sampler.Sample(), 100*own.Seconds()/time.Since(start).Seconds(), why)
 		t.Skip(why)
 	}
 	return time.Duration(limit * float64(time.Millisecond)).Round(time.Millisecond)
 }
 
-// TestQuittingASweepAsks: and the profile is kept, its resume is printed, and no
-// process is left behind.
-func TestQuittingASweepAsks(t *testing.T) {
+// TestQuitDuringSweep: quitting asks for confirmation, keeps the profile, prints the command
+// that resumes it, and ends all processes.
+func TestQuitDuringSweep(t *testing.T) {
 	s := openScreen(t, 80, 24)
-	s.see("FAIL")
+	s.waitFor("FAIL")
 	s.press("s")
-	s.see("ETA")
+	s.waitFor("ETA")
 	children := childrenOf(s.cmd.Process.Pid)
 	s.press("q")
-	s.see("resume")
+	s.waitFor("resume")
 	s.press("y")
-	s.ended()
-	s.restored()
-	s.noChild(children)
-	s.see("--resume")
+	s.waitForEnd()
+	s.checkRestored()
+	s.checkEnded(children)
+	s.waitFor("--resume")
 	files, _ := filepath.Glob(filepath.Join(s.dir, "data/sweetspot/profiles/*.jsonl"))
 	if len(files) != 1 {
 		t.Fatalf("profiles: %v", files)
 	}
 	data, _ := os.ReadFile(files[0])
 	if !bytes.Contains(data, []byte(`"t":"end"`)) || !bytes.Contains(data, []byte(`"stopped"`)) {
-		t.Errorf("the profile does not say that it was stopped:\n%s", data)
+		t.Errorf("the profile is not stopped:\n%s", data)
 	}
 }
 
-// TestTerminalIsGivenBack after each way a program ends.
-func TestTerminalIsGivenBack(t *testing.T) {
+// TestTerminalIsRestored: the terminal is restored after each way in which the program can end.
+func TestTerminalIsRestored(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		end  func(s *screen)
@@ -365,37 +362,37 @@ func TestTerminalIsGivenBack(t *testing.T) {
 		{"ctrl+c", func(s *screen) { s.press("\x03") }, 130},
 		{"TERM", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGTERM) }, 143},
 		{"HUP", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGHUP) }, 129},
-		{"a crash", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGQUIT) }, 2}, // a Go program dies of it as of a panic
+		{"a crash", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGQUIT) }, 2}, // a Go program ends as after a panic
 		{"KILL", func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGKILL) }, -1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := openScreen(t, 100, 30, "builtin:mlp", "--sla=1s")
-			s.see("serving")
+			s.waitFor("serving")
 			children := childrenOf(s.cmd.Process.Pid)
 			tc.end(s)
-			if code := s.ended(); code != tc.code {
+			if code := s.waitForEnd(); code != tc.code {
 				t.Errorf("exit code %d, want %d", code, tc.code)
 			}
-			s.restored()
-			s.noChild(children)
+			s.checkRestored()
+			s.checkEnded(children)
 		})
 	}
 }
 
-// TestSmallAndColourless: a screen too small says what it needs, and NO_COLOR
-// leaves no colour.
+// TestSmallAndColourless: a terminal that is too small shows the required size, and with
+// NO_COLOR there is no colour.
 func TestSmallAndColourless(t *testing.T) {
 	t.Setenv("NO_COLOR", "yes")
 	s := openScreen(t, 50, 12, "builtin:mlp", "--sla=1s")
-	s.see("60")
+	s.waitFor("60")
 	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		t.Fatal(err)
 	}
 	s.mu.Lock()
 	s.vt.Resize(80, 24)
 	s.mu.Unlock()
-	s.see("serving")
-	s.see("P99 ms")
+	s.waitFor("serving")
+	s.waitFor("P99 ms")
 	s.mu.Lock()
 	raw := s.raw.String()
 	s.mu.Unlock()
@@ -405,5 +402,5 @@ func TestSmallAndColourless(t *testing.T) {
 		}
 	}
 	s.press("q")
-	s.ended()
+	s.waitForEnd()
 }

@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sweetspot/engine"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/server"
 )
 
-// serveCommand serves models with TorchServe's API until a signal.
+// serveCommand serves models with the API of TorchServe until a signal.
 func (a *app) serveCommand() *cobra.Command {
 	var (
 		f                  settingsFlags
@@ -24,9 +25,9 @@ func (a *app) serveCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "serve [NAME=]MODEL...",
-		Short: "serve models with TorchServe's API",
-		Long: `serve answers TorchServe's inference API on 127.0.0.1:8080 and the control API on
-127.0.0.1:8081, until Ctrl-C. Tokens are on, as in TorchServe: the keys are in
+		Short: "serve models with the API of TorchServe",
+		Long: `serve has the inference API of TorchServe on 127.0.0.1:8080 and the control API on
+127.0.0.1:8081, until Ctrl-C. Tokens are required, as in TorchServe: the keys are in
 key_file.json in the current folder.`,
 		Example: `  sweetspot serve model.onnx --workers 2 --batch-size 8 --batch-delay 10ms
   sweetspot serve builtin:resnet18 --disable-token-auth
@@ -56,19 +57,19 @@ key_file.json in the current folder.`,
 	a.bindVerbose(c.Flags())
 	c.Flags().StringVar(&listen, "listen", server.DefaultInference, "inference address")
 	c.Flags().StringVar(&management, "management", server.DefaultManagement, "management address")
-	c.Flags().BoolVar(&noTokens, "disable-token-auth", false, "ask for no token")
+	c.Flags().BoolVar(&noTokens, "disable-token-auth", false, "do not require tokens")
 	return c
 }
 
-// serve binds the addresses first: a port in use is found out before a model is
-// loaded.
+// serve binds the addresses before it loads models, so that a port in use is reported at
+// once.
 func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open modelFlags, b bodyFlags, cfg knob.Config, log *slog.Logger) error {
 	ctx := c.Context()
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
 		return err
 	}
-	defer e.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the server has answered all by then
+	defer e.Close(context.WithoutCancel(ctx)) //nolint:errcheck // all requests are answered then
 	s, err := server.Open(sc, e)
 	if err != nil {
 		return err
@@ -76,7 +77,33 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string
 	if err := a.loadInto(ctx, e, probe, models, open, b, cfg, log); err != nil {
 		return errors.Join(err, s.Close())
 	}
+	if err := a.reportPrecision(ctx, e, cfg); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	at := s.Addrs()
-	fmt.Fprintf(a.err, "inference http://%s, management http://%s, %s rule; Ctrl-C ends\n", at.Inference, at.Management, cfg.Rule)
+	fmt.Fprintf(a.err, "inference http://%s, management http://%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, cfg.Rule)
 	return s.Run(ctx)
+}
+
+// reportPrecision writes for each model how far its FP16 outputs agree with those of FP32.
+func (a *app) reportPrecision(ctx context.Context, e *engine.Engine, cfg knob.Config) error {
+	if cfg.Precision != knob.HalfPrecision {
+		return nil
+	}
+	for _, s := range e.Services() {
+		name := s.Model().Name
+		switch found, err := s.CheckPrecision(ctx); {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			fmt.Fprintf(a.err, "%s: %v\n", name, err)
+		case found.Samples == 0:
+			fmt.Fprintf(a.err, "%s: fp16 was not compared with fp32: the model has no tensors\n", name)
+		case found.All():
+			fmt.Fprintf(a.err, "%s: %s\n", name, found)
+		default:
+			fmt.Fprintf(a.err, "warning: %s: %s; its answers are wrong in fp16: serve it with --precision fp32\n", name, found)
+		}
+	}
+	return nil
 }

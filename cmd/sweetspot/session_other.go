@@ -7,6 +7,6 @@ import (
 	"syscall"
 )
 
-func ownSession() *syscall.SysProcAttr { return nil }
+func newSession() *syscall.SysProcAttr { return nil }
 
-func keeperIgnores() []os.Signal { return []os.Signal{os.Interrupt} }
+func restorerIgnores() []os.Signal { return []os.Signal{os.Interrupt} }

@@ -15,41 +15,41 @@ import (
 	"sweetspot/sweep/target/virtual"
 )
 
-// virtualTrial is the longest virtual time of a trial that ends when it is
-// certain. It costs next to no real time, and slow models want it.
+// virtualTrial is the limit of the virtual time of a trial that ends when it is certain. It
+// takes almost no real time, and slow models need it.
 const virtualTrial = 24 * time.Hour
 
-// openVirtual makes the device that a sim: model describes.
+// openVirtual opens the simulated device of a sim: model.
 func openVirtual(p plan.Plan) (sweep.Target, error) {
 	m, table, err := catalog.OpenSimulated(p.Model)
 	if err != nil {
-		return nil, withHint("name one: sweetspot sim:animated-drawings --target virtual --sweep", "target virtual: %w", err)
+		return nil, withHint("try: sweetspot sim:animated-drawings --target virtual --sweep", "target virtual: %w", err)
 	}
-	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: startIn(m.Places, startConfig(p))}
+	c := virtual.Config{Name: m.Name, Source: m.Source, SHA256: m.SHA256, Table: table, Start: possibleStart(m.Places, startConfig(p))}
 	if p.Trial.Duration == 0 && p.Trial.Requests == 0 {
 		c.MinTimeLimit = virtualTrial
 	}
 	t, err := virtual.Open(c)
 	if err != nil {
-		return nil, err // not t: a nil *Target is no nil Target
+		return nil, err // not t: an interface with a nil *Target is not nil
 	}
 	return t, nil
 }
 
-// startIn moves start settings that nobody could run to where somebody can.
-func startIn(places []knob.Place, c knob.Config) knob.Config {
+// possibleStart changes the device and precision of start settings to possible ones, if necessary.
+func possibleStart(places []knob.Place, c knob.Config) knob.Config {
 	if l := (knob.Limits{Places: places}); l.CheckPlace(c.Settings) != nil {
 		c.Device, c.Precision = places[0].Device, places[0].Precision
 	}
 	return c
 }
 
-// simulatedOnly tells whether no model needs ONNX Runtime.
+// simulatedOnly reports whether all models are simulated, so that ONNX Runtime is not needed.
 func simulatedOnly(models []string) bool {
 	return !slices.ContainsFunc(models, func(m string) bool { return !catalog.IsSimulated(m) })
 }
 
-// fixed names the knobs that cannot be turned for the models.
+// fixed returns the knobs that cannot be changed for the models, with reasons.
 func fixed(models []string) map[knob.Name]string {
 	if simulatedOnly(models) {
 		return simulated.Fixed()
@@ -57,9 +57,9 @@ func fixed(models []string) map[knob.Name]string {
 	return onnx.Fixed()
 }
 
-// backends are those that the models want, the one that models are verified
-// with (nil where none is to be), and what executes, in words. ONNX Runtime is
-// left out where nothing wants it.
+// backends returns the backends for the models, the one that verifies models (nil if none is
+// to be verified), and the name of the runtime. ONNX Runtime is only loaded if a model
+// needs it.
 func (a *app) backends(models []string, log *slog.Logger) (all map[string]engine.Backend, probe engine.Prober, runtime string, err error) {
 	sim := new(simulated.Backend)
 	all = map[string]engine.Backend{simulated.Name: sim}

@@ -11,29 +11,29 @@ import (
 	"sweetspot/sweep/session"
 )
 
-// targetKind is one kind of thing that a sweep drives.
+// targetKind is one kind of target.
 type targetKind struct {
-	name string // what --target and a plan call it: a word, or what its addresses begin with, such as http://
-	help string // a few words
-	live bool   // it carries live load, so that the workbench can drive it too
+	name string // name in --target and in plans: a word, or the prefix of its addresses, such as http://
+	help string // short description
+	live bool   // whether the workbench can send live load to it
 	open func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error)
 }
 
-// targetKinds is the one table of targets, the default first.
+// targetKinds returns all kinds of targets, the default first.
 func targetKinds() []targetKind {
 	return []targetKind{
 		{
-			"local", "an engine of our own for the model, on this machine", true,
+			"local", "an engine for the model, on this machine", true,
 			func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
 				t, err := a.startTarget(ctx, p, start)
 				if err != nil {
-					return nil, err // not t: a nil *Target is no nil Target
+					return nil, err // not t: an interface with a nil *Target is not nil
 				}
 				return t, nil
 			},
 		},
 		{
-			"virtual", "the device of a sim: model, in virtual time", false,
+			"virtual", "the simulated device of a sim: model, in virtual time", false,
 			func(_ context.Context, _ *app, p plan.Plan, _ knob.Config) (sweep.Target, error) {
 				return openVirtual(p)
 			},
@@ -41,26 +41,26 @@ func targetKinds() []targetKind {
 	}
 }
 
-// called tells whether a target's text names a target of this kind.
-func (k targetKind) called(target string) bool {
+// matches reports whether a target is of this kind.
+func (k targetKind) matches(target string) bool {
 	return target == k.name || strings.HasSuffix(k.name, "://") && strings.HasPrefix(target, k.name)
 }
 
-// kindOf finds the kind of a target; "" is the default. Of what is not there it says
-// what there is.
+// kindOf returns the kind of a target; "" is the default. The error of an unknown target
+// lists the known ones.
 func (a *app) kindOf(target string) (targetKind, error) {
-	var there []string
+	var known []string
 	for i, k := range a.targets {
-		if k.called(target) || target == "" && i == 0 {
+		if k.matches(target) || target == "" && i == 0 {
 			return k, nil
 		}
-		there = append(there, fmt.Sprintf("%s (%s)", k.name, k.help))
+		known = append(known, fmt.Sprintf("%s (%s)", k.name, k.help))
 	}
-	return targetKind{}, withHint("leave target out, or write one of them", "target %q is not available; there is %s", target, strings.Join(there, ", "))
+	return targetKind{}, withHint("leave out target, or use one of these", "target %q is unknown; known: %s", target, strings.Join(known, ", "))
 }
 
-// openTarget opens what a plan drives, with the start settings where it serves the
-// model itself.
+// openTarget opens the target of a plan. A target on this machine starts with the start
+// settings.
 func (a *app) openTarget(ctx context.Context, p plan.Plan, start knob.Config) (sweep.Target, error) {
 	k, err := a.kindOf(p.Target)
 	if err != nil {
@@ -69,7 +69,7 @@ func (a *app) openTarget(ctx context.Context, p plan.Plan, start knob.Config) (s
 	return k.open(ctx, a, p, start)
 }
 
-// openLive opens a target that carries live load.
+// openLive opens a target for live load.
 func (a *app) openLive(ctx context.Context, p plan.Plan, start knob.Config) (session.Target, error) {
 	t, err := a.openTarget(ctx, p, start)
 	if err != nil {
@@ -77,12 +77,12 @@ func (a *app) openLive(ctx context.Context, p plan.Plan, start knob.Config) (ses
 	}
 	live, ok := t.(session.Target)
 	if !ok {
-		return nil, fmt.Errorf("target %q carries no live load", p.Target)
+		return nil, fmt.Errorf("target %q cannot have live load", p.Target)
 	}
 	return live, nil
 }
 
-// targetHelp lists the kinds for the help.
+// targetHelp returns the help text with all kinds.
 func targetHelp(kinds []targetKind) string {
 	var parts []string
 	for _, k := range kinds {
@@ -92,15 +92,14 @@ func targetHelp(kinds []targetKind) string {
 		}
 		parts = append(parts, text)
 	}
-	return "what is driven: " + strings.Join(parts, "; ")
+	return "target: " + strings.Join(parts, "; ")
 }
 
-// servesItsOwn tells whether a target is a server elsewhere that has its model
-// already.
-func servesItsOwn(target string) bool { return strings.Contains(target, "://") }
+// isRemote reports whether a target is a remote server, which has its model already.
+func isRemote(target string) bool { return strings.Contains(target, "://") }
 
-// addressLost tells whether a profile's plan has a target whose address it does not
-// tell.
+// addressLost reports whether the target in the plan of a profile is a remote server, whose
+// address the profile does not have.
 func addressLost(target string) bool {
 	_, rest, _ := strings.Cut(target, "://")
 	return rest == "remote" || strings.HasPrefix(rest, "remote:")

@@ -17,10 +17,9 @@ import (
 	"sweetspot/tui"
 )
 
-// workOrSweep opens the workbench where there is a terminal for it. With --sweep
-// it searches without a screen, and without a terminal it says so and does the
-// same.
-func (a *app) workOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
+// workbenchOrSweep opens the workbench. With --sweep, or without a terminal, it runs a sweep
+// without a screen.
+func (a *app) workbenchOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags) error {
 	if err := f.checkArgs(args); err != nil {
 		return err
 	}
@@ -30,7 +29,7 @@ func (a *app) workOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string,
 		return a.follow(ctx, f, tty, why)
 	case f.sweep != "" || f.resume != "" || f.dryRun || f.json != "":
 	case why != "":
-		a.note(f, "%s: this is what --sweep does", why)
+		a.note(f, "%s: running a sweep, as with --sweep", why)
 	default:
 		return a.workbench(ctx, fs, args, f, tty)
 	}
@@ -40,11 +39,11 @@ func (a *app) workOrSweep(ctx context.Context, fs *pflag.FlagSet, args []string,
 	return a.headless(ctx, fs, args, f)
 }
 
-// screen returns the terminal, or why there is none for a screen.
+// screen returns the terminal for the screen, or why there is none.
 func (a *app) screen() (tty *os.File, why string) {
 	out, ok := a.out.(*os.File)
 	if live, _ := terminal(out); !ok || !live {
-		return nil, "stdout is no terminal"
+		return nil, "stdout is not a terminal"
 	}
 	if t := a.env.get("TERM"); t == "dumb" || t == "" {
 		return nil, "this terminal cannot move its cursor (TERM=" + t + ")"
@@ -52,14 +51,14 @@ func (a *app) screen() (tty *os.File, why string) {
 	return out, ""
 }
 
-// workbench runs session and screen, and prints what is worth keeping once the
-// screen is gone.
+// workbench runs the session and the screen, and prints a summary after the end of the
+// screen.
 func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags, tty *os.File) error {
 	start, err := f.config(fs)
 	if err != nil {
 		return err
 	}
-	p, err := f.overlay(fs, plan.Default(), args) // a plan's file comes with --sweep, which has no screen
+	p, err := f.overlay(fs, plan.Default(), args) // plan files are only for --sweep, which has no screen
 	if err != nil {
 		return err
 	}
@@ -67,22 +66,22 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	case err != nil:
 		return err
 	case !k.live:
-		return withHint("add --sweep", "target %q has no screen", p.Target)
+		return withHint("add --sweep", "target %q has no live load for the workbench", p.Target)
 	}
 	var written []string
 	s := session.New(a.sessionConfig(p, start, f))
 	inner, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	k := a.startKeeper(tty)
+	r := a.startRestorer(tty)
 	go func() { ended <- s.Run(inner) }()
 	err = tui.Run(ctx, tui.Deps{
 		Workbench: s, Version: version, Out: tty,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 		Exported: func(path string) { written = append(written, path) },
 	})
-	k.dismiss()
+	r.dismiss()
 	if errors.Is(err, tui.ErrInterrupted) {
-		a.signal.interrupted() // before the profiles are ended
+		a.signal.interrupted() // before the end of the profiles is written
 	}
 	cancel()
 	err = errors.Join(err, <-ended)
@@ -93,8 +92,8 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	return err
 }
 
-// sessionConfig joins the session to the engine child, the profiles and the
-// exports. start wins over the plan's own start settings.
+// sessionConfig returns a session configuration with the functions that open targets, record
+// profiles and write exports. start has priority over the start settings of the plan.
 func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session.Config {
 	dir := f.out
 	if dir == "" {
@@ -106,7 +105,7 @@ func (a *app) sessionConfig(p plan.Plan, start knob.Config, f *runFlags) session
 		Open:       func(ctx context.Context) (session.Target, error) { return a.openLive(ctx, p, start) },
 		Record:     a.record("", nil, nil),
 		RecordLive: func(info sweep.Info) (session.LiveRecording, error) { return a.recordLive(promise, p.Seed)(info) },
-		Export:     a.exportFrom(dir),
+		Export:     a.exportFunc(dir),
 	}
 	if f.demo {
 		c.Promise = func(ctx context.Context, t session.Target) (trial.SLA, string) {

@@ -1,12 +1,13 @@
-// Package export turns chosen settings into the files servers read.
+// Package export converts chosen settings to the configuration files of servers.
 //
-// [From] takes a [Source] out of a profile: the settings and what was measured
-// with them. [Write] renders it in one of [Formats]; [Verify] reads the result
-// back the way its server does and compares. [WriteFile] puts it on disk without
-// ever overwriting another file unasked, [Diff] shows what would change.
+// [From] returns a [Source] with the settings and the measurements of a profile. [Write]
+// writes it in one of the [Formats]. [Verify] parses the result as its server does and
+// compares the values. [WriteFile] writes it to disk and overwrites another file only on
+// request; [Diff] shows what would change.
 //
-// What a format has no key for is said in the file, in comments where it has
-// any, and in [Document.Notes] for the screen. Nothing here keeps state.
+// Settings for which a format has no key are explained in comments of the file, if the
+// format has comments, and in [Document.Notes] for the screen. The functions are pure,
+// except those that read and write files.
 package export
 
 import (
@@ -20,36 +21,36 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ErrRefused is in the error of an export that would mislead, and that force
-// allows.
+// ErrRefused is wrapped by the error of an export that would be misleading. It is allowed
+// with force.
 var ErrRefused = errors.New("--force writes it anyway")
 
-// Source is what an export is made from.
+// Source has the settings to export, and their origin.
 type Source struct {
 	Tool string // "sweetspot 0.1.0"
-	// Date is when the figures were measured, so that the same choice is the
-	// same file on every day; of the export for settings that were not.
+	// Date is the date of the measurement, so that exports of the same choice are equal
+	// on all days; for settings that were not measured, the date of the export.
 	Date    time.Time
 	Profile string // ID, or ""
 	Machine profiles.Machine
 	Model   profiles.Model
-	SLA     *trial.SLA // nil without one
+	SLA     *trial.SLA // nil if there is no promise
 
 	Settings knob.Settings
 	Options  knob.Options
-	Trial    *trial.Trial // what was measured with Settings; nil if nothing was
-	Runs     int          // how many runs Trial's throughput and verdict are of; 0 and 1 are one
+	Trial    *trial.Trial // measurement of Settings; nil if there is none
+	Runs     int          // number of runs on which the throughput and the verdict of Trial are based; 0 means 1
 
-	ModelStore      string // folder of the archives; "" is model-store, to be changed
-	ResponseTimeout int    // s, for one batch; 0 is TorchServe's default, 120
-	Envelope        string // TorchServe's service envelope in KServe: body, json, kserve, kservev2; "" is none
+	ModelStore      string // folder of the archives; "" is model-store, which the user must change
+	ResponseTimeout int    // seconds for one batch; 0 is the default of TorchServe, 120
+	Envelope        string // service envelope of TorchServe in KServe: body, json, kserve, kservev2; "" is none
 
-	ownName string // the model's, where TorchServe cannot have it
+	originalName string // name of the model, if Model.Name had to be changed for the server
 }
 
-// From takes trial n out of a profile, with its own figures; 0 is the choice, or
-// without one the best setting that passed, with those of all its runs. Tool is the
-// profile's until the caller sets it.
+// From returns trial n of a profile. For n = 0 it returns the choice, or, without a choice,
+// the best setting that passed, with the figures of all its runs. Tool is that of the
+// profile; the caller may set another one.
 func From(p *profiles.Profile, n int) (Source, error) {
 	h := p.Header
 	s := Source{Tool: h.Tool, Date: h.Created, Profile: h.ID, Machine: h.Machine, Model: h.Model}
@@ -63,10 +64,10 @@ func From(p *profiles.Profile, n int) (Source, error) {
 	case n != 0:
 		s.Runs = 1
 		if t, ok = p.Trial(n); !ok {
-			return s, fmt.Errorf("export: %s has no trial %d%s", h.ID, n, numbers(p))
+			return s, fmt.Errorf("export: %s has no trial %d%s", h.ID, n, trialNumbers(p))
 		}
 	case !ok:
-		return s, fmt.Errorf("export: %s has no choice: no trial met the promise; name one with --trial N%s", h.ID, numbers(p))
+		return s, fmt.Errorf("export: %s has no choice: no trial met the promise; choose one with --trial N%s", h.ID, trialNumbers(p))
 	}
 	s.Trial, s.Settings, s.Options = &t, t.Settings, t.Options
 	if !t.At.IsZero() {
@@ -75,66 +76,66 @@ func From(p *profiles.Profile, n int) (Source, error) {
 	return s, nil
 }
 
-// numbers says which trials there are.
-func numbers(p *profiles.Profile) string {
+// trialNumbers says which trials exist.
+func trialNumbers(p *profiles.Profile) string {
 	if len(p.Trials) == 0 {
-		return "; it has no trials at all"
+		return "; it has no trials"
 	}
-	return fmt.Sprintf("; it has %d-%d", p.Trials[0].N, p.Trials[len(p.Trials)-1].N)
+	return fmt.Sprintf("; it has trials %d-%d", p.Trials[0].N, p.Trials[len(p.Trials)-1].N)
 }
 
-// Format is one kind of file.
+// Format is a format of a file.
 type Format struct {
-	Name string // as --format takes it
-	File string // the file's usual name
+	Name string // value of --format
+	File string // usual name of the file
 	Help string // one line
 
-	fits   func(s Source, force bool) error // why s cannot be written so; nil takes all
-	adapt  func(Source) Source              // s with what the server can express; nil changes nothing
+	check  func(s Source, force bool) error // why s cannot be written in this format; nil accepts all
+	adapt  func(Source) Source              // changes s to values that the server allows; nil changes nothing
 	write  func(Source) []byte
 	fields func(Source) []field
 	read   func(data []byte, s Source) (map[string]string, error)
 	notes  func(Source) []string
 }
 
-// field is one value a file must hold, by the key its server reads.
+// field is one value that a file must have, and its key.
 type field struct{ key, want string }
 
-// Formats returns the formats, the default first.
+// Formats returns the formats. The first one is the default.
 func Formats() []Format {
 	return []Format{
 		{
-			Name: "config.properties", File: "config.properties", Help: "TorchServe's server configuration",
-			fits: fitsTorchServe, adapt: forTorchServe,
+			Name: "config.properties", File: "config.properties", Help: "server configuration of TorchServe",
+			check: checkTorchServe, adapt: forTorchServe,
 			write: writeProperties, fields: propertiesFields, read: readProperties, notes: propertiesNotes,
 		},
 		{
-			Name: "model-config.yaml", File: "model-config.yaml", Help: "TorchServe's model configuration, for inside the archive",
-			fits: fitsTorchServe, adapt: forTorchServe,
+			Name: "model-config.yaml", File: "model-config.yaml", Help: "model configuration of TorchServe, to be packed into the archive",
+			check: checkTorchServe, adapt: forTorchServe,
 			write: writeModelConfig, fields: modelConfigFields, read: readModelConfig, notes: modelConfigNotes,
 		},
 		{
-			Name: "triton", File: "config.pbtxt", Help: "Triton's model configuration",
-			fits: fitsTriton, adapt: forTriton,
+			Name: "triton", File: "config.pbtxt", Help: "model configuration of Triton",
+			check: checkTriton, adapt: forTriton,
 			write: writeTriton, fields: tritonFields, read: readTriton, notes: tritonNotes,
 		},
 		{
-			Name: "kserve", File: "inferenceservice.yaml", Help: "TorchServe as a KServe InferenceService, with its configuration",
-			fits: fitsKServe, adapt: forKServe,
+			Name: "kserve", File: "inferenceservice.yaml", Help: "KServe InferenceService for TorchServe, with its configuration",
+			check: checkKServe, adapt: forKServe,
 			write: writeKServe, fields: kserveFields, read: readKServe, notes: kserveNotes,
 		},
 		{
-			Name: "shell", File: "torchserve.sh", Help: "a shell script that starts TorchServe with the settings",
-			fits: fitsTorchServe, adapt: forTorchServe,
+			Name: "shell", File: "torchserve.sh", Help: "shell script that starts TorchServe with the settings",
+			check: checkTorchServe, adapt: forTorchServe,
 			write: writeShell, fields: shellFields, read: readShell, notes: shellNotes,
 		},
 		{
-			Name: "docker", File: "docker-run.sh", Help: "a shell script that starts TorchServe's container with the settings",
-			fits: fitsTorchServe, adapt: forTorchServe,
+			Name: "docker", File: "docker-run.sh", Help: "shell script that starts the container of TorchServe with the settings",
+			check: checkTorchServe, adapt: forTorchServe,
 			write: writeDocker, fields: dockerFields, read: readDocker, notes: dockerNotes,
 		},
 		{
-			Name: "json", File: "choice.json", Help: "everything, for programs; with the names in BentoML, Ray Serve and LitServe",
+			Name: "json", File: "choice.json", Help: "all values, for programs, with their names in BentoML, Ray Serve and LitServe",
 			write: writeJSON, fields: jsonFields, read: readJSON, notes: jsonNotes,
 		},
 	}
@@ -151,23 +152,24 @@ func lookup(name string) (Format, error) {
 	return Format{}, fmt.Errorf("export: %q: unknown format%s", name, knob.Suggest(name, known))
 }
 
-// Document is an export, not yet on disk.
+// Document is an export in memory.
 type Document struct {
 	Format string
-	File   string // the file's usual name
+	File   string // usual name of the file
 	Data   []byte
-	Notes  []string // what has no key there and what to do instead, a sentence each
+	Notes  []string // sentences on what has no key in the format and what to do instead
 }
 
-// Write renders s. An export that would mislead is refused, with ErrRefused and
-// the reason, unless force is set; one that cannot be right is an error always.
+// Write writes s in a format. If the export would be misleading, it returns an error that
+// wraps ErrRefused, unless force is set. If the format cannot express the settings, it
+// always returns an error.
 func Write(format string, s Source, force bool) (Document, error) {
 	f, err := lookup(format)
 	if err != nil {
 		return Document{}, err
 	}
-	if f.fits != nil {
-		if err := f.fits(s, force); err != nil {
+	if f.check != nil {
+		if err := f.check(s, force); err != nil {
 			return Document{}, fmt.Errorf("export: %s: %w", format, err)
 		}
 	}
@@ -175,7 +177,7 @@ func Write(format string, s Source, force bool) (Document, error) {
 	return Document{format, f.File, f.write(s), f.notes(s)}, nil
 }
 
-// prepare is s as f writes it. Like a profile, an export tells no paths.
+// prepare returns s with the values that f writes. Like a profile, an export has no paths.
 func (f Format) prepare(s Source) Source {
 	s.Model.Source = s.Model.Source[strings.LastIndexAny(s.Model.Source, `/\`)+1:]
 	if s.Machine.Class == "" {
@@ -187,8 +189,8 @@ func (f Format) prepare(s Source) Source {
 	return s
 }
 
-// Verify reads d back as its server does and compares every value with s. It
-// checks a file from disk just as well: put its bytes into d.Data.
+// Verify parses d as its server does and compares all values with s. d.Data may also be the
+// content of a file on disk.
 func Verify(d Document, s Source) error {
 	f, err := lookup(d.Format)
 	if err != nil {
@@ -197,7 +199,7 @@ func Verify(d Document, s Source) error {
 	s = f.prepare(s)
 	got, err := f.read(d.Data, s)
 	if err != nil {
-		return fmt.Errorf("export: %s does not read back: %w", d.Format, err)
+		return fmt.Errorf("export: %s cannot be read back: %w", d.Format, err)
 	}
 	var errs []error
 	for _, want := range f.fields(s) {

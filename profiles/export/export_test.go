@@ -25,8 +25,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// profile is one with three trials: 1 under the eager rule, 2 chosen, 3 on a GPU
-// and over the promise.
+// profile returns a profile with three trials: 1 with the eager rule, 2 the choice, 3 on a
+// GPU with a broken promise.
 func profile() *profiles.Profile {
 	sla := trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond}
 	p := &profiles.Profile{Header: profiles.Header{
@@ -101,12 +101,12 @@ func TestRefusals(t *testing.T) {
 		name   string
 		change func(*export.Source)
 		want   string
-		forced bool // whether force lets it through
+		forced bool // whether force allows it
 	}{
 		{"eager", func(s *export.Source) { s.Options.Rule = knob.Eager }, "measured under the eager rule", true},
 		{"delay 0", func(s *export.Source) { s.Settings.BatchDelay = 0 }, "batch_delay_ms 0 would become 1", true},
 		{"part of a ms", func(s *export.Source) { s.Settings.BatchDelay = 2500 * time.Microsecond }, "batch_delay_ms 2.5 would become 3", true},
-		{"no workers", func(s *export.Source) { s.Settings.Workers = 0 }, "the measured server does not tell its workers", false},
+		{"no workers", func(s *export.Source) { s.Settings.Workers = 0 }, "the measured server does not report its workers", false},
 		{"no batch axis", func(s *export.Source) { s.Model.BatchAxis = false }, "batch_size: 8 needs a batch axis", false},
 		{"no name", func(s *export.Source) { s.Model.Name = "--" }, `model name "--"`, false},
 	}
@@ -140,6 +140,38 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestTrustInFiles: the comment says how far FP16 agrees and that answers were compared, and warns
+// of FP16 that is wrong.
+func TestTrustInFiles(t *testing.T) {
+	s := source(t, 2)
+	s.Trial.FP16 = &trial.FP16Agreement{Samples: 16, Agree: 16, Largest: trial.NumOf(.0012), Clipped: 1}
+	s.Trial.Answers = &trial.AnswerCheck{Compared: 15, NotRepeatable: 1, Tolerance: .01}
+	text := func() string {
+		b, err := export.Write("config.properties", s, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b.Data)
+	}
+	for _, want := range []string{
+		"# fp16      agrees on 16 of 16 samples; largest difference 0.12%; 1 clipped value\n",
+		"# answers   15 compared with answers alone, 0 differ by more than 1%; 1 not repeatable\n",
+	} {
+		if !strings.Contains(text(), want) {
+			t.Errorf("no line %q in\n%s", want, text())
+		}
+	}
+	s.Settings.Own = "arena=off spin=on"
+	if want := "session options arena off, spin on"; !strings.Contains(strings.ReplaceAll(text(), "\n# ", " "), want) {
+		t.Errorf("no %q in\n%s", want, text())
+	}
+	s.Settings.Own = ""
+	s.Trial.FP16.Agree = 3
+	if want := "The answers in FP16 are not those of FP32"; !strings.Contains(text(), want) {
+		t.Errorf("no warning in\n%s", text())
+	}
+}
+
 func TestFrom(t *testing.T) {
 	p := profile()
 	if s, err := export.From(p, 0); err != nil || s.Trial.N != 2 {
@@ -148,21 +180,21 @@ func TestFrom(t *testing.T) {
 	if s, err := export.From(p, 3); err != nil || s.Settings.Device != "gpu:1" {
 		t.Errorf("From(3) = %v, %v", s.Settings, err)
 	}
-	if _, err := export.From(p, 9); err == nil || !strings.Contains(err.Error(), "has no trial 9; it has 1-3") {
+	if _, err := export.From(p, 9); err == nil || !strings.Contains(err.Error(), "has no trial 9; it has trials 1-3") {
 		t.Errorf("From(9) = %v", err)
 	}
 	p.Trials, p.Choices = p.Trials[2:], nil
-	if _, err := export.From(p, 0); err == nil || !strings.Contains(err.Error(), "no trial met the promise; name one with --trial N; it has 3-3") {
+	if _, err := export.From(p, 0); err == nil || !strings.Contains(err.Error(), "no trial met the promise; choose one with --trial N; it has trials 3-3") {
 		t.Errorf("From without a choice = %v", err)
 	}
 	p.Trials = nil
-	if _, err := export.From(p, 0); err == nil || !strings.Contains(err.Error(), "no trials at all") {
+	if _, err := export.From(p, 0); err == nil || !strings.Contains(err.Error(), "it has no trials") {
 		t.Errorf("From without trials = %v", err)
 	}
 }
 
-// TestEverySetting writes random settings in every format and reads them back;
-// then it changes a digit of each value and wants that noticed.
+// TestEverySetting writes random settings in all formats and verifies them. Then it changes
+// a digit of each value, which Verify must detect.
 func TestEverySetting(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	devices := []string{"cpu", "gpu", "gpu:0", "gpu:3", "gpu:GPU-1a"}
@@ -196,7 +228,7 @@ func TestEverySetting(t *testing.T) {
 			for _, at := range places[:min(len(places), 8)] {
 				key := d.Data[at[0]:at[1]]
 				measured := bytes.Contains(key, []byte(`"value"`)) && at[0] < bytes.Index(d.Data, []byte(`"servers"`))
-				if said := bytes.Contains(key, []byte(`"threads: start`)); measured || said {
+				if sentence := bytes.Contains(key, []byte(`"threads: start`)); measured || sentence {
 					continue
 				}
 				wrong := d
@@ -243,8 +275,7 @@ func TestVerifyMessages(t *testing.T) {
 	}
 }
 
-// TestAgainstJava loads a written config.properties with the class TorchServe
-// loads it with.
+// TestAgainstJava loads a written config.properties with the Java class that TorchServe uses.
 func TestAgainstJava(t *testing.T) {
 	java, err := exec.LookPath("java")
 	if err != nil {
@@ -275,7 +306,7 @@ func TestAgainstJava(t *testing.T) {
 		want.WriteString(units(key) + "=" + units(f.Get(key)) + "\n")
 	}
 	if diff := cmp.Diff(want.String(), string(out)); diff != "" {
-		t.Errorf("java reads otherwise (-want +got):\n%s", diff)
+		t.Errorf("java reads other values (-want +got):\n%s", diff)
 	}
 }
 
@@ -303,13 +334,13 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, i uint8, data []byte) {
 		name := formats[int(i)%len(formats)].Name
 		if err := export.Verify(export.Document{Format: name, Data: data}, s); err != nil && !strings.HasPrefix(err.Error(), "export: "+name) {
-			t.Fatalf("error %q does not say where it comes from", err)
+			t.Fatalf("error %q does not name the format", err)
 		}
 	})
 }
 
-// TestDocs holds the examples of the exports' page against what is written, and
-// wants every format there.
+// TestDocs compares the examples of docs/exports.md with the exports. All formats must be on
+// that page.
 func TestDocs(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "exports.md"))
 	if err != nil {
@@ -323,7 +354,7 @@ func TestDocs(t *testing.T) {
 			t.Fatal(err)
 		}
 		if example == "" || !strings.HasSuffix(string(d.Data), "\n\n"+example) {
-			t.Errorf("docs/exports.md shows\n%s\nand this is written:\n%s", example, d.Data)
+			t.Errorf("docs/exports.md shows\n%s\nthe export is\n%s", example, d.Data)
 		}
 	}
 	for _, f := range export.Formats() {

@@ -12,8 +12,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// facts are the first comment lines of a file: where its values come from.
-func facts(title string, s Source) []string {
+// origin returns the first comment lines of a file: from where its values come.
+func origin(title string, s Source) []string {
 	m := s.Model
 	model := m.Name + " " + m.Version + ", from " + m.Source
 	if m.SHA256 != "" {
@@ -34,37 +34,44 @@ func facts(title string, s Source) []string {
 		out = append(out, fmt.Sprintf("promise   %s, errors <= %g%%", s.SLA, s.SLA.MaxErrorRate*100))
 	}
 	if s.Trial == nil {
-		return append(out, "measured  nothing: these settings were never run")
+		return append(out, "measured  nothing: these settings were not measured")
 	}
-	out = append(out, measured(*s.Trial, s.Runs)...)
+	out = append(out, measuredLines(*s.Trial, s.Runs)...)
 	if s.Profile != "" {
 		out = append(out, fmt.Sprintf("profile   %s, trial %d", s.Profile, s.Trial.N))
 	}
 	return out
 }
 
-func measured(t trial.Trial, runs int) []string {
+func measuredLines(t trial.Trial, runs int) []string {
 	v := t.Verdict
 	verdict := v.Label()
 	if v.ValueMS.OK() {
-		verdict += fmt.Sprintf(": %s, against %g ms", v.Describe(), v.LimitMS)
+		verdict += fmt.Sprintf(": %s, limit %g ms", v.Describe(), v.LimitMS)
 	}
 	if v.Why != "" {
 		verdict += "; " + v.Why
 	}
-	rate := profiles.Interval(t.Throughput) + " requests/s"
+	rate := profiles.FormatInterval(t.Throughput) + " requests/s"
 	if runs > 1 {
 		rate += fmt.Sprintf(" in %d runs", runs)
 	}
-	return []string{
+	out := []string{
 		"load      " + t.Load.String(),
 		fmt.Sprintf("measured  %s, P99 %s ms, model P99 %s ms, errors %.3g%%",
-			rate, profiles.LatencyCell(t), profiles.Figure(t.Model.P99), t.Counts.Errors()*100),
+			rate, profiles.LatencyCell(t), profiles.FormatFigure(t.Model.P99), t.Counts.Errors()*100),
 		"verdict   " + verdict,
 	}
+	if t.FP16 != nil {
+		out = append(out, "fp16      "+strings.TrimPrefix(t.FP16.String(), "fp16 ")) // agrees on ...
+	}
+	if t.Answers != nil {
+		out = append(out, "answers   "+t.Answers.String())
+	}
+	return out
 }
 
-// archive is the file TorchServe loads.
+// archive returns the name of the file that TorchServe loads.
 func archive(s Source) string {
 	if path.Ext(s.Model.Source) == ".mar" {
 		return path.Base(s.Model.Source)
@@ -72,36 +79,42 @@ func archive(s Source) string {
 	return s.Model.Name + ".mar"
 }
 
-// gpu is the part of a device after "gpu:", and whether it is a GPU at all.
-func gpu(device string) (id string, is bool) {
-	rest, is := strings.CutPrefix(device, "gpu")
-	return strings.TrimPrefix(rest, ":"), is
+// gpu reports whether a device is a GPU, and returns its name after "gpu:".
+func gpu(device string) (id string, ok bool) {
+	rest, ok := strings.CutPrefix(device, "gpu")
+	return strings.TrimPrefix(rest, ":"), ok
 }
 
-// verdictNotes warn of settings that are not known to do what they are for.
+// verdictNotes warns of settings whose verdict is not pass.
 func verdictNotes(s Source) []string {
-	if s.Trial == nil || s.Trial.Verdict.Result == trial.Pass {
+	if s.Trial == nil {
+		return nil
+	}
+	if s.Trial.FP16 != nil && !s.Trial.FP16.All() {
+		return []string{"The answers in FP16 are not those of FP32: " + s.Trial.FP16.String() + "."}
+	}
+	if s.Trial.Verdict.Result == trial.Pass {
 		return nil
 	}
 	return []string{fmt.Sprintf("The verdict of these settings is %s: they are not known to keep the promise.", s.Trial.Verdict.Result)}
 }
 
-// sharedNotes are what no file of TorchServe's can say; withEnv is for those
-// that set the environment.
-func sharedNotes(s Source, withEnv bool) []string {
+// torchServeNotes returns the notes for all formats of TorchServe; withEnv is set for formats
+// that set environment variables.
+func torchServeNotes(s Source, withEnv bool) []string {
 	out := append(verdictNotes(s), ownNotes(s)...)
 	if s.Trial != nil && s.Trial.Settings.BatchDelay != s.Settings.BatchDelay {
-		out = append(out, fmt.Sprintf("Batch delay %s ms was measured, %s ms is written: TorchServe takes whole milliseconds and reads 0 as unset, which is 100.",
+		out = append(out, fmt.Sprintf("Batch delay %s ms was measured, %s ms is written: TorchServe accepts whole milliseconds only, and uses its default of 100 for 0.",
 			s.Trial.Settings.Get(knob.BatchDelay), s.Settings.Get(knob.BatchDelay)))
 	}
-	if s.ownName != "" {
-		out = append(out, fmt.Sprintf("The model is called %s here: TorchServe's archiver does not take %q.", s.Model.Name, s.ownName))
+	if s.originalName != "" {
+		out = append(out, fmt.Sprintf("The model is called %s here: the archiver of TorchServe does not accept %q.", s.Model.Name, s.originalName))
 	}
 	if s.Options.Rule == knob.Eager {
-		out = append(out, "Measured under the eager rule: TorchServe batches otherwise, so the figures above do not hold for it.")
+		out = append(out, "Measured under the eager rule: TorchServe has another batching rule, so that the figures above do not apply to it.")
 	}
 	if s.Settings.BatchSize == 1 {
-		out = append(out, "At batch size 1 the batch delay does nothing: one request fills a batch.")
+		out = append(out, "At batch size 1 the batch delay has no effect: one request fills a batch.")
 	}
 	out = append(out, precisionNote(s)...)
 	start := "has no key: start TorchServe with"
@@ -111,7 +124,7 @@ func sharedNotes(s Source, withEnv bool) []string {
 	out = append(out, fmt.Sprintf("threads %d %s OMP_NUM_THREADS=%[1]d MKL_NUM_THREADS=%[1]d, which its workers inherit. "+
 		"A handler on ONNX Runtime sets intra_op_num_threads=%[1]d itself.", s.Settings.Threads, start))
 	if archive(s) != path.Base(s.Model.Source) {
-		out = append(out, fmt.Sprintf("TorchServe loads archives: pack the model as %s, version %q, with a handler of your own; its stock handlers run no ONNX model.",
+		out = append(out, fmt.Sprintf("TorchServe loads archives: pack the model as %s, version %q, with your own handler; the handlers of TorchServe cannot run an ONNX model.",
 			archive(s), s.Model.Version))
 	}
 	return out
@@ -123,30 +136,29 @@ func precisionNote(s Source) []string {
 	case s.Settings.Precision == knob.HalfPrecision:
 		return []string{"FP16 has no key: call self.model.half() in the handler's initialize and .half() on its inputs, or pack an FP16 copy of an ONNX model."}
 	case onGPU:
-		return []string{"FP32: TorchServe lets GPUs multiply float32 in TF32; a handler that must not calls torch.set_float32_matmul_precision('highest')."}
+		return []string{"FP32: with TorchServe GPUs multiply float32 in TF32; to prevent that, call torch.set_float32_matmul_precision('highest') in the handler."}
 	}
 	return nil
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// heading is the comment at the top of a file, with an empty line behind it.
+// heading returns the comment at the beginning of a file and an empty line.
 func heading(title string, s Source, notes []string) []byte {
-	lines := facts(title, s)
+	lines := origin(title, s)
 	for _, n := range notes {
 		lines = append(append(lines, ""), wrap(n)...)
 	}
 	return append(comments(lines), '\n')
 }
 
-// wrap breaks a sentence into lines of at most 100 bytes; only a longer word
-// makes a longer line.
+// wrap breaks a sentence into lines of at most 100 bytes, or of one longer word.
 func wrap(text string) []string {
-	const most = 100
+	const maxLen = 100
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > most {
+		if line != "" && len(line)+1+len(word) > maxLen {
 			lines, line = append(lines, line), ""
 		}
 		line = strings.TrimPrefix(line+" "+word, " ")
@@ -154,8 +166,8 @@ func wrap(text string) []string {
 	return append(lines, line)
 }
 
-// comments turns lines into comment lines, in ASCII: neither format has escapes
-// in its comments.
+// comments converts lines to comment lines in ASCII, because the formats have no escapes in
+// comments.
 func comments(lines []string) []byte {
 	var b bytes.Buffer
 	for _, l := range lines {

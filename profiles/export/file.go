@@ -12,44 +12,43 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 )
 
-// Diff returns what turns before into after, as a unified diff; "" when they are
-// the same.
+// Diff returns a unified diff of before and after; "" if they are equal.
 func Diff(before, after string) string {
-	return udiff.Unified("there now", "to be written", before, after)
+	return udiff.Unified("existing file", "new file", before, after)
 }
 
-// ReadFile reads what is at path, to compare an export with. It is not there yet
-// (fs.ErrNotExist), or it is a regular file, else the error says so: of a device
-// there may be no end.
+// ReadFile reads the file at path, to compare it with an export. If there is none, the error
+// wraps fs.ErrNotExist. It is an error if it is not a regular file, because a device may
+// have no end.
 func ReadFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, plainly(path, err)
+		return nil, pathError(path, err)
 	case info.IsDir():
 		return nil, fmt.Errorf("export: %s is a folder", path)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("export: %s is no regular file; without --to the export goes to stdout", path)
+		return nil, fmt.Errorf("export: %s is not a regular file; without --to the export is written to stdout", path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, plainly(path, err)
+		return nil, pathError(path, err)
 	}
 	return data, nil
 }
 
-// plainly is an error about path without the system call, or the temporary file,
-// that it came from.
-func plainly(path string, err error) error {
+// pathError returns an error about path that does not mention the system call or the
+// temporary file.
+func pathError(path string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	}
 	return fmt.Errorf("export: %s: %w", path, err)
 }
 
-// WriteFile puts data at path, whole or not at all. A file that already says the
-// same is left alone; one that says something else is overwritten only with
-// force, else the error shows what differs. A link is followed, not replaced.
+// WriteFile writes data to path, completely or not at all. It does not write if the file has
+// the same content. It overwrites another content only with force; otherwise the error
+// shows the differences. If path is a symbolic link, its target is written.
 func WriteFile(path string, data []byte, force bool) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -59,7 +58,7 @@ func WriteFile(path string, data []byte, force bool) error {
 	case err == nil && bytes.Equal(old, data):
 		return nil
 	case err == nil && !force:
-		return differs(path, string(old), string(data))
+		return errDiffers(path, string(old), string(data))
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -70,18 +69,18 @@ func WriteFile(path string, data []byte, force bool) error {
 	temp, err := writeTemp(path, data, mode)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("export: %s: there is no folder %s; make it first", path, filepath.Dir(path))
+		return fmt.Errorf("export: %s: there is no folder %s; create it first", path, filepath.Dir(path))
 	case err != nil:
-		return plainly(path, err)
+		return pathError(path, err)
 	}
-	defer os.Remove(temp) // gone already when it was renamed
+	defer os.Remove(temp) // fails if it was renamed
 	if force {
 		err = os.Rename(temp, path)
 	} else {
-		err = place(temp, path)
+		err = rename(temp, path)
 	}
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("export: %s came into being meanwhile; look at it with --diff", path)
+		return fmt.Errorf("export: %s was created by another program meanwhile; --diff shows the differences", path)
 	}
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
@@ -89,9 +88,9 @@ func WriteFile(path string, data []byte, force bool) error {
 	return nil
 }
 
-// place gives temp its name without overwriting: a link does that in one step.
-// File systems without hard links get a rename.
-func place(temp, path string) error {
+// rename renames temp to path and fails if path exists: a hard link does that in one step.
+// On a file system without hard links, it uses os.Rename.
+func rename(temp, path string) error {
 	err := os.Link(temp, path)
 	if err == nil || errors.Is(err, os.ErrExist) {
 		return err
@@ -99,7 +98,7 @@ func place(temp, path string) error {
 	return os.Rename(temp, path)
 }
 
-// writeTemp writes data into a new file beside path and syncs it.
+// writeTemp writes data to a new file in the folder of path and syncs it.
 func writeTemp(path string, data []byte, mode os.FileMode) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -113,15 +112,16 @@ func writeTemp(path string, data []byte, mode os.FileMode) (string, error) {
 	return f.Name(), err
 }
 
-// differs is the refusal to overwrite; it shows as much as fits a screen.
-func differs(path, before, after string) error {
-	const most = 20
+// errDiffers returns the error for a file with another content, with the first lines of the
+// differences.
+func errDiffers(path, before, after string) error {
+	const maxLines = 20
 	lines := strings.SplitAfter(Diff(before, after), "\n")
 	more := ""
-	if len(lines) > most {
-		more = fmt.Sprintf("... and %d more lines\n", len(lines)-most)
-		lines = lines[:most]
+	if len(lines) > maxLines {
+		more = fmt.Sprintf("... and %d more lines\n", len(lines)-maxLines)
+		lines = lines[:maxLines]
 	}
-	return fmt.Errorf("export: %s exists and differs:\n%s%s--force overwrites it, --diff shows all of it",
+	return fmt.Errorf("export: %s exists and differs:\n%s%s--force overwrites it, --diff shows all differences",
 		path, strings.Join(lines, ""), more)
 }

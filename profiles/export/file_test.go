@@ -32,7 +32,7 @@ func TestWriteFile(t *testing.T) {
 		}
 	}
 	if content() != "a=1\nb=2\n" {
-		t.Errorf("refused, and still it reads %q", content())
+		t.Errorf("refused, but the content is %q", content())
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestWriteFile(t *testing.T) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
-		t.Errorf("left behind: %v, %v", entries, err)
+		t.Errorf("remaining files: %v, %v", entries, err)
 	}
 }
 
@@ -59,24 +59,24 @@ func TestWriteFileErrors(t *testing.T) {
 		t.Error("over a folder: no error")
 	}
 	if err := export.WriteFile(filepath.Join(dir, "no", "x"), []byte("x"), false); err == nil {
-		t.Error("into no folder: no error")
+		t.Error("into a missing folder: no error")
 	}
 	if err := export.WriteFile(filepath.Join(dir, "no", "x"), []byte("x"), false); !strings.Contains(err.Error(), "there is no folder "+filepath.Join(dir, "no")) {
-		t.Errorf("into no folder: %v", err)
+		t.Errorf("into a missing folder: %v", err)
 	}
-	if err := export.WriteFile(os.DevNull, []byte("x"), true); err == nil || !strings.Contains(err.Error(), "is no regular file; without --to") {
+	if err := export.WriteFile(os.DevNull, []byte("x"), true); err == nil || !strings.Contains(err.Error(), "is not a regular file; without --to") {
 		t.Errorf("onto a device: %v", err)
 	}
 	dangling := filepath.Join(dir, "dangling")
-	if err := os.Symlink(filepath.Join(dir, "gone"), dangling); err != nil {
+	if err := os.Symlink(filepath.Join(dir, "missing"), dangling); err != nil {
 		t.Fatal(err)
 	}
 	if err := export.WriteFile(dangling, []byte("x"), false); err == nil || !strings.Contains(err.Error(), "--diff") {
-		t.Errorf("over a link to nothing: %v", err)
+		t.Errorf("over a dangling link: %v", err)
 	}
 }
 
-func TestLongDifferenceIsCut(t *testing.T) {
+func TestLongDiffIsShortened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := export.WriteFile(path, []byte(strings.Repeat("a\n", 60)), false); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestLongDifferenceIsCut(t *testing.T) {
 
 func TestDiff(t *testing.T) {
 	if d := export.Diff("a\n", "a\n"); d != "" {
-		t.Errorf("Diff of equals = %q", d)
+		t.Errorf("Diff of equal texts = %q", d)
 	}
 	if d := export.Diff("a\n", "b\n"); !strings.Contains(d, "-a\n+b\n") {
 		t.Errorf("Diff = %q", d)

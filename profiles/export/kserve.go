@@ -17,7 +17,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// In the container: where KServe puts the model, where the configuration is.
+// Folders in the container: of the model, which KServe loads, and of the configuration.
 const (
 	mountModels = "/mnt/models"
 	mountConfig = "/mnt/config"
@@ -25,34 +25,34 @@ const (
 
 var envelopes = []string{"body", "json", "kserve", "kservev2"}
 
-// fitsKServe refuses what TorchServe does not take, and batches with an envelope
-// that takes only their first request.
-func fitsKServe(s Source, force bool) error {
-	if err := fitsTorchServe(s, force); err != nil {
+// checkKServe refuses settings that TorchServe does not accept, and batches with an envelope
+// that uses only their first request.
+func checkKServe(s Source, force bool) error {
+	if err := checkTorchServe(s, force); err != nil {
 		return err
 	}
 	if s.Envelope != "" && !slices.Contains(envelopes, s.Envelope) {
 		return fmt.Errorf("envelope %q: unknown%s", s.Envelope, knob.Suggest(s.Envelope, envelopes))
 	}
 	if objectName(forKServe(s)) == "" {
-		return fmt.Errorf("model name %q: Kubernetes wants letters, digits and - in a name", s.Model.Name)
+		return fmt.Errorf("model name %q: Kubernetes accepts only letters, digits and - in a name", s.Model.Name)
 	}
 	if strings.HasPrefix(s.Envelope, "kserve") && s.Settings.BatchSize > 1 && !force {
-		return fmt.Errorf("batch_size %d with the envelope %s: it takes only the first request of a batch, and TorchServe then fails the batch; "+
+		return fmt.Errorf("batch_size %d with the envelope %s: it uses only the first request of a batch, so that TorchServe fails the batch; "+
 			"choose a trial with batch size 1, the envelope json, or none; %w", s.Settings.BatchSize, s.Envelope, ErrRefused)
 	}
 	return nil
 }
 
-// forKServe is forTorchServe with the model's folder in the container.
+// forKServe is forTorchServe with the folder of the models in the container.
 func forKServe(s Source) Source {
 	s = forTorchServe(s)
 	s.ModelStore = mountModels
 	return s
 }
 
-// objectName is the model's name as Kubernetes takes it: lower case, at most 50
-// characters, so that what KServe appends still fits.
+// objectName returns the name of the model as a Kubernetes name: in lower case and at most
+// 50 characters, because KServe appends to it.
 func objectName(s Source) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -64,9 +64,9 @@ func objectName(s Source) string {
 	return strings.TrimRight(name[:min(len(name), 50)], "-")
 }
 
-// inContainer is the configuration for a container: it listens to the world
-// outside, whose business access is.
-func inContainer(s Source) *config.File {
+// containerProperties returns the configuration for a container. It listens on all
+// interfaces, because access is controlled outside of the container.
+func containerProperties(s Source) *config.File {
 	f := properties(s)
 	f.Set("inference_address", "http://0.0.0.0:8080")
 	f.Set("metrics_address", "http://0.0.0.0:8082")
@@ -79,9 +79,9 @@ func inContainer(s Source) *config.File {
 
 func writeKServe(s Source) []byte {
 	name := objectName(s)
-	c := configMap{"v1", "ConfigMap", metadata{name + "-config"}, map[string]string{"config.properties": string(inContainer(s).Encode())}}
+	c := configMap{"v1", "ConfigMap", metadata{name + "-config"}, map[string]string{"config.properties": string(containerProperties(s).Encode())}}
 	i := inferenceService{APIVersion: "serving.kserve.io/v1beta1", Kind: "InferenceService", Metadata: metadata{name}}
-	i.Spec.Predictor = predictorOf(s)
+	i.Spec.Predictor = newPredictor(s)
 	i.Spec.Predictor.Volumes = []volume{{"config", c.Metadata}}
 	out := heading("KServe InferenceService for TorchServe", s, kserveNotes(s))
 	for n, object := range []any{c, i} {
@@ -90,14 +90,14 @@ func writeKServe(s Source) []byte {
 		}
 		text, err := yaml.MarshalWithOptions(object, yaml.UseLiteralStyleIfMultiline(true), yaml.IndentSequence(true))
 		if err != nil {
-			panic("export: " + err.Error()) // numbers and words always have a YAML form
+			panic("export: " + err.Error()) // numbers and strings can always be encoded
 		}
 		out = append(out, text...)
 	}
 	return out
 }
 
-func predictorOf(s Source) predictor {
+func newPredictor(s Source) predictor {
 	p := predictor{MinReplicas: 1, ContainerConcurrency: concurrency(s)}
 	p.ScaleMetric, p.ScaleTarget = scale(s)
 	c := container{
@@ -117,9 +117,9 @@ func predictorOf(s Source) predictor {
 	return p
 }
 
-// concurrency is how many requests may be in a pod: what its workers execute and
-// its queue holds, at least twice what they execute, so that the next batches
-// fill meanwhile, and no less than was measured.
+// concurrency returns the limit of requests in a pod: those that its workers execute and
+// those in its queue. It is at least twice the number that they execute, so that the
+// next batches can fill meanwhile, and at least the measured concurrency.
 func concurrency(s Source) int {
 	executing := s.Settings.Workers * s.Settings.BatchSize
 	n := max(2*executing, executing+s.Settings.QueueSize)
@@ -129,7 +129,7 @@ func concurrency(s Source) int {
 	return n
 }
 
-// scale is the load one replica was measured with and kept its promise under.
+// scale returns the load under which one replica kept the promise; "" if there is none.
 func scale(s Source) (metric string, target int) {
 	if s.Trial == nil || s.Trial.Verdict.Result != trial.Pass {
 		return "", 0
@@ -143,7 +143,7 @@ func scale(s Source) (metric string, target int) {
 	return "", 0
 }
 
-// image is the official image of the TorchServe these exports are made for.
+// image returns the official image of the version of TorchServe for which the files are made.
 func image(s Source) string {
 	if gpus(s) > 0 {
 		return "pytorch/torchserve:0.12.0-gpu"
@@ -151,7 +151,7 @@ func image(s Source) string {
 	return "pytorch/torchserve:0.12.0-cpu"
 }
 
-// resources are what the workers were measured with.
+// resources returns the resources with which the workers were measured.
 func resources(s Source) map[string]string {
 	out := map[string]string{"cpu": itoa(s.Settings.Workers * s.Settings.Threads)}
 	if cores := s.Machine.Cores; cores > 0 {
@@ -164,26 +164,26 @@ func resources(s Source) map[string]string {
 }
 
 func kserveNotes(s Source) []string {
-	out := append(sharedNotes(s, true), sizeNotes(s, true)...)
-	out = append(out, fmt.Sprintf("STORAGE_URI is a placeholder: it has to hold %s, which KServe puts under %s.", archive(s), mountModels))
+	out := append(torchServeNotes(s, true), sizeNotes(s, true)...)
+	out = append(out, fmt.Sprintf("STORAGE_URI is a placeholder: it must contain %s, which KServe copies to %s.", archive(s), mountModels))
 	switch s.Envelope {
 	case "":
-		out = append(out, fmt.Sprintf("Without an envelope clients call /predictions/%s. KServe's envelopes, and the runtime that KServe has for TorchServe, "+
-			"work only at batch size 1: they take the first request of a batch, and TorchServe then fails the batch.", s.Model.Name))
+		out = append(out, fmt.Sprintf("Without an envelope clients call /predictions/%s. The envelopes of KServe, and its runtime for TorchServe, "+
+			"work only at batch size 1: they use only the first request of a batch, so that TorchServe fails the batch.", s.Model.Name))
 	case "kserve", "kservev2":
-		out = append(out, fmt.Sprintf("The envelope %s works only at batch size 1: it takes the first request of a batch, and TorchServe then fails the batch.", s.Envelope))
+		out = append(out, fmt.Sprintf("The envelope %s works only at batch size 1: it uses only the first request of a batch, so that TorchServe fails the batch.", s.Envelope))
 	}
 	if _, target := scale(s); target > 0 {
-		out = append(out, "scaleTarget is the load that one replica was measured under; autoscaling changes the load of each.")
+		out = append(out, "scaleTarget is the load under which one replica was measured; autoscaling changes the load of each replica.")
 	}
 	if id, on := gpu(s.Settings.Device); on && id != "" {
-		out = append(out, fmt.Sprintf("device %s has no key: Kubernetes picks the GPU.", s.Settings.Device))
+		out = append(out, fmt.Sprintf("device %s has no key: Kubernetes chooses the GPU.", s.Settings.Device))
 	}
 	return append(out,
-		"containerConcurrency counts in Knative only; below workers x batch size it would starve the batches. "+
-			"Do not add KServe's batcher: it batches a second time.",
-		"memory is not written: what TorchServe itself needs was not measured, and KServe's default is 2 GiB.",
-		"Tokens are off: access is the mesh's business.",
+		"containerConcurrency has an effect in Knative only; below workers x batch size batches could not fill. "+
+			"Do not add the batcher of KServe: it would batch a second time.",
+		"memory is not written: the memory of TorchServe itself was not measured. The default of KServe is 2 GiB.",
+		"Tokens are disabled: access must be controlled outside of the container, for example by a service mesh.",
 	)
 }
 
@@ -246,7 +246,7 @@ func readKServe(data []byte, s Source) (map[string]string, error) {
 	return out, nil
 }
 
-// yamlError is a YAML error on one line, or that the document is missing.
+// yamlError returns a YAML error in one line, or an error that says that the document is missing.
 func yamlError(what string, err error) error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("no %s", what)

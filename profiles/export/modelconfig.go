@@ -10,7 +10,7 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// modelConfig is what this project writes of a model-config.yaml.
+// modelConfig has the keys of a model-config.yaml that are written.
 type modelConfig struct {
 	MinWorkers      int    `yaml:"minWorkers"`
 	MaxWorkers      int    `yaml:"maxWorkers"`
@@ -23,7 +23,7 @@ type modelConfig struct {
 	DeviceIDs       []int  `yaml:"deviceIds,flow,omitempty"`
 }
 
-// writeModelConfig writes the frontend part of a model-config.yaml.
+// writeModelConfig writes the part of a model-config.yaml for the frontend of TorchServe.
 func writeModelConfig(s Source) []byte {
 	kind := "cpu"
 	if _, on := gpu(s.Settings.Device); on {
@@ -37,12 +37,12 @@ func writeModelConfig(s Source) []byte {
 	}
 	body, err := yaml.Marshal(c)
 	if err != nil {
-		panic("export: " + err.Error()) // numbers and words always have a YAML form
+		panic("export: " + err.Error()) // numbers and strings can always be encoded
 	}
 	return append(heading("model-config.yaml for TorchServe", s, modelConfigNotes(s)), body...)
 }
 
-// deviceIDs is the one GPU's number, if the settings give one.
+// deviceIDs returns the number of the GPU, if the settings have a number.
 func deviceIDs(s Source) []int {
 	id, _ := gpu(s.Settings.Device)
 	n, err := strconv.Atoi(id)
@@ -53,17 +53,17 @@ func deviceIDs(s Source) []int {
 }
 
 func modelConfigNotes(s Source) []string {
-	out := append(sharedNotes(s, false), sizeNotes(s, false)...)
+	out := append(torchServeNotes(s, false), sizeNotes(s, false)...)
 	id, on := gpu(s.Settings.Device)
 	switch {
 	case on && id != "" && deviceIDs(s) == nil:
-		out = append(out, fmt.Sprintf("device %s has no key: deviceIds takes numbers; add deviceIds: [N] with that GPU's.", s.Settings.Device))
+		out = append(out, fmt.Sprintf("device %s has no key: deviceIds accepts numbers only; add deviceIds: [N] with the number of that GPU.", s.Settings.Device))
 	case on:
-		out = append(out, "deviceType gpu becomes cpu without a word where TorchServe finds no GPU, and one number in deviceIds that does not exist drops them all.")
+		out = append(out, "If TorchServe finds no GPU, it uses the CPU without a message. If one number in deviceIds does not exist, it ignores all of them.")
 	}
 	return append(out,
 		fmt.Sprintf("TorchServe reads this file only inside the archive: pack it with torch-model-archiver --config-file model-config.yaml as %s.", archive(s)),
-		"It beats config.properties; only batch size and delay of a registration through the management API beat it.",
+		"Its values have priority over config.properties. Only the batch size and delay of a registration through the management API have priority over it.",
 	)
 }
 

@@ -1,6 +1,6 @@
 package export
 
-// The Kubernetes objects of a KServe file, as far as this project writes them.
+// The Kubernetes objects of a KServe file, with the fields that are written.
 type (
 	configMap struct {
 		APIVersion string            `yaml:"apiVersion"`

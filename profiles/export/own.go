@@ -3,19 +3,19 @@ package export
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sweetspot/engine/knob"
 )
 
-// ErrUntold is in the error of an export that has nothing to write: the measured
-// server does not tell what the format is made of.
-var ErrUntold = errors.New("--format json has what is known")
+// ErrIncomplete is wrapped by the error of an export for which settings are missing, because
+// the measured server does not report them.
+var ErrIncomplete = errors.New("--format json writes the known ones")
 
-// untold is an error where one of the seven is not known. No file of another server
-// can be made of the rest: a value left out is that server's default, which nobody
-// measured.
-func untold(s Source) error {
+// checkComplete returns an error if a common knob is not known. A file for another server
+// cannot be written without it: that server would use its default, which was not measured.
+func checkComplete(s Source) error {
 	var missing []string
 	for _, k := range knob.All() {
 		if !s.Settings.Has(k.Name) {
@@ -25,21 +25,30 @@ func untold(s Source) error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("the measured server does not tell its %s; %w", strings.Join(missing, ", "), ErrUntold)
+	return fmt.Errorf("the measured server does not report its %s; %w", strings.Join(missing, ", "), ErrIncomplete)
 }
 
-// plainSettings are the settings without the knobs of the measured server's own, which
-// no other server has.
-func plainSettings(s Source) knob.Settings {
+// commonSettings returns the settings without the own knobs of the measured server, which
+// other servers do not have.
+func commonSettings(s Source) knob.Settings {
 	s.Settings.Own = ""
 	return s.Settings
 }
 
-// ownNotes say of knobs of the measured server's own that they are not written.
+// onlyOptions reports whether all own values are options of the sessions of the local engine.
+func onlyOptions(o knob.OwnValues) bool {
+	return !slices.ContainsFunc(o.Names(), func(n knob.Name) bool { return !knob.IsOption(n) })
+}
+
+// ownNotes says that own knobs of the measured server are not written.
 func ownNotes(s Source) []string {
 	if s.Settings.Own == "" {
 		return nil
 	}
-	return []string{fmt.Sprintf("The measured server has knobs of its own (%s), for which there is no key here: "+
-		"set them there, since the figures above hold with these values only.", s.Settings.Own.Describe())}
+	if onlyOptions(s.Settings.Own) {
+		return []string{fmt.Sprintf("Measured with the ONNX Runtime session options %s, for which this file has no key: "+
+			"set them in the handler. The figures above apply to these values only.", s.Settings.Own.Describe())}
+	}
+	return []string{fmt.Sprintf("The measured server has own knobs (%s), for which this file has no key: "+
+		"set them on that server. The figures above apply to these values only.", s.Settings.Own.Describe())}
 }

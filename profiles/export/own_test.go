@@ -9,8 +9,8 @@ import (
 	"sweetspot/profiles/export"
 )
 
-// TestOwnKnobs: what the measured server had of its own is said in every file, in
-// comments where it has any, and is in the JSON as settings.
+// TestOwnKnobs: own knobs of the measured server are in the comments of all files, and in
+// the settings of the JSON format.
 func TestOwnKnobs(t *testing.T) {
 	s := source(t, 2)
 	s.Settings.Own = "max_batch_size=8 scheduler=fifo"
@@ -27,7 +27,7 @@ func TestOwnKnobs(t *testing.T) {
 		if !strings.Contains(notes, "max_batch_size 8, scheduler fifo") {
 			t.Errorf("%s: notes %s", f.Name, notes)
 		}
-		want := "# The measured server has knobs of its own (max_batch_size 8, scheduler fifo)"
+		want := "# The measured server has own knobs (max_batch_size 8, scheduler fifo)"
 		if f.Name == "json" {
 			want = "\"max_batch_size\": 8,\n    \"scheduler\": \"fifo\"\n"
 		}
@@ -42,19 +42,19 @@ func TestOwnKnobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := export.Verify(d, changed); err == nil || !strings.Contains(err.Error(), "max_batch_size reads back as") {
-		t.Errorf("another value verifies: %v", err)
+		t.Errorf("another value is not detected: %v", err)
 	}
 }
 
-// TestUntold: of a server that tells none of the seven nothing can be made for
-// another one, not even by force; the JSON has what there is.
-func TestUntold(t *testing.T) {
+// TestIncomplete: if the measured server reports no common knob, only the JSON format can be
+// written, also with force.
+func TestIncomplete(t *testing.T) {
 	s := source(t, 2)
 	s.Settings = knob.Settings{Own: "instances=2"}
 	for _, f := range export.Formats() {
 		d, err := export.Write(f.Name, s, true)
 		if f.Name != "json" {
-			if !errors.Is(err, export.ErrUntold) || !strings.Contains(err.Error(), "does not tell its workers, batch_size, batch_delay_ms, precision, device, threads, queue_size") {
+			if !errors.Is(err, export.ErrIncomplete) || !strings.Contains(err.Error(), "does not report its workers, batch_size, batch_delay_ms, precision, device, threads, queue_size") {
 				t.Errorf("%s: %v", f.Name, err)
 			}
 			continue
@@ -62,7 +62,7 @@ func TestUntold(t *testing.T) {
 		if err != nil || export.Verify(d, s) != nil || !strings.Contains(string(d.Data), `"servers": []`) || !strings.Contains(string(d.Data), `"instances": 2`) {
 			t.Errorf("json: %v\n%s", err, d.Data)
 		}
-		if !strings.Contains(strings.Join(d.Notes, "\n"), "in other servers is left out: the measured server does not tell its workers") {
+		if !strings.Contains(strings.Join(d.Notes, "\n"), "of other servers are left out: the measured server does not report its workers") {
 			t.Errorf("json: notes %q", d.Notes)
 		}
 	}

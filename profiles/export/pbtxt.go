@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// modelConfigDescriptor describes the part of Triton's ModelConfig that is
-// written here. The text form knows fields by name, so the numbers are our own.
+// modelConfigDescriptor describes the fields of Triton's ModelConfig that are written. The
+// text format has field names only, so that the numbers differ from Triton's.
 const modelConfigDescriptor = `
 name: "model_config.proto" syntax: "proto3"
 enum_type { name: "Kind"
@@ -73,23 +73,22 @@ func newModelConfig() *dynamicpb.Message {
 	return dynamicpb.NewMessage(d.Messages().ByName("ModelConfig"))
 }
 
-// readTriton reads config.pbtxt with the reader of protocol buffers. Fields that
-// are not written here may be there too.
+// readTriton parses config.pbtxt with the parser of protocol buffers. It ignores fields that
+// are not written by this package.
 func readTriton(data []byte, _ Source) (map[string]string, error) {
 	m := newModelConfig()
 	if err := (prototext.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, m); err != nil {
 		return nil, err
 	}
-	out := map[string]string{"max_batch_size": "0", pathDelay: "0"} // what is 0 is not set
+	out := map[string]string{"max_batch_size": "0", pathDelay: "0"} // a field with the value 0 is missing in the message
 	flatten("", m, out)
 	return out, nil
 }
 
 const pathDelay = "dynamic_batching.max_queue_delay_microseconds"
 
-// flatten puts every field that is set into out, by its path: of a list of
-// messages the element's number is part of it, a list of values is one text. A
-// parameter has its key for a number.
+// flatten adds all fields that are set to out, by their paths. The path of a message in a
+// list has its index, or its key if it is a parameter. A list of values is one text.
 func flatten(prefix string, m protoreflect.Message, out map[string]string) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		name := prefix + string(f.Name())
@@ -119,7 +118,7 @@ func flatten(prefix string, m protoreflect.Message, out map[string]string) {
 	})
 }
 
-// element names an element of a list of messages.
+// element returns the name of an element of a list of messages in a path: its key or index.
 func element(i int, e protoreflect.Message) string {
 	if f := e.Descriptor().Fields().ByName("key"); f != nil {
 		return e.Get(f).String()
@@ -127,8 +126,7 @@ func element(i int, e protoreflect.Message) string {
 	return itoa(i)
 }
 
-// tritonFields are the values of a config.pbtxt by their paths, as flatten makes
-// them.
+// tritonFields returns the values of a config.pbtxt by their paths, as in flatten.
 func tritonFields(s Source) []field {
 	kind, _ := instance(s)
 	out := []field{
@@ -140,7 +138,7 @@ func tritonFields(s Source) []field {
 	if kind == "KIND_GPU" {
 		out = append(out, field{"instance_group[0].gpus", itoa(gpuNumber(s))})
 	}
-	if onORT(s) {
+	if usesONNXRuntime(s) {
 		out = append(out, field{"backend", "onnxruntime"},
 			field{"parameters[intra_op_thread_count].value.string_value", itoa(s.Settings.Threads)})
 	}
@@ -151,13 +149,13 @@ func tritonFields(s Source) []field {
 	}
 	if s.tensors() != nil {
 		for i, t := range s.tensors() {
-			at, j := "input", i
+			list, j := "input", i
 			if n := len(s.Model.Inputs); i >= n {
-				at, j = "output", i-n
+				list, j = "output", i-n
 			}
-			word, _ := tritonType(t.Type)
-			at = fmt.Sprintf("%s[%d].", at, j)
-			out = append(out, field{at + "name", t.Name}, field{at + "data_type", word}, field{at + "dims", dims(t)})
+			dataType, _ := tritonType(t.Type)
+			path := fmt.Sprintf("%s[%d].", list, j)
+			out = append(out, field{path + "name", t.Name}, field{path + "data_type", dataType}, field{path + "dims", dims(t)})
 		}
 	}
 	return out

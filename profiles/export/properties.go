@@ -15,8 +15,9 @@ func writeProperties(s Source) []byte {
 	return append(heading("config.properties for TorchServe", s, propertiesNotes(s)), properties(s).Encode()...)
 }
 
-// properties is the file's content. Every value that matters is written out,
-// also where it is TorchServe's default: defaults differ between places.
+// properties returns the content of the file. It has all values that affect performance,
+// also if they are the defaults of TorchServe, because its defaults are not the same
+// everywhere.
 func properties(s Source) *config.File {
 	f := &config.File{}
 	f.Set("model_store", s.ModelStore)
@@ -35,11 +36,11 @@ func properties(s Source) *config.File {
 	return f
 }
 
-// startupTimeout is TorchServe's default for the start of a worker, in s. It is
-// written out, since a default in another place would change it.
+// startupTimeout is TorchServe's default time limit for the start of a worker, in s. It is
+// written, so that a default in another file cannot change it.
 const startupTimeout = 120
 
-// gpus is the bound on GPUs: one, as measured, or none.
+// gpus returns the number of GPUs that may be used: one, as measured, or none.
 func gpus(s Source) int {
 	if _, on := gpu(s.Settings.Device); on {
 		return 1
@@ -80,19 +81,19 @@ func sizeNotes(s Source, inFile bool) []string {
 	return []string{text}
 }
 
-// delay is the batch delay in ms, at least 1.
+// delay returns the batch delay in ms, at least 1.
 func delay(s Source) int { return int(s.Settings.DelayMS()) }
 
 func propertiesNotes(s Source) []string {
-	out := append(sharedNotes(s, false), sizeNotes(s, true)...)
+	out := append(torchServeNotes(s, false), sizeNotes(s, true)...)
 	if id, on := gpu(s.Settings.Device); on && id != "" {
 		out = append(out, fmt.Sprintf("device %s has no key: start TorchServe with CUDA_VISIBLE_DEVICES set to the number of that GPU.", s.Settings.Device))
 	}
 	return append(out,
-		fmt.Sprintf("model_store is the folder that holds %s: change it to yours, or pass --model-store.", archive(s)),
-		"What beats this file: a model-config.yaml in the archive, value by value, and for the timeouts even by leaving them out; "+
-			"a snapshot in logs/config, unless started with --ts-config FILE --ncs; what the management API registers later.",
-		fmt.Sprintf("The block applies to version %q to the letter; to any other it applies not at all, and TorchServe does not say so.", s.Model.Version),
+		fmt.Sprintf("model_store is the folder that contains %s: change it to your folder, or use --model-store.", archive(s)),
+		"These have priority over this file: the values of a model-config.yaml in the archive, with 120 s for missing timeouts; "+
+			"a snapshot in logs/config, unless TorchServe is started with --ts-config FILE --ncs; later registrations through the management API.",
+		fmt.Sprintf("The block applies only to exactly version %q. TorchServe ignores it for other versions, without a message.", s.Model.Version),
 	)
 }
 
@@ -116,8 +117,8 @@ func propertiesFields(s Source) []field {
 	return out
 }
 
-// readProperties reads the file as TorchServe does; a file that it would misread
-// anywhere does not read back.
+// readProperties parses the file as TorchServe does. It returns an error if TorchServe would
+// misread any value of the file.
 func readProperties(data []byte, s Source) (map[string]string, error) {
 	f, err := config.Parse("config.properties", data)
 	if err != nil {

@@ -8,25 +8,25 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// server is how one server calls the settings, for the plain JSON export.
+// server has the settings with the names and units of one server, for the JSON format.
 type server struct {
 	Server  string      `json:"server"`
 	Keys    []serverKey `json:"keys"`
-	Without []string    `json:"without_key"` // what has no key there and what to do instead
+	Without []string    `json:"without_key"` // settings for which the server has no key, and what to do instead
 }
 
-// serverKey is one setting in a server's words. Value is a number or a text, in
-// Unit where it has one: units differ from server to server.
+// serverKey is one setting of a server. Value is a number or a string, in the unit of the
+// server.
 type serverKey struct {
-	Setting knob.Name `json:"setting"` // what it comes from; "sla" for the promise
+	Setting knob.Name `json:"setting"` // the knob from which it is derived; "sla" is the promise
 	Key     string    `json:"key"`
 	Value   any       `json:"value"`
 	Unit    string    `json:"unit,omitempty"`
 }
 
-// servers is the mapping table. It is empty where the settings are not all known.
+// servers returns the settings for all servers. It is empty if a common knob is not known.
 func servers(s Source) []server {
-	if untold(s) != nil {
+	if checkComplete(s) != nil {
 		return []server{}
 	}
 	return []server{bentoML(s), rayServe(s), litServe(s)}
@@ -34,11 +34,11 @@ func servers(s Source) []server {
 
 const noFP16 = "FP16: load the model in FP16 in your own code."
 
-// without are the sentences that every server needs.
-func without(s Source, more ...string) []string {
+// withoutKey returns the sentences for all servers, after those of one server.
+func withoutKey(s Source, more ...string) []string {
 	out := append([]string{}, more...)
 	if own := s.Settings.Own; own != "" {
-		out = append(out, fmt.Sprintf("%s: knobs of the measured server's own.", own.Describe()))
+		out = append(out, fmt.Sprintf("%s: own knobs of the measured server.", own.Describe()))
 	}
 	if s.Settings.Precision == knob.HalfPrecision {
 		out = append(out, noFP16)
@@ -62,19 +62,19 @@ func bentoML(s Source) server {
 	} else {
 		out.Keys = append(out.Keys, serverKey{knob.Device, "@bentoml.service(resources.cpu)", k.Workers * k.Threads, ""})
 	}
-	delay := "batch delay: BentoML waits as long as it sees fit; max_latency_ms bounds the latency, not the wait, and drops what it expects to be late."
+	delay := "batch delay: BentoML chooses it itself; max_latency_ms limits the latency, not the delay, and drops requests that it expects to be late."
 	if s.SLA != nil {
 		out.Keys = append(out.Keys, serverKey{"sla", "@bentoml.api(max_latency_ms)", float64(s.SLA.Limit) / 1e6, "ms"})
 		delay += " It is set to the promise."
 	}
-	out.Without = without(s, delay, threadsNote(s))
+	out.Without = withoutKey(s, delay, threadsNote(s))
 	return out
 }
 
 func rayServe(s Source) server {
 	k := s.Settings
 	gpuShare := 0.
-	if gpus(s) > 0 { // rounded down, or the last replica finds no place
+	if gpus(s) > 0 { // rounded down, so that all replicas fit on the GPU
 		gpuShare = math.Floor(1e4/float64(k.Workers)) / 1e4
 	}
 	return server{Server: "Ray Serve", Keys: []serverKey{
@@ -85,7 +85,7 @@ func rayServe(s Source) server {
 		{knob.QueueSize, "@serve.deployment(max_queued_requests)", k.QueueSize, "requests"},
 		{knob.Threads, "@serve.deployment(ray_actor_options.num_cpus)", k.Threads, ""},
 		{knob.Device, "@serve.deployment(ray_actor_options.num_gpus)", gpuShare, "GPUs a replica"},
-	}, Without: without(s, "max_ongoing_requests below max_batch_size would cap the batches: it is twice as much.")}
+	}, Without: withoutKey(s, "max_ongoing_requests is twice max_batch_size: below max_batch_size it would limit the batches.")}
 }
 
 func litServe(s Source) server {
@@ -100,14 +100,14 @@ func litServe(s Source) server {
 		{knob.BatchDelay, "LitAPI(batch_timeout)", k.BatchDelay.Seconds(), "s"},
 		{knob.Device, "LitServer(accelerator)", accelerator, ""},
 		{knob.Device, "LitServer(devices)", 1, ""},
-	}, Without: without(s, fmt.Sprintf("queue size %d: LitServe's queue has no bound.", k.QueueSize), threadsNote(s))}
+	}, Without: withoutKey(s, fmt.Sprintf("queue size %d: the queue of LitServe is unbounded.", k.QueueSize), threadsNote(s))}
 }
 
-// jsonNotes are the mapping's sentences, by server.
+// jsonNotes returns the sentences of all servers.
 func jsonNotes(s Source) []string {
 	out := verdictNotes(s)
-	if err := untold(s); err != nil {
-		out = append(out, "What the settings are called in other servers is left out: "+strings.TrimSuffix(err.Error(), "; "+ErrUntold.Error())+".")
+	if err := checkComplete(s); err != nil {
+		out = append(out, "The settings of other servers are left out: "+strings.TrimSuffix(err.Error(), "; "+ErrIncomplete.Error())+".")
 	}
 	for _, v := range servers(s) {
 		for _, w := range v.Without {

@@ -13,7 +13,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// render writes and verifies.
+// render writes and verifies an export.
 func render(t *testing.T, format string, s export.Source) string {
 	t.Helper()
 	d, err := export.Write(format, s, false)
@@ -85,7 +85,7 @@ func TestTritonRefusals(t *testing.T) {
 		change func(*export.Source)
 		want   string
 	}{
-		{func(s *export.Source) { s.Settings.Workers = 0 }, "the measured server does not tell its workers"},
+		{func(s *export.Source) { s.Settings.Workers = 0 }, "the measured server does not report its workers"},
 		{func(s *export.Source) { s.Model.BatchAxis = false }, "batch_size: 8 needs a batch axis"},
 		{func(s *export.Source) { s.Model.Name = "///" }, `model name "///"`},
 		{func(s *export.Source) {
@@ -101,19 +101,19 @@ func TestTritonRefusals(t *testing.T) {
 	}
 }
 
-// TestTritonReader reads what people write: other order, other brackets, comments,
-// fields that are not ours; and tells where it cannot.
+// TestTritonReader reads files as people write them: with another order, other brackets,
+// comments and other fields. Errors name the field.
 func TestTritonReader(t *testing.T) {
 	s := source(t, 0)
 	s.Settings.BatchDelay = 0
-	const theirs = `# mine
+	const handwritten = `# mine
 max_batch_size : 8 name: 'mlp' "-wide"
 dynamic_batching < default_queue_policy { max_queue_size: 100 } preferred_batch_size: 8 >
 version_policy: { latest { num_versions: 2 } }
 instance_group { kind: KIND_CPU, count: 2; secondary_devices { kind: 1 } }
 backend: "onnxruntime" parameters: { key: "intra_op_thread_count" value: { string_value: "1" } }
 `
-	d := export.Document{Format: "triton", Data: []byte(theirs)}
+	d := export.Document{Format: "triton", Data: []byte(handwritten)}
 	if err := export.Verify(d, s); err != nil {
 		t.Error(err)
 	}
@@ -121,10 +121,10 @@ backend: "onnxruntime" parameters: { key: "intra_op_thread_count" value: { strin
 		{"count: 2", "count: 3", `instance_group[0].count reads back as "3", want "2"`},
 		{"preferred_batch_size: 8", "preferred_batch_size: [8, 4]", `reads back as "8, 4"`},
 		{"< default", "< max_queue_delay_microseconds: 5 default", `max_queue_delay_microseconds reads back as "5", want "0"`},
-		{"KIND_CPU", "KIND_TPU", "does not read back"},
-		{"max_batch_size : 8", "max_batch_size : x", "does not read back"},
+		{"KIND_CPU", "KIND_TPU", "cannot be read back"},
+		{"max_batch_size : 8", "max_batch_size : x", "cannot be read back"},
 	} {
-		d.Data = []byte(strings.Replace(theirs, c.old, c.new, 1))
+		d.Data = []byte(strings.Replace(handwritten, c.old, c.new, 1))
 		if err := export.Verify(d, s); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: Verify = %v, want %q", c.new, err, c.want)
 		}
@@ -154,7 +154,7 @@ func TestKServeEnvelope(t *testing.T) {
 		t.Errorf("an unknown envelope: %v", err)
 	}
 	s.Envelope, s.Model.Name = "", "123"
-	if _, err := export.Write("kserve", s, true); err == nil || !strings.Contains(err.Error(), "Kubernetes wants letters") {
+	if _, err := export.Write("kserve", s, true); err == nil || !strings.Contains(err.Error(), "Kubernetes accepts only letters") {
 		t.Errorf("a name of digits: %v", err)
 	}
 	s.Model.Name = "MLP_" + strings.Repeat("x", 80)
@@ -217,8 +217,8 @@ func TestKServeReader(t *testing.T) {
 	}
 }
 
-// TestNotesSayAll: what a format has no key for is in its notes.
-func TestNotesSayAll(t *testing.T) {
+// TestNotesAreComplete: a setting for which a format has no key is in its notes.
+func TestNotesAreComplete(t *testing.T) {
 	s := source(t, 3)
 	for _, f := range export.Formats() {
 		d, err := export.Write(f.Name, s, true)

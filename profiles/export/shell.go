@@ -8,11 +8,11 @@ import (
 	"sweetspot/engine/config"
 )
 
-// storeInContainer is where TorchServe's image expects archives.
+// storeInContainer is the folder of archives in the image of TorchServe.
 const storeInContainer = "/home/model-server/model-store"
 
-// script is a shell script that starts a server with its configuration inside:
-// nothing on the disk of who runs it is overwritten.
+// script returns a shell script that contains the configuration and starts a server with
+// it. It overwrites no file.
 func script(title string, s Source, notes []string, f *config.File, commands string) []byte {
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n")
@@ -25,7 +25,7 @@ func script(title string, s Source, notes []string, f *config.File, commands str
 
 func writeShell(s Source) []byte {
 	env := []string{threadsEnv("OMP", s), threadsEnv("MKL", s)}
-	if n := visible(s); n != "" {
+	if n := visibleGPU(s); n != "" {
 		env = append(env, "CUDA_VISIBLE_DEVICES="+n)
 	}
 	return script("TorchServe", s, shellNotes(s), properties(s),
@@ -36,9 +36,9 @@ func threadsEnv(library string, s Source) string {
 	return fmt.Sprintf("%s_NUM_THREADS=%d", library, s.Settings.Threads)
 }
 
-// visible is the one GPU to show TorchServe, which takes numbers only; "" if the
-// settings name none.
-func visible(s Source) string {
+// visibleGPU returns the number of the GPU for CUDA_VISIBLE_DEVICES; "" if the settings have
+// no number, because TorchServe accepts only numbers.
+func visibleGPU(s Source) string {
 	if ids := deviceIDs(s); ids != nil {
 		return itoa(ids[0])
 	}
@@ -46,11 +46,11 @@ func visible(s Source) string {
 }
 
 func shellNotes(s Source) []string {
-	out := append(sharedNotes(s, true), sizeNotes(s, true)...)
-	if id, on := gpu(s.Settings.Device); on && id != "" && visible(s) == "" {
-		out = append(out, fmt.Sprintf("device %s is not set: TorchServe counts the GPUs in CUDA_VISIBLE_DEVICES only if they are numbers; add that GPU's.", s.Settings.Device))
+	out := append(torchServeNotes(s, true), sizeNotes(s, true)...)
+	if id, on := gpu(s.Settings.Device); on && id != "" && visibleGPU(s) == "" {
+		out = append(out, fmt.Sprintf("device %s is not set: TorchServe accepts only numbers in CUDA_VISIBLE_DEVICES; add the number of that GPU.", s.Settings.Device))
 	}
-	return append(out, fmt.Sprintf("model_store is the folder that holds %s: change it to yours.", archive(s)))
+	return append(out, fmt.Sprintf("model_store is the folder that contains %s: change it to your folder.", archive(s)))
 }
 
 func shellFields(s Source) []field {
@@ -59,14 +59,14 @@ func shellFields(s Source) []field {
 		field{"MKL_NUM_THREADS", itoa(s.Settings.Threads)},
 		field{"command", "torchserve --start --foreground --ncs --ts-config $config"},
 	)
-	if n := visible(s); n != "" {
+	if n := visibleGPU(s); n != "" {
 		out = append(out, field{"CUDA_VISIBLE_DEVICES", n})
 	}
 	return out
 }
 
-// readShell reads the script's configuration and the command that comes last,
-// with the variables set for it.
+// readShell parses the configuration in the script, and its last command with its
+// environment variables.
 func readShell(data []byte, s Source) (map[string]string, error) {
 	out, last, err := readScript(data, s)
 	if err != nil {
@@ -83,7 +83,7 @@ func readShell(data []byte, s Source) (map[string]string, error) {
 	return out, nil
 }
 
-// dockerSource is s as the container sees it.
+// dockerSource returns s with the folder of archives in the container.
 func dockerSource(s Source) Source {
 	s.ModelStore, s.Envelope = storeInContainer, ""
 	return s
@@ -101,11 +101,11 @@ func writeDocker(s Source) []byte {
 		lines = append(lines, "--gpus "+quote(d))
 	}
 	lines = append(lines, "--entrypoint torchserve "+image(s), "--start --foreground --ncs --ts-config /home/model-server/config.properties")
-	return script("TorchServe's container", s, dockerNotes(s), inContainer(dockerSource(s)),
+	return script("TorchServe's container", s, dockerNotes(s), containerProperties(dockerSource(s)),
 		"chmod 644 \"$config\"\nstore=$(cd -- "+quote(s.ModelStore)+" && pwd)\n"+strings.Join(lines, " \\\n  ")+"\n")
 }
 
-// dockerGPU is the value of --gpus; "" on the CPU.
+// dockerGPU returns the value of --gpus; "" for the CPU.
 func dockerGPU(s Source) string {
 	id, on := gpu(s.Settings.Device)
 	switch {
@@ -118,9 +118,9 @@ func dockerGPU(s Source) string {
 }
 
 func dockerNotes(s Source) []string {
-	return append(append(sharedNotes(s, true), sizeNotes(s, true)...),
-		fmt.Sprintf("The folder behind store= holds %s: change it to yours.", archive(s)),
-		"Only this machine reaches the ports: inference on 8080, metrics on 8082. Tokens are off, and the management API stays in the container.",
+	return append(append(torchServeNotes(s, true), sizeNotes(s, true)...),
+		fmt.Sprintf("The folder in the line store= contains %s: change it to your folder.", archive(s)),
+		"The ports are open on this machine only: inference on 8080, metrics on 8082. Tokens are disabled, and the management API can be reached only in the container.",
 	)
 }
 
@@ -136,7 +136,7 @@ func dockerFields(s Source) []field {
 	)
 }
 
-// readDocker reads the configuration and the words of docker run.
+// readDocker parses the configuration in the script and the arguments of docker run.
 func readDocker(data []byte, s Source) (map[string]string, error) {
 	out, last, err := readScript(data, dockerSource(s))
 	if err != nil {
@@ -146,10 +146,10 @@ func readDocker(data []byte, s Source) (map[string]string, error) {
 		return nil, errors.New("the last command is not docker run")
 	}
 	out["--gpus"] = ""
-	alone := []string{"--rm", "--init"}
+	switches := []string{"--rm", "--init"} // flags without a value
 	words := last[2:]
 	for len(words) > 1 && strings.HasPrefix(words[0], "--") {
-		if words[0] == alone[0] || words[0] == alone[1] {
+		if words[0] == switches[0] || words[0] == switches[1] {
 			words = words[1:]
 			continue
 		}
@@ -167,12 +167,12 @@ func readDocker(data []byte, s Source) (map[string]string, error) {
 	return out, nil
 }
 
-// readScript reads a script of ours: the configuration in its here-document, the
-// model store, and the words of its last command.
+// readScript parses a script: the configuration in its here-document, the model store, and
+// the words of its last command.
 func readScript(data []byte, s Source) (out map[string]string, last []string, err error) {
 	before, rest, ok := strings.Cut(string(data), "<<'END'\n")
-	text, after, whole := strings.Cut(rest, "\nEND\n")
-	if !ok || !whole {
+	text, after, complete := strings.Cut(rest, "\nEND\n")
+	if !ok || !complete {
 		return nil, nil, errors.New("no configuration between <<'END' and END")
 	}
 	if out, err = readProperties([]byte(text+"\n"), s); err != nil {
@@ -200,7 +200,7 @@ func readScript(data []byte, s Source) (out map[string]string, last []string, er
 	return out, last, nil
 }
 
-// folder is the argument of $(cd -- FOLDER && pwd).
+// folder returns FOLDER of $(cd -- FOLDER && pwd).
 func folder(text string) (string, error) {
 	inner := strings.TrimSuffix(strings.TrimPrefix(text, "$("), ")")
 	commands, err := split(inner)

@@ -14,8 +14,8 @@ import (
 	"sweetspot/profiles/export"
 )
 
-// stub is a program called name that writes its arguments and the variables of
-// the scripts, one a line, and the files it is given, into the folder.
+// stub writes a program with this name to the folder. It writes its arguments, the
+// environment variables of the scripts, and its input files to the folder.
 func stub(t *testing.T, dir, name string) {
 	t.Helper()
 	text := "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$OUT/args\"\n" +
@@ -26,8 +26,8 @@ func stub(t *testing.T, dir, name string) {
 	}
 }
 
-// runScript checks a script with sh -n, runs it with stubs for what it starts, and
-// returns the arguments and the variables those saw.
+// runScript checks a script with sh -n, runs it with stubs for the programs that it starts,
+// and returns their arguments and environment variables.
 func runScript(t *testing.T, format string, s export.Source) (args []string, env, out string) {
 	t.Helper()
 	sh, err := exec.LookPath("sh")
@@ -61,7 +61,7 @@ func runScript(t *testing.T, format string, s export.Source) (args []string, env
 	}
 	left, err := filepath.Glob(filepath.Join(out, "tmp.*"))
 	if err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+		t.Errorf("remaining files: %v, %v", left, err)
 	}
 	return strings.Split(read("args"), "\n"), read("env"), out
 }
@@ -119,7 +119,7 @@ func TestScriptReader(t *testing.T) {
 			{"OMP_NUM_THREADS=1 ", "OMP_NUM_THREADS=2 ", `OMP_NUM_THREADS reads back as "2", want "1"`},
 			{"\nEND\n", "\n", "no configuration between"},
 			{"--foreground", "", "reads back as"},
-			{"set -eu", "set -eu 'x", "without its end"},
+			{"set -eu", "set -eu 'x", "missing closing quote"},
 			{"-store && pwd", "-other && pwd", `store reads back as "model-other"`},
 			{"store=$(cd -- model-store && pwd)", "store=$(pwd)", "want $(cd -- FOLDER && pwd)"},
 			{"docker run", "podman run", "not docker run"},
@@ -127,7 +127,7 @@ func TestScriptReader(t *testing.T) {
 		} {
 			i := strings.LastIndex(text, c.old)
 			if i < 0 {
-				continue // the other script's
+				continue // in the other script only
 			}
 			wrong := text[:i] + c.new + text[i+len(c.old):]
 			if err := export.Verify(export.Document{Format: format, Data: []byte(wrong)}, s); err == nil || !strings.Contains(err.Error(), c.want) {

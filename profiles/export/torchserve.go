@@ -8,39 +8,40 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// fitsTorchServe tells why s is no setting of TorchServe's.
-func fitsTorchServe(s Source, force bool) error {
-	if err := untold(s); err != nil {
+// checkTorchServe returns an error if TorchServe cannot have these settings or, without force,
+// if the export would be misleading.
+func checkTorchServe(s Source, force bool) error {
+	if err := checkComplete(s); err != nil {
 		return err
 	}
 	limits := knob.Limits{Rule: knob.TorchServe, BatchAxis: s.Model.BatchAxis, BatchWhy: "see the profile's model"}
-	if err := plainSettings(forTorchServe(s)).Validate(limits); err != nil {
+	if err := commonSettings(forTorchServe(s)).Validate(limits); err != nil {
 		return err
 	}
 	if forTorchServe(s).Model.Name == "" {
-		return fmt.Errorf("model name %q: TorchServe finds settings by name and wants letters, digits, _ - . in it", s.Model.Name)
+		return fmt.Errorf("model name %q: TorchServe accepts only names of letters, digits, . _ and -", s.Model.Name)
 	}
 	if force {
 		return nil
 	}
 	if s.Options.Rule == knob.Eager {
-		return fmt.Errorf("measured under the eager rule, which batches otherwise than TorchServe, so its figures do not hold there; "+
+		return fmt.Errorf("measured under the eager rule, which is not the batching rule of TorchServe, so that the figures do not apply to it; "+
 			"measure again with --rule torchserve; %w", ErrRefused)
 	}
 	if forTorchServe(s).Settings != s.Settings {
-		return fmt.Errorf("batch_delay_ms %s would become %s: TorchServe takes whole milliseconds from 1; %w",
+		return fmt.Errorf("batch_delay_ms %s would become %s: TorchServe accepts only whole milliseconds from 1; %w",
 			s.Settings.Get(knob.BatchDelay), forTorchServe(s).Settings.Get(knob.BatchDelay), ErrRefused)
 	}
 	return nil
 }
 
-// forTorchServe is s with what TorchServe can express: a delay in whole
-// milliseconds and never 0, which it reads as unset, and a name it accepts.
+// forTorchServe returns s with values that TorchServe accepts: a valid name, and a delay in
+// whole milliseconds from 1, because TorchServe uses its default for 0.
 func forTorchServe(s Source) Source {
 	ms := (s.Settings.BatchDelay + time.Millisecond - 1).Truncate(time.Millisecond)
 	s.Settings.BatchDelay = max(time.Millisecond, ms)
-	if name := plainName(s.Model.Name); name != s.Model.Name {
-		s.ownName, s.Model.Name = s.Model.Name, name
+	if name := validName(s.Model.Name); name != s.Model.Name {
+		s.originalName, s.Model.Name = s.Model.Name, name
 	}
 	if s.Model.Version == "" {
 		s.Model.Version = "1.0"
@@ -54,9 +55,9 @@ func forTorchServe(s Source) Source {
 	return s
 }
 
-// plainName replaces what TorchServe's archiver allows in no name, and Triton's
-// folders had better not have.
-func plainName(name string) string {
+// validName replaces characters that TorchServe's archiver does not allow in names and that
+// are unsuitable for the folders of Triton.
+func validName(name string) string {
 	out := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.", r) {
 			return r

@@ -10,17 +10,17 @@ import (
 	"sweetspot/profiles"
 )
 
-// fitsTriton tells why s is no configuration of Triton's.
-func fitsTriton(s Source, _ bool) error {
-	if err := untold(s); err != nil {
+// checkTriton returns an error if Triton cannot have these settings.
+func checkTriton(s Source, _ bool) error {
+	if err := checkComplete(s); err != nil {
 		return err
 	}
 	limits := knob.Limits{Rule: knob.Eager, BatchAxis: s.Model.BatchAxis, BatchWhy: "see the profile's model"}
-	if err := plainSettings(s).Validate(limits); err != nil {
+	if err := commonSettings(s).Validate(limits); err != nil {
 		return err
 	}
 	if forTriton(s).Model.Name == "" {
-		return fmt.Errorf("model name %q: Triton wants a folder of that name; use letters, digits, _ - . in it", s.Model.Name)
+		return fmt.Errorf("model name %q: Triton needs a folder with that name; use letters, digits, . _ and -", s.Model.Name)
 	}
 	for _, t := range s.tensors() {
 		if _, ok := tritonType(t.Type); !ok {
@@ -30,15 +30,15 @@ func fitsTriton(s Source, _ bool) error {
 	return nil
 }
 
-// forTriton is s with a name that a folder can have.
+// forTriton returns s with a name that is valid for a folder.
 func forTriton(s Source) Source {
-	if name := plainName(s.Model.Name); name != s.Model.Name {
-		s.ownName, s.Model.Name = s.Model.Name, name
+	if name := validName(s.Model.Name); name != s.Model.Name {
+		s.originalName, s.Model.Name = s.Model.Name, name
 	}
 	return s
 }
 
-// tensors are the model's inputs and outputs, when both are known.
+// tensors returns the inputs and the outputs of the model; nil unless both are known.
 func (s Source) tensors() []profiles.Tensor {
 	if len(s.Model.Inputs) == 0 || len(s.Model.Outputs) == 0 {
 		return nil
@@ -46,7 +46,7 @@ func (s Source) tensors() []profiles.Tensor {
 	return append(append([]profiles.Tensor{}, s.Model.Inputs...), s.Model.Outputs...)
 }
 
-// tritonType is Triton's word for an element type.
+// tritonType returns Triton's name of an element type.
 func tritonType(oip string) (string, bool) {
 	switch oip {
 	case "BYTES":
@@ -57,13 +57,13 @@ func tritonType(oip string) (string, bool) {
 	return "", false
 }
 
-// onORT tells whether Triton's ONNX Runtime backend runs the model.
-func onORT(s Source) bool {
+// usesONNXRuntime reports whether the ONNX Runtime backend of Triton runs the model.
+func usesONNXRuntime(s Source) bool {
 	return strings.HasPrefix(s.Machine.Runtime, "onnxruntime") || strings.HasSuffix(s.Model.Source, ".onnx")
 }
 
-// batches tells whether Triton forms batches. At batch size 1 it does too, with
-// one request each: without its batcher it bounds no queue.
+// batches reports whether dynamic batching is used. It is used also at batch size 1,
+// because without it Triton does not limit the queue.
 func batches(s Source) bool { return s.Model.BatchAxis }
 
 func maxBatch(s Source) int {
@@ -73,13 +73,13 @@ func maxBatch(s Source) int {
 	return 0
 }
 
-// writeTriton writes config.pbtxt, in the text form of protocol buffers.
+// writeTriton writes config.pbtxt, in the text format of protocol buffers.
 func writeTriton(s Source) []byte {
 	var b strings.Builder
 	b.Write(heading("config.pbtxt for Triton", s, tritonNotes(s)))
 	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
 	line("name: %s", strconv.QuoteToASCII(s.Model.Name))
-	if onORT(s) {
+	if usesONNXRuntime(s) {
 		line(`backend: "onnxruntime"`)
 	}
 	line("max_batch_size: %d", maxBatch(s))
@@ -94,14 +94,14 @@ func writeTriton(s Source) []byte {
 			"  default_queue_policy {\n    max_queue_size: %d\n  }\n}",
 			s.Settings.BatchSize, s.Settings.BatchDelay/time.Microsecond, s.Settings.QueueSize)
 	}
-	if onORT(s) {
+	if usesONNXRuntime(s) {
 		line("parameters {\n  key: \"intra_op_thread_count\"\n  value {\n    string_value: \"%d\"\n  }\n}", s.Settings.Threads)
 	}
 	return []byte(b.String())
 }
 
-// instance is where the instances run, as two fields' text. Without a number
-// they would go to every GPU, so many on each.
+// instance returns the device of the instances, as the texts of two fields. Without a GPU
+// number Triton would start this number of instances on each GPU.
 func instance(s Source) (kind, gpus string) {
 	if _, on := gpu(s.Settings.Device); !on {
 		return "KIND_CPU", ""
@@ -109,8 +109,8 @@ func instance(s Source) (kind, gpus string) {
 	return "KIND_GPU", fmt.Sprintf("\n    gpus: [ %d ]", gpuNumber(s))
 }
 
-// gpuNumber is the GPU the settings name; 0 for the first and for one named
-// otherwise, which has to be made the only one.
+// gpuNumber returns the number of the GPU in the settings. It is 0 if they have no number; a
+// GPU with another name must then be the only visible one.
 func gpuNumber(s Source) int {
 	if ids := deviceIDs(s); ids != nil {
 		return ids[0]
@@ -118,17 +118,17 @@ func gpuNumber(s Source) int {
 	return 0
 }
 
-// writeTensors writes inputs or outputs. Triton takes no empty dims: a scalar is
-// one element that it reshapes.
-func writeTensors(b *strings.Builder, what string, ts []profiles.Tensor) {
-	fmt.Fprintf(b, "%s [\n", what)
+// writeTensors writes inputs or outputs. Triton does not allow empty dims: a scalar is
+// written as one element with a reshape.
+func writeTensors(b *strings.Builder, list string, ts []profiles.Tensor) {
+	fmt.Fprintf(b, "%s [\n", list)
 	for i, t := range ts {
-		word, _ := tritonType(t.Type)
-		scalar := ""
+		dataType, _ := tritonType(t.Type)
+		reshape := ""
 		if len(t.Shape) == 0 {
-			scalar = "\n    reshape { shape: [ ] }"
+			reshape = "\n    reshape { shape: [ ] }"
 		}
-		fmt.Fprintf(b, "  {\n    name: %s\n    data_type: %s\n    dims: [ %s ]%s\n  }", strconv.QuoteToASCII(t.Name), word, dims(t), scalar)
+		fmt.Fprintf(b, "  {\n    name: %s\n    data_type: %s\n    dims: [ %s ]%s\n  }", strconv.QuoteToASCII(t.Name), dataType, dims(t), reshape)
 		if i < len(ts)-1 {
 			b.WriteByte(',')
 		}
@@ -152,34 +152,34 @@ func tritonNotes(s Source) []string {
 	out := append(append(verdictNotes(s), ownNotes(s)...), tritonFolder(s))
 	if s.Options.Rule == knob.TorchServe {
 		out = append(out, "Measured under the torchserve rule: Triton counts the delay from the arrival of the oldest request, TorchServe from the "+
-			"first take, so the figures above hold nearly, not exactly. Measure with --rule eager to come closer.")
+			"first take, so that the figures above are approximate. Measure with --rule eager for better ones.")
 	}
 	out = append(out, tritonBatchNotes(s)...)
 	if s.Settings.Precision == knob.HalfPrecision {
-		out = append(out, "FP16 has no key for ONNX Runtime: put an FP16 copy of the model into the folder. A TensorRT build of Triton has "+
+		out = append(out, "FP16 has no key for ONNX Runtime: copy an FP16 version of the model to the folder. A TensorRT build of Triton has "+
 			"optimization.execution_accelerators with precision_mode FP16 instead, which was not measured.")
 	}
 	if id, on := gpu(s.Settings.Device); on && id != "" && deviceIDs(s) == nil {
-		out = append(out, fmt.Sprintf("device %s has no key: gpus takes numbers; start Triton with CUDA_VISIBLE_DEVICES=%s, which makes it number 0.", s.Settings.Device, id))
+		out = append(out, fmt.Sprintf("device %s has no key: gpus accepts numbers only; start Triton with CUDA_VISIBLE_DEVICES=%s, so that this GPU is number 0.", s.Settings.Device, id))
 	}
-	if !onORT(s) {
-		out = append(out, fmt.Sprintf("backend and threads %d are not written: which keys they have depends on what runs the model; add them.", s.Settings.Threads))
+	if !usesONNXRuntime(s) {
+		out = append(out, fmt.Sprintf("backend and threads %d are not written: their keys depend on the backend; add them.", s.Settings.Threads))
 	}
 	if s.tensors() == nil {
-		out = append(out, "input and output are not written, as the profile does not hold them: Triton completes them from the model, "+
-			"or does not start; with --disable-auto-complete-config they have to be added.")
+		out = append(out, "input and output are not written, because the profile does not have them: Triton takes them from the model "+
+			"if it can; otherwise, and with --disable-auto-complete-config, they must be added.")
 	}
 	return out
 }
 
-// tritonFolder says where in the model repository things go.
+// tritonFolder says where the files must be in the model repository.
 func tritonFolder(s Source) string {
-	out := fmt.Sprintf("This file goes into the folder %s of the model repository", s.Model.Name)
-	if onORT(s) {
-		out += ", the ONNX model into it as 1/model.onnx"
+	out := fmt.Sprintf("Copy this file to the folder %s of the model repository", s.Model.Name)
+	if usesONNXRuntime(s) {
+		out += ", and the ONNX model to 1/model.onnx in that folder"
 	}
-	if s.ownName != "" {
-		out += fmt.Sprintf("; %q is no good name for a folder", s.ownName)
+	if s.originalName != "" {
+		out += fmt.Sprintf("; %q is not a suitable name for a folder", s.originalName)
 	}
 	return out + "."
 }
@@ -187,9 +187,9 @@ func tritonFolder(s Source) string {
 func tritonBatchNotes(s Source) []string {
 	switch {
 	case !batches(s):
-		return []string{fmt.Sprintf("The model has no batch axis, so there is no batcher, and without one Triton bounds no queue: queue size %d has no key.", s.Settings.QueueSize)}
+		return []string{fmt.Sprintf("The model has no batch axis, so that there is no dynamic batching. Without it Triton does not limit the queue: queue size %d has no key.", s.Settings.QueueSize)}
 	case s.Settings.BatchSize == 1:
-		return []string{"At batch size 1 the batcher is there for its queue's bound; the delay does nothing."}
+		return []string{"At batch size 1 dynamic batching is used because it limits the queue; the delay has no effect."}
 	}
 	return nil
 }

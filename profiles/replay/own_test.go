@@ -13,8 +13,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestOwnKnobs: a profile of a server elsewhere is replayed with that server's knobs,
-// and tells no more than it did.
+// TestOwnKnobs: a profile of a remote server is replayed with the own knobs of that server,
+// and without the figures that the server did not report.
 func TestOwnKnobs(t *testing.T) {
 	p := &profiles.Profile{Header: profiles.Header{ID: "x", Model: profiles.Model{Name: "cat"}}}
 	for i, own := range []knob.OwnValues{"instances=1 max_batch_size=8", "instances=2 max_batch_size=8", "instances=1 max_batch_size=32"} {

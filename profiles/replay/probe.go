@@ -15,20 +15,20 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// saturates tells whether a load fills every batch of the settings in force.
+// saturates reports whether a load fills all batches of the settings in force.
 func (t *Target) saturates(l load.Spec) bool {
 	return l.Mode == load.Closed && l.Concurrency > t.current.Workers*t.current.BatchSize
 }
 
-// A probe is asked in blocks of so much of its own time, and told no longer than
-// a Measurement without a limit.
+// probeBlock is the length of the blocks of a probe, in its simulated time. maxProbe is the
+// limit of a Measurement without one.
 const (
-	probeBlock   = 50 * time.Millisecond
-	probeLongest = 60 * time.Second
+	probeBlock = 50 * time.Millisecond
+	maxProbe   = 60 * time.Second
 )
 
-// probe answers a saturating load with full batches, one after the other on each
-// worker.
+// probe simulates full batches under a saturating load. Each worker executes one batch
+// after the other.
 func (t *Target) probe(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	curve, err := t.curve()
 	if err != nil {
@@ -36,81 +36,81 @@ func (t *Target) probe(ctx context.Context, m sweep.Measurement) (trial.Result, 
 	}
 	limit := m.Time
 	if limit == 0 {
-		limit = probeLongest
+		limit = maxProbe
 	}
-	p := newProbing(curve, t.current, m)
-	for at := probeBlock; at <= limit && !p.full(); at += probeBlock {
+	p := newSimulation(curve, t.current, m)
+	for end := probeBlock; end <= limit && !p.full(); end += probeBlock {
 		if ctx.Err() != nil {
 			return trial.Result{}, context.Cause(ctx)
 		}
-		if !p.until(at) {
+		if !p.advance(end) {
 			continue
 		}
 		if m.Progress != nil {
-			m.Progress(at, p.samples)
+			m.Progress(end, p.samples)
 		}
-		if stop, _ := m.Stop(at, p.samples); stop {
+		if stop, _ := m.Stop(end, p.samples); stop {
 			break
 		}
 	}
 	return sweep.Summarize(p.result(), m.Load, m.SLA, "service times of "+t.profile.Header.ID), nil
 }
 
-// shown is how many batches a worker shows beside a recorded result.
-const shown = 20
+// reportedBatches is the number of batches per worker that reportFullBatches simulates.
+const reportedBatches = 20
 
-// show lets a measurement that was recorded see full batches too, where its load
-// makes them: the load of a probe may be one that the profile has, and nothing
-// tells the two apart. Stop is not asked, for the result is there.
-func (t *Target) show(m sweep.Measurement) {
+// reportFullBatches calls Progress of a measurement with full batches if its load is
+// saturating, although its result was recorded: the measurement may be a probe whose load
+// the profile has too. Stop is not called, because the result is known.
+func (t *Target) reportFullBatches(m sweep.Measurement) {
 	curve, err := t.curve()
 	if err != nil || m.Progress == nil || !t.saturates(m.Load) {
 		return
 	}
-	p := newProbing(curve, t.current, m)
-	end := shown * curve.At(t.current.BatchSize)
-	p.until(end)
+	p := newSimulation(curve, t.current, m)
+	end := reportedBatches * curve.At(t.current.BatchSize)
+	p.advance(end)
 	m.Progress(end, p.samples)
 }
 
-// curve is the service time of full batches of the settings in force: of a probe
-// of theirs if one was recorded, else the profile's curve.
+// curve returns the service times of the settings in force: of their probe, if one was
+// recorded for full batches, else of the curve of the profile.
 func (t *Target) curve() (servicetime.Curve, error) {
 	s := t.current
 	for _, b := range t.profile.Probes {
 		median, ok := b.ServiceTime.Median.Get()
-		if !ok || b.BatchSize != s.BatchSize || profiles.KeyOf(b.Settings) != profiles.KeyOf(s) {
+		if !ok || b.BatchSize != s.BatchSize || profiles.CurveKeyOf(b.Settings) != profiles.CurveKeyOf(s) {
 			continue
 		}
 		e := trial.Estimate{Value: b.ServiceTime.Median, Low: b.ServiceTime.Low, High: b.ServiceTime.High}
-		at := servicetime.Line(time.Duration(median*float64(time.Millisecond)), 0)
-		return at.WithSpread(sigma(e) * math.Sqrt(float64(max(b.Runs, 1)))), nil
+		line := servicetime.Line(time.Duration(median*float64(time.Millisecond)), 0)
+		return line.WithSpread(logStandardError(e) * math.Sqrt(float64(max(b.Runs, 1)))), nil
 	}
-	c, ok := t.times[profiles.KeyOf(s)]
+	c, ok := t.times[profiles.CurveKeyOf(s)]
 	if !ok {
-		return c, fmt.Errorf("replay: %s tells no service times of %v: its trials have no batches; record it with a target that tells them", t.profile.Header.ID, s)
+		return c, fmt.Errorf("replay: %s has no service times of %v: its trials have no batches; record it with a target that reports them", t.profile.Header.ID, s)
 	}
 	return c, nil
 }
 
-// probing makes the samples of a probe as time goes on.
-type probing struct {
+// simulation simulates a probe and has its samples.
+type simulation struct {
 	curve   servicetime.Curve
 	size    int
-	most    int // samples; 0 is no limit
+	max     int // limit of the number of samples; 0 is no limit
 	clients int
 	rng     *rand.Rand
-	workers []running
+	workers []batch
 	samples []load.Sample
 }
 
-// running is the batch that a worker executes.
-type running struct{ end, took time.Duration }
+// batch is a batch that a worker executes: when it ends, and its service time.
+type batch struct{ end, service time.Duration }
 
-func newProbing(c servicetime.Curve, s knob.Settings, m sweep.Measurement) *probing {
-	p := &probing{
-		curve: c, size: s.BatchSize, most: m.Max, clients: m.Load.Concurrency,
-		rng: rand.New(rand.NewPCG(m.Seed, resampleStream)), workers: make([]running, s.Workers),
+func newSimulation(c servicetime.Curve, s knob.Settings, m sweep.Measurement) *simulation {
+	p := &simulation{
+		curve: c, size: s.BatchSize, max: m.Max, clients: m.Load.Concurrency,
+		rng: rand.New(rand.NewPCG(m.Seed, resampleStream)), workers: make([]batch, s.Workers),
 	}
 	for i := range p.workers {
 		p.workers[i] = p.next(0)
@@ -118,16 +118,16 @@ func newProbing(c servicetime.Curve, s knob.Settings, m sweep.Measurement) *prob
 	return p
 }
 
-// next is a batch that begins now.
-func (p *probing) next(now time.Duration) running {
-	took := time.Duration(float64(p.curve.At(p.size)) * math.Exp(p.curve.Sigma(p.size)*p.rng.NormFloat64()))
-	return running{now + took, took}
+// next returns a batch that starts now.
+func (p *simulation) next(now time.Duration) batch {
+	service := time.Duration(float64(p.curve.At(p.size)) * math.Exp(p.curve.Sigma(p.size)*p.rng.NormFloat64()))
+	return batch{now + service, service}
 }
 
-func (p *probing) full() bool { return p.most > 0 && len(p.samples) >= p.most }
+func (p *simulation) full() bool { return p.max > 0 && len(p.samples) >= p.max }
 
-// until lets batches end up to the given time and tells whether any did.
-func (p *probing) until(at time.Duration) bool {
+// advance simulates until end and reports whether a batch has ended.
+func (p *simulation) advance(end time.Duration) bool {
 	before := len(p.samples)
 	for !p.full() {
 		first := &p.workers[0]
@@ -136,30 +136,30 @@ func (p *probing) until(at time.Duration) bool {
 				first = &p.workers[i]
 			}
 		}
-		if first.end > at {
+		if first.end > end {
 			break
 		}
-		p.batch(*first)
+		p.add(*first)
 		*first = p.next(first.end)
 	}
 	return len(p.samples) > before
 }
 
-// batch adds the answers of one batch. By Little's law its requests have waited
-// for as long as it takes to serve all clients once.
-func (p *probing) batch(b running) {
+// add adds the samples of one batch. By Little's law the latency of its requests is the
+// time in which all clients are served once.
+func (p *simulation) add(b batch) {
 	rounds := float64(p.clients) / float64(len(p.workers)*p.size)
-	latency := min(b.end, time.Duration(max(1, rounds)*float64(b.took)))
+	latency := min(b.end, time.Duration(max(1, rounds)*float64(b.service)))
 	for range p.size {
 		p.samples = append(p.samples, load.Sample{
-			Planned: b.end - latency, Latency: latency, Model: b.took, Queue: latency - min(latency, b.took),
+			Planned: b.end - latency, Latency: latency, Model: b.service, Queue: latency - min(latency, b.service),
 			Batch: int32(p.size), Status: 200, Outcome: load.OK,
 		})
 	}
 }
 
-// result is the run as a generator would tell it.
-func (p *probing) result() load.Result {
+// result returns the result of the run in the form of the load generator.
+func (p *simulation) result() load.Result {
 	r := load.Result{Samples: p.samples, Sent: len(p.samples)}
 	for _, s := range p.samples {
 		r.Seconds = max(r.Seconds, (s.Planned + s.Latency).Seconds())

@@ -1,30 +1,27 @@
-// Package replay answers a sweep from a recorded profile: a sweep.Target for
-// which no model runs, so that every strategy can be tried on one recorded grid.
+// Package replay is a sweep.Target whose measurements come from a recorded profile. No
+// model runs, so that all strategies can be tried on one recorded grid.
 //
-// [Open] makes a [Target] of a profile, [Read] of a file, which may be packed
-// with gzip. What it tells is what was recorded:
+// [Open] returns a [Target] for a profile, [Read] for a file, which may be compressed with
+// gzip. Its results are those that were recorded:
 //
-//   - Settings that were not recorded cannot be applied, and a load under which
-//     they were not recorded cannot be measured. The errors say what there is.
-//     The size of the queue is no part of the question, unless the profile has
-//     several.
-//   - The first measurement of a point is its first trial as it stands; then come
-//     its repeats and validations in their order. When those are used up, the
-//     first trial is drawn again within its intervals: its latencies all by one
-//     factor, its throughput by another, both from the measurement's seed. The
-//     same measurements in the same order with the same seeds give the same
-//     results.
-//   - Promises are judged anew by the recorded figures, so that a sweep may ask
-//     for another limit. The percentile has to be one that profiles keep with
-//     its interval: P50, P90, P95, P99 or P99.9 of request latency, or what the
-//     recorded promise binds.
-//   - A closed load that keeps all workers busy with more clients than were
-//     recorded is taken for a service-time probe: full batches whose times are
-//     those of the probe that was recorded, or of the trials' executions
-//     ([profiles.ServiceTimes]).
+//   - Settings that were not recorded cannot be applied, and cannot be measured under a
+//     load that was not recorded for them. The errors say what was recorded. The queue
+//     size is ignored if all trials of the profile have the same one.
+//   - The first measurement of a point is its first trial, unchanged. The next ones are
+//     its repeats and validations, in their order. After that the first trial is
+//     resampled within its intervals: all latencies are multiplied by one random factor,
+//     and the throughput by another one. Both depend on the seed of the measurement. The
+//     same measurements in the same order with the same seeds give the same results.
+//   - Verdicts are computed for the promise of the sweep from the recorded figures, so
+//     that its limit may differ from the recorded one. The percentile must be one that
+//     profiles have with an interval: P50, P90, P95, P99 or P99.9 of request latency, or
+//     the percentile of the recorded promise.
+//   - A closed load that saturates all workers and was not recorded is answered as a
+//     service-time probe: with full batches. Their times are those of the recorded
+//     probe or, without one, of the trials ([profiles.ServiceTimes]).
 //
-// A measurement takes as long as reading memory: a budget of time does not bind,
-// and Stop is asked by probes only. One goroutine uses a Target at a time.
+// A measurement takes almost no time, so that a budget of time has no effect. Stop is
+// called only by probes. A Target is not safe for concurrent use.
 package replay
 
 import (
@@ -45,32 +42,32 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Target is a recorded profile as something to measure.
+// Target measures a recorded profile.
 type Target struct {
-	profile *profiles.Profile
-	times   profiles.ServiceTimes
-	points  map[point][]trial.Trial // in the order of the file
-	order   []knob.Settings         // recorded settings, without their queue sizes if there is only one
-	queues  bool                    // the profile has several queue sizes
-	looks   map[point]int           // measurements so far
-	current knob.Settings
+	profile  *profiles.Profile
+	times    profiles.ServiceTimes
+	points   map[point][]trial.Trial // in the order of the file
+	order    []knob.Settings         // recorded settings; without queue sizes if all are equal
+	queues   bool                    // the profile has several queue sizes
+	measured map[point]int           // number of measurements so far
+	current  knob.Settings
 }
 
-// point is what was measured.
+// point is a measured combination of settings and load.
 type point struct {
 	settings knob.Settings
 	load     load.Spec
 }
 
-// Read opens the profile at path; one that ends in .gz is unpacked. Its warnings,
-// such as a torn last line, are in the profile of Target.Profile.
+// Read opens the profile at path. A file whose name ends in .gz is decompressed. Warnings,
+// such as that of an incomplete last line, are in the profile of Target.Profile.
 func Read(path string) (*Target, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
 	if strings.HasSuffix(path, ".gz") {
-		if data, err = unpack(data); err != nil {
+		if data, err = decompress(data); err != nil {
 			return nil, fmt.Errorf("replay: %s: %w", path, err)
 		}
 	}
@@ -81,7 +78,7 @@ func Read(path string) (*Target, error) {
 	return Open(p)
 }
 
-func unpack(data []byte) ([]byte, error) {
+func decompress(data []byte) ([]byte, error) {
 	r, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
@@ -89,11 +86,11 @@ func unpack(data []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// Open makes a target of a profile, which it keeps and does not change. The
-// settings of its first trial are in force. Live recordings, which follow no
-// plan, and profiles without a trial are an error.
+// Open returns a target for a profile, which it references and does not change. At first the
+// settings of its first trial are in force. A profile without trials of a sweep, such as
+// a live recording, is an error.
 func Open(p *profiles.Profile) (*Target, error) {
-	t := &Target{profile: p, times: p.Times(), points: map[point][]trial.Trial{}, looks: map[point]int{}}
+	t := &Target{profile: p, times: p.ServiceTimes(), points: map[point][]trial.Trial{}, measured: map[point]int{}}
 	sizes := map[int]bool{}
 	for _, r := range p.Trials {
 		sizes[r.Settings.QueueSize] = true
@@ -107,17 +104,17 @@ func Open(p *profiles.Profile) (*Target, error) {
 		if !slices.Contains(t.order, s) {
 			t.order = append(t.order, s)
 		}
-		at := point{s, r.Load}
-		t.points[at] = append(t.points[at], r)
+		p := point{s, r.Load}
+		t.points[p] = append(t.points[p], r)
 	}
 	if len(t.order) == 0 {
-		return nil, fmt.Errorf("replay: %s has no trials of a sweep to replay; name the profile of a sweep", p.Header.ID)
+		return nil, fmt.Errorf("replay: %s has no trials of a sweep to replay; choose the profile of a sweep", p.Header.ID)
 	}
 	t.current = p.Trials[0].Settings
 	return t, nil
 }
 
-// key is the settings as they are compared.
+// key returns the settings that are compared.
 func (t *Target) key(s knob.Settings) knob.Settings {
 	if !t.queues {
 		s.QueueSize = 0
@@ -125,11 +122,10 @@ func (t *Target) key(s knob.Settings) knob.Settings {
 	return s
 }
 
-// Profile is what is replayed. It is not to be changed.
+// Profile returns the replayed profile. It must not be changed.
 func (t *Target) Profile() *profiles.Profile { return t.profile }
 
-// Info is the recorded model and machine. Knobs of which one value was recorded
-// are fixed.
+// Info returns the recorded model and machine. Knobs with only one recorded value are fixed.
 func (t *Target) Info(context.Context) (sweep.Info, error) {
 	h := t.profile.Header
 	first := t.profile.Trials[0]
@@ -146,7 +142,7 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 	for _, k := range t.knobs() {
 		values := t.values(k.Name)
 		if len(values) == 1 {
-			info.Fixed[k.Name] = "the replayed profile has no other"
+			info.Fixed[k.Name] = "the replayed profile has no other value"
 		}
 		if !first.Settings.Has(k.Name) {
 			info.Limits.Unreported = append(info.Limits.Unreported, k.Name)
@@ -159,10 +155,10 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 	return info, nil
 }
 
-// knobs are the seven and those that the recorded target brought.
+// knobs returns the common knobs and the own knobs of the recorded target.
 func (t *Target) knobs() knob.Table { return knob.TableOf(t.order...) }
 
-// recordedFigures is what the trials have figures of. Recorded probes tell service times too.
+// recordedFigures says which figures the trials have. Probes have service times too.
 func (t *Target) recordedFigures() trial.MetricSet {
 	timed := len(t.times) > 0
 	out := trial.MetricSet{ModelLatency: timed, Batches: timed}
@@ -176,7 +172,7 @@ func (t *Target) recordedFigures() trial.MetricSet {
 	return out
 }
 
-// values are the recorded values of a knob, in the order of the file.
+// values returns the recorded values of a knob, in the order of the file.
 func (t *Target) values(n knob.Name) []string {
 	var out []string
 	for _, s := range t.order {
@@ -187,17 +183,17 @@ func (t *Target) values(n knob.Name) []string {
 	return out
 }
 
-// Apply puts recorded settings in force. For others it says what was recorded.
+// Apply puts recorded settings in force. For other settings the error says what was recorded.
 func (t *Target) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error) {
 	if !slices.Contains(t.order, t.key(s)) {
-		return sweep.Applied{}, fmt.Errorf("replay: %v was not recorded in %s: of its %d settings %s", s, t.profile.Header.ID, len(t.order), t.ranges())
+		return sweep.Applied{}, fmt.Errorf("replay: %v was not recorded in %s: in its %d settings %s", s, t.profile.Header.ID, len(t.order), t.ranges())
 	}
 	t.current = s
 	return sweep.Applied{Settings: s}, nil
 }
 
-// ranges are the recorded values of every knob with more than one; one that has
-// them all may still lack a combination.
+// ranges returns the recorded values of all knobs with more than one value. Not all
+// combinations need have been recorded.
 func (t *Target) ranges() string {
 	var out []string
 	for _, k := range t.knobs() {
@@ -211,37 +207,37 @@ func (t *Target) ranges() string {
 	return strings.Join(out, "; ")
 }
 
-// Measure returns what was recorded for the settings in force under m.Load.
+// Measure returns a recorded result of the settings in force under m.Load.
 func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result, error) {
 	if ctx.Err() != nil {
 		return trial.Result{}, context.Cause(ctx)
 	}
-	at := point{t.key(t.current), m.Load}
-	recorded := t.points[at]
+	p := point{t.key(t.current), m.Load}
+	recorded := t.points[p]
 	switch {
 	case len(recorded) > 0:
-		look := t.looks[at]
-		t.looks[at]++
-		t.show(m)
-		if look < len(recorded) {
-			return judged(recorded[look].Result, m.SLA)
+		n := t.measured[p]
+		t.measured[p]++
+		t.reportFullBatches(m)
+		if n < len(recorded) {
+			return judge(recorded[n].Result, m.SLA)
 		}
-		return t.again(recorded[0].Result, m)
+		return t.resample(recorded[0].Result, m)
 	case t.saturates(m.Load):
 		return t.probe(ctx, m)
 	}
-	return trial.Result{}, fmt.Errorf("replay: %v was not recorded under %v in %s: its loads are %s; ask for one of those",
+	return trial.Result{}, fmt.Errorf("replay: %v was not recorded under %v in %s: its loads are %s; use one of them",
 		t.current, m.Load, t.profile.Header.ID, t.loads())
 }
 
-// loads are those recorded, in alphabetical order.
+// loads returns the recorded loads, in alphabetical order.
 func (t *Target) loads() string {
 	seen := map[string]bool{}
-	for at := range t.points {
-		seen[at.load.String()] = true
+	for p := range t.points {
+		seen[p.load.String()] = true
 	}
 	return strings.Join(slices.Sorted(maps.Keys(seen)), ", ")
 }
 
-// Close frees nothing: there is nothing.
+// Close does nothing.
 func (t *Target) Close(context.Context) error { return nil }

@@ -36,7 +36,7 @@ var (
 	nums   = cmp.Options{cmp.AllowUnexported(trial.Num{}), cmpopts.EquateNaNs()}
 )
 
-// gridPlan is 96 settings: 2 x 6 x 4 x 2, in short tests half of them.
+// gridPlan is a plan of 2 x 6 x 4 x 2 = 96 settings, in short tests half of them.
 func gridPlan() plan.Plan {
 	p := plan.Default()
 	p.Model, p.Target, p.Strategy, p.SLA, p.Loads = "sim:test", "virtual", "grid", sla, []load.Spec{closed}
@@ -51,17 +51,17 @@ func gridPlan() plan.Plan {
 	return p
 }
 
-// device is what the grid is recorded on: s(b) = 4 + b ms, fp16 a quarter faster,
-// two workers a third slower each.
+// device returns the target on which the grid is recorded: s(b) = 4 + b ms, times .75 with
+// fp16, times 4/3 with two workers.
 func device(t *testing.T) sweep.Target {
 	t.Helper()
 	var rows []servicetime.Row
 	for _, w := range []int{1, 2} {
-		for format, times := range map[string]float64{"fp32": 1, "fp16": .75} {
+		for precision, factor := range map[string]float64{"fp32": 1, "fp16": .75} {
 			for b := 1; b <= 32; b *= 2 {
-				ms := (4 + float64(b)) * times * (1 + float64(w-1)/3)
+				ms := (4 + float64(b)) * factor * (1 + float64(w-1)/3)
 				rows = append(rows, servicetime.Row{
-					Key: servicetime.Key{Workers: w, Device: "cpu", Precision: format}, Batch: b,
+					Key: servicetime.Key{Workers: w, Device: "cpu", Precision: precision}, Batch: b,
 					Median: time.Duration(ms * 1e6), Spread: .03,
 				})
 			}
@@ -78,7 +78,7 @@ func device(t *testing.T) sweep.Target {
 	return d
 }
 
-// recording is a profile in a test's folder.
+// recording is a profile in the folder of a test.
 type recording struct {
 	*profiles.Writer
 	path string
@@ -93,7 +93,7 @@ func (r recording) End(session.SweepState, int) error {
 	return r.Close()
 }
 
-// run sweeps p on d and returns where it ended and its profile's path.
+// run runs the sweep p on d. It returns the final state and the path of the profile.
 func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "profile.jsonl")
@@ -120,51 +120,49 @@ func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, string) {
 	return st, path
 }
 
-// recordedOnce is the grid's profile and where its sweep ended.
-type recordedOnce struct {
+// recordedGrid has the final state of the sweep and the bytes of its profile. The first test
+// that needs it records it.
+var recordedGrid struct {
 	once  sync.Once
 	sweep session.Sweep
 	data  []byte
 }
 
-// theGrid is recorded by the first test that wants it, and only read afterwards.
-var theGrid recordedOnce
-
-// grid records the grid and opens a copy of its profile.
+// grid opens a copy of the recorded grid.
 func grid(t *testing.T) (*replay.Target, session.Sweep, string) {
 	t.Helper()
-	theGrid.once.Do(func() {
+	recordedGrid.once.Do(func() {
 		st, path := run(t, gridPlan(), device(t))
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		theGrid.sweep, theGrid.data = st, data
+		recordedGrid.sweep, recordedGrid.data = st, data
 	})
 	path := filepath.Join(t.TempDir(), "grid.jsonl")
-	if err := os.WriteFile(path, theGrid.data, 0o600); err != nil {
+	if err := os.WriteFile(path, recordedGrid.data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	target, err := replay.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return target, theGrid.sweep, path
+	return target, recordedGrid.sweep, path
 }
 
-// best is the highest throughput of a passing trial.
+// best returns the highest throughput of a trial that passed.
 func best(trials []trial.Trial) float64 {
-	most := 0.0
+	highest := 0.0
 	for _, t := range trials {
 		if t.Verdict.Result == trial.Pass {
-			most = max(most, t.Throughput.Value.Or(0))
+			highest = max(highest, t.Throughput.Value.Or(0))
 		}
 	}
-	return most
+	return highest
 }
 
-// TestStrategies runs every strategy on the recorded grid. What each has to find
-// is package search's business; here it has to get answers.
+// TestStrategies runs all strategies on the recorded grid: all trials must have results. The
+// quality of the choices is tested in package search.
 func TestStrategies(t *testing.T) {
 	_, recorded, path := grid(t)
 	for _, name := range search.Available() {
@@ -193,8 +191,8 @@ func TestStrategies(t *testing.T) {
 	}
 }
 
-// TestGridAgain: a grid replayed is the grid recorded, trial by trial.
-func TestGridAgain(t *testing.T) {
+// TestReplayedGrid: a replayed grid has the same trials as the recorded one.
+func TestReplayedGrid(t *testing.T) {
 	target, recorded, _ := grid(t)
 	st, _ := run(t, gridPlan(), target)
 	if diff := cmp.Diff(recorded.Choice.Settings, st.Choice.Settings); diff != "" {
@@ -207,11 +205,11 @@ func TestGridAgain(t *testing.T) {
 	}
 }
 
-// probing is a strategy that asks for probes only.
-type probing struct{ left []plan.Point }
+// probeStrategy is a strategy of probes only.
+type probeStrategy struct{ left []plan.Point }
 
-func (p *probing) Left() int { return len(p.left) }
-func (p *probing) Next(trial.History) (plan.Point, bool) {
+func (p *probeStrategy) Left() int { return len(p.left) }
+func (p *probeStrategy) Next(trial.History) (plan.Point, bool) {
 	if len(p.left) == 0 {
 		return plan.Point{}, false
 	}
@@ -221,16 +219,16 @@ func (p *probing) Next(trial.History) (plan.Point, bool) {
 	return next, true
 }
 
-// kept keeps probes.
-type kept struct{ probes []trial.Probe }
+// probeRecorder records probes.
+type probeRecorder struct{ probes []trial.Probe }
 
-func (k *kept) Probe(p trial.Probe) error { k.probes = append(k.probes, p); return nil }
-func (*kept) Trial(trial.Trial) error     { return nil }
-func (*kept) Event(trial.Event) error     { return nil }
-func (*kept) Choice(trial.Choice) error   { return nil }
+func (k *probeRecorder) Probe(p trial.Probe) error { k.probes = append(k.probes, p); return nil }
+func (*probeRecorder) Trial(trial.Trial) error     { return nil }
+func (*probeRecorder) Event(trial.Event) error     { return nil }
+func (*probeRecorder) Choice(trial.Choice) error   { return nil }
 
-// TestProbes: a probe of recorded settings finds the device's service times,
-// though the grid holds no probe.
+// TestProbes: a probe of recorded settings has the service times of the device, although the
+// grid has no probes.
 func TestProbes(t *testing.T) {
 	target, _, _ := grid(t)
 	var points []plan.Point
@@ -243,9 +241,9 @@ func TestProbes(t *testing.T) {
 			want[s] = (4 + float64(b)) * (1 + float64(w-1)/3)
 		}
 	}
-	k := &kept{}
+	k := &probeRecorder{}
 	r := sweep.Runner{
-		Target: target, Strategy: &probing{points}, Recorder: k, SLA: sla, Seed: 1,
+		Target: target, Strategy: &probeStrategy{points}, Recorder: k, SLA: sla, Seed: 1,
 		Explain: func([]trial.Trial, int) trial.Explanation { return trial.Explanation{} },
 	}
 	if _, err := r.Run(t.Context()); err != nil {
@@ -272,9 +270,9 @@ func measure(t *testing.T, target *replay.Target, m sweep.Measurement) trial.Res
 	return r
 }
 
-// TestAgain: the first look is the record, later ones scatter about it within its
-// intervals and follow from their seeds.
-func TestAgain(t *testing.T) {
+// TestResample: the first measurement is the recorded one. Later ones vary within its
+// intervals, and depend on their seeds.
+func TestResample(t *testing.T) {
 	target, recorded, path := grid(t)
 	first := recorded.Trials[len(recorded.Trials)/2]
 	apply := func(target *replay.Target) {
@@ -284,11 +282,11 @@ func TestAgain(t *testing.T) {
 	}
 	apply(target)
 	if diff := cmp.Diff(first.Result, measure(t, target, sweep.Measurement{Load: closed, SLA: sla}), nums); diff != "" {
-		t.Errorf("first look (-recorded +replayed):\n%s", diff)
+		t.Errorf("first measurement (-recorded +replayed):\n%s", diff)
 	}
-	const looks = 20
+	const measurements = 20
 	inside, seen := 0, map[float64]bool{}
-	for seed := range uint64(looks) {
+	for seed := range uint64(measurements) {
 		r := measure(t, target, sweep.Measurement{Load: closed, SLA: sla, Seed: seed})
 		v := r.Latency.P99.Value.Or(0)
 		seen[v] = true
@@ -300,11 +298,11 @@ func TestAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := float64(h.Quantile(.5)) / 1e6; math.Abs(got/r.Latency.P50.Value.Or(0)-1) > .01 {
-			t.Fatalf("histogram's median is %.3f ms, the result's %.3f", got, r.Latency.P50.Value.Or(0))
+			t.Fatalf("the median of the histogram is %.3f ms, that of the result %.3f", got, r.Latency.P50.Value.Or(0))
 		}
 	}
-	if float64(inside) < .8*looks || len(seen) < looks {
-		t.Errorf("%d looks with %d different figures, %d of them in the 95%% interval", looks, len(seen), inside)
+	if float64(inside) < .8*measurements || len(seen) < measurements {
+		t.Errorf("%d measurements with %d different figures, %d of them in the 95%% interval", measurements, len(seen), inside)
 	}
 	other, err := replay.Read(path)
 	if err != nil {
@@ -319,7 +317,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// TestRepeats: the repeats of a point come before anything is drawn.
+// TestRepeats: the repeats of a point are returned before any resampling.
 func TestRepeats(t *testing.T) {
 	p := &profiles.Profile{Header: profiles.Header{ID: "x"}}
 	for n, role := range []trial.Role{trial.RoleLoad, trial.RoleControl, trial.RoleValidation} {
@@ -334,15 +332,15 @@ func TestRepeats(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		got := measure(t, target, sweep.Measurement{Load: closed, SLA: sla}).Throughput.Value.Or(0)
 		if want := float64(100 * n); got != want {
-			t.Errorf("look %d: %.0f/s, want %.0f", n, got, want)
+			t.Errorf("measurement %d: %.0f/s, want %.0f", n, got, want)
 		}
 	}
-	if got := measure(t, target, sweep.Measurement{Load: closed, SLA: sla, Seed: 1}); !strings.Contains(fmt.Sprint(got.Warnings), "drawn again") {
-		t.Errorf("fourth look: warnings %q", got.Warnings)
+	if got := measure(t, target, sweep.Measurement{Load: closed, SLA: sla, Seed: 1}); !strings.Contains(fmt.Sprint(got.Warnings), "resampled") {
+		t.Errorf("fourth measurement: warnings %q", got.Warnings)
 	}
 }
 
-// sample is trial n of one setting, with 100 n requests a second.
+// sample returns trial n of one setting, with 100 n requests per second.
 func sample(n int) trial.Trial {
 	est := func(v float64) trial.Estimate {
 		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(v * .98), High: trial.NumOf(v * 1.02)}
@@ -354,7 +352,7 @@ func sample(n int) trial.Trial {
 	return r
 }
 
-// TestAnotherPromise is judged by what was recorded.
+// TestAnotherPromise: the verdict for another promise is based on the recorded figures.
 func TestAnotherPromise(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -366,7 +364,7 @@ func TestAnotherPromise(t *testing.T) {
 		{"a lower limit", trial.SLA{Percentile: 99, Limit: 40 * time.Millisecond}, trial.Fail, ""},
 		{"a limit within the interval", trial.SLA{Percentile: 99, Limit: 50 * time.Millisecond}, trial.Undecided, ""},
 		{"another percentile", trial.SLA{Percentile: 95, Limit: 40 * time.Millisecond}, trial.Pass, ""},
-		{"no interval", trial.SLA{Percentile: 97, Limit: 40 * time.Millisecond}, 0, "P97 of request latency has no recorded interval; ask for P50, P90"},
+		{"no interval", trial.SLA{Percentile: 97, Limit: 40 * time.Millisecond}, 0, "P97 of request latency has no recorded interval; use P50, P90"},
 		{"the model's", trial.SLA{Percentile: 99, Limit: time.Second, Latency: trial.ModelLatency}, 0, "P99 of model latency has no recorded interval"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -374,10 +372,10 @@ func TestAnotherPromise(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for look := range 2 { // the record, and one drawn again
+			for n := range 2 { // the recorded one, and a resampled one
 				r, err := target.Measure(t.Context(), sweep.Measurement{Load: closed, SLA: tt.sla})
-				if !hasError(err, tt.err) || err == nil && look == 0 && r.Verdict.Result != tt.want {
-					t.Errorf("look %d: %v, %v; want %v, error %q", look, r.Verdict.Result, err, tt.want, tt.err)
+				if !hasError(err, tt.err) || err == nil && n == 0 && r.Verdict.Result != tt.want {
+					t.Errorf("measurement %d: %v, %v; want %v, error %q", n+1, r.Verdict.Result, err, tt.want, tt.err)
 				}
 			}
 		})
@@ -391,7 +389,7 @@ func hasError(err error, want string) bool {
 	return err != nil && strings.Contains(err.Error(), want)
 }
 
-// TestNotRecorded: what was not recorded is an error that says what there is.
+// TestNotRecorded: the error for what was not recorded says what was recorded.
 func TestNotRecorded(t *testing.T) {
 	target, recorded, _ := grid(t)
 	settings := fmt.Sprint(len(recorded.Trials) - 1) // without the validation
@@ -402,25 +400,25 @@ func TestNotRecorded(t *testing.T) {
 	}
 	for _, l := range []load.Spec{{Mode: load.Open, Rate: 50}, {Mode: load.Closed, Concurrency: 1}} {
 		_, err := target.Measure(t.Context(), sweep.Measurement{Load: l, SLA: sla})
-		if !hasError(err, fmt.Sprintf("was not recorded under %v in recorded: its loads are concurrency 16; ask for one of those", l)) {
+		if !hasError(err, fmt.Sprintf("was not recorded under %v in recorded: its loads are concurrency 16; use one of them", l)) {
 			t.Errorf("under %v: %v", l, err)
 		}
 	}
 	s.Workers = 3
 	_, err := target.Apply(t.Context(), s)
-	if !hasError(err, "3 workers, batch 1, delay 1 ms, fp32, cpu, 1 thread was not recorded in recorded: of its "+settings+" settings workers has 1, 2; batch_size has 1, 2, 4, 8, 16, 32; batch_delay_ms has 1, 2, 5, 10") {
+	if !hasError(err, "3 workers, batch 1, delay 1 ms, fp32, cpu, 1 thread was not recorded in recorded: in its "+settings+" settings workers has 1, 2; batch_size has 1, 2, 4, 8, 16, 32; batch_delay_ms has 1, 2, 5, 10") {
 		t.Errorf("3 workers: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	gone := fmt.Errorf("gone")
-	cancel(gone)
-	if _, err := target.Measure(ctx, sweep.Measurement{Load: closed, SLA: sla}); err != gone {
-		t.Errorf("after the context's end: %v", err)
+	cause := fmt.Errorf("cause")
+	cancel(cause)
+	if _, err := target.Measure(ctx, sweep.Measurement{Load: closed, SLA: sla}); err != cause {
+		t.Errorf("after the end of the context: %v", err)
 	}
 }
 
-// TestAnotherQuestion: a search for the highest load gets that error for every
-// trial, and no choice.
+// TestAnotherQuestion: in a search for the highest load all trials have that error, and there
+// is no choice.
 func TestAnotherQuestion(t *testing.T) {
 	target, _, _ := grid(t)
 	p := gridPlan()
@@ -431,31 +429,31 @@ func TestAnotherQuestion(t *testing.T) {
 	}
 }
 
-// TestTorn: a profile that was torn while it was written replays what it holds.
-func TestTorn(t *testing.T) {
+// TestIncomplete: of an incomplete file, the complete trials are replayed.
+func TestIncomplete(t *testing.T) {
 	_, recorded, path := grid(t)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	torn := filepath.Join(t.TempDir(), "torn.jsonl.gz")
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
+	incomplete := filepath.Join(t.TempDir(), "incomplete.jsonl.gz")
+	var compressed bytes.Buffer
+	z := gzip.NewWriter(&compressed)
 	if _, err := z.Write(data[:len(data)/2]); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(torn, packed.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(incomplete, compressed.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	target, err := replay.Read(torn)
+	target, err := replay.Read(incomplete)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := target.Profile()
-	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "torn") || len(p.Trials) < 2*len(recorded.Trials)/5 {
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "incomplete") || len(p.Trials) < 2*len(recorded.Trials)/5 {
 		t.Errorf("%d trials, warnings %q", len(p.Trials), p.Warnings)
 	}
 	st, _ := run(t, gridPlan(), target)
@@ -480,8 +478,8 @@ func TestUnreadable(t *testing.T) {
 	}
 	for _, tt := range []struct{ path, want string }{
 		{filepath.Join(dir, "none"), "no such file"},
-		{write("a.gz", "not packed"), "gzip"},
-		{write("b", "not a profile\n"), "no sweetspot profile"},
+		{write("a.gz", "not compressed"), "gzip"},
+		{write("b", "not a profile\n"), "not a sweetspot profile"},
 		{write("c", `{"t":"header","format":"sweetspot-profile","version":1,"id":"c","kind":"live"}`+"\n"), "c has no trials of a sweep to replay"},
 	} {
 		if _, err := replay.Read(tt.path); !hasError(err, tt.want) {
@@ -490,12 +488,12 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestRecordedGrid replays every strategy on the grid of a real machine, if the
-// repository has one.
+// TestRecordedGrid runs all strategies on the grid of a real machine, if the repository has
+// one.
 func TestRecordedGrid(t *testing.T) {
 	path := filepath.Join("..", "..", "testdata", "grids", "mlp-wide.jsonl.gz")
 	if _, err := os.Stat(path); err != nil {
-		t.Skip("no recorded grid; docs/benchmarks.md says how to make one")
+		t.Skip("no recorded grid; docs/benchmarks.md says how to record one")
 	}
 	strategies := search.Available()
 	if testing.Short() {

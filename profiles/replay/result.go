@@ -13,82 +13,82 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// judged is a recorded result, held against a promise that need not be the
-// recorded one.
-func judged(r trial.Result, sla trial.SLA) (trial.Result, error) {
+// judge returns a recorded result with the verdict for a promise, which may differ from the
+// recorded promise.
+func judge(r trial.Result, sla trial.SLA) (trial.Result, error) {
 	if r.Error != "" {
 		return trial.Result{}, errors.New(r.Error)
 	}
 	if samePromise(r.Verdict, sla) {
-		return r, nil // with the answer that its sequential rule had found
+		return r, nil // with the recorded sequential verdict
 	}
-	p, err := promised(r, sla)
+	p, err := percentile(r, sla)
 	if err != nil {
 		return trial.Result{}, err
 	}
-	r.Verdict = sweep.JudgeInterval(sla, interval(p), r.Counts.Errors(), "judged anew from the recorded figures")
+	r.Verdict = sweep.JudgeInterval(sla, interval(p), r.Counts.Errors(), "judged again from the recorded figures")
 	return r, nil
 }
 
-// sameLatency tells whether a verdict's figures are those a promise binds.
+// sameLatency reports whether the figures of a verdict are of the percentile of a promise.
 func sameLatency(v trial.Verdict, sla trial.SLA) bool {
 	return v.Latency == sla.Latency && v.Percentile == sla.Percentile
 }
 
-// samePromise tells whether a verdict is on the promise.
+// samePromise reports whether a verdict is for a promise.
 func samePromise(v trial.Verdict, sla trial.SLA) bool {
 	return sameLatency(v, sla) && v.LimitMS == float64(sla.Limit)/1e6
 }
 
-// promised is the recorded percentile that a promise binds.
-func promised(r trial.Result, sla trial.SLA) (trial.Estimate, error) {
+// percentile returns the recorded percentile for a promise.
+func percentile(r trial.Result, sla trial.SLA) (trial.Estimate, error) {
 	if sameLatency(r.Verdict, sla) {
 		return trial.Estimate{Value: r.Verdict.ValueMS, Low: r.Verdict.LowMS, High: r.Verdict.HighMS}, nil
 	}
 	if sla.Latency == trial.RequestLatency {
 		l := r.Latency
-		kept := map[float64]trial.Estimate{50: l.P50, 90: l.P90, 95: l.P95, 99: l.P99, 99.9: l.P999}
-		if e, ok := kept[sla.Percentile]; ok {
+		recorded := map[float64]trial.Estimate{50: l.P50, 90: l.P90, 95: l.P95, 99: l.P99, 99.9: l.P999}
+		if e, ok := recorded[sla.Percentile]; ok {
 			return e, nil
 		}
 	}
-	return trial.Estimate{}, fmt.Errorf("replay: P%g of %v latency has no recorded interval; ask for P50, P90, P95, P99 or P99.9 of request latency, or P%g of %v latency",
+	return trial.Estimate{}, fmt.Errorf("replay: P%g of %v latency has no recorded interval; use P50, P90, P95, P99 or P99.9 of request latency, or P%g of %v latency",
 		sla.Percentile, sla.Latency, r.Verdict.Percentile, r.Verdict.Latency)
 }
 
-// interval is an estimate with its open ends.
+// interval converts an estimate. Its open ends are NaN.
 func interval(e trial.Estimate) stat.Interval {
 	nan := math.NaN()
 	return stat.Interval{Value: e.Value.Or(nan), Low: e.Low.Or(nan), High: e.High.Or(nan)}
 }
 
-// resampleStream is the second half of the seed: the load drew from another.
+// resampleStream is the second seed of the random generator, so that it differs from the load's.
 const resampleStream = 0x72657061
 
-// again draws a recorded result anew within its intervals.
-func (t *Target) again(r trial.Result, m sweep.Measurement) (trial.Result, error) {
+// resample returns a recorded result with random figures within its intervals.
+func (t *Target) resample(r trial.Result, m sweep.Measurement) (trial.Result, error) {
 	if r.Error != "" {
 		return trial.Result{}, errors.New(r.Error)
 	}
-	p, err := promised(r, m.SLA)
+	p, err := percentile(r, m.SLA)
 	if err != nil {
 		return trial.Result{}, err
 	}
 	rng := rand.New(rand.NewPCG(m.Seed, resampleStream))
-	slower := math.Exp(sigma(p) * rng.NormFloat64())
-	rate := math.Exp(sigma(r.Throughput) * rng.NormFloat64())
-	r.Throughput = scaled(r.Throughput, rate)
+	latencyFactor := math.Exp(logStandardError(p) * rng.NormFloat64())
+	rateFactor := math.Exp(logStandardError(r.Throughput) * rng.NormFloat64())
+	r.Throughput = scaled(r.Throughput, rateFactor)
 	l := &r.Latency
 	for _, e := range []*trial.Estimate{&l.P50, &l.P90, &l.P95, &l.P99, &l.P999} {
-		*e = scaled(*e, slower)
+		*e = scaled(*e, latencyFactor)
 	}
-	l.Mean, l.Max = times(l.Mean, slower), times(l.Max, slower)
-	if r.Hist, err = stretched(r.Hist, slower); err != nil {
+	l.Mean, l.Max = multiply(l.Mean, latencyFactor), multiply(l.Max, latencyFactor)
+	if r.Hist, err = scaledHist(r.Hist, latencyFactor); err != nil {
 		return trial.Result{}, fmt.Errorf("replay: histogram: %w", err)
 	}
-	why := "drawn again within the recorded intervals"
+	why := "resampled within the recorded intervals"
 	recorded := r.Verdict
-	r.Verdict = sweep.JudgeInterval(m.SLA, interval(scaled(p, slower)), r.Counts.Errors(), why)
+	r.Verdict = sweep.JudgeInterval(m.SLA, interval(scaled(p, latencyFactor)), r.Counts.Errors(), why)
 	if r.Verdict.Result == trial.Undecided && samePromise(recorded, m.SLA) && sameSide(recorded, r.Verdict) {
 		r.Verdict.Result, r.Verdict.Leaning = recorded.Result, recorded.Leaning
 	}
@@ -96,17 +96,18 @@ func (t *Target) again(r trial.Result, m sweep.Measurement) (trial.Result, error
 	return r, nil
 }
 
-// sameSide tells whether the values of two verdicts are on the same side of their
-// limit: the recorded answer then stands, which rests on more than an interval.
+// sameSide reports whether the values of two verdicts are on the same side of their limits.
+// The recorded verdict is kept then, because it is based on more than an interval.
 func sameSide(a, b trial.Verdict) bool {
 	x, ok1 := a.ValueMS.Get()
 	y, ok2 := b.ValueMS.Get()
 	return ok1 && ok2 && (x <= a.LimitMS) == (y <= b.LimitMS)
 }
 
-// sigma is the standard error of the logarithm of a figure, by its 95% interval;
-// an open end is taken to be as far as the other, two are no uncertainty.
-func sigma(e trial.Estimate) float64 {
+// logStandardError returns the standard error of the logarithm of a figure, from its 95%
+// interval. An open end is assumed to be as far from the value as the other end. If both
+// are open it is 0.
+func logStandardError(e trial.Estimate) float64 {
 	const z = 1.96
 	v, low, high := e.Value.Or(0), e.Low.Or(0), e.High.Or(0)
 	switch {
@@ -121,22 +122,23 @@ func sigma(e trial.Estimate) float64 {
 }
 
 func scaled(e trial.Estimate, f float64) trial.Estimate {
-	return trial.Estimate{Value: times(e.Value, f), Low: times(e.Low, f), High: times(e.High, f)}
+	return trial.Estimate{Value: multiply(e.Value, f), Low: multiply(e.Low, f), High: multiply(e.High, f)}
 }
 
-func times(n trial.Num, f float64) trial.Num {
+func multiply(n trial.Num, f float64) trial.Num {
 	if v, ok := n.Get(); ok {
 		return trial.NumOf(v * f)
 	}
 	return n
 }
 
-// strata is how many parts of a histogram are drawn again.
+// strata is the number of parts of a histogram that scaledHist scales.
 const strata = 200
 
-// stretched is a histogram with every latency multiplied by f, in parts that get
-// smaller towards the slow end, where percentiles are read.
-func stretched(h trial.Hist, f float64) (trial.Hist, error) {
+// scaledHist returns a histogram with all latencies multiplied by f. It scales quantiles of
+// parts of the histogram. The parts are smaller at high latencies, so that high
+// percentiles are accurate.
+func scaledHist(h trial.Hist, f float64) (trial.Hist, error) {
 	if h.HDR == "" {
 		return h, nil
 	}

@@ -10,21 +10,22 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// CSV writes a line per trial in the order of the profile, control trials too,
-// with a head that names each column and its unit. Settings are as in JSON, the
-// target's own knobs behind the seven; what is not known is empty.
+// CSV writes one line per trial, in the order of the profile and with the control trials.
+// The first line has the names of the columns with their units. The settings have their
+// names and values of JSON; own knobs of the target follow the common ones. Unknown
+// values are empty.
 func CSV(w io.Writer, p *profiles.Profile) error {
 	out := csv.NewWriter(w)
 	columns := csvColumns(p)
-	head := make([]string, len(columns))
+	titles := make([]string, len(columns))
 	for i, c := range columns {
-		head[i] = c.name
+		titles[i] = c.name
 	}
-	_ = out.Write(head) // a csv.Writer keeps its first error for Error
+	_ = out.Write(titles) // Error returns the first error of a csv.Writer
 	for _, t := range p.Trials {
 		row := make([]string, len(columns))
 		for i, c := range columns {
-			row[i] = c.of(t)
+			row[i] = c.value(t)
 		}
 		_ = out.Write(row)
 	}
@@ -34,8 +35,8 @@ func CSV(w io.Writer, p *profiles.Profile) error {
 
 // csvColumn is one column.
 type csvColumn struct {
-	name string
-	of   func(trial.Trial) string
+	name  string
+	value func(trial.Trial) string
 }
 
 func csvColumns(p *profiles.Profile) []csvColumn {
@@ -63,8 +64,8 @@ func csvColumns(p *profiles.Profile) []csvColumn {
 		csvColumn{"error_rate", func(t trial.Trial) string { return strconv.FormatFloat(t.Verdict.ErrorRate, 'g', -1, 64) }},
 	)
 	for _, f := range []struct {
-		name string
-		of   func(trial.Trial) trial.Num
+		name  string
+		value func(trial.Trial) trial.Num
 	}{
 		{"throughput_rps", func(t trial.Trial) trial.Num { return t.Throughput.Value }},
 		{"throughput_low_rps", func(t trial.Trial) trial.Num { return t.Throughput.Low }},
@@ -86,7 +87,7 @@ func csvColumns(p *profiles.Profile) []csvColumn {
 		{"rss_mb", func(t trial.Trial) trial.Num { return t.Use.RSSMB }},
 	} {
 		columns = append(columns, csvColumn{f.name, func(t trial.Trial) string {
-			v, ok := f.of(t).Get()
+			v, ok := f.value(t).Get()
 			if !ok {
 				return ""
 			}

@@ -8,8 +8,8 @@ import (
 	"sweetspot/profiles/report"
 )
 
-// TestOwnKnobs: a target's own knobs are columns behind the seven, what is not told
-// is empty, and the study has no words of its own for such a server.
+// TestOwnKnobs: own knobs of the target are columns after the common ones, and unknown values
+// are empty. The study writes the names of own knobs.
 func TestOwnKnobs(t *testing.T) {
 	p := profile()
 	p.Trials[0].Settings = knob.Settings{Own: "instances=2 max_batch_size=8"}

@@ -1,9 +1,9 @@
-// Package report draws a recorded profile as a table for people and programs
-// outside of sweetspot: [Study] in the columns of the published tuning study of
-// Animated Drawings, and [CSV] with a line per trial and a column per figure.
+// Package report writes a recorded profile as a table for people and programs outside of
+// sweetspot: [Study] has the columns of the published tuning study of Animated Drawings,
+// [CSV] one line per trial and one column per figure.
 //
-// Both are pure functions of the profile. A figure that was not measured is
-// empty in CSV and n/a in the study, never 0.
+// Both are pure functions of the profile. A figure that was not measured is empty in CSV
+// and n/a in the study, never 0.
 package report
 
 import (
@@ -16,10 +16,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Formats names the forms that Write knows.
+// Formats returns the names of the formats.
 func Formats() []string { return []string{"study", "csv"} }
 
-// Write draws p in the named form.
+// Write writes p in the format with this name.
 func Write(w io.Writer, p *profiles.Profile, format string) error {
 	switch format {
 	case "study":
@@ -27,12 +27,12 @@ func Write(w io.Writer, p *profiles.Profile, format string) error {
 	case "csv":
 		return CSV(w, p)
 	}
-	return fmt.Errorf("--format %s: there is %s%s", format, strings.Join(Formats(), " and "), knob.Suggest(format, Formats()))
+	return fmt.Errorf("--format %s: want %s%s", format, strings.Join(Formats(), " or "), knob.Suggest(format, Formats()))
 }
 
-// measured returns the trials that answer the profile's question: not the
-// controls, which repeat one to see how steady the machine is.
-func measured(p *profiles.Profile) []trial.Trial {
+// withoutControls returns the trials of the profile without the controls, which repeat a
+// trial to test whether the machine is stable.
+func withoutControls(p *profiles.Profile) []trial.Trial {
 	var out []trial.Trial
 	for _, t := range p.Trials {
 		if t.Role != trial.RoleControl {
@@ -42,7 +42,7 @@ func measured(p *profiles.Profile) []trial.Trial {
 	return out
 }
 
-// number is a figure with the given digits after the point, or missing.
+// number formats a figure with this number of decimals; missing replaces an unknown one.
 func number(n trial.Num, digits int, missing string) string {
 	v, ok := n.Get()
 	if !ok {

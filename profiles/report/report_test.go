@@ -15,8 +15,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// profile has three trials, the first of which measured no P99 of requests, and
-// a control.
+// profile returns a profile with three trials and a control. The second one has no P99 of
+// request latency.
 func profile() *profiles.Profile {
 	p := &profiles.Profile{Header: profiles.Header{
 		ID: "20261122T091500Z-7f3a", Model: profiles.Model{Name: "animated-drawings"},
@@ -56,8 +56,8 @@ func TestStudy(t *testing.T) {
 	}
 	const want = `# animated-drawings
 
-SLA: P99 of request latency <= 100ms. The model's P99 is the time of the batch that a request rode in; the
-request's counts from its planned send time to the last byte of the answer.
+SLA: P99 of request latency <= 100ms. Model P99: the time of the batch of a request. Request P99: the time from the planned
+send time to the last byte of the answer.
 
 |    | configuration                 | load           | requests/s | model P99 ms | request P99 ms | SLA       |
 |----|-------------------------------|----------------|-----------:|-------------:|---------------:|-----------|
@@ -70,7 +70,7 @@ request's counts from its planned send time to the last byte of the answer.
 	}
 	empty := profile()
 	empty.Trials = nil
-	if err := report.Study(&b, empty); err == nil || !strings.Contains(err.Error(), "no trial") {
+	if err := report.Study(&b, empty); err == nil || !strings.Contains(err.Error(), "no trials") {
 		t.Errorf("a profile without trials: %v", err)
 	}
 }
@@ -93,7 +93,7 @@ func TestCSV(t *testing.T) {
 		"model_p99_ms": "305", "sent": "100", "error_rate": "0",
 	} {
 		if got, ok := second[name]; !ok || got != want {
-			t.Errorf("%s is %q (there %v), want %q", name, got, ok, want)
+			t.Errorf("%s is %q (exists: %v), want %q", name, got, ok, want)
 		}
 	}
 }

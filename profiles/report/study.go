@@ -12,17 +12,17 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Study draws the table of the published study as Markdown: one configuration a
-// row, slowest first, with requests per second and the P99. The study's P99 is
-// the model's, the time of one batch; what a caller waits for is the request's.
-// Both stand side by side, and the promise says which one it binds.
+// Study writes the table of the published study as Markdown: one row per configuration, with
+// requests per second and P99, lowest throughput first. The P99 of that study is that of
+// the model latency, the time of one batch. Callers wait for the request latency. The
+// table has both, and the promise says which one it limits.
 //
-// A configuration that was measured under several loads, or validated, has a row
-// for each; the row of the choice is marked with an arrow.
+// A configuration that was measured under several loads, or validated, has one row for each
+// trial. An arrow marks the choice.
 func Study(w io.Writer, p *profiles.Profile) error {
-	trials := measured(p)
+	trials := withoutControls(p)
 	if len(trials) == 0 {
-		return fmt.Errorf("profile %s holds no trial", p.Header.ID)
+		return fmt.Errorf("profile %s has no trials", p.Header.ID)
 	}
 	slices.SortStableFunc(trials, func(a, b trial.Trial) int {
 		return cmp.Compare(a.Throughput.Value.Or(0), b.Throughput.Value.Or(0))
@@ -35,8 +35,8 @@ func Study(w io.Writer, p *profiles.Profile) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", p.Header.Model.Name)
 	if sla, ok := p.SLA(); ok {
-		fmt.Fprintf(&b, "SLA: %v. The model's P99 is the time of the batch that a request rode in; the\n"+
-			"request's counts from its planned send time to the last byte of the answer.\n\n", sla)
+		fmt.Fprintf(&b, "SLA: %v. Model P99: the time of the batch of a request. Request P99: the time from the planned\n"+
+			"send time to the last byte of the answer.\n\n", sla)
 	}
 	writeMarkdown(&b, rows)
 	_, err := io.WriteString(w, b.String())
@@ -57,12 +57,11 @@ func studyRow(t trial.Trial, chosen bool) []string {
 	}
 }
 
-// configuration is the settings as the study words them: "GPU, 1 worker, batch
-// 8, FP16".
+// configuration formats the settings as in the study: "GPU, 1 worker, batch 8, FP16".
 func configuration(t trial.Trial) string {
 	s := t.Settings
 	if s.Own != "" || !s.Has(knob.Workers) || !s.Has(knob.BatchSize) || !s.Has(knob.Device) {
-		return s.String() // a server that the study does not know
+		return s.String() // another server than that of the study
 	}
 	workers := "1 worker"
 	if s.Workers > 1 {
@@ -71,7 +70,7 @@ func configuration(t trial.Trial) string {
 	return fmt.Sprintf("%s, %s, batch %d, %s", strings.ToUpper(s.Device), workers, s.BatchSize, strings.ToUpper(s.Precision.String()))
 }
 
-// writeMarkdown draws rows, the first one the head, numbers to the right.
+// writeMarkdown writes a table. The first row has the titles; numbers are aligned right.
 func writeMarkdown(b *strings.Builder, rows [][]string) {
 	const firstNumber, lastNumber = 3, 5
 	right := func(i int) bool { return firstNumber <= i && i <= lastNumber }

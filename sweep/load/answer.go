@@ -29,6 +29,8 @@ type answer struct {
 	left        int64  // remaining bytes of the body or the chunk
 	sum         int64  // size of all chunks so far
 	partialLine []byte // received part of an incomplete line
+	keep        bool   // the body is copied to data, if it is not larger than maxKept
+	data        []byte
 }
 
 // phase is the part of the answer that comes next.
@@ -47,7 +49,9 @@ const (
 )
 
 // begin resets the state for the next answer.
-func (a *answer) begin() { *a = answer{head: maxHeader, partialLine: a.partialLine[:0]} }
+func (a *answer) begin() {
+	*a = answer{head: maxHeader, partialLine: a.partialLine[:0], keep: a.keep, data: a.data[:0]}
+}
 
 // read reads one final answer completely.
 func (a *answer) read(r *bufio.Reader) error {
@@ -84,6 +88,9 @@ func (a *answer) feed(b []byte) (n int, err error) {
 	for n < len(b) && a.phase != complete && err == nil {
 		if a.phase == body || a.phase == untilClose || a.phase == chunk {
 			skip := min(a.left, int64(len(b)-n))
+			if a.keep {
+				a.copyData(b[n : n+int(skip)])
+			}
 			n += int(skip)
 			a.left -= skip
 			if a.left == 0 {
@@ -104,6 +111,15 @@ func (a *answer) feed(b []byte) (n int, err error) {
 		}
 	}
 	return n, err
+}
+
+// copyData copies a part of the body.
+func (a *answer) copyData(b []byte) {
+	if len(a.data)+len(b) > maxKept {
+		a.keep, a.data = false, nil
+		return
+	}
+	a.data = append(a.data, b...)
 }
 
 // line reads a line, or a part of one, from b and returns it without its end. used is the

@@ -26,6 +26,7 @@ type job struct {
 	planned, lag time.Duration
 	request      []byte
 	body         int32 // its index in Config.Bodies
+	keep         bool  // keep the body of the answer
 }
 
 // How much of a request is written: values of conn.sent.
@@ -80,7 +81,7 @@ func (c *conn) close() {
 
 // begin starts the timeout of a request.
 func (c *conn) begin(j job) {
-	c.job = j
+	c.job, c.ans.keep = j, j.keep
 	c.sent.Store(sentAll)
 	c.mu.Lock()
 	c.due = j.planned + c.run.c.Timeout
@@ -252,6 +253,9 @@ func (r *run) record(j job, now time.Duration, isExpired bool, a *answer, err er
 		r.recordError(err)
 	default:
 		a.fill(&s)
+		if a.keep && s.Outcome == OK {
+			r.keeper.add(j.body, s.Batch, a.data)
+		}
 	}
 	r.samples.add(s)
 	return s.Outcome

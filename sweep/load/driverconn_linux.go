@@ -100,6 +100,7 @@ func (d *driver) makeIdle(c *driverConn) {
 // transmit sends the request of c from its start.
 func (d *driver) transmit(c *driverConn) {
 	c.state, c.begun, c.receivedAt = busy, false, 0
+	c.ans.keep = c.job.keep
 	c.ans.begin()
 	n := write(c.fd, c.job.request)
 	if c.unsent = c.job.request[n:]; len(c.unsent) > 0 {

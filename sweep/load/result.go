@@ -50,7 +50,7 @@ func (b *sampleBuffer) collect() []Sample {
 func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	res := Result{
 		Start: r.start, Samples: r.samples.all, Planned: r.planned(plan), Sent: int(r.sent.Load()), Abandoned: int(r.abandoned.Load()),
-		Lag: latency.New(), CPU: cpu, Err: r.firstErr,
+		Lag: latency.New(), CPU: cpu, Err: r.firstErr, Kept: r.keeper.all(),
 	}
 	if len(res.Samples) == 0 {
 		return res

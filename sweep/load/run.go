@@ -18,6 +18,7 @@ type run struct {
 	ctx      context.Context // its end abandons the requests in flight
 	start    time.Time
 	samples  sampleBuffer
+	keeper   *keeper        // nil if no answers are kept
 	pool     *pool          // sends open and trace loads if there is no driver
 	wg       sync.WaitGroup // every goroutine of the run
 
@@ -56,7 +57,7 @@ func runWith(ctx context.Context, c Config, driver driverMaker) (Result, error) 
 	}
 	r := &run{
 		c: c, requests: c.requests(), ctx: ctx, start: time.Now(),
-		stopped: make(chan struct{}), conns: map[*conn]struct{}{},
+		stopped: make(chan struct{}), conns: map[*conn]struct{}{}, keeper: newKeeper(c.Keep, len(c.Bodies), c.Seed),
 	}
 	send, err := r.prepare(plan, driver)
 	if err != nil {
@@ -304,7 +305,7 @@ func (r *run) elapsed() time.Duration { return time.Since(r.start) }
 // job returns the n-th request; the bodies are used in turn.
 func (r *run) job(n int64, planned, lag time.Duration) job {
 	body := n % int64(len(r.requests))
-	return job{planned, lag, r.requests[body], int32(body)}
+	return job{planned, lag, r.requests[body], int32(body), r.keeper.wants(n, int32(body))}
 }
 
 // recordError records the first transport error, and the resource that is used up.

@@ -218,6 +218,7 @@ type Config struct {
 	Timeout time.Duration // limit of a request, and the latency of a request that exceeds it; 0 is 30 s
 	Limit   time.Duration // longest duration of the run; 0 is 60 s
 	Max     int           // largest number of requests; 0 is no limit
+	Keep    []int         // indexes of the bodies of which an answer is kept
 
 	// Block is the interval of calls of OnBlock; 0 is 250 ms. OnBlock gets all samples
 	// so far, in order of completion. If it returns true, the run sends no more requests,
@@ -265,6 +266,7 @@ type Result struct {
 	Limited   bool          // the generator, not the server, was the limit: the samples do not describe the server
 	Warning   string        // GeneratorLimited and the reason; "" if the generator was not the limit
 	Err       string        // first transport error, for people
+	Kept      []Kept        // an answer to each body of Config.Keep, if it is not too large
 }
 
 // Tally has counts of samples.

@@ -146,6 +146,9 @@ func (p Plan) document() []keyValue {
 		{"memory_mb", number(p.Constraints.MemoryMB)},
 		{"gpu_memory_mb", number(p.Constraints.GPUMemoryMB)},
 	})
+	if p.AcceptFP16 {
+		add("accept_fp16", literal("true"))
+	}
 	add("budget", p.budgetTree())
 	add("trial", []keyValue{
 		{"requests", number(p.Trial.Requests)},

@@ -34,6 +34,7 @@ func randomPlan(r *rand.Rand) plan.Plan {
 			Latency: trial.LatencyKind(r.IntN(2)), MaxErrorRate: r.Float64(),
 		},
 		Strategy:    pick(r, "", "auto", "climb", "grid"),
+		AcceptFP16:  r.IntN(2) == 0,
 		Order:       plan.Order(r.IntN(2)),
 		Objective:   plan.Objective(r.IntN(3)),
 		Constraints: plan.Constraints{MemoryMB: r.IntN(9000), GPUMemoryMB: r.IntN(2)},

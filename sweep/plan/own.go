@@ -15,6 +15,29 @@ func (p Plan) hasNoOwnKnobs() bool {
 	return slices.Contains([]string{"", "local", "virtual"}, p.Target)
 }
 
+// hasOption reports whether n is an option that the plan's target can change like a knob.
+func (p Plan) hasOption(n knob.Name) bool {
+	return slices.Contains([]string{"", "local"}, p.Target) && knob.IsOption(n)
+}
+
+// OptionKnobs returns the names of the options that the plan varies like knobs, sorted.
+func (p Plan) OptionKnobs() []knob.Name {
+	return slices.DeleteFunc(p.ownNames(), func(n knob.Name) bool { return !p.hasOption(n) })
+}
+
+// checkOption checks the values of an option and returns their number.
+func (p Plan) checkOption(c *fieldErrors, n knob.Name) int {
+	k, _ := knob.Table(knob.OptionKnobs()).Get(n)
+	if p.Knobs[n] == knob.Auto {
+		return len(k.AutoValues())
+	}
+	values, err := knob.Table(knob.OptionKnobs()).Expand(n, p.Knobs[n])
+	if err != nil {
+		c.add(join("knobs", string(n)), "%s", strings.TrimPrefix(err.Error(), string(n)+": "))
+	}
+	return max(1, len(values))
+}
+
 // ownNames returns the names of the plan's knobs that are none of the seven, sorted.
 func (p Plan) ownNames() []knob.Name {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.Knobs)), func(n knob.Name) bool {
@@ -73,6 +96,8 @@ func (p Plan) checkOwn(c *fieldErrors) int {
 		switch err := knob.CheckName(n); {
 		case err != nil:
 			c.add("knobs", "%v", err)
+		case p.hasOption(n):
+			values *= p.checkOption(c, n)
 		case p.hasNoOwnKnobs():
 			_, err := knob.Expand(n, "")
 			c.add("knobs", "%v", err)

@@ -63,6 +63,9 @@ func (d *decoder) rejectOwnKnobs(p *Plan) {
 		return
 	}
 	for _, n := range slices.Sorted(maps.Keys(d.ownKeys)) {
+		if p.hasOption(n) {
+			continue
+		}
 		d.unknown("knobs", string(n), d.ownKeys[n], knobNames())
 		delete(p.Knobs, n)
 	}
@@ -115,6 +118,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 			field{"memory_mb", d.integer(&p.Constraints.MemoryMB)},
 			field{"gpu_memory_mb", d.integer(&p.Constraints.GPUMemoryMB)},
 		)},
+		{"accept_fp16", d.boolean(&p.AcceptFP16)},
 		{"budget", d.mapOf(
 			field{"time", d.duration(&p.Budget.Time)},
 			field{"load_tests", d.loadTests(p)},

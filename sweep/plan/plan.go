@@ -66,6 +66,7 @@ type Plan struct {
 	Constraints Constraints
 	Budget      Budget
 	Trial       Trial
+	AcceptFP16  bool   // FP16 may be chosen although its outputs disagree with those of FP32
 	Seed        uint64 // of all random numbers: loads, shuffling, strategies
 
 	// Name distinguishes the plans of one file. Notes say how the file was read.

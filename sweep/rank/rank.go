@@ -89,6 +89,8 @@ func rowOf(rows []Row, trials []trial.Trial, i int) Row {
 //
 // The throughput is the median of the runs, and the ends of its interval are the medians
 // of the ends, so that a single outlier has little effect.
+//
+// If the answers of any run differ in batches, the row fails: such answers may be rare.
 func (r *Row) join(trials []trial.Trial) {
 	runs := r.undisturbed(trials)
 	deciding := withRole(trials, runs, trial.RoleValidation)
@@ -107,9 +109,21 @@ func (r *Row) join(trials []trial.Trial) {
 	if v.Result != trials[representative].Verdict.Result {
 		v.Why = describeAnswers(trials, deciding)
 	}
+	r.failWrongAnswers(trials)
 	r.Validations = len(withRole(trials, r.Runs, trial.RoleValidation))
 	r.Validated = validated && v.Result == trial.Pass
 	r.Joined.Throughput, r.Range = medianThroughput(trials, runs), throughputRange(trials, runs)
+}
+
+// failWrongAnswers fails the row if the answers of one of its runs differ in batches.
+func (r *Row) failWrongAnswers(trials []trial.Trial) {
+	for _, i := range r.Runs {
+		if a := trials[i].Answers; a != nil && a.Differ > 0 {
+			v := &r.Joined.Verdict
+			r.Joined.Answers, v.Result, v.Leaning, v.Why = a, trial.Fail, trial.Fail, a.Problem()
+			return
+		}
+	}
 }
 
 // undisturbed returns the runs without an error, a disturbance or a limited generator;

@@ -13,18 +13,19 @@ type Rules struct {
 	Objective   plan.Objective
 	Constraints plan.Constraints
 	Question    plan.Question // for capacity the rate of the load counts instead of the throughput
+	AcceptFP16  bool          // FP16 may be chosen although its outputs disagree with those of FP32
 }
 
 // RulesOf returns the rules of a plan.
 func RulesOf(p plan.Plan) Rules {
-	return Rules{Objective: p.Objective, Constraints: p.Constraints, Question: p.Question}
+	return Rules{Objective: p.Objective, Constraints: p.Constraints, Question: p.Question, AcceptFP16: p.AcceptFP16}
 }
 
-// Meets reports whether a trial is a pass or likely one and does not exceed the
-// constraints. This is sufficient for ranking, but not for a recommendation. A value that
+// Meets reports whether a trial is a pass or likely one, does not exceed the constraints, and
+// has right answers (see [trial.Result.WrongAnswers]). This is sufficient for ranking, but not for a recommendation. A value that
 // was not measured exceeds no constraint.
 func (r Rules) Meets(t trial.Trial) bool {
-	return t.Verdict.Likely() == trial.Pass && !r.Exceeds(t)
+	return t.Verdict.Likely() == trial.Pass && !r.Exceeds(t) && t.WrongAnswers(r.AcceptFP16) == ""
 }
 
 // Exceeds reports whether a trial exceeds a constraint.

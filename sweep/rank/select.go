@@ -8,7 +8,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// Candidates returns the rows whose verdict is a pass or likely one, best first. A setting
+// Candidates returns the rows that meet the SLA and the constraints with right answers ([Rules.Meets]), best first. A setting
 // that fails under another load of the plan comes after those that fail under none. For
 // question capacity it omits rates at or above the lowest rate at which a setting failed
 // or was not confirmed.
@@ -29,7 +29,7 @@ func (k Ranking) Candidates() []Row {
 	for _, r := range k.InOrder() {
 		t := r.Joined
 		switch {
-		case t.Verdict.Likely() != trial.Pass || t.Load.Rate >= lowestRate(failedRates, k.rowKey(t)):
+		case !k.Rules.Meets(t) || t.Load.Rate >= lowestRate(failedRates, k.rowKey(t)):
 		case k.isCapacity() || !failed[t.Settings.String()]:
 			first = append(first, r)
 		default:
@@ -56,7 +56,7 @@ func (k Ranking) BestUndecided() (best Row, ok bool) {
 	return k.fastest(func(r Row) bool {
 		t := r.Joined
 		v, ok := t.Verdict.ValueMS.Get()
-		return ok && v <= t.Verdict.LimitMS && !r.FromValidations() &&
+		return ok && v <= t.Verdict.LimitMS && t.WrongAnswers(k.Rules.AcceptFP16) == "" && !r.FromValidations() &&
 			t.Verdict.Result == trial.Undecided && t.Verdict.Likely() != trial.Fail
 	})
 }
@@ -71,7 +71,9 @@ func (k Ranking) Unconfirmed() (row Row, ok bool) {
 	if r, ok := k.BestUndecided(); ok {
 		return r, true
 	}
-	return k.fastest(func(r Row) bool { return r.FromValidations() && r.Verdict().Likely() == trial.Undecided })
+	return k.fastest(func(r Row) bool {
+		return r.FromValidations() && r.Verdict().Likely() == trial.Undecided && r.Joined.WrongAnswers(k.Rules.AcceptFP16) == ""
+	})
 }
 
 // fastest returns the row with the highest throughput of those for which match is true. It

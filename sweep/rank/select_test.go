@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
@@ -21,6 +22,11 @@ func TestSelection(t *testing.T) {
 	}
 	over := func(t *trial.Trial) { t.Verdict.ValueMS = trial.NumOf(110) }
 	capacity := rank.Rules{Question: plan.Capacity}
+	wrongFP16 := func(t *trial.Trial) {
+		t.Settings.Precision, t.FP16 = knob.HalfPrecision, &trial.FP16Agreement{Samples: 16, Agree: 15}
+	}
+	mixed := func(t *trial.Trial) { t.Answers = &trial.AnswerCheck{Compared: 16, Differ: 3} }
+	large := func(t *trial.Trial) { t.Use.RSSMB = trial.NumOf(900) }
 	type T = []trial.Trial
 	for _, c := range []struct {
 		name        string
@@ -46,6 +52,11 @@ func TestSelection(t *testing.T) {
 			[]int{1, 2},
 			0, 1,
 		},
+		{"fp16 that disagrees is no candidate", rank.Rules{}, T{run(100, batch(1)), run(200, batch(2), wrongFP16, validation)}, []int{1}, 0, 1},
+		{"nor is it chosen while undecided", rank.Rules{}, T{run(200, batch(2), wrongFP16, undecided), run(200, batch(4), wrongFP16, validation, undecided)}, nil, 0, 0},
+		{"unless it is accepted", rank.Rules{AcceptFP16: true}, T{run(100, batch(1)), run(200, batch(2), wrongFP16, validation)}, []int{2, 1}, 2, 2},
+		{"answers that differ in one run fail the row", rank.Rules{AcceptFP16: true}, T{run(100, batch(1)), run(200, batch(2), mixed), run(200, batch(2), validation)}, []int{1}, 0, 1},
+		{"a row above a constraint is no candidate", rank.Rules{Constraints: plan.Constraints{MemoryMB: 800}}, T{run(200, batch(2), large, validation)}, nil, 0, 0},
 		{
 			"for capacity, rates from the lowest failed one on are omitted", capacity,
 			T{run(100, batch(1), at(100)), run(200, batch(2), at(200)), run(150, batch(2), at(150), fails)},

@@ -189,8 +189,10 @@ func (s *Session) open() {
 	if err == nil {
 		info, err = s.targetInfo(ctx, t)
 	}
+	var found *trial.FP16Agreement
 	if err == nil {
 		s.measurePromise(ctx, t)
+		found = agreementOf(ctx, t, info.Current, nil)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,6 +201,7 @@ func (s *Session) open() {
 		return
 	}
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
+	s.setFP16(found)
 	text := "serving " + info.Model.Name
 	if why := info.Model.BatchWhy; why != "" {
 		text += ": " + why

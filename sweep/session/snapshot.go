@@ -36,8 +36,9 @@ type Snapshot struct {
 	Load      load.Spec // as the user has set it; Load.For computes the concurrency of a matched load
 	LoadOn    bool      // false if the user has stopped the live load
 	Settings  knob.Settings
-	Changes   []Change  // applied changes, oldest first
-	Applying  *Applying // nil without an apply in progress
+	FP16      *trial.FP16Agreement // of the model with its FP32 outputs; nil before it was compared
+	Changes   []Change             // applied changes, oldest first
+	Applying  *Applying            // nil without an apply in progress
 	Live      Live
 	Internals Internals        // of the model
 	Sweep     *Sweep           // nil before the first sweep
@@ -124,7 +125,8 @@ type Sweep struct {
 	Untried     int    // of a sweep that ended without a choice: untried points that may keep the promise
 	Impossible  string // why no point can keep the promise at any load; "" if that is not certain
 	Skipped     []trial.Skip
-	Cost        search.Cost // of the promise; its rate is 0 before the first measurement
+	FP16        *trial.FP16Agreement // with FP32; nil if no point was to be measured in FP16, or the target cannot compare
+	Cost        search.Cost          // of the promise; its rate is 0 before the first measurement
 	Elapsed     time.Duration
 	ETA         time.Duration // estimated remaining time, from the points so far
 	Current     *sweep.Current

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,6 +76,10 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	}
 	w.set(func(s *Sweep) { s.Plan = w.Plan })
 	points, skipped := w.Plan.Points(info.Limits, info.Current, info.Fixed)
+	points, skipped, err = w.omitWrongFP16(ctx, points, skipped)
+	if err != nil {
+		return w.failBeforeRun(nil, err)
+	}
 	w.set(func(s *Sweep) { s.Points, s.Total, s.Skipped = len(points), len(points), skipped })
 	if len(points) == 0 {
 		return w.failBeforeRun(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
@@ -88,6 +93,11 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 		return w.failBeforeRun(nil, err)
 	}
 	w.set(func(s *Sweep) { s.ID, s.Path, w.rec = rec.ID(), rec.Path(), rec })
+	if text := FP16Text(w.State()); text != "" {
+		if err := rec.Event(trial.Event{At: time.Now().UTC(), What: EventFP16, Detail: text}); err != nil {
+			return w.failBeforeRun(rec, err)
+		}
+	}
 	if err := w.copyHistory(eventRecorder{rec, w}, points); err != nil {
 		return w.failBeforeRun(rec, err)
 	}
@@ -149,6 +159,8 @@ func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info swee
 			why := explainer.Explain(t, best, skipped)
 			why.Add("batches", search.BatchingLoss(w.recordedProbes(), t))
 			why.Add("left out", strategy.Ended())
+			why.Add("options", search.OptionEffects(t, best))
+			why.Add("fp16", strings.TrimPrefix(FP16Text(w.State()), "fp16 "))
 			why.Add("predicted", search.AccuracyOf(t).String())
 			return why
 		},

@@ -71,6 +71,7 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	t, ctx, from := s.target, s.ctx, s.state.Settings
 	s.mu.Unlock()
 	done, err := t.Apply(ctx, to)
+	found := agreementOf(ctx, t, done.Settings, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Applying = nil
@@ -86,6 +87,7 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	s.state.Changes = append(s.state.Changes, c)
 	s.ring.changed()
 	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
+	s.setFP16(found)
 	if s.state.Load.Matched {
 		s.restartLoad()
 	}

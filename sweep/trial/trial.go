@@ -364,7 +364,11 @@ type Result struct {
 	// warning has the reason. The result then does not describe the server.
 	GeneratorLimited bool      `json:"generator_limited,omitempty"`
 	Warnings         []Warning `json:"warnings"`
-	Error            string    `json:"error,omitempty"`
+	// FP16 is of trials in FP16; Answers of targets that can be asked without load. Both are nil if
+	// nothing was compared.
+	FP16    *FP16Agreement `json:"fp16,omitempty"`
+	Answers *AnswerCheck   `json:"answers,omitempty"`
+	Error   string         `json:"error,omitempty"`
 }
 
 // Disturbed reports whether disturbed blocks were kept, because there were too many to

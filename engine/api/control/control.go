@@ -7,6 +7,7 @@
 //	GET /engine/v1/stats                  monotone counters, process usage
 //	POST /engine/v1/models/{m}/operators  times of the operators
 //	POST /engine/v1/models/{m}/bare       bare rate of the model
+//	POST /engine/v1/models/{m}/precision  agreement of FP16 with FP32
 //
 // The body of PUT is a JSON object with the knobs to change. A change that is refused gets
 // an error body; else the answer is JSON lines, one [Line] when each step ends. The last
@@ -81,6 +82,9 @@ type Model struct {
 	// LoadLengths has the sizes of made requests in open dimensions, by input.
 	LoadLengths map[string]string `json:"load_lengths,omitempty"`
 
+	// Simulated means that the answers say nothing about the model.
+	Simulated bool `json:"simulated,omitempty"`
+
 	Settings knob.Settings `json:"settings"`
 	Options  knob.Options  `json:"options"`
 	Limits   Limits        `json:"limits"`
@@ -142,6 +146,7 @@ func New(e *engine.Engine, host Host) *API {
 	a.route("/engine/v1/models/{m}/settings", methods{http.MethodGet: a.settings, http.MethodPut: a.change})
 	a.route("/engine/v1/models/{m}/operators", methods{http.MethodPost: a.operators})
 	a.route("/engine/v1/models/{m}/bare", methods{http.MethodPost: a.bare})
+	a.route("/engine/v1/models/{m}/precision", methods{http.MethodPost: a.precision})
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { wire.Fail(w, wire.NoRoute(r)) })
 	return a
 }
@@ -185,7 +190,7 @@ func describe(s *engine.ModelService) Model {
 	out := Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: imagesOf(m),
-		Warnings: m.Warnings, Padding: m.PadWhy, LoadLengths: m.LoadLengths,
+		Warnings: m.Warnings, Padding: m.PadWhy, LoadLengths: m.LoadLengths, Simulated: s.Simulated(),
 		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
 	if m.Padding != nil {

@@ -2,7 +2,9 @@ package control_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/api/wire"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -67,5 +70,53 @@ func TestOperators(t *testing.T) {
 	}
 	if w := do(t.Context(), h, "GET", path, ""); w.Code != 405 {
 		t.Errorf("GET: %d", w.Code)
+	}
+}
+
+// approximate is a doubler whose fp16 is wrong by a tenth.
+type approximate struct {
+	doubler
+	half bool
+}
+
+func (a approximate) Open(_ context.Context, _ *engine.Model, c knob.Config) (engine.Session, error) {
+	return approximate{half: c.Precision == knob.HalfPrecision}, nil
+}
+
+func (a approximate) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+	for i := range in {
+		v := float32(1)
+		if a.half {
+			v = .9
+		}
+		out[i].Outputs = tensor.Item{{Type: tensor.Float32, Shape: []int64{1}, Data: binary.LittleEndian.AppendUint32(nil, math.Float32bits(v))}}
+	}
+	return nil
+}
+
+func (a approximate) ConversionReport() (int64, string) { return 5, "slower" }
+
+func TestPrecision(t *testing.T) {
+	const path = "/engine/v1/models/m/precision"
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"approximate": approximate{}, "doubler": doubler{}}, Cores: 4})
+	defer func() { _ = e.Close(context.Background()) }()
+	x := []tensor.Spec{{Name: "x", Type: tensor.Int64, Shape: []int64{1}}}
+	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
+	for _, m := range []*engine.Model{
+		{Name: "m", Backend: "approximate", BatchAxis: true, Inputs: x, Outputs: x},
+		{Name: "n", Backend: "doubler", BatchAxis: true, Inputs: x, Outputs: x},
+	} {
+		if err := e.Load(t.Context(), m, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := control.New(e, control.Host{})
+	got := decode[control.Agreement](t, do(t.Context(), h, "POST", path, ""))
+	if got.Samples != 16 || got.Agree != 0 || got.Largest == nil || math.Abs(*got.Largest-.1) > 1e-6 || got.Clipped != 5 || got.Note != "slower" {
+		t.Errorf("precision = %+v", got)
+	}
+	w := do(t.Context(), h, "POST", "/engine/v1/models/n/precision", "")
+	if e := decode[wire.Error](t, w); w.Code != 500 || e.Message != "compare fp16 with fp32: open fp16: no fp16 here" {
+		t.Errorf("a model without fp16: %d %q", w.Code, e.Message)
 	}
 }

@@ -26,19 +26,19 @@ type binding struct {
 // bindings is indexed by element type. All machines of ONNX Runtime are little endian, as our
 // tensors are, so that bytes need no conversion.
 var bindings = [...]binding{
-	tensor.Bool:    bindingOf[bool](ort.TensorElementDataTypeBool, onnxpb.TensorProto_BOOL),
-	tensor.Uint8:   bindingOf[uint8](ort.TensorElementDataTypeUint8, onnxpb.TensorProto_UINT8),
-	tensor.Uint16:  bindingOf[uint16](ort.TensorElementDataTypeUint16, onnxpb.TensorProto_UINT16),
-	tensor.Uint32:  bindingOf[uint32](ort.TensorElementDataTypeUint32, onnxpb.TensorProto_UINT32),
-	tensor.Uint64:  bindingOf[uint64](ort.TensorElementDataTypeUint64, onnxpb.TensorProto_UINT64),
-	tensor.Int8:    bindingOf[int8](ort.TensorElementDataTypeInt8, onnxpb.TensorProto_INT8),
-	tensor.Int16:   bindingOf[int16](ort.TensorElementDataTypeInt16, onnxpb.TensorProto_INT16),
-	tensor.Int32:   bindingOf[int32](ort.TensorElementDataTypeInt32, onnxpb.TensorProto_INT32),
-	tensor.Int64:   bindingOf[int64](ort.TensorElementDataTypeInt64, onnxpb.TensorProto_INT64),
-	tensor.Float16: {elem: ort.TensorElementDataTypeFloat16, graph: onnxpb.TensorProto_FLOAT16},
-	tensor.Float32: bindingOf[float32](ort.TensorElementDataTypeFloat, onnxpb.TensorProto_FLOAT),
-	tensor.Float64: bindingOf[float64](ort.TensorElementDataTypeDouble, onnxpb.TensorProto_DOUBLE),
-	tensor.String: {graph: onnxpb.TensorProto_STRING},
+	tensor.Bool:     bindingOf[bool](ort.TensorElementDataTypeBool, onnxpb.TensorProto_BOOL),
+	tensor.Uint8:    bindingOf[uint8](ort.TensorElementDataTypeUint8, onnxpb.TensorProto_UINT8),
+	tensor.Uint16:   bindingOf[uint16](ort.TensorElementDataTypeUint16, onnxpb.TensorProto_UINT16),
+	tensor.Uint32:   bindingOf[uint32](ort.TensorElementDataTypeUint32, onnxpb.TensorProto_UINT32),
+	tensor.Uint64:   bindingOf[uint64](ort.TensorElementDataTypeUint64, onnxpb.TensorProto_UINT64),
+	tensor.Int8:     bindingOf[int8](ort.TensorElementDataTypeInt8, onnxpb.TensorProto_INT8),
+	tensor.Int16:    bindingOf[int16](ort.TensorElementDataTypeInt16, onnxpb.TensorProto_INT16),
+	tensor.Int32:    bindingOf[int32](ort.TensorElementDataTypeInt32, onnxpb.TensorProto_INT32),
+	tensor.Int64:    bindingOf[int64](ort.TensorElementDataTypeInt64, onnxpb.TensorProto_INT64),
+	tensor.Float16:  {elem: ort.TensorElementDataTypeFloat16, graph: onnxpb.TensorProto_FLOAT16},
+	tensor.Float32:  bindingOf[float32](ort.TensorElementDataTypeFloat, onnxpb.TensorProto_FLOAT),
+	tensor.Float64:  bindingOf[float64](ort.TensorElementDataTypeDouble, onnxpb.TensorProto_DOUBLE),
+	tensor.String:   {graph: onnxpb.TensorProto_STRING},
 	tensor.BFloat16: {elem: ort.TensorElementDataTypeBFloat16, graph: onnxpb.TensorProto_BFLOAT16},
 }
 

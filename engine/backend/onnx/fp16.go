@@ -17,7 +17,13 @@ const cpuAdvice = "on a CPU fp16 is usually slower, and a CPU does not show GPU 
 // fp16Model is a model converted to FP16.
 type fp16Model struct {
 	bytes []byte
-	note  string
+	conversion
+}
+
+// conversion is what a conversion changed; zero for a model that was not converted.
+type conversion struct {
+	clipped int64
+	note    string
 }
 
 // fp16Cache converts each model once and keeps the result until the model is collected.
@@ -63,12 +69,12 @@ func convertModel(path string, data []byte) (fp16Model, error) {
 	if err != nil {
 		return fp16Model{}, fmt.Errorf("fp16: %w", err)
 	}
-	note := count(int(report.Clipped), "value") + " clipped"
+	note := ""
 	if report.Flushed > 0 {
-		note += fmt.Sprintf(", %d too small for fp16", report.Flushed)
+		note += count(int(report.Flushed), "value") + " too small for fp16, "
 	}
 	if report.Kept > 0 {
-		note += ", " + count(report.Kept, "node") + " kept in fp32"
+		note += count(report.Kept, "node") + " kept in fp32; "
 	}
-	return fp16Model{bytes: half, note: note + "; " + cpuAdvice}, nil
+	return fp16Model{half, conversion{report.Clipped, note + cpuAdvice}}, nil
 }

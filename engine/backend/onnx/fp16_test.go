@@ -42,17 +42,50 @@ func TestHalfBatchesEqualSingles(t *testing.T) {
 	}
 }
 
-func TestPrecisionNote(t *testing.T) {
+func TestConversionReport(t *testing.T) {
 	b := builder.New("limits", 1)
 	x := b.Op("Mul", []string{b.Input("x", float, batchDim, dim(2)), b.Floats([]float32{1e6, 1e-9}, 2)})
 	b.Output("y", b.Op("Max", []string{x, b.Fill(0, 2)}), float, batchDim, dim(2))
 	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 2)}, []tensor.Spec{spec("y", tensor.Float32, 2)})
-	want := "1 value clipped, 1 too small for fp16, 1 node kept in fp32; " + cpuAdvice
-	if got := open(t, m, half(1)).(engine.PrecisionNoter).PrecisionNote(); got != want {
-		t.Errorf("PrecisionNote() = %q, want %q", got, want)
+	want := "1 value too small for fp16, 1 node kept in fp32; " + cpuAdvice
+	if clipped, note := open(t, m, half(1)).(engine.PrecisionReporter).ConversionReport(); clipped != 1 || note != want {
+		t.Errorf("ConversionReport() = %d, %q, want 1, %q", clipped, note, want)
 	}
-	if got := open(t, m, config(1)).(engine.PrecisionNoter).PrecisionNote(); got != "" {
-		t.Errorf("PrecisionNote() of fp32 = %q", got)
+	if clipped, note := open(t, m, config(1)).(engine.PrecisionReporter).ConversionReport(); clipped != 0 || note != "" {
+		t.Errorf("ConversionReport() of fp32 = %d, %q", clipped, note)
+	}
+}
+
+// TestClippedWeightsDisagree: weights beyond the range of FP16 are clipped, so that no sample
+// agrees, although the largest number of each output is at the same index.
+func TestClippedWeightsDisagree(t *testing.T) {
+	b := builder.New("clipped", 1)
+	x := b.Op("Mul", []string{b.Input("x", float, batchDim, dim(64)), b.Fill(1e6, 64)})
+	b.Output("y", b.Op("Mul", []string{x, b.Fill(1e-6, 64)}), float, batchDim, dim(64))
+	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 64)}, []tensor.Spec{spec("y", tensor.Float32, 64)})
+	e := engine.New(engine.Options{Backends: map[string]engine.Backend{"onnx": backend(t)}, Cores: 2})
+	m.Backend, m.Name = "onnx", "clipped"
+	for _, c := range []knob.Config{config(1), half(1)} {
+		c.BatchDelay = time.Millisecond
+		if err := e.Load(t.Context(), m, c); err != nil {
+			t.Fatal(err)
+		}
+		s, err := e.Find(m.Name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second result is the stored one
+			got, err := s.CheckPrecision(t.Context())
+			if err != nil || got.Samples != 16 || got.Agree != 0 || got.All() || got.Clipped != 64 || got.Largest < .9 {
+				t.Errorf("started in %s: %v, %+v", c.Precision, err, got)
+			}
+		}
+		if err := e.Unload(t.Context(), m.Name, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

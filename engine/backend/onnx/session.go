@@ -19,13 +19,13 @@ var errClosed = errors.New("the session is closed")
 // session is one loaded model. Concurrent runs each have their own state; states are reused
 // by later runs.
 type session struct {
-	plan     *plan
-	run      *ort.DynamicAdvancedSession // safe for concurrent use
-	borrowed bool                        // run belongs to a probe, which destroys it
-	shared   bool
-	note     string
-	capacity int // of the buffers of a new state, in items
-	log      *slog.Logger
+	plan      *plan
+	run       *ort.DynamicAdvancedSession // safe for concurrent use
+	borrowed  bool                        // run belongs to a probe, which destroys it
+	shared    bool
+	converted conversion
+	capacity  int // of the buffers of a new state, in items
+	log       *slog.Logger
 	// allocated means that outputs had other sizes than the model's description, so
 	// that the runtime allocates them.
 	allocated atomic.Bool
@@ -49,8 +49,10 @@ func isShared(c knob.Config) bool { return c.Session != "own" }
 // Shared reports whether one session serves the whole pool.
 func (s *session) Shared() bool { return s.shared }
 
-// PrecisionNote returns the note of a converted model, or "".
-func (s *session) PrecisionNote() string { return s.note }
+// ConversionReport returns what the conversion of the model changed.
+func (s *session) ConversionReport() (clipped int64, note string) {
+	return s.converted.clipped, s.converted.note
+}
 
 // Run executes the rows as one batch. It checks ctx only before it starts, because a run
 // cannot be interrupted.

@@ -185,4 +185,3 @@ func oneLine(err error) string {
 	}
 	return strings.TrimSuffix(text, ".")
 }
-

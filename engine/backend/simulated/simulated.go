@@ -77,6 +77,9 @@ type deviceKey struct{ sha256, device, precision string }
 // Runtime returns the name of the runtime, for machine lines.
 func (*Backend) Runtime() string { return "simulated" }
 
+// Simulates reports that outputs say nothing about a model.
+func (*Backend) Simulates() bool { return true }
+
 // Fixed returns the knobs that have no effect here, each with the reason.
 func Fixed() map[knob.Name]string {
 	return map[knob.Name]string{knob.Threads: "a service-time table has no threads"}

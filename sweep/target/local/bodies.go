@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -43,9 +44,16 @@ func (t *Target) bodyName(b load.Body, i int) string {
 }
 
 func (t *Target) sendBody(ctx context.Context, path string, header [][2]string, kind string, body []byte) error {
+	_, err := t.askOnce(ctx, path, header, kind, body)
+	return err
+}
+
+// askOnce sends a body and returns the body of the answer. An answer of another status than 200 is
+// an error.
+func (t *Target) askOnce(ctx context.Context, path string, header [][2]string, kind string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+t.child.addresses.Inference+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, h := range header {
 		req.Header.Set(h[0], h[1])
@@ -55,11 +63,11 @@ func (t *Target) sendBody(ctx context.Context, path string, header [][2]string, 
 	}
 	resp, err := t.client.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return answerError(resp)
+		return nil, answerError(resp)
 	}
-	return nil
+	return io.ReadAll(resp.Body)
 }

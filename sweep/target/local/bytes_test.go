@@ -29,8 +29,9 @@ const bytesEngine = "bytes-engine"
 const sessionsDieEnv = "TEST_SESSIONS_DIE"
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == bytesEngine {
-		if err := serveBytes(os.Args[2:]); err != nil {
+	children := map[string]func([]string) error{bytesEngine: serveBytes, numbersEngine: serveNumbers}
+	if len(os.Args) > 1 && children[os.Args[1]] != nil {
+		if err := children[os.Args[1]](os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -41,18 +42,9 @@ func TestMain(m *testing.M) {
 
 // serveBytes is the child process. Its arguments are those of package local.
 func serveBytes(args []string) error {
-	c := knob.Config{Settings: knob.Default(knob.Eager)}
-	for _, arg := range args {
-		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
-		var err error
-		if name == "rule" {
-			err = c.Rule.UnmarshalText([]byte(value))
-		} else if k, lerr := knob.Lookup(name); lerr == nil {
-			err = c.Set(k.Name, value)
-		}
-		if err != nil {
-			return err
-		}
+	c, err := configOf(args)
+	if err != nil {
+		return err
 	}
 	const handshake = 3
 	b := &enginetest.Backend{
@@ -64,6 +56,26 @@ func serveBytes(args []string) error {
 			e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: b}, Cores: 2})
 			return e, e.Load(ctx, enginetest.Model("words"), c)
 		})
+}
+
+// configOf returns the settings that a child gets as flags.
+func configOf(args []string) (knob.Config, error) {
+	c := knob.Config{Settings: knob.Default(knob.Eager)}
+	for _, arg := range args {
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		var err error
+		if name == "rule" {
+			err = c.Rule.UnmarshalText([]byte(value))
+		} else if option, v, ok := strings.Cut(value, "="); ok && name == "option" {
+			err = c.SetOption(option, v)
+		} else if k, lerr := knob.Lookup(name); lerr == nil {
+			err = c.Set(k.Name, value)
+		}
+		if err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 // startBytes starts an engine with these request bodies.
@@ -178,5 +190,13 @@ func TestBodiesOfBytes(t *testing.T) {
 	}
 	if _, err := startBytes(t); err == nil || !strings.Contains(err.Error(), "--input") {
 		t.Errorf("no bodies: %v", err)
+	}
+}
+
+// measurement is a short one under 8 clients.
+func measurement() sweep.Measurement {
+	return sweep.Measurement{
+		Load: load.Spec{Concurrency: 8}, Seed: 1, SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second}, Max: 200, Time: time.Minute,
+		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
 	}
 }

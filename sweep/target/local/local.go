@@ -32,6 +32,7 @@ type Config struct {
 	Env     []string
 	Log     io.Writer // gets the child's stderr; nil for no log
 	Start   knob.Config
+	Options []knob.Name        // options that are changed like knobs, see knob.OptionKnobs
 	Bodies  []load.Body        // of requests; nil: random ones for the model's inputs
 	Seed    uint64             // of random bodies
 	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
@@ -55,7 +56,10 @@ type Target struct {
 	ranSettings  map[knob.Settings]bool // by memoryKey: all settings that this child had in force
 	closed       bool
 	monitor      *runningMonitor
-	bareRates    []trial.Bare // measured bare rates
+	bareRates    []trial.Bare                   // measured bare rates
+	simulated    bool                           // answers say nothing about the model
+	singles      map[placeKey]map[int]single    // answers to single requests
+	agreements   map[string]trial.FP16Agreement // of FP16 with FP32, by device
 }
 
 // runningMonitor is the monitor of the present child.
@@ -81,7 +85,11 @@ func Start(ctx context.Context, c Config) (*Target, error) {
 // startChild starts a child with the last settings. The lock is held, or no other goroutine has the
 // target yet.
 func (t *Target) startChild(ctx context.Context) error {
-	argv := append(slices.Clone(t.cfg.Command), flags(t.lastSettings, t.cfg.Start.Options)...)
+	options, err := t.cfg.Start.With(t.lastSettings.Own)
+	if err != nil {
+		return err
+	}
+	argv := append(slices.Clone(t.cfg.Command), flags(t.lastSettings, options)...)
 	c, err := startChild(ctx, argv, t.cfg.Env, t.cfg.Log)
 	if err != nil {
 		return err
@@ -92,11 +100,11 @@ func (t *Target) startChild(ctx context.Context) error {
 		c.stop()
 		return err
 	}
-	if in, asked := info.Models[0].Options, t.cfg.Start.Options; in != asked {
+	if in, asked := info.Models[0].Options, options; in != asked {
 		c.stop()
 		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Describe(), in.Describe())
 	}
-	t.child, t.client = c, cl
+	t.child, t.client, t.simulated = c, cl, info.Models[0].Simulated
 	if t.baseConfig, err = t.loadConfig(info.Models[0]); err != nil {
 		c.stop()
 		return err
@@ -143,23 +151,35 @@ func flags(s knob.Settings, o knob.Options) []string {
 	return out
 }
 
-// infoOf converts the engine's description.
+// infoOf converts the engine's description. Options that are changed like knobs are among the knobs
+// of the target, and Options has those of the start.
 func (t *Target) infoOf(in control.Info) sweep.Info {
+	out := describe(in)
+	out.Options, out.Current.Own = t.cfg.Start.Options, t.lastSettings.Own
+	for _, k := range knob.OptionKnobs() {
+		if slices.Contains(t.cfg.Options, k.Name) {
+			out.Limits.Own = append(out.Limits.Own, k)
+		}
+	}
+	out.Model.Bodies, out.Model.MaxRequestSize = t.bodies, t.cfg.MaxRequestSize
+	for _, b := range t.baseConfig.Bodies {
+		out.Model.LargestBody = max(out.Model.LargestBody, int64(len(b.Data)))
+	}
+	return out
+}
+
+// describe converts the engine's description.
+func describe(in control.Info) sweep.Info {
 	m := in.Models[0]
-	info := sweep.Info{
+	return sweep.Info{
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
 			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
-			Warnings: m.Warnings, Padding: m.Padding, Lengths: lengthsText(m), Bodies: t.bodies,
+			Warnings: m.Warnings, Padding: m.Padding, Lengths: lengthsText(m),
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
 		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
 	}
-	info.Model.MaxRequestSize = t.cfg.MaxRequestSize
-	for _, b := range t.baseConfig.Bodies {
-		info.Model.LargestBody = max(info.Model.LargestBody, int64(len(b.Data)))
-	}
-	return info
 }
 
 func (t *Target) startMonitor() {
@@ -239,7 +259,20 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		return done, t.cause(ctx, err)
 	}
 	t.noteInForce(done.Settings)
+	if len(t.cfg.Options) > 0 {
+		options := t.optionsInForce()
+		done.Options = &options
+	}
 	return done, nil
+}
+
+// optionsInForce returns the options with which the child runs now. The lock is held.
+func (t *Target) optionsInForce() knob.Options {
+	o, err := t.cfg.Start.With(t.lastSettings.Own)
+	if err != nil {
+		return t.cfg.Start.Options // cannot happen: the child has accepted the values
+	}
+	return o
 }
 
 // cause returns the error of the child's death if the child has died, and otherwise err. A
@@ -280,6 +313,10 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	if err != nil {
 		return trial.Result{}, err
 	}
+	alone, err := t.compareAlone(ctx)
+	if err != nil {
+		return trial.Result{}, err
+	}
 	t.mu.Lock()
 	if err := t.restartIfDead(ctx); err != nil {
 		t.mu.Unlock()
@@ -292,6 +329,9 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 		}
 	}
 	c, child := t.trialConfig(m), t.child
+	if len(alone.singles) > 0 {
+		c.Keep = chosenBodies(len(c.Bodies), t.cfg.Seed)
+	}
 	window, shapes := t.monitor.Begin(), t.watchLengths(ctx)
 	t.mu.Unlock()
 	why, disturbances := "", newDisturbanceRecorder(child.addresses.PID)
@@ -315,11 +355,12 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	}
 	out := sweep.Summarize(r, m.Load, m.SLA, why, disturbed...)
 	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
-	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.info.Options}, disturbed...)
+	out.P99Corrected = sweep.CorrectedP99(out, r, m.Load, knob.Config{Settings: t.lastSettings, Options: t.optionsInForce()}, disturbed...)
 	out.Use, out.Use.RSSIsBound = use, t.ranLarger()
 	addEnergy(&out, window, r)
 	shapes.end(ctx, t, &out)
 	out.BareRPS = t.plausibleRate(bare, out.Throughput)
+	alone.addTo(&out, r.Kept, t.info.Model.Outputs)
 	return out, nil
 }
 

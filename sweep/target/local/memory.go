@@ -44,7 +44,7 @@ func (t *Target) ensureOwnMemory(ctx context.Context) error {
 func (t *Target) ranLarger() bool {
 	now := t.lastSettings
 	for s := range t.ranSettings {
-		same := s.Precision == now.Precision && s.Device == now.Device && s.Threads == now.Threads
+		same := s.Precision == now.Precision && s.Device == now.Device && s.Threads == now.Threads && s.Own == now.Own
 		if !same || s.Workers > now.Workers || s.BatchSize > now.BatchSize {
 			return true
 		}

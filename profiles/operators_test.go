@@ -28,10 +28,10 @@ func sampleOperators() trial.Operators {
 	}
 }
 
-// TestOperators: operator times and bare rates are written, read back and shown.
+// TestOperators: times of operators and bare rates are written, read and shown.
 func TestOperators(t *testing.T) {
 	const id = "20261122T091500Z-0b5e"
-	path := profiles.Path(in(t), id)
+	path := profiles.Path(newDir(t), id)
 	w, err := profiles.Create(path, header(id), profiles.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -8,11 +8,11 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// operators is where the time of a run went, in one line: the types of operator
-// with the largest shares.
-func operators(o trial.Operators) string {
+// operatorsLine returns the operators with the largest shares of the time of a run, in
+// one line.
+func operatorsLine(o trial.Operators) string {
 	const most = 5
-	head := fmt.Sprintf("%s: %s ms a run of batch %d, %d runs", o.Settings, Figure(o.RunMS), o.BatchSize, o.Runs)
+	head := fmt.Sprintf("%s: %s ms a run of batch %d, %d runs", o.Settings, FormatFigure(o.RunMS), o.BatchSize, o.Runs)
 	parts := make([]string, 0, most+1)
 	for i, p := range o.Operators {
 		if i == most {
@@ -24,9 +24,9 @@ func operators(o trial.Operators) string {
 	return strings.Join(append([]string{head}, parts...), ", ")
 }
 
-// withBare adds to the table of trials how much of what the model alone does was
-// served, in front of the verdict, if any of them knows it.
-func withBare(t table, trials []trial.Trial) table {
+// withBareShare inserts a column into the table of trials, before the verdict: the throughput
+// as a share of the bare rate. It does nothing if no trial has a bare rate.
+func withBareShare(t table, trials []trial.Trial) table {
 	if !slices.ContainsFunc(trials, func(r trial.Trial) bool { return r.BareRPS.OK() }) {
 		return t
 	}
@@ -38,7 +38,7 @@ func withBare(t table, trials []trial.Trial) table {
 	return t
 }
 
-// bareShare is how much of what the model alone does was served.
+// bareShare returns the throughput as a share of the bare rate.
 func bareShare(r trial.Result) string {
 	v, ok := r.BareShare().Get()
 	if !ok {

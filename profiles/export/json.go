@@ -11,7 +11,7 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// choice is the plain JSON form. Its names are those of profiles.
+// choice is the content of the JSON format. Its names are those of profiles.
 type choice struct {
 	Format   string           `json:"format"`
 	Version  int              `json:"version"`
@@ -23,8 +23,8 @@ type choice struct {
 	SLA      *trial.SLA       `json:"sla"`
 	Settings knob.Settings    `json:"settings"`
 	Options  knob.Options     `json:"options"`
-	Measured *measurement     `json:"measured"` // null when these settings were never run
-	Servers  []server         `json:"servers"`  // the settings in the words of other servers
+	Measured *measurement     `json:"measured"` // null if these settings were not measured
+	Servers  []server         `json:"servers"`  // the settings with the names and units of other servers
 }
 
 type measurement struct {
@@ -50,7 +50,7 @@ func writeJSON(s Source) []byte {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(c); err != nil {
-		panic("export: " + err.Error()) // all of it has a JSON form
+		panic("export: " + err.Error()) // all its values can be encoded
 	}
 	return b.Bytes()
 }
@@ -69,11 +69,11 @@ func jsonFields(s Source) []field {
 	return out
 }
 
-// text is a number or a text as JSON has it.
+// text returns a number or a string as JSON.
 func text(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("export: " + err.Error()) // there is nothing else in the table
+		panic("export: " + err.Error()) // the table has only numbers and strings
 	}
 	return string(b)
 }

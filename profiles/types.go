@@ -10,25 +10,25 @@ import (
 	"unicode/utf8"
 )
 
-// readable says in the file's words what value stands where another kind is
-// wanted: package json names the types it decodes to, which are ours. Other
-// errors are returned as they are.
-func readable(err error) error {
+// explainType rewrites an error of package json about a value of the wrong type. That
+// error names Go types, which a reader of the file does not know; the new one names the
+// types of JSON. Other errors are returned unchanged.
+func explainType(err error) error {
 	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	if !ok {
 		return err
 	}
 	var path []string
 	for part := range strings.SplitSeq(wrong.Field, ".") {
-		if first, _ := utf8.DecodeRuneInString(part); !unicode.IsUpper(first) { // else an embedded type
+		if first, _ := utf8.DecodeRuneInString(part); !unicode.IsUpper(first) { // upper case is an embedded Go type
 			path = append(path, part)
 		}
 	}
-	return fmt.Errorf("%s: %s, want %s", strings.Join(path, "."), wrong.Value, kind(wrong.Type))
+	return fmt.Errorf("%s: %s, want %s", strings.Join(path, "."), wrong.Value, jsonType(wrong.Type))
 }
 
-// kind is what JSON has for values of type t.
-func kind(t reflect.Type) string {
+// jsonType returns the JSON type of values of type t, in words.
+func jsonType(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// quote makes text one word of a POSIX shell. What needs no quotes gets none.
+// quote returns text as one word for a POSIX shell, with quotes only if it needs them.
 func quote(text string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=@%+,", r)
@@ -16,9 +16,9 @@ func quote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// split reads shell commands as words, one list for each line: quotes are taken
-// off, continued lines joined, comments dropped. Nothing is expanded: $name
-// stays, and $(...) is part of its word as it stands. Operators are words.
+// split parses shell commands into words, one list per line. It removes quotes and
+// comments and joins continued lines. It does not expand anything: $name and $(...) are
+// kept as part of their word. Operators are words.
 func split(text string) ([][]string, error) {
 	l := lexer{rest: text}
 	for l.rest != "" {
@@ -30,11 +30,11 @@ func split(text string) ([][]string, error) {
 	return l.commands, nil
 }
 
-// lexer is split under way.
+// lexer is the state of split.
 type lexer struct {
 	rest     string
 	word     strings.Builder
-	inWord   bool // a word may be empty: ''
+	inWord   bool // a word may be empty, as in ''
 	words    []string
 	commands [][]string
 }
@@ -60,7 +60,7 @@ func (l *lexer) add(text string) {
 	l.inWord = true
 }
 
-// step takes one character, or what it begins.
+// step consumes one character, or the quoted text, substitution or comment that it starts.
 func (l *lexer) step() error {
 	c := l.rest[0]
 	switch {
@@ -74,13 +74,13 @@ func (l *lexer) step() error {
 	case c == '\'':
 		text, rest, ok := strings.Cut(l.rest[1:], "'")
 		if !ok {
-			return errors.New("a quote ' without its end")
+			return errors.New("missing closing quote '")
 		}
 		l.add(text)
 		l.rest = rest
 		return nil
 	case c == '"':
-		return l.double()
+		return l.doubleQuotes()
 	case strings.HasPrefix(l.rest, "$("):
 		return l.substitution()
 	case c == '#' && !l.inWord:
@@ -100,8 +100,8 @@ func (l *lexer) step() error {
 	return nil
 }
 
-// double takes a text in double quotes.
-func (l *lexer) double() error {
+// doubleQuotes consumes a text in double quotes.
+func (l *lexer) doubleQuotes() error {
 	l.add("")
 	for i := 1; i < len(l.rest); i++ {
 		switch c := l.rest[i]; {
@@ -115,10 +115,10 @@ func (l *lexer) double() error {
 			l.word.WriteByte(c)
 		}
 	}
-	return errors.New(`a quote " without its end`)
+	return errors.New(`missing closing quote "`)
 }
 
-// substitution takes $(...) as it stands. Quotes inside hide brackets.
+// substitution consumes $(...) unchanged. Brackets in quotes do not end it.
 func (l *lexer) substitution() error {
 	quoted := byte(0)
 	for i := 2; i < len(l.rest); i++ {
@@ -137,5 +137,5 @@ func (l *lexer) substitution() error {
 			return nil
 		}
 	}
-	return errors.New("$( without its end")
+	return errors.New("missing closing ) of $(")
 }

@@ -13,8 +13,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// seen is one run of a setting that looks like a pass.
-func seen(n int, rps float64, role trial.Role, result trial.Answer) trial.Trial {
+// likelyPass returns a run of one setting that probably keeps the promise.
+func likelyPass(n int, rps float64, role trial.Role, result trial.Answer) trial.Trial {
 	t := trial.Trial{N: n, Role: role, Settings: knob.Settings{Workers: 2, BatchSize: 8, Device: "cpu", Threads: 1, QueueSize: 100}, Load: load.Spec{Concurrency: 10}}
 	t.Throughput = trial.Estimate{Value: trial.NumOf(rps), Low: trial.NumOf(rps - 5), High: trial.NumOf(rps + 5)}
 	t.Latency.P99.Value = trial.NumOf(4400)
@@ -26,16 +26,16 @@ func seen(n int, rps float64, role trial.Role, result trial.Answer) trial.Trial 
 	return t
 }
 
-func TestClosing(t *testing.T) {
+func TestSummary(t *testing.T) {
 	p := plan.Plan{
 		SLA:   trial.SLA{Percentile: 99, Limit: 25 * time.Millisecond},
 		Loads: []load.Spec{{Concurrency: 10}}, Budget: plan.Budget{Time: time.Minute},
 	}
-	runs := []trial.Trial{seen(1, 940, trial.RoleLoad, trial.Undecided), seen(2, 951, trial.RoleControl, trial.Undecided), seen(3, 955, trial.RoleValidation, trial.Pass)}
+	runs := []trial.Trial{likelyPass(1, 940, trial.RoleLoad, trial.Undecided), likelyPass(2, 951, trial.RoleControl, trial.Undecided), likelyPass(3, 955, trial.RoleValidation, trial.Pass)}
 	choice := &trial.Choice{N: 3, Settings: runs[0].Settings, Why: trial.Explanation{Lines: []trial.Line{{Label: "limits", Text: "execution takes 9 ms"}}}}
 	open := append([]trial.Trial(nil), runs...)
 	open[2].Verdict.Result = trial.Undecided
-	busy := append([]trial.Trial(nil), open[:1]...)
+	unvalidated := append([]trial.Trial(nil), open[:1]...)
 	model := append([]trial.Trial(nil), runs...)
 	for i := range model {
 		model[i].Verdict.Latency = trial.ModelLatency
@@ -44,31 +44,31 @@ func TestClosing(t *testing.T) {
 	byModel.SLA.Latency = trial.ModelLatency
 	fixed := p
 	fixed.Trial.Requests = 2000
-	const head = "best: 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), "
+	const first = "best: 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), "
 	for _, c := range []struct {
 		name string
 		plan plan.Plan
 		st   session.Sweep
-		want []string // the lines' beginnings
+		want []string // the beginnings of the lines
 	}{
-		{"a choice", p, session.Sweep{Trials: runs, Best: 2, Unconfirmed: -1, Choice: choice}, []string{head + "P99 of request latency 22.1 ms, at most 25 with 95%, within 25ms", "limits    execution"}},
-		{"by model latency", byModel, session.Sweep{Trials: model, Best: 2, Unconfirmed: -1, Choice: choice}, []string{head + "P99 of model latency 22.1 ms, at most 25 with 95%, within 25ms; requests took P99 4400.0 ms", "limits"}},
+		{"a choice", p, session.Sweep{Trials: runs, Best: 2, Unconfirmed: -1, Choice: choice}, []string{first + "P99 of request latency 22.1 ms, at most 25 with 95%, within 25ms", "limits    execution"}},
+		{"by model latency", byModel, session.Sweep{Trials: model, Best: 2, Unconfirmed: -1, Choice: choice}, []string{first + "P99 of model latency 22.1 ms, at most 25 with 95%, within 25ms; requests took P99 4400.0 ms", "limits"}},
 		{
-			"a validation left open", p,
+			"an undecided validation", p,
 			session.Sweep{Trials: open, Best: -1, Unconfirmed: 2},
 			[]string{
-				"cannot tell: most promising is 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), P99 of request latency 22.1 ms, at least 18.0 with 95%, to be within 25ms; its validation was left open: 1304 of the 2000 requests",
+				"cannot tell: most promising is 2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread: 951.0 requests/s (935.0-960.0, 3 runs), P99 of request latency 22.1 ms, at least 18.0 with 95%, to be within 25ms; its validation is undecided: 1304 of the 2000 requests",
 				"next      about 696 more answers, about 0.7 s, would decide it: --budget 1m30s. Alternatives:",
 			},
 		},
 		{
 			"not validated", p,
-			session.Sweep{Trials: busy, Best: -1, Unconfirmed: 0, Problem: "budget of 1m0s used up"},
+			session.Sweep{Trials: unvalidated, Best: -1, Unconfirmed: 0, Problem: "budget of 1m0s used up"},
 			[]string{"cannot tell (budget of 1m0s used up after 1 trials): most promising is 2 workers", "next      a validation of it takes about 2000 answers, about 2.1 s: --budget 1m30s"},
 		},
-		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Unconfirmed: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more would tell (--requests 4000 "}},
+		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Unconfirmed: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more can decide it (--requests 4000 "}},
 	} {
-		got := closing(c.plan, sweep.Info{Limits: knob.Limits{}, Fixed: map[knob.Name]string{knob.FP16: "x", knob.Device: "x"}}, c.st)
+		got := summary(c.plan, sweep.Info{Limits: knob.Limits{}, Fixed: map[knob.Name]string{knob.FP16: "x", knob.Device: "x"}}, c.st)
 		if len(got) != len(c.want) {
 			t.Errorf("%s: %d lines, want %d:\n%q", c.name, len(got), len(c.want), got)
 			continue
@@ -81,7 +81,7 @@ func TestClosing(t *testing.T) {
 	}
 }
 
-func TestHang(t *testing.T) {
+func TestWrapLine(t *testing.T) {
 	for _, c := range []struct {
 		line trial.Line
 		want string
@@ -90,10 +90,10 @@ func TestHang(t *testing.T) {
 		{trial.Line{Label: "left out", Text: "2 x often; 1 x rare; and more"}, "left out  2 x often; 1 x rare;\n          and more"},
 		{trial.Line{Text: "best: 2 workers, batch 8, delay 1 ms"}, "best: 2 workers, batch 8,\ndelay 1 ms"},
 	} {
-		if got := hanging(c.line, 30); got != c.want {
+		if got := wrapLine(c.line, 30); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
-		if got := hanging(c.line, 0); got != c.line.String() {
+		if got := wrapLine(c.line, 0); got != c.line.String() {
 			t.Errorf("without a width: %q", got)
 		}
 	}

@@ -28,7 +28,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestQuote holds quote against a real shell.
+// TestQuote compares quote with a real shell.
 func TestQuote(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {

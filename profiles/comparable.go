@@ -8,19 +8,22 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// ErrUnlike is in the error of a comparison of things that do not compare.
-var ErrUnlike = errors.New("not comparable")
+// ErrNotComparable is wrapped by the error of a comparison of profiles that are not
+// comparable.
+var ErrNotComparable = errors.New("not comparable")
 
-// unlikeError is an ErrUnlike in words of its own.
-type unlikeError struct{ text string }
+// notComparableError is an ErrNotComparable with another text.
+type notComparableError struct{ text string }
 
-func (e unlikeError) Error() string { return e.text }
-func (e unlikeError) Unwrap() error { return ErrUnlike }
+func (e notComparableError) Error() string { return e.text }
+func (e notComparableError) Unwrap() error { return ErrNotComparable }
 
-func unlikef(format string, args ...any) error { return unlikeError{fmt.Sprintf(format, args...)} }
+func notComparable(format string, args ...any) error {
+	return notComparableError{fmt.Sprintf(format, args...)}
+}
 
-// unlike says in words what of two profiles has to be equal and is not.
-func unlike(a, b Header) []string {
+// differences lists what makes two profiles not comparable, in words.
+func differences(a, b Header) []string {
 	var out []string
 	differ := func(what, a, b string) {
 		if a != b {
@@ -35,38 +38,37 @@ func unlike(a, b Header) []string {
 	if a.Machine.Class == b.Machine.Class && a.Machine.Class != "" {
 		return out
 	}
-	known := len(out)
+	before := len(out)
 	differ("remote machine", orNone(a.Machine.Remote), orNone(b.Machine.Remote))
 	differ("CPU", a.Machine.CPU, b.Machine.CPU)
 	differ("cores", fmt.Sprint(a.Machine.Cores), fmt.Sprint(b.Machine.Cores))
 	differ("memory", memory(a.Machine.MemoryMB), memory(b.Machine.MemoryMB))
 	differ("GPUs", gpus(a.Machine.GPUs), gpus(b.Machine.GPUs))
 	differ("runtime", orNone(a.Machine.Runtime), orNone(b.Machine.Runtime))
-	if len(out) == known {
+	if len(out) == before {
 		out = append(out, fmt.Sprintf("machine class: %.19s and %.19s", orNone(a.Machine.Class), orNone(b.Machine.Class)))
 	}
 	return out
 }
 
-// Unlike says why trials of a profile do not compare with those of a model on a
-// machine, such as the ones to come; nil where nothing speaks against it. It is an
-// error with [ErrUnlike].
-func (h Header) Unlike(m Model, on Machine) error {
+// CheckComparable returns an error that wraps [ErrNotComparable] if trials of a profile are
+// not comparable with measurements of a model on a machine.
+func (h Header) CheckComparable(m Model, on Machine) error {
 	switch {
 	case h.Model.SHA256 != m.SHA256:
-		return unlikef("%s measured another model of that name (sha256 %.12s, this is %.12s)", h.ID, h.Model.SHA256, m.SHA256)
+		return notComparable("%s measured another model of that name (sha256 %.12s, this is %.12s)", h.ID, h.Model.SHA256, m.SHA256)
 	case h.Machine.Class != on.Complete().Class:
-		return unlikef("%s was measured on another kind of machine", h.ID)
+		return notComparable("%s was measured on another kind of machine", h.ID)
 	}
 	return nil
 }
 
-// OtherModel says which of the profiles is not of the model; nil where all are. It
-// is an error with [ErrUnlike].
-func OtherModel(m Model, hs ...Header) error {
+// CheckModel returns an error that wraps [ErrNotComparable] and names the profile if one of
+// the profiles is not of the model.
+func CheckModel(m Model, hs ...Header) error {
 	for _, h := range hs {
 		if h.Model.SHA256 != m.SHA256 {
-			return unlikef("%s measured another model (%s, sha256 %.12s; this is %s, %.12s)", h.ID, h.Model.Name, h.Model.SHA256, m.Name, m.SHA256)
+			return notComparable("%s measured another model (%s, sha256 %.12s; this is %s, %.12s)", h.ID, h.Model.Name, h.Model.SHA256, m.Name, m.SHA256)
 		}
 	}
 	return nil
@@ -79,8 +81,7 @@ func orNone(s string) string {
 	return s
 }
 
-// memory is a size as machine classes see it, so that what they forgive is no
-// difference.
+// memory returns a size as rounded for machine classes, so that sizes of one class are equal.
 func memory(mb trial.Num) string { return fmt.Sprintf("%d MB", roundMemory(int(mb.Or(0)))) }
 
 func gpus(list []GPU) string {
