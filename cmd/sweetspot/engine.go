@@ -135,6 +135,7 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Probe
 	if err := b.setImages(opened, log); err != nil {
 		return err
 	}
+	monitor.ResetPeak() // verifying a model can need more memory than serving it
 	for _, m := range opened {
 		if err := e.Load(ctx, m, c); err != nil {
 			return err

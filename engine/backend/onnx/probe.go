@@ -198,5 +198,6 @@ func (p *probe) Close() error {
 	}
 	err := p.run.Destroy()
 	p.run = nil
+	trimHeap()
 	return err
 }

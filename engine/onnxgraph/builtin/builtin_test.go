@@ -104,7 +104,7 @@ func TestModelsPage(t *testing.T) {
 	for _, b := range builtin.Models() {
 		work := thousands(b.FLOPs)
 		if b.FLOPsPerRow > 0 {
-			work += " + " + thousands(b.FLOPsPerRow) + " a row"
+			work += " + " + thousands(b.FLOPsPerRow) + " per row"
 		}
 		cells := rows[b.Name]
 		if len(cells) < 5 || cells[3] != thousands(b.Parameters) || cells[4] != work {
