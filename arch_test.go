@@ -33,7 +33,7 @@ var rooms = map[string]string{
 
 	"engine":                     "engine/knob engine/batching engine/latency engine/tensor engine/payload engine/runs",
 	"engine/enginetest":          "engine engine/knob engine/payload engine/handler",
-	"engine/backend/onnx":        backend + " engine/onnxgraph/fp16 engine/backend/onnx/ortlib",
+	"engine/backend/onnx":        backend + " engine/onnxgraph engine/onnxgraph/onnxpb engine/onnxgraph/fp16 engine/backend/onnx/ortlib",
 	"engine/backend/onnx/ortlib": "",
 	"engine/backend/python":      backend,
 	"engine/backend/simulated":   backend,

@@ -46,6 +46,9 @@ func (s *ModelService) Bare(ctx context.Context) (BareRate, error) {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)
 	}
 	defer done()
+	if s.model.Unsampled {
+		return BareRate{}, fmt.Errorf("bare rate: %w", errUnsampled)
+	}
 	workers, c, err := s.reserveWorkers(ctx)
 	if err != nil {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -39,6 +40,10 @@ func (s *ModelService) comparePrecisions(ctx context.Context, next Session, to k
 	a, known := s.agreements[to.Device]
 	s.mu.Unlock()
 	if old == nil || old.cfg.Precision == to.Precision || !s.comparable() {
+		return nil
+	}
+	if s.model.Unsampled {
+		step(Step{What: fmt.Sprintf("%s is not compared with %s: %v", to.Precision, old.cfg.Precision, errUnsampled)})
 		return nil
 	}
 	begin := time.Now()
@@ -104,10 +109,10 @@ func (s *ModelService) sessionForComparison(ctx context.Context, p *pool) (Sessi
 
 // runSamples runs the same samples on both sessions and compares the outputs.
 func (s *ModelService) runSamples(ctx context.Context, full, half Session) (c comparison, err error) {
-	samples := sampleRows(s.model, compareItems, 3)
+	rng := rand.New(rand.NewPCG(3, 4))
 	deadline := time.Now().Add(compareTime)
 	for c.items < compareItems && (c.items == 0 || time.Now().Before(deadline)) {
-		rows := samples[c.items : c.items+1]
+		rows := []payload.Row{sampleRow(s.model, c.items, rng)}
 		before, after := make([]payload.Result, 1), make([]payload.Result, 1)
 		if err := run(ctx, uncounted(full), rows, before); err != nil {
 			return c, err

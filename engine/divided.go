@@ -10,10 +10,10 @@ import (
 	"sweetspot/engine/runs"
 )
 
-// LengthStats counts the runs of the batches of a model with open dimensions. All are
-// monotone. Warm-ups do not count.
+// LengthStats counts the runs of the batches of a model with open dimensions or side inputs.
+// All are monotone. Warm-ups do not count.
 type LengthStats struct {
-	Runs           int64 `json:"runs"`            // of all batches; each has rows of equal shape, after padding
+	Runs           int64 `json:"runs"`            // of all batches; each has rows of equal shape, after padding, and equal side inputs
 	SplitBatches   int64 `json:"split_batches"`   // batches with more than one run
 	Elements       int64 `json:"elements"`        // of the inputs of all runs, with the padding
 	PaddedElements int64 `json:"padded_elements"` // of these, the padding
@@ -75,8 +75,9 @@ func (c *lengthCounters) snapshot() *LengthStats {
 	}
 }
 
-// dividedSession is a session of a model with open dimensions: it divides each batch into
-// runs of equal shape. Sessions of other models are used as they are.
+// dividedSession is a session of a model with open dimensions or side inputs: it divides each
+// batch into runs of equal shape and equal side inputs. Sessions of other models are used as
+// they are.
 type dividedSession struct {
 	Session // the backend's
 	runs    *runs.Session
@@ -84,7 +85,7 @@ type dividedSession struct {
 }
 
 func newDividedSession(s Session, m *Model, c *lengthCounters) *dividedSession {
-	return &dividedSession{s, runs.NewSession(s, m.Inputs, m.Padding), c.count}
+	return &dividedSession{s, runs.NewSession(s, m.Inputs, m.SideInputs(), m.Padding), c.count}
 }
 
 // Run executes and counts a batch.

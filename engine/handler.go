@@ -24,6 +24,7 @@ type Handler interface {
 	// Decode converts a body to a request, which may share the body's memory. An error
 	// is the caller's fault; it says what is wrong and what to send instead.
 	Decode(r *payload.Request, b payload.Body) error
-	// Encode appends the body of an answer to dst and returns both with the media type.
-	Encode(dst []byte, f payload.Format, a payload.Answer) (body []byte, media string, err error)
+	// Encode appends the body of an answer to dst. The result has both as its Data, the
+	// media type, and the headers of the answer.
+	Encode(dst []byte, f payload.Format, a payload.Answer) (payload.Body, error)
 }

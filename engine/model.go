@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -28,11 +30,24 @@ type Model struct {
 	Places []knob.Place
 
 	// Unbatched names the inputs and outputs whose Shape is the whole tensor. For the
-	// others the backend adds and removes a leading axis: the batch, or 1 without a
-	// batch axis. Empty with a BatchAxis.
+	// others the backend adds and removes the batch axis, or an axis of 1 without a
+	// batch axis. With a BatchAxis, an unbatched input is a side input: one value for
+	// the whole batch, so that only rows with the same value run together; and an
+	// unbatched output is the same for all rows of a batch.
 	Unbatched []string
+	// Axes has the position of the batch axis in the inputs and outputs where it is not
+	// the leading one.
+	Axes map[string]int
 	// Ragged says how outputs without a batch axis are split; zero if there are none.
 	Ragged RaggedOutputs
+	// Constants are the inputs of the file that no item has: they are the same in every
+	// run. One that is not in Unbatched is repeated for each row.
+	Constants []Constant
+	// Defaults has the values of the optional inputs that an item leaves out, by name.
+	Defaults map[string]tensor.Tensor
+	// ReadFrom has the value of the graph from which an output is read, by the name of
+	// the output, if the output itself is not a tensor.
+	ReadFrom map[string]string
 
 	// Padding says how rows of different lengths run together; nil means that only rows of
 	// equal shape do. PadWhy says how it was verified, or why the model is not padded; "" if
@@ -45,15 +60,66 @@ type Model struct {
 
 	Path  string // the model's file, or "" when Bytes holds it
 	Bytes []byte // the model itself if it has no file
+	Size  int64  // of the model with its external weights, in bytes; 0 is unknown
 
 	// Handler converts bodies to requests, and answers to bodies.
 	Handler Handler
 	// Samples are rows for the warm-up, the bare rate and comparisons, used in turn; nil
 	// means random tensors for Inputs.
 	Samples []payload.Row
+	// Unsampled means that the model refuses random tensors and there are no Samples: it
+	// is served without a warm-up.
+	Unsampled bool
+	// Warnings say what people should know about the model, one sentence each.
+	Warnings []string
 	// RunTime is the longest run of a batch; a session that exceeds it is lost. 0 is no
 	// limit.
 	RunTime time.Duration
+}
+
+// SideInputs returns the positions of the side inputs in Inputs; nil if there are none.
+func (m *Model) SideInputs() []int {
+	if !m.BatchAxis {
+		return nil
+	}
+	var out []int
+	for i, s := range m.Inputs {
+		if slices.Contains(m.Unbatched, s.Name) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// ShareSide gives item the side inputs of from, so that both can run together.
+func (m *Model) ShareSide(item, from tensor.Item) {
+	for _, i := range m.SideInputs() {
+		item[i] = from[i]
+	}
+}
+
+// Constant is an input that has the same value in every run. Its shape is that of an item.
+// The size of an open dimension is that of a dimension of the inputs, which Follows names;
+// the constant then has a single number, which fills it.
+type Constant struct {
+	Name string
+	tensor.Tensor
+	Follows []tensor.Dim // one for each dimension of the shape, if one is open
+}
+
+// Sized returns the constant for the sizes of an item.
+func (c Constant) Sized(item tensor.Item) tensor.Tensor {
+	if c.Follows == nil {
+		return c.Tensor
+	}
+	t := tensor.Tensor{Type: c.Type, Shape: slices.Clone(c.Shape)}
+	for i, size := range t.Shape {
+		if size < 0 {
+			t.Shape[i] = item[c.Follows[i].Tensor].Shape[c.Follows[i].Axis]
+		}
+	}
+	t.Data = bytes.Repeat(c.Data, int(tensor.Elements(t.Shape)))
+	return t
 }
 
 // RaggedOutputs describes outputs with a variable number of entries per item, such as
@@ -71,8 +137,9 @@ type Backend interface {
 	Open(ctx context.Context, m *Model, c knob.Config) (Session, error)
 }
 
-// Session runs batches of one model. If inputs have open dimensions, the rows of a run have
-// equal shapes: the engine divides a batch into such runs. Run sets out[i] for every in[i]; both have the same
+// Session runs batches of one model. The rows of a run have equal shapes, if inputs have open
+// dimensions, and equal side inputs: the engine divides a batch into such runs. Run sets
+// out[i] for every in[i]; both have the same
 // length, from 1 to the batch size. An error fails the whole batch; an error that wraps
 // ErrSessionLost means that the session can run no other batch. If Shared, one Session
 // serves the pool and several workers may call Run concurrently; else every worker opens
@@ -80,6 +147,26 @@ type Backend interface {
 type Session interface {
 	Run(ctx context.Context, in []payload.Row, out []payload.Result) error
 	Shared() bool
+	Close() error
+}
+
+// Prober is a Backend that can run a model before it is known how its tensors hold items.
+type Prober interface {
+	Backend
+	// Probe loads m, of which only the file, the constants and the names and types of
+	// Inputs and Outputs count. A dimension of an output is not believed, but a rank of 0
+	// or an unknown rank is.
+	Probe(ctx context.Context, m *Model) (Probe, error)
+}
+
+// Probe is a loaded model that takes and returns whole tensors.
+type Probe interface {
+	// Run runs the inputs and then the constants of the model, each as the file declares
+	// it, with any sizes in its open dimensions. It returns one tensor per output.
+	Run(ctx context.Context, in []tensor.Tensor) ([]tensor.Tensor, error)
+	// Session serves m, which has the inputs, constants and outputs of the probe. It is
+	// closed before the probe.
+	Session(ctx context.Context, m *Model) (Session, error)
 	Close() error
 }
 

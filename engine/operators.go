@@ -51,6 +51,9 @@ func (s *ModelService) Operators(ctx context.Context, runs int) (OperatorProfile
 		return OperatorProfile{}, fmt.Errorf("operators: %w", err)
 	}
 	defer done()
+	if s.model.Unsampled {
+		return OperatorProfile{}, fmt.Errorf("operators: %w", errUnsampled)
+	}
 	c := s.Config()
 	one := c
 	one.Workers = 1

@@ -49,7 +49,7 @@ type ModelService struct {
 
 	decoding, encoding atomic.Int64 // ns, sums over all requests
 
-	lengths *lengthCounters // nil if no input has an open dimension
+	lengths *lengthCounters // nil if no input has an open dimension or is a side input
 
 	mu         sync.Mutex // guards everything below; never held while waiting
 	state      State
@@ -84,7 +84,7 @@ func newModelService(m *Model, b Backend, c knob.Config, e *Engine) *ModelServic
 	s.collector = batching.New(batchingConfig(c))
 	s.count.sizes = map[int]int64{}
 	s.batchTimer = newBatchTimer(s.onTimer)
-	if tensor.Lengths(m.Inputs) != nil {
+	if tensor.Lengths(m.Inputs) != nil || m.SideInputs() != nil {
 		s.lengths = newLengthCounters()
 	}
 	return s

@@ -43,7 +43,7 @@ type Stats struct {
 	EncodeNS      int64         `json:"encode_ns"`
 	BusyNS        int64         `json:"busy_ns"`
 	WorkNS        int64         `json:"work_ns"` // time with a row queued or in flight
-	// Lengths is nil if no input of the model has an open dimension.
+	// Lengths is nil if no input of the model has an open dimension or is a side input.
 	Lengths *LengthStats `json:"lengths,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -18,6 +19,10 @@ const (
 	warmTime      = 2 * time.Second
 	warmTolerance = 0.10
 )
+
+// errUnsampled means that nothing is known that the model accepts, so that it cannot be run
+// without a request.
+var errUnsampled = errors.New("it refuses made-up values, and there is no example input")
 
 // openWorkers opens and warms n workers of p, or none if n is not positive. On an error
 // it returns the workers that it has opened.
@@ -86,6 +91,9 @@ func warmText(what, cold string) string {
 // warm runs the full batch first, so that the memory arena grows only once, then a
 // single row. It returns what stayed cold, or "".
 func (w *worker) warm(ctx context.Context, s *ModelService, size int) (cold string, err error) {
+	if s.model.Unsampled {
+		return "still cold: " + errUnsampled.Error(), nil
+	}
 	rows := sampleRows(s.model, size, 1)
 	deadline := time.Now().Add(warmTime)
 	for _, n := range []int{size, 1} {
@@ -103,18 +111,26 @@ func (w *worker) warm(ctx context.Context, s *ModelService, size int) (cold stri
 	return cold, nil
 }
 
-// sampleRows returns n rows for m: its Samples in turn, or random tensors.
+// sampleRows returns n rows for m: its Samples in turn, or random tensors with the same side
+// inputs, so that they are one run.
 func sampleRows(m *Model, n int, seed uint64) []payload.Row {
 	rng := rand.New(rand.NewPCG(seed, seed+1))
 	rows := make([]payload.Row, n)
 	for i := range rows {
-		if len(m.Samples) > 0 {
-			rows[i] = m.Samples[i%len(m.Samples)]
-			continue
+		rows[i] = sampleRow(m, i, rng)
+		if len(m.Samples) == 0 {
+			m.ShareSide(rows[i].Item, rows[0].Item)
 		}
-		rows[i].Item = tensor.SampleItem(m.Inputs, rng)
 	}
 	return rows
+}
+
+// sampleRow returns the i-th of the Samples in turn, or a row of random tensors.
+func sampleRow(m *Model, i int, rng *rand.Rand) payload.Row {
+	if len(m.Samples) > 0 {
+		return m.Samples[i%len(m.Samples)]
+	}
+	return payload.Row{Item: tensor.SampleItem(m.Inputs, rng)}
 }
 
 // runUntilStable runs rows and reports whether two consecutive runs took the same time.

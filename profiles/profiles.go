@@ -110,6 +110,9 @@ type Model struct {
 
 	Inputs  []Tensor `json:"inputs,omitempty"` // in the order of the model; none if they are not known
 	Outputs []Tensor `json:"outputs,omitempty"`
+
+	LargestBody    int64 `json:"largest_body,omitempty"`     // bytes of the largest request body that was sent; 0 is unknown
+	MaxRequestSize int64 `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not
 }
 
 // Tensor describes one input or output of a model, for one item.

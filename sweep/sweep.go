@@ -42,8 +42,14 @@ type ModelInfo struct {
 	BatchWhy  string        `json:"batch_why"`
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
-	Padding   string        `json:"padding,omitempty"` // how rows of different lengths are padded, or why not
-	Lengths   string        `json:"lengths,omitempty"` // sizes of made requests in open dimensions, for people
+
+	Images         string `json:"images,omitempty"`           // how image files become the inputs; "" if none is an image
+	LargestBody    int64  `json:"largest_body,omitempty"`     // bytes of the largest request body; 0 is unknown
+	MaxRequestSize int64  `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not
+	Padding        string `json:"padding,omitempty"`          // how rows of different lengths are padded, or why not
+	Lengths        string `json:"lengths,omitempty"`          // sizes of made requests in open dimensions, for people
+
+	Warnings []string `json:"warnings,omitempty"` // what people should know about the model
 
 	// Bodies says which lengths the requests have; nil where that is not known, or the model
 	// has no open dimension, or more than one length.

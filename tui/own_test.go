@@ -140,7 +140,7 @@ func TestManyKnobs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pending := regexp.MustCompile("→ ?(2|32)\\b")
+	pending := regexp.MustCompile(`→ ?(2|32)\b`)
 	for _, size := range [][2]int{{120, 36}, {80, 24}, {60, 16}} {
 		sc := newScreen(t, size[0], size[1], s)
 		for i, k := range sc.shownKnobs() {

@@ -120,7 +120,7 @@ func (srv *modelServer) startRun(ctx context.Context, o openedModel, rate float6
 		},
 	}
 	for _, b := range handler.Bodies(o.Inputs, payloadCount, seed) {
-		c.Bodies = append(c.Bodies, load.Body(b))
+		c.Bodies = append(c.Bodies, loadBody(b))
 	}
 	go func() {
 		defer close(r.done)

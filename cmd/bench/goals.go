@@ -49,6 +49,9 @@ func otherGoals() judge.Goals {
 		{Name: "overhead.rate.delay-200us", Compare: judge.AtLeast, Number: .85},
 		{Name: "overhead.rate.delay-0", Compare: judge.AtLeast, Number: .60},
 
+		{Name: "nodes.wrong", Compare: judge.Exactly, Number: 0},
+		{Name: "nodes.right", Compare: judge.AtLeast, Number: .95},
+
 		{Name: "loadgen.rate.error", Compare: judge.AtMost, Number: .0005},
 		{Name: "loadgen.gaps.constant", Compare: judge.AtMost, Number: .15},
 		{Name: "loadgen.gaps.poisson-off", Compare: judge.AtMost, Number: .03},

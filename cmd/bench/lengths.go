@@ -121,7 +121,8 @@ func (b *lengthsBench) drawTexts() error {
 	rng := rand.New(rand.NewPCG(b.seed, 1))
 	for range lengthsTexts {
 		item := s.Item(rng)
-		b.texts = append(b.texts, load.Body(handler.BodyOf(b.Inputs, item)))
+		body := handler.BodyOf(b.Inputs, item)
+		b.texts = append(b.texts, load.Body{Type: body.Type, Data: body.Data})
 		b.drawn = append(b.drawn, item[0].Shape[0])
 	}
 	return nil

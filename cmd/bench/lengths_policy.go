@@ -121,7 +121,7 @@ func (srv *lengthsServer) policy(ctx context.Context, q url.Values) (any, error)
 	}
 	p := &policyQueue{byClass: q.Get("by") == "class", class: func(item tensor.Item) int64 { return classOf(m.Padding, item) }}
 	p.arrived.L = &p.mu
-	return p.measure(ctx, runs.NewSession(session, m.Inputs, m.Padding), s, d)
+	return p.measure(ctx, runs.NewSession(session, m.Inputs, m.SideInputs(), m.Padding), s, d)
 }
 
 // classOf is the length to which a text is padded.

@@ -60,7 +60,7 @@ func lengthsConfig() knob.Config {
 }
 
 // openVariant opens the encoder for a variant.
-func openVariant(ctx context.Context, b engine.Backend, v lengthVariant) (*engine.Model, error) {
+func openVariant(ctx context.Context, b engine.Prober, v lengthVariant) (*engine.Model, error) {
 	mix, err := newsMix()
 	if err != nil {
 		return nil, err

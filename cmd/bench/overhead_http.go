@@ -156,3 +156,6 @@ func send(ctx context.Context, addr, model string, size, clients int, d time.Dur
 	}
 	return res, nil
 }
+
+// loadBody is a body of the handler for the load generator.
+func loadBody(b handler.Body) load.Body { return load.Body{Type: b.Type, Data: b.Data} }

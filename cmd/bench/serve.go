@@ -236,7 +236,7 @@ func (srv *modelServer) clients(ctx context.Context, o openedModel, n int, d tim
 		Spec: load.Spec{Mode: load.Closed, Concurrency: n}, Limit: d,
 	}
 	for _, b := range handler.Bodies(o.Inputs, n, seed) {
-		c.Bodies = append(c.Bodies, load.Body(b))
+		c.Bodies = append(c.Bodies, loadBody(b))
 	}
 	res, err := load.Run(ctx, c)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sweetspot/engine"
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
 )
@@ -48,7 +47,7 @@ func (a *app) checkRuntime(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := catalog.Open(c.Context(), demoModel, catalog.Options{Probe: engine.Backend(b)})
+	m, err := catalog.Open(c.Context(), demoModel, catalog.Options{Probe: b})
 	if err != nil {
 		return errors.Join(errors.New("onnxruntime can be loaded, but cannot run a model"), err)
 	}

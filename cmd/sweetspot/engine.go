@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/control"
@@ -31,7 +32,8 @@ const handshakeFD = 3
 // workbench and --sweep start it.
 func (a *app) engineCommand() *cobra.Command {
 	var f settingsFlags
-	var open lengthFlags
+	b := bodyFlags{maxRequest: childRequest}
+	var open modelFlags
 	var options []string
 	c := &cobra.Command{
 		Use: "engine MODEL", Short: "serve one model for the process that started this one",
@@ -51,11 +53,11 @@ func (a *app) engineCommand() *cobra.Command {
 			if info, err := handshake.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 				return errors.New("engine is started by sweetspot itself; to serve a model type: sweetspot serve MODEL")
 			}
-			log := slog.New(slog.NewTextHandler(a.err, nil))
+			log := a.logger()
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, handshake, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: childRequest, Log: log},
+			err = server.RunChild(c.Context(), a.in, handshake, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
-					return a.load(ctx, h, []string{args[0]}, open, cfg, log)
+					return a.load(ctx, h, []string{args[0]}, open, b, cfg, log)
 				})
 			if err != nil {
 				fmt.Fprintln(a.err, err) // the parent reports the error of the handshake
@@ -65,7 +67,10 @@ func (a *app) engineCommand() *cobra.Command {
 		},
 	}
 	f.bind(c.Flags(), knob.TorchServe)
+	b.bind(c.Flags())
 	open.bind(c.Flags())
+	open.bindInput(c.Flags())
+	a.bindVerbose(c.Flags())
 	c.Flags().StringArrayVar(&options, "option", nil, "NAME=VALUE: "+strings.Join(knob.OptionNames(), ", "))
 	return c
 }
@@ -83,12 +88,12 @@ func (h *host) describe(models []string, l monitor.Container) control.Host {
 }
 
 // load returns an engine that serves the models.
-func (a *app) load(ctx context.Context, h *host, models []string, open lengthFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
+func (a *app) load(ctx context.Context, h *host, models []string, open modelFlags, b bodyFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.loadInto(ctx, e, probe, models, open, c, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, b, c, log); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
 	return e, nil
@@ -96,7 +101,7 @@ func (a *app) load(ctx context.Context, h *host, models []string, open lengthFla
 
 // newEngine returns an engine for the models, before it loads them, and the backend that
 // verifies them.
-func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Engine, engine.Backend, error) {
+func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Engine, engine.Prober, error) {
 	backends, probe, runtime, err := a.backends(models, log)
 	if err != nil {
 		return nil, nil, err
@@ -110,26 +115,55 @@ func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Eng
 }
 
 // loadInto opens the models and loads them into the engine.
-func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Backend, models []string, open lengthFlags, c knob.Config, log *slog.Logger) error {
+func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Prober, models []string, open modelFlags, b bodyFlags, c knob.Config, log *slog.Logger) error {
 	o, err := open.options()
 	if err != nil {
 		return err
 	}
 	o.Probe = probe
+	if o.Images, err = parseImage(b.image); err != nil {
+		return err
+	}
+	var opened []*engine.Model
 	for _, name := range models {
 		m, err := catalog.Open(ctx, name, o)
 		if err != nil {
 			return err
 		}
+		opened = append(opened, m)
+	}
+	if err := b.setImages(opened, log); err != nil {
+		return err
+	}
+	monitor.ResetPeak() // verifying a model can need more memory than serving it
+	for _, m := range opened {
 		if err := e.Load(ctx, m, c); err != nil {
 			return err
 		}
 		log.Info("serving", "model", m.Name, "batch", m.BatchWhy)
+		for _, w := range m.Warnings {
+			log.Warn(w, "model", m.Name)
+		}
+		b.saySize(m, log)
 		if m.PadWhy != "" {
 			log.Info("padding", "model", m.Name, "how", m.PadWhy)
 		}
 	}
 	return nil
+}
+
+// bindVerbose binds --verbose.
+func (a *app) bindVerbose(fs *pflag.FlagSet) {
+	fs.BoolVar(&a.verbose, "verbose", false, "log more, such as ONNX Runtime's own error texts")
+}
+
+// logger is the log of a serving process.
+func (a *app) logger() *slog.Logger {
+	o := &slog.HandlerOptions{}
+	if a.verbose {
+		o.Level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.err, o))
 }
 
 // onnx loads ONNX Runtime.

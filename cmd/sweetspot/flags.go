@@ -70,6 +70,7 @@ func (f *settingsFlags) given(fs *pflag.FlagSet) []knob.Name {
 // runFlags are the flags of the workbench and of --sweep.
 type runFlags struct {
 	settingsFlags
+	bodyFlags
 	sweep string
 
 	sla         time.Duration
@@ -84,7 +85,7 @@ type runFlags struct {
 	input       string
 	target      string
 	knobs       []string
-	lengthFlags
+	modelFlags
 	strategy   string
 	question   string
 	objective  string
@@ -124,7 +125,8 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.trace, "trace", "", "load with the send times of a CSV file")
 	fs.DurationVar(&f.timeout, "timeout", 0, "time after which a request fails (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: random values for the inputs of the model)")
-	f.lengthFlags.bind(fs)
+	f.modelFlags.bind(fs)
+	f.bodyFlags.bind(fs)
 	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
 	f.settingsFlags.bind(fs, knob.TorchServe)
 	fs.StringArrayVar(&f.knobs, "knob", nil, "range of a knob, also of an own knob of the target: --knob max_batch_size=1,8,32, 1-32*2 or auto")
@@ -320,7 +322,10 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("target") {
 		p.Target = f.target
 	}
-	return f.lengthFlags.overlay(p)
+	if err := f.bodyFlags.overlay(p); err != nil {
+		return err
+	}
+	return f.modelFlags.overlay(p)
 }
 
 // ranges sets the ranges of --knob in the plan. Other names than those of the common knobs

@@ -72,10 +72,13 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 	log, _ := a.logFile()
 	c := local.Config{
 		Command: a.childCommand(p), Env: a.env.all, Seed: p.Seed, GPU: openGPU,
-		Bodies: bodies, Start: start, Options: p.OptionKnobs(), Timeout: p.RequestTimeout(),
+		Bodies: bodies, Start: start, Options: p.OptionKnobs(), Timeout: p.RequestTimeout(), MaxRequestSize: int64(p.MaxRequestSize),
 	}
 	if log != nil {
 		c.Log = log
+	}
+	if a.verbose {
+		c.Log = a.err
 	}
 	t, err := local.Start(ctx, c)
 	if err != nil && log != nil {
@@ -86,8 +89,11 @@ func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (
 
 // childCommand returns the command line of the engine child, without the settings.
 func (a *app) childCommand(p plan.Plan) []string {
-	argv := []string{a.self, "engine", p.Model}
-	return append(argv, lengthArgs(p)...)
+	argv := append([]string{a.self, "engine", p.Model}, bodyArgs(p)...)
+	if a.verbose {
+		argv = append(argv, "--verbose")
+	}
+	return append(argv, modelArgs(p)...)
 }
 
 // startConfig returns the start settings of the engine: the values of knobs with only one
@@ -131,7 +137,7 @@ func readBodies(path string) ([]load.Body, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--input: %w", err)
 		}
-		out = append(out, load.Body{Type: mediaType(f), Data: data})
+		out = append(out, load.Body{Type: mediaType(f), Data: data, Name: f})
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("--input: %s has no files", path)
@@ -157,9 +163,15 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	case info.Current.Has(knob.BatchSize):
 		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
 	}
+	for _, w := range info.Model.Warnings {
+		a.note(f, "warning  %s", w)
+	}
 	switch {
 	case p.Input != "":
 		a.note(f, "bodies   from %s", p.Input)
+		if info.Model.Images != "" {
+			a.note(f, "images   %s", info.Model.Images)
+		}
 	case len(info.Model.Inputs) > 0: // a virtual device has none
 		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
 		if info.Model.Lengths != "" {
@@ -168,6 +180,9 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	}
 	if info.Model.Padding != "" {
 		a.note(f, "padding  %s", info.Model.Padding)
+	}
+	if text := sizeNote(info.Model); text != "" {
+		a.note(f, "size     %s", text)
 	}
 	origin := ""
 	if f.slaOrigin != "" {

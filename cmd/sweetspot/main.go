@@ -43,6 +43,7 @@ type app struct {
 	limits func() monitor.Container // cores and memory of the container; read once
 
 	targets []targetKind // the kinds of targets, the default first
+	verbose bool         // log what only helps to find faults
 }
 
 // exit ends the program with a code. Its command has printed all messages.
@@ -201,6 +202,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	}
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")
 	o.bind(c.Flags(), a.targets)
+	a.bindVerbose(c.Flags())
 	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)

@@ -18,7 +18,8 @@ import (
 func (a *app) serveCommand() *cobra.Command {
 	var (
 		f                  settingsFlags
-		open               lengthFlags
+		b                  bodyFlags
+		open               modelFlags
 		listen, management string
 		noTokens           bool
 	)
@@ -37,20 +38,23 @@ key_file.json in the current folder.`,
 			if err != nil {
 				return err
 			}
-			log := slog.New(slog.NewTextHandler(a.err, nil))
+			log := a.logger()
 			h := &host{}
-			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args, a.limits()), Log: log}
+			sc := server.Config{Inference: listen, Management: management, Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log}
 			if !noTokens {
 				if sc.Tokens, err = token.New("", 0); err != nil {
 					return err
 				}
 				defer sc.Tokens.Close()
 			}
-			return a.serve(c, h, sc, args, open, cfg, log)
+			return a.serve(c, h, sc, args, open, b, cfg, log)
 		},
 	}
 	f.bind(c.Flags(), knob.Eager)
+	b.bind(c.Flags())
 	open.bind(c.Flags())
+	open.bindInput(c.Flags())
+	a.bindVerbose(c.Flags())
 	c.Flags().StringVar(&listen, "listen", server.DefaultInference, "inference address")
 	c.Flags().StringVar(&management, "management", server.DefaultManagement, "management address")
 	c.Flags().BoolVar(&noTokens, "disable-token-auth", false, "do not require tokens")
@@ -59,7 +63,7 @@ key_file.json in the current folder.`,
 
 // serve binds the addresses before it loads models, so that a port in use is reported at
 // once.
-func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open lengthFlags, cfg knob.Config, log *slog.Logger) error {
+func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string, open modelFlags, b bodyFlags, cfg knob.Config, log *slog.Logger) error {
 	ctx := c.Context()
 	e, probe, err := a.newEngine(h, models, log)
 	if err != nil {
@@ -70,7 +74,7 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, models []string
 	if err != nil {
 		return err
 	}
-	if err := a.loadInto(ctx, e, probe, models, open, cfg, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, b, cfg, log); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	if err := a.reportPrecision(ctx, e, cfg); err != nil {

@@ -28,12 +28,20 @@ import (
 // startServer runs sweetspot serve on free ports and returns its addresses.
 func startServer(t *testing.T, args ...string) (inference, management string) {
 	t.Helper()
-	inference, management, _ = startServerWithLog(t, args...)
+	inference, management, _ = startServerIn(t, t.TempDir(), args...)
 	return inference, management
 }
 
 // startServerWithLog also returns what the server has written until it was ready.
 func startServerWithLog(t *testing.T, args ...string) (inference, management, log string) {
+	t.Helper()
+	inference, management, printed := startServerIn(t, t.TempDir(), args...)
+	return inference, management, strings.Join(printed, "\n")
+}
+
+// startServerIn is startServer in a folder; it also returns the lines that the server has
+// written until it was ready.
+func startServerIn(t *testing.T, dir string, args ...string) (inference, management string, printed []string) {
 	t.Helper()
 	cache, _ := os.UserCacheDir()
 	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
@@ -45,7 +53,7 @@ func startServerWithLog(t *testing.T, args ...string) (inference, management, lo
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0"}, args...)...)
-	cmd.Dir = t.TempDir()
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), ortlib.EnvVar+"="+lib.Path)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -55,7 +63,6 @@ func startServerWithLog(t *testing.T, args ...string) (inference, management, lo
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stderr)
-	var printed []string
 	ready := regexp.MustCompile(`inference (http://\S+), management (http://[^\s,]+)`)
 	for lines.Scan() {
 		printed = append(printed, lines.Text())
@@ -79,7 +86,7 @@ func startServerWithLog(t *testing.T, args ...string) (inference, management, lo
 			t.Errorf("serve ended with %d after Ctrl-C, want 130", code)
 		}
 	})
-	return inference, management, strings.Join(printed, "\n")
+	return inference, management, printed
 }
 
 func exitCode(err error) int {

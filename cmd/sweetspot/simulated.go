@@ -60,7 +60,7 @@ func fixed(models []string) map[knob.Name]string {
 // backends returns the backends for the models, the one that verifies models (nil if none is
 // to be verified), and the name of the runtime. ONNX Runtime is only loaded if a model
 // needs it.
-func (a *app) backends(models []string, log *slog.Logger) (all map[string]engine.Backend, probe engine.Backend, runtime string, err error) {
+func (a *app) backends(models []string, log *slog.Logger) (all map[string]engine.Backend, probe engine.Prober, runtime string, err error) {
 	sim := new(simulated.Backend)
 	all = map[string]engine.Backend{simulated.Name: sim}
 	if simulatedOnly(models) {

@@ -3,10 +3,15 @@
 // MODEL is an .onnx file, a folder with one, builtin:NAME, or sim:NAME, which is a
 // service-time table (see [OpenSimulated]). For an ONNX model, [Open] reads the inputs and
 // outputs from the graph, sets the open dimensions for which it has shapes, and finds the
-// batch axis. The graph may be wrong about that axis, so Open verifies it: it runs one and
-// two items in a backend and compares the outputs. The other open dimensions stay open; Open
-// finds sizes that run, and verifies padding by running padded items and each alone. The
-// error for a model that cannot be served is one sentence with the reason.
+// batch axis. The graph may be wrong about that axis, so Open verifies it: it runs items
+// alone and together in a backend and compares the outputs. The items are those of example
+// requests, or made up. That shows only how the model treats such values: a model may still
+// mix the items of a batch for others. The other open dimensions stay open; Open finds sizes
+// that run, and verifies padding by running padded items and each alone.
+//
+// Only what is certain refuses a model: the error says the cause and what usually helps. What
+// is guessed, such as the range of made-up values, never does: a model that runs none of them
+// is served one item at a time, with a warning.
 //
 // Open keeps nothing: a Model has the path of its file or its bytes, and a backend opens it
 // again.
@@ -22,14 +27,25 @@ import (
 	"strings"
 
 	"sweetspot/engine"
+	"sweetspot/engine/handler"
 	"sweetspot/engine/lengths"
 )
 
 // Options say how to open a model. The zero value reads the graph only.
 type Options struct {
 	// Shapes has the dimensions of inputs, by input name: all dimensions of one item
-	// or only the open ones, without the batch axis.
+	// or only the open ones, without the batch axis. A size other than 1 for the batch
+	// axis too says that it is none.
 	Shapes map[string][]int64
+	// Values has constants for inputs, by input name, as the text of [ParseValue]. Such
+	// an input is no part of a request.
+	Values map[string]string
+	// NoBatch says that no axis is a batch, whatever the graph looks like.
+	NoBatch bool
+	// Bodies are example requests. They verify the model instead of made-up values.
+	// Images says how those of them that are images become inputs.
+	Bodies []Body
+	Images handler.ImageOptions
 	// Lengths has the sizes that made requests have in open dimensions, by input name. These
 	// dimensions stay open. Those without an entry get a default, see
 	// [engine.Model.LoadLengths].
@@ -41,7 +57,14 @@ type Options struct {
 	Buckets []int64
 	// Probe runs the model to verify that it runs and has the batch axis. Without it,
 	// Open relies on the graph, and BatchWhy says so.
-	Probe engine.Backend
+	Probe engine.Prober
+}
+
+// Body is an example request.
+type Body struct {
+	Name string // of its file, for messages; "" if it has none
+	Type string // media type; "" is unknown
+	Data []byte
 }
 
 // kind is a kind of MODEL. A new kind needs a file with its two functions and a line in
@@ -103,12 +126,23 @@ func (r request) unknownError() error {
 	switch {
 	case r.model == "":
 		return fmt.Errorf("no model is named; %s", syntaxHint())
+	case errors.Is(r.err, os.ErrNotExist) && r.linksTo() != "":
+		return fmt.Errorf("%s is a link to %s, which does not exist", r.model, r.linksTo())
 	case errors.Is(r.err, os.ErrNotExist):
 		return fmt.Errorf("%s: no such file or folder%s; %s", r.model, builtinHint(r.model), syntaxHint())
 	case r.err != nil:
 		return r.err
 	}
 	return fmt.Errorf("%s is not an .onnx file; %s", r.model, syntaxHint())
+}
+
+// linksTo returns where the path of the model links to; "" if it is no link.
+func (r request) linksTo() string {
+	to, err := os.Readlink(r.model)
+	if err != nil {
+		return ""
+	}
+	return to
 }
 
 // syntaxHint describes the kinds of MODEL, the most common first.

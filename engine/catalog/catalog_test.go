@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestOpenReadsTheGraph(t *testing.T) {
 		Inputs:    []tensor.Spec{{Name: "x", Type: tensor.Float32, Shape: []int64{4}}},
 		Outputs:   []tensor.Spec{{Name: "y", Type: tensor.Float32, Shape: []int64{4}}},
 		BatchAxis: true, BatchWhy: "dim 0 of x is open; not verified by running",
-		Path: path,
+		Path: path, Size: int64(len(data)),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -152,10 +153,10 @@ func TestOpenRefuses(t *testing.T) {
 	write("many/a.onnx", "")
 	write("many/b.onnx", "")
 	write("none/readme.txt", "")
-	list := builder.New("strings", 1)
-	list.Output("y", list.Op("Identity", []string{list.Input("text", onnxpb.TensorProto_STRING, n)}), floats, n)
-	wide := builder.New("bfloat16", 1)
-	wide.Output("y", wide.Op("Identity", []string{wide.Input("x", onnxpb.TensorProto_BFLOAT16, n)}), floats, n)
+	list := builder.New("custom", 1)
+	list.Output("y", list.Custom("my.company", "MyOp", []string{list.Input("x", floats, n)}), floats, n)
+	wide := builder.New("complex", 1)
+	wide.Output("y", wide.Op("Identity", []string{wide.Input("x", onnxpb.TensorProto_COMPLEX64, n)}), floats, n)
 	noInput := builder.New("constant", 1)
 	noInput.Output("y", noInput.Op("Identity", []string{noInput.Fill(1, 1)}), floats, four)
 	tests := []struct {
@@ -173,12 +174,15 @@ func TestOpenRefuses(t *testing.T) {
 		{"full folder", filepath.Join(dir, "many"), []string{"has 2 .onnx files; name one, such as", "a.onnx"}},
 		{"bad name", "my model=x.onnx", []string{`the name "my model" is not a model name`, "such as my_model=x.onnx"}},
 		{"empty name", "=x.onnx", []string{`the name ""`, "such as model=x.onnx"}},
-		{"text", write("text.onnx", "this is no model"), []string{"text.onnx: not an ONNX model"}},
-		{"empty file", write("empty.onnx", ""), []string{"not an ONNX model: it has no graph"}},
+		{"text", write("text.onnx", "this is no model"), []string{"text.onnx: the file is text", "no ONNX model"}},
+		{"empty file", write("empty.onnx", ""), []string{"the file is empty; copy or download it again"}},
+		{"web page", write("html.onnx", " <!DOCTYPE html><html>"), []string{"is an HTML page", "download the model itself"}},
+		{"answer of a server", write("json.onnx", `{"error": "not found"}`), []string{"the file is text, such as the answer of a server"}},
+		{"checkpoint", write("zip.onnx", "PK\x03\x04rest"), []string{"is a zip archive, such as a PyTorch checkpoint", "torch.onnx.export"}},
 		{"pointer", write("lfs.onnx", "version https://git-lfs.example/spec/v1\noid sha256:00\n"), []string{"Git LFS pointer", "git lfs pull"}},
-		{"strings", file(t, list, dir, "strings.onnx"), []string{`input "text" has strings; only models of numeric tensors can be served`}},
-		{"bfloat16", file(t, wide, dir, "bf16.onnx"), []string{`input "x" has the type BFLOAT16`}},
-		{"no inputs", file(t, noInput, dir, "constant.onnx"), []string{"no inputs or no outputs"}},
+		{"custom operator", file(t, list, dir, "custom.onnx"), []string{"the model uses the custom operator my.company.MyOp, which this engine does not have; export it with the operators of ONNX only"}},
+		{"complex", file(t, wide, dir, "complex.onnx"), []string{`input "x" has the type COMPLEX64, which this engine does not support; export it as FP32`}},
+		{"no inputs", file(t, noInput, dir, "constant.onnx"), []string{"the model has no inputs"}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -205,10 +209,16 @@ func TestOpenListsKinds(t *testing.T) {
 	}
 }
 
-// fake is a backend whose sessions call run.
+// fake is a backend that computes whole batches of one input x with run. An output has the
+// batch in front.
 type fake struct {
-	run  func(m *engine.Model, in []tensor.Item) ([]tensor.Item, error)
-	open *int // sessions that are open
+	run  func(rows []tensor.Tensor) ([]tensor.Tensor, error)
+	open *int // probes and sessions that are open
+}
+
+func (f fake) Probe(context.Context, *engine.Model) (engine.Probe, error) {
+	*f.open++
+	return fakeProbe{f}, nil
 }
 
 func (f fake) Open(_ context.Context, m *engine.Model, c knob.Config) (engine.Session, error) {
@@ -216,22 +226,45 @@ func (f fake) Open(_ context.Context, m *engine.Model, c knob.Config) (engine.Se
 	if c.BatchSize > 1 && !m.BatchAxis {
 		return nil, errors.New("a batch without batch axis")
 	}
-	return fakeSession{f, m}, nil
+	return fakeSession{f}, nil
 }
 
-type fakeSession struct {
-	fake
-	m *engine.Model
+type fakeProbe struct{ fake }
+
+func (p fakeProbe) Run(_ context.Context, in []tensor.Tensor) ([]tensor.Tensor, error) {
+	n := in[0].Shape[0]
+	size := int64(len(in[0].Data)) / n
+	var rows []tensor.Tensor
+	for k := range n {
+		rows = append(rows, tensor.Tensor{Type: in[0].Type, Shape: in[0].Shape[1:], Data: in[0].Data[k*size : (k+1)*size]})
+	}
+	out, err := p.run(rows)
+	if err != nil {
+		return nil, err
+	}
+	whole := tensor.Tensor{Type: out[0].Type, Shape: append([]int64{n}, out[0].Shape...)}
+	for _, t := range out {
+		whole.Data = append(whole.Data, t.Data...)
+	}
+	return []tensor.Tensor{whole}, nil
 }
+
+func (p fakeProbe) Session(ctx context.Context, m *engine.Model) (engine.Session, error) {
+	return p.Open(ctx, m, knob.Config{})
+}
+
+func (p fakeProbe) Close() error { *p.open--; return nil }
+
+type fakeSession struct{ fake }
 
 func (s fakeSession) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
-	items := make([]tensor.Item, len(in))
+	rows := make([]tensor.Tensor, len(in))
 	for i := range in {
-		items[i] = in[i].Item
+		rows[i] = in[i].Item[0]
 	}
-	answers, err := s.run(s.m, items)
+	answers, err := s.run(rows)
 	for i := range answers {
-		out[i].Outputs = answers[i]
+		out[i].Outputs = tensor.Item{answers[i]}
 	}
 	return err
 }
@@ -240,29 +273,62 @@ func (s fakeSession) Close() error { *s.open--; return nil }
 
 func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 	path := file(t, identity(dims(n, four), dims(n, onnxgraph.Open("M"))), "m.onnx")
-	echo := func(_ *engine.Model, in []tensor.Item) ([]tensor.Item, error) { return in, nil }
+	echo := func(rows []tensor.Tensor) ([]tensor.Tensor, error) { return rows, nil }
+	// mixed returns the rows, and adds to each a share of the others.
+	mixed := func(share float64) func([]tensor.Tensor) ([]tensor.Tensor, error) {
+		return func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
+			out := make([]tensor.Tensor, len(rows))
+			for i, r := range rows {
+				out[i] = tensor.Tensor{Type: r.Type, Shape: r.Shape}
+				for k := range r.Numbers() {
+					sum := 0.0
+					for j := range rows {
+						if j != i {
+							sum += rows[j].Numbers()[k]
+						}
+					}
+					out[i].Data = tensor.AppendFloat(out[i].Data, r.Type, r.Numbers()[k]+share*sum)
+				}
+			}
+			return out, nil
+		}
+	}
 	runs := 0
 	tests := []struct {
 		name  string
-		run   func(*engine.Model, []tensor.Item) ([]tensor.Item, error)
+		run   func([]tensor.Tensor) ([]tensor.Tensor, error)
 		batch bool
 		why   string
 	}{
-		{"good", echo, true, "dim 0 of x is open; 1 and 2 items ran and agree"},
-		{"swapped", func(_ *engine.Model, in []tensor.Item) ([]tensor.Item, error) {
-			return []tensor.Item{in[len(in)-1], in[0]}[:len(in)], nil
+		{"good", echo, true, "dim 0 of x is open" + agree},
+		{"swapped", func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
+			out := slices.Clone(rows)
+			slices.Reverse(out)
+			return out, nil
 		}, false, "dim 0 of x is open, but 2 items together have other outputs than each alone"},
-		{"only one", func(_ *engine.Model, in []tensor.Item) ([]tensor.Item, error) {
-			if len(in) > 1 {
+		{"mixed", mixed(.1), false, "dim 0 of x is open, but 2 items together have other outputs than each alone"},
+		{"hardly mixed", mixed(2e-4), false, "dim 0 of x is open, but the outputs of an item depend on the other items of its batch"},
+		{"other kernels for a batch", func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
+			out := slices.Clone(rows)
+			for i, r := range rows {
+				out[i].Data = nil
+				for _, v := range r.Numbers() {
+					out[i].Data = tensor.AppendFloat(out[i].Data, r.Type, v*(1+.006*float64(len(rows)-1)))
+				}
+			}
+			return out, nil
+		}, true, "dim 0 of x is open" + agree},
+		{"only one", func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
+			if len(rows) > 1 {
 				return nil, errors.New("it broke")
 			}
-			return in, nil
-		}, false, "dim 0 of x is open, but 2 sample items failed: it broke"},
-		{"random", func(_ *engine.Model, in []tensor.Item) ([]tensor.Item, error) {
+			return rows, nil
+		}, false, "dim 0 of x is open, but 2 items together fail: it broke"},
+		{"random", func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
 			runs++
-			out := make([]tensor.Item, len(in))
+			out := make([]tensor.Tensor, len(rows))
 			for i := range out {
-				out[i] = tensor.Item{{Type: tensor.Float32, Shape: []int64{1}, Data: []byte{0, 0, 0, byte(runs)}}}
+				out[i] = tensor.Tensor{Type: tensor.Float32, Shape: []int64{1}, Data: []byte{0, 0, 0, byte(runs)}}
 			}
 			return out, nil
 		}, false, "dim 0 of x is open, but the same item has other outputs each time it runs, so that a batch cannot be verified"},
@@ -283,37 +349,94 @@ func TestOpenVerifiesTheBatchAxis(t *testing.T) {
 		})
 	}
 	open := 0
-	broken := func(*engine.Model, []tensor.Item) ([]tensor.Item, error) { return nil, errors.New("it broke") }
-	_, err := catalog.Open(t.Context(), path, catalog.Options{Probe: fake{broken, &open}})
-	fails(t, err, "m.onnx: 1 sample item failed: it broke")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("enough"))
-	_, err = catalog.Open(ctx, path, catalog.Options{Probe: fake{echo, &open}})
+	_, err := catalog.Open(ctx, path, catalog.Options{Probe: fake{echo, &open}})
 	fails(t, err, "enough")
 }
 
-// TestOpenCorrectsOutputs opens a graph that declares the output sizes of the exporter's
+// agree ends the reason of a batch that was verified with made-up items.
+const agree = "; 1 and 2 items ran and agree (made up; --input tries yours)"
+
+// TestOpenServesWhatRefusesMadeUpItems: what made-up values show never stops serving.
+func TestOpenServesWhatRefusesMadeUpItems(t *testing.T) {
+	path := file(t, identity(dims(n, four), dims(n, onnxgraph.Open("M"))), "m.onnx")
+	open := 0
+	broken := func([]tensor.Tensor) ([]tensor.Tensor, error) { return nil, errors.New("it broke") }
+	m, err := catalog.Open(t.Context(), path, catalog.Options{Probe: fake{broken, &open}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.BatchAxis || !m.Unsampled || open != 0 || m.BatchWhy != "no example ran, so that a batch cannot be verified" {
+		t.Errorf("batch %t: %s; unsampled %t, %d sessions open", m.BatchAxis, m.BatchWhy, m.Unsampled, open)
+	}
+	want := "made-up values do not run (it broke); it is served one item at a time and without a warm-up: give bodies that it accepts with --input, constants for side inputs with --value, or other sizes with --shape"
+	if diff := cmp.Diff([]string{want}, m.Warnings); diff != "" {
+		t.Errorf("warnings: %s", diff)
+	}
+	if s := m.Outputs[0]; s.Shape != nil || m.Unbatched != nil {
+		t.Errorf("output %v, unbatched %v; want an unknown shape with the axis", s, m.Unbatched)
+	}
+}
+
+// TestOpenTriesBodiesFirst: a model that only takes numbers above 1000 is verified with those of
+// the user.
+func TestOpenTriesBodiesFirst(t *testing.T) {
+	path := file(t, identity(dims(n, four), dims(n, four)), "m.onnx")
+	large := func(rows []tensor.Tensor) ([]tensor.Tensor, error) {
+		for _, r := range rows {
+			if r.Numbers()[0] < 1000 {
+				return nil, errors.New("too small")
+			}
+		}
+		return rows, nil
+	}
+	body := func(name, data string) catalog.Body {
+		return catalog.Body{Name: name, Type: "application/json", Data: []byte(data)}
+	}
+	good, other := body("good.json", "[2000,1,2,3]"), body("other.json", "[3000,5,6,7]")
+	small, wrong := body("small.json", "[1,1,1,1]"), body("wrong.json", "[1]")
+	for _, tc := range []struct {
+		name    string
+		bodies  []catalog.Body
+		why     string // ""means without a batch
+		samples int
+		warning string
+	}{
+		{"two", []catalog.Body{good, other}, "; 1 and 2 items of --input ran and agree", 2, ""},
+		{"one", []catalog.Body{good}, "; 1 and 2 items of --input ran and agree", 1, ""},
+		{"a bad one", []catalog.Body{small, good, other}, "; 1 and 2 items of --input ran and agree", 2, "small.json of --input does not run: too small; others do"},
+		{"no body of the model", []catalog.Body{wrong}, "", 0, "neither the bodies of --input nor made-up values run"},
+	} {
+		open := 0
+		m, err := catalog.Open(t.Context(), path, catalog.Options{Bodies: tc.bodies, Probe: fake{large, &open}})
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+			continue
+		}
+		if m.BatchAxis != (tc.why != "") || !strings.HasSuffix(m.BatchWhy, tc.why) || len(m.Samples) != tc.samples {
+			t.Errorf("%s: batch %t (%s), %d samples; want %q, %d", tc.name, m.BatchAxis, m.BatchWhy, len(m.Samples), tc.why, tc.samples)
+		}
+		if got := strings.Join(m.Warnings, "; "); !strings.HasPrefix(got, tc.warning) || tc.warning == "" && got != "" {
+			t.Errorf("%s: warning %q, want %q", tc.name, got, tc.warning)
+		}
+	}
+}
+
+// TestOpenBelievesTheRun opens a graph that declares the output sizes of the exporter's
 // sample, as traced detectors do.
-func TestOpenCorrectsOutputs(t *testing.T) {
+func TestOpenBelievesTheRun(t *testing.T) {
 	b := builder.New("traced", 1)
 	x := b.Input("x", floats, onnxgraph.Fixed(1, 4)...)
-	b.Output("boxes", b.Op("Identity", []string{x}), floats, onnxgraph.Fixed(35, 4)...)
-	b.Output("score", b.Op("Identity", []string{x}), floats, onnxgraph.Fixed(1, 2)...)
-	path := file(t, b, "traced.onnx")
-	value := func(shape ...int64) tensor.Tensor {
-		return tensor.Tensor{Type: tensor.Float32, Shape: shape, Data: make([]byte, 4*tensor.Elements(shape))}
-	}
-	run := func(*engine.Model, []tensor.Item) ([]tensor.Item, error) {
-		return []tensor.Item{{value(24, 4), value(2)}}, nil
-	}
-	open := 0
-	m, err := catalog.Open(t.Context(), path, catalog.Options{Probe: fake{run, &open}})
+	b.Output("boxes", b.Op("Reshape", []string{x, b.Ints([]int64{2, 2}, 2)}), floats, onnxgraph.Fixed(35, 2)...)
+	b.Output("score", b.Op("Concat", []string{x, x}, onnxpb.AttrInt("axis", 1)), floats, onnxgraph.Fixed(1, 2)...)
+	m, err := catalog.Open(t.Context(), file(t, b, "traced.onnx"), catalog.Options{Probe: probe(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []tensor.Spec{
-		{Name: "boxes", Type: tensor.Float32, Shape: []int64{-1, 4}},
-		{Name: "score", Type: tensor.Float32, Shape: []int64{2}},
+		{Name: "boxes", Type: tensor.Float32, Shape: []int64{-1, 2}},
+		{Name: "score", Type: tensor.Float32, Shape: []int64{-1}},
 	}
 	if diff := cmp.Diff(want, m.Outputs); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

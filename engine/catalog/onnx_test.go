@@ -90,13 +90,13 @@ func TestOpenVerifiesByRunning(t *testing.T) {
 		why     string
 		outputs string
 	}{
-		{"batch", identity(dims(n, four), dims(n, four)), nil, true, "dim 0 of x is open; 1 and 2 items ran and agree", "y FP32 [4]"},
-		{"encoder", encoder(), map[string][]int64{"input_ids": {6}}, true, "dim 0 of input_ids, attention_mask is open; 1 and 2 items ran and agree", "y FP32 [6 4]"},
+		{"batch", identity(dims(n, four), dims(n, four)), nil, true, "dim 0 of x is open" + agree, "y FP32 [4]"},
+		{"encoder", encoder(), map[string][]int64{"input_ids": {6}}, true, "dim 0 of input_ids, attention_mask is open" + agree, "y FP32 [6 4]"},
 		{"fixed to 1", identity(dims(one, four), dims(one, four)), nil, false, "dim 0 of x is fixed to 1", "y FP32 [4]"},
 		{"fixed to 4", identity(dims(four, four), dims(four, four)), nil, false, "dim 0 of x is fixed to 4", "y FP32 [4 4]"},
-		{"no batch in outputs", where, nil, false, "dim 0 of x is open, but 1 sample item failed: outputs have no batch dimension: places is [2 4] for 1 item", "places INT64 [2 -1]"},
+		{"no batch in outputs", where, nil, false, "dim 0 of x is open, but outputs have no batch dimension: places is [2 8] for 2 items", "places INT64 [2 -1]"},
 		{"mixes items", sum, nil, false, "dim 0 of x is open, but 2 items together have other outputs than each alone", "y FP32 [4]"},
-		{"scalar", loss, nil, false, "outputs have no batch dimension: loss is a scalar", "loss FP32 []"},
+		{"scalar", loss, nil, false, "dim 0 of x is open, but outputs have no batch dimension: loss is a scalar", "loss FP32 []"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -113,26 +113,12 @@ func TestOpenVerifiesByRunning(t *testing.T) {
 	}
 }
 
-// TestOpenRefusesWhatDoesNotRun opens graphs that are readable but fail to run.
-func TestOpenRefusesWhatDoesNotRun(t *testing.T) {
-	b := probe(t)
+// TestOpenRefusesWhatDoesNotLoad opens a graph that is readable and that the runtime refuses.
+func TestOpenRefusesWhatDoesNotLoad(t *testing.T) {
 	unknown := builder.New("unknown", 1)
 	unknown.Output("y", unknown.Op("Teleport", []string{unknown.Input("x", floats, n, four)}), floats, n, four)
-	mismatch := builder.New("mismatch", 1)
-	wide := mismatch.Op("Reshape", []string{mismatch.Input("x", floats, n, four), mismatch.Ints([]int64{-1, 3}, 2)})
-	mismatch.Output("y", wide, floats, onnxgraph.Open("M"), onnxgraph.Dim{Size: 3})
-	for name, tc := range map[string]struct {
-		build *builder.Builder
-		want  string
-	}{
-		"unknown operator": {unknown, "m.onnx: the model cannot be loaded: "},
-		"fails in a run":   {mismatch, "m.onnx: 1 sample item failed: run: "},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := catalog.Open(t.Context(), file(t, tc.build, "m.onnx"), catalog.Options{Probe: b})
-			fails(t, err, tc.want)
-		})
-	}
+	_, err := catalog.Open(t.Context(), file(t, unknown, "m.onnx"), catalog.Options{Probe: probe(t)})
+	fails(t, err, "m.onnx: the model cannot be loaded: opset 17 has no operator Teleport; export it again")
 }
 
 func TestBuiltinsServeBatches(t *testing.T) {
@@ -150,7 +136,7 @@ func TestBuiltinsServeBatches(t *testing.T) {
 			case "detector":
 				why += ", batch_idx maps entries to items"
 			}
-			if !m.BatchAxis || m.BatchWhy != why+"; 1 and 2 items ran and agree" {
+			if !m.BatchAxis || m.BatchWhy != why+agree {
 				t.Errorf("batch %t: %s", m.BatchAxis, m.BatchWhy)
 			}
 			results := serve(t, b, m)
@@ -178,12 +164,12 @@ func TestForeignModels(t *testing.T) {
 		"example_0_dim_output.onnx":               "dim 0 of x is fixed to 2",
 		"example_big_compute.onnx":                "dim 0 of Input is fixed to 1",
 		"example_big_fanout.onnx":                 "dim 0 of input is fixed to 1",
-		"example_dynamic_axes.onnx":               "dim 0 of input_vectors is open; 1 and 2 items ran and agree",
-		"example_float16.onnx":                    `output "OutputA" has the type BFLOAT16, which this engine does not support`,
+		"example_dynamic_axes.onnx":               "dim 0 of input_vectors is open" + agree,
+		"example_float16.onnx":                    "dim 0 of InputA is fixed to 1",
 		"example_multitype.onnx":                  "dim 0 of InputA is fixed to 1",
-		"example_several_inputs_and_outputs.onnx": `input "input 3" has the type BFLOAT16, which this engine does not support`,
-		"example_strings.onnx":                    `input "input" has strings; only models of numeric tensors can be served`,
-		"sklearn_randomforest.onnx":               `output "output_probability" is a sequence; only models of numeric tensors can be served`,
+		"example_several_inputs_and_outputs.onnx": "dim 0 of input 1 is fixed to 2",
+		"example_strings.onnx":                    "it compares strings by the locale en_US.UTF-8, which this machine does not have",
+		"sklearn_randomforest.onnx":               "dim 0 of X is open" + agree,
 	}
 	if len(files) != len(want) {
 		t.Errorf("%d models in %s, %d in our table", len(files), dir, len(want))
@@ -197,8 +183,11 @@ func TestForeignModels(t *testing.T) {
 			}
 			m, err := catalog.Open(t.Context(), path, o)
 			if err != nil {
-				fails(t, err, path+": "+want[name])
+				fails(t, err, path+": ", want[name])
 				return
+			}
+			if name == "example_strings.onnx" { // this machine has it
+				why = "dim 0 of input is fixed to 2"
 			}
 			if m.BatchWhy != why {
 				t.Errorf("batch %t: %s; want %s", m.BatchAxis, m.BatchWhy, why)

@@ -48,7 +48,7 @@ func addPadding(ctx context.Context, m *engine.Model, t *sizeSearch, o Options) 
 		return refused("padding has to be verified by running")
 	}
 	c := padCheck{model: m, padding: p, probe: o.Probe}
-	c.items = itemsOf(t)
+	c.items = itemsOf(m, t)
 	if err := c.run(ctx); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -98,7 +98,7 @@ type padCheck struct {
 
 // itemsOf returns items of the smallest, a middle and the largest sizes. Fixed sizes are
 // halved, so that the lengths differ.
-func itemsOf(t *sizeSearch) []tensor.Item {
+func itemsOf(m *engine.Model, t *sizeSearch) []tensor.Item {
 	low, high := t.sampler.Bounds()
 	var out []tensor.Item
 	rng := rand.New(rand.NewPCG(8, 8))
@@ -110,7 +110,11 @@ func itemsOf(t *sizeSearch) []tensor.Item {
 			}
 			sizes[i] = low[i] + (high[i]-low[i])*int64(step)/2
 		}
-		out = append(out, tensor.SampleItem(tensor.WithLengths(t.inputs, sizes), rng))
+		item := tensor.SampleItem(tensor.WithLengths(m.Inputs, sizes), rng)
+		if step > 0 {
+			m.ShareSide(item, out[0])
+		}
+		out = append(out, item)
 	}
 	return out
 }
@@ -155,7 +159,7 @@ func (c *padCheck) padded(ctx context.Context, s engine.Session) ([]tensor.Item,
 	pad := *c.padding
 	pad.Buckets = nil // one run, of the longest
 	in, out := payload.OfItems(c.items...), make([]payload.Result, len(c.items))
-	if err := runs.NewSession(s, c.model.Inputs, &pad).Run(ctx, in, out); err != nil {
+	if err := runs.NewSession(s, c.model.Inputs, c.model.SideInputs(), &pad).Run(ctx, in, out); err != nil {
 		return nil, err
 	}
 	items := make([]tensor.Item, len(out))
@@ -265,4 +269,15 @@ func (c *padCheck) text() string {
 	}
 	return fmt.Sprintf("%s, to %s; %d items ran padded and alone and agree within %g (largest difference %.2g)",
 		strings.Join(with, ", "), to, len(c.items), padTolerance, c.largest)
+}
+
+// withOpenShapes returns specs with all dimensions open, so that the backend accepts any size.
+func withOpenShapes(specs []tensor.Spec) []tensor.Spec {
+	out := slices.Clone(specs)
+	for i, s := range out {
+		if s.Shape != nil {
+			out[i].Shape = slices.Repeat([]int64{-1}, len(s.Shape))
+		}
+	}
+	return out
 }

@@ -38,8 +38,8 @@ func TestOpenTakesShapes(t *testing.T) {
 			continue
 		}
 		want := []tensor.Spec{
-			{Name: "input_ids", Type: tensor.Int64, Shape: []int64{16}, Bounded: true, Max: 29},
-			{Name: "attention_mask", Type: tensor.Int64, Shape: []int64{16}, Bounded: true, Max: 1},
+			{Name: "input_ids", Type: tensor.Int64, Shape: []int64{16}, Bounded: true, Min: -30, Max: 29, Usual: &tensor.Range{Max: 29}},
+			{Name: "attention_mask", Type: tensor.Int64, Shape: []int64{16}},
 		}
 		if diff := cmp.Diff(want, m.Inputs); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)
@@ -53,7 +53,7 @@ func TestOpenTakesShapes(t *testing.T) {
 		want  string
 	}{
 		{shapes("input_id", 16), "--shape input_id: the model has no such input; did you mean input_ids?"},
-		{shapes("input_ids", 2, 16), `shape [2 16] does not fit input "input_ids", which takes [S] per item; write --shape input_ids=64`},
+		{shapes("input_ids", 2, 16, 4), `shape [2 16 4] does not fit input "input_ids", which takes [S] per item; write --shape input_ids=64`},
 	} {
 		_, err := catalog.Open(t.Context(), path, catalog.Options{Shapes: tc.given})
 		fails(t, err, tc.want)
@@ -81,20 +81,67 @@ func TestOpenTakesShapesOfImages(t *testing.T) {
 	}
 }
 
-// TestOpenWithoutLeadingDimension opens inputs without a leading axis.
-func TestOpenWithoutLeadingDimension(t *testing.T) {
+// TestOpenTakesWholeShapes: a size other than 1 for the batch axis too says that there is none.
+func TestOpenTakesWholeShapes(t *testing.T) {
+	b := builder.New("audio", 1)
+	x := b.Input("audio", floats, onnxgraph.Open("samples"))
+	b.Output("y", b.Op("CumSum", []string{x, b.Ints([]int64{0})}), floats, onnxgraph.Open("samples"))
+	path := file(t, b, "audio.onnx")
+	for _, tc := range []struct {
+		name  string
+		o     catalog.Options
+		batch bool
+		in    string
+		why   string
+	}{
+		{"a number an item", catalog.Options{}, false, "audio FP32 []", "dim 0 of audio is open, but 2 items together have other outputs than each alone"},
+		{"a size", catalog.Options{Shapes: map[string][]int64{"audio": {160}}}, false, "audio FP32 [160]", "--shape has a size for each dimension of audio"},
+		{"no batch", catalog.Options{NoBatch: true}, false, "audio FP32 [-1]", "--no-batch says that there is no batch axis"},
+		{"no batch, a size", catalog.Options{NoBatch: true, Shapes: map[string][]int64{"audio": {160}}}, false, "audio FP32 [160]", "--no-batch says that there is no batch axis"},
+	} {
+		tc.o.Probe = probe(t)
+		m, err := catalog.Open(t.Context(), path, tc.o)
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+			continue
+		}
+		if m.BatchAxis != tc.batch || m.Inputs[0].String() != tc.in || m.BatchWhy != tc.why {
+			t.Errorf("%s: batch %t, %s: %s; want %t, %s: %s", tc.name, m.BatchAxis, m.Inputs[0], m.BatchWhy, tc.batch, tc.in, tc.why)
+		}
+	}
+}
+
+// TestOpenFindsSideInputs: an input without a batch axis is the same for a whole batch.
+func TestOpenFindsSideInputs(t *testing.T) {
 	b := builder.New("scaled", 1)
 	x := b.Input("x", floats, n, four)
 	factor := b.Input("factor", floats)
 	b.Output("y", b.Op("Mul", []string{x, factor}), floats, n, four)
-	m, err := catalog.Open(t.Context(), file(t, b, "scaled.onnx"), catalog.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"factor"}, m.Unbatched[:1]); diff != "" || m.BatchAxis || !strings.HasPrefix(m.BatchWhy, "factor has no dimensions") {
-		t.Errorf("unbatched %v, batch %t, why %s", m.Unbatched, m.BatchAxis, m.BatchWhy)
-	}
-	if got := m.Inputs[0].String() + ", " + m.Inputs[1].String(); got != "x FP32 [4], factor FP32 []" {
-		t.Errorf("inputs %s", got)
+	path := file(t, b, "scaled.onnx")
+	for _, tc := range []struct {
+		o         catalog.Options
+		inputs    string
+		unbatched []string
+		side      []int
+		why       string
+	}{
+		{catalog.Options{}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch; not verified by running"},
+		{catalog.Options{Probe: probe(t)}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch" + agree},
+		{catalog.Options{Probe: probe(t), Values: map[string]string{"factor": "2"}}, "x FP32 [4]", []string{"factor"}, nil, "dim 0 of x is open" + agree},
+		{catalog.Options{Probe: probe(t), NoBatch: true, Shapes: map[string][]int64{"x": {1, 4}}}, "x FP32 [1 4], factor FP32 []", []string{"x", "factor", "y"}, nil, "--no-batch says that there is no batch axis"},
+	} {
+		m, err := catalog.Open(t.Context(), path, tc.o)
+		if err != nil {
+			t.Errorf("%+v: %v", tc.o, err)
+			continue
+		}
+		var inputs []string
+		for _, s := range m.Inputs {
+			inputs = append(inputs, s.String())
+		}
+		got := []any{strings.Join(inputs, ", "), m.Unbatched, m.SideInputs(), m.BatchWhy}
+		if diff := cmp.Diff([]any{tc.inputs, tc.unbatched, tc.side, tc.why}, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
 	}
 }

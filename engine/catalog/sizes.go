@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/knob"
 	"sweetspot/engine/lengths"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -94,9 +94,12 @@ func (t *sizeSearch) mixOf(sizes []int64) map[string]lengths.Shape {
 	return out
 }
 
-// verify completes m with the first candidate that is right when it runs. It uses the first
-// two default sizes that run.
-func (t *sizeSearch) verify(ctx context.Context, m engine.Model, r *graphInfo, probe engine.Backend) (*engine.Model, error) {
+// searchTime bounds the search for sizes if none runs.
+const searchTime = 20 * time.Second
+
+// verify makes the model for a layout with open dimensions. It uses the first two default sizes
+// that run.
+func (t *sizeSearch) verify(v *verifier, l *layout) (*engine.Model, error) {
 	var out *engine.Model
 	var ran []int64
 	var first error
@@ -105,29 +108,37 @@ func (t *sizeSearch) verify(ctx context.Context, m engine.Model, r *graphInfo, p
 		if err != nil {
 			return nil, err
 		}
-		err = t.verifyBounds(ctx, m, &out, sampler, r, probe)
+		err = t.verifyBounds(v, l, &out, sampler)
 		switch {
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+		case v.ctx.Err() != nil:
+			return nil, context.Cause(v.ctx)
 		case err == nil:
 			ran = append(ran, size)
 		case first == nil:
 			first = err
 		}
-		if len(ran) == 2 || t.decided(sampler) {
+		if len(ran) == 2 || t.decided(sampler) || out == nil && time.Since(v.start) > searchTime {
 			break
 		}
 	}
-	if out == nil || len(ran) == 0 {
+	if out == nil {
 		return nil, t.explain(first)
 	}
+	if len(ran) == 0 {
+		return nil, &sizeError{t.explain(first)}
+	}
+	t.inputs = out.Inputs
 	var err error
 	if t.sampler, err = lengths.For(t.inputs, t.shapes, t.mixOf(ran)); err != nil {
 		return nil, err
 	}
 	t.describe(out)
+	out.Samples = v.rowsThatRun(l, out.Samples)
 	return out, nil
 }
+
+// sizeError is the error of sizes that the user gave and that do not run, although others do.
+type sizeError struct{ error }
 
 // decided reports whether the sampler has no default size, so that there is nothing else to
 // try.
@@ -138,45 +149,60 @@ func (t *sizeSearch) decided(s lengths.Sampler) bool {
 
 // verifyBounds verifies the smallest and the largest sizes of the sampler. The model of the
 // first success is in out.
-func (t *sizeSearch) verifyBounds(ctx context.Context, m engine.Model, out **engine.Model, s lengths.Sampler, r *graphInfo, probe engine.Backend) error {
+func (t *sizeSearch) verifyBounds(v *verifier, l *layout, out **engine.Model, s lengths.Sampler) error {
 	low, high := s.Bounds()
 	bounds := [][]int64{high, low}
 	if slices.Equal(low, high) {
 		bounds = bounds[:1]
 	}
 	for _, sizes := range bounds {
-		sized := tensor.WithLengths(t.inputs, sizes)
-		if *out == nil {
-			got, err := verifySized(ctx, m, sized, r, probe)
-			if err != nil {
-				return fmt.Errorf("an item of %v does not run: %w", sizes, err)
-			}
-			*out = got
-			continue
-		}
-		if err := runSized(ctx, *out, sized, probe); err != nil {
+		if err := t.verifySizes(v, l, out, sizes); err != nil {
 			return fmt.Errorf("an item of %v does not run: %w", sizes, err)
 		}
 	}
 	return nil
 }
 
-// runSized runs one item with the sizes of sized, and opens the dimensions of outputs that
-// differ from those of other sizes.
-func runSized(ctx context.Context, m *engine.Model, sized []tensor.Spec, probe engine.Backend) (err error) {
-	d := *m
-	d.Outputs = withOpenShapes(m.Outputs)
-	s, err := probe.Open(ctx, &d, knob.Config{Settings: knob.Default(knob.Eager)})
+// verifySizes makes the model with items of these sizes. If there is a model already, it runs
+// one item and opens the dimensions of outputs that differ from those of other sizes.
+func (t *sizeSearch) verifySizes(v *verifier, l *layout, out **engine.Model, sizes []int64) error {
+	if *out == nil {
+		e, err := v.makeExamples(l, tensor.WithLengths(t.inputs, sizes))
+		if err == nil {
+			*out, err = v.modelOf(l, e)
+		}
+		return err
+	}
+	m := *out
+	item := tensor.SampleItem(tensor.WithLengths(m.Inputs, sizes), rand.New(rand.NewPCG(2, 2)))
+	whole, err := v.runAlone(l, item)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	out, err := runItems(ctx, s, tensor.SampleItem(sized, rand.New(rand.NewPCG(2, 2))))
-	if err != nil {
-		return err
+	for i, got := range itemOutputs(m, whole) {
+		shape := m.Outputs[i].Shape
+		if len(shape) != len(got.Shape) {
+			m.Outputs[i].Shape, m.Outputs[i].Dims = nil, nil
+			continue
+		}
+		for k := range shape {
+			if shape[k] != got.Shape[k] {
+				shape[k] = -1
+			}
+		}
 	}
-	m.Outputs = correctShapes(m.Outputs, out)
 	return nil
+}
+
+// lengthsOrNone returns the sizes of made requests without having run them; nil if nothing is
+// known.
+func (t *sizeSearch) lengthsOrNone() map[string]string {
+	s, err := lengths.For(t.inputs, t.shapes, t.mixOf(t.candidates()[:2]))
+	if err != nil {
+		return nil
+	}
+	t.sampler = s
+	return s.Shapes()
 }
 
 // explain adds what to type to the error of a model that runs at none of the sizes: a flag for
@@ -194,7 +220,7 @@ func (t *sizeSearch) explain(err error) error {
 	if flags == nil {
 		return err
 	}
-	return fmt.Errorf("no made-up item runs: %w; say how large an item is, such as %s", err, strings.Join(flags, " "))
+	return fmt.Errorf("%w; say how large an item is, such as %s", err, strings.Join(flags, " "))
 }
 
 func exampleShape(in tensor.Spec) string {
@@ -211,19 +237,20 @@ func exampleShape(in tensor.Spec) string {
 // describe sets the sample rows and the lengths of made requests. The samples are in an order in
 // which the first n are spread over all lengths, whatever n is.
 func (t *sizeSearch) describe(m *engine.Model) {
+	m.LoadLengths = t.sampler.Shapes()
+	m.Samples = nil
 	rng := rand.New(rand.NewPCG(7, 7))
 	items := make([]tensor.Item, sampleItems)
 	for i := range items {
 		items[i] = t.sampler.Item(rng)
+		m.ShareSide(items[i], items[0])
 	}
 	slices.SortStableFunc(items, func(a, b tensor.Item) int { return bytesOf(a) - bytesOf(b) })
-	m.Samples = m.Samples[:0]
 	for step := sampleItems; step > 1; step /= 2 {
 		for i := step / 2; i < sampleItems; i += step {
 			m.Samples = append(m.Samples, payload.Row{Item: items[i]})
 		}
 	}
-	m.LoadLengths = t.sampler.Shapes()
 }
 
 func bytesOf(item tensor.Item) (n int) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sweetspot/engine"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/lengths"
 	"sweetspot/engine/onnxgraph"
@@ -67,13 +66,13 @@ func TestOpenKeepsOpenDimensions(t *testing.T) {
 }
 
 // longOnly is a fake backend that runs only items of at least 40.
-func longOnly(_ *engine.Model, in []tensor.Item) ([]tensor.Item, error) {
-	for _, item := range in {
-		if item[0].Shape[0] < 40 {
+func longOnly(rows []tensor.Tensor) ([]tensor.Tensor, error) {
+	for _, r := range rows {
+		if r.Shape[0] < 40 {
 			return nil, errors.New("too short")
 		}
 	}
-	return in, nil
+	return rows, nil
 }
 
 func TestOpenFindsSizesThatRun(t *testing.T) {
@@ -88,9 +87,15 @@ func TestOpenFindsSizesThatRun(t *testing.T) {
 	}
 	_, err = catalog.Open(t.Context(), path, catalog.Options{Probe: fake{longOnly, &open}, Lengths: lengthsOf(t, "x=8..128")})
 	fails(t, err, "an item of [8] does not run")
-	broken := func(*engine.Model, []tensor.Item) ([]tensor.Item, error) { return nil, errors.New("it broke") }
-	_, err = catalog.Open(t.Context(), path, catalog.Options{Probe: fake{broken, &open}})
-	fails(t, err, "no made-up item runs: an item of [8] does not run", "it broke; say how large an item is, such as --shape x=48")
+	broken := func([]tensor.Tensor) ([]tensor.Tensor, error) { return nil, errors.New("it broke") }
+	m, err = catalog.Open(t.Context(), path, catalog.Options{Probe: fake{broken, &open}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "an item of [8] does not run: it broke; say how large an item is, such as --shape x=48"
+	if !m.Unsampled || len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], want) {
+		t.Errorf("unsampled %t, warnings %q; want %q", m.Unsampled, m.Warnings, want)
+	}
 }
 
 // attention is a model whose answers do not depend on padding if the mask is 0 there.

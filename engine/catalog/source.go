@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode"
+	"unicode/utf8"
 
 	"sweetspot/engine"
 	"sweetspot/engine/lengths"
@@ -35,48 +37,96 @@ func (s source) open(ctx context.Context, r request, o Options) (*engine.Model, 
 }
 
 func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Model, error) {
-	info, sum, err := s.inspect()
+	info, m, err := s.inspect()
 	if err != nil {
 		return nil, err
 	}
-	graph, err := newGraphInfo(info, o.Shapes)
+	d, err := newDescription(info, o, s.lengths)
 	if err != nil {
 		return nil, err
 	}
-	m := engine.Model{
-		Name: r.modelName(s.name), Version: "1.0", Source: r.model, SHA256: sum, Backend: "onnx",
-		Inputs: graph.inputs, Path: s.path, Bytes: s.bytes,
+	m.Name, m.Version, m.Source, m.Backend = r.modelName(s.name), "1.0", r.model, "onnx"
+	for _, out := range info.Outputs {
+		if out.Probabilities != nil {
+			if m.ReadFrom == nil {
+				m.ReadFrom = map[string]string{}
+			}
+			m.ReadFrom[out.Name] = out.Probabilities.Tensor
+		}
 	}
-	graph.search, err = newSizeSearch(m.Inputs, o.Lengths, s.lengths)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := verify(ctx, m, graph, o.Probe)
-	if err != nil {
-		return nil, err
-	}
-	return opened, addPadding(ctx, opened, graph.search, o)
+	m.Defaults = d.defaults()
+	return verify(ctx, m, d, o)
 }
 
-// inspect reads the graph and computes the SHA-256 sum of the file, in one pass.
-func (s source) inspect() (*onnxgraph.Info, string, error) {
+// inspect reads the graph and computes the SHA-256 sum of the file, in one pass. External
+// weights are part of the sum and of the size.
+func (s source) inspect() (*onnxgraph.Info, engine.Model, error) {
+	m := engine.Model{Path: s.path, Bytes: s.bytes}
 	var r io.Reader = bytes.NewReader(s.bytes)
 	if s.path != "" {
 		f, err := os.Open(s.path)
 		if err != nil {
-			return nil, "", err
+			return nil, m, err
 		}
 		defer f.Close()
 		r = f
 	}
-	sum := sha256.New()
-	buffered := bufio.NewReaderSize(io.TeeReader(r, sum), 64<<10)
-	if head, _ := buffered.Peek(64); bytes.HasPrefix(head, []byte("version https://git-lfs")) {
-		return nil, "", errors.New("the file is a Git LFS pointer; fetch the model itself with: git lfs pull")
+	sum, size := sha256.New(), &counter{}
+	buffered := bufio.NewReaderSize(io.TeeReader(r, io.MultiWriter(sum, size)), 64<<10)
+	head, _ := buffered.Peek(512)
+	if err := otherFile(head); err != nil {
+		return nil, m, err
 	}
 	info, err := onnxgraph.Inspect(buffered)
 	if err != nil {
-		return nil, "", err
+		return nil, m, err
 	}
-	return info, hex.EncodeToString(sum.Sum(nil)), nil
+	m.SHA256, m.Size = hex.EncodeToString(sum.Sum(nil)), size.n
+	if len(info.External) == 0 {
+		return info, m, nil
+	}
+	if s.path == "" {
+		return nil, m, errors.New("a model in memory cannot have external weights")
+	}
+	w, err := findWeights(s.path, m.SHA256, info.External)
+	if err != nil {
+		return nil, m, err
+	}
+	m.Path, m.SHA256, m.Size = w.path, w.sum, m.Size+w.size
+	return info, m, nil
+}
+
+// counter counts bytes.
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
+
+// otherFile recognizes by its first bytes a file that people save as a model by mistake.
+func otherFile(head []byte) error {
+	text := bytes.ToLower(bytes.TrimSpace(head))
+	switch {
+	case len(head) == 0:
+		return errors.New("the file is empty; copy or download it again")
+	case bytes.HasPrefix(head, []byte("version https://git-lfs")):
+		return errors.New("the file is a Git LFS pointer; fetch the model itself with: git lfs pull")
+	case bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.HasPrefix(text, []byte("<html")):
+		return errors.New("the file is an HTML page, such as the page of a failed download or of a login; download the model itself")
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		return errors.New("the file is a zip archive, such as a PyTorch checkpoint, and no ONNX model; unpack it, or export the model with torch.onnx.export")
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+		return errors.New("the file is compressed; unpack it with gunzip")
+	case bytes.HasPrefix(head, []byte("\x89HDF")):
+		return errors.New("the file is an HDF5 file, such as a Keras model, and no ONNX model; convert it with tf2onnx")
+	case !bytes.ContainsFunc(head, isBinary):
+		return errors.New("the file is text, such as the answer of a server, and no ONNX model; download the model itself")
+	}
+	return nil
+}
+
+// isBinary reports whether r is no character of a text. A model begins with some.
+func isBinary(r rune) bool {
+	return r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
 }

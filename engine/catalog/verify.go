@@ -4,120 +4,266 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math"
 	"slices"
+	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
-// verify completes m with the first candidate that is right when it runs. If inputs have open
-// dimensions, it tries sizes for them until one runs.
-func verify(ctx context.Context, m engine.Model, r *graphInfo, probe engine.Backend) (*engine.Model, error) {
-	if probe == nil {
-		candidates := r.candidates()
-		m.BatchWhy = candidates[0].reason(r.why) + "; not verified by running"
-		if err := r.search.assume(&m); err != nil {
+// extraTime bounds the comparisons after the first batch: a slow model shows less.
+const extraTime = 3 * time.Second
+
+// errNoEntries means that the examples are not enough to verify a batch.
+var errNoEntries = errors.New("a sample item had no entries, so that a batch cannot be verified")
+
+// verify completes base with the first layout whose batches are right when they run. Without
+// one, the model takes one item at a time. A model that runs none of its examples is served
+// too, with a warning: only those who made it know what it accepts.
+func verify(ctx context.Context, base engine.Model, d *description, o Options) (*engine.Model, error) {
+	layouts, err := d.layouts()
+	if err != nil {
+		return nil, err
+	}
+	if base.Constants, err = layouts[0].constants(); err != nil {
+		return nil, err
+	}
+	v := &verifier{ctx: ctx, base: base, d: d, bodies: o.Bodies, images: o.Images, start: time.Now()}
+	if o.Probe == nil {
+		l := &layouts[0]
+		m := v.unverified(l)
+		if err := l.search.assume(m); err != nil {
 			return nil, err
 		}
-		return candidates[0].complete(m), nil
+		return m, addPadding(ctx, m, l.search, o)
 	}
-	if r.search != nil {
-		return r.search.verify(ctx, m, r, probe)
+	if v.probe, err = o.Probe.Probe(ctx, v.loadable()); err != nil {
+		return nil, err
 	}
-	return verifySized(ctx, m, m.Inputs, r, probe)
+	defer func() { _ = v.probe.Close() }()
+	m, l, err := v.choose(layouts)
+	if err != nil {
+		return nil, err
+	}
+	return m, addPadding(ctx, m, l.search, o)
 }
 
-// verifySized is verify with items of the inputs sized, which have no open dimension.
-func verifySized(ctx context.Context, m engine.Model, sized []tensor.Spec, r *graphInfo, probe engine.Backend) (*engine.Model, error) {
-	candidates := r.candidates()
-	m.BatchWhy = r.why
-	var last error
-	for _, d := range candidates {
-		outputs, err := d.try(ctx, m, sized, probe)
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err == nil {
-			if d.batch {
-				m.BatchWhy = d.reason(r.why) + "; 1 and 2 items ran and agree"
-			}
-			d.outputs = correctShapes(d.outputs, outputs)
-			return d.complete(m), nil
-		}
-		if last = err; d.batch {
-			m.BatchWhy = fmt.Sprintf("%s, but %v", d.reason(r.why), err)
-		}
+// unverified is the model as its graph describes it.
+func (v *verifier) unverified(l *layout) *engine.Model {
+	batch, why := l.batch, l.why
+	if name := v.d.scalarOutput(l); batch && name != "" {
+		batch, why = false, axisError(name, nil, 0).Error()
 	}
-	return nil, last
+	m := v.model(l, l.specs(), v.declaredOutputs(l, batch), batch)
+	if batch {
+		why = v.d.batchWhy(l)
+	}
+	m.BatchWhy = why + "; not verified by running"
+	return m
 }
 
-// complete returns m with the outputs of the candidate.
-func (d candidate) complete(m engine.Model) *engine.Model {
-	m.BatchAxis, m.Outputs, m.Unbatched, m.Ragged = d.batch, d.outputs, d.unbatched, d.ragged
+// loadable is the model with what a probe needs.
+func (v *verifier) loadable() *engine.Model {
+	m := v.base
+	for _, in := range v.d.inputs[:v.d.items()] {
+		m.Inputs = append(m.Inputs, tensor.Spec{Name: in.Name, Type: in.typ})
+	}
+	for _, out := range v.d.outputs {
+		m.Outputs = append(m.Outputs, tensor.Spec{Name: out.Name, Type: out.typ, Shape: dimSizes(out.Dims)})
+	}
 	return &m
 }
 
-// reason returns why, with the index of ragged outputs added.
-func (d candidate) reason(why string) string {
-	if d.ragged.Index == "" {
-		return why
+// choose tries the layouts in order, and returns the model with its layout.
+func (v *verifier) choose(layouts []layout) (*engine.Model, *layout, error) {
+	var single *engine.Model
+	var at *layout
+	var failed error
+	for i := range layouts {
+		l := &layouts[i]
+		if single != nil && !l.batch {
+			continue
+		}
+		constants, err := l.constants()
+		if err != nil {
+			continue // they fit the first layout
+		}
+		v.base.Constants = constants
+		m, err := v.try(l)
+		if v.ctx.Err() != nil {
+			return nil, nil, context.Cause(v.ctx)
+		}
+		switch {
+		case err == nil && m.BatchAxis:
+			return m, l, nil
+		case err == nil && single == nil:
+			single, at = m, l
+		case err != nil && failed == nil:
+			failed = err
+		}
 	}
-	return why + ", " + d.ragged.Index + " maps entries to items"
+	if single != nil {
+		return single, at, nil
+	}
+	if _, ok := errors.AsType[*sizeError](failed); ok {
+		return nil, nil, failed
+	}
+	m, err := v.unsampled(&layouts[0], failed)
+	return m, &layouts[0], err
 }
 
-// try runs one sample item and, if the candidate allows batches, another one and both
-// together. It returns the outputs of the items that ran alone. It ignores the declared
-// sizes of outputs, because exporters often declare the sizes of their sample. The items
-// have the sizes of sized.
-func (d candidate) try(ctx context.Context, m engine.Model, sized []tensor.Spec, probe engine.Backend) (outputs []tensor.Item, err error) {
-	d.outputs = withOpenShapes(d.outputs)
-	c := knob.Config{Settings: knob.Default(knob.Eager)}
-	if d.batch {
-		c.BatchSize = 2
-	}
-	s, err := probe.Open(ctx, d.complete(m), c)
+// try makes the model for a layout. The error says why no example ran.
+func (v *verifier) try(l *layout) (*engine.Model, error) {
+	e, err := v.findBodies(l)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	rng := rand.New(rand.NewPCG(1, 1))
-	a := tensor.SampleItem(sized, rng)
-	first, err := runItems(ctx, s, a)
-	if err != nil || !d.batch {
-		return first, err
+	var m *engine.Model
+	switch {
+	case len(e.list) > 0:
+		if m, err = v.modelOf(l, e); err == nil && l.search != nil {
+			l.search.inputs = m.Inputs
+			m.LoadLengths = l.search.lengthsOrNone()
+		}
+	case l.search != nil:
+		m, err = l.search.verify(v, l)
+	default:
+		var made examples
+		if made, err = v.makeExamples(l, l.specs()); err == nil {
+			m, err = v.modelOf(l, made)
+		}
 	}
-	b := tensor.SampleItem(sized, rng)
-	second, err := runItems(ctx, s, b)
+	if err == nil && e.note != "" {
+		m.Warnings = append(m.Warnings, e.note+ifElse(len(e.list) > 0, "; others do", "; made-up values were used instead"))
+	}
+	return m, err
+}
+
+func ifElse(ok bool, yes, no string) string {
+	if ok {
+		return yes
+	}
+	return no
+}
+
+// modelOf makes the model for the examples: for batches if theirs are right, else for one item
+// at a time.
+func (v *verifier) modelOf(l *layout, e examples) (*engine.Model, error) {
+	why := l.why
+	if l.batch {
+		m, err := v.tryBatch(l, e)
+		if err == nil {
+			return m, nil
+		}
+		if v.ctx.Err() != nil {
+			return nil, v.ctx.Err()
+		}
+		why = fmt.Sprintf("%s, but %v", v.d.batchWhy(l), err)
+	}
+	return v.trySingle(l, e, why)
+}
+
+// unsampled is a model that refused all examples with err.
+func (v *verifier) unsampled(l *layout, err error) (*engine.Model, error) {
+	var outputs []outputLayout
+	for i := range v.d.outputs {
+		outputs = append(outputs, outputLayout{axis: v.d.declaredAxis(l, i)})
+	}
+	constants, failed := l.constants()
+	if failed != nil {
+		return nil, failed
+	}
+	v.base.Constants = constants
+	m := v.model(l, l.specs(), outputs, false)
+	m.Unsampled = true
+	if l.search != nil {
+		m.LoadLengths = l.search.lengthsOrNone()
+	}
+	m.BatchWhy = "no example ran, so that a batch cannot be verified"
+	what := "made-up values do not run"
+	if len(v.bodies) > 0 {
+		what = "neither the bodies of --input nor made-up values run"
+	}
+	m.Warnings = append(m.Warnings, fmt.Sprintf(
+		"%s (%v); it is served one item at a time and without a warm-up: give bodies that it accepts with --input, constants for side inputs with --value, or other sizes with --shape", what, err))
+	return m, nil
+}
+
+// trySingle makes the model for one item at a time, and checks its own run. If outputs have
+// other sizes there, all sizes are left open.
+func (v *verifier) trySingle(l *layout, e examples, why string) (*engine.Model, error) {
+	outputs := v.singleOutputs(l, e.list)
+	for {
+		m := v.model(l, l.withRanges(e.specs), outputs, false)
+		m.BatchWhy, m.Samples = why, v.moreRows(l, e)
+		err := v.checkSingle(l, m, e.list[0])
+		if err == nil {
+			return m, nil
+		}
+		if !openAll(outputs) {
+			return nil, err
+		}
+	}
+}
+
+// openAll leaves all sizes of outputs open; false if they were open before.
+func openAll(outputs []outputLayout) (changed bool) {
+	for i := range outputs {
+		for j, size := range outputs[i].shape {
+			if size >= 0 {
+				outputs[i].shape[j], changed = -1, true
+			}
+		}
+	}
+	return changed
+}
+
+// checkSingle compares an item in a session of m with the same item as whole tensors.
+func (v *verifier) checkSingle(l *layout, m *engine.Model, e example) error {
+	s, err := v.probe.Session(v.ctx, m)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	both, err := runItems(ctx, s, a, b)
-	if err != nil {
-		return nil, err
+	got, err := runItems(v.ctx, s, e.item)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return err
 	}
-	alone := []tensor.Item{first[0], second[0]}
-	if err := d.checkEntries(alone...); err != nil {
-		return nil, err
+	if distance(itemOutputs(m, e.whole), got[0]) <= agreeTolerance {
+		return nil
 	}
-	if outputsAgree(alone, both) {
-		return alone, nil
+	again, err := v.probe.Run(v.ctx, l.stack(v.base.Constants, e.item))
+	if err != nil || distance(again, e.whole) > agreeTolerance {
+		return err // other outputs each time
 	}
-	again, err := runItems(ctx, s, a)
-	if err == nil && !outputsAgree(first, again) {
-		err = errors.New("the same item has other outputs each time it runs, so that a batch cannot be verified")
-	} else if err == nil {
-		err = errors.New("2 items together have other outputs than each alone")
+	return errors.New("the outputs of an item differ from those of the same run without a description of its outputs")
+}
+
+// itemOutputs returns the outputs of an item that ran alone as m describes them.
+func itemOutputs(m *engine.Model, whole []tensor.Tensor) tensor.Item {
+	out := make(tensor.Item, len(whole))
+	for i, t := range whole {
+		name := m.Outputs[i].Name
+		switch {
+		case slices.Contains(m.Ragged.Outputs, name):
+			if name == m.Ragged.Index {
+				t.Data = make([]byte, len(t.Data)) // the index of a single item
+			}
+		case !slices.Contains(m.Unbatched, name):
+			if axis := m.Axes[name]; axis < len(t.Shape) && t.Shape[axis] == 1 {
+				t.Shape = slices.Delete(slices.Clone(t.Shape), axis, axis+1)
+			}
+		}
+		out[i] = t
 	}
-	return nil, err
+	return out
 }
 
 func runItems(ctx context.Context, s engine.Session, items ...tensor.Item) ([]tensor.Item, error) {
 	results := make([]payload.Result, len(items))
 	if err := s.Run(ctx, payload.OfItems(items...), results); err != nil {
-		return nil, fmt.Errorf("%s failed: %w", count(len(items)), err)
+		return nil, err
 	}
 	out := make([]tensor.Item, len(items))
 	for i, r := range results {
@@ -129,43 +275,134 @@ func runItems(ctx context.Context, s engine.Session, items ...tensor.Item) ([]te
 	return out, nil
 }
 
-func count(n int) string {
-	if n == 1 {
-		return "1 sample item"
+// tryBatch makes the model for batches of the layout, or returns why its batches are wrong.
+func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
+	list := l.alike(e.list)
+	if len(list) == 1 {
+		list = append(list, list[0]) // at least its place in a batch can be checked
 	}
-	return fmt.Sprintf("%d sample items", n)
-}
-
-// withOpenShapes returns specs with all dimensions open, so that the backend accepts any size. It
-// cannot open those of FP16, because the backend must know its size.
-func withOpenShapes(specs []tensor.Spec) []tensor.Spec {
-	out := slices.Clone(specs)
-	for i, s := range out {
-		if s.Shape != nil && s.Type != tensor.Float16 {
-			out[i].Shape = slices.Repeat([]int64{-1}, len(s.Shape))
+	together, err := v.probe.Run(v.ctx, l.stack(v.base.Constants, list[0].item, list[1].item))
+	if err != nil {
+		return nil, fmt.Errorf("2 items together fail: %w", err)
+	}
+	outputs, err := v.ranOutputs(l, append(list, e.list...), together, 2)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		m := v.model(l, l.withRanges(e.specs), outputs, true)
+		m.BatchWhy = v.batchReason(l, e)
+		err := v.checkBatches(m, list)
+		if err == nil || v.ctx.Err() != nil {
+			m.Samples = v.moreRows(l, e)
+			return m, err
+		}
+		again, failed := v.probe.Run(v.ctx, l.stack(v.base.Constants, list[0].item))
+		if failed == nil && distance(again, list[0].whole) > agreeTolerance {
+			return nil, errors.New("the same item has other outputs each time it runs, so that a batch cannot be verified")
+		}
+		if !openAll(outputs) {
+			return nil, err
 		}
 	}
-	return out
 }
 
-// correctShapes corrects the declared shapes with actual outputs: an unknown rank is set, a
-// dimension with another size becomes open.
-func correctShapes(declared []tensor.Spec, outputs []tensor.Item) []tensor.Spec {
-	out := slices.Clone(declared)
+// withRanges returns the inputs of the layout with the usual ranges of specs.
+func (l *layout) withRanges(specs []tensor.Spec) []tensor.Spec {
+	out := l.specs()
 	for i := range out {
-		for _, item := range outputs {
-			got := item[i].Shape
-			shape := slices.Clone(out[i].Shape) // nil if the rank is unknown
-			if len(shape) != len(got) {
-				shape = slices.Repeat([]int64{-1}, len(got))
-			}
-			for j, d := range shape {
-				if d != got[j] {
-					shape[j] = -1 // open
-				}
-			}
-			out[i].Shape = shape
-		}
+		out[i].Usual = specs[i].Usual
 	}
 	return out
+}
+
+// batchReason says how the batch axis was found, and how far that can be trusted.
+func (v *verifier) batchReason(l *layout, e examples) string {
+	why := v.d.batchWhy(l)
+	if e.madeUp {
+		return why + "; 1 and 2 items ran and agree (made up; --input tries yours)"
+	}
+	return why + "; 1 and 2 items of --input ran and agree"
+}
+
+// checkBatches compares batches in a session of m with the same items alone: pairs that share
+// an item in the same place, so that its outputs must not change, and a batch of three.
+func (v *verifier) checkBatches(m *engine.Model, list []example) error {
+	s, err := v.probe.Session(v.ctx, m)
+	if err != nil {
+		return err
+	}
+	c := batchCheck{v: v, session: s, alone: make([]tensor.Item, len(list)), list: list}
+	for i, e := range list {
+		c.alone[i] = itemOutputs(m, e.whole)
+	}
+	return errors.Join(c.run(m), s.Close())
+}
+
+// batchCheck runs batches of examples.
+type batchCheck struct {
+	v       *verifier
+	session engine.Session
+	list    []example
+	alone   []tensor.Item
+}
+
+func (c *batchCheck) run(m *engine.Model) error {
+	if i := slices.IndexFunc(m.Outputs, func(s tensor.Spec) bool { return s.Name == m.Ragged.Index }); i >= 0 {
+		for _, item := range c.alone[:2] {
+			if len(item[i].Data) == 0 {
+				return errNoEntries
+			}
+		}
+	}
+	begin := time.Now()
+	pair, err := c.batch(0, 1)
+	if err != nil {
+		return err
+	}
+	last := len(c.list) - 1
+	for k, other := range [][]int{{0, last}, {last, 1}} { // the same item in place k, another beside it
+		if last < 2 || time.Since(begin) > extraTime {
+			break
+		}
+		got, err := c.batch(other...)
+		if err != nil {
+			return err
+		}
+		if !independent(pair[k], got[k]) {
+			return errors.New("the outputs of an item depend on the other items of its batch")
+		}
+	}
+	if last > 1 && time.Since(begin) <= extraTime {
+		_, err = c.batch(last-1, last, 0)
+	}
+	return err
+}
+
+// batch runs the examples at the positions together and compares each with its own run.
+func (c *batchCheck) batch(at ...int) ([]tensor.Item, error) {
+	var items []tensor.Item
+	for _, i := range at {
+		items = append(items, c.list[i].item)
+	}
+	got, err := runItems(c.v.ctx, c.session, items...)
+	if err != nil {
+		return nil, fmt.Errorf("%d items together fail: %w", len(at), err)
+	}
+	for k, i := range at {
+		d := distance(c.alone[i], got[k])
+		if d <= agreeTolerance {
+			continue
+		}
+		other := math.Inf(1) // to the nearest of the other items
+		for _, j := range at {
+			if j != i {
+				other = min(other, distance(c.alone[i], c.alone[j]))
+			}
+		}
+		if d > kernelTolerance || d > other/10 {
+			return nil, fmt.Errorf("%d items together have other outputs than each alone", len(at))
+		}
+	}
+	return got, nil
 }

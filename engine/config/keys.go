@@ -20,6 +20,7 @@ const (
 	keyQueueSize       = "job_queue_size"
 	keyNumberOfGPU     = "number_of_gpu"
 	keyResponseTimeout = "default_response_timeout"
+	keyMaxRequestSize  = "max_request_size"
 )
 
 // The keys that TorchServe reads, by the type of their value. It ignores other keys without

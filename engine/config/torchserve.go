@@ -31,6 +31,7 @@ type TorchServe struct {
 	QueueSize       int  // jobs that may wait, per model version
 	NumberOfGPU     *int // upper bound; 0 forces the CPU; nil is all
 	ResponseTimeout int  // s
+	MaxRequestSize  int  // bytes of the body of a request
 }
 
 // Load is one entry of load_models.
@@ -119,6 +120,8 @@ func (v *checker) readPair(t *TorchServe, l Line) {
 		t.QueueSize = v.number(l, 1, math.MaxInt32)
 	case keyResponseTimeout:
 		t.ResponseTimeout = v.number(l, 0, math.MaxInt32)
+	case keyMaxRequestSize:
+		t.MaxRequestSize = v.number(l, 1, math.MaxInt32)
 	case keyNumberOfGPU:
 		n := v.number(l, 0, math.MaxInt32)
 		t.NumberOfGPU = &n

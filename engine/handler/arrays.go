@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"sweetspot/engine/tensor"
 )
@@ -30,9 +31,6 @@ func readValues(s *scanner, typ tensor.Type, capacity int) (tensor.Tensor, error
 	s.i = v.i
 	if err != nil {
 		return tensor.Tensor{}, err
-	}
-	if v.scalarDepth < 0 {
-		return tensor.Tensor{}, s.errorf("an empty array, expected numbers")
 	}
 	return tensor.Tensor{Type: typ, Shape: v.shape, Data: v.data}, nil
 }
@@ -91,16 +89,61 @@ func (v *arrayReader) readScalar(depth int) error {
 	if depth != v.scalarDepth {
 		return v.errorf("%s%s, expected an array as before it", v.describeNext(), v.indexText())
 	}
-	if v.typ == tensor.Bool && v.readBool() {
+	switch {
+	case v.typ == tensor.Bool && v.readBool():
 		return nil
+	case v.typ == tensor.String:
+		return v.readText()
 	}
 	n, ok := v.number()
+	if !ok && v.typ.IsFloat() {
+		return v.readNonFinite()
+	}
 	if !ok {
-		return v.errorf("%s%s, expected a finite number", v.describeNext(), v.indexText())
+		return v.errorf("%s%s, expected a number", v.describeNext(), v.indexText())
 	}
 	if !v.appendNumber(n) {
 		return v.errorf("%s%s is not a value of type %s", n.text, v.indexText(), v.typ)
 	}
+	return nil
+}
+
+// nonFinite are the numbers that JSON has no syntax for: strings here, and without quotes
+// what Python's json module writes.
+var nonFinite = [...]struct {
+	text  string
+	value float64
+}{
+	{`"NaN"`, math.NaN()},
+	{`"Infinity"`, math.Inf(1)},
+	{`"-Infinity"`, math.Inf(-1)},
+	{`NaN`, math.NaN()},
+	{`Infinity`, math.Inf(1)},
+	{`-Infinity`, math.Inf(-1)},
+}
+
+// readNonFinite reads a NaN or an infinity.
+func (v *arrayReader) readNonFinite() error {
+	for _, n := range nonFinite {
+		if rest := v.b[v.i:]; len(rest) >= len(n.text) && string(rest[:len(n.text)]) == n.text {
+			v.i += len(n.text)
+			v.data = tensor.AppendFloat(v.data, v.typ, n.value)
+			return nil
+		}
+	}
+	return v.errorf(`%s%s, expected a number, "NaN", "Infinity" or "-Infinity"`, v.describeNext(), v.indexText())
+}
+
+// readText reads a string. ONNX Runtime ends texts at a NUL.
+func (v *arrayReader) readText() error {
+	text, err := v.readString()
+	if err != nil {
+		return err
+	}
+	if strings.ContainsRune(text, 0) {
+		return v.errorf("a text%s has a NUL character, which a model cannot take", v.indexText())
+	}
+	v.data = tensor.AppendText(v.data, text)
 	return nil
 }
 
@@ -139,9 +182,9 @@ func (v *arrayReader) appendNumber(n number) (ok bool) {
 		f, ok := n.asFloat64()
 		v.data = tensor.AppendFloat(v.data, v.typ, f)
 		return ok
-	case tensor.Float16:
+	case tensor.Float16, tensor.BFloat16:
 		f, ok := n.asFloat32()
-		v.data = tensor.AppendFloat16(v.data, f)
+		v.data = tensor.AppendFloat(v.data, v.typ, float64(f))
 		return ok && !math.IsInf(tensor.At(v.typ, v.data, v.lastIndex()), 0)
 	case tensor.Uint64:
 		u, ok := n.unsigned()

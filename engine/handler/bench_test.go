@@ -39,11 +39,11 @@ func jsonBody(b *testing.B) []byte {
 	if err != nil {
 		b.Fatal(err)
 	}
-	text, _, err := handler.Encode(nil, handler.JSON, models["mlp"], item)
+	text, err := handler.Encode(nil, handler.JSON, models["mlp"], item)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return text
+	return text.Data
 }
 
 func BenchmarkDecodeJSON(b *testing.B) {
@@ -68,6 +68,7 @@ func BenchmarkEncodeJSON(b *testing.B) {
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		dst, _, _ = handler.Encode(dst[:0], handler.JSON, models["mlp"], item)
+		text, _ := handler.Encode(dst[:0], handler.JSON, models["mlp"], item)
+		dst = text.Data
 	}
 }

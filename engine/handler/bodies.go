@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"mime/multipart"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"sweetspot/engine/tensor"
@@ -32,7 +33,9 @@ func Bodies(inputs []tensor.Spec, n int, seed uint64) []Body {
 
 // BodyOf returns the body of an item in the encoding of Bodies. They may share memory.
 func BodyOf(inputs []tensor.Spec, item tensor.Item) Body {
-	if len(inputs) == 1 {
+	d := decoder{inputs: inputs}
+	given := func(t tensor.Tensor) bool { return !t.IsZero() }
+	if d.alone() && !slices.ContainsFunc(item[1:], given) {
 		return Body{rawType(inputs[0], item[0]), item[0].Data}
 	}
 	return multipartBody(inputs, item)
@@ -48,6 +51,9 @@ func multipartBody(inputs []tensor.Spec, item tensor.Item) Body {
 	w := multipart.NewWriter(&b)
 	must(w.SetBoundary(boundary))
 	for i, t := range item {
+		if t.IsZero() {
+			continue
+		}
 		h := textproto.MIMEHeader{}
 		h.Set("Content-Disposition", multipart.FileContentDisposition(inputs[i].Name, inputs[i].Name))
 		h.Set("Content-Type", rawType(inputs[i], t))
@@ -84,7 +90,12 @@ func Describe(inputs []tensor.Spec) string {
 	media, _, _ := strings.Cut(body.Type, ";")
 	var lines []string
 	for _, s := range inputs {
-		lines = append(lines, fmt.Sprintf("%s: %s", s, distribution(s)))
+		if !s.Optional {
+			lines = append(lines, fmt.Sprintf("%s: %s", s, distribution(s)))
+		}
+	}
+	if n := len(lines); n > maxDescribed+1 {
+		lines = append(lines[:maxDescribed], fmt.Sprintf("and %d others", n-maxDescribed))
 	}
 	text := fmt.Sprintf("%s, sent as %s", strings.Join(lines, "; "), media)
 	if tensor.Lengths(inputs) != nil {
@@ -93,9 +104,15 @@ func Describe(inputs []tensor.Spec) string {
 	return fmt.Sprintf("%s, %d bytes", text, len(body.Data))
 }
 
+// maxDescribed is the number of inputs that Describe describes.
+const maxDescribed = 6
+
 // distribution describes the distribution of the samples of an input. It looks at samples,
 // because only package tensor knows the rule.
 func distribution(s tensor.Spec) string {
+	if s.Type == tensor.String {
+		return "short texts"
+	}
 	const enough = 256
 	rng := rand.New(rand.NewPCG(0, 0))
 	low, high := math.Inf(1), math.Inf(-1)
@@ -113,6 +130,8 @@ func distribution(s tensor.Spec) string {
 		return "no values"
 	case low == high:
 		return "all " + formatFloat(low)
+	case s.Usual != nil:
+		return "uniform " + formatFloat(s.Usual.Min) + " to " + formatFloat(s.Usual.Max)
 	case s.Bounded:
 		return "uniform " + formatFloat(s.Min) + " to " + formatFloat(s.Max)
 	case s.Type.IsFloat() && low < 0:

@@ -2,14 +2,14 @@ package handler
 
 import (
 	"fmt"
-	"math"
 
 	"sweetspot/engine/tensor"
 )
 
 // checkValues reports the first value of t that s does not allow: a number outside the
-// bounds, a NaN or infinity, a bool that is neither 0 nor 1.
-func checkValues(s tensor.Spec, t tensor.Tensor) error {
+// bounds, or a bool that is neither 0 nor 1. NaN and infinities are legal: they mask, and
+// stand for missing values.
+func (d decoder) checkValues(s tensor.Spec, t tensor.Tensor) error {
 	bad, text := -1, ""
 	switch {
 	case s.Bounded:
@@ -18,19 +18,11 @@ func checkValues(s tensor.Spec, t tensor.Tensor) error {
 	case t.Type == tensor.Bool:
 		bad = firstOutside(t, 0, 1)
 		text = "is not a bool, expected 0 or 1"
-	case t.Type == tensor.Float32:
-		if !tensor.FiniteFloat32s(t.Data) {
-			bad = firstOutside(t, -math.MaxFloat64, math.MaxFloat64)
-		}
-		text = "is not finite, expected a number"
-	case t.Type.IsFloat():
-		bad = firstOutside(t, -math.MaxFloat64, math.MaxFloat64)
-		text = "is not finite, expected a number"
 	}
 	if bad < 0 {
 		return nil
 	}
-	return fmt.Errorf("input %q: value %s%s %s; %s", s.Name, formatFloat(tensor.At(t.Type, t.Data, bad)), indexText(t.Shape, bad), text, hintOne(s))
+	return fmt.Errorf("input %q: value %s%s %s; %s", s.Name, formatFloat(tensor.At(t.Type, t.Data, bad)), indexText(t.Shape, bad), text, d.hintOne(s))
 }
 
 // firstOutside returns the index of the first value outside low..high, or -1.

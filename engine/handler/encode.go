@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -19,34 +20,35 @@ type Format uint8
 
 // The formats. JSON is the zero value because it can encode every answer.
 const (
-	JSON Format = iota // an array; for several outputs, an object by name
-	Raw                // the bytes of the single output
-	OIP                // {"outputs": [...]} of the Open Inference Protocol, with flat data
+	JSON   Format = iota // an array; for several outputs, an object by name
+	Raw                  // the bytes of the single output
+	Binary               // the bytes of several outputs behind their JSON description
 )
 
-// Negotiate chooses the format of the answer from an Accept header. Raw can only encode one
-// output. A caller that prefers raw gets several outputs as OIP if it accepts JSON too,
-// else an error that wraps ErrNotAcceptable.
+// HeaderLength is the header of an answer in the format Binary: the length of the JSON at
+// its start. It is that of the binary tensor extension of the Open Inference Protocol.
+const HeaderLength = "Inference-Header-Content-Length"
+
+// Negotiate chooses the format of the answer from an Accept header. A caller that prefers
+// bytes gets those of one output as Raw, and those of several as Binary. The error wraps
+// ErrNotAcceptable.
 func Negotiate(accept string, outputs []tensor.Spec) (Format, error) {
+	bytes := Raw
+	if len(outputs) != 1 {
+		bytes = Binary
+	}
 	switch accept { // the header of nearly all callers
 	case "", "*/*", TypeJSON:
 		return JSON, nil
 	case TypeRaw:
-		if len(outputs) == 1 {
-			return Raw, nil
-		}
+		return bytes, nil
 	}
 	asJSON, raw := preferences(accept)
 	switch {
 	case raw <= asJSON && asJSON > 0:
 		return JSON, nil
-	case raw > 0 && len(outputs) == 1:
-		return Raw, nil
-	case raw > 0 && asJSON > 0:
-		return OIP, nil
 	case raw > 0:
-		return 0, fmt.Errorf("%w: %s can only encode one output, the model has %d (%s); accept %s",
-			ErrNotAcceptable, TypeRaw, len(outputs), inputNames(outputs), TypeJSON)
+		return bytes, nil
 	}
 	return 0, fmt.Errorf("%w: %q; accept %s or %s", ErrNotAcceptable, accept, TypeJSON, TypeRaw)
 }
@@ -92,30 +94,48 @@ func quality(params string) float64 {
 	return 1
 }
 
-// Encode appends item, with one tensor per output, to dst in format f and returns dst with
-// the content type. In JSON, numbers have the fewest digits that read back unchanged; NaN
-// and infinities are null. The content type of a raw answer has the shape if the output has
-// open dimensions.
-func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) ([]byte, string, error) {
+// Encode appends item, with one tensor per output, to dst in format f. The Data of the result
+// is dst; the result also has the content type and headers.
+//
+// In JSON, numbers have the fewest digits that read back unchanged; NaN and infinities are
+// the strings "NaN", "Infinity" and "-Infinity". The content type of a raw answer has the
+// shape if the output has open dimensions. The values of an output with labels are an object
+// in JSON, and in their order else. A binary answer is the JSON
+//
+//	{"outputs": [{"name": "y", "datatype": "FP32", "shape": [2], "parameters": {"binary_data_size": 8}}, ...]}
+//
+// and then the bytes of each output.
+func Encode(dst []byte, f Format, outputs []tensor.Spec, item tensor.Item) (payload.Body, error) {
 	if len(item) != len(outputs) {
-		return dst, "", fmt.Errorf("the model returned %d outputs, expected %d (%s)", len(item), len(outputs), inputNames(outputs))
+		return payload.Body{Data: dst}, fmt.Errorf("the model returned %d outputs, expected %d (%s)", len(item), len(outputs), inputNames(outputs))
 	}
 	for i, t := range item {
-		if n := tensor.Elements(t.Shape); n < 0 || t.Type.Size() == 0 || int64(len(t.Data)) != n*int64(t.Type.Size()) {
-			return dst, "", fmt.Errorf("output %q: %d bytes do not fit %s %v", outputs[i].Name, len(t.Data), t.Type, t.Shape)
+		if n := tensor.Elements(t.Shape); n < 0 || t.Type == tensor.Invalid || tensor.Count(t.Type, t.Data) != n {
+			return payload.Body{Data: dst}, fmt.Errorf("output %q: %d bytes do not fit %s %v", outputs[i].Name, len(t.Data), t.Type, t.Shape)
 		}
 	}
 	switch {
 	case f == Raw && len(item) == 1:
-		return append(dst, item[0].Data...), rawType(outputs[0], item[0]), nil
-	case f == OIP:
-		dst = appendOIP(dst, outputs, item)
+		return payload.Body{Type: rawType(outputs[0], item[0]), Data: append(dst, item[0].Data...)}, nil
+	case f == Binary:
+		return encodeBinary(dst, outputs, item), nil
 	case len(item) == 1:
-		dst = appendNested(dst, item[0])
+		dst = appendNested(dst, outputs[0].Labels, item[0])
 	default:
 		dst = appendNamed(dst, outputs, item)
 	}
-	return append(dst, '\n'), TypeJSON, nil
+	return payload.Body{Type: TypeJSON, Data: append(dst, '\n')}, nil
+}
+
+// encodeBinary appends the outputs in the format Binary.
+func encodeBinary(dst []byte, outputs []tensor.Spec, item tensor.Item) payload.Body {
+	start := len(dst)
+	dst = appendDescription(dst, outputs, item)
+	length := strconv.Itoa(len(dst) - start)
+	for _, t := range item {
+		dst = append(dst, t.Data...)
+	}
+	return payload.Body{Type: TypeRaw, Data: dst, Header: []payload.Field{{Name: HeaderLength, Value: length}}}
 }
 
 func rawType(s tensor.Spec, t tensor.Tensor) string {
@@ -133,12 +153,13 @@ func appendNamed(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 		}
 		dst = appendString(dst, outputs[i].Name)
 		dst = append(dst, ": "...)
-		dst = appendNested(dst, t)
+		dst = appendNested(dst, outputs[i].Labels, t)
 	}
 	return append(dst, '}')
 }
 
-func appendOIP(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
+// appendDescription writes the JSON at the start of a binary answer.
+func appendDescription(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 	dst = append(dst, `{"outputs": [`...)
 	for i, t := range item {
 		if i > 0 {
@@ -155,18 +176,24 @@ func appendOIP(dst []byte, outputs []tensor.Spec, item tensor.Item) []byte {
 			}
 			dst = strconv.AppendInt(dst, d, 10)
 		}
-		dst = append(dst, `], "data": `...)
-		n := tensor.Elements(t.Shape)
-		dst = appendNested(dst, tensor.Tensor{Type: t.Type, Shape: []int64{n}, Data: t.Data})
-		dst = append(dst, '}')
+		dst = append(dst, `], "parameters": {"binary_data_size": `...)
+		dst = strconv.AppendInt(dst, int64(len(t.Data)), 10)
+		dst = append(dst, "}}"...)
 	}
 	return append(dst, "]}"...)
 }
 
-// appendNested writes t as nested arrays; a scalar is a number.
-func appendNested(dst []byte, t tensor.Tensor) []byte {
-	if len(t.Shape) == 0 {
+// appendNested writes t as nested arrays; a scalar is a number. With labels, the last dimension
+// is an object with a member for each label.
+func appendNested(dst []byte, labels []string, t tensor.Tensor) []byte {
+	switch {
+	case t.Type == tensor.String:
+		texts, _ := tensor.Texts(t.Data)
+		return appendTexts(dst, t.Shape, texts)
+	case len(t.Shape) == 0:
 		return appendValue(dst, t.Type, t.Data)
+	case len(t.Shape) == 1 && labels != nil && int64(len(labels)) == t.Shape[0]:
+		return appendLabelled(dst, labels, t)
 	}
 	dst = append(dst, '[')
 	n := int(t.Shape[0])
@@ -180,9 +207,42 @@ func appendNested(dst []byte, t tensor.Tensor) []byte {
 		}
 		size := len(t.Data) / n
 		sub.Data = t.Data[i*size : (i+1)*size]
-		dst = appendNested(dst, sub)
+		dst = appendNested(dst, labels, sub)
 	}
 	return append(dst, ']')
+}
+
+// appendTexts writes texts as nested arrays of strings.
+func appendTexts(dst []byte, shape []int64, texts []string) []byte {
+	if len(shape) == 0 {
+		return appendString(dst, texts[0])
+	}
+	dst = append(dst, '[')
+	for i := range int(shape[0]) {
+		if len(texts) == 0 {
+			break // an inner axis is 0: nothing to write
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		size := len(texts) / int(shape[0])
+		dst = appendTexts(dst, shape[1:], texts[i*size:(i+1)*size])
+	}
+	return append(dst, ']')
+}
+
+// appendLabelled writes the values of t by their labels.
+func appendLabelled(dst []byte, labels []string, t tensor.Tensor) []byte {
+	dst = append(dst, '{')
+	size := t.Type.Size()
+	for i, label := range labels {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(appendString(dst, label), ": "...)
+		dst = appendValue(dst, t.Type, t.Data[i*size:])
+	}
+	return append(dst, '}')
 }
 
 func appendValue(dst []byte, t tensor.Type, b []byte) []byte {
@@ -198,8 +258,13 @@ func appendValue(dst []byte, t tensor.Type, b []byte) []byte {
 	if t == tensor.Float64 {
 		bits = 64
 	}
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return append(dst, "null"...)
+	switch {
+	case math.IsNaN(v):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(v, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(v, -1):
+		return append(dst, `"-Infinity"`...)
 	}
 	return strconv.AppendFloat(dst, v, 'g', -1, bits)
 }

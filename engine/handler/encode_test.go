@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"sweetspot/engine/handler"
+	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
@@ -32,29 +35,38 @@ func TestEncode(t *testing.T) {
 		{"empty outputs", handler.JSON, two, none, `{"boxes": [], "labels": []}` + "\n", "application/json"},
 		{"inner axis of 0", handler.JSON, one, tensor.Item{value(tensor.Float32, nil, 1<<40, 0)}, "[]\n", "application/json"},
 		{"scalar", handler.JSON, one, tensor.Item{value(tensor.Float32, floats(0.1))}, "0.1\n", "application/json"},
-		{"not finite", handler.JSON, one, tensor.Item{value(tensor.Float32, floats(float32(math.NaN()), float32(math.Inf(1))), 2)}, "[null,null]\n", "application/json"},
+		{"not finite", handler.JSON, one, tensor.Item{value(tensor.Float32, floats(float32(math.NaN()), float32(math.Inf(1))), 2)}, `["NaN","Infinity"]` + "\n", "application/json"},
+		{"not finite, other types", handler.JSON, two[:1], tensor.Item{value(tensor.Float64, longs(math.MinInt64|0x7ff<<52), 1)}, `["-Infinity"]` + "\n", "application/json"},
+		{"not finite, half", handler.JSON, two[:1], tensor.Item{value(tensor.Float16, []byte{0, 0x7c, 0, 0xfc, 1, 0x7e}, 3)}, `["Infinity","-Infinity","NaN"]` + "\n", "application/json"},
 		{"bool", handler.JSON, one, tensor.Item{value(tensor.Bool, []byte{1, 0}, 2)}, "[true,false]\n", "application/json"},
 		{"unsigned", handler.JSON, one, tensor.Item{value(tensor.Uint64, longs(-1), 1)}, "[18446744073709551615]\n", "application/json"},
 		{"half", handler.JSON, one, tensor.Item{value(tensor.Float16, []byte{0, 0x3c}, 1)}, "[1]\n", "application/json"},
-		{"oip", handler.OIP, two, item, `{"outputs": [{"name": "boxes", "datatype": "FP32", "shape": [2,2], "data": [1,2.5,1e-07,3e+30]}, ` +
-			`{"name": "labels", "datatype": "INT64", "shape": [2], "data": [-1,7]}]}` + "\n", "application/json"},
+		{"binary", handler.Binary, two, item, `{"outputs": [{"name": "boxes", "datatype": "FP32", "shape": [2,2], "parameters": {"binary_data_size": 16}}, ` +
+			`{"name": "labels", "datatype": "INT64", "shape": [2], "parameters": {"binary_data_size": 16}}]}` + string(item[0].Data) + string(item[1].Data), "application/octet-stream"},
 		{"raw", handler.Raw, grid, item[:1], string(item[0].Data), "application/octet-stream"},
 		{"raw open", handler.Raw, two[:1], item[:1], string(item[0].Data), "application/octet-stream; shape=2x2"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			body, media, err := handler.Encode([]byte("before "), tt.format, tt.outputs, tt.item)
+			body, err := handler.Encode([]byte("before "), tt.format, tt.outputs, tt.item)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := string(body), "before "+tt.body; got != want {
+			if got, want := string(body.Data), "before "+tt.body; got != want {
 				t.Errorf("body = %q, want %q", got, want)
 			}
-			if media != tt.media {
-				t.Errorf("content type = %q, want %q", media, tt.media)
+			if body.Type != tt.media {
+				t.Errorf("content type = %q, want %q", body.Type, tt.media)
 			}
-			if tt.format != handler.Raw && !json.Valid(body[len("before "):]) {
-				t.Errorf("body is not JSON: %s", body)
+			length := len(tt.body)
+			if tt.format == handler.Binary {
+				length = strings.Index(tt.body, "]}") + len("]}")
+				if want := []payload.Field{{Name: "Inference-Header-Content-Length", Value: strconv.Itoa(length)}}; !slices.Equal(body.Header, want) {
+					t.Errorf("header = %v, want %v", body.Header, want)
+				}
+			}
+			if tt.format != handler.Raw && !json.Valid([]byte(tt.body[:length])) {
+				t.Errorf("body is not JSON: %s", tt.body)
 			}
 		})
 	}
@@ -67,7 +79,7 @@ func TestEncodeErrors(t *testing.T) {
 		{value(tensor.Float32, floats(1), -1)},
 		{{Shape: []int64{1}}},
 	} {
-		if _, _, err := handler.Encode(nil, handler.JSON, one, item); err == nil {
+		if _, err := handler.Encode(nil, handler.JSON, one, item); err == nil {
 			t.Errorf("Encode(%v) succeeded, want an error", item)
 		}
 	}
@@ -93,8 +105,9 @@ func TestNegotiate(t *testing.T) {
 		{"application/json;q=0.2, application/octet-stream;q=0.9", one, handler.Raw, ""},
 		{"application/octet-stream;q=0, application/json", one, handler.JSON, ""},
 		{"text/html, application/xhtml+xml, */*;q=0.8", one, handler.JSON, ""},
-		{"application/octet-stream, application/json", two, handler.OIP, ""},
-		{"application/octet-stream", two, 0, "application/octet-stream can only encode one output, the model has 2 (ids, mask); accept application/json"},
+		{"application/octet-stream, application/json", two, handler.Binary, ""},
+		{"application/octet-stream", two, handler.Binary, ""},
+		{"application/json, application/octet-stream", two, handler.JSON, ""},
 		{"text/plain", one, 0, `"text/plain"; accept application/json or application/octet-stream`},
 		{"application/json;q=x", one, 0, `"application/json;q=x"; accept application/json or application/octet-stream`},
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"image"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,7 +16,7 @@ import (
 )
 
 // Decode accepts the same flat arrays of floats as encoding/json and returns the same bits,
-// except that it does not accept null.
+// except that it does not accept null, and accepts NaN and infinities.
 func FuzzJSONArray(f *testing.F) {
 	for _, s := range []string{
 		"[1,2,3]", "[1e-45,3.4028235e38,1e39]", "[0.1,-0,-0.0,1E5]", "[01]", "[1.]", "[.5]", "[+1]", "[1e]", "[]", "[1,]",
@@ -26,13 +27,13 @@ func FuzzJSONArray(f *testing.F) {
 	}
 	inputs := []tensor.Spec{spec("x", tensor.Float32, -1)}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if bytes.ContainsAny(body, "n{") || bytes.Count(body, []byte("[")) != 1 {
+		if bytes.ContainsAny(body, "nNI{") || bytes.Count(body, []byte("[")) != 1 {
 			return
 		}
 		var want []float32
 		wantErr := json.Unmarshal(body, &want)
 		got, err := handler.Decode("application/json", body, inputs)
-		if (err == nil) != (wantErr == nil && len(want) > 0) {
+		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("Decode(%q) = %v, encoding/json says %v", body, err, wantErr)
 		}
 		if err != nil {
@@ -99,38 +100,116 @@ func checkDecode(t *testing.T, media string, body []byte, inputs []tensor.Spec) 
 			t.Fatalf("Decode(%q, %q): %v", media, body, err)
 		}
 	}
-	for _, f := range []handler.Format{handler.JSON, handler.OIP} {
-		text, media, err := handler.Encode(nil, f, inputs, item)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = bytes.Replace(text, []byte(`{"outputs"`), []byte(`{"inputs"`), 1)
-		again, err := handler.Decode(media, text, inputs)
+	byName, err := handler.Encode(nil, handler.JSON, inputs, item)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range [][]byte{byName.Data, oipText(t, inputs, item)} {
+		again, err := handler.Decode("application/json", text, inputs)
 		if err != nil {
 			t.Fatalf("Decode of own %s: %v", text, err)
 		}
-		if diff := cmp.Diff(item, again); diff != "" {
+		if diff := cmp.Diff(withOneNaN(item), withOneNaN(again)); diff != "" {
 			t.Errorf("%s: -first +second\n%s", text, diff)
 		}
 	}
 }
 
-// Every finite float32 round-trips through JSON with the same bits.
+// oipText encodes an item as a request of the Open Inference Protocol.
+func oipText(t *testing.T, inputs []tensor.Spec, item tensor.Item) []byte {
+	t.Helper()
+	type input struct {
+		Name, Datatype string
+		Shape          []int64
+		Data           json.RawMessage
+	}
+	var in []input
+	for i, s := range inputs {
+		flat := item[i]
+		flat.Shape = []int64{tensor.Elements(flat.Shape)}
+		data, err := handler.Encode(nil, handler.JSON, inputs[i:i+1], tensor.Item{flat})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = append(in, input{s.Name, s.Type.String(), append([]int64{}, item[i].Shape...), data.Data})
+	}
+	text, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"name", "datatype", "shape", "data"} {
+		text = bytes.ReplaceAll(text, []byte(`"`+strings.ToUpper(key[:1])+key[1:]+`":`), []byte(`"`+key+`":`))
+	}
+	return append(append([]byte(`{"inputs":`), text...), '}')
+}
+
+// withOneNaN returns item with the same bits for every NaN, because JSON has no others.
+func withOneNaN(item tensor.Item) tensor.Item {
+	out := tensor.Item{}
+	for _, t := range item {
+		if t.Type.IsFloat() {
+			var data []byte
+			for i := range len(t.Data) / t.Type.Size() {
+				v := tensor.At(t.Type, t.Data, i)
+				if math.IsNaN(v) {
+					v = math.NaN()
+				}
+				data = tensor.AppendFloat(data, t.Type, v)
+			}
+			t.Data = data
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// Every float32 round-trips through JSON with the same bits, except those of a NaN.
 func FuzzFloatRoundTrip(f *testing.F) {
 	f.Add(uint32(0x3dcccccd), uint32(0x00000001))
 	f.Add(uint32(0x7f7fffff), uint32(0x80000000))
+	f.Add(uint32(0x7f800000), uint32(0xffc12345))
 	inputs := []tensor.Spec{spec("x", tensor.Float32, 2)}
 	f.Fuzz(func(t *testing.T, a, b uint32) {
 		data := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, a), b)
 		item, err := handler.Decode("application/octet-stream", data, inputs)
-		finite := func(bits uint32) bool {
-			return !math.IsNaN(float64(math.Float32frombits(bits))) && bits&0x7fffffff < 0x7f800000
-		}
-		if (err == nil) != (finite(a) && finite(b)) {
+		if err != nil {
 			t.Fatalf("Decode(% x) = %v", data, err)
 		}
-		if err == nil {
-			checkDecode(t, "application/octet-stream", item[0].Data, inputs)
+		checkDecode(t, "application/octet-stream", item[0].Data, inputs)
+	})
+}
+
+// Without a content type, and with those that clients send without being asked, a body of
+// exactly the size of the input is never refused. It is raw, unless the type is one of text
+// and the whole body is JSON.
+func FuzzUntyped(f *testing.F) {
+	for _, s := range []string{"[1,2,34]", "[12]", "{\"x\":1}", "\x5b\x00\x00\x00", "\xff\xd8\xff\xe0", "\x89PNG\r\n\x1a\n", "1234", " 12 "} {
+		f.Add([]byte(s), "")
+		f.Add([]byte(s), "text/plain")
+		f.Add([]byte(s), "application/x-www-form-urlencoded")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, media string) {
+		if media != "" && media != "text/plain" && media != "application/x-www-form-urlencoded" || len(body) == 0 {
+			return
+		}
+		for _, typ := range []tensor.Type{tensor.Uint8, tensor.Float16, tensor.Float32, tensor.Int64} {
+			n := len(body) / typ.Size()
+			data := body[:n*typ.Size()]
+			if n == 0 {
+				continue
+			}
+			inputs := []tensor.Spec{spec("x", typ, int64(n))}
+			got, err := handler.Decode(media, data, inputs)
+			if err != nil {
+				t.Fatalf("Decode(%q, %q) for %s: %v", media, data, inputs[0], err)
+			}
+			if bytes.Equal(got[0].Data, data) {
+				continue
+			}
+			asJSON, err := handler.Decode("application/json", data, inputs)
+			if media == "" || err != nil || !cmp.Equal(asJSON, got) {
+				t.Errorf("Decode(%q, %q) for %s = %v, which is neither raw nor JSON (%v)", media, data, inputs[0], got, err)
+			}
 		}
 	})
 }

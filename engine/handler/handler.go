@@ -6,15 +6,12 @@
 // type, or without one the body itself, determines the encoding. Decode checks shape, type
 // and range, so that a decoded item can run. Its errors are for people: they name the
 // input, what is wrong, and what to send instead. [Negotiate] chooses the format of the
-// answer from an Accept header, and [Encode] writes it. [Bodies] and [Describe] make legal
-// bodies for load tests.
+// answer from an Accept header, and [Encode] writes it. [ImageOptions] say how an image
+// becomes an input. [Bodies] and [Describe] make legal bodies for load tests.
 package handler
 
 import (
-	"bytes"
 	"fmt"
-	"mime"
-	"strings"
 
 	"sweetspot/engine/tensor"
 )
@@ -26,105 +23,96 @@ const (
 	typeForm = "multipart/form-data"
 )
 
-// encoding is the encoding of a body, or of a part of a form.
-type encoding uint8
-
-const (
-	rawEncoding encoding = iota
-	jsonEncoding
-	imageEncoding
-	multipartEncoding
-)
-
 // Decode decodes one item, with one tensor per input in the order of inputs. The item may
 // share memory with body and inputs, which must not change while it is in use.
 //
 // The value of a single input may be a JSON array (nested as the input's shape, or flat),
 // raw bytes (with a content-type parameter such as shape=1x128 if more than one dimension
-// is open), or, for a float input of shape [3 H W], a JPEG or PNG image. Several inputs
-// are {"name": array, ...}, {"inputs": [...]} of the Open Inference Protocol, or
+// is open), or, for an input that is an image, a JPEG or PNG file. Several inputs are
+// {"name": array, ...}, {"inputs": [...]} of the Open Inference Protocol, or
 // multipart/form-data with a part per input.
+//
+// If the content type does not tell the encoding, what is certain comes first: a body with
+// exactly as many bytes as the single input has is raw, whatever its bytes are. Of other
+// bodies, those that begin like an image or like JSON are that if they can be, and else raw.
+// The types of text that clients send by default (text/plain, and forms of curl) make it
+// JSON first: a body that is JSON for the inputs, from its first to its last byte, is JSON.
 func Decode(contentType string, body []byte, inputs []tensor.Spec) (tensor.Item, error) {
-	if len(body) == 0 {
-		return nil, fmt.Errorf("empty body; %s", hint(inputs))
-	}
-	f, params, err := detectEncoding(contentType, body)
+	return decoder{inputs: inputs}.decode(contentType, body)
+}
+
+// decoder decodes bodies for a model.
+type decoder struct {
+	inputs []tensor.Spec
+	images ImageOptions
+}
+
+// alone reports whether a value without a name is the value of the first input: there is no
+// other, or the others may be left out. Optional inputs are last.
+func (d decoder) alone() bool {
+	return len(d.inputs) == 1 || len(d.inputs) > 1 && !d.inputs[0].Optional && d.inputs[1].Optional
+}
+
+func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
+	e, params, err := encodingOf(contentType)
 	if err != nil {
-		return nil, fmt.Errorf("%w; %s", err, hint(inputs))
+		return nil, fmt.Errorf("%w; %s", err, d.hint())
 	}
-	item, err := decodeAs(f, params, body, inputs)
+	if len(body) == 0 && !(d.alone() && (isExact(d.inputs[0], 0) || params["shape"] != "")) {
+		return nil, fmt.Errorf("empty body; %s", d.hint())
+	}
+	item, err := d.decodeAs(e, params, body)
 	if err != nil {
 		return nil, err
 	}
-	for i, s := range inputs {
-		if err := checkValues(s, item[i]); err != nil {
+	for i, s := range d.inputs {
+		if item[i].IsZero() {
+			continue // left out
+		}
+		if err := d.checkValues(s, item[i]); err != nil {
 			return nil, err
 		}
 	}
 	return item, nil
 }
 
-func decodeAs(f encoding, params map[string]string, body []byte, inputs []tensor.Spec) (tensor.Item, error) {
+func (d decoder) decodeAs(e encoding, params map[string]string, body []byte) (tensor.Item, error) {
 	switch {
-	case f == jsonEncoding:
-		return decodeJSON(body, inputs)
-	case f == multipartEncoding:
-		return decodeMultipart(params["boundary"], body, inputs)
-	case len(inputs) != 1:
-		return nil, fmt.Errorf("the body has one value, the model takes %d inputs; %s", len(inputs), hint(inputs))
+	case e == multipartEncoding:
+		return d.decodeMultipart(params["boundary"], body)
+	case e == jsonEncoding || !d.alone() && e < rawEncoding:
+		return d.decodeJSON(body)
+	case !d.alone():
+		return nil, fmt.Errorf("the body has one value, the model takes %d inputs; %s", len(d.inputs), d.hint())
 	}
-	t, err := decodeBinary(f, params["shape"], body, inputs[0])
+	s := d.inputs[0]
+	if !mayBeJSON(e, body, s) {
+		return d.one(d.decodeBinary(e, params["shape"], body, s))
+	}
+	item, err := d.decodeJSON(body)
+	if err == nil {
+		return item, nil
+	}
+	if t, notRaw := d.decodeBinary(e, params["shape"], body, s); notRaw == nil {
+		return d.one(t, nil)
+	}
+	return nil, err
+}
+
+// one returns the item of a single input; those that may be left out are.
+func (d decoder) one(t tensor.Tensor, err error) (tensor.Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tensor.Item{t}, nil
+	item := make(tensor.Item, len(d.inputs))
+	item[0] = t
+	return item, nil
 }
 
 // decodeBinary decodes the value of one input that is not JSON.
-func decodeBinary(f encoding, shape string, data []byte, s tensor.Spec) (tensor.Tensor, error) {
-	if f == imageEncoding || isImage(data) && acceptsImage(s) && !exactBytes(s, len(data)) {
-		return decodeImage(data, s)
+func (d decoder) decodeBinary(e encoding, shape string, data []byte, s tensor.Spec) (tensor.Tensor, error) {
+	if e == imageEncoding || isImage(data) && !isExact(s, len(data)) && d.takesImage(s) {
+		return d.decodeImage(data, s)
 	}
-	return decodeRaw(shape, data, s)
-}
-
-// detectEncoding determines the encoding of data from its content type, or else from its
-// first bytes. URL-encoded forms and plain text do not count, because curl and other
-// clients send these types by default.
-func detectEncoding(contentType string, data []byte) (encoding, map[string]string, error) {
-	switch contentType {
-	case TypeRaw: // the two frequent types need no parsing
-		return rawEncoding, nil, nil
-	case TypeJSON:
-		return jsonEncoding, nil, nil
-	case "":
-		return sniff(data), nil, nil
-	}
-	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return 0, nil, fmt.Errorf("content type %q: %v", contentType, err)
-	}
-	switch {
-	case media == TypeRaw:
-		return rawEncoding, params, nil
-	case media == TypeJSON || strings.HasSuffix(media, "+json"):
-		return jsonEncoding, params, nil
-	case media == typeForm:
-		return multipartEncoding, params, nil
-	case strings.HasPrefix(media, "image/"):
-		return imageEncoding, params, nil
-	case media == "application/x-www-form-urlencoded" || media == "text/plain":
-		return sniff(data), params, nil
-	}
-	return 0, nil, fmt.Errorf("content type %q is not supported", contentType)
-}
-
-// sniff detects JSON by its first byte. Images are distinguished from raw bytes later, when
-// the input is known.
-func sniff(data []byte) encoding {
-	rest := bytes.TrimLeft(data, " \t\r\n")
-	if len(rest) > 0 && (rest[0] == '[' || rest[0] == '{') {
-		return jsonEncoding
-	}
-	return rawEncoding
+	return d.decodeRaw(shape, data, s)
 }

@@ -9,30 +9,36 @@ import (
 )
 
 // hint describes what a caller should send; it ends an error text.
-func hint(inputs []tensor.Spec) string {
-	if len(inputs) == 1 {
-		return hintOne(inputs[0])
+func (d decoder) hint() string {
+	if len(d.inputs) == 1 {
+		return d.hintOne(d.inputs[0])
 	}
 	var b strings.Builder
 	b.WriteString("send {")
-	for i, s := range inputs {
+	for i, s := range d.inputs {
 		if i > 0 {
 			b.WriteString(", ")
 		}
 		fmt.Fprintf(&b, "%q: %s", s.Name, exampleArray(s))
+		if s.Optional {
+			b.WriteString(" or nothing")
+		}
 	}
 	b.WriteString("} as " + TypeJSON + ", or " + typeForm + " with one part per input")
 	return b.String()
 }
 
-func hintOne(s tensor.Spec) string {
+func (d decoder) hintOne(s tensor.Spec) string {
 	text := fmt.Sprintf("send %s as %s", exampleArray(s), TypeJSON)
-	if n := tensor.Elements(s.Shape); n > 0 {
+	if s.Type == tensor.String {
+		return text
+	}
+	if n := tensor.Elements(s.Shape); n >= 0 {
 		text += fmt.Sprintf(", or %d bytes of little-endian %s as %s", n*int64(s.Type.Size()), s.Type, TypeRaw)
 	} else {
 		text += fmt.Sprintf(", or little-endian %s as %s; shape=%s", s.Type, TypeRaw, shapeText(exampleShape(s.Shape)))
 	}
-	if acceptsImage(s) {
+	if d.takesImage(s) {
 		text += ", or a JPEG or PNG file"
 	}
 	return text
@@ -40,13 +46,20 @@ func hintOne(s tensor.Spec) string {
 
 // exampleArray is a short JSON example of an input.
 func exampleArray(s tensor.Spec) string {
+	if len(s.Shape) == 0 && s.Type == tensor.String {
+		return "a string"
+	}
 	if len(s.Shape) == 0 {
 		return "a number"
 	}
 	one, two := "0.1", "0.2"
 	switch {
+	case s.Type == tensor.String:
+		one, two = `"a"`, `"b"`
 	case s.Type == tensor.Bool:
 		one, two = "true", "false"
+	case s.Usual != nil && s.Bounded:
+		one, two = formatFloat(s.Usual.Min), formatFloat(s.Usual.Max)
 	case s.Bounded:
 		one, two = formatFloat(s.Min), formatFloat(s.Max)
 	case !s.Type.IsFloat():

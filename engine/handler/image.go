@@ -16,16 +16,8 @@ import (
 const (
 	// maxPixels bounds the decoded size of a file to about 200 MB.
 	maxPixels = 32 << 20
-	// defaultSide is the side of an image for a model with open dimensions.
-	defaultSide = 224
 	// resizeRatio is the usual resize to 256 before a crop to 224.
 	resizeRatio = 256.0 / 224
-)
-
-// The color statistics of ImageNet, which most image models are trained with.
-var (
-	imagenetMean  = [3]float32{0.485, 0.456, 0.406}
-	imagenetScale = [3]float32{1 / 0.229, 1 / 0.224, 1 / 0.225}
 )
 
 const (
@@ -37,41 +29,29 @@ func isImage(data []byte) bool {
 	return bytes.HasPrefix(data, []byte(magicJPEG)) || bytes.HasPrefix(data, []byte(magicPNG))
 }
 
-// acceptsImage reports whether the input s is an image: floats of shape [3 H W] or
-// [1 3 H W].
-func acceptsImage(s tensor.Spec) bool {
-	shape := dropUnitAxis(s.Shape)
-	return s.Type.IsFloat() && len(shape) == 3 && shape[0] == 3
+// takesImage reports whether the input s is an image.
+func (d decoder) takesImage(s tensor.Spec) bool {
+	_, ok := d.images.of(s)
+	return ok
 }
 
-// dropUnitAxis removes a leading axis of size 1 from the shape of an image.
-func dropUnitAxis(shape []int64) []int64 {
-	if len(shape) == 4 && shape[0] == 1 {
-		return shape[1:]
-	}
-	return shape
-}
-
-// decodeImage preprocesses an image as the image handlers of TorchServe do: resize the
-// shorter side to 256/224 of the input's, crop the center, convert to RGB from 0 to 1,
-// normalize with the mean and deviation of ImageNet. Transparent pixels become black.
-func decodeImage(data []byte, s tensor.Spec) (tensor.Tensor, error) {
-	if !acceptsImage(s) {
-		return tensor.Tensor{}, fmt.Errorf("input %q is not an image: %s; %s", s.Name, s, hintOne(s))
+// decodeImage converts an image to the input s. An image of the input's size keeps all of its
+// pixels. Transparent pixels become black.
+func (d decoder) decodeImage(data []byte, s tensor.Spec) (tensor.Tensor, error) {
+	in, ok := d.images.of(s)
+	if !ok {
+		return tensor.Tensor{}, fmt.Errorf("input %q is not an image: %s; %s", s.Name, s, d.hintOne(s))
 	}
 	src, err := readImage(data)
 	if err != nil {
 		return tensor.Tensor{}, fmt.Errorf("input %q: %w", s.Name, err)
 	}
-	shape := append([]int64(nil), s.Shape...)
-	sides := dropUnitAxis(shape)[1:]
-	for i, d := range sides {
-		if d < 0 {
-			sides[i] = defaultSide
-		}
+	b := src.Bounds()
+	w, h := in.size(int64(b.Dx()), int64(b.Dy()))
+	if w > maxPixels/h {
+		return tensor.Tensor{}, fmt.Errorf("input %q: image of %d x %d pixels would become %d x %d, expected at most %d pixels in all", s.Name, b.Dx(), b.Dy(), w, h, maxPixels)
 	}
-	center := cropCenter(src, int(sides[1]), int(sides[0]))
-	return tensor.Tensor{Type: s.Type, Shape: shape, Data: toCHW(center, s.Type)}, nil
+	return tensor.Tensor{Type: s.Type, Shape: in.shape(s.Shape, w, h), Data: in.convert(in.resized(src, int(w), int(h)))}, nil
 }
 
 func readImage(data []byte) (image.Image, error) {
@@ -96,31 +76,103 @@ func readImage(data []byte) (image.Image, error) {
 	return img, nil
 }
 
-// cropCenter crops the center of src and scales it to w x h, as if src were resized by
-// resizeRatio first. Cropping first moves an edge by at most half a pixel of src, and
-// bounds time and memory for any shape of src.
-func cropCenter(src image.Image, w, h int) *image.RGBA {
-	b := src.Bounds()
-	scale := max(math.Round(float64(w)*resizeRatio)/float64(b.Dx()), math.Round(float64(h)*resizeRatio)/float64(b.Dy()))
-	cropW := min(max(int(math.Round(float64(w)/scale)), 1), b.Dx())
-	cropH := min(max(int(math.Round(float64(h)/scale)), 1), b.Dy())
-	corner := b.Min.Add(image.Pt((b.Dx()-cropW)/2, (b.Dy()-cropH)/2))
+// resized returns src with w x h pixels.
+func (in imageInput) resized(src image.Image, w, h int) *image.RGBA {
 	dst := image.NewRGBA(image.Rect(0, 0, w, h))
+	b := src.Bounds()
+	if b.Dx() == w && b.Dy() == h {
+		draw.Draw(dst, dst.Bounds(), src, b.Min, draw.Src)
+		return dst
+	}
+	from, to := b, dst.Bounds()
+	switch {
+	case in.width < 0 || in.height < 0: // the other side is in proportion
+	case in.resize == resizeCrop:
+		from = cropCenter(b, w, h)
+	case in.resize == resizePad:
+		to = padCenter(b, w, h)
+	}
 	// The kernel becomes wider when it shrinks the image, as in the resize of training.
-	draw.BiLinear.Scale(dst, dst.Bounds(), src, image.Rectangle{Min: corner, Max: corner.Add(image.Pt(cropW, cropH))}, draw.Src, nil)
+	draw.BiLinear.Scale(dst, to, src, from, draw.Src, nil)
 	return dst
 }
 
-// toCHW writes the normalized pixels, one channel after the other.
-func toCHW(img *image.RGBA, t tensor.Type) []byte {
-	b := img.Bounds()
-	n := b.Dx() * b.Dy()
-	out := make([]byte, 0, 3*n*t.Size())
-	for c := range 3 {
+// cropCenter returns the part of an image of the bounds b that becomes w x h pixels, as the
+// image handlers of TorchServe do: they resize the shorter side to 256/224 of the input's,
+// and crop the center. Cropping first moves an edge by at most half a pixel of the image, and
+// bounds time and memory for any shape.
+func cropCenter(b image.Rectangle, w, h int) image.Rectangle {
+	scale := max(math.Round(float64(w)*resizeRatio)/float64(b.Dx()), math.Round(float64(h)*resizeRatio)/float64(b.Dy()))
+	return center(b, float64(w)/scale, float64(h)/scale)
+}
+
+// padCenter returns the part of w x h pixels that a whole image of the bounds b fills.
+func padCenter(b image.Rectangle, w, h int) image.Rectangle {
+	scale := min(float64(w)/float64(b.Dx()), float64(h)/float64(b.Dy()))
+	return center(image.Rect(0, 0, w, h), scale*float64(b.Dx()), scale*float64(b.Dy()))
+}
+
+// center returns a part of w x h pixels, rounded, in the center of b.
+func center(b image.Rectangle, w, h float64) image.Rectangle {
+	partW := min(max(int(math.Round(w)), 1), b.Dx())
+	partH := min(max(int(math.Round(h)), 1), b.Dy())
+	corner := b.Min.Add(image.Pt((b.Dx()-partW)/2, (b.Dy()-partH)/2))
+	return image.Rectangle{Min: corner, Max: corner.Add(image.Pt(partW, partH))}
+}
+
+// convert returns the numbers of an image in the layout of the input.
+func (in imageInput) convert(img *image.RGBA) []byte {
+	n := img.Rect.Dx() * img.Rect.Dy()
+	out := make([]byte, 0, n*int(in.channels)*in.typ.Size())
+	if in.channels == 1 {
+		table := in.table(0)
 		for i := range n {
-			v := (float32(img.Pix[4*i+c])/255 - imagenetMean[c]) * imagenetScale[c]
-			out = tensor.AppendFloat(out, t, float64(v))
+			out = in.append(out, table[luma(img.Pix[4*i:])])
+		}
+		return out
+	}
+	colors := [3]int{0, 1, 2}
+	if in.bgr {
+		colors = [3]int{2, 1, 0}
+	}
+	tables := [3]*[256]float32{in.table(colors[0]), in.table(colors[1]), in.table(colors[2])}
+	if in.layout == layoutNHWC {
+		for i := range n {
+			for c, color := range colors {
+				out = in.append(out, tables[c][img.Pix[4*i+color]])
+			}
+		}
+		return out
+	}
+	for c, color := range colors {
+		for i := range n {
+			out = in.append(out, tables[c][img.Pix[4*i+color]])
 		}
 	}
 	return out
+}
+
+// table returns the number for each value of a color.
+func (n normalization) table(color int) *[256]float32 {
+	var out [256]float32
+	for i := range out {
+		out[i] = (float32(i)/n.divisor - n.mean[color]) / n.std[color]
+	}
+	return &out
+}
+
+// append appends v in the type of the input.
+func (in imageInput) append(dst []byte, v float32) []byte {
+	switch in.typ {
+	case tensor.Uint8:
+		return append(dst, byte(v))
+	case tensor.Float32:
+		return tensor.AppendFloat32(dst, v)
+	}
+	return tensor.AppendFloat(dst, in.typ, float64(v))
+}
+
+// luma returns the brightness of a pixel, with the weights of ITU-R 601 as in PIL.
+func luma(rgb []byte) byte {
+	return byte((19595*uint32(rgb[0]) + 38470*uint32(rgb[1]) + 7471*uint32(rgb[2]) + 1<<15) >> 16)
 }

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"io"
 )
@@ -58,6 +59,7 @@ const (
 	jpegScan        = 0xda
 	jpegBaseline    = 0xc0
 	jpegProgressive = 0xc2 // 0xc1 between them is sequential too
+	jpegApp14       = 0xee // Adobe's, says which colors a file has
 )
 
 // jpegHeader reads up to the frame header. Like the decoder, it skips bytes between
@@ -66,6 +68,7 @@ func jpegHeader(r *bufio.Reader) (imageHeader, bool) {
 	if _, err := r.Discard(2); err != nil { // jpegStart
 		return imageHeader{}, false
 	}
+	rgb := false
 	for {
 		marker, err := nextMarker(r)
 		if err != nil || marker == jpegEnd || marker == jpegScan {
@@ -83,10 +86,31 @@ func jpegHeader(r *bufio.Reader) (imageHeader, bool) {
 			return imageHeader{}, false
 		}
 		if marker >= jpegBaseline && marker <= jpegProgressive {
-			return jpegFrame(r, marker == jpegProgressive)
+			return jpegFrame(r, marker == jpegProgressive, rgb)
 		}
+		rgb = rgb || marker == jpegApp14 && saysRGB(r, n)
 		if _, err := r.Discard(n); err != nil {
 			return imageHeader{}, false
+		}
+	}
+}
+
+// saysRGB reports whether a segment of n bytes is Adobe's and says that the colors are RGB.
+func saysRGB(r *bufio.Reader, n int) bool {
+	b, _ := r.Peek(min(n, 12)) // what is missing is noticed later
+	return len(b) == 12 && bytes.HasPrefix(b, []byte("Adobe")) && b[11] == 0
+}
+
+// contains reports whether the rest of r has text.
+func contains(r *bufio.Reader, text string) bool {
+	for {
+		if _, err := r.ReadSlice(text[0]); err != nil && err != bufio.ErrBufferFull {
+			return false
+		} else if err != nil {
+			continue
+		}
+		if b, _ := r.Peek(len(text) - 1); string(b) == text[1:] {
+			return true
 		}
 	}
 }
@@ -110,9 +134,9 @@ func nextMarker(r *bufio.Reader) (byte, error) {
 	}
 }
 
-// jpegFrame reads the frame header. The decoder copies RGB files once more; the frame
-// header does not show that, so it is not counted.
-func jpegFrame(r io.Reader, progressive bool) (imageHeader, bool) {
+// jpegFrame reads the frame header. The decoder copies images whose colors are RGB, and those
+// of four components. Adobe's segment, which says so, may also come behind the frame.
+func jpegFrame(r *bufio.Reader, progressive, rgb bool) (imageHeader, bool) {
 	var b [6 + 3*4]byte // bits, height, width, number of components; each has id, sampling and table
 	if _, err := io.ReadFull(r, b[:6]); err != nil {
 		return imageHeader{}, false
@@ -142,7 +166,8 @@ func jpegFrame(r io.Reader, progressive bool) (imageHeader, bool) {
 	if progressive {
 		h.bytes *= 1 + 4 // the decoder keeps the coefficients of all scans
 	}
-	if n == 4 {
+	ids := string([]byte{b[6], b[9], b[12]})
+	if n == 4 || n == 3 && (rgb || ids == "RGB" || contains(r, "Adobe")) {
 		h.bytes += 4 * pixels // converted to four bytes per pixel
 	}
 	return h, true

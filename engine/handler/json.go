@@ -9,27 +9,28 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// itemBuilder collects the tensors of an item by input name.
+// itemBuilder collects the tensors of an item by input name. Those that are missing have
+// no type.
 type itemBuilder struct {
-	inputs []tensor.Spec
-	item   tensor.Item
+	decoder
+	item tensor.Item
 }
 
-func newItemBuilder(inputs []tensor.Spec) itemBuilder {
-	return itemBuilder{inputs, make(tensor.Item, len(inputs))}
+func (d decoder) newItem() itemBuilder {
+	return itemBuilder{d, make(tensor.Item, len(d.inputs))}
 }
 
 // find returns the index of the input called name. A single input may also be called data
 // or body, as in TorchServe's clients.
 func (b *itemBuilder) find(name string) (int, error) {
 	i := slices.IndexFunc(b.inputs, func(s tensor.Spec) bool { return s.Name == name })
-	if i < 0 && len(b.inputs) == 1 && (name == "data" || name == "body") {
+	if i < 0 && b.alone() && (name == "data" || name == "body") {
 		i = 0
 	}
 	if i < 0 {
-		return 0, fmt.Errorf("unknown input %q, the model takes %s; %s", name, inputNames(b.inputs), hint(b.inputs))
+		return 0, fmt.Errorf("unknown input %q, the model takes %s; %s", name, inputNames(b.inputs), b.hint())
 	}
-	if b.item[i].Data != nil {
+	if b.item[i].Type != tensor.Invalid {
 		return 0, fmt.Errorf("input %q is given twice", name)
 	}
 	return i, nil
@@ -39,12 +40,12 @@ func (b *itemBuilder) find(name string) (int, error) {
 func (b *itemBuilder) complete() (tensor.Item, error) {
 	var missing []tensor.Spec
 	for i, t := range b.item {
-		if t.Data == nil {
+		if t.Type == tensor.Invalid && !b.inputs[i].Optional {
 			missing = append(missing, b.inputs[i])
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("missing input %s; %s", inputNames(missing), hint(b.inputs))
+		return nil, fmt.Errorf("missing input %s; %s", inputNames(missing), b.hint())
 	}
 	return b.item, nil
 }
@@ -54,7 +55,7 @@ func (b *itemBuilder) read(i int, s *scanner) error {
 	spec := b.inputs[i]
 	t, err := readInput(s, spec)
 	if err != nil {
-		return fmt.Errorf("input %q: %w; %s", spec.Name, err, hintOne(spec))
+		return fmt.Errorf("input %q: %w; %s", spec.Name, err, b.hintOne(spec))
 	}
 	b.item[i] = t
 	return nil
@@ -74,17 +75,17 @@ func readInput(s *scanner, spec tensor.Spec) (tensor.Tensor, error) {
 
 // decodeJSON decodes one item from an array, an object by input name, or {"inputs": [...]}
 // of the Open Inference Protocol.
-func decodeJSON(body []byte, inputs []tensor.Spec) (tensor.Item, error) {
+func (d decoder) decodeJSON(body []byte) (tensor.Item, error) {
 	s := &scanner{b: body}
-	b := newItemBuilder(inputs)
+	b := d.newItem()
 	var err error
 	switch {
 	case s.peek() == '{':
 		err = s.readObject(func(key string) error { return b.readMember(key, s) })
-	case len(inputs) == 1:
+	case d.alone():
 		err = b.read(0, s)
 	default:
-		err = fmt.Errorf("%s, the model takes %d inputs; %s", s.describeNext(), len(inputs), hint(inputs))
+		err = fmt.Errorf("%s, the model takes %d inputs; %s", s.describeNext(), len(d.inputs), d.hint())
 	}
 	if err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ func (b *itemBuilder) readOIPTensor(s *scanner) error {
 		return err
 	}
 	if err := b.readOIPData(i, datatype, shape, data); err != nil {
-		return fmt.Errorf("input %q: %w; %s", name, err, hintOne(b.inputs[i]))
+		return fmt.Errorf("input %q: %w; %s", name, err, b.hintOne(b.inputs[i]))
 	}
 	return nil
 }
@@ -181,7 +182,7 @@ func (b *itemBuilder) readOIPData(i int, datatype string, shape []int64, data *s
 	got := t.Shape
 	if shape != nil {
 		got = shape
-		if n := len(t.Data) / spec.Type.Size(); tensor.Elements(shape) != int64(n) {
+		if n := tensor.Count(t.Type, t.Data); tensor.Elements(shape) != n {
 			return fmt.Errorf("%d values do not fit shape %v", n, shape)
 		}
 	}

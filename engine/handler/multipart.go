@@ -2,6 +2,7 @@ package handler
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +13,11 @@ import (
 
 // decodeMultipart decodes one item from a form with one part per input. Each part has its
 // own encoding: JSON, bytes or an image.
-func decodeMultipart(boundary string, body []byte, inputs []tensor.Spec) (tensor.Item, error) {
+func (d decoder) decodeMultipart(boundary string, body []byte) (tensor.Item, error) {
 	if boundary == "" {
 		return nil, fmt.Errorf("content type %s has no boundary; let the client library write it", typeForm)
 	}
-	b := newItemBuilder(inputs)
+	b := d.newItem()
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		part, err := r.NextRawPart()
@@ -24,7 +25,7 @@ func decodeMultipart(boundary string, body []byte, inputs []tensor.Spec) (tensor
 			return b.complete()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %v; %s", typeForm, err, hint(inputs))
+			return nil, fmt.Errorf("%s: %v; %s", typeForm, err, d.hint())
 		}
 		if err := b.addPart(part); err != nil {
 			return nil, err
@@ -43,19 +44,43 @@ func (b *itemBuilder) addPart(part *multipart.Part) error {
 	if err != nil {
 		return fmt.Errorf("input %q: %v", spec.Name, err)
 	}
-	f, params, err := detectEncoding(part.Header.Get("Content-Type"), data)
+	e, params, err := partEncoding(part)
 	switch {
 	case err != nil:
-		return fmt.Errorf("input %q: %w; %s", spec.Name, err, hintOne(spec))
-	case f == multipartEncoding:
-		return fmt.Errorf("input %q: a form inside a form; %s", spec.Name, hintOne(spec))
-	case f == jsonEncoding:
-		s := &scanner{b: data}
-		if err := b.read(i, s); err != nil {
-			return err
+		return fmt.Errorf("input %q: %w; %s", spec.Name, err, b.hintOne(spec))
+	case e == multipartEncoding:
+		return fmt.Errorf("input %q: a form inside a form; %s", spec.Name, b.hintOne(spec))
+	case e == jsonEncoding:
+		return b.readWhole(i, data)
+	case mayBeJSON(e, data, spec):
+		if err = b.readWhole(i, data); err == nil {
+			return nil
 		}
-		return s.expectEnd()
 	}
-	b.item[i], err = decodeBinary(f, params["shape"], data, spec)
+	t, notRaw := b.decodeBinary(e, params["shape"], data, spec)
+	if notRaw == nil {
+		b.item[i] = t
+		return nil
+	}
+	return cmp.Or(err, notRaw)
+}
+
+// readWhole reads input i from data, which must have nothing else.
+func (b *itemBuilder) readWhole(i int, data []byte) error {
+	s := &scanner{b: data}
+	err := b.read(i, s)
+	if err == nil {
+		err = s.expectEnd()
+	}
 	return err
+}
+
+// partEncoding returns the encoding of a part. One without a content type is text, unless
+// it is a file.
+func partEncoding(part *multipart.Part) (encoding, map[string]string, error) {
+	media := part.Header.Get("Content-Type")
+	if media == "" && part.FileName() == "" {
+		return textEncoding, nil, nil
+	}
+	return encodingOf(media)
 }

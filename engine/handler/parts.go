@@ -47,14 +47,14 @@ func (*Parts) DecodedSize(b payload.Body) int64 {
 func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 	r.Header = b.Header
 	r.Parts = append(r.Parts[:0:0], b.Query...)
-	f, params, err := detectEncoding(b.Type, b.Data)
-	if err != nil || f != multipartEncoding {
+	e, params, err := encodingOf(b.Type)
+	if err != nil || e != multipartEncoding {
 		r.Parts = append(r.Parts, payload.Part{Name: WholeBody, Type: b.Type, Data: b.Data})
 		return nil // the model may know types that this package does not
 	}
-	encoding := multipart.NewReader(bytes.NewReader(b.Data), params["boundary"])
+	form := multipart.NewReader(bytes.NewReader(b.Data), params["boundary"])
 	for n := 0; ; n++ {
-		part, err := encoding.NextRawPart()
+		part, err := form.NextRawPart()
 		switch {
 		case errors.Is(err, io.EOF) && n > 0:
 			return nil
@@ -74,9 +74,9 @@ func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 }
 
 // Encode appends the model's bytes.
-func (*Parts) Encode(dst []byte, _ payload.Format, a payload.Answer) ([]byte, string, error) {
+func (*Parts) Encode(dst []byte, _ payload.Format, a payload.Answer) (payload.Body, error) {
 	if a.Bytes == nil {
-		return dst, "", errors.New("the model returned no bytes")
+		return payload.Body{Data: dst}, errors.New("the model returned no bytes")
 	}
-	return append(dst, a.Bytes.Body...), a.Bytes.Type, nil
+	return payload.Body{Type: a.Bytes.Type, Data: append(dst, a.Bytes.Body...), Header: a.Bytes.Header}, nil
 }

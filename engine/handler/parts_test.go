@@ -1,7 +1,6 @@
 package handler_test
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,9 +53,9 @@ func TestTensorsOfSeveralRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, media, err := h.Encode(nil, f, payload.Answer{Items: []tensor.Item{item(1, 2), item(3, 4)}})
-	if err != nil || media != handler.TypeJSON || !bytes.Equal(body, []byte("[[1,2],[3,4]]\n")) {
-		t.Errorf("%s %s, %v", media, body, err)
+	body, err := h.Encode(nil, f, payload.Answer{Items: []tensor.Item{item(1, 2), item(3, 4)}})
+	if err != nil || body.Type != handler.TypeJSON || string(body.Data) != "[[1,2],[3,4]]\n" {
+		t.Errorf("%s %s, %v", body.Type, body.Data, err)
 	}
 }
 

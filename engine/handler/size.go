@@ -12,16 +12,27 @@ import (
 // body: a small image may decode to a thousand times its size. It is 0 for raw tensors,
 // which share the body's memory, and for bodies that Decode refuses before it allocates.
 func DecodedSize(contentType string, body []byte, inputs []tensor.Spec) int64 {
-	f, params, err := detectEncoding(contentType, body)
+	return decoder{inputs: inputs}.decodedSize(contentType, body)
+}
+
+func (d decoder) decodedSize(contentType string, body []byte) int64 {
+	e, params, err := encodingOf(contentType)
 	switch {
 	case err != nil:
 		return 0
-	case f == jsonEncoding:
-		return jsonSize(body, inputs)
-	case f == multipartEncoding:
-		return multipartSize(params["boundary"], body, inputs)
-	case len(inputs) == 1 && (f == imageEncoding || isImage(body) && !exactBytes(inputs[0], len(body))):
-		return imageSize(bytes.NewReader(body), inputs[0])
+	case e == multipartEncoding:
+		return d.multipartSize(params["boundary"], body)
+	case e == jsonEncoding || !d.alone() && e < rawEncoding:
+		return jsonSize(body, d.inputs)
+	case !d.alone():
+		return 0
+	}
+	s := d.inputs[0]
+	switch {
+	case mayBeJSON(e, body, s):
+		return jsonSize(body, d.inputs)
+	case e == imageEncoding || isImage(body) && !isExact(s, len(body)):
+		return d.imageSize(bytes.NewReader(body), s)
 	}
 	return 0
 }
@@ -32,6 +43,10 @@ func jsonSize(body []byte, inputs []tensor.Spec) int64 {
 	var preallocated, widest int64
 	for _, s := range inputs {
 		size := int64(s.Type.Size())
+		if s.Type == tensor.String { // the texts, and their lengths instead of quotes and commas
+			size = 4
+			preallocated += int64(len(body))
+		}
 		widest = max(widest, size)
 		preallocated += size * min(max(tensor.Elements(s.Shape), 0), int64(len(body)))
 	}
@@ -41,14 +56,14 @@ func jsonSize(body []byte, inputs []tensor.Spec) int64 {
 // multipartSize estimates the memory of a form: the copies of the parts, the numbers that
 // they may contain, and the decoded images. Decode reads at most as many parts as there are
 // inputs.
-func multipartSize(boundary string, body []byte, inputs []tensor.Spec) int64 {
+func (d decoder) multipartSize(boundary string, body []byte) int64 {
 	if boundary == "" {
 		return 0
 	}
-	n := int64(len(body)) + jsonSize(body, inputs)
-	builder := newItemBuilder(inputs)
+	n := int64(len(body)) + jsonSize(body, d.inputs)
+	builder := d.newItem()
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
-	for range inputs {
+	for range d.inputs {
 		part, err := r.NextRawPart()
 		if err != nil {
 			return n
@@ -57,30 +72,34 @@ func multipartSize(boundary string, body []byte, inputs []tensor.Spec) int64 {
 		if err != nil {
 			return n
 		}
-		n += imageSize(part, inputs[i])
+		n += d.imageSize(part, d.inputs[i])
 	}
 	return n
 }
 
 // imageSize estimates the memory of decoding the image in r: its pixels, the rows between
 // the two steps of scaling, and the tensor.
-func imageSize(r io.Reader, s tensor.Spec) int64 {
-	if !acceptsImage(s) {
+func (d decoder) imageSize(r io.Reader, s tensor.Spec) int64 {
+	in, ok := d.images.of(s)
+	if !ok {
 		return 0
 	}
 	h, ok := readImageHeader(r)
 	if !ok || h.width < 1 || h.height < 1 || h.width > maxPixels/h.height {
 		return 0 // refused, or too large to decode
 	}
-	shape := dropUnitAxis(s.Shape)
-	high, wide := shape[1], shape[2]
-	if high < 0 {
-		high = defaultSide
+	wide, high := in.size(h.width, h.height)
+	if wide > maxPixels/high {
+		return h.bytes // refused when the file is decoded
 	}
-	if wide < 0 {
-		wide = defaultSide
+	n := h.bytes + wide*high*(4+in.channels*int64(s.Type.Size()))
+	if wide != h.width || high != h.height {
+		rows := h.height
+		if in.resize == resizeCrop && in.width > 0 && in.height > 0 {
+			rows = min(rows, h.width*high/wide+1)
+		}
+		const scaled = 4 * 8 // four float64 per pixel
+		n += scaled * wide * rows
 	}
-	const scaled = 4 * 8 // four float64 per pixel
-	rows := min(h.height, h.width*high/max(wide, 1)+1)
-	return h.bytes + scaled*wide*rows + wide*high*int64(4+3*s.Type.Size())
+	return n
 }

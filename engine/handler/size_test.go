@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"mime/multipart"
 	"net/textproto"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,55 @@ func TestDecodedSizeOfImages(t *testing.T) {
 	}
 }
 
+// The decoder copies a JPEG whose colors are RGB: by the ids of its components, or by Adobe's
+// segment, wherever that is.
+func TestDecodedSizeOfRGB(t *testing.T) {
+	const w, h = 1000, 700
+	file := encoded(t, halves(w, h), true)
+	adobe := func(transform byte) string {
+		return "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + string([]byte{transform})
+	}
+	frame := bytes.Index(file, []byte{0xff, 0xc0})
+	insert := func(at int, segment string) []byte {
+		return slices.Concat(file[:at], []byte(segment), file[at:])
+	}
+	ids := bytes.Clone(file)
+	for i, id := range []byte("RGB") {
+		ids[frame+10+3*i] = id
+		scan := bytes.LastIndex(ids, []byte{0xff, 0xda})
+		ids[scan+5+2*i] = id
+	}
+	behind := frame + 2 + int(file[frame+2])<<8 + int(file[frame+3])
+	for _, tt := range []struct {
+		name string
+		file []byte
+		rgb  bool
+	}{
+		{"as encoded", file, false},
+		{"Adobe, YCbCr", insert(2, adobe(1)), false},
+		{"Adobe, RGB", insert(2, adobe(0)), true},
+		{"Adobe behind the frame, RGB", insert(behind, adobe(0)), true},
+		{"ids", ids, true},
+	} {
+		img, _, err := image.Decode(bytes.NewReader(tt.file))
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if _, rgb := img.(*image.RGBA); rgb != tt.rgb {
+			t.Errorf("%s: the decoder makes a %T", tt.name, img)
+		}
+		const sampled, copied, result = 1008 * 704 * 3 / 2, w * h * 4, w * h * (4 + 3)
+		want := sampled
+		if tt.rgb {
+			want += copied
+		}
+		got := int(handler.DecodedSize("image/jpeg", tt.file, []tensor.Spec{spec("x", tensor.Uint8, h, w, 3)})) - result
+		if got < want || got > want*105/100 {
+			t.Errorf("%s: %d bytes, want %d to 5%% more", tt.name, got, want)
+		}
+	}
+}
+
 // edited returns file with a byte changed.
 func edited(file []byte, at int, b byte) []byte {
 	out := bytes.Clone(file)
@@ -131,7 +181,11 @@ func TestDecodedSize(t *testing.T) {
 		{"image by content type", "image/png", file, photo, deepPixels + scaled},
 		{"image with the raw content type", "application/octet-stream", file, photo, deepPixels + scaled},
 		{"image without content type", "", file, photo, deepPixels + scaled},
-		{"image, open sides", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, -1)}, deepPixels + scaled},
+		{"image, open sides", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, -1)}, deepPixels + 400*300*(4+12)},
+		{"image, one open side", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, -1, 200)}, deepPixels + 200*150*(4+12) + 200*300*4*8},
+		{"image, of the right size", "image/png", file, []tensor.Spec{spec("x", tensor.Uint8, 300, 400, 3)}, deepPixels + 400*300*(4+3)},
+		{"image, gray", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 1, 300, 400)}, deepPixels + 400*300*(4+4)},
+		{"image that would become too large", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 3, 1<<20, -1)}, deepPixels},
 		{"image for a model without image input", "image/png", file, []tensor.Spec{spec("x", tensor.Float32, 5)}, 0},
 		{"raw bytes that begin like an image", "", even, []tensor.Spec{spec("x", tensor.Float16, 3, 1, int64(len(even)/6))}, 0},
 		{"interlaced", "image/png", edited(file, 28, 1), photo, 2*deepPixels + scaled},

@@ -165,8 +165,11 @@ func parseMix(text string) (Mix, error) {
 	}
 	low, err := strconv.ParseInt(first, 10, 64)
 	high, err2 := strconv.ParseInt(last, 10, 64)
-	if err != nil || err2 != nil || low < 1 || first[0] == '+' || last[0] == '+' {
-		return Mix{}, fmt.Errorf("%q is not a dimension; want whole numbers above 0 or ranges such as 8..128, with x between them, such as 3x224x224, or @FILE", text)
+	if err != nil || err2 != nil || low < 0 || first[0] == '+' || last[0] == '+' {
+		return Mix{}, fmt.Errorf("%q is not a dimension; want whole numbers or ranges such as 8..128, with x between them, such as 3x224x224, or @FILE", text)
+	}
+	if low == 0 && high == 0 && !ranged { // a fixed dimension may be empty
+		return Mix{text: text}, nil
 	}
 	return uniform(low, high)
 }

@@ -22,7 +22,7 @@ func read(name string) ([]byte, error) {
 }
 
 func TestParseShape(t *testing.T) {
-	for text, want := range map[string][2]int64{"64": {64, 64}, "8..128": {8, 128}, "7..7": {7, 7}, "@a.txt": {8, 128}} {
+	for text, want := range map[string][2]int64{"64": {64, 64}, "0": {0, 0}, "8..128": {8, 128}, "7..7": {7, 7}, "@a.txt": {8, 128}} {
 		s, err := lengths.ParseShape(text, read)
 		if err != nil || len(s) != 1 {
 			t.Errorf("ParseShape(%q) = %v, %v", text, s, err)
@@ -32,7 +32,7 @@ func TestParseShape(t *testing.T) {
 			t.Errorf("ParseShape(%q) = %d..%d, want %v", text, low, high, want)
 		}
 	}
-	for _, text := range []string{"", "x", "0", "-1", "8..", "..8", "9..8", "8..128x", "+8", "8..+9", "8...9", "99999999999", "@", "@none", "@bad", "@empty", "1e3"} {
+	for _, text := range []string{"", "x", "0..8", "-1", "8..", "..8", "9..8", "8..128x", "+8", "8..+9", "8...9", "99999999999", "@", "@none", "@bad", "@empty", "1e3"} {
 		if s, err := lengths.ParseShape(text, read); err == nil {
 			t.Errorf("ParseShape(%q) = %v, want an error", text, s)
 		}

@@ -1,12 +1,12 @@
 // Package onnxgraph reads ONNX models without running them.
 //
 // [Inspect] returns the inputs and outputs of a model: names, element types, dimensions with
-// the names of the open ones, and the legal range of an integer input, if the graph shows it.
-// It streams the file and never has the weights in memory, so that the memory for a model of
-// gigabytes depends only on its graph.
+// the names of the open ones, the legal range of an integer input, if the graph proves one,
+// and the inputs from which an output is computed. It streams the file and keeps only tensors
+// of a few numbers, so that the memory for a model of gigabytes depends only on its graph.
 //
 // The package checks only what it reads; the runtime checks whether the graph is valid. It
-// never opens external weight files.
+// names external weight files and never opens them.
 //
 // Package builder makes models, builtin has the built-in models, fp16 converts a model to
 // FP16.
@@ -30,23 +30,51 @@ type Elem = onnxpb.TensorProto_DataType
 // Info describes a model.
 type Info struct {
 	Producer   string // the program that wrote it, with its version
+	IR         int64  // version of the file format
 	Opset      int64  // of the standard operators; 0 if the model has none
 	Nodes      int    // operators of the main graph
 	Parameters int64  // numbers in the initializers of the main graph
 	Inputs     []Value
 	Outputs    []Value
+	// Optional are the inputs with a default value that a caller may override, and that
+	// are small enough to be no weights.
+	Optional []Optional
+	// Custom are the operators that neither the ONNX standard nor ONNX Runtime nor the
+	// model itself defines, as domain.Type, sorted.
+	Custom []string
+	// External are the files of weights that the model refers to, relative to its own
+	// folder, sorted.
+	External []string
 }
 
 // Value is an input or output of a model. An input with a default value (an initializer) is
-// not an input of the model.
+// not an input of the model, but perhaps an [Optional] one.
 type Value struct {
 	Name string
 	Kind string // tensor, sequence, map, optional, sparse tensor; "" if the graph does not declare it
 	Elem Elem   // of a tensor
 	// Dims is nil if the graph does not declare the rank, empty for a scalar.
 	Dims []Dim
-	// Range is the range of legal values of an integer input; nil if unknown.
+	// Range is the range of legal values of an integer input; nil if the graph does not
+	// prove one.
 	Range *Range
+	// From are the inputs from which an output is computed, optional ones too, sorted.
+	From []string
+	// Probabilities is the tensor that an output of maps (a ZipMap node) is made of; nil
+	// for all other outputs.
+	Probabilities *Probabilities
+}
+
+// Optional is an input with a default value.
+type Optional struct {
+	Value
+	Default []byte // little endian, in the value's type
+}
+
+// Probabilities is the tensor of a ZipMap node: a row per item, a column per label.
+type Probabilities struct {
+	Tensor string // the name of the tensor in the graph
+	Labels []string
 }
 
 // Dim is one dimension: its size, or -1 if it is open, perhaps with a name.
@@ -80,8 +108,9 @@ func (d Dim) String() string {
 	return d.Name
 }
 
-// Range is a range of values with inclusive ends.
-type Range struct{ Min, Max int64 }
+// Range is a range of values with inclusive ends. Those below First are legal too, but count
+// from the end of a table.
+type Range struct{ Min, First, Max int64 }
 
 // Inspect reads the model in r to its end. The error says why the bytes are not an ONNX
 // model.
@@ -100,25 +129,22 @@ func Inspect(r io.Reader) (*Info, error) {
 	}
 	info := &Info{
 		Producer: strings.TrimSpace(m.GetProducerName() + " " + m.GetProducerVersion()),
+		IR:       m.GetIrVersion(),
 		Nodes:    len(g.GetNode()),
+		Custom:   customOperators(&m),
+		External: externalFiles(g),
 	}
 	for _, o := range m.GetOpsetImport() {
 		if d := o.GetDomain(); d == "" || d == "ai.onnx" {
 			info.Opset = o.GetVersion()
 		}
 	}
-	constants := constantShapes(g)
 	for _, t := range g.GetInitializer() {
 		info.Parameters += max(tensor.Elements(t.GetDims()), 0)
 	}
-	for _, v := range g.GetInput() {
-		if _, ok := constants[v.GetName()]; !ok {
-			info.Inputs = append(info.Inputs, value(v))
-		}
-	}
-	for _, v := range g.GetOutput() {
-		info.Outputs = append(info.Outputs, value(v))
-	}
+	constants := constantsOf(g)
+	info.readInputs(g, constants)
+	info.readOutputs(g)
 	setRanges(g, constants, info.Inputs)
 	return info, nil
 }

@@ -14,9 +14,10 @@ import (
 const (
 	maxGraphBytes = 256 << 20 // of a graph without weights; the largest that we know has 40 MB
 	maxDepth      = 64        // of messages; each nested subgraph adds three
+	keptBytes     = 4 << 10   // of a tensor: default values and constants that say how others are used
 )
 
-var errTruncated = errors.New("the file ends too early")
+var errTruncated = errors.New("the file ends too early and was probably cut off; copy or download it again")
 
 // messageKind is a kind of message that may contain tensors, so that the scan parses it. All
 // other fields are copied unchanged.
@@ -57,8 +58,9 @@ func isTensorData(m messageKind, f protowire.Number) bool {
 	return m == denseTensor && (f >= 4 && f <= 7 || f >= 9 && f <= 11)
 }
 
-// stripWeights copies the model in r without the numbers of its tensors. Its memory is bounded
-// by the actual size of r, not by the lengths in its fields.
+// stripWeights copies the model in r without the numbers of its tensors, except of those with
+// at most keptBytes. Its memory is bounded by the actual size of r, not by the lengths in its
+// fields.
 func stripWeights(r io.Reader) ([]byte, error) {
 	s := scanner{r: bufio.NewReaderSize(r, 64<<10)}
 	return s.message(model, math.MaxInt64, 0)
@@ -127,7 +129,7 @@ func (s *scanner) field(out []byte, m messageKind, f protowire.Number, typ proto
 			return nil, 0, errors.New("a field is longer than its message")
 		}
 		used += int64(size)
-		if isTensorData(m, f) {
+		if isTensorData(m, f) && size > keptBytes {
 			out = out[:start]
 			_, err = s.r.Discard(int(size))
 			break

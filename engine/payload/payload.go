@@ -124,12 +124,13 @@ func (m *Message) Part(name string) (Part, bool) {
 	return Part{}, false
 }
 
-// Body is the body of a request in any protocol, with what handlers need beside it.
+// Body is the body of a request or an answer in any protocol, with what handlers need or
+// set beside it.
 type Body struct {
 	Type   string // media type with its parameters; "" is unknown
 	Data   []byte
-	Header []Field // those that a handler may read
-	Query  []Part  // parameters of the URL, in their order
+	Header []Field // of a request: those that a handler may read
+	Query  []Part  // of a request: the parameters of the URL, in their order
 }
 
 // Format is the format of an answer that a handler has negotiated with the caller. Each

@@ -1,13 +1,14 @@
 package runs
 
 import (
+	"bytes"
 	"slices"
 
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
 
-// Run is a part of a batch whose rows have equal shapes.
+// Run is a part of a batch whose rows have equal shapes and equal side inputs.
 type Run struct {
 	Index []int         // positions in the batch
 	Rows  []payload.Row // the rows at these positions, padded
@@ -26,6 +27,7 @@ type Work struct {
 // what it returns is valid until the next call.
 type Divider struct {
 	inputs []tensor.Spec
+	side   []int        // the inputs that must be equal in a run
 	dims   []tensor.Dim // the open dimensions
 	pad    *Padding
 
@@ -38,9 +40,10 @@ type Divider struct {
 	bytes  scratch
 }
 
-// NewDivider returns a divider for the inputs of a model. pad may be nil.
-func NewDivider(inputs []tensor.Spec, pad *Padding) *Divider {
-	d := &Divider{inputs: inputs, pad: pad}
+// NewDivider returns a divider for the inputs of a model, of which those at the positions side
+// are side inputs: rows with different ones do not run together. side and pad may be nil.
+func NewDivider(inputs []tensor.Spec, side []int, pad *Padding) *Divider {
+	d := &Divider{inputs: inputs, side: side, pad: pad}
 	for i, s := range inputs {
 		for axis, size := range s.Shape {
 			if size < 0 {
@@ -78,7 +81,7 @@ func (d *Divider) group(rows []payload.Row) []Run {
 	n := 0
 	for k := range rows {
 		item := rows[k].Item
-		run := &d.runs[d.runOf(item, &n)]
+		run := &d.runs[d.runOf(rows, item, &n)]
 		run.Index = append(run.Index, k)
 		for j, dim := range d.dims {
 			run.sizes[j] = max(run.sizes[j], item[dim.Tensor].Shape[dim.Axis])
@@ -107,9 +110,9 @@ func (d *Divider) size(all []Run) float64 {
 	return sum
 }
 
-// runOf returns the run, of the n so far, to which an item belongs, and opens it if there is
-// none.
-func (d *Divider) runOf(item tensor.Item, n *int) int {
+// runOf returns the run, of the n so far, to which an item of rows belongs, and opens it if
+// there is none.
+func (d *Divider) runOf(rows []payload.Row, item tensor.Item, n *int) int {
 	width := len(d.dims)
 	start := len(d.keys)
 	for _, dim := range d.dims {
@@ -117,7 +120,7 @@ func (d *Divider) runOf(item tensor.Item, n *int) int {
 	}
 	key := d.keys[start:]
 	for r := range *n {
-		if slices.Equal(d.keys[r*width:(r+1)*width], key) {
+		if slices.Equal(d.keys[r*width:(r+1)*width], key) && d.sameSide(item, rows[d.runs[r].Index[0]].Item) {
 			d.keys = d.keys[:start]
 			return r
 		}
@@ -134,6 +137,16 @@ func (d *Divider) runOf(item tensor.Item, n *int) int {
 	}
 	*n++
 	return *n - 1
+}
+
+// sameSide reports whether two items have equal side inputs.
+func (d *Divider) sameSide(a, b tensor.Item) bool {
+	for _, i := range d.side {
+		if !bytes.Equal(a[i].Data, b[i].Data) || !slices.Equal(a[i].Shape, b[i].Shape) {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *Divider) padded(dim tensor.Dim) bool { return d.padding && d.pad.Fills[dim.Tensor].Pad }
@@ -210,7 +223,9 @@ func (d *Divider) Work(runs []Run, rows []payload.Row) Work {
 
 func elements(item tensor.Item) (n int64) {
 	for _, t := range item {
-		n += int64(len(t.Data) / t.Type.Size())
+		if !t.IsZero() { // an optional input may be left out
+			n += tensor.Elements(t.Shape)
+		}
 	}
 	return n
 }

@@ -1,5 +1,6 @@
 // Package runs divides the rows of a batch into runs. A session runs only rows of equal
-// shape together; the rows of a model with open dimensions have different shapes.
+// shape together, and only rows with equal side inputs, which the model takes once for the
+// whole run; the rows of a model with open dimensions have different shapes.
 //
 // Without a [Padding], the rows of each shape make one run. With it, shorter rows are padded,
 // so that rows of different lengths make one run: all rows of a batch, or those of one
@@ -53,6 +54,9 @@ func (p *Padding) Validate(inputs []tensor.Spec) error {
 	for i, f := range p.Fills {
 		if s := inputs[i]; f.Pad && !s.Type.IsFloat() && f.Value != float64(int64(f.Value)) {
 			errs = append(errs, fmt.Errorf("pad %s=%g: %s is %s; give a whole number", s.Name, f.Value, s.Name, s.Type))
+		}
+		if s := inputs[i]; f.Pad && s.Type == tensor.String {
+			errs = append(errs, fmt.Errorf("pad %s=%g: %s has texts, which cannot be padded", s.Name, f.Value, s.Name))
 		}
 	}
 	for i, b := range p.Buckets {

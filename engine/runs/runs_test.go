@@ -79,7 +79,7 @@ func TestDivide(t *testing.T) {
 		{"above the last bucket", padding(4), []int{7, 3, 9}, []string{"[0 2] of [9]", "[1] of [4]"}, runs.Work{2, 22, 3}},
 		{"empty", padding(), []int{0, 2}, []string{"[0 1] of [2]"}, runs.Work{1, 4, 2}},
 	} {
-		d := runs.NewDivider(inputs, tc.pad)
+		d := runs.NewDivider(inputs, nil, tc.pad)
 		for range 2 { // the second one reuses the memory
 			in := rows(tc.lengths...)
 			got := d.Divide(in)
@@ -102,14 +102,14 @@ func TestHugeRow(t *testing.T) {
 	in[2].Item = tensor.Item{
 		{Type: tensor.Int64, Shape: []int64{long}, Data: make([]byte, 8*long)}, {Type: tensor.Float32, Shape: []int64{2, long}, Data: make([]byte, 8*long)},
 	}
-	got := runs.NewDivider(inputs, padding()).Divide(in)
+	got := runs.NewDivider(inputs, nil, padding()).Divide(in)
 	if len(got) != 3 {
 		t.Errorf("%d runs, want 3 of equal shape", len(got))
 	}
 }
 
 func TestPaddedRows(t *testing.T) {
-	got := runs.NewDivider(inputs, padding(4)).Divide(rows(2))[0].Rows[0].Item
+	got := runs.NewDivider(inputs, nil, padding(4)).Divide(rows(2))[0].Rows[0].Item
 	a, b := got[0].Numbers(), got[1].Numbers()
 	if want := []float64{1, 2, 9, 9}; !slices.Equal(a, want) {
 		t.Errorf("a = %v, want %v", a, want)
@@ -151,7 +151,7 @@ func (e *echo) Run(_ context.Context, in []payload.Row, out []payload.Result) er
 func TestSession(t *testing.T) {
 	for name, pad := range map[string]*runs.Padding{"equal shapes": nil, "longest": padding(), "buckets": padding(4, 16, 64)} {
 		e := &echo{}
-		s := runs.NewSession(e, inputs, pad)
+		s := runs.NewSession(e, inputs, nil, pad)
 		var wg sync.WaitGroup
 		for seed := range uint64(8) {
 			wg.Go(func() {
@@ -186,7 +186,7 @@ func checkEcho(t *testing.T, name string, s *runs.Session, lengths []int) {
 
 func TestSessionCounts(t *testing.T) {
 	e := &echo{err: errors.New("13 is refused")}
-	s := runs.NewSession(e, inputs, nil)
+	s := runs.NewSession(e, inputs, nil, nil)
 	var got []runs.Work
 	count := func(all []runs.Run, w runs.Work) {
 		if int64(len(all)) != w.Runs || len(all[0].Shape()) != 2 {
@@ -232,7 +232,7 @@ func BenchmarkDivide(b *testing.B) {
 	in := rows(12, 40, 33, 61, 8, 40, 25, 90)
 	for name, pad := range map[string]*runs.Padding{"equal": nil, "longest": padding(), "buckets": padding(16, 32, 64, 128)} {
 		b.Run(name, func(b *testing.B) {
-			d := runs.NewDivider(inputs, pad)
+			d := runs.NewDivider(inputs, nil, pad)
 			b.ReportAllocs()
 			for b.Loop() {
 				d.Work(d.Divide(in), in)
@@ -243,7 +243,7 @@ func BenchmarkDivide(b *testing.B) {
 
 func TestDivideAllocatesNothing(t *testing.T) {
 	for name, pad := range map[string]*runs.Padding{"equal": nil, "longest": padding(), "buckets": padding(16, 32, 64, 128)} {
-		d, in := runs.NewDivider(inputs, pad), rows(12, 40, 33, 61, 8, 40, 25, 90)
+		d, in := runs.NewDivider(inputs, nil, pad), rows(12, 40, 33, 61, 8, 40, 25, 90)
 		d.Divide(in)
 		d.Divide(in) // the first one has found the size of its memory
 		if n := testing.AllocsPerRun(100, func() { d.Work(d.Divide(in), in) }); n != 0 {

@@ -18,6 +18,7 @@ type Runner interface {
 type Session struct {
 	inner  Runner
 	inputs []tensor.Spec
+	side   []int
 	pad    *Padding
 
 	mu   sync.Mutex // guards idle
@@ -30,9 +31,10 @@ type task struct {
 	results []payload.Result
 }
 
-// NewSession returns a session around inner. pad may be nil.
-func NewSession(inner Runner, inputs []tensor.Spec, pad *Padding) *Session {
-	return &Session{inner: inner, inputs: inputs, pad: pad}
+// NewSession returns a session around inner for inputs of which those at the positions side
+// are side inputs. side and pad may be nil.
+func NewSession(inner Runner, inputs []tensor.Spec, side []int, pad *Padding) *Session {
+	return &Session{inner: inner, inputs: inputs, side: side, pad: pad}
 }
 
 // Run executes a batch, one run after the other. The first run that fails fails the batch.
@@ -93,7 +95,7 @@ func (s *Session) acquire() *task {
 		s.idle = s.idle[:n-1]
 		return t
 	}
-	return &task{divider: NewDivider(s.inputs, s.pad)}
+	return &task{divider: NewDivider(s.inputs, s.side, s.pad)}
 }
 
 func (s *Session) release(t *task) {

@@ -36,7 +36,9 @@ type Config struct {
 	Tokens     *token.Tokens // nil: no key is needed; Open writes their file
 	Host       control.Host  // for the control API; a nil Usage measures this process
 
-	MaxRequestSize int64         // bytes of the body of a prediction; larger ones get 413
+	// MaxRequestSize is the largest body of a prediction in bytes; larger ones get 413. 0 is
+	// DefaultMaxRequestSize, and more for models whose inputs have more bytes.
+	MaxRequestSize int64
 	RequestMemory  int64         // bytes of all requests that are being read and decoded; more gets 503
 	BodyTime       time.Duration // longest time for a body to arrive; then 408. Also for the rest of a refused body
 	WriteTime      time.Duration // longest time in which a client reads nothing of its answer
@@ -44,6 +46,8 @@ type Config struct {
 	DrainTime      time.Duration // longest wait for running requests at the end
 
 	Log *slog.Logger // nil discards
+
+	raised bool // MaxRequestSize is the default, which models raise
 }
 
 // withDefaults sets the defaults of zero fields.
@@ -65,7 +69,7 @@ func (c Config) withDefaults() Config {
 	orTime(&c.IdleTime, DefaultIdleTime)
 	orTime(&c.DrainTime, DefaultDrainTime)
 	if c.MaxRequestSize == 0 {
-		c.MaxRequestSize = DefaultMaxRequestSize
+		c.MaxRequestSize, c.raised = DefaultMaxRequestSize, true
 	}
 	if c.RequestMemory == 0 {
 		memory, _ := monitor.Limits().MemoryBytes.Get() // 0 is unknown

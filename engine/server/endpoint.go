@@ -36,7 +36,10 @@ const (
 // endpoints returns the endpoints of a server for e.
 func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	c := s.cfg
-	limits := wire.Limits{Size: c.MaxRequestSize, Time: c.BodyTime, Budget: wire.NewBudget(c.RequestMemory)}
+	limits := inference.Limits{
+		Limits: wire.Limits{Size: c.MaxRequestSize, Flag: "--max-request-size", Time: c.BodyTime, Budget: wire.NewBudget(c.RequestMemory)},
+		Raised: c.raised,
+	}
 	predictions := c.Tokens.Guard(token.Inference, inference.New(e, limits))
 	management := http.NewServeMux()
 	management.Handle("/", c.Tokens.Guard(token.Management, control.New(e, c.Host)))

@@ -53,11 +53,11 @@ func TestRefusalReachesSender(t *testing.T) {
 		status           int
 		text             string
 	}{
-		{"too large", small.Inference, "POST /predictions/m HTTP/1.1" + length, plain, 413, "max_request_size, 1048576 bytes"},
-		{"too large, chunked", small.Inference, "POST /predictions/m HTTP/1.1\r\nTransfer-Encoding: chunked", chunked, 413, "max_request_size"},
-		{"too large, one request", small.Inference, "POST /predictions/m HTTP/1.1\r\nConnection: close" + length, plain, 413, "max_request_size"},
+		{"too large", small.Inference, "POST /predictions/m HTTP/1.1" + length, plain, 413, "limit of 1048576 bytes"},
+		{"too large, chunked", small.Inference, "POST /predictions/m HTTP/1.1\r\nTransfer-Encoding: chunked", chunked, 413, "--max-request-size"},
+		{"too large, one request", small.Inference, "POST /predictions/m HTTP/1.1\r\nConnection: close" + length, plain, 413, "--max-request-size"},
 		{"too large for all requests", narrow.Inference, "POST /predictions/m HTTP/1.1" + length, plain, 413, "all requests together may use 2097152"},
-		{"change too large", small.Management, "PUT /engine/v1/models/m/settings HTTP/1.1" + length, plain, 413, "max_request_size, 65536"},
+		{"change too large", small.Management, "PUT /engine/v1/models/m/settings HTTP/1.1" + length, plain, 413, "limit of 65536 bytes"},
 		{"unknown model", small.Inference, "POST /predictions/n HTTP/1.1" + length, plain, 404, "Model not found: n"},
 		{"no token", guarded.Inference, "POST /predictions/m HTTP/1.1" + length, plain, 400, "key is missing"},
 		{"page of another origin", small.Inference, "POST /predictions/m HTTP/1.1\r\nOrigin: null" + length, plain, 403, "programs that send no Origin"},

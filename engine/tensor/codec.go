@@ -8,8 +8,8 @@ import (
 )
 
 // Only this file defines the encoding of an element in a Tensor's Data. [At], [IntAt],
-// [AppendFloat] and [AppendInt] have a type argument; [Float32At], [AppendFloat32] and
-// [AppendFloat16] are for loops over one type, where the compiler inlines them. None
+// [AppendFloat] and [AppendInt] have a type argument; [Float32At], [AppendFloat32],
+// [AppendFloat16] and [AppendBFloat16] are for loops over one type, where the compiler inlines them. None
 // allocates more than append does. An index beyond the data panics.
 
 var little = binary.LittleEndian
@@ -24,6 +24,8 @@ func At(t Type, data []byte, i int) float64 {
 		return math.Float64frombits(little.Uint64(data[8*i:]))
 	case Float16:
 		return float64(float16.Frombits(little.Uint16(data[2*i:])).Float32())
+	case BFloat16:
+		return float64(math.Float32frombits(uint32(little.Uint16(data[2*i:])) << 16))
 	case Uint64:
 		return float64(little.Uint64(data[8*i:]))
 	}
@@ -67,7 +69,8 @@ func (t Tensor) Numbers() []float64 {
 }
 
 // AppendFloat appends v to dst as an element of the floating point type t, rounded to
-// nearest. A number that is too large becomes infinite. FP16 is rounded to FP32 first.
+// nearest. A number that is too large becomes infinite. FP16 and BF16 are rounded to FP32
+// first.
 func AppendFloat(dst []byte, t Type, v float64) []byte {
 	switch t {
 	case Float32:
@@ -76,6 +79,8 @@ func AppendFloat(dst []byte, t Type, v float64) []byte {
 		return little.AppendUint64(dst, math.Float64bits(v))
 	case Float16:
 		return AppendFloat16(dst, float32(v))
+	case BFloat16:
+		return AppendBFloat16(dst, float32(v))
 	}
 	panic("tensor: " + t.String() + " is no floating point type")
 }
@@ -107,18 +112,12 @@ func AppendFloat16(dst []byte, v float32) []byte {
 	return little.AppendUint16(dst, float16.Fromfloat32(v).Bits())
 }
 
-// FiniteFloat32s reports whether no FP32 in data is NaN or infinite, which means that its
-// exponent is all ones. The length of data is a multiple of 4. It checks two numbers at a
-// time: adding one to such an exponent sets the cleared sign bit above it.
-func FiniteFloat32s(data []byte) bool {
-	const exponents, ones, signs = 0x7f800000_7f800000, 0x00800000_00800000, 0x80000000_80000000
-	var carry uint64
-	for len(data) >= 8 {
-		carry |= little.Uint64(data)&exponents + ones
-		data = data[8:]
+// AppendBFloat16 appends v to dst as BF16, the upper half of an FP32, rounded to nearest
+// with ties to even.
+func AppendBFloat16(dst []byte, v float32) []byte {
+	bits := math.Float32bits(v)
+	if v != v { // rounding could turn a NaN into an infinity
+		return little.AppendUint16(dst, uint16(bits>>16)|0x40)
 	}
-	if len(data) == 4 {
-		carry |= uint64(little.Uint32(data))&exponents + ones
-	}
-	return carry&signs == 0
+	return little.AppendUint16(dst, uint16((bits+0x7fff+bits>>16&1)>>16))
 }

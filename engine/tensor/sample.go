@@ -1,16 +1,43 @@
 package tensor
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"strings"
 )
 
-// Sample returns a random value that the input s accepts: numbers inside the bounds, if it
-// has bounds; ones for an attention mask, zeros for a segment id; 0 to 1 for an image,
-// N(0,1) for other floats; 0 or 1 for unbounded integers, because both are legal indices.
-// Open dimensions count as 1. The same rng state gives the same value.
-func Sample(s Spec, rng *rand.Rand) Tensor {
+// Sampler makes up inputs. The zero value makes those that a model usually gets.
+type Sampler struct {
+	// Scale is a factor for numbers without bounds; 0 is 1. A model may treat very
+	// large or small numbers differently.
+	Scale float64
+	// Partial makes masks that are only ones up to a random position.
+	Partial bool
+}
+
+// Sample returns what the zero Sampler makes for s.
+func Sample(s Spec, rng *rand.Rand) Tensor { return Sampler{}.Sample(s, rng) }
+
+// SampleItem returns what the zero Sampler makes for the inputs, in order.
+func SampleItem(inputs []Spec, rng *rand.Rand) Item { return Sampler{}.Item(inputs, rng) }
+
+// Item returns a made-up value for each input, in order. Optional inputs are left out.
+func (m Sampler) Item(inputs []Spec, rng *rand.Rand) Item {
+	item := make(Item, len(inputs))
+	for i, s := range inputs {
+		if !s.Optional {
+			item[i] = m.Sample(s, rng)
+		}
+	}
+	return item
+}
+
+// Sample returns a random value that the input s accepts: numbers inside the usual range
+// or the bounds, if it has them; ones for an attention mask, zeros for a segment id; 0 to
+// 1 for an image, N(0,1) for other floats; 0 or 1 for other integers, because both are
+// legal indices. Open dimensions count as 1. The same rng state gives the same value.
+func (m Sampler) Sample(s Spec, rng *rand.Rand) Tensor {
 	t := Tensor{Type: s.Type, Shape: make([]int64, len(s.Shape))}
 	for i, d := range s.Shape {
 		t.Shape[i] = d
@@ -20,51 +47,71 @@ func Sample(s Spec, rng *rand.Rand) Tensor {
 	}
 	n := int(max(Elements(t.Shape), 0))
 	t.Data = make([]byte, 0, n*s.Type.Size())
+	if s.Type == String {
+		for range n {
+			t.Data = AppendText(t.Data, madeUpText(rng.Int64N(100)))
+		}
+		return t
+	}
 	if s.Type.IsFloat() {
-		next := floats(s, t.Shape, rng)
+		next := m.floats(s, t.Shape, rng)
 		for range n {
 			t.Data = AppendFloat(t.Data, s.Type, next())
 		}
 		return t
 	}
-	next := integers(s, t.Shape, rng)
+	next := m.integers(s, t.Shape, rng)
 	for range n {
 		t.Data = AppendInt(t.Data, s.Type, next())
 	}
 	return t
 }
 
-// SampleItem returns a sample for each input, in order.
-func SampleItem(inputs []Spec, rng *rand.Rand) Item {
-	item := make(Item, len(inputs))
-	for i, s := range inputs {
-		item[i] = Sample(s, rng)
-	}
-	return item
-}
-
-func floats(s Spec, shape []int64, rng *rand.Rand) func() float64 {
-	switch {
-	case isMask(s.Name):
-		return func() float64 { return s.clamp(1) }
-	case s.Bounded:
-		return func() float64 { return s.Min + rng.Float64()*(s.Max-s.Min) }
+func (m Sampler) floats(s Spec, shape []int64, rng *rand.Rand) func() float64 {
+	scale := cmp.Or(m.Scale, 1)
+	switch r := s.sampleRange(); {
+	case s.isMask():
+		return m.mask(shape, rng, s.clamp(1), s.clamp(0))
+	case r != nil:
+		return func() float64 { return r.Min + rng.Float64()*(r.Max-r.Min) }
 	case isImage(shape):
-		return rng.Float64
+		return func() float64 { return scale * rng.Float64() }
 	}
-	return rng.NormFloat64
+	return func() float64 { return scale * rng.NormFloat64() }
 }
 
-func integers(s Spec, shape []int64, rng *rand.Rand) func() int64 {
+// mask returns one for the elements of a mask; of a partial mask only up to a random
+// position in its last dimension, and at least for the first element.
+func (m Sampler) mask(shape []int64, rng *rand.Rand, one, zero float64) func() float64 {
+	width := int64(1)
+	if len(shape) > 0 {
+		width = max(shape[len(shape)-1], 1)
+	}
+	ones, at := width, int64(-1)
+	if m.Partial {
+		ones = 1 + rng.Int64N(width)
+	}
+	return func() float64 {
+		if at++; at%width < ones {
+			return one
+		}
+		return zero
+	}
+}
+
+func (m Sampler) integers(s Spec, shape []int64, rng *rand.Rand) func() int64 {
 	low, high := s.integerRange()
+	inRange := func(v int64) int64 { return min(max(v, low), high) }
 	switch {
-	case isMask(s.Name):
-		return func() int64 { return min(max(1, low), high) }
+	case s.isMask():
+		next := m.mask(shape, rng, float64(inRange(1)), float64(inRange(0)))
+		return func() int64 { return int64(next()) }
 	case isSegment(s.Name):
-		return func() int64 { return min(max(0, low), high) }
-	case !s.Bounded && s.Type == Uint8 && isImage(shape):
+		return func() int64 { return inRange(0) }
+	case s.sampleRange() != nil:
+	case s.Type == Uint8 && isImage(shape):
 		high = math.MaxUint8
-	case !s.Bounded:
+	default:
 		high = min(high, 1)
 	}
 	// A width of 2^63 or more overflows; half of the range is enough.
@@ -75,8 +122,17 @@ func integers(s Spec, shape []int64, rng *rand.Rand) func() int64 {
 	return func() int64 { return low + rng.Int64N(width+1) }
 }
 
-// integerRange returns the bounds as integers within the range of the type. Without bounds
-// it starts at 0.
+// sampleRange is the range of made-up values: the usual one, or else the bounds; nil if
+// there is neither.
+func (s Spec) sampleRange() *Range {
+	if s.Usual == nil && s.Bounded {
+		return &Range{s.Min, s.Max}
+	}
+	return s.Usual
+}
+
+// integerRange returns the range of made-up values as integers within the range of the
+// type. Without one it starts at 0.
 func (s Spec) integerRange() (low, high int64) {
 	bottom, top := int64(0), int64(math.MaxInt64)
 	bits := 8 * s.Type.Size()
@@ -88,11 +144,12 @@ func (s Spec) integerRange() (low, high int64) {
 	case Int8, Int16, Int32, Int64:
 		bottom, top = -1<<(bits-1), 1<<(bits-1)-1
 	}
-	if !s.Bounded {
+	r := s.sampleRange()
+	if r == nil {
 		return 0, top
 	}
-	low = max(toInt(math.Ceil(s.Min)), bottom)
-	high = min(toInt(math.Floor(s.Max)), top)
+	low = max(toInt(math.Ceil(r.Min)), bottom)
+	high = min(toInt(math.Floor(r.Max)), top)
 	return low, max(low, high)
 }
 
@@ -114,7 +171,16 @@ func (s Spec) clamp(v float64) float64 {
 	return v
 }
 
-func isMask(name string) bool { return strings.Contains(strings.ToLower(name), "mask") }
+// IsNamed reports whether the name of an integer input says what values it usually has: ones
+// for a mask, zeros for a segment.
+func (s Spec) IsNamed() bool { return !s.Type.IsFloat() && (s.isMask() || isSegment(s.Name)) }
+
+// isMask guesses by its name whether an input is a mask of zeros and ones. A range that is
+// known to be wider says otherwise.
+func (s Spec) isMask() bool {
+	r := s.sampleRange()
+	return strings.Contains(strings.ToLower(s.Name), "mask") && (r == nil || r.Min >= 0 && r.Max <= 1)
+}
 
 func isSegment(name string) bool {
 	name = strings.ToLower(name)

@@ -64,6 +64,9 @@ func TestSampleFollowsTheSpec(t *testing.T) {
 		{"full range of int64", bounded("ids", tensor.Int64, -1e30, 1e30), math.MinInt64, math.MaxInt64, true},
 		{"mask", tensor.Spec{Name: "attention_mask", Type: tensor.Int64, Shape: []int64{8}}, 1, 1, true},
 		{"bounded mask", bounded("mask", tensor.Int32, 0, 1), 1, 1, true},
+		{"table named mask", bounded("mask", tensor.Int64, -100, 99), -100, 99, true},
+		{"usual ids", tensor.Spec{Name: "ids", Type: tensor.Int64, Shape: []int64{400}, Bounded: true, Min: -100, Max: 99, Usual: &tensor.Range{Max: 99}}, 0, 99, true},
+		{"usual numbers", tensor.Spec{Name: "n", Type: tensor.Uint8, Shape: []int64{64}, Usual: &tensor.Range{Min: 3, Max: 300}}, 3, 255, true},
 		{"float mask", tensor.Spec{Name: "Mask", Type: tensor.Float32, Shape: []int64{8}}, 1, 1, true},
 		{"bool mask", tensor.Spec{Name: "mask", Type: tensor.Bool, Shape: []int64{8}}, 1, 1, true},
 		{"segments", tensor.Spec{Name: "token_type_ids", Type: tensor.Int64, Shape: []int64{8}}, 0, 0, true},
@@ -92,6 +95,68 @@ func TestSampleFollowsTheSpec(t *testing.T) {
 				t.Errorf("all values are equal: %v", seen)
 			}
 		})
+	}
+}
+
+func TestSamplerScales(t *testing.T) {
+	large := tensor.Sampler{Scale: 100, Partial: true}
+	most := func(s tensor.Spec) (most float64) {
+		for _, v := range values(t, large.Sample(s, rng())) {
+			most = max(most, math.Abs(v))
+		}
+		return most
+	}
+	for _, tc := range []struct {
+		spec      tensor.Spec
+		low, high float64
+	}{
+		{tensor.Spec{Name: "x", Type: tensor.Float32, Shape: []int64{64}}, 100, 700},
+		{tensor.Spec{Name: "x", Type: tensor.Float32, Shape: []int64{3, 8, 8}}, 90, 100},
+		{tensor.Spec{Name: "x", Type: tensor.Float32, Shape: []int64{64}, Usual: &tensor.Range{Max: 2}}, 1, 2},
+		{tensor.Spec{Name: "ids", Type: tensor.Int64, Shape: []int64{64}}, 1, 1},
+	} {
+		if got := most(tc.spec); got < tc.low || got > tc.high {
+			t.Errorf("largest value of %s is %v, want %v to %v", tc.spec, got, tc.low, tc.high)
+		}
+	}
+}
+
+// A partial mask begins with ones, in every row alike, and then has zeros.
+func TestSamplerMakesPartialMasks(t *testing.T) {
+	mask := tensor.Spec{Name: "attention_mask", Type: tensor.Int64, Shape: []int64{3, 16}}
+	source, zeros := rng(), 0
+	for range 8 {
+		v := values(t, tensor.Sampler{Partial: true}.Sample(mask, source))
+		for i, x := range v {
+			column := i % 16
+			if x != v[column] || column == 0 && x != 1 || column > 0 && x > v[column-1] {
+				t.Fatalf("mask %v", v)
+			}
+			zeros += int(1 - x)
+		}
+	}
+	if zeros == 0 {
+		t.Error("8 partial masks have no zero")
+	}
+}
+
+func TestSampleItemLeavesOptionalInputsOut(t *testing.T) {
+	specs := []tensor.Spec{
+		{Name: "x", Type: tensor.Float32, Shape: []int64{2}},
+		{Name: "k", Type: tensor.Float32, Shape: []int64{1}, Optional: true},
+	}
+	item := tensor.SampleItem(specs, rng())
+	if item[0].IsZero() || !item[1].IsZero() {
+		t.Errorf("item %v, want a tensor and the zero Tensor", item)
+	}
+	for i, s := range specs {
+		if err := s.Check(item[i]); err != nil {
+			t.Error(err)
+		}
+	}
+	specs[1].Optional = false
+	if err := specs[1].Check(item[1]); err == nil {
+		t.Error("the zero Tensor passes for a required input")
 	}
 }
 

@@ -3,8 +3,8 @@
 // Everything here is per item: only backends know the batch axis.
 //
 // It encodes numbers as bytes ([At], [AppendFloat] and others), counts the elements of
-// shapes and compares shapes ([Elements], [Fits]), and makes random inputs ([Sample]). The
-// open dimensions of a model's inputs are its [Lengths].
+// shapes and compares shapes ([Elements], [Fits]), and makes random inputs ([Sample],
+// [Sampler]). The open dimensions of a model's inputs are its [Lengths].
 package tensor
 
 import (
@@ -31,6 +31,8 @@ const (
 	Float16
 	Float32
 	Float64
+	BFloat16
+	String // see AppendText
 )
 
 var types = []struct {
@@ -50,15 +52,17 @@ var types = []struct {
 	{"FP16", 2},
 	{"FP32", 4},
 	{"FP64", 8},
+	{"BF16", 2},
+	{"BYTES", 0},
 }
 
 func (t Type) String() string { return types[t].name }
 
-// Size returns the number of bytes of one element.
+// Size returns the number of bytes of one element; 0 for a String, whose size varies.
 func (t Type) Size() int { return types[t].size }
 
 // IsFloat reports whether elements are floating point.
-func (t Type) IsFloat() bool { return t >= Float16 }
+func (t Type) IsFloat() bool { return t >= Float16 && t != String }
 
 // MarshalText returns the OIP v2 name.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
@@ -84,10 +88,26 @@ type Spec struct {
 	Dims []string `json:"dims,omitempty"`
 
 	// If Bounded, Min and Max are the inclusive bounds of the legal values of an
-	// input, such as token ids of a vocabulary, pixels or masks.
+	// input, such as token ids of a vocabulary: a value outside certainly fails.
 	Bounded bool    `json:"bounded,omitempty"`
 	Min     float64 `json:"min,omitempty"`
 	Max     float64 `json:"max,omitempty"`
+
+	// Usual is the range of made-up values, inside the bounds; nil means that the
+	// type and the name decide. No value is refused for it.
+	Usual *Range `json:"usual,omitempty"`
+	// Optional means that an item may have the zero Tensor here: the model has a
+	// default value.
+	Optional bool `json:"optional,omitempty"`
+	// Labels are the names of the values along the last dimension of an output, such
+	// as the classes of a classifier; nil if they have none.
+	Labels []string `json:"labels,omitempty"`
+}
+
+// Range is a range of numbers with inclusive ends.
+type Range struct {
+	Min float64 `json:"min"`
+	Max float64 `json:"max"`
 }
 
 // Fixed reports whether no dimension is open.
@@ -104,13 +124,16 @@ func (s Spec) Fixed() bool {
 func (s Spec) String() string { return fmt.Sprintf("%s %s %v", s.Name, s.Type, s.Shape) }
 
 // Tensor is one value. Data is little endian, row major, and has exactly
-// Elements(Shape) x Type.Size() bytes. A Tensor does not own its data: the maker of the
+// Elements(Shape) x Type.Size() bytes, or as many Strings. A Tensor does not own its data: the maker of the
 // bytes must not change them while another part of the program uses the Tensor.
 type Tensor struct {
 	Type  Type
 	Shape []int64
 	Data  []byte
 }
+
+// IsZero reports whether t is the zero Tensor: an optional input that is left out.
+func (t Tensor) IsZero() bool { return t.Type == Invalid && t.Data == nil }
 
 // Item is one request's tensors, one per input (or output) in the model's order.
 type Item []Tensor
@@ -130,11 +153,20 @@ func Elements(shape []int64) int64 {
 
 // Check reports how t differs from s, with the name of the input and the expected value.
 func (s Spec) Check(t Tensor) error {
+	if s.Optional && t.IsZero() {
+		return nil
+	}
 	if t.Type != s.Type {
 		return fmt.Errorf("input %q: type %s, expected %s", s.Name, t.Type, s.Type)
 	}
 	if !Fits(s.Shape, t.Shape) {
 		return fmt.Errorf("input %q: shape %v, expected %v", s.Name, t.Shape, s.Shape)
+	}
+	if t.Type == String {
+		if n, want := Count(t.Type, t.Data), Elements(t.Shape); n != want {
+			return fmt.Errorf("input %q: %d texts, expected %d for %s %v", s.Name, max(n, 0), want, t.Type, t.Shape)
+		}
+		return nil
 	}
 	if want := Elements(t.Shape) * int64(t.Type.Size()); want != int64(len(t.Data)) {
 		return fmt.Errorf("input %q: %d bytes, expected %d for %s %v", s.Name, len(t.Data), want, t.Type, t.Shape)

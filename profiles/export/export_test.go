@@ -363,3 +363,37 @@ func TestDocs(t *testing.T) {
 		}
 	}
 }
+
+// max_request_size is written where the measured bodies need it, or the server was told one.
+func TestMaxRequestSize(t *testing.T) {
+	for _, tt := range []struct {
+		largest, told int64
+		want          string // in config.properties; "" is no key
+	}{
+		{0, 0, ""},
+		{6553500, 0, ""},
+		{6553501, 0, "7340032"},
+		{24883200, 0, "25165824"},
+		{100, 1000, "1000"},
+		{24883200, 30000000, "30000000"},
+	} {
+		s := source(t, 2)
+		s.Model.LargestBody, s.Model.MaxRequestSize = tt.largest, tt.told
+		for _, format := range []string{"config.properties", "kserve", "shell", "docker", "model-config.yaml"} {
+			d, err := export.Write(format, s, false)
+			if err == nil {
+				err = export.Verify(d, s)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, note := strings.Contains(string(d.Data), "max_request_size="+tt.want), strings.Contains(string(d.Data), "# max_request_size is "+tt.want)
+			if tt.want == "" {
+				key, note = !strings.Contains(string(d.Data), "max_request_size="), !strings.Contains(string(d.Data), "max_request_size is")
+			}
+			if !note || !key && format != "model-config.yaml" {
+				t.Errorf("%s, %d bytes and told %d: key %t, comment %t, want %q:\n%s", format, tt.largest, tt.told, key, note, tt.want, d.Data)
+			}
+		}
+	}
+}

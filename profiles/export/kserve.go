@@ -164,7 +164,7 @@ func resources(s Source) map[string]string {
 }
 
 func kserveNotes(s Source) []string {
-	out := torchServeNotes(s, true)
+	out := append(torchServeNotes(s, true), sizeNotes(s, true)...)
 	out = append(out, fmt.Sprintf("STORAGE_URI is a placeholder: it must contain %s, which KServe copies to %s.", archive(s), mountModels))
 	switch s.Envelope {
 	case "":

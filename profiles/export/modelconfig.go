@@ -53,7 +53,7 @@ func deviceIDs(s Source) []int {
 }
 
 func modelConfigNotes(s Source) []string {
-	out := torchServeNotes(s, false)
+	out := append(torchServeNotes(s, false), sizeNotes(s, false)...)
 	id, on := gpu(s.Settings.Device)
 	switch {
 	case on && id != "" && deviceIDs(s) == nil:

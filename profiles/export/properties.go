@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"sweetspot/engine/config"
@@ -23,6 +24,9 @@ func properties(s Source) *config.File {
 	f.Set("load_models", s.Model.Name+"="+archive(s))
 	f.Set("job_queue_size", itoa(s.Settings.QueueSize))
 	f.Set("number_of_gpu", itoa(gpus(s)))
+	if n := maxRequestSize(s); n > 0 {
+		f.Set("max_request_size", itoa(n))
+	}
 	f.Set("models", config.ModelsValue([]config.Model{{
 		Name: s.Model.Name, Version: s.Model.Version, MarName: archive(s),
 		MinWorkers: s.Settings.Workers, MaxWorkers: s.Settings.Workers,
@@ -44,11 +48,44 @@ func gpus(s Source) int {
 	return 0
 }
 
+// defaultRequestSize is the largest request body in bytes that TorchServe takes unless
+// max_request_size says otherwise.
+const defaultRequestSize = 6553500
+
+// maxRequestSize is max_request_size: what the measured server was told, or enough for the
+// bodies that were sent, in whole MiB; 0 leaves TorchServe's default.
+func maxRequestSize(s Source) int {
+	const step = 1 << 20
+	switch n := s.Model.LargestBody; {
+	case s.Model.MaxRequestSize > 0:
+		return int(s.Model.MaxRequestSize)
+	case n > defaultRequestSize && n <= math.MaxInt32-step:
+		return int((n + step - 1) / step * step)
+	}
+	return 0
+}
+
+// sizeNotes explain max_request_size; inFile says that the file has it.
+func sizeNotes(s Source, inFile bool) []string {
+	n := maxRequestSize(s)
+	if n == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("max_request_size is %d, as the measured server was told.", n)
+	if s.Model.MaxRequestSize == 0 {
+		text = fmt.Sprintf("max_request_size is %d: the measured requests had up to %d bytes, and TorchServe takes %d unless it is told to.", n, s.Model.LargestBody, defaultRequestSize)
+	}
+	if !inFile {
+		text += " It has no key here: write it into config.properties."
+	}
+	return []string{text}
+}
+
 // delay returns the batch delay in ms, at least 1.
 func delay(s Source) int { return int(s.Settings.DelayMS()) }
 
 func propertiesNotes(s Source) []string {
-	out := torchServeNotes(s, false)
+	out := append(torchServeNotes(s, false), sizeNotes(s, true)...)
 	if id, on := gpu(s.Settings.Device); on && id != "" {
 		out = append(out, fmt.Sprintf("device %s has no key: start TorchServe with CUDA_VISIBLE_DEVICES set to the number of that GPU.", s.Settings.Device))
 	}
@@ -62,7 +99,7 @@ func propertiesNotes(s Source) []string {
 
 func propertiesFields(s Source) []field {
 	k := s.Settings
-	return []field{
+	out := []field{
 		{"model_store", s.ModelStore},
 		{"load_models", s.Model.Name + "=" + archive(s)},
 		{"job_queue_size", k.Get(knob.QueueSize)},
@@ -74,6 +111,10 @@ func propertiesFields(s Source) []field {
 		{"responseTimeout", itoa(s.ResponseTimeout)},
 		{"startupTimeout", itoa(startupTimeout)},
 	}
+	if n := maxRequestSize(s); n > 0 {
+		out = append(out, field{"max_request_size", itoa(n)})
+	}
+	return out
 }
 
 // readProperties parses the file as TorchServe does. It returns an error if TorchServe would
@@ -108,6 +149,9 @@ func readProperties(data []byte, s Source) (map[string]string, error) {
 		"maxBatchDelay":   itoa(m.MaxBatchDelay),
 		"responseTimeout": itoa(m.ResponseTimeout),
 		"startupTimeout":  itoa(m.StartupTimeout),
+	}
+	if t.MaxRequestSize > 0 {
+		out["max_request_size"] = itoa(t.MaxRequestSize)
 	}
 	if t.NumberOfGPU != nil {
 		out["number_of_gpu"] = itoa(*t.NumberOfGPU)

@@ -46,7 +46,7 @@ func visibleGPU(s Source) string {
 }
 
 func shellNotes(s Source) []string {
-	out := torchServeNotes(s, true)
+	out := append(torchServeNotes(s, true), sizeNotes(s, true)...)
 	if id, on := gpu(s.Settings.Device); on && id != "" && visibleGPU(s) == "" {
 		out = append(out, fmt.Sprintf("device %s is not set: TorchServe accepts only numbers in CUDA_VISIBLE_DEVICES; add the number of that GPU.", s.Settings.Device))
 	}
@@ -118,7 +118,7 @@ func dockerGPU(s Source) string {
 }
 
 func dockerNotes(s Source) []string {
-	return append(torchServeNotes(s, true),
+	return append(append(torchServeNotes(s, true), sizeNotes(s, true)...),
 		fmt.Sprintf("The folder in the line store= contains %s: change it to your folder.", archive(s)),
 		"The ports are open on this machine only: inference on 8080, metrics on 8082. Tokens are disabled, and the management API can be reached only in the container.",
 	)

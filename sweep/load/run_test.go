@@ -36,7 +36,7 @@ func TestClosed(t *testing.T) {
 	c := config(addr, closed(3))
 	c.Max = 100
 	c.Header = [][2]string{{"Accept", "application/octet-stream"}}
-	c.Bodies = []load.Body{{"text/plain", []byte("a")}, {"text/plain", []byte("b")}}
+	c.Bodies = []load.Body{{Type: "text/plain", Data: []byte("a")}, {Type: "text/plain", Data: []byte("b")}}
 	res, n := mustRun(t, c)
 	if n.OK != 100 || res.Planned != 0 || res.Late != 0 || res.Lag.Count() != 0 || res.Err != "" {
 		t.Errorf("ok %d, planned %d, late %d, err %q, want 100 ok and nothing else", n.OK, res.Planned, res.Late, res.Err)

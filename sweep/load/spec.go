@@ -203,6 +203,7 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 type Body struct {
 	Type string
 	Data []byte
+	Name string // of its file, for errors; "" if it has none
 }
 
 // Config configures one run.

@@ -93,8 +93,20 @@ func (p Plan) document() []keyValue {
 	if p.Input != "" {
 		add("input", p.Input)
 	}
+	if p.Image != "" {
+		add("image", p.Image)
+	}
+	if p.MaxRequestSize != 0 {
+		add("max_request_size", number(p.MaxRequestSize))
+	}
 	if len(p.Shapes)+len(p.Lengths) > 0 {
 		add("shapes", p.shapesTree())
+	}
+	if len(p.Values) > 0 {
+		add("values", p.valuesTree())
+	}
+	if p.NoBatch {
+		add("no_batch", literal("true"))
 	}
 	if len(p.Pad) > 0 {
 		add("pad", p.padTree())

@@ -62,6 +62,10 @@ func randomPlan(r *rand.Rand) plan.Plan {
 		p.Pad = map[string]float64{pick(r, texts...): pick(r, 0, -1.5, 1e9)}
 		p.Buckets = pick(r, nil, []int64{8}, []int64{16, 32, 1 << 20})
 	}
+	if r.IntN(2) == 0 {
+		p.Values = map[string]string{pick(r, texts...): pick(r, "0", "true", "-1.50e3", "NaN", "1,3,0x1p4", "00")}
+		p.NoBatch = r.IntN(2) == 0
+	}
 	for range 1 + r.IntN(3) {
 		p.Loads = append(p.Loads, pick(r,
 			load.Spec{Concurrency: 1 + r.IntN(100)}, load.Spec{Matched: true},

@@ -40,9 +40,14 @@ type Plan struct {
 	// Lengths has mixes of sizes, per input, as package lengths reads them; the dimensions
 	// stay open. In a file they stand under shapes too.
 	Lengths map[string]string
+	Values  map[string]string  // constants for inputs that requests leave out, per input: numbers joined by commas
+	NoBatch bool               // no dimension of the inputs is a batch
 	Pad     map[string]float64 // the value that fills an input up to the length of a batch, per input
 	Buckets []int64            // lengths to pad to, ascending; nil pads to the longest of a batch
 	Target  string             // local, virtual, torchserve, a management URL, oip+URL
+
+	Image          string // how image files become an input, as NAME=VALUE,...; "" is the default
+	MaxRequestSize int    // bytes of the largest request body that the engine takes; 0 is any
 
 	Options  knob.Options // the batching rule, and the options that are recorded with the settings
 	Question Question

@@ -74,7 +74,10 @@ func (p Plan) check() []fieldError {
 	var c fieldErrors
 	c.checkText("model", p.Model)
 	c.checkText("input", p.Input)
+	c.checkText("image", p.Image)
+	c.checkCount("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
+	p.checkValues(&c)
 	p.checkPadding(&c)
 	checkTarget(&c, p.Target)
 	invalid := p.Options.Invalid()
@@ -101,8 +104,8 @@ func (p Plan) checkShapes(c *fieldErrors) {
 			c.add(path, "there are no dimensions; write %s: [64]", name)
 		}
 		for _, dim := range p.Shapes[name] {
-			if dim < 1 {
-				c.add(path, "%d: a dimension must be at least 1", dim)
+			if dim < 0 {
+				c.add(path, "%d: a dimension must be at least 0", dim)
 			}
 		}
 	}

@@ -84,7 +84,7 @@ func TestLengthsAsTheEngine(t *testing.T) {
 		if tc.pad {
 			pad = &runs.Padding{Fills: []runs.Fill{{Pad: true}}, Buckets: tc.buckets}
 		}
-		d := runs.NewDivider(inputs, pad)
+		d := runs.NewDivider(inputs, nil, pad)
 		for range 200 {
 			drawn := make([]int64, 4)
 			rows := make([]payload.Row, 4)

@@ -107,7 +107,7 @@ func requestsKey(p plan.Plan) string {
 	p.Model, p.Target = "", "" // the model and the machine are compared by their hashes
 	p.Options, p.Question, p.SLA, p.Loads, p.Knobs = knob.Options{}, 0, trial.SLA{}, nil, nil
 	p.Strategy, p.Order, p.Objective, p.Constraints = "", 0, 0, plan.Constraints{}
-	p.Budget, p.Trial, p.Seed = plan.Budget{}, plan.Trial{}, 0
+	p.Budget, p.Trial, p.Seed, p.MaxRequestSize = plan.Budget{}, plan.Trial{}, 0, 0
 	if p.Input != "" {
 		p.Input = filepath.Base(p.Input)
 	}

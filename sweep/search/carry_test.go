@@ -97,6 +97,7 @@ func TestCarry(t *testing.T) {
 		{"another rule", carryPlan(func(p *plan.Plan) { p.Options.Rule = knob.Eager }), "", "another rule or other options (4)"},
 		{"a session of its own", carryPlan(func(p *plan.Plan) { p.Options.Session = "own" }), "", "another rule or other options (4)"},
 		{"other requests", carryPlan(func(p *plan.Plan) { p.Input = "images/" }), "", "other requests (4)"},
+		{"other pictures", carryPlan(func(p *plan.Plan) { p.Image = "order=bgr" }), "", "other requests (4)"},
 		{"other shapes", carryPlan(func(p *plan.Plan) { p.Shapes = map[string][]int64{"x": {64}} }), "", "other requests (4)"},
 		{"the highest rate", carryPlan(func(p *plan.Plan) { p.Question = plan.Capacity }), "", "no point of this plan (4)"},
 	} {

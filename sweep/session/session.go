@@ -213,6 +213,9 @@ func (s *Session) open() {
 	if p := info.Model.Padding; p != "" {
 		s.addMessage(Note, "padding: %s", p)
 	}
+	if info.Model.Images != "" && s.cfg.Plan.Input != "" { // else no images are sent
+		s.addMessage(Note, "images %s", info.Model.Images)
+	}
 	if b, ok := t.(sweep.BareMeasurer); ok {
 		s.measureBare(b) // there is no load yet
 		return

@@ -24,6 +24,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/wire"
+	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/monitor"
 	"sweetspot/engine/tensor"
@@ -71,6 +72,9 @@ type Model struct {
 	BatchWhy  string        `json:"batch_why"`
 	Inputs    []tensor.Spec `json:"inputs"`
 	Outputs   []tensor.Spec `json:"outputs"`
+	Images    string        `json:"images,omitempty"` // how images become the inputs; "" if none is an image
+	// Warnings are what people should know about the model.
+	Warnings []string `json:"warnings,omitempty"`
 	// Padding says how rows of different lengths are padded, or why not; "" if nobody asked.
 	Padding string  `json:"padding,omitempty"`
 	Padded  bool    `json:"padded,omitempty"`
@@ -185,13 +189,25 @@ func describe(s *engine.ModelService) Model {
 	m, c := s.Model(), s.Config()
 	out := Model{
 		Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
-		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Padding: m.PadWhy, LoadLengths: m.LoadLengths,
-		Simulated: s.Simulated(), Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
+		BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: imagesOf(m),
+		Warnings: m.Warnings, Padding: m.PadWhy, LoadLengths: m.LoadLengths, Simulated: s.Simulated(),
+		Settings: c.Settings, Options: c.Options, Limits: limitsOf(s.Limits()),
 	}
 	if m.Padding != nil {
 		out.Padded, out.Buckets = true, m.Padding.Buckets
 	}
 	return out
+}
+
+// imagesOf describes how images become the inputs of m; "" if none is an image.
+func imagesOf(m *engine.Model) string {
+	switch h := m.Handler.(type) {
+	case nil:
+		return handler.ImageOptions{}.Describe(m.Inputs)
+	case *handler.Tensors:
+		return h.Images.Describe(m.Inputs)
+	}
+	return ""
 }
 
 func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {

@@ -152,7 +152,7 @@ func TestErrors(t *testing.T) {
 		{"PUT", settingsPath, `{"batchsize":2}`, 400, `settings: "batchsize": unknown knob; did you mean batch_size?`},
 		{"PUT", settingsPath, `{"prefetch":2}`, 400, `"prefetch": unknown knob; known: workers, batch_size, batch_delay_ms, precision, device, threads, queue_size, session, spin, graph, inter_op, arena`},
 		{"PUT", settingsPath, `{"workers":0,"threads":9}`, 400, "workers: 0 is outside 1-256; threads: 9 is outside 1-4"},
-		{"PUT", settingsPath, strings.Repeat(" ", 70000), 413, "the request body is above max_request_size, 65536 bytes; send less, or start the server with a larger one"},
+		{"PUT", settingsPath, strings.Repeat(" ", 70000), 413, "the request body of 70000 bytes is above the limit of 65536 bytes; send less"},
 	}
 	for _, tt := range tests {
 		w := do(t.Context(), h, tt.method, tt.path, tt.body)

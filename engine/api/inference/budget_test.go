@@ -43,7 +43,7 @@ func serveImages(t *testing.T, b *wire.Budget, width, height int) (send func() *
 	if err := png.Encode(&file, image.NewNRGBA64(image.Rect(0, 0, width, height))); err != nil {
 		t.Fatal(err)
 	}
-	h := inference.New(e, wire.Limits{Size: 1 << 20, Budget: b})
+	h := inference.New(e, inference.Limits{Limits: wire.Limits{Size: 1 << 20, Budget: b}})
 	return func() *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodPost, "/predictions/p", bytes.NewReader(file.Bytes()))
 		r.Header.Set("Content-Type", "image/png")

@@ -27,7 +27,7 @@ func serveBytes(t *testing.T) *httptest.Server {
 	if err := e.Load(t.Context(), m, c); err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(inference.New(e, wire.Limits{Size: 1 << 20, Time: time.Minute}))
+	s := httptest.NewServer(inference.New(e, inference.Limits{Limits: wire.Limits{Size: 1 << 20, Time: time.Minute}}))
 	t.Cleanup(func() {
 		s.Close()
 		if err := e.Close(t.Context()); err != nil && !errors.Is(err, t.Context().Err()) {

@@ -26,8 +26,23 @@ import (
 type Handler struct {
 	engine    *engine.Engine
 	predictor *predict.Predictor
-	limits    wire.Limits
+	limits    Limits
 	pool      sync.Pool // of *buffers
+}
+
+// Limits bound the bodies of requests.
+type Limits struct {
+	wire.Limits
+	// Raised means that the Size is raised for a model whose inputs have more bytes.
+	Raised bool
+}
+
+// of returns the limits for requests to a model.
+func (l Limits) of(p *predict.Prediction) wire.Limits {
+	if l.Raised {
+		l.Size = max(l.Size, p.BodySize())
+	}
+	return l.Limits
 }
 
 // buffers are the memory of one request. They return to the pool only if the request was
@@ -40,7 +55,7 @@ type buffers struct {
 }
 
 // New returns a handler for the models of e with the limits l for request bodies.
-func New(e *engine.Engine, l wire.Limits) *Handler {
+func New(e *engine.Engine, l Limits) *Handler {
 	return &Handler{engine: e, predictor: predict.New(e), limits: l, pool: sync.Pool{New: func() any { return new(buffers) }}}
 }
 
@@ -93,7 +108,7 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 	if err := h.predictor.Begin(&b.Prediction, name, version, r.Header.Get("Accept")); err != nil {
 		return true, err
 	}
-	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits, &b.memory); err != nil {
+	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits.of(&b.Prediction), &b.memory); err != nil {
 		return true, err
 	}
 	body := payload.Body{Type: r.Header.Get("Content-Type"), Data: b.body}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,18 +43,21 @@ func (d *doubler) Close() error { return nil }
 func (d *doubler) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
 	for i := range in {
 		item := in[i].Item
-		data := bytes.Clone(item[0].Data)
-		switch math.Float32frombits(binary.LittleEndian.Uint32(data)) {
+		switch math.Float32frombits(binary.LittleEndian.Uint32(item[0].Data)) {
 		case -1:
 			return errors.New("the model does not like it")
 		case -2:
 			<-d.gate
 		}
-		for p := data; len(p) > 0; p = p[4:] {
-			v := math.Float32frombits(binary.LittleEndian.Uint32(p))
-			binary.LittleEndian.PutUint32(p, math.Float32bits(2*v))
+		out[i].Outputs = make(tensor.Item, len(item))
+		for k, t := range item {
+			t.Data = bytes.Clone(t.Data)
+			for p := t.Data; len(p) > 0; p = p[4:] {
+				v := math.Float32frombits(binary.LittleEndian.Uint32(p))
+				binary.LittleEndian.PutUint32(p, math.Float32bits(2*v))
+			}
+			out[i].Outputs[k] = t
 		}
-		out[i].Outputs = tensor.Item{{Type: tensor.Float32, Shape: item[0].Shape, Data: data}}
 	}
 	return nil
 }
@@ -85,7 +89,7 @@ func start(t testing.TB, change func(*knob.Config)) (*engine.Engine, *doubler, *
 			t.Error(err)
 		}
 	})
-	return e, d, inference.New(e, wire.Limits{Size: 1 << 16})
+	return e, d, inference.New(e, inference.Limits{Limits: wire.Limits{Size: 1 << 16, Flag: "--max-request-size"}})
 }
 
 func TestScript(t *testing.T) {
@@ -114,7 +118,7 @@ func TestScript(t *testing.T) {
 		{"POST", "/predictions/m", "", "", "", 400, "BadRequestException: empty body" + sendTwo},
 		{"POST", "/predictions/m", "application/json", "", "[1]", 400, `BadRequestException: input "x": shape [1], expected [2]` + sendTwo},
 		{"POST", "/predictions/m", "application/json", "text/csv", "[1,2]", 406, `NotAcceptableException: no acceptable format of the answer: "text/csv"; accept application/json or application/octet-stream`},
-		{"POST", "/predictions/m", "application/json", "", "[" + strings.Repeat(" ", 1<<16) + "1,2]", 413, "RequestTooLargeException: the request body is above max_request_size, 65536 bytes; send less, or start the server with a larger one"},
+		{"POST", "/predictions/m", "application/json", "", "[" + strings.Repeat(" ", 1<<16) + "1,2]", 413, "RequestTooLargeException: the request body of 65541 bytes is above the limit of 65536 bytes; send less, or start the server with a larger --max-request-size"},
 		{"POST", "/predictions/m", "application/json", "", "[-1,2]", 500, "InternalServerException: Prediction failed: the model does not like it"},
 	}
 	for _, tt := range tests {
@@ -313,5 +317,53 @@ func TestOverHTTP(t *testing.T) {
 	}
 	if resp, body = post("/predictions/none", strings.NewReader("[]")); resp.StatusCode != 404 || !resp.Close {
 		t.Errorf("unknown model: %d, close %v, %s", resp.StatusCode, resp.Close, body)
+	}
+}
+
+// The limit is raised for a model whose inputs need more, and only for that one.
+func TestRaisedLimit(t *testing.T) {
+	e, _, _ := start(t, nil)
+	for _, tt := range []struct {
+		name   string
+		raised bool
+		path   string
+		bytes  int
+		code   int
+		text   string
+	}{
+		{"a model that needs more", true, "/predictions/wide", 8192, 200, ""},
+		{"more than it needs", true, "/predictions/wide", 16384, 413, "of 16384 bytes is above the limit of 9216 bytes"},
+		{"another model", true, "/predictions/m", 4097, 413, "above the limit of 4096 bytes"},
+		{"a limit that was given", false, "/predictions/wide", 8192, 413, "above the limit of 4096 bytes; send less, or start the server with a larger --limit"},
+	} {
+		h := inference.New(e, inference.Limits{Limits: wire.Limits{Size: 4096, Flag: "--limit"}, Raised: tt.raised})
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("POST", tt.path, bytes.NewReader(make([]byte, tt.bytes)))
+		r.Header.Set("Content-Type", "application/octet-stream")
+		h.ServeHTTP(w, r)
+		if w.Code != tt.code || !strings.Contains(w.Body.String(), tt.text) {
+			t.Errorf("%s: %d %.300s, want %d with %q", tt.name, w.Code, w.Body, tt.code, tt.text)
+		}
+	}
+}
+
+// Several outputs are answered as bytes behind a description, with its length in a header.
+func TestBinaryAnswer(t *testing.T) {
+	e, _, h := start(t, nil)
+	pair := model("pair", 2)
+	pair.Inputs = append(pair.Inputs, tensor.Spec{Name: "z", Type: tensor.Float32, Shape: []int64{1}})
+	pair.Outputs = append(pair.Outputs, tensor.Spec{Name: "w", Type: tensor.Float32, Shape: []int64{1}})
+	if err := e.Load(t.Context(), pair, knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/predictions/pair", strings.NewReader(`{"x":[1,2],"z":[3]}`))
+	r.Header.Set("Accept", "application/octet-stream")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	head := `{"outputs": [{"name": "y", "datatype": "FP32", "shape": [2], "parameters": {"binary_data_size": 8}}, {"name": "w", "datatype": "FP32", "shape": [1], "parameters": {"binary_data_size": 4}}]}`
+	want := head + "\x00\x00\x00@\x00\x00\x80@\x00\x00\xc0@"
+	if w.Code != 200 || w.Body.String() != want || w.Header().Get("Inference-Header-Content-Length") != strconv.Itoa(len(head)) ||
+		w.Header().Get("Content-Type") != "application/octet-stream" || w.Header().Get("Content-Length") != strconv.Itoa(len(want)) {
+		t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
 	}
 }

@@ -76,6 +76,10 @@ func (s *Predictor) Begin(p *Prediction, model, version, accept string) error {
 	return nil
 }
 
+// BodySize returns a size in bytes that is enough for the raw body of a request to the model;
+// 0 is unknown. It is valid after Begin.
+func (p *Prediction) BodySize() int64 { return handler.BodySize(p.service.Model().Inputs) }
+
 // unknown returns an error that lists the existing models or versions.
 func (s *Predictor) unknown(model, version string, err error) error {
 	var have []string
@@ -173,15 +177,15 @@ func (p *Prediction) reply(r Reply, a payload.Answer) (Reply, bool, error) {
 	}
 	p.out = a.Items
 	start := time.Now()
-	body, media, err := p.handler.Encode(p.answer[:0], p.format, a)
+	body, err := p.handler.Encode(p.answer[:0], p.format, a)
 	r.Timing.Encode = time.Since(start)
 	clear(p.out) // let the outputs be collected
 	p.service.Observe(r.Timing.Decode, r.Timing.Encode)
 	if err != nil {
 		return Reply{}, true, fmt.Errorf("encode: %w", err)
 	}
-	p.answer = body
-	r.Body, r.Type = body, media
+	p.answer = body.Data
+	r.Body, r.Type, r.Header = body.Data, body.Type, body.Header
 	return r, true, nil
 }
 

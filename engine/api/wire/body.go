@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 // Limits bound the bodies of requests.
 type Limits struct {
 	Size   int64         // largest body in bytes, at least 1
+	Flag   string        // command-line flag that sets Size; "" if there is none
 	Time   time.Duration // longest time for one body to arrive; 0 is no limit
 	Budget *Budget       // memory of all requests together; nil is no limit
 }
@@ -27,7 +29,7 @@ const unknownLength = 511
 // limit applies only to the body.
 func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, l Limits, c *Reservation) ([]byte, error) {
 	if r.ContentLength > l.Size {
-		return dst, tooLarge(l.Size)
+		return dst, l.tooLarge(r.ContentLength)
 	}
 	if l.Time > 0 {
 		rc := http.NewResponseController(w)
@@ -50,7 +52,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, l Limits, c *R
 		size := int64(len(dst) - start)
 		switch {
 		case size > l.Size:
-			return dst, tooLarge(l.Size)
+			return dst, l.tooLarge(0)
 		case errors.Is(err, io.EOF):
 			return dst, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -86,7 +88,15 @@ func grow(dst []byte, n int64, c *Reservation) ([]byte, error) {
 	return append(make([]byte, 0, int64(cap(dst))+n), dst...), nil
 }
 
-func tooLarge(limit int64) *Error {
-	return Errorf(http.StatusRequestEntityTooLarge, RequestTooLarge,
-		"the request body is above max_request_size, %d bytes; send less, or start the server with a larger one", limit)
+// tooLarge is the error for a body of size bytes; 0 is unknown.
+func (l Limits) tooLarge(size int64) *Error {
+	text := "the request body"
+	if size > 0 {
+		text += fmt.Sprintf(" of %d bytes", size)
+	}
+	text += fmt.Sprintf(" is above the limit of %d bytes; send less", l.Size)
+	if l.Flag != "" {
+		text += ", or start the server with a larger " + l.Flag
+	}
+	return Errorf(http.StatusRequestEntityTooLarge, RequestTooLarge, "%s", text)
 }

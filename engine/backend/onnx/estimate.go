@@ -33,6 +33,9 @@ func (b *Backend) Estimate(m *engine.Model, c knob.Config) int64 {
 }
 
 func modelSize(m *engine.Model) int64 {
+	if m.Size > 0 {
+		return m.Size
+	}
 	if m.Path == "" {
 		return int64(len(m.Bytes))
 	}

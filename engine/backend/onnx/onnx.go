@@ -24,14 +24,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
+	"path/filepath"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"sweetspot/engine"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/tensor"
 )
 
 // ReasonGPU is the message for people who choose a GPU.
@@ -131,17 +130,16 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, prof
 			return nil, fmt.Errorf("session options: %s", oneLine(err))
 		}
 	}
-	s := newSession(p, c)
-	if s.run, s.converted, err = b.load(m, c, options); err != nil {
-		return nil, fmt.Errorf("the model cannot be loaded: %s", oneLine(err))
+	s := newSession(p, c, b.log)
+	if s.run, s.converted, err = b.load(m, c, p, options); err != nil {
+		return nil, fmt.Errorf("the model cannot be loaded: %w", err)
 	}
 	b.log.Debug("onnx session opened", "model", m.Name, "precision", c.Precision, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
 	return s, nil
 }
 
 // load makes the runtime's session for the model or for its FP16 version.
-func (b *Backend) load(m *engine.Model, c knob.Config, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, conversion, error) {
-	in, out := specNames(m.Inputs), specNames(m.Outputs)
+func (b *Backend) load(m *engine.Model, c knob.Config, p *plan, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, conversion, error) {
 	data, converted := m.Bytes, conversion{}
 	switch {
 	case c.Precision == knob.HalfPrecision:
@@ -150,23 +148,33 @@ func (b *Backend) load(m *engine.Model, c knob.Config, o *ort.SessionOptions) (*
 			return nil, conversion{}, err
 		}
 		data, converted = half.bytes, half.conversion
-	case m.Path != "": // cheaper, because the bytes need not be copied
+	case m.Path != "":
 		if st, err := os.Stat(m.Path); err == nil && st.IsDir() { // the runtime's error would mislead
 			return nil, conversion{}, fmt.Errorf("%s is a folder", m.Path)
 		}
-		run, err := ort.NewDynamicAdvancedSession(m.Path, in, out, o)
-		return run, conversion{}, err
+		if len(p.added) == 0 { // cheaper, because the bytes need not be copied
+			run, err := ort.NewDynamicAdvancedSession(m.Path, p.inNames, p.outNames, o)
+			return run, conversion{}, plain(err, b.log)
+		}
+		var err error
+		if data, err = os.ReadFile(m.Path); err != nil {
+			return nil, conversion{}, err
+		}
 	}
-	run, err := ort.NewDynamicAdvancedSessionWithONNXData(data, in, out, o)
-	return run, converted, err
-}
-
-func specNames(specs []tensor.Spec) []string {
-	out := make([]string, len(specs))
-	for i, s := range specs {
-		out[i] = s.Name
+	var err error
+	if len(p.added) > 0 {
+		if data, err = appendTo(data, p.added); err != nil {
+			return nil, conversion{}, err
+		}
 	}
-	return out
+	if m.Path != "" { // external weights are in the model's folder
+		err = o.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", filepath.Dir(m.Path))
+		if err != nil {
+			return nil, conversion{}, fmt.Errorf("session options: %w", err)
+		}
+	}
+	run, err := ort.NewDynamicAdvancedSessionWithONNXData(data, p.inNames, p.outNames, o)
+	return run, converted, plain(err, b.log)
 }
 
 // checkSettings reports every setting that this backend does not support.
@@ -243,14 +251,4 @@ func graphLevel(name string) ort.GraphOptimizationLevel {
 		return ort.GraphOptimizationLevelEnableExtended
 	}
 	return ort.GraphOptimizationLevelEnableAll
-}
-
-// oneLine returns the runtime's error text without line breaks and without the wrapper's
-// prefixes, which repeat our own.
-func oneLine(err error) string {
-	text := strings.Join(strings.Fields(err.Error()), " ")
-	for _, prefix := range []string{"Error creating C session from file: ", "Error creating C session: ", "Error running network: "} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	return strings.TrimSuffix(text, ".")
 }

@@ -119,12 +119,14 @@ func TestOpenRefuses(t *testing.T) {
 		{"missing file", change(func(m *engine.Model) { m.Path = "/nowhere.onnx" }), 1, "cannot be loaded: "},
 		{"no outputs", change(func(m *engine.Model) { m.Outputs = nil }), 1, "no inputs or no outputs"},
 		{"unknown rank", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{{Name: "x", Type: tensor.Float32}} }), 1, `input "x" has no known rank`},
-		{"open fp16", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Float16, -1)} }), 1, `output "y" is FP16 with open`},
 		{"no type", change(func(m *engine.Model) { m.Outputs = []tensor.Spec{spec("y", tensor.Invalid, 1)} }), 1, `output "y" has no element type`},
 		{"fp16 scalar", change(func(m *engine.Model) {
 			m.Inputs, m.Unbatched, m.BatchAxis = []tensor.Spec{spec("x", tensor.Float16)}, []string{"x"}, false
-		}), 1, "FP16 scalar"},
-		{"batch of an unbatched input", change(func(m *engine.Model) { m.Unbatched = []string{"x"} }), 1, "have no batch axis"},
+		}), 1, `input "x" is a scalar of type FP16, which this engine does not support`},
+		{"axis", change(func(m *engine.Model) { m.Axes = map[string]int{"x": 2} }), 1, `"x" has the shape [4] and no axis 2`},
+		{"constant of another size", change(func(m *engine.Model) {
+			m.Constants = []engine.Constant{{Name: "k", Tensor: floats([]int64{2}, 1)}}
+		}), 1, `input "k" has 4 bytes of a constant or default value, want 8`},
 		{"no batch axis", change(func(m *engine.Model) { m.BatchAxis, m.BatchWhy = false, "it says so" }), 2, "takes one: it says so"},
 		{"huge", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{spec("x", tensor.Float32, 1<<30)} }), 2, "more than 4 GB"},
 		{"overflow", change(func(m *engine.Model) { m.Inputs = []tensor.Spec{spec("x", tensor.Float32, 1<<40, 1<<40)} }), 1, "too many elements"},

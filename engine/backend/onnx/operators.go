@@ -62,13 +62,16 @@ func readProfile(dir string) (*trace, error) {
 }
 
 // repeat runs a batch of sample items n times, or at least twice and until profileTime. The
-// items of a model with open inputs are all like its first sample.
+// items of a model with open or side inputs are all like its first sample.
 func (s *session) repeat(ctx context.Context, m *engine.Model, batch, n int) error {
 	rng := rand.New(rand.NewPCG(5, 6))
 	rows, out := make([]payload.Row, batch), make([]payload.Result, batch)
 	for i := range rows {
-		if s.plan.open && len(m.Samples) > 0 {
-			rows[i] = m.Samples[0]
+		if len(m.Samples) > 0 {
+			rows[i] = m.Samples[i%len(m.Samples)]
+			if s.plan.open || s.plan.side {
+				rows[i] = m.Samples[0]
+			}
 			continue
 		}
 		rows[i].Item = tensor.SampleItem(m.Inputs, rng)

@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 
-	ort "github.com/yalue/onnxruntime_go"
-
 	"sweetspot/engine"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -20,45 +18,19 @@ const maxBuffers = 4 << 30
 // plan describes how the items of a batch map to the runtime's tensors. Open makes it, and it
 // does not change.
 type plan struct {
-	in, out []tensorPort
+	in      []tensorPort // the inputs of an item, then the constants
+	items   int          // inputs of an item
+	out     []tensorPort
 	index   int    // the output that maps entries to items, or -1
 	batch   bool   // several items may run together
-	why     string // why not
+	side    bool   // an input of an item is one value for the whole batch
+	why     string // why not batch
 	open    bool   // an input has open dimensions; the rows of a run have equal shapes
 	itemIn  int64  // bytes of one item's inputs of fixed size
 	itemOut int64  // bytes of one item's outputs of fixed size
-}
 
-// tensorPort is one input or output.
-type tensorPort struct {
-	tensor.Spec
-	binding
-	batched bool // the tensor has a leading axis before Shape
-	ragged  bool // the first dimension counts entries of all items
-	// size is the size of one item in bytes, or -1 if it is only known after a run: then
-	// the runtime allocates the output.
-	size int64
-}
-
-// isScalar reports whether the tensor has no dimensions; the wrapper has another type for
-// these.
-func (p tensorPort) isScalar() bool { return !p.batched && p.Shape != nil && len(p.Shape) == 0 }
-
-// shape returns the shape of the runtime's tensor for n items.
-func (p tensorPort) shape(n int) ort.Shape {
-	if !p.batched {
-		return slices.Clone(p.Shape)
-	}
-	return append(ort.Shape{int64(n)}, p.Shape...)
-}
-
-// bytes is the size of the buffer for n items; a tensor without batch axis has a single
-// item.
-func (p tensorPort) bytes(n int) int64 {
-	if !p.batched {
-		n = 1
-	}
-	return p.size * int64(n)
+	inNames, outNames []string // of the runtime's values, by slot
+	added             []addition
 }
 
 // newPlan makes a plan and checks it for batches of size items.
@@ -66,35 +38,14 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 	if len(m.Inputs) == 0 || len(m.Outputs) == 0 {
 		return nil, errors.New("it has no inputs or no outputs")
 	}
-	if m.BatchAxis && len(m.Unbatched) > 0 {
-		return nil, fmt.Errorf("%v have no batch axis, but the model has BatchAxis", m.Unbatched)
+	p := &plan{batch: m.BatchAxis, why: m.BatchWhy, index: -1, items: len(m.Inputs)}
+	if err := p.addInputs(m); err != nil {
+		return nil, fmt.Errorf("input %w", err)
 	}
-	p := &plan{batch: m.BatchAxis, why: m.BatchWhy, index: -1}
-	for _, s := range m.Inputs {
-		in, err := newPort(s, !slices.Contains(m.Unbatched, s.Name))
-		if err != nil {
-			return nil, fmt.Errorf("input %w", err)
-		}
-		if s.Shape == nil {
-			return nil, fmt.Errorf("input %q has no known rank", s.Name)
-		}
-		p.in = append(p.in, in)
-		p.open = p.open || in.size < 0
-		p.itemIn += max(in.size, 0)
-	}
-	for i, s := range m.Outputs {
-		out, err := newOutput(s, m)
-		if err != nil {
+	for _, s := range m.Outputs {
+		if err := p.addOutput(s, m); err != nil {
 			return nil, fmt.Errorf("output %w", err)
 		}
-		if out.ragged && s.Name == m.Ragged.Index {
-			p.index = i
-		}
-		if out.size < 0 && s.Type == tensor.Float16 {
-			return nil, fmt.Errorf("output %q is FP16 with open dimensions %v, which this engine does not support", s.Name, s.Shape)
-		}
-		p.out = append(p.out, out)
-		p.itemOut += max(out.size, 0)
 	}
 	if len(m.Ragged.Outputs) > 0 && p.index < 0 {
 		return nil, fmt.Errorf("there is no output %q to map the entries of %v to items", m.Ragged.Index, m.Ragged.Outputs)
@@ -102,40 +53,76 @@ func newPlan(m *engine.Model, size int) (*plan, error) {
 	return p, p.checkSize(size)
 }
 
-// newOutput makes the port of an output. The number of entries of a ragged output is only
-// known after a run.
-func newOutput(s tensor.Spec, m *engine.Model) (tensorPort, error) {
-	if !slices.Contains(m.Ragged.Outputs, s.Name) {
-		return newPort(s, !slices.Contains(m.Unbatched, s.Name))
+func (p *plan) addInputs(m *engine.Model) error {
+	for _, s := range m.Inputs {
+		in, err := newPort(s, m)
+		if err != nil {
+			return err
+		}
+		if s.Shape == nil {
+			return fmt.Errorf("%q has no known rank", s.Name)
+		}
+		if s.Optional {
+			in.fill = m.Defaults[s.Name].Data
+		}
+		p.in = append(p.in, in)
+		p.side = p.side || p.batch && !in.batched
 	}
-	if s.Name == m.Ragged.Index && s.Type != tensor.Int64 {
-		return tensorPort{}, fmt.Errorf("%q maps entries to items and must be INT64, not %s", s.Name, s.Type)
+	for _, c := range m.Constants {
+		in, err := newPort(tensor.Spec{Name: c.Name, Type: c.Type, Shape: c.Shape}, m)
+		if err != nil {
+			return err
+		}
+		in.constant, in.fill, in.follows = true, c.Data, c.Follows
+		p.in = append(p.in, in)
 	}
-	p, err := newPort(s, false)
-	if p.isScalar() {
-		return p, fmt.Errorf("%q has no dimensions, so it cannot be ragged", s.Name)
+	for i := range p.in {
+		in := &p.in[i]
+		if err := in.checkInput(); err != nil {
+			return err
+		}
+		in.slot = i
+		p.inNames = append(p.inNames, in.Name)
+		p.open = p.open || in.size < 0
+		p.itemIn += max(in.size, 0)
 	}
-	p.ragged, p.size = true, -1
-	return p, err
+	return nil
 }
 
-func newPort(s tensor.Spec, batched bool) (tensorPort, error) {
-	p := tensorPort{Spec: s, binding: bindings[s.Type], batched: batched, size: -1}
-	if s.Type == tensor.Invalid {
-		return p, fmt.Errorf("%q has no element type", s.Name)
+func (p *plan) addOutput(s tensor.Spec, m *engine.Model) error {
+	out, err := newOutput(s, m)
+	if err != nil {
+		return err
 	}
-	if p.isScalar() && s.Type == tensor.Float16 {
-		return p, fmt.Errorf("%q is an FP16 scalar, which this engine does not support", s.Name)
+	i := len(p.out)
+	if out.ragged && s.Name == m.Ragged.Index {
+		p.index = i
 	}
-	if s.Shape == nil || !s.Fixed() {
-		return p, nil
+	out.input = slices.IndexFunc(p.in, func(in tensorPort) bool { return in.Name == s.Name })
+	out.same = slices.IndexFunc(p.out, func(o tensorPort) bool { return o.Name == s.Name })
+	p.itemOut += max(out.size, 0)
+	if out.input < 0 && out.same < 0 {
+		p.request(&out, m.ReadFrom[s.Name])
 	}
-	n := tensor.Elements(s.Shape)
-	if n < 0 || n > math.MaxInt64/8 {
-		return p, fmt.Errorf("%q has too many elements: %v", s.Name, s.Shape)
+	p.out = append(p.out, out)
+	return nil
+}
+
+// request gives the output a slot of the runtime's outputs.
+func (p *plan) request(out *tensorPort, readFrom string) {
+	out.slot = len(p.outNames)
+	switch {
+	case out.flat:
+		shape, flat := addFlat(out.Name, readFrom, out.Type)
+		p.added = append(p.added, shape, flat)
+		p.outNames = append(p.outNames, shape.output, flat.output)
+	case readFrom != "":
+		read := addRead(out.Name, readFrom, out.Type)
+		p.added = append(p.added, read)
+		p.outNames = append(p.outNames, read.output)
+	default:
+		p.outNames = append(p.outNames, out.Name)
 	}
-	p.size = n * int64(s.Type.Size())
-	return p, nil
 }
 
 // checkSize checks that the model and the memory allow a batch of n items.
@@ -161,17 +148,20 @@ func (p *plan) check(rows []payload.Row, results []payload.Result) error {
 	}
 	for k := range rows {
 		item := rows[k].Item
-		if len(item) != len(p.in) {
-			return fmt.Errorf("item %d has %d inputs, the model takes %d", k, len(item), len(p.in))
+		if len(item) != p.items {
+			return fmt.Errorf("item %d has %d inputs, the model takes %d", k, len(item), p.items)
 		}
-		for i := range p.in {
+		for i := range p.items {
 			if err := p.in[i].Check(item[i]); err != nil {
 				return fmt.Errorf("item %d: %w", k, err)
 			}
 		}
 	}
-	if p.open {
+	if p.open || p.side {
 		return p.checkEqual(rows)
 	}
 	return nil
 }
+
+// maxBytes is the largest size of one item's tensor.
+const maxBytes = math.MaxInt64 / 8

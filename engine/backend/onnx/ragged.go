@@ -18,7 +18,7 @@ func (st *state) readRaggedIndex(n int) (*raggedIndex, error) {
 	if st.plan.index < 0 {
 		return nil, nil
 	}
-	p := st.plan.out[st.plan.index]
+	p := &st.plan.out[st.plan.index]
 	_, data, err := st.output(st.plan.index, n)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (st *state) readRaggedIndex(n int) (*raggedIndex, error) {
 
 // assign splits output i, whose data has the entries of all items, by item. outputs has
 // the tensors of all items, each with width outputs.
-func (r *raggedIndex) assign(p tensorPort, i int, shape []int64, data []byte, outputs tensor.Item, width int) error {
+func (r *raggedIndex) assign(p *tensorPort, i int, shape []int64, data []byte, outputs tensor.Item, width int) error {
 	n := len(r.order)
 	if len(shape) == 0 || shape[0] != int64(n) {
 		return fmt.Errorf("output %q is %v, but the index has %d entries", p.Name, shape, n)

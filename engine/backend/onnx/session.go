@@ -3,9 +3,10 @@ package onnx
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -20,9 +21,14 @@ var errClosed = errors.New("the session is closed")
 type session struct {
 	plan      *plan
 	run       *ort.DynamicAdvancedSession // safe for concurrent use
+	borrowed  bool                        // run belongs to a probe, which destroys it
 	shared    bool
 	converted conversion
 	capacity  int // of the buffers of a new state, in items
+	log       *slog.Logger
+	// allocated means that outputs had other sizes than the model's description, so
+	// that the runtime allocates them.
+	allocated atomic.Bool
 
 	runs sync.WaitGroup // Add is called with mu held, and not after closed
 
@@ -34,8 +40,8 @@ type session struct {
 }
 
 // newSession returns a session without its loaded model.
-func newSession(p *plan, c knob.Config) *session {
-	return &session{plan: p, shared: isShared(c), capacity: max(1, c.BatchSize)}
+func newSession(p *plan, c knob.Config, log *slog.Logger) *session {
+	return &session{plan: p, shared: isShared(c), capacity: max(1, c.BatchSize), log: log}
 }
 
 func isShared(c knob.Config) bool { return c.Session != "own" }
@@ -62,17 +68,40 @@ func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Resul
 		return err
 	}
 	defer s.release(st)
-	defer st.finish()
-	if err := st.prepare(in); err != nil {
+	return s.runWith(st, in, out)
+}
+
+// runWith executes the rows. If an output has another size than the model's description
+// says, it runs again, and from then on the runtime allocates the outputs: the run is right,
+// and not what a file declares.
+func (s *session) runWith(st *state, in []payload.Row, out []payload.Result) error {
+	allocated := s.allocated.Load()
+	err := s.runOnce(st, in, out, allocated)
+	if err == nil || allocated || !isOutputMismatch(err) {
 		return err
 	}
-	if err := s.run.Run(st.in, st.out); err != nil {
-		return fmt.Errorf("run: %s", oneLine(err))
+	if err := s.runOnce(st, in, out, true); err != nil {
+		return err
+	}
+	s.allocated.Store(true)
+	s.log.Debug("outputs have other sizes than declared; the runtime allocates them from now on", "cause", err)
+	return nil
+}
+
+func (s *session) runOnce(st *state, in []payload.Row, out []payload.Result, allocated bool) error {
+	defer st.finish()
+	if err := st.prepare(in, allocated); err != nil {
+		return err
+	}
+	if len(s.plan.outNames) > 0 { // else all outputs are inputs
+		if err := s.run.Run(st.in, st.out); err != nil {
+			return plain(err, s.log)
+		}
 	}
 	// The runtime reads and writes Go memory to which the wrapper has no references:
 	// keep it alive until here.
 	runtime.KeepAlive(st)
-	return st.splitOutputs(len(in), out)
+	return st.splitOutputs(in, out)
 }
 
 // Close waits for the runs in flight, frees the model and returns its memory to the system.
@@ -88,8 +117,10 @@ func (s *session) Close() error {
 			st.free()
 		}
 		s.idle = nil
-		err = s.run.Destroy()
-		trimHeap()
+		if !s.borrowed {
+			err = s.run.Destroy()
+			trimHeap()
+		}
 	})
 	return err
 }

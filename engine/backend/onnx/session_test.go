@@ -171,10 +171,10 @@ func TestOutputsWithoutBatchAxis(t *testing.T) {
 	if diff := cmp.Diff([]int64{2, 2}, got.Shape); diff != "" {
 		t.Errorf("whole output: %s", diff)
 	}
-	m.Outputs[0].Shape = []int64{-1}
-	err = open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
-	if err == nil || !strings.Contains(err.Error(), `output "places" has 2 dimensions, expected 1`) {
-		t.Errorf("wrong rank: %v", err)
+	m.Outputs[0].Shape = []int64{-1} // the run is right, not the description
+	got = run(t, open(t, m, config(1)), item)[0].Outputs[0]
+	if diff := cmp.Diff([]int64{2, 2}, got.Shape); diff != "" {
+		t.Errorf("an output of another rank: %s", diff)
 	}
 	m.Outputs[0] = spec("places", tensor.Float32, 2, -1)
 	err = open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
@@ -231,7 +231,7 @@ func TestRunFailsInRuntime(t *testing.T) {
 	bad := tensor.Item{{Type: tensor.Int64, Shape: []int64{2}, Data: append([]byte{99}, make([]byte, 15)...)}}
 	for range 3 {
 		err := s.Run(t.Context(), payload.OfItems(good[0], bad), make([]payload.Result, 2))
-		if err == nil || !strings.Contains(err.Error(), "out of data bounds") {
+		if err == nil || !strings.Contains(err.Error(), "an index is 99, and the table has -10 to 9") {
 			t.Fatalf("Run = %v", err)
 		}
 		if got := run(t, s, good...); !cmp.Equal(got[1].Outputs[0].Data, good[1][0].Data) {
@@ -346,7 +346,7 @@ func TestPrepareAllocatesNothing(t *testing.T) {
 	}
 	defer s.release(warm)
 	if n := testing.AllocsPerRun(100, func() {
-		if err := warm.prepare(rows); err != nil {
+		if err := warm.prepare(rows, false); err != nil {
 			t.Fatal(err)
 		}
 		warm.finish()

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 
@@ -19,37 +20,53 @@ type state struct {
 	// bufIn and bufOut are nil until the first run. Elements are nil for scalars and
 	// for outputs that the runtime allocates.
 	bufIn, bufOut [][]byte
-	views         map[int]view
+	views         map[viewKey]view
 	open          openViews // of a model with open inputs, instead of views
 
-	// in and out are the values of the current run. The run sets the elements of out
-	// that are nil in the view.
+	// in and out are the values of the current run, by slot. The run sets the elements
+	// of out that are nil in the view.
 	in, out []ort.Value
 	current view
 }
 
-// view has the tensors over the buffers for one batch size.
+// viewKey is what a view depends on: the batch size, and whether the runtime allocates all
+// outputs that the wrapper can take from it.
+type viewKey struct {
+	n         int
+	allocated bool
+}
+
+// view has the tensors over the buffers.
 type view struct{ in, out []ort.Value }
 
 // prepare copies the rows into the buffers and sets in and out for a run. It allocates only
-// for a new batch size, and for scalars.
-func (st *state) prepare(rows []payload.Row) error {
+// for a new view, and for scalars.
+func (st *state) prepare(rows []payload.Row, allocated bool) error {
 	n := len(rows)
 	if st.bufIn == nil || n > st.capacity {
 		st.grow(max(n, st.capacity))
 	}
-	if st.plan.open {
-		return st.prepareOpen(rows)
-	}
-	v, ok := st.views[n]
-	if !ok {
-		var err error
-		if v, err = st.newView(n); err != nil {
-			return err
-		}
-		st.views[n] = v
+	v, err := st.viewFor(viewKey{n, allocated}, rows[0].Item)
+	if err != nil {
+		return err
 	}
 	return st.set(v, rows)
+}
+
+// viewFor returns the view for rows like item.
+func (st *state) viewFor(key viewKey, item tensor.Item) (view, error) {
+	if st.plan.open {
+		return st.openView(key, item)
+	}
+	v, ok := st.views[key]
+	if !ok {
+		var err error
+		if v, err = st.newView(key, item); err != nil {
+			return view{}, err
+		}
+		st.views[key] = v
+	}
+	return v, nil
 }
 
 // set copies the rows into the buffers and makes v the view of the run.
@@ -58,30 +75,60 @@ func (st *state) set(v view, rows []payload.Row) error {
 	st.current = v
 	st.in = append(st.in[:0], v.in...)
 	st.out = append(st.out[:0], v.out...)
-	return st.scalars(rows[0].Item)
+	return st.scalars(rows)
 }
 
-// assemble copies the rows into the buffers, one after the other.
+// assemble copies the rows into the buffers, one after the other or interleaved. The rows of
+// a batch have the same side inputs.
 func (st *state) assemble(rows []payload.Row) {
 	for i, buf := range st.bufIn {
-		for k := range rows {
-			buf = buf[copy(buf, rows[k].Item[i].Data):]
-		}
-	}
-}
-
-// scalars makes the values without dimensions; a batch with such a value has a single item.
-func (st *state) scalars(item tensor.Item) (err error) {
-	for i, p := range st.plan.in {
-		if p.isScalar() {
-			if st.in[i], err = p.binding.scalar(item[i].Data); err != nil {
-				return fmt.Errorf("input %q: %s", p.Name, oneLine(err))
+		p := &st.plan.in[i]
+		switch {
+		case buf == nil || p.constant && (!p.batched || p.follows != nil): // it is there already
+		case !p.batched:
+			copy(buf, p.value(&rows[0].Item[i]))
+		case p.axis == 0:
+			for k := range rows {
+				buf = buf[copy(buf, st.valueOf(rows, k, i)):]
+			}
+		default:
+			for k := range rows {
+				interleave(buf, st.valueOf(rows, k, i), int(tensor.Elements(p.itemShape(rows[k].Item, i)[:p.axis])), k, len(rows))
 			}
 		}
 	}
-	for i, p := range st.plan.out {
-		if p.isScalar() {
-			if st.out[i], err = p.binding.scalar(make([]byte, p.size)); err != nil {
+}
+
+// valueOf returns the bytes of input i of row k.
+func (st *state) valueOf(rows []payload.Row, k, i int) []byte {
+	p := &st.plan.in[i]
+	switch {
+	case !p.constant:
+		return p.value(&rows[k].Item[i])
+	case p.follows == nil:
+		return p.fill
+	}
+	return bytes.Repeat(p.fill, int(tensor.Elements(p.itemShape(rows[k].Item, i))))
+}
+
+// scalars makes the values without dimensions, and those with texts.
+func (st *state) scalars(rows []payload.Row) (err error) {
+	for i := range st.plan.in {
+		p := &st.plan.in[i]
+		switch {
+		case p.isText():
+			st.in[p.slot], err = st.texts(rows, i)
+		case p.isScalar() && !p.constant:
+			st.in[p.slot], err = p.binding.scalar(p.value(&rows[0].Item[i]))
+		}
+		if err != nil {
+			return fmt.Errorf("input %q: %s", p.Name, oneLine(err))
+		}
+	}
+	for i := range st.plan.out {
+		p := &st.plan.out[i]
+		if p.isScalar() && p.slot >= 0 && !p.flat && !p.isText() {
+			if st.out[p.slot], err = p.binding.scalar(make([]byte, p.size)); err != nil {
 				return fmt.Errorf("output %q: %s", p.Name, oneLine(err))
 			}
 		}
@@ -93,46 +140,55 @@ func (st *state) scalars(item tensor.Item) (err error) {
 func (st *state) grow(n int) {
 	st.free()
 	st.capacity = n
-	st.views = map[int]view{}
+	st.views = map[viewKey]view{}
 	st.bufIn, st.bufOut = buffers(st.plan.in, n), buffers(st.plan.out, n)
+	for i := range st.plan.in {
+		if p := &st.plan.in[i]; p.constant && !p.batched && p.follows == nil && !p.isText() {
+			copy(st.bufIn[i], p.fill)
+		}
+	}
 }
 
 func buffers(ports []tensorPort, n int) [][]byte {
 	out := make([][]byte, len(ports))
-	for i, p := range ports {
-		if p.size >= 0 && !p.isScalar() {
+	for i := range ports {
+		p := &ports[i]
+		if p.size >= 0 && p.slot >= 0 && !p.isScalar() && !p.flat && !p.isText() {
 			out[i] = make([]byte, max(1, p.bytes(n))) // the wrapper needs a byte even for no elements
 		}
 	}
 	return out
 }
 
-// newView makes the view of the first n items.
-func (st *state) newView(n int) (view, error) {
-	in, err := values(st.plan.in, st.bufIn, n)
+// newView makes the view for rows like item.
+func (st *state) newView(key viewKey, item tensor.Item) (view, error) {
+	in, err := st.inputValues(key.n, item)
 	if err != nil {
-		return view{}, fmt.Errorf("input %w", err)
+		return view{}, err
 	}
-	out, err := values(st.plan.out, st.bufOut, n)
+	out, err := st.outputValues(key)
 	if err != nil {
 		destroy(in)
-		return view{}, fmt.Errorf("output %w", err)
+		return view{}, err
 	}
 	return view{in, out}, nil
 }
 
-func values(ports []tensorPort, bufs [][]byte, n int) ([]ort.Value, error) {
-	out := make([]ort.Value, len(ports))
-	for i, p := range ports {
-		if bufs[i] == nil {
+// outputValues makes the values of the outputs that have a buffer, by slot. The runtime
+// allocates those that are nil.
+func (st *state) outputValues(key viewKey) ([]ort.Value, error) {
+	out := make([]ort.Value, len(st.plan.outNames))
+	for i := range st.plan.out {
+		p := &st.plan.out[i]
+		if st.bufOut[i] == nil || key.allocated && !p.isHalf() {
 			continue
 		}
-		v, err := ort.NewCustomDataTensor(p.shape(n), bufs[i][:max(1, p.bytes(n))], p.elem)
+		v, err := ort.NewCustomDataTensor(p.shape(key.n), st.bufOut[i][:max(1, p.bytes(key.n))], p.elem)
 		if err != nil {
 			destroy(out)
-			return nil, fmt.Errorf("%q: %s", p.Name, oneLine(err))
+			return nil, fmt.Errorf("output %q: %s", p.Name, oneLine(err))
 		}
-		out[i] = v
+		out[p.slot] = v
 	}
 	return out, nil
 }
@@ -172,70 +228,4 @@ func destroy(values []ort.Value) {
 			v.Destroy()
 		}
 	}
-}
-
-// splitOutputs splits the outputs by item. The results own their bytes.
-func (st *state) splitOutputs(n int, results []payload.Result) error {
-	width := len(st.plan.out)
-	outputs := make(tensor.Item, n*width)
-	index, err := st.readRaggedIndex(n)
-	if err != nil {
-		return err
-	}
-	for i, p := range st.plan.out {
-		shape, data, err := st.output(i, n)
-		if err != nil {
-			return err
-		}
-		if p.ragged {
-			if err := index.assign(p, i, shape, data, outputs, width); err != nil {
-				return err
-			}
-			continue
-		}
-		if p.batched {
-			shape = shape[1:]
-		}
-		size := len(data) / n
-		for k := range n {
-			one := data[k*size : (k+1)*size : (k+1)*size]
-			outputs[k*width+i] = tensor.Tensor{Type: p.Type, Shape: shape, Data: one}
-		}
-	}
-	for k := range results {
-		results[k] = payload.Result{Outputs: outputs[k*width : (k+1)*width : (k+1)*width]}
-	}
-	return nil
-}
-
-// output returns the shape and the data of output i. No later run changes the data.
-func (st *state) output(i, n int) ([]int64, []byte, error) {
-	p := st.plan.out[i]
-	if buf := st.bufOut[i]; buf != nil {
-		return p.shape(n), append([]byte(nil), buf[:p.bytes(n)]...), nil
-	}
-	v := st.out[i]
-	data, ok := p.bytesOf(v)
-	if !ok {
-		return nil, nil, fmt.Errorf("output %q is not %s: the runtime returned a %T", p.Name, p.Type, v)
-	}
-	shape := append([]int64{}, v.GetShape()...)
-	rank := len(p.Shape)
-	if p.batched {
-		rank++
-		if len(shape) == 0 || shape[0] != int64(n) {
-			return nil, nil, fmt.Errorf("outputs have no batch dimension: %s is %v for %s", p.Name, shape, count(n, "item"))
-		}
-	}
-	if p.Shape != nil && len(shape) != rank {
-		return nil, nil, fmt.Errorf("output %q has %s, expected %d", p.Name, count(len(shape), "dimension"), rank)
-	}
-	return shape, data, nil
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -46,11 +46,11 @@ func TestBuilder(t *testing.T) {
 	}
 	open := []onnxgraph.Dim{{Size: -1, Name: "N"}, {Size: 4}}
 	want := &onnxgraph.Info{
-		Producer: "sweetspot", Opset: 17, Nodes: 4, Parameters: 100*4 + 1 + 1 + 2,
+		Producer: "sweetspot", IR: 8, Opset: 17, Nodes: 4, Parameters: 100*4 + 1 + 1 + 2,
 		Inputs: []onnxgraph.Value{{Name: "x", Kind: "tensor", Elem: float, Dims: open}},
 		Outputs: []onnxgraph.Value{
-			{Name: "middle", Kind: "tensor", Elem: float, Dims: open},
-			{Name: "y", Kind: "tensor", Elem: float, Dims: []onnxgraph.Dim{{Size: 1}, {Size: 4}}},
+			{Name: "middle", Kind: "tensor", Elem: float, Dims: open, From: []string{"x"}},
+			{Name: "y", Kind: "tensor", Elem: float, Dims: []onnxgraph.Dim{{Size: 1}, {Size: 4}}, From: []string{"x"}},
 		},
 	}
 	if diff := cmp.Diff(want, info); diff != "" {

@@ -78,7 +78,7 @@ func TestModelsRun(t *testing.T) {
 			if net.FLOPs != ref.FLOPs || net.FLOPsPerRow != ref.FLOPsPerRow {
 				t.Errorf("%d FLOPs and %d per row are documented, the evaluator counted %d and %d", net.FLOPs, net.FLOPsPerRow, ref.FLOPs, ref.FLOPsPerRow)
 			}
-			m := openBuiltin(t, net.Name)
+			m := openBuiltin(t, net)
 			items := sequence(m.Inputs, 2)
 			full := runItems(t, b, m, items, knob.FullPrecision)
 			half := runItems(t, b, m, items, knob.HalfPrecision)
@@ -118,9 +118,10 @@ func (r outputReference) check(t *testing.T, name string, got []float64) {
 	}
 }
 
-func openBuiltin(t *testing.T, name string) *engine.Model {
+// openBuiltin opens a model with its default sizes.
+func openBuiltin(t *testing.T, net builtin.Model) *engine.Model {
 	t.Helper()
-	m, err := catalog.Open(t.Context(), "builtin:"+name, catalog.Options{})
+	m, err := catalog.Open(t.Context(), "builtin:"+net.Name, catalog.Options{Shapes: net.Shapes})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,13 +23,24 @@ func (t *Target) tryBodies(ctx context.Context) error {
 	begin := time.Now()
 	for i, b := range c.Bodies {
 		if err := t.sendBody(ctx, c.Path, c.Header, b.Type, b.Data); err != nil {
-			return fmt.Errorf("the engine does not answer request body %d of %d: %w", i+1, len(c.Bodies), err)
+			return fmt.Errorf("the engine does not answer %s: %w", t.bodyName(b, i), err)
 		}
 		if time.Since(begin) > time.Second {
 			return nil // with a slow model not all bodies are tried
 		}
 	}
 	return nil
+}
+
+// bodyName returns the name of body i: that of its file, if it has one.
+func (t *Target) bodyName(b load.Body, i int) string {
+	switch {
+	case b.Name != "":
+		return b.Name
+	case t.cfg.Bodies == nil:
+		return "a request body made for the model's inputs"
+	}
+	return fmt.Sprintf("request body %d of %d", i+1, len(t.cfg.Bodies))
 }
 
 func (t *Target) sendBody(ctx context.Context, path string, header [][2]string, kind string, body []byte) error {

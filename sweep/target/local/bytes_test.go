@@ -86,8 +86,8 @@ func startBytes(t *testing.T, texts ...string) (*local.Target, error) {
 		t.Fatal(err)
 	}
 	var bodies []load.Body
-	for _, text := range texts {
-		bodies = append(bodies, load.Body{Type: "text/plain", Data: []byte(text)})
+	for i, text := range texts {
+		bodies = append(bodies, load.Body{Type: "text/plain", Data: []byte(text), Name: fmt.Sprintf("%d-%s.txt", i+1, text)})
 	}
 	start := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
 	return local.Start(t.Context(), local.Config{
@@ -136,6 +136,9 @@ func TestSweepOfBytes(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	if info, err := target.Info(t.Context()); err != nil || info.Model.LargestBody != int64(len("stream two three")) {
+		t.Errorf("largest body %d, %v", info.Model.LargestBody, err)
+	}
 	trials := sweepBytes(t, target)
 	if len(trials) < 2 {
 		t.Fatalf("%d trials", len(trials))
@@ -181,6 +184,9 @@ func TestSweepWhileSessionsDie(t *testing.T) {
 func TestBodiesOfBytes(t *testing.T) {
 	if _, err := startBytes(t, "die"); err == nil || !strings.Contains(err.Error(), "by request") {
 		t.Errorf("a body that kills: %v", err)
+	}
+	if _, err := startBytes(t, "fine", "fail"); err == nil || !strings.HasPrefix(err.Error(), "the engine does not answer 2-fail.txt: ") {
+		t.Errorf("a file that fails: %v", err)
 	}
 	if _, err := startBytes(t); err == nil || !strings.Contains(err.Error(), "--input") {
 		t.Errorf("no bodies: %v", err)

@@ -34,14 +34,14 @@ func bodies(m control.Model, seed uint64) ([]load.Body, error) {
 	var out []load.Body
 	if !s.Open() {
 		for _, b := range handler.Bodies(m.Inputs, distinct, seed) {
-			out = append(out, load.Body(b))
+			out = append(out, load.Body{Type: b.Type, Data: b.Data})
 		}
 		return out, nil
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for size := 0; len(out) < distinct || len(out) < mixed && size < mixedBytes; {
 		b := handler.BodyOf(m.Inputs, s.Item(rng))
-		out = append(out, load.Body(b))
+		out = append(out, load.Body{Type: b.Type, Data: b.Data})
 		size += len(b.Data)
 	}
 	return out, nil

@@ -37,6 +37,9 @@ type Config struct {
 	Seed    uint64             // of random bodies
 	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
 	Timeout time.Duration      // of requests; 0 is the timeout of the SLA, and 30 s for live load
+	// MaxRequestSize is what the command tells the child to take, in bytes; 0 if nothing. It
+	// is only reported.
+	MaxRequestSize int64
 }
 
 // Target is a running child.
@@ -101,16 +104,15 @@ func (t *Target) startChild(ctx context.Context) error {
 		c.stop()
 		return fmt.Errorf("options: asked for %s, the engine runs with %s", asked.Describe(), in.Describe())
 	}
-	t.child, t.client, t.info = c, cl, t.infoOf(info)
-	t.simulated = info.Models[0].Simulated
-	t.ranSettings = map[knob.Settings]bool{}
-	t.noteInForce(t.info.Current)
+	t.child, t.client, t.simulated = c, cl, info.Models[0].Simulated
 	if t.baseConfig, err = t.loadConfig(info.Models[0]); err != nil {
 		c.stop()
 		return err
 	}
 	t.bodies = bodyLengths(info.Models[0], t.baseConfig.Bodies)
-	t.info.Model.Bodies = t.bodies
+	t.info = t.infoOf(info)
+	t.ranSettings = map[knob.Settings]bool{}
+	t.noteInForce(t.info.Current)
 	t.startMonitor()
 	return nil
 }
@@ -159,6 +161,10 @@ func (t *Target) infoOf(in control.Info) sweep.Info {
 			out.Limits.Own = append(out.Limits.Own, k)
 		}
 	}
+	out.Model.Bodies, out.Model.MaxRequestSize = t.bodies, t.cfg.MaxRequestSize
+	for _, b := range t.baseConfig.Bodies {
+		out.Model.LargestBody = max(out.Model.LargestBody, int64(len(b.Data)))
+	}
 	return out
 }
 
@@ -168,8 +174,8 @@ func describe(in control.Info) sweep.Info {
 	return sweep.Info{
 		Model: sweep.ModelInfo{
 			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
-			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs,
-			Padding: m.Padding, Lengths: lengthsText(m),
+			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
+			Warnings: m.Warnings, Padding: m.Padding, Lengths: lengthsText(m),
 		},
 		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
 		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
@@ -214,7 +220,6 @@ func (t *Target) Info(ctx context.Context) (sweep.Info, error) {
 		return sweep.Info{}, err
 	}
 	t.info = t.infoOf(info)
-	t.info.Model.Bodies = t.bodies
 	return t.info, nil
 }
 

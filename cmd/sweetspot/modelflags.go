@@ -15,22 +15,32 @@ import (
 	"sweetspot/sweep/plan"
 )
 
-// lengthFlags say how open dimensions of a model are treated.
-type lengthFlags struct {
+// modelFlags say what the inputs of a model are: open dimensions, constants, the batch axis.
+type modelFlags struct {
 	shapes  []string
+	consts  []string
+	noBatch bool
 	pads    []string
 	buckets string
+	input   string // bodies that verify the model; see bindInput
 }
 
-func (f *lengthFlags) bind(fs *pflag.FlagSet) {
+func (f *modelFlags) bind(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.shapes, "shape", nil,
 		"open dimensions of an input, batch axis left out: NAME=1x128 fixes them; NAME=8..128 or NAME=@FILE (a length a line) leaves them open and mixes made requests")
+	fs.StringArrayVar(&f.consts, "value", nil, "constant for an input that requests then leave out: NAME=0, or NAME=1,3,224,224 for several elements")
+	fs.BoolVar(&f.noBatch, "no-batch", false, "no dimension is a batch: items run one at a time, with all dimensions of the inputs")
 	fs.StringArrayVar(&f.pads, "pad", nil, "pad inputs to one length in a batch: NAME=VALUE, such as input_ids=0,attention_mask=0 (default: batches run by equal shape)")
 	fs.StringVar(&f.buckets, "buckets", "", "lengths to pad to: 16,32,64 or 16-128*2 (default: the longest of a batch)")
 }
 
+// bindInput binds --input for a process that opens models and sends no load.
+func (f *modelFlags) bindInput(fs *pflag.FlagSet) {
+	fs.StringVar(&f.input, "input", "", "file or folder of request bodies that verify and warm the model (default: made from its inputs)")
+}
+
 // options reads the flags for opening a model.
-func (f *lengthFlags) options() (catalog.Options, error) {
+func (f *modelFlags) options() (catalog.Options, error) {
 	o := catalog.Options{Shapes: map[string][]int64{}, Lengths: map[string]lengths.Shape{}}
 	for _, text := range f.shapes {
 		name, s, err := lengths.ParseFlag(text, os.ReadFile)
@@ -43,7 +53,24 @@ func (f *lengthFlags) options() (catalog.Options, error) {
 			o.Lengths[name] = s
 		}
 	}
-	var err error
+	o.NoBatch = f.noBatch
+	bodies, err := readBodies(f.input)
+	if err != nil {
+		return o, err
+	}
+	for _, b := range bodies {
+		o.Bodies = append(o.Bodies, catalog.Body{Name: b.Name, Type: b.Type, Data: b.Data})
+	}
+	for _, text := range f.consts {
+		name, numbers, err := catalog.ParseValue(text)
+		if err != nil {
+			return o, err
+		}
+		if o.Values == nil {
+			o.Values = map[string]string{}
+		}
+		o.Values[name] = numbers
+	}
 	if o.Pad, err = f.padding(); err != nil {
 		return o, err
 	}
@@ -59,7 +86,7 @@ func (f *lengthFlags) options() (catalog.Options, error) {
 }
 
 // padding reads NAME=VALUE pairs, several in one flag joined by commas.
-func (f *lengthFlags) padding() (map[string]float64, error) {
+func (f *modelFlags) padding() (map[string]float64, error) {
 	var out map[string]float64
 	for _, text := range f.pads {
 		for part := range strings.SplitSeq(text, ",") {
@@ -78,7 +105,7 @@ func (f *lengthFlags) padding() (map[string]float64, error) {
 }
 
 // overlay puts the flags that were given over a plan.
-func (f *lengthFlags) overlay(p *plan.Plan) error {
+func (f *modelFlags) overlay(p *plan.Plan) error {
 	o, err := f.options()
 	if err != nil && (f.buckets == "" || len(p.Pad) == 0 || len(o.Buckets) == 0) {
 		return err // else the plan says with what
@@ -98,6 +125,11 @@ func (f *lengthFlags) overlay(p *plan.Plan) error {
 	if len(p.Shapes) == 0 {
 		p.Shapes = nil
 	}
+	if len(o.Values) > 0 {
+		p.Values = cloneMap(p.Values)
+		maps.Copy(p.Values, o.Values)
+	}
+	p.NoBatch = p.NoBatch || f.noBatch
 	if len(o.Pad) > 0 {
 		p.Pad = o.Pad
 	}
@@ -107,14 +139,23 @@ func (f *lengthFlags) overlay(p *plan.Plan) error {
 	return nil
 }
 
-// lengthArgs are the flags of the engine child for a plan.
-func lengthArgs(p plan.Plan) []string {
+// modelArgs are the flags of the engine child for a plan.
+func modelArgs(p plan.Plan) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(p.Shapes)) {
 		out = append(out, "--shape="+name+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Shapes[name]), " ", "x"), "[]"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Lengths)) {
 		out = append(out, "--shape="+name+"="+p.Lengths[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Values)) {
+		out = append(out, "--value="+name+"="+p.Values[name])
+	}
+	if p.Input != "" {
+		out = append(out, "--input="+p.Input)
+	}
+	if p.NoBatch {
+		out = append(out, "--no-batch")
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Pad)) {
 		out = append(out, "--pad="+name+"="+strconv.FormatFloat(p.Pad[name], 'g', -1, 64))

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package monitor
+
+// ResetPeak does nothing: this system cannot do it.
+func ResetPeak() {}
