@@ -38,15 +38,19 @@ const (
 
 // styles are ranges of made-up numbers without bounds, from varied to careful: not every
 // number is a legal index, rate or size, and the graph may not prove which are. nil means the
-// default for the type.
-var styles = []struct{ integers, floats *tensor.Range }{
-	{&tensor.Range{Max: 255}, nil},
-	{&tensor.Range{Max: 9}, nil},
-	{nil, nil},
-	{nil, &tensor.Range{Max: 1}},
-	{&tensor.Range{}, &tensor.Range{}},
-	{&tensor.Range{Min: 1, Max: 1}, &tensor.Range{Min: 1, Max: 1}},
+// default for the type. sizes are for integers that may be a size, a step or a count: a
+// large one would need more memory than there is, and ONNX Runtime divides by some without a
+// check, so that 0 would end the process. For the same reason 0 comes late for the others.
+var styles = []struct{ integers, floats, sizes *tensor.Range }{
+	{&tensor.Range{Min: 1, Max: 255}, nil, one},
+	{&tensor.Range{Min: 1, Max: 9}, nil, &tensor.Range{Min: 1, Max: 4}},
+	{&tensor.Range{Max: 1}, nil, one},
+	{&tensor.Range{Max: 1}, &tensor.Range{Max: 1}, one},
+	{&tensor.Range{}, &tensor.Range{}, one},
+	{one, one, one},
 }
+
+var one = &tensor.Range{Min: 1, Max: 1}
 
 // findBodies returns the items of the bodies that run, as examples; none if none does. Beside a
 // single one, or if no two are alike, there are made-up ones like the first.
@@ -105,19 +109,19 @@ func sameRange(a, b tensor.Spec) bool {
 }
 
 // withStyle returns specs with the ranges of a style, within the bounds. Inputs whose range
-// the graph proves keep it in all styles but the last ones, which have a single value. An
-// input of few dimensions without a batch axis may be a size, and a large one would need more
-// memory than there is.
+// the graph proves keep it in all styles but the last ones, which have a single value.
 func (l *layout) withStyle(specs []tensor.Spec, style int) []tensor.Spec {
 	out := slices.Clone(specs)
 	for i := range out {
 		s := &out[i]
 		r := styles[style].integers
-		if s.Type.IsFloat() {
+		switch {
+		case s.Type.IsFloat():
 			r = styles[style].floats
-		}
-		if l.inputs[i].axis < 0 && len(s.Shape) < 2 && r != nil && r.Max > 1 {
+		case s.IsNamed() && r.Min < r.Max:
 			r = nil
+		case l.inputs[i].axis < 0 && len(s.Shape) < 2 && s.Type != tensor.Bool:
+			r = styles[style].sizes
 		}
 		switch {
 		case r == nil || s.Type == tensor.Bool && r.Min < r.Max || s.Bounded && r.Min < r.Max:

@@ -171,6 +171,10 @@ func (s Spec) clamp(v float64) float64 {
 	return v
 }
 
+// IsNamed reports whether the name of an integer input says what values it usually has: ones
+// for a mask, zeros for a segment.
+func (s Spec) IsNamed() bool { return !s.Type.IsFloat() && (s.isMask() || isSegment(s.Name)) }
+
 // isMask guesses by its name whether an input is a mask of zeros and ones. A range that is
 // known to be wider says otherwise.
 func (s Spec) isMask() bool {

@@ -45,8 +45,8 @@ func TestBodies(t *testing.T) {
 	if bodyLengths(textModel("8"), []load.Body{{Data: []byte("{")}}) != nil {
 		t.Error("the lengths of a body that cannot be decoded are found")
 	}
-	if _, err := bodies(textModel("0"), 1); err == nil {
-		t.Error("lengths of 0 are accepted")
+	if _, err := bodies(textModel("-1"), 1); err == nil {
+		t.Error("lengths of -1 are accepted")
 	}
 }
 
