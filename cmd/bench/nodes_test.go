@@ -29,8 +29,10 @@ func TestNodes(t *testing.T) {
 	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right"}, names); diff != "" {
 		t.Fatalf("figures (-want +got):\n%s", diff)
 	}
-	if wrong, share := fields["nodes.wrong"][1], fields["nodes.right"][1]; wrong != "0" || share < ".95" && share < "0.95" {
-		t.Errorf("%s wrong, share of right answers %s", wrong, share)
+	for _, name := range names {
+		if status := fields[name][4]; status != "ok" {
+			t.Errorf("%s: %s", name, strings.Join(fields[name], " "))
+		}
 	}
 }
 
@@ -84,8 +86,8 @@ func TestNodeOutcomes(t *testing.T) {
 	writeNodeTest(t, root, "b_deviates", nodeModel(t, "Neg"), map[string]*onnxpb.TensorProto{"input_0": in, "output_0": in})
 	writeNodeTest(t, root, "c_random", nodeModel(t, "RandomUniformLike"), map[string]*onnxpb.TensorProto{"input_0": in, "output_0": negated})
 	writeNodeTest(t, root, "d_unloaded", nodeModel(t, "Teleport"), map[string]*onnxpb.TensorProto{"input_0": in, "output_0": in})
-	text := &onnxpb.TensorProto{DataType: int32(onnxpb.TensorProto_STRING), Dims: []int64{1}, StringData: [][]byte{[]byte("a")}}
-	writeNodeTest(t, root, "e_refused", nodeModel(t, "Neg"), map[string]*onnxpb.TensorProto{"input_0": text, "output_0": in})
+	number := &onnxpb.TensorProto{DataType: int32(onnxpb.TensorProto_COMPLEX64), Dims: []int64{1}, RawData: make([]byte, 8)}
+	writeNodeTest(t, root, "e_refused", nodeModel(t, "Neg"), map[string]*onnxpb.TensorProto{"input_0": number, "output_0": in})
 	tests, err := findNodeTests()
 	if err != nil {
 		t.Fatal(err)
@@ -103,14 +105,14 @@ func TestNodeOutcomes(t *testing.T) {
 		{"node/b_deviates", deviates, "the runtime alone has the same values as the answer, not the expected ones"},
 		{"node/c_random", deviates, "the runtime's values differ from run to run"},
 		{"node/d_unloaded", unloaded, got[3].Why}, // the runtime's words
-		{"node/e_refused", refused, "no body can have values of type string"},
+		{"node/e_refused", refused, "no body can have values of type complex64"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !strings.Contains(got[3].Why, "Teleport") && !strings.Contains(got[3].Why, "Load model") {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	var printed strings.Builder
 	printNodes(&printed, append(got, nodeResult{"node/f", wrong, "value 0 is 1, expected 2"}))
-	for _, want := range []string{"node                       1       1         2       1           1\n", "    1 no body can have values of type string\n", "wrong: node/f: value 0 is 1, expected 2\n"} {
+	for _, want := range []string{"node                       1       1         2       1           1\n", "    1 no body can have values of type complex64\n", "wrong: node/f: value 0 is 1, expected 2\n"} {
 		if !strings.Contains(printed.String(), want) {
 			t.Errorf("printed\n%swithout %q", printed.String(), want)
 		}
@@ -156,6 +158,12 @@ func TestCompareTensors(t *testing.T) {
 		{"a leading axis of 1", floats([]int64{1, 2}, 1, 2), floats(two, 1, 2), ""},
 		{"another shape", floats([]int64{2, 1}, 1, 2), floats(two, 1, 2), "shape [2], expected [2 1]"},
 		{"another type", floats(two, 1, 2), tensor.Tensor{Type: tensor.Int32, Shape: two, Data: make([]byte, 8)}, "type INT32, expected FP32"},
+		{
+			"texts",
+			tensor.Tensor{Type: tensor.String, Shape: two, Data: tensor.JoinTexts([]string{"a", "b"})},
+			tensor.Tensor{Type: tensor.String, Shape: two, Data: tensor.JoinTexts([]string{"a", "c"})},
+			"texts ",
+		},
 		{"too short", floats(two, 1, 2), tensor.Tensor{Type: tensor.Float32, Shape: two, Data: make([]byte, 4)}, "4 bytes, expected 8"},
 		{
 			"integers",

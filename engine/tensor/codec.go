@@ -121,19 +121,3 @@ func AppendBFloat16(dst []byte, v float32) []byte {
 	}
 	return little.AppendUint16(dst, uint16((bits+0x7fff+bits>>16&1)>>16))
 }
-
-// FiniteFloat32s reports whether no FP32 in data is NaN or infinite, which means that its
-// exponent is all ones. The length of data is a multiple of 4. It checks two numbers at a
-// time: adding one to such an exponent sets the cleared sign bit above it.
-func FiniteFloat32s(data []byte) bool {
-	const exponents, ones, signs = 0x7f800000_7f800000, 0x00800000_00800000, 0x80000000_80000000
-	var carry uint64
-	for len(data) >= 8 {
-		carry |= little.Uint64(data)&exponents + ones
-		data = data[8:]
-	}
-	if len(data) == 4 {
-		carry |= uint64(little.Uint32(data))&exponents + ones
-	}
-	return carry&signs == 0
-}

@@ -131,31 +131,6 @@ func TestCodecRefusesOtherTypes(t *testing.T) {
 	}
 }
 
-func TestFiniteFloat32s(t *testing.T) {
-	nan, inf, most := float32(math.NaN()), float32(math.Inf(-1)), float32(math.MaxFloat32)
-	for _, tc := range []struct {
-		v    []float32
-		want bool
-	}{
-		{nil, true},
-		{[]float32{0}, true},
-		{[]float32{-most, most, 1e-45}, true},
-		{[]float32{nan}, false},
-		{[]float32{1, inf}, false},
-		{[]float32{inf, 1}, false},
-		{[]float32{1, 2, nan}, false},
-		{[]float32{-most, nan, -most, -most}, false},
-	} {
-		var data []byte
-		for _, v := range tc.v {
-			data = tensor.AppendFloat32(data, v)
-		}
-		if got := tensor.FiniteFloat32s(data); got != tc.want {
-			t.Errorf("FiniteFloat32s(%v) = %t", tc.v, got)
-		}
-	}
-}
-
 // FuzzCodec reads any bytes as every type and writes them again: the bytes are
 // the same, except for the payload of a NaN, and all ways to read one give the same value.
 func FuzzCodec(f *testing.F) {
@@ -171,15 +146,6 @@ func FuzzCodec(f *testing.F) {
 			for i, v := range numbers {
 				checkElement(t, typ, data, i, v)
 			}
-		}
-		data = data[:len(data)/4*4]
-		finite := true
-		for i := range len(data) / 4 {
-			v := tensor.Float32At(data, i)
-			finite = finite && v-v == 0
-		}
-		if got := tensor.FiniteFloat32s(data); got != finite {
-			t.Errorf("FiniteFloat32s(% x) = %t", data, got)
 		}
 	})
 }
