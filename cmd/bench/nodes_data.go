@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"sweetspot/engine/onnxgraph/onnxpb"
@@ -98,24 +99,68 @@ func (t nodeTest) values() (in, out []namedTensor, err error) {
 func (t nodeTest) read(kind string, values []*onnxpb.ValueInfoProto) ([]namedTensor, error) {
 	var out []namedTensor
 	for i, v := range values {
-		if _, ok := v.GetType().GetValue().(*onnxpb.TypeProto_TensorType); !ok {
+		file := filepath.Join(t.data, fmt.Sprintf("%s_%d.pb", kind, i))
+		x, err := readTensor(file, v.GetType())
+		if errors.Is(err, errNoTensor) {
 			return nil, unreadable{"an " + kind + " that is no tensor"}
 		}
-		var p onnxpb.TensorProto
-		if err := readProto(filepath.Join(t.data, fmt.Sprintf("%s_%d.pb", kind, i)), &p); err != nil {
-			return nil, err
-		}
-		x, err := tensorOf(&p)
 		if err != nil {
 			return nil, err
-		}
-		declared := onnxpb.TensorProto_DataType(v.GetType().GetTensorType().GetElemType())
-		if declared == onnxpb.TensorProto_BFLOAT16 && x.Type == tensor.Uint16 { // old tests have the bits
-			x.Type = tensor.BFloat16
 		}
 		out = append(out, namedTensor{v.GetName(), x})
 	}
 	return out, nil
+}
+
+// errNoTensor means that a value is no tensor, and no optional value that holds one.
+var errNoTensor = errors.New("no tensor")
+
+// readTensor reads a value of a type.
+func readTensor(file string, typ *onnxpb.TypeProto) (tensor.Tensor, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return tensor.Tensor{}, err
+	}
+	if o, ok := typ.GetValue().(*onnxpb.TypeProto_OptionalType); ok {
+		typ = o.OptionalType.GetElemType()
+		if data, err = optionalValue(data); err != nil {
+			return tensor.Tensor{}, err
+		}
+	}
+	declared, ok := typ.GetValue().(*onnxpb.TypeProto_TensorType)
+	if !ok {
+		return tensor.Tensor{}, errNoTensor
+	}
+	var p onnxpb.TensorProto
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, &p); err != nil {
+		return tensor.Tensor{}, err
+	}
+	x, err := tensorOf(&p)
+	if declared.TensorType.GetElemType() == int32(onnxpb.TensorProto_BFLOAT16) && x.Type == tensor.Uint16 {
+		x.Type = tensor.BFloat16 // the project's tests write its bits, because NumPy has no such type
+	}
+	return x, err
+}
+
+// optionalValue returns the tensor of an OptionalProto, its field 3.
+func optionalValue(data []byte) ([]byte, error) {
+	const tensorValue = 3
+	for len(data) > 0 {
+		field, typ, n := protowire.ConsumeTag(data)
+		if n < 0 {
+			return nil, protowire.ParseError(n)
+		}
+		data = data[n:]
+		if field == tensorValue && typ == protowire.BytesType {
+			value, n := protowire.ConsumeBytes(data)
+			return value, protowire.ParseError(min(n, 0))
+		}
+		if n = protowire.ConsumeFieldValue(field, typ, data); n < 0 {
+			return nil, protowire.ParseError(n)
+		}
+		data = data[n:]
+	}
+	return nil, errNoTensor
 }
 
 func readProto(path string, m proto.Message) error {

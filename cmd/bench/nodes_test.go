@@ -29,8 +29,10 @@ func TestNodes(t *testing.T) {
 	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right"}, names); diff != "" {
 		t.Fatalf("figures (-want +got):\n%s", diff)
 	}
-	if wrong, share := fields["nodes.wrong"][1], fields["nodes.right"][1]; wrong != "0" || share < ".95" && share < "0.95" {
-		t.Errorf("%s wrong, share of right answers %s", wrong, share)
+	for _, name := range names {
+		if status := fields[name][4]; status != "ok" {
+			t.Errorf("%s: %s", name, strings.Join(fields[name], " "))
+		}
 	}
 }
 

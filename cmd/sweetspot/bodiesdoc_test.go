@@ -35,7 +35,7 @@ const bodiesFolder = "../../testdata/bodies"
 // The files of testdata/bodies are made here.
 func TestBodiesFiles(t *testing.T) {
 	files := map[string][]byte{
-		"scale.onnx": scaleModel(t), "pair.onnx": pairModel(t), "photo.onnx": photoModel(t),
+		"scale.onnx": scaleModel(t), "pair.onnx": pairModel(t), "photo.onnx": photoModel(t), "words.onnx": wordsModel(t),
 		"four.raw": floats(1, 2, 3, 4), "four.json": []byte("[1, 2, 3, 4]\n"), "a.raw": floats(1.5, 2.5),
 		"square.png": picture(t, 4, 4), "wide.png": picture(t, 8, 4),
 	}
@@ -102,6 +102,14 @@ func photoModel(t *testing.T) []byte {
 	x := b.Input("x", floatType, append([]onnxgraph.Dim{batchOf}, onnxgraph.Fixed(3, 4, 4)...)...)
 	mean := b.Op("ReduceMean", []string{x}, onnxpb.AttrInts("axes", 2, 3), onnxpb.AttrInt("keepdims", 0))
 	b.Output("mean", mean, floatType, batchOf, onnxgraph.Dim{Size: 3})
+	return modelBytes(t, b)
+}
+
+// wordsModel returns two texts as they are.
+func wordsModel(t *testing.T) []byte {
+	b := builder.New("words", 1)
+	x := b.Input("x", onnxpb.TensorProto_STRING, batchOf, onnxgraph.Dim{Size: 2})
+	b.Output("y", b.Op("Identity", []string{x}), onnxpb.TensorProto_STRING, batchOf, onnxgraph.Dim{Size: 2})
 	return modelBytes(t, b)
 }
 

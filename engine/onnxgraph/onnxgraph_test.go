@@ -79,6 +79,9 @@ func TestInspectReadsUnusualGraphs(t *testing.T) {
 			TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(int64s), Shape: s},
 		}}
 	}
+	optional := func(held *onnxpb.TypeProto) *onnxpb.TypeProto {
+		return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_OptionalType{OptionalType: &onnxpb.TypeProto_Optional{ElemType: held}}}
+	}
 	seq := &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{SequenceType: &onnxpb.TypeProto_Sequence{}}}
 	table := &onnxpb.TensorProto{Name: "inner", Dims: []int64{7, 2}, RawData: make([]byte, 56)}
 	m := &onnxpb.ModelProto{
@@ -93,6 +96,7 @@ func TestInspectReadsUnusualGraphs(t *testing.T) {
 			},
 			Input: []*onnxpb.ValueInfoProto{
 				{Name: "default"}, {Name: "x", Type: tensorType(nil)}, {Name: "list", Type: seq}, {Name: "nothing"},
+				{Name: "maybe", Type: optional(tensorType(nil))}, {Name: "maybe list", Type: optional(seq)}, {Name: "maybe nothing", Type: optional(nil)},
 			},
 			Output: []*onnxpb.ValueInfoProto{{Name: "c", Type: tensorType(&onnxpb.TensorShapeProto{
 				Dim: []*onnxpb.TensorShapeProto_Dimension{
@@ -115,6 +119,9 @@ func TestInspectReadsUnusualGraphs(t *testing.T) {
 			{Name: "x", Kind: "tensor", Elem: int64s, Range: &onnxgraph.Range{Min: -2, Max: 1}},
 			{Name: "list", Kind: "sequence"},
 			{Name: "nothing"},
+			{Name: "maybe", Kind: "tensor", Elem: int64s}, // the runtime takes a tensor for it
+			{Name: "maybe list", Kind: "optional"},
+			{Name: "maybe nothing", Kind: "optional"},
 		},
 		Outputs: []onnxgraph.Value{{Name: "c", Kind: "tensor", Elem: int64s, Dims: []onnxgraph.Dim{{Size: -1}, {Size: -1}}, From: []string{"x"}}},
 	}

@@ -22,7 +22,7 @@ func (info *Info) readInputs(g *onnxpb.GraphProto, constants map[string]constant
 		c, ok := constants[v.GetName()]
 		switch {
 		case !ok:
-			info.Inputs = append(info.Inputs, value(v))
+			info.Inputs = append(info.Inputs, value(present(v)))
 		case info.IR >= overridableIR && c.isValueOf(value(v)):
 			info.Optional = append(info.Optional, Optional{value(v), c.data})
 		}
@@ -30,6 +30,20 @@ func (info *Info) readInputs(g *onnxpb.GraphProto, constants map[string]constant
 	if len(info.Optional) > maxOptional {
 		info.Optional = nil
 	}
+}
+
+// present returns an optional tensor as the tensor that it holds: the runtime takes one for the
+// other.
+func present(v *onnxpb.ValueInfoProto) *onnxpb.ValueInfoProto {
+	o, ok := v.GetType().GetValue().(*onnxpb.TypeProto_OptionalType)
+	if !ok {
+		return v
+	}
+	held := o.OptionalType.GetElemType()
+	if _, ok := held.GetValue().(*onnxpb.TypeProto_TensorType); !ok {
+		return v
+	}
+	return &onnxpb.ValueInfoProto{Name: v.GetName(), Type: held}
 }
 
 // isValueOf reports whether c is known and has the type and the sizes that v declares.

@@ -83,7 +83,8 @@ func rowOf(rows []Row, trials []trial.Trial, i int) Row {
 //
 // The verdict is that of the undisturbed runs, if there are any. If there are validations
 // among them, only these count: the row passes if all of them passed, fails if all failed,
-// and is undecided if they differ or one is undecided. Without a validation, the runs with
+// and is undecided if they differ or one is undecided. If all validations were disturbed and
+// all passed, they count too. Without a validation, the runs with
 // a certain verdict decide in the same way. The leaning of an undecided row is the common
 // one of the runs that have one.
 //
@@ -94,6 +95,9 @@ func rowOf(rows []Row, trials []trial.Trial, i int) Row {
 func (r *Row) join(trials []trial.Trial) {
 	runs := r.undisturbed(trials)
 	deciding := withRole(trials, runs, trial.RoleValidation)
+	if len(deciding) == 0 {
+		deciding = r.passesDespiteDisturbance(trials)
+	}
 	validated := len(deciding) > 0
 	if !validated {
 		deciding = runs
@@ -137,6 +141,18 @@ func (r *Row) undisturbed(trials []trial.Trial) []int {
 		}
 	}
 	return r.Runs
+}
+
+// passesDespiteDisturbance returns the validations if all of them passed and the load
+// generator was not limited. A disturbance makes a server slower, so that a pass is still one.
+func (r *Row) passesDespiteDisturbance(trials []trial.Trial) []int {
+	validations := withRole(trials, r.Runs, trial.RoleValidation)
+	for _, i := range validations {
+		if t := trials[i]; t.Error != "" || t.GeneratorLimited || t.Verdict.Result != trial.Pass {
+			return nil
+		}
+	}
+	return validations
 }
 
 func withRole(trials []trial.Trial, runs []int, role trial.Role) []int {

@@ -91,6 +91,8 @@ func TestJoin(t *testing.T) {
 
 		{"a disturbed run does not count", T{run(100, fails, disturbed), run(90, control)}, trial.Pass, trial.Pass, 2, false},
 		{"a disturbed validation does not count", T{run(100, likely), run(90, validation, fails, disturbed)}, trial.Undecided, trial.Pass, 1, false},
+		{"all validations are disturbed, and pass", T{run(100, likely), run(90, validation, disturbed), run(95, validation, disturbed)}, trial.Pass, trial.Pass, 3, true},
+		{"one of the disturbed validations does not pass", T{run(100, likely), run(90, validation, disturbed), run(95, validation, likely, disturbed)}, trial.Undecided, trial.Pass, 1, false},
 		{"all runs are disturbed", T{run(100, disturbed), run(90, control, fails, disturbed)}, trial.Undecided, trial.Undecided, 1, false},
 		{"a run with a limited generator does not count", T{run(100, fails, limited), run(90, control)}, trial.Pass, trial.Pass, 2, false},
 		{"a run with an error does not count", T{run(0, fails, withError), run(90, control)}, trial.Pass, trial.Pass, 2, false},

@@ -88,6 +88,8 @@ func layers(t testing.TB, n int, width int64, outShape ...int64) *engine.Model {
 	return modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, width)}, []tensor.Spec{spec("y", tensor.Float32, outShape...)})
 }
 
+func rand1() *rand.Rand { return rand.New(rand.NewPCG(1, 1)) }
+
 func samples(m *engine.Model, n int) []tensor.Item {
 	rng := rand.New(rand.NewPCG(3, 4))
 	items := make([]tensor.Item, n)

@@ -23,8 +23,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -136,45 +134,6 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, prof
 	}
 	b.log.Debug("onnx session opened", "model", m.Name, "precision", c.Precision, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
 	return s, nil
-}
-
-// load makes the runtime's session for the model or for its FP16 version.
-func (b *Backend) load(m *engine.Model, c knob.Config, p *plan, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, conversion, error) {
-	data, converted := m.Bytes, conversion{}
-	switch {
-	case c.Precision == knob.HalfPrecision:
-		half, err := b.fp16.get(m)
-		if err != nil {
-			return nil, conversion{}, err
-		}
-		data, converted = half.bytes, half.conversion
-	case m.Path != "":
-		if st, err := os.Stat(m.Path); err == nil && st.IsDir() { // the runtime's error would mislead
-			return nil, conversion{}, fmt.Errorf("%s is a folder", m.Path)
-		}
-		if len(p.added) == 0 { // cheaper, because the bytes need not be copied
-			run, err := ort.NewDynamicAdvancedSession(m.Path, p.inNames, p.outNames, o)
-			return run, conversion{}, plain(err, b.log)
-		}
-		var err error
-		if data, err = os.ReadFile(m.Path); err != nil {
-			return nil, conversion{}, err
-		}
-	}
-	var err error
-	if len(p.added) > 0 {
-		if data, err = appendTo(data, p.added); err != nil {
-			return nil, conversion{}, err
-		}
-	}
-	if m.Path != "" { // external weights are in the model's folder
-		err = o.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", filepath.Dir(m.Path))
-		if err != nil {
-			return nil, conversion{}, fmt.Errorf("session options: %w", err)
-		}
-	}
-	run, err := ort.NewDynamicAdvancedSessionWithONNXData(data, p.inNames, p.outNames, o)
-	return run, converted, plain(err, b.log)
 }
 
 // checkSettings reports every setting that this backend does not support.

@@ -61,6 +61,7 @@ func (p *probe) load() (err error) {
 		return fmt.Errorf("the model cannot be served: %w", err)
 	}
 	c := knob.Config{Settings: knob.Default(knob.Eager)}
+	c.Arena = "off" // an arena would keep what the batches of a probe need
 	options, err := p.backend.options(c)
 	if err != nil {
 		return fmt.Errorf("session options: %s", oneLine(err))

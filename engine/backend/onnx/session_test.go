@@ -83,10 +83,11 @@ func everyType(t testing.TB) *engine.Model {
 		tensor.Uint32: onnxpb.TensorProto_UINT32, tensor.Uint64: onnxpb.TensorProto_UINT64, tensor.Int8: onnxpb.TensorProto_INT8,
 		tensor.Int16: onnxpb.TensorProto_INT16, tensor.Int32: onnxpb.TensorProto_INT32, tensor.Int64: onnxpb.TensorProto_INT64,
 		tensor.Float16: onnxpb.TensorProto_FLOAT16, tensor.Float32: onnxpb.TensorProto_FLOAT, tensor.Float64: onnxpb.TensorProto_DOUBLE,
+		tensor.BFloat16: onnxpb.TensorProto_BFLOAT16, tensor.String: onnxpb.TensorProto_STRING,
 	}
 	b := builder.New("every type", 1)
 	var in, out []tensor.Spec
-	for typ := tensor.Bool; typ <= tensor.Float64; typ++ {
+	for typ := tensor.Bool; typ <= tensor.String; typ++ {
 		x := b.Input("x_"+typ.String(), elems[typ], batchDim, dim(3))
 		b.Output("y_"+typ.String(), b.Op("Identity", []string{x}), elems[typ], batchDim, dim(3))
 		in, out = append(in, spec("x_"+typ.String(), typ, 3)), append(out, spec("y_"+typ.String(), typ, 3))
@@ -97,12 +98,11 @@ func everyType(t testing.TB) *engine.Model {
 func TestEveryElementType(t *testing.T) {
 	fixed := everyType(t)
 	open1 := everyType(t)
+	unknown := everyType(t)
 	for i := range open1.Outputs {
-		if open1.Outputs[i].Type != tensor.Float16 {
-			open1.Outputs[i].Shape = []int64{-1}
-		}
+		open1.Outputs[i].Shape, unknown.Outputs[i].Shape = []int64{-1}, nil
 	}
-	for name, m := range map[string]*engine.Model{"known size": fixed, "size of the run": open1} {
+	for name, m := range map[string]*engine.Model{"known size": fixed, "size of the run": open1, "rank of the run": unknown} {
 		t.Run(name, func(t *testing.T) {
 			items := samples(m, 3)
 			for i, got := range run(t, open(t, m, config(3)), items...) {
