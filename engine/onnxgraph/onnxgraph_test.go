@@ -95,8 +95,13 @@ func TestInspectReadsUnusualGraphs(t *testing.T) {
 				{OpType: "Add", Input: []string{"a", "b"}, Output: []string{"c"}},
 			},
 			Input: []*onnxpb.ValueInfoProto{
-				{Name: "default"}, {Name: "x", Type: tensorType(nil)}, {Name: "list", Type: seq}, {Name: "nothing"},
-				{Name: "maybe", Type: optional(tensorType(nil))}, {Name: "maybe list", Type: optional(seq)}, {Name: "maybe nothing", Type: optional(nil)},
+				{Name: "default"},
+				{Name: "x", Type: tensorType(nil)},
+				{Name: "list", Type: seq},
+				{Name: "nothing"},
+				{Name: "maybe", Type: optional(tensorType(nil))},
+				{Name: "maybe list", Type: optional(seq)},
+				{Name: "maybe nothing", Type: optional(nil)},
 			},
 			Output: []*onnxpb.ValueInfoProto{{Name: "c", Type: tensorType(&onnxpb.TensorShapeProto{
 				Dim: []*onnxpb.TensorShapeProto_Dimension{
