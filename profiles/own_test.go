@@ -15,7 +15,7 @@ import (
 // remoteTrial returns a trial of a server that reports no common knob and has own knobs.
 func remoteTrial(n int, own knob.OwnValues, rps float64) trial.Trial {
 	t := precise(n, rps, 1)
-	t.Settings, t.Model = knob.Settings{Own: own}, trial.ModelLatencies{}
+	t.Settings, t.Options, t.Model = knob.Settings{Own: own}, knob.Options{}, trial.ModelLatencies{}
 	return t
 }
 
@@ -54,7 +54,7 @@ func TestOwnKnobsInAProfile(t *testing.T) {
 			t.Errorf("trial %d has %+v, want %+v", r.N, r.Settings, want[i].Settings)
 		}
 	}
-	if raw := string(p.Lines[2].Raw); !strings.Contains(raw, `"queue_size":0,"instances":2,"max_batch_size":32,"mode":"a"}`) {
+	if raw := string(p.Lines[2].Raw); !strings.Contains(raw, `"settings":{"instances":2,"max_batch_size":32,"mode":"a"},"options":{},`) {
 		t.Errorf("line: %s", raw)
 	}
 	var b bytes.Buffer

@@ -20,6 +20,7 @@ func linearProfile(limit time.Duration) *profiles.Profile {
 	for n, size := range []int{1, 8} {
 		r := timed(1, 4+float64(size), map[int]int{size: 100})
 		r.N, r.Settings.BatchSize, r.Settings.BatchDelay = n+1, size, time.Millisecond
+		r.Options.Rule = knob.TorchServe
 		p.Trials = append(p.Trials, r)
 	}
 	untimed := timed(2, 0, nil)

@@ -34,7 +34,8 @@ func sampleTrial(n int) trial.Trial {
 	}
 	t := trial.Trial{
 		N: n, At: at.Add(time.Duration(n) * time.Minute), Role: trial.RoleLoad, Reason: "predicted best",
-		Settings: knob.Settings{Workers: n, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Device: "cpu", Threads: 1, QueueSize: 100},
+		Settings: knob.Settings{Workers: n, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Precision: knob.FullPrecision, Device: "cpu", Threads: 1, QueueSize: 100},
+		Options:  knob.Options{Rule: knob.TorchServe},
 		Load:     load.Spec{Concurrency: 10}, Seed: uint64(n),
 	}
 	t.Seconds, t.Counts = 12.4, trial.Counts{Sent: 6550, OK: 6550}

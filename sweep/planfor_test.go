@@ -12,7 +12,7 @@ import (
 
 // TestPlanFor checks that PlanFor expands own knobs, and reports all metrics that the target lacks.
 func TestPlanFor(t *testing.T) {
-	info := sweep.Info{Limits: knob.Limits{Own: []knob.Knob{{Name: "streams", Min: 1, Max: 8}}}}
+	info := sweep.Info{Current: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}, Limits: knob.Limits{Own: []knob.Knob{{Name: "streams", Min: 1, Max: 8}}}}
 	p := plan.Default()
 	p.Target, p.Knobs = "http://box:1", map[knob.Name]string{"streams": "1-8*2", knob.Workers: "1-2"}
 	got, err := sweep.PlanFor(p, info)

@@ -201,7 +201,7 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 		a.note(f, "server   %s; n/a: %s", info.Machine, strings.Join(unreported(info), ", "))
 		return
 	}
-	a.note(f, "engine   %s, %v rule", engine, p.Options.Rule)
+	a.note(f, "engine   %s, %s", engine, p.Options.Rule.Describe())
 }
 
 // modelText returns the name of the model, its source, and its runtime.
@@ -229,6 +229,9 @@ func unreported(info sweep.Info) []string {
 		if !f.reported {
 			out = append(out, f.name)
 		}
+	}
+	if info.Options.Rule == knob.RuleUnreported {
+		out = append(out, "batching rule")
 	}
 	for _, n := range info.Limits.Unreported {
 		out = append(out, string(n))

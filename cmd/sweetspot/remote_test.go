@@ -81,7 +81,7 @@ func TestRemote(t *testing.T) {
 	if code != exitYes {
 		t.Fatalf("sweep: exit %d\n%s%s", code, out, messages)
 	}
-	contains(t, "sweep", messages, "model    cat, some server", "knobs    instances, max_batch_size, own knobs of the target", "n/a: model latency, batches, breakdown, utilization, memory, workers")
+	contains(t, "sweep", messages, "model    cat, some server", "knobs    instances, max_batch_size, own knobs of the target", "n/a: model latency, batches, breakdown, utilization, memory, batching rule, workers")
 	contains(t, "sweep", messages, "config.properties not written: export: config.properties: the measured server does not report its workers")
 	contains(t, "sweep", out, "instances  max_batch_size", "best: instances 2, max_batch_size 8", "choice.json")
 	var choice struct {

@@ -18,7 +18,7 @@ func randomSettings(r *rand.Rand) knob.Settings {
 		Workers:    1 + r.IntN(256),
 		BatchSize:  1 + r.IntN(1024),
 		BatchDelay: time.Duration(r.IntN(600001)) * 100 * time.Microsecond,
-		Precision:  knob.Precision(r.IntN(2)),
+		Precision:  knob.FullPrecision + knob.Precision(r.IntN(2)),
 		Device:     []string{"cpu", "gpu", "gpu:0", "gpu:GPU-1a2b"}[r.IntN(4)],
 		Threads:    1 + r.IntN(1024),
 		QueueSize:  1 + r.IntN(1000000),

@@ -39,7 +39,7 @@ func profile() *profiles.Profile {
 		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(low), High: trial.NumOf(high)}
 	}
 	for n := range 3 {
-		t := trial.Trial{N: n + 1, Load: load.Spec{Concurrency: 10}, Settings: knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Device: "cpu", Threads: 1, QueueSize: 100}}
+		t := trial.Trial{N: n + 1, Load: load.Spec{Concurrency: 10}, Settings: knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Precision: knob.FullPrecision, Device: "cpu", Threads: 1, QueueSize: 100}, Options: knob.Options{Rule: knob.TorchServe}}
 		t.Throughput, t.Latency.P99, t.Model.P99 = est(528.2, 519, 537.1), est(41.2, 39.4, 43.1), trial.NumOf(9.9)
 		t.Counts = trial.Counts{Sent: 6550, OK: 6550}
 		t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(41.2), LowMS: trial.NumOf(39.4), HighMS: trial.NumOf(43.1), Why: "certain after 2210 requests"}
@@ -204,7 +204,7 @@ func TestEverySetting(t *testing.T) {
 		s := source(t, 0)
 		s.Settings = knob.Settings{
 			Workers: 1 + rng.IntN(256), BatchSize: 1 + rng.IntN(1024), BatchDelay: time.Duration(1+rng.IntN(60000)) * time.Millisecond,
-			Precision: knob.Precision(rng.IntN(2)), Device: devices[rng.IntN(len(devices))], Threads: 1 + rng.IntN(64), QueueSize: 1 + rng.IntN(1000000),
+			Precision: knob.FullPrecision + knob.Precision(rng.IntN(2)), Device: devices[rng.IntN(len(devices))], Threads: 1 + rng.IntN(64), QueueSize: 1 + rng.IntN(1000000),
 		}
 		s.ModelStore = []string{"", `C:\store dir`, "/srv/modèles", `it's $HOME "`}[rng.IntN(4)]
 		s.Envelope = []string{"", "body", "json"}[rng.IntN(3)]

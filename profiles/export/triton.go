@@ -150,7 +150,10 @@ func dims(t profiles.Tensor) string {
 
 func tritonNotes(s Source) []string {
 	out := append(append(verdictNotes(s), ownNotes(s)...), tritonFolder(s))
-	if s.Options.Rule == knob.TorchServe {
+	switch s.Options.Rule {
+	case knob.RuleUnreported:
+		out = append(out, unreportedRule+"Triton.")
+	case knob.TorchServe:
 		out = append(out, "Measured under the torchserve rule: Triton counts the delay from the arrival of the oldest request, TorchServe from the "+
 			"first take, so that the figures above are approximate. Measure with --rule eager for better ones.")
 	}

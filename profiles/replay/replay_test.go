@@ -71,7 +71,7 @@ func device(t *testing.T) sweep.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := virtual.Open(virtual.Config{Name: "test", Source: "sim:test", Table: table, Start: knob.Config{Settings: knob.Default(knob.TorchServe)}})
+	d, err := virtual.Open(virtual.Config{Name: "test", Source: "sim:test", Table: table, Start: knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}})
 	if err != nil {
 		t.Fatal(err)
 	}

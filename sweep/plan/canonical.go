@@ -115,7 +115,9 @@ func (p Plan) document() []keyValue {
 		add("buckets", sizesTree(p.Buckets))
 	}
 	add("target", p.Target)
-	add("rule", p.Options.Rule.String())
+	if p.Options.Rule != knob.RuleUnreported { // else the target does not report it
+		add("rule", p.Options.Rule.String())
+	}
 	if options := p.optionsTree(); len(options) > 0 {
 		add("options", options)
 	}

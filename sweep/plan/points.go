@@ -119,8 +119,10 @@ func (e *expansion) expand(depth int, s knob.Settings) {
 		e.addSettings(s)
 		return
 	}
+	n := e.knobs[depth].Name
 	for _, v := range e.ranges[depth] {
-		if s.Set(e.knobs[depth].Name, v) == nil { // ranges has checked it
+		unreported := !e.env.base.Has(n) && v == e.env.base.Get(n) // it stays as it is
+		if unreported || s.Set(n, v) == nil {                      // ranges has checked it
 			e.expand(depth+1, s)
 		}
 	}

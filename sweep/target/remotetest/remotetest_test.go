@@ -167,7 +167,7 @@ func TestRefusals(t *testing.T) {
 		{"model latency", func(p *plan.Plan) { p.SLA.Latency = trial.ModelLatency }, "the target does not report model latency, so there would be no verdict; use request latency"},
 		{"memory", func(p *plan.Plan) { p.Constraints.MemoryMB = 100 }, "the target does not report its memory"},
 		{"energy", func(p *plan.Plan) { p.Objective = plan.RequestsPerJoule }, "the target does not report its energy"},
-		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan has eager rule, but in force is torchserve rule"},
+		{"a rule", func(p *plan.Plan) { p.Options.Rule = knob.Eager }, "options: the plan has the eager rule, but the target does not report its batching rule"},
 		{"a knob it lacks", func(p *plan.Plan) { p.Knobs = map[knob.Name]string{knob.Workers: "2,4"} }, "workers stays at n/a: this server does not report it"},
 		{"a matched load", func(p *plan.Plan) { p.Loads = []load.Spec{{Matched: true}} }, "a matched load needs workers x batch size"},
 	} {
