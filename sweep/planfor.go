@@ -11,7 +11,8 @@ import (
 )
 
 // PlanFor returns the plan for a target: the ranges of the target's own knobs are
-// expanded ([plan.Plan.Resolve]). It returns an error if the target cannot run the plan:
+// expanded ([plan.Plan.Resolve]), and if the plan names none of them, those that can be changed
+// without a reload are varied ([plan.Plan.VaryOwn]). It returns an error if the target cannot run the plan:
 // other options are in force, the target does not have the knobs, or it does not report
 // the metrics of the SLA, a constraint or the objective.
 func PlanFor(p plan.Plan, info Info) (plan.Plan, error) {
@@ -25,13 +26,13 @@ func PlanFor(p plan.Plan, info Info) (plan.Plan, error) {
 	if info.Options != p.Options {
 		return p, fmt.Errorf("options: the plan has %s, but in force is %s", p.Options.Describe(), info.Options.Describe())
 	}
-	if err := checkMetrics(p, info.Metrics); err != nil {
+	if err := checkMetrics(p, info); err != nil {
 		return p, err
 	}
 	if _, err := knob.NewTable(info.Limits.Own...); err != nil {
 		return p, fmt.Errorf("the target's own knobs: %w", err) // an error in the code of the target
 	}
-	return p.Resolve(info.Limits)
+	return p.VaryOwn(info.Limits, info.Current, info.Fixed).Resolve(info.Limits)
 }
 
 // optionsFor returns the options of a plan for a target that may not report its batching rule. The
@@ -73,15 +74,19 @@ func CheckSLA(sla trial.SLA, metrics trial.MetricSet) error {
 	return nil
 }
 
-// checkMetrics returns a joined error for each metric that the plan needs and the target does not
+// checkMetrics returns a joined error for each metric or knob that the plan needs and the target does not
 // report, with what to use instead.
-func checkMetrics(p plan.Plan, metrics trial.MetricSet) error {
+func checkMetrics(p plan.Plan, info Info) error {
+	metrics := info.Metrics
 	errs := []error{CheckSLA(p.SLA, metrics)}
 	if p.NeedsFreshServer() && !metrics.Memory {
 		errs = append(errs, errors.New("constraints: the target does not report its memory, so constraints cannot be checked; remove them"))
 	}
 	if p.Objective == plan.RequestsPerJoule && !metrics.Utilization {
 		errs = append(errs, errors.New("objective: requests_per_joule: the target does not report its energy; use throughput or fewest_workers"))
+	}
+	if p.Objective == plan.FewestWorkers && slices.Contains(info.Limits.Unreported, knob.Workers) {
+		errs = append(errs, errors.New("objective: fewest_workers: the target does not report its workers; use throughput"))
 	}
 	return errors.Join(errs...)
 }

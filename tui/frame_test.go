@@ -89,7 +89,7 @@ func (r random) counts() trial.Counts {
 }
 
 func (r random) verdict() trial.Verdict {
-	return trial.Verdict{Result: trial.Answer(r.IntN(3)), ValueMS: r.num(), LowMS: r.num(), HighMS: r.num(), ErrorRate: r.Float64(), Why: r.text()}
+	return trial.Verdict{Result: trial.Answer(r.IntN(3)), ValueMS: r.num(), LowMS: r.num(), HighMS: r.num(), ErrorRate: r.num(), Why: r.text()}
 }
 
 func (r random) use() trial.ResourceUse {

@@ -66,9 +66,9 @@ func verdictSpans(s *session.Snapshot) []span {
 		return []span{dim("— " + s.Phase.String())}
 	case !s.LoadOn:
 		return []span{warning("— load held")}
-	case v.Result == trial.Fail && v.ErrorRate > s.SLA.MaxErrorRate:
+	case v.Result == trial.Fail && v.ErrorRate.Or(0) > s.SLA.MaxErrorRate:
 		// Too many errors fail whatever the percentile, even without one.
-		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate*100), styleFail}, plain(number)}
+		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate.Or(0)*100), styleFail}, plain(number)}
 	case !v.ValueMS.OK():
 		return []span{warning("— "), dim(fmt.Sprintf("%d of 100 answers", min(s.Live.Answers, 99)))}
 	case s.Live.Transient:

@@ -122,8 +122,8 @@ func Default() Plan {
 	return Plan{
 		Target:  "local",
 		Options: knob.Options{Rule: knob.TorchServe}, // the product of a sweep is a config.properties for it
-		SLA:    trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond},
-		Loads:  []load.Spec{{Mode: load.Closed, Concurrency: 10}},
+		SLA:     trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond},
+		Loads:   []load.Spec{{Mode: load.Closed, Concurrency: 10}},
 		Knobs: map[knob.Name]string{
 			knob.Workers:    knob.Auto,
 			knob.BatchSize:  knob.Auto,

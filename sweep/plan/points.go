@@ -216,7 +216,8 @@ func (e *expansion) assessLoad(s knob.Settings, l load.Spec) (skip string, warni
 		}
 		warnings = append(warnings, why)
 	}
-	if capacity := s.QueueSize + s.Workers*s.BatchSize; s.Has(knob.QueueSize) && l.Concurrency > capacity {
+	reported := s.Has(knob.QueueSize) && s.Has(knob.Workers) && s.Has(knob.BatchSize)
+	if capacity := s.QueueSize + s.Workers*s.BatchSize; reported && l.Concurrency > capacity {
 		warnings = append(warnings, fmt.Sprintf("concurrency %d is above the %d requests for which queue and workers have room: the others are refused", l.Concurrency, capacity))
 	}
 	return "", warnings

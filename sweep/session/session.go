@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,7 +116,9 @@ func New(c Config) *Session {
 	if len(c.Plan.Loads) > 0 {
 		s.state.Load = c.Plan.Loads[0]
 	}
-	s.state.Settings = knob.Default(c.Plan.Options.Rule)
+	if !strings.Contains(c.Plan.Target, "://") { // the start settings of our engine; a remote server has not reported its own yet
+		s.state.Settings = knob.Default(c.Plan.Options.Rule)
+	}
 	s.publish()
 	return s
 }
