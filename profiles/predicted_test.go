@@ -94,18 +94,19 @@ func TestPredictErrors(t *testing.T) {
 	}
 }
 
-// A profile of another program may have trials without settings.
+// A profile of another server may have trials without settings or without the batching rule.
 func TestPredictWithoutSettings(t *testing.T) {
 	p := linearProfile(50 * time.Millisecond)
 	before, err := profiles.Predict(p, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	empty := p.Trials[0]
+	empty, noRule := p.Trials[0], p.Trials[0]
 	empty.Settings = knob.Settings{}
-	p.Trials = append([]trial.Trial{empty}, p.Trials...)
+	noRule.Settings.QueueSize, noRule.Options = 7, knob.Options{}
+	p.Trials = append([]trial.Trial{empty, noRule}, p.Trials...)
 	got, err := profiles.Predict(p, 20)
-	if err != nil || got.Unknown != before.Unknown+1 || len(got.Settings) != len(before.Settings) {
+	if err != nil || got.Unknown != before.Unknown+2 || len(got.Settings) != len(before.Settings) {
 		t.Errorf("%d settings, %d unknown, %v", len(got.Settings), got.Unknown, err)
 	}
 }

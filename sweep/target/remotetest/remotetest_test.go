@@ -100,6 +100,9 @@ func TestSweep(t *testing.T) {
 			seen := map[knob.Settings]bool{}
 			for _, r := range st.Trials {
 				seen[r.Settings] = true
+				if r.Options != (knob.Options{}) || r.Settings.Has(knob.FP16) || r.Settings.Has(knob.BatchDelay) {
+					t.Errorf("trial %d claims %+v, %s", r.N, r.Settings, r.Options.Describe())
+				}
 				if r.Error != "" || r.Model.P99.OK() || r.Breakdown.Execution.OK() || r.Batches.Mean.OK() || r.Use.CPUPercent.OK() {
 					t.Errorf("trial %d: error %q, model %v, breakdown %v, use %v", r.N, r.Error, r.Model, r.Breakdown, r.Use)
 				}
@@ -206,6 +209,50 @@ func TestAutoRange(t *testing.T) {
 	}
 	if !slices.Equal(got, want) || len(skipped) > 0 {
 		t.Errorf("points %q, skipped %v", got, skipped)
+	}
+}
+
+// TestDefaultKnobs: a plan that names no own knob varies those that change without a reload.
+func TestDefaultKnobs(t *testing.T) {
+	s, d := connect(t, false)
+	info, err := d.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := testPlan(s, "grid")
+	p.Knobs = plan.Default().Knobs
+	if p, err = sweep.PlanFor(p, info); err != nil {
+		t.Fatal(err)
+	}
+	if p.Knobs[remotetest.Instances] != "1,2,4" || p.Knobs[remotetest.MaxBatchSize] != "1,8,32" || p.Options != (knob.Options{}) {
+		t.Errorf("knobs %v, options %s", p.Knobs, p.Options.Describe())
+	}
+	if points, _ := p.Points(info.Limits, info.Current, info.Fixed); len(points) != 9 {
+		t.Errorf("%d points, want 9", len(points))
+	}
+}
+
+// TestFailedApply: after a failed change the settings before it are in force and known.
+func TestFailedApply(t *testing.T) {
+	s, d := connect(t, false)
+	want := knob.Settings{Own: "instances=2 max_batch_size=8"}
+	if _, err := d.Apply(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	s.RefuseChanges("out of memory")
+	if done, err := d.Apply(t.Context(), knob.Settings{Own: "instances=4 max_batch_size=32"}); err == nil || !strings.Contains(err.Error(), "out of memory") || done.Settings != (knob.Settings{}) {
+		t.Errorf("a refused change: %+v, %v", done, err)
+	}
+	if info, err := d.Info(t.Context()); err != nil || info.Current != want {
+		t.Errorf("after a refused change %v is in force, %v; want %v", info.Current, err, want)
+	}
+	s.RefuseChanges("")
+	s.Close()
+	if _, err := d.Apply(t.Context(), knob.Settings{Own: "instances=4 max_batch_size=32"}); err == nil {
+		t.Error("a change without a server")
+	}
+	if info, err := d.Info(t.Context()); err != nil || info.Current != want {
+		t.Errorf("without a server %v was in force, %v; want %v", info.Current, err, want)
 	}
 }
 
