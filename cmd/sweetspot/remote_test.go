@@ -145,7 +145,7 @@ func TestRemote(t *testing.T) {
 func claimsNothing(t *testing.T, step, text string) {
 	t.Helper()
 	for _, name := range []string{
-		"fp32", "fp16", "torchserve", "eager", "batch_axis", `"sha256"`, `"cores"`, `"gpus"`, `"os"`, `"device"`, `"queue_size"`, `"threads"`,
+		"fp32", "fp16", "torchserve", "eager", "batch_axis", `"sha256"`, `"cores"`, `"gpus"`, `"os"`, `"device"`, `"queue_size"`, `"threads"`, `"batch_delay_ms":0`,
 	} {
 		if strings.Contains(text, name) {
 			t.Errorf("%s has %s:\n%s", step, name, text)

@@ -121,14 +121,10 @@ func (w *settingsJSON) remove(n Name) {
 	}
 }
 
-// delay returns the batch delay. One that is not reported has one form only, so that equal settings
-// are ==.
+// delay returns the batch delay.
 func (w *settingsJSON) delay() (time.Duration, error) {
-	switch {
-	case w.DelayMS != nil:
-		return delayFromMS(*w.DelayMS)
-	case w.BatchSize > 0:
-		return DelayUnreported, nil
+	if w.DelayMS == nil {
+		return unreportedDelay(w.BatchSize), nil
 	}
-	return 0, nil
+	return delayFromMS(*w.DelayMS)
 }

@@ -72,6 +72,15 @@ type Settings struct {
 // is not 0, because 0 is a value under the eager rule.
 const DelayUnreported time.Duration = -1
 
+// unreportedDelay returns the delay of settings whose delay is not reported. For each batch size it
+// has one form only, so that equal settings are ==.
+func unreportedDelay(batchSize int) time.Duration {
+	if batchSize > 0 {
+		return DelayUnreported
+	}
+	return 0
+}
+
 // Default returns the settings with which a model starts on a CPU under rule.
 func Default(rule Rule) Settings {
 	s := Settings{Workers: 1, BatchSize: 1, Precision: FullPrecision, Device: "cpu", Threads: 1, QueueSize: 100}
@@ -150,7 +159,12 @@ func (s *Settings) Set(n Name, text string) error {
 	case Workers:
 		return setInt(&s.Workers, n, text)
 	case BatchSize:
-		return setInt(&s.BatchSize, n, text)
+		hadDelay := s.Has(BatchDelay)
+		err := setInt(&s.BatchSize, n, text)
+		if !hadDelay { // the delay does not become 0 because there is a batch size now
+			s.BatchDelay = unreportedDelay(s.BatchSize)
+		}
+		return err
 	case BatchDelay:
 		d, err := ParseDelay(text)
 		if err == nil {

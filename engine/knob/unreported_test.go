@@ -126,6 +126,18 @@ func TestPartialObjectKeepsTheDelay(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"batch_size":8,"batch_delay_ms":null}`), &s); err != nil || !s.Has(knob.BatchDelay) || s.BatchDelay != 0 || s.BatchSize != 8 {
 		t.Errorf("%+v, %v", s, err)
 	}
+	for _, size := range []string{"8", "0", "4"} {
+		var s knob.Settings
+		if err := s.Set(knob.BatchSize, "2"); err != nil || s.Has(knob.BatchDelay) {
+			t.Errorf("Set of the batch size: %+v, %v", s, err)
+		}
+		if err := s.Set(knob.BatchSize, size); err != nil || s.Has(knob.BatchDelay) || size == "0" && s != (knob.Settings{}) {
+			t.Errorf("Set of the batch size to %s: %+v, %v", size, s, err)
+		}
+		if err := s.Set(knob.BatchDelay, "0"); err != nil || s.Has(knob.BatchDelay) != (size != "0") {
+			t.Errorf("Set of the delay at batch size %s: %+v, %v", size, s, err)
+		}
+	}
 	s = knob.Settings{}
 	if err := json.Unmarshal([]byte(`{"batch_size":8}`), &s); err != nil || s.Has(knob.BatchDelay) {
 		t.Errorf("a delay that nobody reports: %+v, %v", s, err)

@@ -74,6 +74,9 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
 	d.rejectOwnKnobs(&q)
+	if q.Options.Rule == knob.RuleUnreported && q.hasNoOwnKnobs() {
+		q.Options.Rule = knob.TorchServe // only a remote server may not report its rule
+	}
 	for _, e := range d.errs {
 		err = errors.Join(err, errors.New("plan: "+e.text))
 	}

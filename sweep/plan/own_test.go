@@ -191,7 +191,7 @@ func TestRuleOfPlans(t *testing.T) {
 	if err != nil || p.Options.Rule != knob.TorchServe {
 		t.Errorf("the default rule is %v, %v", p.Options.Rule, err)
 	}
-	p.Options.Rule = knob.RuleUnreported
+	p.Target, p.Options.Rule = "http://box:1", knob.RuleUnreported
 	text, err := json.Marshal(p)
 	if err != nil || strings.Contains(string(text), "rule") {
 		t.Errorf("a plan without a rule: %s, %v", text, err)
@@ -199,5 +199,9 @@ func TestRuleOfPlans(t *testing.T) {
 	var back plan.Plan
 	if err := json.Unmarshal(text, &back); err != nil || !cmp.Equal(p, back, samePlan) {
 		t.Errorf("read back: %+v, %v", back, err)
+	}
+	var local plan.Plan
+	if err := json.Unmarshal([]byte(`{"version":1,"target":"local"}`), &local); err != nil || local.Options.Rule != knob.TorchServe {
+		t.Errorf("a plan for the local engine without a rule: %v, %v", local.Options.Rule, err)
 	}
 }

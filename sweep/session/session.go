@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,9 +115,7 @@ func New(c Config) *Session {
 	if len(c.Plan.Loads) > 0 {
 		s.state.Load = c.Plan.Loads[0]
 	}
-	if !strings.Contains(c.Plan.Target, "://") { // the start settings of our engine; a remote server has not reported its own yet
-		s.state.Settings = knob.Default(c.Plan.Options.Rule)
-	}
+	s.state.Settings = startSettings(c.Plan)
 	s.publish()
 	return s
 }
