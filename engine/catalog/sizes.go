@@ -26,10 +26,12 @@ const sampleItems = 64
 
 // sizeSearch finds sizes of open dimensions with which a model runs.
 type sizeSearch struct {
-	inputs  []tensor.Spec
-	shapes  map[string]lengths.Shape // what is known of the sizes, by input
-	given   bool                     // the user gave them, so that every one must run
-	sampler lengths.Sampler          // with sizes that run, after verify
+	inputs []tensor.Spec
+	shapes map[string]lengths.Shape // what is known of the sizes, by input
+	given  bool                     // the user gave them, so that every one must run
+	// reopened means that they are those of --shape, and that another one has to run too
+	reopened bool
+	sampler  lengths.Sampler // with sizes that run, after verify
 }
 
 // newSizeSearch returns nil if no input has an open dimension.
@@ -131,6 +133,11 @@ func (t *sizeSearch) verify(v *verifier, l *layout) (*engine.Model, error) {
 	var err error
 	if t.sampler, err = lengths.For(t.inputs, t.shapes, t.mixOf(ran)); err != nil {
 		return nil, err
+	}
+	if t.reopened {
+		if err := t.verifyOther(v, l, out); err != nil {
+			return nil, err
+		}
 	}
 	t.describe(out)
 	out.Samples = v.rowsThatRun(l, out.Samples)

@@ -43,7 +43,7 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options) (
 		return nil, err
 	}
 	defer func() { _ = v.probe.Close() }()
-	m, l, err := v.choose(layouts)
+	m, l, err := v.choose(v.withOpen(layouts))
 	if err != nil {
 		return nil, err
 	}
