@@ -58,7 +58,7 @@ type Target struct {
 	monitor      *runningMonitor
 	bareRates    []trial.Bare                   // measured bare rates
 	simulated    bool                           // answers say nothing about the model
-	singles      map[placeKey]map[int]single    // answers to single requests
+	singles      map[singlesKey]map[int]single  // answers to single requests
 	agreements   map[string]trial.FP16Agreement // of FP16 with FP32, by device
 }
 
@@ -330,7 +330,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	}
 	c, child := t.trialConfig(m), t.child
 	if len(alone.singles) > 0 {
-		c.Keep = chosenBodies(len(c.Bodies), t.cfg.Seed)
+		c.Keep = ofTrials.chosen(len(c.Bodies), t.cfg.Seed)
 	}
 	window, shapes := t.monitor.Begin(), t.watchLengths(ctx)
 	t.mu.Unlock()
