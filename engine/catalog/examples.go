@@ -156,6 +156,25 @@ func (v *verifier) fromBodies(l *layout, specs []tensor.Spec) (found []example, 
 	return found, why
 }
 
+// bodySamples returns the items of bodies all over --input, which have the lengths of the requests to
+// come. Those that verified the model are the first ones only.
+func (v *verifier) bodySamples(l *layout, e examples) []payload.Row {
+	var items []tensor.Item
+	n := min(len(v.bodies), sampleItems)
+	for i := range n {
+		if item, err := v.decode(v.bodies[i*len(v.bodies)/n], e.specs); err == nil {
+			l.copySide(item, e.list[0].item)
+			items = append(items, item)
+		}
+	}
+	if len(items) > 0 {
+		if rows := v.rowsThatRun(l, spread(items)); len(rows) > 0 {
+			return rows
+		}
+	}
+	return e.rows()
+}
+
 // decode decodes a body. Image options that do not fit the inputs are not for this model.
 func (v *verifier) decode(b Body, specs []tensor.Spec) (tensor.Item, error) {
 	h := handler.Tensors{Images: v.images}

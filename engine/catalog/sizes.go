@@ -252,12 +252,24 @@ func (t *sizeSearch) describe(m *engine.Model) {
 		items[i] = t.sampler.Item(rng)
 		m.ShareSide(items[i], items[0])
 	}
+	m.Samples = spread(items)
+}
+
+// spread returns the items as rows in an order in which the first n are of all sizes, whatever n is.
+// It sorts the items.
+func spread(items []tensor.Item) []payload.Row {
 	slices.SortStableFunc(items, func(a, b tensor.Item) int { return bytesOf(a) - bytesOf(b) })
-	for step := sampleItems; step > 1; step /= 2 {
-		for i := step / 2; i < sampleItems; i += step {
-			m.Samples = append(m.Samples, payload.Row{Item: items[i]})
+	n := 1
+	for n < len(items) {
+		n *= 2
+	}
+	var out []payload.Row
+	for step := n; step > 1; step /= 2 {
+		for i := step / 2; i < len(items); i += step {
+			out = append(out, payload.Row{Item: items[i]})
 		}
 	}
+	return append(out, payload.Row{Item: items[0]})
 }
 
 func bytesOf(item tensor.Item) (n int) {

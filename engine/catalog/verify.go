@@ -126,6 +126,7 @@ func (v *verifier) try(l *layout) (*engine.Model, error) {
 		if m, err = v.modelOf(l, e); err == nil && l.search != nil {
 			l.search.inputs = m.Inputs
 			m.LoadLengths = l.search.lengthsOrNone()
+			m.Samples = v.bodySamples(l, e)
 		}
 	case l.search != nil:
 		m, err = l.search.verify(v, l)

@@ -3,6 +3,8 @@ package local
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,6 +32,19 @@ func (t *Target) tryBodies(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sumOf is the SHA-256 of given bodies, one after the other, each after its type and size; "" without
+// bodies.
+func sumOf(all []load.Body) string {
+	if all == nil {
+		return ""
+	}
+	sum := sha256.New()
+	for _, b := range all {
+		fmt.Fprintf(sum, "%s %d\n%s", b.Type, len(b.Data), b.Data)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // bodyName returns the name of body i: that of its file, if it has one.

@@ -32,8 +32,10 @@ type Config struct {
 	Env     []string
 	Log     io.Writer // gets the child's stderr; nil for no log
 	Start   knob.Config
-	Options []knob.Name        // options that are changed like knobs, see knob.OptionKnobs
-	Bodies  []load.Body        // of requests; nil: random ones for the model's inputs
+	Options []knob.Name // options that are changed like knobs, see knob.OptionKnobs
+	// Bodies are those of requests; nil: random ones for the model's inputs. Command tells the child
+	// where they are, so that it measures the model alone with them.
+	Bodies  []load.Body
 	Seed    uint64             // of random bodies
 	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
 	Timeout time.Duration      // of requests; 0 is the timeout of the SLA, and 30 s for live load
@@ -52,6 +54,7 @@ type Target struct {
 	info         sweep.Info
 	baseConfig   load.Config            // common part of all runs
 	bodies       *sweep.BodyLengths     // lengths of the bodies of baseConfig
+	bodiesSum    string                 // SHA-256 of those of Config, hex
 	lastSettings knob.Settings          // last settings in force
 	ranSettings  map[knob.Settings]bool // by memoryKey: all settings that this child had in force
 	closed       bool
@@ -72,7 +75,7 @@ type runningMonitor struct {
 // Start starts the child, waits until it serves, reads its description and sends the first
 // requests.
 func Start(ctx context.Context, c Config) (*Target, error) {
-	t := &Target{cfg: c, lastSettings: c.Start.Settings}
+	t := &Target{cfg: c, lastSettings: c.Start.Settings, bodiesSum: sumOf(c.Bodies)}
 	if err := t.startChild(ctx); err != nil {
 		return nil, err
 	}
@@ -161,7 +164,7 @@ func (t *Target) infoOf(in control.Info) sweep.Info {
 			out.Limits.Own = append(out.Limits.Own, k)
 		}
 	}
-	out.Model.Bodies, out.Model.MaxRequestSize = t.bodies, t.cfg.MaxRequestSize
+	out.Model.Bodies, out.Model.MaxRequestSize, out.Model.BodiesSHA256 = t.bodies, t.cfg.MaxRequestSize, t.bodiesSum
 	for _, b := range t.baseConfig.Bodies {
 		out.Model.LargestBody = max(out.Model.LargestBody, int64(len(b.Data)))
 	}
