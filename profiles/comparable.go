@@ -39,6 +39,9 @@ func differences(a, b Header) []string {
 	default:
 		out = append(out, fmt.Sprintf("model: %s is not the same file: sha256 %.12s and %.12s", a.Model.Name, orNone(a.Model.SHA256), orNone(b.Model.SHA256)))
 	}
+	if text := otherRequests(a.Model, b.Model); text != "" {
+		out = append(out, text)
+	}
 	if a.Machine.Class == b.Machine.Class && a.Machine.Class != "" {
 		return out
 	}
@@ -72,7 +75,22 @@ func (h Header) CheckComparable(m Model, on Machine) error {
 	case h.Machine.Class != on.Complete().Class:
 		return notComparable("%s was measured on another kind of machine", h.ID)
 	}
+	if text := otherRequests(h.Model, m); text != "" {
+		return notComparable("%s was measured with other requests: %s", h.ID, text)
+	}
 	return nil
+}
+
+// otherRequests says how the requests of two measurements of a model differ, or "". Profiles of
+// earlier versions do not have the hash of given bodies, so that one without it fits any.
+func otherRequests(a, b Model) string {
+	switch {
+	case a.BodiesSHA256 != "" && b.BodiesSHA256 != "" && a.BodiesSHA256 != b.BodiesSHA256:
+		return fmt.Sprintf("bodies: not the same: sha256 %.8s and %.8s", a.BodiesSHA256, b.BodiesSHA256)
+	case a.BodiesSHA256 == "" && b.BodiesSHA256 == "" && a.Lengths != "" && b.Lengths != "" && a.Lengths != b.Lengths:
+		return fmt.Sprintf("lengths of requests: %s and %s", a.Lengths, b.Lengths)
+	}
+	return ""
 }
 
 // CheckModel returns an error that wraps [ErrNotComparable] and names the profile if one of

@@ -107,6 +107,8 @@ type Model struct {
 	BatchAxis *bool  `json:"batch_axis,omitempty"` // nil is not known
 	Padding   string `json:"padding,omitempty"`    // how rows of different lengths are padded, or why not
 	Lengths   string `json:"lengths,omitempty"`    // sizes of made requests in open dimensions
+	// BodiesSHA256 is of the bodies of --input, one after the other, hex; "" for made requests.
+	BodiesSHA256 string `json:"bodies_sha256,omitempty"`
 
 	Inputs  []Tensor `json:"inputs,omitempty"` // in the order of the model; none if they are not known
 	Outputs []Tensor `json:"outputs,omitempty"`

@@ -48,6 +48,7 @@ type ModelInfo struct {
 	MaxRequestSize int64  `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not
 	Padding        string `json:"padding,omitempty"`          // how rows of different lengths are padded, or why not
 	Lengths        string `json:"lengths,omitempty"`          // sizes of made requests in open dimensions, for people
+	BodiesSHA256   string `json:"bodies_sha256,omitempty"`    // of the bodies of --input, hex; "" for made requests
 
 	Warnings []string `json:"warnings,omitempty"` // what people should know about the model
 

@@ -15,10 +15,11 @@ func (p Plan) hasNoOwnKnobs() bool {
 	return slices.Contains([]string{"", "local", "virtual"}, p.Target)
 }
 
+// hasOptions reports whether the plan's target can change options like knobs.
+func (p Plan) hasOptions() bool { return slices.Contains([]string{"", "local"}, p.Target) }
+
 // hasOption reports whether n is an option that the plan's target can change like a knob.
-func (p Plan) hasOption(n knob.Name) bool {
-	return slices.Contains([]string{"", "local"}, p.Target) && knob.IsOption(n)
-}
+func (p Plan) hasOption(n knob.Name) bool { return p.hasOptions() && knob.IsOption(n) }
 
 // OptionKnobs returns the names of the options that the plan varies like knobs, sorted.
 func (p Plan) OptionKnobs() []knob.Name {
@@ -126,6 +127,16 @@ func unknownKnob(n knob.Name, t knob.Table) error {
 	return fmt.Errorf("%q: unknown knob%s", n, suggestion)
 }
 
+// knobNames are the names that a plan may use whose target has no knobs of its own: the seven and, for
+// a local engine, the options.
+func (p Plan) knobNames() []string {
+	all := knob.All()
+	if p.hasOptions() {
+		all = append(all, knob.OptionKnobs()...)
+	}
+	return strings.Split(knob.Table(all).Names(), ", ")
+}
+
 // checkOwn checks the syntax of the target's own knobs in the plan. It returns a lower bound of the
 // number of combinations of their values; without the target, a range counts as one value.
 func (p Plan) checkOwn(c *fieldErrors) int {
@@ -138,8 +149,7 @@ func (p Plan) checkOwn(c *fieldErrors) int {
 		case p.hasOption(n):
 			values *= p.checkOption(c, n)
 		case p.hasNoOwnKnobs():
-			_, err := knob.Expand(n, "")
-			c.add("knobs", "%v", err)
+			c.add("knobs", "%q: unknown knob%s", n, knob.Suggest(string(n), p.knobNames()))
 		case text == knob.Auto:
 			values *= knob.MaxAutoValues
 		default:

@@ -66,17 +66,9 @@ func (d *decoder) rejectOwnKnobs(p *Plan) {
 		if p.hasOption(n) {
 			continue
 		}
-		d.unknown("knobs", string(n), d.ownKeys[n], knobNames())
+		d.unknown("knobs", string(n), d.ownKeys[n], p.knobNames())
 		delete(p.Knobs, n)
 	}
-}
-
-func knobNames() []string {
-	var out []string
-	for _, k := range knob.All() {
-		out = append(out, string(k.Name))
-	}
-	return out
 }
 
 // root reads the document. Its error has the file name and position.

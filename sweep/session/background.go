@@ -118,8 +118,9 @@ func (s *Session) returnEngine() {
 	if s.rec != nil {
 		s.rec.begin = s.now()
 	}
-	s.ring.changed()
+	s.changed()
 	s.startLoad()
+	s.compareAnswers()
 }
 
 // PauseSweep pauses the sweep after the present trial and returns the engine to the user, or lets

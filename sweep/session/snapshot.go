@@ -38,6 +38,8 @@ type Snapshot struct {
 	LoadOn    bool      // false if the user has stopped the live load
 	Settings  knob.Settings
 	FP16      *trial.FP16Agreement // of the model with its FP32 outputs; nil before it was compared
+	Answers   *trial.AnswerCheck   // with the settings in force, in batches and alone; nil before they were compared
+	Lengths   *trial.Lengths       // of the batches since the last change; nil without open dimensions
 	Changes   []Change             // applied changes, oldest first
 	Applying  *Applying            // nil without an apply in progress
 	Live      Live

@@ -85,12 +85,13 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: undo}
 	s.state.Settings = done.Settings
 	s.state.Changes = append(s.state.Changes, c)
-	s.ring.changed()
+	s.changed()
 	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	s.setFP16(found)
 	if s.state.Load.Matched {
 		s.restartLoad()
 	}
+	s.compareAnswers()
 }
 
 // changesText lists the changes: "batch size 1 to 8, workers 1 to 2".
@@ -121,7 +122,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 	}
 	s.endSegment()
 	s.state.Load = l
-	s.ring.changed()
+	s.changed()
 	s.addMessage(Note, "load: %v", l)
 	s.restartLoad()
 	return nil
@@ -142,7 +143,7 @@ func (s *Session) HoldLoad(hold bool) error {
 	}
 	s.endSegment()
 	s.state.LoadOn = !hold
-	s.ring.changed()
+	s.changed()
 	s.restartLoad()
 	return nil
 }
