@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"sweetspot/engine/knob"
 )
@@ -45,7 +46,8 @@ type Options struct {
 
 // Engine holds the served models.
 type Engine struct {
-	opt Options
+	opt     Options
+	workers atomic.Int64 // opened so far
 
 	mu     sync.Mutex // guards models and closed
 	models map[string]*versions
