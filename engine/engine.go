@@ -23,6 +23,7 @@ var (
 	ErrUnknownModel   = errors.New("model not found")
 	ErrUnknownVersion = errors.New("model version not found")
 	ErrDefaultVersion = errors.New("the default version of a model that has others cannot be unloaded")
+	ErrServed         = errors.New("a model of that name and version is served already")
 	ErrQueueFull      = errors.New("queue is full")
 	ErrTooManyRows    = errors.New("more rows than the queue is long")
 	ErrClosed         = errors.New("model is shutting down")

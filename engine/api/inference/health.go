@@ -1,10 +1,8 @@
 package inference
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"sweetspot/engine"
@@ -27,32 +25,26 @@ func (h *Handler) ping(w http.ResponseWriter) {
 // ready answers whether every version can answer requests now. Unlike ping it counts a
 // version without workers, and its failure is temporary.
 func (h *Handler) ready(w http.ResponseWriter) {
-	if err := Ready(h.engine.Services()); err != nil {
+	all := h.engine.Services()
+	waiting := 0
+	for _, s := range all {
+		if !s.CanAnswer() {
+			waiting++
+		}
+	}
+	if waiting > 0 { // without names, because a probe has no key
 		w.Header().Set("Retry-After", "1")
-		wire.JSON(w, http.StatusServiceUnavailable, wire.Status{Status: "Not ready: " + err.Error()})
+		wire.JSON(w, http.StatusServiceUnavailable, wire.Status{Status: fmt.Sprintf("Not ready: %d of %d versions have no worker", waiting, len(all))})
 		return
 	}
 	wire.JSON(w, http.StatusOK, wire.Status{Status: "Ready"})
 }
 
-// Ready returns an error if one of the services cannot answer requests now. It names no model,
-// because a probe that asks for it has no key.
-func Ready(all []*engine.ModelService) error {
-	waiting := 0
-	for _, s := range all {
-		if !canAnswer(s) {
-			waiting++
-		}
-	}
-	if waiting > 0 {
-		return fmt.Errorf("%d of %d versions have no worker", waiting, len(all))
-	}
-	return nil
-}
-
-// canAnswer reports whether s is ready and has a worker with a session.
-func canAnswer(s *engine.ModelService) bool {
-	return s.State() == engine.Ready && slices.ContainsFunc(s.Workers(), func(w engine.WorkerInfo) bool { return w.Ready })
+// canAnswer reports whether the default version of a model can answer now, and whether there
+// is such a model.
+func (h *Handler) canAnswer(name string) (ready, found bool) {
+	s, err := h.engine.Find(name, "")
+	return err == nil && s.CanAnswer(), err == nil
 }
 
 // kserve answers /v1/models and /v1/models/{model}, or returns the target of a prediction.
@@ -70,33 +62,11 @@ func (h *Handler) kserve(w http.ResponseWriter, r *http.Request, rest []string) 
 	switch {
 	case name == "":
 	case !ok:
-		return target{}, ServeModelReady(h.engine, w, r, name)
+		return target{}, wire.ModelReady(w, r, name, h.canAnswer)
 	case verb == "predict", verb == "explain":
 		return target{model: name, kserve: true, explain: verb == "explain"}, nil
 	}
 	return target{}, wire.NoRoute(r)
-}
-
-// ServeModelReady answers GET /v1/models/{model}: 200 if the default version can answer now,
-// else 503.
-func ServeModelReady(e *engine.Engine, w http.ResponseWriter, r *http.Request, name string) error {
-	if r.Method != http.MethodGet {
-		return wire.NotAllowed(w, r, http.MethodGet)
-	}
-	s, err := e.Find(name, "")
-	if err != nil {
-		return forKServe(wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "Model not found: %s", name))
-	}
-	ready, status := canAnswer(s), http.StatusOK
-	if !ready {
-		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "1")
-	}
-	wire.JSON(w, status, struct {
-		Name  string `json:"name"`
-		Ready bool   `json:"ready"`
-	}{name, ready})
-	return nil
 }
 
 // httpError converts the error of a prediction to an answer.
@@ -104,17 +74,7 @@ func (t target) httpError(err error) error {
 	if err = httpError(err); err == nil || !t.kserve {
 		return err
 	}
-	return forKServe(err)
-}
-
-// forKServe adds the member error, which clients of KServe read.
-func forKServe(err error) error {
-	if e, ok := errors.AsType[*wire.Error](err); ok {
-		c := *e
-		c.Text = e.Message
-		return &c
-	}
-	return err
+	return wire.ForKServe(err)
 }
 
 // describe answers OPTIONS of a prediction.
