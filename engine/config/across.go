@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -10,8 +12,12 @@ import (
 
 // Store knows the archives of a model store. Archive returns the name and the version that an
 // archive has, and the text of its model-config.yaml; nil is none.
+//
+// An error that wraps fs.ErrNotExist says that there is no such archive. Archives returns the
+// files that load_models=all loads.
 type Store interface {
 	Archive(file string) (Archive, error)
+	Archives() ([]string, error)
 }
 
 // Archive is what decides about the settings of an archive's model.
@@ -139,18 +145,23 @@ func (v *checker) entries() string {
 
 // versions compares the block with the archives that are loaded.
 func (v *checker) versions() {
-	if v.store == nil || v.t.LoadAll {
+	if v.store == nil {
 		return
 	}
 	l, _ := v.f.Lookup(keyModels)
 	loads, _ := v.f.Lookup(keyLoadModels)
 	matched := map[int]bool{}
 	unknown := false
-	for _, load := range v.t.LoadModels {
+	for _, load := range v.t.loads(v.store) {
 		a, err := v.store.Archive(load.File)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			v.addf(Differs, loads, "", nil, "", "the model store has no %s: TorchServe starts without it", load.File)
+		case err != nil:
+			v.addf(Note, loads, "", nil, "", "%s: %v: what is in it was not compared", load.File, err)
+		}
 		if err != nil {
 			unknown = true
-			v.addf(Note, loads, "", nil, "", "%s: %v: what is in it was not compared", load.File, err)
 			continue
 		}
 		v.match(l, load.named(a), matched)

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 )
@@ -31,12 +33,15 @@ func (f *File) Effects(t TorchServe, store Store) []Effect {
 		return nil
 	}
 	var out []Effect
-	for _, l := range t.loads() {
+	for _, l := range t.loads(store) {
 		a, err := Archive{}, error(nil)
 		if store != nil {
 			a, err = store.Archive(l.File)
 		}
 		a = l.named(a)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it is not loaded
+		}
 		if store == nil || err != nil {
 			if i := slices.IndexFunc(t.Models, func(m Model) bool { return m.Name == a.Name }); i >= 0 {
 				a.Version = t.Models[i].Version
@@ -47,12 +52,22 @@ func (f *File) Effects(t TorchServe, store Store) []Effect {
 	return out
 }
 
-// loads returns the archives that are loaded; with load_models=all those of the block.
-func (t TorchServe) loads() []Load {
+// loads returns the archives that are loaded; with load_models=all those of the store, or else
+// of the block.
+func (t TorchServe) loads(store Store) []Load {
 	if !t.LoadAll {
 		return t.LoadModels
 	}
 	var out []Load
+	if store != nil {
+		files, err := store.Archives()
+		for _, f := range files {
+			out = append(out, Load{File: f})
+		}
+		if err == nil {
+			return out
+		}
+	}
 	for _, m := range t.Models {
 		if m.MarName != "" {
 			out = append(out, Load{File: m.MarName})

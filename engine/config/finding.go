@@ -169,4 +169,3 @@ func quoteText(s string) string {
 	}
 	return fmt.Sprintf("%q", s)
 }
-

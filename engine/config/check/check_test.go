@@ -1,9 +1,9 @@
 package check_test
 
 import (
-	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,13 +72,24 @@ func (b broken) file(name string) (string, bool) {
 func (b broken) Archive(file string) (config.Archive, error) {
 	version, ok := b.file(storePrefix + file + "/version")
 	if !ok {
-		return config.Archive{}, errors.New("no such archive")
+		return config.Archive{}, fmt.Errorf("no such archive: %w", fs.ErrNotExist)
 	}
 	a := config.Archive{Version: strings.TrimSpace(version)}
 	if text, ok := b.file(storePrefix + file + "/model-config.yaml"); ok {
 		a.Config, a.ConfigName = []byte(text), "model-config.yaml"
 	}
 	return a, nil
+}
+
+// Archives makes the case a config.Store.
+func (b broken) Archives() ([]string, error) {
+	var out []string
+	for _, f := range b.archive.Files {
+		if file, ok := strings.CutSuffix(strings.TrimPrefix(f.Name, storePrefix), "/version"); ok {
+			out = append(out, file)
+		}
+	}
+	return out, nil
 }
 
 func (b broken) options() check.Options {

@@ -45,3 +45,22 @@ func EffectText(e config.Effect) string {
 	}
 	return b.String()
 }
+
+// Blocks returns the report for a person: a paragraph for each finding.
+func (r Report) Blocks() string {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "%s:%d  %s  %s\n    %s\n", f.File, f.Line, f.Severity, f.Key, f.Does)
+		if f.Write != "" {
+			mark := ""
+			if f.Fixable {
+				mark = " (--fix)"
+			}
+			fmt.Fprintf(&b, "    %s%s\n", f.Write, mark)
+		}
+	}
+	for _, e := range r.Effects {
+		b.WriteString(EffectText(e))
+	}
+	return b.String()
+}
