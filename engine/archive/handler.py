@@ -21,10 +21,8 @@ TYPES = {
 }
 
 
-class BadRequest(Exception):
-    """A body that does not fit the model. It fails alone, with status 400."""
-
-
+# TorchServe takes the only class of this file. A ValueError is a body that does not fit the
+# model: it fails alone, with status 400.
 class Handler:
     def initialize(self, context):
         folder = context.system_properties.get("model_dir")
@@ -47,7 +45,7 @@ class Handler:
             try:
                 values = self.decode(request)
                 groups.setdefault(self.group(values, i), []).append((i, values))
-            except BadRequest as e:
+            except ValueError as e:
                 answers[i] = self.refuse(context, i, str(e))
         for rows in groups.values():
             self.run(rows, answers)
@@ -95,23 +93,23 @@ class Handler:
             try:
                 body = json.loads(body)
             except ValueError:
-                raise BadRequest("the body is neither JSON nor the bytes of the input")
+                raise ValueError("the body is neither JSON nor the bytes of the input")
         elif isinstance(body, str):
             try:
                 body = json.loads(body)
             except ValueError:
-                raise BadRequest("the body is not JSON")
+                raise ValueError("the body is not JSON")
         return self.from_json(body)
 
     def field(self, request, spec):
         value = request.get(spec["name"])
         if value is None:
-            raise BadRequest("input %s is missing" % spec["name"])
+            raise ValueError("input %s is missing" % spec["name"])
         if isinstance(value, (bytes, bytearray, str)):
             try:
                 return json.loads(value)
             except ValueError:
-                raise BadRequest("input %s is not JSON" % spec["name"])
+                raise ValueError("input %s is not JSON" % spec["name"])
         return value
 
     def raw(self, body):
@@ -130,7 +128,7 @@ class Handler:
             body = {t.get("name"): t.get("data") for t in body["inputs"] if isinstance(t, dict)}
         elif not isinstance(body, dict):
             if len(inputs) != 1:
-                raise BadRequest("the model has %d inputs: want an object with their names" % len(inputs))
+                raise ValueError("the model has %d inputs: want an object with their names" % len(inputs))
             body = {inputs[0]["name"]: body}
         elif len(inputs) == 1 and inputs[0]["name"] not in body:
             for name in ("data", "body"):
@@ -140,13 +138,13 @@ class Handler:
         out = []
         for spec in inputs:
             if spec["name"] not in body:
-                raise BadRequest("input %s is missing" % spec["name"])
+                raise ValueError("input %s is missing" % spec["name"])
             out.append(self.tensor(spec, body[spec["name"]]))
         return out
 
     def tensor(self, spec, value):
         kind = TYPES[spec["type"]]
-        wrong = BadRequest("input %s: not values of one shape, %s %s" % (spec["name"], spec["type"], spec["shape"]))
+        wrong = ValueError("input %s: not values of one shape, %s %s" % (spec["name"], spec["type"], spec["shape"]))
         try:
             array = self.cast(value, kind)
         except (TypeError, ValueError, OverflowError):
@@ -159,7 +157,7 @@ class Handler:
         if array.ndim == 1 and len(shape) != 1 and all(n >= 0 for n in shape) and array.size == math.prod(shape):
             array = array.reshape(shape)
         if array.ndim != len(shape) or any(n >= 0 and n != have for n, have in zip(shape, array.shape)):
-            raise BadRequest("input %s: shape %s, want %s" % (spec["name"], list(array.shape), shape))
+            raise ValueError("input %s: shape %s, want %s" % (spec["name"], list(array.shape), shape))
         return array
 
     def cast(self, value, kind):

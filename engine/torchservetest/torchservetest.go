@@ -192,6 +192,8 @@ func (s *Server) WaitOutput(ctx context.Context, text string) error {
 
 // WaitReady waits until a worker of a model is ready.
 func (s *Server) WaitReady(ctx context.Context, model string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
 	for {
 		found, err := s.Describe(ctx, model)
 		for _, v := range found {
