@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // TypeJSON is the content type of every JSON answer.
@@ -36,6 +37,9 @@ const (
 	RequestTooLarge    = "RequestTooLargeException"
 	ServiceUnavailable = "ServiceUnavailableException"
 	InternalServer     = "InternalServerException"
+	InvalidModel       = "InvalidModelException"
+	InvalidVersion     = "InvalidModelVersionException"
+	NotImplemented     = "NotImplementedException"
 )
 
 // Error is an error answer; its JSON is the body.
@@ -44,6 +48,8 @@ type Error struct {
 	Type       string `json:"type"` // one of the types above
 	Message    string `json:"message"`
 	RetryAfter int    `json:"-"` // seconds, for the header; 0 is no header
+	// Text is the message again, for clients of KServe's protocols.
+	Text string `json:"error,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -56,6 +62,27 @@ func Errorf(code int, typ, format string, a ...any) *Error {
 // NoRoute returns the answer to a path without a route.
 func NoRoute(r *http.Request) *Error {
 	return Errorf(http.StatusNotFound, ResourceNotFound, "no such resource: %s", r.URL.Path)
+}
+
+// NotAllowed refuses the method of r; allowed are those that its path takes.
+func NotAllowed(w http.ResponseWriter, r *http.Request, allowed ...string) error {
+	methods := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", methods)
+	return Errorf(http.StatusMethodNotAllowed, MethodNotAllowed, "%s does not take %s; it takes %s", r.URL.Path, r.Method, methods)
+}
+
+// Status is the body of answers that only say what has happened.
+type Status struct {
+	Status string `json:"status"`
+}
+
+// Segments splits a path as TorchServe does: empty segments at the end do not count.
+func Segments(path string) []string {
+	path = strings.TrimRight(strings.TrimPrefix(path, "/"), "/")
+	if path == "" {
+		return nil
+	}
+	return strings.Split(path, "/")
 }
 
 // JSON answers with v as indented JSON and a line feed.
