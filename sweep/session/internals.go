@@ -66,6 +66,7 @@ func (s *Session) measureBare(b sweep.BareMeasurer) {
 	s.spawn(func() {
 		s.mu.Lock()
 		s.endSegment()
+		s.dropComparison("the load was held for a measurement")
 		s.stopLoad()
 		s.mu.Unlock()
 		out, err := b.Bare(ctx)

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
@@ -61,12 +62,14 @@ func (s *Session) apply(to knob.Settings, undo bool) error {
 			return fmt.Errorf("%s: %s", n, why)
 		}
 	}
+	s.dropComparison("other settings were applied")
+	before := s.baseline() // ends before the apply begins
 	s.state.Applying = &Applying{To: to, Since: s.now()}
-	s.spawn(func() { s.applyNow(to, undo) })
+	s.spawn(func() { s.applyNow(to, undo, before) })
 	return nil
 }
 
-func (s *Session) applyNow(to knob.Settings, undo bool) {
+func (s *Session) applyNow(to knob.Settings, undo bool, before *comparison) {
 	s.mu.Lock()
 	t, ctx, from := s.target, s.ctx, s.state.Settings
 	s.mu.Unlock()
@@ -88,6 +91,7 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	s.ring.changed()
 	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	s.setFP16(found)
+	s.beginComparison(c, before)
 	if s.state.Load.Matched {
 		s.restartLoad()
 	}
@@ -120,6 +124,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 		return s.checkServing()
 	}
 	s.endSegment()
+	s.dropComparison("the load changed")
 	s.state.Load = l
 	s.ring.changed()
 	s.addMessage(Note, "load: %v", l)
@@ -141,7 +146,11 @@ func (s *Session) HoldLoad(hold bool) error {
 		return s.checkServing()
 	}
 	s.endSegment()
-	s.state.LoadOn = !hold
+	s.dropComparison("the load was held")
+	s.state.LoadOn, s.state.HeldSince = !hold, time.Time{}
+	if hold {
+		s.state.HeldSince = s.now()
+	}
 	s.ring.changed()
 	s.restartLoad()
 	return nil
