@@ -136,7 +136,7 @@ func TestEffectText(t *testing.T) {
 		{"worse", side(400, 20), side(360, 22), nil, "A2 batch size 1 to 8: P99 worse (30-30 -> 33-33 ms), rate -10%"},
 		{"few answers", side(20, 20), side(20, 20), nil, "A2 batch size 1 to 8: P99 ~ (24 -> 24 ms; 200 and 200 answers, it takes 2000), rate ~"},
 		{"too few answers", side(2, 20), side(2, 20), nil, "A2 batch size 1 to 8: P99 ~ (too few answers), rate ~"},
-		{"no answers", side(400, 20), side(0, 20), nil, "A2 batch size 1 to 8: P99 ~ (too few answers), rate ~"},
+		{"no answers", side(400, 20), side(0, 20), nil, "A2 batch size 1 to 8: P99 ~ (too few answers), rate -100%"},
 		{"open load", side(400, 20), side(400, 10), func(c *comparison) { c.closed = false }, "A2 batch size 1 to 8: P99 better (30-30 -> 15-15 ms), mean -50%, rate ~"},
 		{
 			"more errors", side(400, 20), side(400, 10), func(c *comparison) { c.errors = [2]int{0, 340} },

@@ -95,7 +95,7 @@ func (r *ring) add(s load.Sample) {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // endSecond ends the present second at the time at.
-func (r *ring) endSecond(at time.Time, use trial.ResourceUse, host Host) {
+func (r *ring) endSecond(at time.Time, use trial.ResourceUse, host sweep.Host) {
 	r.present.hostBusy = host.Busy()
 	r.past = append(r.past, r.present)
 	r.answersPast += len(r.present.requestMS)
@@ -180,7 +180,7 @@ func (r *ring) percentiles(seconds int) (p50, p99, model trial.Num) {
 
 // snapshot returns the figures of the live traffic. It is called several times a second and only
 // copies what update has computed.
-func (r *ring) snapshot(use trial.ResourceUse, host Host) Live {
+func (r *ring) snapshot(use trial.ResourceUse, host sweep.Host) Live {
 	out := r.current
 	out.Totals, out.Use, out.Host = r.totals, use, host
 	return out

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/trial"
 )
@@ -19,10 +20,10 @@ func BenchmarkPublish(b *testing.B) {
 			r.add(load.Sample{Latency: time.Duration(5+i%7) * time.Millisecond, Model: 3 * time.Millisecond, Batch: 4})
 		}
 		at = at.Add(time.Second)
-		r.endSecond(at, trial.ResourceUse{}, Host{})
+		r.endSecond(at, trial.ResourceUse{}, sweep.Host{})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.snapshot(trial.ResourceUse{}, Host{})
+		r.snapshot(trial.ResourceUse{}, sweep.Host{})
 	}
 }

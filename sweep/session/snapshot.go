@@ -96,7 +96,7 @@ type Live struct {
 	HostBusy  bool          // others used the machine in more than a third of the seconds
 	Totals    trial.Counts  // since the session began
 	Use       trial.ResourceUse
-	Host      Host
+	Host      sweep.Host
 	Transient bool // the present second is that of the last change: there is no traffic after it yet
 }
 

@@ -126,7 +126,6 @@ func (s *Session) SetLoad(l load.Spec) error {
 	s.endSegment()
 	s.dropComparison("the load changed")
 	s.state.Load = l
-	s.ring.changed()
 	s.addMessage(Note, "load: %v", l)
 	s.restartLoad()
 	return nil
@@ -135,6 +134,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 // restartLoad restarts the live load. The lock is held.
 func (s *Session) restartLoad() {
 	s.stopLoad()
+	s.ring.changed() // after the last answers
 	s.startLoad()
 }
 
@@ -151,7 +151,6 @@ func (s *Session) HoldLoad(hold bool) error {
 	if hold {
 		s.state.HeldSince = s.now()
 	}
-	s.ring.changed()
 	s.restartLoad()
 	return nil
 }

@@ -84,6 +84,9 @@ func CompareChange(before, after Side, q float64, last bool) Change {
 
 // direction compares two intervals of a positive figure.
 func direction(before, after Interval, factor float64) Direction {
+	if after.Value == 0 && before.Low > 0 {
+		return Lower
+	}
 	d, toward, away := Higher, after.Low/after.Value, before.High/before.Value
 	if after.Value < before.Value {
 		d, toward, away = Lower, after.High/after.Value, before.Low/before.Value
