@@ -202,7 +202,13 @@ func withSession(t *testing.T, d *device, do func(s *session.Session, n *sweepRe
 			Record:     func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil },
 			RecordLive: func(sweep.Info) (session.LiveRecording, error) { return live, nil },
 			Export: func(r session.ExportRequest) (session.Exported, error) {
-				if r.Trial == nil {
+				switch {
+				case r.Trial == nil:
+					return session.Exported{Path: "unmeasured.properties"}, nil
+				case r.Trial.Role == trial.RoleLive:
+					if r.Trial.Latency.P99.Value.Or(0) == 0 || r.Trial.Counts.OK == 0 || r.Trial.Verdict.ValueMS.Or(0) == 0 || r.Trial.Settings != r.Settings {
+						t.Errorf("live figures: %+v", *r.Trial)
+					}
 					return session.Exported{Path: "live.properties"}, nil
 				}
 				return session.Exported{Path: "trial.properties", Notes: []string{"FP16 has no key"}}, nil

@@ -190,6 +190,7 @@ func (s *Session) Export(n int) (Exported, error) {
 		trials, r.Profile = st.Trials, st.ID
 	}
 	phase := s.state.Phase
+	live := s.liveTrial()
 	s.mu.Unlock()
 	if phase == Starting {
 		return Exported{}, errors.New("the engine is still starting: nothing to export yet")
@@ -205,6 +206,9 @@ func (s *Session) Export(n int) (Exported, error) {
 	if n > 0 && r.Trial == nil {
 		return Exported{}, fmt.Errorf("there is no trial %d", n)
 	}
+	if n == 0 && live != nil { // newer than any trial
+		r.Trial, r.Runs, r.Profile = live, 1, ""
+	}
 	out, err := s.cfg.Export(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,6 +218,19 @@ func (s *Session) Export(n int) (Exported, error) {
 	}
 	s.addMessage(Note, "exported %v to %s", r.Settings, out.Path)
 	return out, nil
+}
+
+// liveTrial returns the live traffic since the last change as a trial, or nil if there are too few
+// answers. The lock is held.
+func (s *Session) liveTrial() *trial.Trial {
+	if s.state.Phase != Serving || s.ring.current.Answers < minAnswers {
+		return nil
+	}
+	return &trial.Trial{
+		At: s.now().UTC(), Role: trial.RoleLive, Reason: "live traffic",
+		Settings: s.state.Settings, Options: s.state.Info.Options, Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
+		Result: s.ring.result(),
+	}
 }
 
 var _ sweep.Recorder = Recording(nil)
