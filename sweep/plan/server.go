@@ -17,8 +17,8 @@ import (
 const Command = "command"
 
 // Server says how a server is started by a command, when it is ready, and where it gets its requests.
-// Its texts may have placeholders: {NAME} is the value of a knob, {port} a free port that is chosen
-// at each start, and the name of one of Files the path of the file that was written.
+// Its texts may have placeholders: {NAME} is the value of a knob, {port} and {port_WORD} are free ports
+// that are chosen at each start, and the name of one of Files is the path of the file that was written.
 type Server struct {
 	Command []string          // the program and its arguments; the program must stay in the foreground
 	Env     map[string]string // added to the environment of this program
@@ -54,8 +54,9 @@ const (
 	maxWithin     = time.Hour
 	defaultMethod = "POST"
 	maxCalls      = 16
-	// Port is the placeholder of the free port.
-	Port = "port"
+	// Port is the placeholder of a free port. Others begin with portPrefix.
+	Port       = "port"
+	portPrefix = "port_"
 )
 
 var (
@@ -78,6 +79,9 @@ func Placeholders(texts ...string) []string {
 	return slices.Compact(out)
 }
 
+// IsPort reports whether a placeholder is a free port.
+func IsPort(name string) bool { return name == Port || strings.HasPrefix(name, portPrefix) }
+
 // Fill returns text with the placeholders replaced that have a value.
 func Fill(text string, values map[string]string) string {
 	return placeholderIn.ReplaceAllStringFunc(text, func(m string) string {
@@ -88,9 +92,32 @@ func Fill(text string, values map[string]string) string {
 	})
 }
 
-// Texts returns all texts that are needed to start the server: the command and the environment.
+// startTexts returns all texts that are needed to start the server: the command and the environment.
 func (s *Server) startTexts() []string {
 	return append(slices.Clone(s.Command), slices.Collect(maps.Values(s.Env))...)
+}
+
+// Secrets returns the values of variables and headers that may be secrets: those of at least 8 bytes
+// that are more than a placeholder. The server may be nil.
+func (s *Server) Secrets() []string {
+	if s == nil {
+		return nil
+	}
+	all := slices.Concat(slices.Collect(maps.Values(s.Env)), slices.Collect(maps.Values(s.Request.Header)))
+	for _, c := range s.Live {
+		all = append(all, slices.Collect(maps.Values(c.Header))...)
+	}
+	var out []string
+	for _, v := range all {
+		if word, ok := strings.CutPrefix(v, "Bearer "); ok {
+			v = word
+		}
+		if len(v) >= 8 && len(Placeholders(v)) == 0 {
+			out = append(out, v)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Texts returns the texts of the call.
@@ -213,8 +240,8 @@ func (s *Server) checkStart(c *fieldErrors) {
 		c.checkLines("server: env: "+n, s.Env[n])
 	}
 	for _, n := range slices.Sorted(maps.Keys(s.Files)) {
-		if !fileName.MatchString(n) || n == Port {
-			c.add("server: files", "%q: want a name of a-z, digits and _, other than port", n)
+		if !fileName.MatchString(n) || IsPort(n) {
+			c.add("server: files", "%q: want a name of a-z, digits and _, other than port and port_...", n)
 		}
 		if s.Files[n] == "" {
 			c.add("server: files: "+n, "there is no path of a template")
@@ -261,11 +288,13 @@ func (p Plan) checkURL(c *fieldErrors, path, text string) {
 func (p Plan) checkPlaceholders(c *fieldErrors, path string, texts ...string) {
 	known := append(slices.Collect(maps.Keys(p.Server.Files)), Port)
 	for n := range p.Knobs {
-		known = append(known, string(n))
+		if !IsPort(string(n)) {
+			known = append(known, string(n))
+		}
 	}
 	slices.Sort(known)
 	for _, n := range Placeholders(texts...) {
-		if !slices.Contains(known, n) {
+		if !slices.Contains(known, n) && !IsPort(n) {
 			c.add(path, "{%s}: there is no such knob under knobs, and no such file%s", n, knob.Suggest(n, known))
 		}
 	}
@@ -298,9 +327,8 @@ func (p Plan) checkUsed(c *fieldErrors) {
 		if _, isSeven := knob.Get(n); !isSeven && p.Knobs[n] == knob.Auto {
 			c.add(join("knobs", string(n)), "auto needs a target that reports its values; write values or a range")
 		}
-		if n == Port {
-			c.add("knobs", "port is the free port of the server; use another name")
+		if IsPort(string(n)) {
+			c.add("knobs", "%s is a free port of the server; use another name", n)
 		}
 	}
 }
-

@@ -177,11 +177,10 @@ func (t *Target) start(ctx context.Context, s knob.Settings) (*running, error) {
 
 // placeholders returns the values of all placeholders, and writes the config files into the folder.
 func (t *Target) placeholders(s knob.Settings, folder string) (map[string]string, error) {
-	port, err := freePort()
+	values, err := t.freePorts()
 	if err != nil {
 		return nil, err
 	}
-	values := map[string]string{plan.Port: port}
 	t.setKnobs(values, s)
 	paths := map[string]string{}
 	for n, f := range t.templates {
@@ -198,15 +197,24 @@ func (t *Target) placeholders(s knob.Settings, folder string) (map[string]string
 	return values, nil
 }
 
-// freePort returns a port of the loopback interface on which nothing listens.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freePorts returns a port of the loopback interface, on which nothing listens, for each placeholder
+// of a port.
+func (t *Target) freePorts() (map[string]string, error) {
+	out := map[string]string{}
+	for _, n := range plan.Placeholders(allTexts(t.cfg.Plan.Server, t.templates)...) {
+		if !plan.IsPort(n) {
+			continue
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // after all ports are chosen, so that they differ
+		if _, out[n], err = net.SplitHostPort(l.Addr().String()); err != nil {
+			return nil, err
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	return out, nil
 }
 
 // portsFree returns an error if something listens on the port of a URL: it would answer in place of the

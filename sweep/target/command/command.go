@@ -166,10 +166,10 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 	return info, nil
 }
 
-// scriptOf returns the name of the script that a command runs, such as server.py, or the name of its program.
+// scriptOf returns the name of the script or the model in a command, such as server.py, or else that of its program.
 func scriptOf(argv []string) string {
 	for _, word := range argv[1:] {
-		if slices.Contains([]string{".py", ".sh", ".js", ".rb", ".jar"}, filepath.Ext(word)) {
+		if slices.Contains([]string{".py", ".sh", ".js", ".rb", ".jar", ".onnx", ".mar"}, filepath.Ext(word)) {
 			return filepath.Base(word)
 		}
 	}
@@ -223,7 +223,21 @@ func checkUsed(p plan.Plan, templates map[string]template) error {
 	if len(templates) == 0 {
 		return nil
 	}
-	s := p.Server
+	used := plan.Placeholders(serverTexts(p.Server, templates)...)
+	var errs []error
+	for _, n := range slices.Sorted(maps.Keys(p.Knobs)) {
+		if !slices.Contains(used, string(n)) {
+			errs = append(errs, fmt.Errorf("knobs: %s: the server does not get it: write {%s} in command, env, files or live", n, n))
+		}
+	}
+	if slices.Contains(plan.Placeholders(p.Server.Request.URL), plan.Port) && !slices.Contains(used, plan.Port) {
+		errs = append(errs, errors.New("server: request: url: the server does not get its port: write {port} in command, env or files too"))
+	}
+	return errors.Join(errs...)
+}
+
+// serverTexts returns the texts that the server gets.
+func serverTexts(s *plan.Server, templates map[string]template) []string {
 	texts := slices.Concat(s.Command, slices.Collect(maps.Values(s.Env)))
 	for _, f := range templates {
 		texts = append(texts, f.text)
@@ -231,17 +245,12 @@ func checkUsed(p plan.Plan, templates map[string]template) error {
 	for _, c := range s.Live {
 		texts = append(texts, c.Texts()...)
 	}
-	used := plan.Placeholders(texts...)
-	var errs []error
-	for _, n := range slices.Sorted(maps.Keys(p.Knobs)) {
-		if !slices.Contains(used, string(n)) {
-			errs = append(errs, fmt.Errorf("knobs: %s: the server does not get it: write {%s} in command, env, files or live", n, n))
-		}
-	}
-	if slices.Contains(plan.Placeholders(s.Request.URL), plan.Port) && !slices.Contains(used, plan.Port) {
-		errs = append(errs, errors.New("server: request: url: the server does not get its port: write {port} in command, env or files too"))
-	}
-	return errors.Join(errs...)
+	return texts
+}
+
+// allTexts returns all texts of a server that may have placeholders.
+func allTexts(s *plan.Server, templates map[string]template) []string {
+	return append(append(serverTexts(s, templates), s.Ready.URL, s.Request.URL), slices.Collect(maps.Values(s.Request.Header))...)
 }
 
 // timed appends a step that began at begin.
