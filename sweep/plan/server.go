@@ -130,9 +130,9 @@ func (c Call) Texts() []string {
 func (p Plan) OwnKnobs() []knob.Knob {
 	var out []knob.Knob
 	for _, n := range p.ownNames() {
-		k := knob.Knob{Name: n, Label: string(n), Help: "a knob of the plan", Cost: knob.Reload}
+		k := knob.Knob{Name: n, Label: string(n), Help: "a change starts the server again", Cost: knob.Reload}
 		if p.Server != nil && p.Server.isLive(n) {
-			k.Cost = knob.Hot
+			k.Cost, k.Help = knob.Hot, "changed by an HTTP call to the server"
 		}
 		parts := strings.Split(p.Knobs[n], ",")
 		if low, high, fractions, ok := numericRange(parts); ok && low < high {
