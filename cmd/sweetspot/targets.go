@@ -19,11 +19,14 @@ type targetKind struct {
 	open func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error)
 }
 
-// targetKinds returns all kinds of targets, the default first.
+// localTarget is the default.
+const localTarget = "local"
+
+// targetKinds returns all kinds of targets.
 func targetKinds() []targetKind {
 	return []targetKind{
 		{
-			"local", "an engine for the model, on this machine", true,
+			localTarget, "an engine for the model, on this machine", true,
 			func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
 				t, err := a.startTarget(ctx, p, start)
 				if err != nil {
@@ -44,6 +47,8 @@ func targetKinds() []targetKind {
 				return a.openCommand(ctx, p, start)
 			},
 		},
+		{"http://", "a TorchServe that runs, by its management address", true, openTorchServe},
+		{"https://", "the same, with TLS", true, openTorchServe},
 	}
 }
 
@@ -56,8 +61,8 @@ func (k targetKind) matches(target string) bool {
 // lists the known ones.
 func (a *app) kindOf(target string) (targetKind, error) {
 	var known []string
-	for i, k := range a.targets {
-		if k.matches(target) || target == "" && i == 0 {
+	for _, k := range a.targets {
+		if k.matches(target) || target == "" && k.name == localTarget {
 			return k, nil
 		}
 		known = append(known, fmt.Sprintf("%s (%s)", k.name, k.help))
