@@ -62,7 +62,7 @@ func run(args, env []string, in io.Reader, out, errw io.Writer, more ...targetKi
 	defer sig.stop()
 	a := &app{
 		self: self, env: parseEnviron(env), in: in, out: out, err: errw, signal: sig, limits: sync.OnceValue(monitor.Limits),
-		targets: append(more, targetKinds()...),
+		targets: append(targetKinds(), more...),
 	}
 	root := a.root()
 	root.SetArgs(args[1:])

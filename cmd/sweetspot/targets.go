@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sweetspot/engine/knob"
@@ -60,11 +61,13 @@ func (k targetKind) matches(target string) bool {
 // kindOf returns the kind of a target; "" is the default. The error of an unknown target
 // lists the known ones.
 func (a *app) kindOf(target string) (targetKind, error) {
-	var known []string
-	for _, k := range a.targets {
+	for _, k := range slices.Backward(a.targets) { // an additional kind has priority over one with the same prefix
 		if k.matches(target) || target == "" && k.name == localTarget {
 			return k, nil
 		}
+	}
+	var known []string
+	for _, k := range a.targets {
 		known = append(known, fmt.Sprintf("%s (%s)", k.name, k.help))
 	}
 	return targetKind{}, withHint("leave out target, or use one of these", "target %q is unknown; known: %s", target, strings.Join(known, ", "))
