@@ -205,7 +205,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	o.bind(c.Flags(), a.targets)
 	a.remote.bind(c.Flags())
 	a.bindVerbose(c.Flags())
-	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand())
+	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)
 	})

@@ -52,6 +52,7 @@ func openTorchServe(ctx context.Context, a *app, p plan.Plan, _ knob.Config) (sw
 	if c.Bodies, err = readBodies(p.Input); err != nil {
 		return nil, err
 	}
+	c.RestoreFile = a.restoreFile(c.Management)
 	t, err := torchserve.Open(ctx, c)
 	if err != nil {
 		return nil, err // not t: an interface with a nil *Target is not nil

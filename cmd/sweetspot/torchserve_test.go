@@ -91,6 +91,21 @@ func TestTorchServeTarget(t *testing.T) {
 	if code := exitCode(cmd.Wait()); code != 130 || described(t, management) != before {
 		t.Errorf("after Ctrl-C: exit %d, in force %s, before %s\n%s", code, described(t, management), before, stderr.String())
 	}
+
+	killed := command("--budget", "10m", "--requests", "100000000")
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); described(t, management) == before && time.Since(begin) < hang; {
+		time.Sleep(20 * time.Millisecond)
+	}
+	_ = killed.Process.Kill()
+	_ = killed.Wait()
+	restore := command()
+	restore.Args = []string{restore.Path, "restore"}
+	if out, err := restore.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "restored "+management+": scale: ") || described(t, management) != before {
+		t.Errorf("restore: %v, %s; in force %s, before %s", err, out, described(t, management), before)
+	}
 }
 
 // TestTorchServeFlags: a server elsewhere gets no request without --yes, and wrong flags are named.

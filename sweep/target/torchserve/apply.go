@@ -40,6 +40,9 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	if err := t.drain(ctx); err != nil { // nothing has changed yet
 		return sweep.Applied{}, err
 	}
+	if err := t.save(); err != nil {
+		return sweep.Applied{}, err
+	}
 	if err := t.change(ctx, want); err != nil {
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTime)
 		defer cancel()
@@ -111,7 +114,7 @@ func (t *Target) waitReady(ctx context.Context, want description) error {
 		d, err := t.api.describe(ctx, want.Name, want.Version)
 		switch {
 		case err == nil && !d.sameSettings(want):
-			return fmt.Errorf("the server was told %s, but has %s", want, d)
+			return fmt.Errorf("%w: the server was told %s, but has %s", errOther, want, d)
 		case err == nil && d.ready():
 			d.Queue.Remaining, d.Queue.Pending = t.initial.Queue.Remaining, t.initial.Queue.Pending // the size of the queue does not change
 			t.now = d

@@ -21,3 +21,15 @@ func FuzzDescription(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSaved: an accepted restore file has a model that can be restored.
+func FuzzSaved(f *testing.F) {
+	f.Add([]byte(`{"management":"http://127.0.0.1:8081","pid":7,"model":{"modelName":"m","modelVersion":"1.0","modelUrl":"m.mar","minWorkers":1,"maxWorkers":1,"batchSize":4,"maxBatchDelay":100,"workers":[{"status":"READY"}]}}`))
+	f.Add([]byte(`{"management":"x"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := parseSaved(data)
+		if err == nil && (s.Management == "" || s.Model.Name == "" || s.Model.BatchSize < 1 || s.Model.MinWorkers < 1) {
+			t.Errorf("%s was accepted: %+v", data, s)
+		}
+	})
+}

@@ -41,6 +41,7 @@ type Config struct {
 	Seed          uint64
 	MaxRate       float64 // most requests per second; 0 is no limit
 	Cores         int     // of the server's machine, 0 is unknown
+	RestoreFile   string  // has what to restore while it differs from what is in force; "" for none
 }
 
 // Target is a model of a running TorchServe.
@@ -56,6 +57,9 @@ type Target struct {
 	initial description  // what Open has found
 	now     description
 	closed  bool
+	saved   bool // whether there is a restore file of this target
+
+	restored bool // Open has restored what an earlier sweep had not
 }
 
 // Open connects to the server, finds out what it can change, and sends one request.
@@ -70,9 +74,12 @@ func Open(ctx context.Context, c Config) (*Target, error) {
 		}
 	}
 	t := &Target{cfg: c, api: newClient(c)}
+	var err error
+	if t.restored, err = t.restoreEarlier(ctx); err != nil {
+		return nil, err
+	}
 	name, version, _ := strings.Cut(c.Model, "/")
 	if name == "" {
-		var err error
 		if name, err = t.api.onlyModel(ctx); err != nil {
 			return nil, err
 		}
@@ -167,6 +174,9 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 		Options: knob.Options{Rule: d.rule()}, Current: d.settings(), Machine: host, Cores: t.cfg.Cores,
 		Runtime: "TorchServe", Limits: t.limits(), Fixed: t.fixed,
 	}
+	if t.restored {
+		info.Model.Warnings = append(info.Model.Warnings, "an earlier sweep was killed before it restored the settings of this server: they are restored now")
+	}
 	for _, b := range t.cfg.Bodies {
 		info.Model.LargestBody = max(info.Model.LargestBody, int64(len(b.Data)))
 	}
@@ -200,7 +210,7 @@ func (t *Target) Close(ctx context.Context) error {
 	t.closed = true
 	defer t.api.http.CloseIdleConnections()
 	if t.now.sameSettings(t.initial) {
-		return nil
+		return t.forget()
 	}
 	err := t.drain(ctx)
 	if err == nil {
@@ -209,7 +219,7 @@ func (t *Target) Close(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s was not restored: %w; in force was: %s", t.initial.Name, err, t.initial)
 	}
-	return nil
+	return t.forget()
 }
 
 // newHTTP returns a client for calls.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -218,6 +219,56 @@ func TestFailedRegistration(t *testing.T) {
 	}
 	if err := d.Close(t.Context()); err != nil || s.inForce(t, "m") != before {
 		t.Errorf("after Close %s, %v; want %s", s.inForce(t, "m"), err, before)
+	}
+}
+
+// TestRestoreFile: what a killed program has not restored is restored by the next one, also if the model was
+// not registered at that time.
+func TestRestoreFile(t *testing.T) {
+	s := start(t, true, false, "m")
+	before := s.inForce(t, "m")
+	c := s.config()
+	c.RestoreFile = filepath.Join(t.TempDir(), "restore.json")
+	for _, gone := range []bool{false, true} {
+		killed, err := torchserve.Open(t.Context(), c) // never closed
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := killed.Apply(t.Context(), settings(t, killed, 3, 8, 5*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if gone {
+			req, _ := http.NewRequest(http.MethodDelete, s.management+"/models/m/1.0", nil)
+			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatal(resp, err)
+			}
+			if text, err := torchserve.Restore(t.Context(), c); err != nil || !strings.HasPrefix(text, "m: url m.mar, min_worker 1") {
+				t.Errorf("Restore: %q, %v", text, err)
+			}
+		} else {
+			d, err := torchserve.Open(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := d.Info(t.Context()); err != nil || len(info.Model.Warnings) != 1 {
+				t.Errorf("warnings %q, %v", info.Model.Warnings, err)
+			}
+			if err := d.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := s.inForce(t, "m"); got != before {
+			t.Errorf("in force %s, before %s", got, before)
+		}
+		if text, err := torchserve.Restore(t.Context(), c); err != nil || text != "" {
+			t.Errorf("nothing to restore: %q, %v", text, err)
+		}
+	}
+	if err := os.WriteFile(c.RestoreFile, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := torchserve.Open(t.Context(), c); err == nil || !strings.Contains(err.Error(), "restore.json: unexpected end") {
+		t.Errorf("a broken file: %v", err)
 	}
 }
 
