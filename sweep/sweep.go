@@ -64,6 +64,10 @@ type BodyLengths struct {
 	Buckets []int64
 }
 
+// BatchAxisKnown reports whether the target says if the model has a batch axis: one without must have
+// a reason in BatchWhy.
+func (m ModelInfo) BatchAxisKnown() bool { return m.BatchAxis || m.BatchWhy != "" }
+
 // Step is one part of an apply.
 type Step struct {
 	What   string        `json:"what"`

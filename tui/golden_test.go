@@ -62,7 +62,7 @@ func applying() *session.Snapshot {
 func refusing() *session.Snapshot {
 	s := noAnswers()
 	s.Live.Answers, s.Live.Totals = 0, trial.Counts{Sent: 7420, Refused: 7420}
-	s.Live.Verdict = trial.Verdict{Result: trial.Fail, ErrorRate: 1}
+	s.Live.Verdict = trial.Verdict{Result: trial.Fail, ErrorRate: trial.NumOf(1)}
 	return s
 }
 

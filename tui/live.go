@@ -68,9 +68,9 @@ func verdictSpans(s *session.Snapshot) []span {
 		return []span{warning("— load held")}
 	case s.Answers != nil && s.Answers.Differ > 0:
 		return []span{{"FAIL " + s.Answers.Problem(), styleFail}, plain(number)}
-	case v.Result == trial.Fail && v.ErrorRate > s.SLA.MaxErrorRate:
+	case v.Result == trial.Fail && v.ErrorRate.Or(0) > s.SLA.MaxErrorRate:
 		// Too many errors fail whatever the percentile, even without one.
-		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate*100), styleFail}, plain(number)}
+		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate.Or(0)*100), styleFail}, plain(number)}
 	case !v.ValueMS.OK():
 		return []span{warning("— "), dim(fmt.Sprintf("%d of 100 answers", min(s.Live.Answers, 99)))}
 	case s.Live.Transient:
@@ -326,6 +326,10 @@ func (m *model) pendingNotes() []span {
 	knobs := m.knobs()
 	for n := range m.pending {
 		k, _ := knobs.Get(n)
+		if k.Cost == knob.CostUnreported {
+			cost = knob.CostUnreported
+			break
+		}
 		cost = max(cost, k.Cost)
 	}
 	out := []span{dim(m.costText(cost))}
@@ -339,9 +343,11 @@ func (m *model) pendingNotes() []span {
 // is not known.
 func (m *model) costText(c knob.Cost) string {
 	if m.snap.Info.Machine != "" {
-		return [...]string{knob.Hot: "hot: no warm-up, no reload", knob.Warm: "warm: in force after a warm-up, no reload", knob.Reload: "R: reloads the model"}[c]
+		return [...]string{knob.CostUnreported: "cost n/a", knob.Hot: "hot: no warm-up, no reload", knob.Warm: "warm: in force after a warm-up, no reload", knob.Reload: "R: reloads the model"}[c]
 	}
 	return [...]string{
+		knob.CostUnreported: "cost n/a",
+
 		knob.Hot: "hot: in force from the next batch", knob.Warm: "warm: workers warm up first, no reload",
 		knob.Reload: "R: reloads the model while the old one serves",
 	}[c]

@@ -77,6 +77,45 @@ func (p Plan) Resolve(l knob.Limits) (Plan, error) {
 	return p, p.Validate()
 }
 
+// maxOwnCombinations limits the combinations of the own knobs that VaryOwn varies.
+const maxOwnCombinations = 64
+
+// VaryOwn returns the plan with values for the target's own knobs if it names none of them: the
+// value in force and the range "auto" of each knob whose change is known to need no reload
+// ([knob.Cost.IsCheap]), in the order of the table, as long as there are at most
+// maxOwnCombinations combinations. The other own knobs keep their values. The arguments are those
+// of [Plan.Points].
+func (p Plan) VaryOwn(limits knob.Limits, base knob.Settings, fixed map[knob.Name]string) Plan {
+	if len(p.ownNames()) > 0 {
+		return p
+	}
+	knobs := maps.Clone(p.Knobs)
+	combinations := 1
+	for _, k := range limits.Table().Own() {
+		values := k.AutoValues()
+		if now := base.Get(k.Name); !slices.Contains(values, now) {
+			if _, err := limits.Table().Expand(k.Name, now); err == nil {
+				values = append([]string{now}, values...)
+			}
+		}
+		if fixed[k.Name] != "" || !k.Cost.IsCheap() || len(values) < 2 || combinations*len(values) > maxOwnCombinations {
+			continue
+		}
+		combinations *= len(values)
+		knobs[k.Name] = strings.Join(values, ",")
+	}
+	p.Knobs = knobs
+	return p
+}
+
+// OwnNotIn returns the names of the plan's own knobs that another plan does not name, sorted.
+func (p Plan) OwnNotIn(other Plan) []knob.Name {
+	return slices.DeleteFunc(p.ownNames(), func(n knob.Name) bool {
+		_, named := other.Knobs[n]
+		return named
+	})
+}
+
 // unknownKnob returns the error of a knob that a target does not have, with the most similar name
 // and all names.
 func unknownKnob(n knob.Name, t knob.Table) error {

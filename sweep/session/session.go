@@ -116,7 +116,7 @@ func New(c Config) *Session {
 	if len(c.Plan.Loads) > 0 {
 		s.state.Load = c.Plan.Loads[0]
 	}
-	s.state.Settings = knob.Default(c.Plan.Options.Rule)
+	s.state.Settings = startSettings(c.Plan)
 	s.publish()
 	return s
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -156,4 +157,13 @@ type Message struct {
 	At    time.Time
 	Level Level
 	Text  string
+}
+
+// startSettings returns the settings that are shown before the target is open: those with which our
+// engine starts. A remote server has not reported its own yet.
+func startSettings(p plan.Plan) knob.Settings {
+	if strings.Contains(p.Target, "://") {
+		return knob.Settings{}
+	}
+	return knob.Default(p.Options.Rule)
 }
