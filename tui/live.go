@@ -67,7 +67,7 @@ func verdictSpans(s *session.Snapshot) []span {
 	case !s.LoadOn:
 		return []span{warning("— load held")}
 	case s.Answers != nil && s.Answers.Differ > 0:
-		return []span{{"FAIL " + s.Answers.Problem(), styleFail}, plain(number)}
+		return []span{{"FAIL " + s.Answers.Problem(), styleFail}}
 	case v.Result == trial.Fail && v.ErrorRate.Or(0) > s.SLA.MaxErrorRate:
 		// Too many errors fail whatever the percentile, even without one.
 		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate.Or(0)*100), styleFail}, plain(number)}
