@@ -79,7 +79,7 @@ func (e *Engine) register(m *Model, c knob.Config) (*ModelService, error) {
 		e.models[m.Name] = v
 	}
 	if old := v.all[m.Version]; old != nil && old.State() != Failed {
-		return nil, fmt.Errorf("load %s: a model of that name and version %s is served already", m.Name, m.Version)
+		return nil, fmt.Errorf("load %s: %w: version %s", m.Name, ErrServed, m.Version)
 	}
 	v.all[m.Version] = s
 	return s, nil
@@ -118,6 +118,14 @@ func (e *Engine) Unload(ctx context.Context, name, version string) error {
 		return fmt.Errorf("unload %s: %w; version %s is the default", name, ErrDefaultVersion, s.model.Version)
 	}
 	err = s.close(ctx)
+	e.remove(s)
+	return err
+}
+
+// Remove is Unload for s itself, also if it is the default version and there are others; another
+// version is then the default one. It does nothing if s is not served.
+func (e *Engine) Remove(ctx context.Context, s *ModelService) error {
+	err := s.close(ctx)
 	e.remove(s)
 	return err
 }
@@ -210,6 +218,13 @@ func (s *ModelService) Healthy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == Ready && len(s.pool.workers)-s.pool.sessionless >= s.minWorkers
+}
+
+// CanAnswer reports whether the version is ready and has a worker with a session.
+func (s *ModelService) CanAnswer() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == Ready && len(s.pool.workers) > s.pool.sessionless
 }
 
 // Wait waits for the end of the load and returns its error.

@@ -120,7 +120,7 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Probe
 	if err != nil {
 		return err
 	}
-	o.Probe = probe
+	o.Probe, o.Unpack = probe, a.env.archiveCache()
 	if o.Images, err = parseImage(b.image); err != nil {
 		return err
 	}

@@ -97,6 +97,8 @@ type Session struct {
 	state           Snapshot // without Live, which publish adds
 	ring            ring
 	liveLoad        *liveLoad
+	comparing       *comparison     // nil without a comparison
+	undo, redo      []knob.Settings // for Undo and Redo, the next one last
 	sweeping        *background
 	rec             *recorder // nil without a recording
 	lengths         lengthWatch
@@ -201,6 +203,9 @@ func (s *Session) open() {
 		s.setDown(err)
 		return
 	}
+	if s.target == nil && s.state.Baseline == (knob.Settings{}) {
+		s.state.Baseline = info.Current
+	}
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
 	s.setFP16(found)
 	text := "serving " + info.Model.Name
@@ -287,7 +292,7 @@ func (s *Session) publish() {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
 	}
-	out.Live = s.ring.snapshot(s.utilization())
+	out.Live = s.ring.snapshot(s.utilization(), s.host())
 	if out.Phase == Serving {
 		out.Answers.Judge(&out.Live.Verdict) // as in a trial
 	}
@@ -306,8 +311,9 @@ func (s *Session) endSecond() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
-		s.ring.endSecond(s.now(), s.utilization())
+		s.ring.endSecond(s.now(), s.utilization(), s.host())
 		s.askLengths()
+		s.lookAtComparison()
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
 		}
@@ -341,6 +347,9 @@ func (s *Session) addSamples(samples []load.Sample) {
 	for _, x := range samples {
 		s.ring.add(x)
 	}
+	if s.comparing != nil {
+		s.comparing.add(s.now(), samples)
+	}
 	if s.state.Phase == Serving {
 		s.recordSamples(samples)
 	}
@@ -355,6 +364,7 @@ func (s *Session) loadFailed(l *liveLoad, err error) {
 		return
 	}
 	s.liveLoad = nil
+	s.dropComparison("the load failed")
 	s.addMessage(Error, "live load: %v", err)
 	t, ctx := s.target, s.ctx
 	s.mu.Unlock()

@@ -63,6 +63,8 @@ type Target struct {
 	simulated    bool                           // answers say nothing about the model
 	singles      map[singlesKey]map[int]single  // answers to single requests
 	agreements   map[string]trial.FP16Agreement // of FP16 with FP32, by device
+
+	host hostWatch // has its own lock
 }
 
 // Start starts the child, waits until it serves, reads its description and sends the first

@@ -82,6 +82,22 @@ func runSweep(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *memory
 	return st, n, err
 }
 
+// runUntilDecided runs a sweep, again if its validation could not be decided: on a machine that is
+// busy with other work that is the right answer, but not the one that a test can check.
+func runUntilDecided(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, *memoryRecording) {
+	t.Helper()
+	for n := 1; ; n++ {
+		st, recording, err := runSweep(t, p, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		undecided := slices.ContainsFunc(st.Trials, func(r trial.Trial) bool { return r.Verdict.Result == trial.Undecided })
+		if st.Choice != nil || !undecided || n == 5 {
+			return st, recording
+		}
+	}
+}
+
 // TestSweep: a server that reports nothing is swept over its own two knobs by the strategies grid
 // and auto, with TLS and without; auto has no predictions.
 func TestSweep(t *testing.T) {
@@ -91,10 +107,7 @@ func TestSweep(t *testing.T) {
 	}{{"grid", true}, {"auto", false}} {
 		t.Run(c.strategy, func(t *testing.T) {
 			s, d := connect(t, c.secure)
-			st, n, err := runSweep(t, testPlan(s, c.strategy), d)
-			if err != nil {
-				t.Fatal(err)
-			}
+			st, n := runUntilDecided(t, testPlan(s, c.strategy), d)
 			if n.probes > 0 {
 				t.Errorf("%d probes of a server that reports no service times", n.probes)
 			}
