@@ -13,7 +13,8 @@ ALONE     := TestMainJobOnScreen
 # The race detector makes arithmetic ten times as slow. It is left out of packages that
 # are nothing but arithmetic, on values that their callers hand in, and of a table that
 # go-runewidth makes before main begins: .5 s a process, and scripts start two hundred.
-PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predict sweetspot/engine/servicetime sweetspot/engine/batching
+PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predict sweetspot/engine/servicetime sweetspot/engine/batching \
+	sweetspot/engine/onnxgraph/builder sweetspot/engine/onnxgraph/builtin sweetspot/engine/onnxgraph/fp16
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
