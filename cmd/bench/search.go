@@ -32,7 +32,7 @@ func (b budget) search() searchBudget {
 		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 12, hardProblems: 3, maxTests: 8, maxRequests: 10_000, promiseDevices: 6, defaultRequests: 200_000, strategies: []string{"auto"}}
 	}
 	small := space{workers: []int{1, 2}, batches: []int{1, 8}, delays: []int{0}, formats: []knob.Precision{knob.FullPrecision}}
-	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 1_000, promiseDevices: 1, defaultRequests: 20_000, strategies: []string{"auto"}}
+	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 2_000, promiseDevices: 1, defaultRequests: 20_000, strategies: []string{"auto"}}
 }
 
 // measureSearch measures the results of searches on simulated devices, whose best settings are

@@ -176,7 +176,7 @@ func TestSweepTexts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{
 				model, "--sweep", "--strategy=grid", "--workers=1", "--batch-size=8", "--batch-delay=1ms", "--input=" + input,
-				"--sla=10s", "--requests=600", "--budget=0", "--json", "-q",
+				"--sla=10s", "--requests=4000", "--budget=0", "--json", "-q",
 			}, tc.args...)
 			cmd := exec.Command("sweetspot", args...)
 			cmd.Dir = home
