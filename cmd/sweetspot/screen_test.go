@@ -330,8 +330,8 @@ func limitBetween(t *testing.T, slow, fast int) time.Duration {
 // TestQuitDuringSweep: quitting asks for confirmation, keeps the profile, prints the command
 // that resumes it, and ends all processes.
 func TestQuitDuringSweep(t *testing.T) {
-	s := openScreen(t, 80, 24, "builtin:mlp", "--sla=1s")
-	s.waitFor("serving")
+	s := openScreen(t, 80, 24)
+	s.waitFor("FAIL")
 	s.press("s")
 	s.waitFor("ETA")
 	children := childrenOf(s.cmd.Process.Pid)

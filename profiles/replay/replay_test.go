@@ -284,10 +284,7 @@ func TestResample(t *testing.T) {
 	if diff := cmp.Diff(first.Result, measure(t, target, sweep.Measurement{Load: closed, SLA: sla}), nums); diff != "" {
 		t.Errorf("first measurement (-recorded +replayed):\n%s", diff)
 	}
-	measurements := 20
-	if testing.Short() {
-		measurements = 8
-	}
+	const measurements = 20
 	inside, seen := 0, map[float64]bool{}
 	for seed := range uint64(measurements) {
 		r := measure(t, target, sweep.Measurement{Load: closed, SLA: sla, Seed: seed})
@@ -304,7 +301,7 @@ func TestResample(t *testing.T) {
 			t.Fatalf("the median of the histogram is %.3f ms, that of the result %.3f", got, r.Latency.P50.Value.Or(0))
 		}
 	}
-	if float64(inside) < .8*float64(measurements) || len(seen) < measurements {
+	if float64(inside) < .8*measurements || len(seen) < measurements {
 		t.Errorf("%d measurements with %d different figures, %d of them in the 95%% interval", measurements, len(seen), inside)
 	}
 	other, err := replay.Read(path)
