@@ -117,7 +117,7 @@ func (m *model) answerSpans() []span {
 	case !s.LoadOn:
 		return []span{warning("— load held" + m.heldText())}
 	case s.Answers != nil && s.Answers.Differ > 0:
-		return []span{{"FAIL " + s.Answers.Problem(), styleFail}, plain(number)}
+		return []span{{"FAIL " + s.Answers.Problem(), styleFail}}
 	case m.errorsDecide():
 		// Too many errors fail whatever the percentile, even without one.
 		text := fmt.Sprintf("FAIL %s failed of %s (%s allowed)", groupDigits(s.Live.Errors), groupDigits(s.Live.Sent), allowedText(s.SLA))
