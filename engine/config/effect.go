@@ -101,10 +101,7 @@ func (f *File) effect(t TorchServe, a Archive) Effect {
 	if !inBlock {
 		block = func(int) source { return source{} }
 	}
-	key := func(name string, n int) source {
-		l, _ := f.Lookup(name)
-		return source{n, fmt.Sprintf("%s:%d", f.Name, l.Number)}
-	}
+	key := func(name string, n int) source { return source{n, f.From(name)} }
 	var c ModelConfig
 	hasFile := false
 	if a.Config != nil {
@@ -143,4 +140,20 @@ func (f *File) effect(t TorchServe, a Archive) Effect {
 func ConfigEffect(name string, data []byte) Effect {
 	f := &File{Name: "config.properties"}
 	return f.effect(TorchServe{}, Archive{Version: "1.0", Config: data, ConfigName: name})
+}
+
+// Number returns a number in force; ok is false if it is not set anywhere, such as the workers.
+func (e Effect) Number(name string) (n int, ok bool) {
+	for _, v := range e.Values {
+		if v.Name == name {
+			n, err := strconv.Atoi(v.Value)
+			return n, err == nil
+		}
+	}
+	return 0, false
+}
+
+// EffectOf returns what TorchServe serves an archive with. file is as in load_models.
+func (f *File) EffectOf(t TorchServe, name string, a Archive) Effect {
+	return f.effect(t, Load{Name: name, File: a.Name}.named(a))
 }
