@@ -85,7 +85,8 @@ func Segments(path string) []string {
 	return strings.Split(path, "/")
 }
 
-// JSON answers with v as indented JSON and a line feed.
+// JSON answers with v as indented JSON and a line feed. After a status of 400 or above, the
+// connection is closed, as TorchServe does.
 func JSON(w http.ResponseWriter, code int, v any) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
@@ -97,19 +98,20 @@ func JSON(w http.ResponseWriter, code int, v any) {
 	h := w.Header()
 	SetHeaders(h, string(AppendID(nil)))
 	h.Set("Content-Type", TypeJSON)
+	if code >= http.StatusBadRequest {
+		h.Set("Connection", "close")
+	}
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(code)
 	_, _ = w.Write(body.Bytes()) // an error means that the client has left
 }
 
-// Fail answers with err if it is an Error, else with 500 and its text. It closes the
-// connection, as TorchServe does.
+// Fail answers with err if it is an Error, else with 500 and its text.
 func Fail(w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = Errorf(http.StatusInternalServerError, InternalServer, "%v", err)
 	}
-	w.Header().Set("Connection", "close")
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}
