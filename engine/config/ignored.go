@@ -29,7 +29,7 @@ var ignored = reasons(map[string]string{
 func reasons(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	for reason, list := range keys {
-		for _, key := range strings.Fields(list) {
+		for key := range strings.FieldsSeq(list) {
 			out[key] = reason
 		}
 	}

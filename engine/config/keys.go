@@ -2,8 +2,8 @@ package config
 
 import (
 	"math"
-	"slices"
 	"strings"
+	"sync"
 
 	"sweetspot/engine/knob"
 )
@@ -129,13 +129,19 @@ func envName(key string) string {
 	return "TS_" + strings.ToUpper(key)
 }
 
+// keyIndex has the keys by name.
+var keyIndex = sync.OnceValue(func() map[string]Key {
+	out := map[string]Key{}
+	for _, k := range Keys() {
+		out[k.Name] = k
+	}
+	return out
+})
+
 // lookupKey returns a key by its exact name.
 func lookupKey(name string) (Key, bool) {
-	all := Keys()
-	if i := slices.IndexFunc(all, func(k Key) bool { return k.Name == name }); i >= 0 {
-		return all[i], true
-	}
-	return Key{}, false
+	k, ok := keyIndex()[name]
+	return k, ok
 }
 
 // otherNames are names from elsewhere that people write for a key. Those of TorchServe's own
