@@ -35,6 +35,7 @@ type Line struct {
 	marks []mark // where the continuation lines of the value start
 	last  int    // physical line on which it ends
 	raw   string // the first physical line, without leading blanks
+	from  string // of a value that is not from the file: a flag, an environment variable
 	text  string // all of its physical lines, without leading blanks and continuation marks
 }
 

@@ -13,6 +13,7 @@ func (v *checker) addf(s Severity, l Line, sub string, fix func() []edit, write,
 		key += "." + sub
 	}
 	v.add(s, l.Number, key, fmt.Sprintf(format, a...), write, fix)
+	v.list[len(v.list)-1].origin = l.from
 }
 
 // cutComment cuts a value before a # after a blank, which looks like a comment, and cuts blanks.
@@ -166,11 +167,13 @@ func (v *checker) address(l Line) {
 }
 
 // metricsMode reports a mode that TorchServe does not know.
-func (v *checker) metricsMode(l Line) {
+func (v *checker) metricsMode(l Line) string {
 	mode := strings.ToLower(strings.Join(strings.Fields(l.Value), ""))
 	if mode != "log" && mode != "prometheus" && mode != "legacy" {
 		v.addf(Differs, l, "", nil, "write log, prometheus or legacy", "TorchServe does not know %s and takes log", quoteText(l.Value))
+		return "log"
 	}
+	return mode
 }
 
 // seconds reports a number of seconds that looks like milliseconds.

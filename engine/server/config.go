@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"math"
 	"time"
@@ -34,10 +35,14 @@ const (
 // Config has the addresses and the limits of a server. The zero value has TorchServe's
 // addresses for inference and management, no tokens and no metrics listener.
 type Config struct {
-	Inference  string        // host:port; "" is DefaultInference, port 0 is any free port
+	// Inference is host:port, where port 0 is any free port, http://host:port, https://host:port
+	// or unix:/path; "" is DefaultInference.
+	Inference  string
 	Management string        // likewise; also serves the control API
 	Metrics    string        // likewise, but "" is no metrics listener
 	Tokens     *token.Tokens // nil: no key is needed; Open writes their file
+	TLS        *tls.Config   // of https addresses; see TLS
+	CORS       CORS          // which web pages may use the server
 	Host       control.Host  // for the control API; a nil Usage measures this process
 
 	Models      management.Config // how requests may manage models

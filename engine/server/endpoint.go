@@ -24,7 +24,7 @@ import (
 // endpoint is one API on one address.
 type endpoint struct {
 	name    string // unique in a server
-	address string // host:port to bind
+	address string // to bind: host:port, http://, https:// or unix:/path
 	flag    string // command-line flag that sets the address
 	// serve answers the requests of a listener until ctx ends. Then it refuses new
 	// requests, waits for the running ones, at most for the drain time, and closes the
@@ -38,6 +38,11 @@ const (
 	managementName = "management"
 	metricsName    = "metrics"
 )
+
+// defaultPorts are TorchServe's ports of http and https addresses without a port.
+var defaultPorts = map[string][2]string{
+	inferenceName: {"80", "443"}, managementName: {"8081", "8444"}, metricsName: {"8082", "8445"},
+}
 
 // endpoints returns the endpoints of a server for e.
 func (s *Server) endpoints(e *engine.Engine) []endpoint {
@@ -113,15 +118,21 @@ func (h *hostSampler) sample() metrics.Host {
 type bound struct {
 	endpoint
 	net.Listener
+	url string
 }
 
 // bind binds the endpoint's address.
 func (e endpoint) bind() (bound, error) {
-	l, err := net.Listen("tcp", e.address)
+	ports := defaultPorts[e.name]
+	at, err := parseAddress(e.address, ports[0], ports[1])
+	if err != nil {
+		return bound{}, fmt.Errorf("%s: %w; see %s", e.name, err, e.flag)
+	}
+	l, err := at.listen()
 	if err != nil {
 		return bound{}, fmt.Errorf("%s address %s %s; choose another with %s host:port", e.name, e.address, bindErrorText(err), e.flag)
 	}
-	return bound{e, l}, nil
+	return bound{e, l, at.url(l.Addr())}, nil
 }
 
 // bindErrorText describes why an address cannot be bound.

@@ -40,6 +40,9 @@ type Addrs struct {
 // call Run or Close, and must close e and the tokens after the server has ended.
 func Open(c Config, e *engine.Engine) (*Server, error) {
 	s := &Server{cfg: c.withDefaults()}
+	if err := s.cfg.completeTLS(); err != nil {
+		return nil, err
+	}
 	for _, ep := range s.endpoints(e) {
 		b, err := ep.bind()
 		if err != nil {
@@ -66,6 +69,19 @@ func (s *Server) address(name string) string {
 		}
 	}
 	return ""
+}
+
+// URLs returns the addresses as URLs: http://, https:// or unix:.
+func (s *Server) URLs() Addrs {
+	out := Addrs{}
+	for name, dst := range map[string]*string{inferenceName: &out.Inference, managementName: &out.Management, metricsName: &out.Metrics} {
+		for _, b := range s.bound {
+			if b.name == name {
+				*dst = b.url
+			}
+		}
+	}
+	return out
 }
 
 // Answers returns the counts of all answers so far, of all listeners.
