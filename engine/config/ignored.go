@@ -42,8 +42,9 @@ func Ignored(key string) string { return ignored[key] }
 // Unused returns a line for each key of the file that sweetspot serve ignores.
 func (f *File) Unused() []string {
 	var out []string
+	inForce := f.inForce()
 	for i, l := range f.Lines {
-		if l.Kind != Pair || f.last(l.Key) != i {
+		if l.Kind != Pair || inForce[l.Key] != i {
 			continue
 		}
 		if reason := Ignored(l.Key); reason != "" {

@@ -138,6 +138,18 @@ var keyIndex = sync.OnceValue(func() map[string]Key {
 	return out
 })
 
+// maxKey is more than the longest key has; what is longer is no misspelling of one.
+const maxKey = 60
+
+// keyNames returns the names of the keys.
+var keyNames = sync.OnceValue(func() []string {
+	var out []string
+	for _, k := range Keys() {
+		out = append(out, k.Name)
+	}
+	return out
+})
+
 // lookupKey returns a key by its exact name.
 func lookupKey(name string) (Key, bool) {
 	k, ok := keyIndex()[name]
@@ -164,9 +176,8 @@ func nearestKey(name string) (string, bool) {
 	if known, ok := otherNames[strings.ToLower(name)]; ok {
 		return known, true
 	}
-	var all []string
-	for _, k := range Keys() {
-		all = append(all, k.Name)
+	if len(name) > maxKey {
+		return "", false
 	}
-	return knob.Nearest(name, all)
+	return knob.Nearest(name, keyNames())
 }
