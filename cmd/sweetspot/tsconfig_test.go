@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sweetspot/engine/torchservetest"
 )
 
 // writeFiles writes files into a new folder.
@@ -138,5 +141,88 @@ model_snapshot={"name": "s", "modelCount": 2, "models": {"m": {\
 	status, answer := send(t, http.MethodGet, management+"/models/m", "", nil)
 	if status != http.StatusOK || !strings.Contains(answer, `"2.0"`) {
 		t.Errorf("the default version: %d %s, want 2.0", status, answer)
+	}
+}
+
+// TestServeRegisterArchive registers an archive and an ONNX file with a request: with the
+// settings of the archive and of the block, which count where the request says nothing.
+func TestServeRegisterArchive(t *testing.T) {
+	scale := scaleFile(t)
+	dir := writeFiles(t, map[string]string{
+		"store/net.onnx":                   scale,
+		"store/arch/model.onnx":            scale,
+		"store/arch/model-config.yaml":     "minWorkers: 2\nmaxWorkers: 2\nbatchSize: 4\nmaxBatchDelay: 20\nresponseTimeout: 30\n",
+		"store/arch/MAR-INF/MANIFEST.json": `{"model": {"modelName": "arch", "modelVersion": "2.0", "configFile": "model-config.yaml"}}`,
+		"config.properties": `model_store=store
+enable_model_api=true
+disable_token_authorization=true
+models={"net": {"1.0": {"batchSize": 8, "maxBatchDelay": 30, "responseTimeout": 40}}}
+`,
+	})
+	_, management, _ := startServerIn(t, dir, "--ts-config", "config.properties")
+	for _, query := range []string{"url=arch&initial_workers=1&response_timeout=99", "url=net.onnx&initial_workers=1&batch_size=3"} {
+		if status, answer := send(t, http.MethodPost, management+"/models?synchronous=true&"+query, "", nil); status != http.StatusOK {
+			t.Fatalf("register %s: %d %s", query, status, answer)
+		}
+	}
+	expect(t, "arch", described(t, management, "arch")["2.0"], map[string]any{"minWorkers": 2, "batchSize": 4, "maxBatchDelay": 20, "responseTimeout": 30})
+	expect(t, "net", described(t, management, "net")["1.0"], map[string]any{"minWorkers": 1, "batchSize": 3, "maxBatchDelay": 30, "responseTimeout": 40})
+	status, answer := send(t, http.MethodPost, management+"/models?url=..%2Foutside.mar", "", nil)
+	if status != http.StatusNotFound {
+		t.Errorf("a file outside the store: %d %s", status, answer)
+	}
+}
+
+// TestRealTorchServeSameConfig serves archives with one config.properties in a real TorchServe
+// and in ours and compares what both describe.
+func TestRealTorchServeSameConfig(t *testing.T) {
+	torchservetest.Find(t)
+	store := t.TempDir()
+	for _, name := range []string{"one", "two"} {
+		packed(t, store, "../../testdata/bodies/scale.onnx", name)
+	}
+	bare := filepath.Join(t.TempDir(), "bare.onnx")
+	if err := os.WriteFile(bare, []byte(scaleFile(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := exec.LookPath("sweetspot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "archive", "three="+bare, "--version", "3.1", "--to", filepath.Join(store, "three.mar"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("archive: %v: %s", err, out)
+	}
+	text := `load_models=one=one.mar,two.mar,three=three.mar
+default_workers_per_model=1
+default_response_timeout=77
+default_startup_timeout=66
+job_queue_size=44
+disable_token_authorization=true
+models={"one": {"1.0": {"batchSize": 16, "maxBatchDelay": 9, "minWorkers": 2, "maxWorkers": 2}},\
+  "three": {"3.1": {"batchSize": 6, "maxBatchDelay": 11, "minWorkers": 1, "maxWorkers": 1, "responseTimeout": 55}}}
+`
+	s, err := torchservetest.Start(t, torchservetest.Options{Store: store, Config: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := writeFiles(t, map[string]string{"config.properties": text})
+	_, management, _ := startServerIn(t, dir, "--ts-config", "config.properties", "--model-store", store)
+	for _, name := range []string{"one", "two", "three"} {
+		theirs, err := s.Describe(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range theirs {
+			want := map[string]any{}
+			for _, key := range []string{"minWorkers", "maxWorkers", "batchSize", "maxBatchDelay", "responseTimeout"} {
+				want[key] = v[key]
+			}
+			ours := described(t, management, name)[fmt.Sprint(v["modelVersion"])]
+			expect(t, name, ours, want)
+			a, _ := v["jobQueueStatus"].(map[string]any)
+			b, _ := ours["jobQueueStatus"].(map[string]any)
+			expect(t, name+" queue", b, map[string]any{"remainingCapacity": a["remainingCapacity"]})
+		}
 	}
 }
