@@ -97,6 +97,9 @@ func (s modelSettings) load(ctx context.Context, e *engine.Engine, m *engine.Mod
 	if m.RunTime == 0 {
 		m.RunTime = s.runTime(effect)
 	}
+	if n, ok := effect.Set("batchSize"); ok && n > 1 && !m.BatchAxis {
+		log.Warn("batchSize has no effect: the model has no batch axis", "model", m.Name, "batchSize", n, "why", m.BatchWhy)
+	}
 	if n, ok := effect.Set("startupTimeout"); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(n)*time.Second, fmt.Errorf("%s: not started within startupTimeout, %d s", m.Name, n))

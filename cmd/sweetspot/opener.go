@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -56,7 +58,11 @@ func (o *opener) Open(ctx context.Context, r management.Registration) (managemen
 	if err != nil {
 		return management.Opened{}, err
 	}
-	cfg, effect, err := o.ms.of(m, filepath.Join(o.store.Dir, r.URL))
+	file := r.URL
+	if strings.Contains(file, "://") {
+		file = path.Base(file) // the store has it under that name
+	}
+	cfg, effect, err := o.ms.of(m, filepath.Join(o.store.Dir, file))
 	if err != nil {
 		return management.Opened{}, err
 	}

@@ -70,6 +70,17 @@ func (f *File) last(key string) int {
 	return -1
 }
 
+// inForce returns the index of the last pair of each key.
+func (f *File) inForce() map[string]int {
+	out := map[string]int{}
+	for i, l := range f.Lines {
+		if l.Kind == Pair {
+			out[l.Key] = i
+		}
+	}
+	return out
+}
+
 // Lookup returns the pair that is in force for key: the last one.
 func (f *File) Lookup(key string) (Line, bool) {
 	if i := f.last(key); i >= 0 {

@@ -19,7 +19,7 @@ var ignored = reasons(map[string]string{
 	"only PEM files are read: private_key_file and certificate_file": "keystore keystore_pass keystore_type",
 	"workers are no processes":                                       "blacklist_env_vars initial_worker_port initial_distribution_port cpu_launcher_enable cpu_launcher_args debug",
 	"the metrics are fixed":                                          "metrics_config model_metrics_auto_detect disable_system_metrics metric_time_interval system_metrics_cmd",
-	"its routes are always there":                                    "ts_open_inference_protocol",
+	"there are no routes of the Open Inference Protocol":             "ts_open_inference_protocol",
 	"it is about the Java server": `number_of_netty_threads netty_client_threads async_logging prefer_direct_buffer use_native_io io_ratio
 		model_server_home cpp_log_config vmargs plugins_path`,
 	"models run in ONNX Runtime": "ipex_enable ipex_gpu_enable",
@@ -29,7 +29,7 @@ var ignored = reasons(map[string]string{
 func reasons(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	for reason, list := range keys {
-		for _, key := range strings.Fields(list) {
+		for key := range strings.FieldsSeq(list) {
 			out[key] = reason
 		}
 	}
@@ -42,8 +42,9 @@ func Ignored(key string) string { return ignored[key] }
 // Unused returns a line for each key of the file that sweetspot serve ignores.
 func (f *File) Unused() []string {
 	var out []string
+	inForce := f.inForce()
 	for i, l := range f.Lines {
-		if l.Kind != Pair || f.last(l.Key) != i {
+		if l.Kind != Pair || inForce[l.Key] != i {
 			continue
 		}
 		if reason := Ignored(l.Key); reason != "" {

@@ -95,7 +95,9 @@ type checker struct {
 	store Store
 	t     TorchServe
 
-	joinedTo int // the last line of a block that its finding covers; see joined
+	inForce   map[string]int // index of the last pair, by key
+	suggested int            // unknown keys so far
+	joinedTo  int            // the last line of a block that its finding covers; see joined
 }
 
 // Check reads the file as TorchServe does and returns, by line, what TorchServe does with
@@ -103,17 +105,12 @@ type checker struct {
 // load_models; nil means that they are unknown.
 func (f *File) Check(store Store) (TorchServe, []Finding) {
 	v := &checker{findings: findings{file: f.Name}, f: f, store: store}
-	inForce := map[string]int{} // index of the last pair, by key
-	for i, l := range f.Lines {
-		if l.Kind == Pair {
-			inForce[l.Key] = i
-		}
-	}
+	v.inForce = f.inForce()
 	for i, l := range f.Lines {
 		if l.Kind != Pair {
 			continue
 		}
-		if last := inForce[l.Key]; last > i {
+		if last := v.inForce[l.Key]; last > i {
 			v.addf(Differs, l, "", removePair(l), "remove this line", "line %d has the key again, and the last one wins", f.Lines[last].Number)
 			continue
 		}
@@ -121,6 +118,14 @@ func (f *File) Check(store Store) (TorchServe, []Finding) {
 	}
 	v.across()
 	return v.t, v.sorted()
+}
+
+// lookup is File.Lookup in constant time.
+func (v *checker) lookup(key string) (Line, bool) {
+	if i, ok := v.inForce[key]; ok {
+		return v.f.Lines[i], true
+	}
+	return Line{}, false
 }
 
 // pair reads one pair that is in force.

@@ -31,7 +31,7 @@ const (
 func Kinds() []Kind { return []Kind{Properties, ModelConfig, Triton} }
 
 // maxFile is the largest file that is read: each kind is a page of text.
-const maxFile = 1 << 20
+const maxFile = 256 << 10
 
 // Report is what a server does with a file.
 type Report struct {

@@ -60,6 +60,9 @@ func readBroken(t testing.TB) []broken {
 func (b broken) title() string { return strings.TrimSuffix(filepath.Base(b.path), ".txtar") }
 
 func (b broken) file(name string) (string, bool) {
+	if b.archive == nil {
+		return "", false
+	}
 	for _, f := range b.archive.Files {
 		if f.Name == name {
 			return string(f.Data), true
