@@ -57,9 +57,9 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 		{inferenceName, c.Inference, "--listen", s.serveHTTP(c.Inference, withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions)))},
 		{managementName, c.Management, "--management", s.serveHTTP(c.Management, s.management(e))},
 	}
+	s.measured = metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: newHostSampler().sample}
 	if c.Metrics != "" {
-		h := metrics.New(metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: newHostSampler().sample})
-		out = append(out, endpoint{metricsName, c.Metrics, "--metrics", s.serveHTTP(c.Metrics, h)})
+		out = append(out, endpoint{metricsName, c.Metrics, "--metrics", s.serveHTTP(c.Metrics, metrics.New(s.measured))})
 	}
 	return out
 }
