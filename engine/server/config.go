@@ -18,6 +18,7 @@ const (
 	DefaultInference      = "127.0.0.1:8080"
 	DefaultManagement     = "127.0.0.1:8081"
 	DefaultMetrics        = "127.0.0.1:8082"
+	DefaultMetricsLog     = "logs"
 	DefaultMaxRequestSize = 6553500 // TorchServe's max_request_size
 	DefaultBodyTime       = 30 * time.Second
 	DefaultWriteTime      = 30 * time.Second
@@ -47,6 +48,7 @@ type Config struct {
 
 	Models      management.Config // how requests may manage models
 	MetricsMode metrics.Mode
+	MetricsLog  string // folder of the log files of the modes log and legacy; "" is DefaultMetricsLog
 
 	// MaxRequestSize is the largest body of a prediction in bytes; larger ones get 413. 0 is
 	// DefaultMaxRequestSize, and more for models whose inputs have more bytes.
@@ -76,6 +78,7 @@ func (c Config) withDefaults() Config {
 	}
 	orString(&c.Inference, DefaultInference)
 	orString(&c.Management, DefaultManagement)
+	orString(&c.MetricsLog, DefaultMetricsLog)
 	orTime(&c.BodyTime, DefaultBodyTime)
 	orTime(&c.WriteTime, DefaultWriteTime)
 	orTime(&c.IdleTime, DefaultIdleTime)

@@ -59,9 +59,9 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 		{inferenceName, c.Inference, "--listen", withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions))},
 		{managementName, c.Management, "--management", s.management(e)},
 	}
+	s.measured = metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: newHostSampler().sample}
 	if c.Metrics != "" {
-		h := metrics.New(metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: newHostSampler().sample})
-		out = append(out, api{metricsName, c.Metrics, "--metrics", h})
+		out = append(out, api{metricsName, c.Metrics, "--metrics", metrics.New(s.measured)})
 	}
 	return s.share(out)
 }
