@@ -45,7 +45,7 @@ var rooms = map[string]string{
 	"engine/handler":             "engine/tensor engine/payload",
 	"engine/archive":             "",
 	"engine/config":              "engine/knob",
-	"engine/config/check":        "engine/config engine/knob",
+	"engine/config/check":        "engine/config engine/knob engine/archive",
 	"engine/torchservetest":      "",
 	"engine/monitor":             "",
 	"engine/catalog":             "engine engine/knob engine/tensor engine/payload engine/runs engine/lengths engine/servicetime engine/backend/... engine/onnxgraph/... engine/handler engine/archive engine/config",
