@@ -40,16 +40,8 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 			log := a.logger()
 			ms := modelSettings{base: cfg, given: f.given(c.Flags()), cores: a.limits().Cores}
 			sc := server.Config{Log: log}
-			if ms.file, ms.t, err = a.loadTSConfig(c.Flags(), &v, b, log); err != nil {
+			if err := a.configure(c.Flags(), &v, &b, &ms, &sc); err != nil {
 				return err
-			}
-			if ms.file != nil {
-				if err := v.apply(c.Flags(), ms.t, &b, &sc); err != nil {
-					return err
-				}
-				if ms.snapshot, err = ms.file.Snapshot(); err != nil {
-					return err
-				}
 			}
 			if args, err = ms.startModels(args, v.store.dir); err != nil {
 				return err

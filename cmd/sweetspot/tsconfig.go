@@ -63,6 +63,18 @@ func withScheme(address string) string {
 	return "http://" + address
 }
 
+// configure reads config.properties, if there is one, into the flags and the configurations.
+func (a *app) configure(fs *pflag.FlagSet, f *serveFlags, b *bodyFlags, ms *modelSettings, sc *server.Config) (err error) {
+	if ms.file, ms.t, err = a.loadTSConfig(fs, f, *b, sc.Log); err != nil || ms.file == nil {
+		return err
+	}
+	if err := f.apply(fs, ms.t, b, sc); err != nil {
+		return err
+	}
+	ms.snapshot, err = ms.file.Snapshot()
+	return err
+}
+
 // loadTSConfig reads config.properties: that of TS_CONFIG_FILE, else of --ts-config. It returns nil
 // if there is neither. Warnings are logged, and keys that have no effect.
 func (a *app) loadTSConfig(fs *pflag.FlagSet, f *serveFlags, b bodyFlags, log *slog.Logger) (*config.File, config.TorchServe, error) {

@@ -38,6 +38,9 @@ func (v *checker) across() {
 			v.addf(Differs, load, "", outOfForce(load), "remove it, or model_snapshot",
 				"TorchServe ignores it, because line %d has model_snapshot", l.Number)
 		}
+		if block, both := v.lookup(keyModels); both {
+			v.addf(Note, block, "", nil, "", "it counts only for models that are registered later, because line %d has model_snapshot", l.Number)
+		}
 		return
 	}
 	v.unmatched()

@@ -42,7 +42,7 @@ const DefaultWorkers = "one for each GPU, or for each core"
 // returns nothing if models are restored from a snapshot.
 func (f *File) Effects(t TorchServe, store Store) []Effect {
 	if _, ok := f.Lookup(keySnapshot); ok {
-		return nil
+		return f.snapshotEffects(t, store)
 	}
 	var out []Effect
 	for _, l := range t.loads(store) {

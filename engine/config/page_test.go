@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the table of keys")
 // different says what sweetspot serve does otherwise with a key that it reads.
 var different = map[string]string{
 	"inference_address":        "the same; TLS 1.2 and 1.3",
-	"management_address":       "the same; also the control API; equal to `inference_address`: an error",
+	"management_address":       "the same; also the control API",
 	"metrics_address":          "the same",
 	"model_store":              "the same; `.onnx` files too",
 	"load_models":              "the same, but a model that cannot be loaded ends the start, and a URL is refused",

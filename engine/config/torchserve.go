@@ -223,6 +223,8 @@ func (v *checker) setText(l Line, value string) {
 		t.LoadAll, t.LoadModels = v.loadModels(l)
 	case keyModels:
 		t.Models = v.models(l)
+	case keySnapshot:
+		v.snapshot(l)
 	case keyMetricsMode:
 		t.Mode = v.metricsMode(l)
 	}

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"sweetspot/engine/api/token"
 	"sweetspot/engine/server"
 )
 
@@ -133,6 +135,50 @@ func TestCORS(t *testing.T) {
 		}
 		if c.cors.Headers != "" && resp.Header.Get("Access-Control-Allow-Headers") != c.cors.Headers {
 			t.Errorf("%s: preflight %v", c.name, resp.Header)
+		}
+	}
+}
+
+// Equal addresses are one listener with all routes, each with its own key.
+func TestSharedAddress(t *testing.T) {
+	probe, err := net.Listen("tcp", anyPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := probe.Addr().String()
+	probe.Close()
+	keyFile := filepath.Join(t.TempDir(), "keys.json")
+	keys, err := token.New(keyFile, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = keys.Close() }()
+	s, err := server.Open(server.Config{Inference: address, Management: address, Metrics: address, Tokens: keys}, newEngine(t, &doubler{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s)
+	if a := s.Addrs(); a.Inference != address || a.Management != address || a.Metrics != address {
+		t.Errorf("Addrs = %+v, want %s for all", a, address)
+	}
+	var file map[string]struct{ Key string }
+	text, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]struct{ key, in string }{
+		"/ping": {"inference", "Healthy"}, "/models": {"management", `"m"`}, "/models/m": {"management", "modelVersion"},
+		"/v1/models/m": {"management", `"ready"`}, "/engine/v1/info": {"management", "cores"}, "/metrics": {"", "ts_"},
+	} {
+		for _, key := range []string{"inference", "management"} {
+			resp, body := get(t, &http.Transport{}, http.MethodGet, "http://"+address+path, "Authorization", "Bearer "+file[key].Key)
+			ok := want.key == "" || key == want.key
+			if ok != (resp.StatusCode == http.StatusOK) || ok && !strings.Contains(body, want.in) {
+				t.Errorf("%s with the %s key: %d %.100s", path, key, resp.StatusCode, body)
+			}
 		}
 	}
 }

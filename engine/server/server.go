@@ -74,7 +74,7 @@ func (s *Server) Addrs() Addrs {
 // address returns the address of an endpoint, or "" if there is none of that name.
 func (s *Server) address(name string) string {
 	for _, b := range s.bound {
-		if b.name == name {
+		if b.serves(name) {
 			return b.Addr().String()
 		}
 	}
@@ -86,7 +86,7 @@ func (s *Server) URLs() Addrs {
 	out := Addrs{}
 	for name, dst := range map[string]*string{inferenceName: &out.Inference, managementName: &out.Management, metricsName: &out.Metrics} {
 		for _, b := range s.bound {
-			if b.name == name {
+			if b.serves(name) {
 				*dst = b.url
 			}
 		}

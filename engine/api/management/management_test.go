@@ -128,6 +128,8 @@ func TestScript(t *testing.T) {
 		{"POST", "/models?url=words-3.0.mar&initial_workers=2&batch_size=4&max_batch_delay=0", "", 200, `Model "words" Version: 3.0 registered with 2 initial workers`},
 		{"POST", "/models", `{"url":"b-1.mar","model_name":"a.b_c","initial_workers":"1","batch_size":2,"synchronous":true,"runtime":null}`, 200, `Model "a.b_c" Version: 1 registered with 1 initial workers`},
 		{"POST", "/models", `{"url":["b"]}`, 400, "BadRequestException: parameter url: want a text, a number, true or false"},
+		{"POST", "/models", `{"url":"` + strings.Repeat("x", 70000) + `"}`, 413, "RequestTooLargeException: the request body of 70010 bytes is above the limit of 65536 bytes; send less"},
+		{"POST", "/models", " ", 400, "BadRequestException: Parameter url is required."},
 		{"POST", "/models", `{"url":`, 400, "BadRequestException: the body is no JSON object: unexpected EOF"},
 
 		// set-default, scale
