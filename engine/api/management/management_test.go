@@ -31,7 +31,7 @@ func (s *store) Open(_ context.Context, r management.Registration) (management.O
 	name, version, ok := strings.Cut(strings.TrimSuffix(r.URL, ".mar"), "-")
 	switch {
 	case name == "nothing":
-		return management.Opened{}, fmt.Errorf("%w: model not found at: %s", management.ErrNotFound, r.URL)
+		return management.Opened{}, management.NotFound(fmt.Errorf("model not found at: %s", r.URL))
 	case !ok:
 		return management.Opened{}, errors.New("the manifest has no model")
 	}
@@ -116,7 +116,7 @@ func TestScript(t *testing.T) {
 		{"POST", "/models", "", 400, "BadRequestException: Parameter url is required."},
 		{"POST", "/models?url=", "", 400, "BadRequestException: Parameter url is required."},
 		{"POST", "/models?url=%zz", "", 400, `BadRequestException: query: invalid URL escape "%zz"`},
-		{"POST", "/models?url=nothing.mar", "", 404, "ModelNotFoundException: model not found: model not found at: nothing.mar"},
+		{"POST", "/models?url=nothing.mar", "", 404, "ModelNotFoundException: model not found at: nothing.mar"},
 		{"POST", "/models?url=bad.mar", "", 400, "InvalidModelException: the manifest has no model"},
 		{"POST", "/models?url=../words-2.0.mar", "", 404, "ModelNotFoundException: Relative path is not allowed in url: ../words-2.0.mar"},
 		{"POST", "/models?url=words-2.0.mar&runtime=ruby", "", 400, "BadRequestException: Invalid RuntimeType value: ruby; want python, python3, LSP"},
