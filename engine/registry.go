@@ -55,6 +55,9 @@ func (e *Engine) register(m *Model, c knob.Config) (*ModelService, error) {
 	if !ok {
 		return nil, fmt.Errorf("load %s: this build has no %q backend", m.Name, m.Backend)
 	}
+	if c.Rule == knob.RuleUnreported {
+		return nil, fmt.Errorf("load %s: rule: there is none; want torchserve or eager", m.Name)
+	}
 	checked := c
 	checked.Workers = max(c.Workers, 1) // 0 workers are allowed here
 	if err := checked.Validate(limits(m, c.Rule, e.opt.Cores)); err != nil {

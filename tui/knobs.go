@@ -121,7 +121,9 @@ func (m *model) changeKnob(dir int, byOne bool) {
 	old := s
 	switch k.Name {
 	case knob.FP16:
-		s.Precision = knob.HalfPrecision - s.Precision
+		if s.Precision = knob.HalfPrecision; old.Precision == knob.HalfPrecision {
+			s.Precision = knob.FullPrecision
+		}
 	case knob.BatchDelay:
 		s.BatchDelay = time.Duration(math.Round(nextNumber(old.DelayMS(), dir, byOne, delaySteps)*1000)) * time.Microsecond
 	case knob.Workers:
@@ -285,38 +287,73 @@ func (m *model) cannotDrop() string {
 	return ""
 }
 
+// drop drops the pending changes. It takes the key twice, because esc also closes dialogs.
 func (m *model) drop() tea.Cmd {
+	const soon = 2 * time.Second
+	if m.now.Sub(m.dropAsked) > soon {
+		m.dropAsked = m.now
+		m.report(session.Note, false, "esc again drops "+plural(len(m.pending), "pending change"))
+		return nil
+	}
+	m.dropAsked = time.Time{}
 	clear(m.pending)
-	m.applyError = ""
+	m.applyError, m.stagedN = "", 0
 	return nil
 }
 
 func (m *model) cannotUndo() string {
-	if len(m.snap.Changes) == 0 {
+	if m.snap.Undoable == 0 {
 		return "nothing to undo"
 	}
 	return m.cannotChangeSettings()
 }
 
+func (m *model) cannotRedo() string {
+	if m.snap.Redoable == 0 {
+		return "nothing to redo"
+	}
+	return m.cannotChangeSettings()
+}
+
+func (m *model) redo() tea.Cmd { return m.enqueueFunc("redo", m.Workbench.Redo) }
+
+func (m *model) cannotUseBaseline() string {
+	switch {
+	case m.snap.Phase == session.Starting:
+		return "the engine is still starting"
+	case m.snap.Baseline == m.pendingSettings():
+		return "the settings of the start are in force or pending already"
+	}
+	return ""
+}
+
+// baseline makes the settings of the start pending.
+func (m *model) baseline() tea.Cmd {
+	m.setPending(m.snap.Baseline)
+	return nil
+}
+
 func (m *model) undo() tea.Cmd { return m.enqueueFunc("undo", m.Workbench.Undo) }
 
-// measuredTrial is a trial of the sweep with these settings, or nil. It prefers a trial
-// under the live load.
+// measuredTrial is a trial of the sweep with these settings, or nil: the one that was loaded as
+// pending, or else one under the live load, or else the last one.
 func (m *model) measuredTrial(s knob.Settings) *trial.Trial {
 	if m.snap.Sweep == nil {
 		return nil
 	}
 	var out *trial.Trial
 	trials := m.snap.Sweep.Trials
+	sameLoad := false
 	for i := range trials {
 		t := &trials[i]
-		if t.Settings != s {
-			continue
-		}
-		if t.Load == m.snap.Load.For(s.Workers*s.BatchSize) {
+		same := t.Load == m.snap.Load.For(s.Workers*s.BatchSize)
+		switch {
+		case t.Settings != s:
+		case t.N == m.stagedN:
 			return t
+		case same || !sameLoad:
+			out, sameLoad = t, same
 		}
-		out = t
 	}
 	return out
 }

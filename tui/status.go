@@ -116,7 +116,15 @@ func (m *model) drawStatus(p pane) {
 		left.line(1, 0, span{sign + " ", i}, plain(firstLine(m.notice.Text)))
 	case m.snap.Applying != nil:
 		left.line(1, 0, plain(m.spinner()+" "+m.applyingText()))
+	case m.snap.Comparing != nil:
+		left.line(1, 0, plain(m.spinner()+" "+m.comparingText()))
 	}
+}
+
+// comparingText is how long the traffic after a change has been compared with that before it.
+func (m *model) comparingText() string {
+	c := m.snap.Comparing
+	return fmt.Sprintf("A%d: comparing %s with the traffic before it, at most 30s", c.N, wholeSeconds(m.now.Sub(c.Since)))
 }
 
 // spinnerFrame is how long a frame of the spinner is shown.
@@ -144,9 +152,10 @@ func (m *model) drawHeader(p pane) {
 	if !m.Follow {
 		tabs = m.drawTabs(p)
 	}
-	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Has(knob.BatchSize) {
-		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
+	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Info.Limits.Rule != knob.RuleUnreported {
+		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.Describe()))
 	}
+	x = p.line(x, 0, m.frozenSpans()...)
 	if r := m.snap.Recording; r != nil {
 		x = p.line(x, 0, span{"  ● rec " + wholeSeconds(m.now.Sub(r.Since)), styleFail})
 	}
@@ -157,6 +166,9 @@ func (m *model) drawHeader(p pane) {
 
 func (m *model) modelName() span {
 	if name := m.snap.Info.Model.Name; name != "" {
+		if m.snap.Info.Runtime == "simulated" {
+			name += " (simulated)"
+		}
 		return plain(name)
 	}
 	return dim("(no model yet)")

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -24,8 +25,8 @@ func Summary(s *session.Snapshot, written ...string) string {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	b.WriteString(s.Info.Model.Name)
-	if s.Settings.Has(knob.BatchSize) { // otherwise the batching rule is not known
-		fmt.Fprintf(&b, ", %s rule", s.Info.Limits.Rule)
+	if r := s.Info.Limits.Rule; r != knob.RuleUnreported {
+		b.WriteString(", " + r.Describe())
 	}
 	b.WriteByte('\n')
 	row("settings", "%v", s.Settings)
@@ -43,8 +44,10 @@ func Summary(s *session.Snapshot, written ...string) string {
 	if s.Sweep != nil {
 		sweepRows(s.Sweep, row)
 	}
-	for _, path := range written {
-		row("written", "%s", path)
+	for i, path := range written {
+		if !slices.Contains(written[:i], path) {
+			row("written", "%s", path)
+		}
 	}
 	if s.Phase == session.Down {
 		row("problem", "%s", firstLine(s.Problem))

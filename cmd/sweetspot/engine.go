@@ -151,6 +151,14 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Probe
 	return nil
 }
 
+// batchText says whether batches can form, and why.
+func batchText(m *engine.Model) string {
+	if m.BatchAxis {
+		return m.BatchWhy
+	}
+	return "size 1 only: " + m.BatchWhy
+}
+
 // bindVerbose binds --verbose.
 func (a *app) bindVerbose(fs *pflag.FlagSet) {
 	fs.BoolVar(&a.verbose, "verbose", false, "log more, such as ONNX Runtime's own error texts")

@@ -108,7 +108,7 @@ func (s modelSettings) load(ctx context.Context, e *engine.Engine, m *engine.Mod
 	if err := e.Load(ctx, m, c); err != nil {
 		return err
 	}
-	log.Info("serving", "model", m.Name, "batch", m.BatchWhy)
+	log.Info("serving", "model", m.Name, "batch", batchText(m))
 	if c != s.base {
 		log.Info("settings", "model", m.Name, "version", m.Version, "are", c.Settings.String())
 	}

@@ -36,7 +36,7 @@ const (
 	QueryOperators
 )
 
-var queryNames = []string{NoQuery: "nothing", QueryBare: "the bare session", QueryOperators: "operator times"}
+var queryNames = []string{NoQuery: "nothing", QueryBare: "the model alone", QueryOperators: "operator times"}
 
 func (i Query) String() string { return queryNames[i] }
 
@@ -62,25 +62,28 @@ func (s *Session) Bare() error {
 // measureBare stops the load, measures, and starts the load again. The lock is held.
 func (s *Session) measureBare(b sweep.BareMeasurer) {
 	s.state.Internals.Measuring = QueryBare
-	ctx := s.ctx
+	t, ctx := s.target, s.ctx
 	s.spawn(func() {
 		s.mu.Lock()
 		s.endSegment()
+		s.dropComparison("the load was held for a measurement")
 		s.stopLoad()
 		s.mu.Unlock()
 		out, err := b.Bare(ctx)
+		askAlone(ctx, t)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.endQuery(err)
 		if err == nil {
 			s.state.Internals.Bare = &out
-			s.addMessage(Note, "bare session: %s/s (workers %d, batch size %d)", out.RPS.Text(1), out.Workers, out.BatchSize)
+			s.addMessage(Note, "the model alone: %s/s (workers %d, batch size %d)", out.RPS.Text(1), out.Workers, out.BatchSize)
 		}
 		if s.rec != nil {
 			s.rec.begin = s.now()
 		}
-		s.ring.changed()
+		s.changed()
 		s.startLoad()
+		s.compareAnswers()
 	})
 }
 

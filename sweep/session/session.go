@@ -97,8 +97,11 @@ type Session struct {
 	state           Snapshot // without Live, which publish adds
 	ring            ring
 	liveLoad        *liveLoad
+	comparing       *comparison     // nil without a comparison
+	undo, redo      []knob.Settings // for Undo and Redo, the next one last
 	sweeping        *background
-	rec             *recorder      // nil without a recording
+	rec             *recorder // nil without a recording
+	lengths         lengthWatch
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
 }
 
@@ -115,7 +118,7 @@ func New(c Config) *Session {
 	if len(c.Plan.Loads) > 0 {
 		s.state.Load = c.Plan.Loads[0]
 	}
-	s.state.Settings = knob.Default(c.Plan.Options.Rule)
+	s.state.Settings = startSettings(c.Plan)
 	s.publish()
 	return s
 }
@@ -200,6 +203,9 @@ func (s *Session) open() {
 		s.setDown(err)
 		return
 	}
+	if s.target == nil && s.state.Baseline == (knob.Settings{}) {
+		s.state.Baseline = info.Current
+	}
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
 	s.setFP16(found)
 	text := "serving " + info.Model.Name
@@ -221,25 +227,6 @@ func (s *Session) open() {
 		return
 	}
 	s.startLoad()
-}
-
-// measurePromise measures the promise after the first start of the target, if Config says so.
-func (s *Session) measurePromise(ctx context.Context, t Target) {
-	s.mu.Lock()
-	measure := s.cfg.Promise
-	s.cfg.Promise = nil
-	if measure != nil {
-		s.addMessage(Note, "measuring a promise for this machine")
-	}
-	s.mu.Unlock()
-	if measure == nil {
-		return
-	}
-	sla, why := measure(ctx, t)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state.SLA, s.ring.sla, s.cfg.Plan.SLA = sla, sla, sla
-	s.addMessage(Note, "promise %v (%s)", sla, why)
 }
 
 // targetInfo returns the description of a started target, after it has applied the settings from
@@ -305,7 +292,10 @@ func (s *Session) publish() {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
 	}
-	out.Live = s.ring.snapshot(s.utilization())
+	out.Live = s.ring.snapshot(s.utilization(), s.host())
+	if out.Phase == Serving {
+		out.Answers.Judge(&out.Live.Verdict) // as in a trial
+	}
 	s.snapshot.Store(&out)
 }
 
@@ -321,7 +311,9 @@ func (s *Session) endSecond() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
-		s.ring.endSecond(s.now(), s.utilization())
+		s.ring.endSecond(s.now(), s.utilization(), s.host())
+		s.askLengths()
+		s.lookAtComparison()
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
 		}
@@ -355,6 +347,9 @@ func (s *Session) addSamples(samples []load.Sample) {
 	for _, x := range samples {
 		s.ring.add(x)
 	}
+	if s.comparing != nil {
+		s.comparing.add(s.now(), samples)
+	}
 	if s.state.Phase == Serving {
 		s.recordSamples(samples)
 	}
@@ -369,6 +364,7 @@ func (s *Session) loadFailed(l *liveLoad, err error) {
 		return
 	}
 	s.liveLoad = nil
+	s.dropComparison("the load failed")
 	s.addMessage(Error, "live load: %v", err)
 	t, ctx := s.target, s.ctx
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -37,8 +38,16 @@ type Snapshot struct {
 	LoadOn    bool      // false if the user has stopped the live load
 	Settings  knob.Settings
 	FP16      *trial.FP16Agreement // of the model with its FP32 outputs; nil before it was compared
+	Answers   *trial.AnswerCheck   // with the settings in force, in batches and alone; nil before they were compared
+	Lengths   *trial.Lengths       // of the batches since the last change; nil without open dimensions
 	Changes   []Change             // applied changes, oldest first
+	Baseline  knob.Settings        // those at the start
+	Undoable  int                  // changes that Undo can undo
+	Redoable  int                  // undone changes that Redo can apply again
 	Applying  *Applying            // nil without an apply in progress
+	Comparing *Comparing           // nil without a comparison of the traffic before and after a change
+	Effect    *Effect              // of the last change that was compared; nil before the first
+	HeldSince time.Time            // while the load is held by the user: since when
 	Live      Live
 	Internals Internals        // of the model
 	Sweep     *Sweep           // nil before the first sweep
@@ -63,7 +72,8 @@ type Applying struct {
 }
 
 // Second is one second of live traffic. Latencies are in ms, over the shortest of the last 1, 2, 5,
-// 10 and 30 s that has 100 answers.
+// 10 and 30 s that has 100 answers; none are from before the last change of settings or load. A second
+// without answers has no latencies.
 type Second struct {
 	At         time.Time // its end
 	Window     time.Duration
@@ -74,19 +84,26 @@ type Second struct {
 	GPU        trial.Num // percent; not measured without a GPU
 }
 
-// Live is the state of the live traffic.
+// Live is the state of the live traffic. All figures except Totals and Use are of one window: the
+// traffic since the last change of settings or load, at most 30 s, or longer while it has few answers.
 type Live struct {
 	Seconds   []Second // oldest first, at most HistorySeconds
 	Window    time.Duration
-	Answers   int // in the window
+	Answers   int // with those that timed out
+	Sent      int // requests
+	Errors    int // refused, failed and timed-out requests
 	P50, P99  trial.Num
 	ModelP99  trial.Num
-	RPS       trial.Num // answers per second over the window
-	Batch     trial.Num // mean batch size over the window
+	RPS       trial.Num // answers per second
+	Batch     trial.Num // mean batch size
 	Verdict   trial.Verdict
-	Totals    trial.Counts // since the session began
+	Over      int           // latencies over the limit of the promise
+	More      time.Duration // of an undecided verdict: about how much more traffic like this decides; 0 if that is not known
+	HostBusy  bool          // others used the machine in more than a third of the seconds
+	Totals    trial.Counts  // since the session began
 	Use       trial.ResourceUse
-	Transient bool // the window includes traffic from before the last change
+	Host      sweep.Host
+	Transient bool // the present second is that of the last change: there is no traffic after it yet
 }
 
 // SweepState is the state of a sweep.
@@ -154,4 +171,13 @@ type Message struct {
 	At    time.Time
 	Level Level
 	Text  string
+}
+
+// startSettings returns the settings that are shown before the target is open: those with which our
+// engine starts. A remote server has not reported its own yet.
+func startSettings(p plan.Plan) knob.Settings {
+	if strings.Contains(p.Target, "://") {
+		return knob.Settings{}
+	}
+	return knob.Default(p.Options.Rule)
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
@@ -32,21 +33,52 @@ func (s *Session) checkServing() error {
 func (s *Session) Apply(to knob.Settings) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.apply(to, false)
+	return s.apply(to, newChange)
 }
 
-// Undo starts to apply the settings from before the last change. To undo an undo applies the change
-// again.
+// Undo starts to apply the settings from before the last change that is not undone.
 func (s *Session) Undo() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.state.Changes) == 0 {
+	if len(s.undo) == 0 {
 		return errors.New("nothing to undo")
 	}
-	return s.apply(s.state.Changes[len(s.state.Changes)-1].From, true)
+	return s.apply(s.undo[len(s.undo)-1], undoChange)
 }
 
-func (s *Session) apply(to knob.Settings, undo bool) error {
+// Redo starts to apply the settings from before the last undo. There are none after another change.
+func (s *Session) Redo() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.redo) == 0 {
+		return errors.New("nothing to redo")
+	}
+	return s.apply(s.redo[len(s.redo)-1], redoChange)
+}
+
+// changeKind is why settings are applied.
+type changeKind uint8
+
+const (
+	newChange changeKind = iota
+	undoChange
+	redoChange
+)
+
+// remember updates the settings for Undo and Redo after a change. The lock is held.
+func (s *Session) remember(kind changeKind, from knob.Settings) {
+	switch kind {
+	case newChange:
+		s.undo, s.redo = append(s.undo, from), nil
+	case undoChange:
+		s.undo, s.redo = s.undo[:len(s.undo)-1], append(s.redo, from)
+	case redoChange:
+		s.undo, s.redo = append(s.undo, from), s.redo[:len(s.redo)-1]
+	}
+	s.state.Undoable, s.state.Redoable = len(s.undo), len(s.redo)
+}
+
+func (s *Session) apply(to knob.Settings, kind changeKind) error {
 	if err := s.checkServing(); err != nil {
 		return err
 	}
@@ -61,12 +93,14 @@ func (s *Session) apply(to knob.Settings, undo bool) error {
 			return fmt.Errorf("%s: %s", n, why)
 		}
 	}
+	s.dropComparison("other settings were applied")
+	before := s.baseline() // ends before the apply begins
 	s.state.Applying = &Applying{To: to, Since: s.now()}
-	s.spawn(func() { s.applyNow(to, undo) })
+	s.spawn(func() { s.applyNow(to, kind, before) })
 	return nil
 }
 
-func (s *Session) applyNow(to knob.Settings, undo bool) {
+func (s *Session) applyNow(to knob.Settings, kind changeKind, before *comparison) {
 	s.mu.Lock()
 	t, ctx, from := s.target, s.ctx, s.state.Settings
 	s.mu.Unlock()
@@ -82,15 +116,18 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 		return
 	}
 	s.endSegment()
-	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: undo}
+	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: kind == undoChange}
+	s.remember(kind, from)
 	s.state.Settings = done.Settings
 	s.state.Changes = append(s.state.Changes, c)
-	s.ring.changed()
+	s.changed()
 	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	s.setFP16(found)
+	s.beginComparison(c, before)
 	if s.state.Load.Matched {
 		s.restartLoad()
 	}
+	s.compareAnswers()
 }
 
 // changesText lists the changes: "batch size 1 to 8, workers 1 to 2".
@@ -120,8 +157,9 @@ func (s *Session) SetLoad(l load.Spec) error {
 		return s.checkServing()
 	}
 	s.endSegment()
+	s.dropComparison("the load changed")
 	s.state.Load = l
-	s.ring.changed()
+	s.changed()
 	s.addMessage(Note, "load: %v", l)
 	s.restartLoad()
 	return nil
@@ -130,6 +168,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 // restartLoad restarts the live load. The lock is held.
 func (s *Session) restartLoad() {
 	s.stopLoad()
+	s.ring.changed() // after the last answers
 	s.startLoad()
 }
 
@@ -141,8 +180,12 @@ func (s *Session) HoldLoad(hold bool) error {
 		return s.checkServing()
 	}
 	s.endSegment()
-	s.state.LoadOn = !hold
-	s.ring.changed()
+	s.dropComparison("the load was held")
+	s.state.LoadOn, s.state.HeldSince = !hold, time.Time{}
+	if hold {
+		s.state.HeldSince = s.now()
+	}
+	s.changed()
 	s.restartLoad()
 	return nil
 }
@@ -182,6 +225,7 @@ func (s *Session) Export(n int) (Exported, error) {
 		trials, r.Profile = st.Trials, st.ID
 	}
 	phase := s.state.Phase
+	live := s.liveTrial()
 	s.mu.Unlock()
 	if phase == Starting {
 		return Exported{}, errors.New("the engine is still starting: nothing to export yet")
@@ -197,6 +241,9 @@ func (s *Session) Export(n int) (Exported, error) {
 	if n > 0 && r.Trial == nil {
 		return Exported{}, fmt.Errorf("there is no trial %d", n)
 	}
+	if n == 0 && live != nil { // newer than any trial
+		r.Trial, r.Runs, r.Profile = live, 1, ""
+	}
 	out, err := s.cfg.Export(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,6 +253,19 @@ func (s *Session) Export(n int) (Exported, error) {
 	}
 	s.addMessage(Note, "exported %v to %s", r.Settings, out.Path)
 	return out, nil
+}
+
+// liveTrial returns the live traffic since the last change as a trial, or nil if there are too few
+// answers. The lock is held.
+func (s *Session) liveTrial() *trial.Trial {
+	if s.state.Phase != Serving || s.ring.current.Answers < minAnswers {
+		return nil
+	}
+	return &trial.Trial{
+		At: s.now().UTC(), Role: trial.RoleLive, Reason: "live traffic",
+		Settings: s.state.Settings, Options: s.state.Info.Options, Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
+		Result: s.ring.result(),
+	}
 }
 
 var _ sweep.Recorder = Recording(nil)

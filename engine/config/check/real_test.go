@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"slices"
@@ -22,25 +23,36 @@ func TestRealTorchServeProperties(t *testing.T) {
 		if b.name != string(check.Properties) {
 			continue
 		}
-		t.Run(b.title(), func(t *testing.T) {
-			r, err := check.Run(b.name, b.data, b.options())
-			if err != nil {
-				t.Fatal(err)
-			}
-			// The report is about the file alone: --model-store is given for p20 too.
-			s, err := torchservetest.Start(t, torchservetest.Options{Config: string(b.data), Store: b.makeStore(t)})
-			switch {
-			case !r.Starts() && err == nil:
-				if found, err := s.Describe(t.Context(), "m"); err == nil {
-					t.Errorf("TorchServe serves %v; the report says that it does not:\n%s", found, r.Lines())
-				}
-			case !r.Starts():
-			case err != nil:
-				t.Fatal(err)
-			default:
-				compare(t, s, r.Effects)
-			}
-		})
+		t.Run(b.title(), func(t *testing.T) { b.start(t, b.data) })
+		fixed, n, err := check.Fix(b.name, b.data, b.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 && !bytes.Contains(fixed, []byte("management_address")) { // on a port of its own
+			t.Run(b.title()+" fixed", func(t *testing.T) { b.start(t, fixed) })
+		}
+	}
+}
+
+// start starts TorchServe with a config.properties and compares it with the report.
+func (b broken) start(t *testing.T, data []byte) {
+	t.Helper()
+	r, err := check.Run(b.name, data, b.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The report is about the file alone: --model-store is given for p20 too.
+	s, err := torchservetest.Start(t, torchservetest.Options{Config: string(data), Store: b.makeStore(t)})
+	switch {
+	case !r.Starts() && err == nil:
+		if found, err := s.Describe(t.Context(), "m"); err == nil {
+			t.Errorf("TorchServe serves %v; the report says that it does not:\n%s", found, r.Lines())
+		}
+	case !r.Starts():
+	case err != nil:
+		t.Fatal(err)
+	default:
+		compare(t, s, r.Effects)
 	}
 }
 
