@@ -336,14 +336,18 @@ func TestFailedRegistration(t *testing.T) {
 	if got := text(w); w.Code != 500 || !strings.Contains(got, "they did not start within startup_timeout") {
 		t.Errorf("%d %s", w.Code, got)
 	}
+	w = s.do("POST", url+"&startup_timeout=0", "")
+	if got := text(w); w.Code != 500 || !strings.Contains(got, "they did not start within startup_timeout") {
+		t.Errorf("no time at all: %d %s", w.Code, got)
+	}
 	if w := s.do("GET", "/models/b", ""); w.Code != 404 {
 		t.Errorf("it is still there: %s", w.Body)
 	}
 	if w := s.do("POST", url, ""); w.Code != 200 {
 		t.Errorf("again: %d %s", w.Code, w.Body)
 	}
-	if n := s.store.released.Load(); n != 2 {
-		t.Errorf("released %d, want 2", n)
+	if n := s.store.released.Load(); n != 3 {
+		t.Errorf("released %d, want 3", n)
 	}
 }
 
