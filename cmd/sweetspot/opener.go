@@ -53,7 +53,7 @@ func (f *storeFlags) config(ms modelSettings) (management.Config, *opener, error
 func (o *opener) Open(ctx context.Context, r management.Registration) (management.Opened, error) {
 	m, err := o.store.Open(ctx, r.URL, r.Name)
 	if errors.Is(err, catalog.ErrNotInStore) {
-		err = fmt.Errorf("%w: %w", management.ErrNotFound, err)
+		err = management.NotFound(err)
 	}
 	if err != nil {
 		return management.Opened{}, err

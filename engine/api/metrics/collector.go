@@ -33,7 +33,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 
 // collect sends the metrics.
 func (c *collector) collect() {
-	all := c.Engine.Services()
+	var all []measured // once, so that the figures of a scrape fit together
+	for _, s := range c.Engine.Services() {
+		all = append(all, measured{s, s.Model(), s.Measurements()})
+	}
 	for _, s := range all {
 		c.torchserve(s)
 	}
@@ -47,6 +50,13 @@ func (c *collector) collect() {
 	c.answers()
 	c.memory()
 	c.host()
+}
+
+// measured is a version of a model with its measurements.
+type measured struct {
+	service *engine.ModelService
+	model   *engine.Model
+	engine.Measurements
 }
 
 // family is a metric: its name, help and labels.

@@ -2,8 +2,6 @@ package metrics
 
 import (
 	"slices"
-
-	"sweetspot/engine"
 )
 
 // prefix is that of the names of our own metrics. They follow Prometheus's rules: base units,
@@ -40,8 +38,8 @@ var (
 )
 
 // model sends our metrics of a version.
-func (c *collector) model(s *engine.ModelService) {
-	m, v := s.Model(), s.Measurements()
+func (c *collector) model(v measured) {
+	m := v.model
 	of := []string{m.Name, m.Version}
 	and := func(last string) []string { return []string{m.Name, m.Version, last} }
 	c.counter(&requests, float64(v.Requests), of...)
@@ -64,7 +62,7 @@ func (c *collector) model(s *engine.ModelService) {
 	c.gauge(&inFlight, float64(v.InFlight), of...)
 	c.gauge(&workers, float64(v.WorkersReady), and("ready")...)
 	c.gauge(&workers, float64(v.Workers-v.WorkersReady), and("lost")...)
-	c.gauge(&ready, boolean(s.CanAnswer()), of...)
+	c.gauge(&ready, boolean(v.service.CanAnswer()), of...)
 	c.durations(&requestTime, v.RequestTimes, of...)
 	c.durations(&waitTime, v.Waits, of...)
 	c.durations(&runTime, v.RunTimes, of...)

@@ -46,9 +46,8 @@ const (
 )
 
 // torchserve sends the metrics of predictions, which the mode legacy has too.
-func (c *collector) torchserve(s *engine.ModelService) {
-	m, v := s.Model(), s.Measurements()
-	labels := []string{m.Name, m.Version, c.Hostname}
+func (c *collector) torchserve(v measured) {
+	labels := []string{v.model.Name, v.model.Version, c.Hostname}
 	micros := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 	c.counter(&inferenceRequests, float64(v.Requests), labels...)
 	c.counter(&inferenceLatency, micros(v.OKTime), labels...)
@@ -57,16 +56,16 @@ func (c *collector) torchserve(s *engine.ModelService) {
 
 // lastSamples sends the gauges that TorchServe sets with each request or batch. They are
 // samples, and no means.
-func (c *collector) lastSamples(all []*engine.ModelService) {
+func (c *collector) lastSamples(all []measured) {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	var wait time.Duration
 	runs := map[string]time.Duration{}
-	for _, s := range all {
-		m, v := s.Model(), s.Measurements()
+	for _, v := range all {
+		name := v.model.Name
 		wait = max(wait, v.LastWait)
-		runs[m.Name] = max(runs[m.Name], v.LastRun)
-		for _, w := range s.Workers() {
-			c.gauge(&workerLoadTime, ms(w.Loading), workerName(w.ID, m), hostLevel, c.Hostname)
+		runs[name] = max(runs[name], v.LastRun)
+		for _, w := range v.service.Workers() {
+			c.gauge(&workerLoadTime, ms(w.Loading), workerName(w.ID, v.model), hostLevel, c.Hostname)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(runs)) {
