@@ -51,6 +51,7 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 			}
 			h := &host{}
 			sc.Inference, sc.Management, sc.Metrics, sc.MetricsMode = v.listen, v.management, v.metricsAt, v.mode
+			sc.MetricsOptional = v.metricsAt == server.DefaultMetrics && !c.Flags().Changed("metrics")
 			sc.MetricsLog = a.env.get("METRICS_LOCATION") // as in TorchServe
 			sc.Host, sc.MaxRequestSize = h.describe(args, a.limits()), int64(b.maxRequest)
 			var o *opener

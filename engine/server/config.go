@@ -41,6 +41,9 @@ type Config struct {
 	Inference  string
 	Management string        // likewise; also serves the control API
 	Metrics    string        // likewise, but "" is no metrics listener
+	// MetricsOptional: if the metrics address is in use, the server warns and has no metrics
+	// listener. It is for a default address, which another server of the machine may have.
+	MetricsOptional bool
 	Tokens     *token.Tokens // nil: no key is needed; Open writes their file
 	TLS        *tls.Config   // of https addresses; see TLS
 	CORS       CORS          // which web pages may use the server

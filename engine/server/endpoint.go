@@ -135,10 +135,22 @@ func (e endpoint) bind() (bound, error) {
 	}
 	l, err := at.listen()
 	if err != nil {
-		return bound{}, fmt.Errorf("%s address %s %s; choose another with %s host:port", e.name, e.address, bindErrorText(err), e.flag)
+		return bound{}, &bindError{e, err}
 	}
 	return bound{e, l, at.url(l.Addr())}, nil
 }
+
+// bindError is the reason why the address of an endpoint cannot be bound.
+type bindError struct {
+	endpoint
+	err error
+}
+
+func (e *bindError) Error() string {
+	return fmt.Sprintf("%s address %s %s; choose another with %s host:port", e.name, e.address, bindErrorText(e.err), e.flag)
+}
+
+func (e *bindError) Unwrap() error { return e.err }
 
 // bindErrorText describes why an address cannot be bound.
 func bindErrorText(err error) string {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/management"
@@ -49,6 +50,10 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 	}
 	for _, ep := range s.endpoints(e) {
 		b, err := ep.bind()
+		if s.cfg.MetricsOptional && ep.name == metricsName && errors.Is(err, syscall.EADDRINUSE) {
+			s.cfg.Log.Warn(fmt.Sprintf("there are no metrics: %v", err))
+			continue
+		}
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
