@@ -12,6 +12,9 @@ type dialog interface {
 	draw(m *model, p pane)
 }
 
+// inserter is a dialog into which text can be typed and pasted.
+type inserter interface{ insert(s string) }
+
 // confirm asks before an action that is hard to undo. The safe answer is the
 // default.
 type confirm struct {

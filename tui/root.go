@@ -41,8 +41,11 @@ type model struct {
 	axes       struct{ p99, throughput, utilization chart.Axis }
 	comparison *comparison // of the last change; nil after its effect was reported
 
-	selectedN  int  // number of the selected trial; 0 selects the first row
-	everyTrial bool // the table has a row for every trial, not for every setting
+	selectedN int // number of the selected trial; 0 selects the first row
+	table     tableState
+	points    []settingPoint // of the sweep, measured and predicted
+	frontier  frontierState
+	profiles  profilesState
 
 	notice      notice
 	ownMessages []session.Message // messages of the screen itself
@@ -89,7 +92,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		return m, m.handleKey(msg)
 	case tea.PasteMsg:
-		if in, ok := m.dialog.(*input); ok {
+		if in, ok := m.dialog.(inserter); ok {
 			in.insert(msg.Content)
 		}
 	case tea.MouseClickMsg:
@@ -181,6 +184,7 @@ func (m *model) poll() {
 	m.dropApplied(old)
 	m.noteLoad(s.Load)
 	m.announceBest(old)
+	m.updatePoints(old)
 	m.data = m.series()
 	m.updateAxes()
 }
@@ -195,8 +199,14 @@ func (m *model) finish(d actionDoneMsg) tea.Cmd {
 		if d.action.name == loadAction {
 			m.liveLoad.requested = nil
 		}
-	case d.out.Path != "":
+	case d.out.Written:
 		m.exported(d)
+	}
+	if d.err == nil && d.action.after != nil {
+		d.action.after(d.out)
+	}
+	if d.err != nil && d.action.failed != nil {
+		d.action.failed(d.err)
 	}
 	return m.startNext()
 }
@@ -262,6 +272,10 @@ func (m *model) drawBody(p pane, class sizeClass) {
 		m.drawLiveTiny(p)
 	case m.view == liveView:
 		m.drawLive(p, class)
+	case m.view == frontierView:
+		m.drawFrontier(p, class)
+	case m.view == profilesView:
+		m.drawProfiles(p, class)
 	case class == tiny:
 		m.drawSweepTiny(p)
 	default:

@@ -25,9 +25,14 @@ func (m *model) drawSweep(p pane, class sizeClass) {
 		m.drawProgress(in.sub(1, 0, in.w-2, in.h))
 		in.sub(1, 2, in.w-2, 1).line(0, 0, verdictCounts(s)...)
 		m.drawStateHint(in.sub(1, 3, in.w-2, 1))
-		m.drawDetail(p.at(l.detail))
+		m.drawSide(p.at(l.detail))
 	} else {
 		m.drawProgress(p.at(l.progress).sub(1, 0, m.w-2, 2))
+		over := l.trials
+		over.h += l.best.h
+		if m.drawOver(p.at(over)) {
+			return
+		}
 	}
 	box := p.at(l.trials)
 	in := box.box("Trials", m.tableTitle()...)
@@ -140,10 +145,15 @@ func (m *model) drawStateHint(p pane) {
 }
 
 func (m *model) tableTitle() []span {
-	if m.everyTrial {
-		return []span{dim("every trial, in order · o: one row per setting")}
+	out := []span{dim("a row per setting, ")}
+	if !m.table.perSetting() {
+		out = nil
 	}
-	return []span{dim("one row per setting, by rank · o: every trial")}
+	out = append(out, dim(orderNames[m.table.order]+" · o sorts"))
+	if m.table.filter != "" {
+		return append([]span{{"/" + m.table.filter + " ", styleAccent}}, out...)
+	}
+	return append(out, dim(" · / filters"))
 }
 
 func (m *model) drawNoSweep(p pane) {
@@ -178,8 +188,7 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	in = in.sub(1, 0, in.w-2, in.h)
 	best := mostPromising(s)
 	if best == nil {
-		in.text(0, 0, "no setting has passed the SLA yet", styleWarn)
-		m.drawTrend(in.sub(0, 1, in.w, 1))
+		m.drawNoPass(in)
 		return
 	}
 	head := warning(fmt.Sprintf("#%d not validated ", best.N))
@@ -195,11 +204,17 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	} else {
 		in.line(x, 0, dim("  "+gainText(best, &s.Trials[0])))
 	}
+	if next := m.nextStep(); next != nil {
+		in.line(0, 1, next...)
+		in = in.sub(0, 1, in.w, in.h-1)
+	}
 	if c != nil && c.Why.Text != "" {
 		m.drawExplanation(in.sub(0, 1, in.w, in.h-1), best, c.Why, class)
 		return
 	}
-	m.drawTrend(in.sub(0, 1, in.w, 1))
+	if !s.State.Ended() {
+		m.drawTrend(in.sub(0, 1, in.w, 1))
+	}
 	if class != wide {
 		return
 	}
@@ -207,6 +222,21 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	if n := len(s.Skipped); n > 0 {
 		in.text(0, 3, fmt.Sprintf("%d skipped, the first because %s", n, s.Skipped[0].Reason), styleDim)
 	}
+}
+
+// drawNoPass draws that no setting has passed, and after the sweep the nearest one, what blocks it
+// and what to do.
+func (m *model) drawNoPass(p pane) {
+	s := m.snap.Sweep
+	why := noPassText(s)
+	if why == "" {
+		p.text(0, 0, "no setting has passed the SLA yet", styleWarn)
+		m.drawTrend(p.sub(0, 1, p.w, 1))
+		return
+	}
+	x := p.line(0, 0, span{"no setting passes  ", styleFail})
+	p.line(x, 0, m.nextStep()...)
+	p.sub(0, 1, p.w, p.h-1).paragraph(0, 0, why, styleText)
 }
 
 // drawExplanation draws the explanation of a choice, as much of it as fits. A profile
