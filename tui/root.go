@@ -249,6 +249,9 @@ func (m *model) View() tea.View {
 // frame draws the screen on a canvas.
 func (m *model) frame() *canvas {
 	c := newCanvas(m.w, m.h)
+	if m.ASCII {
+		c.symbols = chart.ASCII
+	}
 	p := c.all()
 	f := frameLayoutOf(m.w, m.h)
 	class := sizeClassOf(m.w, m.h)

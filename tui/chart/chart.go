@@ -75,21 +75,8 @@ type Spec struct {
 	Colors Colors // the zero value draws without color
 }
 
-// The smallest and the largest magnitude drawn. Values beyond them are drawn at
-// them.
-const (
-	minMagnitude = 1e-9
-	maxMagnitude = 1e15
-)
-
-// labelWidth is fixed, because a label column as wide as its widest label would
-// move the plot sideways when 99 becomes 101. Charts narrower than minLabelled
-// cells have no labels.
-const (
-	labelWidth  = 1 + numberWidth // the first cell marks the row of the SLA
-	numberWidth = 4
-	minLabelled = labelWidth + 1 + 10
-)
+// Charts narrower than minLabelled cells have no labels.
+const minLabelled = labelWidth + 1 + 10
 
 // layout is how many cells each part gets.
 type layout struct {
@@ -124,43 +111,35 @@ func (s Spec) Shown() int {
 
 // Line draws a line chart: exactly Height strings of exactly Width cells.
 func Line(s Spec) []string {
-	s.Foot = min(s.Foot, TimeFoot)
-	return drawSafely(s.Width, s.Height, s.ASCII, s.Colors, s.draw)
+	sym := Braille
+	if s.ASCII {
+		sym = ASCII
+	}
+	return s.Draw(s.Width, s.Height, sym).Lines(s.Colors)
 }
 
-// drawSafely draws on a new canvas. If draw panics, because of a bug here or in
-// the plot library, it returns a message instead of the chart.
-func drawSafely(w, h int, ascii bool, colors Colors, draw func(*canvas)) (lines []string) {
-	defer func() {
-		if recover() != nil {
-			c := newCanvas(w, h)
-			c.text(0, 0, "cannot draw this chart", partText)
-			lines = c.lines(ascii, colors)
-		}
-	}()
-	c := newCanvas(w, h)
-	draw(c)
-	return c.lines(ascii, colors)
+// Draw draws the chart in w x h cells.
+func (s Spec) Draw(w, h int, sym Symbols) *Grid {
+	s.Width, s.Height, s.Foot = w, h, min(s.Foot, TimeFoot)
+	return draw(w, h, sym, s.draw)
 }
 
-func (s Spec) draw(c *canvas) {
+func (s Spec) draw(g *Grid) {
 	f := s.layout()
 	if f.cols < 1 || f.rows < 2 {
 		return
 	}
 	win := s.window(f.cols)
 	cols := win.join(s.Values, s.Join)
-	sc := chooseScale(peak(cols), s.Top, s.SLA, f.rows-1)
-	p := plot{c, f, sc, cols}
+	sc := timeScale(peak(cols), s.Top, s.SLA, f.rows)
+	p := plot{g, f, sc, cols}
+	yAxis(g, sc)
 	p.line()
-	p.labels()
-	if sc.slaRow > 0 {
-		p.slaText(s.SLALabel)
-	}
-	if sc.clips() {
+	slaLabel(g, sc, s.SLALabel)
+	if peak(cols) > sc.high {
 		p.clipMarks()
 	}
-	if math.IsNaN(sc.peak) {
+	if math.IsNaN(peak(cols)) {
 		p.empty(s.Empty)
 	}
 	if f.foot > NoFoot {

@@ -115,19 +115,12 @@ func TestLineHasExactSize(t *testing.T) {
 // grid draws with one color per part of the chart, and returns for each cell
 // its rune and a letter for its part.
 func grid(s chart.Spec) (runes, parts [][]rune) {
-	names := map[string]rune{"1": 'a', "2": 'd', "3": 's', "4": 'o', "5": 'm', "6": 't', "": ' '}
-	s.Colors = chart.Colors{Axis: "1", Data: "2", SLA: "3", Over: "4", Mark: "5", Text: "6"}
-	for _, l := range chart.Line(s) {
+	names := [...]rune{chart.PartAxis: 'a', chart.PartData: 'd', chart.PartSLA: 's', chart.PartOver: 'o', chart.PartMark: 'm', chart.PartText: 't', chart.PartNone: ' '}
+	g := s.Draw(s.Width, s.Height, chart.Braille)
+	for y := range g.H {
 		var rs, ps []rune
-		current := ' '
-		for len(l) > 0 {
-			if rest, ok := strings.CutPrefix(l, "\x1b["); ok {
-				code, after, _ := strings.Cut(rest, "m")
-				current, l = names[code], after
-				continue
-			}
-			r, n := utf8.DecodeRuneInString(l)
-			rs, ps, l = append(rs, r), append(ps, current), l[n:]
+		for _, c := range g.Row(y) {
+			rs, ps = append(rs, c.Rune), append(ps, names[c.Part])
 		}
 		runes, parts = append(runes, rs), append(parts, ps)
 	}
