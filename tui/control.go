@@ -127,6 +127,14 @@ func (m *model) cannotUseTrial() string {
 	return ""
 }
 
+// cannotSort is why the table of trials cannot be sorted or filtered now, or "".
+func (m *model) cannotSort() string {
+	if s := m.snap.Sweep; s != nil && len(s.Trials) > 0 {
+		return ""
+	}
+	return m.cannotUseTrial()
+}
+
 // stageTrial makes the settings of the selected trial pending and opens the Live view.
 // It does not apply them.
 func (m *model) stageTrial() tea.Cmd {

@@ -17,8 +17,6 @@ func readOnlyBindings(table []binding) []binding {
 		switch b.group {
 		case groupTrials:
 			return key == "enter" || key == "R" // there is no Live view, and nothing can be measured
-		case groupFrontier:
-			return key == "enter" || key == "R"
 		case groupAll:
 			return slices.Contains([]string{"1 2 3 4", "tab"}, key) || slices.Contains(b.Keys(), "2") || slices.Contains(b.Keys(), "3") || slices.Contains(b.Keys(), "4")
 		}

@@ -114,7 +114,7 @@ func (m *model) loadKeys() []binding {
 		{secondKey("]"), inLive, groupLoad, "", m.cannotChangeLoad, change(1)},
 		{keys("l", "closed load (clients) or open load (rate)", "l"), inLive, groupLoad, "", m.cannotControlLoad, m.switchLoad},
 		{keys("space", "hold the load, or resume it", "space"), inLive, groupLoad, "hold", m.cannotControlLoad, m.holdLoad},
-		{keys("r", "record live traffic to a profile, or stop", "r"), inLive, groupLoad, "", m.cannotRecord, m.record},
+		{keys("r", "record live traffic to a profile, or stop", "r"), inLive | inProfiles, groupLoad, "", m.cannotRecord, m.record},
 		{keys("w", "measure the model alone; holds the load", "w"), inLive, groupLoad, "", m.cannotMeasure, m.bare},
 		{keys("t", "operator times: time per operator in a run", "t"), inLive, groupLoad, "", m.cannotShowOperators, m.openOperators},
 		{keys("- +", "shorter or longer time axis of the charts", "-"), inLive, groupLoad, "", nil, zoom(-1)},
@@ -145,7 +145,7 @@ func (m *model) trialKeys() []binding {
 		{secondKey("end"), inSweep, groupTrials, "", m.cannotUseTrial, move(all)},
 		{keys("enter", "make the trial's settings pending in Live", "enter"), inSweep, groupTrials, "load in Live", m.cannotUseTrial, m.stageTrial},
 		{keys("e", "export the trial's settings", "e"), inSweep, groupTrials, "export", m.cannotUseTrial, m.export},
-		{keys("R", "measure it again; restart the engine when it is down", "R", "shift+r"), inSweep, groupTrials, "again", m.cannotMeasureTrial, m.measureTrial},
+		{keys("R", "measure it again; restart the engine when it is down", "R", "shift+r"), inSweep, groupTrials, "measure", m.cannotMeasureTrial, m.measureTrial},
 		{keys("o", "next order: rank, throughput, P99, settings, every trial", "o"), inSweep, groupTrials, "sort", m.cannotSort, m.nextOrder},
 		{keys("/", "filter the rows: w2 b8 pass", "/"), inSweep, groupTrials, "filter", m.cannotSort, m.openFilter},
 		{keys("b", "breakdown of the row, or the scatter chart", "b"), inSweep, groupTrials, "breakdown", m.cannotSort, m.nextSidePanel},
@@ -253,7 +253,7 @@ func (m *model) footerText(b *binding) string {
 		if s := m.snap.Sweep; s != nil && pausingOrPaused(s) {
 			return "resume"
 		}
-	case "again":
+	case "measure":
 		if m.cannotRestart() == "" {
 			return "restart"
 		}

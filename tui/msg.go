@@ -17,6 +17,6 @@ type action struct {
 	name   string // prefix of its errors: "apply", "export"
 	logged bool   // the workbench adds its result to the messages of the snapshot
 	run    func() (session.Exported, error)
-	after  func(out session.Exported) // called in Update after a success; nil does nothing
-	failed func(err error)            // likewise after an error
+	quiet  bool                                  // its error is not reported, because done shows it
+	done   func(out session.Exported, err error) // called in Update, may enqueue other actions; nil does nothing
 }

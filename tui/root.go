@@ -193,6 +193,7 @@ func (m *model) poll() {
 func (m *model) finish(d actionDoneMsg) tea.Cmd {
 	m.poll()
 	switch {
+	case d.err != nil && d.action.quiet:
 	case d.err != nil:
 		m.report(session.Error, !d.action.logged, d.action.name+": "+d.err.Error())
 		m.notice.duplicateSuffix = d.err.Error()
@@ -202,11 +203,8 @@ func (m *model) finish(d actionDoneMsg) tea.Cmd {
 	case d.out.Written:
 		m.exported(d)
 	}
-	if d.err == nil && d.action.after != nil {
-		d.action.after(d.out)
-	}
-	if d.err != nil && d.action.failed != nil {
-		d.action.failed(d.err)
+	if d.action.done != nil {
+		d.action.done(d.out, d.err)
 	}
 	return m.startNext()
 }

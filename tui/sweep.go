@@ -28,6 +28,11 @@ func (m *model) drawSweep(p pane, class sizeClass) {
 		m.drawSide(p.at(l.detail))
 	} else {
 		m.drawProgress(p.at(l.progress).sub(1, 0, m.w-2, 2))
+		if noPassText(s) != "" { // needs more rows than a best setting
+			const more = 3
+			l.trials.h -= more
+			l.best.y, l.best.h = l.best.y-more, l.best.h+more
+		}
 		over := l.trials
 		over.h += l.best.h
 		if m.drawOver(p.at(over)) {
@@ -234,9 +239,9 @@ func (m *model) drawNoPass(p pane) {
 		m.drawTrend(p.sub(0, 1, p.w, 1))
 		return
 	}
-	x := p.line(0, 0, span{"no setting passes  ", styleFail})
-	p.line(x, 0, m.nextStep()...)
-	p.sub(0, 1, p.w, p.h-1).paragraph(0, 0, why, styleText)
+	p.line(0, 0, span{"no setting passes", styleFail})
+	p.sub(0, 1, p.w, p.h-2).paragraph(0, 0, why, styleText)
+	p.line(0, p.h-1, m.nextStep()...)
 }
 
 // drawExplanation draws the explanation of a choice, as much of it as fits. A profile

@@ -1,10 +1,6 @@
 package tui
 
-import (
-	"fmt"
-
-	"sweetspot/tui/chart"
-)
+import "fmt"
 
 // bothPanelsHeight is the height from which the column beside the table has both panels.
 const bothPanelsHeight = 32
@@ -47,11 +43,11 @@ func (m *model) drawSweepScatter(p pane) {
 		in = in.sub(0, 0, in.w, in.h-1)
 	}
 	selected := m.selectedTrial()
-	in.scatter(scatterOf(m.points, s.Plan.SLA, func(o *settingPoint) bool {
+	in.chart(scatterOf(m.points, s.Plan.SLA, func(o *settingPoint) bool {
 		return selected != nil && o.measured() && o.settings == selected.Settings && o.load == selected.Load
-	}), m.ASCII)
+	}))
 	if n := m.countPredicted(); n > 0 {
-		p.bottomText(dim(fmt.Sprintf("○ %d predicted, corrected by the %s so far", n, plural(len(s.Trials), "trial"))))
+		p.bottomText(dim(fmt.Sprintf("○ %d predicted, %s corrected them", n, plural(len(s.Trials), "trial"))))
 	}
 }
 
@@ -64,6 +60,3 @@ func (m *model) countPredicted() int {
 	}
 	return n
 }
-
-// scatter draws a scatter chart over the whole pane.
-func (p pane) scatter(s chart.Scatter, ascii bool) { p.grid(s.Draw(p.w, p.h, symbols(ascii))) }

@@ -44,7 +44,7 @@ type startField struct {
 func (m *model) openStart() tea.Cmd {
 	d := &startDialog{plan: m.snap.Plan}
 	d.fields = append(d.fields, promiseFields(d.plan)...)
-	d.fields = append(d.fields, startField{group: "load", text: loadFieldText(m.currentLoad()), set: setLoadField, step: stepLoadField, unit: "clients, or a rate such as 50/s"})
+	d.fields = append(d.fields, startField{group: "load", label: "clients", text: loadFieldText(m.currentLoad()), set: setLoadField, step: stepLoadField, unit: "or a rate such as 50/s, or matched"})
 	for i, k := range m.shownKnobs() {
 		d.fields = append(d.fields, m.knobField(k, i == 0))
 	}

@@ -57,6 +57,9 @@ func (f *follower) HoldLoad(bool) error       { return errReadOnly }
 func (f *follower) StartSweep(plan.Plan) error {
 	return errReadOnly
 }
+func (f *follower) WhatIf(load.Spec) ([]search.Prediction, error) {
+	return nil, errReadOnly
+}
 func (f *follower) Measure(knob.Settings, load.Spec) error { return errReadOnly }
 func (f *follower) PauseSweep(bool) error                  { return errReadOnly }
 func (f *follower) AbortSweep() error                      { return errReadOnly }
@@ -72,25 +75,6 @@ func (f *follower) Export(o session.ExportOptions) (session.Exported, error) {
 		return session.Exported{}, errors.New("the profile has not been read yet")
 	}
 	return f.export.ofProfile(p, o)
-}
-
-// WhatIf predicts the settings of the profile under another load.
-func (f *follower) WhatIf(l load.Spec) ([]search.Prediction, error) {
-	p := f.profile.Load()
-	if p == nil {
-		return nil, errors.New("the profile has not been read yet")
-	}
-	s := f.snap.Load()
-	return search.WhatIf(s.Sweep.Plan, pointsOf(p), trial.AllMetrics(), trial.History{Trials: p.Trials, Probes: p.Probes}, l)
-}
-
-// pointsOf returns the points that a profile measured.
-func pointsOf(p *profiles.Profile) []plan.Point {
-	var out []plan.Point
-	for _, r := range rank.Rows(p.Trials) {
-		out = append(out, plan.Point{Settings: r.Joined.Settings, Load: r.Joined.Load})
-	}
-	return out
 }
 
 // read sets the profile.
