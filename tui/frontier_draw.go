@@ -139,12 +139,11 @@ func (m *model) drawFrontierChart(p pane, hint span) {
 		in = in.sub(0, 0, in.w, in.h-1)
 	}
 	points := m.frontierPoints()
-	c := scatterOf(points, s.Plan.SLA, nil)
-	if len(points) > 0 {
-		at := m.selectedPointIndex(points)
-		c.Points[at].Selected = true
-		if c.Points[at].Text == "" {
-			c.Points[at].Text = shortSettings(points[at].settings)
+	selected := m.selectedPoint()
+	c := scatterOf(points, s.Plan.SLA, func(o *settingPoint) bool { return o == selected })
+	for i := range c.Points {
+		if o := &c.Points[i]; o.Selected && o.Text == "" {
+			o.Text = shortSettings(selected.settings)
 		}
 	}
 	if w := m.frontier.whatIf; w.on {

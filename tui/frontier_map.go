@@ -169,9 +169,13 @@ func (m *model) pointLines(o *settingPoint) []span {
 		return out
 	}
 	t := &o.row.Joined
+	worst := ""
+	if len(o.row.Runs) > 1 {
+		worst = "the worst "
+	}
 	out := []span{
 		plain("/s " + m.runFigures(o, func(t *trial.Trial) trial.Num { return t.Throughput.Value }, "")),
-		plain(fmt.Sprintf("%s %s, at most %s of the promise", name, m.runFigures(o, func(t *trial.Trial) trial.Num { return percentileOf(t, s.Plan.SLA) }, " ms"), usedText(o.worst(), limitMS(s.Plan.SLA)))),
+		plain(fmt.Sprintf("%s %s, %s%s of the promise", name, m.runFigures(o, func(t *trial.Trial) trial.Num { return percentileOf(t, s.Plan.SLA) }, " ms"), worst, usedText(o.worst(), limitMS(s.Plan.SLA)))),
 	}
 	if t.Error != "" {
 		out = append(out, span{t.Error, styleFail})

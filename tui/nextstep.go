@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
@@ -21,6 +22,9 @@ func (m *model) nextStep() []span {
 		return []span{bold("s"), plain(" starts another sweep")}
 	case best == nil && mostPromising(s) != nil:
 		return m.confirmStep(mostPromising(s))
+	case best == nil && undecidedRow(s) != nil:
+		t := undecidedRow(s)
+		return append(append([]span{}, m.keysFor(t, "R")...), plain(fmt.Sprintf(" measures #%d again  ", t.N)), bold("s"), plain(" starts another sweep"))
 	case best == nil:
 		return []span{bold("s"), plain(" starts another sweep, with another promise, load or ranges")}
 	}
@@ -28,27 +32,35 @@ func (m *model) nextStep() []span {
 	if change == "" {
 		return []span{plain("in force now  "), bold("e"), plain(" exports it")}
 	}
-	return append(m.loadKeysFor(best), dim(" loads it in Live: "), plain(change))
+	return append(m.keysFor(best, "enter"), dim(" loads it in Live: "), plain(change))
 }
 
-// loadKeysFor are the keys that load a row.
-func (m *model) loadKeysFor(t *trial.Trial) []span {
-	if sel := m.selectedTrial(); sel != nil && sel.N == t.N {
-		return []span{bold("enter")}
+// keysFor are the keys that use a key of the table on a row.
+func (m *model) keysFor(t *trial.Trial, key string) []span {
+	rows := m.rows()
+	switch sel := m.selectedTrial(); {
+	case sel != nil && sel.N == t.N:
+		return []span{bold(key)}
+	case len(rows) > 0 && rows[0].N == t.N:
+		return []span{bold("home " + key)}
 	}
-	if m.table.order == orderByRank && m.table.filter == "" {
-		return []span{bold("home enter")}
+	return []span{bold(fmt.Sprintf("%s on #%d", key, t.N))}
+}
+
+// undecidedRow is the undecided row nearest to the promise, which may pass if it is measured longer;
+// nil if there is none.
+func undecidedRow(s *session.Sweep) *trial.Trial {
+	for _, r := range rank.New(rank.RulesOf(s.Plan), s.Trials).InOrder() {
+		if r.Verdict().Likely() == trial.Undecided && r.Joined.Error == "" {
+			return rowTrial(s, r)
+		}
 	}
-	return []span{bold(fmt.Sprintf("enter on #%d", t.N))}
+	return nil
 }
 
 // confirmStep is the next step after a sweep whose best row is not validated.
 func (m *model) confirmStep(t *trial.Trial) []span {
-	out := []span{bold("R"), plain(" measures it again")}
-	if sel := m.selectedTrial(); sel == nil || sel.N != t.N {
-		out = []span{bold("home R"), plain(" measures it again")}
-	}
-	return append(out, dim(", because no validation has confirmed it"))
+	return append(m.keysFor(t, "R"), plain(" measures it again"), dim(", because no validation has confirmed it"))
 }
 
 // noPassText says why nothing passed: the setting nearest to the promise, and what blocks it. It

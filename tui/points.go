@@ -142,7 +142,7 @@ func (m *model) updatePoints(old *session.Snapshot) {
 	}
 	m.points = settingPoints(m.snap.Sweep)
 	if old.Sweep != nil && m.snap.Sweep != nil && old.Sweep.ID != m.snap.Sweep.ID {
-		m.frontier = frontierState{}
+		m.leaveWhatIf() // the selection stays: the sweep may have been resumed for one more trial
 	}
 }
 
@@ -178,9 +178,21 @@ func chartPoint(p *settingPoint, selected bool) chart.Point {
 func scatterOf(points []settingPoint, sla trial.SLA, isSelected func(*settingPoint) bool) chart.Scatter {
 	s := chart.Scatter{SLA: limitMS(sla), SLALabel: "SLA " + plainMS(limitMS(sla)), XUnit: "/s", Empty: "no setting is measured or predicted yet"}
 	for i := range points {
-		s.Points = append(s.Points, chartPoint(&points[i], isSelected != nil && isSelected(&points[i])))
+		p := &points[i]
+		selected := isSelected != nil && isSelected(p)
+		if !selected && p.farBeyond(sla) {
+			continue
+		}
+		s.Points = append(s.Points, chartPoint(p, selected))
 	}
 	return s
+}
+
+// farBeyond reports whether a point is only predicted, and so far beyond the promise that a chart
+// with it could not show the others apart.
+func (p *settingPoint) farBeyond(sla trial.SLA) bool {
+	const most = 16 // times the limit
+	return !p.measured() && p.value.Value.Or(0) > most*limitMS(sla)
 }
 
 // scatterLegend explains the signs of a scatter chart, as many as fit into w cells.

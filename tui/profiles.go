@@ -29,6 +29,7 @@ type profilesState struct {
 	force   bool   // also compare what is not comparable
 	opened  *openedProfile
 	compare *comparedProfiles // of a and b; nil before it was read
+	stale   bool              // a profile was completed since the list was read
 }
 
 // profileOrder is the order of the list.
@@ -86,12 +87,28 @@ func (m *model) listProfiles() tea.Cmd {
 		return err
 	}, func(err error) {
 		s := &m.profiles
-		s.loaded, s.list, s.problem = true, list, ""
+		s.loaded, s.list, s.problem, s.stale = true, list, "", false
 		if err != nil {
 			s.problem = err.Error()
 		}
 		m.openSelected()
 	})
+}
+
+// noteCompleted marks the list as stale when a recording or a sweep has ended.
+func (m *model) noteCompleted(old *session.Snapshot) {
+	s := m.snap
+	ended := s.Sweep != nil && s.Sweep.State.Ended() && (old.Sweep == nil || !old.Sweep.State.Ended() || old.Sweep.ID != s.Sweep.ID)
+	m.profiles.stale = m.profiles.stale || ended || old.Recording != nil && s.Recording == nil
+}
+
+// refreshProfiles reads the list again if it is shown and stale.
+func (m *model) refreshProfiles() tea.Cmd {
+	if m.view != profilesView || !m.profiles.stale {
+		return nil
+	}
+	m.profiles.stale = false
+	return m.openedView()
 }
 
 // disk enqueues an action that only reads or writes files; done shows its error.
@@ -237,7 +254,11 @@ func (m *model) forceComparison() tea.Cmd {
 func (m *model) compareProfiles() tea.Cmd {
 	s := &m.profiles
 	s.compare = nil
-	if s.a == "" || s.b == "" {
+	switch {
+	case s.a == "" || s.b == "":
+		return nil
+	case s.a == s.b:
+		s.compare = &comparedProfiles{err: errors.New("A and B are the same profile: choose another one with a or b")}
 		return nil
 	}
 	paths := [2]string{profiles.Path(m.ProfileDir, s.a), profiles.Path(m.ProfileDir, s.b)}

@@ -166,7 +166,7 @@ func profileColumns(w int, now time.Time) []profileColumn {
 	}{
 		{9, profileColumn{"when", 8, false, func(p profiles.Summary) span { return plain(when(p.Created, now)) }}},
 		{5, profileColumn{"kind", 6, false, func(p profiles.Summary) span { return plain(string(p.Kind)) }}},
-		{9, profileColumn{"name or model", 15, false, func(p profiles.Summary) span {
+		{9, profileColumn{nameColumn, 15, false, func(p profiles.Summary) span {
 			if p.Name != "" {
 				return bold(p.Name)
 			}
@@ -201,10 +201,18 @@ func profileColumns(w int, now time.Time) []profileColumn {
 	}
 	var out []profileColumn
 	for _, c := range all {
+		if c.name == nameColumn { // gets the rest
+			c.width += min(max(w-total(), 0), longestName-c.width)
+		}
 		out = append(out, c.profileColumn)
 	}
 	return out
 }
+
+const (
+	nameColumn  = "name or model"
+	longestName = 42 // with the blank after it
+)
 
 // when is the time of a profile: today's time, else the day, in the time zone of now.
 func when(t, now time.Time) string {

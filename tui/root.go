@@ -86,7 +86,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tickMsg:
 		m.poll()
-		return m, m.tick()
+		return m, tea.Batch(m.tick(), m.refreshProfiles())
 	case actionDoneMsg:
 		return m, m.finish(msg)
 	case tea.KeyPressMsg:
@@ -185,6 +185,7 @@ func (m *model) poll() {
 	m.noteLoad(s.Load)
 	m.announceBest(old)
 	m.updatePoints(old)
+	m.noteCompleted(old)
 	m.data = m.series()
 	m.updateAxes()
 }

@@ -209,6 +209,9 @@ func (m *model) drawTabs(p pane, left int) int {
 // sweepStatus is the state of the sweep in a few words.
 func (m *model) sweepStatus(s *session.Sweep) []span {
 	text := fmt.Sprintf("sweep %v %d/%d", s.State, len(s.Trials), max(s.Total, len(s.Trials)))
+	if s.State == session.Running {
+		text = fmt.Sprintf("sweep %d/%d", len(s.Trials), max(s.Total, len(s.Trials)))
+	}
 	if m.Follow {
 		text = fmt.Sprintf("%v, %s", s.State, plural(len(s.Trials), "trial"))
 	}

@@ -184,7 +184,9 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	s := m.snap.Sweep
 	title := "Best so far"
 	switch {
-	case s.State.Ended() && validatedBest(s) == nil && mostPromising(s) != nil:
+	case s.State.Ended() && mostPromising(s) == nil:
+		title = "No pass"
+	case s.State.Ended() && validatedBest(s) == nil:
 		title = "Most promising"
 	case s.State.Ended():
 		title = "Best"
@@ -239,7 +241,11 @@ func (m *model) drawNoPass(p pane) {
 		m.drawTrend(p.sub(0, 1, p.w, 1))
 		return
 	}
-	p.line(0, 0, span{"no setting passes", styleFail})
+	head := span{"no setting passes", styleFail}
+	if undecidedRow(s) != nil {
+		head = warning("no setting is known to pass")
+	}
+	p.line(0, 0, head)
 	p.sub(0, 1, p.w, p.h-2).paragraph(0, 0, why, styleText)
 	p.line(0, p.h-1, m.nextStep()...)
 }

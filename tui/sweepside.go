@@ -47,7 +47,11 @@ func (m *model) drawSweepScatter(p pane) {
 		return selected != nil && o.measured() && o.settings == selected.Settings && o.load == selected.Load
 	}))
 	if n := m.countPredicted(); n > 0 {
-		p.bottomText(dim(fmt.Sprintf("○ %d predicted, %s corrected them", n, plural(len(s.Trials), "trial"))))
+		text := "not corrected yet"
+		if len(s.Trials) > 0 {
+			text = "corrected by " + plural(len(s.Trials), "trial")
+		}
+		p.bottomText(dim(fmt.Sprintf("○ %d predicted, %s", n, text)))
 	}
 }
 

@@ -105,6 +105,11 @@ func TestNextStep(t *testing.T) {
 		s.Sweep.Trials[4].Role, s.Sweep.Choice = trial.RoleLoad, nil
 		return s
 	}
+	undecidedSweep := func() *session.Snapshot {
+		s := nonePassed()
+		s.Sweep.Trials[2].Verdict.Result, s.Sweep.Trials[2].Verdict.ValueMS = trial.Undecided, trial.NumOf(19)
+		return s
+	}
 	for _, c := range []struct {
 		snap func() *session.Snapshot
 		keys string
@@ -116,6 +121,10 @@ func TestNextStep(t *testing.T) {
 		{inForce, "2", "in force now  e exports it"},
 		{unconfirmed, "2", "measures it again, because no validation"},
 		{nonePassed, "2", "Little's law"},
+		{nonePassed, "2", "no setting passes"},
+		{undecidedSweep, "2", "no setting is known to pass"},
+		{undecidedSweep, "2", "R measures #3 again"},
+		{undecidedSweep, "2 end", "home R measures #3 again"},
 		{failedSweep, "2", "s starts another sweep"},
 	} {
 		sc := newScreen(t, 120, 36, c.snap())

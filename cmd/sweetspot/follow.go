@@ -57,6 +57,7 @@ func (f *follower) HoldLoad(bool) error       { return errReadOnly }
 func (f *follower) StartSweep(plan.Plan) error {
 	return errReadOnly
 }
+
 func (f *follower) WhatIf(load.Spec) ([]search.Prediction, error) {
 	return nil, errReadOnly
 }

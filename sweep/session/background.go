@@ -109,7 +109,11 @@ func (s *Session) onSweepChange(st Sweep) {
 	defer s.mu.Unlock()
 	for ; s.sweeping.reportedEvents < len(st.Events); s.sweeping.reportedEvents++ {
 		e := st.Events[s.sweeping.reportedEvents]
-		s.addMessage(Warning, "%s: %s", e.What, e.Detail)
+		level := Warning
+		if e.What == EventResumed {
+			level = Note
+		}
+		s.addMessage(level, "%s: %s", e.What, e.Detail)
 	}
 	if st.State != Paused {
 		return

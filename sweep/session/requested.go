@@ -132,6 +132,7 @@ func (s *Session) Measure(to knob.Settings, l load.Spec) error {
 		Plan: st.Plan, OnlyRequested: true,
 		Resume: &EarlierSweep{Plan: st.Plan, History: trial.History{Trials: st.Trials, Probes: w.recordedProbes()}},
 	}
+	again.sweep.Trials, again.sweep.Predictions = st.Trials, st.Predictions // until it has its own
 	if err := again.Request(to, l); err != nil {
 		return err
 	}
