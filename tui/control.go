@@ -183,7 +183,7 @@ func promisingRow(s *session.Sweep) (row rank.Row, ok bool) {
 // mostPromising is the trial of the sweep's best row, or nil if no row seems to pass.
 func mostPromising(s *session.Sweep) *trial.Trial {
 	if r, ok := promisingRow(s); ok {
-		return rowTrial(s, r)
+		return rowTrial(s, &r)
 	}
 	return nil
 }
@@ -191,7 +191,7 @@ func mostPromising(s *session.Sweep) *trial.Trial {
 // validatedBest is mostPromising if a validation has confirmed it, or nil.
 func validatedBest(s *session.Sweep) *trial.Trial {
 	if r, ok := promisingRow(s); ok && r.Validated {
-		return rowTrial(s, r)
+		return rowTrial(s, &r)
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ func (m *model) nextStep() []span {
 		return []span{bold("s"), plain(" starts another sweep")}
 	case best == nil && mostPromising(s) != nil:
 		return m.confirmStep(mostPromising(s))
-	case best == nil && undecidedRow(s) != nil:
-		t := undecidedRow(s)
+	case best == nil && m.undecided != nil:
+		t := m.undecided
 		return append(append([]span{}, m.keysFor(t, "R")...), plain(fmt.Sprintf(" measures #%d again  ", t.N)), bold("s"), plain(" starts another sweep"))
 	case best == nil:
 		return []span{bold("s"), plain(" starts another sweep, with another promise, load or ranges")}
@@ -48,9 +48,14 @@ func (m *model) keysFor(t *trial.Trial, key string) []span {
 }
 
 // undecidedRow is the undecided row nearest to the promise, which may pass if it is measured longer;
-// nil if there is none.
+// nil if there is none, or while the sweep runs.
 func undecidedRow(s *session.Sweep) *trial.Trial {
-	for _, r := range rank.New(rank.RulesOf(s.Plan), s.Trials).InOrder() {
+	if s == nil || !s.State.Ended() {
+		return nil
+	}
+	rows := rank.New(rank.RulesOf(s.Plan), s.Trials).InOrder()
+	for i := range rows {
+		r := &rows[i]
 		if r.Verdict().Likely() == trial.Undecided && r.Joined.Error == "" {
 			return rowTrial(s, r)
 		}

@@ -140,7 +140,11 @@ func (m *model) updatePoints(old *session.Snapshot) {
 	if sameData(old.Sweep, m.snap.Sweep) && m.points != nil {
 		return
 	}
-	m.points = settingPoints(m.snap.Sweep)
+	m.points, m.joined = settingPoints(m.snap.Sweep), nil
+	if s := m.snap.Sweep; s != nil {
+		m.joined = rank.Rows(s.Trials)
+	}
+	m.noPass, m.undecided = noPassText(m.snap.Sweep), undecidedRow(m.snap.Sweep)
 	if old.Sweep != nil && m.snap.Sweep != nil && old.Sweep.ID != m.snap.Sweep.ID {
 		m.leaveWhatIf() // the selection stays: the sweep may have been resumed for one more trial
 	}

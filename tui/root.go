@@ -9,7 +9,9 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
 )
 
@@ -44,6 +46,9 @@ type model struct {
 	selectedN int // number of the selected trial; 0 selects the first row
 	table     tableState
 	points    []settingPoint // of the sweep, measured and predicted
+	joined    []rank.Row     // of the sweep, in the order of their first trials
+	noPass    string         // why nothing passed in a sweep that has ended
+	undecided *trial.Trial   // the row of such a sweep that may pass if it is measured longer
 	frontier  frontierState
 	profiles  profilesState
 

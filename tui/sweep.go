@@ -28,7 +28,7 @@ func (m *model) drawSweep(p pane, class sizeClass) {
 		m.drawSide(p.at(l.detail))
 	} else {
 		m.drawProgress(p.at(l.progress).sub(1, 0, m.w-2, 2))
-		if noPassText(s) != "" { // needs more rows than a best setting
+		if m.noPass != "" { // needs more rows than a best setting
 			const more = 3
 			l.trials.h -= more
 			l.best.y, l.best.h = l.best.y-more, l.best.h+more
@@ -234,19 +234,17 @@ func (m *model) drawBest(p pane, class sizeClass) {
 // drawNoPass draws that no setting has passed, and after the sweep the nearest one, what blocks it
 // and what to do.
 func (m *model) drawNoPass(p pane) {
-	s := m.snap.Sweep
-	why := noPassText(s)
-	if why == "" {
+	if m.noPass == "" {
 		p.text(0, 0, "no setting has passed the SLA yet", styleWarn)
 		m.drawTrend(p.sub(0, 1, p.w, 1))
 		return
 	}
 	head := span{"no setting passes", styleFail}
-	if undecidedRow(s) != nil {
+	if m.undecided != nil {
 		head = warning("no setting is known to pass")
 	}
 	p.line(0, 0, head)
-	p.sub(0, 1, p.w, p.h-2).paragraph(0, 0, why, styleText)
+	p.sub(0, 1, p.w, p.h-2).paragraph(0, 0, m.noPass, styleText)
 	p.line(0, p.h-1, m.nextStep()...)
 }
 

@@ -22,8 +22,8 @@ func (m *model) rows() []*trial.Trial {
 	}
 	var out []*trial.Trial
 	if m.table.perSetting() {
-		for _, r := range rank.Rows(s.Trials) {
-			out = append(out, rowTrial(s, r))
+		for i := range m.joined {
+			out = append(out, rowTrial(s, &m.joined[i]))
 		}
 	} else {
 		for i := range s.Trials {
@@ -38,7 +38,7 @@ func (m *model) rows() []*trial.Trial {
 }
 
 // rowTrial is the trial that the table shows for a row: its values are of all runs.
-func rowTrial(s *session.Sweep, r rank.Row) *trial.Trial {
+func rowTrial(s *session.Sweep, r *rank.Row) *trial.Trial {
 	if len(r.Runs) == 1 {
 		return &s.Trials[r.Representative]
 	}
