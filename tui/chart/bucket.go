@@ -24,12 +24,13 @@ func Bucket(values []float64, n int, how Join) []float64 {
 
 func (how Join) join(values []float64) float64 {
 	var n float64
-	out := math.NaN()
+	out, low, high := math.NaN(), math.Inf(1), math.Inf(-1)
 	for _, v := range values {
 		if !finite(v) {
 			continue
 		}
 		n++
+		low, high = min(low, v), max(high, v)
 		switch {
 		case n == 1:
 			out = v
@@ -39,7 +40,7 @@ func (how Join) join(values []float64) float64 {
 			out = max(out, v)
 		}
 	}
-	return out
+	return min(max(out, low), high) // a rounded mean is between the values too
 }
 
 func finite(v float64) bool { return v-v == 0 }

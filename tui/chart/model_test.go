@@ -118,6 +118,31 @@ func (m truth) check() {
 	}
 	m.checkTops()
 	m.checkSLALabel()
+	m.checkMarks()
+}
+
+// checkMarks checks that the signs of marks are at the columns of their values, and
+// nowhere else.
+func (m truth) checkMarks() {
+	m.t.Helper()
+	if m.rows >= m.g.H || m.sym == chart.ASCII {
+		return // no footer
+	}
+	cols := m.g.W - m.left
+	each := m.spec.Shown(m.g.W, m.sym) / cols // values in a column
+	seq := max(m.spec.Seq, len(m.spec.Values))
+	want := map[int]bool{}
+	for _, k := range m.spec.Marks {
+		number := seq - len(m.spec.Values) + k.At
+		if k.At < len(m.spec.Values) {
+			want[cols-1-(max(seq-1, 0)/each-number/each)] = true
+		}
+	}
+	for x := range cols {
+		if got := m.row(m.rows)[m.left+x].Rune == '▲'; got != want[x] {
+			m.fail(x, "the sign of a mark is here: %v, want %v", got, want[x])
+		}
+	}
 }
 
 // checkSLALabel checks that the row of the SLA has its value as the label.
@@ -152,6 +177,9 @@ func (m truth) label(y int) (float64, bool) {
 
 func (m truth) checkColumn(x int) {
 	m.t.Helper()
+	if m.tooClose(x) {
+		return
+	}
 	over, within, near := false, false, false // near: a line from or to a neighbour may cross this column
 	for i := x*m.sub - 1; i <= (x+1)*m.sub; i++ {
 		v := m.at(i)
@@ -190,12 +218,23 @@ func (m truth) checkColumn(x int) {
 	}
 }
 
+// tooClose reports whether the mean of several values near a column is so close to
+// the SLA that its rounding decides.
+func (m truth) tooClose(x int) bool {
+	for i := x*m.sub - 1; i <= (x+1)*m.sub; i++ {
+		if v := m.at(i); m.spec.Join == chart.Mean && math.Abs(v/m.spec.SLA-1) < 1e-9 {
+			return true
+		}
+	}
+	return false
+}
+
 // checkDots checks the Braille dots of one slot: they lie between its value and the
 // value before.
 func (m truth) checkDots(slot int) {
 	m.t.Helper()
 	v, before := m.slots[slot], m.at(slot-1)
-	if m.slaRow < 0 || m.spec.Fill || m.spec.Before != nil {
+	if m.slaRow < 0 || m.spec.Fill || m.tooClose(slot/2) {
 		return
 	}
 	above, below := m.countDots(slot)
