@@ -24,10 +24,10 @@ func (p plot) foot(win window, s Spec) {
 		_, part := m.look()
 		switch x := win.column(m.At); {
 		case x < 0:
-		case p.f.foot == TimeFoot:
-			p.label(x, y+1, m.Text, part)
+		case p.f.foot == TimeFoot: // under the sign, to its right or its left
+			_ = p.label(x, y+1, m.Text, part) || p.label(x+1-runes(m.Text), y+1, m.Text, part)
 		default:
-			p.label(x+1, y, m.Text, part)
+			_ = p.label(x+1, y, m.Text, part) || p.label(x-runes(m.Text), y, m.Text, part)
 		}
 	}
 	y += int(p.f.foot) - 1
@@ -98,7 +98,7 @@ func agoText(d time.Duration) string {
 	return "-" + strconv.Itoa(int(d/time.Second)) + "s"
 }
 
-// label writes text from plot column x, or further left if it would not fit. It
+// label writes text from plot column x, or further left if it would not fit there. It
 // writes only over blanks or the axis, and not next to other text. It reports
 // whether it wrote.
 func (p plot) label(x, y int, text string, part Part) bool {

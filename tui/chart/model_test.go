@@ -393,9 +393,17 @@ func TestChartsTellTheTruth(t *testing.T) {
 
 // No size from 0x0 up makes any chart panic.
 func TestEverySize(t *testing.T) {
+	latencies := strip(20)
 	for w := range 34 {
 		for h := range 14 {
 			checkRandomChart(t, uint64(w*100+h), w, h)
+			for _, sym := range []chart.Symbols{chart.Braille, chart.Blocks, chart.ASCII} {
+				requireGrid(t, chart.Spark{Values: demo(), SLA: 50}.Draw(w, h, sym), w, h, sym)
+				requireGrid(t, chart.TimeAxis{Values: w * h, Every: time.Second, Right: "now", Marks: []chart.Mark{{At: w, Text: "A1"}}}.Draw(w, h, sym), w, h, sym)
+				requireGrid(t, settings().Draw(w, h, sym), w, h, sym)
+				requireGrid(t, workersByBatch().Draw(w, h, sym), w, h, sym)
+				requireGrid(t, latencies.Draw(w, h, sym), w, h, sym)
+			}
 		}
 	}
 }
