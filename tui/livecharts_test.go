@@ -246,3 +246,42 @@ func TestJustBeyondTheSLA(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkCharts measures drawing the charts of a steady frame, with ten minutes of
+// history, and making their series from a snapshot.
+func BenchmarkCharts(b *testing.B) {
+	s := serving()
+	s.Live = traffic(session.HistorySeconds, 400, 47, 15.2, 208, 640)
+	for i := range s.Live.Seconds {
+		for k := range 30 {
+			edge := math.Exp2(float64(k)/4 - 2)
+			s.Live.Seconds[i].Latencies = append(s.Live.Seconds[i].Latencies, session.LatencyBin{LowMS: edge, HighMS: edge * 1.19, N: 20})
+		}
+	}
+	for _, size := range []struct{ w, h int }{{120, 36}, {200, 60}} {
+		for v, name := range []string{"line", "strip", "histogram"} {
+			m := newModel(Deps{Workbench: &fakeWorkbench{snap: s}, Now: func() time.Time { return epoch }})
+			m.resize(size.w, size.h)
+			m.latencyView = latencyView(v)
+			m.data = m.series()
+			c := newCanvas(m.w, m.h)
+			b.Run(fmt.Sprintf("draw %s %dx%d", name, size.w, size.h), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					l := liveLayoutOf(m.w, m.h)
+					m.drawP99(c.all().at(l.p99), wide)
+					m.drawThroughput(c.all().at(l.throughput))
+					m.drawUtilization(c.all().at(l.utilization))
+				}
+			})
+			if size.w == 120 {
+				b.Run("series "+name, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						m.series()
+					}
+				})
+			}
+		}
+	}
+}
