@@ -252,7 +252,7 @@ func requireTiling(t *testing.T, body rect, rects []rect) {
 }
 
 func BenchmarkView(b *testing.B) {
-	for _, size := range []struct{ w, h int }{{80, 24}, {120, 36}} {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 36}, {200, 60}} {
 		for _, v := range []view{liveView, sweepView, frontierView} {
 			b.Run(fmt.Sprintf("%s %dx%d", viewNames[v], size.w, size.h), func(b *testing.B) {
 				m := newModel(Deps{Workbench: &fakeWorkbench{snap: predicting()}, Now: func() time.Time { return epoch }})

@@ -107,7 +107,7 @@ func (m *model) loadKeys() []binding {
 		return func() tea.Cmd { return m.changeLoad(dir) }
 	}
 	zoom := func(dir int) func() tea.Cmd {
-		return func() tea.Cmd { m.zoom = min(max(m.zoom+dir, 0), len(timeSpans)-1); return nil }
+		return func() tea.Cmd { m.zoomBy(dir); return nil }
 	}
 	return []binding{
 		{keys("[ ]", "less or more load", "["), inLive, groupLoad, "load", m.cannotChangeLoad, change(-1)},
@@ -117,6 +117,7 @@ func (m *model) loadKeys() []binding {
 		{keys("r", "record live traffic to a profile, or stop", "r"), inLive | inProfiles, groupLoad, "", m.cannotRecord, m.record},
 		{keys("w", "measure the model alone; holds the load", "w"), inLive, groupLoad, "", m.cannotMeasure, m.bare},
 		{keys("t", "operator times: time per operator in a run", "t"), inLive, groupLoad, "", m.cannotShowOperators, m.openOperators},
+		{keys("v", "P99, latencies over time, histogram", "v"), inLive, groupLoad, "", nil, m.nextLatencyView},
 		{keys("- +", "shorter or longer time axis of the charts", "-"), inLive, groupLoad, "", nil, zoom(-1)},
 		{secondKey("+"), inLive, groupLoad, "", nil, zoom(1)},
 	}

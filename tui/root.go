@@ -34,14 +34,18 @@ type model struct {
 	dialog        dialog    // nil if none is open
 	lastInterrupt time.Time // when ctrl+c was last pressed
 
-	knobIndex  int                  // of the selected knob, in shownKnobs
-	pending    map[knob.Name]string // changed values that are not applied yet
-	applyError string               // why the last apply failed
-	liveLoad   liveLoad
-	zoom       int // index into timeSpans
-	data       series
-	axes       struct{ p99, throughput, utilization chart.Axis }
-	comparison *comparison // of the last change; nil after its effect was reported
+	knobIndex   int                  // of the selected knob, in shownKnobs
+	pending     map[knob.Name]string // changed values that are not applied yet
+	applyError  string               // why the last apply failed
+	liveLoad    liveLoad
+	zoom        int // index into timeSpans
+	data        series
+	latencyView latencyView
+	events      []event   // for the marks of the charts, oldest first
+	heldSince   time.Time // since when the load is held; zero if it is not
+	isDown      bool      // the engine has ended and not started again
+	axes        struct{ p99, throughput, utilization chart.Axis }
+	comparison  *comparison // of the last change; nil after its effect was reported
 
 	selectedN int // number of the selected trial; 0 selects the first row
 	table     tableState
@@ -191,6 +195,7 @@ func (m *model) poll() {
 	m.announceBest(old)
 	m.updatePoints(old)
 	m.noteCompleted(old)
+	m.noteEvents(old)
 	m.data = m.series()
 	m.updateAxes()
 }
@@ -253,9 +258,7 @@ func (m *model) View() tea.View {
 // frame draws the screen on a canvas.
 func (m *model) frame() *canvas {
 	c := newCanvas(m.w, m.h)
-	if m.ASCII {
-		c.symbols = chart.ASCII
-	}
+	c.symbols = m.symbols()
 	p := c.all()
 	f := frameLayoutOf(m.w, m.h)
 	class := sizeClassOf(m.w, m.h)

@@ -30,6 +30,7 @@ import (
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
+	"sweetspot/tui/chart"
 )
 
 // Workbench is what the screen shows and controls; [session.Session] implements
@@ -63,11 +64,12 @@ type Deps struct {
 	In  io.Reader // keys; nil is standard input
 	Out io.Writer // the terminal; nil is standard output
 
-	NoColor      bool // no colour at all; colour never has a meaning alone
-	ASCII        bool // draw with ASCII only
-	ReduceMotion bool // one frame a second, no spinner
-	Mouse        bool // start with the mouse captured; the key M toggles it
-	FPS          int  // upper limit of polls per second, 1-60; 0 is the default
+	NoColor      bool          // no colour at all; colour never has a meaning alone
+	ASCII        bool          // draw with ASCII only
+	Symbols      chart.Symbols // of the charts; ASCII overrides it
+	ReduceMotion bool          // one frame a second, no spinner
+	Mouse        bool          // start with the mouse captured; the key M toggles it
+	FPS          int           // upper limit of polls per second, 1-60; 0 is the default
 
 	Now func() time.Time // the clock of the snapshots; nil is time.Now
 

@@ -126,7 +126,7 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	r := a.startRestorer(tty)
 	err = tui.Run(ctx, tui.Deps{
 		Workbench: bench, Follow: true, Version: version, Out: tty,
-		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
+		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 	})
 	r.dismiss()
 	cancel()

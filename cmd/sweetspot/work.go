@@ -76,7 +76,7 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	go func() { ended <- s.Run(inner) }()
 	err = tui.Run(ctx, tui.Deps{
 		Workbench: s, Version: version, Out: tty, ProfileDir: a.env.profileDir(),
-		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
+		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 		Exported: func(path string) { written = append(written, path) },
 	})
 	r.dismiss()

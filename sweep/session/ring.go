@@ -95,6 +95,11 @@ func (r *ring) endSecond(at time.Time, use trial.ResourceUse) {
 	n, enough := r.shortestWindow(maxWindow)
 	last := r.secondsAgo(1)
 	sec := Second{At: at, OK: last.ok, Errors: last.errors, CPU: use.CPUPercent, GPU: use.GPU.PercentMean}
+	values := last.requestMS
+	if r.sla.Latency == trial.ModelLatency {
+		values = last.modelMS
+	}
+	sec.Latencies = distribution(values, r.sla.Limit)
 	if enough {
 		sec.Window = time.Duration(n) * time.Second
 		sec.P50, sec.P99, sec.ModelP99 = r.percentiles(n)

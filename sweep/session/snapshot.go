@@ -73,6 +73,9 @@ type Second struct {
 	OK, Errors int       // in this second; Errors are refused, failed and timed-out requests
 	CPU        trial.Num // of the engine, percent of one core
 	GPU        trial.Num // percent; not measured without a GPU
+	// Latencies are those of the answers and timeouts of this second alone, of the kind that
+	// the promise binds; nil without any. It is not changed after it was made.
+	Latencies []LatencyBin
 }
 
 // Live is the state of the live traffic.

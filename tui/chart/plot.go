@@ -1,10 +1,6 @@
 package chart
 
 import (
-	"math"
-	"slices"
-	"strings"
-
 	"github.com/guptarohit/asciigraph"
 )
 
@@ -56,41 +52,64 @@ func axisColumn(w int) int {
 	return labelWidth
 }
 
-// plot draws the parts of a line chart on a grid.
+// plot draws the parts of a line chart on a grid. A slot is a part of a column that
+// holds one value, a level is a part of a row.
 type plot struct {
-	c       *Grid
-	f       layout
-	sc      scale
-	columns []float64 // one value per column
+	g      *Grid
+	f      layout
+	sc     scale
+	sub    int // slots in a column
+	levels int // levels in a row
 }
 
-// y is the grid row of a scale row.
+// y is the grid row of a row of the scale.
 func (p plot) y(row int) int { return p.sc.rows - 1 - row }
 
-// line draws the data. The library draws row numbers, so that the scale decides on
-// the row of each value, and this package colors by row: everything above the row
-// of the SLA is beyond the SLA.
-func (p plot) line() {
-	for y, line := range strings.Split(p.graph(), "\n") {
-		part := PartData
-		if p.sc.over(p.sc.rows - 1 - y) {
-			part = PartOver
-		}
-		x := p.f.labels
-		for _, r := range line {
-			if r != ' ' && x > p.f.labels { // column 0 is the library's axis
-				p.c.set(x, y, r, part)
-			}
-			x++
+// part is the part of data in a row of the scale.
+func (p plot) part(row int) Part {
+	if p.sc.over(row) {
+		return PartOver
+	}
+	return PartData
+}
+
+// line draws one value per slot.
+func (p plot) line(values []float64, fill bool) {
+	switch {
+	case p.levels == 1:
+		p.cellLine(values)
+	case p.sub == 2:
+		p.dots(values, fill)
+	default:
+		p.bars(values)
+	}
+}
+
+// before draws values of an earlier time behind those that are drawn already.
+func (p plot) before(values []float64) {
+	if p.sub == 2 {
+		p.dotted(values, PartFaint)
+		return
+	}
+	for i, v := range values {
+		if x, y := p.f.left+i, p.y(p.sc.row(v)); finite(v) && p.free(x, y) {
+			p.g.set(x, y, '·', PartFaint)
 		}
 	}
 }
 
-// graph is the plot with an axis in column 0 and without labels.
-func (p plot) graph() string {
-	rows := make([]float64, 0, len(p.columns)+1)
-	for _, v := range p.columns {
-		if !math.IsNaN(v) {
+// free reports whether a cell has no data yet.
+func (p plot) free(x, y int) bool {
+	r := p.g.at(x, y).Rune
+	return r == ' ' || r == '┄'
+}
+
+// cellLine draws a line of whole cells. The library draws row numbers, so that the
+// scale decides on the row of each value, and this package colors by row.
+func (p plot) cellLine(values []float64) {
+	rows := make([]float64, 0, len(values)+1)
+	for _, v := range values {
+		if finite(v) {
 			v = float64(p.sc.row(v))
 		}
 		rows = append(rows, v)
@@ -98,7 +117,7 @@ func (p plot) graph() string {
 	// The library draws a segment from each point to the next, so the last point is
 	// repeated to get a column of its own.
 	rows = append(rows, rows[len(rows)-1])
-	return asciigraph.Plot(
+	text := asciigraph.Plot(
 		rows,
 		asciigraph.Height(p.sc.rows-1),
 		asciigraph.LowerBound(0),
@@ -106,27 +125,47 @@ func (p plot) graph() string {
 		asciigraph.Offset(1),
 		asciigraph.YAxisValueFormatter(func(float64) string { return "" }),
 	)
+	x, y := p.f.left-1, 0 // the first column is the library's axis
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			x, y = p.f.left-2, y+1
+		case r != ' ' && x >= p.f.left && finite(values[x-p.f.left]): // the library has half a dash in a gap
+			p.g.set(x, y, r, p.part(p.sc.rows-1-y))
+		}
+		x++
+	}
 }
 
-// area is the plot's part of a canvas row, and its first column.
-func (p plot) area(y int) ([]Cell, int) {
-	x := p.f.labels + 1
-	return p.c.row(y, x, x+p.f.cols), x
+// bars draws a column for each value, with parts of a cell at its end.
+func (p plot) bars(values []float64) {
+	parts := [...]rune{'▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'}
+	for i, v := range values {
+		if !finite(v) {
+			continue
+		}
+		level := p.sc.level(v, p.levels)
+		row := level / p.levels
+		for below := range row {
+			p.g.set(p.f.left+i, p.y(below), '█', p.part(below))
+		}
+		p.g.set(p.f.left+i, p.y(row), parts[level%p.levels], p.part(row))
+	}
 }
 
 // clipMarks marks the columns whose value is above the top of the axis, and
 // writes the largest value.
-func (p plot) clipMarks() {
-	for i, v := range p.columns {
+func (p plot) clipMarks(values []float64, highest float64) {
+	for i, v := range values {
 		if v > p.sc.high {
-			p.c.set(p.f.labels+1+i, 0, '▲', PartOver)
+			p.g.set(p.f.left+i/p.sub, 0, '▲', PartOver)
 		}
 	}
-	text := "clipped, max " + strings.TrimSpace(number(peak(p.columns), numberWidth+3, 0))
+	text := "clipped, max " + trimmed(label(highest))
 	for row := p.sc.rows - 1; row > p.sc.slaRow; row-- {
-		cells, x := p.area(p.y(row))
-		if at, ok := findRun(cells, ' ', len(text)); ok {
-			p.c.text(x+at, p.y(row), text, PartOver)
+		y := p.y(row)
+		if at, ok := findRun(p.g.row(y, p.f.left, p.g.W), ' ', len(text)); ok {
+			p.g.text(p.f.left+at, y, text, PartText)
 			return
 		}
 	}
@@ -138,52 +177,5 @@ func (p plot) empty(text string) {
 	if row == p.sc.slaRow {
 		row++
 	}
-	_, x := p.area(0)
-	p.c.text(x+max((p.f.cols-runes(text))/2, 0), p.y(row), text, PartText)
-}
-
-// foot draws the footer: the time axis, its marks and their text.
-func (p plot) foot(win window, marks []Mark, left, right string) {
-	y, first := p.sc.rows, p.f.labels+1
-	p.c.set(first-1, y, '└', PartAxis)
-	for x := range p.f.cols {
-		p.c.set(first+x, y, '─', PartAxis)
-	}
-	for _, m := range marks {
-		if x := win.column(m.At); x >= 0 {
-			p.c.set(first+x, y, '▲', PartMark)
-		}
-	}
-	for _, m := range slices.Backward(marks) { // newest first: its text has priority
-		switch x := win.column(m.At); {
-		case x < 0:
-		case p.f.foot == TimeFoot:
-			p.label(x, y+1, ' ', m.Text, PartMark)
-		default:
-			p.label(x+1, y, '─', m.Text, PartMark)
-		}
-	}
-	if p.f.foot == TimeFoot {
-		p.label(p.f.cols, y+1, ' ', right, PartAxis)
-		p.label(0, y+1, ' ', left, PartAxis)
-	}
-}
-
-// label writes text from plot column x, or further left if it would not fit. It
-// writes only over blanks, and not next to other text.
-func (p plot) label(x, y int, blank rune, text string, in Part) {
-	row, first := p.area(y)
-	text = oneCellEach(text)
-	n := runes(text)
-	x = min(x, p.f.cols-n)
-	if x < 0 {
-		return
-	}
-	for at := max(x-1, 0); at < min(x+n+1, len(row)); at++ {
-		covered := at >= x && at < x+n
-		if r := row[at].Rune; r != blank && (covered || r != '▲') {
-			return
-		}
-	}
-	p.c.text(first+x, y, text, in)
+	p.g.text(p.f.left+max((p.f.cols-runes(text))/2, 0), p.y(row), text, PartText)
 }

@@ -154,10 +154,14 @@ func (s scale) ticks() []tick {
 		}
 		return out
 	}
-	const rowsApart = 2
-	m, e := step125(s.high / float64(s.rows) * rowsApart)
-	for i := range s.rows + 1 {
-		add(decimal(float64(i)*m, e))
+	for _, rowsApart := range []float64{2, 1, .5} {
+		m, e := step125(s.high / float64(s.rows) * rowsApart)
+		for i := range s.rows*2 + 1 {
+			add(decimal(float64(i)*m, e))
+		}
+		if len(out) > 1 || s.slaRow >= 0 {
+			break
+		}
 	}
 	return out
 }
@@ -228,20 +232,22 @@ const (
 	numberWidth = 4
 )
 
-// label formats v right-aligned in numberWidth cells with at most 3 digits.
+// label formats v >= 0 right-aligned in numberWidth cells with at most 3 digits.
 func label(v float64) string {
 	text := strconv.FormatFloat(v, 'g', 3, 64)
 	if v, err := strconv.ParseFloat(text, 64); err == nil {
 		text = strconv.FormatFloat(v, 'f', -1, 64)
 	}
-	if len(text) <= numberWidth {
-		return strings.Repeat(" ", numberWidth-len(text)) + text
-	}
-	if v > 0 && v < .01 {
+	switch {
+	case len(text) <= numberWidth:
+	case v > 0 && v < .001:
 		text = strings.Replace(strconv.FormatFloat(v, 'e', 0, 64), "e-0", "e-", 1)
-		return strings.Repeat(" ", max(numberWidth-len(text), 0)) + text
+	case v < .9995: // without the 0 before the point
+		text = strings.TrimPrefix(strconv.FormatFloat(v, 'f', numberWidth-1, 64), "0")
+	default:
+		return number(v, numberWidth, 2)
 	}
-	return number(v, numberWidth, 2)
+	return strings.Repeat(" ", max(numberWidth-len(text), 0)) + text
 }
 
 // number formats v >= 0 right-aligned in exactly w cells: with as many of the

@@ -156,7 +156,7 @@ func (s Scatter) plot(g *Grid) (scatterPlot, bool) {
 		for _, v := range []float64{p.Y, p.YLow, p.YHigh} {
 			if v > 0 && finite(v) {
 				v = min(max(v, minMagnitude), maxMagnitude)
-				lowest, highest = lower(lowest, v), Max.join([]float64{highest, v})
+				lowest, highest = lower(v, lowest), Max.join([]float64{highest, v})
 			}
 		}
 		for _, v := range []float64{p.X, p.XHigh} {
@@ -176,14 +176,6 @@ func (s Scatter) plot(g *Grid) (scatterPlot, bool) {
 		y: spreadScale(lowest, highest, s.SLA, rows),
 		x: axisX{high: roundUp(min(right, maxMagnitude) * dataHeadroom), cols: cols},
 	}, true
-}
-
-// lower is the smaller number; NaN is no number.
-func lower(a, b float64) float64 {
-	if a < b {
-		return a
-	}
-	return b
 }
 
 func (p scatterPlot) column(x float64) int { return p.left + p.x.column(x) }

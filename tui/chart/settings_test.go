@@ -36,8 +36,12 @@ func settings() chart.Scatter {
 		{X: 302, Y: 67, XLow: 283, XHigh: 328, Verdict: chart.Undecided, Text: "C"},
 		{X: 275, Y: 60, Verdict: chart.Pass, Text: "D"},
 		{X: 350, Y: 420, YLow: 150, YHigh: 900, Verdict: chart.Fail, Text: "E"},
-		{X: 420, Y: 16, Predicted: true}, {X: 190, Y: 41, Predicted: true}, {X: 600, Y: 16, Predicted: true},
-		{X: 100, Y: math.NaN()}, {X: math.Inf(1), Y: 3}, {X: -1, Y: 3},
+		{X: 420, Y: 16, Predicted: true},
+		{X: 190, Y: 41, Predicted: true},
+		{X: 600, Y: 16, Predicted: true},
+		{X: 100, Y: math.NaN()},
+		{X: math.Inf(1), Y: 3},
+		{X: -1, Y: 3},
 	}}
 }
 
