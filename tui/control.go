@@ -139,6 +139,7 @@ func (m *model) cannotSort() string {
 // It does not apply them.
 func (m *model) stageTrial() tea.Cmd {
 	t := m.selectedTrial()
+	m.stagedN = t.N
 	m.stage(t.Settings, fmt.Sprintf("the settings of trial #%d", t.N))
 	return nil
 }
@@ -151,9 +152,9 @@ func (m *model) stage(s knob.Settings, what string) {
 	text := what + " are pending: enter applies them"
 	switch {
 	case len(m.pending) == 0:
-		text = what + " are in force already"
+		text = what + " are yours already"
 	case m.snap.Phase == session.Sweeping:
-		text = what + " are pending until the sweep ends; p pauses it, then enter applies them"
+		text = what + " are pending: p pauses the sweep, then enter applies them"
 	}
 	m.report(session.Note, false, text)
 }

@@ -18,7 +18,7 @@ const (
 )
 
 const (
-	minWidth, minHeight         = 60, 16
+	minWidth, minHeight         = 60, 15
 	compactWidth, compactHeight = 80, 24
 	wideWidth, wideHeight       = 112, 32
 )
@@ -60,7 +60,7 @@ type liveLayout struct {
 const (
 	sideWidth          = 35
 	loadHeight         = 10 // with its border
-	resourcesHeight    = 7
+	resourcesHeight    = 8
 	compactKnobsHeight = 4
 )
 

@@ -1,6 +1,10 @@
 package tui
 
-import "sweetspot/sweep/session"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"sweetspot/sweep/session"
+)
 
 // tickMsg causes a poll of the workbench.
 type tickMsg struct{}
@@ -19,4 +23,5 @@ type action struct {
 	run    func() (session.Exported, error)
 	quiet  bool                                  // its error is not reported, because done shows it
 	done   func(out session.Exported, err error) // called in Update, may enqueue other actions; nil does nothing
+	then   tea.Cmd                               // after it; nil for nothing
 }

@@ -246,7 +246,7 @@ func (m *model) drawOverlay(p pane, hint span) {
 		a, b = s.compare.a, s.compare.b
 	}
 	title := "P99 ms of the recorded seconds"
-	right := []span{dim("A faint  "), {"B", styleData}}
+	right := []span{dim("A dotted  "), {"B", styleData}}
 	if a == nil && b == nil && s.opened != nil {
 		b, right = s.opened.profile, nil
 	}
@@ -261,7 +261,7 @@ func (m *model) drawOverlay(p pane, hint span) {
 		spec.SLA, spec.SLALabel = limitMS(sla), "SLA "+plainMS(limitMS(sla))
 	}
 	n := max(len(valuesA), len(valuesB))
-	spec.Span, spec.Right = n, fmt.Sprintf("%d s", n)
+	spec.Right = fmt.Sprintf("%d s", n)
 	spec.Top = max(chart.Wanted(valuesA, spec.SLA), chart.Wanted(valuesB, spec.SLA))
 	in.chart(overlay{spec, toLength(valuesA, n), toLength(valuesB, n)})
 }
@@ -300,7 +300,7 @@ func toLength(values []float64, n int) []float64 {
 	return values
 }
 
-// overlay draws two series with one pair of axes: a faint, b over it.
+// overlay draws two recordings of equal length over the whole width of a chart, a faint behind b.
 type overlay struct {
 	spec chart.Spec
 	a, b []float64
@@ -308,25 +308,21 @@ type overlay struct {
 
 // Draw implements plot.
 func (o overlay) Draw(w, h int, sym chart.Symbols) *chart.Grid {
-	back, front := o.spec, o.spec
-	back.Values, front.Values = o.a, o.b
-	out := front.Draw(w, h, sym)
-	if len(o.a) == 0 {
-		return out
+	s := o.spec
+	n := s.Fits(w, sym)
+	s.Values, s.Before = stretch(o.b, n), stretch(o.a, n)
+	s.Span = len(s.Values)
+	return s.Draw(w, h, sym)
+}
+
+// stretch repeats values so that they fill a chart of n values, whose time axis is that of all values.
+func stretch(values []float64, n int) []float64 {
+	if len(values) == 0 || len(values) >= n {
+		return values
 	}
-	for i, cell := range back.Draw(w, h, sym).Cells {
-		if cell.Part != chart.PartData && cell.Part != chart.PartOver || cell.Rune == ' ' {
-			continue
-		}
-		at := &out.Cells[i]
-		switch {
-		case at.Part != chart.PartData && at.Part != chart.PartOver:
-			*at = chart.Cell{Rune: cell.Rune, Part: chart.PartFaint}
-		case isBraille(at.Rune) && isBraille(cell.Rune):
-			at.Rune |= cell.Rune & 0xff
-		}
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = values[i*len(values)/n]
 	}
 	return out
 }
-
-func isBraille(r rune) bool { return r >= 0x2800 && r < 0x2900 }

@@ -78,7 +78,7 @@ func TestStartDialogPaste(t *testing.T) {
 func TestStageDuringSweep(t *testing.T) {
 	sc := newScreen(t, 80, 24, sweeping())
 	sc.press("2", "enter")
-	if sc.view != liveView || sc.pending[knob.Workers] != "2" || !strings.Contains(sc.status(), "pending until the sweep ends") {
+	if sc.view != liveView || sc.pending[knob.Workers] != "2" || !strings.Contains(sc.status(), "pending: p pauses the sweep") {
 		t.Fatalf("view %d, pending %v, status %q", sc.view, sc.pending, sc.status())
 	}
 	sc.press("enter")

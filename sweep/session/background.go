@@ -15,6 +15,7 @@ type background struct {
 	sweeper        *Sweeper
 	engineReturned bool // the sweep is paused, and the user owns the engine
 	reportedEvents int  // number of the sweep's events that are messages already
+	trial          int  // number of the present trial
 }
 
 // StartSweep starts a sweep of p, which is usually the plan of the snapshot, also with other
@@ -61,6 +62,7 @@ func (s *Session) startSweeper(w *Sweeper, message string) {
 	w.Target, w.Record, w.OnSamples, w.OnChange = s.target, s.cfg.Record, s.addSamples, s.onSweepChange
 	s.sweeping = &background{sweeper: w}
 	s.endSegment()
+	s.dropComparison("a sweep began")
 	s.state.Phase = Sweeping
 	s.addMessage(Note, "%s", message)
 	s.stopLoad()
@@ -114,6 +116,10 @@ func (s *Session) onSweepChange(st Sweep) {
 			level = Note
 		}
 		s.addMessage(level, "%s: %s", e.What, e.Detail)
+	}
+	if c := st.Current; c != nil && c.N != s.sweeping.trial {
+		s.sweeping.trial = c.N
+		s.ring.changed() // figures of the live traffic are of one trial
 	}
 	if st.State != Paused {
 		return

@@ -118,7 +118,7 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 // liveTrial returns the live figures as a trial; false if there are too few answers for a
 // percentile, or some of them are from before the last change. The lock is held.
 func (s *Session) liveTrial() (trial.Trial, bool) {
-	l := s.ring.snapshot(s.utilization())
+	l := s.ring.snapshot(s.utilization(), s.host())
 	if !l.P99.OK() || l.Transient {
 		return trial.Trial{}, false
 	}

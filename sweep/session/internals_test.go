@@ -120,7 +120,7 @@ func TestBare(t *testing.T) {
 		if err := s.Bare(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Apply(snap.Settings); err == nil || err.Error() != "wait until the measurement of the bare session has ended" {
+		if err := s.Apply(snap.Settings); err == nil || err.Error() != "wait until the measurement of the model alone has ended" {
 			t.Errorf("apply while measuring: %v", err)
 		}
 		if err := s.SetLoad(s.Snapshot().Load); err != nil {

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
@@ -59,12 +60,14 @@ func (s *Session) apply(to knob.Settings, undo bool) error {
 			return fmt.Errorf("%s: %s", n, why)
 		}
 	}
+	s.dropComparison("other settings were applied")
+	before := s.baseline() // ends before the apply begins
 	s.state.Applying = &Applying{To: to, Since: s.now()}
-	s.spawn(func() { s.applyNow(to, undo) })
+	s.spawn(func() { s.applyNow(to, undo, before) })
 	return nil
 }
 
-func (s *Session) applyNow(to knob.Settings, undo bool) {
+func (s *Session) applyNow(to knob.Settings, undo bool, before *comparison) {
 	s.mu.Lock()
 	t, ctx, from := s.target, s.ctx, s.state.Settings
 	s.mu.Unlock()
@@ -86,6 +89,7 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	s.ring.changed()
 	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	s.setFP16(found)
+	s.beginComparison(c, before)
 	if s.state.Load.Matched {
 		s.restartLoad()
 	}
@@ -118,8 +122,8 @@ func (s *Session) SetLoad(l load.Spec) error {
 		return s.checkServing()
 	}
 	s.endSegment()
+	s.dropComparison("the load changed")
 	s.state.Load = l
-	s.ring.changed()
 	s.addMessage(Note, "load: %v", l)
 	s.restartLoad()
 	return nil
@@ -128,6 +132,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 // restartLoad restarts the live load. The lock is held.
 func (s *Session) restartLoad() {
 	s.stopLoad()
+	s.ring.changed() // after the last answers
 	s.startLoad()
 }
 
@@ -139,8 +144,11 @@ func (s *Session) HoldLoad(hold bool) error {
 		return s.checkServing()
 	}
 	s.endSegment()
-	s.state.LoadOn = !hold
-	s.ring.changed()
+	s.dropComparison("the load was held")
+	s.state.LoadOn, s.state.HeldSince = !hold, time.Time{}
+	if hold {
+		s.state.HeldSince = s.now()
+	}
 	s.restartLoad()
 	return nil
 }
