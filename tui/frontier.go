@@ -35,7 +35,7 @@ func (p *settingPoint) key() pointKey { return pointKey{p.settings, p.load} }
 type frontierPanel uint8
 
 const (
-	chartPanel frontierPanel = iota
+	scatterChartPanel frontierPanel = iota
 	mapPanel
 	pointPanel
 	frontierPanelCount

@@ -123,7 +123,7 @@ func (m *model) disk(name string, run func() error, done func(err error)) tea.Cm
 // shownProfiles are the profiles that match the filter, in the order of the list.
 func (m *model) shownProfiles() []profiles.Summary {
 	s := m.profiles
-	out := slices.DeleteFunc(slices.Clone(s.list), func(p profiles.Summary) bool { return !matches(profileText(p), s.filter) })
+	out := slices.DeleteFunc(slices.Clone(s.list), func(p profiles.Summary) bool { return !matches(s.filter, profileText(p)) })
 	throughput := func(p profiles.Summary) float64 {
 		if p.Best == nil {
 			return -1

@@ -3,7 +3,6 @@ package tui
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -72,17 +71,6 @@ func (s tableState) sortRows(rows []*trial.Trial, best *trial.Trial) {
 	if key != nil {
 		slices.SortStableFunc(rows, key)
 	}
-}
-
-// matches reports whether a text contains all words of a filter, in any case of letters.
-func matches(text, filter string) bool {
-	text = strings.ToLower(text)
-	for word := range strings.FieldsSeq(strings.ToLower(filter)) {
-		if !strings.Contains(text, word) {
-			return false
-		}
-	}
-	return true
 }
 
 // rowText is the text of a row for the filter: "w2 b8 d5 workers 2 batch 8 ... pass".

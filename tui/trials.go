@@ -31,7 +31,7 @@ func (m *model) rows() []*trial.Trial {
 		}
 	}
 	if m.table.filter != "" {
-		out = slices.DeleteFunc(out, func(t *trial.Trial) bool { return !matches(rowText(t), m.table.filter) })
+		out = slices.DeleteFunc(out, func(t *trial.Trial) bool { return !matches(m.table.filter, rowText(t)) })
 	}
 	m.table.sortRows(out, mostPromising(s))
 	return out

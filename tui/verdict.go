@@ -83,7 +83,7 @@ func (m *model) verdictParts() []verdictPart {
 		text := "  " + plural(errors, "error")
 		part := verdictPart{spans: []span{{text, errorStyle}}}
 		if errors == 0 {
-			part.rank = 1
+			part.rank = 2
 		}
 		out = append(out, part)
 	}
@@ -172,7 +172,7 @@ func (m *model) undecidedPart() verdictPart {
 	}
 	return verdictPart{
 		spans:   []span{dim(count + " " + plainMS(limitMS(m.snap.SLA)) + " ms" + more)},
-		shorter: []span{dim(count + more)}, rank: 2,
+		shorter: []span{dim(count + more)}, rank: 1,
 	}
 }
 

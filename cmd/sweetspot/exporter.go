@@ -75,12 +75,16 @@ func (e *exporter) export(s export.Source, o session.ExportOptions) (session.Exp
 	case refused != "" && !o.Force && !o.Preview:
 		return session.Exported{}, errors.New(refused)
 	}
-	path, err := e.path(format, doc.File, o.Path)
+	before := e.paths[format]
+	path, edited, err := e.path(format, doc.File, o.Path)
 	if err != nil {
 		return session.Exported{}, err
 	}
 	out, err := describe(path, doc, s)
 	out.Refused = refused
+	if edited {
+		out.Notes = append([]string{fmt.Sprintf("%s was edited after its export and is kept; this export is %s", before, path)}, out.Notes...)
+	}
 	if err != nil || o.Preview {
 		return out, err
 	}
@@ -143,18 +147,19 @@ func sourceText(s export.Source) string {
 }
 
 // path returns the file to write: the one that the user named; or the one that was written before,
-// if it was not edited since; or one that does not exist.
-func (e *exporter) path(format, name, named string) (string, error) {
+// if it was not edited since; or one that does not exist. edited says that the former was edited.
+func (e *exporter) path(format, name, named string) (path string, edited bool, err error) {
 	if named != "" {
 		if info, err := os.Stat(named); err == nil && info.IsDir() {
 			named = filepath.Join(named, name)
 		}
-		return named, nil
+		return named, false, nil
 	}
 	if before, ok := e.paths[format]; ok {
 		if now, err := os.ReadFile(before); os.IsNotExist(err) || err == nil && bytes.Equal(now, e.written[before]) {
-			return before, nil
+			return before, false, nil
 		}
+		edited = true
 	}
 	ext := filepath.Ext(name)
 	const maxFiles = 1000
@@ -165,10 +170,10 @@ func (e *exporter) path(format, name, named string) (string, error) {
 		}
 		path := filepath.Join(e.dir, free)
 		if _, err := os.Lstat(path); os.IsNotExist(err) {
-			return path, nil
+			return path, edited, nil
 		}
 	}
-	return "", fmt.Errorf("%s has too many %s files", e.dir, name)
+	return "", false, fmt.Errorf("%s has too many %s files", e.dir, name)
 }
 
 // exportSource returns the settings that were chosen on a screen or by a sweep.

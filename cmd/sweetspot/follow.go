@@ -52,6 +52,7 @@ func (f *follower) Snapshot() *session.Snapshot {
 
 func (f *follower) Apply(knob.Settings) error { return errReadOnly }
 func (f *follower) Undo() error               { return errReadOnly }
+func (f *follower) Redo() error               { return errReadOnly }
 func (f *follower) SetLoad(load.Spec) error   { return errReadOnly }
 func (f *follower) HoldLoad(bool) error       { return errReadOnly }
 func (f *follower) StartSweep(plan.Plan) error {
@@ -98,7 +99,7 @@ func (f *follower) fail(err error) {
 // follow shows a profile on the screen while it is written. why says why there is no screen;
 // "" if there is one.
 func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string) error {
-	path, err := profiles.Find(a.env.profileDir(), f.follow)
+	path, err := a.followedPath(f.follow)
 	if err != nil {
 		return err
 	}
@@ -127,6 +128,7 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	err = tui.Run(ctx, tui.Deps{
 		Workbench: bench, Follow: true, Version: version, Out: tty,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
+		Leave: func(frame string) { fmt.Fprintln(a.out, frame) },
 	})
 	r.dismiss()
 	cancel()
@@ -135,6 +137,18 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 		return exit{128 + int(syscall.SIGINT)}
 	}
 	return err
+}
+
+// followedPath returns the profile to follow. For last, that is one that is being written, if there is
+// one; the newest profile may be an older sweep that ended.
+func (a *app) followedPath(name string) (string, error) {
+	if name == profiles.Last {
+		path, err := profiles.FindRunning(a.env.profileDir())
+		if err != nil || path != "" {
+			return path, err
+		}
+	}
+	return profiles.Find(a.env.profileDir(), name)
 }
 
 // snapshotOf returns the snapshot of a profile for the screen.

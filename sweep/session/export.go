@@ -115,19 +115,14 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 	return r, nil
 }
 
-// liveTrial returns the live figures as a trial; false if there are too few answers for a
-// percentile, or some of them are from before the last change. The lock is held.
+// liveTrial returns the live traffic since the last change as a trial; false if there are too few
+// answers. The lock is held.
 func (s *Session) liveTrial() (trial.Trial, bool) {
-	l := s.ring.snapshot(s.utilization(), s.host())
-	if !l.P99.OK() || l.Transient {
+	if s.ring.current.Answers < minAnswers {
 		return trial.Trial{}, false
 	}
-	t := trial.Trial{
+	return trial.Trial{
 		At: s.now().UTC(), Role: trial.RoleLive, Reason: "live traffic", Settings: s.state.Settings, Options: s.state.Info.Options,
-		Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
-	}
-	t.Seconds, t.Counts.OK, t.Counts.Sent = l.Window.Seconds(), l.Answers, l.Answers
-	t.Latency.P50.Value, t.Latency.P99.Value = l.P50, l.P99
-	t.Throughput.Value, t.Verdict, t.Use, t.Batches.Mean = l.RPS, l.Verdict, l.Use, l.Batch
-	return t, true
+		Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize), Result: s.ring.result(),
+	}, true
 }

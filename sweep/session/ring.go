@@ -34,9 +34,10 @@ type bucket struct {
 	requestMS, modelMS []float64 // ms of answers and timeouts, in order of completion
 	failed             []bool    // of every request, in order of completion
 	ok, errors         int
-	items              float64 // sum of the batch sizes of answers
-	answersWithBatch   int     // number of answers with a batch size
-	hostBusy           bool    // others used the machine
+	counts             trial.Counts // by outcome
+	items              float64      // sum of the batch sizes of answers
+	answersWithBatch   int          // number of answers with a batch size
+	hostBusy           bool         // others used the machine
 }
 
 func (b *bucket) reset() {
@@ -62,22 +63,27 @@ type ring struct {
 func (r *ring) add(s load.Sample) {
 	b := &r.present
 	r.totals.Sent++
+	b.counts.Sent++
 	b.failed = append(b.failed, s.Outcome != load.OK)
 	switch s.Outcome {
 	case load.OK:
 		b.ok++
 		r.totals.OK++
+		b.counts.OK++
 	case load.Refused:
 		b.errors++
 		r.totals.Refused++
+		b.counts.Refused++
 		return
 	case load.Failed:
 		b.errors++
 		r.totals.Failed++
+		b.counts.Failed++
 		return
 	case load.Timeout:
 		b.errors++
 		r.totals.Timeout++
+		b.counts.Timeout++
 	}
 	b.requestMS = append(b.requestMS, ms(s.Latency))
 	switch {
@@ -229,6 +235,33 @@ func (r *ring) update() {
 		}
 	}
 	r.current = out
+}
+
+// result returns the window as the result of a measurement.
+func (r *ring) result() trial.Result {
+	n := max(0, min(r.sinceChange, len(r.past)))
+	out := trial.Result{Seconds: float64(n), Verdict: r.current.Verdict, Warnings: []trial.Warning{}}
+	ok := make([]int, 0, n)
+	for i := n; i >= 1; i-- {
+		c := r.secondsAgo(i).counts
+		out.Counts.Sent += c.Sent
+		out.Counts.OK += c.OK
+		out.Counts.Refused += c.Refused
+		out.Counts.Failed += c.Failed
+		out.Counts.Timeout += c.Timeout
+		ok = append(ok, c.OK)
+	}
+	q := stat.Quantiles(r.requests(n), .5, .9, .95, .99, .999)
+	out.Latency = trial.Latencies{P50: estimateOf(q[0]), P90: estimateOf(q[1]), P95: estimateOf(q[2]), P99: estimateOf(q[3]), P999: estimateOf(q[4])}
+	m := stat.Quantiles(r.models(n), .5, .99)
+	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P99: trial.NumOf(m[1].Value)}
+	out.Throughput = estimateOf(stat.Rate(ok, time.Second))
+	out.Batches.Mean = r.current.Batch
+	return out
+}
+
+func estimateOf(iv stat.Interval) trial.Estimate {
+	return trial.Estimate{Value: trial.NumOf(iv.Value), Low: trial.NumOf(iv.Low), High: trial.NumOf(iv.High)}
 }
 
 // requestsOf returns the requests of the last seconds for a verdict. The rule is that of trials. The

@@ -202,7 +202,13 @@ func withSession(t *testing.T, d *device, do func(s *session.Session, n *sweepRe
 			Record:     func(sweep.Info, plan.Plan) (session.Recording, error) { return n, nil },
 			RecordLive: func(sweep.Info) (session.LiveRecording, error) { return live, nil },
 			Export: func(r session.ExportRequest) (session.Exported, error) {
-				if r.Measured == nil || r.Measured.Role == trial.RoleLive {
+				switch {
+				case r.Measured == nil:
+					return session.Exported{Path: "unmeasured.properties"}, nil
+				case r.Measured.Role == trial.RoleLive:
+					if r.Measured.Latency.P99.Value.Or(0) == 0 || r.Measured.Counts.OK == 0 || r.Measured.Verdict.ValueMS.Or(0) == 0 || r.Measured.Settings != r.Settings {
+						t.Errorf("live figures: %+v", *r.Measured)
+					}
 					return session.Exported{Path: "live.properties"}, nil
 				}
 				return session.Exported{Path: "trial.properties", Notes: []string{"FP16 has no key"}}, nil
@@ -267,6 +273,16 @@ func TestLiveApplyUndo(t *testing.T) {
 		time.Sleep(time.Second)
 		if snap = s.Snapshot(); snap.Settings.BatchSize != 1 || len(snap.Changes) != 2 || !snap.Changes[1].Undo {
 			t.Errorf("after undo: %v, %+v", snap.Settings, snap.Changes)
+		}
+		if snap.Undoable != 0 || snap.Redoable != 1 || s.Undo() == nil || snap.Baseline != snap.Settings {
+			t.Errorf("after undo: %d undoable, %d redoable", snap.Undoable, snap.Redoable)
+		}
+		if err := s.Redo(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if snap = s.Snapshot(); snap.Settings != to || snap.Undoable != 1 || snap.Redoable != 0 || s.Redo() == nil {
+			t.Errorf("after redo: %v, %d undoable, %d redoable", snap.Settings, snap.Undoable, snap.Redoable)
 		}
 	})
 }
