@@ -7,6 +7,7 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
@@ -67,7 +68,7 @@ func settingPoints(s *session.Sweep) []settingPoint {
 // sameLoad reports whether a measured point and a prediction are of the same point. For
 // question capacity the rate is the result.
 func sameLoad(s *session.Sweep, a, b load.Spec) bool {
-	if s.Plan.Question.String() == "capacity" {
+	if s.Plan.Question == plan.Capacity {
 		a.Rate, b.Rate = 0, 0
 	}
 	return a == b

@@ -29,7 +29,7 @@ type profilesState struct {
 	force   bool   // also compare what is not comparable
 	opened  *openedProfile
 	compare *comparedProfiles // of a and b; nil before it was read
-	stale   bool              // a profile was completed since the list was read
+	stale   bool              // the list was not read yet, or a profile was completed since then
 }
 
 // profileOrder is the order of the list.
@@ -102,13 +102,17 @@ func (m *model) noteCompleted(old *session.Snapshot) {
 	m.profiles.stale = m.profiles.stale || ended || old.Recording != nil && s.Recording == nil
 }
 
-// refreshProfiles reads the list again if it is shown and stale.
+// refreshProfiles reads the list again if it is shown and stale, and the selected profile if it is
+// another one, as after a click.
 func (m *model) refreshProfiles() tea.Cmd {
-	if m.view != profilesView || !m.profiles.stale {
+	switch {
+	case m.view != profilesView || m.ProfileDir == "" || m.actionRunning:
 		return nil
+	case m.profiles.stale:
+		m.profiles.stale = false
+		return m.listProfiles()
 	}
-	m.profiles.stale = false
-	return m.openedView()
+	return m.openSelected()
 }
 
 // disk enqueues an action that only reads or writes files; done shows its error.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	tea "charm.land/bubbletea/v2"
+
 	"sweetspot/profiles"
 )
 
@@ -78,6 +80,33 @@ func TestProfilesOnDisk(t *testing.T) {
 	sc.press("u")
 	if want := "no profile was deleted since the start"; sc.status() != want {
 		t.Errorf("status %q, want %q", sc.status(), want)
+	}
+}
+
+// The list is read after a click on the tab, which starts no action itself, and the selected profile
+// after a click on its row.
+func TestProfilesByMouse(t *testing.T) {
+	sc := profilesOnDisk(t)
+	tick := func() {
+		if cmd := sc.refreshProfiles(); cmd != nil {
+			sc.send(cmd())
+		}
+	}
+	sc.view = profilesView
+	tick()
+	sc.requireFrame("2 profiles")
+	for y, l := range strings.Split(sc.plainFrame(), "\n") {
+		if strings.Contains(l, "  09:15 ") {
+			sc.send(tea.MouseClickMsg{X: 5, Y: y, Button: tea.MouseLeft})
+			break
+		}
+	}
+	tick()
+	if o := sc.profiles.opened; o == nil || o.id != sc.profiles.selected || o.profile == nil {
+		t.Errorf("opened %+v, selected %s", o, sc.profiles.selected)
+	}
+	if sc.refreshProfiles() != nil {
+		t.Error("the profile is read again and again")
 	}
 }
 

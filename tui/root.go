@@ -85,6 +85,7 @@ func newModel(d Deps) *model {
 	}
 	m.snap = &session.Snapshot{}
 	m.now = d.Now()
+	m.profiles.stale = true
 	m.startedAt, m.phaseSince = m.now, m.now
 	m.resize(0, 0)
 	m.poll()
