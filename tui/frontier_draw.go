@@ -119,7 +119,7 @@ func (m *model) frontierLine() []span {
 		out = append(out, dim(s.Plan.Loads[0].String()+"  "))
 	}
 	out = append(out, span{fmt.Sprintf("pass %d", n[trial.Pass]), stylePass}, warning(fmt.Sprintf("  ? %d", n[trial.Undecided])),
-		span{fmt.Sprintf("  FAIL %d", n[trial.Fail]), styleFail}, plain(fmt.Sprintf("  predicted only %d", predicted)),
+		span{fmt.Sprintf("  FAIL %d", n[trial.Fail]), styleFail}, plain(fmt.Sprintf("  predicted %d", predicted)),
 		dim(fmt.Sprintf("  skipped %d", len(s.Skipped))))
 	if disturbed > 0 {
 		out = append(out, warning(fmt.Sprintf("  host busy in %d", disturbed)))
