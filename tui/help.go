@@ -227,7 +227,8 @@ func (h *help) rows(m *model, items []helpItem, w int) (rows [][]span, selected 
 // legends are the meanings of the symbols of the screen.
 func (m *model) legends() [][]span {
 	out := [][]span{
-		nil, {{"Symbols", styleAccent}},
+		nil,
+		{{"Symbols", styleAccent}},
 		legend("→", "pending, not applied yet"),
 		legend("R", "needs a reload of the model"),
 		legend("▲A7", "change number 7 was applied here"),
