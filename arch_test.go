@@ -60,6 +60,7 @@ var rooms = map[string]string{
 	"sweep/load":                 "engine/latency",
 	"sweep/trial":                "engine/knob engine/latency sweep/load",
 	"sweep/stat":                 "engine/latency",
+	"sweep/stat/stattest":        "",
 	"sweep/plan":                 "engine/knob engine/latency engine/lengths sweep/load sweep/trial",
 	"sweep/predict":              "engine/knob engine/latency engine/batching engine/servicetime sweep/load",
 	"sweep/rank":                 "engine/knob sweep/load sweep/trial sweep/plan sweep/stat",

@@ -235,6 +235,35 @@ func newest(dir string, ids []string) (string, error) {
 	return best, nil
 }
 
+// FindRunning returns the newest profile in dir that a sweep or a recording is writing now; "" if there
+// is none.
+func FindRunning(dir string) (string, error) {
+	ids, _, err := idsIn(dir)
+	if err != nil {
+		return "", err
+	}
+	running := slices.DeleteFunc(ids, func(id string) bool { return !isWritten(Path(dir, id)) })
+	if len(running) == 0 {
+		return "", nil
+	}
+	return newest(dir, running)
+}
+
+// isWritten reports whether the profile at path is being written.
+func isWritten(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	locked := isLocked(f)
+	f.Close()
+	if !locked {
+		return false // Read would read all of it
+	}
+	p, _ := Read(path) // a damaged line is no reason not to follow it
+	return p != nil && p.Running
+}
+
 // created returns when a profile was created; false without a complete header.
 func created(path string) (time.Time, bool) {
 	h, ok := headerOf(path)

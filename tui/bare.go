@@ -24,20 +24,20 @@ func (m *model) bareText() []span {
 		return nil
 	}
 	if in.Measuring == session.QueryBare {
-		return []span{{m.spinner() + " bare session, the load is held", styleAccent}}
+		return []span{{m.spinner() + " the model alone, the load is held", styleAccent}}
 	}
 	bare, ok := in.BareRate(m.snap.Settings).Get()
 	if !ok {
-		return []span{dim("bare session n/a, "), plain("w"), dim(" measures")}
+		return []span{dim("model alone n/a, "), plain("w"), dim(" measures")}
 	}
-	out := []span{dim("bare "), plain(na(trial.NumOf(bare)) + "/s")}
+	out := []span{dim("model alone "), plain(na(trial.NumOf(bare)) + "/s")}
 	rps, ok := m.snap.Live.RPS.Get()
 	switch {
 	case !ok || bare <= 0:
 	case rps > 1.1*bare: // an engine cannot exceed the bare rate; 10% allow for the noise of a short measurement
 		out = append(out, warning(" was disturbed, "), plain("w"), dim(" repeats it"))
 	default:
-		out = append(out, dim(", throughput "), bold(fmt.Sprintf("%.0f%%", 100*rps/bare)))
+		out = append(out, dim(", now "), bold(fmt.Sprintf("%.0f%%", min(100*rps/bare, 100))))
 	}
 	return out
 }
@@ -49,7 +49,7 @@ func trialBareText(t *trial.Trial) []span {
 	if !ok {
 		return nil
 	}
-	return []span{dim("bare "), plain(na(t.BareRPS) + "/s"), dim(fmt.Sprintf(" %.0f%%", 100*share))}
+	return []span{dim("alone "), plain(na(t.BareRPS) + "/s"), dim(fmt.Sprintf(" %.0f%%", 100*share))}
 }
 
 // cannotMeasure is why the bare rate and the operator times cannot be measured now, or
@@ -64,4 +64,4 @@ func (m *model) cannotMeasure() string {
 	return m.cannotChangeSettings()
 }
 
-func (m *model) bare() tea.Cmd { return m.enqueueFunc("bare session", m.Workbench.Bare) }
+func (m *model) bare() tea.Cmd { return m.enqueueFunc("model alone", m.Workbench.Bare) }

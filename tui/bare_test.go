@@ -17,7 +17,7 @@ func TestTrialBare(t *testing.T) {
 		t.Error("a bare rate is shown, although none was measured")
 	}
 	sc.selectedTrial().Throughput.Value, sc.selectedTrial().BareRPS = trial.NumOf(600), trial.NumOf(800)
-	if want := "bare 800/s 75%"; !strings.Contains(sc.plainFrame(), want) {
+	if want := "alone 800/s 75%"; !strings.Contains(sc.plainFrame(), want) {
 		t.Errorf("no %q on\n%s", want, sc.plainFrame())
 	}
 }
@@ -37,23 +37,23 @@ func TestBare(t *testing.T) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
-	check("measured", "bare 752/s, throughput 85%")
+	check("measured", "model alone 752/s, now 85%")
 	sc.press("w")
 	if !slices.Equal(sc.workbench.calls, []string{"bare"}) {
 		t.Errorf("w calls %q", sc.workbench.calls)
 	}
 	sc.show(func(s *session.Snapshot) { s.Internals.Measuring = session.QueryBare })
-	if got := text(); !strings.HasSuffix(got, " bare session, the load is held") || sc.cannotMeasure() != "the bare session: being measured" {
+	if got := text(); !strings.HasSuffix(got, " model alone, the load is held") || sc.cannotMeasure() != "the model alone: being measured" {
 		t.Errorf("measuring: %q, %q", got, sc.cannotMeasure())
 	}
 	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.NumOf(900) })
-	check("throughput above the bare rate", "bare 752/s was disturbed, w repeats it")
+	check("throughput above the bare rate", "model alone 752/s was disturbed, w repeats it")
 	sc.show(func(s *session.Snapshot) { s.Internals.Measuring, s.Live.RPS = session.NoQuery, trial.Num{} })
-	check("no load", "bare 752/s")
+	check("no load", "model alone 752/s")
 	sc.show(func(s *session.Snapshot) { s.Settings.BatchDelay++ })
-	check("another delay", "bare 752/s")
+	check("another delay", "model alone 752/s")
 	sc.show(func(s *session.Snapshot) { s.Settings.Workers++ })
-	check("another number of workers", "bare session n/a, w measures")
+	check("another number of workers", "model alone n/a, w measures")
 	sc.show(func(s *session.Snapshot) { s.Phase = session.Sweeping })
 	check("a sweep", "")
 }

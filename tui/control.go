@@ -129,10 +129,14 @@ func (m *model) cannotUseTrial() string {
 func (m *model) stageTrial() tea.Cmd {
 	t := m.selectedTrial()
 	m.setPending(t.Settings)
+	m.stagedN = t.N
 	m.view = liveView
 	text := fmt.Sprintf("the settings of trial #%d are pending: enter applies them", t.N)
-	if len(m.pending) == 0 {
-		text = fmt.Sprintf("the settings of trial #%d are in force already", t.N)
+	switch {
+	case len(m.pending) == 0:
+		text = fmt.Sprintf("the settings of trial #%d are yours already", t.N)
+	case m.snap.Phase == session.Sweeping:
+		text = fmt.Sprintf("the settings of trial #%d are pending: p pauses the sweep, then enter applies them", t.N)
 	}
 	m.report(session.Note, false, text)
 	return nil

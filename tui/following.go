@@ -35,12 +35,37 @@ func (m *model) followState() span {
 // followText is the progress of a profile. The number of trials to come is not in it.
 func (m *model) followText(s *session.Sweep) string {
 	text := plural(len(s.Trials), "trial")
+	if s.State.Ended() {
+		text += m.endedText(s)
+	}
 	if n := len(s.Trials); n > 0 && !s.State.Ended() {
 		last := &s.Trials[n-1]
 		duration := time.Duration((last.WarmupSeconds + last.Seconds) * float64(time.Second))
 		text += ", the last ended " + max(m.now.Sub(last.At.Add(duration)), 0).Round(time.Second).String() + " ago"
 	}
 	return text
+}
+
+// endedText is how long ago the last trial of a profile ended, so that an old profile is not taken for
+// a running sweep.
+func (m *model) endedText(s *session.Sweep) string {
+	if len(s.Trials) == 0 {
+		return ""
+	}
+	return ", recorded " + ageText(m.now.Sub(s.Trials[len(s.Trials)-1].At)) + " ago"
+}
+
+// ageText is an age in its largest unit.
+func ageText(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return plural(int(d.Hours()/24), "day")
+	case d >= 2*time.Hour:
+		return plural(int(d.Hours()), "hour")
+	case d >= 2*time.Minute:
+		return plural(int(d.Minutes()), "minute")
+	}
+	return plural(int(max(d, 0).Seconds()), "second")
 }
 
 // followHint explains why the screen is read-only.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/charmbracelet/x/exp/golden"
 
+	"sweetspot/sweep"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -28,6 +29,7 @@ func scenes() []scene {
 		{"live no answers", noAnswers, nil},
 		{"live errors", refusing, nil},
 		{"live undecided", undecided, nil},
+		{"live held", held, nil},
 		{"sweep running", sweeping, []string{"2", "down"}},
 		{"sweep done", swept, []string{"2"}},
 		{"sweep failed", failedSweep, []string{"2"}},
@@ -62,6 +64,7 @@ func applying() *session.Snapshot {
 func refusing() *session.Snapshot {
 	s := noAnswers()
 	s.Live.Answers, s.Live.Totals = 0, trial.Counts{Sent: 7420, Refused: 7420}
+	s.Live.Sent, s.Live.Errors = 7420, 7420
 	s.Live.Verdict = trial.Verdict{Result: trial.Fail, ErrorRate: 1}
 	return s
 }
@@ -69,7 +72,23 @@ func refusing() *session.Snapshot {
 // undecided is live traffic whose P99 is close to the limit.
 func undecided() *session.Snapshot {
 	s := serving()
+	s.Live.Window, s.Live.Answers, s.Live.Over, s.Live.More = 12*time.Second, 7680, 84, 20*time.Second
+	s.Live.Host = sweep.Host{Cores: 2, Others: trial.NumOf(63), Steal: trial.NumOf(0), Load: trial.NumOf(5.2)}
+	s.Live.HostBusy = true
 	s.Live.Verdict = trial.Verdict{ValueMS: trial.NumOf(20.2), LowMS: trial.NumOf(19.1), HighMS: trial.NumOf(21.6)}
+	return s
+}
+
+// held is a load that has been held for 15 s.
+func held() *session.Snapshot {
+	s := serving()
+	s.LoadOn, s.HeldSince = false, epoch.Add(-15*time.Second)
+	s.Live.Window, s.Live.Answers, s.Live.P50, s.Live.P99, s.Live.RPS, s.Live.Batch = 14*time.Second, 0, trial.Num{}, trial.Num{}, trial.NumOf(0), trial.Num{}
+	s.Live.Verdict = trial.Verdict{}
+	for i := range s.Live.Seconds[75:] {
+		sec := &s.Live.Seconds[75+i]
+		sec.P50, sec.P99, sec.OK = trial.Num{}, trial.Num{}, 0
+	}
 	return s
 }
 

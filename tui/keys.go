@@ -88,7 +88,7 @@ func (m *model) knobKeys() []binding {
 		{secondKey("shift+right"), inLive, groupKnobs, "", m.cannotChangeKnob, change(1, true)},
 		{keys("=", "type a value", "="), inLive, groupKnobs, "", m.cannotChangeKnob, m.openInput},
 		{keys("enter", "apply all pending changes", "enter"), inLive, groupKnobs, "apply", m.cannotApply, m.apply},
-		{keys("esc", "drop the pending changes", "esc"), inLive, groupKnobs, "drop", m.cannotDrop, m.drop},
+		{keys("esc", "twice: drop the pending changes", "esc"), inLive, groupKnobs, "drop", m.cannotDrop, m.drop},
 		{keys("u", "undo the last change; again to redo it", "u"), inLive, groupKnobs, "undo", m.cannotUndo, m.undo},
 		{keys("e", "export the settings in force", "e"), inLive, groupKnobs, "export", m.cannotExport, m.export},
 	}
@@ -156,7 +156,7 @@ func (m *model) commonKeys() []binding {
 		{keys("?", "this help", "?"), inAll, groupAll, "help", nil, m.openHelp},
 		{keys("M", "mouse on or off (off: terminal selects text)", "M", "shift+m"), inAll, groupAll, "", nil, mouse},
 		{keys("ctrl+l", "redraw the screen", "ctrl+l"), inAll, groupAll, "", nil, func() tea.Cmd { return tea.ClearScreen }},
-		{keys("ctrl+z", "suspend the program", "ctrl+z"), inAll, groupAll, "", nil, func() tea.Cmd { return tea.Suspend }},
+		{keys("ctrl+z", "suspend the program; holds the load", "ctrl+z"), inAll, groupAll, "", m.cannotSuspend, m.suspend},
 		{keys("q", "quit (asks first if a sweep runs)", "q"), inAll, groupAll, "quit", nil, m.quit},
 		{keys("ctrl+c", "quit; twice within 2 s without asking", "ctrl+c"), inAll, groupAll, "", nil, m.interrupt},
 	}

@@ -285,9 +285,17 @@ func (m *model) cannotDrop() string {
 	return ""
 }
 
+// drop drops the pending changes. It takes the key twice, because esc also closes dialogs.
 func (m *model) drop() tea.Cmd {
+	const soon = 2 * time.Second
+	if m.now.Sub(m.dropAsked) > soon {
+		m.dropAsked = m.now
+		m.report(session.Note, false, "esc again drops "+plural(len(m.pending), "pending change"))
+		return nil
+	}
+	m.dropAsked = time.Time{}
 	clear(m.pending)
-	m.applyError = ""
+	m.applyError, m.stagedN = "", 0
 	return nil
 }
 
@@ -300,23 +308,25 @@ func (m *model) cannotUndo() string {
 
 func (m *model) undo() tea.Cmd { return m.enqueueFunc("undo", m.Workbench.Undo) }
 
-// measuredTrial is a trial of the sweep with these settings, or nil. It prefers a trial
-// under the live load.
+// measuredTrial is a trial of the sweep with these settings, or nil: the one that was loaded as
+// pending, or else one under the live load, or else the last one.
 func (m *model) measuredTrial(s knob.Settings) *trial.Trial {
 	if m.snap.Sweep == nil {
 		return nil
 	}
 	var out *trial.Trial
 	trials := m.snap.Sweep.Trials
+	sameLoad := false
 	for i := range trials {
 		t := &trials[i]
-		if t.Settings != s {
-			continue
-		}
-		if t.Load == m.snap.Load.For(s.Workers*s.BatchSize) {
+		same := t.Load == m.snap.Load.For(s.Workers*s.BatchSize)
+		switch {
+		case t.Settings != s:
+		case t.N == m.stagedN:
 			return t
+		case same || !sameLoad:
+			out, sameLoad = t, same
 		}
-		out = t
 	}
 	return out
 }

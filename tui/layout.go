@@ -60,7 +60,7 @@ type liveLayout struct {
 const (
 	sideWidth          = 35
 	loadHeight         = 10 // with its border
-	resourcesHeight    = 7
+	resourcesHeight    = 8
 	compactKnobsHeight = 4
 )
 

@@ -14,7 +14,7 @@ import (
 // drawLive draws the Live view in the wide and compact layouts.
 func (m *model) drawLive(p pane, class sizeClass) {
 	l := liveLayoutOf(m.w, m.h)
-	p.at(frameLayoutOf(m.w, m.h).verdict).line(1, 0, append(m.verdictLine(), m.loadAndErrors()...)...)
+	m.drawVerdict(p.at(frameLayoutOf(m.w, m.h).verdict))
 	if class == wide {
 		m.drawKnobs(p.at(l.knobs))
 		m.drawLoad(p.at(l.load))
@@ -29,67 +29,6 @@ func (m *model) drawLive(p pane, class sizeClass) {
 	}
 	m.drawUtilization(p.at(l.utilization))
 }
-
-// verdictLine is the first part of the most important line: the SLA, and the verdict
-// with its number.
-func (m *model) verdictLine() []span {
-	s := m.snap
-	out := []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}
-	if t := m.currentTrial(); t != nil {
-		out = append(out, span{fmt.Sprintf("trial #%d", t.N), styleAccent}, plain(" so far "+formatNum(t.P99MS, "—")+" ms "+percentOfLimit(t.P99MS, limitMS(s.SLA))))
-		return out
-	}
-	return append(out, verdictSpans(s)...)
-}
-
-// loadAndErrors is the rest of that line: the load for which the verdict is, and the
-// number of all errors so far.
-func (m *model) loadAndErrors() []span {
-	style := styleDim
-	n := errorsOf(m.snap.Live.Totals)
-	if n > 0 {
-		style = styleFail
-	}
-	return []span{dim("  load "), plain(m.loadText()), {"  " + plural(n, "error"), style}}
-}
-
-// verdictSpans is the live verdict, its number and the percentage of the limit; of an
-// undecided one also the interval.
-func verdictSpans(s *session.Snapshot) []span {
-	v, limit := s.Live.Verdict, limitMS(s.SLA)
-	number := ""
-	if v.ValueMS.OK() {
-		number = fmt.Sprintf(" %s ms %s", na(v.ValueMS), percentOfLimit(v.ValueMS, limit))
-	}
-	switch {
-	case s.Phase == session.Starting || s.Phase == session.Down:
-		return []span{dim("— " + s.Phase.String())}
-	case !s.LoadOn:
-		return []span{warning("— load held")}
-	case v.Result == trial.Fail && v.ErrorRate > s.SLA.MaxErrorRate:
-		// Too many errors fail whatever the percentile, even without one.
-		return []span{{fmt.Sprintf("FAIL %.1f%% errors", v.ErrorRate*100), styleFail}, plain(number)}
-	case !v.ValueMS.OK():
-		return []span{warning("— "), dim(fmt.Sprintf("%d of 100 answers", min(s.Live.Answers, 99)))}
-	case s.Live.Transient:
-		return []span{warning("just changed"), plain(number)}
-	case v.Result == trial.Pass:
-		return []span{{"PASS", stylePass}, plain(number)}
-	case v.Result == trial.Fail:
-		return []span{{"FAIL", styleFail}, plain(number)}
-	}
-	return []span{warning("?"), plain(number), dim(intervalText(v.LowMS, v.HighMS))}
-}
-
-// intervalText is an interval. An end that is not known is left out.
-func intervalText(low, high trial.Num) string {
-	if !low.OK() && !high.OK() {
-		return ""
-	}
-	return " " + formatNum(low, "") + "–" + formatNum(high, "")
-}
-
-func errorsOf(c trial.Counts) int { return c.Refused + c.Failed + c.Timeout }
 
 // loadText is the load of the current trial, or else the live load.
 func (m *model) loadText() string {
@@ -189,13 +128,19 @@ func (m *model) drawKnob(p pane, i int, k knob.Knob) {
 	end := p.text(1, 0, k.Label, name)
 	current := knobValue(m.inForce(), n) + unitText(k)
 	end = p.text(max(21-width(current), 13, end+1), 0, current, name)
-	to, pending := m.pending[n]
+	to, pending := m.shownPending(n)
 	switch {
 	case pending:
 		p.line(max(22, end+1), 0, span{"→ " + m.pendingText(k, to) + reloadMark(k.Cost), styleAccent})
 	case m.fixedReason(n) != "":
 		p.text(24, 0, "n/a", styleDim)
 	}
+}
+
+// shownPending is the pending value of a knob, if it differs from the value in force beside it.
+func (m *model) shownPending(n knob.Name) (to string, ok bool) {
+	to, ok = m.pending[n]
+	return to, ok && to != m.inForce().Get(n)
 }
 
 func (m *model) pendingText(k knob.Knob, to string) string {
@@ -278,7 +223,7 @@ func (m *model) knobSpans(k knob.Knob) []span {
 		style = styleDim
 	}
 	out := []span{{sign, styleAccent}, {k.Label + " " + knobValue(m.inForce(), k.Name), style}}
-	if to, ok := m.pending[k.Name]; ok {
+	if to, ok := m.shownPending(k.Name); ok {
 		out = append(out, span{"→" + strings.TrimSuffix(m.pendingText(k, to), unitText(k)) + reloadMark(k.Cost), styleAccent})
 	}
 	out = append(out, span{unitText(k), style})
@@ -291,6 +236,8 @@ func (m *model) knobSpans(k knob.Knob) []span {
 // knobNotes are the notes on the knobs in the current state, the most important first.
 func (m *model) knobNotes() []span {
 	switch {
+	case m.snap.Phase == session.Sweeping && len(m.pending) > 0:
+		return []span{{plural(len(m.pending), "change") + " pending: p pauses the sweep, then enter applies", styleAccent}}
 	case m.snap.Phase == session.Sweeping:
 		return []span{{"a sweep uses the engine; p pauses it to change settings", styleAccent}}
 	case m.snap.Applying != nil:
@@ -328,7 +275,7 @@ func (m *model) pendingNotes() []span {
 	}
 	out := []span{dim(m.costText(cost))}
 	if t := m.measuredTrial(m.pendingSettings()); t != nil {
-		out = append(out, span{measuredText(t), verdictStyle(t.Verdict.Result)})
+		out = append(out, span{m.measuredText(t), verdictStyle(t.Verdict.Result)})
 	}
 	return out
 }
@@ -345,9 +292,14 @@ func (m *model) costText(c knob.Cost) string {
 	}[c]
 }
 
-// measuredText is the result of a trial with the pending settings.
-func measuredText(t *trial.Trial) string {
-	return fmt.Sprintf("trial #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Label())
+// measuredText is the result of a trial with the pending settings. Its load is named if it is not the
+// live load.
+func (m *model) measuredText(t *trial.Trial) string {
+	text := fmt.Sprintf("trial #%d: P99 %s ms, %s/s, %s", t.N, na(t.Latency.P99.Value), na(t.Throughput.Value), t.Verdict.Label())
+	if t.Load != m.snap.Load.For(t.Settings.Workers*t.Settings.BatchSize) {
+		text += fmt.Sprintf(", at %v", t.Load)
+	}
+	return text
 }
 
 func verdictStyle(a trial.Answer) styleID {

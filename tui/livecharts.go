@@ -194,7 +194,7 @@ func (m *model) drawP99(p pane, class sizeClass) {
 		h.Bins, seconds = m.recentLatencies()
 		p.box("Histogram of latency"+of+" ms", m.histogramTitle(h, seconds)...).chart(h)
 	default:
-		in := p.box("P99"+of+" ms", append(m.heldTitle(), m.p99Title()...)...)
+		in := p.box("P99"+of+" ms", m.p99Title()...)
 		spec := chart.Spec{
 			Values: s.p99, Seq: s.seq, Span: timeSpans[m.zoom], Foot: foot, Marks: s.marks, Every: time.Second, Right: "now",
 			Top: m.axes.p99.Top, SLA: s.limit, SLALabel: label, Empty: m.emptyText(),
@@ -208,10 +208,10 @@ func (m *model) drawP99(p pane, class sizeClass) {
 
 // heldTitle is how long the load has been held.
 func (m *model) heldTitle() []span {
-	if m.heldSince.IsZero() {
+	if m.snap.LoadOn || m.snap.Phase == session.Starting {
 		return nil
 	}
-	return []span{warning("held " + wholeSeconds(m.snap.At.Sub(m.heldSince).Truncate(time.Second)) + "  ")}
+	return []span{warning("held" + m.heldText() + "  ")}
 }
 
 // stripTitle explains the shades.

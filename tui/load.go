@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"math"
 	"time"
 
@@ -158,30 +157,32 @@ func (m *model) updateAxes() {
 	m.axes.utilization = m.axes.utilization.Next(now, chart.Wanted(s.utilization, 0))
 }
 
-// comparison is the live traffic before a change of settings.
-type comparison struct {
-	change session.Change
-	before session.Live
+// suspend holds the load and then stops the program until the shell continues it. While it is
+// stopped it can send no requests: those of an open load would all be sent at once afterwards.
+func (m *model) suspend() tea.Cmd {
+	if m.Follow || m.snap.Phase != session.Serving || !m.snap.LoadOn {
+		return tea.Suspend
+	}
+	m.heldToSuspend = true
+	hold := func() (session.Exported, error) { return session.Exported{}, m.Workbench.HoldLoad(true) }
+	return m.enqueue(action{name: "suspend", run: hold, then: tea.Suspend})
 }
 
-// reportEffect detects an applied change and stores the traffic before it. It reports
-// both latencies and throughputs when the live values no longer include requests from
-// before the change.
-func (m *model) reportEffect(old *session.Snapshot) {
-	s := m.snap
-	if n := len(s.Changes); n > len(old.Changes) {
-		m.comparison = &comparison{s.Changes[n-1], old.Live}
-		return
+// cannotSuspend is why the program cannot be stopped now, or "".
+func (m *model) cannotSuspend() string {
+	if m.snap.Phase == session.Sweeping && !m.Follow {
+		return "a trial is being measured: p pauses the sweep first"
 	}
-	c := m.comparison
-	if c == nil || s.Live.Transient || s.Phase != session.Serving || !s.Live.P99.OK() {
-		return
+	return ""
+}
+
+// resumed resumes the load that suspend has held.
+func (m *model) resumed() tea.Cmd {
+	m.poll()
+	if !m.heldToSuspend {
+		return nil
 	}
-	m.comparison = nil
-	if !c.before.P99.OK() || c.before.Transient {
-		return // nothing to compare with
-	}
-	m.report(session.Note, true, fmt.Sprintf("effect of A%d, %s: P99 %s→%s ms, %s→%s/s",
-		c.change.N, m.changeText(c.change.From, c.change.To),
-		na(c.before.P99), na(s.Live.P99), na(c.before.RPS), na(s.Live.RPS)))
+	m.heldToSuspend = false
+	m.report(session.Note, true, "continued; the load was held meanwhile")
+	return m.enqueueFunc("hold", func() error { return m.Workbench.HoldLoad(false) })
 }

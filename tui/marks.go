@@ -35,17 +35,12 @@ const (
 // noteEvents keeps what has happened since the snapshot before.
 func (m *model) noteEvents(old *session.Snapshot) {
 	s := m.snap
-	switch {
-	case s.LoadOn || s.Phase == session.Starting:
-		m.heldSince = time.Time{}
-	case m.heldSince.IsZero():
-		m.heldSince = s.At
-	}
 	if old.At.IsZero() {
 		return // everything is new in the first snapshot
 	}
+	at := s.At
 	add := func(sign rune, text string, part chart.Part) {
-		m.events = append(m.events, event{s.At, chart.Mark{Text: text, Sign: sign, Part: part}})
+		m.events = append(m.events, event{at, chart.Mark{Text: text, Sign: sign, Part: part}})
 		if n := len(m.events); n > maxEvents {
 			m.events = slices.Clone(m.events[n-maxEvents:])
 		}
@@ -60,6 +55,9 @@ func (m *model) noteEvents(old *session.Snapshot) {
 	}
 	switch {
 	case old.LoadOn && !s.LoadOn:
+		if !s.HeldSince.IsZero() {
+			at = s.HeldSince
+		}
 		add(holdSign, "held", chart.PartMark)
 	case !old.LoadOn && s.LoadOn:
 		add(startSign, "load", chart.PartMark)

@@ -1,6 +1,10 @@
 package tui
 
-import "sweetspot/sweep/session"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"sweetspot/sweep/session"
+)
 
 // tickMsg causes a poll of the workbench.
 type tickMsg struct{}
@@ -17,4 +21,5 @@ type action struct {
 	name   string // prefix of its errors: "apply", "export"
 	logged bool   // the workbench adds its result to the messages of the snapshot
 	run    func() (session.Exported, error)
+	then   tea.Cmd // after it; nil for nothing
 }

@@ -24,8 +24,11 @@ func (m *model) p99Title() []span {
 		p99 = l.ModelP99
 	}
 	over := dim(fmt.Sprintf(" over %s, n %s", wholeSeconds(l.Window), groupDigits(l.Answers)))
-	if l.Transient && p99.OK() {
-		return []span{warning("just changed "), bold(na(p99)), over}
+	switch {
+	case !m.snap.LoadOn:
+		return []span{warning("held" + m.heldText())}
+	case l.Transient:
+		return []span{warning("just changed")}
 	}
 	return []span{dim("P50 " + formatNum(l.P50, "—") + " · "), bold(formatNum(p99, "—")), over}
 }
@@ -168,6 +171,7 @@ func (m *model) drawResources(p pane) {
 		cpu = trial.NumOf(v / float64(cores))
 	}
 	row(0, "cpu", cpu, fmt.Sprintf("%s%% of %d", na(u.CPUPercent), 100*cores))
+	m.drawHost(in.sub(1, in.h-1, in.w-2, 1))
 	if !hasGPU(m.snap) {
 		in.line(1, 1, plain("rss  "+megabytes(u.RSSMB)))
 		in.sub(1, 0, in.w-2, in.h).paragraph(0, 2, noGPUText(g), styleDim)
@@ -179,6 +183,19 @@ func (m *model) drawResources(p pane) {
 	if g.Throttled != nil && *g.Throttled {
 		in.text(1, 4, "! throttled", styleWarn)
 	}
+}
+
+// drawHost draws the row of the machine: its cores, the use by others, and the load average.
+func (m *model) drawHost(p pane) {
+	h := m.snap.Live.Host
+	if !h.Others.OK() {
+		return
+	}
+	style := styleText
+	if h.Busy() {
+		style = styleWarn
+	}
+	p.line(0, 0, plain("host "), span{"others " + hostUse(h), style}, dim(fmt.Sprintf(" of %d, load %s", h.Cores, h.Load.Text(1))))
 }
 
 // notReportedText is why there are no values of CPU and memory.

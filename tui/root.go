@@ -32,18 +32,21 @@ type model struct {
 	dialog        dialog    // nil if none is open
 	lastInterrupt time.Time // when ctrl+c was last pressed
 
-	knobIndex   int                  // of the selected knob, in shownKnobs
-	pending     map[knob.Name]string // changed values that are not applied yet
-	applyError  string               // why the last apply failed
-	liveLoad    liveLoad
+	knobIndex  int                  // of the selected knob, in shownKnobs
+	pending    map[knob.Name]string // changed values that are not applied yet
+	applyError string               // why the last apply failed
+	stagedN    int                  // number of the trial whose settings were made pending; 0 for none
+	dropAsked  time.Time            // when esc was pressed first
+	liveLoad   liveLoad
+
+	heldToSuspend bool // suspend has held the load
+
 	zoom        int // index into timeSpans
 	data        series
 	latencyView latencyView
-	events      []event   // for the marks of the charts, oldest first
-	heldSince   time.Time // since when the load is held; zero if it is not
-	isDown      bool      // the engine has ended and not started again
+	events      []event // for the marks of the charts, oldest first
+	isDown      bool    // the engine has ended and not started again
 	axes        struct{ p99, throughput, utilization chart.Axis }
-	comparison  *comparison // of the last change; nil after its effect was reported
 
 	selectedN  int  // number of the selected trial; 0 selects the first row
 	everyTrial bool // the table has a row for every trial, not for every setting
@@ -104,6 +107,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.resize(msg.Width, msg.Height)
 	case tea.BackgroundColorMsg:
 		m.theme = newTheme(msg.IsDark())
+	case tea.ResumeMsg:
+		return m, m.resumed()
 	case tea.FocusMsg:
 		m.blurred = false
 		m.poll()
@@ -133,6 +138,7 @@ func (m *model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 	case m.dialog != nil:
 		return m.dialog.key(m, k)
 	case b == nil:
+		m.report(session.Note, false, unknownKey(k))
 		return nil
 	case small && b.footer != "help" && b.footer != "quit":
 		return nil // the effect would not be visible
@@ -181,7 +187,6 @@ func (m *model) poll() {
 		m.phaseSince = m.now
 	}
 	m.showNew(old.Messages, s.Messages)
-	m.reportEffect(old)
 	m.dropApplied(old)
 	m.noteLoad(s.Load)
 	m.announceBest(old)
@@ -203,7 +208,7 @@ func (m *model) finish(d actionDoneMsg) tea.Cmd {
 	case d.out.Path != "":
 		m.exported(d)
 	}
-	return m.startNext()
+	return tea.Batch(d.action.then, m.startNext())
 }
 
 // exported reports the path of an export. The notes on settings for which the
@@ -221,6 +226,11 @@ func (m *model) exported(d actionDoneMsg) {
 	if m.Exported != nil {
 		m.Exported(d.out.Path)
 	}
+}
+
+// unknownKey is the answer to a key without a meaning in the open view.
+func unknownKey(k tea.KeyPressMsg) string {
+	return printable(k.String()) + " does nothing here: ? lists the keys"
 }
 
 // View draws a frame.

@@ -116,7 +116,15 @@ func (m *model) drawStatus(p pane) {
 		left.line(1, 0, span{sign + " ", i}, plain(firstLine(m.notice.Text)))
 	case m.snap.Applying != nil:
 		left.line(1, 0, plain(m.spinner()+" "+m.applyingText()))
+	case m.snap.Comparing != nil:
+		left.line(1, 0, plain(m.spinner()+" "+m.comparingText()))
 	}
+}
+
+// comparingText is how long the traffic after a change has been compared with that before it.
+func (m *model) comparingText() string {
+	c := m.snap.Comparing
+	return fmt.Sprintf("A%d: comparing %s with the traffic before it, at most 30s", c.N, wholeSeconds(m.now.Sub(c.Since)))
 }
 
 // spinnerFrame is how long a frame of the spinner is shown.

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -43,8 +44,10 @@ func Summary(s *session.Snapshot, written ...string) string {
 	if s.Sweep != nil {
 		sweepRows(s.Sweep, row)
 	}
-	for _, path := range written {
-		row("written", "%s", path)
+	for i, path := range written {
+		if !slices.Contains(written[:i], path) {
+			row("written", "%s", path)
+		}
 	}
 	if s.Phase == session.Down {
 		row("problem", "%s", firstLine(s.Problem))

@@ -66,6 +66,15 @@ func percentOfLimit(v trial.Num, limit float64) string {
 	return fmt.Sprintf("(%.0f%%)", x/limit*100)
 }
 
+// intervalText is a blank and the 95% interval of a number. An end that is not known is a question
+// mark.
+func intervalText(low, high trial.Num) string {
+	if !low.OK() && !high.OK() {
+		return ""
+	}
+	return " " + formatNum(low, "?") + "–" + formatNum(high, "?")
+}
+
 // groupDigits formats a count with blanks between thousands: 63 120.
 func groupDigits(n int) string {
 	s := strconv.Itoa(n)

@@ -11,7 +11,7 @@ import (
 // drawLiveTiny draws the Live view in the tiny layout: numbers and sparklines.
 func (m *model) drawLiveTiny(p pane) {
 	f := frameLayoutOf(m.w, m.h)
-	p.at(f.verdict).line(1, 0, m.verdictLine()...)
+	m.drawVerdict(p.at(f.verdict))
 	p = p.at(f.body)
 	m.drawKnobsInRow(p.sub(0, 0, p.w, 1), "  ")
 	y := 1

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
@@ -82,7 +83,8 @@ func TestActions(t *testing.T) {
 		{"all at once", serving, "right down left down left enter", []string{"apply 2 workers, batch 4, delay 2 ms, fp32, cpu, 1 thread"}},
 		{"typed", serving, "= backspace 3 enter enter", []string{"apply 3 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread"}},
 		{"changed back", serving, "right left enter", nil},
-		{"dropped", serving, "right esc enter", nil},
+		{"dropped", serving, "right esc esc enter", nil},
+		{"one esc drops nothing", serving, "right esc enter", []string{"apply 2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread"}},
 		{"fp16", withGPU, "up right enter", []string{"apply 1 worker, batch 8, delay 5 ms, fp16, cpu, 1 thread"}},
 		{"undo", serving, "u", []string{"undo"}},
 		{"more load", serving, "]", []string{"load concurrency 12"}},
@@ -195,19 +197,85 @@ func TestFailedApply(t *testing.T) {
 	}
 }
 
-// The effect of a change is reported when the live values no longer include requests
-// from before it.
-func TestEffect(t *testing.T) {
-	sc := newScreen(t, 120, 36, failing())
-	next := justChanged()
-	sc.show(func(s *session.Snapshot) { *s = *next })
-	if strings.Contains(sc.status(), "effect") {
-		t.Fatalf("status %q soon after the change", sc.status())
+// While the traffic before and after a change is compared, the status line says for how long.
+func TestComparing(t *testing.T) {
+	sc := newScreen(t, 80, 24, serving())
+	sc.clock = sc.clock.Add(time.Minute)
+	sc.show(func(s *session.Snapshot) {
+		s.Comparing = &session.Comparing{N: 2, Since: sc.clock.Add(-12 * time.Second)}
+	})
+	requireTexts(t, sc.plainFrame(), "A2: comparing 12s with the traffic before it")
+}
+
+// Stopping the program holds the load, so that no backlog is sent afterwards, and continuing resumes
+// it.
+func TestSuspend(t *testing.T) {
+	sc := newScreen(t, 80, 24, serving())
+	if msg := sc.press("ctrl+z"); msg != tea.Suspend() {
+		t.Errorf("the message after ctrl+z is %T", msg)
 	}
-	sc.show(func(s *session.Snapshot) { *s = *serving() })
-	if got, want := sc.status(), "effect of A2, batch size 1→8: P99 47.0→15.2 ms, 208→640/s"; got != want {
-		t.Errorf("status %q, want %q", got, want)
+	sc.send(tea.ResumeMsg{})
+	if diff := cmp.Diff([]string{"hold true", "hold false"}, sc.workbench.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
+	sc = newScreen(t, 80, 24, serving())
+	sc.show(func(s *session.Snapshot) { s.LoadOn = false })
+	sc.press("ctrl+z")
+	sc.send(tea.ResumeMsg{})
+	if len(sc.workbench.calls) > 0 {
+		t.Errorf("a load that the user holds: calls %v", sc.workbench.calls)
+	}
+	sc = newScreen(t, 80, 24, sweeping())
+	sc.press("ctrl+z")
+	if want := "a trial is being measured: p pauses the sweep first"; sc.status() != want {
+		t.Errorf("during a sweep: status %q, want %q", sc.status(), want)
+	}
+}
+
+// The verdict line says the number, its share of the promise, the range and the window; why and how
+// long it is undecided; and errors are never cut.
+func TestVerdictLine(t *testing.T) {
+	change := func(f func(*session.Snapshot)) func() *session.Snapshot {
+		return func() *session.Snapshot { s := serving(); f(s); return s }
+	}
+	busy := sweep.Host{Cores: 2, Others: trial.NumOf(63), Steal: trial.NumOf(0), Load: trial.NumOf(5.2)}
+	for _, c := range []struct {
+		name string
+		snap func() *session.Snapshot
+		want []string
+	}{
+		{"pass", serving, []string{"PASS 15.2 ms (76%) 14.8–15.9 over 1s"}},
+		{"undecided", change(func(s *session.Snapshot) {
+			s.Live.Verdict = trial.Verdict{ValueMS: trial.NumOf(7), LowMS: trial.NumOf(6.5)}
+			s.Live.Answers, s.Live.Over, s.Live.More = 5400, 0, 17*time.Second
+		}), []string{"? undecided 7.00 ms (35%)", "0 of 5 400 over; ~20s more"}},
+		{"errors", change(func(s *session.Snapshot) {
+			s.Live.Verdict.Result, s.Live.Verdict.ErrorRate = trial.Fail, 8./22312
+			s.Live.Errors, s.Live.Sent = 8, 22312
+		}), []string{"FAIL 8 failed of 22 312 (0 allowed)"}},
+		{"host", change(func(s *session.Snapshot) { s.Live.HostBusy, s.Live.Host = true, busy }), []string{"host busy 63%"}},
+		{"earlier errors", change(func(s *session.Snapshot) { s.Live.Totals.Failed = 123 }), []string{"123 errors"}},
+		{"held", change(func(s *session.Snapshot) { s.LoadOn, s.HeldSince = false, epoch.Add(-15*time.Second) }), []string{"load held 15s"}},
+	} {
+		for _, size := range [][2]int{{120, 36}, {80, 24}, {60, 15}} {
+			sc := newScreen(t, size[0], size[1], c.snap())
+			line := strings.Split(sc.plainFrame(), "\n")[1]
+			for _, w := range c.want {
+				if size[0] == 60 {
+					w = strings.Split(w, " 14.8")[0]
+				}
+				line := strings.ReplaceAll(line, " 20 ms;", ";")
+				if !strings.Contains(line, w) && (size[0] > 60 || !strings.HasPrefix(w, "0 of")) {
+					t.Errorf("%s, %v: no %q in %q", c.name, size, w, line)
+				}
+			}
+			if strings.Contains(line, "…") {
+				t.Errorf("%s, %v: cut: %q", c.name, size, line)
+			}
+		}
+	}
+	sc := newScreen(t, 120, 36, change(func(s *session.Snapshot) { s.Live.Host = busy })())
+	requireTexts(t, sc.plainFrame(), "others 63% of 2, load 5.2")
 }
 
 // The workbench's message on the same export does not replace the path. A note is shown

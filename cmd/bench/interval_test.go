@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/sweep"
+	"sweetspot/sweep/stat/stattest"
 )
 
 func TestInterval(t *testing.T) {
@@ -27,9 +28,9 @@ func TestInterval(t *testing.T) {
 	want = append(want, "interval.false-pass.raw", "interval.false-pass.corrected", "interval.false-pass.fitted",
 		"interval.selection.u60", "interval.selection.u80",
 		"interval.overload.passes-2", "interval.overload.passes-5", "interval.keeps-up.70", "interval.keeps-up.90")
-	for _, f := range families() {
+	for _, f := range stattest.Families() {
 		for _, what := range []string{"provisional.false-pass.", "provisional.false-fail.", "provisional.undecided.", "long.false-pass.", "long.false-fail.", "long.undecided.", "settles."} {
-			want = append(want, "interval."+what+f.name)
+			want = append(want, "interval."+what+f.Name)
 		}
 	}
 	var got []string
@@ -46,7 +47,7 @@ func TestInterval(t *testing.T) {
 // settledFamily reports whether a figure exists only if a run of a family settled.
 func settledFamily(name string) bool {
 	serverOf, ok := strings.CutPrefix(name, "interval.settled.")
-	return ok && slices.ContainsFunc(families(), func(f family) bool { return f.name == serverOf })
+	return ok && slices.ContainsFunc(stattest.Families(), func(f stattest.Family) bool { return f.Name == serverOf })
 }
 
 // The seed determines a trial, so the figures do not depend on the machine.

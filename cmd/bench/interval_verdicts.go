@@ -12,6 +12,7 @@ import (
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/stat"
+	"sweetspot/sweep/stat/stattest"
 	"sweetspot/sweep/trial"
 )
 
@@ -66,15 +67,15 @@ var (
 // measureFamilies adds the figures of the families.
 func measureFamilies(ctx context.Context, e *env) error {
 	b := e.budget.intervals()
-	for _, f := range families() {
-		p99 := f.trueP99(b)
+	for _, f := range stattest.Families() {
+		p99 := trueP99(f, b)
 		var provisional, long verdictCounts
 		provisional.n, long.n = b.repetitions, b.repetitions
 		type both struct{ provisional, long trial.Answer }
 		got := make([]both, 2*b.repetitions)
 		err := each(ctx, len(got), func(i int) error {
 			rng := rand.New(rand.NewPCG(e.seed<<20+uint64(i/2), 21))
-			v, times := f.gen(rng, b.validated), arrivals(rng, b.validated)
+			v, times := f.Gen(rng, b.validated), arrivals(rng, b.validated)
 			p := stat.Promise{Q: .99, Limit: sides[i%2].times * p99}
 			got[i] = both{firstVerdict(v[:verdictMax], times[:verdictMax], p), answerOf(stat.Decide(v, times, p))}
 			return nil
@@ -86,9 +87,9 @@ func measureFamilies(ctx context.Context, e *env) error {
 			provisional.add(i%2, g.provisional)
 			long.add(i%2, g.long)
 		}
-		provisional.report(e, "provisional", f.name, provisionalText)
-		long.report(e, "long", f.name, longText)
-		if err := f.measureSettling(ctx, e, p99); err != nil {
+		provisional.report(e, "provisional", f.Name, provisionalText)
+		long.report(e, "long", f.Name, longText)
+		if err := measureSettling(ctx, e, f, p99); err != nil {
 			return err
 		}
 	}
@@ -96,10 +97,10 @@ func measureFamilies(ctx context.Context, e *env) error {
 }
 
 // trueP99 is the P99 of very long runs.
-func (f family) trueP99(b intervalBudget) float64 {
+func trueP99(f stattest.Family, b intervalBudget) float64 {
 	var all []float64
 	for i := range b.p99Runs {
-		all = append(all, f.gen(rand.New(rand.NewPCG(uint64(i), 22)), p99RunLength)...)
+		all = append(all, f.Gen(rand.New(rand.NewPCG(uint64(i), 22)), p99RunLength)...)
 	}
 	slices.Sort(all)
 	return all[len(all)*99/100]
@@ -110,7 +111,7 @@ func arrivals(rng *rand.Rand, n int) []time.Duration {
 	out := make([]time.Duration, n)
 	at := 0.
 	for i := range out {
-		at += rng.ExpFloat64() / familyRate
+		at += rng.ExpFloat64() / stattest.Rate
 		out[i] = time.Duration(at * float64(time.Second))
 	}
 	return out
@@ -140,13 +141,13 @@ func answerOf(d stat.Decision) trial.Answer {
 // how often its interval contains the true P99. The second figure uses all runs
 // with a precise P99 within a million requests: if few runs have one after 200000,
 // these few are a biased sample.
-func (f family) measureSettling(ctx context.Context, e *env, p99 float64) error {
+func measureSettling(ctx context.Context, e *env, f stattest.Family, p99 float64) error {
 	b := e.budget.intervals()
 	type run struct{ settled, soon, covers bool } // settled: the P99 is precise; soon: with settledSoon requests
 	runs := make([]run, b.settlingRuns)
 	err := each(ctx, len(runs), func(i int) error {
 		rng := rand.New(rand.NewPCG(e.seed<<20+uint64(i), 23))
-		v, times := f.gen(rng, b.settlingMax), arrivals(rng, b.settlingMax)
+		v, times := f.Gen(rng, b.settlingMax), arrivals(rng, b.settlingMax)
 		for n := 500; n <= len(v); n += n / 4 {
 			if stat.Settled(v[:n], times[:n], .99, settledWithin) {
 				iv := stat.Quantile(v[:n], .99)
@@ -171,9 +172,9 @@ func (f family) measureSettling(ctx context.Context, e *env, p99 float64) error 
 			covers++
 		}
 	}
-	e.report.Add(portion("interval.settles."+f.name, soon, len(runs), fmt.Sprintf("P99 precise to %g%% with %d requests", 100*settledWithin, min(b.settlingMax, settledSoon))))
+	e.report.Add(portion("interval.settles."+f.Name, soon, len(runs), fmt.Sprintf("P99 precise to %g%% with %d requests", 100*settledWithin, min(b.settlingMax, settledSoon))))
 	if settled > 0 {
-		e.report.Add(portion("interval.settled."+f.name, covers, settled, fmt.Sprintf("of those with a precise P99 within %d requests", b.settlingMax)))
+		e.report.Add(portion("interval.settled."+f.Name, covers, settled, fmt.Sprintf("of those with a precise P99 within %d requests", b.settlingMax)))
 	}
 	return nil
 }

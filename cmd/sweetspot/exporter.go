@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,11 +15,12 @@ import (
 )
 
 // exporter writes config.properties from a screen, or choice.json if the server does not
-// report all settings. It overwrites only the file that it has written itself. If another
-// file exists, it uses the next free name.
+// report all settings. It overwrites only a file that it has written itself and that nobody has
+// changed since. If another file exists, it uses the next free name.
 type exporter struct {
 	dir     string
 	written string // the file that it has written; "" if none
+	content []byte // of that file
 }
 
 // exportFunc returns the export function of a session, which writes to dir.
@@ -32,7 +35,8 @@ func (e *exporter) write(s export.Source) (session.Exported, error) {
 	if _, err := export.Write(format, s, true); errors.Is(err, export.ErrIncomplete) {
 		format, name = "json", "choice.json"
 	}
-	path, err := e.path(name)
+	old := e.written
+	path, edited, err := e.path(name)
 	if err != nil {
 		return session.Exported{}, err
 	}
@@ -43,16 +47,24 @@ func (e *exporter) write(s export.Source) (session.Exported, error) {
 	case err != nil:
 		return session.Exported{}, err
 	}
-	e.written = path
-	return session.Exported{Path: path, Notes: doc.Notes}, nil
+	e.written, e.content = path, doc.Data
+	out := session.Exported{Path: path, Notes: doc.Notes}
+	if edited {
+		out.Notes = append([]string{fmt.Sprintf("%s was edited after its export and is kept; this export is %s", old, path)}, out.Notes...)
+	}
+	return out, nil
 }
 
-// path returns the file to write: the one that was written before, or one that does not
-// exist.
-func (e *exporter) path(name string) (string, error) {
+// path returns the file to write: the one that was written before, or one that does not exist. edited
+// says that the former has other content than was written.
+func (e *exporter) path(name string) (path string, edited bool, err error) {
 	ext := filepath.Ext(name)
 	if filepath.Ext(e.written) == ext {
-		return e.written, nil
+		now, err := os.ReadFile(e.written)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Equal(now, e.content) {
+			return e.written, false, nil
+		}
+		edited = true
 	}
 	const maxFiles = 1000
 	for n := 1; n < maxFiles; n++ {
@@ -62,10 +74,10 @@ func (e *exporter) path(name string) (string, error) {
 		}
 		path := filepath.Join(e.dir, free)
 		if _, err := os.Lstat(path); os.IsNotExist(err) {
-			return path, nil
+			return path, edited, nil
 		}
 	}
-	return "", fmt.Errorf("%s has too many %s files", e.dir, name)
+	return "", false, fmt.Errorf("%s has too many %s files", e.dir, name)
 }
 
 // exportSource returns the settings that were chosen on a screen or by a sweep.

@@ -150,7 +150,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.Lookup("json").NoOptDefVal = "object"
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on stderr")
 	fs.BoolVar(&f.force, "force", false, "overwrite files in --out that differ")
-	fs.StringVar(&f.follow, "follow", "", "screen: show a profile that another sweetspot is writing, read-only")
+	fs.StringVar(&f.follow, "follow", "", "screen: show a profile that another sweetspot is writing, read-only; last: the running sweep, or else the newest profile")
 	fs.IntVar(&f.fps, "fps", 0, "screen: largest number of frames per second")
 	fs.BoolVar(&f.ascii, "ascii", false, "screen: plain characters only")
 	fs.BoolVar(&f.blocks, "blocks", false, "screen: draw charts with blocks, for fonts without Braille characters")

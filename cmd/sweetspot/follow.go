@@ -96,7 +96,7 @@ func (f *follower) fail(err error) {
 // follow shows a profile on the screen while it is written. why says why there is no screen;
 // "" if there is one.
 func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string) error {
-	path, err := profiles.Find(a.env.profileDir(), f.follow)
+	path, err := a.followedPath(f.follow)
 	if err != nil {
 		return err
 	}
@@ -133,6 +133,18 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 		return exit{128 + int(syscall.SIGINT)}
 	}
 	return err
+}
+
+// followedPath returns the profile to follow. For last, that is one that is being written, if there is
+// one; the newest profile may be an older sweep that ended.
+func (a *app) followedPath(name string) (string, error) {
+	if name == profiles.Last {
+		path, err := profiles.FindRunning(a.env.profileDir())
+		if err != nil || path != "" {
+			return path, err
+		}
+	}
+	return profiles.Find(a.env.profileDir(), name)
 }
 
 // snapshotOf returns the snapshot of a profile for the screen.

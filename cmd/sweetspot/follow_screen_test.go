@@ -137,3 +137,59 @@ func TestFollowError(t *testing.T) {
 		t.Errorf("%v, %q, messages %v", s.Sweep.State, s.Sweep.Problem, s.Messages)
 	}
 }
+
+// TestFollowedPath: last is the profile that is being written, also if a newer one has ended.
+func TestFollowedPath(t *testing.T) {
+	data := t.TempDir()
+	a := &app{env: parseEnviron([]string{"XDG_DATA_HOME=" + data, "HOME=" + data})}
+	dir := a.env.profileDir()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	create := func(id string, age time.Duration) *profiles.Writer {
+		t.Helper()
+		w, err := profiles.Create(profiles.Path(dir, id), profiles.Header{
+			ID: id, Kind: profiles.Sweep, Created: time.Now().Add(-age), Tool: "sweetspot test", Model: profiles.Model{Name: "m", Version: "1.0"},
+			SLA: &trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond},
+		}, profiles.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { w.Close() })
+		return w
+	}
+	const older, newer = "20261122T091500Z-7f3a", "20261122T101500Z-7f3b"
+	running, ended := create(older, time.Hour), create(newer, time.Minute)
+	if err := ended.End(profiles.Stopped, 0); err != nil {
+		t.Fatal(err)
+	}
+	check := func(what, want string) {
+		t.Helper()
+		if got, err := a.followedPath(profiles.Last); err != nil || got != profiles.Path(dir, want) {
+			t.Errorf("%s: %s, %v; want %s", what, got, err, want)
+		}
+	}
+	check("an older one runs", older)
+	if err := running.End(profiles.Done, 0); err != nil {
+		t.Fatal(err)
+	}
+	check("none runs", newer)
+}
+
+// TestModelErrorOnShell: an error of the model's path or of its engine is on the shell, with exit code
+// 1; that of the path before any screen opens.
+func TestModelErrorOnShell(t *testing.T) {
+	s := openScreen(t, 80, 24, "missing.onnx")
+	code := s.waitForEnd()
+	s.waitFor("missing.onnx: no such file or folder")
+	if s.mu.Lock(); code != 1 || bytes.Contains(s.raw.Bytes(), []byte("\x1b[?1049h")) {
+		t.Errorf("exit code %d, output %q", code, s.raw.String())
+	}
+	s.mu.Unlock()
+	s = openScreen(t, 80, 24, "builtin:mlp-wide", "--device", "gpu:77")
+	if code := s.waitForEnd(); code != 1 {
+		t.Errorf("a device that is not there: exit code %d\n%s", code, s.text())
+	}
+	s.waitFor("sweetspot: ")
+	s.checkRestored()
+}

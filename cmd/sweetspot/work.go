@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
@@ -68,13 +69,22 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	case !k.live:
 		return withHint("add --sweep", "target %q has no live load for the workbench", p.Target)
 	}
+	if !isRemote(p.Target) {
+		if err := catalog.Check(p.Model); err != nil {
+			return err
+		}
+	}
 	var written []string
-	s := session.New(a.sessionConfig(p, start, f))
+	shown, failed := context.WithCancelCause(ctx)
+	defer failed(nil)
+	config := a.sessionConfig(p, start, f)
+	config.Open = firstOpen(config.Open, failed)
+	s := session.New(config)
 	inner, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	r := a.startRestorer(tty)
 	go func() { ended <- s.Run(inner) }()
-	err = tui.Run(ctx, tui.Deps{
+	err = tui.Run(shown, tui.Deps{
 		Workbench: s, Version: version, Out: tty,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 		Exported: func(path string) { written = append(written, path) },
@@ -90,6 +100,22 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 		return exit{128 + int(syscall.SIGINT)}
 	}
 	return err
+}
+
+// firstOpen calls failed with the error of open, unless open has succeeded before: a target that never
+// served has nothing to restart, and its error belongs on the shell.
+func firstOpen(open func(context.Context) (session.Target, error), failed context.CancelCauseFunc) func(context.Context) (session.Target, error) {
+	served := false
+	return func(ctx context.Context) (session.Target, error) {
+		t, err := open(ctx)
+		switch {
+		case err == nil:
+			served = true
+		case !served && ctx.Err() == nil:
+			failed(err)
+		}
+		return t, err
+	}
 }
 
 // sessionConfig returns a session configuration with the functions that open targets, record

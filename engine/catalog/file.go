@@ -25,10 +25,22 @@ func isFolder(r request) bool { return r.err == nil && r.found.IsDir() }
 
 // openFolder opens the only model of a folder and gives it the folder's name.
 func openFolder(ctx context.Context, r request, o Options) (*engine.Model, error) {
-	dir := r.model
-	entries, err := os.ReadDir(dir)
+	path, err := modelIn(r.model)
 	if err != nil {
 		return nil, err
+	}
+	abs, err := filepath.Abs(r.model)
+	if err != nil {
+		return nil, err
+	}
+	return source{name: filepath.Base(abs), path: path}.open(ctx, r, o)
+}
+
+// modelIn returns the only model of a folder.
+func modelIn(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
 	}
 	var found []string
 	for _, e := range entries {
@@ -38,13 +50,9 @@ func openFolder(ctx context.Context, r request, o Options) (*engine.Model, error
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("%s: the folder has no .onnx file", dir)
+		return "", fmt.Errorf("%s: the folder has no .onnx file", dir)
 	case 1:
-		abs, err := filepath.Abs(dir)
-		if err != nil {
-			return nil, err
-		}
-		return source{name: filepath.Base(abs), path: found[0]}.open(ctx, r, o)
+		return found[0], nil
 	}
-	return nil, fmt.Errorf("%s: the folder has %d .onnx files; name one, such as %s", dir, len(found), found[0])
+	return "", fmt.Errorf("%s: the folder has %d .onnx files; name one, such as %s", dir, len(found), found[0])
 }

@@ -53,6 +53,9 @@ func measuredLines(t trial.Trial, runs int) []string {
 		verdict += "; " + v.Why
 	}
 	rate := profiles.FormatInterval(t.Throughput) + " requests/s"
+	if t.Role == trial.RoleLive {
+		rate = fmt.Sprintf("live traffic of %g s: %s", t.Seconds, rate)
+	}
 	if runs > 1 {
 		rate += fmt.Sprintf(" in %d runs", runs)
 	}

@@ -15,6 +15,7 @@ type background struct {
 	sweeper        *Sweeper
 	engineReturned bool // the sweep is paused, and the user owns the engine
 	reportedEvents int  // number of the sweep's events that are messages already
+	trial          int  // number of the present trial
 }
 
 // StartSweep starts the plan's sweep with the present live load, which may differ from the plan's.
@@ -42,6 +43,7 @@ func (s *Session) StartSweep() error {
 	b.sweeper = &Sweeper{Plan: p, Target: s.target, Record: s.cfg.Record, OnSamples: s.addSamples, OnChange: s.onSweepChange}
 	s.sweeping = b
 	s.endSegment()
+	s.dropComparison("a sweep began")
 	s.state.Phase = Sweeping
 	s.addMessage(Note, "sweep started: %s", searchText(p))
 	s.stopLoad()
@@ -92,6 +94,10 @@ func (s *Session) onSweepChange(st Sweep) {
 	for ; s.sweeping.reportedEvents < len(st.Events); s.sweeping.reportedEvents++ {
 		e := st.Events[s.sweeping.reportedEvents]
 		s.addMessage(Warning, "%s: %s", e.What, e.Detail)
+	}
+	if c := st.Current; c != nil && c.N != s.sweeping.trial {
+		s.sweeping.trial = c.N
+		s.ring.changed() // figures of the live traffic are of one trial
 	}
 	if st.State != Paused {
 		return

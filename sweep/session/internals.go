@@ -36,7 +36,7 @@ const (
 	QueryOperators
 )
 
-var queryNames = []string{NoQuery: "nothing", QueryBare: "the bare session", QueryOperators: "operator times"}
+var queryNames = []string{NoQuery: "nothing", QueryBare: "the model alone", QueryOperators: "operator times"}
 
 func (i Query) String() string { return queryNames[i] }
 
@@ -66,6 +66,7 @@ func (s *Session) measureBare(b sweep.BareMeasurer) {
 	s.spawn(func() {
 		s.mu.Lock()
 		s.endSegment()
+		s.dropComparison("the load was held for a measurement")
 		s.stopLoad()
 		s.mu.Unlock()
 		out, err := b.Bare(ctx)
@@ -74,7 +75,7 @@ func (s *Session) measureBare(b sweep.BareMeasurer) {
 		s.endQuery(err)
 		if err == nil {
 			s.state.Internals.Bare = &out
-			s.addMessage(Note, "bare session: %s/s (workers %d, batch size %d)", out.RPS.Text(1), out.Workers, out.BatchSize)
+			s.addMessage(Note, "the model alone: %s/s (workers %d, batch size %d)", out.RPS.Text(1), out.Workers, out.BatchSize)
 		}
 		if s.rec != nil {
 			s.rec.begin = s.now()

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -20,16 +21,23 @@ var windowLengths = [...]int{1, 2, 5, 10, 30}
 // minAnswers is the smallest number of answers for a P99.
 const minAnswers = 100
 
-// maxWindow is the longest window in seconds.
-const maxWindow = 30
+// The window of the verdict is at least minWindow seconds. It is longer, up to maxWindow, while it
+// has fewer than windowAnswers: slow models need more time for a verdict.
+const (
+	minWindow     = 30
+	maxWindow     = 300
+	windowAnswers = 15_000
+)
 
 // bucket is one second of traffic.
 type bucket struct {
 	requestMS, modelMS []float64 // ms of answers and timeouts, in order of completion
 	failed             []bool    // of every request, in order of completion
 	ok, errors         int
-	items              float64 // sum of the batch sizes of answers
-	answersWithBatch   int     // number of answers with a batch size
+	counts             trial.Counts // by outcome
+	items              float64      // sum of the batch sizes of answers
+	answersWithBatch   int          // number of answers with a batch size
+	hostBusy           bool         // others used the machine
 }
 
 func (b *bucket) reset() {
@@ -37,12 +45,13 @@ func (b *bucket) reset() {
 }
 
 // ring counts the samples of each second and computes figures of windows. It has no clock: the
-// caller says when a second ends. buckets has the last 30 whole seconds and the present one.
+// caller says when a second ends.
 type ring struct {
-	buckets     [maxWindow + 1]bucket
-	at          int // index of the present second's bucket
-	filled      int // number of whole seconds, at most maxWindow
-	sinceChange int // whole seconds since the last change of settings or load, -1 in the second of the change
+	past        []bucket // whole seconds, oldest first, at most maxWindow
+	present     bucket
+	spare       bucket // the slices of an old second, for the next one
+	answersPast int    // number of answers and timeouts in past
+	sinceChange int    // whole seconds since the last change of settings or load, -1 in the second of the change
 	seconds     []Second
 	totals      trial.Counts
 	sla         trial.SLA // of the verdict on live traffic
@@ -52,24 +61,29 @@ type ring struct {
 
 // add counts one finished request in the present second.
 func (r *ring) add(s load.Sample) {
-	b := &r.buckets[r.at]
+	b := &r.present
 	r.totals.Sent++
+	b.counts.Sent++
 	b.failed = append(b.failed, s.Outcome != load.OK)
 	switch s.Outcome {
 	case load.OK:
 		b.ok++
 		r.totals.OK++
+		b.counts.OK++
 	case load.Refused:
 		b.errors++
 		r.totals.Refused++
+		b.counts.Refused++
 		return
 	case load.Failed:
 		b.errors++
 		r.totals.Failed++
+		b.counts.Failed++
 		return
 	case load.Timeout:
 		b.errors++
 		r.totals.Timeout++
+		b.counts.Timeout++
 	}
 	b.requestMS = append(b.requestMS, ms(s.Latency))
 	switch {
@@ -87,20 +101,24 @@ func (r *ring) add(s load.Sample) {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // endSecond ends the present second at the time at.
-func (r *ring) endSecond(at time.Time, use trial.ResourceUse) {
-	r.at = (r.at + 1) % len(r.buckets)
-	r.buckets[r.at].reset()
-	r.filled = min(r.filled+1, maxWindow)
-	r.sinceChange = min(r.sinceChange+1, maxWindow)
-	n, enough := r.shortestWindow(maxWindow)
-	last := r.secondsAgo(1)
-	sec := Second{At: at, OK: last.ok, Errors: last.errors, CPU: use.CPUPercent, GPU: use.GPU.PercentMean}
-	values := last.requestMS
-	if r.sla.Latency == trial.ModelLatency {
-		values = last.modelMS
+func (r *ring) endSecond(at time.Time, use trial.ResourceUse, host sweep.Host) {
+	r.present.hostBusy = host.Busy()
+	r.past = append(r.past, r.present)
+	r.answersPast += len(r.present.requestMS)
+	r.present, r.spare = r.spare, bucket{}
+	r.present.reset()
+	for len(r.past) > minWindow && (len(r.past) > maxWindow || r.answersPast-len(r.past[0].requestMS) >= windowAnswers) {
+		r.answersPast -= len(r.past[0].requestMS)
+		r.spare = r.past[0]
+		r.past = slices.Delete(r.past, 0, 1)
 	}
-	sec.Latencies = distribution(values, r.sla.Limit)
-	if enough {
+	r.sinceChange = min(r.sinceChange+1, maxWindow)
+	n, enough := r.shortestWindow(r.sinceChange)
+	sec := Second{At: at, CPU: use.CPUPercent, GPU: use.GPU.PercentMean}
+	last := r.secondsAgo(1)
+	sec.OK, sec.Errors = last.ok, last.errors
+	sec.Latencies = distribution(last.values(r.sla.Latency), r.sla.Limit)
+	if enough && len(last.requestMS) > 0 { // a second without answers has no latency
 		sec.Window = time.Duration(n) * time.Second
 		sec.P50, sec.P99, sec.ModelP99 = r.percentiles(n)
 	}
@@ -120,14 +138,14 @@ func (r *ring) changed() {
 
 // secondsAgo returns the bucket of the whole second n seconds ago; 1 is the last one.
 func (r *ring) secondsAgo(n int) *bucket {
-	return &r.buckets[(r.at-n+len(r.buckets))%len(r.buckets)]
+	return &r.past[len(r.past)-n]
 }
 
 // shortestWindow returns the shortest window in whole seconds with enough answers, or the longest
 // one and false.
 func (r *ring) shortestWindow(limit int) (seconds int, enough bool) {
 	for _, w := range windowLengths {
-		seconds = min(w, r.filled, limit)
+		seconds = max(min(w, len(r.past), limit), 0)
 		if r.answers(seconds) >= minAnswers {
 			return seconds, true
 		}
@@ -169,47 +187,86 @@ func (r *ring) percentiles(seconds int) (p50, p99, model trial.Num) {
 
 // snapshot returns the figures of the live traffic. It is called several times a second and only
 // copies what update has computed.
-func (r *ring) snapshot(use trial.ResourceUse) Live {
+func (r *ring) snapshot(use trial.ResourceUse, host sweep.Host) Live {
 	out := r.current
-	out.Totals, out.Use = r.totals, use
+	out.Totals, out.Use, out.Host = r.totals, use, host
 	return out
 }
 
-// update computes the figures, which change only with whole seconds and changes.
+// update computes the figures, which change only with whole seconds and changes. All are of the same
+// window, that of the verdict.
 func (r *ring) update() {
-	n, enough := r.shortestWindow(maxWindow)
-	out := Live{
-		Seconds: slices.Clone(r.seconds), Window: time.Duration(n) * time.Second,
-		Answers: r.answers(n), Transient: r.sinceChange < max(n, 1), Verdict: r.verdict(),
-	}
-	if enough {
-		last := r.seconds[len(r.seconds)-1] // has the same window
-		out.P50, out.P99, out.ModelP99 = last.P50, last.P99, last.ModelP99
+	n := max(0, min(r.sinceChange, len(r.past)))
+	out := Live{Seconds: slices.Clone(r.seconds), Window: time.Duration(n) * time.Second, Transient: r.sinceChange < 1}
+	ok, items, answersWithBatch, busy := 0, 0.0, 0, 0
+	for i := 1; i <= n; i++ {
+		b := r.secondsAgo(i)
+		out.Answers += len(b.requestMS)
+		out.Sent += len(b.failed)
+		out.Errors += b.errors
+		ok, items, answersWithBatch = ok+b.ok, items+b.items, answersWithBatch+b.answersWithBatch
+		if b.hostBusy {
+			busy++
+		}
 	}
 	if n > 0 {
-		ok, items, answersWithBatch := 0, 0.0, 0
-		for i := 1; i <= n; i++ {
-			b := r.secondsAgo(i)
-			ok, items, answersWithBatch = ok+b.ok, items+b.items, answersWithBatch+b.answersWithBatch
-		}
 		out.RPS = trial.NumOf(float64(ok) / float64(n))
 		out.Batch = trial.NumOf(items / float64(answersWithBatch))
+		out.HostBusy = 3*busy > n
+	}
+	if out.Answers >= minAnswers {
+		out.P50, out.P99, out.ModelP99 = r.percentiles(n)
+	}
+	in := r.requestsOf(n)
+	out.Verdict = sweep.Decide(r.sla, in, r.sla.Horizon, "")
+	for _, v := range in.Values {
+		if v > ms(r.sla.Limit) {
+			out.Over++
+		}
+	}
+	if rate, _ := out.RPS.Get(); out.Verdict.Result == trial.Undecided && rate > 0 {
+		p := stat.Promise{Q: r.sla.Percentile / 100, Limit: ms(r.sla.Limit), Least: r.sla.Horizon}
+		if more := stat.Remaining(in.Values, in.Times, p); more > 0 {
+			out.More = time.Duration(math.Ceil(float64(more)/rate)) * time.Second
+		}
 	}
 	r.current = out
 }
 
-// verdict decides on all traffic since the last change, at most 30 s, because more data decide
-// better. The rule is that of trials. The send time of a request is known only as the second in
-// which it ended.
-func (r *ring) verdict() trial.Verdict {
-	n := max(0, min(r.sinceChange, r.filled))
+// result returns the window as the result of a measurement.
+func (r *ring) result() trial.Result {
+	n := max(0, min(r.sinceChange, len(r.past)))
+	out := trial.Result{Seconds: float64(n), Verdict: r.current.Verdict, Warnings: []trial.Warning{}}
+	ok := make([]int, 0, n)
+	for i := n; i >= 1; i-- {
+		c := r.secondsAgo(i).counts
+		out.Counts.Sent += c.Sent
+		out.Counts.OK += c.OK
+		out.Counts.Refused += c.Refused
+		out.Counts.Failed += c.Failed
+		out.Counts.Timeout += c.Timeout
+		ok = append(ok, c.OK)
+	}
+	q := stat.Quantiles(r.requests(n), .5, .9, .95, .99, .999)
+	out.Latency = trial.Latencies{P50: estimateOf(q[0]), P90: estimateOf(q[1]), P95: estimateOf(q[2]), P99: estimateOf(q[3]), P999: estimateOf(q[4])}
+	m := stat.Quantiles(r.models(n), .5, .99)
+	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P99: trial.NumOf(m[1].Value)}
+	out.Throughput = estimateOf(stat.Rate(ok, time.Second))
+	out.Batches.Mean = r.current.Batch
+	return out
+}
+
+func estimateOf(iv stat.Interval) trial.Estimate {
+	return trial.Estimate{Value: trial.NumOf(iv.Value), Low: trial.NumOf(iv.Low), High: trial.NumOf(iv.High)}
+}
+
+// requestsOf returns the requests of the last seconds for a verdict. The rule is that of trials. The
+// send time of a request is known only as the second in which it ended.
+func (r *ring) requestsOf(n int) sweep.Requests {
 	in := sweep.Requests{Load: r.load}
 	for i := n; i >= 1; i-- {
 		b, at := r.secondsAgo(i), time.Duration(n-i)*time.Second
-		values := b.requestMS
-		if r.sla.Latency == trial.ModelLatency {
-			values = b.modelMS
-		}
+		values := b.values(r.sla.Latency)
 		in.Values, in.Times = append(in.Values, values...), appendTimes(in.Times, at, len(values))
 		in.Failed, in.Sent = append(in.Failed, b.failed...), appendTimes(in.Sent, at, len(b.failed))
 		if r.load.Mode != load.Closed {
@@ -218,7 +275,29 @@ func (r *ring) verdict() trial.Verdict {
 			}
 		}
 	}
-	return sweep.Decide(r.sla, in, r.sla.Horizon, "")
+	return in
+}
+
+// values returns the latencies that an SLA of the kind limits.
+func (b *bucket) values(kind trial.LatencyKind) []float64 {
+	if kind == trial.ModelLatency {
+		return b.modelMS
+	}
+	return b.requestMS
+}
+
+// side returns the whole seconds since the last change, at most a number of them, for a comparison,
+// and their numbers of requests and errors. The first second after a change does not count: it has
+// requests from before the change.
+func (r *ring) side(most int, kind trial.LatencyKind) (out stat.Side, requests, errors int) {
+	n := max(0, min(r.sinceChange-1, len(r.past), most))
+	for i := n; i >= 1; i-- {
+		b := r.secondsAgo(i)
+		out.Values = append(out.Values, b.values(kind)...)
+		out.Seconds = append(out.Seconds, len(b.values(kind)))
+		requests, errors = requests+len(b.failed), errors+b.errors
+	}
+	return out, requests, errors
 }
 
 // appendTimes appends n times, evenly spaced in the second that begins at from.

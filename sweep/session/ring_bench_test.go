@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/trial"
 )
@@ -14,15 +15,15 @@ func BenchmarkPublish(b *testing.B) {
 	sla := trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond}
 	r := ring{sla: sla}
 	at := time.Unix(0, 0)
-	for range maxWindow {
+	for range minWindow {
 		for i := range 3000 {
 			r.add(load.Sample{Latency: time.Duration(5+i%7) * time.Millisecond, Model: 3 * time.Millisecond, Batch: 4})
 		}
 		at = at.Add(time.Second)
-		r.endSecond(at, trial.ResourceUse{})
+		r.endSecond(at, trial.ResourceUse{}, sweep.Host{})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.snapshot(trial.ResourceUse{})
+		r.snapshot(trial.ResourceUse{}, sweep.Host{})
 	}
 }

@@ -97,6 +97,7 @@ type Session struct {
 	state           Snapshot // without Live, which publish adds
 	ring            ring
 	liveLoad        *liveLoad
+	comparing       *comparison // nil without a comparison
 	sweeping        *background
 	rec             *recorder      // nil without a recording
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
@@ -305,7 +306,7 @@ func (s *Session) publish() {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
 	}
-	out.Live = s.ring.snapshot(s.utilization())
+	out.Live = s.ring.snapshot(s.utilization(), s.host())
 	s.snapshot.Store(&out)
 }
 
@@ -321,7 +322,8 @@ func (s *Session) endSecond() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
-		s.ring.endSecond(s.now(), s.utilization())
+		s.ring.endSecond(s.now(), s.utilization(), s.host())
+		s.lookAtComparison()
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
 		}
@@ -355,6 +357,9 @@ func (s *Session) addSamples(samples []load.Sample) {
 	for _, x := range samples {
 		s.ring.add(x)
 	}
+	if s.comparing != nil {
+		s.comparing.add(s.now(), samples)
+	}
 	if s.state.Phase == Serving {
 		s.recordSamples(samples)
 	}
@@ -369,6 +374,7 @@ func (s *Session) loadFailed(l *liveLoad, err error) {
 		return
 	}
 	s.liveLoad = nil
+	s.dropComparison("the load failed")
 	s.addMessage(Error, "live load: %v", err)
 	t, ctx := s.target, s.ctx
 	s.mu.Unlock()

@@ -39,6 +39,9 @@ type Snapshot struct {
 	FP16      *trial.FP16Agreement // of the model with its FP32 outputs; nil before it was compared
 	Changes   []Change             // applied changes, oldest first
 	Applying  *Applying            // nil without an apply in progress
+	Comparing *Comparing           // nil without a comparison of the traffic before and after a change
+	Effect    *Effect              // of the last change that was compared; nil before the first
+	HeldSince time.Time            // while the load is held by the user: since when
 	Live      Live
 	Internals Internals        // of the model
 	Sweep     *Sweep           // nil before the first sweep
@@ -63,7 +66,8 @@ type Applying struct {
 }
 
 // Second is one second of live traffic. Latencies are in ms, over the shortest of the last 1, 2, 5,
-// 10 and 30 s that has 100 answers.
+// 10 and 30 s that has 100 answers; none are from before the last change of settings or load. A second
+// without answers has no latencies.
 type Second struct {
 	At         time.Time // its end
 	Window     time.Duration
@@ -77,19 +81,26 @@ type Second struct {
 	Latencies []LatencyBin
 }
 
-// Live is the state of the live traffic.
+// Live is the state of the live traffic. All figures except Totals and Use are of one window: the
+// traffic since the last change of settings or load, at most 30 s, or longer while it has few answers.
 type Live struct {
 	Seconds   []Second // oldest first, at most HistorySeconds
 	Window    time.Duration
-	Answers   int // in the window
+	Answers   int // with those that timed out
+	Sent      int // requests
+	Errors    int // refused, failed and timed-out requests
 	P50, P99  trial.Num
 	ModelP99  trial.Num
-	RPS       trial.Num // answers per second over the window
-	Batch     trial.Num // mean batch size over the window
+	RPS       trial.Num // answers per second
+	Batch     trial.Num // mean batch size
 	Verdict   trial.Verdict
-	Totals    trial.Counts // since the session began
+	Over      int           // latencies over the limit of the promise
+	More      time.Duration // of an undecided verdict: about how much more traffic like this decides; 0 if that is not known
+	HostBusy  bool          // others used the machine in more than a third of the seconds
+	Totals    trial.Counts  // since the session began
 	Use       trial.ResourceUse
-	Transient bool // the window includes traffic from before the last change
+	Host      sweep.Host
+	Transient bool // the present second is that of the last change: there is no traffic after it yet
 }
 
 // SweepState is the state of a sweep.

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
@@ -61,12 +62,14 @@ func (s *Session) apply(to knob.Settings, undo bool) error {
 			return fmt.Errorf("%s: %s", n, why)
 		}
 	}
+	s.dropComparison("other settings were applied")
+	before := s.baseline() // ends before the apply begins
 	s.state.Applying = &Applying{To: to, Since: s.now()}
-	s.spawn(func() { s.applyNow(to, undo) })
+	s.spawn(func() { s.applyNow(to, undo, before) })
 	return nil
 }
 
-func (s *Session) applyNow(to knob.Settings, undo bool) {
+func (s *Session) applyNow(to knob.Settings, undo bool, before *comparison) {
 	s.mu.Lock()
 	t, ctx, from := s.target, s.ctx, s.state.Settings
 	s.mu.Unlock()
@@ -88,6 +91,7 @@ func (s *Session) applyNow(to knob.Settings, undo bool) {
 	s.ring.changed()
 	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	s.setFP16(found)
+	s.beginComparison(c, before)
 	if s.state.Load.Matched {
 		s.restartLoad()
 	}
@@ -120,8 +124,8 @@ func (s *Session) SetLoad(l load.Spec) error {
 		return s.checkServing()
 	}
 	s.endSegment()
+	s.dropComparison("the load changed")
 	s.state.Load = l
-	s.ring.changed()
 	s.addMessage(Note, "load: %v", l)
 	s.restartLoad()
 	return nil
@@ -130,6 +134,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 // restartLoad restarts the live load. The lock is held.
 func (s *Session) restartLoad() {
 	s.stopLoad()
+	s.ring.changed() // after the last answers
 	s.startLoad()
 }
 
@@ -141,8 +146,11 @@ func (s *Session) HoldLoad(hold bool) error {
 		return s.checkServing()
 	}
 	s.endSegment()
-	s.state.LoadOn = !hold
-	s.ring.changed()
+	s.dropComparison("the load was held")
+	s.state.LoadOn, s.state.HeldSince = !hold, time.Time{}
+	if hold {
+		s.state.HeldSince = s.now()
+	}
 	s.restartLoad()
 	return nil
 }
@@ -182,6 +190,7 @@ func (s *Session) Export(n int) (Exported, error) {
 		trials, r.Profile = st.Trials, st.ID
 	}
 	phase := s.state.Phase
+	live := s.liveTrial()
 	s.mu.Unlock()
 	if phase == Starting {
 		return Exported{}, errors.New("the engine is still starting: nothing to export yet")
@@ -197,6 +206,9 @@ func (s *Session) Export(n int) (Exported, error) {
 	if n > 0 && r.Trial == nil {
 		return Exported{}, fmt.Errorf("there is no trial %d", n)
 	}
+	if n == 0 && live != nil { // newer than any trial
+		r.Trial, r.Runs, r.Profile = live, 1, ""
+	}
 	out, err := s.cfg.Export(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,6 +218,19 @@ func (s *Session) Export(n int) (Exported, error) {
 	}
 	s.addMessage(Note, "exported %v to %s", r.Settings, out.Path)
 	return out, nil
+}
+
+// liveTrial returns the live traffic since the last change as a trial, or nil if there are too few
+// answers. The lock is held.
+func (s *Session) liveTrial() *trial.Trial {
+	if s.state.Phase != Serving || s.ring.current.Answers < minAnswers {
+		return nil
+	}
+	return &trial.Trial{
+		At: s.now().UTC(), Role: trial.RoleLive, Reason: "live traffic",
+		Settings: s.state.Settings, Options: s.state.Info.Options, Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
+		Result: s.ring.result(),
+	}
 }
 
 var _ sweep.Recorder = Recording(nil)

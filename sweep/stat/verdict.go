@@ -133,19 +133,20 @@ func (p Promise) look(r run) Decision {
 type evidence struct {
 	Promise
 	clusters
-	n        int
-	near     float64       // share of samples near the limit
-	duration time.Duration // 0 is unknown
-	halves   [2]float64    // share over the limit in each half
-	pFewer   float64       // probability of at most this share over the limit, if the promise is exactly kept
-	pMore    float64       // probability of at least this share over the limit
+	n         int
+	near      float64       // share of samples near the limit
+	duration  time.Duration // 0 is unknown
+	halves    [2]float64    // share over the limit in each half
+	inflation float64       // samples that are worth one independent sample
+	pFewer    float64       // probability of at most this share over the limit, if the promise is exactly kept
+	pMore     float64       // probability of at least this share over the limit
 }
 
 func (p Promise) evidence(r run) evidence {
 	sorted := r.sorted()
 	n := len(sorted)
 	f, c := r.varianceInflation(sorted, p.Q, p.Limit)
-	e := evidence{Promise: p, clusters: c, n: n, duration: r.duration(), halves: r.halves(p.Limit), pMore: 1}
+	e := evidence{Promise: p, clusters: c, n: n, duration: r.duration(), halves: r.halves(p.Limit), inflation: f, pMore: 1}
 	above, _ := slices.BinarySearch(sorted, math.Nextafter(near*p.Limit, math.Inf(1)))
 	e.near = float64(n-above) / float64(n)
 	all, over := float64(n)/f, float64(c.over)/f
@@ -231,4 +232,38 @@ func Look(n int) int {
 		last = int(look)
 	}
 	return last
+}
+
+// Remaining estimates how many more samples a certain answer takes if they go on like these: with the
+// same share over the limit, in clusters of the same size. It is 0 if Decide is certain already, and
+// if even 30 times the samples would not be enough. It ignores Least.
+func Remaining(samples []float64, times []time.Duration, p Promise) int {
+	if len(samples) < firstLook {
+		return firstLook - len(samples)
+	}
+	p.Least = 0
+	e := p.evidence(run{samples, times})
+	if e.fails() || e.passes() {
+		return 0
+	}
+	for grown := 1.; grown < 30; grown *= growth {
+		g := e.grown(grown)
+		if g.fails() || g.passes() {
+			return g.n - e.n
+		}
+	}
+	return 0
+}
+
+// grown returns the evidence of a run that is longer by a factor and otherwise alike.
+func (e evidence) grown(factor float64) evidence {
+	g := e
+	g.n = int(math.Ceil(float64(e.n) * factor))
+	g.over, g.count = int(math.Round(float64(e.over)*factor)), int(float64(e.count)*factor)
+	all, over := float64(g.n)/e.inflation, float64(e.over)*factor/e.inflation
+	g.pFewer = betaCDF(e.Q, all-over, over+1)
+	if over > 0 {
+		g.pMore = betaCDF(1-e.Q, over, all-over+1)
+	}
+	return g
 }

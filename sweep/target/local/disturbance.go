@@ -63,14 +63,19 @@ func (n *disturbanceRecorder) finish() []sweep.Disturbance {
 // sample appends a block that ends at elapsed.
 func (n *disturbanceRecorder) sample(elapsed time.Duration) {
 	child, generator := n.child.Sample(), n.generator.Sample()
+	n.blocks = append(n.blocks, sweep.Disturbance{
+		From: n.end, To: elapsed, Steal: share(generator.StealPercent), Foreign: foreignShare(child, generator, n.cores),
+	})
+	n.end = elapsed
+}
+
+// foreignShare returns the use of the machine by processes other than the child and the generator, as a
+// share of all cores; NaN if it is not available.
+func foreignShare(child, generator monitor.Host, cores float64) float64 {
 	ours := share(child.CPUPercent) + share(generator.CPUPercent)
 	// The kernel's time for interrupts belongs to no process, and is mostly for our packets.
 	processes := share(generator.BusyPercent) - share(generator.IRQPercent)
-	n.blocks = append(n.blocks, sweep.Disturbance{
-		From: n.end, To: elapsed, Steal: share(generator.StealPercent),
-		Foreign: max(processes-ours/n.cores, 0), // the counters of processes and of the machine are not updated at the same time
-	})
-	n.end = elapsed
+	return max(processes-ours/cores, 0) // the counters of processes and of the machine are not updated at the same time
 }
 
 // share converts a percentage to a share; NaN if it is not available.

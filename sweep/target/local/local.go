@@ -60,6 +60,8 @@ type Target struct {
 	simulated    bool                           // answers say nothing about the model
 	singles      map[placeKey]map[int]single    // answers to single requests
 	agreements   map[string]trial.FP16Agreement // of FP16 with FP32, by device
+
+	host hostWatch // has its own lock
 }
 
 // runningMonitor is the monitor of the present child.

@@ -1,25 +1,25 @@
-package main
+// Package stattest generates the latencies of simulated servers, for tests and benchmarks of
+// statistics: queues, pauses, stalls, shifts of the level, heavy tails.
+package stattest
 
 import (
 	"math"
 	"math/rand/v2"
 )
 
-// family is a kind of server, described by its latencies in ms, in the order of the
-// requests, which arrive at familyRate. Families model what real servers do:
-// queues, pauses, stalls, shifts of the level, heavy tails.
-type family struct {
-	name    string
-	gen     func(rng *rand.Rand, n int) []float64
-	heldOut bool // not used when the rule of verdicts was designed
+// Family is a kind of server.
+type Family struct {
+	Name    string
+	Gen     func(rng *rand.Rand, n int) []float64 // n latencies in ms, in the order of the requests, which arrive at Rate
+	HeldOut bool                                  // not used when the rule of verdicts was designed
 }
 
-// familyRate is the rate of requests to a family, per second.
-const familyRate = 100
+// Rate is the rate of requests to a family, per second.
+const Rate = 100
 
-// families returns the families of the goals for verdicts. Lognormal latencies have
+// Families returns the families of the goals for verdicts. Lognormal latencies have
 // a median of 1 ms.
-func families() []family {
+func Families() []Family {
 	narrow := func(rng *rand.Rand) float64 { return math.Exp(.3 * rng.NormFloat64()) }
 	zero := func(*rand.Rand) float64 { return 0 }
 	exponential := func(rng *rand.Rand) float64 { return rng.ExpFloat64() }
@@ -29,25 +29,25 @@ func families() []family {
 		}
 		return 1 / 1.45
 	}
-	return []family{
-		{name: "independent", gen: autocorrelated(0, .5)},
-		{name: "ar90", gen: autocorrelated(.9, .5)},
-		{name: "ar99", gen: autocorrelated(.99, .5)},
-		{name: "mm1-60", gen: queue(.6, exponential)},
-		{name: "mm1-80", gen: queue(.8, exponential)},
-		{name: "mg1-60", gen: queue(.6, tenTimes)},
-		{name: "pareto-batches", gen: paretoBatches(8, 2.5)},
-		{name: "level-shifts", gen: levelShifts(narrow, 1.4, 400, 1600)},
-		{name: "rare-stalls", gen: withStalls(narrow, stall{every: 1250, delays: 40, maxDelay: 15})},
-		{name: "pauses", gen: withStalls(narrow, stall{every: 1500, delays: 30, maxDelay: 15, periodic: true})},
+	return []Family{
+		{Name: "independent", Gen: autocorrelated(0, .5)},
+		{Name: "ar90", Gen: autocorrelated(.9, .5)},
+		{Name: "ar99", Gen: autocorrelated(.99, .5)},
+		{Name: "mm1-60", Gen: queue(.6, exponential)},
+		{Name: "mm1-80", Gen: queue(.8, exponential)},
+		{Name: "mg1-60", Gen: queue(.6, tenTimes)},
+		{Name: "pareto-batches", Gen: paretoBatches(8, 2.5)},
+		{Name: "level-shifts", Gen: levelShifts(narrow, 1.4, 400, 1600)},
+		{Name: "rare-stalls", Gen: withStalls(narrow, stall{every: 1250, delays: 40, maxDelay: 15})},
+		{Name: "pauses", Gen: withStalls(narrow, stall{every: 1500, delays: 30, maxDelay: 15, periodic: true})},
 
-		{name: "frequent-stalls", heldOut: true, gen: withStalls(narrow, stall{every: 500, delays: 20, maxDelay: 8})},
-		{name: "long-levels", heldOut: true, gen: levelShifts(narrow, 1.2, 800, 800)},
-		{name: "mm1-60-stalls", heldOut: true, gen: sum(queue(.6, exponential), withStalls(zero, stall{every: 1250, delays: 30, maxDelay: 12}))},
-		{name: "pauses-in-a-tail", heldOut: true, gen: sum(autocorrelated(0, .5), withStalls(zero, stall{every: 1500, delays: 30, maxDelay: 5, periodic: true}))},
-		{name: "wave", heldOut: true, gen: sineLevel(.4, .2, 3000)},
-		{name: "heavy-tail", heldOut: true, gen: autocorrelated(0, 1.2)},
-		{name: "md1-90", heldOut: true, gen: queue(.9, func(*rand.Rand) float64 { return 1 })},
+		{Name: "frequent-stalls", HeldOut: true, Gen: withStalls(narrow, stall{every: 500, delays: 20, maxDelay: 8})},
+		{Name: "long-levels", HeldOut: true, Gen: levelShifts(narrow, 1.2, 800, 800)},
+		{Name: "mm1-60-stalls", HeldOut: true, Gen: sum(queue(.6, exponential), withStalls(zero, stall{every: 1250, delays: 30, maxDelay: 12}))},
+		{Name: "pauses-in-a-tail", HeldOut: true, Gen: sum(autocorrelated(0, .5), withStalls(zero, stall{every: 1500, delays: 30, maxDelay: 5, periodic: true}))},
+		{Name: "wave", HeldOut: true, Gen: sineLevel(.4, .2, 3000)},
+		{Name: "heavy-tail", HeldOut: true, Gen: autocorrelated(0, 1.2)},
+		{Name: "md1-90", HeldOut: true, Gen: queue(.9, func(*rand.Rand) float64 { return 1 })},
 	}
 }
 
