@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"sweetspot/sweep"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
@@ -282,9 +284,43 @@ func (m *model) drawThroughput(p pane) {
 	in.chart(spec)
 }
 
+// toggleBatches switches the last chart between utilization and batches.
+func (m *model) toggleBatches() tea.Cmd {
+	m.showBatches = !m.showBatches
+	return nil
+}
+
+// drawBatches draws the latest batches of each worker, and why they left the queue.
+func (m *model) drawBatches(p pane) {
+	spec := chart.Batches{Empty: "no batch yet"}
+	if b := m.snap.Internals.Batches; b == nil {
+		spec.Empty = "the target does not report its batches"
+	} else {
+		spec.MaxSize = b.BatchSize
+		for _, batches := range b.Workers {
+			spec.Workers = append(spec.Workers, chartBatches(batches))
+		}
+	}
+	in := p.box("Batches", dim("f full d delay i idle · "), plain("of "+strconv.Itoa(max(spec.MaxSize, m.snap.Settings.BatchSize))))
+	in.chart(spec)
+}
+
+func chartBatches(batches []sweep.FormedBatch) []chart.Batch {
+	reasons := [...]chart.Reason{sweep.LeftFull: chart.FullBatch, sweep.LeftDelay: chart.DelayEnded, sweep.LeftIdle: chart.IdleWorker}
+	out := make([]chart.Batch, len(batches))
+	for i, b := range batches {
+		out[i] = chart.Batch{Size: b.Size, Left: reasons[b.Left]}
+	}
+	return out
+}
+
 // drawUtilization draws the utilization of the GPU, or of the engine's CPU if there is
 // no GPU; then the reason is at the bottom.
 func (m *model) drawUtilization(p pane) {
+	if m.showBatches {
+		m.drawBatches(p)
+		return
+	}
 	s, use := m.data, m.snap.Live.Use
 	title, right := "GPU %", []span{bold(na(use.GPU.PercentMean))}
 	top := 100.

@@ -287,3 +287,29 @@ func BenchmarkCharts(b *testing.B) {
 		}
 	}
 }
+
+// The key g shows the batches of each worker in place of the utilization.
+func TestBatchesOfWorkers(t *testing.T) {
+	s := serving()
+	s.Internals.Batches = &sweep.RecentBatches{BatchSize: 8, Workers: [][]sweep.FormedBatch{
+		{{Size: 8, Left: sweep.LeftFull}, {Size: 3, Left: sweep.LeftDelay}}, {{Size: 1, Left: sweep.LeftIdle}},
+	}}
+	for _, size := range [][2]int{{120, 36}, {80, 24}} {
+		sc := newScreen(t, size[0], size[1], s)
+		sc.press("g")
+		text := sc.plainFrame()
+		for _, want := range []string{"Batches", "w1", "fd", "w2", "i│"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%dx%d: no %q in:\n%s", size[0], size[1], want, text)
+			}
+		}
+		sc.show(func(s *session.Snapshot) { s.Internals.Batches = nil })
+		if text := sc.plainFrame(); !strings.Contains(text, "does not report its") {
+			t.Errorf("%dx%d, no batches reported:\n%s", size[0], size[1], text)
+		}
+		sc.press("g")
+		if text := sc.plainFrame(); !strings.Contains(text, "Engine CPU %") {
+			t.Errorf("%dx%d: g does not switch back:\n%s", size[0], size[1], text)
+		}
+	}
+}

@@ -44,6 +44,7 @@ type model struct {
 	zoom        int // index into timeSpans
 	data        series
 	latencyView latencyView
+	showBatches bool    // in place of the utilization
 	events      []event // for the marks of the charts, oldest first
 	isDown      bool    // the engine has ended and not started again
 	axes        struct{ p99, throughput, utilization chart.Axis }
