@@ -334,6 +334,17 @@ func TestBestSoFar(t *testing.T) {
 	}
 }
 
+// A best setting that was measured while others used the machine says so.
+func TestBestOnBusyHost(t *testing.T) {
+	s := swept()
+	s.Sweep.Trials[4].Blocks.Disturbed = 7
+	for _, size := range [][2]int{{120, 36}, {80, 24}} {
+		sc := newScreen(t, size[0], size[1], s)
+		sc.press("2")
+		requireTexts(t, sc.plainFrame(), "(76%)  host busy")
+	}
+}
+
 func TestQuit(t *testing.T) {
 	cases := []struct {
 		name string
