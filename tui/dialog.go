@@ -135,5 +135,10 @@ func scrollHint(from, shown, n int) string {
 	if n <= shown {
 		return "esc closes"
 	}
-	return fmt.Sprintf("%d-%d of %d · ↑↓ scroll · esc closes", from+1, min(from+shown, n), n)
+	return scrolled(from, shown, n) + " · ↑↓ scroll · esc closes"
+}
+
+// scrolled is which of n lines are visible.
+func scrolled(from, shown, n int) string {
+	return fmt.Sprintf("%d-%d of %d", from+1, min(from+shown, n), n)
 }

@@ -36,6 +36,7 @@ func (f *fakeWorkbench) record(format string, args ...any) error {
 
 func (f *fakeWorkbench) Apply(to knob.Settings) error { return f.record("apply %v", to) }
 func (f *fakeWorkbench) Undo() error                  { return f.record("undo") }
+func (f *fakeWorkbench) Redo() error                  { return f.record("redo") }
 func (f *fakeWorkbench) SetLoad(l load.Spec) error    { return f.record("load %v", l) }
 func (f *fakeWorkbench) HoldLoad(hold bool) error     { return f.record("hold %v", hold) }
 func (f *fakeWorkbench) StartSweep() error            { return f.record("sweep") }
@@ -151,6 +152,7 @@ func serving() *session.Snapshot {
 		{N: 1, At: epoch.Add(-58 * time.Second), From: knob.Default(knob.TorchServe), To: before, Took: 3 * time.Millisecond},
 		{N: 2, At: epoch.Add(-30 * time.Second), From: before, To: s.Settings, Took: 12 * time.Millisecond},
 	}
+	s.Baseline, s.Undoable = knob.Default(knob.TorchServe), 2
 	s.Messages = []session.Message{
 		{At: epoch.Add(-90 * time.Second), Text: "serving mlp-wide: batch axis found by running"},
 		{At: epoch.Add(-30 * time.Second), Text: "applied A2: batch size 1 to 8 (12ms)"},
@@ -187,7 +189,7 @@ func traffic(n, first int, p99A, p99B, rateA, rateB float64) session.Live {
 // failing is live traffic at batch size 1 that fails the SLA.
 func failing() *session.Snapshot {
 	s := serving()
-	s.Settings, s.Changes = s.Changes[1].From, s.Changes[:1]
+	s.Settings, s.Changes, s.Undoable = s.Changes[1].From, s.Changes[:1], 1
 	s.Messages = s.Messages[:1]
 	s.Live = traffic(90, 0, 47, 47, 208, 208)
 	s.Live.Batch = trial.NumOf(1)

@@ -1,118 +1,260 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"sweetspot/sweep/session"
 )
 
-// help lists the keys of the open view. A key that does not work now is shown with the
-// reason.
-type help struct{ scroller }
+// help is the list of all actions: what the keys do, with the reason if a key does not work now.
+// Typing filters it, and enter executes the selected action, so it is the command palette too.
+type help struct {
+	filter   string
+	selected int // index into the items
+	from     int // first visible row
+}
 
 func (m *model) openHelp() tea.Cmd {
 	m.dialog = &help{}
 	return nil
 }
 
-const helpColumn = 58
+// helpItem is one action.
+type helpItem struct {
+	group    string
+	key      string
+	text     string
+	disabled string // the reason why it does not work now
+	view     view   // the view in which it works
+	do       func() tea.Cmd
+}
 
-// layout is the place of the help and the lines of its columns. There are two columns
-// if all lines fit into them, otherwise one that scrolls.
-func (h *help) layout(m *model) (r rect, columns [][][]span) {
-	lines := m.helpLines(helpColumn - 2)
-	// The second column starts with a heading.
-	split := (len(lines) + 1) / 2
-	for split < len(lines) && len(lines[split]) > 0 {
-		split++
+// items are the actions that contain all words of the filter: those of the open view, then those of
+// the others. A filter such as "workers 6" is also the action that makes this value pending.
+func (h *help) items(m *model) []helpItem {
+	var out []helpItem
+	if set, ok := m.valueItem(h.filter); ok {
+		out = append(out, set)
 	}
-	if m.w >= 2*helpColumn+2 && split+2 <= m.h {
-		return centred(m.w, m.h, 2*helpColumn+2, split+2), [][][]span{lines[:split], lines[min(split+1, len(lines)):]}
+	for i := range viewNames {
+		v := (m.view + view(i)) % view(len(viewNames))
+		for j := range m.bindings {
+			b := &m.bindings[j]
+			if b.views&(1<<v) == 0 || b.Help().Desc == "" || i > 0 && b.views&(1<<m.view) != 0 {
+				continue
+			}
+			item := helpItem{group: string(b.group), key: b.Help().Key, text: b.Help().Desc, view: v, do: b.do}
+			if i > 0 {
+				item.group = "In " + viewNames[v] + ": " + item.group
+				if slices.ContainsFunc(out, func(o helpItem) bool { return o.group != string(b.group) && o.key == item.key && o.text == item.text }) {
+					continue // it works in several other views
+				}
+			} else {
+				item.disabled = b.disabledReason()
+			}
+			if matches(h.filter, item.key+" "+item.text+" "+item.group) {
+				out = append(out, item)
+			}
+		}
 	}
-	w := min(m.w, 80)
-	lines = m.helpLines(w - 4)
-	return centred(m.w, m.h, w, len(lines)+2), [][][]span{lines}
+	return out
+}
+
+// matches reports whether text contains all words of the filter.
+func matches(filter, text string) bool {
+	text = strings.ToLower(text)
+	for word := range strings.FieldsSeq(strings.ToLower(filter)) {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// valueItem is the action of a filter such as "workers 6": the start of a knob's name and a value.
+func (m *model) valueItem(filter string) (helpItem, bool) {
+	i := strings.LastIndex(filter, " ")
+	if i <= 0 || m.Follow {
+		return helpItem{}, false
+	}
+	name, value := strings.TrimSpace(filter[:i]), filter[i+1:]
+	for j, k := range m.shownKnobs() {
+		s := m.pendingSettings()
+		if !strings.HasPrefix(strings.ToLower(k.Label), strings.ToLower(name)) || s.Set(k.Name, value) != nil {
+			continue
+		}
+		item := helpItem{group: "Values", key: "", text: "make " + k.Label + " " + value + " pending", view: liveView}
+		if err := s.Validate(m.snap.Info.Limits); err != nil {
+			item.disabled = firstLine(err.Error())
+		} else if why := m.fixedReason(k.Name); why != "" {
+			item.disabled = why
+		}
+		item.do = func() tea.Cmd {
+			m.knobIndex = j
+			m.setPending(s)
+			return nil
+		}
+		return item, true
+	}
+	return helpItem{}, false
 }
 
 func (h *help) key(m *model, k tea.KeyPressMsg) tea.Cmd {
-	if r, columns := h.layout(m); h.scroll(k, len(columns[0]), r.h-2) {
+	n, page := len(h.items(m)), max(m.h-6, 1)
+	move := func(by int) { h.selected = min(max(h.selected+by, 0), max(n-1, 0)) }
+	switch name := k.String(); {
+	case name == "esc" && h.filter != "":
+		h.setFilter("")
+	case name == "esc", h.filter == "" && (k.Text == "?" || k.Text == ":"):
 		m.dialog = nil
+	case name == "enter":
+		return h.execute(m)
+	case name == "up":
+		move(-1)
+	case name == "down", name == "tab":
+		move(1)
+	case name == "pgup":
+		move(-page)
+	case name == "pgdown":
+		move(page)
+	case name == "home":
+		move(-n)
+	case name == "end":
+		move(n)
+	case name == "backspace":
+		if r := []rune(h.filter); len(r) > 0 {
+			h.setFilter(string(r[:len(r)-1]))
+		}
+	case name == "ctrl+u":
+		h.setFilter("")
+	case name == "space":
+		h.setFilter(h.filter + " ")
+	case k.Text != "":
+		h.setFilter(h.filter + printable(k.Text))
 	}
 	return nil
 }
 
-func (h *help) draw(m *model, p pane) {
-	r, columns := h.layout(m)
-	n := len(columns[0])
-	from := h.firstVisible(n, r.h-2)
-	in := p.at(r).box("Keys of "+viewNames[m.view], dim(scrollHint(from, r.h-2, n)))
-	for i, lines := range columns {
-		column := in.sub(1+i*helpColumn, 0, helpColumn-2, in.h)
-		if len(columns) == 1 {
-			column = in.sub(1, 0, in.w-2, in.h)
-		}
-		for y, l := range lines[min(from, len(lines)):] {
-			column.line(0, y, l...)
-		}
+func (h *help) setFilter(s string) {
+	const longest = 40
+	if width(s) <= longest {
+		h.filter, h.selected, h.from = s, 0, 0
 	}
 }
 
-// helpLines are the lines of the help, of at most w cells: the keys in groups, then the
-// meaning of the symbols.
-func (m *model) helpLines(w int) [][]span {
-	var out [][]span
-	var last heading
-	for i := range m.bindings {
-		b := &m.bindings[i]
-		if b.views&(1<<m.view) == 0 || b.Help().Desc == "" {
-			continue
-		}
-		if b.group != last {
-			if last != "" {
-				out = append(out, nil)
-			}
-			out = append(out, []span{{string(b.group), styleAccent}})
-			last = b.group
-		}
-		out = append(out, helpLine(b, w)...)
+// execute closes the list and does what the selected action does.
+func (h *help) execute(m *model) tea.Cmd {
+	items := h.items(m)
+	if h.selected >= len(items) {
+		return nil
 	}
-	out = append(out, nil, []span{{"Symbols", styleAccent}},
+	item := items[h.selected]
+	m.dialog = nil
+	if item.disabled != "" {
+		m.report(session.Note, false, item.disabled)
+		return nil
+	}
+	if m.view != item.view {
+		m.view = item.view
+		for i := range m.bindings {
+			if b := &m.bindings[i]; b.Help().Key == item.key && b.Help().Desc == item.text && b.disabledReason() != "" {
+				m.report(session.Note, false, b.disabledReason())
+				return nil
+			}
+		}
+	}
+	return item.do()
+}
+
+// draw draws the filter, the list and what there is to know about the selected action.
+func (h *help) draw(m *model, p pane) {
+	items := h.items(m)
+	rows, selectedRow := h.rows(m, items, min(m.w, 96)-4)
+	height := min(m.h, max(len(rows), 12)+4)
+	in := p.at(centred(m.w, m.h, 96, height)).box("Keys of "+viewNames[m.view], dim("type to filter · enter does it · esc closes"))
+	visible := in.h - 2
+	h.from = min(max(h.from, selectedRow-visible+1), max(selectedRow-1, 0))
+	x := in.line(1, 0, dim("filter "), plain(h.filter), span{" ", styleTab})
+	if len(rows) > visible {
+		in.sub(x, 0, in.w-x-1, 1).alignRight(1, 0, dim(scrolled(h.from, visible, len(rows))))
+	}
+	for i, row := range rows[min(h.from, len(rows)):min(h.from+visible, len(rows))] {
+		in.sub(1, 1+i, in.w-2, 1).line(0, 0, row...)
+	}
+	if h.selected < len(items) && items[h.selected].disabled != "" {
+		in.sub(1, in.h-1, in.w-2, 1).text(0, 0, "not now: "+items[h.selected].disabled, styleWarn)
+	}
+}
+
+// rows are the lines of the list and the row of the selected item. Without a filter they have the
+// headings of the groups and, at the end, the meaning of the symbols.
+func (h *help) rows(m *model, items []helpItem, w int) (rows [][]span, selected int) {
+	group := ""
+	for i, item := range items {
+		if item.group != group && h.filter == "" {
+			if group != "" {
+				rows = append(rows, nil)
+			}
+			rows = append(rows, []span{{item.group, styleAccent}})
+		}
+		group = item.group
+		sign, key, text := plain("  "), bold(pad(item.key, labelWidth)), plain(item.text)
+		if item.disabled != "" {
+			key, text = dim(key.s), dim(item.text)
+		}
+		if i == h.selected {
+			sign, selected = span{"▸ ", styleAccent}, len(rows)
+		}
+		row := []span{sign, key, text}
+		if item.disabled != "" {
+			row = append(row, dim("  not now: "+item.disabled))
+		}
+		rows = append(rows, row)
+	}
+	if h.filter == "" {
+		return append(rows, m.symbols()...), selected
+	}
+	if len(items) == 0 {
+		rows = append(rows, []span{dim("no action has these words; esc clears the filter")})
+	}
+	return rows, selected
+}
+
+// symbols is the meaning of the symbols of the screen.
+func (m *model) symbols() [][]span {
+	out := [][]span{
+		nil,
+		{{"Symbols", styleAccent}},
 		legend("→", "pending, not applied yet"),
 		legend("R", "needs a reload of the model"),
-		legend("▲A7", "change number 7 was applied here"),
+		legend("▲A7 ◆", "change number 7 was applied here, the load was changed"),
+		legend("▪ ▸", "the load was held, it or the engine started again"),
+		legend("× ┴#3", "the engine ended here, trial number 3 began"),
+		legend("· ⠁", "P99 before the last change, at the seconds after it"),
 		legend("▸", "selected; on an axis: the row of the SLA"),
 		legend("?", "undecided: it can still pass or fail"),
+		legend("~", "the data cannot tell"),
 		legend("★", "best trial"),
 		legend("n/a", "not measured or not reported"),
 		nil,
-		[]span{dim("Latency counts from the planned send time.")},
-		[]span{dim("A live P99 is of the last 1, 2, 5, 10 or 30 s: the")},
-		[]span{dim("shortest with 100 answers. The panel shows which.")},
-	)
+		{dim("Latency counts from the planned send time. All live figures are of one window:")},
+		{dim("the traffic since the last change, at most 30 s, or longer while it has few answers.")},
+	}
 	if m.Version != "" {
 		out = append(out, nil, []span{dim("sweetspot " + m.Version)})
 	}
 	return out
 }
 
-// helpLine is a key and what it does; if it does not work now also the reason.
-func helpLine(b *binding, w int) [][]span {
-	label := pad(b.Help().Key, labelWidth)
-	why := b.disabledReason()
-	if why == "" {
-		return [][]span{{bold(label), plain(b.Help().Desc)}}
-	}
-	out := [][]span{{dim(label + b.Help().Desc)}}
-	for _, l := range wrap("not now: "+why, w-labelWidth) {
-		out = append(out, []span{warning(pad("", labelWidth) + l)})
-	}
-	return out
-}
-
 const labelWidth = 11
 
-func legend(sign, text string) []span { return []span{bold(pad(sign, labelWidth)), plain(text)} }
+func legend(sign, text string) []span {
+	return []span{plain("  "), bold(pad(sign, labelWidth)), plain(text)}
+}
 
 // pad appends blanks to s up to w cells.
 func pad(s string, w int) string { return s + strings.Repeat(" ", max(w-width(s), 0)) }

@@ -89,7 +89,9 @@ func (m *model) knobKeys() []binding {
 		{keys("=", "type a value", "="), inLive, groupKnobs, "", m.cannotChangeKnob, m.openInput},
 		{keys("enter", "apply all pending changes", "enter"), inLive, groupKnobs, "apply", m.cannotApply, m.apply},
 		{keys("esc", "twice: drop the pending changes", "esc"), inLive, groupKnobs, "drop", m.cannotDrop, m.drop},
-		{keys("u", "undo the last change; again to redo it", "u"), inLive, groupKnobs, "undo", m.cannotUndo, m.undo},
+		{keys("u", "undo the last change", "u"), inLive, groupKnobs, "undo", m.cannotUndo, m.undo},
+		{keys("U", "redo an undone change", "U", "shift+u"), inLive, groupKnobs, "", m.cannotRedo, m.redo},
+		{keys("B", "make the settings of the start pending", "B", "shift+b"), inLive, groupKnobs, "", m.cannotUseBaseline, m.baseline},
 		{keys("e", "export the settings in force", "e"), inLive, groupKnobs, "export", m.cannotExport, m.export},
 	}
 }
@@ -111,6 +113,7 @@ func (m *model) loadKeys() []binding {
 		{keys("t", "operator times: time per operator in a run", "t"), inLive, groupLoad, "", m.cannotShowOperators, m.openOperators},
 		{keys("v", "P99, latencies over time, histogram", "v"), inLive, groupLoad, "", nil, m.nextLatencyView},
 		{keys("g", "utilization, or the batches of each worker", "g"), inLive, groupLoad, "", nil, m.toggleBatches},
+		{keys("z", "expand the next chart; esc shows all", "z"), inLive, groupLoad, "", nil, m.expand},
 		{keys("- +", "shorter or longer time axis of the charts", "-"), inLive, groupLoad, "", nil, zoom(-1)},
 		{secondKey("+"), inLive, groupLoad, "", nil, zoom(1)},
 	}
@@ -153,12 +156,17 @@ func (m *model) commonKeys() []binding {
 		{keys("1 2", "Live, Sweep", "1"), inAll, groupAll, "", nil, show(liveView)},
 		{secondKey("2"), inAll, groupAll, "", nil, show(sweepView)},
 		{keys("tab", "the other view", "tab"), inAll, groupAll, "", nil, other},
+		{keys(";", "jump: a letter for each thing to click", ";"), inAll, groupAll, "", nil, m.openJump},
+		{keys(".", "actions for what is selected", "."), inAll, groupAll, "", nil, m.openVerbs},
+		{keys("y", "copy the verdict, or the trial's figures", "y"), inAll, groupAll, "", nil, m.copyVerdict},
+		{keys("f", "freeze the picture; the load continues", "f"), inAll, groupAll, "", nil, m.freeze},
 		{keys("!", "message log", "!"), inAll, groupAll, "", nil, m.openLog},
-		{keys("?", "this help", "?"), inAll, groupAll, "help", nil, m.openHelp},
+		{keys("?", "this list: type to filter, enter does it", "?", ":"), inAll, groupAll, "help", nil, m.openHelp},
 		{keys("M", "mouse on or off (off: terminal selects text)", "M", "shift+m"), inAll, groupAll, "", nil, mouse},
 		{keys("ctrl+l", "redraw the screen", "ctrl+l"), inAll, groupAll, "", nil, func() tea.Cmd { return tea.ClearScreen }},
 		{keys("ctrl+z", "suspend the program; holds the load", "ctrl+z"), inAll, groupAll, "", m.cannotSuspend, m.suspend},
 		{keys("q", "quit (asks first if a sweep runs)", "q"), inAll, groupAll, "quit", nil, m.quit},
+		{keys("Q", "quit and leave the picture on the terminal", "Q", "shift+q"), inAll, groupAll, "", nil, m.leave},
 		{keys("ctrl+c", "quit; twice within 2 s without asking", "ctrl+c"), inAll, groupAll, "", nil, m.interrupt},
 	}
 }

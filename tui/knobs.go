@@ -300,10 +300,35 @@ func (m *model) drop() tea.Cmd {
 }
 
 func (m *model) cannotUndo() string {
-	if len(m.snap.Changes) == 0 {
+	if m.snap.Undoable == 0 {
 		return "nothing to undo"
 	}
 	return m.cannotChangeSettings()
+}
+
+func (m *model) cannotRedo() string {
+	if m.snap.Redoable == 0 {
+		return "nothing to redo"
+	}
+	return m.cannotChangeSettings()
+}
+
+func (m *model) redo() tea.Cmd { return m.enqueueFunc("redo", m.Workbench.Redo) }
+
+func (m *model) cannotUseBaseline() string {
+	switch {
+	case m.snap.Phase == session.Starting:
+		return "the engine is still starting"
+	case m.snap.Baseline == m.pendingSettings():
+		return "the settings of the start are in force or pending already"
+	}
+	return ""
+}
+
+// baseline makes the settings of the start pending.
+func (m *model) baseline() tea.Cmd {
+	m.setPending(m.snap.Baseline)
+	return nil
 }
 
 func (m *model) undo() tea.Cmd { return m.enqueueFunc("undo", m.Workbench.Undo) }

@@ -15,6 +15,12 @@ import (
 func (m *model) drawLive(p pane, class sizeClass) {
 	l := liveLayoutOf(m.w, m.h)
 	m.drawVerdict(p.at(frameLayoutOf(m.w, m.h).verdict))
+	if m.drawExpanded(p.at(frameLayoutOf(m.w, m.h).body), class) {
+		return
+	}
+	for i, r := range []rect{l.p99, l.throughput, l.utilization} {
+		p.at(r).onClick(func() { m.expanded = p99Chart + chartPanel(i) })
+	}
 	if class == wide {
 		m.drawKnobs(p.at(l.knobs))
 		m.drawLoad(p.at(l.load))

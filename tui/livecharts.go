@@ -238,11 +238,15 @@ func (m *model) histogramTitle(h chart.Histogram, seconds int) []span {
 // span is how many seconds all charts of the Live view show at least, so that their
 // time axes are the same where their width is.
 func (m *model) span() int {
-	return chart.Spec{Seq: m.data.seq, Span: timeSpans[m.zoom]}.Fits(liveLayoutOf(m.w, m.h).p99.w-2, m.symbols())
+	w := liveLayoutOf(m.w, m.h).p99.w
+	if m.expanded != noChart {
+		w = m.w
+	}
+	return chart.Spec{Seq: m.data.seq, Span: timeSpans[m.zoom]}.Fits(w-2, m.chartSymbols())
 }
 
-// symbols are the symbols of the charts.
-func (m *model) symbols() chart.Symbols {
+// chartSymbols are the symbols of the charts.
+func (m *model) chartSymbols() chart.Symbols {
 	if m.ASCII {
 		return chart.ASCII
 	}

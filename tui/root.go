@@ -30,6 +30,9 @@ type model struct {
 	phaseSince    time.Time // when the first snapshot of this phase was polled
 	view          view
 	dialog        dialog    // nil if none is open
+	frozenAt      time.Time // since when the picture is frozen; zero if it is not
+	expanded      chartPanel
+	leaveFrame    bool      // the last frame stays on the terminal
 	lastInterrupt time.Time // when ctrl+c was last pressed
 
 	knobIndex  int                  // of the selected knob, in shownKnobs
@@ -138,6 +141,9 @@ func (m *model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 		return m.interrupt()
 	case m.dialog != nil:
 		return m.dialog.key(m, k)
+	case k.String() == "esc" && m.expanded != noChart:
+		m.expanded = noChart
+		return nil
 	case b == nil:
 		m.report(session.Note, false, unknownKey(k))
 		return nil
@@ -179,7 +185,7 @@ func (m *model) handleWheel(msg tea.MouseWheelMsg) tea.Cmd {
 // poll gets the latest snapshot of the workbench, and updates what depends on it.
 func (m *model) poll() {
 	s := m.Workbench.Snapshot()
-	if s == nil || s == m.snap {
+	if s == nil || s == m.snap || !m.frozenAt.IsZero() {
 		return
 	}
 	old := m.snap
@@ -255,7 +261,7 @@ func (m *model) View() tea.View {
 // frame draws the screen on a canvas.
 func (m *model) frame() *canvas {
 	c := newCanvas(m.w, m.h)
-	c.symbols = m.symbols()
+	c.symbols = m.chartSymbols()
 	p := c.all()
 	f := frameLayoutOf(m.w, m.h)
 	class := sizeClassOf(m.w, m.h)

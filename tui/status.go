@@ -155,6 +155,7 @@ func (m *model) drawHeader(p pane) {
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Has(knob.BatchSize) {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
 	}
+	x = p.line(x, 0, m.frozenSpans()...)
 	if r := m.snap.Recording; r != nil {
 		x = p.line(x, 0, span{"  ● rec " + wholeSeconds(m.now.Sub(r.Since)), styleFail})
 	}
@@ -165,6 +166,9 @@ func (m *model) drawHeader(p pane) {
 
 func (m *model) modelName() span {
 	if name := m.snap.Info.Model.Name; name != "" {
+		if m.snap.Info.Runtime == "simulated" {
+			name += " (simulated)"
+		}
 		return plain(name)
 	}
 	return dim("(no model yet)")

@@ -31,22 +31,24 @@ type theme struct {
 	sgr  [styleCount]string
 }
 
-// newTheme uses the 16 colours that the terminal's own theme defines and sets no
-// background. Passes are blue, because some users cannot distinguish green from red.
+// newTheme uses the 16 colours that the terminal's own theme defines and sets no background. In the
+// Solarized themes most bright colours are greys, and bright black is the background: so dim text is
+// faint and not grey, and bright colours are only used where a grey is readable too. Passes are blue, because some users cannot distinguish
+// green from red.
 func newTheme(dark bool) *theme {
 	pick := lipgloss.LightDark(dark)
 	fg := func(light, dark color.Color) lipgloss.Style {
 		return lipgloss.NewStyle().Foreground(pick(light, dark))
 	}
 	styles := [styleCount]lipgloss.Style{
-		styleDim:    fg(lipgloss.BrightBlack, lipgloss.BrightBlack),
+		styleDim:    lipgloss.NewStyle().Faint(true),
 		styleBold:   lipgloss.NewStyle().Bold(true),
-		styleAccent: fg(lipgloss.Magenta, lipgloss.BrightCyan).Bold(true),
+		styleAccent: fg(lipgloss.Magenta, lipgloss.Cyan).Bold(true),
 		stylePass:   fg(lipgloss.Blue, lipgloss.BrightBlue).Bold(true),
 		styleFail:   fg(lipgloss.Red, lipgloss.BrightRed).Bold(true),
-		styleWarn:   fg(lipgloss.Magenta, lipgloss.BrightYellow),
+		styleWarn:   fg(lipgloss.Magenta, lipgloss.Yellow),
 		styleTab:    lipgloss.NewStyle().Reverse(true),
-		styleData:   fg(lipgloss.Blue, lipgloss.BrightCyan),
+		styleData:   fg(lipgloss.Blue, lipgloss.Cyan),
 		styleSLA:    fg(lipgloss.Magenta, lipgloss.Yellow),
 		styleMark:   fg(lipgloss.Magenta, lipgloss.BrightMagenta),
 	}

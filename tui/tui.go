@@ -39,6 +39,7 @@ type Workbench interface {
 	Snapshot() *session.Snapshot
 	Apply(to knob.Settings) error
 	Undo() error
+	Redo() error
 	SetLoad(l load.Spec) error
 	HoldLoad(hold bool) error
 	StartSweep() error
@@ -73,6 +74,10 @@ type Deps struct {
 	// view and the keys that change nothing; of the actions only Export is used.
 	Follow bool
 
+	// Leave, if it is not nil, is called with the last frame if the user quit with the key that leaves it
+	// on the terminal, after the terminal was restored.
+	Leave func(frame string)
+
 	// Exported, if it is not nil, is called with the path of each file that Export
 	// wrote, from the goroutine of Run.
 	Exported func(path string)
@@ -98,6 +103,9 @@ func Run(ctx context.Context, d Deps) error {
 	}
 	m := newModel(d)
 	_, err := tea.NewProgram(m, opts...).Run()
+	if m.leaveFrame && d.Leave != nil {
+		d.Leave(m.lastFrame())
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

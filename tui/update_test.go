@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,12 @@ func TestActions(t *testing.T) {
 		{"one esc drops nothing", serving, "right esc enter", []string{"apply 2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread"}},
 		{"fp16", withGPU, "up right enter", []string{"apply 1 worker, batch 8, delay 5 ms, fp16, cpu, 1 thread"}},
 		{"undo", serving, "u", []string{"undo"}},
+		{"nothing to redo", serving, "U", nil},
+		{"the settings of the start", serving, "B enter", []string{"apply 1 worker, batch 1, delay 100 ms, fp32, cpu, 1 thread"}},
+		{"by the list of actions", serving, "? u n d o space l a s t enter", []string{"undo"}},
+		{"a value by the list of actions", serving, ": w o r k e r s space 6 enter enter", []string{"apply 6 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread"}},
+		{"an action of the other view", swept, "? e x p o r t space t h e space t r i a l enter", []string{"export 5"}},
+		{"a disabled action of the list", serving, "? p a u s e enter", nil},
 		{"more load", serving, "]", []string{"load concurrency 12"}},
 		{"two quick keys add up", serving, "] ]", []string{"load concurrency 12", "load concurrency 15"}},
 		{"less load", serving, "[ [ [", []string{"load concurrency 8", "load concurrency 6", "load concurrency 5"}},
@@ -128,6 +135,9 @@ func TestDisabledKeys(t *testing.T) {
 	}{
 		{serving, "enter", "nothing is pending: ← → change the selected knob"},
 		{serving, "up right", "FP16: the engine cannot convert models to FP16"},
+		{serving, "? p a u s e enter", "no sweep is running: s starts one"},
+		{serving, "%", "% does nothing here: ? lists the keys"},
+		{serving, "right esc", "esc again drops 1 pending change"},
 		{serving, "left", "workers: 0 is outside 1-256"},
 		{serving, "down down left left left", "batch_delay_ms: 0 is outside 1-60000 (TorchServe reads 0 as unset, which is 100)"},
 		{serving, "p", "no sweep is running: s starts one"},
@@ -324,6 +334,17 @@ func TestBestSoFar(t *testing.T) {
 	}
 }
 
+// A best setting that was measured while others used the machine says so.
+func TestBestOnBusyHost(t *testing.T) {
+	s := swept()
+	s.Sweep.Trials[4].Blocks.Disturbed = 7
+	for _, size := range [][2]int{{120, 36}, {80, 24}} {
+		sc := newScreen(t, size[0], size[1], s)
+		sc.press("2")
+		requireTexts(t, sc.plainFrame(), "(76%)  host busy")
+	}
+}
+
 func TestQuit(t *testing.T) {
 	cases := []struct {
 		name string
@@ -433,5 +454,86 @@ func TestActionsRunInOrder(t *testing.T) {
 	_, last := sc.Update(next())
 	if diff := cmp.Diff([]string{"load concurrency 12", "hold true"}, sc.workbench.calls); diff != "" || last != nil {
 		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+// A frozen picture does not change, says its age, and goes on with the latest snapshot.
+func TestFreeze(t *testing.T) {
+	sc := newScreen(t, 120, 36, serving())
+	sc.press("f")
+	sc.clock = sc.clock.Add(12 * time.Second)
+	sc.show(func(s *session.Snapshot) { *s = *failing() })
+	requireTexts(t, sc.plainFrame(), "frozen 12s", "PASS 15.2 ms")
+	sc.press("f")
+	requireTexts(t, sc.plainFrame(), "FAIL")
+	if strings.Contains(sc.plainFrame(), "frozen") {
+		t.Error("still frozen")
+	}
+}
+
+// An expanded chart has the whole body; esc shows all charts again, and drops no pending change.
+func TestExpand(t *testing.T) {
+	sc := newScreen(t, 80, 24, serving())
+	sc.press("right", "z", "z")
+	if frame := sc.plainFrame(); !strings.Contains(frame, "Throughput") || strings.Contains(frame, "P99 ms") || strings.Contains(frame, "Knobs") {
+		t.Errorf("expanded throughput:\n%s", frame)
+	}
+	sc.press("esc")
+	requireTexts(t, sc.plainFrame(), "P99 ms", "Knobs", "1 pending")
+}
+
+// A letter of the jump mode clicks what it is on.
+func TestJump(t *testing.T) {
+	sc := newScreen(t, 120, 36, swept())
+	sc.press(";")
+	for i, a := range sc.dialog.(*jump).areas {
+		if a.y == 0 && a.x < 112 && i > 0 { // the tabs are drawn first, from the right
+			sc.press(jumpLetters[i : i+1])
+			break
+		}
+	}
+	if sc.dialog != nil {
+		t.Error("a letter leaves the jump mode open")
+	}
+	sc.press("2", ";")
+	last := len(sc.dialog.(*jump).areas) - 1
+	sc.press(jumpLetters[last : last+1])
+	if n := sc.selectedTrial().N; n != 1 {
+		t.Errorf("the last letter selects trial %d, want 1, the last row", n)
+	}
+	sc.press(";", "esc")
+	if sc.dialog != nil {
+		t.Error("esc leaves the jump mode open")
+	}
+}
+
+// What is copied has the model, the settings, the load and the figures; the command is quoted.
+func TestCopy(t *testing.T) {
+	s := swept()
+	s.Info.Model.Source = "my models/mlp.onnx"
+	sc := newScreen(t, 80, 24, s)
+	text := func(keys ...string) string {
+		t.Helper()
+		return fmt.Sprint(sc.press(keys...))
+	}
+	want := "mlp-wide, 1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread: SLA P99 <= 20 ms PASS 15.2 ms (76%) 14.8–15.9 over 1s 0 errors load concurrency 10, 640/s"
+	if got := text("y"); got != want {
+		t.Errorf("verdict:\n got %s\nwant %s", got, want)
+	}
+	if got, want := text("2", "y"), "mlp-wide, 2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread, concurrency 10: P99 15.2 ms of limit 20 ms, 640/s, pass"; got != want {
+		t.Errorf("trial:\n got %s\nwant %s", got, want)
+	}
+	want = "sweetspot 'my models/mlp.onnx' --sweep --sla 20ms --concurrency 10 --knob workers=2 --knob batch_size=8 --knob batch_delay_ms=5 --knob precision=fp32 --knob device=cpu --knob threads=1 --knob queue_size=100"
+	if got := text(".", "c"); got != want {
+		t.Errorf("command:\n got %s\nwant %s", got, want)
+	}
+	sc.show(func(s *session.Snapshot) {
+		s.SLA.MaxErrorRate, s.SLA.Percentile, s.SLA.Latency = .01, 95, trial.ModelLatency
+	})
+	if got := sc.command(knob.Settings{}, load.Spec{Mode: load.Open, Rate: 50}); got != "sweetspot 'my models/mlp.onnx' --sweep --sla 20ms --percentile 95 --latency model --max-errors 0.01 --rate 50 --arrivals poisson" {
+		t.Errorf("open load: %s", got)
+	}
+	if got := shellQuote("it's"); got != `'it'\''s'` {
+		t.Errorf("quoted: %s", got)
 	}
 }

@@ -52,6 +52,7 @@ func (f *follower) Snapshot() *session.Snapshot {
 
 func (f *follower) Apply(knob.Settings) error { return errReadOnly }
 func (f *follower) Undo() error               { return errReadOnly }
+func (f *follower) Redo() error               { return errReadOnly }
 func (f *follower) SetLoad(load.Spec) error   { return errReadOnly }
 func (f *follower) HoldLoad(bool) error       { return errReadOnly }
 func (f *follower) StartSweep() error         { return errReadOnly }
@@ -125,6 +126,7 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	err = tui.Run(ctx, tui.Deps{
 		Workbench: bench, Follow: true, Version: version, Out: tty,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
+		Leave: func(frame string) { fmt.Fprintln(a.out, frame) },
 	})
 	r.dismiss()
 	cancel()

@@ -19,12 +19,12 @@ import (
 func (*sweepRecording) Operators(trial.Operators) error { return nil }
 func (*liveRecording) Operators(trial.Operators) error  { return nil }
 
-// profiledDevice is a device whose model can be measured inside: the bare session in 200 ms,
+// profiledDevice is a device whose model can be measured inside: the model alone in 200 ms,
 // operator times in 3 s.
 type profiledDevice struct {
 	*device
 	err             error
-	loadsDuringBare []int // number of live loads during each measurement of the bare session
+	loadsDuringBare []int // number of live loads during each measurement of the model alone
 }
 
 func (d *profiledDevice) Bare(context.Context) (trial.Bare, error) {
@@ -91,7 +91,7 @@ func runSession(t *testing.T, d session.Target, do func(s *session.Session, swee
 	})
 }
 
-// TestBare: the bare session is measured before the first load and on demand, never during a load,
+// TestBare: the model alone is measured before the first load and on demand, never during a load,
 // and is valid only for the settings in force.
 func TestBare(t *testing.T) {
 	d := &profiledDevice{device: newDevice()}
@@ -120,7 +120,7 @@ func TestBare(t *testing.T) {
 		if err := s.Bare(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Apply(snap.Settings); err == nil || err.Error() != "wait until the measurement of the bare session has ended" {
+		if err := s.Apply(snap.Settings); err == nil || err.Error() != "wait until the measurement of the model alone has ended" {
 			t.Errorf("apply while measuring: %v", err)
 		}
 		if err := s.SetLoad(s.Snapshot().Load); err != nil {
@@ -140,7 +140,7 @@ func TestBare(t *testing.T) {
 		}
 	})
 	if !slices.Equal(d.loadsDuringBare, []int{0, 0}) {
-		t.Errorf("live loads during the bare session: %v", d.loadsDuringBare)
+		t.Errorf("live loads during the model alone: %v", d.loadsDuringBare)
 	}
 }
 

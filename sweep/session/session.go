@@ -97,7 +97,8 @@ type Session struct {
 	state           Snapshot // without Live, which publish adds
 	ring            ring
 	liveLoad        *liveLoad
-	comparing       *comparison // nil without a comparison
+	comparing       *comparison     // nil without a comparison
+	undo, redo      []knob.Settings // for Undo and Redo, the next one last
 	sweeping        *background
 	rec             *recorder      // nil without a recording
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
@@ -201,6 +202,9 @@ func (s *Session) open() {
 	if err != nil {
 		s.setDown(err)
 		return
+	}
+	if s.target == nil && s.state.Baseline == (knob.Settings{}) {
+		s.state.Baseline = info.Current
 	}
 	s.target, s.state.Info, s.state.Settings, s.state.Phase = t, info, info.Current, Serving
 	s.setFP16(found)

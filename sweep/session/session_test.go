@@ -274,6 +274,16 @@ func TestLiveApplyUndo(t *testing.T) {
 		if snap = s.Snapshot(); snap.Settings.BatchSize != 1 || len(snap.Changes) != 2 || !snap.Changes[1].Undo {
 			t.Errorf("after undo: %v, %+v", snap.Settings, snap.Changes)
 		}
+		if snap.Undoable != 0 || snap.Redoable != 1 || s.Undo() == nil || snap.Baseline != snap.Settings {
+			t.Errorf("after undo: %d undoable, %d redoable", snap.Undoable, snap.Redoable)
+		}
+		if err := s.Redo(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if snap = s.Snapshot(); snap.Settings != to || snap.Undoable != 1 || snap.Redoable != 0 || s.Redo() == nil {
+			t.Errorf("after redo: %v, %d undoable, %d redoable", snap.Settings, snap.Undoable, snap.Redoable)
+		}
 	})
 }
 

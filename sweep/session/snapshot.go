@@ -38,6 +38,9 @@ type Snapshot struct {
 	Settings  knob.Settings
 	FP16      *trial.FP16Agreement // of the model with its FP32 outputs; nil before it was compared
 	Changes   []Change             // applied changes, oldest first
+	Baseline  knob.Settings        // those at the start
+	Undoable  int                  // changes that Undo can undo
+	Redoable  int                  // undone changes that Redo can apply again
 	Applying  *Applying            // nil without an apply in progress
 	Comparing *Comparing           // nil without a comparison of the traffic before and after a change
 	Effect    *Effect              // of the last change that was compared; nil before the first

@@ -33,21 +33,52 @@ func (s *Session) checkServing() error {
 func (s *Session) Apply(to knob.Settings) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.apply(to, false)
+	return s.apply(to, newChange)
 }
 
-// Undo starts to apply the settings from before the last change. To undo an undo applies the change
-// again.
+// Undo starts to apply the settings from before the last change that is not undone.
 func (s *Session) Undo() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.state.Changes) == 0 {
+	if len(s.undo) == 0 {
 		return errors.New("nothing to undo")
 	}
-	return s.apply(s.state.Changes[len(s.state.Changes)-1].From, true)
+	return s.apply(s.undo[len(s.undo)-1], undoChange)
 }
 
-func (s *Session) apply(to knob.Settings, undo bool) error {
+// Redo starts to apply the settings from before the last undo. There are none after another change.
+func (s *Session) Redo() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.redo) == 0 {
+		return errors.New("nothing to redo")
+	}
+	return s.apply(s.redo[len(s.redo)-1], redoChange)
+}
+
+// changeKind is why settings are applied.
+type changeKind uint8
+
+const (
+	newChange changeKind = iota
+	undoChange
+	redoChange
+)
+
+// remember updates the settings for Undo and Redo after a change. The lock is held.
+func (s *Session) remember(kind changeKind, from knob.Settings) {
+	switch kind {
+	case newChange:
+		s.undo, s.redo = append(s.undo, from), nil
+	case undoChange:
+		s.undo, s.redo = s.undo[:len(s.undo)-1], append(s.redo, from)
+	case redoChange:
+		s.undo, s.redo = append(s.undo, from), s.redo[:len(s.redo)-1]
+	}
+	s.state.Undoable, s.state.Redoable = len(s.undo), len(s.redo)
+}
+
+func (s *Session) apply(to knob.Settings, kind changeKind) error {
 	if err := s.checkServing(); err != nil {
 		return err
 	}
@@ -65,11 +96,11 @@ func (s *Session) apply(to knob.Settings, undo bool) error {
 	s.dropComparison("other settings were applied")
 	before := s.baseline() // ends before the apply begins
 	s.state.Applying = &Applying{To: to, Since: s.now()}
-	s.spawn(func() { s.applyNow(to, undo, before) })
+	s.spawn(func() { s.applyNow(to, kind, before) })
 	return nil
 }
 
-func (s *Session) applyNow(to knob.Settings, undo bool, before *comparison) {
+func (s *Session) applyNow(to knob.Settings, kind changeKind, before *comparison) {
 	s.mu.Lock()
 	t, ctx, from := s.target, s.ctx, s.state.Settings
 	s.mu.Unlock()
@@ -85,7 +116,8 @@ func (s *Session) applyNow(to knob.Settings, undo bool, before *comparison) {
 		return
 	}
 	s.endSegment()
-	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: undo}
+	c := Change{N: len(s.state.Changes) + 1, At: s.now(), From: from, To: done.Settings, Took: done.Took, Undo: kind == undoChange}
+	s.remember(kind, from)
 	s.state.Settings = done.Settings
 	s.state.Changes = append(s.state.Changes, c)
 	s.ring.changed()
