@@ -10,6 +10,7 @@ import (
 
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -311,5 +312,20 @@ func TestBatchesOfWorkers(t *testing.T) {
 		if text := sc.plainFrame(); !strings.Contains(text, "Engine CPU %") {
 			t.Errorf("%dx%d: g does not switch back:\n%s", size[0], size[1], text)
 		}
+	}
+}
+
+// Trials of a sweep are marked, its probes are not.
+func TestProbesHaveNoMark(t *testing.T) {
+	sc := newScreen(t, 120, 36, serving())
+	marks := len(sc.data.marks)
+	for i, role := range []trial.Role{trial.RoleProbe, trial.RoleProbe, "", ""} {
+		sc.show(func(s *session.Snapshot) {
+			s.At = s.At.Add(time.Second)
+			s.Phase, s.Sweep = session.Sweeping, &session.Sweep{Current: &sweep.Current{N: i%2 + 1, Point: plan.Point{Role: role}}}
+		})
+	}
+	if got := len(sc.data.marks) - marks; got != 2 {
+		t.Errorf("%d marks for two probes and two trials", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
 )
 
@@ -82,9 +83,13 @@ func loadMark(l load.Spec) string {
 	return "load " + strconv.Itoa(l.Concurrency)
 }
 
-// trialNumber is the number of the trial that a sweep measures, 0 without one.
+// trialNumber is the number of the trial that a sweep measures, 0 without one. Probes,
+// which take a moment each, have no mark.
 func trialNumber(s *session.Snapshot) int {
 	if s.Sweep == nil || s.Sweep.Current == nil || s.Phase != session.Sweeping {
+		return 0
+	}
+	if s.Sweep.Current.Point.Role == trial.RoleProbe {
 		return 0
 	}
 	return s.Sweep.Current.N
