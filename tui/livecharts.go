@@ -245,6 +245,22 @@ func (m *model) span() int {
 	return chart.Spec{Seq: m.data.seq, Span: timeSpans[m.zoom]}.Fits(w-2, m.chartSymbols())
 }
 
+// updateAxes adapts the y axes of the charts to the values that they show.
+func (m *model) updateAxes() {
+	w := liveLayoutOf(m.w, m.h).p99.w
+	if m.expanded != noChart {
+		w = m.w
+	}
+	shown := chart.Spec{Seq: m.data.seq, Span: timeSpans[m.zoom]}.Shown(w-2, m.chartSymbols())
+	wanted := func(values []float64, sla float64) float64 {
+		return chart.Wanted(values[max(len(values)-shown, 0):], sla)
+	}
+	s, now := m.data, m.snap.At
+	m.axes.p99 = m.axes.p99.Next(now, wanted(s.p99, s.limit))
+	m.axes.throughput = m.axes.throughput.Next(now, wanted(s.throughput, 0))
+	m.axes.utilization = m.axes.utilization.Next(now, wanted(s.utilization, 0))
+}
+
 // chartSymbols are the symbols of the charts.
 func (m *model) chartSymbols() chart.Symbols {
 	if m.ASCII {

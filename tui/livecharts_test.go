@@ -329,3 +329,19 @@ func TestProbesHaveNoMark(t *testing.T) {
 		t.Errorf("%d marks for two probes and two trials", got)
 	}
 }
+
+// A value that is no longer on the chart does not stretch its axis.
+func TestOldSpikesDoNotStretchTheAxis(t *testing.T) {
+	s := serving()
+	s.Live = traffic(500, 0, 15, 15, 600, 600)
+	s.Live.Seconds[0].P99 = trial.NumOf(300)
+	sc := newScreen(t, 120, 36, s)
+	if got := sc.axes.p99.Top; got > 30 {
+		t.Errorf("the axis ends at %g, the values shown are about 15", got)
+	}
+	sc.press("+", "+", "+")
+	sc.show(func(s *session.Snapshot) { s.At = s.At.Add(time.Second) })
+	if got := sc.axes.p99.Top; got < 300 {
+		t.Errorf("the axis ends at %g, but 300 is shown", got)
+	}
+}
