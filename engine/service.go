@@ -65,6 +65,7 @@ type ModelService struct {
 	batchTimer batchTimer
 	inFlight   int // rows taken from the queue and not answered
 	count      counters
+	recent     recentBatches
 
 	agreements map[string]Agreement // of FP16 with FP32, by device
 
@@ -173,6 +174,7 @@ func (s *ModelService) dispatch(now time.Duration) {
 		s.count.queue += r.timing.Queue
 		s.count.formation += r.timing.Formation
 	}
+	w.left = s.leftReason(now)
 	w.batch, s.openBatch = s.openBatch, w.batch[:0]
 	w.work <- struct{}{} // capacity 1, and the worker is idle
 }

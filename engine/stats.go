@@ -87,6 +87,7 @@ func (s *ModelService) recordBatch(w *worker, now, took time.Duration, err error
 	c := &s.count
 	c.batches++
 	c.sizes[len(w.batch)]++
+	s.recent.add(recentBatch{w, len(w.batch), w.left, now, took})
 	c.busy += took
 	c.execution += took * time.Duration(len(w.batch))
 	if err != nil {

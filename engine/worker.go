@@ -21,6 +21,7 @@ type worker struct {
 	work    chan struct{} // capacity 1; a value: batch is ready; closed: end
 	stop    chan struct{} // closed when the worker is retired
 	batch   []*row        // owned by the worker while it executes
+	left    Left          // why the batch was sent; likewise
 	rows    []payload.Row
 	results []payload.Result
 	retired bool // guarded by ModelService.mu; the worker ends after its batch

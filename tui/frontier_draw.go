@@ -16,6 +16,7 @@ type frontierLayout struct {
 const (
 	mapHeight       = 10
 	minFrontierRows = 7 // of the table, with its border
+	roomyBody       = 10
 )
 
 func frontierLayoutOf(w, h int, panel frontierPanel) frontierLayout {
@@ -35,6 +36,12 @@ func frontierLayoutOf(w, h int, panel frontierPanel) frontierLayout {
 		table := max(b.h*3/10, minFrontierRows)
 		return frontierOnly(panel, rect{0, b.y, b.w, b.h - table}, rect{0, b.y + b.h - table, b.w, table})
 	default:
+		if b.h < roomyBody { // one panel at a time, and no room for a chart
+			if panel == scatterChartPanel {
+				return frontierLayout{table: b}
+			}
+			return frontierOnly(panel, b, rect{})
+		}
 		table := max(b.h*2/5, 5)
 		return frontierOnly(panel, rect{0, b.y, b.w, b.h - table}, rect{0, b.y + b.h - table, b.w, table})
 	}
@@ -75,7 +82,9 @@ func (m *model) drawFrontier(p pane, class sizeClass) {
 	if l.point.h > 0 {
 		m.drawPoint(p.at(l.point), hint)
 	}
-	m.drawPointTable(p.at(l.table))
+	if l.table.h > 0 {
+		m.drawPointTable(p.at(l.table))
+	}
 }
 
 func (m *model) drawNoFrontier(p pane) {

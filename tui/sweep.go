@@ -205,6 +205,9 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	value := percentileOf(best, s.Plan.SLA)
 	x := in.line(0, 0, head, bold(na(best.Throughput.Value)+"/s"),
 		plain(fmt.Sprintf("  %s %s ms %s", percentileName(s.Plan.SLA), na(value), percentOfLimit(value, limitMS(s.Plan.SLA)))))
+	if best.Disturbed() {
+		x = in.line(x, 0, warning("  host busy"))
+	}
 	c := s.Choice
 	if c != nil && c.Why.PlanRPS.OK() {
 		in.line(x, 0, dim(fmt.Sprintf("  the highest load; plan for %s/s", na(c.Why.PlanRPS))))

@@ -343,6 +343,17 @@ func TestBestSoFar(t *testing.T) {
 	}
 }
 
+// A best setting that was measured while others used the machine says so.
+func TestBestOnBusyHost(t *testing.T) {
+	s := swept()
+	s.Sweep.Trials[4].Blocks.Disturbed = 7
+	for _, size := range [][2]int{{120, 36}, {80, 24}} {
+		sc := newScreen(t, size[0], size[1], s)
+		sc.press("2")
+		requireTexts(t, sc.plainFrame(), "(76%)  host busy")
+	}
+}
+
 func TestQuit(t *testing.T) {
 	cases := []struct {
 		name string
@@ -434,7 +445,7 @@ func TestOrderOfTrials(t *testing.T) {
 
 // If the terminal is too small, only help and quit work.
 func TestTooSmallTerminal(t *testing.T) {
-	sc := newScreen(t, 52, 14, sweeping())
+	sc := newScreen(t, 39, 9, sweeping())
 	sc.press("p", "s", "right", "X", "2", "e")
 	if len(sc.workbench.calls) > 0 || sc.dialog != nil || sc.view != liveView {
 		t.Errorf("calls %v, dialog %v, view %v", sc.workbench.calls, sc.dialog, sc.view)

@@ -83,6 +83,7 @@ type Session struct {
 	sweeping        *background
 	rec             *recorder      // nil without a recording
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
+	pollingBatches  bool           // a request for the latest batches is in flight
 }
 
 // liveLoad is the goroutine of the live load.
@@ -310,6 +311,7 @@ func (s *Session) endSecond() {
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
 		s.ring.endSecond(s.now(), s.utilization(), s.host())
 		s.lookAtComparison()
+		s.pollBatches()
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
 		}
