@@ -141,7 +141,7 @@ func serving() *session.Snapshot {
 	s.Phase = session.Serving
 	s.Info = sweep.Info{
 		Model: sweep.ModelInfo{Name: "mlp-wide"}, Runtime: "onnxruntime cpu", Cores: 2,
-		Limits: knob.Limits{Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
+		Options: knob.Options{Rule: knob.TorchServe}, Limits: knob.Limits{Rule: knob.TorchServe, Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
 		Fixed: map[knob.Name]string{knob.FP16: "the engine cannot convert models to FP16"},
 	}
 	before := s.Settings

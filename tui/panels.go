@@ -97,6 +97,9 @@ func (m *model) drawP99(p pane, class sizeClass) {
 		return
 	}
 	in := p.box(title, m.p99Title()...)
+	if t := m.lengthsText(); t != "" {
+		defer p.bottomText(dim(t))
+	}
 	spec := chart.Spec{
 		Width: in.w, Height: in.h, Foot: chart.MarkFoot, Values: s.p99, Seq: s.seq, Span: timeSpans[m.zoom],
 		Top: m.axes.p99.Top, SLA: s.limit, SLALabel: "SLA " + plainMS(s.limit), Marks: m.marks(s), Right: "now",
@@ -191,6 +194,15 @@ func (m *model) drawThroughput(p pane) {
 		Values: s.throughput, Seq: s.seq, Span: m.shownSeconds(), Join: chart.Mean, Top: m.axes.throughput.Top,
 		Empty: "waiting for answers",
 	})
+}
+
+// lengthsText is how the batches of requests of different lengths run, or "".
+func (m *model) lengthsText() string {
+	l := m.snap.Lengths
+	if l == nil || m.snap.Phase != session.Serving {
+		return ""
+	}
+	return "batches split " + shareText(l.Split) + ", padding " + shareText(l.Padding) + " of the work"
 }
 
 // recentErrors counts the errors in the window of the live values.

@@ -21,8 +21,9 @@ func TestExporterKeepsEdits(t *testing.T) {
 		t.Helper()
 		s := knob.Default(knob.TorchServe)
 		s.BatchSize = batch
+		batchAxis := true
 		out, err := e.write(export.Source{
-			Tool: "sweetspot test", Date: time.Unix(0, 0), Model: profiles.Model{Name: "m", Version: "1.0", Source: "m.onnx", BatchAxis: true}, Settings: s,
+			Tool: "sweetspot test", Date: time.Unix(0, 0), Model: profiles.Model{Name: "m", Version: "1.0", Source: "m.onnx", BatchAxis: &batchAxis}, Settings: s,
 		})
 		if err != nil {
 			t.Fatal(err)
