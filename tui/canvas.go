@@ -5,6 +5,8 @@ import (
 	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"sweetspot/tui/chart"
 )
 
 // cell holds one rune. If r is 0, it is the right half of a wide rune.
@@ -19,6 +21,7 @@ type cell struct {
 type canvas struct {
 	w, h       int
 	cells      []cell
+	symbols    chart.Symbols // of the charts
 	clickAreas []clickArea
 }
 

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"math"
+	"time"
 
 	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
@@ -22,9 +23,11 @@ func (m *model) drawLiveTiny(p pane) {
 	if s.gpu {
 		device, utilization = "gpu", l.Use.GPU.PercentMean
 	}
-	m.drawSparkline(p.sub(1, 3, p.w-2, 1), "P99", s.p99, formatNum(l.P99, "—")+" ms")
-	m.drawSparkline(p.sub(1, 4, p.w-2, 1), "/s", s.throughput, na(l.RPS))
-	m.drawSparkline(p.sub(1, 5, p.w-2, 1), device, s.utilization, na(utilization)+" %")
+	m.drawSparkline(p.sub(1, 3, p.w-2, 1), "P99", chart.Spark{Values: s.p99, SLA: s.limit}, formatNum(l.P99, "—")+" ms")
+	m.drawSparkline(p.sub(1, 4, p.w-2, 1), "/s", chart.Spark{Values: s.throughput}, na(l.RPS))
+	m.drawSparkline(p.sub(1, 5, p.w-2, 1), device, chart.Spark{Values: s.utilization}, na(utilization)+" %")
+	axis := chart.TimeAxis{Values: len(s.p99), Marks: s.marks, Every: time.Second, Right: "now"}
+	p.sub(1+sparkLeft, 6, p.w-2-sparkLeft-sparkRight, 1).chart(axis)
 	p.line(1, 7, m.totals()...)
 	p.line(1, 8, dim("formed batch "), plain(l.Batch.Text(1)), dim("  load "), plain(m.loadText()))
 	switch {
@@ -35,13 +38,14 @@ func (m *model) drawLiveTiny(p pane) {
 	}
 }
 
+// The columns left and right of a sparkline.
+const sparkLeft, sparkRight = 5, 12
+
 // drawSparkline draws a name, a sparkline of the newest values, and a number in one row.
-func (m *model) drawSparkline(p pane, name string, values []float64, number string) {
-	const left, right = 5, 12
+func (m *model) drawSparkline(p pane, name string, values chart.Spark, number string) {
 	p.text(0, 0, name, styleDim)
-	w := p.w - left - right
-	p.text(left, 0, chart.Sparkline(values[max(len(values)-w, 0):], w, m.ASCII), styleData)
-	p.alignRight(left, 0, bold(number))
+	p.sub(sparkLeft, 0, p.w-sparkLeft-sparkRight, 1).chart(values)
+	p.alignRight(sparkLeft, 0, bold(number))
 }
 
 // drawSweepTiny draws the Sweep view in the tiny layout.
@@ -54,6 +58,9 @@ func (m *model) drawSweepTiny(p pane) {
 		return
 	}
 	m.drawProgress(p.sub(1, 0, p.w-2, 2))
+	if m.drawOver(p.sub(0, 2, p.w, p.h-2)) {
+		return
+	}
 	m.drawTable(p.sub(0, 3, p.w, p.h-4))
 	best := "no setting has passed the SLA yet"
 	if t := validatedBest(m.snap.Sweep); t != nil {
