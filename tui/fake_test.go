@@ -199,6 +199,7 @@ func serving() *session.Snapshot {
 	before.BatchDelay = 5 * time.Millisecond
 	s.Settings = before
 	s.Settings.BatchSize = 8
+	s.Info.Current = s.Settings
 	s.Changes = []session.Change{
 		{N: 1, At: epoch.Add(-58 * time.Second), From: knob.Default(knob.TorchServe), To: before, Took: 3 * time.Millisecond},
 		{N: 2, At: epoch.Add(-30 * time.Second), From: before, To: s.Settings, Took: 12 * time.Millisecond},
