@@ -17,7 +17,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long soak check build ort lint bench fuzz golden help cc
+.PHONY: run test test-long soak check build ort lint bench fuzz golden torchserve test-torchserve help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -70,8 +70,15 @@ golden: ort ## rewrite golden files; read the diff before you commit
 	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \
 	test -z "$$dirs" || go test $$dirs -update
 
+torchserve: ## a real TorchServe in the user's cache, for test-torchserve; SWEETSPOT_TORCHSERVE is another folder
+	@tools/torchserve.sh
+
+test-torchserve: torchserve ort ## the tests against that TorchServe: minutes; they skip elsewhere
+	SWEETSPOT_TORCHSERVE=$$(tools/torchserve.sh --where) go test -count=1 -p=1 -timeout=60m -run='^TestRealTorchServe' \
+		$$(grep -rl --include='*_test.go' 'func TestRealTorchServe' . | xargs -n1 dirname | sort -u)
+
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ONNX Runtime is called through C, and so is the race detector.
 cc:

@@ -41,7 +41,7 @@ func (s server) open(t testing.TB) *virtual.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	start := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
 	start.Workers, start.BatchSize, start.BatchDelay, start.QueueSize = s.workers, s.batch, ms, 1_000_000
 	d, err := virtual.Open(virtual.Config{Name: "s", Source: "sim:s", Table: table, Start: start, MinTimeLimit: time.Hour})
 	if err != nil {

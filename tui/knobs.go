@@ -121,7 +121,9 @@ func (m *model) changeKnob(dir int, byOne bool) {
 	old := s
 	switch k.Name {
 	case knob.FP16:
-		s.Precision = knob.HalfPrecision - s.Precision
+		if s.Precision = knob.HalfPrecision; old.Precision == knob.HalfPrecision {
+			s.Precision = knob.FullPrecision
+		}
 	case knob.BatchDelay:
 		s.BatchDelay = time.Duration(math.Round(nextNumber(old.DelayMS(), dir, byOne, delaySteps)*1000)) * time.Microsecond
 	case knob.Workers:

@@ -277,6 +277,10 @@ func (m *model) pendingNotes() []span {
 	knobs := m.knobs()
 	for n := range m.pending {
 		k, _ := knobs.Get(n)
+		if k.Cost == knob.CostUnreported {
+			cost = knob.CostUnreported
+			break
+		}
 		cost = max(cost, k.Cost)
 	}
 	out := []span{dim(m.costText(cost))}
@@ -290,9 +294,11 @@ func (m *model) pendingNotes() []span {
 // is not known.
 func (m *model) costText(c knob.Cost) string {
 	if m.snap.Info.Machine != "" {
-		return [...]string{knob.Hot: "hot: no warm-up, no reload", knob.Warm: "warm: in force after a warm-up, no reload", knob.Reload: "R: reloads the model"}[c]
+		return [...]string{knob.CostUnreported: "cost n/a", knob.Hot: "hot: no warm-up, no reload", knob.Warm: "warm: in force after a warm-up, no reload", knob.Reload: "R: reloads the model"}[c]
 	}
 	return [...]string{
+		knob.CostUnreported: "cost n/a",
+
 		knob.Hot: "hot: in force from the next batch", knob.Warm: "warm: workers warm up first, no reload",
 		knob.Reload: "R: reloads the model while the old one serves",
 	}[c]

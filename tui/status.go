@@ -152,8 +152,8 @@ func (m *model) drawHeader(p pane) {
 	if !m.Follow {
 		tabs = m.drawTabs(p, x)
 	}
-	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Has(knob.BatchSize) {
-		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
+	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Info.Limits.Rule != knob.RuleUnreported {
+		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.Describe()))
 	}
 	x = p.line(x, 0, m.frozenSpans()...)
 	if r := m.snap.Recording; r != nil {

@@ -269,7 +269,7 @@ func TestVerdictLine(t *testing.T) {
 			s.Live.Answers, s.Live.Over, s.Live.More = 5400, 0, 17*time.Second
 		}), []string{"? undecided 7.00 ms (35%)", "0 of 5 400 over; ~20s more"}},
 		{"errors", change(func(s *session.Snapshot) {
-			s.Live.Verdict.Result, s.Live.Verdict.ErrorRate = trial.Fail, 8./22312
+			s.Live.Verdict.Result, s.Live.Verdict.ErrorRate = trial.Fail, trial.NumOf(8./22312)
 			s.Live.Errors, s.Live.Sent = 8, 22312
 		}), []string{"FAIL 8 failed of 22 312 (0 allowed)"}},
 		{"host", change(func(s *session.Snapshot) { s.Live.HostBusy, s.Live.Host = true, busy }), []string{"host busy 63%"}},

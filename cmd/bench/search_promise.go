@@ -57,7 +57,7 @@ func validateRecommendation(ctx context.Context, seed uint64) (verdict trial.Ans
 	if err := p.drawDevice(rand.New(rand.NewPCG(seed, 0x70726f6d))); err != nil {
 		return verdict, 0, err
 	}
-	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	start := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
 	t, err := virtual.Open(virtual.Config{
 		Name: "problem", Source: "sim:problem", Table: p.table, Wake: p.wake, MinTimeLimit: virtualTimeLimit, Start: start,
 	})

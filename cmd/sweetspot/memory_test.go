@@ -34,7 +34,7 @@ func TestMemoryOfSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	start := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
 	start.BatchDelay = time.Millisecond
 	target, err := local.Start(t.Context(), local.Config{
 		Command: []string{path, "engine", "builtin:resnet18"},

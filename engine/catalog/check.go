@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"os"
 
@@ -22,11 +21,8 @@ func Check(arg string) error {
 	r := request{model: model}
 	r.found, r.err = os.Stat(model)
 	switch {
-	case isSimulated(r), isBuiltin(r):
+	case isSimulated(r), isBuiltin(r), isArchive(r) && r.err == nil:
 		return nil
-	case isArchive(r):
-		_, err := refuseArchive(context.Background(), r, Options{})
-		return err
 	case isFolder(r):
 		path, err := modelIn(r.model)
 		if err != nil {

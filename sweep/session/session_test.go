@@ -44,7 +44,7 @@ func (d *device) Info(context.Context) (sweep.Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return sweep.Info{
-		Current: d.settings, Limits: knob.Limits{Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
+		Current: d.settings, Options: knob.Options{Rule: knob.TorchServe}, Limits: knob.Limits{Rule: knob.TorchServe, Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
 		Fixed: map[knob.Name]string{knob.FP16: "not yet"},
 	}, nil
 }
