@@ -98,10 +98,8 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 	}
 	for i := range trials {
 		if trials[i].N == o.Trial || o.Trial == 0 && trials[i].Settings == r.Settings {
-			r.Measured, r.Settings, r.Runs = &trials[i], trials[i].Settings, 1
-			if row := rank.RowOf(trials, i); row.Representative == i {
-				r.Measured, r.Runs = &row.Joined, len(row.Runs)
-			}
+			row := rank.RowOf(trials, i) // the verdict of one run alone may be better than that of its setting
+			r.Measured, r.Settings, r.Runs = &row.Joined, trials[i].Settings, len(row.Runs)
 		}
 	}
 	switch {
