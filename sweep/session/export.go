@@ -113,6 +113,20 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 	return r, nil
 }
 
+// LiveTrial returns the live traffic since the last change as a trial. The error says why there are no
+// figures.
+func (s *Session) LiveTrial() (trial.Trial, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Phase != Serving {
+		return trial.Trial{}, errors.New("there is no live traffic now")
+	}
+	if t, ok := s.liveTrial(); ok {
+		return t, nil
+	}
+	return trial.Trial{}, fmt.Errorf("fewer than %d answers since the last change: wait a moment", minAnswers)
+}
+
 // liveTrial returns the live traffic since the last change as a trial; false if there are too few
 // answers. The lock is held.
 func (s *Session) liveTrial() (trial.Trial, bool) {
