@@ -167,10 +167,12 @@ func (m *model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 // handleClick calls the function of the click area under the pointer. If areas
 // overlap, the last one is on top.
 func (m *model) handleClick(x, y int) {
+	c := m.frame()
+	areas := c.clickAreas
 	if m.dialog != nil {
-		return
+		areas = areas[c.dialogFrom:]
 	}
-	for _, a := range slices.Backward(m.frame().clickAreas) {
+	for _, a := range slices.Backward(areas) {
 		if a.contains(x, y) {
 			a.onClick()
 			return
@@ -286,6 +288,7 @@ func (m *model) frame() *canvas {
 		m.drawFooter(p.at(f.footer))
 		m.drawBody(p, class)
 	}
+	c.dialogFrom = len(c.clickAreas)
 	if m.dialog != nil {
 		m.dialog.draw(m, p)
 	}

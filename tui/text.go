@@ -136,14 +136,6 @@ func megabytes(n trial.Num) string {
 	return na(n) + " MB"
 }
 
-// secondsAgo is the label at the left end of a time axis of n seconds: -75s, -10m.
-func secondsAgo(n int) string {
-	if n >= 120 && n%60 == 0 {
-		return fmt.Sprintf("-%dm", n/60)
-	}
-	return fmt.Sprintf("-%ds", n)
-}
-
 // knobValue is the value of a knob as the screen shows it, without its unit.
 func knobValue(s knob.Settings, n knob.Name) string {
 	if n == knob.FP16 && s.Has(n) {
