@@ -1,7 +1,11 @@
 package tui
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +145,44 @@ func TestClickInDialog(t *testing.T) {
 	sc.send(tea.MouseClickMsg{X: x, Y: y + 0, Button: tea.MouseLeft})
 	if sc.dialog == nil {
 		t.Error("a click beside the list closes it")
+	}
+}
+
+// A long text can be written in the user's editor.
+func TestEditor(t *testing.T) {
+	sc := newScreen(t, 80, 24, serving())
+	in := &input{heading: "Note", title: "note", text: "before", longest: 200}
+	sc.dialog = in
+	sc.press("ctrl+e")
+	requireTexts(t, sc.plainFrame(), "set EDITOR to the command of your editor")
+	sc.Editor = []string{"vi", "-n"}
+	var edited error
+	sc.runEditor = func(c *exec.Cmd, then tea.ExecCallback) tea.Cmd {
+		path := c.Args[len(c.Args)-1]
+		if data, err := os.ReadFile(path); string(data) != "before\n" || err != nil || !slices.Equal(c.Args[:2], sc.Editor) {
+			t.Errorf("%q opens %q, %v", c.Args, data, err)
+		}
+		if err := os.WriteFile(path, []byte("warm caches,\nsecond line\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return func() tea.Msg {
+			msg := then(edited)
+			if _, err := os.Stat(path); err == nil {
+				t.Error("the temporary file is still there")
+			}
+			return msg
+		}
+	}
+	sc.send(sc.press("ctrl+e"))
+	if want := "warm caches, second line"; in.text != want {
+		t.Errorf("text %q, want %q", in.text, want)
+	}
+	requireTexts(t, sc.plainFrame(), "ctrl+e opens vi")
+	edited = errors.New("exit status 1")
+	in.text = "before"
+	sc.send(sc.press("ctrl+e"))
+	if in.text != "before" || sc.status() != "editor vi: exit status 1" {
+		t.Errorf("after an error: text %q, status %q", in.text, sc.status())
 	}
 }
 

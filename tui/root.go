@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"os/exec"
 	"slices"
 	"time"
 
@@ -34,8 +35,9 @@ type model struct {
 	dialog        dialog    // nil if none is open
 	frozenAt      time.Time // since when the picture is frozen; zero if it is not
 	expanded      chartPanel
-	leaveFrame    bool      // the last frame stays on the terminal
-	lastInterrupt time.Time // when ctrl+c was last pressed
+	leaveFrame    bool                                      // the last frame stays on the terminal
+	runEditor     func(*exec.Cmd, tea.ExecCallback) tea.Cmd // tea.ExecProcess, except in tests
+	lastInterrupt time.Time                                 // when ctrl+c was last pressed
 
 	knobIndex     int                  // of the selected knob, in shownKnobs
 	pending       map[knob.Name]string // changed values that are not applied yet
@@ -78,7 +80,7 @@ type liveLoad struct {
 }
 
 func newModel(d Deps) *model {
-	m := &model{Deps: d, mouse: d.Mouse, theme: newTheme(true), pending: map[knob.Name]string{}}
+	m := &model{Deps: d, runEditor: tea.ExecProcess, mouse: d.Mouse, theme: newTheme(true), pending: map[knob.Name]string{}}
 	m.bindings = m.allBindings()
 	if d.Follow {
 		m.bindings, m.view = readOnlyBindings(m.bindings), sweepView
@@ -118,6 +120,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.resize(msg.Width, msg.Height)
 	case tea.BackgroundColorMsg:
 		m.theme = newTheme(msg.IsDark())
+	case editedMsg:
+		m.edited(msg)
 	case tea.ResumeMsg:
 		return m, m.resumed()
 	case tea.FocusMsg:
