@@ -272,7 +272,11 @@ func (m *model) View() tea.View {
 		v.WindowTitle += " " + printable(name)
 	}
 	if s := m.snap.Sweep; s != nil && !s.State.Ended() && !m.Follow {
-		v.ProgressBar = tea.NewProgressBar(tea.ProgressBarDefault, int(progressPercent(s)))
+		state := tea.ProgressBarDefault
+		if s.State == session.Paused {
+			state = tea.ProgressBarWarning
+		}
+		v.ProgressBar = tea.NewProgressBar(state, int(progressPercent(s)))
 	}
 	return v
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
 	"sweetspot/sweep"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
@@ -74,5 +76,47 @@ func TestBestOnBusyHost(t *testing.T) {
 		sc := newScreen(t, size[0], size[1], s)
 		sc.press("2")
 		requireTexts(t, sc.plainFrame(), "(76%)  host busy")
+	}
+}
+
+// What the last change did stays on the screen.
+func TestEffect(t *testing.T) {
+	s := serving()
+	s.Effect = &session.Effect{N: 2, Figures: "P99 better (46-48 -> 15-16 ms), rate +208%"}
+	requireTexts(t, newScreen(t, 80, 24, s).plainFrame(), "A2: P99 better (46-48 -> 15-16 ms), rate +208%")
+	wide := newScreen(t, 120, 36, s).plainFrame()
+	requireTexts(t, wide, "P99 better (46-48 -> 15-16", "rate +208%")
+	s.Effect.N = 1 // of an earlier change
+	if frame := newScreen(t, 80, 24, s).plainFrame(); strings.Contains(frame, "better") {
+		t.Errorf("the effect of an earlier change:\n%s", frame)
+	}
+}
+
+// Themes use neither bright black, which is the background in a Solarized theme, nor a background.
+func TestThemeColours(t *testing.T) {
+	for _, dark := range []bool{true, false} {
+		for id, sgr := range newTheme(dark).sgr {
+			for code := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(sgr, "\x1b["), "m"), ";") {
+				if code == "90" || len(code) == 2 && code[0] == '4' || len(code) == 3 && strings.HasPrefix(code, "10") {
+					t.Errorf("dark %v, style %d: %q", dark, id, sgr)
+				}
+			}
+		}
+	}
+}
+
+// The progress of a sweep is in the title bar of the terminal; that of a paused one is marked.
+func TestProgressBar(t *testing.T) {
+	sc := newScreen(t, 80, 24, serving())
+	if bar := sc.View().ProgressBar; bar != nil {
+		t.Errorf("without a sweep: %+v", bar)
+	}
+	sc = newScreen(t, 80, 24, sweeping())
+	if bar := sc.View().ProgressBar; bar == nil || bar.State != tea.ProgressBarDefault || bar.Value != 29 {
+		t.Errorf("7 of 24 trials: %+v", bar)
+	}
+	sc.show(func(s *session.Snapshot) { w := *s.Sweep; w.State = session.Paused; s.Sweep = &w })
+	if bar := sc.View().ProgressBar; bar == nil || bar.State != tea.ProgressBarWarning {
+		t.Errorf("paused: %+v", bar)
 	}
 }
