@@ -183,7 +183,7 @@ var allKeys = []string{
 func TestFramesAreExact(t *testing.T) {
 	r := random{rand.New(rand.NewPCG(8, 1))}
 	for i := range 250 {
-		w, h := 60+r.IntN(141), 16+r.IntN(45)
+		w, h := 40+r.IntN(161), 10+r.IntN(51)
 		if i%10 == 0 {
 			w, h = 1+r.IntN(90), 1+r.IntN(30)
 		}
@@ -202,7 +202,7 @@ func TestFramesAreExact(t *testing.T) {
 		sc.send(tickMsg{})
 		requireExactSize(t, sc, w, h, what+", then another snapshot")
 		sc.send(tea.MouseClickMsg{X: r.IntN(w), Y: r.IntN(h)})
-		w, h = 60+r.IntN(141), 16+r.IntN(45)
+		w, h = 40+r.IntN(161), 10+r.IntN(51)
 		sc.send(tea.WindowSizeMsg{Width: w, Height: h})
 		requireExactSize(t, sc, w, h, what+", resized")
 		Summary(sc.workbench.snap)

@@ -120,6 +120,7 @@ func (m *model) loadKeys() []binding {
 		{keys("w", "measure the model alone; holds the load", "w"), inLive, groupLoad, "", m.cannotMeasure, m.bare},
 		{keys("t", "operator times: time per operator in a run", "t"), inLive, groupLoad, "", m.cannotShowOperators, m.openOperators},
 		{keys("v", "P99, latencies over time, histogram", "v"), inLive, groupLoad, "", nil, m.nextLatencyView},
+		{keys("g", "utilization, or the batches of each worker", "g"), inLive, groupLoad, "", nil, m.toggleBatches},
 		{keys("z", "expand the next chart; esc shows all", "z"), inLive, groupLoad, "", nil, m.expand},
 		{keys("- +", "shorter or longer time axis of the charts", "-"), inLive, groupLoad, "", nil, zoom(-1)},
 		{secondKey("+"), inLive, groupLoad, "", nil, zoom(1)},

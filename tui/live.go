@@ -75,9 +75,6 @@ func (m *model) drawKnobs(p pane) {
 		}
 		text := fmt.Sprintf("A%d %s (%s)", c.N, m.changeText(c.From, c.To), shortDuration(c.Took))
 		y = in.sub(1, 0, in.w-2, in.h).paragraph(0, y, text, styleDim)
-		if e := m.snap.Effect; e != nil && e.N == c.N {
-			y = in.sub(3, 0, in.w-4, in.h).paragraph(0, y, e.Figures, styleText)
-		}
 	}
 }
 
@@ -270,8 +267,8 @@ func (m *model) knobNotes() []span {
 	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:
 		return []span{dim("batch_delay has no effect at batch size 1")}
 	}
-	if e, n := m.snap.Effect, len(m.snap.Changes); e != nil && n > 0 && e.N == m.snap.Changes[n-1].N && sizeClassOf(m.w, m.h) != wide {
-		return []span{plain(fmt.Sprintf("A%d: %s", e.N, e.Figures))} // the wide layout has it beside the change
+	if e, n := m.snap.Effect, len(m.snap.Changes); e != nil && n > 0 && e.N == m.snap.Changes[n-1].N {
+		return []span{plain(fmt.Sprintf("A%d: %s", e.N, e.Figures))}
 	}
 	return []span{dim(k.Help)}
 }

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"sweetspot/sweep"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
@@ -197,7 +199,7 @@ func (m *model) drawP99(p pane, class sizeClass) {
 		h.Bins, seconds = m.recentLatencies()
 		p.box("Histogram of latency"+of+" ms", m.histogramTitle(h, seconds)...).chart(h)
 	default:
-		in := p.box("P99"+of+" ms", append(m.heldTitle(), m.p99Title()...)...)
+		in := p.box("P99"+of+" ms", m.p99Title()...)
 		spec := chart.Spec{
 			Values: s.p99, Seq: s.seq, Span: timeSpans[m.zoom], Foot: foot, Marks: s.marks, Every: time.Second, Right: "now",
 			Top: m.axes.p99.Top, SLA: s.limit, SLALabel: label, Empty: m.emptyText(),
@@ -211,10 +213,10 @@ func (m *model) drawP99(p pane, class sizeClass) {
 
 // heldTitle is how long the load has been held.
 func (m *model) heldTitle() []span {
-	if m.heldSince.IsZero() {
+	if m.snap.LoadOn || m.snap.Phase == session.Starting {
 		return nil
 	}
-	return []span{warning("held " + wholeSeconds(m.snap.At.Sub(m.heldSince).Truncate(time.Second)) + "  ")}
+	return []span{warning("held" + m.heldText() + "  ")}
 }
 
 // stripTitle explains the shades.
@@ -239,11 +241,31 @@ func (m *model) histogramTitle(h chart.Histogram, seconds int) []span {
 // span is how many seconds all charts of the Live view show at least, so that their
 // time axes are the same where their width is.
 func (m *model) span() int {
-	return chart.Spec{Seq: m.data.seq, Span: timeSpans[m.zoom]}.Fits(liveLayoutOf(m.w, m.h).p99.w-2, m.symbols())
+	w := liveLayoutOf(m.w, m.h).p99.w
+	if m.expanded != noChart {
+		w = m.w
+	}
+	return chart.Spec{Seq: m.data.seq, Span: timeSpans[m.zoom]}.Fits(w-2, m.chartSymbols())
 }
 
-// symbols are the symbols of the charts.
-func (m *model) symbols() chart.Symbols {
+// updateAxes adapts the y axes of the charts to the values that they show.
+func (m *model) updateAxes() {
+	w := liveLayoutOf(m.w, m.h).p99.w
+	if m.expanded != noChart {
+		w = m.w
+	}
+	shown := chart.Spec{Seq: m.data.seq, Span: timeSpans[m.zoom]}.Shown(w-2, m.chartSymbols())
+	wanted := func(values []float64, sla float64) float64 {
+		return chart.Wanted(values[max(len(values)-shown, 0):], sla)
+	}
+	s, now := m.data, m.snap.At
+	m.axes.p99 = m.axes.p99.Next(now, wanted(s.p99, s.limit))
+	m.axes.throughput = m.axes.throughput.Next(now, wanted(s.throughput, 0))
+	m.axes.utilization = m.axes.utilization.Next(now, wanted(s.utilization, 0))
+}
+
+// chartSymbols are the symbols of the charts.
+func (m *model) chartSymbols() chart.Symbols {
 	if m.ASCII {
 		return chart.ASCII
 	}
@@ -285,9 +307,43 @@ func (m *model) drawThroughput(p pane) {
 	in.chart(spec)
 }
 
+// toggleBatches switches the last chart between utilization and batches.
+func (m *model) toggleBatches() tea.Cmd {
+	m.showBatches = !m.showBatches
+	return nil
+}
+
+// drawBatches draws the latest batches of each worker, and why they left the queue.
+func (m *model) drawBatches(p pane) {
+	spec := chart.Batches{Empty: "no batch yet"}
+	if b := m.snap.Internals.Batches; b == nil {
+		spec.Empty = "the target does not report its batches"
+	} else {
+		spec.MaxSize = b.BatchSize
+		for _, batches := range b.Workers {
+			spec.Workers = append(spec.Workers, chartBatches(batches))
+		}
+	}
+	in := p.box("Batches", dim("f full d delay i idle · "), plain("of "+strconv.Itoa(max(spec.MaxSize, m.snap.Settings.BatchSize))))
+	in.chart(spec)
+}
+
+func chartBatches(batches []sweep.FormedBatch) []chart.Batch {
+	reasons := [...]chart.Reason{sweep.LeftFull: chart.FullBatch, sweep.LeftDelay: chart.DelayEnded, sweep.LeftIdle: chart.IdleWorker}
+	out := make([]chart.Batch, len(batches))
+	for i, b := range batches {
+		out[i] = chart.Batch{Size: b.Size, Left: reasons[b.Left]}
+	}
+	return out
+}
+
 // drawUtilization draws the utilization of the GPU, or of the engine's CPU if there is
 // no GPU; then the reason is at the bottom.
 func (m *model) drawUtilization(p pane) {
+	if m.showBatches {
+		m.drawBatches(p)
+		return
+	}
 	s, use := m.data, m.snap.Live.Use
 	title, right := "GPU %", []span{bold(na(use.GPU.PercentMean))}
 	top := 100.

@@ -3,12 +3,14 @@ package tui
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -36,12 +38,13 @@ func TestHeldLoadIsAGap(t *testing.T) {
 	for _, size := range [][2]int{{120, 36}, {80, 24}} {
 		sc := newScreen(t, size[0], size[1], failing())
 		held := *sc.workbench.snap
-		held.LoadOn = false
+		held.LoadOn, held.HeldSince = false, held.At
 		sc.workbench.snap = &held
 		sc.send(tickMsg{})
 		sc.workbench.snap = later(&held, 15*time.Second, func(s *session.Second) { s.OK, s.Errors, s.Latencies = 0, 0, nil })
+		sc.clock = sc.clock.Add(15 * time.Second)
 		sc.send(tickMsg{})
-		if text := sc.plainFrame(); !strings.Contains(text, "held 15s") {
+		if text := sc.plainFrame(); strings.Count(text, "held 15s") < 2 {
 			t.Errorf("%dx%d: the frame does not say how long the load is held:\n%s", size[0], size[1], text)
 		}
 		n := len(sc.data.p99)
@@ -55,7 +58,7 @@ func TestHeldLoadIsAGap(t *testing.T) {
 		if dots := styledCells(sc.frame(), rect{p99.x + p99.w - 1 - columns, p99.y + 1, columns, p99.h - 2}, styleData, styleFail); dots > 0 {
 			t.Errorf("%dx%d: %d cells of data while the load is held:\n%s", size[0], size[1], dots, sc.plainFrame())
 		}
-		sc.show(func(s *session.Snapshot) { s.LoadOn = true })
+		sc.show(func(s *session.Snapshot) { s.LoadOn, s.HeldSince = true, time.Time{} })
 		if text := sc.plainFrame(); strings.Contains(text, "held 15s") {
 			t.Errorf("the load is on again:\n%s", text)
 		}
@@ -212,11 +215,11 @@ func TestZoomChangesTheAxis(t *testing.T) {
 
 // In every size the charts have a labelled time axis.
 func TestTimeAxisIsLabelled(t *testing.T) {
-	for _, size := range [][2]int{{200, 60}, {120, 36}, {100, 30}, {80, 24}, {60, 16}} {
+	for _, size := range [][2]int{{200, 60}, {120, 36}, {100, 30}, {80, 24}, {60, 16}, {40, 10}} {
 		for _, ascii := range []bool{false, true} {
 			sc := newScreen(t, size[0], size[1], failing())
 			sc.ASCII = ascii
-			if text := sc.plainFrame(); !strings.Contains(text, "-30s") && !strings.Contains(text, "-60s") {
+			if text := sc.plainFrame(); !regexp.MustCompile(`-\d+[sm]`).MatchString(text) {
 				t.Errorf("%dx%d: no time axis:\n%s", size[0], size[1], text)
 			}
 		}
@@ -283,5 +286,62 @@ func BenchmarkCharts(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// The key g shows the batches of each worker in place of the utilization.
+func TestBatchesOfWorkers(t *testing.T) {
+	s := serving()
+	s.Internals.Batches = &sweep.RecentBatches{BatchSize: 8, Workers: [][]sweep.FormedBatch{
+		{{Size: 8, Left: sweep.LeftFull}, {Size: 3, Left: sweep.LeftDelay}}, {{Size: 1, Left: sweep.LeftIdle}},
+	}}
+	for _, size := range [][2]int{{120, 36}, {80, 24}} {
+		sc := newScreen(t, size[0], size[1], s)
+		sc.press("g")
+		text := sc.plainFrame()
+		for _, want := range []string{"Batches", "w1", "fd", "w2", "i│"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%dx%d: no %q in:\n%s", size[0], size[1], want, text)
+			}
+		}
+		sc.show(func(s *session.Snapshot) { s.Internals.Batches = nil })
+		if text := sc.plainFrame(); !strings.Contains(text, "does not report its") {
+			t.Errorf("%dx%d, no batches reported:\n%s", size[0], size[1], text)
+		}
+		sc.press("g")
+		if text := sc.plainFrame(); !strings.Contains(text, "Engine CPU %") {
+			t.Errorf("%dx%d: g does not switch back:\n%s", size[0], size[1], text)
+		}
+	}
+}
+
+// Trials of a sweep are marked, its probes are not.
+func TestProbesHaveNoMark(t *testing.T) {
+	sc := newScreen(t, 120, 36, serving())
+	marks := len(sc.data.marks)
+	for i, role := range []trial.Role{trial.RoleProbe, trial.RoleProbe, "", ""} {
+		sc.show(func(s *session.Snapshot) {
+			s.At = s.At.Add(time.Second)
+			s.Phase, s.Sweep = session.Sweeping, &session.Sweep{Current: &sweep.Current{N: i%2 + 1, Point: plan.Point{Role: role}}}
+		})
+	}
+	if got := len(sc.data.marks) - marks; got != 2 {
+		t.Errorf("%d marks for two probes and two trials", got)
+	}
+}
+
+// A value that is no longer on the chart does not stretch its axis.
+func TestOldSpikesDoNotStretchTheAxis(t *testing.T) {
+	s := serving()
+	s.Live = traffic(500, 0, 15, 15, 600, 600)
+	s.Live.Seconds[0].P99 = trial.NumOf(300)
+	sc := newScreen(t, 120, 36, s)
+	if got := sc.axes.p99.Top; got > 30 {
+		t.Errorf("the axis ends at %g, the values shown are about 15", got)
+	}
+	sc.press("+", "+", "+")
+	sc.show(func(s *session.Snapshot) { s.At = s.At.Add(time.Second) })
+	if got := sc.axes.p99.Top; got < 300 {
+		t.Errorf("the axis ends at %g, but 300 is shown", got)
 	}
 }

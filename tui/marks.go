@@ -9,6 +9,7 @@ import (
 
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
 )
 
@@ -35,17 +36,12 @@ const (
 // noteEvents keeps what has happened since the snapshot before.
 func (m *model) noteEvents(old *session.Snapshot) {
 	s := m.snap
-	switch {
-	case s.LoadOn || s.Phase == session.Starting:
-		m.heldSince = time.Time{}
-	case m.heldSince.IsZero():
-		m.heldSince = s.At
-	}
 	if old.At.IsZero() {
 		return // everything is new in the first snapshot
 	}
+	at := s.At
 	add := func(sign rune, text string, part chart.Part) {
-		m.events = append(m.events, event{s.At, chart.Mark{Text: text, Sign: sign, Part: part}})
+		m.events = append(m.events, event{at, chart.Mark{Text: text, Sign: sign, Part: part}})
 		if n := len(m.events); n > maxEvents {
 			m.events = slices.Clone(m.events[n-maxEvents:])
 		}
@@ -60,6 +56,9 @@ func (m *model) noteEvents(old *session.Snapshot) {
 	}
 	switch {
 	case old.LoadOn && !s.LoadOn:
+		if !s.HeldSince.IsZero() {
+			at = s.HeldSince
+		}
 		add(holdSign, "held", chart.PartMark)
 	case !old.LoadOn && s.LoadOn:
 		add(startSign, "load", chart.PartMark)
@@ -84,9 +83,13 @@ func loadMark(l load.Spec) string {
 	return "load " + strconv.Itoa(l.Concurrency)
 }
 
-// trialNumber is the number of the trial that a sweep measures, 0 without one.
+// trialNumber is the number of the trial that a sweep measures, 0 without one. Probes,
+// which take a moment each, have no mark.
 func trialNumber(s *session.Snapshot) int {
 	if s.Sweep == nil || s.Sweep.Current == nil || s.Phase != session.Sweeping {
+		return 0
+	}
+	if s.Sweep.Current.Point.Role == trial.RoleProbe {
 		return 0
 	}
 	return s.Sweep.Current.N

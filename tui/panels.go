@@ -26,7 +26,7 @@ func (m *model) p99Title() []span {
 	over := dim(fmt.Sprintf(" over %s, n %s", wholeSeconds(l.Window), groupDigits(l.Answers)))
 	switch {
 	case !m.snap.LoadOn:
-		return nil // heldTitle is beside it
+		return []span{warning("held" + m.heldText())}
 	case l.Transient:
 		return []span{warning("just changed")}
 	}

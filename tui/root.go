@@ -39,20 +39,22 @@ type model struct {
 	runEditor     func(*exec.Cmd, tea.ExecCallback) tea.Cmd // tea.ExecProcess, except in tests
 	lastInterrupt time.Time                                 // when ctrl+c was last pressed
 
-	knobIndex     int                  // of the selected knob, in shownKnobs
-	pending       map[knob.Name]string // changed values that are not applied yet
-	applyError    string               // why the last apply failed
-	stagedN       int                  // number of the trial whose settings were made pending; 0 for none
-	dropAsked     time.Time            // when esc was pressed first
-	liveLoad      liveLoad
+	knobIndex  int                  // of the selected knob, in shownKnobs
+	pending    map[knob.Name]string // changed values that are not applied yet
+	applyError string               // why the last apply failed
+	stagedN    int                  // number of the trial whose settings were made pending; 0 for none
+	dropAsked  time.Time            // when esc was pressed first
+	liveLoad   liveLoad
+
 	heldToSuspend bool // suspend has held the load
-	zoom          int  // index into timeSpans
-	data          series
-	latencyView   latencyView
-	events        []event   // for the marks of the charts, oldest first
-	heldSince     time.Time // since when the load is held; zero if it is not
-	isDown        bool      // the engine has ended and not started again
-	axes          struct{ p99, throughput, utilization chart.Axis }
+
+	zoom        int // index into timeSpans
+	data        series
+	latencyView latencyView
+	showBatches bool    // in place of the utilization
+	events      []event // for the marks of the charts, oldest first
+	isDown      bool    // the engine has ended and not started again
+	axes        struct{ p99, throughput, utilization chart.Axis }
 
 	selectedN int // number of the selected trial; 0 selects the first row
 	table     tableState
@@ -284,7 +286,7 @@ func (m *model) View() tea.View {
 // frame draws the screen on a canvas.
 func (m *model) frame() *canvas {
 	c := newCanvas(m.w, m.h)
-	c.symbols = m.symbols()
+	c.symbols = m.chartSymbols()
 	p := c.all()
 	f := frameLayoutOf(m.w, m.h)
 	class := sizeClassOf(m.w, m.h)

@@ -351,7 +351,7 @@ func TestOrderOfTrials(t *testing.T) {
 
 // If the terminal is too small, only help and quit work.
 func TestTooSmallTerminal(t *testing.T) {
-	sc := newScreen(t, 52, 14, sweeping())
+	sc := newScreen(t, 39, 9, sweeping())
 	sc.press("p", "s", "right", "X", "2", "e")
 	if len(sc.workbench.calls) > 0 || sc.dialog != nil || sc.view != liveView {
 		t.Errorf("calls %v, dialog %v, view %v", sc.workbench.calls, sc.dialog, sc.view)

@@ -84,6 +84,7 @@ type Session struct {
 	rec             *recorder // nil without a recording
 	lengths         lengthWatch
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
+	pollingBatches  bool           // a request for the latest batches is in flight
 }
 
 // liveLoad is the goroutine of the live load.
@@ -295,6 +296,7 @@ func (s *Session) endSecond() {
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
 		s.ring.endSecond(s.now(), s.utilization(), s.host())
 		s.lookAtComparison()
+		s.pollBatches()
 		s.askLengths()
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])

@@ -24,10 +24,12 @@ func (p plot) foot(win window, s Spec) {
 		_, part := m.look()
 		switch x := win.column(m.At); {
 		case x < 0:
-		case p.f.foot == TimeFoot: // under the sign, to its right or its left
-			_ = p.label(x, y+1, m.Text, part) || p.label(x+1-runes(m.Text), y+1, m.Text, part)
+		case p.f.foot == TimeFoot:
+			p.label(x, y+1, m.Text, part)
+		case x+1+runes(m.Text) > p.f.cols: // no room to the right of the sign
+			p.label(x-runes(m.Text), y, m.Text, part)
 		default:
-			_ = p.label(x+1, y, m.Text, part) || p.label(x-runes(m.Text), y, m.Text, part)
+			p.label(x+1, y, m.Text, part)
 		}
 	}
 	y += int(p.f.foot) - 1

@@ -77,16 +77,6 @@ func (g *Grid) text(x, y int, s string, p Part) int {
 	return x
 }
 
-// blank reports whether n cells from (x, y) are inside the grid and blank.
-func (g *Grid) blank(x, y, n int) bool {
-	for i := range n {
-		if g.at(x+i, y).Rune != ' ' {
-			return false
-		}
-	}
-	return true
-}
-
 // centered writes s in the middle of row y.
 func (g *Grid) centered(y int, s string, p Part) {
 	s = oneCellEach(s)

@@ -92,15 +92,6 @@ func (s scale) position(v float64) float64 {
 	return float64(s.rows) * math.Log2(v/s.low) / math.Log2(s.high/s.low)
 }
 
-// at is the value of the upper edge of a row.
-func (s scale) at(row int) float64 {
-	share := float64(row+1) / float64(s.rows)
-	if s.log {
-		return s.low * math.Exp2(share*math.Log2(s.high/s.low))
-	}
-	return s.low + share*(s.high-s.low)
-}
-
 // level is the level of v if every row has n levels. Each level has its upper
 // edge, but not its lower one. Values beyond the axis are at its ends.
 func (s scale) level(v float64, n int) int {
