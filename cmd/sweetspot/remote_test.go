@@ -61,6 +61,7 @@ func contains(t *testing.T, step, text string, all ...string) {
 // TestRemote: all commands from a sweep to the comparison of two profiles work with a server
 // that reports nothing but answers and has two own knobs.
 func TestRemote(t *testing.T) {
+	t.Parallel()
 	r := newRemote(t)
 	dir := t.TempDir()
 	a, b, file := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "plan.yaml")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"sweetspot/engine/archive"
 	"sweetspot/engine/onnxgraph"
 )
 
@@ -21,8 +22,10 @@ func Check(arg string) error {
 	r := request{model: model}
 	r.found, r.err = os.Stat(model)
 	switch {
-	case isSimulated(r), isBuiltin(r), isArchive(r) && r.err == nil:
+	case isSimulated(r), isBuiltin(r):
 		return nil
+	case isArchive(r):
+		return checkArchive(r)
 	case isFolder(r):
 		path, err := modelIn(r.model)
 		if err != nil {
@@ -33,6 +36,19 @@ func Check(arg string) error {
 		return checkFile(r.model)
 	}
 	return r.unknownError()
+}
+
+// checkArchive returns why an archive cannot be served.
+func checkArchive(r request) error {
+	if r.err != nil {
+		return r.unknownError()
+	}
+	a, err := archive.Open(r.model, archive.Limits{})
+	if err != nil {
+		return err
+	}
+	_, err = a.ONNX()
+	return err
 }
 
 // checkFile returns why a file is no ONNX model.
