@@ -80,6 +80,17 @@ func (p pane) horizontalBorder(y int, left, right rune) {
 	p.fill(p.w-1, p.w, y, right, styleDim)
 }
 
+// boxWith is box with a hint before the spans, unless it is empty.
+func (p pane) boxWith(title string, hint span, right ...span) pane {
+	if hint.s == "" {
+		return p.box(title, right...)
+	}
+	if len(right) > 0 {
+		hint.s += " "
+	}
+	return p.box(title, append([]span{hint}, right...)...)
+}
+
 // bottomText writes spans at the left of the bottom border of a box.
 func (p pane) bottomText(spans ...span) {
 	if p.h < 2 || p.w < 8 {

@@ -15,6 +15,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -134,6 +135,9 @@ func (r random) sweep() *session.Sweep {
 		w.Choice = &trial.Choice{Why: trial.Explanation{Text: r.text()}}
 		w.Skipped = []trial.Skip{{Reason: r.text()}}
 	}
+	for range r.IntN(40) {
+		w.Predictions = append(w.Predictions, search.Prediction{Settings: r.settings(), Load: r.load(), Throughput: r.estimate(), ValueMS: r.estimate(), Pass: r.Float64()})
+	}
 	return w
 }
 
@@ -172,7 +176,7 @@ func (r random) snapshot() *session.Snapshot {
 
 var allKeys = []string{
 	"up", "down", "left", "right", "shift+left", "shift+right", "=", "enter", "esc", "u", "[", "]", "l", "space", "-", "+", "e",
-	"s", "p", "X", "R", "pgup", "pgdown", "home", "end", "o", "1", "2", "tab", "!", "?", "M", "q", "y", "n", "7",
+	"s", "p", "X", "R", "pgup", "pgdown", "home", "end", "o", "1", "2", "3", "4", "v", "b", "a", "c", "d", "/", "tab", "!", "?", "M", "q", "y", "n", "7",
 }
 
 // For all snapshots, sizes and keys the frame is h lines of w cells, and nothing panics.
@@ -249,9 +253,9 @@ func requireTiling(t *testing.T, body rect, rects []rect) {
 
 func BenchmarkView(b *testing.B) {
 	for _, size := range []struct{ w, h int }{{80, 24}, {120, 36}, {200, 60}} {
-		for _, v := range []view{liveView, sweepView} {
+		for _, v := range []view{liveView, sweepView, frontierView} {
 			b.Run(fmt.Sprintf("%s %dx%d", viewNames[v], size.w, size.h), func(b *testing.B) {
-				m := newModel(Deps{Workbench: &fakeWorkbench{snap: sweeping()}, Now: func() time.Time { return epoch }})
+				m := newModel(Deps{Workbench: &fakeWorkbench{snap: predicting()}, Now: func() time.Time { return epoch }})
 				m.resize(size.w, size.h)
 				m.view = v
 				b.ReportAllocs()

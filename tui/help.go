@@ -176,7 +176,7 @@ func (h *help) draw(m *model, p pane) {
 	rows, selectedRow := h.rows(m, items, min(m.w, 96)-4)
 	height := min(m.h, max(len(rows), 12)+4)
 	in := p.at(centred(m.w, m.h, 96, height)).box("Keys of "+viewNames[m.view], dim("type to filter · enter does it · esc closes"))
-	visible := in.h - 2
+	visible := max(in.h-2, 0)
 	h.from = min(max(h.from, selectedRow-visible+1), max(selectedRow-1, 0))
 	x := in.line(1, 0, dim("filter "), plain(h.filter), span{" ", styleTab})
 	if len(rows) > visible {
@@ -216,7 +216,7 @@ func (h *help) rows(m *model, items []helpItem, w int) (rows [][]span, selected 
 		rows = append(rows, row)
 	}
 	if h.filter == "" {
-		return append(rows, m.symbols()...), selected
+		return append(rows, m.legends()...), selected
 	}
 	if len(items) == 0 {
 		rows = append(rows, []span{dim("no action has these words; esc clears the filter")})
@@ -224,8 +224,8 @@ func (h *help) rows(m *model, items []helpItem, w int) (rows [][]span, selected 
 	return rows, selected
 }
 
-// symbols is the meaning of the symbols of the screen.
-func (m *model) symbols() [][]span {
+// legends are the meanings of the symbols of the screen.
+func (m *model) legends() [][]span {
 	out := [][]span{
 		nil,
 		{{"Symbols", styleAccent}},
@@ -239,6 +239,8 @@ func (m *model) symbols() [][]span {
 		legend("?", "undecided: it can still pass or fail"),
 		legend("~", "the data cannot tell"),
 		legend("★", "best trial"),
+		legend("● · ×", "on the frontier; a better one exists; over the promise"),
+		legend("○ (16)", "predicted by the simulator, not measured"),
 		legend("n/a", "not measured or not reported"),
 		nil,
 		{dim("Latency counts from the planned send time. All live figures are of one window:")},

@@ -125,16 +125,6 @@ func (m *model) cannotExport() string {
 	return ""
 }
 
-// export writes the settings in force, or in the Sweep view those of the selected
-// trial.
-func (m *model) export() tea.Cmd {
-	n := 0
-	if t := m.selectedTrial(); m.view == sweepView && t != nil {
-		n = t.N
-	}
-	return m.enqueue(action{name: "export", logged: true, run: func() (session.Exported, error) { return m.Workbench.Export(n) }})
-}
-
 func (m *model) cannotRestart() string {
 	if m.snap.Phase != session.Down {
 		return "the engine is running"

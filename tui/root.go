@@ -9,7 +9,9 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
 )
 
@@ -35,25 +37,29 @@ type model struct {
 	leaveFrame    bool      // the last frame stays on the terminal
 	lastInterrupt time.Time // when ctrl+c was last pressed
 
-	knobIndex  int                  // of the selected knob, in shownKnobs
-	pending    map[knob.Name]string // changed values that are not applied yet
-	applyError string               // why the last apply failed
-	stagedN    int                  // number of the trial whose settings were made pending; 0 for none
-	dropAsked  time.Time            // when esc was pressed first
-	liveLoad   liveLoad
-
+	knobIndex     int                  // of the selected knob, in shownKnobs
+	pending       map[knob.Name]string // changed values that are not applied yet
+	applyError    string               // why the last apply failed
+	stagedN       int                  // number of the trial whose settings were made pending; 0 for none
+	dropAsked     time.Time            // when esc was pressed first
+	liveLoad      liveLoad
 	heldToSuspend bool // suspend has held the load
+	zoom          int  // index into timeSpans
+	data          series
+	latencyView   latencyView
+	events        []event // for the marks of the charts, oldest first
+	isDown        bool    // the engine has ended and not started again
+	axes          struct{ p99, throughput, utilization chart.Axis }
 
-	zoom        int // index into timeSpans
-	data        series
-	latencyView latencyView
-	showBatches bool    // in place of the utilization
-	events      []event // for the marks of the charts, oldest first
-	isDown      bool    // the engine has ended and not started again
-	axes        struct{ p99, throughput, utilization chart.Axis }
-
-	selectedN  int  // number of the selected trial; 0 selects the first row
-	everyTrial bool // the table has a row for every trial, not for every setting
+	showBatches bool // in place of the utilization
+	selectedN   int  // number of the selected trial; 0 selects the first row
+	table       tableState
+	points      []settingPoint // of the sweep, measured and predicted
+	joined      []rank.Row     // of the sweep, in the order of their first trials
+	noPass      string         // why nothing passed in a sweep that has ended
+	undecided   *trial.Trial   // the row of such a sweep that may pass if it is measured longer
+	frontier    frontierState
+	profiles    profilesState
 
 	notice      notice
 	ownMessages []session.Message // messages of the screen itself
@@ -79,6 +85,7 @@ func newModel(d Deps) *model {
 	}
 	m.snap = &session.Snapshot{}
 	m.now = d.Now()
+	m.profiles.stale = true
 	m.startedAt, m.phaseSince = m.now, m.now
 	m.resize(0, 0)
 	m.poll()
@@ -94,13 +101,13 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tickMsg:
 		m.poll()
-		return m, m.tick()
+		return m, tea.Batch(m.tick(), m.refreshProfiles())
 	case actionDoneMsg:
 		return m, m.finish(msg)
 	case tea.KeyPressMsg:
 		return m, m.handleKey(msg)
 	case tea.PasteMsg:
-		if in, ok := m.dialog.(*input); ok {
+		if in, ok := m.dialog.(inserter); ok {
 			in.insert(msg.Content)
 		}
 	case tea.MouseClickMsg:
@@ -197,6 +204,8 @@ func (m *model) poll() {
 	m.dropApplied(old)
 	m.noteLoad(s.Load)
 	m.announceBest(old)
+	m.updatePoints(old)
+	m.noteCompleted(old)
 	m.noteEvents(old)
 	m.data = m.series()
 	m.updateAxes()
@@ -206,14 +215,18 @@ func (m *model) poll() {
 func (m *model) finish(d actionDoneMsg) tea.Cmd {
 	m.poll()
 	switch {
+	case d.err != nil && d.action.quiet:
 	case d.err != nil:
 		m.report(session.Error, !d.action.logged, d.action.name+": "+d.err.Error())
 		m.notice.duplicateSuffix = d.err.Error()
 		if d.action.name == loadAction {
 			m.liveLoad.requested = nil
 		}
-	case d.out.Path != "":
+	case d.out.Written:
 		m.exported(d)
+	}
+	if d.action.done != nil {
+		d.action.done(d.out, d.err)
 	}
 	return tea.Batch(d.action.then, m.startNext())
 }
@@ -285,6 +298,10 @@ func (m *model) drawBody(p pane, class sizeClass) {
 		m.drawLiveTiny(p)
 	case m.view == liveView:
 		m.drawLive(p, class)
+	case m.view == frontierView:
+		m.drawFrontier(p, class)
+	case m.view == profilesView:
+		m.drawProfiles(p, class)
 	case class == tiny:
 		m.drawSweepTiny(p)
 	default:

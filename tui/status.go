@@ -150,7 +150,7 @@ func (m *model) drawHeader(p pane) {
 	x = p.line(x, 0, m.modelName(), plain("  "), m.phase())
 	tabs := p.w // the first column of the tabs
 	if !m.Follow {
-		tabs = m.drawTabs(p)
+		tabs = m.drawTabs(p, x)
 	}
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Has(knob.BatchSize) {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
@@ -190,11 +190,23 @@ func (m *model) phase() span {
 	}
 }
 
-// drawTabs draws a tab for each view at the right and returns their first column.
-func (m *model) drawTabs(p pane) int {
+// drawTabs draws a tab for each view at the right and returns their first column. If there is no
+// room for the names and the state of a sweep to the right of column left, only the open view has
+// its name.
+func (m *model) drawTabs(p pane, left int) int {
+	need := 1
+	for _, name := range viewNames {
+		need += len(name) + len(" 1  ")
+	}
+	if s := m.snap.Sweep; s != nil && !s.State.Ended() {
+		need += spansWidth(m.sweepStatus(s)) + 4
+	}
 	x := p.w - 1
 	for v := len(viewNames) - 1; v >= 0; v-- {
 		name := fmt.Sprintf(" %d %s ", v+1, viewNames[v])
+		if left+need > p.w {
+			name = fmt.Sprintf(" %d ", v+1)
+		}
 		i := styleDim
 		if view(v) == m.view {
 			name, i = fmt.Sprintf("[%d %s]", v+1, viewNames[v]), styleTab
@@ -209,6 +221,9 @@ func (m *model) drawTabs(p pane) int {
 // sweepStatus is the state of the sweep in a few words.
 func (m *model) sweepStatus(s *session.Sweep) []span {
 	text := fmt.Sprintf("sweep %v %d/%d", s.State, len(s.Trials), max(s.Total, len(s.Trials)))
+	if s.State == session.Running {
+		text = fmt.Sprintf("sweep %d/%d", len(s.Trials), max(s.Total, len(s.Trials)))
+	}
 	if m.Follow {
 		text = fmt.Sprintf("%v, %s", s.State, plural(len(s.Trials), "trial"))
 	}

@@ -184,6 +184,26 @@ func settingsText(s knob.Settings) string {
 	return strings.Join(parts, "  ")
 }
 
+// shortSettings is the values of the usual knobs as a name for a setting: "w2 b8 d5 FP16".
+func shortSettings(s knob.Settings) string {
+	var parts []string
+	for _, f := range []struct {
+		name   knob.Name
+		prefix string
+	}{{knob.Workers, "w"}, {knob.BatchSize, "b"}, {knob.BatchDelay, "d"}} {
+		if s.Has(f.name) {
+			parts = append(parts, f.prefix+s.Get(f.name))
+		}
+	}
+	if s.Precision == knob.HalfPrecision {
+		parts = append(parts, "FP16")
+	}
+	for n, v := range s.Own.All() {
+		parts = append(parts, string(n)+"="+v)
+	}
+	return strings.Join(parts, " ")
+}
+
 // ofMaxBatch is the batch size in a text such as "formed batch 5.9 of 8".
 func ofMaxBatch(s knob.Settings) string {
 	if !s.Has(knob.BatchSize) {

@@ -79,6 +79,9 @@ func (m *model) drawSweepTiny(p pane) {
 		return
 	}
 	m.drawProgress(p.sub(1, 0, p.w-2, 2))
+	if m.drawOver(p.sub(0, 2, p.w, p.h-2)) {
+		return
+	}
 	m.drawTable(p.sub(0, 3, p.w, p.h-4))
 	best := "no setting has passed the SLA yet"
 	if t := validatedBest(m.snap.Sweep); t != nil {

@@ -2,9 +2,10 @@
 //
 // [Run] shows it until the user quits. The Live view changes settings while
 // requests are sent, and compares P99 with the SLA. The Sweep view starts a sweep
-// and shows its trials. Both draw only what is in a [session.Snapshot], which is
-// immutable and polled a few times a second. Both change something only by an
-// action, which calls a method of the [Workbench]. [Summary] is the text to print
+// and shows its trials, the Frontier view all its settings with the predicted ones.
+// They draw only what is in a [session.Snapshot], which is immutable and polled a few
+// times a second, and change something only by an action, which calls a method of the
+// [Workbench]. The Profiles view shows, compares and names the profiles of a folder. [Summary] is the text to print
 // after the screen is closed.
 //
 // Only one goroutine uses the model. Actions run in commands, one at a time and
@@ -26,6 +27,8 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/tui/chart"
 )
@@ -33,8 +36,8 @@ import (
 // Workbench is what the screen shows and controls; [session.Session] implements
 // it. An error is the reason why the call was refused, in words for the user.
 // Snapshot is called often and from any goroutine. The other methods are called
-// one at a time. They start their work and return; only Export waits, until the
-// file is written. Results are reported in the messages of the snapshots.
+// one at a time. They start their work and return; only Export and WhatIf wait, for
+// the disk and the simulator. Results are reported in the messages of the snapshots.
 type Workbench interface {
 	Snapshot() *session.Snapshot
 	Apply(to knob.Settings) error
@@ -42,14 +45,16 @@ type Workbench interface {
 	Redo() error
 	SetLoad(l load.Spec) error
 	HoldLoad(hold bool) error
-	StartSweep() error
+	StartSweep(p plan.Plan) error
+	Measure(s knob.Settings, l load.Spec) error
+	WhatIf(l load.Spec) ([]search.Prediction, error)
 	PauseSweep(pause bool) error
 	AbortSweep() error
 	Restart() error
 	Record(on bool) error
 	Bare() error
 	Operators() error
-	Export(n int) (session.Exported, error)
+	Export(o session.ExportOptions) (session.Exported, error)
 }
 
 // Deps are the dependencies and options of Run. Only Workbench is required.
@@ -68,6 +73,9 @@ type Deps struct {
 	FPS          int           // upper limit of polls per second, 1-60; 0 is the default
 
 	Now func() time.Time // the clock of the snapshots; nil is time.Now
+
+	// ProfileDir is the folder of the profiles for the Profiles view; "" is none.
+	ProfileDir string
 
 	// Follow is for a Workbench that reads a profile which another process
 	// writes. Every snapshot must have a Sweep. The screen then has only the Sweep

@@ -38,7 +38,7 @@ func TestFirstUse(t *testing.T) {
 	if !strings.Contains(sc.plainFrame(), "PASS 15.2 ms (76%)") || len(sc.pending) > 0 {
 		t.Fatalf("no PASS on the screen, or still pending:\n%s", sc.plainFrame())
 	}
-	sc.press("e")
+	sc.press("e", "enter")
 	want := []string{"apply 1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread", "export 0"}
 	if diff := cmp.Diff(want, sc.workbench.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -92,7 +92,7 @@ func TestActions(t *testing.T) {
 		{"the settings of the start", serving, "B enter", []string{"apply 1 worker, batch 1, delay 100 ms, fp32, cpu, 1 thread"}},
 		{"by the list of actions", serving, "? u n d o space l a s t enter", []string{"undo"}},
 		{"a value by the list of actions", serving, ": w o r k e r s space 6 enter enter", []string{"apply 6 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread"}},
-		{"an action of the other view", swept, "? e x p o r t space t h e space t r i a l enter", []string{"export 5"}},
+		{"an action of the other view", swept, "? e x p o r t space t h e space t r i a l enter enter", []string{"export 5"}},
 		{"a disabled action of the list", serving, "? p a u s e enter", nil},
 		{"more load", serving, "]", []string{"load concurrency 12"}},
 		{"two quick keys add up", serving, "] ]", []string{"load concurrency 12", "load concurrency 15"}},
@@ -103,14 +103,23 @@ func TestActions(t *testing.T) {
 		{"closed by default", open, "l", []string{"load concurrency 10"}},
 		{"hold", serving, "space", []string{"hold true"}},
 		{"resume the load", held, "space", []string{"hold false"}},
-		{"sweep", serving, "s", []string{"sweep"}},
+		{"s asks", serving, "s esc", nil},
+		{"sweep", serving, "s enter", []string{"sweep P99 of request latency <= 20ms, concurrency 10, 3m0s"}},
+		{"sweep with another promise and load", serving, "s down 5 0 m s down right down 1 , 2 enter", []string{"sweep P99 of request latency <= 50ms, concurrency 12, 3m0s"}},
+		{"sweep of a wrong limit", serving, "s down x enter", nil},
+		{"measure a trial again", swept, "2 down R", []string{"measure 1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread, concurrency 10"}},
+		{"measure next", sweeping, "2 R", []string{"measure 2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread, concurrency 10"}},
+		{"measure a predicted setting", predicting, "3 end R", []string{"measure 1 worker, batch 1, delay 20 ms, fp32, cpu, 1 thread, concurrency 10"}},
+		{"what if the load is more, then another", repeated, "3 ] = 5 0 / s enter", []string{"what if concurrency 12", "what if open 50/s poisson"}},
+		{"export a predicted setting", predicting, "3 end e enter", []string{"export 1 worker, batch 1, delay 20 ms, fp32, cpu, 1 thread"}},
+		{"export to another file", serving, "e tab tab ctrl+u a . b enter", []string{"export 0 to a.b"}},
 		{"s shows a running sweep", sweeping, "s", nil},
 		{"pause", sweeping, "p", []string{"pause true"}},
 		{"resume", paused, "p", []string{"pause false"}},
 		{"abort asks", sweeping, "X n X esc X enter", nil},
 		{"abort", sweeping, "X y", []string{"abort"}},
 		{"restart", down, "R", []string{"restart"}},
-		{"export a trial", swept, "2 down down e", []string{"export 3"}},
+		{"export a trial", swept, "2 down down e enter", []string{"export 3"}},
 		{"no restart of a running engine", serving, "R", nil},
 		{"no apply while sweeping", sweeping, "right enter u [ space l", nil},
 		{"nothing while starting", starting, "right enter u ] space s p X R e", nil},
@@ -297,7 +306,7 @@ func TestNotices(t *testing.T) {
 			s.Messages = append(slices.Clip(s.Messages), session.Message{At: sc.clock, Level: level, Text: text})
 		})
 	}
-	sc.press("e")
+	sc.press("e", "enter")
 	say(session.Note, "exported a very long list of settings to out/config.properties")
 	if got, want := sc.status(), "exported to out/config.properties"; got != want {
 		t.Errorf("status %q, want %q", got, want)
@@ -406,6 +415,18 @@ func TestOrderOfTrials(t *testing.T) {
 		t.Errorf("by rank (-want +got):\n%s", diff)
 	}
 	sc.press("2", "down", "o")
+	if diff := cmp.Diff([]int{6, 5, 4, 3, 7, 2, 1}, numbers()); diff != "" {
+		t.Errorf("by throughput (-want +got):\n%s", diff)
+	}
+	sc.press("o")
+	if diff := cmp.Diff([]int{5, 4, 3, 6, 2, 1, 7}, numbers()); diff != "" {
+		t.Errorf("by P99 (-want +got):\n%s", diff)
+	}
+	sc.press("o")
+	if diff := cmp.Diff([]int{1, 2, 3, 4, 5, 6, 7}, numbers()); diff != "" {
+		t.Errorf("by settings (-want +got):\n%s", diff)
+	}
+	sc.press("o")
 	if diff := cmp.Diff([]int{1, 2, 3, 4, 5, 6, 7}, numbers()); diff != "" {
 		t.Errorf("every trial (-want +got):\n%s", diff)
 	}

@@ -85,7 +85,7 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	r := a.startRestorer(tty)
 	go func() { ended <- s.Run(inner) }()
 	err = tui.Run(shown, tui.Deps{
-		Workbench: s, Version: version, Out: tty,
+		Workbench: s, Version: version, Out: tty, ProfileDir: a.env.profileDir(),
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 		Leave:    func(frame string) { fmt.Fprintln(a.out, frame) },
 		Exported: func(path string) { written = append(written, path) },

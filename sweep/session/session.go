@@ -48,27 +48,8 @@ type Config struct {
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
 	// RecordLive creates the profile of live traffic.
 	RecordLive func(info sweep.Info) (LiveRecording, error)
-	// Export writes the chosen settings.
+	// Export writes the chosen settings, or previews that.
 	Export func(ExportRequest) (Exported, error)
-}
-
-// ExportRequest is the input of Export. Trial joins the figures of all Runs of the settings; it is
-// nil if no trial measured them.
-type ExportRequest struct {
-	Info     sweep.Info
-	Settings knob.Settings
-	Options  knob.Options
-	SLA      trial.SLA
-	Trial    *trial.Trial
-	Runs     int
-	Profile  string // ID of the profile with the trial
-}
-
-// Exported is the result of an export. Each note is a sentence about a setting that has no key in
-// the file's format, and what to do instead. The file contains the notes too.
-type Exported struct {
-	Path  string
-	Notes []string
 }
 
 // Recording is the open profile of a sweep.
@@ -311,6 +292,7 @@ func (s *Session) publish() {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
 	}
+	out.Plan = s.plan()
 	out.Live = s.ring.snapshot(s.utilization(), s.host())
 	s.snapshot.Store(&out)
 }

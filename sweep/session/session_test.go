@@ -203,11 +203,11 @@ func withSession(t *testing.T, d *device, do func(s *session.Session, n *sweepRe
 			RecordLive: func(sweep.Info) (session.LiveRecording, error) { return live, nil },
 			Export: func(r session.ExportRequest) (session.Exported, error) {
 				switch {
-				case r.Trial == nil:
+				case r.Measured == nil:
 					return session.Exported{Path: "unmeasured.properties"}, nil
-				case r.Trial.Role == trial.RoleLive:
-					if r.Trial.Latency.P99.Value.Or(0) == 0 || r.Trial.Counts.OK == 0 || r.Trial.Verdict.ValueMS.Or(0) == 0 || r.Trial.Settings != r.Settings {
-						t.Errorf("live figures: %+v", *r.Trial)
+				case r.Measured.Role == trial.RoleLive:
+					if r.Measured.Latency.P99.Value.Or(0) == 0 || r.Measured.Counts.OK == 0 || r.Measured.Verdict.ValueMS.Or(0) == 0 || r.Measured.Settings != r.Settings {
+						t.Errorf("live figures: %+v", *r.Measured)
 					}
 					return session.Exported{Path: "live.properties"}, nil
 				}
@@ -400,12 +400,12 @@ func TestSweepOwnsAndReturnsTheEngine(t *testing.T) {
 	withSession(t, d, func(s *session.Session, n *sweepRecording) {
 		time.Sleep(3 * time.Second)
 		mine := s.Snapshot().Settings
-		if err := s.StartSweep(); err != nil {
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(500 * ms)
 		snap := s.Snapshot()
-		if snap.Phase != session.Sweeping || snap.Sweep.Total != 4 || s.Apply(mine) == nil || s.StartSweep() == nil {
+		if snap.Phase != session.Sweeping || snap.Sweep.Total != 4 || s.Apply(mine) == nil || s.StartSweep(s.Snapshot().Plan) == nil {
 			t.Errorf("sweeping: %v %+v", snap.Phase, snap.Sweep)
 		}
 		if err := s.PauseSweep(true); err != nil {
@@ -437,10 +437,10 @@ func TestSweepOwnsAndReturnsTheEngine(t *testing.T) {
 		if snap.Phase != session.Serving || snap.Settings != mine || n.state != session.Done || n.exit != 0 {
 			t.Errorf("given back: %v %v, recording ended %v exit %d", snap.Phase, snap.Settings, n.state, n.exit)
 		}
-		if out, err := s.Export(snap.Sweep.Choice.N); err != nil || out.Path != "trial.properties" || len(out.Notes) != 1 {
-			t.Errorf("Export = %q, %v", out, err)
+		if out, err := s.Export(session.ExportOptions{Trial: snap.Sweep.Choice.N}); err != nil || out.Path != "trial.properties" || len(out.Notes) != 1 {
+			t.Errorf("Export = %+v, %v", out, err)
 		}
-		if _, err := s.Export(99); err == nil {
+		if _, err := s.Export(session.ExportOptions{Trial: 99}); err == nil {
 			t.Error("Export of trial 99 was accepted")
 		}
 	})
@@ -454,7 +454,8 @@ func TestSweepUsesTheLiveLoad(t *testing.T) {
 		if err := s.SetLoad(live); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.StartSweep(); err != nil {
+		time.Sleep(500 * ms) // until it is in a snapshot
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(500 * ms)
@@ -472,7 +473,7 @@ func TestSweepUsesTheLiveLoad(t *testing.T) {
 			}
 		}
 		if !slices.ContainsFunc(snap.Messages, func(m session.Message) bool {
-			return m.Text == "sweep started: under the live load, concurrency 3"
+			return m.Text == "sweep started: under concurrency 3"
 		}) || len(snap.Sweep.Trials) == 0 || snap.Load != live {
 			t.Errorf("%d trials, live load %v, messages %v", len(snap.Sweep.Trials), snap.Load, snap.Messages)
 		}
@@ -482,14 +483,14 @@ func TestSweepUsesTheLiveLoad(t *testing.T) {
 func TestAbortAndEndKeepTheProfile(t *testing.T) {
 	withSession(t, newDevice(), func(s *session.Session, n *sweepRecording) {
 		time.Sleep(3 * time.Second)
-		if err := errors.Join(s.StartSweep(), s.AbortSweep()); err != nil {
+		if err := errors.Join(s.StartSweep(s.Snapshot().Plan), s.AbortSweep()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Second)
 		if snap := s.Snapshot(); snap.Sweep.State != session.Aborted || snap.Phase != session.Serving || n.state != session.Aborted {
 			t.Errorf("aborted: %v, %v, recording %v", snap.Sweep.State, snap.Phase, n.state)
 		}
-		if err := s.StartSweep(); err != nil {
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(300 * ms) // withSession ends the session during the sweep

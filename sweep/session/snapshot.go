@@ -47,6 +47,7 @@ type Snapshot struct {
 	HeldSince time.Time            // while the load is held by the user: since when
 	Live      Live
 	Internals Internals        // of the model
+	Plan      plan.Plan        // of the next sweep, with the promise and the live load
 	Sweep     *Sweep           // nil before the first sweep
 	Recording *RecordingStatus // nil without a recording
 	Messages  []Message
@@ -148,9 +149,10 @@ type Sweep struct {
 	ETA         time.Duration // estimated remaining time, from the points so far
 	Current     *sweep.Current
 	Trials      []trial.Trial
-	Resumed     int // number of Trials that the resumed sweep had measured
-	Best        int // index into Trials, -1 before the first trial
-	Unconfirmed int // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
+	Predictions []search.Prediction // of all points, corrected with the trials; nil if there are none
+	Resumed     int                 // number of Trials that the resumed sweep had measured
+	Best        int                 // index into Trials, -1 before the first trial
+	Unconfirmed int                 // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
 	Events      []trial.Event
 	Choice      *trial.Choice
 	Problem     string // why it failed, or why the profile could not be written
