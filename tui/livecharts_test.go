@@ -104,7 +104,8 @@ func TestMarksInAllCharts(t *testing.T) {
 		{loadSign, "300/s", func(s *session.Snapshot) { s.Load = load.Spec{Mode: load.Open, Rate: 300} }},
 		{holdSign, "held", func(s *session.Snapshot) { s.LoadOn = false }},
 		{startSign, "load", func(s *session.Snapshot) { s.LoadOn = true }},
-		{crashSign, "down", func(s *session.Snapshot) { s.Phase = session.Down }},
+		{crashSign, "died", func(s *session.Snapshot) { s.Crashes = append(s.Crashes, s.At) }},
+		{0, "", func(s *session.Snapshot) { s.Phase = session.Down }},
 		{startSign, "up", func(s *session.Snapshot) { s.Phase = session.Serving }},
 		{trialSign, "#3", func(s *session.Snapshot) {
 			s.Phase, s.Sweep = session.Sweeping, &session.Sweep{Current: &sweep.Current{N: 3}}
