@@ -79,7 +79,7 @@ var rooms = map[string]string{
 	"profiles/export":            profile + " profiles",
 	"profiles/report":            profile + " profiles",
 	"profiles/replay":            profile + " profiles engine/servicetime",
-	"tui":                        "engine/knob engine/latency sweep sweep/load sweep/plan sweep/trial sweep/rank sweep/session profiles/... tui/chart",
+	"tui":                        "engine/knob engine/latency sweep sweep/load sweep/plan sweep/trial sweep/rank sweep/search sweep/session profiles/... tui/chart",
 	"tui/chart":                  "",
 	"cmd/sweetspot":              "engine/... sweep/... profiles/... tui/...",
 	"cmd/bench":                  "engine/... sweep/... profiles/... tui/... cmd/bench/judge",

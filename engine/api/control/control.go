@@ -145,6 +145,7 @@ func New(e *engine.Engine, host Host) *API {
 	a.route("/engine/v1/info", methods{http.MethodGet: a.info})
 	a.route("/engine/v1/stats", methods{http.MethodGet: a.stats})
 	a.route("/engine/v1/models/{m}/settings", methods{http.MethodGet: a.settings, http.MethodPut: a.change})
+	a.route("/engine/v1/models/{m}/batches", methods{http.MethodGet: a.batches})
 	a.route("/engine/v1/models/{m}/operators", methods{http.MethodPost: a.operators})
 	a.route("/engine/v1/models/{m}/bare", methods{http.MethodPost: a.bare})
 	a.route("/engine/v1/models/{m}/precision", methods{http.MethodPost: a.precision})
