@@ -45,11 +45,14 @@ var rooms = map[string]string{
 	"engine/handler":             "engine/tensor engine/payload",
 	"engine/archive":             "",
 	"engine/config":              "engine/knob",
+	"engine/config/check":        "engine/config engine/knob",
+	"engine/torchservetest":      "",
 	"engine/monitor":             "",
 	"engine/catalog":             "engine engine/knob engine/tensor engine/payload engine/runs engine/lengths engine/servicetime engine/backend/... engine/onnxgraph/... engine/handler engine/archive engine/config",
 	"engine/api/predict":         "engine engine/tensor engine/payload engine/handler",
 	"engine/api/inference":       api,
 	"engine/api/wire":            "",
+	"engine/api/openapi":         "",
 	"engine/api/management":      api,
 	"engine/api/metrics":         api,
 	"engine/api/oip":             api,
@@ -87,7 +90,7 @@ var rooms = map[string]string{
 // What rooms of one kind share.
 const (
 	backend = "engine engine/knob engine/tensor engine/payload engine/servicetime"
-	api     = "engine engine/knob engine/tensor engine/payload engine/latency engine/handler engine/config engine/monitor engine/api/wire engine/api/predict"
+	api     = "engine engine/knob engine/tensor engine/payload engine/latency engine/handler engine/config engine/monitor engine/api/wire engine/api/openapi engine/api/predict"
 	target  = "engine engine/knob engine/lengths engine/tensor engine/latency engine/api/control engine/config engine/handler engine/monitor sweep sweep/load sweep/trial sweep/stat"
 	profile = "engine/knob engine/latency engine/config sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/rank"
 )

@@ -18,7 +18,7 @@ require (
 	github.com/guptarohit/asciigraph v0.10.0 // lines of the charts
 	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02 // tests: a terminal emulator
 	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts of commands
-	github.com/shirou/gopsutil/v4 v4.26.10 // CPU and memory outside Linux
+	github.com/shirou/gopsutil/v4 v4.26.10 // CPU outside Linux, memory and disk
 	github.com/spf13/cobra v1.10.2 // commands, flags, completion
 	github.com/spf13/pflag v1.0.9 // flags
 	github.com/x448/float16 v0.8.4 // half-precision tensors
@@ -29,7 +29,11 @@ require (
 	google.golang.org/protobuf v1.36.12 // ONNX files
 )
 
+require github.com/prometheus/client_golang v1.25.0 // the metrics listener
+
 require (
+	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/charmbracelet/ultraviolet v0.0.0-20260811164956-006e29f97886 // indirect
 	github.com/charmbracelet/x/term v0.2.2 // indirect
 	github.com/charmbracelet/x/termios v0.1.1 // indirect
@@ -43,7 +47,11 @@ require (
 	github.com/lufia/plan9stats v0.0.0-20211012122336-39d0f177ccd0 // indirect
 	github.com/mattn/go-runewidth v0.0.27 // indirect
 	github.com/muesli/cancelreader v0.2.2 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/power-devops/perfstat v0.0.0-20260805114148-88456608a4f6 // indirect
+	github.com/prometheus/client_model v0.6.3 // indirect
+	github.com/prometheus/common v0.72.0 // indirect
+	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/tklauser/go-sysconf v0.4.0 // indirect
 	github.com/tklauser/numcpus v0.12.0 // indirect

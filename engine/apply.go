@@ -41,28 +41,53 @@ func (s *ModelService) Apply(ctx context.Context, want knob.Settings, step func(
 // that is within it stays. With maxWorkers 0 the model stays loaded without workers,
 // and refuses requests until a later Scale or Apply adds some.
 func (s *ModelService) Scale(ctx context.Context, minWorkers, maxWorkers int, step func(Step)) error {
-	if minWorkers < 0 || maxWorkers < minWorkers {
-		return fmt.Errorf("workers: minimum %d and maximum %d, want 0 <= minimum <= maximum", minWorkers, maxWorkers)
-	}
+	return s.Adjust(ctx, func(a *Adjustment) error {
+		a.MinWorkers, a.MaxWorkers = minWorkers, maxWorkers
+		return nil
+	}, step)
+}
+
+// Adjustment is what Adjust changes: the settings in force and the range of workers.
+type Adjustment struct {
+	Settings               knob.Settings
+	MinWorkers, MaxWorkers int
+}
+
+// Adjust is Apply for a change that depends on the settings in force: edit changes them
+// while no other change runs. Then the number of workers is moved into the range. An error of
+// edit ends the change; it is returned as it is.
+func (s *ModelService) Adjust(ctx context.Context, edit func(*Adjustment) error, step func(Step)) error {
 	ctx, done, err := s.beginChange(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	want := s.Config().Settings
-	want.Workers = min(max(want.Workers, minWorkers), maxWorkers)
-	if want.Workers > 0 {
-		if err := want.Validate(s.Limits()); err != nil {
-			return err
-		}
+	a := Adjustment{Settings: s.Config().Settings}
+	a.MinWorkers, a.MaxWorkers = s.Bounds()
+	if err := edit(&a); err != nil {
+		return err
 	}
-	if err := s.change(ctx, want, step); err != nil {
+	if err := a.validate(s.Limits()); err != nil {
+		return err
+	}
+	if err := s.change(ctx, a.Settings, step); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.minWorkers, s.maxWorkers = minWorkers, maxWorkers
+	s.minWorkers, s.maxWorkers = a.MinWorkers, a.MaxWorkers
 	s.mu.Unlock()
 	return nil
+}
+
+// validate moves the number of workers into the range and checks the settings.
+func (a *Adjustment) validate(l knob.Limits) error {
+	if a.MinWorkers < 0 || a.MaxWorkers < a.MinWorkers {
+		return fmt.Errorf("workers: minimum %d and maximum %d, want 0 <= minimum <= maximum", a.MinWorkers, a.MaxWorkers)
+	}
+	a.Settings.Workers = min(max(a.Settings.Workers, a.MinWorkers), a.MaxWorkers)
+	checked := a.Settings
+	checked.Workers = max(checked.Workers, 1) // 0 workers are allowed here
+	return checked.Validate(l)
 }
 
 // Bounds returns the range of workers that the last Scale or Apply has set.

@@ -116,7 +116,7 @@ func TestBareBetweenApplies(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))
-			rule := knob.Rule(rng.IntN(2))
+			rule := knob.TorchServe + knob.Rule(rng.IntN(2))
 			c := knob.Config{Settings: knob.Default(rule), Options: knob.Options{Rule: rule}}
 			s, closeAll := serve(t, &doubler{fixed: 3 * ms, own: seed%2 == 0}, c)
 			defer closeAll()

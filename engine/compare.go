@@ -147,7 +147,7 @@ func outputsAgree(x, y tensor.Tensor) (bool, float64) {
 	if x.Type != y.Type || !slices.Equal(x.Shape, y.Shape) {
 		return false, 0 // different sizes have no difference
 	}
-	if x.Type != tensor.Float32 && x.Type != tensor.Float64 {
+	if !x.Type.IsFloat() {
 		return bytes.Equal(x.Data, y.Data), 0
 	}
 	a, b := x.Numbers(), y.Numbers()

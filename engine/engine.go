@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"sweetspot/engine/knob"
 )
@@ -22,6 +23,7 @@ var (
 	ErrUnknownModel   = errors.New("model not found")
 	ErrUnknownVersion = errors.New("model version not found")
 	ErrDefaultVersion = errors.New("the default version of a model that has others cannot be unloaded")
+	ErrServed         = errors.New("a model of that name and version is served already")
 	ErrQueueFull      = errors.New("queue is full")
 	ErrTooManyRows    = errors.New("more rows than the queue is long")
 	ErrClosed         = errors.New("model is shutting down")
@@ -45,7 +47,8 @@ type Options struct {
 
 // Engine holds the served models.
 type Engine struct {
-	opt Options
+	opt     Options
+	workers atomic.Int64 // opened so far
 
 	mu     sync.Mutex // guards models and closed
 	models map[string]*versions

@@ -116,7 +116,7 @@ func serve(t *testing.T, d *doubler, c knob.Config) (*engine.ModelService, func(
 func config(workers, batch int, delay time.Duration) knob.Config {
 	s := knob.Default(knob.TorchServe)
 	s.Workers, s.BatchSize, s.BatchDelay = workers, batch, delay
-	return knob.Config{Settings: s}
+	return knob.Config{Settings: s, Options: knob.Options{Rule: knob.TorchServe}}
 }
 
 func TestBatchFillsAndSplits(t *testing.T) {

@@ -7,6 +7,12 @@ import (
 	"sweetspot/engine/tensor"
 )
 
+// HeaderReader is a Handler that passes the headers and the query of a request on. Without
+// it, a transport does not collect them.
+type HeaderReader interface {
+	ReadsHeader()
+}
+
 // Handler converts between bodies and the requests and answers of one model. Initialize,
 // Decode and Encode are initialize, preprocess and postprocess of TorchServe's handlers.
 // After Initialize it is safe for concurrent use.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
@@ -144,6 +145,7 @@ func discard(p *pool, workers []*worker, withPool bool) error {
 
 // startWorker starts a warmed worker. The lock is held.
 func (s *ModelService) startWorker(w *worker) {
+	w.started = time.Now()
 	w.pool.workers = append(w.pool.workers, w)
 	w.pool.wg.Add(1)
 	go w.loop(s)

@@ -55,6 +55,9 @@ func (e *Engine) register(m *Model, c knob.Config) (*ModelService, error) {
 	if !ok {
 		return nil, fmt.Errorf("load %s: this build has no %q backend", m.Name, m.Backend)
 	}
+	if c.Rule == knob.RuleUnreported {
+		return nil, fmt.Errorf("load %s: rule: there is none; want torchserve or eager", m.Name)
+	}
 	checked := c
 	checked.Workers = max(c.Workers, 1) // 0 workers are allowed here
 	if err := checked.Validate(limits(m, c.Rule, e.opt.Cores)); err != nil {
@@ -76,7 +79,7 @@ func (e *Engine) register(m *Model, c knob.Config) (*ModelService, error) {
 		e.models[m.Name] = v
 	}
 	if old := v.all[m.Version]; old != nil && old.State() != Failed {
-		return nil, fmt.Errorf("load %s: a model of that name and version %s is served already", m.Name, m.Version)
+		return nil, fmt.Errorf("load %s: %w: version %s", m.Name, ErrServed, m.Version)
 	}
 	v.all[m.Version] = s
 	return s, nil
@@ -115,6 +118,14 @@ func (e *Engine) Unload(ctx context.Context, name, version string) error {
 		return fmt.Errorf("unload %s: %w; version %s is the default", name, ErrDefaultVersion, s.model.Version)
 	}
 	err = s.close(ctx)
+	e.remove(s)
+	return err
+}
+
+// Remove is Unload for s itself, also if it is the default version and there are others; another
+// version is then the default one. It does nothing if s is not served.
+func (e *Engine) Remove(ctx context.Context, s *ModelService) error {
+	err := s.close(ctx)
 	e.remove(s)
 	return err
 }
@@ -207,6 +218,13 @@ func (s *ModelService) Healthy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == Ready && len(s.pool.workers)-s.pool.sessionless >= s.minWorkers
+}
+
+// CanAnswer reports whether the version is ready and has a worker with a session.
+func (s *ModelService) CanAnswer() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == Ready && len(s.pool.workers) > s.pool.sessionless
 }
 
 // Wait waits for the end of the load and returns its error.

@@ -17,19 +17,19 @@ func reopenWaits() []time.Duration {
 // session, queued requests fail with the cause and new requests are refused.
 func (w *worker) reopen(s *ModelService, cause error) bool {
 	s.log.Warn("session lost", "model", s.model.Name, "version", s.model.Version, "err", cause)
-	s.markSessionLost(w.pool)
+	s.markSessionLost(w)
 	w.closeLostSession(s)
 	waits := reopenWaits()
 	for try := 0; ; try++ {
 		select {
 		case <-time.After(waits[min(try, len(waits)-1)]):
 		case <-w.stop:
-			s.endReopen(w.pool)
+			s.endReopen(w)
 			return false
 		}
 		err := w.openSession(s)
 		if err == nil {
-			s.endReopen(w.pool)
+			s.endReopen(w)
 			return true
 		}
 		s.log.Warn("reopen a lost session", "model", s.model.Name, "try", try+1, "err", err)
@@ -62,19 +62,21 @@ func (w *worker) openSession(s *ModelService) (err error) {
 }
 
 // markSessionLost counts a lost session and a worker without a session.
-func (s *ModelService) markSessionLost(p *pool) {
+func (s *ModelService) markSessionLost(w *worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count.lost++
-	p.sessionless++
+	w.pool.sessionless++
+	w.sessionless = true
 }
 
 // endReopen ends what markSessionLost began for one worker.
-func (s *ModelService) endReopen(p *pool) {
+func (s *ModelService) endReopen(w *worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.sessionless--
-	if s.pool == p {
+	w.pool.sessionless--
+	w.sessionless = false
+	if s.pool == w.pool {
 		s.sessionErr = nil
 	}
 }

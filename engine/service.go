@@ -43,6 +43,7 @@ type ModelService struct {
 	loaded        chan struct{} // closed when the state Loading ends; loadErr is then set
 	loadErr       error
 
+	undecoded  atomic.Int64 // requests whose ticket was returned unused
 	abandoned  atomic.Int64 // queued rows whose callers have left; may lag behind
 	admitted   atomic.Int64 // requests that are being decoded
 	admitLimit atomic.Int64 // most of them, as the last change of the queue set it
@@ -173,8 +174,11 @@ func (s *ModelService) dispatch(now time.Duration) {
 		r.timing.Formation = now - r.taken
 		s.count.queue += r.timing.Queue
 		s.count.formation += r.timing.Formation
+		s.count.lastWait = now - r.arrived
+		s.count.waits.add(now - r.arrived)
 	}
 	w.left = s.leftReason(now)
+	s.count.left[s.collector.Reason()]++
 	w.batch, s.openBatch = s.openBatch, w.batch[:0]
 	w.work <- struct{}{} // capacity 1, and the worker is idle
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"maps"
 	"time"
+
+	"sweetspot/engine/batching"
 )
 
 // counters are the monotone counters of a service, guarded by ModelService.mu.
@@ -13,6 +15,15 @@ type counters struct {
 	queue, formation, execution           time.Duration
 	busy, work                            time.Duration
 	sizes                                 map[int]int64
+
+	requests        int64                   // queued
+	rejected        [rejections]int64       // requests that were not queued
+	left            [batching.Reasons]int64 // batches by the reason for which they were sent
+	okTime, okWait  time.Duration           // sums over rows that succeeded
+	lastWait        time.Duration           // of the row that was sent last
+	lastRun         time.Duration           // of the batch that ended last
+	requestTimes    durationCounts          // of rows that succeeded
+	waits, runTimes durationCounts          // of rows that were sent, of batches
 }
 
 // Stats is a snapshot of a service's counters. They count rows unless the field says
@@ -51,6 +62,11 @@ type Stats struct {
 func (s *ModelService) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.stats()
+}
+
+// stats is Stats with the lock held.
+func (s *ModelService) stats() Stats {
 	c := &s.count
 	workers := 0
 	if s.pool != nil {
@@ -89,17 +105,24 @@ func (s *ModelService) recordBatch(w *worker, now, took time.Duration, err error
 	c.sizes[len(w.batch)]++
 	s.recent.add(recentBatch{w, len(w.batch), w.left, now, took})
 	c.busy += took
+	c.lastRun = took
+	c.runTimes.add(took)
 	c.execution += took * time.Duration(len(w.batch))
 	if err != nil {
 		c.failedBatches++
 		s.logFailed(len(w.batch), err)
 	}
-	for _, r := range w.results {
-		if r.Err != nil {
+	for i := range w.results {
+		if w.results[i].Err != nil {
 			c.failed++
-		} else {
-			c.ok++
+			continue
 		}
+		c.ok++
+		t := &w.batch[i].timing
+		wait := t.Queue + t.Formation
+		c.okWait += wait
+		c.okTime += wait + took
+		c.requestTimes.add(wait + took)
 	}
 	s.inFlight -= len(w.batch)
 	s.accountWork(now)

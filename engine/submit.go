@@ -60,7 +60,7 @@ func (s *ModelService) Admit() (Ticket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.available(); err != nil {
-		return Ticket{}, err
+		return Ticket{}, s.reject(err)
 	}
 	if int(s.admitted.Load()) >= s.admitCapacity() {
 		return Ticket{}, s.refuse(1)
@@ -81,7 +81,10 @@ func (s *ModelService) admitCapacity() int {
 func (s *ModelService) publishAdmitLimit() { s.admitLimit.Store(int64(s.admitCapacity())) }
 
 // Release returns an unused ticket.
-func (t Ticket) Release() { t.service.admitted.Add(-1) }
+func (t Ticket) Release() {
+	t.service.admitted.Add(-1)
+	t.service.undecoded.Add(1)
+}
 
 // Do is ModelService.Do for the ticket's request.
 func (t Ticket) Do(ctx context.Context, r payload.Request, out []tensor.Item) (payload.Answer, Timing, error) {
@@ -166,9 +169,10 @@ func (s *ModelService) enqueue(c *call, t Ticket) error {
 		s.admitted.Add(-1)
 	}
 	if err := s.available(); err != nil {
-		return err
+		return s.reject(err)
 	}
 	if n > 1 && n > s.cfg.QueueSize {
+		s.count.rejected[RejectedTooManyRows]++
 		return fmt.Errorf("%w: %d rows, queue_size is %d; send fewer at a time, or raise queue_size", ErrTooManyRows, n, s.cfg.QueueSize)
 	}
 	if s.waitingRows()+n > s.cfg.QueueSize {
@@ -183,6 +187,7 @@ func (s *ModelService) enqueue(c *call, t Ticket) error {
 		s.queue.push(&c.rows[i])
 	}
 	s.count.accepted += int64(n)
+	s.count.requests++
 	s.stepCollector(now, batching.Event{Kind: batching.Arrived, N: n})
 	return nil
 }
@@ -210,6 +215,7 @@ func (s *ModelService) waitingRows() int { return s.queue.n - int(s.abandoned.Lo
 // refuse counts n rows as refused and returns the error. The lock is held.
 func (s *ModelService) refuse(n int) error {
 	s.count.refused += int64(n)
+	s.count.rejected[RejectedQueueFull]++
 	if n == 1 {
 		return fmt.Errorf("%w: %d requests wait (queue_size %d)", ErrQueueFull, s.waitingRows()+int(s.admitted.Load()), s.cfg.QueueSize)
 	}

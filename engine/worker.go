@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
@@ -24,16 +25,26 @@ type worker struct {
 	left    Left          // why the batch was sent; likewise
 	rows    []payload.Row
 	results []payload.Result
-	retired bool // guarded by ModelService.mu; the worker ends after its batch
+	id      int // unique in the engine
+	opening time.Time
+
+	// Guarded by ModelService.mu.
+	retired     bool // the worker ends after its batch
+	sessionless bool // its session is lost, and no other one is open yet
+	started     time.Time
 }
 
 // newWorker opens (or shares) a session.
 func (s *ModelService) newWorker(ctx context.Context, p *pool, c knob.Config) (*worker, error) {
+	opening := time.Now()
 	session, own, err := s.session(ctx, p, c)
 	if err != nil {
 		return nil, err
 	}
-	return &worker{pool: p, session: session, own: own, work: make(chan struct{}, 1), stop: make(chan struct{})}, nil
+	return &worker{
+		pool: p, session: session, own: own, work: make(chan struct{}, 1), stop: make(chan struct{}),
+		id: int(s.engine.workers.Add(1)), opening: opening,
+	}, nil
 }
 
 // loop runs batches until the worker is retired.

@@ -32,18 +32,25 @@ func differences(a, b Header) []string {
 	}
 	differ("kind", string(a.Kind), string(b.Kind))
 	differ("model", a.Model.Name, b.Model.Name)
-	if a.Model.Name == b.Model.Name && a.Model.SHA256 != b.Model.SHA256 {
+	switch {
+	case a.Model.Name != b.Model.Name || sameModel(a.Model, b.Model):
+	case a.Model.SHA256 == "" || b.Model.SHA256 == "":
+		out = append(out, fmt.Sprintf("model: it is not known whether %s is the same file: sha256 %.12s and %.12s", a.Model.Name, orNone(a.Model.SHA256), orNone(b.Model.SHA256)))
+	default:
 		out = append(out, fmt.Sprintf("model: %s is not the same file: sha256 %.12s and %.12s", a.Model.Name, orNone(a.Model.SHA256), orNone(b.Model.SHA256)))
+	}
+	if text := otherRequests(a.Model, b.Model); text != "" {
+		out = append(out, text)
 	}
 	if a.Machine.Class == b.Machine.Class && a.Machine.Class != "" {
 		return out
 	}
 	before := len(out)
 	differ("remote machine", orNone(a.Machine.Remote), orNone(b.Machine.Remote))
-	differ("CPU", a.Machine.CPU, b.Machine.CPU)
-	differ("cores", fmt.Sprint(a.Machine.Cores), fmt.Sprint(b.Machine.Cores))
+	differ("CPU", orNotKnown(a.Machine.CPU), orNotKnown(b.Machine.CPU))
+	differ("cores", cores(a.Machine.Cores), cores(b.Machine.Cores))
 	differ("memory", memory(a.Machine.MemoryMB), memory(b.Machine.MemoryMB))
-	differ("GPUs", gpus(a.Machine.GPUs), gpus(b.Machine.GPUs))
+	differ("GPUs", gpus(a.Machine), gpus(b.Machine))
 	differ("runtime", orNone(a.Machine.Runtime), orNone(b.Machine.Runtime))
 	if len(out) == before {
 		out = append(out, fmt.Sprintf("machine class: %.19s and %.19s", orNone(a.Machine.Class), orNone(b.Machine.Class)))
@@ -51,24 +58,47 @@ func differences(a, b Header) []string {
 	return out
 }
 
+// sameModel reports whether two models are the same as far as it is known. A remote server may not
+// report the hash of its model; then the names count.
+func sameModel(a, b Model) bool {
+	return a.SHA256 == b.SHA256 && (a.SHA256 != "" || a.Name == b.Name)
+}
+
 // CheckComparable returns an error that wraps [ErrNotComparable] if trials of a profile are
 // not comparable with measurements of a model on a machine.
 func (h Header) CheckComparable(m Model, on Machine) error {
 	switch {
-	case h.Model.SHA256 != m.SHA256:
-		return notComparable("%s measured another model of that name (sha256 %.12s, this is %.12s)", h.ID, h.Model.SHA256, m.SHA256)
+	case h.Model.SHA256 == m.SHA256 && !sameModel(h.Model, m):
+		return notComparable("%s measured another model (%s, this is %s)", h.ID, h.Model.Name, m.Name)
+	case !sameModel(h.Model, m):
+		return notComparable("%s measured another model of that name (sha256 %.12s, this is %.12s)", h.ID, orNone(h.Model.SHA256), orNone(m.SHA256))
 	case h.Machine.Class != on.Complete().Class:
 		return notComparable("%s was measured on another kind of machine", h.ID)
 	}
+	if text := otherRequests(h.Model, m); text != "" {
+		return notComparable("%s was measured with other requests: %s", h.ID, text)
+	}
 	return nil
+}
+
+// otherRequests says how the requests of two measurements of a model differ, or "". Profiles of
+// earlier versions do not have the hash of given bodies, so that one without it fits any.
+func otherRequests(a, b Model) string {
+	switch {
+	case a.BodiesSHA256 != "" && b.BodiesSHA256 != "" && a.BodiesSHA256 != b.BodiesSHA256:
+		return fmt.Sprintf("bodies: not the same: sha256 %.8s and %.8s", a.BodiesSHA256, b.BodiesSHA256)
+	case a.BodiesSHA256 == "" && b.BodiesSHA256 == "" && a.Lengths != "" && b.Lengths != "" && a.Lengths != b.Lengths:
+		return fmt.Sprintf("lengths of requests: %s and %s", a.Lengths, b.Lengths)
+	}
+	return ""
 }
 
 // CheckModel returns an error that wraps [ErrNotComparable] and names the profile if one of
 // the profiles is not of the model.
 func CheckModel(m Model, hs ...Header) error {
 	for _, h := range hs {
-		if h.Model.SHA256 != m.SHA256 {
-			return notComparable("%s measured another model (%s, sha256 %.12s; this is %s, %.12s)", h.ID, h.Model.Name, h.Model.SHA256, m.Name, m.SHA256)
+		if !sameModel(h.Model, m) {
+			return notComparable("%s measured another model (%s, sha256 %.12s; this is %s, %.12s)", h.ID, h.Model.Name, orNone(h.Model.SHA256), m.Name, orNone(m.SHA256))
 		}
 	}
 	return nil
@@ -81,12 +111,38 @@ func orNone(s string) string {
 	return s
 }
 
-// memory returns a size as rounded for machine classes, so that sizes of one class are equal.
-func memory(mb trial.Num) string { return fmt.Sprintf("%d MB", roundMemory(int(mb.Or(0)))) }
+// notKnown is what is shown for what a server does not report.
+const notKnown = "n/a"
 
-func gpus(list []GPU) string {
-	names := make([]string, len(list))
-	for i, g := range list {
+func orNotKnown(s string) string {
+	if s == "" {
+		return notKnown
+	}
+	return s
+}
+
+func cores(n int) string {
+	if n == 0 {
+		return notKnown
+	}
+	return fmt.Sprint(n)
+}
+
+// memory returns a size as rounded for machine classes, so that sizes of one class are equal.
+func memory(mb trial.Num) string {
+	v, ok := mb.Get()
+	if !ok {
+		return notKnown
+	}
+	return fmt.Sprintf("%d MB", roundMemory(int(v)))
+}
+
+func gpus(m Machine) string {
+	if m.GPUs == nil && m.Remote != "" {
+		return notKnown
+	}
+	names := make([]string, len(m.GPUs))
+	for i, g := range m.GPUs {
 		names[i] = g.Name + " " + memory(g.MemoryMB)
 	}
 	return orNone(strings.Join(names, ", "))

@@ -21,13 +21,13 @@ import (
 // the network, usually only Remote is known.
 type Machine struct {
 	Class    string    `json:"class"` // "sha256:..."; see Complete
-	OS       string    `json:"os"`
-	Arch     string    `json:"arch"`
-	CPU      string    `json:"cpu"`       // model name
-	Cores    int       `json:"cores"`     // of the container
-	MemoryMB trial.Num `json:"memory_mb"` // of the container
-	GPUs     []GPU     `json:"gpus"`
-	Runtime  string    `json:"runtime"` // "onnxruntime 1.27.0 cpu"
+	OS       string    `json:"os,omitempty"`
+	Arch     string    `json:"arch,omitempty"`
+	CPU      string    `json:"cpu,omitempty"`     // model name
+	Cores    int       `json:"cores,omitempty"`   // of the container
+	MemoryMB trial.Num `json:"memory_mb"`         // of the container
+	GPUs     []GPU     `json:"gpus,omitzero"`     // nil is not known
+	Runtime  string    `json:"runtime,omitempty"` // "onnxruntime 1.27.0 cpu"
 	// Remote distinguishes remote machines without naming them; it is "" for the machine
 	// on which sweetspot runs.
 	Remote string `json:"remote,omitempty"`
@@ -63,11 +63,11 @@ func ReadMachine(root fs.FS, cores int) Machine {
 	return m
 }
 
-// Complete returns m with its class. Its list of GPUs is never nil, because null in a
-// file means not measured.
+// Complete returns m with its class. The list of GPUs of the local machine is not nil, which would
+// mean that the GPUs are not known; those of a remote machine may be unknown.
 func (m Machine) Complete() Machine {
 	m.Class = m.class()
-	if m.GPUs == nil {
+	if m.GPUs == nil && m.Remote == "" {
 		m.GPUs = []GPU{}
 	}
 	return m

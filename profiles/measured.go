@@ -79,8 +79,8 @@ func (p BestPair) notes() []string {
 // describeOptions formats options: the rule, and the other ones that are set.
 func describeOptions(o knob.Options) string {
 	text, err := json.Marshal(o)
-	if err != nil {
-		return o.Rule.String()
+	if err != nil || o == (knob.Options{}) {
+		return o.Describe()
 	}
 	return strings.NewReplacer(`"`, "", "{", "", "}", "", ":", " ", ",", ", ").Replace(string(text))
 }

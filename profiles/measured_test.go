@@ -134,6 +134,9 @@ func TestCheckComparable(t *testing.T) {
 	h.Machine = h.Machine.Complete()
 	other, elsewhere := h.Model, header("b").Machine
 	other.SHA256, elsewhere.Cores = "ff", 64
+	short, long, given, others := h, h, h, h
+	short.Model.Lengths, long.Model.Lengths = "ids 8..16", "ids 8..128"
+	given.Model.BodiesSHA256, others.Model.BodiesSHA256 = "aabbccddee", "9988776655"
 	for _, c := range []struct {
 		name string
 		err  error
@@ -142,6 +145,9 @@ func TestCheckComparable(t *testing.T) {
 		{"the same", h.CheckComparable(h.Model, header("b").Machine), ""},
 		{"another model", h.CheckComparable(other, h.Machine), "a measured another model of that name (sha256 12ab34cd56ef, this is ff)"},
 		{"another machine", h.CheckComparable(h.Model, elsewhere), "a was measured on another kind of machine"},
+		{"other lengths", short.CheckComparable(long.Model, h.Machine), "a was measured with other requests: lengths of requests: ids 8..16 and ids 8..128"},
+		{"other bodies", given.CheckComparable(others.Model, h.Machine), "a was measured with other requests: bodies: not the same: sha256 aabbccdd and 99887766"},
+		{"the same bodies", given.CheckComparable(given.Model, h.Machine), ""},
 		{"all of the model", profiles.CheckModel(h.Model, h, header("b")), ""},
 		{"one of another model", profiles.CheckModel(other, h), "a measured another model (mlp-wide, sha256 12ab34cd56ef; this is mlp-wide, ff)"},
 	} {

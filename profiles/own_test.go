@@ -2,6 +2,7 @@ package profiles_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 // remoteTrial returns a trial of a server that reports no common knob and has own knobs.
 func remoteTrial(n int, own knob.OwnValues, rps float64) trial.Trial {
 	t := precise(n, rps, 1)
-	t.Settings, t.Model = knob.Settings{Own: own}, trial.ModelLatencies{}
+	t.Settings, t.Options, t.Model = knob.Settings{Own: own}, knob.Options{}, trial.ModelLatencies{}
 	return t
 }
 
@@ -54,7 +55,7 @@ func TestOwnKnobsInAProfile(t *testing.T) {
 			t.Errorf("trial %d has %+v, want %+v", r.N, r.Settings, want[i].Settings)
 		}
 	}
-	if raw := string(p.Lines[2].Raw); !strings.Contains(raw, `"queue_size":0,"instances":2,"max_batch_size":32,"mode":"a"}`) {
+	if raw := string(p.Lines[2].Raw); !strings.Contains(raw, `"settings":{"instances":2,"max_batch_size":32,"mode":"a"},"options":{},`) {
 		t.Errorf("line: %s", raw)
 	}
 	var b bytes.Buffer
@@ -125,5 +126,60 @@ func TestPredictOfOwnKnobs(t *testing.T) {
 	}
 	if a, b := profiles.CurveKeyOf(knob.Settings{Workers: 1, Own: "x=1"}), profiles.CurveKeyOf(knob.Settings{Workers: 1, Own: "x=2"}); cmp.Equal(a, b) {
 		t.Error("two values of an own knob have the same service times")
+	}
+}
+
+// TestNothingIsClaimed: the lines of a server that reports nothing about itself have no value that
+// nobody knows: no rule, no precision, no cores, no list of GPUs, no hash and no batch axis.
+func TestNothingIsClaimed(t *testing.T) {
+	p := remoteProfile(t, "20261122T091500Z-7f3a", remoteTrial(1, "instances=1", 1))
+	header := string(p.Lines[0].Raw)
+	for _, name := range []string{"cores", "gpus", `"os"`, `"arch"`, `"cpu"`} {
+		if strings.Contains(header, name) {
+			t.Errorf("the header has %s: %s", name, header)
+		}
+	}
+	if line := string(p.Lines[1].Raw); !strings.Contains(line, `"settings":{"instances":1},"options":{},`) {
+		t.Errorf("trial: %s", line)
+	}
+	silent, err := json.Marshal(profiles.Model{Name: "cat", Source: "remote"})
+	if want := `{"name":"cat","source":"remote"}`; err != nil || string(silent) != want {
+		t.Errorf("model %s, %v; want %s", silent, err, want)
+	}
+	if local := (profiles.Machine{CPU: "x"}).Complete(); local.GPUs == nil {
+		t.Error("the GPUs of the local machine are not known")
+	}
+}
+
+// TestModelsWithoutHash: models without a hash are the same if they have the same name; a model with
+// one and a model without one may differ.
+func TestModelsWithoutHash(t *testing.T) {
+	of := func(name, hash string) profiles.Header {
+		h := header("a")
+		h.Model.Name, h.Model.SHA256 = name, hash
+		h.Machine = h.Machine.Complete()
+		return h
+	}
+	for _, c := range []struct {
+		a, b profiles.Header
+		want string // of the error; "" is none
+	}{
+		{of("cat", ""), of("cat", ""), ""},
+		{of("cat", ""), of("dog", ""), "measured another model (cat, this is dog)"},
+		{of("cat", ""), of("cat", "12"), "measured another model of that name (sha256 none, this is 12)"},
+		{of("cat", "12"), of("dog", "12"), ""},
+	} {
+		err := c.a.CheckComparable(c.b.Model, c.b.Machine)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %q and %s %q: %v, want %s", c.a.Model.Name, c.a.Model.SHA256, c.b.Model.Name, c.b.Model.SHA256, err, c.want)
+		}
+		if (profiles.CheckModel(c.b.Model, c.a) == nil) != (c.want == "") {
+			t.Errorf("CheckModel of %s and %s", c.a.Model.Name, c.b.Model.Name)
+		}
+	}
+	a, b := profileOf("a", precise(1, 1, 1)), profileOf("b", precise(1, 1, 1))
+	a.Header.Model.SHA256 = ""
+	if _, err := profiles.Compare(a, b, profiles.CompareOptions{}); err == nil || !strings.Contains(err.Error(), "it is not known whether") {
+		t.Errorf("a profile with a hash and one without: %v", err)
 	}
 }

@@ -76,7 +76,7 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 		}
 		seen[t.Settings] = true
 		curve, known := times[CurveKeyOf(t.Settings)]
-		if !known || !t.Settings.Has(knob.Workers) || !t.Settings.Has(knob.BatchSize) { // a profile of another program may lack knobs
+		if !known || !canSimulate(t) {
 			out.Unknown++
 			continue
 		}
@@ -94,6 +94,13 @@ func Predict(p *Profile, rate float64) (Prediction, error) {
 	}
 	slices.SortStableFunc(out.Settings, Predicted.compare)
 	return out, nil
+}
+
+// canSimulate reports whether the trial has all values that the simulation needs. Another server may
+// not report them.
+func canSimulate(t trial.Trial) bool {
+	s := t.Settings
+	return s.Has(knob.Workers) && s.Has(knob.BatchSize) && s.Has(knob.BatchDelay) && t.Options.Rule != knob.RuleUnreported
 }
 
 // predicted returns the figures of a simulated run.

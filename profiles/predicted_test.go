@@ -20,6 +20,7 @@ func linearProfile(limit time.Duration) *profiles.Profile {
 	for n, size := range []int{1, 8} {
 		r := timed(1, 4+float64(size), map[int]int{size: 100})
 		r.N, r.Settings.BatchSize, r.Settings.BatchDelay = n+1, size, time.Millisecond
+		r.Options.Rule = knob.TorchServe
 		p.Trials = append(p.Trials, r)
 	}
 	untimed := timed(2, 0, nil)
@@ -93,18 +94,19 @@ func TestPredictErrors(t *testing.T) {
 	}
 }
 
-// A profile of another program may have trials without settings.
+// A profile of another server may have trials without settings or without the batching rule.
 func TestPredictWithoutSettings(t *testing.T) {
 	p := linearProfile(50 * time.Millisecond)
 	before, err := profiles.Predict(p, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	empty := p.Trials[0]
+	empty, noRule := p.Trials[0], p.Trials[0]
 	empty.Settings = knob.Settings{}
-	p.Trials = append([]trial.Trial{empty}, p.Trials...)
+	noRule.Settings.QueueSize, noRule.Options = 7, knob.Options{}
+	p.Trials = append([]trial.Trial{empty, noRule}, p.Trials...)
 	got, err := profiles.Predict(p, 20)
-	if err != nil || got.Unknown != before.Unknown+1 || len(got.Settings) != len(before.Settings) {
+	if err != nil || got.Unknown != before.Unknown+2 || len(got.Settings) != len(before.Settings) {
 		t.Errorf("%d settings, %d unknown, %v", len(got.Settings), got.Unknown, err)
 	}
 }

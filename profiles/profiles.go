@@ -102,11 +102,13 @@ func (h Header) validate() error {
 type Model struct {
 	Name      string `json:"name"`
 	Version   string `json:"version,omitempty"`
-	Source    string `json:"source"` // builtin:NAME, sim:NAME, or the base name of a file
-	SHA256    string `json:"sha256"` // of the bytes of the model, hex
-	BatchAxis bool   `json:"batch_axis"`
-	Padding   string `json:"padding,omitempty"` // how rows of different lengths are padded, or why not
-	Lengths   string `json:"lengths,omitempty"` // sizes of made requests in open dimensions
+	Source    string `json:"source"`               // builtin:NAME, sim:NAME, or the base name of a file
+	SHA256    string `json:"sha256,omitempty"`     // of the bytes of the model, hex; "" is not known
+	BatchAxis *bool  `json:"batch_axis,omitempty"` // nil is not known
+	Padding   string `json:"padding,omitempty"`    // how rows of different lengths are padded, or why not
+	Lengths   string `json:"lengths,omitempty"`    // sizes of made requests in open dimensions
+	// BodiesSHA256 is of the bodies of --input, one after the other, hex; "" for made requests.
+	BodiesSHA256 string `json:"bodies_sha256,omitempty"`
 
 	Inputs  []Tensor `json:"inputs,omitempty"` // in the order of the model; none if they are not known
 	Outputs []Tensor `json:"outputs,omitempty"`

@@ -21,7 +21,7 @@ func header(id string) profiles.Header {
 	return profiles.Header{
 		ID: id, Kind: profiles.Sweep, Created: at, Tool: "sweetspot 0.1.0",
 		Machine:  profiles.Machine{OS: "linux", Arch: "amd64", CPU: "Test CPU", Cores: 2, MemoryMB: trial.NumOf(24000), Runtime: "onnxruntime 1.27.0 cpu"},
-		Model:    profiles.Model{Name: "mlp-wide", Version: "1.0", Source: "builtin:mlp-wide", SHA256: "12ab34cd56ef7890", BatchAxis: true},
+		Model:    profiles.Model{Name: "mlp-wide", Version: "1.0", Source: "builtin:mlp-wide", SHA256: "12ab34cd56ef7890", BatchAxis: new(true)},
 		SLA:      &trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond},
 		Plan:     json.RawMessage(`{"model":"builtin:mlp-wide","seed":18446744073709551615}`),
 		PlanHash: "sha256:00", Seed: 1,
@@ -34,7 +34,8 @@ func sampleTrial(n int) trial.Trial {
 	}
 	t := trial.Trial{
 		N: n, At: at.Add(time.Duration(n) * time.Minute), Role: trial.RoleLoad, Reason: "predicted best",
-		Settings: knob.Settings{Workers: n, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Device: "cpu", Threads: 1, QueueSize: 100},
+		Settings: knob.Settings{Workers: n, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Precision: knob.FullPrecision, Device: "cpu", Threads: 1, QueueSize: 100},
+		Options:  knob.Options{Rule: knob.TorchServe},
 		Load:     load.Spec{Concurrency: 10}, Seed: uint64(n),
 	}
 	t.Seconds, t.Counts = 12.4, trial.Counts{Sent: 6550, OK: 6550}

@@ -35,7 +35,7 @@ const (
 // the measured one.
 func CorrectedP99(out trial.Result, r load.Result, l load.Spec, served knob.Config, disturbances ...Disturbance) trial.Num {
 	measured, ok := out.Latency.P99.Value.Get()
-	if l.Mode != load.Open || !ok {
+	if l.Mode != load.Open || !ok || served.Options.Rule == knob.RuleUnreported {
 		return trial.Num{}
 	}
 	total := time.Duration(r.Seconds * float64(time.Second))

@@ -21,7 +21,7 @@ func simulatedServer(utilization float64) (predict.Config, load.Spec, knob.Confi
 	curve := servicetime.Line(4*time.Millisecond, 2*time.Millisecond)
 	l := load.Spec{Mode: load.Open, Rate: utilization * curve.Rate(2, 8)}
 	c := predict.Config{Settings: s, Service: curve.WithSpread(.08), Wake: 50 * time.Microsecond}
-	return c, l, knob.Config{Settings: s}
+	return c, l, knob.Config{Settings: s, Options: knob.Options{Rule: knob.TorchServe}}
 }
 
 // simulate returns the summary and the samples of a run of n requests on that server.

@@ -26,7 +26,7 @@ type slowServer struct {
 }
 
 func (s *slowServer) Info(context.Context) (sweep.Info, error) {
-	return sweep.Info{Current: knob.Default(knob.TorchServe), Limits: knob.Limits{Cores: s.cores, BatchAxis: true}}, nil
+	return sweep.Info{Current: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}, Limits: knob.Limits{Cores: s.cores, BatchAxis: true}}, nil
 }
 
 func (s *slowServer) Apply(_ context.Context, to knob.Settings) (sweep.Applied, error) {

@@ -215,21 +215,13 @@ func (s *run) runTrial(ctx context.Context, p plan.Point, limit time.Duration) e
 	if err := s.recordFailure(&t, err); err != nil {
 		return err
 	}
-	failWrongAnswers(&t)
+	t.Answers.Judge(&t.Verdict)
 	if err := s.Recorder.Trial(t); err != nil {
 		return err
 	}
 	s.trials = append(s.trials, asRecorded(t))
 	s.reportProgress(nil)
 	return nil
-}
-
-// failWrongAnswers fails a trial whose answers differ in batches from those of single requests.
-func failWrongAnswers(t *trial.Trial) {
-	if t.Answers == nil || t.Answers.Differ == 0 {
-		return
-	}
-	t.Verdict.Result, t.Verdict.Leaning, t.Verdict.Why = trial.Fail, trial.Fail, t.Answers.Problem()
 }
 
 // asRecorded returns v as it is after it is written to a profile and read again. The sweep uses

@@ -32,7 +32,7 @@ type device struct {
 }
 
 func (d *device) Info(context.Context) (sweep.Info, error) {
-	return sweep.Info{Current: knob.Default(knob.TorchServe), Limits: knob.Limits{Cores: 2, BatchAxis: true}}, nil
+	return sweep.Info{Current: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}, Limits: knob.Limits{Cores: 2, BatchAxis: true}}, nil
 }
 
 func (d *device) Apply(_ context.Context, s knob.Settings) (sweep.Applied, error) {

@@ -65,6 +65,9 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 		requests.Failed, requests.Sent = all.Failed, all.Sent
 	}
 	out.Verdict = Decide(sla, requests, 0, why)
+	if out.Counts.Sent == 0 {
+		out.Verdict.ErrorRate = trial.Num{}
+	}
 	if out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
 		switch {
 		case mayBeDisturbance(out, kept, sla):

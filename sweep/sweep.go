@@ -48,6 +48,7 @@ type ModelInfo struct {
 	MaxRequestSize int64  `json:"max_request_size,omitempty"` // bytes that the server was told to take; 0 if it was not
 	Padding        string `json:"padding,omitempty"`          // how rows of different lengths are padded, or why not
 	Lengths        string `json:"lengths,omitempty"`          // sizes of made requests in open dimensions, for people
+	BodiesSHA256   string `json:"bodies_sha256,omitempty"`    // of the bodies of --input, hex; "" for made requests
 
 	Warnings []string `json:"warnings,omitempty"` // what people should know about the model
 
@@ -62,6 +63,10 @@ type BodyLengths struct {
 	Padded  bool
 	Buckets []int64
 }
+
+// BatchAxisKnown reports whether the target says if the model has a batch axis: one without must have
+// a reason in BatchWhy.
+func (m ModelInfo) BatchAxisKnown() bool { return m.BatchAxis || m.BatchWhy != "" }
 
 // Step is one part of an apply.
 type Step struct {

@@ -130,7 +130,7 @@ func JudgeInterval(sla trial.SLA, p stat.Interval, errorRate float64, why string
 func verdictOf(sla trial.SLA, p stat.Interval, errorRate float64) trial.Verdict {
 	return trial.Verdict{
 		Latency: sla.Latency, Percentile: sla.Percentile, LimitMS: ms(sla.Limit),
-		ValueMS: trial.NumOf(p.Value), LowMS: trial.NumOf(p.Low), HighMS: trial.NumOf(p.High), ErrorRate: errorRate,
+		ValueMS: trial.NumOf(p.Value), LowMS: trial.NumOf(p.Low), HighMS: trial.NumOf(p.High), ErrorRate: trial.NumOf(errorRate),
 	}
 }
 

@@ -23,6 +23,7 @@ type canvas struct {
 	cells      []cell
 	symbols    chart.Symbols // of the charts
 	clickAreas []clickArea
+	dialogFrom int // index of the first click area of the dialog
 }
 
 // clickArea is a part of the frame that can be clicked.

@@ -94,6 +94,10 @@ func (in *input) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 		}
 	case "ctrl+u":
 		in.text = ""
+	case "ctrl+e":
+		if in.longest > 0 {
+			return m.edit(in)
+		}
 	default:
 		in.insert(k.Text)
 	}
@@ -118,7 +122,10 @@ func (in *input) draw(m *model, p pane) {
 	}
 	box.line(x, 1, plain(text), span{" ", styleTab}, dim("  "+in.hint))
 	box.text(0, 2, in.problem, styleFail)
-	box.line(0, 3, bold("enter"), dim(" "+effect+"  "), bold("esc"), dim(" cancels"))
+	x = box.line(0, 3, bold("enter"), dim(" "+effect+"  "), bold("esc"), dim(" cancels"))
+	if in.longest > 0 && len(m.Editor) > 0 {
+		box.line(x, 3, plain("  "), bold("ctrl+e"), dim(" opens "+m.Editor[0]))
+	}
 }
 
 // scroller is the scroll position of a dialog.

@@ -152,10 +152,24 @@ func (d *exportDialog) show(m *model, out session.Exported, err error) {
 		if !d.typed {
 			d.path = out.Path
 		}
+		d.from = d.firstValue()
 	}
 	if d.again {
 		d.load(m) // waits for the end of this action
 	}
+}
+
+// firstValue is the first line to show: a file begins with many comments, and its values matter most.
+func (d *exportDialog) firstValue() int {
+	if d.showsDiff() {
+		return 0
+	}
+	for i, l := range d.lines() {
+		if l != "" && !strings.HasPrefix(l, "#") {
+			return max(i-2, 0)
+		}
+	}
+	return 0
 }
 
 func (d *exportDialog) insert(s string) {

@@ -110,8 +110,8 @@ func (d *exportDialog) drawFields(p pane) {
 		}
 		p.text(0, i, f.label, styleDim)
 		text := f.text
-		for width(text) > max(p.w-9-width(f.after)-1, 8) {
-			text = string([]rune(text)[1:]) // the end of a path says more
+		for exportField(i) == pathField && width(text) > max(p.w-9-width(f.after)-1, 8) {
+			text = string([]rune(text)[1:]) // its end says more
 		}
 		x := p.text(9, i, text, style)
 		if exportField(i) == pathField && d.field == pathField {

@@ -192,13 +192,14 @@ func serving() *session.Snapshot {
 	s.Phase = session.Serving
 	s.Info = sweep.Info{
 		Model: sweep.ModelInfo{Name: "mlp-wide"}, Runtime: "onnxruntime cpu", Cores: 2,
-		Limits: knob.Limits{Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
+		Options: knob.Options{Rule: knob.TorchServe}, Limits: knob.Limits{Rule: knob.TorchServe, Cores: 2, BatchAxis: true}, Metrics: trial.AllMetrics(),
 		Fixed: map[knob.Name]string{knob.FP16: "the engine cannot convert models to FP16"},
 	}
 	before := s.Settings
 	before.BatchDelay = 5 * time.Millisecond
 	s.Settings = before
 	s.Settings.BatchSize = 8
+	s.Info.Current = s.Settings
 	s.Changes = []session.Change{
 		{N: 1, At: epoch.Add(-58 * time.Second), From: knob.Default(knob.TorchServe), To: before, Took: 3 * time.Millisecond},
 		{N: 2, At: epoch.Add(-30 * time.Second), From: before, To: s.Settings, Took: 12 * time.Millisecond},

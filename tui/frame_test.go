@@ -70,7 +70,7 @@ func (r random) count() int { return []int{0, 1, 7, 12345, 1 << 40, -3}[r.IntN(6
 func (r random) settings() knob.Settings {
 	return knob.Settings{
 		Workers: 1 + r.IntN(256), BatchSize: 1 + r.IntN(1024), BatchDelay: time.Duration(r.IntN(60001)) * time.Millisecond,
-		Precision: knob.Precision(r.IntN(2)), Device: []string{"cpu", "gpu", "gpu:GPU-8f1c2a3e-0b7d"}[r.IntN(3)],
+		Precision: knob.Precision(r.IntN(3)), Device: []string{"cpu", "gpu", "gpu:GPU-8f1c2a3e-0b7d"}[r.IntN(3)],
 		Threads: r.IntN(64), QueueSize: r.IntN(1000001),
 	}
 }
@@ -90,7 +90,7 @@ func (r random) counts() trial.Counts {
 }
 
 func (r random) verdict() trial.Verdict {
-	return trial.Verdict{Result: trial.Answer(r.IntN(3)), ValueMS: r.num(), LowMS: r.num(), HighMS: r.num(), ErrorRate: r.Float64(), Why: r.text()}
+	return trial.Verdict{Result: trial.Answer(r.IntN(3)), ValueMS: r.num(), LowMS: r.num(), HighMS: r.num(), ErrorRate: r.num(), Why: r.text()}
 }
 
 func (r random) use() trial.ResourceUse {
@@ -146,7 +146,7 @@ func (r random) snapshot() *session.Snapshot {
 		At: epoch, Phase: session.Phase(r.IntN(4)), Problem: r.text(), LoadOn: r.IntN(3) > 0, Load: r.load(), Settings: r.settings(),
 		SLA: trial.SLA{Percentile: []float64{99, 95, 99.9}[r.IntN(3)], Limit: time.Duration(r.Int64N(1e10)), Latency: trial.LatencyKind(r.IntN(2))},
 	}
-	s.Info = sweep.Info{Model: sweep.ModelInfo{Name: r.text()}, Runtime: r.text(), Cores: r.IntN(200), Limits: knob.Limits{BatchAxis: true, Rule: knob.Rule(r.IntN(2))}}
+	s.Info = sweep.Info{Model: sweep.ModelInfo{Name: r.text()}, Runtime: r.text(), Cores: r.IntN(200), Limits: knob.Limits{BatchAxis: true, Rule: knob.Rule(r.IntN(3))}}
 	if r.IntN(2) == 0 {
 		s.Info.Fixed = map[knob.Name]string{knob.FP16: r.text(), knob.Workers: r.text()}
 	}

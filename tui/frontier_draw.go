@@ -16,6 +16,7 @@ type frontierLayout struct {
 const (
 	mapHeight       = 10
 	minFrontierRows = 7 // of the table, with its border
+	roomyBody       = 10
 )
 
 func frontierLayoutOf(w, h int, panel frontierPanel) frontierLayout {
@@ -35,6 +36,12 @@ func frontierLayoutOf(w, h int, panel frontierPanel) frontierLayout {
 		table := max(b.h*3/10, minFrontierRows)
 		return frontierOnly(panel, rect{0, b.y, b.w, b.h - table}, rect{0, b.y + b.h - table, b.w, table})
 	default:
+		if b.h < roomyBody { // one panel at a time, and no room for a chart
+			if panel == scatterChartPanel {
+				return frontierLayout{table: b}
+			}
+			return frontierOnly(panel, b, rect{})
+		}
 		table := max(b.h*2/5, 5)
 		return frontierOnly(panel, rect{0, b.y, b.w, b.h - table}, rect{0, b.y + b.h - table, b.w, table})
 	}
@@ -75,7 +82,9 @@ func (m *model) drawFrontier(p pane, class sizeClass) {
 	if l.point.h > 0 {
 		m.drawPoint(p.at(l.point), hint)
 	}
-	m.drawPointTable(p.at(l.table))
+	if l.table.h > 0 {
+		m.drawPointTable(p.at(l.table))
+	}
 }
 
 func (m *model) drawNoFrontier(p pane) {
@@ -119,7 +128,7 @@ func (m *model) frontierLine() []span {
 		out = append(out, dim(s.Plan.Loads[0].String()+"  "))
 	}
 	out = append(out, span{fmt.Sprintf("pass %d", n[trial.Pass]), stylePass}, warning(fmt.Sprintf("  ? %d", n[trial.Undecided])),
-		span{fmt.Sprintf("  FAIL %d", n[trial.Fail]), styleFail}, plain(fmt.Sprintf("  predicted only %d", predicted)),
+		span{fmt.Sprintf("  FAIL %d", n[trial.Fail]), styleFail}, plain(fmt.Sprintf("  predicted %d", predicted)),
 		dim(fmt.Sprintf("  skipped %d", len(s.Skipped))))
 	if disturbed > 0 {
 		out = append(out, warning(fmt.Sprintf("  host busy in %d", disturbed)))

@@ -28,8 +28,14 @@ func (m *model) drawMap(p pane, hint span) {
 	if len(all) > 1 {
 		in.line(x, 0, dim(fmt.Sprintf("  slice %d of %d ", n+1, len(all))), bold("←→"))
 	}
-	in.sub(0, 1, in.w, in.h-2).chart(m.heatMap(points, selected))
-	in.text(0, in.h-1, "57 measured, worst run  (16) predicted  – not tried", styleDim)
+	legend := 1
+	if in.h < 6 {
+		legend = 0
+	}
+	in.sub(0, 1, in.w, in.h-1-legend).chart(m.heatMap(points, selected))
+	if legend > 0 {
+		in.text(0, in.h-1, "57 measured, worst run  (16) predicted  – not tried", styleDim)
+	}
 }
 
 func (m *model) mapFigureName() string {

@@ -65,7 +65,7 @@ func refusing() *session.Snapshot {
 	s := noAnswers()
 	s.Live.Answers, s.Live.Totals = 0, trial.Counts{Sent: 7420, Refused: 7420}
 	s.Live.Sent, s.Live.Errors = 7420, 7420
-	s.Live.Verdict = trial.Verdict{Result: trial.Fail, ErrorRate: 1}
+	s.Live.Verdict = trial.Verdict{Result: trial.Fail, ErrorRate: trial.NumOf(1)}
 	return s
 }
 

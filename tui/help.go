@@ -173,7 +173,7 @@ func (h *help) execute(m *model) tea.Cmd {
 // draw draws the filter, the list and what there is to know about the selected action.
 func (h *help) draw(m *model, p pane) {
 	items := h.items(m)
-	rows, selectedRow := h.rows(m, items, min(m.w, 96)-4)
+	rows, selectedRow := h.rows(m, items)
 	height := min(m.h, max(len(rows), 12)+4)
 	in := p.at(centred(m.w, m.h, 96, height)).box("Keys of "+viewNames[m.view], dim("type to filter · enter does it · esc closes"))
 	visible := max(in.h-2, 0)
@@ -183,23 +183,33 @@ func (h *help) draw(m *model, p pane) {
 		in.sub(x, 0, in.w-x-1, 1).alignRight(1, 0, dim(scrolled(h.from, visible, len(rows))))
 	}
 	for i, row := range rows[min(h.from, len(rows)):min(h.from+visible, len(rows))] {
-		in.sub(1, 1+i, in.w-2, 1).line(0, 0, row...)
+		line := in.sub(1, 1+i, in.w-2, 1)
+		line.line(0, 0, row.spans...)
+		if row.item >= 0 {
+			line.onClick(func() { h.selected = row.item })
+		}
 	}
 	if h.selected < len(items) && items[h.selected].disabled != "" {
 		in.sub(1, in.h-1, in.w-2, 1).text(0, 0, "not now: "+items[h.selected].disabled, styleWarn)
 	}
 }
 
+// helpRow is a line of the list, of an item or, with -1, of none.
+type helpRow struct {
+	spans []span
+	item  int
+}
+
 // rows are the lines of the list and the row of the selected item. Without a filter they have the
 // headings of the groups and, at the end, the meaning of the symbols.
-func (h *help) rows(m *model, items []helpItem, w int) (rows [][]span, selected int) {
+func (h *help) rows(m *model, items []helpItem) (rows []helpRow, selected int) {
 	group := ""
 	for i, item := range items {
 		if item.group != group && h.filter == "" {
 			if group != "" {
-				rows = append(rows, nil)
+				rows = append(rows, helpRow{nil, -1})
 			}
-			rows = append(rows, []span{{item.group, styleAccent}})
+			rows = append(rows, helpRow{[]span{{item.group, styleAccent}}, -1})
 		}
 		group = item.group
 		sign, key, text := plain("  "), bold(pad(item.key, labelWidth)), plain(item.text)
@@ -213,13 +223,14 @@ func (h *help) rows(m *model, items []helpItem, w int) (rows [][]span, selected 
 		if item.disabled != "" {
 			row = append(row, dim("  not now: "+item.disabled))
 		}
-		rows = append(rows, row)
+		rows = append(rows, helpRow{row, i})
 	}
 	if h.filter == "" {
-		return append(rows, m.legends()...), selected
-	}
-	if len(items) == 0 {
-		rows = append(rows, []span{dim("no action has these words; esc clears the filter")})
+		for _, l := range m.legends() {
+			rows = append(rows, helpRow{l, -1})
+		}
+	} else if len(items) == 0 {
+		rows = append(rows, helpRow{[]span{dim("no action has these words; esc clears the filter")}, -1})
 	}
 	return rows, selected
 }

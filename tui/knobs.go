@@ -99,7 +99,16 @@ func (m *model) dropApplied(old *session.Snapshot) {
 }
 
 // fixedReason is why a knob of this target cannot be changed, or "".
-func (m *model) fixedReason(n knob.Name) string { return m.snap.Info.Fixed[n] }
+func (m *model) fixedReason(n knob.Name) string {
+	i := m.snap.Info
+	if n == knob.BatchSize && i.Model.Name != "" && !i.Limits.BatchAxis && i.Fixed[n] == "" && i.Machine == "" {
+		if i.Model.BatchWhy != "" {
+			return i.Model.BatchWhy
+		}
+		return "the model has no batch axis"
+	}
+	return i.Fixed[n]
+}
 
 // cannotChangeKnob is why the selected knob cannot be changed now, or "".
 func (m *model) cannotChangeKnob() string {
@@ -121,7 +130,9 @@ func (m *model) changeKnob(dir int, byOne bool) {
 	old := s
 	switch k.Name {
 	case knob.FP16:
-		s.Precision = knob.HalfPrecision - s.Precision
+		if s.Precision = knob.HalfPrecision; old.Precision == knob.HalfPrecision {
+			s.Precision = knob.FullPrecision
+		}
 	case knob.BatchDelay:
 		s.BatchDelay = time.Duration(math.Round(nextNumber(old.DelayMS(), dir, byOne, delaySteps)*1000)) * time.Microsecond
 	case knob.Workers:

@@ -20,3 +20,25 @@ func TestTrialLengths(t *testing.T) {
 		t.Errorf("no %q on\n%s", want, sc.plainFrame())
 	}
 }
+
+// TestLiveLengths: the live screen has the same two shares, at every size.
+func TestLiveLengths(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {120, 36}} {
+		s := serving()
+		s.Lengths = &trial.Lengths{Split: trial.NumOf(.4), Padding: trial.NumOf(.118)}
+		sc := newScreen(t, size[0], size[1], s)
+		if want := "batches split 40%, padding 12% of the work"; !strings.Contains(sc.plainFrame(), want) {
+			t.Errorf("no %q on\n%s", want, sc.plainFrame())
+		}
+	}
+}
+
+// TestLiveAnswersDiffer: settings with wrong answers are a FAIL with the reason.
+func TestLiveAnswersDiffer(t *testing.T) {
+	s := serving()
+	s.Answers = &trial.AnswerCheck{Compared: 8, Differ: 3}
+	sc := newScreen(t, 120, 36, s)
+	if want := "FAIL answers differ in batches: 3 of 8"; !strings.Contains(sc.plainFrame(), want) {
+		t.Errorf("no %q on\n%s", want, sc.plainFrame())
+	}
+}

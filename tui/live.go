@@ -267,6 +267,9 @@ func (m *model) knobNotes() []span {
 	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:
 		return []span{dim("batch_delay has no effect at batch size 1")}
 	}
+	if e, n := m.snap.Effect, len(m.snap.Changes); e != nil && n > 0 && e.N == m.snap.Changes[n-1].N {
+		return []span{plain(fmt.Sprintf("A%d: %s", e.N, e.Figures))}
+	}
 	return []span{dim(k.Help)}
 }
 
@@ -277,6 +280,10 @@ func (m *model) pendingNotes() []span {
 	knobs := m.knobs()
 	for n := range m.pending {
 		k, _ := knobs.Get(n)
+		if k.Cost == knob.CostUnreported {
+			cost = knob.CostUnreported
+			break
+		}
 		cost = max(cost, k.Cost)
 	}
 	out := []span{dim(m.costText(cost))}
@@ -290,9 +297,11 @@ func (m *model) pendingNotes() []span {
 // is not known.
 func (m *model) costText(c knob.Cost) string {
 	if m.snap.Info.Machine != "" {
-		return [...]string{knob.Hot: "hot: no warm-up, no reload", knob.Warm: "warm: in force after a warm-up, no reload", knob.Reload: "R: reloads the model"}[c]
+		return [...]string{knob.CostUnreported: "cost n/a", knob.Hot: "hot: no warm-up, no reload", knob.Warm: "warm: in force after a warm-up, no reload", knob.Reload: "R: reloads the model"}[c]
 	}
 	return [...]string{
+		knob.CostUnreported: "cost n/a",
+
 		knob.Hot: "hot: in force from the next batch", knob.Warm: "warm: workers warm up first, no reload",
 		knob.Reload: "R: reloads the model while the old one serves",
 	}[c]

@@ -177,6 +177,9 @@ func (m *model) drawP99(p pane, class sizeClass) {
 	if m.snap.SLA.Latency == trial.ModelLatency {
 		of = " of the model"
 	}
+	if t := m.lengthsText(); t != "" {
+		defer p.bottomText(dim(t))
+	}
 	foot := chart.MarkFoot
 	if class == wide {
 		foot = chart.TimeFoot

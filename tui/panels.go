@@ -69,6 +69,15 @@ func (m *model) drawDown(p pane) {
 	}
 }
 
+// lengthsText is how the batches of requests of different lengths run, or "".
+func (m *model) lengthsText() string {
+	l := m.snap.Lengths
+	if l == nil || m.snap.Phase != session.Serving {
+		return ""
+	}
+	return "batches split " + shareText(l.Split) + ", padding " + shareText(l.Padding) + " of the work"
+}
+
 // recentErrors counts the errors in the window of the live values.
 func recentErrors(l session.Live) int {
 	n, from := 0, max(len(l.Seconds)-max(int(l.Window/time.Second), 1), 0)

@@ -262,7 +262,7 @@ func (m *model) compareProfiles() tea.Cmd {
 	case s.a == "" || s.b == "":
 		return nil
 	case s.a == s.b:
-		s.compare = &comparedProfiles{err: errors.New("A and B are the same profile: choose another one with a or b")}
+		s.compare = &comparedProfiles{err: errors.New("both are the same profile: choose another one with a or b")}
 		return nil
 	}
 	paths := [2]string{profiles.Path(m.ProfileDir, s.a), profiles.Path(m.ProfileDir, s.b)}

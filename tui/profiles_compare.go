@@ -26,13 +26,24 @@ func (m *model) drawCompare(p pane, hint span) {
 		return
 	}
 	y := 0
-	for _, l := range compareLines(s.compare, m.nameOfProfile(s.a), m.nameOfProfile(s.b), in.w) {
+	for _, l := range compareLines(s.compare, m.sideName(s.a), m.sideName(s.b), in.w) {
 		if y >= in.h {
 			return
 		}
 		in.line(0, y, l...)
 		y++
 	}
+}
+
+// sideName is a name for one of the compared profiles that fits above a column: that of the profile,
+// or its time and kind.
+func (m *model) sideName(id string) string {
+	for _, p := range m.profiles.list {
+		if p.ID == id && p.Name == "" {
+			return when(p.Created, m.now) + " " + string(p.Kind)
+		}
+	}
+	return m.nameOfProfile(id)
 }
 
 // The columns of a comparison.
@@ -220,8 +231,8 @@ func figureChange(f profiles.Compared) span {
 	case profiles.Worse:
 		return span{ratioText(f) + " worse", styleFail}
 	}
-	if f.A.Value.OK() && f.A.Value == f.B.Value {
-		return dim("=")
+	if f.Unit == profiles.Share && f.A.Value.OK() && f.A.Value == f.B.Value {
+		return dim("=") // the errors are counted
 	}
 	return warning("~")
 }

@@ -24,6 +24,16 @@ func profilesLayoutOf(w, h int, panel profilePanel) profilesLayout {
 			compare: rect{left, b.y, b.w - left, compare}, overlay: rect{left, b.y + compare, b.w - left, b.h - compare},
 		}
 	}
+	if b.h < roomyBody { // one panel at a time, and no room for a comparison
+		switch panel {
+		case profilePanelDetail:
+			return profilesLayout{detail: b}
+		case overlayPanel:
+			return profilesLayout{overlay: b}
+		default:
+			return profilesLayout{list: b}
+		}
+	}
 	list := max(b.h*2/5, 6)
 	rest := rect{0, b.y + list, b.w, b.h - list}
 	l := profilesLayout{list: rect{0, b.y, b.w, list}}
@@ -46,7 +56,9 @@ func (m *model) drawProfiles(p pane, class sizeClass) {
 	if class == wide {
 		hint = span{}
 	}
-	m.drawProfileList(p.at(l.list))
+	if l.list.h > 0 {
+		m.drawProfileList(p.at(l.list))
+	}
 	if l.detail.h > 0 {
 		m.drawProfileDetail(p.at(l.detail), hint)
 	}

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"os/exec"
 	"slices"
 	"time"
 
@@ -34,32 +35,35 @@ type model struct {
 	dialog        dialog    // nil if none is open
 	frozenAt      time.Time // since when the picture is frozen; zero if it is not
 	expanded      chartPanel
-	leaveFrame    bool      // the last frame stays on the terminal
-	lastInterrupt time.Time // when ctrl+c was last pressed
+	leaveFrame    bool                                      // the last frame stays on the terminal
+	runEditor     func(*exec.Cmd, tea.ExecCallback) tea.Cmd // tea.ExecProcess, except in tests
+	lastInterrupt time.Time                                 // when ctrl+c was last pressed
 
-	knobIndex     int                  // of the selected knob, in shownKnobs
-	pending       map[knob.Name]string // changed values that are not applied yet
-	applyError    string               // why the last apply failed
-	stagedN       int                  // number of the trial whose settings were made pending; 0 for none
-	dropAsked     time.Time            // when esc was pressed first
-	liveLoad      liveLoad
+	knobIndex  int                  // of the selected knob, in shownKnobs
+	pending    map[knob.Name]string // changed values that are not applied yet
+	applyError string               // why the last apply failed
+	stagedN    int                  // number of the trial whose settings were made pending; 0 for none
+	dropAsked  time.Time            // when esc was pressed first
+	liveLoad   liveLoad
+
 	heldToSuspend bool // suspend has held the load
-	zoom          int  // index into timeSpans
-	data          series
-	latencyView   latencyView
-	events        []event // for the marks of the charts, oldest first
-	isDown        bool    // the engine has ended and not started again
-	axes          struct{ p99, throughput, utilization chart.Axis }
 
-	showBatches bool // in place of the utilization
-	selectedN   int  // number of the selected trial; 0 selects the first row
-	table       tableState
-	points      []settingPoint // of the sweep, measured and predicted
-	joined      []rank.Row     // of the sweep, in the order of their first trials
-	noPass      string         // why nothing passed in a sweep that has ended
-	undecided   *trial.Trial   // the row of such a sweep that may pass if it is measured longer
-	frontier    frontierState
-	profiles    profilesState
+	zoom        int // index into timeSpans
+	data        series
+	latencyView latencyView
+	showBatches bool    // in place of the utilization
+	events      []event // for the marks of the charts, oldest first
+	isDown      bool    // the engine has ended and not started again
+	axes        struct{ p99, throughput, utilization chart.Axis }
+
+	selectedN int // number of the selected trial; 0 selects the first row
+	table     tableState
+	points    []settingPoint // of the sweep, measured and predicted
+	joined    []rank.Row     // of the sweep, in the order of their first trials
+	noPass    string         // why nothing passed in a sweep that has ended
+	undecided *trial.Trial   // the row of such a sweep that may pass if it is measured longer
+	frontier  frontierState
+	profiles  profilesState
 
 	notice      notice
 	ownMessages []session.Message // messages of the screen itself
@@ -78,7 +82,7 @@ type liveLoad struct {
 }
 
 func newModel(d Deps) *model {
-	m := &model{Deps: d, mouse: d.Mouse, theme: newTheme(true), pending: map[knob.Name]string{}}
+	m := &model{Deps: d, runEditor: tea.ExecProcess, mouse: d.Mouse, theme: newTheme(true), pending: map[knob.Name]string{}}
 	m.bindings = m.allBindings()
 	if d.Follow {
 		m.bindings, m.view = readOnlyBindings(m.bindings), sweepView
@@ -118,6 +122,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.resize(msg.Width, msg.Height)
 	case tea.BackgroundColorMsg:
 		m.theme = newTheme(msg.IsDark())
+	case editedMsg:
+		m.edited(msg)
 	case tea.ResumeMsg:
 		return m, m.resumed()
 	case tea.FocusMsg:
@@ -167,10 +173,12 @@ func (m *model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 // handleClick calls the function of the click area under the pointer. If areas
 // overlap, the last one is on top.
 func (m *model) handleClick(x, y int) {
+	c := m.frame()
+	areas := c.clickAreas
 	if m.dialog != nil {
-		return
+		areas = areas[c.dialogFrom:]
 	}
-	for _, a := range slices.Backward(m.frame().clickAreas) {
+	for _, a := range slices.Backward(areas) {
 		if a.contains(x, y) {
 			a.onClick()
 			return
@@ -266,7 +274,11 @@ func (m *model) View() tea.View {
 		v.WindowTitle += " " + printable(name)
 	}
 	if s := m.snap.Sweep; s != nil && !s.State.Ended() && !m.Follow {
-		v.ProgressBar = tea.NewProgressBar(tea.ProgressBarDefault, int(progressPercent(s)))
+		state := tea.ProgressBarDefault
+		if s.State == session.Paused {
+			state = tea.ProgressBarWarning
+		}
+		v.ProgressBar = tea.NewProgressBar(state, int(progressPercent(s)))
 	}
 	return v
 }
@@ -286,6 +298,7 @@ func (m *model) frame() *canvas {
 		m.drawFooter(p.at(f.footer))
 		m.drawBody(p, class)
 	}
+	c.dialogFrom = len(c.clickAreas)
 	if m.dialog != nil {
 		m.dialog.draw(m, p)
 	}

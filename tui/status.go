@@ -30,14 +30,19 @@ func (n notice) visible(now time.Time) bool {
 	return now.Sub(n.at) < noticeDuration || n.Level == session.Error && !n.keyPressed
 }
 
-// report shows a message in the status line; if logged, it is added to the log too.
+// report shows a message in the status line; if logged, or if it does not fit there, it is added to the
+// log too.
 func (m *model) report(level session.Level, logged bool, text string) {
 	msg := session.Message{At: m.now, Level: level, Text: text}
 	m.notice = notice{Message: msg, at: m.now}
-	if logged {
+	if logged || width(text) > m.w-statusMargin {
 		m.addToLog(msg)
 	}
 }
+
+// statusMargin is the part of the status line beside the notice: its sign, and the number of unread
+// messages.
+const statusMargin = 20
 
 // addToLog adds a message of the screen itself to the log.
 func (m *model) addToLog(msg session.Message) {
@@ -113,7 +118,13 @@ func (m *model) drawStatus(p pane) {
 	switch {
 	case m.notice.visible(m.now):
 		sign, i := glyph(m.notice.Level)
-		left.line(1, 0, span{sign + " ", i}, plain(firstLine(m.notice.Text)))
+		x := left.line(1, 0, span{sign + " ", i})
+		text := firstLine(m.notice.Text)
+		if more := "… (! shows all)"; width(text) > left.w-x {
+			text, _ = cut(text, max(left.w-x-width(more), 1))
+			text += more
+		}
+		left.text(x, 0, text, styleText)
 	case m.snap.Applying != nil:
 		left.line(1, 0, plain(m.spinner()+" "+m.applyingText()))
 	case m.snap.Comparing != nil:
@@ -152,8 +163,8 @@ func (m *model) drawHeader(p pane) {
 	if !m.Follow {
 		tabs = m.drawTabs(p, x)
 	}
-	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Settings.Has(knob.BatchSize) {
-		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.String()+" rule"))
+	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Info.Limits.Rule != knob.RuleUnreported {
+		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.Describe()))
 	}
 	x = p.line(x, 0, m.frozenSpans()...)
 	if r := m.snap.Recording; r != nil {

@@ -25,8 +25,8 @@ func Summary(s *session.Snapshot, written ...string) string {
 		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	b.WriteString(s.Info.Model.Name)
-	if s.Settings.Has(knob.BatchSize) { // otherwise the batching rule is not known
-		fmt.Fprintf(&b, ", %s rule", s.Info.Limits.Rule)
+	if r := s.Info.Limits.Rule; r != knob.RuleUnreported {
+		b.WriteString(", " + r.Describe())
 	}
 	b.WriteByte('\n')
 	row("settings", "%v", s.Settings)

@@ -82,6 +82,10 @@ func (m *model) drawSweepTiny(p pane) {
 	if m.drawOver(p.sub(0, 2, p.w, p.h-2)) {
 		return
 	}
+	if p.h < roomyBody {
+		m.drawTable(p.sub(0, 2, p.w, p.h-2))
+		return
+	}
 	m.drawTable(p.sub(0, 3, p.w, p.h-4))
 	best := "no setting has passed the SLA yet"
 	if t := validatedBest(m.snap.Sweep); t != nil {

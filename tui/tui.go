@@ -82,6 +82,9 @@ type Deps struct {
 	// view and the keys that change nothing; of the actions only Export is used.
 	Follow bool
 
+	// Editor is the command of the user's editor with its arguments; if it is empty, there is none.
+	Editor []string
+
 	// Leave, if it is not nil, is called with the last frame if the user quit with the key that leaves it
 	// on the terminal, after the terminal was restored.
 	Leave func(frame string)

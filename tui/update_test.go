@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine/knob"
-	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
@@ -216,87 +214,6 @@ func TestFailedApply(t *testing.T) {
 	}
 }
 
-// While the traffic before and after a change is compared, the status line says for how long.
-func TestComparing(t *testing.T) {
-	sc := newScreen(t, 80, 24, serving())
-	sc.clock = sc.clock.Add(time.Minute)
-	sc.show(func(s *session.Snapshot) {
-		s.Comparing = &session.Comparing{N: 2, Since: sc.clock.Add(-12 * time.Second)}
-	})
-	requireTexts(t, sc.plainFrame(), "A2: comparing 12s with the traffic before it")
-}
-
-// Stopping the program holds the load, so that no backlog is sent afterwards, and continuing resumes
-// it.
-func TestSuspend(t *testing.T) {
-	sc := newScreen(t, 80, 24, serving())
-	if msg := sc.press("ctrl+z"); msg != tea.Suspend() {
-		t.Errorf("the message after ctrl+z is %T", msg)
-	}
-	sc.send(tea.ResumeMsg{})
-	if diff := cmp.Diff([]string{"hold true", "hold false"}, sc.workbench.calls); diff != "" {
-		t.Errorf("calls (-want +got):\n%s", diff)
-	}
-	sc = newScreen(t, 80, 24, serving())
-	sc.show(func(s *session.Snapshot) { s.LoadOn = false })
-	sc.press("ctrl+z")
-	sc.send(tea.ResumeMsg{})
-	if len(sc.workbench.calls) > 0 {
-		t.Errorf("a load that the user holds: calls %v", sc.workbench.calls)
-	}
-	sc = newScreen(t, 80, 24, sweeping())
-	sc.press("ctrl+z")
-	if want := "a trial is being measured: p pauses the sweep first"; sc.status() != want {
-		t.Errorf("during a sweep: status %q, want %q", sc.status(), want)
-	}
-}
-
-// The verdict line says the number, its share of the promise, the range and the window; why and how
-// long it is undecided; and errors are never cut.
-func TestVerdictLine(t *testing.T) {
-	change := func(f func(*session.Snapshot)) func() *session.Snapshot {
-		return func() *session.Snapshot { s := serving(); f(s); return s }
-	}
-	busy := sweep.Host{Cores: 2, Others: trial.NumOf(63), Steal: trial.NumOf(0), Load: trial.NumOf(5.2)}
-	for _, c := range []struct {
-		name string
-		snap func() *session.Snapshot
-		want []string
-	}{
-		{"pass", serving, []string{"PASS 15.2 ms (76%) 14.8–15.9 over 1s"}},
-		{"undecided", change(func(s *session.Snapshot) {
-			s.Live.Verdict = trial.Verdict{ValueMS: trial.NumOf(7), LowMS: trial.NumOf(6.5)}
-			s.Live.Answers, s.Live.Over, s.Live.More = 5400, 0, 17*time.Second
-		}), []string{"? undecided 7.00 ms (35%)", "0 of 5 400 over; ~20s more"}},
-		{"errors", change(func(s *session.Snapshot) {
-			s.Live.Verdict.Result, s.Live.Verdict.ErrorRate = trial.Fail, 8./22312
-			s.Live.Errors, s.Live.Sent = 8, 22312
-		}), []string{"FAIL 8 failed of 22 312 (0 allowed)"}},
-		{"host", change(func(s *session.Snapshot) { s.Live.HostBusy, s.Live.Host = true, busy }), []string{"host busy 63%"}},
-		{"earlier errors", change(func(s *session.Snapshot) { s.Live.Totals.Failed = 123 }), []string{"123 errors"}},
-		{"held", change(func(s *session.Snapshot) { s.LoadOn, s.HeldSince = false, epoch.Add(-15*time.Second) }), []string{"load held 15s"}},
-	} {
-		for _, size := range [][2]int{{120, 36}, {80, 24}, {60, 15}} {
-			sc := newScreen(t, size[0], size[1], c.snap())
-			line := strings.Split(sc.plainFrame(), "\n")[1]
-			for _, w := range c.want {
-				if size[0] == 60 {
-					w = strings.Split(w, " 14.8")[0]
-				}
-				line := strings.ReplaceAll(line, " 20 ms;", ";")
-				if !strings.Contains(line, w) && (size[0] > 60 || !strings.HasPrefix(w, "0 of")) {
-					t.Errorf("%s, %v: no %q in %q", c.name, size, w, line)
-				}
-			}
-			if strings.Contains(line, "…") {
-				t.Errorf("%s, %v: cut: %q", c.name, size, line)
-			}
-		}
-	}
-	sc := newScreen(t, 120, 36, change(func(s *session.Snapshot) { s.Live.Host = busy })())
-	requireTexts(t, sc.plainFrame(), "others 63% of 2, load 5.2")
-}
-
 // The workbench's message on the same export does not replace the path. A note is shown
 // for a time; an error stays until a key is pressed.
 func TestNotices(t *testing.T) {
@@ -340,17 +257,6 @@ func TestBestSoFar(t *testing.T) {
 	})
 	if got, want := sc.status(), "most promising, not validated: trial #8, 700/s at P99 18.0 ms"; got != want {
 		t.Errorf("status %q, want %q", got, want)
-	}
-}
-
-// A best setting that was measured while others used the machine says so.
-func TestBestOnBusyHost(t *testing.T) {
-	s := swept()
-	s.Sweep.Trials[4].Blocks.Disturbed = 7
-	for _, size := range [][2]int{{120, 36}, {80, 24}} {
-		sc := newScreen(t, size[0], size[1], s)
-		sc.press("2")
-		requireTexts(t, sc.plainFrame(), "(76%)  host busy")
 	}
 }
 
@@ -475,86 +381,5 @@ func TestActionsRunInOrder(t *testing.T) {
 	_, last := sc.Update(next())
 	if diff := cmp.Diff([]string{"load concurrency 12", "hold true"}, sc.workbench.calls); diff != "" || last != nil {
 		t.Errorf("calls (-want +got):\n%s", diff)
-	}
-}
-
-// A frozen picture does not change, says its age, and goes on with the latest snapshot.
-func TestFreeze(t *testing.T) {
-	sc := newScreen(t, 120, 36, serving())
-	sc.press("f")
-	sc.clock = sc.clock.Add(12 * time.Second)
-	sc.show(func(s *session.Snapshot) { *s = *failing() })
-	requireTexts(t, sc.plainFrame(), "frozen 12s", "PASS 15.2 ms")
-	sc.press("f")
-	requireTexts(t, sc.plainFrame(), "FAIL")
-	if strings.Contains(sc.plainFrame(), "frozen") {
-		t.Error("still frozen")
-	}
-}
-
-// An expanded chart has the whole body; esc shows all charts again, and drops no pending change.
-func TestExpand(t *testing.T) {
-	sc := newScreen(t, 80, 24, serving())
-	sc.press("right", "z", "z")
-	if frame := sc.plainFrame(); !strings.Contains(frame, "Throughput") || strings.Contains(frame, "P99 ms") || strings.Contains(frame, "Knobs") {
-		t.Errorf("expanded throughput:\n%s", frame)
-	}
-	sc.press("esc")
-	requireTexts(t, sc.plainFrame(), "P99 ms", "Knobs", "1 pending")
-}
-
-// A letter of the jump mode clicks what it is on.
-func TestJump(t *testing.T) {
-	sc := newScreen(t, 120, 36, swept())
-	sc.press(";")
-	for i, a := range sc.dialog.(*jump).areas {
-		if a.y == 0 && a.x < 112 && i > 0 { // the tabs are drawn first, from the right
-			sc.press(jumpLetters[i : i+1])
-			break
-		}
-	}
-	if sc.dialog != nil {
-		t.Error("a letter leaves the jump mode open")
-	}
-	sc.press("2", ";")
-	last := len(sc.dialog.(*jump).areas) - 1
-	sc.press(jumpLetters[last : last+1])
-	if n := sc.selectedTrial().N; n != 1 {
-		t.Errorf("the last letter selects trial %d, want 1, the last row", n)
-	}
-	sc.press(";", "esc")
-	if sc.dialog != nil {
-		t.Error("esc leaves the jump mode open")
-	}
-}
-
-// What is copied has the model, the settings, the load and the figures; the command is quoted.
-func TestCopy(t *testing.T) {
-	s := swept()
-	s.Info.Model.Source = "my models/mlp.onnx"
-	sc := newScreen(t, 80, 24, s)
-	text := func(keys ...string) string {
-		t.Helper()
-		return fmt.Sprint(sc.press(keys...))
-	}
-	want := "mlp-wide, 1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread: SLA P99 <= 20 ms PASS 15.2 ms (76%) 14.8–15.9 over 1s 0 errors load concurrency 10, 640/s"
-	if got := text("y"); got != want {
-		t.Errorf("verdict:\n got %s\nwant %s", got, want)
-	}
-	if got, want := text("2", "y"), "mlp-wide, 2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread, concurrency 10: P99 15.2 ms of limit 20 ms, 640/s, pass"; got != want {
-		t.Errorf("trial:\n got %s\nwant %s", got, want)
-	}
-	want = "sweetspot 'my models/mlp.onnx' --sweep --sla 20ms --concurrency 10 --knob workers=2 --knob batch_size=8 --knob batch_delay_ms=5 --knob precision=fp32 --knob device=cpu --knob threads=1 --knob queue_size=100"
-	if got := text(".", "c"); got != want {
-		t.Errorf("command:\n got %s\nwant %s", got, want)
-	}
-	sc.show(func(s *session.Snapshot) {
-		s.SLA.MaxErrorRate, s.SLA.Percentile, s.SLA.Latency = .01, 95, trial.ModelLatency
-	})
-	if got := sc.command(knob.Settings{}, load.Spec{Mode: load.Open, Rate: 50}); got != "sweetspot 'my models/mlp.onnx' --sweep --sla 20ms --percentile 95 --latency model --max-errors 0.01 --rate 50 --arrivals poisson" {
-		t.Errorf("open load: %s", got)
-	}
-	if got := shellQuote("it's"); got != `'it'\''s'` {
-		t.Errorf("quoted: %s", got)
 	}
 }

@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -222,14 +223,14 @@ func TestViewGolden(t *testing.T) {
 			})
 		}
 	}
-	for _, key := range []string{"2", "3", "4"} {
+	small := []string{"start", "sweep predicting", "sweep breakdown", "frontier", "frontier map", "frontier point", "profiles", "profiles details", "export"}
+	for _, s := range viewScenes() {
 		for _, size := range []struct{ w, h int }{{60, 15}, {40, 10}} {
-			t.Run(fmt.Sprintf("view %s %dx%d", key, size.w, size.h), func(t *testing.T) {
-				sc := newScreen(t, 80, 24, repeated())
-				sc.press(key)
-				sc.resize(size.w, size.h)
-				golden.RequireEqual(t, sc.plainFrame()+"\n")
-			})
+			if slices.Contains(small, s.name) {
+				t.Run(fmt.Sprintf("%s %dx%d", s.name, size.w, size.h), func(t *testing.T) {
+					golden.RequireEqual(t, s.screen(t, size.w, size.h).plainFrame()+"\n")
+				})
+			}
 		}
 	}
 }

@@ -88,7 +88,9 @@ func drawSettings(seed uint64, n, cores int) []knob.Settings {
 		func(s *knob.Settings) {
 			s.BatchDelay = time.Duration(pick(0, 200, 1000, 5000, 20_000)) * time.Microsecond
 		},
-		func(s *knob.Settings) { s.Precision = knob.Precision(pick(0, 1)) },
+		func(s *knob.Settings) {
+			s.Precision = knob.Precision(pick(int(knob.FullPrecision), int(knob.HalfPrecision)))
+		},
 		func(s *knob.Settings) { s.Threads = min(pick(1, 2), cores) },
 		func(s *knob.Settings) { s.QueueSize = pick(1000, 2000, 4000) },
 	}

@@ -51,7 +51,7 @@ func runEngineChild(ctx context.Context, args []string, stdin io.Reader) error {
 
 // settingsFrom parses settings in the flags that package local writes.
 func settingsFrom(args []string) (knob.Config, error) {
-	c := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	c := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
 	for _, arg := range args {
 		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		if name == "rule" {

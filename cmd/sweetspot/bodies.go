@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine"
+	"sweetspot/engine/archive"
 	"sweetspot/engine/config"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/server"
@@ -124,18 +125,35 @@ func setImages(m *engine.Model, flag handler.ImageOptions, log *slog.Logger) (bo
 	return true, nil
 }
 
-// folderImages reads the options of the model-config.yaml in the folder that a model was
-// named by; the zero options if there is none.
-func folderImages(source string) (o handler.ImageOptions, path string, err error) {
-	if st, err := os.Stat(source); err != nil || !st.IsDir() {
-		return o, "", nil
+// modelConfig reads the model-config.yaml of the folder or archive that a model was named by. path
+// is for messages; "" if there is none.
+func modelConfig(source string) (path string, data []byte, err error) {
+	st, err := os.Stat(source)
+	if err != nil {
+		return "", nil, nil // the model is no file: builtin:NAME
+	}
+	if archive.IsArchive(source) || st.IsDir() && archive.IsFolder(source) {
+		a, err := archive.Open(source, archive.Limits{})
+		if err != nil || a.Config == nil {
+			return "", nil, err
+		}
+		return source + ": " + a.Manifest.Model.Config, a.Config, nil
+	}
+	if !st.IsDir() {
+		return "", nil, nil
 	}
 	path = filepath.Join(source, "model-config.yaml")
-	data, err := os.ReadFile(path)
+	data, err = os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return o, path, nil
+		return "", nil, nil
 	}
-	if err != nil {
+	return path, data, err
+}
+
+// folderImages reads the options of that file; the zero options if there is none.
+func folderImages(source string) (o handler.ImageOptions, path string, err error) {
+	path, data, err := modelConfig(source)
+	if err != nil || path == "" {
 		return o, path, err
 	}
 	pairs, err := config.ImageOptions(path, data)

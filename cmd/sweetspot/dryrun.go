@@ -32,6 +32,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	switch {
 	case err == nil:
 		j.plan.SLA = p.SLA
+		asked := j.plan
 		if j.plan, err = sweep.PlanFor(j.plan, info); err != nil {
 			return err
 		}
@@ -39,6 +40,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 			return err
 		}
 		a.introduce(j.plan, info, f)
+		a.noteVaried(j.plan.OwnNotIn(asked), info, f)
 	case ctx.Err() != nil || !j.named:
 		return err
 	default:

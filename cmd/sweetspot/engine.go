@@ -120,7 +120,7 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Probe
 	if err != nil {
 		return err
 	}
-	o.Probe = probe
+	o.Probe, o.Unpack = probe, a.env.archiveCache()
 	if o.Images, err = parseImage(b.image); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Probe
 		if err := e.Load(ctx, m, c); err != nil {
 			return err
 		}
-		log.Info("serving", "model", m.Name, "batch", m.BatchWhy)
+		log.Info("serving", "model", m.Name, "batch", batchText(m))
 		for _, w := range m.Warnings {
 			log.Warn(w, "model", m.Name)
 		}
@@ -150,6 +150,14 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Probe
 		}
 	}
 	return nil
+}
+
+// batchText says whether batches can form, and why.
+func batchText(m *engine.Model) string {
+	if m.BatchAxis {
+		return m.BatchWhy
+	}
+	return "size 1 only: " + m.BatchWhy
 }
 
 // bindVerbose binds --verbose.

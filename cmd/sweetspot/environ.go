@@ -46,6 +46,11 @@ func (e environment) dataDir() string {
 	return filepath.Join(home, ".local", "share", "sweetspot")
 }
 
+// archiveCache is the folder to which archives are unpacked.
+func (e environment) archiveCache() string {
+	return filepath.Join(e.cacheDir(), "sweetspot", "archives")
+}
+
 func (e environment) profileDir() string { return filepath.Join(e.dataDir(), "profiles") }
 
 // stateFile returns the path of a file in $XDG_STATE_HOME/sweetspot, by default in

@@ -20,7 +20,7 @@ func exportable(batch int) export.Source {
 	s.BatchSize = batch
 	return export.Source{
 		Tool: "sweetspot test", Date: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Settings: s,
-		Model:   profiles.Model{Name: "mlp", Version: "1.0", Source: "mlp.onnx", BatchAxis: true},
+		Model:   profiles.Model{Name: "mlp", Version: "1.0", Source: "mlp.onnx", BatchAxis: new(true)},
 		Machine: profiles.Machine{OS: "linux", Arch: "amd64", CPU: "test", Cores: 2},
 	}
 }

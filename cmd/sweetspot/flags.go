@@ -41,9 +41,11 @@ func (f *settingsFlags) bind(fs *pflag.FlagSet, defaultRule knob.Rule) {
 // config parses the flags. Knobs without a flag have the default of the batching rule.
 func (f *settingsFlags) config(fs *pflag.FlagSet) (knob.Config, error) {
 	var c knob.Config
-	if err := c.Rule.UnmarshalText([]byte(f.rule)); err != nil {
+	rule, err := knob.ParseRule(f.rule)
+	if err != nil {
 		return c, fmt.Errorf("--rule: %w", err)
 	}
+	c.Rule = rule
 	c.Settings = knob.Default(c.Rule)
 	var errs []error
 	for _, k := range knob.All() {
@@ -318,9 +320,11 @@ func (f *runFlags) load(fs *pflag.FlagSet, p *plan.Plan) error {
 // settings.
 func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	if fs.Changed("rule") {
-		if err := p.Options.Rule.UnmarshalText([]byte(f.rule)); err != nil {
+		rule, err := knob.ParseRule(f.rule)
+		if err != nil {
 			return fmt.Errorf("--rule: %w", err)
 		}
+		p.Options.Rule = rule
 	}
 	p.Knobs = cloneMap(p.Knobs)
 	if f.sweep != "" {

@@ -23,7 +23,7 @@ func unfinishedProfile(t *testing.T) (*profiles.Writer, string) {
 	path := filepath.Join(t.TempDir(), "unfinished.jsonl")
 	w, err := profiles.Create(path, profiles.Header{
 		ID: "20261122T091500Z-7f3a", Kind: profiles.Sweep, Created: time.Now(), Tool: "sweetspot test",
-		Model: profiles.Model{Name: "zebra", Version: "1.0", Source: "zebra.onnx", BatchAxis: true},
+		Model: profiles.Model{Name: "zebra", Version: "1.0", Source: "zebra.onnx", BatchAxis: new(true)},
 		SLA:   &trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond},
 	}, profiles.Options{})
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"unicode"
 
-	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
 	"sweetspot/profiles/export"
@@ -51,11 +50,13 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) 
 			return result{}, err
 		}
 	}
+	asked := p
 	if p, err = sweep.PlanFor(p, info); err != nil {
 		return result{}, err
 	}
 	j.plan = p
 	a.introduce(p, info, f)
+	a.noteVaried(p.OwnNotIn(asked), info, f)
 	points, _ := p.Points(info.Limits, info.Current, info.Fixed)
 	for _, w := range plan.Warnings(points) {
 		a.note(f, "warning  %s", w)
@@ -152,111 +153,6 @@ func mediaType(name string) string {
 		".json": "application/json", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png",
 		".bin": "application/octet-stream", ".raw": "application/octet-stream",
 	}[strings.ToLower(filepath.Ext(name))]
-}
-
-// introduce prints the model, the load and the promise, before the first request.
-func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
-	a.note(f, "model    %s", modelText(p, info))
-	switch {
-	case info.Model.BatchAxis:
-		a.note(f, "batch    %s", info.Model.BatchWhy)
-	case info.Current.Has(knob.BatchSize):
-		a.note(f, "batch    size 1 only: %s", info.Model.BatchWhy)
-	}
-	for _, w := range info.Model.Warnings {
-		a.note(f, "warning  %s", w)
-	}
-	switch {
-	case p.Input != "":
-		a.note(f, "bodies   from %s", p.Input)
-		if info.Model.Images != "" {
-			a.note(f, "images   %s", info.Model.Images)
-		}
-	case len(info.Model.Inputs) > 0: // a virtual device has none
-		a.note(f, "bodies   %s", handler.Describe(info.Model.Inputs))
-		if info.Model.Lengths != "" {
-			a.note(f, "lengths  %s%s", info.Model.Lengths, madeUp(p))
-		}
-	}
-	if info.Model.Padding != "" {
-		a.note(f, "padding  %s", info.Model.Padding)
-	}
-	if text := sizeNote(info.Model); text != "" {
-		a.note(f, "size     %s", text)
-	}
-	origin := ""
-	if f.slaOrigin != "" {
-		origin = " (" + f.slaOrigin + ")"
-	}
-	a.note(f, "promise  %v, at %v%s", p.SLA, loadText(p), origin)
-	a.note(f, "timeout  %s", timeoutText(p))
-	if own := info.Knobs().Own(); len(own) > 0 {
-		a.note(f, "knobs    %s, own knobs of the target", own.Names())
-	}
-	engine := fmt.Sprintf("%d cores", info.Cores)
-	if info.Cores == 0 {
-		engine = info.Runtime
-	}
-	if info.Machine != "" {
-		a.note(f, "server   %s; n/a: %s", info.Machine, strings.Join(unreported(info), ", "))
-		return
-	}
-	a.note(f, "engine   %s, %v rule", engine, p.Options.Rule)
-}
-
-// modelText returns the name of the model, its source, and its runtime.
-func modelText(p plan.Plan, info sweep.Info) string {
-	text := info.Model.Name
-	if p.Model != "" {
-		text += " (" + p.Model + ")"
-	}
-	if info.Runtime != "" {
-		text += ", " + info.Runtime
-	}
-	return text
-}
-
-// unreported returns the figures and knobs that a target does not report.
-func unreported(info sweep.Info) []string {
-	t := info.Metrics
-	var out []string
-	for _, f := range []struct {
-		reported bool
-		name     string
-	}{
-		{t.ModelLatency, "model latency"}, {t.Batches, "batches"}, {t.Breakdown, "breakdown"}, {t.Utilization, "utilization"}, {t.Memory, "memory"},
-	} {
-		if !f.reported {
-			out = append(out, f.name)
-		}
-	}
-	for _, n := range info.Limits.Unreported {
-		out = append(out, string(n))
-	}
-	return out
-}
-
-// timeoutText describes the time limit of a request.
-func timeoutText(p plan.Plan) string {
-	switch {
-	case p.Target == "virtual":
-		return "none: a virtual device answers every request"
-	case p.Timeout == 0:
-		return fmt.Sprintf("%v a request, from the promise", p.RequestTimeout())
-	}
-	return fmt.Sprintf("%v a request", p.Timeout)
-}
-
-// loadText describes the load of the plan, or that the highest load is searched.
-func loadText(p plan.Plan) string {
-	if p.Question == plan.Capacity {
-		return "the highest open load"
-	}
-	var out []string
-	for _, l := range p.Loads {
-		out = append(out, l.String())
-	}
-	return strings.Join(out, ", ")
 }
 
 // search runs the sweep, prints its result and writes the files.

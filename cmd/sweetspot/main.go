@@ -183,7 +183,7 @@ func (a *app) root() *cobra.Command {
 batch size, batch delay and FP16 under load, searches for the settings with the
 highest throughput within a latency promise, and writes config.properties.
 
-MODEL is a .onnx file, a folder with one, builtin:mlp-wide, builtin:resnet18, or
+MODEL is a .onnx file, a folder or a .mar archive with one, builtin:mlp-wide, builtin:resnet18, or
 a simulated device: sim:animated-drawings.
 The default is builtin:mlp-wide. Without --sla its promise is from a probe of this
 machine: batch size 1 breaks it, 8 keeps it.`,
@@ -203,7 +203,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")
 	o.bind(c.Flags(), a.targets)
 	a.bindVerbose(c.Flags())
-	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.doctorCommand(), a.versionCommand())
+	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)
 	})

@@ -27,7 +27,7 @@ type modelFlags struct {
 
 func (f *modelFlags) bind(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.shapes, "shape", nil,
-		"open dimensions of an input, batch axis left out: NAME=1x128 fixes them; NAME=8..128 or NAME=@FILE (a length a line) leaves them open and mixes made requests")
+		"sizes that made requests have in the open dimensions of an input, batch axis left out: NAME=128, NAME=8..128 or NAME=@FILE (a length a line); images become the size NAME=3x224x224")
 	fs.StringArrayVar(&f.consts, "value", nil, "constant for an input that requests then leave out: NAME=0, or NAME=1,3,224,224 for several elements")
 	fs.BoolVar(&f.noBatch, "no-batch", false, "no dimension is a batch: items run one at a time, with all dimensions of the inputs")
 	fs.StringArrayVar(&f.pads, "pad", nil, "pad inputs to one length in a batch: NAME=VALUE, such as input_ids=0,attention_mask=0 (default: batches run by equal shape)")
@@ -168,7 +168,7 @@ func modelArgs(p plan.Plan) []string {
 
 // madeUp says that the lengths of made requests are a default, if nobody gave them.
 func madeUp(p plan.Plan) string {
-	if len(p.Lengths) > 0 {
+	if len(p.Lengths)+len(p.Shapes) > 0 {
 		return ""
 	}
 	return " (made up; --shape NAME=8..128, NAME=@FILE or bodies with --input are yours)"

@@ -121,10 +121,15 @@ func (a *app) machine(info sweep.Info) profiles.Machine {
 }
 
 func model(info sweep.Info) profiles.Model {
+	var batchAxis *bool
+	if info.Model.BatchAxisKnown() {
+		batchAxis = &info.Model.BatchAxis
+	}
 	return profiles.Model{
 		Name: info.Model.Name, Version: info.Model.Version, Source: info.Model.Source,
-		SHA256: info.Model.SHA256, BatchAxis: info.Model.BatchAxis, Padding: info.Model.Padding, Lengths: info.Model.Lengths,
-		Inputs: tensors(info.Model.Inputs), Outputs: tensors(info.Model.Outputs),
+		SHA256: info.Model.SHA256, BatchAxis: batchAxis, Padding: info.Model.Padding, Lengths: info.Model.Lengths,
+		BodiesSHA256: info.Model.BodiesSHA256,
+		Inputs:       tensors(info.Model.Inputs), Outputs: tensors(info.Model.Outputs),
 		LargestBody: info.Model.LargestBody, MaxRequestSize: info.Model.MaxRequestSize,
 	}
 }

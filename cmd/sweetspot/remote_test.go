@@ -61,6 +61,7 @@ func contains(t *testing.T, step, text string, all ...string) {
 // TestRemote: all commands from a sweep to the comparison of two profiles work with a server
 // that reports nothing but answers and has two own knobs.
 func TestRemote(t *testing.T) {
+	t.Parallel()
 	r := newRemote(t)
 	dir := t.TempDir()
 	a, b, file := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "plan.yaml")
@@ -81,7 +82,7 @@ func TestRemote(t *testing.T) {
 	if code != exitYes {
 		t.Fatalf("sweep: exit %d\n%s%s", code, out, messages)
 	}
-	contains(t, "sweep", messages, "model    cat, some server", "knobs    instances, max_batch_size, own knobs of the target", "n/a: model latency, batches, breakdown, utilization, memory, workers")
+	contains(t, "sweep", messages, "model    cat, some server", "knobs    instances, max_batch_size, own knobs of the target", "n/a: model latency, batches, breakdown, utilization, memory, batching rule, workers")
 	contains(t, "sweep", messages, "config.properties not written: export: config.properties: the measured server does not report its workers")
 	contains(t, "sweep", out, "instances  max_batch_size", "best: instances 2, max_batch_size 8", "choice.json")
 	var choice struct {
@@ -94,6 +95,8 @@ func TestRemote(t *testing.T) {
 	if err := json.Unmarshal(data, &choice); err != nil || choice.Settings["max_batch_size"] != 8. || choice.Settings["instances"] != 2. {
 		t.Errorf("choice.json: %v, %v", choice, err)
 	}
+
+	r.checkNothingClaimed(filepath.Join(a, "profile.jsonl"), filepath.Join(a, "choice.json"))
 
 	out, _, code = r.run("--sweep", "--target", r.URL, "--percentile", "50", "--sla", "1ms", "--budget", "8s", "--knob", "max_batch_size=8", "-q", "--json")
 	var res struct {
@@ -112,11 +115,17 @@ func TestRemote(t *testing.T) {
 		t.Fatalf("show: exit %d\n%s", code, messages)
 	}
 	contains(t, "show", out, "machine   remote ", "instances  max_batch_size", "n/a")
+	out, _, code = r.run("profiles", "show", a, "--json")
+	if code != exitYes {
+		t.Errorf("show --json: exit %d", code)
+	}
+	claimsNothing(t, "show --json", out)
 	out, messages, code = r.run("profiles", "compare", a, b, "--tolerance", "100%")
 	if code == exitError {
 		t.Fatalf("compare: exit %d\n%s", code, messages)
 	}
 	contains(t, "compare", out, "settings  instances 2", "max_batch_size 8")
+	claimsNothing(t, "compare", out)
 	out, _, code = r.run("report", a, "--format", "csv")
 	if code != exitYes {
 		t.Errorf("report: exit %d", code)
@@ -130,6 +139,59 @@ func TestRemote(t *testing.T) {
 		t.Errorf("export as JSON: exit %d", code)
 	}
 	contains(t, "export as JSON", out, `"max_batch_size": 8`)
+	claimsNothing(t, "export as JSON", out)
+}
+
+// claimsNothing fails if a text has a value that the server does not report.
+func claimsNothing(t *testing.T, step, text string) {
+	t.Helper()
+	for _, name := range []string{
+		"fp32", "fp16", "torchserve", "eager", "batch_axis", `"sha256"`, `"cores"`, `"gpus"`, `"os"`, `"device"`, `"queue_size"`, `"threads"`, `"batch_delay_ms":0`,
+	} {
+		if strings.Contains(text, name) {
+			t.Errorf("%s has %s:\n%s", step, name, text)
+		}
+	}
+}
+
+// checkNothingClaimed checks the files of a sweep, line by line.
+func (r remote) checkNothingClaimed(paths ...string) {
+	r.t.Helper()
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			claimsNothing(r.t, path, line)
+			var trial struct {
+				Kind     string          `json:"t"`
+				Settings json.RawMessage `json:"settings"`
+				Options  json.RawMessage `json:"options"`
+			}
+			if strings.HasPrefix(line, `{"t":`) && json.Unmarshal([]byte(line), &trial) == nil && trial.Kind == "trial" &&
+				(!strings.HasPrefix(string(trial.Settings), `{"instances":2,"max_batch_size":`) || string(trial.Options) != "{}") {
+				r.t.Errorf("trial with settings %s, options %s", trial.Settings, trial.Options)
+			}
+		}
+	}
+}
+
+// TestRemoteDefaultKnobs: without --knob the dry run says which own knobs are varied.
+func TestRemoteDefaultKnobs(t *testing.T) {
+	r := newRemote(t)
+	out, messages, code := r.run("--sweep", "--target", r.URL, "--dry-run")
+	if code != exitYes {
+		t.Fatalf("exit %d\n%s", code, messages)
+	}
+	contains(t, "messages", messages, "varied   instances, max_batch_size, because no own knob is named and these change without a reload; --knob NAME=VALUES names others")
+	contains(t, "plan", out, "  instances: [1, 2, 4]\n  max_batch_size: [1, 8, 32]\n", "  9  instances 4, max_batch_size 32, concurrency 10")
+	if _, messages, _ = r.run("--sweep", "--target", r.URL, "--dry-run", "--knob", "instances=1,2"); strings.Contains(messages, "varied ") {
+		t.Errorf("with --knob: %s", messages)
+	}
+	if served, _ := r.Served(); served > 0 {
+		t.Errorf("%d requests were sent", served)
+	}
 }
 
 // TestRemoteErrors: impossible arguments are messages before the first request.

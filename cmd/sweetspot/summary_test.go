@@ -15,7 +15,7 @@ import (
 
 // likelyPass returns a run of one setting that probably keeps the promise.
 func likelyPass(n int, rps float64, role trial.Role, result trial.Answer) trial.Trial {
-	t := trial.Trial{N: n, Role: role, Settings: knob.Settings{Workers: 2, BatchSize: 8, Device: "cpu", Threads: 1, QueueSize: 100}, Load: load.Spec{Concurrency: 10}}
+	t := trial.Trial{N: n, Role: role, Settings: knob.Settings{Workers: 2, BatchSize: 8, Precision: knob.FullPrecision, Device: "cpu", Threads: 1, QueueSize: 100}, Load: load.Spec{Concurrency: 10}}
 	t.Throughput = trial.Estimate{Value: trial.NumOf(rps), Low: trial.NumOf(rps - 5), High: trial.NumOf(rps + 5)}
 	t.Latency.P99.Value = trial.NumOf(4400)
 	t.Counts = trial.Counts{Sent: 1304, OK: 1304}

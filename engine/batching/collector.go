@@ -125,6 +125,35 @@ func (c *Collector) Queued() int { return c.queued }
 // Open is the number of requests in the open batch.
 func (c *Collector) Open() int { return c.open }
 
+// Reason is why a batch is sent.
+type Reason uint8
+
+// The reasons.
+const (
+	Full      Reason = iota // it has as many requests as a batch may have
+	Delayed                 // the batch delay is over
+	Undelayed               // there is no batch delay, and the queue was empty
+	Abandoned               // torchserve: abandoned requests used up the further takes
+	Reasons                 // number of reasons
+)
+
+func (r Reason) String() string {
+	return [...]string{Full: "full", Delayed: "delay", Undelayed: "no_delay", Abandoned: "abandoned"}[r]
+}
+
+// Reason returns why the open batch is sent. It is valid between Send and Sent.
+func (c *Collector) Reason() Reason {
+	switch {
+	case c.open >= c.cfg.Size:
+		return Full
+	case c.cfg.Delay == 0:
+		return Undelayed
+	case c.cfg.Rule == TorchServe && !c.overdue && c.takes >= c.cfg.Size-1:
+		return Abandoned
+	}
+	return Delayed
+}
+
 // Step processes an event and returns the next action.
 func (c *Collector) Step(now time.Duration, e Event) Action {
 	switch e.Kind {

@@ -4,14 +4,64 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"sweetspot/engine"
+	"sweetspot/engine/archive"
 )
 
-func isArchive(r request) bool { return strings.EqualFold(filepath.Ext(r.model), ".mar") }
+// isArchive matches archives of TorchServe: files by their name, folders by their manifest.
+func isArchive(r request) bool {
+	if r.err == nil && r.found.IsDir() {
+		return archive.IsFolder(r.model)
+	}
+	return archive.IsArchive(r.model)
+}
 
-// refuseArchive returns an error with the supported kinds of MODEL.
-func refuseArchive(_ context.Context, r request, _ Options) (*engine.Model, error) {
-	return nil, fmt.Errorf("%s: .mar archives are not supported yet; %s", r.model, syntaxHint())
+// openArchive opens the ONNX model of an archive, with the name and the version of its
+// manifest. Its handler is not run.
+func openArchive(ctx context.Context, r request, o Options) (*engine.Model, error) {
+	if r.err != nil {
+		return nil, r.unknownError()
+	}
+	a, err := archive.Open(r.model, archive.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	file, err := a.ONNX()
+	if err != nil {
+		return nil, err
+	}
+	cache := o.Unpack
+	if cache == "" && !a.Folder {
+		return nil, fmt.Errorf("%s: there is no folder to unpack the archive to", r.model)
+	}
+	dir, err := a.Unpack(cache)
+	if err != nil {
+		return nil, err
+	}
+	name := a.Manifest.Model.Name
+	if name == "" {
+		name = stem(r.model)
+	}
+	m, err := source{name: name, path: filepath.Join(dir, filepath.FromSlash(file))}.open(ctx, r, o)
+	if err != nil {
+		return nil, err
+	}
+	m.Version = a.Manifest.Model.Version
+	if h := a.Manifest.Model.Handler; h != "" && h != archive.HandlerFile {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("the handler %s of the archive is not run: requests have the inputs of the ONNX model, and answers its outputs", h))
+	}
+	return m, nil
+}
+
+// stem returns the name of an archive without its ending.
+func stem(path string) string {
+	base := filepath.Base(path)
+	for ext := filepath.Ext(base); archive.IsArchive(base); ext = filepath.Ext(base) {
+		base = base[:len(base)-len(ext)]
+		if ext == ".gz" {
+			return base[:len(base)-len(filepath.Ext(base))]
+		}
+	}
+	return base
 }

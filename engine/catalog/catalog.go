@@ -1,6 +1,6 @@
 // Package catalog opens the argument MODEL of the user as an [engine.Model].
 //
-// MODEL is an .onnx file, a folder with one, builtin:NAME, or sim:NAME, which is a
+// MODEL is an .onnx file, a folder or a TorchServe archive with one, builtin:NAME, or sim:NAME, which is a
 // service-time table (see [OpenSimulated]). For an ONNX model, [Open] reads the inputs and
 // outputs from the graph, sets the open dimensions for which it has shapes, and finds the
 // batch axis. The graph may be wrong about that axis, so Open verifies it: it runs items
@@ -55,6 +55,9 @@ type Options struct {
 	// get 0.
 	Pad     map[string]float64
 	Buckets []int64
+	// Unpack is the folder to which archives are unpacked, each to a folder that is named by its
+	// content.
+	Unpack string
 	// Probe runs the model to verify that it runs and has the batch axis. Without it,
 	// Open relies on the graph, and BatchWhy says so.
 	Probe engine.Prober
@@ -81,7 +84,7 @@ func kinds() []kind {
 	return []kind{
 		{"sim:NAME", isSimulated, openSimulated},
 		{"builtin:NAME", isBuiltin, openBuiltin},
-		{"", isArchive, refuseArchive},
+		{"a TorchServe archive (.mar) with one", isArchive, openArchive},
 		{"a folder with one .onnx file", isFolder, openFolder},
 		{"an .onnx file", isFile, openFile},
 	}

@@ -166,7 +166,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"nothing", "", []string{"no model is named", "builtin:NAME"}},
 		{"typing mistake", "builtin:mlp-wid", []string{"builtin:mlp-wid: there is no such model; did you mean mlp-wide?", "resnet18"}},
 		{"unknown", "builtin:transformer-xl", []string{"there is no such model; known: detector, encoder, mlp, mlp-wide, resnet18"}},
-		{"archive", "densenet.mar", []string{".mar archives are not supported yet"}},
+		{"missing archive", "densenet.mar", []string{"densenet.mar: no such file or folder"}},
+		{"archive that is none", write("text.mar", "text"), []string{"text.mar: neither a zip archive nor a .tar.gz archive"}},
 		{"missing", "nowhere.onnx", []string{"nowhere.onnx: no such file or folder"}},
 		{"scheme forgotten", "resnet18", []string{"did you mean builtin:resnet18?"}},
 		{"other file", write("weights.pt", ""), []string{"weights.pt is not an .onnx file"}},
@@ -194,12 +195,12 @@ func TestOpenRefuses(t *testing.T) {
 
 // The error for a wrong MODEL lists all kinds of MODEL.
 func TestOpenListsKinds(t *testing.T) {
-	const kinds = "; give an .onnx file, a folder with one .onnx file, builtin:NAME or sim:NAME"
+	const kinds = "; give an .onnx file, a folder with one .onnx file, a TorchServe archive (.mar) with one, builtin:NAME or sim:NAME"
 	for arg, want := range map[string]string{
 		"":               "no model is named" + kinds,
 		"nowhere":        "nowhere: no such file or folder" + kinds,
 		"mlp":            "mlp: no such file or folder; did you mean builtin:mlp?" + kinds,
-		"n=x.MAR":        "x.MAR: .mar archives are not supported yet" + kinds,
+		"n=x.MAR":        "x.MAR: no such file or folder" + kinds,
 		"ragged_test.go": "ragged_test.go is not an .onnx file" + kinds,
 		"n=sim:nothing":  `sim:nothing: no service-time table "nothing" is built in; there is animated-drawings; for your own table use sim:PATH.csv`,
 	} {

@@ -2,10 +2,10 @@ package catalog
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"os"
 
+	"sweetspot/engine/archive"
 	"sweetspot/engine/onnxgraph"
 )
 
@@ -25,8 +25,7 @@ func Check(arg string) error {
 	case isSimulated(r), isBuiltin(r):
 		return nil
 	case isArchive(r):
-		_, err := refuseArchive(context.Background(), r, Options{})
-		return err
+		return checkArchive(r)
 	case isFolder(r):
 		path, err := modelIn(r.model)
 		if err != nil {
@@ -37,6 +36,19 @@ func Check(arg string) error {
 		return checkFile(r.model)
 	}
 	return r.unknownError()
+}
+
+// checkArchive returns why an archive cannot be served.
+func checkArchive(r request) error {
+	if r.err != nil {
+		return r.unknownError()
+	}
+	a, err := archive.Open(r.model, archive.Limits{})
+	if err != nil {
+		return err
+	}
+	_, err = a.ONNX()
+	return err
 }
 
 // checkFile returns why a file is no ONNX model.

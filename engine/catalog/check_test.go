@@ -35,7 +35,7 @@ func TestCheck(t *testing.T) {
 		filepath.Join(dir, "none"):                    "the folder has no .onnx file",
 		write("page.onnx", []byte("<!DOCTYPE html>")): "page.onnx: ",
 		write("cut.onnx", model[:len(model)/2]):       "cut.onnx: ",
-		write("a.mar", nil):                           "not supported",
+		write("a.mar", nil):                           "neither a zip archive",
 	} {
 		switch err := catalog.Check(arg); {
 		case want == "" && err != nil:

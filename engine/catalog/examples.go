@@ -1,15 +1,10 @@
 package catalog
 
 import (
-	"cmp"
-	"context"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
 
-	"sweetspot/engine"
-	"sweetspot/engine/handler"
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
 )
@@ -51,33 +46,6 @@ var styles = []struct{ integers, floats, sizes *tensor.Range }{
 }
 
 var one = &tensor.Range{Min: 1, Max: 1}
-
-// findBodies returns the items of the bodies that run, as examples; none if none does. Beside a
-// single one, or if no two are alike, there are made-up ones like the first.
-func (v *verifier) findBodies(l *layout) (examples, error) {
-	e := examples{specs: l.specs()}
-	if len(v.bodies) == 0 {
-		return e, nil
-	}
-	e.list, e.note = v.fromBodies(l, e.specs)
-	if len(e.list) > 0 && l.batch && len(l.alike(e.list)) == 1 {
-		first := e.list[0].item
-		more, _ := v.makeUp(l, likeItem(e.specs, first), first)
-		e.list = append(e.list, more...)
-	}
-	return e, v.ctx.Err()
-}
-
-// likeItem returns the specs with the sizes of an item.
-func likeItem(specs []tensor.Spec, item tensor.Item) []tensor.Spec {
-	out := slices.Clone(specs)
-	for i := range out {
-		if !item[i].IsZero() {
-			out[i].Shape = item[i].Shape
-		}
-	}
-	return out
-}
 
 // makeExamples returns made-up items that run, for inputs without open dimensions. The error is
 // that of the first item that failed.
@@ -133,40 +101,6 @@ func (l *layout) withStyle(specs []tensor.Spec, style int) []tensor.Spec {
 		}
 	}
 	return out
-}
-
-// fromBodies returns the items of the bodies that run, and why there are none.
-func (v *verifier) fromBodies(l *layout, specs []tensor.Spec) (found []example, why string) {
-	for i, b := range v.bodies {
-		if len(found) == mostBodies || v.ctx.Err() != nil {
-			break
-		}
-		item, err := v.decode(b, specs)
-		if err == nil {
-			var whole []tensor.Tensor
-			if whole, err = v.runAlone(l, item); err == nil {
-				found = append(found, example{item: item, whole: whole})
-				continue
-			}
-		}
-		if why == "" {
-			why = fmt.Sprintf("%s of --input does not run: %v", cmp.Or(b.Name, fmt.Sprintf("body %d", i+1)), err)
-		}
-	}
-	return found, why
-}
-
-// decode decodes a body. Image options that do not fit the inputs are not for this model.
-func (v *verifier) decode(b Body, specs []tensor.Spec) (tensor.Item, error) {
-	h := handler.Tensors{Images: v.images}
-	if h.Initialize(v.ctx, specs, nil) != nil {
-		return handler.Decode(b.Type, b.Data, specs)
-	}
-	var r payload.Request
-	if err := h.Decode(&r, payload.Body{Type: b.Type, Data: b.Data}); err != nil {
-		return nil, err
-	}
-	return r.Items[0], nil
 }
 
 // The made-up items: two usual ones, a large one and a small one with partial masks, because
@@ -234,59 +168,6 @@ func (l *layout) alike(all []example) []example {
 	return out
 }
 
-// runAlone runs one item as whole tensors.
-func (v *verifier) runAlone(l *layout, item tensor.Item) ([]tensor.Tensor, error) {
-	return v.probe.Run(v.ctx, l.stack(v.base.Constants, item))
-}
-
-// stack makes the whole input tensors of a batch, and those of the constants.
-func (l *layout) stack(constants []engine.Constant, items ...tensor.Item) []tensor.Tensor {
-	var out []tensor.Tensor
-	n := len(items)
-	for i := range l.inputs {
-		p := &l.inputs[i]
-		parts := make([]tensor.Tensor, n)
-		for k := range items {
-			if i < len(items[k]) {
-				parts[k] = p.orDefault(items[k][i])
-			} else {
-				parts[k] = constants[i-len(items[k])].Sized(items[k])
-			}
-		}
-		if p.axis < 0 {
-			out = append(out, parts[0])
-			continue
-		}
-		out = append(out, join(parts, p.axis))
-	}
-	return out
-}
-
-func (p *itemShape) orDefault(t tensor.Tensor) tensor.Tensor {
-	if t.IsZero() {
-		return tensor.Tensor{Type: p.typ, Shape: dimSizes(p.item), Data: p.fallback}
-	}
-	return t
-}
-
-// join stacks tensors of one shape along a new axis.
-func join(parts []tensor.Tensor, axis int) tensor.Tensor {
-	first := parts[0]
-	t := tensor.Tensor{Type: first.Type, Shape: slices.Insert(slices.Clone(first.Shape), axis, int64(len(parts)))}
-	outer := int(tensor.Elements(first.Shape[:axis]))
-	if first.Type == tensor.String {
-		t.Data = tensor.JoinTexts(joinTexts(parts, outer))
-		return t
-	}
-	for o := range outer {
-		for _, p := range parts {
-			size := len(p.Data) / outer
-			t.Data = append(t.Data, p.Data[o*size:(o+1)*size]...)
-		}
-	}
-	return t
-}
-
 // rowsThatRun returns the rows without those that fail. If some do, only those are left that
 // were run in time.
 func (v *verifier) rowsThatRun(l *layout, rows []payload.Row) []payload.Row {
@@ -304,19 +185,6 @@ func (v *verifier) rowsThatRun(l *layout, rows []payload.Row) []payload.Row {
 		}
 	}
 	return ran
-}
-
-// joinTexts is join for texts, which have different sizes.
-func joinTexts(parts []tensor.Tensor, outer int) []string {
-	var out []string
-	for o := range outer {
-		for _, p := range parts {
-			texts, _ := tensor.Texts(p.Data)
-			size := len(texts) / outer
-			out = append(out, texts[o*size:(o+1)*size]...)
-		}
-	}
-	return out
 }
 
 // rows returns the items for warm-ups and comparisons: those of bodies, or made-up ones, all of
@@ -355,15 +223,4 @@ func (v *verifier) moreRows(l *layout, e examples) []payload.Row {
 		rows = append(rows, payload.Row{Item: item})
 	}
 	return rows
-}
-
-// verifier finds out how a loaded model holds items.
-type verifier struct {
-	ctx    context.Context
-	probe  engine.Probe
-	base   engine.Model // without inputs and outputs
-	d      *description
-	bodies []Body
-	images handler.ImageOptions
-	start  time.Time
 }

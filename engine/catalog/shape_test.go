@@ -95,9 +95,9 @@ func TestOpenTakesWholeShapes(t *testing.T) {
 		why   string
 	}{
 		{"a number an item", catalog.Options{}, false, "audio FP32 []", "dim 0 of audio is open, but 2 items together have other outputs than each alone"},
-		{"a size", catalog.Options{Shapes: map[string][]int64{"audio": {160}}}, false, "audio FP32 [160]", "--shape has a size for each dimension of audio"},
+		{"a size", catalog.Options{Shapes: map[string][]int64{"audio": {160}}}, false, "audio FP32 [-1]", "--shape has a size for each dimension of audio"},
 		{"no batch", catalog.Options{NoBatch: true}, false, "audio FP32 [-1]", "--no-batch says that there is no batch axis"},
-		{"no batch, a size", catalog.Options{NoBatch: true, Shapes: map[string][]int64{"audio": {160}}}, false, "audio FP32 [160]", "--no-batch says that there is no batch axis"},
+		{"no batch, a size", catalog.Options{NoBatch: true, Shapes: map[string][]int64{"audio": {160}}}, false, "audio FP32 [-1]", "--no-batch says that there is no batch axis"},
 	} {
 		tc.o.Probe = probe(t)
 		m, err := catalog.Open(t.Context(), path, tc.o)
@@ -128,7 +128,7 @@ func TestOpenFindsSideInputs(t *testing.T) {
 		{catalog.Options{}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch; not verified by running"},
 		{catalog.Options{Probe: probe(t)}, "x FP32 [4], factor FP32 []", []string{"factor"}, []int{1}, "dim 0 of x is open, factor the same for a whole batch" + agree},
 		{catalog.Options{Probe: probe(t), Values: map[string]string{"factor": "2"}}, "x FP32 [4]", []string{"factor"}, nil, "dim 0 of x is open" + agree},
-		{catalog.Options{Probe: probe(t), NoBatch: true, Shapes: map[string][]int64{"x": {1, 4}}}, "x FP32 [1 4], factor FP32 []", []string{"x", "factor", "y"}, nil, "--no-batch says that there is no batch axis"},
+		{catalog.Options{Probe: probe(t), NoBatch: true, Shapes: map[string][]int64{"x": {1, 4}}}, "x FP32 [-1 4], factor FP32 []", []string{"x", "factor", "y"}, nil, "--no-batch says that there is no batch axis"},
 	} {
 		m, err := catalog.Open(t.Context(), path, tc.o)
 		if err != nil {

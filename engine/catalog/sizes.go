@@ -26,10 +26,12 @@ const sampleItems = 64
 
 // sizeSearch finds sizes of open dimensions with which a model runs.
 type sizeSearch struct {
-	inputs  []tensor.Spec
-	shapes  map[string]lengths.Shape // what is known of the sizes, by input
-	given   bool                     // the user gave them, so that every one must run
-	sampler lengths.Sampler          // with sizes that run, after verify
+	inputs []tensor.Spec
+	shapes map[string]lengths.Shape // what is known of the sizes, by input
+	given  bool                     // the user gave them, so that every one must run
+	// reopened means that they are those of --shape, and that another one has to run too
+	reopened bool
+	sampler  lengths.Sampler // with sizes that run, after verify
 }
 
 // newSizeSearch returns nil if no input has an open dimension.
@@ -131,6 +133,11 @@ func (t *sizeSearch) verify(v *verifier, l *layout) (*engine.Model, error) {
 	var err error
 	if t.sampler, err = lengths.For(t.inputs, t.shapes, t.mixOf(ran)); err != nil {
 		return nil, err
+	}
+	if t.reopened {
+		if err := t.verifyOther(v, l, out); err != nil {
+			return nil, err
+		}
 	}
 	t.describe(out)
 	out.Samples = v.rowsThatRun(l, out.Samples)
@@ -245,12 +252,24 @@ func (t *sizeSearch) describe(m *engine.Model) {
 		items[i] = t.sampler.Item(rng)
 		m.ShareSide(items[i], items[0])
 	}
+	m.Samples = spread(items)
+}
+
+// spread returns the items as rows in an order in which the first n are of all sizes, whatever n is.
+// It sorts the items.
+func spread(items []tensor.Item) []payload.Row {
 	slices.SortStableFunc(items, func(a, b tensor.Item) int { return bytesOf(a) - bytesOf(b) })
-	for step := sampleItems; step > 1; step /= 2 {
-		for i := step / 2; i < sampleItems; i += step {
-			m.Samples = append(m.Samples, payload.Row{Item: items[i]})
+	n := 1
+	for n < len(items) {
+		n *= 2
+	}
+	var out []payload.Row
+	for step := n; step > 1; step /= 2 {
+		for i := step / 2; i < len(items); i += step {
+			out = append(out, payload.Row{Item: items[i]})
 		}
 	}
+	return append(out, payload.Row{Item: items[0]})
 }
 
 func bytesOf(item tensor.Item) (n int) {

@@ -98,6 +98,27 @@ func TestOpenFindsSizesThatRun(t *testing.T) {
 	}
 }
 
+// TestBodySamples: the samples of a model with open dimensions are of the lengths of all bodies, and
+// the first ones are not of one size.
+func TestBodySamples(t *testing.T) {
+	path := file(t, identity(dims(n, onnxgraph.Open("L")), dims(n, onnxgraph.Open("L"))), "m.onnx")
+	var bodies []catalog.Body
+	for size := 1; size <= 200; size++ {
+		bodies = append(bodies, catalog.Body{Type: "application/json", Data: []byte("[" + strings.Repeat("1,", size-1) + "1]")})
+	}
+	m, err := catalog.Open(t.Context(), path, catalog.Options{Bodies: bodies, Probe: probe(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int64
+	for _, r := range m.Samples {
+		sizes = append(sizes, r.Item[0].Shape[0])
+	}
+	if len(sizes) != 64 || sizes[0] < 90 || sizes[0] > 110 || slices.Min(sizes[:4]) > 60 || slices.Max(sizes[:4]) < 140 || slices.Max(sizes) < 190 {
+		t.Errorf("lengths of the samples: %v", sizes)
+	}
+}
+
 // attention is a model whose answers do not depend on padding if the mask is 0 there.
 func attention(masked bool) *builder.Builder {
 	s := onnxgraph.Open("S")

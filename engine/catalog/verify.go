@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/payload"
+	"sweetspot/engine/handler"
 	"sweetspot/engine/tensor"
 )
 
@@ -18,6 +16,17 @@ const extraTime = 3 * time.Second
 
 // errNoEntries means that the examples are not enough to verify a batch.
 var errNoEntries = errors.New("a sample item had no entries, so that a batch cannot be verified")
+
+// verifier finds out how a loaded model holds items.
+type verifier struct {
+	ctx    context.Context
+	probe  engine.Probe
+	base   engine.Model // without inputs and outputs
+	d      *description
+	bodies []Body
+	images handler.ImageOptions
+	start  time.Time
+}
 
 // verify completes base with the first layout whose batches are right when they run. Without
 // one, the model takes one item at a time. A model that runs none of its examples is served
@@ -43,7 +52,7 @@ func verify(ctx context.Context, base engine.Model, d *description, o Options) (
 		return nil, err
 	}
 	defer func() { _ = v.probe.Close() }()
-	m, l, err := v.choose(layouts)
+	m, l, err := v.choose(v.withOpen(layouts))
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +135,7 @@ func (v *verifier) try(l *layout) (*engine.Model, error) {
 		if m, err = v.modelOf(l, e); err == nil && l.search != nil {
 			l.search.inputs = m.Inputs
 			m.LoadLengths = l.search.lengthsOrNone()
+			m.Samples = v.bodySamples(l, e)
 		}
 	case l.search != nil:
 		m, err = l.search.verify(v, l)
@@ -189,220 +199,4 @@ func (v *verifier) unsampled(l *layout, err error) (*engine.Model, error) {
 	m.Warnings = append(m.Warnings, fmt.Sprintf(
 		"%s (%v); it is served one item at a time and without a warm-up: give bodies that it accepts with --input, constants for side inputs with --value, or other sizes with --shape", what, err))
 	return m, nil
-}
-
-// trySingle makes the model for one item at a time, and checks its own run. If outputs have
-// other sizes there, all sizes are left open.
-func (v *verifier) trySingle(l *layout, e examples, why string) (*engine.Model, error) {
-	outputs := v.singleOutputs(l, e.list)
-	for {
-		m := v.model(l, l.withRanges(e.specs), outputs, false)
-		m.BatchWhy, m.Samples = why, v.moreRows(l, e)
-		err := v.checkSingle(l, m, e.list[0])
-		if err == nil {
-			return m, nil
-		}
-		if !openAll(outputs) {
-			return nil, err
-		}
-	}
-}
-
-// openAll leaves all sizes of outputs open; false if they were open before.
-func openAll(outputs []outputLayout) (changed bool) {
-	for i := range outputs {
-		for j, size := range outputs[i].shape {
-			if size >= 0 {
-				outputs[i].shape[j], changed = -1, true
-			}
-		}
-	}
-	return changed
-}
-
-// checkSingle compares an item in a session of m with the same item as whole tensors.
-func (v *verifier) checkSingle(l *layout, m *engine.Model, e example) error {
-	s, err := v.probe.Session(v.ctx, m)
-	if err != nil {
-		return err
-	}
-	got, err := runItems(v.ctx, s, e.item)
-	if err = errors.Join(err, s.Close()); err != nil {
-		return err
-	}
-	if distance(itemOutputs(m, e.whole), got[0]) <= agreeTolerance {
-		return nil
-	}
-	again, err := v.probe.Run(v.ctx, l.stack(v.base.Constants, e.item))
-	if err != nil || distance(again, e.whole) > agreeTolerance {
-		return err // other outputs each time
-	}
-	return errors.New("the outputs of an item differ from those of the same run without a description of its outputs")
-}
-
-// itemOutputs returns the outputs of an item that ran alone as m describes them.
-func itemOutputs(m *engine.Model, whole []tensor.Tensor) tensor.Item {
-	out := make(tensor.Item, len(whole))
-	for i, t := range whole {
-		name := m.Outputs[i].Name
-		switch {
-		case slices.Contains(m.Ragged.Outputs, name):
-			if name == m.Ragged.Index {
-				t.Data = make([]byte, len(t.Data)) // the index of a single item
-			}
-		case !slices.Contains(m.Unbatched, name):
-			if axis := m.Axes[name]; axis < len(t.Shape) && t.Shape[axis] == 1 {
-				t.Shape = slices.Delete(slices.Clone(t.Shape), axis, axis+1)
-			}
-		}
-		out[i] = t
-	}
-	return out
-}
-
-func runItems(ctx context.Context, s engine.Session, items ...tensor.Item) ([]tensor.Item, error) {
-	results := make([]payload.Result, len(items))
-	if err := s.Run(ctx, payload.OfItems(items...), results); err != nil {
-		return nil, err
-	}
-	out := make([]tensor.Item, len(items))
-	for i, r := range results {
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		out[i] = r.Outputs
-	}
-	return out, nil
-}
-
-// tryBatch makes the model for batches of the layout, or returns why its batches are wrong.
-func (v *verifier) tryBatch(l *layout, e examples) (*engine.Model, error) {
-	list := l.alike(e.list)
-	if len(list) == 1 {
-		list = append(list, list[0]) // at least its place in a batch can be checked
-	}
-	together, err := v.probe.Run(v.ctx, l.stack(v.base.Constants, list[0].item, list[1].item))
-	if err != nil {
-		return nil, fmt.Errorf("2 items together fail: %w", err)
-	}
-	outputs, err := v.ranOutputs(l, append(list, e.list...), together, 2)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		m := v.model(l, l.withRanges(e.specs), outputs, true)
-		m.BatchWhy = v.batchReason(l, e)
-		err := v.checkBatches(m, list)
-		if err == nil || v.ctx.Err() != nil {
-			m.Samples = v.moreRows(l, e)
-			return m, err
-		}
-		again, failed := v.probe.Run(v.ctx, l.stack(v.base.Constants, list[0].item))
-		if failed == nil && distance(again, list[0].whole) > agreeTolerance {
-			return nil, errors.New("the same item has other outputs each time it runs, so that a batch cannot be verified")
-		}
-		if !openAll(outputs) {
-			return nil, err
-		}
-	}
-}
-
-// withRanges returns the inputs of the layout with the usual ranges of specs.
-func (l *layout) withRanges(specs []tensor.Spec) []tensor.Spec {
-	out := l.specs()
-	for i := range out {
-		out[i].Usual = specs[i].Usual
-	}
-	return out
-}
-
-// batchReason says how the batch axis was found, and how far that can be trusted.
-func (v *verifier) batchReason(l *layout, e examples) string {
-	why := v.d.batchWhy(l)
-	if e.madeUp {
-		return why + "; 1 and 2 items ran and agree (made up; --input tries yours)"
-	}
-	return why + "; 1 and 2 items of --input ran and agree"
-}
-
-// checkBatches compares batches in a session of m with the same items alone: pairs that share
-// an item in the same place, so that its outputs must not change, and a batch of three.
-func (v *verifier) checkBatches(m *engine.Model, list []example) error {
-	s, err := v.probe.Session(v.ctx, m)
-	if err != nil {
-		return err
-	}
-	c := batchCheck{v: v, session: s, alone: make([]tensor.Item, len(list)), list: list}
-	for i, e := range list {
-		c.alone[i] = itemOutputs(m, e.whole)
-	}
-	return errors.Join(c.run(m), s.Close())
-}
-
-// batchCheck runs batches of examples.
-type batchCheck struct {
-	v       *verifier
-	session engine.Session
-	list    []example
-	alone   []tensor.Item
-}
-
-func (c *batchCheck) run(m *engine.Model) error {
-	if i := slices.IndexFunc(m.Outputs, func(s tensor.Spec) bool { return s.Name == m.Ragged.Index }); i >= 0 {
-		for _, item := range c.alone[:2] {
-			if len(item[i].Data) == 0 {
-				return errNoEntries
-			}
-		}
-	}
-	begin := time.Now()
-	pair, err := c.batch(0, 1)
-	if err != nil {
-		return err
-	}
-	last := len(c.list) - 1
-	for k, other := range [][]int{{0, last}, {last, 1}} { // the same item in place k, another beside it
-		if last < 2 || time.Since(begin) > extraTime {
-			break
-		}
-		got, err := c.batch(other...)
-		if err != nil {
-			return err
-		}
-		if !independent(pair[k], got[k]) {
-			return errors.New("the outputs of an item depend on the other items of its batch")
-		}
-	}
-	if last > 1 && time.Since(begin) <= extraTime {
-		_, err = c.batch(last-1, last, 0)
-	}
-	return err
-}
-
-// batch runs the examples at the positions together and compares each with its own run.
-func (c *batchCheck) batch(at ...int) ([]tensor.Item, error) {
-	var items []tensor.Item
-	for _, i := range at {
-		items = append(items, c.list[i].item)
-	}
-	got, err := runItems(c.v.ctx, c.session, items...)
-	if err != nil {
-		return nil, fmt.Errorf("%d items together fail: %w", len(at), err)
-	}
-	for k, i := range at {
-		d := distance(c.alone[i], got[k])
-		if d <= agreeTolerance {
-			continue
-		}
-		other := math.Inf(1) // to the nearest of the other items
-		for _, j := range at {
-			if j != i {
-				other = min(other, distance(c.alone[i], c.alone[j]))
-			}
-		}
-		if d > kernelTolerance || d > other/10 {
-			return nil, fmt.Errorf("%d items together have other outputs than each alone", len(at))
-		}
-	}
-	return got, nil
 }

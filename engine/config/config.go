@@ -33,6 +33,9 @@ type Line struct {
 	Value  string
 
 	marks []mark // where the continuation lines of the value start
+	last  int    // physical line on which it ends
+	raw   string // the first physical line, without leading blanks
+	text  string // all of its physical lines, without leading blanks and continuation marks
 }
 
 // mark means that the text of a value from byte at on is on the physical line.

@@ -8,8 +8,7 @@ import (
 
 func ExampleFile_TorchServe() {
 	f, err := config.Parse("config.properties", []byte(`# for tests
-job_queue_size=100 \
-
+job_queue_size=100
 load_models=mlp=mlp.mar
 models={"mlp": {"1.0": {"batchSize": 8, "maxBatchDelay": 0}}}
 `))
@@ -29,6 +28,5 @@ models={"mlp": {"1.0": {"batchSize": 8, "maxBatchDelay": 0}}}
 	}
 	// Output:
 	// batch size 8 queue 100
-	// config.properties:2: job_queue_size: "100 " ends in blanks, which belong to the value: TorchServe will not start; remove them
-	// config.properties:5: models: maxBatchDelay: 0: TorchServe reads 0 and less as not set
+	// config.properties:4: models.mlp.1.0.maxBatchDelay: 0: TorchServe reads 0 and less as not set, so the delay is 100 ms; write 1, the shortest delay
 }

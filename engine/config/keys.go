@@ -1,8 +1,11 @@
 package config
 
 import (
+	"math"
 	"slices"
 	"strings"
+
+	"sweetspot/engine/knob"
 )
 
 // The keys that this project reads and writes.
@@ -20,34 +23,144 @@ const (
 	keyQueueSize       = "job_queue_size"
 	keyNumberOfGPU     = "number_of_gpu"
 	keyResponseTimeout = "default_response_timeout"
+	keyStartupTimeout  = "default_startup_timeout"
 	keyMaxRequestSize  = "max_request_size"
+	keyEnableEnvVars   = "enable_envvars_config"
+	keyEnvURLs         = "use_env_allowed_urls"
+	keyAllowedURLs     = "allowed_urls"
+	keyModelAPI        = "enable_model_api"
+	keyNoTokens        = "disable_token_authorization"
+	keyTokenMinutes    = "token_expiration_min"
+	keyMetricsAPI      = "enable_metrics_api"
+	keyMetricsMode     = "metrics_mode"
+	keyKeystore        = "keystore"
+	keyPrivateKey      = "private_key_file"
+	keyCertificate     = "certificate_file"
+	keyCORSOrigin      = "cors_allowed_origin"
+	keyCORSMethods     = "cors_allowed_methods"
+	keyCORSHeaders     = "cors_allowed_headers"
+	keyEnvelope        = "service_envelope"
+	keyOIP             = "ts_open_inference_protocol"
 )
 
-// The keys that TorchServe reads, by the type of their value. It ignores other keys without
-// a warning.
-var (
-	numberKeys = strings.Fields(`default_workers_per_model job_queue_size number_of_netty_threads
-		netty_client_threads number_of_gpu io_ratio default_response_timeout default_startup_timeout
-		max_request_size max_response_size metric_time_interval grpc_inference_port grpc_management_port
-		grpc_inference_max_connection_age_ms grpc_inference_max_connection_age_grace_ms
-		grpc_management_max_connection_age_ms grpc_management_max_connection_age_grace_ms
-		unregister_model_timeout initial_worker_port initial_distribution_port token_expiration_min`)
-	booleanKeys = strings.Fields(`async_logging prefer_direct_buffer use_native_io cpu_launcher_enable
-		ipex_enable ipex_gpu_enable limit_max_image_pixels decode_input_request disable_system_metrics
-		model_metrics_auto_detect enable_metrics_api install_py_dep_per_model enable_grpc_ssl
-		use_env_allowed_urls disable_token_authorization enable_model_api ts_open_inference_protocol
-		enable_envvars_config debug`)
-	textKeys = strings.Fields(`models model_snapshot load_models model_store workflow_store
-		inference_address management_address metrics_address grpc_inference_address grpc_management_address
-		cpu_launcher_args system_metrics_cmd metrics_mode metrics_config vmargs keystore keystore_pass
-		keystore_type private_key_file certificate_file cors_allowed_origin cors_allowed_methods
-		cors_allowed_headers blacklist_env_vars allowed_urls model_server_home default_service_handler
-		service_envelope ts_header_key_sequence_id ts_header_key_sequence_start ts_header_key_sequence_end
-		cpp_log_config plugins_path python`)
+// ValueKind is the type of the value of a key.
+type ValueKind uint8
+
+// The kinds of value.
+const (
+	Text ValueKind = iota
+	Number
+	Boolean
+	Float
+	Address
 )
 
-func isKnown(key string) bool {
-	return slices.Contains(numberKeys, key) || slices.Contains(booleanKeys, key) || slices.Contains(textKeys, key)
+// Key is a key that TorchServe reads. It ignores other keys without a warning.
+type Key struct {
+	Name      string
+	Kind      ValueKind
+	Low, High int64  // of a Number
+	Env       string // environment variable that has priority with enable_envvars_config; "" is none
+	Default   string
 }
 
-func knownKeys() []string { return slices.Concat(numberKeys, booleanKeys, textKeys) }
+// Keys returns the keys that TorchServe reads, in the order of docs/torchserve-compatibility.md.
+func Keys() []Key {
+	number := func(name string, low, high int64, def string) Key {
+		return Key{Name: name, Kind: Number, Low: low, High: high, Env: envName(name), Default: def}
+	}
+	key := func(name string, kind ValueKind, def string) Key {
+		return Key{Name: name, Kind: kind, Env: envName(name), Default: def}
+	}
+	const most = math.MaxInt32
+	return []Key{
+		key(keyInference, Address, "http://127.0.0.1:8080"), key(keyManagement, Address, "http://127.0.0.1:8081"), key(keyMetrics, Address, "http://127.0.0.1:8082"),
+		key("grpc_inference_address", Text, "127.0.0.1"), key("grpc_management_address", Text, "127.0.0.1"),
+		number(keyGRPCInference, 1, 65535, "7070"), number(keyGRPCManagement, 1, 65535, "7071"),
+		number("grpc_inference_max_connection_age_ms", 1, math.MaxInt64, "none"), number("grpc_inference_max_connection_age_grace_ms", 0, math.MaxInt64, "none"),
+		number("grpc_management_max_connection_age_ms", 1, math.MaxInt64, "none"), number("grpc_management_max_connection_age_grace_ms", 0, math.MaxInt64, "none"),
+		key("enable_grpc_ssl", Boolean, "false"),
+		key(keyModelStore, Text, "required"), key("workflow_store", Text, "model_store"), key(keyLoadModels, Text, "none"),
+		key(keyModels, Text, "none"), key(keySnapshot, Text, "none"),
+		number(keyDefaultWorkers, 0, most, "0: one for each GPU, or for each core"), number(keyQueueSize, 1, most, "100"),
+		number(keyNumberOfGPU, 0, most, "all"), number(keyResponseTimeout, 0, most, "120"), number(keyStartupTimeout, 0, most, "120"),
+		number("unregister_model_timeout", 0, most, "120"),
+		number(keyMaxRequestSize, 1, most, "6553500"), number("max_response_size", 1, most, "6553500"),
+		key("limit_max_image_pixels", Boolean, "true"), key("decode_input_request", Boolean, "true"),
+		key("default_service_handler", Text, "none"), key(keyEnvelope, Text, "none"),
+		key(keyNoTokens, Boolean, "false"), key(keyTokenMinutes, Float, "60"), key(keyModelAPI, Boolean, "false"),
+		key(keyAllowedURLs, Text, "file://.*|http(s)?://.*"), key(keyEnvURLs, Boolean, "false"),
+		key(keyKeystore, Text, "none"), key("keystore_pass", Text, "changeit"), key("keystore_type", Text, "PKCS12"),
+		key(keyPrivateKey, Text, "none"), key(keyCertificate, Text, "none"),
+		key(keyCORSOrigin, Text, "none"), key(keyCORSMethods, Text, "none"), key(keyCORSHeaders, Text, "none"),
+		key("blacklist_env_vars", Text, "none"),
+		key(keyMetricsAPI, Boolean, "true"), key(keyMetricsMode, Text, "log"), key("metrics_config", Text, "ts/configs/metrics.yaml"),
+		key("model_metrics_auto_detect", Boolean, "false"), key("disable_system_metrics", Boolean, "false"),
+		number("metric_time_interval", 1, most, "60"), key("system_metrics_cmd", Text, "its own"),
+		key(keyOIP, Boolean, "false"),
+		key("ts_header_key_sequence_id", Text, "ts_request_sequence_id"), key("ts_header_key_sequence_start", Text, "ts_request_sequence_start"),
+		key("ts_header_key_sequence_end", Text, "ts_request_sequence_end"),
+		number("number_of_netty_threads", 0, most, "0: twice the cores"), number("netty_client_threads", 0, most, "0: twice the cores"),
+		key("async_logging", Boolean, "false"), key("prefer_direct_buffer", Boolean, "false"), key("use_native_io", Boolean, "true"),
+		number("io_ratio", 1, 100, "50"),
+		key("cpu_launcher_enable", Boolean, "false"), key("cpu_launcher_args", Text, "none"),
+		key("ipex_enable", Boolean, "false"), key("ipex_gpu_enable", Boolean, "false"),
+		key("install_py_dep_per_model", Boolean, "false"),
+		number("initial_worker_port", 1, 65535, "9000"), number("initial_distribution_port", 1, 65535, "29500"),
+		key("model_server_home", Text, "its own"), key("cpp_log_config", Text, "none"),
+		key("vmargs", Text, "none"), key("plugins_path", Text, "none"), key("python", Text, "that of the start script"),
+		key(keyEnableEnvVars, Boolean, "false"), key("debug", Boolean, "false"),
+	}
+}
+
+// envName returns the environment variable of a key: that of the constant in TorchServe's
+// code, if its name starts with TS_.
+func envName(key string) string {
+	switch key {
+	case keyModels, keySnapshot, "use_native_io", "io_ratio", "metric_time_interval", "system_metrics_cmd",
+		keyEnableEnvVars, keyEnvURLs, "vmargs", "plugins_path", "python":
+		return ""
+	case keyTokenMinutes:
+		return "TS_TOKEN_EXPIRATION_TIME_MIN"
+	}
+	if name := strings.ToUpper(key); strings.HasPrefix(name, "TS_") {
+		return name
+	}
+	return "TS_" + strings.ToUpper(key)
+}
+
+// lookupKey returns a key by its exact name.
+func lookupKey(name string) (Key, bool) {
+	all := Keys()
+	if i := slices.IndexFunc(all, func(k Key) bool { return k.Name == name }); i >= 0 {
+		return all[i], true
+	}
+	return Key{}, false
+}
+
+// otherNames are names from elsewhere that people write for a key. Those of TorchServe's own
+// pages and examples are among them.
+var otherNames = map[string]string{
+	"metrics_format":    keyMetricsMode,
+	"queue_size":        keyQueueSize,
+	"response_timeout":  keyResponseTimeout,
+	"startup_timeout":   keyStartupTimeout,
+	"workers":           keyDefaultWorkers,
+	"workers_per_model": keyDefaultWorkers,
+	"default_workers":   keyDefaultWorkers,
+	"number_of_gpus":    keyNumberOfGPU,
+	"port":              keyInference,
+	"grpc_port":         keyGRPCInference,
+}
+
+// nearestKey returns the key that an unknown name may mean.
+func nearestKey(name string) (string, bool) {
+	if known, ok := otherNames[strings.ToLower(name)]; ok {
+		return known, true
+	}
+	var all []string
+	for _, k := range Keys() {
+		all = append(all, k.Name)
+	}
+	return knob.Nearest(name, all)
+}

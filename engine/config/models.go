@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,10 +138,30 @@ func (v *checker) models(l Line) []Model {
 		err = fmt.Errorf("text after the end of the block")
 	}
 	if err != nil {
-		v.fail(b.at(), "models: %v", err)
+		fix, write := v.joined(l)
+		v.add(Refuses, b.at(), keyModels, err.Error()+": TorchServe does not start", write, fix)
 		return nil
 	}
 	return b.out
+}
+
+// joined is the fix for a block whose lines do not all end in a backslash: all lines from its
+// first to the one that completes a JSON object.
+func (v *checker) joined(l Line) (fix func() []edit, write string) {
+	i := slices.IndexFunc(v.f.Lines, func(o Line) bool { return o.Number == l.Number })
+	text := l.Value
+	for _, next := range v.f.Lines[i+1:] {
+		if next.Kind == Comment {
+			break
+		}
+		text += "\n" + next.text
+		if _, ok := readTree(text, 0); ok {
+			whole := l
+			whole.last, v.joinedTo = next.last, next.last
+			return setPair(whole, text), "end every line but the last in a backslash"
+		}
+	}
+	return nil, ""
 }
 
 // at returns the physical line that the decoder has reached.
@@ -182,44 +203,136 @@ func (b *block) delim(want json.Delim) error {
 
 func (b *block) version(name, version string) error {
 	m := Model{Name: name, Version: version, Line: b.at()}
+	delayed := false // a delay is written, though it may not count
 	err := b.object(func(key string) error {
 		var raw json.RawMessage
 		if err := b.dec.Decode(&raw); err != nil {
 			return err
 		}
 		dst := m.field(key)
+		delayed = delayed || modelKey(key) == "maxBatchDelay"
 		switch {
 		case dst != nil:
-			b.number(key, string(raw), dst)
+			b.number(m, key, string(raw), dst)
 		case key == "marName":
 			return json.Unmarshal(raw, &m.MarName)
 		case key != "defaultVersion" && key != "runtimeType":
-			b.v.warn(b.at(), "models: TorchServe does not read %s here%s", key, knob.Suggest(key, numberFields))
+			b.unread(m, key, string(raw))
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if m.MinWorkers > 0 && m.MaxWorkers == 0 {
-		b.v.warn(m.Line, "models: minWorkers without maxWorkers: TorchServe takes its default, which may be lower; write both")
-	}
-	if m.MaxWorkers > 0 && m.MinWorkers > m.MaxWorkers {
-		b.v.fail(m.Line, "models: minWorkers %d is above maxWorkers %d", m.MinWorkers, m.MaxWorkers)
-	}
+	b.v.workers(b.line, m)
+	b.v.batching(b.line, m, delayed)
 	b.out = append(b.out, m)
 	return nil
 }
 
-// number reads one int of a version; TorchServe accepts quoted ones too.
-func (b *block) number(key, raw string, dst *int) {
-	n, err := strconv.ParseInt(strings.Trim(raw, `"`), 10, 32)
+// find adds a finding about a key of a version; change is its fix in that version's object.
+func (b *block) find(s Severity, m Model, key, does, write string, change func(version *tree)) {
+	b.v.find(b.line, b.at(), s, m, key, does, write, change)
+}
+
+func (v *checker) find(l Line, line int, s Severity, m Model, key, does, write string, change func(version *tree)) {
+	var fix func() []edit
+	if change != nil {
+		fix = editBlock(l, func(t *tree) {
+			if version := t.at(m.Name, m.Version); version != nil {
+				change(version)
+			}
+		})
+	}
+	path := strings.TrimRight(strings.Join([]string{keyModels, m.Name, m.Version, key}, "."), ".")
+	v.add(s, line, path, does, write, fix)
+}
+
+// unread reports a key that TorchServe does not read in the block.
+func (b *block) unread(m Model, key, raw string) {
+	meant := modelKey(key)
 	switch {
-	case err != nil:
-		b.v.fail(b.at(), "models: %s: %s is not a whole number", key, raw)
-	case n <= 0:
-		b.v.warn(b.at(), "models: %s: %d: TorchServe reads 0 and less as not set", key, n)
+	case slices.Contains(numberFields, meant):
+		b.find(Differs, m, key, fmt.Sprintf("TorchServe does not read %s here; did you mean %s?", key, meant), "write "+meant,
+			func(t *tree) { t.rename(key, meant) })
+	case meant != "" || key == "jobQueueSize":
+		b.find(Differs, m, key, fmt.Sprintf("TorchServe does not read %s here, only in the model-config.yaml of the archive", key), "move it there",
+			func(t *tree) { t.remove(key) })
 	default:
+		b.find(Differs, m, key, fmt.Sprintf("TorchServe does not read %s here", key), "remove it", func(t *tree) { t.remove(key) })
+	}
+}
+
+// number reads one int of a version. TorchServe accepts quoted ones too, and cuts fractions.
+func (b *block) number(m Model, key, raw string, dst *int) {
+	text := strings.Trim(raw, `"`)
+	n, err := strconv.ParseInt(text, 10, 32)
+	switch {
+	case err == nil && n > 0:
 		*dst = int(n)
+		if key == "responseTimeout" || key == "startupTimeout" {
+			b.v.seconds(b.at(), key, int(n))
+		}
+	case err == nil:
+		b.unset(m, key, n)
+	case raw == text && isJSONNumber(raw):
+		f, _ := strconv.ParseFloat(raw, 64)
+		*dst = int(min(max(f, 0), math.MaxInt32))
+		b.find(Differs, m, key, fmt.Sprintf("%s is not a whole number: TorchServe reads %d", raw, *dst), fmt.Sprintf("write %d", max(1, *dst)),
+			func(t *tree) { t.set(key, strconv.Itoa(max(1, *dst))) })
+	default:
+		b.find(Refuses, m, key, fmt.Sprintf("%s is not a whole number: TorchServe does not load the model, or ends", quoteText(raw)), "write a whole number", nil)
+	}
+}
+
+// unset reports a number that TorchServe reads as not set.
+func (b *block) unset(m Model, key string, n int64) {
+	does := fmt.Sprintf("%d: TorchServe reads 0 and less as not set", n)
+	write := "remove it"
+	change := func(t *tree) { t.remove(key) }
+	switch key {
+	case "maxBatchDelay":
+		does += ", so the delay is 100 ms"
+		write, change = "write 1, the shortest delay", func(t *tree) { t.set(key, "1") }
+	case "batchSize":
+		does += ", so the batch size is 1"
+		write, change = "write 1", func(t *tree) { t.set(key, "1") }
+	case "minWorkers", "maxWorkers":
+		does += ", so TorchServe takes its default number of workers"
+	}
+	b.find(Differs, m, key, does, write, change)
+}
+
+func isJSONNumber(raw string) bool {
+	_, err := strconv.ParseFloat(raw, 64)
+	return err == nil && raw[0] != '"'
+}
+
+// workers reports bounds of the workers that do not hold together.
+func (v *checker) workers(l Line, m Model) {
+	set := func(key string, n int) func(*tree) {
+		return func(t *tree) { t.set(key, strconv.Itoa(n)) }
+	}
+	switch {
+	case m.MinWorkers > 0 && m.MaxWorkers == 0:
+		v.find(l, m.Line, Differs, m, "", "minWorkers without maxWorkers: TorchServe takes its default for the other, which may be lower; write both", "", set("maxWorkers", m.MinWorkers))
+	case m.MaxWorkers > 0 && m.MinWorkers == 0:
+		v.find(l, m.Line, Differs, m, "", "maxWorkers without minWorkers: TorchServe starts its default number of workers, which may be higher; write both", "", set("minWorkers", m.MaxWorkers))
+	case m.MinWorkers > m.MaxWorkers:
+		v.find(l, m.Line, Hinders, m, "", fmt.Sprintf("minWorkers %d is above maxWorkers %d: TorchServe starts %d and stops them down to %d whenever workers are scaled", m.MinWorkers, m.MaxWorkers, m.MinWorkers, m.MaxWorkers),
+			"write the same number for both", set("maxWorkers", m.MinWorkers))
+	case m.MinWorkers < m.MaxWorkers:
+		v.find(l, m.Line, Note, m, "", fmt.Sprintf("TorchServe starts %d workers and never adds one by itself: maxWorkers %d only bounds later calls of the management API", m.MinWorkers, m.MaxWorkers), "", nil)
+	}
+}
+
+// batching reports a batch size without a delay, and a delay that has no effect.
+func (v *checker) batching(l Line, m Model, delayed bool) {
+	switch {
+	case m.BatchSize > 1 && m.MaxBatchDelay == 0 && !delayed:
+		v.find(l, m.Line, Differs, m, "", fmt.Sprintf("batchSize %d without maxBatchDelay: a batch that is not full waits 100 ms", m.BatchSize),
+			"write the delay", func(t *tree) { t.set("maxBatchDelay", "100") })
+	case m.BatchSize <= 1 && m.MaxBatchDelay > 0:
+		v.find(l, m.Line, Note, m, "", fmt.Sprintf("maxBatchDelay %d has no effect at batch size 1", m.MaxBatchDelay), "", nil)
 	}
 }

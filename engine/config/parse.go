@@ -16,6 +16,7 @@ func Parse(name string, data []byte) (*File, error) {
 	var errs []error
 	for len(r.data) > 0 {
 		l, err := r.logicalLine()
+		l.last = r.line
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s:%w", name, err))
 		}
@@ -52,7 +53,7 @@ func (r *reader) physicalLine() (text, terminator []byte) {
 // logicalLine reads the next logical line.
 func (r *reader) logicalLine() (Line, error) {
 	text, terminator := r.physicalLine()
-	l := Line{Number: r.line}
+	l := Line{Number: r.line, raw: latin1(text)}
 	switch {
 	case len(text) == 0:
 		return l, nil
@@ -74,7 +75,9 @@ func (r *reader) logicalLine() (Line, error) {
 			marks = append(marks, mark{len(raw), r.line})
 		}
 	}
-	return l, l.split(append(raw, text...), marks)
+	raw = append(raw, text...)
+	l.text = latin1(raw)
+	return l, l.split(raw, marks)
 }
 
 // continued reports whether a line ends with an odd number of backslashes.

@@ -2,18 +2,13 @@ package config
 
 import (
 	"errors"
-	"fmt"
-	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-
-	"sweetspot/engine/knob"
 )
 
-// TorchServe has the values of a config.properties that this project uses. Empty and 0 mean
-// not set.
+// TorchServe has the values of a config.properties. Empty and 0 mean not set.
 type TorchServe struct {
 	InferenceAddress  string // URL, such as http://127.0.0.1:8080
 	ManagementAddress string
@@ -31,6 +26,7 @@ type TorchServe struct {
 	QueueSize       int  // jobs that may wait, per model version
 	NumberOfGPU     *int // upper bound; 0 forces the CPU; nil is all
 	ResponseTimeout int  // s
+	StartupTimeout  int  // s
 	MaxRequestSize  int  // bytes of the body of a request
 }
 
@@ -50,27 +46,39 @@ func (t TorchServe) Model(name, version string) (Model, bool) {
 	return Model{}, false
 }
 
-// checker collects the warnings and errors of a file.
-type checker struct {
-	file     string
-	warnings []string
-	errs     []error
-}
-
-func (v *checker) warn(line int, format string, a ...any) {
-	v.warnings = append(v.warnings, fmt.Sprintf("%s:%d: %s", v.file, line, fmt.Sprintf(format, a...)))
-}
-
-func (v *checker) fail(line int, format string, a ...any) {
-	v.errs = append(v.errs, fmt.Errorf("%s:%d: %s", v.file, line, fmt.Sprintf(format, a...)))
-}
-
 // TorchServe reads the file as TorchServe does. The error joins the errors of all values that
 // TorchServe would refuse. The warnings are about values that it would understand
 // differently than they look. Each starts with file:line.
 func (f *File) TorchServe() (TorchServe, []string, error) {
-	v := &checker{file: f.Name}
-	var t TorchServe
+	t, list := f.Check(nil)
+	var warnings []string
+	var errs []error
+	for _, finding := range list {
+		switch finding.Severity {
+		case Refuses:
+			errs = append(errs, errors.New(finding.String()))
+		case Differs:
+			warnings = append(warnings, finding.String())
+		}
+	}
+	return t, warnings, errors.Join(errs...)
+}
+
+// checker reads and checks the pairs of a file.
+type checker struct {
+	findings
+	f     *File
+	store Store
+	t     TorchServe
+
+	joinedTo int // the last line of a block that its finding covers; see joined
+}
+
+// Check reads the file as TorchServe does and returns, by line, what TorchServe does with
+// each place that it understands differently than it looks. store has the archives of
+// load_models; nil means that they are unknown.
+func (f *File) Check(store Store) (TorchServe, []Finding) {
+	v := &checker{findings: findings{file: f.Name}, f: f, store: store}
 	inForce := map[string]int{} // index of the last pair, by key
 	for i, l := range f.Lines {
 		if l.Kind == Pair {
@@ -82,158 +90,195 @@ func (f *File) TorchServe() (TorchServe, []string, error) {
 			continue
 		}
 		if last := inForce[l.Key]; last > i {
-			v.warn(l.Number, "%s: overridden by line %d; the last one wins", l.Key, f.Lines[last].Number)
+			v.addf(Differs, l, "", removePair(l), "remove this line", "line %d has the key again, and the last one wins", f.Lines[last].Number)
 			continue
 		}
-		v.checkPair(l)
-		v.readPair(&t, l)
+		v.pair(l)
 	}
-	v.warnUnmatched(t, f)
-	return t, v.warnings, errors.Join(v.errs...)
+	v.across()
+	return v.t, v.sorted()
 }
 
-// readPair reads one pair into t.
-func (v *checker) readPair(t *TorchServe, l Line) {
+// pair reads one pair that is in force.
+func (v *checker) pair(l Line) {
+	k, known := lookupKey(l.Key)
+	if !known {
+		v.unknown(l)
+		return
+	}
+	v.environment(l)
+	switch {
+	case k.Kind == Number:
+		v.setNumber(l, v.number(l, k))
+	case k.Kind == Boolean:
+		v.boolean(l)
+	case k.Kind == Float:
+		v.float(l)
+	default:
+		v.text(l, k)
+	}
+	v.startScript(l)
+}
+
+// setNumber keeps a number that this project uses.
+func (v *checker) setNumber(l Line, n int) {
 	switch l.Key {
-	case keyInference:
-		t.InferenceAddress = l.Value
-	case keyManagement:
-		t.ManagementAddress = l.Value
-	case keyMetrics:
-		t.MetricsAddress = l.Value
-	case keyModelStore:
-		t.ModelStore = l.Value
-	case keyLoadModels:
-		t.LoadAll, t.LoadModels = v.loadModels(l)
-	case keyModels:
-		t.Models = v.models(l)
 	case keyGRPCInference:
-		t.GRPCInferencePort = v.number(l, 1, 65535)
+		v.t.GRPCInferencePort = n
 	case keyGRPCManagement:
-		t.GRPCManagementPort = v.number(l, 1, 65535)
+		v.t.GRPCManagementPort = n
 	case keyDefaultWorkers:
-		t.DefaultWorkers = v.number(l, 0, math.MaxInt32)
-		if t.DefaultWorkers == 0 {
-			v.warn(l.Number, "%s: 0 is not set: one worker for each GPU, or for each core", l.Key)
+		v.t.DefaultWorkers = n
+		if n == 0 && strings.TrimSpace(l.Value) == "0" {
+			v.addf(Note, l, "", nil, "", "0 is not set: one worker for each GPU, or for each core")
 		}
 	case keyQueueSize:
-		t.QueueSize = v.number(l, 1, math.MaxInt32)
+		v.t.QueueSize = n
 	case keyResponseTimeout:
-		t.ResponseTimeout = v.number(l, 0, math.MaxInt32)
+		v.t.ResponseTimeout = n
+		v.seconds(l.Number, l.Key, n)
+	case keyStartupTimeout:
+		v.t.StartupTimeout = n
 	case keyMaxRequestSize:
-		t.MaxRequestSize = v.number(l, 1, math.MaxInt32)
+		v.t.MaxRequestSize = n
 	case keyNumberOfGPU:
-		n := v.number(l, 0, math.MaxInt32)
-		t.NumberOfGPU = &n
-	default:
-		if slices.Contains(numberKeys, l.Key) {
-			v.number(l, math.MinInt32, math.MaxInt32)
-		}
+		v.t.NumberOfGPU = &n
 	}
 }
 
-// number reads an int. It ignores trailing blanks with a warning; TorchServe does not.
-func (v *checker) number(l Line, low, high int64) int {
-	text := strings.TrimSpace(l.Value)
-	if text != l.Value {
-		v.warn(l.Number, "%s: %q ends in blanks, which belong to the value: TorchServe will not start; remove them", l.Key, l.Value)
+// text reads a text; trailing blanks and a # in it belong to the value.
+func (v *checker) text(l Line, k Key) {
+	value := l.Value
+	switch body, comment, inline := cutComment(l.Value); {
+	case inline && k.Kind == Address:
+		value = body
+		v.addf(Refuses, l, "", commentAbove(l, body, comment), "give the comment a line of its own",
+			"a comment needs a line of its own: %s is no address, and TorchServe does not start", quoteText(l.Value))
+	case inline && l.Key != keyModels && l.Key != keySnapshot:
+		v.addf(Differs, l, "", commentAbove(l, body, comment), "give the comment a line of its own",
+			"a comment needs a line of its own: the value is %s", quoteText(l.Value))
+	case strings.TrimRight(l.Value, " \t") != l.Value && l.Key != keyModels && l.Key != keySnapshot:
+		value = strings.TrimRight(l.Value, " \t")
+		severity := Differs
+		if k.Kind == Address {
+			severity = Refuses
+		}
+		v.addf(severity, l, "", setPair(l, value), "remove the blanks at the end", "%s ends in blanks, which belong to the value", quoteText(l.Value))
 	}
+	switch l.Key {
+	case keyInference:
+		v.t.InferenceAddress = value
+	case keyManagement:
+		v.t.ManagementAddress = value
+	case keyMetrics:
+		v.t.MetricsAddress = value
+	case keyModelStore:
+		v.t.ModelStore = value
+	case keyLoadModels:
+		v.t.LoadAll, v.t.LoadModels = v.loadModels(l)
+	case keyModels:
+		v.t.Models = v.models(l)
+	case keyMetricsMode:
+		v.metricsMode(l)
+	}
+	if k.Kind == Address && value == l.Value {
+		v.address(l)
+	}
+}
+
+// number reads an int as Java does: nothing but a sign and digits.
+func (v *checker) number(l Line, k Key) int {
+	text, comment, inline := cutComment(l.Value)
 	n, err := strconv.ParseInt(text, 10, 64)
+	const fails = "TorchServe cannot read it and ends, at its start or when it first needs the value"
 	switch {
 	case err != nil:
-		v.fail(l.Number, "%s: %q is not a whole number%s", l.Key, l.Value, inlineHint(l.Value))
-	case n < low || n > high:
-		v.fail(l.Number, "%s: %d is outside %d-%d", l.Key, n, low, high)
-	default:
-		return int(n)
+		v.addf(Refuses, l, "", nil, "write a whole number", "%s is not a whole number: %s", quoteText(l.Value), fails)
+		return 0
+	case inline:
+		v.addf(Refuses, l, "", commentAbove(l, text, comment), "give the comment a line of its own",
+			"%s is not a whole number; a comment needs a line of its own, here it is part of the value: %s", quoteText(l.Value), fails)
+	case text != l.Value:
+		v.addf(Refuses, l, "", setPair(l, text), "remove the blanks at the end",
+			"%s ends in blanks, which belong to the value: %s", quoteText(l.Value), fails)
 	}
-	return 0
+	if n < k.Low || n > k.High {
+		v.addf(Refuses, l, "", nil, "", "%d is outside %d-%d: TorchServe ends, or does not load the model", n, k.Low, k.High)
+		return 0
+	}
+	return int(n)
 }
 
-// checkPair checks a pair without the meaning of its value.
-func (v *checker) checkPair(l Line) {
-	switch {
-	case !isKnown(l.Key):
-		v.warn(l.Number, "%s: unknown key, which TorchServe ignores%s", l.Key, suggest(l.Key))
+// boolean checks a boolean: only the word true, in any case, is true.
+func (v *checker) boolean(l Line) {
+	if strings.EqualFold(l.Value, "true") || strings.EqualFold(l.Value, "false") {
 		return
-	case slices.Contains(booleanKeys, l.Key):
-		if !strings.EqualFold(l.Value, "true") && !strings.EqualFold(l.Value, "false") {
-			v.warn(l.Number, "%s: %q reads as false; want true or false%s", l.Key, l.Value, inlineHint(l.Value))
-		}
-	case slices.Contains(textKeys, l.Key):
-		if inlineHint(l.Value) != "" {
-			v.warn(l.Number, "%s: %q%s", l.Key, l.Value, inlineHint(l.Value))
-		} else if strings.TrimRight(l.Value, " \t") != l.Value {
-			v.warn(l.Number, "%s: %q ends in blanks, which belong to the value; remove them", l.Key, l.Value)
-		}
 	}
-	if strings.Count(l.Value, "$$") >= 2 {
-		v.warn(l.Number, "%s: $$NAME$$ is not replaced here; TorchServe replaces it with the environment variable NAME", l.Key)
+	text, comment, inline := cutComment(l.Value)
+	meant := "false"
+	if slices.Contains([]string{"true", "yes", "on", "1", "y", "t"}, strings.ToLower(text)) {
+		meant = "true"
 	}
+	if inline {
+		v.addf(Differs, l, "", commentAbove(l, meant, comment), "give the comment a line of its own",
+			"%s reads as false; a comment needs a line of its own, here it is part of the value", quoteText(l.Value))
+		return
+	}
+	v.addf(Differs, l, "", setPair(l, meant), "write "+meant, "%s reads as false: only true is true", quoteText(l.Value))
 }
 
-// inlineHint explains a # within a value; empty if there is none.
-func inlineHint(value string) string {
-	if i := strings.IndexByte(value, '#'); i > 0 && (value[i-1] == ' ' || value[i-1] == '\t') {
-		return "; a comment needs a line of its own: here it is part of the value"
+func (v *checker) float(l Line) {
+	text, comment, inline := cutComment(l.Value)
+	if _, err := strconv.ParseFloat(strings.TrimSpace(l.Value), 64); err == nil {
+		return
 	}
-	return ""
+	var fix func() []edit
+	write := "write a number"
+	if _, err := strconv.ParseFloat(text, 64); err == nil && inline {
+		fix, write = commentAbove(l, text, comment), "give the comment a line of its own"
+	}
+	v.addf(Differs, l, "", fix, write, "%s is not a number: TorchServe takes 60", quoteText(l.Value))
 }
 
-// suggest suggests a key that is similar. It does not list all keys, which would hide the
-// message.
-func suggest(key string) string {
-	if _, near := knob.Nearest(key, knownKeys()); !near {
-		return ""
-	}
-	return knob.Suggest(key, knownKeys())
-}
-
-// loadModels reads load_models.
+// loadModels reads load_models. TorchServe does not trim its parts.
 func (v *checker) loadModels(l Line) (all bool, out []Load) {
-	if strings.EqualFold(l.Value, "all") {
+	if strings.EqualFold(strings.TrimSpace(l.Value), "all") {
 		return true, nil
 	}
-	for part := range strings.SplitSeq(l.Value, ",") {
-		part = strings.TrimSpace(part)
+	var trimmed []string
+	blanks := false
+	for part := range strings.SplitSeq(strings.TrimRight(l.Value, " \t"), ",") {
+		clean := strings.TrimSpace(part)
 		name, file, named := strings.Cut(part, "=")
 		if !named {
 			name, file = "", part
 		}
 		switch {
-		case part == "":
+		case clean == "":
 			continue
-		case file == "" || named && name == "":
-			v.fail(l.Number, "load_models: %q: want FILE, NAME=FILE or a URL", part)
-		default:
+		case strings.TrimSpace(file) == "" || named && strings.TrimSpace(name) == "":
+			v.addf(Refuses, l, "", nil, "", "%s: want FILE, NAME=FILE or a URL", quoteText(clean))
+			continue
+		}
+		if named {
+			clean = strings.TrimSpace(name) + "=" + strings.TrimSpace(file)
+		}
+		trimmed = append(trimmed, clean)
+		blanks = blanks || clean != part
+		if strings.TrimSpace(file) == file { // else it is not found
 			out = append(out, Load{name, file})
 		}
 	}
+	if blanks {
+		v.addf(Differs, l, "", setPair(l, strings.Join(trimmed, ",")), "remove the blanks",
+			"blanks between the entries belong to the names: such a file is not found, and TorchServe starts without it; such a model has a blank in its name")
+	}
 	return false, out
-}
-
-// warnUnmatched warns about entries of the block that belong to no loaded model.
-func (v *checker) warnUnmatched(t TorchServe, f *File) {
-	if _, ok := f.Lookup(keySnapshot); ok || t.LoadAll || len(t.Models) == 0 {
-		return
-	}
-	if len(t.LoadModels) == 0 {
-		v.warn(t.Models[0].Line, "models: the block loads nothing; name the archives in load_models")
-		return
-	}
-	for _, m := range t.Models {
-		found := slices.ContainsFunc(t.LoadModels, func(l Load) bool {
-			return l.Name == m.Name || l.Name == "" && stem(l.File) == m.Name
-		})
-		if !found {
-			v.warn(m.Line, "models: load_models loads no %q, so its settings apply to nothing", m.Name)
-		}
-	}
 }
 
 // stem returns a file name without folder and extension, which is usually the name of the
 // archive's model.
 func stem(file string) string {
-	base := path.Base(file)
+	base := strings.TrimSuffix(path.Base(file), ".gz")
 	return strings.TrimSuffix(base, path.Ext(base))
 }

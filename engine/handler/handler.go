@@ -61,7 +61,7 @@ func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
 	if len(body) == 0 && !(d.alone() && (isExact(d.inputs[0], 0) || params["shape"] != "")) {
 		return nil, fmt.Errorf("empty body; %s", d.hint())
 	}
-	item, err := d.decodeAs(e, params, body)
+	item, err := d.decodeAny(contentType, e, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +74,18 @@ func (d decoder) decode(contentType string, body []byte) (tensor.Item, error) {
 		}
 	}
 	return item, nil
+}
+
+// decodeAny decodes fields if the body is that, or else what its encoding says.
+func (d decoder) decodeAny(contentType string, e encoding, params map[string]string, body []byte) (tensor.Item, error) {
+	if e == textEncoding {
+		if fields, ok := readFields(contentType, body); ok {
+			if item, ok, err := d.decodeFields(fields); ok {
+				return item, err
+			}
+		}
+	}
+	return d.decodeAs(e, params, body)
 }
 
 func (d decoder) decodeAs(e encoding, params map[string]string, body []byte) (tensor.Item, error) {

@@ -20,7 +20,7 @@ const WholeBody = "body"
 const maxParts = 1000
 
 // Parts is the handler of a model that takes and returns bytes. It passes the parameters of
-// the query and then the parts of a form, or the whole body as one part, to the model
+// the query and then the parts of a form or its fields, or the whole body as one part, to the model
 // unchanged, and returns the model's bytes unchanged.
 type Parts struct{}
 
@@ -32,13 +32,19 @@ func (*Parts) Initialize(_ context.Context, in, out []tensor.Spec) error {
 	return nil
 }
 
+// ReadsHeader says that headers and query are passed on.
+func (*Parts) ReadsHeader() {}
+
 // Negotiate accepts every header, because only the model knows the type of its answer.
 func (*Parts) Negotiate(string) (payload.Format, error) { return 0, nil }
 
 // DecodedSize returns the size of a form, whose parts are copied; a whole body is not.
 func (*Parts) DecodedSize(b payload.Body) int64 {
-	if strings.HasPrefix(b.Type, "multipart/") {
+	switch {
+	case strings.HasPrefix(b.Type, "multipart/"):
 		return int64(len(b.Data))
+	case mayBeFields(b.Type, b.Data):
+		return fieldsSize(b.Data)
 	}
 	return 0
 }
@@ -47,6 +53,10 @@ func (*Parts) DecodedSize(b payload.Body) int64 {
 func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 	r.Header = b.Header
 	r.Parts = append(r.Parts[:0:0], b.Query...)
+	if fields, ok := readFields(b.Type, b.Data); ok {
+		r.Parts = append(r.Parts, fields...)
+		return nil
+	}
 	e, params, err := encodingOf(b.Type)
 	if err != nil || e != multipartEncoding {
 		r.Parts = append(r.Parts, payload.Part{Name: WholeBody, Type: b.Type, Data: b.Data})

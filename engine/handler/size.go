@@ -22,6 +22,8 @@ func (d decoder) decodedSize(contentType string, body []byte) int64 {
 		return 0
 	case e == multipartEncoding:
 		return d.multipartSize(params["boundary"], body)
+	case mayBeFields(contentType, body):
+		return fieldsSize(body) + jsonSize(body, d.inputs)
 	case e == jsonEncoding || !d.alone() && e < rawEncoding:
 		return jsonSize(body, d.inputs)
 	case !d.alone():

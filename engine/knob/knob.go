@@ -29,25 +29,39 @@ const (
 // Cost says what a running engine must do to change a knob.
 type Cost uint8
 
-// The costs, lowest first.
+// The costs, lowest first. The zero value is the cost of a knob whose target does not report it, so
+// that a description without a cost does not say that the change is cheap.
 const (
-	Hot    Cost = iota // the change takes effect at the next batch
-	Warm               // new workers are warmed up, and workers that end are drained
-	Reload             // a second pool is opened and warmed up while the first one serves; screens mark it R
+	CostUnreported Cost = iota
+	Hot                 // the change takes effect at the next batch
+	Warm                // new workers are warmed up, and workers that end are drained
+	Reload              // a second pool is opened and warmed up while the first one serves; screens mark it R
 )
 
-var costNames = []string{Hot: "hot", Warm: "warm", Reload: "reload"}
+var costNames = []string{CostUnreported: "n/a", Hot: "hot", Warm: "warm", Reload: "reload"}
 
 func (c Cost) String() string { return costNames[c] }
 
-// MarshalText returns the name of the cost.
-func (c Cost) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+// IsCheap reports whether the cost is known and the model is not reloaded.
+func (c Cost) IsCheap() bool { return c == Hot || c == Warm }
+
+// MarshalText returns the name of the cost; "" if it is not reported.
+func (c Cost) MarshalText() ([]byte, error) {
+	if c == CostUnreported {
+		return nil, nil
+	}
+	return []byte(c.String()), nil
+}
 
 // UnmarshalText reads the name of a cost.
 func (c *Cost) UnmarshalText(b []byte) error {
-	for i, n := range costNames {
+	if len(b) == 0 {
+		*c = CostUnreported
+		return nil
+	}
+	for i, n := range costNames[Hot:] {
 		if n == string(b) {
-			*c = Cost(i)
+			*c = Hot + Cost(i)
 			return nil
 		}
 	}

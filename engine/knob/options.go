@@ -11,26 +11,44 @@ import (
 // Rule is the batching rule: when a batch is sent. Package batching implements the two rules.
 type Rule uint8
 
-// The batching rules. TorchServe is the zero value because the product of a
-// sweep is a config.properties for it.
+// The batching rules. The zero value means that the target does not report its rule. It is the zero
+// value because options that nobody filled in must not claim a rule: a target that reports nothing
+// needs no code for that, and an absent rule in a file is read as one that is not reported. Plans,
+// flags and the engine refuse it; code that simulates the rule is used only if it is known.
 const (
-	TorchServe Rule = iota // exactly TorchServe's: one collector; the delay starts when it takes the first row
-	Eager                  // work-conserving; the delay starts at the arrival of the oldest row
+	RuleUnreported Rule = iota
+	TorchServe          // exactly TorchServe's: one collector; the delay starts when it takes the first row
+	Eager               // work-conserving; the delay starts at the arrival of the oldest row
 )
 
-func (r Rule) String() string {
-	if r == Eager {
-		return "eager"
+var ruleNames = []string{RuleUnreported: "n/a", TorchServe: "torchserve", Eager: "eager"}
+
+// String returns torchserve, eager or n/a.
+func (r Rule) String() string { return ruleNames[r] }
+
+// MarshalText returns the name of the rule; "" if it is not reported.
+func (r Rule) MarshalText() ([]byte, error) {
+	if r == RuleUnreported {
+		return nil, nil
 	}
-	return "torchserve"
+	return []byte(r.String()), nil
 }
 
-// MarshalText returns the name of the rule.
-func (r Rule) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+// ParseRule reads the name of a rule that a person wrote. Unlike UnmarshalText it refuses "".
+func ParseRule(text string) (Rule, error) {
+	var r Rule
+	err := r.UnmarshalText([]byte(text))
+	if err == nil && r == RuleUnreported {
+		err = errors.New(`rule "": want torchserve or eager`)
+	}
+	return r, err
+}
 
-// UnmarshalText reads the name of a rule.
+// UnmarshalText reads the name of a rule; "" is not reported.
 func (r *Rule) UnmarshalText(b []byte) error {
 	switch strings.ToLower(string(b)) {
+	case "":
+		*r = RuleUnreported
 	case "torchserve":
 		*r = TorchServe
 	case "eager":
@@ -42,10 +60,11 @@ func (r *Rule) UnmarshalText(b []byte) error {
 }
 
 // Options are always recorded with the settings, but varied only when a plan names them. The zero
-// value of each field is its default. No backend supports all options. A backend refuses those that
+// value of each field but the rule is its default; if the target is not our engine, it means that
+// the target does not report the option. No backend supports all options. A backend refuses those that
 // it does not support, so that the recorded options were in force.
 type Options struct {
-	Rule       Rule   `json:"rule"`
+	Rule       Rule   `json:"rule,omitzero"`
 	Session    string `json:"session,omitempty"`     // shared, own; "" lets the backend choose
 	Spin       string `json:"spin,omitempty"`        // on, off; "" is off when workers x threads exceed the cores
 	Pin        bool   `json:"pin,omitempty"`         // each worker has a core of its own
@@ -189,11 +208,19 @@ func (o Options) CheckSupported(supported ...string) error {
 	return errors.Join(errs...)
 }
 
+// Describe returns the rule for people: "torchserve rule".
+func (r Rule) Describe() string {
+	if r == RuleUnreported {
+		return "rule n/a"
+	}
+	return r.String() + " rule"
+}
+
 // Describe returns the options that differ from their defaults, for people: "torchserve rule,
 // session own, inter_op 2".
 func (o Options) Describe() string {
 	var text strings.Builder
-	text.WriteString(o.Rule.String() + " rule")
+	text.WriteString(o.Rule.Describe())
 	for _, x := range options() {
 		if v := x.get(o); v != "" {
 			text.WriteString(", " + x.name + " " + v)

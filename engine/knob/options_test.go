@@ -13,7 +13,7 @@ func TestOptionsRoundTrip(t *testing.T) {
 		"session": "own", "spin": "off", "pin": "true", "graph": "basic",
 		"inter_op": "2", "arena": "off", "tf32": "on", "cuda_graphs": "true",
 	}
-	var all knob.Options
+	all := knob.Options{Rule: knob.TorchServe}
 	for _, name := range knob.OptionNames() {
 		if got := all.Option(name); got != "" {
 			t.Errorf("%s is %q by default, want nothing", name, got)

@@ -151,7 +151,9 @@ func checkValue(n Name, value string) error {
 // number in JSON is written as a number, any other as a string.
 func (o OwnValues) appendJSON(b []byte) []byte {
 	for n, v := range o.All() {
-		b = append(b, ',')
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
 		b = strconv.AppendQuote(b, string(n))
 		b = append(b, ':')
 		if IsNumber(v) {
@@ -163,7 +165,8 @@ func (o OwnValues) appendJSON(b []byte) []byte {
 	return b
 }
 
-// setJSON sets a value from JSON: a number or a string. null changes nothing.
+// setJSON sets a value from JSON: a number or a string. null changes nothing, and "" is a value that
+// is not reported.
 func (o *OwnValues) setJSON(n Name, raw json.RawMessage) error {
 	text := string(raw)
 	switch {
@@ -171,9 +174,6 @@ func (o *OwnValues) setJSON(n Name, raw json.RawMessage) error {
 		return CheckName(n)
 	case strings.HasPrefix(text, `"`):
 		if err := json.Unmarshal(raw, &text); err != nil {
-			return err
-		}
-		if err := checkValue(n, text); err != nil { // Set would accept "" and remove the value
 			return err
 		}
 	case !IsNumber(text):

@@ -39,14 +39,14 @@ func (l Limits) Precisions() []Precision {
 
 // CheckPlace returns an error with the possible places if the model cannot run on
 // the device and in the precision of the settings. A gpu:N without a place of its own
-// has the places of gpu.
+// has the places of gpu. A precision that is not reported may be any.
 func (l Limits) CheckPlace(s Settings) error {
 	if len(l.Places) == 0 {
 		return nil
 	}
 	class, _, _ := strings.Cut(s.Device, ":")
 	for _, device := range []string{s.Device, class} {
-		i := slices.IndexFunc(l.Places, func(p Place) bool { return p.Device == device && p.Precision == s.Precision })
+		i := slices.IndexFunc(l.Places, func(p Place) bool { return p.Device == device && (!s.Has(FP16) || p.Precision == s.Precision) })
 		if i < 0 {
 			continue
 		}

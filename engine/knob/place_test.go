@@ -12,7 +12,7 @@ import (
 // TestPlaces checks that settings for another place are refused with a list of the possible places.
 func TestPlaces(t *testing.T) {
 	l := knob.Limits{Rule: knob.Eager, BatchAxis: true, Places: []knob.Place{
-		{Device: "cpu", Workers: 16}, {Device: "gpu", Precision: knob.HalfPrecision, Workers: 4}, {Device: "gpu", Workers: 2}, {Device: "gpu:1"},
+		{"cpu", knob.FullPrecision, 16}, {"gpu", knob.HalfPrecision, 4}, {"gpu", knob.FullPrecision, 2}, {"gpu:1", knob.FullPrecision, 0},
 	}}
 	for _, tt := range []struct {
 		device    string

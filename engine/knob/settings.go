@@ -1,11 +1,8 @@
 package knob
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -16,25 +13,33 @@ import (
 // Precision is the number format of a model's weights and arithmetic.
 type Precision uint8
 
-// The precisions. FP32 is the zero value; every model can run in it.
+// The precisions. The zero value means that the target does not report its precision, so that
+// settings that nobody filled in do not claim one. Our engine refuses it; [Default] has FP32, in
+// which every model can run.
 const (
-	FullPrecision Precision = iota // fp32
-	HalfPrecision                  // fp16
+	PrecisionUnreported Precision = iota
+	FullPrecision                 // fp32
+	HalfPrecision                 // fp16
 )
 
-func (p Precision) String() string {
-	if p == HalfPrecision {
-		return "fp16"
+var precisionNames = []string{PrecisionUnreported: "n/a", FullPrecision: "fp32", HalfPrecision: "fp16"}
+
+// String returns fp32, fp16 or n/a.
+func (p Precision) String() string { return precisionNames[p] }
+
+// MarshalText returns fp32 or fp16; "" if it is not reported.
+func (p Precision) MarshalText() ([]byte, error) {
+	if p == PrecisionUnreported {
+		return nil, nil
 	}
-	return "fp32"
+	return []byte(p.String()), nil
 }
 
-// MarshalText returns fp32 or fp16.
-func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
-
-// UnmarshalText reads fp32 or fp16.
+// UnmarshalText reads fp32 or fp16; "" is not reported.
 func (p *Precision) UnmarshalText(b []byte) error {
 	switch strings.ToLower(string(b)) {
+	case "":
+		*p = PrecisionUnreported
 	case "fp32":
 		*p = FullPrecision
 	case "fp16":
@@ -48,7 +53,10 @@ func (p *Precision) UnmarshalText(b []byte) error {
 // Settings has one value for every knob. Settings are equal if they are ==.
 //
 // A target may not report the values of some of the seven (see [Settings.Has]):
-// workers, batch size, threads and queue size are then 0, and the device is "".
+// workers, batch size, threads and queue size are then 0, the device is "", and the
+// precision is [PrecisionUnreported]. The delay is then [DelayUnreported], or 0 if the
+// batch size is not reported either. The zero value therefore has no values at all, and
+// in JSON a value that is not reported is absent.
 type Settings struct {
 	Workers    int           // consumers of the model's queue, 1-256
 	BatchSize  int           // most requests in one execution, 1-1024
@@ -60,9 +68,22 @@ type Settings struct {
 	Own        OwnValues // the values of the target's own knobs
 }
 
+// DelayUnreported is the batch delay of settings with a batch size whose delay is not reported. It
+// is not 0, because 0 is a value under the eager rule.
+const DelayUnreported time.Duration = -1
+
+// unreportedDelay returns the delay of settings whose delay is not reported. For each batch size it
+// has one form only, so that equal settings are ==.
+func unreportedDelay(batchSize int) time.Duration {
+	if batchSize > 0 {
+		return DelayUnreported
+	}
+	return 0
+}
+
 // Default returns the settings with which a model starts on a CPU under rule.
 func Default(rule Rule) Settings {
-	s := Settings{Workers: 1, BatchSize: 1, Device: "cpu", Threads: 1, QueueSize: 100}
+	s := Settings{Workers: 1, BatchSize: 1, Precision: FullPrecision, Device: "cpu", Threads: 1, QueueSize: 100}
 	if rule == TorchServe {
 		s.BatchDelay = 100 * time.Millisecond
 	}
@@ -72,68 +93,18 @@ func Default(rule Rule) Settings {
 // DelayMS returns the batch delay in milliseconds.
 func (s Settings) DelayMS() float64 { return float64(s.BatchDelay) / float64(time.Millisecond) }
 
-// settingsJSON is the JSON of the seven knobs. The target's own knobs follow as more keys.
-type settingsJSON struct {
-	Workers   int       `json:"workers"`
-	BatchSize int       `json:"batch_size"`
-	DelayMS   float64   `json:"batch_delay_ms"`
-	Precision Precision `json:"precision"`
-	Device    string    `json:"device"`
-	Threads   int       `json:"threads"`
-	QueueSize int       `json:"queue_size"`
-}
-
-// MarshalJSON writes the seven knobs, then the target's own.
-func (s Settings) MarshalJSON() ([]byte, error) {
-	b, err := json.Marshal(settingsJSON{
-		s.Workers, s.BatchSize, s.DelayMS(), s.Precision, s.Device, s.Threads, s.QueueSize,
-	})
-	if err != nil || s.Own == "" {
-		return b, err
-	}
-	return append(s.Own.appendJSON(b[:len(b)-1]), '}'), nil
-}
-
-// UnmarshalJSON sets the knobs that are present and leaves the others as they are, so
-// that a partial object is a change. A key that is none of the seven is a target's
-// own knob; Validate checks whether the target has it. A name that no target's own
-// knob may have ([CheckName]) is an error that suggests one of the seven.
-func (s *Settings) UnmarshalJSON(b []byte) error {
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(b, &keys); err != nil {
-		return fmt.Errorf("settings: want an object of knobs: %v", err)
-	}
-	own := s.Own
-	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if _, ok := Get(Name(k)); ok {
-			continue
-		}
-		if err := own.setJSON(Name(k), keys[k]); err != nil {
-			return fmt.Errorf("settings: %w", err)
-		}
-	}
-	w := settingsJSON{s.Workers, s.BatchSize, s.DelayMS(), s.Precision, s.Device, s.Threads, s.QueueSize}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	if err := dec.Decode(&w); err != nil {
-		return fmt.Errorf("settings: %v", err)
-	}
-	delay, err := delayFromMS(w.DelayMS)
-	if err != nil {
-		return fmt.Errorf("settings: %w", err)
-	}
-	*s = Settings{w.Workers, w.BatchSize, delay, w.Precision, w.Device, w.Threads, w.QueueSize, own}
-	return nil
-}
-
-// Has reports whether s has a value for a knob. It has a delay if it has a batch size,
-// and a precision if it has a device.
+// Has reports whether s has a value for a knob. Without one the target does not report it.
 func (s Settings) Has(n Name) bool {
 	switch n {
 	case Workers:
 		return s.Workers > 0
-	case BatchSize, BatchDelay:
+	case BatchSize:
 		return s.BatchSize > 0
-	case FP16, Device:
+	case BatchDelay:
+		return s.BatchDelay != DelayUnreported && (s.BatchDelay != 0 || s.BatchSize > 0)
+	case FP16:
+		return s.Precision != PrecisionUnreported
+	case Device:
 		return s.Device != ""
 	case Threads:
 		return s.Threads > 0
@@ -152,7 +123,7 @@ func (s Settings) Display(n Name) string {
 }
 
 // Get returns the value of one knob as text that Set reads: the delay is in ms without
-// a unit. A target's own knob without a value is "".
+// a unit. A target's own knob, a device and a precision that are not reported are "".
 func (s Settings) Get(n Name) string {
 	switch n {
 	case Workers:
@@ -160,8 +131,14 @@ func (s Settings) Get(n Name) string {
 	case BatchSize:
 		return strconv.Itoa(s.BatchSize)
 	case BatchDelay:
+		if s.BatchDelay == DelayUnreported {
+			return ""
+		}
 		return strconv.FormatFloat(s.DelayMS(), 'f', -1, 64)
 	case FP16:
+		if s.Precision == PrecisionUnreported {
+			return ""
+		}
 		return s.Precision.String()
 	case Device:
 		return s.Device
@@ -182,7 +159,12 @@ func (s *Settings) Set(n Name, text string) error {
 	case Workers:
 		return setInt(&s.Workers, n, text)
 	case BatchSize:
-		return setInt(&s.BatchSize, n, text)
+		hadDelay := s.Has(BatchDelay)
+		err := setInt(&s.BatchSize, n, text)
+		if !hadDelay { // the delay does not become 0 because there is a batch size now
+			s.BatchDelay = unreportedDelay(s.BatchSize)
+		}
+		return err
 	case BatchDelay:
 		d, err := ParseDelay(text)
 		if err == nil {
@@ -190,6 +172,9 @@ func (s *Settings) Set(n Name, text string) error {
 		}
 		return err
 	case FP16:
+		if text == "" {
+			return errors.New(`precision "": want fp32 or fp16`)
+		}
 		return s.Precision.UnmarshalText([]byte(text))
 	case Device:
 		s.Device = text
@@ -212,8 +197,10 @@ func (s Settings) String() string {
 		}
 	}
 	add(Workers, plural(s.Workers, "worker"))
-	add(BatchSize, fmt.Sprintf("batch %d, delay %s ms", s.BatchSize, s.Get(BatchDelay)))
-	add(Device, fmt.Sprintf("%s, %s", s.Precision, s.Device))
+	add(BatchSize, "batch "+strconv.Itoa(s.BatchSize))
+	add(BatchDelay, "delay "+s.Get(BatchDelay)+" ms")
+	add(FP16, s.Precision.String())
+	add(Device, s.Device)
 	add(Threads, plural(s.Threads, "thread"))
 	if s.Own != "" {
 		parts = append(parts, s.Own.Describe())
@@ -277,8 +264,11 @@ func (s Settings) Validate(l Limits) error {
 	if s.BatchSize > 1 && !l.BatchAxis {
 		addError(BatchSize, "needs a batch axis, and the model has none%s", reasonSuffix(l.BatchWhy))
 	}
-	if err := s.checkDelay(l.Rule); err != nil && !(mayLack(BatchDelay) && s.BatchDelay == 0) {
+	if err := s.checkDelay(l.Rule); err != nil && !mayLack(BatchDelay) {
 		errs = append(errs, err)
+	}
+	if !s.Has(FP16) && !mayLack(FP16) {
+		errs = append(errs, errors.New("precision: there is none; want fp32 or fp16"))
 	}
 	switch err := l.CheckPlace(s); {
 	case mayLack(Device):
@@ -310,6 +300,8 @@ func (s Settings) checkOwn(l Limits) []error {
 func (s Settings) checkDelay(r Rule) error {
 	const top = 60 * time.Second
 	switch {
+	case s.BatchDelay == DelayUnreported:
+		return errors.New("batch_delay_ms: there is none; want a number of milliseconds")
 	case r == TorchServe && (s.BatchDelay < time.Millisecond || s.BatchDelay > top):
 		return fmt.Errorf("batch_delay_ms: %s is outside 1-60000 (TorchServe reads 0 as unset, which is 100)", s.Get(BatchDelay))
 	case r == TorchServe && s.BatchDelay%time.Millisecond != 0:

@@ -18,7 +18,7 @@ func randomSettings(r *rand.Rand) knob.Settings {
 		Workers:    1 + r.IntN(256),
 		BatchSize:  1 + r.IntN(1024),
 		BatchDelay: time.Duration(r.IntN(600001)) * 100 * time.Microsecond,
-		Precision:  knob.Precision(r.IntN(2)),
+		Precision:  knob.FullPrecision + knob.Precision(r.IntN(2)),
 		Device:     []string{"cpu", "gpu", "gpu:0", "gpu:GPU-1a2b"}[r.IntN(4)],
 		Threads:    1 + r.IntN(1024),
 		QueueSize:  1 + r.IntN(1000000),
@@ -189,6 +189,8 @@ func FuzzSet(f *testing.F) {
 func FuzzSettingsJSON(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `null`, `{"workers":4,"device":"gpu:0"}`, `{"batch_delay_ms":0.3}`, `{"batchsize":1}`, `{"workers":null}`, `[1]`,
+		`{"batch_size":8,"precision":"","device":"gpu"}`, `{"batch_size":8,"batch_delay_ms":""}`, `{"batch_delay_ms":0}`,
+		`{"workers":0,"batch_size":0,"batch_delay_ms":0,"precision":"fp32","device":"","threads":0,"queue_size":0,"instances":2,"mode":""}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -203,6 +205,11 @@ func FuzzSettingsJSON(f *testing.F) {
 		}
 		if err := json.Unmarshal(out, &again); err != nil || again != s {
 			t.Errorf("%s: %+v, written %s, read %+v, %v", b, s, out, again, err)
+		}
+		for _, k := range knob.All() {
+			if strings.Contains(string(out), `"`+string(k.Name)+`"`) != (s.Has(k.Name) || s.Get(k.Name) != "" && s.Get(k.Name) != "0") {
+				t.Errorf("%s: %s is written as %s", b, k.Name, out)
+			}
 		}
 	})
 }

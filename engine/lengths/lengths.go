@@ -12,6 +12,8 @@ package lengths
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -30,6 +32,7 @@ type Mix struct {
 	text      string
 	low, high int64   // inclusive
 	values    []int64 // drawn from instead of low to high, if there are any
+	sum       string  // of a file: SHA-256 of its bytes, hex
 }
 
 // String is the mix as Parse reads it: 64, 8..128 or @FILE.
@@ -195,5 +198,8 @@ func readLines(text string, data []byte) (Mix, error) {
 	if err := lines.Err(); err != nil {
 		return Mix{}, fmt.Errorf("not a file of lengths: %w", err)
 	}
-	return Of(text, values)
+	m, err := Of(text, values)
+	sum := sha256.Sum256(data)
+	m.sum = hex.EncodeToString(sum[:])
+	return m, err
 }

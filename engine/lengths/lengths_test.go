@@ -1,7 +1,9 @@
 package lengths_test
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -88,15 +90,21 @@ func shapes(t *testing.T, texts ...string) map[string]lengths.Shape {
 	return out
 }
 
+// sumOf is the beginning of the hash of a file.
+func sumOf(name string) string {
+	data, _ := read(name)
+	return fmt.Sprintf("%x", sha256.Sum256(data))[:8]
+}
+
 func TestSampler(t *testing.T) {
 	s, err := lengths.For(texts(), shapes(t, "mask=@a.txt", "image=3x4..5x6"), shapes(t, "ids=1", "image=9x9"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "ids, mask @a.txt; image 4..5; image 6"; s.String() != want {
+	if want := "ids, mask @a.txt (sha256 " + sumOf("a.txt") + "); image 4..5; image 6"; s.String() != want {
 		t.Errorf("String() = %q, want %q", s, want)
 	}
-	if s, err := lengths.For(texts()[:1], shapes(t, "ids=@/home/me/a.txt"), nil); err != nil || s.String() != "ids @a.txt" || s.Shapes()["ids"] != "@/home/me/a.txt" {
+	if s, err := lengths.For(texts()[:1], shapes(t, "ids=@/home/me/a.txt"), nil); err != nil || s.String() != "ids @a.txt (sha256 "+sumOf("/home/me/a.txt")+")" || s.Shapes()["ids"] != "@/home/me/a.txt" {
 		t.Errorf("a path: %q, %v, %v", s, s.Shapes(), err)
 	}
 	seen := map[int64]bool{}

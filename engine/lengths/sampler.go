@@ -153,10 +153,11 @@ func (s Sampler) Item(rng *rand.Rand) tensor.Item {
 	return tensor.SampleItem(tensor.WithLengths(s.inputs, s.Sizes(rng)), rng)
 }
 
-// title is the mix for people: of a file only its name, since profiles keep no paths.
+// title is the mix for people: of a file its name and a hash of what is in it, since profiles keep no
+// paths.
 func (m Mix) title() string {
 	if name, ok := strings.CutPrefix(m.text, "@"); ok {
-		return "@" + filepath.Base(name)
+		return fmt.Sprintf("@%s (sha256 %.8s)", filepath.Base(name), m.sum)
 	}
 	return m.text
 }

@@ -53,7 +53,7 @@ func RunChild(ctx context.Context, stdin io.Reader, handshake io.Writer, c Confi
 	if err != nil {
 		return errors.Join(err, writeHandshake(handshake, Handshake{Error: err.Error()}))
 	}
-	c.Inference, c.Management, c.Tokens = anyPort, anyPort, tokens
+	c.Inference, c.Management, c.Metrics, c.Tokens = anyPort, anyPort, "", tokens
 	c = c.withDefaults()
 	e, err := start(ctx)
 	if err != nil {

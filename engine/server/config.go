@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"sweetspot/engine/api/control"
+	"sweetspot/engine/api/management"
+	"sweetspot/engine/api/metrics"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/monitor"
 )
@@ -14,6 +16,7 @@ import (
 const (
 	DefaultInference      = "127.0.0.1:8080"
 	DefaultManagement     = "127.0.0.1:8081"
+	DefaultMetrics        = "127.0.0.1:8082"
 	DefaultMaxRequestSize = 6553500 // TorchServe's max_request_size
 	DefaultBodyTime       = 30 * time.Second
 	DefaultWriteTime      = 30 * time.Second
@@ -29,12 +32,16 @@ const (
 )
 
 // Config has the addresses and the limits of a server. The zero value has TorchServe's
-// addresses and no tokens.
+// addresses for inference and management, no tokens and no metrics listener.
 type Config struct {
 	Inference  string        // host:port; "" is DefaultInference, port 0 is any free port
 	Management string        // likewise; also serves the control API
+	Metrics    string        // likewise, but "" is no metrics listener
 	Tokens     *token.Tokens // nil: no key is needed; Open writes their file
 	Host       control.Host  // for the control API; a nil Usage measures this process
+
+	Models      management.Config // how requests may manage models
+	MetricsMode metrics.Mode
 
 	// MaxRequestSize is the largest body of a prediction in bytes; larger ones get 413. 0 is
 	// DefaultMaxRequestSize, and more for models whose inputs have more bytes.
@@ -81,6 +88,12 @@ func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Models.Log == nil {
+		c.Models.Log = c.Log
+	}
+	if c.Models.RSS == nil {
+		c.Models.RSS = residentMemory
+	}
 	return c
 }
 
@@ -90,6 +103,16 @@ func requestMemory(container, maxRequest int64) int64 {
 		return math.MaxInt64
 	}
 	return max(container/memoryDivisor, minBodies*maxRequest)
+}
+
+// residentMemory is the resident memory of this process in bytes; 0 is unknown.
+func residentMemory() int64 {
+	u, err := monitor.UsageOf(0)
+	if err != nil {
+		return 0
+	}
+	rss, _ := u.RSSBytes.Get()
+	return int64(rss)
 }
 
 // usage measures this process; nil if the system does not support it.

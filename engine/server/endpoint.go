@@ -7,13 +7,18 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
+	"sync"
 	"syscall"
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/api/inference"
+	"sweetspot/engine/api/management"
+	"sweetspot/engine/api/metrics"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/api/wire"
+	"sweetspot/engine/monitor"
 )
 
 // endpoint is one API on one address.
@@ -31,23 +36,77 @@ type endpoint struct {
 const (
 	inferenceName  = "inference"
 	managementName = "management"
+	metricsName    = "metrics"
 )
 
 // endpoints returns the endpoints of a server for e.
 func (s *Server) endpoints(e *engine.Engine) []endpoint {
-	c := s.cfg
+	c, budget := s.cfg, wire.NewBudget(s.cfg.RequestMemory)
 	limits := inference.Limits{
-		Limits: wire.Limits{Size: c.MaxRequestSize, Flag: "--max-request-size", Time: c.BodyTime, Budget: wire.NewBudget(c.RequestMemory)},
+		Limits: wire.Limits{Size: c.MaxRequestSize, Flag: "--max-request-size", Time: c.BodyTime, Budget: budget},
 		Raised: c.raised,
 	}
-	predictions := c.Tokens.Guard(token.Inference, inference.New(e, limits))
-	management := http.NewServeMux()
-	management.Handle("/", c.Tokens.Guard(token.Management, control.New(e, c.Host)))
-	management.Handle("/token", c.Tokens)
-	return []endpoint{
-		{inferenceName, c.Inference, "--listen", s.serveHTTP(c.Inference, predictions)},
-		{managementName, c.Management, "--management", s.serveHTTP(c.Management, management)},
+	predictions := inference.New(e, limits)
+	s.models = management.New(e, c.Models)
+	out := []endpoint{
+		{inferenceName, c.Inference, "--listen", s.serveHTTP(c.Inference, withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions)))},
+		{managementName, c.Management, "--management", s.serveHTTP(c.Management, s.management(e))},
 	}
+	if c.Metrics != "" {
+		h := metrics.New(metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: newHostSampler().sample})
+		out = append(out, endpoint{metricsName, c.Metrics, "--metrics", s.serveHTTP(c.Metrics, h)})
+	}
+	return out
+}
+
+// management returns the handler of the management listener: the management API, the control
+// API and the renewal of keys.
+func (s *Server) management(e *engine.Engine) http.Handler {
+	t := s.cfg.Tokens
+	models := withoutKey(s.models, t.Guard(token.Management, s.models))
+	engineAPI := t.Guard(token.Management, control.New(e, s.cfg.Host))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == "/token":
+			t.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/engine/"):
+			engineAPI.ServeHTTP(w, r)
+		default:
+			models.ServeHTTP(w, r)
+		}
+	})
+}
+
+// withoutKey sends the requests that need no key to open and the others to guarded. As in
+// TorchServe, descriptions need none; and the readiness route, because a probe cannot renew
+// its key.
+func withoutKey(open, guarded http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/", "/api-description", "/ready":
+			open.ServeHTTP(w, r)
+		default:
+			guarded.ServeHTTP(w, r)
+		}
+	})
+}
+
+// hostSampler measures the machine for the metrics.
+type hostSampler struct {
+	mu      sync.Mutex // guards sampler
+	sampler *monitor.Sampler
+}
+
+func newHostSampler() *hostSampler {
+	h := &hostSampler{sampler: monitor.NewSampler(os.Getpid())}
+	h.sampler.Sample() // the shares of the first scrape begin here
+	return h
+}
+
+func (h *hostSampler) sample() metrics.Host {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return metrics.Host{CPUPercent: h.sampler.Sample().BusyPercent, Space: monitor.MachineSpace()}
 }
 
 // bound is an endpoint with its listener.

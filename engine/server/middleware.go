@@ -28,7 +28,7 @@ func lingeringClose(limit time.Duration) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(w, r)
-			closes := w.Header()["Connection"] != nil // only wire.Fail sets it
+			closes := w.Header()["Connection"] != nil // only wire.JSON sets it
 			if !closes || r.Body == http.NoBody || r.Header["Expect"] != nil {
 				return // a client that waits for 100 Continue will not send its body
 			}

@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"sweetspot/engine"
+	"sweetspot/engine/api/management"
 	"sweetspot/engine/api/wire"
 )
 
@@ -24,12 +25,14 @@ import (
 type Server struct {
 	cfg    Config
 	counts wire.Counts
+	models *management.API
 	bound  []bound
 }
 
 // Addrs are the addresses in use, as host:port.
 type Addrs struct {
 	Inference, Management string
+	Metrics               string // "" if there is no listener
 }
 
 // Open binds the addresses of c for the models of e, and then writes the key file: if
@@ -52,7 +55,7 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 
 // Addrs returns the bound addresses, with the chosen ports.
 func (s *Server) Addrs() Addrs {
-	return Addrs{s.address(inferenceName), s.address(managementName)}
+	return Addrs{s.address(inferenceName), s.address(managementName), s.address(metricsName)}
 }
 
 // address returns the address of an endpoint, or "" if there is none of that name.
@@ -70,6 +73,7 @@ func (s *Server) Answers() []wire.Count { return s.counts.Snapshot() }
 
 // Close closes the listeners of a server that was never run.
 func (s *Server) Close() error {
+	s.models.Close()
 	var errs []error
 	for _, b := range s.bound {
 		errs = append(errs, b.Close())
@@ -94,5 +98,6 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	s.models.Close()
 	return errors.Join(errs...)
 }

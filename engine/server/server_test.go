@@ -96,7 +96,7 @@ func serve(t *testing.T, c server.Config, e *engine.Engine) (a server.Addrs, sto
 // open binds a server on free ports.
 func open(t *testing.T, c server.Config, e *engine.Engine) *server.Server {
 	t.Helper()
-	c.Inference, c.Management = anyPort, anyPort
+	c.Inference, c.Management, c.Metrics = anyPort, anyPort, anyPort
 	s, err := server.Open(c, e)
 	if err != nil {
 		t.Fatal(err)

@@ -33,16 +33,16 @@ func profile() *profiles.Profile {
 		ID: "20261122T091500Z-7f3a", Kind: profiles.Sweep, Tool: "sweetspot 0.1.0", SLA: &sla,
 		Created: time.Date(2026, 11, 22, 9, 15, 0, 0, time.UTC),
 		Machine: profiles.Machine{Class: "sha256:0123456789abcdef", OS: "linux", Arch: "amd64", CPU: "Test CPU", Cores: 2, MemoryMB: trial.NumOf(24000), GPUs: []profiles.GPU{}, Runtime: "onnxruntime 1.27.0 cpu"},
-		Model:   profiles.Model{Name: "mlp-wide", Version: "1.0", Source: "builtin:mlp-wide", SHA256: "12ab34cd", BatchAxis: true},
+		Model:   profiles.Model{Name: "mlp-wide", Version: "1.0", Source: "builtin:mlp-wide", SHA256: "12ab34cd", BatchAxis: new(true)},
 	}}
 	est := func(v, low, high float64) trial.Estimate {
 		return trial.Estimate{Value: trial.NumOf(v), Low: trial.NumOf(low), High: trial.NumOf(high)}
 	}
 	for n := range 3 {
-		t := trial.Trial{N: n + 1, Load: load.Spec{Concurrency: 10}, Settings: knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Device: "cpu", Threads: 1, QueueSize: 100}}
+		t := trial.Trial{N: n + 1, Load: load.Spec{Concurrency: 10}, Settings: knob.Settings{Workers: 2, BatchSize: 8, BatchDelay: 10 * time.Millisecond, Precision: knob.FullPrecision, Device: "cpu", Threads: 1, QueueSize: 100}, Options: knob.Options{Rule: knob.TorchServe}}
 		t.Throughput, t.Latency.P99, t.Model.P99 = est(528.2, 519, 537.1), est(41.2, 39.4, 43.1), trial.NumOf(9.9)
 		t.Counts = trial.Counts{Sent: 6550, OK: 6550}
-		t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(41.2), LowMS: trial.NumOf(39.4), HighMS: trial.NumOf(43.1), Why: "certain after 2210 requests"}
+		t.Verdict = trial.Verdict{Result: trial.Pass, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(41.2), LowMS: trial.NumOf(39.4), HighMS: trial.NumOf(43.1), ErrorRate: trial.NumOf(0), Why: "certain after 2210 requests"}
 		p.Trials = append(p.Trials, t)
 	}
 	p.Trials[0].Options.Rule, p.Trials[0].Settings.BatchDelay, p.Trials[0].Settings.BatchSize = knob.Eager, 500*time.Microsecond, 1
@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 		{"delay 0", func(s *export.Source) { s.Settings.BatchDelay = 0 }, "batch_delay_ms 0 would become 1", true},
 		{"part of a ms", func(s *export.Source) { s.Settings.BatchDelay = 2500 * time.Microsecond }, "batch_delay_ms 2.5 would become 3", true},
 		{"no workers", func(s *export.Source) { s.Settings.Workers = 0 }, "the measured server does not report its workers", false},
-		{"no batch axis", func(s *export.Source) { s.Model.BatchAxis = false }, "batch_size: 8 needs a batch axis", false},
+		{"no batch axis", func(s *export.Source) { s.Model.BatchAxis = new(false) }, "batch_size: 8 needs a batch axis", false},
 		{"no name", func(s *export.Source) { s.Model.Name = "--" }, `model name "--"`, false},
 	}
 	for _, c := range tests {
@@ -204,7 +204,7 @@ func TestEverySetting(t *testing.T) {
 		s := source(t, 0)
 		s.Settings = knob.Settings{
 			Workers: 1 + rng.IntN(256), BatchSize: 1 + rng.IntN(1024), BatchDelay: time.Duration(1+rng.IntN(60000)) * time.Millisecond,
-			Precision: knob.Precision(rng.IntN(2)), Device: devices[rng.IntN(len(devices))], Threads: 1 + rng.IntN(64), QueueSize: 1 + rng.IntN(1000000),
+			Precision: knob.FullPrecision + knob.Precision(rng.IntN(2)), Device: devices[rng.IntN(len(devices))], Threads: 1 + rng.IntN(64), QueueSize: 1 + rng.IntN(1000000),
 		}
 		s.ModelStore = []string{"", `C:\store dir`, "/srv/modèles", `it's $HOME "`}[rng.IntN(4)]
 		s.Envelope = []string{"", "body", "json"}[rng.IntN(3)]

@@ -28,7 +28,7 @@ func origin(title string, s Source) []string {
 		"",
 		"model     " + model,
 		"machine   " + s.Machine.String(),
-		fmt.Sprintf("settings  %s, queue %d, %s rule", s.Settings, s.Settings.QueueSize, s.Options.Rule),
+		fmt.Sprintf("settings  %s, queue %s, %s", s.Settings, s.Settings.Display(knob.QueueSize), s.Options.Rule.Describe()),
 	}
 	if s.SLA != nil {
 		out = append(out, fmt.Sprintf("promise   %s, errors <= %g%%", s.SLA, s.SLA.MaxErrorRate*100))
@@ -113,8 +113,11 @@ func torchServeNotes(s Source, withEnv bool) []string {
 	if s.originalName != "" {
 		out = append(out, fmt.Sprintf("The model is called %s here: the archiver of TorchServe does not accept %q.", s.Model.Name, s.originalName))
 	}
-	if s.Options.Rule == knob.Eager {
+	switch s.Options.Rule {
+	case knob.Eager:
 		out = append(out, "Measured under the eager rule: TorchServe has another batching rule, so that the figures above do not apply to it.")
+	case knob.RuleUnreported:
+		out = append(out, unreportedRule+"TorchServe.")
 	}
 	if s.Settings.BatchSize == 1 {
 		out = append(out, "At batch size 1 the batch delay has no effect: one request fills a batch.")
@@ -132,6 +135,9 @@ func torchServeNotes(s Source, withEnv bool) []string {
 	}
 	return out
 }
+
+// unreportedRule is the begin of a note; the name of the server follows.
+const unreportedRule = "The measured server does not report its batching rule, so that it is not known whether the figures above apply to "
 
 func precisionNote(s Source) []string {
 	_, onGPU := gpu(s.Settings.Device)

@@ -33,7 +33,7 @@ type measurement struct {
 	Throughput trial.Estimate       `json:"throughput_rps"`
 	Latency    trial.Latencies      `json:"latency_ms"`
 	ModelTime  trial.ModelLatencies `json:"model_ms"`
-	ErrorRate  float64              `json:"error_rate"`
+	ErrorRate  trial.Num            `json:"error_rate"`
 	Verdict    trial.Verdict        `json:"verdict"`
 }
 
@@ -43,7 +43,7 @@ func writeJSON(s Source) []byte {
 		Model: s.Model, Machine: s.Machine, SLA: s.SLA, Settings: s.Settings, Options: s.Options, Servers: servers(s),
 	}
 	if t := s.Trial; t != nil {
-		c.Measured = &measurement{t.N, t.Load, t.Throughput, t.Latency, t.Model, t.Counts.Errors(), t.Verdict}
+		c.Measured = &measurement{t.N, t.Load, t.Throughput, t.Latency, t.Model, t.Counts.ErrorRate(), t.Verdict}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -67,3 +67,31 @@ func TestIncomplete(t *testing.T) {
 		}
 	}
 }
+
+// TestRuleUnreported: a file for another server is written also if the measured server does not
+// report its batching rule, and says so; no file claims a rule.
+func TestRuleUnreported(t *testing.T) {
+	s := source(t, 2)
+	s.Options, s.Model.BatchAxis, s.Model.SHA256 = knob.Options{}, nil, ""
+	for _, f := range export.Formats() {
+		d, err := export.Write(f.Name, s, false)
+		if err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+			continue
+		}
+		if err := export.Verify(d, s); err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+		text := string(d.Data)
+		if strings.Contains(text, "torchserve rule") || strings.Contains(text, `"rule"`) || strings.Contains(text, "batch_axis") || strings.Contains(text, "sha256\"") {
+			t.Errorf("%s claims what is not reported:\n%s", f.Name, text)
+		}
+		if f.Name == "json" {
+			continue
+		}
+		flat := strings.ReplaceAll(text, "\n# ", " ")
+		if !strings.Contains(flat, "The measured server does not report its batching rule, so that it is not known whether the figures above apply to") || !strings.Contains(text, ", rule n/a\n") {
+			t.Errorf("%s does not say that the rule is not known:\n%s", f.Name, text)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func TestTriton(t *testing.T) {
 		not    []string
 	}{
 		{
-			"no batch axis", func(s *export.Source) { s.Model.BatchAxis, s.Settings.BatchSize = false, 1 },
+			"no batch axis", func(s *export.Source) { s.Model.BatchAxis, s.Settings.BatchSize = new(false), 1 },
 			[]string{"max_batch_size: 0\n", "queue size 100 has no key"},
 			[]string{"\ndynamic_batching"},
 		},
@@ -86,7 +86,7 @@ func TestTritonRefusals(t *testing.T) {
 		want   string
 	}{
 		{func(s *export.Source) { s.Settings.Workers = 0 }, "the measured server does not report its workers"},
-		{func(s *export.Source) { s.Model.BatchAxis = false }, "batch_size: 8 needs a batch axis"},
+		{func(s *export.Source) { s.Model.BatchAxis = new(false) }, "batch_size: 8 needs a batch axis"},
 		{func(s *export.Source) { s.Model.Name = "///" }, `model name "///"`},
 		{func(s *export.Source) {
 			s.Model.Inputs = []profiles.Tensor{{Name: "x", Type: "FP8"}}

@@ -14,7 +14,7 @@ func checkTorchServe(s Source, force bool) error {
 	if err := checkComplete(s); err != nil {
 		return err
 	}
-	limits := knob.Limits{Rule: knob.TorchServe, BatchAxis: s.Model.BatchAxis, BatchWhy: "see the profile's model"}
+	limits := knob.Limits{Rule: knob.TorchServe, BatchAxis: s.mayBatch(), BatchWhy: "see the profile's model"}
 	if err := commonSettings(forTorchServe(s)).Validate(limits); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func checkTriton(s Source, _ bool) error {
 	if err := checkComplete(s); err != nil {
 		return err
 	}
-	limits := knob.Limits{Rule: knob.Eager, BatchAxis: s.Model.BatchAxis, BatchWhy: "see the profile's model"}
+	limits := knob.Limits{Rule: knob.Eager, BatchAxis: s.mayBatch(), BatchWhy: "see the profile's model"}
 	if err := commonSettings(s).Validate(limits); err != nil {
 		return err
 	}
@@ -64,7 +64,16 @@ func usesONNXRuntime(s Source) bool {
 
 // batches reports whether dynamic batching is used. It is used also at batch size 1,
 // because without it Triton does not limit the queue.
-func batches(s Source) bool { return s.Model.BatchAxis }
+func batches(s Source) bool {
+	if s.Model.BatchAxis == nil {
+		return s.Settings.BatchSize > 1
+	}
+	return *s.Model.BatchAxis
+}
+
+// mayBatch reports whether the model may have a batch axis. If the profile does not say so, its batch
+// size is a reported one.
+func (s Source) mayBatch() bool { return s.Model.BatchAxis == nil || *s.Model.BatchAxis }
 
 func maxBatch(s Source) int {
 	if batches(s) {
@@ -150,7 +159,10 @@ func dims(t profiles.Tensor) string {
 
 func tritonNotes(s Source) []string {
 	out := append(append(verdictNotes(s), ownNotes(s)...), tritonFolder(s))
-	if s.Options.Rule == knob.TorchServe {
+	switch s.Options.Rule {
+	case knob.RuleUnreported:
+		out = append(out, unreportedRule+"Triton.")
+	case knob.TorchServe:
 		out = append(out, "Measured under the torchserve rule: Triton counts the delay from the arrival of the oldest request, TorchServe from the "+
 			"first take, so that the figures above are approximate. Measure with --rule eager for better ones.")
 	}
@@ -186,6 +198,8 @@ func tritonFolder(s Source) string {
 
 func tritonBatchNotes(s Source) []string {
 	switch {
+	case !batches(s) && s.Model.BatchAxis == nil:
+		return []string{fmt.Sprintf("It is not known whether the model has a batch axis, so that there is no dynamic batching. Without it Triton does not limit the queue: queue size %d has no key.", s.Settings.QueueSize)}
 	case !batches(s):
 		return []string{fmt.Sprintf("The model has no batch axis, so that there is no dynamic batching. Without it Triton does not limit the queue: queue size %d has no key.", s.Settings.QueueSize)}
 	case s.Settings.BatchSize == 1:

@@ -132,12 +132,15 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 	info := sweep.Info{
 		Model: sweep.ModelInfo{
 			Name: h.Model.Name, Version: h.Model.Version, Source: h.Model.Source, SHA256: h.Model.SHA256,
-			BatchAxis: h.Model.BatchAxis, BatchWhy: "recorded in " + h.ID,
 		},
-		Limits:  knob.Limits{Rule: first.Options.Rule, Cores: h.Machine.Cores, BatchAxis: h.Model.BatchAxis},
+		Limits:  knob.Limits{Rule: first.Options.Rule, Cores: h.Machine.Cores, BatchAxis: true},
 		Options: first.Options, Current: t.current, Metrics: t.recordedFigures(),
 		Cores: h.Machine.Cores, Memory: int(h.Machine.MemoryMB.Or(0)), Runtime: h.Machine.Runtime,
 		Fixed: map[knob.Name]string{},
+	}
+	if axis := h.Model.BatchAxis; axis != nil { // otherwise the recorded batch sizes are possible
+		info.Model.BatchAxis, info.Limits.BatchAxis = *axis, *axis
+		info.Model.BatchWhy = "recorded in " + h.ID
 	}
 	for _, k := range t.knobs() {
 		values := t.values(k.Name)

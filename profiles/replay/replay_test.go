@@ -71,7 +71,7 @@ func device(t *testing.T) sweep.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := virtual.Open(virtual.Config{Name: "test", Source: "sim:test", Table: table, Start: knob.Config{Settings: knob.Default(knob.TorchServe)}})
+	d, err := virtual.Open(virtual.Config{Name: "test", Source: "sim:test", Table: table, Start: knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func run(t *testing.T, p plan.Plan, d sweep.Target) (session.Sweep, string) {
 		w, err := profiles.Create(path, profiles.Header{
 			ID: "recorded", Kind: profiles.Sweep, Created: time.Unix(0, 0), Tool: "test", SLA: &p.SLA, Plan: text, Seed: p.Seed,
 			Machine: profiles.Machine{Cores: 4, Runtime: info.Runtime},
-			Model:   profiles.Model{Name: info.Model.Name, Source: info.Model.Source, BatchAxis: true},
+			Model:   profiles.Model{Name: info.Model.Name, Source: info.Model.Source, BatchAxis: new(true)},
 		}, profiles.Options{})
 		return recording{w, path}, err
 	}}

@@ -61,12 +61,12 @@ func csvColumns(p *profiles.Profile) []csvColumn {
 		csvColumn{"verdict", func(t trial.Trial) string { return t.Verdict.Result.String() }},
 		csvColumn{"sent", func(t trial.Trial) string { return strconv.Itoa(t.Counts.Sent) }},
 		csvColumn{"ok", func(t trial.Trial) string { return strconv.Itoa(t.Counts.OK) }},
-		csvColumn{"error_rate", func(t trial.Trial) string { return strconv.FormatFloat(t.Verdict.ErrorRate, 'g', -1, 64) }},
 	)
 	for _, f := range []struct {
 		name  string
 		value func(trial.Trial) trial.Num
 	}{
+		{"error_rate", func(t trial.Trial) trial.Num { return t.Verdict.ErrorRate }},
 		{"throughput_rps", func(t trial.Trial) trial.Num { return t.Throughput.Value }},
 		{"throughput_low_rps", func(t trial.Trial) trial.Num { return t.Throughput.Low }},
 		{"throughput_high_rps", func(t trial.Trial) trial.Num { return t.Throughput.High }},

@@ -39,7 +39,7 @@ func profile() *profiles.Profile {
 		t := trial.Trial{N: n + 1, Role: trial.RoleLoad, Settings: knob.Default(knob.TorchServe), Load: load.Spec{Concurrency: 10}}
 		t.Settings.Device, t.Settings.Precision, t.Settings.Workers, t.Settings.BatchSize = f.device, f.precision, f.workers, f.batch
 		t.Throughput.Value, t.Model.P99, t.Latency.P99.Value = trial.NumOf(f.rate), trial.NumOf(f.model), f.request
-		t.Counts, t.Verdict.Result = trial.Counts{Sent: 100, OK: 100}, f.result
+		t.Counts, t.Verdict.Result, t.Verdict.ErrorRate = trial.Counts{Sent: 100, OK: 100}, f.result, trial.NumOf(0)
 		p.Trials = append(p.Trials, t)
 	}
 	control := p.Trials[2]

@@ -60,7 +60,7 @@ func studyRow(t trial.Trial, chosen bool) []string {
 // configuration formats the settings as in the study: "GPU, 1 worker, batch 8, FP16".
 func configuration(t trial.Trial) string {
 	s := t.Settings
-	if s.Own != "" || !s.Has(knob.Workers) || !s.Has(knob.BatchSize) || !s.Has(knob.Device) {
+	if s.Own != "" || !s.Has(knob.Workers) || !s.Has(knob.BatchSize) || !s.Has(knob.Device) || !s.Has(knob.FP16) {
 		return s.String() // another server than that of the study
 	}
 	workers := "1 worker"

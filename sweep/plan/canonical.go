@@ -74,6 +74,9 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 	q := Plan{Budget: Budget{LoadTests: Unset}}
 	d.plan(root, &q)
 	d.rejectOwnKnobs(&q)
+	if q.Options.Rule == knob.RuleUnreported && q.hasNoOwnKnobs() {
+		q.Options.Rule = knob.TorchServe // only a remote server may not report its rule
+	}
 	for _, e := range d.errs {
 		err = errors.Join(err, errors.New("plan: "+e.text))
 	}
@@ -115,7 +118,9 @@ func (p Plan) document() []keyValue {
 		add("buckets", sizesTree(p.Buckets))
 	}
 	add("target", p.Target)
-	add("rule", p.Options.Rule.String())
+	if p.Options.Rule != knob.RuleUnreported { // else the target does not report it
+		add("rule", p.Options.Rule.String())
+	}
 	if options := p.optionsTree(); len(options) > 0 {
 		add("options", options)
 	}

@@ -42,7 +42,7 @@ func randomPlan(r *rand.Rand) plan.Plan {
 		Trial:       plan.Trial{Requests: r.IntN(2000), Duration: time.Duration(r.Int64N(1e10)), MaxRequests: 2000},
 		Seed:        r.Uint64(),
 		Options: knob.Options{
-			Rule: knob.Rule(r.IntN(2)), Session: pick(r, "", "shared", "own"), Spin: pick(r, "", "on", "off"),
+			Rule: knob.TorchServe + knob.Rule(r.IntN(2)), Session: pick(r, "", "shared", "own"), Spin: pick(r, "", "on", "off"),
 			Pin: r.IntN(2) == 0, Graph: pick(r, "", "off", "all"),
 			InterOp: pick(r, 0, 1, 4), Arena: pick(r, "", "on", "off"), TF32: pick(r, "", "on", "off"), CUDAGraphs: r.IntN(2) == 0,
 		},

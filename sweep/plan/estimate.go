@@ -125,6 +125,8 @@ func changeTime(from, to knob.Settings) time.Duration {
 		}
 	}
 	return []time.Duration{
+		knob.CostUnreported: 2 * time.Second, // no knob of the seven has it
+
 		knob.Hot: 10 * time.Millisecond, knob.Warm: 500 * time.Millisecond, knob.Reload: 2 * time.Second,
 	}[cost]
 }

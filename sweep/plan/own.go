@@ -15,10 +15,11 @@ func (p Plan) hasNoOwnKnobs() bool {
 	return slices.Contains([]string{"", "local", "virtual"}, p.Target)
 }
 
+// hasOptions reports whether the plan's target can change options like knobs.
+func (p Plan) hasOptions() bool { return slices.Contains([]string{"", "local"}, p.Target) }
+
 // hasOption reports whether n is an option that the plan's target can change like a knob.
-func (p Plan) hasOption(n knob.Name) bool {
-	return slices.Contains([]string{"", "local"}, p.Target) && knob.IsOption(n)
-}
+func (p Plan) hasOption(n knob.Name) bool { return p.hasOptions() && knob.IsOption(n) }
 
 // OptionKnobs returns the names of the options that the plan varies like knobs, sorted.
 func (p Plan) OptionKnobs() []knob.Name {
@@ -76,6 +77,45 @@ func (p Plan) Resolve(l knob.Limits) (Plan, error) {
 	return p, p.Validate()
 }
 
+// maxOwnCombinations limits the combinations of the own knobs that VaryOwn varies.
+const maxOwnCombinations = 64
+
+// VaryOwn returns the plan with values for the target's own knobs if it names none of them: the
+// value in force and the range "auto" of each knob whose change is known to need no reload
+// ([knob.Cost.IsCheap]), in the order of the table, as long as there are at most
+// maxOwnCombinations combinations. The other own knobs keep their values. The arguments are those
+// of [Plan.Points].
+func (p Plan) VaryOwn(limits knob.Limits, base knob.Settings, fixed map[knob.Name]string) Plan {
+	if len(p.ownNames()) > 0 {
+		return p
+	}
+	knobs := maps.Clone(p.Knobs)
+	combinations := 1
+	for _, k := range limits.Table().Own() {
+		values := k.AutoValues()
+		if now := base.Get(k.Name); !slices.Contains(values, now) {
+			if _, err := limits.Table().Expand(k.Name, now); err == nil {
+				values = append([]string{now}, values...)
+			}
+		}
+		if fixed[k.Name] != "" || !k.Cost.IsCheap() || len(values) < 2 || combinations*len(values) > maxOwnCombinations {
+			continue
+		}
+		combinations *= len(values)
+		knobs[k.Name] = strings.Join(values, ",")
+	}
+	p.Knobs = knobs
+	return p
+}
+
+// OwnNotIn returns the names of the plan's own knobs that another plan does not name, sorted.
+func (p Plan) OwnNotIn(other Plan) []knob.Name {
+	return slices.DeleteFunc(p.ownNames(), func(n knob.Name) bool {
+		_, named := other.Knobs[n]
+		return named
+	})
+}
+
 // unknownKnob returns the error of a knob that a target does not have, with the most similar name
 // and all names.
 func unknownKnob(n knob.Name, t knob.Table) error {
@@ -85,6 +125,16 @@ func unknownKnob(n knob.Name, t knob.Table) error {
 		suggestion += " The target has " + t.Names()
 	}
 	return fmt.Errorf("%q: unknown knob%s", n, suggestion)
+}
+
+// knobNames are the names that a plan may use whose target has no knobs of its own: the seven and, for
+// a local engine, the options.
+func (p Plan) knobNames() []string {
+	all := knob.All()
+	if p.hasOptions() {
+		all = append(all, knob.OptionKnobs()...)
+	}
+	return strings.Split(knob.Table(all).Names(), ", ")
 }
 
 // checkOwn checks the syntax of the target's own knobs in the plan. It returns a lower bound of the
@@ -99,8 +149,7 @@ func (p Plan) checkOwn(c *fieldErrors) int {
 		case p.hasOption(n):
 			values *= p.checkOption(c, n)
 		case p.hasNoOwnKnobs():
-			_, err := knob.Expand(n, "")
-			c.add("knobs", "%v", err)
+			c.add("knobs", "%q: unknown knob%s", n, knob.Suggest(string(n), p.knobNames()))
 		case text == knob.Auto:
 			values *= knob.MaxAutoValues
 		default:

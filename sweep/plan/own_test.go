@@ -67,6 +67,8 @@ func TestInvalidOwnKnobs(t *testing.T) {
 	}
 	for _, c := range []struct{ knobs, target, want string }{
 		{"max_batch_size: 8", "local", `plan.yaml:3:3: knobs: "max_batch_size": unknown knob`},
+		{"spinn: on", "local", `plan.yaml:3:3: knobs: "spinn": unknown knob; did you mean spin?`},
+		{"frobnicate: 1", "local", `knobs: "frobnicate": unknown knob; known: workers, batch_size, batch_delay_ms, precision, device, threads, queue_size, session, spin, graph, inter_op, arena`},
 		{"colour:", "virtual", `plan.yaml:3:3: knobs: "colour": unknown knob; known: workers`},
 		{"batchsize: 8", "http://box:1", `plan.yaml:3:3: knobs: "batchsize": unknown knob; did you mean batch_size?`},
 		{"Streams: 8", "http://box:1", `plan.yaml:3:3: knobs: "Streams": unknown knob`},
@@ -127,5 +129,81 @@ func TestOwnPoints(t *testing.T) {
 	points, skipped = p.Points(remote(), base, map[knob.Name]string{"max_batch_size": "read-only"})
 	if len(points) != 0 || len(skipped) != 2 || skipped[0].Reason != "max_batch_size stays at 4: read-only" {
 		t.Errorf("a fixed knob: %v, %v", points, skipped)
+	}
+}
+
+// TestVaryOwn: if the plan names no own knob, those that are known to change without a reload are
+// varied, with the value in force, up to a number of combinations.
+func TestVaryOwn(t *testing.T) {
+	batch := knob.Knob{Name: "batch", Values: []string{"1", "8", "32"}, Cost: knob.Hot}
+	for _, c := range []struct {
+		name  string
+		own   []knob.Knob
+		now   knob.OwnValues
+		fixed map[knob.Name]string
+		named string
+		want  string
+	}{
+		{"values and a range", []knob.Knob{batch, {Name: "instances", Min: 1, Max: 4, Cost: knob.Warm}}, "batch=8 instances=3", nil, "", "batch=1,8,32 instances=3,1,2,4"},
+		{"a reload", []knob.Knob{batch, {Name: "engine", Values: []string{"a", "b"}, Cost: knob.Reload}}, "batch=8 engine=a", nil, "", "batch=1,8,32"},
+		{"no cost", []knob.Knob{{Name: "batch", Min: 1, Max: 8}}, "batch=1", nil, "", ""},
+		{"only a name", []knob.Knob{{Name: "batch", Cost: knob.Hot}}, "batch=1", nil, "", ""},
+		{"fixed", []knob.Knob{batch}, "batch=1", map[knob.Name]string{"batch": "why"}, "", ""},
+		{"no value", []knob.Knob{batch}, "", nil, "", "batch=1,8,32"},
+		{"a value outside", []knob.Knob{batch}, "batch=5", nil, "", "batch=1,8,32"},
+		{"another one is named", []knob.Knob{batch, {Name: "engine", Values: []string{"a", "b"}, Cost: knob.Reload}}, "batch=1 engine=a", nil, "engine", "engine=b"},
+		{"too many combinations", []knob.Knob{
+			{Name: "a", Min: 1, Max: 128, Cost: knob.Hot}, {Name: "b", Min: 1, Max: 128, Cost: knob.Hot}, {Name: "c", Min: 1, Max: 2, Cost: knob.Hot},
+		}, "a=1 b=1 c=1", nil, "", "a=1,2,4,8,16,32,64,128 b=1,2,4,8,16,32,64,128"},
+	} {
+		p := plan.Default()
+		p.Target, p.Knobs = "http://box:1", map[knob.Name]string{knob.Workers: "2"}
+		if c.named != "" {
+			p.Knobs[knob.Name(c.named)] = "b"
+		}
+		limits, base := knob.Limits{Own: c.own, BatchAxis: true}, knob.Default(knob.TorchServe)
+		base.Own = c.now
+		got := p.VaryOwn(limits, base, c.fixed)
+		var parts []string
+		for _, n := range got.OwnNotIn(plan.Plan{}) {
+			parts = append(parts, string(n)+"="+got.Knobs[n])
+		}
+		if text := strings.Join(parts, " "); text != c.want || got.Knobs[knob.Workers] != "2" {
+			t.Errorf("%s: %s, want %s", c.name, text, c.want)
+		}
+		if len(p.Knobs) > 2 {
+			t.Errorf("%s: the original plan has %v", c.name, p.Knobs)
+		}
+		if twice := got.VaryOwn(limits, base, c.fixed); !cmp.Equal(got.Knobs, twice.Knobs) || len(twice.OwnNotIn(got)) > 0 {
+			t.Errorf("%s: varied twice: %v", c.name, twice.Knobs)
+		}
+		if _, err := got.Resolve(limits); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestRuleOfPlans: a plan file has a rule, the default or another one; the plan in the profile of a
+// target that does not report its rule has none.
+func TestRuleOfPlans(t *testing.T) {
+	if _, err := plan.Parse("plan.yaml", []byte("version: 1\nrule: \"\"\n")); err == nil || !strings.Contains(err.Error(), `plan.yaml:2:7: rule "": want torchserve or eager`) {
+		t.Errorf("an empty rule: %v", err)
+	}
+	p, err := plan.Parse("plan.yaml", []byte("version: 1\n"))
+	if err != nil || p.Options.Rule != knob.TorchServe {
+		t.Errorf("the default rule is %v, %v", p.Options.Rule, err)
+	}
+	p.Target, p.Options.Rule = "http://box:1", knob.RuleUnreported
+	text, err := json.Marshal(p)
+	if err != nil || strings.Contains(string(text), "rule") {
+		t.Errorf("a plan without a rule: %s, %v", text, err)
+	}
+	var back plan.Plan
+	if err := json.Unmarshal(text, &back); err != nil || !cmp.Equal(p, back, samePlan) {
+		t.Errorf("read back: %+v, %v", back, err)
+	}
+	var local plan.Plan
+	if err := json.Unmarshal([]byte(`{"version":1,"target":"local"}`), &local); err != nil || local.Options.Rule != knob.TorchServe {
+		t.Errorf("a plan for the local engine without a rule: %v, %v", local.Options.Rule, err)
 	}
 }

@@ -66,17 +66,9 @@ func (d *decoder) rejectOwnKnobs(p *Plan) {
 		if p.hasOption(n) {
 			continue
 		}
-		d.unknown("knobs", string(n), d.ownKeys[n], knobNames())
+		d.unknown("knobs", string(n), d.ownKeys[n], p.knobNames())
 		delete(p.Knobs, n)
 	}
-}
-
-func knobNames() []string {
-	var out []string
-	for _, k := range knob.All() {
-		out = append(out, string(k.Name))
-	}
-	return out
 }
 
 // root reads the document. Its error has the file name and position.
@@ -104,7 +96,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"pad", d.pad(p)},
 		{"buckets", d.buckets(p)},
 		{"target", d.text(&p.Target)},
-		{"rule", d.enum(&p.Options.Rule)},
+		{"rule", d.enum((*writtenRule)(&p.Options.Rule))},
 		{"options", d.options(p)},
 		{"question", d.enum(&p.Question)},
 		{"sla", d.sla(p)},
@@ -134,6 +126,17 @@ func (d *decoder) plan(root *node, p *Plan) {
 	if version != Version {
 		d.addError(d.positions["version"], "version", "%d: this program reads version %d", version, Version)
 	}
+}
+
+// writtenRule reads a rule that a person wrote, which is not "".
+type writtenRule knob.Rule
+
+func (r *writtenRule) UnmarshalText(b []byte) error {
+	rule, err := knob.ParseRule(string(b))
+	if err == nil {
+		*r = writtenRule(rule)
+	}
+	return err
 }
 
 // mapOf reads a map with the given fields.

@@ -120,9 +120,10 @@ func (p Plan) RequestTimeout() time.Duration {
 // other knobs keep their start values.
 func Default() Plan {
 	return Plan{
-		Target: "local",
-		SLA:    trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond},
-		Loads:  []load.Spec{{Mode: load.Closed, Concurrency: 10}},
+		Target:  "local",
+		Options: knob.Options{Rule: knob.TorchServe}, // the product of a sweep is a config.properties for it
+		SLA:     trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond},
+		Loads:   []load.Spec{{Mode: load.Closed, Concurrency: 10}},
 		Knobs: map[knob.Name]string{
 			knob.Workers:    knob.Auto,
 			knob.BatchSize:  knob.Auto,

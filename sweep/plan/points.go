@@ -119,8 +119,10 @@ func (e *expansion) expand(depth int, s knob.Settings) {
 		e.addSettings(s)
 		return
 	}
+	n := e.knobs[depth].Name
 	for _, v := range e.ranges[depth] {
-		if s.Set(e.knobs[depth].Name, v) == nil { // ranges has checked it
+		unreported := !e.env.base.Has(n) && v == e.env.base.Get(n) // it stays as it is
+		if unreported || s.Set(n, v) == nil {                      // ranges has checked it
 			e.expand(depth+1, s)
 		}
 	}
@@ -214,7 +216,8 @@ func (e *expansion) assessLoad(s knob.Settings, l load.Spec) (skip string, warni
 		}
 		warnings = append(warnings, why)
 	}
-	if capacity := s.QueueSize + s.Workers*s.BatchSize; s.Has(knob.QueueSize) && l.Concurrency > capacity {
+	reported := s.Has(knob.QueueSize) && s.Has(knob.Workers) && s.Has(knob.BatchSize)
+	if capacity := s.QueueSize + s.Workers*s.BatchSize; reported && l.Concurrency > capacity {
 		warnings = append(warnings, fmt.Sprintf("concurrency %d is above the %d requests for which queue and workers have room: the others are refused", l.Concurrency, capacity))
 	}
 	return "", warnings

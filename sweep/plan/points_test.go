@@ -329,7 +329,7 @@ func TestEstimate(t *testing.T) {
 // that combinations without a place are skipped with the reason.
 func TestAutoUsesThePlaces(t *testing.T) {
 	limits := twoCores()
-	limits.Places = []knob.Place{{Device: "cpu"}, {Device: "gpu"}, {Device: "gpu", Precision: knob.HalfPrecision, Workers: 1}}
+	limits.Places = []knob.Place{{Device: "cpu", Precision: knob.FullPrecision}, {Device: "gpu", Precision: knob.FullPrecision}, {Device: "gpu", Precision: knob.HalfPrecision, Workers: 1}}
 	p := plan.Default()
 	p.Knobs = map[knob.Name]string{knob.Device: knob.Auto, knob.FP16: knob.Auto, knob.Workers: "1-2"}
 	points, skipped := p.Points(limits, knob.Default(knob.TorchServe), nil)

@@ -57,7 +57,7 @@ func TestRank(t *testing.T) {
 	}
 	wide := func(t *trial.Trial) { t.Throughput = estimate(t.Throughput.Value.Or(0), 500) }
 	open := func(t *trial.Trial) { t.Verdict.HighMS = trial.Num{} }
-	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, .25 }
+	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, trial.NumOf(.25) }
 	unmeasured := func(t *trial.Trial) { t.Result = trial.Result{} }
 	leaning := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.Leaning = trial.Undecided, trial.Pass }
 	rowOf := func(n int) func(*trial.Trial) { return func(t *trial.Trial) { t.Options.InterOp = n } }
@@ -225,7 +225,7 @@ func randomTrials(r *rand.Rand) []trial.Trial {
 		t.Throughput = trial.Estimate{Value: num(v), Low: num(v - half), High: num(v + half)}
 		t.Verdict.Result = trial.Answer(r.IntN(3))
 		t.Verdict.ValueMS, t.Verdict.HighMS = num(t.Verdict.ValueMS.Or(0)), num(t.Verdict.HighMS.Or(0))
-		t.Verdict.ErrorRate = float64(r.IntN(2)) / 4
+		t.Verdict.ErrorRate = trial.NumOf(float64(r.IntN(2)) / 4)
 		t.Settings.Workers, t.Settings.BatchSize, t.Settings.QueueSize = 1+r.IntN(2), 1+r.IntN(2), 100+r.IntN(3)
 		t.Verdict.Leaning = trial.Answer(r.IntN(3))
 		t.Use.RSSMB = num(float64(r.IntN(20)))

@@ -138,7 +138,7 @@ func (r Rules) Distance(t trial.Trial) float64 {
 	}
 	d := value/t.Verdict.LimitMS - 1
 	if t.Verdict.Result == trial.Fail {
-		d = max(d, t.Verdict.ErrorRate)
+		d = max(d, t.Verdict.ErrorRate.Or(0))
 	}
 	if over := r.excess(t); over > 0 {
 		d = max(d, over)

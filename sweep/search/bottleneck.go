@@ -74,7 +74,7 @@ func executionAdvice(t trial.Trial) string {
 	if t.Settings.BatchSize > 1 {
 		ways = "smaller batches, "
 	}
-	if t.Settings.Precision != knob.HalfPrecision {
+	if t.Settings.Precision == knob.FullPrecision {
 		ways += "FP16, "
 	}
 	return ways + "more threads or a faster device shorten it"
@@ -82,7 +82,7 @@ func executionAdvice(t trial.Trial) string {
 
 // queueWarning warns if the queue is shorter than a batch.
 func queueWarning(s knob.Settings) string {
-	if s.QueueSize >= s.BatchSize {
+	if s.QueueSize >= s.BatchSize || !s.Has(knob.QueueSize) {
 		return ""
 	}
 	return fmt.Sprintf("the queue of %d is shorter than a batch of %d: requests may be refused before one is full; raise --queue-size", s.QueueSize, s.BatchSize)

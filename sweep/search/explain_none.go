@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
@@ -77,6 +78,9 @@ func nearest(trials []trial.Trial) (near trial.Trial, ok bool) {
 func errorsAdvice(t trial.Trial) string {
 	switch c := t.Counts; max(c.Refused, c.Failed, c.Timeout) {
 	case c.Refused:
+		if !t.Settings.Has(knob.QueueSize) {
+			return "a longer queue, more workers or less load refuse fewer"
+		}
 		return fmt.Sprintf("the queue of %d was full; a longer one (--queue-size), more workers or less load refuse fewer", t.Settings.QueueSize)
 	case c.Timeout:
 		return "they waited longer than --timeout allows; more workers or less load answer sooner"
@@ -111,6 +115,10 @@ func tooManyClients(trials []trial.Trial, sla trial.SLA) string {
 	if most == 0 || mean <= limit || clients < 2 || exec > limit || at.Breakdown.Formation.Or(0) > at.Breakdown.Execution.Or(0) {
 		return ""
 	}
-	return fmt.Sprintf("%d requests in flight at %.1f requests/s, the most that any setting did, take %.0f ms on average (Little's law), above %g ms: "+
-		"load it with fewer clients, or let them follow the settings with --concurrency matched", clients, most, mean, limit)
+	advice := "load it with fewer clients"
+	if at.Settings.Has(knob.Workers) && at.Settings.Has(knob.BatchSize) {
+		advice += ", or let them follow the settings with --concurrency matched"
+	}
+	return fmt.Sprintf("%d requests in flight at %.1f requests/s, the most that any setting did, take %.0f ms on average (Little's law), above %g ms: %s",
+		clients, most, mean, limit, advice)
 }

@@ -124,7 +124,7 @@ func TestExplainLimits(t *testing.T) {
 }
 
 func TestExplainWithoutAPass(t *testing.T) {
-	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, .031 }
+	errors := func(t *trial.Trial) { t.Verdict.Result, t.Verdict.ErrorRate = trial.Fail, trial.NumOf(.031) }
 	hungry := func(t *trial.Trial) { t.Use.RSSMB = trial.NumOf(900) }
 	for _, c := range []struct {
 		name  string
@@ -192,7 +192,7 @@ func randomTrial(r *rand.Rand, n int) trial.Trial {
 	t.Throughput = trial.Estimate{Value: num(rps), Low: num(rps - float64(r.IntN(20))), High: num(rps + float64(r.IntN(20)))}
 	t.Verdict.Result, t.Verdict.Leaning = trial.Answer(r.IntN(3)), trial.Answer(r.IntN(3))
 	t.Verdict.ValueMS, t.Verdict.HighMS = num(float64(80+5*r.IntN(8))), num(120)
-	t.Verdict.ErrorRate = float64(r.IntN(2)) / 4
+	t.Verdict.ErrorRate = trial.NumOf(float64(r.IntN(2)) / 4)
 	t.Settings.Workers, t.Settings.BatchSize, t.Settings.QueueSize = 1+r.IntN(2), 1+r.IntN(2), 100+r.IntN(3)
 	t.Role = []trial.Role{trial.RoleLoad, trial.RoleLoad, trial.RoleValidation, trial.RoleControl, trial.RoleLive}[r.IntN(5)]
 	return t

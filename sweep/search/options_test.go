@@ -13,7 +13,7 @@ import (
 func TestOptionEffects(t *testing.T) {
 	run := func(own knob.OwnValues, batch int, p99, rate, cpu float64) trial.Trial {
 		out := trial.Trial{Role: trial.RoleLoad, Load: load.Spec{Concurrency: 10}}
-		out.Settings = knob.Settings{Workers: 1, BatchSize: batch, BatchDelay: time.Millisecond, Device: "cpu", Threads: 2, QueueSize: 100, Own: own}
+		out.Settings = knob.Settings{Workers: 1, BatchSize: batch, BatchDelay: time.Millisecond, Precision: knob.FullPrecision, Device: "cpu", Threads: 2, QueueSize: 100, Own: own}
 		out.Latency.P99.Value, out.Throughput.Value, out.Use.CPUPercent = trial.NumOf(p99), trial.NumOf(rate), trial.NumOf(cpu)
 		return out
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/trial"
@@ -41,7 +42,7 @@ type predictor struct {
 func newPredictor(p plan.Plan, points []plan.Point, t trial.MetricSet) (*predictor, error) {
 	pr := &predictor{
 		prober: newProber(p, points), plan: p, rules: rank.RulesOf(p), points: slices.Clone(points), index: map[pointKey]int{},
-		maxLoadTests: p.Budget.LoadTests, noPrediction: whyUnpredictable(points, t),
+		maxLoadTests: p.Budget.LoadTests, noPrediction: whyUnpredictable(points, t, p.Options.Rule),
 	}
 	if pr.maxLoadTests <= 0 {
 		pr.maxLoadTests = len(points)
@@ -55,13 +56,21 @@ func newPredictor(p plan.Plan, points []plan.Point, t trial.MetricSet) (*predict
 }
 
 // whyUnpredictable says why the simulator cannot predict the points; "" if it can. It needs the
-// service times, which the target must report, and it simulates only the seven knobs of the engine:
+// service times, the batching rule and the common knobs, which the target must report, and it simulates only the seven knobs of the engine:
 // it cannot predict points that differ in the target's own knobs.
-func whyUnpredictable(points []plan.Point, t trial.MetricSet) string {
+func whyUnpredictable(points []plan.Point, t trial.MetricSet, r knob.Rule) string {
 	if !t.HasServiceTimes() {
 		return "nothing is predicted, because the target does not report the times and sizes of its batches"
 	}
+	if r == knob.RuleUnreported {
+		return "nothing is predicted, because the target does not report its batching rule"
+	}
 	for _, p := range points {
+		for _, n := range []knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay} {
+			if !p.Settings.Has(n) {
+				return fmt.Sprintf("nothing is predicted, because the target does not report its %s", n)
+			}
+		}
 		if own := p.Settings.Own; own != points[0].Settings.Own {
 			var names []string
 			for _, n := range own.Names() {

@@ -85,7 +85,7 @@ func (p problem) target(t testing.TB) *virtual.Target {
 	t.Helper()
 	d, err := virtual.Open(virtual.Config{
 		Name: "p", Source: "sim:p", Table: p.table, MinTimeLimit: time.Hour, Wake: p.wake,
-		Start: knob.Config{Settings: knob.Default(knob.TorchServe)},
+		Start: knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/trial"
@@ -47,6 +49,9 @@ func TestOwnKnobsAreNotPredicted(t *testing.T) {
 	for _, strategy := range search.Available() {
 		for _, question := range []plan.Question{plan.Throughput, plan.Capacity} {
 			for _, c := range []struct{ instances, batches string }{{"1,2", "1,8"}, {"1-4", "1-32*2"}} {
+				if testing.Short() && strategy != "auto" && question == plan.Capacity && c.instances == "1-4" {
+					continue
+				}
 				t.Run(fmt.Sprint(strategy, " ", question, " ", c.instances), func(t *testing.T) {
 					p, points, w := remoteServer(t, question, c.instances, c.batches)
 					p.Strategy = strategy
@@ -152,5 +157,54 @@ func TestOneOwnValueIsPredicted(t *testing.T) {
 	}
 	if h := runAll(t, p, points, w); len(h.Probes) == 0 {
 		t.Error("no probes, though all points have the same values")
+	}
+}
+
+// TestUnreportedIsNotPredicted: nothing is predicted for a target that does not report its batching
+// rule or a knob that the simulator needs, although it reports the times of its batches.
+func TestUnreportedIsNotPredicted(t *testing.T) {
+	for _, c := range []struct {
+		want   string
+		change func(*plan.Plan, *knob.Settings)
+	}{
+		{"the target does not report its batching rule", func(p *plan.Plan, _ *knob.Settings) { p.Options.Rule = knob.RuleUnreported }},
+		{"the target does not report its workers", func(_ *plan.Plan, s *knob.Settings) { s.Workers = 0 }},
+		{"the target does not report its batch_delay_ms", func(_ *plan.Plan, s *knob.Settings) { s.BatchDelay = knob.DelayUnreported }},
+	} {
+		p := plan.Default()
+		p.Strategy = "auto"
+		s := knob.Default(knob.TorchServe)
+		c.change(&p, &s)
+		p, err := search.Complete(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		strategy, err := search.New(p, []plan.Point{{Settings: s, Load: p.Loads[0], Role: trial.RoleLoad}}, trial.AllMetrics())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(strategy.Outline(), "\n"); !strings.Contains(got, "nothing is predicted, because "+c.want) {
+			t.Errorf("outline:\n%s\nwant %s", got, c.want)
+		}
+		if first, more := strategy.Next(trial.History{}); !more || first.Role == trial.RoleProbe {
+			t.Errorf("%s: the first point is %+v", c.want, first)
+		}
+	}
+}
+
+// TestAdviceWithoutKnobs: advice does not name values that the server does not report.
+func TestAdviceWithoutKnobs(t *testing.T) {
+	refused := trial.Trial{N: 1, Load: load.Spec{Concurrency: 20}, Settings: knob.Settings{Own: "instances=1"}}
+	refused.Counts = trial.Counts{Sent: 100, OK: 50, Refused: 50}
+	refused.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(50), ErrorRate: trial.NumOf(.5)}
+	sla := trial.SLA{Percentile: 99, Limit: 100 * time.Millisecond}
+	if got := search.ExplainNone([]trial.Trial{refused}, sla); strings.Contains(got, "queue of 0") || !strings.Contains(got, "a longer queue, more workers or less load refuse fewer") {
+		t.Errorf("refused requests: %s", got)
+	}
+	slow := trial.Trial{N: 1, Load: load.Spec{Concurrency: 20}, Settings: knob.Settings{Own: "instances=1"}}
+	slow.Counts = trial.Counts{Sent: 100, OK: 100}
+	slow.Throughput.Value, slow.Verdict = trial.NumOf(50), trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: 100, ValueMS: trial.NumOf(500)}
+	if got := search.ExplainNone([]trial.Trial{slow}, sla); !strings.Contains(got, "with fewer clients") || strings.Contains(got, "matched") {
+		t.Errorf("too many clients: %s", got)
 	}
 }

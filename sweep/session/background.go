@@ -119,7 +119,7 @@ func (s *Session) onSweepChange(st Sweep) {
 	}
 	if c := st.Current; c != nil && c.N != s.sweeping.trial {
 		s.sweeping.trial = c.N
-		s.ring.changed() // figures of the live traffic are of one trial
+		s.changed() // figures of the live traffic are of one trial
 	}
 	if st.State != Paused {
 		return
@@ -147,8 +147,9 @@ func (s *Session) returnEngine() {
 	if s.rec != nil {
 		s.rec.begin = s.now()
 	}
-	s.ring.changed()
+	s.changed()
 	s.startLoad()
+	s.compareAnswers()
 }
 
 // PauseSweep pauses the sweep after the present trial and returns the engine to the user, or lets

@@ -12,9 +12,10 @@ import (
 
 // Effect is what a change of settings did to the live traffic.
 type Effect struct {
-	N    int // of the change: A1, A2 ...
-	What stat.Change
-	Text string // in words
+	N       int // of the change: A1, A2 ...
+	What    stat.Change
+	Figures string // in words: "P99 ~ (41-96 -> 38-90 ms), rate -8%"
+	Text    string // the change and its figures
 }
 
 // Comparing is the comparison of the traffic before and after a change, while it collects traffic.
@@ -100,7 +101,8 @@ func (c *comparison) look(now time.Time) (Effect, bool) {
 		c.looked++
 		return Effect{}, false
 	}
-	return Effect{N: c.n, What: what, Text: c.text(what, len(after.Values))}, true
+	figures := c.figures(what, len(after.Values))
+	return Effect{N: c.n, What: what, Figures: figures, Text: c.change + ": " + figures}, true
 }
 
 // whole returns the first seconds after the change. Seconds without an answer count as 0.
@@ -115,13 +117,13 @@ func (c *comparison) whole(seconds int) stat.Side {
 	return out
 }
 
-// text is the result in words, with the number of answers after the change: "A2 FP16 off to on: P99 ~ (41-96 -> 38-90 ms), rate -8%".
-func (c *comparison) text(what stat.Change, answers int) string {
+// figures is the result in words, with the number of answers after the change.
+func (c *comparison) figures(what stat.Change, answers int) string {
 	of := ""
 	if c.sla.Latency == trial.ModelLatency {
 		of = " of the model"
 	}
-	text := fmt.Sprintf("%s: P%g%s%s", c.change, c.sla.Percentile, of, c.percentileText(what.Percentile, answers))
+	text := fmt.Sprintf("P%g%s%s", c.sla.Percentile, of, c.percentileText(what.Percentile, answers))
 	if !c.closed {
 		text += ", mean " + shareText(what.Mean)
 	}

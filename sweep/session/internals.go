@@ -65,7 +65,7 @@ func (s *Session) Bare() error {
 // measureBare stops the load, measures, and starts the load again. The lock is held.
 func (s *Session) measureBare(b sweep.BareMeasurer) {
 	s.state.Internals.Measuring = QueryBare
-	ctx := s.ctx
+	t, ctx := s.target, s.ctx
 	s.spawn(func() {
 		s.mu.Lock()
 		s.endSegment()
@@ -73,6 +73,7 @@ func (s *Session) measureBare(b sweep.BareMeasurer) {
 		s.stopLoad()
 		s.mu.Unlock()
 		out, err := b.Bare(ctx)
+		askAlone(ctx, t)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.endQuery(err)
@@ -83,8 +84,9 @@ func (s *Session) measureBare(b sweep.BareMeasurer) {
 		if s.rec != nil {
 			s.rec.begin = s.now()
 		}
-		s.ring.changed()
+		s.changed()
 		s.startLoad()
+		s.compareAnswers()
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/session"
@@ -206,4 +207,16 @@ func TestNoInternals(t *testing.T) {
 			t.Errorf("inside = %+v", in)
 		}
 	})
+}
+
+// TestStartSettings: before a remote server is open, nothing is claimed about its settings.
+func TestStartSettings(t *testing.T) {
+	p := plan.Default()
+	if got := session.New(session.Config{Plan: p}).Snapshot().Settings; got != knob.Default(knob.TorchServe) {
+		t.Errorf("the local engine starts with %v", got)
+	}
+	p.Target = "http://box:1"
+	if got := session.New(session.Config{Plan: p}).Snapshot().Settings; got != (knob.Settings{}) {
+		t.Errorf("a remote server starts with %v", got)
+	}
 }

@@ -139,9 +139,10 @@ func (s *Session) endSegment() {
 	t.N = r.segments
 	sla := s.state.SLA
 	r.writes <- func() {
-		use, bare := t.Use, t.BareRPS
+		use, bare, answers := t.Use, t.BareRPS, t.Answers
 		t.Result = sweep.Summarize(load.Result{Seconds: took.Seconds(), Samples: samples}, t.Load, sla, "live")
-		t.Use, t.BareRPS = use, bare
+		t.Use, t.BareRPS, t.Answers = use, bare, answers
+		answers.Judge(&t.Verdict)
 		if err := r.to.Live(t, seconds); err != nil {
 			s.recordingFailed(err)
 		}
@@ -155,6 +156,6 @@ func (s *Session) segment(r *recorder) trial.Trial {
 		Settings: s.state.Settings, Options: s.state.Info.Options,
 		Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
 	}
-	t.Use, t.BareRPS = s.utilization(), s.state.Internals.BareRate(s.state.Settings)
+	t.Use, t.BareRPS, t.Answers = s.utilization(), s.state.Internals.BareRate(s.state.Settings), s.state.Answers
 	return t
 }

@@ -82,7 +82,8 @@ type Session struct {
 	comparing       *comparison     // nil without a comparison
 	undo, redo      []knob.Settings // for Undo and Redo, the next one last
 	sweeping        *background
-	rec             *recorder      // nil without a recording
+	rec             *recorder // nil without a recording
+	lengths         lengthWatch
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
 	pollingBatches  bool           // a request for the latest batches is in flight
 }
@@ -100,7 +101,7 @@ func New(c Config) *Session {
 	if len(c.Plan.Loads) > 0 {
 		s.state.Load = c.Plan.Loads[0]
 	}
-	s.state.Settings = knob.Default(c.Plan.Options.Rule)
+	s.state.Settings = startSettings(c.Plan)
 	s.publish()
 	return s
 }
@@ -211,25 +212,6 @@ func (s *Session) open() {
 	s.startLoad()
 }
 
-// measurePromise measures the promise after the first start of the target, if Config says so.
-func (s *Session) measurePromise(ctx context.Context, t Target) {
-	s.mu.Lock()
-	measure := s.cfg.Promise
-	s.cfg.Promise = nil
-	if measure != nil {
-		s.addMessage(Note, "measuring a promise for this machine")
-	}
-	s.mu.Unlock()
-	if measure == nil {
-		return
-	}
-	sla, why := measure(ctx, t)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state.SLA, s.ring.sla, s.cfg.Plan.SLA = sla, sla, sla
-	s.addMessage(Note, "promise %v (%s)", sla, why)
-}
-
 // targetInfo returns the description of a started target, after it has applied the settings from
 // before a restart.
 func (s *Session) targetInfo(ctx context.Context, t Target) (sweep.Info, error) {
@@ -307,6 +289,9 @@ func (s *Session) publish() {
 	}
 	out.Plan = s.plan()
 	out.Live = s.ring.snapshot(s.utilization(), s.host())
+	if out.Phase == Serving {
+		out.Answers.Judge(&out.Live.Verdict) // as in a trial
+	}
 	s.snapshot.Store(&out)
 }
 
@@ -325,6 +310,7 @@ func (s *Session) endSecond() {
 		s.ring.endSecond(s.now(), s.utilization(), s.host())
 		s.lookAtComparison()
 		s.pollBatches()
+		s.askLengths()
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
 		}

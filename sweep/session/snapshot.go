@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -37,6 +38,8 @@ type Snapshot struct {
 	LoadOn    bool      // false if the user has stopped the live load
 	Settings  knob.Settings
 	FP16      *trial.FP16Agreement // of the model with its FP32 outputs; nil before it was compared
+	Answers   *trial.AnswerCheck   // with the settings in force, in batches and alone; nil before they were compared
+	Lengths   *trial.Lengths       // of the batches since the last change; nil without open dimensions
 	Changes   []Change             // applied changes, oldest first
 	Baseline  knob.Settings        // those at the start
 	Undoable  int                  // changes that Undo can undo
@@ -174,4 +177,13 @@ type Message struct {
 	At    time.Time
 	Level Level
 	Text  string
+}
+
+// startSettings returns the settings that are shown before the target is open: those with which our
+// engine starts. A remote server has not reported its own yet.
+func startSettings(p plan.Plan) knob.Settings {
+	if strings.Contains(p.Target, "://") {
+		return knob.Settings{}
+	}
+	return knob.Default(p.Options.Rule)
 }

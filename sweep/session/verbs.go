@@ -118,13 +118,14 @@ func (s *Session) applyNow(to knob.Settings, kind changeKind, before *comparison
 	s.remember(kind, from)
 	s.state.Settings = done.Settings
 	s.state.Changes = append(s.state.Changes, c)
-	s.ring.changed()
+	s.changed()
 	s.addMessage(Note, "applied A%d: %s (%v)", c.N, changesText(s.state.Info.Knobs(), from, to), done.Took.Round(1e6))
 	s.setFP16(found)
 	s.beginComparison(c, before)
 	if s.state.Load.Matched {
 		s.restartLoad()
 	}
+	s.compareAnswers()
 }
 
 // changesText lists the changes: "batch size 1 to 8, workers 1 to 2".
@@ -164,7 +165,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 // restartLoad restarts the live load. The lock is held.
 func (s *Session) restartLoad() {
 	s.stopLoad()
-	s.ring.changed() // after the last answers
+	s.changed() // after the last answers
 	s.startLoad()
 }
 

@@ -74,6 +74,13 @@ func (c AnswerCheck) Problem() string {
 	return fmt.Sprintf("answers differ in batches: %d of %d", c.Differ, c.Compared)
 }
 
+// Judge fails v if answers differ. c may be nil.
+func (c *AnswerCheck) Judge(v *Verdict) {
+	if c != nil && c.Differ > 0 {
+		v.Result, v.Leaning, v.Why = Fail, Fail, c.Problem()
+	}
+}
+
 // Remark returns what people should know about the comparison, or "".
 func (c AnswerCheck) Remark() string {
 	if c.NotRepeatable == 0 {

@@ -41,7 +41,7 @@ func TestRestate(t *testing.T) {
 		{"looser, and more errors", trial.Pass, with(func(s *trial.SLA) { s.Limit, s.MaxErrorRate = time.Second, .02 }), false},
 	} {
 		v := trial.Verdict{
-			Result: c.result, Percentile: 99, LimitMS: 100, ErrorRate: .004, Why: "certain after 2210 requests",
+			Result: c.result, Percentile: 99, LimitMS: 100, ErrorRate: trial.NumOf(.004), Why: "certain after 2210 requests",
 			ValueMS: trial.NumOf(39.2), LowMS: trial.NumOf(38), HighMS: trial.NumOf(41),
 		}
 		got, ok := v.Restate(was, c.now)

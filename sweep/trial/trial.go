@@ -205,7 +205,7 @@ type Verdict struct {
 	ValueMS    Num         `json:"value_ms"`
 	LowMS      Num         `json:"low_ms"`
 	HighMS     Num         `json:"high_ms"`
-	ErrorRate  float64     `json:"error_rate"`
+	ErrorRate  Num         `json:"error_rate"` // missing if no request was sent
 	Why        string      `json:"why"`
 }
 
@@ -235,6 +235,14 @@ type Counts struct {
 	Failed  int  `json:"failed"`
 	Timeout int  `json:"timeout"`
 	Late    int  `json:"late"`
+}
+
+// ErrorRate is Errors; it is missing if no request was sent.
+func (c Counts) ErrorRate() Num {
+	if c.Sent == 0 {
+		return Num{}
+	}
+	return NumOf(c.Errors())
 }
 
 // Errors returns the share of sent requests that were refused, failed or timed out; 0

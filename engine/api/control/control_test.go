@@ -235,7 +235,7 @@ func TestConcurrentChanges(t *testing.T) {
 			wg.Go(func() { do(t.Context(), h, "PUT", settingsPath, body) })
 		}
 		wg.Wait()
-		want := knob.Settings{Workers: 3, BatchSize: 8, BatchDelay: 2500 * time.Microsecond, Device: "cpu", Threads: 1, QueueSize: 7}
+		want := knob.Settings{Workers: 3, BatchSize: 8, BatchDelay: 2500 * time.Microsecond, Precision: knob.FullPrecision, Device: "cpu", Threads: 1, QueueSize: 7}
 		if got := decode[knob.Settings](t, do(t.Context(), h, "GET", settingsPath, "")); got != want {
 			t.Errorf("settings = %v, want %v", got, want)
 		}

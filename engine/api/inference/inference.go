@@ -1,8 +1,14 @@
 // Package inference is the REST API for predictions, compatible with TorchServe:
 //
-//	/ping                          health
-//	/predictions/{model}           predict
-//	/predictions/{model}/{version} predict on that version
+//	/ping                                  health
+//	/ready                                 whether all models can answer; needs no key
+//	/predictions/{model}[/{version}[/...]] predict; the rest of the path is for the handler
+//	/explanations/{model}[/{version}]      explain
+//	/v1/models/{model}:predict, :explain   the same with the JSON of KServe v1
+//	/v1/models[/{model}]                   names of models; whether a model can answer
+//	/invocations, /models/{model}/invoke   the routes of SageMaker
+//	/{model}[/{version}]/predict           the oldest route
+//	/api-description, OPTIONS              descriptions in OpenAPI
 //
 // Every HTTP method predicts. A [Handler] reads the body and calls package predict; it is
 // safe for concurrent use, has no state but its buffers, and starts no goroutine. When a
@@ -13,7 +19,6 @@ package inference
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"sync"
 
 	"sweetspot/engine"
@@ -61,57 +66,59 @@ func New(e *engine.Engine, l Limits) *Handler {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	route, rest, _ := strings.Cut(path, "/")
-	model, version, versioned := strings.Cut(rest, "/")
-	switch {
-	case path == "ping":
-		h.ping(w)
-	case route != "predictions" || model == "" || versioned && (version == "" || strings.Contains(version, "/")):
-		wire.Fail(w, wire.NoRoute(r))
-	default:
-		if err := h.predict(w, r, model, version); err != nil {
+	t, ok := predictionsTarget(r.URL.Path) // nearly all requests
+	if !ok {
+		var err error
+		if t, err = h.route(w, r); err != nil {
 			wire.Fail(w, err)
-		}
-	}
-}
-
-// ping answers Healthy if the default version of every model is healthy.
-func (h *Handler) ping(w http.ResponseWriter) {
-	type status struct {
-		Status string `json:"status"`
-	}
-	for _, s := range h.engine.Services() {
-		if m := s.Model(); m.Version == h.engine.Default(m.Name) && !s.Healthy() {
-			wire.JSON(w, http.StatusInternalServerError, status{"Unhealthy"})
 			return
 		}
+		if t.model == "" {
+			return // answered
+		}
 	}
-	wire.JSON(w, http.StatusOK, status{"Healthy"})
+	if err := h.predict(w, r, t); err != nil {
+		wire.Fail(w, err)
+	}
 }
 
 // predict answers a prediction. If it returns an error, it has written nothing.
-func (h *Handler) predict(w http.ResponseWriter, r *http.Request, name, version string) error {
+func (h *Handler) predict(w http.ResponseWriter, r *http.Request, t target) error {
 	b := h.pool.Get().(*buffers)
 	b.memory = h.limits.Budget.NewReservation()
-	reusable, err := h.predictWith(b, w, r, name, version)
+	reusable, err := h.predictWith(b, w, r, t)
 	b.memory.Release()
 	if reusable {
 		h.pool.Put(b)
 	}
-	return httpError(err)
+	return t.httpError(err)
 }
 
 // predictWith is predict with the memory b, which must not be used again unless it is
 // reusable.
-func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request, name, version string) (reusable bool, err error) {
-	if err := h.predictor.Begin(&b.Prediction, name, version, r.Header.Get("Accept")); err != nil {
+func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request, t target) (reusable bool, err error) {
+	if err := h.predictor.Begin(&b.Prediction, t.model, t.version, t.accept(r)); err != nil {
 		return true, err
+	}
+	switch {
+	case r.Method == http.MethodOptions:
+		describe(w, b.Model())
+		return true, nil
+	case t.explain:
+		if err := b.Explainable(); err != nil {
+			return true, err
+		}
+	}
+	if t.kserve {
+		b.TakeInstances()
 	}
 	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits.of(&b.Prediction), &b.memory); err != nil {
 		return true, err
 	}
 	body := payload.Body{Type: r.Header.Get("Content-Type"), Data: b.body}
+	if b.ReadsHeader() {
+		body.Header, body.Query = t.header(r), t.query(r)
+	}
 	reply, reusable, err := b.Run(r.Context(), body, predict.Options{Memory: &b.memory, Streamed: true})
 	switch {
 	case err != nil:
@@ -141,6 +148,8 @@ func httpError(err error) error {
 		return wire.Errorf(http.StatusNotFound, wire.VersionNotFound, "%s", e.Message)
 	case predict.NotAcceptable:
 		return wire.Errorf(http.StatusNotAcceptable, wire.NotAcceptable, "%s", e.Message)
+	case predict.Unsupported:
+		return wire.Errorf(http.StatusNotImplemented, wire.NotImplemented, "%s", e.Message)
 	case predict.Busy, predict.Unavailable, predict.Expired, predict.Cancelled:
 		unavailable := wire.Errorf(http.StatusServiceUnavailable, wire.ServiceUnavailable, "%s", e.Message)
 		unavailable.RetryAfter = 1

@@ -108,10 +108,40 @@ func TestScript(t *testing.T) {
 		{"POST", "/predictions/m", "application/octet-stream", "application/octet-stream", "\x00\x00\x80?\x00\x00\x00@", 200, "\x00\x00\x00@\x00\x00\x80@"},
 		{"POST", "/predictions/m?ignored=1", "", "", "[1,2]", 200, "[2,4]\n"},
 
-		{"GET", "/", "", "", "", 404, "ResourceNotFoundException: no such resource: /"},
+		{"GET", "/", "", "", "", 405, "MethodNotAllowedException: / does not take GET; it takes OPTIONS"},
+		{"GET", "/ready", "", "", "", 200, "{\n  \"status\": \"Ready\"\n}\n"},
+		{"POST", "/predictions/m/1.0/more/and/more", "", "", "[1,2]", 200, "[2,4]\n"},
+		{"POST", "/predictions/m//", "", "", "[1,2]", 200, "[2,4]\n"},
+		{"POST", "/predictions/m", "application/x-www-form-urlencoded", "", "x=%5B1,2%5D", 200, "[2,4]\n"},
+		{"POST", "/predictions/m", "application/x-www-form-urlencoded", "", "data=[1,2]", 200, "[2,4]\n"},
+		{"POST", "/predictions/m", "application/x-www-form-urlencoded", "", "[1,2]", 200, "[2,4]\n"},
+		{"POST", "/m/predict", "", "", "[1,2]", 200, "[2,4]\n"},
+		{"POST", "/m/1.0/predict?a=1", "", "", "[1,2]", 200, "[2,4]\n"},
+		{"POST", "/models/m/invoke", "", "", "[1,2]", 200, "[2,4]\n"},
+		{"POST", "/invocations?model_name=m", "", "", "[1,2]", 200, "[2,4]\n"},
+		{"GET", "/v1/models", "", "", "", 200, "{\n  \"models\": [\n    \"m\",\n    \"wide\"\n  ]\n}\n"},
+		{"GET", "/v1/models/m", "", "", "", 200, "{\n  \"name\": \"m\",\n  \"ready\": true\n}\n"},
+		{"POST", "/v1/models/m:predict", "", "text/csv", `{"instances":[[1,2],{"x":[3,4]},{"b64":"AACgQAAAwEA="},{"data":{"b64":"AADgQAAAAEE="}},{"data":"AAAQQQAAIEE="}],"signature_name":"s"}`, 200, `{"predictions":[[2,4],[6,8],[10,12],[14,16],[18,20]]}` + "\n"},
+
+		{"POST", "/predictions/m", "application/x-www-form-urlencoded", "", "x=[1]", 400, `BadRequestException: field "x": input "x": shape [1], expected [2]` + sendTwo},
+		{"POST", "/predictions/m", "application/x-www-form-urlencoded", "", "x=[1,2]&z=1", 400, `BadRequestException: unknown input "z", the model takes x` + sendTwo},
+		{"POST", "/explanations/m", "", "", "[1,2]", 501, `NotImplementedException: Model "m" has no explanations`},
+		{"POST", "/explanations", "", "", "[1,2]", 404, "ResourceNotFoundException: no such resource: /explanations"},
+		{"POST", "/invocations", "", "", "[1,2]", 400, "BadRequestException: Parameter model_name is required. Write /invocations?model_name=NAME; served here: m, wide"},
+		{"POST", "/models/m", "", "", "[1,2]", 404, "ResourceNotFoundException: no such resource: /models/m"},
+		{"POST", "/models/m/predict", "", "", "[1,2]", 404, "ResourceNotFoundException: no such resource: /models/m/predict"},
+		{"POST", "/n/predict", "", "", "[1,2]", 404, "ModelNotFoundException: Model not found: n; served here: m, wide"},
+		{"POST", "/v1/models/n:predict", "", "", "{}", 404, "ModelNotFoundException: Model not found: n; served here: m, wide"},
+		{"GET", "/v1/models/n", "", "", "", 404, "ModelNotFoundException: Model not found: n"},
+		{"POST", "/v1/models/m", "", "", "", 405, "MethodNotAllowedException: /v1/models/m does not take POST; it takes GET"},
+		{"POST", "/v1/models", "", "", "", 405, "MethodNotAllowedException: /v1/models does not take POST; it takes GET"},
+		{"POST", "/v1/models/m:predictions", "", "", "{}", 404, "ResourceNotFoundException: no such resource: /v1/models/m:predictions"},
+		{"POST", "/v1/models/m:predict", "", "", "{}", 400, `BadRequestException: no member "instances"; send {"instances": [...]}`},
+		{"POST", "/v1/models/m:predict", "", "", `{"instances":[]}`, 400, `BadRequestException: no instances; send {"instances": [...]}`},
+		{"POST", "/v1/models/m:predict", "", "", `{"instances":[[1,2],[1]]}`, 400, `BadRequestException: instance 1: input "x": shape [1], expected [2]` + sendTwo},
+		{"POST", "/v1/models/m:predict", "", "", `{"instances":[{"b64":"?"}]}`, 400, "BadRequestException: instance 0: base64: illegal base64 data at input byte 0"},
 		{"GET", "/predictions", "", "", "", 404, "ResourceNotFoundException: no such resource: /predictions"},
-		{"GET", "/predictions/m/1.0/more", "", "", "", 404, "ResourceNotFoundException: no such resource: /predictions/m/1.0/more"},
-		{"GET", "/predictions/m//", "", "", "", 404, "ResourceNotFoundException: no such resource: /predictions/m//"},
+		{"GET", "/predictions/m//x", "", "", "", 404, "ResourceNotFoundException: no such resource: /predictions/m//x"},
 		{"GET", "/ping/x", "", "", "", 404, "ResourceNotFoundException: no such resource: /ping/x"},
 		{"POST", "/predictions/n", "", "", "[1,2]", 404, "ModelNotFoundException: Model not found: n; served here: m, wide"},
 		{"POST", "/predictions/m/2.0", "", "", "[1,2]", 404, "ModelVersionNotFoundException: Model version: 2.0 does not exist for model: m; its version is 1.0"},
@@ -156,7 +186,7 @@ func errorText(t *testing.T, w *httptest.ResponseRecorder) string {
 	if e.Code != w.Code {
 		t.Errorf("code %d in the body of a %d", e.Code, w.Code)
 	}
-	if !regexp.MustCompile(`^\{\n  "code": \d+,\n  "type": ".*",\n  "message": ".*"\n\}\n$`).Match(w.Body.Bytes()) {
+	if !regexp.MustCompile(`^\{\n  "code": \d+,\n  "type": ".*",\n  "message": ".*"(,\n  "error": ".*")?\n\}\n$`).Match(w.Body.Bytes()) {
 		t.Errorf("body = %q", w.Body)
 	}
 	return e.Type + ": " + e.Message

@@ -23,6 +23,7 @@ const (
 	Unavailable                // the model is loading or shutting down, or has no workers
 	Expired                    // its deadline passed before it ran
 	Cancelled                  // its caller has left
+	Unsupported                // the model cannot do it
 )
 
 // Error is the error of a prediction. Message is for people.

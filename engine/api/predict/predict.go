@@ -80,6 +80,34 @@ func (s *Predictor) Begin(p *Prediction, model, version, accept string) error {
 // 0 is unknown. It is valid after Begin.
 func (p *Prediction) BodySize() int64 { return handler.BodySize(p.service.Model().Inputs) }
 
+// ReadsHeader reports whether the handler of the model reads the headers and the query of
+// requests. It is valid after Begin.
+func (p *Prediction) ReadsHeader() bool {
+	_, ok := p.handler.(engine.HeaderReader)
+	return ok
+}
+
+// TakeInstances makes the prediction read the JSON of KServe v1, {"instances": [...]}, and
+// answer {"predictions": [...]}: each instance is one row. It does nothing for a model with a
+// handler of its own, which reads such a body itself, as in TorchServe. It is valid after
+// Begin.
+func (p *Prediction) TakeInstances() {
+	if t, ok := p.handler.(*handler.Tensors); ok {
+		p.handler, p.format = handler.NewInstances(t), payload.Format(handler.JSON)
+	}
+}
+
+// Explainable returns an error if the model has no explanations. It is valid after Begin.
+func (p *Prediction) Explainable() error {
+	if p.ReadsHeader() {
+		return nil // the handler decides
+	}
+	return errorf(Unsupported, "Model %q has no explanations", p.service.Model().Name)
+}
+
+// Model returns the model. It is valid after Begin.
+func (p *Prediction) Model() *engine.Model { return p.service.Model() }
+
 // unknown returns an error that lists the existing models or versions.
 func (s *Predictor) unknown(model, version string, err error) error {
 	var have []string

@@ -9,8 +9,9 @@ import (
 // the memory that decoding allocates. All listeners of a server use the same Budget. It is
 // safe for concurrent use and never waits: a request that needs too much is refused.
 type Budget struct {
-	limit int64
-	used  atomic.Int64
+	limit   int64
+	used    atomic.Int64
+	refused atomic.Int64
 }
 
 // NewBudget returns a budget of limit bytes.
@@ -18,6 +19,12 @@ func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
 
 // Used returns the sum of all reservations in bytes.
 func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Limit returns the size of the budget in bytes.
+func (b *Budget) Limit() int64 { return b.limit }
+
+// Refused returns how many reservations did not fit so far.
+func (b *Budget) Refused() int64 { return b.refused.Load() }
 
 // NewReservation returns an empty reservation for a request; a nil Budget has no limit.
 func (b *Budget) NewReservation() Reservation { return Reservation{budget: b} }
@@ -40,6 +47,7 @@ func (c *Reservation) Reserve(n int64) error {
 	}
 	b := c.budget
 	if n > b.limit-c.n {
+		b.refused.Add(1)
 		return Errorf(http.StatusRequestEntityTooLarge, RequestTooLarge,
 			"the request needs %d bytes of memory, and all requests together may use %d; send less", c.n+n, b.limit)
 	}
@@ -47,6 +55,7 @@ func (c *Reservation) Reserve(n int64) error {
 	for {
 		used := b.used.Load()
 		if n > b.limit-used {
+			b.refused.Add(1)
 			return noRoom(n, used, b.limit)
 		}
 		if b.used.CompareAndSwap(used, used+n) {

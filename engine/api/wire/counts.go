@@ -13,29 +13,46 @@ type Route uint8
 // The kinds, by the first segment of the path.
 const (
 	RouteOther       Route = iota
-	RoutePing              // /ping
-	RoutePredictions       // /predictions/...
+	RoutePing              // /ping, /ready
+	RoutePredictions       // predictions on any route
 	RouteControl           // /engine/...
 	RouteToken             // /token
+	RouteModels            // management: /models...
+	RouteMetrics           // /metrics
 	routes                 // number of kinds
 )
 
-var routeNames = [routes]string{"other", "ping", "predictions", "control", "token"}
+var routeNames = [routes]string{"other", "ping", "predictions", "control", "token", "models", "metrics"}
 
 func (r Route) String() string { return routeNames[r] }
 
 // RouteOf returns the kind of a path.
 func RouteOf(path string) Route {
-	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
-	case "predictions":
+	case "predictions", "explanations", "invocations":
 		return RoutePredictions
-	case "ping":
+	case "ping", "ready":
 		return RoutePing
 	case "engine":
 		return RouteControl
 	case "token":
 		return RouteToken
+	case "metrics":
+		return RouteMetrics
+	case "models":
+		if strings.HasSuffix(rest, "/invoke") {
+			return RoutePredictions
+		}
+		return RouteModels
+	case "v1":
+		if strings.Contains(rest, ":") {
+			return RoutePredictions
+		}
+		return RouteModels
+	}
+	if strings.HasSuffix(rest, "predict") {
+		return RoutePredictions
 	}
 	return RouteOther
 }

@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // TypeJSON is the content type of every JSON answer.
@@ -36,6 +37,9 @@ const (
 	RequestTooLarge    = "RequestTooLargeException"
 	ServiceUnavailable = "ServiceUnavailableException"
 	InternalServer     = "InternalServerException"
+	InvalidModel       = "InvalidModelException"
+	InvalidVersion     = "InvalidModelVersionException"
+	NotImplemented     = "NotImplementedException"
 )
 
 // Error is an error answer; its JSON is the body.
@@ -44,6 +48,8 @@ type Error struct {
 	Type       string `json:"type"` // one of the types above
 	Message    string `json:"message"`
 	RetryAfter int    `json:"-"` // seconds, for the header; 0 is no header
+	// Text is the message again, for clients of KServe's protocols.
+	Text string `json:"error,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -58,7 +64,29 @@ func NoRoute(r *http.Request) *Error {
 	return Errorf(http.StatusNotFound, ResourceNotFound, "no such resource: %s", r.URL.Path)
 }
 
-// JSON answers with v as indented JSON and a line feed.
+// NotAllowed refuses the method of r; allowed are those that its path takes.
+func NotAllowed(w http.ResponseWriter, r *http.Request, allowed ...string) error {
+	methods := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", methods)
+	return Errorf(http.StatusMethodNotAllowed, MethodNotAllowed, "%s does not take %s; it takes %s", r.URL.Path, r.Method, methods)
+}
+
+// Status is the body of answers that only say what has happened.
+type Status struct {
+	Status string `json:"status"`
+}
+
+// Segments splits a path as TorchServe does: empty segments at the end do not count.
+func Segments(path string) []string {
+	path = strings.TrimRight(strings.TrimPrefix(path, "/"), "/")
+	if path == "" {
+		return nil
+	}
+	return strings.Split(path, "/")
+}
+
+// JSON answers with v as indented JSON and a line feed. After a status of 400 or above, the
+// connection is closed, as TorchServe does.
 func JSON(w http.ResponseWriter, code int, v any) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
@@ -70,19 +98,20 @@ func JSON(w http.ResponseWriter, code int, v any) {
 	h := w.Header()
 	SetHeaders(h, string(AppendID(nil)))
 	h.Set("Content-Type", TypeJSON)
+	if code >= http.StatusBadRequest {
+		h.Set("Connection", "close")
+	}
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(code)
 	_, _ = w.Write(body.Bytes()) // an error means that the client has left
 }
 
-// Fail answers with err if it is an Error, else with 500 and its text. It closes the
-// connection, as TorchServe does.
+// Fail answers with err if it is an Error, else with 500 and its text.
 func Fail(w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = Errorf(http.StatusInternalServerError, InternalServer, "%v", err)
 	}
-	w.Header().Set("Connection", "close")
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}

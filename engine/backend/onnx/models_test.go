@@ -38,7 +38,7 @@ func backend(t testing.TB) *Backend {
 }
 
 func config(batch int) knob.Config {
-	c := knob.Config{Settings: knob.Default(knob.Eager)}
+	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
 	c.BatchSize = batch
 	return c
 }

@@ -162,7 +162,7 @@ func TestOutputsWithoutBatchAxis(t *testing.T) {
 	m := modelOf(t, b, []tensor.Spec{spec("x", tensor.Float32, 4)}, []tensor.Spec{spec("places", tensor.Int64, -1)})
 	item := tensor.Item{floats([]int64{4}, 1, 0, 0, 1)}
 	err := open(t, m, config(1)).Run(t.Context(), payload.OfItems(item), make([]payload.Result, 1))
-	if want := "outputs have no batch dimension: places is [2 2] for 1 item"; err == nil || err.Error() != want {
+	if want := "outputs have no batch dimension: places is [2 2] for 1 item; --no-batch serves the model without one"; err == nil || err.Error() != want {
 		t.Errorf("split: %v, want %s", err, want)
 	}
 	m.BatchAxis, m.Unbatched = false, []string{"places"}

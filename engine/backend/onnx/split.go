@@ -51,7 +51,7 @@ func (st *state) splitOutputs(rows []payload.Row, results []payload.Result) erro
 func (st *state) split(p *tensorPort, n int, shape []int64, data []byte, out tensor.Item, width int) error {
 	hasAxis := p.batched && len(shape) > p.axis && shape[p.axis] == int64(n)
 	if p.batched && !hasAxis && st.plan.batch {
-		return fmt.Errorf("outputs have no batch dimension: %s is %v for %s", p.Name, shape, count(n, "item"))
+		return fmt.Errorf("outputs have no batch dimension: %s is %v for %s; --no-batch serves the model without one", p.Name, shape, count(n, "item"))
 	}
 	if hasAxis {
 		shape = removeAxis(shape, p.axis)

@@ -31,7 +31,7 @@ func model(t testing.TB, rows string) *engine.Model {
 }
 
 func settings() knob.Config {
-	c := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	c := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
 	c.BatchSize = 8
 	return c
 }

@@ -161,7 +161,7 @@ func checkTensor(t *onnxpb.TensorProto, name string) error {
 
 func checkElem(e onnxgraph.Elem, name string) error {
 	if e == onnxpb.TensorProto_FLOAT16 || e == onnxpb.TensorProto_BFLOAT16 {
-		return fmt.Errorf("the model already has half precision: %s is %s", name, e)
+		return fmt.Errorf("the model already has half precision: %s is %s; with precision fp32 it is served as it is", name, e)
 	}
 	return nil
 }

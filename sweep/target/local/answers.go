@@ -1,17 +1,14 @@
 package local
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"math"
 	"math/rand/v2"
+	"net/http"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
-	"sweetspot/engine/api/control"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/tensor"
 	"sweetspot/sweep"
@@ -19,12 +16,18 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// The answers of a trial are compared with those of single runs: answers to singleBodies bodies,
-// fewer after singleTime. A first answer that takes longer than slowAnswer ends the comparison.
-const (
-	singleBodies = 16
-	singleTime   = 2 * time.Second
-	slowAnswer   = 2 * time.Second
+// extent is how many bodies are sent alone, each twice, and for how long. A first answer that takes
+// longer than slow ends it.
+type extent struct {
+	bodies     int
+	time, slow time.Duration
+}
+
+// Trials are compared thoroughly. After a change of live settings the bodies are sent together
+// beside the load, which they must not disturb.
+var (
+	ofTrials = extent{16, 2 * time.Second, 2 * time.Second}
+	ofLive   = extent{8, 400 * time.Millisecond, 200 * time.Millisecond}
 )
 
 // The tolerances of numbers, as a share of the largest number of an output. A runtime may use other
@@ -38,6 +41,12 @@ const (
 type single struct {
 	data       []byte
 	repeatable bool // a second answer agrees with it
+}
+
+// singlesKey identifies single answers that were asked for.
+type singlesKey struct {
+	placeKey
+	extent
 }
 
 // placeKey identifies the single answers that can be compared: those of another precision or device
@@ -56,10 +65,10 @@ func (k placeKey) tolerance() float64 {
 	return tolerance
 }
 
-// chosenBodies returns the indexes of the bodies whose answers are compared.
-func chosenBodies(n int, seed uint64) []int {
+// chosen returns the indexes of the bodies whose answers are compared, of n.
+func (e extent) chosen(n int, seed uint64) []int {
 	out := rand.New(rand.NewPCG(seed, 0x626f6479)).Perm(n)
-	out = out[:min(n, singleBodies)]
+	out = out[:min(n, e.bodies)]
 	slices.Sort(out)
 	return out
 }
@@ -67,9 +76,10 @@ func chosenBodies(n int, seed uint64) []int {
 // singleAnswers returns the answers to bodies that are sent alone, with the precision and device in
 // force, by the index of the body. They are asked for once, with batch size 1, so that no request
 // waits for a batch. There must be no load.
-func (t *Target) singleAnswers(ctx context.Context) (map[int]single, error) {
+func (t *Target) singleAnswers(ctx context.Context, e extent) (map[int]single, error) {
 	t.mu.Lock()
-	key, s, name, cl := placeOf(t.lastSettings), t.lastSettings, t.info.Model.Name, t.client
+	s, name, cl := t.lastSettings, t.info.Model.Name, t.client
+	key := singlesKey{placeOf(s), e}
 	known, ok := t.singles[key]
 	c, outputs := t.runConfig(load.Spec{}), t.info.Model.Outputs
 	ok = ok || t.simulated
@@ -83,7 +93,7 @@ func (t *Target) singleAnswers(ctx context.Context) (map[int]single, error) {
 			return nil, err
 		}
 	}
-	out := t.askSingles(ctx, c, outputs, key.tolerance())
+	out := e.ask(ctx, cl.http, c, t.cfg.Seed, outputs, key.tolerance())
 	if s.BatchSize > 1 {
 		if _, err := cl.apply(ctx, name, s); err != nil {
 			return nil, err
@@ -95,7 +105,7 @@ func (t *Target) singleAnswers(ctx context.Context) (map[int]single, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.singles == nil {
-		t.singles = map[placeKey]map[int]single{}
+		t.singles = map[singlesKey]map[int]single{}
 	}
 	t.singles[key] = out
 	return out, nil
@@ -125,7 +135,7 @@ func (t *Target) compareAlone(ctx context.Context) (comparedAlone, error) {
 			out.agreement = &a
 		}
 	}
-	singles, err := t.singleAnswers(ctx)
+	singles, err := t.singleAnswers(ctx, ofTrials)
 	if err != nil {
 		t.mu.Lock()
 		err = t.cause(ctx, err)
@@ -147,166 +157,67 @@ func (c comparedAlone) addTo(out *trial.Result, kept []load.Kept, outputs []tens
 	}
 }
 
-// CheckFP16 compares the FP16 outputs of the model with its FP32 outputs on the device in force,
-// once for each device. It may open the model a second time in the child.
-func (t *Target) CheckFP16(ctx context.Context) (trial.FP16Agreement, error) {
-	t.mu.Lock()
-	device := t.lastSettings.Device
-	known, ok := t.agreements[device]
-	t.mu.Unlock()
-	if ok {
-		return known, nil
-	}
-	var in control.Agreement
-	s, _, err := t.query(ctx, "precision", struct{}{}, &in)
-	if err != nil {
-		return trial.FP16Agreement{}, err
-	}
-	out := trial.FP16Agreement{Samples: in.Samples, Agree: in.Agree, Clipped: in.Clipped}
-	if in.Largest != nil {
-		out.Largest = trial.NumOf(*in.Largest)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.agreements == nil {
-		t.agreements = map[string]trial.FP16Agreement{}
-	}
-	t.agreements[device] = out
-	for _, s.Precision = range []knob.Precision{knob.FullPrecision, knob.HalfPrecision} {
-		t.ranSettings[memoryKey(s)] = true // both were open, so that the memory of the child is not that of one
-	}
-	return out, nil
-}
-
-// askSingles sends each chosen body twice. Bodies without an answer are omitted.
-func (t *Target) askSingles(ctx context.Context, c load.Config, outputs []tensor.Spec, tol float64) map[int]single {
+// ask sends each chosen body twice. Bodies without an answer are omitted.
+func (e extent) ask(ctx context.Context, h *http.Client, c load.Config, seed uint64, outputs []tensor.Spec, tol float64) map[int]single {
 	out := map[int]single{}
 	begin := time.Now()
-	for _, i := range chosenBodies(len(c.Bodies), t.cfg.Seed) {
-		ask := func() ([]byte, error) {
-			return t.askOnce(ctx, c.Path, c.Header, c.Bodies[i].Type, c.Bodies[i].Data)
-		}
-		first, err := ask()
-		if time.Since(begin) > slowAnswer && len(out) == 0 {
+	for _, i := range e.chosen(len(c.Bodies), seed) {
+		first, err := askOnce(ctx, h, c, c.Bodies[i])
+		if time.Since(begin) > e.slow && len(out) == 0 {
 			return out
 		}
 		if err != nil {
 			continue
 		}
-		if second, err := ask(); err == nil {
+		if second, err := askOnce(ctx, h, c, c.Bodies[i]); err == nil {
 			out[i] = single{first, answersAgree(first, second, outputs, tol)}
 		}
-		if time.Since(begin) > singleTime {
+		if time.Since(begin) > e.time {
 			break
 		}
 	}
 	return out
 }
 
-// checkAnswers compares kept answers with single answers. It returns nil if there is nothing to
-// compare.
-func checkAnswers(kept []load.Kept, singles map[int]single, outputs []tensor.Spec, tol float64) *trial.AnswerCheck {
-	out := trial.AnswerCheck{Tolerance: tol}
-	for _, k := range kept {
-		want, ok := singles[k.Body]
-		switch {
-		case !ok:
-		case !want.repeatable:
-			out.NotRepeatable++
-		default:
-			out.Compared++
-			if !answersAgree(want.data, k.Data, outputs, tol) {
-				out.Differ++
-			}
-		}
-	}
-	if out.Compared+out.NotRepeatable == 0 {
-		return nil
-	}
-	return &out
+// AskAlone asks for a few answers alone with the precision and device in force, once for each,
+// for [Target.CompareAnswers]. There must be no load.
+func (t *Target) AskAlone(ctx context.Context) error {
+	_, err := t.singleAnswers(ctx, ofLive)
+	return err
 }
 
-// answersAgree reports whether two answers of a model with these outputs agree: a single output is
-// raw, several are JSON, and a model without outputs answers with any bytes.
-func answersAgree(a, b []byte, outputs []tensor.Spec, tol float64) bool {
-	switch {
-	case bytes.Equal(a, b):
-		return true
-	case len(a) != len(b) && len(outputs) == 1, len(outputs) == 0:
-		return false
-	case len(outputs) == 1:
-		t := outputs[0].Type
-		return t.IsFloat() && len(a)%t.Size() == 0 && numbersAgree(tensor.Tensor{Type: t, Data: a}.Numbers(), tensor.Tensor{Type: t, Data: b}.Numbers(), tol)
+// CompareAnswers sends the bodies of AskAlone together with the settings in force, beside any load,
+// and compares the answers. It returns nil if there is nothing to compare: no batches, or no answers
+// alone. The model is asked nothing if it is not repeatable.
+func (t *Target) CompareAnswers(ctx context.Context) (*trial.AnswerCheck, error) {
+	t.mu.Lock()
+	place, size, h := placeOf(t.lastSettings), t.lastSettings.BatchSize, t.client.http
+	c, outputs, singles := t.runConfig(load.Spec{}), t.info.Model.Outputs, t.singles[singlesKey{place, ofLive}]
+	t.mu.Unlock()
+	if size < 2 {
+		return nil, nil
 	}
-	x, okX := readOutputs(a)
-	y, okY := readOutputs(b)
-	return okX && okY && slices.EqualFunc(x, y, func(x, y output) bool { return x.agrees(y, tol) })
-}
-
-// output is an output in the JSON of the Open Inference Protocol. NaN and infinities are null or text.
-type output struct {
-	Name     string  `json:"name"`
-	Datatype string  `json:"datatype"`
-	Shape    []int64 `json:"shape"`
-	Data     []any   `json:"data"`
-}
-
-func readOutputs(b []byte) ([]output, bool) {
-	var v struct {
-		Outputs []output `json:"outputs"`
-	}
-	return v.Outputs, json.Unmarshal(b, &v) == nil && len(v.Outputs) > 0
-}
-
-// agrees reports whether two outputs agree. Only floats may differ.
-func (x output) agrees(y output, tol float64) bool {
-	if x.Name != y.Name || x.Datatype != y.Datatype || !slices.Equal(x.Shape, y.Shape) || len(x.Data) != len(y.Data) {
-		return false
-	}
-	if !strings.HasPrefix(x.Datatype, "FP") && !strings.HasPrefix(x.Datatype, "BF") {
-		tol = 0
-	}
-	var a, b []float64
-	for i := range x.Data {
-		u, isNumber := x.Data[i].(float64)
-		v, alsoNumber := y.Data[i].(float64)
-		switch {
-		case isNumber != alsoNumber:
-			return false
-		case isNumber:
-			a, b = append(a, u), append(b, v)
-		case !sameScalar(x.Data[i], y.Data[i]):
-			return false
-		}
-	}
-	return numbersAgree(a, b, tol)
-}
-
-// sameScalar compares two JSON values that are not numbers.
-func sameScalar(a, b any) bool {
-	switch a.(type) {
-	case string, bool, nil:
-		return a == b
-	}
-	return false // arrays and objects, which outputs do not have
-}
-
-// numbersAgree reports whether no two numbers differ by more than tol times the largest finite
-// number of a.
-func numbersAgree(a, b []float64, tol float64) bool {
-	scale := 0.
-	for _, v := range a {
-		if size := math.Abs(v); size > scale && !math.IsInf(size, 0) { // false for NaN
-			scale = size
-		}
-	}
-	for i := range a {
-		if a[i] == b[i] || math.IsNaN(a[i]) && math.IsNaN(b[i]) {
+	kept := make(chan load.Kept, len(singles))
+	var wg sync.WaitGroup
+	for i, one := range singles {
+		if !one.repeatable {
+			kept <- load.Kept{Body: i}
 			continue
 		}
-		if d := math.Abs(a[i] - b[i]); !(d <= tol*scale) {
-			return false
-		}
+		wg.Go(func() {
+			if data, err := askOnce(ctx, h, c, c.Bodies[i]); err == nil {
+				kept <- load.Kept{Body: i, Data: data}
+			}
+		})
 	}
-	return true
+	wg.Wait()
+	close(kept)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	var all []load.Kept
+	for k := range kept {
+		all = append(all, k)
+	}
+	return checkAnswers(all, singles, outputs, place.tolerance()), nil
 }

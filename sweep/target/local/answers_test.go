@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/control"
@@ -31,6 +32,7 @@ const (
 	mixes    = "mixes"  // a value above 50 changes the answers to the other rows of its batch
 	random   = "random" // no answer is like another one
 	rounds   = "rounds" // in a batch the last digits differ
+	open     = "open"   // none, but the input has an open dimension
 	halved   = "halved" // fp16 answers half of what fp32 answers
 )
 
@@ -74,9 +76,13 @@ func serveNumbers(args []string) error {
 	spec := func(name string) []tensor.Spec {
 		return []tensor.Spec{{Name: name, Type: tensor.Float32, Shape: []int64{2}}}
 	}
+	in := spec("x")
+	if os.Getenv(faultEnv) == open {
+		in[0].Shape[0] = -1
+	}
 	m := &engine.Model{
 		Name: "numbers", Version: "1.0", Backend: "numbers", BatchAxis: true, BatchWhy: "for the test",
-		Inputs: spec("x"), Outputs: spec("y"), Handler: &handler.Tensors{},
+		Inputs: in, Outputs: spec("y"), Handler: &handler.Tensors{},
 	}
 	return server.RunChild(context.Background(), os.Stdin, os.NewFile(3, "handshake"), server.Config{Host: control.Host{Cores: 2}},
 		func(ctx context.Context) (*engine.Engine, error) {
@@ -144,6 +150,60 @@ func TestAnswersInBatches(t *testing.T) {
 			case tc.fails && tr.Verdict.Why != tr.Answers.Problem():
 				t.Errorf("%s: %s", tc.fault, tr.Verdict.Why)
 			}
+		}
+	}
+}
+
+// TestLiveAnswers: the same beside live load, after a change of settings.
+func TestLiveAnswers(t *testing.T) {
+	for _, tc := range []struct {
+		fault                          string
+		compared, differ, unrepeatable int
+	}{{"", 3, 0, 0}, {mixes, 3, 3, 0}, {rounds, 3, 0, 0}, {random, 0, 0, 3}} {
+		target := startNumbers(t, tc.fault, 1, 2, 60)
+		compare := func(size int) *trial.AnswerCheck {
+			s := knob.Default(knob.Eager)
+			s.BatchSize, s.BatchDelay = size, time.Minute // the three bodies fill a batch
+			if _, err := target.Apply(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			got, err := target.CompareAnswers(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		if got := compare(1); got != nil {
+			t.Errorf("%s: compared without batches: %+v", tc.fault, *got)
+		}
+		if err := target.AskAlone(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := compare(3); got == nil || got.Compared != tc.compared || got.Differ != tc.differ || got.NotRepeatable != tc.unrepeatable {
+			t.Errorf("%s: %+v, want %+v", tc.fault, got, tc)
+		}
+	}
+}
+
+// TestWatchLengths: live figures of how batches ran, only for requests of different lengths.
+func TestWatchLengths(t *testing.T) {
+	for fault, watches := range map[string]bool{"": false, open: true} {
+		target := startNumbers(t, fault, 1, 2, 3)
+		since := target.WatchLengths(t.Context())
+		if (since != nil) != watches {
+			t.Fatalf("%q: counted: %t", fault, since != nil)
+		}
+		if since == nil {
+			continue
+		}
+		if l := since(t.Context()); l != nil {
+			t.Errorf("without a batch: %v", l)
+		}
+		if err := target.AskAlone(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if l := since(t.Context()); l == nil || l.String() != "0% of batches split by shape (1.0 runs a batch), padding 0% of the work" {
+			t.Errorf("%v", l)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package local
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,7 +24,7 @@ func (t *Target) tryBodies(ctx context.Context) error {
 	}
 	begin := time.Now()
 	for i, b := range c.Bodies {
-		if err := t.sendBody(ctx, c.Path, c.Header, b.Type, b.Data); err != nil {
+		if _, err := askOnce(ctx, t.client.http, c, b); err != nil {
 			return fmt.Errorf("the engine does not answer %s: %w", t.bodyName(b, i), err)
 		}
 		if time.Since(begin) > time.Second {
@@ -30,6 +32,19 @@ func (t *Target) tryBodies(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sumOf is the SHA-256 of given bodies, one after the other, each after its type and size; "" without
+// bodies.
+func sumOf(all []load.Body) string {
+	if all == nil {
+		return ""
+	}
+	sum := sha256.New()
+	for _, b := range all {
+		fmt.Fprintf(sum, "%s %d\n%s", b.Type, len(b.Data), b.Data)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // bodyName returns the name of body i: that of its file, if it has one.
@@ -43,25 +58,20 @@ func (t *Target) bodyName(b load.Body, i int) string {
 	return fmt.Sprintf("request body %d of %d", i+1, len(t.cfg.Bodies))
 }
 
-func (t *Target) sendBody(ctx context.Context, path string, header [][2]string, kind string, body []byte) error {
-	_, err := t.askOnce(ctx, path, header, kind, body)
-	return err
-}
-
 // askOnce sends a body and returns the body of the answer. An answer of another status than 200 is
 // an error.
-func (t *Target) askOnce(ctx context.Context, path string, header [][2]string, kind string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+t.child.addresses.Inference+path, bytes.NewReader(body))
+func askOnce(ctx context.Context, h *http.Client, c load.Config, b load.Body) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.Addr+c.Path, bytes.NewReader(b.Data))
 	if err != nil {
 		return nil, err
 	}
-	for _, h := range header {
+	for _, h := range c.Header {
 		req.Header.Set(h[0], h[1])
 	}
-	if kind != "" {
-		req.Header.Set("Content-Type", kind)
+	if b.Type != "" {
+		req.Header.Set("Content-Type", b.Type)
 	}
-	resp, err := t.client.http.Do(req)
+	resp, err := h.Do(req)
 	if err != nil {
 		return nil, err
 	}

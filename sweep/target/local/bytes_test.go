@@ -60,7 +60,7 @@ func serveBytes(args []string) error {
 
 // configOf returns the settings that a child gets as flags.
 func configOf(args []string) (knob.Config, error) {
-	c := knob.Config{Settings: knob.Default(knob.Eager)}
+	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.TorchServe}}
 	for _, arg := range args {
 		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		var err error

@@ -12,7 +12,6 @@ import (
 
 	"sweetspot/engine/api/control"
 	"sweetspot/engine/knob"
-	"sweetspot/engine/tensor"
 	"sweetspot/sweep"
 	"sweetspot/sweep/trial"
 )
@@ -91,10 +90,6 @@ func (t *Target) Bare(ctx context.Context) (trial.Bare, error) {
 // means that the child has died.
 func (t *Target) bareRate(ctx context.Context) (trial.Num, error) {
 	t.mu.Lock()
-	if t.cfg.Bodies != nil && tensor.Lengths(t.info.Model.Inputs) != nil {
-		t.mu.Unlock() // the bodies have other lengths than the samples that the child would run
-		return trial.Num{}, nil
-	}
 	i := slices.IndexFunc(t.bareRates, func(b trial.Bare) bool { return b.AppliesTo(t.lastSettings) })
 	if i >= 0 {
 		defer t.mu.Unlock()

@@ -116,7 +116,18 @@ func (w lengthWatch) end(ctx context.Context, t *Target, out *trial.Result) {
 	if err != nil || s.Lengths == nil {
 		return
 	}
-	was, now := *w.before, s
+	l := lengthsBetween(*w.before, s)
+	if peak, ok := out.Use.RSSMB.Get(); ok && w.peakMB.OK() {
+		l.GrownMB = trial.NumOf(max(0, peak-w.peakMB.Or(0)))
+	}
+	out.Lengths = &l
+	if text := growth(l, out.Use.RSSMB); text != "" {
+		out.Warnings = append(out.Warnings, trial.Warning{Text: text})
+	}
+}
+
+// lengthsBetween returns the shares of what ran between two readings of the counters.
+func lengthsBetween(was, now engine.Stats) trial.Lengths {
 	l := trial.Lengths{NewShapes: int(now.Lengths.Shapes - was.Lengths.Shapes)}
 	if n := float64(now.Batches - was.Batches); n > 0 {
 		l.Split = trial.NumOf(float64(now.Lengths.SplitBatches-was.Lengths.SplitBatches) / n)
@@ -125,12 +136,29 @@ func (w lengthWatch) end(ctx context.Context, t *Target, out *trial.Result) {
 	if n := float64(now.Lengths.Elements - was.Lengths.Elements); n > 0 {
 		l.Padding = trial.NumOf(float64(now.Lengths.PaddedElements-was.Lengths.PaddedElements) / n)
 	}
-	if peak, ok := out.Use.RSSMB.Get(); ok && w.peakMB.OK() {
-		l.GrownMB = trial.NumOf(max(0, peak-w.peakMB.Or(0)))
+	return l
+}
+
+// WatchLengths counts how the batches of live load run. The function that it returns has the shares
+// since then; it is nil for a model without open dimensions.
+func (t *Target) WatchLengths(ctx context.Context) func(context.Context) *trial.Lengths {
+	t.mu.Lock()
+	open, cl := tensor.Lengths(t.info.Model.Inputs) != nil, t.client
+	t.mu.Unlock()
+	if !open {
+		return nil
 	}
-	out.Lengths = &l
-	if text := growth(l, out.Use.RSSMB); text != "" {
-		out.Warnings = append(out.Warnings, trial.Warning{Text: text})
+	was, err := cl.stats(ctx)
+	if err != nil || was.Lengths == nil {
+		return nil
+	}
+	return func(ctx context.Context) *trial.Lengths {
+		now, err := cl.stats(ctx)
+		if err != nil || now.Lengths == nil || now.Batches == was.Batches {
+			return nil
+		}
+		l := lengthsBetween(was, now)
+		return &l
 	}
 }
 

@@ -32,8 +32,10 @@ type Config struct {
 	Env     []string
 	Log     io.Writer // gets the child's stderr; nil for no log
 	Start   knob.Config
-	Options []knob.Name        // options that are changed like knobs, see knob.OptionKnobs
-	Bodies  []load.Body        // of requests; nil: random ones for the model's inputs
+	Options []knob.Name // options that are changed like knobs, see knob.OptionKnobs
+	// Bodies are those of requests; nil: random ones for the model's inputs. Command tells the child
+	// where they are, so that it measures the model alone with them.
+	Bodies  []load.Body
 	Seed    uint64             // of random bodies
 	GPU     func() monitor.GPU // opens the GPU that is monitored; nil for none
 	Timeout time.Duration      // of requests; 0 is the timeout of the SLA, and 30 s for live load
@@ -52,29 +54,23 @@ type Target struct {
 	info         sweep.Info
 	baseConfig   load.Config            // common part of all runs
 	bodies       *sweep.BodyLengths     // lengths of the bodies of baseConfig
+	bodiesSum    string                 // SHA-256 of those of Config, hex
 	lastSettings knob.Settings          // last settings in force
 	ranSettings  map[knob.Settings]bool // by memoryKey: all settings that this child had in force
 	closed       bool
 	monitor      *runningMonitor
 	bareRates    []trial.Bare                   // measured bare rates
 	simulated    bool                           // answers say nothing about the model
-	singles      map[placeKey]map[int]single    // answers to single requests
+	singles      map[singlesKey]map[int]single  // answers to single requests
 	agreements   map[string]trial.FP16Agreement // of FP16 with FP32, by device
 
 	host hostWatch // has its own lock
 }
 
-// runningMonitor is the monitor of the present child.
-type runningMonitor struct {
-	*monitor.Monitor
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
 // Start starts the child, waits until it serves, reads its description and sends the first
 // requests.
 func Start(ctx context.Context, c Config) (*Target, error) {
-	t := &Target{cfg: c, lastSettings: c.Start.Settings}
+	t := &Target{cfg: c, lastSettings: c.Start.Settings, bodiesSum: sumOf(c.Bodies)}
 	if err := t.startChild(ctx); err != nil {
 		return nil, err
 	}
@@ -151,62 +147,6 @@ func flags(s knob.Settings, o knob.Options) []string {
 		}
 	}
 	return out
-}
-
-// infoOf converts the engine's description. Options that are changed like knobs are among the knobs
-// of the target, and Options has those of the start.
-func (t *Target) infoOf(in control.Info) sweep.Info {
-	out := describe(in)
-	out.Options, out.Current.Own = t.cfg.Start.Options, t.lastSettings.Own
-	for _, k := range knob.OptionKnobs() {
-		if slices.Contains(t.cfg.Options, k.Name) {
-			out.Limits.Own = append(out.Limits.Own, k)
-		}
-	}
-	out.Model.Bodies, out.Model.MaxRequestSize = t.bodies, t.cfg.MaxRequestSize
-	for _, b := range t.baseConfig.Bodies {
-		out.Model.LargestBody = max(out.Model.LargestBody, int64(len(b.Data)))
-	}
-	return out
-}
-
-// describe converts the engine's description.
-func describe(in control.Info) sweep.Info {
-	m := in.Models[0]
-	return sweep.Info{
-		Model: sweep.ModelInfo{
-			Name: m.Name, Version: m.Version, Source: m.Source, SHA256: m.SHA256,
-			BatchAxis: m.BatchAxis, BatchWhy: m.BatchWhy, Inputs: m.Inputs, Outputs: m.Outputs, Images: m.Images,
-			Warnings: m.Warnings, Padding: m.Padding, Lengths: lengthsText(m),
-		},
-		Limits: m.Limits.Knob(), Options: m.Options, Current: m.Settings,
-		Metrics: trial.AllMetrics(), Cores: in.Cores, Memory: in.MemoryMB, Runtime: in.Runtime, Fixed: in.Fixed,
-	}
-}
-
-func (t *Target) startMonitor() {
-	ctx, cancel := context.WithCancel(context.Background())
-	o := monitor.Options{PID: t.child.addresses.PID}
-	if t.cfg.GPU != nil {
-		o.GPU = t.cfg.GPU()
-	}
-	w := &runningMonitor{
-		Monitor: monitor.New(o),
-		cancel:  cancel, done: make(chan struct{}),
-	}
-	t.monitor = w
-	go func() {
-		defer close(w.done)
-		_ = w.Run(ctx) // an error only means that a call of the GPU's driver did not return
-	}()
-}
-
-func (t *Target) stopMonitor() {
-	if t.monitor != nil {
-		t.monitor.cancel()
-		<-t.monitor.done
-		t.monitor = nil
-	}
 }
 
 // Info returns the description of the child and the settings in force. It first restarts a dead
@@ -332,7 +272,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	}
 	c, child := t.trialConfig(m), t.child
 	if len(alone.singles) > 0 {
-		c.Keep = chosenBodies(len(c.Bodies), t.cfg.Seed)
+		c.Keep = ofTrials.chosen(len(c.Bodies), t.cfg.Seed)
 	}
 	window, shapes := t.monitor.Begin(), t.watchLengths(ctx)
 	t.mu.Unlock()
@@ -364,65 +304,6 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	out.BareRPS = t.plausibleRate(bare, out.Throughput)
 	alone.addTo(&out, r.Kept, t.info.Model.Outputs)
 	return out, nil
-}
-
-// Live load is sent in segments, which limit the memory of its samples: each has at most
-// segmentTime and segmentRequests. Loads with an end (traces, ramps) are sent to their end and
-// started again, with at most finiteRequests.
-const (
-	segmentTime     = 5 * time.Minute
-	segmentRequests = 200_000
-	finiteRequests  = 2_000_000
-)
-
-// segmentLimits returns the time and the number of requests at which a segment of l ends.
-func segmentLimits(l load.Spec) (time.Duration, int) {
-	switch l.Mode {
-	case load.Open:
-		return min(segmentTime, time.Duration(segmentRequests/l.Rate*float64(time.Second))), segmentRequests
-	case load.Trace, load.Ramp:
-		return load.TraceLongest + 1, finiteRequests
-	}
-	return segmentTime, segmentRequests
-}
-
-// Live sends l until ctx ends and passes new samples to onSamples.
-func (t *Target) Live(ctx context.Context, l load.Spec, onSamples func([]load.Sample)) error {
-	for n := uint64(0); ; n++ {
-		t.mu.Lock()
-		if err := t.restartIfDead(ctx); err != nil {
-			t.mu.Unlock()
-			return err
-		}
-		c, child := t.runConfig(l), t.child
-		t.mu.Unlock()
-		passed := 0
-		limit, maxRequests := segmentLimits(l)
-		c.Seed, c.Limit, c.Block = t.cfg.Seed+n, limit, 100*time.Millisecond
-		c.OnBlock = func(_ time.Duration, samples []load.Sample) bool {
-			onSamples(samples[passed:])
-			passed = len(samples)
-			return child.hasEnded() || passed > maxRequests
-		}
-		_, err := load.Run(ctx, c)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := t.segmentError(ctx, child, err); err != nil {
-			return err
-		}
-	}
-}
-
-// segmentError returns why a segment ended although the load continues; nil if it reached its
-// limits. It restarts a dead child.
-func (t *Target) segmentError(ctx context.Context, c *child, err error) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if c.hasEnded() && t.child == c {
-		return t.restartIfDead(ctx)
-	}
-	return err
 }
 
 // Close stops the child and its monitor.

@@ -58,6 +58,7 @@ type Server struct {
 	busy      int
 	waiting   []chan struct{} // one for each waiting request, oldest first
 	served    int
+	refusal   string      // the reason why changes are refused; "" if they are not
 	headers   http.Header // of the last answered request
 }
 
@@ -94,6 +95,14 @@ func (s *Server) Served() (int, http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.served, s.headers
+}
+
+// RefuseChanges lets the server refuse changes of its knobs with a reason; with "" it accepts them
+// again.
+func (s *Server) RefuseChanges(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = why
 }
 
 // infer answers after the batch of the request has been executed.
@@ -148,9 +157,16 @@ func (s *Server) putKnobs(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	s.instances, s.batch = want.Instances, want.MaxBatchSize
-	s.startBatches()
+	why := s.refusal
+	if why == "" {
+		s.instances, s.batch = want.Instances, want.MaxBatchSize
+		s.startBatches()
+	}
 	s.mu.Unlock()
+	if why != "" {
+		http.Error(w, why, http.StatusServiceUnavailable)
+		return
+	}
 	s.getKnobs(w, r)
 }
 

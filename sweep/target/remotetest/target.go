@@ -80,9 +80,11 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		return sweep.Applied{}, err
 	}
 	begin := time.Now()
-	if t.current, err = t.requestKnobs(ctx, http.MethodPut, body); err != nil {
-		return sweep.Applied{}, err
+	now, err := t.requestKnobs(ctx, http.MethodPut, body)
+	if err != nil {
+		return sweep.Applied{}, err // what was in force stays known
 	}
+	t.current = now
 	return sweep.Applied{Settings: t.current, Took: time.Since(begin)}, nil
 }
 

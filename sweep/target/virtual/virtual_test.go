@@ -31,7 +31,7 @@ func studyDevice(t testing.TB) *virtual.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := knob.Config{Settings: knob.Default(knob.TorchServe)}
+	start := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
 	start.BatchDelay = ms
 	d, err := virtual.Open(virtual.Config{
 		Name: "animated-drawings", Source: "sim:animated-drawings", Table: table, Start: start,
@@ -169,7 +169,7 @@ func TestTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ longest, want time.Duration }{{0, 3 * time.Second}, {30 * time.Second, 30 * time.Second}} {
-		c := virtual.Config{Table: table, Start: knob.Config{Settings: studySettings()}, MinTimeLimit: tt.longest}
+		c := virtual.Config{Table: table, Start: knob.Config{Settings: studySettings(), Options: knob.Options{Rule: knob.TorchServe}}, MinTimeLimit: tt.longest}
 		d, err := virtual.Open(c)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,93 @@
+package archive
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// Extract unpacks all files into the folder dir, which must not exist yet: completely, or it
+// leaves nothing. Files get mode 0600. A file with more bytes than the archive says is refused.
+func (a *Archive) Extract(dir string) error {
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(parent, ".unpack-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp) // fails if it was renamed
+	if err := a.extractTo(temp); err != nil {
+		return fmt.Errorf("%s: %w", a.Path, err)
+	}
+	return os.Rename(temp, dir)
+}
+
+func (a *Archive) extractTo(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return a.walk(func(name string, size int64, r io.Reader) error {
+		if parent := path.Dir(name); parent != "." {
+			if err := root.MkdirAll(parent, 0o700); err != nil {
+				return plainError(err)
+			}
+		}
+		f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, plainError(err))
+		}
+		n, err := io.Copy(f, io.LimitReader(r, size+1))
+		if err == nil && n != size {
+			err = fmt.Errorf("has %d bytes or more, and the archive says %d", n, size)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// Unpack returns the folder with the files of the archive: the archive itself if it is a folder,
+// else a folder in cache that is named by the content of the archive, and made if it is not
+// there. Several processes may do so at once.
+func (a *Archive) Unpack(cache string) (string, error) {
+	if a.Folder {
+		return a.Path, nil
+	}
+	sum, err := a.sum()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", a.Path, err)
+	}
+	dir := filepath.Join(cache, sum)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	err = a.Extract(dir)
+	if _, there := os.Stat(dir); there == nil {
+		return dir, nil // made by another process meanwhile
+	}
+	return "", err
+}
+
+// sum returns the SHA-256 sum of the archive's file, in hex.
+func (a *Archive) sum() (string, error) {
+	f, err := os.Open(a.Path)
+	if err != nil {
+		return "", plainError(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

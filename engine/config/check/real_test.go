@@ -1,0 +1,157 @@
+package check_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sweetspot/engine/config"
+	"sweetspot/engine/config/check"
+	"sweetspot/engine/torchservetest"
+)
+
+// TestRealTorchServeProperties starts a real TorchServe with each broken config.properties. It
+// compares what the report says is in force with the describe answers, and that a file which
+// the report says is refused serves no model.
+func TestRealTorchServeProperties(t *testing.T) {
+	torchservetest.Find(t)
+	for _, b := range readBroken(t) {
+		if b.name != string(check.Properties) {
+			continue
+		}
+		t.Run(b.title(), func(t *testing.T) {
+			r, err := check.Run(b.name, b.data, b.options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The report is about the file alone: --model-store is given for p20 too.
+			s, err := torchservetest.Start(t, torchservetest.Options{Config: string(b.data), Store: b.makeStore(t)})
+			switch {
+			case !r.Starts() && err == nil:
+				if found, err := s.Describe(t.Context(), "m"); err == nil {
+					t.Errorf("TorchServe serves %v; the report says that it does not:\n%s", found, r.Lines())
+				}
+			case !r.Starts():
+			case err != nil:
+				t.Fatal(err)
+			default:
+				compare(t, s, r.Effects)
+			}
+		})
+	}
+}
+
+// TestRealTorchServeModelConfig loads archives with the broken model-config.yaml files into one
+// real TorchServe and compares in the same way.
+func TestRealTorchServeModelConfig(t *testing.T) {
+	torchservetest.Find(t)
+	store := t.TempDir()
+	var names []string
+	reports := map[string]check.Report{}
+	for _, b := range readBroken(t) {
+		if b.name != string(check.ModelConfig) || b.title() == "y13-empty" {
+			continue
+		}
+		name, _, _ := strings.Cut(b.title(), "-")
+		torchservetest.Archive(t, store, name, "1.0", string(b.data))
+		r, err := check.Run(b.name, b.data, b.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, reports[name] = append(names, name), r
+	}
+	s, err := torchservetest.Start(t, torchservetest.Options{Store: store, Config: "load_models=" + strings.Join(names, ",")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var effects []config.Effect
+	for _, name := range names {
+		r := reports[name]
+		if !r.Starts() { // the frontend ignores the file, and the worker cannot read it
+			r.Effects = []config.Effect{config.ConfigEffect("model-config.yaml", nil)}
+			if err := s.WaitOutput(t.Context(), "yaml.composer.ComposerError"); err != nil {
+				t.Error(err)
+			}
+		}
+		r.Effects[0].Model = name
+		effects = append(effects, r.Effects...)
+	}
+	compare(t, s, effects)
+}
+
+// TestRealTorchServeEmptyConfig shows that a model-config.yaml without keys ends the server.
+func TestRealTorchServeEmptyConfig(t *testing.T) {
+	torchservetest.Find(t)
+	store := t.TempDir()
+	torchservetest.Archive(t, store, "m", "1.0", "# nothing\n")
+	if _, err := torchservetest.Start(t, torchservetest.Options{Store: store, Config: "load_models=m"}); err == nil {
+		t.Error("TorchServe starts")
+	}
+}
+
+// makeStore makes the archives of a case: those beside it, and m.mar and n.mar.
+func (b broken) makeStore(t *testing.T) string {
+	t.Helper()
+	store := t.TempDir()
+	for _, file := range []string{"m.mar", "n.mar"} {
+		a, err := b.Archive(file)
+		if err != nil {
+			a.Version = "1.0"
+		}
+		torchservetest.Archive(t, store, file, a.Version, string(a.Config))
+	}
+	return store
+}
+
+// compare compares effects with the answers of describe, and that no other model is there.
+func compare(t *testing.T, s *torchservetest.Server, want []config.Effect) {
+	t.Helper()
+	names, err := s.Models(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(want, func(e config.Effect) bool { return e.Model == name }) {
+			t.Errorf("TorchServe serves %q; the report does not have it", name)
+		}
+	}
+	for _, e := range want {
+		found, err := s.Describe(t.Context(), e.Model)
+		if err != nil {
+			t.Errorf("%s: %v", e.Model, err)
+			continue
+		}
+		i := slices.IndexFunc(found, func(m map[string]any) bool { return m["modelVersion"] == e.Version })
+		if i < 0 {
+			t.Errorf("%s: TorchServe has %v, want version %q", e.Model, found, e.Version)
+			continue
+		}
+		for _, v := range e.Values {
+			if got, want := described(found[i], v.Name), inForce(v); got != want {
+				t.Errorf("%s %s: TorchServe has %s %s, the report says %s (%s)", e.Model, e.Version, v.Name, got, want, v.From)
+			}
+		}
+	}
+}
+
+func described(m map[string]any, name string) string {
+	if name == "jobQueueSize" {
+		queue, _ := m["jobQueueStatus"].(map[string]any)
+		return fmt.Sprint(queue["remainingCapacity"])
+	}
+	return fmt.Sprint(m[name])
+}
+
+// inForce returns a value as TorchServe writes it on this machine, which has no GPU for it.
+func inForce(v config.Value) string {
+	switch {
+	case v.Value == config.DefaultWorkers:
+		return strconv.Itoa(runtime.NumCPU())
+	case v.Name == "deviceType":
+		return "cpu"
+	}
+	return v.Value
+}
