@@ -10,7 +10,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"sweetspot/profiles"
+	"sweetspot/sweep"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 )
 
 // profilesState is the state of the Profiles view. Everything that needs the disk is read by
@@ -243,6 +245,14 @@ func (m *model) cannotCompare() string {
 	return ""
 }
 
+// cannotSwap is cannotCompare for the key that swaps A and B.
+func (m *model) cannotSwap() string {
+	if m.profiles.b == inForceID {
+		return "what is in force is always B"
+	}
+	return m.cannotCompare()
+}
+
 func (m *model) swapSides() tea.Cmd {
 	s := &m.profiles
 	s.a, s.b = s.b, s.a
@@ -254,11 +264,62 @@ func (m *model) forceComparison() tea.Cmd {
 	return m.compareProfiles()
 }
 
+// inForceID is the ID of side B if it is what is in force now.
+const inForceID = "in force"
+
+func (m *model) cannotCompareInForce() string {
+	switch {
+	case m.Machine == nil:
+		return "there is no live traffic to compare with"
+	case m.profiles.a == "":
+		return "a chooses the profile to compare with what is in force"
+	}
+	return ""
+}
+
+// compareInForce compares A with the live traffic until now.
+func (m *model) compareInForce() tea.Cmd {
+	s := &m.profiles
+	s.b, s.compare = inForceID, nil
+	path, force, info := profiles.Path(m.ProfileDir, s.a), s.force, m.snap.Info
+	out := &comparedProfiles{}
+	return m.disk("compare", func() error {
+		t, err := m.Workbench.LiveTrial()
+		if err != nil {
+			out.err = err
+			return nil
+		}
+		out.readInForce(path, t, info, m.Machine(info), force)
+		return nil
+	}, func(error) { m.profiles.compare = out })
+}
+
+// readInForce compares the choice of a profile with a live trial.
+func (c *comparedProfiles) readInForce(path string, t trial.Trial, info sweep.Info, on profiles.Machine, force bool) {
+	var err error
+	if c.a, err = profiles.Read(path); c.a == nil {
+		c.err = err
+		return
+	}
+	if on.Class == "" {
+		on = on.Complete()
+	}
+	t.N = 1
+	header := profiles.Header{
+		ID: inForceID, Kind: c.a.Header.Kind, Created: t.At, Machine: on,
+		Model: profiles.Model{Name: info.Model.Name, SHA256: info.Model.SHA256},
+	}
+	c.b = &profiles.Profile{Header: header, Trials: []trial.Trial{t}, Choices: []trial.Choice{{N: 1, Settings: t.Settings}}}
+	c.result, c.err = profiles.Compare(c.a, c.b, profiles.CompareOptions{Choice: true, Force: force})
+}
+
 // compareProfiles reads A and B and compares them.
 func (m *model) compareProfiles() tea.Cmd {
 	s := &m.profiles
 	s.compare = nil
 	switch {
+	case s.b == inForceID && s.a != "":
+		return m.compareInForce()
 	case s.a == "" || s.b == "":
 		return nil
 	case s.a == s.b:
@@ -390,7 +451,8 @@ func (m *model) profileKeys() []binding {
 		{keys("enter", "make its best settings pending in Live", "enter"), in, group, "load in Live", m.cannotStageProfile, m.stageProfile},
 		{keys("a b", "compare it as A or as B", "a"), in, group, "set A/B", m.cannotUseProfile, func() tea.Cmd { return m.setSide(&s.a) }},
 		{secondKey("b"), in, group, "", m.cannotUseProfile, func() tea.Cmd { return m.setSide(&s.b) }},
-		{keys("c", "swap A and B", "c"), in, group, "swap", m.cannotCompare, m.swapSides},
+		{keys("i", "compare A with what is in force now", "i"), in, group, "in force", m.cannotCompareInForce, m.compareInForce},
+		{keys("c", "swap A and B", "c"), in, group, "swap", m.cannotSwap, m.swapSides},
 		{keys("F", "compare also what is not comparable, or not", "F", "shift+f"), in, group, "", m.cannotCompare, m.forceComparison},
 		{keys("v", "next panel: compare, details, seconds", "v"), in, group, "panel", m.cannotUseProfile, panel},
 		{keys("=", "give it a name", "="), in, group, "name", m.cannotUseProfile, m.nameProfile},

@@ -59,6 +59,8 @@ func (f *follower) StartSweep(plan.Plan) error {
 	return errReadOnly
 }
 
+func (f *follower) LiveTrial() (trial.Trial, error) { return trial.Trial{}, errReadOnly }
+
 func (f *follower) WhatIf(load.Spec) ([]search.Prediction, error) {
 	return nil, errReadOnly
 }
