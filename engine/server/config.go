@@ -39,15 +39,15 @@ type Config struct {
 	// Inference is host:port, where port 0 is any free port, http://host:port, https://host:port
 	// or unix:/path; "" is DefaultInference.
 	Inference  string
-	Management string        // likewise; also serves the control API
-	Metrics    string        // likewise, but "" is no metrics listener
+	Management string // likewise; also serves the control API
+	Metrics    string // likewise, but "" is no metrics listener
 	// MetricsOptional: if the metrics address is in use, the server warns and has no metrics
 	// listener. It is for a default address, which another server of the machine may have.
 	MetricsOptional bool
-	Tokens     *token.Tokens // nil: no key is needed; Open writes their file
-	TLS        *tls.Config   // of https addresses; see TLS
-	CORS       CORS          // which web pages may use the server
-	Host       control.Host  // for the control API; a nil Usage measures this process
+	Tokens          *token.Tokens // nil: no key is needed; Open writes their file
+	TLS             *tls.Config   // of https addresses; see TLS
+	CORS            CORS          // which web pages may use the server
+	Host            control.Host  // for the control API; a nil Usage measures this process
 
 	Models      management.Config // how requests may manage models
 	MetricsMode metrics.Mode
