@@ -64,6 +64,11 @@ func TestVerdictLine(t *testing.T) {
 			}
 		}
 	}
+	// On the smallest screen the rest gives way to the number.
+	small := newScreen(t, 40, 10, undecided())
+	if line := strings.Split(small.plainFrame(), "\n")[1]; !strings.Contains(line, "? undecided 20.2 ms (101%)") || strings.Contains(line, "…") {
+		t.Errorf("40x10: %q", line)
+	}
 	sc := newScreen(t, 120, 36, change(func(s *session.Snapshot) { s.Live.Host = busy })())
 	requireTexts(t, sc.plainFrame(), "others 63% of 2, load 5.2")
 }
