@@ -125,3 +125,26 @@ func TestProgressBar(t *testing.T) {
 		t.Errorf("paused: %+v", bar)
 	}
 }
+
+// A count of 0 is no warning, and neither is the end of a budget a failure.
+func TestNothingToWarnOf(t *testing.T) {
+	w := &session.Sweep{}
+	for _, s := range verdictCounts(w) {
+		if s.style != styleDim {
+			t.Errorf("%q has style %d", s.s, s.style)
+		}
+	}
+	s := swept()
+	ended := *s.Sweep
+	ended.Problem = "budget used up"
+	s.Sweep = &ended
+	sc := newScreen(t, 120, 36, s)
+	sc.press("2")
+	c := sc.frame()
+	for i, cell := range c.cells {
+		if cell.r == '!' && c.cells[i+2].r == 'b' && cell.style != styleWarn {
+			t.Errorf("the end of the budget has style %d", cell.style)
+		}
+	}
+	requireTexts(t, sc.plainFrame(), "! budget used up")
+}
