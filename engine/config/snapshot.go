@@ -43,8 +43,12 @@ func (v snapshotVersion) missing() []string {
 		name string
 		no   bool
 	}{
-		{"defaultVersion", v.DefaultVersion == nil}, {"marName", v.MarName == nil}, {"minWorkers", v.MinWorkers == nil},
-		{"maxWorkers", v.MaxWorkers == nil}, {"batchSize", v.BatchSize == nil}, {"maxBatchDelay", v.MaxBatchDelay == nil},
+		{"defaultVersion", v.DefaultVersion == nil},
+		{"marName", v.MarName == nil},
+		{"minWorkers", v.MinWorkers == nil},
+		{"maxWorkers", v.MaxWorkers == nil},
+		{"batchSize", v.BatchSize == nil},
+		{"maxBatchDelay", v.MaxBatchDelay == nil},
 	} {
 		if k.no {
 			out = append(out, k.name)
