@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"sweetspot/engine"
@@ -19,7 +18,6 @@ import (
 	"sweetspot/engine/api/metrics"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/api/wire"
-	"sweetspot/engine/monitor"
 )
 
 // endpoint is one API on one address.
@@ -59,7 +57,8 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 		{inferenceName, c.Inference, "--listen", withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions))},
 		{managementName, c.Management, "--management", s.management(e)},
 	}
-	s.measured = metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: newHostSampler().sample}
+	s.host = newHostSampler()
+	s.measured = metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: s.host.sample}
 	if c.Metrics != "" {
 		out = append(out, api{metricsName, c.Metrics, "--metrics", metrics.New(s.measured)})
 	}
@@ -96,24 +95,6 @@ func withoutKey(open, guarded http.Handler) http.Handler {
 			guarded.ServeHTTP(w, r)
 		}
 	})
-}
-
-// hostSampler measures the machine for the metrics.
-type hostSampler struct {
-	mu      sync.Mutex // guards sampler
-	sampler *monitor.Sampler
-}
-
-func newHostSampler() *hostSampler {
-	h := &hostSampler{sampler: monitor.NewSampler(os.Getpid())}
-	h.sampler.Sample() // the shares of the first scrape begin here
-	return h
-}
-
-func (h *hostSampler) sample() metrics.Host {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return metrics.Host{CPUPercent: h.sampler.Sample().BusyPercent, Space: monitor.MachineSpace()}
 }
 
 // bound is an endpoint with its listener.

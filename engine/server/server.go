@@ -30,6 +30,7 @@ type Server struct {
 	models *management.API
 	bound  []bound
 
+	host     *hostSampler
 	measured metrics.Config
 	logs     *metrics.LogFiles // nil if the mode has none
 }
@@ -135,7 +136,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Wait()
 	s.models.Close()
 	endLogs()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.host.close())...)
 }
 
 // runLogs writes the log files of metrics until end is called. If they cannot be written, the

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,13 @@ var (
 	diskUsage         = family{name: "DiskUsage", help: "Used size of the root file system, in GiB.", labels: hostLabels, unit: "Gigabytes", system: true}
 	diskAvailable     = family{name: "DiskAvailable", help: "Available size of the root file system, in GiB.", labels: hostLabels, unit: "Gigabytes", system: true}
 	diskUtilization   = family{name: "DiskUtilization", help: "Used share of the root file system, in percent.", labels: hostLabels, unit: "Percent", system: true}
+)
+
+// TorchServe's metrics of each GPU.
+var (
+	gpuLabels      = []string{"Level", "DeviceId", "Hostname"}
+	gpuUtilization = family{name: "GPUUtilization", help: "Share of time in which the GPU ran a kernel, in percent.", labels: gpuLabels, unit: "Percent", system: true}
+	gpuMemoryUsed  = family{name: "GPUMemoryUsed", help: "Used memory of the GPU, in MiB.", labels: gpuLabels, unit: "Megabytes", system: true}
 )
 
 // The values of the label Level.
@@ -88,6 +96,7 @@ func workerName(id int, m *engine.Model) string {
 type Host struct {
 	CPUPercent monitor.Reading // of all cores, since the scrape before
 	monitor.Space
+	GPUs []monitor.GPUSample // by their index
 }
 
 // host sends the metrics of the machine.
@@ -102,6 +111,15 @@ func (c *collector) host() {
 	}
 	c.space(h.MemoryUsed, h.MemoryAvailable, mib, &memoryUsed, &memoryAvailable, &memoryUtilization)
 	c.space(h.DiskUsed, h.DiskFree, gib, &diskUsage, &diskAvailable, &diskUtilization)
+	for i, g := range h.GPUs {
+		id := strconv.Itoa(i)
+		if v, ok := g.Percent.Get(); ok {
+			c.gauge(&gpuUtilization, v, hostLevel, id, c.Hostname)
+		}
+		if v, ok := g.MemoryBytes.Get(); ok {
+			c.gauge(&gpuMemoryUsed, v/mib, hostLevel, id, c.Hostname)
+		}
+	}
 }
 
 // space sends what is used and free in a unit, and the used share in percent.
