@@ -72,6 +72,7 @@ var rooms = map[string]string{
 	"sweep/session":              "engine/knob engine/tensor engine/latency sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/rank sweep/search",
 	"sweep/target/local":         target,
 	"sweep/target/torchserve":    target,
+	"sweep/target/command":       target + " sweep/plan",
 	"sweep/target/oip":           target,
 	"sweep/target/remotetest":    target,
 	"sweep/target/virtual":       target + " engine/batching engine/servicetime sweep/predict",

@@ -194,7 +194,7 @@ func snapshotOf(p *profiles.Profile) *session.Snapshot {
 func followedPlan(p *profiles.Profile) plan.Plan {
 	out := plan.Default()
 	var read plan.Plan
-	if json.Unmarshal(p.Header.Plan, &read) == nil && (read.Model != "" || isRemote(read.Target)) { // a live recording has no plan
+	if json.Unmarshal(p.Header.Plan, &read) == nil && (read.Model != "" || hasOwnModel(read.Target)) { // a live recording has no plan
 		out = read
 	}
 	if sla, ok := p.SLA(); ok {

@@ -182,7 +182,7 @@ type Message struct {
 // startSettings returns the settings that are shown before the target is open: those with which our
 // engine starts. A remote server has not reported its own yet.
 func startSettings(p plan.Plan) knob.Settings {
-	if strings.Contains(p.Target, "://") {
+	if strings.Contains(p.Target, "://") || p.Target == plan.Command {
 		return knob.Settings{}
 	}
 	return knob.Default(p.Options.Rule)
