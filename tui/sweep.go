@@ -92,7 +92,11 @@ func (m *model) drawProgress(p pane) {
 	c := s.Current
 	switch {
 	case s.Problem != "":
-		second.line(0, 0, span{"! " + firstLine(s.Problem), styleFail})
+		style := styleWarn // such as the end of the budget
+		if s.State == session.Failed {
+			style = styleFail
+		}
+		second.line(0, 0, span{"! " + firstLine(s.Problem), style})
 	case c == nil:
 		second.text(0, 0, "profile "+s.Path, styleDim)
 	case c.Point.Role == trial.RoleProbe:
@@ -116,11 +120,15 @@ func verdictCounts(s *session.Sweep) []span {
 		}
 		n[s.Trials[i].Verdict.Result]++
 	}
+	count := func(text string, n int, style styleID) span {
+		if n == 0 {
+			style = styleDim // nothing to warn of
+		}
+		return span{fmt.Sprintf("%s %d", text, n), style}
+	}
 	out := []span{
-		{fmt.Sprintf("pass %d", n[trial.Pass]), stylePass},
-		{fmt.Sprintf("  FAIL %d", n[trial.Fail]), styleFail},
-		warning(fmt.Sprintf("  ? %d", n[trial.Undecided])),
-		dim(fmt.Sprintf("  skipped %d", len(s.Skipped))),
+		count("pass", n[trial.Pass], stylePass), count("  FAIL", n[trial.Fail], styleFail),
+		count("  ?", n[trial.Undecided], styleWarn), count("  skipped", len(s.Skipped), styleDim),
 	}
 	if failed > 0 {
 		out = append(out, span{fmt.Sprintf("  error %d", failed), styleFail})

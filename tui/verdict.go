@@ -78,7 +78,9 @@ func (m *model) verdictParts() []verdictPart {
 		out = append(out, verdictPart{spans: window, rank: 4})
 	}
 	out = append(out, m.undecidedPart())
-	out = append(out, verdictPart{spans: hostSpans(s)})
+	if host := hostSpans(s); host != nil {
+		out = append(out, verdictPart{spans: host, shorter: []span{warning(" host busy")}, rank: 1})
+	}
 	if !m.errorsDecide() {
 		text := "  " + plural(errors, "error")
 		part := verdictPart{spans: []span{{text, errorStyle}}}

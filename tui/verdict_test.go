@@ -64,6 +64,11 @@ func TestVerdictLine(t *testing.T) {
 			}
 		}
 	}
+	// On the smallest screen the rest gives way to the number.
+	small := newScreen(t, 40, 10, undecided())
+	if line := strings.Split(small.plainFrame(), "\n")[1]; !strings.Contains(line, "? undecided 20.2 ms (101%)") || strings.Contains(line, "…") {
+		t.Errorf("40x10: %q", line)
+	}
 	sc := newScreen(t, 120, 36, change(func(s *session.Snapshot) { s.Live.Host = busy })())
 	requireTexts(t, sc.plainFrame(), "others 63% of 2, load 5.2")
 }
@@ -119,4 +124,27 @@ func TestProgressBar(t *testing.T) {
 	if bar := sc.View().ProgressBar; bar == nil || bar.State != tea.ProgressBarWarning {
 		t.Errorf("paused: %+v", bar)
 	}
+}
+
+// A count of 0 is no warning, and neither is the end of a budget a failure.
+func TestNothingToWarnOf(t *testing.T) {
+	w := &session.Sweep{}
+	for _, s := range verdictCounts(w) {
+		if s.style != styleDim {
+			t.Errorf("%q has style %d", s.s, s.style)
+		}
+	}
+	s := swept()
+	ended := *s.Sweep
+	ended.Problem = "budget used up"
+	s.Sweep = &ended
+	sc := newScreen(t, 120, 36, s)
+	sc.press("2")
+	c := sc.frame()
+	for i, cell := range c.cells {
+		if cell.r == '!' && c.cells[i+2].r == 'b' && cell.style != styleWarn {
+			t.Errorf("the end of the budget has style %d", cell.style)
+		}
+	}
+	requireTexts(t, sc.plainFrame(), "! budget used up")
 }

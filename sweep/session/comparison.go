@@ -43,7 +43,8 @@ type comparison struct {
 	requests [2]int // before and after
 	begin    time.Time
 	after    stat.Side
-	looked   int // index of the next look
+	looked   int  // index of the next look
+	hostBusy bool // others used the machine on one side
 }
 
 // settleTime returns how long the traffic after a change is left out: the queue that built up during
@@ -128,6 +129,9 @@ func (c *comparison) figures(what stat.Change, answers int) string {
 		text += ", mean " + shareText(what.Mean)
 	}
 	text += ", rate " + shareText(what.Rate)
+	if c.hostBusy {
+		text += "; host busy"
+	}
 	if c.errors != [2]int{} {
 		text += fmt.Sprintf("; %d of %d requests failed, before %d of %d", c.errors[1], c.requests[1], c.errors[0], c.requests[0])
 	}
@@ -210,7 +214,7 @@ func (s *Session) baseline() *comparison {
 	if !s.state.LoadOn || s.liveLoad == nil {
 		return nil
 	}
-	c := &comparison{sla: s.state.SLA, closed: s.state.Load.Mode == load.Closed}
+	c := &comparison{sla: s.state.SLA, closed: s.state.Load.Mode == load.Closed, hostBusy: s.ring.current.HostBusy}
 	c.before, c.requests[0], c.errors[0] = s.ring.side(maxCompared, s.state.SLA.Latency)
 	return c
 }
@@ -220,6 +224,7 @@ func (s *Session) lookAtComparison() {
 	if s.comparing == nil {
 		return
 	}
+	s.comparing.hostBusy = s.comparing.hostBusy || s.ring.current.HostBusy
 	if e, done := s.comparing.look(s.now()); done {
 		s.comparing, s.state.Comparing, s.state.Effect = nil, nil, &e
 		s.addMessage(Note, "%s", e.Text)

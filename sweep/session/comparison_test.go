@@ -142,6 +142,7 @@ func TestEffectText(t *testing.T) {
 			"more errors", side(400, 20), side(400, 10), func(c *comparison) { c.errors = [2]int{0, 340} },
 			"P99 lower, but more requests failed (30-30 -> 15-15 ms), rate ~; 340 of 4000 requests failed, before 0 of 4000",
 		},
+		{"busy host", side(400, 20), side(800, 10), func(c *comparison) { c.hostBusy = true }, "P99 better (30-30 -> 15-15 ms), rate +100%; host busy"},
 		{"model latency", side(400, 20), side(800, 10), func(c *comparison) { c.sla.Latency = trial.ModelLatency }, "P99 of the model better (30-30 -> 15-15 ms), rate +100%"},
 	} {
 		k := base
