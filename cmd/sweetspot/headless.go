@@ -30,13 +30,17 @@ func (a *app) note(f *runFlags, format string, args ...any) {
 
 // sweepOne runs one plan. Its result has the ID of the profile unless the sweep could not be
 // run.
-func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (result, error) {
+func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (res result, err error) {
 	p := j.plan
 	t, err := a.openTarget(ctx, p, startConfig(p))
 	if err != nil {
 		return result{}, err
 	}
-	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child ends in any case
+	defer func() { // settings of a running server that are not restored are an error
+		if failed := t.Close(context.WithoutCancel(ctx)); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}()
 	info, err := t.Info(ctx)
 	if err != nil {
 		return result{}, err

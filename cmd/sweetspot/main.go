@@ -42,8 +42,9 @@ type app struct {
 	signal *signals
 	limits func() monitor.Container // cores and memory of the container; read once
 
-	targets []targetKind // the kinds of targets, the default first
+	targets []targetKind // the kinds of targets
 	verbose bool         // log what only helps to find faults
+	remote  remoteFlags  // of targets that are running servers
 }
 
 // exit ends the program with a code. Its command has printed all messages.
@@ -202,8 +203,9 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	}
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")
 	o.bind(c.Flags(), a.targets)
+	a.remote.bind(c.Flags())
 	a.bindVerbose(c.Flags())
-	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand())
+	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)
 	})

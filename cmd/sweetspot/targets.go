@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sweetspot/engine/knob"
@@ -19,11 +20,14 @@ type targetKind struct {
 	open func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error)
 }
 
-// targetKinds returns all kinds of targets, the default first.
+// localTarget is the default.
+const localTarget = "local"
+
+// targetKinds returns all kinds of targets.
 func targetKinds() []targetKind {
 	return []targetKind{
 		{
-			"local", "an engine for the model, on this machine", true,
+			localTarget, "an engine for the model, on this machine", true,
 			func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
 				t, err := a.startTarget(ctx, p, start)
 				if err != nil {
@@ -44,6 +48,8 @@ func targetKinds() []targetKind {
 				return a.openCommand(ctx, p, start)
 			},
 		},
+		{"http://", "a TorchServe that runs, by its management address", true, openTorchServe},
+		{"https://", "the same, with TLS", true, openTorchServe},
 	}
 }
 
@@ -55,11 +61,13 @@ func (k targetKind) matches(target string) bool {
 // kindOf returns the kind of a target; "" is the default. The error of an unknown target
 // lists the known ones.
 func (a *app) kindOf(target string) (targetKind, error) {
-	var known []string
-	for i, k := range a.targets {
-		if k.matches(target) || target == "" && i == 0 {
+	for _, k := range slices.Backward(a.targets) { // an additional kind has priority over one with the same prefix
+		if k.matches(target) || target == "" && k.name == localTarget {
 			return k, nil
 		}
+	}
+	var known []string
+	for _, k := range a.targets {
 		known = append(known, fmt.Sprintf("%s (%s)", k.name, k.help))
 	}
 	return targetKind{}, withHint("leave out target, or use one of these", "target %q is unknown; known: %s", target, strings.Join(known, ", "))

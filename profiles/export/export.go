@@ -106,12 +106,12 @@ func Formats() []Format {
 	return []Format{
 		{
 			Name: "config.properties", File: "config.properties", Help: "server configuration of TorchServe",
-			check: checkTorchServe, adapt: forTorchServe,
+			check: checkTorchServeFile, adapt: forTorchServe,
 			write: writeProperties, fields: propertiesFields, read: readProperties, notes: propertiesNotes,
 		},
 		{
 			Name: "model-config.yaml", File: "model-config.yaml", Help: "model configuration of TorchServe, to be packed into the archive",
-			check: checkTorchServe, adapt: forTorchServe,
+			check: checkTorchServeFile, adapt: forTorchServe,
 			write: writeModelConfig, fields: modelConfigFields, read: readModelConfig, notes: modelConfigNotes,
 		},
 		{
@@ -126,12 +126,12 @@ func Formats() []Format {
 		},
 		{
 			Name: "shell", File: "torchserve.sh", Help: "shell script that starts TorchServe with the settings",
-			check: checkTorchServe, adapt: forTorchServe,
+			check: checkTorchServeScript, adapt: forTorchServe,
 			write: writeShell, fields: shellFields, read: readShell, notes: shellNotes,
 		},
 		{
 			Name: "docker", File: "docker-run.sh", Help: "shell script that starts the container of TorchServe with the settings",
-			check: checkTorchServe, adapt: forTorchServe,
+			check: checkTorchServeScript, adapt: forTorchServe,
 			write: writeDocker, fields: dockerFields, read: readDocker, notes: dockerNotes,
 		},
 		{

@@ -123,6 +123,9 @@ func torchServeNotes(s Source, withEnv bool) []string {
 		out = append(out, "At batch size 1 the batch delay has no effect: one request fills a batch.")
 	}
 	out = append(out, precisionNote(s)...)
+	if !s.Settings.Has(knob.Threads) {
+		return append(out, "Measured on a TorchServe that does not report its threads and precision: start the other one with the same handler and environment.")
+	}
 	start := "has no key: start TorchServe with"
 	if withEnv {
 		start = "is set by"

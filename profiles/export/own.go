@@ -13,12 +13,13 @@ import (
 // the measured server does not report them.
 var ErrIncomplete = errors.New("--format json writes the known ones")
 
-// checkComplete returns an error if a common knob is not known. A file for another server
-// cannot be written without it: that server would use its default, which was not measured.
-func checkComplete(s Source) error {
+// checkComplete returns an error if a common knob is not known, apart from those for which the file has
+// no key. A file for another server cannot be written without it: that server would use its default,
+// which was not measured.
+func checkComplete(s Source, noKey ...knob.Name) error {
 	var missing []string
 	for _, k := range knob.All() {
-		if !s.Settings.Has(k.Name) {
+		if !s.Settings.Has(k.Name) && !slices.Contains(noKey, k.Name) {
 			missing = append(missing, string(k.Name))
 		}
 	}

@@ -46,6 +46,26 @@ func TestOwnKnobs(t *testing.T) {
 	}
 }
 
+// TestTorchServeWithoutThreads: a TorchServe that reports neither threads nor precision can have the files of
+// TorchServe, which have no key for them, and say so; scripts would set the threads.
+func TestTorchServeWithoutThreads(t *testing.T) {
+	s := source(t, 2)
+	s.Settings.Threads, s.Settings.Precision = 0, knob.PrecisionUnreported
+	for _, f := range export.Formats() {
+		d, err := export.Write(f.Name, s, false)
+		switch f.Name {
+		case "config.properties", "model-config.yaml":
+			if err != nil || export.Verify(d, s) != nil || !strings.Contains(strings.Join(d.Notes, " "), "does not report its threads and precision") || strings.Contains(string(d.Data), "NUM_THREADS") {
+				t.Errorf("%s: %v\n%s", f.Name, err, d.Data)
+			}
+		case "shell", "docker", "kserve":
+			if !errors.Is(err, export.ErrIncomplete) {
+				t.Errorf("%s: %v", f.Name, err)
+			}
+		}
+	}
+}
+
 // TestIncomplete: if the measured server reports no common knob, only the JSON format can be
 // written, also with force.
 func TestIncomplete(t *testing.T) {
@@ -54,7 +74,11 @@ func TestIncomplete(t *testing.T) {
 	for _, f := range export.Formats() {
 		d, err := export.Write(f.Name, s, true)
 		if f.Name != "json" {
-			if !errors.Is(err, export.ErrIncomplete) || !strings.Contains(err.Error(), "does not report its workers, batch_size, batch_delay_ms, precision, device, threads, queue_size") {
+			want := "does not report its workers, batch_size, batch_delay_ms, precision, device, threads, queue_size"
+			if f.Name == "config.properties" || f.Name == "model-config.yaml" { // they have no key for precision and threads
+				want = "does not report its workers, batch_size, batch_delay_ms, device, queue_size"
+			}
+			if !errors.Is(err, export.ErrIncomplete) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", f.Name, err)
 			}
 			continue

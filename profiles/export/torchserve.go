@@ -9,12 +9,12 @@ import (
 )
 
 // checkTorchServe returns an error if TorchServe cannot have these settings or, without force,
-// if the export would be misleading.
-func checkTorchServe(s Source, force bool) error {
-	if err := checkComplete(s); err != nil {
+// if the export would be misleading. Settings may lack the knobs in noKey, for which the file has no key.
+func checkTorchServe(s Source, force bool, noKey ...knob.Name) error {
+	if err := checkComplete(s, noKey...); err != nil {
 		return err
 	}
-	limits := knob.Limits{Rule: knob.TorchServe, BatchAxis: s.mayBatch(), BatchWhy: "see the profile's model"}
+	limits := knob.Limits{Rule: knob.TorchServe, BatchAxis: s.mayBatch(), BatchWhy: "see the profile's model", Unreported: noKey}
 	if err := commonSettings(forTorchServe(s)).Validate(limits); err != nil {
 		return err
 	}
@@ -34,6 +34,15 @@ func checkTorchServe(s Source, force bool) error {
 	}
 	return nil
 }
+
+// checkTorchServeFile is checkTorchServe for the files of TorchServe, which have no key for threads and
+// precision. A measured TorchServe does not report them.
+func checkTorchServeFile(s Source, force bool) error {
+	return checkTorchServe(s, force, knob.Threads, knob.FP16)
+}
+
+// checkTorchServeScript is checkTorchServe for scripts, which set the threads.
+func checkTorchServeScript(s Source, force bool) error { return checkTorchServe(s, force) }
 
 // forTorchServe returns s with values that TorchServe accepts: a valid name, and a delay in
 // whole milliseconds from 1, because TorchServe uses its default for 0.

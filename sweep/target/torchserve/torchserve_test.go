@@ -1,0 +1,397 @@
+package torchserve_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sweetspot/engine"
+	"sweetspot/engine/api/management"
+	"sweetspot/engine/api/token"
+	"sweetspot/engine/knob"
+	"sweetspot/engine/payload"
+	"sweetspot/engine/server"
+	"sweetspot/engine/tensor"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/target/torchserve"
+	"sweetspot/sweep/trial"
+)
+
+// sleeper is a backend whose batches take 10 ms, whatever their size.
+type sleeper struct{}
+
+func (sleeper) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
+	return sleeper{}, nil
+}
+func (sleeper) Shared() bool { return true }
+func (sleeper) Close() error { return nil }
+func (sleeper) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+	time.Sleep(10 * time.Millisecond)
+	for i := range in {
+		out[i].Outputs = tensor.Item{{Type: tensor.Uint8, Shape: []int64{1}, Data: []byte{2 * in[i].Item[0].Data[0]}}}
+	}
+	return nil
+}
+
+func model(name string) *engine.Model {
+	one := func(name string) []tensor.Spec {
+		return []tensor.Spec{{Name: name, Type: tensor.Uint8, Shape: []int64{1}}}
+	}
+	return &engine.Model{Name: name, Version: "1.0", Source: name + ".mar", Backend: "sleeper", BatchAxis: true, Inputs: one("x"), Outputs: one("y")}
+}
+
+// store registers any name again, unless it refuses.
+type store struct {
+	cfg     knob.Config
+	refuses atomic.Int32 // number of registrations that fail from now on
+}
+
+func (s *store) Open(_ context.Context, r management.Registration) (management.Opened, error) {
+	if s.refuses.Add(-1) >= 0 {
+		return management.Opened{}, errors.New("no memory")
+	}
+	return management.Opened{Model: model(strings.TrimSuffix(r.URL, ".mar")), Config: s.cfg}, nil
+}
+
+// testServer is our own server, which has the management API of TorchServe.
+type testServer struct {
+	inference, management string
+	engine                *engine.Engine
+	store                 *store
+	keys                  string // path of key_file.json
+}
+
+func start(t *testing.T, modelAPI, tokens bool, names ...string) *testServer {
+	t.Helper()
+	c := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
+	c.BatchDelay = time.Millisecond
+	s := &testServer{store: &store{cfg: c}, keys: filepath.Join(t.TempDir(), "key_file.json")}
+	s.store.refuses.Store(-1 << 20)
+	s.engine = engine.New(engine.Options{Backends: map[string]engine.Backend{"sleeper": sleeper{}}, Cores: 4})
+	for _, name := range names {
+		if err := s.engine.Load(t.Context(), model(name), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := server.Config{Inference: "127.0.0.1:0", Management: "127.0.0.1:0", Models: management.Config{ModelAPI: modelAPI, Opener: s.store}}
+	if tokens {
+		var err error
+		if cfg.Tokens, err = token.New(s.keys, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sv, err := server.Open(cfg, s.engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- sv.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		_ = s.engine.Close(context.Background())
+	})
+	a := sv.Addrs()
+	s.inference, s.management = "http://"+a.Inference, "http://"+a.Management
+	return s
+}
+
+func (s *testServer) config() torchserve.Config {
+	return torchserve.Config{
+		Management: s.management, Inference: s.inference, Cores: 2,
+		Bodies: []load.Body{{Type: "application/octet-stream", Data: []byte{3}}},
+	}
+}
+
+func (s *testServer) open(t *testing.T) *torchserve.Target {
+	t.Helper()
+	d, err := torchserve.Open(t.Context(), s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// inForce returns what is in force, for a comparison.
+func (s *testServer) inForce(t *testing.T, name string) string {
+	t.Helper()
+	for _, m := range s.engine.Services() {
+		if m.Model().Name == name {
+			low, high := m.Bounds()
+			c := m.Config()
+			return fmt.Sprintf("workers %d-%d, batch %d, delay %v", low, high, c.BatchSize, c.BatchDelay)
+		}
+	}
+	return "no model"
+}
+
+// settings returns the settings in force with other values.
+func settings(t *testing.T, d *torchserve.Target, workers, batch int, delay time.Duration) knob.Settings {
+	t.Helper()
+	info, err := d.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := info.Current
+	s.Workers, s.BatchSize, s.BatchDelay = workers, batch, delay
+	return s
+}
+
+// TestApply: workers are scaled, batches need a new registration, and Close restores what was there,
+// also after the end of its context.
+func TestApply(t *testing.T) {
+	s := start(t, true, false, "m")
+	d := s.open(t)
+	before := s.inForce(t, "m")
+	for _, c := range []struct {
+		workers, batch int
+		delay          time.Duration
+		want           string
+	}{
+		{3, 1, time.Millisecond, "workers 3-3, batch 1, delay 1ms"},
+		{3, 8, 5 * time.Millisecond, "workers 3-3, batch 8, delay 5ms"},
+		{1, 8, 2 * time.Millisecond, "workers 1-1, batch 8, delay 2ms"},
+	} {
+		want := settings(t, d, c.workers, c.batch, c.delay)
+		done, err := d.Apply(t.Context(), want)
+		if err != nil || done.Settings != want || s.inForce(t, "m") != c.want {
+			t.Errorf("%+v, %v; in force %s, want %s", done, err, s.inForce(t, "m"), c.want)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Close(ended); err != nil || s.inForce(t, "m") != before {
+		t.Errorf("after Close %s, %v; want %s", s.inForce(t, "m"), err, before)
+	}
+}
+
+// TestFixed: without the model API only workers can change, and the reason says how to enable it.
+func TestFixed(t *testing.T) {
+	s := start(t, false, false, "m")
+	d := s.open(t)
+	defer d.Close(t.Context())
+	info, err := d.Info(t.Context())
+	if err != nil || !strings.Contains(info.Fixed[knob.BatchSize], "--enable-model-api") || info.Fixed[knob.Workers] != "" {
+		t.Errorf("fixed %v, %v", info.Fixed, err)
+	}
+	if _, err := d.Apply(t.Context(), settings(t, d, 2, 1, time.Millisecond)); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.Apply(t.Context(), settings(t, d, 2, 8, time.Millisecond)); err == nil || !strings.Contains(err.Error(), "the model API is off") {
+		t.Errorf("a batch size without the model API: %v", err)
+	}
+	p := plan.Default()
+	if p, err = sweep.PlanFor(p, info); err != nil {
+		t.Fatal(err)
+	}
+	points, _ := p.Points(info.Limits, info.Current, info.Fixed)
+	if len(points) != 2 || points[1].Settings.Workers != 2 || points[1].Settings.BatchSize != 1 {
+		t.Errorf("points %v", points)
+	}
+}
+
+// TestFailedRegistration: if a registration fails, the model is registered as it was.
+func TestFailedRegistration(t *testing.T) {
+	s := start(t, true, false, "m")
+	d := s.open(t)
+	before := s.inForce(t, "m")
+	s.store.refuses.Store(1)
+	_, err := d.Apply(t.Context(), settings(t, d, 2, 8, time.Millisecond))
+	if err == nil || !strings.Contains(err.Error(), "no memory") || s.inForce(t, "m") != before {
+		t.Errorf("%v; in force %s, want %s", err, s.inForce(t, "m"), before)
+	}
+	s.store.refuses.Store(2)
+	_, err = d.Apply(t.Context(), settings(t, d, 2, 8, time.Millisecond))
+	if err == nil || !strings.Contains(err.Error(), "could not be restored") || !strings.Contains(err.Error(), "it was: url m.mar, min_worker 1, max_worker 1, batch_size 1, max_batch_delay 1") {
+		t.Errorf("two failures: %v", err)
+	}
+	if err := d.Close(t.Context()); err != nil || s.inForce(t, "m") != before {
+		t.Errorf("after Close %s, %v; want %s", s.inForce(t, "m"), err, before)
+	}
+}
+
+// TestRestoreFile: what a killed program has not restored is restored by the next one, also if the model was
+// not registered at that time.
+func TestRestoreFile(t *testing.T) {
+	s := start(t, true, false, "m")
+	before := s.inForce(t, "m")
+	c := s.config()
+	c.RestoreFile = filepath.Join(t.TempDir(), "restore.json")
+	for _, gone := range []bool{false, true} {
+		killed, err := torchserve.Open(t.Context(), c) // never closed
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := killed.Apply(t.Context(), settings(t, killed, 3, 8, 5*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if gone {
+			req, _ := http.NewRequest(http.MethodDelete, s.management+"/models/m/1.0", nil)
+			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatal(resp, err)
+			}
+			if text, err := torchserve.Restore(t.Context(), c); err != nil || !strings.HasPrefix(text, "m: url m.mar, min_worker 1") {
+				t.Errorf("Restore: %q, %v", text, err)
+			}
+		} else {
+			d, err := torchserve.Open(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := d.Info(t.Context()); err != nil || len(info.Model.Warnings) != 1 {
+				t.Errorf("warnings %q, %v", info.Model.Warnings, err)
+			}
+			if err := d.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := s.inForce(t, "m"); got != before {
+			t.Errorf("in force %s, before %s", got, before)
+		}
+		if text, err := torchserve.Restore(t.Context(), c); err != nil || text != "" {
+			t.Errorf("nothing to restore: %q, %v", text, err)
+		}
+	}
+	if err := os.WriteFile(c.RestoreFile, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := torchserve.Open(t.Context(), c); err == nil || !strings.Contains(err.Error(), "restore.json: unexpected end") {
+		t.Errorf("a broken file: %v", err)
+	}
+}
+
+// TestOpenErrors: what is missing is said before any load.
+func TestOpenErrors(t *testing.T) {
+	two := start(t, true, false, "a", "b")
+	locked := start(t, true, true, "m")
+	for _, c := range []struct {
+		name   string
+		server *testServer
+		change func(*torchserve.Config)
+		want   string
+	}{
+		{"no bodies", two, func(c *torchserve.Config) { c.Bodies = nil }, "--input FILE"},
+		{"two models", two, func(*torchserve.Config) {}, "the server has 2 models (a, b): name one"},
+		{"no model", two, func(c *torchserve.Config) { c.Model = "c" }, "404"},
+		{"no inference address", two, func(c *torchserve.Config) { c.Inference = "" }, "give it with --inference URL"},
+		{"no token", locked, func(*torchserve.Config) {}, "--key-file"},
+		{"wrong address", two, func(c *torchserve.Config) { c.Model, c.Inference = "a", two.management }, "answered with 404"},
+	} {
+		cfg := c.server.config()
+		c.change(&cfg)
+		if _, err := torchserve.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestMaxRate: a load above the limit ends, and a planned one is refused.
+func TestMaxRate(t *testing.T) {
+	s := start(t, true, false, "m")
+	c := s.config()
+	c.MaxRate = 20
+	d, err := torchserve.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := sweep.Measurement{
+		Load: load.Spec{Concurrency: 4}, SLA: trial.SLA{Percentile: 50, Limit: time.Minute}, Time: time.Minute,
+		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+	}
+	if _, err := d.Measure(t.Context(), m); err == nil || !strings.Contains(err.Error(), "--max-rate") {
+		t.Errorf("a closed load: %v", err)
+	}
+	m.Load = load.Spec{Mode: load.Open, Rate: 30}
+	if _, err := d.Measure(t.Context(), m); err == nil || !strings.Contains(err.Error(), "a load of 30 requests/s is above --max-rate 20") {
+		t.Errorf("an open load: %v", err)
+	}
+}
+
+// memoryRecording is a Recording that keeps nothing.
+type memoryRecording struct{}
+
+func (memoryRecording) Trial(trial.Trial) error           { return nil }
+func (memoryRecording) Probe(trial.Probe) error           { return nil }
+func (memoryRecording) Event(trial.Event) error           { return nil }
+func (memoryRecording) Choice(trial.Choice) error         { return nil }
+func (memoryRecording) Operators(trial.Operators) error   { return nil }
+func (memoryRecording) ID() string                        { return "note" }
+func (memoryRecording) Path() string                      { return "" }
+func (memoryRecording) End(session.SweepState, int) error { return nil }
+
+// TestSweep: a sweep over workers and batch size measures each setting, and no request fails.
+func TestSweep(t *testing.T) {
+	s := start(t, true, false, "m")
+	d := s.open(t)
+	before := s.inForce(t, "m")
+	p := plan.Default()
+	p.Target, p.Strategy = s.management, "grid"
+	p.SLA = trial.SLA{Percentile: 50, Limit: 80 * time.Millisecond}
+	p.Loads = []load.Spec{{Concurrency: 16}} // one batch of one takes 160 ms
+	p.Knobs = map[knob.Name]string{knob.Workers: "1", knob.BatchSize: "1,8"}
+	p.Budget.Time, p.Trial.Duration = 0, 1500*time.Millisecond
+	p, err := search.Complete(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := session.Sweeper{Plan: p, Target: d, Record: func(sweep.Info, plan.Plan) (session.Recording, error) { return memoryRecording{}, nil }}
+	st, err := w.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range st.Trials {
+		if r.Error != "" || r.Counts.Failed+r.Counts.Refused+r.Counts.Timeout > 0 || r.Settings.BatchSize == 1 && r.Verdict.Result == trial.Pass {
+			t.Errorf("trial %d, %v: error %q, %+v, %s", r.N, r.Settings, r.Error, r.Counts, r.Verdict.Label())
+		}
+	}
+	if len(st.Trials) < 2 || st.Choice != nil && st.Choice.Settings.BatchSize != 8 {
+		t.Errorf("%d trials, choice %+v", len(st.Trials), st.Choice)
+	}
+	if err := d.Close(t.Context()); err != nil || s.inForce(t, "m") != before {
+		t.Errorf("after Close %s, %v; want %s", s.inForce(t, "m"), err, before)
+	}
+}
+
+// TestLive: changes under live load lose no request.
+func TestLive(t *testing.T) {
+	s := start(t, true, false, "m")
+	d := s.open(t)
+	defer d.Close(t.Context())
+	var ok, failed atomic.Int64
+	go func() {
+		_ = d.Live(t.Context(), load.Spec{Concurrency: 4}, func(all []load.Sample) {
+			for _, r := range all {
+				if r.Status == http.StatusOK {
+					ok.Add(1)
+				} else {
+					failed.Add(1)
+				}
+			}
+		})
+	}()
+	for _, batch := range []int{8, 2, 1} {
+		for more := ok.Load() + 20; ok.Load() < more; time.Sleep(5 * time.Millisecond) {
+			if t.Context().Err() != nil {
+				t.Fatal("no answers")
+			}
+		}
+		if _, err := d.Apply(t.Context(), settings(t, d, 2, batch, time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if failed.Load() > 0 {
+		t.Errorf("%d requests failed, %d were answered", failed.Load(), ok.Load())
+	}
+}
