@@ -40,8 +40,8 @@ func scaleFile(t *testing.T) string {
 	return string(data)
 }
 
-// described returns what the management API says of all versions of a model.
-func described(t *testing.T, management, model string) map[string]map[string]any {
+// versionsOf returns what the management API says of all versions of a model.
+func versionsOf(t *testing.T, management, model string) map[string]map[string]any {
 	t.Helper()
 	status, answer := send(t, http.MethodGet, management+"/models/"+model+"/all", "", nil)
 	var list []map[string]any
@@ -96,9 +96,9 @@ models={"net": {"1.0": {"batchSize": 8, "maxBatchDelay": 30, "minWorkers": 1, "m
 			t.Errorf("the log has no %q:\n%s", want, printed)
 		}
 	}
-	expect(t, "net", described(t, management, "net")["1.0"], map[string]any{"minWorkers": 1, "batchSize": 8, "maxBatchDelay": 30, "responseTimeout": 60})
-	expect(t, "arch", described(t, management, "arch")["2.0"], map[string]any{"minWorkers": 2, "batchSize": 4, "maxBatchDelay": 20, "responseTimeout": 30})
-	if queue, _ := described(t, management, "net")["1.0"]["jobQueueStatus"].(map[string]any); fmt.Sprint(queue["remainingCapacity"]) != "40" {
+	expect(t, "net", versionsOf(t, management, "net")["1.0"], map[string]any{"minWorkers": 1, "batchSize": 8, "maxBatchDelay": 30, "responseTimeout": 60})
+	expect(t, "arch", versionsOf(t, management, "arch")["2.0"], map[string]any{"minWorkers": 2, "batchSize": 4, "maxBatchDelay": 20, "responseTimeout": 30})
+	if queue, _ := versionsOf(t, management, "net")["1.0"]["jobQueueStatus"].(map[string]any); fmt.Sprint(queue["remainingCapacity"]) != "40" {
 		t.Errorf("queue of net: %v, want 40: the flag has priority", queue)
 	}
 	if status, answer := send(t, http.MethodPost, inference+"/predictions/arch", "application/json", []byte("[1, 2, 3, 4]")); status != http.StatusOK || strings.TrimSpace(answer) != "[2,4,6,8]" {
@@ -135,7 +135,7 @@ model_snapshot={"name": "s", "modelCount": 2, "models": {"m": {\
 `,
 	})
 	_, management, _ := startServerIn(t, dir, "--ts-config", "snapshot.cfg")
-	all := described(t, management, "m")
+	all := versionsOf(t, management, "m")
 	expect(t, "1.0", all["1.0"], map[string]any{"minWorkers": 1, "batchSize": 3, "maxBatchDelay": 7, "responseTimeout": 11})
 	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "batchSize": 5, "maxBatchDelay": 9, "responseTimeout": 12})
 	status, answer := send(t, http.MethodGet, management+"/models/m", "", nil)
@@ -165,8 +165,8 @@ models={"net": {"1.0": {"batchSize": 8, "maxBatchDelay": 30, "responseTimeout": 
 			t.Fatalf("register %s: %d %s", query, status, answer)
 		}
 	}
-	expect(t, "arch", described(t, management, "arch")["2.0"], map[string]any{"minWorkers": 2, "batchSize": 4, "maxBatchDelay": 20, "responseTimeout": 30})
-	expect(t, "net", described(t, management, "net")["1.0"], map[string]any{"minWorkers": 1, "batchSize": 3, "maxBatchDelay": 30, "responseTimeout": 40})
+	expect(t, "arch", versionsOf(t, management, "arch")["2.0"], map[string]any{"minWorkers": 2, "batchSize": 4, "maxBatchDelay": 20, "responseTimeout": 30})
+	expect(t, "net", versionsOf(t, management, "net")["1.0"], map[string]any{"minWorkers": 1, "batchSize": 3, "maxBatchDelay": 30, "responseTimeout": 40})
 	status, answer := send(t, http.MethodPost, management+"/models?url=..%2Foutside.mar", "", nil)
 	if status != http.StatusNotFound {
 		t.Errorf("a file outside the store: %d %s", status, answer)
@@ -218,7 +218,7 @@ models={"one": {"1.0": {"batchSize": 16, "maxBatchDelay": 9, "minWorkers": 2, "m
 			for _, key := range []string{"minWorkers", "maxWorkers", "batchSize", "maxBatchDelay", "responseTimeout"} {
 				want[key] = v[key]
 			}
-			ours := described(t, management, name)[fmt.Sprint(v["modelVersion"])]
+			ours := versionsOf(t, management, name)[fmt.Sprint(v["modelVersion"])]
 			expect(t, name, ours, want)
 			a, _ := v["jobQueueStatus"].(map[string]any)
 			b, _ := ours["jobQueueStatus"].(map[string]any)
