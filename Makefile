@@ -11,9 +11,11 @@ BASELINE := cmd/bench/baseline
 BUBBLETEA := v2.0.10
 ALONE     := TestMainJobOnScreen
 # The race detector makes arithmetic ten times as slow. It is left out of packages that
-# are nothing but arithmetic, on values that their callers hand in, and of a table that
+# are nothing but arithmetic, on values that their callers hand in, among them those that
+# build and convert the models, of 50 MB, and of a table that
 # go-runewidth makes before main begins: .5 s a process, and scripts start two hundred.
-PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predict sweetspot/engine/servicetime sweetspot/engine/batching
+PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predict sweetspot/engine/servicetime sweetspot/engine/batching \
+	sweetspot/engine/onnxgraph/builder sweetspot/engine/onnxgraph/builtin sweetspot/engine/onnxgraph/fp16
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
@@ -26,7 +28,8 @@ run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 # Processes of a race build sleep a second before they end unless told not to.
 test: export GORACE = atexit_sleep_ms=0
 test: lint ort ## lint, then all tests: race detector, random order
-	go test -short $(RACE) -shuffle=on -timeout=30m -skip='^$(ALONE)$$' ./...
+	@# more tests at a time than cores: many wait
+	go test -short $(RACE) -shuffle=on -parallel=4 -timeout=30m -skip='^$(ALONE)$$' ./...
 	go test -C $(BASELINE) -short -race -shuffle=on ./...
 	@# it keeps a promise in milliseconds, which neighbours would break
 	go test -short $(RACE) -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot

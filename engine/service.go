@@ -66,6 +66,7 @@ type ModelService struct {
 	batchTimer batchTimer
 	inFlight   int // rows taken from the queue and not answered
 	count      counters
+	recent     recentBatches
 
 	agreements map[string]Agreement // of FP16 with FP32, by device
 
@@ -176,6 +177,7 @@ func (s *ModelService) dispatch(now time.Duration) {
 		s.count.lastWait = now - r.arrived
 		s.count.waits.add(now - r.arrived)
 	}
+	w.left = s.leftReason(now)
 	s.count.left[s.collector.Reason()]++
 	w.batch, s.openBatch = s.openBatch, w.batch[:0]
 	w.work <- struct{}{} // capacity 1, and the worker is idle

@@ -22,6 +22,7 @@ type worker struct {
 	work    chan struct{} // capacity 1; a value: batch is ready; closed: end
 	stop    chan struct{} // closed when the worker is retired
 	batch   []*row        // owned by the worker while it executes
+	left    Left          // why the batch was sent; likewise
 	rows    []payload.Row
 	results []payload.Result
 	id      int // unique in the engine

@@ -26,6 +26,8 @@ const FileName = "profile" + suffix
 type Summary struct {
 	ID      string     `json:"id"`
 	Path    string     `json:"-"`
+	Name    string     `json:"name,omitempty"` // that a person gave it
+	Note    string     `json:"note,omitempty"` // the last one
 	Created time.Time  `json:"created"`
 	Kind    Kind       `json:"kind"`
 	Model   string     `json:"model"`
@@ -52,6 +54,7 @@ func (p *Profile) Summary() Summary {
 	s := Summary{
 		ID: p.Header.ID, Path: p.Path, Created: p.Header.Created, Kind: p.Header.Kind,
 		Model: p.Header.Model.Name, Trials: len(p.Trials), State: p.State(), Tags: p.Tags(),
+		Name: p.Name(), Note: p.Note(),
 	}
 	if sla, ok := p.SLA(); ok {
 		s.SLA = &sla

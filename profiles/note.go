@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sweetspot/sweep/trial"
 )
@@ -21,10 +22,13 @@ const (
 	eventNote  = "note"
 	eventTag   = "tag"
 	eventUntag = "untag"
+	eventName  = "name"
 )
 
-// Annotation is what a person adds to a profile: a note, new tags, and tags to be removed.
+// Annotation is what a person adds to a profile: a name that replaces an earlier one, a note, new
+// tags, and tags to be removed.
 type Annotation struct {
+	Name  string
 	Note  string
 	Tag   []string
 	Untag []string
@@ -32,9 +36,15 @@ type Annotation struct {
 
 var tagPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$`)
 
+// maxName is the largest number of characters of a name.
+const maxName = 40
+
 func (a Annotation) validate() error {
-	if strings.TrimSpace(a.Note) == "" && len(a.Tag)+len(a.Untag) == 0 {
-		return errors.New("profiles: nothing to add: give a note or a tag")
+	if strings.TrimSpace(a.Note+a.Name) == "" && len(a.Tag)+len(a.Untag) == 0 {
+		return errors.New("profiles: nothing to add: give a name, a note or a tag")
+	}
+	if n := utf8.RuneCountInString(a.Name); n > maxName || printable(a.Name) != a.Name {
+		return fmt.Errorf("profiles: name %q: want at most %d printable characters", a.Name, maxName)
 	}
 	for _, t := range slices.Concat(a.Tag, a.Untag) {
 		if !tagPattern.MatchString(t) {
@@ -74,6 +84,9 @@ func Annotate(path string, at time.Time, a Annotation) error {
 // annotate records a as events.
 func (w *Writer) annotate(at time.Time, a Annotation) error {
 	var events []trial.Event
+	if name := strings.TrimSpace(a.Name); name != "" {
+		events = append(events, trial.Event{At: at, What: eventName, Detail: name})
+	}
 	if note := strings.TrimSpace(a.Note); note != "" {
 		events = append(events, trial.Event{At: at, What: eventNote, Detail: note})
 	}
@@ -112,6 +125,21 @@ func (w *Writer) seekEnd(f *os.File) error {
 		return fmt.Errorf("profiles: %s: %w", w.name, err)
 	}
 	return nil
+}
+
+// Name returns the name that a person gave to the profile; "" if there is none.
+func (p *Profile) Name() string { return p.lastDetail(eventName) }
+
+// Note returns the last note; "" if there is none.
+func (p *Profile) Note() string { return p.lastDetail(eventNote) }
+
+func (p *Profile) lastDetail(what string) string {
+	for _, e := range slices.Backward(p.Events) {
+		if e.What == what {
+			return e.Detail
+		}
+	}
+	return ""
 }
 
 // Tags returns the current tags, sorted.

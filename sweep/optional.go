@@ -22,3 +22,32 @@ type Profiler interface {
 	// meanwhile and becomes slower. Operators may run at the same time as other methods.
 	Operators(ctx context.Context, runs int) (trial.Operators, error)
 }
+
+// BatchReporter is a target that reports the batches it has formed.
+type BatchReporter interface {
+	// Batches returns the latest batches. It takes little time and may run at the same
+	// time as other methods.
+	Batches(ctx context.Context) (RecentBatches, error)
+}
+
+// RecentBatches are the latest batches of each worker.
+type RecentBatches struct {
+	BatchSize int             // in force
+	Workers   [][]FormedBatch // by worker, oldest batch first
+}
+
+// FormedBatch is one batch.
+type FormedBatch struct {
+	Size int
+	Left Left
+}
+
+// Left is why a batch was sent to a worker.
+type Left uint8
+
+// The reasons.
+const (
+	LeftFull  Left = iota // the batch size was reached
+	LeftDelay             // it waited for more until the batch delay ended
+	LeftIdle              // a worker was idle, and it did not wait for more
+)

@@ -12,7 +12,7 @@ import (
 func TestTrialBare(t *testing.T) {
 	s := swept()
 	sc := newScreen(t, 120, 36, s)
-	sc.press("2")
+	sc.press("2", "b")
 	if strings.Contains(sc.plainFrame(), "bare ") {
 		t.Error("a bare rate is shown, although none was measured")
 	}

@@ -80,6 +80,17 @@ func (p pane) horizontalBorder(y int, left, right rune) {
 	p.fill(p.w-1, p.w, y, right, styleDim)
 }
 
+// boxWith is box with a hint before the spans, unless it is empty.
+func (p pane) boxWith(title string, hint span, right ...span) pane {
+	if hint.s == "" {
+		return p.box(title, right...)
+	}
+	if len(right) > 0 {
+		hint.s += " "
+	}
+	return p.box(title, append([]span{hint}, right...)...)
+}
+
 // bottomText writes spans at the left of the bottom border of a box.
 func (p pane) bottomText(spans ...span) {
 	if p.h < 2 || p.w < 8 {
@@ -89,27 +100,26 @@ func (p pane) bottomText(spans ...span) {
 	bottom.line(0, 0, append(append([]span{plain(" ")}, spans...), plain(" "))...)
 }
 
-// chart draws s over the whole pane. The chart package draws escape sequences with the
-// colours it is given. Here the "colours" are letters that stand for styles.
-func (p pane) chart(s chart.Spec) {
-	s.Width, s.Height = p.w, p.h
-	s.Colors = chart.Colors{Axis: "a", Data: "d", SLA: "s", Over: "o", Mark: "k", Text: "t"}
-	styles := map[string]styleID{"a": styleDim, "d": styleData, "s": styleSLA, "o": styleFail, "k": styleMark}
-	for y, l := range chart.Line(s) {
-		x, style := 0, styleText
-		for l != "" {
-			if rest, ok := strings.CutPrefix(l, "\x1b["); ok {
-				name, after, _ := strings.Cut(rest, "m")
-				style, l = styles[name], after
-				continue
-			}
-			part := l
-			if before, _, ok := strings.Cut(l, "\x1b"); ok {
-				part = before
-			}
-			x, l = p.text(x, y, part, style), l[len(part):]
+// plot is a chart of the chart package.
+type plot interface {
+	Draw(w, h int, sym chart.Symbols) *chart.Grid
+}
+
+// chart draws a chart over the whole pane.
+func (p pane) chart(c plot) {
+	g := c.Draw(p.w, p.h, p.c.symbols)
+	for y := range g.H {
+		for x, cell := range g.Row(y) {
+			p.c.set(p.x+x, p.y+y, cell.Rune, 1, partStyles[cell.Part])
 		}
 	}
+}
+
+// partStyles are the styles of the parts of a chart.
+var partStyles = [...]styleID{
+	chart.PartNone: styleText, chart.PartAxis: styleDim, chart.PartData: styleData, chart.PartSLA: styleSLA,
+	chart.PartOver: styleFail, chart.PartMark: styleMark, chart.PartText: styleText, chart.PartFaint: styleDim,
+	chart.PartGood: stylePass, chart.PartUnsure: styleWarn, chart.PartSelected: styleAccent,
 }
 
 // paragraph writes wrapped text from row y and returns the row after it.

@@ -5,6 +5,8 @@ import (
 	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"sweetspot/tui/chart"
 )
 
 // cell holds one rune. If r is 0, it is the right half of a wide rune.
@@ -19,7 +21,9 @@ type cell struct {
 type canvas struct {
 	w, h       int
 	cells      []cell
+	symbols    chart.Symbols // of the charts
 	clickAreas []clickArea
+	dialogFrom int // index of the first click area of the dialog
 }
 
 // clickArea is a part of the frame that can be clicked.
@@ -203,12 +207,12 @@ func printable(s string) string {
 	}, s)
 }
 
-// toASCII replaces the symbols of the screen.
+// toASCII replaces the symbols of the screen, those of charts as the charts do.
 func toASCII(r rune) rune {
-	const from = "─╴╶│┤┌╭╮╰╯┼└┴┬┄▲▸●★·→←↑↓…–—−×✓✗•±≤█░"
-	const into = "---||+++++++++.^>**.><^v~---x+x*~<#."
+	const from = "┌→←↑↓—−✓✗•±≤"
+	const into = "+><^v--+x*~<"
 	if i := strings.IndexRune(from, r); i >= 0 {
 		return rune(into[len([]rune(from[:i]))])
 	}
-	return '?'
+	return chart.ToASCII(r)
 }

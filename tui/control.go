@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"sweetspot/engine/knob"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
@@ -39,14 +40,13 @@ func (m *model) cannotSweep() string {
 	return m.cannotChangeSettings()
 }
 
-// startOrShowSweep opens the Sweep view, and starts a sweep if none is running.
+// startOrShowSweep opens the Sweep view, and the dialog that starts a sweep if none is running.
 func (m *model) startOrShowSweep() tea.Cmd {
 	m.view = sweepView
 	if m.sweepActive() {
 		return nil
 	}
-	m.selectedN = 0
-	return m.enqueueFunc("sweep", m.Workbench.StartSweep)
+	return m.openStart()
 }
 
 // cannotControlSweep is why the sweep cannot be paused, resumed or aborted now, or "".
@@ -116,6 +116,9 @@ func (m *model) interrupt() tea.Cmd {
 // cannotUseTrial is why the keys for trials do not work now, or "".
 func (m *model) cannotUseTrial() string {
 	if m.selectedTrial() == nil {
+		if m.table.filter != "" && m.snap.Sweep != nil && len(m.snap.Sweep.Trials) > 0 {
+			return "no row matches the filter: / changes it"
+		}
 		if m.Follow {
 			return "no trial yet"
 		}
@@ -124,27 +127,36 @@ func (m *model) cannotUseTrial() string {
 	return ""
 }
 
+// cannotSort is why the table of trials cannot be sorted or filtered now, or "".
+func (m *model) cannotSort() string {
+	if s := m.snap.Sweep; s != nil && len(s.Trials) > 0 {
+		return ""
+	}
+	return m.cannotUseTrial()
+}
+
 // stageTrial makes the settings of the selected trial pending and opens the Live view.
 // It does not apply them.
 func (m *model) stageTrial() tea.Cmd {
 	t := m.selectedTrial()
-	m.setPending(t.Settings)
 	m.stagedN = t.N
-	m.view = liveView
-	text := fmt.Sprintf("the settings of trial #%d are pending: enter applies them", t.N)
-	switch {
-	case len(m.pending) == 0:
-		text = fmt.Sprintf("the settings of trial #%d are yours already", t.N)
-	case m.snap.Phase == session.Sweeping:
-		text = fmt.Sprintf("the settings of trial #%d are pending: p pauses the sweep, then enter applies them", t.N)
-	}
-	m.report(session.Note, false, text)
+	m.stage(t.Settings, fmt.Sprintf("the settings of trial #%d", t.N))
 	return nil
 }
 
-func (m *model) toggleOrder() tea.Cmd {
-	m.everyTrial = !m.everyTrial
-	return nil
+// stage makes settings pending and opens the Live view. what names them in the message. A
+// running sweep uses the engine: then they wait.
+func (m *model) stage(s knob.Settings, what string) {
+	m.setPending(s)
+	m.view = liveView
+	text := what + " are pending: enter applies them"
+	switch {
+	case len(m.pending) == 0:
+		text = what + " are yours already"
+	case m.snap.Phase == session.Sweeping:
+		text = what + " are pending: p pauses the sweep, then enter applies them"
+	}
+	m.report(session.Note, false, text)
 }
 
 // announceBest reports in the Live view that a running sweep has a new best row.
@@ -172,7 +184,7 @@ func promisingRow(s *session.Sweep) (row rank.Row, ok bool) {
 // mostPromising is the trial of the sweep's best row, or nil if no row seems to pass.
 func mostPromising(s *session.Sweep) *trial.Trial {
 	if r, ok := promisingRow(s); ok {
-		return rowTrial(s, r)
+		return rowTrial(s, &r)
 	}
 	return nil
 }
@@ -180,7 +192,7 @@ func mostPromising(s *session.Sweep) *trial.Trial {
 // validatedBest is mostPromising if a validation has confirmed it, or nil.
 func validatedBest(s *session.Sweep) *trial.Trial {
 	if r, ok := promisingRow(s); ok && r.Validated {
-		return rowTrial(s, r)
+		return rowTrial(s, &r)
 	}
 	return nil
 }

@@ -146,6 +146,7 @@ func (l *menu) draw(m *model, p pane) {
 			sign = span{"▸", styleAccent}
 		}
 		in.line(1, i, sign, bold(pad(item.key, 4)), plain(item.text))
+		in.sub(0, i, in.w, 1).onClick(func() { l.selected = i })
 	}
 }
 

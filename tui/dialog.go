@@ -12,6 +12,17 @@ type dialog interface {
 	draw(m *model, p pane)
 }
 
+// typedText is the text of a key. A terminal that reports keys by their names has none for the space.
+func typedText(k tea.KeyPressMsg) string {
+	if k.Text == "" && k.Code == tea.KeySpace && k.Mod == 0 {
+		return " "
+	}
+	return k.Text
+}
+
+// inserter is a dialog into which text can be typed and pasted.
+type inserter interface{ insert(s string) }
+
 // confirm asks before an action that is hard to undo. The safe answer is the
 // default.
 type confirm struct {
@@ -43,18 +54,25 @@ func (c *confirm) draw(m *model, p pane) {
 // input is a dialog to type one value. The cursor is always at the end, because
 // values are short.
 type input struct {
+	heading     string // of the dialog; "" is that of a value of a knob
 	title, hint string
 	text        string
-	accept      func(text string) error // if it fails, the dialog shows the error and stays open
-	problem     string                  // the error shown
+	effect      string                             // of enter; "" is that of a value of a knob
+	longest     int                                // number of runes; 0 is enough for a value
+	accept      func(text string) error            // if it fails, the dialog shows the error and stays open
+	then        func(text string) (tea.Cmd, error) // instead of accept: also starts an action
+	problem     string                             // the error shown
 }
 
 // insert appends s to the text.
 func (in *input) insert(s string) {
-	const maxLength = 20
+	longest := 20
+	if in.longest > 0 {
+		longest = in.longest
+	}
 	in.problem = ""
 	for _, r := range s {
-		if r, n := displayRune(r); n == 1 && len(in.text) < maxLength {
+		if r, n := displayRune(r); n > 0 && len([]rune(in.text)) < longest {
 			in.text += string(r)
 		}
 	}
@@ -65,29 +83,57 @@ func (in *input) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	case "esc":
 		m.dialog = nil
 	case "enter":
-		if err := in.accept(in.text); err != nil {
+		var cmd tea.Cmd
+		var err error
+		if in.then != nil {
+			cmd, err = in.then(in.text)
+		} else {
+			err = in.accept(in.text)
+		}
+		if err != nil {
 			in.problem = firstLine(err.Error())
 			return nil
 		}
 		m.dialog = nil
+		return cmd
 	case "backspace":
 		if r := []rune(in.text); len(r) > 0 {
 			in.text = string(r[:len(r)-1])
 		}
 	case "ctrl+u":
 		in.text = ""
+	case "ctrl+e":
+		if in.longest > 0 {
+			return m.edit(in)
+		}
 	default:
-		in.insert(k.Text)
+		in.insert(typedText(k))
 	}
 	return nil
 }
 
 func (in *input) draw(m *model, p pane) {
-	box := p.at(centred(m.w, m.h, 58, 6)).box("Type a value")
+	heading, effect := "Type a value", "makes it pending"
+	if in.heading != "" {
+		heading, effect = in.heading, in.effect
+	}
+	w := 58
+	if in.longest > 0 {
+		w = 78
+	}
+	box := p.at(centred(m.w, m.h, w, 6)).box(heading)
 	box = box.sub(2, 0, box.w-4, box.h)
-	box.line(0, 1, bold(in.title+" "), plain(in.text), span{" ", styleTab}, dim("  "+in.hint))
+	x := box.line(0, 1, bold(in.title+" "))
+	text := in.text // its end is visible
+	for width(text) > max(box.w-x-1, 1) {
+		text = string([]rune(text)[1:])
+	}
+	box.line(x, 1, plain(text), span{" ", styleTab}, dim("  "+in.hint))
 	box.text(0, 2, in.problem, styleFail)
-	box.line(0, 3, bold("enter"), dim(" makes it pending  "), bold("esc"), dim(" cancels"))
+	x = box.line(0, 3, bold("enter"), dim(" "+effect+"  "), bold("esc"), dim(" cancels"))
+	if in.longest > 0 && len(m.Editor) > 0 {
+		box.line(x, 3, plain("  "), bold("ctrl+e"), dim(" opens "+m.Editor[0]))
+	}
 }
 
 // scroller is the scroll position of a dialog.

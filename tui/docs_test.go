@@ -75,22 +75,45 @@ func svg(c *canvas) string {
 	for y := range c.h {
 		row := c.cells[y*c.w : (y+1)*c.w]
 		for x := 0; x < c.w; {
-			from := x
-			for x < c.w && row[x].style == row[from].style && (row[x].r == ' ') == (row[from].r == ' ') {
+			from, first := x, row[x]
+			for x < c.w && row[x].style == first.style && (row[x].r == ' ') == (first.r == ' ') && isBraille(row[x].r) == isBraille(first.r) {
 				x++
 			}
-			if row[from].r == ' ' {
-				continue
+			switch fill := fills[first.style]; {
+			case first.r == ' ':
+			case isBraille(first.r):
+				svgDots(&b, row[from:x], 8+from*cw, 8+y*ch, fill)
+			default:
+				fmt.Fprintf(&b, `<text x="%d" y="%d" textLength="%d" fill="%s">`, 8+from*cw, 8+y*ch+base, (x-from)*cw, fill)
+				_ = xml.EscapeText(&b, []byte(runesOf(row[from:x]))) // writing to a Builder cannot fail
+				b.WriteString("</text>\n")
 			}
-			var text strings.Builder
-			for _, cell := range row[from:x] {
-				text.WriteRune(cell.r)
-			}
-			fmt.Fprintf(&b, `<text x="%d" y="%d" textLength="%d" fill="%s">`, 8+from*cw, 8+y*ch+base, (x-from)*cw, fills[row[from].style])
-			_ = xml.EscapeText(&b, []byte(text.String())) // writing to a Builder cannot fail
-			b.WriteString("</text>\n")
 		}
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
+}
+
+func isBraille(r rune) bool { return r >= 0x2800 && r < 0x2900 }
+
+func runesOf(row []cell) string {
+	var b strings.Builder
+	for _, c := range row {
+		b.WriteRune(c.r)
+	}
+	return b.String()
+}
+
+// svgDots draws Braille characters as squares, because not every font has them.
+func svgDots(b *strings.Builder, row []cell, x, y int, fill string) {
+	places := [8][2]int{{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}, {0, 3}, {1, 3}} // column and row of dot i+1
+	b.WriteString(`<path fill="` + fill + `" d="`)
+	for i, c := range row {
+		for dot, at := range places {
+			if (c.r-0x2800)>>dot&1 == 1 {
+				fmt.Fprintf(b, "M%d %dh3v3h-3z", x+i*8+at[0]*4, y+at[1]*17/4)
+			}
+		}
+	}
+	b.WriteString("\"/>\n")
 }

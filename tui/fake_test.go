@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -25,6 +27,12 @@ type fakeWorkbench struct {
 	err   error    // the result of every call
 	path  string   // of an export
 	notes []string // of an export
+
+	plan        plan.Plan // of the last StartSweep
+	predictions []search.Prediction
+	live        trial.Trial
+	exported    session.Exported // its text and its verdict
+	previewErr  error
 }
 
 func (f *fakeWorkbench) Snapshot() *session.Snapshot { return f.snap }
@@ -39,15 +47,56 @@ func (f *fakeWorkbench) Undo() error                  { return f.record("undo") 
 func (f *fakeWorkbench) Redo() error                  { return f.record("redo") }
 func (f *fakeWorkbench) SetLoad(l load.Spec) error    { return f.record("load %v", l) }
 func (f *fakeWorkbench) HoldLoad(hold bool) error     { return f.record("hold %v", hold) }
-func (f *fakeWorkbench) StartSweep() error            { return f.record("sweep") }
-func (f *fakeWorkbench) PauseSweep(pause bool) error  { return f.record("pause %v", pause) }
-func (f *fakeWorkbench) AbortSweep() error            { return f.record("abort") }
-func (f *fakeWorkbench) Restart() error               { return f.record("restart") }
-func (f *fakeWorkbench) Record(on bool) error         { return f.record("record %v", on) }
-func (f *fakeWorkbench) Bare() error                  { return f.record("bare") }
-func (f *fakeWorkbench) Operators() error             { return f.record("operators") }
-func (f *fakeWorkbench) Export(n int) (session.Exported, error) {
-	return session.Exported{Path: f.path, Notes: f.notes}, f.record("export %d", n)
+func (f *fakeWorkbench) StartSweep(p plan.Plan) error {
+	f.plan = p
+	return f.record("sweep %v, %v, %v", p.SLA, p.Loads[0], p.Budget.Time)
+}
+
+func (f *fakeWorkbench) Measure(s knob.Settings, l load.Spec) error {
+	return f.record("measure %v, %v", s, l)
+}
+
+func (f *fakeWorkbench) LiveTrial() (trial.Trial, error) { return f.live, f.err }
+
+func (f *fakeWorkbench) WhatIf(l load.Spec) ([]search.Prediction, error) {
+	return f.predictions, f.record("what if %v", l)
+}
+
+func (f *fakeWorkbench) PauseSweep(pause bool) error { return f.record("pause %v", pause) }
+func (f *fakeWorkbench) AbortSweep() error           { return f.record("abort") }
+func (f *fakeWorkbench) Restart() error              { return f.record("restart") }
+func (f *fakeWorkbench) Record(on bool) error        { return f.record("record %v", on) }
+func (f *fakeWorkbench) Bare() error                 { return f.record("bare") }
+func (f *fakeWorkbench) Operators() error            { return f.record("operators") }
+
+// Export returns the export of the fake. The calls of previews are not recorded.
+func (f *fakeWorkbench) Export(o session.ExportOptions) (session.Exported, error) {
+	out := f.exported
+	out.Formats, out.Format = []string{"config.properties", "json"}, "config.properties"
+	if o.Format != "" {
+		out.Format = o.Format
+	}
+	out.Path, out.Notes, out.Written = f.path, f.notes, !o.Preview
+	if o.Path != "" {
+		out.Path = o.Path
+	}
+	if o.Preview {
+		return out, f.previewErr
+	}
+	text := fmt.Sprintf("export %d", o.Trial)
+	if o.Settings != nil {
+		text = fmt.Sprintf("export %v", *o.Settings)
+	}
+	if o.Profile != "" {
+		text = "export of " + filepath.Base(o.Profile)
+	}
+	if o.Path != "" {
+		text += " to " + o.Path
+	}
+	if o.Overwrite {
+		text += ", overwriting"
+	}
+	return out, f.record("%s", text)
 }
 
 // screen is a model with its workbench and its clock.
@@ -62,6 +111,9 @@ var epoch = time.Date(2026, 11, 22, 14, 2, 11, 0, time.UTC)
 
 func newScreen(t *testing.T, w, h int, s *session.Snapshot) *screen {
 	sc := &screen{t: t, workbench: &fakeWorkbench{snap: s, path: "out/config.properties"}, clock: epoch}
+	sc.workbench.exported = session.Exported{
+		Text: "# settings of mlp-wide\nmodels={\\\n  \"batchSize\": 8\n}\n", Source: "trial 5", Verdict: trial.Verdict{Result: trial.Pass},
+	}
 	sc.model = newModel(Deps{Workbench: sc.workbench, Now: func() time.Time { return sc.clock }})
 	sc.send(tea.WindowSizeMsg{Width: w, Height: h})
 	return sc
@@ -129,8 +181,10 @@ func (sc *screen) status() string { return sc.notice.Text }
 
 // starting is the first snapshot of a session.
 func starting() *session.Snapshot {
+	p := plan.Default()
+	p.SLA = trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond}
 	return &session.Snapshot{
-		At: epoch, SLA: trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond}, LoadOn: true,
+		Plan: p, At: epoch, SLA: trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond}, LoadOn: true,
 		Load: load.Spec{Concurrency: 10}, Settings: knob.Default(knob.TorchServe),
 	}
 }
@@ -148,6 +202,7 @@ func serving() *session.Snapshot {
 	before.BatchDelay = 5 * time.Millisecond
 	s.Settings = before
 	s.Settings.BatchSize = 8
+	s.Info.Current = s.Settings
 	s.Changes = []session.Change{
 		{N: 1, At: epoch.Add(-58 * time.Second), From: knob.Default(knob.TorchServe), To: before, Took: 3 * time.Millisecond},
 		{N: 2, At: epoch.Add(-30 * time.Second), From: before, To: s.Settings, Took: 12 * time.Millisecond},

@@ -16,9 +16,9 @@ func readOnlyBindings(table []binding) []binding {
 		key := b.Help().Key
 		switch b.group {
 		case groupTrials:
-			return key == "enter" // there is no Live view
+			return key == "enter" || key == "R" // there is no Live view, and nothing can be measured
 		case groupAll:
-			return b.views != inAll || slices.Contains([]string{"1 2", "tab"}, key) || slices.Contains(b.Keys(), "2")
+			return slices.Contains([]string{"1 2 3 4", "tab"}, key) || slices.Contains(b.Keys(), "2") || slices.Contains(b.Keys(), "3") || slices.Contains(b.Keys(), "4")
 		}
 		return true
 	})

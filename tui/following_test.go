@@ -58,7 +58,7 @@ func TestFollowing(t *testing.T) {
 func TestFollowingIsReadOnly(t *testing.T) {
 	sc := newFollowing(t, 120, 36, runningProfile())
 	for r := ' '; r <= '~'; r++ {
-		if !strings.ContainsRune("eq?!", r) {
+		if !strings.ContainsRune("eq?!/", r) {
 			sc.press(string(r))
 		}
 	}
@@ -66,7 +66,7 @@ func TestFollowingIsReadOnly(t *testing.T) {
 	if len(sc.workbench.calls) > 0 || sc.view != sweepView {
 		t.Errorf("keys caused the actions %q and opened view %d", sc.workbench.calls, sc.view)
 	}
-	sc.press("e")
+	sc.press("e", "enter")
 	if len(sc.workbench.calls) != 1 || !strings.HasPrefix(sc.workbench.calls[0], "export ") {
 		t.Errorf("e caused the actions %q", sc.workbench.calls)
 	}
@@ -80,7 +80,7 @@ func TestFollowingIsReadOnly(t *testing.T) {
 func TestExportNotes(t *testing.T) {
 	sc := newScreen(t, 80, 24, serving())
 	sc.workbench.notes = []string{"FP16 has no key", "threads 2 has no key"}
-	sc.press("e")
+	sc.press("e", "enter")
 	if want := "exported to out/config.properties; ! shows 2 notes on settings without a key"; sc.status() != want {
 		t.Errorf("status %q, want %q", sc.status(), want)
 	}

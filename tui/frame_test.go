@@ -15,6 +15,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -134,6 +135,9 @@ func (r random) sweep() *session.Sweep {
 		w.Choice = &trial.Choice{Why: trial.Explanation{Text: r.text()}}
 		w.Skipped = []trial.Skip{{Reason: r.text()}}
 	}
+	for range r.IntN(40) {
+		w.Predictions = append(w.Predictions, search.Prediction{Settings: r.settings(), Load: r.load(), Throughput: r.estimate(), ValueMS: r.estimate(), Pass: r.Float64()})
+	}
 	return w
 }
 
@@ -172,14 +176,14 @@ func (r random) snapshot() *session.Snapshot {
 
 var allKeys = []string{
 	"up", "down", "left", "right", "shift+left", "shift+right", "=", "enter", "esc", "u", "[", "]", "l", "space", "-", "+", "e",
-	"s", "p", "X", "R", "pgup", "pgdown", "home", "end", "o", "1", "2", "tab", "!", "?", "M", "q", "y", "n", "7",
+	"s", "p", "X", "R", "pgup", "pgdown", "home", "end", "o", "1", "2", "3", "4", "v", "b", "a", "c", "d", "/", "tab", "!", "?", "M", "q", "y", "n", "7",
 }
 
 // For all snapshots, sizes and keys the frame is h lines of w cells, and nothing panics.
 func TestFramesAreExact(t *testing.T) {
 	r := random{rand.New(rand.NewPCG(8, 1))}
 	for i := range 250 {
-		w, h := 60+r.IntN(141), 16+r.IntN(45)
+		w, h := 40+r.IntN(161), 10+r.IntN(51)
 		if i%10 == 0 {
 			w, h = 1+r.IntN(90), 1+r.IntN(30)
 		}
@@ -198,7 +202,7 @@ func TestFramesAreExact(t *testing.T) {
 		sc.send(tickMsg{})
 		requireExactSize(t, sc, w, h, what+", then another snapshot")
 		sc.send(tea.MouseClickMsg{X: r.IntN(w), Y: r.IntN(h)})
-		w, h = 60+r.IntN(141), 16+r.IntN(45)
+		w, h = 40+r.IntN(161), 10+r.IntN(51)
 		sc.send(tea.WindowSizeMsg{Width: w, Height: h})
 		requireExactSize(t, sc, w, h, what+", resized")
 		Summary(sc.workbench.snap)
@@ -248,10 +252,10 @@ func requireTiling(t *testing.T, body rect, rects []rect) {
 }
 
 func BenchmarkView(b *testing.B) {
-	for _, size := range []struct{ w, h int }{{80, 24}, {120, 36}} {
-		for _, v := range []view{liveView, sweepView} {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 36}, {200, 60}} {
+		for _, v := range []view{liveView, sweepView, frontierView} {
 			b.Run(fmt.Sprintf("%s %dx%d", viewNames[v], size.w, size.h), func(b *testing.B) {
-				m := newModel(Deps{Workbench: &fakeWorkbench{snap: sweeping()}, Now: func() time.Time { return epoch }})
+				m := newModel(Deps{Workbench: &fakeWorkbench{snap: predicting()}, Now: func() time.Time { return epoch }})
 				m.resize(size.w, size.h)
 				m.view = v
 				b.ReportAllocs()

@@ -101,7 +101,7 @@ func noAnswers() *session.Snapshot {
 }
 
 func TestGolden(t *testing.T) {
-	sizes := []struct{ w, h int }{{120, 36}, {80, 24}, {60, 16}}
+	sizes := []struct{ w, h int }{{120, 36}, {80, 24}, {60, 16}, {40, 10}}
 	for _, s := range scenes() {
 		for _, size := range sizes {
 			t.Run(fmt.Sprintf("%s %dx%d", s.name, size.w, size.h), func(t *testing.T) {
@@ -112,8 +112,8 @@ func TestGolden(t *testing.T) {
 			})
 		}
 	}
-	t.Run("too small 52x14", func(t *testing.T) {
-		golden.RequireEqual(t, newScreen(t, 52, 14, serving()).plainFrame()+"\n")
+	t.Run("too small 39x9", func(t *testing.T) {
+		golden.RequireEqual(t, newScreen(t, 39, 9, serving()).plainFrame()+"\n")
 	})
 	t.Run("ascii 80x24", func(t *testing.T) {
 		sc := newScreen(t, 80, 24, sweeping())

@@ -173,33 +173,43 @@ func (h *help) execute(m *model) tea.Cmd {
 // draw draws the filter, the list and what there is to know about the selected action.
 func (h *help) draw(m *model, p pane) {
 	items := h.items(m)
-	rows, selectedRow := h.rows(m, items, min(m.w, 96)-4)
+	rows, selectedRow := h.rows(m, items)
 	height := min(m.h, max(len(rows), 12)+4)
 	in := p.at(centred(m.w, m.h, 96, height)).box("Keys of "+viewNames[m.view], dim("type to filter · enter does it · esc closes"))
-	visible := in.h - 2
+	visible := max(in.h-2, 0)
 	h.from = min(max(h.from, selectedRow-visible+1), max(selectedRow-1, 0))
 	x := in.line(1, 0, dim("filter "), plain(h.filter), span{" ", styleTab})
 	if len(rows) > visible {
 		in.sub(x, 0, in.w-x-1, 1).alignRight(1, 0, dim(scrolled(h.from, visible, len(rows))))
 	}
 	for i, row := range rows[min(h.from, len(rows)):min(h.from+visible, len(rows))] {
-		in.sub(1, 1+i, in.w-2, 1).line(0, 0, row...)
+		line := in.sub(1, 1+i, in.w-2, 1)
+		line.line(0, 0, row.spans...)
+		if row.item >= 0 {
+			line.onClick(func() { h.selected = row.item })
+		}
 	}
 	if h.selected < len(items) && items[h.selected].disabled != "" {
 		in.sub(1, in.h-1, in.w-2, 1).text(0, 0, "not now: "+items[h.selected].disabled, styleWarn)
 	}
 }
 
+// helpRow is a line of the list, of an item or, with -1, of none.
+type helpRow struct {
+	spans []span
+	item  int
+}
+
 // rows are the lines of the list and the row of the selected item. Without a filter they have the
 // headings of the groups and, at the end, the meaning of the symbols.
-func (h *help) rows(m *model, items []helpItem, w int) (rows [][]span, selected int) {
+func (h *help) rows(m *model, items []helpItem) (rows []helpRow, selected int) {
 	group := ""
 	for i, item := range items {
 		if item.group != group && h.filter == "" {
 			if group != "" {
-				rows = append(rows, nil)
+				rows = append(rows, helpRow{nil, -1})
 			}
-			rows = append(rows, []span{{item.group, styleAccent}})
+			rows = append(rows, helpRow{[]span{{item.group, styleAccent}}, -1})
 		}
 		group = item.group
 		sign, key, text := plain("  "), bold(pad(item.key, labelWidth)), plain(item.text)
@@ -213,28 +223,35 @@ func (h *help) rows(m *model, items []helpItem, w int) (rows [][]span, selected 
 		if item.disabled != "" {
 			row = append(row, dim("  not now: "+item.disabled))
 		}
-		rows = append(rows, row)
+		rows = append(rows, helpRow{row, i})
 	}
 	if h.filter == "" {
-		return append(rows, m.symbols()...), selected
-	}
-	if len(items) == 0 {
-		rows = append(rows, []span{dim("no action has these words; esc clears the filter")})
+		for _, l := range m.legends() {
+			rows = append(rows, helpRow{l, -1})
+		}
+	} else if len(items) == 0 {
+		rows = append(rows, helpRow{[]span{dim("no action has these words; esc clears the filter")}, -1})
 	}
 	return rows, selected
 }
 
-// symbols is the meaning of the symbols of the screen.
-func (m *model) symbols() [][]span {
+// legends are the meanings of the symbols of the screen.
+func (m *model) legends() [][]span {
 	out := [][]span{
-		nil, {{"Symbols", styleAccent}},
+		nil,
+		{{"Symbols", styleAccent}},
 		legend("→", "pending, not applied yet"),
 		legend("R", "needs a reload of the model"),
-		legend("▲A7", "change number 7 was applied here"),
+		legend("▲A7 ◆", "change number 7 was applied here, the load was changed"),
+		legend("▪ ▸", "the load was held, it or the engine started again"),
+		legend("× ┴#3", "the engine ended here, trial number 3 began"),
+		legend("· ⠁", "P99 before the last change, at the seconds after it"),
 		legend("▸", "selected; on an axis: the row of the SLA"),
 		legend("?", "undecided: it can still pass or fail"),
 		legend("~", "the data cannot tell"),
 		legend("★", "best trial"),
+		legend("● · ×", "on the frontier; a better one exists; over the promise"),
+		legend("○ (16)", "predicted by the simulator, not measured"),
 		legend("n/a", "not measured or not reported"),
 		nil,
 		{dim("Latency counts from the planned send time. All live figures are of one window:")},

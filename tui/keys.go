@@ -13,28 +13,34 @@ type view uint8
 const (
 	liveView view = iota
 	sweepView
+	frontierView
+	profilesView
 )
 
-var viewNames = [...]string{liveView: "Live", sweepView: "Sweep"}
+var viewNames = [...]string{liveView: "Live", sweepView: "Sweep", frontierView: "Frontier", profilesView: "Profiles"}
 
 // viewSet is a set of views, one bit each.
 type viewSet uint8
 
 const (
-	inLive  viewSet = 1 << liveView
-	inSweep viewSet = 1 << sweepView
-	inAll           = inLive | inSweep
+	inLive     viewSet = 1 << liveView
+	inSweep    viewSet = 1 << sweepView
+	inFrontier viewSet = 1 << frontierView
+	inProfiles viewSet = 1 << profilesView
+	inAll              = inLive | inSweep | inFrontier | inProfiles
 )
 
 // heading is the title of a group of keys in the help.
 type heading string
 
 const (
-	groupKnobs  heading = "Knobs"
-	groupLoad   heading = "Load and charts"
-	groupSweep  heading = "Sweep"
-	groupTrials heading = "Trials"
-	groupAll    heading = "Everywhere"
+	groupKnobs    heading = "Knobs"
+	groupLoad     heading = "Load and charts"
+	groupSweep    heading = "Sweep"
+	groupTrials   heading = "Trials"
+	groupFrontier heading = "Settings"
+	groupProfiles heading = "Profiles"
+	groupAll      heading = "Everywhere"
 )
 
 // binding is one row of the table of keys. The handling of keys, the footer, the
@@ -63,6 +69,8 @@ func secondKey(names ...string) key.Binding { return keys("", "", names...) }
 func (m *model) allBindings() []binding {
 	out := m.knobKeys()
 	out = append(out, m.trialKeys()...)
+	out = append(out, m.frontierKeys()...)
+	out = append(out, m.profileKeys()...)
 	out = append(out, m.sweepKeys()...)
 	out = append(out, m.loadKeys()...)
 	return append(out, m.commonKeys()...)
@@ -101,16 +109,18 @@ func (m *model) loadKeys() []binding {
 		return func() tea.Cmd { return m.changeLoad(dir) }
 	}
 	zoom := func(dir int) func() tea.Cmd {
-		return func() tea.Cmd { m.zoom = min(max(m.zoom+dir, 0), len(timeSpans)-1); return nil }
+		return func() tea.Cmd { m.zoomBy(dir); return nil }
 	}
 	return []binding{
 		{keys("[ ]", "less or more load", "["), inLive, groupLoad, "load", m.cannotChangeLoad, change(-1)},
 		{secondKey("]"), inLive, groupLoad, "", m.cannotChangeLoad, change(1)},
 		{keys("l", "closed load (clients) or open load (rate)", "l"), inLive, groupLoad, "", m.cannotControlLoad, m.switchLoad},
 		{keys("space", "hold the load, or resume it", "space"), inLive, groupLoad, "hold", m.cannotControlLoad, m.holdLoad},
-		{keys("r", "record live traffic to a profile, or stop", "r"), inLive, groupLoad, "", m.cannotRecord, m.record},
+		{keys("r", "record live traffic to a profile, or stop", "r"), inLive | inProfiles, groupLoad, "", m.cannotRecord, m.record},
 		{keys("w", "measure the model alone; holds the load", "w"), inLive, groupLoad, "", m.cannotMeasure, m.bare},
 		{keys("t", "operator times: time per operator in a run", "t"), inLive, groupLoad, "", m.cannotShowOperators, m.openOperators},
+		{keys("v", "P99, latencies over time, histogram", "v"), inLive, groupLoad, "", nil, m.nextLatencyView},
+		{keys("g", "utilization, or the batches of each worker", "g"), inLive, groupLoad, "", nil, m.toggleBatches},
 		{keys("z", "expand the next chart; esc shows all", "z"), inLive, groupLoad, "", nil, m.expand},
 		{keys("- +", "shorter or longer time axis of the charts", "-"), inLive, groupLoad, "", nil, zoom(-1)},
 		{secondKey("+"), inLive, groupLoad, "", nil, zoom(1)},
@@ -122,7 +132,7 @@ func (m *model) sweepKeys() []binding {
 		{keys("s", "start a sweep, or show the running one", "s"), inAll, groupSweep, "sweep", m.cannotSweep, m.startOrShowSweep},
 		{keys("p", "pause it to change knobs, or resume it", "p"), inAll, groupSweep, "pause", m.cannotControlSweep, m.togglePause},
 		{keys("X", "abort it (asks first)", "X", "shift+x"), inAll, groupSweep, "abort", m.cannotControlSweep, m.askAbort},
-		{keys("R", "restart the engine when it is down", "R", "shift+r"), inAll, groupSweep, "restart", m.cannotRestart, m.restart},
+		{keys("R", "restart the engine when it is down", "R", "shift+r"), inLive | inProfiles, groupSweep, "restart", m.cannotRestart, m.restart},
 	}
 }
 
@@ -140,20 +150,25 @@ func (m *model) trialKeys() []binding {
 		{secondKey("end"), inSweep, groupTrials, "", m.cannotUseTrial, move(all)},
 		{keys("enter", "make the trial's settings pending in Live", "enter"), inSweep, groupTrials, "load in Live", m.cannotUseTrial, m.stageTrial},
 		{keys("e", "export the trial's settings", "e"), inSweep, groupTrials, "export", m.cannotUseTrial, m.export},
-		{keys("o", "a row per setting, or a row per trial", "o"), inSweep, groupTrials, "sort", m.cannotUseTrial, m.toggleOrder},
+		{keys("R", "measure it again; restart the engine when it is down", "R", "shift+r"), inSweep, groupTrials, "measure", m.cannotMeasureTrial, m.measureTrial},
+		{keys("o", "next order: rank, throughput, P99, settings, every trial", "o"), inSweep, groupTrials, "sort", m.cannotSort, m.nextOrder},
+		{keys("/", "filter the rows: w2 b8 pass", "/"), inSweep, groupTrials, "filter", m.cannotSort, m.openFilter},
+		{keys("b", "breakdown of the row, or the scatter chart", "b"), inSweep, groupTrials, "breakdown", m.cannotSort, m.nextSidePanel},
 	}
 }
 
 func (m *model) commonKeys() []binding {
 	show := func(v view) func() tea.Cmd {
-		return func() tea.Cmd { m.view = v; return nil }
+		return func() tea.Cmd { m.view = v; return m.openedView() }
 	}
-	other := func() tea.Cmd { m.view = 1 - m.view; return nil }
+	next := func() tea.Cmd { m.view = (m.view + 1) % view(len(viewNames)); return m.openedView() }
 	mouse := func() tea.Cmd { m.mouse = !m.mouse; return nil }
 	return []binding{
-		{keys("1 2", "Live, Sweep", "1"), inAll, groupAll, "", nil, show(liveView)},
+		{keys("1 2 3 4", "Live, Sweep, Frontier, Profiles", "1"), inAll, groupAll, "", nil, show(liveView)},
 		{secondKey("2"), inAll, groupAll, "", nil, show(sweepView)},
-		{keys("tab", "the other view", "tab"), inAll, groupAll, "", nil, other},
+		{secondKey("3"), inAll, groupAll, "", nil, show(frontierView)},
+		{secondKey("4"), inAll, groupAll, "", nil, show(profilesView)},
+		{keys("tab", "the next view", "tab"), inAll &^ inFrontier, groupAll, "", nil, next},
 		{keys(";", "jump: a letter for each thing to click", ";"), inAll, groupAll, "", nil, m.openJump},
 		{keys(".", "actions for what is selected", "."), inAll, groupAll, "", nil, m.openVerbs},
 		{keys("y", "copy the verdict, or the trial's figures", "y"), inAll, groupAll, "", nil, m.copyVerdict},
@@ -193,6 +208,8 @@ func (m *model) primaryKey() string {
 	switch {
 	case m.cannotRestart() == "":
 		return "R"
+	case m.view == frontierView && m.cannotUsePoint() == "" || m.view == profilesView && m.cannotUseProfile() == "":
+		return "enter"
 	case m.cannotControlSweep() == "" && (m.view == sweepView || m.sweepActive()):
 		return "p"
 	case m.view == liveView && m.cannotApply() == "":
@@ -245,6 +262,10 @@ func (m *model) footerText(b *binding) string {
 	case "pause":
 		if s := m.snap.Sweep; s != nil && pausingOrPaused(s) {
 			return "resume"
+		}
+	case "measure":
+		if m.cannotRestart() == "" {
+			return "restart"
 		}
 	case "hold":
 		if !m.snap.LoadOn {

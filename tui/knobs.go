@@ -99,7 +99,16 @@ func (m *model) dropApplied(old *session.Snapshot) {
 }
 
 // fixedReason is why a knob of this target cannot be changed, or "".
-func (m *model) fixedReason(n knob.Name) string { return m.snap.Info.Fixed[n] }
+func (m *model) fixedReason(n knob.Name) string {
+	i := m.snap.Info
+	if n == knob.BatchSize && i.Model.Name != "" && !i.Limits.BatchAxis && i.Fixed[n] == "" && i.Machine == "" {
+		if i.Model.BatchWhy != "" {
+			return i.Model.BatchWhy
+		}
+		return "the model has no batch axis"
+	}
+	return i.Fixed[n]
+}
 
 // cannotChangeKnob is why the selected knob cannot be changed now, or "".
 func (m *model) cannotChangeKnob() string {

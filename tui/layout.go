@@ -18,7 +18,7 @@ const (
 )
 
 const (
-	minWidth, minHeight         = 60, 15
+	minWidth, minHeight         = 40, 10
 	compactWidth, compactHeight = 80, 24
 	wideWidth, wideHeight       = 112, 32
 )

@@ -11,7 +11,7 @@ import (
 // had different lengths.
 func TestTrialLengths(t *testing.T) {
 	sc := newScreen(t, 120, 36, swept())
-	sc.press("2")
+	sc.press("2", "b")
 	if strings.Contains(sc.plainFrame(), "padding") {
 		t.Error("padding is shown for requests of one length")
 	}

@@ -267,6 +267,9 @@ func (m *model) knobNotes() []span {
 	case n == knob.BatchDelay && m.snap.Settings.BatchSize == 1 && m.snap.Phase == session.Serving:
 		return []span{dim("batch_delay has no effect at batch size 1")}
 	}
+	if e, n := m.snap.Effect, len(m.snap.Changes); e != nil && n > 0 && e.N == m.snap.Changes[n-1].N {
+		return []span{plain(fmt.Sprintf("A%d: %s", e.N, e.Figures))}
+	}
 	return []span{dim(k.Help)}
 }
 

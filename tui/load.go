@@ -8,7 +8,6 @@ import (
 
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
-	"sweetspot/tui/chart"
 )
 
 // requestTimeout is how long the screen shows a requested load that no snapshot has
@@ -126,16 +125,6 @@ func (m *model) cannotExport() string {
 	return ""
 }
 
-// export writes the settings in force, or in the Sweep view those of the selected
-// trial.
-func (m *model) export() tea.Cmd {
-	n := 0
-	if t := m.selectedTrial(); m.view == sweepView && t != nil {
-		n = t.N
-	}
-	return m.enqueue(action{name: "export", logged: true, run: func() (session.Exported, error) { return m.Workbench.Export(n) }})
-}
-
 func (m *model) cannotRestart() string {
 	if m.snap.Phase != session.Down {
 		return "the engine is running"
@@ -147,15 +136,6 @@ func (m *model) restart() tea.Cmd { return m.enqueueFunc("restart", m.Workbench.
 
 // timeSpans are the lengths of the time axis in seconds; 0 is one second per column.
 var timeSpans = [...]int{0, 120, 300, 600}
-
-// updateAxes adapts the y axes of the charts to the data.
-func (m *model) updateAxes() {
-	s := m.data
-	now := m.snap.At
-	m.axes.p99 = m.axes.p99.Next(now, chart.Wanted(s.p99, s.limit))
-	m.axes.throughput = m.axes.throughput.Next(now, chart.Wanted(s.throughput, 0))
-	m.axes.utilization = m.axes.utilization.Next(now, chart.Wanted(s.utilization, 0))
-}
 
 // suspend holds the load and then stops the program until the shell continues it. While it is
 // stopped it can send no requests: those of an open load would all be sent at once afterwards.

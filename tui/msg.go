@@ -21,5 +21,7 @@ type action struct {
 	name   string // prefix of its errors: "apply", "export"
 	logged bool   // the workbench adds its result to the messages of the snapshot
 	run    func() (session.Exported, error)
-	then   tea.Cmd // after it; nil for nothing
+	quiet  bool                                  // its error is not reported, because done shows it
+	done   func(out session.Exported, err error) // called in Update, may enqueue other actions; nil does nothing
+	then   tea.Cmd                               // after it; nil for nothing
 }

@@ -3,7 +3,6 @@ package tui
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -12,104 +11,9 @@ import (
 	"sweetspot/tui/chart"
 )
 
-// series is the live traffic second by second, ready for the charts.
-type series struct {
-	seq                          int       // chart.Spec.Seq
-	p99, throughput, utilization []float64 // NaN where nothing was measured
-	limit                        float64   // of the SLA, in ms; 0 if the SLA is of another percentile
-	gpu                          bool      // utilization is of the GPU, else of the engine's CPU
-	first                        time.Time // the time of the first values
-}
-
-// series makes the series of the snapshot. They have a value for every second: one
-// that is missing in the snapshot is a gap in the chart.
-func (m *model) series() series {
-	all := m.snap.Live.Seconds
-	s := series{gpu: hasGPU(m.snap)}
-	if m.snap.SLA.Percentile == 99 {
-		s.limit = limitMS(m.snap.SLA)
-	}
-	if len(all) == 0 {
-		return s
-	}
-	const maxSeconds = 3600
-	s.first = all[0].At
-	end := all[len(all)-1].At
-	if age := m.snap.At.Sub(end); age >= 2*time.Second {
-		end = m.snap.At.Add(-time.Second) // while the engine is down, snapshots get no new seconds
-	}
-	n := secondIndex(s.first, end) + 1
-	if n > maxSeconds {
-		s.first = s.first.Add(time.Duration(n-maxSeconds) * time.Second)
-		n = maxSeconds
-	}
-	s.seq = max(int(end.Unix()), n)
-	s.p99, s.throughput, s.utilization = nans(n), nans(n), nans(n)
-	for i := range all {
-		if at := secondIndex(s.first, all[i].At); at >= 0 && at < n {
-			s.set(at, &all[i], m.snap.SLA.Latency)
-		}
-	}
-	return s
-}
-
-// set stores the values of one second at an index.
-func (s *series) set(at int, sec *session.Second, which trial.LatencyKind) {
-	p99, utilization := sec.P99, sec.CPU
-	if which == trial.ModelLatency {
-		p99 = sec.ModelP99
-	}
-	if s.gpu {
-		utilization = sec.GPU
-	}
-	s.p99[at] = p99.Or(math.NaN())
-	s.utilization[at] = utilization.Or(math.NaN())
-	s.throughput[at] = float64(sec.OK)
-}
-
-// nans returns n times NaN.
-func nans(n int) []float64 {
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = math.NaN()
-	}
-	return out
-}
-
-// secondIndex is the number of seconds from first to at.
-func secondIndex(first, at time.Time) int { return int(math.Round(at.Sub(first).Seconds())) }
-
 func hasGPU(s *session.Snapshot) bool {
 	g := s.Live.Use.GPU
 	return g.PercentMean.OK() || g.Reason == "" && g.MemoryMB.OK()
-}
-
-// drawP99 draws the P99 chart with the SLA and the applied changes. While the engine is
-// down, the reason is in its place.
-func (m *model) drawP99(p pane, class sizeClass) {
-	s := m.data
-	title := "P99 ms"
-	if m.snap.SLA.Latency == trial.ModelLatency {
-		title = "P99 of the model ms"
-	}
-	if m.snap.Phase == session.Down {
-		m.drawDown(p)
-		return
-	}
-	in := p.box(title, m.p99Title()...)
-	if t := m.lengthsText(); t != "" {
-		defer p.bottomText(dim(t))
-	}
-	spec := chart.Spec{
-		Width: in.w, Height: in.h, Foot: chart.MarkFoot, Values: s.p99, Seq: s.seq, Span: timeSpans[m.zoom],
-		Top: m.axes.p99.Top, SLA: s.limit, SLALabel: "SLA " + plainMS(s.limit), Marks: m.marks(s), Right: "now",
-	}
-	if class == wide {
-		spec.Foot = chart.TimeFoot
-	}
-	spec.Left = secondsAgo(spec.Shown())
-	spec.Empty = m.emptyText()
-	in.chart(spec)
 }
 
 // p99Title is P50 and P99 with the time and the number of answers that they cover.
@@ -127,15 +31,6 @@ func (m *model) p99Title() []span {
 		return []span{warning("just changed")}
 	}
 	return []span{dim("P50 " + formatNum(l.P50, "—") + " · "), bold(formatNum(p99, "—")), over}
-}
-
-// marks are the applied changes.
-func (m *model) marks(s series) []chart.Mark {
-	var out []chart.Mark
-	for _, c := range m.snap.Changes {
-		out = append(out, chart.Mark{At: secondIndex(s.first, c.At), Text: fmt.Sprintf("A%d", c.N)})
-	}
-	return out
 }
 
 // emptyText is why there is no P99 yet and what is needed for one.
@@ -174,28 +69,6 @@ func (m *model) drawDown(p pane) {
 	}
 }
 
-// shownSeconds is how many seconds the P99 chart shows. All charts of the Live view
-// show the same time.
-func (m *model) shownSeconds() int {
-	w := liveLayoutOf(m.w, m.h).p99.w - 2
-	return chart.Spec{Width: w, Height: 8, Span: timeSpans[m.zoom]}.Shown()
-}
-
-// drawThroughput draws the throughput chart. Its title has the number of recent errors.
-func (m *model) drawThroughput(p pane) {
-	l := m.snap.Live
-	right := []span{dim("batch " + l.Batch.Text(1) + " · "), bold(na(l.RPS))}
-	if n := recentErrors(l); n > 0 {
-		right = slices.Insert(right, 1, span{plural(n, "error") + " · ", styleFail})
-	}
-	in := p.box("Throughput /s", right...)
-	s := m.data
-	in.chart(chart.Spec{
-		Values: s.throughput, Seq: s.seq, Span: m.shownSeconds(), Join: chart.Mean, Top: m.axes.throughput.Top,
-		Empty: "waiting for answers",
-	})
-}
-
 // lengthsText is how the batches of requests of different lengths run, or "".
 func (m *model) lengthsText() string {
 	l := m.snap.Lengths
@@ -212,33 +85,6 @@ func recentErrors(l session.Live) int {
 		n += s.Errors
 	}
 	return n
-}
-
-// drawUtilization draws the utilization of the GPU, or of the engine's CPU if there is
-// no GPU; then the reason is at the bottom.
-func (m *model) drawUtilization(p pane) {
-	s, use := m.data, m.snap.Live.Use
-	title, right := "GPU %", []span{bold(na(use.GPU.PercentMean))}
-	top := 100.
-	empty := "no value yet"
-	switch {
-	case !m.snap.Info.Metrics.Utilization && m.snap.Info.Model.Name != "":
-		title, empty = "Utilization %", "n/a: the target reports none"
-	case !s.gpu:
-		title, right = "Engine CPU %", []span{bold(na(use.CPUPercent))}
-		if m.snap.Info.Cores > 0 {
-			top = 100 * float64(m.snap.Info.Cores)
-		}
-		if why := use.GPU.Reason; why != "" {
-			title += ", no GPU"
-			defer p.bottomText(dim(why))
-		}
-	}
-	in := p.box(title, right...)
-	in.chart(chart.Spec{
-		Values: s.utilization, Seq: s.seq, Span: m.shownSeconds(), Join: chart.Mean, Top: max(top, m.axes.utilization.Top),
-		Empty: empty,
-	})
 }
 
 // drawLoad draws the load and the counts of its requests by outcome.

@@ -121,7 +121,7 @@ func TestRemote(t *testing.T) {
 		t.Errorf("Apply(16) = %v", err)
 	}
 
-	if err := w.StartSweep(); err != nil {
+	if err := w.StartSweep(w.Snapshot().Plan); err != nil {
 		t.Fatal(err)
 	}
 	swept := waitFor(t, w, "the sweep", func(s *session.Snapshot) bool { return s.Sweep != nil && s.Sweep.State.Ended() })
@@ -131,10 +131,12 @@ func TestRemote(t *testing.T) {
 	for _, size := range []struct{ w, h int }{{120, 36}, {80, 24}} {
 		sc := newScreen(t, size.w, size.h, swept)
 		sc.press("2")
-		requireTexts(t, sc.plainFrame(), "instances", "max_batch_size", "n/a")
+		requireTexts(t, sc.plainFrame(), "instances", "max_batch_size")
+		sc.press("b")
+		requireTexts(t, sc.plainFrame(), "n/a")
 	}
 	sc = newScreen(t, 120, 36, swept)
-	sc.press("2")
+	sc.press("2", "b")
 	requireTexts(t, sc.plainFrame(), "instances 2, max_batch_size ", "breakdown of the request latency: n/a", "formed batch n/a", "cpu n/a")
 	requireTexts(t, Summary(swept), "instances ")
 	if strings.Contains(Summary(swept), "rule") {

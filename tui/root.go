@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"os/exec"
 	"slices"
 	"time"
 
@@ -9,7 +10,9 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
 )
 
@@ -32,8 +35,9 @@ type model struct {
 	dialog        dialog    // nil if none is open
 	frozenAt      time.Time // since when the picture is frozen; zero if it is not
 	expanded      chartPanel
-	leaveFrame    bool      // the last frame stays on the terminal
-	lastInterrupt time.Time // when ctrl+c was last pressed
+	leaveFrame    bool                                      // the last frame stays on the terminal
+	runEditor     func(*exec.Cmd, tea.ExecCallback) tea.Cmd // tea.ExecProcess, except in tests
+	lastInterrupt time.Time                                 // when ctrl+c was last pressed
 
 	knobIndex  int                  // of the selected knob, in shownKnobs
 	pending    map[knob.Name]string // changed values that are not applied yet
@@ -44,12 +48,22 @@ type model struct {
 
 	heldToSuspend bool // suspend has held the load
 
-	zoom int // index into timeSpans
-	data series
-	axes struct{ p99, throughput, utilization chart.Axis }
+	zoom        int // index into timeSpans
+	data        series
+	latencyView latencyView
+	showBatches bool    // in place of the utilization
+	events      []event // for the marks of the charts, oldest first
+	isDown      bool    // the engine has ended and not started again
+	axes        struct{ p99, throughput, utilization chart.Axis }
 
-	selectedN  int  // number of the selected trial; 0 selects the first row
-	everyTrial bool // the table has a row for every trial, not for every setting
+	selectedN int // number of the selected trial; 0 selects the first row
+	table     tableState
+	points    []settingPoint // of the sweep, measured and predicted
+	joined    []rank.Row     // of the sweep, in the order of their first trials
+	noPass    string         // why nothing passed in a sweep that has ended
+	undecided *trial.Trial   // the row of such a sweep that may pass if it is measured longer
+	frontier  frontierState
+	profiles  profilesState
 
 	notice      notice
 	ownMessages []session.Message // messages of the screen itself
@@ -68,13 +82,14 @@ type liveLoad struct {
 }
 
 func newModel(d Deps) *model {
-	m := &model{Deps: d, mouse: d.Mouse, theme: newTheme(true), pending: map[knob.Name]string{}}
+	m := &model{Deps: d, runEditor: tea.ExecProcess, mouse: d.Mouse, theme: newTheme(true), pending: map[knob.Name]string{}}
 	m.bindings = m.allBindings()
 	if d.Follow {
 		m.bindings, m.view = readOnlyBindings(m.bindings), sweepView
 	}
 	m.snap = &session.Snapshot{}
 	m.now = d.Now()
+	m.profiles.stale = true
 	m.startedAt, m.phaseSince = m.now, m.now
 	m.resize(0, 0)
 	m.poll()
@@ -90,13 +105,13 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tickMsg:
 		m.poll()
-		return m, m.tick()
+		return m, tea.Batch(m.tick(), m.refreshProfiles())
 	case actionDoneMsg:
 		return m, m.finish(msg)
 	case tea.KeyPressMsg:
 		return m, m.handleKey(msg)
 	case tea.PasteMsg:
-		if in, ok := m.dialog.(*input); ok {
+		if in, ok := m.dialog.(inserter); ok {
 			in.insert(msg.Content)
 		}
 	case tea.MouseClickMsg:
@@ -107,6 +122,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.resize(msg.Width, msg.Height)
 	case tea.BackgroundColorMsg:
 		m.theme = newTheme(msg.IsDark())
+	case editedMsg:
+		m.edited(msg)
 	case tea.ResumeMsg:
 		return m, m.resumed()
 	case tea.FocusMsg:
@@ -156,10 +173,12 @@ func (m *model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 // handleClick calls the function of the click area under the pointer. If areas
 // overlap, the last one is on top.
 func (m *model) handleClick(x, y int) {
+	c := m.frame()
+	areas := c.clickAreas
 	if m.dialog != nil {
-		return
+		areas = areas[c.dialogFrom:]
 	}
-	for _, a := range slices.Backward(m.frame().clickAreas) {
+	for _, a := range slices.Backward(areas) {
 		if a.contains(x, y) {
 			a.onClick()
 			return
@@ -193,6 +212,9 @@ func (m *model) poll() {
 	m.dropApplied(old)
 	m.noteLoad(s.Load)
 	m.announceBest(old)
+	m.updatePoints(old)
+	m.noteCompleted(old)
+	m.noteEvents(old)
 	m.data = m.series()
 	m.updateAxes()
 }
@@ -201,14 +223,18 @@ func (m *model) poll() {
 func (m *model) finish(d actionDoneMsg) tea.Cmd {
 	m.poll()
 	switch {
+	case d.err != nil && d.action.quiet:
 	case d.err != nil:
 		m.report(session.Error, !d.action.logged, d.action.name+": "+d.err.Error())
 		m.notice.duplicateSuffix = d.err.Error()
 		if d.action.name == loadAction {
 			m.liveLoad.requested = nil
 		}
-	case d.out.Path != "":
+	case d.out.Written:
 		m.exported(d)
+	}
+	if d.action.done != nil {
+		d.action.done(d.out, d.err)
 	}
 	return tea.Batch(d.action.then, m.startNext())
 }
@@ -248,7 +274,11 @@ func (m *model) View() tea.View {
 		v.WindowTitle += " " + printable(name)
 	}
 	if s := m.snap.Sweep; s != nil && !s.State.Ended() && !m.Follow {
-		v.ProgressBar = tea.NewProgressBar(tea.ProgressBarDefault, int(progressPercent(s)))
+		state := tea.ProgressBarDefault
+		if s.State == session.Paused {
+			state = tea.ProgressBarWarning
+		}
+		v.ProgressBar = tea.NewProgressBar(state, int(progressPercent(s)))
 	}
 	return v
 }
@@ -256,6 +286,7 @@ func (m *model) View() tea.View {
 // frame draws the screen on a canvas.
 func (m *model) frame() *canvas {
 	c := newCanvas(m.w, m.h)
+	c.symbols = m.chartSymbols()
 	p := c.all()
 	f := frameLayoutOf(m.w, m.h)
 	class := sizeClassOf(m.w, m.h)
@@ -267,6 +298,7 @@ func (m *model) frame() *canvas {
 		m.drawFooter(p.at(f.footer))
 		m.drawBody(p, class)
 	}
+	c.dialogFrom = len(c.clickAreas)
 	if m.dialog != nil {
 		m.dialog.draw(m, p)
 	}
@@ -279,6 +311,10 @@ func (m *model) drawBody(p pane, class sizeClass) {
 		m.drawLiveTiny(p)
 	case m.view == liveView:
 		m.drawLive(p, class)
+	case m.view == frontierView:
+		m.drawFrontier(p, class)
+	case m.view == profilesView:
+		m.drawProfiles(p, class)
 	case class == tiny:
 		m.drawSweepTiny(p)
 	default:

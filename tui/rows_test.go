@@ -23,7 +23,7 @@ func TestRows(t *testing.T) {
 		t.Errorf("%d rows, the first is #%d with %v/s in %s runs; want 7, #5 with 600/s in 2 runs and a star",
 			len(rows), rows[0].N, rows[0].Throughput.Value, sc.runCount(rows[0]))
 	}
-	sc.press("o")
+	sc.press("o", "o", "o", "o")
 	if rows = sc.rows(); len(rows) != 8 || sc.runCount(rows[7]) != "1" || verdictSpan(rows[7]).s != "pass?" {
 		t.Errorf("every trial: %d rows, the verdict of the last is %q; want 8 and pass?", len(rows), verdictSpan(rows[7]).s)
 	}

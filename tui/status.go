@@ -30,14 +30,19 @@ func (n notice) visible(now time.Time) bool {
 	return now.Sub(n.at) < noticeDuration || n.Level == session.Error && !n.keyPressed
 }
 
-// report shows a message in the status line; if logged, it is added to the log too.
+// report shows a message in the status line; if logged, or if it does not fit there, it is added to the
+// log too.
 func (m *model) report(level session.Level, logged bool, text string) {
 	msg := session.Message{At: m.now, Level: level, Text: text}
 	m.notice = notice{Message: msg, at: m.now}
-	if logged {
+	if logged || width(text) > m.w-statusMargin {
 		m.addToLog(msg)
 	}
 }
+
+// statusMargin is the part of the status line beside the notice: its sign, and the number of unread
+// messages.
+const statusMargin = 20
 
 // addToLog adds a message of the screen itself to the log.
 func (m *model) addToLog(msg session.Message) {
@@ -113,7 +118,13 @@ func (m *model) drawStatus(p pane) {
 	switch {
 	case m.notice.visible(m.now):
 		sign, i := glyph(m.notice.Level)
-		left.line(1, 0, span{sign + " ", i}, plain(firstLine(m.notice.Text)))
+		x := left.line(1, 0, span{sign + " ", i})
+		text := firstLine(m.notice.Text)
+		if more := "… (! shows all)"; width(text) > left.w-x {
+			text, _ = cut(text, max(left.w-x-width(more), 1))
+			text += more
+		}
+		left.text(x, 0, text, styleText)
 	case m.snap.Applying != nil:
 		left.line(1, 0, plain(m.spinner()+" "+m.applyingText()))
 	case m.snap.Comparing != nil:
@@ -150,7 +161,7 @@ func (m *model) drawHeader(p pane) {
 	x = p.line(x, 0, m.modelName(), plain("  "), m.phase())
 	tabs := p.w // the first column of the tabs
 	if !m.Follow {
-		tabs = m.drawTabs(p)
+		tabs = m.drawTabs(p, x)
 	}
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Info.Limits.Rule != knob.RuleUnreported {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.Describe()))
@@ -190,11 +201,23 @@ func (m *model) phase() span {
 	}
 }
 
-// drawTabs draws a tab for each view at the right and returns their first column.
-func (m *model) drawTabs(p pane) int {
+// drawTabs draws a tab for each view at the right and returns their first column. If there is no
+// room for the names and the state of a sweep to the right of column left, only the open view has
+// its name.
+func (m *model) drawTabs(p pane, left int) int {
+	need := 1
+	for _, name := range viewNames {
+		need += len(name) + len(" 1  ")
+	}
+	if s := m.snap.Sweep; s != nil && !s.State.Ended() {
+		need += spansWidth(m.sweepStatus(s)) + 4
+	}
 	x := p.w - 1
 	for v := len(viewNames) - 1; v >= 0; v-- {
 		name := fmt.Sprintf(" %d %s ", v+1, viewNames[v])
+		if left+need > p.w {
+			name = fmt.Sprintf(" %d ", v+1)
+		}
 		i := styleDim
 		if view(v) == m.view {
 			name, i = fmt.Sprintf("[%d %s]", v+1, viewNames[v]), styleTab
@@ -209,6 +232,9 @@ func (m *model) drawTabs(p pane) int {
 // sweepStatus is the state of the sweep in a few words.
 func (m *model) sweepStatus(s *session.Sweep) []span {
 	text := fmt.Sprintf("sweep %v %d/%d", s.State, len(s.Trials), max(s.Total, len(s.Trials)))
+	if s.State == session.Running {
+		text = fmt.Sprintf("sweep %d/%d", len(s.Trials), max(s.Total, len(s.Trials)))
+	}
 	if m.Follow {
 		text = fmt.Sprintf("%v, %s", s.State, plural(len(s.Trials), "trial"))
 	}

@@ -25,9 +25,19 @@ func (m *model) drawSweep(p pane, class sizeClass) {
 		m.drawProgress(in.sub(1, 0, in.w-2, in.h))
 		in.sub(1, 2, in.w-2, 1).line(0, 0, verdictCounts(s)...)
 		m.drawStateHint(in.sub(1, 3, in.w-2, 1))
-		m.drawDetail(p.at(l.detail))
+		m.drawSide(p.at(l.detail))
 	} else {
 		m.drawProgress(p.at(l.progress).sub(1, 0, m.w-2, 2))
+		if m.noPass != "" { // needs more rows than a best setting
+			const more = 3
+			l.trials.h -= more
+			l.best.y, l.best.h = l.best.y-more, l.best.h+more
+		}
+		over := l.trials
+		over.h += l.best.h
+		if m.drawOver(p.at(over)) {
+			return
+		}
 	}
 	box := p.at(l.trials)
 	in := box.box("Trials", m.tableTitle()...)
@@ -82,7 +92,11 @@ func (m *model) drawProgress(p pane) {
 	c := s.Current
 	switch {
 	case s.Problem != "":
-		second.line(0, 0, span{"! " + firstLine(s.Problem), styleFail})
+		style := styleWarn // such as the end of the budget
+		if s.State == session.Failed {
+			style = styleFail
+		}
+		second.line(0, 0, span{"! " + firstLine(s.Problem), style})
 	case c == nil:
 		second.text(0, 0, "profile "+s.Path, styleDim)
 	case c.Point.Role == trial.RoleProbe:
@@ -106,11 +120,15 @@ func verdictCounts(s *session.Sweep) []span {
 		}
 		n[s.Trials[i].Verdict.Result]++
 	}
+	count := func(text string, n int, style styleID) span {
+		if n == 0 {
+			style = styleDim // nothing to warn of
+		}
+		return span{fmt.Sprintf("%s %d", text, n), style}
+	}
 	out := []span{
-		{fmt.Sprintf("pass %d", n[trial.Pass]), stylePass},
-		{fmt.Sprintf("  FAIL %d", n[trial.Fail]), styleFail},
-		warning(fmt.Sprintf("  ? %d", n[trial.Undecided])),
-		dim(fmt.Sprintf("  skipped %d", len(s.Skipped))),
+		count("pass", n[trial.Pass], stylePass), count("  FAIL", n[trial.Fail], styleFail),
+		count("  ?", n[trial.Undecided], styleWarn), count("  skipped", len(s.Skipped), styleDim),
 	}
 	if failed > 0 {
 		out = append(out, span{fmt.Sprintf("  error %d", failed), styleFail})
@@ -140,10 +158,15 @@ func (m *model) drawStateHint(p pane) {
 }
 
 func (m *model) tableTitle() []span {
-	if m.everyTrial {
-		return []span{dim("every trial, in order · o: one row per setting")}
+	out := []span{dim("a row per setting, ")}
+	if !m.table.perSetting() {
+		out = nil
 	}
-	return []span{dim("one row per setting, by rank · o: every trial")}
+	out = append(out, dim(orderNames[m.table.order]+" · o sorts"))
+	if m.table.filter != "" {
+		return append([]span{{"/" + m.table.filter + " ", styleAccent}}, out...)
+	}
+	return append(out, dim(" · / filters"))
 }
 
 func (m *model) drawNoSweep(p pane) {
@@ -169,7 +192,9 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	s := m.snap.Sweep
 	title := "Best so far"
 	switch {
-	case s.State.Ended() && validatedBest(s) == nil && mostPromising(s) != nil:
+	case s.State.Ended() && mostPromising(s) == nil:
+		title = "No pass"
+	case s.State.Ended() && validatedBest(s) == nil:
 		title = "Most promising"
 	case s.State.Ended():
 		title = "Best"
@@ -178,8 +203,7 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	in = in.sub(1, 0, in.w-2, in.h)
 	best := mostPromising(s)
 	if best == nil {
-		in.text(0, 0, "no setting has passed the SLA yet", styleWarn)
-		m.drawTrend(in.sub(0, 1, in.w, 1))
+		m.drawNoPass(in)
 		return
 	}
 	head := warning(fmt.Sprintf("#%d not validated ", best.N))
@@ -189,17 +213,26 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	value := percentileOf(best, s.Plan.SLA)
 	x := in.line(0, 0, head, bold(na(best.Throughput.Value)+"/s"),
 		plain(fmt.Sprintf("  %s %s ms %s", percentileName(s.Plan.SLA), na(value), percentOfLimit(value, limitMS(s.Plan.SLA)))))
+	if best.Disturbed() {
+		x = in.line(x, 0, warning("  host busy"))
+	}
 	c := s.Choice
 	if c != nil && c.Why.PlanRPS.OK() {
 		in.line(x, 0, dim(fmt.Sprintf("  the highest load; plan for %s/s", na(c.Why.PlanRPS))))
 	} else {
 		in.line(x, 0, dim("  "+gainText(best, &s.Trials[0])))
 	}
+	if next := m.nextStep(); next != nil {
+		in.line(0, 1, next...)
+		in = in.sub(0, 1, in.w, in.h-1)
+	}
 	if c != nil && c.Why.Text != "" {
 		m.drawExplanation(in.sub(0, 1, in.w, in.h-1), best, c.Why, class)
 		return
 	}
-	m.drawTrend(in.sub(0, 1, in.w, 1))
+	if !s.State.Ended() {
+		m.drawTrend(in.sub(0, 1, in.w, 1))
+	}
 	if class != wide {
 		return
 	}

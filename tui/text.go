@@ -136,14 +136,6 @@ func megabytes(n trial.Num) string {
 	return na(n) + " MB"
 }
 
-// secondsAgo is the label at the left end of a time axis of n seconds: -75s, -10m.
-func secondsAgo(n int) string {
-	if n >= 120 && n%60 == 0 {
-		return fmt.Sprintf("-%dm", n/60)
-	}
-	return fmt.Sprintf("-%ds", n)
-}
-
 // knobValue is the value of a knob as the screen shows it, without its unit.
 func knobValue(s knob.Settings, n knob.Name) string {
 	if n == knob.FP16 && s.Has(n) {
@@ -190,6 +182,26 @@ func settingsText(s knob.Settings) string {
 		parts = append(parts, string(n)+" "+v)
 	}
 	return strings.Join(parts, "  ")
+}
+
+// shortSettings is the values of the usual knobs as a name for a setting: "w2 b8 d5 FP16".
+func shortSettings(s knob.Settings) string {
+	var parts []string
+	for _, f := range []struct {
+		name   knob.Name
+		prefix string
+	}{{knob.Workers, "w"}, {knob.BatchSize, "b"}, {knob.BatchDelay, "d"}} {
+		if s.Has(f.name) {
+			parts = append(parts, f.prefix+s.Get(f.name))
+		}
+	}
+	if s.Precision == knob.HalfPrecision {
+		parts = append(parts, "FP16")
+	}
+	for n, v := range s.Own.All() {
+		parts = append(parts, string(n)+"="+v)
+	}
+	return strings.Join(parts, " ")
 }
 
 // ofMaxBatch is the batch size in a text such as "formed batch 5.9 of 8".

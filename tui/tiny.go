@@ -2,6 +2,7 @@ package tui
 
 import (
 	"math"
+	"time"
 
 	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
@@ -13,35 +14,59 @@ func (m *model) drawLiveTiny(p pane) {
 	m.drawVerdict(p.at(f.verdict))
 	p = p.at(f.body)
 	m.drawKnobsInRow(p.sub(0, 0, p.w, 1), "  ")
-	if notes := m.knobNotes(); len(notes) > 0 {
-		p.text(1, 1, notes[len(notes)-1].s, notes[len(notes)-1].style)
+	y := 1
+	if p.h >= roomyTiny {
+		if notes := m.knobNotes(); len(notes) > 0 {
+			p.text(1, 1, notes[len(notes)-1].s, notes[len(notes)-1].style)
+		}
+		y = 3
 	}
-	s := m.data
+	m.drawSparklines(p.sub(1, y, p.w-2, 4))
+	y += 4
 	l := m.snap.Live
+	switch {
+	case m.cannotRestart() == "" && p.h < roomyTiny:
+		p.sub(1, y, p.w-2, p.h-y).paragraph(0, 0, m.snap.Problem, styleFail)
+		return
+	case p.h < roomyTiny && !l.P99.OK():
+		p.text(1, y, m.emptyText(), styleDim)
+		return
+	}
+	p.line(1, y, m.totals()...)
+	p.line(1, y+1, dim("formed batch "), plain(l.Batch.Text(1)), dim("  load "), plain(m.loadText()))
+	switch {
+	case m.cannotRestart() == "":
+		p.sub(1, y+2, p.w-2, p.h-y-2).paragraph(0, 0, m.snap.Problem, styleFail)
+	case !l.P99.OK():
+		p.text(1, y+2, m.emptyText(), styleDim)
+	}
+}
+
+// roomyTiny is the height of a body with room for notes and blank rows.
+const roomyTiny = 9
+
+// drawSparklines draws the sparklines of the Live view with their time axis.
+func (m *model) drawSparklines(p pane) {
+	s, l := m.data, m.snap.Live
 	device, utilization := "cpu", l.Use.CPUPercent
 	if s.gpu {
 		device, utilization = "gpu", l.Use.GPU.PercentMean
 	}
-	m.drawSparkline(p.sub(1, 3, p.w-2, 1), "P99", s.p99, formatNum(l.P99, "—")+" ms")
-	m.drawSparkline(p.sub(1, 4, p.w-2, 1), "/s", s.throughput, na(l.RPS))
-	m.drawSparkline(p.sub(1, 5, p.w-2, 1), device, s.utilization, na(utilization)+" %")
-	p.line(1, 7, m.totals()...)
-	p.line(1, 8, dim("formed batch "), plain(l.Batch.Text(1)), dim("  load "), plain(m.loadText()))
-	switch {
-	case m.cannotRestart() == "":
-		p.sub(1, 9, p.w-2, p.h-9).paragraph(0, 0, m.snap.Problem, styleFail)
-	case !l.P99.OK():
-		p.text(1, 9, m.emptyText(), styleDim)
-	}
+	m.drawSparkline(p.sub(0, 0, p.w, 1), "P99", chart.Spark{Values: s.p99, SLA: s.limit}, formatNum(l.P99, "—")+" ms")
+	m.drawSparkline(p.sub(0, 1, p.w, 1), "/s", chart.Spark{Values: s.throughput}, na(l.RPS))
+	m.drawSparkline(p.sub(0, 2, p.w, 1), device, chart.Spark{Values: s.utilization}, na(utilization)+" %")
+	axis := chart.TimeAxis{Values: len(s.p99), Marks: s.marks, Every: time.Second, Right: "now"}
+	p.sub(sparkLeft, 3, p.w-sparkLeft-sparkRight, 1).chart(axis)
 }
 
+// The columns left and right of a sparkline.
+const sparkLeft, sparkRight = 5, 12
+
 // drawSparkline draws a name, a sparkline of the newest values, and a number in one row.
-func (m *model) drawSparkline(p pane, name string, values []float64, number string) {
-	const left, right = 5, 12
+func (m *model) drawSparkline(p pane, name string, values chart.Spark, number string) {
 	p.text(0, 0, name, styleDim)
-	w := p.w - left - right
-	p.text(left, 0, chart.Sparkline(values[max(len(values)-w, 0):], w, m.ASCII), styleData)
-	p.alignRight(left, 0, bold(number))
+	p.sub(sparkLeft, 0, p.w-sparkLeft-sparkRight, 1).chart(values)
+	p.alignRight(sparkLeft, 0, bold(number))
 }
 
 // drawSweepTiny draws the Sweep view in the tiny layout.
@@ -54,6 +79,13 @@ func (m *model) drawSweepTiny(p pane) {
 		return
 	}
 	m.drawProgress(p.sub(1, 0, p.w-2, 2))
+	if m.drawOver(p.sub(0, 2, p.w, p.h-2)) {
+		return
+	}
+	if p.h < roomyBody {
+		m.drawTable(p.sub(0, 2, p.w, p.h-2))
+		return
+	}
 	m.drawTable(p.sub(0, 3, p.w, p.h-4))
 	best := "no setting has passed the SLA yet"
 	if t := validatedBest(m.snap.Sweep); t != nil {

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,38 +13,32 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// rows are the rows of the table of trials. Usually a row is all runs of one setting
-// under one load, and passes are first, then undecided rows, then failures, each in
-// descending order of throughput. With everyTrial a row is a trial, in the order of
-// measurement.
+// rows are the rows of the table of trials that the filter shows, in the order of the table.
+// Usually a row is all runs of one setting under one load.
 func (m *model) rows() []*trial.Trial {
 	s := m.snap.Sweep
 	if s == nil {
 		return nil
 	}
-	if m.everyTrial {
-		out := make([]*trial.Trial, len(s.Trials))
-		for i := range out {
-			out[i] = &s.Trials[i]
-		}
-		return out
-	}
 	var out []*trial.Trial
-	for _, r := range rank.Rows(s.Trials) {
-		out = append(out, rowTrial(s, r))
+	if m.table.perSetting() {
+		for i := range m.joined {
+			out = append(out, rowTrial(s, &m.joined[i]))
+		}
+	} else {
+		for i := range s.Trials {
+			out = append(out, &s.Trials[i])
+		}
 	}
-	best := mostPromising(s)
-	slices.SortStableFunc(out, func(a, b *trial.Trial) int {
-		return cmp.Or(
-			cmp.Compare(sortClass(a, best), sortClass(b, best)),
-			-cmp.Compare(a.Throughput.Value.Or(-1), b.Throughput.Value.Or(-1)),
-		)
-	})
+	if m.table.filter != "" {
+		out = slices.DeleteFunc(out, func(t *trial.Trial) bool { return !matches(m.table.filter, rowText(t)) })
+	}
+	m.table.sortRows(out, mostPromising(s))
 	return out
 }
 
 // rowTrial is the trial that the table shows for a row: its values are of all runs.
-func rowTrial(s *session.Sweep, r rank.Row) *trial.Trial {
+func rowTrial(s *session.Sweep, r *rank.Row) *trial.Trial {
 	if len(r.Runs) == 1 {
 		return &s.Trials[r.Representative]
 	}
@@ -85,6 +78,9 @@ func (m *model) selectedTrial() *trial.Trial {
 // moveSelection selects the row n rows further down.
 func (m *model) moveSelection(n int) {
 	rows := m.rows()
+	if len(rows) == 0 {
+		return
+	}
 	m.selectedN = rows[min(max(m.selectedIndex(rows)+n, 0), len(rows)-1)].N
 }
 
@@ -179,7 +175,7 @@ func (m *model) utilizationColumn() column {
 
 // runCount is the number of runs of a row.
 func (m *model) runCount(t *trial.Trial) string {
-	if m.everyTrial {
+	if !m.table.perSetting() {
 		return "1"
 	}
 	return strconv.Itoa(len(rowOf(m.snap.Sweep, t).Runs))
@@ -237,6 +233,9 @@ func (m *model) drawTable(p pane) int {
 	}
 	p.text(x, 0, "  SLA", styleDim)
 	rows := m.rows()
+	if len(rows) == 0 && m.table.filter != "" {
+		p.text(1, 1, "no row matches "+m.table.filter+": / changes the filter", styleWarn)
+	}
 	avail := p.h - 1
 	current := m.snap.Sweep.Current
 	if current != nil {

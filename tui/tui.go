@@ -2,9 +2,10 @@
 //
 // [Run] shows it until the user quits. The Live view changes settings while
 // requests are sent, and compares P99 with the SLA. The Sweep view starts a sweep
-// and shows its trials. Both draw only what is in a [session.Snapshot], which is
-// immutable and polled a few times a second. Both change something only by an
-// action, which calls a method of the [Workbench]. [Summary] is the text to print
+// and shows its trials, the Frontier view all its settings with the predicted ones.
+// They draw only what is in a [session.Snapshot], which is immutable and polled a few
+// times a second, and change something only by an action, which calls a method of the
+// [Workbench]. The Profiles view shows, compares and names the profiles of a folder. [Summary] is the text to print
 // after the screen is closed.
 //
 // Only one goroutine uses the model. Actions run in commands, one at a time and
@@ -25,15 +26,21 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"sweetspot/engine/knob"
+	"sweetspot/profiles"
+	"sweetspot/sweep"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
+	"sweetspot/tui/chart"
 )
 
 // Workbench is what the screen shows and controls; [session.Session] implements
 // it. An error is the reason why the call was refused, in words for the user.
 // Snapshot is called often and from any goroutine. The other methods are called
-// one at a time. They start their work and return; only Export waits, until the
-// file is written. Results are reported in the messages of the snapshots.
+// one at a time. They start their work and return; only Export and WhatIf wait, for
+// the disk and the simulator. Results are reported in the messages of the snapshots.
 type Workbench interface {
 	Snapshot() *session.Snapshot
 	Apply(to knob.Settings) error
@@ -41,14 +48,17 @@ type Workbench interface {
 	Redo() error
 	SetLoad(l load.Spec) error
 	HoldLoad(hold bool) error
-	StartSweep() error
+	StartSweep(p plan.Plan) error
+	Measure(s knob.Settings, l load.Spec) error
+	LiveTrial() (trial.Trial, error)
+	WhatIf(l load.Spec) ([]search.Prediction, error)
 	PauseSweep(pause bool) error
 	AbortSweep() error
 	Restart() error
 	Record(on bool) error
 	Bare() error
 	Operators() error
-	Export(n int) (session.Exported, error)
+	Export(o session.ExportOptions) (session.Exported, error)
 }
 
 // Deps are the dependencies and options of Run. Only Workbench is required.
@@ -59,18 +69,27 @@ type Deps struct {
 	In  io.Reader // keys; nil is standard input
 	Out io.Writer // the terminal; nil is standard output
 
-	NoColor      bool // no colour at all; colour never has a meaning alone
-	ASCII        bool // draw with ASCII only
-	ReduceMotion bool // one frame a second, no spinner
-	Mouse        bool // start with the mouse captured; the key M toggles it
-	FPS          int  // upper limit of polls per second, 1-60; 0 is the default
+	NoColor      bool          // no colour at all; colour never has a meaning alone
+	ASCII        bool          // draw with ASCII only
+	Symbols      chart.Symbols // of the charts; ASCII overrides it
+	ReduceMotion bool          // one frame a second, no spinner
+	Mouse        bool          // start with the mouse captured; the key M toggles it
+	FPS          int           // upper limit of polls per second, 1-60; 0 is the default
 
 	Now func() time.Time // the clock of the snapshots; nil is time.Now
+
+	// ProfileDir is the folder of the profiles for the Profiles view; "" is none. Machine describes the
+	// machine of a target as profiles do; nil if no profile can be compared with the live traffic.
+	ProfileDir string
+	Machine    func(info sweep.Info) profiles.Machine
 
 	// Follow is for a Workbench that reads a profile which another process
 	// writes. Every snapshot must have a Sweep. The screen then has only the Sweep
 	// view and the keys that change nothing; of the actions only Export is used.
 	Follow bool
+
+	// Editor is the command of the user's editor with its arguments; if it is empty, there is none.
+	Editor []string
 
 	// Leave, if it is not nil, is called with the last frame if the user quit with the key that leaves it
 	// on the terminal, after the terminal was restored.

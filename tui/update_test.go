@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/engine/knob"
-	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
@@ -38,7 +36,7 @@ func TestFirstUse(t *testing.T) {
 	if !strings.Contains(sc.plainFrame(), "PASS 15.2 ms (76%)") || len(sc.pending) > 0 {
 		t.Fatalf("no PASS on the screen, or still pending:\n%s", sc.plainFrame())
 	}
-	sc.press("e")
+	sc.press("e", "enter")
 	want := []string{"apply 1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread", "export 0"}
 	if diff := cmp.Diff(want, sc.workbench.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -92,7 +90,7 @@ func TestActions(t *testing.T) {
 		{"the settings of the start", serving, "B enter", []string{"apply 1 worker, batch 1, delay 100 ms, fp32, cpu, 1 thread"}},
 		{"by the list of actions", serving, "? u n d o space l a s t enter", []string{"undo"}},
 		{"a value by the list of actions", serving, ": w o r k e r s space 6 enter enter", []string{"apply 6 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread"}},
-		{"an action of the other view", swept, "? e x p o r t space t h e space t r i a l enter", []string{"export 5"}},
+		{"an action of the other view", swept, "? e x p o r t space t h e space t r i a l enter enter", []string{"export 5"}},
 		{"a disabled action of the list", serving, "? p a u s e enter", nil},
 		{"more load", serving, "]", []string{"load concurrency 12"}},
 		{"two quick keys add up", serving, "] ]", []string{"load concurrency 12", "load concurrency 15"}},
@@ -103,14 +101,23 @@ func TestActions(t *testing.T) {
 		{"closed by default", open, "l", []string{"load concurrency 10"}},
 		{"hold", serving, "space", []string{"hold true"}},
 		{"resume the load", held, "space", []string{"hold false"}},
-		{"sweep", serving, "s", []string{"sweep"}},
+		{"s asks", serving, "s esc", nil},
+		{"sweep", serving, "s enter", []string{"sweep P99 of request latency <= 20ms, concurrency 10, 3m0s"}},
+		{"sweep with another promise and load", serving, "s down 5 0 m s down right down 1 , 2 enter", []string{"sweep P99 of request latency <= 50ms, concurrency 12, 3m0s"}},
+		{"sweep of a wrong limit", serving, "s down x enter", nil},
+		{"measure a trial again", swept, "2 down R", []string{"measure 1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread, concurrency 10"}},
+		{"measure next", sweeping, "2 R", []string{"measure 2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread, concurrency 10"}},
+		{"measure a predicted setting", predicting, "3 end R", []string{"measure 1 worker, batch 1, delay 20 ms, fp32, cpu, 1 thread, concurrency 10"}},
+		{"what if the load is more, then another", repeated, "3 ] = 5 0 / s enter", []string{"what if concurrency 12", "what if open 50/s poisson"}},
+		{"export a predicted setting", predicting, "3 end e enter", []string{"export 1 worker, batch 1, delay 20 ms, fp32, cpu, 1 thread"}},
+		{"export to another file", serving, "e tab tab ctrl+u a . b enter", []string{"export 0 to a.b"}},
 		{"s shows a running sweep", sweeping, "s", nil},
 		{"pause", sweeping, "p", []string{"pause true"}},
 		{"resume", paused, "p", []string{"pause false"}},
 		{"abort asks", sweeping, "X n X esc X enter", nil},
 		{"abort", sweeping, "X y", []string{"abort"}},
 		{"restart", down, "R", []string{"restart"}},
-		{"export a trial", swept, "2 down down e", []string{"export 3"}},
+		{"export a trial", swept, "2 down down e enter", []string{"export 3"}},
 		{"no restart of a running engine", serving, "R", nil},
 		{"no apply while sweeping", sweeping, "right enter u [ space l", nil},
 		{"nothing while starting", starting, "right enter u ] space s p X R e", nil},
@@ -207,87 +214,6 @@ func TestFailedApply(t *testing.T) {
 	}
 }
 
-// While the traffic before and after a change is compared, the status line says for how long.
-func TestComparing(t *testing.T) {
-	sc := newScreen(t, 80, 24, serving())
-	sc.clock = sc.clock.Add(time.Minute)
-	sc.show(func(s *session.Snapshot) {
-		s.Comparing = &session.Comparing{N: 2, Since: sc.clock.Add(-12 * time.Second)}
-	})
-	requireTexts(t, sc.plainFrame(), "A2: comparing 12s with the traffic before it")
-}
-
-// Stopping the program holds the load, so that no backlog is sent afterwards, and continuing resumes
-// it.
-func TestSuspend(t *testing.T) {
-	sc := newScreen(t, 80, 24, serving())
-	if msg := sc.press("ctrl+z"); msg != tea.Suspend() {
-		t.Errorf("the message after ctrl+z is %T", msg)
-	}
-	sc.send(tea.ResumeMsg{})
-	if diff := cmp.Diff([]string{"hold true", "hold false"}, sc.workbench.calls); diff != "" {
-		t.Errorf("calls (-want +got):\n%s", diff)
-	}
-	sc = newScreen(t, 80, 24, serving())
-	sc.show(func(s *session.Snapshot) { s.LoadOn = false })
-	sc.press("ctrl+z")
-	sc.send(tea.ResumeMsg{})
-	if len(sc.workbench.calls) > 0 {
-		t.Errorf("a load that the user holds: calls %v", sc.workbench.calls)
-	}
-	sc = newScreen(t, 80, 24, sweeping())
-	sc.press("ctrl+z")
-	if want := "a trial is being measured: p pauses the sweep first"; sc.status() != want {
-		t.Errorf("during a sweep: status %q, want %q", sc.status(), want)
-	}
-}
-
-// The verdict line says the number, its share of the promise, the range and the window; why and how
-// long it is undecided; and errors are never cut.
-func TestVerdictLine(t *testing.T) {
-	change := func(f func(*session.Snapshot)) func() *session.Snapshot {
-		return func() *session.Snapshot { s := serving(); f(s); return s }
-	}
-	busy := sweep.Host{Cores: 2, Others: trial.NumOf(63), Steal: trial.NumOf(0), Load: trial.NumOf(5.2)}
-	for _, c := range []struct {
-		name string
-		snap func() *session.Snapshot
-		want []string
-	}{
-		{"pass", serving, []string{"PASS 15.2 ms (76%) 14.8–15.9 over 1s"}},
-		{"undecided", change(func(s *session.Snapshot) {
-			s.Live.Verdict = trial.Verdict{ValueMS: trial.NumOf(7), LowMS: trial.NumOf(6.5)}
-			s.Live.Answers, s.Live.Over, s.Live.More = 5400, 0, 17*time.Second
-		}), []string{"? undecided 7.00 ms (35%)", "0 of 5 400 over; ~20s more"}},
-		{"errors", change(func(s *session.Snapshot) {
-			s.Live.Verdict.Result, s.Live.Verdict.ErrorRate = trial.Fail, trial.NumOf(8./22312)
-			s.Live.Errors, s.Live.Sent = 8, 22312
-		}), []string{"FAIL 8 failed of 22 312 (0 allowed)"}},
-		{"host", change(func(s *session.Snapshot) { s.Live.HostBusy, s.Live.Host = true, busy }), []string{"host busy 63%"}},
-		{"earlier errors", change(func(s *session.Snapshot) { s.Live.Totals.Failed = 123 }), []string{"123 errors"}},
-		{"held", change(func(s *session.Snapshot) { s.LoadOn, s.HeldSince = false, epoch.Add(-15*time.Second) }), []string{"load held 15s"}},
-	} {
-		for _, size := range [][2]int{{120, 36}, {80, 24}, {60, 15}} {
-			sc := newScreen(t, size[0], size[1], c.snap())
-			line := strings.Split(sc.plainFrame(), "\n")[1]
-			for _, w := range c.want {
-				if size[0] == 60 {
-					w = strings.Split(w, " 14.8")[0]
-				}
-				line := strings.ReplaceAll(line, " 20 ms;", ";")
-				if !strings.Contains(line, w) && (size[0] > 60 || !strings.HasPrefix(w, "0 of")) {
-					t.Errorf("%s, %v: no %q in %q", c.name, size, w, line)
-				}
-			}
-			if strings.Contains(line, "…") {
-				t.Errorf("%s, %v: cut: %q", c.name, size, line)
-			}
-		}
-	}
-	sc := newScreen(t, 120, 36, change(func(s *session.Snapshot) { s.Live.Host = busy })())
-	requireTexts(t, sc.plainFrame(), "others 63% of 2, load 5.2")
-}
-
 // The workbench's message on the same export does not replace the path. A note is shown
 // for a time; an error stays until a key is pressed.
 func TestNotices(t *testing.T) {
@@ -297,7 +223,7 @@ func TestNotices(t *testing.T) {
 			s.Messages = append(slices.Clip(s.Messages), session.Message{At: sc.clock, Level: level, Text: text})
 		})
 	}
-	sc.press("e")
+	sc.press("e", "enter")
 	say(session.Note, "exported a very long list of settings to out/config.properties")
 	if got, want := sc.status(), "exported to out/config.properties"; got != want {
 		t.Errorf("status %q, want %q", got, want)
@@ -395,6 +321,18 @@ func TestOrderOfTrials(t *testing.T) {
 		t.Errorf("by rank (-want +got):\n%s", diff)
 	}
 	sc.press("2", "down", "o")
+	if diff := cmp.Diff([]int{6, 5, 4, 3, 7, 2, 1}, numbers()); diff != "" {
+		t.Errorf("by throughput (-want +got):\n%s", diff)
+	}
+	sc.press("o")
+	if diff := cmp.Diff([]int{5, 4, 3, 6, 2, 1, 7}, numbers()); diff != "" {
+		t.Errorf("by P99 (-want +got):\n%s", diff)
+	}
+	sc.press("o")
+	if diff := cmp.Diff([]int{1, 2, 3, 4, 5, 6, 7}, numbers()); diff != "" {
+		t.Errorf("by settings (-want +got):\n%s", diff)
+	}
+	sc.press("o")
 	if diff := cmp.Diff([]int{1, 2, 3, 4, 5, 6, 7}, numbers()); diff != "" {
 		t.Errorf("every trial (-want +got):\n%s", diff)
 	}
@@ -413,7 +351,7 @@ func TestOrderOfTrials(t *testing.T) {
 
 // If the terminal is too small, only help and quit work.
 func TestTooSmallTerminal(t *testing.T) {
-	sc := newScreen(t, 52, 14, sweeping())
+	sc := newScreen(t, 39, 9, sweeping())
 	sc.press("p", "s", "right", "X", "2", "e")
 	if len(sc.workbench.calls) > 0 || sc.dialog != nil || sc.view != liveView {
 		t.Errorf("calls %v, dialog %v, view %v", sc.workbench.calls, sc.dialog, sc.view)
@@ -443,86 +381,5 @@ func TestActionsRunInOrder(t *testing.T) {
 	_, last := sc.Update(next())
 	if diff := cmp.Diff([]string{"load concurrency 12", "hold true"}, sc.workbench.calls); diff != "" || last != nil {
 		t.Errorf("calls (-want +got):\n%s", diff)
-	}
-}
-
-// A frozen picture does not change, says its age, and goes on with the latest snapshot.
-func TestFreeze(t *testing.T) {
-	sc := newScreen(t, 120, 36, serving())
-	sc.press("f")
-	sc.clock = sc.clock.Add(12 * time.Second)
-	sc.show(func(s *session.Snapshot) { *s = *failing() })
-	requireTexts(t, sc.plainFrame(), "frozen 12s", "PASS 15.2 ms")
-	sc.press("f")
-	requireTexts(t, sc.plainFrame(), "FAIL")
-	if strings.Contains(sc.plainFrame(), "frozen") {
-		t.Error("still frozen")
-	}
-}
-
-// An expanded chart has the whole body; esc shows all charts again, and drops no pending change.
-func TestExpand(t *testing.T) {
-	sc := newScreen(t, 80, 24, serving())
-	sc.press("right", "z", "z")
-	if frame := sc.plainFrame(); !strings.Contains(frame, "Throughput") || strings.Contains(frame, "P99 ms") || strings.Contains(frame, "Knobs") {
-		t.Errorf("expanded throughput:\n%s", frame)
-	}
-	sc.press("esc")
-	requireTexts(t, sc.plainFrame(), "P99 ms", "Knobs", "1 pending")
-}
-
-// A letter of the jump mode clicks what it is on.
-func TestJump(t *testing.T) {
-	sc := newScreen(t, 120, 36, swept())
-	sc.press(";")
-	for i, a := range sc.dialog.(*jump).areas {
-		if a.y == 0 && a.x < 112 && i > 0 { // the tabs are drawn first, from the right
-			sc.press(jumpLetters[i : i+1])
-			break
-		}
-	}
-	if sc.dialog != nil {
-		t.Error("a letter leaves the jump mode open")
-	}
-	sc.press("2", ";")
-	last := len(sc.dialog.(*jump).areas) - 1
-	sc.press(jumpLetters[last : last+1])
-	if n := sc.selectedTrial().N; n != 1 {
-		t.Errorf("the last letter selects trial %d, want 1, the last row", n)
-	}
-	sc.press(";", "esc")
-	if sc.dialog != nil {
-		t.Error("esc leaves the jump mode open")
-	}
-}
-
-// What is copied has the model, the settings, the load and the figures; the command is quoted.
-func TestCopy(t *testing.T) {
-	s := swept()
-	s.Info.Model.Source = "my models/mlp.onnx"
-	sc := newScreen(t, 80, 24, s)
-	text := func(keys ...string) string {
-		t.Helper()
-		return fmt.Sprint(sc.press(keys...))
-	}
-	want := "mlp-wide, 1 worker, batch 8, delay 5 ms, fp32, cpu, 1 thread: SLA P99 <= 20 ms PASS 15.2 ms (76%) 14.8–15.9 over 1s 0 errors load concurrency 10, 640/s"
-	if got := text("y"); got != want {
-		t.Errorf("verdict:\n got %s\nwant %s", got, want)
-	}
-	if got, want := text("2", "y"), "mlp-wide, 2 workers, batch 8, delay 5 ms, fp32, cpu, 1 thread, concurrency 10: P99 15.2 ms of limit 20 ms, 640/s, pass"; got != want {
-		t.Errorf("trial:\n got %s\nwant %s", got, want)
-	}
-	want = "sweetspot 'my models/mlp.onnx' --sweep --sla 20ms --concurrency 10 --knob workers=2 --knob batch_size=8 --knob batch_delay_ms=5 --knob precision=fp32 --knob device=cpu --knob threads=1 --knob queue_size=100"
-	if got := text(".", "c"); got != want {
-		t.Errorf("command:\n got %s\nwant %s", got, want)
-	}
-	sc.show(func(s *session.Snapshot) {
-		s.SLA.MaxErrorRate, s.SLA.Percentile, s.SLA.Latency = .01, 95, trial.ModelLatency
-	})
-	if got := sc.command(knob.Settings{}, load.Spec{Mode: load.Open, Rate: 50}); got != "sweetspot 'my models/mlp.onnx' --sweep --sla 20ms --percentile 95 --latency model --max-errors 0.01 --rate 50 --arrivals poisson" {
-		t.Errorf("open load: %s", got)
-	}
-	if got := shellQuote("it's"); got != `'it'\''s'` {
-		t.Errorf("quoted: %s", got)
 	}
 }

@@ -78,7 +78,9 @@ func (m *model) verdictParts() []verdictPart {
 		out = append(out, verdictPart{spans: window, rank: 4})
 	}
 	out = append(out, m.undecidedPart())
-	out = append(out, verdictPart{spans: hostSpans(s)})
+	if host := hostSpans(s); host != nil {
+		out = append(out, verdictPart{spans: host, shorter: []span{warning(" host busy")}, rank: 1})
+	}
 	if !m.errorsDecide() {
 		text := "  " + plural(errors, "error")
 		part := verdictPart{spans: []span{{text, errorStyle}}}
@@ -93,8 +95,11 @@ func (m *model) verdictParts() []verdictPart {
 // errorsDecide reports whether the verdict is a failure because of errors.
 func (m *model) errorsDecide() bool {
 	v := m.snap.Live.Verdict
-	return m.snap.LoadOn && v.Result == trial.Fail && v.ErrorRate.Or(0) > m.snap.SLA.MaxErrorRate
+	return m.snap.LoadOn && v.Result == trial.Fail && v.ErrorRate.Or(0) > m.snap.SLA.MaxErrorRate && !m.answersDiffer()
 }
+
+// answersDiffer reports whether answers in batches were not those of single requests.
+func (m *model) answersDiffer() bool { return m.snap.Answers != nil && m.snap.Answers.Differ > 0 }
 
 // hasVerdict reports whether there is live traffic with a number.
 func (m *model) hasVerdict() bool {
@@ -116,7 +121,7 @@ func (m *model) answerSpans() []span {
 		return []span{dim("— " + s.Phase.String())}
 	case !s.LoadOn:
 		return []span{warning("— load held" + m.heldText())}
-	case s.Answers != nil && s.Answers.Differ > 0:
+	case m.answersDiffer():
 		return []span{{"FAIL " + s.Answers.Problem(), styleFail}, plain(number)}
 	case m.errorsDecide():
 		// Too many errors fail whatever the percentile, even without one.

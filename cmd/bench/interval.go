@@ -52,16 +52,17 @@ type intervalBudget struct {
 	settlingMax  int // requests of these runs at most
 	selections   int // sweeps
 	overloads    int // overloaded runs, of each kind
+	overloadMax  int // requests of an overloaded run at most
 }
 
 func (b budget) intervals() intervalBudget {
 	switch b.mode {
 	case full.mode:
-		return intervalBudget{repetitions: 1000, corrections: 1000, servers: 10, trueRun: 8_000_000, correctorRun: 1_000_000, maxTrial: 500_000, p99Runs: 40, validated: longRun, settlingRuns: 200, settlingMax: settledMax, selections: 1000, overloads: 200}
+		return intervalBudget{repetitions: 1000, corrections: 1000, servers: 10, trueRun: 8_000_000, correctorRun: 1_000_000, maxTrial: 500_000, p99Runs: 40, validated: longRun, settlingRuns: 200, settlingMax: settledMax, selections: 1000, overloads: 200, overloadMax: 20_000}
 	case quick.mode:
-		return intervalBudget{repetitions: 20, corrections: 100, servers: 4, trueRun: 500_000, correctorRun: 100_000, maxTrial: 100_000, p99Runs: 4, validated: longRun, settlingRuns: 4, settlingMax: 20_000, selections: 4, overloads: 12}
+		return intervalBudget{repetitions: 20, corrections: 100, servers: 4, trueRun: 500_000, correctorRun: 100_000, maxTrial: 100_000, p99Runs: 4, validated: longRun, settlingRuns: 4, settlingMax: 20_000, selections: 4, overloads: 12, overloadMax: 20_000}
 	}
-	return intervalBudget{repetitions: 4, corrections: 4, servers: 2, trueRun: 50_000, correctorRun: 20_000, maxTrial: 2_000, p99Runs: 1, validated: verdictMax, settlingRuns: 1, settlingMax: 2_000, selections: 1, overloads: 1}
+	return intervalBudget{repetitions: 2, corrections: 2, servers: 2, trueRun: 20_000, correctorRun: 10_000, maxTrial: 2_000, p99Runs: 1, validated: verdictMax, settlingRuns: 1, settlingMax: 2_000, selections: 1, overloads: 1, overloadMax: 4_000}
 }
 
 // measureInterval measures how often the intervals and verdicts of trials are

@@ -14,9 +14,6 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// overloadMax is the largest number of requests of an overloaded run.
-const overloadMax = 20_000
-
 // slightOverload is an overload that cannot be detected before slightOverloadMax
 // requests.
 const (
@@ -39,8 +36,8 @@ func measureSimOverload(ctx context.Context, e *env, c *cell) error {
 		most   int
 		text   string
 	}{
-		{"2", []float64{slightOverload}, slightOverloadMax, fmt.Sprintf("%g times the capacity, before %d requests", slightOverload, slightOverloadMax)},
-		{"5", []float64{1.05, 1.1, 1.2, 2}, overloadMax, "1.05, 1.1, 1.2 and 2 times the capacity"},
+		{"2", []float64{slightOverload}, min(slightOverloadMax, c.overloadMax), fmt.Sprintf("%g times the capacity, before %d requests", slightOverload, slightOverloadMax)},
+		{"5", []float64{1.05, 1.1, 1.2, 2}, c.overloadMax, "1.05, 1.1, 1.2 and 2 times the capacity"},
 	} {
 		passes, n, err := o.countPasses(ctx, f.shares, []float64{1, 10, 100}, []trial.LatencyKind{trial.RequestLatency, trial.ModelLatency}, []bool{false, true}, f.most)
 		if err != nil {
@@ -52,7 +49,7 @@ func measureSimOverload(ctx context.Context, e *env, c *cell) error {
 		})
 	}
 	for _, share := range []float64{.7, .9} {
-		passes, n, err := o.countPasses(ctx, []float64{share}, []float64{100}, []trial.LatencyKind{trial.RequestLatency}, []bool{false, true}, overloadMax)
+		passes, n, err := o.countPasses(ctx, []float64{share}, []float64{100}, []trial.LatencyKind{trial.RequestLatency}, []bool{false, true}, c.overloadMax)
 		if err != nil {
 			return err
 		}

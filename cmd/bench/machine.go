@@ -15,12 +15,13 @@ import (
 )
 
 // describeMachine describes the machine of the figures. Its A/A interval compares
-// a fixed amount of work on one core with itself; no block is rejected.
-func describeMachine(ctx context.Context, cores int, seed uint64) (judge.Machine, error) {
+// a fixed amount of work on one core with itself, in blocks of at most the given length; no block
+// is rejected.
+func describeMachine(ctx context.Context, cores int, seed uint64, block time.Duration) (judge.Machine, error) {
 	m := profiles.ReadMachine(os.DirFS("/"), cores)
 	watch := watchDisturbance(os.Getpid())
 	watch()
-	r, err := judge.Paired(ctx, judge.Plan{Blocks: 32, Length: 20 * time.Millisecond, Seed: seed}, work, work)
+	r, err := judge.Paired(ctx, judge.Plan{Blocks: 32, Length: min(block, 20*time.Millisecond), Seed: seed}, work, work)
 	if err != nil {
 		return judge.Machine{}, err
 	}

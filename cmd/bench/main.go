@@ -236,7 +236,7 @@ func list(w io.Writer, asJSON bool) error {
 
 // measure prints the machine line and runs the sets, each within its limit.
 func (e *env) measure(ctx context.Context, sets []bench) error {
-	m, err := describeMachine(ctx, e.cores, e.seed)
+	m, err := describeMachine(ctx, e.cores, e.seed, e.budget.blockLength/5)
 	if err != nil {
 		return err
 	}

@@ -19,11 +19,17 @@ import (
 )
 
 // The ONNX project's own tests: no wrong answer, and at least 95% of those that the runtime
-// loads are right. They are skipped where their data are not installed.
+// loads are right. A short test takes each tenth of them. They are skipped where their data
+// are not installed.
 func TestNodes(t *testing.T) {
 	needLibrary(t)
-	if _, err := findNodeTests(); errors.Is(err, errNoNodeTests) {
+	tests, err := findNodeTests()
+	if errors.Is(err, errNoNodeTests) {
 		t.Skip(err)
+	}
+	if testing.Short() {
+		checkNodeTests(t, tests, 10)
+		return
 	}
 	names, fields := figureLines(t, "nodes")
 	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right"}, names); diff != "" {
@@ -33,6 +39,33 @@ func TestNodes(t *testing.T) {
 		if status := fields[name][4]; status != "ok" {
 			t.Errorf("%s: %s", name, strings.Join(fields[name], " "))
 		}
+	}
+}
+
+// checkNodeTests runs each nth test: none is wrong, and 95% of those that are loaded are right.
+func checkNodeTests(t *testing.T, tests []nodeTest, nth int) {
+	t.Helper()
+	var some []nodeTest
+	for i := 0; i < len(tests); i += nth {
+		some = append(some, tests[i])
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := runNodeTests(t.Context(), &env{self: self}, some)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[outcome]int{}
+	for _, r := range all {
+		counts[r.Outcome]++
+		if r.Outcome == wrong {
+			t.Errorf("%s: %s", r.Name, r.Why)
+		}
+	}
+	if loaded := len(all) - counts[unloaded]; float64(counts[right]) < .95*float64(loaded) {
+		t.Errorf("%d of %d tests are right, want 95%%", counts[right], loaded)
 	}
 }
 

@@ -19,6 +19,7 @@ type searchBudget struct {
 	maxTests                   int // load tests of a baseline, at least 8
 	maxRequests                int // of one trial of a baseline
 	promiseDevices             int // simulated devices whose recommendation is validated
+	defaultRequests            int // of the run that gives the P99 of the default settings of such a device
 	strategies                 []string
 	baselines                  []baseline
 }
@@ -26,12 +27,12 @@ type searchBudget struct {
 func (b budget) search() searchBudget {
 	switch b.mode {
 	case full.mode:
-		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 120, hardProblems: 20, maxTests: 60, maxRequests: 10_000, promiseDevices: 20, strategies: []string{"auto", "climb"}}
+		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 120, hardProblems: 20, maxTests: 60, maxRequests: 10_000, promiseDevices: 20, defaultRequests: 200_000, strategies: []string{"auto", "climb"}}
 	case quick.mode:
-		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 12, hardProblems: 3, maxTests: 8, maxRequests: 10_000, promiseDevices: 6, strategies: []string{"auto"}}
+		return searchBudget{space: fullSpace(), exactRequests: 60_000, easyProblems: 12, hardProblems: 3, maxTests: 8, maxRequests: 10_000, promiseDevices: 6, defaultRequests: 200_000, strategies: []string{"auto"}}
 	}
 	small := space{workers: []int{1, 2}, batches: []int{1, 8}, delays: []int{0}, formats: []knob.Precision{knob.FullPrecision}}
-	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 2_000, promiseDevices: 1, strategies: []string{"auto"}}
+	return searchBudget{space: small, exactRequests: 5_000, easyProblems: 1, hardProblems: 1, maxTests: 8, maxRequests: 2_000, promiseDevices: 1, defaultRequests: 20_000, strategies: []string{"auto"}}
 }
 
 // measureSearch measures the results of searches on simulated devices, whose best settings are
@@ -60,7 +61,7 @@ func measureSearch(ctx context.Context, e *env) error {
 		e.addStrategy(strategy, easy, hard)
 	}
 	e.addBaselines(b, easy)
-	if err := measurePromises(ctx, e, b.promiseDevices); err != nil {
+	if err := measurePromises(ctx, e, b); err != nil {
 		return err
 	}
 	return measureReplay(ctx, e)

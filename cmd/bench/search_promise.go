@@ -19,18 +19,18 @@ import (
 // is validated with validationRequests and another seed.
 const (
 	promiseFactor      = 1.3
-	defaultRequests    = 200_000
 	validationRequests = 10_000
 	validationSeed     = 1 << 40
 )
 
 // measurePromises adds the share of the default sweep's recommendations that keep their promise, on
-// n drawn devices.
-func measurePromises(ctx context.Context, e *env, n int) error {
+// drawn devices.
+func measurePromises(ctx context.Context, e *env, b searchBudget) error {
+	n := b.promiseDevices
 	kept := make([]trial.Answer, n)
 	gains := make([]float64, n)
 	err := each(ctx, n, func(i int) (err error) {
-		kept[i], gains[i], err = validateRecommendation(ctx, e.seed<<8+uint64(i))
+		kept[i], gains[i], err = validateRecommendation(ctx, e.seed<<8+uint64(i), b.defaultRequests)
 		if err != nil {
 			err = fmt.Errorf("promise %d: %w", i, err)
 		}
@@ -52,7 +52,7 @@ func measurePromises(ctx context.Context, e *env, n int) error {
 
 // validateRecommendation runs the default sweep on a device and validates its choice. gain is the
 // throughput / that of the default settings.
-func validateRecommendation(ctx context.Context, seed uint64) (verdict trial.Answer, gain float64, err error) {
+func validateRecommendation(ctx context.Context, seed uint64, defaultRequests int) (verdict trial.Answer, gain float64, err error) {
 	p := &problem{seed: seed, wake: serverWake}
 	if err := p.drawDevice(rand.New(rand.NewPCG(seed, 0x70726f6d))); err != nil {
 		return verdict, 0, err
@@ -66,7 +66,7 @@ func validateRecommendation(ctx context.Context, seed uint64) (verdict trial.Ans
 	}
 	sweepPlan := plan.Default()
 	closed := sweepPlan.Loads[0]
-	p99, before := p.defaultFigures(start.Settings, closed)
+	p99, before := p.defaultFigures(start.Settings, closed, defaultRequests)
 	sweepPlan.Model, sweepPlan.Target, sweepPlan.Strategy, sweepPlan.Seed = "sim:problem", "virtual", "auto", seed
 	sweepPlan.SLA.Limit = time.Duration(promiseFactor*p99*1000) * time.Microsecond
 	sweepPlan.Budget.Time = 0
@@ -85,10 +85,10 @@ func validateRecommendation(ctx context.Context, seed uint64) (verdict trial.Ans
 }
 
 // defaultFigures returns the P99 in ms and the throughput of settings with a closed load, from a
-// long run.
-func (p *problem) defaultFigures(s knob.Settings, l load.Spec) (p99, rate float64) {
+// run of that many requests.
+func (p *problem) defaultFigures(s knob.Settings, l load.Spec, requests int) (p99, rate float64) {
 	c := p.config(s)
-	c.Rule, c.Clients, c.Requests, c.Warm = knob.TorchServe, l.Concurrency, defaultRequests, time.Second
+	c.Rule, c.Clients, c.Requests, c.Warm = knob.TorchServe, l.Concurrency, requests, time.Second
 	sim := predict.New(c)
 	sim.Run()
 	return sim.Quantile(.99), float64(sim.Sent()) / sim.Now().Seconds()

@@ -34,7 +34,7 @@ func (b budget) trials() trialsBudget {
 	case quick.mode:
 		return trialsBudget{trials: 3, longRun: 15 * time.Second, maxTrial: 5 * time.Second, capacity: 3 * time.Second}
 	}
-	return trialsBudget{trials: 1, longRun: time.Second, maxTrial: time.Second, capacity: time.Second}
+	return trialsBudget{trials: 1, longRun: time.Second / 2, maxTrial: time.Second / 2, capacity: time.Second}
 }
 
 // trialsSettings are the settings of the engine.

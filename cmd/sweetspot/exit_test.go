@@ -16,6 +16,7 @@ import (
 // TestEndHasExitCode: for each signal, the last line of a profile has the exit code of the
 // process. The device is simulated in real time, so that no ONNX Runtime is needed.
 func TestEndHasExitCode(t *testing.T) {
+	t.Parallel()
 	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)

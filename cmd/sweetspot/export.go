@@ -83,7 +83,7 @@ func (a *app) export(format string, s export.Source, to string, force, diff bool
 		}
 		return nil
 	}
-	if _, err := writeExport(format, s, to, force); err != nil {
+	if _, err := writeExport(format, s, to, force, force); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.err, "wrote %s\n", to)

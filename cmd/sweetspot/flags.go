@@ -18,6 +18,7 @@ import (
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
+	"sweetspot/tui/chart"
 )
 
 // settingsFlags are the flags of the start settings, one per knob.
@@ -108,6 +109,7 @@ type runFlags struct {
 	follow     string
 	fps        int
 	ascii      bool
+	blocks     bool
 	noColor    bool
 	calm       bool // reduce motion
 	mouse      bool
@@ -154,9 +156,22 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.follow, "follow", "", "screen: show a profile that another sweetspot is writing, read-only; last: the running sweep, or else the newest profile")
 	fs.IntVar(&f.fps, "fps", 0, "screen: largest number of frames per second")
 	fs.BoolVar(&f.ascii, "ascii", false, "screen: plain characters only")
+	fs.BoolVar(&f.blocks, "blocks", false, "screen: draw charts with blocks, for fonts without Braille characters")
 	fs.BoolVar(&f.noColor, "no-color", false, "screen: no colour (like NO_COLOR)")
 	fs.BoolVar(&f.calm, "reduce-motion", false, "screen: no spinners, slower updates")
 	fs.BoolVar(&f.mouse, "mouse", false, "screen: enable the mouse")
+}
+
+// symbols are those of the charts of the screen. The font of the Linux console has no Braille
+// characters.
+func (f *runFlags) symbols(env environment) chart.Symbols {
+	switch {
+	case f.ascii:
+		return chart.ASCII
+	case f.blocks || env.get("TERM") == "linux":
+		return chart.Blocks
+	}
+	return chart.Braille
 }
 
 // checkArgs detects --sweep plan.yaml, with a blank instead of an equals sign.

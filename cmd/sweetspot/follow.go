@@ -12,11 +12,11 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
-	"sweetspot/profiles/export"
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
+	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 	"sweetspot/tui"
@@ -30,7 +30,7 @@ var errReadOnly = errors.New("read-only: this screen shows a profile that anothe
 type follower struct {
 	snap    atomic.Pointer[session.Snapshot]
 	profile atomic.Pointer[profiles.Profile] // nil before the first read
-	export  exporter                         // used only by methods that the screen calls
+	export  *exporter                        // used only by methods that the screen calls
 }
 
 // Snapshot returns the profile when it was last read. The elapsed time of a running sweep is
@@ -55,26 +55,30 @@ func (f *follower) Undo() error               { return errReadOnly }
 func (f *follower) Redo() error               { return errReadOnly }
 func (f *follower) SetLoad(load.Spec) error   { return errReadOnly }
 func (f *follower) HoldLoad(bool) error       { return errReadOnly }
-func (f *follower) StartSweep() error         { return errReadOnly }
-func (f *follower) PauseSweep(bool) error     { return errReadOnly }
-func (f *follower) AbortSweep() error         { return errReadOnly }
-func (f *follower) Restart() error            { return errReadOnly }
-func (f *follower) Record(bool) error         { return errReadOnly }
-func (f *follower) Bare() error               { return errReadOnly }
-func (f *follower) Operators() error          { return errReadOnly }
+func (f *follower) StartSweep(plan.Plan) error {
+	return errReadOnly
+}
 
-// Export writes the settings of trial n, or for 0 those of the choice.
-func (f *follower) Export(n int) (session.Exported, error) {
+func (f *follower) LiveTrial() (trial.Trial, error) { return trial.Trial{}, errReadOnly }
+
+func (f *follower) WhatIf(load.Spec) ([]search.Prediction, error) {
+	return nil, errReadOnly
+}
+func (f *follower) Measure(knob.Settings, load.Spec) error { return errReadOnly }
+func (f *follower) PauseSweep(bool) error                  { return errReadOnly }
+func (f *follower) AbortSweep() error                      { return errReadOnly }
+func (f *follower) Restart() error                         { return errReadOnly }
+func (f *follower) Record(bool) error                      { return errReadOnly }
+func (f *follower) Bare() error                            { return errReadOnly }
+func (f *follower) Operators() error                       { return errReadOnly }
+
+// Export writes the settings of a trial, or without a trial those of the choice.
+func (f *follower) Export(o session.ExportOptions) (session.Exported, error) {
 	p := f.profile.Load()
 	if p == nil {
 		return session.Exported{}, errors.New("the profile has not been read yet")
 	}
-	s, err := export.From(p, n)
-	if err != nil {
-		return session.Exported{}, err
-	}
-	s.Tool = "sweetspot " + version
-	return f.export.write(s)
+	return f.export.ofProfile(p, o)
 }
 
 // read sets the profile.
@@ -112,7 +116,7 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	if dir == "" {
 		dir = "."
 	}
-	bench := &follower{export: exporter{dir: dir}}
+	bench := &follower{export: newExporter(dir)}
 	_ = bench.read(first) // it always returns nil
 	inner, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -125,7 +129,7 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	r := a.startRestorer(tty)
 	err = tui.Run(ctx, tui.Deps{
 		Workbench: bench, Follow: true, Version: version, Out: tty,
-		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
+		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 		Leave: func(frame string) { fmt.Fprintln(a.out, frame) },
 	})
 	r.dismiss()

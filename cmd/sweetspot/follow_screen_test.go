@@ -81,6 +81,8 @@ func TestFollowUnfinishedProfile(t *testing.T) {
 	}
 	s.waitFor("done, 3 trials")
 	s.press("e")
+	s.waitFor("enter writes")
+	s.press(enter)
 	s.waitFor("exported to config.properties")
 	data, err := os.ReadFile(filepath.Join(s.dir, "config.properties"))
 	if err != nil || !bytes.Contains(data, []byte(`"batchSize": 3`)) {

@@ -280,14 +280,14 @@ func (a *app) writeFiles(j job, info sweep.Info, st session.Sweep, f *runFlags) 
 	best := &row.Joined
 	what, path := "config.properties", filepath.Join(dir, "config.properties")
 	source := a.exportSource(session.ExportRequest{
-		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: j.plan.SLA, Trial: best, Runs: len(row.Runs), Profile: st.ID,
+		Info: info, Settings: st.Choice.Settings, Options: best.Options, SLA: j.plan.SLA, Measured: best, Runs: len(row.Runs), Sweep: st.ID,
 	})
-	doc, err := writeExport(what, source, path, f.force)
+	doc, err := writeExport(what, source, path, f.force, f.force)
 	switch {
 	case errors.Is(err, export.ErrIncomplete): // a remote server does not report all settings: the known ones are written as JSON
 		a.note(f, "config.properties not written: %v", err)
 		what, path = "choice.json", filepath.Join(dir, "choice.json")
-		if doc, err = writeExport("json", source, path, f.force); err != nil {
+		if doc, err = writeExport("json", source, path, f.force, f.force); err != nil {
 			return out, err
 		}
 	case errors.Is(err, export.ErrRefused): // the sweep still has a result

@@ -18,6 +18,7 @@ import (
 // without a result, and with its engine. The device is simulated in real time, so that no
 // ONNX Runtime is needed.
 func TestMeasureInterrupted(t *testing.T) {
+	t.Parallel()
 	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)

@@ -53,8 +53,8 @@ func TestMemoryOfSettings(t *testing.T) {
 		}
 		r, err := target.Measure(t.Context(), sweep.Measurement{
 			Load: load.Spec{Concurrency: 16}, SLA: trial.SLA{Percentile: 99, Limit: 10 * time.Second},
-			Time: 1500 * time.Millisecond, FreshServer: own,
-			Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+			Time: time.Minute, FreshServer: own,
+			Stop: func(_ time.Duration, samples []load.Sample) (bool, string) { return len(samples) >= 16, "" }, // a batch of 16
 		})
 		if err != nil {
 			t.Fatal(err)

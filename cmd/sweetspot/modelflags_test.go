@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sweetspot/sweep/plan"
+	"sweetspot/tui/chart"
 )
 
 // TestLengthFlags: flags go over a plan, and from the plan to the engine's command line.
@@ -41,6 +42,25 @@ func TestLengthFlags(t *testing.T) {
 	} {
 		if _, err := f.options(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", f, err, want)
+		}
+	}
+}
+
+// Charts have characters that the font of the terminal has.
+func TestSymbols(t *testing.T) {
+	cases := []struct {
+		flags runFlags
+		term  string
+		want  chart.Symbols
+	}{
+		{runFlags{}, "xterm-256color", chart.Braille},
+		{runFlags{}, "linux", chart.Blocks},
+		{runFlags{blocks: true}, "xterm-256color", chart.Blocks},
+		{runFlags{ascii: true, blocks: true}, "linux", chart.ASCII},
+	}
+	for _, c := range cases {
+		if got := c.flags.symbols(parseEnviron([]string{"TERM=" + c.term})); got != c.want {
+			t.Errorf("symbols of %+v with TERM=%s: %d, want %d", c.flags, c.term, got, c.want)
 		}
 	}
 }

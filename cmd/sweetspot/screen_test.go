@@ -257,9 +257,11 @@ func TestMainJobOnScreen(t *testing.T) {
 	limit := limitBetween(t, 1, 32)
 	s := openScreen(t, 120, 36, "--sla="+limit.String(), fmt.Sprintf("--concurrency=%d", clients))
 	s.waitFor("FAIL")
-	s.press(down, right, right, right, right, right, enter)
+	s.press(down, "=", "3", "2", enter, enter)
 	s.waitUnlessBusy("PASS")
 	s.press("e")
+	s.waitFor("enter writes")
+	s.press(enter)
 	s.waitFor("exported to config.properties")
 	if s.keys > 8 {
 		t.Errorf("it took %d keys, want at most 8", s.keys)
@@ -333,6 +335,8 @@ func TestQuitDuringSweep(t *testing.T) {
 	s := openScreen(t, 80, 24)
 	s.waitFor("FAIL")
 	s.press("s")
+	s.waitFor("Takes over your load of 10 clients")
+	s.press(enter)
 	s.waitFor("ETA")
 	children := childrenOf(s.cmd.Process.Pid)
 	s.press("q")
@@ -383,8 +387,8 @@ func TestTerminalIsRestored(t *testing.T) {
 // NO_COLOR there is no colour.
 func TestSmallAndColourless(t *testing.T) {
 	t.Setenv("NO_COLOR", "yes")
-	s := openScreen(t, 50, 12, "builtin:mlp", "--sla=1s")
-	s.waitFor("60")
+	s := openScreen(t, 39, 9, "builtin:mlp", "--sla=1s")
+	s.waitFor("40 x 10")
 	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -81,8 +83,9 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	r := a.startRestorer(tty)
 	go func() { ended <- s.Run(inner) }()
 	err = tui.Run(shown, tui.Deps{
-		Workbench: s, Version: version, Out: tty,
-		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
+		Workbench: s, Version: version, Out: tty, ProfileDir: a.env.profileDir(), Machine: a.machine,
+		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
+		Editor:   strings.Fields(cmp.Or(a.env.get("VISUAL"), a.env.get("EDITOR"))),
 		Leave:    func(frame string) { fmt.Fprintln(a.out, frame) },
 		Exported: func(path string) { written = append(written, path) },
 	})

@@ -112,10 +112,15 @@ func TestPlannedUntilStopped(t *testing.T) {
 	s := newRawServer(t, respond(okAnswer))
 	c := config(s.addr, open(1000))
 	c.Limit, c.Block = 20*time.Second, 50*time.Millisecond
-	c.OnBlock = func(elapsed time.Duration, _ []load.Sample) bool { return elapsed >= 200*time.Millisecond }
+	due := 0
+	c.OnBlock = func(elapsed time.Duration, samples []load.Sample) bool {
+		due = int(1000 * elapsed.Seconds())
+		return len(samples) >= 200
+	}
 	res, n := mustRun(t, c)
-	if res.Planned < res.Sent || res.Planned > res.Sent+100 || n.OK < 150 {
-		t.Errorf("planned %d, sent %d, ok %d: want what was due in the time it ran", res.Planned, res.Sent, n.OK)
+	// On a busy machine time passes between the last block and the end of the run.
+	if res.Planned < res.Sent || res.Planned > max(due, int(1000*res.Seconds))*3/2 || n.OK < 200 {
+		t.Errorf("planned %d, sent %d, ok %d in %g s: want what was due in the time it ran", res.Planned, res.Sent, n.OK, res.Seconds)
 	}
 }
 

@@ -48,11 +48,11 @@ type key struct {
 func Rows(trials []trial.Trial) []Row {
 	at := map[key]int{}
 	var rows []Row
-	for i, t := range trials {
-		if t.Role == trial.RoleLive {
+	for i := range trials {
+		if trials[i].Role == trial.RoleLive {
 			continue
 		}
-		k := key{t.Settings, t.Options, t.Load}
+		k := keyOf(&trials[i])
 		n, exists := at[k]
 		if !exists {
 			n = len(rows)
@@ -61,14 +61,34 @@ func Rows(trials []trial.Trial) []Row {
 		rows[n].Runs = append(rows[n].Runs, i)
 	}
 	for i := range rows {
-		slices.SortStableFunc(rows[i].Runs, func(a, b int) int { return cmp.Compare(trials[a].N, trials[b].N) })
-		rows[i].join(trials)
+		rows[i].sortAndJoin(trials)
 	}
 	return rows
 }
 
+func keyOf(t *trial.Trial) key { return key{t.Settings, t.Options, t.Load} }
+
+func (r *Row) sortAndJoin(trials []trial.Trial) {
+	slices.SortStableFunc(r.Runs, func(a, b int) int { return cmp.Compare(trials[a].N, trials[b].N) })
+	r.join(trials)
+}
+
 // RowOf returns the row with the trial at index i among its runs. A live trial is a row of its own.
-func RowOf(trials []trial.Trial, i int) Row { return rowOf(Rows(trials), trials, i) }
+// It joins no other rows, because screens call it for every frame.
+func RowOf(trials []trial.Trial, i int) Row {
+	if trials[i].Role == trial.RoleLive {
+		return Row{Runs: []int{i}, Representative: i, Joined: trials[i]}
+	}
+	var r Row
+	k := keyOf(&trials[i])
+	for j := range trials {
+		if trials[j].Role != trial.RoleLive && keyOf(&trials[j]) == k {
+			r.Runs = append(r.Runs, j)
+		}
+	}
+	r.sortAndJoin(trials)
+	return r
+}
 
 func rowOf(rows []Row, trials []trial.Trial, i int) Row {
 	for _, r := range rows {

@@ -193,3 +193,24 @@ func TestOrderOfRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestRowOf: the row of a trial is that of Rows.
+func TestRowOf(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 1))
+	for range 300 {
+		trials := randomTrials(r)
+		rows := rank.Rows(trials)
+		for i := range trials {
+			got := rank.RowOf(trials, i)
+			want := rank.Row{Runs: []int{i}, Representative: i, Joined: trials[i]}
+			for _, row := range rows {
+				if slices.Contains(row.Runs, i) {
+					want = row
+				}
+			}
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(trial.Num{})); diff != "" {
+				t.Fatalf("trial %d (-want +got):\n%s", i, diff)
+			}
+		}
+	}
+}

@@ -65,7 +65,7 @@ func TestResumeIsIdentical(t *testing.T) {
 				p.plan.Trial.MaxRequests = 3000 // to save time
 				kills := 6
 				if testing.Short() {
-					p.plan.Knobs[knob.BatchSize], kills = "1,8", 1
+					p.plan.Knobs[knob.BatchSize], kills, p.plan.Trial.MaxRequests = "1,8", 1, 1500
 				}
 				want, whole := p.run(t, strategy, trial.History{}, 0)
 				if want.Choice == nil {

@@ -135,3 +135,10 @@ func BatchingLoss(probes []trial.Probe, trials []trial.Trial) string {
 
 // secondsOf converts seconds to a duration.
 func secondsOf(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// Bottleneck returns what limits a trial, in a word and in words with numbers and advice; both are
+// "" if its breakdown was not measured.
+func (x Explainer) Bottleneck(t trial.Trial) (limit, text string) {
+	b := x.bottleneck(t)
+	return b.limit, b.text
+}

@@ -49,6 +49,9 @@ func TestOwnKnobsAreNotPredicted(t *testing.T) {
 	for _, strategy := range search.Available() {
 		for _, question := range []plan.Question{plan.Throughput, plan.Capacity} {
 			for _, c := range []struct{ instances, batches string }{{"1,2", "1,8"}, {"1-4", "1-32*2"}} {
+				if testing.Short() && strategy != "auto" && question == plan.Capacity && c.instances == "1-4" {
+					continue
+				}
 				t.Run(fmt.Sprint(strategy, " ", question, " ", c.instances), func(t *testing.T) {
 					p, points, w := remoteServer(t, question, c.instances, c.batches)
 					p.Strategy = strategy

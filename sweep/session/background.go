@@ -18,10 +18,10 @@ type background struct {
 	trial          int  // number of the present trial
 }
 
-// StartSweep starts the plan's sweep with the present live load, which may differ from the plan's.
-// The sweep owns the engine until it ends or is paused; then the user's settings and load are
-// restored.
-func (s *Session) StartSweep() error {
+// StartSweep starts a sweep of p, which is usually the plan of the snapshot, also with other
+// values. The promise of p becomes that of the session. The sweep owns the engine until it ends or
+// is paused; then the user's settings and load are restored.
+func (s *Session) StartSweep(p plan.Plan) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sweeping != nil && !s.sweeping.sweeper.State().State.Ended() {
@@ -30,29 +30,47 @@ func (s *Session) StartSweep() error {
 	if err := s.checkServing(); err != nil {
 		return err
 	}
-	p := s.cfg.Plan
-	p.SLA, p.Loads = s.state.SLA, []load.Spec{s.state.Load}
 	if err := p.Validate(); err != nil {
 		return err
 	}
 	if _, err := sweep.PlanFor(p, s.state.Info); err != nil {
 		return err
 	}
+	if p.SLA != s.state.SLA {
+		s.endSegment()
+		s.state.SLA, s.ring.sla = p.SLA, p.SLA
+		s.addMessage(Note, "promise: %v", p.SLA)
+	}
+	loads := s.cfg.Plan.Loads
+	s.cfg.Plan = p
+	s.cfg.Plan.Loads = loads // of the live load
+	s.startSweeper(&Sweeper{Plan: p}, "sweep started: "+searchText(p))
+	return nil
+}
+
+// plan returns the plan that StartSweep usually gets: with the promise and the live load. The lock
+// is held.
+func (s *Session) plan() plan.Plan {
+	p := s.cfg.Plan
+	p.SLA, p.Loads = s.state.SLA, []load.Spec{s.state.Load}
+	return p
+}
+
+// startSweeper runs w in the background. The lock is held.
+func (s *Session) startSweeper(w *Sweeper, message string) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	b := &background{}
-	b.sweeper = &Sweeper{Plan: p, Target: s.target, Record: s.cfg.Record, OnSamples: s.addSamples, OnChange: s.onSweepChange}
-	s.sweeping = b
+	w.Target, w.Record, w.OnSamples, w.OnChange = s.target, s.cfg.Record, s.addSamples, s.onSweepChange
+	s.sweeping = &background{sweeper: w}
 	s.endSegment()
 	s.dropComparison("a sweep began")
 	s.state.Phase = Sweeping
-	s.addMessage(Note, "sweep started: %s", searchText(p))
+	s.addMessage(Note, "%s", message)
 	s.stopLoad()
 	s.spawn(func() {
 		defer cancel()
-		st, err := b.sweeper.Run(ctx)
+		st, err := w.Run(ctx)
 		s.endSweep(st, err)
 	})
-	return nil
 }
 
 // searchText says in a few words what a sweep searches.
@@ -60,7 +78,7 @@ func searchText(p plan.Plan) string {
 	if p.Question == plan.Capacity {
 		return "the highest load"
 	}
-	return fmt.Sprintf("under the live load, %v", p.Loads[0])
+	return fmt.Sprintf("under %v", p.Loads[0])
 }
 
 // endSweep reports the end of a sweep and returns the engine to the user.
@@ -93,11 +111,15 @@ func (s *Session) onSweepChange(st Sweep) {
 	defer s.mu.Unlock()
 	for ; s.sweeping.reportedEvents < len(st.Events); s.sweeping.reportedEvents++ {
 		e := st.Events[s.sweeping.reportedEvents]
-		s.addMessage(Warning, "%s: %s", e.What, e.Detail)
+		level := Warning
+		if e.What == EventResumed {
+			level = Note
+		}
+		s.addMessage(level, "%s: %s", e.What, e.Detail)
 	}
 	if c := st.Current; c != nil && c.N != s.sweeping.trial {
 		s.sweeping.trial = c.N
-		s.ring.changed() // figures of the live traffic are of one trial
+		s.changed() // figures of the live traffic are of one trial
 	}
 	if st.State != Paused {
 		return
@@ -117,6 +139,7 @@ func (s *Session) returnEngine() {
 	done, err := t.Apply(ctx, userSettings)
 	s.mu.Lock()
 	if err != nil {
+		s.noteCrash(err)
 		s.setDown(err)
 		return
 	}

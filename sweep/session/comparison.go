@@ -12,9 +12,10 @@ import (
 
 // Effect is what a change of settings did to the live traffic.
 type Effect struct {
-	N    int // of the change: A1, A2 ...
-	What stat.Change
-	Text string // in words
+	N       int // of the change: A1, A2 ...
+	What    stat.Change
+	Figures string // in words: "P99 ~ (41-96 -> 38-90 ms), rate -8%"
+	Text    string // the change and its figures
 }
 
 // Comparing is the comparison of the traffic before and after a change, while it collects traffic.
@@ -42,7 +43,8 @@ type comparison struct {
 	requests [2]int // before and after
 	begin    time.Time
 	after    stat.Side
-	looked   int // index of the next look
+	looked   int  // index of the next look
+	hostBusy bool // others used the machine on one side
 }
 
 // settleTime returns how long the traffic after a change is left out: the queue that built up during
@@ -100,7 +102,8 @@ func (c *comparison) look(now time.Time) (Effect, bool) {
 		c.looked++
 		return Effect{}, false
 	}
-	return Effect{N: c.n, What: what, Text: c.text(what, len(after.Values))}, true
+	figures := c.figures(what, len(after.Values))
+	return Effect{N: c.n, What: what, Figures: figures, Text: c.change + ": " + figures}, true
 }
 
 // whole returns the first seconds after the change. Seconds without an answer count as 0.
@@ -115,17 +118,20 @@ func (c *comparison) whole(seconds int) stat.Side {
 	return out
 }
 
-// text is the result in words, with the number of answers after the change: "A2 FP16 off to on: P99 ~ (41-96 -> 38-90 ms), rate -8%".
-func (c *comparison) text(what stat.Change, answers int) string {
+// figures is the result in words, with the number of answers after the change.
+func (c *comparison) figures(what stat.Change, answers int) string {
 	of := ""
 	if c.sla.Latency == trial.ModelLatency {
 		of = " of the model"
 	}
-	text := fmt.Sprintf("%s: P%g%s%s", c.change, c.sla.Percentile, of, c.percentileText(what.Percentile, answers))
+	text := fmt.Sprintf("P%g%s%s", c.sla.Percentile, of, c.percentileText(what.Percentile, answers))
 	if !c.closed {
 		text += ", mean " + shareText(what.Mean)
 	}
 	text += ", rate " + shareText(what.Rate)
+	if c.hostBusy {
+		text += "; host busy"
+	}
 	if c.errors != [2]int{} {
 		text += fmt.Sprintf("; %d of %d requests failed, before %d of %d", c.errors[1], c.requests[1], c.errors[0], c.requests[0])
 	}
@@ -208,7 +214,7 @@ func (s *Session) baseline() *comparison {
 	if !s.state.LoadOn || s.liveLoad == nil {
 		return nil
 	}
-	c := &comparison{sla: s.state.SLA, closed: s.state.Load.Mode == load.Closed}
+	c := &comparison{sla: s.state.SLA, closed: s.state.Load.Mode == load.Closed, hostBusy: s.ring.current.HostBusy}
 	c.before, c.requests[0], c.errors[0] = s.ring.side(maxCompared, s.state.SLA.Latency)
 	return c
 }
@@ -218,6 +224,7 @@ func (s *Session) lookAtComparison() {
 	if s.comparing == nil {
 		return
 	}
+	s.comparing.hostBusy = s.comparing.hostBusy || s.ring.current.HostBusy
 	if e, done := s.comparing.look(s.now()); done {
 		s.comparing, s.state.Comparing, s.state.Effect = nil, nil, &e
 		s.addMessage(Note, "%s", e.Text)

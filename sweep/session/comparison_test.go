@@ -131,25 +131,26 @@ func TestEffectText(t *testing.T) {
 		change        func(*comparison)
 		want          string
 	}{
-		{"no difference", side(400, 20), side(400, 20), nil, "A2 batch size 1 to 8: P99 ~ (30-30 -> 30-30 ms), rate ~"},
-		{"better", side(400, 20), side(800, 10), nil, "A2 batch size 1 to 8: P99 better (30-30 -> 15-15 ms), rate +100%"},
-		{"worse", side(400, 20), side(360, 22), nil, "A2 batch size 1 to 8: P99 worse (30-30 -> 33-33 ms), rate -10%"},
-		{"few answers", side(20, 20), side(20, 20), nil, "A2 batch size 1 to 8: P99 ~ (24 -> 24 ms; 200 and 200 answers, it takes 2000), rate ~"},
-		{"too few answers", side(2, 20), side(2, 20), nil, "A2 batch size 1 to 8: P99 ~ (too few answers), rate ~"},
-		{"no answers", side(400, 20), side(0, 20), nil, "A2 batch size 1 to 8: P99 ~ (too few answers), rate -100%"},
-		{"open load", side(400, 20), side(400, 10), func(c *comparison) { c.closed = false }, "A2 batch size 1 to 8: P99 better (30-30 -> 15-15 ms), mean -50%, rate ~"},
+		{"no difference", side(400, 20), side(400, 20), nil, "P99 ~ (30-30 -> 30-30 ms), rate ~"},
+		{"better", side(400, 20), side(800, 10), nil, "P99 better (30-30 -> 15-15 ms), rate +100%"},
+		{"worse", side(400, 20), side(360, 22), nil, "P99 worse (30-30 -> 33-33 ms), rate -10%"},
+		{"few answers", side(20, 20), side(20, 20), nil, "P99 ~ (24 -> 24 ms; 200 and 200 answers, it takes 2000), rate ~"},
+		{"too few answers", side(2, 20), side(2, 20), nil, "P99 ~ (too few answers), rate ~"},
+		{"no answers", side(400, 20), side(0, 20), nil, "P99 ~ (too few answers), rate -100%"},
+		{"open load", side(400, 20), side(400, 10), func(c *comparison) { c.closed = false }, "P99 better (30-30 -> 15-15 ms), mean -50%, rate ~"},
 		{
 			"more errors", side(400, 20), side(400, 10), func(c *comparison) { c.errors = [2]int{0, 340} },
-			"A2 batch size 1 to 8: P99 lower, but more requests failed (30-30 -> 15-15 ms), rate ~; 340 of 4000 requests failed, before 0 of 4000",
+			"P99 lower, but more requests failed (30-30 -> 15-15 ms), rate ~; 340 of 4000 requests failed, before 0 of 4000",
 		},
-		{"model latency", side(400, 20), side(800, 10), func(c *comparison) { c.sla.Latency = trial.ModelLatency }, "A2 batch size 1 to 8: P99 of the model better (30-30 -> 15-15 ms), rate +100%"},
+		{"busy host", side(400, 20), side(800, 10), func(c *comparison) { c.hostBusy = true }, "P99 better (30-30 -> 15-15 ms), rate +100%; host busy"},
+		{"model latency", side(400, 20), side(800, 10), func(c *comparison) { c.sla.Latency = trial.ModelLatency }, "P99 of the model better (30-30 -> 15-15 ms), rate +100%"},
 	} {
 		k := base
 		k.before = c.before
 		if c.change != nil {
 			c.change(&k)
 		}
-		if got := k.text(stat.CompareChange(c.before, c.after, .99, true), len(c.after.Values)); got != c.want {
+		if got := k.figures(stat.CompareChange(c.before, c.after, .99, true), len(c.after.Values)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}

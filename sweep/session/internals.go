@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
@@ -15,6 +16,8 @@ type Internals struct {
 	Bare      *trial.Bare      // last measurement of the model alone; nil before the first
 	Operators *trial.Operators // last measurement of operator times; nil before the first
 	Measuring Query            // present measurement
+	// Batches are the latest batches, about once a second; nil if the target does not report them.
+	Batches *sweep.RecentBatches
 }
 
 // BareRate returns the rate of the model alone with the settings s; it is not measured if the last
@@ -175,4 +178,29 @@ func (s *Session) checkNoQuery() error {
 		return fmt.Errorf("wait until the measurement of %v has ended", what)
 	}
 	return nil
+}
+
+// batchesTimeout is how long a request for the latest batches may take.
+const batchesTimeout = 2 * time.Second
+
+// pollBatches asks the target for its latest batches, if it reports them. It does not wait for the
+// answer; a failed request is tried again a second later. The lock is held.
+func (s *Session) pollBatches() {
+	t, ok := s.target.(sweep.BatchReporter)
+	if !ok || s.pollingBatches {
+		return
+	}
+	s.pollingBatches = true
+	parent := s.ctx
+	s.spawn(func() {
+		ctx, cancel := context.WithTimeout(parent, batchesTimeout)
+		defer cancel()
+		out, err := t.Batches(ctx)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.pollingBatches = false
+		if err == nil {
+			s.state.Internals.Batches = &out
+		}
+	})
 }

@@ -149,7 +149,7 @@ func TestBare(t *testing.T) {
 func TestOperators(t *testing.T) {
 	d := &profiledDevice{device: newDevice()}
 	runSession(t, d, func(s *session.Session, inSweep, inLive *memoryRecordings) {
-		if err := s.StartSweep(); err != nil {
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Operators(); err == nil || !strings.Contains(err.Error(), "pause it first") {

@@ -52,7 +52,7 @@ func TestMeasuredPromise(t *testing.T) {
 		if !said {
 			t.Errorf("messages %v", snap.Messages)
 		}
-		if err := s.StartSweep(); err != nil {
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Minute)

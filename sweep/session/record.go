@@ -88,7 +88,11 @@ func (s *Session) stopRecording() {
 	s.endSegment()
 	r := s.rec
 	s.rec = nil
-	s.addMessage(Note, "recorded %d segments to %s", r.segments, r.to.Path())
+	segments := "1 segment"
+	if r.segments != 1 {
+		segments = fmt.Sprintf("%d segments", r.segments)
+	}
+	s.addMessage(Note, "recorded %s to %s", segments, r.to.Path())
 	r.writes <- func() {
 		if err := r.to.End(Done, 0); err != nil {
 			s.recordingFailed(err)

@@ -117,6 +117,7 @@ func (r *ring) endSecond(at time.Time, use trial.ResourceUse, host sweep.Host) {
 	sec := Second{At: at, CPU: use.CPUPercent, GPU: use.GPU.PercentMean}
 	last := r.secondsAgo(1)
 	sec.OK, sec.Errors = last.ok, last.errors
+	sec.Latencies = distribution(last.values(r.sla.Latency), r.sla.Limit)
 	if enough && len(last.requestMS) > 0 { // a second without answers has no latency
 		sec.Window = time.Duration(n) * time.Second
 		sec.P50, sec.P99, sec.ModelP99 = r.percentiles(n)

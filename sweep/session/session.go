@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,27 +49,8 @@ type Config struct {
 	Record func(info sweep.Info, p plan.Plan) (Recording, error)
 	// RecordLive creates the profile of live traffic.
 	RecordLive func(info sweep.Info) (LiveRecording, error)
-	// Export writes the chosen settings.
+	// Export writes the chosen settings, or previews that.
 	Export func(ExportRequest) (Exported, error)
-}
-
-// ExportRequest is the input of Export. Trial joins the figures of all Runs of the settings; it is
-// nil if no trial measured them.
-type ExportRequest struct {
-	Info     sweep.Info
-	Settings knob.Settings
-	Options  knob.Options
-	SLA      trial.SLA
-	Trial    *trial.Trial
-	Runs     int
-	Profile  string // ID of the profile with the trial
-}
-
-// Exported is the result of an export. Each note is a sentence about a setting that has no key in
-// the file's format, and what to do instead. The file contains the notes too.
-type Exported struct {
-	Path  string
-	Notes []string
 }
 
 // Recording is the open profile of a sweep.
@@ -103,6 +85,7 @@ type Session struct {
 	rec             *recorder // nil without a recording
 	lengths         lengthWatch
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
+	pollingBatches  bool           // a request for the latest batches is in flight
 }
 
 // liveLoad is the goroutine of the live load.
@@ -251,6 +234,18 @@ func (s *Session) targetInfo(ctx context.Context, t Target) (sweep.Info, error) 
 	return info, nil
 }
 
+// noteCrash stores the time if the reason is that the engine died. The lock is held.
+func (s *Session) noteCrash(err error) {
+	const maxCrashes = 100
+	if !errors.Is(err, sweep.ErrEngineDied) {
+		return
+	}
+	s.state.Crashes = append(s.state.Crashes, s.now())
+	if n := len(s.state.Crashes); n > maxCrashes {
+		s.state.Crashes = slices.Clone(s.state.Crashes[n-maxCrashes:])
+	}
+}
+
 // setDown notes that the engine has failed. The lock is held.
 func (s *Session) setDown(err error) {
 	if s.ctx.Err() != nil {
@@ -292,6 +287,7 @@ func (s *Session) publish() {
 		st := s.sweeping.sweeper.State()
 		out.Sweep = &st
 	}
+	out.Plan = s.plan()
 	out.Live = s.ring.snapshot(s.utilization(), s.host())
 	if out.Phase == Serving {
 		out.Answers.Judge(&out.Live.Verdict) // as in a trial
@@ -312,8 +308,9 @@ func (s *Session) endSecond() {
 	defer s.mu.Unlock()
 	if s.state.Phase == Serving || s.state.Phase == Sweeping {
 		s.ring.endSecond(s.now(), s.utilization(), s.host())
-		s.askLengths()
 		s.lookAtComparison()
+		s.pollBatches()
+		s.askLengths()
 		if s.rec != nil && s.state.Phase == Serving {
 			s.rec.seconds = append(s.rec.seconds, s.ring.seconds[len(s.ring.seconds)-1])
 		}
@@ -365,6 +362,7 @@ func (s *Session) loadFailed(l *liveLoad, err error) {
 	}
 	s.liveLoad = nil
 	s.dropComparison("the load failed")
+	s.noteCrash(err)
 	s.addMessage(Error, "live load: %v", err)
 	t, ctx := s.target, s.ctx
 	s.mu.Unlock()

@@ -203,11 +203,11 @@ func withSession(t *testing.T, d *device, do func(s *session.Session, n *sweepRe
 			RecordLive: func(sweep.Info) (session.LiveRecording, error) { return live, nil },
 			Export: func(r session.ExportRequest) (session.Exported, error) {
 				switch {
-				case r.Trial == nil:
+				case r.Measured == nil:
 					return session.Exported{Path: "unmeasured.properties"}, nil
-				case r.Trial.Role == trial.RoleLive:
-					if r.Trial.Latency.P99.Value.Or(0) == 0 || r.Trial.Counts.OK == 0 || r.Trial.Verdict.ValueMS.Or(0) == 0 || r.Trial.Settings != r.Settings {
-						t.Errorf("live figures: %+v", *r.Trial)
+				case r.Measured.Role == trial.RoleLive:
+					if r.Measured.Latency.P99.Value.Or(0) == 0 || r.Measured.Counts.OK == 0 || r.Measured.Verdict.ValueMS.Or(0) == 0 || r.Measured.Settings != r.Settings {
+						t.Errorf("live figures: %+v", *r.Measured)
 					}
 					return session.Exported{Path: "live.properties"}, nil
 				}
@@ -400,12 +400,12 @@ func TestSweepOwnsAndReturnsTheEngine(t *testing.T) {
 	withSession(t, d, func(s *session.Session, n *sweepRecording) {
 		time.Sleep(3 * time.Second)
 		mine := s.Snapshot().Settings
-		if err := s.StartSweep(); err != nil {
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(500 * ms)
 		snap := s.Snapshot()
-		if snap.Phase != session.Sweeping || snap.Sweep.Total != 4 || s.Apply(mine) == nil || s.StartSweep() == nil {
+		if snap.Phase != session.Sweeping || snap.Sweep.Total != 4 || s.Apply(mine) == nil || s.StartSweep(s.Snapshot().Plan) == nil {
 			t.Errorf("sweeping: %v %+v", snap.Phase, snap.Sweep)
 		}
 		if err := s.PauseSweep(true); err != nil {
@@ -437,10 +437,10 @@ func TestSweepOwnsAndReturnsTheEngine(t *testing.T) {
 		if snap.Phase != session.Serving || snap.Settings != mine || n.state != session.Done || n.exit != 0 {
 			t.Errorf("given back: %v %v, recording ended %v exit %d", snap.Phase, snap.Settings, n.state, n.exit)
 		}
-		if out, err := s.Export(snap.Sweep.Choice.N); err != nil || out.Path != "trial.properties" || len(out.Notes) != 1 {
-			t.Errorf("Export = %q, %v", out, err)
+		if out, err := s.Export(session.ExportOptions{Trial: snap.Sweep.Choice.N}); err != nil || out.Path != "trial.properties" || len(out.Notes) != 1 {
+			t.Errorf("Export = %+v, %v", out, err)
 		}
-		if _, err := s.Export(99); err == nil {
+		if _, err := s.Export(session.ExportOptions{Trial: 99}); err == nil {
 			t.Error("Export of trial 99 was accepted")
 		}
 	})
@@ -454,7 +454,8 @@ func TestSweepUsesTheLiveLoad(t *testing.T) {
 		if err := s.SetLoad(live); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.StartSweep(); err != nil {
+		time.Sleep(500 * ms) // until it is in a snapshot
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(500 * ms)
@@ -472,7 +473,7 @@ func TestSweepUsesTheLiveLoad(t *testing.T) {
 			}
 		}
 		if !slices.ContainsFunc(snap.Messages, func(m session.Message) bool {
-			return m.Text == "sweep started: under the live load, concurrency 3"
+			return m.Text == "sweep started: under concurrency 3"
 		}) || len(snap.Sweep.Trials) == 0 || snap.Load != live {
 			t.Errorf("%d trials, live load %v, messages %v", len(snap.Sweep.Trials), snap.Load, snap.Messages)
 		}
@@ -482,14 +483,14 @@ func TestSweepUsesTheLiveLoad(t *testing.T) {
 func TestAbortAndEndKeepTheProfile(t *testing.T) {
 	withSession(t, newDevice(), func(s *session.Session, n *sweepRecording) {
 		time.Sleep(3 * time.Second)
-		if err := errors.Join(s.StartSweep(), s.AbortSweep()); err != nil {
+		if err := errors.Join(s.StartSweep(s.Snapshot().Plan), s.AbortSweep()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Second)
 		if snap := s.Snapshot(); snap.Sweep.State != session.Aborted || snap.Phase != session.Serving || n.state != session.Aborted {
 			t.Errorf("aborted: %v, %v, recording %v", snap.Sweep.State, snap.Phase, n.state)
 		}
-		if err := s.StartSweep(); err != nil {
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(300 * ms) // withSession ends the session during the sweep
@@ -504,6 +505,9 @@ func TestEngineRestartsAfterItDied(t *testing.T) {
 		snap := s.Snapshot()
 		if snap.Phase != session.Serving || snap.Live.Totals.OK == 0 {
 			t.Errorf("after a death: %v, %+v", snap.Phase, snap.Live.Totals)
+		}
+		if len(snap.Crashes) != 1 || snap.At.Sub(snap.Crashes[0]) < 2*time.Second {
+			t.Errorf("at %v: the engine died at %v", snap.At, snap.Crashes)
 		}
 	})
 }
@@ -535,87 +539,5 @@ func TestEngineThatDoesNotStart(t *testing.T) {
 		}
 		cancel()
 		wg.Wait()
-	})
-}
-
-// After an apply the traffic is compared with that before it: the baseline ends before the apply
-// began, and the result is a message. Another change ends the comparison.
-func TestEffect(t *testing.T) {
-	d := newDevice()
-	d.applyTime = 3 * time.Second
-	withSession(t, d, func(s *session.Session, _ *sweepRecording) {
-		time.Sleep(15 * time.Second)
-		to := s.Snapshot().Settings
-		to.BatchSize = 8
-		apply := func(to knob.Settings) {
-			t.Helper()
-			if err := s.Apply(to); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(d.applyTime + time.Second)
-		}
-		apply(to)
-		if c := s.Snapshot().Comparing; c == nil || c.N != 1 {
-			t.Fatalf("after the apply: comparing %+v", c)
-		}
-		time.Sleep(10 * time.Second)
-		snap := s.Snapshot()
-		want := "A1 batch size 1 to 8: P99 better (40-40 -> 12-12 ms), rate ~"
-		if last := snap.Messages[len(snap.Messages)-1].Text; last != want || snap.Effect == nil || snap.Effect.Text != want || snap.Comparing != nil {
-			t.Errorf("last message %q, effect %+v, comparing %v; want %q", last, snap.Effect, snap.Comparing, want)
-		}
-		before := s.Snapshot().Settings
-		again := before
-		again.QueueSize++ // does not change the latencies
-		apply(again)
-		time.Sleep(29 * time.Second)
-		if c := s.Snapshot().Comparing; c == nil {
-			t.Error("a comparison without a result ended before its last look")
-		}
-		time.Sleep(4 * time.Second)
-		snap = s.Snapshot()
-		if last := snap.Messages[len(snap.Messages)-1].Text; !strings.Contains(last, "P99 ~ (12-12 -> 12-12 ms), rate ~") {
-			t.Errorf("message after no change: %q", last)
-		}
-		apply(before)
-		if err := s.HoldLoad(true); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
-		snap = s.Snapshot()
-		if last := snap.Messages[len(snap.Messages)-1].Text; !strings.HasSuffix(last, "not compared: the load was held") || snap.Comparing != nil {
-			t.Errorf("message after the hold: %q", last)
-		}
-	})
-}
-
-// A held load has no figures: the seconds are gaps, and the snapshot says since when it is held.
-func TestHeld(t *testing.T) {
-	withSession(t, newDevice(), func(s *session.Session, _ *sweepRecording) {
-		time.Sleep(10 * time.Second)
-		if err := s.HoldLoad(true); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(15 * time.Second)
-		snap := s.Snapshot()
-		if age := snap.At.Sub(snap.HeldSince); age < 14*time.Second || age > 16*time.Second {
-			t.Errorf("held for %v, want 15 s", age)
-		}
-		if snap.Live.P99.OK() || snap.Live.Answers > 0 || snap.Live.Verdict.Result != trial.Undecided {
-			t.Errorf("held, but P99 %v of %d answers, %v", snap.Live.P99, snap.Live.Answers, snap.Live.Verdict)
-		}
-		for _, sec := range snap.Live.Seconds[len(snap.Live.Seconds)-10:] {
-			if sec.P99.OK() || sec.P50.OK() {
-				t.Fatalf("a second without answers has P99 %v", sec.P99)
-			}
-		}
-		if err := s.HoldLoad(false); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(3 * time.Second)
-		snap = s.Snapshot()
-		if !snap.HeldSince.IsZero() || snap.Live.P99.Or(0) != 40 || snap.Live.Window > 3*time.Second {
-			t.Errorf("resumed: held since %v, P99 %v over %v", snap.HeldSince, snap.Live.P99, snap.Live.Window)
-		}
 	})
 }

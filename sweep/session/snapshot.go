@@ -48,8 +48,10 @@ type Snapshot struct {
 	Comparing *Comparing           // nil without a comparison of the traffic before and after a change
 	Effect    *Effect              // of the last change that was compared; nil before the first
 	HeldSince time.Time            // while the load is held by the user: since when
+	Crashes   []time.Time          // when the engine was found dead under the live load, oldest first
 	Live      Live
 	Internals Internals        // of the model
+	Plan      plan.Plan        // of the next sweep, with the promise and the live load
 	Sweep     *Sweep           // nil before the first sweep
 	Recording *RecordingStatus // nil without a recording
 	Messages  []Message
@@ -82,6 +84,9 @@ type Second struct {
 	OK, Errors int       // in this second; Errors are refused, failed and timed-out requests
 	CPU        trial.Num // of the engine, percent of one core
 	GPU        trial.Num // percent; not measured without a GPU
+	// Latencies are those of the answers and timeouts of this second alone, of the kind that
+	// the promise binds; nil without any. It is not changed after it was made.
+	Latencies []LatencyBin
 }
 
 // Live is the state of the live traffic. All figures except Totals and Use are of one window: the
@@ -148,9 +153,10 @@ type Sweep struct {
 	ETA         time.Duration // estimated remaining time, from the points so far
 	Current     *sweep.Current
 	Trials      []trial.Trial
-	Resumed     int // number of Trials that the resumed sweep had measured
-	Best        int // index into Trials, -1 before the first trial
-	Unconfirmed int // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
+	Predictions []search.Prediction // of all points, corrected with the trials; nil if there are none
+	Resumed     int                 // number of Trials that the resumed sweep had measured
+	Best        int                 // index into Trials, -1 before the first trial
+	Unconfirmed int                 // index into Trials of the best setting that no validation has confirmed, -1 without one or with a Choice
 	Events      []trial.Event
 	Choice      *trial.Choice
 	Problem     string // why it failed, or why the profile could not be written

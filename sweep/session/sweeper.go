@@ -19,12 +19,14 @@ import (
 // Sweeper runs one plan on a target and records it, with and without a screen. Set the fields and
 // call Run once. State, Pause and Abort may be called concurrently.
 type Sweeper struct {
-	Plan      plan.Plan // completed and valid
-	Target    sweep.Target
-	Record    func(info sweep.Info, p plan.Plan) (Recording, error)
-	Resume    *EarlierSweep       // the sweep that is resumed; nil for none
-	OnSamples func([]load.Sample) // called with new samples; may be nil
-	OnChange  func(Sweep)         // called after every change of state, by the goroutine of Run; may be nil
+	Plan   plan.Plan // completed and valid
+	Target sweep.Target
+	Record func(info sweep.Info, p plan.Plan) (Recording, error)
+	Resume *EarlierSweep // the sweep that is resumed; nil for none
+	// OnlyRequested measures the points of Request and no points of the strategy.
+	OnlyRequested bool
+	OnSamples     func([]load.Sample) // called with new samples; may be nil
+	OnChange      func(Sweep)         // called after every change of state, by the goroutine of Run; may be nil
 
 	gate    gate
 	mu      sync.Mutex // guards sweep, probes and rec
@@ -32,6 +34,11 @@ type Sweeper struct {
 	probes  []trial.Probe // all recorded ones, including those of the resumed sweep
 	rec     Recording     // nil before the profile is created
 	carried trial.History // the valid part of the resumed sweep
+
+	requested []plan.Point // by Request, not measured yet
+	points    []plan.Point // of the plan
+	metrics   trial.MetricSet
+	searched  bool // the strategy has no more points
 }
 
 // EventResumed is the name of the event that says how much of an earlier sweep is used.
@@ -80,7 +87,10 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if err != nil {
 		return w.failBeforeRun(nil, err)
 	}
-	w.set(func(s *Sweep) { s.Points, s.Total, s.Skipped = len(points), len(points), skipped })
+	w.set(func(s *Sweep) {
+		s.Points, s.Total, s.Skipped = len(points), len(points), skipped
+		w.points, w.metrics = points, info.Metrics
+	})
 	if len(points) == 0 {
 		return w.failBeforeRun(nil, fmt.Errorf("the plan leaves nothing to try: %s", firstReason(skipped)))
 	}
@@ -101,7 +111,8 @@ func (w *Sweeper) Run(ctx context.Context) (Sweep, error) {
 	if err := w.copyHistory(eventRecorder{rec, w}, points); err != nil {
 		return w.failBeforeRun(rec, err)
 	}
-	out, err := w.runner(eventRecorder{rec, w}, &costReporter{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, info, skipped).Run(ctx)
+	next := &requestedFirst{&costReporter{Strategy: strategy, w: w, rec: eventRecorder{rec, w}}, w}
+	out, err := w.runner(eventRecorder{rec, w}, next, info, skipped).Run(ctx)
 	w.set(func(s *Sweep) {
 		s.Trials, s.Choice, s.Current = out.Trials, out.Choice, nil
 		s.Unconfirmed, s.Untried, s.Impossible = out.Unconfirmed, strategy.Untried(), strategy.Impossible()

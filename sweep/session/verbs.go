@@ -8,8 +8,6 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
-	"sweetspot/sweep/rank"
-	"sweetspot/sweep/trial"
 )
 
 // checkServing returns an error with the reason unless the user owns the engine. The lock is held.
@@ -159,7 +157,6 @@ func (s *Session) SetLoad(l load.Spec) error {
 	s.endSegment()
 	s.dropComparison("the load changed")
 	s.state.Load = l
-	s.changed()
 	s.addMessage(Note, "load: %v", l)
 	s.restartLoad()
 	return nil
@@ -168,7 +165,7 @@ func (s *Session) SetLoad(l load.Spec) error {
 // restartLoad restarts the live load. The lock is held.
 func (s *Session) restartLoad() {
 	s.stopLoad()
-	s.ring.changed() // after the last answers
+	s.changed() // after the last answers
 	s.startLoad()
 }
 
@@ -185,7 +182,6 @@ func (s *Session) HoldLoad(hold bool) error {
 	if hold {
 		s.state.HeldSince = s.now()
 	}
-	s.changed()
 	s.restartLoad()
 	return nil
 }
@@ -212,60 +208,6 @@ func (s *Session) Restart() error {
 		s.open()
 	})
 	return nil
-}
-
-// Export writes the settings of trial n of the sweep, or with 0 the settings in force. It waits for
-// the disk.
-func (s *Session) Export(n int) (Exported, error) {
-	s.mu.Lock()
-	r := ExportRequest{Info: s.state.Info, Settings: s.state.Settings, SLA: s.state.SLA, Options: s.state.Info.Options}
-	var trials []trial.Trial
-	if s.sweeping != nil {
-		st := s.sweeping.sweeper.State()
-		trials, r.Profile = st.Trials, st.ID
-	}
-	phase := s.state.Phase
-	live := s.liveTrial()
-	s.mu.Unlock()
-	if phase == Starting {
-		return Exported{}, errors.New("the engine is still starting: nothing to export yet")
-	}
-	for i := range trials {
-		if trials[i].N == n || n == 0 && trials[i].Settings == r.Settings {
-			r.Trial, r.Settings, r.Runs = &trials[i], trials[i].Settings, 1
-			if row := rank.RowOf(trials, i); row.Representative == i {
-				r.Trial, r.Runs = &row.Joined, len(row.Runs)
-			}
-		}
-	}
-	if n > 0 && r.Trial == nil {
-		return Exported{}, fmt.Errorf("there is no trial %d", n)
-	}
-	if n == 0 && live != nil { // newer than any trial
-		r.Trial, r.Runs, r.Profile = live, 1, ""
-	}
-	out, err := s.cfg.Export(r)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.addMessage(Error, "export: %v", err)
-		return Exported{}, err
-	}
-	s.addMessage(Note, "exported %v to %s", r.Settings, out.Path)
-	return out, nil
-}
-
-// liveTrial returns the live traffic since the last change as a trial, or nil if there are too few
-// answers. The lock is held.
-func (s *Session) liveTrial() *trial.Trial {
-	if s.state.Phase != Serving || s.ring.current.Answers < minAnswers {
-		return nil
-	}
-	return &trial.Trial{
-		At: s.now().UTC(), Role: trial.RoleLive, Reason: "live traffic",
-		Settings: s.state.Settings, Options: s.state.Info.Options, Load: s.state.Load.For(s.state.Settings.Workers * s.state.Settings.BatchSize),
-		Result: s.ring.result(),
-	}
 }
 
 var _ sweep.Recorder = Recording(nil)

@@ -112,85 +112,17 @@ func TestLineHasExactSize(t *testing.T) {
 	}
 }
 
-// grid draws with one color per part of the chart, and returns for each cell
-// its rune and a letter for its part.
-func grid(s chart.Spec) (runes, parts [][]rune) {
-	names := map[string]rune{"1": 'a', "2": 'd', "3": 's', "4": 'o', "5": 'm', "6": 't', "": ' '}
-	s.Colors = chart.Colors{Axis: "1", Data: "2", SLA: "3", Over: "4", Mark: "5", Text: "6"}
-	for _, l := range chart.Line(s) {
-		var rs, ps []rune
-		current := ' '
-		for len(l) > 0 {
-			if rest, ok := strings.CutPrefix(l, "\x1b["); ok {
-				code, after, _ := strings.Cut(rest, "m")
-				current, l = names[code], after
-				continue
-			}
-			r, n := utf8.DecodeRuneInString(l)
-			rs, ps, l = append(rs, r), append(ps, current), l[n:]
-		}
-		runes, parts = append(runes, rs), append(parts, ps)
-	}
-	return runes, parts
-}
-
-// No value within the SLA is ever drawn in the color of values beyond it. The SLA
-// has a row of its own, and the label of that row is the SLA. Tested with heights
-// 3-30 and many maxima.
-func TestNoFalseOverColor(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	const sla = 50
-	for n := range 28 * 25 {
-		largest := 10 + rng.Float64()*400
-		s := chart.Spec{Width: 66, Height: 3 + n%28, SLA: sla, SLALabel: "SLA", Values: make([]float64, 60)}
-		for i := range s.Values {
-			s.Values[i] = rng.Float64() * largest
-			if rng.IntN(4) == 0 {
-				s.Values[i] = sla * (.97 + rng.Float64()*.03)
-			}
-		}
-		s.Values[30] = sla
-		runes, parts := grid(s)
-		row := slices.IndexFunc(runes, func(r []rune) bool { return r[0] == '▸' })
-		if row < 0 {
-			t.Fatalf("height %d, max %g: no row is marked as the SLA", s.Height, largest)
-		}
-		if label := strings.TrimSpace(string(runes[row][1:5])); label != "50" && label != "50.0" {
-			t.Fatalf("height %d: the row of the SLA has the label %q", s.Height, label)
-		}
-		for y := range parts {
-			if i := findFalseRed(s.Values, sla, runes[y], parts[y]); i >= 0 || y >= row && slices.Contains(parts[y], 'o') {
-				t.Fatalf("height %d, max %g: a value within the SLA is red in row %d, column %d:\n%s", s.Height, largest, y, i, string(runes[y]))
-			}
-		}
-	}
-}
-
-// findFalseRed finds a red plot cell between two values within the SLA, or
-// returns -1. It skips the text about clipped values, which is red too.
-func findFalseRed(values []float64, sla float64, runes, parts []rune) int {
-	const left, text = 6, "clipped, max0123456789"
-	for i, v := range values {
-		next := values[min(i+1, len(values)-1)]
-		if parts[left+i] == 'o' && max(v, next) <= sla && !strings.ContainsRune(text, runes[left+i]) {
-			return i
-		}
-	}
-	return -1
-}
-
 // A spike of one value in a long history is on the chart at any position and for
 // any number of values recorded before.
 func TestSpikesStayVisible(t *testing.T) {
 	for _, span := range []int{60, 61, 75, 600, 1000, 3600} {
 		for at := 0; at < span; at += 1 + span/31 {
 			s := chart.Spec{Width: 66, Height: 9, Values: spike(span, at), Span: span, Seq: span + 7*at, SLA: 100}
-			_, parts := grid(s)
-			if !slices.ContainsFunc(parts, func(row []rune) bool { return slices.Contains(row, 'o') }) {
+			if !slices.ContainsFunc(s.Draw(s.Width, s.Height, chart.Braille).Cells, func(c chart.Cell) bool { return c.Part == chart.PartOver }) {
 				t.Fatalf("span %d: the spike at %d is not on the chart", span, at)
 			}
-			if s.Shown() < span {
-				t.Fatalf("span %d: only %d shown", span, s.Shown())
+			if n := s.Shown(s.Width, chart.Braille); n < span {
+				t.Fatalf("span %d: only %d shown", span, n)
 			}
 		}
 	}
@@ -216,7 +148,7 @@ func TestColumnsDoNotRegroup(t *testing.T) {
 }
 
 func TestSLARowIsMarkedWithoutColor(t *testing.T) {
-	s := chart.Spec{Width: 60, Height: 8, SLA: 20, SLALabel: "SLA 20", Values: make([]float64, 54)}
+	s := chart.Spec{Width: 60, Height: 8, SLA: 20, SLALabel: "SLA 20", Values: make([]float64, 120)}
 	for i := range s.Values {
 		s.Values[i] = 5
 	}
@@ -234,8 +166,8 @@ func TestSLARowIsMarkedWithoutColor(t *testing.T) {
 
 func TestGapsStayBlank(t *testing.T) {
 	v := []float64{5, 5, math.NaN(), math.NaN(), math.NaN(), 5, 5}
-	lines := chart.Line(chart.Spec{Width: 24, Height: 3, Values: v, Top: 10})
-	if got, want := strings.TrimSpace(string([]rune(lines[1])[6:])), "╶─╴  ╶──"; got != want {
+	lines := chart.Line(chart.Spec{Width: 24, Height: 3, Values: v, Top: 10, Cells: true})
+	if got, want := strings.TrimSpace(string([]rune(lines[1])[6:])), "─╴   ──"; got != want {
 		t.Errorf("gap drawn as %q, want %q", got, want)
 	}
 }
@@ -265,7 +197,7 @@ func FuzzLine(f *testing.F) {
 		if strings.Contains(strings.Join(lines, ""), "cannot draw") && !strings.Contains(text, "cannot draw") {
 			t.Fatalf("drawing panicked for %+v", s)
 		}
-		s.Shown()
+		s.Shown(s.Width, chart.Blocks)
 	})
 }
 

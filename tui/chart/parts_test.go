@@ -171,3 +171,21 @@ func TestGauge(t *testing.T) {
 		}
 	}
 }
+
+// A chart with the span that fits has the same time axis; a wider or narrower one
+// shows at least that span.
+func TestFits(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	for range 2000 {
+		s := chart.Spec{Seq: rng.IntN(2000), Span: rng.IntN(2) * rng.IntN(900), Values: make([]float64, rng.IntN(700))}
+		w, sym := 1+rng.IntN(200), chart.Symbols(rng.IntN(3))
+		same := s
+		same.Span = s.Fits(w, sym)
+		if w > 10 && same.Shown(w, sym) != s.Shown(w, sym) {
+			t.Fatalf("%d cells show %d, with the span %d that fits %d", w, s.Shown(w, sym), same.Span, same.Shown(w, sym))
+		}
+		if other := 10 + rng.IntN(200); same.Shown(other, sym) < same.Span {
+			t.Fatalf("%d cells show %d of the span %d", other, same.Shown(other, sym), same.Span)
+		}
+	}
+}

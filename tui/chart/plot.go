@@ -1,183 +1,181 @@
 package chart
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/guptarohit/asciigraph"
 )
 
-// plot draws the parts of a line chart on a canvas.
-type plot struct {
-	c       *canvas
-	f       layout
-	sc      scale
-	columns []float64 // one value per column
-}
-
-// y is the canvas row of a scale row.
-func (p plot) y(row int) int { return p.sc.rows - row }
-
-// line draws axis, SLA and data. The library draws the plot and this package
-// colors it by row: the SLA lies exactly on its row, so everything above that
-// row is beyond the SLA.
-func (p plot) line() {
-	for i, row := range strings.Split(p.graph(), "\n") {
-		over := p.sc.slaRow > 0 && p.sc.rows-i > p.sc.slaRow
-		x := p.f.labels
-		for _, r := range row {
-			p.c.set(x, i, r, partOf(r, x == p.f.labels, over))
-			x++
+// yAxis draws the axis at the left end of a plot, its labels, and the line of the
+// SLA. A narrow plot has no labels.
+func yAxis(g *Grid, sc scale) {
+	x := axisColumn(g.W)
+	for row := range sc.rows {
+		g.set(x, sc.rows-1-row, '│', PartAxis)
+	}
+	for _, t := range sc.ticks() {
+		g.set(x, sc.rows-1-t.row, '┤', PartAxis)
+		if x > 0 {
+			g.text(1, sc.rows-1-t.row, label(t.value), PartAxis)
 		}
 	}
-}
-
-func partOf(r rune, axis, over bool) part {
-	switch {
-	case r == ' ':
-		return partNone
-	case axis:
-		return partAxis
-	case r == '┄':
-		return partSLA
-	case over:
-		return partOver
-	}
-	return partData
-}
-
-// graph is the plot with its axis in column 0 and without labels.
-func (p plot) graph() string {
-	chars := []asciigraph.CharSet{{}}
-	series := [][]float64{p.clamped()}
-	if p.sc.slaRow > 0 {
-		limit := make([]float64, len(series[0]))
-		for i := range limit {
-			limit[i] = p.sc.at(p.sc.slaRow)
-		}
-		// Later series overwrite earlier ones, so the data covers the dashes.
-		series = [][]float64{limit, series[0]}
-		chars = []asciigraph.CharSet{{Horizontal: "┄"}, {}}
-	}
-	return asciigraph.PlotMany(
-		series,
-		asciigraph.Height(p.sc.rows),
-		asciigraph.LowerBound(0),
-		asciigraph.UpperBound(p.sc.top),
-		asciigraph.Offset(1),
-		asciigraph.YAxisValueFormatter(func(float64) string { return "" }),
-		asciigraph.SeriesChars(chars...),
-	)
-}
-
-// clamped is the data limited to the axis. The library draws a segment from each
-// point to the next, so the last point is repeated to get a column of its own.
-func (p plot) clamped() []float64 {
-	out := make([]float64, 0, len(p.columns)+1)
-	for _, v := range p.columns {
-		out = append(out, min(max(v, 0), p.sc.top)) // NaN stays NaN
-	}
-	return append(out, out[len(out)-1])
-}
-
-func (p plot) labels() {
-	if p.f.labels == 0 {
+	if sc.slaRow < 0 {
 		return
 	}
-	decimals := p.sc.decimals()
-	for row := range p.sc.rows + 1 {
-		text, i := " "+number(p.sc.at(row), numberWidth, decimals), partAxis
-		if row == p.sc.slaRow && row > 0 {
-			// The data can cover the dashes and their text, but not the label.
-			text, i = "▸"+text[1:], partSLA
-		}
-		p.c.text(0, p.y(row), text, i)
+	y := sc.rows - 1 - sc.slaRow
+	g.set(x, y, '┼', PartAxis)
+	if x > 0 {
+		// The data can cover the dashes and their text, but not the label.
+		g.text(0, y, "▸"+label(sc.sla), PartSLA)
+	}
+	for i := x + 1; i < g.W; i++ {
+		g.set(i, y, '┄', PartSLA)
 	}
 }
 
-// area is the plot's part of a canvas row, and its first column.
-func (p plot) area(y int) ([]cell, int) {
-	x := p.f.labels + 1
-	return p.c.row(y, x, x+p.f.cols), x
+// slaLabel writes the text of the SLA over its dashes, where the data has left
+// enough of them.
+func slaLabel(g *Grid, sc scale, text string) {
+	if sc.slaRow < 0 {
+		return
+	}
+	text = oneCellEach(text)
+	y, from := sc.rows-1-sc.slaRow, axisColumn(g.W)+1
+	if at, ok := findRun(g.row(y, from, g.W), '┄', runes(text)); ok {
+		g.text(from+at, y, text, PartSLA)
+	}
 }
 
-func (p plot) slaText(text string) {
-	y := p.y(p.sc.slaRow)
-	row, x := p.area(y)
-	if at, ok := findRun(row, '┄', len(cellsOf(text))); ok {
-		p.c.text(x+at, y, text, partSLA)
+// axisColumn is the column of the y axis in a chart of w cells.
+func axisColumn(w int) int {
+	if w < minLabelled {
+		return 0
+	}
+	return labelWidth
+}
+
+// plot draws the parts of a line chart on a grid. A slot is a part of a column that
+// holds one value, a level is a part of a row.
+type plot struct {
+	g      *Grid
+	f      layout
+	sc     scale
+	sub    int // slots in a column
+	levels int // levels in a row
+}
+
+// y is the grid row of a row of the scale.
+func (p plot) y(row int) int { return p.sc.rows - 1 - row }
+
+// part is the part of data in a row of the scale.
+func (p plot) part(row int) Part {
+	if p.sc.over(row) {
+		return PartOver
+	}
+	return PartData
+}
+
+// line draws one value per slot.
+func (p plot) line(values []float64, fill bool) {
+	switch {
+	case p.levels == 1:
+		p.cellLine(values)
+	case p.sub == 2:
+		p.dots(values, fill)
+	default:
+		p.bars(values)
+	}
+}
+
+// before draws values of an earlier time behind those that are drawn already.
+func (p plot) before(values []float64) {
+	if p.sub == 2 {
+		p.dotted(values, PartFaint)
+		return
+	}
+	for i, v := range values {
+		if x, y := p.f.left+i, p.y(p.sc.row(v)); finite(v) && p.free(x, y) {
+			p.g.set(x, y, '·', PartFaint)
+		}
+	}
+}
+
+// free reports whether a cell has no data yet.
+func (p plot) free(x, y int) bool {
+	r := p.g.at(x, y).Rune
+	return r == ' ' || r == '┄'
+}
+
+// cellLine draws a line of whole cells. The library draws row numbers, so that the
+// scale decides on the row of each value, and this package colors by row.
+func (p plot) cellLine(values []float64) {
+	rows := make([]float64, 0, len(values)+1)
+	for _, v := range values {
+		if finite(v) {
+			v = float64(p.sc.row(v))
+		}
+		rows = append(rows, v)
+	}
+	// The library draws a segment from each point to the next, so the last point is
+	// repeated to get a column of its own.
+	rows = append(rows, rows[len(rows)-1])
+	text := asciigraph.Plot(
+		rows,
+		asciigraph.Height(p.sc.rows-1),
+		asciigraph.LowerBound(0),
+		asciigraph.UpperBound(float64(p.sc.rows-1)),
+		asciigraph.Offset(1),
+		asciigraph.YAxisValueFormatter(func(float64) string { return "" }),
+	)
+	x, y := p.f.left-1, 0 // the first column is the library's axis
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			x, y = p.f.left-2, y+1
+		case r != ' ' && x >= p.f.left && finite(values[x-p.f.left]): // the library has half a dash in a gap
+			p.g.set(x, y, r, p.part(p.sc.rows-1-y))
+		}
+		x++
+	}
+}
+
+// bars draws a column for each value, with parts of a cell at its end.
+func (p plot) bars(values []float64) {
+	parts := [...]rune{'▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'}
+	for i, v := range values {
+		if !finite(v) {
+			continue
+		}
+		level := p.sc.level(v, p.levels)
+		row := level / p.levels
+		for below := range row {
+			p.g.set(p.f.left+i, p.y(below), '█', p.part(below))
+		}
+		p.g.set(p.f.left+i, p.y(row), parts[level%p.levels], p.part(row))
 	}
 }
 
 // clipMarks marks the columns whose value is above the top of the axis, and
 // writes the largest value.
-func (p plot) clipMarks() {
-	for i, v := range p.columns {
-		if v > p.sc.top {
-			p.c.set(p.f.labels+1+i, 0, '▲', partOver)
+func (p plot) clipMarks(values []float64, highest float64) {
+	for i, v := range values {
+		if v > p.sc.high {
+			p.g.set(p.f.left+i/p.sub, 0, '▲', PartOver)
 		}
 	}
-	text := "clipped, max " + strings.TrimSpace(number(p.sc.peak, numberWidth+3, 0))
-	for row := p.sc.rows; row > p.sc.slaRow; row-- {
-		cells, x := p.area(p.y(row))
-		if at, ok := findRun(cells, ' ', len(text)); ok {
-			p.c.text(x+at, p.y(row), text, partOver)
+	text := "clipped, max " + trimmed(label(highest))
+	for row := p.sc.rows - 1; row > p.sc.slaRow; row-- {
+		y := p.y(row)
+		if at, ok := findRun(p.g.row(y, p.f.left, p.g.W), ' ', len(text)); ok {
+			p.g.text(p.f.left+at, y, text, PartText)
 			return
 		}
 	}
 }
 
 func (p plot) empty(text string) {
-	text = string(cellsOf(text))
+	text = oneCellEach(text)
 	row := p.sc.rows / 2
 	if row == p.sc.slaRow {
 		row++
 	}
-	_, x := p.area(0)
-	p.c.text(x+max((p.f.cols-len([]rune(text)))/2, 0), p.y(row), text, partText)
-}
-
-// foot draws the footer: the time axis, its marks and their text.
-func (p plot) foot(win window, marks []Mark, left, right string) {
-	y, first := p.sc.rows+1, p.f.labels+1
-	p.c.set(first-1, y, '└', partAxis)
-	for x := range p.f.cols {
-		p.c.set(first+x, y, '─', partAxis)
-	}
-	for _, m := range marks {
-		if x := win.column(m.At); x >= 0 {
-			p.c.set(first+x, y, '▲', partMark)
-		}
-	}
-	for _, m := range slices.Backward(marks) { // newest first: its text has priority
-		switch x := win.column(m.At); {
-		case x < 0:
-		case p.f.foot == TimeFoot:
-			p.label(x, y+1, ' ', m.Text, partMark)
-		default:
-			p.label(x+1, y, '─', m.Text, partMark)
-		}
-	}
-	if p.f.foot == TimeFoot {
-		p.label(p.f.cols, y+1, ' ', right, partAxis)
-		p.label(0, y+1, ' ', left, partAxis)
-	}
-}
-
-// label writes text from plot column x, or further left if it would not fit. It
-// writes only over blanks, and not next to other text.
-func (p plot) label(x, y int, blank rune, text string, in part) {
-	row, first := p.area(y)
-	n := len(cellsOf(text))
-	x = min(x, p.f.cols-n)
-	if x < 0 {
-		return
-	}
-	for at := max(x-1, 0); at < min(x+n+1, len(row)); at++ {
-		covered := at >= x && at < x+n
-		if r := row[at].r; r != blank && (covered || r != '▲') {
-			return
-		}
-	}
-	p.c.text(first+x, y, text, in)
+	p.g.text(p.f.left+max((p.f.cols-runes(text))/2, 0), p.y(row), text, PartText)
 }

@@ -3,6 +3,7 @@ package chart
 import (
 	"math"
 	"strings"
+	"time"
 )
 
 // Sparkline is a one-row trend of exactly w cells over an axis from 0 to the
@@ -47,4 +48,50 @@ func Gauge(percent float64, w int, ascii bool) string {
 		used++
 	}
 	return bar + strings.Repeat(rest, w-used)
+}
+
+// Spark is a sparkline with colors: one value per cell, as many of the newest as fit,
+// over an axis from 0 to the largest of them. It has one row.
+type Spark struct {
+	Values []float64
+	SLA    float64 // values beyond it have the failing color; 0 is none
+}
+
+// Draw draws the sparkline in the first row of w x h cells.
+func (s Spark) Draw(w, h int, sym Symbols) *Grid {
+	return draw(w, h, sym, func(g *Grid) {
+		values := s.Values[max(len(s.Values)-g.W, 0):]
+		x := g.W - len(values)
+		for i, r := range []rune(Sparkline(values, len(values), sym == ASCII)) {
+			part := PartData
+			if usable(s.SLA) && values[i] > s.SLA {
+				part = PartOver
+			}
+			if r != ' ' {
+				g.set(x+i, 0, r, part)
+			}
+		}
+	})
+}
+
+// TimeAxis is the time axis of sparklines, with marks. It has one row.
+type TimeAxis struct {
+	Values int           // number of values
+	Marks  []Mark        // oldest first
+	Every  time.Duration // time between two values
+	Right  string        // the right end, such as "now"
+}
+
+// Draw draws the axis in the first row of w x h cells.
+func (t TimeAxis) Draw(w, h int, sym Symbols) *Grid {
+	return draw(w, h, sym, func(g *Grid) {
+		if g.W < 1 || t.Values < 0 {
+			return
+		}
+		spec := Spec{Marks: t.Marks, Every: t.Every, Right: t.Right, Seq: t.Values, Foot: MarkFoot}
+		win := spec.window(g.W, 1)
+		win.size, win.firstNumber = t.Values, 0
+		p := plot{g: g, f: layout{cols: g.W, foot: MarkFoot}, sub: 1, levels: 1}
+		p.foot(win, spec)
+	})
 }

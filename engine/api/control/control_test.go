@@ -133,6 +133,26 @@ func TestStats(t *testing.T) {
 	}
 }
 
+func TestBatches(t *testing.T) {
+	e, h := start(t)
+	s, err := e.Find("m", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Submit(t.Context(), tensor.Item{{Type: tensor.Int64, Shape: []int64{0}}}); err != nil {
+		t.Fatal(err)
+	}
+	w := do(t.Context(), h, "GET", "/engine/v1/models/m/batches", "")
+	got := decode[control.Batches](t, w)
+	want := control.Batches{BatchSize: 1, Workers: 1, Batches: s.RecentBatches()}
+	if diff := cmp.Diff(want, got); diff != "" || len(got.Batches) != 1 || !strings.Contains(w.Body.String(), `"left": "full"`) {
+		t.Errorf("-want +got\n%s\n%s", diff, w.Body)
+	}
+	if w := do(t.Context(), h, "GET", "/engine/v1/models/other/batches", ""); w.Code != 404 {
+		t.Errorf("another model: %d", w.Code)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	_, h := start(t)
 	tests := []struct {

@@ -19,6 +19,8 @@ import (
 var (
 	_ sweep.BareMeasurer = (*Target)(nil)
 	_ sweep.Profiler     = (*Target)(nil)
+
+	_ sweep.BatchReporter = (*Target)(nil)
 )
 
 // targetOf returns a target whose child is the handler.
@@ -123,5 +125,30 @@ func TestBareRateOfDeadEngine(t *testing.T) {
 	target.cfg.Command = []string{"/does/not/exist"}
 	if _, err := target.bareRate(t.Context()); !errors.Is(err, sweep.ErrEngineDied) {
 		t.Errorf("err = %v", err)
+	}
+}
+
+func TestBatches(t *testing.T) {
+	answer := `{"batch_size":8,"workers":2,"batches":[{"worker":1,"size":8,"left":"full"},{"worker":0,"size":3,"left":"delay"},{"worker":1,"size":1,"left":"idle"},{"worker":2,"size":4,"left":"full"}]}`
+	target := targetOf(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "GET" || r.URL.EscapedPath() != "/engine/v1/models/m%2F1/batches" {
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+		_, _ = io.WriteString(w, answer)
+	})
+	got, err := target.Batches(t.Context())
+	want := sweep.RecentBatches{BatchSize: 8, Workers: [][]sweep.FormedBatch{{{Size: 3, Left: sweep.LeftDelay}}, {{Size: 8, Left: sweep.LeftFull}, {Size: 1, Left: sweep.LeftIdle}}}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v, -want +got\n%s", err, diff)
+	}
+	for _, bad := range []string{"", `{"batches":[{"left":"tired"}]}`, `{"workers":-1}`, `{"workers":1e9}`} {
+		answer = bad
+		if got, err := target.Batches(t.Context()); err == nil {
+			t.Errorf("%s: %+v", bad, got)
+		}
+	}
+	none := &Target{}
+	if got, err := none.Batches(t.Context()); err != nil || got.Workers != nil {
+		t.Errorf("without a child: %+v, %v", got, err)
 	}
 }
