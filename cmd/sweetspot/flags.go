@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -185,42 +184,6 @@ func (f *runFlags) checkArgs(args []string) error {
 			"%s is not a model: between --sweep and a plan there must be an equals sign, not a blank", args[0])
 	}
 	return nil
-}
-
-// planFile reports whether there is a plan file.
-func (f *runFlags) planFile() bool { return f.planPath() != "" }
-
-// planPath returns the file of --plan or --sweep, or "".
-func (f *runFlags) planPath() string {
-	if f.plan == "" && f.sweep != "auto" {
-		return f.sweep
-	}
-	return f.plan
-}
-
-// plans returns the plans of the command line: one plan, or those of a suite file.
-func (f *runFlags) plans(fs *pflag.FlagSet, args []string) ([]plan.Plan, error) {
-	if err := f.checkArgs(args); err != nil {
-		return nil, err
-	}
-	if f.plan != "" && f.sweep != "" && f.sweep != "auto" {
-		return nil, withHint("leave out one of them", "--sweep=%s and --plan %s are two plans", f.sweep, f.plan)
-	}
-	plans := []plan.Plan{plan.Default()}
-	if f.planFile() {
-		var err error
-		if plans, err = plan.Load(f.planPath(), os.ReadFile); err != nil {
-			return nil, err
-		}
-	}
-	for i := range plans {
-		p, err := f.overlay(fs, plans[i], args)
-		if err != nil {
-			return nil, err
-		}
-		plans[i] = p
-	}
-	return plans, nil
 }
 
 // overlay sets the values of the given flags in a plan. A flag has priority over the file,

@@ -36,11 +36,7 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (res result, err
 	if err != nil {
 		return result{}, err
 	}
-	defer func() { // settings of a running server that are not restored are an error
-		if failed := t.Close(context.WithoutCancel(ctx)); failed != nil {
-			err = errors.Join(err, failed)
-		}
-	}()
+	defer func() { err = closeTarget(ctx, t, err) }()
 	info, err := t.Info(ctx)
 	if err != nil {
 		return result{}, err
@@ -66,6 +62,15 @@ func (a *app) sweepOne(ctx context.Context, j job, f *runFlags) (res result, err
 		a.note(f, "warning  %s", w)
 	}
 	return a.search(ctx, j, t, info, f)
+}
+
+// closeTarget closes a target, also after Ctrl-C, and returns err: joined with another one if the
+// settings of a running server were not restored.
+func closeTarget(ctx context.Context, t sweep.Target, err error) error {
+	if failed := t.Close(context.WithoutCancel(ctx)); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return err
 }
 
 // startTarget starts the engine child for the model of a plan with the start settings.

@@ -50,7 +50,7 @@ const minBlock = 500 * time.Millisecond
 
 // measureBoth measures the best settings of two profiles in turns on this machine, so that
 // disturbances of the machine affect both.
-func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, m measureFlags, asJSON bool) error {
+func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, m measureFlags, asJSON bool) (err error) {
 	if err := m.validate(); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (a *app) measureBoth(ctx context.Context, before, after *profiles.Profile, 
 	if err != nil {
 		return err
 	}
-	defer t.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the child ends in any case
+	defer func() { err = closeTarget(ctx, t, err) }()
 	info, err := t.Info(ctx)
 	if err != nil {
 		return err

@@ -75,6 +75,12 @@ func TestTorchServeTarget(t *testing.T) {
 		t.Errorf("after the sweep %s, before %s", got, before)
 	}
 
+	both := command()
+	both.Args = []string{both.Path, "profiles", "compare", filepath.Join(dir, "a"), filepath.Join(dir, "a"), "--measure", "--choice", "--pairs", "6", "--block", "500ms", "--target", management, "--inference", inference, "--input", filepath.Join(folder, "four.json")}
+	if out, err := both.CombinedOutput(); exitCode(err) == exitError || described(t, management) != before {
+		t.Errorf("compare --measure: %v, in force %s, before %s\n%s", err, described(t, management), before, out)
+	}
+
 	cmd := command("--budget", "10m", "--requests", "100000000")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -102,30 +102,6 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	return err
 }
 
-// screenPlan returns the plan of the screen and its start settings: those of the flags, and without a
-// flag the knobs for which a plan file has one value.
-func (f *runFlags) screenPlan(fs *pflag.FlagSet, args []string) (plan.Plan, knob.Config, error) {
-	plans, err := f.plans(fs, args)
-	if err != nil {
-		return plan.Plan{}, knob.Config{}, err
-	}
-	if len(plans) > 1 {
-		return plan.Plan{}, knob.Config{}, fmt.Errorf("%s has %d plans, but the screen shows one", f.planPath(), len(plans))
-	}
-	start, err := f.config(fs)
-	if err != nil || !f.planFile() {
-		return plans[0], start, err
-	}
-	given := start.Settings
-	start = startConfig(plans[0])
-	for _, n := range f.given(fs) {
-		if err := start.Set(n, given.Get(n)); err != nil {
-			return plans[0], start, err
-		}
-	}
-	return plans[0], start, nil
-}
-
 // firstOpen calls failed with the error of open, unless open has succeeded before: a target that never
 // served has nothing to restart, and its error belongs on the shell.
 func firstOpen(open func(context.Context) (session.Target, error), failed context.CancelCauseFunc) func(context.Context) (session.Target, error) {

@@ -74,6 +74,13 @@ func (t *Target) change(ctx context.Context, want description) error {
 			return err
 		}
 	}
+	if exact := want.running(); want.MinWorkers != want.MaxWorkers { // between its limits TorchServe changes nothing
+		d := want
+		d.MinWorkers, d.MaxWorkers = exact, exact
+		if err := t.api.scale(ctx, d); err != nil {
+			return err
+		}
+	}
 	if err := t.api.scale(ctx, want); err != nil { // after a registration too: it sets other limits of workers
 		return err
 	}

@@ -61,7 +61,7 @@ func parseDescription(data []byte) (description, error) {
 		}
 	}
 	check("minWorkers", float64(d.MinWorkers), 0, maxWorkers)
-	check("maxWorkers", float64(d.MaxWorkers), 0, maxWorkers)
+	check("maxWorkers", float64(d.MaxWorkers), float64(d.MinWorkers), maxWorkers)
 	check("batchSize", float64(d.BatchSize), 1, maxBatch)
 	check("maxBatchDelay", d.MaxBatchDelay, 0, maxDelay)
 	check("jobQueueStatus", float64(d.Queue.Remaining)+float64(d.Queue.Pending), 0, maxQueue)
@@ -74,14 +74,18 @@ func parseDescription(data []byte) (description, error) {
 	return d, errors.Join(errs...)
 }
 
-// ready reports whether exactly the wanted number of workers has the model loaded.
+// running is the number of workers, within the limits.
+func (d description) running() int { return min(max(len(d.Workers), d.MinWorkers), d.MaxWorkers) }
+
+// ready reports whether the wanted workers have the model loaded: exactly their number, if the limits are
+// equal.
 func (d description) ready() bool {
 	for _, w := range d.Workers {
 		if w.Status != "READY" {
 			return false
 		}
 	}
-	return len(d.Workers) == d.MinWorkers
+	return len(d.Workers) >= d.MinWorkers && len(d.Workers) <= d.MaxWorkers
 }
 
 // delay returns the batch delay.
@@ -105,7 +109,7 @@ func (d description) settings() knob.Settings {
 		device = "gpu"
 	}
 	return knob.Settings{
-		Workers: d.MinWorkers, BatchSize: d.BatchSize, BatchDelay: d.delay(), Device: device,
+		Workers: d.running(), BatchSize: d.BatchSize, BatchDelay: d.delay(), Device: device,
 		QueueSize: max(1, d.Queue.Remaining+d.Queue.Pending),
 	}
 }

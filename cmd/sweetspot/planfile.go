@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/plan"
+)
+
+// planFile reports whether there is a plan file.
+func (f *runFlags) planFile() bool { return f.planPath() != "" }
+
+// planPath returns the file of --plan or --sweep, or "".
+func (f *runFlags) planPath() string {
+	if f.plan == "" && f.sweep != "auto" {
+		return f.sweep
+	}
+	return f.plan
+}
+
+// plans returns the plans of the command line: one plan, or those of a suite file.
+func (f *runFlags) plans(fs *pflag.FlagSet, args []string) ([]plan.Plan, error) {
+	if err := f.checkArgs(args); err != nil {
+		return nil, err
+	}
+	if f.plan != "" && f.sweep != "" && f.sweep != "auto" {
+		return nil, withHint("leave out one of them", "--sweep=%s and --plan %s are two plans", f.sweep, f.plan)
+	}
+	plans := []plan.Plan{plan.Default()}
+	if f.planFile() {
+		var err error
+		if plans, err = plan.Load(f.planPath(), os.ReadFile); err != nil {
+			return nil, err
+		}
+	}
+	for i := range plans {
+		p, err := f.overlay(fs, plans[i], args)
+		if err != nil {
+			return nil, err
+		}
+		plans[i] = p
+	}
+	return plans, nil
+}
+
+// screenPlan returns the plan of the screen and its start settings: those of the flags, and without a
+// flag the knobs for which a plan file has one value.
+func (f *runFlags) screenPlan(fs *pflag.FlagSet, args []string) (plan.Plan, knob.Config, error) {
+	plans, err := f.plans(fs, args)
+	if err != nil {
+		return plan.Plan{}, knob.Config{}, err
+	}
+	if len(plans) > 1 {
+		return plan.Plan{}, knob.Config{}, fmt.Errorf("%s has %d plans, but the screen shows one", f.planPath(), len(plans))
+	}
+	start, err := f.config(fs)
+	if err != nil || !f.planFile() {
+		return plans[0], start, err
+	}
+	given := start.Settings
+	start = startConfig(plans[0])
+	for _, n := range f.given(fs) {
+		if err := start.Set(n, given.Get(n)); err != nil {
+			return plans[0], start, err
+		}
+	}
+	return plans[0], start, nil
+}
