@@ -37,6 +37,7 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 			if err != nil {
 				return err
 			}
+			cfg.Pin = v.pin
 			log := a.logger()
 			ms := modelSettings{base: cfg, given: f.given(c.Flags()), cores: a.limits().Cores}
 			sc := server.Config{Log: log}

@@ -26,6 +26,7 @@ type serveFlags struct {
 	metricsAt          string
 	mode               metrics.Mode
 	noTokens           bool
+	pin                bool
 	tokenLife          time.Duration // of config.properties; 0 is the default
 	store              storeFlags
 }
@@ -37,6 +38,7 @@ func (f *serveFlags) bind(fs *pflag.FlagSet) {
 	f.store.bind(fs)
 	fs.StringVar(&f.metricsAt, "metrics", server.DefaultMetrics, "metrics address; empty is none")
 	fs.TextVar(&f.mode, "metrics-mode", metrics.Prometheus, "where metrics are: prometheus, legacy (three of them) or log (none there)")
+	fs.BoolVar(&f.pin, "pin", false, "each worker has cores of its own, as many as --threads (Linux)")
 	fs.BoolVar(&f.noTokens, "disable-token-auth", false, "do not require tokens")
 }
 
@@ -71,6 +73,7 @@ func (a *app) configure(fs *pflag.FlagSet, f *serveFlags, b *bodyFlags, ms *mode
 	if err := f.apply(fs, ms.t, b, sc); err != nil {
 		return err
 	}
+	ms.base.Pin = ms.base.Pin || ms.t.CPULauncher
 	ms.snapshot, err = ms.file.Snapshot()
 	return err
 }

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"sweetspot/engine"
+	"sweetspot/engine/config"
+	"sweetspot/engine/knob"
 	"sweetspot/engine/torchservetest"
 )
 
@@ -112,6 +115,25 @@ models={"net": {"1.0": {"batchSize": 8, "maxBatchDelay": 30, "minWorkers": 1, "m
 	}
 	if status, _ := send(t, http.MethodGet, inference+"/ping", "", nil, "Origin", "https://other.test"); status != http.StatusForbidden {
 		t.Errorf("another page: %d, want 403", status)
+	}
+}
+
+// TestLauncher checks that cpu_launcher_enable pins the workers of each model to an equal share of
+// the cores, and that a number of threads on the command line has priority.
+func TestLauncher(t *testing.T) {
+	m := &engine.Model{Name: "m", Version: "1.0"}
+	e := config.Effect{Values: []config.Value{{Name: "minWorkers", Value: "2"}}}
+	s := modelSettings{base: knob.Config{Settings: knob.Default(knob.Eager)}, cores: 9, file: &config.File{}}
+	for _, tc := range []struct {
+		launcher bool
+		given    []knob.Name
+		want     int
+	}{{true, nil, 4}, {false, nil, 1}, {true, []knob.Name{knob.Threads}, 1}} {
+		s.t.CPULauncher, s.given = tc.launcher, tc.given
+		s.base.Workers = 2
+		if got := s.config(m, e, nil).Threads; got != tc.want {
+			t.Errorf("%+v: %d threads", tc, got)
+		}
 	}
 }
 

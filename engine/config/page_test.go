@@ -30,6 +30,7 @@ var different = map[string]string{
 	"certificate_file":         "the same; without both files a certificate of its own, as TorchServe",
 	"cors_allowed_origin":      "the same; the question that a browser asks first is answered without a key; pages of other origins get 403",
 	"metrics_mode":             "the same; default: `prometheus`",
+	"cpu_launcher_enable":      "each worker has cores of its own, an equal share of the cores, as `--pin`, on Linux; no other program is started, and no allocator or OpenMP is loaded",
 	"max_request_size":         "the same; default: more for a model whose inputs need it",
 }
 

@@ -30,6 +30,8 @@ type TorchServe struct {
 	MaxRequestSize  int  // bytes of the body of a request
 
 	UnregisterTimeout int // s
+
+	CPULauncher bool // each worker has cores of its own
 	Security
 	Metrics
 }
@@ -281,6 +283,8 @@ func (v *checker) setBoolean(key string, b bool) {
 		v.t.ModelAPI = b
 	case keyMetricsAPI:
 		v.t.NoMetrics = !b
+	case keyCPULauncher:
+		v.t.CPULauncher = b
 	}
 }
 
