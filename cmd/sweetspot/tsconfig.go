@@ -73,6 +73,9 @@ func (a *app) configure(fs *pflag.FlagSet, f *serveFlags, b *bodyFlags, ms *mode
 	if err := f.apply(fs, ms.t, b, sc); err != nil {
 		return err
 	}
+	if sc.MetricsWith, err = metricsOf(ms.file, ms.t.Metrics, sc.Log); err != nil {
+		return err
+	}
 	ms.base.Pin = ms.base.Pin || ms.t.CPULauncher
 	ms.snapshot, err = ms.file.Snapshot()
 	return err

@@ -87,12 +87,15 @@ cors_allowed_origin=https://page.test
 max_request_size=100
 ipex_enable=true
 models={"net": {"1.0": {"batchSize": 8, "maxBatchDelay": 30, "minWorkers": 1, "maxWorkers": 1}}, "arch": {"2.0": {"batchSize": 16}}}
+metrics_config=metrics.yaml
 `,
+		"metrics.yaml": "ts_metrics:\n  counter:\n  - {name: TokensOut, unit: Count}\n",
 	})
 	inference, management, log := startServerIn(t, dir, "--ts-config", "config.properties", "--queue-size", "40")
 	printed := strings.Join(log, "\n")
 	for _, want := range []string{
 		"config.properties:10: ipex_enable is ignored: models run in ONNX Runtime",
+		"metrics.yaml:3: TokensOut is not measured",
 		"config.properties:11: models.arch.2.0: batchSize 16 without maxBatchDelay",
 	} {
 		if !strings.Contains(printed, want) {

@@ -32,6 +32,9 @@ const (
 	keyNoTokens        = "disable_token_authorization"
 	keyTokenMinutes    = "token_expiration_min"
 	keyMetricsAPI      = "enable_metrics_api"
+	keyMetricsConfig   = "metrics_config"
+	keyNoSystem        = "disable_system_metrics"
+	keyMetricInterval  = "metric_time_interval"
 	keyMetricsMode     = "metrics_mode"
 	keyKeystore        = "keystore"
 	keyPrivateKey      = "private_key_file"
@@ -95,9 +98,9 @@ func Keys() []Key {
 		key(keyPrivateKey, Text, "none"), key(keyCertificate, Text, "none"),
 		key(keyCORSOrigin, Text, "none"), key(keyCORSMethods, Text, "none"), key(keyCORSHeaders, Text, "none"),
 		key("blacklist_env_vars", Text, "none"),
-		key(keyMetricsAPI, Boolean, "true"), key(keyMetricsMode, Text, "log"), key("metrics_config", Text, "ts/configs/metrics.yaml"),
-		key("model_metrics_auto_detect", Boolean, "false"), key("disable_system_metrics", Boolean, "false"),
-		number("metric_time_interval", 1, most, "60"), key("system_metrics_cmd", Text, "its own"),
+		key(keyMetricsAPI, Boolean, "true"), key(keyMetricsMode, Text, "log"), key(keyMetricsConfig, Text, "ts/configs/metrics.yaml"),
+		key("model_metrics_auto_detect", Boolean, "false"), key(keyNoSystem, Boolean, "false"),
+		number(keyMetricInterval, 1, most, "60"), key("system_metrics_cmd", Text, "its own"),
 		key(keyOIP, Boolean, "false"),
 		key("ts_header_key_sequence_id", Text, "ts_request_sequence_id"), key("ts_header_key_sequence_start", Text, "ts_request_sequence_start"),
 		key("ts_header_key_sequence_end", Text, "ts_request_sequence_end"),
@@ -118,7 +121,7 @@ func Keys() []Key {
 // code, if its name starts with TS_.
 func envName(key string) string {
 	switch key {
-	case keyModels, keySnapshot, "use_native_io", "io_ratio", "metric_time_interval", "system_metrics_cmd",
+	case keyModels, keySnapshot, "use_native_io", "io_ratio", keyMetricInterval, "system_metrics_cmd",
 		keyEnableEnvVars, keyEnvURLs, "vmargs", "plugins_path", "python":
 		return ""
 	case keyTokenMinutes:

@@ -51,6 +51,7 @@ type Config struct {
 
 	Models      management.Config // how requests may manage models
 	MetricsMode metrics.Mode
+	MetricsWith MetricsWith
 	MetricsLog  string // folder of the log files of the modes log and legacy; "" is DefaultMetricsLog
 
 	// MaxRequestSize is the largest body of a prediction in bytes; larger ones get 413. 0 is
@@ -65,6 +66,13 @@ type Config struct {
 	Log *slog.Logger // nil discards
 
 	raised bool // MaxRequestSize is the default, which models raise
+}
+
+// MetricsWith says which of TorchServe's metrics there are.
+type MetricsWith struct {
+	metrics.Selection
+	NoSystem bool          // none of the machine
+	Interval time.Duration // of those of the machine in log files; 0 is a minute
 }
 
 // withDefaults sets the defaults of zero fields.

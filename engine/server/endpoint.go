@@ -59,6 +59,10 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	}
 	s.host = newHostSampler()
 	s.measured = metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: s.host.sample}
+	s.measured.Selection, s.measured.Interval = c.MetricsWith.Selection, c.MetricsWith.Interval
+	if c.MetricsWith.NoSystem {
+		s.measured.Host = nil
+	}
 	if c.Metrics != "" {
 		out = append(out, api{metricsName, c.Metrics, "--metrics", metrics.New(s.measured)})
 	}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func (l *LogFiles) Close() error {
 // write writes the lines of what has changed.
 func (l *LogFiles) write(now time.Time) error {
 	var text [2]strings.Builder
-	system := now.Sub(l.system) >= systemEvery
+	system := now.Sub(l.system) >= cmp.Or(l.cfg.Interval, systemEvery)
 	c := &collector{Config: l.cfg}
 	if !system {
 		c.Host = nil
