@@ -38,9 +38,13 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 				return err
 			}
 			cfg.Pin = v.pin
-			log := a.logger()
+			log, closeLog, err := a.serveLog()
+			if err != nil {
+				return err
+			}
+			defer closeLog()
 			ms := modelSettings{base: cfg, given: f.given(c.Flags()), cores: a.limits().Cores}
-			sc := server.Config{Log: log}
+			sc := server.Config{Log: log, AccessLog: a.env.get("LOG_LOCATION")}
 			if err := a.configure(c.Flags(), &v, &b, &ms, &sc); err != nil {
 				return err
 			}
