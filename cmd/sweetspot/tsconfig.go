@@ -140,6 +140,7 @@ func (f *serveFlags) apply(fs *pflag.FlagSet, t config.TorchServe, b *bodyFlags,
 	if t.MaxRequestSize > 0 {
 		b.maxRequest = byteSize(t.MaxRequestSize)
 	}
+	sc.MaxResponseSize = int64(t.MaxResponseSize)
 	sc.CORS = server.CORS{Origin: t.CORSOrigin, Methods: t.CORSMethods, Headers: t.CORSHeaders}
 	if t.Keystore != "" && t.Certificate == "" {
 		return withHint("openssl pkcs12 -in STORE -nodes -nokeys -out cert.pem; openssl pkcs12 -in STORE -nodes -nocerts -out key.pem",

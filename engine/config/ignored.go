@@ -12,7 +12,6 @@ var ignored = reasons(map[string]string{
 		grpc_inference_max_connection_age_ms grpc_inference_max_connection_age_grace_ms
 		grpc_management_max_connection_age_ms grpc_management_max_connection_age_grace_ms enable_grpc_ssl`,
 	"there are no workflows":                                         "workflow_store",
-	"answers have no largest size":                                   "max_response_size",
 	"pictures have at most 33,554,432 pixels":                        "limit_max_image_pixels",
 	"the inputs of a model say how a body is read":                   "decode_input_request",
 	"handlers in Python are not run":                                 "default_service_handler service_envelope install_py_dep_per_model python ts_header_key_sequence_id ts_header_key_sequence_start ts_header_key_sequence_end",

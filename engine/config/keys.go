@@ -25,6 +25,7 @@ const (
 	keyResponseTimeout = "default_response_timeout"
 	keyStartupTimeout  = "default_startup_timeout"
 	keyMaxRequestSize  = "max_request_size"
+	keyMaxResponseSize = "max_response_size"
 	keyEnableEnvVars   = "enable_envvars_config"
 	keyEnvURLs         = "use_env_allowed_urls"
 	keyAllowedURLs     = "allowed_urls"
@@ -89,7 +90,7 @@ func Keys() []Key {
 		number(keyDefaultWorkers, 0, most, "0: one for each GPU, or for each core"), number(keyQueueSize, 1, most, "100"),
 		number(keyNumberOfGPU, 0, most, "all"), number(keyResponseTimeout, 0, most, "120"), number(keyStartupTimeout, 0, most, "120"),
 		number("unregister_model_timeout", 0, most, "120"),
-		number(keyMaxRequestSize, 1, most, "6553500"), number("max_response_size", 1, most, "6553500"),
+		number(keyMaxRequestSize, 1, most, "6553500"), number(keyMaxResponseSize, 1, most, "6553500"),
 		key("limit_max_image_pixels", Boolean, "true"), key("decode_input_request", Boolean, "true"),
 		key("default_service_handler", Text, "none"), key(keyEnvelope, Text, "none"),
 		key(keyNoTokens, Boolean, "false"), key(keyTokenMinutes, Float, "60"), key(keyModelAPI, Boolean, "false"),

@@ -29,6 +29,7 @@ var different = map[string]string{
 	"private_key_file":         "the same; any kind of key, PEM",
 	"certificate_file":         "the same; without both files a certificate of its own, as TorchServe",
 	"cors_allowed_origin":      "the same; the question that a browser asks first is answered without a key; pages of other origins get 403",
+	"max_response_size":        "the same; default: no limit. A larger answer is 500 with the sizes, no worker is killed",
 	"metrics_config":           "the same; default: all metrics. A metric that is not measured is named, and the numbers of dimensions do not change",
 	"disable_system_metrics":   "the same",
 	"metric_time_interval":     "the same for log files; `/metrics` measures at each scrape",

@@ -28,6 +28,7 @@ type TorchServe struct {
 	ResponseTimeout int  // s
 	StartupTimeout  int  // s
 	MaxRequestSize  int  // bytes of the body of a request
+	MaxResponseSize int  // bytes of the body of an answer
 
 	UnregisterTimeout int // s
 
@@ -180,6 +181,8 @@ func (v *checker) setNumber(l Line, n int) {
 		v.t.UnregisterTimeout = n
 	case keyMetricInterval:
 		v.t.Interval = n
+	case keyMaxResponseSize:
+		v.t.MaxResponseSize = n
 	case keyMaxRequestSize:
 		v.t.MaxRequestSize = n
 	case keyNumberOfGPU:

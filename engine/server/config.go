@@ -58,12 +58,13 @@ type Config struct {
 
 	// MaxRequestSize is the largest body of a prediction in bytes; larger ones get 413. 0 is
 	// DefaultMaxRequestSize, and more for models whose inputs have more bytes.
-	MaxRequestSize int64
-	RequestMemory  int64         // bytes of all requests that are being read and decoded; more gets 503
-	BodyTime       time.Duration // longest time for a body to arrive; then 408. Also for the rest of a refused body
-	WriteTime      time.Duration // longest time in which a client reads nothing of its answer
-	IdleTime       time.Duration // longest time between two requests of a connection
-	DrainTime      time.Duration // longest wait for running requests at the end
+	MaxRequestSize  int64
+	MaxResponseSize int64         // largest answer of a prediction in bytes; larger ones get 500. 0 is no limit
+	RequestMemory   int64         // bytes of all requests that are being read and decoded; more gets 503
+	BodyTime        time.Duration // longest time for a body to arrive; then 408. Also for the rest of a refused body
+	WriteTime       time.Duration // longest time in which a client reads nothing of its answer
+	IdleTime        time.Duration // longest time between two requests of a connection
+	DrainTime       time.Duration // longest wait for running requests at the end
 
 	Log *slog.Logger // nil discards
 

@@ -49,7 +49,7 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	c, budget := s.cfg, wire.NewBudget(s.cfg.RequestMemory)
 	limits := inference.Limits{
 		Limits: wire.Limits{Size: c.MaxRequestSize, Flag: "--max-request-size", Time: c.BodyTime, Budget: budget},
-		Raised: c.raised,
+		Raised: c.raised, Response: c.MaxResponseSize,
 	}
 	predictions := inference.New(e, limits)
 	s.models = management.New(e, c.Models)
