@@ -113,7 +113,8 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, mode
 		metricsText = ", metrics " + at.Metrics
 	}
 	fmt.Fprintf(a.err, "inference %s, management %s%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, metricsText, cfg.Rule)
-	return s.Run(ctx)
+	w := snapshots{dir: sc.AccessLog, store: o.store.Dir, file: ms.file, t: ms.t, engine: e, log: log}
+	return w.during(func() error { return s.Run(ctx) })
 }
 
 // reportPrecision writes for each model how far its FP16 outputs agree with those of FP32.

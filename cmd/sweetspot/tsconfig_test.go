@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"sweetspot/engine"
 	"sweetspot/engine/config"
@@ -165,6 +167,56 @@ model_snapshot={"name": "s", "modelCount": 2, "models": {"m": {\
 	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "batchSize": 5, "maxBatchDelay": 9, "responseTimeout": 12})
 	status, answer := send(t, http.MethodGet, management+"/models/m", "", nil)
 	if status != http.StatusOK || !strings.Contains(answer, `"2.0"`) {
+		t.Errorf("the default version: %d %s, want 2.0", status, answer)
+	}
+}
+
+// newestSnapshot returns the newest snapshot of a kind, once there is one that matches.
+func newestSnapshot(t *testing.T, dir, kind, pattern string) string {
+	t.Helper()
+	for range 300 { // a guard: it is written soon after the change
+		files, err := filepath.Glob(filepath.Join(dir, "logs", "config", "*-"+kind+".cfg"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) > 0 {
+			newest := files[len(files)-1] // their names begin with the time
+			if data, err := os.ReadFile(newest); err == nil && regexp.MustCompile(pattern).Match(data) {
+				return newest
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("no %s with %q", kind, pattern)
+	return ""
+}
+
+// TestServeWritesSnapshots checks that a snapshot is written at the start and after changes, and
+// that another server restores it.
+func TestServeWritesSnapshots(t *testing.T) {
+	scale := scaleFile(t)
+	manifest := func(version string) string {
+		return `{"model": {"modelName": "m", "modelVersion": "` + version + `"}}`
+	}
+	dir := writeFiles(t, map[string]string{
+		"store/one/model.onnx": scale, "store/one/MAR-INF/MANIFEST.json": manifest("1.0"),
+		"store/two/model.onnx": scale, "store/two/MAR-INF/MANIFEST.json": manifest("2.0"),
+		"config.properties": "model_store=store\nload_models=one,two\ndisable_token_authorization=true\njob_queue_size=33\n",
+	})
+	t.Setenv("LOG_LOCATION", filepath.Join(dir, "logs"))
+	_, management, _ := startServerIn(t, dir, "--ts-config", "config.properties", "--workers", "1")
+	newestSnapshot(t, dir, "startup", `"marName": "two"`)
+	for _, change := range []string{"/models/m/2.0?min_worker=2&max_worker=2&batch_size=4&max_batch_delay=6&synchronous=true", "/models/m/2.0/set-default"} {
+		if status, answer := send(t, http.MethodPut, management+change, "", nil); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", change, status, answer)
+		}
+	}
+	newest := newestSnapshot(t, dir, "snapshot", `(?s)"2\.0": \{\\\s*"defaultVersion": true.*"minWorkers": 2.*"batchSize": 4`)
+	_, management, _ = startServerIn(t, dir, "--ts-config", newest)
+	all := described(t, management, "m")
+	expect(t, "1.0", all["1.0"], map[string]any{"minWorkers": 1, "maxWorkers": 1, "batchSize": 1})
+	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "maxWorkers": 2, "batchSize": 4, "maxBatchDelay": 6})
+	if status, answer := send(t, http.MethodGet, management+"/models/m", "", nil); status != http.StatusOK || !strings.Contains(answer, `"2.0"`) {
 		t.Errorf("the default version: %d %s, want 2.0", status, answer)
 	}
 }

@@ -22,7 +22,7 @@ var different = map[string]string{
 	"model_store":              "the same; `.onnx` files too",
 	"load_models":              "the same, but a model that cannot be loaded ends the start, and a URL is refused",
 	"models":                   "the same; what it does not say is a default of sweetspot: without a delay 0 ms under the `eager` rule, 100 under `torchserve`",
-	"model_snapshot":           "restored; none is ever written, and none is read unless it is the file of `--ts-config`",
+	"model_snapshot":           "the same, but none is read unless it is the file of `--ts-config`; written with `--ts-config` and `LOG_LOCATION`",
 	"number_of_gpu":            "0 forces the CPU; another number changes nothing",
 	"default_response_timeout": "the same; the session whose batch exceeds it is replaced, no process is killed",
 	"allowed_urls":             "the same form; default: none, so that no URL can be registered",
