@@ -18,6 +18,7 @@ import (
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/logfile"
 	"sweetspot/engine/monitor"
 	"sweetspot/engine/server"
 )
@@ -171,6 +172,29 @@ func (a *app) logger() *slog.Logger {
 		o.Level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(a.err, o))
+}
+
+// serveLog is the log of serve: that of logger and, if LOG_LOCATION names a folder, TorchServe's
+// log files in it.
+func (a *app) serveLog() (log *slog.Logger, end func(), err error) {
+	log, dir := a.logger(), a.env.get("LOG_LOCATION")
+	if dir == "" {
+		return log, func() {}, nil
+	}
+	level := slog.LevelInfo
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	files, err := logfile.OpenServer(dir, level)
+	if err != nil {
+		return nil, nil, fmt.Errorf("LOG_LOCATION: %w", err)
+	}
+	end = func() {
+		if err := files.Close(); err != nil {
+			log.Warn("log files", "err", err)
+		}
+	}
+	return slog.New(slog.NewMultiHandler(log.Handler(), files)), end, nil
 }
 
 // onnx loads ONNX Runtime.

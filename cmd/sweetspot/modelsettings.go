@@ -60,6 +60,9 @@ func (s modelSettings) config(m *engine.Model, e config.Effect, text []byte) kno
 	if _, ok := e.Number("minWorkers"); !ok && s.file != nil && !slices.Contains(s.given, knob.Workers) {
 		c.Workers = max(1, s.cores) // TorchServe's rule on a machine without a GPU
 	}
+	if s.t.CPULauncher && !slices.Contains(s.given, knob.Threads) {
+		c.Threads = max(1, s.cores/max(1, c.Workers)) // the launcher's rule
+	}
 	if !slices.Contains(s.given, knob.Device) {
 		c.Device = s.device(c.Device, text)
 	}

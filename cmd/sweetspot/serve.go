@@ -37,9 +37,14 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 			if err != nil {
 				return err
 			}
-			log := a.logger()
+			cfg.Pin = v.pin
+			log, closeLog, err := a.serveLog()
+			if err != nil {
+				return err
+			}
+			defer closeLog()
 			ms := modelSettings{base: cfg, given: f.given(c.Flags()), cores: a.limits().Cores}
-			sc := server.Config{Log: log}
+			sc := server.Config{Log: log, AccessLog: a.env.get("LOG_LOCATION")}
 			if err := a.configure(c.Flags(), &v, &b, &ms, &sc); err != nil {
 				return err
 			}
@@ -108,7 +113,8 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, mode
 		metricsText = ", metrics " + at.Metrics
 	}
 	fmt.Fprintf(a.err, "inference %s, management %s%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, metricsText, cfg.Rule)
-	return s.Run(ctx)
+	w := snapshots{dir: sc.AccessLog, store: o.store.Dir, file: ms.file, t: ms.t, engine: e, log: log}
+	return w.during(func() error { return s.Run(ctx) })
 }
 
 // reportPrecision writes for each model how far its FP16 outputs agree with those of FP32.

@@ -26,6 +26,7 @@ type serveFlags struct {
 	metricsAt          string
 	mode               metrics.Mode
 	noTokens           bool
+	pin                bool
 	tokenLife          time.Duration // of config.properties; 0 is the default
 	store              storeFlags
 }
@@ -37,6 +38,7 @@ func (f *serveFlags) bind(fs *pflag.FlagSet) {
 	f.store.bind(fs)
 	fs.StringVar(&f.metricsAt, "metrics", server.DefaultMetrics, "metrics address; empty is none")
 	fs.TextVar(&f.mode, "metrics-mode", metrics.Prometheus, "where metrics are: prometheus, legacy (three of them) or log (none there)")
+	fs.BoolVar(&f.pin, "pin", false, "each worker has cores of its own, as many as --threads (Linux)")
 	fs.BoolVar(&f.noTokens, "disable-token-auth", false, "do not require tokens")
 }
 
@@ -71,6 +73,10 @@ func (a *app) configure(fs *pflag.FlagSet, f *serveFlags, b *bodyFlags, ms *mode
 	if err := f.apply(fs, ms.t, b, sc); err != nil {
 		return err
 	}
+	if sc.MetricsWith, err = metricsOf(ms.file, ms.t.Metrics, sc.Log); err != nil {
+		return err
+	}
+	ms.base.Pin = ms.base.Pin || ms.t.CPULauncher
 	ms.snapshot, err = ms.file.Snapshot()
 	return err
 }
@@ -134,6 +140,7 @@ func (f *serveFlags) apply(fs *pflag.FlagSet, t config.TorchServe, b *bodyFlags,
 	if t.MaxRequestSize > 0 {
 		b.maxRequest = byteSize(t.MaxRequestSize)
 	}
+	sc.MaxResponseSize = int64(t.MaxResponseSize)
 	sc.CORS = server.CORS{Origin: t.CORSOrigin, Methods: t.CORSMethods, Headers: t.CORSHeaders}
 	if t.Keystore != "" && t.Certificate == "" {
 		return withHint("openssl pkcs12 -in STORE -nodes -nokeys -out cert.pem; openssl pkcs12 -in STORE -nodes -nocerts -out key.pem",

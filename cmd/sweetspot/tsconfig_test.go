@@ -9,9 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"sweetspot/engine"
+	"sweetspot/engine/config"
+	"sweetspot/engine/knob"
 	"sweetspot/engine/torchservetest"
 )
 
@@ -84,12 +89,15 @@ cors_allowed_origin=https://page.test
 max_request_size=100
 ipex_enable=true
 models={"net": {"1.0": {"batchSize": 8, "maxBatchDelay": 30, "minWorkers": 1, "maxWorkers": 1}}, "arch": {"2.0": {"batchSize": 16}}}
+metrics_config=metrics.yaml
 `,
+		"metrics.yaml": "ts_metrics:\n  counter:\n  - {name: TokensOut, unit: Count}\n",
 	})
 	inference, management, log := startServerIn(t, dir, "--ts-config", "config.properties", "--queue-size", "40")
 	printed := strings.Join(log, "\n")
 	for _, want := range []string{
 		"config.properties:10: ipex_enable is ignored: models run in ONNX Runtime",
+		"metrics.yaml:3: TokensOut is not measured",
 		"config.properties:11: models.arch.2.0: batchSize 16 without maxBatchDelay",
 	} {
 		if !strings.Contains(printed, want) {
@@ -112,6 +120,25 @@ models={"net": {"1.0": {"batchSize": 8, "maxBatchDelay": 30, "minWorkers": 1, "m
 	}
 	if status, _ := send(t, http.MethodGet, inference+"/ping", "", nil, "Origin", "https://other.test"); status != http.StatusForbidden {
 		t.Errorf("another page: %d, want 403", status)
+	}
+}
+
+// TestLauncher checks that cpu_launcher_enable pins the workers of each model to an equal share of
+// the cores, and that a number of threads on the command line has priority.
+func TestLauncher(t *testing.T) {
+	m := &engine.Model{Name: "m", Version: "1.0"}
+	e := config.Effect{Values: []config.Value{{Name: "minWorkers", Value: "2"}}}
+	s := modelSettings{base: knob.Config{Settings: knob.Default(knob.Eager)}, cores: 9, file: &config.File{}}
+	for _, tc := range []struct {
+		launcher bool
+		given    []knob.Name
+		want     int
+	}{{true, nil, 4}, {false, nil, 1}, {true, []knob.Name{knob.Threads}, 1}} {
+		s.t.CPULauncher, s.given = tc.launcher, tc.given
+		s.base.Workers = 2
+		if got := s.config(m, e, nil).Threads; got != tc.want {
+			t.Errorf("%+v: %d threads", tc, got)
+		}
 	}
 }
 
@@ -140,6 +167,56 @@ model_snapshot={"name": "s", "modelCount": 2, "models": {"m": {\
 	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "batchSize": 5, "maxBatchDelay": 9, "responseTimeout": 12})
 	status, answer := send(t, http.MethodGet, management+"/models/m", "", nil)
 	if status != http.StatusOK || !strings.Contains(answer, `"2.0"`) {
+		t.Errorf("the default version: %d %s, want 2.0", status, answer)
+	}
+}
+
+// newestSnapshot returns the newest snapshot of a kind, once there is one that matches.
+func newestSnapshot(t *testing.T, dir, kind, pattern string) string {
+	t.Helper()
+	for range 300 { // a guard: it is written soon after the change
+		files, err := filepath.Glob(filepath.Join(dir, "logs", "config", "*-"+kind+".cfg"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) > 0 {
+			newest := files[len(files)-1] // their names begin with the time
+			if data, err := os.ReadFile(newest); err == nil && regexp.MustCompile(pattern).Match(data) {
+				return newest
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("no %s with %q", kind, pattern)
+	return ""
+}
+
+// TestServeWritesSnapshots checks that a snapshot is written at the start and after changes, and
+// that another server restores it.
+func TestServeWritesSnapshots(t *testing.T) {
+	scale := scaleFile(t)
+	manifest := func(version string) string {
+		return `{"model": {"modelName": "m", "modelVersion": "` + version + `"}}`
+	}
+	dir := writeFiles(t, map[string]string{
+		"store/one/model.onnx": scale, "store/one/MAR-INF/MANIFEST.json": manifest("1.0"),
+		"store/two/model.onnx": scale, "store/two/MAR-INF/MANIFEST.json": manifest("2.0"),
+		"config.properties": "model_store=store\nload_models=one,two\ndisable_token_authorization=true\njob_queue_size=33\n",
+	})
+	t.Setenv("LOG_LOCATION", filepath.Join(dir, "logs"))
+	_, management, _ := startServerIn(t, dir, "--ts-config", "config.properties", "--workers", "1")
+	newestSnapshot(t, dir, "startup", `"marName": "two"`)
+	for _, change := range []string{"/models/m/2.0?min_worker=2&max_worker=2&batch_size=4&max_batch_delay=6&synchronous=true", "/models/m/2.0/set-default"} {
+		if status, answer := send(t, http.MethodPut, management+change, "", nil); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", change, status, answer)
+		}
+	}
+	newest := newestSnapshot(t, dir, "snapshot", `(?s)"2\.0": \{\\\s*"defaultVersion": true.*"minWorkers": 2.*"batchSize": 4`)
+	_, management, _ = startServerIn(t, dir, "--ts-config", newest)
+	all := described(t, management, "m")
+	expect(t, "1.0", all["1.0"], map[string]any{"minWorkers": 1, "maxWorkers": 1, "batchSize": 1})
+	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "maxWorkers": 2, "batchSize": 4, "maxBatchDelay": 6})
+	if status, answer := send(t, http.MethodGet, management+"/models/m", "", nil); status != http.StatusOK || !strings.Contains(answer, `"2.0"`) {
 		t.Errorf("the default version: %d %s, want 2.0", status, answer)
 	}
 }

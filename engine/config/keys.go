@@ -25,6 +25,7 @@ const (
 	keyResponseTimeout = "default_response_timeout"
 	keyStartupTimeout  = "default_startup_timeout"
 	keyMaxRequestSize  = "max_request_size"
+	keyMaxResponseSize = "max_response_size"
 	keyEnableEnvVars   = "enable_envvars_config"
 	keyEnvURLs         = "use_env_allowed_urls"
 	keyAllowedURLs     = "allowed_urls"
@@ -32,6 +33,9 @@ const (
 	keyNoTokens        = "disable_token_authorization"
 	keyTokenMinutes    = "token_expiration_min"
 	keyMetricsAPI      = "enable_metrics_api"
+	keyMetricsConfig   = "metrics_config"
+	keyNoSystem        = "disable_system_metrics"
+	keyMetricInterval  = "metric_time_interval"
 	keyMetricsMode     = "metrics_mode"
 	keyKeystore        = "keystore"
 	keyPrivateKey      = "private_key_file"
@@ -40,6 +44,7 @@ const (
 	keyCORSMethods     = "cors_allowed_methods"
 	keyCORSHeaders     = "cors_allowed_headers"
 	keyEnvelope        = "service_envelope"
+	keyCPULauncher     = "cpu_launcher_enable"
 	keyOIP             = "ts_open_inference_protocol"
 )
 
@@ -85,7 +90,7 @@ func Keys() []Key {
 		number(keyDefaultWorkers, 0, most, "0: one for each GPU, or for each core"), number(keyQueueSize, 1, most, "100"),
 		number(keyNumberOfGPU, 0, most, "all"), number(keyResponseTimeout, 0, most, "120"), number(keyStartupTimeout, 0, most, "120"),
 		number("unregister_model_timeout", 0, most, "120"),
-		number(keyMaxRequestSize, 1, most, "6553500"), number("max_response_size", 1, most, "6553500"),
+		number(keyMaxRequestSize, 1, most, "6553500"), number(keyMaxResponseSize, 1, most, "6553500"),
 		key("limit_max_image_pixels", Boolean, "true"), key("decode_input_request", Boolean, "true"),
 		key("default_service_handler", Text, "none"), key(keyEnvelope, Text, "none"),
 		key(keyNoTokens, Boolean, "false"), key(keyTokenMinutes, Float, "60"), key(keyModelAPI, Boolean, "false"),
@@ -94,16 +99,16 @@ func Keys() []Key {
 		key(keyPrivateKey, Text, "none"), key(keyCertificate, Text, "none"),
 		key(keyCORSOrigin, Text, "none"), key(keyCORSMethods, Text, "none"), key(keyCORSHeaders, Text, "none"),
 		key("blacklist_env_vars", Text, "none"),
-		key(keyMetricsAPI, Boolean, "true"), key(keyMetricsMode, Text, "log"), key("metrics_config", Text, "ts/configs/metrics.yaml"),
-		key("model_metrics_auto_detect", Boolean, "false"), key("disable_system_metrics", Boolean, "false"),
-		number("metric_time_interval", 1, most, "60"), key("system_metrics_cmd", Text, "its own"),
+		key(keyMetricsAPI, Boolean, "true"), key(keyMetricsMode, Text, "log"), key(keyMetricsConfig, Text, "ts/configs/metrics.yaml"),
+		key("model_metrics_auto_detect", Boolean, "false"), key(keyNoSystem, Boolean, "false"),
+		number(keyMetricInterval, 1, most, "60"), key("system_metrics_cmd", Text, "its own"),
 		key(keyOIP, Boolean, "false"),
 		key("ts_header_key_sequence_id", Text, "ts_request_sequence_id"), key("ts_header_key_sequence_start", Text, "ts_request_sequence_start"),
 		key("ts_header_key_sequence_end", Text, "ts_request_sequence_end"),
 		number("number_of_netty_threads", 0, most, "0: twice the cores"), number("netty_client_threads", 0, most, "0: twice the cores"),
 		key("async_logging", Boolean, "false"), key("prefer_direct_buffer", Boolean, "false"), key("use_native_io", Boolean, "true"),
 		number("io_ratio", 1, 100, "50"),
-		key("cpu_launcher_enable", Boolean, "false"), key("cpu_launcher_args", Text, "none"),
+		key(keyCPULauncher, Boolean, "false"), key("cpu_launcher_args", Text, "none"),
 		key("ipex_enable", Boolean, "false"), key("ipex_gpu_enable", Boolean, "false"),
 		key("install_py_dep_per_model", Boolean, "false"),
 		number("initial_worker_port", 1, 65535, "9000"), number("initial_distribution_port", 1, 65535, "29500"),
@@ -117,7 +122,7 @@ func Keys() []Key {
 // code, if its name starts with TS_.
 func envName(key string) string {
 	switch key {
-	case keyModels, keySnapshot, "use_native_io", "io_ratio", "metric_time_interval", "system_metrics_cmd",
+	case keyModels, keySnapshot, "use_native_io", "io_ratio", keyMetricInterval, "system_metrics_cmd",
 		keyEnableEnvVars, keyEnvURLs, "vmargs", "plugins_path", "python":
 		return ""
 	case keyTokenMinutes:

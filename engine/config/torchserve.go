@@ -28,8 +28,11 @@ type TorchServe struct {
 	ResponseTimeout int  // s
 	StartupTimeout  int  // s
 	MaxRequestSize  int  // bytes of the body of a request
+	MaxResponseSize int  // bytes of the body of an answer
 
 	UnregisterTimeout int // s
+
+	CPULauncher bool // each worker has cores of its own
 	Security
 	Metrics
 }
@@ -52,6 +55,9 @@ type Security struct {
 type Metrics struct {
 	NoMetrics bool   // enable_metrics_api=false
 	Mode      string // log, prometheus, legacy; "" is log
+	Config    string // path of metrics.yaml; "" is TorchServe's own
+	NoSystem  bool   // disable_system_metrics: none of the machine
+	Interval  int    // s between two measurements of the machine; 0 is 60
 }
 
 // Load is one entry of load_models.
@@ -173,6 +179,10 @@ func (v *checker) setNumber(l Line, n int) {
 		v.t.StartupTimeout = n
 	case "unregister_model_timeout":
 		v.t.UnregisterTimeout = n
+	case keyMetricInterval:
+		v.t.Interval = n
+	case keyMaxResponseSize:
+		v.t.MaxResponseSize = n
 	case keyMaxRequestSize:
 		v.t.MaxRequestSize = n
 	case keyNumberOfGPU:
@@ -211,7 +221,7 @@ func (v *checker) setText(l Line, value string) {
 	for key, dst := range map[string]*string{
 		keyInference: &t.InferenceAddress, keyManagement: &t.ManagementAddress, keyMetrics: &t.MetricsAddress,
 		keyModelStore: &t.ModelStore, keyAllowedURLs: &t.AllowedURLs,
-		keyKeystore: &t.Keystore, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
+		keyMetricsConfig: &t.Metrics.Config, keyKeystore: &t.Keystore, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
 		keyCORSOrigin: &t.CORSOrigin, keyCORSMethods: &t.CORSMethods, keyCORSHeaders: &t.CORSHeaders,
 	} {
 		if l.Key == key {
@@ -281,6 +291,10 @@ func (v *checker) setBoolean(key string, b bool) {
 		v.t.ModelAPI = b
 	case keyMetricsAPI:
 		v.t.NoMetrics = !b
+	case keyNoSystem:
+		v.t.NoSystem = b
+	case keyCPULauncher:
+		v.t.CPULauncher = b
 	}
 }
 

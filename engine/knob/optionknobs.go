@@ -9,6 +9,7 @@ import (
 var optionKnobs = []Knob{
 	{Name: "session", Label: "session", Help: "one session shared by all workers, or an own one for each, which needs more memory", Cost: Reload, Values: []string{"shared", "own"}},
 	{Name: "spin", Label: "spin", Help: "threads wait for work in a busy loop: shorter waits, more CPU time", Cost: Reload, Values: []string{"on", "off"}},
+	{Name: "pin", Label: "pin", Help: "each worker has cores of its own, as many as threads", Cost: Reload, Values: []string{"false", "true"}},
 	{Name: "graph", Label: "graph", Help: "how much the runtime optimizes the graph", Cost: Reload, Values: []string{"off", "basic", "extended", "all"}},
 	{Name: "inter_op", Label: "inter_op", Help: "operators of one batch executed at the same time", Cost: Reload, Min: 1, Max: maxInterOp},
 	{Name: "arena", Label: "arena", Help: "keep freed memory for the next run: faster, more memory", Cost: Reload, Values: []string{"on", "off"}},

@@ -34,7 +34,7 @@ func TestOptionKnobs(t *testing.T) {
 			t.Errorf("With(%s) = %+v", own, got)
 		}
 	}
-	if !knob.IsOption("spin") || knob.IsOption("pin") || knob.IsOption(knob.Threads) {
+	if !knob.IsOption("spin") || !knob.IsOption("pin") || knob.IsOption("tf32") || knob.IsOption(knob.Threads) {
 		t.Error("IsOption is wrong")
 	}
 }

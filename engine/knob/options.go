@@ -67,7 +67,7 @@ type Options struct {
 	Rule       Rule   `json:"rule,omitzero"`
 	Session    string `json:"session,omitempty"`     // shared, own; "" lets the backend choose
 	Spin       string `json:"spin,omitempty"`        // on, off; "" is off when workers x threads exceed the cores
-	Pin        bool   `json:"pin,omitempty"`         // each worker has a core of its own
+	Pin        bool   `json:"pin,omitempty"`         // each worker has cores of its own, as many as threads
 	Graph      string `json:"graph,omitempty"`       // optimization of the graph: off, basic, extended, all; "" is all
 	InterOp    int    `json:"inter_op,omitempty"`    // operators of one batch executed at the same time; 0 and 1 are one
 	Arena      string `json:"arena,omitempty"`       // on, off: keep freed memory for the next run; "" is on

@@ -22,7 +22,7 @@ func (s sink) Write(b []byte) (int, error) { return len(b), nil }
 // The middleware must not allocate. With the race detector, pools drop items at random, so
 // the test is not built.
 func TestChainAllocatesNothing(t *testing.T) {
-	var counts wire.Counts
+	var counts wire.Counts // without an access log
 	h := chain(answer(200), counts.Watch, lingeringClose(time.Minute), checkOrigin("127.0.0.1:8080", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, CORS{}))
 	w := sink{http.Header{}}
 	for _, host := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080"} {

@@ -51,20 +51,31 @@ type Config struct {
 
 	Models      management.Config // how requests may manage models
 	MetricsMode metrics.Mode
+	MetricsWith MetricsWith
 	MetricsLog  string // folder of the log files of the modes log and legacy; "" is DefaultMetricsLog
+
+	AccessLog string // folder of TorchServe's access_log.log; "" is none
 
 	// MaxRequestSize is the largest body of a prediction in bytes; larger ones get 413. 0 is
 	// DefaultMaxRequestSize, and more for models whose inputs have more bytes.
-	MaxRequestSize int64
-	RequestMemory  int64         // bytes of all requests that are being read and decoded; more gets 503
-	BodyTime       time.Duration // longest time for a body to arrive; then 408. Also for the rest of a refused body
-	WriteTime      time.Duration // longest time in which a client reads nothing of its answer
-	IdleTime       time.Duration // longest time between two requests of a connection
-	DrainTime      time.Duration // longest wait for running requests at the end
+	MaxRequestSize  int64
+	MaxResponseSize int64         // largest answer of a prediction in bytes; larger ones get 500. 0 is no limit
+	RequestMemory   int64         // bytes of all requests that are being read and decoded; more gets 503
+	BodyTime        time.Duration // longest time for a body to arrive; then 408. Also for the rest of a refused body
+	WriteTime       time.Duration // longest time in which a client reads nothing of its answer
+	IdleTime        time.Duration // longest time between two requests of a connection
+	DrainTime       time.Duration // longest wait for running requests at the end
 
 	Log *slog.Logger // nil discards
 
 	raised bool // MaxRequestSize is the default, which models raise
+}
+
+// MetricsWith says which of TorchServe's metrics there are.
+type MetricsWith struct {
+	metrics.Selection
+	NoSystem bool          // none of the machine
+	Interval time.Duration // of those of the machine in log files; 0 is a minute
 }
 
 // withDefaults sets the defaults of zero fields.

@@ -49,7 +49,7 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	c, budget := s.cfg, wire.NewBudget(s.cfg.RequestMemory)
 	limits := inference.Limits{
 		Limits: wire.Limits{Size: c.MaxRequestSize, Flag: "--max-request-size", Time: c.BodyTime, Budget: budget},
-		Raised: c.raised,
+		Raised: c.raised, Response: c.MaxResponseSize,
 	}
 	predictions := inference.New(e, limits)
 	s.models = management.New(e, c.Models)
@@ -59,6 +59,10 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	}
 	s.host = newHostSampler()
 	s.measured = metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: s.host.sample}
+	s.measured.Selection, s.measured.Interval = c.MetricsWith.Selection, c.MetricsWith.Interval
+	if c.MetricsWith.NoSystem {
+		s.measured.Host = nil
+	}
 	if c.Metrics != "" {
 		out = append(out, api{metricsName, c.Metrics, "--metrics", metrics.New(s.measured)})
 	}

@@ -14,6 +14,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 
@@ -21,6 +23,7 @@ import (
 	"sweetspot/engine/api/management"
 	"sweetspot/engine/api/metrics"
 	"sweetspot/engine/api/wire"
+	"sweetspot/engine/logfile"
 )
 
 // Server has bound listeners and their handlers.
@@ -33,6 +36,7 @@ type Server struct {
 	host     *hostSampler
 	measured metrics.Config
 	logs     *metrics.LogFiles // nil if the mode has none
+	access   *logfile.Access   // nil without an access log
 }
 
 // Addrs are the addresses in use, as host:port.
@@ -69,7 +73,27 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
+	if err := s.openAccessLog(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
+}
+
+// openAccessLog opens the log of requests, if there is to be one.
+func (s *Server) openAccessLog() error {
+	if s.cfg.AccessLog == "" {
+		return nil
+	}
+	if err := os.MkdirAll(s.cfg.AccessLog, 0o755); err != nil {
+		return fmt.Errorf("access log: %w", err)
+	}
+	f, err := logfile.Open(filepath.Join(s.cfg.AccessLog, "access_log.log"))
+	if err != nil {
+		return fmt.Errorf("access log: %w", err)
+	}
+	s.access = logfile.NewAccess(f)
+	s.counts.Log = s.access.Add
+	return nil
 }
 
 // Addrs returns the bound addresses, with the chosen ports.
@@ -110,6 +134,9 @@ func (s *Server) Close() error {
 	if s.logs != nil {
 		errs = append(errs, s.logs.Close())
 	}
+	if s.access != nil {
+		errs = append(errs, s.access.Close())
+	}
 	for _, b := range s.bound {
 		errs = append(errs, b.Close())
 	}
@@ -139,19 +166,24 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(append(errs, s.host.close())...)
 }
 
-// runLogs writes the log files of metrics until end is called. If they cannot be written, the
-// server goes on without them.
+// runLogs writes the log files until end is called. Without one that cannot be written, the
+// server goes on.
 func (s *Server) runLogs() (end func()) {
-	if s.logs == nil {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := s.logs.Run(ctx); err != nil {
-			s.cfg.Log.Warn("metrics are not written any more", "err", err)
-		}
-	})
+	run := func(what string, write func(context.Context) error) {
+		wg.Go(func() {
+			if err := write(ctx); err != nil {
+				s.cfg.Log.Warn(what+" are not written any more", "err", err)
+			}
+		})
+	}
+	if s.logs != nil {
+		run("metrics", s.logs.Run)
+	}
+	if s.access != nil {
+		run("requests", s.access.Run)
+	}
 	return func() {
 		cancel()
 		wg.Wait()

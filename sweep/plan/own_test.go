@@ -68,7 +68,7 @@ func TestInvalidOwnKnobs(t *testing.T) {
 	for _, c := range []struct{ knobs, target, want string }{
 		{"max_batch_size: 8", "local", `plan.yaml:3:3: knobs: "max_batch_size": unknown knob`},
 		{"spinn: on", "local", `plan.yaml:3:3: knobs: "spinn": unknown knob; did you mean spin?`},
-		{"frobnicate: 1", "local", `knobs: "frobnicate": unknown knob; known: workers, batch_size, batch_delay_ms, precision, device, threads, queue_size, session, spin, graph, inter_op, arena`},
+		{"frobnicate: 1", "local", `knobs: "frobnicate": unknown knob; known: workers, batch_size, batch_delay_ms, precision, device, threads, queue_size, session, spin, pin, graph, inter_op, arena`},
 		{"colour:", "virtual", `plan.yaml:3:3: knobs: "colour": unknown knob; known: workers`},
 		{"batchsize: 8", "http://box:1", `plan.yaml:3:3: knobs: "batchsize": unknown knob; did you mean batch_size?`},
 		{"Streams: 8", "http://box:1", `plan.yaml:3:3: knobs: "Streams": unknown knob`},

@@ -170,7 +170,7 @@ func TestErrors(t *testing.T) {
 		{"PUT", settingsPath, "[]", 400, "settings: want an object of knobs: json: cannot unmarshal array into Go value of type map[string]json.RawMessage"},
 		{"PUT", settingsPath, `{"workers":2} 3`, 400, "invalid character '3' after top-level value"},
 		{"PUT", settingsPath, `{"batchsize":2}`, 400, `settings: "batchsize": unknown knob; did you mean batch_size?`},
-		{"PUT", settingsPath, `{"prefetch":2}`, 400, `"prefetch": unknown knob; known: workers, batch_size, batch_delay_ms, precision, device, threads, queue_size, session, spin, graph, inter_op, arena`},
+		{"PUT", settingsPath, `{"prefetch":2}`, 400, `"prefetch": unknown knob; known: workers, batch_size, batch_delay_ms, precision, device, threads, queue_size, session, spin, pin, graph, inter_op, arena`},
 		{"PUT", settingsPath, `{"workers":0,"threads":9}`, 400, "workers: 0 is outside 1-256; threads: 9 is outside 1-4"},
 		{"PUT", settingsPath, strings.Repeat(" ", 70000), 413, "the request body of 70000 bytes is above the limit of 65536 bytes; send less"},
 	}

@@ -38,7 +38,7 @@ func (b *buffers) send(w http.ResponseWriter, r predict.Reply) {
 
 // stream sends the pieces of a streamed answer. After an error it aborts the connection
 // without the final chunk, so that the client sees that the answer is incomplete.
-func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply) {
+func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply, l Limits) {
 	defer r.Stream.Close()
 	h := w.Header()
 	wire.SetHeaders(h, string(wire.AppendID(nil)))
@@ -54,6 +54,9 @@ func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply) {
 		piece, err := r.Stream.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return
+		}
+		if err == nil {
+			err = l.checkAnswer(len(piece))
 		}
 		if err == nil {
 			_, err = w.Write(piece)

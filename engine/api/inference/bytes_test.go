@@ -17,8 +17,9 @@ import (
 	"sweetspot/engine/knob"
 )
 
-// serveBytes serves a model that takes bytes over real connections.
-func serveBytes(t *testing.T) *httptest.Server {
+// serveBytes serves a model that takes bytes over real connections. largest is the largest
+// answer.
+func serveBytes(t *testing.T, largest int64) *httptest.Server {
 	t.Helper()
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: &enginetest.Backend{}}, Cores: 2})
 	c := knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}
@@ -27,7 +28,7 @@ func serveBytes(t *testing.T) *httptest.Server {
 	if err := e.Load(t.Context(), m, c); err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(inference.New(e, inference.Limits{Limits: wire.Limits{Size: 1 << 20, Time: time.Minute}}))
+	s := httptest.NewServer(inference.New(e, inference.Limits{Limits: wire.Limits{Size: 1 << 20, Time: time.Minute}, Response: largest}))
 	t.Cleanup(func() {
 		s.Close()
 		if err := e.Close(t.Context()); err != nil && !errors.Is(err, t.Context().Err()) {
@@ -40,7 +41,7 @@ func serveBytes(t *testing.T) *httptest.Server {
 // A model that takes bytes uses the same routes: it gets bodies and forms, and returns its
 // own status, headers and bytes, whole or streamed.
 func TestModelOfBytes(t *testing.T) {
-	s := serveBytes(t)
+	s := serveBytes(t, 0)
 	var form strings.Builder
 	w := multipart.NewWriter(&form)
 	_ = w.WriteField("other", "1")
@@ -79,7 +80,7 @@ func TestModelOfBytes(t *testing.T) {
 
 // The client sees that a streamed answer is incomplete.
 func TestIncompleteStream(t *testing.T) {
-	s := serveBytes(t)
+	s := serveBytes(t, 0)
 	res, err := http.Post(s.URL+"/predictions/words", "text/plain", strings.NewReader("die after half"))
 	if err != nil {
 		t.Fatal(err)
@@ -88,5 +89,21 @@ func TestIncompleteStream(t *testing.T) {
 	got, err := io.ReadAll(res.Body)
 	if string(got) != "half" || err == nil {
 		t.Errorf("%q, %v; want half of an answer, and an error", got, err)
+	}
+}
+
+// A piece of a streamed answer that is too large ends the answer before it.
+func TestLargestPiece(t *testing.T) {
+	s := serveBytes(t, 3)
+	for body, want := range map[string]string{"stream a bcd ef": "abcdef.", "stream a bcde f": "a"} {
+		res, err := http.Post(s.URL+"/predictions/words", "text/plain", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		if string(got) != want || (err == nil) != strings.HasSuffix(want, ".") {
+			t.Errorf("%s: %q, %v; want %q", body, got, err, want)
+		}
+		_ = res.Body.Close()
 	}
 }

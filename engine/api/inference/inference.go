@@ -40,6 +40,17 @@ type Limits struct {
 	wire.Limits
 	// Raised means that the Size is raised for a model whose inputs have more bytes.
 	Raised bool
+	// Response is the largest answer in bytes, of a streamed one the largest piece; 0 is no limit.
+	Response int64
+}
+
+// checkAnswer returns an error for an answer that is too large. It is the server's fault: the
+// same request would fail again.
+func (l Limits) checkAnswer(size int) error {
+	if l.Response == 0 || int64(size) <= l.Response {
+		return nil
+	}
+	return wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "the answer has %d bytes, above max_response_size, %d", size, l.Response)
 }
 
 // of returns the limits for requests to a model.
@@ -123,9 +134,11 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 	switch {
 	case err != nil:
 	case reply.Stream != nil:
-		stream(r.Context(), w, reply)
+		stream(r.Context(), w, reply, h.limits)
 	default:
-		b.send(w, reply)
+		if err = h.limits.checkAnswer(len(reply.Body)); err == nil {
+			b.send(w, reply)
+		}
 	}
 	return reusable, err
 }

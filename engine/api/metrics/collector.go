@@ -81,8 +81,9 @@ func (c *collector) wanted(f *family) bool {
 }
 
 func (c *collector) send(f *family, kind prometheus.ValueType, v float64, labels ...string) {
+	f = c.Selection.of(f)
 	switch {
-	case !c.wanted(f):
+	case f == nil, !c.wanted(f):
 	case c.line != nil:
 		c.line(f, kind == prometheus.CounterValue, v, labels)
 	default:

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sweetspot/engine/logfile"
 )
 
 // LogFiles writes TorchServe's metrics as lines of its log files, ts_metrics.log and
@@ -17,7 +20,7 @@ import (
 // same, and of a gauge its last value.
 type LogFiles struct {
 	cfg    Config
-	files  [2]*rollingFile // by logFile
+	files  [2]*logfile.File // by logFile
 	last   map[string]float64
 	system time.Time // when the machine was last written
 }
@@ -46,8 +49,9 @@ func NewLogFiles(c Config, dir string) (*LogFiles, error) {
 	}
 	l := &LogFiles{cfg: c, last: map[string]float64{}}
 	for i, name := range []string{frontend: "ts_metrics.log", backend: "model_metrics.log"} {
-		l.files[i] = &rollingFile{path: filepath.Join(dir, name), most: rollAt, keep: rollKeep}
-		if err := l.files[i].open(); err != nil {
+		var err error
+		if l.files[i], err = logfile.Open(filepath.Join(dir, name)); err != nil {
+			l.files[i] = nil
 			return nil, errors.Join(fmt.Errorf("metrics log: %w", err), l.Close())
 		}
 	}
@@ -75,7 +79,7 @@ func (l *LogFiles) Close() error {
 	var errs []error
 	for _, f := range l.files {
 		if f != nil {
-			errs = append(errs, f.close())
+			errs = append(errs, f.Close())
 		}
 	}
 	return errors.Join(errs...)
@@ -84,7 +88,7 @@ func (l *LogFiles) Close() error {
 // write writes the lines of what has changed.
 func (l *LogFiles) write(now time.Time) error {
 	var text [2]strings.Builder
-	system := now.Sub(l.system) >= systemEvery
+	system := now.Sub(l.system) >= cmp.Or(l.cfg.Interval, systemEvery)
 	c := &collector{Config: l.cfg}
 	if !system {
 		c.Host = nil
@@ -108,7 +112,8 @@ func (l *LogFiles) write(now time.Time) error {
 	c.collect()
 	var errs []error
 	for i := range text {
-		errs = append(errs, l.files[i].write(text[i].String()))
+		_, err := l.files[i].Write([]byte(text[i].String()))
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -137,7 +142,7 @@ func (f *family) logLine(now time.Time, v float64, labels []string) string {
 	for i, name := range f.labels[:last] {
 		dims = append(dims, name+":"+oneLine(labels[i]))
 	}
-	return fmt.Sprintf("%s - %s.%s:%s|#%s|#hostname:%s,timestamp:%d\n", strings.Replace(now.Format("2006-01-02T15:04:05.000"), ".", ",", 1),
+	return fmt.Sprintf("%s - %s.%s:%s|#%s|#hostname:%s,timestamp:%d\n", logfile.AppendTime(nil, now),
 		f.name, f.unit, javaDouble(v), strings.Join(dims, ","), oneLine(labels[last]), now.Unix())
 }
 
@@ -158,71 +163,4 @@ func javaDouble(v float64) string {
 		text += ".0"
 	}
 	return text
-}
-
-// The size at which a file is replaced, and how many older ones are kept, as in TorchServe.
-const (
-	rollAt   = 100 << 20
-	rollKeep = 5
-)
-
-// rollingFile is a file that is appended to. When it has most bytes, it is renamed to .1, the
-// one before to .2, and so on; keep of them are kept.
-type rollingFile struct {
-	path string
-	most int64
-	keep int
-	f    *os.File
-	size int64
-}
-
-func (r *rollingFile) open() error {
-	f, err := os.OpenFile(r.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	r.f, r.size = f, info.Size()
-	return nil
-}
-
-// write appends whole lines.
-func (r *rollingFile) write(lines string) error {
-	if lines == "" {
-		return nil
-	}
-	if r.size+int64(len(lines)) > r.most && r.size > 0 {
-		if err := r.roll(); err != nil {
-			return err
-		}
-	}
-	n, err := r.f.WriteString(lines)
-	r.size += int64(n)
-	return err
-}
-
-func (r *rollingFile) roll() error {
-	err := r.f.Close()
-	for i := r.keep; i > 0; i-- {
-		from := r.path
-		if i > 1 {
-			from = fmt.Sprintf("%s.%d", r.path, i-1)
-		}
-		if e := os.Rename(from, fmt.Sprintf("%s.%d", r.path, i)); e != nil && !os.IsNotExist(e) {
-			err = errors.Join(err, e)
-		}
-	}
-	return errors.Join(err, r.open())
-}
-
-func (r *rollingFile) close() error {
-	if r.f == nil {
-		return nil
-	}
-	err := r.f.Close()
-	r.f = nil
-	return err
 }

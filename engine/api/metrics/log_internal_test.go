@@ -85,6 +85,7 @@ func TestLogFiles(t *testing.T) {
 	}
 	const host = "|#Level:Host|#hostname:host,timestamp:N\n"
 	const words = "|#model_name:words,model_version:1.0|#hostname:host,timestamp:N\n"
+	waits := "AT ts_queue_latency_microseconds.Microseconds:TIME" + words
 	queue := "AT QueueTime.Milliseconds:TIME" + host
 	want := "AT ts_inference_requests_total.Count:3.0" + words +
 		"AT ts_inference_latency_microseconds.Microseconds:TIME" + words +
@@ -100,8 +101,10 @@ func TestLogFiles(t *testing.T) {
 		"AT Requests2XX.Count:2.0" + host +
 		"AT CPUUtilization.Percent:50.0" + host
 	got := read(t, dir, "ts_metrics.log")
-	// A wait may be the same twice, to the nanosecond, though hardly ever.
-	if diff := cmp.Diff(strings.ReplaceAll(want, queue, ""), strings.ReplaceAll(got, queue, "")); diff != "" {
+	// A wait may be the same twice, and the sum of waits may not grow: a request that meets an idle
+	// worker need not wait at all.
+	steady := strings.NewReplacer(queue, "", waits, "")
+	if diff := cmp.Diff(steady.Replace(want), steady.Replace(got)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	model := read(t, dir, "model_metrics.log")
@@ -126,36 +129,6 @@ func TestLogFilesLegacy(t *testing.T) {
 	if strings.Contains(got, "ts_") || !strings.Contains(got, "Requests2XX.Count:1.0") {
 		t.Errorf("%s", got)
 	}
-}
-
-// A file that is full is renamed, and only some are kept; no line is lost or split.
-func TestRollingFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.log")
-	r := &rollingFile{path: path, most: 10, keep: 2}
-	if err := r.open(); err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range []string{"one\n", "two\n", "three\n", "four\n", "more than fits\n", "six\n", ""} {
-		if err := r.write(line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := r.close(); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{"": "six\n", ".1": "more than fits\n", ".2": "four\n"} {
-		if b, err := os.ReadFile(path + name); err != nil || string(b) != want {
-			t.Errorf("%q: %q, %v, want %q", name, b, err, want)
-		}
-	}
-	if _, err := os.Stat(path + ".3"); err == nil {
-		t.Error("a third old file is kept")
-	}
-	again := &rollingFile{path: path, most: 10, keep: 2}
-	if err := again.open(); err != nil || again.size != 4 {
-		t.Errorf("size %d, %v", again.size, err)
-	}
-	_ = again.close()
 }
 
 func TestJavaDouble(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -57,6 +58,9 @@ type Config struct {
 	Budget   *wire.Budget        // memory of requests; may be nil
 	Host     func() Host         // of the machine; nil is none
 	Hostname string              // "": that of the machine
+
+	Selection Selection     // which of TorchServe's metrics there are
+	Interval  time.Duration // between two lines of a metric of the machine in a log file; 0 is TorchServe's minute
 }
 
 // Handler answers the routes of the metrics listener.

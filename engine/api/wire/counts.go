@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Route is a kind of route.
@@ -67,6 +68,10 @@ const (
 // is safe for concurrent use. It does not count requests that net/http itself refuses, nor
 // those that a panic ended.
 type Counts struct {
+	// Log gets every answer, with the times at its begin and its end; nil costs nothing. It is
+	// set before the first request.
+	Log func(r *http.Request, status int, start, end time.Time)
+
 	n [routes][highestStatus - lowestStatus + 1]atomic.Int64
 }
 
@@ -104,8 +109,15 @@ func (c *Counts) Watch(next http.Handler) http.Handler {
 		route := RouteOf(r.URL.Path) // before a handler can change the path
 		rec := pool.Get().(*recorder)
 		*rec = recorder{ResponseWriter: w, status: http.StatusOK} // the default of net/http
+		var start time.Time
+		if c.Log != nil {
+			start = time.Now()
+		}
 		next.ServeHTTP(rec, r)
 		c.add(route, rec.status)
+		if c.Log != nil {
+			c.Log(r, rec.status, start, time.Now())
+		}
 		*rec = recorder{}
 		pool.Put(rec)
 	})

@@ -35,7 +35,7 @@ import (
 const ReasonGPU = "gpu is not available on this engine yet: it runs ONNX models on the CPU"
 
 // supportedOptions are the options that this backend supports.
-var supportedOptions = []string{"session", "spin", "graph", "inter_op", "arena"}
+var supportedOptions = []string{"session", "spin", "pin", "graph", "inter_op", "arena"}
 
 // initMu guards the global state of the wrapper package.
 var initMu sync.Mutex
@@ -47,6 +47,7 @@ type Backend struct {
 	cores   int
 	log     *slog.Logger
 	fp16    fp16Cache
+	pins    pins
 }
 
 // New loads the ONNX Runtime library at path and initializes it. cores is the number of the
@@ -118,22 +119,34 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, prof
 	if err != nil {
 		return nil, fmt.Errorf("the model cannot be served: %w", err)
 	}
-	options, err := b.options(c)
+	s := newSession(p, c, b.log)
+	if err := b.pin(s, c); err != nil {
+		return nil, err
+	}
+	if err := b.loadSession(s, m, c, profile); err != nil {
+		s.unpin()
+		return nil, err
+	}
+	b.log.Debug("onnx session opened", "model", m.Name, "precision", c.Precision, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
+	return s, nil
+}
+
+// loadSession loads m into s.
+func (b *Backend) loadSession(s *session, m *engine.Model, c knob.Config, profile string) error {
+	options, err := b.options(c, s.cores())
 	if err != nil {
-		return nil, fmt.Errorf("session options: %s", oneLine(err))
+		return fmt.Errorf("session options: %s", oneLine(err))
 	}
 	defer options.Destroy()
 	if profile != "" {
 		if err := options.EnableProfiling(profile); err != nil {
-			return nil, fmt.Errorf("session options: %s", oneLine(err))
+			return fmt.Errorf("session options: %s", oneLine(err))
 		}
 	}
-	s := newSession(p, c, b.log)
-	if s.run, s.converted, err = b.load(m, c, p, options); err != nil {
-		return nil, fmt.Errorf("the model cannot be loaded: %w", err)
+	if s.run, s.converted, err = b.load(m, c, s.plan, options); err != nil {
+		return fmt.Errorf("the model cannot be loaded: %w", err)
 	}
-	b.log.Debug("onnx session opened", "model", m.Name, "precision", c.Precision, "threads", c.Threads, "session", c.Session, "graph", c.Graph)
-	return s, nil
+	return nil
 }
 
 // checkSettings reports every setting that this backend does not support.
@@ -148,6 +161,9 @@ func (b *Backend) checkSettings(c knob.Config) error {
 	if c.Threads < 1 || c.Threads > b.cores {
 		errs = append(errs, fmt.Errorf("threads: %d is outside 1-%d, the cores of this machine", c.Threads, b.cores))
 	}
+	if err := b.checkPin(c); err != nil {
+		errs = append(errs, err)
+	}
 	for _, name := range knob.OptionNames() {
 		if err := c.Invalid()[name]; err != nil {
 			errs = append(errs, fmt.Errorf("options: %s: %w", name, err))
@@ -156,8 +172,9 @@ func (b *Backend) checkSettings(c knob.Config) error {
 	return errors.Join(errs...)
 }
 
-// options returns the runtime's session options for c; the caller must destroy them.
-func (b *Backend) options(c knob.Config) (*ort.SessionOptions, error) {
+// options returns the runtime's session options for c; the caller must destroy them. cores are
+// those of a pinned session.
+func (b *Backend) options(c knob.Config, cores []int) (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -175,6 +192,9 @@ func (b *Backend) options(c knob.Config) (*ort.SessionOptions, error) {
 		o.SetGraphOptimizationLevel(graphLevel(c.Graph)),
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 	)
+	if text := affinities(cores); text != "" {
+		err = errors.Join(err, o.AddSessionConfigEntry("session.intra_op_thread_affinities", text))
+	}
 	if err != nil {
 		o.Destroy()
 		return nil, err

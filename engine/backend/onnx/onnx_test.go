@@ -66,7 +66,6 @@ func TestCheckSettings(t *testing.T) {
 		{"all options", func(c *knob.Config) { c.Session, c.Spin, c.Graph, c.InterOp, c.Arena = "own", "on", "basic", 2, "off" }, ""},
 		{"fp16", func(c *knob.Config) { c.Precision = knob.HalfPrecision }, ""},
 		{"gpu", func(c *knob.Config) { c.Device = "gpu:1" }, ReasonGPU},
-		{"pin", func(c *knob.Config) { c.Pin = true }, "options: pin: not available in this engine"},
 		{"tf32", func(c *knob.Config) { c.TF32 = "off" }, "options: tf32: not available in this engine"},
 		{"cuda graphs", func(c *knob.Config) { c.CUDAGraphs = true }, "options: cuda_graphs: not available in this engine"},
 		{"no threads", func(c *knob.Config) { c.Threads = 0 }, "threads: 0 is outside 1-"},

@@ -62,7 +62,7 @@ func (p *probe) load() (err error) {
 	}
 	c := knob.Config{Settings: knob.Default(knob.Eager)}
 	c.Arena = "off" // an arena would keep what the batches of a probe need
-	options, err := p.backend.options(c)
+	options, err := p.backend.options(c, nil)
 	if err != nil {
 		return fmt.Errorf("session options: %s", oneLine(err))
 	}

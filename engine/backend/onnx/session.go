@@ -36,6 +36,9 @@ type session struct {
 	closed bool
 	idle   []*state
 
+	pinned *pinnedThread // nil without the option pin
+	pins   *pins         // has the cores of pinned
+
 	closing sync.Once
 }
 
@@ -44,7 +47,7 @@ func newSession(p *plan, c knob.Config, log *slog.Logger) *session {
 	return &session{plan: p, shared: isShared(c), capacity: max(1, c.BatchSize), log: log}
 }
 
-func isShared(c knob.Config) bool { return c.Session != "own" }
+func isShared(c knob.Config) bool { return c.Session != "own" && !c.Pin }
 
 // Shared reports whether one session serves the whole pool.
 func (s *session) Shared() bool { return s.shared }
@@ -68,6 +71,9 @@ func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Resul
 		return err
 	}
 	defer s.release(st)
+	if s.pinned != nil {
+		return s.pinned.call(s.runWith, st, in, out)
+	}
 	return s.runWith(st, in, out)
 }
 
@@ -121,6 +127,7 @@ func (s *session) Close() error {
 			err = s.run.Destroy()
 			trimHeap()
 		}
+		s.unpin()
 	})
 	return err
 }

@@ -1,0 +1,34 @@
+package onnx
+
+import (
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// allowedCores returns the cores on which this process may run, sorted. It reads them once, before
+// the first session is pinned: any thread may be one that is pinned later.
+var allowedCores = sync.OnceValues(func() ([]int, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
+		return nil, fmt.Errorf("the cores of this process are not known: %w", err)
+	}
+	var out []int
+	for c := range len(set) * 64 {
+		if set.IsSet(c) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+})
+
+// setAffinity pins the calling thread.
+func setAffinity(cores []int) error {
+	var set unix.CPUSet
+	for _, c := range cores {
+		set.Set(c)
+	}
+	return unix.SchedSetaffinity(0, &set)
+}
