@@ -101,8 +101,10 @@ var (
 // measureGrowth adds the growth of the memory in use over a run in virtual time, with 10 frames a second.
 func measureGrowth(e *env, b tuiBudget, f *feed) {
 	f.polled.Store(0)
+	f.steady = true
+	defer func() { f.steady = false }()
 	s := newFrameLoop(f, 120, 36, viewKeys[0])
-	for range 10 * polls {
+	for range 60 * polls {
 		s.frame()
 	}
 	before := heapInUse()

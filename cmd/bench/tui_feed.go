@@ -28,6 +28,7 @@ type feed struct {
 	seconds []session.Second
 	base    session.Snapshot
 	sweep   session.Sweep
+	steady  bool // no new trials
 	polled  atomic.Int64
 }
 
@@ -104,7 +105,9 @@ func (f *feed) at(n int64) *session.Snapshot {
 		Totals:  trial.Counts{Sent: int(n) * feedRate / polls, OK: int(n) * feedRate / polls},
 		Use:     trial.ResourceUse{CPUPercent: last.CPU, RSSMB: trial.NumOf(400)},
 	}
-	w.Trials = w.Trials[:1+int(n/(5*polls))%len(w.Trials)]
+	if !f.steady {
+		w.Trials = w.Trials[:1+int(n/(5*polls))%len(w.Trials)]
+	}
 	w.Elapsed, w.ETA = time.Duration(n)*time.Second/polls, time.Hour
 	w.Best = len(w.Trials) - 1
 	w.Current = &sweep.Current{N: len(w.Trials) + 1, Stage: sweep.StageApply, RPS: s.Live.RPS, P99MS: s.Live.P99}

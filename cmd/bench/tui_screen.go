@@ -49,7 +49,7 @@ func measureScreen(ctx context.Context, e *env, b tuiBudget, f *feed, perSecond 
 		return err
 	}
 	defer func() { err = errors.Join(err, detach()) }()
-	if err := pressFor(ctx, t, b.screen/4); err != nil {
+	if err := useFor(ctx, t, b.screen/4, perSecond); err != nil {
 		return err
 	}
 	own := monitor.NewSampler(os.Getpid())
@@ -57,7 +57,7 @@ func measureScreen(ctx context.Context, e *env, b tuiBudget, f *feed, perSecond 
 	own.Sample()
 	runtime.ReadMemStats(&before)
 	polled, written, start := f.polled.Load(), t.written(), time.Now()
-	if err := pressFor(ctx, t, b.screen); err != nil {
+	if err := useFor(ctx, t, b.screen, perSecond); err != nil {
 		return err
 	}
 	cpu := share(own.Sample().CPUPercent)
@@ -74,11 +74,14 @@ func measureScreen(ctx context.Context, e *env, b tuiBudget, f *feed, perSecond 
 	return nil
 }
 
-// pressFor presses a key of the open view once a second for d: the screen is at its fastest for two seconds after a key.
-func pressFor(ctx context.Context, t *terminal, d time.Duration) error {
+// useFor waits for d. The screen has more than 5 frames a second only for two seconds after a key: so it presses the key of the open
+// view once a second for those.
+func useFor(ctx context.Context, t *terminal, d time.Duration, perSecond int) error {
 	for end := time.Now().Add(d); time.Now().Before(end); {
-		if _, err := t.tty.WriteString("1"); err != nil {
-			return err
+		if perSecond > 5 {
+			if _, err := t.tty.WriteString("1"); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
