@@ -30,7 +30,7 @@ func (b budget) tui() tuiBudget {
 	case full.mode:
 		return tuiBudget{frames: 3000, growth: 600, screen: time.Minute, starts: 20, keys: 300, pairs: 60, block: 5 * time.Second}
 	case quick.mode:
-		return tuiBudget{frames: 300, growth: 600, screen: 4 * time.Second, starts: 3, keys: 40, pairs: 6, block: time.Second}
+		return tuiBudget{frames: 200, growth: 600, screen: 5 * time.Second, starts: 3, keys: 40, pairs: 6, block: time.Second}
 	}
 	return tuiBudget{frames: 20, growth: 5, screen: 300 * time.Millisecond, starts: 1, keys: 2, pairs: 2, block: 500 * time.Millisecond}
 }

@@ -159,12 +159,10 @@ func measureEffect(ctx context.Context, e *env, b tuiBudget, f *feed, p program)
 		return err
 	}
 	defer func() { err = errors.Join(err, t.Close(context.WithoutCancel(ctx))) }()
-	half := load.Spec{Mode: load.Open, Rate: 100}
-	n := e.seed << 16
+	half := load.Spec{Mode: load.Open, Rate: 100} // with one seed, so that all blocks have the same arrivals
 	detached := func(ctx context.Context, d time.Duration) (float64, error) {
-		n++
 		var p99 float64
-		_, err := t.Measure(ctx, sweep.Measurement{Load: half, Seed: n, SLA: trialsSLA(), Time: d, Stop: func(_ time.Duration, all []load.Sample) (bool, string) {
+		_, err := t.Measure(ctx, sweep.Measurement{Load: half, Seed: e.seed, SLA: trialsSLA(), Time: d, Stop: func(_ time.Duration, all []load.Sample) (bool, string) {
 			p99 = samplesP99(all)
 			return false, ""
 		}})
