@@ -115,4 +115,3 @@ func (f *feed) at(n int64) *session.Snapshot {
 	s.Sweep = &w
 	return &s
 }
-

@@ -29,7 +29,9 @@ func attach(ctx context.Context, f *feed, perSecond int) (t *terminal, detach fu
 	t.onlyCount()
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- tui.Run(ctx, tui.Deps{Workbench: f, In: t.slave, Out: t.slave, FPS: perSecond, Now: f.now}) }()
+	go func() {
+		ended <- tui.Run(ctx, tui.Deps{Workbench: f, In: t.slave, Out: t.slave, FPS: perSecond, Now: f.now})
+	}()
 	return t, func() error {
 		cancel()
 		err := <-ended
