@@ -48,9 +48,6 @@ const (
 // TestColdStart: from a cold start by a sweep to exported settings, with what the screen says and at most 8 keys.
 func TestColdStart(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("a sweep in real time")
-	}
 	s := startDetector(t, 100, 30, darkBackground)
 	s.waitFor("s sweep")
 	s.waitFor("concurrency 16")
