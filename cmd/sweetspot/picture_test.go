@@ -142,13 +142,13 @@ func greyForFaint(all string) string {
 }
 
 // Sizes of a cell in a picture.
-const cellW, cellH, baseline = 8, 17, 13
+const cellW, cellH, baseline = 8, 16, 12
 
-// svg draws the cells of a terminal. Cells of one colour are one text, which is stretched to their width, so that the
+// svg draws the cells of a terminal. The font is as wide as a cell in DejaVu Sans Mono. Cells of one colour are one text, which is stretched to their width, so that the
 // picture is the same with every font.
 func svg(vt vt10x.Terminal, p palette, w, h int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="13">`+"\n", w*cellW+16, h*cellH+16)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="13.29">`+"\n", w*cellW+16, h*cellH+16)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" rx="6" fill="%s"/>`+"\n", p.back)
 	for y := range h {
 		for x := 0; x < w; {
