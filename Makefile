@@ -19,7 +19,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long soak check build ort lint bench fuzz golden torchserve test-torchserve help cc
+.PHONY: run test test-long pictures soak check build ort lint bench fuzz golden torchserve test-torchserve help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -36,6 +36,9 @@ test: lint ort ## lint, then all tests: race detector, random order
 
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
 	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
+
+pictures: ort ## the pictures and the recording of docs/screens, from real sessions: three minutes
+	go test -run='TestColdStart|TestPictures' ./cmd/sweetspot -args -pictures $(CURDIR)/docs/screens
 
 soak: ort ## two minutes of four busy models, changed while clients come and go
 	go run ./cmd/bench soak -full

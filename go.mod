@@ -10,14 +10,15 @@ require (
 	github.com/NVIDIA/go-nvml v0.13.0-1 // GPU utilization
 	github.com/aymanbagabas/go-udiff v0.4.1 // export --diff
 	github.com/charmbracelet/colorprofile v0.4.3 // NO_COLOR and --no-color
+	github.com/charmbracelet/ultraviolet v0.0.0-20260811164956-006e29f97886 // bench tui: the renderer of the screen
 	github.com/charmbracelet/x/ansi v0.11.9 // widths of text on screens and in tables
 	github.com/charmbracelet/x/exp/golden v0.1.0 // tests: golden screens
-	github.com/creack/pty v1.1.24 // tests: a terminal
+	github.com/creack/pty v1.1.24 // tests and bench tui: a terminal
 	github.com/goccy/go-yaml v1.19.2 // plans, with line and column in errors
 	github.com/google/go-cmp v0.7.0 // tests: differences
 	github.com/grafana/grafana-foundation-sdk/go v0.0.22 // tests: the schema of the Grafana dashboard
 	github.com/guptarohit/asciigraph v0.10.0 // lines of the charts
-	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02 // tests: a terminal emulator
+	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02 // tests and bench tui: a terminal emulator
 	github.com/prometheus/client_golang v1.25.0 // the metrics listener
 	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts of commands
 	github.com/shirou/gopsutil/v4 v4.26.10 // CPU outside Linux, memory and disk
@@ -34,7 +35,6 @@ require (
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/charmbracelet/ultraviolet v0.0.0-20260811164956-006e29f97886 // indirect
 	github.com/charmbracelet/x/term v0.2.2 // indirect
 	github.com/charmbracelet/x/termios v0.1.1 // indirect
 	github.com/charmbracelet/x/windows v0.2.2 // indirect

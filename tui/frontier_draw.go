@@ -127,8 +127,8 @@ func (m *model) frontierLine() []span {
 	if m.w >= wideWidth && len(s.Plan.Loads) > 0 {
 		out = append(out, dim(s.Plan.Loads[0].String()+"  "))
 	}
-	out = append(out, span{fmt.Sprintf("pass %d", n[trial.Pass]), stylePass}, warning(fmt.Sprintf("  ? %d", n[trial.Undecided])),
-		span{fmt.Sprintf("  FAIL %d", n[trial.Fail]), styleFail}, plain(fmt.Sprintf("  predicted %d", predicted)),
+	out = append(out, countSpan("pass", n[trial.Pass], stylePass), countSpan("  ?", n[trial.Undecided], styleWarn),
+		countSpan("  FAIL", n[trial.Fail], styleFail), plain(fmt.Sprintf("  predicted %d", predicted)),
 		dim(fmt.Sprintf("  skipped %d", len(s.Skipped))))
 	if disturbed > 0 {
 		out = append(out, warning(fmt.Sprintf("  host busy in %d", disturbed)))

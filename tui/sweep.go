@@ -120,20 +120,22 @@ func verdictCounts(s *session.Sweep) []span {
 		}
 		n[s.Trials[i].Verdict.Result]++
 	}
-	count := func(text string, n int, style styleID) span {
-		if n == 0 {
-			style = styleDim // nothing to warn of
-		}
-		return span{fmt.Sprintf("%s %d", text, n), style}
-	}
 	out := []span{
-		count("pass", n[trial.Pass], stylePass), count("  FAIL", n[trial.Fail], styleFail),
-		count("  ?", n[trial.Undecided], styleWarn), count("  skipped", len(s.Skipped), styleDim),
+		countSpan("pass", n[trial.Pass], stylePass), countSpan("  FAIL", n[trial.Fail], styleFail),
+		countSpan("  ?", n[trial.Undecided], styleWarn), countSpan("  skipped", len(s.Skipped), styleDim),
 	}
 	if failed > 0 {
 		out = append(out, span{fmt.Sprintf("  error %d", failed), styleFail})
 	}
 	return out
+}
+
+// countSpan is a count of results; none is nothing to warn of.
+func countSpan(text string, n int, style styleID) span {
+	if n == 0 {
+		style = styleDim
+	}
+	return span{fmt.Sprintf("%s %d", text, n), style}
 }
 
 // drawStateHint draws what the user can do in the current state of the sweep.

@@ -134,5 +134,13 @@ func Run(ctx context.Context, d Deps) error {
 	return nil
 }
 
+// NewScreen returns the model of the screen, for measurements that draw its frames without a terminal.
+func NewScreen(d Deps) tea.Model {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	return newModel(d)
+}
+
 // ErrInterrupted is the result of Run if the user quit with ctrl+c.
 var ErrInterrupted = errors.New("interrupted")

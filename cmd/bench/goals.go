@@ -105,6 +105,18 @@ func otherGoals() judge.Goals {
 		{Name: "search.error.p90.auto", Compare: judge.AtMost, Number: .12},
 		{Name: "search.promise.kept", Compare: judge.AtLeast, Number: .95},
 
+		{Name: "tui.frame.*.120x36", Compare: judge.AtMost, Number: 3},
+		{Name: "tui.frame.*.200x60", Compare: judge.AtMost, Number: 8},
+		{Name: "tui.growth", Compare: judge.AtMost, Number: .02},
+		{Name: "tui.cpu.10-fps", Compare: judge.AtMost, Number: .03},
+		{Name: "tui.cpu.4-fps", Compare: judge.AtMost, Number: .01},
+		{Name: "tui.written.*", Compare: judge.AtMost, Number: 1024},
+		{Name: "tui.allocated.*", Compare: judge.None},
+		{Name: "tui.first-frame", Compare: judge.AtMost, Number: 150},
+		{Name: "tui.key", Compare: judge.AtMost, Number: 50},
+		{Name: "tui.effect.p99", Compare: judge.None},
+		{Name: "tui.effect.share", Compare: judge.AtMost, Number: 1},
+
 		{Name: "live.time", Compare: judge.AtMost, Number: .1},
 		{Name: "live.ratio.top-*", Compare: judge.None},
 		{Name: "live.ratio.median", Compare: judge.AtLeast, Number: .97},

@@ -60,6 +60,7 @@ func benches() []bench {
 		{name: "overload", about: "verdicts about a real engine with more requests than its capacity, and with fewer", run: measureOverload, fullLimit: 30 * time.Minute},
 		{name: "search", about: "what searches find, in how many load tests, on devices whose best settings are known", run: measureSearch, fullLimit: time.Hour},
 		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
+		{name: "tui", about: "what the screen costs: frames, memory, first frame, keys, and its effect on requests", run: measureTUI, fullLimit: 40 * time.Minute},
 		{name: "nodes", about: "whether the models of the ONNX project's own tests are answered right", run: measureNodes},
 		{name: "trials", about: "how many trials of a real engine contain the P99 of one long run", run: measureTrials, fullLimit: time.Hour},
 	}

@@ -25,14 +25,14 @@ type spin struct{}
 
 // Open returns the session that all workers share.
 func (spin) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
-	return &session{tensor.Item{{Type: tensor.Float32, Shape: []int64{1}, Data: make([]byte, 4)}}}, nil
+	return &spinSession{tensor.Item{{Type: tensor.Float32, Shape: []int64{1}, Data: make([]byte, 4)}}}, nil
 }
 
-// session returns the same answer for every item. The answer is allocated once,
+// spinSession returns the same answer for every item. The answer is allocated once,
 // so that allocations of the session are not counted as those of the engine.
-type session struct{ answer tensor.Item }
+type spinSession struct{ answer tensor.Item }
 
-func (s *session) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
+func (s *spinSession) Run(_ context.Context, in []payload.Row, out []payload.Result) error {
 	end := time.Now().Add(spinBatch + time.Duration(len(in))*spinItem)
 	for i := range out {
 		out[i] = payload.Result{Outputs: s.answer}
@@ -43,8 +43,8 @@ func (s *session) Run(_ context.Context, in []payload.Row, out []payload.Result)
 	return nil
 }
 
-func (*session) Shared() bool { return true }
-func (*session) Close() error { return nil }
+func (*spinSession) Shared() bool { return true }
+func (*spinSession) Close() error { return nil }
 
 // spinModel is a model for bodies of the given number of bytes.
 func spinModel(name string, bytes int) *engine.Model {

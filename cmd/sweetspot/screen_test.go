@@ -34,6 +34,7 @@ type screen struct {
 	tty   *os.File
 	slave *os.File
 	raw   bytes.Buffer // all output, guarded by mu
+	cast  []castEvent  // the same with its times, and the keys; guarded by mu
 	mu    sync.Mutex
 	vt    vt10x.Terminal
 	keys  int
@@ -85,6 +86,7 @@ func (s *screen) read() {
 		n, err := s.tty.Read(buf)
 		s.mu.Lock()
 		s.raw.Write(buf[:n])
+		s.cast = append(s.cast, castEvent{time.Now(), "o", string(buf[:n])})
 		_, _ = s.vt.Write(buf[:n])
 		s.mu.Unlock()
 		if err != nil {
@@ -113,6 +115,9 @@ func (s *screen) press(keys ...string) {
 	s.t.Helper()
 	for _, k := range keys {
 		s.keys++
+		s.mu.Lock()
+		s.cast = append(s.cast, castEvent{time.Now(), "i", k})
+		s.mu.Unlock()
 		if _, err := s.tty.WriteString(k); err != nil {
 			s.t.Fatal(err)
 		}
