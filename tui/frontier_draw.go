@@ -242,7 +242,7 @@ func (m *model) pointColumns(points []settingPoint, w int) []pointColumn {
 			}
 			return plain(fmt.Sprint(len(p.row.Runs)))
 		}},
-		{"limits", 12, func(p *settingPoint) span { return m.ofRow(p, m.limitWord) }},
+		{"limits", 15, func(p *settingPoint) span { return m.ofRow(p, m.limitWord) }},
 		{"/s range", 12, func(p *settingPoint) span { return dim(estimateRange(p.throughput)) }},
 		{"ms range", 13, func(p *settingPoint) span { return dim(estimateRange(p.value)) }},
 		{"batch", 7, func(p *settingPoint) span {

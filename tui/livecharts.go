@@ -197,7 +197,7 @@ func (m *model) drawP99(p pane, class sizeClass) {
 		h := chart.Histogram{SLA: limitMS(m.snap.SLA), SLALabel: "SLA " + plainMS(limitMS(m.snap.SLA)), Empty: m.emptyText()}
 		seconds := 0
 		h.Bins, seconds = m.recentLatencies()
-		p.box("Histogram of latency"+of+" ms", m.histogramTitle(h, seconds)...).chart(h)
+		m.drawHistogram(p.box("Histogram of latency"+of+" ms", m.histogramTitle(h, seconds)...), h, seconds)
 	default:
 		in := p.box("P99"+of+" ms", m.p99Title()...)
 		spec := chart.Spec{

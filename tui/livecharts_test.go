@@ -166,6 +166,38 @@ func TestLatencyViews(t *testing.T) {
 	}
 }
 
+// Beside the histogram are the slowest requests of its seconds with their phases, over the limit in the
+// colour of a failure. Requests before the last change are not among them.
+func TestSlowest(t *testing.T) {
+	s := serving()
+	all := s.Live.Seconds
+	for i := range all {
+		ms := float64(i) // the last seconds have the slowest
+		all[i].Latencies = []session.LatencyBin{{LowMS: 7, HighMS: 8, N: 90}}
+		all[i].Slowest = []session.SlowRequest{{
+			Sent: epoch.Add(-7 * time.Second), MS: ms / 10, Queue: trial.NumOf(5), Formation: trial.NumOf(.25), Execution: trial.NumOf(2.5), Encode: trial.NumOf(.03), Batch: 8,
+		}}
+	}
+	all[0].Slowest[0].MS = 999 // before the change
+	all[len(all)-1].Slowest = append([]session.SlowRequest{{Sent: epoch, MS: 250, TimedOut: true}}, all[len(all)-1].Slowest...)
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 36}, {200, 60}} {
+		sc := newScreen(t, size.w, size.h, s)
+		sc.press("v", "v")
+		frame := sc.plainFrame()
+		requireTexts(t, frame, "slowest       ms  queue   form   exec encode batch",
+			epoch.Format("15:04:05")+"    >250    n/a    n/a    n/a    n/a   n/a",
+			epoch.Add(-7*time.Second).Format("15:04:05")+"    8.90   5.00   0.25   2.50   0.03     8", "   8.60   5.00")
+		for _, absent := range []string{"999", "   8.50   5.00"} {
+			if strings.Contains(frame, absent) {
+				t.Errorf("%q in\n%s", absent, frame)
+			}
+		}
+		if !strings.Contains(sc.View().Content, sc.theme.sgr[styleFail]+epoch.Format("15:04:05")+"    >250") {
+			t.Error("a request over the limit has not the colour of a failure")
+		}
+	}
+}
+
 // Values before a change are those of the time between it and the mark before, drawn
 // at the seconds after it.
 func TestValuesBeforeAChange(t *testing.T) {

@@ -21,7 +21,7 @@ const (
 	limitArrival       = "arrival"
 	limitCPU           = "cpu"
 	limitGenerator     = "generator"
-	limitOtherPrograms = "neighbours"
+	limitOtherPrograms = "other programs"
 )
 
 // How many runners-up and reasons are listed.

@@ -241,7 +241,7 @@ func TestExplainLines(t *testing.T) {
 		},
 		{"a short queue", []trial.Trial{served(1, 500, 40, 0, set(func(s *knob.Settings) { s.QueueSize = 4 }))}, "batches   held 5.9 of 8, 77% were full; the queue of 4 is shorter than a batch of 8", ""},
 		{"the generator", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.GeneratorLimited = true })}, "limits    the load generator was the limit", ""},
-		{"neighbours", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.Blocks.Disturbed = 9 })}, "limits    other programs took much of the machine", ""},
+		{"other programs", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.Blocks.Disturbed = 9 })}, "limits    other programs took much of the machine", ""},
 		{"a faster one not validated", []trial.Trial{best, served(2, 900, 60, 0, two)}, "next      trial 2 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but it was not validated", ""},
 		{
 			"a faster one that is undecided",

@@ -38,6 +38,7 @@ type bucket struct {
 	items              float64      // sum of the batch sizes of answers
 	answersWithBatch   int          // number of answers with a batch size
 	hostBusy           bool         // others used the machine
+	slowest            slowest
 }
 
 func (b *bucket) reset() {
@@ -118,6 +119,7 @@ func (r *ring) endSecond(at time.Time, use trial.ResourceUse, host sweep.Host) {
 	last := r.secondsAgo(1)
 	sec.OK, sec.Errors = last.ok, last.errors
 	sec.Latencies = distribution(last.values(r.sla.Latency), r.sla.Limit)
+	sec.Slowest = last.slowest.requests()
 	if enough && len(last.requestMS) > 0 { // a second without answers has no latency
 		sec.Window = time.Duration(n) * time.Second
 		sec.P50, sec.P99, sec.ModelP99 = r.percentiles(n)

@@ -341,11 +341,13 @@ func (s *Session) startLoad() {
 func (s *Session) addSamples(samples []load.Sample) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, x := range samples {
-		s.ring.add(x)
+	now := s.now()
+	for i := range samples {
+		s.ring.present.slowest.add(&samples[i], now)
+		s.ring.add(samples[i])
 	}
 	if s.comparing != nil {
-		s.comparing.add(s.now(), samples)
+		s.comparing.add(now, samples)
 	}
 	if s.state.Phase == Serving {
 		s.recordSamples(samples)

@@ -87,6 +87,7 @@ type Second struct {
 	// Latencies are those of the answers and timeouts of this second alone, of the kind that
 	// the promise binds; nil without any. It is not changed after it was made.
 	Latencies []LatencyBin
+	Slowest   []SlowRequest // the slowest first, at most five; not changed after it was made
 }
 
 // Live is the state of the live traffic. All figures except Totals and Use are of one window: the
