@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -236,9 +237,7 @@ func (d *startDialog) check(m *model) {
 	d.problem, d.points, d.skipped = "", nil, 0
 	p := m.snap.Plan
 	p.Knobs = map[knob.Name]string{}
-	for n, text := range m.snap.Plan.Knobs {
-		p.Knobs[n] = text
-	}
+	maps.Copy(p.Knobs, m.snap.Plan.Knobs)
 	for _, f := range d.fields {
 		if f.fixed != "" {
 			continue

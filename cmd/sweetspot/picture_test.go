@@ -108,7 +108,7 @@ var sgr = regexp.MustCompile(`\x1b\[([0-9;]*)m`)
 func greyForFaint(all string) string {
 	bold, faint, reverse, colour := false, false, false, ""
 	return sgr.ReplaceAllStringFunc(all, func(seq string) string {
-		for _, code := range strings.Split(sgr.FindStringSubmatch(seq)[1], ";") {
+		for code := range strings.SplitSeq(sgr.FindStringSubmatch(seq)[1], ";") {
 			switch n, _ := strconv.Atoi(code); {
 			case n == 0:
 				bold, faint, reverse, colour = false, false, false, ""
@@ -128,16 +128,17 @@ func greyForFaint(all string) string {
 				colour = code
 			}
 		}
-		out := "\x1b[0"
+		var out strings.Builder
+		out.WriteString("\x1b[0")
 		for _, part := range []struct {
 			on   bool
 			code string
 		}{{bold, ";1"}, {reverse, ";7"}, {colour != "", ";" + colour}, {faint && colour == "", ";90"}} {
 			if part.on {
-				out += part.code
+				out.WriteString(part.code)
 			}
 		}
-		return out + "m"
+		return out.String() + "m"
 	})
 }
 

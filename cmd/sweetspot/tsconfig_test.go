@@ -213,7 +213,7 @@ func TestServeWritesSnapshots(t *testing.T) {
 	}
 	newest := newestSnapshot(t, dir, "snapshot", `(?s)"2\.0": \{\\\s*"defaultVersion": true.*"minWorkers": 2.*"batchSize": 4`)
 	_, management, _ = startServerIn(t, dir, "--ts-config", newest)
-	all := described(t, management, "m")
+	all := versionsOf(t, management, "m")
 	expect(t, "1.0", all["1.0"], map[string]any{"minWorkers": 1, "maxWorkers": 1, "batchSize": 1})
 	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "maxWorkers": 2, "batchSize": 4, "maxBatchDelay": 6})
 	if status, answer := send(t, http.MethodGet, management+"/models/m", "", nil); status != http.StatusOK || !strings.Contains(answer, `"2.0"`) {

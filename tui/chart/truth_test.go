@@ -55,11 +55,11 @@ func checkRandomChart(t *testing.T, seed uint64, w, h int) {
 		return
 	}
 	for y := range m.rows {
-		line := ""
+		var line strings.Builder
 		for _, c := range m.row(y) {
-			line += string(c.Rune)
+			line.WriteString(string(c.Rune))
 		}
-		m.hasWords = m.hasWords || strings.Contains(line, "clip") || strings.Contains(line, "nothing") || strings.ContainsAny(line, "▲^")
+		m.hasWords = m.hasWords || strings.Contains(line.String(), "clip") || strings.Contains(line.String(), "nothing") || strings.ContainsAny(line.String(), "▲^")
 	}
 	m.check()
 }

@@ -4,6 +4,8 @@
 // model.
 package openapi
 
+import "maps"
+
 // Version is the version of TorchServe whose API the routes have.
 const Version = "0.12.0"
 
@@ -87,9 +89,7 @@ func newDocument(paths ...map[string]Path) *Document {
 		Paths:   map[string]Path{},
 	}
 	for _, part := range paths {
-		for name, p := range part {
-			d.Paths[name] = p
-		}
+		maps.Copy(d.Paths, part)
 	}
 	return d
 }
