@@ -35,6 +35,14 @@ func startDetector(t *testing.T, w, h int, background string) *screen {
 		budget = "60s"
 	}
 	s := openScreen(t, w, h, "sim:"+model, "--sla=100ms", "--concurrency=16", "--budget="+budget)
+	asked := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return bytes.Contains(s.raw.Bytes(), []byte("\x1b]11;?"))
+	}
+	for deadline := time.Now().Add(hang); !asked() && time.Now().Before(deadline); { // an earlier answer would be echoed
+		time.Sleep(10 * time.Millisecond)
+	}
 	if _, err := s.tty.WriteString(background); err != nil {
 		t.Fatal(err)
 	}
