@@ -127,7 +127,7 @@ func measureKeys(ctx context.Context, e *env, b tuiBudget, p program) error {
 	if _, err := t.wait(ctx); err != nil {
 		return err
 	}
-	for _, k := range [][2]string{{"", "serving"}, {"s", "Start a sweep"}, {"\r", "ETA"}} {
+	for _, k := range [][2]string{{"", "the model alone:"}, {"s", "Start a sweep"}, {"\r", "ETA"}} {
 		if _, err := t.press(ctx, k[0], k[1]); err != nil {
 			return err
 		}

@@ -159,7 +159,7 @@ func (p program) start(w, h int, args ...string) (t *terminal, stop func(), err 
 	}
 	cmd := exec.Command(p.path, append([]string{p.model}, args...)...)
 	cmd.Dir = p.home
-	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "HOME="+p.home, "XDG_DATA_HOME="+p.home, "XDG_STATE_HOME="+p.home)
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "HOME="+p.home, "XDG_DATA_HOME="+p.home+"/data", "XDG_STATE_HOME="+p.home+"/state")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.slave, t.slave, t.slave
 	setTerminal(cmd)
 	t.expect("[1 Live]")

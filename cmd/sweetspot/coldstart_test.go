@@ -32,9 +32,17 @@ func startDetector(t *testing.T, w, h int, background string) *screen {
 	}
 	budget := "15s" // for the keys; a recording shall show a verdict too
 	if *pictures != "" {
-		budget = "100s"
+		budget = "60s"
 	}
-	s := openScreen(t, w, h, "sim:"+model, "--sla=40ms", "--concurrency=16", "--budget="+budget)
+	s := openScreen(t, w, h, "sim:"+model, "--sla=100ms", "--concurrency=16", "--budget="+budget)
+	asked := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return bytes.Contains(s.raw.Bytes(), []byte("\x1b]11;?"))
+	}
+	for deadline := time.Now().Add(hang); !asked() && time.Now().Before(deadline); { // an earlier answer would be echoed
+		time.Sleep(10 * time.Millisecond)
+	}
 	if _, err := s.tty.WriteString(background); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +61,7 @@ func TestColdStart(t *testing.T) {
 	s := startDetector(t, 100, 30, darkBackground)
 	s.waitFor("s sweep")
 	s.waitFor("concurrency 16")
+	s.waitFor("the model alone:") // before that is measured, a sweep is refused
 	s.press("s")
 	s.waitFor("enter starts")
 	s.press(enter)
@@ -91,7 +100,7 @@ func TestPictures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startDetector(t, 120, 36, background)
-			s.waitFor("FAIL")
+			s.waitFor("the model alone:")
 			s.press("s")
 			s.waitFor("enter starts")
 			s.press(enter)
@@ -101,7 +110,7 @@ func TestPictures(t *testing.T) {
 			s.waitFor("enter apply")
 			s.press(enter)
 			s.waitFor("A1")
-			time.Sleep(25 * time.Second) // some traffic with the new settings
+			time.Sleep(15 * time.Second) // some traffic with the new settings
 			for _, size := range [][2]int{{120, 36}, {80, 24}} {
 				if w, _ := s.vt.Size(); w != size[0] {
 					s.resize(size[0], size[1])
