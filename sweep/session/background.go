@@ -20,14 +20,16 @@ type background struct {
 
 // StartSweep starts a sweep of p, which is usually the plan of the snapshot, also with other
 // values. The promise of p becomes that of the session. The sweep owns the engine until it ends or
-// is paused; then the user's settings and load are restored.
+// is paused; then the user's settings and load are restored. While the model alone is being
+// measured, which takes a moment at the start, the sweep waits for its end.
 func (s *Session) StartSweep(p plan.Plan) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sweeping != nil && !s.sweeping.sweeper.State().State.Ended() {
 		return errors.New("a sweep is running")
 	}
-	if err := s.checkServing(); err != nil {
+	waits := s.state.Phase == Serving && s.state.Internals.Measuring == QueryBare
+	if err := s.checkServing(); err != nil && !waits {
 		return err
 	}
 	if err := p.Validate(); err != nil {
@@ -36,6 +38,17 @@ func (s *Session) StartSweep(p plan.Plan) error {
 	if _, err := sweep.PlanFor(p, s.state.Info); err != nil {
 		return err
 	}
+	if waits {
+		s.nextSweep = &p
+		s.addMessage(Note, "the sweep starts when the measurement of the model alone has ended")
+		return nil
+	}
+	s.startSweep(p)
+	return nil
+}
+
+// startSweep starts a sweep of a plan that fits the target. The lock is held.
+func (s *Session) startSweep(p plan.Plan) {
 	if p.SLA != s.state.SLA {
 		s.endSegment()
 		s.state.SLA, s.ring.sla = p.SLA, p.SLA
@@ -45,7 +58,18 @@ func (s *Session) StartSweep(p plan.Plan) error {
 	s.cfg.Plan = p
 	s.cfg.Plan.Loads = loads // of the live load
 	s.startSweeper(&Sweeper{Plan: p}, "sweep started: "+searchText(p))
-	return nil
+}
+
+// startNextSweep starts the sweep that has waited, and reports whether there was one. The lock is
+// held.
+func (s *Session) startNextSweep() bool {
+	next := s.nextSweep
+	s.nextSweep = nil
+	if next == nil || s.ctx.Err() != nil || s.checkServing() != nil {
+		return false
+	}
+	s.startSweep(*next)
+	return true
 }
 
 // plan returns the plan that StartSweep usually gets: with the promise and the live load. The lock

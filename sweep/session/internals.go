@@ -85,6 +85,9 @@ func (s *Session) measureBare(b sweep.BareMeasurer) {
 			s.rec.begin = s.now()
 		}
 		s.changed()
+		if s.startNextSweep() {
+			return
+		}
 		s.startLoad()
 		s.compareAnswers()
 	})

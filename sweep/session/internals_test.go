@@ -145,6 +145,26 @@ func TestBare(t *testing.T) {
 	}
 }
 
+// TestSweepAfterBare: a sweep that is started while the model alone is measured begins after it.
+func TestSweepAfterBare(t *testing.T) {
+	d := &profiledDevice{device: newDevice()}
+	runSession(t, d, func(s *session.Session, inSweep, _ *memoryRecordings) {
+		if err := s.Bare(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.StartSweep(s.Snapshot().Plan); err != nil {
+			t.Fatal(err)
+		}
+		if snap := s.Snapshot(); snap.Phase != session.Serving || snap.Sweep != nil {
+			t.Errorf("at once: %v, sweep %v", snap.Phase, snap.Sweep)
+		}
+		time.Sleep(3 * time.Second)
+		if snap := s.Snapshot(); snap.Sweep == nil || snap.Internals.Measuring != session.NoQuery {
+			t.Errorf("afterwards: %v, sweep %v, measuring %v", snap.Phase, snap.Sweep, snap.Internals.Measuring)
+		}
+	})
+}
+
 // TestOperators: operator times are measured during the load, and written to every open profile.
 func TestOperators(t *testing.T) {
 	d := &profiledDevice{device: newDevice()}

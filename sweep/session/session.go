@@ -82,7 +82,8 @@ type Session struct {
 	comparing       *comparison     // nil without a comparison
 	undo, redo      []knob.Settings // for Undo and Redo, the next one last
 	sweeping        *background
-	rec             *recorder // nil without a recording
+	nextSweep       *plan.Plan // waits for the end of the measurement of the model alone
+	rec             *recorder  // nil without a recording
 	lengths         lengthWatch
 	restartSettings *knob.Settings // settings for a restarted engine, nil for its start settings
 	pollingBatches  bool           // a request for the latest batches is in flight
