@@ -276,13 +276,15 @@ func TestMainJobOnScreen(t *testing.T) {
 		}
 	}
 	children := childrenOf(s.cmd.Process.Pid)
-	s.press("q")
+	s.press("Q")
 	if code := s.waitForEnd(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	s.checkRestored()
 	s.checkEnded(children)
-	s.waitFor("config.properties") // the summary on the normal screen
+	// The last frame and below it the summary are on the normal screen.
+	s.waitFor("P99 ms")
+	s.waitFor("exported: ")
 }
 
 // clients is the number of clients of TestMainJobOnScreen. They fill two batches of the large
