@@ -283,8 +283,13 @@ func TestMainJobOnScreen(t *testing.T) {
 	s.checkRestored()
 	s.checkEnded(children)
 	// The last frame and below it the summary are on the normal screen.
-	s.waitFor("P99 ms")
-	s.waitFor("exported: ")
+	s.waitFor("written     ")
+	s.mu.Lock()
+	raw := s.raw.String()
+	s.mu.Unlock()
+	if left := raw[strings.LastIndex(raw, "\x1b[?1049l"):]; !strings.Contains(left, "Throughput /s") || strings.Index(left, "Throughput /s") > strings.Index(left, "written     ") {
+		t.Errorf("the last frame is not above the summary: %q", left)
+	}
 }
 
 // clients is the number of clients of TestMainJobOnScreen. They fill two batches of the large
