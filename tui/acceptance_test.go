@@ -5,7 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -224,5 +228,32 @@ func TestQuitLeavesNothing(t *testing.T) {
 	sc := newScreen(t, 80, 24, serving())
 	if msg := sc.press("q"); msg != tea.Quit() || sc.leaveFrame {
 		t.Errorf("q: message %T, leaves the frame: %v", msg, sc.leaveFrame)
+	}
+}
+
+// A simulated model is called so at every size with a header.
+func TestSimulatedIsSaid(t *testing.T) {
+	s := serving()
+	s.Info.Runtime = "simulated"
+	for _, size := range [][2]int{{200, 60}, {120, 36}, {80, 24}, {60, 16}} {
+		requireTexts(t, newScreen(t, size[0], size[1], s).plainFrame(), "mlp-wide (simulated)")
+	}
+}
+
+// No picture has words that a reader could not understand, or an interval with a missing end.
+func TestPlainWords(t *testing.T) {
+	wrong := regexp.MustCompile(`bare session|beside the running model|neighbours|[0-9]-\)|–\?|\?–|\(open-|-open\)|not certain after|1 stretches`)
+	err := filepath.WalkDir("testdata", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if found := wrong.Find(data); found != nil {
+			t.Errorf("%s: %q", path, found)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
