@@ -139,15 +139,15 @@ func (m *model) cannotSort() string {
 // It does not apply them.
 func (m *model) stageTrial() tea.Cmd {
 	t := m.selectedTrial()
-	m.stagedN = t.N
-	m.stage(t.Settings, fmt.Sprintf("the settings of trial #%d", t.N))
+	m.stage(t.Settings, t.N, fmt.Sprintf("the settings of trial #%d", t.N))
 	return nil
 }
 
-// stage makes settings pending and opens the Live view. what names them in the message. A
-// running sweep uses the engine: then they wait.
-func (m *model) stage(s knob.Settings, what string) {
+// stage makes settings pending and opens the Live view. They are of trial n, or of none if n is 0; what
+// names them in the message. A running sweep uses the engine: then they wait.
+func (m *model) stage(s knob.Settings, n int, what string) {
 	m.setPending(s)
+	m.stagedN = n
 	m.view = liveView
 	text := what + " are pending: enter applies them"
 	switch {

@@ -8,26 +8,47 @@ import (
 )
 
 // This file has what is different if the screen follows a profile (Deps.Follow): it
-// has only the Sweep view, and no key changes anything.
+// has no Live view, and no key changes anything.
 
-// readOnlyBindings are the keys of the table that such a screen has.
+// changing are the keys of each group that such a screen lacks: those that load settings into the Live
+// view, measure, predict, or change or export another profile.
+var changing = map[heading][]string{
+	groupTrials:   {"enter", "R"},
+	groupFrontier: {"enter", "R", "[", "]", "=", "esc"},
+	groupProfiles: {"enter", "i", "=", "n", "d", "u", "e"},
+	groupAll:      {},
+}
+
+// readOnlyBindings are the keys of the table that such a screen has. The key of the Live view says why
+// there is none.
 func readOnlyBindings(table []binding) []binding {
-	return slices.DeleteFunc(table, func(b binding) bool {
-		key := b.Help().Key
-		switch b.group {
-		case groupTrials:
-			return key == "enter" || key == "R" // there is no Live view, and nothing can be measured
-		case groupAll:
-			return slices.Contains([]string{"1 2 3 4", "tab"}, key) || slices.Contains(b.Keys(), "2") || slices.Contains(b.Keys(), "3") || slices.Contains(b.Keys(), "4")
-		}
-		return true
+	table = slices.DeleteFunc(table, func(b binding) bool {
+		without, ok := changing[b.group]
+		return !ok || slices.ContainsFunc(b.Keys(), func(k string) bool { return slices.Contains(without, k) })
 	})
+	for i := range table {
+		if b := &table[i]; b.group == groupAll && slices.Contains(b.Keys(), "1") {
+			b.disabled = func() string { return "no Live view: this screen follows a profile, and a profile has no live traffic" }
+		}
+	}
+	return table
+}
+
+// firstView is the first of the views that the screen has.
+func (m *model) firstView() view {
+	if m.Follow {
+		return sweepView
+	}
+	return liveView
 }
 
 // followState is the state of the profile, for the header.
 func (m *model) followState() span {
 	if s := m.snap.Sweep; s != nil && s.State.Ended() {
 		return span{"● recorded", styleText}
+	}
+	if m.w < 100 { // no room beside the tabs
+		return span{"● following", styleAccent}
 	}
 	return span{"● following, read-only", styleAccent}
 }

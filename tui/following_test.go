@@ -42,6 +42,7 @@ func TestFollowing(t *testing.T) {
 		{"running", runningProfile, []string{"down"}},
 		{"interrupted", interruptedProfile, nil},
 		{"help", runningProfile, []string{"?"}},
+		{"frontier", runningProfile, []string{"3"}},
 	} {
 		for _, size := range []struct{ w, h int }{{120, 36}, {80, 24}, {60, 16}} {
 			t.Run(fmt.Sprintf("%s %dx%d", s.name, size.w, size.h), func(t *testing.T) {
@@ -53,18 +54,40 @@ func TestFollowing(t *testing.T) {
 	}
 }
 
-// The only key that causes an action is e. No key leaves the Sweep view. The key q does
+// The only key that causes an action is e. No key opens the Live view. The key q does
 // not ask, although a sweep runs.
 func TestFollowingIsReadOnly(t *testing.T) {
 	sc := newFollowing(t, 120, 36, runningProfile())
-	for r := ' '; r <= '~'; r++ {
-		if !strings.ContainsRune("eq?!/", r) {
-			sc.press(string(r))
+	withProfiles(3, 3, 2)(sc)
+	sc.ProfileDir = "" // nothing is read from the disk
+	for _, v := range []string{"4", "3", "2"} {
+		for r := ' '; r <= '~'; r++ {
+			if strings.ContainsRune("eq?!/234.;:Q", r) && v != "4" || strings.ContainsRune("q?!/234.;:Q", r) {
+				continue
+			}
+			sc.press(v, string(r))
+			sc.press(v, "enter", "left", "right", "up", "down", "esc", "space")
+			if len(sc.workbench.calls) > 0 || len(sc.pending) > 0 || sc.dialog != nil || sc.view != view(v[0]-'1') {
+				t.Fatalf("keys %s %c caused the actions %q, %d pending values and opened view %d, dialog %T", v, r, sc.workbench.calls, len(sc.pending), sc.view, sc.dialog)
+			}
 		}
 	}
-	sc.press("1", "tab", "enter", "left", "right", "up", "down", "esc", "space")
-	if len(sc.workbench.calls) > 0 || sc.view != sweepView {
-		t.Errorf("keys caused the actions %q and opened view %d", sc.workbench.calls, sc.view)
+	sc.press("1")
+	if want := "no Live view: this screen follows a profile, and a profile has no live traffic"; sc.status() != want || sc.view != sweepView {
+		t.Errorf("1: status %q, view %d", sc.status(), sc.view)
+	}
+	for _, want := range []view{frontierView, frontierView, profilesView} {
+		sc.press("tab")
+		if sc.view != want {
+			t.Errorf("tab opened view %d, want %d", sc.view, want)
+		}
+		if want == frontierView && sc.frontier.panel == mapPanel {
+			sc.press("4")
+			break
+		}
+	}
+	if sc.press("tab"); sc.view != sweepView {
+		t.Errorf("tab after the last view opened view %d", sc.view)
 	}
 	sc.press("e", "enter")
 	if len(sc.workbench.calls) != 1 || !strings.HasPrefix(sc.workbench.calls[0], "export ") {

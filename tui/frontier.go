@@ -158,11 +158,11 @@ func (m *model) cannotUsePoint() string {
 
 func (m *model) stagePoint() tea.Cmd {
 	p := m.selectedPoint()
-	what := "the settings of " + p.label
 	if !p.measured() {
-		what = "these settings, which are only predicted,"
+		m.stage(p.settings, 0, "these settings, which are only predicted,")
+		return nil
 	}
-	m.stage(p.settings, what)
+	m.stage(p.settings, p.row.Joined.N, "the settings of "+p.label)
 	return nil
 }
 

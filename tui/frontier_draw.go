@@ -285,7 +285,7 @@ func usedText(v trial.Num, limit float64) string {
 	if !ok || limit <= 0 {
 		return "n/a"
 	}
-	return fmt.Sprintf("%.0f%%", 100*x/limit)
+	return limitShare(x, limit)
 }
 
 // againstBest compares the throughput of a point with that of the best one: "~" if their intervals

@@ -161,7 +161,12 @@ func (m *model) commonKeys() []binding {
 	show := func(v view) func() tea.Cmd {
 		return func() tea.Cmd { m.view = v; return m.openedView() }
 	}
-	next := func() tea.Cmd { m.view = (m.view + 1) % view(len(viewNames)); return m.openedView() }
+	next := func() tea.Cmd {
+		if m.view++; int(m.view) == len(viewNames) {
+			m.view = m.firstView()
+		}
+		return m.openedView()
+	}
 	mouse := func() tea.Cmd { m.mouse = !m.mouse; return nil }
 	return []binding{
 		{keys("1 2 3 4", "Live, Sweep, Frontier, Profiles", "1"), inAll, groupAll, "", nil, show(liveView)},

@@ -344,8 +344,9 @@ func (m *model) baseline() tea.Cmd {
 
 func (m *model) undo() tea.Cmd { return m.enqueueFunc("undo", m.Workbench.Undo) }
 
-// measuredTrial is a trial of the sweep with these settings, or nil: the one that was loaded as
-// pending, or else one under the live load, or else the last one.
+// measuredTrial is the row of the sweep with these settings, or nil: the one that was loaded as
+// pending, or else one under the live load, or else the last one. It is a single run only if that was
+// loaded from the table of every trial.
 func (m *model) measuredTrial(s knob.Settings) *trial.Trial {
 	if m.snap.Sweep == nil {
 		return nil
@@ -358,11 +359,22 @@ func (m *model) measuredTrial(s knob.Settings) *trial.Trial {
 		same := t.Load == m.snap.Load.For(s.Workers*s.BatchSize)
 		switch {
 		case t.Settings != s:
-		case t.N == m.stagedN:
+		case t.N == m.stagedN && !m.table.perSetting():
 			return t
+		case t.N == m.stagedN:
+			return m.rowTrialOf(t)
 		case same || !sameLoad:
 			out, sameLoad = t, same
 		}
 	}
-	return out
+	if out == nil {
+		return nil
+	}
+	return m.rowTrialOf(out)
+}
+
+// rowTrialOf is the row of all runs to which a trial of the sweep belongs.
+func (m *model) rowTrialOf(t *trial.Trial) *trial.Trial {
+	row := rowOf(m.snap.Sweep, t)
+	return rowTrial(m.snap.Sweep, &row)
 }

@@ -216,7 +216,7 @@ func (m *model) cannotStageProfile() string {
 
 func (m *model) stageProfile() tea.Cmd {
 	p := m.selectedProfile()
-	m.stage(p.Best.Settings, "the best settings of "+profileName(*p))
+	m.stage(p.Best.Settings, 0, "the best settings of "+profileName(*p))
 	return nil
 }
 

@@ -93,6 +93,32 @@ func compareLines(c *comparedProfiles, nameA, nameB string, w int) [][]span {
 	return out
 }
 
+// comparedSpans is a comparison in a few words, for a screen without room for its table: throughput and
+// P99 of B against A, "~" if the data cannot tell, or why there is no comparison.
+func comparedSpans(c *comparedProfiles) []span {
+	switch {
+	case c.err != nil && len(c.result.Differences) > 0:
+		return []span{{"not comparable", styleFail}, dim(" " + c.result.Differences[0])}
+	case c.err != nil:
+		_, reason, _ := strings.Cut(c.err.Error(), profiles.ErrNotComparable.Error()+": ")
+		return []span{{"not comparable", styleFail}, dim(" " + reason)}
+	}
+	out := []span{bold("B:")}
+	for i := range c.result.Pairs {
+		for _, f := range c.result.Pairs[i].Figures {
+			switch f.Unit {
+			case profiles.PerSecond:
+				out = append(out, dim(" /s "), figureChange(f))
+			case profiles.Milliseconds:
+				if f.Name == "P99" {
+					out = append(out, dim(" P99 "), figureChange(f))
+				}
+			}
+		}
+	}
+	return out
+}
+
 // cutTo cuts s to n cells.
 func cutTo(s string, n int) string {
 	head, tail := cut(s, n)
@@ -216,9 +242,9 @@ func figureText(u profiles.Unit, e trial.Estimate) string {
 	case low.OK() && high.OK():
 		return text + " (" + na(low) + "-" + na(high) + ")"
 	case low.OK():
-		return text + " (" + na(low) + "-open)"
+		return text + " (>=" + na(low) + ")"
 	case high.OK():
-		return text + " (open-" + na(high) + ")"
+		return text + " (<=" + na(high) + ")"
 	}
 	return text
 }

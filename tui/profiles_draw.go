@@ -76,6 +76,9 @@ func (m *model) profilesLine() []span {
 	if !s.loaded {
 		return []span{dim("reading the profiles …")}
 	}
+	if s.compare != nil && sizeClassOf(m.w, m.h) == tiny && frameLayoutOf(m.w, m.h).body.h < roomyBody {
+		return comparedSpans(s.compare)
+	}
 	out := []span{plain(plural(len(s.list), "profile"))}
 	if s.filter != "" {
 		out = append(out, span{"  /" + s.filter, styleAccent})

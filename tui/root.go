@@ -93,6 +93,9 @@ func newModel(d Deps) *model {
 	m.startedAt, m.phaseSince = m.now, m.now
 	m.resize(0, 0)
 	m.poll()
+	if d.Follow && m.snap.Sweep != nil {
+		m.profiles.selected = m.snap.Sweep.ID
+	}
 	return m
 }
 

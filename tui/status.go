@@ -159,10 +159,7 @@ func (m *model) spinner() string {
 func (m *model) drawHeader(p pane) {
 	x := p.line(1, 0, bold("sweetspot"), plain("  "))
 	x = p.line(x, 0, m.modelName(), plain("  "), m.phase())
-	tabs := p.w // the first column of the tabs
-	if !m.Follow {
-		tabs = m.drawTabs(p, x)
-	}
+	tabs := m.drawTabs(p, x)
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Info.Limits.Rule != knob.RuleUnreported {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.Describe()))
 	}
@@ -201,19 +198,19 @@ func (m *model) phase() span {
 	}
 }
 
-// drawTabs draws a tab for each view at the right and returns their first column. If there is no
+// drawTabs draws a tab for each view at the right and returns the first column of the tabs. If there is no
 // room for the names and the state of a sweep to the right of column left, only the open view has
 // its name.
 func (m *model) drawTabs(p pane, left int) int {
 	need := 1
-	for _, name := range viewNames {
+	for _, name := range viewNames[m.firstView():] {
 		need += len(name) + len(" 1  ")
 	}
-	if s := m.snap.Sweep; s != nil && !s.State.Ended() {
+	if s := m.snap.Sweep; s != nil && (m.Follow || !s.State.Ended()) {
 		need += spansWidth(m.sweepStatus(s)) + 4
 	}
 	x := p.w - 1
-	for v := len(viewNames) - 1; v >= 0; v-- {
+	for v := len(viewNames) - 1; v >= int(m.firstView()); v-- {
 		name := fmt.Sprintf(" %d %s ", v+1, viewNames[v])
 		if left+need > p.w {
 			name = fmt.Sprintf(" %d ", v+1)

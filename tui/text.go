@@ -63,16 +63,28 @@ func percentOfLimit(v trial.Num, limit float64) string {
 	if !ok || limit <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("(%.0f%%)", x/limit*100)
+	return "(" + limitShare(x, limit) + ")"
 }
 
-// intervalText is a blank and the 95% interval of a number. An end that is not known is a question
-// mark.
-func intervalText(low, high trial.Num) string {
-	if !low.OK() && !high.OK() {
-		return ""
+// limitShare is the share of a limit that a value uses, never 0% by rounding.
+func limitShare(v, limit float64) string {
+	if share := 100 * v / limit; share >= .5 || share <= 0 {
+		return fmt.Sprintf("%.0f%%", share)
 	}
-	return " " + formatNum(low, "?") + "–" + formatNum(high, "?")
+	return "<1%"
+}
+
+// intervalText is a blank and the 95% interval of a number, or the end that is known.
+func intervalText(low, high trial.Num) string {
+	switch {
+	case !low.OK() && !high.OK():
+		return ""
+	case !high.OK():
+		return " at least " + na(low)
+	case !low.OK():
+		return " at most " + na(high)
+	}
+	return " " + na(low) + "–" + na(high)
 }
 
 // groupDigits formats a count with blanks between thousands: 63 120.

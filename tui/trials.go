@@ -209,16 +209,14 @@ func tableWidth(columns []column) int {
 	return n
 }
 
-// plusMinus is the wider half of a 95% interval, or "open" if an end is not known.
+// plusMinus is the wider half of a 95% interval; "n/a" if an end is not known.
 func plusMinus(e trial.Estimate) string {
 	v, ok := e.Value.Get()
 	low, okLow := e.Low.Get()
 	high, okHigh := e.High.Get()
 	switch {
-	case !ok:
+	case !ok || !okLow || !okHigh:
 		return "n/a"
-	case !okLow || !okHigh:
-		return "open"
 	}
 	return na(trial.NumOf(max(high-v, v-low)))
 }

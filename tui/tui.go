@@ -84,8 +84,8 @@ type Deps struct {
 	Machine    func(info sweep.Info) profiles.Machine
 
 	// Follow is for a Workbench that reads a profile which another process
-	// writes. Every snapshot must have a Sweep. The screen then has only the Sweep
-	// view and the keys that change nothing; of the actions only Export is used.
+	// writes. Every snapshot must have a Sweep. The screen then has no Live view and
+	// only the keys that change nothing; of the actions only Export is used.
 	Follow bool
 
 	// Editor is the command of the user's editor with its arguments; if it is empty, there is none.

@@ -128,7 +128,7 @@ func (a *app) follow(ctx context.Context, f *runFlags, tty *os.File, why string)
 	}()
 	r := a.startRestorer(tty)
 	err = tui.Run(ctx, tui.Deps{
-		Workbench: bench, Follow: true, Version: version, Out: tty,
+		Workbench: bench, Follow: true, Version: version, Out: tty, ProfileDir: a.env.profileDir(),
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 		Leave: func(frame string) { fmt.Fprintln(a.out, frame) },
 	})

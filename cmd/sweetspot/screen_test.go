@@ -281,13 +281,20 @@ func TestMainJobOnScreen(t *testing.T) {
 		}
 	}
 	children := childrenOf(s.cmd.Process.Pid)
-	s.press("q")
+	s.press("Q")
 	if code := s.waitForEnd(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	s.checkRestored()
 	s.checkEnded(children)
-	s.waitFor("config.properties") // the summary on the normal screen
+	// The last frame and below it the summary are on the normal screen.
+	s.waitFor("written     ")
+	s.mu.Lock()
+	raw := s.raw.String()
+	s.mu.Unlock()
+	if left := raw[strings.LastIndex(raw, "\x1b[?1049l"):]; !strings.Contains(left, "Throughput /s") || strings.Index(left, "Throughput /s") > strings.Index(left, "written     ") {
+		t.Errorf("the last frame is not above the summary: %q", left)
+	}
 }
 
 // clients is the number of clients of TestMainJobOnScreen. They fill two batches of the large
