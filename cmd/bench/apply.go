@@ -24,9 +24,14 @@ func applySpec() modelSpec { return modelSpec{model: "encoder", tokens: 8, batch
 // loadShare is the load as a share of the smallest capacity of the drawn settings.
 const loadShare = .7
 
+// testShare is that of tests: the capacity is that of the model alone, and with the race detector the
+// requests cost many times as much as the model.
+const testShare = .07
+
 // applyBudget is how much the set runs.
 type applyBudget struct {
 	randomChanges int           // changes of all knobs
+	share         float64       // load, of the smallest capacity
 	pairChanges   int           // changes between two settings, of each kind
 	steady        time.Duration // measured in each of the settings
 	after         time.Duration // requests in this time after a change belong to it
@@ -35,11 +40,11 @@ type applyBudget struct {
 func (b budget) applies() applyBudget {
 	switch b.mode {
 	case full.mode:
-		return applyBudget{randomChanges: 1000, pairChanges: 200, steady: 20 * time.Second, after: time.Second}
+		return applyBudget{randomChanges: 1000, share: loadShare, pairChanges: 200, steady: 20 * time.Second, after: time.Second}
 	case quick.mode:
-		return applyBudget{randomChanges: 150, pairChanges: 8, steady: 3 * time.Second, after: time.Second}
+		return applyBudget{randomChanges: 150, share: loadShare, pairChanges: 8, steady: 3 * time.Second, after: time.Second}
 	}
-	return applyBudget{randomChanges: 10, pairChanges: 2, steady: 300 * time.Millisecond, after: 50 * time.Millisecond}
+	return applyBudget{randomChanges: 10, share: testShare, pairChanges: 2, steady: 300 * time.Millisecond, after: 50 * time.Millisecond}
 }
 
 // measureApply measures how changes of the settings affect requests.
@@ -58,7 +63,7 @@ func (srv *modelServer) measureApply(ctx context.Context, e *env) error {
 	}
 	b := e.budget.applies()
 	draws := drawSettings(e.seed, b.randomChanges, e.cores)
-	rate, err := srv.applyLoad(ctx, o, draws)
+	rate, err := srv.applyLoad(ctx, o, draws, b.share)
 	if err != nil {
 		return err
 	}
@@ -110,9 +115,9 @@ func drawSettings(seed uint64, n, cores int) []knob.Settings {
 	return out
 }
 
-// applyLoad is loadShare of the smallest capacity of the settings, in requests per
+// applyLoad is a share of the smallest capacity of the settings, in requests per
 // second. Batches of 1 have the smallest capacity, so others are not measured.
-func (srv *modelServer) applyLoad(ctx context.Context, o openedModel, draws []knob.Settings) (float64, error) {
+func (srv *modelServer) applyLoad(ctx context.Context, o openedModel, draws []knob.Settings, share float64) (float64, error) {
 	smallest := math.Inf(1)
 	seen := map[knob.Settings]bool{}
 	for _, d := range draws {
@@ -128,7 +133,7 @@ func (srv *modelServer) applyLoad(ctx context.Context, o openedModel, draws []kn
 		}
 		smallest = min(smallest, rate)
 	}
-	return loadShare * smallest, nil
+	return share * smallest, nil
 }
 
 // capacityOf is how many items per second the workers of s can run, measured for d.
@@ -161,7 +166,7 @@ func (srv *modelServer) measureRandomChanges(ctx context.Context, e *env, o open
 	}
 	counts.add(more)
 	sent := fmt.Sprintf("%d changes of up to 6 knobs, %d requests of 2 clients at %.0f/s, %.0f%% of the smallest capacity",
-		len(draws), counts.sent, rate, 100*loadShare)
+		len(draws), counts.sent, rate, 100*e.budget.applies().share)
 	for _, f := range []struct {
 		name   string
 		n      int
