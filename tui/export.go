@@ -251,15 +251,15 @@ func (d *exportDialog) confirm(m *model) tea.Cmd {
 	switch {
 	case d.loading || d.problem != "" || d.writing:
 		return nil
-	case d.doubt() != "":
-		d.question = d.doubt()
+	case d.confirmText() != "":
+		d.question = d.confirmText()
 		return nil
 	}
 	return d.write(m)
 }
 
-// doubt is the question before the file is written; "" if there is none.
-func (d *exportDialog) doubt() string {
+// confirmText is the question before the file is written; "" if there is none.
+func (d *exportDialog) confirmText() string {
 	p := d.preview
 	question := ""
 	switch v := p.Verdict; {

@@ -186,7 +186,7 @@ func (m *model) pointLines(o *settingPoint) []span {
 	if t.Error != "" {
 		out = append(out, span{t.Error, styleFail})
 	}
-	out = append(out, m.doubtfulRuns(o)...)
+	out = append(out, m.uncertainRuns(o)...)
 	if text := predictionError(o); text != "" {
 		out = append(out, dim(text))
 	}
@@ -230,8 +230,8 @@ func (p *settingPoint) worst() trial.Num {
 	return p.value.Value
 }
 
-// doubtfulRuns says which runs were disturbed or are undecided.
-func (m *model) doubtfulRuns(o *settingPoint) []span {
+// uncertainRuns says which runs were disturbed or are undecided.
+func (m *model) uncertainRuns(o *settingPoint) []span {
 	var out []span
 	for _, i := range o.row.Runs {
 		t := &m.snap.Sweep.Trials[i]
