@@ -23,6 +23,7 @@ func checkSchema(data []byte) error {
 	r := cog.NewRuntime()
 	r.RegisterDataqueryVariant(prometheus.VariantConfig())
 	r.RegisterPanelcfgVariant(timeseries.VariantConfig())
+	//lint:ignore SA1019 Every Grafana imports this form; the newer one needs Grafana 12.
 	var d dashboard.Dashboard
 	err := d.UnmarshalJSONStrict(data)
 	if none, ok := err.(cog.BuildErrors); ok && len(none) == 0 {
