@@ -5,6 +5,7 @@ package main
 import (
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -50,5 +51,29 @@ func TestServeModelAPI(t *testing.T) {
 	}
 	if status, _ := send(t, http.MethodOptions, inference+"/", "", nil); status != 200 {
 		t.Errorf("OPTIONS /: %d", status)
+	}
+}
+
+// TestAb: ab, with which TorchServe's own benchmark suite sends its load, keeps its connections
+// and counts no failure.
+func TestAb(t *testing.T) {
+	ab, err := exec.LookPath("ab")
+	if err != nil {
+		t.Skip("no ab: it is in the Debian package apache2-utils")
+	}
+	file, err := filepath.Abs(filepath.Join(bodiesFolder, "scale.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inference, _ := startServer(t, file, "--disable-token-auth")
+	out, err := exec.CommandContext(t.Context(), ab, "-q", "-k", "-n", "200", "-c", "4", "-p", filepath.Join(bodiesFolder, "four.json"), "-T", "application/json", inference+"/predictions/scale").CombinedOutput()
+	text := string(out)
+	for _, want := range []string{`Complete requests: +200\n`, `Failed requests: +0\n`, `Keep-Alive requests: +200\n`} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if err != nil || strings.Contains(text, "Non-2xx") {
+		t.Errorf("%v: %s", err, text)
 	}
 }
