@@ -86,7 +86,57 @@ func (r redactor) plan(raw json.RawMessage) (json.RawMessage, error) {
 	if err := dec.Decode(&v); err != nil {
 		return nil, err
 	}
+	if m, ok := v.(map[string]any); ok {
+		hideSecrets(m["server"])
+	}
 	return json.Marshal(r.value(v))
+}
+
+// Texts of a plan's server that may be secrets: an argument such as --api-key=..., or the argument
+// after --api-key. A value that is only a placeholder is none.
+var (
+	secretFlag  = regexp.MustCompile(`(?i)^(-{0,2}[\w.-]*(token|secret|password|passwd|credential|key)[\w.-]*)(=.*)?$`)
+	placeholder = regexp.MustCompile(`^\{[a-z0-9_.-]+\}$`)
+)
+
+// hideSecrets replaces all values of variables and headers in the server of a plan, and
+// arguments that may be secrets. The server may be nil.
+func hideSecrets(server any) {
+	s, ok := server.(map[string]any)
+	if !ok {
+		return
+	}
+	hideValues(s["env"])
+	calls, _ := s["live"].([]any)
+	for _, c := range append(calls, s["request"]) {
+		if c, ok := c.(map[string]any); ok {
+			hideValues(c["headers"])
+		}
+	}
+	words, _ := s["command"].([]any)
+	for i, w := range words {
+		text, _ := w.(string)
+		m := secretFlag.FindStringSubmatch(text)
+		switch {
+		case m == nil:
+		case m[3] != "" && !placeholder.MatchString(m[3][1:]):
+			words[i] = m[1] + "=***"
+		case m[3] == "" && i+1 < len(words) && strings.HasPrefix(text, "-"):
+			if next, _ := words[i+1].(string); !placeholder.MatchString(next) {
+				words[i+1] = "***"
+			}
+		}
+	}
+}
+
+// hideValues replaces the values of a map that are more than a placeholder.
+func hideValues(v any) {
+	m, _ := v.(map[string]any)
+	for n, value := range m {
+		if text, ok := value.(string); !ok || !placeholder.MatchString(text) {
+			m[n] = "***"
+		}
+	}
 }
 
 func (r redactor) value(v any) any {

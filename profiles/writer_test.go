@@ -174,6 +174,32 @@ func TestRedacted(t *testing.T) {
 	}
 }
 
+// TestServerSecrets: a profile has no values of variables and headers of its plan's server, and
+// no secrets of its arguments.
+func TestServerSecrets(t *testing.T) {
+	path := profiles.Path(t.TempDir(), "20261122T091500Z-7f3a")
+	h := header("20261122T091500Z-7f3a")
+	h.Plan = json.RawMessage(`{"server":{"command":["/opt/alice/serve","--api-key","t0ken1","--api-key={max_batch}","--hf-token=t0ken2","--token","{word}","--port","{port}"],` +
+		`"env":{"HF_TOKEN":"t0ken3","THREADS":"{threads}"},"request":{"url":"http://127.0.0.1:{port}/a?k=t0ken4","headers":{"Authorization":"Bearer t0ken5"}},` +
+		`"live":[{"method":"PUT","url":"http://127.0.0.1:1/x","headers":{"X-Key":"t0ken6"}}]}}`)
+	w, err := profiles.Create(path, h, profiles.Options{})
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(read(t, path).Header.Plan)
+	if strings.Contains(got, "t0ken") || strings.Contains(got, "alice") {
+		t.Errorf("a secret is in the profile: %s", got)
+	}
+	for _, want := range []string{`"--api-key","***","--api-key={max_batch}","--hf-token=***","--token","{word}","--port","{port}"`, `"THREADS":"{threads}"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+}
+
 func TestNewID(t *testing.T) {
 	id := profiles.NewID(time.Date(2026, 11, 22, 10, 15, 0, 0, time.FixedZone("", 3600)))
 	if len(id) != len("20261122T091500Z-7f3a") || !strings.HasPrefix(id, "20261122T091500Z-") {

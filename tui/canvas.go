@@ -207,12 +207,12 @@ func printable(s string) string {
 	}, s)
 }
 
-// toASCII replaces the symbols of the screen.
+// toASCII replaces the symbols of the screen, those of charts as the charts do.
 func toASCII(r rune) rune {
-	const from = "─╴╶│┤┌╭╮╰╯┼└┴┬┄▲▸●★·→←↑↓…–—−×✓✗•±≤█░"
-	const into = "---||+++++++++.^>**.><^v~---x+x*~<#."
+	const from = "┌→←↑↓—−✓✗•±≤"
+	const into = "+><^v--+x*~<"
 	if i := strings.IndexRune(from, r); i >= 0 {
 		return rune(into[len([]rune(from[:i]))])
 	}
-	return '?'
+	return chart.ToASCII(r)
 }

@@ -12,6 +12,14 @@ type dialog interface {
 	draw(m *model, p pane)
 }
 
+// typedText is the text of a key. A terminal that reports keys by their names has none for the space.
+func typedText(k tea.KeyPressMsg) string {
+	if k.Text == "" && k.Code == tea.KeySpace && k.Mod == 0 {
+		return " "
+	}
+	return k.Text
+}
+
 // inserter is a dialog into which text can be typed and pasted.
 type inserter interface{ insert(s string) }
 
@@ -99,7 +107,7 @@ func (in *input) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 			return m.edit(in)
 		}
 	default:
-		in.insert(k.Text)
+		in.insert(typedText(k))
 	}
 	return nil
 }

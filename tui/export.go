@@ -217,7 +217,7 @@ func (d *exportDialog) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 			d.showText = d.showText != (k.String() == "d")
 			return nil
 		}
-		d.insert(k.Text)
+		d.insert(typedText(k))
 		return d.load(m)
 	}
 	return nil

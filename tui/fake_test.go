@@ -30,6 +30,7 @@ type fakeWorkbench struct {
 
 	plan        plan.Plan // of the last StartSweep
 	predictions []search.Prediction
+	live        trial.Trial
 	exported    session.Exported // its text and its verdict
 	previewErr  error
 }
@@ -54,6 +55,8 @@ func (f *fakeWorkbench) StartSweep(p plan.Plan) error {
 func (f *fakeWorkbench) Measure(s knob.Settings, l load.Spec) error {
 	return f.record("measure %v, %v", s, l)
 }
+
+func (f *fakeWorkbench) LiveTrial() (trial.Trial, error) { return f.live, f.err }
 
 func (f *fakeWorkbench) WhatIf(l load.Spec) ([]search.Prediction, error) {
 	return f.predictions, f.record("what if %v", l)

@@ -13,6 +13,7 @@ import (
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
+	"sweetspot/tui/chart"
 )
 
 // later is a snapshot d after another one. Its live traffic has a value for each second
@@ -103,7 +104,8 @@ func TestMarksInAllCharts(t *testing.T) {
 		{loadSign, "300/s", func(s *session.Snapshot) { s.Load = load.Spec{Mode: load.Open, Rate: 300} }},
 		{holdSign, "held", func(s *session.Snapshot) { s.LoadOn = false }},
 		{startSign, "load", func(s *session.Snapshot) { s.LoadOn = true }},
-		{crashSign, "down", func(s *session.Snapshot) { s.Phase = session.Down }},
+		{crashSign, "died", func(s *session.Snapshot) { s.Crashes = append(s.Crashes, s.At) }},
+		{0, "", func(s *session.Snapshot) { s.Phase = session.Down }},
 		{startSign, "up", func(s *session.Snapshot) { s.Phase = session.Serving }},
 		{trialSign, "#3", func(s *session.Snapshot) {
 			s.Phase, s.Sweep = session.Sweeping, &session.Sweep{Current: &sweep.Current{N: 3}}
@@ -343,5 +345,21 @@ func TestOldSpikesDoNotStretchTheAxis(t *testing.T) {
 	sc.show(func(s *session.Snapshot) { s.At = s.At.Add(time.Second) })
 	if got := sc.axes.p99.Top; got < 300 {
 		t.Errorf("the axis ends at %g, but 300 is shown", got)
+	}
+}
+
+// In ASCII every sign of a chart is the same in its legend, and signs of points and of
+// marks differ.
+func TestLegendsInASCII(t *testing.T) {
+	seen := map[rune]rune{}
+	for _, r := range []rune{'★', '●', '○', '×', '?', '·', '◆', loadSign, holdSign, startSign, crashSign, trialSign, '▲'} {
+		a := toASCII(r)
+		if a != chart.ToASCII(r) || a == '?' && r != '?' {
+			t.Errorf("%c is %c on the screen, %c in charts", r, a, chart.ToASCII(r))
+		}
+		if other, ok := seen[a]; ok && other != r {
+			t.Errorf("%c and %c are both %c", r, other, a)
+		}
+		seen[a] = r
 	}
 }

@@ -48,10 +48,7 @@ func (m *model) noteEvents(old *session.Snapshot) {
 	}
 	wasDown := m.isDown
 	m.isDown = s.Phase == session.Down || wasDown && s.Phase == session.Starting
-	switch {
-	case m.isDown && !wasDown:
-		add(crashSign, "down", chart.PartOver)
-	case wasDown && !m.isDown:
+	if wasDown && !m.isDown {
 		add(startSign, "up", chart.PartMark)
 	}
 	switch {
@@ -110,6 +107,9 @@ func (m *model) marks(first time.Time, n int) []chart.Mark {
 	}
 	for _, c := range m.snap.Changes {
 		add(c.At, chart.Mark{Text: fmt.Sprintf("A%d", c.N)})
+	}
+	for _, at := range m.snap.Crashes {
+		add(at, chart.Mark{Text: "died", Sign: crashSign, Part: chart.PartOver})
 	}
 	for _, e := range m.events {
 		add(e.at, e.mark)

@@ -27,9 +27,10 @@ type settingPoint struct {
 	throughput trial.Estimate
 	value      trial.Estimate // the percentile of the promise, ms
 	predicted  *search.Prediction
-	answer     trial.Answer // likely; Undecided if the data cannot tell
-	best       bool         // validated
-	frontier   bool         // no measured setting is better in both figures
+	answer     trial.Answer // of a measured one; a provisional one counts as undecided
+	likely     trial.Answer
+	best       bool // validated
+	frontier   bool // seems to pass, and no other setting that does is better in both figures
 }
 
 func (p *settingPoint) measured() bool { return p.row != nil }
@@ -98,7 +99,7 @@ func measuredPoint(s *session.Sweep, r rank.Row, best *trial.Trial) settingPoint
 	t := &r.Joined
 	return settingPoint{
 		row: &r, settings: t.Settings, load: t.Load, throughput: r.Range, value: valueOfRuns(s, r),
-		answer: t.Verdict.Likely(), best: best != nil && best.N == t.N,
+		answer: t.Verdict.Result, likely: t.Verdict.Likely(), best: best != nil && best.N == t.N,
 	}
 }
 
@@ -131,8 +132,8 @@ func markFrontier(points []settingPoint) {
 	}
 	for i := range points {
 		p := &points[i]
-		p.frontier = p.answer == trial.Pass && p.value.Value.OK() &&
-			!slices.ContainsFunc(points, func(o settingPoint) bool { return o.answer != trial.Fail && beats(o, *p) })
+		p.frontier = p.likely == trial.Pass && p.value.Value.OK() &&
+			!slices.ContainsFunc(points, func(o settingPoint) bool { return o.likely == trial.Pass && beats(o, *p) })
 	}
 }
 

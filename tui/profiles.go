@@ -2,8 +2,6 @@ package tui
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -230,144 +228,6 @@ func profileName(p profiles.Summary) string {
 	return p.ID
 }
 
-func (m *model) setSide(side *string) tea.Cmd {
-	*side = m.selectedProfile().ID
-	m.profiles.force = false
-	return m.compareProfiles()
-}
-
-func (m *model) cannotCompare() string {
-	if m.profiles.a == "" || m.profiles.b == "" {
-		return "nothing is compared: a and b choose two profiles"
-	}
-	return ""
-}
-
-func (m *model) swapSides() tea.Cmd {
-	s := &m.profiles
-	s.a, s.b = s.b, s.a
-	return m.compareProfiles()
-}
-
-func (m *model) forceComparison() tea.Cmd {
-	m.profiles.force = !m.profiles.force
-	return m.compareProfiles()
-}
-
-// compareProfiles reads A and B and compares them.
-func (m *model) compareProfiles() tea.Cmd {
-	s := &m.profiles
-	s.compare = nil
-	switch {
-	case s.a == "" || s.b == "":
-		return nil
-	case s.a == s.b:
-		s.compare = &comparedProfiles{err: errors.New("both are the same profile: choose another one with a or b")}
-		return nil
-	}
-	paths := [2]string{profiles.Path(m.ProfileDir, s.a), profiles.Path(m.ProfileDir, s.b)}
-	force := s.force
-	out := &comparedProfiles{}
-	return m.disk("compare", func() error {
-		out.read(paths, force)
-		return nil
-	}, func(error) { m.profiles.compare = out })
-}
-
-// read reads two profiles and compares their choices; those of recordings, which have none, by
-// their equal settings.
-func (c *comparedProfiles) read(paths [2]string, force bool) {
-	var errA, errB error
-	c.a, errA = profiles.Read(paths[0])
-	c.b, errB = profiles.Read(paths[1])
-	if c.a == nil || c.b == nil {
-		c.err = errors.Join(errA, errB)
-		return
-	}
-	o := profiles.CompareOptions{Choice: c.a.Header.Kind == profiles.Sweep && c.b.Header.Kind == profiles.Sweep, Force: force}
-	c.result, c.err = profiles.Compare(c.a, c.b, o)
-}
-
-// annotate adds a name or a note to the selected profile.
-func (m *model) annotate(what string, a func(text string) profiles.Annotation, text string, longest int) tea.Cmd {
-	p := m.selectedProfile()
-	path, name := p.Path, profileName(*p)
-	m.dialog = &input{
-		heading: strings.ToUpper(what[:1]) + what[1:] + " of " + name, title: what, text: text, effect: "writes it into the profile", longest: longest,
-		then: func(text string) (tea.Cmd, error) {
-			if strings.TrimSpace(text) == "" {
-				return nil, fmt.Errorf("type a %s", what)
-			}
-			now := m.now
-			return m.disk(what, func() error { return profiles.Annotate(path, now, a(text)) }, func(err error) {
-				m.profiles.opened = nil
-				m.changedProfile(what+" of "+name+": "+text, err)
-			}), nil
-		},
-	}
-	return nil
-}
-
-func (m *model) nameProfile() tea.Cmd {
-	const longest = 40
-	return m.annotate("name", func(t string) profiles.Annotation { return profiles.Annotation{Name: t} }, m.selectedProfile().Name, longest)
-}
-
-func (m *model) noteProfile() tea.Cmd {
-	const longest = 200
-	return m.annotate("note", func(t string) profiles.Annotation { return profiles.Annotation{Note: t} }, m.selectedProfile().Note, longest)
-}
-
-// changedProfile reports a change of a profile or its error, and reads the list again.
-func (m *model) changedProfile(text string, err error) {
-	if err != nil {
-		m.report(session.Error, true, err.Error())
-		return
-	}
-	m.report(session.Note, true, text)
-	m.listProfiles() // waits for the end of this action
-}
-
-// askRemove asks before the selected profile is deleted.
-func (m *model) askRemove() tea.Cmd {
-	p := *m.selectedProfile()
-	dir := m.ProfileDir
-	m.dialog = &confirm{
-		title: "Delete the profile?",
-		text:  fmt.Sprintf("%s, with %s, moves to %s. u undoes it.", profileName(p), plural(p.Trials, "trial"), profiles.RemovedDir(dir)),
-		yes:   "delete", no: "keep",
-		onYes: func() tea.Cmd {
-			return m.disk("delete", func() error { return profiles.Remove(dir, p.ID) }, func(err error) {
-				if err == nil {
-					m.profiles.removed = append(m.profiles.removed, p.ID)
-				}
-				m.changedProfile("deleted "+profileName(p)+"; u undoes it", err)
-			})
-		},
-	}
-	return nil
-}
-
-func (m *model) cannotRestore() string {
-	if len(m.profiles.removed) == 0 {
-		return "no profile was deleted since the start"
-	}
-	return ""
-}
-
-// restoreProfile undoes the last deletion.
-func (m *model) restoreProfile() tea.Cmd {
-	s := &m.profiles
-	dir, id := m.ProfileDir, s.removed[len(s.removed)-1]
-	return m.disk("undo", func() error { return profiles.Restore(dir, id) }, func(err error) {
-		if err == nil {
-			s.removed = s.removed[:len(s.removed)-1]
-			s.selected = id
-		}
-		m.changedProfile("restored "+id, err)
-	})
-}
-
 // profileKeys are the keys of the Profiles view.
 func (m *model) profileKeys() []binding {
 	move := func(n int) func() tea.Cmd { return func() tea.Cmd { return m.moveProfile(n) } }
@@ -390,7 +250,8 @@ func (m *model) profileKeys() []binding {
 		{keys("enter", "make its best settings pending in Live", "enter"), in, group, "load in Live", m.cannotStageProfile, m.stageProfile},
 		{keys("a b", "compare it as A or as B", "a"), in, group, "set A/B", m.cannotUseProfile, func() tea.Cmd { return m.setSide(&s.a) }},
 		{secondKey("b"), in, group, "", m.cannotUseProfile, func() tea.Cmd { return m.setSide(&s.b) }},
-		{keys("c", "swap A and B", "c"), in, group, "swap", m.cannotCompare, m.swapSides},
+		{keys("i", "compare A with what is in force now", "i"), in, group, "in force", m.cannotCompareInForce, m.compareInForce},
+		{keys("c", "swap A and B", "c"), in, group, "swap", m.cannotSwap, m.swapSides},
 		{keys("F", "compare also what is not comparable, or not", "F", "shift+f"), in, group, "", m.cannotCompare, m.forceComparison},
 		{keys("v", "next panel: compare, details, seconds", "v"), in, group, "panel", m.cannotUseProfile, panel},
 		{keys("=", "give it a name", "="), in, group, "name", m.cannotUseProfile, m.nameProfile},

@@ -2,13 +2,18 @@ package tui
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"sweetspot/profiles"
+	"sweetspot/sweep"
+	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 )
 
 // Two profiles of the tests.
@@ -122,6 +127,38 @@ func TestCompareOnDisk(t *testing.T) {
 	if c := sc.profiles.compare; c.result.A != olderID || c.result.B != newerID {
 		t.Errorf("swapped: compared %s with %s", c.result.A, c.result.B)
 	}
+}
+
+// A is compared with the live traffic if it is of the same model, machine and load.
+func TestCompareInForce(t *testing.T) {
+	sc := profilesOnDisk(t)
+	p, err := profiles.Read(profiles.Path(sc.ProfileDir, newerID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc.press("4", "i")
+	if sc.profiles.b != "" {
+		t.Error("compared without A")
+	}
+	best, _ := p.Best()
+	sc.workbench.live = best
+	sc.workbench.live.Role, sc.workbench.live.Settings.BatchDelay = trial.RoleLive, 7*time.Millisecond
+	sc.Machine = func(sweep.Info) profiles.Machine { return p.Header.Machine }
+	sc.show(func(s *session.Snapshot) {
+		s.Info.Model.Name, s.Info.Model.SHA256 = p.Header.Model.Name, p.Header.Model.SHA256
+	})
+	sc.press("a", "i")
+	sc.requireFrame("B in force", "comparable: same model, machine class and load", "batch_delay")
+	sc.press("c")
+	if !strings.Contains(sc.status(), "always B") {
+		t.Errorf("c: %q", sc.status())
+	}
+	sc.show(func(s *session.Snapshot) { s.Info.Model.SHA256 = "ffff" })
+	sc.press("i")
+	sc.requireFrame("not comparable", "is not the same file")
+	sc.workbench.err = errors.New("fewer than 100 answers since the last change")
+	sc.press("i")
+	sc.requireFrame("fewer than 100 answers")
 }
 
 // enter makes the best settings of a profile pending and opens Live; e exports its choice.

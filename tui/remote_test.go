@@ -131,7 +131,9 @@ func TestRemote(t *testing.T) {
 	for _, size := range []struct{ w, h int }{{120, 36}, {80, 24}} {
 		sc := newScreen(t, size.w, size.h, swept)
 		sc.press("2")
-		requireTexts(t, sc.plainFrame(), "instances", "max_batch_size", "n/a")
+		requireTexts(t, sc.plainFrame(), "instances", "max_batch_size")
+		sc.press("b")
+		requireTexts(t, sc.plainFrame(), "n/a")
 	}
 	sc = newScreen(t, 120, 36, swept)
 	sc.press("2", "b")

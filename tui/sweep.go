@@ -242,23 +242,6 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	}
 }
 
-// drawNoPass draws that no setting has passed, and after the sweep the nearest one, what blocks it
-// and what to do.
-func (m *model) drawNoPass(p pane) {
-	if m.noPass == "" {
-		p.text(0, 0, "no setting has passed the SLA yet", styleWarn)
-		m.drawTrend(p.sub(0, 1, p.w, 1))
-		return
-	}
-	head := span{"no setting passes", styleFail}
-	if m.undecided != nil {
-		head = warning("no setting is known to pass")
-	}
-	p.line(0, 0, head)
-	p.sub(0, 1, p.w, p.h-2).paragraph(0, 0, m.noPass, styleText)
-	p.line(0, p.h-1, m.nextStep()...)
-}
-
 // drawExplanation draws the explanation of a choice, as much of it as fits. A profile
 // of an older version has no lines but a text. Its first sentence is left out, because
 // the line above says the same.

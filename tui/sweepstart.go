@@ -333,7 +333,7 @@ func (d *startDialog) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 			f.text, d.typed = "", true
 		}
 	default:
-		d.insert(k.Text)
+		d.insert(typedText(k))
 	}
 	d.check(m)
 	return nil

@@ -137,7 +137,7 @@ func (d *filterDialog) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	case "ctrl+u":
 		*d.text = ""
 	default:
-		d.insert(k.Text)
+		d.insert(typedText(k))
 	}
 	return nil
 }

@@ -26,10 +26,13 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"sweetspot/engine/knob"
+	"sweetspot/profiles"
+	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
 )
 
@@ -47,6 +50,7 @@ type Workbench interface {
 	HoldLoad(hold bool) error
 	StartSweep(p plan.Plan) error
 	Measure(s knob.Settings, l load.Spec) error
+	LiveTrial() (trial.Trial, error)
 	WhatIf(l load.Spec) ([]search.Prediction, error)
 	PauseSweep(pause bool) error
 	AbortSweep() error
@@ -74,8 +78,10 @@ type Deps struct {
 
 	Now func() time.Time // the clock of the snapshots; nil is time.Now
 
-	// ProfileDir is the folder of the profiles for the Profiles view; "" is none.
+	// ProfileDir is the folder of the profiles for the Profiles view; "" is none. Machine describes the
+	// machine of a target as profiles do; nil if no profile can be compared with the live traffic.
 	ProfileDir string
+	Machine    func(info sweep.Info) profiles.Machine
 
 	// Follow is for a Workbench that reads a profile which another process
 	// writes. Every snapshot must have a Sweep. The screen then has only the Sweep

@@ -3,6 +3,7 @@ package tui
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
+	"sweetspot/tui/chart"
 )
 
 // The dialog starts a sweep of the plan that it shows.
@@ -171,7 +173,7 @@ func TestPointOfRepeats(t *testing.T) {
 		t.Errorf("best %v, label %s, %d runs, P99 %v to %v, worst %v", p.best, p.label, len(p.row.Runs), p.value.Low, p.value.High, p.worst())
 	}
 	for i, p := range points {
-		if p.frontier && p.answer != trial.Pass {
+		if p.frontier && p.likely != trial.Pass {
 			t.Errorf("point %d, which does not pass, is on the frontier", i)
 		}
 		if p.measured() != (p.label != "") {
@@ -298,5 +300,81 @@ func TestResizeStorm(t *testing.T) {
 		if got := sc.plainFrame(); got != want.plainFrame() {
 			t.Errorf("%s: the last frame differs from a fresh one:\n%s", keys, got)
 		}
+	}
+}
+
+// A provisional pass is not drawn or counted as a pass.
+func TestProvisionalPassIsUndecided(t *testing.T) {
+	s := predicting()
+	w := *s.Sweep
+	w.Trials = append([]trial.Trial(nil), w.Trials[3])
+	w.Trials[0].Verdict.Result, w.Trials[0].Verdict.Leaning, w.Best = trial.Undecided, trial.Pass, 0
+	s.Sweep = &w
+	sc := newScreen(t, 120, 36, s)
+	sc.press("3")
+	sc.requireFrame("pass 0  ? 1  FAIL 0", "pass?")
+	if p := chartPoint(&sc.points[0], false); p.Verdict != chart.Undecided || p.Best || !sc.points[0].frontier {
+		t.Errorf("drawn as %+v", p)
+	}
+}
+
+// The keys of the Frontier view move the selection, the slice of the map, its figure and the panel.
+func TestFrontierKeys(t *testing.T) {
+	sc := newScreen(t, 80, 24, repeated())
+	sc.press("3")
+	all := pointSlices(sc.points)
+	slice := func() int { return slices.Index(all, sliceOf(sc.selectedPoint().settings)) }
+	if len(all) != 2 || slice() != 0 {
+		t.Fatalf("%d slices, the first point is in slice %d", len(all), slice())
+	}
+	sc.press("right")
+	if slice() != 1 || sc.selectedPoint().measured() {
+		t.Errorf("right selects slice %d, measured %v", slice(), sc.selectedPoint().measured())
+	}
+	sc.press("right")
+	if slice() != 0 || sc.selectedPoint().label != "A" {
+		t.Errorf("a second right selects slice %d, point %s", slice(), sc.selectedPoint().label)
+	}
+	sc.press("left", "tab")
+	sc.requireFrame("delay 20 ms · FP16 off  slice 2 of 2", "P99 ms, workers x batch")
+	sc.press("v")
+	sc.requireFrame("requests/s, workers x batch")
+	sc.press("v", "v")
+	sc.requireFrame("P99 ms, workers x batch")
+	sc.press("end")
+	last := sc.selectedPointIndex(sc.points)
+	sc.press("down", "pgup")
+	if got := sc.selectedPointIndex(sc.points); last != len(sc.points)-1 || got != last-10 {
+		t.Errorf("end selects %d of %d, then down and pgup %d", last, len(sc.points), got)
+	}
+	sc.press("home", "down", "enter")
+	if sc.view != liveView || !strings.Contains(sc.status(), "the settings of B are yours already") {
+		t.Errorf("enter: view %d, status %q", sc.view, sc.status())
+	}
+	empty := newScreen(t, 80, 24, serving())
+	empty.press("3", "down", "right", "v", "enter", "R", "e")
+	if len(empty.workbench.calls) > 0 || empty.dialog != nil || !strings.Contains(empty.status(), "s starts a sweep") {
+		t.Errorf("without a sweep: actions %v, status %q", empty.workbench.calls, empty.status())
+	}
+}
+
+// The filter of the Sweep view shows the rows with all its words; the keys work on them.
+func TestFilterTrials(t *testing.T) {
+	sc := newScreen(t, 120, 36, swept())
+	sc.press("2", "/", "b", "8", "space")
+	sc.send(tea.PasteMsg{Content: "FAIL"})
+	if rows := sc.rows(); len(rows) != 1 || rows[0].N != 7 {
+		t.Errorf("%d rows", len(rows))
+	}
+	sc.requireFrame("1 of 7 rows")
+	sc.press("enter", "down", "enter")
+	if got := sc.pending[knob.Workers]; got != "4" {
+		t.Errorf("pending workers %q, want those of the only row", got)
+	}
+	sc.press("2", "/", "x", "enter", "enter", "e")
+	sc.requireFrame("no row matches", "no row matches the filter: / changes it")
+	sc.press("/", "esc")
+	if rows := sc.rows(); len(rows) != 7 {
+		t.Errorf("%d rows after esc", len(rows))
 	}
 }

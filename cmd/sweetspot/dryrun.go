@@ -12,6 +12,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
+	"sweetspot/sweep/target/command"
 	"sweetspot/sweep/trial"
 )
 
@@ -41,7 +42,7 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 		}
 		a.introduce(j.plan, info, f)
 		a.noteVaried(j.plan.OwnNotIn(asked), info, f)
-	case ctx.Err() != nil || !j.named:
+	case ctx.Err() != nil || !j.named || p.Target == plan.Command:
 		return err
 	default:
 		info = a.assumedInfo(p)
@@ -55,6 +56,9 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 // inspect returns the description of the target of a plan. For the demonstration it sets the
 // promise.
 func (a *app) inspect(ctx context.Context, p *plan.Plan, f *runFlags) (sweep.Info, error) {
+	if p.Target == plan.Command {
+		return command.Describe(ctx, a.commandConfig(*p, startConfig(*p)))
+	}
 	t, err := a.openTarget(ctx, *p, startConfig(*p))
 	if err != nil {
 		return sweep.Info{}, err

@@ -75,6 +75,7 @@ type runFlags struct {
 	settingsFlags
 	bodyFlags
 	sweep string
+	plan  string // a plan file; --sweep=FILE is another way to name it
 
 	sla         time.Duration
 	percentile  float64
@@ -119,6 +120,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.SortFlags = false
 	fs.StringVar(&f.sweep, "sweep", "", "search without a screen: --sweep, --sweep=auto or --sweep=plan.yaml")
 	fs.Lookup("sweep").NoOptDefVal = "auto"
+	fs.StringVar(&f.plan, "plan", "", "plan file, for the screen and for --sweep")
 	fs.DurationVar(&f.sla, "sla", 100*time.Millisecond, "limit of the promise: the percentile is at most this")
 	fs.Float64Var(&f.percentile, "percentile", 99, "percentile of the promise")
 	fs.StringVar(&f.latency, "latency", "request", "latency of the promise: request or model")
@@ -185,18 +187,29 @@ func (f *runFlags) checkArgs(args []string) error {
 	return nil
 }
 
-// planFile reports whether --sweep has the name of a file.
-func (f *runFlags) planFile() bool { return f.sweep != "" && f.sweep != "auto" }
+// planFile reports whether there is a plan file.
+func (f *runFlags) planFile() bool { return f.planPath() != "" }
+
+// planPath returns the file of --plan or --sweep, or "".
+func (f *runFlags) planPath() string {
+	if f.plan == "" && f.sweep != "auto" {
+		return f.sweep
+	}
+	return f.plan
+}
 
 // plans returns the plans of the command line: one plan, or those of a suite file.
 func (f *runFlags) plans(fs *pflag.FlagSet, args []string) ([]plan.Plan, error) {
 	if err := f.checkArgs(args); err != nil {
 		return nil, err
 	}
+	if f.plan != "" && f.sweep != "" && f.sweep != "auto" {
+		return nil, withHint("leave out one of them", "--sweep=%s and --plan %s are two plans", f.sweep, f.plan)
+	}
 	plans := []plan.Plan{plan.Default()}
 	if f.planFile() {
 		var err error
-		if plans, err = plan.Load(f.sweep, os.ReadFile); err != nil {
+		if plans, err = plan.Load(f.planPath(), os.ReadFile); err != nil {
 			return nil, err
 		}
 	}
@@ -222,9 +235,9 @@ func (f *runFlags) overlay(fs *pflag.FlagSet, p plan.Plan, args []string) (plan.
 		target = f.target
 	}
 	switch {
-	case p.Model == "" && isRemote(target): // the server reports its model
+	case p.Model == "" && hasOwnModel(target):
 	case p.Model == "" && file:
-		return p, withHint("write: sweetspot MODEL --sweep="+f.sweep, "%s has no model", f.sweep)
+		return p, withHint("write: sweetspot MODEL --sweep="+f.planPath(), "%s has no model", f.planPath())
 	case p.Model == "":
 		p.Model = demoModel
 	}

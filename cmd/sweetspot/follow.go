@@ -59,6 +59,8 @@ func (f *follower) StartSweep(plan.Plan) error {
 	return errReadOnly
 }
 
+func (f *follower) LiveTrial() (trial.Trial, error) { return trial.Trial{}, errReadOnly }
+
 func (f *follower) WhatIf(load.Spec) ([]search.Prediction, error) {
 	return nil, errReadOnly
 }
@@ -192,7 +194,7 @@ func snapshotOf(p *profiles.Profile) *session.Snapshot {
 func followedPlan(p *profiles.Profile) plan.Plan {
 	out := plan.Default()
 	var read plan.Plan
-	if json.Unmarshal(p.Header.Plan, &read) == nil && (read.Model != "" || isRemote(read.Target)) { // a live recording has no plan
+	if json.Unmarshal(p.Header.Plan, &read) == nil && (read.Model != "" || hasOwnModel(read.Target)) { // a live recording has no plan
 		out = read
 	}
 	if sla, ok := p.SLA(); ok {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -23,6 +24,10 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	commandFolder, err := filepath.Abs("../../testdata/command")
+	if err != nil {
+		t.Fatal(err)
+	}
 	lib, libErr := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
 	if libErr != nil {
 		t.Logf("scripts that run a model are skipped: %v", libErr)
@@ -36,6 +41,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("XDG_STATE_HOME", e.WorkDir+"/state")
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
 			e.Setenv("GORACE", os.Getenv("GORACE"))
+			e.Setenv("COMMAND", commandFolder)
 			if libErr == nil {
 				e.Setenv(ortlib.EnvVar, lib.Path)
 			}

@@ -164,6 +164,8 @@ func (m measureFlags) files(p *plan.Plan, id string) error {
 	switch {
 	case m.target != "":
 		p.Target = m.target
+	case p.Target == plan.Command:
+		return withHint("use --sweep --plan FILE", "%s does not have the complete command of its server", id)
 	case addressLost(p.Target):
 		return withHint("add --target URL", "%s does not have the address of its server", id)
 	}

@@ -92,7 +92,7 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 			ID: id, Kind: profiles.Sweep, Created: now, Tool: "sweetspot " + version,
 			Machine: a.machine(info), Model: model(info), SLA: &sla,
 			Plan: text, PlanHash: p.Hash(), Seed: p.Seed, Resumes: resumes,
-		}, profiles.Options{Tee: tee})
+		}, profiles.Options{Tee: tee, Secrets: p.Server.Secrets()})
 		if err != nil {
 			return nil, err
 		}

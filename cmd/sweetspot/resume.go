@@ -47,11 +47,14 @@ func (a *app) resume(fs *pflag.FlagSet, args []string, f *runFlags) (plan.Plan, 
 			return plan.Plan{}, nil, err
 		}
 		if len(plans) > 1 {
-			return plan.Plan{}, nil, fmt.Errorf("%s has %d plans, but --resume needs exactly one", f.sweep, len(plans))
+			return plan.Plan{}, nil, fmt.Errorf("%s has %d plans, but --resume needs exactly one", f.planPath(), len(plans))
 		}
 		return plans[0], r, nil
 	}
 	p := r.sweep.Plan
+	if p.Target == plan.Command {
+		return p, nil, withHint("add --plan FILE", "%s does not have the complete command of its server", h.ID)
+	}
 	if addressLost(p.Target) && !fs.Changed("target") {
 		return p, nil, withHint("add --target URL", "%s does not have the address of its server", h.ID)
 	}

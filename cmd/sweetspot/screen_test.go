@@ -387,8 +387,8 @@ func TestTerminalIsRestored(t *testing.T) {
 // NO_COLOR there is no colour.
 func TestSmallAndColourless(t *testing.T) {
 	t.Setenv("NO_COLOR", "yes")
-	s := openScreen(t, 50, 12, "builtin:mlp", "--sla=1s")
-	s.waitFor("60")
+	s := openScreen(t, 39, 9, "builtin:mlp", "--sla=1s")
+	s.waitFor("40 x 10")
 	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,12 @@ func targetKinds() []targetKind {
 				return openVirtual(p)
 			},
 		},
+		{
+			plan.Command, "a server that the plan starts by a command", true,
+			func(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
+				return a.openCommand(ctx, p, start)
+			},
+		},
 	}
 }
 
@@ -95,7 +101,10 @@ func targetHelp(kinds []targetKind) string {
 	return "target: " + strings.Join(parts, "; ")
 }
 
-// isRemote reports whether a target is a remote server, which has its model already.
+// hasOwnModel reports whether a target has its model already, so that a plan needs none.
+func hasOwnModel(target string) bool { return isRemote(target) || target == plan.Command }
+
+// isRemote reports whether a target is a remote server.
 func isRemote(target string) bool { return strings.Contains(target, "://") }
 
 // addressLost reports whether the target in the plan of a profile is a remote server, whose

@@ -57,11 +57,7 @@ func (a *app) screen() (tty *os.File, why string) {
 // workbench runs the session and the screen, and prints a summary after the end of the
 // screen.
 func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f *runFlags, tty *os.File) error {
-	start, err := f.config(fs)
-	if err != nil {
-		return err
-	}
-	p, err := f.overlay(fs, plan.Default(), args) // plan files are only for --sweep, which has no screen
+	p, start, err := f.screenPlan(fs, args)
 	if err != nil {
 		return err
 	}
@@ -71,7 +67,7 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	case !k.live:
 		return withHint("add --sweep", "target %q has no live load for the workbench", p.Target)
 	}
-	if !isRemote(p.Target) {
+	if !hasOwnModel(p.Target) {
 		if err := catalog.Check(p.Model); err != nil {
 			return err
 		}
@@ -89,7 +85,7 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	defer stops.stop()
 	go func() { ended <- s.Run(inner) }()
 	err = tui.Run(shown, tui.Deps{
-		Workbench: s, Version: version, Out: tty, ProfileDir: a.env.profileDir(),
+		Workbench: s, Version: version, Out: tty, ProfileDir: a.env.profileDir(), Machine: a.machine,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
 		Editor:  strings.Fields(cmp.Or(a.env.get("VISUAL"), a.env.get("EDITOR"))),
 		Suspend: stops.requested, WillStop: stops.willStop,
@@ -107,6 +103,30 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 		return exit{128 + int(syscall.SIGINT)}
 	}
 	return err
+}
+
+// screenPlan returns the plan of the screen and its start settings: those of the flags, and without a
+// flag the knobs for which a plan file has one value.
+func (f *runFlags) screenPlan(fs *pflag.FlagSet, args []string) (plan.Plan, knob.Config, error) {
+	plans, err := f.plans(fs, args)
+	if err != nil {
+		return plan.Plan{}, knob.Config{}, err
+	}
+	if len(plans) > 1 {
+		return plan.Plan{}, knob.Config{}, fmt.Errorf("%s has %d plans, but the screen shows one", f.planPath(), len(plans))
+	}
+	start, err := f.config(fs)
+	if err != nil || !f.planFile() {
+		return plans[0], start, err
+	}
+	given := start.Settings
+	start = startConfig(plans[0])
+	for _, n := range f.given(fs) {
+		if err := start.Set(n, given.Get(n)); err != nil {
+			return plans[0], start, err
+		}
+	}
+	return plans[0], start, nil
 }
 
 // firstOpen calls failed with the error of open, unless open has succeeded before: a target that never

@@ -118,6 +118,9 @@ func (p Plan) document() []keyValue {
 		add("buckets", sizesTree(p.Buckets))
 	}
 	add("target", p.Target)
+	if p.Server != nil {
+		add("server", p.Server.serverTree())
+	}
 	if p.Options.Rule != knob.RuleUnreported { // else the target does not report it
 		add("rule", p.Options.Rule.String())
 	}

@@ -205,7 +205,7 @@ func TestValidateReportsAll(t *testing.T) {
 	p.SLA.Percentile, p.Loads, p.Target = 10, nil, "moon"
 	p.Knobs = map[knob.Name]string{"batchsize": "1", knob.Workers: "none"}
 	want := []string{
-		`target: "moon": want local, virtual, torchserve, http://HOST:PORT or oip+http://HOST:PORT`,
+		`target: "moon": want local, virtual, command, torchserve, http://HOST:PORT or oip+http://HOST:PORT`,
 		"sla: percentile: 10 is outside 50-99.99",
 		"load: 0 loads: want 1-64",
 		`knobs: "batchsize": unknown knob; did you mean batch_size?`,

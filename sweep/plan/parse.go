@@ -96,6 +96,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"pad", d.pad(p)},
 		{"buckets", d.buckets(p)},
 		{"target", d.text(&p.Target)},
+		{"server", d.server(p)},
 		{"rule", d.enum((*writtenRule)(&p.Options.Rule))},
 		{"options", d.options(p)},
 		{"question", d.enum(&p.Question)},
@@ -126,6 +127,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 	if version != Version {
 		d.addError(d.positions["version"], "version", "%d: this program reads version %d", version, Version)
 	}
+	d.serverDefaults(p)
 }
 
 // writtenRule reads a rule that a person wrote, which is not "".

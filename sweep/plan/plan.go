@@ -36,7 +36,7 @@ const Unset = -1
 type Plan struct {
 	Model  string             // .onnx, .mar, folder, builtin:NAME, sim:NAME
 	Input  string             // file or folder of request bodies; if "", bodies are generated from the model's inputs
-	Shapes map[string][]int64 // sizes of open dimensions beside the batch, per input: the model is opened with them
+	Shapes map[string][]int64 // sizes of open dimensions beside the batch, per input: of made requests, and of the model if it cannot leave them open
 	// Lengths has mixes of sizes, per input, as package lengths reads them; the dimensions
 	// stay open. In a file they stand under shapes too.
 	Lengths map[string]string
@@ -44,7 +44,8 @@ type Plan struct {
 	NoBatch bool               // no dimension of the inputs is a batch
 	Pad     map[string]float64 // the value that fills an input up to the length of a batch, per input
 	Buckets []int64            // lengths to pad to, ascending; nil pads to the longest of a batch
-	Target  string             // local, virtual, torchserve, a management URL, oip+URL
+	Target  string             // local, virtual, command, torchserve, a management URL, oip+URL
+	Server  *Server            // how the server of the target command is started; nil for other targets
 
 	Image          string // how image files become an input, as NAME=VALUE,...; "" is the default
 	MaxRequestSize int    // bytes of the largest request body that the engine takes; 0 is any

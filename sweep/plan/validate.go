@@ -80,6 +80,7 @@ func (p Plan) check() []fieldError {
 	p.checkValues(&c)
 	p.checkPadding(&c)
 	checkTarget(&c, p.Target)
+	p.checkServer(&c)
 	invalid := p.Options.Invalid()
 	for _, name := range knob.OptionNames() {
 		if err := invalid[name]; err != nil {
@@ -115,9 +116,9 @@ func checkTarget(c *fieldErrors, target string) {
 	c.checkText("target", target)
 	address, oip := strings.CutPrefix(target, "oip+")
 	switch u, err := url.Parse(address); {
-	case !oip && (target == "local" || target == "virtual" || target == "torchserve"):
+	case !oip && (target == "local" || target == "virtual" || target == Command || target == "torchserve"):
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		c.add("target", "%q: want local, virtual, torchserve, http://HOST:PORT or oip+http://HOST:PORT", target)
+		c.add("target", "%q: want local, virtual, command, torchserve, http://HOST:PORT or oip+http://HOST:PORT", target)
 	}
 }
 

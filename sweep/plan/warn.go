@@ -14,7 +14,7 @@ func Warnings(points []Point) []string {
 	shortQueues, worst := 0, knob.Settings{}
 	constant := false
 	for _, p := range points {
-		if s := p.Settings; s.QueueSize < s.BatchSize {
+		if s := p.Settings; s.Has(knob.QueueSize) && s.QueueSize < s.BatchSize {
 			shortQueues++
 			if s.BatchSize > worst.BatchSize {
 				worst = s

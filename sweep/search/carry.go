@@ -104,7 +104,7 @@ func (c carryCheck) keyOf(s knob.Settings, l load.Spec) pointKey {
 // cleared by name, so that a new field of plans is included. Of paths only the last element is
 // compared, as in a profile's plan.
 func requestsKey(p plan.Plan) string {
-	p.Model, p.Target = "", "" // the model and the machine are compared by their hashes
+	p.Model, p.Target, p.Server = "", "", nil // the model and the machine are compared by their hashes
 	p.Options, p.Question, p.SLA, p.Loads, p.Knobs = knob.Options{}, 0, trial.SLA{}, nil, nil
 	p.Strategy, p.Order, p.Objective, p.Constraints = "", 0, 0, plan.Constraints{}
 	p.Budget, p.Trial, p.Seed, p.MaxRequestSize = plan.Budget{}, plan.Trial{}, 0, 0

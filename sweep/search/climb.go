@@ -167,6 +167,12 @@ func (c *climb) replay() bool {
 // moveKnob changes one knob in one direction while that helps, in steps of 1, 2, 4 values. ended is
 // false if a test is missing.
 func (c *climb) moveKnob(k knob.Name, direction int) (moved, ended bool) {
+	if c.isUnordered(k) {
+		if direction < 0 {
+			return false, true // the other direction tries all values
+		}
+		return c.tryAll(k)
+	}
 	for step := 1; ; step *= 2 {
 		next := c.neighbour(k, direction*step)
 		if next < 0 && step > 1 {
@@ -187,6 +193,31 @@ func (c *climb) moveKnob(k knob.Name, direction int) (moved, ended bool) {
 	}
 }
 
+// isUnordered reports whether the values of an own knob of the target are words, whose order means
+// nothing.
+func (c *climb) isUnordered(k knob.Name) bool {
+	if _, isSeven := knob.Get(k); isSeven {
+		return false
+	}
+	return slices.ContainsFunc(c.line(k), func(i int) bool { return !knob.IsNumber(c.points[i].Settings.Get(k)) })
+}
+
+// tryAll tries every value of a knob and keeps the best one. ended is false if a test is missing.
+func (c *climb) tryAll(k knob.Name) (moved, ended bool) {
+	for _, next := range c.line(k) {
+		if next == c.current {
+			continue
+		}
+		if !c.isTested(next, fmt.Sprintf("%s from %s to %s", k, c.points[c.current].Settings.Get(k), c.points[next].Settings.Get(k))) {
+			return moved, false
+		}
+		if c.beats(next, c.current) {
+			c.current, moved = next, true
+		}
+	}
+	return moved, true
+}
+
 // isTested reports whether a point was tested. If not, the point is what the climb needs next.
 func (c *climb) isTested(point int, why string) bool {
 	if c.tried(point) {
@@ -199,8 +230,19 @@ func (c *climb) isTested(point int, why string) bool {
 // neighbour returns the point that differs only in one knob, by this number of its values; -1 if
 // there is none.
 func (c *climb) neighbour(k knob.Name, by int) int {
+	line := c.line(k)
+	i := slices.Index(line, c.current) + by
+	if i < 0 || i >= len(line) {
+		return -1
+	}
+	return line[i]
+}
+
+// line returns the points that differ from the current one only in a knob, and the current one, the
+// smallest settings first.
+func (c *climb) line(k knob.Name) []int {
 	here := c.points[c.current]
-	var line []int // points that differ only in k, including the current one
+	var line []int
 	for i, p := range c.points {
 		s := p.Settings
 		if s.Set(k, here.Settings.Get(k)) == nil && s == here.Settings && p.Load == here.Load.For(p.Settings.Workers*p.Settings.BatchSize) {
@@ -208,11 +250,7 @@ func (c *climb) neighbour(k knob.Name, by int) int {
 		}
 	}
 	slices.SortFunc(line, func(a, b int) int { return compareSettings(c.points[a], c.points[b]) })
-	i := slices.Index(line, c.current) + by
-	if i < 0 || i >= len(line) {
-		return -1
-	}
-	return line[i]
+	return line
 }
 
 // beats reports whether one tested point is better than another beyond noise: by the rules if at

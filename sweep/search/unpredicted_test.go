@@ -208,3 +208,26 @@ func TestAdviceWithoutKnobs(t *testing.T) {
 		t.Errorf("too many clients: %s", got)
 	}
 }
+
+// TestClimbWords: the climb finds the best word although the word beside the first one is worse, because the order of words means nothing.
+func TestClimbWords(t *testing.T) {
+	p := plan.Default()
+	p.Target, p.Strategy = "http://box:1", "climb"
+	p.Knobs = map[knob.Name]string{"mode": "a,b,c,d", "instances": "1-2"}
+	l := knob.Limits{Cores: 4, BatchAxis: true, Own: []knob.Knob{{Name: "instances", Min: 1, Max: 2}, {Name: "mode", Values: []string{"a", "b", "c", "d"}}}}
+	p, err := p.Resolve(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	points, _ := p.Points(l, knob.Default(knob.TorchServe), nil)
+	rates := map[string]float64{"a": 100, "b": 50, "c": 400, "d": 60}
+	w := fakeServer{
+		rate: func(s knob.Settings) float64 { return rates[s.Get("mode")] }, ms: func(knob.Settings) float64 { return 20 },
+		service: func(knob.Settings) float64 { return math.NaN() },
+	}
+	p.Budget.LoadTests = len(points)
+	h := runAll(t, p, points, w)
+	if best := bestOf(t, p, h); best.Settings.Get("mode") != "c" {
+		t.Errorf("best %v, want mode c", best.Settings)
+	}
+}

@@ -139,6 +139,7 @@ func (s *Session) returnEngine() {
 	done, err := t.Apply(ctx, userSettings)
 	s.mu.Lock()
 	if err != nil {
+		s.noteCrash(err)
 		s.setDown(err)
 		return
 	}

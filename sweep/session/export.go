@@ -98,10 +98,8 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 	}
 	for i := range trials {
 		if trials[i].N == o.Trial || o.Trial == 0 && trials[i].Settings == r.Settings {
-			r.Measured, r.Settings, r.Runs = &trials[i], trials[i].Settings, 1
-			if row := rank.RowOf(trials, i); row.Representative == i {
-				r.Measured, r.Runs = &row.Joined, len(row.Runs)
-			}
+			row := rank.RowOf(trials, i) // the verdict of one run alone may be better than that of its setting
+			r.Measured, r.Settings, r.Runs = &row.Joined, trials[i].Settings, len(row.Runs)
 		}
 	}
 	switch {
@@ -113,6 +111,20 @@ func (s *Session) exportRequest(o ExportOptions) (ExportRequest, error) {
 		}
 	}
 	return r, nil
+}
+
+// LiveTrial returns the live traffic since the last change as a trial. The error says why there are no
+// figures.
+func (s *Session) LiveTrial() (trial.Trial, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Phase != Serving {
+		return trial.Trial{}, errors.New("there is no live traffic now")
+	}
+	if t, ok := s.liveTrial(); ok {
+		return t, nil
+	}
+	return trial.Trial{}, fmt.Errorf("fewer than %d answers since the last change: wait a moment", minAnswers)
 }
 
 // liveTrial returns the live traffic since the last change as a trial; false if there are too few

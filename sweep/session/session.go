@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -233,6 +234,18 @@ func (s *Session) targetInfo(ctx context.Context, t Target) (sweep.Info, error) 
 	return info, nil
 }
 
+// noteCrash stores the time if the reason is that the engine died. The lock is held.
+func (s *Session) noteCrash(err error) {
+	const maxCrashes = 100
+	if !errors.Is(err, sweep.ErrEngineDied) {
+		return
+	}
+	s.state.Crashes = append(s.state.Crashes, s.now())
+	if n := len(s.state.Crashes); n > maxCrashes {
+		s.state.Crashes = slices.Clone(s.state.Crashes[n-maxCrashes:])
+	}
+}
+
 // setDown notes that the engine has failed. The lock is held.
 func (s *Session) setDown(err error) {
 	if s.ctx.Err() != nil {
@@ -349,6 +362,7 @@ func (s *Session) loadFailed(l *liveLoad, err error) {
 	}
 	s.liveLoad = nil
 	s.dropComparison("the load failed")
+	s.noteCrash(err)
 	s.addMessage(Error, "live load: %v", err)
 	t, ctx := s.target, s.ctx
 	s.mu.Unlock()

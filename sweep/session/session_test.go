@@ -506,6 +506,9 @@ func TestEngineRestartsAfterItDied(t *testing.T) {
 		if snap.Phase != session.Serving || snap.Live.Totals.OK == 0 {
 			t.Errorf("after a death: %v, %+v", snap.Phase, snap.Live.Totals)
 		}
+		if len(snap.Crashes) != 1 || snap.At.Sub(snap.Crashes[0]) < 2*time.Second {
+			t.Errorf("at %v: the engine died at %v", snap.At, snap.Crashes)
+		}
 	})
 }
 

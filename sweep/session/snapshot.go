@@ -48,6 +48,7 @@ type Snapshot struct {
 	Comparing *Comparing           // nil without a comparison of the traffic before and after a change
 	Effect    *Effect              // of the last change that was compared; nil before the first
 	HeldSince time.Time            // while the load is held by the user: since when
+	Crashes   []time.Time          // when the engine was found dead under the live load, oldest first
 	Live      Live
 	Internals Internals        // of the model
 	Plan      plan.Plan        // of the next sweep, with the promise and the live load
@@ -181,7 +182,7 @@ type Message struct {
 // startSettings returns the settings that are shown before the target is open: those with which our
 // engine starts. A remote server has not reported its own yet.
 func startSettings(p plan.Plan) knob.Settings {
-	if strings.Contains(p.Target, "://") {
+	if strings.Contains(p.Target, "://") || p.Target == plan.Command {
 		return knob.Settings{}
 	}
 	return knob.Default(p.Options.Rule)

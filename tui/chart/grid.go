@@ -188,24 +188,29 @@ func draw(w, h int, sym Symbols, onto func(*Grid)) (g *Grid) {
 	onto(g)
 	if sym == ASCII {
 		for i := range g.Cells {
-			g.Cells[i].Rune = toASCII(g.Cells[i].Rune)
+			g.Cells[i].Rune = ToASCII(g.Cells[i].Rune)
 		}
 	}
 	return g
 }
 
-func toASCII(r rune) rune {
-	if r < 0x80 {
+// ToASCII is the character that stands for r where only ASCII can be drawn. Legends
+// need it to show the same characters as the charts.
+func ToASCII(r rune) rune {
+	if r >= ' ' && r < 0x7f {
 		return r
 	}
-	const from = "─╴╶╌│┤├┬┴╭╮╰╯┼└┄▲▼▸●○◆★·×–…░▒▓█▁▂▃▄▅▆▇▏▎▍▌▋▊▉◇□▪‖"
-	const into = "----|||--++++++.^v>@o#*.x-~.:%#__..==########<#*="
+	const from = "─╴╶╌│┤├┬┴╭╮╰╯┼└┄▲▼▸●○◆★·×–…░▒▓█▁▂▃▄▅▆▇▏▎▍▌▋▊▉◇□▪"
+	const into = "----|||--++++++.^v>*o#@.x-~,:%#__..==########<#="
 	i := 0
 	for _, f := range from {
 		if f == r {
 			return rune(into[i])
 		}
 		i++
+	}
+	if r >= firstBraille && r < firstBraille+256 {
+		return '.'
 	}
 	return '?'
 }

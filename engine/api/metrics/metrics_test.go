@@ -64,7 +64,7 @@ func config(e *engine.Engine) metrics.Config {
 			return []wire.Count{{Route: wire.RoutePing, Status: 200, N: 3}, {Route: wire.RoutePredictions, Status: 206, N: 2}, {Route: wire.RoutePredictions, Status: 404, N: 5}, {Route: wire.RouteOther, Status: 503, N: 7}}
 		},
 		Host: func() metrics.Host {
-			return metrics.Host{CPUPercent: monitor.Of(12.5), Space: monitor.Space{MemoryUsed: monitor.Of(3 << 20), MemoryAvailable: monitor.Of(1 << 20), DiskUsed: monitor.Of(1 << 30), DiskFree: monitor.Of(3 << 30)}}
+			return metrics.Host{CPUPercent: monitor.Of(12.5), Space: monitor.Space{MemoryUsed: monitor.Of(3 << 20), MemoryAvailable: monitor.Of(1 << 20), DiskUsed: monitor.Of(1 << 30), DiskFree: monitor.Of(3 << 30)}, GPUs: []monitor.GPUSample{{Reason: "n/a"}, {Percent: monitor.Of(40), MemoryBytes: monitor.Of(2 << 20)}}}
 		},
 	}
 }
@@ -98,6 +98,8 @@ func TestMetrics(t *testing.T) {
 		`MemoryUsed{Hostname="host",Level="Host"} 3`,
 		`MemoryAvailable{Hostname="host",Level="Host"} 1`,
 		`MemoryUtilization{Hostname="host",Level="Host"} 75`,
+		`GPUUtilization{DeviceId="1",Hostname="host",Level="Host"} 40`,
+		`GPUMemoryUsed{DeviceId="1",Hostname="host",Level="Host"} 2`,
 		`DiskUsage{Hostname="host",Level="Host"} 1`,
 		`DiskUtilization{Hostname="host",Level="Host"} 25`,
 		`sweetspot_requests_total{model="words",version="1.0"} 5`,
