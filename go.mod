@@ -15,8 +15,10 @@ require (
 	github.com/creack/pty v1.1.24 // tests: a terminal
 	github.com/goccy/go-yaml v1.19.2 // plans, with line and column in errors
 	github.com/google/go-cmp v0.7.0 // tests: differences
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22 // tests: the schema of the Grafana dashboard
 	github.com/guptarohit/asciigraph v0.10.0 // lines of the charts
 	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02 // tests: a terminal emulator
+	github.com/prometheus/client_golang v1.25.0 // the metrics listener
 	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts of commands
 	github.com/shirou/gopsutil/v4 v4.26.10 // CPU outside Linux, memory and disk
 	github.com/spf13/cobra v1.10.2 // commands, flags, completion
@@ -28,8 +30,6 @@ require (
 	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
 	google.golang.org/protobuf v1.36.12 // ONNX files
 )
-
-require github.com/prometheus/client_golang v1.25.0 // the metrics listener
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect

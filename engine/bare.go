@@ -13,13 +13,17 @@ import (
 	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
+	"sweetspot/engine/tensor"
 )
 
 // Bounds of a bare-rate measurement: it counts runs for bareTime, and waits at most
-// bareWait until no request is queued or in flight.
+// bareWait until no request is queued or in flight. Rows of different lengths are in at most
+// bareBatches batches, which run in turn, at least bareTurns times.
 const (
-	bareTime = 150 * time.Millisecond
-	bareWait = 2 * time.Second
+	bareTime    = 150 * time.Millisecond
+	bareWait    = 2 * time.Second
+	bareBatches = 8
+	bareTurns   = 4
 )
 
 // ErrBusy means that requests kept the workers busy, and the bare rate needs all of them.
@@ -33,7 +37,7 @@ type BareRate struct {
 	Workers   int
 	Batch     int           // items in a run
 	Runs      int           // counted runs of all workers
-	PerRun    time.Duration // median time of a run while the other workers run too
+	PerRun    time.Duration // median time of a run, or mean of some batches in turn, while the other workers run too
 }
 
 // Bare measures the bare rate. It uses the workers themselves, as soon as no request is
@@ -54,11 +58,28 @@ func (s *ModelService) Bare(ctx context.Context) (BareRate, error) {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)
 	}
 	defer s.releaseWorkers(workers)
-	out, err := runInParallel(ctx, workers, sampleRows(s.model, c.BatchSize, 3))
+	out, err := runInParallel(ctx, workers, batchesForBare(s.model, c.BatchSize))
 	if err != nil {
 		return BareRate{}, fmt.Errorf("bare rate: %w", err)
 	}
 	return out, nil
+}
+
+// batchesForBare returns the batches of a measurement: one, or several if samples have different
+// lengths, because the time of one would be that of its lengths.
+func batchesForBare(m *Model, size int) [][]payload.Row {
+	out := [][]payload.Row{sampleRows(m, size, 3)}
+	if tensor.Lengths(m.Inputs) == nil {
+		return out
+	}
+	for n := len(m.Samples); len(out) < bareBatches && len(out)*size < n; {
+		batch := make([]payload.Row, size)
+		for i := range batch {
+			batch[i] = m.Samples[(len(out)*size+i)%n]
+		}
+		out = append(out, batch)
+	}
+	return out
 }
 
 // reserveWorkers takes all workers out of service as soon as they are idle.
@@ -108,40 +129,46 @@ func (s *ModelService) releaseWorkers(workers []*worker) {
 	}
 }
 
-// runInParallel times runs of rows on all workers in parallel.
-func runInParallel(ctx context.Context, workers []*worker, rows []payload.Row) (BareRate, error) {
+// runInParallel times runs of the batches on all workers in parallel.
+func runInParallel(ctx context.Context, workers []*worker, batches [][]payload.Row) (BareRate, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := parallelRun{ctx: ctx, fail: cancel, rows: rows}
+	r := parallelRun{ctx: ctx, fail: cancel, batches: batches}
 	r.warming.Add(len(workers))
-	times := make([][]time.Duration, len(workers))
-	var all sync.WaitGroup
+	all := make([]timedRuns, len(workers))
+	var wg sync.WaitGroup
 	for i, w := range workers {
-		all.Go(func() { times[i] = r.timeRuns(w) })
+		wg.Go(func() { all[i] = r.timeRuns(w) })
 	}
-	all.Wait()
+	wg.Wait()
 	if err := context.Cause(ctx); err != nil {
 		return BareRate{}, err
 	}
-	return summarize(times, len(rows)), nil
+	return summarize(all, len(batches[0])), nil
 }
 
 // parallelRun is the state that the workers of one measurement share.
 type parallelRun struct {
 	ctx      context.Context // ends with the first error
 	fail     context.CancelCauseFunc
-	rows     []payload.Row
+	batches  [][]payload.Row
 	warming  sync.WaitGroup // workers that have not ended their first run
 	counting atomic.Int64   // workers that count runs
+}
+
+// timedRuns are the runs of a worker.
+type timedRuns struct {
+	times []time.Duration // of a run; the mean of each turn
+	turn  int             // batches in a turn
 }
 
 // timeRuns runs once, waits for the other workers, and times runs for bareTime. Then it
 // runs on, untimed, until all workers have finished, so that every timed run competes
 // with all workers. A first run of at least bareTime is the only one and counts.
-func (r *parallelRun) timeRuns(w *worker) (times []time.Duration) {
-	out := make([]payload.Result, len(r.rows))
+func (r *parallelRun) timeRuns(w *worker) timedRuns {
+	out := make([]payload.Result, len(r.batches[0]))
 	begin := time.Now()
-	ok := r.runOnce(w, out)
+	ok := r.runOnce(w, 0, out)
 	first := time.Since(begin)
 	if first < bareTime {
 		r.counting.Add(1)
@@ -149,24 +176,30 @@ func (r *parallelRun) timeRuns(w *worker) (times []time.Duration) {
 	r.warming.Done()
 	r.warming.Wait()
 	if first >= bareTime {
-		return []time.Duration{first}
+		return timedRuns{[]time.Duration{first}, 1}
+	}
+	t := timedRuns{turn: len(r.batches)}
+	for t.turn > 1 && time.Duration(t.turn)*first > bareTime/bareTurns {
+		t.turn--
 	}
 	begin = time.Now()
 	for last := begin; ok && last.Sub(begin) < bareTime; {
-		ok = r.runOnce(w, out)
+		for i := 0; ok && i < t.turn; i++ {
+			ok = r.runOnce(w, i, out)
+		}
 		now := time.Now()
-		times, last = append(times, now.Sub(last)), now
+		t.times, last = append(t.times, now.Sub(last)/time.Duration(t.turn)), now
 	}
 	for r.counting.Add(-1); ok && r.counting.Load() > 0; {
-		ok = r.runOnce(w, out)
+		ok = r.runOnce(w, 0, out)
 	}
-	return times
+	return t
 }
 
-// runOnce runs the rows and reports whether the measurement goes on.
-func (r *parallelRun) runOnce(w *worker, out []payload.Result) bool {
+// runOnce runs a batch and reports whether the measurement goes on.
+func (r *parallelRun) runOnce(w *worker, batch int, out []payload.Result) bool {
 	clear(out)
-	err := run(r.ctx, uncounted(w.session), r.rows, out)
+	err := run(r.ctx, uncounted(w.session), r.batches[batch], out)
 	for i := range out {
 		err = cmp.Or(err, out[i].Err)
 	}
@@ -176,18 +209,18 @@ func (r *parallelRun) runOnce(w *worker, out []payload.Result) bool {
 	return r.ctx.Err() == nil
 }
 
-// summarize uses the median run of each worker, so that a short disturbance of the
-// machine does not count.
-func summarize(times [][]time.Duration, batch int) BareRate {
-	out := BareRate{Workers: len(times), Batch: batch}
+// summarize uses the median of each worker, so that a short disturbance of the machine does not
+// count.
+func summarize(all []timedRuns, batch int) BareRate {
+	out := BareRate{Workers: len(all), Batch: batch}
 	var total time.Duration
-	for _, ts := range times {
-		slices.Sort(ts)
-		median := ts[len(ts)/2]
+	for _, t := range all {
+		slices.Sort(t.times)
+		median := t.times[len(t.times)/2]
 		out.PerSecond += float64(batch) / median.Seconds()
-		out.Runs += len(ts)
+		out.Runs += len(t.times) * t.turn
 		total += median
 	}
-	out.PerRun = total / time.Duration(len(times))
+	out.PerRun = total / time.Duration(len(all))
 	return out
 }

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sweetspot/engine"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
@@ -18,11 +20,12 @@ import (
 )
 
 // adder is a backend of a model with an open dimension: each output is the input plus 1. A run
-// takes 1 ms, and fails for rows of different shapes.
+// takes 1 ms and perByte for each byte of a row, and fails for rows of different shapes.
 type adder struct {
-	shared bool
-	mu     sync.Mutex
-	sizes  []int // rows of each run
+	shared  bool
+	perByte time.Duration
+	mu      sync.Mutex
+	sizes   []int // rows of each run
 }
 
 func (a *adder) Open(context.Context, *engine.Model, knob.Config) (engine.Session, error) {
@@ -35,7 +38,7 @@ func (a *adderSession) Run(_ context.Context, in []payload.Row, out []payload.Re
 	a.mu.Lock()
 	a.sizes = append(a.sizes, len(in))
 	a.mu.Unlock()
-	time.Sleep(ms)
+	time.Sleep(ms + time.Duration(len(in[0].Item[0].Data))*a.perByte)
 	for i := range in {
 		x := in[i].Item[0]
 		if !slices.Equal(x.Shape, in[0].Item[0].Shape) {
@@ -177,6 +180,24 @@ func TestManyShapes(t *testing.T) {
 			t.Errorf("%d answered, %d failed, %d batches, lengths %+v", st.OK, st.Failed, st.Batches, st.Lengths)
 		}
 		done()
+	}
+}
+
+// TestBareOfLengths: the bare rate of texts of different lengths is that of all of them, not of the
+// first ones.
+func TestBareOfLengths(t *testing.T) {
+	for size, want := range map[int]engine.BareRate{
+		1: {PerSecond: 200, Workers: 1, Batch: 1, Runs: 30, PerRun: 5 * ms},  // 4 ms and 6 ms
+		2: {PerSecond: 200, Workers: 1, Batch: 2, Runs: 15, PerRun: 10 * ms}, // both in one batch, which has two runs
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, done := serveAdder(t, &adder{perByte: ms}, nil, bareConfig(1, size))
+			defer done()
+			got, err := s.Bare(t.Context())
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("batch size %d: %v (-want +got)\n%s", size, err, diff)
+			}
+		})
 	}
 }
 

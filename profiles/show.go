@@ -248,6 +248,8 @@ func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 	switch {
 	case r.Error != "":
 		parts = append(parts, "error: "+r.Error)
+	case r.Answers != nil && r.Answers.Differ > 0:
+		parts = append(parts, r.Answers.Problem())
 	case len(r.Warnings) > 0:
 		parts = append(parts, r.Warnings[0].Text)
 	}
@@ -277,6 +279,9 @@ func trialTable(p *Profile) table {
 		note := r.Reason
 		if len(r.Warnings) > 0 {
 			note = r.Warnings[0].Text
+		}
+		if r.Answers != nil && r.Answers.Differ > 0 {
+			note = r.Answers.Problem()
 		}
 		if r.Error != "" {
 			note = "error: " + r.Error

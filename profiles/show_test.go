@@ -119,6 +119,25 @@ func TestWriteTrials(t *testing.T) {
 	}
 }
 
+// TestWrongAnswersAreNoted: settings whose answers differ fail although they are fast, and the row says
+// why before any warning.
+func TestWrongAnswersAreNoted(t *testing.T) {
+	p := read(t, write(t, newDir(t), "20261122T091500Z-7f3a"))
+	wrong := sampleTrial(2)
+	wrong.Answers = &trial.AnswerCheck{Compared: 16, Differ: 3, Tolerance: .001}
+	wrong.Warnings = []trial.Warning{{Text: "the machine was busy"}}
+	p.Trials = []trial.Trial{wrong}
+	for _, s := range []profiles.Style{{}, {Trials: true}} {
+		var b bytes.Buffer
+		if err := profiles.WriteTrials(&b, p, s); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.String(); !strings.Contains(got, "answers differ in batches: 3 of 16") || strings.Contains(got, "busy") {
+			t.Errorf("%+v:\n%s", s, got)
+		}
+	}
+}
+
 // repeated returns trials of four settings: the choice with three runs, one without
 // validation, one with an undecided validation, and one that refuses requests.
 func repeated() []trial.Trial {

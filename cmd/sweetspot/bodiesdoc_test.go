@@ -138,10 +138,10 @@ type example struct {
 	command, out string
 }
 
-// examples returns the commands of the page: lines that begin with "$ " in a block.
-func examples(t *testing.T) []example {
+// examples returns the commands of a page: lines that begin with "$ " in a block.
+func examples(t *testing.T, name string) []example {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/bodies.md")
+	page, err := os.ReadFile("../../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestBodiesPage(t *testing.T) {
 		t.Log("no curl here: only our own asks")
 	}
 	address, asked := "", 0
-	for _, e := range examples(t) {
+	for _, e := range examples(t, "bodies.md") {
 		if args, ok := strings.CutPrefix(e.command, "sweetspot serve "); ok {
 			address = serveExample(t, e, strings.Fields(args))
 			continue

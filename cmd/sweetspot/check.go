@@ -31,7 +31,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "what TorchServe or Triton will really do with a configuration",
 		Long: `check reads TorchServe's config.properties or model-config.yaml, or Triton's
 config.pbtxt, as that server does, and prints a line for each place that does not
-do what it looks like, with what to write instead, and the values that are in force:
+do what it looks like, with what to write instead, and the values that are in force.
+Of a .mar archive it checks the manifest and the model-config.yaml.
 
   refuses   the server does not start, or does not load the model
   differs   the server does something else than the text looks like
@@ -54,6 +55,9 @@ Exit 0: nothing but notes, 2: something else, 1: an error.`,
 }
 
 func (a *app) check(path string, f checkFlags) error {
+	if info, err := os.Stat(path); err == nil && f.kind == "" && (archive.IsArchive(path) || info.IsDir() && archive.IsFolder(path)) {
+		return a.checkArchive(path, f)
+	}
 	data, err := export.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "export: "))
@@ -77,7 +81,24 @@ func (a *app) check(path string, f checkFlags) error {
 			return err
 		}
 	}
-	if err := a.printReport(r, f.json); err != nil {
+	return a.finishCheck(r, f.json)
+}
+
+// checkArchive checks a model archive. It is not fixed: the archive is made again.
+func (a *app) checkArchive(path string, f checkFlags) error {
+	if f.fix {
+		return withHint("unpack it, check its files with --fix, and pack it again", "%s: an archive is not fixed", path)
+	}
+	m, err := archive.Open(path, archive.Limits{})
+	if err != nil {
+		return err
+	}
+	return a.finishCheck(check.RunArchive(m), f.json)
+}
+
+// finishCheck prints a report. The exit code is 2 if there is more than notes.
+func (a *app) finishCheck(r check.Report, asJSON bool) error {
+	if err := a.printReport(r, asJSON); err != nil {
 		return err
 	}
 	if !r.Clean() {

@@ -93,7 +93,7 @@ func (a *app) load(ctx context.Context, h *host, models []string, open modelFlag
 	if err != nil {
 		return nil, err
 	}
-	if err := a.loadInto(ctx, e, probe, models, open, b, c, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, b, modelSettings{base: c, given: allKnobs()}, log); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
 	return e, nil
@@ -115,7 +115,7 @@ func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Eng
 }
 
 // loadInto opens the models and loads them into the engine.
-func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Prober, models []string, open modelFlags, b bodyFlags, c knob.Config, log *slog.Logger) error {
+func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Prober, models []string, open modelFlags, b bodyFlags, ms modelSettings, log *slog.Logger) error {
 	o, err := open.options()
 	if err != nil {
 		return err
@@ -137,10 +137,9 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Probe
 	}
 	monitor.ResetPeak() // verifying a model can need more memory than serving it
 	for _, m := range opened {
-		if err := e.Load(ctx, m, c); err != nil {
+		if err := ms.load(ctx, e, m, log); err != nil {
 			return err
 		}
-		log.Info("serving", "model", m.Name, "batch", batchText(m))
 		for _, w := range m.Warnings {
 			log.Warn(w, "model", m.Name)
 		}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine/api/management"
 	"sweetspot/engine/catalog"
-	"sweetspot/engine/knob"
 	"sweetspot/engine/server"
 )
 
@@ -30,29 +33,45 @@ func (f *storeFlags) bind(fs *pflag.FlagSet) {
 // opener opens registered models in the store.
 type opener struct {
 	store catalog.Store
-	cfg   knob.Config // settings for what a request does not say
+	ms    modelSettings // for what a request does not say
 }
 
 // config returns the configuration of the management API. The opener gets its Options later.
-func (f *storeFlags) config(cfg knob.Config) (management.Config, *opener, error) {
+func (f *storeFlags) config(ms modelSettings) (management.Config, *opener, error) {
 	allowed, err := catalog.ParseAllowed(f.allowed)
 	if err != nil {
 		return management.Config{}, nil, fmt.Errorf("--allowed-urls: %w", err)
 	}
-	o := &opener{catalog.Store{Dir: f.dir, Allowed: allowed}, cfg}
-	return management.Config{ModelAPI: f.modelAPI, Opener: o}, o, nil
+	o := &opener{catalog.Store{Dir: f.dir, Allowed: allowed}, ms}
+	return management.Config{
+		ModelAPI: f.modelAPI, Opener: o, InitialWorkers: ms.t.DefaultWorkers,
+		StartupTime: time.Duration(ms.t.StartupTimeout) * time.Second, UnregisterTime: time.Duration(ms.t.UnregisterTimeout) * time.Second,
+	}, o, nil
 }
 
 // Open is management.Opener's.
 func (o *opener) Open(ctx context.Context, r management.Registration) (management.Opened, error) {
 	m, err := o.store.Open(ctx, r.URL, r.Name)
 	if errors.Is(err, catalog.ErrNotInStore) {
-		err = fmt.Errorf("%w: %w", management.ErrNotFound, err)
+		err = management.NotFound(err)
 	}
 	if err != nil {
 		return management.Opened{}, err
 	}
-	return management.Opened{Model: m, Config: o.cfg}, nil
+	file := r.URL
+	if strings.Contains(file, "://") {
+		file = path.Base(file) // the store has it under that name
+	}
+	cfg, effect, err := o.ms.of(m, filepath.Join(o.store.Dir, file))
+	if err != nil {
+		return management.Opened{}, err
+	}
+	out := management.Opened{Model: m, Config: cfg}
+	own := func(name string) int { n, _ := effect.Own(name); return n }
+	out.MinWorkers, out.MaxWorkers = own("minWorkers"), own("maxWorkers")
+	out.ResponseTimeout = time.Duration(own("responseTimeout")) * time.Second
+	out.StartupTimeout = time.Duration(own("startupTimeout")) * time.Second
+	return out, nil
 }
 
 // backendsFor returns the models for which backends are needed: those that are served at the

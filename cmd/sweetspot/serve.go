@@ -9,8 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sweetspot/engine"
-	"sweetspot/engine/api/metrics"
-	"sweetspot/engine/api/token"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/server"
 )
@@ -18,14 +16,10 @@ import (
 // serveCommand serves models with the API of TorchServe until a signal.
 func (a *app) serveCommand() *cobra.Command {
 	var (
-		f                  settingsFlags
-		b                  bodyFlags
-		open               modelFlags
-		store              storeFlags
-		listen, management string
-		metricsAt          string
-		mode               metrics.Mode
-		noTokens           bool
+		f    settingsFlags
+		b    bodyFlags
+		open modelFlags
+		v    serveFlags
 	)
 	c := &cobra.Command{
 		Use:   "serve [[NAME=]MODEL...]",
@@ -36,32 +30,40 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 --enable-model-api requests may register models of --model-store.`,
 		Example: `  sweetspot serve model.onnx --workers 2 --batch-size 8 --batch-delay 10ms
   sweetspot serve builtin:resnet18 --disable-token-auth
+  sweetspot serve --ts-config config.properties
   curl -T photo.jpg http://127.0.0.1:8080/predictions/resnet18`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 && !store.modelAPI {
-				return withHint("name a MODEL, or let requests register some: --enable-model-api", "no model to serve")
-			}
 			cfg, err := f.config(c.Flags())
 			if err != nil {
 				return err
 			}
 			log := a.logger()
-			h := &host{}
-			sc := server.Config{
-				Inference: listen, Management: management, Metrics: metricsAt, MetricsMode: mode,
-				Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log,
-			}
-			var o *opener
-			if sc.Models, o, err = store.config(cfg); err != nil {
+			ms := modelSettings{base: cfg, given: f.given(c.Flags()), cores: a.limits().Cores}
+			sc := server.Config{Log: log}
+			if err := a.configure(c.Flags(), &v, &b, &ms, &sc); err != nil {
 				return err
 			}
-			if !noTokens {
-				if sc.Tokens, err = token.New("", 0); err != nil {
-					return err
-				}
+			if args, err = ms.startModels(args, v.store.dir); err != nil {
+				return err
+			}
+			if len(args) == 0 && !v.store.modelAPI {
+				return withHint("name a MODEL, or let requests register some: --enable-model-api", "no model to serve")
+			}
+			h := &host{}
+			sc.Inference, sc.Management, sc.Metrics, sc.MetricsMode = v.listen, v.management, v.metricsAt, v.mode
+			sc.MetricsLog = a.env.get("METRICS_LOCATION") // as in TorchServe
+			sc.Host, sc.MaxRequestSize = h.describe(args, a.limits()), int64(b.maxRequest)
+			var o *opener
+			if sc.Models, o, err = v.store.config(ms); err != nil {
+				return err
+			}
+			if sc.Tokens, err = v.tokens(); err != nil {
+				return err
+			}
+			if sc.Tokens != nil {
 				defer sc.Tokens.Close()
 			}
-			return a.serve(c, h, sc, o, args, open, b, cfg, log)
+			return a.serve(c, h, sc, o, args, open, b, ms, log)
 		},
 	}
 	f.bind(c.Flags(), knob.Eager)
@@ -69,19 +71,14 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 	open.bind(c.Flags())
 	open.bindInput(c.Flags())
 	a.bindVerbose(c.Flags())
-	c.Flags().StringVar(&listen, "listen", server.DefaultInference, "inference address")
-	c.Flags().StringVar(&management, "management", server.DefaultManagement, "management address")
-	store.bind(c.Flags())
-	c.Flags().StringVar(&metricsAt, "metrics", server.DefaultMetrics, "metrics address; empty is none")
-	c.Flags().TextVar(&mode, "metrics-mode", metrics.Prometheus, "where metrics are: prometheus, legacy (three of them) or log (none there)")
-	c.Flags().BoolVar(&noTokens, "disable-token-auth", false, "do not require tokens")
+	v.bind(c.Flags())
 	return c
 }
 
 // serve binds the addresses before it loads models, so that a port in use is reported at
 // once.
-func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, models []string, open modelFlags, b bodyFlags, cfg knob.Config, log *slog.Logger) error {
-	ctx := c.Context()
+func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, models []string, open modelFlags, b bodyFlags, ms modelSettings, log *slog.Logger) error {
+	ctx, cfg := c.Context(), ms.base
 	e, probe, err := a.newEngine(h, o.backendsFor(sc, models), log)
 	if err != nil {
 		return err
@@ -89,24 +86,27 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, mode
 	if o.store.Options, err = open.options(); err != nil {
 		return err
 	}
-	o.store.Options.Probe = probe
+	o.store.Options.Probe, o.store.Options.Unpack = probe, a.env.archiveCache()
 	defer e.Close(context.WithoutCancel(ctx)) //nolint:errcheck // all requests are answered then
 	s, err := server.Open(sc, e)
 	if err != nil {
 		return err
 	}
-	if err := a.loadInto(ctx, e, probe, models, open, b, cfg, log); err != nil {
+	if err := a.loadInto(ctx, e, probe, models, open, b, ms, log); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	if err := a.reportPrecision(ctx, e, cfg); err != nil {
 		return errors.Join(err, s.Close())
 	}
-	at := s.Addrs()
+	if err := ms.setDefaults(e); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	at := s.URLs()
 	metricsText := ""
 	if at.Metrics != "" {
-		metricsText = ", metrics http://" + at.Metrics
+		metricsText = ", metrics " + at.Metrics
 	}
-	fmt.Fprintf(a.err, "inference http://%s, management http://%s%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, metricsText, cfg.Rule)
+	fmt.Fprintf(a.err, "inference %s, management %s%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, metricsText, cfg.Rule)
 	return s.Run(ctx)
 }
 

@@ -35,7 +35,8 @@ import (
 type Options struct {
 	// Shapes has the dimensions of inputs, by input name: all dimensions of one item
 	// or only the open ones, without the batch axis. A size other than 1 for the batch
-	// axis too says that it is none.
+	// axis too says that it is none. With a Probe, the dimension stays open if other sizes
+	// run too and nothing else needs it: it is then the size of made requests.
 	Shapes map[string][]int64
 	// Values has constants for inputs, by input name, as the text of [ParseValue]. Such
 	// an input is no part of a request.

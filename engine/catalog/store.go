@@ -36,8 +36,18 @@ const DefaultDownload = 8 << 30
 // downloadTime is the longest time of a download.
 const downloadTime = 30 * time.Minute
 
-// ErrNotInStore is wrapped by the errors about models that do not exist or are not allowed.
+// ErrNotInStore is what errors about models that do not exist or are not allowed are.
 var ErrNotInStore = errors.New("not in the model store")
+
+// notInStore is the text of such an error.
+type notInStore string
+
+func (e notInStore) Error() string { return string(e) }
+
+// Is says that the error is ErrNotInStore.
+func (notInStore) Is(target error) bool { return target == ErrNotInStore }
+
+func notInStoref(format string, a ...any) error { return notInStore(fmt.Sprintf(format, a...)) }
 
 // ParseAllowed reads a comma-separated list of regular expressions for whole URLs, as in
 // TorchServe's allowed_urls. Case does not matter.
@@ -82,15 +92,15 @@ func (s Store) find(ctx context.Context, where string) (string, error) {
 	kind, rest, _ := strings.Cut(where, ":")
 	switch {
 	case slices.Contains(strings.FieldsFunc(where, func(r rune) bool { return r == '/' || r == '\\' }), ".."):
-		return "", fmt.Errorf("%w: relative path is not allowed in url: %s", ErrNotInStore, where)
+		return "", notInStoref("relative path is not allowed in url: %s", where)
 	case kind == "builtin", kind == "sim" && slices.Contains(servicetime.Names(), rest):
 		return where, nil
 	case strings.Contains(where, "://"), kind == "file":
 		return s.download(ctx, where)
 	case s.Dir == "":
-		return "", fmt.Errorf("%w: this server has no model store; start it with --model-store FOLDER", ErrNotInStore)
+		return "", notInStoref("this server has no model store; start it with --model-store FOLDER")
 	case !filepath.IsLocal(where):
-		return "", fmt.Errorf("%w: %s is not the name of a file or folder in the model store", ErrNotInStore, where)
+		return "", notInStoref("%s is not the name of a file or folder in the model store", where)
 	}
 	dir, err := filepath.Abs(s.Dir)
 	if err != nil {
@@ -98,7 +108,7 @@ func (s Store) find(ctx context.Context, where string) (string, error) {
 	}
 	path := filepath.Join(dir, where)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%w: model not found at: %s", ErrNotInStore, where)
+		return "", notInStoref("model not found at: %s", where)
 	}
 	return path, nil
 }
@@ -111,21 +121,21 @@ func (s Store) allowed(where string) bool {
 // download copies the file of an allowed URL to the store, unless it has a file of that name.
 func (s Store) download(ctx context.Context, where string) (path string, err error) {
 	if !s.allowed(where) {
-		return "", fmt.Errorf("%w: given URL %s does not match any allowed URL(s); the server's --allowed-urls lists them", ErrNotInStore, where)
+		return "", notInStoref("given URL %s does not match any allowed URL(s); the server's --allowed-urls lists them", where)
 	}
 	u, err := url.Parse(where)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrNotInStore, err)
+		return "", notInStoref("%v", err)
 	}
 	if u.Scheme == "file" {
 		return filepath.Clean("/" + u.Path), nil
 	}
 	if s.Dir == "" {
-		return "", fmt.Errorf("%w: a download needs a model store; start the server with --model-store FOLDER", ErrNotInStore)
+		return "", notInStoref("a download needs a model store; start the server with --model-store FOLDER")
 	}
 	name := filepath.Base(u.Path)
 	if name == "." || name == "/" || name == ".." || !filepath.IsLocal(name) || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", fmt.Errorf("%w: %s names no file", ErrNotInStore, where)
+		return "", notInStoref("%s names no file", where)
 	}
 	dir, err := filepath.Abs(s.Dir)
 	if err != nil {

@@ -67,8 +67,8 @@ func TestStore(t *testing.T) {
 		found     bool // it is in the store, but no model
 		want      string
 	}{
-		{"none.onnx", "", false, "not in the model store: model not found at: none.onnx"},
-		{"../outside.onnx", "", false, "not in the model store: relative path is not allowed in url: ../outside.onnx"},
+		{"none.onnx", "", false, "model not found at: none.onnx"},
+		{"../outside.onnx", "", false, "relative path is not allowed in url: ../outside.onnx"},
 		{"sub/../../outside.onnx", "", false, "relative path is not allowed"},
 		{`sub\..\..\outside.onnx`, "", false, "relative path is not allowed"},
 		{filepath.Join(root, "outside.onnx"), "", false, "is not the name of a file or folder in the model store"},
@@ -79,7 +79,7 @@ func TestStore(t *testing.T) {
 		{"http://127.0.0.1:9/one.onnx", "", false, "does not match any allowed URL(s)"},
 		{"HTTP://127.0.0.1:9/one.onnx", "", false, "does not match any allowed URL(s)"},
 		{"gopher://127.0.0.1:9/one.onnx", "", false, "does not match any allowed URL(s)"},
-		{"sim:" + filepath.Join(root, "table.csv"), "", false, "not in the model store"},
+		{"sim:" + filepath.Join(root, "table.csv"), "", false, "model not found at: sim:"},
 		{"text.onnx", "", true, "text.onnx: the file is text"},
 		{"one.onnx", "a/b", true, `"a/b" is not a model name; use letters, digits, _ . and -, such as a_b`},
 		{"one.onnx", "..", true, "is not a model name"},

@@ -33,10 +33,13 @@ func (v *checker) across() {
 	v.openRegistration()
 	v.queue()
 	v.envelope()
-	if l, ok := v.f.Lookup(keySnapshot); ok {
-		if load, both := v.f.Lookup(keyLoadModels); both {
+	if l, ok := v.lookup(keySnapshot); ok {
+		if load, both := v.lookup(keyLoadModels); both {
 			v.addf(Differs, load, "", outOfForce(load), "remove it, or model_snapshot",
 				"TorchServe ignores it, because line %d has model_snapshot", l.Number)
+		}
+		if block, both := v.lookup(keyModels); both {
+			v.addf(Note, block, "", nil, "", "it counts only for models that are registered later, because line %d has model_snapshot", l.Number)
 		}
 		return
 	}
@@ -47,7 +50,7 @@ func (v *checker) across() {
 // addresses reports a shared listener, and a management API for everybody.
 func (v *checker) addresses() {
 	inference, management := v.t.InferenceAddress, v.t.ManagementAddress
-	l, ok := v.f.Lookup(keyManagement)
+	l, ok := v.lookup(keyManagement)
 	if !ok {
 		return
 	}
@@ -67,15 +70,15 @@ func hostOf(address string) string {
 
 // openRegistration reports that any URL can be registered.
 func (v *checker) openRegistration() {
-	api, ok := v.f.Lookup(keyModelAPI)
-	if _, limited := v.f.Lookup(keyAllowedURLs); ok && !limited && strings.EqualFold(api.Value, "true") {
+	api, ok := v.lookup(keyModelAPI)
+	if _, limited := v.lookup(keyAllowedURLs); ok && !limited && strings.EqualFold(api.Value, "true") {
 		v.addf(Note, api, "", nil, "", "without allowed_urls a model from any URL can be registered, and its code runs")
 	}
 }
 
 // queue reports a queue that cannot fill a batch.
 func (v *checker) queue() {
-	l, ok := v.f.Lookup(keyQueueSize)
+	l, ok := v.lookup(keyQueueSize)
 	if !ok || v.t.QueueSize == 0 {
 		return
 	}
@@ -91,7 +94,7 @@ func (v *checker) queue() {
 
 // envelope reports an envelope that takes one request a batch.
 func (v *checker) envelope() {
-	l, ok := v.f.Lookup(keyEnvelope)
+	l, ok := v.lookup(keyEnvelope)
 	if !ok || l.Value != "kserve" && l.Value != "kservev2" {
 		return
 	}
@@ -108,8 +111,8 @@ func (v *checker) unmatched() {
 	if len(v.t.Models) == 0 {
 		return
 	}
-	l, _ := v.f.Lookup(keyModels)
-	_, hasLoads := v.f.Lookup(keyLoadModels)
+	l, _ := v.lookup(keyModels)
+	_, hasLoads := v.lookup(keyLoadModels)
 	if len(v.t.LoadModels) == 0 && !v.t.LoadAll {
 		var fix func() []edit
 		if entry := v.entries(); entry != "" && !hasLoads {
@@ -148,8 +151,8 @@ func (v *checker) versions() {
 	if v.store == nil {
 		return
 	}
-	l, _ := v.f.Lookup(keyModels)
-	loads, _ := v.f.Lookup(keyLoadModels)
+	l, _ := v.lookup(keyModels)
+	loads, _ := v.lookup(keyLoadModels)
 	matched := map[int]bool{}
 	unknown := false
 	for _, load := range v.t.loads(v.store) {

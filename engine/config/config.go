@@ -35,6 +35,7 @@ type Line struct {
 	marks []mark // where the continuation lines of the value start
 	last  int    // physical line on which it ends
 	raw   string // the first physical line, without leading blanks
+	from  string // of a value that is not from the file: a flag, an environment variable
 	text  string // all of its physical lines, without leading blanks and continuation marks
 }
 
@@ -67,6 +68,17 @@ func (f *File) last(key string) int {
 		}
 	}
 	return -1
+}
+
+// inForce returns the index of the last pair of each key.
+func (f *File) inForce() map[string]int {
+	out := map[string]int{}
+	for i, l := range f.Lines {
+		if l.Kind == Pair {
+			out[l.Key] = i
+		}
+	}
+	return out
 }
 
 // Lookup returns the pair that is in force for key: the last one.

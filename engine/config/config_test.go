@@ -187,6 +187,19 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		roundTrip(t, parsed)
+		values, findings := parsed.Check(nil)
+		for _, finding := range findings[:min(20, len(findings))] {
+			finding.Fix(in)
+		}
+		parsed.Effects(values, nil)
+		parsed.Unused()
+		if _, err := parsed.Snapshot(); err != nil && !strings.HasPrefix(err.Error(), "f:") {
+			t.Fatalf("error %q names no line", err)
+		}
+		resolved, err := parsed.Resolve(func(name string) (string, bool) { return name, len(name)%2 == 0 }, map[string]config.Override{"model_store": {Value: "s", From: "--s"}})
+		if err != nil && !strings.HasPrefix(err.Error(), "f:") || resolved.Get("model_store") == "" {
+			t.Fatalf("Resolve: %v, model_store %q", err, resolved.Get("model_store"))
+		}
 		_, _, err = parsed.TorchServe()
 		if err != nil && !strings.HasPrefix(err.Error(), "f:") {
 			t.Fatalf("error %q names no line", err)

@@ -43,7 +43,8 @@ type Finding struct {
 	Write    string   `json:"write,omitempty"` // what to write instead
 	Fixable  bool     `json:"fixable"`         // see Fix
 
-	edits func() []edit // nil if not fixable
+	edits  func() []edit // nil if not fixable
+	origin string        // of a value that is not from the file
 }
 
 // String returns the finding in one line.
@@ -56,7 +57,11 @@ func (f Finding) String() string {
 	if f.Write != "" {
 		write = "; " + f.Write
 	}
-	return fmt.Sprintf("%s:%d: %s%s%s", f.File, f.Line, key, f.Does, write)
+	at := fmt.Sprintf("%s:%d", f.File, f.Line)
+	if f.origin != "" {
+		at = f.origin
+	}
+	return fmt.Sprintf("%s: %s%s%s", at, key, f.Does, write)
 }
 
 // Fix returns data, from which the finding was made, with what Write says. Every other line

@@ -2,8 +2,8 @@ package config
 
 import (
 	"math"
-	"slices"
 	"strings"
+	"sync"
 
 	"sweetspot/engine/knob"
 )
@@ -129,13 +129,31 @@ func envName(key string) string {
 	return "TS_" + strings.ToUpper(key)
 }
 
+// keyIndex has the keys by name.
+var keyIndex = sync.OnceValue(func() map[string]Key {
+	out := map[string]Key{}
+	for _, k := range Keys() {
+		out[k.Name] = k
+	}
+	return out
+})
+
+// maxKey is more than the longest key has; what is longer is no misspelling of one.
+const maxKey = 60
+
+// keyNames returns the names of the keys.
+var keyNames = sync.OnceValue(func() []string {
+	var out []string
+	for _, k := range Keys() {
+		out = append(out, k.Name)
+	}
+	return out
+})
+
 // lookupKey returns a key by its exact name.
 func lookupKey(name string) (Key, bool) {
-	all := Keys()
-	if i := slices.IndexFunc(all, func(k Key) bool { return k.Name == name }); i >= 0 {
-		return all[i], true
-	}
-	return Key{}, false
+	k, ok := keyIndex()[name]
+	return k, ok
 }
 
 // otherNames are names from elsewhere that people write for a key. Those of TorchServe's own
@@ -158,9 +176,8 @@ func nearestKey(name string) (string, bool) {
 	if known, ok := otherNames[strings.ToLower(name)]; ok {
 		return known, true
 	}
-	var all []string
-	for _, k := range Keys() {
-		all = append(all, k.Name)
+	if len(name) > maxKey {
+		return "", false
 	}
-	return knob.Nearest(name, all)
+	return knob.Nearest(name, keyNames())
 }

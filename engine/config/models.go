@@ -145,20 +145,24 @@ func (v *checker) models(l Line) []Model {
 	return b.out
 }
 
+// maxJoined bounds the lines of a block that is put together again.
+const maxJoined = 500
+
 // joined is the fix for a block whose lines do not all end in a backslash: all lines from its
 // first to the one that completes a JSON object.
 func (v *checker) joined(l Line) (fix func() []edit, write string) {
 	i := slices.IndexFunc(v.f.Lines, func(o Line) bool { return o.Number == l.Number })
-	text := l.Value
-	for _, next := range v.f.Lines[i+1:] {
-		if next.Kind == Comment {
+	var text strings.Builder
+	text.WriteString(l.Value)
+	for n, next := range v.f.Lines[i+1:] {
+		if next.Kind == Comment || n == maxJoined {
 			break
 		}
-		text += "\n" + next.text
-		if _, ok := readTree(text, 0); ok {
+		text.WriteString("\n" + next.text)
+		if _, ok := readTree(text.String(), 0); ok {
 			whole := l
 			whole.last, v.joinedTo = next.last, next.last
-			return setPair(whole, text), "end every line but the last in a backslash"
+			return setPair(whole, text.String()), "end every line but the last in a backslash"
 		}
 	}
 	return nil, ""

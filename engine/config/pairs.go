@@ -13,6 +13,7 @@ func (v *checker) addf(s Severity, l Line, sub string, fix func() []edit, write,
 		key += "." + sub
 	}
 	v.add(s, l.Number, key, fmt.Sprintf(format, a...), write, fix)
+	v.list[len(v.list)-1].origin = l.from
 }
 
 // cutComment cuts a value before a # after a blank, which looks like a comment, and cuts blanks.
@@ -63,6 +64,10 @@ func outOfForce(l Line) func() []edit {
 	}
 }
 
+// maxSuggested bounds the unknown keys for which a similar one is looked for: that takes a
+// millisecond, and a file with more of them is no config.properties.
+const maxSuggested = 100
+
 // unknown reports a key that TorchServe ignores.
 func (v *checker) unknown(l Line) {
 	if l.Number <= v.joinedTo {
@@ -76,8 +81,12 @@ func (v *checker) unknown(l Line) {
 		v.misplaced(l, m)
 		return
 	}
+	if v.suggested++; v.suggested > maxSuggested {
+		v.addf(Differs, l, "", outOfForce(l), "remove it", "unknown key, which TorchServe ignores")
+		return
+	}
 	if near, ok := nearestKey(l.Key); ok {
-		if _, there := v.f.Lookup(near); there {
+		if _, there := v.lookup(near); there {
 			v.addf(Differs, l, "", outOfForce(l), "remove it, "+near+" is there", "unknown key, which TorchServe ignores; did you mean %s?", near)
 			return
 		}
@@ -92,7 +101,7 @@ func (v *checker) unknown(l Line) {
 // misplaced reports a key of a model that stands beside the block.
 func (v *checker) misplaced(l Line, meant string) {
 	const does = "TorchServe reads %s only in the block of models, and in the model-config.yaml of an archive; here it ignores it"
-	block, ok := v.f.Lookup(keyModels)
+	block, ok := v.lookup(keyModels)
 	object, isTree := readTree(block.Value, 0)
 	n, whole := wholeNumber(strings.TrimSpace(l.Value))
 	if !ok || !isTree || !whole || n <= 0 || len(object.members) != 1 || object.members[0].object == nil || len(object.members[0].object.members) != 1 {
@@ -110,7 +119,7 @@ func (v *checker) misplaced(l Line, meant string) {
 
 // brokenBlock reports a line of the block that became a pair of its own.
 func (v *checker) brokenBlock(l Line) {
-	block, ok := v.f.Lookup(keyModels)
+	block, ok := v.lookup(keyModels)
 	if !ok || block.Number > l.Number {
 		v.addf(Differs, l, "", outOfForce(l), "remove it", "unknown key, which TorchServe ignores")
 		return
@@ -166,11 +175,13 @@ func (v *checker) address(l Line) {
 }
 
 // metricsMode reports a mode that TorchServe does not know.
-func (v *checker) metricsMode(l Line) {
+func (v *checker) metricsMode(l Line) string {
 	mode := strings.ToLower(strings.Join(strings.Fields(l.Value), ""))
 	if mode != "log" && mode != "prometheus" && mode != "legacy" {
 		v.addf(Differs, l, "", nil, "write log, prometheus or legacy", "TorchServe does not know %s and takes log", quoteText(l.Value))
+		return "log"
 	}
+	return mode
 }
 
 // seconds reports a number of seconds that looks like milliseconds.

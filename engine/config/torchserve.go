@@ -28,6 +28,30 @@ type TorchServe struct {
 	ResponseTimeout int  // s
 	StartupTimeout  int  // s
 	MaxRequestSize  int  // bytes of the body of a request
+
+	UnregisterTimeout int // s
+	Security
+	Metrics
+}
+
+// Security says who may do what.
+type Security struct {
+	NoTokens     bool
+	TokenMinutes float64 // 0 is 60
+	ModelAPI     bool
+	AllowedURLs  string // regular expressions, with commas; "" is any, which TorchServe warns about
+	Keystore     string // file
+	PrivateKey   string // file
+	Certificate  string // file
+	CORSOrigin   string
+	CORSMethods  string
+	CORSHeaders  string
+}
+
+// Metrics says which metrics there are.
+type Metrics struct {
+	NoMetrics bool   // enable_metrics_api=false
+	Mode      string // log, prometheus, legacy; "" is log
 }
 
 // Load is one entry of load_models.
@@ -71,7 +95,9 @@ type checker struct {
 	store Store
 	t     TorchServe
 
-	joinedTo int // the last line of a block that its finding covers; see joined
+	inForce   map[string]int // index of the last pair, by key
+	suggested int            // unknown keys so far
+	joinedTo  int            // the last line of a block that its finding covers; see joined
 }
 
 // Check reads the file as TorchServe does and returns, by line, what TorchServe does with
@@ -79,17 +105,12 @@ type checker struct {
 // load_models; nil means that they are unknown.
 func (f *File) Check(store Store) (TorchServe, []Finding) {
 	v := &checker{findings: findings{file: f.Name}, f: f, store: store}
-	inForce := map[string]int{} // index of the last pair, by key
-	for i, l := range f.Lines {
-		if l.Kind == Pair {
-			inForce[l.Key] = i
-		}
-	}
+	v.inForce = f.inForce()
 	for i, l := range f.Lines {
 		if l.Kind != Pair {
 			continue
 		}
-		if last := inForce[l.Key]; last > i {
+		if last := v.inForce[l.Key]; last > i {
 			v.addf(Differs, l, "", removePair(l), "remove this line", "line %d has the key again, and the last one wins", f.Lines[last].Number)
 			continue
 		}
@@ -97,6 +118,14 @@ func (f *File) Check(store Store) (TorchServe, []Finding) {
 	}
 	v.across()
 	return v.t, v.sorted()
+}
+
+// lookup is File.Lookup in constant time.
+func (v *checker) lookup(key string) (Line, bool) {
+	if i, ok := v.inForce[key]; ok {
+		return v.f.Lines[i], true
+	}
+	return Line{}, false
 }
 
 // pair reads one pair that is in force.
@@ -111,9 +140,12 @@ func (v *checker) pair(l Line) {
 	case k.Kind == Number:
 		v.setNumber(l, v.number(l, k))
 	case k.Kind == Boolean:
-		v.boolean(l)
+		v.setBoolean(l.Key, v.boolean(l))
 	case k.Kind == Float:
-		v.float(l)
+		n := v.float(l)
+		if l.Key == keyTokenMinutes {
+			v.t.TokenMinutes = n
+		}
 	default:
 		v.text(l, k)
 	}
@@ -139,6 +171,8 @@ func (v *checker) setNumber(l Line, n int) {
 		v.seconds(l.Number, l.Key, n)
 	case keyStartupTimeout:
 		v.t.StartupTimeout = n
+	case "unregister_model_timeout":
+		v.t.UnregisterTimeout = n
 	case keyMaxRequestSize:
 		v.t.MaxRequestSize = n
 	case keyNumberOfGPU:
@@ -165,24 +199,34 @@ func (v *checker) text(l Line, k Key) {
 		}
 		v.addf(severity, l, "", setPair(l, value), "remove the blanks at the end", "%s ends in blanks, which belong to the value", quoteText(l.Value))
 	}
-	switch l.Key {
-	case keyInference:
-		v.t.InferenceAddress = value
-	case keyManagement:
-		v.t.ManagementAddress = value
-	case keyMetrics:
-		v.t.MetricsAddress = value
-	case keyModelStore:
-		v.t.ModelStore = value
-	case keyLoadModels:
-		v.t.LoadAll, v.t.LoadModels = v.loadModels(l)
-	case keyModels:
-		v.t.Models = v.models(l)
-	case keyMetricsMode:
-		v.metricsMode(l)
-	}
+	v.setText(l, value)
 	if k.Kind == Address && value == l.Value {
 		v.address(l)
+	}
+}
+
+// setText keeps a text that this project uses, or reads its parts.
+func (v *checker) setText(l Line, value string) {
+	t := &v.t
+	for key, dst := range map[string]*string{
+		keyInference: &t.InferenceAddress, keyManagement: &t.ManagementAddress, keyMetrics: &t.MetricsAddress,
+		keyModelStore: &t.ModelStore, keyAllowedURLs: &t.AllowedURLs,
+		keyKeystore: &t.Keystore, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
+		keyCORSOrigin: &t.CORSOrigin, keyCORSMethods: &t.CORSMethods, keyCORSHeaders: &t.CORSHeaders,
+	} {
+		if l.Key == key {
+			*dst = value
+		}
+	}
+	switch l.Key {
+	case keyLoadModels:
+		t.LoadAll, t.LoadModels = v.loadModels(l)
+	case keyModels:
+		t.Models = v.models(l)
+	case keySnapshot:
+		v.snapshot(l)
+	case keyMetricsMode:
+		t.Mode = v.metricsMode(l)
 	}
 }
 
@@ -210,9 +254,9 @@ func (v *checker) number(l Line, k Key) int {
 }
 
 // boolean checks a boolean: only the word true, in any case, is true.
-func (v *checker) boolean(l Line) {
-	if strings.EqualFold(l.Value, "true") || strings.EqualFold(l.Value, "false") {
-		return
+func (v *checker) boolean(l Line) bool {
+	if isTrue(l.Value) || strings.EqualFold(l.Value, "false") {
+		return isTrue(l.Value)
 	}
 	text, comment, inline := cutComment(l.Value)
 	meant := "false"
@@ -222,15 +266,28 @@ func (v *checker) boolean(l Line) {
 	if inline {
 		v.addf(Differs, l, "", commentAbove(l, meant, comment), "give the comment a line of its own",
 			"%s reads as false; a comment needs a line of its own, here it is part of the value", quoteText(l.Value))
-		return
+		return false
 	}
 	v.addf(Differs, l, "", setPair(l, meant), "write "+meant, "%s reads as false: only true is true", quoteText(l.Value))
+	return false
 }
 
-func (v *checker) float(l Line) {
+// setBoolean keeps a boolean that this project uses.
+func (v *checker) setBoolean(key string, b bool) {
+	switch key {
+	case keyNoTokens:
+		v.t.NoTokens = b
+	case keyModelAPI:
+		v.t.ModelAPI = b
+	case keyMetricsAPI:
+		v.t.NoMetrics = !b
+	}
+}
+
+func (v *checker) float(l Line) float64 {
 	text, comment, inline := cutComment(l.Value)
-	if _, err := strconv.ParseFloat(strings.TrimSpace(l.Value), 64); err == nil {
-		return
+	if n, err := strconv.ParseFloat(strings.TrimSpace(l.Value), 64); err == nil {
+		return n
 	}
 	var fix func() []edit
 	write := "write a number"
@@ -238,6 +295,7 @@ func (v *checker) float(l Line) {
 		fix, write = commentAbove(l, text, comment), "give the comment a line of its own"
 	}
 	v.addf(Differs, l, "", fix, write, "%s is not a number: TorchServe takes 60", quoteText(l.Value))
+	return 0
 }
 
 // loadModels reads load_models. TorchServe does not trim its parts.

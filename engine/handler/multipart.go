@@ -76,11 +76,16 @@ func (b *itemBuilder) readWhole(i int, data []byte) error {
 }
 
 // partEncoding returns the encoding of a part. One without a content type is text, unless
-// it is a file.
+// it is a file. The type of bytes of a file says nothing: clients such as curl give it to every
+// file whose name they do not know.
 func partEncoding(part *multipart.Part) (encoding, map[string]string, error) {
 	media := part.Header.Get("Content-Type")
 	if media == "" && part.FileName() == "" {
 		return textEncoding, nil, nil
 	}
-	return encodingOf(media)
+	e, params, err := encodingOf(media)
+	if e == rawEncoding && part.FileName() != "" {
+		e = unknownEncoding
+	}
+	return e, params, err
 }

@@ -23,7 +23,7 @@ func (s sink) Write(b []byte) (int, error) { return len(b), nil }
 // the test is not built.
 func TestChainAllocatesNothing(t *testing.T) {
 	var counts wire.Counts
-	h := chain(answer(200), counts.Watch, lingeringClose(time.Minute), checkOrigin("127.0.0.1:8080", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	h := chain(answer(200), counts.Watch, lingeringClose(time.Minute), checkOrigin("127.0.0.1:8080", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, CORS{}))
 	w := sink{http.Header{}}
 	for _, host := range []string{"127.0.0.1:8080", "localhost:8080", "[::1]:8080"} {
 		r := httptest.NewRequest("POST", "/predictions/m", http.NoBody)

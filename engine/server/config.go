@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"math"
 	"time"
@@ -17,6 +18,7 @@ const (
 	DefaultInference      = "127.0.0.1:8080"
 	DefaultManagement     = "127.0.0.1:8081"
 	DefaultMetrics        = "127.0.0.1:8082"
+	DefaultMetricsLog     = "logs"
 	DefaultMaxRequestSize = 6553500 // TorchServe's max_request_size
 	DefaultBodyTime       = 30 * time.Second
 	DefaultWriteTime      = 30 * time.Second
@@ -34,14 +36,19 @@ const (
 // Config has the addresses and the limits of a server. The zero value has TorchServe's
 // addresses for inference and management, no tokens and no metrics listener.
 type Config struct {
-	Inference  string        // host:port; "" is DefaultInference, port 0 is any free port
+	// Inference is host:port, where port 0 is any free port, http://host:port, https://host:port
+	// or unix:/path; "" is DefaultInference.
+	Inference  string
 	Management string        // likewise; also serves the control API
 	Metrics    string        // likewise, but "" is no metrics listener
 	Tokens     *token.Tokens // nil: no key is needed; Open writes their file
+	TLS        *tls.Config   // of https addresses; see TLS
+	CORS       CORS          // which web pages may use the server
 	Host       control.Host  // for the control API; a nil Usage measures this process
 
 	Models      management.Config // how requests may manage models
 	MetricsMode metrics.Mode
+	MetricsLog  string // folder of the log files of the modes log and legacy; "" is DefaultMetricsLog
 
 	// MaxRequestSize is the largest body of a prediction in bytes; larger ones get 413. 0 is
 	// DefaultMaxRequestSize, and more for models whose inputs have more bytes.
@@ -71,6 +78,7 @@ func (c Config) withDefaults() Config {
 	}
 	orString(&c.Inference, DefaultInference)
 	orString(&c.Management, DefaultManagement)
+	orString(&c.MetricsLog, DefaultMetricsLog)
 	orTime(&c.BodyTime, DefaultBodyTime)
 	orTime(&c.WriteTime, DefaultWriteTime)
 	orTime(&c.IdleTime, DefaultIdleTime)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -124,9 +125,7 @@ func (a answer) check(t *testing.T, resp *http.Response, body string) {
 	headers := map[string]string{
 		"Pragma": "no-cache", "Cache-Control": "no-cache; no-store, must-revalidate, private", "Expires": "Thu, 01 Jan 1970 00:00:00 UTC",
 	}
-	for name, v := range a.Header {
-		headers[name] = v
-	}
+	maps.Copy(headers, a.Header)
 	for name, v := range headers {
 		if got := resp.Header.Get(name); got != v {
 			t.Errorf("header %s: %q, want %q", name, got, v)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,9 +24,10 @@ import (
 
 // endpoint is one API on one address.
 type endpoint struct {
-	name    string // unique in a server
-	address string // host:port to bind
-	flag    string // command-line flag that sets the address
+	name    string   // unique in a server
+	also    []string // the names of other APIs at the address
+	address string   // to bind: host:port, http://, https:// or unix:/path
+	flag    string   // command-line flag that sets the address
 	// serve answers the requests of a listener until ctx ends. Then it refuses new
 	// requests, waits for the running ones, at most for the drain time, and closes the
 	// listener. Aborted requests are an error, the end of ctx is not.
@@ -39,6 +41,11 @@ const (
 	metricsName    = "metrics"
 )
 
+// defaultPorts are TorchServe's ports of http and https addresses without a port.
+var defaultPorts = map[string][2]string{
+	inferenceName: {"80", "443"}, managementName: {"8081", "8444"}, metricsName: {"8082", "8445"},
+}
+
 // endpoints returns the endpoints of a server for e.
 func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	c, budget := s.cfg, wire.NewBudget(s.cfg.RequestMemory)
@@ -48,15 +55,15 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	}
 	predictions := inference.New(e, limits)
 	s.models = management.New(e, c.Models)
-	out := []endpoint{
-		{inferenceName, c.Inference, "--listen", s.serveHTTP(c.Inference, withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions)))},
-		{managementName, c.Management, "--management", s.serveHTTP(c.Management, s.management(e))},
+	out := []api{
+		{inferenceName, c.Inference, "--listen", withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions))},
+		{managementName, c.Management, "--management", s.management(e)},
 	}
+	s.measured = metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: newHostSampler().sample}
 	if c.Metrics != "" {
-		h := metrics.New(metrics.Config{Mode: c.MetricsMode, Engine: e, Answers: s.counts.Snapshot, Budget: budget, Host: newHostSampler().sample})
-		out = append(out, endpoint{metricsName, c.Metrics, "--metrics", s.serveHTTP(c.Metrics, h)})
+		out = append(out, api{metricsName, c.Metrics, "--metrics", metrics.New(s.measured)})
 	}
-	return out
+	return s.share(out)
 }
 
 // management returns the handler of the management listener: the management API, the control
@@ -113,15 +120,24 @@ func (h *hostSampler) sample() metrics.Host {
 type bound struct {
 	endpoint
 	net.Listener
+	url string
 }
+
+// serves reports whether an API is at the endpoint.
+func (e endpoint) serves(name string) bool { return e.name == name || slices.Contains(e.also, name) }
 
 // bind binds the endpoint's address.
 func (e endpoint) bind() (bound, error) {
-	l, err := net.Listen("tcp", e.address)
+	ports := defaultPorts[e.name]
+	at, err := parseAddress(e.address, ports[0], ports[1])
+	if err != nil {
+		return bound{}, fmt.Errorf("%s: %w; see %s", e.name, err, e.flag)
+	}
+	l, err := at.listen()
 	if err != nil {
 		return bound{}, fmt.Errorf("%s address %s %s; choose another with %s host:port", e.name, e.address, bindErrorText(err), e.flag)
 	}
-	return bound{e, l}, nil
+	return bound{e, l, at.url(l.Addr())}, nil
 }
 
 // bindErrorText describes why an address cannot be bound.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,14 +22,18 @@ const (
 func (s *Server) serveHTTP(address string, h http.Handler) func(context.Context, net.Listener) error {
 	return func(ctx context.Context, l net.Listener) error {
 		srv := &http.Server{
-			Handler:           chain(h, s.counts.Watch, lingeringClose(s.cfg.BodyTime), checkOrigin(address, l.Addr())),
+			Handler:           chain(h, s.counts.Watch, lingeringClose(s.cfg.BodyTime), checkOrigin(hostPort(address), l.Addr(), s.cfg.CORS), s.cfg.CORS.answer),
 			ReadHeaderTimeout: headerTime,
 			IdleTimeout:       s.cfg.IdleTime,
 			MaxHeaderBytes:    headerBytes,
 			ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 		}
 		ended := make(chan error, 1)
-		go func() { ended <- srv.Serve(stallListener{l, s.cfg.WriteTime}) }()
+		l = stallListener{l, s.cfg.WriteTime}
+		if isSecure(address) {
+			l = tls.NewListener(l, s.cfg.TLS)
+		}
+		go func() { ended <- srv.Serve(l) }()
 		select {
 		case err := <-ended: // the listener has failed before ctx ended
 			return errors.Join(err, drain(srv, s.cfg.DrainTime))
@@ -38,6 +43,15 @@ func (s *Server) serveHTTP(address string, h http.Handler) func(context.Context,
 		<-ended
 		return err
 	}
+}
+
+// hostPort returns the host:port of a configured address; the path of a socket.
+func hostPort(text string) string {
+	at, err := parseAddress(text, "0", "0")
+	if err != nil {
+		return text
+	}
+	return at.where
 }
 
 // drain closes srv when the running requests are answered, or after the longest wait.

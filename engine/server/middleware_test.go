@@ -49,7 +49,7 @@ func TestHostByListener(t *testing.T) {
 		{"loopback, other", "127.0.0.1:8080", loopback, "evil.example", "", 403, "use localhost, 127.0.0.1 or [::1], with any port"},
 	}
 	for _, tt := range tests {
-		h := checkOrigin(tt.address, &net.TCPAddr{IP: tt.bound, Port: 8080})(answer(200))
+		h := checkOrigin(tt.address, &net.TCPAddr{IP: tt.bound, Port: 8080}, CORS{})(answer(200))
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Host = tt.host
 		if tt.origin != "" {

@@ -15,8 +15,8 @@ import (
 // user who can reach this server. Browsers send the page's origin in the header Origin;
 // other programs send none and are allowed. In a DNS rebinding attack, a page has the origin
 // of the server. On loopback the possible host names are few, so that Host is checked too.
-// address is the configured address, bound the actual one.
-func checkOrigin(address string, bound net.Addr) middleware {
+// address is the configured address, bound the actual one; pages that cors allows are let in.
+func checkOrigin(address string, bound net.Addr, cors CORS) middleware {
 	name, allowed := hostname(address), "localhost, 127.0.0.1 or [::1]"
 	if !isLoopback(name) {
 		allowed = name + ", " + allowed
@@ -41,7 +41,7 @@ func checkOrigin(address string, bound net.Addr) middleware {
 					"the host %q is not allowed: this server listens on loopback; use %s, with any port", r.Host, allowed))
 				return
 			}
-			if foreign, ok := foreignOrigin(r); ok {
+			if foreign, ok := foreignOrigin(r, cors); ok {
 				wire.Fail(w, wire.Errorf(http.StatusForbidden, wire.Forbidden,
 					"pages of the origin %q may not use this server; %s may, and programs that send no Origin", foreign, ownOrigin(r)))
 				return
@@ -76,15 +76,15 @@ func hostname(hostport string) string {
 	return u.Hostname()
 }
 
-// foreignOrigin returns the first Origin of r that is not the server's own.
-func foreignOrigin(r *http.Request) (string, bool) {
+// foreignOrigin returns the first Origin of r that is neither the server's own nor allowed.
+func foreignOrigin(r *http.Request, cors CORS) (string, bool) {
 	origins := r.Header["Origin"]
 	if len(origins) == 0 {
 		return "", false
 	}
 	own := ownOrigin(r)
 	for _, o := range origins {
-		if !strings.EqualFold(o, own) {
+		if !strings.EqualFold(o, own) && !cors.allows(o) {
 			return o, true
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/management"
+	"sweetspot/engine/api/metrics"
 	"sweetspot/engine/api/wire"
 )
 
@@ -27,6 +28,9 @@ type Server struct {
 	counts wire.Counts
 	models *management.API
 	bound  []bound
+
+	measured metrics.Config
+	logs     *metrics.LogFiles // nil if the mode has none
 }
 
 // Addrs are the addresses in use, as host:port.
@@ -40,6 +44,9 @@ type Addrs struct {
 // call Run or Close, and must close e and the tokens after the server has ended.
 func Open(c Config, e *engine.Engine) (*Server, error) {
 	s := &Server{cfg: c.withDefaults()}
+	if err := s.cfg.completeTLS(); err != nil {
+		return nil, err
+	}
 	for _, ep := range s.endpoints(e) {
 		b, err := ep.bind()
 		if err != nil {
@@ -49,6 +56,12 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 	}
 	if err := s.cfg.Tokens.WriteFile(); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if s.cfg.MetricsMode != metrics.Prometheus {
+		var err error
+		if s.logs, err = metrics.NewLogFiles(s.measured, s.cfg.MetricsLog); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
@@ -61,11 +74,24 @@ func (s *Server) Addrs() Addrs {
 // address returns the address of an endpoint, or "" if there is none of that name.
 func (s *Server) address(name string) string {
 	for _, b := range s.bound {
-		if b.name == name {
+		if b.serves(name) {
 			return b.Addr().String()
 		}
 	}
 	return ""
+}
+
+// URLs returns the addresses as URLs: http://, https:// or unix:.
+func (s *Server) URLs() Addrs {
+	out := Addrs{}
+	for name, dst := range map[string]*string{inferenceName: &out.Inference, managementName: &out.Management, metricsName: &out.Metrics} {
+		for _, b := range s.bound {
+			if b.serves(name) {
+				*dst = b.url
+			}
+		}
+	}
+	return out
 }
 
 // Answers returns the counts of all answers so far, of all listeners.
@@ -75,6 +101,9 @@ func (s *Server) Answers() []wire.Count { return s.counts.Snapshot() }
 func (s *Server) Close() error {
 	s.models.Close()
 	var errs []error
+	if s.logs != nil {
+		errs = append(errs, s.logs.Close())
+	}
 	for _, b := range s.bound {
 		errs = append(errs, b.Close())
 	}
@@ -89,6 +118,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	errs := make([]error, len(s.bound))
 	var wg sync.WaitGroup
+	endLogs := s.runLogs()
 	for i, b := range s.bound {
 		wg.Go(func() {
 			defer cancel() // a listener that fails ends the others
@@ -99,5 +129,25 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	wg.Wait()
 	s.models.Close()
+	endLogs()
 	return errors.Join(errs...)
+}
+
+// runLogs writes the log files of metrics until end is called. If they cannot be written, the
+// server goes on without them.
+func (s *Server) runLogs() (end func()) {
+	if s.logs == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.logs.Run(ctx); err != nil {
+			s.cfg.Log.Warn("metrics are not written any more", "err", err)
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
 }

@@ -270,7 +270,7 @@ func TestOpenErrors(t *testing.T) {
 	}{
 		{server.Config{Inference: busy, Management: anyPort}, "inference address " + busy + " is in use already; choose another with --listen host:port"},
 		{server.Config{Inference: anyPort, Management: busy}, "management address " + busy + " is in use already; choose another with --management host:port"},
-		{server.Config{Inference: "8080", Management: anyPort}, "inference address 8080 cannot be used: address 8080: missing port in address; choose another with --listen host:port"},
+		{server.Config{Inference: "8080", Management: anyPort}, `inference: the address "8080" is not host:port, http://host:port, https://host:port or unix:/path; see --listen`},
 		{server.Config{Inference: "192.0.2.1:0", Management: anyPort}, "inference address 192.0.2.1:0 is not an address of this machine; choose another with --listen host:port"},
 	}
 	for _, tt := range tests {

@@ -84,17 +84,18 @@ func Start(t testing.TB, o Options) (*Server, error) {
 	venv, dir := Find(t), t.TempDir()
 	ports := freePorts(t, 5)
 	url := func(i int) string { return fmt.Sprintf("http://127.0.0.1:%d", ports[i]) }
-	config := o.Config + "\n"
+	var config strings.Builder
+	config.WriteString(o.Config + "\n")
 	for key, value := range map[string]any{
 		"inference_address": url(0), "management_address": url(1), "metrics_address": url(2),
 		"grpc_inference_port": ports[3], "grpc_management_port": ports[4],
 	} {
 		if !strings.Contains("\n"+o.Config, "\n"+key+"=") {
-			config += fmt.Sprintf("%s=%v\n", key, value)
+			config.WriteString(fmt.Sprintf("%s=%v\n", key, value))
 		}
 	}
 	file := filepath.Join(dir, "config.properties")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	args := append([]string{

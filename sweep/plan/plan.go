@@ -36,7 +36,7 @@ const Unset = -1
 type Plan struct {
 	Model  string             // .onnx, .mar, folder, builtin:NAME, sim:NAME
 	Input  string             // file or folder of request bodies; if "", bodies are generated from the model's inputs
-	Shapes map[string][]int64 // sizes of open dimensions beside the batch, per input: the model is opened with them
+	Shapes map[string][]int64 // sizes of open dimensions beside the batch, per input: of made requests, and of the model if it cannot leave them open
 	// Lengths has mixes of sizes, per input, as package lengths reads them; the dimensions
 	// stay open. In a file they stand under shapes too.
 	Lengths map[string]string

@@ -111,7 +111,8 @@ func (l Limits) Knob() knob.Limits {
 	return knob.Limits{Rule: l.Rule, Cores: l.Cores, BatchAxis: l.BatchAxis, BatchWhy: l.BatchWhy, Places: l.Places}
 }
 
-// Stats answers GET stats. Process is null if it cannot be measured.
+// Stats answers GET stats. The default version of a model has the name of the model, and any
+// other one NAME/VERSION. Process is null if it cannot be measured.
 type Stats struct {
 	Models  map[string]engine.Stats `json:"models"`
 	Process *Usage                  `json:"process"`
@@ -214,7 +215,12 @@ func imagesOf(m *engine.Model) string {
 func (a *API) stats(w http.ResponseWriter, _ *http.Request) error {
 	out := Stats{Models: map[string]engine.Stats{}}
 	for _, s := range a.engine.Services() {
-		out.Models[s.Model().Name] = s.Stats()
+		m := s.Model()
+		key := m.Name
+		if m.Version != a.engine.Default(m.Name) {
+			key += "/" + m.Version
+		}
+		out.Models[key] = s.Stats()
 	}
 	if a.host.Usage != nil {
 		out.Process = a.host.Usage()

@@ -31,7 +31,7 @@ func (s *store) Open(_ context.Context, r management.Registration) (management.O
 	name, version, ok := strings.Cut(strings.TrimSuffix(r.URL, ".mar"), "-")
 	switch {
 	case name == "nothing":
-		return management.Opened{}, fmt.Errorf("%w: model not found at: %s", management.ErrNotFound, r.URL)
+		return management.Opened{}, management.NotFound(fmt.Errorf("model not found at: %s", r.URL))
 	case !ok:
 		return management.Opened{}, errors.New("the manifest has no model")
 	}
@@ -116,7 +116,7 @@ func TestScript(t *testing.T) {
 		{"POST", "/models", "", 400, "BadRequestException: Parameter url is required."},
 		{"POST", "/models?url=", "", 400, "BadRequestException: Parameter url is required."},
 		{"POST", "/models?url=%zz", "", 400, `BadRequestException: query: invalid URL escape "%zz"`},
-		{"POST", "/models?url=nothing.mar", "", 404, "ModelNotFoundException: model not found: model not found at: nothing.mar"},
+		{"POST", "/models?url=nothing.mar", "", 404, "ModelNotFoundException: model not found at: nothing.mar"},
 		{"POST", "/models?url=bad.mar", "", 400, "InvalidModelException: the manifest has no model"},
 		{"POST", "/models?url=../words-2.0.mar", "", 404, "ModelNotFoundException: Relative path is not allowed in url: ../words-2.0.mar"},
 		{"POST", "/models?url=words-2.0.mar&runtime=ruby", "", 400, "BadRequestException: Invalid RuntimeType value: ruby; want python, python3, LSP"},
@@ -128,6 +128,8 @@ func TestScript(t *testing.T) {
 		{"POST", "/models?url=words-3.0.mar&initial_workers=2&batch_size=4&max_batch_delay=0", "", 200, `Model "words" Version: 3.0 registered with 2 initial workers`},
 		{"POST", "/models", `{"url":"b-1.mar","model_name":"a.b_c","initial_workers":"1","batch_size":2,"synchronous":true,"runtime":null}`, 200, `Model "a.b_c" Version: 1 registered with 1 initial workers`},
 		{"POST", "/models", `{"url":["b"]}`, 400, "BadRequestException: parameter url: want a text, a number, true or false"},
+		{"POST", "/models", `{"url":"` + strings.Repeat("x", 70000) + `"}`, 413, "RequestTooLargeException: the request body of 70010 bytes is above the limit of 65536 bytes; send less"},
+		{"POST", "/models", " ", 400, "BadRequestException: Parameter url is required."},
 		{"POST", "/models", `{"url":`, 400, "BadRequestException: the body is no JSON object: unexpected EOF"},
 
 		// set-default, scale
@@ -334,14 +336,18 @@ func TestFailedRegistration(t *testing.T) {
 	if got := text(w); w.Code != 500 || !strings.Contains(got, "they did not start within startup_timeout") {
 		t.Errorf("%d %s", w.Code, got)
 	}
+	w = s.do("POST", url+"&startup_timeout=0", "")
+	if got := text(w); w.Code != 500 || !strings.Contains(got, "they did not start within startup_timeout") {
+		t.Errorf("no time at all: %d %s", w.Code, got)
+	}
 	if w := s.do("GET", "/models/b", ""); w.Code != 404 {
 		t.Errorf("it is still there: %s", w.Body)
 	}
 	if w := s.do("POST", url, ""); w.Code != 200 {
 		t.Errorf("again: %d %s", w.Code, w.Body)
 	}
-	if n := s.store.released.Load(); n != 2 {
-		t.Errorf("released %d, want 2", n)
+	if n := s.store.released.Load(); n != 3 {
+		t.Errorf("released %d, want 3", n)
 	}
 }
 

@@ -21,6 +21,17 @@ type Opener interface {
 // requests may not register.
 var ErrNotFound = errors.New("model not found")
 
+// NotFound returns err, with its text, as an ErrNotFound.
+func NotFound(err error) error { return notFound{err} }
+
+type notFound struct{ error }
+
+// Is says that the error is ErrNotFound.
+func (notFound) Is(target error) bool { return target == ErrNotFound }
+
+// Unwrap returns the error itself.
+func (e notFound) Unwrap() error { return e.error }
+
 // Registration is what a request says about the model it registers.
 type Registration struct {
 	// URL is the parameter url: the name of a file or folder in the model store, or a URL.

@@ -57,6 +57,9 @@ func paramsOf(w http.ResponseWriter, r *http.Request) (*params, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return queryOf(r) // some clients send the type with every request
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var members map[string]any

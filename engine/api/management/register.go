@@ -19,12 +19,13 @@ var runtimes = []string{"python", "python3", "LSP"}
 // registration is what a POST of a model asks for.
 type registration struct {
 	Registration
-	batchSize                    int // 0: not said
-	delay                        time.Duration
-	setDelay                     bool
-	workers                      int // initial_workers
-	synchronous                  bool
-	responseTimeout, startupTime time.Duration // 0: not said
+	batchSize       int // 0: not said
+	delay           time.Duration
+	setDelay        bool
+	workers         int // initial_workers
+	synchronous     bool
+	responseTimeout time.Duration // 0: not said
+	startupTime     time.Duration // below 0: not said; with 0 no worker can start, as in TorchServe
 }
 
 func (a *API) readRegistration(p *params) (registration, error) {
@@ -32,7 +33,8 @@ func (a *API) readRegistration(p *params) (registration, error) {
 		Registration:    Registration{URL: p.text("url"), Name: p.text("model_name"), Handler: p.text("handler"), Runtime: p.text("runtime")},
 		workers:         max(0, p.number("initial_workers", a.cfg.InitialWorkers, -1, maxWorkers)),
 		synchronous:     p.flag("synchronous", true),
-		responseTimeout: p.seconds("response_timeout"), startupTime: p.seconds("startup_timeout"),
+		responseTimeout: p.seconds("response_timeout"),
+		startupTime:     time.Duration(p.number("startup_timeout", -1, -1, maxSeconds)) * time.Second,
 	}
 	g.batchSize = max(0, p.number("batch_size", 0, -1, 1<<20)) // -1 and 0 are as good as none, as in TorchServe
 	if text := p.text("max_batch_delay"); !strings.HasPrefix(text, "-") {
@@ -101,7 +103,7 @@ func (a *API) begin(g registration, o Opened) (*engine.ModelService, error) {
 	startup := a.cfg.StartupTime
 	if o.StartupTimeout > 0 {
 		startup = o.StartupTimeout
-	} else if g.startupTime > 0 {
+	} else if g.startupTime >= 0 && c.Workers > 0 {
 		startup = g.startupTime
 	}
 	a.mu.Lock() // so that the version is known as a registered one as soon as it can be described
@@ -169,7 +171,10 @@ func (a *API) awaitLoad(ctx context.Context, s *engine.ModelService) error {
 	a.mu.Unlock()
 	wait, cancel := context.WithTimeoutCause(ctx, longest, errStartup)
 	defer cancel()
-	err := s.Wait(wait)
+	err := errStartup // without any time, not even a start that has ended by now is in time
+	if longest > 0 {
+		err = s.Wait(wait)
+	}
 	if err == nil {
 		return nil
 	}

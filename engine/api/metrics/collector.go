@@ -13,7 +13,9 @@ import (
 type collector struct {
 	Config
 	only []string // names of metrics; empty means all
-	out  chan<- prometheus.Metric
+	out  func(prometheus.Metric)
+	// line takes the values instead of out, for log files.
+	line func(f *family, counter bool, v float64, labels []string)
 }
 
 // Describe sends nothing: which metrics there are depends on the models that are served.
@@ -25,27 +27,46 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	scrape := *c
-	scrape.out = out
-	all := c.Engine.Services()
+	scrape.out = func(m prometheus.Metric) { out <- m }
+	scrape.collect()
+}
+
+// collect sends the metrics.
+func (c *collector) collect() {
+	var all []measured // once, so that the figures of a scrape fit together
+	for _, s := range c.Engine.Services() {
+		all = append(all, measured{s, s.Model(), s.Measurements()})
+	}
 	for _, s := range all {
-		scrape.torchserve(s)
+		c.torchserve(s)
 	}
 	if c.Mode == Legacy {
 		return
 	}
 	for _, s := range all {
-		scrape.model(s)
+		c.model(s)
 	}
-	scrape.lastSamples(all)
-	scrape.answers()
-	scrape.memory()
-	scrape.host()
+	c.lastSamples(all)
+	c.answers()
+	c.memory()
+	c.host()
+}
+
+// measured is a version of a model with its measurements.
+type measured struct {
+	service *engine.ModelService
+	model   *engine.Model
+	engine.Measurements
 }
 
 // family is a metric: its name, help and labels.
 type family struct {
 	name, help string
 	labels     []string
+
+	unit    string // of TorchServe's log lines; "" if the metric is ours
+	backend bool   // its lines are in model_metrics.log
+	system  bool   // it is written at every interval, and not at a change
 }
 
 // wanted reports whether the filter has the metric, or one of its series.
@@ -60,8 +81,12 @@ func (c *collector) wanted(f *family) bool {
 }
 
 func (c *collector) send(f *family, kind prometheus.ValueType, v float64, labels ...string) {
-	if c.wanted(f) {
-		c.out <- prometheus.MustNewConstMetric(prometheus.NewDesc(f.name, f.help, f.labels, nil), kind, v, valid(labels)...)
+	switch {
+	case !c.wanted(f):
+	case c.line != nil:
+		c.line(f, kind == prometheus.CounterValue, v, labels)
+	default:
+		c.out(prometheus.MustNewConstMetric(prometheus.NewDesc(f.name, f.help, f.labels, nil), kind, v, valid(labels)...))
 	}
 }
 
@@ -84,7 +109,7 @@ func (c *collector) gauge(f *family, v float64, labels ...string) {
 
 // histogram sends a histogram; counts are those of the bounds and of what is above all.
 func (c *collector) histogram(f *family, bounds []float64, counts []int64, sum float64, labels ...string) {
-	if !c.wanted(f) {
+	if !c.wanted(f) || c.line != nil {
 		return
 	}
 	buckets, total := make(map[float64]uint64, len(bounds)), uint64(0)
@@ -94,7 +119,7 @@ func (c *collector) histogram(f *family, bounds []float64, counts []int64, sum f
 			buckets[bounds[i]] = total
 		}
 	}
-	c.out <- prometheus.MustNewConstHistogram(prometheus.NewDesc(f.name, f.help, f.labels, nil), total, sum, buckets, valid(labels)...)
+	c.out(prometheus.MustNewConstHistogram(prometheus.NewDesc(f.name, f.help, f.labels, nil), total, sum, buckets, valid(labels)...))
 }
 
 // durations sends a histogram of durations in seconds.

@@ -28,7 +28,7 @@ type Mode uint8
 // The modes.
 const (
 	Prometheus Mode = iota // all metrics are at /metrics
-	Log                    // none are; they are in log files
+	Log                    // none are; they are in LogFiles
 	Legacy                 // only the three metrics of predictions are
 )
 

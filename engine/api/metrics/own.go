@@ -2,8 +2,6 @@ package metrics
 
 import (
 	"slices"
-
-	"sweetspot/engine"
 )
 
 // prefix is that of the names of our own metrics. They follow Prometheus's rules: base units,
@@ -14,34 +12,34 @@ var (
 	version  = []string{"model", "version"}
 	byReason = []string{"model", "version", "reason"}
 
-	requests      = family{prefix + "requests_total", "Predictions that were asked for, also those that were refused.", version}
-	rejections    = family{prefix + "rejections_total", "Requests that were not queued, by reason.", byReason}
-	rows          = family{prefix + "rows_total", "Rows of requests by outcome: ok, failed, cancelled before they ran, expired before they ran.", []string{"model", "version", "outcome"}}
-	batches       = family{prefix + "batches_total", "Batches by the reason for which they were sent to a worker.", byReason}
-	failedBatches = family{prefix + "failed_batches_total", "Batches that failed as a whole, even if their rows succeeded when they ran again alone.", version}
-	lostSessions  = family{prefix + "lost_sessions_total", "Sessions that could not run any more and were replaced.", version}
-	batchSize     = family{prefix + "batch_size", "Rows in the batches that ran.", version}
-	batchLimit    = family{prefix + "batch_size_limit", "Most rows in a batch.", version}
-	queueRows     = family{prefix + "queue_rows", "Rows that wait.", version}
-	queueLimit    = family{prefix + "queue_rows_limit", "Most rows that may wait.", version}
-	inFlight      = family{prefix + "in_flight_rows", "Rows that are taken into a batch and not answered.", version}
-	workers       = family{prefix + "workers", "Workers by state: ready, or lost without a session.", []string{"model", "version", "state"}}
-	ready         = family{prefix + "ready", "Whether the version can answer requests now.", version}
-	requestTime   = family{prefix + "request_duration_seconds", "Time of rows that succeeded, from their arrival in the queue to the end of their batch.", version}
-	waitTime      = family{prefix + "queue_duration_seconds", "Time of rows from their arrival in the queue until their batch was sent to a worker.", version}
-	runTime       = family{prefix + "batch_duration_seconds", "Time of batches in their worker: the model latency.", version}
-	stageTime     = family{prefix + "stage_seconds_total", "Sums of the times of rows, by stage.", []string{"model", "version", "stage"}}
-	busyTime      = family{prefix + "busy_seconds_total", "Sum of the times in which workers ran batches.", version}
+	requests      = family{name: prefix + "requests_total", help: "Predictions that were asked for, also those that were refused.", labels: version}
+	rejections    = family{name: prefix + "rejections_total", help: "Requests that were not queued, by reason.", labels: byReason}
+	rows          = family{name: prefix + "rows_total", help: "Rows of requests by outcome: ok, failed, cancelled before they ran, expired before they ran.", labels: []string{"model", "version", "outcome"}}
+	batches       = family{name: prefix + "batches_total", help: "Batches by the reason for which they were sent to a worker.", labels: byReason}
+	failedBatches = family{name: prefix + "failed_batches_total", help: "Batches that failed as a whole, even if their rows succeeded when they ran again alone.", labels: version}
+	lostSessions  = family{name: prefix + "lost_sessions_total", help: "Sessions that could not run any more and were replaced.", labels: version}
+	batchSize     = family{name: prefix + "batch_size", help: "Rows in the batches that ran.", labels: version}
+	batchLimit    = family{name: prefix + "batch_size_limit", help: "Most rows in a batch.", labels: version}
+	queueRows     = family{name: prefix + "queue_rows", help: "Rows that wait.", labels: version}
+	queueLimit    = family{name: prefix + "queue_rows_limit", help: "Most rows that may wait.", labels: version}
+	inFlight      = family{name: prefix + "in_flight_rows", help: "Rows that are taken into a batch and not answered.", labels: version}
+	workers       = family{name: prefix + "workers", help: "Workers by state: ready, or lost without a session.", labels: []string{"model", "version", "state"}}
+	ready         = family{name: prefix + "ready", help: "Whether the version can answer requests now.", labels: version}
+	requestTime   = family{name: prefix + "request_duration_seconds", help: "Time of rows that succeeded, from their arrival in the queue to the end of their batch.", labels: version}
+	waitTime      = family{name: prefix + "queue_duration_seconds", help: "Time of rows from their arrival in the queue until their batch was sent to a worker.", labels: version}
+	runTime       = family{name: prefix + "batch_duration_seconds", help: "Time of batches in their worker: the model latency.", labels: version}
+	stageTime     = family{name: prefix + "stage_seconds_total", help: "Sums of the times of rows, by stage.", labels: []string{"model", "version", "stage"}}
+	busyTime      = family{name: prefix + "busy_seconds_total", help: "Sum of the times in which workers ran batches.", labels: version}
 
-	responses          = family{prefix + "http_responses_total", "Answers of all listeners.", []string{"route", "code"}}
-	requestMemory      = family{prefix + "request_memory_bytes", "Memory of the requests that are being read and decoded.", nil}
-	requestMemoryLimit = family{prefix + "request_memory_limit_bytes", "Most memory of all requests.", nil}
-	memoryRefusals     = family{prefix + "request_memory_refusals_total", "Requests that were refused because they did not fit into that memory.", nil}
+	responses          = family{name: prefix + "http_responses_total", help: "Answers of all listeners.", labels: []string{"route", "code"}}
+	requestMemory      = family{name: prefix + "request_memory_bytes", help: "Memory of the requests that are being read and decoded.", labels: nil}
+	requestMemoryLimit = family{name: prefix + "request_memory_limit_bytes", help: "Most memory of all requests.", labels: nil}
+	memoryRefusals     = family{name: prefix + "request_memory_refusals_total", help: "Requests that were refused because they did not fit into that memory.", labels: nil}
 )
 
 // model sends our metrics of a version.
-func (c *collector) model(s *engine.ModelService) {
-	m, v := s.Model(), s.Measurements()
+func (c *collector) model(v measured) {
+	m := v.model
 	of := []string{m.Name, m.Version}
 	and := func(last string) []string { return []string{m.Name, m.Version, last} }
 	c.counter(&requests, float64(v.Requests), of...)
@@ -64,7 +62,7 @@ func (c *collector) model(s *engine.ModelService) {
 	c.gauge(&inFlight, float64(v.InFlight), of...)
 	c.gauge(&workers, float64(v.WorkersReady), and("ready")...)
 	c.gauge(&workers, float64(v.Workers-v.WorkersReady), and("lost")...)
-	c.gauge(&ready, boolean(s.CanAnswer()), of...)
+	c.gauge(&ready, boolean(v.service.CanAnswer()), of...)
 	c.durations(&requestTime, v.RequestTimes, of...)
 	c.durations(&waitTime, v.Waits, of...)
 	c.durations(&runTime, v.RunTimes, of...)

@@ -2,6 +2,8 @@ package metrics
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,26 +17,26 @@ var (
 	hostLabels  = []string{"Level", "Hostname"}
 	levelLabels = []string{"ModelName", "Level", "Hostname"}
 
-	inferenceRequests = family{"ts_inference_requests_total", "Predictions that were asked for, also those that were refused.", modelLabels}
-	inferenceLatency  = family{"ts_inference_latency_microseconds", "Sum of the times of successful predictions in the engine, in microseconds.", modelLabels}
-	queueLatency      = family{"ts_queue_latency_microseconds", "Sum of the times that successful predictions waited for their batch to be sent, in microseconds.", modelLabels}
+	inferenceRequests = family{name: "ts_inference_requests_total", help: "Predictions that were asked for, also those that were refused.", labels: modelLabels, unit: "Count"}
+	inferenceLatency  = family{name: "ts_inference_latency_microseconds", help: "Sum of the times of successful predictions in the engine, in microseconds.", labels: modelLabels, unit: "Microseconds"}
+	queueLatency      = family{name: "ts_queue_latency_microseconds", help: "Sum of the times that successful predictions waited for their batch to be sent, in microseconds.", labels: modelLabels, unit: "Microseconds"}
 
-	requests2XX = family{"Requests2XX", "Answers with a status from 200 to 299.", hostLabels}
-	requests4XX = family{"Requests4XX", "Answers with a status from 400 to 499.", hostLabels}
-	requests5XX = family{"Requests5XX", "Answers with any other status.", hostLabels}
+	requests2XX = family{name: "Requests2XX", help: "Answers with a status from 200 to 299.", labels: hostLabels, unit: "Count"}
+	requests4XX = family{name: "Requests4XX", help: "Answers with a status from 400 to 499.", labels: hostLabels, unit: "Count"}
+	requests5XX = family{name: "Requests5XX", help: "Answers with any other status.", labels: hostLabels, unit: "Count"}
 
-	queueTime      = family{"QueueTime", "Wait of the last request that was sent to a worker, in ms.", hostLabels}
-	workerLoadTime = family{"WorkerLoadTime", "Time from the start of a worker until it was ready, in ms.", []string{"WorkerName", "Level", "Hostname"}}
-	predictionTime = family{"PredictionTime", "Time of the last batch in its worker, in ms.", levelLabels}
-	handlerTime    = family{"HandlerTime", "Time of the last batch in its worker, in ms.", levelLabels}
+	queueTime      = family{name: "QueueTime", help: "Wait of the last request that was sent to a worker, in ms.", labels: hostLabels, unit: "Milliseconds"}
+	workerLoadTime = family{name: "WorkerLoadTime", help: "Time from the start of a worker until it was ready, in ms.", labels: []string{"WorkerName", "Level", "Hostname"}, unit: "Milliseconds"}
+	predictionTime = family{name: "PredictionTime", help: "Time of the last batch in its worker, in ms.", labels: levelLabels, unit: "ms", backend: true}
+	handlerTime    = family{name: "HandlerTime", help: "Time of the last batch in its worker, in ms.", labels: levelLabels, unit: "ms", backend: true}
 
-	cpuUtilization    = family{"CPUUtilization", "Busy share of the cores since the scrape before, in percent.", hostLabels}
-	memoryUsed        = family{"MemoryUsed", "Used memory of the machine, in MiB.", hostLabels}
-	memoryAvailable   = family{"MemoryAvailable", "Available memory of the machine, in MiB.", hostLabels}
-	memoryUtilization = family{"MemoryUtilization", "Used share of the machine's memory, in percent.", hostLabels}
-	diskUsage         = family{"DiskUsage", "Used size of the root file system, in GiB.", hostLabels}
-	diskAvailable     = family{"DiskAvailable", "Available size of the root file system, in GiB.", hostLabels}
-	diskUtilization   = family{"DiskUtilization", "Used share of the root file system, in percent.", hostLabels}
+	cpuUtilization    = family{name: "CPUUtilization", help: "Busy share of the cores since the scrape before, in percent.", labels: hostLabels, unit: "Percent", system: true}
+	memoryUsed        = family{name: "MemoryUsed", help: "Used memory of the machine, in MiB.", labels: hostLabels, unit: "Megabytes", system: true}
+	memoryAvailable   = family{name: "MemoryAvailable", help: "Available memory of the machine, in MiB.", labels: hostLabels, unit: "Megabytes", system: true}
+	memoryUtilization = family{name: "MemoryUtilization", help: "Used share of the machine's memory, in percent.", labels: hostLabels, unit: "Percent", system: true}
+	diskUsage         = family{name: "DiskUsage", help: "Used size of the root file system, in GiB.", labels: hostLabels, unit: "Gigabytes", system: true}
+	diskAvailable     = family{name: "DiskAvailable", help: "Available size of the root file system, in GiB.", labels: hostLabels, unit: "Gigabytes", system: true}
+	diskUtilization   = family{name: "DiskUtilization", help: "Used share of the root file system, in percent.", labels: hostLabels, unit: "Percent", system: true}
 )
 
 // The values of the label Level.
@@ -44,9 +46,8 @@ const (
 )
 
 // torchserve sends the metrics of predictions, which the mode legacy has too.
-func (c *collector) torchserve(s *engine.ModelService) {
-	m, v := s.Model(), s.Measurements()
-	labels := []string{m.Name, m.Version, c.Hostname}
+func (c *collector) torchserve(v measured) {
+	labels := []string{v.model.Name, v.model.Version, c.Hostname}
 	micros := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 	c.counter(&inferenceRequests, float64(v.Requests), labels...)
 	c.counter(&inferenceLatency, micros(v.OKTime), labels...)
@@ -55,19 +56,20 @@ func (c *collector) torchserve(s *engine.ModelService) {
 
 // lastSamples sends the gauges that TorchServe sets with each request or batch. They are
 // samples, and no means.
-func (c *collector) lastSamples(all []*engine.ModelService) {
+func (c *collector) lastSamples(all []measured) {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	var wait time.Duration
 	runs := map[string]time.Duration{}
-	for _, s := range all {
-		m, v := s.Model(), s.Measurements()
+	for _, v := range all {
+		name := v.model.Name
 		wait = max(wait, v.LastWait)
-		runs[m.Name] = max(runs[m.Name], v.LastRun)
-		for _, w := range s.Workers() {
-			c.gauge(&workerLoadTime, ms(w.Loading), workerName(w.ID, m), hostLevel, c.Hostname)
+		runs[name] = max(runs[name], v.LastRun)
+		for _, w := range v.service.Workers() {
+			c.gauge(&workerLoadTime, ms(w.Loading), workerName(w.ID, v.model), hostLevel, c.Hostname)
 		}
 	}
-	for name, run := range runs {
+	for _, name := range slices.Sorted(maps.Keys(runs)) {
+		run := runs[name]
 		c.gauge(&predictionTime, ms(run), name, modelLevel, c.Hostname)
 		c.gauge(&handlerTime, ms(run), name, modelLevel, c.Hostname)
 	}

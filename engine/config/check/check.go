@@ -31,7 +31,7 @@ const (
 func Kinds() []Kind { return []Kind{Properties, ModelConfig, Triton} }
 
 // maxFile is the largest file that is read: each kind is a page of text.
-const maxFile = 1 << 20
+const maxFile = 256 << 10
 
 // Report is what a server does with a file.
 type Report struct {
@@ -114,9 +114,12 @@ func recognize(name string, data []byte) Kind {
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
 		before, after, colon := strings.Cut(line, ":")
+		isKey := slices.ContainsFunc(config.Keys(), func(k config.Key) bool { return k.Name == strings.TrimSpace(before) })
 		switch {
 		case line == "" || strings.HasPrefix(line, "#"):
 			continue
+		case isKey:
+			return Properties
 		case strings.Contains(line, "{") && !strings.Contains(line, "=") || strings.Contains(line, "["),
 			slices.Contains([]string{"name", "backend", "platform", "max_batch_size"}, strings.TrimSpace(before)):
 			return Triton

@@ -60,6 +60,9 @@ func readBroken(t testing.TB) []broken {
 func (b broken) title() string { return strings.TrimSuffix(filepath.Base(b.path), ".txtar") }
 
 func (b broken) file(name string) (string, bool) {
+	if b.archive == nil {
+		return "", false
+	}
 	for _, f := range b.archive.Files {
 		if f.Name == name {
 			return string(f.Data), true
@@ -153,5 +156,57 @@ func golden(t *testing.T, b broken, files []txtar.File) {
 		if err := os.WriteFile(b.path, txtar.Format(b.archive), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestTexts checks that both forms of a report have all findings and all values in force.
+func TestTexts(t *testing.T) {
+	for _, b := range readBroken(t) {
+		r, err := check.Run(b.name, b.data, b.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for form, text := range map[string]string{"lines": r.Lines(), "blocks": r.Blocks()} {
+			for _, f := range r.Findings {
+				if !strings.Contains(text, fmt.Sprintf("%s:%d", f.File, f.Line)) || !strings.Contains(text, f.Does) || !strings.Contains(text, f.Write) {
+					t.Errorf("%s: the %s lack %v", b.title(), form, f)
+				}
+			}
+			for _, e := range r.Effects {
+				if !strings.Contains(text, check.EffectText(e)) {
+					t.Errorf("%s: the %s lack %v", b.title(), form, e)
+				}
+			}
+		}
+	}
+}
+
+// TestRecognize checks how the kind of a file is told.
+func TestRecognize(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       check.Kind
+	}{
+		{"a.properties", "x: y", check.Properties},
+		{"20260101-startup.cfg", "", check.Properties},
+		{"a.yml", "x=y", check.ModelConfig},
+		{"a.pbtxt", "", check.Triton},
+		{"a", "# c\ninference_address=http://h:1\n", check.Properties},
+		{"a", "batchSize: 8\n", check.ModelConfig},
+		{"a", "inference_address: http://h:1\n", check.Properties},
+		{"a", "models={\\\n", check.Properties},
+		{"a", "name: \"m\"\nmax_batch_size: 8\n", check.Triton},
+		{"a", "dynamic_batching { }\n", check.Triton},
+		{"a", "", check.Properties},
+	} {
+		if r, err := check.Run(c.name, []byte(c.text), check.Options{}); err != nil || r.Kind != c.want {
+			t.Errorf("%s with %q: %s, %v; want %s", c.name, c.text, r.Kind, err, c.want)
+		}
+	}
+	if _, err := check.Run("a", []byte("PK\x03\x04"), check.Options{}); err == nil || !strings.Contains(err.Error(), "is an archive and no configuration") {
+		t.Errorf("an archive: %v", err)
+	}
+	if _, err := check.Run("a", make([]byte, 1<<20), check.Options{}); err == nil || !strings.Contains(err.Error(), "expected at most") {
+		t.Errorf("a large file: %v", err)
 	}
 }

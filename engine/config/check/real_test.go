@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"slices"
@@ -22,25 +23,36 @@ func TestRealTorchServeProperties(t *testing.T) {
 		if b.name != string(check.Properties) {
 			continue
 		}
-		t.Run(b.title(), func(t *testing.T) {
-			r, err := check.Run(b.name, b.data, b.options())
-			if err != nil {
-				t.Fatal(err)
-			}
-			// The report is about the file alone: --model-store is given for p20 too.
-			s, err := torchservetest.Start(t, torchservetest.Options{Config: string(b.data), Store: b.makeStore(t)})
-			switch {
-			case !r.Starts() && err == nil:
-				if found, err := s.Describe(t.Context(), "m"); err == nil {
-					t.Errorf("TorchServe serves %v; the report says that it does not:\n%s", found, r.Lines())
-				}
-			case !r.Starts():
-			case err != nil:
-				t.Fatal(err)
-			default:
-				compare(t, s, r.Effects)
-			}
-		})
+		t.Run(b.title(), func(t *testing.T) { b.start(t, b.data) })
+		fixed, n, err := check.Fix(b.name, b.data, b.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 && !bytes.Contains(fixed, []byte("management_address")) { // on a port of its own
+			t.Run(b.title()+" fixed", func(t *testing.T) { b.start(t, fixed) })
+		}
+	}
+}
+
+// start starts TorchServe with a config.properties and compares it with the report.
+func (b broken) start(t *testing.T, data []byte) {
+	t.Helper()
+	r, err := check.Run(b.name, data, b.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The report is about the file alone: --model-store is given for p20 too.
+	s, err := torchservetest.Start(t, torchservetest.Options{Config: string(data), Store: b.makeStore(t)})
+	switch {
+	case !r.Starts() && err == nil:
+		if found, err := s.Describe(t.Context(), "m"); err == nil {
+			t.Errorf("TorchServe serves %v; the report says that it does not:\n%s", found, r.Lines())
+		}
+	case !r.Starts():
+	case err != nil:
+		t.Fatal(err)
+	default:
+		compare(t, s, r.Effects)
 	}
 }
 
@@ -154,4 +166,50 @@ func inForce(v config.Value) string {
 		return "cpu"
 	}
 	return v.Value
+}
+
+// TestRealTorchServePriority starts a real TorchServe with values in the environment, on the
+// command line and in the file, and compares with what Resolve makes of them.
+func TestRealTorchServePriority(t *testing.T) {
+	torchservetest.Find(t)
+	env := map[string]string{
+		"TS_DEFAULT_WORKERS_PER_MODEL": "1", "TS_JOB_QUEUE_SIZE": "33", "TS_MODELS": "{}", "WAIT": "44",
+		"TS_LOAD_MODELS": "n=n.mar", "TS_DEFAULT_STARTUP_TIMEOUT": "55",
+	}
+	const lines = "load_models=m=m.mar\ndefault_workers_per_model=2\njob_queue_size=22\ndefault_response_timeout=$$WAIT$$\n" +
+		"models={\"m\": {\"1.0\": {\"batchSize\": 3, \"maxBatchDelay\": 5}}, \"n\": {\"1.0\": {\"batchSize\": 6, \"maxBatchDelay\": 7}}}\n"
+	for _, c := range []struct {
+		name, text string
+		flags      map[string]config.Override
+		args       []string
+	}{
+		{"file", lines, nil, nil},
+		{"environment", lines + "enable_envvars_config=true\n", nil, nil},
+		{"command line", lines, map[string]config.Override{"load_models": {Value: "n=m.mar,o=n.mar", From: "--models"}}, []string{"--models", "n=m.mar", "o=n.mar"}},
+		{"environment over command line", lines + "enable_envvars_config=TRUE\n", map[string]config.Override{"load_models": {Value: "o=m.mar", From: "--models"}}, []string{"--models", "o=m.mar"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := config.Parse("config.properties", []byte(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			getenv := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+			if f, err = f.Resolve(getenv, c.flags); err != nil {
+				t.Fatal(err)
+			}
+			values, _ := f.Check(nil)
+			var vars []string
+			for name, value := range env {
+				vars = append(vars, name+"="+value)
+			}
+			s, err := torchservetest.Start(t, torchservetest.Options{Config: c.text, Store: broken{}.makeStore(t), Env: vars, Args: c.args})
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, s, f.Effects(values, nil))
+		})
+	}
+	if _, err := torchservetest.Start(t, torchservetest.Options{Config: "job_queue_size=$$SWEETSPOT_NOWHERE$$", Store: t.TempDir()}); err == nil {
+		t.Error("TorchServe starts although a variable is not set")
+	}
 }

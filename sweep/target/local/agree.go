@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
-	"strings"
 
 	"sweetspot/engine/tensor"
 	"sweetspot/sweep/load"
@@ -35,69 +34,70 @@ func checkAnswers(kept []load.Kept, singles map[int]single, outputs []tensor.Spe
 	return &out
 }
 
-// answersAgree reports whether two answers of a model with these outputs agree: a single output is
-// raw, several are JSON, and a model without outputs answers with any bytes.
+// answersAgree reports whether two answers of a model with these outputs agree. A single output is
+// raw, several are in the binary form of the Open Inference Protocol, and a model without outputs
+// answers with any bytes.
 func answersAgree(a, b []byte, outputs []tensor.Spec, tol float64) bool {
 	switch {
 	case bytes.Equal(a, b):
 		return true
-	case len(a) != len(b) && len(outputs) == 1, len(outputs) == 0:
+	case len(outputs) == 0:
 		return false
 	case len(outputs) == 1:
 		t := outputs[0].Type
-		return t.IsFloat() && len(a)%t.Size() == 0 && numbersAgree(tensor.Tensor{Type: t, Data: a}.Numbers(), tensor.Tensor{Type: t, Data: b}.Numbers(), tol)
+		return tensorsAgree(tensor.Tensor{Type: t, Data: a}, tensor.Tensor{Type: t, Data: b}, tol)
 	}
-	x, okX := readOutputs(a)
-	y, okY := readOutputs(b)
-	return okX && okY && slices.EqualFunc(x, y, func(x, y output) bool { return x.agrees(y, tol) })
+	x, okX := readBinary(a)
+	y, okY := readBinary(b)
+	return okX && okY && slices.EqualFunc(x, y, func(x, y output) bool {
+		return x.name == y.name && x.Type == y.Type && slices.Equal(x.Shape, y.Shape) && tensorsAgree(x.Tensor, y.Tensor, tol)
+	})
 }
 
-// output is an output in the JSON of the Open Inference Protocol. NaN and infinities are null or text.
+// output is one of several outputs.
 type output struct {
-	Name     string  `json:"name"`
-	Datatype string  `json:"datatype"`
-	Shape    []int64 `json:"shape"`
-	Data     []any   `json:"data"`
+	name string
+	tensor.Tensor
 }
 
-func readOutputs(b []byte) ([]output, bool) {
+// readBinary reads outputs in the binary form: a JSON text that describes them, and then their bytes.
+func readBinary(b []byte) ([]output, bool) {
 	var v struct {
-		Outputs []output `json:"outputs"`
+		Outputs []struct {
+			Name       string      `json:"name"`
+			Datatype   tensor.Type `json:"datatype"`
+			Shape      []int64     `json:"shape"`
+			Parameters struct {
+				Size int `json:"binary_data_size"`
+			} `json:"parameters"`
+		} `json:"outputs"`
 	}
-	return v.Outputs, json.Unmarshal(b, &v) == nil && len(v.Outputs) > 0
-}
-
-// agrees reports whether two outputs agree. Only floats may differ.
-func (x output) agrees(y output, tol float64) bool {
-	if x.Name != y.Name || x.Datatype != y.Datatype || !slices.Equal(x.Shape, y.Shape) || len(x.Data) != len(y.Data) {
-		return false
+	d := json.NewDecoder(bytes.NewReader(b))
+	if d.Decode(&v) != nil {
+		return nil, false
 	}
-	if !strings.HasPrefix(x.Datatype, "FP") && !strings.HasPrefix(x.Datatype, "BF") {
-		tol = 0
-	}
-	var a, b []float64
-	for i := range x.Data {
-		u, isNumber := x.Data[i].(float64)
-		v, alsoNumber := y.Data[i].(float64)
-		switch {
-		case isNumber != alsoNumber:
-			return false
-		case isNumber:
-			a, b = append(a, u), append(b, v)
-		case !sameScalar(x.Data[i], y.Data[i]):
-			return false
+	rest := b[d.InputOffset():]
+	var out []output
+	for _, o := range v.Outputs {
+		n := o.Parameters.Size
+		if n < 0 || n > len(rest) {
+			return nil, false
 		}
+		out = append(out, output{o.Name, tensor.Tensor{Type: o.Datatype, Shape: o.Shape, Data: rest[:n]}})
+		rest = rest[n:]
 	}
-	return numbersAgree(a, b, tol)
+	if len(rest) > 0 {
+		return nil, false
+	}
+	return out, len(out) > 0
 }
 
-// sameScalar compares two JSON values that are not numbers.
-func sameScalar(a, b any) bool {
-	switch a.(type) {
-	case string, bool, nil:
-		return a == b
+// tensorsAgree reports whether the values of two tensors of one type agree. Only floats may differ.
+func tensorsAgree(x, y tensor.Tensor, tol float64) bool {
+	if !x.Type.IsFloat() {
+		return bytes.Equal(x.Data, y.Data)
 	}
-	return false // arrays and objects, which outputs do not have
+	return len(x.Data) == len(y.Data) && len(x.Data)%x.Type.Size() == 0 && numbersAgree(x.Numbers(), y.Numbers(), tol)
 }
 
 // numbersAgree reports whether no two numbers differ by more than tol times the largest finite

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ignored has the keys that TorchServe reads and sweetspot serve does not, with the reason, which
+// docs/torchserve-compatibility.md repeats.
+var ignored = reasons(map[string]string{
+	"there is no gRPC listener": `grpc_inference_address grpc_management_address grpc_inference_port grpc_management_port
+		grpc_inference_max_connection_age_ms grpc_inference_max_connection_age_grace_ms
+		grpc_management_max_connection_age_ms grpc_management_max_connection_age_grace_ms enable_grpc_ssl`,
+	"there are no workflows":                                         "workflow_store",
+	"answers have no largest size":                                   "max_response_size",
+	"pictures have at most 33,554,432 pixels":                        "limit_max_image_pixels",
+	"the inputs of a model say how a body is read":                   "decode_input_request",
+	"handlers in Python are not run":                                 "default_service_handler service_envelope install_py_dep_per_model python ts_header_key_sequence_id ts_header_key_sequence_start ts_header_key_sequence_end",
+	"only PEM files are read: private_key_file and certificate_file": "keystore keystore_pass keystore_type",
+	"workers are no processes":                                       "blacklist_env_vars initial_worker_port initial_distribution_port cpu_launcher_enable cpu_launcher_args debug",
+	"the metrics are fixed":                                          "metrics_config model_metrics_auto_detect disable_system_metrics metric_time_interval system_metrics_cmd",
+	"there are no routes of the Open Inference Protocol":             "ts_open_inference_protocol",
+	"it is about the Java server": `number_of_netty_threads netty_client_threads async_logging prefer_direct_buffer use_native_io io_ratio
+		model_server_home cpp_log_config vmargs plugins_path`,
+	"models run in ONNX Runtime": "ipex_enable ipex_gpu_enable",
+})
+
+// reasons turns reason -> keys into key -> reason.
+func reasons(keys map[string]string) map[string]string {
+	out := map[string]string{}
+	for reason, list := range keys {
+		for key := range strings.FieldsSeq(list) {
+			out[key] = reason
+		}
+	}
+	return out
+}
+
+// Ignored returns why sweetspot serve does not read a key that TorchServe reads; "" if it does.
+func Ignored(key string) string { return ignored[key] }
+
+// Unused returns a line for each key of the file that sweetspot serve ignores.
+func (f *File) Unused() []string {
+	var out []string
+	inForce := f.inForce()
+	for i, l := range f.Lines {
+		if l.Kind != Pair || inForce[l.Key] != i {
+			continue
+		}
+		if reason := Ignored(l.Key); reason != "" {
+			out = append(out, fmt.Sprintf("%s: %s is ignored: %s", f.From(l.Key), l.Key, reason))
+		}
+	}
+	return out
+}
