@@ -71,7 +71,7 @@ var rooms = map[string]string{
 	"sweep":                      "engine/knob engine/tensor engine/latency sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/rank",
 	"sweep/search":               "engine/knob engine/latency engine/servicetime sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/rank",
 	"sweep/session":              "engine/knob engine/tensor engine/latency sweep sweep/load sweep/trial sweep/stat sweep/plan sweep/predict sweep/rank sweep/search",
-	"sweep/target/local":         target,
+	"sweep/target/local":         target + " engine/batching",
 	"sweep/target/torchserve":    target,
 	"sweep/target/command":       target + " sweep/plan",
 	"sweep/target/oip":           target,

@@ -1,45 +1,19 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
 	"time"
+
+	"sweetspot/engine/batching"
 )
-
-// Left is why a batch was sent to a worker.
-type Left uint8
-
-// The reasons.
-const (
-	LeftFull  Left = iota // the batch size was reached
-	LeftDelay             // it waited for more rows until the batch delay ended
-	LeftIdle              // a worker was idle, and the batch did not wait for more rows
-)
-
-var leftNames = [...]string{LeftFull: "full", LeftDelay: "delay", LeftIdle: "idle"}
-
-func (l Left) String() string { return leftNames[min(int(l), len(leftNames)-1)] }
-
-// MarshalText returns the name.
-func (l Left) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
-
-// UnmarshalText parses a name.
-func (l *Left) UnmarshalText(text []byte) error {
-	i := slices.Index(leftNames[:], string(text))
-	if i < 0 {
-		return fmt.Errorf("batch left because of %q, want one of %v", text, leftNames)
-	}
-	*l = Left(i)
-	return nil
-}
 
 // RecentBatch is one executed batch.
 type RecentBatch struct {
-	Worker int   `json:"worker"` // its number among the present workers, from 0
-	Size   int   `json:"size"`   // rows
-	Left   Left  `json:"left"`
-	EndNS  int64 `json:"end_ns"` // when it ended, since the service began
-	RunNS  int64 `json:"run_ns"` // execution time
+	Worker int    `json:"worker"` // its number among the present workers, from 0
+	Size   int    `json:"size"`   // rows
+	Left   string `json:"left"`   // why it was sent: the name of a batching.Reason
+	EndNS  int64  `json:"end_ns"` // when it ended, since the service began
+	RunNS  int64  `json:"run_ns"` // execution time
 }
 
 // maxRecent is how many batches a service remembers.
@@ -55,7 +29,7 @@ type recentBatches struct {
 type recentBatch struct {
 	worker   *worker
 	size     int
-	left     Left
+	left     batching.Reason
 	end, run time.Duration
 }
 
@@ -77,19 +51,8 @@ func (s *ModelService) RecentBatches() []RecentBatch {
 	for i := max(r.n-maxRecent, 0); i < r.n; i++ {
 		b := r.ring[i%maxRecent]
 		if at := slices.Index(s.pool.workers, b.worker); at >= 0 {
-			out = append(out, RecentBatch{Worker: at, Size: b.size, Left: b.left, EndNS: int64(b.end), RunNS: int64(b.run)})
+			out = append(out, RecentBatch{Worker: at, Size: b.size, Left: b.left.String(), EndNS: int64(b.end), RunNS: int64(b.run)})
 		}
 	}
 	return out
-}
-
-// leftReason is why the open batch is sent now. The lock is held.
-func (s *ModelService) leftReason(now time.Duration) Left {
-	switch {
-	case len(s.openBatch) >= s.cfg.BatchSize:
-		return LeftFull
-	case len(s.openBatch) > 0 && now > s.openBatch[0].taken:
-		return LeftDelay
-	}
-	return LeftIdle
 }

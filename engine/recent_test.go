@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sweetspot/engine"
+	"sweetspot/engine/batching"
 	"sweetspot/engine/knob"
 )
 
@@ -17,15 +17,15 @@ import (
 func TestRecentBatches(t *testing.T) {
 	type batch struct {
 		Size int
-		Left engine.Left
+		Left string
 	}
 	cases := []struct {
 		name  string
 		delay time.Duration
 		want  []batch
 	}{
-		{"with a delay", 20 * ms, []batch{{1, engine.LeftDelay}, {4, engine.LeftFull}, {2, engine.LeftDelay}}},
-		{"without a delay", 0, []batch{{1, engine.LeftIdle}}},
+		{"with a delay", 20 * ms, []batch{{1, batching.Delayed.String()}, {4, batching.Full.String()}, {2, batching.Delayed.String()}}},
+		{"without a delay", 0, []batch{{1, batching.Undelayed.String()}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,18 +79,4 @@ func TestRecentBatchesAreTheLatest(t *testing.T) {
 			t.Errorf("%d batches from %d to %d", len(all), all[0].EndNS, all[len(all)-1].EndNS)
 		}
 	})
-}
-
-func TestLeftText(t *testing.T) {
-	for _, l := range []engine.Left{engine.LeftFull, engine.LeftDelay, engine.LeftIdle} {
-		text, err := l.MarshalText()
-		var back engine.Left
-		if err != nil || back.UnmarshalText(text) != nil || back != l {
-			t.Errorf("%v: %q, %v, back %v", l, text, err, back)
-		}
-	}
-	var l engine.Left
-	if l.UnmarshalText([]byte("tired")) == nil {
-		t.Error("no error")
-	}
 }

@@ -177,8 +177,8 @@ func (s *ModelService) dispatch(now time.Duration) {
 		s.count.lastWait = now - r.arrived
 		s.count.waits.add(now - r.arrived)
 	}
-	w.left = s.leftReason(now)
-	s.count.left[s.collector.Reason()]++
+	w.left = s.collector.Reason()
+	s.count.left[w.left]++
 	w.batch, s.openBatch = s.openBatch, w.batch[:0]
 	w.work <- struct{}{} // capacity 1, and the worker is idle
 }

@@ -17,12 +17,12 @@ import (
 // worker runs one batch at a time.
 type worker struct {
 	pool    *pool
-	session Session       // nil after it is lost, until another one is open
-	own     bool          // no other worker uses the session
-	work    chan struct{} // capacity 1; a value: batch is ready; closed: end
-	stop    chan struct{} // closed when the worker is retired
-	batch   []*row        // owned by the worker while it executes
-	left    Left          // why the batch was sent; likewise
+	session Session         // nil after it is lost, until another one is open
+	own     bool            // no other worker uses the session
+	work    chan struct{}   // capacity 1; a value: batch is ready; closed: end
+	stop    chan struct{}   // closed when the worker is retired
+	batch   []*row          // owned by the worker while it executes
+	left    batching.Reason // why the batch was sent; likewise
 	rows    []payload.Row
 	results []payload.Result
 	id      int // unique in the engine

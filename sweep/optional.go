@@ -47,7 +47,8 @@ type Left uint8
 
 // The reasons.
 const (
-	LeftFull  Left = iota // the batch size was reached
-	LeftDelay             // it waited for more until the batch delay ended
-	LeftIdle              // a worker was idle, and it did not wait for more
+	LeftFull      Left = iota // the batch size was reached
+	LeftDelay                 // it waited for more until the batch delay ended
+	LeftIdle                  // there is no batch delay, a worker was idle and nothing more was queued
+	LeftAbandoned             // requests whose clients had left used up its places
 )

@@ -37,6 +37,12 @@ func TestSuspend(t *testing.T) {
 	if len(sc.workbench.calls) > 0 {
 		t.Errorf("a load that the user holds: calls %v", sc.workbench.calls)
 	}
+	stopped := 0
+	sc = newScreen(t, 80, 24, serving())
+	sc.WillStop = func() { stopped++ }
+	if msg := sc.send(suspendMsg{}); msg != tea.Suspend() || stopped != 1 || len(sc.workbench.calls) != 1 {
+		t.Errorf("a request from outside: message %T, stopped %d times, calls %v", msg, stopped, sc.workbench.calls)
+	}
 	sc = newScreen(t, 80, 24, sweeping())
 	sc.press("ctrl+z")
 	if want := "a trial is being measured: p pauses the sweep first"; sc.status() != want {

@@ -329,10 +329,12 @@ func (m *model) drawBatches(p pane) {
 }
 
 func chartBatches(batches []sweep.FormedBatch) []chart.Batch {
-	reasons := [...]chart.Reason{sweep.LeftFull: chart.FullBatch, sweep.LeftDelay: chart.DelayEnded, sweep.LeftIdle: chart.IdleWorker}
+	reasons := [...]chart.Reason{
+		sweep.LeftFull: chart.FullBatch, sweep.LeftDelay: chart.DelayEnded, sweep.LeftIdle: chart.IdleWorker, sweep.LeftAbandoned: chart.Abandoned,
+	}
 	out := make([]chart.Batch, len(batches))
 	for i, b := range batches {
-		out[i] = chart.Batch{Size: b.Size, Left: reasons[b.Left]}
+		out[i] = chart.Batch{Size: b.Size, Left: reasons[min(int(b.Left), len(reasons)-1)]}
 	}
 	return out
 }

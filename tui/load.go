@@ -141,11 +141,33 @@ var timeSpans = [...]int{0, 120, 300, 600}
 // stopped it can send no requests: those of an open load would all be sent at once afterwards.
 func (m *model) suspend() tea.Cmd {
 	if m.Follow || m.snap.Phase != session.Serving || !m.snap.LoadOn {
-		return tea.Suspend
+		return m.stop
 	}
 	m.heldToSuspend = true
 	hold := func() (session.Exported, error) { return session.Exported{}, m.Workbench.HoldLoad(true) }
-	return m.enqueue(action{name: "suspend", run: hold, then: tea.Suspend})
+	return m.enqueue(action{name: "suspend", run: hold, then: m.stop})
+}
+
+// stop restores the terminal and stops the program. It is a command.
+func (m *model) stop() tea.Msg {
+	if m.WillStop != nil {
+		m.WillStop()
+	}
+	return tea.Suspend()
+}
+
+// suspendMsg is a request to suspend from outside of the screen.
+type suspendMsg struct{}
+
+// awaitSuspend waits for such a request; nil if there are none.
+func (m *model) awaitSuspend() tea.Cmd {
+	if m.Suspend == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		<-m.Suspend
+		return suspendMsg{}
+	}
 }
 
 // cannotSuspend is why the program cannot be stopped now, or "".

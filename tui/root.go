@@ -100,7 +100,9 @@ func newModel(d Deps) *model {
 }
 
 // Init starts the ticks and queries the background colour of the terminal.
-func (m *model) Init() tea.Cmd { return tea.Batch(m.tick(), tea.RequestBackgroundColor) }
+func (m *model) Init() tea.Cmd {
+	return tea.Batch(m.tick(), tea.RequestBackgroundColor, m.awaitSuspend())
+}
 
 // Update calls the method for the type of the message.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
@@ -125,6 +127,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.resize(msg.Width, msg.Height)
 	case tea.BackgroundColorMsg:
 		m.theme = newTheme(msg.IsDark())
+	case suspendMsg:
+		return m, tea.Batch(m.suspend(), m.awaitSuspend())
 	case editedMsg:
 		m.edited(msg)
 	case tea.ResumeMsg:

@@ -88,6 +88,11 @@ type Deps struct {
 	// only the keys that change nothing; of the actions only Export is used.
 	Follow bool
 
+	// A receive from Suspend suspends the program as the key does; nil is allowed. WillStop, if it is not
+	// nil, is called before the program sends itself the signal that stops it.
+	Suspend  <-chan struct{}
+	WillStop func()
+
 	// Editor is the command of the user's editor with its arguments; if it is empty, there is none.
 	Editor []string
 

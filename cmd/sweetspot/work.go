@@ -81,11 +81,14 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	inner, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	r := a.startRestorer(tty)
+	stops := startSuspender()
+	defer stops.stop()
 	go func() { ended <- s.Run(inner) }()
 	err = tui.Run(shown, tui.Deps{
 		Workbench: s, Version: version, Out: tty, ProfileDir: a.env.profileDir(), Machine: a.machine,
 		NoColor: f.noColor || a.env.get("NO_COLOR") != "", ASCII: f.ascii, Symbols: f.symbols(a.env), ReduceMotion: f.calm, Mouse: f.mouse, FPS: f.fps,
-		Editor:   strings.Fields(cmp.Or(a.env.get("VISUAL"), a.env.get("EDITOR"))),
+		Editor:  strings.Fields(cmp.Or(a.env.get("VISUAL"), a.env.get("EDITOR"))),
+		Suspend: stops.requested, WillStop: stops.willStop,
 		Leave:    func(frame string) { fmt.Fprintln(a.out, frame) },
 		Exported: func(path string) { written = append(written, path) },
 	})

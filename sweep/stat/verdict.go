@@ -236,7 +236,7 @@ func Look(n int) int {
 
 // Remaining estimates how many more samples a certain answer takes if they go on like these: with the
 // same share over the limit, in clusters of the same size. It is 0 if Decide is certain already, and
-// if even 30 times the samples would not be enough. It ignores Least.
+// if even 100 times the samples would not be enough. It ignores Least.
 func Remaining(samples []float64, times []time.Duration, p Promise) int {
 	if len(samples) < firstLook {
 		return firstLook - len(samples)
@@ -246,7 +246,7 @@ func Remaining(samples []float64, times []time.Duration, p Promise) int {
 	if e.fails() || e.passes() {
 		return 0
 	}
-	for grown := 1.; grown < 30; grown *= growth {
+	for grown := 1.; grown < 100; grown *= growth {
 		g := e.grown(grown)
 		if g.fails() || g.passes() {
 			return g.n - e.n

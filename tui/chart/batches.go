@@ -10,6 +10,7 @@ const (
 	FullBatch  Reason = iota // the batch size was reached
 	DelayEnded               // the batch delay ended
 	IdleWorker               // a worker was idle, and nothing more was queued
+	Abandoned                // requests whose clients had left used up its places
 )
 
 // look is the glyph and the color of a reason.
@@ -19,6 +20,8 @@ func (r Reason) look() (rune, Part) {
 		return 'f', PartGood
 	case DelayEnded:
 		return 'd', PartUnsure
+	case Abandoned:
+		return 'a', PartMark
 	default:
 		return 'i', PartFaint
 	}
@@ -32,7 +35,7 @@ type Batch struct {
 
 // Batches is a chart of the latest batches of each worker, newest at the right. The
 // height of a bar is the size of its batch; the letter below says why it left: f
-// full, d delay ended, i idle worker.
+// full, d delay ended, i idle worker, a abandoned requests.
 type Batches struct {
 	Workers [][]Batch // by worker, oldest batch first
 	MaxSize int       // the batch size: the height of a full bar; 0 is the largest batch

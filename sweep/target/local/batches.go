@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"net/url"
 
-	"sweetspot/engine"
 	"sweetspot/engine/api/control"
+	"sweetspot/engine/batching"
 	"sweetspot/sweep"
 )
 
@@ -40,18 +40,17 @@ func (t *Target) Batches(ctx context.Context) (sweep.RecentBatches, error) {
 		if b.Worker < 0 || b.Worker >= in.Workers {
 			continue // the number of workers has just changed
 		}
-		out.Workers[b.Worker] = append(out.Workers[b.Worker], sweep.FormedBatch{Size: b.Size, Left: leftOf(b.Left)})
+		left, ok := reasons[b.Left]
+		if !ok {
+			return sweep.RecentBatches{}, fmt.Errorf("recent batches: unknown reason %q", b.Left)
+		}
+		out.Workers[b.Worker] = append(out.Workers[b.Worker], sweep.FormedBatch{Size: b.Size, Left: left})
 	}
 	return out, nil
 }
 
-func leftOf(l engine.Left) sweep.Left {
-	switch l {
-	case engine.LeftFull:
-		return sweep.LeftFull
-	case engine.LeftDelay:
-		return sweep.LeftDelay
-	default:
-		return sweep.LeftIdle
-	}
+// reasons are the reasons by their names in the answer.
+var reasons = map[string]sweep.Left{
+	batching.Full.String(): sweep.LeftFull, batching.Delayed.String(): sweep.LeftDelay,
+	batching.Undelayed.String(): sweep.LeftIdle, batching.Abandoned.String(): sweep.LeftAbandoned,
 }

@@ -129,7 +129,7 @@ func TestBareRateOfDeadEngine(t *testing.T) {
 }
 
 func TestBatches(t *testing.T) {
-	answer := `{"batch_size":8,"workers":2,"batches":[{"worker":1,"size":8,"left":"full"},{"worker":0,"size":3,"left":"delay"},{"worker":1,"size":1,"left":"idle"},{"worker":2,"size":4,"left":"full"}]}`
+	answer := `{"batch_size":8,"workers":2,"batches":[{"worker":1,"size":8,"left":"full"},{"worker":0,"size":3,"left":"delay"},{"worker":1,"size":1,"left":"no_delay"},{"worker":2,"size":4,"left":"full"}]}`
 	target := targetOf(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != "GET" || r.URL.EscapedPath() != "/engine/v1/models/m%2F1/batches" {
 			t.Errorf("%s %s", r.Method, r.URL)
@@ -141,7 +141,7 @@ func TestBatches(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v, -want +got\n%s", err, diff)
 	}
-	for _, bad := range []string{"", `{"batches":[{"left":"tired"}]}`, `{"workers":-1}`, `{"workers":1e9}`} {
+	for _, bad := range []string{"", `{"workers":1,"batches":[{"left":"tired"}]}`, `{"workers":-1}`, `{"workers":1e9}`} {
 		answer = bad
 		if got, err := target.Batches(t.Context()); err == nil {
 			t.Errorf("%s: %+v", bad, got)
