@@ -25,9 +25,10 @@ type recentBatches struct {
 	n    int // batches ever added
 }
 
-// recentBatch has the worker itself, because its number changes when others retire.
+// recentBatch has the worker's id, because its number changes when others retire. It has no pointer
+// to the worker, which would keep the memory of retired ones.
 type recentBatch struct {
-	worker   *worker
+	worker   int
 	size     int
 	left     batching.Reason
 	end, run time.Duration
@@ -50,7 +51,7 @@ func (s *ModelService) RecentBatches() []RecentBatch {
 	}
 	for i := max(r.n-maxRecent, 0); i < r.n; i++ {
 		b := r.ring[i%maxRecent]
-		if at := slices.Index(s.pool.workers, b.worker); at >= 0 {
+		if at := slices.IndexFunc(s.pool.workers, func(w *worker) bool { return w.id == b.worker }); at >= 0 {
 			out = append(out, RecentBatch{Worker: at, Size: b.size, Left: b.left.String(), EndNS: int64(b.end), RunNS: int64(b.run)})
 		}
 	}

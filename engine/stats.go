@@ -103,7 +103,7 @@ func (s *ModelService) recordBatch(w *worker, now, took time.Duration, err error
 	c := &s.count
 	c.batches++
 	c.sizes[len(w.batch)]++
-	s.recent.add(recentBatch{w, len(w.batch), w.left, now, took})
+	s.recent.add(recentBatch{w.id, len(w.batch), w.left, now, took})
 	c.busy += took
 	c.lastRun = took
 	c.runTimes.add(took)
