@@ -21,6 +21,15 @@ func warmup(elapsed time.Duration) time.Duration {
 	return min(max(time.Duration(float64(elapsed)*warmupShare), minWarmup), maxWarmup)
 }
 
+// maxWarmupShare is the largest share of a whole run that is warm-up. A fast server answers a given
+// number of requests in less than minWarmup.
+const maxWarmupShare = 0.25
+
+// warmupOfRun returns the warm-up of a run that has ended.
+func warmupOfRun(total time.Duration) time.Duration {
+	return min(warmup(total), time.Duration(float64(total)*maxWarmupShare))
+}
+
 // minRequests is the smallest number of requests for a verdict during a run: the summary may remove
 // a longer warm-up and disturbed blocks, and enough requests must remain.
 const minRequests = 200
@@ -29,8 +38,18 @@ const minRequests = 200
 // interval, as a share of it.
 const ratePrecision = 0.03
 
-// rateBlock is the length of the blocks from which the throughput is estimated.
-const rateBlock = 250 * time.Millisecond
+// The throughput is estimated from blocks of the length rateBlock, or from minRateBlocks shorter ones
+// if the whole run is shorter.
+const (
+	rateBlock     = 250 * time.Millisecond
+	minRateBlocks = 4
+)
+
+// rateBlockOf returns the length of the blocks of a run that has ended; measured is its length
+// without the warm-up.
+func rateBlockOf(measured time.Duration) time.Duration {
+	return max(min(rateBlock, measured/minRateBlocks), 1)
+}
 
 // purpose is the purpose of a measurement; it determines when the measurement ends.
 type purpose uint8
@@ -105,7 +124,7 @@ func UntilPrecise(sla trial.SLA, share float64) Stop {
 // stop has the signature of a Stop.
 func (w *stoppingRule) stop(elapsed time.Duration, samples []load.Sample) (bool, string) {
 	warm := warmup(elapsed)
-	rate := stat.Rate(countAnswers(samples, warm, elapsed), rateBlock)
+	rate := stat.Rate(countAnswers(samples, warm, elapsed, rateBlock), rateBlock)
 	w.rate = trial.NumOf(rate.Value)
 	kept, errs := countErrors(samples, warm)
 	w.look(samples, warm, kept)
@@ -165,19 +184,19 @@ func latencies(samples []load.Sample, kind trial.LatencyKind) []float64 {
 	return RequestsOf(samples, load.Spec{}, kind).Values
 }
 
-// countAnswers counts the answers in each full block between from and to by the time of
-// the answer. It includes answers to requests planned before from; otherwise the first
+// countAnswers counts the answers in each full block of the given length between from and to by
+// the time of the answer. It includes answers to requests planned before from; otherwise the first
 // block of a slow server would have too few.
-func countAnswers(samples []load.Sample, from, to time.Duration) []int {
-	if to-from < rateBlock {
+func countAnswers(samples []load.Sample, from, to, block time.Duration) []int {
+	if to-from < block {
 		return nil
 	}
-	out := make([]int, (to-from)/rateBlock)
+	out := make([]int, (to-from)/block)
 	for i := range samples {
 		s := &samples[i]
 		answered := s.Planned + s.Latency - from
-		if s.Outcome == load.OK && answered >= 0 && int(answered/rateBlock) < len(out) {
-			out[answered/rateBlock]++
+		if s.Outcome == load.OK && answered >= 0 && int(answered/block) < len(out) {
+			out[answered/block]++
 		}
 	}
 	return out

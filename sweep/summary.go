@@ -25,7 +25,7 @@ const disturbedMachine = "machine busy with other work"
 // throughput.
 func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbances ...Disturbance) trial.Result {
 	total := time.Duration(r.Seconds * float64(time.Second))
-	warm := warmup(total)
+	warm := warmupOfRun(total)
 	cut := rejectDisturbed(disturbances, warm, total)
 	if longer := serviceWarmup(r.Samples, total); longer > warm && cut.blocks.Disturbed == 0 { // a disturbance may look like a warm-up
 		warm = longer
@@ -44,11 +44,13 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 		out.Counts.Planned = &planned
 	}
 	out.Counts.Late = r.Late
-	answers := countAnswers(cut.keptSamples(r.Samples), warm, total-totalTime(cut.gaps))
+	end := total - totalTime(cut.gaps)
+	block := rateBlockOf(end - warm)
+	answers := countAnswers(cut.keptSamples(r.Samples), warm, end, block)
 	if len(disturbances) == 0 {
 		out.Blocks.Kept = len(answers)
 	}
-	out.Throughput = toEstimate(stat.Rate(answers, rateBlock))
+	out.Throughput = toEstimate(stat.Rate(answers, block))
 	out.Latency, out.Hist = latencyFigures(latencies(kept, trial.RequestLatency))
 	m := stat.Quantiles(latencies(kept, trial.ModelLatency), .5, .99)
 	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P99: trial.NumOf(m[1].Value)}

@@ -79,8 +79,11 @@ func (c Cost) String() string {
 
 // rateText is the rate in words: for slow models the time of an answer.
 func (c Cost) rateText() string {
-	if c.Rate < 1 {
+	switch {
+	case c.Rate < 1:
 		return fmt.Sprintf("%.1f s an item", 1/c.Rate)
+	case c.Rate >= 1000: // without an exponent
+		return fmt.Sprintf("%.0f answers/s", c.Rate)
 	}
 	return fmt.Sprintf("%.3g answers/s", c.Rate)
 }
@@ -189,9 +192,11 @@ func (c Cost) budgetText(before string) string {
 	return before + fmt.Sprintf("--budget %v", (c.Budget+more).Round(time.Second))
 }
 
-// RoughDuration formats a duration for people: "40 s", "10 minutes", "1.9 hours".
+// RoughDuration formats a duration for people: "3 ms", "40 s", "10 minutes", "1.9 hours".
 func RoughDuration(d time.Duration) string {
 	switch s := d.Seconds(); {
+	case s < .1:
+		return fmt.Sprintf("%.2g ms", 1000*s)
 	case s < 10:
 		return fmt.Sprintf("%.1f s", s)
 	case s < 120:

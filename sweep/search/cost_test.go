@@ -103,6 +103,7 @@ func TestCostMissingAnswers(t *testing.T) {
 
 func TestRoughDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
+		0: "0 ms", 250 * time.Microsecond: "0.25 ms", 12 * time.Millisecond: "12 ms", 250 * time.Millisecond: "0.2 s",
 		1500 * time.Millisecond: "1.5 s", 100 * time.Second: "100 s", 10 * time.Minute: "10 minutes", 3 * time.Hour: "3.0 hours", 100 * time.Hour: "4 days",
 	} {
 		if got := search.RoughDuration(d); got != want {
