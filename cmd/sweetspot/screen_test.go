@@ -345,8 +345,8 @@ func limitBetween(t *testing.T, slow, fast int) time.Duration {
 	return time.Duration(limit * float64(time.Millisecond)).Round(time.Millisecond)
 }
 
-// TestQuitDuringSweep: quitting asks for confirmation, keeps the profile, prints the command
-// that resumes it, and ends all processes.
+// TestQuitDuringSweep: after many changes of the size the screen is right. Quitting asks for confirmation, keeps the
+// profile, prints the command that resumes it, and ends all processes.
 func TestQuitDuringSweep(t *testing.T) {
 	s := openScreen(t, 80, 24)
 	s.waitFor("FAIL")
@@ -354,6 +354,10 @@ func TestQuitDuringSweep(t *testing.T) {
 	s.waitFor("Takes over your load of 10 clients")
 	s.press(enter)
 	s.waitFor("ETA")
+	s.storm(80, 24)
+	s.press("1", "3", "2") // parts of lines change
+	s.waitFor("[2 Sweep]")
+	s.checkCells()
 	children := childrenOf(s.cmd.Process.Pid)
 	s.press("q")
 	s.waitFor("resume")
