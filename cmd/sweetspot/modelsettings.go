@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -61,7 +62,7 @@ func (s modelSettings) config(m *engine.Model, e config.Effect, text []byte) kno
 		c.Workers = max(1, s.cores) // TorchServe's rule on a machine without a GPU
 	}
 	if s.t.CPULauncher && !slices.Contains(s.given, knob.Threads) {
-		c.Threads = max(1, s.cores/max(1, c.Workers)) // the launcher's rule
+		c.Threads = cmp.Or(s.t.LauncherCores, max(1, s.cores/max(1, c.Workers))) // the launcher's rule
 	}
 	if !slices.Contains(s.given, knob.Device) {
 		c.Device = s.device(c.Device, text)

@@ -124,17 +124,19 @@ metrics_config=metrics.yaml
 }
 
 // TestLauncher checks that cpu_launcher_enable pins the workers of each model to an equal share of
-// the cores, and that a number of threads on the command line has priority.
+// the cores, or to as many as cpu_launcher_args says, and that a number of threads on the command
+// line has priority.
 func TestLauncher(t *testing.T) {
 	m := &engine.Model{Name: "m", Version: "1.0"}
 	e := config.Effect{Values: []config.Value{{Name: "minWorkers", Value: "2"}}}
 	s := modelSettings{base: knob.Config{Settings: knob.Default(knob.Eager)}, cores: 9, file: &config.File{}}
 	for _, tc := range []struct {
 		launcher bool
+		args     int
 		given    []knob.Name
 		want     int
-	}{{true, nil, 4}, {false, nil, 1}, {true, []knob.Name{knob.Threads}, 1}} {
-		s.t.CPULauncher, s.given = tc.launcher, tc.given
+	}{{true, 0, nil, 4}, {true, 3, nil, 3}, {false, 0, nil, 1}, {true, 3, []knob.Name{knob.Threads}, 1}} {
+		s.t.CPULauncher, s.t.LauncherCores, s.given = tc.launcher, tc.args, tc.given
 		s.base.Workers = 2
 		if got := s.config(m, e, nil).Threads; got != tc.want {
 			t.Errorf("%+v: %d threads", tc, got)

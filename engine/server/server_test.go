@@ -166,11 +166,12 @@ func TestRoutesAndTokens(t *testing.T) {
 		tokens           *token.Tokens
 		key              string
 		inference, other int // status of /predictions/m, and of the control API
+		renew            int // of /token without the API key
 	}{
-		{"no tokens", nil, "", 200, 200},
-		{"fixed", fixed, "secret", 200, 200},
-		{"fixed, wrong", fixed, "guess", 400, 400},
-		{"keys, none sent", tokens, "", 400, 400},
+		{"no tokens", nil, "", 200, 200, 404},
+		{"fixed", fixed, "secret", 200, 200, 404},
+		{"fixed, wrong", fixed, "guess", 400, 400, 404},
+		{"keys, none sent", tokens, "", 400, 400, 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -188,7 +189,7 @@ func TestRoutesAndTokens(t *testing.T) {
 			if resp := do(t, "GET", "http://"+a.Inference+"/engine/v1/info", tt.key, ""); resp.StatusCode < 400 {
 				t.Errorf("the inference listener serves the control API")
 			}
-			if resp := do(t, "GET", "http://"+a.Management+"/token?type=inference", tt.key, ""); resp.StatusCode != 400 {
+			if resp := do(t, "GET", "http://"+a.Management+"/token?type=inference", tt.key, ""); resp.StatusCode != tt.renew {
 				t.Errorf("/token without the API key: %d", resp.StatusCode)
 			}
 		})

@@ -129,7 +129,7 @@ func (a *API) route(w http.ResponseWriter, r *http.Request, s []string) error {
 		return a.models(w, r)
 	case n == 2 && s[1] != "":
 		return a.model(w, r, s[1], "")
-	case n == 3 && s[1] != "" && s[2] != "":
+	case n == 3 && s[2] != "":
 		return a.model(w, r, s[1], s[2])
 	case n == 4 && s[1] != "" && s[2] != "" && s[3] == "set-default":
 		return a.setDefault(w, r, s[1], s[2])
