@@ -208,7 +208,7 @@ func TestServeWritesSnapshots(t *testing.T) {
 	t.Setenv("LOG_LOCATION", filepath.Join(dir, "logs"))
 	_, management, _ := startServerIn(t, dir, "--ts-config", "config.properties", "--workers", "1")
 	newestSnapshot(t, dir, "startup", `"marName": "two"`)
-	for _, change := range []string{"/models/m/2.0?min_worker=2&max_worker=2&batch_size=4&max_batch_delay=6&synchronous=true", "/models/m/2.0/set-default"} {
+	for _, change := range []string{"/models/m/2.0?min_worker=2&max_worker=3&batch_size=4&max_batch_delay=6&synchronous=true", "/models/m/2.0/set-default"} {
 		if status, answer := send(t, http.MethodPut, management+change, "", nil); status != http.StatusOK {
 			t.Fatalf("%s: %d %s", change, status, answer)
 		}
@@ -217,7 +217,7 @@ func TestServeWritesSnapshots(t *testing.T) {
 	_, management, _ = startServerIn(t, dir, "--ts-config", newest)
 	all := versionsOf(t, management, "m")
 	expect(t, "1.0", all["1.0"], map[string]any{"minWorkers": 1, "maxWorkers": 1, "batchSize": 1})
-	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "maxWorkers": 2, "batchSize": 4, "maxBatchDelay": 6})
+	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "maxWorkers": 3, "batchSize": 4, "maxBatchDelay": 6})
 	if status, answer := send(t, http.MethodGet, management+"/models/m", "", nil); status != http.StatusOK || !strings.Contains(answer, `"2.0"`) {
 		t.Errorf("the default version: %d %s, want 2.0", status, answer)
 	}

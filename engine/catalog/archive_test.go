@@ -55,7 +55,7 @@ func TestOpenArchive(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, arg := range []string{path, folder} {
-			m, err := catalog.Open(t.Context(), arg, catalog.Options{Unpack: cache})
+			m, err := catalog.Open(t.Context(), arg, catalog.Options{Unpack: &archive.Cache{Dir: cache}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +67,7 @@ func TestOpenArchive(t *testing.T) {
 			}
 		}
 	}
-	renamed, err := catalog.Open(t.Context(), "mine="+pack(t, "clf=builtin:mlp", "x.mar"), catalog.Options{Unpack: cache})
+	renamed, err := catalog.Open(t.Context(), "mine="+pack(t, "clf=builtin:mlp", "x.mar"), catalog.Options{Unpack: &archive.Cache{Dir: cache}})
 	if err != nil || renamed.Name != "mine" {
 		t.Errorf("mine=x.mar: %v, %v; want the name mine", renamed, err)
 	}
@@ -89,7 +89,7 @@ func TestOpenArchiveOfOthers(t *testing.T) {
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := catalog.Open(t.Context(), path, catalog.Options{Unpack: t.TempDir()})
+	got, err := catalog.Open(t.Context(), path, catalog.Options{Unpack: &archive.Cache{Dir: t.TempDir()}})
 	if err != nil {
 		t.Fatal(err)
 	}

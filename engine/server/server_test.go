@@ -247,7 +247,7 @@ func TestAnswers(t *testing.T) {
 		{Route: wire.RoutePredictions, Status: 400, N: 2},
 		{Route: wire.RoutePredictions, Status: 404, N: 1},
 		{Route: wire.RouteControl, Status: 200, N: 1},
-		{Route: wire.RouteToken, Status: 400, N: 1},
+		{Route: wire.RouteToken, Status: 404, N: 1},
 	}
 	if err := stop(); err != nil { // an answer is counted after it is sent
 		t.Error(err)

@@ -61,8 +61,9 @@ type API struct {
 
 // registered is what is known about a version that a request has registered.
 type registered struct {
-	startupTime time.Duration
-	release     func() // of Opened; may be nil
+	startupTime            time.Duration
+	minWorkers, maxWorkers int    // of the model's own files; 0 is none
+	release                func() // of Opened; may be nil
 }
 
 // New returns the management API of e. The caller must call Close.
