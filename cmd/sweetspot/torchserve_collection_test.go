@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -149,21 +150,45 @@ const (
 	whyProtocol2 = "there are no routes of the Open Inference Protocol yet: 404"
 )
 
-// collectionReasons has the requests that differ: COLLECTION, REQUEST, and the model or "".
-func collectionReason(collection, request, model string) string {
-	switch {
-	case strings.Contains(collection, "kfv2") && (strings.Contains(request, "Inference") || strings.Contains(request, "Explanations")) && !strings.Contains(request, "Description"):
-		return whyProtocol2
-	case strings.Contains(request, "Explanations"):
-		return whyExplain
-	case !strings.Contains(request, "Inference Model"):
-		return ""
-	case strings.HasPrefix(model, "bert"):
-		return whyText
-	case slices.ContainsFunc([]string{"squeezenet", "densenet", "alexnet", "resnet", "vgg", "mnist"}, func(s string) bool { return strings.HasPrefix(model, s) }):
-		return whyWeights
+// collectionDifferences has the requests that differ, by collection: the request, and of the rows of
+// data the models.
+var collectionDifferences = map[string]map[string]struct{ why, models string }{
+	"inference": {"Model Zoo - Inference Model": {whyWeights, `squeezenet1_1 squeezenet1_1_scripted densenet161 alexnet alexnet_scripted
+		resnet-18 resnet-18_scripted vgg16 vgg16_scripted mnist mnist_scripted resnet152 resnet-152-batch_scripted`}},
+	"inference, texts":  {"Model Zoo - Inference Model": {whyText, "bert_token_classification_no_torchscript bert_seqc_without_torchscript"}},
+	"increased timeout": {"Model Zoo - Inference Model": {whyWeights, "densenet161_scripted"}},
+	"kf": {
+		"Model Zoo - Inference Model":    {whyWeights, "mnist"},
+		"Model Zoo - Explanations Model": {whyExplain, "mnist"},
+	},
+	"kf https": {"HTTPS - Explanations - Mnist_KF ": {whyExplain, ""}},
+	"kfv2": {
+		"Model Zoo - Inference Model":    {whyProtocol2, "mnist"},
+		"Model Zoo - Explanations Model": {whyProtocol2, "mnist"},
+	},
+	"kfv2 https": {
+		"HTTPS - Inference - Mnist_KF":     {whyProtocol2, ""},
+		"HTTPS - Explanations - Mnist_KF ": {whyProtocol2, ""},
+	},
+	"explanation": {"Model Zoo - Explanations Model": {whyExplain, "mnist"}},
+}
+
+// collectionReasons returns the differences by COLLECTION, REQUEST and MODEL.
+func collectionReasons() map[[3]string]string {
+	out := map[[3]string]string{}
+	for collection, requests := range collectionDifferences {
+		collection, _, _ = strings.Cut(collection, ",")
+		for request, d := range requests {
+			models := strings.Fields(d.models)
+			if len(models) == 0 {
+				models = []string{""}
+			}
+			for _, model := range models {
+				out[[3]string{collection, request, model}] = d.why
+			}
+		}
 	}
-	return ""
+	return out
 }
 
 // kindOf says what a model of the collections takes and returns, by the name of its archive.
@@ -316,23 +341,21 @@ func TestTorchServeInferenceCollections(t *testing.T) {
 		rows[run.name] = all
 	}
 	store := collectionStore(t, files)
-	used, same, total := map[string]int{}, 0, 0
+	reasons, same, total := collectionReasons(), 0, 0
 	for _, run := range collectionRuns {
-		s, n := run.against(t, folder, store, variables, rows[run.name], used)
+		s, n := run.against(t, folder, store, variables, rows[run.name], reasons)
 		t.Logf("%s: %d of %d requests get what is expected", run.name, s, n)
 		same, total = same+s, total+n
 	}
-	for _, why := range []string{whyWeights, whyText, whyExplain, whyProtocol2} {
-		if used[why] == 0 {
-			t.Errorf("there is no difference: %s", why)
-		}
-		t.Logf("%d: %s", used[why], why)
+	for difference := range reasons {
+		t.Errorf("there is no difference %q", difference)
 	}
 	t.Logf("%d of %d requests get what is expected, %d others as listed", same, total, total-same)
 }
 
-// against sends a collection, once for each row of its data, to a server of its own.
-func (r collectionRun) against(t *testing.T, folder, store string, variables map[string]string, rows []map[string]any, used map[string]int) (same, total int) {
+// against sends a collection, once for each row of its data, to a server of its own. It deletes the
+// reasons that it needs.
+func (r collectionRun) against(t *testing.T, folder, store string, variables map[string]string, rows []map[string]any, reasons map[[3]string]string) (same, total int) {
 	t.Helper()
 	var requests postman
 	readJSON(t, filepath.Join(folder, r.requests), &requests)
@@ -344,58 +367,63 @@ func (r collectionRun) against(t *testing.T, folder, store string, variables map
 	dir := writeFiles(t, map[string]string{"config.properties": text})
 	any0 := scheme + "://127.0.0.1:0"
 	inference, management, printed := startServerIn(t, dir, "--ts-config=config.properties", "--model-store="+store, "--listen="+any0, "--management="+any0, "--metrics="+any0)
-	at := regexp.MustCompile(`metrics (https?://[^\s,]+)`).FindStringSubmatch(strings.Join(printed, "\n"))
-	if at == nil {
+	address := regexp.MustCompile(`metrics (https?://[^\s,]+)`).FindStringSubmatch(strings.Join(printed, "\n"))
+	if address == nil {
 		t.Fatalf("no metrics address: %q", printed)
 	}
 	// The collections have fixed ports.
-	hosts := map[string]string{"8080": inference, "8443": inference, "8081": management, "8444": management, "8082": at[1], "8445": at[1]}
+	hosts := map[string]string{"8080": inference, "8443": inference, "8081": management, "8444": management, "8082": address[1], "8445": address[1]}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // as its project does
 	defer client.CloseIdleConnections()
 	for _, row := range rows {
 		for _, item := range requests.Item {
 			total++
-			fill := func(text string) string { return fillIn(text, variables, row) }
-			u, err := url.Parse(fill(item.Request.URL.Raw))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var body io.Reader
-			if src := item.Request.Body.File.Src; src != "" {
-				data, err := os.ReadFile(filepath.Join(folder, "..", fill(src)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				body = strings.NewReader(string(data))
-			}
-			req, err := http.NewRequestWithContext(t.Context(), item.Request.Method, hosts[u.Port()]+u.RequestURI(), body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp, err := client.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer, err := io.ReadAll(resp.Body)
-			resp.Body.Close() //nolint:errcheck // it was read
-			if err != nil {
-				t.Fatal(err)
-			}
+			status, answer := item.send(t, client, folder, hosts, func(text string) string { return fillIn(text, variables, row) })
 			model, _ := row["model_name"].(string)
-			wrong := item.wrong(t, row, resp.StatusCode, string(answer))
-			why := collectionReason(r.name, item.Name, model)
+			wrong := item.wrong(t, row, status, answer)
+			at := [3]string{r.name, item.Name, model}
+			why := reasons[at]
 			onlyBody := why == whyWeights
 			switch {
 			case wrong == "":
 				same++
-			case why == "", onlyBody && resp.StatusCode != http.StatusOK:
+			case why == "", onlyBody && status != http.StatusOK:
 				t.Errorf("%s: %s %s: %s", r.name, item.Name, model, wrong)
 			default:
-				used[why]++
+				delete(reasons, at)
 			}
 		}
 	}
 	return same, total
+}
+
+// send sends a request, with the file that it names as its body. fill replaces names by values.
+func (i postmanItem) send(t *testing.T, client *http.Client, folder string, hosts map[string]string, fill func(string) string) (int, string) {
+	t.Helper()
+	u, err := url.Parse(fill(i.Request.URL.Raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body []byte
+	if src := i.Request.Body.File.Src; src != "" {
+		if body, err = os.ReadFile(filepath.Join(folder, "..", fill(src))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	req, err := http.NewRequestWithContext(t.Context(), i.Request.Method, hosts[u.Port()]+u.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(answer)
 }
 
 // wrong says what a request does not get of what is expected; "" if it gets all.

@@ -42,3 +42,22 @@ func TestReadLauncher(t *testing.T) {
 		}
 	}
 }
+
+// TestUnusedLauncher checks what serve says at its start: each option that does nothing, with the
+// reason, and nothing if the launcher is off.
+func TestUnusedLauncher(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"cpu_launcher_enable=true\ncpu_launcher_args=--ncores_per_instance 2 --ninstances 1 --disable_numactl\n",
+			"c:2: cpu_launcher_args: --ninstances is ignored: the number of workers of the model decides\nc:2: cpu_launcher_args: --disable_numactl is ignored: no other program is started"},
+		{"cpu_launcher_enable=true\ncpu_launcher_args=--latency_mode\n", ""},
+		{"cpu_launcher_args=--disable_numactl\n", ""},
+	} {
+		f, err := Parse("c", []byte(tc.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(f.Unused(), "\n"); got != tc.want {
+			t.Errorf("%q:\n%s\nwant\n%s", tc.text, got, tc.want)
+		}
+	}
+}

@@ -1,7 +1,9 @@
 package metrics_test
 
 import (
+	"compress/gzip"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -179,6 +181,30 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// The text is compressed for a scraper that takes it.
+func TestCompressed(t *testing.T) {
+	for accept, compressed := range map[string]bool{"": false, "gzip": true, "deflate, gzip;q=0.5": true, "gzip;q=0": false, "gzip; q=0.0, br": false, "x-gzip": false} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/metrics?name[]=Requests2XX", nil)
+		r.Header.Set("Accept-Encoding", accept)
+		metrics.New(config(start(t, 0, 0))).ServeHTTP(w, r)
+		body := io.Reader(w.Body)
+		if got := w.Header().Get("Content-Encoding"); (got == "gzip") != compressed {
+			t.Errorf("%q: content encoding %q", accept, got)
+		}
+		if compressed {
+			var err error
+			if body, err = gzip.NewReader(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const want = "# HELP Requests2XX Answers with a status from 200 to 299.\n# TYPE Requests2XX counter\nRequests2XX{Level=\"Host\",Hostname=\"host\",} 5.0\n"
+		if text, err := io.ReadAll(body); err != nil || string(text) != want {
+			t.Errorf("%q: %q, %v", accept, text, err)
+		}
+	}
+}
+
 // A model name that is no UTF-8 does not fail the scrape.
 func TestOddNames(t *testing.T) {
 	e := start(t, 0, 0)
@@ -186,8 +212,11 @@ func TestOddNames(t *testing.T) {
 	if err := e.Load(t.Context(), m, knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := scrape(t, config(e), ""); !strings.Contains(got, `sweetspot_ready{model="words?\"\n",version="1.0"} 1`) {
-		t.Errorf("%s", got)
+	got := scrape(t, config(e), "")
+	for _, want := range []string{`sweetspot_ready{model="words?\"\n",version="1.0"} 1`, `ts_inference_requests_total{model_name="words?\"\n",model_version="1.0",hostname="host",} 0.0`} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("no %s in\n%s", want, got)
+		}
 	}
 }
 
