@@ -47,8 +47,10 @@ func TestReadLauncher(t *testing.T) {
 // reason, and nothing if the launcher is off.
 func TestUnusedLauncher(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
-		{"cpu_launcher_enable=true\ncpu_launcher_args=--ncores_per_instance 2 --ninstances 1 --disable_numactl\n",
-			"c:2: cpu_launcher_args: --ninstances is ignored: the number of workers of the model decides\nc:2: cpu_launcher_args: --disable_numactl is ignored: no other program is started"},
+		{
+			"cpu_launcher_enable=true\ncpu_launcher_args=--ncores_per_instance 2 --ninstances 1 --disable_numactl\n",
+			"c:2: cpu_launcher_args: --ninstances is ignored: the number of workers of the model decides\nc:2: cpu_launcher_args: --disable_numactl is ignored: no other program is started",
+		},
 		{"cpu_launcher_enable=true\ncpu_launcher_args=--latency_mode\n", ""},
 		{"cpu_launcher_args=--disable_numactl\n", ""},
 	} {
