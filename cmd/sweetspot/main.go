@@ -42,9 +42,10 @@ type app struct {
 	signal *signals
 	limits func() monitor.Container // cores and memory of the container; read once
 
-	targets []targetKind // the kinds of targets
-	verbose bool         // log what only helps to find faults
-	remote  remoteFlags  // of targets that are running servers
+	targets []targetKind    // the kinds of targets
+	verbose bool            // log what only helps to find faults
+	remote  remoteFlags     // of targets that are running servers
+	allowed map[string]bool // targets elsewhere that the user has allowed
 }
 
 // exit ends the program with a code. Its command has printed all messages.

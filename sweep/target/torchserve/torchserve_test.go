@@ -108,7 +108,7 @@ func start(t *testing.T, modelAPI, tokens bool, names ...string) *testServer {
 
 func (s *testServer) config() torchserve.Config {
 	return torchserve.Config{
-		Management: s.management, Inference: s.inference, Cores: 2,
+		Management: []string{s.management}, Inference: s.inference, Cores: 2,
 		Bodies: []load.Body{{Type: "application/octet-stream", Data: []byte{3}}},
 	}
 }
@@ -250,7 +250,8 @@ func TestRestoreFile(t *testing.T) {
 	s := start(t, true, false, "m")
 	before := s.inForce(t, "m")
 	c := s.config()
-	c.RestoreFile = filepath.Join(t.TempDir(), "restore.json")
+	file := filepath.Join(t.TempDir(), "restore.json")
+	c.RestoreFiles = []string{file}
 	for _, gone := range []bool{false, true} {
 		killed, err := torchserve.Open(t.Context(), c) // never closed
 		if err != nil {
@@ -264,7 +265,7 @@ func TestRestoreFile(t *testing.T) {
 			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatal(resp, err)
 			}
-			if text, err := torchserve.Restore(t.Context(), c); err != nil || !strings.HasPrefix(text, "m: url m.mar, min_worker 1") {
+			if text, err := torchserve.Restore(t.Context(), c, s.management, file); err != nil || !strings.HasPrefix(text, "m: url m.mar, min_worker 1") {
 				t.Errorf("Restore: %q, %v", text, err)
 			}
 		} else {
@@ -282,11 +283,11 @@ func TestRestoreFile(t *testing.T) {
 		if got := s.inForce(t, "m"); got != before {
 			t.Errorf("in force %s, before %s", got, before)
 		}
-		if text, err := torchserve.Restore(t.Context(), c); err != nil || text != "" {
+		if text, err := torchserve.Restore(t.Context(), c, s.management, file); err != nil || text != "" {
 			t.Errorf("nothing to restore: %q, %v", text, err)
 		}
 	}
-	if err := os.WriteFile(c.RestoreFile, []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := torchserve.Open(t.Context(), c); err == nil || !strings.Contains(err.Error(), "restore.json: unexpected end") {
