@@ -70,9 +70,8 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 	if out.Counts.Sent == 0 {
 		out.Verdict.ErrorRate = trial.Num{}
 	}
-	if r.Capped && out.Counts.Errors() <= sla.MaxErrorRate {
-		// A lower load than asked for may keep a promise that the whole load breaks, and may break one that it keeps, because batches fill more slowly.
-		out.Verdict.Result, out.Verdict.Leaning, out.Verdict.Why = trial.Undecided, trial.Undecided, r.Warning+"; "+out.Verdict.Why
+	if r.Capped {
+		JudgeCapped(&out.Verdict, out.Counts.Errors() > sla.MaxErrorRate, r.Warning)
 	}
 	if out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
 		switch {

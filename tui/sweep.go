@@ -363,12 +363,14 @@ func explanationLines(w trial.Explanation) []string {
 // drawBreakdown draws the parts of the mean request latency as bars from row y, and
 // returns the row after them.
 func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
-	parts := []struct {
+	type part struct {
 		name string
 		v    trial.Num
-	}{{"decode", b.Decode}, {"queue", b.Queue}, {"formation", b.Formation}, {"execution", b.Execution}, {"encode", b.Encode}}
-	if b.Handler.OK() { // TorchServe: it has no decode and encode times, and formation is in the queue
-		parts = parts[1:4]
+	}
+	parts := []part{{"decode", b.Decode}, {"queue", b.Queue}, {"formation", b.Formation}, {"execution", b.Execution}, {"encode", b.Encode}}
+	if b.Queue.OK() && !b.Formation.OK() { // TorchServe: the queue time includes that in which the batch fills
+		parts = parts[:0]
+		parts = append(parts, part{"queue+fill", b.Queue}, part{"execution", b.Execution})
 	}
 	sum := 0.0
 	for _, part := range parts {

@@ -99,14 +99,21 @@ func (s Store) find(ctx context.Context, where string) (string, error) {
 		return s.download(ctx, where)
 	case s.Dir == "":
 		return "", notInStoref("this server has no model store; start it with --model-store FOLDER")
-	case !filepath.IsLocal(where):
-		return "", notInStoref("%s is not the name of a file or folder in the model store", where)
 	}
 	dir, err := filepath.Abs(s.Dir)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, where)
+	name := where
+	if filepath.IsAbs(where) { // what describe says of a model that was loaded at the start
+		if name, err = filepath.Rel(dir, where); err != nil {
+			name = where
+		}
+	}
+	if !filepath.IsLocal(name) || name == "." {
+		return "", notInStoref("%s is not the name of a file or folder in the model store", where)
+	}
+	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); err != nil {
 		return "", notInStoref("model not found at: %s", where)
 	}

@@ -15,6 +15,10 @@ import (
 // a run says: a hundredth has no effect on the percentiles of a load that is otherwise as asked for.
 const heldShare = .01
 
+// Capped reports whether the largest rate has held back so many of the sent requests that the load was lower than asked
+// for.
+func Capped(held, sent int) bool { return float64(held) > heldShare*float64(sent) }
+
 // lateAfter is the lag above which a request counts as late.
 const lateAfter = time.Millisecond
 
@@ -76,7 +80,7 @@ func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	// The cores that the Go runtime uses, which may be fewer than the container has.
 	cores := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	res.Warning = limitWarning(res.Lag.Quantile(.99), lat.Quantile(.5), cpu, last-first, cores)
-	res.Capped = float64(res.Held) > heldShare*float64(res.Sent)
+	res.Capped = Capped(res.Held, res.Sent)
 	switch {
 	case res.Capped:
 		res.Warning = fmt.Sprintf("%s: --max-rate %g held back %.0f%% of the requests, so that the load was lower than asked for",

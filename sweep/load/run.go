@@ -29,7 +29,7 @@ type run struct {
 
 	sent, abandoned atomic.Int64
 	held            atomic.Int64 // requests that the throttle held back
-	atConnLimit     atomic.Bool // all maxClients connections were in use
+	atConnLimit     atomic.Bool  // all maxClients connections were in use
 
 	mu        sync.Mutex // guards all below
 	conns     map[*conn]struct{}

@@ -264,7 +264,7 @@ func (v *view) nextRate() plan.Point {
 // mostRate returns the largest rate that the target may get; +Inf is no limit.
 func (v *view) mostRate() float64 {
 	if v.plan.MaxRate > 0 {
-		return v.plan.MaxRate
+		return min(plan.RoundRate(v.plan.MaxRate), v.plan.MaxRate)
 	}
 	return math.Inf(1)
 }

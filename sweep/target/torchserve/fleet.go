@@ -66,6 +66,9 @@ func (f fleet) change(ctx context.Context, want func(description) description) e
 	before := map[*server]description{}
 	for _, s := range f {
 		before[s] = s.now
+		if s.now.BatchSize == 0 { // a change could not be undone
+			before[s] = s.initial
+		}
 	}
 	err := f.each(func(s *server) error { return s.change(ctx, want(before[s])) })
 	if err == nil {

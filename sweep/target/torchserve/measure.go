@@ -42,7 +42,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	}
 	out := sweep.Summarize(result, m.Load, m.SLA, why)
 	out.Warnings = append(out.Warnings, sweep.LoadWarnings(m.Load)...)
-	if m.Load.Mode == load.Open && m.Load.Rate == t.cfg.MaxRate {
+	if m.Load.Mode == load.Open && t.cfg.MaxRate > 0 && m.Load.Rate >= .999*t.cfg.MaxRate { // rates are rounded
 		out.Warnings = append(out.Warnings, trial.Warning{Text: fmt.Sprintf("the load is at --max-rate %g: the server may do more", t.cfg.MaxRate)})
 	}
 	if !out.Breakdown.Execution.OK() && len(t.metrics) > 0 { // our own server has them in its answers
