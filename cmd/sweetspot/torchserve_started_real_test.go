@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 
 	"encoding/pem"
 
@@ -182,6 +183,7 @@ func certificateFiles(t *testing.T) (certificate, private string) {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{
+		Subject:      pkix.Name{CommonName: "127.0.0.1"}, // Java refuses a certificate without
 		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)

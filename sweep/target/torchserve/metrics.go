@@ -155,9 +155,12 @@ func (all sources) close() {
 	}
 }
 
-// Times of reading the metrics while a load runs.
+// Times of reading the metrics while a load runs. The intervals grow with the run, because the end of its warm-up, a part of it, is known
+// only at its end.
 const (
-	readEvery  = 500 * time.Millisecond
+	readShare  = 8 // of the time since the start
+	minEvery   = 50 * time.Millisecond
+	maxEvery   = 500 * time.Millisecond
 	lastWait   = time.Second // for what the server writes after an answer
 	lastEvery  = 50 * time.Millisecond
 	readLimit  = 5 * time.Second
@@ -181,13 +184,11 @@ func (all sources) watch(ctx context.Context) *watcher {
 	}
 	w.read(ctx)
 	w.done.Go(func() {
-		tick := time.NewTicker(readEvery)
-		defer tick.Stop()
-		for {
+		for begin := time.Now(); ; {
 			select {
 			case <-w.stop:
 				return
-			case <-tick.C:
+			case <-time.After(min(max(time.Since(begin)/readShare, minEvery), maxEvery)):
 				w.read(ctx)
 			}
 		}
