@@ -15,6 +15,11 @@ import (
 	"time"
 
 	"sweetspot/engine/backend/onnx/ortlib"
+	"sweetspot/engine/knob"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/target/torchserve"
+	"sweetspot/sweep/trial"
 )
 
 // archiveFolder makes an archive of the model scale, as a folder, and returns its path.
@@ -134,5 +139,63 @@ func TestStartTorchServeErrors(t *testing.T) {
 		if code != exitError || !strings.Contains(messages, c.want) {
 			t.Errorf("%q: exit %d, %s", c.args, code, messages)
 		}
+	}
+}
+
+// TestStartedTorchServeRestarts: a server that has ended is started again, with the settings that were in force.
+func TestStartedTorchServeRestarts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a server twice: make test-long runs it")
+	}
+	cache, _ := os.UserCacheDir()
+	lib, err := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
+	if err != nil {
+		t.Skipf("no ONNX Runtime: %v", err)
+	}
+	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := serveAsTorchServe(t)
+	start := knob.Default(knob.TorchServe)
+	d, err := torchserve.Start(t.Context(), torchserve.Config{Bodies: []load.Body{{Type: "application/json", Data: []byte("[1, 2, 3, 4]")}}}, torchserve.Local{
+		Program: program, Archive: archiveFolder(t), Start: start, Supervisor: []string{path, "supervise"}, Env: append(os.Environ(), ortlib.EnvVar+"="+lib.Path),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close(t.Context())
+	info, err := d.Info(t.Context())
+	if err != nil || info.Current.Workers != start.Workers || info.Current.BatchSize != start.BatchSize || info.Current.QueueSize != start.QueueSize {
+		t.Errorf("started with %v, want %v; %v", info.Current, start, err)
+	}
+	want := info.Current
+	want.Workers, want.BatchSize = 2, 4
+	if _, err := d.Apply(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(program), "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	m := sweep.Measurement{
+		Load: load.Spec{Concurrency: 1}, SLA: trial.SLA{Percentile: 50, Limit: time.Minute}, Max: 50,
+		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+	}
+	var r trial.Result
+	for begin := time.Now(); r.Counts.OK == 0; { // the end of the process is known a moment after it
+		if r, err = d.Measure(t.Context(), m); err != nil && time.Since(begin) > hang {
+			t.Fatal(err)
+		}
+	}
+	if info, err := d.Info(t.Context()); err != nil || info.Current != want {
+		t.Errorf("after the restart %v, %v; want %v", info.Current, err, want)
 	}
 }
