@@ -101,11 +101,12 @@ type comparedModel struct {
 	inputs  []tensor.Spec
 }
 
-// The models of the comparisons: 50 MB that each batch reads, and a CNN of about .2 ms, which shows what
-// serving costs.
+// The models of the comparisons: 50 MB that each batch reads; a CNN of about .2 ms, which shows what serving
+// costs; and a small MLP with few numbers as input, because the peers only take JSON.
 const (
-	modelMLP = "mlp"
-	modelCNN = "cnn"
+	modelMLP   = "mlp"
+	modelCNN   = "cnn"
+	modelSmall = "small"
 )
 
 // writeModel writes a model as ONNX file and as archive.
@@ -134,25 +135,31 @@ func writeModel(ctx context.Context, name, dir string) (comparedModel, error) {
 	return c, errors.Join(archive.Create(f, archive.Zip, manifest, files), f.Close())
 }
 
-// modelBytes builds a model. Both have only ten numbers as answer: with more, the comparison would be of how fast
+// modelBytes builds a model. All have only ten numbers as answer: with more, the comparison would be of how fast
 // numbers are written as JSON.
 func modelBytes(name string) ([]byte, error) {
-	if name == modelCNN {
+	switch name {
+	case modelCNN:
 		return smallCNN()
+	case modelMLP:
+		return layersOf(name, 2048, 2048, 2048, 2048, 10)
+	default:
+		return layersOf(name, 64, 1024, 1024, 10)
 	}
-	return largeMLP()
 }
 
-// largeMLP reads 50 MB of weights for each batch.
-func largeMLP() ([]byte, error) {
-	const width, layers, float = 2048, 3, onnxpb.TensorProto_FLOAT
-	b := builder.New(modelMLP, 18)
-	y := b.Input("x", float, onnxgraph.Open("N"), onnxgraph.Dim{Size: width})
-	for range layers {
-		y = b.Op("Relu", []string{b.Op("Gemm", []string{y, b.Random(.03, width, width), b.Random(.01, width)})})
+// layersOf is an MLP with layers of these widths.
+func layersOf(name string, widths ...int64) ([]byte, error) {
+	const float = onnxpb.TensorProto_FLOAT
+	b := builder.New(name, 18)
+	y := b.Input("x", float, onnxgraph.Open("N"), onnxgraph.Dim{Size: widths[0]})
+	for i, width := range widths[1:] {
+		if i > 0 {
+			y = b.Op("Relu", []string{y})
+		}
+		y = b.Op("Gemm", []string{y, b.Random(.03, widths[i], width), b.Random(.01, width)})
 	}
-	y = b.Op("Gemm", []string{y, b.Random(.03, width, 10), b.Random(.01, 10)})
-	b.Output("y", y, float, onnxgraph.Open("N"), onnxgraph.Dim{Size: 10})
+	b.Output("y", y, float, onnxgraph.Open("N"), onnxgraph.Dim{Size: widths[len(widths)-1]})
 	return b.Bytes()
 }
 

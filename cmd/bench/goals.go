@@ -113,6 +113,9 @@ func otherGoals() judge.Goals {
 		{Name: "torchserve.tuning", Compare: judge.AtLeast, Number: 10},
 		{Name: "torchserve.choice", Compare: judge.AtLeast, Number: .95},
 
+		{Name: "peers.rate.*", Compare: judge.AtLeast, Number: 1},
+		{Name: "peers.cpu.*", Compare: judge.AtMost, Number: 1},
+
 		{Name: "tui.frame.*.120x36", Compare: judge.AtMost, Number: 3},
 		{Name: "tui.frame.*.200x60", Compare: judge.AtMost, Number: 8},
 		{Name: "tui.growth", Compare: judge.AtMost, Number: .02},

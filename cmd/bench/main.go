@@ -68,6 +68,10 @@ func benches() []bench {
 			name: "torchserve", about: "rate, latency, CPU time and tuning time of this program and a real TorchServe with the same archives", run: measureTorchServe,
 			quickLimit: 4 * time.Minute, fullLimit: time.Hour,
 		},
+		{
+			name: "peers", about: "rate, latency and CPU time of this program and of LitServe, mosec, BentoML and TorchServe, each tuned for the same promise", run: measurePeers,
+			quickLimit: 6 * time.Minute, fullLimit: time.Hour,
+		},
 		{name: "trials", about: "how many trials of a real engine contain the P99 of one long run", run: measureTrials, fullLimit: time.Hour},
 	}
 }

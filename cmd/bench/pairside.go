@@ -86,14 +86,19 @@ func p99MS(v []time.Duration) float64 {
 	return float64(at) / float64(time.Millisecond)
 }
 
-// serverFigures are the figures of two servers: rate, both P99, CPU time per request. Their names have the prefix and the
-// suffix.
-func serverFigures(r *judge.Rounds, ours, theirs int, seed uint64, prefix, suffix, detail string) []judge.Figure {
-	figure := func(metric int, name, unit string) judge.Figure {
-		ratio := r.Ratio(metric, ours, theirs, seed)
-		return ratio.Figure(prefix+name+suffix, fmt.Sprintf("%s%s of %s%s%s", judge.Number(ratio.A), unit, judge.Number(ratio.B), unit, detail))
+// namedMetric is a metric with the name of its figures and the unit of its values, as it follows a number.
+type namedMetric struct {
+	metric     int
+	name, unit string
+}
+
+// serverFigures are the figures of two servers, one for each metric. Their names have the prefix and the suffix.
+func serverFigures(r *judge.Rounds, all []namedMetric, ours, theirs int, seed uint64, prefix, suffix, detail string) []judge.Figure {
+	var out []judge.Figure
+	for _, m := range all {
+		ratio := r.Ratio(m.metric, ours, theirs, seed)
+		out = append(out, ratio.Figure(prefix+m.name+suffix,
+			fmt.Sprintf("%s%s of %s%s%s", judge.Number(ratio.A), m.unit, judge.Number(ratio.B), m.unit, detail)))
 	}
-	return []judge.Figure{
-		figure(metricRate, "rate", "/s"), figure(metricP99, "p99", " ms"), figure(metricModel, "p99-model", " ms"), figure(metricCPU, "cpu", " ms"),
-	}
+	return out
 }

@@ -120,11 +120,17 @@ func compareWithTorchServe(ctx context.Context, e *env, b torchServeBudget, serv
 	}
 	all := judge.Join(rounds...)
 	detail := fmt.Sprintf(", %d settings, %d clients, a run of one item %s ms", len(b.settings), comparedClients, judge.Number(p.runMS))
-	for _, f := range serverFigures(all, 0, 1, e.seed, "torchserve.", "."+m.name, detail) {
+	for _, f := range serverFigures(all, torchServeMetrics, 0, 1, e.seed, "torchserve.", "."+m.name, detail) {
 		e.report.Add(f)
 	}
 	e.report.Add(memoryFigure("torchserve.memory."+m.name, last, p.ours.procs, p.theirs.procs))
 	return p.compareBest(ctx, e, b, rounds)
+}
+
+// torchServeMetrics are the figures of a model, with the unit in their details. The model latency of TorchServe is the time of
+// its handler, and that of this program the run, without reading and writing bodies.
+var torchServeMetrics = []namedMetric{
+	{metricRate, "rate", "/s"}, {metricP99, "p99", " ms"}, {metricModel, "p99-model", " ms"}, {metricCPU, "cpu", " ms"},
 }
 
 // openPair starts this program with the archive, and registers it in TorchServe.

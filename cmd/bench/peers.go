@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sweetspot/cmd/bench/judge"
+	"sweetspot/engine/handler"
+	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
+	"sweetspot/sweep/plan"
+	"sweetspot/sweep/trial"
+)
+
+// peersBudget is how much the set runs.
+type peersBudget struct {
+	sweep  time.Duration // longest sweep of each server
+	rounds int           // with two blocks of each server
+	block  time.Duration
+}
+
+func (b budget) peers() peersBudget {
+	switch b.mode {
+	case full.mode:
+		return peersBudget{sweep: 3 * time.Minute, rounds: 20, block: time.Second}
+	case quick.mode:
+		return peersBudget{sweep: 30 * time.Second, rounds: 4, block: 500 * time.Millisecond}
+	}
+	return peersBudget{sweep: 5 * time.Second, rounds: 1, block: 300 * time.Millisecond}
+}
+
+// peersSLA is the promise that every server is tuned for.
+func peersSLA() trial.SLA { return trial.SLA{Percentile: 99, Limit: 50 * time.Millisecond} }
+
+// peersPlan is the sweep of a server; each has its own knobs.
+func peersPlan(model, strategy string, budget time.Duration, seed uint64) plan.Plan {
+	p := plan.Default()
+	p.Model, p.Strategy, p.Seed, p.SLA, p.Budget.Time = model, strategy, seed, peersSLA(), budget
+	p.Loads = []load.Spec{{Mode: load.Closed, Concurrency: comparedClients}}
+	return p
+}
+
+// peerServer is a server that this program is compared with.
+type peerServer interface {
+	name() string
+	// find returns the version, or an error if it is not installed.
+	find(ctx context.Context) (string, error)
+	// tune sweeps the server and returns the best settings that keep the promise, or nil if none does.
+	tune(ctx context.Context, s *peerSet) (*knob.Settings, error)
+	// start starts the server with these settings.
+	start(ctx context.Context, s *peerSet, k knob.Settings) (*comparedServer, func() error, error)
+}
+
+// peerSet has what all servers of a run share.
+type peerSet struct {
+	e      *env
+	budget peersBudget
+	dir    string // of the files of the servers
+	model  comparedModel
+	bodies []load.Body
+}
+
+// tunedPeer is a server with the settings that its sweep has chosen.
+type tunedPeer struct {
+	peerServer
+	version  string
+	settings *knob.Settings // nil: none keeps the promise
+	why      string         // why it is not compared; "" if it is
+}
+
+// label names the server, its version and its settings.
+func (p tunedPeer) label() string {
+	if p.settings == nil {
+		return p.name() + " " + p.version
+	}
+	return fmt.Sprintf("%s %s (%v)", p.name(), p.version, *p.settings)
+}
+
+// measurePeers tunes this program and its peers with the same model for the same promise, and compares them at these
+// settings.
+func measurePeers(ctx context.Context, e *env) error {
+	dir, err := os.MkdirTemp("", "sweetspot-peers-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s := &peerSet{e: e, budget: e.budget.peers(), dir: dir}
+	if s.model, err = writeModel(ctx, modelSmall, dir); err != nil {
+		return err
+	}
+	for _, b := range handler.Bodies(s.model.inputs, comparedClients, e.seed) {
+		body, err := batchOfOne(b.Data, s.model.inputs[0].Name)
+		if err != nil {
+			return err
+		}
+		s.bodies = append(s.bodies, load.Body{Type: "application/json", Data: body})
+	}
+	if err := writePeerFiles(dir); err != nil {
+		return err
+	}
+	var all []tunedPeer
+	for _, p := range peerServers() {
+		t, err := s.tuneOne(ctx, p)
+		if err != nil {
+			return err
+		}
+		all = append(all, t)
+	}
+	return s.compare(ctx, all)
+}
+
+// tuneOne sweeps one server. A peer that is not installed, or keeps the promise nowhere, is no error.
+func (s *peerSet) tuneOne(ctx context.Context, p peerServer) (tunedPeer, error) {
+	t := tunedPeer{peerServer: p}
+	var err error
+	if t.version, err = p.find(ctx); err != nil {
+		t.why = "absent: " + err.Error()
+		return t, nil
+	}
+	begin := time.Now()
+	if t.settings, err = p.tune(ctx, s); err != nil {
+		return t, fmt.Errorf("%s: %w", p.name(), err)
+	}
+	if t.settings == nil {
+		t.why = fmt.Sprintf("no setting kept P99 within %v", peersSLA().Limit)
+	}
+	fmt.Fprintf(s.e.stderr, "peers: %s in %.0f s %s\n", t.label(), time.Since(begin).Seconds(), t.why)
+	return t, nil
+}
+
+// compare measures all servers in turns, each with its settings. The first one is this program.
+func (s *peerSet) compare(ctx context.Context, all []tunedPeer) (err error) {
+	if all[0].why != "" {
+		return errors.New("this program: " + all[0].why)
+	}
+	var sides []*comparedServer
+	var names []tunedPeer
+	for _, p := range all {
+		if p.why != "" {
+			s.addAbsent(p)
+			continue
+		}
+		c, stop, err := p.start(ctx, s, *p.settings)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name(), err)
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+		sides, names = append(sides, c), append(names, p)
+	}
+	if len(sides) < 2 {
+		return nil
+	}
+	var blocks []judge.Measure
+	var trees []tree
+	for _, c := range sides {
+		c.settle()
+		blocks, trees = append(blocks, c.block), append(trees, c.procs)
+	}
+	r, err := judge.MeasureRounds(ctx, judge.RoundsPlan{
+		Rounds: s.budget.rounds, MaxRounds: s.budget.rounds + s.budget.rounds/2, Length: s.budget.block, Seed: s.e.seed, Watch: watchTrees(os.Getpid(), trees...),
+	}, blocks...)
+	if err != nil {
+		return err
+	}
+	s.report(r, sides, names)
+	return nil
+}
+
+// peerMetrics are the figures of a peer, with the unit in their details.
+var peerMetrics = []namedMetric{{metricRate, "rate", "/s"}, {metricP99, "p99", " ms"}, {metricCPU, "cpu", " ms"}}
+
+// addAbsent adds the figures of a peer that is not compared, with the reason.
+func (s *peerSet) addAbsent(p tunedPeer) {
+	for _, m := range peerMetrics {
+		iv := openInterval(math.NaN())
+		s.e.report.Add(judge.Figure{Name: "peers." + m.name + "." + p.name(), Value: math.NaN(), Unit: "ratio", Interval: &iv, Detail: p.why})
+	}
+}
+
+// report adds the figures of all compared servers.
+func (s *peerSet) report(r *judge.Rounds, sides []*comparedServer, names []tunedPeer) {
+	limit := float64(peersSLA().Limit) / float64(time.Millisecond)
+	var kept []string
+	for i, p := range names {
+		word := "breaks"
+		if r.Median(metricP99, i) <= limit {
+			word = "keeps"
+		}
+		kept = append(kept, fmt.Sprintf("%s %s it with P99 %s ms", p.label(), word, judge.Number(r.Median(metricP99, i))))
+	}
+	oursKeeps := r.Median(metricP99, 0) <= limit
+	for i, p := range names[1:] {
+		detail := fmt.Sprintf(", %d clients, %s", comparedClients, kept[i+1])
+		for _, f := range serverFigures(r, peerMetrics, 0, i+1, s.e.seed, "peers.", "."+p.name(), detail) {
+			if !oursKeeps { // there is no rate within the promise
+				iv := openInterval(f.Value)
+				f.Interval, f.Detail = &iv, "this program breaks the promise, "+f.Detail
+			}
+			s.e.report.Add(f)
+		}
+		s.e.report.Add(memoryFigure("peers.memory."+p.name(), "the end", sides[0].procs, sides[i+1].procs))
+	}
+	within := 0
+	for i := range names {
+		if r.Median(metricP99, i) <= limit {
+			within++
+		}
+	}
+	s.e.report.Add(judge.Figure{
+		Name: "peers.kept", Value: float64(within) / float64(len(names)), Unit: "share",
+		Detail: fmt.Sprintf("%d of %d servers, P99 within %v: %s", within, len(names), peersSLA().Limit, strings.Join(kept, "; ")),
+	})
+}
+
+// writePeerFiles writes the files of the servers in Python.
+func writePeerFiles(dir string) error {
+	entries, err := peerFiles.ReadDir("testdata/peers")
+	if err != nil {
+		return err
+	}
+	for _, f := range entries {
+		text, err := peerFiles.ReadFile("testdata/peers/" + f.Name())
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, f.Name()), text, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
