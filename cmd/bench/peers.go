@@ -51,8 +51,8 @@ type peerServer interface {
 	name() string
 	// find returns the version, or an error if it is not installed.
 	find(ctx context.Context) (string, error)
-	// tune sweeps the server and returns the best settings that keep the promise, or nil if none does.
-	tune(ctx context.Context, s *peerSet) (*knob.Settings, error)
+	// tune sweeps the server.
+	tune(ctx context.Context, s *peerSet) (tuning, error)
 	// start starts the server with these settings.
 	start(ctx context.Context, s *peerSet, k knob.Settings) (*comparedServer, func() error, error)
 }
@@ -69,17 +69,18 @@ type peerSet struct {
 // tunedPeer is a server with the settings that its sweep has chosen.
 type tunedPeer struct {
 	peerServer
-	version  string
-	settings *knob.Settings // nil: none keeps the promise
-	why      string         // why it is not compared; "" if it is
+	tuning
+	version string
+	why     string // why it is not compared; "" if it is
 }
 
 // label names the server, its version and its settings.
 func (p tunedPeer) label() string {
+	name := strings.TrimSpace(p.name() + " " + p.version)
 	if p.settings == nil {
-		return p.name() + " " + p.version
+		return name
 	}
-	return fmt.Sprintf("%s %s (%v)", p.name(), p.version, *p.settings)
+	return fmt.Sprintf("%s (%v)", name, *p.settings)
 }
 
 // measurePeers tunes this program and its peers with the same model for the same promise, and compares them at these
@@ -115,7 +116,7 @@ func measurePeers(ctx context.Context, e *env) error {
 	return s.compare(ctx, all)
 }
 
-// tuneOne sweeps one server. A peer that is not installed, or keeps the promise nowhere, is no error.
+// tuneOne sweeps one server. A peer that is not installed, or cannot be measured, is no error.
 func (s *peerSet) tuneOne(ctx context.Context, p peerServer) (tunedPeer, error) {
 	t := tunedPeer{peerServer: p}
 	var err error
@@ -124,13 +125,13 @@ func (s *peerSet) tuneOne(ctx context.Context, p peerServer) (tunedPeer, error) 
 		return t, nil
 	}
 	begin := time.Now()
-	if t.settings, err = p.tune(ctx, s); err != nil {
+	if t.tuning, err = p.tune(ctx, s); err != nil {
 		return t, fmt.Errorf("%s: %w", p.name(), err)
 	}
 	if t.settings == nil {
-		t.why = fmt.Sprintf("no setting kept P99 within %v", peersSLA().Limit)
+		t.why = t.note
 	}
-	fmt.Fprintf(s.e.stderr, "peers: %s in %.0f s %s\n", t.label(), time.Since(begin).Seconds(), t.why)
+	fmt.Fprintf(s.e.stderr, "peers: %s in %.0f s: %s\n", t.label(), time.Since(begin).Seconds(), t.note)
 	return t, nil
 }
 
@@ -151,6 +152,7 @@ func (s *peerSet) compare(ctx context.Context, all []tunedPeer) (err error) {
 			return fmt.Errorf("%s: %w", p.name(), err)
 		}
 		defer func() { err = errors.Join(err, stop()) }()
+		c.lenient = true
 		sides, names = append(sides, c), append(names, p)
 	}
 	if len(sides) < 2 {
@@ -192,7 +194,11 @@ func (s *peerSet) report(r *judge.Rounds, sides []*comparedServer, names []tuned
 		if r.Median(metricP99, i) <= limit {
 			word = "keeps"
 		}
-		kept = append(kept, fmt.Sprintf("%s %s it with P99 %s ms", p.label(), word, judge.Number(r.Median(metricP99, i))))
+		text := fmt.Sprintf("%s %s it with P99 %s ms", p.label(), word, judge.Number(r.Median(metricP99, i)))
+		if n := sides[i].failed; n > 0 {
+			text += fmt.Sprintf(" and %d failed requests", n)
+		}
+		kept = append(kept, text)
 	}
 	oursKeeps := r.Median(metricP99, 0) <= limit
 	for i, p := range names[1:] {

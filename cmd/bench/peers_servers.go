@@ -26,6 +26,7 @@ import (
 	"sweetspot/sweep/target/command"
 	"sweetspot/sweep/target/local"
 	"sweetspot/sweep/target/torchserve"
+	"sweetspot/sweep/trial"
 )
 
 //go:embed testdata/peers/*.py
@@ -39,7 +40,7 @@ const peersVariable = "SWEETSPOT_PEERS"
 func peerServers() []peerServer {
 	const maxBatch, wait, latency = "max_batch_size", "wait_ms", "max_latency_ms"
 	batches := func(other knob.Name, values string) map[knob.Name]string {
-		return map[knob.Name]string{knob.Workers: "1,2", maxBatch: "8,1,32", other: values}
+		return map[knob.Name]string{knob.Workers: "1,2", maxBatch: "8,2,32", other: values} // BentoML has no batches of 1
 	}
 	environ := func(other string, name knob.Name) map[string]string {
 		return map[string]string{"WORKERS": "{workers}", "MAX_BATCH_SIZE": "{" + maxBatch + "}", other: "{" + string(name) + "}"}
@@ -57,7 +58,7 @@ func peerServers() []peerServer {
 		},
 		pythonPeer{
 			"bentoml", "/predict", []string{"bentoml", "serve", "bentoml_server:Model", "--host", "127.0.0.1", "--port", "{port}"},
-			environ("MAX_LATENCY_MS", latency), batches(latency, "1000,100"),
+			environ("MAX_LATENCY_MS", latency), batches(latency, "10000,1000"),
 		},
 	}
 }
@@ -121,7 +122,7 @@ func (p pythonPeer) argv(s *peerSet) []string {
 // peerStart is the longest time until a server answers.
 const peerStart = time.Minute
 
-func (p pythonPeer) tune(ctx context.Context, s *peerSet) (*knob.Settings, error) {
+func (p pythonPeer) tune(ctx context.Context, s *peerSet) (tuning, error) {
 	of := peersPlan("", "auto", s.budget.sweep, s.e.seed)
 	of.Target, of.Knobs, of.Options = plan.Command, p.knobs, knob.Options{}
 	of.Server = &plan.Server{
@@ -131,18 +132,48 @@ func (p pythonPeer) tune(ctx context.Context, s *peerSet) (*knob.Settings, error
 		Plan: of, Supervisor: []string{s.e.self, superviseCommand}, Env: p.baseEnv(s), Bodies: s.bodies, Cores: s.e.cores,
 	})
 	if err != nil {
-		return nil, err
+		return tuning{}, err
 	}
 	return sweepTarget(ctx, of, t)
 }
 
-// sweepTarget sweeps a target, closes it, and returns the choice; nil if nothing keeps the promise.
-func sweepTarget(ctx context.Context, p plan.Plan, t sweep.Target) (*knob.Settings, error) {
+// tuning is the result of a sweep of one server.
+type tuning struct {
+	settings *knob.Settings // nil: none could be measured
+	note     string         // what is to be known about them
+}
+
+// sweepTarget sweeps a target and closes it.
+func sweepTarget(ctx context.Context, p plan.Plan, t sweep.Target) (tuning, error) {
 	st, _, err := sweepAll(ctx, p, t)
-	if err = errors.Join(err, t.Close(context.WithoutCancel(ctx))); err != nil || st.Choice == nil {
-		return nil, err
+	if err = errors.Join(err, t.Close(context.WithoutCancel(ctx))); err != nil {
+		return tuning{}, err
 	}
-	return &st.Choice.Settings, nil
+	if st.Choice != nil {
+		return tuning{settings: &st.Choice.Settings, note: fmt.Sprintf("chosen in %d trials", len(st.Trials))}, nil
+	}
+	return withoutChoice(st.Trials, p.SLA.Limit), nil
+}
+
+// withoutChoice returns the settings that are measured if a sweep has no choice: those with the highest rate whose P99 was within
+// the limit, else those with the lowest P99.
+func withoutChoice(all []trial.Trial, limit time.Duration) tuning {
+	ms := float64(limit) / float64(time.Millisecond)
+	best, why := -1, ""
+	p99 := func(i int) float64 { return all[i].Latency.P99.Value.Or(math.Inf(1)) }
+	rate := func(i int) float64 { return all[i].Throughput.Value.Or(0) }
+	for i, t := range all {
+		switch {
+		case t.Error != "":
+			why = t.Error
+		case best < 0, p99(i) <= ms && (p99(best) > ms || rate(i) > rate(best)), p99(best) > ms && p99(i) < p99(best):
+			best = i
+		}
+	}
+	if best < 0 {
+		return tuning{note: fmt.Sprintf("none of %d trials could be measured: %s", len(all), why)}
+	}
+	return tuning{&all[best].Settings, fmt.Sprintf("no setting certainly kept the promise in %d trials", len(all))}
 }
 
 func (p pythonPeer) start(ctx context.Context, s *peerSet, k knob.Settings) (*comparedServer, func() error, error) {
@@ -220,7 +251,7 @@ type ourServer struct{}
 func (ourServer) name() string                         { return "this program" }
 func (ourServer) find(context.Context) (string, error) { return "", nil }
 
-func (ourServer) tune(ctx context.Context, s *peerSet) (*knob.Settings, error) {
+func (ourServer) tune(ctx context.Context, s *peerSet) (tuning, error) {
 	of := peersPlan(s.model.onnx, "auto", s.budget.sweep, s.e.seed)
 	of.Options = knob.Options{Rule: knob.Eager}
 	of.Knobs = map[knob.Name]string{knob.Workers: "1,2", knob.BatchSize: "1,8,32", knob.BatchDelay: "0,1,5"}
@@ -229,7 +260,7 @@ func (ourServer) tune(ctx context.Context, s *peerSet) (*knob.Settings, error) {
 		Start: knob.Config{Settings: knob.Default(knob.Eager), Options: of.Options},
 	})
 	if err != nil {
-		return nil, err
+		return tuning{}, err
 	}
 	return sweepTarget(ctx, of, t)
 }
@@ -296,10 +327,10 @@ func (t torchServePeer) open(ctx context.Context, s *peerSet) (*torchServe, *tor
 	return server, target, nil
 }
 
-func (t torchServePeer) tune(ctx context.Context, s *peerSet) (k *knob.Settings, err error) {
+func (t torchServePeer) tune(ctx context.Context, s *peerSet) (k tuning, err error) {
 	server, target, err := t.open(ctx, s)
 	if err != nil {
-		return nil, err
+		return tuning{}, err
 	}
 	defer func() { err = errors.Join(err, server.close()) }()
 	of := peersPlan(s.model.name, "auto", s.budget.sweep, s.e.seed)
