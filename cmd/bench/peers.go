@@ -20,6 +20,9 @@ import (
 
 // peersBudget is how much the set runs.
 type peersBudget struct {
+	// The values of the knobs of each server, as lists of a plan. Larger batches never fill with so few clients.
+	workers, batch, waitMS, latencyMS string
+
 	sweep  time.Duration // longest sweep of each server
 	rounds int           // with two blocks of each server
 	block  time.Duration
@@ -28,11 +31,11 @@ type peersBudget struct {
 func (b budget) peers() peersBudget {
 	switch b.mode {
 	case full.mode:
-		return peersBudget{sweep: 3 * time.Minute, rounds: 20, block: time.Second}
+		return peersBudget{"1-4", "2,4,6,8,10", "1,2,5,10", "10000,1000", 3 * time.Minute, 20, time.Second}
 	case quick.mode:
-		return peersBudget{sweep: 30 * time.Second, rounds: 4, block: 500 * time.Millisecond}
+		return peersBudget{"1,2", "4,8", "1,5", "10000", 40 * time.Second, 4, 500 * time.Millisecond}
 	}
-	return peersBudget{sweep: 5 * time.Second, rounds: 1, block: 300 * time.Millisecond}
+	return peersBudget{"1", "8", "1", "10000", 5 * time.Second, 1, 300 * time.Millisecond}
 }
 
 // peersSLA is the promise that every server is tuned for.
@@ -106,7 +109,7 @@ func measurePeers(ctx context.Context, e *env) error {
 		return err
 	}
 	var all []tunedPeer
-	for _, p := range peerServers() {
+	for _, p := range peerServers(s.budget) {
 		t, err := s.tuneOne(ctx, p)
 		if err != nil {
 			return err

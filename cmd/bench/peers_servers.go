@@ -37,10 +37,10 @@ var peerFiles embed.FS
 const peersVariable = "SWEETSPOT_PEERS"
 
 // peerServers are this program, then the peers.
-func peerServers() []peerServer {
+func peerServers(b peersBudget) []peerServer {
 	const maxBatch, wait, latency = "max_batch_size", "wait_ms", "max_latency_ms"
 	batches := func(other knob.Name, values string) map[knob.Name]string {
-		return map[knob.Name]string{knob.Workers: "1,2", maxBatch: "8,2,32", other: values} // BentoML has no batches of 1
+		return map[knob.Name]string{knob.Workers: b.workers, maxBatch: b.batch, other: values}
 	}
 	environ := func(other string, name knob.Name) map[string]string {
 		return map[string]string{"WORKERS": "{workers}", "MAX_BATCH_SIZE": "{" + maxBatch + "}", other: "{" + string(name) + "}"}
@@ -50,15 +50,15 @@ func peerServers() []peerServer {
 		torchServePeer{},
 		pythonPeer{
 			"litserve", "/predict", []string{"python", "litserve_server.py", "{port}"},
-			environ("WAIT_MS", wait), batches(wait, "1,5"),
+			environ("WAIT_MS", wait), batches(wait, b.waitMS),
 		},
 		pythonPeer{
 			"mosec", "/inference", []string{"python", "mosec_server.py", "--address", "127.0.0.1", "--port", "{port}", "--log-level", "warning"},
-			environ("WAIT_MS", wait), batches(wait, "1,5"),
+			environ("WAIT_MS", wait), batches(wait, b.waitMS),
 		},
 		pythonPeer{
 			"bentoml", "/predict", []string{"bentoml", "serve", "bentoml_server:Model", "--host", "127.0.0.1", "--port", "{port}"},
-			environ("MAX_LATENCY_MS", latency), batches(latency, "10000,1000"),
+			environ("MAX_LATENCY_MS", latency), batches(latency, b.latencyMS),
 		},
 	}
 }
@@ -254,7 +254,7 @@ func (ourServer) find(context.Context) (string, error) { return "", nil }
 func (ourServer) tune(ctx context.Context, s *peerSet) (tuning, error) {
 	of := peersPlan(s.model.onnx, "auto", s.budget.sweep, s.e.seed)
 	of.Options = knob.Options{Rule: knob.Eager}
-	of.Knobs = map[knob.Name]string{knob.Workers: "1,2", knob.BatchSize: "1,8,32", knob.BatchDelay: "0,1,5"}
+	of.Knobs = map[knob.Name]string{knob.Workers: s.budget.workers, knob.BatchSize: s.budget.batch, knob.BatchDelay: s.budget.waitMS}
 	t, err := local.Start(ctx, local.Config{
 		Command: []string{s.e.self, engineCommand, s.model.onnx}, Env: os.Environ(), Log: s.e.stderr, Seed: s.e.seed, Bodies: s.bodies,
 		Start: knob.Config{Settings: knob.Default(knob.Eager), Options: of.Options},
@@ -335,7 +335,7 @@ func (t torchServePeer) tune(ctx context.Context, s *peerSet) (k tuning, err err
 	defer func() { err = errors.Join(err, server.close()) }()
 	of := peersPlan(s.model.name, "auto", s.budget.sweep, s.e.seed)
 	of.Target = server.management
-	of.Knobs = map[knob.Name]string{knob.Workers: "1,2", knob.BatchSize: "1,8,32", knob.BatchDelay: "1,5"}
+	of.Knobs = map[knob.Name]string{knob.Workers: s.budget.workers, knob.BatchSize: s.budget.batch, knob.BatchDelay: s.budget.waitMS}
 	return sweepTarget(ctx, of, target)
 }
 

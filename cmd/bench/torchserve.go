@@ -38,13 +38,13 @@ func (b budget) torchServe() torchServeBudget {
 		return s
 	}
 	all := []knob.Settings{
-		set(1, 4, 1), set(2, 4, 10), set(1, 1, 1), set(2, 1, 1), set(1, 2, 1), set(2, 2, 1), set(1, 4, 10), set(2, 4, 1), set(1, 8, 5), set(2, 8, 5),
+		set(1, 1, 1), set(1, 4, 1), set(2, 4, 10), set(2, 1, 1), set(1, 2, 1), set(2, 2, 1), set(1, 4, 10), set(2, 4, 1), set(1, 8, 5), set(2, 8, 5),
 	}
 	switch b.mode {
 	case full.mode:
 		return torchServeBudget{settings: all, rounds: 6, block: time.Second, points: 6, requests: 10_000, sweep: 3 * time.Minute, pairs: 12, others: 3}
 	case quick.mode:
-		return torchServeBudget{settings: all[:2], rounds: 3, block: 500 * time.Millisecond, points: 2, requests: 10_000, sweep: 35 * time.Second, pairs: 6, others: 1}
+		return torchServeBudget{settings: all[:3], rounds: 3, block: 500 * time.Millisecond, points: 3, requests: 10_000, sweep: 30 * time.Second, pairs: 6, others: 1}
 	}
 	return torchServeBudget{settings: all[:1], rounds: 1, block: 300 * time.Millisecond, points: 1, requests: 200, sweep: 5 * time.Second, pairs: 1, others: 1}
 }

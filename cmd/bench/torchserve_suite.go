@@ -15,6 +15,7 @@ import (
 	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
+	"sweetspot/sweep/stat"
 )
 
 // TorchServe's benchmark suite starts the server again for each point of its grid of workers and batch sizes, registers
@@ -150,21 +151,23 @@ func abRate(out []byte) (float64, error) {
 	return strconv.ParseFloat(string(m[1]), 64)
 }
 
-// suiteTimes are the seconds of the points, and of their starts.
-func suiteTimes(all []suitePoint) (took, starts []float64) {
-	for _, p := range all {
+// measureSuite measures n points and returns them with the figure of their time.
+func measureSuite(ctx context.Context, s *suite, n int) (points []suitePoint, f judge.Figure, err error) {
+	var took, starts []float64
+	for _, k := range suiteSettings(n) {
+		p, err := s.measure(ctx, k)
+		if err != nil {
+			return nil, f, fmt.Errorf("suite, %s: %w", settingsName(k), err)
+		}
+		points = append(points, p)
 		took, starts = append(took, p.took.Seconds()), append(starts, p.start.Seconds())
 	}
-	return took, starts
-}
-
-// pointFigure is the time of a point.
-func pointFigure(all []suitePoint, s *suite, points judge.Figure) judge.Figure {
-	_, starts := suiteTimes(all)
-	points.Name, points.Unit = "torchserve.suite.point", "s"
-	points.Detail = fmt.Sprintf("mean of %d points of %d requests and %d as warm-up, %d clients, %s, of which %s s until the model is registered",
-		len(all), s.requests, s.requests/suiteWarmup, suiteClients, s.toolName(), judge.Number(median(starts)))
-	return points
+	mean := stat.Mean(took)
+	return points, judge.Figure{
+		Name: "torchserve.suite.point", Value: mean.Value, Unit: "s", Interval: &mean,
+		Detail: fmt.Sprintf("mean of %d points of %d requests and %d as warm-up, %d clients, %s, of which %s s until the model is registered",
+			len(points), s.requests, s.requests/suiteWarmup, suiteClients, s.toolName(), judge.Number(median(starts))),
+	}, nil
 }
 
 // speedup is how many times longer the suite's grid takes than the sweep. The interval is that of the mean time of its points.
