@@ -87,7 +87,7 @@ peers: ## LitServe, mosec and BentoML in the user's cache, for test-peers; SWEET
 	@tools/peers.sh
 
 test-peers: peers ort ## the tests against those servers: two minutes; they skip elsewhere
-	SWEETSPOT_PEERS=$$(tools/peers.sh --where) go test -count=1 -timeout=20m -run='^TestPeer' ./cmd/sweetspot
+	SWEETSPOT_PEERS=$$(tools/peers.sh --where) go test -count=1 -timeout=20m -run='^TestPeer' ./cmd/sweetspot ./cmd/bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -198,10 +198,10 @@ func (p *torchServePair) applyTheirs(ctx context.Context, s knob.Settings) error
 func (p *torchServePair) compareBest(ctx context.Context, e *env, b torchServeBudget, rounds []*judge.Rounds) error {
 	ours, theirs := 0, 0
 	for i, r := range rounds {
-		if r.Median(metricRate, 0) > rounds[ours].Median(metricRate, 0) {
+		if r.Median(metricRate, 0, e.seed).Value > rounds[ours].Median(metricRate, 0, e.seed).Value {
 			ours = i
 		}
-		if r.Median(metricRate, 1) > rounds[theirs].Median(metricRate, 1) {
+		if r.Median(metricRate, 1, e.seed).Value > rounds[theirs].Median(metricRate, 1, e.seed).Value {
 			theirs = i
 		}
 	}

@@ -119,15 +119,18 @@ func (r *Rounds) Ratio(metric, a, b int, seed uint64) Ratio {
 	rounds, enough := r.usable()
 	out := Ratio{Blocks: 4 * len(r.rounds)}
 	var dividends, divisors, first, second []float64
-	for _, x := range rounds {
+	for i, x := range rounds {
 		for k := range 2 {
 			va, vb := x[a][k].values[metric], x[b][k].values[metric]
 			if va > 0 && vb > 0 {
 				dividends, divisors = append(dividends, va), append(divisors, vb)
 			}
 		}
-		for _, side := range []int{a, b} {
-			first, second = append(first, x[side][0].values[metric]), append(second, x[side][1].values[metric])
+		// In every second round the later block is divided by the earlier one, so that a drift does
+		// not look like a difference.
+		for j, side := range []int{a, b} {
+			earlier, later := (i+j)%2, 1-(i+j)%2
+			first, second = append(first, x[side][earlier].values[metric]), append(second, x[side][later].values[metric])
 		}
 	}
 	for _, x := range r.rounds {
@@ -151,16 +154,21 @@ func (r *Rounds) Ratio(metric, a, b int, seed uint64) Ratio {
 	return out
 }
 
-// Median returns the median of a metric of one side; NaN without known values.
-func (r *Rounds) Median(metric, side int) float64 {
-	rounds, _ := r.usable()
-	var all []float64
+// Median returns the median of a metric of one side over its blocks, with the interval of that median: its ends are open with fewer than 5
+// undisturbed blocks, and all are NaN without known values.
+func (r *Rounds) Median(metric, side int, seed uint64) stat.Interval {
+	rounds, enough := r.usable()
+	var all, ones []float64
 	for _, x := range rounds {
 		for _, b := range x[side] {
 			if v := b.values[metric]; !math.IsNaN(v) {
-				all = append(all, v)
+				all, ones = append(all, v), append(ones, 1)
 			}
 		}
 	}
-	return median(all)
+	iv := stat.Paired(all, ones, rand.New(rand.NewPCG(seed, 0)))
+	if !enough {
+		iv.Low, iv.High = math.NaN(), math.NaN()
+	}
+	return iv
 }
