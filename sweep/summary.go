@@ -68,6 +68,9 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 	if out.Counts.Sent == 0 {
 		out.Verdict.ErrorRate = trial.Num{}
 	}
+	if r.Capped {
+		JudgeCapped(&out.Verdict, out.Counts.Errors() > sla.MaxErrorRate, r.Warning)
+	}
 	if out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
 		switch {
 		case mayBeDisturbance(out, kept, sla):

@@ -105,8 +105,12 @@ func (s Store) find(ctx context.Context, where string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// As in TorchServe, the name alone is enough: scripts register /home/me/store/x.mar.
-	for _, name := range []string{where, filepath.Base(where)} {
+	names := []string{where}
+	if rel, err := filepath.Rel(dir, where); err == nil && filepath.IsAbs(where) { // what describe says of a model that was loaded at the start
+		names = append(names, rel)
+	}
+	// As in TorchServe, the last part alone is enough: scripts register /home/me/store/x.mar.
+	for _, name := range append(names, filepath.Base(where)) {
 		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); err == nil && name != "." && filepath.IsLocal(name) {
 			return path, nil

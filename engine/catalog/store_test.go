@@ -50,6 +50,7 @@ func TestStore(t *testing.T) {
 	s := catalog.Store{Dir: dir}
 	for _, tt := range []struct{ url, name, want string }{
 		{"one.onnx", "", "one"},
+		{filepath.Join(dir, "one.onnx"), "", "one"},
 		{"one.onnx", "other", "other"},
 		{"sub/two=2.onnx", "", "two_2"},
 		{"sub/two=2.onnx", "two", "two"},
