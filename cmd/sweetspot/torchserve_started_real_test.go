@@ -8,9 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-
 	"encoding/pem"
-
 	"math/big"
 	"net"
 	"os"
