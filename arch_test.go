@@ -85,6 +85,7 @@ var rooms = map[string]string{
 	"profiles/replay":            profile + " profiles engine/servicetime",
 	"tui":                        "engine/knob engine/latency sweep sweep/load sweep/plan sweep/trial sweep/rank sweep/search sweep/session profiles/... tui/chart",
 	"tui/chart":                  "",
+	"tui/tuitest":                "",
 	"cmd/sweetspot":              "engine/... sweep/... profiles/... tui/...",
 	"cmd/bench":                  "engine/... sweep/... profiles/... tui/... cmd/bench/judge",
 	"cmd/bench/judge":            "sweep/stat",

@@ -21,7 +21,8 @@ import (
 
 // Store opens the models that requests to a running server name. A request may name a file or
 // folder in the folder of the store, builtin:NAME, sim:NAME with a built-in table, and a URL
-// that is allowed; never another file of the machine.
+// that is allowed; never another file of the machine. Of a path that the folder does not have, the last
+// name counts.
 type Store struct {
 	Dir     string           // folder with models; "" is none
 	Allowed []*regexp.Regexp // URLs; each matches a whole URL
@@ -104,20 +105,21 @@ func (s Store) find(ctx context.Context, where string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := where
-	if filepath.IsAbs(where) { // what describe says of a model that was loaded at the start
-		if name, err = filepath.Rel(dir, where); err != nil {
-			name = where
+	names := []string{where}
+	if rel, err := filepath.Rel(dir, where); err == nil && filepath.IsAbs(where) { // what describe says of a model that was loaded at the start
+		names = append(names, rel)
+	}
+	// As in TorchServe, the last part alone is enough: scripts register /home/me/store/x.mar.
+	for _, name := range append(names, filepath.Base(where)) {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil && name != "." && filepath.IsLocal(name) {
+			return path, nil
 		}
 	}
-	if !filepath.IsLocal(name) || name == "." {
+	if !filepath.IsLocal(where) {
 		return "", notInStoref("%s is not the name of a file or folder in the model store", where)
 	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		return "", notInStoref("model not found at: %s", where)
-	}
-	return path, nil
+	return "", notInStoref("model not found at: %s", where)
 }
 
 // allowed reports whether a URL may be registered.

@@ -52,6 +52,8 @@ type Options struct {
 	Store  string   // folder of the archives
 	Env    []string // added to the environment
 	Args   []string // added to the command line
+	// Snapshots lets it write snapshots, to LOG_LOCATION/config or logs/config.
+	Snapshots bool
 }
 
 // Server is a TorchServe that runs.
@@ -110,11 +112,14 @@ func Start(t testing.TB, o Options) (*Server, error) {
 		t.Fatal(err)
 	}
 	args := append([]string{
-		"--start", "--foreground", "--ncs", "--ts-config", file, "--model-store", o.Store,
+		"--start", "--foreground", "--ts-config", file, "--model-store", o.Store,
 		"--enable-model-api",
 	}, o.Args...)
 	if o.Secure == "" {
 		args = append(args, "--disable-token-auth")
+	}
+	if !o.Snapshots {
+		args = append(args, "--ncs")
 	}
 	cmd := exec.Command(filepath.Join(venv, "bin", "torchserve"), args...)
 	// Its pid file and its sockets are in the folder for temporary files.
@@ -283,10 +288,16 @@ func (s *Server) managementKey() (string, error) {
 // bytes of each body. config is the text of its model-config.yaml; "" is none.
 func Archive(t testing.TB, store, name, version, config string) {
 	t.Helper()
+	ArchiveOf(t, store, name, version, config, "def handle(data, context):\n"+
+		"    return None if data is None else [len(bytes(row.get('body') or b'')) for row in data]\n")
+}
+
+// ArchiveOf is Archive with the text of the handler.
+func ArchiveOf(t testing.TB, store, name, version, config, handler string) {
+	t.Helper()
 	dir := filepath.Join(store, name)
 	manifest := map[string]any{"modelName": name, "modelVersion": version, "handler": "handler.py"}
-	files := map[string]string{"handler.py": "def handle(data, context):\n" +
-		"    return None if data is None else [len(bytes(row.get('body') or b'')) for row in data]\n"}
+	files := map[string]string{"handler.py": handler}
 	if config != "" {
 		manifest["configFile"], files["model-config.yaml"] = "model-config.yaml", config
 	}
