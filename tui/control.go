@@ -123,7 +123,7 @@ func (m *model) cannotUseTrial() string {
 		case m.Follow:
 			return "no trial yet"
 		case m.sweepActive():
-			return "no trial yet: the sweep is measuring the first one"
+			return "no trial has ended yet"
 		}
 		return "no trial yet: s starts a sweep"
 	}

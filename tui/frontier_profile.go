@@ -8,6 +8,7 @@ import (
 	"sweetspot/profiles"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
+	"sweetspot/sweep/trial"
 )
 
 // shownProfile is a profile in the Frontier view, in place of the sweep of this session. Its points are measured; a
@@ -102,7 +103,7 @@ func (p *shownProfile) chosen(o settingPoint) bool {
 	case w.Choice != nil:
 		return o.settings == w.Choice.Settings
 	case w.Best >= 0:
-		return o.settings == w.Trials[w.Best].Settings
+		return o.likely == trial.Pass && o.settings == w.Trials[w.Best].Settings
 	}
 	return false
 }

@@ -330,8 +330,8 @@ func (m *model) drawDetail(p pane) {
 	in.line(0, y+2, dim("P50 "), plain(na(l.P50.Value)), dim("  P95 "), plain(na(l.P95.Value)), dim("  max "), plain(na(l.Max)))
 	in.line(0, y+3, bold(na(t.Throughput.Value)), plain("/s"), dim(intervalText(t.Throughput.Low, t.Throughput.High)),
 		plain(fmt.Sprintf("  %s ok  %s", groupDigits(t.Counts.OK), plural(errorsOf(t.Counts), "error"))))
-	in.line(0, y+4, dim("formed batch "), plain(t.Batches.Mean.Text(1)), dim(ofMaxBatch(t.Settings)))
-	in.line(22, y+4, trialBareText(t)...)
+	x := in.line(0, y+4, dim("formed batch "), plain(t.Batches.Mean.Text(1)), dim(ofMaxBatch(t.Settings)))
+	in.line(max(x+1, 22), y+4, trialBareText(t)...)
 	if l := t.Lengths; l != nil {
 		y++
 		in.line(0, y+4, dim("split "), plain(shareText(l.Split)), dim(", "), plain(l.Runs.Text(1)), dim(" runs a batch  padding "), plain(shareText(l.Padding)))

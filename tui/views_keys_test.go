@@ -389,7 +389,7 @@ func TestBeforeTheFirstTrial(t *testing.T) {
 	sc.press("2", "b", "b")
 	sc.requireFrame("against throughput", "predicted, not corrected yet")
 	sc.press("b", "R")
-	if want := "no trial yet: the sweep is measuring the first one"; sc.status() != want {
+	if want := "no trial has ended yet"; sc.status() != want {
 		t.Errorf("status %q, want %q", sc.status(), want)
 	}
 }
