@@ -117,7 +117,7 @@ type runFlags struct {
 
 func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.SortFlags = false
-	fs.StringVar(&f.sweep, "sweep", "", "search without a screen: --sweep, --sweep=auto or --sweep=plan.yaml")
+	fs.StringVar(&f.sweep, "sweep", "", "search without a screen: --sweep, --sweep=auto or --sweep=plan.yaml; also a file of TorchServe's benchmark suite, or a test plan of it: "+strings.Join(plan.TestPlans(), ", "))
 	fs.Lookup("sweep").NoOptDefVal = "auto"
 	fs.StringVar(&f.plan, "plan", "", "plan file, for the screen and for --sweep")
 	fs.DurationVar(&f.sla, "sla", 100*time.Millisecond, "limit of the promise: the percentile is at most this")
@@ -130,6 +130,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.trace, "trace", "", "load with the send times of a CSV file")
 	fs.DurationVar(&f.timeout, "timeout", 0, "time after which a request fails (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: random values for the inputs of the model)")
+	f.bindContentType(fs)
 	f.modelFlags.bind(fs)
 	f.bodyFlags.bind(fs)
 	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
@@ -313,6 +314,9 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	}
 	if f.input != "" {
 		p.Input = f.input
+	}
+	if f.contentType != "" {
+		p.ContentType = f.contentType
 	}
 	if fs.Changed("target") {
 		p.Target = f.target

@@ -117,6 +117,9 @@ func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 	if f.dryRun {
 		return result{}, a.dryRunOne(ctx, j, f)
 	}
+	if why := j.plan.Refusal(); why != "" {
+		return result{}, withHint("--dry-run lists its points", "the plan cannot be run: %s", why)
+	}
 	return a.sweepOne(ctx, j, f)
 }
 

@@ -49,7 +49,7 @@ func openTorchServe(ctx context.Context, a *app, p plan.Plan, _ knob.Config) (sw
 	if torchserve.IsLoopback(c.Management) {
 		c.Cores = a.limits().Cores
 	}
-	if c.Bodies, err = readBodies(p.Input); err != nil {
+	if c.Bodies, err = readBodies(p.Input, p.ContentType); err != nil {
 		return nil, err
 	}
 	c.RestoreFile = a.restoreFile(c.Management)

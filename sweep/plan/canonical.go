@@ -96,6 +96,9 @@ func (p Plan) document() []keyValue {
 	if p.Input != "" {
 		add("input", p.Input)
 	}
+	if p.ContentType != "" {
+		add("content_type", p.ContentType)
+	}
 	if p.Image != "" {
 		add("image", p.Image)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"mime"
 	"net/url"
 	"slices"
 	"strings"
@@ -74,6 +75,9 @@ func (p Plan) check() []fieldError {
 	var c fieldErrors
 	c.checkText("model", p.Model)
 	c.checkText("input", p.Input)
+	if _, _, err := mime.ParseMediaType(p.ContentType); p.ContentType != "" && err != nil {
+		c.add("content_type", "%q is not a content type such as image/jpeg", p.ContentType)
+	}
 	c.checkText("image", p.Image)
 	c.checkCount("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
