@@ -37,7 +37,7 @@ type candidate struct {
 // analyze analyzes the parts, in their order. The plan of the first one is the plan of the
 // merged profile.
 func analyze(parts []*Profile) analysis {
-	a := analysis{plan: parts[0].plan()}
+	a := analysis{plan: parts[0].Plan()}
 	a.sla, _ = parts[0].SLA()
 	trials, probes := map[string]int{}, map[string]bool{}
 	for _, p := range parts {
@@ -53,9 +53,9 @@ func analyze(parts []*Profile) analysis {
 	return a
 }
 
-// plan returns the plan of the profile, or the default plan if it has none, as a live
+// Plan returns the plan of the profile, or the default plan if it has none, as a live
 // recording, or one that cannot be read.
-func (p *Profile) plan() plan.Plan {
+func (p *Profile) Plan() plan.Plan {
 	out := plan.Default()
 	var read plan.Plan
 	if json.Unmarshal(p.Header.Plan, &read) == nil {
@@ -178,7 +178,7 @@ type setting struct {
 }
 
 func (a *analysis) setting(t trial.Trial) setting {
-	if a.plan.Question == plan.Capacity {
+	if a.plan.Question.SeeksRate() {
 		t.Load.Rate = 0
 	}
 	return setting{t.Settings, t.Options, t.Load}

@@ -131,6 +131,9 @@ func (p Plan) document() []keyValue {
 		add("options", options)
 	}
 	add("question", p.Question.String())
+	if p.Cost != 0 {
+		add("cost", decimal(p.Cost))
+	}
 	sla := []keyValue{
 		{"percentile", decimal(p.SLA.Percentile)},
 		{"limit", p.SLA.Limit.String()},

@@ -104,6 +104,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"rule", d.enum((*writtenRule)(&p.Options.Rule))},
 		{"options", d.options(p)},
 		{"question", d.enum(&p.Question)},
+		{"cost", d.number(&p.Cost)},
 		{"sla", d.sla(p)},
 		{"timeout", d.duration(&p.Timeout)},
 		{"load", d.loads(p)},

@@ -63,6 +63,8 @@ type Plan struct {
 	// are the target's own knobs; [Plan.Resolve] checks and expands them.
 	Knobs map[knob.Name]string
 
+	Cost float64 // of one replica for an hour, in any currency, for question replicas; 0 is unknown
+
 	Strategy    string // grid, climb, auto; if "", package search chooses
 	Order       Order
 	Objective   Objective

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -87,7 +86,7 @@ func (k Ranking) fastest(match func(Row) bool) (best Row, ok bool) {
 	return best, ok
 }
 
-func (k Ranking) isCapacity() bool { return k.Rules.Question == plan.Capacity }
+func (k Ranking) isCapacity() bool { return k.Rules.Question.SeeksRate() }
 
 // failedOrUnconfirmed reports whether a row fails, or, for question capacity, was not confirmed by
 // its validation.
