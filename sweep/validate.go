@@ -102,6 +102,9 @@ func (s *run) nextValidation() (plan.Point, bool) {
 	if p, ok := s.reducedRate(candidates); ok {
 		return p, true
 	}
+	if r, ok := k.FewerReplicas(); ok && s.countValidations() == 0 { // only once: the others must have validations left
+		return validationPoint(r.Joined), true
+	}
 	for _, r := range candidates {
 		switch {
 		case r.Validated:

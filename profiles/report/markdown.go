@@ -22,13 +22,22 @@ func (ss sections) markdown(w io.Writer) error {
 	fmt.Fprintf(&b, "%s\n%s\n\n", title, strings.Repeat("=", len(title)))
 	if len(ss) > 0 {
 		h := ss[0].profile.Header
-		fmt.Fprintf(&b, "# Date: %s\n\n# TorchServe Version: none, measured by %s\n\n", h.Created.UTC().Format("2006-01-02 15:04:05"), h.Tool)
+		fmt.Fprintf(&b, "# Date: %s\n\n# TorchServe Version: %s\n\n", h.Created.UTC().Format("2006-01-02 15:04:05"), ss[0].server())
 	}
 	for i := range ss {
 		ss[i].writeMarkdown(&b)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// server says what was measured, where the suite has the version of TorchServe.
+func (s *section) server() string {
+	by := "measured by " + s.profile.Header.Tool
+	if t := s.plan.Target; t == "local" || t == "virtual" {
+		return "none, the engine of " + s.profile.Header.Tool
+	}
+	return "that of the server, " + by
 }
 
 func (s *section) writeMarkdown(b *strings.Builder) {
@@ -42,7 +51,7 @@ func (s *section) writeMarkdown(b *strings.Builder) {
 	for _, l := range s.explanation() {
 		fmt.Fprintf(b, "- %s\n", escapeCell(strings.TrimSpace(l.Label+": "+l.Text)))
 	}
-	b.WriteString("\n### In order\n\n")
+	b.WriteString("\n### Settings, best first\n\n")
 	writeTable(b, append([][]string{s.orderTitles()}, s.orderRows(s.rows)...))
 	b.WriteString("\n### All columns\n\n")
 	rows := [][]string{append([]string{"version"}, abTitles()...)}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -58,6 +59,20 @@ func (k Ranking) BestUndecided() (best Row, ok bool) {
 		return ok && v <= t.Verdict.LimitMS && t.WrongAnswers(k.Rules.AcceptFP16) == "" && !r.FromValidations() &&
 			t.Verdict.Result == trial.Undecided && t.Verdict.Likely() != trial.Fail
 	})
+}
+
+// FewerReplicas returns, for question replicas, the best undecided row, if it needs fewer replicas than
+// the best candidate: a long validation may decide it. False if there is none.
+func (k Ranking) FewerReplicas() (row Row, ok bool) {
+	if k.Rules.Question != plan.Replicas {
+		return Row{}, false
+	}
+	r, ok := k.BestUndecided()
+	candidates := k.Candidates()
+	if !ok || len(candidates) > 0 && k.Rules.ReplicasFor(r.Joined.Load.Rate) >= k.Rules.ReplicasFor(candidates[0].Joined.Load.Rate) {
+		return Row{}, false
+	}
+	return r, true
 }
 
 // Unconfirmed returns the best row that was neither confirmed by a validation nor failed:

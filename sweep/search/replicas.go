@@ -35,7 +35,8 @@ func (r *replicas) Next(found trial.History) (plan.Point, bool) {
 	best := fastest(candidates)
 	rules := k.Rules
 	n := rules.ReplicasFor(best.Load.Rate)
-	if fewer := rules.Rate / float64(n-1); n > 1 && fewer <= nearEnough*best.Load.Rate {
+	allowed := func(rate float64) bool { return r.plan.MaxRate <= 0 || rate <= r.plan.MaxRate }
+	if fewer := rules.Rate / float64(n-1); n > 1 && fewer <= nearEnough*best.Load.Rate && allowed(fewer) {
 		if p, ok := replicaPoint(best, n-1, rules, found.Trials); ok {
 			return p, true
 		}
