@@ -50,10 +50,11 @@ func TestReadSuite(t *testing.T) {
 	if first.Load != (load.Spec{Concurrency: 100}) || first.Verdict.Result != trial.Undecided {
 		t.Errorf("load %v, verdict %v", first.Load, first.Verdict)
 	}
-	text := ""
+	var warnings strings.Builder
 	for _, w := range second.Warnings {
-		text += w.Text + "\n"
+		warnings.WriteString(w.Text + "\n")
 	}
+	text := warnings.String()
 	for _, want := range []string{"Batch delay 50 is not used", "Model_p99 60 is not used", "TS failed requests 0 is not used"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no warning %q in\n%s", want, text)

@@ -94,8 +94,11 @@ func (s *section) page(n, of int) pageSection {
 	}
 	out.State, out.StateText = s.state()
 	out.Facts = [][2]string{
-		{"Promise", s.promise()}, {"Load", strings.Join(s.loads(), "; ")}, {"Model", h.Model.Source},
-		{"Machine", h.Machine.String()}, {"Profile", h.ID},
+		{"Promise", s.promise()},
+		{"Load", strings.Join(s.loads(), "; ")},
+		{"Model", h.Model.Source},
+		{"Machine", h.Machine.String()},
+		{"Profile", h.ID},
 	}
 	if text, err := s.plan.Canonical(); err == nil && h.Kind == profiles.Sweep {
 		out.Plan = string(text)

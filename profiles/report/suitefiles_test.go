@@ -119,10 +119,11 @@ func TestStats(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, m := range all {
-		key := m.MetricName
+		words := []string{m.MetricName}
 		for _, d := range m.Dimensions {
-			key += " " + d.Name + "=" + d.Value
+			words = append(words, d.Name+"="+d.Value)
 		}
+		key := strings.Join(words, " ")
 		if seen[key] {
 			t.Errorf("two metrics are %s", key)
 		}

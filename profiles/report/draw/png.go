@@ -167,7 +167,9 @@ func (c *canvas) text(s shape) {
 	case End:
 		x -= width
 	}
-	d := font.Drawer{Dst: c.img, Src: image.NewUniform(colour(s.fill, 1)), Face: f,
-		Dot: fixed.Point26_6{X: fixed.Int26_6(x * 64), Y: fixed.Int26_6(s.points[0].Y * c.scale * 64)}}
+	d := font.Drawer{
+		Dst: c.img, Src: image.NewUniform(colour(s.fill, 1)), Face: f,
+		Dot: fixed.Point26_6{X: fixed.Int26_6(x * 64), Y: fixed.Int26_6(s.points[0].Y * c.scale * 64)},
+	}
 	d.DrawString(s.text)
 }
