@@ -33,20 +33,26 @@ func newReplicaProblem(seed uint64) problem {
 	return p
 }
 
-// carries reports whether one replica with these settings keeps the promise at a rate, in a run of
-// many requests with arrivals that the search has not seen.
-func (p problem) carries(t testing.TB, at knob.Settings, rate float64) bool {
+// The lengths of runs that show the truth. Near the highest rate the percentile of a short one is
+// mostly chance: it depends on a few bursts of arrivals.
+const (
+	shortTruth = 80_000
+	longTruth  = 400_000
+)
+
+// carries reports whether one replica with these settings keeps the promise at a rate, in a run with
+// arrivals that the search has not seen.
+func (p problem) carries(t testing.TB, at knob.Settings, rate float64, requests int, seed uint64) bool {
 	t.Helper()
-	const requests = 80_000
 	curve, err := p.table.Curve(servicetime.Key{Workers: at.Workers, Device: "cpu", Precision: at.Precision.String()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := predict.Config{Settings: at, Service: curve, Wake: p.wake, Seed: 4242}
+	c := predict.Config{Settings: at, Service: curve, Wake: p.wake, Seed: seed}
 	if !predict.KeepsUp(c, rate) {
 		return false
 	}
-	c.Plan = load.Plan(load.Spec{Mode: load.Open, Rate: rate}, 4242, 100*time.Hour, requests)
+	c.Plan = load.Plan(load.Spec{Mode: load.Open, Rate: rate}, seed, 100*time.Hour, requests)
 	s := predict.New(c)
 	s.Run()
 	return predict.Promise{Q: .99, Limit: p.plan.SLA.Limit}.Kept(s)
@@ -72,7 +78,7 @@ func TestReplicas(t *testing.T) {
 		}
 		answered++
 		rules := rank.RulesOf(p.plan)
-		enough := p.carries(t, out.Choice.Settings, rules.RateOf(r.Needed))
+		enough := p.carries(t, out.Choice.Settings, rules.RateOf(r.Needed), longTruth, 4242)
 		fewer := r.Needed > 1 && p.anyCarries(t, h.Trials, rules.RateOf(max(r.Needed-1, 1)))
 		if enough {
 			carried++
@@ -90,8 +96,8 @@ func TestReplicas(t *testing.T) {
 	if carried < answered {
 		t.Errorf("%d of %d numbers carry the rate, want all", carried, answered)
 	}
-	if 10*minimal < 9*answered || answered < *replicaProblems*9/10 {
-		t.Errorf("%d of %d numbers are minimal, of %d problems; want 9 of 10", minimal, answered, *replicaProblems)
+	if most := max(1, *replicaProblems/10); answered-minimal > most || *replicaProblems-answered > most {
+		t.Errorf("%d of %d numbers are minimal, of %d problems; %d may be missing", minimal, answered, *replicaProblems, most)
 	}
 }
 
@@ -100,7 +106,7 @@ func (p problem) anyCarries(t testing.TB, trials []trial.Trial, rate float64) bo
 	t.Helper()
 	seen := map[knob.Settings]bool{}
 	for _, x := range trials {
-		if !seen[x.Settings] && p.carries(t, x.Settings, rate) {
+		if !seen[x.Settings] && p.carries(t, x.Settings, rate, shortTruth, 4242) && p.carries(t, x.Settings, rate, longTruth, 99) {
 			return true
 		}
 		seen[x.Settings] = true
