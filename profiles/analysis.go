@@ -37,7 +37,7 @@ type candidate struct {
 // analyze analyzes the parts, in their order. The plan of the first one is the plan of the
 // merged profile.
 func analyze(parts []*Profile) analysis {
-	a := analysis{plan: parts[0].Plan()}
+	a := analysis{plan: parts[0].plan()}
 	a.sla, _ = parts[0].SLA()
 	trials, probes := map[string]int{}, map[string]bool{}
 	for _, p := range parts {
@@ -53,9 +53,9 @@ func analyze(parts []*Profile) analysis {
 	return a
 }
 
-// Plan returns the plan of the profile, or the default plan if it has none, as a live
+// plan returns the plan of the profile, or the default plan if it has none, as a live
 // recording, or one that cannot be read.
-func (p *Profile) Plan() plan.Plan {
+func (p *Profile) plan() plan.Plan {
 	out := plan.Default()
 	var read plan.Plan
 	if json.Unmarshal(p.Header.Plan, &read) == nil {
