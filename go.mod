@@ -28,7 +28,7 @@ require (
 	github.com/spf13/pflag v1.0.9 // flags
 	github.com/x448/float16 v0.8.4 // half-precision tensors
 	github.com/yalue/onnxruntime_go v1.27.0 // ONNX Runtime
-	golang.org/x/image v0.47.0 // resizing pictures
+	golang.org/x/image v0.47.0 // resizing pictures; charts as PNG
 	golang.org/x/sys v0.49.0 // the generator's clock
 	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
 	google.golang.org/protobuf v1.36.12 // ONNX files
@@ -58,5 +58,6 @@ require (
 	github.com/xo/terminfo v0.0.0-20220910002029-abceb7e1c41e // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/tools v0.26.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/tools v0.51.0 // indirect
 )

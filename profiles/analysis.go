@@ -178,7 +178,7 @@ type setting struct {
 }
 
 func (a *analysis) setting(t trial.Trial) setting {
-	if a.plan.Question == plan.Capacity {
+	if a.plan.Question.SeeksRate() {
 		t.Load.Rate = 0
 	}
 	return setting{t.Settings, t.Options, t.Load}

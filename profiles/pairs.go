@@ -28,6 +28,11 @@ func matchTrials(a, b *Profile, choice bool) ([]Pair, []string, error) {
 	}
 	var out []Pair
 	inA, inB := points(a), points(b)
+	if a.Header.Kind == FromSuite || b.Header.Kind == FromSuite {
+		out = pairReported(inA, inB)
+		inA, inB = nil, nil // without notes on the others: one trial may be in several pairs
+	}
+	matched := len(out)
 	for _, t := range inA {
 		if i := slices.IndexFunc(inB, func(u trial.Trial) bool { return pointOf(u) == pointOf(t) }); i >= 0 {
 			out = append(out, newPair(t, inB[i]))
@@ -43,7 +48,7 @@ func matchTrials(a, b *Profile, choice bool) ([]Pair, []string, error) {
 	for _, p := range []struct {
 		id string
 		n  int
-	}{{a.Header.ID, len(inA) - len(out)}, {b.Header.ID, len(inB) - len(out)}} {
+	}{{a.Header.ID, len(inA) - len(out) + matched}, {b.Header.ID, len(inB) - len(out) + matched}} {
 		if p.n > 0 {
 			unmatched = append(unmatched, fmt.Sprintf("%d of %s", p.n, p.id))
 		}
@@ -54,12 +59,35 @@ func matchTrials(a, b *Profile, choice bool) ([]Pair, []string, error) {
 	return out, notes, nil
 }
 
+// pairReported pairs trials that have the same load and the same values of all knobs that both
+// report: results of TorchServe's benchmark suite have few knobs.
+func pairReported(inA, inB []trial.Trial) []Pair {
+	var out []Pair
+	for _, t := range inA {
+		for _, u := range inB {
+			if t.Load == u.Load && sameReported(t.Settings, u.Settings) {
+				out = append(out, newPair(t, u))
+			}
+		}
+	}
+	return out
+}
+
+func sameReported(a, b knob.Settings) bool {
+	for _, k := range knob.All() {
+		if a.Has(k.Name) && b.Has(k.Name) && a.Get(k.Name) != b.Get(k.Name) {
+			return false
+		}
+	}
+	return true
+}
+
 // points returns the trials of a profile that can be compared, one per settings and load.
 // Of repeated trials it is the one with most answers.
 func points(p *Profile) []trial.Trial {
 	var out []trial.Trial
 	for _, t := range p.Trials {
-		if t.Error != "" || t.Counts.OK == 0 {
+		if t.Error != "" || t.Counts.OK == 0 && p.Header.Kind != FromSuite { // the suite's counts are not read
 			continue
 		}
 		i := slices.IndexFunc(out, func(u trial.Trial) bool { return pointOf(u) == pointOf(t) })

@@ -44,6 +44,9 @@ type Kind string
 const (
 	Sweep Kind = "sweep" // a sweep
 	Live  Kind = "live"  // a recording of the workbench
+	// FromSuite is read from results of TorchServe's benchmark suite, see [ReadSuite]: without
+	// intervals, verdicts, errors and a machine.
+	FromSuite Kind = "suite"
 )
 
 // State says how a profile ended. The first three are in its end line. A profile
@@ -75,8 +78,9 @@ type Header struct {
 	Plan     json.RawMessage `json:"plan"`
 	PlanHash string          `json:"plan_hash"`
 	Seed     uint64          `json:"seed"`
-	Shard    *string         `json:"shard"`   // "i/n"; nil if it is not a shard
-	Resumes  *string         `json:"resumes"` // ID of the profile that this one resumes
+	Suite    string          `json:"suite,omitempty"` // MODE_MODEL of a plan of TorchServe's benchmark suite; "" for others
+	Shard    *string         `json:"shard"`           // "i/n"; nil if it is not a shard
+	Resumes  *string         `json:"resumes"`         // ID of the profile that this one resumes
 }
 
 // validate reports all invalid fields. Without them a profile cannot be found or
@@ -86,8 +90,8 @@ func (h Header) validate() error {
 	if h.ID == "" || strings.ContainsAny(h.ID, `/\`) {
 		errs = append(errs, fmt.Errorf("id %q: want one from NewID", h.ID))
 	}
-	if h.Kind != Sweep && h.Kind != Live {
-		errs = append(errs, fmt.Errorf("kind %q: want sweep or live", h.Kind))
+	if h.Kind != Sweep && h.Kind != Live && h.Kind != FromSuite {
+		errs = append(errs, fmt.Errorf("kind %q: want sweep, live or suite", h.Kind))
 	}
 	if h.Model.Name == "" {
 		errs = append(errs, errors.New("model name: none"))

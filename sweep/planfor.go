@@ -30,7 +30,7 @@ func PlanFor(p plan.Plan, info Info) (plan.Plan, error) {
 	if err := checkMetrics(p, info); err != nil {
 		return p, err
 	}
-	if p.Question != plan.Capacity { // whose rates are searched below the largest
+	if !p.Question.SeeksRate() { // else the rates are searched below the largest
 		for _, l := range p.Loads {
 			if err := CheckRate(l, info.MaxRate); err != nil {
 				return p, err

@@ -50,8 +50,9 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 	}
 	out.Throughput = toEstimate(rate)
 	out.Latency, out.Hist = latencyFigures(latencies(kept, trial.RequestLatency))
-	m := stat.Quantiles(latencies(kept, trial.ModelLatency), .5, .99)
-	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P99: trial.NumOf(m[1].Value)}
+	m := stat.Quantiles(latencies(kept, trial.ModelLatency), .5, .9, .99)
+	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P90: trial.NumOf(m[1].Value), P99: trial.NumOf(m[2].Value)}
+	out.QueueTimes = queueTimes(kept)
 	out.Warnings = append(out.Warnings, warnings(r, warm)...)
 	if out.Disturbed() {
 		out.Warnings = append(out.Warnings, trial.Warning{
@@ -233,6 +234,19 @@ func breakdown(samples []load.Sample) trial.Breakdown {
 		Decode: mean(decode), Queue: mean(queue), Formation: mean(formation),
 		Execution: mean(execution), Encode: mean(encode),
 	}
+}
+
+// queueTimes returns percentiles of the time before the execution; they are missing if the target
+// does not report the parts of requests.
+func queueTimes(samples []load.Sample) trial.QueueTimes {
+	var waits []float64
+	for _, s := range samples {
+		if s.Outcome == load.OK && s.Model > 0 {
+			waits = append(waits, ms(s.Queue+s.Formation))
+		}
+	}
+	q := stat.Quantiles(waits, .5, .9, .99)
+	return trial.QueueTimes{P50: trial.NumOf(q[0].Value), P90: trial.NumOf(q[1].Value), P99: trial.NumOf(q[2].Value)}
 }
 
 // batches returns the sizes of the batches of the answers: b answers with batch size b are one

@@ -102,6 +102,9 @@ func (s *run) nextValidation() (plan.Point, bool) {
 	if p, ok := s.reducedRate(candidates); ok {
 		return p, true
 	}
+	if r, ok := k.FewerReplicas(); ok && s.countValidations() == 0 { // only once: the others must have validations left
+		return validationPoint(r.Joined), true
+	}
 	for _, r := range candidates {
 		switch {
 		case r.Validated:
@@ -130,6 +133,10 @@ func (s *run) reducedRate(candidates []rank.Row) (plan.Point, bool) {
 		share *= failedRateReduction
 	}
 	t.Load.Rate = s.passedRateNear(t, plan.RoundRate(t.Load.Rate*share))
+	if s.Rules.Question == plan.Replicas { // one replica more
+		failed := s.trials[len(s.trials)-1].Load.Rate
+		t.Load.Rate = s.Rules.RateOf(s.Rules.ReplicasFor(failed) + 1)
+	}
 	if len(candidates) == 0 || candidates[0].Joined.Load.Rate < t.Load.Rate || t.Verdict.Result == trial.Undecided {
 		return validationPoint(t), true
 	}
@@ -172,4 +179,4 @@ func (s *run) ranking() rank.Ranking { return rank.New(s.Rules, s.trials) }
 
 // isCapacity reports whether the question is the highest rate: settings that fail at one rate may
 // pass at a lower one.
-func (s *run) isCapacity() bool { return s.Rules.Question == plan.Capacity }
+func (s *run) isCapacity() bool { return s.Rules.Question.SeeksRate() }

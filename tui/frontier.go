@@ -10,7 +10,6 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
-	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 )
@@ -185,7 +184,7 @@ func (m *model) cannotMeasurePoint() string {
 		return m.ofProfile()
 	case m.frontier.whatIf.on:
 		return "a what-if load is only predicted: esc shows the measured load; s sweeps under another"
-	case m.snap.Sweep.Plan.Question == plan.Capacity && !p.measured():
+	case m.snap.Sweep.Plan.Question.SeeksRate() && !p.measured():
 		return "the sweep itself chooses the rates of a search for the highest load"
 	}
 	return m.cannotMeasureAgain()
@@ -239,7 +238,7 @@ func (m *model) cannotPredict() string {
 		return m.ofProfile()
 	case s == nil || len(s.Trials) == 0:
 		return "a sweep must measure something first: s starts one"
-	case s.Plan.Question == plan.Capacity:
+	case s.Plan.Question.SeeksRate():
 		return "the sweep searched the highest load of each setting"
 	}
 	return ""

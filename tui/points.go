@@ -7,7 +7,6 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
-	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
@@ -69,7 +68,7 @@ func settingPoints(s *session.Sweep) []settingPoint {
 // sameLoad reports whether a measured point and a prediction are of the same point. For
 // question capacity the rate is the result.
 func sameLoad(s *session.Sweep, a, b load.Spec) bool {
-	if s.Plan.Question == plan.Capacity {
+	if s.Plan.Question.SeeksRate() {
 		a.Rate, b.Rate = 0, 0
 	}
 	return a == b

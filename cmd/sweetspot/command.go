@@ -18,7 +18,7 @@ import (
 func (a *app) openCommand(ctx context.Context, p plan.Plan, start knob.Config) (sweep.Target, error) {
 	c := a.commandConfig(p, start)
 	var err error
-	if c.Bodies, err = readBodies(p.Input); err != nil {
+	if c.Bodies, err = readBodies(p.Input, p.ContentType); err != nil {
 		return nil, err
 	}
 	log, _ := a.logFile()

@@ -22,7 +22,7 @@ import (
 // exist.
 func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 	p := j.plan
-	if _, err := readBodies(p.Input); err != nil {
+	if _, err := readBodies(p.Input, p.ContentType); err != nil {
 		if f.input != "" {
 			return err
 		}
@@ -112,7 +112,11 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	}
 	fmt.Fprintf(a.out, "%s# %s\n\n", text, p.Hash())
 	for i, pt := range points {
-		fmt.Fprintf(a.out, "%3d  %v, %v", i+1, pt.Settings, pt.Load)
+		fmt.Fprintf(a.out, "%3d  ", i+1)
+		if p.Suite != nil {
+			fmt.Fprintf(a.out, "%s: ", p.Suite.TrialName(pt.Settings))
+		}
+		fmt.Fprintf(a.out, "%v, %v", pt.Settings, pt.Load)
 		if pt.Reason != "" {
 			fmt.Fprintf(a.out, "  (%s)", pt.Reason)
 		}

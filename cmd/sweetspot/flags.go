@@ -91,6 +91,7 @@ type runFlags struct {
 	modelFlags
 	strategy   string
 	question   string
+	cost       float64
 	objective  string
 	budget     time.Duration
 	loadTests  int
@@ -106,18 +107,20 @@ type runFlags struct {
 	quiet      bool
 	force      bool
 	failFast   bool
-	follow     string
-	fps        int
-	ascii      bool
-	blocks     bool
-	noColor    bool
-	calm       bool // reduce motion
-	mouse      bool
+
+	runCommands bool
+	follow      string
+	fps         int
+	ascii       bool
+	blocks      bool
+	noColor     bool
+	calm        bool // reduce motion
+	mouse       bool
 }
 
 func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.SortFlags = false
-	fs.StringVar(&f.sweep, "sweep", "", "search without a screen: --sweep, --sweep=auto or --sweep=plan.yaml")
+	fs.StringVar(&f.sweep, "sweep", "", "search without a screen: --sweep, --sweep=auto or --sweep=plan.yaml; also a file of TorchServe's benchmark suite, or a test plan of it: "+strings.Join(plan.TestPlans(), ", "))
 	fs.Lookup("sweep").NoOptDefVal = "auto"
 	fs.StringVar(&f.plan, "plan", "", "plan file, for the screen and for --sweep")
 	fs.DurationVar(&f.sla, "sla", 100*time.Millisecond, "limit of the promise: the percentile is at most this")
@@ -130,6 +133,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.trace, "trace", "", "load with the send times of a CSV file")
 	fs.DurationVar(&f.timeout, "timeout", 0, "time after which a request fails (default: ten times --sla, at least 10s)")
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: random values for the inputs of the model)")
+	f.bindContentType(fs)
 	f.modelFlags.bind(fs)
 	f.bodyFlags.bind(fs)
 	f.target = localTarget
@@ -137,7 +141,8 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	f.settingsFlags.bind(fs, knob.TorchServe)
 	fs.StringArrayVar(&f.knobs, "knob", nil, "range of a knob, also of an own knob of the target: --knob max_batch_size=1,8,32, 1-32*2 or auto")
 	fs.StringVar(&f.strategy, "strategy", "", "strategy that chooses the next settings: "+strings.Join(search.Available(), ", "))
-	fs.StringVar(&f.question, "question", "throughput", "throughput (highest throughput at this load) or capacity (highest load)")
+	fs.StringVar(&f.question, "question", "throughput", "throughput (highest throughput at this load), capacity (highest load) or replicas (fewest that carry --rate)")
+	fs.Float64Var(&f.cost, "cost", 0, "question replicas: price of one replica for an hour, in any currency")
 	fs.StringVar(&f.objective, "objective", "throughput", "throughput, requests_per_joule or fewest_workers")
 	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time limit of a sweep; 0 for none")
 	fs.IntVar(&f.loadTests, "load-tests", plan.Unset, "largest number of settings measured until their verdict (default: that of the strategy)")
@@ -149,7 +154,8 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.resume, "resume", "", "resume an interrupted sweep: --resume (the last) or --resume=PROFILE")
 	fs.Lookup("resume").NoOptDefVal = profiles.Last
 	fs.BoolVar(&f.failFast, "fail-fast", false, "with several plans in one file: stop at the first one with an error")
-	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl and config.properties; with several plans, each has a folder in it")
+	fs.BoolVar(&f.runCommands, "run-commands", false, "run metrics_cmd and report_cmd of a file of TorchServe's benchmark suite")
+	fs.StringVar(&f.out, "out", "", "folder for profile.jsonl, config.properties, report.html and report.md; with several plans, each has a folder in it")
 	fs.StringVar(&f.json, "json", "", "result as JSON on stdout: --json, or --json=lines for the lines of the profile as they are written")
 	fs.Lookup("json").NoOptDefVal = "object"
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on stderr")
@@ -315,6 +321,9 @@ func (f *runFlags) space(fs *pflag.FlagSet, p *plan.Plan) error {
 	if f.input != "" {
 		p.Input = f.input
 	}
+	if f.contentType != "" {
+		p.ContentType = f.contentType
+	}
 	if fs.Changed("target") {
 		p.Target = f.target
 	}
@@ -364,6 +373,12 @@ func (f *runFlags) searchFlags(fs *pflag.FlagSet, p *plan.Plan) error {
 		if err := p.Question.UnmarshalText([]byte(f.question)); err != nil {
 			return fmt.Errorf("--question: %w", err)
 		}
+	}
+	if fs.Changed("cost") {
+		p.Cost = f.cost
+	}
+	if p.Question == plan.Replicas && (len(p.Loads) != 1 || p.Loads[0].Mode != load.Open) {
+		return withHint("write: --question replicas --rate 500", "--question replicas: how many requests per second shall all replicas carry?")
 	}
 	if fs.Changed("objective") {
 		if err := p.Objective.UnmarshalText([]byte(f.objective)); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func closeTarget(ctx context.Context, t sweep.Target, err error) error {
 
 // startTarget starts the engine child for the model of a plan with the start settings.
 func (a *app) startTarget(ctx context.Context, p plan.Plan, start knob.Config) (*local.Target, error) {
-	bodies, err := readBodies(p.Input)
+	bodies, err := readBodies(p.Input, p.ContentType)
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +119,10 @@ func startConfig(p plan.Plan) knob.Config {
 	return c
 }
 
-// readBodies reads request bodies from a file or from all files of a folder. For "" it
-// returns nil: then random bodies are made for the inputs of the model.
-func readBodies(path string) ([]load.Body, error) {
+// readBodies reads request bodies from a file or from all files of a folder. contentType is that of
+// all bodies; if "", it follows from the name of each file. Without a path it returns nil: then
+// random bodies are made for the inputs of the model.
+func readBodies(path, contentType string) ([]load.Body, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -147,7 +149,7 @@ func readBodies(path string) ([]load.Body, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--input: %w", err)
 		}
-		out = append(out, load.Body{Type: mediaType(f), Data: data, Name: f})
+		out = append(out, load.Body{Type: cmp.Or(contentType, mediaType(f)), Data: data, Name: f})
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("--input: %s has no files", path)

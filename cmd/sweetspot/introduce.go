@@ -138,7 +138,10 @@ func timeoutText(p plan.Plan) string {
 
 // loadText describes the load of the plan, or that the highest load is searched.
 func loadText(p plan.Plan) string {
-	if p.Question == plan.Capacity {
+	if p.Question == plan.Replicas {
+		return fmt.Sprintf("%v in all, for the fewest replicas", p.Loads[0])
+	}
+	if p.Question.SeeksRate() {
 		return "the highest open load"
 	}
 	var out []string

@@ -205,6 +205,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	}
 	c.SetVersionTemplate("sweetspot {{.Version}}\n")
 	o.bind(c.Flags(), a.targets)
+	completeSweep(c)
 	a.remote.bind(c.Flags())
 	a.bindVerbose(c.Flags())
 	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand())

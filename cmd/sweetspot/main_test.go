@@ -28,6 +28,10 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	studies, err := filepath.Abs("../../testdata/case-study")
+	if err != nil {
+		t.Fatal(err)
+	}
 	lib, libErr := ortlib.Find(ortlib.FromEnv(os.Getenv, cache))
 	if libErr != nil {
 		t.Logf("scripts that run a model are skipped: %v", libErr)
@@ -42,6 +46,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("COMMAND", commandFolder)
+			e.Setenv("STUDIES", studies)
 			if libErr == nil {
 				e.Setenv(ortlib.EnvVar, lib.Path)
 			}

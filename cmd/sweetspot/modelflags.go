@@ -23,6 +23,8 @@ type modelFlags struct {
 	pads    []string
 	buckets string
 	input   string // bodies that verify the model; see bindInput
+
+	contentType string // of the bodies
 }
 
 func (f *modelFlags) bind(fs *pflag.FlagSet) {
@@ -37,6 +39,11 @@ func (f *modelFlags) bind(fs *pflag.FlagSet) {
 // bindInput binds --input for a process that opens models and sends no load.
 func (f *modelFlags) bindInput(fs *pflag.FlagSet) {
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies that verify and warm the model (default: made from its inputs)")
+	f.bindContentType(fs)
+}
+
+func (f *modelFlags) bindContentType(fs *pflag.FlagSet) {
+	fs.StringVar(&f.contentType, "content-type", "", "content type of the bodies of --input, such as application/json (default: by the name of each file)")
 }
 
 // options reads the flags for opening a model.
@@ -54,7 +61,7 @@ func (f *modelFlags) options() (catalog.Options, error) {
 		}
 	}
 	o.NoBatch = f.noBatch
-	bodies, err := readBodies(f.input)
+	bodies, err := readBodies(f.input, f.contentType)
 	if err != nil {
 		return o, err
 	}
@@ -153,6 +160,9 @@ func modelArgs(p plan.Plan) []string {
 	}
 	if p.Input != "" {
 		out = append(out, "--input="+p.Input)
+	}
+	if p.ContentType != "" {
+		out = append(out, "--content-type="+p.ContentType)
 	}
 	if p.NoBatch {
 		out = append(out, "--no-batch")

@@ -4,11 +4,23 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/plan"
 )
+
+// completeSweep completes the values of --sweep, which may also be a file, and of --question.
+func completeSweep(c *cobra.Command) {
+	sweeps := append([]string{"auto"}, plan.TestPlans()...)
+	for flag, complete := range map[string]cobra.CompletionFunc{
+		"sweep":    cobra.FixedCompletions(sweeps, cobra.ShellCompDirectiveDefault),
+		"question": cobra.FixedCompletions([]string{plan.Throughput.String(), plan.Capacity.String(), plan.Replicas.String()}, cobra.ShellCompDirectiveNoFileComp),
+	} {
+		_ = c.RegisterFlagCompletionFunc(flag, complete) // the flags exist
+	}
+}
 
 // planFile reports whether there is a plan file.
 func (f *runFlags) planFile() bool { return f.planPath() != "" }

@@ -42,10 +42,17 @@ func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f 
 	if err != nil {
 		return err
 	}
+	if err := f.checkCommands(); err != nil {
+		return err
+	}
 	if len(jobs) > 1 {
 		return a.runJobs(ctx, jobs, f)
 	}
 	res, err := a.runJob(ctx, jobs[0], f)
+	if err == nil {
+		more, code := a.finish(ctx, jobs, []result{res}, f)
+		res.Files, res.Exit = append(res.Files, more...), worseExit(res.Exit, code)
+	}
 	if f.json == "object" && res.ID != "" {
 		if err := a.printJSON(res); err != nil {
 			return err
@@ -117,6 +124,9 @@ func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 	if f.dryRun {
 		return result{}, a.dryRunOne(ctx, j, f)
 	}
+	if why := j.plan.Refusal(); why != "" {
+		return result{}, withHint("--dry-run lists its points", "the plan cannot be run: %s", why)
+	}
 	return a.sweepOne(ctx, j, f)
 }
 
@@ -125,6 +135,7 @@ func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 func (a *app) runJobs(ctx context.Context, jobs []job, f *runFlags) error {
 	var all struct {
 		Plans []result `json:"plans"`
+		Files []file   `json:"files,omitempty"` // of the report of all plans
 		Exit  int      `json:"exit"`
 	}
 	for i, j := range jobs {
@@ -140,6 +151,10 @@ func (a *app) runJobs(ctx context.Context, jobs []job, f *runFlags) error {
 		if err != nil && (f.failFast || ctx.Err() != nil) {
 			break
 		}
+	}
+	if ctx.Err() == nil {
+		files, code := a.finish(ctx, jobs, all.Plans, f)
+		all.Files, all.Exit = files, worseExit(all.Exit, code)
 	}
 	if f.json == "object" && !f.dryRun {
 		if err := a.printJSON(all); err != nil {

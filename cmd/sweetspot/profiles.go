@@ -13,7 +13,7 @@ import (
 // profilesCommand has the commands for recorded sweeps.
 func (a *app) profilesCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "profiles", Short: "recorded sweeps: list, show, note, compare, merge",
+		Use: "profiles", Short: "recorded sweeps: list, show, note, compare, merge, import",
 		Long: `profiles lists, shows, compares and merges recorded sweeps and live recordings.
 The name of a profile is its ID, the first characters of the ID, a file, a folder
 with a profile.jsonl, such as that of --out, or last.`,
@@ -28,7 +28,7 @@ with a profile.jsonl, such as that of --out, or last.`,
 			return withHint("see: sweetspot profiles --help", "profiles %q: unknown command%s", args[0], knob.Suggest(args[0], names))
 		},
 	}
-	c.AddCommand(a.listCommand(), a.showCommand(), a.noteCommand(), a.compareCommand(), a.mergeCommand())
+	c.AddCommand(a.listCommand(), a.showCommand(), a.noteCommand(), a.compareCommand(), a.mergeCommand(), a.importCommand())
 	return c
 }
 

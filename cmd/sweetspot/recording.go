@@ -91,7 +91,7 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 		w, err := profiles.Create(path, profiles.Header{
 			ID: id, Kind: profiles.Sweep, Created: now, Tool: "sweetspot " + version,
 			Machine: a.machine(info), Model: model(info), SLA: &sla,
-			Plan: text, PlanHash: p.Hash(), Seed: p.Seed, Resumes: resumes,
+			Plan: text, PlanHash: p.Hash(), Seed: p.Seed, Suite: suiteGroup(p), Resumes: resumes,
 		}, profiles.Options{Tee: tee, Secrets: p.Server.Secrets()})
 		if err != nil {
 			return nil, err
@@ -103,6 +103,14 @@ func (a *app) record(out string, resumes *string, tee io.Writer) func(sweep.Info
 		}
 		return recording{w, id, path, a.signal}, nil
 	}
+}
+
+// suiteGroup returns the name of a plan of TorchServe's benchmark suite, "" for other plans.
+func suiteGroup(p plan.Plan) string {
+	if p.Suite == nil {
+		return ""
+	}
+	return p.Suite.Group
 }
 
 // machine describes the machine of the target: this one, or a remote one, of which little

@@ -61,7 +61,10 @@ func chosenText(p plan.Plan, st session.Sweep, problem string) string {
 	row := rank.RowOf(st.Trials, st.Best)
 	t := row.Joined
 	rate := rateText(row)
-	if p.Question == plan.Capacity {
+	switch r := st.Choice.Why.Replicas; {
+	case r != nil:
+		rate = fmt.Sprintf("%d needed for %g requests/s, %d recommended, each up to %s/s", r.Needed, r.RPS, r.Recommended, r.EachRPS.Text(1))
+	case p.Question.SeeksRate():
 		rate = fmt.Sprintf("highest load %g requests/s, plan for %s", t.Load.Rate, st.Choice.Why.PlanRPS.Text(1))
 	}
 	text := fmt.Sprintf("best: %v%s: %s, %s, within %v", st.Choice.Settings, problem, rate, t.Verdict.Describe(), p.SLA.Limit)

@@ -64,7 +64,7 @@ func openTorchServe(ctx context.Context, a *app, p plan.Plan, _ knob.Config) (sw
 	if len(elsewhere(c.Management...)) == 0 {
 		c.Cores = a.limits().Cores
 	}
-	if c.Bodies, err = readBodies(p.Input); err != nil {
+	if c.Bodies, err = readBodies(p.Input, p.ContentType); err != nil {
 		return nil, err
 	}
 	for _, at := range c.Management {

@@ -38,7 +38,7 @@ func startTorchServe(ctx context.Context, a *app, p plan.Plan, start knob.Config
 		return nil, err
 	}
 	c.Cores = a.limits().Cores
-	if c.Bodies, err = readBodies(p.Input); err != nil {
+	if c.Bodies, err = readBodies(p.Input, p.ContentType); err != nil {
 		return nil, err
 	}
 	log, _ := a.logFile()

@@ -38,8 +38,9 @@ type Source struct {
 
 	Settings knob.Settings
 	Options  knob.Options
-	Trial    *trial.Trial // measurement of Settings; nil if there is none
-	Runs     int          // number of runs on which the throughput and the verdict of Trial are based; 0 means 1
+	Trial    *trial.Trial    // measurement of Settings; nil if there is none
+	Replicas *trial.Replicas // how many of them carry a rate; nil if that was not the question
+	Runs     int             // number of runs on which the throughput and the verdict of Trial are based; 0 means 1
 
 	ModelStore      string // folder of the archives; "" is model-store, which the user must change
 	ResponseTimeout int    // seconds for one batch; 0 is the default of TorchServe, 120
@@ -68,6 +69,9 @@ func From(p *profiles.Profile, n int) (Source, error) {
 		}
 	case !ok:
 		return s, fmt.Errorf("export: %s has no choice: no trial met the promise; choose one with --trial N%s", h.ID, trialNumbers(p))
+	}
+	if c, chosen := p.Choice(); chosen && n == 0 {
+		s.Replicas = c.Why.Replicas
 	}
 	s.Trial, s.Settings, s.Options = &t, t.Settings, t.Options
 	if !t.At.IsZero() {

@@ -99,6 +99,9 @@ func writeKServe(s Source) []byte {
 
 func newPredictor(s Source) predictor {
 	p := predictor{MinReplicas: 1, ContainerConcurrency: concurrency(s)}
+	if s.Replicas != nil {
+		p.MinReplicas = s.Replicas.Recommended
+	}
 	p.ScaleMetric, p.ScaleTarget = scale(s)
 	c := container{
 		Name: "kserve-container", Image: image(s), Command: []string{"torchserve"},
@@ -163,6 +166,17 @@ func resources(s Source) map[string]string {
 	return out
 }
 
+// memoryNote says why there is no request of memory, with what was measured.
+func memoryNote(s Source) string {
+	text := "memory is not written: the memory of TorchServe itself was not measured. The default of KServe is 2 GiB."
+	if s.Trial != nil {
+		if mb, ok := s.Trial.Use.RSSMB.Get(); ok {
+			text += fmt.Sprintf(" The engine that was measured used %.0f MB; TorchServe has a Python process for each worker in addition.", mb)
+		}
+	}
+	return text
+}
+
 func kserveNotes(s Source) []string {
 	out := append(torchServeNotes(s, true), sizeNotes(s, true)...)
 	out = append(out, fmt.Sprintf("STORAGE_URI is a placeholder: it must contain %s, which KServe copies to %s.", archive(s), mountModels))
@@ -176,13 +190,17 @@ func kserveNotes(s Source) []string {
 	if _, target := scale(s); target > 0 {
 		out = append(out, "scaleTarget is the load under which one replica was measured; autoscaling changes the load of each replica.")
 	}
+	if r := s.Replicas; r != nil {
+		out = append(out, fmt.Sprintf("minReplicas %d carries %g requests/s with headroom and one that may be lost; %d are needed, each measured at its share. "+
+			"Predicted: that the requests are spread evenly.", r.Recommended, r.RPS, r.Needed))
+	}
 	if id, on := gpu(s.Settings.Device); on && id != "" {
 		out = append(out, fmt.Sprintf("device %s has no key: Kubernetes chooses the GPU.", s.Settings.Device))
 	}
 	return append(out,
 		"containerConcurrency has an effect in Knative only; below workers x batch size batches could not fill. "+
 			"Do not add the batcher of KServe: it would batch a second time.",
-		"memory is not written: the memory of TorchServe itself was not measured. The default of KServe is 2 GiB.",
+		memoryNote(s),
 		"Tokens are disabled: access must be controlled outside of the container, for example by a service mesh.",
 	)
 }

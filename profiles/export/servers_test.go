@@ -196,6 +196,27 @@ func TestKServeConcurrency(t *testing.T) {
 	}
 }
 
+// TestKServeReplicas: the recommended number of replicas and the measured memory are in the export of
+// the choice, and not in that of another trial.
+func TestKServeReplicas(t *testing.T) {
+	p := profile()
+	p.Trials[1].Use.RSSMB = trial.NumOf(412)
+	p.Choices[0].Why.Replicas = &trial.Replicas{RPS: 1500, Needed: 3, Recommended: 5}
+	for n, want := range map[int]string{0: "minReplicas: 5\n", 2: "minReplicas: 1\n"} {
+		s, err := export.From(p, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := render(t, "kserve", s)
+		if !strings.Contains(text, want) || !strings.Contains(text, "used 412 MB") {
+			t.Errorf("trial %d: no %q, or no memory, in\n%s", n, want, text)
+		}
+		if strings.Contains(text, "minReplicas 5 carries 1500 requests/s") != (n == 0) {
+			t.Errorf("trial %d: the note on replicas:\n%s", n, text)
+		}
+	}
+}
+
 func TestKServeReader(t *testing.T) {
 	s := source(t, 0)
 	text := render(t, "kserve", s)

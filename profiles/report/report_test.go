@@ -101,11 +101,11 @@ func TestCSV(t *testing.T) {
 func TestFormats(t *testing.T) {
 	for _, f := range report.Formats() {
 		var b strings.Builder
-		if err := report.Write(&b, profile(), f); err != nil || b.Len() == 0 {
-			t.Errorf("%s: %d bytes, %v", f, b.Len(), err)
+		if err := report.Write(&b, []*profiles.Profile{profile()}, f.Name, ""); err != nil || b.Len() == 0 {
+			t.Errorf("%s: %d bytes, %v", f.Name, b.Len(), err)
 		}
 	}
-	if err := report.Write(nil, profile(), "studdy"); err == nil || !strings.Contains(err.Error(), "study") {
+	if err := report.Write(nil, []*profiles.Profile{profile()}, "studdy", ""); err == nil || !strings.Contains(err.Error(), "study") {
 		t.Errorf("an unknown format: %v", err)
 	}
 }

@@ -96,6 +96,9 @@ func (p Plan) document() []keyValue {
 	if p.Input != "" {
 		add("input", p.Input)
 	}
+	if p.ContentType != "" {
+		add("content_type", p.ContentType)
+	}
 	if p.Image != "" {
 		add("image", p.Image)
 	}
@@ -128,6 +131,9 @@ func (p Plan) document() []keyValue {
 		add("options", options)
 	}
 	add("question", p.Question.String())
+	if p.Cost != 0 {
+		add("cost", decimal(p.Cost))
+	}
 	sla := []keyValue{
 		{"percentile", decimal(p.SLA.Percentile)},
 		{"limit", p.SLA.Limit.String()},

@@ -12,9 +12,14 @@ type Question uint8
 const (
 	Throughput Question = iota // the highest throughput within the SLA under the plan's loads
 	Capacity                   // the highest load within the SLA
+	Replicas                   // the fewest replicas of one setting that carry the open load of the plan within the SLA
 )
 
-var questions = []string{Throughput: "throughput", Capacity: "capacity"}
+var questions = []string{Throughput: "throughput", Capacity: "capacity", Replicas: "replicas"}
+
+// SeeksRate reports whether the rate of the load is searched, so that settings have no load
+// of the plan.
+func (q Question) SeeksRate() bool { return q == Capacity || q == Replicas }
 
 func (q Question) String() string { return questions[q] }
 

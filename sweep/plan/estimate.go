@@ -45,7 +45,7 @@ func (p Plan) Estimate(points []Point) Estimate {
 	for i, pt := range points {
 		length := p.trialTime(pt.Load, p.loadTests(len(points)))
 		total := length
-		if p.Question == Capacity {
+		if p.Question.SeeksRate() {
 			total = length * ratesTimesTwo / 2
 		}
 		if i > 0 {
@@ -90,7 +90,7 @@ func (p Plan) trialTime(l load.Spec, n int) time.Duration {
 
 // certainTime returns the expected length of a measurement without a time budget.
 func (p Plan) certainTime(l load.Spec) time.Duration {
-	if p.Question == Capacity {
+	if p.Question.SeeksRate() {
 		return rateTrialTime
 	}
 	rate := float64(l.Concurrency) / p.SLA.Limit.Seconds() // Little's law at the limit

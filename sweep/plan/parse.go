@@ -42,9 +42,12 @@ func parseAll(name string, data []byte) ([]Plan, error) {
 	}
 	switch {
 	case isSuite(root):
-		return nil, fmt.Errorf("%s:1:1: models: this key lists other files; give one of them: %s", name, oneLine(strings.Join(suiteModels(root), ", ")))
+		return nil, fmt.Errorf("%s:1:1: models: this key lists other files; give one of them: %s", name, oneLine(strings.Join(readSuite(name, root).models, ", ")))
 	case isModelFile(root):
-		return suitePlans(name, root, "")
+		return suiteFile{}.plans(name, root)
+	case isTrialFile(root):
+		p, err := trialPlan(name, root)
+		return []Plan{p}, err
 	}
 	p := Default()
 	if v := root.find("version"); root.kind == mapping && (v == nil || v.kind == null) {
@@ -88,6 +91,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"version", d.integer(&version)},
 		{"model", d.text(&p.Model)},
 		{"input", d.text(&p.Input)},
+		{"content_type", d.text(&p.ContentType)},
 		{"image", d.text(&p.Image)},
 		{"max_request_size", d.integer(&p.MaxRequestSize)},
 		{"shapes", d.shapes(p)},
@@ -100,6 +104,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 		{"rule", d.enum((*writtenRule)(&p.Options.Rule))},
 		{"options", d.options(p)},
 		{"question", d.enum(&p.Question)},
+		{"cost", d.number(&p.Cost)},
 		{"sla", d.sla(p)},
 		{"timeout", d.duration(&p.Timeout)},
 		{"load", d.loads(p)},

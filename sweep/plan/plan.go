@@ -37,9 +37,11 @@ const Unset = -1
 // Plan describes one sweep. Model may be empty if the caller has it from elsewhere. All other
 // fields need a value; Default has one for each.
 type Plan struct {
-	Model  string             // .onnx, .mar, folder, builtin:NAME, sim:NAME
-	Input  string             // file or folder of request bodies; if "", bodies are generated from the model's inputs
-	Shapes map[string][]int64 // sizes of open dimensions beside the batch, per input: of made requests, and of the model if it cannot leave them open
+	Model string // .onnx, .mar, folder, builtin:NAME, sim:NAME
+	Input string // file or folder of request bodies; if "", bodies are generated from the model's inputs
+	// ContentType is that of all bodies of Input; if "", it follows from the name of each file.
+	ContentType string
+	Shapes      map[string][]int64 // sizes of open dimensions beside the batch, per input: of made requests, and of the model if it cannot leave them open
 	// Lengths has mixes of sizes, per input, as package lengths reads them; the dimensions
 	// stay open. In a file they stand under shapes too.
 	Lengths map[string]string
@@ -64,6 +66,7 @@ type Plan struct {
 	// are the target's own knobs; [Plan.Resolve] checks and expands them.
 	Knobs map[knob.Name]string
 
+	Cost float64 // of one replica for an hour, in any currency, for question replicas; 0 is unknown
 	// MaxRate is the largest rate that the target may get, in requests per second; 0 is no limit. It is a property of the target
 	// and not in files.
 	MaxRate float64
@@ -81,6 +84,7 @@ type Plan struct {
 	// Both are for people, and neither is part of the canonical text.
 	Name  string
 	Notes []string
+	Suite *Suite // of a plan that was read from TorchServe's benchmark suite; nil for others
 }
 
 // Constraints are limits in addition to the SLA; 0 is no limit.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"mime"
 	"net/url"
 	"slices"
 	"strings"
@@ -74,6 +75,9 @@ func (p Plan) check() []fieldError {
 	var c fieldErrors
 	c.checkText("model", p.Model)
 	c.checkText("input", p.Input)
+	if _, _, err := mime.ParseMediaType(p.ContentType); p.ContentType != "" && err != nil {
+		c.add("content_type", "%q is not a content type such as image/jpeg", p.ContentType)
+	}
 	c.checkText("image", p.Image)
 	c.checkCount("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
@@ -165,7 +169,21 @@ func (p Plan) checkSLA(c *fieldErrors) {
 	}
 }
 
+// checkReplicas checks what question replicas needs: one rate.
+func (p Plan) checkReplicas(c *fieldErrors) {
+	switch {
+	case !(p.Cost >= 0):
+		c.add("cost", "%g is below 0; 0 is unknown", p.Cost)
+	case p.Question != Replicas && p.Cost > 0:
+		c.add("cost", "it is for question replicas, and the question is %s", p.Question)
+	}
+	if p.Question == Replicas && (len(p.Loads) != 1 || p.Loads[0].Mode != load.Open) {
+		c.add("load", "question replicas needs the rate of all replicas together: one open load, such as {mode: open, rate: 500}")
+	}
+}
+
 func (p Plan) checkLoads(c *fieldErrors) {
+	p.checkReplicas(c)
 	if len(p.Loads) == 0 || len(p.Loads) > maxLoads {
 		c.add("load", "%d loads: want 1-%d", len(p.Loads), maxLoads)
 	}
@@ -179,7 +197,7 @@ func (p Plan) checkLoads(c *fieldErrors) {
 // there would be no result. A target in virtual time uses no budget.
 func (p Plan) checkLength(c *fieldErrors, l load.Spec) {
 	b := p.Budget.Time
-	if b <= 0 || l.Over <= b || p.Question == Capacity || p.Target == "virtual" {
+	if b <= 0 || l.Over <= b || p.Question.SeeksRate() || p.Target == "virtual" {
 		return
 	}
 	enough := (2*l.Over + l.Over/5).Truncate(time.Second) + 30*time.Second // a trial and its validation

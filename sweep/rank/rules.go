@@ -13,12 +13,30 @@ type Rules struct {
 	Objective   plan.Objective
 	Constraints plan.Constraints
 	Question    plan.Question // for capacity the rate of the load counts instead of the throughput
+	Rate        float64       // for replicas: the rate of all replicas together; 0 for other questions
 	AcceptFP16  bool          // FP16 may be chosen although its outputs disagree with those of FP32
 }
 
 // RulesOf returns the rules of a plan.
 func RulesOf(p plan.Plan) Rules {
-	return Rules{Objective: p.Objective, Constraints: p.Constraints, Question: p.Question, AcceptFP16: p.AcceptFP16}
+	r := Rules{Objective: p.Objective, Constraints: p.Constraints, Question: p.Question, AcceptFP16: p.AcceptFP16}
+	if p.Question == plan.Replicas && len(p.Loads) > 0 {
+		r.Rate = p.Loads[0].Rate
+	}
+	return r
+}
+
+// RateOf returns the rate that each of n replicas gets, rounded down to a thousandth of a request
+// per second.
+func (r Rules) RateOf(n int) float64 { return math.Floor(1000*r.Rate/float64(n)) / 1000 }
+
+// ReplicasFor returns how many replicas carry the rate if each of them carries rate; 0 if none
+// does. Rates are rounded as in RateOf.
+func (r Rules) ReplicasFor(rate float64) int {
+	if rate <= 0 {
+		return 0
+	}
+	return int(math.Ceil(r.Rate/(rate+.001) - 1e-9))
 }
 
 // Meets reports whether a trial is a pass or likely one, does not exceed the constraints, and
@@ -47,8 +65,11 @@ type criterion func(trial.Trial) sortKey
 
 func (r Rules) criteria() []criterion {
 	requests := throughput
-	if r.Question == plan.Capacity {
+	switch r.Question {
+	case plan.Capacity:
 		requests = loadRate
+	case plan.Replicas:
+		return []criterion{r.replicas, lowerRate, percentile}
 	}
 	switch r.Objective {
 	case plan.RequestsPerJoule:
@@ -96,6 +117,16 @@ func throughput(t trial.Trial) sortKey {
 
 // loadRate returns the sort key of the rate of the load, which is exact.
 func loadRate(t trial.Trial) sortKey { return sortKey{-t.Load.Rate, -t.Load.Rate, -t.Load.Rate} }
+
+// replicas returns the sort key of the number of replicas that carry the rate.
+func (r Rules) replicas(t trial.Trial) sortKey {
+	n := float64(r.ReplicasFor(t.Load.Rate))
+	return sortKey{n, n, n}
+}
+
+// lowerRate returns the sort key of the rate of the load: of the rates that the same number of
+// replicas carry, the lowest is nearest to what each of them gets.
+func lowerRate(t trial.Trial) sortKey { return sortKey{t.Load.Rate, t.Load.Rate, t.Load.Rate} }
 
 func percentile(t trial.Trial) sortKey {
 	return sortKeyOf(t.Verdict.ValueMS, t.Verdict.LowMS, t.Verdict.HighMS)

@@ -61,6 +61,20 @@ func (k Ranking) BestUndecided() (best Row, ok bool) {
 	})
 }
 
+// FewerReplicas returns, for question replicas, the best undecided row, if it needs fewer replicas than
+// the best candidate: a long validation may decide it. False if there is none.
+func (k Ranking) FewerReplicas() (row Row, ok bool) {
+	if k.Rules.Question != plan.Replicas {
+		return Row{}, false
+	}
+	r, ok := k.BestUndecided()
+	candidates := k.Candidates()
+	if !ok || len(candidates) > 0 && k.Rules.ReplicasFor(r.Joined.Load.Rate) >= k.Rules.ReplicasFor(candidates[0].Joined.Load.Rate) {
+		return Row{}, false
+	}
+	return r, true
+}
+
 // Unconfirmed returns the best row that was neither confirmed by a validation nor failed:
 // the first candidate, else the best undecided row, else the fastest row whose validation
 // was undecided; false if there is none.
@@ -87,7 +101,7 @@ func (k Ranking) fastest(match func(Row) bool) (best Row, ok bool) {
 	return best, ok
 }
 
-func (k Ranking) isCapacity() bool { return k.Rules.Question == plan.Capacity }
+func (k Ranking) isCapacity() bool { return k.Rules.Question.SeeksRate() }
 
 // failedOrUnconfirmed reports whether a row fails, or, for question capacity, was not confirmed by
 // its validation.

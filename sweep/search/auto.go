@@ -107,7 +107,7 @@ func (a *Auto) Outline() []string {
 	for _, c := range a.truncations {
 		out = append(out, "  "+c)
 	}
-	if a.plan.Question == plan.Capacity {
+	if a.plan.Question.SeeksRate() {
 		out = append(out, "each load test: "+a.rateSearchOutline())
 	}
 	return append(out,
@@ -139,7 +139,7 @@ func (a *Auto) trialsLeft(v *view, more bool) int {
 		return 0
 	}
 	left := a.maxTests() - len(v.tests) - v.controls
-	if a.plan.Question == plan.Capacity {
+	if a.plan.Question.SeeksRate() {
 		left = a.trialsFor(left) + 1
 	}
 	// Trials that are too short for a verdict are useless. Expect fewer, longer trials.

@@ -6,7 +6,6 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/load"
-	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
 
@@ -40,7 +39,7 @@ func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 		return bottleneck{limitDelay, fmt.Sprintf("the delay, as requests wait %.1f ms until their batch is sent and workers idle %.0f%% of the time; %s", queue, 100*idle, delayAdvice(t))}
 	case formation > exec && formation > queue:
 		return bottleneck{limitDelay, fmt.Sprintf("the delay, as batches wait %.1f ms to fill and run %.1f ms; %s", formation, exec, delayAdvice(t))}
-	case x.Rules.Question == plan.Capacity: // the load is the highest possible
+	case x.Rules.Question.SeeksRate(): // the load is the highest possible
 	case t.Load.Mode == load.Open && t.Throughput.Value.Or(0) >= .98*t.Load.Rate && queue <= exec:
 		return bottleneck{limitArrival, fmt.Sprintf("the load, as all of its %g requests/s are served; --question capacity finds how many more it can serve", t.Load.Rate)}
 	case idle > .4:

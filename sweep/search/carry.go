@@ -94,7 +94,7 @@ type carryCheck struct {
 // keyOf returns the same key as predictor.keyOf: the rate is not part of a point if the question is
 // capacity.
 func (c carryCheck) keyOf(s knob.Settings, l load.Spec) pointKey {
-	if c.newPlan.Question == plan.Capacity {
+	if c.newPlan.Question.SeeksRate() {
 		l.Rate = 0
 	}
 	return pointKey{s, l}
@@ -106,6 +106,7 @@ func (c carryCheck) keyOf(s knob.Settings, l load.Spec) pointKey {
 func requestsKey(p plan.Plan) string {
 	p.Model, p.Target, p.Server = "", "", nil // the model and the machine are compared by their hashes
 	p.Options, p.Question, p.SLA, p.Loads, p.Knobs = knob.Options{}, 0, trial.SLA{}, nil, nil
+	p.Cost = 0
 	p.Strategy, p.Order, p.Objective, p.Constraints = "", 0, 0, plan.Constraints{}
 	p.Budget, p.Trial, p.Seed, p.MaxRequestSize = plan.Budget{}, plan.Trial{}, 0, 0
 	if p.Input != "" {
@@ -154,7 +155,7 @@ func (c carryCheck) dropIncomplete(trials []trial.Trial, reasons []*DropReason) 
 	for _, ids := range byKey {
 		incomplete := slices.ContainsFunc(ids, func(i int) bool { return reasons[i] != nil })
 		bound, reason := -1, OtherDropped
-		if c.newPlan.Question == plan.Capacity {
+		if c.newPlan.Question.SeeksRate() {
 			bound, reason = c.bestBound(trials, reasons, ids), NotBound
 		} else if !incomplete {
 			continue

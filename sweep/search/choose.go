@@ -81,7 +81,7 @@ func (v *view) firstAnswer() (plan.Point, bool) {
 	if o.point < 0 || len(v.tests) >= minTests && o.pass < giveUpChance {
 		return plan.Point{}, false
 	}
-	if v.plan.Question == plan.Capacity {
+	if v.plan.Question.SeeksRate() {
 		return v.testPoint(o, "the highest prediction"), true
 	}
 	return v.testPoint(o, fmt.Sprintf("keeps the promise with a chance of %.0f%%", 100*o.pass)), true
@@ -148,7 +148,7 @@ func (v *view) farPoint(best int) (plan.Point, bool) {
 func (v *view) controlPoint(best int) plan.Point {
 	x := v.tests[best]
 	p := v.points[x.point]
-	if v.plan.Question == plan.Capacity {
+	if v.plan.Question.SeeksRate() {
 		p.Load.Rate = x.rates.low
 	}
 	p.Role, p.Reason = trial.RoleControl, "the best so far again, with another seed"
@@ -157,7 +157,7 @@ func (v *view) controlPoint(best int) plan.Point {
 
 // testPoint returns the point of a load test, with its prediction and the reason for the test.
 func (v *view) testPoint(o expectation, why string) plan.Point {
-	if v.plan.Question == plan.Capacity {
+	if v.plan.Question.SeeksRate() {
 		return v.startRateSearch(o.point, why)
 	}
 	p := v.points[o.point]

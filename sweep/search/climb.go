@@ -30,7 +30,7 @@ func NewClimb(p plan.Plan, points []plan.Point, t trial.MetricSet) (*Climb, erro
 
 // Next returns the next point of the climb.
 func (c *Climb) Next(found trial.History) (plan.Point, bool) {
-	if c.plan.Question == plan.Capacity {
+	if c.plan.Question.SeeksRate() {
 		if p, ok := c.probe(found.Probes); ok {
 			return p, true
 		}
@@ -73,7 +73,7 @@ func (c *Climb) Outline() []string { return c.climbOutline() }
 // climbOutline says what is probed before a climb, and how it moves.
 func (pr *predictor) climbOutline() []string {
 	var out []string
-	if pr.plan.Question == plan.Capacity {
+	if pr.plan.Question.SeeksRate() {
 		out = append(pr.probesOutline(), "each setting: "+pr.rateSearchOutline())
 	}
 	text := "climb: from the smallest settings, one knob up or down at a time; a change that helps beyond noise is kept, until no knob helps"
@@ -90,7 +90,7 @@ func (v *view) climb() (plan.Point, bool) {
 	if c.replay() {
 		return plan.Point{}, false
 	}
-	if v.plan.Question == plan.Capacity {
+	if v.plan.Question.SeeksRate() {
 		return v.startRateSearch(c.missing, c.reason), true
 	}
 	p := v.points[c.missing]
@@ -257,7 +257,7 @@ func (c *climb) line(k knob.Name) []int {
 // least one keeps the promise, otherwise by the distance to the promise.
 func (c *climb) beats(a, b int) bool {
 	x, y := c.testOf(a), c.testOf(b)
-	if c.plan.Question == plan.Capacity {
+	if c.plan.Question.SeeksRate() {
 		return x.rates.low > y.rates.low*(1+rateTolerance/2)
 	}
 	t, u := x.last(), y.last()

@@ -37,7 +37,8 @@ const cpuFull = .92
 // number of cores.
 type Explainer struct {
 	Rules rank.Rules
-	Cores int // of the machine that serves; 0 is unknown
+	Cores int     // of the machine that serves; 0 is unknown
+	Price float64 // of one replica for an hour; 0 is unknown
 }
 
 // Explain says why the trial at index best is the best, or, if it does not meet the promise, why
@@ -63,6 +64,7 @@ func (x Explainer) Explain(trials []trial.Trial, best int, skipped []trial.Skip)
 	for _, r := range next {
 		why.RunnersUp = append(why.RunnersUp, r.Joined.N)
 	}
+	why.Add("replicas", x.replicasText(t, trials, &why))
 	why.Add("validated", e.validationText(row))
 	cause := x.bottleneck(t)
 	why.Limit = cause.limit
@@ -99,7 +101,7 @@ func (e explanation) validationText(row rank.Row) string {
 // otherLoads lists the loads under which the settings of a row do not keep the promise or were not
 // validated.
 func (e explanation) otherLoads(row rank.Row) []string {
-	if e.Rules.Question == plan.Capacity {
+	if e.Rules.Question.SeeksRate() {
 		return nil
 	}
 	var out []string
@@ -272,12 +274,12 @@ func (e explanation) runnersUpText(best rank.Row, next []rank.Row) string {
 	var parts []string
 	for _, row := range next {
 		o, figures := row.Joined, ""
-		if e.Rules.Question == plan.Capacity {
+		if e.Rules.Question.SeeksRate() {
 			figures = fmt.Sprintf("serves %g/s, %+.0f%%", o.Load.Rate, 100*(o.Load.Rate/best.Joined.Load.Rate-1))
 		} else {
 			figures = fmt.Sprintf("%s requests/s, %s", o.Throughput.Value.Text(1), throughputChange(o, best.Joined))
 		}
-		if o.Load != best.Joined.Load && e.Rules.Question != plan.Capacity {
+		if o.Load != best.Joined.Load && !e.Rules.Question.SeeksRate() {
 			figures += fmt.Sprintf(" under %v", o.Load)
 		}
 		if not := e.whyNot(row, best); not != "" {
@@ -292,7 +294,7 @@ func (e explanation) runnersUpText(best rank.Row, next []rank.Row) string {
 // not better.
 func (e explanation) whyNot(o, best rank.Row) string {
 	more := o.Joined.Throughput.Value.Or(0) > best.Joined.Throughput.Value.Or(0)
-	if e.Rules.Question == plan.Capacity {
+	if e.Rules.Question.SeeksRate() {
 		more = o.Joined.Load.Rate > best.Joined.Load.Rate
 	}
 	switch failing := e.failingLoad(o); {
@@ -315,7 +317,7 @@ func (e explanation) whyNot(o, best rank.Row) string {
 // failingLoad returns a load under which the settings of a row fail, "" if there is none.
 func (e explanation) failingLoad(row rank.Row) string {
 	for _, o := range e.ranking.Rows {
-		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Likely() == trial.Fail && e.Rules.Question != plan.Capacity {
+		if o.Joined.Settings == row.Joined.Settings && o.Joined.Load != row.Joined.Load && o.Verdict().Likely() == trial.Fail && !e.Rules.Question.SeeksRate() {
 			return o.Joined.Load.String()
 		}
 	}

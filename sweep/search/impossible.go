@@ -167,7 +167,7 @@ func (v *view) confirmationTest(why string) (plan.Point, bool) {
 		return plan.Point{}, false
 	}
 	why = "one test to confirm that none can keep the promise: " + why
-	if v.plan.Question == plan.Capacity {
+	if v.plan.Question.SeeksRate() {
 		return v.startRateSearch(best, why), true
 	}
 	p := v.points[best]

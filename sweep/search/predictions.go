@@ -63,7 +63,7 @@ func around(value, sd float64) trial.Estimate {
 // corrections are those of the load tests in found, under the load of the plan.
 func WhatIf(p plan.Plan, points []plan.Point, t trial.MetricSet, found trial.History, l load.Spec) ([]Prediction, error) {
 	switch {
-	case p.Question == plan.Capacity:
+	case p.Question.SeeksRate():
 		return nil, errors.New("the sweep searches the highest load of each setting: it has no other load")
 	case l.Mode == load.Trace || l.Mode == load.Ramp:
 		return nil, errors.New("only a number of clients or a rate can be predicted")

@@ -185,7 +185,7 @@ func (p problem) truth(s *predict.Sim, at knob.Settings) float64 {
 		panic(err)
 	}
 	c := predict.Config{Settings: at, Service: curve, Wake: p.wake, Seed: 99}
-	if p.plan.Question == plan.Capacity {
+	if p.plan.Question.SeeksRate() {
 		return predict.MaxRate(s, c, load.Poisson, requests, predict.Promise{Q: .99, Limit: p.plan.SLA.Limit})
 	}
 	c.Clients, c.Requests = p.plan.Loads[0].Concurrency, requests

@@ -52,7 +52,7 @@ func strategyKinds() []strategyKind {
 			return NewClimb(p, points, t)
 		}},
 		{"grid", 0, func(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) {
-			if p.Question == plan.Capacity {
+			if p.Question.SeeksRate() {
 				return NewRateGrid(p, points, t)
 			}
 			return NewGrid(points), nil
@@ -90,7 +90,11 @@ func New(p plan.Plan, points []plan.Point, t trial.MetricSet) (Strategy, error) 
 	if err != nil {
 		return nil, err
 	}
-	return k.newStrategy(p, points, t)
+	s, err := k.newStrategy(p, points, t)
+	if err == nil && p.Question == plan.Replicas {
+		s = &replicas{s, p}
+	}
+	return s, err
 }
 
 func findKind(name string) (strategyKind, error) {

@@ -223,7 +223,7 @@ func (sim *simulator) promise() predict.Promise {
 func (sim *simulator) simulate(p plan.Point, curve servicetime.Curve, requests int) forecast {
 	c := sim.simConfig(p, curve)
 	sim.prepare(c)
-	if sim.plan.Question == plan.Capacity {
+	if sim.plan.Question.SeeksRate() {
 		rate := predict.MaxRate(sim.run, c, p.Load.Arrivals, max(requests, int(2/(1-sim.promise().Q))), sim.promise())
 		return forecast{rate: rate, value: float64(sim.plan.SLA.Limit) / 1e6}
 	}

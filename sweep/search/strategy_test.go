@@ -74,7 +74,7 @@ func (w fakeServer) trial(p plan.Plan, x plan.Point, n int) trial.Trial {
 	out := trial.Trial{N: n, Role: x.Role, Reason: x.Reason, Settings: x.Settings, Load: x.Load, Seed: uint64(n), Predicted: x.Predicted}
 	limit := float64(p.SLA.Limit) / 1e6
 	rate, ms := w.rate(x.Settings), 0.0
-	if p.Question == plan.Capacity {
+	if p.Question.SeeksRate() {
 		ms = limit * math.Pow(x.Load.Rate/rate, 4)
 		rate = x.Load.Rate
 	} else {

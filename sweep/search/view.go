@@ -19,7 +19,7 @@ type pointKey struct {
 }
 
 func (pr *predictor) keyOf(s knob.Settings, l load.Spec) pointKey {
-	if pr.plan.Question == plan.Capacity {
+	if pr.plan.Question.SeeksRate() {
 		l.Rate = 0
 	}
 	return pointKey{s, l}
@@ -101,7 +101,7 @@ func (v *view) addTrial(at int, t trial.Trial) {
 	x.trials = append(x.trials, t)
 	broken := t.Verdict.Likely() == trial.Fail && v.plan.Question == plan.Throughput
 	x.failed = x.failed || broken || v.rules.Exceeds(t)
-	if v.plan.Question != plan.Capacity {
+	if !v.plan.Question.SeeksRate() {
 		return
 	}
 	x.rates = v.evaluateRates(x.point, x.trials, v.highestOther(at))
@@ -146,7 +146,7 @@ func (v *view) calibrate() {
 	var rate, value, scores []residual
 	for _, x := range v.tests {
 		f := v.forecasts[x.point]
-		if v.plan.Question == plan.Capacity {
+		if v.plan.Question.SeeksRate() {
 			if r := x.rates; r.estimate > 0 && f.rate > 0 {
 				rate = append(rate, residual{x.point, math.Log(r.estimate / f.rate), r.uncertainty()})
 			}
@@ -222,7 +222,7 @@ func (v *view) expectedScore(point int, rate, value float64) float64 {
 
 // scoreOf returns the score of a test.
 func (v *view) scoreOf(x loadTest) float64 {
-	if v.plan.Question == plan.Capacity {
+	if v.plan.Question.SeeksRate() {
 		return v.expectedScore(x.point, x.rates.estimate, 1) // the estimate and not low, which is always lower, because predictions are estimates too
 	}
 	t := x.last()
@@ -240,7 +240,7 @@ func (v *view) bestTest() int {
 	best, most := -1, math.Inf(-1)
 	for i, x := range v.tests {
 		kept := slices.ContainsFunc(x.trials, v.rules.Meets)
-		if v.plan.Question == plan.Capacity {
+		if v.plan.Question.SeeksRate() {
 			kept = x.rates.low > 0
 		}
 		if score := v.scoreOf(x); kept && !x.failed && score > most {
@@ -270,7 +270,7 @@ func (v *view) expectation(point int) expectation {
 		score: v.expectedScore(point, f.rate, f.value) + w.mean,
 	}
 	switch l := v.points[point].Load; {
-	case v.plan.Question == plan.Capacity:
+	case v.plan.Question.SeeksRate():
 		out.value = f.value
 	case l.Mode == load.Open:
 		out.rate = min(out.rate, l.Rate)

@@ -99,7 +99,7 @@ func (s *Session) startSweeper(w *Sweeper, message string) {
 
 // searchText says in a few words what a sweep searches.
 func searchText(p plan.Plan) string {
-	if p.Question == plan.Capacity {
+	if p.Question.SeeksRate() {
 		return "the highest load"
 	}
 	return fmt.Sprintf("under %v", p.Loads[0])

@@ -158,7 +158,7 @@ func firstReason(skipped []trial.Skip) string {
 
 func (w *Sweeper) runner(rec sweep.Recorder, strategy search.Strategy, info sweep.Info, skipped []trial.Skip) *sweep.Runner {
 	p, rules := w.Plan, rank.RulesOf(w.Plan)
-	explainer := search.Explainer{Rules: rules, Cores: info.Cores}
+	explainer := search.Explainer{Rules: rules, Cores: info.Cores, Price: p.Cost}
 	return &sweep.Runner{
 		Target: w.Target, Strategy: strategy, Recorder: rec,
 		SLA: p.SLA, Options: info.Options, Bodies: info.Model.Bodies, Seed: unusedSeed(p.Seed, w.carried.Trials), FirstNumber: nextNumber(w.carried.Trials), Resumed: w.carried,

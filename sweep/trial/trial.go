@@ -268,6 +268,15 @@ type Latencies struct {
 // ModelLatencies has percentiles of the model latencies of requests in ms.
 type ModelLatencies struct {
 	P50 Num `json:"p50"`
+	P90 Num `json:"p90,omitzero"` // profiles of earlier versions do not have it
+	P99 Num `json:"p99"`
+}
+
+// QueueTimes has percentiles of the times of requests from their arrival in the queue to the
+// start of their batch, in ms. It has the numbers that benchmark reports of TorchServe have.
+type QueueTimes struct {
+	P50 Num `json:"p50"`
+	P90 Num `json:"p90"`
 	P99 Num `json:"p99"`
 }
 
@@ -362,6 +371,7 @@ type Result struct {
 	BareRPS       Num            `json:"bare_rps"` // the bare rate with these settings, see Bare
 	Latency       Latencies      `json:"latency_ms"`
 	Model         ModelLatencies `json:"model_ms"`
+	QueueTimes    QueueTimes     `json:"queue_ms,omitzero"` // missing if the target does not report it
 	P99Corrected  Num            `json:"p99_corrected_ms"`
 	Verdict       Verdict        `json:"verdict"`
 	Breakdown     Breakdown      `json:"breakdown_ms"`
@@ -435,10 +445,30 @@ type Explanation struct {
 	HighestRPS Num `json:"highest_rps,omitzero"` // the highest rate within the SLA; missing if the question was not the highest load
 	PlanRPS    Num `json:"plan_rps,omitzero"`    // the recommended rate, below HighestRPS
 
+	Replicas *Replicas `json:"replicas,omitempty"` // of question replicas, else nil
+
 	RunnersUp []int  `json:"runners_up"`        // numbers of the next best trials, best first
 	Skipped   []Skip `json:"skipped,omitempty"` // settings that were not measured
 	Text      string `json:"text,omitempty"`    // the explanation as one text
 	Lines     []Line `json:"lines,omitempty"`   // the same, by topic
+}
+
+// Replicas says how many replicas of some settings carry a rate within the SLA.
+type Replicas struct {
+	RPS         float64 `json:"rps"`         // the rate for all replicas together
+	Needed      int     `json:"needed"`      // the fewest; each was measured at its share of the rate
+	Recommended int     `json:"recommended"` // with headroom, and one more that may be lost
+	EachRPS     Num     `json:"each_rps"`    // the highest rate of one replica that passed
+	PlanRPS     Num     `json:"plan_rps"`    // the rate of one replica with headroom
+
+	CostPerHour     Num `json:"cost_per_hour,omitzero"`     // of the recommended replicas, in the currency of --cost
+	CostPerThousand Num `json:"cost_per_thousand,omitzero"` // requests at the rate, likewise
+}
+
+// Price sets the costs from the price of one replica for an hour.
+func (r *Replicas) Price(perHour float64) {
+	total := perHour * float64(r.Recommended)
+	r.CostPerHour, r.CostPerThousand = NumOf(total), NumOf(total/(3.6*r.RPS))
 }
 
 // Choice has the chosen settings.
