@@ -15,7 +15,7 @@ ALONE     := TestMainJobOnScreen
 # build and convert the models, of 50 MB, and of a table that
 # go-runewidth makes before main begins: .5 s a process, and scripts start two hundred.
 PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predict sweetspot/engine/servicetime sweetspot/engine/batching \
-	sweetspot/engine/onnxgraph/builder sweetspot/engine/onnxgraph/builtin sweetspot/engine/onnxgraph/fp16
+	sweetspot/sweep/search/gaussian sweetspot/engine/onnxgraph/builder sweetspot/engine/onnxgraph/builtin sweetspot/engine/onnxgraph/fp16
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help

@@ -92,9 +92,9 @@ func (m *model) drawNoFrontier(p pane) {
 	y := 1
 	for _, text := range []string{
 		"Nothing is measured yet. s starts a sweep. This view then shows all its settings, throughput against " +
-			percentileName(m.snap.SLA) + ": the measured ones with their error bars, and the others as the simulator predicts them.",
+			percentileName(m.snap.SLA) + ": the measured ones with their error bars, and the others as they are predicted.",
 		"",
-		"The first predicted settings appear after the probes of the sweep, the first measured one after its first trial.",
+		"The first predicted settings appear after the probes of the sweep, or after its first trial if there are none.",
 	} {
 		y = in.sub(2, 0, in.w-4, in.h).paragraph(0, y, text, styleText)
 	}

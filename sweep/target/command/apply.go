@@ -49,7 +49,7 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		return sweep.Applied{}, err
 	}
 	t.current = s
-	return sweep.Applied{Settings: s, Took: time.Since(begin), Steps: steps}, nil
+	return sweep.Applied{Settings: s, Fresh: !t.running.loaded.Load(), Took: time.Since(begin), Steps: steps}, nil
 }
 
 // change changes the running server with calls, or starts another. The lock is held.

@@ -22,6 +22,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	if r == nil {
 		return trial.Result{}, errors.New("the server has ended")
 	}
+	r.loaded.Store(true)
 	c := r.load
 	c.Spec, c.Seed, c.Max, c.Limit, c.Timeout = m.Load, m.Seed, m.Max, m.Time, t.cfg.Plan.Timeout
 	if c.Timeout == 0 {

@@ -32,7 +32,7 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	before := t.now
 	want := before.with(s)
 	if s == before.settings() && before.MinWorkers == before.MaxWorkers {
-		return sweep.Applied{Settings: s}, nil
+		return sweep.Applied{Settings: s, Fresh: t.fresh.Load()}, nil
 	}
 	if why := t.fixed[knob.BatchSize]; why != "" && !want.sameBatches(before) {
 		return sweep.Applied{}, fmt.Errorf("batch_size, batch_delay_ms: %s", why)
@@ -48,7 +48,10 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		defer cancel()
 		return sweep.Applied{}, errors.Join(err, t.undo(back, before))
 	}
-	return sweep.Applied{Settings: t.now.settings(), Took: time.Since(begin)}, nil
+	if !t.now.sameBatches(before) || t.now.running() > before.running() {
+		t.fresh.Store(true) // new processes
+	}
+	return sweep.Applied{Settings: t.now.settings(), Fresh: t.fresh.Load(), Took: time.Since(begin)}, nil
 }
 
 // undo sets what was in force before a failed change. The lock is held.

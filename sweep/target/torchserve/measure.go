@@ -35,6 +35,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	m = sweep.WholeLoad(m)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
+	t.fresh.Store(false)
 	c := t.load
 	c.Spec, c.Seed, c.Max, c.Limit, c.Timeout = m.Load, m.Seed, m.Max, m.Time, t.cfg.Timeout
 	if c.Timeout == 0 {

@@ -52,6 +52,7 @@ type Target struct {
 	fixed map[knob.Name]string
 
 	changing atomic.Int32 // Apply waits for the end of the running segment of live load
+	fresh    atomic.Bool  // some workers have had no load since they started, or since Open
 
 	mu      sync.RWMutex // for reading while a load runs; guards everything below
 	initial description  // what Open has found
@@ -89,6 +90,7 @@ func Open(ctx context.Context, c Config) (*Target, error) {
 		return nil, err
 	}
 	t.initial, t.now = all, all
+	t.fresh.Store(true)
 	if err := t.findFixed(ctx); err != nil {
 		return nil, err
 	}
