@@ -35,6 +35,13 @@ func startDetector(t *testing.T, w, h int, background string) *screen {
 		budget = "60s"
 	}
 	s := openScreen(t, w, h, "sim:"+model, "--sla=100ms", "--concurrency=16", "--budget="+budget)
+	s.answerBackground(background)
+	return s
+}
+
+// answerBackground answers the question for the background colour, once it was asked.
+func (s *screen) answerBackground(background string) {
+	s.t.Helper()
 	asked := func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -44,9 +51,8 @@ func startDetector(t *testing.T, w, h int, background string) *screen {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if _, err := s.tty.WriteString(background); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return s
 }
 
 // Answers of a terminal about its background.
