@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"sweetspot/sweep/trial"
 )
@@ -61,9 +62,12 @@ func TestPeerOnScreen(t *testing.T) {
 	}
 	s := openScreen(t, 110, 32, "--plan", file)
 	s.answerBackground(darkBackground)
-	s.waitFor("over ") // answers have arrived
+	s.waitFor("s sweep")
+	s.waitFor(" over ") // answers have arrived
 	children := childrenOf(s.cmd.Process.Pid)
 	s.press("s")
+	time.Sleep(5 * time.Second)
+	t.Log(s.text())
 	s.waitFor("enter starts")
 	s.press(enter)
 	s.waitFor("sweep done")
