@@ -35,13 +35,6 @@ func startDetector(t *testing.T, w, h int, background string) *screen {
 		budget = "60s"
 	}
 	s := openScreen(t, w, h, "sim:"+model, "--sla=100ms", "--concurrency=16", "--budget="+budget)
-	s.answerBackground(background)
-	return s
-}
-
-// answerBackground answers the question for the background colour, once it was asked.
-func (s *screen) answerBackground(background string) {
-	s.t.Helper()
 	asked := func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -51,8 +44,9 @@ func (s *screen) answerBackground(background string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if _, err := s.tty.WriteString(background); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
+	return s
 }
 
 // Answers of a terminal about its background.

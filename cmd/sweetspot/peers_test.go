@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix
 
 package main
 
@@ -7,10 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"sweetspot/sweep/trial"
 )
@@ -41,58 +39,6 @@ func TestPeerPlans(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestPeerOnScreen tunes a LitServe server from the workbench's screen, by a plan of ten lines. With -pictures it is
-// recorded.
-func TestPeerOnScreen(t *testing.T) {
-	venv := peers(t)
-	folder, err := filepath.Abs("../../testdata/command")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(folder, "tune.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "tune.yaml")
-	text = []byte(strings.NewReplacer("python3 ", venv+"/bin/python ", "litserver.py", folder+"/litserver.py", "body.json", folder+"/body.json").Replace(string(text)))
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := openScreen(t, 110, 32, "--plan", file)
-	s.answerBackground(darkBackground)
-	s.waitFor("s sweep")
-	s.waitFor(" over ") // answers have arrived
-	children := childrenOf(s.cmd.Process.Pid)
-	s.press("s")
-	time.Sleep(5 * time.Second)
-	t.Log(s.text())
-	s.waitFor("enter starts")
-	s.press(enter)
-	s.waitFor("sweep done")
-	s.waitFor("enter load in Live")
-	s.press(enter)
-	s.waitFor("enter apply")
-	s.press(enter)
-	s.waitFor("A1")
-	if batch := regexp.MustCompile(`max_batch_size +1\b`); batch.MatchString(s.text()) {
-		t.Errorf("batches of 1 were chosen:\n%s", s.text())
-	}
-	s.press("e")
-	s.waitFor("enter writes")
-	s.press(enter)
-	s.waitForOne("exported to choice.json", "export anyway?")
-	if strings.Contains(s.text(), "export anyway?") { // a busy machine has no verdict
-		s.press("y")
-	}
-	s.waitFor("exported to choice.json")
-	if *pictures != "" {
-		s.writeCast(filepath.Join(*pictures, "litserve.cast"), "sweetspot: a LitServe server, tuned by a plan of ten lines")
-	}
-	s.press("q")
-	s.waitForEnd()
-	s.checkEnded(children)
 }
 
 // peers returns the virtual environment with the Python servers, or skips the test.
