@@ -15,7 +15,7 @@ ALONE     := TestMainJobOnScreen
 # build and convert the models, of 50 MB, and of a table that
 # go-runewidth makes before main begins: .5 s a process, and scripts start two hundred.
 PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predict sweetspot/engine/servicetime sweetspot/engine/batching \
-	sweetspot/engine/onnxgraph/builder sweetspot/engine/onnxgraph/builtin sweetspot/engine/onnxgraph/fp16
+	sweetspot/sweep/search/gaussian sweetspot/engine/onnxgraph/builder sweetspot/engine/onnxgraph/builtin sweetspot/engine/onnxgraph/fp16
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
@@ -86,7 +86,7 @@ test-torchserve: torchserve ort ## the tests against that TorchServe: minutes; t
 peers: ## LitServe, mosec and BentoML in the user's cache, for test-peers; SWEETSPOT_PEERS is another folder
 	@tools/peers.sh
 
-test-peers: peers ort ## the tests against those servers: two minutes; they skip elsewhere
+test-peers: peers ort ## the tests against those servers: five minutes; they skip elsewhere
 	SWEETSPOT_PEERS=$$(tools/peers.sh --where) go test -count=1 -timeout=20m -run='^TestPeer' ./cmd/sweetspot ./cmd/bench
 
 help: ## this list

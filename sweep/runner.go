@@ -34,6 +34,7 @@ type Runner struct {
 	Requests    int           // exact number per trial; 0 is until the verdict is certain
 	Duration    time.Duration // exact length of a trial; 0 is until the verdict is certain
 	MaxRequests int           // largest number per trial; 0 is no limit
+	Warmup      time.Duration // least time of load before each trial that does not count
 	FreshServer bool          // of every measurement, see Measurement
 
 	Rules   rank.Rules // which trial is best, and which settings may be chosen
@@ -114,6 +115,9 @@ type run struct {
 	trials []trial.Trial
 	probes []trial.Probe
 	deaths int // consecutive deaths of the engine
+
+	watched bool          // the first fresh server was watched
+	learned time.Duration // time of load that fresh servers need until they are steady
 
 	best         int // index of the best of the first rankedTrials trials; -1 if there is none
 	rankedTrials int
@@ -205,9 +209,7 @@ func (s *run) runTrial(ctx context.Context, p plan.Point, limit time.Duration) e
 		t.Options = *applied.Options
 	}
 	if err == nil {
-		cur.Stage, cur.Limit = StageMeasure, limit
-		s.reportProgress(cur)
-		t.Result, err = s.measure(ctx, cur, t, limit)
+		t.Result, err = s.measureTrial(ctx, cur, t, limit, applied.Fresh)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -289,20 +291,28 @@ func deathReport(err error) string {
 // was started again.
 var ErrEngineDied = errors.New("engine died")
 
-func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit time.Duration) (trial.Result, error) {
-	reported := 0
+// watch returns a function for the progress of a measurement, which notes what it has seen. rule, if not nil, has
+// the latest figures.
+func (s *run) watch(cur *Current, seen *observed, rule *stoppingRule) func(time.Duration, []load.Sample) {
+	return func(elapsed time.Duration, samples []load.Sample) {
+		if s.OnSamples != nil {
+			s.OnSamples(samples[len(seen.samples):])
+		}
+		*seen = observed{elapsed, samples}
+		cur.Elapsed, cur.Answers = elapsed, len(samples)
+		if rule != nil {
+			cur.RPS, cur.P99MS = rule.rate, rule.percentile
+		}
+		s.reportProgress(cur)
+	}
+}
+
+func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit time.Duration) (trial.Result, observed, error) {
+	var seen observed
 	rule := s.newStoppingRule(t)
 	m := Measurement{
 		Load: t.Load, Seed: t.Seed, SLA: s.SLA, Time: limit, Max: s.MaxRequests, Stop: rule.stop, FreshServer: s.FreshServer,
-		Progress: func(elapsed time.Duration, samples []load.Sample) {
-			if s.OnSamples != nil {
-				s.OnSamples(samples[reported:])
-			}
-			reported = len(samples)
-			cur.Elapsed, cur.Answers = elapsed, len(samples)
-			cur.RPS, cur.P99MS = rule.rate, rule.percentile
-			s.reportProgress(cur)
-		},
+		Progress: s.watch(cur, &seen, rule),
 	}
 	if t.Role == trial.RoleValidation {
 		m.Max *= validationRequests
@@ -314,7 +324,7 @@ func (s *run) measure(ctx context.Context, cur *Current, t trial.Trial, limit ti
 	if err == nil {
 		rule.useCertain(&r)
 	}
-	return r, err
+	return r, seen, err
 }
 
 // newStoppingRule returns the rule by which a trial ends.

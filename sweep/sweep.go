@@ -83,6 +83,7 @@ type Applied struct {
 	Settings knob.Settings // in force now
 	Options  *knob.Options // in force now; nil if they never change
 	Died     error         // not nil if the engine had died and was started again before; wraps ErrEngineDied
+	Fresh    bool          // the server, or a worker of it, has had no load since its start
 	Took     time.Duration
 	Steps    []Step
 }
@@ -144,6 +145,7 @@ type Stage string
 // The stages of a point.
 const (
 	StageApply   Stage = "apply"
+	StageWarmUp  Stage = "warm-up"
 	StageMeasure Stage = "measure"
 )
 

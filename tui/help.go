@@ -251,7 +251,7 @@ func (m *model) legends() [][]span {
 		legend("~", "the data cannot tell"),
 		legend("★", "best trial"),
 		legend("● · ×", "on the frontier; a better one exists; over the promise"),
-		legend("○ (16)", "predicted by the simulator, not measured"),
+		legend("○ (16)", "predicted, not measured"),
 		legend("n/a", "not measured or not reported"),
 		nil,
 		{dim("Latency counts from the planned send time. All live figures are of one window:")},

@@ -27,9 +27,9 @@ func Nearest(s string, known []string) (best string, similar bool) {
 }
 
 // normalize removes the most frequent differences: case, dashes, underscores and blanks.
-func normalize(s string) string {
-	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
-}
+func normalize(s string) string { return separators.Replace(strings.ToLower(s)) }
+
+var separators = strings.NewReplacer("-", "", "_", "", " ", "")
 
 // distance returns the Levenshtein distance in bytes.
 func distance(a, b string) int {

@@ -164,13 +164,22 @@ func (p Plan) document() []keyValue {
 		add("accept_fp16", literal("true"))
 	}
 	add("budget", p.budgetTree())
-	add("trial", []keyValue{
+	add("trial", p.trialTree())
+	add("seed", literal(strconv.FormatUint(p.Seed, 10)))
+	return doc
+}
+
+// trialTree leaves a least warm-up of 0 out, so that plans without one keep their hashes.
+func (p Plan) trialTree() []keyValue {
+	out := []keyValue{
 		{"requests", number(p.Trial.Requests)},
 		{"duration", p.Trial.Duration.String()},
 		{"max_requests", number(p.Trial.MaxRequests)},
-	})
-	add("seed", literal(strconv.FormatUint(p.Seed, 10)))
-	return doc
+	}
+	if p.Trial.Warmup > 0 {
+		out = append(out, keyValue{"warmup", p.Trial.Warmup.String()})
+	}
+	return out
 }
 
 func (p Plan) shapesTree() []keyValue {

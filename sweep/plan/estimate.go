@@ -44,6 +44,7 @@ func (p Plan) Estimate(points []Point) Estimate {
 	var e Estimate
 	for i, pt := range points {
 		length := p.trialTime(pt.Load, p.loadTests(len(points)))
+		length += p.Trial.Warmup
 		total := length
 		if p.Question.SeeksRate() {
 			total = length * ratesTimesTwo / 2

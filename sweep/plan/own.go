@@ -15,6 +15,12 @@ func (p Plan) hasNoOwnKnobs() bool {
 	return slices.Contains([]string{"", "local", "virtual"}, p.Target)
 }
 
+// OfEngine reports whether the plan is for an engine of ours and varies only knobs that it has, so that the
+// simulator can predict its points.
+func (p Plan) OfEngine() bool {
+	return (p.hasOptions() || p.Target == "virtual") && len(p.ownNames()) == 0
+}
+
 // hasOptions reports whether the plan's target can change options like knobs.
 func (p Plan) hasOptions() bool { return slices.Contains([]string{"", "local"}, p.Target) }
 

@@ -126,6 +126,7 @@ func (d *decoder) plan(root *node, p *Plan) {
 			field{"requests", d.integer(&p.Trial.Requests)},
 			field{"duration", d.duration(&p.Trial.Duration)},
 			field{"max_requests", d.integer(&p.Trial.MaxRequests)},
+			field{"warmup", d.duration(&p.Trial.Warmup)},
 		)},
 		{"seed", d.unsigned(&p.Seed)},
 	})

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -213,4 +214,32 @@ func ExampleParse() {
 	fmt.Println(err)
 	// Output:
 	// plan.yaml:4:3: knobs: "batchsize": unknown knob; did you mean batch_size?
+}
+
+// TestLeastWarmUp: the key is read, checked, and part of the canonical text only if it is not 0, so that other plans keep
+// their hashes.
+func TestLeastWarmUp(t *testing.T) {
+	read := func(text string) (plan.Plan, string, error) {
+		p, err := plan.Parse("a.yaml", []byte(text))
+		if err != nil {
+			return p, "", err
+		}
+		out, err := p.Canonical()
+		return p, string(out), err
+	}
+	const head = "version: 1\nmodel: sim:x.csv\n"
+	without, text, err := read(head + "trial: {warmup: 0s}")
+	if err != nil || strings.Contains(text, "warmup") {
+		t.Errorf("0s: %v\n%s", err, text)
+	}
+	with, text, err := read(head + "trial: {warmup: 7s}")
+	if err != nil || with.Trial.Warmup != 7*time.Second || with.Hash() == without.Hash() {
+		t.Errorf("7s: %v, %v", with.Trial, err)
+	}
+	if again, _, err := read(text); err != nil || again.Trial != with.Trial {
+		t.Errorf("read again: %v, %v", again.Trial, err)
+	}
+	if _, _, err := read(head + "trial: {warmup: -1s}"); err == nil || !strings.Contains(err.Error(), "warmup") {
+		t.Errorf("-1s: %v", err)
+	}
 }

@@ -117,6 +117,7 @@ type Trial struct {
 	Requests    int           // exact number; 0 is until the verdict is certain
 	Duration    time.Duration // exact length; 0 is until the verdict is certain
 	MaxRequests int           // largest number; 0 is no limit
+	Warmup      time.Duration // least time of load before a measurement; what it needs beyond that is found
 }
 
 // RequestTimeout returns the timeout of requests: that of the plan, or that of the SLA.

@@ -296,6 +296,7 @@ func (p Plan) checkBudget(c *fieldErrors) {
 	c.checkCount("trial: requests", t.Requests)
 	checkDuration("trial: duration", t.Duration)
 	c.checkCount("trial: max_requests", t.MaxRequests)
+	checkDuration("trial: warmup", t.Warmup)
 	if t.MaxRequests > 0 && t.Requests > t.MaxRequests {
 		c.add("trial: requests", "%d is above max_requests %d", t.Requests, t.MaxRequests)
 	}

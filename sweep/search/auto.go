@@ -15,8 +15,9 @@ const autoLoadTests = 8
 const maxForAll = 3
 
 // Auto probes service times, predicts every point with the simulator and load-tests the most
-// promising points. Each load test corrects the following predictions. If predictions are not
-// possible, Auto tries all points if the number of load tests allows it, and otherwise it climbs.
+// promising points. Each load test corrects the following predictions. If the simulator cannot
+// predict the points, Auto tries all of them if the number of load tests allows it, and otherwise it predicts them
+// from the load tests alone.
 //
 // Auto depends only on the plan, the points and the history, so that a resumed sweep continues
 // exactly like the interrupted one.
@@ -32,6 +33,7 @@ type Auto struct {
 // plan cannot be read.
 func NewAuto(p plan.Plan, points []plan.Point, t trial.MetricSet) (*Auto, error) {
 	pr, err := newPredictor(p, points, t)
+	pr.unprobed = true
 	return &Auto{predictor: pr, remaining: pr.maxTests()}, err
 }
 
@@ -67,8 +69,8 @@ func (a *Auto) setEndReason(v *view) {
 		a.untried = v.countPossible()
 	}
 	rest := len(a.points) - len(v.tests)
-	if rest > 0 && a.noPrediction != "" {
-		a.endReason = fmt.Sprintf("%d load tests of %d points, one knob at a time: %s.", len(v.tests), len(a.points), a.noPrediction)
+	if rest > 0 && v.simulator == nil {
+		a.endReason = v.unprobedEnd()
 	}
 	if rest == 0 || v.simulator == nil {
 		return
@@ -99,7 +101,7 @@ func (a *Auto) Outline() []string {
 	case a.noPrediction != "" && a.triesAll():
 		return []string{"auto: " + a.noPrediction + ": all points in this order, the load tests are enough for them"}
 	case a.noPrediction != "":
-		return append(a.climbOutline(), fmt.Sprintf("load tests: at most %d", a.maxLoadTests))
+		return a.unprobedOutline()
 	case a.triesAll():
 		return []string{"auto: all points in this order, because they are few; one probe before them measures the speed of the model"}
 	}
@@ -160,7 +162,7 @@ func (a *Auto) decide(v *view) (plan.Point, bool) {
 	case a.triesAll():
 		return a.nextUntried(v)
 	case v.simulator == nil:
-		return v.climb()
+		return v.decideUnprobed()
 	}
 	best := v.bestTest()
 	if best < 0 {

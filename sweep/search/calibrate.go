@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/search/gaussian"
 )
 
 // How measurements correct predictions. The residual of a tested point is
@@ -76,8 +77,8 @@ type calibration struct {
 	kernel
 	scale     float64 // factor of all standard deviations
 	residuals []residual
-	cholesky  [][]float64 // Cholesky factor of the residuals' covariance matrix
-	weights   []float64   // inverse of the covariance matrix times the residuals
+	factor    gaussian.Cholesky // of the residuals' covariance matrix
+	weights   []float64         // inverse of the covariance matrix times the residuals
 }
 
 // calibrate fits the process to residuals. Without residuals every posterior is the prior, with
@@ -91,56 +92,19 @@ func calibrate(s kernel, scale float64, residuals []residual) *calibration {
 	if n := float64(len(residuals)); n > 0 { // increase scale if predictions are worse than expected
 		c.scale = max(scale, math.Sqrt(sum/n)/2)
 	}
-	c.cholesky = make([][]float64, len(residuals))
-	for i, a := range residuals {
-		c.cholesky[i] = make([]float64, i+1)
-		for j, b := range residuals[:i+1] {
-			v := square(c.scale) * s.covariance(a.point, b.point)
-			if i == j {
-				v += square(a.sd) + 1e-9
-			}
-			for k := range j {
-				v -= c.cholesky[i][k] * c.cholesky[j][k]
-			}
-			if i == j {
-				c.cholesky[i][i] = math.Sqrt(max(v, 1e-12))
-			} else {
-				c.cholesky[i][j] = v / c.cholesky[j][j]
-			}
+	c.factor = gaussian.Factor(len(residuals), func(i, j int) float64 {
+		v := square(c.scale) * s.covariance(residuals[i].point, residuals[j].point)
+		if i == j {
+			v += square(residuals[i].sd) + 1e-9
 		}
-	}
+		return v
+	})
 	y := make([]float64, len(residuals))
 	for i, r := range residuals {
 		y[i] = r.value
 	}
-	c.weights = c.solveUpper(c.solveLower(y))
+	c.weights = c.factor.Solve(y)
 	return c
-}
-
-// solveLower solves L x = b for the Cholesky factor L.
-func (c *calibration) solveLower(b []float64) []float64 {
-	x := make([]float64, len(b))
-	for i, row := range c.cholesky {
-		x[i] = b[i]
-		for k := range i {
-			x[i] -= row[k] * x[k]
-		}
-		x[i] /= row[i]
-	}
-	return x
-}
-
-// solveUpper solves transposed(L) x = b.
-func (c *calibration) solveUpper(b []float64) []float64 {
-	x := make([]float64, len(b))
-	for i := len(b) - 1; i >= 0; i-- {
-		x[i] = b[i]
-		for k := i + 1; k < len(b); k++ {
-			x[i] -= c.cholesky[k][i] * x[k]
-		}
-		x[i] /= c.cholesky[i][i]
-	}
-	return x
 }
 
 // posterior returns the posterior of a point.
@@ -152,7 +116,7 @@ func (c *calibration) posterior(point int) posterior {
 		mean += cov[i] * c.weights[i]
 	}
 	v := square(c.scale) * c.covariance(point, point)
-	for _, x := range c.solveLower(cov) {
+	for _, x := range c.factor.SolveLower(cov) {
 		v -= square(x)
 	}
 	return posterior{mean, math.Sqrt(max(v, square(sdPoint)))}

@@ -101,6 +101,9 @@ func (v *view) countPossible() int {
 // largestGain returns the point with the largest expected gain over the best test.
 func (v *view) largestGain(best int) (plan.Point, bool) {
 	bestScore := v.scoreOf(v.tests[best])
+	if v.estimates != nil {
+		bestScore = v.estimates.bestScore(v, best)
+	}
 	o, gain := v.bestUntried(func(o expectation) float64 { return o.expectedGain(bestScore) })
 	if o.point < 0 || gain < minGain {
 		return plan.Point{}, false

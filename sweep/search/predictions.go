@@ -31,7 +31,7 @@ type Predictor interface {
 // Predictions implements Predictor for the strategies with a simulator.
 func (pr *predictor) Predictions(found trial.History) []Prediction {
 	v := pr.view(found)
-	if v.simulator == nil {
+	if v.simulator == nil && v.estimates == nil {
 		return nil
 	}
 	return v.predictions()
@@ -47,7 +47,7 @@ func (v *view) predictions() []Prediction {
 		}
 		out = append(out, Prediction{
 			Settings: p.Settings, Load: p.Load, Pass: e.pass,
-			Throughput: around(e.rate, v.rate.posterior(i).sd), ValueMS: around(e.value, v.value.posterior(i).sd),
+			Throughput: around(e.rate, e.rateSD), ValueMS: around(e.value, e.valueSD),
 		})
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/rank"
+	"sweetspot/sweep/search/gaussian"
 	"sweetspot/sweep/trial"
 )
 
@@ -26,6 +27,9 @@ type predictor struct {
 	truncations  []string // in words, traces that are simulated only in part
 	everyPoint   bool     // the highest rate of every point is wanted, not only the best
 	noPrediction string   // why no prediction is possible; "" if it is
+	unprobed     bool     // without the simulator, points are predicted from the tests
+
+	cachedSpace []gaussian.Axis
 
 	firstFound  []trial.Probe // probes from which secondStage was computed
 	secondStage []probeKey
@@ -55,20 +59,23 @@ func newPredictor(p plan.Plan, points []plan.Point, t trial.MetricSet) (*predict
 	return pr, err
 }
 
+// nothingPredicted is the start of what whyUnpredictable says.
+const nothingPredicted = "nothing is predicted, because "
+
 // whyUnpredictable says why the simulator cannot predict the points; "" if it can. It needs the
 // service times, the batching rule and the common knobs, which the target must report, and it simulates only the seven knobs of the engine:
 // it cannot predict points that differ in the target's own knobs.
 func whyUnpredictable(points []plan.Point, t trial.MetricSet, r knob.Rule) string {
 	if !t.HasServiceTimes() {
-		return "nothing is predicted, because the target does not report the times and sizes of its batches"
+		return nothingPredicted + "the target does not report the times and sizes of its batches"
 	}
 	if r == knob.RuleUnreported {
-		return "nothing is predicted, because the target does not report its batching rule"
+		return nothingPredicted + "the target does not report its batching rule"
 	}
 	for _, p := range points {
 		for _, n := range []knob.Name{knob.Workers, knob.BatchSize, knob.BatchDelay} {
 			if !p.Settings.Has(n) {
-				return fmt.Sprintf("nothing is predicted, because the target does not report its %s", n)
+				return nothingPredicted + fmt.Sprintf("the target does not report its %s", n)
 			}
 		}
 		if own := p.Settings.Own; own != points[0].Settings.Own {
@@ -76,7 +83,7 @@ func whyUnpredictable(points []plan.Point, t trial.MetricSet, r knob.Rule) strin
 			for _, n := range own.Names() {
 				names = append(names, string(n))
 			}
-			return fmt.Sprintf("nothing is predicted, because the simulator does not know the effect of the target's own knobs (%s)", strings.Join(names, ", "))
+			return nothingPredicted + fmt.Sprintf("the simulator does not know the effect of the target's own knobs (%s)", strings.Join(names, ", "))
 		}
 	}
 	return ""

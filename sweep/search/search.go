@@ -79,6 +79,9 @@ func Complete(p plan.Plan) (plan.Plan, error) {
 	p.Strategy = k.name
 	if p.Budget.LoadTests == plan.Unset {
 		p.Budget.LoadTests = k.defaultLoadTests
+		if k.defaultLoadTests > 0 && !p.OfEngine() {
+			p.Budget.LoadTests = unprobedLoadTests
+		}
 	}
 	return p, nil
 }

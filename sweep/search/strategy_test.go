@@ -153,7 +153,7 @@ func TestStrategiesFindTheBest(t *testing.T) {
 	}
 }
 
-// Without service times Auto climbs.
+// Without service times Auto predicts from its load tests.
 func TestAutoWithoutProbes(t *testing.T) {
 	p, points, w := defaultProblem()
 	w.service = func(knob.Settings) float64 { return math.NaN() }
@@ -161,7 +161,7 @@ func TestAutoWithoutProbes(t *testing.T) {
 	if best := bestOf(t, p, h); best.Settings.BatchSize*best.Settings.Workers < 8 {
 		t.Errorf("best is %v", best.Settings)
 	}
-	if h.Trials[0].Reason != "the start of the climb" || len(h.Trials) > 8 {
+	if h.Trials[0].Reason != "the middle of the space, to begin with" || len(h.Trials) > 8 {
 		t.Errorf("%d trials, the first because %q", len(h.Trials), h.Trials[0].Reason)
 	}
 }

@@ -49,6 +49,7 @@ type view struct {
 	unfinished int // index of the test with an unfinished rate search, -1 if there is none
 
 	rate, value, score *calibration // corrections of the predicted figures
+	estimates          *estimates   // what the tests alone predict; nil with a simulator, or without tests
 }
 
 // view computes the state from a history.
@@ -75,8 +76,11 @@ func (pr *predictor) view(found trial.History) *view {
 		}
 		v.addTrial(at, found.Trials[i])
 	}
-	if v.simulator != nil {
+	switch {
+	case v.simulator != nil:
 		v.calibrate()
+	case pr.unprobed:
+		v.estimates = newEstimates(v)
 	}
 	return v
 }
@@ -258,14 +262,19 @@ type expectation struct {
 	sd    float64 // of score
 	rate  float64 // requests/s
 	value float64 // ms
+
+	rateSD, valueSD float64 // of their logarithms
 }
 
 // expectation predicts a point and corrects the prediction with the tests.
 func (v *view) expectation(point int) expectation {
+	if v.estimates != nil {
+		return v.estimates.expectation(v, point)
+	}
 	f := v.forecasts[point]
 	r, p, w := v.rate.posterior(point), v.value.posterior(point), v.score.posterior(point)
 	out := expectation{
-		point: point, pass: 1, sd: w.sd,
+		point: point, pass: 1, sd: w.sd, rateSD: r.sd, valueSD: p.sd,
 		rate: f.rate * math.Exp(r.mean), value: f.value * math.Exp(p.mean),
 		score: v.expectedScore(point, f.rate, f.value) + w.mean,
 	}

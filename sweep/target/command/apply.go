@@ -38,17 +38,18 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		return sweep.Applied{}, err
 	}
 	begin := time.Now()
-	var steps []sweep.Step
+	out := sweep.Applied{Settings: s}
 	err := t.gate.Change(func() (err error) {
-		if steps, err = t.change(ctx, s); err == nil {
-			t.current = s
+		if out.Steps, err = t.change(ctx, s); err == nil {
+			t.current, out.Fresh = s, !t.running.loaded.Load()
 		}
 		return err
 	})
 	if err != nil {
 		return sweep.Applied{}, err
 	}
-	return sweep.Applied{Settings: s, Took: time.Since(begin), Steps: steps}, nil
+	out.Took = time.Since(begin)
+	return out, nil
 }
 
 // change changes the running server with calls, or starts another. No load runs.

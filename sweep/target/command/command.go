@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -61,6 +62,7 @@ type running struct {
 	*process.Process
 	values map[string]string // of all placeholders at its start
 	load   load.Config       // common part of all runs
+	loaded atomic.Bool       // a measurement has sent it load
 }
 
 // Open starts the server with the first value of each knob, waits until it is ready, and sends it

@@ -21,6 +21,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	if r == nil {
 		return trial.Result{}, errors.New("the server has ended")
 	}
+	r.loaded.Store(true)
 	result, why, err := drive.Measure(ctx, t.runOf(r), m)
 	switch {
 	case ctx.Err() != nil:

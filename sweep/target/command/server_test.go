@@ -66,6 +66,8 @@ func serve(args []string) int {
 	case "crash":
 		fmt.Fprintln(os.Stderr, "loading\nno such model: cat")
 		return 3
+	case "slow":
+		return serveSlowStart(*port, *instances)
 	case "never":
 		time.Sleep(time.Hour)
 	case "port":
@@ -107,6 +109,25 @@ func serve(args []string) int {
 			os.Exit(7)
 		}
 		s.Config.Handler.ServeHTTP(w, r)
+	}))
+	return 1
+}
+
+// serveSlowStart serves requests of 5 ms, as many at a time as there are instances. The first 200 take three times as
+// long.
+func serveSlowStart(port string, instances int) int {
+	var n atomic.Int64
+	free := make(chan struct{}, instances)
+	_ = http.ListenAndServe("127.0.0.1:"+port, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ready" {
+			return
+		}
+		free <- struct{}{}
+		defer func() { <-free }()
+		time.Sleep(5 * time.Millisecond)
+		if n.Add(1) <= 200 {
+			time.Sleep(10 * time.Millisecond)
+		}
 	}))
 	return 1
 }

@@ -21,7 +21,7 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 	if err != nil {
 		return sweep.Applied{}, err
 	}
-	return sweep.Applied{Settings: s, Took: time.Since(begin)}, nil
+	return sweep.Applied{Settings: s, Fresh: t.fresh.Load(), Took: time.Since(begin)}, nil
 }
 
 // apply is Apply while no load runs.
@@ -36,5 +36,9 @@ func (t *Target) apply(ctx context.Context, s knob.Settings) error {
 	if why := t.servers.fixed(); why != "" && !before.with(s).sameBatches(before) {
 		return fmt.Errorf("batch_size, batch_delay_ms: %s", why)
 	}
-	return t.servers.change(ctx, func(d description) description { return d.with(s) })
+	err := t.servers.change(ctx, func(d description) description { return d.with(s) })
+	if now := t.servers.now(); err != nil || !now.sameBatches(before) || now.running() > before.running() {
+		t.fresh.Store(true) // new processes
+	}
+	return err
 }

@@ -29,6 +29,7 @@ func (t *Target) Measure(ctx context.Context, m sweep.Measurement) (trial.Result
 	}
 	m = sweep.WholeLoad(m)
 	defer t.gate.Hold()()
+	t.fresh.Store(false)
 	w := t.metrics.watch(ctx)
 	result, why, err := drive.Measure(ctx, t.run(), m)
 	w.end(ctx)

@@ -23,6 +23,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -63,6 +64,7 @@ type Target struct {
 	metrics    sources     // nil if the servers' own metrics are not read
 	metricsWhy string      // why not
 	restored   bool        // Open has restored what an earlier sweep had not
+	fresh      atomic.Bool // some workers have had no load since they started, or since the target was opened
 }
 
 // Open connects to the servers, finds out what they can change, and sends one request.
@@ -80,6 +82,7 @@ func (t *Target) connect(ctx context.Context, c Config) error {
 		return err
 	}
 	t.cfg, t.servers = c, nil
+	t.fresh.Store(true)
 	for i, at := range c.Management {
 		s := &server{api: newClient(c, at)}
 		if c.RestoreFiles != nil {
