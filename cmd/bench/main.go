@@ -44,6 +44,8 @@ type bench struct {
 	about     string
 	run       func(context.Context, *env) error
 	fullLimit time.Duration // time limit with -full, if it is longer than that of the budget
+	// quickLimit is likewise that with -quick, for a set that has to start a server of minutes.
+	quickLimit time.Duration
 }
 
 // benches lists the sets.
@@ -62,6 +64,7 @@ func benches() []bench {
 		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
 		{name: "tui", about: "what the screen costs: frames, memory, first frame, keys, and its effect on requests", run: measureTUI, fullLimit: 40 * time.Minute},
 		{name: "nodes", about: "whether the models of the ONNX project's own tests are answered right", run: measureNodes},
+		{name: "carry", about: "settings chosen with our engine, on a real TorchServe: with its measured cost and without", run: measureCarry, quickLimit: 3 * time.Minute, fullLimit: 30 * time.Minute},
 		{name: "trials", about: "how many trials of a real engine contain the P99 of one long run", run: measureTrials, fullLimit: time.Hour},
 	}
 }
@@ -255,8 +258,11 @@ func (e *env) measure(ctx context.Context, sets []bench) error {
 
 func (e *env) runWithLimit(ctx context.Context, b bench) error {
 	limit := e.budget.limit
-	if e.budget.mode == full.mode {
+	switch e.budget.mode {
+	case full.mode:
 		limit = max(limit, b.fullLimit)
+	case quick.mode:
+		limit = max(limit, b.quickLimit)
 	}
 	slow := fmt.Errorf("not done after %v: the machine is too busy; try again, or with -full", limit)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, slow)

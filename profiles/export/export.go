@@ -18,6 +18,7 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/trial"
 )
 
@@ -40,6 +41,11 @@ type Source struct {
 	Options  knob.Options
 	Trial    *trial.Trial // measurement of Settings; nil if there is none
 	Runs     int          // number of runs on which the throughput and the verdict of Trial are based; 0 means 1
+
+	Load load.Spec // under which a prediction was made; of no effect if there is a Trial
+	// Predicted says in sentences what was predicted for TorchServe, and from what; "" if nothing
+	// was. The settings are then those with the best prediction.
+	Predicted string
 
 	ModelStore      string // folder of the archives; "" is model-store, which the user must change
 	ResponseTimeout int    // seconds for one batch; 0 is the default of TorchServe, 120
