@@ -32,7 +32,7 @@ func (b budget) carry() carryBudget {
 	if b.mode == full.mode {
 		return carryBudget{block: 2 * time.Second, rounds: 6, step: 2 * time.Second, probe: time.Minute}
 	}
-	return carryBudget{block: 400 * time.Millisecond, rounds: 2, step: 500 * time.Millisecond, probe: 50 * time.Second}
+	return carryBudget{block: 350 * time.Millisecond, rounds: 2, step: 400 * time.Millisecond, probe: 50 * time.Second}
 }
 
 const carryClients = 10
@@ -73,8 +73,8 @@ func carrySettings() []knob.Settings {
 	var out []knob.Settings
 	for _, b := range []int{1, 2, 4, 8} {
 		for _, d := range []time.Duration{time.Millisecond, 10 * time.Millisecond} {
-			if b == 1 && d > time.Millisecond {
-				continue // the delay has no effect
+			if b <= 2 && d > time.Millisecond {
+				continue // the delay has no effect, or hardly any
 			}
 			for _, w := range []int{2, 1} {
 				s := knob.Default(knob.TorchServe)

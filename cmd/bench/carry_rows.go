@@ -7,9 +7,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine/knob"
+	"sweetspot/engine/latency"
 	"sweetspot/sweep"
 	"sweetspot/sweep/servercost"
 	"sweetspot/sweep/stat"
@@ -18,14 +20,14 @@ import (
 // carryRow has the figures of one setting on both sides, by block.
 type carryRow struct {
 	settings          knob.Settings
-	rates, otherRates []float64 // answers per second, of adjacent blocks
-	p99s, otherP99s   []float64 // ms; blocks with too few answers have none
+	rates, otherRates []float64     // answers per second, of adjacent blocks
+	hist, otherHist   *latency.Hist // of all blocks
 	predicted         servercost.Prediction
 }
 
 // row measures one setting on both sides, in turns.
 func (c carrySides) row(ctx context.Context, s knob.Settings) (carryRow, error) {
-	r := carryRow{settings: s}
+	r := carryRow{settings: s, hist: latency.New(), otherHist: latency.New()}
 	if _, err := c.own.Apply(ctx, s); err != nil {
 		return r, err
 	}
@@ -42,18 +44,20 @@ func (c carrySides) row(ctx context.Context, s knob.Settings) (carryRow, error) 
 	}
 	for range b.rounds {
 		for _, isOther := range []bool{false, true, true, false} {
-			t, rates, p99s := c.own, &r.rates, &r.p99s
+			t, rates, hist := c.own, &r.rates, r.hist
 			if isOther {
-				t, rates, p99s = c.other, &r.otherRates, &r.otherP99s
+				t, rates, hist = c.other, &r.otherRates, r.otherHist
 			}
 			m, err := c.measure(ctx, t, carryClients, b.block)
 			if err != nil {
 				return r, err
 			}
 			*rates = append(*rates, m.Throughput.Value.Or(math.NaN()))
-			if v, ok := m.Latency.P99.Value.Get(); ok {
-				*p99s = append(*p99s, v)
+			block, err := latency.Decode(m.Hist.HDR)
+			if err != nil {
+				return r, err
 			}
+			hist.Merge(block)
 		}
 	}
 	return r, nil
@@ -61,6 +65,14 @@ func (c carrySides) row(ctx context.Context, s knob.Settings) (carryRow, error) 
 
 func (r carryRow) rate() float64      { return middle(r.rates) }
 func (r carryRow) otherRate() float64 { return middle(r.otherRates) }
+
+// p99 returns the P99 in ms; NaN with fewer than 100 answers.
+func p99(h *latency.Hist) float64 {
+	if h.Count() < 100 {
+		return math.NaN()
+	}
+	return float64(h.Quantile(.99)) / float64(time.Millisecond)
+}
 
 // middle returns the median; NaN of none.
 func middle(v []float64) float64 {
@@ -84,8 +96,8 @@ func (c carrySides) report(m carryModel, rows []carryRow, pick knob.Settings) {
 				judge.Number(iv.Low), judge.Number(iv.High), judge.Number(r.rate()), judge.Number(r.otherRate()), judge.Number(r.predicted.Rate)),
 		})
 		c.e.report.Add(judge.Figure{
-			Name: "carry.p99." + name, Value: middle(r.p99s) / middle(r.otherP99s), Unit: "ratio", Detail: fmt.Sprintf("ours %s ms, TorchServe %s ms, predicted for it %s ms",
-				judge.Number(middle(r.p99s)), judge.Number(middle(r.otherP99s)), judge.Number(r.predicted.P99)),
+			Name: "carry.p99." + name, Value: p99(r.hist) / p99(r.otherHist), Unit: "ratio", Detail: fmt.Sprintf("ours %s ms, TorchServe %s ms, predicted for it %s ms",
+				judge.Number(p99(r.hist)), judge.Number(p99(r.otherHist)), judge.Number(r.predicted.P99)),
 		})
 		own, other, predicted = append(own, r.rate()), append(other, r.otherRate()), append(predicted, r.predicted.Rate)
 		errs = append(errs, math.Abs(math.Log(r.predicted.Rate/r.otherRate())))

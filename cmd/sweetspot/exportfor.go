@@ -72,6 +72,9 @@ func (a *app) forServer(ctx context.Context, p *profiles.Profile, s export.Sourc
 		cores = p.Header.Machine.Cores
 	}
 	fitted, err := servercost.Fit(base.service, max(cores, 1), probes)
+	if err == nil {
+		err = fitted.Check()
+	}
 	if err != nil {
 		return s, err
 	}

@@ -67,7 +67,7 @@ func TestMeasuredOn(t *testing.T) {
 func TestTypicalCost(t *testing.T) {
 	s := source(t, 0)
 	s.Trial.Breakdown.Execution, s.Trial.Batches.Mean = trial.NumOf(9), trial.NumOf(6)
-	const want = "its batches of 6 requests would take 11.5 ms and not 9.00: 2 workers answer at most 1043.5 requests/s, and not 1333.3."
+	const want = "its batches of 6 requests would take 11.5 ms and not 9.00: 2 workers answer at most 1043 requests/s, and not 1333."
 	if text := written(t, "config.properties", s); !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}

@@ -45,6 +45,19 @@ type Fitted struct {
 	Probes   int
 }
 
+// largestResidual is the Residual up to which predictions are of use.
+const largestResidual = .25
+
+// Check returns an error if the simulation does not have the rates of the probes, so that it
+// predicts nothing.
+func (f Fitted) Check() error {
+	if !(f.Residual <= largestResidual) {
+		return fmt.Errorf("the simulated server differs by %.0f%% from the measured loads: the machine is too busy, or the service times are not those of this model on it",
+			100*(math.Exp(f.Residual)-1))
+	}
+	return nil
+}
+
 // The parameters, in the order of Cost.
 const (
 	paramBatch = iota

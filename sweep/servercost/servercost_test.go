@@ -165,6 +165,9 @@ func TestFit(t *testing.T) {
 				if half := (f.Batch.High - f.Batch.Low) / 2; !(half < .3+.3*c.cost.Batch) {
 					t.Errorf("seed %d: %v", seed, f)
 				}
+				if err := f.Check(); err != nil {
+					t.Error(err)
+				}
 				if seed == 0 {
 					checkPrediction(t, truth, f)
 				}
@@ -196,6 +199,22 @@ func checkPrediction(t *testing.T, truth servercost.Server, f servercost.Fitted)
 	}
 	if chosen < .95*best {
 		t.Errorf("the choice %v has %.0f answers/s, the best settings %.0f", all[0].Settings, chosen, best)
+	}
+}
+
+// TestCheck: rates that no server has with these service times are no base of predictions.
+func TestCheck(t *testing.T) {
+	truth := servercost.Server{Service: servicetime.Line(ms, ms), Cores: 2}
+	probes := probe(t, truth, servercost.Plan(points()), .02, 1)
+	for i := range probes {
+		probes[i].Rate *= float64(1 + i%3) // a machine that is busy from time to time
+	}
+	f, err := servercost.Fit(truth.Service, 2, probes)
+	if err == nil {
+		err = f.Check()
+	}
+	if err == nil {
+		t.Errorf("no error: %v", f)
 	}
 }
 
