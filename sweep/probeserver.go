@@ -30,8 +30,9 @@ type ServerProbe struct {
 const (
 	serverProbeTime = time.Minute
 	serverProbeStep = time.Second
-	serverWarmup    = 8 * time.Second // longest, of its time
-	steadyShare     = .05             // two loads in a row differ by no more when the server is warm
+	serverWarmup    = 12 * time.Second // longest, of its time
+	warmAnswers     = 10_000           // with fewer, a server in Java has not compiled its code
+	steadyShare     = .05              // two loads in a row differ by no more when the server is warm
 )
 
 // Run measures the loads of servercost.Plan with the other settings that are in force on the target.
@@ -93,17 +94,17 @@ func withProbed(current, s knob.Settings) knob.Settings {
 	return current
 }
 
-// warmUp sends the load of a step until two parts of it in a row have equal rates: a server in Java
-// is several times slower in its first seconds.
+// warmUp sends the load of a step until two parts of it in a row have equal rates, after enough
+// answers: a server in Java is several times slower in its first seconds.
 func (p ServerProbe) warmUp(ctx context.Context, s servercost.Step) error {
-	before := math.NaN()
+	before, answers := math.NaN(), 0
 	for begin := time.Now(); time.Since(begin) < min(serverWarmup, p.Time/4); {
 		r, err := p.measure(ctx, s)
 		if err != nil {
 			return err
 		}
 		rate := r.Throughput.Value.Or(math.NaN())
-		if math.Abs(rate/before-1) <= steadyShare {
+		if answers += r.Counts.OK; answers >= warmAnswers && math.Abs(rate/before-1) <= steadyShare {
 			return nil
 		}
 		before = rate

@@ -32,7 +32,7 @@ func (b budget) carry() carryBudget {
 	if b.mode == full.mode {
 		return carryBudget{block: 2 * time.Second, rounds: 6, step: 2 * time.Second, probe: time.Minute}
 	}
-	return carryBudget{block: 350 * time.Millisecond, rounds: 2, step: 400 * time.Millisecond, probe: 50 * time.Second}
+	return carryBudget{block: 250 * time.Millisecond, rounds: 3, step: 400 * time.Millisecond, probe: 50 * time.Second}
 }
 
 const carryClients = 10

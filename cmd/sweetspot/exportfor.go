@@ -110,6 +110,8 @@ func (a *app) predictionBase(p *profiles.Profile, s export.Source, force bool) (
 		return b, withHint("sweep the model with sweetspot's own engine first", "%s has the figures of %s", h.ID, export.MeasuredOn(s))
 	case s.Options.Rule != knob.TorchServe:
 		return b, fmt.Errorf("%s was measured under the %v rule: TorchServe has another one; measure again with --rule torchserve", h.ID, s.Options.Rule)
+	case s.Settings.Device != "cpu" || s.Settings.Threads != 1:
+		return b, withHint("sweep the model with --device cpu --threads 1", "%s chose %s with %d threads a worker; a prediction for TorchServe needs one thread on the CPU", h.ID, s.Settings.Device, s.Settings.Threads)
 	case here.Complete().Class != h.Machine.Class && !force:
 		return b, withHint("make the sweep on the machine of the TorchServe, or add --force", "%s was measured on another machine, whose service times are not those of this one", h.ID)
 	}

@@ -100,7 +100,7 @@ const fitRequests = 1200
 const fitSeed = 1
 
 // Fit finds the cost with which the simulation has the rates of the probes: least squares of the
-// logarithms, each weighted by its error. service has the times of one worker alone on the same machine.
+// logarithms, each weighted by its error, and less if it is further off than the others. service has the times of one worker alone on the same machine.
 // It needs full probes of one worker with two batch sizes, and a probe with one client.
 func Fit(service servicetime.Curve, cores int, probes []Probe) (Fitted, error) {
 	f := fitter{service: service, cores: cores}
@@ -114,12 +114,52 @@ func Fit(service servicetime.Curve, cores int, probes []Probe) (Fitted, error) {
 	if err != nil {
 		return Fitted{}, err
 	}
-	f.spread = .1
+	f.spread, f.trust = .1, make([]float64, len(probes))
+	for i := range f.trust {
+		f.trust[i] = 1
+	}
 	best, err := f.descend(start)
+	for range robustRounds {
+		if err == nil {
+			err = f.distrust(best)
+		}
+		if err == nil {
+			best, err = f.descend(best)
+		}
+	}
 	if err != nil {
 		return Fitted{}, err
 	}
 	return f.result(best)
+}
+
+// robustRounds is how often probes that are far off get a lower weight.
+const robustRounds = 2
+
+// distrust lowers the weight of probes that are further off than the others (Huber 1964), because
+// something else on the machine slows some of them down.
+func (f *fitter) distrust(p params) error {
+	const limit = 1.5 // standard deviations, estimated from the median
+	for i := range f.trust {
+		f.trust[i] = 1
+	}
+	r, err := f.residuals(p)
+	if err != nil {
+		return err
+	}
+	r = r[:len(f.probes)]
+	sizes := make([]float64, len(r))
+	for i, x := range r {
+		sizes[i] = math.Abs(x)
+	}
+	slices.Sort(sizes)
+	scale := max(1, sizes[len(sizes)/2]/.6745)
+	for i, x := range r {
+		if off := math.Abs(x) / scale; off > limit {
+			f.trust[i] = math.Sqrt(limit / off)
+		}
+	}
+	return nil
 }
 
 type fitter struct {
@@ -127,6 +167,7 @@ type fitter struct {
 	cores   int
 	spread  float64
 	probes  []Probe
+	trust   []float64 // by which the weights of the probes are multiplied, 0 to 1
 }
 
 func (f *fitter) server(p params) Server {
@@ -176,15 +217,24 @@ func weight(p Probe) float64 {
 	return 1 / e
 }
 
-// residuals returns log(measured/simulated) / error of each probe.
+// usual are the standard deviations of parameters around 0 that are seldom exceeded: without probes that
+// show another value they are near 0.
+var usual = params{paramBackground: 1, paramFrontend: .5, paramSwitch: 1, paramSlowdown: 1}
+
+// residuals returns log(measured/simulated) / error of each probe, and the parameters as shares of usual.
 func (f *fitter) residuals(p params) ([]float64, error) {
-	out := make([]float64, len(f.probes))
+	out := make([]float64, len(f.probes), len(f.probes)+paramCount)
 	for i, q := range f.probes {
 		figures, err := Simulate(f.server(p), q.Settings, Load{Clients: q.Clients, Requests: max(fitRequests, 20*q.Clients), Seed: fitSeed})
 		if err != nil {
 			return nil, err
 		}
-		out[i] = math.Log(q.Rate/figures.Rate) * weight(q)
+		out[i] = math.Log(q.Rate/figures.Rate) * weight(q) * f.trust[i]
+	}
+	for k, sd := range usual {
+		if sd > 0 {
+			out = append(out, p[k]/sd)
+		}
 	}
 	return out, nil
 }
@@ -355,7 +405,7 @@ func (f *fitter) result(p params) (Fitted, error) {
 	out := Fitted{Server: f.server(p), Probes: len(f.probes)}
 	var logs []float64
 	for i, q := range f.probes {
-		logs = append(logs, r[i]/weight(q))
+		logs = append(logs, r[i]/weight(q)/f.trust[i])
 	}
 	out.Residual = math.Sqrt(sumOfSquares(logs) / float64(len(logs)))
 	all := f.intervals(p, j, r)

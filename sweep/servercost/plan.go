@@ -21,7 +21,8 @@ const probeDelay = 10 * time.Millisecond
 // Plan returns the steps from which Fit finds the cost for points with these settings: with one worker
 // and with the largest number, the smallest, a middle and the largest batch size, each with a full queue
 // and with as many clients as fill one batch and all of them. Each batch size is set once, because
-// TorchServe starts all workers again for another one. The first ones are those that Fit needs most.
+// TorchServe starts all workers again for another one. The first step has the highest rate, which warms
+// the server up soonest.
 func Plan(points []knob.Settings) []Step {
 	if len(points) == 0 {
 		return nil
@@ -34,8 +35,12 @@ func Plan(points []knob.Settings) []Step {
 	}
 	base.BatchDelay = probeDelay
 	var out []Step
-	for _, b := range someOf(sizes) {
-		for _, w := range slices.Compact([]int{1, workers}) {
+	for i, b := range someOf(sizes) {
+		numbers := slices.Compact([]int{workers, 1})
+		if i%2 == 1 { // no change of the workers together with the batch size
+			slices.Reverse(numbers)
+		}
+		for _, w := range numbers {
 			s := base
 			s.Workers, s.BatchSize = w, b
 			for _, c := range clientsFor(s) {
@@ -46,11 +51,12 @@ func Plan(points []knob.Settings) []Step {
 	return out
 }
 
-// someOf returns the smallest, the largest and a middle one of some numbers.
+// someOf returns the largest, the smallest and a middle one of some numbers.
 func someOf(v []int) []int {
 	v = slices.Compact(slices.Sorted(slices.Values(v)))
 	low, high := v[0], v[len(v)-1]
 	if len(v) < 3 {
+		slices.Reverse(v)
 		return v
 	}
 	distance := func(n int) float64 { // from the geometric middle
@@ -58,7 +64,7 @@ func someOf(v []int) []int {
 		return max(d, 1/d)
 	}
 	middle := slices.MinFunc(v[1:len(v)-1], func(a, b int) int { return cmp.Compare(distance(a), distance(b)) })
-	return []int{low, high, middle}
+	return []int{high, low, middle}
 }
 
 // clientsFor returns numbers of clients, descending: for a full queue, for all workers, for one batch.
