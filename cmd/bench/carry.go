@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sweetspot/cmd/bench/judge"
+	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/servicetime"
 	"sweetspot/sweep"
@@ -23,45 +24,46 @@ import (
 // carryBudget is how much the set measures.
 type carryBudget struct {
 	block  time.Duration // of one side at one setting
-	rounds int           // of two blocks of each side
-	step   time.Duration // of one load of the probe
-	probe  time.Duration // of all its loads
+	rounds int           // undisturbed ones, of two blocks of each side
+	// maxRounds is the number of all rounds.
+	maxRounds int
+	step      time.Duration // of one load of the probe
+	probe     time.Duration // of all its loads
 }
 
 func (b budget) carry() carryBudget {
 	if b.mode == full.mode {
-		return carryBudget{block: 2 * time.Second, rounds: 6, step: 2 * time.Second, probe: time.Minute}
+		return carryBudget{block: 2 * time.Second, rounds: 6, maxRounds: 24, step: 2 * time.Second, probe: time.Minute}
 	}
-	return carryBudget{block: 250 * time.Millisecond, rounds: 3, step: 400 * time.Millisecond, probe: 50 * time.Second}
+	return carryBudget{block: 250 * time.Millisecond, rounds: 3, maxRounds: 4, step: 400 * time.Millisecond, probe: 50 * time.Second}
 }
-
-const carryClients = 10
 
 // measureCarry measures each model at the same settings on our engine and on a real TorchServe, and
 // compares the choices for it: that of our engine's figures, and that of the prediction with the
 // cost that a probe of the TorchServe finds.
-func measureCarry(ctx context.Context, e *env) error {
-	folder, err := os.MkdirTemp("", "sweetspot-bench-")
+func measureCarry(ctx context.Context, e *env) (err error) {
+	cache, _ := os.UserCacheDir() // without it, the variable says where it is
+	venv, err := findTorchServe(os.Getenv, cache)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
-	var names []string
-	files := map[string]string{}
-	for _, m := range carryModels() {
-		if files[m.name], err = m.write(ctx, folder); err != nil {
-			return err
+	store, err := os.MkdirTemp("", "sweetspot-archives-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(store)
+	server, err := startTorchServe(ctx, e, venv, store, "", 200*time.Millisecond)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.close()) }()
+	for _, name := range []string{modelMLP, modelCNN} {
+		m, err := writeModel(ctx, name, store)
+		if err == nil {
+			err = carryModelFigures(ctx, e, server, m)
 		}
-		names = append(names, m.name)
-	}
-	server, err := startTorchServe(ctx, folder, names...)
-	if err != nil {
-		return err
-	}
-	defer server.stop()
-	for _, m := range carryModels() {
-		if err := carryModelFigures(ctx, e, server, m, files[m.name]); err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
@@ -94,9 +96,17 @@ type carrySides struct {
 }
 
 // carryModelFigures adds the figures of one model.
-func carryModelFigures(ctx context.Context, e *env, server *torchServe, m carryModel, file string) (err error) {
+func carryModelFigures(ctx context.Context, e *env, server *torchServe, m comparedModel) (err error) {
+	var bodies []load.Body
+	for _, b := range handler.Bodies(m.inputs, comparedClients, e.seed) {
+		bodies = append(bodies, loadBody(b))
+	}
+	if err := server.register(ctx, m.archive, m.name, carrySettings()[0]); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.unregister(context.WithoutCancel(ctx), m.name)) }()
 	own, err := local.Start(ctx, local.Config{
-		Command: []string{e.self, engineCommand, file}, Env: os.Environ(), Log: e.stderr, Seed: e.seed, Bodies: m.bodies(e.seed),
+		Command: []string{e.self, engineCommand, m.onnx}, Env: os.Environ(), Log: e.stderr, Seed: e.seed, Bodies: bodies,
 		Start: knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}},
 	})
 	if err != nil {
@@ -104,7 +114,7 @@ func carryModelFigures(ctx context.Context, e *env, server *torchServe, m carryM
 	}
 	defer func() { err = errors.Join(err, own.Close(context.WithoutCancel(ctx))) }()
 	other, err := torchserve.Open(ctx, torchserve.Config{
-		Management: server.management, Inference: server.inference, Model: m.name, Bodies: m.bodies(e.seed), Cores: e.cores,
+		Management: server.management, Inference: server.inference, Model: m.name, Bodies: bodies, Cores: e.cores, Seed: e.seed,
 	})
 	if err != nil {
 		return err
@@ -123,7 +133,7 @@ func carryModelFigures(ctx context.Context, e *env, server *torchServe, m carryM
 	if err != nil {
 		return err
 	}
-	predicted, err := fitted.Predict(carrySettings(), servercost.Load{Clients: carryClients, Requests: 6000, Seed: e.seed}, servercost.Promise{Q: .99})
+	predicted, err := fitted.Predict(carrySettings(), servercost.Load{Clients: comparedClients, Requests: 6000, Seed: e.seed}, servercost.Promise{Q: .99})
 	if err != nil {
 		return err
 	}
@@ -171,7 +181,7 @@ func (c carrySides) serviceTimes(ctx context.Context) (servicetime.Curve, error)
 }
 
 // probe measures the cost of the TorchServe and adds its figures.
-func (c carrySides) probe(ctx context.Context, m carryModel, service servicetime.Curve) (servercost.Fitted, error) {
+func (c carrySides) probe(ctx context.Context, m comparedModel, service servicetime.Curve) (servercost.Fitted, error) {
 	begin, b := time.Now(), c.e.budget.carry()
 	points := carrySettings()
 	for i := range points {
@@ -186,7 +196,7 @@ func (c carrySides) probe(ctx context.Context, m carryModel, service servicetime
 	if err != nil {
 		return f, err
 	}
-	c.e.report.Add(judge.Figure{Name: "carry.probe." + m.name, Value: took.Seconds(), Unit: "s", Detail: fmt.Sprintf("%s; %d loads, the simulation differs from them by %s%%", m.about, f.Probes, judge.Number(100*(math.Exp(f.Residual)-1)))})
+	c.e.report.Add(judge.Figure{Name: "carry.probe." + m.name, Value: took.Seconds(), Unit: "s", Detail: fmt.Sprintf("%d loads, the simulation differs from them by %s%%", f.Probes, judge.Number(100*(math.Exp(f.Residual)-1)))})
 	for _, v := range []struct {
 		name string
 		cost servercost.Interval

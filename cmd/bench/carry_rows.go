@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/servercost"
 	"sweetspot/sweep/stat"
+	"sweetspot/sweep/trial"
 )
 
 // carryRow has the figures of one setting on both sides, by block.
@@ -23,6 +25,7 @@ type carryRow struct {
 	rates, otherRates []float64     // answers per second, of adjacent blocks
 	hist, otherHist   *latency.Hist // of all blocks
 	predicted         servercost.Prediction
+	pairs, kept       int // measured, and not disturbed
 }
 
 // row measures one setting on both sides, in turns.
@@ -38,29 +41,73 @@ func (c carrySides) row(ctx context.Context, s knob.Settings) (carryRow, error) 
 	}
 	b := c.e.budget.carry()
 	for _, t := range []sweep.Target{c.own, c.other} { // these do not count: workers are new
-		if _, err := c.measure(ctx, t, carryClients, b.block/2); err != nil {
+		if _, err := c.measure(ctx, t, comparedClients, b.block/2); err != nil {
 			return r, err
 		}
 	}
-	for range b.rounds {
-		for _, isOther := range []bool{false, true, true, false} {
-			t, rates, hist := c.own, &r.rates, r.hist
-			if isOther {
-				t, rates, hist = c.other, &r.otherRates, r.otherHist
+	own := os.Getpid() // both servers are in its tree
+	watch := watchTrees(own, readTree(own))
+	watch()
+	var all []carryPair
+	kept := 0
+	for n := 0; n < b.maxRounds && (n < b.rounds || kept < 2*b.rounds); n++ {
+		for _, order := range [][]sweep.Target{{c.own, c.other}, {c.other, c.own}} {
+			p := carryPair{}
+			for _, t := range order {
+				m, err := c.measure(ctx, t, comparedClients, b.block)
+				if err != nil {
+					return r, err
+				}
+				d := watch()
+				p.disturbed = p.disturbed || d.Foreign > maxCarryForeign || d.Steal > maxCarrySteal
+				if t == c.own {
+					p.own = m
+				} else {
+					p.other = m
+				}
 			}
-			m, err := c.measure(ctx, t, carryClients, b.block)
-			if err != nil {
-				return r, err
+			if all = append(all, p); !p.disturbed {
+				kept++
 			}
-			*rates = append(*rates, m.Throughput.Value.Or(math.NaN()))
-			block, err := latency.Decode(m.Hist.HDR)
-			if err != nil {
-				return r, err
-			}
-			hist.Merge(block)
 		}
 	}
-	return r, nil
+	return r, r.add(all, kept)
+}
+
+// carryPair has two adjacent blocks, one of each side.
+type carryPair struct {
+	own, other trial.Result
+	disturbed  bool // by other processes or the hypervisor
+}
+
+// Shares of all cores from which a block is disturbed.
+const (
+	maxCarryForeign = .1
+	maxCarrySteal   = .02
+)
+
+// add adds the pairs that were not disturbed, or all if too many were.
+func (r *carryRow) add(all []carryPair, kept int) error {
+	const least = 4
+	for _, p := range all {
+		if p.disturbed && kept >= least {
+			continue
+		}
+		r.rates = append(r.rates, p.own.Throughput.Value.Or(math.NaN()))
+		r.otherRates = append(r.otherRates, p.other.Throughput.Value.Or(math.NaN()))
+		for _, s := range []struct {
+			to   *latency.Hist
+			from trial.Result
+		}{{r.hist, p.own}, {r.otherHist, p.other}} {
+			block, err := latency.Decode(s.from.Hist.HDR)
+			if err != nil {
+				return err
+			}
+			s.to.Merge(block)
+		}
+	}
+	r.pairs, r.kept = len(all), min(kept, len(all))
+	return nil
 }
 
 func (r carryRow) rate() float64      { return middle(r.rates) }
@@ -84,7 +131,7 @@ func middle(v []float64) float64 {
 }
 
 // report adds the figures of a model's rows. pick is the choice of the prediction.
-func (c carrySides) report(m carryModel, rows []carryRow, pick knob.Settings) {
+func (c carrySides) report(m comparedModel, rows []carryRow, pick knob.Settings) {
 	rng := rand.New(rand.NewPCG(c.e.seed, 0))
 	var own, other, predicted, errs []float64
 	for _, r := range rows {
@@ -92,8 +139,8 @@ func (c carrySides) report(m carryModel, rows []carryRow, pick knob.Settings) {
 		name := fmt.Sprintf("%s.%dx%d-%gms", m.name, s.Workers, s.BatchSize, s.DelayMS())
 		iv := stat.Paired(r.rates, r.otherRates, rng)
 		c.e.report.Add(judge.Figure{
-			Name: "carry.rate." + name, Value: iv.Value, Unit: "ratio", Detail: fmt.Sprintf("95%% %s-%s, ours %s/s, TorchServe %s/s, predicted for it %s/s",
-				judge.Number(iv.Low), judge.Number(iv.High), judge.Number(r.rate()), judge.Number(r.otherRate()), judge.Number(r.predicted.Rate)),
+			Name: "carry.rate." + name, Value: iv.Value, Unit: "ratio", Detail: fmt.Sprintf("95%% %s-%s, ours %s/s, TorchServe %s/s, predicted for it %s/s, %d of %d pairs undisturbed",
+				judge.Number(iv.Low), judge.Number(iv.High), judge.Number(r.rate()), judge.Number(r.otherRate()), judge.Number(r.predicted.Rate), r.kept, r.pairs),
 		})
 		c.e.report.Add(judge.Figure{
 			Name: "carry.p99." + name, Value: p99(r.hist) / p99(r.otherHist), Unit: "ratio", Detail: fmt.Sprintf("ours %s ms, TorchServe %s ms, predicted for it %s ms",
@@ -102,7 +149,7 @@ func (c carrySides) report(m carryModel, rows []carryRow, pick knob.Settings) {
 		own, other, predicted = append(own, r.rate()), append(other, r.otherRate()), append(predicted, r.predicted.Rate)
 		errs = append(errs, math.Abs(math.Log(r.predicted.Rate/r.otherRate())))
 	}
-	detail := fmt.Sprintf("%d settings, %d clients", len(rows), carryClients)
+	detail := fmt.Sprintf("%d settings, %d clients", len(rows), comparedClients)
 	add := func(name string, value float64, unit, detail string) {
 		c.e.report.Add(judge.Figure{Name: "carry." + name, Value: value, Unit: unit, Detail: detail})
 	}

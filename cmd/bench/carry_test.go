@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"math"
 	"testing"
 
 	"sweetspot/engine/knob"
-	"sweetspot/engine/onnxgraph"
 )
 
 func TestSpearman(t *testing.T) {
@@ -36,34 +34,5 @@ func TestCarrySettings(t *testing.T) {
 	}
 	if len(seen) < 12 {
 		t.Errorf("%d settings, want 12", len(seen))
-	}
-}
-
-// TestCarryModels: the bodies fit the input of the model, and the MLP has 50 MB.
-func TestCarryModels(t *testing.T) {
-	for _, m := range carryModels() {
-		if m.name == "mlp" && testing.Short() {
-			continue // 50 MB of random numbers
-		}
-		data, err := m.build().Bytes()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if m.name == "mlp" && (len(data) < 50e6 || len(data) > 52e6) {
-			t.Errorf("the MLP has %d bytes", len(data))
-		}
-		info, err := onnxgraph.Inspect(bytes.NewReader(data))
-		if err != nil {
-			t.Fatal(err)
-		}
-		numbers := 1
-		for _, d := range info.Inputs[0].Dims[1:] {
-			numbers *= int(d.Size)
-		}
-		for _, b := range m.bodies(1) {
-			if len(b.Data) != 4*numbers {
-				t.Errorf("%s: a body of %d bytes, want %d", m.name, len(b.Data), 4*numbers)
-			}
-		}
 	}
 }

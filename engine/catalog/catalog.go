@@ -27,6 +27,7 @@ import (
 	"strings"
 
 	"sweetspot/engine"
+	"sweetspot/engine/archive"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/lengths"
 )
@@ -56,9 +57,9 @@ type Options struct {
 	// get 0.
 	Pad     map[string]float64
 	Buckets []int64
-	// Unpack is the folder to which archives are unpacked, each to a folder that is named by its
-	// content.
-	Unpack string
+	// Unpack is where archives are unpacked. Release of it with [engine.Model.Path] says that a
+	// model is not used any more.
+	Unpack *archive.Cache
 	// Probe runs the model to verify that it runs and has the batch axis. Without it,
 	// Open relies on the graph, and BatchWhy says so.
 	Probe engine.Prober

@@ -17,7 +17,6 @@ var ignored = reasons(map[string]string{
 	"handlers in Python are not run":                                 "default_service_handler service_envelope install_py_dep_per_model python ts_header_key_sequence_id ts_header_key_sequence_start ts_header_key_sequence_end",
 	"only PEM files are read: private_key_file and certificate_file": "keystore keystore_pass keystore_type",
 	"workers are no processes":                                       "blacklist_env_vars initial_worker_port initial_distribution_port debug",
-	"each worker has the cores / workers of the launcher's default":  "cpu_launcher_args",
 	"handlers in Python, whose metrics they are, are not run; the metrics of the machine are measured without a command": "model_metrics_auto_detect system_metrics_cmd",
 	"there are no routes of the Open Inference Protocol":                                                                 "ts_open_inference_protocol",
 	"it is about the Java server": `number_of_netty_threads netty_client_threads async_logging prefer_direct_buffer use_native_io io_ratio
@@ -46,6 +45,9 @@ func (f *File) Unused() []string {
 	for i, l := range f.Lines {
 		if l.Kind != Pair || inForce[l.Key] != i {
 			continue
+		}
+		if l.Key == keyLauncherArgs && isTrue(f.Get(keyCPULauncher)) {
+			out = append(out, f.unusedLauncher(l)...)
 		}
 		if reason := Ignored(l.Key); reason != "" {
 			out = append(out, fmt.Sprintf("%s: %s is ignored: %s", f.From(l.Key), l.Key, reason))
