@@ -53,7 +53,7 @@ func runArchiveServer(ctx context.Context, args []string, stdin io.Reader, stdou
 		return err
 	}
 	defer func() { err = errors.Join(err, eng.close(context.WithoutCancel(ctx))) }()
-	m, err := catalog.Open(ctx, args[0], catalog.Options{Unpack: args[1], Probe: eng.backend})
+	m, err := catalog.Open(ctx, args[0], catalog.Options{Unpack: &archive.Cache{Dir: args[1]}, Probe: eng.backend})
 	if err != nil {
 		return err
 	}

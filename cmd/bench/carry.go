@@ -114,7 +114,7 @@ func carryModelFigures(ctx context.Context, e *env, server *torchServe, m compar
 	}
 	defer func() { err = errors.Join(err, own.Close(context.WithoutCancel(ctx))) }()
 	other, err := torchserve.Open(ctx, torchserve.Config{
-		Management: server.management, Inference: server.inference, Model: m.name, Bodies: bodies, Cores: e.cores, Seed: e.seed,
+		Management: []string{server.management}, Inference: server.inference, Model: m.name, Bodies: bodies, Cores: e.cores, Seed: e.seed,
 	})
 	if err != nil {
 		return err

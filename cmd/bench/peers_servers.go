@@ -318,7 +318,7 @@ func (t torchServePeer) open(ctx context.Context, s *peerSet) (*torchServe, *tor
 	var target *torchserve.Target
 	if err == nil {
 		target, err = torchserve.Open(ctx, torchserve.Config{
-			Management: server.management, Inference: server.inference, Model: s.model.name, Bodies: s.bodies, Seed: s.e.seed, Cores: s.e.cores,
+			Management: []string{server.management}, Inference: server.inference, Model: s.model.name, Bodies: s.bodies, Seed: s.e.seed, Cores: s.e.cores,
 		})
 	}
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"sweetspot/sweep/target/command"
+	"sweetspot/sweep/target/process"
 )
 
 // superviseCommand runs this program as the supervisor of a server of others. Its arguments are a
@@ -21,7 +21,7 @@ const superviseCommand = "supervise"
 
 // runSupervisor is the process of the supervisor.
 func runSupervisor(ctx context.Context, args []string, stdin io.Reader, _ io.Writer) error {
-	return command.Supervise(ctx, stdin, os.NewFile(handshakeFD, "reports"), args)
+	return process.Supervise(ctx, stdin, os.NewFile(handshakeFD, "reports"), args)
 }
 
 // supervised is a server of others with its supervisor, which ends it with all its processes.

@@ -156,7 +156,7 @@ func openPair(ctx context.Context, e *env, server *torchServe, m comparedModel) 
 	}
 	if err == nil {
 		p.target, err = torchserve.Open(ctx, torchserve.Config{
-			Management: server.management, Inference: server.inference, Model: m.name, Bodies: bodies, Seed: e.seed, Cores: e.cores,
+			Management: []string{server.management}, Inference: server.inference, Model: m.name, Bodies: bodies, Seed: e.seed, Cores: e.cores,
 		})
 	}
 	if err != nil {

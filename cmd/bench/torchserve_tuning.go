@@ -60,7 +60,7 @@ func measureTuning(ctx context.Context, e *env, b torchServeBudget, venv, store 
 		return err
 	}
 	target, err := torchserve.Open(ctx, torchserve.Config{
-		Management: server.management, Inference: server.inference, Model: m.name, Bodies: bodies, Seed: e.seed, Cores: e.cores,
+		Management: []string{server.management}, Inference: server.inference, Model: m.name, Bodies: bodies, Seed: e.seed, Cores: e.cores,
 	})
 	if err != nil {
 		return err

@@ -425,7 +425,7 @@ func (f *fitter) intervals(p params, j [paramCount][]float64, r []float64) []Int
 			free = append(free, k)
 		}
 	}
-	dof := len(r) - len(free)
+	dof := len(f.probes) - len(free)
 	if dof < 1 {
 		return out
 	}

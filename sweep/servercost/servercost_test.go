@@ -165,6 +165,7 @@ func TestFit(t *testing.T) {
 				if half := (f.Batch.High - f.Batch.Low) / 2; !(half < .3+.3*c.cost.Batch) {
 					t.Errorf("seed %d: %v", seed, f)
 				}
+				t.Logf("seed %d: %v", seed, f)
 				if err := f.Check(); err != nil {
 					t.Error(err)
 				}
