@@ -49,15 +49,18 @@ func peerServers(b peersBudget) []peerServer {
 		ourServer{},
 		torchServePeer{},
 		pythonPeer{
-			"litserve", "/predict", []string{"python", "litserve_server.py", "{port}"},
+			"litserve", "/predict",
+			[]string{"python", "litserve_server.py", "{port}"},
 			environ("WAIT_MS", wait), batches(wait, b.waitMS),
 		},
 		pythonPeer{
-			"mosec", "/inference", []string{"python", "mosec_server.py", "--address", "127.0.0.1", "--port", "{port}", "--log-level", "warning"},
+			"mosec", "/inference",
+			[]string{"python", "mosec_server.py", "--address", "127.0.0.1", "--port", "{port}", "--log-level", "warning"},
 			environ("WAIT_MS", wait), batches(wait, b.waitMS),
 		},
 		pythonPeer{
-			"bentoml", "/predict", []string{"bentoml", "serve", "bentoml_server:Model", "--host", "127.0.0.1", "--port", "{port}"},
+			"bentoml", "/predict",
+			[]string{"bentoml", "serve", "bentoml_server:Model", "--host", "127.0.0.1", "--port", "{port}"},
 			environ("MAX_LATENCY_MS", latency), batches(latency, b.latencyMS),
 		},
 	}

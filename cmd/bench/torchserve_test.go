@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sweetspot/cmd/bench/judge"
+	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/torchservetest"
 	"sweetspot/sweep/session"
@@ -206,8 +207,8 @@ func TestComparedModels(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &peerSet{e: e, dir: dir, model: m}
-		if s.bodies, err = jsonBodies(m, 4, 1); err != nil {
-			t.Fatal(err)
+		for _, b := range handler.Bodies(m.inputs, 4, 1) {
+			s.bodies = append(s.bodies, loadBody(b))
 		}
 		settings := knob.Default(knob.Eager)
 		settings.BatchSize = 4

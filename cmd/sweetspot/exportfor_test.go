@@ -16,7 +16,7 @@ import (
 // TestExportForErrors: what the choice for a TorchServe needs, and nothing is written without it.
 func TestExportForErrors(t *testing.T) {
 	r, swept := newRemote(t), filepath.Join(t.TempDir(), "swept")
-	if out, messages, code := r.run("sim:animated-drawings", "--sweep", "--target", "virtual", "--workers", "1", "--batch-size", "1,2", "--sla", "60s", "--out", swept); code == exitError {
+	if out, messages, code := r.run("sim:animated-drawings", "--sweep", "--target", "virtual", "--workers", "1", "--batch-size", "1,2", "--device", "cpu", "--sla", "60s", "--out", swept); code == exitError {
 		t.Fatal(out, messages)
 	}
 	if _, messages, code := r.run("export", swept, "--target", "http://127.0.0.1:9"); code != exitError || !strings.Contains(messages, "of a simulated device") {
@@ -65,7 +65,7 @@ func TestRealTorchServeChoice(t *testing.T) {
 	run := func(args ...string) (string, int) {
 		cmd := exec.Command(path, args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir+"/data", "XDG_STATE_HOME="+dir+"/state")
+		cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir+"/data", "XDG_STATE_HOME="+dir+"/state")
 		out, err := cmd.CombinedOutput()
 		return string(out), exitCode(err)
 	}

@@ -30,6 +30,7 @@ type RoundsPlan struct {
 type Rounds struct {
 	sides  int
 	rounds []round
+	short  bool // a joined comparison has too few undisturbed rounds
 }
 
 // round has the two blocks of each side, in the order in which they were measured.
@@ -91,7 +92,8 @@ func MeasureRounds(ctx context.Context, p RoundsPlan, sides ...Measure) (*Rounds
 	return out, nil
 }
 
-// Join returns the rounds of comparisons of the same sides, for one figure of all of them.
+// Join returns the rounds of comparisons of the same sides, for one figure of all of them. If one of them has too few undisturbed
+// rounds, its intervals are open: without it they would be of the others only.
 func Join(all ...*Rounds) *Rounds {
 	out := &Rounds{}
 	for _, r := range all {
@@ -99,6 +101,9 @@ func Join(all ...*Rounds) *Rounds {
 			panic("judge: joined rounds of different sides")
 		}
 		out.sides, out.rounds = r.sides, append(out.rounds, r.rounds...)
+		if _, enough := r.usable(); !enough {
+			out.short = true
+		}
 	}
 	return out
 }
@@ -106,7 +111,7 @@ func Join(all ...*Rounds) *Rounds {
 // usable returns the undisturbed rounds, or all if they have too few pairs.
 func (r *Rounds) usable() (rounds []round, enough bool) {
 	good := slices.DeleteFunc(slices.Clone(r.rounds), func(r round) bool { return !r.undisturbed() })
-	if 2*len(good) >= minPairs {
+	if 2*len(good) >= minPairs && !r.short {
 		return good, true
 	}
 	return r.rounds, false

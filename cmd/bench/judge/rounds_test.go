@@ -99,6 +99,7 @@ func TestRoundsDisturbed(t *testing.T) {
 
 	always := func() judge.Disturbance { return judge.Disturbance{Foreign: .5} }
 	f.order = nil
+	good := r
 	r, err = judge.MeasureRounds(t.Context(), judge.RoundsPlan{Rounds: 6, MaxRounds: 8, Length: 1, Watch: always}, f.measures(2)...)
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,9 @@ func TestRoundsDisturbed(t *testing.T) {
 	}
 	if got := r.Ratio(0, 0, 1, 1); !math.IsNaN(got.Low) || !math.IsNaN(got.High) || got.Blocks != 32 || got.Pairs != 16 {
 		t.Errorf("%+v; want open ends after 8 rounds", got)
+	}
+	if got := judge.Join(good, r).Ratio(0, 0, 1, 1); !math.IsNaN(got.Low) || !math.IsNaN(got.High) || got.Pairs != 34 {
+		t.Errorf("joined with undisturbed ones: %+v; want open ends, 34 pairs", got)
 	}
 }
 
