@@ -60,7 +60,7 @@ func (a *app) forServer(ctx context.Context, p *profiles.Profile, s export.Sourc
 		Target: t, Points: points, SLA: base.plan.SLA, Seed: p.Header.Seed,
 		OnStep: func(done, total int, step servercost.Step) {
 			if done < total {
-				fmt.Fprintf(a.err, "load %d of %d  %d workers x %d, %d clients\n", done+1, total, step.Settings.Workers, step.Settings.BatchSize, step.Clients)
+				fmt.Fprintf(a.err, "load %d of %d  workers %d, batch %d, clients %d\n", done+1, total, step.Settings.Workers, step.Settings.BatchSize, step.Clients)
 			}
 		},
 	}.Run(ctx)

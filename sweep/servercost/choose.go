@@ -38,13 +38,18 @@ func (f Fitted) Predict(all []knob.Settings, l Load, p Promise) ([]Prediction, e
 		figures := m.figures()
 		r := Prediction{
 			Settings: s, Rate: figures.Rate, Batch: figures.Batch, P99: figures.P99 * f.P99,
-			Value: quantile(m.latencies, p.Q) * f.P99,
+			Value: quantile(m.latencies, p.Q) * f.tailFactor(p.Q),
 		}
 		r.Keeps = p.Limit == 0 || r.Value <= float64(p.Limit)/float64(time.Millisecond)
 		out = append(out, r)
 	}
 	sortBest(out)
 	return out, nil
+}
+
+// tailFactor returns the factor of a percentile: none up to the median, P99 from .99 on.
+func (f Fitted) tailFactor(q float64) float64 {
+	return math.Pow(f.P99, min(max((q-.5)/(.99-.5), 0), 1))
 }
 
 // TieShare is the difference of two predicted rates that is none, as a share.

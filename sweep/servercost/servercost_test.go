@@ -279,6 +279,13 @@ func TestPredictOrder(t *testing.T) {
 	if !all[0].Keeps || all[0].Settings != settings(4, 1, ms) || all[1].Keeps {
 		t.Errorf("with a promise %+v", all)
 	}
+	f.P99 = 2 // of the tail, not of the median
+	for q, want := range map[float64]float64{.5: 6, .99: 12} {
+		all, err = f.Predict([]knob.Settings{settings(4, 2, ms)}, servercost.Load{Clients: 4, Requests: 1000}, servercost.Promise{Q: q})
+		if err != nil || math.Abs(all[0].Value/want-1) > .05 || math.Abs(all[0].P99-12) > 1 {
+			t.Errorf("percentile %g: %+v, %v; want %g ms", q, all, err, want)
+		}
+	}
 	if _, err := f.Predict([]knob.Settings{{}}, l, servercost.Promise{Q: .99}); err == nil {
 		t.Error("settings without workers: no error")
 	}
