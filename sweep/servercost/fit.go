@@ -72,11 +72,12 @@ const (
 // params are the values of a Cost, in its order.
 type params [paramCount]float64
 
-func (c Cost) params() params {
-	return params{c.Batch, c.Request, c.Background, c.Frontend, c.Switch, c.Slowdown}
+func (p params) cost() Cost {
+	return Cost{
+		Batch: p[paramBatch], Request: p[paramRequest], Background: p[paramBackground],
+		Frontend: p[paramFrontend], Switch: p[paramSwitch], Slowdown: p[paramSlowdown],
+	}
 }
-
-func (p params) cost() Cost { return Cost{p[0], p[1], p[2], p[3], p[4], p[5]} }
 
 // bounds are the lowest and highest values.
 func (p params) bounded() params {

@@ -133,6 +133,9 @@ func probe(t *testing.T, s servercost.Server, steps []servercost.Step, relative 
 
 // TestFit: the fit finds the costs of simulated servers within its intervals, and predicts the best settings.
 func TestFit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds: the test of sweep.ServerProbe fits one server")
+	}
 	for _, c := range []struct {
 		name string
 		cost servercost.Cost
@@ -145,12 +148,6 @@ func TestFit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			truth := servercost.Server{Cost: c.cost, Service: c.line, Cores: 2, Spread: .15}
 			inBatch, inRequest, runs := 0, 0, 4
-			if testing.Short() {
-				if c.name != "small model" {
-					t.Skip("one server is enough: make test-long has the others")
-				}
-				runs = 1
-			}
 			for seed := range uint64(runs) {
 				f, err := servercost.Fit(c.line, 2, probe(t, truth, servercost.Plan(points()), .02, 100*seed))
 				if err != nil {
@@ -173,7 +170,7 @@ func TestFit(t *testing.T) {
 					checkPrediction(t, truth, f)
 				}
 			}
-			if least := max(1, runs-1); inBatch < least || inRequest < least {
+			if least := runs - 1; inBatch < least || inRequest < least {
 				t.Errorf("of %d intervals %d have the cost of a batch and %d that of a request", runs, inBatch, inRequest)
 			}
 		})
@@ -205,6 +202,9 @@ func checkPrediction(t *testing.T, truth servercost.Server, f servercost.Fitted)
 
 // TestCheck: rates that no server has with these service times are no base of predictions.
 func TestCheck(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of fitting")
+	}
 	truth := servercost.Server{Service: servicetime.Line(ms, ms), Cores: 2}
 	probes := probe(t, truth, servercost.Plan(points()), .02, 1)
 	for i := range probes {
