@@ -128,6 +128,11 @@ func otherGoals() judge.Goals {
 		{Name: "tui.effect.p99", Compare: judge.None},
 		{Name: "tui.effect.share", Compare: judge.AtMost, Number: 1},
 
+		{Name: "carry.probe.*", Compare: judge.AtMost, Number: 60},
+		{Name: "carry.rank.*.predicted", Compare: judge.AtLeast, Number: .9},
+		{Name: "carry.regret.*.predicted", Compare: judge.AtMost, Number: .05},
+		{Name: "carry.*", Compare: judge.None}, // what it is without the prediction, and the settings one by one
+
 		{Name: "live.time", Compare: judge.AtMost, Number: .1},
 		{Name: "live.ratio.top-*", Compare: judge.None},
 		{Name: "live.ratio.median", Compare: judge.AtLeast, Number: .97},

@@ -64,6 +64,7 @@ func benches() []bench {
 		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
 		{name: "tui", about: "what the screen costs: frames, memory, first frame, keys, and its effect on requests", run: measureTUI, fullLimit: 40 * time.Minute},
 		{name: "nodes", about: "whether the models of the ONNX project's own tests are answered right", run: measureNodes},
+		{name: "carry", about: "settings chosen with our engine, on a real TorchServe: with its measured cost and without", run: measureCarry, quickLimit: 3 * time.Minute, fullLimit: 30 * time.Minute},
 		{
 			name: "torchserve", about: "rate, latency, CPU time and tuning time of this program and a real TorchServe with the same archives", run: measureTorchServe,
 			quickLimit: 4 * time.Minute, fullLimit: time.Hour,

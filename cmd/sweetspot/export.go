@@ -20,6 +20,7 @@ func (a *app) exportCommand() *cobra.Command {
 		format, to, envelope string
 		trialN               int
 		force, diff          bool
+		other                exportFor
 	)
 	var names, help []string
 	for _, f := range export.Formats() {
@@ -30,6 +31,11 @@ func (a *app) exportCommand() *cobra.Command {
 		Short: "write the chosen settings for a server",
 		Long: `export writes the settings as a file for a server, and verifies it by parsing it as
 that server does. The file explains settings for which the server has no key.
+
+With --target it chooses for a running TorchServe: for about a minute it changes and loads
+that server, to measure what it adds to the service times of the profile, predicts all
+settings of the plan for it, and exports the best prediction. The exit code is then 3,
+because these settings were not measured there. What was in force is restored.
 Formats:
 
 ` + strings.Join(help, "\n"),
@@ -37,9 +43,10 @@ Formats:
   sweetspot export --to config.properties
   sweetspot export results --format shell           that of the sweep with --out results
   sweetspot export 20261122 --trial 4 --to config.properties --diff
-  sweetspot export --format triton --to models/mlp-wide`,
+  sweetspot export --format triton --to models/mlp-wide
+  sweetspot export last --target http://127.0.0.1:8081 --input body.json --to config.properties`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			p, err := a.openProfile(args)
 			if err != nil {
 				return err
@@ -49,13 +56,27 @@ Formats:
 				return err
 			}
 			s.Tool, s.Envelope = "sweetspot "+version, envelope
-			return a.export(format, s, to, force, diff)
+			if other.target == "" {
+				return a.export(format, s, to, force, diff)
+			}
+			other.force = force
+			if s, err = a.forServer(c.Context(), p, s, other); err != nil {
+				return err
+			}
+			if err := a.export(format, s, to, force, diff); err != nil {
+				return err
+			}
+			return a.notMeasured(s)
 		},
 	}
 	c.Flags().StringVar(&format, "format", names[0], strings.Join(names, ", "))
 	c.Flags().StringVar(&to, "to", "", "file or folder to write to; default: stdout")
 	c.Flags().IntVar(&trialN, "trial", 0, "trial to export; 0 is the choice")
 	c.Flags().StringVar(&envelope, "envelope", "", "kserve: service envelope of TorchServe: body, json, kserve, kservev2")
+	c.Flags().StringVar(&other.target, "target", "", "choose for the TorchServe at this management address: measure what it costs, and predict with it")
+	c.Flags().StringVar(&other.input, "input", "", "with --target: file or folder of request bodies")
+	c.Flags().StringVar(&other.model, "model", "", "with --target: name of the model there (default: its name in the profile)")
+	a.remote.bind(c.Flags())
 	c.Flags().BoolVar(&force, "force", false, "overwrite a file that differs; write also a misleading export")
 	c.Flags().BoolVar(&diff, "diff", false, "only show what would change in the file of --to; exit 0: nothing, 2: something")
 	return c
@@ -94,6 +115,10 @@ func (a *app) export(format string, s export.Source, to string, force, diff bool
 // notes prints for which settings the file has no key. Its comments say that too.
 func (a *app) notes(doc export.Document) {
 	for _, n := range doc.Notes {
+		if strings.HasPrefix(n, "sweetspot ") { // a command, of which the note before it speaks
+			fmt.Fprintf(a.err, "      %s\n", n)
+			continue
+		}
 		fmt.Fprintf(a.err, "note: %s\n", n)
 	}
 }

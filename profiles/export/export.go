@@ -18,6 +18,7 @@ import (
 
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/trial"
 )
 
@@ -41,6 +42,11 @@ type Source struct {
 	Trial    *trial.Trial    // measurement of Settings; nil if there is none
 	Replicas *trial.Replicas // how many of them carry a rate; nil if that was not the question
 	Runs     int             // number of runs on which the throughput and the verdict of Trial are based; 0 means 1
+
+	Load load.Spec // under which a prediction was made; of no effect if there is a Trial
+	// Predicted says in sentences what was predicted for TorchServe, and from what; "" if nothing
+	// was. The settings are then those with the best prediction.
+	Predicted string
 
 	ModelStore      string // folder of the archives; "" is model-store, which the user must change
 	ResponseTimeout int    // seconds for one batch; 0 is the default of TorchServe, 120

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,7 @@ func origin(title string, s Source) []string {
 		"",
 		"model     " + model,
 		"machine   " + s.Machine.String(),
+		"server    " + MeasuredOn(s),
 		fmt.Sprintf("settings  %s, queue %s, %s", s.Settings, s.Settings.Display(knob.QueueSize), s.Options.Rule.Describe()),
 	}
 	if s.SLA != nil {
@@ -105,7 +107,7 @@ func verdictNotes(s Source) []string {
 // torchServeNotes returns the notes for all formats of TorchServe; withEnv is set for formats
 // that set environment variables.
 func torchServeNotes(s Source, withEnv bool) []string {
-	out := append(verdictNotes(s), ownNotes(s)...)
+	out := slices.Concat(measuredNotes(s), verdictNotes(s), ownNotes(s))
 	if s.Trial != nil && s.Trial.Settings.BatchDelay != s.Settings.BatchDelay {
 		out = append(out, fmt.Sprintf("Batch delay %s ms was measured, %s ms is written: TorchServe accepts whole milliseconds only, and uses its default of 100 for 0.",
 			s.Trial.Settings.Get(knob.BatchDelay), s.Settings.Get(knob.BatchDelay)))
@@ -164,9 +166,13 @@ func heading(title string, s Source, notes []string) []byte {
 	return append(comments(lines), '\n')
 }
 
-// wrap breaks a sentence into lines of at most 100 bytes, or of one longer word.
+// wrap breaks a sentence into lines of at most 100 bytes, or of one longer word. A command is one line,
+// so that it can be copied.
 func wrap(text string) []string {
 	const maxLen = 100
+	if strings.HasPrefix(text, "sweetspot ") {
+		return []string{text}
+	}
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {

@@ -20,6 +20,7 @@ type choice struct {
 	Profile  string           `json:"profile"`
 	Model    profiles.Model   `json:"model"`
 	Machine  profiles.Machine `json:"machine"`
+	Server   string           `json:"measured_on"` // which server the figures are from, in words
 	SLA      *trial.SLA       `json:"sla"`
 	Settings knob.Settings    `json:"settings"`
 	Options  knob.Options     `json:"options"`
@@ -40,7 +41,7 @@ type measurement struct {
 func writeJSON(s Source) []byte {
 	c := choice{
 		Format: "sweetspot-choice", Version: 1, Tool: s.Tool, Date: s.Date.UTC().Truncate(time.Second), Profile: s.Profile,
-		Model: s.Model, Machine: s.Machine, SLA: s.SLA, Settings: s.Settings, Options: s.Options, Servers: servers(s),
+		Model: s.Model, Machine: s.Machine, Server: MeasuredOn(s), SLA: s.SLA, Settings: s.Settings, Options: s.Options, Servers: servers(s),
 	}
 	if t := s.Trial; t != nil {
 		c.Measured = &measurement{t.N, t.Load, t.Throughput, t.Latency, t.Model, t.Counts.ErrorRate(), t.Verdict}
