@@ -9,12 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"sweetspot/engine/backend/onnx/ortlib"
+	"sweetspot/engine/backend/python"
 	"sweetspot/engine/catalog"
 )
 
 // doctorCommand checks the requirements of sweetspot and prints what is missing.
 func (a *app) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	doctor := &cobra.Command{
 		Use: "doctor", Short: "check what sweetspot needs on this machine", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			l := a.limits()
@@ -31,9 +32,22 @@ func (a *app) doctorCommand() *cobra.Command {
 				fmt.Fprintf(a.out, "gpu          none: %s\n", s.Reason)
 			}
 			fmt.Fprintf(a.out, "profiles     %s\n", a.env.profileDir())
+			a.checkPython(c)
 			return a.checkRuntime(c)
 		},
 	}
+	a.bindPython(doctor.Flags())
+	return doctor
+}
+
+// checkPython looks for Python, which only archives with a handler in Python need.
+func (a *app) checkPython(c *cobra.Command) {
+	in, err := python.Find(c.Context(), a.wherePython())
+	if err != nil {
+		fmt.Fprintf(a.out, "python       none that can run handlers in Python: %v\n", err)
+		return
+	}
+	fmt.Fprintf(a.out, "python       %s: %s\n", in.Python, in)
 }
 
 // checkRuntime loads ONNX Runtime and runs a model.

@@ -8,6 +8,8 @@
 //	stream a b   streams a and b as pieces, then "."
 //	fail         fails the row
 //	fail batch   fails the whole batch
+//	refuse 418 a fails the whole batch with a status and a text
+//	id           returns the ID of the request, without a type
 //	hang         never returns
 //	die          loses the session
 //	die after a  streams a, then loses the session
@@ -18,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -144,6 +147,16 @@ func (s *session) runRow(ctx context.Context, row payload.Row, out *payload.Resu
 	switch {
 	case word == "fail" && rest == "batch":
 		return errors.New("the batch failed")
+	case word == "refuse":
+		code, message, _ := strings.Cut(rest, " ")
+		status, err := strconv.Atoi(code)
+		if err != nil {
+			return err
+		}
+		return &payload.StatusError{Status: status, Message: message}
+	case word == "id":
+		out.Bytes = &payload.Bytes{Body: []byte(row.Message.ID)}
+		return nil
 	case word == "fail":
 		out.Err = errors.New("the row failed")
 		return nil
