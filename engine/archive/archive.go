@@ -4,7 +4,7 @@
 // [Open] reads the manifest and the model-config.yaml. [Archive.Extract] unpacks the files, and
 // [Create] writes an archive. Archives are untrusted input: names that lead out of the folder,
 // links, devices and names that occur twice are refused, and the number and the size of the
-// files are bounded. Nothing in an archive is ever run.
+// files are bounded. The package runs nothing of an archive.
 package archive
 
 import (

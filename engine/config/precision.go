@@ -61,7 +61,7 @@ func SetHandlerPrecision(name string, data []byte, p knob.Precision) ([]byte, er
 		return nil, err
 	}
 	if node == nil {
-		return nil, fmt.Errorf("%s: there is no handler: precision:", name)
+		return nil, fmt.Errorf("%s: there is no precision of the handler", name)
 	}
 	n := line(node)
 	lines := bytes.SplitAfter(data, []byte("\n"))

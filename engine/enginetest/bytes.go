@@ -41,6 +41,7 @@ type Backend struct {
 	OnRun        func(rows int)                         // called in each run; the run takes as long as the call
 	LosesSession func(run int) bool                     // whether a run, numbered from 1, loses the session; nil is never
 	OnCheck      func(*engine.Model, knob.Config) error // called by Check; nil allows everything
+	Measured     []engine.HandlerMetric                 // returned by HandlerMetrics
 
 	opened atomic.Int64
 	open   atomic.Int64
@@ -79,6 +80,9 @@ func (b *Backend) Check(m *engine.Model, c knob.Config) error {
 	}
 	return b.OnCheck(m, c)
 }
+
+// HandlerMetrics returns Measured.
+func (b *Backend) HandlerMetrics(*engine.Model) []engine.HandlerMetric { return b.Measured }
 
 // Open opens a session, if OnOpen allows it.
 func (b *Backend) Open(ctx context.Context, m *engine.Model, _ knob.Config) (engine.Session, error) {

@@ -36,14 +36,8 @@ type Installation struct {
 
 // String describes the installation: "Python 3.11.2, torch 1.13.1, TorchServe 0.12.0".
 func (in Installation) String() string {
-	text := "Python " + in.Version
-	for _, p := range [][2]string{{"torch", in.Torch}, {"TorchServe", in.TorchServe}} {
-		text += ", " + p[0]
-		if p[1] != "" {
-			text += " " + p[1]
-		}
-	}
-	return text
+	named := func(name, version string) string { return strings.TrimSpace(name + " " + version) }
+	return strings.Join([]string{named("Python", in.Version), named("torch", in.Torch), named("TorchServe", in.TorchServe)}, ", ")
 }
 
 // ErrNoPython is what the errors of Find are.

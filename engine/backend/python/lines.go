@@ -6,13 +6,15 @@ import (
 	"sync"
 	"time"
 
+	"sweetspot/engine/backend/python/protocol"
 	"sweetspot/engine/backend/python/worker"
 )
 
-// lines logs what a worker prints: every line for those who look for faults, and tracebacks as
+// lines adds up the metrics that a worker prints, and logs what it prints: every line for those who look for faults, and tracebacks as
 // warnings, the first and then at most one every traceEvery.
 type lines struct {
-	log *slog.Logger
+	log     *slog.Logger
+	metrics *series
 
 	mu     sync.Mutex // guards all below
 	trace  []string   // the traceback that is being printed; nil is none
@@ -27,6 +29,12 @@ const (
 // add takes a line. It is safe for concurrent use.
 func (l *lines) add(line worker.Line) {
 	l.log.Debug("worker", "printed", line.Text)
+	if protocol.IsMetric(line.Text) {
+		if m, err := protocol.ParseMetric(line.Text); err == nil { // else the line is in the log
+			l.metrics.add(m)
+		}
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {

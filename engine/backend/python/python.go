@@ -62,8 +62,10 @@ type Backend struct {
 	gpus gpus
 	pins cores.Pins
 
-	mu    sync.Mutex // guards found
-	found *Installation
+	mu      sync.Mutex // guards all below
+	found   *Installation
+	metrics map[string]*series // by name and version of the model
+	memory  map[string]int64   // bytes of the smallest worker, likewise
 }
 
 // New returns a backend.
@@ -166,6 +168,7 @@ func (b *Backend) open(ctx context.Context, m *engine.Model, c knob.Config, in I
 	if err := b.start(ctx, s, a, c, in); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	b.noteMemory(m, s.PID())
 	b.opt.Log.Debug("worker in Python started", "model", m.Name, "pid", s.PID(), "precision", c.Precision, "threads", c.Threads, "gpu", gpu)
 	return s, nil
 }
@@ -175,7 +178,7 @@ func (b *Backend) start(ctx context.Context, s *session, a *archive.Archive, c k
 	if s.folder, err = newFolder(a, c.Precision); err != nil {
 		return err
 	}
-	l := &lines{log: b.opt.Log.With("model", s.model.Name)}
+	l := &lines{log: b.opt.Log.With("model", s.model.Name), metrics: b.seriesOf(s.model)}
 	handler := a.Manifest.Model.Handler
 	s.worker, err = worker.Start(ctx, worker.Command{
 		Args: b.opt.command(in), Dir: s.folder.path, Cores: s.cores, Line: l.add, Limits: b.opt.Limits,

@@ -18,6 +18,8 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/backend/python/peertest"
+	"sweetspot/engine/backend/python/protocol"
+	"sweetspot/engine/backend/python/worker"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
@@ -295,6 +297,48 @@ func TestChangesUnderLoad(t *testing.T) {
 		t.Errorf("stats %+v: not every request was answered", st)
 	}
 	t.Logf("answered %v, crashed %v, %d sessions lost", answered, crashed, st.LostSessions)
+}
+
+// What workers print as metrics adds up, whichever worker it was.
+func TestHandlerMetrics(t *testing.T) {
+	var s series
+	for _, text := range []string{
+		"[METRICS]Cats.Count:2|#Level:Model|#type:COUNTER|#hostname:h,1,id", "[METRICS]Cats.Count:3|#Level:Model|#type:COUNTER|#hostname:h,2,id",
+		"[METRICS]Size.Megabytes:2|#Level:Model|#type:GAUGE|#hostname:h,1,id", "[METRICS]Size.Megabytes:1|#Level:Model|#type:GAUGE|#hostname:h,2,id",
+		"[METRICS]broken", "another line",
+	} {
+		(&lines{log: slog.New(slog.DiscardHandler), metrics: &s}).add(worker.Line{Text: text})
+	}
+	got := fmt.Sprint(s.list())
+	if got != "[{Cats Count 1 [{Level Model}] 5 2} {Size Megabytes 0 [{Level Model}] 1 2}]" {
+		t.Errorf("metrics %s", got)
+	}
+	for i := range 2 * mostSeries {
+		s.add(protocol.Metric{Name: fmt.Sprint("m", i)})
+	}
+	if n := len(s.list()); n != mostSeries {
+		t.Errorf("%d series, want at most %d", n, mostSeries)
+	}
+}
+
+// More workers than fit into the memory are refused, once the memory of one is known.
+func TestMemory(t *testing.T) {
+	for text, want := range map[string]int64{
+		"55d0-7ff ---p 00000000 00:00 0 [rollup]\nRss:  300 kB\nPrivate_Clean:   8 kB\nPrivate_Dirty:     64 kB\n": 64 << 10,
+		"": 0, "Private_Dirty: x kB\n": 0, "Private_Dirty: -5 kB\n": 0, "Private_Dirty: 5\n": 0, "Private_Dirty: 99999999999999999999 kB\n": 0,
+	} {
+		if got := ownMemory(text); got != want {
+			t.Errorf("%q = %d, want %d", text, got, want)
+		}
+	}
+	b, m := New(Options{Cores: 8}), &engine.Model{Name: "m"}
+	if got := b.Estimate(m, settings(3, 1)); got != 0 {
+		t.Errorf("before the first worker %d", got)
+	}
+	b.memory = map[string]int64{versionKey(m): 100}
+	if got := b.Estimate(m, settings(3, 1)); got != 300 {
+		t.Errorf("three workers %d, want 300", got)
+	}
 }
 
 func TestBatchIDs(t *testing.T) {

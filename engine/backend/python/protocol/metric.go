@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,10 +41,10 @@ func ParseMetric(line string) (Metric, error) {
 	// Dimensions may have any text, so that the sections are looked for from the end.
 	text, host, ok := cutLast(text, "|#hostname:")
 	if !ok {
-		return m, fmt.Errorf("metric %.60q: want |#hostname:", line)
+		return m, fmt.Errorf("metric %.60q: want |#hostname: and a host", line)
 	}
 	if text, m.Type, ok = cutLast(text, "|#type:"); !ok {
-		return m, fmt.Errorf("metric %.60q: want |#type:", line)
+		return m, fmt.Errorf("metric %.60q: want |#type: and a type", line)
 	}
 	if m.Type != "COUNTER" && m.Type != "GAUGE" && m.Type != "HISTOGRAM" {
 		return m, fmt.Errorf("metric %.60q: the type %.20q; want COUNTER, GAUGE or HISTOGRAM", line, m.Type)
@@ -78,7 +79,7 @@ func ParseMetric(line string) (Metric, error) {
 func (m *Metric) readHead(text string) error {
 	name, value, ok := cutLast(text, ":")
 	if !ok {
-		return fmt.Errorf("want NAME.UNIT:VALUE")
+		return errors.New("want NAME.UNIT:VALUE")
 	}
 	if m.Name, m.Unit, ok = cutLast(name, "."); !ok || m.Name == "" {
 		return fmt.Errorf("the name %.40q; want NAME.UNIT", name)

@@ -21,6 +21,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"sweetspot/engine/backend/python/protocol"
@@ -154,7 +155,7 @@ func (p *Process) Load(ctx context.Context, l protocol.Load) error {
 const statusOK = 200
 
 // Predict runs a batch and returns the last reply. piece gets the replies before it, the pieces
-// of a streamed answer; its error ends nothing. limit is the longest wait for a reply or a piece;
+// of a streamed answer. limit is the longest wait for a reply or a piece;
 // 0 is none. After an error other than ErrMessage the worker has ended.
 func (p *Process) Predict(ctx context.Context, limit time.Duration, batch []*payload.Message, piece func(*protocol.Reply)) (*protocol.Reply, error) {
 	p.out.forget() // an exception of an earlier batch says nothing about this one
@@ -205,24 +206,17 @@ func (p *Process) exchange(ctx context.Context, limit time.Duration, b []byte, r
 	defer stop()
 	if len(b) > 0 {
 		if _, err := p.conn.Write(b); err != nil {
-			return writeError(err)
+			return err
 		}
 	}
 	return read()
 }
 
-// writeError converts the error of a write to a worker that has ended to io.EOF.
-func writeError(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	return io.EOF
-}
-
 // fail ends the worker and returns an error that says how it ended by itself, if it has, and the
-// last exception that it has printed. io.EOF as the error means that the worker ends by itself.
+// last exception that it has printed. The end of the connection as the error means that the worker ends
+// by itself.
 func (p *Process) fail(what string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if endsItself(err) {
 		select { // its connection ends before its process does
 		case <-p.group.ended:
 		case <-time.After(ownEnd):
@@ -246,6 +240,16 @@ func (p *Process) fail(what string, err error) error {
 		return errors.New(text)
 	}
 	return fmt.Errorf("%s: %w", text, err)
+}
+
+// endsItself reports whether an error of a connection means that the worker ends.
+func endsItself(err error) bool {
+	for _, e := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // ownEnd is how long a worker that has closed its connection may take to end by itself, so that
