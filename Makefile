@@ -79,8 +79,8 @@ golden: ort ## rewrite golden files; read the diff before you commit
 torchserve: ## a real TorchServe in the user's cache, for test-torchserve; SWEETSPOT_TORCHSERVE is another folder
 	@tools/torchserve.sh
 
-test-torchserve: torchserve ort ## the tests against that TorchServe: minutes; they skip elsewhere
-	SWEETSPOT_TORCHSERVE=$$(tools/torchserve.sh --where) go test -count=1 -p=1 -timeout=60m -run='^TestRealTorchServe' \
+test-torchserve: torchserve ort ## the tests against that TorchServe: minutes; they skip elsewhere. SWEETSPOT_TORCHSERVE_COLLECTION: its collections too
+	SWEETSPOT_TORCHSERVE=$$(tools/torchserve.sh --where) go test -count=1 -p=1 -timeout=60m -run='^TestRealTorchServe|^TestTorchServe.*Collection' \
 		$$(grep -rl --include='*_test.go' 'func TestRealTorchServe' . | xargs -n1 dirname | sort -u)
 
 help: ## this list

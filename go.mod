@@ -20,6 +20,8 @@ require (
 	github.com/guptarohit/asciigraph v0.10.0 // lines of the charts
 	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02 // tests and bench tui: a terminal emulator
 	github.com/prometheus/client_golang v1.25.0 // the metrics listener
+	github.com/prometheus/client_model v0.6.3 // the metrics of a scrape
+	github.com/prometheus/common v0.72.0 // their text format
 	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts of commands
 	github.com/shirou/gopsutil/v4 v4.26.10 // CPU outside Linux, memory and disk
 	github.com/spf13/cobra v1.10.2 // commands, flags, completion
@@ -49,8 +51,6 @@ require (
 	github.com/muesli/cancelreader v0.2.2 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/power-devops/perfstat v0.0.0-20260805114148-88456608a4f6 // indirect
-	github.com/prometheus/client_model v0.6.3 // indirect
-	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/tklauser/go-sysconf v0.4.0 // indirect

@@ -50,7 +50,14 @@ func (r redactor) warnings(ws []trial.Warning) []trial.Warning {
 // the loopback interface identifies nobody and is kept with its path.
 func shorten(s string) string {
 	if strings.Contains(s, "://") {
-		return shortenURL(s)
+		all := strings.Split(s, ",") // a fleet
+		for i, at := range all {
+			if !strings.Contains(at, "://") {
+				return shortenURL(s)
+			}
+			all[i] = shortenURL(strings.TrimSpace(at))
+		}
+		return strings.Join(all, ",")
 	}
 	prefix := ""
 	if name, ok := strings.CutPrefix(s, "sim:"); ok {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sweetspot/engine/knob"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/trial"
 )
@@ -29,10 +30,34 @@ func PlanFor(p plan.Plan, info Info) (plan.Plan, error) {
 	if err := checkMetrics(p, info); err != nil {
 		return p, err
 	}
+	if p.Question != plan.Capacity { // whose rates are searched below the largest
+		for _, l := range p.Loads {
+			if err := CheckRate(l, info.MaxRate); err != nil {
+				return p, err
+			}
+		}
+	}
+	p.MaxRate = info.MaxRate
 	if _, err := knob.NewTable(info.Limits.Own...); err != nil {
 		return p, fmt.Errorf("the target's own knobs: %w", err) // an error in the code of the target
 	}
 	return p.VaryOwn(info.Limits, info.Current, info.Fixed).Resolve(info.Limits)
+}
+
+// CheckRate returns an error if a load is planned to exceed the largest rate that a target may get; most 0 is no limit.
+// A closed load has no plan: the generator holds it back.
+func CheckRate(l load.Spec, most float64) error {
+	if most == 0 {
+		return nil
+	}
+	rate, err := load.PeakRate(l)
+	switch {
+	case err != nil:
+		return err
+	case rate > most:
+		return fmt.Errorf("a load of %g requests/s is above --max-rate %g", rate, most)
+	}
+	return nil
 }
 
 // optionsFor returns the options of a plan for a target that may not report its batching rule. The

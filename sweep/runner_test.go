@@ -310,3 +310,33 @@ func TestSummaryOfAShortRun(t *testing.T) {
 		}
 	}
 }
+
+// TestCappedRun: a load that the largest rate has held back has no verdict, whether it kept the promise or not; only
+// errors are a failure.
+func TestCappedRun(t *testing.T) {
+	for _, c := range []struct {
+		latency time.Duration
+		outcome load.Outcome
+		capped  bool
+		want    trial.Answer
+	}{
+		{time.Millisecond, load.OK, false, trial.Pass},
+		{time.Millisecond, load.OK, true, trial.Undecided},
+		{time.Second, load.OK, false, trial.Fail},
+		{time.Second, load.OK, true, trial.Undecided},
+		{time.Millisecond, load.Failed, true, trial.Fail},
+	} {
+		r := load.Result{Seconds: 6, Capped: c.capped, Limited: c.capped}
+		if c.capped {
+			r.Warning = load.GeneratorLimited + ": --max-rate 1000 held back 50% of the requests"
+		}
+		for i := range 6000 {
+			r.Samples = append(r.Samples, load.Sample{Planned: time.Duration(i) * time.Millisecond, Latency: c.latency, Outcome: c.outcome})
+		}
+		got := sweep.Summarize(r, load.Spec{Concurrency: 4}, trial.SLA{Percentile: 50, Limit: 100 * time.Millisecond}, "")
+		v := got.Verdict
+		if v.Result != c.want || v.Result == trial.Undecided && (v.Leaning != trial.Undecided || !strings.Contains(v.Why, "--max-rate 1000 held back 50%")) || got.GeneratorLimited != c.capped {
+			t.Errorf("%+v: %s, leaning %s: %s; generator limited %t", c, v.Result, v.Leaning, v.Why, got.GeneratorLimited)
+		}
+	}
+}

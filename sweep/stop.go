@@ -184,6 +184,25 @@ func latencies(samples []load.Sample, kind trial.LatencyKind) []float64 {
 	return RequestsOf(samples, load.Spec{}, kind).Values
 }
 
+// minShortAnswers is the least number of answers in a block shorter than rateBlock, on average: in
+// fewer, the few answers at the end of a run decide, when other clients have ended already.
+const minShortAnswers = 20
+
+// rateOf estimates the throughput between from and to, of a run that has ended. It is missing if a
+// short run has too few answers for an estimate.
+func rateOf(samples []load.Sample, from, to time.Duration) (rate stat.Interval, blocks int) {
+	block := rateBlockOf(to - from)
+	answers := countAnswers(samples, from, to, block)
+	all := 0
+	for _, n := range answers {
+		all += n
+	}
+	if block < rateBlock && all < minShortAnswers*len(answers) {
+		return stat.Rate(nil, block), len(answers)
+	}
+	return stat.Rate(answers, block), len(answers)
+}
+
 // countAnswers counts the answers in each full block of the given length between from and to by
 // the time of the answer. It includes answers to requests planned before from; otherwise the first
 // block of a slow server would have too few.

@@ -44,13 +44,11 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 		out.Counts.Planned = &planned
 	}
 	out.Counts.Late = r.Late
-	end := total - totalTime(cut.gaps)
-	block := rateBlockOf(end - warm)
-	answers := countAnswers(cut.keptSamples(r.Samples), warm, end, block)
+	rate, blocks := rateOf(cut.keptSamples(r.Samples), warm, total-totalTime(cut.gaps))
 	if len(disturbances) == 0 {
-		out.Blocks.Kept = len(answers)
+		out.Blocks.Kept = blocks
 	}
-	out.Throughput = toEstimate(stat.Rate(answers, block))
+	out.Throughput = toEstimate(rate)
 	out.Latency, out.Hist = latencyFigures(latencies(kept, trial.RequestLatency))
 	m := stat.Quantiles(latencies(kept, trial.ModelLatency), .5, .99)
 	out.Model = trial.ModelLatencies{P50: trial.NumOf(m[0].Value), P99: trial.NumOf(m[1].Value)}
@@ -69,6 +67,9 @@ func Summarize(r load.Result, l load.Spec, sla trial.SLA, why string, disturbanc
 	out.Verdict = Decide(sla, requests, 0, why)
 	if out.Counts.Sent == 0 {
 		out.Verdict.ErrorRate = trial.Num{}
+	}
+	if r.Capped {
+		JudgeCapped(&out.Verdict, out.Counts.Errors() > sla.MaxErrorRate, r.Warning)
 	}
 	if out.Verdict.Result == trial.Fail && out.Counts.Errors() <= sla.MaxErrorRate {
 		switch {

@@ -27,6 +27,9 @@ type Info struct {
 	Memory  int                  `json:"memory_mb"`         // 0 is unknown
 	Runtime string               `json:"runtime"`           // "onnxruntime 1.27.0 cpu"
 	Fixed   map[knob.Name]string `json:"fixed,omitempty"`   // knobs that cannot be changed, with the reasons
+	MaxRate float64              `json:"-"`                 // most requests per second that the target may get; 0 is no limit
+
+	MetricsWhy string `json:"-"` // why metrics that such a target can report are not read; "" if they are
 }
 
 // Knobs returns all knobs of the target: the seven, then its own.

@@ -232,3 +232,13 @@ func toEstimate(i stat.Interval) trial.Estimate {
 
 // unmeasured is a percentile that was not measured.
 var unmeasured = stat.Interval{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+
+// JudgeCapped makes the verdict about a load undecided that was held back by the largest rate. A lower load than asked for may keep a
+// promise that the whole load breaks. It may also break one that the whole load keeps, because batches fill more slowly. Only
+// errors remain a failure.
+func JudgeCapped(v *trial.Verdict, errors bool, why string) {
+	if errors && v.Result == trial.Fail {
+		return
+	}
+	v.Result, v.Leaning, v.Why = trial.Undecided, trial.Undecided, why+"; "+v.Why
+}

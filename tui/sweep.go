@@ -363,16 +363,25 @@ func explanationLines(w trial.Explanation) []string {
 // drawBreakdown draws the parts of the mean request latency as bars from row y, and
 // returns the row after them.
 func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
-	parts := []struct {
+	type part struct {
 		name string
 		v    trial.Num
-	}{{"decode", b.Decode}, {"queue", b.Queue}, {"formation", b.Formation}, {"execution", b.Execution}, {"encode", b.Encode}}
+	}
+	parts := []part{{"decode", b.Decode}, {"queue", b.Queue}, {"formation", b.Formation}, {"execution", b.Execution}, {"encode", b.Encode}}
+	if b.Queue.OK() && !b.Formation.OK() { // TorchServe: the queue time includes that in which the batch fills
+		parts = parts[:0]
+		parts = append(parts, part{"queue+fill", b.Queue}, part{"execution", b.Execution})
+	}
 	sum := 0.0
 	for _, part := range parts {
 		sum += part.v.Or(0)
 	}
 	if sum <= 0 {
-		if s := m.snap.Info; s.Machine != "" && !s.Metrics.Breakdown {
+		s := m.snap.Info
+		switch {
+		case s.MetricsWhy != "":
+			return p.paragraph(0, y, "breakdown of the request latency: n/a: "+s.MetricsWhy, styleDim) + 1
+		case s.Machine != "" && !s.Metrics.Breakdown:
 			p.text(0, y, "breakdown of the request latency: n/a", styleDim)
 			return y + 2
 		}
@@ -382,6 +391,10 @@ func (m *model) drawBreakdown(p pane, y int, b trial.Breakdown) int {
 	for i, part := range parts {
 		bar := chart.Gauge(part.v.Or(math.NaN())/sum*100, 16, m.ASCII)
 		p.line(0, y+1+i, plain(fmt.Sprintf("%-10s", part.name)), span{bar, styleData}, plain(fmt.Sprintf(" %6s", na(part.v))))
+	}
+	if b.Handler.OK() {
+		p.text(0, y+1+len(parts), fmt.Sprintf("%s of the execution in the handler", na(b.Handler)), styleDim)
+		y++
 	}
 	return y + len(parts) + 2
 }

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
-	"github.com/hinshun/vt10x"
+
+	"sweetspot/tui/tuitest"
 )
 
 // terminal is a pseudo terminal with an emulator that reads it.
@@ -21,7 +22,7 @@ type terminal struct {
 	done       chan struct{} // closed when nothing is read any more
 
 	mu      sync.Mutex // guards everything below
-	vt      vt10x.Terminal
+	vt      *tuitest.Emulator
 	bytes   int
 	waiting string    // a text that the screen does not have yet
 	shown   time.Time // when it did, or zero
@@ -32,7 +33,7 @@ func openTerminal(w, h int) (*terminal, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &terminal{tty: tty, slave: slave, vt: vt10x.New(vt10x.WithSize(w, h)), done: make(chan struct{})}
+	t := &terminal{tty: tty, slave: slave, vt: tuitest.NewEmulator(w, h), done: make(chan struct{})}
 	if err := pty.Setsize(tty, &pty.Winsize{Rows: uint16(h), Cols: uint16(w)}); err != nil {
 		return nil, errors.Join(err, tty.Close(), slave.Close())
 	}

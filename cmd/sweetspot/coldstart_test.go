@@ -137,14 +137,14 @@ func (s *screen) waitForOne(texts ...string) {
 	s.t.Fatalf("none of %q is on the screen:\n%s", texts, s.text())
 }
 
-// resize changes the size of the terminal.
+// resize changes the size of the terminal: first its own, then that of the program, as terminals do.
 func (s *screen) resize(w, h int) {
 	s.t.Helper()
+	s.mu.Lock()
+	s.vt.Resize(w, h)
+	s.cast = append(s.cast, castEvent{time.Now(), "r", fmt.Sprintf("%dx%d", w, h)})
+	s.mu.Unlock()
 	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: uint16(h), Cols: uint16(w)}); err != nil {
 		s.t.Fatal(err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.vt.Resize(w, h)
-	s.cast = append(s.cast, castEvent{time.Now(), "r", fmt.Sprintf("%dx%d", w, h)})
 }

@@ -11,6 +11,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/target/command"
+	"sweetspot/sweep/target/process"
 )
 
 // openCommand starts the server of a plan.
@@ -54,7 +55,7 @@ func (a *app) superviseCommand() *cobra.Command {
 			if info, err := reports.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 				return errors.New("supervise is started by sweetspot itself; a plan with the key server starts a server")
 			}
-			return command.Supervise(c.Context(), a.in, reports, args)
+			return process.Supervise(c.Context(), a.in, reports, args)
 		},
 	}
 }

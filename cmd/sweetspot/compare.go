@@ -55,7 +55,7 @@ machine, under the load of B, and measures the best settings of both in turns.`,
 	c.Flags().DurationVar(&m.block, "block", time.Second, "with --measure: length of a block; longer if the percentile needs more answers")
 	c.Flags().DurationVar(&m.longest, "longest", time.Minute, "with --measure: longest block")
 	c.Flags().StringVar(&m.model, "model", "", "with --measure: file of the model, if it is not built in")
-	c.Flags().StringVar(&m.target, "target", "", "with --measure: address of the server, if it is remote")
+	c.Flags().Var(&targetFlag{value: &m.target}, "target", "with --measure: address of the server, if it is remote")
 	c.Flags().StringVar(&m.input, "input", "", "with --measure: file or folder of request bodies, if the sweep had one")
 	a.remote.bind(c.Flags())
 	c.Flags().BoolVarP(&m.quiet, "quiet", "q", false, "with --measure: no progress on stderr")

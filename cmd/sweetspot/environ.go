@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"sweetspot/engine/archive"
 )
 
 // environment has the environment variables of the program.
@@ -46,9 +48,9 @@ func (e environment) dataDir() string {
 	return filepath.Join(home, ".local", "share", "sweetspot")
 }
 
-// archiveCache is the folder to which archives are unpacked.
-func (e environment) archiveCache() string {
-	return filepath.Join(e.cacheDir(), "sweetspot", "archives")
+// archiveCache is where archives are unpacked.
+func (e environment) archiveCache() *archive.Cache {
+	return &archive.Cache{Dir: filepath.Join(e.cacheDir(), "sweetspot", "archives")}
 }
 
 func (e environment) profileDir() string { return filepath.Join(e.dataDir(), "profiles") }

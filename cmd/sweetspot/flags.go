@@ -132,7 +132,8 @@ func (f *runFlags) bind(fs *pflag.FlagSet, targets []targetKind) {
 	fs.StringVar(&f.input, "input", "", "file or folder of request bodies (default: random values for the inputs of the model)")
 	f.modelFlags.bind(fs)
 	f.bodyFlags.bind(fs)
-	fs.StringVar(&f.target, "target", "local", targetHelp(targets))
+	f.target = localTarget
+	fs.Var(&targetFlag{value: &f.target}, "target", targetHelp(targets))
 	f.settingsFlags.bind(fs, knob.TorchServe)
 	fs.StringArrayVar(&f.knobs, "knob", nil, "range of a knob, also of an own knob of the target: --knob max_batch_size=1,8,32, 1-32*2 or auto")
 	fs.StringVar(&f.strategy, "strategy", "", "strategy that chooses the next settings: "+strings.Join(search.Available(), ", "))

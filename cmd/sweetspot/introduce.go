@@ -50,6 +50,12 @@ func (a *app) introduce(p plan.Plan, info sweep.Info, f *runFlags) {
 	if own := info.Knobs().Own(); len(own) > 0 {
 		a.note(f, "knobs    %s, own knobs of the target", own.Names())
 	}
+	if info.MaxRate > 0 {
+		a.note(f, "rate     at most %g requests/s (--max-rate)", info.MaxRate)
+	}
+	if info.MetricsWhy != "" {
+		a.note(f, "metrics  n/a: %s", info.MetricsWhy)
+	}
 	engine := fmt.Sprintf("%d cores", info.Cores)
 	if info.Cores == 0 {
 		engine = info.Runtime

@@ -42,10 +42,11 @@ type app struct {
 	signal *signals
 	limits func() monitor.Container // cores and memory of the container; read once
 
-	targets []targetKind // the kinds of targets
-	verbose bool         // log what only helps to find faults
-	python  string       // interpreter of --python; "" is not given
-	remote  remoteFlags  // of targets that are running servers
+	targets []targetKind    // the kinds of targets
+	verbose bool            // log what only helps to find faults
+	python  string          // interpreter of --python; "" is not given
+	remote  remoteFlags     // of targets that are running servers
+	allowed map[string]bool // targets elsewhere that the user has allowed
 }
 
 // exit ends the program with a code. Its command has printed all messages.
@@ -193,6 +194,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
   sweetspot model.onnx --sweep --sla 100ms            search without a screen
   sweetspot --sweep=plan.yaml --out results           the sweep of plan.yaml
   sweetspot model.onnx --sweep --dry-run              only print what would be tried
+  sweetspot model.mar --target torchserve --input x.json   on a real TorchServe
   sweetspot serve model.onnx                          only serve it`,
 		Args:          cobra.MaximumNArgs(1),
 		SilenceErrors: true,

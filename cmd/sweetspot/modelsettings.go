@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -62,7 +63,7 @@ func (s modelSettings) config(m *engine.Model, e config.Effect, text []byte) kno
 		c.Workers = max(1, s.cores) // TorchServe's rule on a machine without a GPU
 	}
 	if s.t.CPULauncher && !slices.Contains(s.given, knob.Threads) {
-		c.Threads = max(1, s.cores/max(1, c.Workers)) // the launcher's rule
+		c.Threads = cmp.Or(s.t.LauncherCores, max(1, s.cores/max(1, c.Workers))) // the launcher's rule
 	}
 	if !slices.Contains(s.given, knob.Device) {
 		c.Device = s.device(c.Device, text)
@@ -118,11 +119,25 @@ func (s modelSettings) load(ctx context.Context, e *engine.Engine, m *engine.Mod
 	if err := e.Load(ctx, m, c); err != nil {
 		return err
 	}
+	if most, ok := effect.Set("maxWorkers"); ok && most > c.Workers && !slices.Contains(s.given, knob.Workers) {
+		if err := allowWorkers(ctx, e, m, c.Workers, most); err != nil {
+			return err
+		}
+	}
 	log.Info("serving", "model", m.Name, "batch", batchText(m))
 	if c != s.base {
 		log.Info("settings", "model", m.Name, "version", m.Version, "are", c.Settings.String())
 	}
 	return nil
+}
+
+// allowWorkers sets the most workers of a model that runs fewer of them.
+func allowWorkers(ctx context.Context, e *engine.Engine, m *engine.Model, running, most int) error {
+	service, err := e.Find(m.Name, m.Version)
+	if err != nil {
+		return err
+	}
+	return service.Scale(ctx, running, most, nil)
 }
 
 // allKnobs are the knobs of a child: its parent sets all of them.

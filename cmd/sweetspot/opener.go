@@ -63,11 +63,13 @@ func (o *opener) Open(ctx context.Context, r management.Registration) (managemen
 	if strings.Contains(file, "://") {
 		file = path.Base(file) // the store has it under that name
 	}
+	release := func() { o.store.Options.Unpack.Release(m.Path) }
 	cfg, effect, err := o.ms.of(m, filepath.Join(o.store.Dir, file))
 	if err != nil {
+		release()
 		return management.Opened{}, err
 	}
-	out := management.Opened{Model: m, Config: cfg}
+	out := management.Opened{Model: m, Config: cfg, Release: release}
 	own := func(name string) int { n, _ := effect.Own(name); return n }
 	out.MinWorkers, out.MaxWorkers = own("minWorkers"), own("maxWorkers")
 	out.ResponseTimeout = time.Duration(own("responseTimeout")) * time.Second

@@ -11,9 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/hinshun/vt10x"
+
+	"sweetspot/tui/tuitest"
 )
 
 // castEvent is output, a key or a new size of a terminal, as in an asciicast.
@@ -42,26 +43,13 @@ func (s *screen) writeCast(path, title string) {
 	for _, e := range s.cast {
 		if e.kind == "o" {
 			e.text = rest + e.text
-			n := wholeRunes(e.text)
+			n := tuitest.WholeRunes([]byte(e.text))
 			e.text, rest = e.text[:n], e.text[n:]
 		}
 		seconds := float64(e.at.Sub(s.cast[0].at).Milliseconds()) / 1000
 		must(enc.Encode([]any{seconds, e.kind, e.text}))
 	}
 	must(os.WriteFile(path, []byte(b.String()), 0o644))
-}
-
-// wholeRunes is the length of a text without a rune at its end that is not complete.
-func wholeRunes(s string) int {
-	for i := len(s) - 1; i >= max(0, len(s)-utf8.UTFMax); i-- {
-		if utf8.RuneStart(s[i]) {
-			if utf8.FullRuneInString(s[i:]) {
-				return len(s)
-			}
-			return i
-		}
-	}
-	return len(s)
 }
 
 // palette has the colours of a picture, by their numbers in a terminal.

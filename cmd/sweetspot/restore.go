@@ -70,12 +70,15 @@ func (a *app) restoreOne(c *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := a.remote.config(plan.Plan{Target: saved.Management})
+	p := plan.Plan{Target: saved.Management}
+	if err := a.allow(c.Context(), p); err != nil {
+		return err
+	}
+	cfg, err := a.remote.config(p)
 	if err != nil {
 		return err
 	}
-	cfg.RestoreFile = file
-	text, err := torchserve.Restore(c.Context(), cfg)
+	text, err := torchserve.Restore(c.Context(), cfg, saved.Management, file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", saved.Management, err)
 	}

@@ -17,13 +17,13 @@ import (
 	"time"
 
 	"github.com/creack/pty"
-	"github.com/hinshun/vt10x"
 	"golang.org/x/term"
 
 	"sweetspot/engine/backend/onnx/ortlib"
 	"sweetspot/engine/monitor"
 	"sweetspot/profiles"
 	"sweetspot/sweep/trial"
+	"sweetspot/tui/tuitest"
 )
 
 // screen is the program on a pseudo terminal, with a terminal emulator that reads it.
@@ -36,7 +36,8 @@ type screen struct {
 	raw   bytes.Buffer // all output, guarded by mu
 	cast  []castEvent  // the same with its times, and the keys; guarded by mu
 	mu    sync.Mutex
-	vt    vt10x.Terminal
+	vt    *tuitest.Emulator
+	fresh *tuitest.Emulator // reads the same since it was made; nil for none
 	keys  int
 	done  chan struct{}
 }
@@ -56,7 +57,7 @@ func openScreen(t *testing.T, w, h int, args ...string) *screen {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, dir: t.TempDir(), vt: vt10x.New(vt10x.WithSize(w, h)), done: make(chan struct{})}
+	s := &screen{t: t, dir: t.TempDir(), vt: tuitest.NewEmulator(w, h), done: make(chan struct{})}
 	s.tty, s.slave, err = pty.Open()
 	if err != nil {
 		t.Skipf("no pseudo terminal: %v", err)
@@ -88,6 +89,9 @@ func (s *screen) read() {
 		s.raw.Write(buf[:n])
 		s.cast = append(s.cast, castEvent{time.Now(), "o", string(buf[:n])})
 		_, _ = s.vt.Write(buf[:n])
+		if s.fresh != nil {
+			_, _ = s.fresh.Write(buf[:n])
+		}
 		s.mu.Unlock()
 		if err != nil {
 			return
@@ -341,8 +345,8 @@ func limitBetween(t *testing.T, slow, fast int) time.Duration {
 	return time.Duration(limit * float64(time.Millisecond)).Round(time.Millisecond)
 }
 
-// TestQuitDuringSweep: quitting asks for confirmation, keeps the profile, prints the command
-// that resumes it, and ends all processes.
+// TestQuitDuringSweep: after many changes of the size the screen is right. Quitting asks for confirmation, keeps the
+// profile, prints the command that resumes it, and ends all processes.
 func TestQuitDuringSweep(t *testing.T) {
 	s := openScreen(t, 80, 24)
 	s.waitFor("FAIL")
@@ -350,6 +354,10 @@ func TestQuitDuringSweep(t *testing.T) {
 	s.waitFor("Takes over your load of 10 clients")
 	s.press(enter)
 	s.waitFor("ETA")
+	s.storm(80, 24)
+	s.press("1", "3", "2") // parts of lines change
+	s.waitFor("[2 Sweep]")
+	s.checkCells()
 	children := childrenOf(s.cmd.Process.Pid)
 	s.press("q")
 	s.waitFor("resume")
@@ -401,12 +409,7 @@ func TestSmallAndColourless(t *testing.T) {
 	t.Setenv("NO_COLOR", "yes")
 	s := openScreen(t, 39, 9, "builtin:mlp", "--sla=1s")
 	s.waitFor("40 x 10")
-	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
-		t.Fatal(err)
-	}
-	s.mu.Lock()
-	s.vt.Resize(80, 24)
-	s.mu.Unlock()
+	s.resize(80, 24)
 	s.waitFor("serving")
 	s.waitFor("P99 ms")
 	s.mu.Lock()

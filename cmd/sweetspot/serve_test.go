@@ -63,7 +63,7 @@ func startServerIn(t *testing.T, dir string, args ...string) (inference, managem
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stderr)
-	ready := regexp.MustCompile(`inference (http://\S+), management (http://[^\s,]+)`)
+	ready := regexp.MustCompile(`inference (https?://\S+), management (https?://[^\s,]+)`)
 	for lines.Scan() {
 		printed = append(printed, lines.Text())
 		if m := ready.FindStringSubmatch(lines.Text()); m != nil {

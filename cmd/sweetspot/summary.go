@@ -103,15 +103,23 @@ func undecidedText(p plan.Plan, st session.Sweep, problem string) []trial.Line {
 	verdict := fmt.Sprintf("cannot tell%s: most promising is %v: %s, %s, to be within %v; %s",
 		problem, t.Settings, rateText(row), t.Verdict.Describe(), p.SLA.Limit, why)
 	cost := search.CostOf(p, trial.History{Trials: st.Trials})
-	next := cost.HowToDecide(t)
-	switch {
-	case p.Trial.Requests > 0:
-		next = fmt.Sprintf("trials of this plan have %d requests: more can decide it (--requests %d or trial: requests in the plan)",
-			p.Trial.Requests, max(cost.Answers, 2*p.Trial.Requests))
-	case p.Trial.Duration > 0:
-		next = fmt.Sprintf("trials of this plan last %v: longer ones can decide it (trial: duration in the plan)", p.Trial.Duration)
+	next := longerTrials(p, cost)
+	if next == "" {
+		next = cost.HowToDecide(t)
 	}
 	return []trial.Line{{Text: verdict}, {Label: "next", Text: next}}
+}
+
+// longerTrials says how trials of a fixed length are made longer; "" if the plan has none.
+func longerTrials(p plan.Plan, cost search.Cost) string {
+	switch {
+	case p.Trial.Requests > 0:
+		return fmt.Sprintf("trials of this plan have %d requests: more can decide it (--requests %d or trial: requests in the plan)",
+			p.Trial.Requests, max(cost.Answers, 2*p.Trial.Requests))
+	case p.Trial.Duration > 0:
+		return fmt.Sprintf("trials of this plan last %v: longer ones can decide it (trial: duration in the plan)", p.Trial.Duration)
+	}
+	return ""
 }
 
 // noneText says why no setting keeps the promise; "" if that is not known.
@@ -134,10 +142,15 @@ func unknownText(p plan.Plan, st session.Sweep, problem string) []trial.Line {
 			return append(out, trial.Line{Text: why}) // more answers would probably not change it
 		}
 	}
-	if more := st.Cost.MissingAnswers(st.Trials); more != "" && p.Trial.Requests == 0 {
-		out = append(out, trial.Line{Text: "it takes " + more})
+	cost := search.CostOf(p, trial.History{Trials: st.Trials})
+	more := cost.MissingAnswers(st.Trials)
+	if more == "" {
+		return out
 	}
-	return out
+	if longer := longerTrials(p, cost); longer != "" {
+		return append(out, trial.Line{Label: "next", Text: longer})
+	}
+	return append(out, trial.Line{Text: "it takes " + more})
 }
 
 // wrapLine breaks a line at this width, with a hanging indent under its label. With width 0

@@ -48,7 +48,8 @@ func targetKinds() []targetKind {
 				return a.openCommand(ctx, p, start)
 			},
 		},
-		{"http://", "a TorchServe that runs, by its management address", true, openTorchServe},
+		{plan.TorchServe, "a TorchServe that is started for an archive", true, startTorchServe},
+		{"http://", "a TorchServe that runs, by its management address; several for a fleet behind --inference", true, openTorchServe},
 		{"https://", "the same, with TLS", true, openTorchServe},
 	}
 }
@@ -109,6 +110,26 @@ func targetHelp(kinds []targetKind) string {
 	return "target: " + strings.Join(parts, "; ")
 }
 
+// targetFlag is the value of --target, which may be given several times for a fleet.
+type targetFlag struct {
+	value *string
+	given bool
+}
+
+func (t *targetFlag) String() string { return *t.value }
+
+// Type returns the name of the value in the help.
+func (t *targetFlag) Type() string { return "string" }
+
+// Set sets the first value and adds the others after commas.
+func (t *targetFlag) Set(text string) error {
+	if t.given {
+		text = *t.value + "," + text
+	}
+	*t.value, t.given = text, true
+	return nil
+}
+
 // hasOwnModel reports whether a target has its model already, so that a plan needs none.
 func hasOwnModel(target string) bool { return isRemote(target) || target == plan.Command }
 
@@ -118,6 +139,8 @@ func isRemote(target string) bool { return strings.Contains(target, "://") }
 // addressLost reports whether the target in the plan of a profile is a remote server, whose
 // address the profile does not have.
 func addressLost(target string) bool {
-	_, rest, _ := strings.Cut(target, "://")
-	return rest == "remote" || strings.HasPrefix(rest, "remote:")
+	return slices.ContainsFunc(plan.Targets(target), func(at string) bool {
+		_, rest, _ := strings.Cut(at, "://")
+		return rest == "remote" || strings.HasPrefix(rest, "remote:")
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -21,11 +20,13 @@ import (
 // remoteFlags say how a running server is called.
 type remoteFlags struct {
 	inference string
+	metrics   []string
 	keyFile   string
 	headers   []string
 	ca        string
 	maxRate   float64
 	yes       bool
+	program   string
 }
 
 // defaultMaxRate is the largest rate at which a server elsewhere gets requests unless told otherwise.
@@ -33,26 +34,42 @@ const defaultMaxRate = 1000
 
 func (f *remoteFlags) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&f.inference, "inference", "", "with --target URL: inference address (default: that of the usual ports)")
+	fs.StringSliceVar(&f.metrics, "metrics", nil, "with --target URL: address of its metrics (metrics_mode=prometheus) or the folder of its ts_metrics.log; one for each URL (default: that of the usual ports)")
 	fs.StringVar(&f.keyFile, "key-file", "", "with --target URL: key_file.json of TorchServe, with its tokens")
 	fs.StringArrayVar(&f.headers, "header", nil, "with --target URL: header of all requests, NAME: VALUE")
 	fs.StringVar(&f.ca, "ca", "", "with --target https://...: file with the certificates that are trusted (default: those of the system)")
-	fs.Float64Var(&f.maxRate, "max-rate", 0, fmt.Sprintf("with --target URL: most requests per second (default: %d if it is not this machine)", defaultMaxRate))
-	fs.BoolVar(&f.yes, "yes", false, "with --target URL: send load to a server that is not on this machine")
+	fs.Float64Var(&f.maxRate, "max-rate", 0, fmt.Sprintf("with --target URL: most requests per second; clients wait for it (default: %d if it is not this machine)", defaultMaxRate))
+	fs.BoolVar(&f.yes, "yes", false, "with --target URL: do not ask before a server that is not on this machine is loaded and changed")
+	fs.StringVar(&f.program, "torchserve", "", "with --target torchserve: the program, or the folder of its virtual environment (default: $"+torchServeVar+", PATH, make torchserve)")
 }
 
-// openTorchServe connects to the TorchServe at a management address.
+// rateFor returns the largest rate of a target; 0 is no limit.
+func (f *remoteFlags) rateFor(p plan.Plan) float64 {
+	if f.maxRate == 0 && len(elsewhere(append(plan.Targets(p.Target), f.inference)...)) > 0 {
+		return defaultMaxRate
+	}
+	return f.maxRate
+}
+
+// openTorchServe connects to the TorchServe at a management address, or to a fleet.
 func openTorchServe(ctx context.Context, a *app, p plan.Plan, _ knob.Config) (sweep.Target, error) {
+	if err := a.allow(ctx, p); err != nil {
+		return nil, err
+	}
 	c, err := a.remote.config(p)
 	if err != nil {
 		return nil, err
 	}
-	if torchserve.IsLoopback(c.Management) {
+	c.Management, c.Model = plan.Targets(p.Target), p.Model
+	if len(elsewhere(c.Management...)) == 0 {
 		c.Cores = a.limits().Cores
 	}
 	if c.Bodies, err = readBodies(p.Input); err != nil {
 		return nil, err
 	}
-	c.RestoreFile = a.restoreFile(c.Management)
+	for _, at := range c.Management {
+		c.RestoreFiles = append(c.RestoreFiles, a.restoreFile(at))
+	}
 	t, err := torchserve.Open(ctx, c)
 	if err != nil {
 		return nil, err // not t: an interface with a nil *Target is not nil
@@ -60,20 +77,11 @@ func openTorchServe(ctx context.Context, a *app, p plan.Plan, _ knob.Config) (sw
 	return t, nil
 }
 
-// config returns how the server of a plan is called, without bodies.
-func (f remoteFlags) config(p plan.Plan) (torchserve.Config, error) {
-	c := torchserve.Config{
-		Management: p.Target, Inference: f.inference, Model: p.Model, Timeout: p.Timeout, Seed: p.Seed, MaxRate: f.maxRate,
-	}
-	elsewhere := !torchserve.IsLoopback(p.Target) || f.inference != "" && !torchserve.IsLoopback(f.inference)
-	switch {
-	case elsewhere && !f.yes:
-		return c, withHint("add --yes if you may load that server and change its settings; --max-rate limits the load",
-			"%s is not on this machine", p.Target)
-	case f.maxRate < 0:
-		return c, fmt.Errorf("--max-rate: %g is below 0", f.maxRate)
-	case elsewhere && f.maxRate == 0:
-		c.MaxRate = defaultMaxRate
+// config returns how the servers of a plan are called, without their management addresses, and without bodies.
+func (f *remoteFlags) config(p plan.Plan) (torchserve.Config, error) {
+	c := torchserve.Config{Inference: f.inference, Metrics: f.metrics, Timeout: p.Timeout, Seed: p.Seed, MaxRate: f.rateFor(p)}
+	if !(f.maxRate >= 0 && f.maxRate <= 1e6) {
+		return c, fmt.Errorf("--max-rate: %g: want 0 for no limit, or at most 1e6 requests per second", f.maxRate)
 	}
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
@@ -82,37 +90,17 @@ func (f remoteFlags) config(p plan.Plan) (torchserve.Config, error) {
 		}
 		c.Header = append(c.Header, [2]string{strings.TrimSpace(name), strings.TrimSpace(value)})
 	}
-	return c, errors.Join(f.readKeys(&c), f.readCertificates(&c))
-}
-
-// readKeys reads TorchServe's key_file.json.
-func (f remoteFlags) readKeys(c *torchserve.Config) error {
-	if f.keyFile == "" {
-		return nil
+	var err error
+	if f.keyFile != "" {
+		if err = torchserve.ReadKeys(f.keyFile, &c); err != nil {
+			err = fmt.Errorf("--key-file: %w", err)
+		}
 	}
-	text, err := os.ReadFile(f.keyFile)
-	if err != nil {
-		return fmt.Errorf("--key-file: %w", err)
-	}
-	type entry struct {
-		Key string `json:"key"`
-	}
-	var keys struct {
-		Management entry `json:"management"`
-		Inference  entry `json:"inference"`
-	}
-	if err := json.Unmarshal(text, &keys); err != nil {
-		return fmt.Errorf("--key-file: %s: %w", f.keyFile, err)
-	}
-	if keys.Management.Key == "" || keys.Inference.Key == "" {
-		return fmt.Errorf("--key-file: %s has no management and inference key", f.keyFile)
-	}
-	c.ManagementKey, c.InferenceKey = keys.Management.Key, keys.Inference.Key
-	return nil
+	return c, errors.Join(err, f.readCertificates(&c))
 }
 
 // readCertificates reads the trusted certificates.
-func (f remoteFlags) readCertificates(c *torchserve.Config) error {
+func (f *remoteFlags) readCertificates(c *torchserve.Config) error {
 	if f.ca == "" {
 		return nil
 	}

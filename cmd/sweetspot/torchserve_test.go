@@ -128,9 +128,9 @@ func TestTorchServeFlags(t *testing.T) {
 		{[]string{"--target", "http://ts.example.test:8081"}, "http://ts.example.test:8081 is not on this machine\nhint: add --yes"},
 		{[]string{"--target", "http://127.0.0.1:8081", "--inference", "http://ts.example.test:8080"}, "hint: add --yes"},
 		{[]string{"--target", "http://127.0.0.1:1", "--header", "a"}, `--header: "a" is not NAME: VALUE`},
-		{[]string{"--target", "http://127.0.0.1:1", "--key-file", keys}, "has no management and inference key"},
+		{[]string{"--target", "http://127.0.0.1:1", "--key-file", keys}, "there is no management and inference key"},
 		{[]string{"--target", "http://127.0.0.1:1", "--ca", keys}, "has no certificate in PEM"},
-		{[]string{"--target", "http://127.0.0.1:1", "--max-rate", "-1"}, "--max-rate: -1 is below 0"},
+		{[]string{"--target", "http://127.0.0.1:1", "--max-rate", "-1"}, "--max-rate: -1: want 0 for no limit"},
 		{[]string{"--target", "http://127.0.0.1:1"}, "--input FILE"},
 		{[]string{"--target", "http://127.0.0.1:9", "--input", keys}, "give it with --inference URL"},
 	} {

@@ -124,17 +124,19 @@ metrics_config=metrics.yaml
 }
 
 // TestLauncher checks that cpu_launcher_enable pins the workers of each model to an equal share of
-// the cores, and that a number of threads on the command line has priority.
+// the cores, or to as many as cpu_launcher_args says, and that a number of threads on the command
+// line has priority.
 func TestLauncher(t *testing.T) {
 	m := &engine.Model{Name: "m", Version: "1.0"}
 	e := config.Effect{Values: []config.Value{{Name: "minWorkers", Value: "2"}}}
 	s := modelSettings{base: knob.Config{Settings: knob.Default(knob.Eager)}, cores: 9, file: &config.File{}}
 	for _, tc := range []struct {
 		launcher bool
+		args     int
 		given    []knob.Name
 		want     int
-	}{{true, nil, 4}, {false, nil, 1}, {true, []knob.Name{knob.Threads}, 1}} {
-		s.t.CPULauncher, s.given = tc.launcher, tc.given
+	}{{true, 0, nil, 4}, {true, 3, nil, 3}, {false, 0, nil, 1}, {true, 3, []knob.Name{knob.Threads}, 1}} {
+		s.t.CPULauncher, s.t.LauncherCores, s.given = tc.launcher, tc.args, tc.given
 		s.base.Workers = 2
 		if got := s.config(m, e, nil).Threads; got != tc.want {
 			t.Errorf("%+v: %d threads", tc, got)
@@ -206,7 +208,7 @@ func TestServeWritesSnapshots(t *testing.T) {
 	t.Setenv("LOG_LOCATION", filepath.Join(dir, "logs"))
 	_, management, _ := startServerIn(t, dir, "--ts-config", "config.properties", "--workers", "1")
 	newestSnapshot(t, dir, "startup", `"marName": "two"`)
-	for _, change := range []string{"/models/m/2.0?min_worker=2&max_worker=2&batch_size=4&max_batch_delay=6&synchronous=true", "/models/m/2.0/set-default"} {
+	for _, change := range []string{"/models/m/2.0?min_worker=2&max_worker=3&batch_size=4&max_batch_delay=6&synchronous=true", "/models/m/2.0/set-default"} {
 		if status, answer := send(t, http.MethodPut, management+change, "", nil); status != http.StatusOK {
 			t.Fatalf("%s: %d %s", change, status, answer)
 		}
@@ -215,7 +217,7 @@ func TestServeWritesSnapshots(t *testing.T) {
 	_, management, _ = startServerIn(t, dir, "--ts-config", newest)
 	all := versionsOf(t, management, "m")
 	expect(t, "1.0", all["1.0"], map[string]any{"minWorkers": 1, "maxWorkers": 1, "batchSize": 1})
-	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "maxWorkers": 2, "batchSize": 4, "maxBatchDelay": 6})
+	expect(t, "2.0", all["2.0"], map[string]any{"minWorkers": 2, "maxWorkers": 3, "batchSize": 4, "maxBatchDelay": 6})
 	if status, answer := send(t, http.MethodGet, management+"/models/m", "", nil); status != http.StatusOK || !strings.Contains(answer, `"2.0"`) {
 		t.Errorf("the default version: %d %s, want 2.0", status, answer)
 	}

@@ -67,7 +67,10 @@ func (a *app) workbench(ctx context.Context, fs *pflag.FlagSet, args []string, f
 	case !k.live:
 		return withHint("add --sweep", "target %q has no live load for the workbench", p.Target)
 	}
-	if !hasOwnModel(p.Target) {
+	if err := a.allow(ctx, p); err != nil { // before the screen
+		return err
+	}
+	if !hasOwnModel(p.Target) && p.Target != plan.TorchServe {
 		if err := catalog.Check(p.Model); err != nil {
 			return err
 		}

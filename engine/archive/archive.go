@@ -1,8 +1,8 @@
 // Package archive reads and writes TorchServe's model archives: a zip file (.mar), a .tar.gz
 // file, or a folder.
 //
-// [Open] reads the manifest and the model-config.yaml. [Archive.Extract] unpacks the files, and
-// [Create] writes an archive. Archives are untrusted input: names that lead out of the folder,
+// [Open] reads the manifest and the model-config.yaml. [Archive.Extract] unpacks the files, a [Cache]
+// has the unpacked files of several archives, and [Create] writes an archive. Archives are untrusted input: names that lead out of the folder,
 // links, devices and names that occur twice are refused, and the number and the size of the
 // files are bounded. The package runs nothing of an archive.
 package archive

@@ -88,8 +88,8 @@ func TestRoundTrip(t *testing.T) {
 			return a
 		}
 		a := check(path)
-		cache := filepath.Join(t.TempDir(), "cache")
-		dir, err := a.Unpack(cache)
+		cache := &archive.Cache{Dir: filepath.Join(t.TempDir(), "cache")}
+		dir, err := cache.Unpack(a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,10 +97,10 @@ func TestRoundTrip(t *testing.T) {
 		if got := files(t, dir); got["data/w.bin"] != strings.Repeat("w", 100_000) || len(got) != 4 {
 			t.Errorf("%s: unpacked %d files", path, len(got))
 		}
-		if again, err := a.Unpack(cache); err != nil || again != dir {
+		if again, err := cache.Unpack(a); err != nil || again != dir {
 			t.Errorf("%s: Unpack again = %q, %v; want %q", path, again, err, dir)
 		}
-		if names, _ := filepath.Glob(filepath.Join(cache, ".*")); len(names) > 0 {
+		if names, _ := filepath.Glob(filepath.Join(cache.Dir, ".*")); len(names) > 0 {
 			t.Errorf("left behind: %v", names)
 		}
 	}

@@ -18,7 +18,7 @@ func (a *Archive) Extract(dir string) error {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(parent, ".unpack-*")
+	temp, err := os.MkdirTemp(parent, tempPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -54,28 +54,6 @@ func (a *Archive) extractTo(dir string) error {
 		}
 		return nil
 	})
-}
-
-// Unpack returns the folder with the files of the archive: the archive itself if it is a folder,
-// else a folder in cache that is named by the content of the archive, and made if it is not
-// there. Several processes may do so at once.
-func (a *Archive) Unpack(cache string) (string, error) {
-	if a.Folder {
-		return a.Path, nil
-	}
-	sum, err := a.sum()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", a.Path, err)
-	}
-	dir := filepath.Join(cache, sum)
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	err = a.Extract(dir)
-	if _, there := os.Stat(dir); there == nil {
-		return dir, nil // made by another process meanwhile
-	}
-	return "", err
 }
 
 // Size returns the bytes of all files, unpacked.

@@ -19,7 +19,7 @@ func isArchive(r request) bool {
 
 // openArchive opens the ONNX model of an archive, with the name and the version of its
 // manifest. Its handler is not run then; without an ONNX model the handler is the model.
-func openArchive(ctx context.Context, r request, o Options) (*engine.Model, error) {
+func openArchive(ctx context.Context, r request, o Options) (m *engine.Model, err error) {
 	if r.err != nil {
 		return nil, r.unknownError()
 	}
@@ -33,13 +33,19 @@ func openArchive(ctx context.Context, r request, o Options) (*engine.Model, erro
 			return nil, err
 		}
 	}
-	cache := o.Unpack
-	if cache == "" && !a.Folder {
-		return nil, fmt.Errorf("%s: there is no folder to unpack the archive to", r.model)
-	}
-	dir, err := a.Unpack(cache)
-	if err != nil {
-		return nil, err
+	dir := a.Path
+	if !a.Folder {
+		if o.Unpack == nil {
+			return nil, fmt.Errorf("%s: there is no folder to unpack the archive to", r.model)
+		}
+		if dir, err = o.Unpack.Unpack(a); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				o.Unpack.Release(dir)
+			}
+		}()
 	}
 	if file == "" {
 		return r.openPython(ctx, a, dir, o)
@@ -48,7 +54,7 @@ func openArchive(ctx context.Context, r request, o Options) (*engine.Model, erro
 	if name == "" {
 		name = stem(r.model)
 	}
-	m, err := source{name: name, path: filepath.Join(dir, filepath.FromSlash(file))}.open(ctx, r, o)
+	m, err = source{name: name, path: filepath.Join(dir, filepath.FromSlash(file))}.open(ctx, r, o)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func TestOpenArchive(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, arg := range []string{path, folder} {
-			m, err := catalog.Open(t.Context(), arg, catalog.Options{Unpack: cache})
+			m, err := catalog.Open(t.Context(), arg, catalog.Options{Unpack: &archive.Cache{Dir: cache}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +67,7 @@ func TestOpenArchive(t *testing.T) {
 			}
 		}
 	}
-	renamed, err := catalog.Open(t.Context(), "mine="+pack(t, "clf=builtin:mlp", "x.mar"), catalog.Options{Unpack: cache})
+	renamed, err := catalog.Open(t.Context(), "mine="+pack(t, "clf=builtin:mlp", "x.mar"), catalog.Options{Unpack: &archive.Cache{Dir: cache}})
 	if err != nil || renamed.Name != "mine" {
 		t.Errorf("mine=x.mar: %v, %v; want the name mine", renamed, err)
 	}
@@ -89,7 +89,7 @@ func TestOpenArchiveOfOthers(t *testing.T) {
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := catalog.Open(t.Context(), path, catalog.Options{Unpack: t.TempDir()})
+	got, err := catalog.Open(t.Context(), path, catalog.Options{Unpack: &archive.Cache{Dir: t.TempDir()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,5 +105,54 @@ func TestPackRefuses(t *testing.T) {
 	}
 	if _, _, err := catalog.Pack(m, nil); err == nil || !strings.Contains(err.Error(), "only an ONNX model can be packed") {
 		t.Errorf("Pack = %v", err)
+	}
+}
+
+// The unpacked files of a model stay until they are released, and those of one that is refused do
+// not.
+func TestArchiveIsReleased(t *testing.T) {
+	m, err := catalog.Open(t.Context(), "builtin:mlp", catalog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, dir := t.TempDir(), t.TempDir()
+	for name, model := range map[string]string{"a.mar": string(m.Bytes), "b.mar": string(m.Bytes), "bad.mar": "this is no model"} {
+		var b bytes.Buffer
+		files := []archive.Content{archive.Text("net.onnx", model), archive.Text("name.txt", name)}
+		if err := archive.Create(&b, archive.Zip, archive.Manifest{Model: archive.Model{Name: "m"}}, files); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(store, name), b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cache := &archive.Cache{Dir: dir, Bytes: 1}
+	open := func(name string) (string, error) {
+		m, err := catalog.Open(t.Context(), filepath.Join(store, name), catalog.Options{Unpack: cache})
+		if err != nil {
+			return "", err
+		}
+		return m.Path, nil
+	}
+	folders := func() int {
+		found, err := filepath.Glob(filepath.Join(dir, strings.Repeat("?", 64)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	if _, err := open("bad.mar"); err == nil {
+		t.Error("no error")
+	}
+	first, err := open("a.mar")
+	if err != nil || folders() != 1 {
+		t.Fatalf("%v, %d folders: that of the refused archive is not needed", err, folders())
+	}
+	if _, err := open("bad.mar"); err == nil || folders() != 2 {
+		t.Errorf("%v, %d folders: the first is used, and the second was just made", err, folders())
+	}
+	cache.Release(first)
+	if _, err := open("b.mar"); err != nil || folders() != 1 {
+		t.Errorf("%v, %d folders: only the last is used", err, folders())
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"strings"
 
 	"sweetspot/engine"
+	"sweetspot/engine/archive"
 	"sweetspot/engine/backend/python"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/lengths"
@@ -57,9 +58,9 @@ type Options struct {
 	// get 0.
 	Pad     map[string]float64
 	Buckets []int64
-	// Unpack is the folder to which archives are unpacked, each to a folder that is named by its
-	// content.
-	Unpack string
+	// Unpack is where archives are unpacked. Release of it with [engine.Model.Path] says that a
+	// model is not used any more.
+	Unpack *archive.Cache
 	// Python is the backend for archives whose handler is in Python. With it, Open reports at once if
 	// there is no interpreter for them.
 	Python *python.Backend

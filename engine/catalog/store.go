@@ -21,7 +21,8 @@ import (
 
 // Store opens the models that requests to a running server name. A request may name a file or
 // folder in the folder of the store, builtin:NAME, sim:NAME with a built-in table, and a URL
-// that is allowed; never another file of the machine.
+// that is allowed; never another file of the machine. Of a path that the folder does not have, the last
+// name counts.
 type Store struct {
 	Dir     string           // folder with models; "" is none
 	Allowed []*regexp.Regexp // URLs; each matches a whole URL
@@ -99,18 +100,26 @@ func (s Store) find(ctx context.Context, where string) (string, error) {
 		return s.download(ctx, where)
 	case s.Dir == "":
 		return "", notInStoref("this server has no model store; start it with --model-store FOLDER")
-	case !filepath.IsLocal(where):
-		return "", notInStoref("%s is not the name of a file or folder in the model store", where)
 	}
 	dir, err := filepath.Abs(s.Dir)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, where)
-	if _, err := os.Stat(path); err != nil {
-		return "", notInStoref("model not found at: %s", where)
+	names := []string{where}
+	if rel, err := filepath.Rel(dir, where); err == nil && filepath.IsAbs(where) { // what describe says of a model that was loaded at the start
+		names = append(names, rel)
 	}
-	return path, nil
+	// As in TorchServe, the last part alone is enough: scripts register /home/me/store/x.mar.
+	for _, name := range append(names, filepath.Base(where)) {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil && name != "." && filepath.IsLocal(name) {
+			return path, nil
+		}
+	}
+	if !filepath.IsLocal(where) {
+		return "", notInStoref("%s is not the name of a file or folder in the model store", where)
+	}
+	return "", notInStoref("model not found at: %s", where)
 }
 
 // allowed reports whether a URL may be registered.

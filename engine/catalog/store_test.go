@@ -50,9 +50,12 @@ func TestStore(t *testing.T) {
 	s := catalog.Store{Dir: dir}
 	for _, tt := range []struct{ url, name, want string }{
 		{"one.onnx", "", "one"},
+		{filepath.Join(dir, "one.onnx"), "", "one"},
 		{"one.onnx", "other", "other"},
 		{"sub/two=2.onnx", "", "two_2"},
 		{"sub/two=2.onnx", "two", "two"},
+		{"/elsewhere/store/one.onnx", "", "one"},
+		{"elsewhere/one.onnx", "mine", "mine"},
 		{"builtin:mlp", "", "mlp"},
 		{"builtin:mlp", "mine", "mine"},
 		{"sim:animated-drawings", "", "animated-drawings"},
@@ -72,6 +75,8 @@ func TestStore(t *testing.T) {
 		{"sub/../../outside.onnx", "", false, "relative path is not allowed"},
 		{`sub\..\..\outside.onnx`, "", false, "relative path is not allowed"},
 		{filepath.Join(root, "outside.onnx"), "", false, "is not the name of a file or folder in the model store"},
+		{".", "", false, "model not found at: ."},
+		{"/", "", false, "is not the name of a file or folder in the model store"},
 		{"", "", false, "is not the name of a file or folder in the model store"},
 		{"x=" + filepath.Join(root, "outside.onnx"), "", false, "model not found at"},
 		{"file://" + filepath.Join(root, "outside.onnx"), "", false, "does not match any allowed URL(s)"},

@@ -33,6 +33,7 @@ func (v *checker) across() {
 	v.openRegistration()
 	v.queue()
 	v.envelope()
+	v.launcher()
 	if l, ok := v.lookup(keySnapshot); ok {
 		if load, both := v.lookup(keyLoadModels); both {
 			v.addf(Differs, load, "", outOfForce(load), "remove it, or model_snapshot",

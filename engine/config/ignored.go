@@ -23,7 +23,6 @@ var ignored = reasons(map[string]string{
 	"handlers in Python get the whole environment":                                              "blacklist_env_vars",
 	"workers have no ports":                                                                     "initial_worker_port initial_distribution_port",
 	"workers are always started":                                                                "debug",
-	"each worker has the cores / workers of the launcher's default":                             "cpu_launcher_args",
 	"all metrics of handlers in Python are at `/metrics`, or those that `metrics_config` names": "model_metrics_auto_detect",
 	"the metrics of the machine are measured without a command":                                 "system_metrics_cmd",
 	"there are no routes of the Open Inference Protocol":                                        "ts_open_inference_protocol",
@@ -53,6 +52,9 @@ func (f *File) Unused() []string {
 	for i, l := range f.Lines {
 		if l.Kind != Pair || inForce[l.Key] != i {
 			continue
+		}
+		if l.Key == keyLauncherArgs && isTrue(f.Get(keyCPULauncher)) {
+			out = append(out, f.unusedLauncher(l)...)
 		}
 		if reason := Ignored(l.Key); reason != "" {
 			out = append(out, fmt.Sprintf("%s: %s is ignored: %s", f.From(l.Key), l.Key, reason))

@@ -45,6 +45,7 @@ const (
 	keyCORSHeaders     = "cors_allowed_headers"
 	keyEnvelope        = "service_envelope"
 	keyCPULauncher     = "cpu_launcher_enable"
+	keyLauncherArgs    = "cpu_launcher_args"
 	keyOIP             = "ts_open_inference_protocol"
 )
 
@@ -108,7 +109,7 @@ func Keys() []Key {
 		number("number_of_netty_threads", 0, most, "0: twice the cores"), number("netty_client_threads", 0, most, "0: twice the cores"),
 		key("async_logging", Boolean, "false"), key("prefer_direct_buffer", Boolean, "false"), key("use_native_io", Boolean, "true"),
 		number("io_ratio", 1, 100, "50"),
-		key(keyCPULauncher, Boolean, "false"), key("cpu_launcher_args", Text, "none"),
+		key(keyCPULauncher, Boolean, "false"), key(keyLauncherArgs, Text, "none"),
 		key("ipex_enable", Boolean, "false"), key("ipex_gpu_enable", Boolean, "false"),
 		key("install_py_dep_per_model", Boolean, "false"),
 		number("initial_worker_port", 1, 65535, "9000"), number("initial_distribution_port", 1, 65535, "29500"),

@@ -35,6 +35,7 @@ var different = map[string]string{
 	"metric_time_interval":     "the same for log files; `/metrics` measures at each scrape",
 	"metrics_mode":             "the same; default: `prometheus`",
 	"cpu_launcher_enable":      "each worker has cores of its own, an equal share of the cores, as `--pin`, on Linux; no other program is started, and no allocator or OpenMP is loaded",
+	"cpu_launcher_args":        "`--ncores_per_instance N` and `--latency_mode` (4) say how many cores each worker has, as `--threads`; the other options are ignored, and named at the start with the reason",
 	"max_request_size":         "the same; default: more for a model whose inputs need it",
 }
 

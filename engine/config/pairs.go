@@ -77,6 +77,9 @@ func (v *checker) unknown(l Line) {
 		v.brokenBlock(l)
 		return
 	}
+	if _, snapshot := v.lookup(keySnapshot); snapshot && (l.Key == "tsConfigFile" || l.Key == "version") {
+		return // TorchServe writes them into its snapshots and does not read them
+	}
 	if m := modelKey(l.Key); m != "" {
 		v.misplaced(l, m)
 		return

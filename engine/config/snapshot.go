@@ -34,6 +34,7 @@ type snapshotVersion struct {
 	MaxBatchDelay   *int    `json:"maxBatchDelay"`
 	ResponseTimeout *int    `json:"responseTimeout"`
 	StartupTimeout  *int    `json:"startupTimeout"`
+	RuntimeType     string  `json:"runtimeType,omitempty"` // only written
 }
 
 // missing returns the keys without which TorchServe ends at its start.

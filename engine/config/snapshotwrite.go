@@ -21,9 +21,10 @@ func (f *File) WithSnapshot(name string, created time.Time, versions []Snapshot)
 		doc.Models[v.Name][v.Version] = snapshotVersion{
 			DefaultVersion: &v.Default, MarName: &v.MarName, MinWorkers: &v.MinWorkers, MaxWorkers: &v.MaxWorkers,
 			BatchSize: &v.BatchSize, MaxBatchDelay: &v.MaxBatchDelay, ResponseTimeout: &v.ResponseTimeout, StartupTimeout: &v.StartupTimeout,
+			RuntimeType: "python", // of the handler that an archive has for TorchServe
 		}
 	}
-	doc.ModelCount = len(doc.Models)
+	doc.ModelCount = len(versions) // as TorchServe counts
 	text, err := json.Marshal(doc)
 	if err != nil {
 		return nil, err

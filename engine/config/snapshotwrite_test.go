@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ func TestWithSnapshot(t *testing.T) {
 	got, err := read.Snapshot()
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(config.Model{}, "Line")); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if text := read.Get("model_snapshot"); !strings.Contains(text, `"modelCount": 2,`) || strings.Count(text, `"runtimeType": "python"`) != 2 {
+		t.Errorf("it is not as TorchServe writes it: %s", text)
 	}
 	if read.Get("job_queue_size") != "7" || read.Get("load_models") != "a.mar" {
 		t.Errorf("the other keys:\n%s", written.Encode())

@@ -32,7 +32,8 @@ type TorchServe struct {
 
 	UnregisterTimeout int // s
 
-	CPULauncher bool // each worker has cores of its own
+	CPULauncher   bool // each worker has cores of its own
+	LauncherCores int  // how many; 0 is an equal share
 	Security
 	Metrics
 }

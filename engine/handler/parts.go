@@ -74,6 +74,8 @@ func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 			return fmt.Errorf("multipart body: %w", err)
 		case n == maxParts:
 			return fmt.Errorf("multipart body: more than %d parts", maxParts)
+		case part.FormName() == "":
+			return fmt.Errorf("multipart body: part %d has no name", n+1)
 		}
 		data, err := io.ReadAll(part)
 		if err != nil {

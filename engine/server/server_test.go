@@ -166,11 +166,12 @@ func TestRoutesAndTokens(t *testing.T) {
 		tokens           *token.Tokens
 		key              string
 		inference, other int // status of /predictions/m, and of the control API
+		renew            int // of /token without the API key
 	}{
-		{"no tokens", nil, "", 200, 200},
-		{"fixed", fixed, "secret", 200, 200},
-		{"fixed, wrong", fixed, "guess", 400, 400},
-		{"keys, none sent", tokens, "", 400, 400},
+		{"no tokens", nil, "", 200, 200, 404},
+		{"fixed", fixed, "secret", 200, 200, 404},
+		{"fixed, wrong", fixed, "guess", 400, 400, 404},
+		{"keys, none sent", tokens, "", 400, 400, 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -188,7 +189,7 @@ func TestRoutesAndTokens(t *testing.T) {
 			if resp := do(t, "GET", "http://"+a.Inference+"/engine/v1/info", tt.key, ""); resp.StatusCode < 400 {
 				t.Errorf("the inference listener serves the control API")
 			}
-			if resp := do(t, "GET", "http://"+a.Management+"/token?type=inference", tt.key, ""); resp.StatusCode != 400 {
+			if resp := do(t, "GET", "http://"+a.Management+"/token?type=inference", tt.key, ""); resp.StatusCode != tt.renew {
 				t.Errorf("/token without the API key: %d", resp.StatusCode)
 			}
 		})
@@ -246,7 +247,7 @@ func TestAnswers(t *testing.T) {
 		{Route: wire.RoutePredictions, Status: 400, N: 2},
 		{Route: wire.RoutePredictions, Status: 404, N: 1},
 		{Route: wire.RouteControl, Status: 200, N: 1},
-		{Route: wire.RouteToken, Status: 400, N: 1},
+		{Route: wire.RouteToken, Status: 404, N: 1},
 	}
 	if err := stop(); err != nil { // an answer is counted after it is sent
 		t.Error(err)

@@ -8,6 +8,8 @@ package torchservetest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,12 +43,17 @@ func Find(t testing.TB) string {
 	return dir
 }
 
-// Options of a server. Tokens are off and the model API is on.
+// Options of a server. The model API is on.
 type Options struct {
+	// Secure is the path of the certificate that clients trust, in PEM: the addresses are https, and tokens are required. The config
+	// names it and its key. If it is "", the addresses are http and tokens are off.
+	Secure string
 	Config string   // text of config.properties; addresses that it does not have are added
 	Store  string   // folder of the archives
 	Env    []string // added to the environment
 	Args   []string // added to the command line
+	// Snapshots lets it write snapshots, to LOG_LOCATION/config or logs/config.
+	Snapshots bool
 }
 
 // Server is a TorchServe that runs.
@@ -54,6 +61,8 @@ type Server struct {
 	Inference, Management, Metrics string // URLs
 	Dir                            string // its working folder: logs, key file
 
+	http   *http.Client
+	secure bool
 	output *output
 	exited chan struct{} // closed when the process has ended
 }
@@ -83,7 +92,11 @@ func Start(t testing.TB, o Options) (*Server, error) {
 	t.Helper()
 	venv, dir := Find(t), t.TempDir()
 	ports := freePorts(t, 5)
-	url := func(i int) string { return fmt.Sprintf("http://127.0.0.1:%d", ports[i]) }
+	scheme, client := "http", http.DefaultClient
+	if o.Secure != "" {
+		scheme, client = "https", trusting(t, o.Secure)
+	}
+	url := func(i int) string { return fmt.Sprintf("%s://127.0.0.1:%d", scheme, ports[i]) }
 	var config strings.Builder
 	config.WriteString(o.Config + "\n")
 	for key, value := range map[string]any{
@@ -99,13 +112,19 @@ func Start(t testing.TB, o Options) (*Server, error) {
 		t.Fatal(err)
 	}
 	args := append([]string{
-		"--start", "--foreground", "--ncs", "--ts-config", file, "--model-store", o.Store,
-		"--disable-token-auth", "--enable-model-api",
+		"--start", "--foreground", "--ts-config", file, "--model-store", o.Store,
+		"--enable-model-api",
 	}, o.Args...)
+	if o.Secure == "" {
+		args = append(args, "--disable-token-auth")
+	}
+	if !o.Snapshots {
+		args = append(args, "--ncs")
+	}
 	cmd := exec.Command(filepath.Join(venv, "bin", "torchserve"), args...)
 	// Its pid file and its sockets are in the folder for temporary files.
 	cmd.Env = append(append(os.Environ(), "TEMP="+dir, "TMPDIR="+dir, "PATH="+filepath.Join(venv, "bin")+":"+os.Getenv("PATH")), o.Env...)
-	s := &Server{Inference: url(0), Management: url(1), Metrics: url(2), Dir: dir, output: &output{}, exited: make(chan struct{})}
+	s := &Server{Inference: url(0), Management: url(1), Metrics: url(2), Dir: dir, http: client, secure: o.Secure != "", output: &output{}, exited: make(chan struct{})}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, s.output, s.output
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
@@ -220,7 +239,14 @@ func (s *Server) get(ctx context.Context, url string) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	if s.secure {
+		key, err := s.managementKey()
+		if err != nil {
+			return 0, nil, err
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	resp, err := s.http.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -229,14 +255,49 @@ func (s *Server) get(ctx context.Context, url string) (int, []byte, error) {
 	return resp.StatusCode, body, err
 }
 
+// trusting returns a client that trusts a certificate.
+func trusting(t testing.TB, certificate string) *http.Client {
+	t.Helper()
+	text, err := os.ReadFile(certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		t.Fatalf("%s has no certificate", certificate)
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+}
+
+// managementKey reads the token of the management API.
+func (s *Server) managementKey() (string, error) {
+	text, err := os.ReadFile(filepath.Join(s.Dir, "key_file.json"))
+	if err != nil {
+		return "", err
+	}
+	var keys struct {
+		Management struct {
+			Key string `json:"key"`
+		} `json:"management"`
+	}
+	err = json.Unmarshal(text, &keys)
+	return keys.Management.Key, err
+}
+
 // Archive makes the folder of a model in a store, with a handler that answers the number of
 // bytes of each body. config is the text of its model-config.yaml; "" is none.
 func Archive(t testing.TB, store, name, version, config string) {
 	t.Helper()
+	ArchiveOf(t, store, name, version, config, "def handle(data, context):\n"+
+		"    return None if data is None else [len(bytes(row.get('body') or b'')) for row in data]\n")
+}
+
+// ArchiveOf is Archive with the text of the handler.
+func ArchiveOf(t testing.TB, store, name, version, config, handler string) {
+	t.Helper()
 	dir := filepath.Join(store, name)
 	manifest := map[string]any{"modelName": name, "modelVersion": version, "handler": "handler.py"}
-	files := map[string]string{"handler.py": "def handle(data, context):\n" +
-		"    return None if data is None else [len(bytes(row.get('body') or b'')) for row in data]\n"}
+	files := map[string]string{"handler.py": handler}
 	if config != "" {
 		manifest["configFile"], files["model-config.yaml"] = "model-config.yaml", config
 	}

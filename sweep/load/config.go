@@ -63,6 +63,9 @@ func (c Config) validate() error {
 	if c.Timeout < 0 || c.Limit < 0 || c.Block < 0 || c.Max < 0 {
 		fail("timeout %v, limit %v, block %v, max %d: want none below 0", c.Timeout, c.Limit, c.Block, c.Max)
 	}
+	if !(c.MaxRate >= 0 && c.MaxRate <= 1e9) {
+		fail("largest rate %g: want 0 for none, or at most 1e9 requests per second", c.MaxRate)
+	}
 	if err := c.validateSpec(); err != nil {
 		errs = append(errs, err)
 	}

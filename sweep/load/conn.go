@@ -27,6 +27,7 @@ type job struct {
 	request      []byte
 	body         int32 // its index in Config.Bodies
 	keep         bool  // keep the body of the answer
+	held         bool  // the throttle held it back
 }
 
 // How much of a request is written: values of conn.sent.
@@ -244,7 +245,7 @@ func (c *conn) finish(err error) {
 // record adds the sample of a request that ended at now: it exceeded its timeout, failed with
 // err, or was answered.
 func (r *run) record(j job, now time.Duration, isExpired bool, a *answer, err error) Outcome {
-	s := Sample{Planned: j.planned, Lag: j.lag, Latency: now - j.planned, Body: j.body}
+	s := Sample{Planned: j.planned, Lag: j.lag, Latency: now - j.planned, Body: j.body, Held: j.held}
 	switch {
 	case isExpired || s.Latency >= r.c.Timeout:
 		s.Outcome, s.Latency = Timeout, r.c.Timeout

@@ -11,6 +11,14 @@ import (
 	"sweetspot/engine/latency"
 )
 
+// heldShare is the largest share of requests that the largest rate may hold back without changing what
+// a run says: a hundredth has no effect on the percentiles of a load that is otherwise as asked for.
+const heldShare = .01
+
+// Capped reports whether the largest rate has held back so many of the sent requests that the load was lower than asked
+// for.
+func Capped(held, sent int) bool { return float64(held) > heldShare*float64(sent) }
+
 // lateAfter is the lag above which a request counts as late.
 const lateAfter = time.Millisecond
 
@@ -49,7 +57,7 @@ func (b *sampleBuffer) collect() []Sample {
 // result summarizes the run after its last goroutine has ended.
 func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	res := Result{
-		Start: r.start, Samples: r.samples.all, Planned: r.planned(plan), Sent: int(r.sent.Load()), Abandoned: int(r.abandoned.Load()),
+		Start: r.start, Samples: r.samples.all, Planned: r.planned(plan), Sent: int(r.sent.Load()), Abandoned: int(r.abandoned.Load()), Held: int(r.held.Load()),
 		Lag: latency.New(), CPU: cpu, Err: r.firstErr, Kept: r.keeper.all(),
 	}
 	if len(res.Samples) == 0 {
@@ -72,7 +80,11 @@ func (r *run) result(plan []time.Duration, cpu time.Duration) Result {
 	// The cores that the Go runtime uses, which may be fewer than the container has.
 	cores := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	res.Warning = limitWarning(res.Lag.Quantile(.99), lat.Quantile(.5), cpu, last-first, cores)
+	res.Capped = Capped(res.Held, res.Sent)
 	switch {
+	case res.Capped:
+		res.Warning = fmt.Sprintf("%s: --max-rate %g held back %.0f%% of the requests, so that the load was lower than asked for",
+			GeneratorLimited, r.c.MaxRate, 100*float64(res.Held)/float64(res.Sent))
 	case res.Warning != "":
 	case r.exhausted != nil:
 		res.Warning = GeneratorLimited + ": " + r.exhausted.Error()

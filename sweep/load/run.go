@@ -20,6 +20,7 @@ type run struct {
 	samples  sampleBuffer
 	keeper   *keeper        // nil if no answers are kept
 	pool     *pool          // sends open and trace loads if there is no driver
+	throttle *throttle      // nil if the rate has no limit
 	wg       sync.WaitGroup // every goroutine of the run
 
 	stopped  chan struct{} // closed: nothing more is sent
@@ -27,7 +28,8 @@ type run struct {
 	stopAt   time.Duration // elapsed time of the stop; written before stopped is closed
 
 	sent, abandoned atomic.Int64
-	atConnLimit     atomic.Bool // all maxClients connections were in use
+	held            atomic.Int64 // requests that the throttle held back
+	atConnLimit     atomic.Bool  // all maxClients connections were in use
 
 	mu        sync.Mutex // guards all below
 	conns     map[*conn]struct{}
@@ -58,6 +60,7 @@ func runWith(ctx context.Context, c Config, driver driverMaker) (Result, error) 
 	r := &run{
 		c: c, requests: c.requests(), ctx: ctx, start: time.Now(),
 		stopped: make(chan struct{}), conns: map[*conn]struct{}{}, keeper: newKeeper(c.Keep, len(c.Bodies), c.Seed),
+		throttle: newThrottle(c),
 	}
 	send, err := r.prepare(plan, driver)
 	if err != nil {
@@ -157,12 +160,21 @@ func (r *run) closed(conns []*conn) {
 func (r *run) client(c *conn) {
 	const pause = 50 * time.Millisecond
 	for !r.stopping() {
+		held, ok := r.throttle.wait(r.elapsed, r.stopped)
+		if !ok {
+			return
+		}
 		n := r.sent.Add(1)
 		if r.c.Max > 0 && n > int64(r.c.Max) {
 			r.sent.Add(-1)
 			return
 		}
-		c.begin(r.job(n, r.elapsed(), 0))
+		if held {
+			r.held.Add(1)
+		}
+		j := r.job(n, r.elapsed(), 0)
+		j.held = held
+		c.begin(j)
 		err := c.exchange()
 		c.finish(err)
 		if err != nil {
@@ -305,7 +317,7 @@ func (r *run) elapsed() time.Duration { return time.Since(r.start) }
 // job returns the n-th request; the bodies are used in turn.
 func (r *run) job(n int64, planned, lag time.Duration) job {
 	body := n % int64(len(r.requests))
-	return job{planned, lag, r.requests[body], int32(body), r.keeper.wants(n, int32(body))}
+	return job{planned: planned, lag: lag, request: r.requests[body], body: int32(body), keep: r.keeper.wants(n, int32(body))}
 }
 
 // recordError records the first transport error, and the resource that is used up.

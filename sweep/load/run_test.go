@@ -456,3 +456,35 @@ func TestStall(t *testing.T) {
 		t.Errorf("%.3f of all waited half a stall, want .1 or more", share)
 	}
 }
+
+// TestMaxRate: a closed load is held back to the largest rate, and says so; one within it is not.
+func TestMaxRate(t *testing.T) {
+	s := newRawServer(t, respond(okAnswer))
+	c := config(s.addr, closed(4))
+	c.MaxRate, c.Limit = 200, 300*time.Millisecond
+	begin := time.Now()
+	res, n := mustRun(t, c)
+	if most := 200*time.Since(begin).Seconds() + 22; float64(n.OK) > most { // 20 are a tenth of a second
+		t.Errorf("%d answers, want at most %.0f", n.OK, most)
+	}
+	if !res.Capped || !res.Limited || res.Held == 0 || !strings.Contains(res.Warning, "--max-rate 200 held back ") {
+		t.Errorf("capped %t, limited %t, held %d, %q", res.Capped, res.Limited, res.Held, res.Warning)
+	}
+	held := 0
+	for _, s := range res.Samples {
+		if s.Held {
+			held++
+		}
+	}
+	if held != res.Held || res.Sent != len(res.Samples) {
+		t.Errorf("%d samples are held back, the result says %d; %d sent, %d samples", held, res.Held, res.Sent, len(res.Samples))
+	}
+	c.MaxRate, c.Max = 1e6, 50
+	if res, _ := mustRun(t, c); res.Capped || res.Held > 0 {
+		t.Errorf("within the rate: capped %t, held %d", res.Capped, res.Held)
+	}
+	c.MaxRate = -1
+	if _, err := load.Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "largest rate -1") {
+		t.Errorf("a rate below 0: %v", err)
+	}
+}

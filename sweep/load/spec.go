@@ -219,6 +219,7 @@ type Config struct {
 	Limit   time.Duration // longest duration of the run; 0 is 60 s
 	Max     int           // largest number of requests; 0 is no limit
 	Keep    []int         // indexes of the bodies of which an answer is kept
+	MaxRate float64       // closed: largest rate of all clients together, in requests per second; 0 is no limit
 
 	// Block is the interval of calls of OnBlock; 0 is 250 ms. OnBlock gets all samples
 	// so far, in order of completion. If it returns true, the run sends no more requests,
@@ -250,6 +251,7 @@ type Sample struct {
 	Body                                    int32 // index of its body in Config.Bodies
 	Status                                  int16 // HTTP status; 0 if there is none
 	Outcome                                 Outcome
+	Held                                    bool // Config.MaxRate held it back: its client was ready before Planned
 }
 
 // Result is the result of one run. Sent = len(Samples) + Abandoned.
@@ -263,7 +265,9 @@ type Result struct {
 	Late      int           // requests sent more than 1 ms after their planned time
 	Lag       *latency.Hist // of open and trace loads; empty for closed ones
 	CPU       time.Duration // processor time of this process in the run; 0 is unknown
+	Held      int           // requests that Config.MaxRate held back
 	Limited   bool          // the generator, not the server, was the limit: the samples do not describe the server
+	Capped    bool          // that limit was Config.MaxRate: the load was lower than asked for
 	Warning   string        // GeneratorLimited and the reason; "" if the generator was not the limit
 	Err       string        // first transport error, for people
 	Kept      []Kept        // an answer to each body of Config.Keep, if it is not too large

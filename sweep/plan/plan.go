@@ -28,6 +28,9 @@ import (
 // Version is the value of the key version in a plan file.
 const Version = 1
 
+// TorchServe is the target that starts a TorchServe on this machine.
+const TorchServe = "torchserve"
+
 // Unset is a value of Budget.LoadTests: the strategy chooses the number.
 const Unset = -1
 
@@ -44,7 +47,7 @@ type Plan struct {
 	NoBatch bool               // no dimension of the inputs is a batch
 	Pad     map[string]float64 // the value that fills an input up to the length of a batch, per input
 	Buckets []int64            // lengths to pad to, ascending; nil pads to the longest of a batch
-	Target  string             // local, virtual, command, torchserve, a management URL, oip+URL
+	Target  string             // local, virtual, command, torchserve, one or several management URLs, oip+URL
 	Server  *Server            // how the server of the target command is started; nil for other targets
 
 	Image          string // how image files become an input, as NAME=VALUE,...; "" is the default
@@ -60,6 +63,10 @@ type Plan struct {
 	// knob.Auto. All other knobs keep their start value. Names that are none of the seven
 	// are the target's own knobs; [Plan.Resolve] checks and expands them.
 	Knobs map[knob.Name]string
+
+	// MaxRate is the largest rate that the target may get, in requests per second; 0 is no limit. It is a property of the target
+	// and not in files.
+	MaxRate float64
 
 	Strategy    string // grid, climb, auto; if "", package search chooses
 	Order       Order

@@ -114,12 +114,27 @@ func (p Plan) checkShapes(c *fieldErrors) {
 
 func checkTarget(c *fieldErrors, target string) {
 	c.checkText("target", target)
-	address, oip := strings.CutPrefix(target, "oip+")
-	switch u, err := url.Parse(address); {
-	case !oip && (target == "local" || target == "virtual" || target == Command || target == "torchserve"):
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		c.add("target", "%q: want local, virtual, command, torchserve, http://HOST:PORT or oip+http://HOST:PORT", target)
+	all := Targets(target)
+	for _, at := range all {
+		address, oip := strings.CutPrefix(at, "oip+")
+		switch u, err := url.Parse(address); {
+		case len(all) == 1 && (at == "local" || at == "virtual" || at == Command || at == TorchServe):
+		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+			c.add("target", "%q: want local, virtual, command, torchserve, http://HOST:PORT or oip+http://HOST:PORT", at)
+		case oip && len(all) > 1:
+			c.add("target", "%q: several servers are for TorchServe: http://HOST:PORT,http://HOST:PORT", at)
+		}
 	}
+}
+
+// Targets returns the addresses of the target of a plan: several, joined by commas, are a fleet. Another target is
+// returned as it is.
+func Targets(target string) []string {
+	var out []string
+	for at := range strings.SplitSeq(target, ",") {
+		out = append(out, strings.TrimSpace(at))
+	}
+	return out
 }
 
 // maxHorizon is the longest horizon of an SLA.

@@ -31,7 +31,13 @@ func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 		return bottleneck{}
 	}
 	queue, formation := b.Queue.Or(0), b.Formation.Or(0)
+	filling := fmt.Sprintf(", filling the batch %.1f", formation)
+	if !b.Formation.OK() { // then the queue time includes it
+		filling = ", with filling the batch"
+	}
 	switch idle := 1 - busyShare(t); {
+	case !b.Formation.OK() && queue > exec && idle > .4 && t.Settings.BatchSize > 1:
+		return bottleneck{limitDelay, fmt.Sprintf("the delay, as requests wait %.1f ms until their batch is sent and workers idle %.0f%% of the time; %s", queue, 100*idle, delayAdvice(t))}
 	case formation > exec && formation > queue:
 		return bottleneck{limitDelay, fmt.Sprintf("the delay, as batches wait %.1f ms to fill and run %.1f ms; %s", formation, exec, delayAdvice(t))}
 	case x.Rules.Question == plan.Capacity: // the load is the highest possible
@@ -40,7 +46,7 @@ func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 	case idle > .4:
 		return bottleneck{limitArrival, fmt.Sprintf("the load, as workers idle %.0f%% of the time; more clients would use them", 100*idle)}
 	case queue > 2*exec:
-		return bottleneck{limitQueue, fmt.Sprintf("the queue, as requests wait %.1f ms for %.1f ms of execution; %s", queue, exec, queueAdvice(t))}
+		return bottleneck{limitQueue, fmt.Sprintf("the queue, as requests wait %.1f ms%s for %.1f ms of execution; %s", queue, waitsFor(b), exec, queueAdvice(t))}
 	}
 	if cpu, ok := t.Use.CPUPercent.Get(); ok && t.Settings.Device == "cpu" && x.Cores > 0 {
 		if all := cpu + t.Use.GeneratorCPUPercent.Or(0); all >= cpuFull*float64(100*x.Cores) {
@@ -48,7 +54,15 @@ func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 				all/float64(x.Cores), x.Cores, t.Use.GeneratorCPUPercent.Or(0)/float64(x.Cores), exec, queue)}
 		}
 	}
-	return bottleneck{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f, filling the batch %.1f; %s", exec, queue, formation, executionAdvice(t))}
+	return bottleneck{limitExecution, fmt.Sprintf("execution takes %.1f ms, the queue %.1f%s; %s", exec, queue, filling, executionAdvice(t))}
+}
+
+// waitsFor says that the queue time includes the time in which the batch fills, if it is so.
+func waitsFor(b trial.Breakdown) string {
+	if b.Formation.OK() {
+		return ""
+	}
+	return ", also until their batch is full,"
 }
 
 // delayAdvice is the advice if waiting for a full batch takes longest.

@@ -59,7 +59,8 @@ type rateSearch struct {
 	step     float64 // smallest relative change to the next rate; it doubles with every trial
 	done     bool
 
-	unpredicted bool // without predictions: the first rate is arbitrary
+	unpredicted bool    // without predictions: the first rate is arbitrary
+	most        float64 // the largest rate that the target may get; +Inf is no limit
 }
 
 // maxTrials returns the largest number of trials of the search.
@@ -81,7 +82,7 @@ func (r rateSearch) uncertainty() float64 {
 // evaluateRates evaluates the trials of one setting. bestOther is the highest rate of another
 // setting: the search ends when the setting cannot exceed it by minImprovement.
 func (v *view) evaluateRates(point int, trials []trial.Trial, bestOther float64) rateSearch {
-	r := rateSearch{high: math.Inf(1), step: rateTolerance, unpredicted: v.noPrediction != ""}
+	r := rateSearch{high: math.Inf(1), step: rateTolerance, unpredicted: v.noPrediction != "", most: v.mostRate()}
 	sum, n := 0.0, 0
 	undecidedRate := math.Inf(1) // lowest rate with an undecided trial clearly within the limit
 	nearLimit := false           // whether a trial was undecided with a percentile within the limit, but not clearly
@@ -141,7 +142,8 @@ func (r *rateSearch) setNext(n int, nearLimit bool, bestOther float64) {
 	default:
 		r.next = min(max(r.estimate, r.low+(r.high-r.low)/4), r.high-(r.high-r.low)/4)
 	}
-	r.done = n >= r.maxTrials() || r.low > 0 && (nearLimit || r.high <= r.low*(1+rateTolerance)) ||
+	r.next = min(r.next, r.most)
+	r.done = n >= r.maxTrials() || r.low >= r.most || r.low > 0 && (nearLimit || r.high <= r.low*(1+rateTolerance)) ||
 		min(r.next*minImprovement, r.high) < bestOther*minImprovement
 }
 
@@ -226,7 +228,7 @@ func (v *view) startRateSearch(point int, why string) plan.Point {
 			rate = max(rate, x.rates.low*1.012)
 		}
 	}
-	p := v.atRate(point, rate)
+	p := v.atRate(point, min(rate, v.mostRate()))
 	switch {
 	case v.simulator == nil:
 		p.Reason = joinSentences(why, v.points[point].Reason)
@@ -259,10 +261,18 @@ func (v *view) nextRate() plan.Point {
 	return p
 }
 
+// mostRate returns the largest rate that the target may get; +Inf is no limit.
+func (v *view) mostRate() float64 {
+	if v.plan.MaxRate > 0 {
+		return min(plan.RoundRate(v.plan.MaxRate), v.plan.MaxRate)
+	}
+	return math.Inf(1)
+}
+
 // atRate returns a point with this rate.
 func (v *view) atRate(point int, rate float64) plan.Point {
 	p := v.points[point]
-	p.Load.Rate = plan.RoundRate(rate)
+	p.Load.Rate = min(plan.RoundRate(rate), v.mostRate())
 	p.Predicted = &trial.Predicted{ThroughputRPS: trial.NumOf(p.Load.Rate)}
 	return p
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -34,6 +35,7 @@ type bucket struct {
 	requestMS, modelMS []float64 // ms of answers and timeouts, in order of completion
 	failed             []bool    // of every request, in order of completion
 	ok, errors         int
+	held               int          // requests that the largest rate held back
 	counts             trial.Counts // by outcome
 	items              float64      // sum of the batch sizes of answers
 	answersWithBatch   int          // number of answers with a batch size
@@ -66,6 +68,9 @@ func (r *ring) add(s load.Sample) {
 	r.totals.Sent++
 	b.counts.Sent++
 	b.failed = append(b.failed, s.Outcome != load.OK)
+	if s.Held {
+		b.held++
+	}
 	switch s.Outcome {
 	case load.OK:
 		b.ok++
@@ -200,12 +205,13 @@ func (r *ring) snapshot(use trial.ResourceUse, host sweep.Host) Live {
 func (r *ring) update() {
 	n := max(0, min(r.sinceChange, len(r.past)))
 	out := Live{Seconds: slices.Clone(r.seconds), Window: time.Duration(n) * time.Second, Transient: r.sinceChange < 1}
-	ok, items, answersWithBatch, busy := 0, 0.0, 0, 0
+	ok, items, answersWithBatch, busy, held := 0, 0.0, 0, 0, 0
 	for i := 1; i <= n; i++ {
 		b := r.secondsAgo(i)
 		out.Answers += len(b.requestMS)
 		out.Sent += len(b.failed)
 		out.Errors += b.errors
+		held += b.held
 		ok, items, answersWithBatch = ok+b.ok, items+b.items, answersWithBatch+b.answersWithBatch
 		if b.hostBusy {
 			busy++
@@ -226,7 +232,12 @@ func (r *ring) update() {
 			out.Over++
 		}
 	}
-	if rate, _ := out.RPS.Get(); out.Verdict.Result == trial.Undecided && rate > 0 {
+	capped := load.Capped(held, out.Sent)
+	if capped {
+		why := fmt.Sprintf("--max-rate held back %.0f%% of the requests, so that the load is lower than asked for", 100*float64(held)/float64(out.Sent))
+		sweep.JudgeCapped(&out.Verdict, float64(out.Errors) > r.sla.MaxErrorRate*float64(out.Sent), why)
+	}
+	if rate, _ := out.RPS.Get(); out.Verdict.Result == trial.Undecided && rate > 0 && !capped {
 		p := stat.Promise{Q: r.sla.Percentile / 100, Limit: ms(r.sla.Limit), Least: r.sla.Horizon}
 		if more := stat.Remaining(in.Values, in.Times, p); more > 0 {
 			out.More = time.Duration(math.Ceil(float64(more)/rate)) * time.Second

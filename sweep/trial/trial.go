@@ -271,13 +271,16 @@ type ModelLatencies struct {
 	P99 Num `json:"p99"`
 }
 
-// Breakdown has the mean times of the parts of a request in ms.
+// Breakdown has the mean times of the parts of a request in ms. If Formation is missing and Queue is not, as with TorchServe, Queue is
+// the whole time until the batch of the request is sent, also that in which it fills.
 type Breakdown struct {
 	Decode    Num `json:"decode"`
 	Queue     Num `json:"queue"`
 	Formation Num `json:"formation"`
 	Execution Num `json:"execution"`
 	Encode    Num `json:"encode"`
+	// Handler is the part of Execution that the handler of the model reports, without the exchange with its process.
+	Handler Num `json:"handler,omitzero"`
 }
 
 // Batches has the mean size of the batches and the number of batches by size.

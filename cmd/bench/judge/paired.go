@@ -66,6 +66,9 @@ type Ratio struct {
 // block are not used; to replace them, groups of four are added up to
 // Plan.MaxBlocks. If fewer than 5 undisturbed pairs remain, the value is that of
 // all pairs and the interval is open at both ends.
+//
+// A group in which a block measured nothing is measured again, and from then on
+// blocks are twice as long, at most three times.
 func Paired(ctx context.Context, p Plan, a, b Block) (Ratio, error) {
 	if p.Length <= 0 || p.Blocks < 1 {
 		return Ratio{}, fmt.Errorf("paired blocks: %d of %v: want at least 1 and a length above 0", p.Blocks, p.Length)
@@ -81,26 +84,39 @@ func Paired(ctx context.Context, p Plan, a, b Block) (Ratio, error) {
 	}
 	watch() // discards the disturbance before the first block
 	var blocks []block
-	for len(blocks) < p.Blocks || 2*len(abPairs(blocks, true)) < p.Blocks && len(blocks)+4 <= p.MaxBlocks {
+	for doubled := 0; len(blocks) < p.Blocks || 2*len(abPairs(blocks, true)) < p.Blocks && len(blocks)+4 <= p.MaxBlocks; {
+		group := make([]block, 0, 4)
 		for _, side := range []Block{a, b, b, a} {
 			if err := context.Cause(ctx); err != nil {
 				return Ratio{}, err
 			}
 			v, err := side(ctx, p.Length)
 			if err != nil {
-				return Ratio{}, fmt.Errorf("block %d: %w", len(blocks)+1, err)
+				return Ratio{}, fmt.Errorf("block %d: %w", len(blocks)+len(group)+1, err)
 			}
-			blocks = append(blocks, block{v, watch()})
+			group = append(group, block{v, watch()})
 		}
+		if slices.ContainsFunc(group, block.empty) && doubled < maxDoublings {
+			doubled, p.Length = doubled+1, 2*p.Length
+			continue
+		}
+		blocks = append(blocks, group...)
 	}
 	return compare(blocks, p.Seed)
 }
+
+// maxDoublings is how often blocks are made twice as long because one of a group measured nothing:
+// on a busy machine a short block may not have a single answer.
+const maxDoublings = 3
 
 // block is a measured block. Its index gives its side: A B B A.
 type block struct {
 	value float64
 	Disturbance
 }
+
+// empty reports whether the block measured nothing, so that no ratio can be formed.
+func (b block) empty() bool { return !(b.value > 0) || math.IsInf(b.value, 1) }
 
 // pair is two neighboring blocks whose values are divided.
 type pair struct{ dividend, divisor int } // indexes of blocks
@@ -146,7 +162,7 @@ func filter(all []pair, blocks []block, undisturbed bool) []pair {
 func compare(blocks []block, seed uint64) (Ratio, error) {
 	r := Ratio{Blocks: len(blocks)}
 	for _, b := range blocks {
-		if !(b.value > 0) || math.IsInf(b.value, 1) {
+		if b.empty() {
 			return Ratio{}, errors.New("paired blocks: a block measured nothing: make blocks longer")
 		}
 		if !b.disturbed() {

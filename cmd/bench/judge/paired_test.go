@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +195,25 @@ func TestPairedErrors(t *testing.T) {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A block that measured nothing makes the blocks longer, and its group does not count.
+func TestPairedLongerBlocks(t *testing.T) {
+	var lengths []time.Duration
+	side := func(_ context.Context, d time.Duration) (float64, error) {
+		lengths = append(lengths, d)
+		if len(lengths) > 2 && d < 4 { // the first two are the warm-up
+			return 0, nil
+		}
+		return 1, nil
+	}
+	r, err := judge.Paired(t.Context(), judge.Plan{Blocks: 8, Length: 1}, side, side)
+	if err != nil || r.Blocks != 8 || r.Value != 1 {
+		t.Errorf("%+v, %v; want 8 blocks", r, err)
+	}
+	if want := []time.Duration{1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 4, 4}; !slices.Equal(lengths, want) {
+		t.Errorf("lengths %v, want %v", lengths, want)
 	}
 }
 

@@ -60,6 +60,8 @@ func (h *Handler) kserve(w http.ResponseWriter, r *http.Request, rest []string) 
 	}
 	name, verb, ok := strings.Cut(rest[0], ":")
 	switch {
+	case name == "" && (verb == "predict" || verb == "explain"):
+		return target{}, wire.ForKServe(target{}.unnamed())
 	case name == "":
 	case !ok:
 		return target{}, wire.ModelReady(w, r, name, h.canAnswer)

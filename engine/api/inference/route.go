@@ -47,21 +47,34 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request) (target, error) 
 	case len(s) == 1:
 		return h.routeOne(w, r, s[0])
 	case s[0] == "explanations":
-		if t, ok := modelTarget(strings.Join(s[1:], "/")); ok {
-			t.explain = true
+		t, ok := modelTarget(strings.Join(s[1:], "/"))
+		t.explain = true
+		if ok {
 			return t, nil
 		}
+		return target{}, t.unnamed()
+	case s[0] == "predictions":
+		t, _ := modelTarget(strings.Join(s[1:], "/"))
+		return target{}, t.unnamed()
 	case s[0] == "models" && len(s) == 3 && s[2] == "invoke":
 		return target{model: s[1], parameters: true}.check(r)
 	case s[0] == "v1" && s[1] == "models" && len(s) <= 3:
 		return h.kserve(w, r, s[2:])
-	case s[0] == "models", s[0] == "predictions":
+	case s[0] == "models":
 	case len(s) == 2 && s[1] == "predict":
 		return target{model: s[0], parameters: true}.check(r)
 	case len(s) == 3 && s[2] == "predict":
 		return target{model: s[0], version: s[1], parameters: true}.check(r)
 	}
 	return target{}, wire.NoRoute(r)
+}
+
+// unnamed returns the error of a path with an empty model or version: two slashes.
+func (t target) unnamed() error {
+	if t.model == "" {
+		return wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "Model not found: %s", t.model)
+	}
+	return wire.Errorf(http.StatusNotFound, wire.VersionNotFound, "Model version: %s does not exist for model: %s", t.version, t.model)
 }
 
 // check returns an error if the path of t has an empty name.

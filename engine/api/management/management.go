@@ -63,8 +63,9 @@ type API struct {
 
 // registered is what is known about a version that a request has registered.
 type registered struct {
-	startupTime time.Duration
-	release     func() // of Opened; may be nil
+	startupTime            time.Duration
+	minWorkers, maxWorkers int    // of the model's own files; 0 is none
+	release                func() // of Opened; may be nil
 }
 
 // New returns the management API of e. The caller must call Close.
@@ -131,7 +132,7 @@ func (a *API) route(w http.ResponseWriter, r *http.Request, s []string) error {
 		return a.models(w, r)
 	case n == 2 && s[1] != "":
 		return a.model(w, r, s[1], "")
-	case n == 3 && s[1] != "" && s[2] != "":
+	case n == 3 && s[2] != "":
 		return a.model(w, r, s[1], s[2])
 	case n == 4 && s[1] != "" && s[2] != "" && s[3] == "set-default":
 		return a.setDefault(w, r, s[1], s[2])

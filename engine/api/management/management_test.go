@@ -399,6 +399,9 @@ func TestWorkersOfTheModel(t *testing.T) {
 	if w := s.do("POST", "/models?url=b-1.mar&initial_workers=0", ""); w.Code != 200 || text(w) != `Model "b" Version: 1 registered with 2 initial workers` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+	if w := s.do("GET", "/models/b", ""); !strings.Contains(w.Body.String(), `"minWorkers": 2,`) || !strings.Contains(w.Body.String(), `"maxWorkers": 3,`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 }
 
 // After Close, nothing changes any more.

@@ -120,7 +120,7 @@ func (a *API) begin(g registration, o Opened) (*engine.ModelService, error) {
 	case err != nil:
 		return nil, badRequest("%v", err)
 	}
-	a.registered[s] = registered{startup, o.Release}
+	a.registered[s] = registered{startup, o.MinWorkers, o.MaxWorkers, o.Release}
 	return s, nil
 }
 
@@ -167,13 +167,17 @@ func (a *API) finish(w http.ResponseWriter, r *http.Request, g registration, s *
 // unregistered.
 func (a *API) awaitLoad(ctx context.Context, s *engine.ModelService) error {
 	a.mu.Lock()
-	longest := a.registered[s].startupTime
+	g := a.registered[s]
+	longest := g.startupTime
 	a.mu.Unlock()
 	wait, cancel := context.WithTimeoutCause(ctx, longest, errStartup)
 	defer cancel()
 	err := errStartup // without any time, not even a start that has ended by now is in time
 	if longest > 0 {
 		err = s.Wait(wait)
+	}
+	if err == nil && g.minWorkers > 0 && g.maxWorkers > g.minWorkers {
+		err = s.Scale(ctx, g.minWorkers, g.maxWorkers, nil) // which starts none
 	}
 	if err == nil {
 		return nil

@@ -16,6 +16,8 @@ type collector struct {
 	out  func(prometheus.Metric)
 	// line takes the values instead of out, for log files.
 	line func(f *family, counter bool, v float64, labels []string)
+	// order gets the labels of TorchServe's metrics in their order, if it is not nil.
+	order map[string][]string
 }
 
 // Describe sends nothing: which metrics there are depends on the models that are served.
@@ -88,6 +90,9 @@ func (c *collector) send(f *family, kind prometheus.ValueType, v float64, labels
 	case c.line != nil:
 		c.line(f, kind == prometheus.CounterValue, v, labels)
 	default:
+		if f.unit != "" && c.order != nil {
+			c.order[f.name] = f.labels
+		}
 		c.out(prometheus.MustNewConstMetric(prometheus.NewDesc(f.name, f.help, f.labels, nil), kind, v, valid(labels)...))
 	}
 }

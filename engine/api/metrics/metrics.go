@@ -15,9 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"sweetspot/engine"
 	"sweetspot/engine/api/openapi"
 	"sweetspot/engine/api/wire"
@@ -87,37 +84,4 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		wire.Fail(w, wire.NoRoute(r))
 	}
-}
-
-// contentType is that of the text format. promhttp adds parameters that older scrapers do not
-// know.
-const contentType = "text/plain; version=0.0.4; charset=utf-8"
-
-// scrape answers GET /metrics.
-func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) {
-	c := &collector{Config: h.cfg, only: r.URL.Query()["name[]"]}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(c)
-	wire.SetHeaders(w.Header(), string(wire.AppendID(nil)))
-	plain := r.Clone(r.Context())
-	plain.Method = http.MethodGet
-	plain.Header.Del("Accept") // the text format, whatever else the scraper knows
-	plain.URL.RawQuery = ""    // promhttp would filter again, without the series of histograms
-	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(typed{w}, plain)
-	typed{w}.setType() // no metric was written
-}
-
-// typed sets the content type before the first byte.
-type typed struct{ http.ResponseWriter }
-
-func (t typed) setType() {
-	if strings.HasPrefix(t.Header().Get("Content-Type"), "text/plain; version=0.0.4") {
-		t.Header().Set("Content-Type", contentType)
-	}
-}
-
-// Write is http.ResponseWriter's.
-func (t typed) Write(b []byte) (int, error) {
-	t.setType()
-	return t.ResponseWriter.Write(b)
 }

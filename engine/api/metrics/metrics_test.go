@@ -1,7 +1,9 @@
 package metrics_test
 
 import (
+	"compress/gzip"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -84,24 +86,24 @@ func scrape(t *testing.T, c metrics.Config, query string) string {
 func TestMetrics(t *testing.T) {
 	got := scrape(t, config(start(t, 3, 1)), "")
 	for _, want := range []string{
-		`ts_inference_requests_total{hostname="host",model_name="words",model_version="1.0"} 5`,
-		`ts_inference_latency_microseconds{hostname="host",model_name="words",model_version="1.0"} `,
-		`ts_queue_latency_microseconds{hostname="host",model_name="words",model_version="1.0"} `,
-		`Requests2XX{Hostname="host",Level="Host"} 5`,
-		`Requests4XX{Hostname="host",Level="Host"} 5`,
-		`Requests5XX{Hostname="host",Level="Host"} 7`,
-		`QueueTime{Hostname="host",Level="Host"} `,
-		`PredictionTime{Hostname="host",Level="Model",ModelName="words"} `,
-		`HandlerTime{Hostname="host",Level="Model",ModelName="words"} `,
-		`WorkerLoadTime{Hostname="host",Level="Host",WorkerName="W-9001-words_1.0"} `,
-		`CPUUtilization{Hostname="host",Level="Host"} 12.5`,
-		`MemoryUsed{Hostname="host",Level="Host"} 3`,
-		`MemoryAvailable{Hostname="host",Level="Host"} 1`,
-		`MemoryUtilization{Hostname="host",Level="Host"} 75`,
-		`GPUUtilization{DeviceId="1",Hostname="host",Level="Host"} 40`,
-		`GPUMemoryUsed{DeviceId="1",Hostname="host",Level="Host"} 2`,
-		`DiskUsage{Hostname="host",Level="Host"} 1`,
-		`DiskUtilization{Hostname="host",Level="Host"} 25`,
+		`ts_inference_requests_total{model_name="words",model_version="1.0",hostname="host",} 5.0`,
+		`ts_inference_latency_microseconds{model_name="words",model_version="1.0",hostname="host",} `,
+		`ts_queue_latency_microseconds{model_name="words",model_version="1.0",hostname="host",} `,
+		`Requests2XX{Level="Host",Hostname="host",} 5.0`,
+		`Requests4XX{Level="Host",Hostname="host",} 5.0`,
+		`Requests5XX{Level="Host",Hostname="host",} 7.0`,
+		`QueueTime{Level="Host",Hostname="host",} `,
+		`PredictionTime{ModelName="words",Level="Model",Hostname="host",} `,
+		`HandlerTime{ModelName="words",Level="Model",Hostname="host",} `,
+		`WorkerLoadTime{WorkerName="W-9001-words_1.0",Level="Host",Hostname="host",} `,
+		`CPUUtilization{Level="Host",Hostname="host",} 12.5`,
+		`MemoryUsed{Level="Host",Hostname="host",} 3.0`,
+		`MemoryAvailable{Level="Host",Hostname="host",} 1.0`,
+		`MemoryUtilization{Level="Host",Hostname="host",} 75.0`,
+		`GPUUtilization{Level="Host",DeviceId="1",Hostname="host",} 40.0`,
+		`GPUMemoryUsed{Level="Host",DeviceId="1",Hostname="host",} 2.0`,
+		`DiskUsage{Level="Host",Hostname="host",} 1.0`,
+		`DiskUtilization{Level="Host",Hostname="host",} 25.0`,
 		`sweetspot_requests_total{model="words",version="1.0"} 5`,
 		`sweetspot_rejections_total{model="words",reason="no_workers",version="1.0"} 1`,
 		`sweetspot_rejections_total{model="words",reason="queue_full",version="1.0"} 0`,
@@ -179,6 +181,30 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// The text is compressed for a scraper that takes it.
+func TestCompressed(t *testing.T) {
+	for accept, compressed := range map[string]bool{"": false, "gzip": true, "deflate, gzip;q=0.5": true, "gzip;q=0": false, "gzip; q=0.0, br": false, "x-gzip": false} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/metrics?name[]=Requests2XX", nil)
+		r.Header.Set("Accept-Encoding", accept)
+		metrics.New(config(start(t, 0, 0))).ServeHTTP(w, r)
+		body := io.Reader(w.Body)
+		if got := w.Header().Get("Content-Encoding"); (got == "gzip") != compressed {
+			t.Errorf("%q: content encoding %q", accept, got)
+		}
+		if compressed {
+			var err error
+			if body, err = gzip.NewReader(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const want = "# HELP Requests2XX Answers with a status from 200 to 299.\n# TYPE Requests2XX counter\nRequests2XX{Level=\"Host\",Hostname=\"host\",} 5.0\n"
+		if text, err := io.ReadAll(body); err != nil || string(text) != want {
+			t.Errorf("%q: %q, %v", accept, text, err)
+		}
+	}
+}
+
 // A model name that is no UTF-8 does not fail the scrape.
 func TestOddNames(t *testing.T) {
 	e := start(t, 0, 0)
@@ -186,8 +212,11 @@ func TestOddNames(t *testing.T) {
 	if err := e.Load(t.Context(), m, knob.Config{Settings: knob.Default(knob.Eager), Options: knob.Options{Rule: knob.Eager}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := scrape(t, config(e), ""); !strings.Contains(got, `sweetspot_ready{model="words?\"\n",version="1.0"} 1`) {
-		t.Errorf("%s", got)
+	got := scrape(t, config(e), "")
+	for _, want := range []string{`sweetspot_ready{model="words?\"\n",version="1.0"} 1`, `ts_inference_requests_total{model_name="words?\"\n",model_version="1.0",hostname="host",} 0.0`} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("no %s in\n%s", want, got)
+		}
 	}
 }
 

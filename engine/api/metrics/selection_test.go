@@ -27,7 +27,7 @@ func TestSelection(t *testing.T) {
 	c := config(start(t, 3, 1))
 	c.Selection = selected
 	text := scrape(t, c, "")
-	for _, want := range []string{`ts_inference_requests_total{host="host",model="`, "QueueTime{", "PredictionTime{", "sweetspot_requests_total{"} {
+	for _, want := range []string{`ts_inference_requests_total{model="words",version="1.0",host="host",} 5.0`, "QueueTime{", "PredictionTime{", "sweetspot_requests_total{"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}

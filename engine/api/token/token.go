@@ -156,7 +156,7 @@ func (t *Tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (t *Tokens) renew(r *http.Request) error {
 	if t == nil || t.file == "" {
-		return wire.Errorf(http.StatusBadRequest, wire.BadRequest, "this server has no keys to renew")
+		return wire.Errorf(http.StatusNotFound, wire.ResourceNotFound, "no such resource: %s: this server has no keys to renew", r.URL.Path)
 	}
 	if err := t.Check(API, r); err != nil {
 		return err

@@ -235,16 +235,20 @@ func TestRenewalErrors(t *testing.T) {
 	keys := read()
 	check := func(h http.Handler, path, key, typ string) {
 		t.Helper()
-		if code, got, text := call(t, h, path, key); code != 400 || got != typ {
-			t.Errorf("%s: %d %s %q, want 400 %s", path, code, got, text, typ)
+		status := http.StatusBadRequest
+		if typ == wire.ResourceNotFound {
+			status = http.StatusNotFound
+		}
+		if code, got, text := call(t, h, path, key); code != status || got != typ {
+			t.Errorf("%s: %d %s %q, want %d %s", path, code, got, text, status, typ)
 		}
 	}
 	check(tokens, "/token?type=inference", "", wire.InvalidKey)
 	check(tokens, "/token?type=inference", "Bearer "+keys.Management.Key, wire.InvalidKey)
 	check(tokens, "/token?type=API", "Bearer "+keys.API.Key, wire.BadRequest)
 	check(tokens, "/token", "Bearer "+keys.API.Key, wire.BadRequest)
-	check(token.Fixed("t"), "/token?type=inference", "Bearer t", wire.BadRequest)
-	check((*token.Tokens)(nil), "/token?type=inference", "", wire.BadRequest)
+	check(token.Fixed("t"), "/token?type=inference", "Bearer t", wire.ResourceNotFound)
+	check((*token.Tokens)(nil), "/token?type=inference", "", wire.ResourceNotFound)
 	if read() != keys {
 		t.Error("a refused renewal changed the keys")
 	}

@@ -20,6 +20,7 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/target/process"
 )
 
 // Limits of the requests that are no load.
@@ -37,26 +38,24 @@ func (t *Target) Apply(ctx context.Context, s knob.Settings) (sweep.Applied, err
 		return sweep.Applied{}, err
 	}
 	begin := time.Now()
-	t.changing.Add(1) // the live load ends its segment, so that no request is lost
-	defer t.changing.Add(-1)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return sweep.Applied{}, errors.New("the target is closed")
-	}
-	steps, err := t.change(ctx, s)
+	var steps []sweep.Step
+	err := t.gate.Change(func() (err error) {
+		if steps, err = t.change(ctx, s); err == nil {
+			t.current = s
+		}
+		return err
+	})
 	if err != nil {
 		return sweep.Applied{}, err
 	}
-	t.current = s
 	return sweep.Applied{Settings: s, Took: time.Since(begin), Steps: steps}, nil
 }
 
-// change changes the running server with calls, or starts another. The lock is held.
+// change changes the running server with calls, or starts another. No load runs.
 func (t *Target) change(ctx context.Context, s knob.Settings) ([]sweep.Step, error) {
 	r := t.running
 	switch {
-	case r == nil || r.hasEnded():
+	case r == nil || r.HasEnded():
 	case s == t.current:
 		return nil, nil
 	case t.onlyLive(s):
@@ -162,14 +161,14 @@ func (t *Target) start(ctx context.Context, s knob.Settings) (*running, error) {
 	if r.load, err = t.loadConfig(values); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
-	if r.process, err = startProcess(t.cfg.Supervisor, folder, argv, env, t.cfg.Log); err != nil {
+	if r.Process, err = process.Start(process.Config{Supervisor: t.cfg.Supervisor, Folder: folder, Argv: argv, Env: env, Log: t.cfg.Log}); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	if err = t.waitReady(ctx, r); err == nil {
 		err = t.callLive(ctx, r, s, knob.Settings{})
 	}
 	if err != nil {
-		r.stop()
+		r.Stop()
 		return nil, err
 	}
 	return r, nil
@@ -232,7 +231,7 @@ func portsFree(urls ...string) error {
 		c, err := net.DialTimeout("tcp", net.JoinHostPort(u.Hostname(), port), probeLimit)
 		if err == nil {
 			c.Close()
-			return &StartError{Kind: PortTaken, How: "another program listens on " + u.Host}
+			return &process.StartError{Kind: process.PortTaken, How: "another program listens on " + u.Host}
 		}
 	}
 	return nil
@@ -262,18 +261,18 @@ func (t *Target) waitReady(ctx context.Context, r *running) error {
 	defer cancel()
 	for {
 		err := t.isReady(ctx, r)
-		if r.hasEnded() {
-			return r.failure("before it was ready")
+		if r.HasEnded() {
+			return r.Failure("before it was ready")
 		}
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-r.done:
+		case <-r.Done():
 		case <-time.After(probeEvery):
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), errNotReady) {
-				return &StartError{Kind: NeverReady, How: fmt.Sprintf("not ready within %v: %v", ready.Within, err), Lines: r.tail.last()}
+				return &process.StartError{Kind: process.NeverReady, How: fmt.Sprintf("not ready within %v: %v", ready.Within, err), Lines: r.LastLines()}
 			}
 			return context.Cause(ctx)
 		}

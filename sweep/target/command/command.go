@@ -4,10 +4,9 @@
 //
 // [Open] starts the server with the first value of each knob. [Target.Apply] changes what the calls of the plan
 // can change; for all other knobs it ends the server and starts another. A start that fails is a
-// [StartError], which says what kind of failure it was; the settings before it are then in force again.
+// [process.StartError], which says what kind of failure it was; the settings before it are then in force again.
 //
-// A supervisor, which is a process of this program that calls [Supervise], runs the server. It ends the server with all its
-// processes when its standard input ends, so also if this process is killed.
+// The server is run by a supervisor of package process, which ends it with all its processes, also if this process is killed.
 //
 // Live may run concurrently with Info, Apply and Use. Otherwise only one goroutine may use a Target.
 package command
@@ -23,14 +22,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"sweetspot/engine/knob"
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
+	"sweetspot/sweep/target/drive"
+	"sweetspot/sweep/target/process"
 	"sweetspot/sweep/trial"
 )
 
@@ -52,17 +51,14 @@ type Target struct {
 	templates map[string]template
 	http      *http.Client
 
-	changing atomic.Int32 // Apply waits for the end of the running segment of live load
-
-	mu      sync.RWMutex // for reading while a load runs; guards everything below
-	running *running     // nil if there is no server
+	gate    drive.Gate // guards everything below
+	running *running   // nil if there is no server
 	current knob.Settings
-	closed  bool
 }
 
 // running is a server that is ready.
 type running struct {
-	*process
+	*process.Process
 	values map[string]string // of all placeholders at its start
 	load   load.Config       // common part of all runs
 }
@@ -145,9 +141,9 @@ func (t *Target) limits() knob.Limits {
 
 // Info describes the knobs of the plan. The server reports nothing else.
 func (t *Target) Info(context.Context) (sweep.Info, error) {
-	t.mu.RLock()
+	release := t.gate.Hold()
 	current := t.current
-	t.mu.RUnlock()
+	release()
 	argv := t.cfg.Plan.Server.Command
 	program := filepath.Base(argv[0])
 	info := sweep.Info{
@@ -183,20 +179,17 @@ func (t *Target) Use() trial.ResourceUse {
 
 // Close ends the server.
 func (t *Target) Close(context.Context) error {
-	t.changing.Add(1)
-	defer t.changing.Add(-1)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed = true
-	t.stop()
-	t.http.CloseIdleConnections()
-	return nil
+	return t.gate.Close(func() error {
+		t.stop()
+		t.http.CloseIdleConnections()
+		return nil
+	})
 }
 
-// stop ends the server, if there is one. The lock is held.
+// stop ends the server, if there is one. No load runs.
 func (t *Target) stop() {
 	if t.running != nil {
-		t.running.stop()
+		t.running.Stop()
 		t.running = nil
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/target/command"
+	"sweetspot/sweep/target/process"
 	"sweetspot/sweep/trial"
 )
 
@@ -134,14 +135,14 @@ func TestOpenFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*plan.Plan)
-		kind   command.Failure
+		kind   process.Failure
 		want   string
 	}{
 		{"never ready", func(p *plan.Plan) {
 			p.Server.Command, p.Server.Ready.Within = append(p.Server.Command, "-mode", "never"), 300*time.Millisecond
-		}, command.NeverReady, "not ready within 300ms: Get "},
-		{"no such program", func(p *plan.Plan) { p.Server.Command[0] = "/no/such/program" }, command.NotFound, "no such file"},
-		{"another server answers", func(p *plan.Plan) { p.Server.Ready.URL = "http://" + taken.Addr().String() }, command.PortTaken, "another program listens on 127.0.0.1:"},
+		}, process.NeverReady, "not ready within 300ms: Get "},
+		{"no such program", func(p *plan.Plan) { p.Server.Command[0] = "/no/such/program" }, process.NotFound, "no such file"},
+		{"another server answers", func(p *plan.Plan) { p.Server.Ready.URL = "http://" + taken.Addr().String() }, process.PortTaken, "another program listens on 127.0.0.1:"},
 		{"wrong path", func(p *plan.Plan) { p.Server.Request.URL += "x" }, "", "answered with 404 Not Found"},
 		{"no template", func(p *plan.Plan) { p.Server.Files = map[string]string{"f": "/no/such/file"} }, "", "server: files: f: open /no/such/file"},
 	} {
@@ -153,7 +154,7 @@ func TestOpenFails(t *testing.T) {
 				d.Close(t.Context())
 				t.Fatal("it was opened")
 			}
-			failure, ok := errors.AsType[*command.StartError](err)
+			failure, ok := errors.AsType[*process.StartError](err)
 			if ok != (c.kind != "") || ok && failure.Kind != c.kind || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %s with %q", err, c.kind, c.want)
 			}

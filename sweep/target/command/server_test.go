@@ -22,6 +22,7 @@ import (
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/target/command"
+	"sweetspot/sweep/target/process"
 	"sweetspot/sweep/target/remotetest"
 )
 
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "supervise":
-			if err := command.Supervise(context.Background(), os.Stdin, os.NewFile(3, "reports"), os.Args[2:]); err != nil {
+			if err := process.Supervise(context.Background(), os.Stdin, os.NewFile(3, "reports"), os.Args[2:]); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}

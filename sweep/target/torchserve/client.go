@@ -31,8 +31,9 @@ type client struct {
 	http   *http.Client
 }
 
-func newClient(c Config) *client {
-	return &client{strings.TrimRight(c.Management, "/"), c.ManagementKey, c.InferenceKey, c.Header, newHTTP(c.TLS)}
+// newClient returns a client for the server at a management address.
+func newClient(c Config, management string) *client {
+	return &client{strings.TrimRight(management, "/"), c.ManagementKey, c.InferenceKey, c.Header, newHTTP(c.TLS)}
 }
 
 // answerError is an answer other than 200-299.

@@ -134,3 +134,8 @@ func (d description) sameSettings(o description) bool {
 func (d description) String() string {
 	return fmt.Sprintf("url %s, min_worker %d, max_worker %d, batch_size %d, max_batch_delay %v", d.URL, d.MinWorkers, d.MaxWorkers, d.BatchSize, d.MaxBatchDelay)
 }
+
+// detail is String with everything in which the servers of a fleet may differ.
+func (d description) detail() string {
+	return fmt.Sprintf("%s, device %s, queue of %d", d, d.settings().Device, d.settings().QueueSize)
+}

@@ -12,7 +12,7 @@ func FuzzDescription(f *testing.F) {
 		if err != nil {
 			return
 		}
-		l := (&Target{initial: d}).limits()
+		l := (&Target{servers: fleet{{initial: d}}}).limits()
 		if err := d.settings().Validate(l); err != nil {
 			t.Errorf("%s: %v", data, err)
 		}

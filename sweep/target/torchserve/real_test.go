@@ -36,7 +36,7 @@ func TestRealTorchServe(t *testing.T) {
 	}
 	before := inForce()
 	d, err := torchserve.Open(t.Context(), torchserve.Config{
-		Management: s.Management, Inference: s.Inference, Bodies: []load.Body{{Type: "application/octet-stream", Data: []byte("abc")}},
+		Management: []string{s.Management}, Inference: s.Inference, Bodies: []load.Body{{Type: "application/octet-stream", Data: []byte("abc")}},
 	})
 	if err != nil {
 		t.Fatal(err)

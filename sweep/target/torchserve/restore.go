@@ -50,63 +50,63 @@ func parseSaved(text []byte) (Saved, error) {
 }
 
 // save writes the restore file before the first change. Without it there must be no change.
-func (t *Target) save() error {
-	if t.cfg.RestoreFile == "" || t.saved {
+func (s *server) save() error {
+	if s.restoreFile == "" || s.saved {
 		return nil
 	}
-	text, err := json.Marshal(Saved{t.cfg.Management, os.Getpid(), t.initial})
+	text, err := json.Marshal(Saved{s.api.base, os.Getpid(), s.initial})
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(t.cfg.RestoreFile), "restore-*.tmp")
+	f, err := os.CreateTemp(filepath.Dir(s.restoreFile), "restore-*.tmp")
 	if err != nil {
 		return fmt.Errorf("write the settings to restore: %w", err)
 	}
 	_, err = f.Write(append(text, '\n'))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), t.cfg.RestoreFile)
+		err = os.Rename(f.Name(), s.restoreFile)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write the settings to restore: %w", err), os.Remove(f.Name()))
 	}
-	t.saved = true
+	s.saved = true
 	return nil
 }
 
 // forget removes the restore file after everything is restored.
-func (t *Target) forget() error {
-	if t.cfg.RestoreFile == "" || !t.saved {
+func (s *server) forget() error {
+	if s.restoreFile == "" || !s.saved {
 		return nil
 	}
-	t.saved = false
-	return os.Remove(t.cfg.RestoreFile)
+	s.saved = false
+	return os.Remove(s.restoreFile)
 }
 
 // restoreEarlier restores what an earlier sweetspot that was killed has not restored. restored is
 // false if there was nothing to do.
-func (t *Target) restoreEarlier(ctx context.Context) (restored bool, err error) {
-	if t.cfg.RestoreFile == "" {
+func (s *server) restoreEarlier(ctx context.Context) (restored bool, err error) {
+	if s.restoreFile == "" {
 		return false, nil
 	}
-	s, err := ReadSaved(t.cfg.RestoreFile)
+	found, err := ReadSaved(s.restoreFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
 		return false, err
-	case s.PID != os.Getpid() && isAlive(s.PID):
-		return false, fmt.Errorf("process %d is changing the settings of this server; if it is no sweetspot, remove %s", s.PID, t.cfg.RestoreFile)
+	case found.PID != os.Getpid() && isAlive(found.PID):
+		return false, fmt.Errorf("process %d is changing the settings of this server; if it is no sweetspot, remove %s", found.PID, s.restoreFile)
 	}
-	t.initial, t.saved = s.Model, true
+	s.initial, s.saved = found.Model, true
 	for begin := time.Now(); ; {
-		err := t.restoreOnce(ctx)
+		err := s.restoreOnce(ctx)
 		var answer *answerError
 		switch {
 		case err == nil:
-			return true, t.forget()
+			return true, s.forget()
 		case !errors.As(err, &answer) && !errors.Is(err, errOther), time.Since(begin) > restoreTime:
-			return false, fmt.Errorf("restore what an earlier sweep found (%s): %w", s.Model, err)
+			return false, fmt.Errorf("restore what an earlier sweep found (%s): %w", found.Model, err)
 		}
 		// The server may still be busy with the last change of the killed program.
 		if err := pause(ctx); err != nil {
@@ -116,21 +116,21 @@ func (t *Target) restoreEarlier(ctx context.Context) (restored bool, err error) 
 }
 
 // restoreOnce tries to set what was in force.
-func (t *Target) restoreOnce(ctx context.Context) error {
-	d, err := t.api.describe(ctx, t.initial.Name, t.initial.Version)
+func (s *server) restoreOnce(ctx context.Context) error {
+	d, err := s.api.describe(ctx, s.initial.Name, s.initial.Version)
 	switch {
 	case isGone(err):
-		t.now = t.initial
-		t.now.BatchSize = 0 // so that the model is registered
+		s.now = s.initial
+		s.now.BatchSize = 0 // so that the model is registered
 	case err != nil:
 		return fmt.Errorf("%w: %w", errOther, err)
 	default:
-		t.now = d
-		if err := t.drain(ctx); err != nil {
+		s.now = d
+		if err := s.drain(ctx); err != nil {
 			return err
 		}
 	}
-	return t.change(ctx, t.initial)
+	return s.change(ctx, s.initial)
 }
 
 // errOther means that the server has other settings than it was told, or describes none.
@@ -141,14 +141,14 @@ func isAlive(pid int) bool {
 	return err == nil && pid > 0 && p.Signal(syscall.Signal(0)) == nil
 }
 
-// Restore restores what an earlier sweetspot has not restored, and says what is in force now. The
-// text is "" if there was nothing to do.
-func Restore(ctx context.Context, c Config) (string, error) {
-	t := &Target{cfg: c, api: newClient(c)}
-	defer t.api.http.CloseIdleConnections()
-	restored, err := t.restoreEarlier(ctx)
+// Restore restores what an earlier sweetspot has not restored on the server at a management address, and says what is in
+// force now. The text is "" if there was nothing to do. Of c it uses what says how a server is called.
+func Restore(ctx context.Context, c Config, management, file string) (string, error) {
+	s := &server{api: newClient(c, management), restoreFile: file}
+	defer s.api.http.CloseIdleConnections()
+	restored, err := s.restoreEarlier(ctx)
 	if err != nil || !restored {
 		return "", err
 	}
-	return fmt.Sprintf("%s: %s", t.now.Name, t.now), nil
+	return fmt.Sprintf("%s: %s", s.now.Name, s.now), nil
 }

@@ -2,6 +2,7 @@ package torchserve_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -72,6 +73,17 @@ type testServer struct {
 
 func start(t *testing.T, modelAPI, tokens bool, names ...string) *testServer {
 	t.Helper()
+	return startWith(t, modelAPI, tokens, nil, names...)
+}
+
+// startTLS starts a server with https addresses and tokens.
+func startTLS(t *testing.T, pair tls.Certificate, names ...string) *testServer {
+	t.Helper()
+	return startWith(t, true, true, &pair, names...)
+}
+
+func startWith(t *testing.T, modelAPI, tokens bool, pair *tls.Certificate, names ...string) *testServer {
+	t.Helper()
 	c := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
 	c.BatchDelay = time.Millisecond
 	s := &testServer{store: &store{cfg: c}, keys: filepath.Join(t.TempDir(), "key_file.json")}
@@ -83,6 +95,11 @@ func start(t *testing.T, modelAPI, tokens bool, names ...string) *testServer {
 		}
 	}
 	cfg := server.Config{Inference: "127.0.0.1:0", Management: "127.0.0.1:0", Models: management.Config{ModelAPI: modelAPI, Opener: s.store}}
+	scheme := "http://"
+	if pair != nil {
+		scheme = "https://"
+		cfg.Inference, cfg.Management, cfg.TLS = "https://127.0.0.1:0", "https://127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*pair}}
+	}
 	if tokens {
 		var err error
 		if cfg.Tokens, err = token.New(s.keys, time.Hour); err != nil {
@@ -102,13 +119,13 @@ func start(t *testing.T, modelAPI, tokens bool, names ...string) *testServer {
 		_ = s.engine.Close(context.Background())
 	})
 	a := sv.Addrs()
-	s.inference, s.management = "http://"+a.Inference, "http://"+a.Management
+	s.inference, s.management = scheme+a.Inference, scheme+a.Management
 	return s
 }
 
 func (s *testServer) config() torchserve.Config {
 	return torchserve.Config{
-		Management: s.management, Inference: s.inference, Cores: 2,
+		Management: []string{s.management}, Inference: s.inference, Cores: 2,
 		Bodies: []load.Body{{Type: "application/octet-stream", Data: []byte{3}}},
 	}
 }
@@ -250,7 +267,8 @@ func TestRestoreFile(t *testing.T) {
 	s := start(t, true, false, "m")
 	before := s.inForce(t, "m")
 	c := s.config()
-	c.RestoreFile = filepath.Join(t.TempDir(), "restore.json")
+	file := filepath.Join(t.TempDir(), "restore.json")
+	c.RestoreFiles = []string{file}
 	for _, gone := range []bool{false, true} {
 		killed, err := torchserve.Open(t.Context(), c) // never closed
 		if err != nil {
@@ -264,7 +282,7 @@ func TestRestoreFile(t *testing.T) {
 			if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatal(resp, err)
 			}
-			if text, err := torchserve.Restore(t.Context(), c); err != nil || !strings.HasPrefix(text, "m: url m.mar, min_worker 1") {
+			if text, err := torchserve.Restore(t.Context(), c, s.management, file); err != nil || !strings.HasPrefix(text, "m: url m.mar, min_worker 1") {
 				t.Errorf("Restore: %q, %v", text, err)
 			}
 		} else {
@@ -282,11 +300,11 @@ func TestRestoreFile(t *testing.T) {
 		if got := s.inForce(t, "m"); got != before {
 			t.Errorf("in force %s, before %s", got, before)
 		}
-		if text, err := torchserve.Restore(t.Context(), c); err != nil || text != "" {
+		if text, err := torchserve.Restore(t.Context(), c, s.management, file); err != nil || text != "" {
 			t.Errorf("nothing to restore: %q, %v", text, err)
 		}
 	}
-	if err := os.WriteFile(c.RestoreFile, []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := torchserve.Open(t.Context(), c); err == nil || !strings.Contains(err.Error(), "restore.json: unexpected end") {
@@ -319,24 +337,37 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// TestMaxRate: a load above the limit ends, and a planned one is refused.
+// TestMaxRate: a closed load is held back to the limit and then has no verdict, and a planned one above it is refused.
 func TestMaxRate(t *testing.T) {
 	s := start(t, true, false, "m")
 	c := s.config()
-	c.MaxRate = 20
+	c.MaxRate = 40
 	d, err := torchserve.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := sweep.Measurement{
-		Load: load.Spec{Concurrency: 4}, SLA: trial.SLA{Percentile: 50, Limit: time.Minute}, Time: time.Minute,
+		Load: load.Spec{Concurrency: 4}, SLA: trial.SLA{Percentile: 50, Limit: time.Minute}, Max: 60,
 		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
 	}
-	if _, err := d.Measure(t.Context(), m); err == nil || !strings.Contains(err.Error(), "--max-rate") {
-		t.Errorf("a closed load: %v", err)
+	r, err := d.Measure(t.Context(), m)
+	if err != nil || r.Verdict.Result != trial.Undecided || r.Verdict.Leaning != trial.Undecided || !strings.Contains(r.Verdict.Why, "--max-rate 40 held back ") || !r.GeneratorLimited {
+		t.Errorf("a closed load: %+v, %v", r.Verdict, err)
 	}
-	m.Load = load.Spec{Mode: load.Open, Rate: 30}
-	if _, err := d.Measure(t.Context(), m); err == nil || !strings.Contains(err.Error(), "a load of 30 requests/s is above --max-rate 20") {
+	if rate, _ := r.Throughput.Value.Get(); rate > 50 {
+		t.Errorf("%v requests/s", rate)
+	}
+	m.Load = load.Spec{Mode: load.Open, Rate: 41}
+	if _, err := d.Measure(t.Context(), m); err == nil || !strings.Contains(err.Error(), "a load of 41 requests/s is above --max-rate 40") {
 		t.Errorf("an open load: %v", err)
+	}
+	info, err := d.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan.Default()
+	p.Loads = []load.Spec{m.Load}
+	if _, err := sweep.PlanFor(p, info); err == nil || !strings.Contains(err.Error(), "a load of 41 requests/s is above --max-rate 40") {
+		t.Errorf("a plan with an open load: %v", err)
 	}
 }

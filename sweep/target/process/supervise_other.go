@@ -1,6 +1,6 @@
 //go:build !linux && unix
 
-package command
+package process
 
 import "syscall"
 

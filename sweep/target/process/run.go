@@ -1,4 +1,9 @@
-package command
+// Package process runs a server as a child of a supervisor, for targets that start their server.
+//
+// The supervisor is a process of this program that calls [Supervise]. It ends the server with all its processes when its standard
+// input ends, so also if this process is killed. [Start] starts both. A server that ends, or is never ready, is a [StartError], which says
+// what kind of failure it was.
+package process
 
 import (
 	"encoding/json"
@@ -27,8 +32,18 @@ type report struct {
 	Ended string `json:"ended,omitempty"` // how it ended: "exit status 2", "killed"
 }
 
-// process is a server with its supervisor.
-type process struct {
+// Config says what is started.
+type Config struct {
+	Supervisor []string  // the command line of a process that calls Supervise
+	Folder     string    // is removed at the end
+	Argv       []string  // the command line of the server
+	Env        []string  // of the server and its supervisor
+	Dir        string    // the folder in which the server runs; "" is that of this process
+	Log        io.Writer // gets the output of the server; nil for no log
+}
+
+// Process is a server with its supervisor. It is safe for concurrent use.
+type Process struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	tail  *tail
@@ -39,16 +54,16 @@ type process struct {
 	unknown bool // the program could not be started
 }
 
-// startProcess starts the supervisor, which starts argv. The folder is removed at the end.
-func startProcess(supervisor []string, folder string, argv, env []string, log io.Writer) (*process, error) {
+// Start starts the supervisor, which starts the server. After an error the folder is still there.
+func Start(c Config) (*Process, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{tail: &tail{log: log}, done: make(chan struct{})}
-	words := slices.Concat(supervisor, []string{folder}, argv)
+	p := &Process{tail: &tail{log: c.Log}, done: make(chan struct{})}
+	words := slices.Concat(c.Supervisor, []string{c.Folder}, c.Argv)
 	p.cmd = exec.Command(words[0], words[1:]...) // not CommandContext, which would kill the supervisor
-	p.cmd.Env, p.cmd.ExtraFiles, p.cmd.WaitDelay = env, []*os.File{write}, outputWait
+	p.cmd.Env, p.cmd.Dir, p.cmd.ExtraFiles, p.cmd.WaitDelay = c.Env, c.Dir, []*os.File{write}, outputWait
 	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
 	p.cmd.SysProcAttr = ownGroup()
 	if p.stdin, err = p.cmd.StdinPipe(); err == nil {
@@ -64,7 +79,7 @@ func startProcess(supervisor []string, folder string, argv, env []string, log io
 }
 
 // wait reads the reports until the supervisor has ended.
-func (p *process) wait(reports *os.File) {
+func (p *Process) wait(reports *os.File) {
 	defer reports.Close()
 	for d := json.NewDecoder(reports); ; {
 		var r report
@@ -84,8 +99,11 @@ func (p *process) wait(reports *os.File) {
 	close(p.done)
 }
 
-// hasEnded reports whether the server has ended.
-func (p *process) hasEnded() bool {
+// Done is closed when the server has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// HasEnded reports whether the server has ended.
+func (p *Process) HasEnded() bool {
 	select {
 	case <-p.done:
 		return true
@@ -94,11 +112,11 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-// ends reports whether the server has ended. With broken it waits a moment, because a connection
+// Ends reports whether the server has ended. With broken it waits a moment, because a connection
 // breaks a moment before the end of the process is known.
-func (p *process) ends(broken bool) bool {
+func (p *Process) Ends(broken bool) bool {
 	if !broken {
-		return p.hasEnded()
+		return p.HasEnded()
 	}
 	select {
 	case <-p.done:
@@ -108,20 +126,23 @@ func (p *process) ends(broken bool) bool {
 	}
 }
 
-// stop ends the server and all its processes. It returns after their end.
-func (p *process) stop() {
+// Stop ends the server and all its processes. It returns after their end.
+func (p *Process) Stop() {
 	_ = p.stdin.Close()
 	<-p.done
 }
 
-// failure returns the error of a server that has ended. when says when: "before it was ready".
-func (p *process) failure(when string) error {
+// Failure returns the error of a server that has ended. when says when: "before it was ready".
+func (p *Process) Failure(when string) error {
 	lines := p.tail.last()
 	if p.unknown {
 		return &StartError{Kind: NotFound, How: p.how}
 	}
 	return &StartError{Kind: classify(p.how, lines), How: p.how + " " + when, Lines: lines}
 }
+
+// LastLines returns the last lines of the output, oldest first.
+func (p *Process) LastLines() []string { return p.tail.last() }
 
 // tail copies output to a log and keeps its last lines. It is safe for concurrent use.
 type tail struct {
