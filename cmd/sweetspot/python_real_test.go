@@ -3,19 +3,22 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,18 +26,23 @@ import (
 	"testing"
 	"time"
 
+	"sweetspot/engine/api/control"
 	"sweetspot/engine/torchservetest"
 )
 
 // pythonArchives are the archives of testdata/python.
-var pythonArchives = []string{"custom", "function", "stream", "status", "precision", "classifier", "detector"}
+var pythonArchives = []string{"custom", "function.mar", "stream", "status", "precision", "classifier", "detector"}
 
 // pythonStore copies the archives to a folder and makes the weights of the classifier.
 func pythonStore(t *testing.T) string {
 	t.Helper()
 	venv, store := torchservetest.Find(t), t.TempDir()
 	for _, name := range pythonArchives {
-		if err := os.CopyFS(filepath.Join(store, name), os.DirFS("../../testdata/python/"+name)); err != nil {
+		folder, isFile := strings.CutSuffix(name, ".mar")
+		from := os.DirFS("../../testdata/python/" + folder)
+		if isFile {
+			packFolder(t, filepath.Join(store, name), from)
+		} else if err := os.CopyFS(filepath.Join(store, name), from); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,6 +51,19 @@ func pythonStore(t *testing.T) string {
 		t.Fatalf("weights.py: %v: %s", err, out)
 	}
 	return store
+}
+
+// packFolder makes a .mar file of a folder.
+func packFolder(t *testing.T, path string, from fs.FS) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := zip.NewWriter(f)
+	if err := errors.Join(w.AddFS(from), w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // stripes returns a PNG of random stripes.
@@ -119,8 +140,8 @@ func form(t *testing.T, fields ...string) (kind string, body []byte) {
 func TestRealTorchServePython(t *testing.T) {
 	store := pythonStore(t)
 	var config, ours []string
-	for _, name := range pythonArchives {
-		config, ours = append(config, name+"="+name), append(ours, filepath.Join(store, name))
+	for _, file := range pythonArchives {
+		config, ours = append(config, strings.TrimSuffix(file, ".mar")+"="+file), append(ours, filepath.Join(store, file))
 	}
 	s, err := torchservetest.Start(t, torchservetest.Options{
 		Store: store, Config: "default_workers_per_model=1\nload_models=" + strings.Join(config, ","), Env: []string{"OMP_NUM_THREADS=1"},
@@ -129,7 +150,7 @@ func TestRealTorchServePython(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range pythonArchives {
-		if err := s.WaitReady(t.Context(), name); err != nil {
+		if err := s.WaitReady(t.Context(), strings.TrimSuffix(name, ".mar")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,6 +198,12 @@ func TestRealTorchServePython(t *testing.T) {
 				theirs.status, theirs.media, theirs.greeting, theirs.body, got.status, got.media, got.greeting, got.body)
 		}
 		t.Logf("%s %.20q: %d, %d bytes", tt.model, tt.body, got.status, len(got.body))
+	}
+	for _, path := range []string{"/explanations/custom", "/v1/models/custom:predict", "/v1/models/custom:explain", "/invocations?model_name=custom&q=1", "/predictions/custom/1.0"} {
+		theirs := predictOnce(t, s.Inference+path, "application/json", []byte(`{"instances": [1]}`))
+		if got := predictOnce(t, url+path, "application/json", []byte(`{"instances": [1]}`)); got != theirs {
+			t.Errorf("%s: TorchServe %+v, ours %+v", path, theirs, got)
+		}
 	}
 }
 
@@ -285,17 +312,24 @@ func pythonLoad(t *testing.T, url string, clients int, allowed func(pythonAnswer
 }
 
 // TestRealTorchServePythonKilled kills workers at random with signal 9 under load. Every request is
-// answered, with its own answer or with an error that says why, the workers come back each time, and at
-// the end no process is left.
+// answered, with its own answer or with an error that says why, the workers come back each time, and
+// after the end of the server no process is left.
 func TestRealTorchServePythonKilled(t *testing.T) {
 	store := pythonStore(t)
+	seen := map[int]bool{}
+	t.Cleanup(func() { // after the end of the server
+		for pid := range seen {
+			if syscall.Kill(pid, 0) == nil {
+				t.Errorf("the worker with the process ID %d still exists", pid)
+			}
+		}
+	})
 	url, management := startServer(t, filepath.Join(store, "status"), "--disable-token-auth", "--workers", "2", "--batch-size", "4", "--batch-delay", "2ms")
 	stop := pythonLoad(t, url+"/predictions/status", 6, func(a pythonAnswer) bool {
 		return a.status == http.StatusInternalServerError && strings.Contains(a.body, "the session is lost") && strings.Contains(a.body, "killed by signal 9") ||
 			a.status == http.StatusServiceUnavailable && strings.Contains(a.body, "no workers")
 	})
 	const kills = 50
-	seen := map[int]bool{}
 	rng := rand.New(rand.NewPCG(18, 0))
 	for range kills {
 		all := waitWorkers(t, management, "status", 2)
@@ -310,28 +344,13 @@ func TestRealTorchServePythonKilled(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	all := waitWorkers(t, management, "status", 2)
+	for _, pid := range waitWorkers(t, management, "status", 2) {
+		seen[pid] = true
+	}
 	answered, failed := stop()
 	t.Logf("%d requests answered, %d got an error, %d workers in all", answered, failed, len(seen))
 	if answered < kills || failed > 4*kills*2 {
 		t.Errorf("%d requests answered, %d failed by %d kills of workers with batches of 4", answered, failed, kills)
-	}
-	live := map[int]bool{all[0]: true, all[1]: true}
-	for pid := range seen {
-		if !live[pid] && syscall.Kill(pid, 0) == nil {
-			t.Errorf("process %d was killed and still exists", pid)
-		}
-	}
-	children, err := os.ReadDir("/proc")
-	if err != nil {
-		t.Skip("this system does not list processes")
-	}
-	for _, e := range children {
-		text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		pid, _ := strconv.Atoi(e.Name())
-		if err == nil && bytes.Contains(text, []byte("model_service_worker.py")) && bytes.Contains(text, []byte(os.TempDir())) && !live[pid] && seen[pid] {
-			t.Errorf("worker %d is left", pid)
-		}
 	}
 }
 
@@ -368,6 +387,14 @@ func TestRealTorchServePythonHangs(t *testing.T) {
 		w, _ := w.(map[string]any)
 		if m, _ := w["memoryUsage"].(float64); m < 50e6 || int(w["pid"].(float64)) == os.Getpid() {
 			t.Errorf("the worker is described as %v", w)
+		}
+		status, answer := send(t, http.MethodGet, management+"/engine/v1/stats", "", nil)
+		var stats control.Stats
+		if err := json.Unmarshal([]byte(answer), &stats); err != nil || status != http.StatusOK {
+			t.Fatalf("stats: %d %s", status, answer)
+		}
+		if all, ok := stats.Process.RSSBytes.Get(); !ok || all <= w["memoryUsage"].(float64) {
+			t.Errorf("the server has %v bytes with its worker, which has %v", all, w["memoryUsage"])
 		}
 	}
 	got := predictOnce(t, url+"/predictions/status", "text/plain", []byte("hang"))

@@ -47,18 +47,18 @@ import (
 	"sweetspot/engine/payload"
 )
 
-// variable makes a test binary a worker.
-const variable = "SWEETSPOT_TEST_PEER"
+// Variable is the variable of the environment that makes a test binary a worker.
+const Variable = "SWEETSPOT_TEST_PEER"
 
 // Args returns the command that starts the worker.
 func Args() []string { return []string{os.Args[0]} }
 
 // Env returns the environment of the worker.
-func Env() []string { return append(os.Environ(), variable+"=worker") }
+func Env() []string { return append(os.Environ(), Variable+"=worker") }
 
 // Main is the worker, if this process is one; else it returns.
 func Main() {
-	switch os.Getenv(variable) {
+	switch os.Getenv(Variable) {
 	case "":
 		return
 	case "sleeper":
@@ -207,7 +207,7 @@ func (w *worker) run(it *protocol.Item, command string, batch []*payload.Message
 		return true, nil
 	case "spawn":
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), variable+"=sleeper")
+		cmd.Env = append(os.Environ(), Variable+"=sleeper")
 		cmd.Stdout = os.Stdout // it keeps the pipe open
 		if err := cmd.Start(); err != nil {
 			return false, err

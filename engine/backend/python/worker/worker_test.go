@@ -5,6 +5,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,8 +22,29 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(parentVariable) != "" && os.Getenv(peertest.Variable) == "" {
+		beParent()
+	}
 	peertest.Main()
 	os.Exit(m.Run())
+}
+
+// parentVariable makes the test binary a process that has a worker which hangs.
+const parentVariable = "SWEETSPOT_TEST_PARENT"
+
+// beParent is that process. It prints the ID of the worker and never ends.
+func beParent() {
+	p, err := worker.Start(context.Background(), worker.Command{Args: peertest.Args(), Env: peertest.Env()})
+	if err == nil {
+		err = p.Load(context.Background(), protocol.Load{Handler: "good.py"})
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	go p.Predict(context.Background(), 0, messages("hang"), nil) //nolint:errcheck // it never returns
+	fmt.Println(p.PID())
+	select {}
 }
 
 // command returns the command of a peer, and a folder in which its socket is.
