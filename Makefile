@@ -19,7 +19,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long pictures soak check build ort lint bench fuzz golden torchserve test-torchserve help cc
+.PHONY: run test test-long pictures soak check build ort lint bench fuzz golden torchserve test-torchserve peers test-peers help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -82,6 +82,12 @@ torchserve: ## a real TorchServe in the user's cache, for test-torchserve; SWEET
 test-torchserve: torchserve ort ## the tests against that TorchServe: minutes; they skip elsewhere. SWEETSPOT_TORCHSERVE_COLLECTION: its collections too
 	SWEETSPOT_TORCHSERVE=$$(tools/torchserve.sh --where) go test -count=1 -p=1 -timeout=60m -run='^TestRealTorchServe|^TestTorchServe.*Collection' \
 		$$(grep -rl --include='*_test.go' 'func TestRealTorchServe' . | xargs -n1 dirname | sort -u)
+
+peers: ## LitServe, mosec and BentoML in the user's cache, for test-peers; SWEETSPOT_PEERS is another folder
+	@tools/peers.sh
+
+test-peers: peers ort ## the tests against those servers: two minutes; they skip elsewhere
+	SWEETSPOT_PEERS=$$(tools/peers.sh --where) go test -count=1 -timeout=20m -run='^TestPeer' ./cmd/sweetspot ./cmd/bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -175,3 +175,23 @@ func TestLongChange(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, frame)
 	}
 }
+
+// TestTorchServeBreakdown: the breakdown of TorchServe has the queue and the filling of the batch as one part, and the time of its handler.
+// Without one, the reason is shown.
+func TestTorchServeBreakdown(t *testing.T) {
+	s := remoteSwept()
+	for i := range s.Sweep.Trials {
+		s.Sweep.Trials[i].Breakdown = trial.Breakdown{Queue: trial.NumOf(2.25), Execution: trial.NumOf(6.5), Handler: trial.NumOf(5.75)}
+	}
+	sc := newScreen(t, 120, 36, s)
+	sc.press("2", "b")
+	requireTexts(t, sc.plainFrame(), "queue+fill", "2.25", "execution", "6.50", "5.75 of the execution in the handler")
+	if frame := sc.plainFrame(); strings.Contains(frame, "decode") || strings.Contains(frame, "formation") {
+		t.Errorf("parts that TorchServe does not report:\n%s", frame)
+	}
+	s = remoteSwept()
+	s.Info.MetricsWhy = "no answer there"
+	sc = newScreen(t, 120, 36, s)
+	sc.press("2", "b")
+	requireTexts(t, sc.plainFrame(), "breakdown of the request latency: n/a:", "no answer there")
+}

@@ -105,6 +105,17 @@ func otherGoals() judge.Goals {
 		{Name: "search.error.p90.auto", Compare: judge.AtMost, Number: .12},
 		{Name: "search.promise.kept", Compare: judge.AtLeast, Number: .95},
 
+		{Name: "torchserve.rate.mlp", Compare: judge.AtLeast, Number: 1.5},
+		{Name: "torchserve.rate.cnn", Compare: judge.AtLeast, Number: 4},
+		{Name: "torchserve.best.mlp", Compare: judge.None},
+		{Name: "torchserve.best.cnn", Compare: judge.AtLeast, Number: 3}, // each at its own best settings
+		{Name: "torchserve.cpu.*", Compare: judge.AtMost, Number: 1},
+		{Name: "torchserve.tuning", Compare: judge.AtLeast, Number: 10},
+		{Name: "torchserve.choice", Compare: judge.AtLeast, Number: .95},
+
+		{Name: "peers.rate.*", Compare: judge.AtLeast, Number: 1},
+		{Name: "peers.cpu.*", Compare: judge.AtMost, Number: 1},
+
 		{Name: "tui.frame.*.120x36", Compare: judge.AtMost, Number: 3},
 		{Name: "tui.frame.*.200x60", Compare: judge.AtMost, Number: 8},
 		{Name: "tui.growth", Compare: judge.AtMost, Number: .02},

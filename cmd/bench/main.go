@@ -44,6 +44,8 @@ type bench struct {
 	about     string
 	run       func(context.Context, *env) error
 	fullLimit time.Duration // time limit with -full, if it is longer than that of the budget
+
+	quickLimit time.Duration // the same without -full
 }
 
 // benches lists the sets.
@@ -62,6 +64,14 @@ func benches() []bench {
 		{name: "live", about: "what a search of a real model finds, compared with its recorded grid", run: measureLive},
 		{name: "tui", about: "what the screen costs: frames, memory, first frame, keys, and its effect on requests", run: measureTUI, fullLimit: 40 * time.Minute},
 		{name: "nodes", about: "whether the models of the ONNX project's own tests are answered right", run: measureNodes},
+		{
+			name: "torchserve", about: "rate, latency, CPU time and tuning time of this program and a real TorchServe with the same archives", run: measureTorchServe,
+			quickLimit: 4 * time.Minute, fullLimit: time.Hour,
+		},
+		{
+			name: "peers", about: "rate, latency and CPU time of this program and of LitServe, mosec, BentoML and TorchServe, each tuned for the same promise", run: measurePeers,
+			quickLimit: 6 * time.Minute, fullLimit: time.Hour,
+		},
 		{name: "trials", about: "how many trials of a real engine contain the P99 of one long run", run: measureTrials, fullLimit: time.Hour},
 	}
 }
@@ -108,8 +118,8 @@ type options struct {
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == engineCommand { // its flags are the settings
-		if err := runEngineChild(ctx, args[1:], stdin); err != nil {
+	if len(args) > 0 && argCommands()[args[0]] != nil {
+		if err := argCommands()[args[0]](ctx, args[1:], stdin, stdout); err != nil {
 			fmt.Fprintf(stderr, "bench: %v\n", err)
 			return judge.ExitError
 		}
@@ -135,7 +145,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	isQuick := fs.Bool("quick", false, "under 50 s a set (default)")
+	isQuick := fs.Bool("quick", false, "under 50 s a set, torchserve 3 minutes and peers 5 (default)")
 	fs.BoolVar(&o.full, "full", false, "minutes a set, for figures that count as evidence")
 	fs.BoolVar(&o.json, "json", false, "one JSON object instead of lines")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of everything random")
@@ -166,6 +176,13 @@ func commands() map[string]func(context.Context, io.Reader, io.Writer) error {
 	return map[string]func(context.Context, io.Reader, io.Writer) error{
 		serverCommand: runOverheadServer, modelServerCommand: runModelServer, loadgenServer: runLoadgenServer, loadgenCore: runOneCore,
 		lengthsCommand: runLengthsServer, nodesCommand: runNodesServer,
+	}
+}
+
+// argCommands are the hidden commands with arguments.
+func argCommands() map[string]func(context.Context, []string, io.Reader, io.Writer) error {
+	return map[string]func(context.Context, []string, io.Reader, io.Writer) error{
+		engineCommand: runEngineChild, superviseCommand: runSupervisor, archiveServer: runArchiveServer,
 	}
 }
 
@@ -255,8 +272,11 @@ func (e *env) measure(ctx context.Context, sets []bench) error {
 
 func (e *env) runWithLimit(ctx context.Context, b bench) error {
 	limit := e.budget.limit
-	if e.budget.mode == full.mode {
+	switch e.budget.mode {
+	case full.mode:
 		limit = max(limit, b.fullLimit)
+	case quick.mode:
+		limit = max(limit, b.quickLimit)
 	}
 	slow := fmt.Errorf("not done after %v: the machine is too busy; try again, or with -full", limit)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, slow)

@@ -22,7 +22,7 @@ import (
 
 // TestMain makes the test binary usable as the processes that sets start.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && commands()[os.Args[1]] != nil || len(os.Args) > 2 && os.Args[1] == engineCommand {
+	if len(os.Args) == 2 && commands()[os.Args[1]] != nil || len(os.Args) > 2 && argCommands()[os.Args[1]] != nil {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())

@@ -25,7 +25,7 @@ const handshakeFD = 3
 
 // runEngineChild is the process of the engine. It exits when stdin ends, so also
 // when its parent exits.
-func runEngineChild(ctx context.Context, args []string, stdin io.Reader) error {
+func runEngineChild(ctx context.Context, args []string, stdin io.Reader, _ io.Writer) error {
 	if len(args) == 0 {
 		return fmt.Errorf("%s: no model", engineCommand)
 	}

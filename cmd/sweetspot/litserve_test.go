@@ -13,13 +13,10 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// TestLitServe sweeps a LitServe server by the plan of docs/targets.md: batches of one miss the promise by
+// TestPeerLitServe sweeps a LitServe server by the plan of docs/targets.md: batches of one miss the promise by
 // far, and no trial has an error.
-func TestLitServe(t *testing.T) {
-	venv := os.Getenv("SWEETSPOT_LITSERVE")
-	if venv == "" {
-		t.Skip("needs LitServe: python3 -m venv DIR, DIR/bin/pip install litserve==0.2.19, and SWEETSPOT_LITSERVE=DIR")
-	}
+func TestPeerLitServe(t *testing.T) {
+	venv := peers(t)
 	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +35,16 @@ func TestLitServe(t *testing.T) {
 			t.Errorf("trial %d: %v is %s, error %q", r.N, r.Settings, r.Verdict.Label(), r.Error)
 		}
 	}
+}
+
+// peers returns the virtual environment with the Python servers, or skips the test.
+func peers(t *testing.T) string {
+	t.Helper()
+	venv := os.Getenv("SWEETSPOT_PEERS")
+	if venv == "" {
+		t.Skip("needs LitServe and others: make test-peers installs them and runs this test")
+	}
+	return venv
 }
 
 // trialsOf returns the trials of a result in JSON.

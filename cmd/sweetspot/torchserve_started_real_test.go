@@ -8,9 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-
 	"encoding/pem"
-
 	"math/big"
 	"net"
 	"os"
@@ -252,4 +250,27 @@ func secureServer(t *testing.T, certificate, private string) (*torchservetest.Se
 		cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir+"/data", "XDG_STATE_HOME="+dir+"/state")
 		return cmd
 	}
+}
+
+// TestRealTorchServeOnScreen opens the workbench on a TorchServe that is started. A change of the batch size, which registers the model
+// again, is applied under live load without a failed request, and nothing is left at the end.
+func TestRealTorchServeOnScreen(t *testing.T) {
+	venv, archive, tmp := torchservetest.Find(t), realArchive(t), t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	body, err := filepath.Abs("../../testdata/bodies/four.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openScreen(t, 130, 40, archive, "--target", "torchserve", "--torchserve", venv, "--input", body, "--concurrency", "4", "--batch-delay", "2")
+	s.waitFor("serving scale")
+	s.waitFor("over ") // answers have arrived
+	s.press("\x1b[B", "\x1b[C", "\r")
+	s.waitFor("batch size 1→2 (")
+	s.waitFor("failed              0")
+	t.Logf("%s", s.text())
+	s.press("q")
+	if code := s.waitForEnd(); code != exitYes {
+		t.Errorf("exit %d", code)
+	}
+	noneLeft(t, "the end", tmp)
 }

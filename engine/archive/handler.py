@@ -187,6 +187,8 @@ class Handler:
 
     def text(self, value):
         value = numpy.asarray(value)
+        if value.ndim == 1 and value.dtype.kind == "f" and numpy.isfinite(value).all():
+            return "[" + ",".join(numbers(value)) + "]"  # five times as fast as one by one
         if value.ndim > 0:
             return "[" + ",".join(self.text(v) for v in value) + "]"
         if value.dtype == numpy.bool_:
@@ -200,6 +202,15 @@ class Handler:
         if numpy.isinf(value):
             return '"Infinity"' if value > 0 else '"-Infinity"'
         return number(value)
+
+
+def numbers(values):
+    """The texts of number for finite values."""
+    for i, text in enumerate(values.astype("U").tolist()):
+        if "e" in text:
+            yield number(values[i])
+        else:
+            yield text[:-2] if text.endswith(".0") else text
 
 
 def number(value):

@@ -205,6 +205,14 @@ func validation(t *trial.Trial) {
 
 func under(l load.Spec) func(*trial.Trial) { return func(t *trial.Trial) { t.Load = l } }
 
+// torchServe makes the breakdown one of TorchServe, with times in ms and the mean size of the batches.
+func torchServe(queue, execution, batch float64) func(*trial.Trial) {
+	return func(t *trial.Trial) {
+		t.Breakdown = trial.Breakdown{Queue: trial.NumOf(queue), Execution: trial.NumOf(execution)}
+		t.Batches = trial.Batches{Mean: trial.NumOf(batch)}
+	}
+}
+
 // TestExplainLines checks the lines of an explanation.
 func TestExplainLines(t *testing.T) {
 	two := set(func(s *knob.Settings) { s.Workers = 2 })
@@ -242,6 +250,21 @@ func TestExplainLines(t *testing.T) {
 		{"a short queue", []trial.Trial{served(1, 500, 40, 0, set(func(s *knob.Settings) { s.QueueSize = 4 }))}, "batches   held 5.9 of 8, 77% were full; the queue of 4 is shorter than a batch of 8", ""},
 		{"the generator", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.GeneratorLimited = true })}, "limits    the load generator was the limit", ""},
 		{"other programs", []trial.Trial{served(1, 500, 40, 0, func(t *trial.Trial) { t.Blocks.Disturbed = 9 })}, "limits    other programs took much of the machine", ""},
+		{
+			"TorchServe, whose queue time includes the filling of the batch",
+			[]trial.Trial{served(1, 500, 40, 0, torchServe(30, 10, 7.9))},
+			"limits    the queue, as requests wait 30.0 ms, also until their batch is full, for 10.0 ms of execution; ", "",
+		},
+		{
+			"TorchServe with idle workers",
+			[]trial.Trial{served(1, 100, 40, 0, torchServe(30, 10, 2))},
+			"limits    the delay, as requests wait 30.0 ms until their batch is sent and workers idle 50% of the time; shorten the delay", "",
+		},
+		{
+			"TorchServe that is busy",
+			[]trial.Trial{served(1, 500, 40, 0, torchServe(8, 9, 5))},
+			"limits    execution takes 9.0 ms, the queue 8.0, with filling the batch; ", "",
+		},
 		{"a faster one not validated", []trial.Trial{best, served(2, 900, 60, 0, two)}, "next      trial 2 (2 workers, batch 8, delay 0 ms, fp32, cpu, 1 thread) 900.0 requests/s, +80%, but it was not validated", ""},
 		{
 			"a faster one that is undecided",

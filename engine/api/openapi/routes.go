@@ -57,15 +57,15 @@ func inference() map[string]Path {
 	}
 	invocations := predict("invocations", "Predicts with a model; without a name with the only one.", in, out)
 	return map[string]Path{
-		"/ping":                                     {Get: state("ping", "Health of the server.", map[string]Response{"200": status("Healthy."), "500": status("A model has too few workers.")})},
-		"/ready":                                    {Get: state("ready", "Whether all models can answer.", map[string]Response{"200": status("Ready."), "503": status("Some cannot.")})},
-		"/predictions/{model_name}":                 {Post: one},
-		"/v1/models":                                {Get: state("v1_models", "Names of the models.", map[string]Response{"200": {"The names.", content(jsonType, Schema{Type: "object"})}})},
-		"/v1/models/{model_name}":                   {Get: state("v1_ready", "Whether a model can answer.", map[string]Response{"200": {"It can.", nil}, "503": {"It cannot.", nil}}).with(modelName)},
-		"/v1/models/{model_name}:predict":           {Post: one},
-		"/invocations":                              {Post: invocations.with(query("model_name", "string", "", "Name of the model."))},
-		"/models/{model_name}/invoke":               {Post: one},
-		"/{model_name}/predict":                     {Post: one},
+		"/ping":                           {Get: state("ping", "Health of the server.", map[string]Response{"200": status("Healthy."), "500": status("A model has too few workers.")})},
+		"/ready":                          {Get: state("ready", "Whether all models can answer.", map[string]Response{"200": status("Ready."), "503": status("Some cannot.")})},
+		"/predictions/{model_name}":       {Post: one},
+		"/v1/models":                      {Get: state("v1_models", "Names of the models.", map[string]Response{"200": {"The names.", content(jsonType, Schema{Type: "object"})}})},
+		"/v1/models/{model_name}":         {Get: state("v1_ready", "Whether a model can answer.", map[string]Response{"200": {"It can.", nil}, "503": {"It cannot.", nil}}).with(modelName)},
+		"/v1/models/{model_name}:predict": {Post: one},
+		"/invocations":                    {Post: invocations.with(query("model_name", "string", "", "Name of the model."))},
+		"/models/{model_name}/invoke":     {Post: one},
+		"/{model_name}/predict":           {Post: one},
 		"/predictions/{model_name}/{model_version}": {Post: version},
 	}
 }

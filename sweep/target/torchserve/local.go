@@ -1,6 +1,7 @@
 package torchserve
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,12 +10,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"sweetspot/engine/archive"
+	"sweetspot/engine/config"
 	"sweetspot/engine/knob"
 	"sweetspot/sweep/target/process"
 )
@@ -103,15 +107,16 @@ func (t *Target) hasEnded(broken bool) bool { return t.process != nil && t.proce
 
 // revive starts the server of Start again, with the settings in force, if it has ended. No load runs.
 func (t *Target) revive(ctx context.Context) error {
-	if t.local == nil || !t.hasEnded(false) {
+	if t.local == nil || t.process != nil && !t.process.HasEnded() {
 		return nil
 	}
-	before := t.servers.now()
+	ended := t.servers
 	t.disconnect()
 	if err := t.start(ctx); err != nil {
+		t.servers, t.metrics = ended, nil // Info still describes them
 		return err
 	}
-	return t.apply(ctx, before.settings())
+	return t.apply(ctx, ended.now().settings())
 }
 
 // ensureRunning is revive before a load.
@@ -180,12 +185,15 @@ func (l *localServer) properties() (addresses []string, text string, err error) 
 	if err != nil {
 		return nil, "", err
 	}
-	var out strings.Builder
+	var f config.File
 	for i, key := range []string{"inference_address", "management_address", "metrics_address"} {
 		addresses = append(addresses, fmt.Sprintf("http://127.0.0.1:%d", ports[i]))
-		fmt.Fprintf(&out, "%s=%s\n", key, addresses[i])
+		f.Set(key, addresses[i])
 	}
-	m, s := l.manifest.Model, l.Start
+	m, s, file := l.manifest.Model, l.Start, filepath.Base(l.Archive)
+	if strings.ContainsAny(file, ",=") {
+		return nil, "", fmt.Errorf("%s: TorchServe does not load an archive with a comma or an equals sign in its name: rename it", file)
+	}
 	version := m.Version
 	if version == "" {
 		version = "1.0" // as in TorchServe
@@ -196,12 +204,16 @@ func (l *localServer) properties() (addresses []string, text string, err error) 
 	if err != nil {
 		return nil, "", err
 	}
-	fmt.Fprintf(&out, "grpc_inference_port=%d\ngrpc_management_port=%d\nload_models=%s=%s\nmodels=%s\njob_queue_size=%d\ntoken_expiration_min=%d\n",
-		ports[3], ports[4], m.Name, filepath.Base(l.Archive), models, s.QueueSize, tokenTime/time.Minute)
+	f.Set("grpc_inference_port", strconv.Itoa(ports[3]))
+	f.Set("grpc_management_port", strconv.Itoa(ports[4]))
+	f.Set("load_models", m.Name+"="+file)
+	f.Set("models", string(models))
+	f.Set("job_queue_size", strconv.Itoa(s.QueueSize))
+	f.Set("token_expiration_min", strconv.Itoa(int(tokenTime/time.Minute)))
 	if s.Device == "cpu" {
-		out.WriteString("number_of_gpu=0\n")
+		f.Set("number_of_gpu", "0")
 	}
-	return addresses, out.String(), nil
+	return addresses, string(f.Encode()), nil
 }
 
 // tokenTime is how long the tokens of a server are valid: longer than any sweep.
@@ -213,14 +225,15 @@ func (l *localServer) environment(folder string) []string {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains([]string{"TS_CONFIG_FILE", "TS_MODEL_SERVER_HOME", "TEMP", "TMPDIR", "LOG_LOCATION", "METRICS_LOCATION", "PATH"}, name)
 	})
-	path := filepath.Dir(l.Program)
+	var path strings.Builder
+	path.WriteString(filepath.Dir(l.Program))
 	for _, v := range l.Env {
 		if old, ok := strings.CutPrefix(v, "PATH="); ok {
-			path += string(os.PathListSeparator) + old
+			path.WriteString(string(os.PathListSeparator) + old)
 		}
 	}
 	logs := filepath.Join(folder, "logs")
-	return append(env, "PATH="+path, "TEMP="+folder, "TMPDIR="+folder, "LOG_LOCATION="+logs, "METRICS_LOCATION="+logs)
+	return append(env, "PATH="+path.String(), "TEMP="+folder, "TMPDIR="+folder, "LOG_LOCATION="+logs, "METRICS_LOCATION="+logs)
 }
 
 // waitReady waits until the tokens are written and the workers of the model are ready, and sets the tokens.
@@ -234,7 +247,7 @@ func (l *localServer) waitReady(ctx context.Context, p *process.Process, c *Conf
 				return nil
 			}
 		}
-		why := l.loadFailure(filepath.Join(folder, "logs"))
+		why := loadFailure(filepath.Join(folder, "logs"))
 		select {
 		case <-p.Done():
 			return p.Failure("before it was ready")
@@ -251,20 +264,33 @@ func (l *localServer) waitReady(ctx context.Context, p *process.Process, c *Conf
 	}
 }
 
-// loadFailure returns the last lines of a worker that could not load the model; nil if there is none.
-func (l *localServer) loadFailure(logs string) []string {
+// exception is the line of an exception in a traceback of Python.
+var exception = regexp.MustCompile(`^[\w.]*(Error|Exception)\b`)
+
+// loadFailure returns the exceptions of a worker that could not load the model, else its last lines; nil if there is none. TorchServe hides
+// the first exception of a handler behind another one.
+func loadFailure(logs string) []string {
 	text, err := os.ReadFile(filepath.Join(logs, "ts_log.log"))
-	if err != nil || !strings.Contains(string(text), "Backend worker process died") && !strings.Contains(string(text), "Load model failed") {
+	if err != nil || !bytes.Contains(text, []byte("Backend worker process died")) && !bytes.Contains(text, []byte("Load model failed")) {
 		return nil
 	}
 	text, _ = os.ReadFile(filepath.Join(logs, "model_log.log"))
-	var lines []string
+	lines, exceptions := []string{}, []string(nil)
 	for line := range strings.Lines(string(text)) {
-		if _, message, ok := strings.Cut(line, "MODEL_LOG - "); ok {
-			lines = append(lines, strings.TrimSpace(message))
+		_, message, ok := strings.Cut(line, "MODEL_LOG - ")
+		message = strings.TrimSpace(message)
+		switch {
+		case !ok:
+		case exception.MatchString(message) && !slices.Contains(exceptions, message):
+			exceptions = append(exceptions, message)
+		default:
+			lines = append(lines, message)
 		}
 	}
-	return append([]string{}, lines[max(0, len(lines)-20):]...)
+	if exceptions != nil {
+		lines = exceptions
+	}
+	return lines[max(0, len(lines)-20):]
 }
 
 // freePorts returns free ports of the loopback interface. All are held until all are known, so that no two are equal.

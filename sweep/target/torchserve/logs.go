@@ -115,7 +115,7 @@ func parseLine(line []byte) (m metricLine, ok bool) {
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
 		m.name = name[:dot]
 	}
-	for _, label := range strings.Split(strings.Join(parts[1:len(parts)-1], ","), ",") {
+	for label := range strings.SplitSeq(strings.Join(parts[1:len(parts)-1], ","), ",") {
 		if k, v, ok := strings.Cut(label, ":"); ok {
 			m.labels[k] = v
 		}

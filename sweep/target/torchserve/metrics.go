@@ -173,7 +173,7 @@ type watcher struct {
 	stop     chan struct{}
 	done     sync.WaitGroup
 	readings []reading
-	err      error
+	err      error // of the last one
 }
 
 // watch begins to read; the first reading is complete when it returns.
@@ -199,12 +199,10 @@ func (all sources) watch(ctx context.Context) *watcher {
 func (w *watcher) read(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
-	r, err := w.all.read(ctx)
-	if err != nil {
-		w.err = err
-		return
+	var r reading
+	if r, w.err = w.all.read(ctx); w.err == nil {
+		w.readings = append(w.readings, r)
 	}
-	w.readings = append(w.readings, r)
 }
 
 // end reads until nothing changes any more.
