@@ -199,7 +199,7 @@ func TestRealTorchServePython(t *testing.T) {
 		}
 		t.Logf("%s %.20q: %d, %d bytes", tt.model, tt.body, got.status, len(got.body))
 	}
-	for _, path := range []string{"/explanations/custom", "/v1/models/custom:predict", "/v1/models/custom:explain", "/invocations?model_name=custom&q=1", "/predictions/custom/1.0"} {
+	for _, path := range []string{"/explanations/custom", "/v1/models/custom:predict", "/v1/models/custom:explain", "/invocations?model_name=custom&q=1", "/models/custom/invoke?q=1", "/custom/predict?q=1", "/predictions/custom/1.0/more"} {
 		theirs := predictOnce(t, s.Inference+path, "application/json", []byte(`{"instances": [1]}`))
 		if got := predictOnce(t, url+path, "application/json", []byte(`{"instances": [1]}`)); got != theirs {
 			t.Errorf("%s: TorchServe %+v, ours %+v", path, theirs, got)
