@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -44,6 +45,11 @@ func (s *run) probe(ctx context.Context, p plan.Point) error {
 	}
 	if err != nil {
 		out.Error = err.Error()
+	}
+	if errors.Is(err, ErrEngineDied) { // the next probe is of other settings: it does not count as a death in a row
+		if err := s.Recorder.Event(deathEvent(err)); err != nil {
+			return err
+		}
 	}
 	out.Seconds = time.Since(begin).Round(time.Millisecond).Seconds()
 	if err := s.Recorder.Probe(out); err != nil {

@@ -253,18 +253,25 @@ func (s *run) recordFailure(t *trial.Trial, err error) error {
 	return s.recordDeath(err)
 }
 
+// EventDied is the name of the event that the engine ended unexpectedly.
+const EventDied = "engine died"
+
 // recordDeath records a death of the engine. The third consecutive one is an error, which ends the
 // sweep.
 func (s *run) recordDeath(err error) error {
 	s.deaths++
-	e := trial.Event{At: time.Now().UTC(), What: "engine died", Detail: deathReport(err), Short: err.Error()}
-	if err := s.Recorder.Event(e); err != nil {
+	if err := s.Recorder.Event(deathEvent(err)); err != nil {
 		return err
 	}
 	if s.deaths == 3 {
 		return fmt.Errorf("the sweep ends after three consecutive deaths: %w", err)
 	}
 	return nil
+}
+
+// deathEvent is the event of a death of the engine that was noticed now.
+func deathEvent(err error) trial.Event {
+	return trial.Event{At: time.Now().UTC(), What: EventDied, Detail: deathReport(err), Short: err.Error()}
 }
 
 // deathReport returns the text of an error with the last lines of the engine, if the error has them.

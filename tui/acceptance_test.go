@@ -102,6 +102,9 @@ func TestReadableStates(t *testing.T) {
 		{"no GPU", serving, []string{"no GPU", "no NVML library"}},
 		{"no model", starting, []string{"no model yet", "starting"}},
 		{"engine that died", down, []string{"✗ down", "the engine exited: signal: killed", "cannot allocate 412 MB", "R restart"}},
+		{"port in use", change(down, func(s *session.Snapshot) {
+			s.Problem = "start with max_batch_size 8: port in use: another program listens on 127.0.0.1:8080"
+		}), []string{"✗ down", "port in use: another program listens on", "127.0.0.1:8080", "R restart"}},
 		{"stall", stalled, []string{"FAIL 2980 ms", "SLA 20"}},
 		{"30% errors", change(serving, errors), []string{"FAIL 192 failed of 640 (0 allowed)", "192 errors"}},
 		{"SLA of 1 ms", change(serving, limit(time.Millisecond, trial.Fail)), []string{"FAIL 15.2 ms (1520%)", "SLA 1"}},

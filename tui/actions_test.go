@@ -207,3 +207,23 @@ func TestLongNotice(t *testing.T) {
 		t.Errorf("calls %v, pending %v", sc.workbench.calls, sc.pending)
 	}
 }
+
+// The actions of . are those of what is selected in the view.
+func TestVerbsOfViews(t *testing.T) {
+	sc := newScreen(t, 100, 30, repeated())
+	sc.press("3", ".")
+	sc.requireFrame("Setting "+shortSettings(sc.selectedPoint().settings), "make its values pending in Live", "export it")
+	sc.press("l")
+	if sc.view != liveView || sc.dialog != nil {
+		t.Errorf("l: view %v", viewNames[sc.view])
+	}
+	sc = newScreen(t, 100, 30, serving())
+	withProfiles(3, -1, -1)(sc)
+	sc.ProfileDir = ""
+	sc.press("4", ".")
+	sc.requireFrame("Profile "+profileName(*sc.selectedProfile()), "show its settings in Frontier", "give it a name")
+	sc.press("m")
+	if sc.view != frontierView {
+		t.Errorf("m: view %v", viewNames[sc.view])
+	}
+}

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 
 	"sweetspot/tui/chart"
@@ -162,6 +163,22 @@ func wrap(s string, w int) []string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// parts writes spans from the left, as many as fit whole; the first one always.
+func (p pane) parts(spans ...span) {
+	n := len(spans)
+	for n > 1 && spansWidth(spans[:n]) > p.w {
+		n--
+	}
+	p.line(0, 0, spans[:n]...)
+}
+
+// position says in the bottom border of a list which of n rows is selected, if not all of them fit into visible rows.
+func (p pane) position(selected, n, visible int) {
+	if n > visible {
+		p.bottomText(dim(fmt.Sprintf("%d of %d", selected+1, n)))
+	}
 }
 
 // cut splits s after at most w cells, but not before the first rune.

@@ -119,8 +119,11 @@ func (m *model) cannotUseTrial() string {
 		if m.table.filter != "" && m.snap.Sweep != nil && len(m.snap.Sweep.Trials) > 0 {
 			return "no row matches the filter: / changes it"
 		}
-		if m.Follow {
+		switch {
+		case m.Follow:
 			return "no trial yet"
+		case m.sweepActive():
+			return "no trial yet: the sweep is measuring the first one"
 		}
 		return "no trial yet: s starts a sweep"
 	}

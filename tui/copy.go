@@ -40,8 +40,9 @@ func (m *model) verdictLine() string {
 
 // trialLine is the figures of a trial as plain text.
 func (m *model) trialLine(t *trial.Trial) string {
-	return fmt.Sprintf("%s, %v, %v: P99%s ms of limit %s ms, %s/s, %s", printable(m.snap.Info.Model.Name), t.Settings, t.Load,
-		" "+na(t.Latency.P99.Value), plainMS(limitMS(m.snap.SLA)), na(t.Throughput.Value), t.Verdict.Label())
+	sla := m.snap.Sweep.Plan.SLA
+	return fmt.Sprintf("%s, %v, %v: %s %s ms of limit %s ms, %s/s, %s", printable(m.snap.Info.Model.Name), t.Settings, t.Load,
+		percentileName(sla), na(percentileOf(t, sla)), plainMS(limitMS(sla)), na(t.Throughput.Value), t.Verdict.Label())
 }
 
 // copyCommand copies the command that measures settings without a screen: those of the selected trial
@@ -153,6 +154,23 @@ func (l *menu) draw(m *model, p pane) {
 // openVerbs opens the actions for what is selected: a trial, or the settings in force.
 func (m *model) openVerbs() tea.Cmd {
 	l := &menu{title: "Settings in force"}
+	switch m.view {
+	case frontierView:
+		if p := m.selectedPoint(); p != nil {
+			l.title = "Setting " + shortSettings(p.settings)
+			m.addKeys(l, inFrontier, "enter", "R", "e")
+		}
+	case profilesView:
+		if p := m.selectedProfile(); p != nil {
+			l.title = "Profile " + profileName(*p)
+			m.addKeys(l, inProfiles, "enter", "m", "i", "=", "n", "e", "d")
+		}
+	case liveView, sweepView:
+	}
+	if len(l.items) > 0 {
+		m.dialog = l
+		return nil
+	}
 	if t := m.selectedTrial(); m.view == sweepView && t != nil {
 		l.title = fmt.Sprintf("Trial #%d", t.N)
 		if !m.Follow {
@@ -168,4 +186,23 @@ func (m *model) openVerbs() tea.Cmd {
 	)
 	m.dialog = l
 	return nil
+}
+
+// addKeys adds the actions of keys of a view that work now. A key of several characters is named by its first one, and
+// enter by the letter of the other views.
+func (m *model) addKeys(l *menu, in viewSet, labels ...string) {
+	for _, label := range labels {
+		for i := range m.bindings {
+			b := &m.bindings[i]
+			if b.views&in == 0 || b.Help().Key != label || b.disabledReason() != "" {
+				continue
+			}
+			key := label[:1]
+			if label == "enter" {
+				key = "l"
+			}
+			l.items = append(l.items, menuItem{key, b.Help().Desc, b.do})
+			break
+		}
+	}
 }

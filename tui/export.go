@@ -90,6 +90,9 @@ func trialSource(t *trial.Trial, what string) exportSource {
 // exportPoint opens the dialog for the selected point of the Frontier view.
 func (m *model) exportPoint() tea.Cmd {
 	p := m.selectedPoint()
+	if from := m.frontier.profile; from != nil {
+		return m.openExport(exportSource{"the choice of " + from.name, session.ExportOptions{Profile: from.path}})
+	}
 	if p.measured() {
 		return m.openExport(trialSource(&p.row.Joined, "point "+p.label+", trial"))
 	}

@@ -14,7 +14,7 @@ import (
 // view, measure, predict, or change or export another profile.
 var changing = map[heading][]string{
 	groupTrials:   {"enter", "R"},
-	groupFrontier: {"enter", "R", "[", "]", "=", "esc"},
+	groupFrontier: {"enter", "R", "[", "]", "="},
 	groupProfiles: {"enter", "i", "=", "n", "d", "u", "e"},
 	groupAll:      {},
 }

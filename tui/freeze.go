@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -55,6 +56,14 @@ const (
 	utilizationChart
 	chartPanels
 )
+
+// cannotUseCharts is why the keys of the charts do not work now, or "".
+func (m *model) cannotUseCharts() string {
+	if class := sizeClassOf(m.w, m.h); class == tiny {
+		return fmt.Sprintf("no room for charts: they need %d x %d", compactWidth, compactHeight)
+	}
+	return ""
+}
 
 // expand shows the next chart in the whole body, after the last one all charts.
 func (m *model) expand() tea.Cmd {

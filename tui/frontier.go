@@ -21,6 +21,7 @@ type frontierState struct {
 	panel    frontierPanel
 	figure   mapFigure
 	whatIf   whatIf
+	profile  *shownProfile // in place of the sweep of this session; nil for that
 }
 
 // pointKey identifies a point, also when the points are sorted anew.
@@ -68,7 +69,7 @@ func (m *model) frontierPoints() []settingPoint {
 	if w := m.frontier.whatIf; w.on {
 		return w.points
 	}
-	return m.points
+	return m.measuredPoints()
 }
 
 // selectedPointIndex is the index of the selected point.
@@ -158,6 +159,10 @@ func (m *model) cannotUsePoint() string {
 
 func (m *model) stagePoint() tea.Cmd {
 	p := m.selectedPoint()
+	if from := m.frontier.profile; from != nil {
+		m.stage(p.settings, 0, "the settings of "+p.label+" of "+from.name)
+		return nil
+	}
 	if !p.measured() {
 		m.stage(p.settings, 0, "these settings, which are only predicted,")
 		return nil
@@ -176,6 +181,8 @@ func (m *model) cannotMeasurePoint() string {
 	}
 	p := m.selectedPoint()
 	switch {
+	case m.frontier.profile != nil:
+		return m.ofProfile()
 	case m.frontier.whatIf.on:
 		return "a what-if load is only predicted: esc shows the measured load; s sweeps under another"
 	case m.snap.Sweep.Plan.Question == plan.Capacity && !p.measured():
@@ -228,6 +235,8 @@ func (m *model) measureAgain(s knob.Settings, l load.Spec) tea.Cmd {
 // cannotPredict is why other loads cannot be predicted, or "".
 func (m *model) cannotPredict() string {
 	switch s := m.snap.Sweep; {
+	case m.frontier.profile != nil:
+		return m.ofProfile()
 	case s == nil || len(s.Trials) == 0:
 		return "a sweep must measure something first: s starts one"
 	case s.Plan.Question == plan.Capacity:
@@ -359,8 +368,8 @@ func (m *model) frontierKeys() []binding {
 		{keys("[ ]", "what if the load is less or more: predicted", "["), in, group, "what if", m.cannotPredict, load(-1)},
 		{secondKey("]"), in, group, "", m.cannotPredict, load(1)},
 		{keys("=", "what if: type a load", "="), in, group, "", m.cannotPredict, m.typeWhatIf},
-		{keys("esc", "back to the measured load", "esc"), in, group, "measured load", m.cannotLeaveWhatIf, m.leaveWhatIf},
-		{keys("e", "export it", "e"), in, group, "export", m.cannotUsePoint, m.exportPoint},
+		{keys("esc", "back to the measured load, or from a profile to Profiles", "esc"), in, group, "back", m.cannotLeave, m.leaveFrontier},
+		{keys("e", "export it", "e"), in, group, "export", m.cannotExportPoint, m.exportPoint},
 	}
 }
 

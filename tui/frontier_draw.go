@@ -63,8 +63,8 @@ func frontierOnly(panel frontierPanel, top, table rect) frontierLayout {
 
 func (m *model) drawFrontier(p pane, class sizeClass) {
 	f := frameLayoutOf(m.w, m.h)
-	p.at(f.verdict).line(1, 0, m.frontierLine()...)
-	if m.snap.Sweep == nil {
+	p.at(f.verdict).sub(1, 0, m.w-1, 1).parts(m.frontierLine()...)
+	if m.frontierSweep() == nil {
 		m.drawNoFrontier(p.at(f.body))
 		return
 	}
@@ -94,7 +94,8 @@ func (m *model) drawNoFrontier(p pane) {
 		"Nothing is measured yet. s starts a sweep. This view then shows all its settings, throughput against " +
 			percentileName(m.snap.SLA) + ": the measured ones with their error bars, and the others as the simulator predicts them.",
 		"",
-		"The first predicted settings appear after the probes of the sweep, the first measured one after its first trial.",
+		"The first predicted settings appear after the service-time probes of the sweep, the first measured one after its first trial. " +
+			"An earlier sweep is in Profiles (4): there m shows its settings here.",
 	} {
 		y = in.sub(2, 0, in.w-4, in.h).paragraph(0, y, text, styleText)
 	}
@@ -102,7 +103,7 @@ func (m *model) drawNoFrontier(p pane) {
 
 // frontierLine is the line below the header: the promise, the load and the counts of the settings.
 func (m *model) frontierLine() []span {
-	s := m.snap.Sweep
+	s := m.frontierSweep()
 	if s == nil {
 		return []span{plain("no sweep yet  "), dim(promiseText(m.snap.SLA))}
 	}
@@ -111,8 +112,9 @@ func (m *model) frontierLine() []span {
 	}
 	var n [3]int
 	disturbed, predicted := 0, 0
-	for i := range m.points {
-		p := &m.points[i]
+	points := m.measuredPoints()
+	for i := range points {
+		p := &points[i]
 		switch {
 		case !p.measured():
 			predicted++
@@ -124,11 +126,14 @@ func (m *model) frontierLine() []span {
 		}
 	}
 	out := []span{dim("SLA " + promiseText(s.Plan.SLA) + "  ")}
+	if from := m.frontier.profile; from != nil {
+		name := []span{{"profile " + cutTo(from.name, 24) + "  ", styleAccent}, bold("esc"), dim(" back to Profiles  ")}
+		return append(append(name, answerCounts(n)...), dim("  SLA "+promiseText(s.Plan.SLA)))
+	}
 	if m.w >= wideWidth && len(s.Plan.Loads) > 0 {
 		out = append(out, dim(s.Plan.Loads[0].String()+"  "))
 	}
-	out = append(out, countSpan("pass", n[trial.Pass], stylePass), countSpan("  ?", n[trial.Undecided], styleWarn),
-		countSpan("  FAIL", n[trial.Fail], styleFail), plain(fmt.Sprintf("  predicted %d", predicted)),
+	out = append(append(out, answerCounts(n)...), plain(fmt.Sprintf("  predicted %d", predicted)),
 		dim(fmt.Sprintf("  skipped %d", len(s.Skipped))))
 	if disturbed > 0 {
 		out = append(out, warning(fmt.Sprintf("  host busy in %d", disturbed)))
@@ -137,7 +142,7 @@ func (m *model) frontierLine() []span {
 }
 
 func (m *model) drawFrontierChart(p pane, hint span) {
-	s := m.snap.Sweep
+	s := m.frontierSweep()
 	title := percentileName(s.Plan.SLA) + " ms (log) against throughput"
 	if p.w < compactWidth/2 {
 		title = percentileName(s.Plan.SLA) + " against throughput"
@@ -197,9 +202,7 @@ func (m *model) drawPointTable(p pane) {
 		row.onClick(func() { m.frontier.selected = points[i].key() })
 		drawPointRow(row, cols, &points[i], i == selected)
 	}
-	if below := len(points) - from - avail; below > 0 {
-		p.bottomText(dim(fmt.Sprintf("%d more ↓", below)))
-	}
+	p.position(selected, len(points), avail)
 }
 
 // pointColumn is a column of the table of settings, aligned to the left.
@@ -211,7 +214,7 @@ type pointColumn struct {
 
 // pointColumns are the columns that fit into w cells, in the order of their importance.
 func (m *model) pointColumns(points []settingPoint, w int) []pointColumn {
-	s := m.snap.Sweep
+	s := m.frontierSweep()
 	limit := limitMS(s.Plan.SLA)
 	names := width("setting")
 	for i := range points {

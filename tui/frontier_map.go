@@ -45,7 +45,7 @@ func (m *model) mapFigureName() string {
 	case mapCPU:
 		return "cpu %"
 	default:
-		return percentileName(m.snap.Sweep.Plan.SLA) + " ms"
+		return percentileName(m.frontierSweep().Plan.SLA) + " ms"
 	}
 }
 
@@ -66,7 +66,7 @@ func (m *model) heatMap(points []settingPoint, selected *settingPoint) chart.Hea
 	}
 	out := chart.HeatMap{RowTitle: "wrk", ColTitle: "batch", Rows: texts(workers), Cols: texts(batches)}
 	if m.frontier.figure == mapPercentile {
-		out.Limit = limitMS(m.snap.Sweep.Plan.SLA)
+		out.Limit = limitMS(m.frontierSweep().Plan.SLA)
 	}
 	for _, w := range workers {
 		row := make([]chart.MapCell, len(batches))
@@ -143,24 +143,27 @@ func (m *model) drawPoint(p pane, hint span) {
 }
 
 func (m *model) pointKeys(o *settingPoint) []span {
-	if m.Follow {
-		return []span{bold("e"), dim(" export")}
-	}
 	measure := " measure it"
 	if o.measured() {
 		measure = " run again"
 	}
-	out := []span{bold("enter"), dim(" load in Live  ")}
-	if m.cannotMeasurePoint() == "" {
+	var out []span
+	if !m.Follow {
+		out = []span{bold("enter"), dim(" load in Live  ")}
+	}
+	if !m.Follow && m.cannotMeasurePoint() == "" {
 		out = append(out, bold("R"), dim(measure+"  "))
 	}
-	return append(out, bold("e"), dim(" export"))
+	if m.cannotExportPoint() == "" {
+		out = append(out, bold("e"), dim(" export"))
+	}
+	return out
 }
 
 // pointLines are the lines about a point: the figures of its runs, its prediction, what limits it,
 // and how it compares with the others.
 func (m *model) pointLines(o *settingPoint) []span {
-	s := m.snap.Sweep
+	s := m.frontierSweep()
 	name := percentileName(s.Plan.SLA)
 	if !o.measured() {
 		out := []span{
@@ -212,7 +215,7 @@ func (m *model) limitWord(t *trial.Trial) string {
 func (m *model) runFigures(o *settingPoint, figure func(*trial.Trial) trial.Num, unit string) string {
 	var values, numbers []string
 	for _, i := range o.row.Runs {
-		t := &m.snap.Sweep.Trials[i]
+		t := &m.frontierSweep().Trials[i]
 		values, numbers = append(values, na(figure(t))), append(numbers, "#"+strconv.Itoa(t.N))
 	}
 	const most = 5
@@ -234,7 +237,7 @@ func (p *settingPoint) worst() trial.Num {
 func (m *model) uncertainRuns(o *settingPoint) []span {
 	var out []span
 	for _, i := range o.row.Runs {
-		t := &m.snap.Sweep.Trials[i]
+		t := &m.frontierSweep().Trials[i]
 		switch {
 		case t.Disturbed():
 			out = append(out, warning(fmt.Sprintf("? #%d: the host was busy with other work", t.N)))
@@ -261,8 +264,9 @@ func predictionError(o *settingPoint) string {
 // indistinguishable lists the points with a throughput that the data cannot tell from that of o.
 func (m *model) indistinguishable(o *settingPoint) string {
 	var names []string
-	for i := range m.points {
-		p := &m.points[i]
+	points := m.measuredPoints()
+	for i := range points {
+		p := &points[i]
 		if p.measured() && p.key() != o.key() && overlap(p.throughput, o.throughput) {
 			names = append(names, p.label)
 		}

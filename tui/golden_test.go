@@ -35,6 +35,7 @@ func scenes() []scene {
 		{"sweep failed", failedSweep, []string{"2"}},
 		{"sweep empty", serving, []string{"2"}},
 		{"quit", sweeping, []string{"q"}},
+		{"live slowest", withSlowest, []string{"v", "v"}},
 		{"value", serving, []string{"=", "backspace", "x", "enter"}},
 		{"help", failing, []string{"?"}},
 		{"live operators", withOperators, []string{"t"}},

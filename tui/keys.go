@@ -119,11 +119,11 @@ func (m *model) loadKeys() []binding {
 		{keys("r", "record live traffic to a profile, or stop", "r"), inLive | inProfiles, groupLoad, "", m.cannotRecord, m.record},
 		{keys("w", "measure the model alone; holds the load", "w"), inLive, groupLoad, "", m.cannotMeasure, m.bare},
 		{keys("t", "operator times: time per operator in a run", "t"), inLive, groupLoad, "", m.cannotShowOperators, m.openOperators},
-		{keys("v", "P99, latencies over time, histogram", "v"), inLive, groupLoad, "", nil, m.nextLatencyView},
-		{keys("g", "utilization, or the batches of each worker", "g"), inLive, groupLoad, "", nil, m.toggleBatches},
-		{keys("z", "expand the next chart; esc shows all", "z"), inLive, groupLoad, "", nil, m.expand},
-		{keys("- +", "shorter or longer time axis of the charts", "-"), inLive, groupLoad, "", nil, zoom(-1)},
-		{secondKey("+"), inLive, groupLoad, "", nil, zoom(1)},
+		{keys("v", "P99, latencies over time, histogram", "v"), inLive, groupLoad, "", m.cannotUseCharts, m.nextLatencyView},
+		{keys("g", "utilization, or the batches of each worker", "g"), inLive, groupLoad, "", m.cannotUseCharts, m.toggleBatches},
+		{keys("z", "expand the next chart; esc shows all", "z"), inLive, groupLoad, "", m.cannotUseCharts, m.expand},
+		{keys("- +", "shorter or longer time axis of the charts", "-"), inLive, groupLoad, "", m.cannotUseCharts, zoom(-1)},
+		{secondKey("+"), inLive, groupLoad, "", m.cannotUseCharts, zoom(1)},
 	}
 }
 
@@ -153,7 +153,7 @@ func (m *model) trialKeys() []binding {
 		{keys("R", "measure it again; restart the engine when it is down", "R", "shift+r"), inSweep, groupTrials, "measure", m.cannotMeasureTrial, m.measureTrial},
 		{keys("o", "next order: rank, throughput, P99, settings, every trial", "o"), inSweep, groupTrials, "sort", m.cannotSort, m.nextOrder},
 		{keys("/", "filter the rows: w2 b8 pass", "/"), inSweep, groupTrials, "filter", m.cannotSort, m.openFilter},
-		{keys("b", "breakdown of the row, or the scatter chart", "b"), inSweep, groupTrials, "breakdown", m.cannotSort, m.nextSidePanel},
+		{keys("b", "breakdown of the row, or the scatter chart", "b"), inSweep, groupTrials, "breakdown", m.cannotUseSide, m.nextSidePanel},
 	}
 }
 
@@ -237,8 +237,12 @@ func (m *model) drawFooter(p pane) {
 	last := m.footers(gap, styleBold, alwaysShown)
 	rest := m.footers(gap, styleBold, func(b *binding) bool { return b.Help().Key != primary && !alwaysShown(b) })
 	avail := p.w - 1 - spansWidth(first) - spansWidth(last)
-	for spansWidth(rest) > avail && len(rest) > 0 {
-		rest = rest[:len(rest)-2]
+	if spansWidth(rest) > avail {
+		more := dim("…" + strings.Repeat(" ", gap)) // help shows the others
+		for len(rest) > 0 && spansWidth(rest)+width(more.s) > avail {
+			rest = rest[:len(rest)-2]
+		}
+		rest = append(rest, more)
 	}
 	x := p.line(1, 0, first...)
 	x = p.line(x, 0, rest...)

@@ -276,6 +276,17 @@ func (m *model) applyingText() string {
 	return text
 }
 
+// applyingCount is how many values the running apply changes.
+func (m *model) applyingCount() int {
+	n := 0
+	for _, k := range m.knobs() {
+		if knobValue(m.snap.Settings, k.Name) != knobValue(m.snap.Applying.To, k.Name) {
+			n++
+		}
+	}
+	return n
+}
+
 func (m *model) cannotApply() string {
 	if len(m.pending) == 0 {
 		return "nothing is pending: ← → change the selected knob"

@@ -166,9 +166,8 @@ func TestLatencyViews(t *testing.T) {
 	}
 }
 
-// Beside the histogram are the slowest requests of its seconds with their phases, over the limit in the
-// colour of a failure. Requests before the last change are not among them.
-func TestSlowest(t *testing.T) {
+// withSlowest is live traffic whose seconds have slow requests, one of them timed out.
+func withSlowest() *session.Snapshot {
 	s := serving()
 	all := s.Live.Seconds
 	for i := range all {
@@ -180,6 +179,13 @@ func TestSlowest(t *testing.T) {
 	}
 	all[0].Slowest[0].MS = 999 // before the change
 	all[len(all)-1].Slowest = append([]session.SlowRequest{{Sent: epoch, MS: 250, TimedOut: true}}, all[len(all)-1].Slowest...)
+	return s
+}
+
+// Beside the histogram are the slowest requests of its seconds with their phases, over the limit in the
+// colour of a failure. Requests before the last change are not among them.
+func TestSlowest(t *testing.T) {
+	s := withSlowest()
 	for _, size := range []struct{ w, h int }{{80, 24}, {120, 36}, {200, 60}} {
 		sc := newScreen(t, size.w, size.h, s)
 		sc.press("v", "v")

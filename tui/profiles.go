@@ -89,15 +89,29 @@ func (m *model) listProfiles() tea.Cmd {
 		if err != nil {
 			s.problem = err.Error()
 		}
+		s.dropOld()
 		m.openSelected()
 	})
 }
 
-// noteCompleted marks the list as stale when a recording or a sweep has ended.
+// dropOld forgets the profile that was read if the list, which is newer, has other trials or another state of it.
+func (s *profilesState) dropOld() {
+	o := s.opened
+	if o == nil || o.profile == nil {
+		return
+	}
+	i := slices.IndexFunc(s.list, func(p profiles.Summary) bool { return p.ID == o.id })
+	if i < 0 || s.list[i].Trials != len(o.profile.Trials) || s.list[i].State != o.profile.State() {
+		s.opened = nil
+	}
+}
+
+// noteCompleted marks the list as stale when a recording, a trial or a sweep has ended.
 func (m *model) noteCompleted(old *session.Snapshot) {
 	s := m.snap
 	ended := s.Sweep != nil && s.Sweep.State.Ended() && (old.Sweep == nil || !old.Sweep.State.Ended() || old.Sweep.ID != s.Sweep.ID)
-	m.profiles.stale = m.profiles.stale || ended || old.Recording != nil && s.Recording == nil
+	trial := s.Sweep != nil && old.Sweep != nil && len(s.Sweep.Trials) != len(old.Sweep.Trials)
+	m.profiles.stale = m.profiles.stale || ended || trial || old.Recording != nil && s.Recording == nil
 }
 
 // refreshProfiles reads the list again if it is shown and stale, and the selected profile if it is
@@ -248,6 +262,7 @@ func (m *model) profileKeys() []binding {
 		{keys("home end", "first or last profile", "home"), in, group, "", m.cannotUseProfile, move(-all)},
 		{secondKey("end"), in, group, "", m.cannotUseProfile, move(all)},
 		{keys("enter", "make its best settings pending in Live", "enter"), in, group, "load in Live", m.cannotStageProfile, m.stageProfile},
+		{keys("m", "show its settings in Frontier: chart and map", "m"), in, group, "frontier", m.cannotShowFrontier, m.showFrontier},
 		{keys("a b", "compare it as A or as B", "a"), in, group, "set A/B", m.cannotUseProfile, func() tea.Cmd { return m.setSide(&s.a) }},
 		{secondKey("b"), in, group, "", m.cannotUseProfile, func() tea.Cmd { return m.setSide(&s.b) }},
 		{keys("i", "compare A with what is in force now", "i"), in, group, "in force", m.cannotCompareInForce, m.compareInForce},

@@ -142,9 +142,7 @@ func (m *model) drawProfileList(p pane) {
 		row.onClick(func() { m.profiles.selected = list[i].ID })
 		m.drawProfileRow(row, cols, list[i], i == selected)
 	}
-	if below := len(list) - from - avail; below > 0 {
-		p.bottomText(dim(fmt.Sprintf("%d more ↓", below)))
-	}
+	p.position(selected, len(list), avail)
 }
 
 // cell writes a span at the left or the right end of a pane of one row.
@@ -336,9 +334,13 @@ func openedLines(p *profiles.Profile) [][2]span {
 		out = append(out, row("promise", promiseText(sla)))
 	}
 	var n [3]int
-	disturbed := 0
+	disturbed, broken := 0, 0
 	for i := range p.Trials {
-		n[p.Trials[i].Verdict.Result]++
+		if p.Trials[i].Error != "" {
+			broken++
+		} else {
+			n[p.Trials[i].Verdict.Result]++
+		}
 		if p.Trials[i].Disturbed() {
 			disturbed++
 		}
@@ -347,6 +349,9 @@ func openedLines(p *profiles.Profile) [][2]span {
 		out = append(out, row("load", p.Trials[len(p.Trials)-1].Load.String()))
 	}
 	text := fmt.Sprintf("%d: pass %d, FAIL %d, ? %d", len(p.Trials), n[trial.Pass], n[trial.Fail], n[trial.Undecided])
+	if broken > 0 {
+		text += fmt.Sprintf(", error %d", broken)
+	}
 	if disturbed > 0 {
 		text += fmt.Sprintf("; host busy in %d", disturbed)
 	}

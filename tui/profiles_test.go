@@ -206,3 +206,31 @@ func TestDamagedProfiles(t *testing.T) {
 	}
 	sc.requireFrame("not a directory")
 }
+
+// Profiles does not keep the picture of a profile whose sweep goes on.
+func TestProfileOfRunningSweep(t *testing.T) {
+	sc := newScreen(t, 120, 36, sweeping())
+	withProfiles(3, -1, -1)(sc)
+	s := &sc.profiles
+	s.dropOld()
+	if s.opened == nil {
+		t.Error("the profile is read again although it is as in the list")
+	}
+	for i := range s.list {
+		if s.list[i].ID == s.selected {
+			s.list[i].Trials++
+		}
+	}
+	if s.dropOld(); s.opened != nil {
+		t.Error("the list has another trial, and the picture is the old one")
+	}
+	s.stale = false
+	sc.show(func(n *session.Snapshot) {
+		w := *n.Sweep
+		w.Trials = append(w.Trials[:len(w.Trials):len(w.Trials)], w.Trials[0])
+		n.Sweep = &w
+	})
+	if !s.stale {
+		t.Error("the list is not read again after a trial")
+	}
+}

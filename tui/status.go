@@ -119,17 +119,40 @@ func (m *model) drawStatus(p pane) {
 	case m.notice.visible(m.now):
 		sign, i := glyph(m.notice.Level)
 		x := left.line(1, 0, span{sign + " ", i})
-		text := firstLine(m.notice.Text)
-		if more := "… (! shows all)"; width(text) > left.w-x {
-			text, _ = cut(text, max(left.w-x-width(more), 1))
-			text += more
-		}
-		left.text(x, 0, text, styleText)
+		left.text(x, 0, fitting(left.w-x, firstLine(m.notice.Text), m.notice.Short), styleText)
 	case m.snap.Applying != nil:
-		left.line(1, 0, plain(m.spinner()+" "+m.applyingText()))
+		x := left.line(1, 0, plain(m.spinner()+" "))
+		short := fmt.Sprintf("applying %s, %s", plural(m.applyingCount(), "change"), tenths(m.now.Sub(m.snap.Applying.Since)))
+		left.text(x, 0, fitting(left.w-x, m.applyingText(), short), styleText)
 	case m.snap.Comparing != nil:
-		left.line(1, 0, plain(m.spinner()+" "+m.comparingText()))
+		c := m.snap.Comparing
+		x := left.line(1, 0, plain(m.spinner()+" "))
+		short := fmt.Sprintf("A%d: comparing, %s of at most 30s", c.N, wholeSeconds(m.now.Sub(c.Since)))
+		left.text(x, 0, fitting(left.w-x, m.comparingText(), short), styleText)
 	}
+}
+
+// fitting is the text, or the short one if that does not fit into w cells. If none fits, it is the short one
+// up to the end of a part or of a word, with the key that shows all.
+func fitting(w int, text, short string) string {
+	const more = "… (! shows all)"
+	switch {
+	case width(text) <= w:
+		return text
+	case short == "":
+		short = text
+	case width(short) <= w:
+		return short
+	}
+	head, _ := cut(short, max(w-width(more), 1))
+	end := strings.LastIndexAny(head, ";,(")
+	if end < len(head)*2/3 {
+		end = strings.LastIndexByte(head, ' ')
+	}
+	if end > 0 {
+		head = head[:end]
+	}
+	return strings.TrimRight(head, " ;:,(") + more
 }
 
 // comparingText is how long the traffic after a change has been compared with that before it.
@@ -157,9 +180,12 @@ func (m *model) spinner() string {
 
 // drawHeader draws the first line: model, phase, batching rule, recording, sweep, tabs.
 func (m *model) drawHeader(p pane) {
-	x := p.line(1, 0, bold("sweetspot"), plain("  "))
-	x = p.line(x, 0, m.modelName(), plain("  "), m.phase())
-	tabs := m.drawTabs(p, x)
+	left := []span{bold("sweetspot"), plain("  "), m.modelName(), plain("  "), m.phase()}
+	if 1+spansWidth(left)+m.tabsWidth() > p.w { // the names of the views say more than that of the program
+		left = left[2:]
+	}
+	tabs := m.drawTabs(p, 1+spansWidth(left))
+	x := p.sub(0, 0, tabs, 1).line(1, 0, left...)
 	if wide := p.w >= wideWidth; wide && m.snap.Info.Model.Name != "" && m.snap.Info.Limits.Rule != knob.RuleUnreported {
 		x = p.line(x, 0, dim("  "+m.snap.Info.Limits.Rule.Describe()))
 	}
@@ -202,13 +228,7 @@ func (m *model) phase() span {
 // room for the names and the state of a sweep to the right of column left, only the open view has
 // its name.
 func (m *model) drawTabs(p pane, left int) int {
-	need := 1
-	for _, name := range viewNames[m.firstView():] {
-		need += len(name) + len(" 1  ")
-	}
-	if s := m.snap.Sweep; s != nil && (m.Follow || !s.State.Ended()) {
-		need += spansWidth(m.sweepStatus(s)) + 4
-	}
+	need := m.tabsWidth()
 	x := p.w - 1
 	for v := len(viewNames) - 1; v >= int(m.firstView()); v-- {
 		name := fmt.Sprintf(" %d %s ", v+1, viewNames[v])
@@ -224,6 +244,18 @@ func (m *model) drawTabs(p pane, left int) int {
 		p.sub(x, 0, len(name), 1).onClick(func() { m.view = view(v) })
 	}
 	return x
+}
+
+// tabsWidth is the room that the tabs with the names of the views need, and beside them the state of a sweep.
+func (m *model) tabsWidth() int {
+	n := 1
+	for _, name := range viewNames[m.firstView():] {
+		n += len(name) + len(" 1  ")
+	}
+	if s := m.snap.Sweep; s != nil && (m.Follow || !s.State.Ended()) {
+		n += spansWidth(m.sweepStatus(s)) + 4
+	}
+	return n
 }
 
 // sweepStatus is the state of the sweep in a few words.

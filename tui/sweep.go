@@ -13,7 +13,7 @@ import (
 // drawSweep draws the Sweep view in the wide and compact layouts.
 func (m *model) drawSweep(p pane, class sizeClass) {
 	f := frameLayoutOf(m.w, m.h)
-	p.at(f.verdict).line(1, 0, m.sweepLine()...)
+	p.at(f.verdict).sub(1, 0, m.w-1, 1).parts(m.sweepLine()...)
 	s := m.snap.Sweep
 	if s == nil {
 		m.drawNoSweep(p.at(f.body))
@@ -41,9 +41,7 @@ func (m *model) drawSweep(p pane, class sizeClass) {
 	}
 	box := p.at(l.trials)
 	in := box.box("Trials", m.tableTitle()...)
-	if below := m.drawTable(in); below > 0 {
-		box.bottomText(dim(fmt.Sprintf("%d more ↓", below)))
-	}
+	m.drawTable(in, box)
 	m.drawBest(p.at(l.best), class)
 }
 
@@ -60,7 +58,11 @@ func (m *model) sweepLine() []span {
 	}
 	out := []span{plain("sweep "), {s.State.String(), style}}
 	if sizeClassOf(m.w, m.h) != wide {
-		return append(append(out, plain("  "+elapsedText(s)+"  ")), verdictCounts(s)...)
+		times := elapsedText(s)
+		if m.w < compactWidth && !s.State.Ended() && s.ETA > 0 { // the counts say more than the time until now
+			times = "ETA " + wholeSeconds(s.ETA)
+		}
+		return append(append(out, plain("  "+times+"  ")), verdictCounts(s)...)
 	}
 	if s.ID != "" {
 		out = append(out, dim("  "+s.ID))
@@ -100,12 +102,16 @@ func (m *model) drawProgress(p pane) {
 	case c == nil:
 		second.text(0, 0, "profile "+s.Path, styleDim)
 	case c.Point.Role == trial.RoleProbe:
-		x := second.line(0, 0, span{fmt.Sprintf("probe %d ", c.N), styleAccent}, plain(c.Point.Reason))
-		second.text(x, 0, fmt.Sprintf("  for the predictions of %s", plural(s.Points, "point")), styleDim)
+		second.parts(span{fmt.Sprintf("probe %d ", c.N), styleAccent}, plain(c.Point.Reason),
+			dim(fmt.Sprintf("  for the predictions of %s", plural(s.Points, "setting"))))
 	default:
-		x := second.line(0, 0, span{fmt.Sprintf("#%d ", c.N), styleAccent}, plain(settingsText(c.Point.Settings)),
-			dim(fmt.Sprintf("  %s %s", c.Stage, c.Elapsed.Round(1e8))))
-		second.line(x, 0, plain(fmt.Sprintf("  %s answers  %s/s  %s %s ms", groupDigits(c.Answers), na(c.RPS), percentileName(s.Plan.SLA), formatNum(c.P99MS, "—"))))
+		settings := settingsText(c.Point.Settings)
+		if p.w < compactWidth-2 {
+			settings = shortSettings(c.Point.Settings)
+		}
+		second.parts(span{fmt.Sprintf("#%d ", c.N), styleAccent}, plain(settings), dim(fmt.Sprintf("  %s %s", c.Stage, c.Elapsed.Round(1e8))),
+			plain(fmt.Sprintf("  %s %s ms", percentileName(s.Plan.SLA), formatNum(c.P99MS, "—"))),
+			plain(fmt.Sprintf("  %s/s", na(c.RPS))), plain(fmt.Sprintf("  %s answers", groupDigits(c.Answers))))
 	}
 }
 
@@ -120,14 +126,19 @@ func verdictCounts(s *session.Sweep) []span {
 		}
 		n[s.Trials[i].Verdict.Result]++
 	}
-	out := []span{
-		countSpan("pass", n[trial.Pass], stylePass), countSpan("  FAIL", n[trial.Fail], styleFail),
-		countSpan("  ?", n[trial.Undecided], styleWarn), countSpan("  skipped", len(s.Skipped), styleDim),
-	}
+	out := append(answerCounts(n), countSpan("  skipped", len(s.Skipped), styleDim))
 	if failed > 0 {
 		out = append(out, span{fmt.Sprintf("  error %d", failed), styleFail})
 	}
 	return out
+}
+
+// answerCounts are the counts of the verdicts, in the order of all views.
+func answerCounts(n [3]int) []span {
+	return []span{
+		countSpan("pass", n[trial.Pass], stylePass), countSpan("  FAIL", n[trial.Fail], styleFail),
+		countSpan("  ?", n[trial.Undecided], styleWarn),
+	}
 }
 
 // countSpan is a count of results; none is nothing to warn of.
@@ -194,6 +205,8 @@ func (m *model) drawBest(p pane, class sizeClass) {
 	s := m.snap.Sweep
 	title := "Best so far"
 	switch {
+	case s.State.Ended() && mostPromising(s) == nil && m.undecided != nil:
+		title = "Undecided"
 	case s.State.Ended() && mostPromising(s) == nil:
 		title = "No pass"
 	case s.State.Ended() && validatedBest(s) == nil:

@@ -5,6 +5,14 @@ import "fmt"
 // bothPanelsHeight is the height from which the column beside the table has both panels.
 const bothPanelsHeight = 32
 
+// cannotUseSide is why there is no panel beside the table, or "". The chart has the predictions before the first trial.
+func (m *model) cannotUseSide() string {
+	if len(m.points) > 0 {
+		return ""
+	}
+	return m.cannotSort()
+}
+
 // drawSide draws the panels beside the table: the growing scatter chart, the breakdown of the
 // selected row, or both if there is room.
 func (m *model) drawSide(p pane) {

@@ -72,7 +72,7 @@ func (m *model) drawSparkline(p pane, name string, values chart.Spark, number st
 // drawSweepTiny draws the Sweep view in the tiny layout.
 func (m *model) drawSweepTiny(p pane) {
 	f := frameLayoutOf(m.w, m.h)
-	p.at(f.verdict).line(1, 0, m.sweepLine()...)
+	p.at(f.verdict).sub(1, 0, m.w-1, 1).parts(m.sweepLine()...)
 	p = p.at(f.body)
 	if m.snap.Sweep == nil {
 		m.drawNoSweep(p)
@@ -83,15 +83,15 @@ func (m *model) drawSweepTiny(p pane) {
 		return
 	}
 	if p.h < roomyBody {
-		m.drawTable(p.sub(0, 2, p.w, p.h-2))
+		m.drawTable(p.sub(0, 2, p.w, p.h-2), pane{})
 		return
 	}
-	m.drawTable(p.sub(0, 3, p.w, p.h-4))
+	m.drawTable(p.sub(0, 3, p.w, p.h-4), pane{})
 	best := "no setting has passed the SLA yet"
 	if t := validatedBest(m.snap.Sweep); t != nil {
-		best = "★ " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
+		best = "★ " + shortSettings(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
 	} else if t := mostPromising(m.snap.Sweep); t != nil {
-		best = "not validated: " + settingsText(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
+		best = "not validated: " + shortSettings(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
 	}
 	p.text(1, p.h-1, best, styleText)
 }

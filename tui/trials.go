@@ -221,9 +221,8 @@ func plusMinus(e trial.Estimate) string {
 	return na(trial.NumOf(max(high-v, v-low)))
 }
 
-// drawTable draws the table of trials, the current trial as its last row. It returns the
-// number of rows below the visible ones.
-func (m *model) drawTable(p pane) int {
+// drawTable draws the table of trials, the current trial as its last row, and in the border of its box the position.
+func (m *model) drawTable(p, box pane) {
 	cols := m.columns(p.w)
 	x := 1
 	for _, c := range cols {
@@ -255,7 +254,7 @@ func (m *model) drawTable(p pane) int {
 		}
 		p.text(0, 1+end-from, text, styleAccent)
 	}
-	return len(rows) - end
+	box.position(selected, len(rows), avail)
 }
 
 func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {

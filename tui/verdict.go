@@ -56,7 +56,8 @@ func (m *model) verdictParts() []verdictPart {
 	s := m.snap
 	if t := m.currentTrial(); t != nil {
 		return []verdictPart{
-			{spans: []span{dim("SLA "), plain(promiseText(s.SLA) + "  "), {fmt.Sprintf("trial #%d", t.N), styleAccent}}},
+			{spans: []span{dim("SLA "), plain(promiseText(s.SLA) + "  ")}, shorter: []span{plain(plainMS(limitMS(s.SLA)) + " ms ")}, rank: 3, stays: true},
+			{spans: []span{{fmt.Sprintf("trial #%d", t.N), styleAccent}}},
 			{spans: []span{plain(" so far " + formatNum(t.P99MS, "—") + " ms " + percentOfLimit(t.P99MS, limitMS(s.SLA)))}},
 			{spans: hostSpans(s), rank: 1},
 			{spans: []span{dim("  load "), plain(m.loadText())}, rank: 2},

@@ -312,7 +312,7 @@ func TestProvisionalPassIsUndecided(t *testing.T) {
 	s.Sweep = &w
 	sc := newScreen(t, 120, 36, s)
 	sc.press("3")
-	sc.requireFrame("pass 0  ? 1  FAIL 0", "pass?")
+	sc.requireFrame("pass 0  FAIL 0  ? 1", "pass?")
 	if p := chartPoint(&sc.points[0], false); p.Verdict != chart.Undecided || p.Best || !sc.points[0].frontier {
 		t.Errorf("drawn as %+v", p)
 	}
@@ -376,5 +376,20 @@ func TestFilterTrials(t *testing.T) {
 	sc.press("/", "esc")
 	if rows := sc.rows(); len(rows) != 7 {
 		t.Errorf("%d rows after esc", len(rows))
+	}
+}
+
+// Before the first trial of a sweep the chart has the predictions, and the table says what is being done.
+func TestBeforeTheFirstTrial(t *testing.T) {
+	s := predicting()
+	w := *s.Sweep
+	w.Trials, w.Best = nil, -1
+	s.Sweep = &w
+	sc := newScreen(t, 80, 24, s)
+	sc.press("2", "b", "b")
+	sc.requireFrame("against throughput", "predicted, not corrected yet")
+	sc.press("b", "R")
+	if want := "no trial yet: the sweep is measuring the first one"; sc.status() != want {
+		t.Errorf("status %q, want %q", sc.status(), want)
 	}
 }

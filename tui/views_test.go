@@ -185,6 +185,7 @@ func viewScenes() []viewScene {
 		{"frontier predicted", predicting, nil, []string{"3", "end", "tab", "tab"}},
 		{"frontier what if", repeated, func(sc *screen) { sc.workbench.predictions = predictions(load.Spec{Mode: load.Open, Rate: 300}) }, []string{"3", "]", "]"}},
 		{"frontier empty", serving, nil, []string{"3"}},
+		{"frontier of a profile", serving, withProfiles(3, 3, 2), []string{"4", "m"}},
 		{"profiles", serving, withProfiles(3, 3, 2), []string{"4"}},
 		{"profiles details", serving, withProfiles(3, 3, 2), []string{"4", "v"}},
 		{"profiles not comparable", serving, withProfiles(4, 3, 4), []string{"4"}},

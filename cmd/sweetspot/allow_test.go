@@ -25,7 +25,6 @@ func TestAllow(t *testing.T) {
 	}{
 		{"n\n", []string{"--sweep"}, "ts.example.test:8081 is not on this machine\r\nhint: add --yes"},
 		{"\n", nil, "ts.example.test:8081 is not on this machine\r\nhint: add --yes"}, // before the screen
-		{"y\n", []string{"--sweep", "--max-rate", "50"}, "at most 50 requests/s"},
 		{"Yes\n", []string{"--sweep"}, "--key-file: /no/such.json: open /no/such.json"},
 	} {
 		dir := t.TempDir()

@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"sweetspot/engine/knob"
+	"sweetspot/engine/monitor"
 	"sweetspot/profiles"
 	"sweetspot/profiles/export"
+	"sweetspot/sweep"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
 )
@@ -145,5 +148,45 @@ func TestExporterKeepsEdits(t *testing.T) {
 	}
 	if path, _ := write(1); path != second {
 		t.Errorf("after the file was deleted the export is %s, want %s", path, second)
+	}
+}
+
+// TestExportHasTheLiveFigures: an export of the settings in force says in the file what the live traffic has measured,
+// and how long; without traffic it says that nothing was measured.
+func TestExportHasTheLiveFigures(t *testing.T) {
+	source := exportable(8)
+	r := session.ExportRequest{
+		Settings: source.Settings, SLA: trial.SLA{Percentile: 99, Limit: 20 * time.Millisecond},
+		Info: sweep.Info{Model: sweep.ModelInfo{Name: "mlp", Version: "1.0", Source: "mlp.onnx", BatchAxis: true}},
+	}
+	export := func() string {
+		t.Helper()
+		out, err := (&app{limits: func() monitor.Container { return monitor.Container{Cores: 2} }}).exportFunc(t.TempDir())(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(out.Path)
+		if err != nil || string(data) != out.Text {
+			t.Fatalf("%s: %v", out.Path, err)
+		}
+		return string(data)
+	}
+	const never = "measured  nothing: these settings were not measured"
+	if text := export(); !strings.Contains(text, never) {
+		t.Errorf("without traffic:\n%s", text)
+	}
+	live := trial.Trial{At: source.Date, Role: trial.RoleLive, Settings: source.Settings, Options: source.Options, Load: load.Spec{Concurrency: 10}}
+	live.Seconds, live.Counts = 27, trial.Counts{Sent: 6480, OK: 6480}
+	live.Throughput.Value, live.Latency.P99.Value = trial.NumOf(240), trial.NumOf(31.5)
+	live.Verdict = trial.Verdict{Result: trial.Fail, Percentile: 99, LimitMS: 20, ValueMS: trial.NumOf(31.5)}
+	r.Measured, r.Runs = &live, 1
+	text := export()
+	for _, want := range []string{"live traffic of 27 s", "240", "31.5", "FAIL"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, never) {
+		t.Errorf("%q in\n%s", never, text)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
-	"sweetspot/sweep/rank"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/trial"
@@ -156,7 +154,7 @@ func (a *app) followedPath(name string) (string, error) {
 // snapshotOf returns the snapshot of a profile for the screen.
 func snapshotOf(p *profiles.Profile) *session.Snapshot {
 	h := p.Header
-	w := &session.Sweep{ID: h.ID, Path: p.Path, Plan: followedPlan(p), Trials: p.Trials, Best: -1, Events: p.Events}
+	w := tui.SweepOf(p)
 	s := &session.Snapshot{
 		At: time.Now(), Phase: session.Sweeping, SLA: w.Plan.SLA, Sweep: w,
 		Info: sweep.Info{
@@ -165,22 +163,11 @@ func snapshotOf(p *profiles.Profile) *session.Snapshot {
 			Runtime: h.Machine.Runtime, Cores: h.Machine.Cores,
 		},
 	}
-	if best, ok := rank.New(rank.Rules{}, p.Trials).Best(); ok {
-		w.Best = best.Representative
-	}
 	if n := len(p.Trials); n > 0 {
 		last := p.Trials[n-1]
 		s.Settings, s.Load, s.Live.Verdict = last.Settings, last.Load, last.Verdict
 		s.Info.Options, s.Info.Limits.Rule = last.Options, last.Options.Rule
 		w.Elapsed = last.At.Sub(h.Created)
-	}
-	if c, ok := p.Choice(); ok {
-		w.Choice, w.Skipped = &c, c.Why.Skipped
-		for i, t := range p.Trials {
-			if t.N == c.N {
-				w.Best = i
-			}
-		}
 	}
 	w.State, w.Problem = followedState(p)
 	if !w.State.Ended() {
@@ -188,19 +175,6 @@ func snapshotOf(p *profiles.Profile) *session.Snapshot {
 	}
 	s.Messages = followedMessages(p)
 	return s
-}
-
-// followedPlan returns the plan of a profile, with the promise of its header.
-func followedPlan(p *profiles.Profile) plan.Plan {
-	out := plan.Default()
-	var read plan.Plan
-	if json.Unmarshal(p.Header.Plan, &read) == nil && (read.Model != "" || hasOwnModel(read.Target)) { // a live recording has no plan
-		out = read
-	}
-	if sla, ok := p.SLA(); ok {
-		out.SLA = sla
-	}
-	return out
 }
 
 // followedState returns the state of a profile, and its error.

@@ -44,7 +44,8 @@ func TestFollowed(t *testing.T) {
 func TestFollowedPlan(t *testing.T) {
 	sla := trial.SLA{Percentile: 95, Limit: 7 * time.Millisecond}
 	for _, text := range []string{`{}`, `[]`, ``, `{"model":"builtin:mlp","sla":{"percentile":99,"limit_ms":100}}`} {
-		p := followedPlan(&profiles.Profile{Header: profiles.Header{Plan: json.RawMessage(text), SLA: &sla}})
+		recorded := profiles.Profile{Header: profiles.Header{Plan: json.RawMessage(text), SLA: &sla}}
+		p := recorded.Plan()
 		if p.SLA != sla {
 			t.Errorf("%q: promise %v, want %v", text, p.SLA, sla)
 		}

@@ -45,6 +45,12 @@ type screen struct {
 // openScreen starts the program with args on a terminal of w columns and h rows.
 func openScreen(t *testing.T, w, h int, args ...string) *screen {
 	t.Helper()
+	return startOnScreen(t, w, h, "sweetspot", args...) // installed by testscript.Main
+}
+
+// startOnScreen starts any program there.
+func startOnScreen(t *testing.T, w, h int, name string, args ...string) *screen {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +59,7 @@ func openScreen(t *testing.T, w, h int, args ...string) *screen {
 	if err != nil {
 		t.Skipf("no ONNX Runtime: %v", err)
 	}
-	path, err := exec.LookPath("sweetspot") // installed by testscript.Main
+	path, err := exec.LookPath(name)
 	if err != nil {
 		t.Fatal(err)
 	}

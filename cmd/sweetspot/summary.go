@@ -104,7 +104,7 @@ func undecidedText(p plan.Plan, st session.Sweep, problem string) []trial.Line {
 		problem, t.Settings, rateText(row), t.Verdict.Describe(), p.SLA.Limit, why)
 	cost := search.CostOf(p, trial.History{Trials: st.Trials})
 	next := longerTrials(p, cost)
-	if next == "" {
+	if next == "" || t.GeneratorLimited {
 		next = cost.HowToDecide(t)
 	}
 	return []trial.Line{{Text: verdict}, {Label: "next", Text: next}}
@@ -137,6 +137,9 @@ func unknownText(p plan.Plan, st session.Sweep, problem string) []trial.Line {
 		problem = fmt.Sprintf(" (%d settings that may keep it were not tried: --load-tests %d tries more)", st.Untried, 2*max(p.Budget.LoadTests, 1))
 	}
 	out := []trial.Line{{Text: fmt.Sprintf("cannot tell: no setting is known to keep %v at %v%s", p.SLA, loadText(p), problem)}}
+	if n := len(st.Trials); n > 0 && !slices.ContainsFunc(st.Trials, func(t trial.Trial) bool { return !t.GeneratorLimited }) {
+		return append(out, trial.Line{Label: "next", Text: search.LimitedAdvice(st.Trials[n-1])})
+	}
 	if search.AllOverLimit(st.Trials) {
 		if why := search.ExplainNone(st.Trials, p.SLA); why != "" {
 			return append(out, trial.Line{Text: why}) // more answers would probably not change it

@@ -36,6 +36,9 @@ func TestSummary(t *testing.T) {
 	open := append([]trial.Trial(nil), runs...)
 	open[2].Verdict.Result = trial.Undecided
 	unvalidated := append([]trial.Trial(nil), open[:1]...)
+	capped := append([]trial.Trial(nil), open[:1]...)
+	capped[0].GeneratorLimited = true
+	capped[0].Warnings = []trial.Warning{{Kind: trial.GeneratorLimited, Text: "generator limited: --max-rate 100 held back 98% of the requests"}}
 	model := append([]trial.Trial(nil), runs...)
 	for i := range model {
 		model[i].Verdict.Latency = trial.ModelLatency
@@ -65,6 +68,16 @@ func TestSummary(t *testing.T) {
 			"not validated", p,
 			session.Sweep{Trials: unvalidated, Best: -1, Unconfirmed: 0, Problem: "budget of 1m0s used up"},
 			[]string{"cannot tell (budget of 1m0s used up after 1 trials): most promising is 2 workers", "next      a validation of it takes about 2000 answers, about 2.1 s: --budget 1m30s"},
+		},
+		{
+			"held back by --max-rate", fixed,
+			session.Sweep{Trials: capped, Best: -1, Unconfirmed: 0},
+			[]string{"cannot tell: most promising is 2 workers", "next      --max-rate was the limit, not the server: "},
+		},
+		{
+			"all held back by --max-rate", p,
+			session.Sweep{Trials: capped, Best: -1, Unconfirmed: -1},
+			[]string{"cannot tell: no setting is known to keep", "next      --max-rate was the limit, not the server: "},
 		},
 		{"trials of a fixed length", fixed, session.Sweep{Trials: open, Best: -1, Unconfirmed: 2}, []string{"cannot tell: most promising", "next      trials of this plan have 2000 requests: more can decide it (--requests 4000 "}},
 	} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,9 @@ const cachedTorchServe = "sweetspot/torchserve-0.12.0"
 // startTorchServe starts a TorchServe on this machine with the archive of a plan.
 func startTorchServe(ctx context.Context, a *app, p plan.Plan, start knob.Config) (sweep.Target, error) {
 	l := torchserve.Local{Archive: p.Model, Start: start.Settings, Supervisor: []string{a.self, "supervise"}, Env: a.env.all}
+	if flag := a.remote.ofRunning(); flag != "" {
+		return nil, fmt.Errorf("%s is for a TorchServe that runs; target torchserve starts its own", flag)
+	}
 	c, err := a.remote.config(p)
 	if err != nil {
 		return nil, err
@@ -33,7 +37,7 @@ func startTorchServe(ctx context.Context, a *app, p plan.Plan, start knob.Config
 	if l.Program, err = a.findTorchServe(); err != nil {
 		return nil, err
 	}
-	c.Cores, c.Inference, c.Metrics, c.ManagementKey, c.InferenceKey, c.TLS = a.limits().Cores, "", nil, "", "", nil
+	c.Cores = a.limits().Cores
 	if c.Bodies, err = readBodies(p.Input); err != nil {
 		return nil, err
 	}
@@ -54,6 +58,21 @@ func startTorchServe(ctx context.Context, a *app, p plan.Plan, start knob.Config
 	return t, nil
 }
 
+// ofRunning returns a flag that was given and is only for a server that runs; "" if there is none.
+func (f *remoteFlags) ofRunning() string {
+	switch {
+	case f.inference != "":
+		return "--inference"
+	case f.metrics != nil:
+		return "--metrics"
+	case f.keyFile != "":
+		return "--key-file"
+	case f.ca != "":
+		return "--ca"
+	}
+	return ""
+}
+
 // checkServable returns an error if a model is no archive, which TorchServe needs.
 func checkServable(model string) error {
 	if archive.IsArchive(model) || archive.IsFolder(model) {
@@ -70,10 +89,12 @@ func (a *app) findTorchServe() (string, error) {
 	if named := a.remote.program; named != "" {
 		return programIn(named, "--torchserve")
 	}
-	if dir := a.env.get(torchServeVar); dir != "" {
-		return programIn(dir, torchServeVar)
-	}
 	path, err := exec.LookPath("torchserve")
+	if dir := a.env.get(torchServeVar); dir != "" {
+		if path, err = programIn(dir, torchServeVar); err != nil {
+			return "", err
+		}
+	}
 	if err != nil {
 		path, err = programIn(filepath.Join(a.env.cacheDir(), filepath.FromSlash(cachedTorchServe)), "")
 	}

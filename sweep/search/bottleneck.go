@@ -21,7 +21,7 @@ type bottleneck struct {
 func (x Explainer) bottleneck(t trial.Trial) bottleneck {
 	switch {
 	case t.GeneratorLimited:
-		return bottleneck{limitGenerator, "the load generator was the limit, not the server: the figures do not show what the server can do; send less, or from another machine"}
+		return bottleneck{limitGenerator, LimitedAdvice(t)}
 	case t.Disturbed():
 		return bottleneck{limitOtherPrograms, "other programs took much of the machine: measure again when it is idle"}
 	}

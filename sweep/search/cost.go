@@ -3,6 +3,7 @@ package search
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"sweetspot/sweep/load"
@@ -147,6 +148,19 @@ func (c Cost) MissingAnswers(trials []trial.Trial) string {
 // may stay undecided with any number of answers.
 const closeToLimit = .2
 
+// LimitedAdvice says what to do about a trial whose load the generator has limited; "" if it has not.
+func LimitedAdvice(t trial.Trial) string {
+	if !t.GeneratorLimited {
+		return ""
+	}
+	for _, w := range t.WarningsOf(trial.GeneratorLimited) {
+		if strings.Contains(w.Text, "--max-rate") {
+			return "--max-rate was the limit, not the server: the figures do not show what the server can do; a higher --max-rate or fewer clients do"
+		}
+	}
+	return "the load generator was the limit, not the server: the figures do not show what the server can do; send less, or from another machine"
+}
+
 // HowToDecide says how an undecided trial can be decided: with an idle machine, or with more
 // answers, how many, how long they take and which budget allows them. If it had enough answers,
 // HowToDecide says that its percentile is too close to the limit.
@@ -156,6 +170,8 @@ func (c Cost) HowToDecide(t trial.Trial) string {
 	c.Rate = t.Throughput.Value.Or(c.Rate)
 	validated := t.Role == trial.RoleValidation
 	switch value := v.ValueMS.Or(0); {
+	case t.GeneratorLimited:
+		return LimitedAdvice(t)
 	case t.Disturbed():
 		return "other programs took much of the machine: measure again when it is idle"
 	case validated && missing <= 0 && value > (1-closeToLimit)*v.LimitMS:

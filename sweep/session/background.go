@@ -136,8 +136,11 @@ func (s *Session) onSweepChange(st Sweep) {
 	for ; s.sweeping.reportedEvents < len(st.Events); s.sweeping.reportedEvents++ {
 		e := st.Events[s.sweeping.reportedEvents]
 		level := Warning
-		if e.What == EventResumed {
+		switch e.What {
+		case EventResumed:
 			level = Note
+		case sweep.EventDied:
+			s.addCrash(e.At)
 		}
 		s.addMessage(level, "%s: %s", e.What, e.Detail)
 	}

@@ -200,7 +200,7 @@ func (s *Session) beginComparison(c Change, before *comparison) {
 	before.n = c.N
 	before.change = fmt.Sprintf("A%d %s", c.N, changesText(s.state.Info.Knobs(), c.From, c.To))
 	if len(before.before.Seconds) < minCompared {
-		s.addMessage(Note, "%s: not compared: only %d s of traffic before it", before.change, len(before.before.Seconds))
+		s.notCompared(before, littleTraffic(len(before.before.Seconds)))
 		return
 	}
 	s.comparing = before
@@ -227,7 +227,7 @@ func (s *Session) lookAtComparison() {
 	s.comparing.hostBusy = s.comparing.hostBusy || s.ring.current.HostBusy
 	if e, done := s.comparing.look(s.now()); done {
 		s.comparing, s.state.Comparing, s.state.Effect = nil, nil, &e
-		s.addMessage(Note, "%s", e.Text)
+		s.add(Message{Level: Note, Text: e.Text, Short: fmt.Sprintf("A%d: %s", e.N, e.Figures)})
 	}
 }
 
@@ -235,7 +235,20 @@ func (s *Session) lookAtComparison() {
 // is held.
 func (s *Session) dropComparison(why string) {
 	if s.comparing != nil {
-		s.addMessage(Note, "%s: not compared: %s", s.comparing.change, why)
+		s.notCompared(s.comparing, why)
 	}
 	s.comparing, s.state.Comparing = nil, nil
+}
+
+// notCompared says why the traffic before and after a change is not compared. The lock is held.
+func (s *Session) notCompared(c *comparison, why string) {
+	s.add(Message{Level: Note, Text: c.change + ": not compared: " + why, Short: fmt.Sprintf("A%d: not compared: %s", c.n, why)})
+}
+
+// littleTraffic is why seconds of traffic before a change are not enough.
+func littleTraffic(seconds int) string {
+	if seconds == 0 {
+		return "no traffic before it"
+	}
+	return fmt.Sprintf("only %d s of traffic before it", seconds)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"sweetspot/engine/knob"
@@ -98,7 +99,7 @@ func (s *Session) endQuery(err error) {
 	what := s.state.Internals.Measuring
 	s.state.Internals.Measuring = NoQuery
 	if err != nil && s.ctx.Err() == nil {
-		s.addMessage(Error, "%v: %v", what, err)
+		s.addMessage(Error, "%v: %s", what, strings.TrimPrefix(err.Error(), "operators: ")) // the engine's name of the same
 	}
 }
 

@@ -237,11 +237,15 @@ func (s *Session) targetInfo(ctx context.Context, t Target) (sweep.Info, error) 
 
 // noteCrash stores the time if the reason is that the engine died. The lock is held.
 func (s *Session) noteCrash(err error) {
-	const maxCrashes = 100
-	if !errors.Is(err, sweep.ErrEngineDied) {
-		return
+	if errors.Is(err, sweep.ErrEngineDied) {
+		s.addCrash(s.now())
 	}
-	s.state.Crashes = append(s.state.Crashes, s.now())
+}
+
+// addCrash stores when the engine was found dead. The lock is held.
+func (s *Session) addCrash(at time.Time) {
+	const maxCrashes = 100
+	s.state.Crashes = append(s.state.Crashes, at)
 	if n := len(s.state.Crashes); n > maxCrashes {
 		s.state.Crashes = slices.Clone(s.state.Crashes[n-maxCrashes:])
 	}
@@ -258,8 +262,13 @@ func (s *Session) setDown(err error) {
 
 // addMessage adds a message. The lock is held.
 func (s *Session) addMessage(l Level, format string, args ...any) {
+	s.add(Message{Level: l, Text: fmt.Sprintf(format, args...)})
+}
+
+// add adds a message of now. The lock is held.
+func (s *Session) add(m Message) {
 	const maxMessages = 500
-	m := Message{At: s.now(), Level: l, Text: fmt.Sprintf(format, args...)}
+	m.At = s.now()
 	if len(s.state.Messages) >= maxMessages {
 		s.state.Messages = s.state.Messages[len(s.state.Messages)-maxMessages+1:]
 	}

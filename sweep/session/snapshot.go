@@ -48,7 +48,7 @@ type Snapshot struct {
 	Comparing *Comparing           // nil without a comparison of the traffic before and after a change
 	Effect    *Effect              // of the last change that was compared; nil before the first
 	HeldSince time.Time            // while the load is held by the user: since when
-	Crashes   []time.Time          // when the engine was found dead under the live load, oldest first
+	Crashes   []time.Time          // when the engine was found dead, oldest first
 	Live      Live
 	Internals Internals        // of the model
 	Plan      plan.Plan        // of the next sweep, with the promise and the live load
@@ -178,6 +178,7 @@ type Message struct {
 	At    time.Time
 	Level Level
 	Text  string
+	Short string // the same in fewer words, for a screen without room for the text; "" for none
 }
 
 // startSettings returns the settings that are shown before the target is open: those with which our

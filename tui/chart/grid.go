@@ -201,7 +201,7 @@ func ToASCII(r rune) rune {
 		return r
 	}
 	const from = "─╴╶╌│┤├┬┴╭╮╰╯┼└┄▲▼▸●○◆★·×–…░▒▓█▁▂▃▄▅▆▇▏▎▍▌▋▊▉◇□▪"
-	const into = "----|||--++++++.^v>*o#@.x-~,:%#__..==########<#="
+	const into = "----|||--++++++.^v>*o#@.x->,:%#__..==########<#="
 	i := 0
 	for _, f := range from {
 		if f == r {

@@ -24,21 +24,31 @@ func fleetOf(t *testing.T, servers ...*testServer) torchserve.Config {
 	t.Helper()
 	c := servers[0].config()
 	c.Management = nil
+	var inference []string
+	for _, s := range servers {
+		inference = append(inference, s.inference)
+		c.Management = append(c.Management, s.management)
+		c.RestoreFiles = append(c.RestoreFiles, filepath.Join(t.TempDir(), "restore.json"))
+	}
+	c.Inference = balancer(t, inference...)
+	return c
+}
+
+// balancer sends requests to servers in turn, and returns its URL.
+func balancer(t *testing.T, servers ...string) string {
+	t.Helper()
 	var proxies []http.Handler
 	for _, s := range servers {
-		at, err := url.Parse(s.inference)
+		at, err := url.Parse(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		proxies = append(proxies, httputil.NewSingleHostReverseProxy(at))
-		c.Management = append(c.Management, s.management)
-		c.RestoreFiles = append(c.RestoreFiles, filepath.Join(t.TempDir(), "restore.json"))
 	}
 	var n atomic.Int64
-	c.Inference = listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		proxies[n.Add(1)%int64(len(proxies))].ServeHTTP(w, r)
 	}))
-	return c
 }
 
 // TestFleet: a change is applied to all servers, each has to be ready, and all are restored.

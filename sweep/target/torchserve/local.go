@@ -225,15 +225,14 @@ func (l *localServer) environment(folder string) []string {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains([]string{"TS_CONFIG_FILE", "TS_MODEL_SERVER_HOME", "TEMP", "TMPDIR", "LOG_LOCATION", "METRICS_LOCATION", "PATH"}, name)
 	})
-	var path strings.Builder
-	path.WriteString(filepath.Dir(l.Program))
+	path := []string{filepath.Dir(l.Program)}
 	for _, v := range l.Env {
 		if old, ok := strings.CutPrefix(v, "PATH="); ok {
-			path.WriteString(string(os.PathListSeparator) + old)
+			path = append(path, old)
 		}
 	}
 	logs := filepath.Join(folder, "logs")
-	return append(env, "PATH="+path.String(), "TEMP="+folder, "TMPDIR="+folder, "LOG_LOCATION="+logs, "METRICS_LOCATION="+logs)
+	return append(env, "PATH="+strings.Join(path, string(os.PathListSeparator)), "TEMP="+folder, "TMPDIR="+folder, "LOG_LOCATION="+logs, "METRICS_LOCATION="+logs)
 }
 
 // waitReady waits until the tokens are written and the workers of the model are ready, and sets the tokens.

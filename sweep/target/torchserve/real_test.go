@@ -2,12 +2,15 @@ package torchserve_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"sweetspot/engine/torchservetest"
+	"sweetspot/sweep"
 	"sweetspot/sweep/load"
 	"sweetspot/sweep/target/torchserve"
+	"sweetspot/sweep/trial"
 )
 
 // TestRealTorchServe changes a real TorchServe under live load, and restores it.
@@ -78,5 +81,64 @@ func TestRealTorchServe(t *testing.T) {
 	}
 	if failed > 0 {
 		t.Errorf("%d requests failed", failed)
+	}
+}
+
+// TestRealTorchServeFleet changes, measures and restores two real TorchServes behind one inference address.
+func TestRealTorchServeFleet(t *testing.T) {
+	torchservetest.Find(t)
+	store := t.TempDir()
+	torchservetest.Archive(t, store, "m", "1.0", "")
+	c := torchserve.Config{Bodies: []load.Body{{Type: "application/octet-stream", Data: []byte("abc")}}}
+	var servers []*torchservetest.Server
+	var inference, before []string
+	inForce := func(s *torchservetest.Server) string {
+		all, err := s.Describe(t.Context(), "m")
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		return fmt.Sprint(all[0]["minWorkers"], all[0]["maxWorkers"], all[0]["batchSize"], all[0]["maxBatchDelay"], len(all[0]["workers"].([]any)))
+	}
+	for range 2 {
+		s, err := torchservetest.Start(t, torchservetest.Options{
+			Store: store, Config: "load_models=m\nmodels={\"m\":{\"1.0\":{\"minWorkers\":1,\"maxWorkers\":1,\"batchSize\":2,\"maxBatchDelay\":20}}}\n",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.WaitReady(t.Context(), "m"); err != nil {
+			t.Fatal(err)
+		}
+		servers, inference, before = append(servers, s), append(inference, s.Inference), append(before, inForce(s))
+		c.Management, c.Metrics = append(c.Management, s.Management), append(c.Metrics, filepath.Join(s.Dir, "logs"))
+	}
+	c.Inference = balancer(t, inference...)
+	d, err := torchserve.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Apply(t.Context(), settings(t, d, 2, 4, 5*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range servers {
+		if got := inForce(s); got != "2 2 4 5 2" {
+			t.Errorf("in force %s", got)
+		}
+	}
+	r, err := d.Measure(t.Context(), sweep.Measurement{
+		Load: load.Spec{Concurrency: 8}, SLA: trial.SLA{Percentile: 50, Limit: time.Minute}, Max: 1000,
+		Stop: func(time.Duration, []load.Sample) (bool, string) { return false, "" },
+	})
+	t.Logf("%+v, mean latency %s ms, breakdown %+v, batches %+v, %v", r.Counts, r.Latency.Mean.Text(2), r.Breakdown, r.Batches, r.Warnings)
+	if err != nil || r.Counts.OK != r.Counts.Sent || !r.Breakdown.Queue.OK() || !r.Batches.Mean.OK() {
+		t.Errorf("%+v, %v, %v", r.Counts, err, r.Warnings)
+	}
+	if err := d.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for i, s := range servers {
+		if got := inForce(s); got != before[i] {
+			t.Errorf("after Close %s, before %s", got, before[i])
+		}
 	}
 }
