@@ -143,6 +143,7 @@ type WorkerInfo struct {
 	Loading time.Duration // from the opening of its session until it was warm
 	Ready   bool          // it has a session
 	Device  string
+	PID     int // of the worker's own process; 0 if it has none, or its session is lost
 }
 
 // Workers describes the workers in force, in the order of their start.
@@ -155,7 +156,7 @@ func (s *ModelService) Workers() []WorkerInfo {
 	out := make([]WorkerInfo, 0, len(s.pool.workers))
 	for _, w := range s.pool.workers {
 		out = append(out, WorkerInfo{
-			ID: w.id, Started: w.started, Loading: w.started.Sub(w.opening), Ready: !w.sessionless, Device: string(s.pool.cfg.Device),
+			ID: w.id, Started: w.started, Loading: w.started.Sub(w.opening), Ready: !w.sessionless, Device: string(s.pool.cfg.Device), PID: w.pid,
 		})
 	}
 	return out

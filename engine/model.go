@@ -73,7 +73,7 @@ type Model struct {
 	// Warnings say what people should know about the model, one sentence each.
 	Warnings []string
 	// RunTime is the longest run of a batch; a session that exceeds it is lost. 0 is no
-	// limit.
+	// limit, or that of the backend if it has one.
 	RunTime time.Duration
 }
 
@@ -148,6 +148,18 @@ type Session interface {
 	Run(ctx context.Context, in []payload.Row, out []payload.Result) error
 	Shared() bool
 	Close() error
+}
+
+// RunLimiter is a Session that itself ends a run that exceeds the model's RunTime, as it ends a
+// process; the engine then sets no limit. Of a streamed answer it limits the wait for each piece,
+// and not the whole run.
+type RunLimiter interface {
+	LimitsRuns()
+}
+
+// ProcessSession is a Session that is a process of its own.
+type ProcessSession interface {
+	PID() int
 }
 
 // Prober is a Backend that can run a model before it is known how its tensors hold items.

@@ -18,7 +18,8 @@ type pool struct {
 	cfg         knob.Config    // guarded by ModelService.mu
 	wg          sync.WaitGroup // running workers
 
-	mu           sync.Mutex // guards shared and firstSession; held while a session opens
+	mu           sync.Mutex // guards all below; held while a session opens that may be shared
+	own          bool       // sessions are known not to be shared
 	shared       Session    // the one session of all workers, or nil if each has its own
 	firstSession Session    // an own session opened with the pool, for the first worker
 }
@@ -70,14 +71,27 @@ func (s *ModelService) oversubscribed(c knob.Config) bool {
 }
 
 // session opens a session or returns the shared one; own means that no other worker
-// uses it. Concurrent calls wait while one session opens, because they may share it.
+// uses it. Concurrent calls wait while the first session opens, because they may share it.
 func (s *ModelService) session(ctx context.Context, p *pool, c knob.Config) (session Session, own bool, err error) {
+	session, own, err = s.firstOrShared(ctx, p, c)
+	if session != nil || err != nil {
+		return session, own, err
+	}
+	if session, err = s.openSession(ctx, c); err != nil {
+		return nil, false, err
+	}
+	return session, true, nil
+}
+
+// firstOrShared returns the shared session or the first one, which it may open. It returns nil if
+// sessions are not shared and the first one is taken.
+func (s *ModelService) firstOrShared(ctx context.Context, p *pool, c knob.Config) (session Session, own bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shared != nil {
 		return p.shared, false, nil
 	}
-	if session, p.firstSession = p.firstSession, nil; session != nil {
+	if session, p.firstSession = p.firstSession, nil; session != nil || p.own {
 		return session, true, nil
 	}
 	if session, err = s.openSession(ctx, c); err != nil {
@@ -87,6 +101,7 @@ func (s *ModelService) session(ctx context.Context, p *pool, c knob.Config) (ses
 		p.shared = session
 		return session, false, nil
 	}
+	p.own = true
 	return session, true, nil
 }
 
@@ -145,7 +160,7 @@ func discard(p *pool, workers []*worker, withPool bool) error {
 
 // startWorker starts a warmed worker. The lock is held.
 func (s *ModelService) startWorker(w *worker) {
-	w.started = time.Now()
+	w.started, w.pid = time.Now(), processOf(w.session)
 	w.pool.workers = append(w.pool.workers, w)
 	w.pool.wg.Add(1)
 	go w.loop(s)

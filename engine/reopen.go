@@ -67,7 +67,7 @@ func (s *ModelService) markSessionLost(w *worker) {
 	defer s.mu.Unlock()
 	s.count.lost++
 	w.pool.sessionless++
-	w.sessionless = true
+	w.sessionless, w.pid = true, 0
 }
 
 // endReopen ends what markSessionLost began for one worker.
@@ -75,10 +75,18 @@ func (s *ModelService) endReopen(w *worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.pool.sessionless--
-	w.sessionless = false
+	w.sessionless, w.pid = false, processOf(w.session)
 	if s.pool == w.pool {
 		s.sessionErr = nil
 	}
+}
+
+// processOf returns the ID of the process that a session is; 0 if it is none of its own.
+func processOf(s Session) int {
+	if p, ok := s.(ProcessSession); ok {
+		return p.PID()
+	}
+	return 0
 }
 
 // refuseWithoutSessions fails the queued requests and refuses new ones, if p is in force

@@ -28,12 +28,16 @@ var errUnsampled = errors.New("it refuses made-up values, and there is no exampl
 // it returns the workers that it has opened.
 func (s *ModelService) openWorkers(ctx context.Context, p *pool, c knob.Config, n int, step func(Step)) ([]*worker, error) {
 	var out []*worker
-	for range max(n, 0) {
-		w, err := s.newWorker(ctx, p, c)
+	for len(out) < n {
+		together := 1
+		if len(out) > 0 && processOf(out[0].session) != 0 { // processes start one beside the other
+			together = min(n-len(out), max(1, s.cores/max(1, c.Threads)))
+		}
+		added, err := s.newWorkers(ctx, p, c, together)
+		out = append(out, added...)
 		if err != nil {
 			return out, err
 		}
-		out = append(out, w)
 	}
 	if len(out) == 0 {
 		return out, nil

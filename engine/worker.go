@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"sweetspot/engine/batching"
@@ -32,6 +33,7 @@ type worker struct {
 	retired     bool // the worker ends after its batch
 	sessionless bool // its session is lost, and no other one is open yet
 	started     time.Time
+	pid         int // of the process that the session is; 0 is none of its own
 }
 
 // newWorker opens (or shares) a session.
@@ -45,6 +47,29 @@ func (s *ModelService) newWorker(ctx context.Context, p *pool, c knob.Config) (*
 		pool: p, session: session, own: own, work: make(chan struct{}, 1), stop: make(chan struct{}),
 		id: int(s.engine.workers.Add(1)), opening: opening,
 	}, nil
+}
+
+// newWorkers opens n workers at the same time. On an error it returns those that it has opened.
+func (s *ModelService) newWorkers(ctx context.Context, p *pool, c knob.Config, n int) ([]*worker, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	all, errs := make([]*worker, n), make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if all[i], errs[i] = s.newWorker(ctx, p, c); errs[i] != nil {
+				cancel() // the others are not needed
+			}
+		})
+	}
+	wg.Wait()
+	all = slices.DeleteFunc(all, func(w *worker) bool { return w == nil })
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return all, err
+		}
+	}
+	return all, errors.Join(errs...)
 }
 
 // loop runs batches until the worker is retired.
@@ -153,7 +178,7 @@ func (w *worker) retryRows(s *ModelService, err error) (lost error) {
 // lost. Its run may never end, so it gets copies of the slices.
 func (s *ModelService) runWithTimeout(session Session, in []payload.Row, out []payload.Result) error {
 	limit := s.model.RunTime
-	if limit <= 0 {
+	if _, itself := session.(RunLimiter); itself || limit <= 0 {
 		return run(s.runCtx, session, in, out)
 	}
 	ctx, cancel := context.WithTimeout(s.runCtx, limit)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sweetspot/engine/backend/onnx/ortlib"
+	"sweetspot/engine/backend/python"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/monitor"
 	"sweetspot/engine/server"
@@ -44,7 +45,7 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "check what sweetspot needs on this machine, and what would spoil its measurements", Args: cobra.NoArgs,
 		Long: `Check what sweetspot needs on this machine, and what would spoil its measurements: cores, limits of a
-container, frequency governor, other programs, memory, open files, GPU, ONNX Runtime, ports, profiles.
+container, frequency governor, other programs, memory, open files, GPU, ONNX Runtime, Python for archives with handlers in it, ports, profiles.
 
 The exit code is 0 if models can be served, also with warnings, and 1 otherwise.`,
 		Example: "  sweetspot doctor\n  sweetspot doctor --json",
@@ -62,6 +63,7 @@ The exit code is 0 if models can be served, also with warnings, and 1 otherwise.
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON array of the checks")
+	a.bindPython(c.Flags())
 	return c
 }
 
@@ -103,7 +105,7 @@ func (a *app) examine(ctx context.Context) []finding {
 		checkLoad(before.Sample(), l.Cores),
 	}
 	found = append(found, checkConditions(monitor.ReadConditions())...)
-	found = append(found, checkMemory(l, space), a.checkGPU(ctx), a.checkRuntime(ctx))
+	found = append(found, checkMemory(l, space), a.checkGPU(ctx), a.checkRuntime(ctx), a.checkPython(ctx))
 	found = append(found, checkPorts(ctx))
 	return append(found, checkProfiles(a.env.profileDir(), space))
 }
@@ -190,6 +192,15 @@ func (a *app) checkGPU(ctx context.Context) finding {
 		return finding{"gpu", checkWarning, err.Error(), ""}
 	}
 	return finding{"gpu", checkOK, "none: " + s.Reason, ""}
+}
+
+// checkPython looks for Python, which only archives with a handler in Python need.
+func (a *app) checkPython(ctx context.Context) finding {
+	in, err := python.Find(ctx, a.wherePython())
+	if err != nil {
+		return finding{"python", checkOK, "none that can run handlers in Python: " + err.Error(), ""}
+	}
+	return finding{"python", checkOK, in.Python + ": " + in.String(), ""}
 }
 
 // checkRuntime loads ONNX Runtime and runs a model.

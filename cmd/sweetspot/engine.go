@@ -72,6 +72,7 @@ func (a *app) engineCommand() *cobra.Command {
 	open.bind(c.Flags())
 	open.bindInput(c.Flags())
 	a.bindVerbose(c.Flags())
+	a.bindPython(c.Flags())
 	c.Flags().StringArrayVar(&options, "option", nil, "NAME=VALUE: "+strings.Join(knob.OptionNames(), ", "))
 	return c
 }
@@ -90,38 +91,37 @@ func (h *host) describe(models []string, l monitor.Container) control.Host {
 
 // load returns an engine that serves the models.
 func (a *app) load(ctx context.Context, h *host, models []string, open modelFlags, b bodyFlags, c knob.Config, log *slog.Logger) (*engine.Engine, error) {
-	e, probe, err := a.newEngine(h, models, log)
+	e, backends, err := a.newEngine(ctx, h, models, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.loadInto(ctx, e, probe, models, open, b, modelSettings{base: c, given: allKnobs()}, log); err != nil {
+	if err := a.loadInto(ctx, e, backends, models, open, b, modelSettings{base: c, given: allKnobs()}, log); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
 	return e, nil
 }
 
-// newEngine returns an engine for the models, before it loads them, and the backend that
-// verifies them.
-func (a *app) newEngine(h *host, models []string, log *slog.Logger) (*engine.Engine, engine.Prober, error) {
-	backends, probe, runtime, err := a.backends(models, log)
+// newEngine returns an engine for the models, before it loads them, and its backends.
+func (a *app) newEngine(ctx context.Context, h *host, models []string, log *slog.Logger) (*engine.Engine, backends, error) {
+	b, err := a.backends(ctx, models, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, b, err
 	}
-	h.runtime = runtime
+	h.runtime = b.runtime
 	l := a.limits()
 	memory, _ := l.MemoryBytes.Get() // 0 is unknown
 	return engine.New(engine.Options{
-		Backends: backends, Cores: l.Cores, MemoryBytes: int64(memory), Log: log,
-	}), probe, nil
+		Backends: b.all, Cores: l.Cores, MemoryBytes: int64(memory), Log: log,
+	}), b, nil
 }
 
 // loadInto opens the models and loads them into the engine.
-func (a *app) loadInto(ctx context.Context, e *engine.Engine, probe engine.Prober, models []string, open modelFlags, b bodyFlags, ms modelSettings, log *slog.Logger) error {
+func (a *app) loadInto(ctx context.Context, e *engine.Engine, use backends, models []string, open modelFlags, b bodyFlags, ms modelSettings, log *slog.Logger) error {
 	o, err := open.options()
 	if err != nil {
 		return err
 	}
-	o.Probe, o.Unpack = probe, a.env.archiveCache()
+	o.Probe, o.Python, o.Unpack = use.probe, use.python, a.env.archiveCache()
 	if o.Images, err = parseImage(b.image); err != nil {
 		return err
 	}

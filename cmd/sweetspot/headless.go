@@ -104,6 +104,9 @@ func (a *app) childCommand(p plan.Plan) []string {
 	if a.verbose {
 		argv = append(argv, "--verbose")
 	}
+	if a.python != "" {
+		argv = append(argv, "--python="+a.python)
+	}
 	return append(argv, modelArgs(p)...)
 }
 

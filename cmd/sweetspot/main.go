@@ -44,6 +44,7 @@ type app struct {
 
 	targets []targetKind    // the kinds of targets
 	verbose bool            // log what only helps to find faults
+	python  string          // interpreter of --python; "" is not given
 	remote  remoteFlags     // of targets that are running servers
 	allowed map[string]bool // targets elsewhere that the user has allowed
 }
@@ -185,8 +186,8 @@ func (a *app) root() *cobra.Command {
 batch size, batch delay and FP16 under load, searches for the settings with the
 highest throughput within a latency promise, and writes config.properties.
 
-MODEL is a .onnx file, a folder or a .mar archive with one, builtin:mlp-wide, builtin:resnet18, or
-a simulated device: sim:animated-drawings.
+MODEL is a .onnx file, a folder or a .mar archive with one, a .mar archive with a handler in Python,
+builtin:mlp-wide, builtin:resnet18, or a simulated device: sim:animated-drawings.
 The default is builtin:mlp-wide. Without --sla its promise is from a probe of this
 machine: batch size 1 breaks it, 8 keeps it.`,
 		Example: `  sweetspot model.onnx                                the workbench
@@ -208,6 +209,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	completeSweep(c)
 	a.remote.bind(c.Flags())
 	a.bindVerbose(c.Flags())
+	a.bindPython(c.Flags())
 	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)

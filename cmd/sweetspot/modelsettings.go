@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sweetspot/engine"
+	"sweetspot/engine/backend/python"
 	"sweetspot/engine/config"
 	"sweetspot/engine/knob"
 )
@@ -67,6 +68,9 @@ func (s modelSettings) config(m *engine.Model, e config.Effect, text []byte) kno
 	if !slices.Contains(s.given, knob.Device) {
 		c.Device = s.device(c.Device, text)
 	}
+	if p, known, err := config.HandlerPrecision("", text); err == nil && known && m.Backend == python.Name && !slices.Contains(s.given, knob.FP16) {
+		c.Precision = p
+	}
 	return c
 }
 
@@ -100,6 +104,9 @@ func (s modelSettings) load(ctx context.Context, e *engine.Engine, m *engine.Mod
 	}
 	if m.RunTime == 0 {
 		m.RunTime = s.runTime(effect)
+	}
+	if m.RunTime == 0 && m.Backend == python.Name {
+		m.RunTime = python.DefaultRunTime
 	}
 	if n, ok := effect.Set("batchSize"); ok && n > 1 && !m.BatchAxis {
 		log.Warn("batchSize has no effect: the model has no batch axis", "model", m.Name, "batchSize", n, "why", m.BatchWhy)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sweetspot/engine/api/management"
+	"sweetspot/engine/backend/python"
 	"sweetspot/engine/catalog"
 	"sweetspot/engine/server"
 )
@@ -72,6 +73,9 @@ func (o *opener) Open(ctx context.Context, r management.Registration) (managemen
 	own := func(name string) int { n, _ := effect.Own(name); return n }
 	out.MinWorkers, out.MaxWorkers = own("minWorkers"), own("maxWorkers")
 	out.ResponseTimeout = time.Duration(own("responseTimeout")) * time.Second
+	if m.Backend == python.Name {
+		m.RunTime = python.DefaultRunTime // unless the archive or the request says otherwise
+	}
 	out.StartupTimeout = time.Duration(own("startupTimeout")) * time.Second
 	return out, nil
 }

@@ -77,6 +77,7 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 	open.bind(c.Flags())
 	open.bindInput(c.Flags())
 	a.bindVerbose(c.Flags())
+	a.bindPython(c.Flags())
 	v.bind(c.Flags())
 	return c
 }
@@ -85,20 +86,20 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 // once.
 func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, models []string, open modelFlags, b bodyFlags, ms modelSettings, log *slog.Logger) error {
 	ctx, cfg := c.Context(), ms.base
-	e, probe, err := a.newEngine(h, o.backendsFor(sc, models), log)
+	e, backends, err := a.newEngine(ctx, h, o.backendsFor(sc, models), log)
 	if err != nil {
 		return err
 	}
 	if o.store.Options, err = open.options(); err != nil {
 		return err
 	}
-	o.store.Options.Probe, o.store.Options.Unpack = probe, a.env.archiveCache()
+	o.store.Options.Probe, o.store.Options.Python, o.store.Options.Unpack = backends.probe, backends.python, a.env.archiveCache()
 	defer e.Close(context.WithoutCancel(ctx)) //nolint:errcheck // all requests are answered then
 	s, err := server.Open(sc, e)
 	if err != nil {
 		return err
 	}
-	if err := a.loadInto(ctx, e, probe, models, open, b, ms, log); err != nil {
+	if err := a.loadInto(ctx, e, backends, models, open, b, ms, log); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	if err := a.reportPrecision(ctx, e, cfg); err != nil {

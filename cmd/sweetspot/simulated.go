@@ -1,11 +1,9 @@
 package main
 
 import (
-	"log/slog"
 	"slices"
 	"time"
 
-	"sweetspot/engine"
 	"sweetspot/engine/backend/onnx"
 	"sweetspot/engine/backend/simulated"
 	"sweetspot/engine/catalog"
@@ -51,25 +49,11 @@ func simulatedOnly(models []string) bool {
 
 // fixed returns the knobs that cannot be changed for the models, with reasons.
 func fixed(models []string) map[knob.Name]string {
-	if simulatedOnly(models) {
+	switch {
+	case simulatedOnly(models):
 		return simulated.Fixed()
+	case !slices.ContainsFunc(models, catalog.NeedsONNX):
+		return nil // what a handler can do is in the places of its model
 	}
 	return onnx.Fixed()
-}
-
-// backends returns the backends for the models, the one that verifies models (nil if none is
-// to be verified), and the name of the runtime. ONNX Runtime is only loaded if a model
-// needs it.
-func (a *app) backends(models []string, log *slog.Logger) (all map[string]engine.Backend, probe engine.Prober, runtime string, err error) {
-	sim := new(simulated.Backend)
-	all = map[string]engine.Backend{simulated.Name: sim}
-	if simulatedOnly(models) {
-		return all, nil, sim.Runtime(), nil
-	}
-	ort, err := a.onnx(log)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	all["onnx"] = ort
-	return all, ort, ort.Runtime(), nil
 }

@@ -4,7 +4,7 @@
 // [Open] reads the manifest and the model-config.yaml. [Archive.Extract] unpacks the files, a [Cache]
 // has the unpacked files of several archives, and [Create] writes an archive. Archives are untrusted input: names that lead out of the folder,
 // links, devices and names that occur twice are refused, and the number and the size of the
-// files are bounded. Nothing in an archive is ever run.
+// files are bounded. The package runs nothing of an archive.
 package archive
 
 import (
@@ -162,6 +162,20 @@ func (a *Archive) read(texts map[string][]byte) error {
 	return nil
 }
 
+// HasPython reports whether the archive is for TorchServe's Python worker: it names a handler, and has
+// no ONNX model that could run without one.
+func (a *Archive) HasPython() bool {
+	if a.Manifest.Model.Handler == "" || !a.Manifest.isPython() {
+		return false
+	}
+	return !slices.ContainsFunc(a.Files, func(f File) bool { return isONNX(f.Name) })
+}
+
+// isPython reports whether the runtime is Python, as it is by default.
+func (m Manifest) isPython() bool {
+	return slices.Contains([]string{"", "python", "python3"}, strings.ToLower(m.Runtime))
+}
+
 // ONNX returns the name of the archive's ONNX file: the serializedFile, or the only one.
 func (a *Archive) ONNX() (string, error) {
 	if s := a.Manifest.Model.Serialized; isONNX(s) && a.has(s) {
@@ -179,7 +193,11 @@ func (a *Archive) ONNX() (string, error) {
 	case 0:
 		what := "it has " + a.summary()
 		if h := a.Manifest.Model.Handler; h != "" {
-			what += ", and its handler " + h + " is Python, which is not run here"
+			runtime := "Python"
+			if !a.Manifest.isPython() {
+				runtime = "for the runtime " + a.Manifest.Runtime + ", which is not run here"
+			}
+			what += ", and its handler " + h + " is " + runtime
 		}
 		return "", fmt.Errorf("%s: the archive has no .onnx file: %s; export the model with torch.onnx.export and pack it with: sweetspot archive", a.Path, what)
 	}

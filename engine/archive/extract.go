@@ -56,6 +56,41 @@ func (a *Archive) extractTo(dir string) error {
 	})
 }
 
+// Size returns the bytes of all files, unpacked.
+func (a *Archive) Size() int64 {
+	var n int64
+	for _, f := range a.Files {
+		n += f.Size
+	}
+	return n
+}
+
+// Sum returns a SHA-256 sum of the content of the archive, in hex: of its file, or of the names and
+// the contents of its files if it is a folder.
+func (a *Archive) Sum() (string, error) {
+	if !a.Folder {
+		return a.sum()
+	}
+	h := sha256.New()
+	root, err := os.OpenRoot(a.Path)
+	if err != nil {
+		return "", plainError(err)
+	}
+	defer root.Close()
+	for _, f := range a.Files {
+		fmt.Fprintf(h, "%s\x00%d\x00", f.Name, f.Size)
+		r, err := root.Open(f.Name)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", f.Name, plainError(err))
+		}
+		_, err = io.Copy(h, r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return "", fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
 // sum returns the SHA-256 sum of the archive's file, in hex.
 func (a *Archive) sum() (string, error) {
 	f, err := os.Open(a.Path)

@@ -18,7 +18,7 @@ func isArchive(r request) bool {
 }
 
 // openArchive opens the ONNX model of an archive, with the name and the version of its
-// manifest. Its handler is not run.
+// manifest. Its handler is not run then; without an ONNX model the handler is the model.
 func openArchive(ctx context.Context, r request, o Options) (m *engine.Model, err error) {
 	if r.err != nil {
 		return nil, r.unknownError()
@@ -27,9 +27,11 @@ func openArchive(ctx context.Context, r request, o Options) (m *engine.Model, er
 	if err != nil {
 		return nil, err
 	}
-	file, err := a.ONNX()
-	if err != nil {
-		return nil, err
+	file := ""
+	if !a.HasPython() {
+		if file, err = a.ONNX(); err != nil {
+			return nil, err
+		}
 	}
 	dir := a.Path
 	if !a.Folder {
@@ -44,6 +46,9 @@ func openArchive(ctx context.Context, r request, o Options) (m *engine.Model, er
 				o.Unpack.Release(dir)
 			}
 		}()
+	}
+	if file == "" {
+		return r.openPython(ctx, a, dir, o)
 	}
 	name := a.Manifest.Model.Name
 	if name == "" {

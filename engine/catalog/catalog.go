@@ -1,7 +1,7 @@
 // Package catalog opens the argument MODEL of the user as an [engine.Model].
 //
-// MODEL is an .onnx file, a folder or a TorchServe archive with one, builtin:NAME, or sim:NAME, which is a
-// service-time table (see [OpenSimulated]). For an ONNX model, [Open] reads the inputs and
+// MODEL is an .onnx file, a folder or a TorchServe archive with one, an archive with a handler in
+// Python, builtin:NAME, or sim:NAME, which is a service-time table (see [OpenSimulated]). For an ONNX model, [Open] reads the inputs and
 // outputs from the graph, sets the open dimensions for which it has shapes, and finds the
 // batch axis. The graph may be wrong about that axis, so Open verifies it: it runs items
 // alone and together in a backend and compares the outputs. The items are those of example
@@ -28,6 +28,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/archive"
+	"sweetspot/engine/backend/python"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/lengths"
 )
@@ -60,6 +61,9 @@ type Options struct {
 	// Unpack is where archives are unpacked. Release of it with [engine.Model.Path] says that a
 	// model is not used any more.
 	Unpack *archive.Cache
+	// Python is the backend for archives whose handler is in Python. With it, Open reports at once if
+	// there is no interpreter for them.
+	Python *python.Backend
 	// Probe runs the model to verify that it runs and has the batch axis. Without it,
 	// Open relies on the graph, and BatchWhy says so.
 	Probe engine.Prober
@@ -86,7 +90,7 @@ func kinds() []kind {
 	return []kind{
 		{"sim:NAME", isSimulated, openSimulated},
 		{"builtin:NAME", isBuiltin, openBuiltin},
-		{"a TorchServe archive (.mar) with one", isArchive, openArchive},
+		{"a TorchServe archive (.mar) with one or with a handler in Python", isArchive, openArchive},
 		{"a folder with one .onnx file", isFolder, openFolder},
 		{"an .onnx file", isFile, openFile},
 	}

@@ -195,7 +195,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // The error for a wrong MODEL lists all kinds of MODEL.
 func TestOpenListsKinds(t *testing.T) {
-	const kinds = "; give an .onnx file, a folder with one .onnx file, a TorchServe archive (.mar) with one, builtin:NAME or sim:NAME"
+	const kinds = "; give an .onnx file, a folder with one .onnx file, a TorchServe archive (.mar) with one or with a handler in Python, builtin:NAME or sim:NAME"
 	for arg, want := range map[string]string{
 		"":               "no model is named" + kinds,
 		"nowhere":        "nowhere: no such file or folder" + kinds,

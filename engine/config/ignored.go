@@ -11,17 +11,24 @@ var ignored = reasons(map[string]string{
 	"there is no gRPC listener": `grpc_inference_address grpc_management_address grpc_inference_port grpc_management_port
 		grpc_inference_max_connection_age_ms grpc_inference_max_connection_age_grace_ms
 		grpc_management_max_connection_age_ms grpc_management_max_connection_age_grace_ms enable_grpc_ssl`,
-	"there are no workflows":                                         "workflow_store",
-	"pictures have at most 33,554,432 pixels":                        "limit_max_image_pixels",
-	"the inputs of a model say how a body is read":                   "decode_input_request",
-	"handlers in Python are not run":                                 "default_service_handler service_envelope install_py_dep_per_model python ts_header_key_sequence_id ts_header_key_sequence_start ts_header_key_sequence_end",
-	"only PEM files are read: private_key_file and certificate_file": "keystore keystore_pass keystore_type",
-	"workers are no processes":                                       "blacklist_env_vars initial_worker_port initial_distribution_port debug",
-	"handlers in Python, whose metrics they are, are not run; the metrics of the machine are measured without a command": "model_metrics_auto_detect system_metrics_cmd",
-	"there are no routes of the Open Inference Protocol":                                                                 "ts_open_inference_protocol",
+	"there are no workflows": "workflow_store",
+	"pictures have at most 33,554,432 pixels, those for handlers in Python as many as Pillow takes":             "limit_max_image_pixels",
+	"the inputs of a model say how a body is read; handlers in Python get JSON and text decoded, as by default": "decode_input_request",
+	"an archive names its handler":                                                              "default_service_handler",
+	"a handler gets the parts of a request as they are":                                         "service_envelope",
+	"nothing is installed: the interpreter has the packages":                                    "install_py_dep_per_model",
+	"`--python` or `SWEETSPOT_PYTHON` names the interpreter":                                    "python",
+	"there are no sequences":                                                                    "ts_header_key_sequence_id ts_header_key_sequence_start ts_header_key_sequence_end",
+	"only PEM files are read: private_key_file and certificate_file":                            "keystore keystore_pass keystore_type",
+	"handlers in Python get the whole environment":                                              "blacklist_env_vars",
+	"workers have no ports":                                                                     "initial_worker_port initial_distribution_port",
+	"workers are always started":                                                                "debug",
+	"all metrics of handlers in Python are at `/metrics`, or those that `metrics_config` names": "model_metrics_auto_detect",
+	"the metrics of the machine are measured without a command":                                 "system_metrics_cmd",
+	"there are no routes of the Open Inference Protocol":                                        "ts_open_inference_protocol",
 	"it is about the Java server": `number_of_netty_threads netty_client_threads async_logging prefer_direct_buffer use_native_io io_ratio
 		model_server_home cpp_log_config vmargs plugins_path`,
-	"models run in ONNX Runtime": "ipex_enable ipex_gpu_enable",
+	"models run in ONNX Runtime, or in torch without it": "ipex_enable ipex_gpu_enable",
 })
 
 // reasons turns reason -> keys into key -> reason.

@@ -8,6 +8,8 @@
 //	stream a b   streams a and b as pieces, then "."
 //	fail         fails the row
 //	fail batch   fails the whole batch
+//	refuse 418 a fails the whole batch with a status and a text
+//	id           returns the ID of the request, without a type
 //	hang         never returns
 //	die          loses the session
 //	die after a  streams a, then loses the session
@@ -18,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -38,6 +41,7 @@ type Backend struct {
 	OnRun        func(rows int)                         // called in each run; the run takes as long as the call
 	LosesSession func(run int) bool                     // whether a run, numbered from 1, loses the session; nil is never
 	OnCheck      func(*engine.Model, knob.Config) error // called by Check; nil allows everything
+	Measured     []engine.HandlerMetric                 // returned by HandlerMetrics
 
 	opened atomic.Int64
 	open   atomic.Int64
@@ -76,6 +80,9 @@ func (b *Backend) Check(m *engine.Model, c knob.Config) error {
 	}
 	return b.OnCheck(m, c)
 }
+
+// HandlerMetrics returns Measured.
+func (b *Backend) HandlerMetrics(*engine.Model) []engine.HandlerMetric { return b.Measured }
 
 // Open opens a session, if OnOpen allows it.
 func (b *Backend) Open(ctx context.Context, m *engine.Model, _ knob.Config) (engine.Session, error) {
@@ -144,6 +151,16 @@ func (s *session) runRow(ctx context.Context, row payload.Row, out *payload.Resu
 	switch {
 	case word == "fail" && rest == "batch":
 		return errors.New("the batch failed")
+	case word == "refuse":
+		code, message, _ := strings.Cut(rest, " ")
+		status, err := strconv.Atoi(code)
+		if err != nil {
+			return err
+		}
+		return &payload.StatusError{Status: status, Message: message}
+	case word == "id":
+		out.Bytes = &payload.Bytes{Body: []byte(row.Message.ID)}
+		return nil
 	case word == "fail":
 		out.Err = errors.New("the row failed")
 		return nil

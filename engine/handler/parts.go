@@ -51,7 +51,7 @@ func (*Parts) DecodedSize(b payload.Body) int64 {
 
 // Decode makes a request of one row.
 func (*Parts) Decode(r *payload.Request, b payload.Body) error {
-	r.Header = b.Header
+	r.Header, r.ID = b.Header, b.ID
 	r.Parts = append(r.Parts[:0:0], b.Query...)
 	if fields, ok := readFields(b.Type, b.Data); ok {
 		r.Parts = append(r.Parts, fields...)

@@ -32,8 +32,44 @@ var errEnded = errors.New("the process has ended")
 // process has the counters of one process.
 type process struct {
 	cpu       time.Duration // user and system, since its start
+	waited    time.Duration // of its descendants that have ended and were waited for
 	rss, peak Reading       // bytes
 	started   uint64        // distinguishes a process from a later one with the same PID
+}
+
+// add adds the counters of a descendant.
+func (p *process) add(d process) {
+	p.cpu += d.cpu + d.waited
+	p.rss, p.peak = sum(p.rss, d.rss), sum(p.peak, d.peak)
+}
+
+// addDescendants adds those of all descendants, also of those that have ended. There are as many as
+// the processes of the machine at most.
+func (p *process) addDescendants(pid int) {
+	p.cpu += p.waited
+	seen := map[int]bool{pid: true}
+	for next := childrenOf(pid); len(next) > 0; {
+		child := next[len(next)-1]
+		next = next[:len(next)-1]
+		if seen[child] {
+			continue
+		}
+		seen[child] = true
+		if d, err := readProcess(child); err == nil {
+			p.add(d)
+			next = append(next, childrenOf(child)...)
+		}
+	}
+}
+
+// sum adds two readings; one that is n/a, such as that of a process that is ending, is left out.
+func sum(a, b Reading) Reading {
+	x, ok := a.Get()
+	y, has := b.Get()
+	if !ok && !has {
+		return Reading{}
+	}
+	return Of(x + y)
 }
 
 // machine is the CPU time since boot, in any unit.
@@ -69,12 +105,17 @@ func usageBetween(a, b counters) Host {
 // Sampler samples one process and its machine. Only one goroutine may use it.
 type Sampler struct {
 	pid  int
+	tree bool // with its descendants
 	last counters
 }
 
 // NewSampler returns a Sampler for a process. If the process cannot be read, samples have the
 // reason.
 func NewSampler(pid int) *Sampler { return &Sampler{pid: pid} }
+
+// NewTreeSampler returns a Sampler for a process and its descendants. Their memory is added; what
+// they share counts several times. The CPU time of a descendant counts also after its end.
+func NewTreeSampler(pid int) *Sampler { return &Sampler{pid: pid, tree: true} }
 
 // Sample reads the counters. Percentages are since the previous call; they are n/a in the
 // first call and within 100 ms of the previous one.
@@ -95,6 +136,9 @@ func (s *Sampler) next(c counters) Host {
 func (s *Sampler) read(now time.Time) counters {
 	c := counters{at: now}
 	c.process, c.err = readProcess(s.pid)
+	if s.tree && c.err == nil {
+		c.process.addDescendants(s.pid)
+	}
 	var err error
 	c.machine, err = readMachine()
 	c.hasMachine = err == nil

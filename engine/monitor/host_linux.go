@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -17,7 +19,7 @@ func readProcess(pid int) (process, error) {
 		return process{}, fmt.Errorf("no counters: %w", err)
 	}
 	var p process
-	if p.cpu, p.started, err = parseStat(stat); err != nil {
+	if p.cpu, p.waited, p.started, err = parseStat(stat); err != nil {
 		return process{}, err
 	}
 	status, err := os.ReadFile(dir + "status")
@@ -42,4 +44,25 @@ func machineMemory() Reading {
 		return Reading{}
 	}
 	return parseMemory(b)
+}
+
+// childrenOf returns the children of a process. A child belongs to the thread that started it.
+func childrenOf(pid int) []int {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil // it has ended
+	}
+	var out []int
+	for _, thread := range threads {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
+		if err != nil {
+			continue // the thread has ended
+		}
+		for word := range strings.FieldsSeq(string(b)) {
+			if child, err := strconv.Atoi(word); err == nil {
+				out = append(out, child)
+			}
+		}
+	}
+	return out
 }

@@ -12,7 +12,7 @@
 // must not disturb latencies.
 //
 // Monitor is safe for concurrent use; only one goroutine may use a [Sampler] or a [GPU].
-// Children of the monitored process are not counted.
+// Children of the monitored process are only counted if that is asked for, and only on Linux.
 package monitor
 
 import (
@@ -34,6 +34,7 @@ const (
 // Options configures a Monitor.
 type Options struct {
 	PID   int           // the process; 0 is this one
+	Tree  bool          // its descendants are counted too
 	GPU   GPU           // nil is no GPU; Run closes it
 	Every time.Duration // interval of samples; 0 is 500 ms
 }
@@ -70,6 +71,7 @@ func New(o Options) *Monitor {
 		o.Every = interval
 	}
 	s := NewSampler(o.PID)
+	s.tree = o.Tree
 	return &Monitor{every: o.Every, gpu: o.GPU, sampler: s, read: s.read, open: map[*Window]struct{}{}}
 }
 

@@ -11,25 +11,26 @@ import (
 // tick is the unit of CPU time in /proc: 10 ms on every Linux that Go supports.
 const tick = 10 * time.Millisecond
 
-// parseStat parses the CPU time and the start of a process from /proc/PID/stat. The second
-// field is the program's name, which may contain any characters, so it counts fields from the
-// last closing parenthesis.
-func parseStat(b []byte) (cpu time.Duration, started uint64, err error) {
+// parseStat parses the CPU time of a process, that of its descendants that were waited for, and the
+// start of the process from /proc/PID/stat. The second field is the program's name, which may contain
+// any characters, so it counts fields from the last closing parenthesis.
+func parseStat(b []byte) (cpu, waited time.Duration, started uint64, err error) {
 	i := bytes.LastIndexByte(b, ')')
 	fields := strings.Fields(string(b[i+1:]))
 	// Numbered as in proc(5), where the name is field 2.
-	const user, system, start, after = 14, 15, 22, 3
+	const user, system, waitedUser, waitedSystem, start, after = 14, 15, 16, 17, 22, 3
 	if i < 0 || len(fields) <= start-after {
-		return 0, 0, fmt.Errorf("process stat has %d fields after the name, want %d", len(fields), start-after+1)
+		return 0, 0, 0, fmt.Errorf("process stat has %d fields after the name, want %d", len(fields), start-after+1)
 	}
-	var n [3]uint64
-	for k, field := range []int{user, system, start} {
+	var n [5]uint64
+	for k, field := range []int{user, system, waitedUser, waitedSystem, start} {
 		if n[k], err = strconv.ParseUint(fields[field-after], 10, 64); err != nil {
-			return 0, 0, fmt.Errorf("process stat field %d: %v", field, err)
+			return 0, 0, 0, fmt.Errorf("process stat field %d: %v", field, err)
 		}
 	}
 	const largest = uint64(1<<62) / uint64(tick)
-	return time.Duration(min(n[0], largest/2)+min(n[1], largest/2)) * tick, n[2], nil
+	ticks := func(a, b uint64) time.Duration { return time.Duration(min(a, largest/2)+min(b, largest/2)) * tick }
+	return ticks(n[0], n[1]), ticks(n[2], n[3]), n[4], nil
 }
 
 // parseStatus parses the resident memory and its largest value in bytes from

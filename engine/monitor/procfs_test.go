@@ -7,7 +7,7 @@ import (
 )
 
 func TestParseStat(t *testing.T) {
-	rest := " S 1 2 3 0 -1 4194304 101 0 0 0 250 50 0 0 20 0 1 0 87626 3133440 390"
+	rest := " S 1 2 3 0 -1 4194304 101 0 0 0 250 50 30 20 20 0 1 0 87626 3133440 390"
 	cases := []struct {
 		name, in string
 		cpu      time.Duration
@@ -23,15 +23,15 @@ func TestParseStat(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			cpu, started, err := parseStat([]byte(c.in))
+			cpu, waited, started, err := parseStat([]byte(c.in))
 			if c.bad != "" {
 				if err == nil || !strings.Contains(err.Error(), c.bad) {
 					t.Fatalf("parseStat: error %v, want one with %q", err, c.bad)
 				}
 				return
 			}
-			if err != nil || cpu != c.cpu || started != c.started {
-				t.Errorf("parseStat = %v, %d, %v; want %v, %d", cpu, started, err, c.cpu, c.started)
+			if err != nil || cpu != c.cpu || waited != 500*time.Millisecond || started != c.started {
+				t.Errorf("parseStat = %v, %v, %d, %v; want %v, 500ms, %d", cpu, waited, started, err, c.cpu, c.started)
 			}
 		})
 	}
@@ -79,8 +79,8 @@ func FuzzProcfs(f *testing.F) {
 	f.Add([]byte("VmRSS:\t 1732 kB\nVmHWM:\t 1 kB\nMemTotal: 3 kB"))
 	f.Add([]byte(")"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if cpu, _, err := parseStat(b); err == nil && cpu < 0 {
-			t.Errorf("negative CPU time %v", cpu)
+		if cpu, waited, _, err := parseStat(b); err == nil && (cpu < 0 || waited < 0) {
+			t.Errorf("negative CPU time %v, %v", cpu, waited)
 		}
 		if m, err := parseMachine(b); err == nil && m.busy+m.steal > m.total*(1+1e-9) {
 			t.Errorf("more busy than there is time: %+v", m)

@@ -9,6 +9,7 @@
 package payload
 
 import (
+	"fmt"
 	"slices"
 
 	"sweetspot/engine/tensor"
@@ -107,6 +108,16 @@ type Answer struct {
 	Stream *Stream
 }
 
+// StatusError is an error of a model's handler, with the status that it chose for the caller.
+type StatusError struct {
+	Status  int // as in HTTP, 200 to 599
+	Message string
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the handler answered with the status %d: %s", e.Status, e.Message)
+}
+
 // OfItems returns a row for each item.
 func OfItems(items ...tensor.Item) []Row {
 	rows := make([]Row, len(items))
@@ -131,6 +142,7 @@ type Body struct {
 	Data   []byte
 	Header []Field // of a request: those that a handler may read
 	Query  []Part  // of a request: the parameters of the URL, in their order
+	ID     string  // of a request: what its answer is identified by; "" if no handler reads it
 }
 
 // Format is the format of an answer that a handler has negotiated with the caller. Each

@@ -127,9 +127,10 @@ func requestMemory(container, maxRequest int64) int64 {
 	return max(container/memoryDivisor, minBodies*maxRequest)
 }
 
-// residentMemory is the resident memory of this process in bytes; 0 is unknown.
-func residentMemory() int64 {
-	u, err := monitor.UsageOf(0)
+// residentMemory is the resident memory of a process in bytes, of this one if the ID is 0; 0 is
+// unknown.
+func residentMemory(pid int) int64 {
+	u, err := monitor.UsageOf(pid)
 	if err != nil {
 		return 0
 	}
@@ -137,9 +138,10 @@ func residentMemory() int64 {
 	return int64(rss)
 }
 
-// usage measures this process; nil if the system does not support it.
+// usage measures this process and the workers that it has started; nil if the system does not support
+// it.
 func usage() *control.Usage {
-	u, err := monitor.UsageOf(0)
+	u, err := monitor.TreeUsage()
 	if err != nil {
 		return nil
 	}

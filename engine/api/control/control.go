@@ -44,8 +44,8 @@ type Host struct {
 	Usage func() *Usage
 }
 
-// Usage is the CPU time and the memory of a process since its start. Memory is null if the
-// system does not report it.
+// Usage is the CPU time and the memory of a process and of the processes of its workers since its start.
+// Memory is null if the system does not report it.
 type Usage struct {
 	CPUSeconds   float64         `json:"cpu_seconds"` // user and system, of all threads
 	RSSBytes     monitor.Reading `json:"rss_bytes"`

@@ -16,7 +16,9 @@ import (
 // string, and their slices are parts of one array; net/http has copied them when
 // WriteHeader returns.
 func (b *buffers) send(w http.ResponseWriter, r predict.Reply) {
-	b.text = wire.AppendID(b.text[:0])
+	if b.text = append(b.text[:0], b.id...); b.id == "" {
+		b.text = wire.AppendID(b.text)
+	}
 	id := len(b.text)
 	b.text = appendTiming(b.text, r.Timing)
 	times := len(b.text)
@@ -32,21 +34,29 @@ func (b *buffers) send(w http.ResponseWriter, r predict.Reply) {
 	h["Server-Timing"] = b.values[1:2:2]
 	h["Content-Length"] = b.values[2:3:3]
 	h["Content-Type"] = b.values[3:4:4]
+	if r.Type == "" {
+		h["Content-Type"] = nil // none, and none that is guessed
+	}
 	w.WriteHeader(r.Status)
 	_, _ = w.Write(r.Body) // an error means that the client has left
 }
 
-// stream sends the pieces of a streamed answer. After an error it aborts the connection
+// stream sends the pieces of a streamed answer to the request id. After an error it aborts the connection
 // without the final chunk, so that the client sees that the answer is incomplete.
-func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply, l Limits) {
+func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply, id string, l Limits) {
 	defer r.Stream.Close()
 	h := w.Header()
-	wire.SetHeaders(h, string(wire.AppendID(nil)))
+	if id == "" {
+		id = string(wire.AppendID(nil))
+	}
+	wire.SetHeaders(h, id)
 	for _, f := range r.Header {
 		h.Set(f.Name, f.Value)
 	}
 	if r.Type != "" {
 		h.Set("Content-Type", r.Type)
+	} else if h.Get("Content-Type") == "" {
+		h["Content-Type"] = nil // none that is guessed
 	}
 	flush := http.NewResponseController(w)
 	w.WriteHeader(r.Status)

@@ -57,6 +57,7 @@ func TestModelOfBytes(t *testing.T) {
 		{"form", w.FormDataContentType(), form.String(), 200, "OF A FORM", "words"},
 		{"incomplete form", "multipart/form-data; boundary=x", "--x\r\n", 400, "multipart body", ""},
 		{"stream", "text/plain", "stream a b c", 200, "abc.", ""},
+		{"a status of the handler", "text/plain", "refuse 418 no tea", 418, `"message": "no tea"`, ""},
 		{"row fails", "text/plain", "fail", 500, "the row failed", ""},
 		{"session is lost", "text/plain", "die", 500, "the session is lost", ""},
 		{"next request", "text/plain", "again", 200, "AGAIN", "words"},
@@ -105,5 +106,22 @@ func TestLargestPiece(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", body, got, err, want)
 		}
 		_ = res.Body.Close()
+	}
+}
+
+// The handler sees the ID that the answer has. An answer without a type has no header for it.
+func TestRequestID(t *testing.T) {
+	s := serveBytes(t, 0)
+	res, err := http.Post(s.URL+"/predictions/words", "text/plain", strings.NewReader("id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if id := res.Header.Get("X-Request-Id"); err != nil || len(id) != 36 || string(got) != id {
+		t.Errorf("the handler saw %q, %v; the answer has %q", got, err, id)
+	}
+	if media, there := res.Header["Content-Type"]; there {
+		t.Errorf("the answer has the type %q", media)
 	}
 }

@@ -68,6 +68,7 @@ type buffers struct {
 	memory     wire.Reservation // memory of the request
 	body, text []byte
 	values     [4]string // of headers
+	id         string    // of the request, if its handler reads it; else ""
 }
 
 // New returns a handler for the models of e with the limits l for request bodies.
@@ -127,14 +128,16 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 		return true, err
 	}
 	body := payload.Body{Type: r.Header.Get("Content-Type"), Data: b.body}
+	b.id = ""
 	if b.ReadsHeader() {
-		body.Header, body.Query = t.header(r), t.query(r)
+		b.id = string(wire.AppendID(nil))
+		body.Header, body.Query, body.ID = t.header(r), t.query(r), b.id
 	}
 	reply, reusable, err := b.Run(r.Context(), body, predict.Options{Memory: &b.memory, Streamed: true})
 	switch {
 	case err != nil:
 	case reply.Stream != nil:
-		stream(r.Context(), w, reply, h.limits)
+		stream(r.Context(), w, reply, b.id, h.limits)
 	default:
 		if err = h.limits.checkAnswer(len(reply.Body)); err == nil {
 			b.send(w, reply)
@@ -168,5 +171,9 @@ func httpError(err error) error {
 		unavailable.RetryAfter = 1
 		return unavailable
 	}
-	return wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "%s", e.Message)
+	status := http.StatusInternalServerError
+	if e.Status != 0 {
+		status = e.Status
+	}
+	return wire.Errorf(status, wire.InternalServer, "%s", e.Message)
 }

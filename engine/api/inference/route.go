@@ -158,12 +158,15 @@ func (t target) header(r *http.Request) []payload.Field {
 		values := r.Header[name]
 		fields = append(fields, payload.Field{Name: name, Value: values[len(values)-1]})
 	}
+	fields = append(fields, payload.Field{Name: "Host", Value: r.Host})
+	if t.parameters {
+		return fields // as in TorchServe, which adds the others on the routes of its own
+	}
 	explain := "False"
 	if t.explain {
 		explain = "True"
 	}
-	return append(fields, payload.Field{Name: "Host", Value: r.Host},
-		payload.Field{Name: "url_path", Value: t.rest}, payload.Field{Name: "explain", Value: explain})
+	return append(fields, payload.Field{Name: "url_path", Value: t.rest}, payload.Field{Name: "explain", Value: explain})
 }
 
 // query returns the parameters of the query that are inputs, sorted by name.

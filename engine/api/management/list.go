@@ -96,7 +96,7 @@ type workerItem struct {
 	ID          string `json:"id"`
 	StartTime   string `json:"startTime"`
 	Status      string `json:"status"`
-	MemoryUsage int64  `json:"memoryUsage"` // of the process, which all workers share
+	MemoryUsage int64  `json:"memoryUsage"` // of the worker's process, or of the one that all workers share
 	PID         int    `json:"pid"`
 	GPU         bool   `json:"gpu"`
 	GPUUsage    string `json:"gpuUsage"`
@@ -204,8 +204,11 @@ func (a *API) worker(info engine.WorkerInfo, gpu bool) workerItem {
 	if info.Ready {
 		w.Status = "READY"
 	}
+	if info.PID != 0 {
+		w.PID = info.PID
+	}
 	if a.cfg.RSS != nil {
-		w.MemoryUsage = a.cfg.RSS()
+		w.MemoryUsage = a.cfg.RSS(info.PID)
 	}
 	return w
 }

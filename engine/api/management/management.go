@@ -41,8 +41,10 @@ type Config struct {
 	InitialWorkers int
 	StartupTime    time.Duration // longest start of the workers of a registration; 0 is the default
 	UnregisterTime time.Duration // longest wait for the requests of a version; 0 is the default
-	RSS            func() int64  // resident memory of this process in bytes; nil or 0 is unknown
-	Log            *slog.Logger  // nil discards
+	// RSS returns the resident memory of a process in bytes, of this one if the ID is 0; nil or
+	// 0 is unknown.
+	RSS func(pid int) int64
+	Log *slog.Logger // nil discards
 }
 
 // API answers the management routes.

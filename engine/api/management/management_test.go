@@ -59,7 +59,7 @@ func start(t *testing.T, change func(*management.Config)) *server {
 	if err := s.engine.Load(t.Context(), enginetest.Model("words"), s.store.cfg); err != nil {
 		t.Fatal(err)
 	}
-	c := management.Config{ModelAPI: true, Opener: s.store, RSS: func() int64 { return 1 << 20 }}
+	c := management.Config{ModelAPI: true, Opener: s.store, RSS: func(int) int64 { return 1 << 20 }}
 	if change != nil {
 		change(&c)
 	}

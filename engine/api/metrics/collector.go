@@ -49,6 +49,7 @@ func (c *collector) collect() {
 		c.model(s)
 	}
 	c.lastSamples(all)
+	c.handlers(all)
 	c.answers()
 	c.memory()
 	c.host()

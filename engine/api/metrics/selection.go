@@ -19,6 +19,12 @@ type Named struct {
 // labels. The zero value is all of them, as TorchServe's own file has them.
 type Selection struct {
 	families map[string]*family // nil: all
+	others   []string           // names that handlers may measure
+}
+
+// handlers reports whether a metric of a handler is selected.
+func (s Selection) handlers(name string) bool {
+	return s.families == nil || slices.Contains(s.others, name)
 }
 
 // torchserveFamilies are the metrics that a metrics.yaml may have.
@@ -32,12 +38,13 @@ var torchserveFamilies = []*family{
 // Select returns the selection of a metrics.yaml. The warnings name the metrics that are not
 // measured, and what is not as the file says.
 func Select(list []Named) (Selection, []string) {
-	s := Selection{map[string]*family{}}
+	s := Selection{families: map[string]*family{}}
 	var warnings []string
 	for _, n := range list {
 		i := slices.IndexFunc(torchserveFamilies, func(f *family) bool { return f.name == n.Name })
 		if i < 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: %s is not measured: there are TorchServe's own metrics, and none of handlers in Python", n.From, n.Name))
+			s.others = append(s.others, n.Name)
+			warnings = append(warnings, fmt.Sprintf("%s: %s is measured only if a handler in Python does so", n.From, n.Name))
 			continue
 		}
 		f := *torchserveFamilies[i]

@@ -19,7 +19,7 @@ func TestSelection(t *testing.T) {
 	want := []string{
 		"m:2: QueueTime is always a gauge",
 		"m:3: PredictionTime has the dimensions ModelName, Level, Hostname, and not ModelName, Hostname",
-		"m:4: TokensOut is not measured: there are TorchServe's own metrics, and none of handlers in Python",
+		"m:4: TokensOut is measured only if a handler in Python does so",
 	}
 	if diff := cmp.Diff(want, warnings); diff != "" {
 		t.Errorf("warnings (-want +got)\n%s", diff)

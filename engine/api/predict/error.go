@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sweetspot/engine"
+	"sweetspot/engine/payload"
 )
 
 // Kind is the kind of an error. Each protocol maps it to its own code.
@@ -30,6 +31,7 @@ const (
 type Error struct {
 	Kind    Kind
 	Message string
+	Status  int // as in HTTP, that the handler of the model chose; 0 is none
 	err     error
 }
 
@@ -48,6 +50,9 @@ func engineError(model string, err error) error {
 		e := errorf(k, format, a...)
 		e.err = err
 		return e
+	}
+	if s, ok := errors.AsType[*payload.StatusError](err); ok {
+		return &Error{Kind: Failed, Message: s.Message, Status: s.Status, err: err}
 	}
 	switch {
 	case errors.Is(err, engine.ErrQueueFull):

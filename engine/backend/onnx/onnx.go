@@ -28,6 +28,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"sweetspot/engine"
+	"sweetspot/engine/cores"
 	"sweetspot/engine/knob"
 )
 
@@ -47,7 +48,7 @@ type Backend struct {
 	cores   int
 	log     *slog.Logger
 	fp16    fp16Cache
-	pins    pins
+	pins    cores.Pins
 }
 
 // New loads the ONNX Runtime library at path and initializes it. cores is the number of the

@@ -7,69 +7,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
+	"sweetspot/engine/cores"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
 )
-
-// pins has the cores of the pinned sessions of a process. With the option pin each worker has a
-// session of its own, and the session has a group of as many cores as threads.
-type pins struct {
-	mu      sync.Mutex
-	threads map[int]int // pinned threads, by core
-}
-
-// coreGroup returns n neighbouring ones of the sorted cores: those with the fewest threads, and
-// of equal groups the first.
-func coreGroup(cores []int, threads map[int]int, n int) []int {
-	var best []int
-	least := 0
-	for i := 0; i+n <= len(cores); i++ {
-		sum := 0
-		for _, c := range cores[i : i+n] {
-			sum += threads[c]
-		}
-		if best == nil || sum < least {
-			best, least = cores[i:i+n], sum
-		}
-	}
-	return slices.Clone(best)
-}
-
-// take reserves n of the cores.
-func (p *pins) take(cores []int, n int) []int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	group := coreGroup(cores, p.threads, n)
-	for _, c := range group {
-		if p.threads == nil {
-			p.threads = map[int]int{}
-		}
-		p.threads[c]++
-	}
-	return group
-}
-
-func (p *pins) release(group []int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range group {
-		p.threads[c]--
-	}
-}
 
 // checkPin reports why the sessions of c cannot be pinned.
 func (b *Backend) checkPin(c knob.Config) error {
 	if !c.Pin {
 		return nil
 	}
-	cores, err := allowedCores()
+	all, err := cores.Allowed()
 	if err != nil {
 		return fmt.Errorf("options: pin: %w", err)
 	}
 	var errs []error
-	if most := min(len(cores), b.cores); c.Workers*c.Threads > most {
+	if most := min(len(all), b.cores); c.Workers*c.Threads > most {
 		errs = append(errs, fmt.Errorf("options: pin: %d workers of %d threads need %d cores, and this process may use %d", c.Workers, c.Threads, c.Workers*c.Threads, most))
 	}
 	if c.Session == "shared" {
@@ -86,13 +40,13 @@ func (b *Backend) pin(s *session, c knob.Config) error {
 	if !c.Pin {
 		return nil
 	}
-	cores, err := allowedCores()
+	all, err := cores.Allowed()
 	if err != nil {
 		return err
 	}
-	group := b.pins.take(cores, c.Threads)
+	group := b.pins.Take(all, c.Threads)
 	if s.pinned, err = startPinned(group); err != nil {
-		b.pins.release(group)
+		b.pins.Release(group)
 		return err
 	}
 	s.pins = &b.pins
@@ -103,7 +57,7 @@ func (b *Backend) pin(s *session, c knob.Config) error {
 func (s *session) unpin() {
 	if s.pinned != nil {
 		s.pinned.close()
-		s.pins.release(s.pinned.group)
+		s.pins.Release(s.pinned.group)
 	}
 }
 
@@ -152,7 +106,7 @@ func startPinned(group []int) (*pinnedThread, error) {
 		// It is never unlocked: the thread ends with this goroutine, so that no other one gets
 		// its cores.
 		runtime.LockOSThread()
-		err := setAffinity(group)
+		err := cores.SetAffinity(group)
 		started <- err
 		if err != nil {
 			return

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sweetspot/engine/cores"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
 )
@@ -57,11 +58,11 @@ func waitPinned(t *testing.T, before map[string]string, core string, want int) {
 
 // TestPinnedThreads checks the cores that the system has in force for the threads of sessions.
 func TestPinnedThreads(t *testing.T) {
-	cores, err := allowedCores()
+	all, err := cores.Allowed()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cores) < 2 {
+	if len(all) < 2 {
 		t.Skip("one core: no group differs from it")
 	}
 	m := layers(t, 3, 32, 32)
@@ -81,21 +82,21 @@ func TestPinnedThreads(t *testing.T) {
 				t.Errorf("item %d differs", k)
 			}
 		}
-		waitPinned(t, before, fmt.Sprint(cores[i]), 1)
+		waitPinned(t, before, fmt.Sprint(all[i]), 1)
 		defer s.Close() //nolint:errcheck // the cores of the next one differ while it is open
 	}
 }
 
 // TestPinnedPool checks that the runtime's own threads are pinned too, and that the cores are free at the end.
 func TestPinnedPool(t *testing.T) {
-	cores, err := allowedCores()
+	all, err := cores.Allowed()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cores) < 2 {
+	if len(all) < 2 {
 		t.Skip("one core: no group differs from it")
 	}
-	last := cores[len(cores)-1]
+	last := all[len(all)-1]
 	core := fmt.Sprint(last)
 	before := threadCores(t)
 	c := config(1)
@@ -111,7 +112,8 @@ func TestPinnedPool(t *testing.T) {
 	if s.pinned, err = startPinned([]int{last, last}); err != nil {
 		t.Fatal(err)
 	}
-	s.pins = &pins{threads: map[int]int{last: 2}}
+	s.pins = &cores.Pins{}
+	s.pins.Take([]int{last, last}, 2)
 	if err := b.loadSession(s, m, c, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +121,7 @@ func TestPinnedPool(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if n := s.pins.threads[last]; n != 0 {
+	if n := s.pins.Threads(last); n != 0 {
 		t.Errorf("%d threads are still counted", n)
 	}
 }
@@ -151,11 +153,11 @@ func TestPinRefuses(t *testing.T) {
 // TestPinnedPanic checks that a panic on the session's thread is the caller's, and that the thread
 // runs the next batch.
 func TestPinnedPanic(t *testing.T) {
-	cores, err := allowedCores()
+	all, err := cores.Allowed()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := startPinned(cores[:1])
+	p, err := startPinned(all[:1])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
+	"sweetspot/engine/cores"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/payload"
 )
@@ -37,7 +38,7 @@ type session struct {
 	idle   []*state
 
 	pinned *pinnedThread // nil without the option pin
-	pins   *pins         // has the cores of pinned
+	pins   *cores.Pins   // has the cores of pinned
 
 	closing sync.Once
 }

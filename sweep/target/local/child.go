@@ -19,9 +19,9 @@ import (
 
 // Time limits of a child, and lines of its stderr.
 const (
-	startLimit = 90 * time.Second // including the loading of the model
-	stopLimit  = 5 * time.Second  // from closing its stdin until it is killed
-	tailLines  = 20               // number of last lines of stderr that are kept for the error
+	startLimit = 5 * time.Minute // including the loading of the model, which takes minutes for workers in Python
+	stopLimit  = 5 * time.Second // from closing its stdin until it is killed
+	tailLines  = 20              // number of last lines of stderr that are kept for the error
 )
 
 // handshake is the JSON line that a child writes to file descriptor 3.

@@ -29,14 +29,14 @@ type disturbanceRecorder struct {
 	blocks           []sweep.Disturbance
 }
 
-// newDisturbanceRecorder starts to measure. The CPU time of the child and of this process is not a
-// disturbance.
+// newDisturbanceRecorder starts to measure. The CPU time of the child, of the workers that it has
+// started, and of this process is not a disturbance.
 func newDisturbanceRecorder(child int) *disturbanceRecorder {
 	cores, err := cpu.Counts(true)
 	if err != nil {
 		cores = runtime.NumCPU()
 	}
-	n := &disturbanceRecorder{child: monitor.NewSampler(child), generator: monitor.NewSampler(os.Getpid()), cores: float64(cores)}
+	n := &disturbanceRecorder{child: monitor.NewTreeSampler(child), generator: monitor.NewSampler(os.Getpid()), cores: float64(cores)}
 	n.child.Sample()
 	n.generator.Sample()
 	return n

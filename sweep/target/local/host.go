@@ -41,7 +41,7 @@ func (t *Target) Host() sweep.Host {
 	case pid == 0:
 		return sweep.Host{}
 	case pid != h.pid:
-		h.pid, h.child, h.generator = pid, monitor.NewSampler(pid), monitor.NewSampler(os.Getpid())
+		h.pid, h.child, h.generator = pid, monitor.NewTreeSampler(pid), monitor.NewSampler(os.Getpid())
 		h.sample()
 	case time.Since(h.last) >= hostEvery:
 		h.sample()

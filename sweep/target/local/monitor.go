@@ -15,7 +15,7 @@ type runningMonitor struct {
 
 func (t *Target) startMonitor() {
 	ctx, cancel := context.WithCancel(context.Background())
-	o := monitor.Options{PID: t.child.addresses.PID}
+	o := monitor.Options{PID: t.child.addresses.PID, Tree: true} // workers in Python are its children
 	if t.cfg.GPU != nil {
 		o.GPU = t.cfg.GPU()
 	}

@@ -27,7 +27,8 @@ func scaledOf(r monitor.Reading, unit float64) trial.Num {
 }
 
 // useOf returns the utilization during one measurement: of the child, and the CPU time of the
-// generator, which is that of this process. Memory is the child's highest memory since its start.
+// generator, which is that of this process. Memory is the highest memory of the child since its start, added
+// to that of each of its workers that is a process.
 // addEnergy adds the energy.
 func useOf(w monitor.Summary, r load.Result) trial.ResourceUse {
 	g := w.GPU

@@ -1,4 +1,4 @@
-package onnx
+package cores
 
 import (
 	"fmt"
@@ -8,9 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allowedCores returns the cores on which this process may run, sorted. It reads them once, before
-// the first session is pinned: any thread may be one that is pinned later.
-var allowedCores = sync.OnceValues(func() ([]int, error) {
+// Allowed returns the cores on which this process may run, sorted. It reads them once, before
+// the first thread is pinned: any thread may be one that is pinned later.
+func Allowed() ([]int, error) { return allowed() }
+
+var allowed = sync.OnceValues(func() ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
 		return nil, fmt.Errorf("the cores of this process are not known: %w", err)
@@ -24,8 +26,8 @@ var allowedCores = sync.OnceValues(func() ([]int, error) {
 	return out, nil
 })
 
-// setAffinity pins the calling thread.
-func setAffinity(cores []int) error {
+// SetAffinity pins the calling thread.
+func SetAffinity(cores []int) error {
 	var set unix.CPUSet
 	for _, c := range cores {
 		set.Set(c)
