@@ -70,7 +70,7 @@ func (m *model) askAbort() tea.Cmd {
 	m.dialog = &confirm{
 		title: "Abort the sweep?",
 		text: fmt.Sprintf("The sweep ends after the current trial; %s measured so far. The profile stays at %s",
-			plural(len(s.Trials), "trial"), s.Path),
+			plural(len(s.Trials), "trial"), shortPath(s.Path)),
 		yes: "abort", no: "continue",
 		onYes: func() tea.Cmd { return m.enqueueFunc("abort", m.Workbench.AbortSweep) },
 	}
@@ -97,7 +97,7 @@ func resumeText(s *session.Sweep) string {
 		return "The sweep has measured nothing yet."
 	}
 	return fmt.Sprintf("%s measured. The profile stays at %s; resume with: sweetspot --sweep --resume=%s",
-		plural(len(s.Trials), "trial"), s.Path, s.ID)
+		plural(len(s.Trials), "trial"), shortPath(s.Path), s.ID)
 }
 
 // interruptWindow is how soon a second ctrl+c must follow the first to quit at once.

@@ -314,7 +314,7 @@ func (m *model) profileLines(o profiles.Summary) [][2]span {
 	if o.Note != "" {
 		note = o.Note
 	}
-	out = append(out, row("note", note), row("file", o.Path))
+	out = append(out, row("note", note), row("file", shortPath(o.Path)))
 	if o.Error != "" {
 		out = append(out, [2]span{dim("damaged"), {firstLine(o.Error), styleFail}})
 	}

@@ -88,7 +88,7 @@ func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 		}
 	}
 	if w.Path != "" {
-		row("profile", "%s", w.Path)
+		row("profile", "%s", shortPath(w.Path))
 	}
 	if w.ID != "" && w.State != session.Done {
 		row("resume", "sweetspot --sweep --resume=%s", w.ID)

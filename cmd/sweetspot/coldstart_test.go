@@ -35,6 +35,13 @@ func startDetector(t *testing.T, w, h int, background string) *screen {
 		budget = "60s"
 	}
 	s := openScreen(t, w, h, "sim:"+model, "--sla=100ms", "--concurrency=16", "--budget="+budget)
+	s.answerBackground(background)
+	return s
+}
+
+// answerBackground answers the question of the program for the colour of the background.
+func (s *screen) answerBackground(answer string) {
+	s.t.Helper()
 	asked := func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -43,10 +50,9 @@ func startDetector(t *testing.T, w, h int, background string) *screen {
 	for deadline := time.Now().Add(hang); !asked() && time.Now().Before(deadline); { // an earlier answer would be echoed
 		time.Sleep(10 * time.Millisecond)
 	}
-	if _, err := s.tty.WriteString(background); err != nil {
-		t.Fatal(err)
+	if _, err := s.tty.WriteString(answer); err != nil {
+		s.t.Fatal(err)
 	}
-	return s
 }
 
 // Answers of a terminal about its background.

@@ -48,8 +48,14 @@ func openScreen(t *testing.T, w, h int, args ...string) *screen {
 	return startOnScreen(t, w, h, "sweetspot", args...) // installed by testscript.Main
 }
 
-// startOnScreen starts any program there.
+// startOnScreen starts any program there, in an empty folder.
 func startOnScreen(t *testing.T, w, h int, name string, args ...string) *screen {
+	t.Helper()
+	return startInFolder(t, t.TempDir(), w, h, name, args...)
+}
+
+// startInFolder starts any program there, in this folder.
+func startInFolder(t *testing.T, dir string, w, h int, name string, args ...string) *screen {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -63,7 +69,7 @@ func startOnScreen(t *testing.T, w, h int, name string, args ...string) *screen 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, dir: t.TempDir(), vt: tuitest.NewEmulator(w, h), done: make(chan struct{})}
+	s := &screen{t: t, dir: dir, vt: tuitest.NewEmulator(w, h), done: make(chan struct{})}
 	s.tty, s.slave, err = pty.Open()
 	if err != nil {
 		t.Skipf("no pseudo terminal: %v", err)
