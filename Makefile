@@ -37,8 +37,8 @@ test: lint ort ## lint, then all tests: race detector, random order
 test-long: ort ## what make test does in small sizes, in full: 15 minutes, no race detector
 	go test -shuffle=on -timeout=60m -skip='^$(ALONE)$$' $$(grep -rlE --include='*_test.go' 'testing\.Short\(|go:build !race' . | xargs -n1 dirname | sort -u)
 
-pictures: ort ## the pictures and the recording of docs/screens, from real sessions: three minutes
-	go test -run='TestColdStart|TestPictures' ./cmd/sweetspot -args -pictures $(CURDIR)/docs/screens
+pictures: ort ## the pictures and the recordings of docs/screens, from real sessions: three minutes; with SWEETSPOT_PEERS also that with LitServe
+	go test -run='^TestColdStart|^TestPictures|^TestPeerOnScreen' ./cmd/sweetspot -args -pictures $(CURDIR)/docs/screens
 
 soak: ort ## two minutes of four busy models, changed while clients come and go
 	go run ./cmd/bench soak -full

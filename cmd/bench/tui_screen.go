@@ -22,11 +22,10 @@ import (
 )
 
 // attach shows the feed on a terminal of 120x36, until detach is called.
-func attach(ctx context.Context, f *feed, perSecond int) (t *terminal, detach func() error, err error) {
-	if t, err = openTerminal(120, 36); err != nil {
+func attach(ctx context.Context, f *feed, perSecond int) (t *outsideTerminal, detach func() error, err error) {
+	if t, err = openOutsideTerminal(120, 36); err != nil {
 		return nil, nil, err
 	}
-	t.onlyCount()
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
@@ -58,27 +57,35 @@ func measureScreen(ctx context.Context, e *env, b tuiBudget, f *feed, perSecond 
 	var before, after runtime.MemStats
 	own.Sample()
 	runtime.ReadMemStats(&before)
-	polled, written, start := f.polled.Load(), t.written(), time.Now()
+	written, err := t.written()
+	if err != nil {
+		return err
+	}
+	polled, start := f.polled.Load(), time.Now()
 	if err := useFor(ctx, t, b.screen, perSecond); err != nil {
 		return err
 	}
 	cpu := share(own.Sample().CPUPercent)
 	runtime.ReadMemStats(&after)
+	all, err := t.written()
+	if err != nil {
+		return err
+	}
 	frames := f.polled.Load() - polled
 	if frames == 0 {
 		return errors.New("the screen showed no frame")
 	}
 	rate := float64(frames) / time.Since(start).Seconds()
 	detail := fmt.Sprintf("Live at 120x36, %d frames, %s a second", frames, judge.Number(rate))
-	e.report.Add(judge.Figure{Name: fmt.Sprintf("tui.cpu.%d-fps", perSecond), Value: cpu, Unit: "share", Detail: "of a core, with the reader of the terminal; " + detail})
-	e.report.Add(judge.Figure{Name: fmt.Sprintf("tui.written.%d-fps", perSecond), Value: float64(t.written()-written) / float64(frames), Unit: "B", Detail: "per frame; " + detail})
+	e.report.Add(judge.Figure{Name: fmt.Sprintf("tui.cpu.%d-fps", perSecond), Value: cpu, Unit: "share", Detail: "of a core; another process reads the terminal; " + detail})
+	e.report.Add(judge.Figure{Name: fmt.Sprintf("tui.written.%d-fps", perSecond), Value: float64(all-written) / float64(frames), Unit: "B", Detail: "per frame; " + detail})
 	e.report.Add(judge.Figure{Name: fmt.Sprintf("tui.allocated.%d-fps", perSecond), Value: float64(after.TotalAlloc-before.TotalAlloc) / float64(frames), Unit: "B", Detail: "per frame; " + detail})
 	return nil
 }
 
 // useFor waits for d. The screen has more than 5 frames a second only for two seconds after a key: so it presses the key of the open
 // view once a second for those.
-func useFor(ctx context.Context, t *terminal, d time.Duration, perSecond int) error {
+func useFor(ctx context.Context, t *outsideTerminal, d time.Duration, perSecond int) error {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		if perSecond > 5 {
 			if _, err := t.tty.WriteString("1"); err != nil {

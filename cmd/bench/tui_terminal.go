@@ -23,7 +23,6 @@ type terminal struct {
 
 	mu      sync.Mutex // guards everything below
 	vt      *tuitest.Emulator
-	bytes   int
 	waiting string    // a text that the screen does not have yet
 	shown   time.Time // when it did, or zero
 }
@@ -48,12 +47,9 @@ func (t *terminal) read() {
 		n, err := t.tty.Read(buf)
 		at := time.Now()
 		t.mu.Lock()
-		t.bytes += n
-		if t.vt != nil {
-			_, _ = t.vt.Write(buf[:n]) // it returns no error
-			if t.waiting != "" && t.shown.IsZero() && strings.Contains(t.vt.String(), t.waiting) {
-				t.shown = at
-			}
+		_, _ = t.vt.Write(buf[:n]) // it returns no error
+		if t.waiting != "" && t.shown.IsZero() && strings.Contains(t.vt.String(), t.waiting) {
+			t.shown = at
 		}
 		t.mu.Unlock()
 		if err != nil {
@@ -64,22 +60,11 @@ func (t *terminal) read() {
 
 func (t *terminal) close() {
 	_ = t.slave.Close() // the reader ends in any case
+	// Wakes a reader of the program that still waits for keys: until it returns, the slave is not
+	// really closed, and the reader of the master would wait for ever.
+	_, _ = t.tty.WriteString("\r")
 	_ = t.tty.Close()
 	<-t.done
-}
-
-// written is how many bytes were written to the terminal.
-func (t *terminal) written() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.bytes
-}
-
-// onlyCount ends the emulation, which costs more than the screen.
-func (t *terminal) onlyCount() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.vt = nil
 }
 
 // expect begins to look for a text that is not on the screen yet.
