@@ -28,7 +28,7 @@ type tuiBudget struct {
 func (b budget) tui() tuiBudget {
 	switch b.mode {
 	case full.mode:
-		return tuiBudget{frames: 3000, growth: 600, screen: time.Minute, starts: 20, keys: 300, pairs: 60, block: 5 * time.Second}
+		return tuiBudget{frames: 3000, growth: 600, screen: time.Minute, starts: 20, keys: 300, pairs: 60, block: 3 * time.Second}
 	case quick.mode:
 		return tuiBudget{frames: 200, growth: 600, screen: 5 * time.Second, starts: 3, keys: 40, pairs: 6, block: time.Second}
 	}
