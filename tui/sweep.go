@@ -100,7 +100,7 @@ func (m *model) drawProgress(p pane) {
 		}
 		second.line(0, 0, span{"! " + firstLine(s.Problem), style})
 	case c == nil:
-		second.text(0, 0, "profile "+s.Path, styleDim)
+		second.text(0, 0, "profile "+shortPath(s.Path), styleDim)
 	case c.Point.Role == trial.RoleProbe:
 		second.parts(span{fmt.Sprintf("probe %d ", c.N), styleAccent}, plain(c.Point.Reason),
 			dim(fmt.Sprintf("  for the predictions of %s", plural(s.Points, "setting"))))
