@@ -172,7 +172,7 @@ func (m *model) announceBest(old *session.Snapshot) {
 	if validatedBest(m.snap.Sweep) == nil {
 		what = "most promising, not validated"
 	}
-	m.report(session.Note, false, fmt.Sprintf("%s: trial #%d, %s/s at P99 %s ms", what, best.N, na(best.Throughput.Value), na(best.Latency.P99.Value)))
+	m.report(session.Note, false, fmt.Sprintf("%s: trial #%d, %s", what, best.N, rateAtPercentile(best, m.snap.Sweep.Plan.SLA)))
 }
 
 // promisingRow is the sweep's best row. ok is false if no row seems to pass.

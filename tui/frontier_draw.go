@@ -92,7 +92,7 @@ func (m *model) drawNoFrontier(p pane) {
 	y := 1
 	for _, text := range []string{
 		"Nothing is measured yet. s starts a sweep. This view then shows all its settings, throughput against " +
-			percentileName(m.snap.SLA) + ": the measured ones with their error bars, and the others as the simulator predicts them.",
+			percentileName(m.snap.SLA) + ": the measured ones with their error bars, and the others as they are predicted.",
 		"",
 		"The first predicted settings appear after the service-time probes of the sweep, the first measured one after its first trial. " +
 			"An earlier sweep is in Profiles (4): there m shows its settings here.",
@@ -125,11 +125,11 @@ func (m *model) frontierLine() []span {
 			}
 		}
 	}
-	out := []span{dim("SLA " + promiseText(s.Plan.SLA) + "  ")}
 	if from := m.frontier.profile; from != nil {
 		name := []span{{"profile " + cutTo(from.name, 24) + "  ", styleAccent}, bold("esc"), dim(" back to Profiles  ")}
 		return append(append(name, answerCounts(n)...), dim("  SLA "+promiseText(s.Plan.SLA)))
 	}
+	out := []span{dim("SLA " + promiseText(s.Plan.SLA) + "  ")}
 	if m.w >= wideWidth && len(s.Plan.Loads) > 0 {
 		out = append(out, dim(s.Plan.Loads[0].String()+"  "))
 	}

@@ -71,9 +71,9 @@ func verdictText(s *session.Snapshot) string {
 func sweepRows(w *session.Sweep, row func(name, format string, args ...any)) {
 	row("sweep", "%v, %s of %d", w.State, plural(len(w.Trials), "trial"), max(w.Total, len(w.Trials)))
 	if t := validatedBest(w); t != nil {
-		row("best", "trial #%d: %s/s%s at P99 %s ms: %v", t.N, na(t.Throughput.Value), runsText(w, t), na(t.Latency.P99.Value), t.Settings)
+		row("best", "trial #%d: %s/s%s at %s %s ms: %v", t.N, na(t.Throughput.Value), runsText(w, t), percentileName(w.Plan.SLA), na(percentileOf(t, w.Plan.SLA)), t.Settings)
 	} else if t := mostPromising(w); t != nil {
-		row("best", "none validated; most promising is trial #%d: %s/s%s at P99 %s ms: %v", t.N, na(t.Throughput.Value), runsText(w, t), na(t.Latency.P99.Value), t.Settings)
+		row("best", "none validated; most promising is trial #%d: %s/s%s at %s %s ms: %v", t.N, na(t.Throughput.Value), runsText(w, t), percentileName(w.Plan.SLA), na(percentileOf(t, w.Plan.SLA)), t.Settings)
 	} else if len(w.Trials) > 0 {
 		row("best", "no setting passed the SLA")
 	}

@@ -57,6 +57,11 @@ func percentileOf(t *trial.Trial, s trial.SLA) trial.Num {
 	return t.Verdict.ValueMS
 }
 
+// rateAtPercentile is the throughput of a trial and its percentile of the promise: "528/s at P99 41.2 ms".
+func rateAtPercentile(t *trial.Trial, s trial.SLA) string {
+	return fmt.Sprintf("%s/s at %s %s ms", na(t.Throughput.Value), percentileName(s), na(percentileOf(t, s)))
+}
+
 // percentOfLimit is v as a percentage of the limit: "(74%)". It is empty if v is not
 // measured.
 func percentOfLimit(v trial.Num, limit float64) string {

@@ -1,10 +1,8 @@
 package tui
 
 import (
-	"math"
 	"time"
 
-	"sweetspot/sweep/trial"
 	"sweetspot/tui/chart"
 )
 
@@ -89,12 +87,9 @@ func (m *model) drawSweepTiny(p pane) {
 	m.drawTable(p.sub(0, 3, p.w, p.h-4), pane{})
 	best := "no setting has passed the SLA yet"
 	if t := validatedBest(m.snap.Sweep); t != nil {
-		best = "★ " + shortSettings(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
+		best = "★ " + shortSettings(t.Settings) + ": " + rateAtPercentile(t, m.snap.Sweep.Plan.SLA)
 	} else if t := mostPromising(m.snap.Sweep); t != nil {
-		best = "not validated: " + shortSettings(t.Settings) + ": " + na(t.Throughput.Value) + "/s at P99 " + msText(t.Latency.P99)
+		best = "not validated: " + shortSettings(t.Settings) + ": " + rateAtPercentile(t, m.snap.Sweep.Plan.SLA)
 	}
 	p.text(1, p.h-1, best, styleText)
 }
-
-// msText formats the value of a latency.
-func msText(e trial.Estimate) string { return na(trial.NumOf(e.Value.Or(math.NaN()))) + " ms" }

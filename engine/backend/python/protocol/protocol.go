@@ -81,9 +81,6 @@ func (r *Reply) More() bool {
 	return false
 }
 
-// IsStreamHeader reports whether a header of an item is a part of the protocol.
-func IsStreamHeader(name string) bool { return name == streamNext }
-
 // writer appends the parts of messages. The first error stays.
 type writer struct {
 	b   []byte
