@@ -97,6 +97,17 @@ func (p *Prediction) TakeInstances() {
 	}
 }
 
+// TakesBytes reports whether the requests and answers of the model are bytes that only its own
+// handler knows. It is valid after Begin.
+func (p *Prediction) TakesBytes() bool {
+	m := p.service.Model()
+	return p.ReadsHeader() || len(m.Inputs) == 0 && len(m.Outputs) == 0
+}
+
+// Use makes the prediction decode and encode with h instead of the handler of the model, for a
+// protocol whose requests have the tensors of the model. It is valid after Begin.
+func (p *Prediction) Use(h engine.Handler) { p.handler, p.format = h, 0 }
+
 // Explainable returns an error if the model has no explanations. It is valid after Begin.
 func (p *Prediction) Explainable() error {
 	if p.ReadsHeader() {
