@@ -44,7 +44,7 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 			}
 			defer closeLog()
 			ms := modelSettings{base: cfg, given: f.given(c.Flags()), cores: a.limits().Cores}
-			sc := server.Config{Log: log, AccessLog: a.env.get("LOG_LOCATION")}
+			sc := server.Config{Version: version, Log: log, AccessLog: a.env.get("LOG_LOCATION")}
 			if err := a.configure(c.Flags(), &v, &b, &ms, &sc); err != nil {
 				return err
 			}

@@ -17,6 +17,9 @@ type Reader struct{ s scanner }
 // NewReader returns a reader of b, which must not change while the reader is in use.
 func NewReader(b []byte) Reader { return Reader{scanner{b: b}} }
 
+// Next skips white space and returns the next byte, or 0 at the end.
+func (r *Reader) Next() byte { return r.s.peek() }
+
 // Object calls member for every key of an object; member must read the value of the key.
 func (r *Reader) Object(member func(key string) error) error {
 	if !r.s.accept('{') {
@@ -150,6 +153,15 @@ func (r *Reader) Values(t tensor.Type, elements int64) (tensor.Tensor, error) {
 
 // Skip reads a value of any kind and returns its bytes. It checks only brackets and strings.
 func (r *Reader) Skip() ([]byte, error) { return r.s.skip() }
+
+// SkipLater skips a value of any kind and returns a reader of it alone, whose errors name the
+// same bytes.
+func (r *Reader) SkipLater() (Reader, error) {
+	r.s.peek()
+	start := r.s.i
+	_, err := r.s.skip()
+	return Reader{scanner{b: r.s.b[:r.s.i], i: start}}, err
+}
 
 // End returns an error if there is more than white space.
 func (r *Reader) End() error { return r.s.expectEnd() }

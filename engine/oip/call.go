@@ -2,6 +2,7 @@ package oip
 
 import (
 	"context"
+	"fmt"
 
 	"sweetspot/engine/payload"
 	"sweetspot/engine/tensor"
@@ -15,6 +16,9 @@ import (
 type Call struct {
 	Signature *Signature
 	Request   Request
+	// TypedAnswer means that the transport can answer every type without binary data, unlike
+	// JSON, which has no FP16 and no BF16.
+	TypedAnswer bool
 
 	// Outputs are the outputs of the answer after Encode, as they were requested. They are
 	// valid until the next use of the Call, and may share memory with the outputs of the model.
@@ -62,7 +66,6 @@ func (c *Call) selectOutputs() error {
 		for i := range c.Signature.Outputs {
 			c.wanted = append(c.wanted, i)
 		}
-		return nil
 	}
 	for _, o := range c.Request.Outputs {
 		i, err := find(c.Signature.Outputs, o.Name, "output")
@@ -70,6 +73,16 @@ func (c *Call) selectOutputs() error {
 			return err
 		}
 		c.wanted = append(c.wanted, i)
+	}
+	if c.TypedAnswer {
+		return nil
+	}
+	for k, i := range c.wanted { // before the model runs in vain
+		if o := &c.Signature.Outputs[i]; !c.Request.isBinary(k) {
+			if err := checkJSON(o.Type); err != nil {
+				return fmt.Errorf("output %q: %w", o.Name, err)
+			}
+		}
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/management"
 	"sweetspot/engine/api/metrics"
+	"sweetspot/engine/api/oip"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/api/wire"
 )
@@ -51,7 +52,7 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 		Limits: wire.Limits{Size: c.MaxRequestSize, Flag: "--max-request-size", Time: c.BodyTime, Budget: budget},
 		Raised: c.raised, Response: c.MaxResponseSize,
 	}
-	predictions := inference.New(e, limits)
+	predictions := predictions(e, limits, c.Version)
 	s.models = management.New(e, c.Models)
 	out := []api{
 		{inferenceName, c.Inference, "--listen", withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions))},
@@ -67,6 +68,20 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 		out = append(out, api{metricsName, c.Metrics, "--metrics", metrics.New(s.measured)})
 	}
 	return s.share(out)
+}
+
+// predictions returns the handler of the inference listener: TorchServe's routes, and those of
+// the Open Inference Protocol.
+func predictions(e *engine.Engine, l inference.Limits, version string) http.Handler {
+	torchServe := inference.New(e, l)
+	v2 := oip.New(e, l, torchServe, version)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if oip.Serves(r.URL.Path) {
+			v2.ServeHTTP(w, r)
+			return
+		}
+		torchServe.ServeHTTP(w, r)
+	})
 }
 
 // management returns the handler of the management listener: the management API, the control
@@ -88,12 +103,12 @@ func (s *Server) management(e *engine.Engine) http.Handler {
 }
 
 // withoutKey sends the requests that need no key to open and the others to guarded. As in
-// TorchServe, descriptions need none; and the readiness route, because a probe cannot renew
-// its key.
+// TorchServe, descriptions need none; and the routes of probes, because a probe cannot renew its
+// key.
 func withoutKey(open, guarded http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/", "/api-description", "/ready":
+		case "/", "/api-description", "/ready", oip.LivePath, oip.ReadyPath:
 			open.ServeHTTP(w, r)
 		default:
 			guarded.ServeHTTP(w, r)

@@ -63,7 +63,7 @@ type Reply struct {
 func (s *Predictor) Begin(p *Prediction, model, version, accept string) error {
 	service, err := s.engine.Find(model, version)
 	if err != nil {
-		return s.unknown(model, version, err)
+		return s.Unknown(model, version, err)
 	}
 	p.service, p.handler = service, service.Model().Handler
 	if p.handler == nil {
@@ -119,8 +119,8 @@ func (p *Prediction) Explainable() error {
 // Model returns the model. It is valid after Begin.
 func (p *Prediction) Model() *engine.Model { return p.service.Model() }
 
-// unknown returns an error that lists the existing models or versions.
-func (s *Predictor) unknown(model, version string, err error) error {
+// Unknown returns the error of a name that engine.Find does not find: it lists the existing models or versions.
+func (s *Predictor) Unknown(model, version string, err error) error {
 	var have []string
 	if errors.Is(err, engine.ErrUnknownVersion) {
 		for _, o := range s.engine.Services() {
