@@ -50,7 +50,7 @@ func reportNodeBatches(r *judge.Report, all []nodeResult) {
 	for _, t := range all {
 		n[t.Outcome]++
 	}
-	detail := fmt.Sprintf("batched variants of %d tests, two of each operator; %d operators' tests do not allow an axis in front of all inputs; %d rows of different values, one request with all of them over OIP, binary and JSON, and one for each over /predictions", len(all), n[unloaded], batchRows)
+	detail := fmt.Sprintf("batched variants of %d tests, two of each operator; %d do not allow an axis in front of all inputs; %d rows of different values, one request with all of them over OIP, binary and JSON, and one for each over /predictions", len(all), n[unloaded], batchRows)
 	r.Add(judge.Figure{Name: "nodes.batches-wrong", Value: float64(n[wrong]), Unit: "count", Detail: detail})
 	r.Add(judge.Figure{Name: "nodes.batches-right", Value: float64(n[right]), Unit: "count", Detail: fmt.Sprintf("each row has its own answer; %d are refused", n[refused])})
 }
@@ -187,14 +187,17 @@ func (s *nodeServer) newBatch(t nodeTest, dir string) (batch, error) {
 	}
 	defer alone.Close() //nolint:errcheck // it has no unsaved state
 	in, out, err := t.values()
-	if err != nil {
+	switch {
+	case err != nil:
 		return b, err
+	case len(in) == 0:
+		return b, errors.New("the model has no inputs")
 	}
 	for k := range batchRows {
 		row := rotated(in, k)
 		values, err := alone.Run(tensorsOf(row), tensorsOf(out))
 		if err != nil {
-			return b, err
+			return b, errors.New("the runtime does not take values in another order")
 		}
 		b.rows, b.answers = append(b.rows, row), append(b.answers, withValues(out, values))
 	}
@@ -220,14 +223,15 @@ func (s *nodeServer) newBatch(t nodeTest, dir string) (batch, error) {
 
 // checkVariant runs the variant in the runtime alone.
 func (s *nodeServer) checkVariant(b batch) error {
+	refusal := errors.New("the runtime does not run the variant")
 	together, err := s.reference(b.nodeTest)
 	if err != nil {
-		return err
+		return refusal
 	}
 	defer together.Close() //nolint:errcheck // it has no unsaved state
 	values, err := together.Run(tensorsOf(b.stacked), tensorsOf(b.want))
 	if err != nil {
-		return err
+		return refusal
 	}
 	if compareAll(b.want, values) != "" {
 		return errors.New("a row of a batch has another answer than alone")
