@@ -20,7 +20,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long pictures soak check build release ort lint bench fuzz golden torchserve test-torchserve peers test-peers help cc
+.PHONY: run test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -76,6 +76,9 @@ fuzz: ort ## every fuzz target for FUZZTIME, 30s unless told
 		echo "$$target $$pkg"; \
 		go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s} "$$pkg"; \
 	done); done
+
+vulncheck: cc ## known vulnerabilities in what the program calls; asks vuln.go.dev
+	$(TOOL) govulncheck ./...
 
 golden: ort ## rewrite golden files; read the diff before you commit
 	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \
