@@ -13,6 +13,13 @@ type HeaderReader interface {
 	ReadsHeader()
 }
 
+// OpenInferenceReader is a Handler of a model of tensors that may read and write the bodies of the
+// Open Inference Protocol itself, as TorchServe's envelope kservev2 does. Without it, or if it
+// does not, the protocol has the tensors of the model, and its handler is not used.
+type OpenInferenceReader interface {
+	ReadsOpenInference() bool
+}
+
 // Handler converts between bodies and the requests and answers of one model. Initialize,
 // Decode and Encode are initialize, preprocess and postprocess of TorchServe's handlers.
 // After Initialize it is safe for concurrent use.
