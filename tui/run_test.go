@@ -74,8 +74,8 @@ func TestRunQuits(t *testing.T) {
 		t.Errorf("Run after q = %v, want nil", err)
 	}
 	requireRestored(t, screen)
-	if strings.Contains(screen, "\x1b[9") || strings.Contains(screen, ";9") {
-		t.Error("there are colours despite NoColor")
+	if got := colours(screen); got != "" {
+		t.Errorf("there is a colour despite NoColor: %q", got)
 	}
 }
 
