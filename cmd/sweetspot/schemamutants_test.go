@@ -116,11 +116,7 @@ func wrongValues(v any) map[string]any {
 // if the path leaves the schema.
 func schemaAt(t *testing.T, name, path string) (parent, field map[string]any) {
 	t.Helper()
-	text, _ := schemas.Get(name)
-	var root map[string]any
-	if err := json.Unmarshal(text, &root); err != nil {
-		t.Fatal(err)
-	}
+	root := parsedSchema(t, name)
 	field = resolve(root, root)
 	for p := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		parent = field
@@ -132,6 +128,22 @@ func schemaAt(t *testing.T, name, path string) (parent, field map[string]any) {
 		field = resolve(root, m)
 	}
 	return parent, field
+}
+
+// parsedSchemas has the schemas that were read before.
+var parsedSchemas = map[string]map[string]any{}
+
+func parsedSchema(t *testing.T, name string) map[string]any {
+	t.Helper()
+	if parsedSchemas[name] == nil {
+		text, _ := schemas.Get(name)
+		var root map[string]any
+		if err := json.Unmarshal(text, &root); err != nil {
+			t.Fatal(err)
+		}
+		parsedSchemas[name] = root
+	}
+	return parsedSchemas[name]
 }
 
 // resolve follows references, and the alternative to null.
@@ -207,12 +219,7 @@ func printed(t *testing.T) map[string][]byte {
 func TestEnumerationsAreClosed(t *testing.T) {
 	found := 0
 	for _, name := range schemas.Names() {
-		text, _ := schemas.Get(name)
-		var root map[string]any
-		if err := json.Unmarshal(text, &root); err != nil {
-			t.Fatal(err)
-		}
-		eachEnum(root, func(values []any) {
+		eachEnum(parsedSchema(t, name), func(values []any) {
 			found++
 			if len(values) < 2 || slices.Contains(values, any("x")) {
 				t.Errorf("%s: the enumeration %v", name, values)

@@ -319,17 +319,27 @@ func jsonNumber(v float64) json.Number { return json.Number(strconv.FormatFloat(
 func (m *schemaMaker) slaSchema() *jsonschema.Schema {
 	typ := reflect.TypeFor[trial.SLA]()
 	return m.object(typ, []string{"percentile", "limit_ms", "latency", "max_error_rate"}, []property{
-		{"percentile", "Percentile", "number"}, {"limit_ms", "Limit", "number"}, {"latency", "Latency", ""},
-		{"max_error_rate", "MaxErrorRate", "number"}, {"horizon_ms", "Horizon", "number"},
+		{"percentile", "Percentile", "number"},
+		{"limit_ms", "Limit", "number"},
+		{"latency", "Latency", ""},
+		{"max_error_rate", "MaxErrorRate", "number"},
+		{"horizon_ms", "Horizon", "number"},
 	})
 }
 
 // loadSchema returns the schema of a load.
 func (m *schemaMaker) loadSchema() *jsonschema.Schema {
 	return m.object(reflect.TypeFor[load.Spec](), []string{"mode"}, []property{
-		{"mode", "Mode", ""}, {"concurrency", "Concurrency", "integer"}, {"matched", "Matched", "boolean"}, {"rate", "Rate", "number"},
-		{"from", "From", "number"}, {"to", "To", "number"}, {"over_ms", "Over", "number"}, {"arrivals", "Arrivals", ""},
-		{"file", "File", "string"}, {"sha256", "SHA256", "string"},
+		{"mode", "Mode", ""},
+		{"concurrency", "Concurrency", "integer"},
+		{"matched", "Matched", "boolean"},
+		{"rate", "Rate", "number"},
+		{"from", "From", "number"},
+		{"to", "To", "number"},
+		{"over_ms", "Over", "number"},
+		{"arrivals", "Arrivals", ""},
+		{"file", "File", "string"},
+		{"sha256", "SHA256", "string"},
 	})
 }
 
