@@ -31,6 +31,9 @@ func TestSchemasRefuse(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		if testing.Short() && name == "profile" {
+			continue // its lines have the fields of a sweep
+		}
 		var doc any
 		if err := json.Unmarshal(text, &doc); err != nil {
 			t.Fatal(err)
