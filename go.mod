@@ -31,6 +31,7 @@ require (
 	golang.org/x/image v0.47.0 // resizing pictures; charts as PNG
 	golang.org/x/sys v0.49.0 // the generator's clock
 	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
+	golang.org/x/text v0.43.0 // letters without accents, for text_classifier
 	google.golang.org/protobuf v1.36.12 // ONNX files
 )
 
@@ -58,6 +59,5 @@ require (
 	github.com/xo/terminfo v0.0.0-20220910002029-abceb7e1c41e // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 )
