@@ -93,6 +93,10 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, mode
 	if o.store.Options, err = open.options(); err != nil {
 		return err
 	}
+	o.store.Options.Handlers = withEnvelope(o.store.Options.Handlers, ms.t.Envelope)
+	if o.store.Options.Images, err = parseImage(b.image); err != nil {
+		return err
+	}
 	o.store.Options.Probe, o.store.Options.Python, o.store.Options.Unpack = backends.probe, backends.python, a.env.archiveCache()
 	defer e.Close(context.WithoutCancel(ctx)) //nolint:errcheck // all requests are answered then
 	s, err := server.Open(sc, e)

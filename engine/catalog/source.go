@@ -3,6 +3,7 @@ package catalog
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,6 +26,8 @@ type source struct {
 	bytes []byte
 	// lengths are the default sizes of open dimensions, by input.
 	lengths map[string]lengths.Shape
+	version string // "" is 1.0
+	handler handlerOf
 }
 
 // open opens the model for the request r.
@@ -45,7 +48,11 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 	if err != nil {
 		return nil, err
 	}
-	m.Name, m.Version, m.Source, m.Backend = r.modelName(s.name), "1.0", r.model, "onnx"
+	m.Name, m.Version, m.Source, m.Backend = r.modelName(s.name), cmp.Or(s.version, "1.0"), r.model, "onnx"
+	newHandler, err := o.newHandler(m.Name, m.Version, s.handler)
+	if err != nil {
+		return nil, err
+	}
 	for _, out := range info.Outputs {
 		if out.Probabilities != nil {
 			if m.ReadFrom == nil {
@@ -55,7 +62,7 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 		}
 	}
 	m.Defaults = d.defaults()
-	return verify(ctx, m, d, o)
+	return withHandler(newHandler)(verify(ctx, m, d, o, newHandler))
 }
 
 // inspect reads the graph and computes the SHA-256 sum of the file, in one pass. External

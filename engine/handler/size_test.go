@@ -136,7 +136,7 @@ func TestDecodedSize(t *testing.T) {
 		deepPixels = 400 * 300 * 8
 		row        = 12 * 400
 		scaled     = row + 3*224*268 + 16*(400+300) + 64*(224+224) + 224*224*(3+12) // 268 of 300 rows are needed for the crop
-		value      = 224 * 224 * 3 * 4            // of one input
+		value      = 224 * 224 * 3 * 4                                              // of one input
 	)
 	file, grey := encoded(t, deep, false), encoded(t, image.NewGray(image.Rect(0, 0, 320, 320)), true)
 	even := append(bytes.Clone(file), make([]byte, 6-len(file)%6)...)

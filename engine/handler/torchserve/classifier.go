@@ -27,9 +27,12 @@ const defaultTopK = 5
 
 // Initialize implements [Steps].
 func (c *Classifier) Initialize(in, out []tensor.Spec) error {
-	c.out, c.TopK = out[0], cmp.Or(c.TopK, defaultTopK)
-	if len(out[0].Shape) != 1 || !isNumbers(out[0]) {
-		return fmt.Errorf("image_classifier reads the first output as one number for each class, and %q is %s %v", out[0].Name, out[0].Type, out[0].Shape)
+	c.TopK = cmp.Or(c.TopK, defaultTopK)
+	if len(out) > 0 {
+		c.out = out[0]
+		if len(c.out.Shape) != 1 || !isNumbers(c.out) {
+			return fmt.Errorf("image_classifier reads the first output as one number for each class, and %q is %s %v", c.out.Name, c.out.Type, c.out.Shape)
+		}
 	}
 	c.images.options = c.Images
 	if err := c.images.initialize(in, visionDefaults); err != nil {

@@ -9,7 +9,7 @@ import (
 // before it, and what stands for the ending. A word with = has an expansion of its own. Longer forms such as
 // can't've have no effect in TorchServe, because its pattern finds can't first; so they are left out.
 var contractionRules = []struct{ ending, words, means string }{
-	{"n't", "are could did does do had has have is may might must need ought should was were would ain=as sha=shall wo=will", " not"},
+	{"n't", "are could did does do had has have is may might must need ought should was were would ai=as sha=shall wo=will", " not"},
 	{"'ve", "could might must should so to what when where who why will would i they we you", " have"},
 	{"'d", "he i it she that there they we you how=how+did where=where+did", " would"},
 	{"'ll", "he how i it she they we what who you", " will"},

@@ -28,6 +28,9 @@ type detection struct {
 // boxes of four numbers, or of five with the score, and a score and a label for each.
 func findDetections(out []tensor.Spec) (detections, error) {
 	d := detections{boxes: -1, scores: -1, labels: -1}
+	if len(out) == 0 {
+		return d, nil
+	}
 	d.boxes = pick(out, []string{"box", "det"}, func(s tensor.Spec) bool {
 		return s.Type.IsFloat() && len(s.Shape) == 2 && (s.Shape[1] == 4 || s.Shape[1] == 5)
 	})

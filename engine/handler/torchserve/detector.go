@@ -30,7 +30,7 @@ func (d *Detector) Initialize(in, out []tensor.Spec) error {
 	if d.found, err = findDetections(out); err != nil {
 		return fmt.Errorf("object_detector: %w", err)
 	}
-	if d.found.labels < 0 {
+	if d.found.labels < 0 && len(out) > 0 {
 		return fmt.Errorf("object_detector: no output of integers has the labels of the boxes; the model has %s", specTexts(out))
 	}
 	d.images.options = d.Images

@@ -25,8 +25,8 @@ import (
 
 // Steps are what one handler does before and after the inference of a row.
 type Steps interface {
-	// Initialize is called once, before the model serves, with the inputs and outputs of one item. An
-	// error says why the handler does not fit the model.
+	// Initialize is called before the model serves, with the inputs and outputs of one item. Without outputs
+	// only Preprocess is used. An error says why the handler does not fit the model.
 	Initialize(in, out []tensor.Spec) error
 	// Preprocess converts the input of a row to the tensors of the model, one for each input. The row
 	// may share the memory of in. state is what Postprocess gets of it. An error is the caller's fault.

@@ -27,6 +27,10 @@ const keypointDefaults = "normalize=imagenet,resize=pad"
 
 // Initialize implements [Steps].
 func (k *KeypointList) Initialize(in, out []tensor.Spec) error {
+	k.images.options, k.points = k.Images, false
+	if len(out) == 0 {
+		return k.images.initialize(in, keypointDefaults)
+	}
 	k.place = pick(out, []string{"heat"}, func(s tensor.Spec) bool { return s.Type.IsFloat() && len(s.Shape) == 3 })
 	if k.place < 0 {
 		k.points = true
@@ -38,7 +42,6 @@ func (k *KeypointList) Initialize(in, out []tensor.Spec) error {
 		return fmt.Errorf("keypoint_list: no output has a heat map for each point, or points of 2 or 3 numbers; the model has %s", specTexts(out))
 	}
 	k.out = out[k.place]
-	k.images.options = k.Images
 	return k.images.initialize(in, keypointDefaults)
 }
 

@@ -20,9 +20,11 @@ type Segmenter struct {
 // Initialize implements [Steps]. The output is the one called out, or else the first.
 func (s *Segmenter) Initialize(in, out []tensor.Spec) error {
 	s.place = max(0, slices.IndexFunc(out, func(o tensor.Spec) bool { return o.Name == "out" }))
-	s.out = out[s.place]
-	if len(s.out.Shape) != 3 || !isNumbers(s.out) {
-		return fmt.Errorf("image_segmenter reads an output with classes, rows and columns, and %q is %s %v", s.out.Name, s.out.Type, s.out.Shape)
+	if len(out) > 0 {
+		s.out = out[s.place]
+		if len(s.out.Shape) != 3 || !isNumbers(s.out) {
+			return fmt.Errorf("image_segmenter reads an output with classes, rows and columns, and %q is %s %v", s.out.Name, s.out.Type, s.out.Shape)
+		}
 	}
 	s.images.options = s.Images
 	if err := s.images.initialize(in, visionDefaults); err != nil {

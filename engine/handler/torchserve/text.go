@@ -38,6 +38,9 @@ func (c *TextClassifier) Initialize(in, out []tensor.Spec) error {
 	case len(in) > 2 && !in[2].Optional || len(in) > 1 && (!isIndex(in[1]) || len(in[1].Shape) > 1):
 		return fmt.Errorf("text_classifier fills the ids of a text and their offsets, and the model takes %s; set the others with --value", specTexts(in))
 	}
+	if len(out) == 0 {
+		return nil
+	}
 	if n := len(out[0].Shape); n != 1 && (n != 2 || out[0].Shape[0] != 1) || !out[0].Type.IsFloat() {
 		return fmt.Errorf("text_classifier reads the first output as one number for each class, and %q is %s %v", out[0].Name, out[0].Type, out[0].Shape)
 	}

@@ -12,14 +12,14 @@ import (
 var markup = regexp.MustCompile(`<.*?>|&([a-z0-9]+|#[0-9]{1,6}|#x[0-9a-f]{1,6});`)
 
 // Tokens splits a text into words as TorchServe's text_classifier does: without HTML tags and entities, in lower case, with
-// contractions expanded, in ASCII without accents, without punctuation, split at white space. What is left for the tokenizer basic_english
-// then is only the split.
+// contractions expanded, in ASCII without accents, without punctuation. What the tokenizer basic_english has to do after that is to
+// make letters small that were none before (the sign for number becomes no), and to split at white space.
 func Tokens(text string) []string {
 	text = strings.ToLower(markup.ReplaceAllString(text, ""))
 	if strings.Contains(text, "'") {
 		text = expandContractions(text)
 	}
-	return strings.FieldsFunc(plainASCII(text), isSpace)
+	return strings.FieldsFunc(strings.ToLower(plainASCII(text)), isSpace)
 }
 
 // plainASCII returns the ASCII characters of a text, of letters with accents the letter, without punctuation.

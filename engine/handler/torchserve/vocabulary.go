@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// The files of a vocabulary in an archive or a folder.
+// The files of a vocabulary in an archive or a folder; the second is TorchServe's, which is not read.
 const (
 	VocabularyFile = "vocab.json"
-	pickledFile    = "source_vocab.pt"
+	PickledFile    = "source_vocab.pt"
 )
 
 // maxVocabulary is the largest size of the file in bytes.
@@ -60,7 +60,7 @@ func ParseVocabulary(data []byte) (*Vocabulary, error) {
 func PickledVocabulary() error {
 	return fmt.Errorf(`a vocabulary saved by PyTorch (%s) can only be read by Python; export it once and pack %s beside the model: `+
 		`python -c 'import torch, json; v = torch.load("%s"); json.dump(v.get_stoi() if hasattr(v, "get_stoi") else dict(v.stoi), open("%s", "w"))'`,
-		pickledFile, VocabularyFile, pickledFile, VocabularyFile)
+		PickledFile, VocabularyFile, PickledFile, VocabularyFile)
 }
 
 // ID returns the id of a token; false if the vocabulary has neither it nor <unk>.
