@@ -30,6 +30,7 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 --enable-model-api requests may register models of --model-store.`,
 		Example: `  sweetspot serve model.onnx --workers 2 --batch-size 8 --batch-delay 10ms
   sweetspot serve builtin:resnet18 --disable-token-auth
+  sweetspot serve model.onnx --handler image_classifier --labels index_to_name.json
   sweetspot serve --ts-config config.properties
   curl -T photo.jpg http://127.0.0.1:8080/predictions/resnet18`,
 		RunE: func(c *cobra.Command, args []string) error {
