@@ -219,7 +219,7 @@ func TestArchivesWithHandlers(t *testing.T) {
 		status            int
 		want              string
 	}{
-		{"/predictions/news", "text/plain", "Peace, <b>peace</b>!", 200, `{"World":0.7`},
+		{"/predictions/news", "text/plain", "Peace, <b>peace</b>!", 200, `{"World":0.8`},
 		{"/predictions/news/2.0", "application/json", `"the ball"`, 200, `"Sci/Tec":0.`},
 		{"/v1/models/news:predict", "application/json", `{"instances": ["peace", {"data": "ball"}]}`, 200, `{"predictions":[{"World":0.9`},
 		{"/v1/models/news:predict", "application/json", `{"instances": ["peace", 3]}`, 400, `instance 1: the input is not a text`},

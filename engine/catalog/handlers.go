@@ -12,6 +12,7 @@ import (
 	"sweetspot/engine/config"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/handler/torchserve"
+	"sweetspot/engine/onnxgraph"
 )
 
 // HandlerChoice says which of TorchServe's handlers a model of tensors has. The zero value leaves it to the
@@ -125,6 +126,16 @@ func withHandler(newHandler func() *torchserve.Handler) func(*engine.Model, erro
 		m.Handler = h
 		return m, nil
 	}
+}
+
+// takesOneText reports whether the handler fills the only dimension of the first input with the tokens of a text, so that
+// it is no batch axis: the models of TorchServe's text_classifier begin with an EmbeddingBag.
+func takesOneText(newHandler func() *torchserve.Handler, info *onnxgraph.Info) bool {
+	if newHandler == nil || len(info.Inputs) == 0 || len(info.Inputs[0].Dims) != 1 {
+		return false
+	}
+	_, ok := newHandler().Steps().(*torchserve.TextClassifier)
+	return ok
 }
 
 // readLabels reads the labels of a file, or else those of a folder if it has some.

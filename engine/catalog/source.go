@@ -44,14 +44,17 @@ func (s source) resolve(ctx context.Context, r request, o Options) (*engine.Mode
 	if err != nil {
 		return nil, err
 	}
-	d, err := newDescription(info, o, s.lengths)
-	if err != nil {
-		return nil, err
-	}
 	m.Name, m.Version, m.Source, m.Backend = r.modelName(s.name), cmp.Or(s.version, "1.0"), r.model, "onnx"
 	newHandler, err := o.newHandler(m.Name, m.Version, s.handler)
 	if err != nil {
 		return nil, err
+	}
+	d, err := newDescription(info, o, s.lengths)
+	if err != nil {
+		return nil, err
+	}
+	if takesOneText(newHandler, info) {
+		d.noBatch, d.noBatchWhy = true, "text_classifier fills the dimension of the first input with the tokens of one text"
 	}
 	for _, out := range info.Outputs {
 		if out.Probabilities != nil {
