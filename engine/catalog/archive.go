@@ -58,8 +58,8 @@ func openArchive(ctx context.Context, r request, o Options) (m *engine.Model, er
 	if err != nil {
 		return nil, err
 	}
-	m.Version = a.Manifest.Model.Version
-	if h := a.Manifest.Model.Handler; h != "" && h != archive.HandlerFile {
+	m.Version, m.ArchiveHandler = a.Manifest.Model.Version, a.Manifest.Model.Handler
+	if h := m.ArchiveHandler; h != "" && h != archive.HandlerFile {
 		m.Warnings = append(m.Warnings, fmt.Sprintf("the handler %s of the archive is not run: requests have the inputs of the ONNX model, and answers its outputs", h))
 	}
 	return m, nil
