@@ -63,10 +63,14 @@ func (s *session) Run(ctx context.Context, in []payload.Row, out []payload.Resul
 		s.lost = err
 		return fmt.Errorf("%w: %w", engine.ErrSessionLost, err)
 	case reply.Code != statusOK:
-		return &payload.StatusError{Status: legalStatus(reply.Code), Message: reply.Message}
+		return &payload.StatusError{Status: legalStatus(reply.Code), Message: reply.Message, Cause: s.worker.Exception(causeTime)}
 	}
 	return nil
 }
+
+// causeTime is the longest wait for the exception of a batch that failed. The worker prints it before it answers, but to a pipe, which
+// may be read later; for some failures it prints none.
+const causeTime = 20 * time.Millisecond
 
 // statusOK is the code of a batch that did not fail as a whole.
 const statusOK = 200

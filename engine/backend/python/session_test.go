@@ -115,7 +115,7 @@ func TestAnswers(t *testing.T) {
 		{"status 418 tea", "tea", "", 418, ""},
 		{"status 99 x", "", "", 0, "the handler set the status 99; want one from 200 to 599"},
 		{"stream a b", "ab.", "text/plain", 200, ""},
-		{"raise", "", "", 0, "the status 503: Prediction failed"},
+		{"raise", "", "", 0, "the status 503: Prediction failed: ValueError: bad picture"},
 		{"env OMP_NUM_THREADS", "1", "", 200, ""},
 		{"missing", "", "", 0, "left request 1 of a batch of 1 unanswered"},
 		{"after it", "AFTER IT", "text/plain", 200, ""},
@@ -147,7 +147,7 @@ func TestStatusOfFailedBatch(t *testing.T) {
 	defer done()
 	_, err := ask(t, s, "fail")
 	var status *payload.StatusError
-	if !errors.As(err, &status) || status.Status != 503 || status.Message != "Prediction failed" || errors.Is(err, engine.ErrSessionLost) {
+	if !errors.As(err, &status) || status.Status != 503 || status.Message != "Prediction failed" || status.Cause != "" || errors.Is(err, engine.ErrSessionLost) {
 		t.Errorf("fail: %v", err)
 	}
 }

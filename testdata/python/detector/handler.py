@@ -20,7 +20,7 @@ class Handler:
         torch.manual_seed(7)
         backbone = backbone_utils.resnet_fpn_backbone(backbone_name="resnet18", weights=None)
         model = detection.MaskRCNN(
-            backbone, num_classes=5, min_size=128, max_size=160, rpn_post_nms_top_n_test=16, box_score_thresh=0.0, box_detections_per_img=5
+            backbone, num_classes=5, min_size=96, max_size=128, rpn_post_nms_top_n_test=16, box_score_thresh=0.0, box_detections_per_img=5
         )
         self.model = model.to(self.device).eval()
         if context.model_yaml_config["handler"]["precision"] == "fp16":
