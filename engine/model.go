@@ -159,9 +159,12 @@ type RunLimiter interface {
 	LimitsRuns()
 }
 
-// ProcessSession is a Session that is a process of its own.
+// ProcessSession is a Session that is a process of its own. A process that ends while its worker is idle is replaced before a
+// request needs it.
 type ProcessSession interface {
 	PID() int
+	Ended() <-chan struct{} // closed when the process has ended
+	Ending() error          // how it has ended; it wraps ErrSessionLost
 }
 
 // Prober is a Backend that can run a model before it is known how its tensors hold items.

@@ -34,6 +34,14 @@ func (*session) LimitsRuns() {}
 // PID returns the ID of the worker's process.
 func (s *session) PID() int { return s.worker.PID() }
 
+// Ended is closed when the worker's process has ended.
+func (s *session) Ended() <-chan struct{} { return s.worker.Done() }
+
+// Ending says how the worker has ended while it was idle.
+func (s *session) Ending() error {
+	return fmt.Errorf("%w: the worker ended while it was idle (%s)", engine.ErrSessionLost, s.worker.How())
+}
+
 // Close kills the worker.
 func (s *session) Close() error {
 	var err error

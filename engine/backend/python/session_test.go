@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,6 +194,42 @@ func TestHang(t *testing.T) {
 		if !errors.Is(err, engine.ErrSessionLost) || t.Context().Err() != nil {
 			t.Fatalf("after it: %+v, %v", got, err)
 		}
+	}
+}
+
+// Workers that are killed while they are idle are replaced before a request needs them, so that none gets an error.
+func TestKilledWhileIdle(t *testing.T) {
+	s, done := serve(t, peerModel(t, "good.py", "a: b\n"), settings(2, 1))
+	defer done()
+	ready := func() (pids []int) {
+		for _, w := range s.Workers() {
+			if w.Ready {
+				pids = append(pids, w.PID)
+			}
+		}
+		return pids
+	}
+	for round := range 3 {
+		before := ready()
+		for _, pid := range before {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for now := before; len(now) < 2 || slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) }); now = ready() {
+			if t.Context().Err() != nil {
+				t.Fatalf("round %d: the workers %v were not replaced", round, before)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		for range 4 {
+			if got, err := ask(t, s, "on"); err != nil || string(got.Body) != "ON" {
+				t.Errorf("round %d: %q, %v", round, got.Body, err)
+			}
+		}
+	}
+	if st := s.Stats(); st.LostSessions != 6 || st.Failed != 0 {
+		t.Errorf("%d sessions lost, %d requests failed; want 6 and 0", st.LostSessions, st.Failed)
 	}
 }
 

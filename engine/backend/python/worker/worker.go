@@ -10,7 +10,7 @@
 //
 // After an error of the connection the process is killed and the error says how it ended, with
 // the last exception that it printed. Only one goroutine may use a Process at a time, but Close,
-// PID and Done are safe for concurrent use.
+// PID, How and Done are safe for concurrent use.
 package worker
 
 import (
@@ -269,6 +269,9 @@ func (p *Process) Exception(limit time.Duration) string {
 		}
 	}
 }
+
+// How says how the process has ended, if it has by itself: "exit status 1", "killed by signal 9, killed". It is "" before.
+func (p *Process) How() string { return p.group.how() }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.group.ended }
