@@ -2,8 +2,8 @@
 not the answers. A small backbone, small pictures and few proposals, so that it runs on a CPU: there the
 matrix product of Debian's torch does about 3 GFLOP/s, and each proposal needs .03 GFLOP.
 
-It honours the precision, handler.precision of the model-config.yaml. On a CPU torch 1.13 has no
-convolution in FP16."""
+It honours the precision, handler.precision of the model-config.yaml. On a CPU torch 1.13 lacks
+operators in FP16: it neither resizes pictures nor has convolutions."""
 import io
 
 import torch
@@ -20,7 +20,7 @@ class Handler:
         torch.manual_seed(7)
         backbone = backbone_utils.resnet_fpn_backbone(backbone_name="resnet18", weights=None)
         model = detection.MaskRCNN(
-            backbone, num_classes=5, min_size=96, max_size=128, rpn_post_nms_top_n_test=16, box_score_thresh=0.0, box_detections_per_img=5
+            backbone, num_classes=5, min_size=128, max_size=160, rpn_post_nms_top_n_test=16, box_score_thresh=0.0, box_detections_per_img=5
         )
         self.model = model.to(self.device).eval()
         if context.model_yaml_config["handler"]["precision"] == "fp16":
