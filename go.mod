@@ -33,6 +33,7 @@ require (
 	golang.org/x/image v0.47.0 // resizing pictures; charts as PNG
 	golang.org/x/sys v0.49.0 // the generator's clock
 	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
+	golang.org/x/text v0.43.0 // letters without accents, for text_classifier
 	google.golang.org/protobuf v1.36.12 // ONNX files
 )
 
@@ -67,6 +68,5 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	go.yaml.in/yaml/v4 v4.0.0-rc.2 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 )

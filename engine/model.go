@@ -20,7 +20,7 @@ type Model struct {
 	Source  string // as the user wrote it: a path, builtin:NAME
 	SHA256  string // of the model's bytes, hex
 	Backend string // onnx, simulated, python
-	// ArchiveHandler is the handler that the manifest of the model's archive names; "" if it is no archive. Only the backend python runs it.
+	// ArchiveHandler is the handler that the manifest of the model's archive names; "" if it is no archive. Only the backend python runs it itself.
 	ArchiveHandler string
 
 	Inputs    []tensor.Spec // of one item, without the batch axis

@@ -75,7 +75,7 @@ type Model struct {
 	Images    string        `json:"images,omitempty"` // how images become the inputs; "" if none is an image
 	// Backend runs the model: onnx, python or simulated.
 	Backend string `json:"backend,omitempty"`
-	// Handler is that of the model's archive, which only the backend python runs; "" if it is no archive.
+	// Handler is that of the model's archive, which only the backend python runs itself; "" if it is no archive.
 	Handler string `json:"handler,omitempty"`
 	// Warnings are what people should know about the model.
 	Warnings []string `json:"warnings,omitempty"`
