@@ -26,7 +26,7 @@ type comparison struct {
 // torchServeBudget is how much the set runs.
 type torchServeBudget struct {
 	comparison
-	python   comparison // with an archive whose handler is in Python
+	python   comparison    // with an archive whose handler is in Python
 	points   int           // of the benchmark suite
 	requests int           // of a point
 	sweep    time.Duration // longest sweep of TorchServe

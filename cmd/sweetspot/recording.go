@@ -138,7 +138,7 @@ func model(info sweep.Info) profiles.Model {
 		SHA256: info.Model.SHA256, BatchAxis: batchAxis, Padding: info.Model.Padding, Lengths: info.Model.Lengths,
 		BodiesSHA256: info.Model.BodiesSHA256,
 		Backend:      info.Model.Backend, Handler: info.Model.Handler,
-		Inputs:       tensors(info.Model.Inputs), Outputs: tensors(info.Model.Outputs),
+		Inputs: tensors(info.Model.Inputs), Outputs: tensors(info.Model.Outputs),
 		LargestBody: info.Model.LargestBody, MaxRequestSize: info.Model.MaxRequestSize,
 	}
 }
