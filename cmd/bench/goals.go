@@ -127,6 +127,8 @@ func serverGoals() judge.Goals {
 	return judge.Goals{
 		{Name: "torchserve.rate.mlp", Compare: judge.AtLeast, Number: 1.5},
 		{Name: "torchserve.rate.cnn", Compare: judge.AtLeast, Number: 4},
+		{Name: "torchserve.rate.classifier", Compare: judge.AtLeast, Number: .97},
+		{Name: "torchserve.p99.classifier", Compare: judge.AtMost, Number: 1.05},
 		{Name: "torchserve.best.mlp", Compare: judge.None},
 		{Name: "torchserve.best.cnn", Compare: judge.AtLeast, Number: 3}, // each at its own best settings
 		{Name: "torchserve.cpu.*", Compare: judge.AtMost, Number: 1},
