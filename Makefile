@@ -19,7 +19,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long pictures soak check build ort lint bench fuzz golden torchserve test-torchserve peers test-peers help cc
+.PHONY: proto run test test-long pictures soak check build ort lint bench fuzz golden torchserve test-torchserve peers test-peers help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -75,6 +75,9 @@ fuzz: ort ## every fuzz target for FUZZTIME, 30s unless told
 golden: ort ## rewrite golden files; read the diff before you commit
 	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \
 	test -z "$$dirs" || go test $$dirs -update
+
+proto: ## the Go code of the protocol files; needs protoc
+	@tools/proto.sh
 
 torchserve: ## a real TorchServe in the user's cache, for test-torchserve; SWEETSPOT_TORCHSERVE is another folder
 	@tools/torchserve.sh
