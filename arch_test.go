@@ -61,7 +61,7 @@ var rooms = map[string]string{
 	"engine/api/management":          api,
 	"engine/api/metrics":             api + " engine/logfile",
 	"engine/api/oip":                 api,
-	"engine/api/grpc":                api + " engine/api/management engine/api/oip engine/api/token engine/api/grpc/oippb engine/api/grpc/torchservepb",
+	"engine/api/grpc":                api + " engine/oip engine/api/inference engine/api/management engine/api/token engine/api/grpc/oippb engine/api/grpc/torchservepb",
 	"engine/api/grpc/oippb":          "",
 	"engine/api/grpc/torchservepb":   "",
 	"engine/api/token":               api,

@@ -44,9 +44,9 @@ type Limits struct {
 	Response int64
 }
 
-// checkAnswer returns an error for an answer that is too large. It is the server's fault: the
+// CheckAnswer returns an error for an answer that is too large. It is the server's fault: the
 // same request would fail again.
-func (l Limits) checkAnswer(size int) error {
+func (l Limits) CheckAnswer(size int) error {
 	if l.Response == 0 || int64(size) <= l.Response {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 	case reply.Stream != nil:
 		stream(r.Context(), w, reply, b.id, h.limits)
 	default:
-		if err = h.limits.checkAnswer(len(reply.Body)); err == nil {
+		if err = h.limits.CheckAnswer(len(reply.Body)); err == nil {
 			b.send(w, reply)
 		}
 	}
