@@ -44,7 +44,7 @@ of the Open Inference Protocol on 127.0.0.1:7070 and 7071, until Ctrl-C. Tokens 
 			}
 			defer closeLog()
 			ms := modelSettings{base: cfg, given: f.given(c.Flags()), cores: a.limits().Cores}
-			sc := server.Config{Log: log, AccessLog: a.env.get("LOG_LOCATION")}
+			sc := server.Config{Version: version, Log: log, AccessLog: a.env.get("LOG_LOCATION")}
 			if err := a.configure(c.Flags(), &v, &b, &ms, &sc); err != nil {
 				return err
 			}

@@ -57,6 +57,8 @@ type Config struct {
 	MetricsWith MetricsWith
 	MetricsLog  string // folder of the log files of the modes log and legacy; "" is DefaultMetricsLog
 
+	Version string // of the program, for descriptions of the server; "" is unknown
+
 	AccessLog string // folder of TorchServe's access_log.log; "" is none
 
 	// MaxRequestSize is the largest body of a prediction in bytes; larger ones get 413. 0 is

@@ -17,6 +17,7 @@ import (
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/management"
 	"sweetspot/engine/api/metrics"
+	"sweetspot/engine/api/oip"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/api/wire"
 )
@@ -55,7 +56,7 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 		Limits: wire.Limits{Size: c.MaxRequestSize, Flag: "--max-request-size", Time: c.BodyTime, Budget: budget},
 		Raised: c.raised, Response: c.MaxResponseSize,
 	}
-	predictions := inference.New(e, limits)
+	predictions := predictions(e, limits, c.Version)
 	s.models = management.New(e, c.Models)
 	out := []api{
 		{inferenceName, c.Inference, "--listen", withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions))},
@@ -80,7 +81,7 @@ func (s *Server) grpcEndpoints(e *engine.Engine, limits inference.Limits) []endp
 	config := func(address string, age Age) grpc.Config {
 		out := grpc.Config{
 			Engine: e, Models: s.models, Tokens: c.Tokens, Counts: &s.counts, Limits: limits,
-			MaxAge: age.Max, MaxAgeGrace: age.Grace, DrainTime: c.DrainTime, Log: c.Log,
+			MaxAge: age.Max, MaxAgeGrace: age.Grace, DrainTime: c.DrainTime, Version: c.Version, Log: c.Log,
 		}
 		if c.grpcSecure(address) {
 			out.TLS = c.TLS
@@ -106,6 +107,20 @@ func (c *Config) optional(name string) bool {
 		c.GRPC.InferenceOptional && name == grpcName || c.GRPC.ManagementOptional && name == grpcManageName
 }
 
+// predictions returns the handler of the inference listener: TorchServe's routes, and those of
+// the Open Inference Protocol.
+func predictions(e *engine.Engine, l inference.Limits, version string) http.Handler {
+	torchServe := inference.New(e, l)
+	v2 := oip.New(e, l, torchServe, version)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if oip.Serves(r.URL.Path) {
+			v2.ServeHTTP(w, r)
+			return
+		}
+		torchServe.ServeHTTP(w, r)
+	})
+}
+
 // management returns the handler of the management listener: the management API, the control
 // API and the renewal of keys.
 func (s *Server) management(e *engine.Engine) http.Handler {
@@ -125,12 +140,12 @@ func (s *Server) management(e *engine.Engine) http.Handler {
 }
 
 // withoutKey sends the requests that need no key to open and the others to guarded. As in
-// TorchServe, descriptions need none; and the readiness route, because a probe cannot renew
-// its key.
+// TorchServe, descriptions need none; and the routes of probes, because a probe cannot renew its
+// key.
 func withoutKey(open, guarded http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/", "/api-description", "/ready":
+		case "/", "/api-description", "/ready", oip.LivePath, oip.ReadyPath:
 			open.ServeHTTP(w, r)
 		default:
 			guarded.ServeHTTP(w, r)

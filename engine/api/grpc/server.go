@@ -51,6 +51,7 @@ type Config struct {
 	// MaxAgeGrace the longest wait for them; 0 is no limit.
 	MaxAge, MaxAgeGrace time.Duration
 	DrainTime           time.Duration // longest wait for running calls at the end
+	Version             string        // of the program; "" is unknown
 	Log                 *slog.Logger
 }
 
@@ -78,6 +79,7 @@ func NewInference(c Config) *Server {
 	s := newServer(c, token.Inference)
 	s.register = func(g *rpc.Server) {
 		torchservepb.RegisterInferenceAPIsServiceServer(g, &inferenceService{Server: s})
+		s.registerOIP(g)
 	}
 	return s
 }

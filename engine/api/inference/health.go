@@ -65,7 +65,7 @@ func (h *Handler) kserve(w http.ResponseWriter, r *http.Request, rest []string) 
 
 // httpError converts the error of a prediction to an answer.
 func (t target) httpError(err error) error {
-	if err = httpError(err); err == nil || !t.kserve {
+	if err = HTTPError(err); err == nil || !t.kserve {
 		return err
 	}
 	return wire.ForKServe(err)

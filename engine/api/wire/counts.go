@@ -14,11 +14,11 @@ type Route uint8
 // The kinds, by the first segment of the path.
 const (
 	RouteOther       Route = iota
-	RoutePing              // /ping, /ready
+	RoutePing              // /ping, /ready, /v2/health/...
 	RoutePredictions       // predictions on any route
 	RouteControl           // /engine/...
 	RouteToken             // /token
-	RouteModels            // management: /models...
+	RouteModels            // management: /models...; descriptions of models
 	RouteMetrics           // /metrics
 	routes                 // number of kinds
 )
@@ -51,9 +51,24 @@ func RouteOf(path string) Route {
 			return RoutePredictions
 		}
 		return RouteModels
+	case "v2":
+		return routeOfOIP(rest)
 	}
 	if strings.HasSuffix(rest, "predict") {
 		return RoutePredictions
+	}
+	return RouteOther
+}
+
+// routeOfOIP returns the kind of a path of the Open Inference Protocol, without its first segment.
+func routeOfOIP(rest string) Route {
+	switch {
+	case strings.HasSuffix(rest, "/infer"):
+		return RoutePredictions
+	case strings.HasPrefix(rest, "health/"):
+		return RoutePing
+	case strings.HasPrefix(rest, "models"), strings.HasPrefix(rest, "repository"):
+		return RouteModels
 	}
 	return RouteOther
 }
