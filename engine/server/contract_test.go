@@ -306,7 +306,7 @@ func wordServer(t *testing.T) (server.Addrs, *engine.Engine) {
 
 var wordConfig = knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
 
-func wordEngine(t *testing.T) *engine.Engine {
+func wordEngine(t testing.TB) *engine.Engine {
 	t.Helper()
 	backend := &enginetest.Backend{OnCheck: func(m *engine.Model, _ knob.Config) error {
 		if m.Name == "broken" {

@@ -108,7 +108,7 @@ func (s *Server) predictWith(ctx context.Context, p *predict.Prediction, memory 
 	}
 	body := p.PartsBody(partsOf(r.GetInput()))
 	if p.ReadsHeader() {
-		body.ID, body.Header = string(wire.AppendID(nil)), headerOf(ctx)
+		body.ID = string(wire.AppendID(nil)) // and no headers, as in TorchServe
 	}
 	reply, reusable, err := p.Run(ctx, body, predict.Options{Memory: memory, Streamed: streamed})
 	if err != nil {
@@ -149,17 +149,4 @@ func partsOf(input map[string][]byte) []payload.Part {
 		parts = append(parts, payload.Part{Name: name, Data: input[name]})
 	}
 	return parts
-}
-
-// headerOf returns the metadata of a call as headers for handlers. Keys are secret, and
-// pseudo-headers are none.
-func headerOf(ctx context.Context) []payload.Field {
-	given, _ := metadata.FromIncomingContext(ctx)
-	fields := make([]payload.Field, 0, len(given))
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if values := given[name]; name != "authorization" && name[0] != ':' && len(values) > 0 {
-			fields = append(fields, payload.Field{Name: name, Value: values[len(values)-1]})
-		}
-	}
-	return fields
 }

@@ -148,7 +148,7 @@ func (s *oipService) inferBytes(ctx context.Context, p *predict.Prediction, memo
 	}
 	body := payload.Body{Type: wire.TypeJSON, Data: text}
 	if p.ReadsHeader() {
-		body.ID, body.Header = string(wire.AppendID(nil)), headerOf(ctx)
+		body.ID = string(wire.AppendID(nil))
 	}
 	reply, reusable, err := p.Run(ctx, body, predict.Options{Memory: memory})
 	if err != nil {
