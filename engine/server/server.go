@@ -57,7 +57,7 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 	for _, ep := range s.endpoints(e) {
 		b, err := ep.bind()
 		if s.cfg.optional(ep.name) && errors.Is(err, syscall.EADDRINUSE) {
-			s.cfg.Log.Warn(fmt.Sprintf("there is no listener for %s: %v", ep.name, err))
+			s.cfg.Log.Warn(fmt.Sprintf("there is no %s: %v", ep.name, err))
 			continue
 		}
 		if err != nil {
@@ -65,6 +65,7 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 		}
 		s.bound = append(s.bound, b)
 	}
+	s.warnExposed()
 	if err := s.cfg.Tokens.WriteFile(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
