@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -12,11 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	rpc "google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	health "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	pb "sweetspot/engine/api/grpc/torchservepb"
 	"sweetspot/engine/api/token"
@@ -190,11 +193,38 @@ func TestGRPCSlowClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stream.Header(); err != nil {
-		t.Fatal(err)
-	}
 	if err := stream.RecvMsg(new(pb.PredictionResponse)); status.Code(err) != codes.Canceled {
 		t.Error(err)
+	}
+}
+
+// gRPC has TLS if the configuration says so, and answers on a socket too.
+func TestGRPCSecure(t *testing.T) {
+	for name, tt := range map[string]struct {
+		at     server.GRPC
+		secure bool
+	}{
+		"flag":   {server.GRPC{Inference: anyPort, Secure: true}, true},
+		"https":  {server.GRPC{Inference: "https://" + anyPort}, true},
+		"http":   {server.GRPC{Inference: "http://" + anyPort}, false},
+		"socket": {server.GRPC{Inference: "unix:" + filepath.Join(t.TempDir(), "s")}, false},
+	} {
+		a, _ := serve(t, server.Config{GRPC: tt.at}, wordEngine(t))
+		address, with := "passthrough:"+a.GRPC, insecure.NewCredentials()
+		if filepath.IsAbs(a.GRPC) {
+			address = "unix:" + a.GRPC
+		}
+		if tt.secure {
+			with = credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}) //nolint:gosec // its own certificate
+		}
+		conn, err := rpc.NewClient(address, rpc.WithTransportCredentials(with))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pb.NewInferenceAPIsServiceClient(conn).Ping(t.Context(), &emptypb.Empty{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		conn.Close()
 	}
 }
 

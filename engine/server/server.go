@@ -57,7 +57,7 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 	for _, ep := range s.endpoints(e) {
 		b, err := ep.bind()
 		if s.cfg.optional(ep.name) && errors.Is(err, syscall.EADDRINUSE) {
-			s.cfg.Log.Warn(fmt.Sprintf("there is no %s: %v", ep.name, err))
+			s.cfg.Log.Warn(fmt.Sprintf("no %s listener: %v", ep.name, err))
 			continue
 		}
 		if err != nil {
