@@ -31,11 +31,12 @@ func TestNodes(t *testing.T) {
 	if testing.Short() {
 		checkNodeTests(t, overPredictions, tests, 10)
 		checkNodeTests(t, overOIP, tests, 25)
+		checkNodeTests(t, overGRPC, tests, 40)
 		checkNodeBatches(t, tests, 12)
 		return
 	}
 	names, fields := figureLines(t, "nodes")
-	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right", "nodes.oip-wrong", "nodes.oip-right", "nodes.batches-wrong", "nodes.batches-right"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right", "nodes.oip-wrong", "nodes.oip-right", "nodes.grpc-wrong", "nodes.grpc-right", "nodes.batches-wrong", "nodes.batches-right"}, names); diff != "" {
 		t.Fatalf("figures (-want +got):\n%s", diff)
 	}
 	for _, name := range names {
@@ -170,7 +171,7 @@ func TestNodeOutcomes(t *testing.T) {
 		}
 	}
 	for i := range tests {
-		tests[i].over = []string{overPredictions, overOIP}[i%2]
+		tests[i].over = []string{overPredictions, overOIP, overGRPC}[i%3]
 	}
 	got, err := runNodeTests(t.Context(), &env{self: self}, tests)
 	if err != nil {
