@@ -114,11 +114,13 @@ func (p *Prediction) PartsBody(parts []payload.Part) payload.Body {
 	return payload.Body{Type: form.Type, Data: form.Data}
 }
 
-// TakesBytes reports whether the requests and answers of the model are bytes that only its own
-// handler knows. It is valid after Begin.
+// TakesBytes reports whether only the handler of the model knows its requests and answers in the
+// Open Inference Protocol: they are bytes, or the handler reads the protocol itself. It is valid
+// after Begin.
 func (p *Prediction) TakesBytes() bool {
 	m := p.service.Model()
-	return p.ReadsHeader() || len(m.Inputs) == 0 && len(m.Outputs) == 0
+	own, ok := p.handler.(engine.OpenInferenceReader)
+	return p.ReadsHeader() || len(m.Inputs) == 0 && len(m.Outputs) == 0 || ok && own.ReadsOpenInference()
 }
 
 // Use makes the prediction decode and encode with h instead of the handler of the model, for a

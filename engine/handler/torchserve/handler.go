@@ -77,6 +77,10 @@ func (h *Handler) Steps() Steps { return h.steps }
 // Instances returns the handler for the JSON of KServe v1. It implements engine.InstanceReader.
 func (h *Handler) Instances() engine.Handler { return h.instances }
 
+// ReadsOpenInference reports whether the envelope is that of the Open Inference Protocol, so that
+// this handler and not the model's tensors answers it.
+func (h *Handler) ReadsOpenInference() bool { return h.config.Envelope == KServeV2 }
+
 // Initialize implements engine.Handler.
 func (h *Handler) Initialize(ctx context.Context, in, out []tensor.Spec) error {
 	if len(in) == 0 || len(out) == 0 {
