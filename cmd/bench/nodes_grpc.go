@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -37,7 +38,7 @@ func (s *nodeServer) askGRPC(raw bool) asker {
 		a, err := oippb.NewGRPCInferenceServiceClient(s.rpc).ModelInfer(ctx, r, grpc.MaxCallRecvMsgSize(math.MaxInt32))
 		if err != nil {
 			e := status.Convert(err)
-			return nil, fmt.Sprintf("%s: %s", e.Code(), reasonOf(fmt.Errorf("%s", e.Message()))), nil
+			return nil, fmt.Sprintf("%s: %s", e.Code(), reasonOf(errors.New(e.Message()))), nil
 		}
 		out, err := readInfer(a, want)
 		return out, "", err

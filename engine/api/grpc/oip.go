@@ -99,7 +99,7 @@ func (s *oipService) ModelInfer(ctx context.Context, r *pb.ModelInferRequest) (*
 		s.pool.put(p)
 	}
 	if err != nil {
-		return nil, toStatus(err)
+		return nil, callError(ctx, err)
 	}
 	_ = rpc.SetTrailer(ctx, metadata.MD{"server-timing": {string(inference.AppendTiming(nil, reply.Timing))}}) // an error means that the call has ended
 	return answer, nil
