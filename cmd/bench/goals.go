@@ -59,6 +59,8 @@ func engineGoals() judge.Goals {
 		{Name: "nodes.right", Compare: judge.AtLeast, Number: .95},
 		{Name: "nodes.oip-wrong", Compare: judge.Exactly, Number: 0},
 		{Name: "nodes.oip-right", Compare: judge.AtLeast, Number: .95},
+		{Name: "nodes.grpc-wrong", Compare: judge.Exactly, Number: 0},
+		{Name: "nodes.grpc-right", Compare: judge.AtLeast, Number: .95},
 		{Name: "nodes.batches-wrong", Compare: judge.Exactly, Number: 0},
 		{Name: "nodes.batches-right", Compare: judge.AtLeast, Number: 50},
 

@@ -34,7 +34,7 @@ func TestNodes(t *testing.T) {
 		return
 	}
 	names, fields := figureLines(t, "nodes")
-	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right", "nodes.oip-wrong", "nodes.oip-right", "nodes.batches-wrong", "nodes.batches-right"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right", "nodes.oip-wrong", "nodes.oip-right", "nodes.grpc-wrong", "nodes.grpc-right", "nodes.batches-wrong", "nodes.batches-right"}, names); diff != "" {
 		t.Fatalf("figures (-want +got):\n%s", diff)
 	}
 	for _, name := range names {
@@ -45,7 +45,8 @@ func TestNodes(t *testing.T) {
 }
 
 // checkNodeProtocols runs each tenth test: none is wrong, and 95% of those that are loaded are
-// right. Each twentieth has the same outcome over the Open Inference Protocol.
+// right. Each twentieth has the same outcome over the Open Inference Protocol, and each fortieth
+// over gRPC.
 func checkNodeProtocols(t *testing.T, tests []nodeTest) {
 	t.Helper()
 	all, counts := runNth(t, tests, 10)
@@ -56,14 +57,16 @@ func checkNodeProtocols(t *testing.T, tests []nodeTest) {
 	for _, r := range all {
 		outcomes[r.Name] = r.Outcome
 	}
-	tests = slices.Clone(tests)
-	for i := range tests {
-		tests[i].over = overOIP
-	}
-	again, _ := runNth(t, tests, 20)
-	for _, r := range again {
-		if want := outcomes[r.Name]; r.Outcome != want {
-			t.Errorf("%s over %s: outcome %d, %s; want %d", r.Name, overNames[overOIP], r.Outcome, r.Why, want)
+	for over, nth := range map[string]int{overOIP: 20, overGRPC: 40} {
+		others := slices.Clone(tests)
+		for i := range others {
+			others[i].over = over
+		}
+		again, _ := runNth(t, others, nth)
+		for _, r := range again {
+			if want := outcomes[r.Name]; r.Outcome != want {
+				t.Errorf("%s over %s: outcome %d, %s; want %d", r.Name, overNames[over], r.Outcome, r.Why, want)
+			}
 		}
 	}
 }
@@ -179,7 +182,7 @@ func TestNodeOutcomes(t *testing.T) {
 		}
 	}
 	for i := range tests {
-		tests[i].over = []string{overPredictions, overOIP}[i%2]
+		tests[i].over = []string{overPredictions, overOIP, overGRPC}[i%3]
 	}
 	got, err := runNodeTests(t.Context(), &env{self: self}, tests)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/control"
+	"sweetspot/engine/api/grpc"
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/management"
 	"sweetspot/engine/api/metrics"
@@ -38,11 +39,14 @@ const (
 	inferenceName  = "inference"
 	managementName = "management"
 	metricsName    = "metrics"
+	grpcName       = "gRPC inference"
+	grpcManageName = "gRPC management"
 )
 
 // defaultPorts are TorchServe's ports of http and https addresses without a port.
 var defaultPorts = map[string][2]string{
 	inferenceName: {"80", "443"}, managementName: {"8081", "8444"}, metricsName: {"8082", "8445"},
+	grpcName: {"7070", "7070"}, grpcManageName: {"7071", "7071"},
 }
 
 // endpoints returns the endpoints of a server for e.
@@ -67,7 +71,40 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	if c.Metrics != "" {
 		out = append(out, api{metricsName, c.Metrics, "--metrics", metrics.New(s.measured)})
 	}
-	return s.share(out)
+	return append(s.share(out), s.grpcEndpoints(e, limits)...)
+}
+
+// grpcEndpoints returns the endpoints of gRPC.
+func (s *Server) grpcEndpoints(e *engine.Engine, limits inference.Limits) []endpoint {
+	c := s.cfg
+	limits.Flag = "" // the library has a text of its own
+	config := func(address string, age Age) grpc.Config {
+		out := grpc.Config{
+			Engine: e, Models: s.models, Tokens: c.Tokens, Counts: &s.counts, Limits: limits,
+			MaxAge: age.Max, MaxAgeGrace: age.Grace, DrainTime: c.DrainTime, Version: c.Version, Log: c.Log,
+		}
+		if c.grpcSecure(address) {
+			out.TLS = c.TLS
+		}
+		return out
+	}
+	serve := func(g *grpc.Server) func(context.Context, net.Listener) error {
+		return func(ctx context.Context, l net.Listener) error { return g.Serve(ctx, stallListener{l, c.WriteTime}) }
+	}
+	var out []endpoint
+	if at := c.GRPC.Inference; at != "" {
+		out = append(out, endpoint{name: grpcName, address: at, flag: "--grpc", serve: serve(grpc.NewInference(config(at, c.GRPC.InferenceAge)))})
+	}
+	if at := c.GRPC.Management; at != "" {
+		out = append(out, endpoint{name: grpcManageName, address: at, flag: "--grpc-management", serve: serve(grpc.NewManagement(config(at, c.GRPC.ManagementAge)))})
+	}
+	return out
+}
+
+// optional reports whether a server does without an endpoint whose address is in use.
+func (c *Config) optional(name string) bool {
+	return c.MetricsOptional && name == metricsName ||
+		c.GRPC.InferenceOptional && name == grpcName || c.GRPC.ManagementOptional && name == grpcManageName
 }
 
 // predictions returns the handler of the inference listener: TorchServe's routes, and those of

@@ -100,6 +100,20 @@ func (p *Prediction) TakeInstances() {
 	}
 }
 
+// PartsBody returns the body of a request with named parts: as they are for a handler that
+// reads them, one part called data or body as a whole body, and others as a form. It is valid
+// after Begin.
+func (p *Prediction) PartsBody(parts []payload.Part) payload.Body {
+	if _, ok := p.handler.(engine.PartsReader); ok {
+		return payload.Body{Parts: parts}
+	}
+	if len(parts) == 1 && (parts[0].Name == "data" || parts[0].Name == handler.WholeBody) {
+		return payload.Body{Type: parts[0].Type, Data: parts[0].Data}
+	}
+	form := handler.FormOf(parts)
+	return payload.Body{Type: form.Type, Data: form.Data}
+}
+
 // TakesBytes reports whether only the handler of the model knows its requests and answers in the
 // Open Inference Protocol: they are bytes, or the handler reads the protocol itself. It is valid
 // after Begin.

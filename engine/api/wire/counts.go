@@ -111,7 +111,9 @@ func (c *Counts) Snapshot() []Count {
 	return out
 }
 
-func (c *Counts) add(r Route, status int) {
+// Add counts an answer. Watch does it for HTTP; an answer of another protocol counts as the
+// status that HTTP has for it.
+func (c *Counts) Add(r Route, status int) {
 	if status >= lowestStatus && status <= highestStatus {
 		c.n[r][status-lowestStatus].Add(1)
 	}
@@ -129,7 +131,7 @@ func (c *Counts) Watch(next http.Handler) http.Handler {
 			start = time.Now()
 		}
 		next.ServeHTTP(rec, r)
-		c.add(route, rec.status)
+		c.Add(route, rec.status)
 		if c.Log != nil {
 			c.Log(r, rec.status, start, time.Now())
 		}
