@@ -115,7 +115,8 @@ func (m *model) columns(w int) []column {
 		all = slices.Insert(all, 5, load)
 	}
 	if c, ok := m.promiseColumn(); ok {
-		all = slices.DeleteFunc(all, func(o column) bool { return o.name == c.name })
+		// The P99 is left out early then, and its interval would be read as that of the column before.
+		all = slices.DeleteFunc(all, func(o column) bool { return o.name == c.name || o.name == "±95%" })
 		i := slices.IndexFunc(all, func(o column) bool { return o.name == "P99" })
 		all[i].priority = 3
 		all = slices.Insert(all, 5, c)
