@@ -62,6 +62,8 @@ func (c *Classifier) Postprocess(dst []byte, out tensor.Item, _ any) ([]byte, er
 	return appendObject(dst, members), nil
 }
 
+func (c *Classifier) input() handler.ImageInput { return c.images.in }
+
 // Describe implements [Steps].
 func (c *Classifier) Describe() string {
 	return fmt.Sprintf("a picture (%s); the probabilities of the %d most probable classes", c.images.in, c.TopK)

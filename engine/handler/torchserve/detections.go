@@ -187,6 +187,8 @@ func (d *DetectionList) Postprocess(dst []byte, out tensor.Item, state any) ([]b
 	return append(dst, ']'), nil
 }
 
+func (d *DetectionList) input() handler.ImageInput { return d.images.in }
+
 // Describe implements [Steps].
 func (d *DetectionList) Describe() string {
 	return fmt.Sprintf("a picture (%s); a list of objects with bbox and score, of scores of %v or more", d.images.in, orDefault(d.Threshold))

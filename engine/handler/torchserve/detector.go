@@ -68,6 +68,8 @@ func (d *Detector) Postprocess(dst []byte, out tensor.Item, state any) ([]byte, 
 	return append(dst, ']'), nil
 }
 
+func (d *Detector) input() handler.ImageInput { return d.images.in }
+
 // Describe implements [Steps].
 func (d *Detector) Describe() string {
 	return fmt.Sprintf("a picture (%s); the boxes of objects with a score of %v or more", d.images.in, orDefault(d.Threshold))

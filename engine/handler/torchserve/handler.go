@@ -74,6 +74,15 @@ func New(s Steps, c Config) *Handler {
 // Steps returns the steps.
 func (h *Handler) Steps() Steps { return h.steps }
 
+// Images describes how pictures become the input; "" if the handler takes none.
+func (h *Handler) Images() string {
+	p, ok := h.steps.(interface{ input() handler.ImageInput })
+	if !ok {
+		return ""
+	}
+	return p.input().String()
+}
+
 // Instances returns the handler for the JSON of KServe v1. It implements engine.InstanceReader.
 func (h *Handler) Instances() engine.Handler { return h.instances }
 

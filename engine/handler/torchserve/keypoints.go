@@ -151,6 +151,8 @@ func quarter(before, after float32) float64 {
 	return 0
 }
 
+func (k *KeypointList) input() handler.ImageInput { return k.images.in }
+
 // Describe implements [Steps].
 func (k *KeypointList) Describe() string {
 	return fmt.Sprintf("a picture (%s); a list with keypoints of x, y and score", k.images.in)
