@@ -10,7 +10,6 @@ require (
 	github.com/NVIDIA/go-nvml v0.13.0-1 // GPU utilization
 	github.com/aymanbagabas/go-udiff v0.4.1 // export --diff
 	github.com/charmbracelet/colorprofile v0.4.3 // NO_COLOR and --no-color
-	github.com/charmbracelet/ultraviolet v0.0.0-20260811164956-006e29f97886 // bench tui: the renderer of the screen
 	github.com/charmbracelet/x/ansi v0.11.9 // widths of text on screens and in tables
 	github.com/charmbracelet/x/exp/golden v0.1.0 // tests: golden screens
 	github.com/creack/pty v1.1.24 // tests and bench tui: a terminal
@@ -42,6 +41,7 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/buger/jsonparser v1.1.2 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/charmbracelet/ultraviolet v0.0.0-20260811164956-006e29f97886 // indirect
 	github.com/charmbracelet/x/term v0.2.2 // indirect
 	github.com/charmbracelet/x/termios v0.1.1 // indirect
 	github.com/charmbracelet/x/windows v0.2.2 // indirect

@@ -96,10 +96,10 @@ type column struct {
 func (m *model) columns(w int) []column {
 	all := []column{
 		{"#", 4, 9, func(t *trial.Trial) string { return strconv.Itoa(t.N) }},
-		{"wrk", 4, m.knobPriority(knob.Workers, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.Workers) }},
-		{"bat", 5, m.knobPriority(knob.BatchSize, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.BatchSize) }},
-		{"delay", 9, m.knobPriority(knob.BatchDelay, 8), delayText},
-		{"FP16", 5, m.knobPriority(knob.FP16, 7), func(t *trial.Trial) string { return knobValue(t.Settings, knob.FP16) }},
+		{shortLabels[knob.Workers], 4, m.knobPriority(knob.Workers, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.Workers) }},
+		{shortLabels[knob.BatchSize], 5, m.knobPriority(knob.BatchSize, 9), func(t *trial.Trial) string { return knobValue(t.Settings, knob.BatchSize) }},
+		{shortLabels[knob.BatchDelay], 9, m.knobPriority(knob.BatchDelay, 8), delayText},
+		{shortLabels[knob.FP16], 5, m.knobPriority(knob.FP16, 7), func(t *trial.Trial) string { return knobValue(t.Settings, knob.FP16) }},
 		{"P50", 7, 2, func(t *trial.Trial) string { return na(t.Latency.P50.Value) }},
 		{"P99", 7, 9, func(t *trial.Trial) string { return na(t.Latency.P99.Value) }},
 		{"±95%", 6, 6, func(t *trial.Trial) string { return plusMinus(t.Latency.P99) }},
@@ -114,6 +114,12 @@ func (m *model) columns(w int) []column {
 		load := column{"load", 22, 8, func(t *trial.Trial) string { return t.Load.String() }}
 		all = slices.Insert(all, 5, load)
 	}
+	if c, ok := m.promiseColumn(); ok {
+		all = slices.DeleteFunc(all, func(o column) bool { return o.name == c.name })
+		i := slices.IndexFunc(all, func(o column) bool { return o.name == "P99" })
+		all[i].priority = 3
+		all = slices.Insert(all, 5, c)
+	}
 	all = slices.Insert(all, 5, m.ownColumns()...)
 	for tableWidth(all) > w && len(all) > 0 {
 		least := 0
@@ -125,6 +131,22 @@ func (m *model) columns(w int) []column {
 		all = slices.Delete(all, least, least+1) // not by name: a target's own knob may be called "batch"
 	}
 	return all
+}
+
+// promiseColumn is the value that the promise of the sweep limits, if it is not the P99 of all tables.
+func (m *model) promiseColumn() (column, bool) {
+	if m.snap.Sweep == nil {
+		return column{}, false
+	}
+	sla := m.snap.Sweep.Plan.SLA
+	name := fmt.Sprintf("P%g", sla.Percentile)
+	switch {
+	case sla.Latency == trial.ModelLatency:
+		name = "model " + name
+	case sla.Percentile == 99:
+		return column{}, false
+	}
+	return column{name, max(len(name)+1, 7), 9, func(t *trial.Trial) string { return na(percentileOf(t, sla)) }}, true
 }
 
 // knobPriority is the priority of the column of a standard knob. It is the lowest if the
@@ -254,8 +276,25 @@ func (m *model) drawTable(p, box pane) {
 		}
 		p.text(0, 1+end-from, text, styleAccent)
 	}
-	box.position(selected, len(rows), avail)
+	var why []span
+	if len(rows) > 0 {
+		if text := undecidedWhy(rows[selected]); text != "" {
+			why = append(why, plain(fmt.Sprintf("#%d ", rows[selected].N)), verdictSpan(rows[selected]), dim(" "+text))
+		}
+	}
+	box.position(selected, len(rows), avail, why...)
 }
+
+// undecidedWhy is why the verdict of a row is undecided; "" if it is not.
+func undecidedWhy(t *trial.Trial) string {
+	if t.Error != "" || t.Verdict.Result != trial.Undecided {
+		return ""
+	}
+	return t.Verdict.Why
+}
+
+// leastNote is the width from which the reason of an undecided verdict is shown beside it.
+const leastNote = 16
 
 func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {
 	style := styleText
@@ -272,6 +311,9 @@ func (m *model) drawRow(p pane, cols []column, t *trial.Trial, selected bool) {
 	x = p.line(x, 0, plain("  "), verdictSpan(t))
 	if m.isBest(t) {
 		p.text(x, 0, " ★", stylePass)
+	}
+	if p.w-x-2 >= leastNote {
+		p.text(x+2, 0, undecidedWhy(t), styleDim)
 	}
 }
 
