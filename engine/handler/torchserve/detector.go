@@ -22,7 +22,7 @@ const defaultThreshold = 0.5
 
 // detectorDefaults are the options of TorchServe's object_detector, ToTensor of torchvision. A
 // picture that does not have the size of the input is stretched.
-const detectorDefaults = "normalize=0..1,resize=stretch"
+var detectorDefaults = imageDefaults{normalize: "0..1", resize: "stretch"}
 
 // Initialize implements [Steps].
 func (d *Detector) Initialize(in, out []tensor.Spec) error {

@@ -112,6 +112,16 @@ func (h *Handler) DecodedSize(b payload.Body) int64 {
 	return n
 }
 
+// Inputs returns the inputs of a request, one for each row.
+func (h *Handler) Inputs(b payload.Body) ([]Input, error) {
+	inputs, err := h.config.Envelope.open(b)
+	out := make([]Input, len(inputs))
+	for i, in := range inputs {
+		out[i] = in.Input
+	}
+	return out, err
+}
+
 // rowState is what Encode needs of a row.
 type rowState struct {
 	name  string // of an input of Open Inference Protocol
