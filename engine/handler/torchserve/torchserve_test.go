@@ -334,3 +334,33 @@ func TestOddOutputs(t *testing.T) {
 		t.Errorf("as bytes: %v, %v", raw, err)
 	}
 }
+
+// An input of any size becomes 224 x 224, as in TorchServe. Inputs that may be left out are, and gray ones have the usual resizing of
+// the handler too.
+func TestOtherInputs(t *testing.T) {
+	file := torchserve.Input{Data: readPicture(t, "small.png")}
+	want, _, err := stepsFor(t, true, "").Preprocess(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	optional := spec("scale", tensor.Float32, 1)
+	optional.Optional = true
+	open := named(t, "image_classifier", torchserve.Options{}, []tensor.Spec{spec("x", tensor.Float32, 3, -1, -1), optional}, scores)
+	got, _, err := open.Preprocess(file)
+	if err != nil || len(got) != 2 || !got[1].IsZero() {
+		t.Fatalf("%d inputs, %v", len(got), err)
+	}
+	if diff := cmp.Diff(want[0], got[0]); diff != "" {
+		t.Error("an input of any size gets other pixels")
+	}
+	gray := named(t, "keypoint_list", torchserve.Options{}, []tensor.Spec{spec("x", tensor.Uint8, 1, 10, 100)}, []tensor.Spec{spec("heat", tensor.Float32, 1, 5, 5)})
+	row, _, err := gray.Preprocess(file)
+	if err != nil || row[0].Data[0] != 0 || row[0].Data[50] == 0 {
+		t.Errorf("a gray picture is not padded: %v", err)
+	}
+	h := opened(t, "image_classifier", torchserve.Options{}, torchserve.KServe, photo, scores)
+	inputs, err := h.Inputs(payload.Body{Type: "application/json", Data: []byte(`{"instances": ["a", {"data": [1]}]}`)})
+	if diff := cmp.Diff([]torchserve.Input{{Data: []byte(`"a"`), JSON: true}, {Data: []byte("[1]"), JSON: true}}, inputs); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+}
