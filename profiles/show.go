@@ -101,6 +101,9 @@ func WriteShow(w io.Writer, p *Profile, s Style) error {
 		return err
 	}
 	b.Reset()
+	for _, period := range p.Hold {
+		b.WriteString(s.wrap("", period.Text(p.holdPlanned())))
+	}
 	for _, e := range p.Events {
 		b.WriteString(s.wrap(fmt.Sprintf("%s %s ", date(e.At), e.What), e.Detail))
 	}
@@ -155,6 +158,9 @@ func summaryLines(p *Profile) [][2]string {
 		for _, line := range c.Why.Lines {
 			out = append(out, [2]string{line.Label, line.Text})
 		}
+	}
+	for _, line := range p.HoldLines() {
+		out = append(out, [2]string{line.Label, line.Text})
 	}
 	return out
 }
@@ -343,6 +349,8 @@ func WriteShowJSON(w io.Writer, p *Profile) error {
 		Operators []json.RawMessage `json:"operators"`
 		Events    []json.RawMessage `json:"events"`
 		Choice    json.RawMessage   `json:"choice"`
+		Hold      []json.RawMessage `json:"hold,omitempty"`
+		Held      json.RawMessage   `json:"held,omitempty"`
 		End       json.RawMessage   `json:"end"`
 		Other     []json.RawMessage `json:"other"`
 		Warnings  []string          `json:"warnings"`
@@ -364,6 +372,10 @@ func WriteShowJSON(w io.Writer, p *Profile) error {
 			out.Events = append(out.Events, l.Raw)
 		case l.Kind == "choice":
 			out.Choice = l.Raw
+		case l.Kind == "hold":
+			out.Hold = append(out.Hold, l.Raw)
+		case l.Kind == "held":
+			out.Held = l.Raw
 		case l.Kind == "end":
 			out.End = l.Raw
 		default:

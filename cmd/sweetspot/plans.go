@@ -31,6 +31,7 @@ type result struct {
 	State  string        `json:"state"`
 	Choice *trial.Choice `json:"choice"`
 	Trials []trial.Trial `json:"trials"`
+	Hold   *held         `json:"hold,omitempty"` // nil without --hold, or if there was nothing to hold
 	Files  []file        `json:"files"`
 	Exit   int           `json:"exit"`
 	Error  string        `json:"error,omitempty"` // why the sweep could not be run
