@@ -196,7 +196,7 @@ func (s *holding) period(ctx context.Context) (trial.HoldPeriod, error) {
 		p.Broken = p.Died
 	default:
 		p = periodOf(p, r)
-		p.Broken = brokenPeriod(s.SLA, p, s.planned)
+		p.Broken = BrokenPeriod(s.SLA, p, s.planned)
 	}
 	s.elapsed += time.Duration(p.Seconds * float64(time.Second))
 	return p, nil

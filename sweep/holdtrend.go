@@ -34,8 +34,8 @@ func latencyTrend(periods []trial.HoldPeriod) trial.Trend {
 	return t
 }
 
-// memoryTrend returns the trend of the memory of the server. Memory that grew once, such as that of an arena, is not growing: it must have
-// grown from each quarter of the time to the next.
+// memoryTrend returns the trend of the memory of the server. Memory that grew once, such as that of an arena, is not growing: it must
+// have grown in each of the last three quarters of the time.
 func memoryTrend(periods []trial.HoldPeriod) trial.Trend {
 	times, values := figures(periods, func(p trial.HoldPeriod) trial.Num { return p.MemoryMB })
 	t := trendOf(times, values, leastMemory)
@@ -93,18 +93,16 @@ func trendOf(times, values []float64, least float64) trial.Trend {
 	return t
 }
 
-// growsThroughout reports whether the mean of each quarter is above that of the one before.
+// growsThroughout reports whether each of the last three quarters has a value above all before the quarter. Of the highest memory so far
+// of a steady server that is so in one case of 24: the probability that a part of n values in random order, after m others, has none
+// above all before is m/(m+n).
 func growsThroughout(values []float64) bool {
-	n, before := len(values), math.Inf(-1)
-	for q := range holdQuarters {
-		part, mean := values[q*n/holdQuarters:(q+1)*n/holdQuarters], 0.
-		for _, v := range part {
-			mean += v / float64(len(part))
-		}
-		if mean <= before {
+	n := len(values)
+	for q := 1; q < holdQuarters; q++ {
+		before, part := values[:q*n/holdQuarters], values[q*n/holdQuarters:(q+1)*n/holdQuarters]
+		if slices.Max(part) <= slices.Max(before) {
 			return false
 		}
-		before = mean
 	}
 	return true
 }

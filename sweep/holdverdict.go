@@ -21,9 +21,9 @@ const (
 	mostUnseen   = .05 // share of the periods that may be missing in a hold that kept the promise
 )
 
-// brokenPeriod reports whether a period certainly breaks the promise: the error probability is divided among all planned
+// BrokenPeriod reports whether a period certainly breaks the promise: the error probability is divided among all planned
 // periods. Disturbed ones break nothing but the promise about errors.
-func brokenPeriod(sla trial.SLA, p trial.HoldPeriod, planned int) bool {
+func BrokenPeriod(sla trial.SLA, p trial.HoldPeriod, planned int) bool {
 	failed := stat.AddTails([]stat.Tail{stat.Tail(p.Failed)})
 	if sla.MaxErrorRate == 0 && failed.Over > 0 || sla.MaxErrorRate > 0 && failed.FailsCertainly(sla.MaxErrorRate, periodsAlpha/float64(planned)) {
 		return true
