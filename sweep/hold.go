@@ -54,6 +54,8 @@ type Hold struct {
 
 // HoldProgress is the state of a hold that runs.
 type HoldProgress struct {
+	Settings knob.Settings
+	Load     load.Spec
 	Periods []trial.HoldPeriod // must not be changed
 	Planned int
 	Left    time.Duration // time under load that remains
@@ -218,6 +220,7 @@ func (s *holding) run(ctx context.Context, n int, length time.Duration) (trial.R
 func (s *holding) report(elapsed, length time.Duration, answers int) {
 	if s.OnProgress != nil {
 		s.OnProgress(HoldProgress{
+			Settings: s.Settings, Load: s.Load,
 			Periods: s.periods[:len(s.periods):len(s.periods)], Planned: s.planned,
 			Left: max(0, s.Time-s.elapsed-elapsed), Elapsed: elapsed, Length: length, Answers: answers,
 		})
@@ -254,9 +257,9 @@ func heldOf(samples []load.Sample, warm time.Duration, requests Requests, sla tr
 	}
 	limit := ms(sla.Limit)
 	return &trial.Held{
-		Undisturbed: trial.Tail(stat.TailOf(requests.Values, requests.Times, limit)),
-		All:         trial.Tail(stat.TailOf(all.Values, all.Times, limit)),
-		Failed:      trial.Tail(stat.TailOf(failed, every.Sent, failedLimit)),
+		Undisturbed: trial.Tail(stat.TailOf(requests.Values, requests.Times, limit, allowedOver(sla))),
+		All:         trial.Tail(stat.TailOf(all.Values, all.Times, limit, allowedOver(sla))),
+		Failed:      trial.Tail(stat.TailOf(failed, every.Sent, failedLimit, sla.MaxErrorRate)),
 		Backlog:     requests.keepsUp().Answer == stat.Fail,
 	}
 }

@@ -133,6 +133,9 @@ func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
 	for _, line := range a.expectedTime(p, info, points) {
 		fmt.Fprintln(a.out, line)
 	}
+	if p.Hold > 0 {
+		fmt.Fprintf(a.out, "then the best setting is held for %v\n", p.Hold)
+	}
 	for _, w := range plan.Warnings(points) {
 		fmt.Fprintln(a.out, "warning: "+w)
 	}

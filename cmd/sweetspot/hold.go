@@ -45,7 +45,7 @@ func (p *progress) hold(st session.Sweep) {
 	if p.held == 0 && len(h.Periods) == 0 && !p.holding {
 		p.holding = true
 		p.clear()
-		fmt.Fprintf(p.w, "hold     %v for %v, in %d periods\n", st.Choice.Settings, st.Plan.Hold, h.Planned)
+		fmt.Fprintf(p.w, "hold     %v at %v for %v, in %d periods\n", h.Settings, h.Load, st.Plan.Hold, h.Planned)
 	}
 	for ; p.held < len(h.Periods); p.held++ {
 		p.clear()

@@ -16,8 +16,9 @@ type Tail struct {
 	Largest  float64 // size of the largest cluster
 }
 
-// TailOf returns the tail of values in time order. times are their planned times, nil if unknown.
-func TailOf(values []float64, times []time.Duration, limit float64) Tail {
+// TailOf returns the tail of values in time order. times are their planned times, nil if unknown. Values over the limit that are few clusters, but
+// more than the allowed share of each tenth of the run, count as ten clusters, as in [Decide]: they are not one stall.
+func TailOf(values []float64, times []time.Duration, limit, allowed float64) Tail {
 	t := Tail{N: len(values)}
 	if t.N == 0 {
 		return t
@@ -26,6 +27,10 @@ func TailOf(values []float64, times []time.Duration, limit float64) Tail {
 	median := r.sorted()[(t.N-1)/2]
 	c := r.clustersOver(limit, min(median, limit), gapOf(limit))
 	t.Over, t.Clusters, t.Squares, t.Largest = c.over, c.count, c.squares, c.largest
+	if c.count < minClusters && t.N >= batches && r.exceedsThroughout(limit, allowed) {
+		t.Clusters, t.Largest = batches, max(1, scatterMargin*batchInflation(values, limit))
+		t.Squares = t.Largest * float64(t.Over)
+	}
 	for _, v := range values {
 		if v > near*limit {
 			t.Near++

@@ -12,13 +12,29 @@ import (
 
 func TestTailOf(t *testing.T) {
 	values := []float64{1, 1, 1, 1, 9, 9, 1, 1, 1, 1, 1, 9, 6, 1, 1, 1}
-	got := stat.TailOf(values, nil, 8)
+	got := stat.TailOf(values, nil, 8, .01)
 	want := stat.Tail{N: 16, Over: 3, Near: 4, Clusters: 2, Squares: 5, Largest: 2}
 	if got != want {
 		t.Errorf("TailOf = %+v, want %+v", got, want)
 	}
-	if got := stat.TailOf(nil, nil, 8); got != (stat.Tail{}) {
+	if got := stat.TailOf(nil, nil, 8, .01); got != (stat.Tail{}) {
 		t.Errorf("without values: %+v", got)
+	}
+}
+
+// A load with a few slow requests in every round has them all the time: it is no long stall.
+func TestTailOfRounds(t *testing.T) {
+	var values []float64
+	for range 500 {
+		values = append(values, 1, 1, 1, 9)
+	}
+	got := stat.TailOf(values, nil, 8, .01)
+	if !stat.AddTails([]stat.Tail{got}).FailsCertainly(.01, .0003) {
+		t.Errorf("a quarter of the requests over the limit all the time: %+v", got)
+	}
+	clear(values[:1500])
+	if got := stat.TailOf(values, nil, 8, .01); stat.AddTails([]stat.Tail{got}).FailsCertainly(.01, .0003) {
+		t.Errorf("only at the end: %+v", got)
 	}
 }
 
@@ -90,7 +106,7 @@ func tailsOf(values []float64, length int, limit float64) []stat.Tail {
 	}
 	var out []stat.Tail
 	for part := range slices.Chunk(values, length) {
-		out = append(out, stat.TailOf(part, times[:len(part)], limit))
+		out = append(out, stat.TailOf(part, times[:len(part)], limit, .01))
 	}
 	return out
 }

@@ -121,7 +121,7 @@ func TestHoldDrift(t *testing.T) {
 		}
 		growing, falling, steady := 0, 0, 0
 		for seed := range seeds {
-			h, _ := holdOf(t, tt.growth, time.Second, span, tt.load, uint64(seed+1))
+			h, _ := holdOf(t, tt.growth, time.Second, span, tt.load, uint64(1000*(seed+1)))
 			out := runHold(t, h)
 			if out.Result != trial.Pass {
 				t.Fatalf("%s: %v, %s", tt.name, out.Result, out.Why)
