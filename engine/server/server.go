@@ -64,6 +64,7 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 		}
 		s.bound = append(s.bound, b)
 	}
+	s.warnExposed()
 	if err := s.cfg.Tokens.WriteFile(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
