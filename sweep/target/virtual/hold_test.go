@@ -94,7 +94,7 @@ func runHold(t *testing.T, h *sweep.Hold) trial.Hold {
 }
 
 // holdSeeds is the number of holds of a kind in a long test.
-const holdSeeds = 40
+const holdSeeds = 20
 
 // The latencies of a steady device drift in few holds, and a drift of a fifth is found in most. With Poisson arrivals the P99 of a
 // minute fluctuates more, and so it takes more minutes.
