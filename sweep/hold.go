@@ -56,12 +56,12 @@ type Hold struct {
 type HoldProgress struct {
 	Settings knob.Settings
 	Load     load.Spec
-	Periods []trial.HoldPeriod // must not be changed
-	Planned int
-	Left    time.Duration // time under load that remains
-	Elapsed time.Duration // of the period that runs; 0 before the first answers
-	Length  time.Duration // of the period that runs
-	Answers int           // of the period that runs
+	Periods  []trial.HoldPeriod // must not be changed
+	Planned  int
+	Left     time.Duration // time under load that remains
+	Elapsed  time.Duration // of the period that runs; 0 before the first answers
+	Length   time.Duration // of the period that runs
+	Answers  int           // of the period that runs
 }
 
 // holding is the state of one Run.

@@ -66,12 +66,18 @@ func TestJudgeHold(t *testing.T) {
 			p.Undisturbed, p.All, p.Blocks.Disturbed = overLimit(4000), overLimit(4000), 200
 		})},
 		{name: "disturbed all the time, and within the limit", want: pass, change: func(p *trial.HoldPeriod) { p.Blocks.Disturbed = 200 }},
-		{name: "one error", want: fail, why: "1 of 300000 requests failed, timed out or were refused, the first in 29m0s-30m0s; none may", change: minute(30, func(p *trial.HoldPeriod) { p.Failed = trial.Tail{N: 5000, Over: 1, Clusters: 1, Squares: 1, Largest: 1} })},
-		{name: "one error of few that may be", sla: some, want: pass, change: minute(30, func(p *trial.HoldPeriod) { p.Failed = trial.Tail{N: 5000, Over: 1, Clusters: 1, Squares: 1, Largest: 1} })},
+		{name: "one error", want: fail, why: "1 of 300000 requests failed, timed out or were refused, the first in 29m0s-30m0s; none may", change: minute(30, func(p *trial.HoldPeriod) {
+			p.Failed = trial.Tail{N: 5000, Over: 1, Clusters: 1, Squares: 1, Largest: 1}
+		})},
+		{name: "one error of few that may be", sla: some, want: pass, change: minute(30, func(p *trial.HoldPeriod) {
+			p.Failed = trial.Tail{N: 5000, Over: 1, Clusters: 1, Squares: 1, Largest: 1}
+		})},
 		{name: "too many errors", sla: some, want: fail, why: "2% of 300000 requests failed", change: func(p *trial.HoldPeriod) {
 			p.Failed = trial.Tail{N: 5000, Over: 100, Clusters: 100, Squares: 100, Largest: 1}
 		}},
-		{name: "the server died", sla: some, want: fail, why: "the server ended unexpectedly in 29m0s-30m0s", change: minute(30, func(p *trial.HoldPeriod) { p.Error, p.Died, p.All, p.Failed = "engine died", true, trial.Tail{}, trial.Tail{} })},
+		{name: "the server died", sla: some, want: fail, why: "the server ended unexpectedly in 29m0s-30m0s", change: minute(30, func(p *trial.HoldPeriod) {
+			p.Error, p.Died, p.All, p.Failed = "engine died", true, trial.Tail{}, trial.Tail{}
+		})},
 		{name: "a backlog", want: fail, why: "broken in 29m0s-30m0s: why", change: minute(30, func(p *trial.HoldPeriod) { p.Backlog = true })},
 		{name: "the generator was the limit in four minutes", want: undecided, why: "only 56 of 60", change: after(56, func(p *trial.HoldPeriod) { p.Limited = true })},
 		{name: "the generator was the limit in one minute", want: pass, change: minute(30, func(p *trial.HoldPeriod) { p.Limited = true })},
@@ -145,7 +151,10 @@ func TestHoldMemory(t *testing.T) {
 	growing := 0
 	for range 400 {
 		highest := 400.
-		if holdWith(sla, 60, func(p *trial.HoldPeriod) { highest = max(highest, 400+20*rng.Float64()); p.MemoryMB = trial.NumOf(highest) }).Memory.Drift == trial.Growing {
+		if holdWith(sla, 60, func(p *trial.HoldPeriod) {
+			highest = max(highest, 400+20*rng.Float64())
+			p.MemoryMB = trial.NumOf(highest)
+		}).Memory.Drift == trial.Growing {
 			growing++
 		}
 	}

@@ -16,8 +16,12 @@ type Tail struct {
 	Largest  float64 // size of the largest cluster
 }
 
+// throughout is the factor of the allowed share that each tenth of a run must have over the limit to be over it all the time. A
+// queue near its capacity has more than the allowed share in each by chance.
+const throughout = 5
+
 // TailOf returns the tail of values in time order. times are their planned times, nil if unknown. Values over the limit that are few clusters, but
-// more than the allowed share of each tenth of the run, count as ten clusters, as in [Decide]: they are not one stall.
+// more than 5 times the allowed share of each tenth of the run, count as ten clusters, as in [Decide]: they are not one stall.
 func TailOf(values []float64, times []time.Duration, limit, allowed float64) Tail {
 	t := Tail{N: len(values)}
 	if t.N == 0 {
@@ -27,7 +31,7 @@ func TailOf(values []float64, times []time.Duration, limit, allowed float64) Tai
 	median := r.sorted()[(t.N-1)/2]
 	c := r.clustersOver(limit, min(median, limit), gapOf(limit))
 	t.Over, t.Clusters, t.Squares, t.Largest = c.over, c.count, c.squares, c.largest
-	if c.count < minClusters && t.N >= batches && r.exceedsThroughout(limit, allowed) {
+	if c.count < minClusters && t.N >= batches && r.exceedsThroughout(limit, throughout*allowed) {
 		t.Clusters, t.Largest = batches, max(1, scatterMargin*batchInflation(values, limit))
 		t.Squares = t.Largest * float64(t.Over)
 	}
