@@ -51,3 +51,31 @@ func TestNamedTests(t *testing.T) {
 		t.Error("no page names a test: the pattern is wrong")
 	}
 }
+
+// TestErrorsPage: every message of docs/errors.md is still one of the program's.
+func TestErrorsPage(t *testing.T) {
+	var source strings.Builder
+	eachSource(t, func(file string) {
+		if strings.HasSuffix(file, "_test.go") {
+			return
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		source.Write(text)
+	})
+	page, err := os.ReadFile("docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllSubmatch(page, -1)
+	if len(messages) < 15 {
+		t.Errorf("%d messages were found on the page", len(messages))
+	}
+	for _, m := range messages {
+		if !strings.Contains(source.String(), string(m[1])) {
+			t.Errorf("docs/errors.md: the program has no message %q", m[1])
+		}
+	}
+}

@@ -19,10 +19,12 @@ require (
 	github.com/grafana/grafana-foundation-sdk/go v0.0.22 // tests: the schema of the Grafana dashboard
 	github.com/guptarohit/asciigraph v0.10.0 // lines of the charts
 	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02 // tests and bench tui: a terminal emulator
+	github.com/invopop/jsonschema v0.14.0 // tests: schemas from types
 	github.com/prometheus/client_golang v1.25.0 // the metrics listener
 	github.com/prometheus/client_model v0.6.3 // the metrics of a scrape
 	github.com/prometheus/common v0.72.0 // their text format
 	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts of commands
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: does JSON match its schema
 	github.com/shirou/gopsutil/v4 v4.26.10 // CPU outside Linux, memory and disk
 	github.com/spf13/cobra v1.10.2 // commands, flags, completion
 	github.com/spf13/pflag v1.0.9 // flags
@@ -31,11 +33,14 @@ require (
 	golang.org/x/image v0.47.0 // resizing pictures; charts as PNG
 	golang.org/x/sys v0.49.0 // the generator's clock
 	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
+	golang.org/x/text v0.43.0 // letters without accents, for text_classifier
 	google.golang.org/protobuf v1.36.12 // ONNX files
 )
 
 require (
+	github.com/bahlo/generic-list-go v0.2.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/buger/jsonparser v1.1.2 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/charmbracelet/x/term v0.2.2 // indirect
 	github.com/charmbracelet/x/termios v0.1.1 // indirect
@@ -51,6 +56,7 @@ require (
 	github.com/mattn/go-runewidth v0.0.27 // indirect
 	github.com/muesli/cancelreader v0.2.2 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/pb33f/ordered-map/v2 v2.3.1 // indirect
 	github.com/power-devops/perfstat v0.0.0-20260805114148-88456608a4f6 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
@@ -60,7 +66,7 @@ require (
 	github.com/xo/terminfo v0.0.0-20220910002029-abceb7e1c41e // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	go.yaml.in/yaml/v4 v4.0.0-rc.2 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 )

@@ -13,6 +13,12 @@ type HeaderReader interface {
 	ReadsHeader()
 }
 
+// InstanceReader is a Handler with a form that reads the JSON of KServe v1, {"instances": [...]}, and
+// answers {"predictions": [...]}.
+type InstanceReader interface {
+	Instances() Handler
+}
+
 // Handler converts between bodies and the requests and answers of one model. Initialize,
 // Decode and Encode are initialize, preprocess and postprocess of TorchServe's handlers.
 // After Initialize it is safe for concurrent use.

@@ -338,23 +338,26 @@ func (m Machine) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// WriteShowJSON writes the profile as one JSON object: its unchanged lines, by kind, with
-// the fields that this version does not know.
+// Shown is a profile as one JSON object: its unchanged lines, by kind, with the fields that this
+// version does not know.
+type Shown struct {
+	Header    json.RawMessage   `json:"header"`
+	State     State             `json:"state"`
+	Probes    []json.RawMessage `json:"probes"`
+	Trials    []json.RawMessage `json:"trials"`
+	Operators []json.RawMessage `json:"operators"`
+	Events    []json.RawMessage `json:"events"`
+	Choice    json.RawMessage   `json:"choice"`         // the last one; nil if there is none
+	Hold      []json.RawMessage `json:"hold,omitempty"` // periods of the hold after a sweep
+	Held      json.RawMessage   `json:"held,omitempty"` // its result
+	End       json.RawMessage   `json:"end"`            // nil if it is still written, or was interrupted
+	Other     []json.RawMessage `json:"other"`          // lines of kinds that this version does not know
+	Warnings  []string          `json:"warnings"`       // what could not be read
+}
+
+// WriteShowJSON writes the profile as JSON, see [Shown].
 func WriteShowJSON(w io.Writer, p *Profile) error {
-	out := struct {
-		Header    json.RawMessage   `json:"header"`
-		State     State             `json:"state"`
-		Probes    []json.RawMessage `json:"probes"`
-		Trials    []json.RawMessage `json:"trials"`
-		Operators []json.RawMessage `json:"operators"`
-		Events    []json.RawMessage `json:"events"`
-		Choice    json.RawMessage   `json:"choice"`
-		Hold      []json.RawMessage `json:"hold,omitempty"`
-		Held      json.RawMessage   `json:"held,omitempty"`
-		End       json.RawMessage   `json:"end"`
-		Other     []json.RawMessage `json:"other"`
-		Warnings  []string          `json:"warnings"`
-	}{
+	out := Shown{
 		State: p.State(), Probes: []json.RawMessage{}, Operators: []json.RawMessage{}, Trials: []json.RawMessage{}, Events: []json.RawMessage{},
 		Other: []json.RawMessage{}, Warnings: append([]string{}, p.Warnings...),
 	}

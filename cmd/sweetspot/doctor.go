@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,9 +68,7 @@ The exit code is 0 if models can be served, also with warnings, and 1 otherwise.
 
 func (a *app) printFindings(found []finding, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(a.out)
-		e.SetIndent("", "  ")
-		return e.Encode(found)
+		return a.printJSON(found)
 	}
 	for _, f := range found {
 		mark := map[string]string{checkOK: "ok", checkWarning: "!", checkError: "X"}[f.Result]
@@ -268,15 +265,4 @@ func checkProfiles(dir string, s monitor.Space) finding {
 		return finding{"profiles", checkWarning, err.Error(), ""}
 	}
 	return f
-}
-
-// versionCommand prints the version.
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.out, "sweetspot %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		},
-	}
 }

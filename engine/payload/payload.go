@@ -39,6 +39,10 @@ type Request struct {
 
 	// Streamed means that the caller accepts a streamed answer.
 	Streamed bool
+
+	// State is what the handler's Decode leaves for its Encode, such as the size of a picture.
+	// The engine does not read it.
+	State any
 }
 
 // Rows returns the number of rows of the request.
@@ -106,6 +110,7 @@ type Answer struct {
 	// Stream is the rest of a streamed answer. The receiver must read it to its end or
 	// close it.
 	Stream *Stream
+	State  any // of the request
 }
 
 // StatusError is an error of a model's handler, with the status that it chose for the caller.

@@ -158,6 +158,15 @@ func (p Plan) modelTree() []keyValue {
 	if p.Image != "" {
 		add("image", p.Image)
 	}
+	if p.Handler != "" {
+		add("handler", p.Handler)
+	}
+	if p.Labels != "" {
+		add("labels", p.Labels)
+	}
+	if p.Vocabulary != "" {
+		add("vocab", p.Vocabulary)
+	}
 	if p.MaxRequestSize != 0 {
 		add("max_request_size", number(p.MaxRequestSize))
 	}

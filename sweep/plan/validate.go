@@ -79,6 +79,9 @@ func (p Plan) check() []fieldError {
 		c.add("content_type", "%q is not a content type such as image/jpeg", p.ContentType)
 	}
 	c.checkText("image", p.Image)
+	c.checkText("handler", p.Handler)
+	c.checkText("labels", p.Labels)
+	c.checkText("vocab", p.Vocabulary)
 	c.checkCount("max_request_size", p.MaxRequestSize)
 	p.checkShapes(&c)
 	p.checkValues(&c)

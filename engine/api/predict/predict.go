@@ -88,12 +88,15 @@ func (p *Prediction) ReadsHeader() bool {
 }
 
 // TakeInstances makes the prediction read the JSON of KServe v1, {"instances": [...]}, and
-// answer {"predictions": [...]}: each instance is one row. It does nothing for a model with a
-// handler of its own, which reads such a body itself, as in TorchServe. It is valid after
+// answer {"predictions": [...]}: each instance is one row. It does nothing for a model whose
+// handler has no such form and reads the body itself, as in TorchServe. It is valid after
 // Begin.
 func (p *Prediction) TakeInstances() {
-	if t, ok := p.handler.(*handler.Tensors); ok {
-		p.handler, p.format = handler.NewInstances(t), payload.Format(handler.JSON)
+	switch h := p.handler.(type) {
+	case *handler.Tensors:
+		p.handler, p.format = handler.NewInstances(h), payload.Format(handler.JSON)
+	case engine.InstanceReader:
+		p.handler, p.format = h.Instances(), payload.Format(handler.JSON)
 	}
 }
 
@@ -203,7 +206,7 @@ func (p *Prediction) reply(r Reply, a payload.Answer) (Reply, bool, error) {
 	if a.Stream != nil {
 		return r, false, nil // the batch may still read the body
 	}
-	p.out = a.Items
+	p.out, a.State = a.Items, p.request.State
 	start := time.Now()
 	body, err := p.handler.Encode(p.answer[:0], p.format, a)
 	r.Timing.Encode = time.Since(start)
