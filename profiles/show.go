@@ -256,10 +256,23 @@ func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 		parts = append(parts, "error: "+r.Error)
 	case r.Answers != nil && r.Answers.Differ > 0:
 		parts = append(parts, r.Answers.Problem())
-	case len(r.Warnings) > 0:
-		parts = append(parts, r.Warnings[0].Text)
+	case undecidedWhy(r) != "":
+		parts = append(parts, undecidedWhy(r))
+		fallthrough
+	default:
+		if len(r.Warnings) > 0 {
+			parts = append(parts, r.Warnings[0].Text)
+		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// undecidedWhy is why the verdict of a trial is undecided; "" if it is not.
+func undecidedWhy(t trial.Trial) string {
+	if t.Verdict.Result != trial.Undecided {
+		return ""
+	}
+	return t.Verdict.Why
 }
 
 // trialTable returns the table of the trials of a profile.
@@ -285,6 +298,9 @@ func trialTable(p *Profile) table {
 		note := r.Reason
 		if len(r.Warnings) > 0 {
 			note = r.Warnings[0].Text
+		}
+		if why := undecidedWhy(r); why != "" {
+			note = strings.TrimSuffix(why+"; "+note, "; ")
 		}
 		if r.Answers != nil && r.Answers.Differ > 0 {
 			note = r.Answers.Problem()

@@ -43,7 +43,7 @@ func startServerWithLog(t *testing.T, args ...string) (inference, management, lo
 // written until it was ready.
 func startServerIn(t *testing.T, dir string, args ...string) (inference, management string, printed []string) {
 	t.Helper()
-	cmd := programWithRuntime(t, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0", "--metrics=127.0.0.1:0"}, args...)...)
+	cmd := programWithRuntime(t, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0", "--metrics=127.0.0.1:0", "--grpc=127.0.0.1:0", "--grpc-management=127.0.0.1:0"}, args...)...)
 	cmd.Dir = dir
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

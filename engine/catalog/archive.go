@@ -63,6 +63,7 @@ func openArchive(ctx context.Context, r request, o Options) (m *engine.Model, er
 	if err != nil {
 		return nil, err
 	}
+	m.ArchiveHandler = manifest.Handler
 	if w := unusedHandler(m, manifest); w != "" {
 		m.Warnings = append(m.Warnings, w)
 	}

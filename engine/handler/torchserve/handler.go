@@ -74,8 +74,21 @@ func New(s Steps, c Config) *Handler {
 // Steps returns the steps.
 func (h *Handler) Steps() Steps { return h.steps }
 
+// Images describes how pictures become the input; "" if the handler takes none.
+func (h *Handler) Images() string {
+	p, ok := h.steps.(interface{ input() handler.ImageInput })
+	if !ok {
+		return ""
+	}
+	return p.input().String()
+}
+
 // Instances returns the handler for the JSON of KServe v1. It implements engine.InstanceReader.
 func (h *Handler) Instances() engine.Handler { return h.instances }
+
+// ReadsOpenInference reports whether the envelope is that of the Open Inference Protocol, so that
+// this handler and not the model's tensors answers it.
+func (h *Handler) ReadsOpenInference() bool { return h.config.Envelope == KServeV2 }
 
 // Initialize implements engine.Handler.
 func (h *Handler) Initialize(ctx context.Context, in, out []tensor.Spec) error {
@@ -101,6 +114,16 @@ func (h *Handler) DecodedSize(b payload.Body) int64 {
 		n += h.steps.PreprocessedSize(in.Input)
 	}
 	return n
+}
+
+// Inputs returns the inputs of a request, one for each row.
+func (h *Handler) Inputs(b payload.Body) ([]Input, error) {
+	inputs, err := h.config.Envelope.open(b)
+	out := make([]Input, len(inputs))
+	for i, in := range inputs {
+		out[i] = in.Input
+	}
+	return out, err
 }
 
 // rowState is what Encode needs of a row.
