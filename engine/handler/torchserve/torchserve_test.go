@@ -290,11 +290,15 @@ func TestPositions(t *testing.T) {
 			`[{"bbox": [0, 150, 400, 300], "score": 0.9}, {"bbox": [100, 75, 200, 150], "score": 0.6}]`,
 		},
 		{
-			"keypoint_list", []tensor.Spec{spec("heatmaps", tensor.Float32, 2, 25, 50)}, tensor.Item{float32s([]int64{2, 25, 50}, heat...)},
+			"keypoint_list",
+			[]tensor.Spec{spec("heatmaps", tensor.Float32, 2, 25, 50)},
+			tensor.Item{float32s([]int64{2, 25, 50}, heat...)},
 			fmt.Sprintf(`[{"keypoints": [[%v, %v, 2], [%v, 0, 3]]}]`, (20.25*4-33)/scaleX, 9.75*4*3, -33/scaleX),
 		},
 		{
-			"keypoint_list", []tensor.Spec{spec("kpts", tensor.Float32, 1, 2)}, tensor.Item{float32s([]int64{1, 2}, 166, 50)},
+			"keypoint_list",
+			[]tensor.Spec{spec("kpts", tensor.Float32, 1, 2)},
+			tensor.Item{float32s([]int64{1, 2}, 166, 50)},
 			`[{"keypoints": [[400, 150]]}]`,
 		},
 	} {
