@@ -69,6 +69,9 @@ func measureTorchServe(ctx context.Context, e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.close()) }()
 	for _, name := range []string{modelMLP, modelCNN} {
+		if !e.wants(name) {
+			continue
+		}
 		m, err := writeModel(ctx, name, store)
 		if err == nil {
 			err = compareWithTorchServe(ctx, e, b, server, m)
@@ -77,7 +80,7 @@ func measureTorchServe(ctx context.Context, e *env) (err error) {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if err := server.terminate(ctx); err != nil {
+	if err := server.terminate(ctx); err != nil || !e.wants(partTuning) {
 		return err
 	}
 	return measureTuning(ctx, e, b, venv, store)

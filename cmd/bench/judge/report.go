@@ -32,7 +32,7 @@ type Machine struct {
 // Run names one run of a figure set.
 type Run struct {
 	Name string // the first part of its figures' names
-	Mode string // quick, full
+	Mode string // quick or full, and the parts that were measured if they are not all
 	Seed uint64
 }
 
