@@ -31,7 +31,7 @@ type carryBudget struct {
 
 func (b budget) carry() carryBudget {
 	if b.mode == full.mode {
-		return carryBudget{block: time.Second, rounds: 3, maxRounds: 4, step: 2 * time.Second, probe: time.Minute}
+		return carryBudget{block: 600 * time.Millisecond, rounds: 2, maxRounds: 3, step: time.Second, probe: time.Minute}
 	}
 	return carryBudget{block: 250 * time.Millisecond, rounds: 1, maxRounds: 2, step: 400 * time.Millisecond, probe: 50 * time.Second}
 }

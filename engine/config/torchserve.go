@@ -45,6 +45,7 @@ type Security struct {
 	ModelAPI     bool
 	AllowedURLs  string // regular expressions, with commas; "" is any, which TorchServe warns about
 	Keystore     string // file
+	KeystoreType string // "" is PKCS12
 	PrivateKey   string // file
 	Certificate  string // file
 	CORSOrigin   string
@@ -222,7 +223,7 @@ func (v *checker) setText(l Line, value string) {
 	for key, dst := range map[string]*string{
 		keyInference: &t.InferenceAddress, keyManagement: &t.ManagementAddress, keyMetrics: &t.MetricsAddress,
 		keyModelStore: &t.ModelStore, keyAllowedURLs: &t.AllowedURLs,
-		keyMetricsConfig: &t.Metrics.Config, keyKeystore: &t.Keystore, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
+		keyMetricsConfig: &t.Metrics.Config, keyKeystore: &t.Keystore, keyKeystoreType: &t.KeystoreType, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
 		keyCORSOrigin: &t.CORSOrigin, keyCORSMethods: &t.CORSMethods, keyCORSHeaders: &t.CORSHeaders,
 	} {
 		if l.Key == key {
