@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"sweetspot/cmd/bench/judge"
@@ -22,6 +23,8 @@ import (
 
 // carryBudget is how much the set measures.
 type carryBudget struct {
+	settings  []knob.Settings
+	passes    int           // over all settings, one after the other: what two agree in bounds what a prediction can
 	block     time.Duration // of one side at one setting
 	rounds    int           // undisturbed ones of each pass, of two blocks of each side
 	maxRounds int           // all of each pass
@@ -31,9 +34,15 @@ type carryBudget struct {
 
 func (b budget) carry() carryBudget {
 	if b.mode == full.mode {
-		return carryBudget{block: 600 * time.Millisecond, rounds: 2, maxRounds: 3, step: time.Second, probe: time.Minute}
+		return carryBudget{settings: carrySettings(), passes: 2, block: 600 * time.Millisecond, rounds: 2, maxRounds: 3, step: time.Second, probe: time.Minute}
 	}
-	return carryBudget{block: 250 * time.Millisecond, rounds: 1, maxRounds: 2, step: 400 * time.Millisecond, probe: 50 * time.Second}
+	var few []knob.Settings
+	for _, s := range carrySettings() {
+		if s.BatchSize != 2 && (s.BatchSize == 1 || s.BatchDelay > time.Millisecond) {
+			few = append(few, s)
+		}
+	}
+	return carryBudget{settings: few, passes: 1, block: 250 * time.Millisecond, rounds: 1, maxRounds: 2, step: 400 * time.Millisecond, probe: 50 * time.Second}
 }
 
 // measureCarry measures each model at the same settings on our engine and on a real TorchServe, and
@@ -134,12 +143,13 @@ func carryModelFigures(ctx context.Context, e *env, server *torchServe, m compar
 	if err != nil {
 		return err
 	}
-	predicted, err := fitted.Predict(carrySettings(), servercost.Load{Clients: comparedClients, Requests: 6000, Seed: e.seed}, servercost.Promise{Q: .99})
+	b := e.budget.carry()
+	predicted, err := fitted.Predict(b.settings, servercost.Load{Clients: comparedClients, Requests: 6000, Seed: e.seed}, servercost.Promise{Q: .99})
 	if err != nil {
 		return err
 	}
-	rows := newCarryRows(predicted)
-	for pass := range carryPasses {
+	rows := newCarryRows(b.settings, predicted)
+	for pass := range b.passes {
 		for i := range rows {
 			if pass%2 == 1 { // the other way round, so that a steady drift of the machine does not order the settings
 				i = len(rows) - 1 - i
@@ -151,10 +161,6 @@ func carryModelFigures(ctx context.Context, e *env, server *torchServe, m compar
 	}
 	return c.report(m, rows, predicted[0].Settings)
 }
-
-// carryPasses is how often all settings are measured, one after the other: what two of them agree in bounds
-// what a prediction can.
-const carryPasses = 2
 
 // carrySLA is of no effect: it only has the percentile that is measured.
 func carrySLA() trial.SLA { return trial.SLA{Percentile: 99, Limit: 10 * time.Second} }
@@ -190,7 +196,7 @@ func (c carrySides) serviceTimes(ctx context.Context) (servicetime.Curve, error)
 // probe measures the cost of the TorchServe and adds its figures.
 func (c carrySides) probe(ctx context.Context, m comparedModel, service servicetime.Curve) (servercost.Fitted, error) {
 	begin, b := time.Now(), c.e.budget.carry()
-	points := carrySettings()
+	points := slices.Clone(b.settings)
 	for i := range points {
 		points[i].QueueSize = c.current.QueueSize
 	}

@@ -33,8 +33,9 @@ func (c carrySides) reportRow(m comparedModel, r *carryRow, rng *rand.Rand) erro
 	iv := stat.Paired(rates, otherRates, rng)
 	_, kept, all := r.used(-1)
 	c.e.report.Add(judge.Figure{
-		Name: "carry.rate." + name, Value: iv.Value, Unit: "ratio", Detail: fmt.Sprintf("95%% %s-%s, ours %s/s, TorchServe %s/s, predicted for it %s/s, %d of %d pairs undisturbed",
-			judge.Number(iv.Low), judge.Number(iv.High), judge.Number(r.rate()), judge.Number(r.otherRate()), judge.Number(r.predicted.Rate), kept, all),
+		Name: "carry.rate." + name, Value: iv.Value, Unit: "ratio", Detail: fmt.Sprintf("95%% %s-%s, ours %s/s, TorchServe %s/s, predicted for it with its cost %s/s (%+.0f%%), %d of %d pairs undisturbed",
+			judge.Number(iv.Low), judge.Number(iv.High), judge.Number(r.rate()), judge.Number(r.otherRate()), judge.Number(r.predicted.Rate),
+			100*(r.predicted.Rate/r.otherRate()-1), kept, all),
 	})
 	own, other, err := r.latencies()
 	if err != nil {
@@ -50,7 +51,7 @@ func (c carrySides) reportRow(m comparedModel, r *carryRow, rng *rand.Rand) erro
 // reportRanks adds how well the orders of the settings agree, and what bounds it.
 func (c carrySides) reportRanks(m comparedModel, rows []carryRow) {
 	var own, other, predicted, errs []float64
-	var passes [carryPasses][]float64
+	passes := make([][]float64, c.e.budget.carry().passes)
 	for i := range rows {
 		r := &rows[i]
 		own, other, predicted = append(own, r.rate()), append(other, r.otherRate()), append(predicted, r.predicted.Rate)
@@ -60,10 +61,13 @@ func (c carrySides) reportRanks(m comparedModel, rows []carryRow) {
 		}
 	}
 	detail := fmt.Sprintf("%d settings, %d clients", len(rows), comparedClients)
-	passRho := spearman(passes[0], passes[1])
 	c.add("rank."+m.name+".ours", spearman(own, other), "rho", detail)
 	c.add("rank."+m.name+".predicted", spearman(predicted, other), "rho", detail)
-	c.add("rank."+m.name+".ceiling", ceiling(passRho), "rho", fmt.Sprintf("what a prediction without error would have: the two passes over the settings on TorchServe have %s with each other", judge.Number(passRho)))
+	if len(passes) == 2 {
+		rho := spearman(passes[0], passes[1])
+		c.add("rank."+m.name+".ceiling", ceiling(rho), "rho",
+			fmt.Sprintf("what a prediction without error would have: the two passes over the settings on TorchServe have %s with each other", judge.Number(rho)))
+	}
 	c.add("error."+m.name, middle(errs), "share", "median of the differences of predicted and measured rates")
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -35,9 +36,9 @@ const (
 )
 
 // newCarryRows returns a row for each of the settings, in their order.
-func newCarryRows(predicted []servercost.Prediction) []carryRow {
+func newCarryRows(settings []knob.Settings, predicted []servercost.Prediction) []carryRow {
 	var out []carryRow
-	for _, s := range carrySettings() {
+	for _, s := range settings {
 		i := slices.IndexFunc(predicted, func(p servercost.Prediction) bool { return p.Settings == s })
 		out = append(out, carryRow{settings: s, predicted: predicted[i]})
 	}
@@ -61,8 +62,8 @@ func (c carrySides) measureRow(ctx context.Context, r *carryRow, pass int) error
 			return err
 		}
 	}
-	own := os.Getpid() // both servers are in its tree
-	watch := watchTrees(own, readTree(own))
+	self := os.Getpid() // both servers are in its tree
+	watch := watchTrees(self, readTree(self))
 	watch()
 	for n, kept := 0, 0; n < b.maxRounds && (n < b.rounds || kept < 2*b.rounds); n++ {
 		for _, order := range [][]sweep.Target{{c.own, c.other}, {c.other, c.own}} {
@@ -85,6 +86,10 @@ func (c carrySides) measureRow(ctx context.Context, r *carryRow, pass int) error
 			}
 		}
 	}
+	own, other := r.rates(pass)
+	_, kept, all := r.used(pass)
+	fmt.Fprintf(c.e.stderr, "carry: %s: ours %.1f/s, TorchServe %.1f/s, predicted for it %.1f/s, pass %d, %d of %d pairs undisturbed\n",
+		settingsName(s), middle(own), middle(other), r.predicted.Rate, pass+1, kept, all)
 	return nil
 }
 

@@ -107,6 +107,8 @@ func otherGoals() judge.Goals {
 
 		{Name: "torchserve.rate.mlp", Compare: judge.AtLeast, Number: 1.5},
 		{Name: "torchserve.rate.cnn", Compare: judge.AtLeast, Number: 4},
+		{Name: "torchserve.rate.small", Compare: judge.AtLeast, Number: 3},
+		{Name: "torchserve.best.small", Compare: judge.AtLeast, Number: 3},
 		{Name: "torchserve.best.mlp", Compare: judge.None},
 		{Name: "torchserve.best.cnn", Compare: judge.AtLeast, Number: 3}, // each at its own best settings
 		{Name: "torchserve.cpu.*", Compare: judge.AtMost, Number: 1},

@@ -68,11 +68,11 @@ func benches() []bench {
 		{name: "nodes", about: "whether the models of the ONNX project's own tests are answered right", run: measureNodes},
 		{
 			name: "carry", about: "settings chosen with our engine, on a real TorchServe: with its measured cost and without", run: measureCarry,
-			parts: []string{modelMLP, modelCNN}, quickLimit: 3 * time.Minute, fullLimit: 30 * time.Minute,
+			parts: []string{modelMLP, modelCNN}, quickLimit: 6 * time.Minute, fullLimit: 30 * time.Minute,
 		},
 		{
 			name: "torchserve", about: "rate, latency, CPU time and tuning time of this program and a real TorchServe with the same archives", run: measureTorchServe,
-			parts: []string{modelMLP, modelCNN, partTuning}, quickLimit: 4 * time.Minute, fullLimit: time.Hour,
+			parts: []string{modelMLP, modelCNN, modelSmall, partTuning}, quickLimit: 5 * time.Minute, fullLimit: time.Hour,
 		},
 		{
 			name: "peers", about: "rate, latency and CPU time of this program and of LitServe, mosec, BentoML and TorchServe, each tuned for the same promise", run: measurePeers,
@@ -156,7 +156,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	isQuick := fs.Bool("quick", false, "under 50 s a set, torchserve 3 minutes and peers 5 (default)")
+	isQuick := fs.Bool("quick", false, "under 50 s a set, carry, torchserve and peers up to 5 minutes (default)")
 	fs.BoolVar(&o.full, "full", false, "minutes a set, for figures that count as evidence")
 	fs.BoolVar(&o.json, "json", false, "one JSON object instead of lines")
 	fs.Func("only", "parts of the set to measure, separated by commas: models of carry; models and tuning of torchserve", func(s string) error {
