@@ -102,7 +102,8 @@ func carrySettings() []knob.Settings {
 type carrySides struct {
 	e          *env
 	own, other sweep.Target
-	current    knob.Settings // of the TorchServe
+	current    knob.Settings     // of the TorchServe
+	probed     judge.Disturbance // while the base of the predictions was measured
 }
 
 // carryModelFigures adds the figures of one model.
@@ -135,6 +136,8 @@ func carryModelFigures(ctx context.Context, e *env, server *torchServe, m compar
 		return err
 	}
 	c := carrySides{e: e, own: own, other: other, current: info.Current}
+	watch := watchDescendants()
+	watch()
 	service, err := c.serviceTimes(ctx)
 	if err != nil {
 		return err
@@ -143,6 +146,7 @@ func carryModelFigures(ctx context.Context, e *env, server *torchServe, m compar
 	if err != nil {
 		return err
 	}
+	c.probed = watch()
 	b := e.budget.carry()
 	predicted, err := fitted.Predict(b.settings, servercost.Load{Clients: comparedClients, Requests: 6000, Seed: e.seed}, servercost.Promise{Q: .99})
 	if err != nil {

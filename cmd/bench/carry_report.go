@@ -62,13 +62,13 @@ func (c carrySides) reportRanks(m comparedModel, rows []carryRow) {
 	}
 	detail := fmt.Sprintf("%d settings, %d clients", len(rows), comparedClients)
 	c.add("rank."+m.name+".ours", spearman(own, other), "rho", detail)
-	c.add("rank."+m.name+".predicted", spearman(predicted, other), "rho", detail)
+	c.addPredicted("rank."+m.name+".predicted", spearman(predicted, other), "rho", detail)
 	if len(passes) == 2 {
 		rho := spearman(passes[0], passes[1])
 		c.add("rank."+m.name+".ceiling", ceiling(rho), "rho",
 			fmt.Sprintf("what a prediction without error would have: the two passes over the settings on TorchServe have %s with each other", judge.Number(rho)))
 	}
-	c.add("error."+m.name, middle(errs), "share", "median of the differences of predicted and measured rates")
+	c.addPredicted("error."+m.name, middle(errs), "share", "median of the differences of predicted and measured rates")
 }
 
 // ceiling returns the correlation with the mean of two measurements that their true values would have, if the two have the correlation r with
@@ -88,14 +88,26 @@ func (c carrySides) reportRegret(m comparedModel, rows []carryRow, pick knob.Set
 	for _, x := range []struct {
 		name string
 		row  carryRow
-	}{{"ours", ours}, {"predicted", chosen}} {
-		c.add("regret."+m.name+"."+x.name, 1-x.row.otherRate()/best.otherRate(), "share", fmt.Sprintf("%s has %s/s there, the best %s %s/s",
+		add  func(name string, value float64, unit, detail string)
+	}{{"ours", ours, c.add}, {"predicted", chosen, c.addPredicted}} {
+		x.add("regret."+m.name+"."+x.name, 1-x.row.otherRate()/best.otherRate(), "share", fmt.Sprintf("%s has %s/s there, the best %s %s/s",
 			settingsName(x.row.settings), judge.Number(x.row.otherRate()), settingsName(best.settings), judge.Number(best.otherRate())))
 	}
 }
 
 func (c carrySides) add(name string, value float64, unit, detail string) {
 	c.e.report.Add(judge.Figure{Name: "carry." + name, Value: value, Unit: unit, Detail: detail})
+}
+
+// addPredicted adds a figure of the predictions. It is undecided if the machine was busy while their base was measured.
+func (c carrySides) addPredicted(name string, value float64, unit, detail string) {
+	f := judge.Figure{Name: "carry." + name, Value: value, Unit: unit, Detail: detail}
+	if carryDisturbed(c.probed) {
+		iv := openInterval(value)
+		f.Interval = &iv
+		f.Detail += fmt.Sprintf("; other processes used %.0f%% of the machine and the hypervisor %.0f%% while the probe ran", 100*c.probed.Foreign, 100*c.probed.Steal)
+	}
+	c.e.report.Add(f)
 }
 
 // spearman returns the rank correlation of two lists; equal values have the mean of their ranks.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"sweetspot/cmd/bench/judge"
 	"sweetspot/engine/knob"
 	"sweetspot/engine/latency"
 	"sweetspot/sweep"
@@ -34,6 +35,10 @@ const (
 	maxCarryForeign = .1
 	maxCarrySteal   = .02
 )
+
+func carryDisturbed(d judge.Disturbance) bool {
+	return d.Foreign > maxCarryForeign || d.Steal > maxCarrySteal
+}
 
 // newCarryRows returns a row for each of the settings, in their order.
 func newCarryRows(settings []knob.Settings, predicted []servercost.Prediction) []carryRow {
@@ -74,7 +79,7 @@ func (c carrySides) measureRow(ctx context.Context, r *carryRow, pass int) error
 					return err
 				}
 				d := watch()
-				p.disturbed = p.disturbed || d.Foreign > maxCarryForeign || d.Steal > maxCarrySteal
+				p.disturbed = p.disturbed || carryDisturbed(d)
 				if t == c.own {
 					p.own = m
 				} else {
