@@ -7,6 +7,7 @@ TOOL := go tool -modfile=tools/go.mod
 BLOB := engine/backend/onnx/ortlib/blob
 # A module of its own, so that its libraries are no dependencies of the product.
 BASELINE := cmd/bench/baseline
+RELEASE  := tools/release
 # Later versions need a charmbracelet/ultraviolet that cannot be had everywhere.
 BUBBLETEA := v2.0.10
 ALONE     := TestMainJobOnScreen
@@ -19,7 +20,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long pictures soak check build ort lint bench fuzz golden torchserve test-torchserve peers test-peers help cc
+.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers oip-client test-oip-client help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -31,6 +32,7 @@ test: lint ort ## lint, then all tests: race detector, random order
 	@# more tests at a time than cores: many wait
 	go test -short $(RACE) -shuffle=on -parallel=4 -timeout=30m -skip='^$(ALONE)$$' ./...
 	go test -C $(BASELINE) -short -race -shuffle=on ./...
+	go test -C $(RELEASE) -short ./...
 	@# it keeps a promise in milliseconds, which neighbours would break
 	go test -short $(RACE) -timeout=30m -run='^$(ALONE)$$' ./cmd/sweetspot
 
@@ -49,14 +51,17 @@ build: cc ## bin/sweetspot and bin/bench, each with ONNX Runtime inside
 	@go run ./cmd/ort -embed $(BLOB)
 	go build -tags=embedort -trimpath -ldflags='-s -w' -o bin/ ./cmd/sweetspot ./cmd/bench
 
+release: cc ## dist: archives for linux/amd64 and linux/arm64 (darwin on macOS) with ONNX Runtime, manual pages, licences, SBOM, checksums
+	go run -C $(RELEASE) . -out dist
+
 ort: cc ## find ONNX Runtime or install it into the user's cache; prints where
 	@go run ./cmd/ort
 
 lint: cc ## format, vet, modernise, tidy, staticcheck
 	@bad=$$($(TOOL) gofumpt -l .); test -z "$$bad" || \
 		{ printf 'not formatted; run: $(TOOL) gofumpt -w .\n%s\n' "$$bad"; exit 1; }
-	@for dir in . $(BASELINE); do (set -x; cd $$dir; \
-		go vet ./...; go fix -diff ./...; go mod tidy -diff; go tool -modfile="$$OLDPWD/tools/go.mod" staticcheck ./...); done
+	@for dir in . $(BASELINE) $(RELEASE); do (set -x; cd $$dir; \
+		go vet ./...; go fix -diff ./...; go mod tidy -diff; go tool -modfile="$(CURDIR)/tools/go.mod" staticcheck ./...); done
 	@have=$$(go list -m -f '{{.Version}}' charm.land/bubbletea/v2); test "$$have" = $(BUBBLETEA) || \
 		{ echo "go.mod has bubbletea $$have, want $(BUBBLETEA); the reason is in the Makefile"; exit 1; }
 
@@ -72,9 +77,15 @@ fuzz: ort ## every fuzz target for FUZZTIME, 30s unless told
 		go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s} "$$pkg"; \
 	done); done
 
+vulncheck: cc ## known vulnerabilities in what the program calls; asks vuln.go.dev
+	$(TOOL) govulncheck ./...
+
 golden: ort ## rewrite golden files; read the diff before you commit
 	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \
 	test -z "$$dirs" || go test $$dirs -update
+
+proto: ## the Go code of the protocol files; needs protoc
+	@tools/proto.sh
 
 torchserve: ## a real TorchServe in the user's cache, for test-torchserve; SWEETSPOT_TORCHSERVE is another folder
 	@tools/torchserve.sh
@@ -88,6 +99,12 @@ peers: ## LitServe, mosec and BentoML in the user's cache, for test-peers; SWEET
 
 test-peers: peers ort ## the tests against those servers: five minutes; they skip elsewhere
 	SWEETSPOT_PEERS=$$(tools/peers.sh --where) go test -count=1 -timeout=20m -run='^TestPeer' ./cmd/sweetspot ./cmd/bench
+
+oip-client: ## Triton's client for the Open Inference Protocol in the user's cache, for test-oip-client; SWEETSPOT_OIP_CLIENT is another folder
+	@tools/oip-client.sh
+
+test-oip-client: oip-client ort ## the server asked by that client; it skips elsewhere
+	SWEETSPOT_OIP_CLIENT=$$(tools/oip-client.sh --where) go test -count=1 -run='^TestOIPClient' ./cmd/sweetspot
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

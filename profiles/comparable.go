@@ -22,7 +22,20 @@ func notComparable(format string, args ...any) error {
 	return notComparableError{fmt.Sprintf(format, args...)}
 }
 
-// differences lists what makes two profiles not comparable, in words.
+// modelDifferences lists what says that two profiles are of different models, in words.
+func modelDifferences(a, b Model) []string {
+	switch {
+	case a.Name != b.Name:
+		return []string{fmt.Sprintf("model: %s and %s", a.Name, b.Name)}
+	case sameModel(a, b):
+		return nil
+	case a.SHA256 == "" || b.SHA256 == "":
+		return []string{fmt.Sprintf("model: it is not known whether %s is the same file: sha256 %.12s and %.12s", a.Name, orNone(a.SHA256), orNone(b.SHA256))}
+	}
+	return []string{fmt.Sprintf("model: %s is not the same file: sha256 %.12s and %.12s", a.Name, orNone(a.SHA256), orNone(b.SHA256))}
+}
+
+// differences lists what else makes two profiles not comparable, in words.
 func differences(a, b Header) []string {
 	var out []string
 	differ := func(what, a, b string) {
@@ -31,14 +44,6 @@ func differences(a, b Header) []string {
 		}
 	}
 	differ("kind", string(a.Kind), string(b.Kind))
-	differ("model", a.Model.Name, b.Model.Name)
-	switch {
-	case a.Model.Name != b.Model.Name || sameModel(a.Model, b.Model):
-	case a.Model.SHA256 == "" || b.Model.SHA256 == "":
-		out = append(out, fmt.Sprintf("model: it is not known whether %s is the same file: sha256 %.12s and %.12s", a.Model.Name, orNone(a.Model.SHA256), orNone(b.Model.SHA256)))
-	default:
-		out = append(out, fmt.Sprintf("model: %s is not the same file: sha256 %.12s and %.12s", a.Model.Name, orNone(a.Model.SHA256), orNone(b.Model.SHA256)))
-	}
 	if text := otherRequests(a.Model, b.Model); text != "" {
 		out = append(out, text)
 	}

@@ -43,6 +43,7 @@ type CompareOptions struct {
 	Choice     bool    // compare the two choices, even if their settings differ; else all trials with equal settings and load
 	Percentile float64 // of request latency, 50-99.99; 0 is that of the promise, or 99
 	Tolerance  float64 // share by which a figure may be worse without being a regression, 0-1
+	OtherModel bool    // also compare different models
 	Force      bool    // also compare profiles that are not comparable
 }
 
@@ -126,12 +127,17 @@ type Compared struct {
 
 // Compare compares b with a. For profiles that are not comparable (another machine class,
 // another model, no trials with the same settings) it returns an error that wraps
-// ErrNotComparable and says what differs; Force allows all of them but the last. With
+// ErrNotComparable and says what differs; OtherModel allows another model, and Force all of
+// them but the last. With
 // such an error the Comparison has only the differences and the reason.
 func Compare(a, b *Profile, o CompareOptions) (Comparison, error) {
+	models, refused := modelDifferences(a.Header.Model, b.Header.Model), differences(a.Header, b.Header)
 	c := Comparison{
 		A: a.Header.ID, B: b.Header.ID, Tolerance: o.Tolerance,
-		Differences: append([]string{}, differences(a.Header, b.Header)...), Pairs: []Pair{}, Notes: []string{},
+		Differences: append(append([]string{}, models...), refused...), Pairs: []Pair{}, Notes: []string{},
+	}
+	if !o.OtherModel {
+		refused = c.Differences
 	}
 	if err := o.validate(); err != nil {
 		return c, err
@@ -141,8 +147,8 @@ func Compare(a, b *Profile, o CompareOptions) (Comparison, error) {
 	switch {
 	case err != nil:
 		err = fmt.Errorf("profiles: %s and %s: %w: %w", c.A, c.B, ErrNotComparable, err)
-	case len(c.Differences) > 0 && !o.Force:
-		err = fmt.Errorf("profiles: %s and %s: %w: %s", c.A, c.B, ErrNotComparable, strings.Join(c.Differences, "; "))
+	case len(refused) > 0 && !o.Force:
+		err = fmt.Errorf("profiles: %s and %s: %w: %s", c.A, c.B, ErrNotComparable, strings.Join(refused, "; "))
 	}
 	if err != nil {
 		c.Pairs, c.Why = []Pair{}, err.Error()

@@ -71,7 +71,7 @@ func checkParts(parts []*Profile) (problems []string, err error) {
 			return nil, fmt.Errorf("profiles: %s is given twice", h.ID)
 		}
 		ids = append(ids, h.ID)
-		for _, d := range differences(first, h) {
+		for _, d := range slices.Concat(modelDifferences(first.Model, h.Model), differences(first, h)) {
 			problems = append(problems, h.ID+": "+d)
 		}
 		if h.PlanHash != first.PlanHash {

@@ -250,10 +250,23 @@ func rowNote(p *Profile, row rank.Row, chosen trial.Choice) string {
 		parts = append(parts, "error: "+r.Error)
 	case r.Answers != nil && r.Answers.Differ > 0:
 		parts = append(parts, r.Answers.Problem())
-	case len(r.Warnings) > 0:
-		parts = append(parts, r.Warnings[0].Text)
+	case undecidedWhy(r) != "":
+		parts = append(parts, undecidedWhy(r))
+		fallthrough
+	default:
+		if len(r.Warnings) > 0 {
+			parts = append(parts, r.Warnings[0].Text)
+		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// undecidedWhy is why the verdict of a trial is undecided; "" if it is not.
+func undecidedWhy(t trial.Trial) string {
+	if t.Verdict.Result != trial.Undecided {
+		return ""
+	}
+	return t.Verdict.Why
 }
 
 // trialTable returns the table of the trials of a profile.
@@ -279,6 +292,9 @@ func trialTable(p *Profile) table {
 		note := r.Reason
 		if len(r.Warnings) > 0 {
 			note = r.Warnings[0].Text
+		}
+		if why := undecidedWhy(r); why != "" {
+			note = strings.TrimSuffix(why+"; "+note, "; ")
 		}
 		if r.Answers != nil && r.Answers.Differ > 0 {
 			note = r.Answers.Problem()
@@ -332,21 +348,24 @@ func (m Machine) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// WriteShowJSON writes the profile as one JSON object: its unchanged lines, by kind, with
-// the fields that this version does not know.
+// Shown is a profile as one JSON object: its unchanged lines, by kind, with the fields that this
+// version does not know.
+type Shown struct {
+	Header    json.RawMessage   `json:"header"`
+	State     State             `json:"state"`
+	Probes    []json.RawMessage `json:"probes"`
+	Trials    []json.RawMessage `json:"trials"`
+	Operators []json.RawMessage `json:"operators"`
+	Events    []json.RawMessage `json:"events"`
+	Choice    json.RawMessage   `json:"choice"`   // the last one; nil if there is none
+	End       json.RawMessage   `json:"end"`      // nil if it is still written, or was interrupted
+	Other     []json.RawMessage `json:"other"`    // lines of kinds that this version does not know
+	Warnings  []string          `json:"warnings"` // what could not be read
+}
+
+// WriteShowJSON writes the profile as JSON, see [Shown].
 func WriteShowJSON(w io.Writer, p *Profile) error {
-	out := struct {
-		Header    json.RawMessage   `json:"header"`
-		State     State             `json:"state"`
-		Probes    []json.RawMessage `json:"probes"`
-		Trials    []json.RawMessage `json:"trials"`
-		Operators []json.RawMessage `json:"operators"`
-		Events    []json.RawMessage `json:"events"`
-		Choice    json.RawMessage   `json:"choice"`
-		End       json.RawMessage   `json:"end"`
-		Other     []json.RawMessage `json:"other"`
-		Warnings  []string          `json:"warnings"`
-	}{
+	out := Shown{
 		State: p.State(), Probes: []json.RawMessage{}, Operators: []json.RawMessage{}, Trials: []json.RawMessage{}, Events: []json.RawMessage{},
 		Other: []json.RawMessage{}, Warnings: append([]string{}, p.Warnings...),
 	}

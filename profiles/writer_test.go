@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -105,6 +106,23 @@ func TestNoLineAfterEnd(t *testing.T) {
 	}
 	if err := w.Event(trial.Event{}); err == nil || !strings.Contains(err.Error(), "is closed") {
 		t.Errorf("Event after Close: %v", err)
+	}
+}
+
+// TestPrivate: only its owner can read a profile, and list its folder.
+func TestPrivate(t *testing.T) {
+	path := profiles.Path(newDir(t), "a")
+	w, err := profiles.Create(path, header("a"), profiles.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s has the mode %v, want %v (%v)", filepath.Base(name), info.Mode(), want, err)
+		}
 	}
 }
 

@@ -1,9 +1,15 @@
 package main
 
-import "sweetspot/cmd/bench/judge"
+import (
+	"slices"
+
+	"sweetspot/cmd/bench/judge"
+)
 
 // goals is the table of all goals. The documentation quotes it.
-func goals() judge.Goals { return append(intervalGoals(), otherGoals()...) }
+func goals() judge.Goals {
+	return slices.Concat(intervalGoals(), engineGoals(), searchGoals(), serverGoals(), screenGoals())
+}
 
 // intervalGoals are the goals of intervals and verdicts on simulated servers.
 func intervalGoals() judge.Goals {
@@ -36,8 +42,8 @@ func intervalGoals() judge.Goals {
 	}
 }
 
-// otherGoals are the goals of all other figures.
-func otherGoals() judge.Goals {
+// engineGoals are the goals of the engine and of the load generator.
+func engineGoals() judge.Goals {
 	return judge.Goals{
 		{Name: "batching.allocs.*", Compare: judge.Exactly, Number: 0},
 		{Name: "batching.steps.*", Compare: judge.None},
@@ -51,6 +57,12 @@ func otherGoals() judge.Goals {
 
 		{Name: "nodes.wrong", Compare: judge.Exactly, Number: 0},
 		{Name: "nodes.right", Compare: judge.AtLeast, Number: .95},
+		{Name: "nodes.oip-wrong", Compare: judge.Exactly, Number: 0},
+		{Name: "nodes.oip-right", Compare: judge.AtLeast, Number: .95},
+		{Name: "nodes.grpc-wrong", Compare: judge.Exactly, Number: 0},
+		{Name: "nodes.grpc-right", Compare: judge.AtLeast, Number: .95},
+		{Name: "nodes.batches-wrong", Compare: judge.Exactly, Number: 0},
+		{Name: "nodes.batches-right", Compare: judge.AtLeast, Number: 50},
 
 		{Name: "loadgen.rate.error", Compare: judge.AtMost, Number: .0005},
 		{Name: "loadgen.gaps.constant", Compare: judge.AtMost, Number: .15},
@@ -94,7 +106,12 @@ func otherGoals() judge.Goals {
 
 		{Name: "overload.passes-*", Compare: judge.Exactly},
 		{Name: "overload.keeps-up-*", Compare: judge.AtLeast, Number: .9},
+	}
+}
 
+// searchGoals are the goals of the search.
+func searchGoals() judge.Goals {
+	return judge.Goals{
 		{Name: "search.regret.median.auto", Compare: judge.AtMost, Number: .01},
 		{Name: "search.regret.p90.auto", Compare: judge.AtMost, Number: .03},
 		{Name: "search.regret.p90.auto-hard", Compare: judge.AtMost, Number: .08},
@@ -104,11 +121,18 @@ func otherGoals() judge.Goals {
 		{Name: "search.error.median.auto", Compare: judge.AtMost, Number: .05},
 		{Name: "search.error.p90.auto", Compare: judge.AtMost, Number: .12},
 		{Name: "search.promise.kept", Compare: judge.AtLeast, Number: .95},
+	}
+}
 
+// serverGoals are the goals of comparisons with other servers.
+func serverGoals() judge.Goals {
+	return judge.Goals{
 		{Name: "torchserve.rate.mlp", Compare: judge.AtLeast, Number: 1.5},
 		{Name: "torchserve.rate.cnn", Compare: judge.AtLeast, Number: 4},
 		{Name: "torchserve.rate.small", Compare: judge.AtLeast, Number: 3},
 		{Name: "torchserve.best.small", Compare: judge.AtLeast, Number: 3},
+		{Name: "torchserve.rate.classifier", Compare: judge.AtLeast, Number: .97},
+		{Name: "torchserve.p99.classifier", Compare: judge.AtMost, Number: 1.05},
 		{Name: "torchserve.best.mlp", Compare: judge.None},
 		{Name: "torchserve.best.cnn", Compare: judge.AtLeast, Number: 3}, // each at its own best settings
 		{Name: "torchserve.cpu.*", Compare: judge.AtMost, Number: 1},
@@ -118,6 +142,16 @@ func otherGoals() judge.Goals {
 		{Name: "peers.rate.*", Compare: judge.AtLeast, Number: 1},
 		{Name: "peers.cpu.*", Compare: judge.AtMost, Number: 1},
 
+		{Name: "carry.probe.*", Compare: judge.AtMost, Number: 60},
+		{Name: "carry.rank.*.predicted", Compare: judge.AtLeast, Number: .9},
+		{Name: "carry.regret.*.predicted", Compare: judge.AtMost, Number: .05},
+		{Name: "carry.*", Compare: judge.None}, // what it is without the prediction, and the settings one by one
+	}
+}
+
+// screenGoals are the goals of the screen.
+func screenGoals() judge.Goals {
+	return judge.Goals{
 		{Name: "tui.frame.*.120x36", Compare: judge.AtMost, Number: 3},
 		{Name: "tui.frame.*.200x60", Compare: judge.AtMost, Number: 8},
 		{Name: "tui.growth", Compare: judge.AtMost, Number: .02},
@@ -129,11 +163,6 @@ func otherGoals() judge.Goals {
 		{Name: "tui.key", Compare: judge.AtMost, Number: 50},
 		{Name: "tui.effect.p99", Compare: judge.None},
 		{Name: "tui.effect.share", Compare: judge.AtMost, Number: 1},
-
-		{Name: "carry.probe.*", Compare: judge.AtMost, Number: 60},
-		{Name: "carry.rank.*.predicted", Compare: judge.AtLeast, Number: .9},
-		{Name: "carry.regret.*.predicted", Compare: judge.AtMost, Number: .05},
-		{Name: "carry.*", Compare: judge.None}, // what it is without the prediction, and the settings one by one
 
 		{Name: "live.time", Compare: judge.AtMost, Number: .1},
 		{Name: "live.ratio.top-*", Compare: judge.None},

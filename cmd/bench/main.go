@@ -72,7 +72,11 @@ func benches() []bench {
 		},
 		{
 			name: "torchserve", about: "rate, latency, CPU time and tuning time of this program and a real TorchServe with the same archives", run: measureTorchServe,
-			parts: []string{modelMLP, modelCNN, modelSmall, partTuning}, quickLimit: 5 * time.Minute, fullLimit: time.Hour,
+			parts: []string{modelMLP, modelCNN, modelSmall, modelClassifier, partTuning}, quickLimit: 7 * time.Minute, fullLimit: time.Hour,
+		},
+		{
+			name: "torchserve-python", about: "the part of torchserve with a handler in Python, which both run with the same worker", run: measureTorchServePython,
+			quickLimit: 3 * time.Minute,
 		},
 		{
 			name: "peers", about: "rate, latency and CPU time of this program and of LitServe, mosec, BentoML and TorchServe, each tuned for the same promise", run: measurePeers,
@@ -278,7 +282,7 @@ func list(w io.Writer, asJSON bool) error {
 		return json.NewEncoder(w).Encode(sets)
 	}
 	for _, b := range benches() {
-		if _, err := fmt.Fprintf(w, "%-10s %s\n", b.name, b.about); err != nil {
+		if _, err := fmt.Fprintf(w, "%-17s %s\n", b.name, b.about); err != nil {
 			return err
 		}
 	}
@@ -293,11 +297,7 @@ func (e *env) measure(ctx context.Context, sets []bench) error {
 	}
 	e.report.Machine(m)
 	for _, b := range sets {
-		mode := e.budget.mode
-		if len(e.only) > 0 {
-			mode += ", only " + strings.Join(e.only, ",")
-		}
-		e.report.Begin(judge.Run{Name: b.name, Mode: mode, Seed: e.seed})
+		e.report.Begin(judge.Run{Name: b.name, Mode: e.budget.mode, Only: e.only, Seed: e.seed})
 		start := time.Now()
 		if err := e.runWithLimit(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)

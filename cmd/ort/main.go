@@ -2,6 +2,7 @@
 //
 //	go run ./cmd/ort                 find it, or install the pinned release into the user's cache
 //	go run ./cmd/ort -embed DIR      also pack it, with its licences, into DIR for go:embed
+//	go run ./cmd/ort -platform linux/arm64 -embed DIR   pack that of another platform
 package main
 
 import (
@@ -35,6 +36,7 @@ func run(ctx context.Context, args []string, o ortlib.Options, stdout, stderr io
 	flags := flag.NewFlagSet("ort", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	dir := flags.String("embed", "", "also pack the library and its licences into `DIR`")
+	flags.StringVar(&o.Platform, "platform", "", "pack the library of this `PLATFORM`, such as linux/arm64; default: this machine's")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -45,6 +47,10 @@ func run(ctx context.Context, args []string, o ortlib.Options, stdout, stderr io
 		fmt.Fprintf(stderr, "ort: %q: ort takes no arguments; see ort -h\n", flags.Arg(0))
 		return 1
 	}
+	if o.Platform != "" && *dir == "" {
+		fmt.Fprintln(stderr, "ort: -platform needs -embed: a library of another platform is only packed")
+		return 1
+	}
 	if err := ensure(ctx, o, *dir, stdout); err != nil {
 		fmt.Fprintf(stderr, "ort: %v\n", err)
 		return 1
@@ -53,8 +59,11 @@ func run(ctx context.Context, args []string, o ortlib.Options, stdout, stderr io
 }
 
 // ensure finds or installs the library, packs it into dir if that is not empty, and prints its
-// path.
+// path. Of a named platform it only packs it.
 func ensure(ctx context.Context, o ortlib.Options, dir string, stdout io.Writer) error {
+	if o.Platform != "" {
+		return ortlib.Pack(ctx, o, dir)
+	}
 	lib, err := ortlib.Find(o)
 	if errors.Is(err, ortlib.ErrNotFound) {
 		lib, err = ortlib.Install(ctx, o)

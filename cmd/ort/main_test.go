@@ -25,6 +25,8 @@ func TestRun(t *testing.T) {
 		{"packs", lib, []string{"-embed", filepath.Join(t.TempDir(), "blob")}, 0, lib + "\n", ""},
 		{"help", lib, []string{"-h"}, 0, "", "-embed DIR"},
 		{"argument", lib, []string{"blob"}, 1, "", `"blob": ort takes no arguments`},
+		{"platform without a folder", lib, []string{"-platform", "linux/arm64"}, 1, "", "-platform needs -embed"},
+		{"unknown platform", "", []string{"-platform", "plan9/amd64", "-embed", filepath.Join(t.TempDir(), "blob")}, 1, "", "for plan9/amd64, only for"},
 		{"unknown flag", lib, []string{"-x"}, 1, "", "-x"},
 		{"bad library", lib + ".gone", nil, 1, "", "ort: " + ortlib.EnvVar},
 	}

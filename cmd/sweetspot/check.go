@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -135,10 +134,7 @@ func counted(n int, what, done string) string {
 // printReport prints a line for each finding; on a terminal a block.
 func (a *app) printReport(r check.Report, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(a.out)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return a.printJSON(r)
 	}
 	text := r.Lines()
 	if live, _ := terminal(a.out); live {

@@ -29,6 +29,7 @@ With --measure it does not use the recorded figures: it serves the model on this
 machine, under the load of B, and measures the best settings of both in turns.`,
 		Example: `  sweetspot profiles compare baseline.jsonl last
   sweetspot profiles compare 20261122 last --choice --tolerance 3% --json
+  sweetspot profiles compare old/profile.jsonl new/profile.jsonl --other-model
   sweetspot profiles compare baseline.jsonl last --measure --pairs 30`,
 		RunE: func(c *cobra.Command, args []string) error {
 			var both [2]*profiles.Profile
@@ -49,6 +50,7 @@ machine, under the load of B, and measures the best settings of both in turns.`,
 	c.Flags().BoolVar(&o.Choice, "choice", false, "compare the two choices, even if their settings differ")
 	c.Flags().Float64Var(&o.Percentile, "percentile", 0, "percentile to compare; default: that of the promise")
 	c.Flags().Var((*share)(&o.Tolerance), "tolerance", "by how much a figure may be worse: 5% or .05")
+	c.Flags().BoolVar(&o.OtherModel, "other-model", false, "also compare two models, such as a new version with the old one, on equal machines")
 	c.Flags().BoolVar(&o.Force, "force", false, "also compare different machines and models, and unreliable figures")
 	c.Flags().BoolVar(&measure, "measure", false, "measure the best settings of both again, in turns, on this machine")
 	c.Flags().IntVar(&m.pairs, "pairs", 60, "with --measure: pairs of blocks")
@@ -75,7 +77,7 @@ func (a *app) compare(before, after *profiles.Profile, o profiles.CompareOptions
 		}
 	case err != nil:
 		if len(c.Differences) > 0 && !o.Force {
-			err = withHint("--force compares them anyway", "%w", err)
+			err = withHint("--force compares them anyway; --other-model only lets the models differ", "%w", err)
 		}
 		a.printError(err)
 	default:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,9 +68,7 @@ The exit code is 0 if models can be served, also with warnings, and 1 otherwise.
 
 func (a *app) printFindings(found []finding, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(a.out)
-		e.SetIndent("", "  ")
-		return e.Encode(found)
+		return a.printJSON(found)
 	}
 	for _, f := range found {
 		mark := map[string]string{checkOK: "ok", checkWarning: "!", checkError: "X"}[f.Result]
@@ -194,13 +191,32 @@ func (a *app) checkGPU(ctx context.Context) finding {
 	return finding{"gpu", checkOK, "none: " + s.Reason, ""}
 }
 
-// checkPython looks for Python, which only archives with a handler in Python need.
+// pythonTime is the longest time in which a worker in Python must run its first handler.
+const pythonTime = time.Minute
+
+// checkPython looks for Python, and runs a handler in TorchServe's worker. Only archives with a handler in Python need it, so that
+// it is no warning that nobody has installed it.
 func (a *app) checkPython(ctx context.Context) finding {
-	in, err := python.Find(ctx, a.wherePython())
+	ctx, cancel := context.WithTimeout(ctx, pythonTime)
+	defer cancel()
+	w := a.wherePython()
+	in, err := python.Find(ctx, w)
 	if err != nil {
-		return finding{"python", checkOK, "none that can run handlers in Python: " + err.Error(), ""}
+		f := finding{"python", checkOK, "none that can run archives with handlers in Python: " + err.Error(), ""}
+		if missing, ok := errors.AsType[*python.MissingError](err); ok {
+			f.Text, f.Fix = "none that can run archives with handlers in Python: "+missing.Found(), missing.Fix()
+		}
+		if w.Python != "" {
+			f.Result = checkWarning
+		}
+		return f
 	}
-	return finding{"python", checkOK, in.Python + ": " + in.String(), ""}
+	f := finding{"python", checkOK, fmt.Sprintf("%s, %s; runs a handler", in, in.Python), ""}
+	if err := python.Try(ctx, w); err != nil {
+		f.Result, f.Text = checkWarning, fmt.Sprintf("%s, %s; runs no handler: %v", in, in.Python, err)
+		f.Fix = "install it again, or name another interpreter with --python or SWEETSPOT_PYTHON"
+	}
+	return f
 }
 
 // checkRuntime loads ONNX Runtime and runs a model.
@@ -229,7 +245,7 @@ func (a *app) checkRuntime(ctx context.Context) finding {
 	return f
 }
 
-var serveAddresses = []string{server.DefaultInference, server.DefaultManagement, server.DefaultMetrics}
+var serveAddresses = []string{server.DefaultInference, server.DefaultManagement, server.DefaultMetrics, server.DefaultGRPC, server.DefaultGRPCManagement}
 
 // checkPorts warns if a default address of serve is in use.
 func checkPorts(ctx context.Context) finding {
@@ -245,7 +261,7 @@ func checkPorts(ctx context.Context) finding {
 	}
 	if len(used) > 0 {
 		f.Result, f.Text = checkWarning, "in use by another program: "+strings.Join(used, ", ")
-		f.Fix = "end it, or give serve other addresses: --listen, --management, --metrics"
+		f.Fix = "end it, or give serve other addresses: --listen, --management, --metrics, --grpc, --grpc-management"
 	}
 	return f
 }
@@ -268,15 +284,4 @@ func checkProfiles(dir string, s monitor.Space) finding {
 		return finding{"profiles", checkWarning, err.Error(), ""}
 	}
 	return f
-}
-
-// versionCommand prints the version.
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.out, "sweetspot %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		},
-	}
 }

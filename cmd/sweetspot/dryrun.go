@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -10,21 +12,49 @@ import (
 	"sweetspot/engine/knob"
 	"sweetspot/profiles"
 	"sweetspot/sweep"
+	"sweetspot/sweep/load"
 	"sweetspot/sweep/plan"
 	"sweetspot/sweep/search"
 	"sweetspot/sweep/target/command"
 	"sweetspot/sweep/trial"
 )
 
-// dryRunOne prints what would be tried. Files in a plan file that do not exist, such as the
+// dryRun is what --dry-run prints with --json.
+type dryRun struct {
+	Name     string          `json:"name,omitempty"`  // of the plan, if there are several
+	Model    string          `json:"model,omitempty"` // of the plan, if there are several
+	Plan     json.RawMessage `json:"plan"`            // the canonical plan; its keys are those of plan files
+	PlanHash string          `json:"plan_hash"`       // "sha256:..."
+	Points   []dryPoint      `json:"points"`          // in the order of the plan
+	Skipped  []trial.Skip    `json:"skipped"`         // settings that would not be measured
+	Text     []string        `json:"text"`            // for people: the order of the search and how long it takes
+	Warnings []string        `json:"warnings"`
+	Error    string          `json:"error,omitempty"` // why the plan could not be read, if there are several
+}
+
+// dryPoint is a setting under a load that would be measured.
+type dryPoint struct {
+	Settings knob.Settings `json:"settings"`
+	Load     load.Spec     `json:"load"`
+	Reason   string        `json:"reason,omitempty"` // remarks on it
+	Suite    string        `json:"suite,omitempty"`  // its name in TorchServe's benchmark suite
+}
+
+// dryRuns is what --dry-run prints with --json for several plans.
+type dryRuns struct {
+	Plans []dryRun `json:"plans"`
+	Exit  int      `json:"exit"` // exit code
+}
+
+// dryRunOne prints what would be tried, or with --json returns it. Files in a plan file that do not exist, such as the
 // archive and the input of a benchmark suite of another machine, are reported and
 // ignored, because the points depend little on them. Files on the command line must
 // exist.
-func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
+func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) (*dryRun, error) {
 	p := j.plan
 	if _, err := readBodies(p.Input, p.ContentType); err != nil {
 		if f.input != "" {
-			return err
+			return nil, err
 		}
 		a.note(f, "without  input %s: %s; the points do not depend on it", p.Input, cause(err, p.Input))
 		p.Input = "" // so that the model can be opened
@@ -35,22 +65,26 @@ func (a *app) dryRunOne(ctx context.Context, j job, f *runFlags) error {
 		j.plan.SLA = p.SLA
 		asked := j.plan
 		if j.plan, err = sweep.PlanFor(j.plan, info); err != nil {
-			return err
+			return nil, err
 		}
 		if err := a.checkResumed(j.old, info, f); err != nil {
-			return err
+			return nil, err
 		}
 		a.introduce(j.plan, info, f)
 		a.noteVaried(j.plan.OwnNotIn(asked), info, f)
 	case ctx.Err() != nil || !j.named || p.Target == plan.Command:
-		return err
+		return nil, err
 	default:
 		info = a.assumedInfo(p)
 		a.note(f, "without  model %s: %s", p.Model, cause(err, p.Model))
 		a.note(f, "assumed  that its items can be batched, and the %d cores of this machine; knobs that the model or its server cannot change are not left out", info.Cores)
 		a.note(f, "promise  %v, at %v", p.SLA, loadText(p))
 	}
-	return a.dryRun(j.plan, info)
+	d, err := a.dryRun(j.plan, info)
+	if err != nil || f.json != "" {
+		return d, err
+	}
+	return nil, a.writeDryRun(j.plan, d)
 }
 
 // inspect returns the description of the target of a plan. For the demonstration it sets the
@@ -98,45 +132,64 @@ func cause(err error, name string) string {
 	return first
 }
 
-// dryRun prints the canonical plan, its points in order, what is skipped, and the expected
+// dryRun returns the canonical plan, its points in order, what is skipped, and the expected
 // time.
-func (a *app) dryRun(p plan.Plan, info sweep.Info) error {
-	text, err := p.Canonical()
+func (a *app) dryRun(p plan.Plan, info sweep.Info) (*dryRun, error) {
+	document, err := json.Marshal(p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	points, skipped := p.Points(info.Limits, info.Current, info.Fixed)
 	strategy, err := search.New(p, points, info.Metrics)
 	if err != nil {
+		return nil, err
+	}
+	d := &dryRun{
+		Plan: document, PlanHash: p.Hash(), Points: []dryPoint{}, Skipped: append([]trial.Skip{}, skipped...),
+		Text:     slices.Concat(strategy.Outline(), []string{""}, a.expectedTime(p, info, points)),
+		Warnings: append([]string{}, plan.Warnings(points)...),
+	}
+	for _, pt := range points {
+		out := dryPoint{Settings: pt.Settings, Load: pt.Load, Reason: pt.Reason}
+		if p.Suite != nil {
+			out.Suite = p.Suite.TrialName(pt.Settings)
+		}
+		d.Points = append(d.Points, out)
+	}
+	return d, nil
+}
+
+// writeDryRun prints a dry run for people.
+func (a *app) writeDryRun(p plan.Plan, d *dryRun) error {
+	text, err := p.Canonical()
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "%s# %s\n\n", text, p.Hash())
-	for i, pt := range points {
-		fmt.Fprintf(a.out, "%3d  ", i+1)
-		if p.Suite != nil {
-			fmt.Fprintf(a.out, "%s: ", p.Suite.TrialName(pt.Settings))
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s# %s\n\n", text, d.PlanHash)
+	for i, pt := range d.Points {
+		fmt.Fprintf(&b, "%3d  ", i+1)
+		if pt.Suite != "" {
+			fmt.Fprintf(&b, "%s: ", pt.Suite)
 		}
-		fmt.Fprintf(a.out, "%v, %v", pt.Settings, pt.Load)
+		fmt.Fprintf(&b, "%v, %v", pt.Settings, pt.Load)
 		if pt.Reason != "" {
-			fmt.Fprintf(a.out, "  (%s)", pt.Reason)
+			fmt.Fprintf(&b, "  (%s)", pt.Reason)
 		}
-		fmt.Fprintln(a.out)
+		b.WriteByte('\n')
 	}
-	for _, s := range skipped {
-		fmt.Fprintf(a.out, "skip %v: %s\n", s.Settings, s.Reason)
+	for _, s := range d.Skipped {
+		fmt.Fprintf(&b, "skip %v: %s\n", s.Settings, s.Reason)
 	}
-	fmt.Fprintln(a.out)
-	for _, line := range strategy.Outline() {
-		fmt.Fprintln(a.out, line)
+	b.WriteByte('\n')
+	for _, line := range d.Text {
+		b.WriteString(line + "\n")
 	}
-	fmt.Fprintln(a.out)
-	for _, line := range a.expectedTime(p, info, points) {
-		fmt.Fprintln(a.out, line)
+	for _, w := range d.Warnings {
+		b.WriteString("warning: " + w + "\n")
 	}
-	for _, w := range plan.Warnings(points) {
-		fmt.Fprintln(a.out, "warning: "+w)
-	}
-	return nil
+	_, err = io.WriteString(a.out, b.String())
+	return err
 }
 
 // expectedTime says how long a plan takes: from an earlier profile of the model on this machine,

@@ -56,7 +56,7 @@ func (a *app) engineCommand() *cobra.Command {
 			}
 			log := a.logger()
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, handshake, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
+			err = server.RunChild(c.Context(), a.in, handshake, server.Config{Version: version, Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
 					return a.load(ctx, h, []string{args[0]}, open, b, cfg, log)
 				})
@@ -121,6 +121,7 @@ func (a *app) loadInto(ctx context.Context, e *engine.Engine, use backends, mode
 	if err != nil {
 		return err
 	}
+	o.Handlers = withEnvelope(o.Handlers, ms.t.Envelope)
 	o.Probe, o.Python, o.Unpack = use.probe, use.python, a.env.archiveCache()
 	if o.Images, err = parseImage(b.image); err != nil {
 		return err

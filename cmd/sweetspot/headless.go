@@ -20,6 +20,7 @@ import (
 	"sweetspot/sweep/rank"
 	"sweetspot/sweep/session"
 	"sweetspot/sweep/target/local"
+	"sweetspot/sweep/trial"
 )
 
 // note prints a line on stderr, unless --quiet is set.
@@ -197,7 +198,7 @@ func (a *app) search(ctx context.Context, j job, t sweep.Target, info sweep.Info
 		code = c
 	}
 	return result{
-		ID: st.ID, State: st.State.String(), Choice: st.Choice, Trials: st.Trials, Files: written, Exit: code,
+		ID: st.ID, State: st.State.String(), Choice: st.Choice, Trials: append([]trial.Trial{}, st.Trials...), Files: written, Exit: code,
 	}, ctx.Err()
 }
 

@@ -71,11 +71,12 @@ func run(args, env []string, in io.Reader, out, errw io.Writer, more ...targetKi
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errw)
-	return a.code(root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	return a.code(c, args[1:], err)
 }
 
 // code returns the exit code for the error of a command, and prints the error.
-func (a *app) code(err error) int {
+func (a *app) code(c *cobra.Command, args []string, err error) int {
 	var quit exit
 	switch {
 	case errors.As(err, &quit):
@@ -86,6 +87,7 @@ func (a *app) code(err error) int {
 		return exitYes
 	}
 	a.printError(err)
+	a.printFailure(c, args, err)
 	return exitError
 }
 
@@ -210,7 +212,7 @@ machine: batch size 1 breaks it, 8 keeps it.`,
 	a.remote.bind(c.Flags())
 	a.bindVerbose(c.Flags())
 	a.bindPython(c.Flags())
-	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand())
+	c.AddCommand(a.engineCommand(), a.restorerCommand(), a.superviseCommand(), a.serveCommand(), a.profilesCommand(), a.restoreCommand(), a.exportCommand(), a.reportCommand(), a.checkCommand(), a.archiveCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(), a.schemaCommand())
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withHint("see: sweetspot --help", "%w", err)
 	})

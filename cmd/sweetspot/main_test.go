@@ -11,7 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sweetspot": main})
+	testscript.Main(m, map[string]func(){"sweetspot": mainChecked})
 }
 
 // TestScript runs the program on its command line. Scripts that need ONNX Runtime have

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -25,15 +24,24 @@ type job struct {
 
 // result is the result of a sweep, as --json prints it.
 type result struct {
-	Plan   string        `json:"plan,omitempty"` // name of the plan, if there are several
-	Model  string        `json:"model,omitempty"`
-	ID     string        `json:"id"`
-	State  string        `json:"state"`
-	Choice *trial.Choice `json:"choice"`
-	Trials []trial.Trial `json:"trials"`
-	Files  []file        `json:"files"`
-	Exit   int           `json:"exit"`
+	Plan   string        `json:"plan,omitempty"`  // name of the plan, if there are several
+	Model  string        `json:"model,omitempty"` // model of the plan, if there are several
+	ID     string        `json:"id"`              // of the profile; "" if there is none
+	State  string        `json:"state"`           // done, aborted by a signal, or failed; "" if it was not run
+	Choice *trial.Choice `json:"choice"`          // nil if no setting is certain to keep the promise
+	Trials []trial.Trial `json:"trials"`          // in the order in which they were measured
+	Files  []file        `json:"files"`           // that it wrote
+	Exit   int           `json:"exit"`            // exit code
 	Error  string        `json:"error,omitempty"` // why the sweep could not be run
+
+	dry *dryRun // of --dry-run, instead of the other fields
+}
+
+// results are the results of several plans in one file, as --json prints them.
+type results struct {
+	Plans []result `json:"plans"`
+	Files []file   `json:"files,omitempty"` // of the report of all plans
+	Exit  int      `json:"exit"`            // exit code: that of an error, else cannot tell, else no, else yes
 }
 
 // headless runs all plans. It prints progress on stderr and results on stdout.
@@ -53,7 +61,12 @@ func (a *app) headless(ctx context.Context, fs *pflag.FlagSet, args []string, f 
 		more, code := a.finish(ctx, jobs, []result{res}, f)
 		res.Files, res.Exit = append(res.Files, more...), worseExit(res.Exit, code)
 	}
-	if f.json == "object" && res.ID != "" {
+	switch {
+	case res.dry != nil && f.json != "":
+		if err := a.printJSON(res.dry); err != nil {
+			return err
+		}
+	case f.json == "object" && res.ID != "":
 		if err := a.printJSON(res); err != nil {
 			return err
 		}
@@ -122,7 +135,8 @@ func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 		a.note(f, "%s", note)
 	}
 	if f.dryRun {
-		return result{}, a.dryRunOne(ctx, j, f)
+		d, err := a.dryRunOne(ctx, j, f)
+		return result{dry: d}, err
 	}
 	if why := j.plan.Refusal(); why != "" {
 		return result{}, withHint("--dry-run lists its points", "the plan cannot be run: %s", why)
@@ -133,11 +147,7 @@ func (a *app) runJob(ctx context.Context, j job, f *runFlags) (result, error) {
 // runJobs runs the plans of one file in their order. After an error of one plan the others
 // are run too, unless --fail-fast is set. A signal stops all.
 func (a *app) runJobs(ctx context.Context, jobs []job, f *runFlags) error {
-	var all struct {
-		Plans []result `json:"plans"`
-		Files []file   `json:"files,omitempty"` // of the report of all plans
-		Exit  int      `json:"exit"`
-	}
+	var all results
 	for i, j := range jobs {
 		a.heading(i, len(jobs), j, f)
 		res, err := a.runJob(ctx, j, f)
@@ -145,6 +155,7 @@ func (a *app) runJobs(ctx context.Context, jobs []job, f *runFlags) error {
 			err = fmt.Errorf("%s: %w", j.name, err)
 			a.printError(err)
 			res.Exit, res.Error = exitError, err.Error()
+			res.Trials, res.Files = []trial.Trial{}, []file{}
 		}
 		res.Plan, res.Model = j.name, j.plan.Model
 		all.Plans, all.Exit = append(all.Plans, res), worseExit(all.Exit, res.Exit)
@@ -156,10 +167,8 @@ func (a *app) runJobs(ctx context.Context, jobs []job, f *runFlags) error {
 		files, code := a.finish(ctx, jobs, all.Plans, f)
 		all.Files, all.Exit = files, worseExit(all.Exit, code)
 	}
-	if f.json == "object" && !f.dryRun {
-		if err := a.printJSON(all); err != nil {
-			return err
-		}
+	if err := a.printResults(all, f); err != nil {
+		return err
 	}
 	if n := len(jobs) - len(all.Plans); n > 0 {
 		a.note(f, "%d of %d plans were not run", n, len(jobs))
@@ -171,6 +180,26 @@ func (a *app) runJobs(ctx context.Context, jobs []job, f *runFlags) error {
 		return exit{all.Exit}
 	}
 	return nil
+}
+
+// printResults prints the results of several plans as JSON, if the flags ask for it.
+func (a *app) printResults(all results, f *runFlags) error {
+	if f.dryRun && f.json != "" {
+		out := dryRuns{Plans: []dryRun{}, Exit: all.Exit}
+		for _, r := range all.Plans {
+			d := dryRun{Points: []dryPoint{}, Skipped: []trial.Skip{}, Text: []string{}, Warnings: []string{}}
+			if r.dry != nil {
+				d = *r.dry
+			}
+			d.Name, d.Model, d.Error = r.Plan, r.Model, r.Error
+			out.Plans = append(out.Plans, d)
+		}
+		return a.printJSON(out)
+	}
+	if f.json != "object" {
+		return nil
+	}
+	return a.printJSON(all)
 }
 
 // heading prints the name of the next plan, also on stdout unless that is JSON.
@@ -190,10 +219,4 @@ func (a *app) heading(i, n int, j job, f *runFlags) {
 func worseExit(a, b int) int {
 	order := []int{exitYes, exitNo, exitCannotTell, exitError}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
-}
-
-func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -118,7 +118,14 @@ func TestRemote(t *testing.T) {
 	if _, messages, code = r.run(append(sweepArgs, "--out", b, "-q", "--requests", "150")...); code == exitError {
 		t.Fatalf("second sweep: exit %d\n%s", code, messages)
 	}
-	out, messages, code = r.run("profiles", "show", a)
+	r.checkReaders(a, b)
+}
+
+// checkReaders: what reads the profiles of two sweeps shows what was measured, and claims nothing else.
+func (r remote) checkReaders(a, b string) {
+	t := r.t
+	t.Helper()
+	out, messages, code := r.run("profiles", "show", a)
 	if code != exitYes {
 		t.Fatalf("show: exit %d\n%s", code, messages)
 	}

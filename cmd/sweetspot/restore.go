@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -22,29 +23,60 @@ func (a *app) restoreFile(management string) string {
 
 // restoreCommand restores the settings of servers whose sweep was killed.
 func (a *app) restoreCommand() *cobra.Command {
+	var asJSON bool
 	c := &cobra.Command{
 		Use: "restore [URL]", Short: "restore the settings of a TorchServe whose sweep was killed", Args: cobra.MaximumNArgs(1),
 		Long: `restore sets workers, batch size and batch delay of a running TorchServe to what they were before a sweep
 that was killed, so that it could not restore them itself. Without URL it restores all servers that need it. The next sweep of the
 server does the same.`,
-		Example: "  sweetspot restore\n  sweetspot restore http://127.0.0.1:8081 --key-file key_file.json",
+		Example: "  sweetspot restore\n  sweetspot restore http://127.0.0.1:8081 --key-file key_file.json\n  sweetspot restore --json",
 	}
 	a.remote.bind(c.Flags())
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		files, err := a.restoreFiles(args)
 		if err != nil {
 			return err
 		}
-		if len(files) == 0 {
-			fmt.Fprintln(a.out, "nothing to restore")
-		}
-		var errs []error
+		done, errs := []restored{}, []error(nil)
 		for _, file := range files {
-			errs = append(errs, a.restoreOne(c, file))
+			r, err := a.restoreOne(c, file)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			done = append(done, r)
 		}
-		return errors.Join(errs...)
+		if err := errors.Join(errs...); err != nil || !asJSON {
+			w := a.out
+			if asJSON {
+				w = a.err
+			}
+			printRestored(w, done, len(files))
+			return err
+		}
+		return a.printJSON(done)
 	}
 	return c
+}
+
+// restored is a server whose settings were restored.
+type restored struct {
+	Server string `json:"server"` // its management address
+	Text   string `json:"text"`   // what was restored, in words; "" if the server had these settings already
+}
+
+// printRestored prints for people which servers were restored. If one of them failed with --json,
+// these lines go to stderr, because stdout has the error as JSON.
+func printRestored(w io.Writer, done []restored, found int) {
+	if found == 0 {
+		fmt.Fprintln(w, "nothing to restore")
+	}
+	for _, r := range done {
+		if r.Text != "" {
+			fmt.Fprintf(w, "restored %s: %s\n", r.Server, r.Text)
+		}
+	}
 }
 
 // restoreFiles returns the restore files that exist: of one server or of all.
@@ -65,25 +97,22 @@ func (a *app) restoreFiles(args []string) ([]string, error) {
 	return []string{pattern}, nil
 }
 
-func (a *app) restoreOne(c *cobra.Command, file string) error {
+func (a *app) restoreOne(c *cobra.Command, file string) (restored, error) {
 	saved, err := torchserve.ReadSaved(file)
 	if err != nil {
-		return err
+		return restored{}, err
 	}
 	p := plan.Plan{Target: saved.Management}
 	if err := a.allow(c.Context(), p); err != nil {
-		return err
+		return restored{}, err
 	}
 	cfg, err := a.remote.config(p)
 	if err != nil {
-		return err
+		return restored{}, err
 	}
 	text, err := torchserve.Restore(c.Context(), cfg, saved.Management, file)
 	if err != nil {
-		return fmt.Errorf("%s: %w", saved.Management, err)
+		return restored{}, fmt.Errorf("%s: %w", saved.Management, err)
 	}
-	if text != "" {
-		fmt.Fprintf(a.out, "restored %s: %s\n", saved.Management, text)
-	}
-	return nil
+	return restored{saved.Management, text}, nil
 }

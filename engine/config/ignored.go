@@ -8,14 +8,10 @@ import (
 // ignored has the keys that TorchServe reads and sweetspot serve does not, with the reason, which
 // docs/torchserve-compatibility.md repeats.
 var ignored = reasons(map[string]string{
-	"there is no gRPC listener": `grpc_inference_address grpc_management_address grpc_inference_port grpc_management_port
-		grpc_inference_max_connection_age_ms grpc_inference_max_connection_age_grace_ms
-		grpc_management_max_connection_age_ms grpc_management_max_connection_age_grace_ms enable_grpc_ssl`,
 	"there are no workflows": "workflow_store",
 	"pictures have at most 33,554,432 pixels, those for handlers in Python as many as Pillow takes":             "limit_max_image_pixels",
 	"the inputs of a model say how a body is read; handlers in Python get JSON and text decoded, as by default": "decode_input_request",
 	"an archive names its handler":                                                              "default_service_handler",
-	"a handler gets the parts of a request as they are":                                         "service_envelope",
 	"nothing is installed: the interpreter has the packages":                                    "install_py_dep_per_model",
 	"`--python` or `SWEETSPOT_PYTHON` names the interpreter":                                    "python",
 	"there are no sequences":                                                                    "ts_header_key_sequence_id ts_header_key_sequence_start ts_header_key_sequence_end",
@@ -25,7 +21,7 @@ var ignored = reasons(map[string]string{
 	"workers are always started":                                                                "debug",
 	"all metrics of handlers in Python are at `/metrics`, or those that `metrics_config` names": "model_metrics_auto_detect",
 	"the metrics of the machine are measured without a command":                                 "system_metrics_cmd",
-	"there are no routes of the Open Inference Protocol":                                        "ts_open_inference_protocol",
+	"the routes of the Open Inference Protocol are always there":                                "ts_open_inference_protocol",
 	"it is about the Java server": `number_of_netty_threads netty_client_threads async_logging prefer_direct_buffer use_native_io io_ratio
 		model_server_home cpp_log_config vmargs plugins_path`,
 	"models run in ONNX Runtime, or in torch without it": "ipex_enable ipex_gpu_enable",

@@ -61,8 +61,9 @@ func writeArchive(t *testing.T, store, file, model, version, code string) {
 	}
 }
 
-// A real TorchServe answers the contract too, but for the differences that it lists.
-func TestRealTorchServeContract(t *testing.T) {
+// startWords starts a TorchServe with the models of the contract.
+func startWords(t *testing.T) *torchservetest.Server {
+	t.Helper()
 	torchservetest.Find(t)
 	store := t.TempDir()
 	writeArchive(t, store, "words.mar", "words", "1.0", wordHandler)
@@ -83,5 +84,17 @@ func TestRealTorchServeContract(t *testing.T) {
 	if err := s.WaitReady(ctx, "words"); err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// A real TorchServe answers the calls of gRPC too, but for the differences that they list.
+func TestRealTorchServeGRPC(t *testing.T) {
+	s := startWords(t)
+	runRPC(t, rpcContract, dial(t, s.GRPCInference, s.GRPCManagement), true)
+}
+
+// A real TorchServe answers the contract too, but for the differences that it lists.
+func TestRealTorchServeContract(t *testing.T) {
+	s := startWords(t)
 	runContract(t, map[string]string{"inference": s.Inference, "management": s.Management, "metrics": s.Metrics}, true)
 }

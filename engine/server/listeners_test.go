@@ -1,10 +1,12 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -179,6 +181,44 @@ func TestSharedAddress(t *testing.T) {
 			if ok != (resp.StatusCode == http.StatusOK) || ok && !strings.Contains(body, want.in) {
 				t.Errorf("%s with the %s key: %d %.100s", path, key, resp.StatusCode, body)
 			}
+		}
+	}
+}
+
+// TestExposed: a listener that other machines may reach is reported, unless it has keys and TLS.
+func TestExposed(t *testing.T) {
+	keys := func() *token.Tokens {
+		k, err := token.New(filepath.Join(t.TempDir(), "keys.json"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = k.Close() })
+		return k
+	}
+	for _, tt := range []struct {
+		name, inference string
+		tokens          *token.Tokens
+		want            string
+	}{
+		{"loopback without keys", "127.0.0.1:0", nil, ""},
+		{"all addresses without keys", "0.0.0.0:0", nil, "needs no key: everyone who reaches it may use it"},
+		{"all addresses with keys", "[::]:0", keys(), "keys and bodies can be read on the way; use an https address"},
+		{"all addresses with keys and TLS", "https://0.0.0.0:0", keys(), ""},
+	} {
+		var log bytes.Buffer
+		c := server.Config{Inference: tt.inference, Management: "127.0.0.1:0", Tokens: tt.tokens, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		s, err := server.Open(c, newEngine(t, &doubler{}))
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		switch got := log.String(); {
+		case tt.want == "" && strings.Contains(got, "not only for this machine"):
+			t.Errorf("%s: %s", tt.name, got)
+		case !strings.Contains(got, tt.want) || strings.Count(got, "not only for this machine") > 1:
+			t.Errorf("%s: %q has no %q", tt.name, got, tt.want)
 		}
 	}
 }

@@ -74,30 +74,7 @@ func TestMixedLoad(t *testing.T) {
 	a, _ := serve(t, server.Config{Models: management.Config{ModelAPI: true, Opener: byteStore{c}}}, e)
 	predict, manage := "http://"+a.Inference+"/predictions/", "http://"+a.Management+"/models"
 
-	// The slow model takes one request and three wait; a further one is refused at once.
-	var slow sync.WaitGroup
-	ask := func() {
-		if status, body, err := call(t.Context(), "POST", predict+"slow", "[7]"); err != nil || status != 200 || body != "[14]\n" {
-			t.Errorf("slow: %d %s %v", status, body, err)
-		}
-	}
-	slow.Go(ask)
-	<-held.entered
-	service, err := e.Find("slow", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := range 3 {
-		slow.Go(ask)
-		for service.Stats().Queue != n+1 {
-			if err := t.Context().Err(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if status, body, err := call(t.Context(), "POST", predict+"slow", "[7]"); err != nil || status != 503 || !strings.Contains(body, "queue is full") {
-		t.Errorf("slow with a full queue: %d %s %v", status, body, err)
-	}
+	slow, service := fillQueue(t, e, held, predict+"slow")
 
 	var clients, changes sync.WaitGroup
 	done := make(chan struct{})
@@ -124,12 +101,8 @@ func TestMixedLoad(t *testing.T) {
 			case <-done:
 				return
 			default:
+				changeModels(expect, predict, manage, rounds)
 			}
-			expect("POST", manage+"?url=more.onnx&initial_workers=1", "")
-			expect("POST", predict+"more", "[1]")
-			expect("PUT", manage+fmt.Sprintf("/b?min_worker=%d&batch_size=%d&synchronous=true", 1+rounds%2, 1+rounds%4), "")
-			expect("PUT", manage+fmt.Sprintf("/a/%d.0/set-default", 1+rounds%2), "")
-			expect("DELETE", manage+"/more", "")
 		}
 	})
 	clients.Wait()
@@ -144,6 +117,46 @@ func TestMixedLoad(t *testing.T) {
 	close(held.gate)
 	slow.Wait()
 	checkMetrics(t, "http://"+a.Metrics+"/metrics", perClient)
+}
+
+// changeModels registers a model, uses and removes it, and changes the workers, the batch size
+// and the default version of others.
+func changeModels(expect func(method, url, body string), predict, manage string, round int) {
+	expect("POST", manage+"?url=more.onnx&initial_workers=1", "")
+	expect("POST", predict+"more", "[1]")
+	expect("PUT", manage+fmt.Sprintf("/b?min_worker=%d&batch_size=%d&synchronous=true", 1+round%2, 1+round%4), "")
+	expect("PUT", manage+fmt.Sprintf("/a/%d.0/set-default", 1+round%2), "")
+	expect("DELETE", manage+"/more", "")
+}
+
+// fillQueue makes the model slow, which holds what it runs, take one request, and three wait;
+// a further one is refused at once. The result is ended by the answers of the four.
+func fillQueue(t *testing.T, e *engine.Engine, held *doubler, url string) (*sync.WaitGroup, *engine.ModelService) {
+	t.Helper()
+	slow := &sync.WaitGroup{}
+	ask := func() {
+		if status, body, err := call(t.Context(), "POST", url, "[7]"); err != nil || status != 200 || body != "[14]\n" {
+			t.Errorf("slow: %d %s %v", status, body, err)
+		}
+	}
+	slow.Go(ask)
+	<-held.entered
+	service, err := e.Find("slow", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 {
+		slow.Go(ask)
+		for service.Stats().Queue != n+1 {
+			if err := t.Context().Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if status, body, err := call(t.Context(), "POST", url, "[7]"); err != nil || status != 503 || !strings.Contains(body, "queue is full") {
+		t.Errorf("slow with a full queue: %d %s %v", status, body, err)
+	}
+	return slow, service
 }
 
 // checkMetrics checks what the metrics say after TestMixedLoad.

@@ -11,8 +11,8 @@ import (
 	"sweetspot/sweep/trial"
 )
 
-// choice is the content of the JSON format. Its names are those of profiles.
-type choice struct {
+// Choice is the content of the JSON format. Its names are those of profiles.
+type Choice struct {
 	Format   string           `json:"format"`
 	Version  int              `json:"version"`
 	Tool     string           `json:"tool"`
@@ -39,7 +39,7 @@ type measurement struct {
 }
 
 func writeJSON(s Source) []byte {
-	c := choice{
+	c := Choice{
 		Format: "sweetspot-choice", Version: 1, Tool: s.Tool, Date: s.Date.UTC().Truncate(time.Second), Profile: s.Profile,
 		Model: s.Model, Machine: s.Machine, Server: MeasuredOn(s), SLA: s.SLA, Settings: s.Settings, Options: s.Options, Servers: servers(s),
 	}
@@ -80,7 +80,7 @@ func text(v any) string {
 }
 
 func readJSON(data []byte, _ Source) (map[string]string, error) {
-	var c choice
+	var c Choice
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	dec.UseNumber()

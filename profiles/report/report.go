@@ -34,6 +34,7 @@ var formats = []Format{
 	{"ab", "ab_report.csv of TorchServe's benchmark suite: a line for each setting", true, func(ss sections, w io.Writer, _ string) error { return ss.ab(w) }},
 	{"stats", "stats_metrics.json of TorchServe's benchmark suite, for CloudWatch", true, func(ss sections, w io.Writer, _ string) error { return ss.stats(w) }},
 	{"csv", "CSV with one line for each trial", false, one(CSV)},
+	{"openmetrics", "gauges in the text format of OpenMetrics, for Prometheus", true, func(ss sections, w io.Writer, _ string) error { return OpenMetrics(w, ss.profiles()) }},
 	{"svg", "a chart, see --plot", false, svg},
 	{"png", "the same chart as PNG", false, png},
 }
@@ -62,6 +63,14 @@ func newSections(ps []*profiles.Profile) sections {
 	out := make(sections, len(ps))
 	for i, p := range ps {
 		out[i] = newSection(p)
+	}
+	return out
+}
+
+func (ss sections) profiles() []*profiles.Profile {
+	out := make([]*profiles.Profile, len(ss))
+	for i, s := range ss {
+		out[i] = s.profile
 	}
 	return out
 }

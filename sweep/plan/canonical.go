@@ -88,38 +88,8 @@ func (p *Plan) UnmarshalJSON(b []byte) error {
 
 // document returns the tree that is written as YAML and JSON.
 func (p Plan) document() []keyValue {
-	doc := []keyValue{{"version", number(Version)}}
+	doc := append([]keyValue{{"version", number(Version)}}, p.modelTree()...)
 	add := func(key string, value any) { doc = append(doc, keyValue{key, value}) }
-	if p.Model != "" {
-		add("model", p.Model)
-	}
-	if p.Input != "" {
-		add("input", p.Input)
-	}
-	if p.ContentType != "" {
-		add("content_type", p.ContentType)
-	}
-	if p.Image != "" {
-		add("image", p.Image)
-	}
-	if p.MaxRequestSize != 0 {
-		add("max_request_size", number(p.MaxRequestSize))
-	}
-	if len(p.Shapes)+len(p.Lengths) > 0 {
-		add("shapes", p.shapesTree())
-	}
-	if len(p.Values) > 0 {
-		add("values", p.valuesTree())
-	}
-	if p.NoBatch {
-		add("no_batch", literal("true"))
-	}
-	if len(p.Pad) > 0 {
-		add("pad", p.padTree())
-	}
-	if len(p.Buckets) > 0 {
-		add("buckets", sizesTree(p.Buckets))
-	}
 	add("target", p.Target)
 	if p.Server != nil {
 		add("server", p.Server.serverTree())
@@ -166,6 +136,52 @@ func (p Plan) document() []keyValue {
 	add("budget", p.budgetTree())
 	add("trial", p.trialTree())
 	add("seed", literal(strconv.FormatUint(p.Seed, 10)))
+	return doc
+}
+
+// modelTree is the model, what is sent to it, and how its rows are made equal.
+func (p Plan) modelTree() []keyValue {
+	var doc []keyValue
+	add := func(key string, value any) { doc = append(doc, keyValue{key, value}) }
+	if p.Model != "" {
+		add("model", p.Model)
+	}
+	if p.Input != "" {
+		add("input", p.Input)
+	}
+	if p.ContentType != "" {
+		add("content_type", p.ContentType)
+	}
+	if p.Image != "" {
+		add("image", p.Image)
+	}
+	if p.Handler != "" {
+		add("handler", p.Handler)
+	}
+	if p.Labels != "" {
+		add("labels", p.Labels)
+	}
+	if p.Vocabulary != "" {
+		add("vocab", p.Vocabulary)
+	}
+	if p.MaxRequestSize != 0 {
+		add("max_request_size", number(p.MaxRequestSize))
+	}
+	if len(p.Shapes)+len(p.Lengths) > 0 {
+		add("shapes", p.shapesTree())
+	}
+	if len(p.Values) > 0 {
+		add("values", p.valuesTree())
+	}
+	if p.NoBatch {
+		add("no_batch", literal("true"))
+	}
+	if len(p.Pad) > 0 {
+		add("pad", p.padTree())
+	}
+	if len(p.Buckets) > 0 {
+		add("buckets", sizesTree(p.Buckets))
+	}
 	return doc
 }
 

@@ -53,6 +53,9 @@ type Plan struct {
 	Server  *Server            // how the server of the target command is started; nil for other targets
 
 	Image          string // how image files become an input, as NAME=VALUE,...; "" is the default
+	Handler        string // of TorchServe, as NAME,OPTION=VALUE,...; "" is that of an archive, or none
+	Labels         string // file with the names of classes; "" is that of the archive or folder
+	Vocabulary     string // file of text_classifier; likewise
 	MaxRequestSize int    // bytes of the largest request body that the engine takes; 0 is any
 
 	Options  knob.Options // the batching rule, and the options that are recorded with the settings

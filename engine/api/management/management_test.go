@@ -247,8 +247,17 @@ func TestDescribe(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
+}
+
+// TestDescribeAll: all versions of a model are described, with what the model says about itself
+// if that is asked for.
+func TestDescribeAll(t *testing.T) {
+	s := start(t, nil)
+	if w := s.do("POST", "/models?url=words-2.0.mar&initial_workers=1", ""); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
 	var all []map[string]any
-	w = s.do("GET", "/models/words/all?customized=true", "")
+	w := s.do("GET", "/models/words/all?customized=true", "")
 	if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil || len(all) != 2 {
 		t.Fatalf("%v %s", err, w.Body)
 	}

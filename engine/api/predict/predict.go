@@ -63,7 +63,7 @@ type Reply struct {
 func (s *Predictor) Begin(p *Prediction, model, version, accept string) error {
 	service, err := s.engine.Find(model, version)
 	if err != nil {
-		return s.unknown(model, version, err)
+		return s.Unknown(model, version, err)
 	}
 	p.service, p.handler = service, service.Model().Handler
 	if p.handler == nil {
@@ -88,14 +88,44 @@ func (p *Prediction) ReadsHeader() bool {
 }
 
 // TakeInstances makes the prediction read the JSON of KServe v1, {"instances": [...]}, and
-// answer {"predictions": [...]}: each instance is one row. It does nothing for a model with a
-// handler of its own, which reads such a body itself, as in TorchServe. It is valid after
+// answer {"predictions": [...]}: each instance is one row. It does nothing for a model whose
+// handler has no such form and reads the body itself, as in TorchServe. It is valid after
 // Begin.
 func (p *Prediction) TakeInstances() {
-	if t, ok := p.handler.(*handler.Tensors); ok {
-		p.handler, p.format = handler.NewInstances(t), payload.Format(handler.JSON)
+	switch h := p.handler.(type) {
+	case *handler.Tensors:
+		p.handler, p.format = handler.NewInstances(h), payload.Format(handler.JSON)
+	case engine.InstanceReader:
+		p.handler, p.format = h.Instances(), payload.Format(handler.JSON)
 	}
 }
+
+// PartsBody returns the body of a request with named parts: as they are for a handler that
+// reads them, one part called data or body as a whole body, and others as a form. It is valid
+// after Begin.
+func (p *Prediction) PartsBody(parts []payload.Part) payload.Body {
+	if _, ok := p.handler.(engine.PartsReader); ok {
+		return payload.Body{Parts: parts}
+	}
+	if len(parts) == 1 && (parts[0].Name == "data" || parts[0].Name == handler.WholeBody) {
+		return payload.Body{Type: parts[0].Type, Data: parts[0].Data}
+	}
+	form := handler.FormOf(parts)
+	return payload.Body{Type: form.Type, Data: form.Data}
+}
+
+// TakesBytes reports whether only the handler of the model knows its requests and answers in the
+// Open Inference Protocol: they are bytes, or the handler reads the protocol itself. It is valid
+// after Begin.
+func (p *Prediction) TakesBytes() bool {
+	m := p.service.Model()
+	own, ok := p.handler.(engine.OpenInferenceReader)
+	return p.ReadsHeader() || len(m.Inputs) == 0 && len(m.Outputs) == 0 || ok && own.ReadsOpenInference()
+}
+
+// Use makes the prediction decode and encode with h instead of the handler of the model, for a
+// protocol whose requests have the tensors of the model. It is valid after Begin.
+func (p *Prediction) Use(h engine.Handler) { p.handler, p.format = h, 0 }
 
 // Explainable returns an error if the model has no explanations. It is valid after Begin.
 func (p *Prediction) Explainable() error {
@@ -108,8 +138,8 @@ func (p *Prediction) Explainable() error {
 // Model returns the model. It is valid after Begin.
 func (p *Prediction) Model() *engine.Model { return p.service.Model() }
 
-// unknown returns an error that lists the existing models or versions.
-func (s *Predictor) unknown(model, version string, err error) error {
+// Unknown returns the error of a name that engine.Find does not find: it lists the existing models or versions.
+func (s *Predictor) Unknown(model, version string, err error) error {
 	var have []string
 	if errors.Is(err, engine.ErrUnknownVersion) {
 		for _, o := range s.engine.Services() {
@@ -203,7 +233,7 @@ func (p *Prediction) reply(r Reply, a payload.Answer) (Reply, bool, error) {
 	if a.Stream != nil {
 		return r, false, nil // the batch may still read the body
 	}
-	p.out = a.Items
+	p.out, a.State = a.Items, p.request.State
 	start := time.Now()
 	body, err := p.handler.Encode(p.answer[:0], p.format, a)
 	r.Timing.Encode = time.Since(start)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ var licence []byte
 // returns it. It tries npm, then pip, then the release archive of the project. It does not
 // unpack an archive with a wrong checksum. A failed installation leaves no files.
 func Install(ctx context.Context, o Options) (Library, error) {
-	r, err := pinned(runtime.GOOS, runtime.GOARCH)
+	r, err := o.pinned()
 	if err != nil {
 		return Library{}, err
 	}
@@ -30,7 +29,7 @@ func install(ctx context.Context, o Options, r release) (Library, error) {
 	if o.CacheDir == "" {
 		return Library{}, errNoCache
 	}
-	return ensure(ctx, cacheFolder(o.CacheDir, Version), func(tmp string) (string, error) {
+	return ensure(ctx, cacheFolder(o.CacheDir, o.releaseKey()), func(tmp string) (string, error) {
 		if err := os.WriteFile(filepath.Join(tmp, licenceFile), licence, 0o644); err != nil {
 			return "", err
 		}

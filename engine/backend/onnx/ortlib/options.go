@@ -4,6 +4,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // Options has the folders to search and the tools to install with. This package does not read
@@ -16,6 +17,10 @@ type Options struct {
 	CacheDir string
 	// Dirs are absolute folders to search after the cache, best first.
 	Dirs []string
+
+	// Platform is the platform of the library that Install and Pack handle, such as
+	// "linux/arm64"; "" is that of this program. Find knows only the latter.
+	Platform string
 
 	// Path is the list of folders in which Install looks for npm and pip.
 	Path string
@@ -40,6 +45,28 @@ func FromEnv(getenv func(string) string, cacheDir string) Options {
 	o.Dirs = append(o.Dirs, usual...)
 	o.Dirs = append(o.Dirs, "/usr/local/lib", "/opt/onnxruntime/lib")
 	return o
+}
+
+// pinned returns the pinned release for the platform.
+func (o Options) pinned() (release, error) {
+	if o.isNative() {
+		return pinned(runtime.GOOS, runtime.GOARCH)
+	}
+	goos, goarch, _ := strings.Cut(o.Platform, "/")
+	return pinned(goos, goarch)
+}
+
+// isNative reports whether the library is for this machine.
+func (o Options) isNative() bool {
+	return o.Platform == "" || o.Platform == runtime.GOOS+"/"+runtime.GOARCH
+}
+
+// releaseKey identifies the pinned release in the cache.
+func (o Options) releaseKey() string {
+	if o.isNative() {
+		return Version
+	}
+	return Version + "-" + strings.ReplaceAll(o.Platform, "/", "-")
 }
 
 // debianTriple returns the folder name of an architecture in Debian and Ubuntu.

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 )
 
 // packedFile is the compressed library in a packed folder. Beside it are the checksum of the
@@ -104,7 +103,7 @@ func packNotices(ctx context.Context, o Options, lib Library, dir string) error 
 	if o.Named != "" {
 		return err
 	}
-	r, err := pinned(runtime.GOOS, runtime.GOARCH)
+	r, err := o.pinned()
 	if err != nil {
 		return err
 	}
