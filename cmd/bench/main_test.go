@@ -87,7 +87,7 @@ func TestSets(t *testing.T) {
 func TestCommand(t *testing.T) {
 	var names, listed []string
 	for _, b := range benches() {
-		names, listed = append(names, b.name), append(listed, fmt.Sprintf("%-10s %s\n", b.name, b.about))
+		names, listed = append(names, b.name), append(listed, fmt.Sprintf("%-17s %s\n", b.name, b.about))
 	}
 	for _, tt := range []struct {
 		name string
