@@ -101,7 +101,25 @@ func (p Plan) check() []fieldError {
 	c.checkCount("constraints: memory_mb", p.Constraints.MemoryMB)
 	c.checkCount("constraints: gpu_memory_mb", p.Constraints.GPUMemoryMB)
 	p.checkBudget(&c)
+	p.checkHold(&c)
 	return c
+}
+
+// The shortest and the longest hold.
+const (
+	minHold = time.Minute
+	maxHold = 7 * 24 * time.Hour
+)
+
+// checkHold checks the time that the choice is held. A ramp is no load that can be held.
+func (p Plan) checkHold(c *fieldErrors) {
+	switch {
+	case p.Hold == 0:
+	case p.Hold < minHold || p.Hold > maxHold:
+		c.add("hold", "%v is outside %v-%v; 0s holds nothing", p.Hold, minHold, maxHold)
+	case slices.ContainsFunc(p.Loads, func(l load.Spec) bool { return l.Mode == load.Ramp }) && !p.Question.SeeksRate():
+		c.add("hold", "a ramp cannot be held: its rate changes; use an open load with one rate")
+	}
 }
 
 func (p Plan) checkShapes(c *fieldErrors) {
