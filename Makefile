@@ -20,7 +20,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers help cc
+.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers help cc
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -83,6 +83,9 @@ vulncheck: cc ## known vulnerabilities in what the program calls; asks vuln.go.d
 golden: ort ## rewrite golden files; read the diff before you commit
 	@dirs=$$(grep -rlE --include='*_test.go' 'x/exp/golden|flag\.Bool\("update"' . | xargs -rn1 dirname | sort -u || true); \
 	test -z "$$dirs" || go test $$dirs -update
+
+proto: ## the Go code of the protocol files; needs protoc
+	@tools/proto.sh
 
 torchserve: ## a real TorchServe in the user's cache, for test-torchserve; SWEETSPOT_TORCHSERVE is another folder
 	@tools/torchserve.sh

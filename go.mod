@@ -33,7 +33,8 @@ require (
 	golang.org/x/image v0.47.0 // resizing pictures; charts as PNG
 	golang.org/x/sys v0.49.0 // the generator's clock
 	golang.org/x/term v0.47.0 // is it a terminal, how wide, how to restore it
-	google.golang.org/protobuf v1.36.12 // ONNX files
+	google.golang.org/grpc v1.85.0 // the gRPC listeners
+	google.golang.org/protobuf v1.36.12 // ONNX files, the messages of gRPC
 )
 
 require (
@@ -66,7 +67,9 @@ require (
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	go.yaml.in/yaml/v4 v4.0.0-rc.2 // indirect
+	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 )

@@ -13,6 +13,11 @@ type HeaderReader interface {
 	ReadsHeader()
 }
 
+// PartsReader is a Handler that reads the Parts of a body. Others get them as a form.
+type PartsReader interface {
+	ReadsParts()
+}
+
 // Handler converts between bodies and the requests and answers of one model. Initialize,
 // Decode and Encode are initialize, preprocess and postprocess of TorchServe's handlers.
 // After Initialize it is safe for concurrent use.

@@ -226,7 +226,7 @@ func (a *app) checkRuntime(ctx context.Context) finding {
 	return f
 }
 
-var serveAddresses = []string{server.DefaultInference, server.DefaultManagement, server.DefaultMetrics}
+var serveAddresses = []string{server.DefaultInference, server.DefaultManagement, server.DefaultMetrics, server.DefaultGRPC, server.DefaultGRPCManagement}
 
 // checkPorts warns if a default address of serve is in use.
 func checkPorts(ctx context.Context) finding {
@@ -242,7 +242,7 @@ func checkPorts(ctx context.Context) finding {
 	}
 	if len(used) > 0 {
 		f.Result, f.Text = checkWarning, "in use by another program: "+strings.Join(used, ", ")
-		f.Fix = "end it, or give serve other addresses: --listen, --management, --metrics"
+		f.Fix = "end it, or give serve other addresses: --listen, --management, --metrics, --grpc, --grpc-management"
 	}
 	return f
 }

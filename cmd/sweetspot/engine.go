@@ -56,7 +56,7 @@ func (a *app) engineCommand() *cobra.Command {
 			}
 			log := a.logger()
 			h := &host{}
-			err = server.RunChild(c.Context(), a.in, handshake, server.Config{Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
+			err = server.RunChild(c.Context(), a.in, handshake, server.Config{Version: version, Host: h.describe(args, a.limits()), MaxRequestSize: int64(b.maxRequest), Log: log},
 				func(ctx context.Context) (*engine.Engine, error) {
 					return a.load(ctx, h, []string{args[0]}, open, b, cfg, log)
 				})

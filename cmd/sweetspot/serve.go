@@ -25,8 +25,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Use:   "serve [[NAME=]MODEL...]",
 		Short: "serve models with the API of TorchServe",
 		Long: `serve has the inference API of TorchServe on 127.0.0.1:8080, its management API and the
-control API on 127.0.0.1:8081, and metrics for Prometheus on 127.0.0.1:8082, until Ctrl-C. Tokens
-are required, as in TorchServe: the keys are in key_file.json in the current folder. With
+control API on 127.0.0.1:8081, metrics for Prometheus on 127.0.0.1:8082, and its gRPC APIs and that
+of the Open Inference Protocol on 127.0.0.1:7070 and 7071, until Ctrl-C. Tokens are required, as in TorchServe: the keys are in key_file.json in the current folder. With
 --enable-model-api requests may register models of --model-store.`,
 		Example: `  sweetspot serve model.onnx --workers 2 --batch-size 8 --batch-delay 10ms
   sweetspot serve builtin:resnet18 --disable-token-auth
@@ -44,7 +44,7 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 			}
 			defer closeLog()
 			ms := modelSettings{base: cfg, given: f.given(c.Flags()), cores: a.limits().Cores}
-			sc := server.Config{Log: log, AccessLog: a.env.get("LOG_LOCATION")}
+			sc := server.Config{Version: version, Log: log, AccessLog: a.env.get("LOG_LOCATION")}
 			if err := a.configure(c.Flags(), &v, &b, &ms, &sc); err != nil {
 				return err
 			}
@@ -57,6 +57,9 @@ are required, as in TorchServe: the keys are in key_file.json in the current fol
 			h := &host{}
 			sc.Inference, sc.Management, sc.Metrics, sc.MetricsMode = v.listen, v.management, v.metricsAt, v.mode
 			sc.MetricsOptional = v.metricsAt == server.DefaultMetrics && !c.Flags().Changed("metrics")
+			sc.GRPC.Inference, sc.GRPC.Management = v.grpc, v.grpcManage
+			sc.GRPC.InferenceOptional = v.grpc == server.DefaultGRPC && !c.Flags().Changed("grpc")
+			sc.GRPC.ManagementOptional = v.grpcManage == server.DefaultGRPCManagement && !c.Flags().Changed("grpc-management")
 			sc.MetricsLog = a.env.get("METRICS_LOCATION") // as in TorchServe
 			sc.Host, sc.MaxRequestSize = h.describe(args, a.limits()), int64(b.maxRequest)
 			var o *opener
@@ -109,11 +112,13 @@ func (a *app) serve(c *cobra.Command, h *host, sc server.Config, o *opener, mode
 		return errors.Join(err, s.Close())
 	}
 	at := s.URLs()
-	metricsText := ""
-	if at.Metrics != "" {
-		metricsText = ", metrics " + at.Metrics
+	others := ""
+	for _, o := range [][2]string{{"metrics", at.Metrics}, {"gRPC", at.GRPC}, {"gRPC management", at.GRPCManagement}} {
+		if o[1] != "" {
+			others += ", " + o[0] + " " + o[1]
+		}
 	}
-	fmt.Fprintf(a.err, "inference %s, management %s%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, metricsText, cfg.Rule)
+	fmt.Fprintf(a.err, "inference %s, management %s%s, %s rule; Ctrl-C to stop\n", at.Inference, at.Management, others, cfg.Rule)
 	w := snapshots{dir: sc.AccessLog, store: o.store.Dir, file: ms.file, t: ms.t, engine: e, log: log}
 	return w.during(func() error { return s.Run(ctx) })
 }

@@ -52,7 +52,7 @@ func startServerIn(t *testing.T, dir string, args ...string) (inference, managem
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0", "--metrics=127.0.0.1:0"}, args...)...)
+	cmd := exec.Command(path, append([]string{"serve", "--listen=127.0.0.1:0", "--management=127.0.0.1:0", "--metrics=127.0.0.1:0", "--grpc=127.0.0.1:0", "--grpc-management=127.0.0.1:0"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), ortlib.EnvVar+"="+lib.Path)
 	stderr, err := cmd.StderrPipe()

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,6 +27,7 @@ type serveFlags struct {
 	tsConfig           string
 	listen, management string
 	metricsAt          string
+	grpc, grpcManage   string
 	mode               metrics.Mode
 	noTokens           bool
 	pin                bool
@@ -32,11 +36,13 @@ type serveFlags struct {
 }
 
 func (f *serveFlags) bind(fs *pflag.FlagSet) {
-	fs.StringVar(&f.tsConfig, "ts-config", "", "config.properties of TorchServe: addresses, models, limits, tokens, TLS, CORS; the other flags have priority")
+	fs.StringVar(&f.tsConfig, "ts-config", "", "config.properties of TorchServe: addresses, models, limits, tokens, TLS, CORS, gRPC; the other flags have priority")
 	fs.StringVar(&f.listen, "listen", server.DefaultInference, "inference address")
 	fs.StringVar(&f.management, "management", server.DefaultManagement, "management address")
 	f.store.bind(fs)
 	fs.StringVar(&f.metricsAt, "metrics", server.DefaultMetrics, "metrics address; empty is none")
+	fs.StringVar(&f.grpc, "grpc", server.DefaultGRPC, "gRPC address for predictions; empty is none")
+	fs.StringVar(&f.grpcManage, "grpc-management", server.DefaultGRPCManagement, "gRPC address for management; empty is none")
 	fs.TextVar(&f.mode, "metrics-mode", metrics.Prometheus, "where metrics are: prometheus, legacy (three of them) or log (none there)")
 	fs.BoolVar(&f.pin, "pin", false, "each worker has cores of its own, as many as --threads (Linux)")
 	fs.BoolVar(&f.noTokens, "disable-token-auth", false, "do not require tokens")
@@ -53,6 +59,13 @@ func (f *serveFlags) overrides(fs *pflag.FlagSet, b bodyFlags) map[string]config
 	} {
 		if fs.Changed(flag) && !(flag == "metrics" && f.metricsAt == "") {
 			out[kv[0]] = config.Override{Value: kv[1], From: "--" + flag}
+		}
+	}
+	for flag, v := range map[string][3]string{
+		"grpc": {f.grpc, "grpc_inference_address", "grpc_inference_port"}, "grpc-management": {f.grpcManage, "grpc_management_address", "grpc_management_port"},
+	} {
+		if host, port, err := net.SplitHostPort(v[0]); fs.Changed(flag) && err == nil && port != "0" {
+			out[v[1]], out[v[2]] = config.Override{Value: host, From: "--" + flag}, config.Override{Value: port, From: "--" + flag}
 		}
 	}
 	return out
@@ -127,6 +140,7 @@ func (f *serveFlags) apply(fs *pflag.FlagSet, t config.TorchServe, b *bodyFlags,
 	if t.NoMetrics && !fs.Changed("metrics") {
 		f.metricsAt = ""
 	}
+	f.applyGRPC(fs, t.GRPC, sc)
 	if t.Mode != "" {
 		if err := f.mode.UnmarshalText([]byte(t.Mode)); err != nil {
 			return fmt.Errorf("metrics_mode: %w", err)
@@ -153,6 +167,30 @@ func (f *serveFlags) apply(fs *pflag.FlagSet, t config.TorchServe, b *bodyFlags,
 		}
 	}
 	return nil
+}
+
+// applyGRPC sets what the configuration says about gRPC. A flag whose address is no host:port
+// wins.
+func (f *serveFlags) applyGRPC(fs *pflag.FlagSet, t config.GRPC, sc *server.Config) {
+	set := func(flag string, dst *string, host string, port int) {
+		h, p, err := net.SplitHostPort(*dst)
+		if err != nil || fs.Changed(flag) && p == "0" {
+			return
+		}
+		if port != 0 {
+			p = strconv.Itoa(port)
+		}
+		*dst = net.JoinHostPort(cmp.Or(host, h), p)
+	}
+	set("grpc", &f.grpc, t.GRPCInferenceHost, t.GRPCInferencePort)
+	set("grpc-management", &f.grpcManage, t.GRPCManagementHost, t.GRPCManagementPort)
+	age := func(a config.Age) server.Age {
+		ms := func(n int) time.Duration {
+			return time.Duration(min(n, math.MaxInt64/int(time.Millisecond))) * time.Millisecond
+		}
+		return server.Age{Max: ms(a.Max), Grace: ms(a.Grace)}
+	}
+	sc.GRPC = server.GRPC{Secure: t.GRPCSecure, InferenceAge: age(t.GRPCInferenceAge), ManagementAge: age(t.GRPCManagementAge)}
 }
 
 func setText(dst *string, value string) {

@@ -8,9 +8,6 @@ import (
 // ignored has the keys that TorchServe reads and sweetspot serve does not, with the reason, which
 // docs/torchserve-compatibility.md repeats.
 var ignored = reasons(map[string]string{
-	"there is no gRPC listener": `grpc_inference_address grpc_management_address grpc_inference_port grpc_management_port
-		grpc_inference_max_connection_age_ms grpc_inference_max_connection_age_grace_ms
-		grpc_management_max_connection_age_ms grpc_management_max_connection_age_grace_ms enable_grpc_ssl`,
 	"there are no workflows": "workflow_store",
 	"pictures have at most 33,554,432 pixels, those for handlers in Python as many as Pillow takes":             "limit_max_image_pixels",
 	"the inputs of a model say how a body is read; handlers in Python get JSON and text decoded, as by default": "decode_input_request",

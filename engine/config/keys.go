@@ -17,6 +17,13 @@ const (
 	keyMetrics         = "metrics_address"
 	keyGRPCInference   = "grpc_inference_port"
 	keyGRPCManagement  = "grpc_management_port"
+	keyGRPCHost        = "grpc_inference_address"
+	keyGRPCManageHost  = "grpc_management_address"
+	keyGRPCAge         = "grpc_inference_max_connection_age_ms"
+	keyGRPCGrace       = "grpc_inference_max_connection_age_grace_ms"
+	keyGRPCManageAge   = "grpc_management_max_connection_age_ms"
+	keyGRPCManageGrace = "grpc_management_max_connection_age_grace_ms"
+	keyGRPCSecure      = "enable_grpc_ssl"
 	keyModelStore      = "model_store"
 	keyLoadModels      = "load_models"
 	keyDefaultWorkers  = "default_workers_per_model"
@@ -81,11 +88,11 @@ func Keys() []Key {
 	const most = math.MaxInt32
 	return []Key{
 		key(keyInference, Address, "http://127.0.0.1:8080"), key(keyManagement, Address, "http://127.0.0.1:8081"), key(keyMetrics, Address, "http://127.0.0.1:8082"),
-		key("grpc_inference_address", Text, "127.0.0.1"), key("grpc_management_address", Text, "127.0.0.1"),
+		key(keyGRPCHost, Text, "127.0.0.1"), key(keyGRPCManageHost, Text, "127.0.0.1"),
 		number(keyGRPCInference, 1, 65535, "7070"), number(keyGRPCManagement, 1, 65535, "7071"),
-		number("grpc_inference_max_connection_age_ms", 1, math.MaxInt64, "none"), number("grpc_inference_max_connection_age_grace_ms", 0, math.MaxInt64, "none"),
-		number("grpc_management_max_connection_age_ms", 1, math.MaxInt64, "none"), number("grpc_management_max_connection_age_grace_ms", 0, math.MaxInt64, "none"),
-		key("enable_grpc_ssl", Boolean, "false"),
+		number(keyGRPCAge, 1, math.MaxInt64, "none"), number(keyGRPCGrace, 0, math.MaxInt64, "none"),
+		number(keyGRPCManageAge, 1, math.MaxInt64, "none"), number(keyGRPCManageGrace, 0, math.MaxInt64, "none"),
+		key(keyGRPCSecure, Boolean, "false"),
 		key(keyModelStore, Text, "required"), key("workflow_store", Text, "model_store"), key(keyLoadModels, Text, "none"),
 		key(keyModels, Text, "none"), key(keySnapshot, Text, "none"),
 		number(keyDefaultWorkers, 0, most, "0: one for each GPU, or for each core"), number(keyQueueSize, 1, most, "100"),

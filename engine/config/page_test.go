@@ -19,6 +19,8 @@ var different = map[string]string{
 	"inference_address":        "the same; TLS 1.2 and 1.3",
 	"management_address":       "the same; also the control API",
 	"metrics_address":          "the same",
+	"grpc_inference_address":   "the same; also for the Open Inference Protocol",
+	"enable_grpc_ssl":          "the same; without certificate_file and private_key_file a certificate of its own, where TorchServe ends",
 	"model_store":              "the same; `.onnx` files too",
 	"load_models":              "the same, but a model that cannot be loaded ends the start, and a URL is refused",
 	"models":                   "the same; what it does not say is a default of sweetspot: without a delay 0 ms under the `eager` rule, 100 under `torchserve`",

@@ -14,9 +14,6 @@ type TorchServe struct {
 	ManagementAddress string
 	MetricsAddress    string
 
-	GRPCInferencePort  int
-	GRPCManagementPort int
-
 	ModelStore string // folder of the archives
 	LoadAll    bool   // load_models=all
 	LoadModels []Load
@@ -34,9 +31,25 @@ type TorchServe struct {
 
 	CPULauncher   bool // each worker has cores of its own
 	LauncherCores int  // how many; 0 is an equal share
+	GRPC
 	Security
 	Metrics
 }
+
+// GRPC says where the gRPC listeners are.
+type GRPC struct {
+	GRPCInferenceHost  string // without a port
+	GRPCManagementHost string
+	GRPCInferencePort  int
+	GRPCManagementPort int
+	GRPCSecure         bool // enable_grpc_ssl
+	GRPCInferenceAge   Age
+	GRPCManagementAge  Age
+}
+
+// Age is the time after which a connection is closed, and then the longest wait for its calls,
+// in ms; 0 is no limit.
+type Age struct{ Max, Grace int }
 
 // Security says who may do what.
 type Security struct {
@@ -166,6 +179,14 @@ func (v *checker) setNumber(l Line, n int) {
 		v.t.GRPCInferencePort = n
 	case keyGRPCManagement:
 		v.t.GRPCManagementPort = n
+	case keyGRPCAge:
+		v.t.GRPCInferenceAge.Max = n
+	case keyGRPCGrace:
+		v.t.GRPCInferenceAge.Grace = n
+	case keyGRPCManageAge:
+		v.t.GRPCManagementAge.Max = n
+	case keyGRPCManageGrace:
+		v.t.GRPCManagementAge.Grace = n
 	case keyDefaultWorkers:
 		v.t.DefaultWorkers = n
 		if n == 0 && strings.TrimSpace(l.Value) == "0" {
@@ -221,6 +242,7 @@ func (v *checker) setText(l Line, value string) {
 	t := &v.t
 	for key, dst := range map[string]*string{
 		keyInference: &t.InferenceAddress, keyManagement: &t.ManagementAddress, keyMetrics: &t.MetricsAddress,
+		keyGRPCHost: &t.GRPCInferenceHost, keyGRPCManageHost: &t.GRPCManagementHost,
 		keyModelStore: &t.ModelStore, keyAllowedURLs: &t.AllowedURLs,
 		keyMetricsConfig: &t.Metrics.Config, keyKeystore: &t.Keystore, keyPrivateKey: &t.PrivateKey, keyCertificate: &t.Certificate,
 		keyCORSOrigin: &t.CORSOrigin, keyCORSMethods: &t.CORSMethods, keyCORSHeaders: &t.CORSHeaders,
@@ -286,6 +308,8 @@ func (v *checker) boolean(l Line) bool {
 // setBoolean keeps a boolean that this project uses.
 func (v *checker) setBoolean(key string, b bool) {
 	switch key {
+	case keyGRPCSecure:
+		v.t.GRPCSecure = b
 	case keyNoTokens:
 		v.t.NoTokens = b
 	case keyModelAPI:

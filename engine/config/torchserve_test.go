@@ -46,7 +46,7 @@ func TestTorchServe(t *testing.T) {
 	}
 	want := config.TorchServe{
 		InferenceAddress: "http://0.0.0.0:8080", ManagementAddress: "http://127.0.0.1:8081", MetricsAddress: "http://127.0.0.1:8082",
-		GRPCInferencePort: 7070, ModelStore: "/models", QueueSize: 50, NumberOfGPU: new(0),
+		GRPC: config.GRPC{GRPCInferencePort: 7070}, ModelStore: "/models", QueueSize: 50, NumberOfGPU: new(0),
 		LoadModels: []config.Load{{Name: "mlp", File: "mlp.mar"}, {File: "other.mar"}},
 		Models: []config.Model{
 			{Name: "mlp", Version: "1.0", Line: 11, MarName: "mlp.mar", MinWorkers: 2, MaxWorkers: 2, BatchSize: 8, MaxBatchDelay: 10, ResponseTimeout: 60},

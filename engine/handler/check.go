@@ -6,10 +6,18 @@ import (
 	"sweetspot/engine/tensor"
 )
 
-// checkValues reports the first value of t that s does not allow: a number outside the
-// bounds, or a bool that is neither 0 nor 1. NaN and infinities are legal: they mask, and
-// stand for missing values.
+// checkValues is CheckValues with what to send instead.
 func (d decoder) checkValues(s tensor.Spec, t tensor.Tensor) error {
+	if err := CheckValues(s, t); err != nil {
+		return fmt.Errorf("%w; %s", err, d.hintOne(s))
+	}
+	return nil
+}
+
+// CheckValues reports the first value of t that s does not allow: a number outside the
+// bounds, or a bool that is neither 0 nor 1. NaN and infinities are legal: they mask, and
+// stand for missing values. t may have several items, with a further axis.
+func CheckValues(s tensor.Spec, t tensor.Tensor) error {
 	bad, text := -1, ""
 	switch {
 	case s.Bounded:
@@ -22,7 +30,7 @@ func (d decoder) checkValues(s tensor.Spec, t tensor.Tensor) error {
 	if bad < 0 {
 		return nil
 	}
-	return fmt.Errorf("input %q: value %s%s %s; %s", s.Name, formatFloat(tensor.At(t.Type, t.Data, bad)), indexText(t.Shape, bad), text, d.hintOne(s))
+	return fmt.Errorf("input %q: value %s%s %s", s.Name, formatFloat(tensor.At(t.Type, t.Data, bad)), indexText(t.Shape, bad), text)
 }
 
 // firstOutside returns the index of the first value outside low..high, or -1.

@@ -2,7 +2,10 @@ package handler
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"mime/multipart"
+	"net/textproto"
 	"net/url"
 	"strings"
 
@@ -16,6 +19,24 @@ const typeFields = "application/x-www-form-urlencoded"
 
 // maxFieldName is the longest name of a field.
 const maxFieldName = 256
+
+// FormOf returns a form with parts, for a handler that reads no other named parts. A part
+// without a type is a file, so that its content tells its encoding.
+func FormOf(parts []payload.Part) Body {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, p := range parts {
+		h := textproto.MIMEHeader{}
+		h.Set("Content-Disposition", multipart.FileContentDisposition(p.Name, p.Name))
+		h.Set("Content-Type", cmp.Or(p.Type, TypeRaw))
+		part, err := w.CreatePart(h)
+		must(err)
+		_, err = part.Write(p.Data)
+		must(err)
+	}
+	must(w.Close())
+	return Body{w.FormDataContentType(), b.Bytes()}
+}
 
 // readFields reads a body of the type typeFields. ok is false if the body is something else: a
 // name has characters that no name has, such as a quote.

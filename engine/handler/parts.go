@@ -35,6 +35,9 @@ func (*Parts) Initialize(_ context.Context, in, out []tensor.Spec) error {
 // ReadsHeader says that headers and query are passed on.
 func (*Parts) ReadsHeader() {}
 
+// ReadsParts says that the parts of a body are passed on.
+func (*Parts) ReadsParts() {}
+
 // Negotiate accepts every header, because only the model knows the type of its answer.
 func (*Parts) Negotiate(string) (payload.Format, error) { return 0, nil }
 
@@ -53,6 +56,10 @@ func (*Parts) DecodedSize(b payload.Body) int64 {
 func (*Parts) Decode(r *payload.Request, b payload.Body) error {
 	r.Header, r.ID = b.Header, b.ID
 	r.Parts = append(r.Parts[:0:0], b.Query...)
+	if b.Parts != nil {
+		r.Parts = append(r.Parts, b.Parts...)
+		return nil
+	}
 	if fields, ok := readFields(b.Type, b.Data); ok {
 		r.Parts = append(r.Parts, fields...)
 		return nil

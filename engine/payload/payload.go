@@ -142,6 +142,7 @@ type Body struct {
 	Data   []byte
 	Header []Field // of a request: those that a handler may read
 	Query  []Part  // of a request: the parameters of the URL, in their order
+	Parts  []Part  // of a request whose protocol has named parts: they are there instead of Data
 	ID     string  // of a request: what its answer is identified by; "" if no handler reads it
 }
 

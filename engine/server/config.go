@@ -18,6 +18,8 @@ const (
 	DefaultInference      = "127.0.0.1:8080"
 	DefaultManagement     = "127.0.0.1:8081"
 	DefaultMetrics        = "127.0.0.1:8082"
+	DefaultGRPC           = "127.0.0.1:7070"
+	DefaultGRPCManagement = "127.0.0.1:7071"
 	DefaultMetricsLog     = "logs"
 	DefaultMaxRequestSize = 6553500 // TorchServe's max_request_size
 	DefaultBodyTime       = 30 * time.Second
@@ -41,6 +43,7 @@ type Config struct {
 	Inference  string
 	Management string // likewise; also serves the control API
 	Metrics    string // likewise, but "" is no metrics listener
+	GRPC       GRPC
 	// MetricsOptional: if the metrics address is in use, the server warns and has no metrics
 	// listener. It is for a default address, which another server of the machine may have.
 	MetricsOptional bool
@@ -53,6 +56,8 @@ type Config struct {
 	MetricsMode metrics.Mode
 	MetricsWith MetricsWith
 	MetricsLog  string // folder of the log files of the modes log and legacy; "" is DefaultMetricsLog
+
+	Version string // of the program, for descriptions of the server; "" is unknown
 
 	AccessLog string // folder of TorchServe's access_log.log; "" is none
 
@@ -70,6 +75,20 @@ type Config struct {
 
 	raised bool // MaxRequestSize is the default, which models raise
 }
+
+// GRPC has the addresses of gRPC. The zero value has none.
+type GRPC struct {
+	Inference  string // host:port or unix:/path; "" is no listener
+	Management string // likewise
+	// InferenceOptional and ManagementOptional: as MetricsOptional.
+	InferenceOptional, ManagementOptional bool
+	Secure                                bool // TLS; also https:// addresses have it
+	InferenceAge, ManagementAge           Age
+}
+
+// Age is the time after which a connection is closed when its calls are answered, and the
+// longest wait for them; 0 is no limit.
+type Age struct{ Max, Grace time.Duration }
 
 // MetricsWith says which of TorchServe's metrics there are.
 type MetricsWith struct {

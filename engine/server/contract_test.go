@@ -299,6 +299,15 @@ func wordModel(name, version, source string) *engine.Model {
 // TorchServe's.
 func wordServer(t *testing.T) (server.Addrs, *engine.Engine) {
 	t.Helper()
+	e := wordEngine(t)
+	a, _ := serve(t, server.Config{Models: management.Config{ModelAPI: true, Opener: wordStore{wordConfig}}}, e)
+	return a, e
+}
+
+var wordConfig = knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
+
+func wordEngine(t testing.TB) *engine.Engine {
+	t.Helper()
 	backend := &enginetest.Backend{OnCheck: func(m *engine.Model, _ knob.Config) error {
 		if m.Name == "broken" {
 			return errors.New("the worker does not start")
@@ -306,8 +315,7 @@ func wordServer(t *testing.T) (server.Addrs, *engine.Engine) {
 		return nil
 	}}
 	e := engine.New(engine.Options{Backends: map[string]engine.Backend{enginetest.Name: backend}, Cores: 2})
-	c := knob.Config{Settings: knob.Default(knob.TorchServe), Options: knob.Options{Rule: knob.TorchServe}}
-	if err := e.Load(t.Context(), wordModel("words", "1.0", "words.mar"), c); err != nil {
+	if err := e.Load(t.Context(), wordModel("words", "1.0", "words.mar"), wordConfig); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -315,8 +323,7 @@ func wordServer(t *testing.T) (server.Addrs, *engine.Engine) {
 			t.Error(err)
 		}
 	})
-	a, _ := serve(t, server.Config{Models: management.Config{ModelAPI: true, Opener: wordStore{c}}}, e)
-	return a, e
+	return e
 }
 
 func TestContract(t *testing.T) {

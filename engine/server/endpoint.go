@@ -13,9 +13,11 @@ import (
 
 	"sweetspot/engine"
 	"sweetspot/engine/api/control"
+	"sweetspot/engine/api/grpc"
 	"sweetspot/engine/api/inference"
 	"sweetspot/engine/api/management"
 	"sweetspot/engine/api/metrics"
+	"sweetspot/engine/api/oip"
 	"sweetspot/engine/api/token"
 	"sweetspot/engine/api/wire"
 )
@@ -37,11 +39,14 @@ const (
 	inferenceName  = "inference"
 	managementName = "management"
 	metricsName    = "metrics"
+	grpcName       = "gRPC inference"
+	grpcManageName = "gRPC management"
 )
 
 // defaultPorts are TorchServe's ports of http and https addresses without a port.
 var defaultPorts = map[string][2]string{
 	inferenceName: {"80", "443"}, managementName: {"8081", "8444"}, metricsName: {"8082", "8445"},
+	grpcName: {"7070", "7070"}, grpcManageName: {"7071", "7071"},
 }
 
 // endpoints returns the endpoints of a server for e.
@@ -51,7 +56,7 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 		Limits: wire.Limits{Size: c.MaxRequestSize, Flag: "--max-request-size", Time: c.BodyTime, Budget: budget},
 		Raised: c.raised, Response: c.MaxResponseSize,
 	}
-	predictions := inference.New(e, limits)
+	predictions := predictions(e, limits, c.Version)
 	s.models = management.New(e, c.Models)
 	out := []api{
 		{inferenceName, c.Inference, "--listen", withoutKey(predictions, c.Tokens.Guard(token.Inference, predictions))},
@@ -66,7 +71,54 @@ func (s *Server) endpoints(e *engine.Engine) []endpoint {
 	if c.Metrics != "" {
 		out = append(out, api{metricsName, c.Metrics, "--metrics", metrics.New(s.measured)})
 	}
-	return s.share(out)
+	return append(s.share(out), s.grpcEndpoints(e, limits)...)
+}
+
+// grpcEndpoints returns the endpoints of gRPC.
+func (s *Server) grpcEndpoints(e *engine.Engine, limits inference.Limits) []endpoint {
+	c := s.cfg
+	limits.Flag = "" // the library has a text of its own
+	config := func(address string, age Age) grpc.Config {
+		out := grpc.Config{
+			Engine: e, Models: s.models, Tokens: c.Tokens, Counts: &s.counts, Limits: limits,
+			MaxAge: age.Max, MaxAgeGrace: age.Grace, DrainTime: c.DrainTime, Version: c.Version, Log: c.Log,
+		}
+		if c.grpcSecure(address) {
+			out.TLS = c.TLS
+		}
+		return out
+	}
+	serve := func(g *grpc.Server) func(context.Context, net.Listener) error {
+		return func(ctx context.Context, l net.Listener) error { return g.Serve(ctx, stallListener{l, c.WriteTime}) }
+	}
+	var out []endpoint
+	if at := c.GRPC.Inference; at != "" {
+		out = append(out, endpoint{name: grpcName, address: at, flag: "--grpc", serve: serve(grpc.NewInference(config(at, c.GRPC.InferenceAge)))})
+	}
+	if at := c.GRPC.Management; at != "" {
+		out = append(out, endpoint{name: grpcManageName, address: at, flag: "--grpc-management", serve: serve(grpc.NewManagement(config(at, c.GRPC.ManagementAge)))})
+	}
+	return out
+}
+
+// optional reports whether a server does without an endpoint whose address is in use.
+func (c *Config) optional(name string) bool {
+	return c.MetricsOptional && name == metricsName ||
+		c.GRPC.InferenceOptional && name == grpcName || c.GRPC.ManagementOptional && name == grpcManageName
+}
+
+// predictions returns the handler of the inference listener: TorchServe's routes, and those of
+// the Open Inference Protocol.
+func predictions(e *engine.Engine, l inference.Limits, version string) http.Handler {
+	torchServe := inference.New(e, l)
+	v2 := oip.New(e, l, torchServe, version)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if oip.Serves(r.URL.Path) {
+			v2.ServeHTTP(w, r)
+			return
+		}
+		torchServe.ServeHTTP(w, r)
+	})
 }
 
 // management returns the handler of the management listener: the management API, the control
@@ -88,12 +140,12 @@ func (s *Server) management(e *engine.Engine) http.Handler {
 }
 
 // withoutKey sends the requests that need no key to open and the others to guarded. As in
-// TorchServe, descriptions need none; and the readiness route, because a probe cannot renew
-// its key.
+// TorchServe, descriptions need none; and the routes of probes, because a probe cannot renew its
+// key.
 func withoutKey(open, guarded http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/", "/api-description", "/ready":
+		case "/", "/api-description", "/ready", oip.LivePath, oip.ReadyPath:
 			open.ServeHTTP(w, r)
 		default:
 			guarded.ServeHTTP(w, r)

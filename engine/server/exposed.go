@@ -12,12 +12,19 @@ func (s *Server) warnExposed() {
 		if b.Addr().Network() == "unix" || isLoopback(hostname(b.Addr().String())) {
 			continue
 		}
-		needsKey := b.serves(inferenceName) || b.serves(managementName)
+		isGRPC := b.serves(grpcName) || b.serves(grpcManageName)
+		needsKey := b.serves(inferenceName) || b.serves(managementName) || isGRPC
+		isSecure, url := strings.HasPrefix(b.url, "https:"), b.url
+		if isGRPC {
+			isSecure, url = s.cfg.grpcSecure(b.address), b.name+" "+b.Addr().String()
+		}
 		switch {
 		case needsKey && s.cfg.Tokens == nil:
-			s.cfg.Log.Warn(fmt.Sprintf("%s is not only for this machine and needs no key: everyone who reaches it may use it; turn token authorization on, or use a loopback address", b.url))
-		case needsKey && !strings.HasPrefix(b.url, "https:"):
-			s.cfg.Log.Warn(fmt.Sprintf("%s is not only for this machine: keys and bodies can be read on the way; use an https address", b.url))
+			s.cfg.Log.Warn(fmt.Sprintf("%s is not only for this machine and needs no key: everyone who reaches it may use it; turn token authorization on, or use a loopback address", url))
+		case isGRPC && !isSecure:
+			s.cfg.Log.Warn(fmt.Sprintf("%s is not only for this machine: keys and bodies can be read on the way; use an https:// address, or enable_grpc_ssl", url))
+		case needsKey && !isSecure:
+			s.cfg.Log.Warn(fmt.Sprintf("%s is not only for this machine: keys and bodies can be read on the way; use an https address", url))
 		}
 	}
 }

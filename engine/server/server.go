@@ -43,6 +43,7 @@ type Server struct {
 type Addrs struct {
 	Inference, Management string
 	Metrics               string // "" if there is no listener
+	GRPC, GRPCManagement  string // likewise
 }
 
 // Open binds the addresses of c for the models of e, and then writes the key file: if
@@ -55,8 +56,8 @@ func Open(c Config, e *engine.Engine) (*Server, error) {
 	}
 	for _, ep := range s.endpoints(e) {
 		b, err := ep.bind()
-		if s.cfg.MetricsOptional && ep.name == metricsName && errors.Is(err, syscall.EADDRINUSE) {
-			s.cfg.Log.Warn(fmt.Sprintf("there are no metrics: %v", err))
+		if s.cfg.optional(ep.name) && errors.Is(err, syscall.EADDRINUSE) {
+			s.cfg.Log.Warn(fmt.Sprintf("no %s listener: %v", ep.name, err))
 			continue
 		}
 		if err != nil {
@@ -99,7 +100,10 @@ func (s *Server) openAccessLog() error {
 
 // Addrs returns the bound addresses, with the chosen ports.
 func (s *Server) Addrs() Addrs {
-	return Addrs{s.address(inferenceName), s.address(managementName), s.address(metricsName)}
+	return Addrs{
+		Inference: s.address(inferenceName), Management: s.address(managementName), Metrics: s.address(metricsName),
+		GRPC: s.address(grpcName), GRPCManagement: s.address(grpcManageName),
+	}
 }
 
 // address returns the address of an endpoint, or "" if there is none of that name.
@@ -112,9 +116,9 @@ func (s *Server) address(name string) string {
 	return ""
 }
 
-// URLs returns the addresses as URLs: http://, https:// or unix:.
+// URLs returns the addresses as URLs: http://, https:// or unix:; those of gRPC as host:port.
 func (s *Server) URLs() Addrs {
-	out := Addrs{}
+	out := s.Addrs() // those of gRPC have no scheme
 	for name, dst := range map[string]*string{inferenceName: &out.Inference, managementName: &out.Management, metricsName: &out.Metrics} {
 		for _, b := range s.bound {
 			if b.serves(name) {

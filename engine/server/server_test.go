@@ -87,14 +87,14 @@ const anyPort = "127.0.0.1:0"
 
 // serve runs a server until the test ends or stop is called, which returns
 // Run's error.
-func serve(t *testing.T, c server.Config, e *engine.Engine) (a server.Addrs, stop func() error) {
+func serve(t testing.TB, c server.Config, e *engine.Engine) (a server.Addrs, stop func() error) {
 	t.Helper()
 	s := open(t, c, e)
 	return s.Addrs(), run(t, s)
 }
 
 // open binds a server on free ports.
-func open(t *testing.T, c server.Config, e *engine.Engine) *server.Server {
+func open(t testing.TB, c server.Config, e *engine.Engine) *server.Server {
 	t.Helper()
 	c.Inference, c.Management, c.Metrics = anyPort, anyPort, anyPort
 	s, err := server.Open(c, e)
@@ -105,7 +105,7 @@ func open(t *testing.T, c server.Config, e *engine.Engine) *server.Server {
 }
 
 // run runs s until the test ends or stop is called, which returns Run's error.
-func run(t *testing.T, s *server.Server) (stop func() error) {
+func run(t testing.TB, s *server.Server) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -8,8 +8,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -54,18 +56,23 @@ func selfSigned(now time.Time) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// completeTLS makes a certificate if an https address has none.
+// completeTLS makes a certificate if an address with TLS has none.
 func (c *Config) completeTLS() (err error) {
-	for _, text := range []string{c.Inference, c.Management, c.Metrics} {
-		if c.TLS == nil && isSecure(text) {
+	secure := map[string]bool{c.Inference: isSecure(c.Inference), c.Management: isSecure(c.Management), c.Metrics: isSecure(c.Metrics)}
+	secure[c.GRPC.Inference], secure[c.GRPC.Management] = c.grpcSecure(c.GRPC.Inference), c.grpcSecure(c.GRPC.Management)
+	for _, text := range slices.Sorted(maps.Keys(secure)) {
+		if c.TLS == nil && secure[text] {
 			if c.TLS, err = TLS("", ""); err != nil {
 				return err
 			}
-			c.Log.Warn("https with a certificate of its own, which no client trusts by itself", "address", text)
+			c.Log.Warn("TLS with a certificate of its own, which no client trusts by itself", "address", text)
 		}
 	}
 	return nil
 }
+
+// grpcSecure reports whether an address of gRPC has TLS.
+func (c *Config) grpcSecure(text string) bool { return text != "" && (c.GRPC.Secure || isSecure(text)) }
 
 func isSecure(text string) bool {
 	at, err := parseAddress(text, "0", "0")

@@ -20,7 +20,7 @@ func (b *buffers) send(w http.ResponseWriter, r predict.Reply) {
 		b.text = wire.AppendID(b.text)
 	}
 	id := len(b.text)
-	b.text = appendTiming(b.text, r.Timing)
+	b.text = AppendTiming(b.text, r.Timing)
 	times := len(b.text)
 	b.text = strconv.AppendInt(b.text, int64(len(r.Body)), 10)
 	text := string(b.text)
@@ -66,7 +66,7 @@ func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply, id stri
 			return
 		}
 		if err == nil {
-			err = l.checkAnswer(len(piece))
+			err = l.CheckAnswer(len(piece))
 		}
 		if err == nil {
 			_, err = w.Write(piece)
@@ -80,10 +80,10 @@ func stream(ctx context.Context, w http.ResponseWriter, r predict.Reply, id stri
 	}
 }
 
-// appendTiming appends t as a Server-Timing header:
+// AppendTiming appends t as a Server-Timing header:
 //
 //	decode;dur=0.021, queue;dur=1.234, formation;dur=0.012, execution;dur=9.100, encode;dur=0.030, batch;desc=8
-func appendTiming(dst []byte, t predict.Timing) []byte {
+func AppendTiming(dst []byte, t predict.Timing) []byte {
 	dst = appendMS(append(dst, "decode;dur="...), t.Decode)
 	dst = appendMS(append(dst, ", queue;dur="...), t.Queue)
 	dst = appendMS(append(dst, ", formation;dur="...), t.Formation)

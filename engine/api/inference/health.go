@@ -13,28 +13,20 @@ import (
 
 // ping answers Healthy if the default version of every model is healthy.
 func (h *Handler) ping(w http.ResponseWriter) {
-	for _, s := range h.engine.Services() {
-		if m := s.Model(); m.Version == h.engine.Default(m.Name) && !s.Healthy() {
-			wire.JSON(w, http.StatusInternalServerError, wire.Status{Status: "Unhealthy"})
-			return
-		}
+	if h.predictor.Healthy() {
+		wire.JSON(w, http.StatusOK, wire.Status{Status: "Healthy"})
+		return
 	}
-	wire.JSON(w, http.StatusOK, wire.Status{Status: "Healthy"})
+	wire.JSON(w, http.StatusInternalServerError, wire.Status{Status: "Unhealthy"})
 }
 
 // ready answers whether every version can answer requests now. Unlike ping it counts a
 // version without workers, and its failure is temporary.
 func (h *Handler) ready(w http.ResponseWriter) {
-	all := h.engine.Services()
-	waiting := 0
-	for _, s := range all {
-		if !s.CanAnswer() {
-			waiting++
-		}
-	}
+	waiting, all := h.predictor.Waiting()
 	if waiting > 0 { // without names, because a probe has no key
 		w.Header().Set("Retry-After", "1")
-		wire.JSON(w, http.StatusServiceUnavailable, wire.Status{Status: fmt.Sprintf("Not ready: %d of %d versions have no worker", waiting, len(all))})
+		wire.JSON(w, http.StatusServiceUnavailable, wire.Status{Status: fmt.Sprintf("Not ready: %d of %d versions have no worker", waiting, all)})
 		return
 	}
 	wire.JSON(w, http.StatusOK, wire.Status{Status: "Ready"})
@@ -73,7 +65,7 @@ func (h *Handler) kserve(w http.ResponseWriter, r *http.Request, rest []string) 
 
 // httpError converts the error of a prediction to an answer.
 func (t target) httpError(err error) error {
-	if err = httpError(err); err == nil || !t.kserve {
+	if err = HTTPError(err); err == nil || !t.kserve {
 		return err
 	}
 	return wire.ForKServe(err)

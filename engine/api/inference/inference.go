@@ -44,17 +44,17 @@ type Limits struct {
 	Response int64
 }
 
-// checkAnswer returns an error for an answer that is too large. It is the server's fault: the
+// CheckAnswer returns an error for an answer that is too large. It is the server's fault: the
 // same request would fail again.
-func (l Limits) checkAnswer(size int) error {
+func (l Limits) CheckAnswer(size int) error {
 	if l.Response == 0 || int64(size) <= l.Response {
 		return nil
 	}
 	return wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "the answer has %d bytes, above max_response_size, %d", size, l.Response)
 }
 
-// of returns the limits for requests to a model.
-func (l Limits) of(p *predict.Prediction) wire.Limits {
+// Of returns the limits for requests to a model.
+func (l Limits) Of(p *predict.Prediction) wire.Limits {
 	if l.Raised {
 		l.Size = max(l.Size, p.BodySize())
 	}
@@ -94,6 +94,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Predict answers a prediction with the body of r as the handler of the model reads it, on a
+// route of another package for a protocol of KServe. If it returns an error, it has written
+// nothing.
+func (h *Handler) Predict(w http.ResponseWriter, r *http.Request, model, version string) error {
+	return h.predict(w, r, target{model: model, version: version, kserve: true})
+}
+
 // predict answers a prediction. If it returns an error, it has written nothing.
 func (h *Handler) predict(w http.ResponseWriter, r *http.Request, t target) error {
 	b := h.pool.Get().(*buffers)
@@ -124,7 +131,7 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 	if t.kserve {
 		b.TakeInstances()
 	}
-	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits.of(&b.Prediction), &b.memory); err != nil {
+	if b.body, err = wire.ReadBody(w, r, b.body[:0], h.limits.Of(&b.Prediction), &b.memory); err != nil {
 		return true, err
 	}
 	body := payload.Body{Type: r.Header.Get("Content-Type"), Data: b.body}
@@ -139,16 +146,16 @@ func (h *Handler) predictWith(b *buffers, w http.ResponseWriter, r *http.Request
 	case reply.Stream != nil:
 		stream(r.Context(), w, reply, b.id, h.limits)
 	default:
-		if err = h.limits.checkAnswer(len(reply.Body)); err == nil {
+		if err = h.limits.CheckAnswer(len(reply.Body)); err == nil {
 			b.send(w, reply)
 		}
 	}
 	return reusable, err
 }
 
-// httpError converts the error of a prediction. A request that may succeed later gets 503
+// HTTPError converts the error of a prediction. A request that may succeed later gets 503
 // with Retry-After; a failed execution gets 500.
-func httpError(err error) error {
+func HTTPError(err error) error {
 	e, ok := errors.AsType[*predict.Error](err)
 	if !ok {
 		return err

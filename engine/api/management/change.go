@@ -51,28 +51,27 @@ func (s scaling) edit(a *engine.Adjustment) error {
 	return nil
 }
 
-// scale answers PUT /models/{model}[/{version}]. The change runs in the background, so that it
-// goes on when the client leaves.
-func (a *API) scale(w http.ResponseWriter, r *http.Request, name, version string) error {
-	p, err := queryOf(r)
-	if err != nil {
-		return err
-	}
+// Scale answers PUT /models/{model}[/{version}]; version is "" for the parameter model_version,
+// or else the default one. The other parameters are min_worker, max_worker, batch_size,
+// max_batch_delay, synchronous and timeout. The change runs in the background, so that it goes
+// on when ctx ends.
+func (a *API) Scale(ctx context.Context, name, version string, given Parameters) (Answer, error) {
+	p := &params{values: given}
 	if version == "" {
 		version = p.text("model_version")
 	}
 	s, err := a.find(name, version)
 	if err != nil {
-		return err
+		return Answer{}, err
 	}
 	change := readScaling(p)
 	synchronous := p.flag("synchronous", false)
 	timeout := time.Duration(p.number("timeout", -1, -1, maxSeconds)) * time.Second
 	if p.err != nil {
-		return p.err
+		return Answer{}, p.err
 	}
 	if err := change.check(s); err != nil {
-		return badRequest("%v", err)
+		return Answer{}, badRequest("%v", err)
 	}
 	result := a.closed503()
 	done := a.start(func(ctx context.Context) {
@@ -81,19 +80,19 @@ func (a *API) scale(w http.ResponseWriter, r *http.Request, name, version string
 		}
 	})
 	if !synchronous {
-		return status(w, http.StatusAccepted, "Processing worker updates...")
+		return status(http.StatusAccepted, "Processing worker updates..."), nil
 	}
-	ctx, cancel := waitContext(r.Context(), timeout)
+	ctx, cancel := waitContext(ctx, timeout)
 	defer cancel()
 	select {
 	case <-done:
 	case <-ctx.Done():
-		return status(w, http.StatusPartialContent, "Workers scaling in progress...")
+		return status(http.StatusPartialContent, "Workers scaling in progress..."), nil
 	}
 	if result != nil {
-		return changeError(result)
+		return Answer{}, changeError(result)
 	}
-	return change.answer(w, s, name, version)
+	return change.answer(s, name, version), nil
 }
 
 // check returns an error if the settings would not be valid.
@@ -107,10 +106,10 @@ func (s scaling) check(service *engine.ModelService) error {
 }
 
 // answer says what has been done.
-func (s scaling) answer(w http.ResponseWriter, service *engine.ModelService, name, version string) error {
+func (s scaling) answer(service *engine.ModelService, name, version string) Answer {
 	if s.minWorkers < 0 {
 		c := service.Config()
-		return status(w, http.StatusOK, "Batch size %d and batch delay %v ms set for model: %s", c.BatchSize, c.DelayMS(), name)
+		return status(http.StatusOK, "Batch size %d and batch delay %v ms set for model: %s", c.BatchSize, c.DelayMS(), name)
 	}
 	running := 0
 	for _, info := range service.Workers() {
@@ -119,12 +118,12 @@ func (s scaling) answer(w http.ResponseWriter, service *engine.ModelService, nam
 		}
 	}
 	if running < s.minWorkers {
-		return status(w, http.StatusPartialContent, "Workers scaling in progress...")
+		return status(http.StatusPartialContent, "Workers scaling in progress...")
 	}
 	if version != "" {
-		return status(w, http.StatusOK, "Workers scaled to %d for model: %s, version: %s", running, name, version)
+		return status(http.StatusOK, "Workers scaled to %d for model: %s, version: %s", running, name, version)
 	}
-	return status(w, http.StatusOK, "Workers scaled to %d for model: %s", running, name)
+	return status(http.StatusOK, "Workers scaled to %d for model: %s", running, name)
 }
 
 // waitContext derives a context that ends after timeout, if it is not negative.
@@ -151,31 +150,35 @@ func changeError(err error) error {
 	return wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "%v", err)
 }
 
-// unregister answers DELETE /models/{model}[/{version}].
-func (a *API) unregister(w http.ResponseWriter, r *http.Request, name, version string) error {
+// Unregister answers DELETE /models/{model}[/{version}]; version is "" for the default one. It
+// goes on when ctx ends.
+func (a *API) Unregister(ctx context.Context, name, version string) (Answer, error) {
+	if err := a.modelAPI("unregister"); err != nil {
+		return Answer{}, err
+	}
 	s, err := a.find(name, version)
 	if err != nil {
-		return err
+		return Answer{}, err
 	}
 	result := a.closed503()
 	done := a.start(func(ctx context.Context) { result = a.unload(ctx, s) })
 	select {
 	case <-done:
-	case <-r.Context().Done():
-		return context.Cause(r.Context()) // nobody reads the answer
+	case <-ctx.Done():
+		return Answer{}, context.Cause(ctx) // nobody reads the answer
 	}
 	switch {
 	case result == nil:
-		return status(w, http.StatusOK, "Model %q unregistered", name)
+		return status(http.StatusOK, "Model %q unregistered", name), nil
 	case errors.Is(result, engine.ErrDefaultVersion):
-		return wire.Errorf(http.StatusForbidden, wire.InvalidVersion, "Cannot remove default version for model %s", name)
+		return Answer{}, wire.Errorf(http.StatusForbidden, wire.InvalidVersion, "Cannot remove default version for model %s", name)
 	case errors.Is(result, context.DeadlineExceeded):
-		return wire.Errorf(http.StatusRequestTimeout, wire.RequestTimeout, "Timed out while cleaning resources: %s", name)
+		return Answer{}, wire.Errorf(http.StatusRequestTimeout, wire.RequestTimeout, "Timed out while cleaning resources: %s", name)
 	case errors.Is(result, engine.ErrUnknownModel), errors.Is(result, engine.ErrUnknownVersion):
 		_, err := a.find(name, version)
-		return err
+		return Answer{}, err
 	}
-	return result
+	return Answer{}, result
 }
 
 // closed503 is the answer of an API that has been closed.

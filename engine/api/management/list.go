@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sweetspot/engine"
-	"sweetspot/engine/api/wire"
 	"sweetspot/engine/handler"
 	"sweetspot/engine/tensor"
 )
@@ -28,16 +27,14 @@ type modelItem struct {
 	ModelURL  string `json:"modelUrl"`
 }
 
-// list answers GET /models: the default versions by name.
-func (a *API) list(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryOf(r)
-	if err != nil {
-		return err
-	}
+// List answers GET /models: the default versions by name. Its parameters are limit and
+// next_page_token.
+func (a *API) List(given Parameters) (Answer, error) {
+	p := &params{values: given}
 	const most = 1 << 31
 	limit, first := p.number("limit", maxPage, -most, most), p.number("next_page_token", 0, -most, most)
 	if p.err != nil {
-		return p.err
+		return Answer{}, p.err
 	}
 	if limit < 1 || limit > maxPage {
 		limit = maxPage // as in TorchServe
@@ -54,8 +51,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	if last < len(all) {
 		out.NextPageToken = strconv.Itoa(last)
 	}
-	wire.JSON(w, http.StatusOK, out)
-	return nil
+	return Answer{http.StatusOK, out}, nil
 }
 
 // description describes a version. The fields and their order are TorchServe's; Status is
@@ -118,15 +114,13 @@ type metadata struct {
 	Warnings  []string      `json:"warnings,omitempty"`
 }
 
-// describe answers GET /models/{model}[/{version}|/all].
-func (a *API) describe(w http.ResponseWriter, r *http.Request, name, version string) error {
-	p, err := queryOf(r)
-	if err != nil {
-		return err
-	}
+// Describe answers GET /models/{model}[/{version}|/all]. version is "" for the default one. Its
+// parameter is customized.
+func (a *API) Describe(name, version string, given Parameters) (Answer, error) {
+	p := &params{values: given}
 	customized := p.flag("customized", false)
 	if p.err != nil {
-		return p.err
+		return Answer{}, p.err
 	}
 	var out []description
 	if version == "all" {
@@ -140,12 +134,11 @@ func (a *API) describe(w http.ResponseWriter, r *http.Request, name, version str
 	if out == nil {
 		s, err := a.find(name, version)
 		if err != nil {
-			return err
+			return Answer{}, err
 		}
 		out = append(out, a.describeOne(s, customized))
 	}
-	wire.JSON(w, http.StatusOK, out)
-	return nil
+	return Answer{http.StatusOK, out}, nil
 }
 
 // firstWorkerID is TorchServe's id of the first worker, its port.

@@ -1,4 +1,5 @@
-// Package management is the REST API that manages models, compatible with TorchServe:
+// Package management is the API that manages models, compatible with TorchServe. As a handler it
+// is the REST API:
 //
 //	GET    /models                                   list
 //	POST   /models                                   register
@@ -9,13 +10,15 @@
 //	GET    /v1/models/{model}                        readiness, as in KServe
 //	/api-description, OPTIONS                        descriptions in OpenAPI
 //
-// Models are opened by an [Opener]. Requests may register and unregister models only if the
+// The methods [API.Register], [API.Scale] and the others are the same operations for other
+// protocols. Models are opened by an [Opener]. Requests may register and unregister models only if the
 // [Config] allows it. An [API] is safe for concurrent use. What a request starts and does not
 // wait for runs in goroutines that [API.Close] waits for.
 package management
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -135,7 +138,10 @@ func (a *API) route(w http.ResponseWriter, r *http.Request, s []string) error {
 	case n == 3 && s[2] != "":
 		return a.model(w, r, s[1], s[2])
 	case n == 4 && s[1] != "" && s[2] != "" && s[3] == "set-default":
-		return a.setDefault(w, r, s[1], s[2])
+		if r.Method != http.MethodPut {
+			return wire.NotAllowed(w, r, http.MethodPut)
+		}
+		return send(w)(a.SetDefault(s[1], s[2]))
 	}
 	return wire.NoRoute(r)
 }
@@ -158,12 +164,20 @@ func (a *API) canAnswer(name string) (ready, found bool) {
 func (a *API) models(w http.ResponseWriter, r *http.Request) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		return a.list(w, r)
+		p, err := queryOf(r)
+		if err != nil {
+			return err
+		}
+		return send(w)(a.List(p))
 	case http.MethodPost:
 		if err := a.modelAPI("register"); err != nil {
 			return err
 		}
-		return a.register(w, r)
+		p, err := paramsOf(w, r)
+		if err != nil {
+			return err
+		}
+		return send(w)(a.Register(r.Context(), p))
 	}
 	return wire.NotAllowed(w, r, http.MethodGet, http.MethodPost)
 }
@@ -171,15 +185,17 @@ func (a *API) models(w http.ResponseWriter, r *http.Request) error {
 // model answers /models/{model}[/{version}]; version is "" if the path has none.
 func (a *API) model(w http.ResponseWriter, r *http.Request, name, version string) error {
 	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-		return a.describe(w, r, name, version)
-	case http.MethodPut:
-		return a.scale(w, r, name, version)
-	case http.MethodDelete:
-		if err := a.modelAPI("unregister"); err != nil {
+	case http.MethodGet, http.MethodHead, http.MethodPut:
+		p, err := queryOf(r)
+		switch {
+		case err != nil:
 			return err
+		case r.Method == http.MethodPut:
+			return send(w)(a.Scale(r.Context(), name, version, p))
 		}
-		return a.unregister(w, r, name, version)
+		return send(w)(a.Describe(name, version, p))
+	case http.MethodDelete:
+		return send(w)(a.Unregister(r.Context(), name, version))
 	case http.MethodOptions:
 		if _, err := a.find(name, version); err != nil {
 			return err
@@ -188,6 +204,27 @@ func (a *API) model(w http.ResponseWriter, r *http.Request, name, version string
 		return nil
 	}
 	return wire.NotAllowed(w, r, http.MethodGet, http.MethodPut, http.MethodDelete, http.MethodOptions)
+}
+
+// Answer is what an operation answers.
+type Answer struct {
+	Code int // as in HTTP, 200 to 299
+	Body any // its JSON is the body; a wire.Status only says what has happened
+}
+
+// status returns an answer that says what has happened.
+func status(code int, format string, a ...any) Answer {
+	return Answer{code, wire.Status{Status: fmt.Sprintf(format, a...)}}
+}
+
+// send returns a function that sends an answer, or returns its error.
+func send(w http.ResponseWriter) func(Answer, error) error {
+	return func(a Answer, err error) error {
+		if err == nil {
+			wire.JSON(w, a.Code, a.Body)
+		}
+		return err
+	}
 }
 
 // modelAPI returns an error if requests may not register and unregister models.
@@ -211,17 +248,14 @@ func (a *API) find(name, version string) (*engine.ModelService, error) {
 	return nil, wire.Errorf(http.StatusNotFound, wire.VersionNotFound, "Model version: %s does not exist for model: %s", version, name)
 }
 
-// setDefault answers PUT /models/{model}/{version}/set-default.
-func (a *API) setDefault(w http.ResponseWriter, r *http.Request, name, version string) error {
-	if r.Method != http.MethodPut {
-		return wire.NotAllowed(w, r, http.MethodPut)
-	}
+// SetDefault answers PUT /models/{model}/{version}/set-default.
+func (a *API) SetDefault(name, version string) (Answer, error) {
 	if _, err := a.find(name, version); err != nil {
-		return err
+		return Answer{}, err
 	}
 	if err := a.engine.SetDefault(name, version); err != nil {
 		_, err = a.find(name, version)
-		return err
+		return Answer{}, err
 	}
-	return status(w, http.StatusOK, "Default version successfully updated for model %q to %q", name, version)
+	return status(http.StatusOK, "Default version successfully updated for model %q to %q", name, version), nil
 }

@@ -20,35 +20,36 @@ const (
 	bodyTime = 10 * time.Second
 )
 
-// status answers with a status text.
-func status(w http.ResponseWriter, code int, format string, a ...any) error {
-	wire.JSON(w, code, wire.Status{Status: fmt.Sprintf(format, a...)})
-	return nil
-}
-
 func badRequest(format string, a ...any) error {
 	return wire.Errorf(http.StatusBadRequest, wire.BadRequest, format, a...)
 }
 
-// params are the parameters of a request. Reading keeps the first error. An empty value is as
-// good as none.
+// Parameters are the parameters of a request by their names in the REST API. An empty value is
+// as good as none.
+type Parameters map[string]string
+
+// params reads parameters and keeps the first error.
 type params struct {
-	values url.Values
+	values Parameters
 	err    error
 }
 
 // queryOf returns the parameters of the query. It must be well formed.
-func queryOf(r *http.Request) (*params, error) {
+func queryOf(r *http.Request) (Parameters, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, badRequest("query: %v", err)
 	}
-	return &params{values: values}, nil
+	p := Parameters{}
+	for name := range values {
+		p[name] = values.Get(name)
+	}
+	return p, nil
 }
 
 // paramsOf returns the parameters of the JSON body, if the content type says that there is
 // one, or else of the query.
-func paramsOf(w http.ResponseWriter, r *http.Request) (*params, error) {
+func paramsOf(w http.ResponseWriter, r *http.Request) (Parameters, error) {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media != wire.TypeJSON {
 		return queryOf(r)
@@ -66,12 +67,12 @@ func paramsOf(w http.ResponseWriter, r *http.Request) (*params, error) {
 	if err := d.Decode(&members); err != nil {
 		return nil, badRequest("the body is no JSON object: %v", err)
 	}
-	p := &params{values: url.Values{}}
+	p := Parameters{}
 	for name, v := range members {
 		switch v := v.(type) {
 		case nil:
 		case string, bool, json.Number:
-			p.values.Set(name, fmt.Sprint(v))
+			p[name] = fmt.Sprint(v)
 		default:
 			return nil, badRequest("parameter %s: want a text, a number, true or false", name)
 		}
@@ -79,7 +80,7 @@ func paramsOf(w http.ResponseWriter, r *http.Request) (*params, error) {
 	return p, nil
 }
 
-func (p *params) text(name string) string { return strings.TrimSpace(p.values.Get(name)) }
+func (p *params) text(name string) string { return strings.TrimSpace(p.values[name]) }
 
 func (p *params) has(name string) bool { return p.text(name) != "" }
 

@@ -54,31 +54,32 @@ func (a *API) readRegistration(p *params) (registration, error) {
 	return g, p.err
 }
 
-// register answers POST /models.
-func (a *API) register(w http.ResponseWriter, r *http.Request) error {
-	p, err := paramsOf(w, r)
-	if err != nil {
-		return err
+// Register answers POST /models. Its parameters are url, model_name, handler, runtime,
+// batch_size, max_batch_delay, initial_workers, synchronous, response_timeout, startup_timeout
+// and s3_sse_kms. What it starts goes on when ctx ends.
+func (a *API) Register(ctx context.Context, given Parameters) (Answer, error) {
+	if err := a.modelAPI("register"); err != nil {
+		return Answer{}, err
 	}
-	g, err := a.readRegistration(p)
+	g, err := a.readRegistration(&params{values: given})
 	if err != nil {
-		return err
+		return Answer{}, err
 	}
 	if a.cfg.Opener == nil {
-		return wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "this server has no model store")
+		return Answer{}, wire.Errorf(http.StatusNotFound, wire.ModelNotFound, "this server has no model store")
 	}
-	opened, err := a.cfg.Opener.Open(r.Context(), g.Registration)
+	opened, err := a.cfg.Opener.Open(ctx, g.Registration)
 	if err != nil {
-		return openError(err)
+		return Answer{}, openError(err)
 	}
 	s, err := a.begin(g, opened)
 	if err != nil {
 		if opened.Release != nil {
 			opened.Release()
 		}
-		return err
+		return Answer{}, err
 	}
-	return a.finish(w, r, g, s)
+	return a.finish(ctx, g, s)
 }
 
 // openError converts the error of an Opener.
@@ -142,25 +143,25 @@ func (o Opened) config(g registration) knob.Config {
 }
 
 // finish waits for the workers, if the request is synchronous, and answers it.
-func (a *API) finish(w http.ResponseWriter, r *http.Request, g registration, s *engine.ModelService) error {
+func (a *API) finish(ctx context.Context, g registration, s *engine.ModelService) (Answer, error) {
 	m, workers := s.Model(), s.Config().Workers
 	result := a.closed503()
 	done := a.start(func(ctx context.Context) { result = a.awaitLoad(ctx, s) })
 	if workers > 0 && !g.synchronous {
-		return status(w, http.StatusAccepted, "Processing worker updates...")
+		return status(http.StatusAccepted, "Processing worker updates..."), nil
 	}
 	select {
 	case <-done:
-	case <-r.Context().Done():
-		return context.Cause(r.Context()) // nobody reads the answer; the load goes on
+	case <-ctx.Done():
+		return Answer{}, context.Cause(ctx) // nobody reads the answer; the load goes on
 	}
 	switch {
 	case result != nil:
-		return wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "Failed to start workers for model %s version: %s: %v", m.Name, m.Version, result)
+		return Answer{}, wire.Errorf(http.StatusInternalServerError, wire.InternalServer, "Failed to start workers for model %s version: %s: %v", m.Name, m.Version, result)
 	case workers == 0:
-		return status(w, http.StatusOK, "Model %q Version: %s registered with 0 initial workers. Use scale workers API to add workers for the model.", m.Name, m.Version)
+		return status(http.StatusOK, "Model %q Version: %s registered with 0 initial workers. Use scale workers API to add workers for the model.", m.Name, m.Version), nil
 	}
-	return status(w, http.StatusOK, "Model %q Version: %s registered with %d initial workers", m.Name, m.Version, workers)
+	return status(http.StatusOK, "Model %q Version: %s registered with %d initial workers", m.Name, m.Version, workers), nil
 }
 
 // awaitLoad waits until s is loaded. If it fails, or takes longer than its start may take, s is

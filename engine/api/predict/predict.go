@@ -63,7 +63,7 @@ type Reply struct {
 func (s *Predictor) Begin(p *Prediction, model, version, accept string) error {
 	service, err := s.engine.Find(model, version)
 	if err != nil {
-		return s.unknown(model, version, err)
+		return s.Unknown(model, version, err)
 	}
 	p.service, p.handler = service, service.Model().Handler
 	if p.handler == nil {
@@ -97,6 +97,31 @@ func (p *Prediction) TakeInstances() {
 	}
 }
 
+// PartsBody returns the body of a request with named parts: as they are for a handler that
+// reads them, one part called data or body as a whole body, and others as a form. It is valid
+// after Begin.
+func (p *Prediction) PartsBody(parts []payload.Part) payload.Body {
+	if _, ok := p.handler.(engine.PartsReader); ok {
+		return payload.Body{Parts: parts}
+	}
+	if len(parts) == 1 && (parts[0].Name == "data" || parts[0].Name == handler.WholeBody) {
+		return payload.Body{Type: parts[0].Type, Data: parts[0].Data}
+	}
+	form := handler.FormOf(parts)
+	return payload.Body{Type: form.Type, Data: form.Data}
+}
+
+// TakesBytes reports whether the requests and answers of the model are bytes that only its own
+// handler knows. It is valid after Begin.
+func (p *Prediction) TakesBytes() bool {
+	m := p.service.Model()
+	return p.ReadsHeader() || len(m.Inputs) == 0 && len(m.Outputs) == 0
+}
+
+// Use makes the prediction decode and encode with h instead of the handler of the model, for a
+// protocol whose requests have the tensors of the model. It is valid after Begin.
+func (p *Prediction) Use(h engine.Handler) { p.handler, p.format = h, 0 }
+
 // Explainable returns an error if the model has no explanations. It is valid after Begin.
 func (p *Prediction) Explainable() error {
 	if p.ReadsHeader() {
@@ -108,8 +133,8 @@ func (p *Prediction) Explainable() error {
 // Model returns the model. It is valid after Begin.
 func (p *Prediction) Model() *engine.Model { return p.service.Model() }
 
-// unknown returns an error that lists the existing models or versions.
-func (s *Predictor) unknown(model, version string, err error) error {
+// Unknown returns the error of a name that engine.Find does not find: it lists the existing models or versions.
+func (s *Predictor) Unknown(model, version string, err error) error {
 	var have []string
 	if errors.Is(err, engine.ErrUnknownVersion) {
 		for _, o := range s.engine.Services() {

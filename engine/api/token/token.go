@@ -98,7 +98,15 @@ func (t *Tokens) Check(k Kind, r *http.Request) error {
 	if t == nil {
 		return nil
 	}
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return t.CheckText(k, r.Header.Get("Authorization"))
+}
+
+// CheckText is Check with the text of the header Authorization.
+func (t *Tokens) CheckText(k Kind, authorization string) error {
+	if t == nil {
+		return nil
+	}
+	given, ok := strings.CutPrefix(authorization, "Bearer ")
 	if !ok || given == "" {
 		return denied("the %s key is missing; send the header Authorization: Bearer KEY with %s", k, t.keyHint(k))
 	}

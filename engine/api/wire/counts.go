@@ -14,11 +14,11 @@ type Route uint8
 // The kinds, by the first segment of the path.
 const (
 	RouteOther       Route = iota
-	RoutePing              // /ping, /ready
+	RoutePing              // /ping, /ready, /v2/health/...
 	RoutePredictions       // predictions on any route
 	RouteControl           // /engine/...
 	RouteToken             // /token
-	RouteModels            // management: /models...
+	RouteModels            // management: /models...; descriptions of models
 	RouteMetrics           // /metrics
 	routes                 // number of kinds
 )
@@ -51,9 +51,24 @@ func RouteOf(path string) Route {
 			return RoutePredictions
 		}
 		return RouteModels
+	case "v2":
+		return routeOfOIP(rest)
 	}
 	if strings.HasSuffix(rest, "predict") {
 		return RoutePredictions
+	}
+	return RouteOther
+}
+
+// routeOfOIP returns the kind of a path of the Open Inference Protocol, without its first segment.
+func routeOfOIP(rest string) Route {
+	switch {
+	case strings.HasSuffix(rest, "/infer"):
+		return RoutePredictions
+	case strings.HasPrefix(rest, "health/"):
+		return RoutePing
+	case strings.HasPrefix(rest, "models"), strings.HasPrefix(rest, "repository"):
+		return RouteModels
 	}
 	return RouteOther
 }
@@ -96,7 +111,9 @@ func (c *Counts) Snapshot() []Count {
 	return out
 }
 
-func (c *Counts) add(r Route, status int) {
+// Add counts an answer. Watch does it for HTTP; an answer of another protocol counts as the
+// status that HTTP has for it.
+func (c *Counts) Add(r Route, status int) {
 	if status >= lowestStatus && status <= highestStatus {
 		c.n[r][status-lowestStatus].Add(1)
 	}
@@ -114,7 +131,7 @@ func (c *Counts) Watch(next http.Handler) http.Handler {
 			start = time.Now()
 		}
 		next.ServeHTTP(rec, r)
-		c.add(route, rec.status)
+		c.Add(route, rec.status)
 		if c.Log != nil {
 			c.Log(r, rec.status, start, time.Now())
 		}

@@ -88,22 +88,28 @@ func Segments(path string) []string {
 // JSON answers with v as indented JSON and a line feed. After a status of 400 or above, the
 // connection is closed, as TorchServe does.
 func JSON(w http.ResponseWriter, code int, v any) {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic("wire: " + err.Error()) // all answer types can be encoded
-	}
+	body := Text(v)
 	h := w.Header()
 	SetHeaders(h, string(AppendID(nil)))
 	h.Set("Content-Type", TypeJSON)
 	if code >= http.StatusBadRequest {
 		h.Set("Connection", "close")
 	}
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(code)
-	_, _ = w.Write(body.Bytes()) // an error means that the client has left
+	_, _ = w.Write(body) // an error means that the client has left
+}
+
+// Text returns v as indented JSON and a line feed, as TorchServe writes it.
+func Text(v any) []byte {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic("wire: " + err.Error()) // all answer types can be encoded
+	}
+	return text.Bytes()
 }
 
 // Fail answers with err if it is an Error, else with 500 and its text.
