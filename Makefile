@@ -20,7 +20,7 @@ PURE := github.com/mattn/go-runewidth sweetspot/sweep/stat sweetspot/sweep/predi
 RACE := -race $(PURE:%=-gcflags=%=-race=false)
 
 .DEFAULT_GOAL := help
-.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers help cc
+.PHONY: run proto test test-long pictures soak check build release ort lint bench fuzz vulncheck golden torchserve test-torchserve peers test-peers help cc oip-client test-oip-client
 
 run: ort ## build quickly and start the workbench; ARGS="..." are its arguments
 	@go build -o bin/dev/ ./cmd/sweetspot
@@ -99,6 +99,12 @@ peers: ## LitServe, mosec and BentoML in the user's cache, for test-peers; SWEET
 
 test-peers: peers ort ## the tests against those servers: five minutes; they skip elsewhere
 	SWEETSPOT_PEERS=$$(tools/peers.sh --where) go test -count=1 -timeout=20m -run='^TestPeer' ./cmd/sweetspot ./cmd/bench
+
+oip-client: ## Triton's client for the Open Inference Protocol in the user's cache, for test-oip-client; SWEETSPOT_OIP_CLIENT is another folder
+	@tools/oip-client.sh
+
+test-oip-client: oip-client ort ## the server asked by that client; it skips elsewhere
+	SWEETSPOT_OIP_CLIENT=$$(tools/oip-client.sh --where) go test -count=1 -run='^TestOIPClient' ./cmd/sweetspot
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -57,6 +57,10 @@ func engineGoals() judge.Goals {
 
 		{Name: "nodes.wrong", Compare: judge.Exactly, Number: 0},
 		{Name: "nodes.right", Compare: judge.AtLeast, Number: .95},
+		{Name: "nodes.oip-wrong", Compare: judge.Exactly, Number: 0},
+		{Name: "nodes.oip-right", Compare: judge.AtLeast, Number: .95},
+		{Name: "nodes.batches-wrong", Compare: judge.Exactly, Number: 0},
+		{Name: "nodes.batches-right", Compare: judge.AtLeast, Number: 50},
 
 		{Name: "loadgen.rate.error", Compare: judge.AtMost, Number: .0005},
 		{Name: "loadgen.gaps.constant", Compare: judge.AtMost, Number: .15},

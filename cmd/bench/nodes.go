@@ -50,14 +50,29 @@ func measureNodes(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	all, err := runNodeTests(ctx, e, tests)
-	if err != nil {
-		return err
+	for _, over := range []string{overPredictions, overOIP} {
+		for i := range tests {
+			tests[i].over = over
+		}
+		all, err := runNodeTests(ctx, e, tests)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stderr, "over %s:\n", overNames[over])
+		printNodes(e.stderr, all)
+		reportNodes(e.report, over, all)
 	}
-	printNodes(e.stderr, all)
-	reportNodes(e.report, all)
-	return nil
+	return measureNodeBatches(ctx, e, tests)
 }
+
+// The protocols over which a test is asked.
+const (
+	overPredictions = ""
+	overOIP         = "oip"     // the Open Inference Protocol
+	overBatches     = "batches" // both, a batched variant of the test
+)
+
+var overNames = map[string]string{overPredictions: "/predictions", overOIP: "the Open Inference Protocol", overBatches: "both, as batches"}
 
 // runNodeTests runs the tests in a child process. A test that kills the process is wrong, and
 // the next one gets another process.
@@ -102,7 +117,7 @@ func runNodeChild(ctx context.Context, self string, tests []nodeTest) (done []no
 	from := json.NewDecoder(out)
 	for _, t := range tests {
 		r := nodeResult{Name: t.name}
-		if _, err := fmt.Fprintln(in, t.data); err != nil {
+		if _, err := fmt.Fprintln(in, t.over+":"+t.data); err != nil {
 			break // the process has ended, and Wait returns how
 		}
 		if err := from.Decode(&r); err != nil {
@@ -124,8 +139,8 @@ func runNodeChild(ctx context.Context, self string, tests []nodeTest) (done []no
 	return done, nil
 }
 
-// nodesCommand runs this program as the process of the tests. It reads the folders of
-// inputs from stdin, one a line, and writes a result as JSON for each.
+// nodesCommand runs this program as the process of the tests. It reads the protocols and folders
+// of inputs from stdin, one a line, and writes a result as JSON for each.
 const nodesCommand = "nodes-server"
 
 func runNodesServer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
@@ -135,14 +150,23 @@ func runNodesServer(ctx context.Context, stdin io.Reader, stdout io.Writer) erro
 	}
 	lines, results := bufio.NewScanner(stdin), json.NewEncoder(stdout)
 	for err == nil && lines.Scan() {
-		data := lines.Text()
-		err = results.Encode(s.run(ctx, nodeTest{model: filepath.Join(filepath.Dir(data), "model.onnx"), data: data}))
+		over, data, _ := strings.Cut(lines.Text(), ":")
+		t := nodeTest{model: filepath.Join(filepath.Dir(data), "model.onnx"), data: data, over: over}
+		if over == overBatches {
+			err = results.Encode(s.runBatches(ctx, t))
+			continue
+		}
+		err = results.Encode(s.run(ctx, t))
 	}
 	return errors.Join(err, lines.Err(), s.close(ctx))
 }
 
-// reportNodes adds the figures.
-func reportNodes(r *judge.Report, all []nodeResult) {
+// reportNodes adds the figures of a protocol.
+func reportNodes(r *judge.Report, over string, all []nodeResult) {
+	name := "nodes."
+	if over != overPredictions {
+		name += over + "-"
+	}
 	n := map[outcome]int{}
 	for _, t := range all {
 		n[t.Outcome]++
@@ -153,8 +177,8 @@ func reportNodes(r *judge.Report, all []nodeResult) {
 		share = float64(n[right]) / float64(loaded)
 	}
 	detail := fmt.Sprintf("%d tests, %d that the runtime loads, binary and JSON bodies and answers, tolerance %g + %g x value", len(all), loaded, nodeAbsolute, nodeRelative)
-	r.Add(judge.Figure{Name: "nodes.wrong", Value: float64(n[wrong]), Unit: "count", Detail: detail})
-	r.Add(judge.Figure{Name: "nodes.right", Value: share, Unit: "share", Detail: fmt.Sprintf("of those that the runtime loads: %d right, %d refused, %d that the runtime alone does not get right", n[right], n[refused], n[deviates])})
+	r.Add(judge.Figure{Name: name + "wrong", Value: float64(n[wrong]), Unit: "count", Detail: detail})
+	r.Add(judge.Figure{Name: name + "right", Value: share, Unit: "share", Detail: fmt.Sprintf("of those that the runtime loads: %d right, %d refused, %d that the runtime alone does not get right", n[right], n[refused], n[deviates])})
 }
 
 // printNodes prints the outcomes by folder, the reasons with their counts, and the names

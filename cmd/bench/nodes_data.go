@@ -33,6 +33,7 @@ type nodeTest struct {
 	name  string // such as node/test_abs
 	model string // file
 	data  string // folder with the inputs and outputs
+	over  string // protocol: "" is /predictions, or overOIP, or overBatches
 }
 
 // findNodeTests lists the tests below the folder of the environment, or of Debian's
@@ -54,7 +55,7 @@ func findNodeTests() ([]nodeTest, error) {
 		}
 		sets, err := filepath.Glob(filepath.Join(dir, "test_data_set_*"))
 		for _, set := range sets {
-			out = append(out, nodeTest{name, path, set})
+			out = append(out, nodeTest{name: name, model: path, data: set})
 		}
 		return err
 	})

@@ -46,11 +46,8 @@ func (s *nodeServer) run(ctx context.Context, t nodeTest) nodeResult {
 		return result(refused, reasonOf(err))
 	}
 	defer s.engine.Unload(ctx, m.Name, "") //nolint:errcheck // the next load would fail
-	for _, c := range []struct {
-		body   handler.Body
-		accept string
-	}{{binaryBody(in), handler.TypeRaw}, {jsonBody(in), handler.TypeJSON}} {
-		got, refusal, err := s.ask(ctx, m.Name, c.body, c.accept, out)
+	for _, ask := range s.asks(t.over) {
+		got, refusal, err := ask(ctx, m.Name, in, out)
 		switch {
 		case err != nil:
 			return result(wrong, err.Error())
@@ -154,30 +151,51 @@ func exampleOf(in []namedTensor) []catalog.Body {
 	return []catalog.Body{{Name: "the test's input", Type: b.Type, Data: b.Data}}
 }
 
-// ask sends one body and returns the outputs, or the reason of a refusal.
-func (s *nodeServer) ask(ctx context.Context, model string, b handler.Body, accept string, want []namedTensor) (out []tensor.Tensor, refusal string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.address+"/predictions/"+model, bytes.NewReader(b.Data))
-	if err != nil {
-		return nil, "", err
+// asker sends inputs to a model and returns the outputs, or the reason of a refusal.
+type asker func(ctx context.Context, model string, in, want []namedTensor) (out []tensor.Tensor, refusal string, err error)
+
+// asks returns the ways of asking over a protocol: with bytes, and with JSON.
+func (s *nodeServer) asks(over string) []asker {
+	if over == overOIP {
+		return []asker{s.askOIP(true), s.askOIP(false)}
 	}
-	req.Header.Set("Content-Type", b.Type)
-	req.Header.Set("Accept", accept)
-	resp, err := http.DefaultClient.Do(req)
+	return []asker{s.askPredictions(binaryBody, handler.TypeRaw), s.askPredictions(jsonBody, handler.TypeJSON)}
+}
+
+// askPredictions asks over /predictions with a body of one encoding for an answer of one type.
+func (s *nodeServer) askPredictions(body func([]namedTensor) handler.Body, accept string) asker {
+	return func(ctx context.Context, model string, in, want []namedTensor) ([]tensor.Tensor, string, error) {
+		b := body(in)
+		header := http.Header{"Content-Type": {b.Type}, "Accept": {accept}}
+		resp, data, refusal, err := s.post(ctx, "/predictions/"+model, header, b.Data)
+		if err != nil || refusal != "" {
+			return nil, refusal, err
+		}
+		out, err := readAnswer(resp, data, want)
+		return out, "", err
+	}
+}
+
+// post sends a body and returns the answer, or the reason of a refusal.
+func (s *nodeServer) post(ctx context.Context, path string, header http.Header, body []byte) (resp *http.Response, data []byte, refusal string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.address+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
+	}
+	req.Header = header
+	if resp, err = http.DefaultClient.Do(req); err != nil {
+		return nil, nil, "", err
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, "", err
+	if data, err = io.ReadAll(resp.Body); err != nil {
+		return nil, nil, "", err
 	}
 	if resp.StatusCode != http.StatusOK {
 		var e struct{ Message string }
 		_ = json.Unmarshal(data, &e) // without a message the status is the reason
-		return nil, fmt.Sprintf("status %d: %s", resp.StatusCode, reasonOf(errors.New(e.Message))), nil
+		return nil, nil, fmt.Sprintf("status %d: %s", resp.StatusCode, reasonOf(errors.New(e.Message))), nil
 	}
-	out, err = readAnswer(resp, data, want)
-	return out, "", err
+	return resp, data, "", nil
 }
 
 // varies are the parts of an error text that differ between errors of one reason.

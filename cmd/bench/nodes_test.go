@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,11 +29,13 @@ func TestNodes(t *testing.T) {
 		t.Skip(err)
 	}
 	if testing.Short() {
-		checkNodeTests(t, tests, 10)
+		checkNodeTests(t, overPredictions, tests, 10)
+		checkNodeTests(t, overOIP, tests, 25)
+		checkNodeBatches(t, tests, 12)
 		return
 	}
 	names, fields := figureLines(t, "nodes")
-	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"nodes.wrong", "nodes.right", "nodes.oip-wrong", "nodes.oip-right", "nodes.batches-wrong", "nodes.batches-right"}, names); diff != "" {
 		t.Fatalf("figures (-want +got):\n%s", diff)
 	}
 	for _, name := range names {
@@ -42,8 +45,35 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// checkNodeTests runs each nth test: none is wrong, and 95% of those that are loaded are right.
-func checkNodeTests(t *testing.T, tests []nodeTest, nth int) {
+// checkNodeTests runs each nth test over a protocol: none is wrong, and 95% of those that are
+// loaded are right.
+func checkNodeTests(t *testing.T, over string, tests []nodeTest, nth int) {
+	t.Helper()
+	tests = slices.Clone(tests)
+	for i := range tests {
+		tests[i].over = over
+	}
+	all, counts := runNth(t, tests, nth)
+	if loaded := len(all) - counts[unloaded]; float64(counts[right]) < .95*float64(loaded) {
+		t.Errorf("%d of %d tests are right over %s, want 95%%", counts[right], loaded, overNames[over])
+	}
+}
+
+// checkNodeBatches runs the batched variants of each nth test that may have one: none is wrong,
+// and some are right.
+func checkNodeBatches(t *testing.T, tests []nodeTest, nth int) {
+	t.Helper()
+	tests, err := batchCandidates(tests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, counts := runNth(t, tests, nth); counts[right] < 2 {
+		t.Errorf("%d batched variants are right", counts[right])
+	}
+}
+
+// runNth runs each nth test; a wrong one is an error.
+func runNth(t *testing.T, tests []nodeTest, nth int) ([]nodeResult, map[outcome]int) {
 	t.Helper()
 	var some []nodeTest
 	for i := 0; i < len(tests); i += nth {
@@ -58,15 +88,13 @@ func checkNodeTests(t *testing.T, tests []nodeTest, nth int) {
 		t.Fatal(err)
 	}
 	counts := map[outcome]int{}
-	for _, r := range all {
+	for i, r := range all {
 		counts[r.Outcome]++
 		if r.Outcome == wrong {
-			t.Errorf("%s: %s", r.Name, r.Why)
+			t.Errorf("%s over %s: %s", r.Name, overNames[some[i].over], r.Why)
 		}
 	}
-	if loaded := len(all) - counts[unloaded]; float64(counts[right]) < .95*float64(loaded) {
-		t.Errorf("%d of %d tests are right, want 95%%", counts[right], loaded)
-	}
+	return all, counts
 }
 
 // writeNodeTest writes a test as the ONNX project has them.
@@ -128,6 +156,21 @@ func TestNodeOutcomes(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := range tests {
+		tests[i].over = overBatches
+	}
+	batches, err := runNodeTests(t.Context(), &env{self: self}, tests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]outcome{{right}, {right}, {unloaded, refused}, {unloaded}, {unloaded}} { // random numbers are not answered
+		if !slices.Contains(want, batches[i].Outcome) {
+			t.Errorf("batched variant: %+v, want one of %v", batches[i], want)
+		}
+	}
+	for i := range tests {
+		tests[i].over = []string{overPredictions, overOIP}[i%2]
 	}
 	got, err := runNodeTests(t.Context(), &env{self: self}, tests)
 	if err != nil {

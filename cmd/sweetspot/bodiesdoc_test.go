@@ -163,17 +163,19 @@ func examples(t *testing.T, name string) []example {
 	return out
 }
 
-// The commands of docs/bodies.md answer what the page says, asked by the curl of this
-// machine, if it has one, and by one of our own that knows the flags of the page.
-func TestBodiesPage(t *testing.T) {
+func TestBodiesPage(t *testing.T) { checkPage(t, "bodies.md", 20) }
+
+// The commands of a page answer what the page says, asked by the curl of this machine, if it has
+// one, and by one of our own that knows the flags of the page. There are at least some commands.
+func checkPage(t *testing.T, page string, some int) {
 	_, noCurl := exec.LookPath("curl")
 	if noCurl != nil {
 		t.Log("no curl here: only our own asks")
 	}
 	address, asked := "", 0
-	for _, e := range examples(t, "bodies.md") {
+	for _, e := range examples(t, page) {
 		if args, ok := strings.CutPrefix(e.command, "sweetspot serve "); ok {
-			address = serveExample(t, e, strings.Fields(args))
+			address = serveExample(t, page, e, strings.Fields(args))
 			continue
 		}
 		asked++
@@ -184,18 +186,18 @@ func TestBodiesPage(t *testing.T) {
 			shell.Dir = bodiesFolder
 			out, err := shell.Output()
 			if err != nil {
-				t.Errorf("docs/bodies.md:%d: %v", e.line, err)
+				t.Errorf("docs/%s:%d: %v", page, e.line, err)
 			}
 			answers["curl"] = string(out)
 		}
 		for by, got := range answers {
 			if !sameAnswer(e.out, got) {
-				t.Errorf("docs/bodies.md:%d: %s\nasked by %s: -page +answer\n%s", e.line, e.command, by, cmp.Diff(e.out, got))
+				t.Errorf("docs/%s:%d: %s\nasked by %s: -page +answer\n%s", page, e.line, e.command, by, cmp.Diff(e.out, got))
 			}
 		}
 	}
-	if asked < 20 {
-		t.Errorf("%d commands were found on the page", asked)
+	if asked < some {
+		t.Errorf("%d commands were found in docs/%s", asked, page)
 	}
 }
 
@@ -215,7 +217,7 @@ func sameAnswer(page, answer string) bool {
 
 // serveExample starts the server of a page's command on free ports and compares what it says
 // with the lines of the page that are not cut off by "...".
-func serveExample(t *testing.T, e example, args []string) (address string) {
+func serveExample(t *testing.T, page string, e example, args []string) (address string) {
 	t.Helper()
 	dir, err := filepath.Abs(bodiesFolder)
 	if err != nil {
@@ -224,7 +226,7 @@ func serveExample(t *testing.T, e example, args []string) (address string) {
 	address, _, said := startServerIn(t, dir, args...)
 	for want := range strings.Lines(e.out) {
 		if want = strings.TrimSpace(want); !strings.Contains(strings.Join(said, "\n"), want) {
-			t.Errorf("docs/bodies.md:%d: the server does not say %q but\n%s", e.line, want, strings.Join(said, "\n"))
+			t.Errorf("docs/%s:%d: the server does not say %q but\n%s", page, e.line, want, strings.Join(said, "\n"))
 		}
 	}
 	return address

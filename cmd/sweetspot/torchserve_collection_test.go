@@ -147,7 +147,7 @@ const (
 	whyWeights   = "the weights cannot be had: a model made here answers its own numbers, and no labels"
 	whyText      = "no handler cuts a text into words, and a model that takes texts takes them as JSON"
 	whyExplain   = "a model of tensors has no explanations: 501"
-	whyProtocol2 = "there are no routes of the Open Inference Protocol yet: 404"
+	whyProtocol2 = "the tensors of the Open Inference Protocol are those of the model, and these are those of a handler: 400; explanations are not in the protocol: 404"
 )
 
 // collectionDifferences has the requests that differ, by collection: the request, and of the rows of

@@ -22,7 +22,7 @@ var ignored = reasons(map[string]string{
 	"workers are always started":                                                                "debug",
 	"all metrics of handlers in Python are at `/metrics`, or those that `metrics_config` names": "model_metrics_auto_detect",
 	"the metrics of the machine are measured without a command":                                 "system_metrics_cmd",
-	"there are no routes of the Open Inference Protocol":                                        "ts_open_inference_protocol",
+	"the routes of the Open Inference Protocol are always there":                                "ts_open_inference_protocol",
 	"it is about the Java server": `number_of_netty_threads netty_client_threads async_logging prefer_direct_buffer use_native_io io_ratio
 		model_server_home cpp_log_config vmargs plugins_path`,
 	"models run in ONNX Runtime, or in torch without it": "ipex_enable ipex_gpu_enable",

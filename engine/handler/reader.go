@@ -69,7 +69,7 @@ func (r *Reader) List(element func() error) error {
 	}
 }
 
-// Text reads a string. One without escapes is copied without a parser.
+// Text reads a string. One without escapes needs no parser.
 func (r *Reader) Text() (string, error) {
 	s := &r.s
 	if s.peek() != '"' {
@@ -81,7 +81,7 @@ func (r *Reader) Text() (string, error) {
 	}
 	token := s.b[start:s.i]
 	if plain := token[1 : len(token)-1]; isPlain(plain) {
-		return string(plain), nil
+		return known(plain), nil
 	}
 	var out string
 	if err := json.Unmarshal(token, &out); err != nil {
@@ -89,6 +89,32 @@ func (r *Reader) Text() (string, error) {
 	}
 	return out, nil
 }
+
+// known returns b as a string, which is not allocated for the frequent ones of the Open Inference
+// Protocol.
+func known(b []byte) string {
+	if len(b) <= longestWord {
+		if w, ok := words[string(b)]; ok {
+			return w
+		}
+	}
+	return string(b)
+}
+
+// words are the frequent texts.
+var words = func() map[string]string {
+	out := map[string]string{}
+	for _, w := range []string{
+		"id", "inputs", "outputs", "parameters", "name", "shape", "datatype", "data", "binary_data_size", "binary_data", "binary_data_output",
+		"BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BF16", "BYTES",
+	} {
+		out[w] = w
+	}
+	return out
+}()
+
+// longestWord is the length of the longest of them.
+const longestWord = len("binary_data_output")
 
 // isPlain reports whether the inside of a JSON string is its value: ASCII without escapes.
 func isPlain(b []byte) bool {

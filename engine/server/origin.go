@@ -37,12 +37,12 @@ func checkOrigin(address string, bound net.Addr, cors CORS) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if local && !allowedHost(r.Host) {
-				wire.Fail(w, wire.Errorf(http.StatusForbidden, wire.Forbidden,
+				wire.FailOn(w, r, wire.Errorf(http.StatusForbidden, wire.Forbidden,
 					"the host %q is not allowed: this server listens on loopback; use %s, with any port", r.Host, allowed))
 				return
 			}
 			if foreign, ok := foreignOrigin(r, cors); ok {
-				wire.Fail(w, wire.Errorf(http.StatusForbidden, wire.Forbidden,
+				wire.FailOn(w, r, wire.Errorf(http.StatusForbidden, wire.Forbidden,
 					"pages of the origin %q may not use this server; %s may, and programs that send no Origin", foreign, ownOrigin(r)))
 				return
 			}

@@ -45,6 +45,7 @@ func (h *Handler) inferWith(b *buffers, w http.ResponseWriter, r *http.Request, 
 	}
 	if m := b.Model(); b.model != m {
 		b.model, b.Signature = m, protocol.NewSignature(m)
+		b.answer.ModelName, b.answer.ModelVersion = m.Name, m.Version
 	}
 	if b.head, err = headLength(r); err != nil {
 		return true, err

@@ -95,7 +95,9 @@ func newDocument(paths ...map[string]Path) *Document {
 }
 
 // Inference describes the inference listener.
-func Inference() *Document { return newDocument(inference(), description(), metrics()) }
+func Inference() *Document {
+	return newDocument(inference(), openInference(), description(), metrics())
+}
 
 // Management describes the management listener.
 func Management() *Document { return newDocument(management(), description(), metrics()) }
@@ -109,6 +111,7 @@ func Predict(model, input, output string) *Document {
 	return newDocument(map[string]Path{
 		"/predictions/" + model:                      {Post: o},
 		"/v1/models/" + model + ":predict":           {Post: o},
+		"/v2/models/" + model + "/infer":             {Post: o},
 		"/models/" + model + "/invoke":               {Post: o},
 		"/" + model + "/predict":                     {Post: o},
 		"/predictions/" + model + "/{model_version}": {Post: o.with(pathParameter("model_version", "Version of the model."))},

@@ -70,6 +70,39 @@ func inference() map[string]Path {
 	}
 }
 
+// openInference has the routes of the Open Inference Protocol.
+func openInference() map[string]Path {
+	get := func(id, what string, answer Response) *Operation {
+		return &Operation{Description: what, OperationID: id, Parameters: []Parameter{}, Responses: map[string]Response{"200": answer}}
+	}
+	object := func(description string) Response {
+		return Response{description, content(jsonType, Schema{Type: "object"})}
+	}
+	ready := func(id, what string) *Operation {
+		o := get(id, what, object("It can."))
+		o.Responses["503"] = object("It cannot.")
+		return o
+	}
+	paths := map[string]Path{
+		"/v2":                  {Get: get("v2_server", "Describes the server, for clients of the Open Inference Protocol.", object("Name, version and extensions."))},
+		"/v2/health/live":      {Get: get("v2_live", "Whether the server lives.", object("It does."))},
+		"/v2/health/ready":     {Get: ready("v2_ready", "Whether all models can answer.")},
+		"/v2/models":           {Get: get("v2_models", "Names of the models.", object("The names."))},
+		"/v2/repository/index": {Post: get("v2_index", "All versions with their states.", Response{"The versions.", content(jsonType, Schema{Type: "array", Items: &Schema{Type: "object"}})})},
+	}
+	infer := predict("v2_infer", "Predicts with the tensors of a model.", "Inputs as JSON, or JSON with the bytes of tensors behind it and its length in the header Inference-Header-Content-Length.", "Outputs in the same form.")
+	one := func(id, path string, with func(*Operation) *Operation) {
+		paths[path] = Path{Get: with(get("v2"+id+"_model", "Inputs, outputs and versions of a model.", object("The description.")))}
+		paths[path+"/ready"] = Path{Get: with(ready("v2"+id+"_model_ready", "Whether a model can answer."))}
+		o := *infer
+		o.OperationID += id
+		paths[path+"/infer"] = Path{Post: with(&o)}
+	}
+	one("", "/v2/models/{model_name}", func(o *Operation) *Operation { return o.with(modelName) })
+	one("_version", "/v2/models/{model_name}/versions/{model_version}", func(o *Operation) *Operation { return o.with(modelName).with(modelVersion) })
+	return paths
+}
+
 func management() map[string]Path {
 	manage := func(id string, more ...Parameter) Path {
 		return Path{

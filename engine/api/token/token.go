@@ -142,7 +142,7 @@ func (t *Tokens) Guard(k Kind, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := t.Check(k, r); err != nil {
-			wire.Fail(w, err)
+			wire.FailOn(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)

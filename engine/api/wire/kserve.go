@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"net/http"
+	"strings"
 )
 
 // ModelReady answers GET /v1/models/{name}, the readiness of KServe v1: 200 if the model can
@@ -25,6 +26,15 @@ func ModelReady(w http.ResponseWriter, r *http.Request, name string, canAnswer f
 		Ready bool   `json:"ready"`
 	}{name, ready})
 	return nil
+}
+
+// FailOn is Fail before the route of r is known: on the paths of KServe's protocols the error has
+// the member error too.
+func FailOn(w http.ResponseWriter, r *http.Request, err error) {
+	if first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); first == "v1" || first == "v2" {
+		err = ForKServe(err)
+	}
+	Fail(w, err)
 }
 
 // ForKServe adds the member error to an Error, which clients of KServe read.
