@@ -194,7 +194,7 @@ func (t *Target) inferURL() string {
 func (t *Target) Info(context.Context) (sweep.Info, error) {
 	defer t.gate.Hold()()
 	info := sweep.Info{
-		Model:   sweep.ModelInfo{Name: t.model.Name, Version: strings.Join(t.model.Versions, ", "), Source: t.model.Platform, Inputs: t.made},
+		Model:   sweep.ModelInfo{Name: t.model.Name, Version: strings.Join(t.model.Versions, ", "), Source: t.model.Platform, Made: t.madeText()},
 		Machine: t.machine(), Cores: t.cfg.Cores, Runtime: strings.TrimSpace(t.server.Name + " " + t.server.Version),
 		Fixed: map[knob.Name]string{}, MaxRate: t.cfg.MaxRate,
 	}
@@ -214,6 +214,22 @@ func (t *Target) Info(context.Context) (sweep.Info, error) {
 		info.Fixed[k.Name] = "the Open Inference Protocol has no settings"
 	}
 	return info, nil
+}
+
+// madeText describes the made requests; "" if requests were given.
+func (t *Target) madeText() string {
+	if t.made == nil {
+		return ""
+	}
+	var inputs []string
+	for _, s := range t.made {
+		inputs = append(inputs, s.String())
+	}
+	how := "over gRPC"
+	if t.client == nil {
+		how = "as " + t.load.Bodies[0].Type
+	}
+	return fmt.Sprintf("made for %s, one row each, sent %s", strings.Join(inputs, "; "), how)
 }
 
 // machine returns the host of a server that is not on this machine; "" if it is on this one.
